@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BASE_BITS_H
+#define BASE_BITS_H
+
+#include <stdint.h>
+
+#define BIT32(n) (UINT32_C(1) << (n))
+#define BIT64(n) (UINT64_C(1) << (n))
+
+/* The n low bits set; n in [0, 64]. */
+static inline uint64_t mask64(unsigned n)
+{
+	return n >= 64 ? UINT64_MAX : BIT64(n) - 1;
+}
+
+/* All-ones of an access of @size bytes: what a PCI read returns when nobody answers. */
+static inline uint64_t all_ones(unsigned size)
+{
+	return mask64(8 * size);
+}
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void set_text(struct err *e, int code, const char *fmt, va_list ap)
+{
+	e->code = code;
+	e->hint[0] = '\0';
+	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+}
+
+int err_set(struct err *e, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!e)
+		return code;
+	va_start(ap, fmt);
+	set_text(e, code, fmt, ap);
+	va_end(ap);
+	size_t n = strlen(e->msg);
+	(void)snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", strerror(-code));
+	return code;
+}
+
+int err_say(struct err *e, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!e)
+		return code;
+	va_start(ap, fmt);
+	set_text(e, code, fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+int err_in(struct err *e, int code, const char *fmt, ...)
+{
+	char head[192];
+	char old[sizeof(e->msg)];
+	va_list ap;
+
+	if (!e)
+		return code;
+	va_start(ap, fmt);
+	(void)vsnprintf(head, sizeof(head), fmt, ap);
+	va_end(ap);
+	memcpy(old, e->msg, sizeof(old));
+	e->code = code;
+	/* A text cut at the end is better than none: the first cause stands in front of the cut. */
+	(void)snprintf(e->msg, sizeof(e->msg), "%s: %.*s", head,
+		(int)(sizeof(e->msg) - strlen(head) - 3), old);
+	return code;
+}
+
+void err_hint(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!e)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(e->hint, sizeof(e->hint), fmt, ap);
+	va_end(ap);
+}

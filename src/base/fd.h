@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BASE_FD_H
+#define BASE_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* All of @len bytes, through short transfers and EINTR. Return: 0, -errno; -EIO at the end of file. */
+int fd_read_full(int fd, void *buf, size_t len);
+int fd_write_full(int fd, const void *buf, size_t len);
+int fd_pread_full(int fd, void *buf, size_t len, off_t off);
+int fd_pwrite_full(int fd, const void *buf, size_t len, off_t off);
+
+/* Turns close-on-exec on (1) or off (0): off is how a descriptor is handed to a child program. */
+int fd_set_cloexec(int fd, int on);
+
+/* Closes, sets *fd to -1; any negative value is fine. */
+void fd_close(int *fd);
+
+/* pidfd_open(2): glibc 2.36 has it, older build hosts do not. Return: descriptor, -errno. */
+int fd_pidfd_open(pid_t pid);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "base/clean.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int file_path(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(buf, size, fmt, ap);
+	va_end(ap);
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+int file_read(const char *path, char *buf, size_t size)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n = read(fd, buf + len, size - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len == size)
+			return -EFBIG;
+	}
+	if (len && buf[len - 1] == '\n')
+		len--;
+	buf[len] = '\0';
+	return (int)len;
+}
+
+int file_write(const char *path, const char *text)
+{
+	cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+	size_t len = strlen(text);
+
+	if (fd < 0)
+		return -errno;
+	ssize_t n = write(fd, text, len);
+	if (n < 0)
+		return -errno;
+	/* sysfs takes a store whole or not at all; half of one would be a value nobody chose. */
+	return (size_t)n == len ? 0 : -EIO;
+}
+
+int file_sync_dir(const char *path)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int write_synced(const char *path, const void *data, size_t len, unsigned mode)
+{
+	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+
+	if (fd < 0)
+		return -errno;
+	int r = fd_write_full(fd, data, len);
+	if (r < 0)
+		return r;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_replace(const char *path, const void *data, size_t len, unsigned mode)
+{
+	char tmp[FILE_PATH_MAX];
+	char dir[FILE_PATH_MAX];
+
+	int r = file_path(tmp, sizeof(tmp), "%s.new", path);
+	if (r < 0)
+		return r;
+	const char *slash = strrchr(path, '/');
+	r = slash ? file_path(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path)
+		  : file_path(dir, sizeof(dir), ".");
+	if (r < 0)
+		return r;
+	r = write_synced(tmp, data, len, mode);
+	if (r == 0 && rename(tmp, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlink(tmp);
+		return r;
+	}
+	return file_sync_dir(dir);
+}
+
+int file_mkdirs(const char *path, unsigned mode)
+{
+	char buf[FILE_PATH_MAX];
+
+	int r = file_path(buf, sizeof(buf), "%s", path);
+	if (r < 0)
+		return r;
+	for (char *p = buf + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(buf, mode) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	if (mkdir(buf, mode) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+const char *file_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+void file_escape(char *buf, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text && n + 5 <= size; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c >= 0x20 && c < 0x7f)
+			buf[n++] = (char)c;
+		else
+			n += (size_t)snprintf(buf + n, size - n, "\\x%02x", c);
+	}
+	if (size)
+		buf[n < size ? n : size - 1] = '\0';
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static enum log_level log_max = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+	log_max = level;
+}
+
+void log_line(enum log_level level, const char *subject, const char *fmt, ...)
+{
+	static const char *const words[] = {"error: ", "warning: ", "", "debug: "};
+	char line[1024];
+	va_list ap;
+
+	if (level > log_max)
+		return;
+	int n = snprintf(line, sizeof(line), "%s%s%s", words[level], subject ? subject : "",
+		subject ? ": " : "");
+	va_start(ap, fmt);
+	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	va_end(ap);
+	if ((size_t)n > sizeof(line) - 2)
+		n = (int)sizeof(line) - 2;
+	line[n++] = '\n';
+	/* One write a line: lines of several threads and processes do not mix. */
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		return;
+}
+
+bool log_guest_tell(struct log_guest *g)
+{
+	return __atomic_fetch_add(&g->count, 1, __ATOMIC_RELAXED) < LOG_GUEST_LINES;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PCI_ADDRESS_H
+#define PCI_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Domain:Bus:Device.Function. Domains have four hex digits, or more behind a VMD (10000:…). */
+struct pci_address {
+	uint32_t domain;
+	uint8_t bus;
+	uint8_t dev; /* [0, 31] */
+	uint8_t fn;  /* [0, 7] */
+};
+
+#define PCI_ADDRESS_TEXT 20 /* room for "ffffffff:ff:1f.7" and the NUL */
+
+/*
+ * "0000:01:00.0" or "01:00.0" (domain 0); lower or upper case. Nothing else is taken.
+ * Return: 0, -EINVAL.
+ */
+int pci_address_parse(const char *text, struct pci_address *ret);
+
+/* The kernel's own form: "%04x:%02x:%02x.%x". Return: @buf. */
+const char *pci_address_format(struct pci_address a, char buf[PCI_ADDRESS_TEXT]);
+
+/* Order of addresses as lspci prints them: <0, 0, >0. */
+int pci_address_compare(struct pci_address a, struct pci_address b);
+
+static inline bool pci_address_equal(struct pci_address a, struct pci_address b)
+{
+	return pci_address_compare(a, b) == 0;
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PCI_DEVICE_H
+#define PCI_DEVICE_H
+
+#include "pci/address.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct host;
+
+#define PCI_NAME_MAX 64	    /* driver names; the kernel's own limit is a module name's */
+#define PCI_GROUP_NONE (-1) /* no IOMMU, or not in a group */
+
+/*
+ * One PCI function as sysfs tells it, without touching its configuration space: reading that
+ * wakes a sleeping device (pci_config_pm_runtime_get() in the kernel).
+ */
+struct pci_device {
+	struct pci_address address;
+	uint16_t vendor;
+	uint16_t device;
+	uint16_t subvendor;
+	uint16_t subdevice;
+	uint32_t class; /* 24 bits: base class, subclass, programming interface */
+	uint8_t revision;
+	bool is_bridge; /* PCI(e)-to-PCI bridge: it has a pci_bus directory, class 0604 */
+	int group;	/* IOMMU group, PCI_GROUP_NONE */
+	int numa_node;	/* -1: none */
+	char driver[PCI_NAME_MAX];	   /* "" when none is bound */
+	char driver_override[PCI_NAME_MAX]; /* "" when clear (sysfs says "(null)") */
+	char reset_method[PCI_NAME_MAX];   /* "flr bus" in the kernel's order; "" when none */
+};
+
+/* "/sys/bus/pci/devices/ADDRESS/@attr". Return: 0, -ENAMETOOLONG. */
+int pci_device_path(struct pci_address a, const char *attr, char *buf, size_t size);
+
+/* Return: 0, -ENODEV with a sentence when there is no such device, -errno. */
+int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e);
+
+/* All functions of the host in the order of their addresses; *@ret is the caller's to free(). */
+int pci_device_list(struct host *h, struct pci_device **ret, size_t *ret_count, struct err *e);
+
+#endif

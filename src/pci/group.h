@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PCI_GROUP_H
+#define PCI_GROUP_H
+
+#include "pci/device.h"
+
+/*
+ * IOMMU group: the smallest set of devices that the IOMMU can tell apart from all others, and
+ * so the unit in which VFIO lends (Documentation/driver-api/vfio.rst).
+ */
+struct pci_group {
+	int number;
+	size_t count;
+	struct pci_device *members; /* by address; freed by pci_group_fini() */
+};
+
+/* Return: 0, -ENOENT when the group does not exist, -errno. */
+int pci_group_read(struct host *h, int number, struct pci_group *ret, struct err *e);
+void pci_group_fini(struct pci_group *g);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PCI_HOST_H
+#define PCI_HOST_H
+
+#include "pci/address.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+/*
+ * The one way to read a host. Whatever usher learns from sysfs, /proc, /etc, block and network
+ * state goes through here, with two back ends: the live machine, and a snapshot held in memory.
+ * So every read verb and every check replays on a user's report and on a test's fixture.
+ * Nothing is ever written through a host.
+ */
+struct host {
+	const struct host_ops *ops;
+};
+
+/* A process that holds an open descriptor of a device node. */
+struct host_holder {
+	pid_t pid;
+	uid_t uid;
+	dev_t rdev;	 /* of the node */
+	char comm[17];	 /* as /proc/PID/comm: not escaped yet */
+};
+
+struct host_ops {
+	void (*close)(struct host *h);
+	/* Up to @size bytes from the start of a file. Return: length, -errno. */
+	ssize_t (*read)(struct host *h, const char *path, void *buf, size_t size);
+	/* Target of a symbolic link, NUL-terminated. Return: length, -errno. */
+	ssize_t (*link)(struct host *h, const char *path, char *buf, size_t size);
+	/* Each name in a directory but . and .., in no order; stops when @each returns non-zero. */
+	int (*list)(struct host *h, const char *path, int (*each)(void *arg, const char *name), void *arg);
+	/*
+	 * Whether somebody holds /dev/@disk exclusively (mount, swap, md, dm, zfs, btrfs all do):
+	 * open(O_RDONLY | O_EXCL) on the block device. Return: 0 free, 1 busy, -errno unknown.
+	 */
+	int (*block_busy)(struct host *h, const char *disk);
+	/*
+	 * Each open descriptor of a character or block device node of any process.
+	 * Return: 0, what @each returned, -errno.
+	 */
+	int (*holders)(struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg);
+};
+
+/* The machine usher runs on. @h is the caller's; never fails. */
+struct host *host_live(void);
+
+/*
+ * A host read from a manifest in memory or in a file: see pci/snapshot.c for the form.
+ * Return: 0, -errno. The host is the caller's: host_close().
+ */
+int host_snapshot_open(const char *file, struct host **ret, struct err *e);
+
+void host_close(struct host *h); /* NULL and the live host are fine */
+
+/* Text attribute, trailing newline removed. Return: length, -EFBIG, -errno. */
+int host_read_text(struct host *h, const char *path, char *buf, size_t size);
+/* Number in decimal or 0x form. Return: 0, -EINVAL, -errno. */
+int host_read_number(struct host *h, const char *path, uint64_t *ret);
+/* Last component of a link's target ("driver", "iommu_group"). Return: length, -errno. */
+int host_link_name(struct host *h, const char *path, char *buf, size_t size);
+
+#endif

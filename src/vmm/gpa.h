@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_GPA_H
+#define VMM_GPA_H
+
+#include <stdint.h>
+
+/* Guest-physical address. A type of its own: mixing it with an IOVA or a pointer cannot compile. */
+typedef struct {
+	uint64_t v;
+} gpa_t;
+
+#define GPA(n) ((gpa_t){n})
+
+#endif

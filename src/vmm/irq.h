@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_IRQ_H
+#define VMM_IRQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * Interrupts into the guest: GSIs, their routes, and irqfds. The full irqchip is KVM's; GSIs
+ * 0-23 are the IOAPIC's pins, those above carry MSIs. Routes are staged and set by one
+ * KVM_SET_GSI_ROUTING for all: each call rebuilds the whole table (0.8 ms apiece on hosts with
+ * many vectors).
+ *
+ * Context: main thread, or a vCPU thread under the VM's lock.
+ */
+#define IRQ_PINS 24
+#define IRQ_GSI_MAX 1024 /* KVM_MAX_IRQ_ROUTES is 4096; more than one guest of ours can use */
+
+struct irq_route {
+	bool used;
+	bool routed;
+	uint64_t address; /* MSI address as the guest wrote it */
+	uint32_t data;
+};
+
+struct irq {
+	int vm_fd;
+	bool dirty; /* staged routes differ from KVM's */
+	struct irq_route routes[IRQ_GSI_MAX];
+};
+
+int irq_init(struct irq *q, int vm_fd, struct err *e); /* sets the pins' routes */
+
+/* A free GSI for an MSI. Return: GSI, -ENOSPC. */
+int irq_alloc(struct irq *q);
+void irq_free(struct irq *q, int gsi);
+
+/* Stages the route of @gsi; takes effect with irq_commit(). */
+void irq_route(struct irq *q, int gsi, uint64_t address, uint32_t data);
+int irq_commit(struct irq *q, struct err *e); /* does nothing when nothing is staged */
+
+/*
+ * Connects @eventfd to @gsi (KVM_IRQFD): a signal becomes an interrupt without user space.
+ * @resample: -1, or an eventfd that KVM signals at the EOI of a level interrupt.
+ */
+int irq_attach(struct irq *q, int gsi, int eventfd, int resample, struct err *e);
+int irq_detach(struct irq *q, int gsi, int eventfd);
+
+/* Raises one MSI now (KVM_SIGNAL_MSI). */
+int irq_signal_msi(struct irq *q, uint64_t address, uint32_t data);
+/* Sets the level of an IOAPIC pin (KVM_IRQ_LINE). */
+int irq_line(struct irq *q, int pin, bool level);
+
+#endif

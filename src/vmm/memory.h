@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_MEMORY_H
+#define VMM_MEMORY_H
+
+#include "vmm/gpa.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * Guest-physical memory: RAM in one memfd, and device memory (mmapped BARs). A change is
+ * announced to listeners (KVM's memslots, a VFIO container's IOVA mappings, later vhost), in
+ * order when something is added and in reverse order when it goes; a listener that fails undoes
+ * the change in those before it.
+ *
+ * Context: main thread, or a vCPU thread that holds the VM's lock.
+ */
+#define MEMORY_RANGES_MAX 128
+
+enum memory_kind {
+	MEMORY_RAM,    /* part of the memfd */
+	MEMORY_DEVICE, /* pages of a device (BAR): not for DMA unless a listener wants peer-to-peer */
+};
+
+struct memory_range {
+	gpa_t gpa;
+	uint64_t size; /* [bytes], whole pages */
+	void *host;    /* where this process sees it */
+	enum memory_kind kind;
+	bool readonly;
+};
+
+struct memory_listener {
+	const char *name;
+	/* Return: 0, or -errno with the reason in @e; then nothing of @r is mapped. */
+	int (*map)(struct memory_listener *l, const struct memory_range *r, struct err *e);
+	void (*unmap)(struct memory_listener *l, const struct memory_range *r);
+	struct memory_listener *next;
+};
+
+struct memory {
+	int memfd;
+	uint64_t ram_size; /* [bytes] */
+	size_t count;
+	struct memory_range ranges[MEMORY_RANGES_MAX];
+	struct memory_listener *listeners;
+};
+
+/* Announces what is there already, then all changes. @l stays the caller's and must outlive @m. */
+int memory_listen(struct memory *m, struct memory_listener *l, struct err *e);
+
+/* Adds a range and announces it. Return: 0, -ENOSPC, -EEXIST on overlap, a listener's -errno. */
+int memory_add(struct memory *m, const struct memory_range *r, struct err *e);
+
+/* Takes away the range that starts at @gpa. Return: 0, -ENOENT. */
+int memory_remove(struct memory *m, gpa_t gpa);
+
+/* Host pointer to [@gpa, +@len), NULL unless all of it is guest RAM in one range. */
+void *memory_ram(struct memory *m, gpa_t gpa, uint64_t len);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_PASS_PASS_H
+#define VMM_PASS_PASS_H
+
+struct err;
+struct vm;
+
+/*
+ * PCI passthrough: a VFIO device as a function on the guest's bus, as if it were physically
+ * attached. The descriptors come from the keeper; this process opens nothing.
+ */
+struct pass_spec {
+	const char *name; /* the device's address on the host: for messages */
+	int container;	  /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
+	int group;	  /* VFIO group, for the KVM-VFIO device */
+	int device;	  /* VFIO device */
+};
+
+struct pass_group; /* what all passed-through devices of a guest share: container, KVM-VFIO device */
+
+/*
+ * Opens the device and plugs it behind a root port of its own. Guest memory is mapped for DMA
+ * (as a memory_listener) with the first device of a container.
+ * Return: 0, -errno with a sentence.
+ */
+int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e);
+
+#endif

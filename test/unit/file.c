@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/usher-file-XXXXXX";
+
+static void in_dir(char *buf, size_t size, const char *name)
+{
+	ck_assert_int_eq(file_path(buf, size, "%s/%s", dir, name), 0);
+}
+
+START_TEST(replaces_whole_files)
+{
+	char path[FILE_PATH_MAX], text[64];
+	struct stat st;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	in_dir(path, sizeof(path), "entry");
+	ck_assert_int_eq(file_replace(path, "one\n", 4, 0600), 0);
+	ck_assert_int_eq(file_read(path, text, sizeof(text)), 3);
+	ck_assert_str_eq(text, "one");
+	ck_assert_int_eq(file_replace(path, "two", 3, 0600), 0);
+	ck_assert_int_eq(file_read(path, text, sizeof(text)), 3);
+	ck_assert_str_eq(text, "two");
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
+	ck_assert_int_eq(file_read(path, text, 3), -EFBIG);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(dir), 0); /* no temporary file is left */
+}
+END_TEST
+
+START_TEST(makes_folders)
+{
+	char top[] = "/tmp/usher-file-XXXXXX", path[FILE_PATH_MAX];
+
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/a/b", top), 0);
+	ck_assert_int_eq(file_mkdirs(path, 0700), 0);
+	ck_assert_int_eq(file_mkdirs(path, 0700), 0);
+	ck_assert_int_eq(rmdir(path), 0);
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/a", top), 0);
+	ck_assert_int_eq(rmdir(path), 0);
+	ck_assert_int_eq(rmdir(top), 0);
+}
+END_TEST
+
+START_TEST(escapes_what_a_terminal_would_obey)
+{
+	char text[32], small[8];
+
+	file_escape(text, sizeof(text), "a\033[31mb\n");
+	ck_assert_str_eq(text, "a\\x1b[31mb\\x0a");
+	file_escape(small, sizeof(small), "abcdefghijkl");
+	ck_assert_uint_lt(strlen(small), sizeof(small));
+}
+END_TEST
+
+SUITE("file", replaces_whole_files, makes_folders, escapes_what_a_terminal_would_obey)

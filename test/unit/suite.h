@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_UNIT_SUITE_H
+#define TEST_UNIT_SUITE_H
+
+#include <check.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* The folder of fixtures, as the test program was told: argv[1]. */
+static const char *suite_fixtures __attribute__((unused));
+
+static inline int suite_run(const char *name, const TTest *const *tests, size_t count)
+{
+	Suite *s = suite_create(name);
+	TCase *c = tcase_create(name);
+
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(c, tests[i]);
+	suite_add_tcase(s, c);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
+
+/* Last line of a test file: SUITE("num", parses_decimal, refuses_blanks) */
+#define SUITE(name, ...) \
+	int main(int argc, char **argv) \
+	{ \
+		suite_fixtures = argc > 1 ? argv[1] : "test/unit/fixture"; \
+		const TTest *const tests_[] = {__VA_ARGS__}; \
+		return suite_run(name, tests_, sizeof(tests_) / sizeof(tests_[0])); \
+	}
+
+#endif
