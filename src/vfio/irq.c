@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/num.h"
 #include "vfio/device.h"
 
 int vfio_irq_info(struct vfio_dev *d, uint32_t index, struct vfio_irqs *ret, struct err *e)
@@ -22,22 +21,21 @@ int vfio_irq_info(struct vfio_dev *d, uint32_t index, struct vfio_irqs *ret, str
 
 int vfio_irq_set(struct vfio_dev *d, uint32_t index, uint32_t start, const int *fds, uint32_t count)
 {
-	struct {
-		struct vfio_irq_set set;
-		int32_t fds[VFIO_VECTORS_MAX];
-	} arg;
+	_Alignas(struct vfio_irq_set)
+		uint8_t buf[sizeof(struct vfio_irq_set) + VFIO_VECTORS_MAX * sizeof(int32_t)];
+	struct vfio_irq_set *set = (void *)buf;
 
-	if (!count || count > COUNT(arg.fds))
+	if (!count || count > VFIO_VECTORS_MAX)
 		return -EINVAL;
-	arg.set = (struct vfio_irq_set){
-		.argsz = (uint32_t)(sizeof(arg.set) + count * sizeof(arg.fds[0])),
+	*set = (struct vfio_irq_set){
+		.argsz = (uint32_t)(sizeof(*set) + count * sizeof(int32_t)),
 		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
 		.index = index,
 		.start = start,
 		.count = count,
 	};
-	memcpy(arg.fds, fds, count * sizeof(arg.fds[0]));
-	return d->ops->call(d, VFIO_DEVICE_SET_IRQS, &arg);
+	memcpy(set->data, fds, count * sizeof(int32_t));
+	return d->ops->call(d, VFIO_DEVICE_SET_IRQS, set);
 }
 
 static int set_none(
@@ -72,21 +70,17 @@ int vfio_irq_unmask(struct vfio_dev *d, uint32_t index)
 
 int vfio_irq_unmask_fd(struct vfio_dev *d, uint32_t index, int fd)
 {
-	struct {
-		struct vfio_irq_set set;
-		int32_t fd;
-	} arg = {
-		.set =
-			{
-				.argsz = sizeof(arg),
-				.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK,
-				.index = index,
-				.count = 1,
-			},
-		.fd = fd,
-	};
-	int r = d->ops->call(d, VFIO_DEVICE_SET_IRQS, &arg);
+	_Alignas(struct vfio_irq_set) uint8_t buf[sizeof(struct vfio_irq_set) + sizeof(int32_t)];
+	struct vfio_irq_set *set = (void *)buf;
 
+	*set = (struct vfio_irq_set){
+		.argsz = sizeof(buf),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK,
+		.index = index,
+		.count = 1,
+	};
+	memcpy(set->data, &fd, sizeof(int32_t));
+	int r = d->ops->call(d, VFIO_DEVICE_SET_IRQS, set);
 	return r > 0 ? -EIO : r;
 }
 

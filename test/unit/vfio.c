@@ -7,13 +7,19 @@
 
 #include <errno.h>
 #include <linux/vfio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
 #include "base/num.h"
+#include "pci/host.h"
 #include "vfio/container.h"
 #include "vfio/device.h"
+#include "vfio/explain.h"
 #include "vfio/irq.h"
 #include "vfio/region.h"
 
@@ -23,7 +29,7 @@ static struct {
 	size_t info_size;
 	int code;
 	uint64_t unmapped;
-	struct vfio_irq_set set;
+	uint32_t set[5]; /* struct vfio_irq_set: argsz, flags, index, start, count */
 	int fds[4];
 	uint8_t bar[16];
 } model;
@@ -71,7 +77,7 @@ static int dev_call(struct vfio_dev *d, unsigned long request, void *arg)
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return answer(arg, *(uint32_t *)arg);
 	case VFIO_DEVICE_SET_IRQS:
-		model.set = *set;
+		memcpy(model.set, set, sizeof(model.set));
 		memcpy(model.fds, set->data, min_u64(set->argsz - sizeof(*set), sizeof(model.fds)));
 		return model.code;
 	default:
@@ -81,7 +87,7 @@ static int dev_call(struct vfio_dev *d, unsigned long request, void *arg)
 
 static ssize_t dev_read(struct vfio_dev *d, void *buf, size_t len, uint64_t off)
 {
-	memcpy(buf, model.bar + off - 0x100, len);
+	memcpy(buf, model.bar + (off - 0x100), len);
 	return (ssize_t)len;
 }
 
@@ -195,10 +201,10 @@ START_TEST(sets_vectors)
 
 	memset(&model, 0, sizeof(model));
 	ck_assert_int_eq(vfio_irq_set(&d, VFIO_PCI_MSIX_IRQ_INDEX, 2, fds, 3), 0);
-	ck_assert_uint_eq(model.set.argsz, sizeof(model.set) + sizeof(fds));
-	ck_assert_uint_eq(model.set.start, 2);
-	ck_assert_uint_eq(model.set.count, 3);
-	ck_assert_uint_eq(model.set.flags, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER);
+	ck_assert_uint_eq(model.set[0], sizeof(model.set) + sizeof(fds));
+	ck_assert_uint_eq(model.set[3], 2);
+	ck_assert_uint_eq(model.set[4], 3);
+	ck_assert_uint_eq(model.set[1], VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER);
 	ck_assert_int_eq(model.fds[1], -1);
 	ck_assert_int_eq(model.fds[2], 9);
 
@@ -207,8 +213,8 @@ START_TEST(sets_vectors)
 	ck_assert_int_eq(vfio_irq_disable(&d, VFIO_PCI_MSIX_IRQ_INDEX), -EIO);
 	model.code = 0;
 	ck_assert_int_eq(vfio_irq_disable(&d, VFIO_PCI_MSIX_IRQ_INDEX), 0);
-	ck_assert_uint_eq(model.set.count, 0);
-	ck_assert_uint_eq(model.set.flags, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER);
+	ck_assert_uint_eq(model.set[4], 0);
+	ck_assert_uint_eq(model.set[1], VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER);
 	ck_assert_int_eq(vfio_irq_set(&d, 0, 0, fds, 0), -EINVAL);
 	ck_assert_int_eq(vfio_irq_set(&d, 0, 0, fds, VFIO_VECTORS_MAX + 1), -EINVAL);
 }
@@ -279,6 +285,46 @@ START_TEST(tells_a_container_from_a_file)
 }
 END_TEST
 
-SUITE("vfio", takes_sparse_areas_that_fit, ends_a_chain_that_goes_back,
+static struct host *snapshot(const char *extra)
+{
+	char path[FILE_PATH_MAX], text[8192];
+	struct host *h = NULL;
+	struct err e;
+	static char copy[] = "/tmp/usher-vfio-XXXXXX";
+
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/bridge.host", suite_fixtures), 0);
+	int len = file_read(path, text, sizeof(text));
+	ck_assert_int_gt(len, 0);
+	ck_assert_int_lt(snprintf(text + len, sizeof(text) - (size_t)len, "\n%s\n", extra),
+		(int)sizeof(text) - len);
+	int fd = mkstemp(copy);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fd_write_full(fd, text, strlen(text)), 0);
+	ck_assert_int_eq(host_snapshot_open(copy, &h, &e), 0);
+	ck_assert_int_eq(close(fd) | unlink(copy), 0);
+	return h;
+}
+
+START_TEST(names_who_is_in_the_way)
+{
+	struct host *h = snapshot("holder 4711 1000 235:2 sp\\x1bdk");
+	struct err e;
+
+	ck_assert_int_eq(vfio_explain_not_viable(h, 2, &e), -EPERM);
+	ck_assert_str_eq(e.msg, "IOMMU group 2 is not viable: 0000:02:01.0 is on 'e1000'");
+	ck_assert_str_eq(
+		e.hint, "the whole group must leave the host's drivers: usher bind 0000:02:01.0");
+	ck_assert_int_eq(vfio_explain_not_viable(h, 99, &e), -EPERM);
+	ck_assert_int_eq(vfio_explain_not_viable(NULL, 2, &e), -EPERM);
+
+	ck_assert_int_eq(vfio_explain_busy(h, 2, makedev(235, 2), &e), -EBUSY);
+	ck_assert_str_eq(e.msg, "IOMMU group 2 is open in process 4711 ('sp\\x1bdk', user 1000)");
+	ck_assert_int_eq(vfio_explain_busy(h, 2, makedev(235, 3), &e), -EBUSY);
+	ck_assert_str_eq(e.msg, "IOMMU group 2 is in use by another process");
+	host_close(h);
+}
+END_TEST
+
+SUITE("vfio", names_who_is_in_the_way, takes_sparse_areas_that_fit, ends_a_chain_that_goes_back,
 	refuses_a_region_beyond_its_file, reads_registers_in_bounds, sets_vectors, learns_the_iommu,
 	holds_unmap_to_its_word, tells_a_container_from_a_file)
