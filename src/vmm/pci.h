@@ -16,8 +16,8 @@ struct vm;
  * sized and placed through config accesses, by vmm/firmware as a firmware would and by the guest
  * as it likes.
  */
-#define PCI_BUSES_MAX 64      /* ECAM is 1 MiB a bus */
-#define PCI_CONFIG_SIZE 4096  /* PCI Express Base 7.2.2 */
+#define PCI_BUSES_MAX 64 /* ECAM is 1 MiB a bus */
+#define PCI_CONFIG_SIZE 4096 /* PCI Express Base 7.2.2 */
 
 struct pci_func;
 

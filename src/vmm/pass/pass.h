@@ -11,9 +11,9 @@ struct vm;
  */
 struct pass_spec {
 	const char *name; /* the device's address on the host: for messages */
-	int container;	  /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
-	int group;	  /* VFIO group, for the KVM-VFIO device */
-	int device;	  /* VFIO device */
+	int container; /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
+	int group; /* VFIO group, for the KVM-VFIO device */
+	int device; /* VFIO device */
 };
 
 struct pass_group; /* what all passed-through devices of a guest share: container, KVM-VFIO device */
