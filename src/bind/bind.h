@@ -33,6 +33,7 @@ struct bind_env {
 	struct host *host; /* everything that is read: host_live() */
 	const struct bind_sys *sys; /* everything that is done: bind_sys_live() */
 	const char *state; /* BIND_STATE_DIR */
+	int timeout_ms; /* patience with one write that the kernel does not finish */
 };
 
 /* The machine usher runs on; never fails. */
@@ -59,7 +60,7 @@ struct bind_target {
 struct bind_request {
 	const struct bind_target *targets;
 	size_t target_count;
-	const char *driver; /* NULL: vfio-pci, or the variant driver that fits better */
+	const char *driver; /* of the targets; NULL: vfio-pci, or the variant that fits better */
 	const char *const *allow; /* checks to lift, by name: "net", "block", … */
 	size_t allow_count;
 	bool only; /* touch no device but the targets: siblings must be viable */
@@ -118,12 +119,26 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 	struct err *e);
 void bind_plan_fini(struct bind_plan *p);
 
-/* One thing that bind_take() would do, in order; @text is free of newlines. */
-struct bind_step {
-	const char *what; /* "load", "journal", "write", "unbind", "verify", "wait", "chown" */
-	char object[256]; /* path or module */
-	char text[128]; /* what is written or expected there */
+enum bind_op {
+	BIND_OP_LOAD, /* module @path */
+	BIND_OP_JOURNAL, /* entry @path, state @text */
+	BIND_OP_WRITE, /* @text into @path */
+	BIND_OP_VERIFY, /* link @path leads to driver @text */
+	BIND_OP_WAIT, /* for node @path */
+	BIND_OP_CHOWN, /* node @path to @text, "UID:GID" */
 };
+
+/* One thing that bind_take() does, in order: --dry-run prints the list that is carried out. */
+struct bind_step {
+	enum bind_op op;
+	int group;
+	struct pci_address address; /* of WRITE and VERIFY */
+	char path[128];
+	char text[PCI_NAME_MAX]; /* free of newlines; an override is cleared by "" */
+};
+
+/* "load", "journal", "write", "verify", "wait", "chown". */
+const char *bind_op_name(enum bind_op op);
 
 /* The exact steps of a plan, for --dry-run; *@ret is the caller's to free(). Return: 0, -ENOMEM. */
 int bind_plan_steps(const struct bind_env *env, const struct bind_request *q,
