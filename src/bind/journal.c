@@ -54,8 +54,8 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 	(void)fprintf(f, "owner %d %llu %s\nwriter %d %llu\n", n->owner.pid,
 		(unsigned long long)n->owner.start, or_dash(n->owner.name), n->writer,
 		(unsigned long long)n->writer_start);
-	(void)fprintf(f, "kept %s\nreset %s\nmembers %zu\n", n->kept ? "yes" : "no",
-		n->reset_waived ? "waived" : "needed", n->count);
+	(void)fprintf(f, "kept %s\nused %s\nreset %s\nmembers %zu\n", n->kept ? "yes" : "no",
+		n->used ? "yes" : "no", n->reset_waived ? "waived" : "needed", n->count);
 	for (size_t i = 0; i < n->count; i++) {
 		const struct bind_was *m = &n->members[i];
 		(void)fprintf(f, "member %s %04x:%04x %06x\n",
@@ -245,6 +245,7 @@ static void read_head(struct reader *rd, struct bind_entry *n)
 	read_owner(rd, n);
 	read_writer(rd, n);
 	n->kept = read_word(rd, "kept", yes_no, COUNT(yes_no));
+	n->used = read_word(rd, "used", yes_no, COUNT(yes_no));
 	n->reset_waived = read_word(rd, "reset", waivers, COUNT(waivers));
 	n->count = (size_t)read_number(rd, "members", BIND_MEMBERS_MAX);
 }

@@ -16,6 +16,7 @@
  *	owner PID START NAME		`owner 0 0 -` for nobody
  *	writer PID START		the process that does the writes of this transaction
  *	kept yes | no			bound by hand: outlives its owner's release
+ *	used yes | no			it was handed out: what is in the devices is a user's
  *	reset needed | waived		--allow=no-reset
  *	members N
  *	member 0000:03:00.0 8086:10d3 020000	N times, with these five below each:
@@ -55,6 +56,7 @@ struct bind_entry {
 	pid_t writer; /* 0: none */
 	uint64_t writer_start;
 	bool kept;
+	bool used;
 	bool reset_waived;
 	size_t count;
 	struct bind_was *members;
