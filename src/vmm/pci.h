@@ -48,4 +48,7 @@ struct pci_func {
  */
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e);
 
+/* IOAPIC pin that INTx @pin (1: A … 4: D) of a plugged function reaches, as _PRT tells the guest. */
+int pci_intx_gsi(const struct pci_func *f, unsigned pin);
+
 #endif

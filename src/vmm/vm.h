@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 struct machine;
+struct pass_group;
 struct pci_root;
 struct cpu;
 
@@ -28,6 +29,7 @@ struct vm {
 	struct irq irq;
 	struct loop loop;
 	struct pci_root *pci;
+	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned cpu_count;
 	struct cpu *cpus;
 };
