@@ -24,8 +24,8 @@ struct host {
 struct host_holder {
 	pid_t pid;
 	uid_t uid;
-	dev_t rdev;	 /* of the node */
-	char comm[17];	 /* as /proc/PID/comm: not escaped yet */
+	dev_t rdev; /* of the node */
+	char comm[17]; /* as /proc/PID/comm: not escaped yet */
 };
 
 struct host_ops {
@@ -35,7 +35,8 @@ struct host_ops {
 	/* Target of a symbolic link, NUL-terminated. Return: length, -errno. */
 	ssize_t (*link)(struct host *h, const char *path, char *buf, size_t size);
 	/* Each name in a directory but . and .., in no order; stops when @each returns non-zero. */
-	int (*list)(struct host *h, const char *path, int (*each)(void *arg, const char *name), void *arg);
+	int (*list)(struct host *h, const char *path, int (*each)(void *arg, const char *name),
+		void *arg);
 	/*
 	 * Whether somebody holds /dev/@disk exclusively (mount, swap, md, dm, zfs, btrfs all do):
 	 * open(O_RDONLY | O_EXCL) on the block device. Return: 0 free, 1 busy, -errno unknown.
@@ -45,7 +46,8 @@ struct host_ops {
 	 * Each open descriptor of a character or block device node of any process.
 	 * Return: 0, what @each returned, -errno.
 	 */
-	int (*holders)(struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg);
+	int (*holders)(
+		struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg);
 };
 
 /* The machine usher runs on. @h is the caller's; never fails. */
