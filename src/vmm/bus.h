@@ -31,8 +31,8 @@ struct bus {
 	const char *name;
 	size_t count;
 	struct bus_range *ranges[BUS_RANGES_MAX]; /* by base; the devices' own */
-	struct bus_range *last;			  /* the last hit: accesses come in runs */
-	uint64_t missed;			  /* nobody answered */
+	struct bus_range *last; /* the last hit: accesses come in runs */
+	uint64_t missed; /* nobody answered */
 };
 
 /* @r stays the device's. Return: 0, -EEXIST on overlap, -ENOSPC. */

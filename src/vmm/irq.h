@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct err;
+struct kvm_irq_routing;
 
 /*
  * Interrupts into the guest: GSIs, their routes, and irqfds. The full irqchip is KVM's; GSIs
@@ -29,9 +30,12 @@ struct irq {
 	int vm_fd;
 	bool dirty; /* staged routes differ from KVM's */
 	struct irq_route routes[IRQ_GSI_MAX];
+	struct kvm_irq_routing *table; /* what KVM is told: built anew by each commit */
 };
 
-int irq_init(struct irq *q, int vm_fd, struct err *e); /* sets the pins' routes */
+/* Creates the in-kernel irqchip and sets the pins' routes. */
+int irq_init(struct irq *q, int vm_fd, struct err *e);
+void irq_fini(struct irq *q);
 
 /* A free GSI for an MSI. Return: GSI, -ENOSPC. */
 int irq_alloc(struct irq *q);

@@ -2,6 +2,7 @@
 #ifndef VMM_MEMORY_H
 #define VMM_MEMORY_H
 
+#include "base/num.h"
 #include "vmm/gpa.h"
 
 #include <stdbool.h>
@@ -21,14 +22,14 @@ struct err;
 #define MEMORY_RANGES_MAX 128
 
 enum memory_kind {
-	MEMORY_RAM,    /* part of the memfd */
+	MEMORY_RAM, /* part of the memfd */
 	MEMORY_DEVICE, /* pages of a device (BAR): not for DMA unless a listener wants peer-to-peer */
 };
 
 struct memory_range {
 	gpa_t gpa;
 	uint64_t size; /* [bytes], whole pages */
-	void *host;    /* where this process sees it */
+	void *host; /* where this process sees it */
 	enum memory_kind kind;
 	bool readonly;
 };
@@ -41,18 +42,46 @@ struct memory_listener {
 	struct memory_listener *next;
 };
 
+/* How RAM is backed; larger pages make the IOMMU's mappings and nested paging much quicker. */
+enum memory_pages {
+	MEMORY_PAGES_LAZY, /* 4 KiB, allocated on first touch */
+	MEMORY_PAGES_HUGE, /* 2 MiB where the kernel has them, allocated at once; else 4 KiB */
+	MEMORY_PAGES_POOL, /* hugetlbfs: fails when the host's pool is too small */
+};
+
 struct memory {
 	int memfd;
 	uint64_t ram_size; /* [bytes] */
+	void *ram; /* the memfd, all of it, mapped shared; aligned to MEMORY_HUGE */
 	size_t count;
 	struct memory_range ranges[MEMORY_RANGES_MAX];
 	struct memory_listener *listeners;
 };
 
+#define MEMORY_PAGE KIB(4)
+#define MEMORY_HUGE MIB(2)
+
+#define MEMORY_NONE         \
+	{                   \
+		.memfd = -1 \
+	}
+
+/*
+ * Creates RAM of @size bytes (whole pages) and maps it into this process; no range yet: where it
+ * lies in the guest is the machine's affair (memory_add). @m: MEMORY_NONE, with listeners or not. Return: 0, -ENOMEM, -errno.
+ */
+int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct err *e);
+
+/* Takes all ranges away, last first, and lets go of RAM. MEMORY_NONE is fine. */
+void memory_fini(struct memory *m);
+
 /* Announces what is there already, then all changes. @l stays the caller's and must outlive @m. */
 int memory_listen(struct memory *m, struct memory_listener *l, struct err *e);
 
-/* Adds a range and announces it. Return: 0, -ENOSPC, -EEXIST on overlap, a listener's -errno. */
+/*
+ * Adds a range and announces it. Return: 0, -EINVAL when not whole pages, -ENOSPC, -EEXIST on overlap,
+ * a listener's -errno.
+ */
 int memory_add(struct memory *m, const struct memory_range *r, struct err *e);
 
 /* Takes away the range that starts at @gpa. Return: 0, -ENOENT. */

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""Where the lab keeps what is slow to make, and what it says while it makes it.
+
+Everything in the cache can be deleted at any time; the next lab makes it again. A thing appears
+under its final name only when it is complete: it is made under a temporary name and renamed.
+"""
+import contextlib
+import fcntl
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+quiet = False
+
+
+def say(text):
+    """One line of progress on stderr, for people."""
+    if not quiet:
+        print(f"lab: {text}", file=sys.stderr, flush=True)
+
+
+class LabError(Exception):
+    """The lab itself failed (not the command it was asked to run)."""
+
+
+def directory():
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = pathlib.Path(base, "usher", "lab")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def locked(name, *, wait=True):
+    """Holds the cache's lock of that name; the kernel drops it with its process, however that ends."""
+    with open(directory() / f".{name}.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise LabError(f"{name} is in use by another lab") from None
+        yield
+
+
+@contextlib.contextmanager
+def made_whole(path):
+    """Gives a fresh temporary directory that becomes `path` when the block ends without an error."""
+    part = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield part
+        part.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write_whole(path, data):
+    """Writes a file that is seen either complete or not at all."""
+    fd, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with open(fd, "wb") as file:
+        file.write(data)
+    os.chmod(part, 0o644)
+    os.rename(part, path)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""The emulated host as a QEMU command line, and its life as a process."""
+import dataclasses
+import os
+import pathlib
+import socket
+import subprocess
+
+import disk
+import topology
+
+# Software emulation with one CPU: two of them make QEMU 7.2 oops the kernel now and then, and are
+# slower. Only AMD's nested virtualisation exists in this emulation, so the CPU is one of theirs.
+CPU = "EPYC"
+
+IOMMUS = {
+    "intel": ["-device", "intel-iommu,intremap=on,caching-mode=on"],
+    "virtio": ["-device", "virtio-iommu-pci,addr=19.0"],
+    "none": [],
+}
+
+# Ports of the virtio serial device, /dev/virtio-ports/usher.NAME in there.
+PORTS = ["control", "stdin", "stdout", "stderr", "qmp"]
+
+KERNEL_COMMAND_LINE = [
+    "console=ttyS0", "quiet", "loglevel=4",
+    "panic=-1", "oops=panic",  # an oops ends the boot at once: nothing that ran after it counts
+    "mitigations=off", "nokaslr", "no_timer_check", "audit=0", "apparmor=0",
+    "random.trust_cpu=on", "cryptomgr.notests", "rcupdate.rcu_expedited=1",
+]
+
+
+@dataclasses.dataclass
+class Wish:
+    """What kind of emulated host is asked for."""
+    topology: str = "minimal"
+    iommu: str = "intel"
+    kvm: bool = True
+    memory: str = "2G"
+    kernel: str | None = None
+    persist: str | None = None
+
+
+class Machine:
+    """A running QEMU. `ports` are the host ends of the serial ports; QEMU dies with this process."""
+
+    def __init__(self, wish, kernel, initramfs, run, settings, persist=None, qmp=None):
+        self.console = run / "console.log"
+        self.qmp = qmp or run / "qmp.sock"
+        self.ports = {}
+        passed = {}
+        for name in ("control", "stdin", "stdout", "stderr", "tty"):
+            self.ports[name], passed[name] = socket.socketpair()
+        passed["monitor"], passed["qmp"] = socket.socketpair()
+        arguments = [
+            *board(wish, kernel, initramfs, settings),
+            *lab_devices(passed, persist),
+            *described_devices(wish),
+            "-serial", f"file:{self.console}",
+            "-qmp", f"unix:{self.qmp},server=on,wait=off",
+        ]
+        # setpriv: the kernel kills QEMU when this process ends, in whatever way.
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64", *arguments],
+            stdin=subprocess.DEVNULL, stdout=(run / "qemu.log").open("wb"),
+            stderr=subprocess.STDOUT, start_new_session=True,
+            pass_fds=[s.fileno() for s in passed.values()])
+        for end in passed.values():
+            end.close()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        for port in self.ports.values():
+            port.close()
+        self.qmp.unlink(missing_ok=True)
+
+
+def board(wish, kernel, initramfs, settings):
+    irqchip = "" if wish.iommu == "none" else ",kernel-irqchip=split"
+    words = [*KERNEL_COMMAND_LINE, "intel_iommu=on" if wish.iommu == "intel" else "",
+             *(f"usher.{key}={value}" for key, value in settings.items())]
+    return [
+        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        "-machine", "q35,vmport=off" + irqchip, "-accel", "tcg", "-smp", "1", "-m", wish.memory,
+        "-cpu", CPU if wish.kvm else CPU + ",svm=off",
+        "-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", " ".join(filter(None, words)),
+        *IOMMUS[wish.iommu],
+    ]
+
+
+def lab_devices(passed, persist):
+    """What carries the lab itself, in high slots so that topologies are free in the low ones."""
+    arguments = [
+        "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
+        "-device", "virtio-9p-pci,addr=1a.0,fsdev=host,mount_tag=host",
+        "-device", "virtio-serial-pci,addr=1b.0,id=lab",
+        "-chardev", f"socket,id=tty,fd={passed['tty'].fileno()}",
+        "-device", "virtconsole,bus=lab.0,chardev=tty",
+        # The QMP monitor, wired to a port of the machine that it controls: a test inside can
+        # unplug hardware from itself.
+        "-chardev", f"socket,id=monitor,fd={passed['monitor'].fileno()}",
+        "-mon", "chardev=monitor,mode=control",
+    ]
+    for name in PORTS:
+        arguments += [
+            "-chardev", f"socket,id={name},fd={passed[name].fileno()}",
+            "-device", f"virtserialport,bus=lab.0,chardev={name},name=usher.{name}",
+        ]
+    if persist:
+        arguments += [
+            "-drive", f"file={persist},if=none,id=persist,format=raw",
+            "-device", "virtio-blk-pci,addr=1c.0,drive=persist,serial=persist",
+        ]
+    return arguments
+
+
+def described_devices(wish):
+    devices = topology.devices(wish.topology)
+    arguments = []
+    for name in topology.back_ends(devices, "drive"):
+        arguments += ["-drive", f"file={disk.pattern()},if=none,id={name},format=raw,snapshot=on"]
+    for name in topology.back_ends(devices, "netdev"):
+        arguments += ["-netdev", f"user,id={name},restrict=on"]
+    for device in devices:
+        arguments += ["-device", device]
+    return arguments

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""./dev lab: an emulated host with an IOMMU, PCI devices and KVM, on any machine."""
+import argparse
+import sys
+
+import cache
+import machine
+import session
+import topology
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="./dev lab",
+        description="Run a command, or a shell, in an emulated host that has an IOMMU, PCI devices"
+                    " and KVM. This machine's files are its root, read-only below an overlay.",
+        epilog="Exit status: the command's; 124 when it took too long, 125 when the lab failed."
+               " In a shell, Ctrl-] leaves at once.")
+    parser.add_argument("--topology", default="minimal", help="one of: " + ", ".join(topology.names()))
+    parser.add_argument("--iommu", default="intel", choices=list(machine.IOMMUS))
+    parser.add_argument("--no-kvm", action="store_true", help="a CPU without virtualisation: no /dev/kvm")
+    parser.add_argument("--memory", default="2G")
+    parser.add_argument("--kernel", metavar="VERSION", help="a kernel that apt knows, such as 6.1")
+    parser.add_argument("--persist", metavar="NAME", help="mount the disk image of that name at /persist;"
+                        " it is kept")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for the command, after the boot")
+    parser.add_argument("--qmp", metavar="PATH", help="where to make QEMU's QMP socket")
+    parser.add_argument("--quiet", action="store_true", help="no word about what goes on")
+    parser.add_argument("command", nargs="*", metavar="-- COMMAND")
+    return parser.parse_args()
+
+
+def main():
+    asked = arguments()
+    cache.quiet = asked.quiet
+    session.die_on_signals()
+    wish = machine.Wish(topology=asked.topology, iommu=asked.iommu, kvm=not asked.no_kvm,
+                        memory=asked.memory, kernel=asked.kernel, persist=asked.persist)
+    try:
+        return session.run(wish, asked.command or None, timeout=asked.timeout, qmp=asked.qmp)
+    except session.Ended as end:
+        return end.status
+    except cache.LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return session.LAB_FAILED
+
+
+sys.exit(main())

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""One boot of the emulated host that runs one command, or a shell at this terminal."""
+import contextlib
+import os
+import pathlib
+import selectors
+import shlex
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+import termios
+import time
+import tty
+
+import cache
+import disk
+import initramfs
+import kernel
+import machine
+
+HERE = pathlib.Path(__file__).parent
+APPLETS = ["sh", "mount", "insmod", "cat", "cp", "mkdir", "switch_root"]
+BOOT_MODULES = ["9p", "9pnet_virtio", "overlay"]
+
+TIMED_OUT = 124
+LAB_FAILED = 125
+BOOT_SECONDS = 120
+ESCAPE = b"\x1d"  # Ctrl-], as telnet: leave a shell that does not answer
+
+# The rest of the environment speaks of things that do not exist in there.
+PASSED_ON = {"PATH", "HOME", "LANG", "TERM", "TZ", "NO_COLOR", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+             "LSAN_OPTIONS"}
+
+
+class Ended(Exception):
+    """The boot is over, with this exit status."""
+
+    def __init__(self, status):
+        self.status = status
+
+
+def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp=None):
+    """Boots, runs the command (None: a shell at this terminal), and returns its exit status."""
+    with contextlib.ExitStack() as stack:
+        booted = kernel.find(wish.kernel)
+        modules = BOOT_MODULES + (["virtio_iommu"] if wish.iommu == "virtio" else [])
+        archive = initramfs.build("host", booted, APPLETS, modules,
+                                  {"init": HERE / "init", "agent": HERE / "agent"})
+        run_dir = pathlib.Path(tempfile.mkdtemp(prefix="usher-lab."))
+        persist = None
+        if wish.persist:
+            stack.enter_context(cache.locked(f"persist-{wish.persist}", wait=False))
+            persist = disk.persistent(wish.persist)
+
+        job = run_dir / "job"
+        job.write_text(job_script(wish, command))
+        settings = {"job": job, "modules": booted.modules}
+        if persist:
+            settings["persist"] = "/dev/vda"
+        if command is None:
+            size = os.get_terminal_size(sys.stdin.fileno()) if os.isatty(0) else (80, 24)
+            settings |= {"shell": 1, "cols": size[0], "rows": size[1]}
+        elif forwards_stdin():
+            settings["input"] = 1
+
+        stack.callback(lambda: None)
+        host = machine.Machine(wish, booted, archive, run_dir, settings, persist, qmp)
+        stack.callback(host.kill)
+        session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2))
+        status = session.serve(shell=command is None, stdin="input" in settings)
+        if status not in (TIMED_OUT, LAB_FAILED) or session.finished:
+            shutil.rmtree(run_dir, ignore_errors=True)
+        return status
+
+
+def job_script(wish, command):
+    """What the agent runs in there, as a shell script: same place, same words."""
+    passed = {name: value for name, value in os.environ.items()
+              if name in PASSED_ON or name.startswith(("LC_", "USHER_"))}
+    passed |= {"USHER_LAB": wish.topology, "USHER_LAB_DISK_SHA256": disk.pattern_checksum()}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in passed.items()]
+    lines.append(f"cd {shlex.quote(os.getcwd())} || exit 125")
+    if command is None:
+        command = [os.environ.get("SHELL") or "/bin/sh"]
+        lines.append("export PS1='lab:\\w# '")
+    lines.append(f"exec {shlex.join(command)}")
+    return "\n".join(lines) + "\n"
+
+
+def forwards_stdin():
+    """A pipe or a file is passed on; a terminal stays here, where Ctrl-C is."""
+    try:
+        mode = os.fstat(0)
+    except OSError:
+        return False
+    return not os.isatty(0) and not (stat.S_ISCHR(mode.st_mode) and mode.st_rdev == os.makedev(1, 3))
+
+
+def writer(fd):
+    def write(data):
+        while data:
+            data = data[os.write(fd, data):]
+    return write
+
+
+class Session:
+    def __init__(self, host, timeout, on_stdout, on_stderr):
+        self.host = host
+        self.timeout = timeout
+        self.sinks = {"stdout": on_stdout, "stderr": on_stderr, "tty": writer(1)}
+        self.selector = selectors.DefaultSelector()
+        self.control = b""
+        self.ready = False
+        self.finished = False
+        self.deadline = time.monotonic() + BOOT_SECONDS
+
+    def serve(self, shell, stdin):
+        """Carries bytes until the command has ended; returns the exit status to leave with."""
+        for name in ("control", "stdout", "stderr", "tty"):
+            self.watch(name)
+        if stdin:
+            self.selector.register(0, selectors.EVENT_READ, self.on_stdin)
+        with raw_terminal() if shell else contextlib.nullcontext():
+            if shell:
+                self.selector.register(0, selectors.EVENT_READ, self.on_key)
+            try:
+                while True:
+                    self.step()
+            except Ended as end:
+                return end.status
+
+    def watch(self, name):
+        self.selector.register(self.host.ports[name], selectors.EVENT_READ,
+                               lambda: self.on_port(name))
+
+    def step(self):
+        left = self.deadline - time.monotonic() if self.deadline else None
+        if left is not None and left <= 0:
+            self.on_deadline()
+        for key, _ in self.selector.select(left):
+            key.data()
+
+    def on_port(self, name):
+        data = self.host.ports[name].recv(1 << 16)
+        if not data:
+            self.on_power_off()
+        elif name == "control":
+            self.on_control(data)
+        else:
+            self.sinks[name](data)
+
+    def on_control(self, data):
+        self.control += data
+        *lines, self.control = self.control.split(b"\n")
+        for line in lines:
+            word, _, rest = line.partition(b" ")
+            if word == b"ready":
+                self.ready = True
+                self.deadline = time.monotonic() + self.timeout if self.timeout else None
+            elif word == b"exit":
+                self.finished = True
+                self.drain()
+                raise Ended(int(rest))
+
+    def drain(self):
+        """The command's output is in the sockets by now: a write in there returns only then."""
+        for name in ("stdout", "stderr", "tty"):
+            port = self.host.ports[name]
+            port.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while data := port.recv(1 << 16):
+                    self.sinks[name](data)
+
+    def on_stdin(self):
+        data = os.read(0, 1 << 14)
+        if data:
+            self.host.ports["stdin"].sendall(data)
+        else:
+            self.selector.unregister(0)
+            self.host.ports["stdin"].close()
+
+    def on_key(self):
+        data = os.read(0, 1 << 14)
+        if not data or ESCAPE in data:
+            raise Ended(0)
+        self.host.ports["tty"].sendall(data)
+
+    def on_deadline(self):
+        if self.ready:
+            self.complain(f"the command did not end within {self.timeout:g} s")
+            raise Ended(TIMED_OUT)
+        self.complain(f"the emulated host did not come up within {BOOT_SECONDS} s")
+        raise Ended(LAB_FAILED)
+
+    def on_power_off(self):
+        self.host.process.wait()
+        log = self.host.console.read_text(errors="replace") if self.host.console.exists() else ""
+        if "Kernel panic" in log:
+            self.complain("the emulated host's kernel panicked")
+        elif self.ready:
+            self.complain("the emulated host went off before the command had ended")
+        else:
+            self.complain("the emulated host did not come up")
+        raise Ended(LAB_FAILED)
+
+    def complain(self, what):
+        print(f"lab: {what}; the end of its console:", file=sys.stderr)
+        for log in (self.host.console, self.host.console.with_name("qemu.log")):
+            if log.exists():
+                for line in log.read_text(errors="replace").splitlines()[-20:]:
+                    print(f"  {line}", file=sys.stderr)
+        print(f"lab: all of it: {self.host.console}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def raw_terminal():
+    if not os.isatty(0):
+        yield
+        return
+    saved = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, saved)
+
+
+def die_on_signals():
+    """A signal becomes an exception, so that the emulated host is put away before we go."""
+    def leave(number, _):
+        raise Ended(128 + number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""Descriptions of emulated hosts: lab/topology/NAME, one QEMU device a line, # for comments.
+
+A device that says drive=NAME gets a disk of the lab's pattern, one that says netdev=NAME a network
+that reaches nothing.
+"""
+import pathlib
+import re
+
+import cache
+
+HOME = pathlib.Path(__file__).parent / "topology"
+
+
+def names():
+    return sorted(p.name for p in HOME.iterdir())
+
+
+def devices(name):
+    path = HOME / name
+    if not path.is_file():
+        raise cache.LabError(f"no topology '{name}'; there are: {', '.join(names())}")
+    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def back_ends(devices, key):
+    """The NAMEs in key=NAME over all devices, each once, in order."""
+    found = (re.search(rf"(?:^|,){key}=([^,]+)", device) for device in devices)
+    return list(dict.fromkeys(match[1] for match in found if match))

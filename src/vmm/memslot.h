@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_MEMSLOT_H
+#define VMM_MEMSLOT_H
+
+#include "vmm/memory.h"
+
+/*
+ * KVM's view of guest memory: a memory_listener that turns each range into a memslot.
+ * Context: as struct memory.
+ */
+struct memslots {
+	struct memory_listener listener;
+	int vm_fd;
+	bool used[MEMORY_RANGES_MAX];
+	gpa_t gpa[MEMORY_RANGES_MAX];
+};
+
+void memslots_init(struct memslots *s, int vm_fd);
+
+#endif
