@@ -344,6 +344,11 @@ START_TEST(keeps_what_cannot_be_reset)
 	stage->fail_at = stage->writes + 5;
 	ck_assert_int_eq(take(&env, &q, &e), -EIO);
 	all_as_first();
+	stage_env = env;
+	ck_assert(die_in(9, act_take));
+	is_on(1, "vfio-pci", "vfio-pci");
+	ck_assert_msg(restore(&env, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
+	all_as_first();
 }
 END_TEST
 
