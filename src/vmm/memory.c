@@ -64,7 +64,9 @@ int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct
 	(void)madvise(ram, size, MADV_DONTFORK);
 	if (pages == MEMORY_PAGES_HUGE)
 		collapse(ram, size);
-	*m = (struct memory){.memfd = TAKE_FD(fd), .ram_size = size, .ram = ram};
+	m->memfd = TAKE_FD(fd);
+	m->ram_size = size;
+	m->ram = ram;
 	return 0;
 }
 

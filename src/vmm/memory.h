@@ -68,7 +68,7 @@ struct memory {
 
 /*
  * Creates RAM of @size bytes (whole pages) and maps it into this process; no range yet: where it
- * lies in the guest is the machine's affair (memory_add). Return: 0, -ENOMEM, -errno.
+ * lies in the guest is the machine's affair (memory_add). @m: MEMORY_NONE, with listeners or not. Return: 0, -ENOMEM, -errno.
  */
 int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct err *e);
 

@@ -20,6 +20,8 @@ struct vm;
 #define PCI_CONFIG_SIZE 4096 /* PCI Express Base 7.2.2 */
 
 struct pci_func;
+struct pci_root;
+struct port;
 
 struct pci_func_ops {
 	const char *name;
@@ -40,7 +42,26 @@ struct pci_func {
 	uint8_t slot; /* device number on its bus */
 	uint8_t fn;
 	struct pci_func *next; /* on the same bus */
+	struct port *port; /* root port above, NULL on bus 0; set by pci_plug */
 };
+
+/* An address range that the machine gives to PCI. */
+struct pci_window {
+	uint64_t base;
+	uint64_t size; /* [bytes], 0: none */
+};
+
+struct pci_windows {
+	struct pci_window io; /* ports */
+	struct pci_window mem32; /* below 4 GiB: 32-bit BARs, and all that are not prefetchable */
+	struct pci_window mem64; /* above RAM: 64-bit prefetchable BARs */
+};
+
+/* The host bridge at 00:00.0, and configuration space at @ecam. Return: 0, -ENOMEM, -errno. */
+int pci_init(struct vm *vm, const struct pci_window *ecam, struct err *e);
+
+/* Lets go of all functions, the last plugged first. */
+void pci_fini(struct vm *vm);
 
 /*
  * Puts @f on a bus of its own behind a new root port, as slot 0. @name: for messages.
@@ -48,7 +69,22 @@ struct pci_func {
  */
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e);
 
+/*
+ * Configuration access as the guest does it. @off is aligned to @size, which is 1, 2 or 4.
+ * Nobody there: all-ones, or a lost write.
+ */
+uint32_t pci_config_read_at(
+	struct pci_root *p, unsigned bus, unsigned devfn, unsigned off, unsigned size);
+void pci_config_write_at(struct pci_root *p, unsigned bus, unsigned devfn, unsigned off,
+	unsigned size, uint32_t value);
+
 /* IOAPIC pin that INTx @pin (1: A … 4: D) of a plugged function reaches, as _PRT tells the guest. */
 int pci_intx_gsi(const struct pci_func *f, unsigned pin);
+
+/* The same for a slot of bus 0. */
+int pci_slot_gsi(unsigned slot, unsigned pin);
+
+/* How many slots of bus 0 are in use; they are dense from 0. */
+unsigned pci_slots(const struct pci_root *p);
 
 #endif

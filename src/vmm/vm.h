@@ -2,17 +2,29 @@
 #ifndef VMM_VM_H
 #define VMM_VM_H
 
+#include <pthread.h>
+
 #include "vmm/bus.h"
+#include "vmm/coalesce.h"
 #include "vmm/irq.h"
 #include "vmm/loop.h"
 #include "vmm/memory.h"
+#include "vmm/memslot.h"
+#include "vmm/timing.h"
 
-#include <pthread.h>
-
-struct machine;
+struct cpu;
 struct pass_group;
 struct pci_root;
-struct cpu;
+
+/* How a guest ended. */
+enum vm_end {
+	VM_RUNNING,
+	VM_POWEROFF, /* it powered off */
+	VM_REBOOT, /* it asked for a reset */
+	VM_STOPPED, /* it was told to stop: a signal, the keeper's end */
+	VM_CRASHED, /* it did what no machine can go on from: why says what */
+	VM_FAILED, /* we, or KVM, could not go on */
+};
 
 /*
  * One guest. The main thread owns device state; vCPU threads take `lock` before they dispatch an
@@ -24,14 +36,39 @@ struct vm {
 	int fd; /* KVM_CREATE_VM */
 	pthread_mutex_t lock;
 	struct memory memory;
+	struct memslots slots;
 	struct bus ports;
 	struct bus mmio;
+	struct coalesce coalesce;
 	struct irq irq;
 	struct loop loop;
 	struct pci_root *pci;
 	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned cpu_count;
 	struct cpu *cpus;
+	struct timing timing; /* main thread */
+	enum vm_end end; /* atomic: the first vm_stop() sets it */
+	char why[256]; /* by whoever set `end`; read when all threads are back */
 };
+
+/*
+ * Creates an empty VM. @kvm_fd: of /dev/kvm, taken over in any case.
+ * Return: 0, -ENOTSUP when this KVM lacks what is needed, -errno.
+ */
+int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e);
+void vm_fini(struct vm *vm);
+
+/*
+ * Ends the guest. The first call counts, later ones do nothing. @fmt: why, a sentence.
+ * Context: any thread, any lock.
+ */
+void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Context: any thread. */
+static inline enum vm_end vm_ended(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->end, __ATOMIC_ACQUIRE);
+}
 
 #endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/console.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "vmm/vm.h"
+
+#define CONSOLE_LAST_MS 1000
+#define KEY_ESCAPE 0x01 /* Ctrl-A */
+
+static struct console *of_serial(struct serial *s)
+{
+	return container_of(s, struct console, serial);
+}
+
+/* After CONSOLE_TICK_MS, look for writes that KVM still holds and for half a line of ours. */
+static void arm_tick(struct console *c)
+{
+	const struct itimerspec when = {.it_value.tv_nsec = CONSOLE_TICK_MS * 1000000L};
+
+	if (c->tick_armed || c->tick.fd < 0)
+		return;
+	c->tick_armed = timerfd_settime(c->tick.fd, 0, &when, NULL) == 0;
+}
+
+static void watch_output(struct console *c)
+{
+	/* A file cannot be waited for, and never needs to be. */
+	if (!c->output_on && loop_add(&c->vm->loop, &c->output, NULL) == 0)
+		c->output_on = true;
+}
+
+static bool can_write(const struct console *c, int wait_ms)
+{
+	struct pollfd p = {.fd = c->output.fd, .events = POLLOUT};
+
+	return poll(&p, 1, wait_ms) > 0;
+}
+
+/* Writes what goes without waiting: no more than a pipe takes whole once it takes anything. */
+static void flush(struct console *c)
+{
+	size_t done = 0;
+
+	while (done < c->len && !c->closed) {
+		if (!can_write(c, 0)) {
+			watch_output(c);
+			break;
+		}
+		size_t piece = min_u64(c->len - done, 4096);
+		ssize_t n = write(c->output.fd, c->buffer + done, piece);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			c->closed = true;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (c->closed)
+		done = c->len;
+	memmove(c->buffer, c->buffer + done, c->len - done);
+	c->len -= done;
+	if (done)
+		(void)pthread_cond_broadcast(&c->room);
+}
+
+static void console_send(struct serial *s, uint8_t byte)
+{
+	struct console *c = of_serial(s);
+
+	while (c->len == CONSOLE_BUFFER && !c->closed && vm_ended(c->vm) == VM_RUNNING)
+		(void)pthread_cond_wait(&c->room, &c->vm->lock);
+	if (c->len == CONSOLE_BUFFER)
+		return;
+	c->buffer[c->len++] = (char)byte;
+	if (byte == '\n' || c->len == CONSOLE_BUFFER)
+		flush(c);
+	arm_tick(c);
+}
+
+static void console_irq(struct serial *s, bool level)
+{
+	(void)irq_line(&of_serial(s)->vm->irq, CONSOLE_PIN, level);
+}
+
+static void watch_input(struct console *c)
+{
+	if (!c->input_on && c->input.fd >= 0 && loop_add(&c->vm->loop, &c->input, NULL) == 0)
+		c->input_on = true;
+}
+
+static void unwatch_input(struct console *c)
+{
+	if (c->input_on)
+		loop_remove(&c->vm->loop, &c->input);
+	c->input_on = false;
+}
+
+static void console_room(struct serial *s)
+{
+	watch_input(of_serial(s));
+}
+
+static const struct serial_ops ops = {
+	.send = console_send,
+	.irq = console_irq,
+	.room = console_room,
+};
+
+/* Takes the escape keys out of what was typed. Return: bytes left for the guest. */
+static size_t typed(struct console *c, uint8_t *keys, size_t len)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bool escaped = c->escape;
+		c->escape = false;
+		if (!escaped && keys[i] == KEY_ESCAPE)
+			c->escape = true;
+		else if (escaped && (keys[i] == 'x' || keys[i] == 'X'))
+			vm_stop(c->vm, VM_STOPPED, "stopped from the terminal");
+		else
+			keys[kept++] = keys[i];
+	}
+	return kept;
+}
+
+static void on_input(struct loop_source *src, uint32_t events)
+{
+	struct console *c = container_of(src, struct console, input);
+	uint8_t keys[SERIAL_FIFO];
+	unsigned room = serial_room(&c->serial);
+
+	if (!room) {
+		unwatch_input(c); /* until the guest has read */
+		return;
+	}
+	ssize_t n = read(src->fd, keys, room);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		unwatch_input(c);
+		src->fd = -1;
+		return;
+	}
+	serial_receive(&c->serial, keys, c->raw ? typed(c, keys, (size_t)n) : (size_t)n);
+}
+
+static void on_output(struct loop_source *src, uint32_t events)
+{
+	struct console *c = container_of(src, struct console, output);
+
+	flush(c);
+	if (c->len)
+		return;
+	loop_remove(&c->vm->loop, src);
+	c->output_on = false;
+}
+
+static void on_tick(struct loop_source *src, uint32_t events)
+{
+	struct console *c = container_of(src, struct console, tick);
+	uint64_t times;
+
+	if (read(src->fd, &times, sizeof(times)) < 0)
+		return;
+	c->tick_armed = false;
+	/*
+	 * Not while output waits for a reader: sending would wait here, in the one thread that
+	 * can end the wait.
+	 */
+	if (c->len + KIB(4) <= CONSOLE_BUFFER && coalesce_drain(c->vm))
+		arm_tick(c);
+	flush(c);
+}
+
+/* A terminal in the background belongs to another: touching it would stop this process. */
+static void make_raw(struct console *c)
+{
+	int fd = c->input.fd;
+	struct termios t;
+
+	if (!isatty(fd) || tcgetpgrp(fd) != getpgrp() || tcgetattr(fd, &t) < 0)
+		return;
+	c->saved = t;
+	cfmakeraw(&t);
+	/* Our own messages, and the keeper's, still end their lines with \n alone. */
+	t.c_oflag |= OPOST | ONLCR;
+	c->raw = tcsetattr(fd, TCSANOW, &t) == 0;
+}
+
+int console_init(struct console *c, struct vm *vm, struct err *e)
+{
+	c->vm = vm;
+	c->input = (struct loop_source){.fd = STDIN_FILENO, .ready = on_input};
+	c->output =
+		(struct loop_source){.fd = STDOUT_FILENO, .ready = on_output, .events = EPOLLOUT};
+	c->tick = (struct loop_source){.fd = -1, .ready = on_tick};
+	(void)pthread_cond_init(&c->room, NULL);
+	serial_init(&c->serial, &ops, CONSOLE_PORT);
+	int r = bus_add(&vm->ports, &c->serial.range, e);
+	if (r < 0)
+		return r;
+	c->tick.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->tick.fd < 0)
+		return err_set(e, -errno, "create the console's timer");
+	r = loop_add(&vm->loop, &c->tick, e);
+	if (r < 0)
+		return r;
+	/* A saving, no need: without it each byte sent is an exit. */
+	(void)coalesce_port(vm, CONSOLE_PORT);
+	make_raw(c);
+	watch_input(c);
+	return 0;
+}
+
+/* The end: a slow reader gets its time, one that is gone does not. */
+static void finish(struct console *c)
+{
+	while (c->len && !c->closed && can_write(c, CONSOLE_LAST_MS))
+		flush(c);
+}
+
+void console_release(struct console *c)
+{
+	(void)pthread_mutex_lock(&c->vm->lock);
+	(void)pthread_cond_broadcast(&c->room);
+	(void)pthread_mutex_unlock(&c->vm->lock);
+}
+
+void console_fini(struct console *c)
+{
+	if (!c->vm)
+		return;
+	/* What KVM still holds was sent before the end; the buffer may need to go first. */
+	finish(c);
+	(void)coalesce_drain(c->vm);
+	finish(c);
+	if (c->raw)
+		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &c->saved);
+	fd_close(&c->tick.fd);
+	(void)pthread_cond_destroy(&c->room);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include "base/bits.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "vmm/acpi.h"
+#include "vmm/boot.h"
+#include "vmm/cpu.h"
+#include "vmm/cpuid.h"
+#include "vmm/firmware.h"
+
+/*
+ * How it works
+ *
+ * machine_init() is the table of steps at the end of this file, from top to bottom; --timing
+ * names its phases after them.
+ *
+ * Guest-physical memory:
+ *   0           RAM; start info at 0x6000, command line at 0x20000
+ *   0xe0000     ACPI tables (in RAM, reserved in the map)
+ *   1 MiB       RAM: the kernel where its ELF file says; the initrd at the top
+ *   0xc0000000  window for 32-bit BARs
+ *   0xe8000000  ECAM
+ *   0xfec00000  IOAPIC, LAPIC; at the end KVM's own pages
+ *   4 GiB       RAM again
+ *   above       window for 64-bit BARs
+ */
+const struct machine_map machine_reduced = {
+	.name = "reduced",
+	.low_ram_max = 0xc0000000,
+	.high_ram_max = GIB(512),
+	.io = {.base = 0x1000, .size = 0xf000},
+	.mem32 = {.base = 0xc0000000, .size = 0x28000000},
+	.ecam = {.base = 0xe8000000, .size = MIB(PCI_BUSES_MAX)},
+	.ioapic = 0xfec00000,
+	.lapic = 0xfee00000,
+	.identity = 0xfeffc000,
+	.tss = 0xfeffd000,
+	.tables = {.base = 0xe0000, .size = 0x20000},
+};
+
+#define MEMORY_MIN MIB(4)
+#define HIGH_BASE GIB(4)
+/* AMD's IOMMUs keep this for HyperTransport: no address above may be one of a BAR or of RAM. */
+#define HYPERTRANSPORT UINT64_C(0xfd00000000)
+
+static int open_kvm(struct machine *m, struct err *e)
+{
+	int fd = m->spec->kvm_fd;
+
+	if (fd < 0)
+		fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		int r = err_set(e, -errno, "open /dev/kvm");
+		err_hint(e, r == -EACCES
+				    ? "join the group 'kvm'"
+				    : "load kvm-intel or kvm-amd, and see that the BIOS allows it");
+		return r;
+	}
+	return vm_init(&m->vm, m->spec->name, fd, e);
+}
+
+static int check_memory(const struct machine *m, struct err *e)
+{
+	uint64_t size = m->spec->memory;
+	uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t most = m->map->low_ram_max + m->map->high_ram_max - HIGH_BASE;
+	/* BARs need room above RAM. */
+	uint64_t reach = BIT64(cpuid_phys_bits(m->vm.kvm_fd)) / 2;
+
+	if (size < MEMORY_MIN)
+		return err_say(e, -EINVAL,
+			"give the guest %llu bytes of memory: less than %llu MiB",
+			(unsigned long long)size, (unsigned long long)(MEMORY_MIN >> 20));
+	if (size & (MEMORY_PAGE - 1))
+		return err_say(e, -EINVAL, "give the guest %llu bytes of memory: not whole pages",
+			(unsigned long long)size);
+	if (size > host)
+		return err_say(e, -ENOMEM, "give the guest %llu MiB of memory: this host has %llu",
+			(unsigned long long)(size >> 20), (unsigned long long)(host >> 20));
+	if (size > most || size > reach)
+		return err_say(e, -EINVAL, "give the guest %llu MiB of memory: more than %llu",
+			(unsigned long long)(size >> 20),
+			(unsigned long long)(min_u64(most, reach) >> 20));
+	return 0;
+}
+
+static int make_memory(struct machine *m, struct err *e)
+{
+	struct memory *mem = &m->vm.memory;
+	uint64_t size = m->spec->memory;
+
+	int r = check_memory(m, e);
+	if (r < 0)
+		return r;
+	r = memory_init(mem, size, m->spec->pages, e);
+	if (r < 0)
+		return r;
+	m->low_ram = min_u64(size, m->map->low_ram_max);
+	struct memory_range low = {.gpa = GPA(0), .size = m->low_ram, .host = mem->ram};
+	r = memory_add(mem, &low, e);
+	if (r < 0 || size == m->low_ram)
+		return r;
+	struct memory_range high = {
+		.gpa = GPA(HIGH_BASE),
+		.size = size - m->low_ram,
+		.host = (char *)mem->ram + m->low_ram,
+	};
+	return memory_add(mem, &high, e);
+}
+
+static uint64_t high_ram_end(const struct machine *m)
+{
+	return HIGH_BASE + (m->spec->memory - m->low_ram);
+}
+
+/* BARs above RAM: from a boundary that most are aligned to, as far as addresses reach. */
+static struct pci_window window64(const struct machine *m)
+{
+	uint64_t base = align_up(high_ram_end(m), GIB(16));
+	uint64_t end = BIT64(cpuid_phys_bits(m->vm.kvm_fd));
+
+	if (base < HYPERTRANSPORT)
+		end = min_u64(end, HYPERTRANSPORT);
+	return (struct pci_window){.base = base, .size = end > base ? end - base : 0};
+}
+
+static int make_irqs(struct machine *m, struct err *e)
+{
+	uint64_t identity = m->map->identity;
+
+	/* Only Intel processors without unrestricted guest mode use them; they come before vCPUs. */
+	if (ioctl(m->vm.fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
+		ioctl(m->vm.fd, KVM_SET_TSS_ADDR, (unsigned long)m->map->tss) < 0)
+		return err_set(e, -errno, "place KVM's own pages");
+	return irq_init(&m->vm.irq, m->vm.fd, e);
+}
+
+static int make_cpus(struct machine *m, struct err *e)
+{
+	return cpus_init(&m->vm, m->spec->cpus, e);
+}
+
+static int make_devices(struct machine *m, struct err *e)
+{
+	int r = power_init(&m->power, &m->vm, e);
+
+	if (r >= 0)
+		r = console_init(&m->console, &m->vm, e);
+	return r < 0 ? r : pci_init(&m->vm, &m->map->ecam, e);
+}
+
+static int add_passed(struct machine *m, struct err *e)
+{
+	for (size_t i = 0; i < m->spec->device_count; i++) {
+		int r = pass_add(&m->vm, &m->spec->devices[i], e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static uint32_t config_read(void *ctx, unsigned bus, unsigned devfn, unsigned off, unsigned size)
+{
+	return pci_config_read_at(ctx, bus, devfn, off, size);
+}
+
+static void config_write(
+	void *ctx, unsigned bus, unsigned devfn, unsigned off, unsigned size, uint32_t value)
+{
+	pci_config_write_at(ctx, bus, devfn, off, size, value);
+}
+
+static int place_pci(struct machine *m, struct err *e)
+{
+	const struct firmware_access access = {
+		.read = config_read, .write = config_write, .ctx = m->vm.pci};
+	struct firmware_result result;
+
+	m->windows = (struct pci_windows){
+		.io = m->map->io, .mem32 = m->map->mem32, .mem64 = window64(m)};
+	int r = firmware_place(&access, &m->windows, &result, e);
+	if (r >= 0 && result.unplaced)
+		log_warn(m->vm.name, "%u of the devices' BARs found no address space",
+			result.unplaced);
+	return r;
+}
+
+static int make_tables(struct machine *m, struct err *e)
+{
+	const struct acpi_machine am = {
+		.cpu_count = m->vm.cpu_count,
+		.lapic = m->map->lapic,
+		.ioapic = m->map->ioapic,
+		.ecam = m->map->ecam,
+		.windows = m->windows,
+		.slots = pci_slots(m->vm.pci),
+		.com1 = CONSOLE_PORT,
+		.com1_pin = CONSOLE_PIN,
+		.sleep_control = POWER_SLEEP_CONTROL,
+		.sleep_status = POWER_SLEEP_STATUS,
+		.reset = POWER_RESET,
+		.reset_value = POWER_RESET_VALUE,
+		.sleep_s5 = POWER_SLEEP_S5,
+	};
+	gpa_t at = GPA(m->map->tables.base);
+	uint8_t *buf = memory_ram(&m->vm.memory, at, m->map->tables.size);
+
+	int r = acpi_build(&am, buf, m->map->tables.size, at, e);
+	return r < 0 ? r : 0;
+}
+
+static void fill_map(const struct machine *m, struct boot_info *info)
+{
+	const struct machine_map *map = m->map;
+	uint64_t reserved = BOOT_KERNEL_MIN - 0xa0000; /* where a PC has its adapters' ROMs */
+
+	boot_add_map(info, 0, 0xa0000, BOOT_RAM);
+	boot_add_map(info, 0xa0000, reserved, BOOT_RESERVED);
+	boot_add_map(info, BOOT_KERNEL_MIN, m->low_ram - BOOT_KERNEL_MIN, BOOT_RAM);
+	/* Linux takes ECAM only from where the map, too, says that it is reserved. */
+	boot_add_map(info, map->ecam.base, map->ecam.size, BOOT_RESERVED);
+	boot_add_map(info, map->identity, 4 * MEMORY_PAGE, BOOT_RESERVED);
+	boot_add_map(info, HIGH_BASE, high_ram_end(m) - HIGH_BASE, BOOT_RAM);
+}
+
+static int load_guest(struct machine *m, struct err *e)
+{
+	const struct machine_spec *spec = m->spec;
+	struct boot_info info = {.cmdline = spec->cmdline, .rsdp = GPA(m->map->tables.base)};
+	struct boot_kernel kernel;
+
+	int r = boot_load_kernel(&m->vm.memory, spec->kernel, &kernel, e);
+	if (r >= 0 && spec->initrd)
+		r = boot_load_initrd(
+			&m->vm.memory, spec->initrd, kernel.end, m->low_ram, &info.initrd, e);
+	if (r < 0)
+		return r;
+	fill_map(m, &info);
+	r = boot_write_info(&m->vm.memory, &info, e);
+	return r < 0 ? r : cpus_enter(&m->vm, kernel.entry, BOOT_START_INFO, e);
+}
+
+static void on_keeper(struct loop_source *s, uint32_t events)
+{
+	struct machine *m = container_of(s, struct machine, keeper);
+
+	vm_stop(&m->vm, VM_STOPPED, "stopped: its keeper has ended");
+}
+
+static void on_signal(struct loop_source *s, uint32_t events)
+{
+	struct machine *m = container_of(s, struct machine, signals);
+	struct signalfd_siginfo info = {0};
+
+	if (read(s->fd, &info, sizeof(info)) < 0)
+		return;
+	vm_stop(&m->vm, VM_STOPPED, "stopped by signal %u", info.ssi_signo);
+}
+
+static int watch(struct machine *m, struct err *e)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	/* Output to a pipe that nobody reads any more is an error of write(2), no death. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	m->signals = (struct loop_source){
+		.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = on_signal};
+	if (m->signals.fd < 0)
+		return err_set(e, -errno, "watch for signals");
+	int r = loop_add(&m->vm.loop, &m->signals, e);
+	if (r < 0 || m->spec->keeper_fd < 0)
+		return r;
+	m->keeper = (struct loop_source){.fd = m->spec->keeper_fd, .ready = on_keeper};
+	return loop_add(&m->vm.loop, &m->keeper, e);
+}
+
+static const struct {
+	const char *phase;
+	int (*step)(struct machine *m, struct err *e);
+} steps[] = {
+	{"kvm", open_kvm},
+	{"watch", watch},
+	{"memory", make_memory},
+	{"interrupts", make_irqs},
+	{"processors", make_cpus},
+	{"devices", make_devices},
+	{"passthrough", add_passed}, /* maps guest memory for DMA as well */
+	{"pci", place_pci},
+	{"tables", make_tables},
+	{"kernel", load_guest},
+};
+
+int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
+	struct err *e)
+{
+	m->map = map;
+	m->spec = spec;
+	m->signals.fd = -1;
+	m->vm.fd = m->vm.kvm_fd = -1;
+	m->vm.memory = (struct memory)MEMORY_NONE;
+	m->vm.loop = (struct loop)LOOP_NONE;
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		int r = steps[i].step(m, e);
+		if (r < 0)
+			return r;
+		timing_mark(&m->vm.timing, steps[i].phase);
+	}
+	return 0;
+}
+
+int machine_run(struct machine *m, struct err *e)
+{
+	int r = cpus_start(&m->vm, e);
+
+	if (r >= 0)
+		r = loop_run(&m->vm.loop, &m->vm.lock, e);
+	vm_stop(&m->vm, VM_FAILED, "our own failure");
+	console_release(&m->console);
+	cpus_stop(&m->vm);
+	timing_mark(&m->vm.timing, "run");
+	return r;
+}
+
+void machine_fini(struct machine *m)
+{
+	console_fini(&m->console);
+	pci_fini(&m->vm);
+	cpus_fini(&m->vm);
+	vm_fini(&m->vm);
+	pass_fini(&m->vm);
+	fd_close(&m->signals.fd);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_MACHINE_H
+#define VMM_MACHINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/console.h"
+#include "vmm/pass/pass.h"
+#include "vmm/pci.h"
+#include "vmm/power.h"
+#include "vmm/vm.h"
+
+/*
+ * A machine is a table: where memory, windows and registers lie. The code that builds one reads
+ * the table, so another shape (one that UEFI firmware expects) is another table.
+ */
+struct machine_map {
+	const char *name;
+	uint64_t low_ram_max; /* RAM below 4 GiB ends here at most; the rest begins at 4 GiB */
+	uint64_t high_ram_max; /* RAM above 4 GiB ends here at most */
+	struct pci_window io;
+	struct pci_window mem32;
+	struct pci_window ecam;
+	uint32_t ioapic;
+	uint32_t lapic;
+	uint32_t identity; /* a page and three that KVM wants on older Intel processors */
+	uint32_t tss;
+	struct pci_window tables; /* ACPI, below 1 MiB */
+};
+
+/* What the guest is to be, as told on the command line. Texts stay the caller's. */
+#define MACHINE_DEVICES_MAX 31
+
+struct machine_spec {
+	const char *name;
+	uint64_t memory; /* [bytes] */
+	enum memory_pages pages;
+	unsigned cpus;
+	const char *kernel;
+	const char *initrd; /* NULL: none */
+	const char *cmdline;
+	int kvm_fd; /* -1: open /dev/kvm; taken over */
+	int keeper_fd; /* -1: none; a pidfd whose end is the guest's end */
+	size_t device_count;
+	struct pass_spec devices[MACHINE_DEVICES_MAX];
+};
+
+struct machine {
+	struct vm vm;
+	const struct machine_map *map;
+	const struct machine_spec *spec;
+	struct pci_windows windows;
+	uint64_t low_ram; /* [bytes] below 4 GiB */
+	struct console console;
+	struct power power;
+	struct loop_source keeper;
+	struct loop_source signals;
+};
+
+/* The hardware-reduced machine: a kernel is its firmware's successor from the first instruction. */
+extern const struct machine_map machine_reduced;
+
+/*
+ * Builds all of the guest, ready to run; what is half made is the caller's to take down with
+ * machine_fini(). SIGTERM, SIGINT and SIGHUP are blocked, and stop the guest when it runs.
+ * Return: 0, -errno with a sentence.
+ */
+int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
+	struct err *e);
+
+/* Runs the guest to its end: vm_ended() and vm.why tell of it. Return: 0, -errno. */
+int machine_run(struct machine *m, struct err *e);
+
+/* In the reverse order of machine_init(). */
+void machine_fini(struct machine *m);
+
+#endif

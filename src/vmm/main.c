@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* usher-vmm: one guest. Started by `usher run`, which keeps it; opens no path but those told. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "vmm/cpu.h"
+#include "vmm/machine.h"
+
+#define EXIT_OURS 125
+#define EXIT_CRASHED 1
+#define EXIT_USAGE 2
+
+static const char usage[] =
+	"usage: usher-vmm --memory SIZE --kernel FILE [OPTION]…\n"
+	"Runs one guest on KVM; 'usher run' starts it.\n"
+	"\n"
+	"  --name NAME        for messages\n"
+	"  --memory SIZE      bytes, or with K, M, G\n"
+	"  --huge-pages HOW   try (2 MiB pages where the host has them), pool (hugetlbfs) or\n"
+	"                     no; try with --device, else no\n"
+	"  --cpus N           1 when not given\n"
+	"  --kernel FILE      ELF kernel (vmlinux) with a PVH entry\n"
+	"  --initrd FILE\n"
+	"  --cmdline TEXT     of the kernel\n"
+	"  --kvm FD           an open /dev/kvm\n"
+	"  --container FD     VFIO container of all --device\n"
+	"  --device address=ADDRESS,device=FD,group=FD\n"
+	"  --keeper FD        pidfd: when that process ends, the guest does\n"
+	"  --timing           tell at the end where the time went\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit status: 0 the guest powered off or rebooted, or was stopped; 1 it crashed;\n"
+	"2 usage; 125 usher-vmm failed.\n";
+
+struct options {
+	struct machine_spec spec;
+	int pages; /* -1: not told */
+	int container;
+	int timing;
+};
+
+static int fail(const char *subject, const struct err *e, int status)
+{
+	log_error(subject, "%s", e->msg);
+	if (e->hint[0])
+		log_error(subject, "hint: %s", e->hint);
+	return status;
+}
+
+static int parse_fd(const char *option, const char *text, int *ret, struct err *e)
+{
+	uint64_t n;
+
+	if (!text || num_parse(text, 10, INT_MAX, &n) < 0)
+		return err_say(e, -EINVAL, "%s: '%s' is no descriptor", option, text ? text : "");
+	*ret = (int)n;
+	return 0;
+}
+
+enum device_key { DEVICE_ADDRESS, DEVICE_DEVICE, DEVICE_GROUP };
+
+static int parse_device(struct options *o, char *text, struct err *e)
+{
+	char address[] = "address", device[] = "device", group[] = "group";
+	char *const keys[] = {
+		[DEVICE_ADDRESS] = address, [DEVICE_DEVICE] = device, [DEVICE_GROUP] = group, NULL};
+	struct pass_spec d = {.container = -1, .group = -1, .device = -1};
+	char *value;
+	int r = 0;
+
+	if (o->spec.device_count == MACHINE_DEVICES_MAX)
+		return err_say(e, -EINVAL, "--device: more than %d", MACHINE_DEVICES_MAX);
+	while (*text && r >= 0) {
+		int key = getsubopt(&text, keys, &value);
+		if (key == DEVICE_ADDRESS)
+			d.name = value;
+		else if (key == DEVICE_DEVICE)
+			r = parse_fd("--device: device", value, &d.device, e);
+		else if (key == DEVICE_GROUP)
+			r = parse_fd("--device: group", value, &d.group, e);
+		else
+			r = err_say(e, -EINVAL, "--device: '%s' is no key of it", value);
+	}
+	if (r >= 0 && (!d.name || d.device < 0 || d.group < 0))
+		r = err_say(e, -EINVAL, "--device: wants address=, device= and group=");
+	if (r >= 0)
+		o->spec.devices[o->spec.device_count++] = d;
+	return r;
+}
+
+static int parse_pages(struct options *o, const char *text, struct err *e)
+{
+	static const char *const words[] = {[MEMORY_PAGES_LAZY] = "no",
+		[MEMORY_PAGES_HUGE] = "try",
+		[MEMORY_PAGES_POOL] = "pool"};
+
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if (!strcmp(text, words[i])) {
+			o->pages = (int)i;
+			return 0;
+		}
+	}
+	return err_say(e, -EINVAL, "--huge-pages: '%s' is none of try, pool, no", text);
+}
+
+static int parse_cpus(struct options *o, const char *text, struct err *e)
+{
+	uint64_t n;
+
+	if (num_parse(text, 10, CPUS_MAX, &n) < 0 || !n)
+		return err_say(
+			e, -EINVAL, "--cpus: '%s' is no number from 1 to %d", text, CPUS_MAX);
+	o->spec.cpus = (unsigned)n;
+	return 0;
+}
+
+enum option_id {
+	OPTION_NAME = 256,
+	OPTION_MEMORY,
+	OPTION_PAGES,
+	OPTION_CPUS,
+	OPTION_KERNEL,
+	OPTION_INITRD,
+	OPTION_CMDLINE,
+	OPTION_KVM,
+	OPTION_CONTAINER,
+	OPTION_DEVICE,
+	OPTION_KEEPER,
+	OPTION_TIMING,
+	OPTION_HELP,
+	OPTION_VERSION,
+};
+
+static const struct option long_options[] = {
+	{"name", required_argument, NULL, OPTION_NAME},
+	{"memory", required_argument, NULL, OPTION_MEMORY},
+	{"huge-pages", required_argument, NULL, OPTION_PAGES},
+	{"cpus", required_argument, NULL, OPTION_CPUS},
+	{"kernel", required_argument, NULL, OPTION_KERNEL},
+	{"initrd", required_argument, NULL, OPTION_INITRD},
+	{"cmdline", required_argument, NULL, OPTION_CMDLINE},
+	{"kvm", required_argument, NULL, OPTION_KVM},
+	{"container", required_argument, NULL, OPTION_CONTAINER},
+	{"device", required_argument, NULL, OPTION_DEVICE},
+	{"keeper", required_argument, NULL, OPTION_KEEPER},
+	{"timing", no_argument, NULL, OPTION_TIMING},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{0},
+};
+
+static int parse_option(struct options *o, int option, char *text, struct err *e)
+{
+	switch (option) {
+	case OPTION_NAME:
+		o->spec.name = text;
+		return 0;
+	case OPTION_MEMORY:
+		if (num_parse_size(text, &o->spec.memory) < 0)
+			return err_say(e, -EINVAL, "--memory: '%s' is no size", text);
+		return 0;
+	case OPTION_PAGES:
+		return parse_pages(o, text, e);
+	case OPTION_CPUS:
+		return parse_cpus(o, text, e);
+	case OPTION_KERNEL:
+		o->spec.kernel = text;
+		return 0;
+	case OPTION_INITRD:
+		o->spec.initrd = text;
+		return 0;
+	case OPTION_CMDLINE:
+		o->spec.cmdline = text;
+		return 0;
+	case OPTION_KVM:
+		return parse_fd("--kvm", text, &o->spec.kvm_fd, e);
+	case OPTION_CONTAINER:
+		return parse_fd("--container", text, &o->container, e);
+	case OPTION_DEVICE:
+		return parse_device(o, text, e);
+	case OPTION_KEEPER:
+		return parse_fd("--keeper", text, &o->spec.keeper_fd, e);
+	case OPTION_TIMING:
+		o->timing = 1;
+		return 0;
+	default:
+		return -EINVAL; /* getopt_long has told why */
+	}
+}
+
+static int finish_options(struct options *o, struct err *e)
+{
+	struct machine_spec *spec = &o->spec;
+
+	if (!spec->kernel)
+		return err_say(e, -EINVAL, "--kernel is missing");
+	if (!spec->memory)
+		return err_say(e, -EINVAL, "--memory is missing, or nothing");
+	if (spec->device_count && o->container < 0)
+		return err_say(e, -EINVAL, "--container is missing: --device needs it");
+	for (size_t i = 0; i < spec->device_count; i++)
+		spec->devices[i].container = o->container;
+	/* A device pins all memory anyway: then it had better be in large pages. */
+	if (o->pages < 0)
+		o->pages = spec->device_count ? MEMORY_PAGES_HUGE : MEMORY_PAGES_LAZY;
+	spec->pages = (enum memory_pages)o->pages;
+	return 0;
+}
+
+/* Return: 0, 1 when all was said (help, version), -EINVAL. */
+static int parse(struct options *o, int argc, char **argv, struct err *e)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == OPTION_HELP) {
+			(void)fputs(usage, stdout);
+			return 1;
+		}
+		if (option == OPTION_VERSION) {
+			(void)puts("usher-vmm " USHER_VERSION);
+			return 1;
+		}
+		int r = parse_option(o, option, optarg, e);
+		if (r < 0)
+			return r;
+	}
+	if (optind < argc)
+		return err_say(e, -EINVAL, "'%s': no argument is expected here", argv[optind]);
+	return finish_options(o, e);
+}
+
+/* The guest's end in words and as an exit status. */
+static int tell_end(const struct vm *vm)
+{
+	switch (vm_ended(vm)) {
+	case VM_POWEROFF:
+	case VM_REBOOT:
+	case VM_STOPPED:
+		log_info(vm->name, "guest %s", vm->why);
+		return 0;
+	case VM_CRASHED:
+		log_error(vm->name, "guest crashed: %s", vm->why);
+		return EXIT_CRASHED;
+	case VM_RUNNING:
+	case VM_FAILED:
+	default:
+		log_error(vm->name, "%s", vm->why);
+		return EXIT_OURS;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct machine m; /* large, and there is one */
+	struct options o = {
+		.spec = {.name = "guest", .cmdline = "", .cpus = 1, .kvm_fd = -1, .keeper_fd = -1},
+		.pages = -1,
+		.container = -1,
+	};
+	struct err e = {0};
+
+	timing_start(&m.vm.timing);
+	int r = parse(&o, argc, argv, &e);
+	if (r > 0)
+		return 0;
+	if (r < 0) {
+		if (e.msg[0])
+			log_error("usher-vmm", "%s", e.msg);
+		log_error("usher-vmm", "see 'usher-vmm --help'");
+		return EXIT_USAGE;
+	}
+	r = machine_init(&m, &machine_reduced, &o.spec, &e);
+	if (r >= 0)
+		r = machine_run(&m, &e);
+	int status = r < 0 ? fail(o.spec.name, &e, EXIT_OURS) : tell_end(&m.vm);
+	if (o.timing)
+		timing_print(&m.vm);
+	machine_fini(&m);
+	return status;
+}

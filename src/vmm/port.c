@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/port.h"
+
+#include <linux/pci_regs.h>
+
+#include "base/bits.h"
+#include "base/num.h"
+
+/*
+ * The ids of the generic root port of QEMU's set: guests know it by its class, and no quirk of
+ * any guest is keyed to it.
+ */
+#define PORT_VENDOR 0x1b36
+#define PORT_DEVICE 0x000c
+
+#define PORT_CAP_EXP 0x40
+
+#define PORT_COMMAND                                                                     \
+	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | \
+		PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
+#define PORT_BRIDGE_CONTROL                                                       \
+	(PCI_BRIDGE_CTL_PARITY | PCI_BRIDGE_CTL_SERR | PCI_BRIDGE_CTL_BUS_RESET | \
+		PCI_BRIDGE_CTL_VGA)
+#define PORT_STATUS_ERRORS                                                               \
+	(PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | PCI_STATUS_REC_TARGET_ABORT | \
+		PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR |              \
+		PCI_STATUS_DETECTED_PARITY)
+
+static uint32_t port_read(struct pci_func *f, unsigned off, unsigned size)
+{
+	return regs_read(&container_of(f, struct port, func)->regs, off, size);
+}
+
+static void reset_below(struct port *p)
+{
+	for (struct pci_func *f = p->below; f; f = f->next)
+		f->ops->reset(f);
+}
+
+static void port_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value)
+{
+	struct port *p = container_of(f, struct port, func);
+	uint8_t before = p->regs.bytes[PCI_BRIDGE_CONTROL];
+
+	regs_write(&p->regs, off, size, value);
+	/* The secondary bus is in reset while the bit is set: once, on the edge. */
+	if ((p->regs.bytes[PCI_BRIDGE_CONTROL] & ~before) & PCI_BRIDGE_CTL_BUS_RESET)
+		reset_below(p);
+}
+
+/*
+ * Guest-visible registers as after power-on. Windows start closed (base above limit), so that
+ * nothing is forwarded before software says so.
+ * Ref: PCI-to-PCI Bridge Architecture 3.2.5; PCI Express Base 7.5.1.3
+ */
+static void set_header(struct regs *r)
+{
+	regs_set(r, PCI_VENDOR_ID, 2, PORT_VENDOR, 0);
+	regs_set(r, PCI_DEVICE_ID, 2, PORT_DEVICE, 0);
+	regs_set(r, PCI_COMMAND, 2, 0, PORT_COMMAND);
+	regs_set_clear(r, PCI_STATUS, 2, PORT_STATUS_ERRORS);
+	regs_set(r, PCI_CLASS_DEVICE, 2, 0x0604, 0);
+	regs_set(r, PCI_CACHE_LINE_SIZE, 1, 0, 0xff);
+	regs_set(r, PCI_PRIMARY_BUS, 4, 0, 0x00ffffff);
+	regs_set(r, PCI_IO_BASE, 1, 0xf0 | PCI_IO_RANGE_TYPE_16, 0xf0);
+	regs_set(r, PCI_IO_LIMIT, 1, PCI_IO_RANGE_TYPE_16, 0xf0);
+	regs_set_clear(r, PCI_SEC_STATUS, 2, PORT_STATUS_ERRORS);
+	regs_set(r, PCI_MEMORY_BASE, 2, 0xfff0, 0xfff0);
+	regs_set(r, PCI_MEMORY_LIMIT, 2, 0, 0xfff0);
+	regs_set(r, PCI_PREF_MEMORY_BASE, 2, 0xfff0 | PCI_PREF_RANGE_TYPE_64, 0xfff0);
+	regs_set(r, PCI_PREF_MEMORY_LIMIT, 2, PCI_PREF_RANGE_TYPE_64, 0xfff0);
+	regs_set(r, PCI_PREF_BASE_UPPER32, 4, 0, 0xffffffff);
+	regs_set(r, PCI_PREF_LIMIT_UPPER32, 4, 0, 0xffffffff);
+	regs_set(r, PCI_INTERRUPT_LINE, 1, 0, 0xff);
+	regs_set(r, PCI_BRIDGE_CONTROL, 2, 0, PORT_BRIDGE_CONTROL);
+}
+
+static void set_express(struct regs *r, unsigned number)
+{
+	const uint32_t link = PCI_EXP_LNKCAP_SLS_2_5GB | 1U << 4; /* x1, nominal */
+
+	r->bytes[PCI_CAPABILITY_LIST] = 0;
+	regs_add_cap(r, PCI_CAP_ID_EXP, PORT_CAP_EXP);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_FLAGS, 2, PCI_EXP_TYPE_ROOT_PORT << 4 | 2, 0);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCAP, 4, PCI_EXP_DEVCAP_RBER, 0);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCTL, 2, 0,
+		PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE |
+			PCI_EXP_DEVCTL_URRE | PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_READRQ);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_LNKCAP, 4, link | number << 24, 0);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_LNKCTL, 2, 0,
+		PCI_EXP_LNKCTL_ASPMC | PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_RCB);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_LNKSTA, 2, PCI_EXP_LNKSTA_CLS_2_5GB | 1U << 4, 0);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI, 0);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCTL2, 2, 0, PCI_EXP_DEVCTL2_ARI);
+}
+
+static void port_reset(struct pci_func *f)
+{
+	struct port *p = container_of(f, struct port, func);
+
+	set_header(&p->regs);
+	set_express(&p->regs, f->slot);
+	reset_below(p);
+}
+
+static void port_fini(struct pci_func *f)
+{
+	struct port *p = container_of(f, struct port, func);
+
+	while (p->below) {
+		struct pci_func *gone = p->below;
+		p->below = gone->next;
+		gone->ops->fini(gone);
+	}
+}
+
+static const struct pci_func_ops port_ops = {
+	.name = "root port",
+	.config_read = port_read,
+	.config_write = port_write,
+	.reset = port_reset,
+	.fini = port_fini,
+};
+
+void port_init(struct port *p, uint8_t slot, uint8_t *bytes)
+{
+	*p = (struct port){
+		.func = {.ops = &port_ops, .slot = slot},
+		.regs = {.bytes = bytes},
+	};
+	regs_set(&p->regs, PCI_HEADER_TYPE, 1, PCI_HEADER_TYPE_BRIDGE, 0);
+	port_reset(&p->func);
+}
+
+void port_attach(struct port *p, struct pci_func *f)
+{
+	f->port = p;
+	f->next = p->below;
+	p->below = f;
+}
+
+uint8_t port_secondary(const struct port *p)
+{
+	return p->regs.bytes[PCI_SECONDARY_BUS];
+}

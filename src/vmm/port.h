@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_PORT_H
+#define VMM_PORT_H
+
+#include "vmm/pci.h"
+#include "vmm/regs.h"
+
+/*
+ * A PCI Express root port: a type 1 header with windows for ports, memory and 64-bit prefetchable
+ * memory, and the PCI Express capability. No slot, no services (hot-plug, PME, AER): the guest
+ * has nothing to drive, and asks no interrupt of it.
+ * Context: under the VM's lock.
+ */
+struct port {
+	struct pci_func func;
+	struct regs regs;
+	struct pci_func *below; /* functions on the secondary bus */
+};
+
+/* @bytes: PCI_CONFIG_SIZE of zeros, the caller's. @slot on bus 0 also numbers the link. */
+void port_init(struct port *p, uint8_t slot, uint8_t *bytes);
+
+/* Puts @f on the secondary bus. */
+void port_attach(struct port *p, struct pci_func *f);
+
+/* Secondary bus as numbered by software, 0 while it is not. */
+uint8_t port_secondary(const struct port *p);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/power.h"
+
+#include "base/num.h"
+#include "vmm/vm.h"
+
+#define PC_RESET_PORT 0xcf9
+#define PC_RESET_CPU 0x04
+
+/* Ref: ACPI 6.4, 4.8.3.7 sleep control: SLP_TYP in bits 2-4, SLP_EN in bit 5 */
+static void sleep_control(struct vm *vm, uint8_t v)
+{
+	if (!(v & POWER_SLEEP_ENABLE))
+		return;
+	if ((v >> 2 & 7) == POWER_SLEEP_S5)
+		vm_stop(vm, VM_POWEROFF, "powered off");
+}
+
+static uint64_t nothing_read(struct bus_range *r, uint64_t off, unsigned size)
+{
+	return 0;
+}
+
+static void acpi_write(struct bus_range *r, uint64_t off, unsigned size, uint64_t value)
+{
+	struct power *p = container_of(r, struct power, acpi);
+
+	if (off == POWER_SLEEP_CONTROL - POWER_PORT)
+		sleep_control(p->vm, (uint8_t)value);
+	if (off == POWER_RESET - POWER_PORT && (value & 0xff) == POWER_RESET_VALUE)
+		vm_stop(p->vm, VM_REBOOT, "rebooted");
+}
+
+static void pc_write(struct bus_range *r, uint64_t off, unsigned size, uint64_t value)
+{
+	if (value & PC_RESET_CPU)
+		vm_stop(container_of(r, struct power, pc)->vm, VM_REBOOT, "rebooted");
+}
+
+int power_init(struct power *p, struct vm *vm, struct err *e)
+{
+	*p = (struct power){
+		.acpi =
+			{
+				.name = "power",
+				.base = POWER_PORT,
+				.size = 4,
+				.read = nothing_read,
+				.write = acpi_write,
+			},
+		.pc =
+			{
+				.name = "reset",
+				.base = PC_RESET_PORT,
+				.size = 1,
+				.read = nothing_read,
+				.write = pc_write,
+			},
+		.vm = vm,
+	};
+	int r = bus_add(&vm->ports, &p->acpi, e);
+	return r < 0 ? r : bus_add(&vm->ports, &p->pc, e);
+}

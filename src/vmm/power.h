@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_POWER_H
+#define VMM_POWER_H
+
+#include "vmm/bus.h"
+
+struct err;
+struct vm;
+
+/*
+ * How a guest turns itself off or asks for a reset: ACPI's sleep control and reset registers, and
+ * the PC's reset control register at 0xcf9. Each ends the VM.
+ * Context: under the VM's lock.
+ */
+#define POWER_PORT 0x600
+#define POWER_SLEEP_CONTROL (POWER_PORT + 0)
+#define POWER_SLEEP_STATUS (POWER_PORT + 1)
+#define POWER_RESET (POWER_PORT + 2)
+#define POWER_RESET_VALUE 1
+#define POWER_SLEEP_S5 5 /* SLP_TYP of soft-off, as \_S5 tells the guest */
+#define POWER_SLEEP_ENABLE 0x20
+
+struct power {
+	struct bus_range acpi;
+	struct bus_range pc;
+	struct vm *vm;
+};
+
+int power_init(struct power *p, struct vm *vm, struct err *e);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include <linux/kvm.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+
+static const struct {
+	int cap;
+	const char *name;
+} needed[] = {
+	{KVM_CAP_USER_MEMORY, "USER_MEMORY"},
+	{KVM_CAP_SET_TSS_ADDR, "SET_TSS_ADDR"},
+	{KVM_CAP_EXT_CPUID, "EXT_CPUID"},
+	{KVM_CAP_IRQCHIP, "IRQCHIP"},
+	{KVM_CAP_IRQ_ROUTING, "IRQ_ROUTING"},
+	{KVM_CAP_IRQFD, "IRQFD"},
+	{KVM_CAP_SIGNAL_MSI, "SIGNAL_MSI"},
+	{KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT"},
+};
+
+static int check_kvm(int kvm_fd, struct err *e)
+{
+	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
+
+	if (version < 0)
+		return err_set(e, -errno, "ask KVM for its version");
+	if (version != KVM_API_VERSION)
+		return err_say(e, -ENOTSUP, "use KVM: its interface has version %d, not %d",
+			version, KVM_API_VERSION);
+	for (size_t i = 0; i < COUNT(needed); i++)
+		if (ioctl(kvm_fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
+			return err_say(
+				e, -ENOTSUP, "use KVM: this host's lacks %s", needed[i].name);
+	return 0;
+}
+
+int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
+{
+	struct timing timing = vm->timing;
+
+	*vm = (struct vm){
+		.name = name,
+		.kvm_fd = kvm_fd,
+		.fd = -1,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.memory = MEMORY_NONE,
+		.ports = {.name = "ports"},
+		.mmio = {.name = "mmio"},
+		.loop = LOOP_NONE,
+		.timing = timing,
+	};
+	int r = check_kvm(kvm_fd, e);
+	if (r < 0)
+		return r;
+	/* EINTR: creation is interruptible, and a signal (terminal resize) may come. */
+	do
+		vm->fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	while (vm->fd < 0 && errno == EINTR);
+	if (vm->fd < 0)
+		return err_set(e, -errno, "create a virtual machine");
+	(void)fd_set_cloexec(vm->fd, 1);
+	memslots_init(&vm->slots, vm->fd);
+	r = memory_listen(&vm->memory, &vm->slots.listener, e);
+	return r < 0 ? r : loop_init(&vm->loop, e);
+}
+
+void vm_fini(struct vm *vm)
+{
+	memory_fini(&vm->memory);
+	irq_fini(&vm->irq);
+	loop_fini(&vm->loop);
+	fd_close(&vm->fd);
+	fd_close(&vm->kvm_fd);
+}
+
+void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
+{
+	enum vm_end running = VM_RUNNING;
+	char why[sizeof(vm->why)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (!__atomic_compare_exchange_n(
+		    &vm->end, &running, end, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return;
+	(void)snprintf(vm->why, sizeof(vm->why), "%s", why);
+	loop_stop(&vm->loop);
+}
