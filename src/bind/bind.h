@@ -166,6 +166,7 @@ struct bind_giving {
 	struct bind_owner owner; /* keeper: itself. pid 0: by hand, refused while an owner lives */
 	const char *const *allow; /* "no-reset": what has no working reset goes back all the same */
 	size_t allow_count;
+	bool dry_run; /* decide and report, touch nothing */
 };
 
 /* What became of one member. */

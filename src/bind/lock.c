@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/lock.h"
-
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -54,8 +53,12 @@ int bind_lock(const struct bind_env *env, int group, struct err *e)
 		r = file_mkdirs(path, 0755);
 	if (r == 0)
 		r = file_path(path, sizeof(path), "%s/lock/%d", env->state, group);
-	if (r < 0)
-		return err_set(e, r, "make %s/lock", env->state);
+	if (r < 0) {
+		err_set(e, r, "make %s/lock", env->state);
+		if (r == -EACCES)
+			err_hint(e, "run it as root");
+		return r;
+	}
 	cleanup_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(e, -errno, "open %s", path);

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #define ALIASES_MAX (8u << 20) /* modules.alias of a Debian kernel is 1.3 MiB */
 
@@ -166,13 +165,12 @@ static size_t weigh_line(char *line, const char *modalias, const char **ret_modu
 int bind_module_variant(struct host *h, const char *modalias, char *ret, size_t size)
 {
 	static const char key[] = "alias vfio_pci:";
-	struct utsname u;
-	char path[FILE_PATH_MAX];
+	char path[FILE_PATH_MAX], release[128];
 	size_t best = SIZE_MAX;
 
-	if (uname(&u) < 0)
-		return -errno;
-	int r = file_path(path, sizeof(path), "/lib/modules/%s/modules.alias", u.release);
+	int r = host_read_text(h, "/proc/sys/kernel/osrelease", release, sizeof(release));
+	if (r > 0)
+		r = file_path(path, sizeof(path), "/lib/modules/%s/modules.alias", release);
 	if (r < 0)
 		return r;
 	cleanup_free char *text = malloc(ALIASES_MAX);

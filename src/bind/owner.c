@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/owner.h"
-
 #include "base/file.h"
 #include "base/num.h"
 #include "pci/host.h"

@@ -116,6 +116,30 @@ static int say_kept(struct release *r, struct err *e)
 	return -EPERM;
 }
 
+/* What would become of each member. */
+static int preview(struct release *r, const char *const *keep, struct err *e)
+{
+	const struct bind_entry *n = &r->entry;
+	struct bind_given *given = bind_report_add(r->report, n->count ? n->count : 1);
+	struct pci_device d;
+
+	if (!given)
+		return err_set(e, -ENOMEM, "group %d", n->group);
+	r->report->given_count = n->count;
+	for (size_t i = 0; i < n->count; i++) {
+		const char *to = r->g->how == BIND_RETURN_NONE ? "" : n->members[i].driver;
+		given[i].address = n->members[i].address;
+		given[i].left = keep[i] || !still_taken(r, &n->members[i], &d);
+		if (pci_device_read(r->work.env->host, given[i].address, &d, NULL) < 0)
+			d.driver[0] = '\0';
+		(void)snprintf(given[i].from, sizeof(given[i].from), "%s", d.driver);
+		(void)snprintf(
+			given[i].to, sizeof(given[i].to), "%s", given[i].left ? d.driver : to);
+		(void)snprintf(given[i].text, sizeof(given[i].text), "%s", keep[i] ? keep[i] : "");
+	}
+	return 0;
+}
+
 static int give_back(struct release *r, const char **keep, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
@@ -128,6 +152,8 @@ static int give_back(struct release *r, const char **keep, struct err *e)
 		kept = find_unresettable(r, keep);
 	if (kept < 0)
 		return err_set(e, kept, "group %d", n->group);
+	if (r->g->dry_run)
+		return preview(r, keep, e);
 	int code = bind_work_arm(&r->work, e);
 	if (code < 0)
 		return code;
@@ -144,7 +170,7 @@ static int give_back(struct release *r, const char **keep, struct err *e)
 static int release_entry(struct release *r, struct err *e)
 {
 	if (r->g->how == BIND_RETURN_VFIO || (r->g->owner.pid && r->entry.kept))
-		return keep_entry(r, e);
+		return r->g->dry_run ? 0 : keep_entry(r, e);
 	int code = refuse_members_held(r, e);
 	if (code < 0)
 		return code;
@@ -154,6 +180,17 @@ static int release_entry(struct release *r, struct err *e)
 	code = give_back(r, keep, e);
 	free(keep);
 	return code;
+}
+
+static int give_foreign(
+	struct release *r, const struct pci_device *d, struct bind_given *given, struct err *e)
+{
+	if (!r->g->dry_run)
+		return bind_give_away(&r->work, d, given, e);
+	given->address = d->address;
+	(void)snprintf(given->from, sizeof(given->from), "%s", d->driver);
+	(void)snprintf(given->text, sizeof(given->text), "to the driver that matches it");
+	return 0;
 }
 
 /* Devices that somebody else put on VFIO: nobody remembers from where. */
@@ -167,15 +204,17 @@ static int release_foreign(struct release *r, struct err *e)
 	for (size_t i = 0; code == 0 && i < g.count; i++)
 		if (bind_on_vfio(r->work.env->host, &g.members[i]))
 			code = refuse_held(r, &g.members[i], e);
-	if (code == 0)
+	if (code == 0 && !r->g->dry_run)
 		code = bind_work_arm(&r->work, e);
 	for (size_t i = 0; code == 0 && i < g.count; i++) {
 		const struct pci_device *d = &g.members[i];
 		if (!bind_on_vfio(r->work.env->host, d))
 			continue;
 		struct bind_given *given = bind_report_add(r->report, 1);
-		code = given ? bind_give_away(&r->work, d, given, e)
-			     : err_set(e, -ENOMEM, "group %d", g.number);
+		if (!given)
+			code = err_set(e, -ENOMEM, "group %d", g.number);
+		else
+			code = give_foreign(r, d, given, e);
 	}
 	pci_group_fini(&g);
 	return code;
@@ -214,7 +253,7 @@ static int release_locked(struct release *r, struct err *e)
 	if (code < 0 && code != -ENOENT)
 		return code;
 	if (code == 0 && strcmp(r->entry.boot, boot) != 0) {
-		code = bind_work_forget(&r->work, r->g->group, e);
+		code = r->g->dry_run ? 0 : bind_work_forget(&r->work, r->g->group, e);
 		if (code < 0)
 			return code;
 		code = -ENOENT;

@@ -13,6 +13,10 @@
 static const struct verb *const verbs[] = {
 	&verb_list,
 	&verb_show,
+	&verb_bind,
+	&verb_release,
+	&verb_run,
+	&verb_restore,
 };
 
 static void print_help(FILE *to)

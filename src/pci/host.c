@@ -4,6 +4,7 @@
 #include "base/num.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 void host_close(struct host *h)
@@ -24,6 +25,25 @@ int host_read_text(struct host *h, const char *path, char *buf, size_t size)
 		n--;
 	buf[n] = '\0';
 	return (int)n;
+}
+
+ssize_t host_read_all(struct host *h, const char *path, char **ret)
+{
+	for (size_t size = KIB(16); size <= MIB(16); size *= 4) {
+		char *text = malloc(size);
+		if (!text)
+			return -ENOMEM;
+		ssize_t n = h->ops->read(h, path, text, size);
+		if (n >= 0 && (size_t)n < size) {
+			text[n] = '\0';
+			*ret = text;
+			return n;
+		}
+		free(text);
+		if (n < 0)
+			return n;
+	}
+	return -EFBIG;
 }
 
 int host_read_number(struct host *h, const char *path, uint64_t *ret)

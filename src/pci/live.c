@@ -6,6 +6,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -134,6 +136,7 @@ static int walk_process(const struct walk *w, const char *pid)
 			continue;
 		if (!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode))
 			continue;
+		o.is_block = S_ISBLK(st.stx_mode);
 		o.rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor);
 		if (!o.comm[0])
 			holder_identify(proc_fd, &o);
@@ -168,12 +171,64 @@ static int live_holders(
 	return r ? r : w.blind;
 }
 
+static uint8_t prefix_length(const uint8_t *mask, size_t len)
+{
+	uint8_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n = (uint8_t)(n + __builtin_popcount(mask[i]));
+	return n;
+}
+
+/* Return: whether @i is an address that routes can lead to. */
+static bool net_address(const struct ifaddrs *i, struct host_net_address *a)
+{
+	const void *bytes, *mask;
+
+	if (!i->ifa_addr || !i->ifa_netmask)
+		return false;
+	a->family = i->ifa_addr->sa_family;
+	if (a->family == AF_INET) {
+		bytes = &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
+		mask = &((const struct sockaddr_in *)(const void *)i->ifa_netmask)->sin_addr;
+	} else if (a->family == AF_INET6) {
+		bytes = &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr;
+		mask = &((const struct sockaddr_in6 *)(const void *)i->ifa_netmask)->sin6_addr;
+	} else {
+		return false;
+	}
+	size_t len = a->family == AF_INET ? 4 : 16;
+	memcpy(a->bytes, bytes, len);
+	a->prefix = prefix_length(mask, len);
+	(void)strncpy(a->interface, i->ifa_name, sizeof(a->interface) - 1);
+	return true;
+}
+
+static int live_addresses(
+	struct host *h, int (*each)(void *arg, const struct host_net_address *a), void *arg)
+{
+	struct ifaddrs *list;
+	int r = 0;
+
+	if (getifaddrs(&list) < 0)
+		return -errno;
+	for (const struct ifaddrs *i = list; i && r == 0; i = i->ifa_next) {
+		struct host_net_address a = {0};
+
+		if (net_address(i, &a))
+			r = each(arg, &a);
+	}
+	freeifaddrs(list);
+	return r;
+}
+
 static const struct host_ops live_ops = {
 	.read = live_read,
 	.link = live_link,
 	.list = live_list,
 	.block_busy = live_block_busy,
 	.holders = live_holders,
+	.addresses = live_addresses,
 };
 
 struct host *host_live(void)

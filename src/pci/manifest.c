@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/num.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -284,8 +285,11 @@ static int parse_holder(struct reader *r, char *rest)
 	uint64_t pid, uid, major, minor;
 
 	if (parse_number(&rest, ' ', INT32_MAX, &pid) < 0 ||
-		parse_number(&rest, ' ', UINT32_MAX, &uid) < 0 ||
-		parse_number(&rest, ':', 4095, &major) < 0 ||
+		parse_number(&rest, ' ', UINT32_MAX, &uid) < 0)
+		return -EINVAL;
+	o.is_block = *rest == 'b';
+	rest += o.is_block;
+	if (parse_number(&rest, ':', 4095, &major) < 0 ||
 		parse_number(&rest, ' ', 1048575, &minor) < 0)
 		return -EINVAL;
 	ssize_t len = unescape(rest);
@@ -300,6 +304,32 @@ static int parse_holder(struct reader *r, char *rest)
 		return -ENOMEM;
 	m->holders = array;
 	m->holders[m->nr_holders++] = o;
+	return 0;
+}
+
+/* INTERFACE ADDRESS/PREFIX */
+static int parse_address(struct reader *r, char *rest)
+{
+	struct host_net_address a = {0};
+	struct manifest *m = r->m;
+	uint64_t prefix;
+	const char *name = next_word(&rest);
+	char *slash = strchr(rest, '/');
+
+	if (!name || strlen(name) >= sizeof(a.interface) || !slash)
+		return -EINVAL;
+	*slash = '\0';
+	memcpy(a.interface, name, strlen(name));
+	a.family = strchr(rest, ':') ? AF_INET6 : AF_INET;
+	if (inet_pton(a.family, rest, a.bytes) != 1 ||
+		num_parse(slash + 1, 10, a.family == AF_INET ? 32 : 128, &prefix) < 0)
+		return -EINVAL;
+	a.prefix = (uint8_t)prefix;
+	void *array = grow(m, m->addresses, m->nr_addresses, sizeof(*m->addresses));
+	if (!array)
+		return -ENOMEM;
+	m->addresses = array;
+	m->addresses[m->nr_addresses++] = a;
 	return 0;
 }
 
@@ -324,6 +354,7 @@ static int parse_line(struct reader *r, char *line)
 		{"at", .plain = parse_at},
 		{"busy", .plain = parse_busy},
 		{"holder", .plain = parse_holder},
+		{"address", .plain = parse_address},
 		{"blind", .plain = parse_blind},
 	};
 	char path[FILE_PATH_MAX];
@@ -409,5 +440,6 @@ void manifest_fini(struct manifest *m)
 	free(m->entries);
 	free(m->busy);
 	free(m->holders);
+	free(m->addresses);
 	*m = (struct manifest){0};
 }

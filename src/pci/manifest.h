@@ -24,6 +24,8 @@ struct manifest {
 	char **busy; /* disk names */
 	size_t nr_holders;
 	struct host_holder *holders;
+	size_t nr_addresses;
+	struct host_net_address *addresses;
 	int blind; /* -EACCES when the snapshot was taken without the right to see all processes */
 	size_t budget; /* bytes that the text may still make us allocate */
 };

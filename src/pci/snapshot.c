@@ -11,8 +11,11 @@
  *	link PATH TARGET                a symbolic link
  *	dir PATH                        an empty directory (those above an entry are implied)
  *	fail PATH EACCES                every access fails so (EACCES, EPERM, EIO, ENODEV)
- *	busy DISK                       host_ops.block_busy() says 1 (0 for what /sys/class/block has)
- *	holder PID UID MAJOR:MINOR COMM an open descriptor; COMM escaped as in file
+ *	busy DISK                       host_ops.block_busy() says 1 (else 0 for what /sys/class/block
+ *					has, or what its fail says)
+ *	holder PID UID MAJOR:MINOR COMM an open descriptor of a character node, "b8:1" of a block
+ *					node; COMM escaped as in file
+ *	address INTERFACE ADDRESS/LEN	an address of a network interface
  *	blind                           some processes could not be looked at: holders() ends -EACCES
  *
  * The text may come from anybody. It is bounded in size and in what it makes us allocate, taken
@@ -229,7 +232,10 @@ static int snapshot_block_busy(struct host *h, const char *disk)
 		if (strcmp(m->busy[i], disk) == 0)
 			return 1;
 	int r = file_path(path, sizeof(path), "/sys/class/block/%s", disk);
-	return r < 0 ? r : find(m, path, AT_SYMLINK_NOFOLLOW, &first, &x);
+	if (r == 0)
+		r = find(m, path, 0, &first, &x);
+	/* The link alone will do: few snapshots hold what is behind it. */
+	return r == -ENOENT ? find(m, path, AT_SYMLINK_NOFOLLOW, &first, &x) : r;
 }
 
 static int snapshot_holders(
@@ -241,6 +247,17 @@ static int snapshot_holders(
 	for (size_t i = 0; r == 0 && i < m->nr_holders; i++)
 		r = each(arg, &m->holders[i]);
 	return r ? r : m->blind;
+}
+
+static int snapshot_addresses(
+	struct host *h, int (*each)(void *arg, const struct host_net_address *a), void *arg)
+{
+	const struct manifest *m = manifest_of(h);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->nr_addresses; i++)
+		r = each(arg, &m->addresses[i]);
+	return r;
 }
 
 static void snapshot_close(struct host *h)
@@ -258,6 +275,7 @@ static const struct host_ops snapshot_ops = {
 	.list = snapshot_list,
 	.block_busy = snapshot_block_busy,
 	.holders = snapshot_holders,
+	.addresses = snapshot_addresses,
 };
 
 /* The whole of a regular file with a NUL behind it. */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,12 +135,32 @@ static int first_holder(void *arg, const struct host_holder *o)
 	return 0;
 }
 
+static int first_address(void *arg, const struct host_net_address *a)
+{
+	*(struct host_net_address *)arg = *a;
+	return 0;
+}
+
+static int find_loopback(void *arg, const struct host_net_address *a)
+{
+	static const uint8_t loopback[] = {127, 0, 0, 1};
+
+	if (a->family == AF_INET && memcmp(a->bytes, loopback, 4) == 0) {
+		ck_assert_str_eq(a->interface, "lo");
+		ck_assert_uint_eq(a->prefix, 8);
+		*(int *)arg += 1;
+	}
+	return 0;
+}
+
 START_TEST(replays_blocks_and_holders)
 {
 	struct host *h = replay("busy sda1\ndir /sys/class/block/sdb\n"
-				"holder 42 1000 226:1 X\\x1b[2Jorg\n");
+				"holder 42 1000 b226:1 X\\x1b[2Jorg\n"
+				"address eth0 fd00::7/64\n");
 	struct host *blind = replay("blind\n");
 	struct host_holder o = {0};
+	struct host_net_address a = {0};
 
 	ck_assert_int_eq(h->ops->block_busy(h, "sda1"), 1);
 	ck_assert_int_eq(h->ops->block_busy(h, "sdb"), 0);
@@ -147,6 +168,12 @@ START_TEST(replays_blocks_and_holders)
 	ck_assert_int_eq(h->ops->holders(h, first_holder, &o), 0);
 	ck_assert_int_eq(o.pid, 42);
 	ck_assert_uint_eq(o.uid, 1000);
+	ck_assert(o.is_block);
+	ck_assert_int_eq(h->ops->addresses(h, first_address, &a), 0);
+	ck_assert_str_eq(a.interface, "eth0");
+	ck_assert_int_eq(a.family, AF_INET6);
+	ck_assert_uint_eq(a.prefix, 64);
+	ck_assert_uint_eq(a.bytes[15], 7);
 	ck_assert_str_eq(o.comm, "X\x1b[2Jorg");
 	ck_assert_int_eq(blind->ops->holders(blind, first_holder, &o), -EACCES);
 	host_close(h);
@@ -176,6 +203,10 @@ START_TEST(refuses_hostile_text)
 		"holder 1 0 8:0 averyveryverylongname\n",
 		"holder x 0 8:0 a\n",
 		"holder 1 0 8 a\n",
+		"address eth0 1.2.3.4/33\n",
+		"address eth0 1.2.3/8\n",
+		"address eth0 ::1\n",
+		"address averylonginterface 1.2.3.4/8\n",
 		"busy ../sda\n",
 		"busy \n",
 		"fail /a EWHAT\n",
@@ -256,6 +287,14 @@ START_TEST(sees_the_live_machine)
 	int r = h->ops->holders(h, find_self, &found);
 	ck_assert(r == 0 || r == -EACCES);
 	ck_assert_int_eq(found, 1);
+	found = 0;
+	ck_assert_int_eq(h->ops->addresses(h, find_loopback, &found), 0);
+	ck_assert_int_le(found, 1); /* a sandbox may have its loopback down */
+	char *all;
+	ssize_t n = host_read_all(h, "/proc/self/mountinfo", &all);
+	ck_assert_int_gt(n, 0);
+	ck_assert_uint_eq(strlen(all), n);
+	free(all);
 	(void)close(fd);
 	host_close(h);
 	host_close(NULL);
