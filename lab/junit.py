@@ -29,7 +29,7 @@ def main(part, path, *words):
 
 def name_of(part, suite, case):
     """PART/PROGRAM/TEST. Only a program that speaks TAP has tests; Check says FILE:SUITE:TEST."""
-    program, test = (re.sub(r"^\.?usher(:[\w-]+ / )?", "", e.get("name")) for e in (suite, case))
+    program, test = (re.sub(r"^(usher\.)?usher(:[\w-]+ / )?", "", e.get("name")) for e in (suite, case))
     test = re.sub(r"^.*\.c:[\w-]+:([\w-]+).*", r"\1", test)
     return "/".join(word for word in (part, program, test) if word)
 
