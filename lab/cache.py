@@ -32,10 +32,14 @@ def directory():
     return path
 
 
+def lock_file(name):
+    return directory() / f".{name}.lock"
+
+
 @contextlib.contextmanager
 def locked(name, *, wait=True):
     """Holds the cache's lock of that name; the kernel drops it with its process, however that ends."""
-    with open(directory() / f".{name}.lock", "w") as file:
+    with open(lock_file(name), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -47,8 +47,8 @@ def persistent(name):
 
 
 def forget(name):
-    for path in (cache.directory() / "persist").glob(f"{name}.ext4"):
-        path.unlink()
+    (cache.directory() / "persist" / f"{name}.ext4").unlink(missing_ok=True)
+    cache.lock_file(f"persist-{name}").unlink(missing_ok=True)
 
 
 def make_ext4(path):
