@@ -14,6 +14,9 @@ import tempfile
 
 quiet = False
 
+# depmod, modprobe and mke2fs make what is kept here; an ordinary user's PATH lacks their place.
+os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+
 
 def say(text):
     """One line of progress on stderr, for people."""

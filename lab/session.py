@@ -34,7 +34,6 @@ ESCAPE = b"\x1d"  # Ctrl-], as telnet: leave a shell that does not answer
 # The rest of the environment speaks of things that do not exist in there.
 PASSED_ON = {"PATH", "HOME", "LANG", "TERM", "TZ", "NO_COLOR", "ASAN_OPTIONS", "UBSAN_OPTIONS",
              "LSAN_OPTIONS"}
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class Ended(Exception):
@@ -115,7 +114,6 @@ def job_script(wish, command):
     """What the agent runs in there, as a shell script: same place, same words."""
     passed = {name: value for name, value in os.environ.items()
               if name in PASSED_ON or name.startswith(("LC_", "USHER_"))}
-    passed["PATH"] = passed.get("PATH", "/usr/bin:/bin") + ":" + SYSTEM_PATH
     passed |= {"USHER_LAB": wish.topology, "USHER_LAB_DISK_SHA256": disk.pattern_checksum()}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in passed.items()]
     lines.append(f"cd {shlex.quote(os.getcwd())} || exit 125")
