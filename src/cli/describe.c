@@ -90,7 +90,6 @@ void describe_put(struct json *map, const struct inventory_entry *x, struct name
 	put_names(map, d, n);
 	json_put_flag(map, "bridge", d->is_bridge);
 	json_put_text(map, "driver", or_null(d->driver));
-	json_put_text(map, "driver_override", or_null(d->driver_override));
 	if (d->numa_node < 0)
 		json_put_null(map, "numa_node");
 	else

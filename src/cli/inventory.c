@@ -150,16 +150,19 @@ const struct inventory_entry *inventory_find(const struct inventory *v, struct p
 	return NULL;
 }
 
-/* The first hold that is sure, and how many more there are. */
+/* The hold that says most, one that nothing lifts or else the first, and how many more there are. */
 static void first_hold(const struct inventory_entry *x, char *buf, size_t size)
 {
 	const struct hold *first = NULL;
 	size_t sure = 0;
 
 	for (size_t i = 0; i < x->holds.count; i++) {
-		if (x->holds.list[i].unsure)
+		const struct hold *o = &x->holds.list[i];
+
+		if (o->unsure)
 			continue;
-		first = first ? first : &x->holds.list[i];
+		if (!first || (o->absolute && !first->absolute))
+			first = o;
 		sure++;
 	}
 	if (!first)
@@ -180,7 +183,7 @@ void inventory_reason(const struct inventory_entry *x, char *buf, size_t size)
 			pci_address_format(x->sibling->device.address, address),
 			x->sibling->state == INVENTORY_HOST ? "the host's" : "in use");
 	else if (x->lease[0])
-		file_escape(buf, size, x->lease);
+		(void)file_path(buf, size, "%s", x->lease);
 	else if (x->state == INVENTORY_BUSY || x->state == INVENTORY_LENT)
 		first_hold(x, buf, size);
 }

@@ -190,7 +190,7 @@ static void print_notes(struct host *h, const struct inventory *v)
 
 	if (v->iommu != PCI_IOMMU_ON) {
 		pci_iommu_explain(h, v->iommu, &e);
-		report_note("\n%s", e.msg);
+		report_note("note: %s", e.msg);
 		report_note("hint: %s", e.hint);
 	}
 	if (v->blind)
@@ -227,7 +227,7 @@ static int parse_id(const char *text, struct filter *f)
 {
 	char vendor[6] = "";
 	const char *colon = strchrnul(text, ':');
-	uint64_t n;
+	uint64_t n = 0;
 
 	if ((size_t)(colon - text) >= sizeof(vendor))
 		return -EINVAL;
@@ -296,7 +296,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	struct pci_address a;
 	struct host *h = NULL;
 	struct err e = {0};
-	int c, r = 0;
+	int c = OPTION_END, r = 0;
 
 	while (r == 0 && (c = option_next(&o)) > 0)
 		r = take_option(v, c, &q);

@@ -24,6 +24,7 @@ struct subject {
 	struct host *host;
 	const struct inventory *inventory;
 	const struct inventory_entry *entry;
+	struct pci_device device; /* with its override */
 	struct names *names;
 	struct space space;
 	struct bind_plan plan;
@@ -36,7 +37,7 @@ static void line(const char *label, const char *text)
 
 static void print_identity(const struct subject *s)
 {
-	const struct pci_device *d = &s->entry->device;
+	const struct pci_device *d = &s->device;
 	char text[2 * NAMES_TEXT + 64], address[PCI_ADDRESS_TEXT], name[2 * NAMES_TEXT];
 
 	names_both(s->names, d, name, sizeof(name));
@@ -114,7 +115,9 @@ static const char *act_text(const struct bind_member *m, char *buf, size_t size)
 {
 	const char *from = m->device.driver[0] ? m->device.driver : "no driver";
 
-	if (m->act == BIND_ACT_STAYS)
+	if (m->act == BIND_ACT_STAYS && !m->device.driver[0])
+		(void)snprintf(buf, size, "stays without a driver");
+	else if (m->act == BIND_ACT_STAYS)
 		(void)snprintf(buf, size, "stays on %s", from);
 	else if (m->act == BIND_ACT_ALREADY)
 		(void)snprintf(buf, size, "is on %s already", m->driver);
@@ -168,6 +171,8 @@ static void put_json(struct json *map, const struct subject *s)
 	char address[PCI_ADDRESS_TEXT];
 
 	describe_put(map, s->entry, s->names);
+	json_put_text(map, "driver_override",
+		s->device.driver_override[0] ? s->device.driver_override : NULL);
 	struct json *members = json_put_list(map, "group_members");
 	for (size_t i = 0; i < s->inventory->count; i++) {
 		const struct pci_device *d = &s->inventory->list[i].device;
@@ -204,7 +209,9 @@ static int show_one(struct subject *s, struct json *devices, struct err *e)
 {
 	s->plan = BIND_PLAN_NONE;
 	space_read(s->host, &s->entry->device, &s->space);
-	int r = ask_plan(s, e);
+	int r = pci_device_read(s->host, s->entry->device.address, &s->device, e);
+	if (r == 0)
+		r = ask_plan(s, e);
 	if (r < 0)
 		return r;
 	if (devices)

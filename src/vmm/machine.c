@@ -345,5 +345,6 @@ void machine_fini(struct machine *m)
 	pci_fini(&m->vm);
 	cpus_fini(&m->vm);
 	vm_fini(&m->vm);
+	pass_fini(&m->vm);
 	fd_close(&m->signals.fd);
 }
