@@ -105,7 +105,7 @@ static int make_memory(struct machine *m, struct err *e)
 	int r = check_memory(m, e);
 	if (r < 0)
 		return r;
-	r = memory_init(mem, size, m->spec->pages, e);
+	r = memory_init(mem, size, m->spec->backing, e);
 	if (r < 0)
 		return r;
 	m->low_ram = min_u64(size, m->map->low_ram_max);
