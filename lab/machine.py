@@ -46,6 +46,7 @@ class Machine:
 
     def __init__(self, wish, kernel, initramfs, run, settings, persist=None, qmp=None):
         self.console = run / "console.log"
+        self.qemu_log = run / "qemu.log"
         self.qmp = qmp or run / "qmp.sock"
         self.ports = {}
         passed = {}
@@ -62,7 +63,7 @@ class Machine:
         # setpriv: the kernel kills QEMU when this process ends, in whatever way.
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64", *arguments],
-            stdin=subprocess.DEVNULL, stdout=(run / "qemu.log").open("wb"),
+            stdin=subprocess.DEVNULL, stdout=self.qemu_log.open("wb"),
             stderr=subprocess.STDOUT, start_new_session=True,
             pass_fds=[s.fileno() for s in passed.values()])
         for end in passed.values():
@@ -73,7 +74,7 @@ class Machine:
         self.process.wait()
         for port in self.ports.values():
             port.close()
-        self.qmp.unlink(missing_ok=True)
+        pathlib.Path(self.qmp).unlink(missing_ok=True)
 
 
 def board(wish, kernel, initramfs, settings):

@@ -7,10 +7,12 @@ import selectors
 import shlex
 import shutil
 import signal
+import socket
 import stat
 import sys
 import tempfile
 import termios
+import threading
 import time
 import tty
 
@@ -18,20 +20,22 @@ import cache
 import disk
 import initramfs
 import kernel
+import nested
 import machine
 
 HERE = pathlib.Path(__file__).parent
-APPLETS = ["sh", "mount", "insmod", "cat", "cp", "mkdir", "switch_root"]
+APPLETS = ["sh", "mount", "insmod", "cat", "cp", "mkdir", "sleep", "switch_root"]
 BOOT_MODULES = ["9p", "9pnet_virtio", "overlay"]
 
 TIMED_OUT = 124
 LAB_FAILED = 125
-BOOT_SECONDS = 120
+BOOT_SECONDS = 120  # 6 on an idle machine
 ESCAPE = b"\x1d"  # Ctrl-], as telnet: leave a shell that does not answer
 
 # The rest of the environment speaks of things that do not exist in there.
 PASSED_ON = {"PATH", "HOME", "LANG", "TERM", "TZ", "NO_COLOR", "ASAN_OPTIONS", "UBSAN_OPTIONS",
              "LSAN_OPTIONS"}
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class Ended(Exception):
@@ -41,44 +45,78 @@ class Ended(Exception):
         self.status = status
 
 
-def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp=None):
+def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp=None,
+        may_power_off=False):
     """Boots, runs the command (None: a shell at this terminal), and returns its exit status."""
     with contextlib.ExitStack() as stack:
         booted = kernel.find(wish.kernel)
-        modules = BOOT_MODULES + (["virtio_iommu"] if wish.iommu == "virtio" else [])
-        archive = initramfs.build("host", booted, APPLETS, modules,
-                                  {"init": HERE / "init", "agent": HERE / "agent"})
-        run_dir = pathlib.Path(tempfile.mkdtemp(prefix="usher-lab."))
+        archive = boot_archive(wish, booted)
         persist = None
         if wish.persist:
             stack.enter_context(cache.locked(f"persist-{wish.persist}", wait=False))
             persist = disk.persistent(wish.persist)
 
-        job = run_dir / "job"
+        place = stack.enter_context(run_directory())
+        job = place.path / "job"
         job.write_text(job_script(wish, command))
-        settings = {"job": job, "modules": booted.modules}
+        settings = {"job": job, "modules": booted.modules, "kernel": booted.vmlinux,
+                    "initrd": nested.archive(booted)}
         if persist:
             settings["persist"] = "/dev/vda"
         if command is None:
-            size = os.get_terminal_size(sys.stdin.fileno()) if os.isatty(0) else (80, 24)
+            size = os.get_terminal_size(0) if os.isatty(0) else (80, 24)
             settings |= {"shell": 1, "cols": size[0], "rows": size[1]}
-        elif forwards_stdin():
+        elif on_stdout is None and forwards_stdin():
             settings["input"] = 1
 
-        stack.callback(lambda: None)
-        host = machine.Machine(wish, booted, archive, run_dir, settings, persist, qmp)
+        announce()
+        host = machine.Machine(wish, booted, archive, place.path, settings, persist, qmp)
         stack.callback(host.kill)
-        session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2))
+        session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2), may_power_off)
         status = session.serve(shell=command is None, stdin="input" in settings)
-        if status not in (TIMED_OUT, LAB_FAILED) or session.finished:
-            shutil.rmtree(run_dir, ignore_errors=True)
+        place.keep = session.complained
         return status
+
+
+def boot_archive(wish, booted):
+    modules = ["virtio_iommu"] if wish.iommu == "virtio" else []
+    return initramfs.build(f"host-{wish.iommu}", booted, APPLETS, [*modules, *BOOT_MODULES],
+                           {"init": HERE / "init", "agent": HERE / "agent"})
+
+
+class RunDirectory:
+    """The files of one boot. Kept only when someone was told to look at the console log in it."""
+
+    def __init__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="usher-lab."))
+        self.keep = False
+
+
+@contextlib.contextmanager
+def run_directory():
+    place = RunDirectory()
+    try:
+        yield place
+    finally:
+        if not place.keep:
+            shutil.rmtree(place.path, ignore_errors=True)
+
+
+def announce():
+    told = cache.directory() / "told"
+    if not told.exists():
+        cache.say("the emulated host sees this machine's files, read-only; what it writes is lost")
+        told.touch()
+    # Only for people: who collects stderr gets the command's, byte for byte.
+    if os.isatty(2):
+        cache.say("booting the emulated host (about 6 s)")
 
 
 def job_script(wish, command):
     """What the agent runs in there, as a shell script: same place, same words."""
     passed = {name: value for name, value in os.environ.items()
               if name in PASSED_ON or name.startswith(("LC_", "USHER_"))}
+    passed["PATH"] = passed.get("PATH", "/usr/bin:/bin") + ":" + SYSTEM_PATH
     passed |= {"USHER_LAB": wish.topology, "USHER_LAB_DISK_SHA256": disk.pattern_checksum()}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in passed.items()]
     lines.append(f"cd {shlex.quote(os.getcwd())} || exit 125")
@@ -101,19 +139,23 @@ def forwards_stdin():
 def writer(fd):
     def write(data):
         while data:
-            data = data[os.write(fd, data):]
+            try:
+                data = data[os.write(fd, data):]
+            except BrokenPipeError:
+                raise Ended(128 + signal.SIGPIPE) from None
     return write
 
 
 class Session:
-    def __init__(self, host, timeout, on_stdout, on_stderr):
+    def __init__(self, host, timeout, on_stdout, on_stderr, may_power_off):
         self.host = host
         self.timeout = timeout
+        self.may_power_off = may_power_off
         self.sinks = {"stdout": on_stdout, "stderr": on_stderr, "tty": writer(1)}
         self.selector = selectors.DefaultSelector()
         self.control = b""
         self.ready = False
-        self.finished = False
+        self.complained = False
         self.deadline = time.monotonic() + BOOT_SECONDS
 
     def serve(self, shell, stdin):
@@ -121,7 +163,7 @@ class Session:
         for name in ("control", "stdout", "stderr", "tty"):
             self.watch(name)
         if stdin:
-            self.selector.register(0, selectors.EVENT_READ, self.on_stdin)
+            threading.Thread(target=self.feed, daemon=True).start()
         with raw_terminal() if shell else contextlib.nullcontext():
             if shell:
                 self.selector.register(0, selectors.EVENT_READ, self.on_key)
@@ -160,7 +202,6 @@ class Session:
                 self.ready = True
                 self.deadline = time.monotonic() + self.timeout if self.timeout else None
             elif word == b"exit":
-                self.finished = True
                 self.drain()
                 raise Ended(int(rest))
 
@@ -173,13 +214,13 @@ class Session:
                 while data := port.recv(1 << 16):
                     self.sinks[name](data)
 
-    def on_stdin(self):
-        data = os.read(0, 1 << 14)
-        if data:
-            self.host.ports["stdin"].sendall(data)
-        else:
-            self.selector.unregister(0)
-            self.host.ports["stdin"].close()
+    def feed(self):
+        """A thread of its own: a command that does not read may hold this up for ever."""
+        with contextlib.suppress(OSError):
+            while data := os.read(0, 1 << 16):
+                self.host.ports["stdin"].sendall(data)
+            # Not close: QEMU would forget what it has not read yet.
+            self.host.ports["stdin"].shutdown(socket.SHUT_WR)
 
     def on_key(self):
         data = os.read(0, 1 << 14)
@@ -196,9 +237,10 @@ class Session:
 
     def on_power_off(self):
         self.host.process.wait()
-        log = self.host.console.read_text(errors="replace") if self.host.console.exists() else ""
-        if "Kernel panic" in log:
+        if any("Kernel panic" in line for line in log_lines(self.host.console)):
             self.complain("the emulated host's kernel panicked")
+        elif self.ready and self.may_power_off:
+            raise Ended(0)
         elif self.ready:
             self.complain("the emulated host went off before the command had ended")
         else:
@@ -206,12 +248,19 @@ class Session:
         raise Ended(LAB_FAILED)
 
     def complain(self, what):
+        self.complained = True
         print(f"lab: {what}; the end of its console:", file=sys.stderr)
-        for log in (self.host.console, self.host.console.with_name("qemu.log")):
-            if log.exists():
-                for line in log.read_text(errors="replace").splitlines()[-20:]:
-                    print(f"  {line}", file=sys.stderr)
-        print(f"lab: all of it: {self.host.console}", file=sys.stderr)
+        for line in self.last_lines():
+            print(f"  {line}", file=sys.stderr)
+        print(f"lab: all of it: {self.host.console}", file=sys.stderr, flush=True)
+
+    def last_lines(self):
+        lines = [*log_lines(self.host.console), *log_lines(self.host.qemu_log)]
+        return [line for line in lines if "TCG doesn't support requested feature" not in line][-20:]
+
+
+def log_lines(path):
+    return path.read_text(errors="replace").splitlines() if path.exists() else []
 
 
 @contextlib.contextmanager
@@ -228,7 +277,7 @@ def raw_terminal():
 
 
 def die_on_signals():
-    """A signal becomes an exception, so that the emulated host is put away before we go."""
+    """A signal becomes an exception, so that the emulated host's files are put away before we go."""
     def leave(number, _):
         raise Ended(128 + number)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -49,11 +49,11 @@ static inline int take_fd(int *fd)
 }
 
 #define TAKE_FD(fd) take_fd(&(fd))
-#define TAKE_PTR(p) \
-	({ \
+#define TAKE_PTR(p)                          \
+	({                                   \
 		__auto_type take_ptr_ = (p); \
-		(p) = NULL; \
-		take_ptr_; \
+		(p) = NULL;                  \
+		take_ptr_;                   \
 	})
 
 #endif

@@ -34,9 +34,9 @@ struct log_guest {
 /* Counts; true when this occurrence is still one to tell. Context: any thread. */
 bool log_guest_tell(struct log_guest *g);
 
-#define log_guest(g, subject, ...) \
-	do { \
-		if (log_guest_tell(g)) \
+#define log_guest(g, subject, ...)                                      \
+	do {                                                            \
+		if (log_guest_tell(g))                                  \
 			log_line(LOG_LEVEL_WARN, subject, __VA_ARGS__); \
 	} while (0)
 

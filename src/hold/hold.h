@@ -6,18 +6,24 @@
 #include <stddef.h>
 
 struct err;
+struct hold_view;
 struct host;
 struct pci_device;
 
 /*
  * The in-use gate: who uses a device right now. The kernel unbinds a mounted disk without a
  * word, so somebody has to ask before.
+ *
+ * Checks: "block" mounted, swap, part of a volume, open; "net" address, route, port of a bridge,
+ * SSH session; "vfio" lent already; "sriov" virtual functions at work; "gpu" the host's display;
+ * "input" the last keyboard, a console; "fd" a process has a device node open.
  */
 struct hold {
 	const char *check; /* "block", "net", …: the name that --allow=CHECK lifts */
-	char object[64];   /* "nvme0n1p1", "eth0" */
-	char text[192];	   /* "mounted at /srv", "carries the route to 10.0.2.0/24": escaped */
-	bool absolute;	   /* no --allow lifts it: the disk that / is on */
+	char object[64]; /* "nvme0n1p1", "eth0" */
+	char text[192]; /* "mounted at /srv", "carries the route to 10.0.2.0/24": escaped */
+	bool absolute; /* no --allow lifts it: the disk that / is on */
+	bool unsure; /* it could not be told, and counts as held */
 };
 
 struct holds {
@@ -26,10 +32,19 @@ struct holds {
 };
 
 /*
- * Everything that holds @d, in a stable order. What cannot be told counts as held.
+ * Everything that holds @d, in a stable order. What cannot be told counts as held. A bridge is
+ * held by nobody: it stays with its driver when a device behind it is lent.
  * Return: 0, -ENOMEM, -errno.
  */
 int hold_find(struct host *h, const struct pci_device *d, struct holds *ret, struct err *e);
 void holds_fini(struct holds *h);
+
+/*
+ * The same for many devices at one time: what they have in common (processes, mounts, routes) is
+ * read once, when the view is made. The host must outlive it.
+ */
+int hold_view_new(struct host *h, struct hold_view **ret, struct err *e);
+int hold_find_in(struct hold_view *v, const struct pci_device *d, struct holds *ret, struct err *e);
+void hold_view_free(struct hold_view *v); /* NULL is fine */
 
 #endif

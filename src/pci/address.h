@@ -10,7 +10,7 @@ struct pci_address {
 	uint32_t domain;
 	uint8_t bus;
 	uint8_t dev; /* [0, 31] */
-	uint8_t fn;  /* [0, 7] */
+	uint8_t fn; /* [0, 7] */
 };
 
 #define PCI_ADDRESS_TEXT 20 /* room for "ffffffff:ff:1f.7" and the NUL */

@@ -10,7 +10,7 @@
 struct err;
 struct host;
 
-#define PCI_NAME_MAX 64	    /* driver names; the kernel's own limit is a module name's */
+#define PCI_NAME_MAX 64 /* driver names; the kernel's own limit is a module name's */
 #define PCI_GROUP_NONE (-1) /* no IOMMU, or not in a group */
 
 /*
@@ -25,12 +25,12 @@ struct pci_device {
 	uint16_t subdevice;
 	uint32_t class; /* 24 bits: base class, subclass, programming interface */
 	uint8_t revision;
-	bool is_bridge; /* PCI(e)-to-PCI bridge: it has a pci_bus directory, class 0604 */
-	int group;	/* IOMMU group, PCI_GROUP_NONE */
-	int numa_node;	/* -1: none */
-	char driver[PCI_NAME_MAX];	   /* "" when none is bound */
+	bool is_bridge; /* header type 1 or 2: PCI(e)-to-PCI or CardBus bridge, class 06xx */
+	int group; /* IOMMU group, PCI_GROUP_NONE */
+	int numa_node; /* -1: none */
+	char driver[PCI_NAME_MAX]; /* "" when none is bound */
 	char driver_override[PCI_NAME_MAX]; /* "" when clear (sysfs says "(null)") */
-	char reset_method[PCI_NAME_MAX];   /* "flr bus" in the kernel's order; "" when none */
+	char reset_method[PCI_NAME_MAX]; /* "flr bus" in the kernel's order; "" when none */
 };
 
 /* "/sys/bus/pci/devices/ADDRESS/@attr". Return: 0, -ENAMETOOLONG. */
@@ -39,7 +39,20 @@ int pci_device_path(struct pci_address a, const char *attr, char *buf, size_t si
 /* Return: 0, -ENODEV with a sentence when there is no such device, -errno. */
 int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e);
 
-/* All functions of the host in the order of their addresses; *@ret is the caller's to free(). */
+/*
+ * All functions of the host in the order of their addresses; *@ret is the caller's to free().
+ * Their driver_override is left "": the kernel shows it under the device's lock, which a driver
+ * that does not let go of its device keeps (device_driver_detach()), and whoever reads then waits
+ * for ever, out of reach of any signal. A listing must tell of such a device, not hang on it.
+ */
 int pci_device_list(struct host *h, struct pci_device **ret, size_t *ret_count, struct err *e);
+
+/*
+ * The functions that a folder names (an IOMMU group's, a driver's), each as by
+ * pci_device_read(). Other names in it are passed over. @e is only set when a device could not
+ * be read.
+ */
+int pci_device_list_in(struct host *h, const char *folder, struct pci_device **ret,
+	size_t *ret_count, struct err *e);
 
 #endif

@@ -24,8 +24,17 @@ struct host {
 struct host_holder {
 	pid_t pid;
 	uid_t uid;
-	dev_t rdev;	 /* of the node */
-	char comm[17];	 /* as /proc/PID/comm: not escaped yet */
+	bool is_block; /* the node's kind: character and block nodes number apart */
+	dev_t rdev; /* of the node */
+	char comm[17]; /* as /proc/PID/comm: not escaped yet */
+};
+
+/* An address of a network interface. */
+struct host_net_address {
+	char interface[16];
+	int family; /* AF_INET, AF_INET6 */
+	uint8_t bytes[16]; /* 4 or 16 of them, network order */
+	uint8_t prefix; /* length of the network's part [bits] */
 };
 
 struct host_ops {
@@ -35,7 +44,8 @@ struct host_ops {
 	/* Target of a symbolic link, NUL-terminated. Return: length, -errno. */
 	ssize_t (*link)(struct host *h, const char *path, char *buf, size_t size);
 	/* Each name in a directory but . and .., in no order; stops when @each returns non-zero. */
-	int (*list)(struct host *h, const char *path, int (*each)(void *arg, const char *name), void *arg);
+	int (*list)(struct host *h, const char *path, int (*each)(void *arg, const char *name),
+		void *arg);
 	/*
 	 * Whether somebody holds /dev/@disk exclusively (mount, swap, md, dm, zfs, btrfs all do):
 	 * open(O_RDONLY | O_EXCL) on the block device. Return: 0 free, 1 busy, -errno unknown.
@@ -43,9 +53,14 @@ struct host_ops {
 	int (*block_busy)(struct host *h, const char *disk);
 	/*
 	 * Each open descriptor of a character or block device node of any process.
-	 * Return: 0, what @each returned, -errno.
+	 * Return: 0, what @each returned, -EACCES after all others when some process could not be
+	 * looked at, -errno.
 	 */
-	int (*holders)(struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg);
+	int (*holders)(
+		struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg);
+	/* Each address of each network interface. Return: as holders(). */
+	int (*addresses)(struct host *h, int (*each)(void *arg, const struct host_net_address *a),
+		void *arg);
 };
 
 /* The machine usher runs on. @h is the caller's; never fails. */
@@ -58,6 +73,12 @@ struct host *host_live(void);
 int host_snapshot_open(const char *file, struct host **ret, struct err *e);
 
 void host_close(struct host *h); /* NULL and the live host are fine */
+
+/*
+ * The whole of a file of any length, NUL-terminated; *@ret is the caller's to free().
+ * Return: length, -EFBIG above 16 MiB, -ENOMEM, -errno.
+ */
+ssize_t host_read_all(struct host *h, const char *path, char **ret);
 
 /* Text attribute, trailing newline removed. Return: length, -EFBIG, -errno. */
 int host_read_text(struct host *h, const char *path, char *buf, size_t size);

@@ -165,12 +165,7 @@ static int make_devices(struct machine *m, struct err *e)
 static int add_passed(struct machine *m, struct err *e)
 {
 	for (size_t i = 0; i < m->spec->device_count; i++) {
-#ifdef VMM_PASS
 		int r = pass_add(&m->vm, &m->spec->devices[i], e);
-#else
-		int r = err_say(e, -ENOTSUP, "%s: this usher-vmm was built without passthrough",
-			m->spec->devices[i].name);
-#endif
 		if (r < 0)
 			return r;
 	}
@@ -354,5 +349,6 @@ void machine_fini(struct machine *m)
 	pci_fini(&m->vm);
 	cpus_fini(&m->vm);
 	vm_fini(&m->vm);
+	pass_fini(&m->vm);
 	fd_close(&m->signals.fd);
 }

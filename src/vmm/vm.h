@@ -13,6 +13,7 @@
 #include "vmm/timing.h"
 
 struct cpu;
+struct pass_group;
 struct pci_root;
 
 /* How a guest ended. */
@@ -42,6 +43,7 @@ struct vm {
 	struct irq irq;
 	struct loop loop;
 	struct pci_root *pci;
+	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned cpu_count;
 	struct cpu *cpus;
 	struct timing timing; /* main thread */

@@ -25,11 +25,11 @@ static inline int suite_run(const char *name, const TTest *const *tests, size_t 
 }
 
 /* Last line of a test file: SUITE("num", parses_decimal, refuses_blanks) */
-#define SUITE(name, ...) \
-	int main(int argc, char **argv) \
-	{ \
-		suite_fixtures = argc > 1 ? argv[1] : "test/unit/fixture"; \
-		const TTest *const tests_[] = {__VA_ARGS__}; \
+#define SUITE(name, ...)                                                            \
+	int main(int argc, char **argv)                                             \
+	{                                                                           \
+		suite_fixtures = argc > 1 ? argv[1] : "test/unit/fixture";          \
+		const TTest *const tests_[] = {__VA_ARGS__};                        \
 		return suite_run(name, tests_, sizeof(tests_) / sizeof(tests_[0])); \
 	}
 

@@ -11,18 +11,20 @@ struct vm;
  */
 struct pass_spec {
 	const char *name; /* the device's address on the host: for messages */
-	int container;	  /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
-	int group;	  /* VFIO group, for the KVM-VFIO device */
-	int device;	  /* VFIO device */
+	int container; /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
+	int group; /* VFIO group, for the KVM-VFIO device */
+	int device; /* VFIO device */
 };
-
-struct pass_group; /* what all passed-through devices of a guest share: container, KVM-VFIO device */
 
 /*
  * Opens the device and plugs it behind a root port of its own. Guest memory is mapped for DMA
- * (as a memory_listener) with the first device of a container.
+ * (as a memory_listener) with the first device of a container. The descriptors become this
+ * module's on success, but for the group's, which the caller keeps open as long as the guest lives.
  * Return: 0, -errno with a sentence.
  */
 int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e);
+
+/* Lets go of the container and KVM's VFIO device: after pci_fini() and memory_fini(). */
+void pass_fini(struct vm *vm);
 
 #endif

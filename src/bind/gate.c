@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/gate.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/lease.h"
+#include "bind/problem.h"
+#include "bind/reset.h"
+#include "hold/hold.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* PCI Code and ID Assignment Specification, section 1; linux/pci_ids.h is not for user space. */
+#define BASE_MEMORY 0x05
+#define CLASS_HOST_BRIDGE 0x0600
+#define CLASS_ISA_BRIDGE 0x0601
+#define CLASS_IOMMU 0x0806
+#define CLASS_SMBUS 0x0c05
+#define VENDOR_INTEL 0x8086
+
+static bool readable(struct host *h, const char *path)
+{
+	char c;
+
+	return h->ops->read(h, path, &c, 1) >= 0;
+}
+
+static int name_seen(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+	return 1;
+}
+
+static int gate_iommu(struct bind_case *c, const char *address)
+{
+	static const struct problem_kind firmware = {"iommu", PROBLEM_REFUSES,
+		"turn VT-d or AMD-Vi (IOMMU, SVM) on in the firmware setup"};
+	static const struct problem_kind kernel = {"iommu", PROBLEM_REFUSES,
+		"boot with intel_iommu=on (Intel) and without iommu=off or amd_iommu=off"};
+	static const struct problem_kind device = {"iommu", PROBLEM_REFUSES, NULL};
+	static const char *const tables[] = {"DMAR", "IVRS", "IORT", "VIOT"};
+	struct host *h = c->env->host;
+	char path[FILE_PATH_MAX];
+
+	if (h->ops->list(h, "/sys/class/iommu", name_seen, NULL) == 1)
+		return bind_problem_add(c->plan, c->q, &device, address,
+			"is behind no IOMMU, though this host has one");
+	for (size_t i = 0; i < COUNT(tables); i++)
+		if (file_path(path, sizeof(path), "/sys/firmware/acpi/tables/%s", tables[i]) == 0 &&
+			readable(h, path))
+			return bind_problem_add(c->plan, c->q, &kernel, address,
+				"the kernel does not use the IOMMU that the firmware describes "
+				"(%s)",
+				tables[i]);
+	return bind_problem_add(c->plan, c->q, &firmware, address,
+		"the firmware describes no IOMMU: neither a DMAR nor an IVRS table");
+}
+
+int bind_gate_target(struct bind_case *c, const struct bind_target *t, const struct pci_device *d)
+{
+	static const struct problem_kind id = {"id", PROBLEM_REFUSES,
+		"addresses move when cards are added: find the device by its id again"};
+	static const struct problem_kind bridge = {
+		"bridge", PROBLEM_REFUSES, "name a device behind it"};
+	char address[PCI_ADDRESS_TEXT];
+	int r = 0;
+
+	pci_address_format(d->address, address);
+	if (t->has_id && (t->vendor != d->vendor || t->device != d->device))
+		r = bind_problem_add(c->plan, c->q, &id, address,
+			"expected %04x:%04x, found %04x:%04x", t->vendor, t->device, d->vendor,
+			d->device);
+	if (r == 0 && d->is_bridge)
+		r = bind_problem_add(c->plan, c->q, &bridge, address,
+			"is a PCI bridge, which stays with its driver");
+	if (r == 0 && d->group == PCI_GROUP_NONE)
+		r = gate_iommu(c, address);
+	return r;
+}
+
+bool bind_class_is_platform(uint32_t class)
+{
+	switch (class >> 8) {
+	case CLASS_HOST_BRIDGE:
+	case CLASS_ISA_BRIDGE:
+	case CLASS_IOMMU:
+	case CLASS_SMBUS:
+		return true;
+	default:
+		return class >> 16 == BASE_MEMORY;
+	}
+}
+
+static const char *platform_name(uint32_t class)
+{
+	switch (class >> 8) {
+	case CLASS_HOST_BRIDGE:
+		return "a host bridge";
+	case CLASS_ISA_BRIDGE:
+		return "the ISA bridge, which carries the platform";
+	case CLASS_IOMMU:
+		return "an IOMMU";
+	case CLASS_SMBUS:
+		return "the SMBus controller, which reaches memory modules and sensors";
+	default:
+		return "a memory controller";
+	}
+}
+
+/*
+ * Host bridges and memory controllers often are dummies that nobody drives, in one group with a
+ * device that is worth lending: AMD root ports share theirs with such a bridge, Intel's xHCI
+ * with the chipset's SRAM. Then the group is viable without them, so a user may say so. What has
+ * a driver, and what can do harm by itself, never.
+ */
+static int gate_platform(struct bind_case *c, const struct pci_device *d, const char *address)
+{
+	static const struct problem_kind never = {
+		"platform", PROBLEM_REFUSES, "no device of this group can be lent"};
+	static const struct problem_kind dummy = {"platform", PROBLEM_LIFTABLE,
+		"--allow=platform takes the others and leaves it without a driver, as it is"};
+	uint32_t kind = d->class >> 8;
+	bool idle = !d->driver[0] || !strcmp(d->driver, "vfio-pci");
+
+	if (!bind_class_is_platform(d->class))
+		return 0;
+	bool harmless = idle && (kind == CLASS_HOST_BRIDGE || kind >> 8 == BASE_MEMORY);
+	return bind_problem_add(c->plan, c->q, harmless ? &dummy : &never, address,
+		"is %s of this host", platform_name(d->class));
+}
+
+/* drivers/vfio/pci/vfio_pci.c, vfio_pci_dev_in_denylist(): DMA that escapes, or hangs the host. */
+static bool denylisted(const struct pci_device *d)
+{
+	static const uint16_t intel[] = {
+		0x0435, 0x0443, /* QAT DH895xCC and its VF */
+		0x19e2, 0x19e3, /* QAT C3xxx */
+		0x37c8, 0x37c9, /* QAT C62x */
+		0x0b25, 0x0cfe, /* DSA and IAX of Sapphire Rapids */
+	};
+
+	for (size_t i = 0; d->vendor == VENDOR_INTEL && i < COUNT(intel); i++)
+		if (d->device == intel[i])
+			return true;
+	return false;
+}
+
+static int gate_denylist(struct bind_case *c, const struct pci_device *d, const char *address)
+{
+	static const struct problem_kind deny = {"denylist", PROBLEM_REFUSES,
+		"modprobe vfio-pci disable_denylist=1 lifts it, for trusted users of the device "
+		"only"};
+	char value[8];
+
+	if (!denylisted(d) ||
+		(host_read_text(c->env->host, "/sys/module/vfio_pci/parameters/disable_denylist",
+			 value, sizeof(value)) == 1 &&
+			value[0] == 'Y'))
+		return 0;
+	return bind_problem_add(c->plan, c->q, &deny, address,
+		"vfio-pci denies %04x:%04x: this device cannot be lent safely", d->vendor,
+		d->device);
+}
+
+static int gate_sriov(struct bind_case *c, const struct pci_device *d, const char *address)
+{
+	static const struct problem_kind sriov = {"sriov", PROBLEM_REFUSES,
+		"lend its virtual functions, or remove them: write 0 to sriov_numvfs"};
+	char path[FILE_PATH_MAX];
+	uint64_t count = 0;
+
+	int r = pci_device_path(d->address, "sriov_numvfs", path, sizeof(path));
+	if (r < 0 || host_read_number(c->env->host, path, &count) < 0 || !count)
+		return r;
+	return bind_problem_add(c->plan, c->q, &sriov, address,
+		"has %llu virtual functions: vfio-pci does not take such a device (EBUSY)",
+		(unsigned long long)count);
+}
+
+static int gate_holds(struct bind_case *c, const struct pci_device *d, const char *address)
+{
+	struct holds holds = {0};
+	char fix[256];
+
+	int r = c->view ? 0 : hold_view_new(c->env->host, &c->view, c->e);
+	if (r == 0)
+		r = hold_find_in(c->view, d, &holds, c->e);
+	for (size_t i = 0; r == 0 && i < holds.count; i++) {
+		const struct hold *o = &holds.list[i];
+		(void)snprintf(
+			fix, sizeof(fix), "free it, or take it all the same: --allow=%s", o->check);
+		const struct problem_kind kind = {o->check,
+			o->absolute ? PROBLEM_REFUSES : PROBLEM_LIFTABLE,
+			o->absolute ? "the host needs it: nothing lifts this" : fix};
+		r = bind_problem_add(c->plan, c->q, &kind, address, "%s: %s", o->object, o->text);
+	}
+	holds_fini(&holds);
+	return r;
+}
+
+static int gate_reset(struct bind_case *c, const struct bind_group *g, const struct bind_member *m,
+	const char *address)
+{
+	static const struct problem_kind reset = {"no-reset", PROBLEM_WARNS,
+		"it will stay on its VFIO driver at the end, unless --allow=no-reset"};
+	size_t n = 0;
+
+	struct pci_address *taken = calloc(g->count, sizeof(*taken));
+	if (!taken)
+		return -ENOMEM;
+	for (size_t i = 0; i < g->count; i++)
+		if (g->members[i].act != BIND_ACT_STAYS)
+			taken[n++] = g->members[i].device.address;
+	int r = 0;
+	if (!bind_reset_works(c->env->host, &m->device, taken, n))
+		r = bind_problem_add(c->plan, c->q, &reset, address,
+			"has no working reset: what its user leaves in it stays in it");
+	free(taken);
+	return r;
+}
+
+bool bind_on_vfio(struct host *h, const struct pci_device *d)
+{
+	char path[FILE_PATH_MAX];
+
+	if (!strcmp(d->driver, "vfio-pci"))
+		return true;
+	return d->driver[0] && pci_device_path(d->address, "vfio-dev", path, sizeof(path)) == 0 &&
+	       h->ops->list(h, path, name_seen, NULL) >= 0;
+}
+
+/* With `only`: a sibling that stays must leave the group viable (vfio_group viability, 5.19). */
+static int gate_sibling(struct bind_case *c, const struct pci_device *d, const char *address)
+{
+	static const struct problem_kind member = {
+		"member", PROBLEM_REFUSES, "leave out --only to take it along, or unbind it first"};
+
+	if (!d->driver[0] || !strcmp(d->driver, "pci-stub") || bind_on_vfio(c->env->host, d))
+		return 0;
+	return bind_problem_add(c->plan, c->q, &member, address,
+		"shares the group and is on %s, so it would have to come along", d->driver);
+}
+
+static int gate_member(struct bind_case *c, const struct bind_group *g, const struct bind_member *m)
+{
+	char address[PCI_ADDRESS_TEXT];
+	const struct pci_device *d = &m->device;
+
+	pci_address_format(d->address, address);
+	if (d->is_bridge)
+		return 0;
+	int r = gate_platform(c, d, address);
+	if (r < 0)
+		return r;
+	if (m->act == BIND_ACT_STAYS)
+		return bind_class_is_platform(d->class) ? 0 : gate_sibling(c, d, address);
+	if (m->act == BIND_ACT_TAKE) {
+		r = gate_denylist(c, d, address);
+		if (r == 0)
+			r = gate_sriov(c, d, address);
+	}
+	if (r == 0)
+		r = gate_holds(c, d, address);
+	return r < 0 ? r : gate_reset(c, g, m, address);
+}
+
+/* Lines "START END TYPE": `direct` ones the firmware itself does DMA to, and VFIO refuses them. */
+static int gate_reserved(struct bind_case *c, int group)
+{
+	static const struct problem_kind kind = {"reserved", PROBLEM_LIFTABLE,
+		"look for a setting or an update of the firmware that drops the RMRR"};
+	char path[FILE_PATH_MAX], object[32], text[4096];
+	char *save = NULL;
+
+	int r = file_path(
+		path, sizeof(path), "/sys/kernel/iommu_groups/%d/reserved_regions", group);
+	if (r < 0 || host_read_text(c->env->host, path, text, sizeof(text)) < 0)
+		return r;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *type = strrchr(line, ' ');
+		if (!type || strcmp(type, " direct") != 0)
+			continue;
+		(void)snprintf(object, sizeof(object), "group %d", group);
+		return bind_problem_add(c->plan, c->q, &kind, object,
+			"the firmware keeps memory mapped for it (%.48s): VFIO will refuse the "
+			"group",
+			line);
+	}
+	return 0;
+}
+
+int bind_gate_group(struct bind_case *c, const struct bind_group *g)
+{
+	int r = bind_gate_lease(c, g->number);
+
+	if (r == 0)
+		r = gate_reserved(c, g->number);
+	for (size_t i = 0; r == 0 && i < g->count; i++)
+		r = gate_member(c, g, &g->members[i]);
+	return r;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_GATE_H
+#define BIND_GATE_H
+
+#include "bind/bind.h"
+
+struct hold_view;
+
+/* One planning: what is asked, of which host, and the plan as far as it has come. */
+struct bind_case {
+	const struct bind_env *env;
+	const struct bind_request *q;
+	struct bind_plan *plan;
+	struct err *e;
+	struct hold_view *view; /* of all who use devices; NULL until asked for */
+};
+
+/*
+ * The questions that a plan has to answer, each adding its problems to the plan.
+ * Return: 0, -ENOMEM, -errno.
+ */
+int bind_gate_target(struct bind_case *c, const struct bind_target *t, const struct pci_device *d);
+int bind_gate_group(struct bind_case *c, const struct bind_group *g);
+
+/* Classes that carry the host itself: no member of such a class is ever taken as a sibling. */
+bool bind_class_is_platform(uint32_t class);
+
+/* The VFIO drivers, vfio-pci and its variants: they make a vfio-dev folder. */
+bool bind_on_vfio(struct host *h, const struct pci_device *d);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_GIVE_H
+#define BIND_GIVE_H
+
+#include "bind/work.h"
+
+/*
+ * Brings the members of @n back to where they were, last one first; how a failed bind_take() is
+ * undone, and what bind_release() and bind_restore() do. It looks where each device is now and
+ * does only what is missing, so it may be broken off and begun again at any point.
+ * @keep: members, by index, to leave where they are with a reason; NULL for none.
+ * @ret gets every member. Return: 0 when all are back, else the first -errno with @e.
+ */
+int bind_give_back(struct bind_work *w, const struct bind_entry *n, enum bind_return how,
+	const char *const *keep, struct bind_report *ret, struct err *e);
+
+/* One device from its VFIO driver to whatever driver matches it, with the override cleared. */
+int bind_give_away(
+	struct bind_work *w, const struct pci_device *d, struct bind_given *ret, struct err *e);
+
+/* Room for @count more. Return: the first of them, zeroed; NULL without memory. */
+struct bind_given *bind_report_add(struct bind_report *r, size_t count);
+
+#endif

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/journal.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/owner.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const state_names[] = {
+	[BIND_STATE_TAKING] = "taking",
+	[BIND_STATE_TAKEN] = "taken",
+	[BIND_STATE_GIVING] = "giving",
+};
+
+void bind_entry_fini(struct bind_entry *n)
+{
+	free(n->members);
+	*n = BIND_ENTRY_NONE;
+}
+
+const struct bind_was *bind_entry_find(const struct bind_entry *n, struct pci_address a)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (pci_address_equal(n->members[i].address, a))
+			return &n->members[i];
+	return NULL;
+}
+
+static const char *or_dash(const char *text)
+{
+	return *text ? text : "-";
+}
+
+int bind_entry_format(const struct bind_entry *n, char **ret)
+{
+	char address[PCI_ADDRESS_TEXT];
+	size_t len = 0;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return -ENOMEM;
+	(void)fprintf(f, "usher-journal 1\ngroup %d\nboot %s\nstate %s\n", n->group, n->boot,
+		state_names[n->state]);
+	(void)fprintf(f, "owner %d %llu %s\nwriter %d %llu\n", n->owner.pid,
+		(unsigned long long)n->owner.start, or_dash(n->owner.name), n->writer,
+		(unsigned long long)n->writer_start);
+	(void)fprintf(f, "kept %s\nused %s\nreset %s\nmembers %zu\n", n->kept ? "yes" : "no",
+		n->used ? "yes" : "no", n->reset_waived ? "waived" : "needed", n->count);
+	for (size_t i = 0; i < n->count; i++) {
+		const struct bind_was *m = &n->members[i];
+		(void)fprintf(f, "member %s %04x:%04x %06x\n",
+			pci_address_format(m->address, address), m->vendor, m->device, m->class);
+		(void)fprintf(f, "to %s\ndriver %s\noverride %s\ncontrol %s\nreset_method %s\n",
+			or_dash(m->to), or_dash(m->driver), or_dash(m->override),
+			or_dash(m->control), or_dash(m->reset_method));
+	}
+	(void)fprintf(f, "end\n");
+	if (fclose(f) != 0) {
+		free(text);
+		return -ENOMEM;
+	}
+	*ret = text;
+	return (int)len;
+}
+
+/* Reads an entry line by line; the first line that is not as expected ends it. */
+struct reader {
+	char *next;
+	unsigned line;
+	const char *bad; /* what was expected in that line */
+};
+
+/* The value of line "@key value", or NULL, and then for every later line too. */
+static char *value_of(struct reader *rd, const char *key)
+{
+	size_t len = strlen(key);
+	char *line = rd->next;
+
+	if (rd->bad)
+		return NULL;
+	rd->line++;
+	char *end = strchr(line, '\n');
+	if (!end || strncmp(line, key, len) != 0 || line[len] != ' ') {
+		rd->bad = key;
+		return NULL;
+	}
+	*end = '\0';
+	rd->next = end + 1;
+	return line + len + 1;
+}
+
+static uint64_t number(struct reader *rd, const char *key, char *text, uint64_t max)
+{
+	uint64_t v = 0;
+
+	if (!rd->bad && (!text || num_parse(text, 10, max, &v) < 0))
+		rd->bad = key;
+	return v;
+}
+
+static uint64_t read_number(struct reader *rd, const char *key, uint64_t max)
+{
+	return number(rd, key, value_of(rd, key), max);
+}
+
+static unsigned read_word(
+	struct reader *rd, const char *key, const char *const *words, unsigned count)
+{
+	const char *value = value_of(rd, key);
+
+	for (unsigned i = 0; value && i < count; i++)
+		if (!strcmp(value, words[i]))
+			return i;
+	rd->bad = rd->bad ? rd->bad : key;
+	return 0;
+}
+
+static void read_name(struct reader *rd, const char *key, char ret[PCI_NAME_MAX])
+{
+	const char *value = value_of(rd, key);
+
+	ret[0] = '\0';
+	if (!value || !strcmp(value, "-"))
+		return;
+	if (bind_name_ok(value))
+		(void)snprintf(ret, PCI_NAME_MAX, "%s", value);
+	else
+		rd->bad = key;
+}
+
+/* "flr bus": words of [a-z_], one blank between them. */
+static void read_methods(struct reader *rd, const char *key, char ret[PCI_NAME_MAX])
+{
+	const char *value = value_of(rd, key);
+
+	ret[0] = '\0';
+	if (!value || !strcmp(value, "-"))
+		return;
+	if (*value && strlen(value) < PCI_NAME_MAX &&
+		strspn(value, "abcdefghijklmnopqrstuvwxyz_ ") == strlen(value))
+		(void)snprintf(ret, PCI_NAME_MAX, "%s", value);
+	else
+		rd->bad = key;
+}
+
+static void read_boot(struct reader *rd, char ret[BIND_BOOT_MAX])
+{
+	const char *value = value_of(rd, "boot");
+
+	if (!value)
+		return;
+	if (*value && strlen(value) < BIND_BOOT_MAX &&
+		strspn(value, "0123456789abcdef-") == strlen(value))
+		(void)snprintf(ret, BIND_BOOT_MAX, "%s", value);
+	else
+		rd->bad = "boot";
+}
+
+static void read_owner(struct reader *rd, struct bind_entry *n)
+{
+	char *save = NULL;
+	char *value = value_of(rd, "owner");
+	char *pid = value ? strtok_r(value, " ", &save) : NULL;
+	char *start = pid ? strtok_r(NULL, " ", &save) : NULL;
+	char *name = start ? strtok_r(NULL, "", &save) : NULL;
+
+	n->owner.pid = (pid_t)number(rd, "owner", pid, INT32_MAX);
+	n->owner.start = number(rd, "owner", start, UINT64_MAX);
+	if (rd->bad)
+		return;
+	if (!name || (strcmp(name, "-") != 0 && !bind_name_ok(name)))
+		rd->bad = "owner";
+	else if (strcmp(name, "-") != 0)
+		(void)snprintf(n->owner.name, sizeof(n->owner.name), "%s", name);
+}
+
+static void read_writer(struct reader *rd, struct bind_entry *n)
+{
+	char *save = NULL;
+	char *value = value_of(rd, "writer");
+	char *pid = value ? strtok_r(value, " ", &save) : NULL;
+	char *start = pid ? strtok_r(NULL, "", &save) : NULL;
+
+	n->writer = (pid_t)number(rd, "writer", pid, INT32_MAX);
+	n->writer_start = number(rd, "writer", start, UINT64_MAX);
+}
+
+static void read_identity(struct reader *rd, struct bind_was *m)
+{
+	uint64_t vendor, device, class;
+	char *save = NULL;
+	char *value = value_of(rd, "member");
+	char *address = value ? strtok_r(value, " ", &save) : NULL;
+	char *v = address ? strtok_r(NULL, ":", &save) : NULL;
+	char *d = v ? strtok_r(NULL, " ", &save) : NULL;
+	char *c = d ? strtok_r(NULL, "", &save) : NULL;
+
+	if (rd->bad)
+		return;
+	if (!c || pci_address_parse(address, &m->address) < 0 ||
+		num_parse(v, 16, UINT16_MAX, &vendor) < 0 ||
+		num_parse(d, 16, UINT16_MAX, &device) < 0 ||
+		num_parse(c, 16, 0xffffff, &class) < 0) {
+		rd->bad = "member";
+		return;
+	}
+	m->vendor = (uint16_t)vendor;
+	m->device = (uint16_t)device;
+	m->class = (uint32_t) class;
+}
+
+static void read_members(struct reader *rd, struct bind_entry *n)
+{
+	for (size_t i = 0; !rd->bad && i < n->count; i++) {
+		struct bind_was *m = &n->members[i];
+		read_identity(rd, m);
+		read_name(rd, "to", m->to);
+		read_name(rd, "driver", m->driver);
+		read_name(rd, "override", m->override);
+		read_name(rd, "control", m->control);
+		read_methods(rd, "reset_method", m->reset_method);
+	}
+}
+
+static void read_head(struct reader *rd, struct bind_entry *n)
+{
+	static const char *const yes_no[] = {"no", "yes"};
+	static const char *const waivers[] = {"needed", "waived"};
+
+	if (read_number(rd, "usher-journal", UINT32_MAX) != 1)
+		rd->bad = rd->bad ? rd->bad : "usher-journal 1";
+	n->group = (int)read_number(rd, "group", INT32_MAX);
+	read_boot(rd, n->boot);
+	n->state = (enum bind_state)read_word(rd, "state", state_names, COUNT(state_names));
+	read_owner(rd, n);
+	read_writer(rd, n);
+	n->kept = read_word(rd, "kept", yes_no, COUNT(yes_no));
+	n->used = read_word(rd, "used", yes_no, COUNT(yes_no));
+	n->reset_waived = read_word(rd, "reset", waivers, COUNT(waivers));
+	n->count = (size_t)read_number(rd, "members", BIND_MEMBERS_MAX);
+}
+
+int bind_entry_parse(char *text, struct bind_entry *ret, struct err *e)
+{
+	struct reader rd = {.next = text};
+	struct bind_entry n = BIND_ENTRY_NONE;
+
+	read_head(&rd, &n);
+	if (!rd.bad && n.count) {
+		n.members = calloc(n.count, sizeof(*n.members));
+		if (!n.members)
+			return err_set(e, -ENOMEM, "journal entry");
+	}
+	read_members(&rd, &n);
+	if (!rd.bad && strcmp(rd.next, "end\n") != 0) {
+		rd.bad = "end";
+		rd.line++;
+	}
+	if (rd.bad) {
+		bind_entry_fini(&n);
+		return err_say(
+			e, -EBADMSG, "journal entry: line %u: expected '%s'", rd.line, rd.bad);
+	}
+	*ret = n;
+	return 0;
+}
+
+int bind_journal_path(const struct bind_env *env, int group, char *buf, size_t size)
+{
+	return file_path(buf, size, "%s/journal/%d", env->state, group);
+}
+
+int bind_journal_read(const struct bind_env *env, int group, struct bind_entry *ret, struct err *e)
+{
+	char path[FILE_PATH_MAX];
+
+	int r = bind_journal_path(env, group, path, sizeof(path));
+	if (r < 0)
+		return err_set(e, r, "journal of group %d", group);
+	cleanup_free char *text = malloc(BIND_JOURNAL_MAX);
+	if (!text)
+		return err_set(e, -ENOMEM, "journal of group %d", group);
+	ssize_t len = env->host->ops->read(env->host, path, text, BIND_JOURNAL_MAX);
+	if (len < 0)
+		return err_set(e, (int)len, "read %s", path);
+	if (len == BIND_JOURNAL_MAX || memchr(text, '\0', (size_t)len))
+		return err_say(e, -EBADMSG, "%s: too long or not a text", path);
+	text[len] = '\0';
+	struct bind_entry n = BIND_ENTRY_NONE;
+	r = bind_entry_parse(text, &n, e);
+	if (r < 0)
+		return err_in(e, r, "%s", path);
+	if (n.group != group) {
+		bind_entry_fini(&n);
+		return err_say(e, -EBADMSG, "%s: is an entry of group %d", path, n.group);
+	}
+	*ret = n;
+	return 0;
+}
+
+int bind_journal_write(const struct bind_env *env, const struct bind_entry *n, struct err *e)
+{
+	char path[FILE_PATH_MAX];
+
+	int r = file_path(path, sizeof(path), "%s/journal", env->state);
+	if (r == 0)
+		r = file_mkdirs(path, 0755);
+	if (r < 0)
+		return err_set(e, r, "make %s", path);
+	r = bind_journal_path(env, n->group, path, sizeof(path));
+	if (r < 0)
+		return err_set(e, r, "journal of group %d", n->group);
+	cleanup_free char *text = NULL;
+	int len = bind_entry_format(n, &text);
+	if (len < 0)
+		return err_set(e, len, "journal of group %d", n->group);
+	r = file_replace(path, text, (size_t)len, 0644);
+	return r < 0 ? err_set(e, r, "write %s", path) : 0;
+}
+
+int bind_journal_remove(const struct bind_env *env, int group, struct err *e)
+{
+	char path[FILE_PATH_MAX];
+
+	int r = bind_journal_path(env, group, path, sizeof(path));
+	if (r < 0)
+		return err_set(e, r, "journal of group %d", group);
+	if (unlink(path) < 0)
+		return errno == ENOENT ? 0 : err_set(e, -errno, "remove %s", path);
+	*strrchr(path, '/') = '\0';
+	r = file_sync_dir(path);
+	return r < 0 ? err_set(e, r, "sync %s", path) : 0;
+}
+
+int bind_boot_id(struct host *h, char ret[BIND_BOOT_MAX], struct err *e)
+{
+	static const char path[] = "/proc/sys/kernel/random/boot_id";
+
+	int r = host_read_text(h, path, ret, BIND_BOOT_MAX);
+	return r < 0 ? err_set(e, r, "read %s", path) : 0;
+}

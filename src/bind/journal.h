@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_JOURNAL_H
+#define BIND_JOURNAL_H
+
+/*
+ * STATE/journal/GROUP: what a group was before usher touched it, and whose it is now. Written
+ * and fsynced before the first sysfs write, removed after the last one of the release, so that
+ * at every moment in between there is enough on disk to go back.
+ *
+ * One `key value…` a line, in a fixed order, closed by `end`; anything else is corrupt:
+ *
+ *	usher-journal 1
+ *	group 12
+ *	boot 1b2f…			/proc/sys/kernel/random/boot_id
+ *	state taking | taken | giving
+ *	owner PID START NAME		`owner 0 0 -` for nobody
+ *	writer PID START		the process that does the writes of this transaction
+ *	kept yes | no			bound by hand: outlives its owner's release
+ *	used yes | no			it was handed out: what is in the devices is a user's
+ *	reset needed | waived		--allow=no-reset
+ *	members N
+ *	member 0000:03:00.0 8086:10d3 020000	N times, with these five below each:
+ *	to vfio-pci
+ *	driver e1000e			`-` for none, here and below
+ *	override -
+ *	control auto			power/control
+ *	reset_method flr bus
+ *	end
+ */
+
+#include "bind/bind.h"
+
+#define BIND_MEMBERS_MAX 1024 /* far above 256 functions of a bus, VFs included */
+#define BIND_JOURNAL_MAX (512 * 1024) /* [bytes] an entry of as many members stays below */
+#define BIND_BOOT_MAX 40 /* a UUID and the NUL */
+
+enum bind_state { BIND_STATE_TAKING, BIND_STATE_TAKEN, BIND_STATE_GIVING };
+
+struct bind_was {
+	struct pci_address address;
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t class;
+	char to[PCI_NAME_MAX];
+	char driver[PCI_NAME_MAX];
+	char override[PCI_NAME_MAX];
+	char control[PCI_NAME_MAX];
+	char reset_method[PCI_NAME_MAX];
+};
+
+struct bind_entry {
+	int group;
+	char boot[BIND_BOOT_MAX];
+	enum bind_state state;
+	struct bind_owner owner;
+	pid_t writer; /* 0: none */
+	uint64_t writer_start;
+	bool kept;
+	bool used;
+	bool reset_waived;
+	size_t count;
+	struct bind_was *members;
+};
+
+#define BIND_ENTRY_NONE ((struct bind_entry){0})
+void bind_entry_fini(struct bind_entry *n);
+
+/* Text of an entry; *@ret is the caller's to free(). Return: length, -ENOMEM. */
+int bind_entry_format(const struct bind_entry *n, char **ret);
+
+/*
+ * @text: NUL-terminated, changed while it is read. @ret: bind_entry_fini().
+ * Return: 0, -EBADMSG with the line in @e, -ENOMEM.
+ */
+int bind_entry_parse(char *text, struct bind_entry *ret, struct err *e);
+
+/* Return: 0, -ENOENT without an entry, -EBADMSG, -ENOMEM, -errno. */
+int bind_journal_read(const struct bind_env *env, int group, struct bind_entry *ret, struct err *e);
+int bind_journal_write(const struct bind_env *env, const struct bind_entry *n, struct err *e);
+/* Return: 0, also when there is none; -errno. */
+int bind_journal_remove(const struct bind_env *env, int group, struct err *e);
+int bind_journal_path(const struct bind_env *env, int group, char *buf, size_t size);
+
+/* This boot's id. Return: 0, -errno. */
+int bind_boot_id(struct host *h, char ret[BIND_BOOT_MAX], struct err *e);
+
+/* The member of that address, or NULL. */
+const struct bind_was *bind_entry_find(const struct bind_entry *n, struct pci_address a);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/lease.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/owner.h"
+#include "bind/problem.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum bind_lease_state bind_lease_judge(const struct bind_env *env, const struct bind_entry *n,
+	const char *boot, char *text, size_t size)
+{
+	char owner[128];
+
+	bind_owner_format(&n->owner, owner, sizeof(owner));
+	if (strcmp(n->boot, boot) != 0) {
+		(void)snprintf(text, size, "an entry of an earlier boot, which means nothing now");
+		return BIND_LEASE_VOID;
+	}
+	if (bind_owner_alive(env->host, n->writer, n->writer_start)) {
+		(void)snprintf(text, size,
+			"process %d of usher is at work on it, or the kernel does not let it go",
+			n->writer);
+		return BIND_LEASE_LIVE;
+	}
+	if (n->state != BIND_STATE_TAKEN) {
+		(void)snprintf(text, size, "%s it was broken off half-way",
+			n->state == BIND_STATE_TAKING ? "taking" : "giving back");
+		return BIND_LEASE_BROKEN;
+	}
+	if (!n->owner.pid) {
+		(void)snprintf(text, size, "bound by hand, kept until it is released");
+		return BIND_LEASE_KEPT;
+	}
+	bool alive = bind_owner_alive(env->host, n->owner.pid, n->owner.start);
+	(void)snprintf(text, size, "%s %s%s", alive ? "lent to" : "was lent to", owner,
+		alive ? "" : ", gone");
+	return alive ? BIND_LEASE_LIVE : BIND_LEASE_DEAD;
+}
+
+static bool same_owner(const struct bind_owner *a, const struct bind_owner *b)
+{
+	return a->pid && a->pid == b->pid && a->start == b->start;
+}
+
+int bind_gate_lease(struct bind_case *c, int group)
+{
+	static const struct problem_kind live = {
+		"lease", PROBLEM_REFUSES, "wait for its end, or stop it"};
+	static const struct problem_kind corrupt = {
+		"journal", PROBLEM_REFUSES, "usher restore removes the entry"};
+	static const struct problem_kind stale = {
+		"lease", PROBLEM_WARNS, "the entry is taken over, with what it remembers"};
+	struct bind_entry n = BIND_ENTRY_NONE;
+	struct err why = {0};
+	char boot[BIND_BOOT_MAX], object[32], text[160];
+
+	(void)snprintf(object, sizeof(object), "group %d", group);
+	int r = bind_journal_read(c->env, group, &n, &why);
+	if (r == -ENOENT)
+		return 0;
+	if (r == -EBADMSG)
+		return bind_problem_add(c->plan, c->q, &corrupt, object, "%.250s", why.msg);
+	if (r < 0)
+		return err_say(c->e, r, "%s", why.msg);
+	r = bind_boot_id(c->env->host, boot, c->e);
+	if (r < 0) {
+		bind_entry_fini(&n);
+		return r;
+	}
+	enum bind_lease_state s = bind_lease_judge(c->env, &n, boot, text, sizeof(text));
+	bool busy = bind_owner_alive(c->env->host, n.writer, n.writer_start);
+	if (s == BIND_LEASE_LIVE && (busy || !same_owner(&n.owner, &c->q->owner)))
+		r = bind_problem_add(c->plan, c->q, &live, object, "%s", text);
+	else if (s == BIND_LEASE_BROKEN || s == BIND_LEASE_DEAD)
+		r = bind_problem_add(c->plan, c->q, &stale, object, "%s", text);
+	bind_entry_fini(&n);
+	return r;
+}
+
+struct leases {
+	const struct bind_env *env;
+	struct bind_lease *list;
+	size_t count;
+	char boot[BIND_BOOT_MAX];
+};
+
+static int add_lease(void *arg, const char *name)
+{
+	struct leases *l = arg;
+	struct bind_entry n = BIND_ENTRY_NONE;
+	struct err why = {0};
+	uint64_t group;
+
+	/* "12.new" is what a crash left of file_replace(). */
+	if (num_parse(name, 10, INT32_MAX, &group) < 0)
+		return 0;
+	struct bind_lease *list = reallocarray(l->list, l->count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	l->list = list;
+	struct bind_lease *lease = &list[l->count];
+	*lease = (struct bind_lease){.group = (int)group};
+	int r = bind_journal_read(l->env, lease->group, &n, &why);
+	if (r == -ENOENT) /* released while we look */
+		return 0;
+	if (r == 0) {
+		lease->owner = n.owner;
+		lease->state =
+			bind_lease_judge(l->env, &n, l->boot, lease->text, sizeof(lease->text));
+	} else {
+		lease->state = BIND_LEASE_CORRUPT;
+		(void)snprintf(lease->text, sizeof(lease->text), "%.159s", why.msg);
+	}
+	bind_entry_fini(&n);
+	l->count++;
+	return 0;
+}
+
+static int lease_order(const void *a, const void *b)
+{
+	const struct bind_lease *x = a, *y = b;
+
+	return x->group < y->group ? -1 : x->group > y->group;
+}
+
+int bind_leases(
+	const struct bind_env *env, struct bind_lease **ret, size_t *ret_count, struct err *e)
+{
+	struct leases l = {.env = env};
+	char path[FILE_PATH_MAX];
+
+	int r = bind_boot_id(env->host, l.boot, e);
+	if (r < 0)
+		return r;
+	r = file_path(path, sizeof(path), "%s/journal", env->state);
+	if (r == 0)
+		r = env->host->ops->list(env->host, path, add_lease, &l);
+	if (r < 0 && r != -ENOENT) {
+		free(l.list);
+		return err_set(e, r, "list %s", path);
+	}
+	if (l.count)
+		qsort(l.list, l.count, sizeof(*l.list), lease_order);
+	*ret = l.list;
+	*ret_count = l.count;
+	return 0;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/lock.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "bind/bind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_PATIENCE_MS 3000 /* a transaction takes some hundred, unless the kernel hangs */
+#define LOCK_POLL_MS 10
+
+/* flock(2) has neither a time limit nor a descriptor that tells: so ask, and ask again. */
+static int lock_patiently(int fd)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
+
+	for (int waited = 0;; waited += LOCK_POLL_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (waited >= LOCK_PATIENCE_MS)
+			return -EBUSY;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+static int say_holder(const char *path, int group, struct err *e)
+{
+	char pid[16];
+
+	if (file_read(path, pid, sizeof(pid)) <= 0)
+		(void)snprintf(pid, sizeof(pid), "?");
+	err_say(e, -EBUSY, "group %d: another usher (process %s) works on it", group, pid);
+	err_hint(e, "try again when it has finished");
+	return -EBUSY;
+}
+
+int bind_lock(const struct bind_env *env, int group, struct err *e)
+{
+	char path[FILE_PATH_MAX];
+	char pid[16];
+
+	int r = file_path(path, sizeof(path), "%s/lock", env->state);
+	if (r == 0)
+		r = file_mkdirs(path, 0755);
+	if (r == 0)
+		r = file_path(path, sizeof(path), "%s/lock/%d", env->state, group);
+	if (r < 0) {
+		err_set(e, r, "make %s/lock", env->state);
+		if (r == -EACCES)
+			err_hint(e, "run it as root");
+		return r;
+	}
+	cleanup_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_set(e, -errno, "open %s", path);
+	r = lock_patiently(fd);
+	if (r == -EBUSY)
+		return say_holder(path, group, e);
+	if (r < 0)
+		return err_set(e, r, "lock %s", path);
+	/* Whom to name to those who wait; the lock itself does not need it. */
+	int n = snprintf(pid, sizeof(pid), "%d\n", getpid());
+	if (ftruncate(fd, 0) < 0 || fd_pwrite_full(fd, pid, (size_t)n, 0) < 0)
+		return err_set(e, -errno, "write %s", path);
+	return TAKE_FD(fd);
+}

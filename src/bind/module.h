@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_MODULE_H
+#define BIND_MODULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct host;
+
+/* modprobe, by libkmod. Return: 0, -ENOENT when there is no such module, -errno. */
+int bind_module_load(const char *module, struct err *e);
+
+/* Whether a PCI driver of that name is registered: /sys/bus/pci/drivers/@driver exists. */
+bool bind_driver_present(struct host *h, const char *driver);
+
+/*
+ * The PCI driver that a loaded module brought, from /sys/module/M/drivers/pci:NAME: the two
+ * names need not agree. Return: 0, -ENOENT when the module is not loaded or has none.
+ */
+int bind_module_driver(struct host *h, const char *module, char *ret, size_t size);
+
+/*
+ * The VFIO variant driver's module that fits a device's modalias best (fewest wildcards), from
+ * the `alias vfio_pci:…` lines of modules.alias: how the kernel tells them from drivers that
+ * may bind by themselves. Return: 0, -ENOENT when there is none, -errno.
+ */
+int bind_module_variant(struct host *h, const char *modalias, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/node.h"
+
+#include "base/clean.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The deepest directory on the way to @path that exists already. */
+static int watch_parent(int fd, const char *path)
+{
+	char dir[FILE_PATH_MAX];
+
+	int r = file_path(dir, sizeof(dir), "%s", path);
+	while (r == 0) {
+		char *slash = strrchr(dir, '/');
+		if (!slash || slash == dir)
+			return -ENOENT;
+		*slash = '\0';
+		if (inotify_add_watch(fd, dir, IN_CREATE | IN_ATTRIB | IN_ONLYDIR) >= 0)
+			return 0;
+		if (errno != ENOENT)
+			return -errno;
+	}
+	return r;
+}
+
+static int wait_event(int fd, int64_t timeout_ms)
+{
+	char events[4096] __attribute__((aligned(8)));
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (timeout_ms <= 0)
+		return -ETIMEDOUT;
+	int r = poll(&p, 1, (int)timeout_ms);
+	if (r < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (r == 0)
+		return -ETIMEDOUT;
+	return read(fd, events, sizeof(events)) < 0 && errno != EINTR ? -errno : 0;
+}
+
+int bind_node_wait(const char *path, int timeout_ms)
+{
+	/* devtmpfs makes the node before the write to `bind` returns; only others make it late. */
+	if (access(path, F_OK) == 0)
+		return 0;
+	int64_t end = now_ms() + timeout_ms;
+	cleanup_fd int fd = inotify_init1(IN_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		int r = watch_parent(fd, path);
+		if (r < 0)
+			return r;
+		if (access(path, F_OK) == 0)
+			return 0;
+		r = wait_event(fd, end - now_ms());
+		if (r < 0)
+			return r;
+	}
+}
+
+int bind_node_chown(const char *path, uid_t uid, gid_t gid)
+{
+	return lchown(path, uid, gid) < 0 ? -errno : 0;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/owner.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "pci/host.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STAT_FIELD_STATE 3 /* proc(5), /proc/PID/stat */
+#define STAT_FIELD_START 22
+
+int bind_owner_start(struct host *h, pid_t pid, uint64_t *ret)
+{
+	char path[FILE_PATH_MAX];
+	char buf[1024];
+
+	int r = file_path(path, sizeof(path), "/proc/%d/stat", pid);
+	if (r < 0)
+		return r;
+	r = host_read_text(h, path, buf, sizeof(buf));
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	/* The second field is the name in brackets, and may hold blanks and brackets itself. */
+	char *p = strrchr(buf, ')');
+	if (!p)
+		return -EINVAL;
+	char *save = NULL;
+	char *field = strtok_r(p + 1, " ", &save);
+	for (int n = STAT_FIELD_STATE; field; n++, field = strtok_r(NULL, " ", &save)) {
+		if (n == STAT_FIELD_STATE && (*field == 'Z' || *field == 'X'))
+			return -ESRCH;
+		if (n == STAT_FIELD_START)
+			return num_parse(field, 10, UINT64_MAX, ret);
+	}
+	return -EINVAL;
+}
+
+bool bind_owner_alive(struct host *h, pid_t pid, uint64_t start)
+{
+	uint64_t now;
+
+	return pid > 0 && bind_owner_start(h, pid, &now) == 0 && now == start;
+}
+
+bool bind_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len >= BIND_NAME_MAX || !strcmp(name, "-"))
+		return false;
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("._+-", *p))
+			return false;
+	return true;
+}
+
+int bind_owner_self(const struct bind_env *env, const char *name, struct bind_owner *ret)
+{
+	struct bind_owner o = {.pid = getpid()};
+
+	if (name && *name) {
+		if (!bind_name_ok(name))
+			return -EINVAL;
+		(void)snprintf(o.name, sizeof(o.name), "%s", name);
+	}
+	int r = bind_owner_start(env->host, o.pid, &o.start);
+	if (r < 0)
+		return r;
+	*ret = o;
+	return 0;
+}
+
+const char *bind_owner_format(const struct bind_owner *o, char *buf, size_t size)
+{
+	if (o->name[0])
+		(void)snprintf(buf, size, "VM '%s' (process %d)", o->name, o->pid);
+	else
+		(void)snprintf(buf, size, "process %d", o->pid);
+	return buf;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "bind/bind.h"
+#include "bind/gate.h"
+#include "bind/module.h"
+#include "bind/owner.h"
+#include "bind/problem.h"
+#include "hold/hold.h"
+#include "pci/group.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void bind_plan_fini(struct bind_plan *p)
+{
+	for (size_t i = 0; i < p->group_count; i++)
+		free(p->groups[i].members);
+	free(p->groups);
+	free(p->problems);
+	*p = BIND_PLAN_NONE;
+}
+
+static bool is_target(const struct bind_request *q, struct pci_address a)
+{
+	for (size_t i = 0; i < q->target_count; i++)
+		if (pci_address_equal(q->targets[i].address, a))
+			return true;
+	return false;
+}
+
+/* A module that is not loaded yet keeps its driver's name to itself: most share it. */
+static void name_variant(struct host *h, struct bind_member *m)
+{
+	if (bind_module_driver(h, m->module, m->driver, sizeof(m->driver)) < 0)
+		(void)snprintf(m->driver, sizeof(m->driver), "%s", m->module);
+}
+
+static int choose_driver(struct bind_case *c, struct bind_member *m)
+{
+	char path[FILE_PATH_MAX], modalias[256];
+	struct host *h = c->env->host;
+	const char *driver = "vfio-pci";
+
+	if (c->q->driver && m->is_target)
+		driver = c->q->driver;
+	if (!c->q->driver) {
+		int r = pci_device_path(m->device.address, "modalias", path, sizeof(path));
+		if (r == 0)
+			r = host_read_text(h, path, modalias, sizeof(modalias));
+		if (r > 0)
+			r = bind_module_variant(h, modalias, m->module, sizeof(m->module));
+		if (r == 0) {
+			name_variant(h, m);
+			return 0;
+		}
+		if (r == -ENOMEM)
+			return r;
+	}
+	(void)snprintf(m->driver, sizeof(m->driver), "%s", driver);
+	(void)snprintf(m->module, sizeof(m->module), "%s", driver);
+	return 0;
+}
+
+static int decide(struct bind_case *c, struct bind_member *m)
+{
+	const struct pci_device *d = &m->device;
+	const char *driver = m->is_target && c->q->driver ? c->q->driver : NULL;
+
+	m->act = BIND_ACT_STAYS;
+	if (d->is_bridge || (!m->is_target && (c->q->only || bind_class_is_platform(d->class))))
+		return 0;
+	if (driver ? !strcmp(d->driver, driver) : bind_on_vfio(c->env->host, d)) {
+		m->act = BIND_ACT_ALREADY;
+		(void)snprintf(m->driver, sizeof(m->driver), "%s", d->driver);
+		return 0;
+	}
+	m->act = BIND_ACT_TAKE;
+	return choose_driver(c, m);
+}
+
+static int add_group(struct bind_case *c, int number)
+{
+	struct bind_plan *p = c->plan;
+	struct pci_group g;
+
+	for (size_t i = 0; i < p->group_count; i++)
+		if (p->groups[i].number == number)
+			return 0;
+	int r = pci_group_read(c->env->host, number, &g, c->e);
+	if (r < 0)
+		return r;
+	struct bind_group *list = reallocarray(p->groups, p->group_count + 1, sizeof(*list));
+	struct bind_member *members = list ? calloc(g.count ? g.count : 1, sizeof(*members)) : NULL;
+	p->groups = list ? list : p->groups;
+	if (members) {
+		list[p->group_count++] = (struct bind_group){number, g.count, members};
+		for (size_t i = 0; r == 0 && i < g.count; i++) {
+			members[i].device = g.members[i];
+			members[i].is_target = is_target(c->q, g.members[i].address);
+			r = decide(c, &members[i]);
+		}
+	} else {
+		r = err_set(c->e, -ENOMEM, "group %d", number);
+	}
+	pci_group_fini(&g);
+	return r;
+}
+
+static int add_target(struct bind_case *c, const struct bind_target *t)
+{
+	static const struct problem_kind gone = {"device", PROBLEM_REFUSES, "usher list"};
+	struct pci_device d;
+	char address[PCI_ADDRESS_TEXT];
+
+	int r = pci_device_read(c->env->host, t->address, &d, c->e);
+	if (r == -ENODEV)
+		return bind_problem_add(c->plan, c->q, &gone,
+			pci_address_format(t->address, address), "there is no such device");
+	if (r == 0)
+		r = bind_gate_target(c, t, &d);
+	if (r < 0 || d.group == PCI_GROUP_NONE)
+		return r;
+	return add_group(c, d.group);
+}
+
+int bind_plan(const struct bind_env *env, const struct bind_request *q, struct bind_plan *ret,
+	struct err *e)
+{
+	struct bind_plan p = BIND_PLAN_NONE;
+	struct bind_case c = {env, q, &p, e, NULL};
+	int r = 0;
+
+	if (!q->target_count)
+		return err_say(e, -EINVAL, "no device is named");
+	if (q->driver && !bind_name_ok(q->driver))
+		return err_say(e, -EINVAL, "the driver's name is not one");
+	for (size_t i = 0; r == 0 && i < q->target_count; i++)
+		r = add_target(&c, &q->targets[i]);
+	for (size_t i = 0; r == 0 && i < p.group_count; i++)
+		r = bind_gate_group(&c, &p.groups[i]);
+	hold_view_free(c.view);
+	if (r < 0) {
+		bind_plan_fini(&p);
+		return e && e->code == r ? r : err_set(e, r, "plan");
+	}
+	*ret = p;
+	return 0;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+#include "base/file.h"
+#include "bind/bind.h"
+#include "bind/give.h"
+#include "bind/lease.h"
+#include "bind/owner.h"
+#include "bind/problem.h"
+#include "bind/reset.h"
+#include "bind/work.h"
+#include "hold/hold.h"
+#include "pci/group.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One giving back: what is asked, and what the journal says. */
+struct release {
+	struct bind_work work;
+	const struct bind_giving *g;
+	struct bind_report *report;
+	struct bind_entry entry;
+};
+
+/* Unbinding a VFIO device that somebody has open waits in the kernel until he closes it. */
+static int refuse_held(struct release *r, const struct pci_device *d, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+	struct holds holds = {0};
+	int code = hold_find(r->work.env->host, d, &holds, e);
+
+	pci_address_format(d->address, address);
+	for (size_t i = 0; code == 0 && i < holds.count; i++) {
+		const struct hold *o = &holds.list[i];
+		if (!o->absolute && bind_allows(r->g->allow, r->g->allow_count, o->check))
+			continue;
+		code = err_say(e, -EPERM, "%s: in use: %s: %s", address, o->object, o->text);
+		err_hint(e, "end what uses it first");
+	}
+	holds_fini(&holds);
+	return code;
+}
+
+/* Members that are still where the entry put them: only these are to be asked and moved. */
+static bool still_taken(struct release *r, const struct bind_was *was, struct pci_device *ret)
+{
+	return pci_device_read(r->work.env->host, was->address, ret, NULL) == 0 &&
+	       ret->vendor == was->vendor && ret->device == was->device &&
+	       !strcmp(ret->driver, was->to) && strcmp(was->to, was->driver) != 0;
+}
+
+static int refuse_members_held(struct release *r, struct err *e)
+{
+	struct pci_device d;
+
+	for (size_t i = 0; i < r->entry.count; i++) {
+		if (!still_taken(r, &r->entry.members[i], &d))
+			continue;
+		int code = refuse_held(r, &d, e);
+		if (code < 0)
+			return code;
+	}
+	return 0;
+}
+
+/* Which members have to stay on VFIO, because nothing can wipe them. Return: how many, -ENOMEM. */
+static int find_unresettable(struct release *r, const char **keep)
+{
+	struct pci_address *taken = calloc(r->entry.count ? r->entry.count : 1, sizeof(*taken));
+	struct pci_device d;
+	size_t n = 0;
+	int kept = 0;
+
+	if (!taken)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->entry.count; i++)
+		if (pci_device_read(r->work.env->host, r->entry.members[i].address, &d, NULL) ==
+				0 &&
+			bind_on_vfio(r->work.env->host, &d))
+			taken[n++] = d.address;
+	for (size_t i = 0; i < r->entry.count; i++) {
+		if (!still_taken(r, &r->entry.members[i], &d) ||
+			bind_reset_works(r->work.env->host, &d, taken, n))
+			continue;
+		keep[i] = "has no working reset, and stays where the IOMMU holds it";
+		kept++;
+	}
+	free(taken);
+	return kept;
+}
+
+/* Ends the lease, but remembers the way back. */
+static int keep_entry(struct release *r, struct err *e)
+{
+	struct bind_entry *n = &r->entry;
+
+	n->state = BIND_STATE_TAKEN;
+	n->owner = (struct bind_owner){0};
+	n->writer = 0;
+	n->writer_start = 0;
+	n->kept = true;
+	return bind_work_journal(&r->work, n, e);
+}
+
+static int say_kept(struct release *r, struct err *e)
+{
+	int code = keep_entry(r, e);
+
+	if (code < 0)
+		return code;
+	err_say(e, -EPERM, "group %d: stays on VFIO in part: it has no working reset",
+		r->entry.group);
+	err_hint(e, "usher release --allow=no-reset gives it back as its user left it");
+	return -EPERM;
+}
+
+/* What would become of each member. */
+static int preview(struct release *r, const char *const *keep, struct err *e)
+{
+	const struct bind_entry *n = &r->entry;
+	struct bind_given *given = bind_report_add(r->report, n->count ? n->count : 1);
+	struct pci_device d;
+
+	if (!given)
+		return err_set(e, -ENOMEM, "group %d", n->group);
+	r->report->given_count = n->count;
+	for (size_t i = 0; i < n->count; i++) {
+		const char *to = r->g->how == BIND_RETURN_NONE ? "" : n->members[i].driver;
+		given[i].address = n->members[i].address;
+		given[i].left = keep[i] || !still_taken(r, &n->members[i], &d);
+		if (pci_device_read(r->work.env->host, given[i].address, &d, NULL) < 0)
+			d.driver[0] = '\0';
+		(void)snprintf(given[i].from, sizeof(given[i].from), "%s", d.driver);
+		(void)snprintf(
+			given[i].to, sizeof(given[i].to), "%s", given[i].left ? d.driver : to);
+		(void)snprintf(given[i].text, sizeof(given[i].text), "%s", keep[i] ? keep[i] : "");
+	}
+	return 0;
+}
+
+static int give_back(struct release *r, const char **keep, struct err *e)
+{
+	struct bind_entry *n = &r->entry;
+	int kept = 0;
+
+	n->reset_waived =
+		n->reset_waived || bind_allows(r->g->allow, r->g->allow_count, "no-reset");
+	/* What was never handed out needs no wiping. */
+	if (n->used && !n->reset_waived)
+		kept = find_unresettable(r, keep);
+	if (kept < 0)
+		return err_set(e, kept, "group %d", n->group);
+	if (r->g->dry_run)
+		return preview(r, keep, e);
+	int code = bind_work_arm(&r->work, e);
+	if (code < 0)
+		return code;
+	n->state = BIND_STATE_GIVING;
+	bind_work_sign(&r->work, n);
+	code = bind_work_journal(&r->work, n, e);
+	if (code == 0)
+		code = bind_give_back(&r->work, n, r->g->how, keep, r->report, e);
+	if (code < 0)
+		return code;
+	return kept ? say_kept(r, e) : bind_work_forget(&r->work, n->group, e);
+}
+
+static int release_entry(struct release *r, struct err *e)
+{
+	if (r->g->how == BIND_RETURN_VFIO || (r->g->owner.pid && r->entry.kept))
+		return r->g->dry_run ? 0 : keep_entry(r, e);
+	int code = refuse_members_held(r, e);
+	if (code < 0)
+		return code;
+	const char **keep = calloc(r->entry.count ? r->entry.count : 1, sizeof(*keep));
+	if (!keep)
+		return err_set(e, -ENOMEM, "group %d", r->entry.group);
+	code = give_back(r, keep, e);
+	free(keep);
+	return code;
+}
+
+static int give_foreign(
+	struct release *r, const struct pci_device *d, struct bind_given *given, struct err *e)
+{
+	if (!r->g->dry_run)
+		return bind_give_away(&r->work, d, given, e);
+	given->address = d->address;
+	(void)snprintf(given->from, sizeof(given->from), "%s", d->driver);
+	(void)snprintf(given->text, sizeof(given->text), "to the driver that matches it");
+	return 0;
+}
+
+/* Devices that somebody else put on VFIO: nobody remembers from where. */
+static int release_foreign(struct release *r, struct err *e)
+{
+	struct pci_group g;
+
+	int code = pci_group_read(r->work.env->host, r->g->group, &g, e);
+	if (code < 0)
+		return code;
+	for (size_t i = 0; code == 0 && i < g.count; i++)
+		if (bind_on_vfio(r->work.env->host, &g.members[i]))
+			code = refuse_held(r, &g.members[i], e);
+	if (code == 0 && !r->g->dry_run)
+		code = bind_work_arm(&r->work, e);
+	for (size_t i = 0; code == 0 && i < g.count; i++) {
+		const struct pci_device *d = &g.members[i];
+		if (!bind_on_vfio(r->work.env->host, d))
+			continue;
+		struct bind_given *given = bind_report_add(r->report, 1);
+		if (!given)
+			code = err_set(e, -ENOMEM, "group %d", g.number);
+		else
+			code = give_foreign(r, d, given, e);
+	}
+	pci_group_fini(&g);
+	return code;
+}
+
+static int may_release(struct release *r, const char *boot, struct err *e)
+{
+	const struct bind_entry *n = &r->entry;
+	const struct bind_owner *o = &r->g->owner;
+	char text[160];
+
+	enum bind_lease_state s = bind_lease_judge(r->work.env, n, boot, text, sizeof(text));
+	if (bind_owner_alive(r->work.env->host, n->writer, n->writer_start)) {
+		err_say(e, -EBUSY, "group %d: %s", n->group, text);
+		err_hint(e, "see /proc/%d/stack", n->writer);
+		return -EBUSY;
+	}
+	if (o->pid ? n->owner.pid == o->pid && n->owner.start == o->start : s != BIND_LEASE_LIVE)
+		return 0;
+	err_say(e, -EPERM, "group %d: %s", n->group, text);
+	if (s == BIND_LEASE_LIVE)
+		err_hint(e, "stop process %d; it gives the group back", n->owner.pid);
+	return -EPERM;
+}
+
+static int release_locked(struct release *r, struct err *e)
+{
+	char boot[BIND_BOOT_MAX];
+
+	int code = bind_boot_id(r->work.env->host, boot, e);
+	if (code < 0)
+		return code;
+	code = bind_journal_read(r->work.env, r->g->group, &r->entry, e);
+	if (code == -EBADMSG)
+		err_hint(e, "usher restore removes the entry; then release again");
+	if (code < 0 && code != -ENOENT)
+		return code;
+	if (code == 0 && strcmp(r->entry.boot, boot) != 0) {
+		code = r->g->dry_run ? 0 : bind_work_forget(&r->work, r->g->group, e);
+		if (code < 0)
+			return code;
+		code = -ENOENT;
+	}
+	if (code == -ENOENT && r->g->owner.pid)
+		return err_say(e, -ENOENT, "group %d: is not leased", r->g->group);
+	if (code == -ENOENT)
+		return release_foreign(r, e);
+	code = may_release(r, boot, e);
+	return code < 0 ? code : release_entry(r, e);
+}
+
+int bind_release(const struct bind_env *env, const struct bind_giving *g, struct bind_report *ret,
+	struct err *e)
+{
+	struct release r = {.g = g, .report = ret};
+	int group = g->group;
+
+	*ret = BIND_REPORT_NONE;
+	int code = bind_work_begin(&r.work, env, &group, 1, e);
+	if (code == 0)
+		code = release_locked(&r, e);
+	bind_entry_fini(&r.entry);
+	bind_work_end(&r.work);
+	return code;
+}
+
+static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
+{
+	char boot[BIND_BOOT_MAX];
+	struct err why = {0};
+
+	int code = bind_boot_id(r->work.env->host, boot, e);
+	if (code < 0)
+		return code;
+	code = bind_journal_read(r->work.env, r->g->group, &r->entry, &why);
+	if (code == -ENOENT)
+		return 0;
+	if (code == -EBADMSG)
+		return bind_work_forget(&r->work, r->g->group, e);
+	if (code < 0)
+		return err_say(e, code, "%s", why.msg);
+	switch (bind_lease_judge(r->work.env, &r->entry, boot, (char[1]){0}, 1)) {
+	case BIND_LEASE_VOID:
+	case BIND_LEASE_CORRUPT:
+		return bind_work_forget(&r->work, r->g->group, e);
+	case BIND_LEASE_LIVE:
+		return 1;
+	case BIND_LEASE_KEPT:
+		return kept == BIND_KEPT_RELEASE ? release_entry(r, e) : 1;
+	case BIND_LEASE_DEAD:
+		/* A group that was bound by hand before goes back to that. */
+		return r->entry.kept && kept == BIND_KEPT_STAYS ? keep_entry(r, e)
+								: release_entry(r, e);
+	case BIND_LEASE_BROKEN:
+		return release_entry(r, e);
+	}
+	return -EINVAL;
+}
+
+int bind_restore(const struct bind_env *env, int group, enum bind_kept kept,
+	struct bind_report *ret, struct err *e)
+{
+	const struct bind_giving g = {.group = group, .how = BIND_RETURN_DRIVER};
+	struct release r = {.g = &g, .report = ret};
+
+	*ret = BIND_REPORT_NONE;
+	int code = bind_work_begin(&r.work, env, &group, 1, e);
+	if (code == 0)
+		code = restore_locked(&r, kept, e);
+	bind_entry_fini(&r.entry);
+	bind_work_end(&r.work);
+	return code;
+}

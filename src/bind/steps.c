@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "bind/bind.h"
+#include "bind/journal.h"
+#include "bind/module.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct list {
+	const struct bind_env *env;
+	struct bind_step *steps;
+	size_t count;
+	int group;
+	int error; /* the first; later additions do nothing */
+};
+
+static struct bind_step *add(struct list *l, enum bind_op op, const char *text)
+{
+	if (l->error)
+		return NULL;
+	struct bind_step *list = reallocarray(l->steps, l->count + 1, sizeof(*list));
+	if (!list) {
+		l->error = -ENOMEM;
+		return NULL;
+	}
+	l->steps = list;
+	struct bind_step *s = &list[l->count++];
+	*s = (struct bind_step){.op = op, .group = l->group};
+	(void)snprintf(s->text, sizeof(s->text), "%s", text);
+	return s;
+}
+
+static void add_path(struct list *l, enum bind_op op, const char *path, const char *text)
+{
+	struct bind_step *s = add(l, op, text);
+
+	if (s && file_path(s->path, sizeof(s->path), "%s", path) < 0)
+		l->error = -ENAMETOOLONG;
+}
+
+/* A step on attribute @attr of a device. */
+static void add_device(
+	struct list *l, enum bind_op op, struct pci_address a, const char *attr, const char *text)
+{
+	struct bind_step *s = add(l, op, text);
+
+	if (!s)
+		return;
+	s->address = a;
+	if (pci_device_path(a, attr, s->path, sizeof(s->path)) < 0)
+		l->error = -ENAMETOOLONG;
+}
+
+static void add_driver(struct list *l, struct pci_address a, const char *driver, const char *attr)
+{
+	char address[PCI_ADDRESS_TEXT];
+	struct bind_step *s = add(l, BIND_OP_WRITE, pci_address_format(a, address));
+
+	if (!s)
+		return;
+	s->address = a;
+	if (file_path(s->path, sizeof(s->path), "/sys/bus/pci/drivers/%s/%s", driver, attr) < 0)
+		l->error = -ENAMETOOLONG;
+}
+
+/*
+ * The override goes first: with it in place no other driver can slip in between the unbind and
+ * the bind. `bind` tells the driver's own errno, where drivers_probe says 0 whatever happened.
+ */
+static void add_member(struct list *l, const struct bind_member *m)
+{
+	const struct pci_device *d = &m->device;
+
+	if (m->act != BIND_ACT_TAKE)
+		return;
+	if (strcmp(d->driver_override, m->driver) != 0)
+		add_device(l, BIND_OP_WRITE, d->address, "driver_override", m->driver);
+	if (d->driver[0])
+		add_driver(l, d->address, d->driver, "unbind");
+	add_driver(l, d->address, m->driver, "bind");
+	add_device(l, BIND_OP_VERIFY, d->address, "driver", m->driver);
+}
+
+static void add_group(struct list *l, const struct bind_request *q, const struct bind_group *g)
+{
+	char path[FILE_PATH_MAX], text[64];
+
+	l->group = g->number;
+	for (size_t i = 0; i < g->count; i++)
+		add_member(l, &g->members[i]);
+	(void)snprintf(path, sizeof(path), "/dev/vfio/%d", g->number);
+	add_path(l, BIND_OP_WAIT, path, "");
+	if (q->uid == (uid_t)-1 && q->gid == (gid_t)-1)
+		return;
+	(void)snprintf(text, sizeof(text), "%d:%d", (int)q->uid, (int)q->gid);
+	add_path(l, BIND_OP_CHOWN, path, text);
+	for (size_t i = 0; i < g->count; i++)
+		if (g->members[i].act != BIND_ACT_STAYS)
+			add_device(
+				l, BIND_OP_CHOWN, g->members[i].device.address, "vfio-dev", text);
+}
+
+static bool named_before(const struct list *l, const char *module)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (!strcmp(l->steps[i].path, module))
+			return true;
+	return false;
+}
+
+static void add_loads(struct list *l, const struct bind_plan *p)
+{
+	for (size_t i = 0; i < p->group_count; i++) {
+		const struct bind_group *g = &p->groups[i];
+		l->group = g->number;
+		for (size_t k = 0; k < g->count; k++) {
+			const struct bind_member *m = &g->members[k];
+			if (m->act == BIND_ACT_TAKE && !named_before(l, m->module) &&
+				!bind_driver_present(l->env->host, m->driver))
+				add_path(l, BIND_OP_LOAD, m->module, "");
+		}
+	}
+}
+
+static void add_journals(struct list *l, const struct bind_plan *p, const char *state)
+{
+	char path[FILE_PATH_MAX];
+
+	for (size_t i = 0; i < p->group_count; i++) {
+		l->group = p->groups[i].number;
+		if (bind_journal_path(l->env, l->group, path, sizeof(path)) < 0)
+			l->error = -ENAMETOOLONG;
+		else
+			add_path(l, BIND_OP_JOURNAL, path, state);
+	}
+}
+
+int bind_plan_steps(const struct bind_env *env, const struct bind_request *q,
+	const struct bind_plan *p, struct bind_step **ret, size_t *ret_count)
+{
+	struct list l = {.env = env};
+
+	add_loads(&l, p);
+	add_journals(&l, p, "taking");
+	for (size_t i = 0; i < p->group_count; i++)
+		add_group(&l, q, &p->groups[i]);
+	add_journals(&l, p, "taken");
+	if (l.error) {
+		free(l.steps);
+		return l.error;
+	}
+	*ret = l.steps;
+	*ret_count = l.count;
+	return 0;
+}
+
+const char *bind_op_name(enum bind_op op)
+{
+	switch (op) {
+	case BIND_OP_LOAD:
+		return "load";
+	case BIND_OP_JOURNAL:
+		return "journal";
+	case BIND_OP_WRITE:
+		return "write";
+	case BIND_OP_VERIFY:
+		return "verify";
+	case BIND_OP_WAIT:
+		return "wait";
+	case BIND_OP_CHOWN:
+		return "chown";
+	}
+	return "?";
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/sys.h"
+
+#include "bind/bind.h"
+#include "bind/module.h"
+#include "bind/node.h"
+#include "bind/writer.h"
+#include "pci/host.h"
+
+#define PATIENCE_MS 30000 /* a busy NVMe controller takes some ten seconds to shut down */
+
+static const struct bind_sys live = {
+	.writer_start = bind_writer_start,
+	.writer_pid = bind_writer_pid,
+	.write = bind_writer_write,
+	.writer_stop = bind_writer_stop,
+	.load = bind_module_load,
+	.wait_node = bind_node_wait,
+	.chown_node = bind_node_chown,
+};
+
+const struct bind_sys *bind_sys_live(void)
+{
+	return &live;
+}
+
+struct bind_env bind_env_live(void)
+{
+	return (struct bind_env){
+		.host = host_live(),
+		.sys = &live,
+		.state = BIND_STATE_DIR,
+		.timeout_ms = PATIENCE_MS,
+	};
+}

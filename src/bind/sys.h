@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_SYS_H
+#define BIND_SYS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+/*
+ * Everything that binding does to the machine, behind one table: the kernel, or a test's
+ * stand-in for it. What it learns goes through struct host.
+ */
+struct bind_writer;
+
+struct bind_sys {
+	/*
+	 * A disposable process for the writes of one transaction. The kernel runs a driver's
+	 * remove() inside the write to `unbind`, and a driver whose device is in use may wait
+	 * there for ever, out of reach of any signal: whoever writes has to be expendable.
+	 */
+	int (*writer_start)(struct bind_writer **ret);
+	/* The process, for the journal; 0 when there is none. */
+	pid_t (*writer_pid)(const struct bind_writer *w);
+	/* One write(2). Return: 0, -ETIMEDOUT (the writer is lost, and says why), -errno. */
+	int (*write)(struct bind_writer *w, const char *path, const char *text, int timeout_ms,
+		struct err *e);
+	void (*writer_stop)(struct bind_writer *w); /* NULL is fine; frees */
+
+	/* modprobe. Return: 0, -ENOENT when there is no such module, -errno, with a sentence. */
+	int (*load)(const char *module, struct err *e);
+	/* Waits until a device node exists. Return: 0, -ETIMEDOUT, -errno. */
+	int (*wait_node)(const char *path, int timeout_ms);
+	int (*chown_node)(const char *path, uid_t uid, gid_t gid);
+};
+
+const struct bind_sys *bind_sys_live(void);
+
+#endif

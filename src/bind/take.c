@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/bind.h"
+#include "bind/give.h"
+#include "bind/module.h"
+#include "bind/problem.h"
+#include "bind/work.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the journal knows of one group of the plan. */
+struct taking {
+	struct bind_entry entry;
+	struct bind_entry old; /* what stood there before; an undo goes back to it if it was used */
+};
+
+struct transaction {
+	struct bind_work work;
+	const struct bind_request *q;
+	struct bind_plan *plan;
+	struct taking *takings; /* one for each group of the plan */
+};
+
+/* The groups that the targets are in, as far as they exist: the plan tells of the others. */
+static int find_groups(const struct bind_env *env, const struct bind_request *q, int **ret)
+{
+	char path[FILE_PATH_MAX], name[16];
+	uint64_t number;
+	size_t n = 0;
+
+	int *groups = calloc(q->target_count ? q->target_count : 1, sizeof(*groups));
+	if (!groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < q->target_count; i++) {
+		if (pci_device_path(q->targets[i].address, "iommu_group", path, sizeof(path)) < 0 ||
+			host_link_name(env->host, path, name, sizeof(name)) < 0 ||
+			num_parse(name, 10, INT32_MAX, &number) < 0)
+			continue;
+		groups[n++] = (int)number;
+	}
+	*ret = groups;
+	return (int)n;
+}
+
+static int refuse(const struct bind_plan *p, struct err *e)
+{
+	for (size_t i = 0; i < p->problem_count; i++) {
+		const struct bind_problem *b = &p->problems[i];
+		if (!b->refuses)
+			continue;
+		err_say(e, -EPERM, "%s: %s", b->object, b->text);
+		err_hint(e, "%s", b->fix);
+		break;
+	}
+	return -EPERM;
+}
+
+/* Loads what the plan's drivers need. Return: 1 when something was loaded, 0, -errno. */
+static int load_modules(const struct bind_env *env, const struct bind_plan *p, struct err *e)
+{
+	int loaded = 0;
+
+	for (size_t i = 0; i < p->group_count; i++) {
+		for (size_t k = 0; k < p->groups[i].count; k++) {
+			const struct bind_member *m = &p->groups[i].members[k];
+			if (m->act != BIND_ACT_TAKE || bind_driver_present(env->host, m->driver))
+				continue;
+			int r = env->sys->load(m->module, e);
+			if (r < 0)
+				return r;
+			loaded = 1;
+		}
+	}
+	return loaded;
+}
+
+/* Plans under the locks; a second time when a module had to come and tell its driver's name. */
+static int plan_locked(struct transaction *t, struct err *e)
+{
+	const struct bind_env *env = t->work.env;
+
+	int r = bind_plan(env, t->q, t->plan, e);
+	if (r < 0)
+		return r;
+	if (t->plan->refusals)
+		return refuse(t->plan, e);
+	r = load_modules(env, t->plan, e);
+	if (r <= 0)
+		return r;
+	bind_plan_fini(t->plan);
+	r = bind_plan(env, t->q, t->plan, e);
+	return r < 0 ? r : t->plan->refusals ? refuse(t->plan, e) : 0;
+}
+
+static void fill_member(const struct bind_env *env, const struct bind_member *m,
+	const struct bind_was *before, struct bind_was *ret)
+{
+	const struct pci_device *d = &m->device;
+	char path[FILE_PATH_MAX];
+
+	*ret = (struct bind_was){d->address, d->vendor, d->device, d->class};
+	if (before && before->vendor == d->vendor && before->device == d->device) {
+		*ret = *before;
+	} else {
+		(void)snprintf(ret->driver, sizeof(ret->driver), "%s", d->driver);
+		(void)snprintf(ret->override, sizeof(ret->override), "%s", d->driver_override);
+		(void)snprintf(ret->reset_method, sizeof(ret->reset_method), "%s", d->reset_method);
+		if (pci_device_path(d->address, "power/control", path, sizeof(path)) < 0 ||
+			host_read_text(env->host, path, ret->control, sizeof(ret->control)) < 0)
+			ret->control[0] = '\0';
+	}
+	(void)snprintf(ret->to, sizeof(ret->to), "%s", m->driver);
+}
+
+/*
+ * The new entry of a group. What an older one of this boot remembers is worth more than what is
+ * there now: it was written when the device was still where it belongs.
+ */
+static int fill_entry(
+	struct transaction *t, const struct bind_group *g, struct taking *k, struct err *e)
+{
+	const struct bind_env *env = t->work.env;
+	struct bind_entry *n = &k->entry;
+	struct bind_entry *old = &k->old;
+
+	*n = (struct bind_entry){.group = g->number, .state = BIND_STATE_TAKING};
+	n->owner = t->q->owner;
+	n->reset_waived = bind_allows(t->q->allow, t->q->allow_count, "no-reset");
+	n->kept = !n->owner.pid;
+	int r = bind_boot_id(env->host, n->boot, e);
+	if (r < 0)
+		return r;
+	n->members = calloc(g->count ? g->count : 1, sizeof(*n->members));
+	if (!n->members)
+		return err_set(e, -ENOMEM, "journal of group %d", g->number);
+	r = bind_journal_read(env, g->number, old, e);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == 0 && strcmp(old->boot, n->boot) != 0)
+		bind_entry_fini(old);
+	for (size_t i = 0; i < g->count; i++) {
+		const struct bind_member *m = &g->members[i];
+		if (m->act != BIND_ACT_STAYS)
+			fill_member(env, m, bind_entry_find(old, m->device.address),
+				&n->members[n->count++]);
+	}
+	n->kept = n->kept || old->kept;
+	n->used = old->used;
+	return 0;
+}
+
+static int fill_entries(struct transaction *t, struct err *e)
+{
+	t->takings = calloc(t->plan->group_count, sizeof(*t->takings));
+	if (!t->takings)
+		return err_set(e, -ENOMEM, "journal");
+	for (size_t i = 0; i < t->plan->group_count; i++) {
+		int r = fill_entry(t, &t->plan->groups[i], &t->takings[i], e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int step_journal(struct transaction *t, const struct bind_step *s, struct err *e)
+{
+	struct bind_entry *n = NULL;
+
+	for (size_t i = 0; i < t->plan->group_count; i++)
+		if (t->plan->groups[i].number == s->group)
+			n = &t->takings[i].entry;
+	if (!n)
+		return err_say(e, -EINVAL, "group %d: not in the plan", s->group);
+	if (!strcmp(s->text, "taken")) {
+		n->state = BIND_STATE_TAKEN;
+		n->used = true;
+		n->writer = 0;
+		n->writer_start = 0;
+	} else {
+		bind_work_sign(&t->work, n);
+	}
+	return bind_work_journal(&t->work, n, e);
+}
+
+static int step_verify(struct transaction *t, const struct bind_step *s, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT], driver[PCI_NAME_MAX] = "";
+
+	int r = host_link_name(t->work.env->host, s->path, driver, sizeof(driver));
+	if (r < 0 && r != -ENOENT)
+		return err_set(e, r, "read %s", s->path);
+	if (!strcmp(driver, s->text))
+		return 0;
+	return err_say(e, -EIO, "%s: bind to %s: the kernel accepted it, but it is on %s",
+		pci_address_format(s->address, address), s->text, *driver ? driver : "no driver");
+}
+
+struct chown {
+	struct transaction *t;
+	uid_t uid;
+	gid_t gid;
+	struct err *e;
+};
+
+static int chown_node(struct chown *c, const char *path)
+{
+	int r = c->t->work.env->sys->chown_node(path, c->uid, c->gid);
+
+	return r < 0 ? err_set(c->e, r, "give %s to user %d", path, (int)c->uid) : 0;
+}
+
+/* The character device of one PCI device: /dev/vfio/devices/@name, where the kernel makes them. */
+static int chown_cdev(void *arg, const char *name)
+{
+	char path[FILE_PATH_MAX];
+
+	if (file_path(path, sizeof(path), "/dev/vfio/devices/%s", name) < 0)
+		return 0;
+	int r = chown_node(arg, path);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int step_chown(struct transaction *t, const struct bind_step *s, struct err *e)
+{
+	struct chown c = {t, t->q->uid, t->q->gid, e};
+	struct host *h = t->work.env->host;
+
+	if (strcmp(file_base(s->path), "vfio-dev") != 0)
+		return chown_node(&c, s->path);
+	int r = h->ops->list(h, s->path, chown_cdev, &c);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int step(struct transaction *t, const struct bind_step *s, struct err *e)
+{
+	const struct bind_env *env = t->work.env;
+	int r;
+
+	switch (s->op) {
+	case BIND_OP_LOAD:
+		return env->sys->load(s->path, e);
+	case BIND_OP_JOURNAL:
+		return step_journal(t, s, e);
+	case BIND_OP_WRITE:
+		return bind_work_write(&t->work, s->path, s->text, e);
+	case BIND_OP_VERIFY:
+		return step_verify(t, s, e);
+	case BIND_OP_WAIT:
+		r = env->sys->wait_node(s->path, env->timeout_ms);
+		return r < 0 ? err_set(e, r, "wait for %s", s->path) : 0;
+	case BIND_OP_CHOWN:
+		return step_chown(t, s, e);
+	}
+	return -EINVAL;
+}
+
+/* Puts one group back to what it was before this transaction, but for a @stuck device. */
+static int undo_group(
+	struct transaction *t, struct taking *k, const struct bind_step *stuck, struct err *e)
+{
+	struct bind_report report = BIND_REPORT_NONE;
+	bool all = true;
+
+	if (k->old.used)
+		return bind_work_journal(&t->work, &k->old, e);
+	const char **keep = calloc(k->entry.count ? k->entry.count : 1, sizeof(*keep));
+	if (!keep)
+		return err_set(e, -ENOMEM, "undo");
+	for (size_t i = 0; stuck && i < k->entry.count; i++) {
+		if (!pci_address_equal(k->entry.members[i].address, stuck->address))
+			continue;
+		keep[i] = "the kernel does not let it go";
+		all = false;
+	}
+	int r = bind_give_back(&t->work, &k->entry, BIND_RETURN_DRIVER, keep, &report, e);
+	bind_report_fini(&report);
+	free(keep);
+	if (r == 0 && !all)
+		return err_say(e, -ETIMEDOUT, "one device hangs in the kernel");
+	return r < 0 ? r : bind_work_forget(&t->work, k->entry.group, e);
+}
+
+/* @failed: the step that did not work, with @cause. What cannot be undone stays in the journal. */
+static void undo(struct transaction *t, const struct bind_step *failed, int cause, struct err *e)
+{
+	const struct bind_step *stuck = cause == -ETIMEDOUT ? failed : NULL;
+	struct err why = {0};
+	int first = 0;
+
+	/* Whoever writes to a device that hangs, hangs too; the others are free. */
+	if (stuck)
+		first = bind_work_arm(&t->work, &why);
+	for (size_t i = t->plan->group_count; i--;) {
+		int r = undo_group(t, &t->takings[i], stuck, first ? NULL : &why);
+		first = first ? first : r;
+	}
+	if (first == 0)
+		return;
+	size_t n = strlen(e->msg);
+	(void)snprintf(e->msg + n, sizeof(e->msg) - n, "; not all undone: %s", why.msg);
+	if (!e->hint[0])
+		err_hint(e, "usher restore");
+}
+
+static int carry_out(struct transaction *t, struct err *e)
+{
+	struct bind_step *steps = NULL;
+	size_t count = 0;
+
+	int r = fill_entries(t, e);
+	if (r < 0)
+		return r;
+	r = bind_plan_steps(t->work.env, t->q, t->plan, &steps, &count);
+	if (r < 0)
+		return err_set(e, r, "list the steps");
+	r = bind_work_arm(&t->work, e);
+	if (r == 0) {
+		for (size_t i = 0; r == 0 && i < count; i++) {
+			r = step(t, &steps[i], e);
+			if (r < 0)
+				undo(t, &steps[i], r, e);
+		}
+	}
+	free(steps);
+	return r;
+}
+
+static void transaction_end(struct transaction *t)
+{
+	for (size_t i = 0; t->takings && i < t->plan->group_count; i++) {
+		bind_entry_fini(&t->takings[i].entry);
+		bind_entry_fini(&t->takings[i].old);
+	}
+	free(t->takings);
+	bind_work_end(&t->work);
+}
+
+int bind_take(const struct bind_env *env, const struct bind_request *q, struct bind_plan *ret,
+	struct err *e)
+{
+	struct transaction t = {.q = q, .plan = ret};
+	int *groups = NULL;
+	struct err own = {0};
+
+	*ret = BIND_PLAN_NONE;
+	e = e ? e : &own;
+	int n = find_groups(env, q, &groups);
+	if (n < 0)
+		return err_set(e, n, "plan");
+	int r = bind_work_begin(&t.work, env, groups, (size_t)n, e);
+	free(groups);
+	if (r == 0)
+		r = plan_locked(&t, e);
+	if (r == 0)
+		r = carry_out(&t, e);
+	transaction_end(&t);
+	return r;
+}

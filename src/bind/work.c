@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/work.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "bind/lock.h"
+#include "bind/owner.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int by_number(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+int bind_work_begin(
+	struct bind_work *w, const struct bind_env *env, int *groups, size_t count, struct err *e)
+{
+	const char *die = getenv("USHER_BIND_DIE");
+	uint64_t n = 0;
+
+	*w = (struct bind_work){.env = env};
+	if (die && num_parse(die, 10, UINT32_MAX, &n) == 0)
+		w->die_after = n;
+	w->locks = calloc(count ? count : 1, sizeof(*w->locks));
+	if (!w->locks)
+		return err_set(e, -ENOMEM, "lock groups");
+	qsort(groups, count, sizeof(*groups), by_number);
+	for (size_t i = 0; i < count; i++) {
+		if (i && groups[i] == groups[i - 1])
+			continue;
+		int fd = bind_lock(env, groups[i], e);
+		if (fd < 0)
+			return fd;
+		w->locks[w->lock_count++] = fd;
+	}
+	return 0;
+}
+
+int bind_work_arm(struct bind_work *w, struct err *e)
+{
+	w->env->sys->writer_stop(w->writer);
+	w->writer = NULL;
+	int r = w->env->sys->writer_start(&w->writer);
+	return r < 0 ? err_set(e, r, "start a process for the writes") : 0;
+}
+
+void bind_work_sign(const struct bind_work *w, struct bind_entry *n)
+{
+	uint64_t start;
+
+	n->writer = w->writer ? w->env->sys->writer_pid(w->writer) : 0;
+	n->writer_start = 0;
+	if (n->writer && bind_owner_start(w->env->host, n->writer, &start) == 0)
+		n->writer_start = start;
+}
+
+static void count_change(struct bind_work *w)
+{
+	if (++w->changes == w->die_after)
+		(void)kill(getpid(), SIGKILL);
+}
+
+int bind_work_write(struct bind_work *w, const char *path, const char *text, struct err *e)
+{
+	/* A write of no bytes never reaches the attribute: a lone newline clears an override. */
+	int r = w->env->sys->write(w->writer, path, *text ? text : "\n", w->env->timeout_ms, e);
+
+	count_change(w);
+	return r;
+}
+
+int bind_work_journal(struct bind_work *w, const struct bind_entry *n, struct err *e)
+{
+	int r = bind_journal_write(w->env, n, e);
+
+	count_change(w);
+	return r;
+}
+
+int bind_work_forget(struct bind_work *w, int group, struct err *e)
+{
+	int r = bind_journal_remove(w->env, group, e);
+
+	count_change(w);
+	return r;
+}
+
+void bind_work_end(struct bind_work *w)
+{
+	if (w->env)
+		w->env->sys->writer_stop(w->writer);
+	for (size_t i = 0; i < w->lock_count; i++)
+		fd_close(&w->locks[i]);
+	free(w->locks);
+	*w = BIND_WORK_NONE;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_WORK_H
+#define BIND_WORK_H
+
+#include "bind/journal.h"
+#include "bind/sys.h"
+
+/*
+ * One transaction: the locks of its groups, the writer, and a count of what has been done. All
+ * that changes the machine goes through here, so that a test can stop it anywhere:
+ * USHER_BIND_DIE=N in the environment kills the process right after the Nth change. It is part
+ * of the shipped program, because a crash is worth testing only in the program that ships; it
+ * can do nothing that `kill -9` could not, and costs one getenv().
+ */
+struct bind_work {
+	const struct bind_env *env;
+	struct bind_writer *writer; /* NULL until bind_work_arm() */
+	int *locks;
+	size_t lock_count;
+	unsigned long changes;
+	unsigned long die_after; /* 0: never */
+};
+
+#define BIND_WORK_NONE ((struct bind_work){0})
+
+/*
+ * Locks the groups, in order of their numbers so that two transactions cannot wait for each
+ * other; @groups is sorted in place, and may hold a number twice.
+ * Return: 0, -EBUSY, -ENOMEM, -errno; bind_work_end() either way.
+ */
+int bind_work_begin(
+	struct bind_work *w, const struct bind_env *env, int *groups, size_t count, struct err *e);
+
+/* Starts the writer, and names it in @n, which is to be written next. Return: 0, -errno. */
+int bind_work_arm(struct bind_work *w, struct err *e);
+void bind_work_sign(const struct bind_work *w, struct bind_entry *n);
+
+/* One write to sysfs. After -ETIMEDOUT the writer is lost: arm again to go on elsewhere. */
+int bind_work_write(struct bind_work *w, const char *path, const char *text, struct err *e);
+int bind_work_journal(struct bind_work *w, const struct bind_entry *n, struct err *e);
+int bind_work_forget(struct bind_work *w, int group, struct err *e);
+void bind_work_end(struct bind_work *w);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_WRITER_H
+#define BIND_WRITER_H
+
+#include <sys/types.h>
+
+struct bind_writer;
+struct err;
+
+/* The live writer of struct bind_sys: see there. */
+int bind_writer_start(struct bind_writer **ret);
+pid_t bind_writer_pid(const struct bind_writer *w);
+int bind_writer_write(
+	struct bind_writer *w, const char *path, const char *text, int timeout_ms, struct err *e);
+void bind_writer_stop(struct bind_writer *w);
+
+#endif

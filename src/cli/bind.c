@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/bind.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "cli/json.h"
+#include "cli/option.h"
+#include "cli/plan.h"
+#include "cli/report.h"
+#include "cli/target.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct arguments {
+	struct targets targets;
+	struct bind_request request;
+	const char *host;
+	bool dry_run;
+	bool json;
+};
+
+static void print_steps(const struct bind_step *steps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct bind_step *s = &steps[i];
+		(void)printf("  %-8s%s%s%s\n", bind_op_name(s->op), s->path, s->text[0] ? "  " : "",
+			s->text);
+	}
+}
+
+static void put_steps(struct json *doc, const struct bind_step *steps, size_t count)
+{
+	struct json *list = json_put_list(doc, "steps");
+
+	for (size_t i = 0; i < count; i++) {
+		struct json *j = json_push_map(list);
+		json_put_text(j, "op", bind_op_name(steps[i].op));
+		json_put_text(j, "path", steps[i].path);
+		json_put_text(j, "text", steps[i].text);
+	}
+}
+
+static int print_json(
+	const struct bind_plan *p, const struct bind_step *steps, size_t count, struct err *e)
+{
+	struct json *doc = NULL;
+
+	int r = json_new(1, &doc, e);
+	if (r < 0)
+		return r;
+	plan_put(doc, p);
+	if (steps)
+		put_steps(doc, steps, count);
+	r = json_print(doc, e);
+	json_free(doc);
+	return r;
+}
+
+static int dry_run(const struct arguments *a, struct bind_env *env)
+{
+	struct bind_plan plan = BIND_PLAN_NONE;
+	struct bind_step *steps = NULL;
+	struct err e = {0};
+	size_t count = 0;
+
+	int r = bind_plan(env, &a->request, &plan, &e);
+	if (r == 0 && !plan.refusals)
+		r = bind_plan_steps(env, &a->request, &plan, &steps, &count);
+	if (r == 0 && a->json) {
+		r = print_json(&plan, steps, count, &e);
+	} else if (r == 0) {
+		plan_members(stdout, &plan);
+		print_steps(steps, count);
+		plan_problems(&plan);
+	}
+	if (r < 0)
+		report(&e);
+	int leave = r < 0 ? LEAVE_FAILED : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
+	free(steps);
+	bind_plan_fini(&plan);
+	return leave;
+}
+
+static int take(const struct arguments *a, struct bind_env *env)
+{
+	struct bind_plan plan = BIND_PLAN_NONE;
+	struct err e = {0};
+
+	int r = bind_take(env, &a->request, &plan, &e);
+	bool refused = r < 0 && plan.refusals;
+	if (a->json && (r == 0 || refused)) {
+		struct err why = {0};
+		if (print_json(&plan, NULL, 0, &why) < 0)
+			report(&why);
+	} else if (r == 0 || refused) {
+		if (r == 0)
+			plan_members(stdout, &plan);
+		plan_problems(&plan);
+	}
+	bind_plan_fini(&plan);
+	if (r < 0 && !refused)
+		report(&e);
+	return r == 0 ? LEAVE_OK : refused ? LEAVE_REFUSED : LEAVE_FAILED;
+}
+
+/* A name or a number. Names go through the C library's switch, which loads its own libraries. */
+static int parse_user(const struct verb *v, const char *text, struct bind_request *q)
+{
+	uint64_t n;
+
+	if (num_parse(text, 10, INT32_MAX, &n) == 0) {
+		q->uid = (uid_t)n;
+		return 0;
+	}
+	errno = 0;
+	const struct passwd *p = getpwnam(text);
+	if (!p)
+		return option_wrong(v, "--user: there is no user '%s'", text);
+	q->uid = p->pw_uid;
+	q->gid = p->pw_gid;
+	return 0;
+}
+
+enum { ID = 1, DRIVER, ALLOW, ONLY, USER, DRY_RUN, JSON, HOST };
+
+static int parse_one(const struct verb *v, struct arguments *a, int option)
+{
+	switch (option) {
+	case ID:
+		return targets_id(&a->targets, v, optarg);
+	case DRIVER:
+		a->request.driver = optarg;
+		return 0;
+	case ALLOW:
+		return targets_allow(&a->targets, v, optarg);
+	case ONLY:
+		a->request.only = true;
+		return 0;
+	case USER:
+		return parse_user(v, optarg, &a->request);
+	case DRY_RUN:
+		a->dry_run = true;
+		return 0;
+	case JSON:
+		a->json = true;
+		return 0;
+	default:
+		a->host = optarg;
+		return 0;
+	}
+}
+
+static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+{
+	static const struct option takes[] = {
+		{"id", required_argument, NULL, ID},
+		{"driver", required_argument, NULL, DRIVER},
+		{"allow", required_argument, NULL, ALLOW},
+		{"only", no_argument, NULL, ONLY},
+		{"user", required_argument, NULL, USER},
+		{"dry-run", no_argument, NULL, DRY_RUN},
+		{"json", no_argument, NULL, JSON},
+		{"host", required_argument, NULL, HOST},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	int c = OPTION_END, r = 0;
+
+	while (r == 0 && (c = option_next(&o)) > 0)
+		r = parse_one(v, a, c);
+	if (r)
+		return r;
+	if (c != OPTION_END)
+		return c;
+	if (a->host && !a->dry_run)
+		return option_wrong(v, "--host needs --dry-run: a snapshot has nothing to bind");
+	return targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct arguments a = {.request = {.uid = (uid_t)-1, .gid = (gid_t)-1}};
+	struct bind_env env = bind_env_live();
+
+	int r = parse(v, argc, argv, &a);
+	if (r)
+		return r < 0 ? option_leave(r) : r;
+	a.request.targets = a.targets.list;
+	a.request.target_count = a.targets.count;
+	a.request.allow = a.targets.allow;
+	a.request.allow_count = a.targets.allow_count;
+	if (!a.dry_run)
+		return take(&a, &env);
+	r = option_host(a.host, &env.host);
+	if (r)
+		return r;
+	r = dry_run(&a, &env);
+	host_close(env.host);
+	return r;
+}
+
+const struct verb verb_bind = {
+	.name = "bind",
+	.summary = "take devices, with their IOMMU groups, from their drivers for VFIO",
+	.help = "bind ADDRESS… [OPTION…]\n"
+		"\n"
+		"Takes every device of the IOMMU groups of the named ones from its driver and "
+		"binds\n"
+		"it to vfio-pci, or to the VFIO variant driver that fits better. PCI bridges stay\n"
+		"with their driver. Refuses, with all reasons, when one of them is in use. "
+		"Remembers\n"
+		"what was before; 'usher release' brings it back.\n"
+		"\n"
+		"  --id VVVV:DDDD   what the device has to be, or it is refused; one for each "
+		"address\n"
+		"  --driver NAME    the VFIO driver for the named devices\n"
+		"  --allow CHECK    lift one check, by the name in brackets behind a refusal\n"
+		"  --only           touch no other device of the group; refuse when that cannot "
+		"do\n"
+		"  --user NAME      give the /dev/vfio nodes to this user\n"
+		"  --dry-run        print each write in order, and touch nothing\n"
+		"  --json           the same for programs\n"
+		"  --host FILE      plan on a snapshot of a host (with --dry-run)\n"
+		"\n"
+		"example: usher bind 0000:03:00.0 --id 10de:2484 --user alice\n",
+	.run = run,
+};

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+#include "base/num.h"
+#include "cli/option.h"
+#include "cli/report.h"
+#include "cli/verb.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* In the order in which a device walks through them. */
+static const struct verb *const verbs[] = {
+	&verb_list,
+	&verb_show,
+	&verb_bind,
+	&verb_release,
+	&verb_run,
+	&verb_restore,
+};
+
+static void print_help(FILE *to)
+{
+	(void)fputs("usage: usher VERB [OPTION…] [OPERAND…]\n"
+		    "\n"
+		    "Hands PCI devices to virtual machines and programs, and brings them back.\n"
+		    "\n",
+		to);
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		(void)fprintf(to, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+	(void)fputs(
+		"\n"
+		"  help VERB  what a verb does, its options, an example (also: usher VERB --help)\n"
+		"  --version  the version\n"
+		"\n"
+		"Exit status: 0 done, 1 failed, 2 wrong command line, 3 refused because of what a\n"
+		"device is used for or could do.\n",
+		to);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (strcmp(verbs[i]->name, name) == 0)
+			return verbs[i];
+	return NULL;
+}
+
+/* How many letters have to change, come or go; only short words are compared. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[24];
+	size_t n = strlen(b);
+
+	if (n >= COUNT(row))
+		return UINT32_MAX;
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned i = 1; a[i - 1]; i++) {
+		unsigned corner = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			unsigned change = corner + (a[i - 1] != b[j - 1]);
+			unsigned step = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
+			corner = row[j];
+			row[j] = change < step ? change : step;
+		}
+	}
+	return row[n];
+}
+
+static int unknown_verb(const char *name)
+{
+	struct err e = {0};
+	const char *near = NULL;
+	unsigned least = 3;
+
+	for (size_t i = 0; i < COUNT(verbs); i++) {
+		unsigned d = distance(name, verbs[i]->name);
+		if (d < least) {
+			least = d;
+			near = verbs[i]->name;
+		}
+	}
+	(void)err_say(&e, -EINVAL, "there is no verb '%s'", name);
+	if (near)
+		err_hint(&e, "did you mean 'usher %s'? 'usher --help' lists all verbs", near);
+	else
+		err_hint(&e, "'usher --help' lists all verbs");
+	report(&e);
+	return LEAVE_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stdout);
+		return LEAVE_OK;
+	}
+	const struct verb *v = find_verb(argv[1]);
+	if (!v)
+		return unknown_verb(argv[1]);
+	option_help(v);
+	return LEAVE_OK;
+}
+
+/* A full disk or a closed pipe must not pass for success. */
+static int finish(int status)
+{
+	struct err e;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	(void)err_set(&e, errno ? -errno : -EIO, "write to standard output");
+	e.hint[0] = '\0';
+	report(&e);
+	return status == LEAVE_OK ? LEAVE_FAILED : status;
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = {0};
+
+	if (argc < 2) {
+		print_help(stderr);
+		return LEAVE_USAGE;
+	}
+	const char *word = argv[1];
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+		return finish(help(argc - 1, argv + 1));
+	if (strcmp(word, "--version") == 0) {
+		(void)puts("usher " USHER_VERSION);
+		return finish(LEAVE_OK);
+	}
+	if (word[0] == '-') {
+		(void)err_say(&e, -EINVAL, "there is no option '%s' in front of a verb", word);
+		err_hint(&e, "'usher --help' lists all verbs");
+		report(&e);
+		return LEAVE_USAGE;
+	}
+	const struct verb *v = find_verb(word);
+	return v ? finish(v->run(v, argc - 1, argv + 1)) : unknown_verb(word);
+}

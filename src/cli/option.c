@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/option.h"
+#include "base/err.h"
+#include "cli/report.h"
+#include "pci/host.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OPTIONS_MAX 32
+
+enum { VALUE_HELP = 0x7000 };
+
+/* The word of the command line that getopt_long() stumbled over. */
+static const char *culprit(const struct options *o, char letter[3])
+{
+	if (optopt > 0 && optopt < 0x80) {
+		letter[0] = '-';
+		letter[1] = (char)optopt;
+		letter[2] = '\0';
+		return letter;
+	}
+	return o->argv[optind - 1];
+}
+
+int option_next(struct options *o)
+{
+	struct option all[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, VALUE_HELP}};
+	char letters[OPTIONS_MAX + 4];
+	char letter[3];
+	size_t n = 0;
+
+	for (; n < OPTIONS_MAX && o->takes && o->takes[n].name; n++)
+		all[n + 1] = o->takes[n];
+	/* A ':' in front tells a missing value from an unknown option. */
+	const char *own = o->letters ? o->letters : "";
+	(void)snprintf(letters, sizeof(letters), "%s:%sh", *own == '+' ? "+" : "",
+		*own == '+' ? own + 1 : own);
+	opterr = 0;
+	int c = getopt_long(o->argc, o->argv, letters, all, NULL);
+	switch (c) {
+	case -1:
+		return OPTION_END;
+	case 'h':
+	case VALUE_HELP:
+		option_help(o->verb);
+		return OPTION_HELP;
+	case ':':
+		/* optopt of a long option is its `val`: its own word says more. */
+		option_wrong(o->verb, "option '%s' needs a value", o->argv[optind - 1]);
+		return OPTION_BAD;
+	case '?':
+		option_wrong(o->verb, "there is no option '%s'", culprit(o, letter));
+		return OPTION_BAD;
+	default:
+		return c;
+	}
+}
+
+int option_leave(int end)
+{
+	return end == OPTION_HELP ? LEAVE_OK : LEAVE_USAGE;
+}
+
+int option_wrong(const struct verb *v, const char *fmt, ...)
+{
+	struct err e = {.code = -1};
+	va_list ap;
+
+	int n = snprintf(e.msg, sizeof(e.msg), "%s: ", v->name);
+	va_start(ap, fmt);
+	(void)vsnprintf(e.msg + n, sizeof(e.msg) - (size_t)n, fmt, ap);
+	va_end(ap);
+	err_hint(&e, "see 'usher %s --help'", v->name);
+	report(&e);
+	return LEAVE_USAGE;
+}
+
+int option_host(const char *file, struct host **ret)
+{
+	struct err e = {0};
+
+	if (!file) {
+		*ret = host_live();
+		return 0;
+	}
+	if (host_snapshot_open(file, ret, &e) == 0)
+		return 0;
+	report(&e);
+	return LEAVE_FAILED;
+}
+
+void option_help(const struct verb *v)
+{
+	(void)printf("usage: usher %s", v->help);
+}

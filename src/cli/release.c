@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+#include "base/num.h"
+#include "bind/bind.h"
+#include "cli/giving.h"
+#include "cli/json.h"
+#include "cli/option.h"
+#include "cli/report.h"
+#include "cli/target.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct arguments {
+	struct targets targets;
+	struct bind_giving giving;
+	bool json;
+};
+
+static int parse_return(const struct verb *v, const char *text, enum bind_return *ret)
+{
+	static const char *const words[] = {
+		[BIND_RETURN_DRIVER] = "driver",
+		[BIND_RETURN_VFIO] = "vfio",
+		[BIND_RETURN_NONE] = "none",
+	};
+
+	for (unsigned i = 0; i < COUNT(words); i++) {
+		if (!strcmp(text, words[i])) {
+			*ret = (enum bind_return)i;
+			return 0;
+		}
+	}
+	return option_wrong(v, "--return: '%s' is not one of driver, vfio, none", text);
+}
+
+enum { RETURN = 1, ALLOW, DRY_RUN, JSON };
+
+static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+{
+	static const struct option takes[] = {
+		{"return", required_argument, NULL, RETURN},
+		{"allow", required_argument, NULL, ALLOW},
+		{"dry-run", no_argument, NULL, DRY_RUN},
+		{"json", no_argument, NULL, JSON},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	int c = OPTION_END, r = 0;
+
+	while (r == 0 && (c = option_next(&o)) > 0) {
+		if (c == RETURN)
+			r = parse_return(v, optarg, &a->giving.how);
+		else if (c == ALLOW)
+			r = targets_allow(&a->targets, v, optarg);
+		else if (c == DRY_RUN)
+			a->giving.dry_run = true;
+		else
+			a->json = true;
+	}
+	if (r)
+		return r;
+	if (c != OPTION_END)
+		return c;
+	return targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
+}
+
+/* Each group for itself: one that is refused does not hold up the others. */
+static int release(struct arguments *a, const int *groups, int count, struct json *list)
+{
+	struct bind_env env = bind_env_live();
+	struct err e = {0};
+	int leave = LEAVE_OK;
+
+	for (int i = 0; i < count; i++) {
+		struct bind_report done = BIND_REPORT_NONE;
+		a->giving.group = groups[i];
+		int r = bind_release(&env, &a->giving, &done, &e);
+		if (list)
+			giving_put(list, groups[i], &done);
+		else
+			giving_print(stdout, &done);
+		bind_report_fini(&done);
+		if (r == 0)
+			continue;
+		report(&e);
+		if (leave != LEAVE_FAILED)
+			leave = r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
+	}
+	return leave;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct arguments a = {.giving.how = BIND_RETURN_DRIVER};
+	int groups[TARGETS_MAX];
+	struct json *doc = NULL;
+	struct err e = {0};
+
+	int r = parse(v, argc, argv, &a);
+	if (r)
+		return r < 0 ? option_leave(r) : r;
+	a.giving.allow = a.targets.allow;
+	a.giving.allow_count = a.targets.allow_count;
+	int count = targets_groups(&a.targets, bind_env_live().host, groups, &e);
+	r = count;
+	if (r >= 0 && a.json)
+		r = json_new(1, &doc, &e);
+	if (r < 0) {
+		report(&e);
+		return LEAVE_FAILED;
+	}
+	int leave = release(&a, groups, count, doc ? json_put_list(doc, "devices") : NULL);
+	if (doc && json_print(doc, &e) < 0) {
+		report(&e);
+		leave = LEAVE_FAILED;
+	}
+	json_free(doc);
+	return leave;
+}
+
+const struct verb verb_release = {
+	.name = "release",
+	.summary = "give devices, with their IOMMU groups, back to their drivers",
+	.help = "release ADDRESS… [OPTION…]\n"
+		"\n"
+		"Gives the IOMMU groups of the named devices back: each device to the driver and "
+		"the\n"
+		"override it was found with. Devices that something else than usher put on a VFIO\n"
+		"driver lose their override and go to the driver that matches. Refuses while a "
+		"guest\n"
+		"has them. A device without a working reset stays on its VFIO driver.\n"
+		"\n"
+		"  --return WHERE   driver (default), vfio (end the lease only), or none\n"
+		"  --allow CHECK    no-reset: give back as its user left it; or an in-use check\n"
+		"  --dry-run        print what would go where, and touch nothing\n"
+		"  --json           the same for programs\n"
+		"\n"
+		"example: usher release 0000:03:00.0\n",
+	.run = run,
+};

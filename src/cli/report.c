@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/report.h"
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Control bytes only: file names and the like may well be UTF-8. */
+static void put(const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c < 0x20 || c == 0x7f)
+			(void)fprintf(stderr, "\\x%02x", c);
+		else
+			(void)fputc(c, stderr);
+	}
+	(void)fputc('\n', stderr);
+}
+
+void report(const struct err *e)
+{
+	(void)fflush(stdout);
+	(void)fputs("usher: ", stderr);
+	put(e->msg);
+	if (e->hint[0]) {
+		(void)fputs("hint: ", stderr);
+		put(e->hint);
+	}
+}
+
+void report_note(const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)fflush(stdout);
+	put(text);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_REPORT_H
+#define CLI_REPORT_H
+
+struct err;
+
+/*
+ * Tells on stderr why something failed: "usher: " and the message, then "hint: " and the hint
+ * when there is one. What a device or a process may have put into it is escaped.
+ */
+void report(const struct err *e);
+
+/* One plain line on stderr, for what is worth knowing and no failure. */
+void report_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

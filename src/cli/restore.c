@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "bind/bind.h"
+#include "cli/giving.h"
+#include "cli/json.h"
+#include "cli/option.h"
+#include "cli/report.h"
+#include "cli/target.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct arguments {
+	struct targets targets;
+	int groups[TARGETS_MAX]; /* of the targets */
+	int group_count;
+	enum bind_kept kept;
+	bool dry_run;
+	bool json;
+};
+
+enum { ALL = 1, DRY_RUN, JSON };
+
+static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+{
+	static const struct option takes[] = {
+		{"all", no_argument, NULL, ALL},
+		{"dry-run", no_argument, NULL, DRY_RUN},
+		{"json", no_argument, NULL, JSON},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	int c;
+
+	while ((c = option_next(&o)) > 0) {
+		if (c == ALL)
+			a->kept = BIND_KEPT_RELEASE;
+		else if (c == DRY_RUN)
+			a->dry_run = true;
+		else
+			a->json = true;
+	}
+	if (c != OPTION_END)
+		return c;
+	return targets_operands(&a->targets, v, argc - optind, argv + optind, 0);
+}
+
+static bool is_meant(const struct arguments *a, int group)
+{
+	for (int i = 0; i < a->group_count; i++)
+		if (a->groups[i] == group)
+			return true;
+	return a->group_count == 0;
+}
+
+static bool is_left_alone(const struct arguments *a, const struct bind_lease *l)
+{
+	return l->state == BIND_LEASE_LIVE ||
+	       (l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS);
+}
+
+static void tell_lease(const struct arguments *a, const struct bind_lease *l)
+{
+	report_note("group %d: %s: %s", l->group, l->text,
+		is_left_alone(a, l) ? "left alone" : "restore");
+}
+
+static int restore_one(struct arguments *a, const struct bind_env *env, const struct bind_lease *l,
+	struct json *list)
+{
+	struct bind_report done = BIND_REPORT_NONE;
+	struct err e = {0};
+
+	tell_lease(a, l);
+	if (a->dry_run || is_left_alone(a, l))
+		return LEAVE_OK;
+	int r = bind_restore(env, l->group, a->kept, &done, &e);
+	if (list)
+		giving_put(list, l->group, &done);
+	else
+		giving_print(stdout, &done);
+	bind_report_fini(&done);
+	if (r < 0)
+		report(&e);
+	return r >= 0 ? LEAVE_OK : r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
+}
+
+static int restore(struct arguments *a, const struct bind_env *env, struct json *doc, struct err *e)
+{
+	struct json *list = doc ? json_put_list(doc, "devices") : NULL;
+	cleanup_free struct bind_lease *leases = NULL;
+	size_t count = 0;
+	int leave = LEAVE_OK;
+
+	if (bind_leases(env, &leases, &count, e) < 0) {
+		report(e);
+		return LEAVE_FAILED;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!is_meant(a, leases[i].group))
+			continue;
+		int one = restore_one(a, env, &leases[i], list);
+		leave = one == LEAVE_FAILED || leave == LEAVE_OK ? one : leave;
+	}
+	if (doc && json_print(doc, e) < 0) {
+		report(e);
+		return LEAVE_FAILED;
+	}
+	return leave;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct arguments a = {.kept = BIND_KEPT_STAYS};
+	struct bind_env env = bind_env_live();
+	struct json *doc = NULL;
+	struct err e = {0};
+
+	int r = parse(v, argc, argv, &a);
+	if (r)
+		return r < 0 ? option_leave(r) : r;
+	r = a.group_count = targets_groups(&a.targets, env.host, a.groups, &e);
+	if (r >= 0 && a.json)
+		r = json_new(1, &doc, &e);
+	if (r < 0) {
+		report(&e);
+		return LEAVE_FAILED;
+	}
+	int leave = restore(&a, &env, doc, &e);
+	json_free(doc);
+	return leave;
+}
+
+const struct verb verb_restore = {
+	.name = "restore",
+	.summary = "bring back what a crash left behind",
+	.help = "restore [ADDRESS…] [OPTION…]\n"
+		"\n"
+		"Gives back every IOMMU group whose owner is gone or whose taking was broken off, "
+		"as\n"
+		"the journal in /run/usher remembers it, and removes entries that mean nothing "
+		"any\n"
+		"more. Groups in use are told and left alone. It may be repeated at any time.\n"
+		"\n"
+		"  --all            also give back what 'usher bind' keeps bound\n"
+		"  --dry-run        only tell\n"
+		"  --json           what went where, for programs\n"
+		"\n"
+		"example: usher restore\n",
+	.run = run,
+};

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/target.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "cli/option.h"
+
+#include <errno.h>
+#include <string.h>
+
+int targets_id(struct targets *t, const struct verb *v, const char *text)
+{
+	char word[10];
+	uint64_t vendor, device;
+
+	size_t len = strlen(text);
+	if (len < sizeof(word))
+		memcpy(word, text, len + 1);
+	char *colon = len < sizeof(word) ? strchr(word, ':') : NULL;
+	if (!colon)
+		return option_wrong(v, "--id: '%s' is not of the form VVVV:DDDD", text);
+	*colon = '\0';
+	if (num_parse(word, 16, UINT16_MAX, &vendor) < 0 ||
+		num_parse(colon + 1, 16, UINT16_MAX, &device) < 0)
+		return option_wrong(v, "--id: '%s' is not of the form VVVV:DDDD", text);
+	if (t->id_count == TARGETS_MAX)
+		return option_wrong(v, "more than %d ids", TARGETS_MAX);
+	struct bind_target *b = &t->list[t->id_count++];
+	b->has_id = true;
+	b->vendor = (uint16_t)vendor;
+	b->device = (uint16_t)device;
+	return 0;
+}
+
+int targets_allow(struct targets *t, const struct verb *v, const char *text)
+{
+	if (t->allow_count == ALLOWS_MAX)
+		return option_wrong(v, "more than %d --allow", ALLOWS_MAX);
+	t->allow[t->allow_count++] = text;
+	return 0;
+}
+
+int targets_operands(struct targets *t, const struct verb *v, int count, char **words, size_t least)
+{
+	for (int i = 0; i < count; i++) {
+		if (t->count == TARGETS_MAX)
+			return option_wrong(v, "more than %d devices", TARGETS_MAX);
+		if (pci_address_parse(words[i], &t->list[t->count].address) < 0)
+			return option_wrong(
+				v, "'%s' is not a PCI address like 0000:03:00.0", words[i]);
+		t->count++;
+	}
+	if (t->count < least)
+		return option_wrong(v, "no device is named");
+	if (t->id_count && t->id_count != t->count)
+		return option_wrong(
+			v, "%zu ids for %zu devices: each needs its own", t->id_count, t->count);
+	return 0;
+}
+
+int targets_groups(const struct targets *t, struct host *h, int *ret, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+	struct pci_device d;
+	int n = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		int r = pci_device_read(h, t->list[i].address, &d, e);
+		if (r < 0)
+			return r;
+		if (d.group == PCI_GROUP_NONE)
+			return err_say(e, -ENODEV, "%s: is in no IOMMU group",
+				pci_address_format(d.address, address));
+		int k = 0;
+		while (k < n && ret[k] != d.group)
+			k++;
+		if (k == n)
+			ret[n++] = d.group;
+	}
+	return n;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_TARGET_H
+#define CLI_TARGET_H
+
+#include "bind/bind.h"
+#include "cli/verb.h"
+
+#define TARGETS_MAX 64
+#define ALLOWS_MAX 16
+
+/* The words of a command line that name devices and what is allowed with them. */
+struct targets {
+	struct bind_target list[TARGETS_MAX];
+	size_t count;
+	size_t id_count; /* --id so far: the first belongs to the first address */
+	const char *allow[ALLOWS_MAX];
+	size_t allow_count;
+};
+
+/* Each tells what is wrong. Return: 0, LEAVE_USAGE. */
+int targets_id(struct targets *t, const struct verb *v, const char *text);
+int targets_allow(struct targets *t, const struct verb *v, const char *text);
+/* The operands; @least: how many there must be. Ids and addresses have to go together. */
+int targets_operands(
+	struct targets *t, const struct verb *v, int count, char **words, size_t least);
+
+/*
+ * The IOMMU groups of the targets, each once. @ret has room for TARGETS_MAX.
+ * Return: how many, -ENODEV, -errno.
+ */
+int targets_groups(const struct targets *t, struct host *h, int *ret, struct err *e);
+
+#endif

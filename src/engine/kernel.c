@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/kernel.h"
+#include "base/clean.h"
+#include "base/endian.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "engine/unpack.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * How it works. A bzImage is a real-mode setup part, then a small ELF-less program that carries
+ * the compressed vmlinux as its payload. The setup header (Documentation/arch/x86/boot.rst,
+ * protocol 2.08 and later) says where the payload lies. The vmlinux inside carries the PVH note
+ * by which usher-vmm enters it.
+ */
+#define BOOT_HEADER_SIZE 0x268
+#define BOOT_SETUP_SECTS 0x1f1
+#define BOOT_MAGIC 0x202 /* "HdrS" */
+#define BOOT_VERSION 0x206
+#define BOOT_PAYLOAD_OFFSET 0x248
+#define BOOT_PAYLOAD_LENGTH 0x24c
+#define BOOT_VERSION_PAYLOAD 0x0208 /* first protocol that tells where the payload is */
+#define TAIL_SIZE 4096
+#define PAYLOAD_MAX MIB(256)
+#define VMLINUX_MAX MIB(512)
+
+struct image {
+	int fd;
+	struct stat st;
+	uint8_t head[BOOT_HEADER_SIZE];
+	uint64_t payload_off; /* in the file */
+	uint64_t payload_len;
+};
+
+static int not_a_kernel(const char *path, const char *why, struct err *e)
+{
+	err_say(e, -ENOEXEC, "--kernel: '%s' is not a kernel image: %s", path, why);
+	err_hint(e, "a bzImage (/boot/vmlinuz-…) or an ELF vmlinux is wanted");
+	return -ENOEXEC;
+}
+
+static int find_payload(const char *path, struct image *img, struct err *e)
+{
+	const uint8_t *h = img->head;
+	unsigned sects = h[BOOT_SETUP_SECTS] ? h[BOOT_SETUP_SECTS] : 4;
+
+	if (memcmp(h + BOOT_MAGIC, "HdrS", 4) != 0)
+		return not_a_kernel(path, "neither ELF nor bzImage", e);
+	if (le16_get(h + BOOT_VERSION) < BOOT_VERSION_PAYLOAD)
+		return not_a_kernel(path, "its boot protocol is older than 2.08", e);
+	img->payload_off = (uint64_t)(sects + 1) * 512 + le32_get(h + BOOT_PAYLOAD_OFFSET);
+	img->payload_len = le32_get(h + BOOT_PAYLOAD_LENGTH);
+	if (img->payload_len < 16 || img->payload_len > PAYLOAD_MAX ||
+		!range_ok(img->payload_off, img->payload_len, (uint64_t)img->st.st_size))
+		return not_a_kernel(path, "cut short or damaged", e);
+	return 0;
+}
+
+/* Return: 1 for ELF, 0 for a bzImage whose payload is found, -errno. */
+static int look(const char *path, struct image *img, struct err *e)
+{
+	img->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (img->fd < 0)
+		return err_set(e, -errno, "--kernel: open '%s'", path);
+	if (fstat(img->fd, &img->st) < 0)
+		return err_set(e, -errno, "--kernel: stat '%s'", path);
+	if (!S_ISREG(img->st.st_mode))
+		return not_a_kernel(path, "not a regular file", e);
+	int r = fd_pread_full(img->fd, img->head, sizeof(img->head), 0);
+	if (r == -EIO)
+		return not_a_kernel(path, "too short", e);
+	if (r < 0)
+		return err_set(e, r, "--kernel: read '%s'", path);
+	if (memcmp(img->head, ELFMAG, SELFMAG) == 0)
+		return 1;
+	return find_payload(path, img, e);
+}
+
+int kernel_check(const char *path, struct err *e)
+{
+	struct image img = {.fd = -1};
+
+	int r = look(path, &img, e);
+	fd_close(&img.fd);
+	return r < 0 ? r : 0;
+}
+
+/* FNV-1a: a cache key, not a proof; the size and time of the file are in the name as well. */
+static uint64_t hash(uint64_t h, const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static int cache_dir(char *buf, size_t size)
+{
+	const char *xdg = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
+
+	if (xdg && xdg[0] == '/')
+		return file_path(buf, size, "%s/usher/kernel", xdg);
+	if (home && home[0] == '/' && strcmp(home, "/") != 0)
+		return file_path(buf, size, "%s/.cache/usher/kernel", home);
+	return file_path(buf, size, "/var/cache/usher/kernel");
+}
+
+static int cache_name(const struct image *img, char *buf, size_t size)
+{
+	uint8_t tail[TAIL_SIZE];
+	char dir[FILE_PATH_MAX];
+	off_t end = img->st.st_size > TAIL_SIZE ? img->st.st_size - TAIL_SIZE : 0;
+	size_t len = (size_t)(img->st.st_size - end);
+
+	int r = fd_pread_full(img->fd, tail, len, end);
+	if (r < 0)
+		return r;
+	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), img->head, sizeof(img->head));
+	h = hash(h, tail, len);
+	r = cache_dir(dir, sizeof(dir));
+	if (r < 0)
+		return r;
+	return file_path(buf, size, "%s/vmlinux-%llx-%llx-%016llx", dir,
+		(unsigned long long)img->st.st_size, (unsigned long long)img->st.st_mtim.tv_sec,
+		(unsigned long long)h);
+}
+
+static int open_cached(const char *name, struct kernel *k)
+{
+	uint8_t magic[SELFMAG];
+	cleanup_fd int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	/* A file of somebody else in the cache could put any kernel into a guest. */
+	if (fstat(fd, &st) < 0 || (st.st_uid != geteuid() && st.st_uid != 0))
+		return -EPERM;
+	if (fd_pread_full(fd, magic, sizeof(magic), 0) < 0 || memcmp(magic, ELFMAG, SELFMAG) != 0)
+		return -ENOEXEC;
+	int r = file_path(k->path, sizeof(k->path), "%s", name);
+	if (r == 0)
+		k->fd = TAKE_FD(fd);
+	return r;
+}
+
+static int keep_in_memory(const void *data, size_t len, struct kernel *k)
+{
+	cleanup_fd int fd = memfd_create("vmlinux", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int r = fd_write_full(fd, data, len);
+	if (r < 0)
+		return r;
+	/* The child opens it through its own descriptor table, where it has the same number. */
+	r = file_path(k->path, sizeof(k->path), "/proc/self/fd/%d", fd);
+	if (r == 0)
+		k->fd = TAKE_FD(fd);
+	return r;
+}
+
+static int keep(const char *name, const void *data, size_t len, struct kernel *k)
+{
+	char dir[FILE_PATH_MAX];
+
+	if (name[0] &&
+		file_path(dir, sizeof(dir), "%.*s", (int)(file_base(name) - name - 1), name) == 0 &&
+		file_mkdirs(dir, 0755) == 0 && file_replace(name, data, len, 0644) == 0 &&
+		open_cached(name, k) == 0)
+		return 0;
+	return keep_in_memory(data, len, k);
+}
+
+static int unpack_image(
+	const char *path, struct image *img, const char *name, struct kernel *k, struct err *e)
+{
+	cleanup_free void *packed = malloc(img->payload_len);
+	cleanup_free void *data = NULL;
+	size_t len = 0;
+
+	if (!packed)
+		return err_set(e, -ENOMEM, "--kernel: '%s'", path);
+	int r = fd_pread_full(img->fd, packed, img->payload_len, (off_t)img->payload_off);
+	if (r < 0)
+		return err_set(e, r, "--kernel: read '%s'", path);
+	r = unpack(packed, img->payload_len, VMLINUX_MAX, &data, &len, e);
+	if (r < 0)
+		return err_in(e, r, "--kernel: unpack '%s'", path);
+	if (len < SELFMAG || memcmp(data, ELFMAG, SELFMAG) != 0)
+		return not_a_kernel(path, "what is packed inside is not ELF", e);
+	r = keep(name, data, len, k);
+	return r < 0 ? err_set(e, r, "--kernel: keep the unpacked '%s'", path) : 0;
+}
+
+int kernel_open(const char *path, struct kernel *ret, struct err *e)
+{
+	struct image img = {.fd = -1};
+	char name[FILE_PATH_MAX] = "";
+
+	*ret = (struct kernel){.fd = -1};
+	int r = look(path, &img, e);
+	if (r == 1) {
+		ret->cached = 2;
+		r = file_path(ret->path, sizeof(ret->path), "%s", path);
+		if (r == 0)
+			ret->fd = TAKE_FD(img.fd);
+	} else if (r == 0) {
+		if (cache_name(&img, name, sizeof(name)) < 0)
+			name[0] = '\0';
+		if (name[0] && open_cached(name, ret) == 0)
+			ret->cached = 1;
+		else
+			r = unpack_image(path, &img, name, ret, e);
+	}
+	fd_close(&img.fd);
+	return r;
+}
+
+void kernel_close(struct kernel *k)
+{
+	fd_close(&k->fd);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/spec.h"
+#include "base/err.h"
+#include "base/num.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int parse_id(const char *text, struct guest_device *d)
+{
+	unsigned vendor, device;
+	int end = -1;
+
+	if (strlen(text) != 9 || sscanf(text, "%4x:%4x%n", &vendor, &device, &end) != 2 || end != 9)
+		return -EINVAL;
+	d->vendor = (uint16_t)vendor;
+	d->device = (uint16_t)device;
+	return 0;
+}
+
+static int parse_key(const char *key, struct guest_device *d, struct err *e)
+{
+	if (strncmp(key, "id=", 3) == 0) {
+		if (parse_id(key + 3, d) < 0)
+			return err_say(
+				e, -EINVAL, "--device: '%s' is not vendor:device in hex", key + 3);
+		return 0;
+	}
+	err_say(e, -EINVAL, "--device: unknown key '%s'", key);
+	err_hint(e, "keys: id=VVVV:DDDD (refuse another device at that address)");
+	return -EINVAL;
+}
+
+int spec_add_device(struct guest_spec *s, const char *text, struct err *e)
+{
+	struct guest_device d = {0};
+	char copy[128];
+	char *rest = copy;
+
+	if (s->device_count == SPEC_DEVICES_MAX)
+		return err_say(e, -E2BIG, "--device: more than %d devices", SPEC_DEVICES_MAX);
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", text) >= sizeof(copy))
+		return err_say(e, -EINVAL, "--device: '%.40s…' is too long", text);
+	const char *address = strsep(&rest, ",");
+	if (pci_address_parse(address, &d.address) < 0) {
+		err_say(e, -EINVAL, "--device: '%s' is not a PCI address", address);
+		err_hint(e, "an address looks like 0000:01:00.0; 'usher list' shows them");
+		return -EINVAL;
+	}
+	while (rest) {
+		int r = parse_key(strsep(&rest, ","), &d, e);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < s->device_count; i++) {
+		if (pci_address_equal(s->devices[i].address, d.address))
+			return err_say(e, -EEXIST, "--device: %s is named twice", address);
+	}
+	s->devices[s->device_count++] = d;
+	return 0;
+}
+
+static int check_name(const char *name, struct err *e)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	size_t len = strlen(name);
+
+	if (!len || len > SPEC_NAME_MAX || name[0] == '.' || strspn(name, allowed) != len) {
+		err_say(e, -EINVAL, "--name: '%s' cannot be a guest's name", name);
+		err_hint(e, "1 to %d of letters, digits, '-', '_' and '.', not starting with '.'",
+			SPEC_NAME_MAX);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_file(const char *option, const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set(e, -errno, "%s: open '%s'", option, path);
+	(void)close(fd);
+	return 0;
+}
+
+int spec_check(const struct guest_spec *s, struct err *e)
+{
+	int r = check_name(s->name, e);
+
+	if (r < 0)
+		return r;
+	if (s->memory < MIB(32) || s->memory % MIB(1)) {
+		err_say(e, -EINVAL, "--memory: %llu bytes is not a guest's memory",
+			(unsigned long long)s->memory);
+		err_hint(e, "whole MiB, at least 32M: --memory 512M");
+		return -EINVAL;
+	}
+	if (s->cpus < 1 || s->cpus > SPEC_CPUS_MAX)
+		return err_say(e, -EINVAL, "--cpus: %u is not in 1..%d", s->cpus, SPEC_CPUS_MAX);
+	if (s->kernel && (r = check_file("--kernel", s->kernel, e)) < 0)
+		return r;
+	if (s->initrd && (r = check_file("--initrd", s->initrd, e)) < 0)
+		return r;
+	return 0;
+}

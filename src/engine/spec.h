@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_SPEC_H
+#define ENGINE_SPEC_H
+
+#include "pci/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+#define SPEC_NAME_MAX 48 /* guest names become file names and process titles */
+#define SPEC_DEVICES_MAX 32
+#define SPEC_CPUS_MAX 64
+
+/*
+ * One engine-neutral description of a guest: what it is, not who runs it. Texts belong to the
+ * caller (the command line) and outlive the spec.
+ */
+struct guest_device {
+	struct pci_address address;
+	uint16_t vendor; /* 0: not checked */
+	uint16_t device;
+};
+
+struct guest_spec {
+	const char *name;
+	const char *kernel; /* path: bzImage or ELF vmlinux; NULL: the engine's own boot */
+	const char *initrd; /* path, NULL: none */
+	const char *cmdline; /* NULL: none */
+	uint64_t memory; /* [bytes], whole MiB */
+	unsigned cpus; /* [1, SPEC_CPUS_MAX] */
+	bool has_memory; /* said by the user, not a default */
+	bool has_cpus;
+	bool timing; /* print start-up phases and exits at the end */
+	size_t device_count;
+	struct guest_device devices[SPEC_DEVICES_MAX];
+	char *const *engine_args; /* after "--", NULL-terminated; NULL: none */
+};
+
+/* What was not said on the command line. */
+#define SPEC_DEFAULT_MEMORY MIB(512)
+#define SPEC_DEFAULT_NAME "guest"
+
+/*
+ * "ADDRESS[,id=VVVV:DDDD]" as --device takes it, appended to @s.
+ * Return: 0, -EINVAL (malformed, unknown key), -EEXIST (twice), -E2BIG.
+ */
+int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
+
+/*
+ * Everything that can be wrong with the description itself: name, memory, cpus, files that
+ * cannot be read. Return: 0, -EINVAL, -errno of a file.
+ */
+int spec_check(const struct guest_spec *s, struct err *e);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/unpack.h"
+#include "base/clean.h"
+#include "base/endian.h"
+#include "base/err.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+/*
+ * libarchive knows every compression the kernel's build knows, through one call. It pulls in nine
+ * further libraries, which a start with a cached kernel must not pay for: hence dlopen(), with
+ * the five functions by name. Their types are those of libarchive's archive(3) manual.
+ */
+struct archive;
+struct archive_entry;
+
+struct lib {
+	void *handle;
+	struct archive *(*read_new)(void);
+	int (*read_support_filter_all)(struct archive *);
+	int (*read_support_format_raw)(struct archive *);
+	int (*read_open_memory)(struct archive *, const void *, size_t);
+	int (*read_next_header)(struct archive *, struct archive_entry **);
+	ssize_t (*read_data)(struct archive *, void *, size_t);
+	int (*read_free)(struct archive *);
+	const char *(*error_string)(struct archive *);
+};
+
+static int lib_open(struct lib *l, struct err *e)
+{
+	const struct {
+		const char *name;
+		void *slot;
+	} wanted[] = {
+		{"archive_read_new", &l->read_new},
+		{"archive_read_support_filter_all", &l->read_support_filter_all},
+		{"archive_read_support_format_raw", &l->read_support_format_raw},
+		{"archive_read_open_memory", &l->read_open_memory},
+		{"archive_read_next_header", &l->read_next_header},
+		{"archive_read_data", &l->read_data},
+		{"archive_read_free", &l->read_free},
+		{"archive_error_string", &l->error_string},
+	};
+
+	l->handle = dlopen("libarchive.so.13", RTLD_NOW | RTLD_LOCAL);
+	if (!l->handle) {
+		err_say(e, -ELIBACC, "libarchive is not installed");
+		err_hint(e, "apt install libarchive13, or give an ELF vmlinux");
+		return -ELIBACC;
+	}
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		void *f = dlsym(l->handle, wanted[i].name);
+		if (!f)
+			return err_say(e, -ELIBACC, "libarchive lacks %s", wanted[i].name);
+		memcpy(wanted[i].slot, &f, sizeof(f)); /* POSIX's way to store a function */
+	}
+	return 0;
+}
+
+/*
+ * The kernel's build appends the unpacked size, 4 bytes, to every payload but gzip's (whose own
+ * trailer is that size): arch/x86/boot/compressed/Makefile, "size_append". lz4's and zstd's
+ * readers would take them for the next frame.
+ */
+static size_t without_size(const uint8_t *p, size_t len)
+{
+	return len > 6 && !(p[0] == 0x1f && p[1] == 0x8b) ? len - 4 : len;
+}
+
+static int read_all(
+	struct lib *l, struct archive *a, size_t max, void **ret, size_t *ret_len, struct err *e)
+{
+	size_t room = (size_t)64 << 20, len = 0;
+	cleanup_free char *buf = malloc(room);
+
+	for (;;) {
+		if (!buf)
+			return err_set(e, -ENOMEM, "unpack");
+		ssize_t n = l->read_data(a, buf + len, room - len);
+		if (n < 0)
+			return err_say(e, -ENOEXEC, "damaged: %s", l->error_string(a));
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > max)
+			return err_say(e, -EFBIG, "more than %zu MiB unpacked", max >> 20);
+		if (len == room) {
+			char *more = realloc(buf, room *= 2);
+			if (!more)
+				return err_set(e, -ENOMEM, "unpack");
+			buf = more;
+		}
+	}
+	*ret = TAKE_PTR(buf);
+	*ret_len = len;
+	return 0;
+}
+
+int unpack(const void *data, size_t len, size_t max, void **ret, size_t *ret_len, struct err *e)
+{
+	struct lib l = {0};
+	struct archive_entry *entry;
+
+	int r = lib_open(&l, e);
+	if (r < 0)
+		return r;
+	struct archive *a = l.read_new();
+	if (!a)
+		return err_set(e, -ENOMEM, "unpack");
+	/* Returns a warning, not 0, when a filter needs an outside program: not an error. */
+	(void)l.read_support_filter_all(a);
+	(void)l.read_support_format_raw(a);
+	if (l.read_open_memory(a, data, without_size(data, len)) != 0 ||
+		l.read_next_header(a, &entry) != 0)
+		r = err_say(e, -ENOEXEC, "%s",
+			l.error_string(a) ? l.error_string(a) : "not compressed");
+	else
+		r = read_all(&l, a, max, ret, ret_len, e);
+	(void)l.read_free(a);
+	return r;
+}

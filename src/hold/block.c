@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Disks below a device. Who holds one is told twice over: by what the kernel shows (mounts, swap,
+ * holders/), which gives the words, and by asking for the exclusive claim, which catches what
+ * shows nowhere, such as a ZFS pool. Without a claim and without words a disk is free.
+ */
+#include "base/file.h"
+#include "base/num.h"
+#include "hold/view.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEPTH_MAX 8 /* dm on md on dm … */
+#define VISITS_MAX 256 /* volumes on one disk: a snapshot could make them branch without end */
+
+/* One disk or partition, and what it turned out to be used for. */
+struct use {
+	struct hold_case *c;
+	char text[256];
+	bool absolute;
+	int depth;
+	unsigned *visits;
+};
+
+/* Mount points without which the host does not run. */
+static bool host_needs(const char *where)
+{
+	return strcmp(where, "/") == 0 || strcmp(where, "/usr") == 0 ||
+	       strcmp(where, "/boot") == 0 || strncmp(where, "/boot/", 6) == 0;
+}
+
+/* A line of mountinfo: "ID PARENT MAJOR:MINOR ROOT WHERE OPTIONS … - TYPE SOURCE …". */
+struct mount {
+	char dev[32];
+	char where[256];
+	char type[32];
+	char source[256];
+};
+
+static bool mount_parse(const char *line, struct mount *m)
+{
+	size_t len = strcspn(line, "\n");
+	const char *dash = memmem(line, len, " - ", 3);
+	char text[1024];
+
+	if (!dash || (size_t)(dash - line) >= sizeof(text))
+		return false;
+	memcpy(text, line, (size_t)(dash - line));
+	text[dash - line] = '\0';
+	if (sscanf(text, "%*s %*s %31s %*s %255s", m->dev, m->where) != 2)
+		return false;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)(line + len - dash - 3), dash + 3);
+	return sscanf(text, "%31s %255s", m->type, m->source) == 2;
+}
+
+/* The next line, or NULL. */
+static const char *next_line(const char *line)
+{
+	const char *end = strchr(line, '\n');
+
+	return end && end[1] ? end + 1 : NULL;
+}
+
+static void say(struct use *u, const char *what, const char *where)
+{
+	size_t n = strlen(u->text);
+
+	(void)snprintf(u->text + n, sizeof(u->text) - n, "%s%s%s", n ? ", " : "", what, where);
+}
+
+static void find_mounts(struct use *u, const char *name, const char *dev)
+{
+	const char *mounts = u->c->view->mounts;
+	unsigned found = 0;
+	struct mount m;
+	char node[96];
+
+	(void)snprintf(node, sizeof(node), "/dev/%s", name);
+	for (const char *line = *mounts ? mounts : NULL; line; line = next_line(line)) {
+		/* btrfs and the like mount an anonymous device number; their source is the node. */
+		if (!mount_parse(line, &m) ||
+			(strcmp(m.dev, dev) != 0 && strcmp(m.source, node) != 0))
+			continue;
+		if (host_needs(m.where))
+			u->absolute = true;
+		/* A place that the host needs is told, however many others there are. */
+		if (found++ < 2 || host_needs(m.where))
+			say(u, "mounted at ", m.where);
+	}
+}
+
+static void find_swap(struct use *u, const char *name, const char *alias)
+{
+	const char *swaps = u->c->view->swaps;
+
+	for (const char *line = *swaps ? swaps : NULL; line; line = next_line(line)) {
+		char node[256];
+
+		if (sscanf(line, "%255s", node) != 1 || node[0] != '/')
+			continue;
+		const char *base = file_base(node);
+		if (strcmp(base, name) == 0 || (*alias && strcmp(base, alias) == 0))
+			say(u, "swap space", "");
+	}
+}
+
+/* "vg-root" for dm-0, "" for what has no other name. */
+static void alias_read(struct host *h, const char *name, char *buf, size_t size)
+{
+	char path[FILE_PATH_MAX];
+
+	buf[0] = '\0';
+	if (file_path(path, sizeof(path), "/sys/class/block/%s/dm/name", name) < 0 ||
+		host_read_text(h, path, buf, size) < 0)
+		buf[0] = '\0';
+}
+
+static int look(struct use *u, const char *name);
+
+static int look_holder(void *arg, const char *name)
+{
+	struct use *u = arg;
+	struct use above = {.c = u->c, .depth = u->depth + 1, .visits = u->visits};
+	char alias[128], text[sizeof(above.text) + 160];
+
+	bool enough = u->depth == DEPTH_MAX || ++*u->visits > VISITS_MAX;
+	int r = enough ? 0 : look(&above, name);
+	if (r < 0)
+		return r;
+	u->absolute = u->absolute || above.absolute;
+	alias_read(u->c->view->host, name, alias, sizeof(alias));
+	(void)snprintf(text, sizeof(text), "%s%s%s%s%s%s", name, *alias ? " (" : "", alias,
+		*alias ? ")" : "", above.text[0] ? ", " : "", above.text);
+	say(u, "part of ", text);
+	return 0;
+}
+
+/* What @name is used for, as far as the kernel shows it. */
+static int look(struct use *u, const char *name)
+{
+	struct host *h = u->c->view->host;
+	char path[FILE_PATH_MAX], dev[32], alias[128];
+
+	int r = file_path(path, sizeof(path), "/sys/class/block/%s/dev", name);
+	if (r < 0)
+		return r;
+	if (host_read_text(h, path, dev, sizeof(dev)) < 0)
+		(void)snprintf(dev, sizeof(dev), "?");
+	alias_read(h, name, alias, sizeof(alias));
+	find_mounts(u, name, dev);
+	find_swap(u, name, alias);
+	r = file_path(path, sizeof(path), "/sys/class/block/%s/holders", name);
+	if (r == 0)
+		r = h->ops->list(h, path, look_holder, u);
+	return r == -ENOENT ? 0 : r;
+}
+
+/*
+ * Whether / is on a file system that hides its disks behind an anonymous device number: then a
+ * disk that is claimed for a reason nobody shows may be one of them.
+ */
+static bool root_hides_its_disks(const struct hold_view *v)
+{
+	static const char *const types[] = {"btrfs", "zfs", "bcachefs"};
+	struct mount m;
+
+	for (const char *line = *v->mounts ? v->mounts : NULL; line; line = next_line(line)) {
+		if (!mount_parse(line, &m) || strcmp(m.where, "/") != 0)
+			continue;
+		for (size_t i = 0; i < COUNT(types); i++)
+			if (strcmp(m.type, types[i]) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* Says with its own words why a claim could not be had, when nothing else explains it. */
+static int judge_claim(struct hold_case *c, const char *name, bool explained)
+{
+	struct hold_view *v = c->view;
+	int busy = v->host->ops->block_busy(v->host, name);
+
+	if (busy == 0 || explained || busy == -ENOMEDIUM || busy == -ENXIO)
+		return 0;
+	if (busy == 1)
+		return hold_add(c, "block", root_hides_its_disks(v) ? HOLD_ABSOLUTE : HOLD_PLAIN,
+			name, "in use by the kernel: a file system, a volume or a pool");
+	return hold_add(c, "block", HOLD_UNSURE, name, "whether it is in use cannot be told: %s",
+		strerror(-busy));
+}
+
+/* Paths of NVMe multipath have a disk without a node: the subsystem's disk stands for them. */
+static bool is_hidden(struct host *h, const char *name)
+{
+	char path[FILE_PATH_MAX];
+	uint64_t hidden = 0;
+
+	return file_path(path, sizeof(path), "/sys/class/block/%s/hidden", name) == 0 &&
+	       host_read_number(h, path, &hidden) == 0 && hidden;
+}
+
+struct controllers {
+	const struct hold_case *c;
+	const char *folder;
+	bool ours;
+};
+
+static int match_controller(void *arg, const char *name)
+{
+	struct controllers *x = arg;
+	struct host *h = x->c->view->host;
+	char path[FILE_PATH_MAX], target[HOLD_TARGET_MAX];
+
+	if (file_path(path, sizeof(path), "%s/%s", x->folder, name) == 0 &&
+		h->ops->link(h, path, target, sizeof(target)) >= 0)
+		x->ours = x->ours || hold_below(x->c, target);
+	return 0;
+}
+
+/*
+ * An NVMe disk with native multipath is below its subsystem,
+ * ../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1, and the subsystem links to its
+ * controllers, which are below their PCI functions.
+ */
+static bool below_by_subsystem(const struct hold_case *c, const char *target)
+{
+	static const char mark[] = "/nvme-subsystem/";
+	const char *p = strstr(target, mark);
+	char folder[FILE_PATH_MAX];
+	struct controllers x = {.c = c, .folder = folder};
+
+	if (!p)
+		return false;
+	p += sizeof(mark) - 1;
+	if (file_path(folder, sizeof(folder), "/sys/class/nvme-subsystem/%.*s",
+		    (int)strcspn(p, "/"), p) < 0)
+		return false;
+	(void)c->view->host->ops->list(c->view->host, folder, match_controller, &x);
+	return x.ours;
+}
+
+static bool is_partition(struct host *h, const char *name)
+{
+	char path[FILE_PATH_MAX];
+	uint64_t n;
+
+	return file_path(path, sizeof(path), "/sys/class/block/%s/partition", name) == 0 &&
+	       host_read_number(h, path, &n) == 0;
+}
+
+/* Return: 1 when @name is held, 0, -errno. */
+static int judge(struct hold_case *c, const char *name, bool explained)
+{
+	unsigned visits = 0;
+	struct use u = {.c = c, .visits = &visits};
+	size_t before = c->found->count;
+
+	int r = look(&u, name);
+	if (r == 0 && u.text[0])
+		r = hold_add(
+			c, "block", u.absolute ? HOLD_ABSOLUTE : HOLD_PLAIN, name, "%s", u.text);
+	if (r == 0 && !u.text[0])
+		r = judge_claim(c, name, explained);
+	return r < 0 ? r : c->found->count > before;
+}
+
+int hold_block(struct hold_case *c)
+{
+	const struct hold_links *l = &c->view->block;
+	struct host *h = c->view->host;
+	bool held = false;
+
+	/* Partitions first: one that is claimed explains why its disk cannot be. */
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < l->count; i++) {
+			const struct hold_link *b = &l->list[i];
+
+			if (!hold_below(c, b->target) && !below_by_subsystem(c, b->target))
+				continue;
+			if (is_partition(h, b->name) != (pass == 0) || is_hidden(h, b->name))
+				continue;
+			int r = judge(c, b->name, held && pass == 1);
+			if (r < 0)
+				return r;
+			held = held || r;
+		}
+	}
+	return 0;
+}

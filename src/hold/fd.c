@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes with a device node open: graphics, sound, NVMe, disks, VFIO devices and whatever
+ * else has a node below the device. Found by the node's number, not by names in /dev, which a
+ * container may have elsewhere.
+ */
+#include "base/file.h"
+#include "hold/view.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+/* "dri/card1" as the kernel names the node, else the last part of its link. */
+static void node_name(struct host *h, const struct hold_open *o, char *buf, size_t size)
+{
+	static const char key[] = "DEVNAME=";
+	char path[FILE_PATH_MAX], text[1024];
+
+	(void)file_path(buf, size, "%s", file_base(o->target));
+	if (file_path(path, sizeof(path), "/sys/dev/%s/%u:%u/uevent",
+		    o->holder.is_block ? "block" : "char", major(o->holder.rdev),
+		    minor(o->holder.rdev)) < 0 ||
+		host_read_text(h, path, text, sizeof(text)) < 0)
+		return;
+	const char *p = strstr(text, key);
+	if (p && (p == text || p[-1] == '\n')) {
+		p += sizeof(key) - 1;
+		(void)snprintf(buf, size, "%.*s", (int)strcspn(p, "\n"), p);
+	}
+}
+
+int hold_fd(struct hold_case *c)
+{
+	struct hold_view *v = c->view;
+	char process[96], node[64];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < v->nr_opens; i++) {
+		const struct hold_open *o = &v->opens[i];
+
+		if (!o->target || !hold_below(c, o->target))
+			continue;
+		node_name(v->host, o, node, sizeof(node));
+		hold_process_name(v, &o->holder, process, sizeof(process));
+		r = hold_add(c, strstr(o->target, "/vfio-dev/") ? "vfio" : "fd", HOLD_PLAIN, node,
+			"open in %s", process);
+	}
+	/* Without a driver a device has no nodes, so nobody can have one open. */
+	if (r == 0 && v->blind && c->device->driver[0])
+		r = hold_add(c, "fd", HOLD_UNSURE, "processes",
+			"those of other users cannot be looked at: %s", strerror(-v->blind));
+	return r;
+}

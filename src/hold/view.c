@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include "hold/view.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+struct link_reader {
+	struct host *host;
+	const char *folder;
+	struct hold_links *links;
+};
+
+static int link_add(void *arg, const char *name)
+{
+	const struct link_reader *r = arg;
+	struct hold_links *l = r->links;
+	char path[FILE_PATH_MAX], target[HOLD_TARGET_MAX];
+
+	/* Names of the kernel's devices are short; what is not one of them is not ours to judge. */
+	if (strlen(name) >= sizeof(l->list->name) ||
+		file_path(path, sizeof(path), "%s/%s", r->folder, name) < 0)
+		return 0;
+	if (r->host->ops->link(r->host, path, target, sizeof(target)) < 0)
+		return 0;
+	struct hold_link *list = reallocarray(l->list, l->count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	l->list = list;
+	char *copy = strdup(target);
+	if (!copy)
+		return -ENOMEM;
+	struct hold_link *x = &list[l->count++];
+	memset(x->name, 0, sizeof(x->name));
+	memcpy(x->name, name, strlen(name));
+	x->target = copy;
+	return 0;
+}
+
+static int link_order(const void *a, const void *b)
+{
+	const struct hold_link *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+int hold_links_read(struct host *h, const char *folder, struct hold_links *ret)
+{
+	struct link_reader r = {.host = h, .folder = folder, .links = ret};
+
+	int x = h->ops->list(h, folder, link_add, &r);
+	if (ret->count)
+		qsort(ret->list, ret->count, sizeof(*ret->list), link_order);
+	return x == -ENOENT ? 0 : x;
+}
+
+void hold_links_free(struct hold_links *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->list[i].target);
+	free(l->list);
+	*l = (struct hold_links){0};
+}
+
+static int open_order(const void *a, const void *b)
+{
+	const struct host_holder *x = &((const struct hold_open *)a)->holder;
+	const struct host_holder *y = &((const struct hold_open *)b)->holder;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	if (x->is_block != y->is_block)
+		return x->is_block - y->is_block;
+	return x->rdev < y->rdev ? -1 : x->rdev > y->rdev;
+}
+
+/* A process has its terminal and /dev/null open many times over: those are memory devices and ttys. */
+#define MAJOR_MEM 1
+#define MAJOR_PTY_FIRST 136
+#define MAJOR_PTY_LAST 143
+
+static int open_add(void *arg, const struct host_holder *o)
+{
+	struct hold_view *v = arg;
+	unsigned m = major(o->rdev);
+
+	if (!o->is_block && (m == MAJOR_MEM || (m >= MAJOR_PTY_FIRST && m <= MAJOR_PTY_LAST)))
+		return 0;
+	if (v->nr_opens % 64 == 0) {
+		struct hold_open *list = reallocarray(v->opens, v->nr_opens + 64, sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		v->opens = list;
+	}
+	v->opens[v->nr_opens++] = (struct hold_open){.holder = *o};
+	return 0;
+}
+
+/* The same node is often open in many processes: its link is read once for all. */
+static int open_resolve(struct hold_view *v, size_t i)
+{
+	const struct host_holder *o = &v->opens[i].holder;
+	char path[FILE_PATH_MAX], target[HOLD_TARGET_MAX];
+
+	for (size_t j = 0; j < i; j++) {
+		const struct hold_open *x = &v->opens[j];
+		if (x->holder.rdev != o->rdev || x->holder.is_block != o->is_block)
+			continue;
+		v->opens[i].target = x->target ? strdup(x->target) : NULL;
+		return x->target && !v->opens[i].target ? -ENOMEM : 0;
+	}
+	int r = file_path(path, sizeof(path), "/sys/dev/%s/%u:%u", o->is_block ? "block" : "char",
+		major(o->rdev), minor(o->rdev));
+	if (r < 0 || v->host->ops->link(v->host, path, target, sizeof(target)) < 0)
+		return r;
+	v->opens[i].target = strdup(target);
+	return v->opens[i].target ? 0 : -ENOMEM;
+}
+
+static int opens_read(struct hold_view *v)
+{
+	int r = v->host->ops->holders(v->host, open_add, v);
+	size_t n = 0;
+
+	if (r == -EACCES || r == -EPERM) {
+		v->blind = r;
+		r = 0;
+	}
+	if (r < 0)
+		return r;
+	if (v->nr_opens)
+		qsort(v->opens, v->nr_opens, sizeof(*v->opens), open_order);
+	for (size_t i = 0; i < v->nr_opens; i++)
+		if (n == 0 || open_order(&v->opens[n - 1], &v->opens[i]) != 0)
+			v->opens[n++] = v->opens[i];
+	v->nr_opens = n;
+	for (size_t i = 0; r == 0 && i < v->nr_opens; i++)
+		r = open_resolve(v, i);
+	return r;
+}
+
+static int address_add(void *arg, const struct host_net_address *a)
+{
+	struct hold_view *v = arg;
+	struct host_net_address *list =
+		reallocarray(v->addresses, v->nr_addresses + 1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	v->addresses = list;
+	list[v->nr_addresses++] = *a;
+	return 0;
+}
+
+/* What a kernel was built without, or a container hides, is not there: "" then. */
+static int text_read(struct host *h, const char *path, char **ret)
+{
+	ssize_t n = host_read_all(h, path, ret);
+
+	if (n >= 0)
+		return 0;
+	*ret = NULL;
+	if (n != -ENOENT)
+		return (int)n;
+	*ret = strdup("");
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int view_read(struct hold_view *v)
+{
+	const struct {
+		const char *folder;
+		struct hold_links *links;
+	} classes[] = {
+		{"/sys/class/block", &v->block},
+		{"/sys/class/net", &v->net},
+		{"/sys/class/input", &v->input},
+		{"/sys/class/tty", &v->tty},
+	};
+	const struct {
+		const char *path;
+		char **text;
+	} texts[] = {
+		{"/proc/self/mountinfo", &v->mounts},
+		{"/proc/swaps", &v->swaps},
+		{"/proc/net/route", &v->routes},
+		{"/proc/net/ipv6_route", &v->routes6},
+		{"/etc/passwd", &v->users},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < COUNT(classes); i++)
+		r = hold_links_read(v->host, classes[i].folder, classes[i].links);
+	for (size_t i = 0; r == 0 && i < COUNT(texts); i++)
+		r = text_read(v->host, texts[i].path, texts[i].text);
+	if (r == 0)
+		r = v->host->ops->addresses(v->host, address_add, v);
+	if (r == 0)
+		r = opens_read(v);
+	hold_ssh_address(v->host, v->ssh, sizeof(v->ssh));
+	return r;
+}
+
+int hold_view_new(struct host *h, struct hold_view **ret, struct err *e)
+{
+	struct hold_view *v = calloc(1, sizeof(*v));
+	int r = -ENOMEM;
+
+	if (v) {
+		v->host = h;
+		r = view_read(v);
+	}
+	if (r < 0) {
+		hold_view_free(v);
+		return err_set(e, r, "read who uses the devices of this host");
+	}
+	*ret = v;
+	return 0;
+}
+
+void hold_view_free(struct hold_view *v)
+{
+	if (!v)
+		return;
+	hold_links_free(&v->block);
+	hold_links_free(&v->net);
+	hold_links_free(&v->input);
+	hold_links_free(&v->tty);
+	for (size_t i = 0; i < v->nr_opens; i++)
+		free(v->opens[i].target);
+	free(v->opens);
+	free(v->addresses);
+	free(v->mounts);
+	free(v->swaps);
+	free(v->routes);
+	free(v->routes6);
+	free(v->users);
+	free(v);
+}

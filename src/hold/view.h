@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HOLD_VIEW_H
+#define HOLD_VIEW_H
+
+#include "hold/hold.h"
+#include "pci/device.h"
+#include "pci/host.h"
+
+#include <stdarg.h>
+
+#define HOLD_TARGET_MAX 512
+
+/*
+ * What all sources look at, read once. sysfs names every class device by a link whose target
+ * goes through the PCI function that it is below, so one link tells whose it is.
+ */
+struct hold_link {
+	char name[64];
+	char *target; /* "../../devices/pci0000:00/0000:00:04.0/nvme/nvme0/nvme0n1" */
+};
+
+struct hold_links {
+	size_t count;
+	struct hold_link *list; /* by name */
+};
+
+/* A descriptor of a node that some process has open. */
+struct hold_open {
+	struct host_holder holder;
+	char *target; /* of /sys/dev/{char,block}/MAJOR:MINOR; NULL: no such link */
+};
+
+struct hold_view {
+	struct host *host;
+	struct hold_links block;
+	struct hold_links net;
+	struct hold_links input;
+	struct hold_links tty;
+	size_t nr_opens;
+	struct hold_open *opens; /* by pid, then node; each pair once */
+	int blind; /* -errno when some processes could not be looked at */
+	size_t nr_addresses;
+	struct host_net_address *addresses;
+	char *mounts; /* /proc/self/mountinfo; every text is "" when it is not there */
+	char *swaps; /* /proc/swaps */
+	char *routes; /* /proc/net/route */
+	char *routes6; /* /proc/net/ipv6_route */
+	char *users; /* /etc/passwd */
+	char ssh[64]; /* local address of the SSH session that usher runs in; "" for none */
+};
+
+/* One question: what a source gets, and where it puts its answers. */
+struct hold_case {
+	struct hold_view *view;
+	const struct pci_device *device;
+	char address[PCI_ADDRESS_TEXT];
+	struct holds *found;
+};
+
+/* Whether a link's target goes through the device in question. */
+bool hold_below(const struct hold_case *c, const char *target);
+
+/* The links in a class's folder; none when it is not there. Return: 0, -ENOMEM, -errno. */
+int hold_links_read(struct host *h, const char *folder, struct hold_links *ret);
+void hold_links_free(struct hold_links *l);
+
+enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_UNSURE };
+
+/* Adds one answer, escaped. Return: 0, -ENOMEM. */
+int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, const char *object,
+	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* "Xorg (pid 1203, root)". */
+void hold_process_name(
+	const struct hold_view *v, const struct host_holder *o, char *buf, size_t size);
+
+/* The sources, in the order in which they answer. Return: 0, -ENOMEM, -errno. */
+int hold_block(struct hold_case *c);
+int hold_net(struct hold_case *c);
+int hold_vfio(struct hold_case *c);
+int hold_sriov(struct hold_case *c);
+int hold_gpu(struct hold_case *c);
+int hold_input(struct hold_case *c);
+int hold_fd(struct hold_case *c);
+
+/* The local address of the SSH session that usher runs in; "" for none. */
+void hold_ssh_address(struct host *h, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "pci/device.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEVICES "/sys/bus/pci/devices"
+
+/* A device's folder, to which one attribute's name after the other is put. */
+struct folder {
+	struct host *host;
+	char path[FILE_PATH_MAX];
+	size_t len;
+};
+
+int pci_device_path(struct pci_address a, const char *attr, char *buf, size_t size)
+{
+	char text[PCI_ADDRESS_TEXT];
+
+	return file_path(buf, size, DEVICES "/%s/%s", pci_address_format(a, text), attr);
+}
+
+static const char *attribute(struct folder *f, const char *name)
+{
+	/* Names are ours and short, so they fit. */
+	(void)file_path(f->path + f->len, sizeof(f->path) - f->len, "%s", name);
+	return f->path;
+}
+
+static int number(struct folder *f, const char *name, uint64_t max, uint64_t *ret)
+{
+	int r = host_read_number(f->host, attribute(f, name), ret);
+
+	return r < 0 ? r : *ret > max ? -ERANGE : 0;
+}
+
+static int ids_read(struct folder *f, struct pci_device *d)
+{
+	uint64_t vendor = 0, device = 0, class = 0, n;
+
+	int r = number(f, "vendor", UINT16_MAX, &vendor);
+	if (r == 0)
+		r = number(f, "device", UINT16_MAX, &device);
+	if (r == 0)
+		r = number(f, "class", 0xffffff, &class);
+	if (r < 0)
+		return r;
+	d->vendor = (uint16_t)vendor;
+	d->device = (uint16_t)device;
+	d->class = (uint32_t) class;
+	/* Bridges have no subsystem, and old kernels tell no revision. */
+	if (number(f, "subsystem_vendor", UINT16_MAX, &n) == 0)
+		d->subvendor = (uint16_t)n;
+	if (number(f, "subsystem_device", UINT16_MAX, &n) == 0)
+		d->subdevice = (uint16_t)n;
+	if (number(f, "revision", UINT8_MAX, &n) == 0)
+		d->revision = (uint8_t)n;
+	return 0;
+}
+
+/* A text that may be absent; what does not fit must not pass for something shorter. */
+static int text(struct folder *f, const char *name, char *buf, size_t size)
+{
+	int r = host_read_text(f->host, attribute(f, name), buf, size);
+
+	if (r < 0)
+		buf[0] = '\0';
+	return r == -EFBIG || r == -EIO ? r : 0;
+}
+
+/* readlink() on what exists and is no link says EINVAL: one call, nothing opened, nothing woken. */
+static bool exists(struct folder *f, const char *name)
+{
+	char target[FILE_PATH_MAX];
+
+	ssize_t n = f->host->ops->link(f->host, attribute(f, name), target, sizeof(target));
+	return n >= 0 || n == -EINVAL;
+}
+
+/* Whether to read what the kernel shows under the device's lock only. */
+enum reach { READ_ALL, READ_UNLOCKED };
+
+static int override_read(struct folder *f, struct pci_device *d)
+{
+	int r = text(f, "driver_override", d->driver_override, sizeof(d->driver_override));
+
+	if (strcmp(d->driver_override, "(null)") == 0)
+		d->driver_override[0] = '\0';
+	return r;
+}
+
+static int state_read(struct folder *f, enum reach reach, struct pci_device *d)
+{
+	char name[PCI_NAME_MAX];
+	uint64_t n;
+
+	int r = host_link_name(f->host, attribute(f, "driver"), d->driver, sizeof(d->driver));
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = host_link_name(f->host, attribute(f, "iommu_group"), name, sizeof(name));
+	if (r < 0 && r != -ENOENT)
+		return r;
+	d->group = PCI_GROUP_NONE;
+	if (r > 0) {
+		if (num_parse(name, 10, INT32_MAX, &n) < 0)
+			return -EINVAL;
+		d->group = (int)n;
+	}
+	r = text(f, "numa_node", name, sizeof(name));
+	d->numa_node = r == 0 && num_parse(name, 10, INT32_MAX, &n) == 0 ? (int)n : -1;
+	r = text(f, "reset_method", d->reset_method, sizeof(d->reset_method));
+	return r == 0 && reach == READ_ALL ? override_read(f, d) : r;
+}
+
+/*
+ * The header type would tell a bridge, but stands in configuration space. The kernel shows
+ * secondary_bus_number for header types 1 and 2 only (pci_bridge_attrs_are_visible()).
+ */
+static bool bridge(struct folder *f, uint32_t class)
+{
+	return class >> 16 == 0x06 && (exists(f, "pci_bus") || exists(f, "secondary_bus_number"));
+}
+
+static int device_read(struct host *h, struct pci_address a, enum reach reach,
+	struct pci_device *ret, struct err *e)
+{
+	struct pci_device d = {.address = a};
+	struct folder f = {.host = h};
+	char address[PCI_ADDRESS_TEXT];
+
+	pci_address_format(a, address);
+	int r = pci_device_path(a, "", f.path, sizeof(f.path));
+	f.len = strlen(f.path);
+	if (r == 0)
+		r = ids_read(&f, &d);
+	if (r == -ENOENT && !exists(&f, "vendor"))
+		return err_say(e, -ENODEV, "%s: there is no such PCI device", address);
+	if (r == 0)
+		r = state_read(&f, reach, &d);
+	if (r < 0)
+		return err_set(e, r, "%s: read '%s'", address, f.path);
+	d.is_bridge = bridge(&f, d.class);
+	*ret = d;
+	return 0;
+}
+
+int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e)
+{
+	return device_read(h, a, READ_ALL, ret, e);
+}
+
+struct listing {
+	struct host *host;
+	enum reach reach;
+	struct err *e;
+	struct pci_device *list;
+	size_t count, room;
+};
+
+static int listing_add(void *arg, const char *name)
+{
+	struct listing *l = arg;
+	struct pci_address a;
+
+	if (pci_address_parse(name, &a) < 0)
+		return 0;
+	if (l->count == l->room) {
+		size_t room = l->room ? 2 * l->room : 32;
+		struct pci_device *list = reallocarray(l->list, room, sizeof(*list));
+		if (!list)
+			return err_set(l->e, -ENOMEM, "list PCI devices");
+		l->list = list;
+		l->room = room;
+	}
+	int r = device_read(l->host, a, l->reach, &l->list[l->count], l->e);
+	if (r == 0)
+		l->count++;
+	return r == -ENODEV ? 0 : r; /* unplugged while we looked */
+}
+
+static int device_order(const void *a, const void *b)
+{
+	const struct pci_device *x = a, *y = b;
+
+	return pci_address_compare(x->address, y->address);
+}
+
+static int list_folder(struct host *h, const char *folder, enum reach reach,
+	struct pci_device **ret, size_t *ret_count, struct err *e)
+{
+	struct listing l = {.host = h, .reach = reach, .e = e};
+
+	int r = h->ops->list(h, folder, listing_add, &l);
+	if (r < 0) {
+		free(l.list);
+		return r;
+	}
+	if (l.count)
+		qsort(l.list, l.count, sizeof(*l.list), device_order);
+	*ret = l.list;
+	*ret_count = l.count;
+	return 0;
+}
+
+int pci_device_list_in(struct host *h, const char *folder, struct pci_device **ret,
+	size_t *ret_count, struct err *e)
+{
+	return list_folder(h, folder, READ_ALL, ret, ret_count, e);
+}
+
+int pci_device_list(struct host *h, struct pci_device **ret, size_t *ret_count, struct err *e)
+{
+	struct err why = {0};
+
+	int r = list_folder(h, DEVICES, READ_UNLOCKED, ret, ret_count, &why);
+	if (r == 0)
+		return 0;
+	if (why.code)
+		return err_say(e, r, "list PCI devices: %s", why.msg);
+	return err_set(e, r, "list PCI devices in '%s'", DEVICES);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "pci/iommu.h"
+#include "base/err.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TABLES "/sys/firmware/acpi/tables"
+
+static int stop_at_first(void *arg, const char *name)
+{
+	return 1;
+}
+
+static int stop_at_table(void *arg, const char *name)
+{
+	/* Remapping tables of Intel, AMD, ARM, RISC-V and of virtio-iommu. */
+	static const char *const tables[] = {"DMAR", "IVRS", "IORT", "RIMT", "VIOT"};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		if (strcmp(name, tables[i]) != 0)
+			continue;
+		*(const char **)arg = tables[i];
+		return 1;
+	}
+	return 0;
+}
+
+static const char *find_table(struct host *h)
+{
+	const char *table = NULL;
+
+	(void)h->ops->list(h, TABLES, stop_at_table, &table);
+	return table;
+}
+
+enum pci_iommu pci_iommu_state(struct host *h)
+{
+	/* Groups without a driver in /sys/class/iommu exist too: on device tree and no-IOMMU hosts. */
+	if (h->ops->list(h, "/sys/kernel/iommu_groups", stop_at_first, NULL) > 0 ||
+		h->ops->list(h, "/sys/class/iommu", stop_at_first, NULL) > 0)
+		return PCI_IOMMU_ON;
+	return find_table(h) ? PCI_IOMMU_KERNEL : PCI_IOMMU_FIRMWARE;
+}
+
+void pci_iommu_explain(struct host *h, enum pci_iommu state, struct err *e)
+{
+	const char *table = find_table(h);
+
+	if (state == PCI_IOMMU_ON || !e)
+		return;
+	if (state == PCI_IOMMU_FIRMWARE) {
+		(void)err_say(e, -ENODEV,
+			"this host has no IOMMU turned on, so no device can be lent: "
+			"the firmware tells of none");
+		err_hint(e, "turn on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware setup and "
+			    "reboot");
+		return;
+	}
+	(void)err_say(e, -ENODEV,
+		"this host has no IOMMU turned on, so no device can be lent: the "
+		"firmware has one (ACPI table %s), the kernel leaves it off",
+		table ? table : "?");
+	if (table && strcmp(table, "DMAR") == 0)
+		err_hint(e, "add 'intel_iommu=on' to the kernel command line and reboot");
+	else
+		err_hint(e, "look for 'iommu=off' or 'amd_iommu=off' on the kernel command line, "
+			    "take it "
+			    "away and reboot");
+}

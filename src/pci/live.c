@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/file.h"
+#include "pci/host.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static ssize_t live_read(struct host *h, const char *path, void *buf, size_t size)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	size_t len = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* A sysfs attribute comes in one read; /proc files come in pages. */
+	while (len < size) {
+		ssize_t n = read(fd, (char *)buf + len, size - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+static ssize_t live_link(struct host *h, const char *path, char *buf, size_t size)
+{
+	ssize_t n = readlink(path, buf, size);
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n >= size)
+		return -ENAMETOOLONG;
+	buf[n] = '\0';
+	return n;
+}
+
+static int live_list(
+	struct host *h, const char *path, int (*each)(void *arg, const char *name), void *arg)
+{
+	cleanup_dir DIR *dir = opendir(path);
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	while (r == 0) {
+		errno = 0;
+		struct dirent *d = readdir(dir);
+		if (!d)
+			return -errno;
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			r = each(arg, d->d_name);
+	}
+	return r;
+}
+
+static int live_block_busy(struct host *h, const char *disk)
+{
+	char path[FILE_PATH_MAX];
+
+	if (strchr(disk, '/'))
+		return -EINVAL;
+	int r = file_path(path, sizeof(path), "/dev/%s", disk);
+	if (r < 0)
+		return r;
+	/*
+	 * O_EXCL on a block device without O_CREAT asks for the exclusive claim that mounts, swap,
+	 * md, dm, zfs and btrfs hold (bd_prepare_to_claim() in the kernel); O_NONBLOCK keeps an
+	 * empty removable drive from waiting for its medium.
+	 */
+	cleanup_fd int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		return 0;
+	return errno == EBUSY ? 1 : -errno;
+}
+
+struct walk {
+	int (*each)(void *arg, const struct host_holder *o);
+	void *arg;
+	int blind; /* first error that hid a process from us */
+};
+
+static bool all_digits(const char *text)
+{
+	return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* Fills in what is told of a process only once one of its descriptors is a node. */
+static void holder_identify(int proc_fd, struct host_holder *o)
+{
+	struct stat st;
+
+	if (fstat(proc_fd, &st) == 0)
+		o->uid = st.st_uid;
+	cleanup_fd int fd = openat(proc_fd, "comm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, o->comm, sizeof(o->comm) - 1);
+	o->comm[n < 0 ? 0 : n] = '\0';
+	o->comm[strcspn(o->comm, "\n")] = '\0';
+}
+
+static int walk_process(const struct walk *w, const char *pid)
+{
+	struct host_holder o = {.pid = (pid_t)strtol(pid, NULL, 10)};
+	char path[FILE_PATH_MAX];
+	int r = 0;
+
+	if (file_path(path, sizeof(path), "/proc/%s", pid) < 0)
+		return 0;
+	cleanup_fd int proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (proc_fd < 0)
+		return -errno;
+	int fd = openat(proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	cleanup_dir DIR *dir = fdopendir(fd);
+	if (!dir) {
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	for (struct dirent *d = readdir(dir); d && r == 0; d = readdir(dir)) {
+		struct statx st;
+		/* DONT_SYNC: a descriptor on a dead network file system must not stop us. */
+		if (!all_digits(d->d_name) ||
+			statx(fd, d->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+			continue;
+		if (!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode))
+			continue;
+		o.is_block = S_ISBLK(st.stx_mode);
+		o.rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor);
+		if (!o.comm[0])
+			holder_identify(proc_fd, &o);
+		r = w->each(w->arg, &o);
+	}
+	return r;
+}
+
+static int walk_name(void *arg, const char *name)
+{
+	struct walk *w = arg;
+
+	if (!all_digits(name))
+		return 0;
+	int r = walk_process(w, name);
+	/* A process that ended meanwhile holds nothing any more. */
+	if (r == -ENOENT || r == -ESRCH)
+		return 0;
+	if (r == -EACCES || r == -EPERM) {
+		w->blind = r;
+		return 0;
+	}
+	return r;
+}
+
+static int live_holders(
+	struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg)
+{
+	struct walk w = {.each = each, .arg = arg};
+
+	int r = live_list(h, "/proc", walk_name, &w);
+	return r ? r : w.blind;
+}
+
+static uint8_t prefix_length(const uint8_t *mask, size_t len)
+{
+	uint8_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n = (uint8_t)(n + __builtin_popcount(mask[i]));
+	return n;
+}
+
+/* Return: whether @i is an address that routes can lead to. */
+static bool net_address(const struct ifaddrs *i, struct host_net_address *a)
+{
+	const void *bytes, *mask;
+
+	if (!i->ifa_addr || !i->ifa_netmask)
+		return false;
+	a->family = i->ifa_addr->sa_family;
+	if (a->family == AF_INET) {
+		bytes = &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
+		mask = &((const struct sockaddr_in *)(const void *)i->ifa_netmask)->sin_addr;
+	} else if (a->family == AF_INET6) {
+		bytes = &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr;
+		mask = &((const struct sockaddr_in6 *)(const void *)i->ifa_netmask)->sin6_addr;
+	} else {
+		return false;
+	}
+	size_t len = a->family == AF_INET ? 4 : 16;
+	memcpy(a->bytes, bytes, len);
+	a->prefix = prefix_length(mask, len);
+	(void)strncpy(a->interface, i->ifa_name, sizeof(a->interface) - 1);
+	return true;
+}
+
+static int live_addresses(
+	struct host *h, int (*each)(void *arg, const struct host_net_address *a), void *arg)
+{
+	struct ifaddrs *list;
+	int r = 0;
+
+	if (getifaddrs(&list) < 0)
+		return -errno;
+	for (const struct ifaddrs *i = list; i && r == 0; i = i->ifa_next) {
+		struct host_net_address a = {0};
+
+		if (net_address(i, &a))
+			r = each(arg, &a);
+	}
+	freeifaddrs(list);
+	return r;
+}
+
+static const struct host_ops live_ops = {
+	.read = live_read,
+	.link = live_link,
+	.list = live_list,
+	.block_busy = live_block_busy,
+	.holders = live_holders,
+	.addresses = live_addresses,
+};
+
+struct host *host_live(void)
+{
+	static struct host live = {.ops = &live_ops};
+
+	return &live;
+}

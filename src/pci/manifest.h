@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PCI_MANIFEST_H
+#define PCI_MANIFEST_H
+
+#include "pci/host.h"
+
+/* The parsed text of a snapshot: what pci/snapshot.c answers from. The form is described there. */
+
+enum manifest_kind { MANIFEST_FILE, MANIFEST_LINK, MANIFEST_DIR, MANIFEST_FAIL };
+
+struct manifest_entry {
+	char *path; /* absolute, no empty, "." or ".." component */
+	char *data; /* content, or a link's target; a NUL follows it */
+	size_t len;
+	enum manifest_kind kind;
+	int error; /* MANIFEST_FAIL: -errno of every access */
+};
+
+struct manifest {
+	size_t nr_entries;
+	struct manifest_entry
+		*entries; /* by manifest_compare(); no two alike, no file with children */
+	size_t nr_busy;
+	char **busy; /* disk names */
+	size_t nr_holders;
+	struct host_holder *holders;
+	size_t nr_addresses;
+	struct host_net_address *addresses;
+	int blind; /* -EACCES when the snapshot was taken without the right to see all processes */
+	size_t budget; /* bytes that the text may still make us allocate */
+};
+
+/*
+ * Parses @text of @len bytes; a NUL must follow it, and it is written to.
+ * Return: 0, -EINVAL with the line's number, -EFBIG, -ENOMEM. Call manifest_fini() either way.
+ */
+int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e);
+void manifest_fini(struct manifest *m);
+
+/* Order of paths in which a directory is followed by all that is in it. */
+int manifest_compare(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "vfio/group.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "vfio/container.h"
+#include "vfio/explain.h"
+
+static int explain_open(struct host *h, int number, const char *path, int code, struct err *e)
+{
+	struct stat st;
+
+	switch (code) {
+	case -EBUSY:
+		if (stat(path, &st))
+			st.st_rdev = 0;
+		return vfio_explain_busy(h, number, st.st_rdev, e);
+	case -ENOENT:
+		(void)err_say(e, code, "no device of IOMMU group %d is on vfio-pci", number);
+		err_hint(e, "usher bind ADDRESS");
+		return code;
+	case -EACCES:
+		(void)err_set(e, code, "open %s", path);
+		err_hint(e, "run as root, or give the node to this user: chown USER %s", path);
+		return code;
+	default:
+		return err_set(e, code, "open %s", path);
+	}
+}
+
+int vfio_group_open(struct host *h, int number, struct vfio_group *ret, struct err *e)
+{
+	char path[32];
+	int r = file_path(path, sizeof(path), "/dev/vfio/%d", number);
+
+	if (r < 0)
+		return err_set(e, r, "name IOMMU group %d", number);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return explain_open(h, number, path, -errno, e);
+	*ret = (struct vfio_group){.fd = fd, .number = number};
+	return 0;
+}
+
+int vfio_group_from_fd(int fd, struct vfio_group *ret, struct err *e)
+{
+	struct vfio_group g = {.fd = fd, .number = -1};
+	int r = vfio_group_viable(&g);
+
+	if (r < 0)
+		return err_set(e, r, "descriptor %d is not a VFIO group", fd);
+	*ret = g;
+	return 0;
+}
+
+void vfio_group_close(struct vfio_group *g)
+{
+	fd_close(&g->fd);
+}
+
+int vfio_group_viable(const struct vfio_group *g)
+{
+	struct vfio_group_status s = {.argsz = sizeof(s)};
+
+	if (ioctl(g->fd, VFIO_GROUP_GET_STATUS, &s) < 0)
+		return -errno;
+	return !!(s.flags & VFIO_GROUP_FLAGS_VIABLE);
+}
+
+int vfio_group_set_container(
+	struct vfio_group *g, struct vfio_container *c, struct host *h, struct err *e)
+{
+	int viable = vfio_group_viable(g);
+
+	if (viable < 0)
+		return err_set(e, viable, "ask for the state of IOMMU group %d", g->number);
+	if (!viable)
+		return vfio_explain_not_viable(h, g->number, e);
+	/* A pointer to the descriptor, not the descriptor. */
+	if (ioctl(g->fd, VFIO_GROUP_SET_CONTAINER, &c->fd) < 0) {
+		/* A member may have been bound since the question. */
+		if (errno == EPERM)
+			return vfio_explain_not_viable(h, g->number, e);
+		return err_set(e, -errno, "put IOMMU group %d into the container", g->number);
+	}
+	return 0;
+}
+
+int vfio_group_unset_container(struct vfio_group *g, struct err *e)
+{
+	if (ioctl(g->fd, VFIO_GROUP_UNSET_CONTAINER) < 0)
+		return err_set(e, -errno, "take IOMMU group %d out of its container", g->number);
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VFIO_GROUP_H
+#define VFIO_GROUP_H
+
+struct err;
+struct host;
+struct vfio_container;
+
+/*
+ * A VFIO group: the IOMMU group as the unit of ownership. One opener at a time, counted until the
+ * last of its devices is closed. Usable ("viable") when no member is on a driver of the host.
+ * Ref: Documentation/driver-api/vfio.rst; linux/vfio.h VFIO_GROUP_*.
+ */
+struct vfio_group {
+	int fd;
+	int number; /* -1: handed over as a descriptor, the kernel tells it to nobody */
+};
+
+#define VFIO_GROUP_NONE ((struct vfio_group){.fd = -1, .number = -1})
+
+/*
+ * Opens /dev/vfio/@number. @h: where to look for an explanation, NULL for none.
+ * Return: 0; -ENOENT no member is on a VFIO driver; -EBUSY somebody has it open (the message names
+ * the process where it can be told); -EACCES; -EPERM.
+ */
+int vfio_group_open(struct host *h, int number, struct vfio_group *ret, struct err *e);
+
+/* @fd is the group's on success only. Return: 0, -ENOTTY not a group. */
+int vfio_group_from_fd(int fd, struct vfio_group *ret, struct err *e);
+
+void vfio_group_close(struct vfio_group *g);
+
+/* Return: > 0 viable, 0 not, -errno. */
+int vfio_group_viable(const struct vfio_group *g);
+
+/*
+ * Puts the group into a container; refused unless it is viable, then the message names the member
+ * that is in the way and its driver.
+ * Return: 0; -EPERM not viable; -EINVAL in a container already; -EBUSY.
+ * Ref: linux/vfio.h VFIO_GROUP_SET_CONTAINER.
+ */
+int vfio_group_set_container(
+	struct vfio_group *g, struct vfio_container *c, struct host *h, struct err *e);
+
+/* Return: 0, -EINVAL in none, -EBUSY while a device is open. */
+int vfio_group_unset_container(struct vfio_group *g, struct err *e);
+
+#endif

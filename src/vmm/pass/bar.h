@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_PASS_BAR_H
+#define VMM_PASS_BAR_H
+
+#include "vfio/region.h"
+#include "vmm/bus.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct pass_bar;
+struct pass_dev;
+
+/*
+ * A BAR, or the ROM, as pieces that are either mapped (pages of the device straight into the
+ * guest) or trapped (each access comes here). Which is which is settled once, by what VFIO lets us
+ * mmap and by where the MSI-X table and PBA lie; where the pieces are in the guest follows the
+ * guest's writes to configuration space.
+ */
+#define PASS_BARS 7 /* six BARs and the ROM */
+#define PASS_ROM 6
+
+enum pass_bar_kind {
+	PASS_BAR_NONE,
+	PASS_BAR_MEM32,
+	PASS_BAR_MEM64, /* the next register is its upper half */
+	PASS_BAR_IO,
+	PASS_BAR_ROM,
+};
+
+struct pass_piece {
+	struct bus_range range; /* how a trapped piece answers */
+	struct pass_bar *bar;
+	uint64_t off; /* from the BAR's start */
+	uint64_t size;
+	void *host; /* where it is mapped; NULL: trapped */
+	bool in_memory; /* now in vm->memory */
+	bool on_bus; /* now on a bus */
+};
+
+struct pass_bar {
+	struct pass_dev *dev;
+	unsigned index;
+	enum pass_bar_kind kind;
+	uint64_t size; /* a power of two, as the register tells it; the region may be smaller */
+	struct vfio_region region;
+	unsigned piece_count;
+	struct pass_piece *pieces;
+	uint32_t written[2]; /* what the guest wrote last to the register and its upper half */
+	void *reserved; /* the address range that the mapped pieces lie in */
+	uint64_t reserved_size;
+	bool placed;
+	uint64_t at; /* address in the guest, while placed */
+};
+
+/* A part of a BAR that must be trapped. */
+struct pass_hole {
+	uint64_t off;
+	uint64_t size;
+};
+
+/* A part of a BAR and what becomes of it. */
+struct pass_span {
+	uint64_t off;
+	uint64_t size;
+	bool mapped;
+};
+
+#define PASS_SPANS_MAX (2 * (VFIO_AREAS_MAX + 2) + 1)
+
+/*
+ * Cuts a region into spans, ascending and without gaps: mapped where VFIO allows it, in whole
+ * pages, but for the pages that @holes touch. Return: how many of @ret are set.
+ */
+unsigned pass_bar_cut(const struct vfio_region *r, const struct pass_hole *holes, unsigned count,
+	struct pass_span ret[PASS_SPANS_MAX]);
+
+/* Learns the BARs from VFIO and emulates their registers. Return: 0, -errno. */
+int pass_bars_init(struct pass_dev *d, struct err *e);
+
+/*
+ * Cuts the BARs into pieces and maps into this process what can be mapped, once the MSI-X table's
+ * place is known. A piece that cannot be mapped is trapped. Return: 0, -ENOMEM.
+ */
+int pass_bars_map(struct pass_dev *d, struct err *e);
+
+void pass_bars_fini(struct pass_dev *d);
+
+/* Notes what a guest writes to the registers: a size probe must not be taken for an address. */
+void pass_bars_wrote(struct pass_dev *d, unsigned off, unsigned size, uint32_t value);
+
+/*
+ * Brings the BARs to where configuration space says, if memory (@mem) and ports (@io) are decoded:
+ * first takes away all that moves or goes, then adds. What cannot be placed (over RAM, past the
+ * end) answers nobody, as on a real bus.
+ */
+enum pass_decode { PASS_DECODE_NONE = 0, PASS_DECODE_IO = 1, PASS_DECODE_MEM = 2 };
+
+void pass_bars_place(struct pass_dev *d, unsigned decode);
+
+#endif

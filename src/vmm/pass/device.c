@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/pass/device.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/endian.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "vmm/pass/function.h"
+#include "vmm/pass/group.h"
+#include "vmm/pass/pass.h"
+#include "vmm/vm.h"
+
+static int read_config(struct pass_dev *d, struct err *e)
+{
+	struct pass_config *c = &d->config;
+	int r = vfio_region_info(&d->vfio, VFIO_PCI_CONFIG_REGION_INDEX, &d->config_region, e);
+
+	if (r < 0)
+		return r;
+	/* 256, or 4096 for PCI Express and PCI-X 2.0. */
+	if (d->config_region.size < 256)
+		return err_say(e, -EPROTO, "its configuration space has %llu bytes",
+			(unsigned long long)d->config_region.size);
+	c->size = d->config_region.size < PCI_CONFIG_SIZE ? 256 : PCI_CONFIG_SIZE;
+	r = vfio_region_read(&d->vfio, &d->config_region, 0, c->raw, c->size);
+	if (r < 0)
+		return err_set(e, r, "read its configuration space");
+	return pass_config_init(c, e);
+}
+
+/* Memory and port decoding are ours: BARs come and go with them. A bit with no BAR stays 0. */
+static void emulate_command(struct pass_dev *d)
+{
+	uint32_t bits = 0;
+
+	for (unsigned i = 0; i < PASS_BARS; i++) {
+		if (d->bars[i].kind == PASS_BAR_IO)
+			bits |= PCI_COMMAND_IO;
+		else if (d->bars[i].kind != PASS_BAR_NONE)
+			bits |= PCI_COMMAND_MEMORY;
+	}
+	pass_config_emulate_bits(
+		&d->config, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY, 0);
+	le16_put(d->config.write + PCI_COMMAND, (uint16_t)bits);
+}
+
+int pass_dev_learn(struct pass_dev *d, struct err *e)
+{
+	int r = read_config(d, e);
+
+	if (r < 0)
+		return r;
+	r = pass_bars_init(d, e);
+	if (r < 0)
+		return r;
+	emulate_command(d);
+	r = pass_msix_init(d, e);
+	if (r < 0)
+		return r;
+	r = pass_msi_init(d, e);
+	if (r < 0)
+		return r;
+	r = pass_intx_init(d, e);
+	if (r < 0)
+		return r;
+	pass_chain_link(&d->config);
+	return pass_bars_map(d, e);
+}
+
+void pass_dev_unlearn(struct pass_dev *d)
+{
+	pass_bars_fini(d);
+	pass_msix_fini(d);
+	pass_msi_fini(d);
+	pass_intx_fini(d);
+}
+
+struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
+{
+	struct pass_dev *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->func.ops = &pass_func_ops;
+	d->vm = vm;
+	d->vfio = VFIO_DEV_NONE;
+	d->intx = (struct pass_intx){.trigger = -1, .unmask = -1};
+	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
+		d->msi.vectors[n] = PASS_VECTOR_NONE;
+	(void)snprintf(d->name, sizeof(d->name), "%s", name);
+	return d;
+}
+
+static int plug(struct pass_dev *d, struct err *e)
+{
+	int r = pass_dev_learn(d, e);
+
+	if (r < 0)
+		return r;
+	return pci_plug(d->vm, &d->func, d->name, e);
+}
+
+int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
+{
+	struct pass_group *g;
+	struct pass_dev *d = pass_dev_new(vm, spec->name);
+
+	if (!d)
+		return err_set(e, -ENOMEM, "%s: pass it through", spec->name);
+	int r = vfio_dev_from_fd(spec->device, &d->vfio, e);
+	if (r < 0)
+		goto fail;
+	r = pass_group_get(vm, spec->container, &g, e);
+	if (r < 0)
+		goto close;
+	r = pass_group_add(g, spec->group, e);
+	if (r < 0)
+		goto close;
+	r = plug(d, e);
+	if (r < 0)
+		goto close;
+	return 0;
+close:
+	pass_dev_unlearn(d);
+	vfio_dev_close(&d->vfio);
+fail:
+	free(d);
+	return err_in(e, r, "%s", spec->name);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_PASS_DEVICE_H
+#define VMM_PASS_DEVICE_H
+
+#include "base/log.h"
+#include "pci/address.h"
+#include "vfio/device.h"
+#include "vfio/region.h"
+#include "vmm/pass/bar.h"
+#include "vmm/pass/config.h"
+#include "vmm/pass/intx.h"
+#include "vmm/pass/msi.h"
+#include "vmm/pass/msix.h"
+#include "vmm/pci.h"
+
+#include <stdbool.h>
+
+struct err;
+struct vm;
+
+/* A guest must not fill the log: one count for each kind of misdeed. */
+struct pass_misdeeds {
+	struct log_guest place; /* BARs where they cannot be */
+	struct log_guest access; /* registers that the device does not answer for */
+	struct log_guest vector; /* interrupts that the host cannot give */
+	struct log_guest reset;
+};
+
+/*
+ * A passed-through device. Context of everything in vmm/pass: under the VM's lock.
+ *
+ * What is on the guest's bus follows from configuration space alone. After each write to it the
+ * whole is looked at again (pass_function_write), and the difference goes to vmm/memory, vmm/bus,
+ * vmm/irq and VFIO.
+ */
+struct pass_dev {
+	struct pci_func func;
+	struct vm *vm;
+	char name[PCI_ADDRESS_TEXT]; /* the device's address on the host: for messages */
+	struct vfio_dev vfio;
+	struct vfio_region config_region;
+	struct pass_config config;
+	struct pass_bar bars[PASS_BARS];
+	struct pass_msix msix;
+	struct pass_msi msi;
+	struct pass_intx intx;
+	unsigned power; /* 0 … 3: D0 … D3hot */
+	bool touched; /* the guest has had its hands on it since the last reset */
+	struct pass_misdeeds misdeeds;
+};
+
+/* An empty one, @d->vfio to be opened by the caller. Return: NULL when there is no memory. */
+struct pass_dev *pass_dev_new(struct vm *vm, const char *name);
+
+/*
+ * Learns what the device is from @d->vfio and shapes what the guest will see; touches neither the
+ * guest's memory nor its bus. Return: 0, -errno with a sentence.
+ */
+int pass_dev_learn(struct pass_dev *d, struct err *e);
+
+/* Lets go of what pass_dev_learn() made; half-made is fine. */
+void pass_dev_unlearn(struct pass_dev *d);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/pass/group.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "vmm/pass/pass.h"
+#include "vmm/vm.h"
+
+/* The first byte at or after @at that no range covers, @end when there is none before it. */
+static uint64_t first_gap(const struct vfio_iommu *iommu, uint64_t at, uint64_t end)
+{
+	for (size_t i = 0; i < iommu->range_count && at < end; i++) {
+		const struct vfio_span *s = &iommu->ranges[i];
+		if (s->last.v < at)
+			continue;
+		if (s->first.v > at)
+			break;
+		if (s->last.v >= end - 1)
+			return end;
+		at = s->last.v + 1;
+	}
+	return at;
+}
+
+int pass_group_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, struct err *e)
+{
+	uint64_t end = gpa.v + size;
+
+	if (!iommu->range_count || !size)
+		return 0; /* the kernel does not say: mapping will tell */
+	uint64_t gap = first_gap(iommu, gpa.v, end);
+	if (gap == end)
+		return 0;
+	(void)err_say(e, -EADDRINUSE,
+		"guest memory [0x%llx-0x%llx] cannot be reached by devices at 0x%llx: the IOMMU "
+		"keeps that address for itself",
+		(unsigned long long)gpa.v, (unsigned long long)end - 1, (unsigned long long)gap);
+	err_hint(e, "see /sys/kernel/iommu_groups/*/reserved_regions; less memory may avoid it");
+	return -EADDRINUSE;
+}
+
+static int map(struct memory_listener *l, const struct memory_range *r, struct err *e)
+{
+	struct pass_group *g = container_of(l, struct pass_group, listener);
+	unsigned access = VFIO_DMA_READ | (r->readonly ? 0 : VFIO_DMA_WRITE);
+
+	/* Devices do not reach each other: peer-to-peer is no promise of an emulated bus. */
+	if (r->kind != MEMORY_RAM)
+		return 0;
+	int code = pass_group_check(&g->iommu, r->gpa, r->size, e);
+	if (code < 0)
+		return code;
+	return vfio_dma_map(&g->container, IOVA(r->gpa.v), r->host, r->size, access, e);
+}
+
+static void unmap(struct memory_listener *l, const struct memory_range *r)
+{
+	struct pass_group *g = container_of(l, struct pass_group, listener);
+	struct err e;
+
+	if (r->kind != MEMORY_RAM)
+		return;
+	if (vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e) < 0)
+		log_error(g->vm->name, "%s", e.msg);
+}
+
+static int start(struct pass_group *g, int container, struct err *e)
+{
+	int r = vfio_container_from_fd(container, &g->container, e);
+
+	if (r < 0)
+		return r;
+	r = vfio_container_info(&g->container, &g->iommu, e);
+	if (r < 0)
+		return r;
+	return memory_listen(&g->vm->memory, &g->listener, e);
+}
+
+int pass_group_get(struct vm *vm, int container, struct pass_group **ret, struct err *e)
+{
+	if (vm->pass) {
+		*ret = vm->pass;
+		if (vm->pass->container.fd == container)
+			return 0;
+		return err_say(e, -EINVAL, "all devices of a guest share one VFIO container");
+	}
+	struct pass_group *g = calloc(1, sizeof(*g));
+	if (!g)
+		return err_set(e, -ENOMEM, "arrange passthrough");
+	*g = (struct pass_group){
+		.vm = vm,
+		.container = VFIO_CONTAINER_NONE,
+		.listener = {.name = "vfio", .map = map, .unmap = unmap},
+		.kvm = -1,
+	};
+	int r = start(g, container, e);
+	if (r < 0) {
+		free(g);
+		return r;
+	}
+	*ret = vm->pass = g;
+	return 0;
+}
+
+int pass_group_add(struct pass_group *g, int vfio_group, struct err *e)
+{
+	struct kvm_create_device dev = {.type = KVM_DEV_TYPE_VFIO};
+	int32_t fd = vfio_group;
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_GROUP,
+		.attr = KVM_DEV_VFIO_GROUP_ADD,
+		.addr = (uintptr_t)&fd,
+	};
+
+	if (g->kvm < 0) {
+		if (ioctl(g->vm->fd, KVM_CREATE_DEVICE, &dev) < 0) {
+			log_warn(g->vm->name, "KVM has no VFIO device: DMA is taken for coherent");
+			return 0;
+		}
+		g->kvm = (int)dev.fd;
+	}
+	/* Several devices of a group come with the same one: KVM has it already. */
+	if (ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr) < 0 && errno != EEXIST)
+		return err_set(e, -errno, "tell KVM of a VFIO group");
+	return 0;
+}
+
+void pass_fini(struct vm *vm)
+{
+	struct pass_group *g = vm->pass;
+
+	if (!g)
+		return;
+	fd_close(&g->kvm);
+	vfio_container_close(&g->container);
+	free(g);
+	vm->pass = NULL;
+}

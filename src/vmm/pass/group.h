@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_PASS_GROUP_H
+#define VMM_PASS_GROUP_H
+
+#include "vfio/container.h"
+#include "vmm/memory.h"
+
+struct err;
+struct vm;
+
+/*
+ * What all passed-through devices of a guest share: one I/O address space, in which IOVA is
+ * guest-physical address, and KVM's list of VFIO groups.
+ */
+struct pass_group {
+	struct vm *vm;
+	struct vfio_container container;
+	struct vfio_iommu iommu;
+	struct memory_listener listener; /* maps RAM for DMA */
+	int kvm; /* KVM-VFIO device, -1 when KVM has none */
+};
+
+/*
+ * The guest's group, made at the first call: takes over @container and maps the guest's RAM for
+ * DMA. Return: 0; -EINVAL another container than before; -EADDRINUSE RAM where the IOMMU takes no
+ * address; vfio_dma_map()'s.
+ */
+int pass_group_get(struct vm *vm, int container, struct pass_group **ret, struct err *e);
+
+/*
+ * Tells KVM of a VFIO group (KVM_DEV_VFIO_GROUP_ADD), so that it knows whether DMA snoops the
+ * caches. Twice is fine, and so is a KVM that has no such device.
+ */
+int pass_group_add(struct pass_group *g, int vfio_group, struct err *e);
+
+/* Whether devices may reach all of [@gpa, +@size). Return: 0, -EADDRINUSE. */
+int pass_group_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, struct err *e);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/pass/msi.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <string.h>
+
+#include "base/endian.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "vfio/irq.h"
+#include "vmm/pass/device.h"
+#include "vmm/vm.h"
+
+int pass_msi_init(struct pass_dev *d, struct err *e)
+{
+	struct pass_config *c = &d->config;
+	struct pass_msi *m = &d->msi;
+	unsigned cap = c->msi;
+	struct vfio_irqs irqs;
+
+	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
+		m->vectors[n] = PASS_VECTOR_NONE;
+	if (!cap)
+		return 0;
+	if (vfio_irq_info(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX, &irqs, NULL) < 0 || !irqs.count) {
+		c->msi = 0;
+		return 0;
+	}
+	unsigned flags = le16_get(c->raw + cap + PCI_MSI_FLAGS);
+	unsigned log = (flags & PCI_MSI_FLAGS_QMASK) >> 1;
+	while (log > 5 || (1U << log) > irqs.count)
+		log--;
+	bool wide = flags & PCI_MSI_FLAGS_64BIT, maskable = flags & PCI_MSI_FLAGS_MASKBIT;
+	m->count = 1U << log;
+	m->data_off = wide ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32;
+	if (maskable)
+		m->mask_off = wide ? PCI_MSI_MASK_64 : PCI_MSI_MASK_32;
+
+	flags &= PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT;
+	pass_config_emulate(c, cap, 1, PCI_CAP_ID_MSI, 0);
+	pass_config_emulate(c, cap + PCI_MSI_FLAGS, 2, flags | log << 1,
+		PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
+	pass_config_emulate(c, cap + PCI_MSI_ADDRESS_LO, 4, 0, ~3U);
+	if (wide)
+		pass_config_emulate(c, cap + PCI_MSI_ADDRESS_HI, 4, 0, UINT32_MAX);
+	pass_config_emulate(c, cap + m->data_off, 2, 0, UINT16_MAX);
+	if (maskable) {
+		pass_config_emulate(c, cap + m->mask_off, 4, 0, (uint32_t)((1ULL << m->count) - 1));
+		pass_config_emulate(c, cap + m->mask_off + 4, 4, 0, 0); /* pending */
+	}
+	return 0;
+}
+
+void pass_msi_fini(struct pass_dev *d)
+{
+	pass_msi_stop(d);
+	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
+		pass_vector_fini(d, &d->msi.vectors[n]);
+}
+
+static void complain(struct pass_dev *d, const char *what, int r)
+{
+	log_guest(&d->misdeeds.vector, d->name, "MSI: %s: %s", what, strerror(-r));
+}
+
+/* Message @n of @count has @n in the low bits of the data. */
+static int route(struct pass_dev *d, unsigned n, unsigned count)
+{
+	const struct pass_config *c = &d->config;
+	unsigned cap = c->msi;
+	uint64_t address = pass_config_get(c, cap + PCI_MSI_ADDRESS_LO, 4);
+	uint32_t data = pass_config_get(c, cap + d->msi.data_off, 2);
+
+	if (d->msi.data_off == PCI_MSI_DATA_64)
+		address |= (uint64_t)pass_config_get(c, cap + PCI_MSI_ADDRESS_HI, 4) << 32;
+	return pass_vector_route(d, &d->msi.vectors[n], address, (data & ~(count - 1)) | n);
+}
+
+/* Routes of all, then to KVM those that are not masked. Return: 0, -errno. */
+static int connect_all(struct pass_dev *d, unsigned count)
+{
+	struct pass_msi *m = &d->msi;
+	uint32_t masked = 0;
+	int r = 0;
+
+	if (m->mask_off)
+		masked = pass_config_get(&d->config, d->config.msi + m->mask_off, 4);
+	for (unsigned n = 0; n < count && r >= 0; n++)
+		r = route(d, n, count);
+	if (r >= 0)
+		r = irq_commit(&d->vm->irq, NULL);
+	for (unsigned n = 0; n < count && r >= 0; n++) {
+		if (masked >> n & 1)
+			pass_vector_detach(d, &m->vectors[n]);
+		else
+			r = pass_vector_attach(d, &m->vectors[n]);
+	}
+	return r;
+}
+
+static void start(struct pass_dev *d, unsigned count)
+{
+	struct pass_msi *m = &d->msi;
+	int fds[PASS_MSI_MAX];
+
+	pass_intx_stop(d);
+	int r = connect_all(d, count);
+	if (r < 0) {
+		complain(d, "connect to KVM", r);
+		return;
+	}
+	for (unsigned n = 0; n < count; n++)
+		fds[n] = m->vectors[n].eventfd;
+	r = vfio_irq_set(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX, 0, fds, count);
+	if (r > 0) {
+		/* The host has fewer: messages beyond them never come, as when the device sends none. */
+		count = (unsigned)min_u64(count, (unsigned)r);
+		r = vfio_irq_set(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX, 0, fds, count);
+	}
+	if (r) {
+		complain(d, "turn it on", r > 0 ? -ENOSPC : r);
+		return;
+	}
+	m->on = count;
+}
+
+void pass_msi_stop(struct pass_dev *d)
+{
+	struct pass_msi *m = &d->msi;
+
+	if (m->on)
+		(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX);
+	m->on = 0;
+	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
+		pass_vector_quiet(d, &m->vectors[n]);
+}
+
+void pass_msi_update(struct pass_dev *d)
+{
+	struct pass_msi *m = &d->msi;
+	const uint8_t *now = d->config.value + d->config.msi + PCI_MSI_FLAGS;
+
+	/* MSI-X rules while it is on: a guest that turns on both gets that one. */
+	if (!m->count || d->msix.on || !memcmp(now, m->last, sizeof(m->last)))
+		return;
+	memcpy(m->last, now, sizeof(m->last));
+	unsigned flags = le16_get(now);
+	unsigned count = 1U << ((flags & PCI_MSI_FLAGS_QSIZE) >> 4);
+
+	if (!(flags & PCI_MSI_FLAGS_ENABLE)) {
+		if (m->on)
+			pass_msi_stop(d);
+		return;
+	}
+	count = (unsigned)min_u64(count, m->count);
+	if (m->on != count) {
+		if (m->on)
+			pass_msi_stop(d);
+		start(d, count);
+		return;
+	}
+	int r = connect_all(d, count);
+	if (r < 0)
+		complain(d, "change it", r);
+}

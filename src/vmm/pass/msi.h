@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_PASS_MSI_H
+#define VMM_PASS_MSI_H
+
+#include "vmm/pass/vector.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct pass_dev;
+
+/*
+ * MSI, with its whole capability emulated: address and data are the guest's, the device's are the
+ * host's. Ref: PCI Local Bus 3.0 6.8.1.
+ */
+#define PASS_MSI_MAX 32
+
+struct pass_msi {
+	unsigned count; /* vectors that the guest may ask for, a power of two; 0: no MSI */
+	unsigned on; /* vectors that VFIO has on; 0: off */
+	uint8_t mask_off; /* of the mask bits, from the capability; 0: none */
+	uint8_t data_off;
+	uint8_t last[20]; /* control … mask bits, as last acted upon */
+	struct pass_vector vectors[PASS_MSI_MAX];
+};
+
+/* Learns the capability; hidden when VFIO has no MSI for the device. Return: 0. */
+int pass_msi_init(struct pass_dev *d, struct err *e);
+void pass_msi_fini(struct pass_dev *d);
+
+/* Acts on the capability as configuration space has it now. */
+void pass_msi_update(struct pass_dev *d);
+
+/* Off, whatever the capability says. */
+void pass_msi_stop(struct pass_dev *d);
+
+#endif

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The layers of src/ hold: arrows point down only (ARCHITECTURE.md).
+
+Reads every #include "module/noun.h" and refuses one that the table does not allow, a private
+sub-folder's header used from another module, and a path that is not in module/file form.
+"""
+import pathlib
+import re
+import sys
+
+# What each module may include, besides itself.
+LAYERS = {
+    "base": [],
+    "pci": ["base"],
+    "hold": ["base", "pci"],
+    "bind": ["base", "pci", "hold"],
+    "vfio": ["base", "pci", "hold"],
+    "model": ["base", "pci", "vfio"],
+    "driver": ["base", "pci", "vfio"],
+    "vmm": ["base", "pci", "vfio"],
+    "engine": ["base", "pci", "hold", "bind", "vfio"],
+    "daemon": ["base", "pci", "hold", "bind", "vfio", "engine"],
+    "cli": ["base", "pci", "hold", "bind", "vfio", "model", "driver", "engine"],
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+
+
+def faults_of(src, path):
+    module = path.relative_to(src).parts[0]
+    if module not in LAYERS:
+        yield f"module '{module}' is not in the table of test/style/layers.py"
+        return
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        target = match.group(1)
+        parts = target.split("/")
+        where = f"{path.relative_to(src.parent)}:{number}"
+        if len(parts) < 2 or not (src / target).exists():
+            yield f'{where}: "{target}" is not a module/noun.h of ours'
+        elif parts[0] != module and parts[0] not in LAYERS[module]:
+            yield f'{where}: {module} must not know "{target}"'
+        elif len(parts) > 2 and parts[0] != module:
+            yield f'{where}: "{target}" is private to {parts[0]}'
+
+
+def main():
+    src = pathlib.Path(sys.argv[1]) / "src"
+    files = sorted(p for p in src.rglob("*.[ch]"))
+    faults = [fault for path in files for fault in faults_of(src, path)]
+    print("\n".join(faults) if faults else f"{len(files)} files keep their layers")
+    return 1 if faults or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The rules of HACKING.md that a machine can hold: one noun a file and no file too long, names
+that say something, a licence line, no work left in a comment, and every `file:function` that
+ARCHITECTURE.md walks through really there."""
+import pathlib
+import re
+import subprocess
+import sys
+
+LINES_MAX = 600
+VAGUE = {"util", "utils", "common", "misc", "helper", "helpers", "core", "manager", "stuff"}
+LEFT = re.compile(r"\b(TODO|FIXME|XXX)\b")
+STEP = re.compile(r"`(src/[\w/]+\.[ch]):(\w+)`")
+
+
+def tracked(top):
+    out = subprocess.run(["git", "-C", top, "ls-files", "-co", "--exclude-standard"],
+                         capture_output=True, text=True, check=True).stdout
+    return [pathlib.Path(top) / name for name in out.split("\n") if name]
+
+
+def code_faults(top, path):
+    name = path.relative_to(top)
+    text = path.read_text(errors="replace")
+    lines = text.count("\n")
+    if lines > LINES_MAX:
+        yield f"{name}: {lines} lines, {LINES_MAX} at most: it has a second subject"
+    if "SPDX-License-Identifier: MIT" not in text[:200]:
+        yield f"{name}: no SPDX line at the top"
+    if path.suffix in {".c", ".h"} and LEFT.search(text):
+        yield f"{name}: work left in a comment: {LEFT.search(text).group(0)}"
+
+
+def walk_faults(top):
+    text = (top / "ARCHITECTURE.md").read_text()
+    steps = STEP.findall(text)
+    if len(steps) < 10:
+        yield f"ARCHITECTURE.md: the walk has {len(steps)} steps of the form `src/…:function`"
+    for name, function in steps:
+        path = top / name
+        if not path.exists() or not re.search(rf"\b{function}\(", path.read_text()):
+            yield f"ARCHITECTURE.md: `{name}:{function}` is not there"
+
+
+def main():
+    top = pathlib.Path(sys.argv[1]).resolve()
+    faults = []
+    files = [p for p in tracked(str(top)) if p.is_file()]
+    for path in files:
+        if set(re.split(r"[._-]", path.name)) & VAGUE or set(path.relative_to(top).parts) & VAGUE:
+            faults.append(f"{path.relative_to(top)}: the name says nothing about what is inside")
+        if path.suffix in {".c", ".h", ".py", ".sh"}:
+            faults += code_faults(top, path)
+    faults += walk_faults(top)
+    print("\n".join(faults) if faults else f"{len(files)} files keep the rules")
+    return 1 if faults or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_UNIT_STAGE_H
+#define TEST_UNIT_STAGE_H
+
+/*
+ * A stand-in for the kernel's PCI core, enough of it to bind and unbind: devices in memory that
+ * a forked child shares, so that a test can kill a transaction anywhere and look at what is
+ * left. Paths below the state folder and /proc are the real ones.
+ */
+
+#include "base/err.h"
+#include "base/file.h"
+#include "bind/bind.h"
+#include "bind/sys.h"
+#include "pci/host.h"
+
+#include <check.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+#define STAGE_DEVICES 4
+
+struct stage_device {
+	struct pci_device d;
+	char native[PCI_NAME_MAX]; /* the driver whose table has it */
+	char control[16]; /* power/control */
+};
+
+struct stage {
+	struct stage_device devices[STAGE_DEVICES];
+	size_t count;
+	char boot[40];
+	int writes; /* so far */
+	int fail_at; /* this write fails with -EIO; 0: none */
+	int hang_at; /* this write times out */
+	bool lies; /* `bind` says 0 and does nothing */
+	bool no_node;
+	bool no_vfio; /* module not loaded */
+	bool held; /* the group's node is open in process 4711 */
+};
+
+static struct stage *stage; /* shared with children */
+static char stage_state[] = "/tmp/usher-bind-XXXXXX";
+
+static struct stage_device *stage_find(const char *text)
+{
+	struct pci_address a;
+
+	if (pci_address_parse(text, &a) == 0)
+		for (size_t i = 0; i < stage->count; i++)
+			if (pci_address_equal(stage->devices[i].d.address, a))
+				return &stage->devices[i];
+	return NULL;
+}
+
+/* Splits ".../devices/ADDRESS/attr". */
+static struct stage_device *stage_split(const char *path, const char **attr)
+{
+	static const char root[] = "/sys/bus/pci/devices/";
+	char address[PCI_ADDRESS_TEXT] = "";
+
+	if (strncmp(path, root, strlen(root)) != 0)
+		return NULL;
+	path += strlen(root);
+	const char *slash = strchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : strlen(path);
+	if (n >= sizeof(address))
+		return NULL;
+	memcpy(address, path, n);
+	*attr = slash ? slash + 1 : "";
+	return stage_find(address);
+}
+
+static int stage_attribute(const struct stage_device *s, const char *attr, char *buf, size_t size)
+{
+	const struct pci_device *d = &s->d;
+	int n = -1;
+
+	if (!strcmp(attr, "vendor"))
+		n = snprintf(buf, size, "0x%04x\n", d->vendor);
+	else if (!strcmp(attr, "device"))
+		n = snprintf(buf, size, "0x%04x\n", d->device);
+	else if (!strcmp(attr, "class"))
+		n = snprintf(buf, size, "0x%06x\n", d->class);
+	else if (!strcmp(attr, "driver_override"))
+		n = snprintf(
+			buf, size, "%s\n", *d->driver_override ? d->driver_override : "(null)");
+	else if (!strcmp(attr, "reset_method") && d->reset_method[0])
+		n = snprintf(buf, size, "%s\n", d->reset_method);
+	else if (!strcmp(attr, "power/control"))
+		n = snprintf(buf, size, "%s\n", s->control);
+	return n < 0 ? -ENOENT : n;
+}
+
+static ssize_t stage_read(struct host *h, const char *path, void *buf, size_t size)
+{
+	const char *attr = "";
+	char text[256];
+	int n;
+
+	if (!strncmp(path, "/proc/sys/kernel/random/boot_id", 31))
+		n = snprintf(text, sizeof(text), "%s\n", stage->boot);
+	else if (!strncmp(path, stage_state, strlen(stage_state)) || !strncmp(path, "/proc/", 6))
+		return host_live()->ops->read(host_live(), path, buf, size);
+	else if (!strcmp(path, "/sys/class/vfio/7/dev"))
+		n = snprintf(text, sizeof(text), "240:7\n");
+	else if (stage_split(path, &attr))
+		n = stage_attribute(stage_split(path, &attr), attr, text, sizeof(text));
+	else
+		n = -ENOENT;
+	if (n < 0)
+		return n;
+	size_t len = (size_t)n < size ? (size_t)n : size;
+	memcpy(buf, text, len);
+	return (ssize_t)len;
+}
+
+static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t size)
+{
+	const char *attr = "";
+	const struct stage_device *s = stage_split(path, &attr);
+	char address[PCI_ADDRESS_TEXT];
+	int n;
+
+	if (!s)
+		return -ENOENT;
+	if (!*attr)
+		n = snprintf(buf, size, "../../../devices/pci0000:00/0000:00:01.0/%s",
+			pci_address_format(s->d.address, address));
+	else if (!strcmp(attr, "driver") && s->d.driver[0])
+		n = snprintf(buf, size, "../../bus/pci/drivers/%s", s->d.driver);
+	else if (!strcmp(attr, "iommu_group"))
+		n = snprintf(buf, size, "../../kernel/iommu_groups/%d", s->d.group);
+	else if (!strcmp(attr, "pci_bus") && s->d.is_bridge)
+		return -EINVAL;
+	else
+		return -ENOENT;
+	return n;
+}
+
+static int stage_list(
+	struct host *h, const char *path, int (*each)(void *arg, const char *name), void *arg)
+{
+	char address[PCI_ADDRESS_TEXT];
+	int group = -1, r = 0;
+
+	if (!strncmp(path, stage_state, strlen(stage_state)))
+		return host_live()->ops->list(host_live(), path, each, arg);
+	if (!strcmp(path, "/sys/bus/pci/drivers/vfio-pci"))
+		return stage->no_vfio ? -ENOENT : each(arg, "bind");
+	if (!strcmp(path, "/sys/bus/pci/drivers/e1000") ||
+		!strcmp(path, "/sys/bus/pci/drivers/sib"))
+		return each(arg, "bind");
+	if (sscanf(path, "/sys/kernel/iommu_groups/%d/devices", &group) != 1 &&
+		strcmp(path, "/sys/bus/pci/devices") != 0)
+		return -ENOENT;
+	for (size_t i = 0; r == 0 && i < stage->count; i++)
+		if (group < 0 || stage->devices[i].d.group == group)
+			r = each(arg, pci_address_format(stage->devices[i].d.address, address));
+	return r;
+}
+
+static int stage_busy(struct host *h, const char *disk)
+{
+	return -ENOENT;
+}
+
+static int stage_holders(
+	struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg)
+{
+	const struct host_holder o = {.pid = 4711, .rdev = makedev(240, 7), .comm = "qemu"};
+
+	return stage->held ? each(arg, &o) : 0;
+}
+
+static int stage_addresses(
+	struct host *h, int (*each)(void *arg, const struct host_net_address *a), void *arg)
+{
+	return 0;
+}
+
+static int stage_bind(struct stage_device *s, const char *driver)
+{
+	const char *over = s->d.driver_override;
+
+	if (s->d.driver[0])
+		return -EBUSY;
+	/* vfio-pci takes what is overridden to it, others what their table has. */
+	if (*over ? strcmp(over, driver) != 0 : strcmp(s->native, driver) != 0)
+		return -ENODEV;
+	if (!stage->lies)
+		(void)snprintf(s->d.driver, sizeof(s->d.driver), "%s", driver);
+	if (!strcmp(driver, "vfio-pci"))
+		(void)snprintf(s->control, sizeof(s->control), "auto");
+	return 0;
+}
+
+static int stage_store(const char *path, const char *text)
+{
+	const char *attr = "";
+	char driver[PCI_NAME_MAX], verb[8];
+	struct stage_device *s = stage_split(path, &attr);
+
+	if (s && !strcmp(attr, "driver_override")) {
+		bool clear = !strcmp(text, "\n");
+		ck_assert_msg(*text, "a write of no bytes reaches nobody");
+		(void)snprintf(s->d.driver_override, PCI_NAME_MAX, "%s", clear ? "" : text);
+		return 0;
+	}
+	if (s && !strcmp(attr, "power/control")) {
+		(void)snprintf(s->control, sizeof(s->control), "%s", text);
+		return 0;
+	}
+	s = stage_find(text);
+	ck_assert_msg(s, "%s <- %s", path, text);
+	if (!strcmp(path, "/sys/bus/pci/drivers_probe"))
+		return stage_bind(s, s->native) ? 0 : 0;
+	ck_assert_int_eq(sscanf(path, "/sys/bus/pci/drivers/%63[^/]/%7s", driver, verb), 2);
+	if (!strcmp(verb, "bind"))
+		return stage_bind(s, driver);
+	ck_assert_str_eq(verb, "unbind");
+	if (strcmp(s->d.driver, driver) != 0)
+		return -ENODEV;
+	s->d.driver[0] = '\0';
+	(void)snprintf(s->control, sizeof(s->control), "on");
+	return 0;
+}
+
+static int stage_writer_start(struct bind_writer **ret)
+{
+	*ret = NULL;
+	return 0;
+}
+
+static pid_t stage_writer_pid(const struct bind_writer *w)
+{
+	return 0;
+}
+
+static int stage_write(
+	struct bind_writer *w, const char *path, const char *text, int timeout_ms, struct err *e)
+{
+	stage->writes++;
+	if (stage->writes == stage->fail_at)
+		return err_set(e, -EIO, "write '%s' to %s", text, path);
+	if (stage->writes == stage->hang_at)
+		return err_set(e, -ETIMEDOUT, "write '%s' to %s", text, path);
+	int r = stage_store(path, text);
+	return r < 0 ? err_set(e, r, "write '%s' to %s", text, path) : 0;
+}
+
+static void stage_writer_stop(struct bind_writer *w)
+{
+}
+
+static int stage_load(const char *module, struct err *e)
+{
+	if (strcmp(module, "vfio-pci") != 0)
+		return err_say(e, -ENOENT, "module %s: load: there is none", module);
+	stage->no_vfio = false;
+	return 0;
+}
+
+static int stage_wait_node(const char *path, int timeout_ms)
+{
+	return stage->no_node ? -ETIMEDOUT : 0;
+}
+
+static int stage_chown_node(const char *path, uid_t uid, gid_t gid)
+{
+	return 0;
+}
+
+static const struct host_ops stage_host_ops = {
+	.read = stage_read,
+	.link = stage_link,
+	.list = stage_list,
+	.block_busy = stage_busy,
+	.holders = stage_holders,
+	.addresses = stage_addresses,
+};
+static struct host stage_host = {&stage_host_ops};
+static const struct bind_sys stage_sys = {
+	.writer_start = stage_writer_start,
+	.writer_pid = stage_writer_pid,
+	.write = stage_write,
+	.writer_stop = stage_writer_stop,
+	.load = stage_load,
+	.wait_node = stage_wait_node,
+	.chown_node = stage_chown_node,
+};
+
+static void stage_add(uint8_t fn, const char *driver, const char *native, const char *override)
+{
+	struct stage_device *s = &stage->devices[stage->count++];
+
+	*s = (struct stage_device){.d = {.address = {0, 2, 0, fn}, .vendor = 0x1234}};
+	s->d.device = (uint16_t)(0x11e0 + fn);
+	s->d.class = 0xff0000;
+	s->d.group = 7;
+	(void)snprintf(s->d.driver, PCI_NAME_MAX, "%s", driver);
+	(void)snprintf(s->native, PCI_NAME_MAX, "%s", native);
+	(void)snprintf(s->d.driver_override, PCI_NAME_MAX, "%s", override);
+	(void)snprintf(s->d.reset_method, PCI_NAME_MAX, "flr bus");
+	(void)snprintf(s->control, sizeof(s->control), "on");
+}
+
+static int stage_remove(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	return remove(path);
+}
+
+/* Of a test's process; children that are killed or _exit() leave it alone. */
+static void stage_strike(void)
+{
+	(void)nftw(stage_state, stage_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Group 7: a bridge, a device on e1000, one on a driver by override, one on none. */
+static struct bind_env stage_set(void)
+{
+	if (!stage) {
+		stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		ck_assert_ptr_ne(stage, MAP_FAILED);
+		ck_assert_ptr_nonnull(mkdtemp(stage_state));
+		ck_assert_int_eq(atexit(stage_strike), 0);
+	}
+	*stage = (struct stage){.boot = "11111111-2222-3333-4444-555555555555"};
+	stage_add(0, "pcieport", "pcieport", "");
+	stage->devices[0].d.is_bridge = true;
+	stage->devices[0].d.class = 0x060400;
+	stage_add(1, "e1000", "e1000", "");
+	stage_add(2, "sib", "other", "sib");
+	stage_add(3, "", "e1000", "");
+	return (struct bind_env){&stage_host, &stage_sys, stage_state, 100};
+}
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/writer.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/usher-writer-XXXXXX";
+static char path[FILE_PATH_MAX];
+
+static struct bind_writer *start(void)
+{
+	struct bind_writer *w = NULL;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/attribute", dir), 0);
+	ck_assert_int_eq(bind_writer_start(&w), 0);
+	ck_assert_int_gt(bind_writer_pid(w), 0);
+	return w;
+}
+
+static void stop(struct bind_writer *w)
+{
+	bind_writer_stop(w);
+	(void)unlink(path);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+START_TEST(writes_and_tells_errors)
+{
+	struct bind_writer *w = start();
+	struct err e = {0};
+	char text[16];
+
+	ck_assert_int_eq(bind_writer_write(w, path, "vfio-pci", 1000, &e), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(e.msg, "write 'vfio-pci' to "));
+	ck_assert_int_eq(file_replace(path, "", 0, 0600), 0);
+	ck_assert_msg(bind_writer_write(w, path, "vfio-pci", 1000, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(file_read(path, text, sizeof(text)), 8);
+	ck_assert_str_eq(text, "vfio-pci");
+	pid_t pid = bind_writer_pid(w);
+	stop(w);
+	ck_assert_int_eq(kill(pid, 0), -1); /* reaped, too */
+}
+END_TEST
+
+START_TEST(outlives_a_write_that_hangs)
+{
+	struct bind_writer *w = start();
+	struct err e = {0};
+
+	/* A pipe that nobody reads holds its writer in open(2), as a driver's remove() would. */
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(bind_writer_write(w, path, "x", 50, &e), -ETIMEDOUT);
+	ck_assert_ptr_nonnull(strstr(e.msg, "the kernel did not come back"));
+	ck_assert_int_eq(bind_writer_write(w, path, "x", 50, &e), -ETIMEDOUT);
+	stop(w);
+}
+END_TEST
+
+START_TEST(holds_no_descriptor_of_ours)
+{
+	char link[64], target[256];
+	int ours = open("/dev/null", O_RDONLY);
+	struct bind_writer *w = start();
+	struct err e = {0};
+	int open_fds = 0;
+
+	/* After an answer it has closed the others for certain. */
+	ck_assert_int_eq(bind_writer_write(w, path, "x", 1000, &e), -ENOENT);
+	for (int fd = 0; fd < 64; fd++) {
+		(void)snprintf(link, sizeof(link), "/proc/%d/fd/%d", bind_writer_pid(w), fd);
+		ssize_t n = readlink(link, target, sizeof(target) - 1);
+		if (n < 0)
+			continue;
+		target[n] = '\0';
+		ck_assert_msg(strncmp(target, "socket:", 7) == 0, "%d is %s", fd, target);
+		open_fds++;
+	}
+	ck_assert_int_eq(open_fds, 1);
+	stop(w);
+	(void)close(ours);
+}
+END_TEST
+
+START_TEST(dies_with_its_parent)
+{
+	int tell[2];
+	pid_t writer = 0;
+
+	ck_assert_int_eq(pipe(tell), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct bind_writer *w = start();
+		writer = bind_writer_pid(w);
+		(void)rmdir(dir);
+		if (write(tell[1], &writer, sizeof(writer)) < 0)
+			_exit(1);
+		(void)kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	ck_assert_int_eq((int)read(tell[0], &writer, sizeof(writer)), (int)sizeof(writer));
+	/* The socket's other end is closed by its death, and only by that. */
+	for (int i = 0; i < 500 && kill(writer, 0) == 0; i++) {
+		char stat[512];
+		char file[64];
+		(void)snprintf(file, sizeof(file), "/proc/%d/stat", writer);
+		if (file_read(file, stat, sizeof(stat)) > 0 && strstr(stat, ") Z"))
+			return;
+		(void)usleep(10000);
+	}
+	ck_assert_int_eq(kill(writer, 0), -1);
+}
+END_TEST
+
+SUITE("writer", writes_and_tells_errors, outlives_a_write_that_hangs, holds_no_descriptor_of_ours,
+	dies_with_its_parent)
