@@ -9,21 +9,18 @@
 #include "base/clean.h"
 #include "base/err.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* linux 6.1 */
-#endif
-
-/* An address range of @size bytes for @fd, aligned to MEMORY_HUGE so that huge pages fit it. */
+/* An address range of @size bytes for @fd (-1: anonymous), aligned so that huge pages fit it. */
 static void *map_aligned(int fd, uint64_t size)
 {
 	char *wide = mmap(NULL, size + MEMORY_HUGE, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 
 	if (wide == MAP_FAILED)
 		return MAP_FAILED;
 	uint64_t pad = align_up((uintptr_t)wide, MEMORY_HUGE) - (uintptr_t)wide;
-	void *at = mmap(wide + pad, size, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0);
+	void *at = mmap(
+		wide + pad, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, fd, 0);
 	if (at == MAP_FAILED) {
 		int saved = errno;
 		(void)munmap(wide, size + MEMORY_HUGE);
@@ -37,24 +34,34 @@ static void *map_aligned(int fd, uint64_t size)
 }
 
 /*
- * MADV_COLLAPSE works on shared memory whatever shmem_enabled says. It may fail for want of
- * contiguous memory or of the call itself: the pages then come one by one.
+ * Shared memory comes in huge pages only where shmem_enabled says so (never, by default), or by
+ * MADV_COLLAPSE, which touches and copies small pages first. Anonymous memory has them at the
+ * first fault. 512 MiB in an emulated host, created and mapped for DMA: memfd 3.8 s, collapsed
+ * memfd 2.3 s, anonymous 0.4 s, hugetlbfs 0.3 s.
  */
-static void collapse(void *ram, uint64_t size)
+static int open_ram(uint64_t size, enum memory_pages pages, int *ret, struct err *e)
 {
-	(void)madvise(ram, align_down(size, MEMORY_HUGE), MADV_COLLAPSE);
-}
-
-int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct err *e)
-{
-	unsigned flags = MFD_CLOEXEC | (pages == MEMORY_PAGES_POOL ? MFD_HUGETLB : 0U);
-	cleanup_fd int fd = memfd_create("guest-ram", flags);
-
+	*ret = -1;
+	if (pages == MEMORY_PAGES_HUGE)
+		return 0;
+	cleanup_fd int fd = memfd_create(
+		"guest-ram", MFD_CLOEXEC | (pages == MEMORY_PAGES_POOL ? MFD_HUGETLB : 0U));
 	if (fd < 0)
 		return err_set(e, -errno, "create guest memory");
 	if (ftruncate(fd, (off_t)size) < 0)
 		return err_set(
 			e, -errno, "size guest memory to %llu bytes", (unsigned long long)size);
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct err *e)
+{
+	cleanup_fd int fd = -1;
+	int r = open_ram(size, pages, &fd, e);
+
+	if (r < 0)
+		return r;
 	void *ram = map_aligned(fd, size);
 	if (ram == MAP_FAILED)
 		return err_set(
@@ -62,8 +69,9 @@ int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct
 	/* A core dump of the VMM must not be a dump of the guest; a child has no use for it. */
 	(void)madvise(ram, size, MADV_DONTDUMP);
 	(void)madvise(ram, size, MADV_DONTFORK);
+	/* Refused by a kernel without huge pages: then the pages come one by one. */
 	if (pages == MEMORY_PAGES_HUGE)
-		collapse(ram, size);
+		(void)madvise(ram, size, MADV_HUGEPAGE);
 	m->memfd = TAKE_FD(fd);
 	m->ram_size = size;
 	m->ram = ram;

@@ -12,7 +12,7 @@
 struct err;
 
 /*
- * Guest-physical memory: RAM in one memfd, and device memory (mmapped BARs). A change is
+ * Guest-physical memory: RAM in one piece, and device memory (mmapped BARs). A change is
  * announced to listeners (KVM's memslots, a VFIO container's IOVA mappings, later vhost), in
  * order when something is added and in reverse order when it goes; a listener that fails undoes
  * the change in those before it.
@@ -22,7 +22,7 @@ struct err;
 #define MEMORY_RANGES_MAX 128
 
 enum memory_kind {
-	MEMORY_RAM, /* part of the memfd */
+	MEMORY_RAM, /* part of memory.ram */
 	MEMORY_DEVICE, /* pages of a device (BAR): not for DMA unless a listener wants peer-to-peer */
 };
 
@@ -45,14 +45,14 @@ struct memory_listener {
 /* How RAM is backed; larger pages make the IOMMU's mappings and nested paging much quicker. */
 enum memory_pages {
 	MEMORY_PAGES_LAZY, /* 4 KiB, allocated on first touch */
-	MEMORY_PAGES_HUGE, /* 2 MiB where the kernel has them, allocated at once; else 4 KiB */
+	MEMORY_PAGES_HUGE, /* 2 MiB where the kernel has them, else 4 KiB; no memfd: not to be shared */
 	MEMORY_PAGES_POOL, /* hugetlbfs: fails when the host's pool is too small */
 };
 
 struct memory {
-	int memfd;
+	int memfd; /* of RAM; -1: it is anonymous */
 	uint64_t ram_size; /* [bytes] */
-	void *ram; /* the memfd, all of it, mapped shared; aligned to MEMORY_HUGE */
+	void *ram; /* all of it, aligned to MEMORY_HUGE */
 	size_t count;
 	struct memory_range ranges[MEMORY_RANGES_MAX];
 	struct memory_listener *listeners;
