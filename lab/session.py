@@ -58,7 +58,7 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
         place = stack.enter_context(run_directory())
         job = place.path / "job"
         job.write_text(job_script(wish, command))
-        settings = {"job": job, "modules": booted.modules}
+        settings = {"job": job, "modules": booted.modules, "kernel": booted.vmlinux}
         if persist:
             settings["persist"] = "/dev/vda"
         if command is None:

@@ -187,7 +187,9 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 	struct holds holds = {0};
 	char fix[256];
 
-	int r = hold_find(c->env->host, d, &holds, c->e);
+	int r = c->view ? 0 : hold_view_new(c->env->host, &c->view, c->e);
+	if (r == 0)
+		r = hold_find_in(c->view, d, &holds, c->e);
 	for (size_t i = 0; r == 0 && i < holds.count; i++) {
 		const struct hold *o = &holds.list[i];
 		(void)snprintf(

@@ -4,12 +4,15 @@
 
 #include "bind/bind.h"
 
+struct hold_view;
+
 /* One planning: what is asked, of which host, and the plan as far as it has come. */
 struct bind_case {
 	const struct bind_env *env;
 	const struct bind_request *q;
 	struct bind_plan *plan;
 	struct err *e;
+	struct hold_view *view; /* of all who use devices; NULL until asked for */
 };
 
 /*

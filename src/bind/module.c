@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIASES_MAX (8u << 20) /* modules.alias of a Debian kernel is 1.3 MiB */
-
 /*
  * libkmod pulls in four compression and crypto libraries, which cost more than all of binding
  * when the module is there already: so it is loaded when a module has to be.
@@ -173,13 +171,10 @@ int bind_module_variant(struct host *h, const char *modalias, char *ret, size_t 
 		r = file_path(path, sizeof(path), "/lib/modules/%s/modules.alias", release);
 	if (r < 0)
 		return r;
-	cleanup_free char *text = malloc(ALIASES_MAX);
-	if (!text)
-		return -ENOMEM;
-	ssize_t len = h->ops->read(h, path, text, ALIASES_MAX - 1);
+	cleanup_free char *text = NULL;
+	ssize_t len = host_read_all(h, path, &text);
 	if (len < 0)
-		return len == -ENOENT ? -ENOENT : (int)len;
-	text[len] = '\0';
+		return (int)len;
 	modalias = strncmp(modalias, "pci:", 4) == 0 ? modalias + 4 : modalias;
 	for (char *line = strstr(text, key); line;) {
 		char *end = strchr(line, '\n');

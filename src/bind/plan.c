@@ -7,6 +7,7 @@
 #include "bind/module.h"
 #include "bind/owner.h"
 #include "bind/problem.h"
+#include "hold/hold.h"
 #include "pci/group.h"
 #include "pci/host.h"
 
@@ -131,7 +132,7 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 	struct err *e)
 {
 	struct bind_plan p = BIND_PLAN_NONE;
-	struct bind_case c = {env, q, &p, e};
+	struct bind_case c = {env, q, &p, e, NULL};
 	int r = 0;
 
 	if (!q->target_count)
@@ -142,6 +143,7 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 		r = add_target(&c, &q->targets[i]);
 	for (size_t i = 0; r == 0 && i < p.group_count; i++)
 		r = bind_gate_group(&c, &p.groups[i]);
+	hold_view_free(c.view);
 	if (r < 0) {
 		bind_plan_fini(&p);
 		return e && e->code == r ? r : err_set(e, r, "plan");

@@ -375,6 +375,31 @@ START_TEST(returns_as_told)
 }
 END_TEST
 
+START_TEST(waits_for_nobody_who_has_it_open)
+{
+	static const char *const allow[] = {"vfio"};
+	struct bind_env env = stage_set();
+	struct bind_request q = request();
+	struct bind_giving g = {.how = BIND_RETURN_DRIVER};
+	struct err e = {0};
+
+	stage->held = true; /* somebody uses it without a lease */
+	ck_assert_int_eq(take(&env, &q, &e), -EPERM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "qemu (pid 4711"));
+	stage->held = false;
+	ck_assert_int_eq(take(&env, &q, &e), 0);
+	stage->held = true;
+	ck_assert_int_eq(release(&env, g, &e), -EPERM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "qemu (pid 4711"));
+	ck_assert_int_eq(restore(&env, BIND_KEPT_RELEASE, &e), -EPERM);
+	all_taken();
+	g.allow = allow;
+	g.allow_count = 1;
+	ck_assert_int_eq(release(&env, g, &e), 0);
+	all_as_first();
+}
+END_TEST
+
 START_TEST(frees_what_others_bound)
 {
 	struct bind_env env = stage_set();
@@ -485,5 +510,5 @@ SUITE("take", takes_and_gives_back, undoes_when_a_write_fails, does_not_believe_
 	loads_the_module, restores_from_death_in_every_step, restores_from_death_while_giving_back,
 	restores_from_death_while_restoring, takes_over_what_a_crash_left, leases_to_one_owner,
 	goes_back_to_bound_by_hand, keeps_what_cannot_be_reset, returns_as_told,
-	frees_what_others_bound, forgets_other_boots_and_rubbish, leaves_alone_what_hangs,
-	touches_no_stranger, works_once_at_a_time)
+	waits_for_nobody_who_has_it_open, frees_what_others_bound, forgets_other_boots_and_rubbish,
+	leaves_alone_what_hangs, touches_no_stranger, works_once_at_a_time)
