@@ -70,6 +70,8 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
             settings["input"] = 1
 
         announce()
+        if command is not None:  # a shell is idle most of the time
+            stack.enter_context(cache.turn())
         host = machine.Machine(wish, booted, archive, place.path, settings, persist, qmp)
         stack.callback(host.kill)
         session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2), may_power_off)
