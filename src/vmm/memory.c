@@ -9,12 +9,15 @@
 #include "base/clean.h"
 #include "base/err.h"
 
-/* An address range of @size bytes for @fd (-1: anonymous), aligned so that huge pages fit it. */
+/*
+ * An address range of @size bytes, of @fd or (-1) of private memory, aligned to MEMORY_HUGE so
+ * that huge pages fit it.
+ */
 static void *map_aligned(int fd, uint64_t size)
 {
+	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	char *wide = mmap(NULL, size + MEMORY_HUGE, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 
 	if (wide == MAP_FAILED)
 		return MAP_FAILED;
@@ -33,35 +36,29 @@ static void *map_aligned(int fd, uint64_t size)
 	return at;
 }
 
-/*
- * Shared memory comes in huge pages only where shmem_enabled says so (never, by default), or by
- * MADV_COLLAPSE, which touches and copies small pages first. Anonymous memory has them at the
- * first fault. 512 MiB in an emulated host, created and mapped for DMA: memfd 3.8 s, collapsed
- * memfd 2.3 s, anonymous 0.4 s, hugetlbfs 0.3 s.
- */
-static int open_ram(uint64_t size, enum memory_pages pages, int *ret, struct err *e)
+/* Return: descriptor, -errno. */
+static int open_memfd(uint64_t size, enum memory_backing backing, struct err *e)
 {
-	*ret = -1;
-	if (pages == MEMORY_PAGES_HUGE)
-		return 0;
-	cleanup_fd int fd = memfd_create(
-		"guest-ram", MFD_CLOEXEC | (pages == MEMORY_PAGES_POOL ? MFD_HUGETLB : 0U));
+	unsigned flags = MFD_CLOEXEC | (backing == MEMORY_POOL ? MFD_HUGETLB : 0U);
+	cleanup_fd int fd = memfd_create("guest-ram", flags);
+
 	if (fd < 0)
 		return err_set(e, -errno, "create guest memory");
 	if (ftruncate(fd, (off_t)size) < 0)
 		return err_set(
 			e, -errno, "size guest memory to %llu bytes", (unsigned long long)size);
-	*ret = TAKE_FD(fd);
-	return 0;
+	return TAKE_FD(fd);
 }
 
-int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct err *e)
+int memory_init(struct memory *m, uint64_t size, enum memory_backing backing, struct err *e)
 {
 	cleanup_fd int fd = -1;
-	int r = open_ram(size, pages, &fd, e);
 
-	if (r < 0)
-		return r;
+	if (backing != MEMORY_PRIVATE) {
+		fd = open_memfd(size, backing, e);
+		if (fd < 0)
+			return fd;
+	}
 	void *ram = map_aligned(fd, size);
 	if (ram == MAP_FAILED)
 		return err_set(
@@ -69,9 +66,8 @@ int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct
 	/* A core dump of the VMM must not be a dump of the guest; a child has no use for it. */
 	(void)madvise(ram, size, MADV_DONTDUMP);
 	(void)madvise(ram, size, MADV_DONTFORK);
-	/* Refused by a kernel without huge pages: then the pages come one by one. */
-	if (pages == MEMORY_PAGES_HUGE)
-		(void)madvise(ram, size, MADV_HUGEPAGE);
+	/* A wish: on a host without huge pages the small ones do. */
+	(void)madvise(ram, size, MADV_HUGEPAGE);
 	m->memfd = TAKE_FD(fd);
 	m->ram_size = size;
 	m->ram = ram;
