@@ -20,6 +20,7 @@ import cache
 import disk
 import initramfs
 import kernel
+import nested
 import machine
 
 HERE = pathlib.Path(__file__).parent
@@ -58,7 +59,8 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
         place = stack.enter_context(run_directory())
         job = place.path / "job"
         job.write_text(job_script(wish, command))
-        settings = {"job": job, "modules": booted.modules, "kernel": booted.vmlinux}
+        settings = {"job": job, "modules": booted.modules, "kernel": booted.vmlinux,
+                    "initrd": nested.archive(booted)}
         if persist:
             settings["persist"] = "/dev/vda"
         if command is None:
@@ -68,6 +70,8 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
             settings["input"] = 1
 
         announce()
+        if command is not None:  # a shell is idle most of the time
+            stack.enter_context(cache.turn())
         host = machine.Machine(wish, booted, archive, place.path, settings, persist, qmp)
         stack.callback(host.kill)
         session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2), may_power_off)

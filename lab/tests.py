@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs test/live/*.sh inside the emulated host, in as few boots as their needs allow.
 
-The first comment lines of a test say what it needs:
+The executable ones are tests, the others are sourced by them. The first comment lines say what a
+test needs:
   # topology: desktop     lab/topology/NAME; minimal unless it says so
   # iommu: none           intel, virtio or none
   # kvm: no               a CPU without virtualisation
@@ -26,7 +27,6 @@ import session
 
 HERE = pathlib.Path(__file__).parent
 LIVE = HERE.parent / "test" / "live"
-LIBRARY = "lib.sh"
 SECONDS = 120
 
 
@@ -57,7 +57,7 @@ def read(path):
 
 
 def chosen(filters):
-    tests = [read(path) for path in sorted(LIVE.glob("*.sh")) if path.name != LIBRARY]
+    tests = [read(path) for path in sorted(LIVE.glob("*.sh")) if os.access(path, os.X_OK)]
     return [t for t in tests if not filters or any(word in t.name for word in filters)]
 
 
