@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "cli/json.h"
 #include "cli/option.h"
+#include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "pci/host.h"
@@ -22,97 +23,12 @@ struct arguments {
 	bool json;
 };
 
-static const char *or_none(const char *driver)
-{
-	return *driver ? driver : "no driver";
-}
-
-static void print_member(const struct bind_group *g, const struct bind_member *m)
-{
-	char address[PCI_ADDRESS_TEXT];
-
-	pci_address_format(m->device.address, address);
-	switch (m->act) {
-	case BIND_ACT_TAKE:
-		(void)printf("%s: %s -> %s (group %d)\n", address, or_none(m->device.driver),
-			m->driver, g->number);
-		break;
-	case BIND_ACT_ALREADY:
-		(void)printf("%s: is on %s already (group %d)\n", address, m->driver, g->number);
-		break;
-	case BIND_ACT_STAYS:
-		(void)printf("%s: stays on %s (group %d%s)\n", address, or_none(m->device.driver),
-			g->number, m->device.is_bridge ? ", bridge" : "");
-		break;
-	}
-}
-
-static void print_members(const struct bind_plan *p)
-{
-	for (size_t i = 0; i < p->group_count; i++)
-		for (size_t k = 0; k < p->groups[i].count; k++)
-			print_member(&p->groups[i], &p->groups[i].members[k]);
-}
-
 static void print_steps(const struct bind_step *steps, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct bind_step *s = &steps[i];
 		(void)printf("  %-8s%s%s%s\n", bind_op_name(s->op), s->path, s->text[0] ? "  " : "",
 			s->text);
-	}
-}
-
-static void print_problems(const struct bind_plan *p)
-{
-	struct err e = {0};
-
-	for (size_t i = 0; i < p->problem_count; i++) {
-		const struct bind_problem *b = &p->problems[i];
-		err_say(&e, -EPERM, "%s%s: %s [%s]", b->refuses ? "" : "note: ", b->object, b->text,
-			b->check);
-		if (b->refuses || !b->liftable)
-			err_hint(&e, "%s", b->fix);
-		report(&e);
-	}
-}
-
-static void put_group(struct json *groups, const struct bind_group *g)
-{
-	static const char *const acts[] = {"take", "already", "stays"};
-	struct json *one = json_push_map(groups);
-	char text[32];
-
-	json_put_signed(one, "group", g->number);
-	(void)snprintf(text, sizeof(text), "/dev/vfio/%d", g->number);
-	json_put_text(one, "node", text);
-	struct json *members = json_put_list(one, "members");
-	for (size_t i = 0; i < g->count; i++) {
-		const struct bind_member *m = &g->members[i];
-		struct json *j = json_push_map(members);
-		json_put_text(j, "address", pci_address_format(m->device.address, text));
-		(void)snprintf(text, sizeof(text), "%04x:%04x", m->device.vendor, m->device.device);
-		json_put_text(j, "id", text);
-		json_put_flag(j, "target", m->is_target);
-		json_put_text(j, "act", acts[m->act]);
-		json_put_text(j, "from", m->device.driver[0] ? m->device.driver : NULL);
-		json_put_text(j, "to", m->driver[0] ? m->driver : NULL);
-	}
-}
-
-static void put_problems(struct json *doc, const struct bind_plan *p)
-{
-	struct json *list = json_put_list(doc, "problems");
-
-	for (size_t i = 0; i < p->problem_count; i++) {
-		const struct bind_problem *b = &p->problems[i];
-		struct json *j = json_push_map(list);
-		json_put_text(j, "check", b->check);
-		json_put_text(j, "object", b->object);
-		json_put_text(j, "text", b->text);
-		json_put_text(j, "fix", b->fix[0] ? b->fix : NULL);
-		json_put_flag(j, "refuses", b->refuses);
-		json_put_flag(j, "liftable", b->liftable);
 	}
 }
 
@@ -136,10 +52,7 @@ static int print_json(
 	int r = json_new(1, &doc, e);
 	if (r < 0)
 		return r;
-	struct json *groups = json_put_list(doc, "groups");
-	for (size_t i = 0; i < p->group_count; i++)
-		put_group(groups, &p->groups[i]);
-	put_problems(doc, p);
+	plan_put(doc, p);
 	if (steps)
 		put_steps(doc, steps, count);
 	r = json_print(doc, e);
@@ -160,9 +73,9 @@ static int dry_run(const struct arguments *a, struct bind_env *env)
 	if (r == 0 && a->json) {
 		r = print_json(&plan, steps, count, &e);
 	} else if (r == 0) {
-		print_members(&plan);
+		plan_members(stdout, &plan);
 		print_steps(steps, count);
-		print_problems(&plan);
+		plan_problems(&plan);
 	}
 	if (r < 0)
 		report(&e);
@@ -185,8 +98,8 @@ static int take(const struct arguments *a, struct bind_env *env)
 			report(&why);
 	} else if (r == 0 || refused) {
 		if (r == 0)
-			print_members(&plan);
-		print_problems(&plan);
+			plan_members(stdout, &plan);
+		plan_problems(&plan);
 	}
 	bind_plan_fini(&plan);
 	if (r < 0 && !refused)

@@ -11,7 +11,7 @@ static const char *or_none(const char *driver)
 	return *driver ? driver : "no driver";
 }
 
-void giving_print(const struct bind_report *r)
+void giving_print(FILE *to, const struct bind_report *r)
 {
 	char address[PCI_ADDRESS_TEXT], why[512];
 
@@ -21,10 +21,10 @@ void giving_print(const struct bind_report *r)
 		file_escape(why, sizeof(why), g->text);
 		const char *colon = why[0] ? ": " : "";
 		if (strcmp(g->from, g->to) != 0)
-			(void)printf("%s: %s -> %s%s%s\n", address, or_none(g->from),
+			(void)fprintf(to, "%s: %s -> %s%s%s\n", address, or_none(g->from),
 				or_none(g->to), colon, why);
 		else
-			(void)printf("%s: %s on %s%s%s\n", address, g->left ? "left" : "is",
+			(void)fprintf(to, "%s: %s on %s%s%s\n", address, g->left ? "left" : "is",
 				or_none(g->to), colon, why);
 	}
 }

@@ -15,6 +15,7 @@ static const struct verb *const verbs[] = {
 	&verb_show,
 	&verb_bind,
 	&verb_release,
+	&verb_run,
 	&verb_restore,
 };
 

@@ -79,7 +79,7 @@ static int release(struct arguments *a, const int *groups, int count, struct jso
 		if (list)
 			giving_put(list, groups[i], &done);
 		else
-			giving_print(&done);
+			giving_print(stdout, &done);
 		bind_report_fini(&done);
 		if (r == 0)
 			continue;

@@ -79,7 +79,7 @@ static int restore_one(struct arguments *a, const struct bind_env *env, const st
 	if (list)
 		giving_put(list, l->group, &done);
 	else
-		giving_print(&done);
+		giving_print(stdout, &done);
 	bind_report_fini(&done);
 	if (r < 0)
 		report(&e);

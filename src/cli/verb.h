@@ -30,5 +30,6 @@ extern const struct verb verb_show;
 extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;
+extern const struct verb verb_run;
 
 #endif

@@ -31,6 +31,8 @@ struct guest_spec {
 	const char *cmdline; /* NULL: none */
 	uint64_t memory; /* [bytes], whole MiB */
 	unsigned cpus; /* [1, SPEC_CPUS_MAX] */
+	bool has_memory; /* said by the user, not a default */
+	bool has_cpus;
 	bool timing; /* print start-up phases and exits at the end */
 	size_t device_count;
 	struct guest_device devices[SPEC_DEVICES_MAX];

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+#include "base/num.h"
+#include "bind/bind.h"
+#include "cli/giving.h"
+#include "cli/json.h"
+#include "cli/option.h"
+#include "cli/plan.h"
+#include "cli/report.h"
+#include "cli/verb.h"
+#include "engine/keeper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RUN_OURS 125 /* the exit status of a failure that is not the guest's, as for env(1) */
+#define RUN_ALLOW_MAX 32
+
+struct run_words {
+	const struct verb *verb;
+	struct guest_spec spec;
+	const struct engine *engine;
+	const char *allow[RUN_ALLOW_MAX];
+	size_t allow_count;
+	enum bind_return how;
+	int plan;
+	int json;
+	int quiet;
+	int refused; /* the plan's problems are told already */
+};
+
+enum {
+	OPT_KERNEL = 1,
+	OPT_INITRD,
+	OPT_CMDLINE,
+	OPT_MEMORY,
+	OPT_CPUS,
+	OPT_NAME,
+	OPT_DEVICE,
+	OPT_ENGINE,
+	OPT_ALLOW,
+	OPT_RETURN,
+	OPT_TIMING,
+	OPT_PLAN,
+	OPT_JSON,
+	OPT_QUIET,
+};
+
+static int take_memory(struct run_words *w, const char *text)
+{
+	if (num_parse_size(text, &w->spec.memory) < 0)
+		return option_wrong(
+			w->verb, "--memory: '%s' is not a size such as 512M or 4G", text);
+	w->spec.has_memory = true;
+	return 0;
+}
+
+static int take_cpus(struct run_words *w, const char *text)
+{
+	uint64_t n;
+
+	if (num_parse(text, 10, SPEC_CPUS_MAX, &n) < 0 || n < 1)
+		return option_wrong(
+			w->verb, "--cpus: '%s' is not a number from 1 to %d", text, SPEC_CPUS_MAX);
+	w->spec.cpus = (unsigned)n;
+	w->spec.has_cpus = true;
+	return 0;
+}
+
+static int take_return(struct run_words *w, const char *text)
+{
+	static const struct {
+		const char *name;
+		enum bind_return how;
+	} ways[] = {
+		{"driver", BIND_RETURN_DRIVER},
+		{"vfio", BIND_RETURN_VFIO},
+		{"none", BIND_RETURN_NONE},
+	};
+
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		if (strcmp(text, ways[i].name) == 0) {
+			w->how = ways[i].how;
+			return 0;
+		}
+	}
+	return option_wrong(w->verb, "--return: '%s' is none of driver, vfio, none", text);
+}
+
+static int take_engine(struct run_words *w, const char *text)
+{
+	w->engine = engine_find(text);
+	if (!w->engine)
+		return option_wrong(w->verb, "--engine: '%s' is neither usher nor qemu", text);
+	return 0;
+}
+
+static int take_device(struct run_words *w, const char *text)
+{
+	struct err e = {0};
+
+	if (spec_add_device(&w->spec, text, &e) < 0) {
+		report(&e);
+		return LEAVE_USAGE;
+	}
+	return 0;
+}
+
+static int take_allow(struct run_words *w, const char *text)
+{
+	if (w->allow_count == RUN_ALLOW_MAX)
+		return option_wrong(w->verb, "--allow: more than %d checks", RUN_ALLOW_MAX);
+	w->allow[w->allow_count++] = text;
+	return 0;
+}
+
+/* Return: 0, or an exit status with the reason told. */
+static int take_option(struct run_words *w, int c, const char *text)
+{
+	switch (c) {
+	case OPT_KERNEL:
+		w->spec.kernel = text;
+		return 0;
+	case OPT_INITRD:
+		w->spec.initrd = text;
+		return 0;
+	case OPT_CMDLINE:
+		w->spec.cmdline = text;
+		return 0;
+	case OPT_NAME:
+		w->spec.name = text;
+		return 0;
+	case OPT_MEMORY:
+		return take_memory(w, text);
+	case OPT_CPUS:
+		return take_cpus(w, text);
+	case OPT_DEVICE:
+		return take_device(w, text);
+	case OPT_ENGINE:
+		return take_engine(w, text);
+	case OPT_ALLOW:
+		return take_allow(w, text);
+	case OPT_RETURN:
+		return take_return(w, text);
+	case OPT_TIMING:
+		w->spec.timing = true;
+		return 0;
+	case OPT_PLAN:
+		w->plan = 1;
+		return 0;
+	case OPT_JSON:
+		w->json = 1;
+		return 0;
+	default:
+		w->quiet = 1;
+		return 0;
+	}
+}
+
+static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
+{
+	static const struct option takes[] = {
+		{"kernel", required_argument, NULL, OPT_KERNEL},
+		{"initrd", required_argument, NULL, OPT_INITRD},
+		{"cmdline", required_argument, NULL, OPT_CMDLINE},
+		{"memory", required_argument, NULL, OPT_MEMORY},
+		{"cpus", required_argument, NULL, OPT_CPUS},
+		{"name", required_argument, NULL, OPT_NAME},
+		{"device", required_argument, NULL, OPT_DEVICE},
+		{"engine", required_argument, NULL, OPT_ENGINE},
+		{"allow", required_argument, NULL, OPT_ALLOW},
+		{"return", required_argument, NULL, OPT_RETURN},
+		{"timing", no_argument, NULL, OPT_TIMING},
+		{"plan", no_argument, NULL, OPT_PLAN},
+		{"dry-run", no_argument, NULL, OPT_PLAN},
+		{"json", no_argument, NULL, OPT_JSON},
+		{"quiet", no_argument, NULL, OPT_QUIET},
+		{0},
+	};
+	struct options o = {
+		.verb = w->verb, .argc = argc, .argv = argv, .takes = takes, .letters = "+"};
+	int c;
+
+	*ret_end = OPTION_END;
+	while ((c = option_next(&o)) > 0) {
+		int r = take_option(w, c, optarg);
+		if (r)
+			return r;
+	}
+	*ret_end = c;
+	if (c != OPTION_END)
+		return option_leave(c);
+	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
+		return option_wrong(w->verb, "'%s' is no option; QEMU's own words come after '--'",
+			argv[optind]);
+	w->spec.engine_args = argv + optind;
+	return 0;
+}
+
+static void tell_plan(struct run_words *w, const struct bind_plan *p)
+{
+	w->refused = p->refusals != 0;
+	if (w->refused)
+		plan_problems(p);
+	else if (!w->quiet)
+		plan_members(stderr, p);
+}
+
+/* What the keeper does, told on stderr: stdout is the guest's console. */
+static void tell(void *arg, const struct keeper_news *n)
+{
+	struct run_words *w = arg;
+
+	switch (n->event) {
+	case KEEPER_PLANNED:
+		tell_plan(w, n->plan);
+		break;
+	case KEEPER_STARTED:
+		if (!w->quiet)
+			report_note("guest '%s' runs: %s, process %d", w->spec.name,
+				w->engine->name, (int)n->pid);
+		break;
+	case KEEPER_STOPPING:
+		report_note("guest '%s' is being stopped (%s)", w->spec.name, strsignal(n->status));
+		break;
+	case KEEPER_ENDED:
+		if (n->status > 128)
+			report_note("guest '%s' was ended by signal %d (%s)", w->spec.name,
+				n->status - 128, strsignal(n->status - 128));
+		else if (!w->quiet || n->status)
+			report_note("guest '%s' ended with status %d", w->spec.name, n->status);
+		break;
+	case KEEPER_GIVEN:
+		if (!w->quiet)
+			giving_print(stderr, n->report);
+		break;
+	case KEEPER_STUCK:
+		giving_print(stderr, n->report);
+		report(n->error);
+		report_note("the journal keeps it: 'usher restore' tries again");
+		break;
+	}
+}
+
+static void print_guest(const struct run_words *w)
+{
+	const struct guest_spec *s = &w->spec;
+
+	(void)printf("guest '%s' by %s: %llu MiB, %u cpu%s\n", s->name, w->engine->name,
+		(unsigned long long)(s->memory / MIB(1)), s->cpus, s->cpus == 1 ? "" : "s");
+	if (s->kernel)
+		(void)printf("kernel: %s\n", s->kernel);
+	if (s->initrd)
+		(void)printf("initrd: %s\n", s->initrd);
+	if (s->cmdline)
+		(void)printf("cmdline: %s\n", s->cmdline);
+}
+
+static int print_json(const struct run_words *w, const struct bind_plan *p, struct err *e)
+{
+	const struct guest_spec *s = &w->spec;
+	struct json *doc;
+
+	int r = json_new(1, &doc, e);
+	if (r < 0)
+		return r;
+	struct json *guest = json_put_map(doc, "guest");
+	json_put_text(guest, "name", s->name);
+	json_put_text(guest, "engine", w->engine->name);
+	json_put_number(guest, "memory", s->memory);
+	json_put_number(guest, "cpus", s->cpus);
+	json_put_text(guest, "kernel", s->kernel);
+	json_put_text(guest, "initrd", s->initrd);
+	json_put_text(guest, "cmdline", s->cmdline);
+	plan_put(doc, p);
+	json_put_flag(doc, "possible", p->refusals == 0);
+	r = json_print(doc, e);
+	json_free(doc);
+	return r;
+}
+
+static int show_plan(const struct run_words *w, const struct keeper *k)
+{
+	struct bind_target targets[SPEC_DEVICES_MAX];
+	struct bind_plan plan = BIND_PLAN_NONE;
+	struct bind_request q;
+	struct err e = {0};
+
+	int r = keeper_request(k, targets, &q, &e);
+	if (r == 0 && q.target_count)
+		r = bind_plan(&k->env, &q, &plan, &e);
+	if (r < 0) {
+		report(&e);
+		return RUN_OURS;
+	}
+	if (w->json) {
+		r = print_json(w, &plan, &e);
+		if (r < 0)
+			report(&e);
+	} else {
+		print_guest(w);
+		plan_members(stdout, &plan);
+		plan_problems(&plan);
+	}
+	int status = r < 0 ? RUN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
+	bind_plan_fini(&plan);
+	return status;
+}
+
+static int run_guest(struct run_words *w, const struct keeper *k)
+{
+	struct err e = {0};
+	int status = 0;
+
+	int r = keeper_run(k, &status, &e);
+	if (r == 0)
+		return status;
+	if (w->refused)
+		return LEAVE_REFUSED;
+	if (r != -EUCLEAN) /* what could not be given back is told already */
+		report(&e);
+	return RUN_OURS;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct run_words w = {
+		.verb = v,
+		.spec = {.name = SPEC_DEFAULT_NAME, .memory = SPEC_DEFAULT_MEMORY, .cpus = 1},
+		.engine = &engine_ours,
+	};
+	struct err e = {0};
+	int end;
+
+	int r = take_words(&w, argc, argv, &end);
+	if (r || end != OPTION_END)
+		return r;
+	r = spec_check(&w.spec, &e);
+	if (r == 0)
+		r = w.engine->check(&w.spec, &e);
+	if (r < 0) {
+		report(&e);
+		return r == -EINVAL ? LEAVE_USAGE : RUN_OURS;
+	}
+	struct keeper k = {
+		.env = bind_env_live(),
+		.engine = w.engine,
+		.spec = &w.spec,
+		.allow = w.allow,
+		.allow_count = w.allow_count,
+		.how = w.how,
+		.tell = tell,
+		.arg = &w,
+	};
+	return w.plan ? show_plan(&w, &k) : run_guest(&w, &k);
+}
+
+const struct verb verb_run = {
+	.name = "run",
+	.summary = "run a guest with devices, and give them back when it ends",
+	.help = "run [--device ADDRESS[,id=VVVV:DDDD]]… --kernel FILE [OPTION…]\n"
+		"       usher run --engine=qemu [--device …]… -- QEMU-ARGUMENTS…\n"
+		"\n"
+		"Checks and takes the devices' whole IOMMU groups, runs the guest, waits for its "
+		"end\n"
+		"(power-off, reboot, crash, kill) and gives back what it took. Standard input and "
+		"output\n"
+		"are the guest's console.\n"
+		"\n"
+		"  --device ADDRESS  lend this device; may be said many times. id=VVVV:DDDD "
+		"refuses\n"
+		"                    another device at that address\n"
+		"  --kernel FILE     bzImage (unpacked once, cached) or ELF vmlinux\n"
+		"  --initrd FILE     initial ramdisk\n"
+		"  --cmdline TEXT    the kernel's command line\n"
+		"  --memory SIZE     512M unless said\n"
+		"  --cpus N          1 unless said\n"
+		"  --name NAME       of the guest; 'guest' unless said\n"
+		"  --engine NAME     usher (usher-vmm, the default) or qemu; QEMU_SYSTEM names the "
+		"program\n"
+		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
+		"times\n"
+		"  --return WHERE    at the end: driver (the first one; the default), vfio, none\n"
+		"  --plan            print what would be done and what would stop it; do nothing\n"
+		"  --json            with --plan: as JSON\n"
+		"  --timing          print start-up phases and exits at the end\n"
+		"  --quiet           only what went wrong\n"
+		"\n"
+		"Exit status: the engine's own (0: the guest switched itself off); 2 wrong command "
+		"line;\n"
+		"3 refused; 125 usher itself failed.\n"
+		"\n"
+		"Example: usher run --kernel /boot/vmlinuz --initrd /boot/initrd.img \\\n"
+		"                   --cmdline console=ttyS0 --device 0000:01:00.0\n",
+	.run = run,
+};

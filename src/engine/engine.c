@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/engine.h"
+#include "base/fd.h"
+#include "engine/devices.h"
+
+#include <string.h>
+
+const struct engine *engine_find(const char *name)
+{
+	static const struct engine *const engines[] = {&engine_ours, &engine_qemu};
+
+	for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
+		if (strcmp(engines[i]->name, name) == 0)
+			return engines[i];
+	}
+	return NULL;
+}
+
+void engine_finish(struct engine_run *run)
+{
+	devices_close(run->devices);
+	run->devices = NULL;
+	kernel_close(&run->kernel);
+	fd_close(&run->kvm_fd);
+	fd_close(&run->keeper_fd);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "bind/bind.h"
+#include "engine/kernel.h"
+#include "engine/process.h"
+#include "engine/spec.h"
+
+struct err;
+struct open_devices;
+
+/* What one start needs and owns: the words of the program, and what it inherits. */
+struct engine_run {
+	struct program program;
+	struct kernel kernel;
+	int kvm_fd;
+	int keeper_fd; /* pidfd of this process */
+	struct open_devices *devices; /* VFIO descriptors to hand over; NULL: it opens its own */
+};
+
+#define ENGINE_RUN_NONE ((struct engine_run){.kernel.fd = -1, .kvm_fd = -1, .keeper_fd = -1})
+
+/* Who can run a guest. Each is a static const table; the keeper does the rest. */
+struct engine {
+	const char *name;
+	/*
+	 * What is wrong with running @s by this engine, as far as can be told without touching
+	 * anything. Return: 0, -EINVAL, -ENOEXEC, -ENOENT, -errno.
+	 */
+	int (*check)(const struct guest_spec *s, struct err *e);
+	/*
+	 * Turns @s into a program to start; the devices of @groups are on their VFIO driver now.
+	 * @run is ENGINE_RUN_NONE on entry and given to finish() in any case. Return: 0, -errno.
+	 */
+	int (*prepare)(const struct bind_env *env, const struct guest_spec *s,
+		const struct bind_plan *groups, struct engine_run *run, struct err *e);
+};
+
+extern const struct engine engine_ours; /* usher-vmm */
+extern const struct engine engine_qemu; /* qemu-system-x86_64, QEMU_SYSTEM overrides */
+
+/* Return: NULL when there is none of that name. */
+const struct engine *engine_find(const char *name);
+
+/*
+ * Lets go of what the program has inherited by now: from here on the devices are free as soon
+ * as the program is gone.
+ */
+void engine_finish(struct engine_run *run);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/keeper.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "engine/state.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define STOP_PATIENCE_MS 10000 /* from the first SIGTERM to SIGKILL */
+
+static void tell(const struct keeper *k, struct keeper_news n)
+{
+	if (k->tell)
+		k->tell(k->arg, &n);
+}
+
+int keeper_request(const struct keeper *k, struct bind_target *targets, struct bind_request *ret,
+	struct err *e)
+{
+	*ret = (struct bind_request){
+		.targets = targets,
+		.target_count = k->spec->device_count,
+		.allow = k->allow,
+		.allow_count = k->allow_count,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+	};
+	for (size_t i = 0; i < k->spec->device_count; i++) {
+		const struct guest_device *d = &k->spec->devices[i];
+		targets[i] = (struct bind_target){
+			.address = d->address,
+			.has_id = d->vendor != 0,
+			.vendor = d->vendor,
+			.device = d->device,
+		};
+	}
+	int r = bind_owner_self(&k->env, k->spec->name, &ret->owner);
+	return r < 0 ? err_set(e, r, "learn our own start time") : 0;
+}
+
+/*
+ * From here on a signal is something to read, not something that happens: no transaction is cut
+ * in two by Ctrl-C. The child gets its mask back in process_start().
+ */
+static int catch_signals(sigset_t *old, struct err *e)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGQUIT);
+	if (sigprocmask(SIG_BLOCK, &set, old) < 0)
+		return err_set(e, -errno, "block signals");
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0) {
+		int r = -errno;
+		(void)sigprocmask(SIG_SETMASK, old, NULL);
+		return err_set(e, r, "signalfd");
+	}
+	return fd;
+}
+
+static void stop(const struct keeper *k, const struct process *p, int signals, int *signalled)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	tell(k, (struct keeper_news){.event = KEEPER_STOPPING, .status = (int)info.ssi_signo});
+	(void)kill(p->pid, (*signalled)++ ? SIGKILL : SIGTERM);
+}
+
+/* Until the guest is gone: by itself, or because a signal asked for it. */
+static int wait_for_end(const struct keeper *k, struct process *p, int signals)
+{
+	int signalled = 0;
+
+	for (;;) {
+		struct pollfd fds[] = {
+			{.fd = p->pidfd, .events = POLLIN},
+			{.fd = signals, .events = POLLIN},
+		};
+		int n = poll(fds, 2, signalled ? STOP_PATIENCE_MS : -1);
+		if (n == 0)
+			(void)kill(p->pid, SIGKILL);
+		if (fds[0].revents)
+			return process_reap(p);
+		if (n > 0 && fds[1].revents)
+			stop(k, p, signals, &signalled);
+	}
+}
+
+static int run_engine(const struct keeper *k, const struct bind_plan *plan, struct state *state,
+	int signals, int *ret_status, struct err *e)
+{
+	struct engine_run run = ENGINE_RUN_NONE;
+	struct process process;
+
+	int r = k->engine->prepare(&k->env, k->spec, plan, &run, e);
+	if (r == 0)
+		r = process_start(&run.program, &process, e);
+	engine_finish(&run);
+	if (r < 0)
+		return r;
+	(void)state_engine(state, process.pid);
+	tell(k, (struct keeper_news){.event = KEEPER_STARTED, .pid = process.pid});
+	*ret_status = wait_for_end(k, &process, signals);
+	tell(k, (struct keeper_news){.event = KEEPER_ENDED, .status = *ret_status});
+	return 0;
+}
+
+static int give_back(
+	const struct keeper *k, const struct bind_plan *plan, const struct bind_owner *owner)
+{
+	int worst = 0;
+
+	for (size_t i = 0; i < plan->group_count; i++) {
+		struct bind_giving giving = {
+			.group = plan->groups[i].number,
+			.how = k->how,
+			.owner = *owner,
+			.allow = k->allow,
+			.allow_count = k->allow_count,
+		};
+		struct bind_report report = BIND_REPORT_NONE;
+		struct err e = {0};
+		int r = bind_release(&k->env, &giving, &report, &e);
+		tell(k, (struct keeper_news){
+				.event = r < 0 ? KEEPER_STUCK : KEEPER_GIVEN,
+				.report = &report,
+				.error = &e,
+			});
+		bind_report_fini(&report);
+		if (r < 0)
+			worst = -EUCLEAN;
+	}
+	return worst;
+}
+
+static int run_taken(const struct keeper *k, const struct bind_request *q, struct state *state,
+	int signals, int *ret_status, struct err *e)
+{
+	struct bind_plan plan = BIND_PLAN_NONE;
+	int r = 0, given = 0;
+
+	if (q->target_count)
+		r = bind_take(&k->env, q, &plan, e);
+	tell(k, (struct keeper_news){.event = KEEPER_PLANNED, .plan = &plan});
+	if (r == 0) {
+		r = run_engine(k, &plan, state, signals, ret_status, e);
+		given = give_back(k, &plan, &q->owner);
+	}
+	bind_plan_fini(&plan);
+	return r < 0 ? r : given;
+}
+
+int keeper_run(const struct keeper *k, int *ret_status, struct err *e)
+{
+	struct bind_target targets[SPEC_DEVICES_MAX];
+	struct bind_request request;
+	struct state state;
+	sigset_t old;
+
+	int r = keeper_request(k, targets, &request, e);
+	if (r < 0)
+		return r;
+	r = state_claim(k->spec->name, &state, e);
+	if (r < 0)
+		return r;
+	cleanup_fd int signals = catch_signals(&old, e);
+	if (signals < 0) {
+		state_release(&state);
+		return signals;
+	}
+	r = run_taken(k, &request, &state, signals, ret_status, e);
+	state_release(&state);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
+}

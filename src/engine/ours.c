@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "engine/devices.h"
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * usher-vmm opens no path of its own: kernel and initrd by the paths told, all devices by
+ * descriptor, /dev/kvm by descriptor, and the keeper by a pidfd whose end is its own.
+ */
+#define VMM_NAME "usher-vmm"
+
+static int try_path(char *buf, size_t size, const char *path)
+{
+	if (access(path, X_OK) < 0)
+		return -errno;
+	return file_path(buf, size, "%s", path);
+}
+
+/* $USHER_VMM; in the build tree, src/vmm beside src/cli; where it is installed. */
+static int vmm_path(char *buf, size_t size, struct err *e)
+{
+	static const char *const beside[] = {"../vmm/" VMM_NAME, "../libexec/usher/" VMM_NAME};
+	char self[FILE_PATH_MAX], path[FILE_PATH_MAX];
+	const char *env = getenv("USHER_VMM");
+
+	if (env && env[0])
+		return file_path(buf, size, "%s", env);
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n > 0) {
+		self[n] = '\0';
+		*strrchr(self, '/') = '\0';
+		for (size_t i = 0; i < COUNT(beside); i++) {
+			if (file_path(path, sizeof(path), "%s/%s", self, beside[i]) == 0 &&
+				try_path(buf, size, path) == 0)
+				return 0;
+		}
+	}
+	if (try_path(buf, size, USHER_LIBEXECDIR "/" VMM_NAME) == 0)
+		return 0;
+	err_say(e, -ENOENT, VMM_NAME " is not installed");
+	err_hint(
+		e, "looked beside usher and in " USHER_LIBEXECDIR "; USHER_VMM=PATH names another");
+	return -ENOENT;
+}
+
+static int open_kvm(struct err *e)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	int r = -errno;
+	err_set(e, r, "open /dev/kvm");
+	if (r == -ENOENT || r == -ENODEV)
+		err_hint(e, "load kvm-amd or kvm-intel; if that fails, turn on SVM or VT-x in the "
+			    "firmware's setup");
+	else if (r == -EACCES)
+		err_hint(e, "be root or a member of the group 'kvm'");
+	return r;
+}
+
+static int ours_check(const struct guest_spec *s, struct err *e)
+{
+	char path[FILE_PATH_MAX];
+
+	if (s->engine_args && s->engine_args[0]) {
+		err_say(e, -EINVAL, "'%s': arguments after '--' are for --engine=qemu",
+			s->engine_args[0]);
+		return -EINVAL;
+	}
+	if (!s->kernel) {
+		err_say(e, -EINVAL, "no --kernel: " VMM_NAME " boots kernels, not firmware");
+		err_hint(e,
+			"give --kernel and --initrd, or --engine=qemu with QEMU's own arguments");
+		return -EINVAL;
+	}
+	int r = kernel_check(s->kernel, e);
+	if (r == 0)
+		r = vmm_path(path, sizeof(path), e);
+	if (r < 0)
+		return r;
+	cleanup_fd int kvm = open_kvm(e);
+	return kvm < 0 ? kvm : 0;
+}
+
+static int pair(struct program *p, const char *option, const char *word)
+{
+	int r = program_word(p, option);
+
+	return r < 0 ? r : program_word(p, word);
+}
+
+static int add_guest(const struct guest_spec *s, struct engine_run *run)
+{
+	struct program *p = &run->program;
+
+	int r = pair(p, "--name", s->name);
+	if (r == 0)
+		r = program_arg(p, "--memory=%llu", (unsigned long long)s->memory);
+	if (r == 0)
+		r = program_arg(p, "--cpus=%u", s->cpus);
+	if (r == 0)
+		r = pair(p, "--kernel", run->kernel.path);
+	if (r == 0)
+		r = program_fd(p, run->kernel.fd);
+	if (r == 0 && s->initrd)
+		r = pair(p, "--initrd", s->initrd);
+	if (r == 0 && s->cmdline)
+		r = pair(p, "--cmdline", s->cmdline);
+	if (r == 0 && s->timing)
+		r = program_word(p, "--timing");
+	return r;
+}
+
+static int add_descriptor(struct program *p, const char *option, int fd)
+{
+	int r = program_arg(p, "--%s=%d", option, fd);
+
+	return r < 0 ? r : program_fd(p, fd);
+}
+
+static int add_devices(const struct open_devices *d, struct program *p)
+{
+	char text[PCI_ADDRESS_TEXT];
+
+	int r = add_descriptor(p, "container", d->container.fd);
+	for (size_t i = 0; r == 0 && i < d->group_count; i++)
+		r = program_fd(p, d->groups[i].fd);
+	for (size_t i = 0; r == 0 && i < d->device_count; i++) {
+		r = program_arg(p, "--device=address=%s,device=%d,group=%d",
+			pci_address_format(d->devices[i].address, text), d->devices[i].fd,
+			d->devices[i].group_fd);
+		if (r == 0)
+			r = program_fd(p, d->devices[i].fd);
+	}
+	return r;
+}
+
+static int add_all(const struct guest_spec *s, struct engine_run *run, const char *vmm)
+{
+	struct program *p = &run->program;
+
+	int r = program_arg(p, "%s", vmm);
+	if (r == 0)
+		r = add_guest(s, run);
+	if (r == 0)
+		r = add_descriptor(p, "kvm", run->kvm_fd);
+	if (r == 0)
+		r = add_descriptor(p, "keeper", run->keeper_fd);
+	if (r == 0 && run->devices)
+		r = add_devices(run->devices, p);
+	return r;
+}
+
+static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct engine_run *run, struct err *e)
+{
+	char vmm[FILE_PATH_MAX];
+
+	int r = vmm_path(vmm, sizeof(vmm), e);
+	if (r == 0)
+		r = run->kvm_fd = open_kvm(e);
+	if (r >= 0)
+		r = kernel_open(s->kernel, &run->kernel, e);
+	if (r == 0)
+		r = run->keeper_fd = fd_pidfd_open(getpid());
+	if (r >= 0)
+		r = s->device_count ? devices_open(env, s, groups, &run->devices, e) : 0;
+	if (r < 0)
+		return r;
+	/* Guest RAM is pinned whole for DMA; some pages of our own come on top. */
+	run->program.memlock = s->memory + MIB(16);
+	r = add_all(s, run, vmm);
+	return r < 0 ? err_set(e, r, "arguments of " VMM_NAME) : 0;
+}
+
+const struct engine engine_ours = {
+	.name = "usher",
+	.check = ours_check,
+	.prepare = ours_prepare,
+};

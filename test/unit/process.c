@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/process.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* @fd: inherited; -1: none. */
+static int run_shell(const char *script, int fd)
+{
+	struct program p = {0};
+	struct process proc;
+	struct err e = {0};
+
+	ck_assert_int_eq(program_word(&p, "sh"), 0);
+	ck_assert_int_eq(program_word(&p, "-c"), 0);
+	ck_assert_int_eq(program_word(&p, script), 0);
+	if (fd >= 0)
+		ck_assert_int_eq(program_fd(&p, fd), 0);
+	ck_assert_msg(process_start(&p, &proc, &e) == 0, "%s", e.msg);
+	return process_reap(&proc);
+}
+
+START_TEST(tells_the_exit_status)
+{
+	ck_assert_int_eq(run_shell("exit 7", -1), 7);
+	ck_assert_int_eq(run_shell("kill -9 $$", -1), 128 + SIGKILL);
+}
+END_TEST
+
+START_TEST(hands_over_only_what_is_named)
+{
+	int kept = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	char script[64];
+
+	(void)snprintf(script, sizeof(script), "test -e /proc/self/fd/%d", kept);
+	ck_assert_int_eq(run_shell(script, kept), 0);
+	/* Our own descriptor stays closed on exec: the next program must not get it by chance. */
+	ck_assert_int_eq(fcntl(kept, F_GETFD), FD_CLOEXEC);
+	(void)snprintf(script, sizeof(script), "test -e /proc/self/fd/%d", other);
+	ck_assert_int_eq(run_shell(script, -1), 1);
+	(void)close(kept);
+	(void)close(other);
+}
+END_TEST
+
+START_TEST(a_missing_program_is_told_at_once)
+{
+	struct program p = {0};
+	struct process proc;
+	struct err e = {0};
+
+	ck_assert_int_eq(program_word(&p, "/nowhere/qemu"), 0);
+	ck_assert_int_eq(process_start(&p, &proc, &e), -ENOENT);
+	ck_assert_str_eq(e.msg, "start /nowhere/qemu: No such file or directory");
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* no zombie is left */
+}
+END_TEST
+
+START_TEST(dies_with_its_parent_when_asked)
+{
+	int fds[2];
+	char c;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	pid_t parent = fork();
+	if (parent == 0) {
+		struct program p = {.die_signal = SIGKILL};
+		struct process proc;
+		(void)program_word(&p, "sleep");
+		(void)program_word(&p, "100");
+		(void)program_fd(&p, fds[1]);
+		(void)process_start(&p, &proc, NULL);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(parent, NULL, 0), parent);
+	(void)close(fds[1]);
+	/* End of file: nobody holds the other end any more. */
+	ck_assert_int_eq(read(fds[0], &c, 1), 0);
+	(void)close(fds[0]);
+}
+END_TEST
+
+START_TEST(there_is_an_end_to_words)
+{
+	struct program p = {0};
+
+	for (int i = 0; i < PROCESS_ARGS_MAX; i++)
+		ck_assert_int_eq(program_word(&p, "x"), 0);
+	ck_assert_int_eq(program_word(&p, "x"), -E2BIG);
+	struct program q = {0};
+	ck_assert_int_eq(program_arg(&q, "%9000d", 1), -E2BIG);
+}
+END_TEST
+
+SUITE("process", tells_the_exit_status, hands_over_only_what_is_named,
+	a_missing_program_is_told_at_once, dies_with_its_parent_when_asked,
+	there_is_an_end_to_words)

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/spec.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct guest_spec good(void)
+{
+	return (struct guest_spec){.name = "guest", .memory = MIB(512), .cpus = 1};
+}
+
+START_TEST(devices_have_addresses_and_keys)
+{
+	struct guest_spec s = good();
+	struct err e = {0};
+
+	ck_assert_int_eq(spec_add_device(&s, "0000:01:00.0", &e), 0);
+	ck_assert_int_eq(spec_add_device(&s, "02:00.1,id=8086:10d3", &e), 0);
+	ck_assert_uint_eq(s.device_count, 2);
+	ck_assert_uint_eq(s.devices[0].vendor, 0);
+	ck_assert_uint_eq(s.devices[1].address.bus, 2);
+	ck_assert_uint_eq(s.devices[1].vendor, 0x8086);
+	ck_assert_uint_eq(s.devices[1].device, 0x10d3);
+}
+END_TEST
+
+START_TEST(bad_devices_change_nothing)
+{
+	static const char *const bad[] = {"", "nvme0", "0000:01:00.8", "0000:01:00.0,",
+		"01:00.0,id=1", "01:00.0,id=8086:10d3x", "01:00.0,id=8086 10d3", "01:00.0,rom=off"};
+	struct guest_spec s = good();
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct err e = {0};
+		ck_assert_int_eq(spec_add_device(&s, bad[i], &e), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(e.msg, "--device: "));
+	}
+	ck_assert_uint_eq(s.device_count, 0);
+}
+END_TEST
+
+START_TEST(a_device_goes_in_once)
+{
+	struct guest_spec s = good();
+	struct err e = {0};
+
+	ck_assert_int_eq(spec_add_device(&s, "0000:01:00.0", &e), 0);
+	ck_assert_int_eq(spec_add_device(&s, "01:00.0", &e), -EEXIST);
+	ck_assert_str_eq(e.msg, "--device: 01:00.0 is named twice");
+}
+END_TEST
+
+START_TEST(there_is_an_end_to_devices)
+{
+	struct guest_spec s = good();
+	char text[32];
+
+	for (unsigned i = 0; i < SPEC_DEVICES_MAX; i++) {
+		(void)snprintf(text, sizeof(text), "%02x:00.0", i);
+		ck_assert_int_eq(spec_add_device(&s, text, NULL), 0);
+	}
+	ck_assert_int_eq(spec_add_device(&s, "ff:00.0", NULL), -E2BIG);
+}
+END_TEST
+
+START_TEST(names_become_file_names)
+{
+	static const char *const bad[] = {"", ".", "..", ".x", "a/b", "a b", "a\n",
+		"0123456789012345678901234567890123456789012345678"};
+	struct guest_spec s = good();
+
+	ck_assert_int_eq(spec_check(&s, NULL), 0);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		s.name = bad[i];
+		ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
+	}
+}
+END_TEST
+
+START_TEST(sizes_have_bounds)
+{
+	struct guest_spec s = good();
+
+	s.memory = MIB(31);
+	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
+	s.memory = MIB(64) + 4096;
+	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
+	s = good();
+	s.cpus = 0;
+	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
+	s.cpus = SPEC_CPUS_MAX + 1;
+	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
+}
+END_TEST
+
+START_TEST(files_must_be_readable)
+{
+	struct guest_spec s = good();
+	struct err e = {0};
+
+	s.kernel = "/nowhere/vmlinuz";
+	ck_assert_int_eq(spec_check(&s, &e), -ENOENT);
+	ck_assert_str_eq(e.msg, "--kernel: open '/nowhere/vmlinuz': No such file or directory");
+}
+END_TEST
+
+SUITE("spec", devices_have_addresses_and_keys, bad_devices_change_nothing, a_device_goes_in_once,
+	there_is_an_end_to_devices, names_become_file_names, sizes_have_bounds,
+	files_must_be_readable)
