@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 
 quiet = False
 
@@ -41,6 +42,29 @@ def locked(name, *, wait=True):
         except BlockingIOError:
             raise LabError(f"{name} is in use by another lab") from None
         yield
+
+
+@contextlib.contextmanager
+def turn():
+    """Waits until a processor is free for one more emulated host, and has it to itself.
+
+    An emulated host keeps one processor busy. With more of them than processors all are late, and
+    what is a time limit on one of them means nothing.
+    """
+    slots = range(os.cpu_count() or 1)
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(open(directory() / f".turn{n}.lock", "w")) for n in slots]
+        told = False
+        while True:
+            for file in files:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    yield
+                    return
+            if not told:
+                say(f"{len(files)} emulated hosts run already; waiting for one to end")
+                told = True
+            time.sleep(0.2)
 
 
 @contextlib.contextmanager

@@ -46,6 +46,11 @@ def persistent(name):
     return path
 
 
+def forget(name):
+    for path in (cache.directory() / "persist").glob(f"{name}.ext4"):
+        path.unlink()
+
+
 def make_ext4(path):
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)

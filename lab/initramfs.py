@@ -61,7 +61,7 @@ def build(kind, kernel, applets, modules, files):
         return path
 
     archive = Cpio()
-    for name in ("bin", "dev", "proc", "sys", "run", "root", "lib", "lib/modules"):
+    for name in ("bin", "dev", "proc", "sys", "run", "lib", "lib/modules"):
         archive.directory(name)
     archive.file("bin/busybox", BUSYBOX.read_bytes(), 0o755)
     for applet in applets:

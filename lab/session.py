@@ -20,6 +20,7 @@ import cache
 import disk
 import initramfs
 import kernel
+import nested
 import machine
 
 HERE = pathlib.Path(__file__).parent
@@ -44,7 +45,8 @@ class Ended(Exception):
         self.status = status
 
 
-def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp=None):
+def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp=None,
+        may_power_off=False):
     """Boots, runs the command (None: a shell at this terminal), and returns its exit status."""
     with contextlib.ExitStack() as stack:
         booted = kernel.find(wish.kernel)
@@ -57,7 +59,8 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
         place = stack.enter_context(run_directory())
         job = place.path / "job"
         job.write_text(job_script(wish, command))
-        settings = {"job": job, "modules": booted.modules}
+        settings = {"job": job, "modules": booted.modules, "kernel": booted.vmlinux,
+                    "initrd": nested.archive(booted)}
         if persist:
             settings["persist"] = "/dev/vda"
         if command is None:
@@ -67,9 +70,11 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
             settings["input"] = 1
 
         announce()
+        if command is not None:  # a shell is idle most of the time
+            stack.enter_context(cache.turn())
         host = machine.Machine(wish, booted, archive, place.path, settings, persist, qmp)
         stack.callback(host.kill)
-        session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2))
+        session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2), may_power_off)
         status = session.serve(shell=command is None, stdin="input" in settings)
         place.keep = session.complained
         return status
@@ -144,9 +149,10 @@ def writer(fd):
 
 
 class Session:
-    def __init__(self, host, timeout, on_stdout, on_stderr):
+    def __init__(self, host, timeout, on_stdout, on_stderr, may_power_off):
         self.host = host
         self.timeout = timeout
+        self.may_power_off = may_power_off
         self.sinks = {"stdout": on_stdout, "stderr": on_stderr, "tty": writer(1)}
         self.selector = selectors.DefaultSelector()
         self.control = b""
@@ -235,6 +241,8 @@ class Session:
         self.host.process.wait()
         if any("Kernel panic" in line for line in log_lines(self.host.console)):
             self.complain("the emulated host's kernel panicked")
+        elif self.ready and self.may_power_off:
+            raise Ended(0)
         elif self.ready:
             self.complain("the emulated host went off before the command had ended")
         else:

@@ -168,7 +168,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
-	int c, r = 0;
+	int c = OPTION_END, r = 0;
 
 	while (r == 0 && (c = option_next(&o)) > 0)
 		r = parse_one(v, a, c);

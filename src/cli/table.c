@@ -21,6 +21,7 @@ static struct {
 	__typeof__(scols_new_table) *new_table;
 	__typeof__(scols_unref_table) *unref_table;
 	__typeof__(scols_table_new_column) *new_column;
+	__typeof__(scols_column_set_safechars) *set_safe;
 	__typeof__(scols_table_new_line) *new_line;
 	__typeof__(scols_table_enable_colors) *enable_colors;
 	__typeof__(scols_line_get_cell) *get_cell;
@@ -35,6 +36,7 @@ static int load(struct err *e)
 		{"scols_new_table", &lib.new_table},
 		{"scols_unref_table", &lib.unref_table},
 		{"scols_table_new_column", &lib.new_column},
+		{"scols_column_set_safechars", &lib.set_safe},
 		{"scols_table_new_line", &lib.new_line},
 		{"scols_table_enable_colors", &lib.enable_colors},
 		{"scols_line_get_cell", &lib.get_cell},
@@ -72,7 +74,9 @@ int table_new(const struct table_column *columns, size_t count, struct table **r
 		flags |= columns[i].how & TABLE_RIGHT ? SCOLS_FL_RIGHT : 0;
 		flags |= columns[i].how & TABLE_SHRINK ? SCOLS_FL_TRUNC : 0;
 		flags |= columns[i].how & TABLE_TREE ? SCOLS_FL_TREE : 0;
-		if (!lib.new_column(t->scols, columns[i].name, 1, flags))
+		struct libscols_column *c = lib.new_column(t->scols, columns[i].name, 1, flags);
+		/* It would escape the backslash of what is escaped already. */
+		if (!c || lib.set_safe(c, "\\") < 0)
 			t->failed = -ENOMEM;
 	}
 	(void)lib.enable_colors(t->scols, wants_colour());

@@ -9,9 +9,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STOP_PATIENCE_MS 10000 /* from the first SIGTERM to SIGKILL */
+#define STOP_SAME_MS 500 /* a second signal within this is the first one's echo */
 
 static void tell(const struct keeper *k, struct keeper_news n)
 {
@@ -67,33 +69,50 @@ static int catch_signals(sigset_t *old, struct err *e)
 	return fd;
 }
 
-static void stop(const struct keeper *k, const struct process *p, int signals, int *signalled)
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/*
+ * The first signal asks the engine to stop, one that comes later kills it. A terminal or
+ * timeout(1) sends the same signal to the whole process group and to us again: what comes within
+ * a moment is the same wish.
+ */
+static void stop(const struct keeper *k, const struct process *p, int signals, int64_t *asked)
 {
 	struct signalfd_siginfo info;
 
 	if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	if (*asked && now_ms() - *asked < STOP_SAME_MS)
+		return;
 	tell(k, (struct keeper_news){.event = KEEPER_STOPPING, .status = (int)info.ssi_signo});
-	(void)kill(p->pid, (*signalled)++ ? SIGKILL : SIGTERM);
+	(void)kill(p->pid, *asked ? SIGKILL : SIGTERM);
+	if (!*asked)
+		*asked = now_ms();
 }
 
 /* Until the guest is gone: by itself, or because a signal asked for it. */
 static int wait_for_end(const struct keeper *k, struct process *p, int signals)
 {
-	int signalled = 0;
+	int64_t asked = 0;
 
 	for (;;) {
 		struct pollfd fds[] = {
 			{.fd = p->pidfd, .events = POLLIN},
 			{.fd = signals, .events = POLLIN},
 		};
-		int n = poll(fds, 2, signalled ? STOP_PATIENCE_MS : -1);
+		int n = poll(fds, 2, asked ? STOP_PATIENCE_MS : -1);
 		if (n == 0)
 			(void)kill(p->pid, SIGKILL);
 		if (fds[0].revents)
 			return process_reap(p);
 		if (n > 0 && fds[1].revents)
-			stop(k, p, signals, &signalled);
+			stop(k, p, signals, &asked);
 	}
 }
 

@@ -131,28 +131,3 @@ const char *pci_class_name(uint32_t class)
 	}
 	return "unknown device";
 }
-
-bool pci_class_is_platform(uint32_t class)
-{
-	switch (class >> 8) {
-	case 0x0500: /* RAM */
-	case 0x0501: /* flash */
-	case 0x0580: /* other memory: parts of the chipset call themselves so */
-	case 0x0600: /* host bridge */
-	case 0x0601: /* ISA bridge */
-	case 0x0602: /* EISA bridge */
-	case 0x0800: /* interrupt controller */
-	case 0x0801: /* DMA controller */
-	case 0x0802: /* timer */
-	case 0x0806: /* IOMMU */
-	case 0x0c05: /* SMBus: memory modules and sensors hang on it */
-		return true;
-	default:
-		return false;
-	}
-}
-
-bool pci_class_is_bridge(uint32_t class)
-{
-	return class >> 8 == 0x0604 || class >> 8 == 0x0609;
-}

@@ -2,7 +2,6 @@
 #ifndef PCI_CLASS_H
 #define PCI_CLASS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -11,14 +10,5 @@
  * Ref: PCI Code and ID Assignment Specification 1.15, section 1.
  */
 const char *pci_class_name(uint32_t class);
-
-/*
- * Classes that carry the host itself: host and ISA bridges, memory controllers, IOMMUs, the
- * SMBus, interrupt controllers and timers. A group with such a member stays with the host.
- */
-bool pci_class_is_platform(uint32_t class);
-
-/* PCI-to-PCI bridges, of conventional PCI and PCI Express: they stay with their driver. */
-bool pci_class_is_bridge(uint32_t class);
 
 #endif

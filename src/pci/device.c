@@ -83,7 +83,19 @@ static bool exists(struct folder *f, const char *name)
 	return n >= 0 || n == -EINVAL;
 }
 
-static int state_read(struct folder *f, struct pci_device *d)
+/* Whether to read what the kernel shows under the device's lock only. */
+enum reach { READ_ALL, READ_UNLOCKED };
+
+static int override_read(struct folder *f, struct pci_device *d)
+{
+	int r = text(f, "driver_override", d->driver_override, sizeof(d->driver_override));
+
+	if (strcmp(d->driver_override, "(null)") == 0)
+		d->driver_override[0] = '\0';
+	return r;
+}
+
+static int state_read(struct folder *f, enum reach reach, struct pci_device *d)
 {
 	char name[PCI_NAME_MAX];
 	uint64_t n;
@@ -102,12 +114,8 @@ static int state_read(struct folder *f, struct pci_device *d)
 	}
 	r = text(f, "numa_node", name, sizeof(name));
 	d->numa_node = r == 0 && num_parse(name, 10, INT32_MAX, &n) == 0 ? (int)n : -1;
-	r = text(f, "driver_override", d->driver_override, sizeof(d->driver_override));
-	if (strcmp(d->driver_override, "(null)") == 0)
-		d->driver_override[0] = '\0';
-	if (r == 0)
-		r = text(f, "reset_method", d->reset_method, sizeof(d->reset_method));
-	return r;
+	r = text(f, "reset_method", d->reset_method, sizeof(d->reset_method));
+	return r == 0 && reach == READ_ALL ? override_read(f, d) : r;
 }
 
 /*
@@ -119,7 +127,8 @@ static bool bridge(struct folder *f, uint32_t class)
 	return class >> 16 == 0x06 && (exists(f, "pci_bus") || exists(f, "secondary_bus_number"));
 }
 
-int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e)
+static int device_read(struct host *h, struct pci_address a, enum reach reach,
+	struct pci_device *ret, struct err *e)
 {
 	struct pci_device d = {.address = a};
 	struct folder f = {.host = h};
@@ -133,7 +142,7 @@ int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret
 	if (r == -ENOENT && !exists(&f, "vendor"))
 		return err_say(e, -ENODEV, "%s: there is no such PCI device", address);
 	if (r == 0)
-		r = state_read(&f, &d);
+		r = state_read(&f, reach, &d);
 	if (r < 0)
 		return err_set(e, r, "%s: read '%s'", address, f.path);
 	d.is_bridge = bridge(&f, d.class);
@@ -141,8 +150,14 @@ int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret
 	return 0;
 }
 
+int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e)
+{
+	return device_read(h, a, READ_ALL, ret, e);
+}
+
 struct listing {
 	struct host *host;
+	enum reach reach;
 	struct err *e;
 	struct pci_device *list;
 	size_t count, room;
@@ -163,7 +178,7 @@ static int listing_add(void *arg, const char *name)
 		l->list = list;
 		l->room = room;
 	}
-	int r = pci_device_read(l->host, a, &l->list[l->count], l->e);
+	int r = device_read(l->host, a, l->reach, &l->list[l->count], l->e);
 	if (r == 0)
 		l->count++;
 	return r == -ENODEV ? 0 : r; /* unplugged while we looked */
@@ -176,10 +191,10 @@ static int device_order(const void *a, const void *b)
 	return pci_address_compare(x->address, y->address);
 }
 
-int pci_device_list_in(struct host *h, const char *folder, struct pci_device **ret,
-	size_t *ret_count, struct err *e)
+static int list_folder(struct host *h, const char *folder, enum reach reach,
+	struct pci_device **ret, size_t *ret_count, struct err *e)
 {
-	struct listing l = {.host = h, .e = e};
+	struct listing l = {.host = h, .reach = reach, .e = e};
 
 	int r = h->ops->list(h, folder, listing_add, &l);
 	if (r < 0) {
@@ -193,11 +208,17 @@ int pci_device_list_in(struct host *h, const char *folder, struct pci_device **r
 	return 0;
 }
 
+int pci_device_list_in(struct host *h, const char *folder, struct pci_device **ret,
+	size_t *ret_count, struct err *e)
+{
+	return list_folder(h, folder, READ_ALL, ret, ret_count, e);
+}
+
 int pci_device_list(struct host *h, struct pci_device **ret, size_t *ret_count, struct err *e)
 {
 	struct err why = {0};
 
-	int r = pci_device_list_in(h, DEVICES, ret, ret_count, &why);
+	int r = list_folder(h, DEVICES, READ_UNLOCKED, ret, ret_count, &why);
 	if (r == 0)
 		return 0;
 	if (why.code)

@@ -39,12 +39,18 @@ int pci_device_path(struct pci_address a, const char *attr, char *buf, size_t si
 /* Return: 0, -ENODEV with a sentence when there is no such device, -errno. */
 int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e);
 
-/* All functions of the host in the order of their addresses; *@ret is the caller's to free(). */
+/*
+ * All functions of the host in the order of their addresses; *@ret is the caller's to free().
+ * Their driver_override is left "": the kernel shows it under the device's lock, which a driver
+ * that does not let go of its device keeps (device_driver_detach()), and whoever reads then waits
+ * for ever, out of reach of any signal. A listing must tell of such a device, not hang on it.
+ */
 int pci_device_list(struct host *h, struct pci_device **ret, size_t *ret_count, struct err *e);
 
 /*
- * The same for the functions that a folder names: an IOMMU group's, a driver's. Other names in
- * it are passed over. @e is only set when a device could not be read.
+ * The functions that a folder names (an IOMMU group's, a driver's), each as by
+ * pci_device_read(). Other names in it are passed over. @e is only set when a device could not
+ * be read.
  */
 int pci_device_list_in(struct host *h, const char *folder, struct pci_device **ret,
 	size_t *ret_count, struct err *e);

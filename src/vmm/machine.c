@@ -192,10 +192,14 @@ static int place_pci(struct machine *m, struct err *e)
 	m->windows = (struct pci_windows){
 		.io = m->map->io, .mem32 = m->map->mem32, .mem64 = window64(m)};
 	int r = firmware_place(&access, &m->windows, &result, e);
-	if (r >= 0 && result.unplaced)
+	if (r < 0)
+		return r;
+	/* Linux asks every slot of each bus that ECAM has: tell it of those in use alone. */
+	m->ecam = (struct pci_window){.base = m->map->ecam.base, .size = MIB(result.buses)};
+	if (result.unplaced)
 		log_warn(m->vm.name, "%u of the devices' BARs found no address space",
 			result.unplaced);
-	return r;
+	return 0;
 }
 
 static int make_tables(struct machine *m, struct err *e)
@@ -204,7 +208,7 @@ static int make_tables(struct machine *m, struct err *e)
 		.cpu_count = m->vm.cpu_count,
 		.lapic = m->map->lapic,
 		.ioapic = m->map->ioapic,
-		.ecam = m->map->ecam,
+		.ecam = m->ecam,
 		.windows = m->windows,
 		.slots = pci_slots(m->vm.pci),
 		.com1 = CONSOLE_PORT,
@@ -345,5 +349,6 @@ void machine_fini(struct machine *m)
 	pci_fini(&m->vm);
 	cpus_fini(&m->vm);
 	vm_fini(&m->vm);
+	pass_fini(&m->vm);
 	fd_close(&m->signals.fd);
 }

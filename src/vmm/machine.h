@@ -51,6 +51,7 @@ struct machine {
 	const struct machine_map *map;
 	const struct machine_spec *spec;
 	struct pci_windows windows;
+	struct pci_window ecam; /* of the buses in use */
 	uint64_t low_ram; /* [bytes] below 4 GiB */
 	struct console console;
 	struct power power;

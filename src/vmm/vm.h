@@ -12,8 +12,8 @@
 #include "vmm/memslot.h"
 #include "vmm/timing.h"
 
-struct pass_group;
 struct cpu;
+struct pass_group;
 struct pci_root;
 
 /* How a guest ended. */

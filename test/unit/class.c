@@ -23,18 +23,4 @@ START_TEST(has_a_word_for_every_known_base)
 }
 END_TEST
 
-START_TEST(knows_what_carries_the_host)
-{
-	ck_assert(pci_class_is_platform(0x060000));
-	ck_assert(pci_class_is_platform(0x060100));
-	ck_assert(pci_class_is_platform(0x0c0500));
-	ck_assert(pci_class_is_platform(0x080600));
-	ck_assert(!pci_class_is_platform(0x060400));
-	ck_assert(!pci_class_is_platform(0x010802));
-	ck_assert(!pci_class_is_platform(0x050210)); /* CXL memory expander */
-	ck_assert(pci_class_is_bridge(0x060401));
-	ck_assert(!pci_class_is_bridge(0x060000));
-}
-END_TEST
-
-SUITE("class", names_the_narrowest, has_a_word_for_every_known_base, knows_what_carries_the_host)
+SUITE("class", names_the_narrowest, has_a_word_for_every_known_base)

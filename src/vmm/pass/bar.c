@@ -349,39 +349,30 @@ void pass_bars_fini(struct pass_dev *d)
  */
 static bool wanted(const struct pass_bar *b, unsigned decode, uint64_t *ret)
 {
-	const struct pass_config *c = &b->dev->config;
-	unsigned reg = reg_of(b);
-	uint64_t at = pass_config_get(c, reg, 4), end = UINT32_MAX;
+	unsigned needed = b->kind == PASS_BAR_IO ? PASS_DECODE_IO : PASS_DECODE_MEM;
+	uint64_t end = BIT64(32);
 
-	switch (b->kind) {
-	case PASS_BAR_NONE:
+	if (b->kind == PASS_BAR_NONE || !(decode & needed) || b->written[0] == UINT32_MAX ||
+		b->written[1] == UINT32_MAX)
 		return false;
-	case PASS_BAR_IO:
-		if (!(decode & PASS_DECODE_IO))
-			return false;
-		at &= ~UINT64_C(3);
-		end = UINT16_MAX;
-		break;
-	case PASS_BAR_MEM64:
-		at |= (uint64_t)pass_config_get(c, reg + 4, 4) << 32;
-		end = mask64(52); /* the widest physical address of x86 */
-		break;
-	case PASS_BAR_ROM:
+	const struct pass_config *c = &b->dev->config;
+	uint64_t at = pass_config_get(c, reg_of(b), 4);
+	if (b->kind == PASS_BAR_IO) {
+		at &= PCI_BASE_ADDRESS_IO_MASK;
+		end = BIT64(16);
+	} else if (b->kind == PASS_BAR_ROM) {
 		if (!(at & PCI_ROM_ADDRESS_ENABLE))
 			return false;
-		break;
-	case PASS_BAR_MEM32:
-		break;
+		at &= PCI_ROM_ADDRESS_MASK;
+	} else {
+		at &= PCI_BASE_ADDRESS_MEM_MASK;
 	}
-	if (b->kind != PASS_BAR_IO) {
-		if (!(decode & PASS_DECODE_MEM))
-			return false;
-		at &= b->kind == PASS_BAR_ROM ? PCI_ROM_ADDRESS_MASK : ~UINT64_C(0xf);
+	if (b->kind == PASS_BAR_MEM64) {
+		at |= (uint64_t)pass_config_get(c, reg_of(b) + 4, 4) << 32;
+		end = BIT64(52); /* the widest physical address of x86 */
 	}
 	*ret = at;
-	if (b->written[0] == UINT32_MAX || b->written[1] == UINT32_MAX)
-		return false;
-	return at && range_ok(at, b->size, end + 1);
+	return at && range_ok(at, b->size, end);
 }
 
 void pass_bars_place(struct pass_dev *d, unsigned decode)

@@ -81,7 +81,7 @@ void pass_dev_unlearn(struct pass_dev *d)
 	pass_intx_fini(d);
 }
 
-static struct pass_dev *new_dev(struct vm *vm, const char *name)
+struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 {
 	struct pass_dev *d = calloc(1, sizeof(*d));
 
@@ -109,7 +109,7 @@ static int plug(struct pass_dev *d, struct err *e)
 int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
 {
 	struct pass_group *g;
-	struct pass_dev *d = new_dev(vm, spec->name);
+	struct pass_dev *d = pass_dev_new(vm, spec->name);
 
 	if (!d)
 		return err_set(e, -ENOMEM, "%s: pass it through", spec->name);

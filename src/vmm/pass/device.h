@@ -49,6 +49,9 @@ struct pass_dev {
 	struct pass_misdeeds misdeeds;
 };
 
+/* An empty one, @d->vfio to be opened by the caller. Return: NULL when there is no memory. */
+struct pass_dev *pass_dev_new(struct vm *vm, const char *name);
+
 /*
  * Learns what the device is from @d->vfio and shapes what the guest will see; touches neither the
  * guest's memory nor its bus. Return: 0, -errno with a sentence.

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Runs test/live/*.sh inside the emulated host, in as few boots as their needs allow.
+
+The executable ones are tests, the others are sourced by them. The first comment lines say what a
+test needs:
+  # topology: desktop     lab/topology/NAME; minimal unless it says so
+  # iommu: none           intel, virtio or none
+  # kvm: no               a CPU without virtualisation
+  # memory: 3G
+  # kernel: 6.1
+  # timeout: 300          seconds; 120 otherwise
+  # boot: own             a boot that no other test shares, with an empty /persist
+  # boots: 2              as many boots of its own, one after the other, with one /persist; all but
+                          the last may end with the power going off; $USHER_LAB_BOOT counts them
+"""
+import dataclasses
+import itertools
+import os
+import pathlib
+import re
+import sys
+
+import cache
+import disk
+import machine
+import session
+
+HERE = pathlib.Path(__file__).parent
+LIVE = HERE.parent / "test" / "live"
+SECONDS = 120
+
+
+@dataclasses.dataclass
+class Test:
+    path: pathlib.Path
+    wish: machine.Wish
+    seconds: int
+    boots: int
+    own_boot: bool
+
+    @property
+    def name(self):
+        return self.path.stem
+
+
+def read(path):
+    head = itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+    needs = dict(re.match(r"# (\w+): (\S+)", line).groups() for line in head
+                 if re.match(r"# \w+: \S+$", line))
+    boots = int(needs.get("boots", 1))
+    return Test(path, seconds=int(needs.get("timeout", SECONDS)), boots=boots,
+                own_boot=boots > 1 or needs.get("boot") == "own",
+                wish=machine.Wish(topology=needs.get("topology", "minimal"),
+                                  iommu=needs.get("iommu", "intel"),
+                                  kvm=needs.get("kvm", "yes") != "no",
+                                  memory=needs.get("memory", "2G"), kernel=needs.get("kernel")))
+
+
+def chosen(filters):
+    tests = [read(path) for path in sorted(LIVE.glob("*.sh")) if os.access(path, os.X_OK)]
+    return [t for t in tests if not filters or any(word in t.name for word in filters)]
+
+
+def batches(tests):
+    """Tests with the same needs together; one that wants a boot of its own alone."""
+    shared = {}
+    for test in tests:
+        key = test.path if test.own_boot else dataclasses.astuple(test.wish)
+        shared.setdefault(key, []).append(test)
+    return shared.values()
+
+
+class Report:
+    """Reads what lab/runner prints, passes it on, and remembers who has had a result."""
+
+    def __init__(self):
+        self.text = b""
+        self.running = None
+        self.results = {}
+
+    def feed(self, data):
+        self.text += data
+        *lines, self.text = self.text.split(b"\n")
+        for line in lines:
+            self.line(line.decode(errors="replace"))
+
+    def line(self, line):
+        result = re.match(r"(start|ok|not ok|skip) ([\w-]+)(.*)", line)
+        if result and result[1] == "start":
+            self.running = result[2]
+            return
+        if result:
+            self.results[result[2]] = result[1]
+            self.running = None
+            line = f"{result[1]} live/{result[2]}{result[3]}"
+        print(line, flush=True)
+
+    def fail(self, name, reason):
+        self.results[name] = "not ok"
+        self.running = None
+        print(f"not ok live/{name}: {reason}", flush=True)
+
+
+def run_batch(tests):
+    """One boot after the other until each test has a result: a crash costs one test, not the rest."""
+    waiting = list(tests)
+    while waiting:
+        report = Report()
+        status = boot(waiting[0].wish, waiting, report)
+        if report.running:
+            report.fail(report.running, f"the emulated host ended during it (lab status {status})")
+        elif not report.results:
+            report.fail(waiting[0].name, f"the emulated host did not come up (lab status {status})")
+        waiting = [t for t in waiting if t.name not in report.results]
+
+
+def boot(wish, tests, report, may_power_off=False):
+    command = [str(HERE / "runner"), *(f"{t.seconds}:{t.path}" for t in tests)]
+    seconds = sum(t.seconds for t in tests) + 60
+    return session.run(wish, command, timeout=seconds, on_stdout=report.feed,
+                       may_power_off=may_power_off)
+
+
+def run_alone(test):
+    """A test with boots of its own and a disk that outlives them."""
+    name = f"test-{test.name}-{os.getpid()}"
+    wish = dataclasses.replace(test.wish, persist=name)
+    try:
+        for number in range(1, test.boots + 1):
+            os.environ["USHER_LAB_BOOT"] = str(number)
+            report = Report()
+            last = number == test.boots
+            status = boot(wish, [test], report if last else Passing(report), may_power_off=not last)
+            if report.running and (last or status != 0):
+                report.fail(test.name, f"the emulated host ended during boot {number} (lab status {status})")
+            if report.results.get(test.name) in ("not ok", "skip"):
+                return
+    finally:
+        os.environ.pop("USHER_LAB_BOOT", None)
+        disk.forget(name)
+
+
+class Passing:
+    """A boot before the last: that the test got through it is no result yet."""
+
+    def __init__(self, report):
+        self.report = report
+
+    def feed(self, data):
+        lines = [line for line in data.splitlines(keepends=True) if not line.startswith(b"ok ")]
+        self.report.feed(b"".join(lines))
+
+
+def main():
+    session.die_on_signals()
+    tests = chosen(sys.argv[1:])
+    for batch in batches(tests):
+        try:
+            if batch[0].own_boot:
+                run_alone(batch[0])
+            else:
+                run_batch(batch)
+        except cache.LabError as error:
+            for test in batch:
+                print(f"not ok live/{test.name}: {error}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except session.Ended as end:
+        sys.exit(end.status)

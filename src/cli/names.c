@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/names.h"
+#include "base/clean.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "cli/load.h"
+#include "pci/device.h"
+
+#include <fcntl.h>
+#include <libudev.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+struct names {
+	struct udev *udev;
+	struct udev_hwdb *hwdb;
+	const char *ids; /* pci.ids, mapped; not NUL-terminated */
+	size_t ids_len;
+};
+
+static struct {
+	__typeof__(udev_new) *new_udev;
+	__typeof__(udev_unref) *unref_udev;
+	__typeof__(udev_hwdb_new) *new_hwdb;
+	__typeof__(udev_hwdb_unref) *unref_hwdb;
+	__typeof__(udev_hwdb_get_properties_list_entry) *properties;
+	__typeof__(udev_list_entry_get_by_name) *by_name;
+	__typeof__(udev_list_entry_get_value) *value;
+} lib;
+
+static bool open_hwdb(struct names *n)
+{
+	static const struct load_symbol symbols[] = {
+		{"udev_new", &lib.new_udev},
+		{"udev_unref", &lib.unref_udev},
+		{"udev_hwdb_new", &lib.new_hwdb},
+		{"udev_hwdb_unref", &lib.unref_hwdb},
+		{"udev_hwdb_get_properties_list_entry", &lib.properties},
+		{"udev_list_entry_get_by_name", &lib.by_name},
+		{"udev_list_entry_get_value", &lib.value},
+	};
+
+	if (load_library("libudev.so.1", "libudev1", symbols, COUNT(symbols), NULL) < 0)
+		return false;
+	n->udev = lib.new_udev();
+	n->hwdb = n->udev ? lib.new_hwdb(n->udev) : NULL;
+	return n->hwdb;
+}
+
+static bool open_ids(struct names *n, const char *path)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0)
+		return false;
+	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return false;
+	n->ids = p;
+	n->ids_len = (size_t)st.st_size;
+	return true;
+}
+
+struct names *names_new(void)
+{
+	struct names *n = calloc(1, sizeof(*n));
+
+	if (!n || open_hwdb(n) || open_ids(n, "/usr/share/misc/pci.ids") ||
+		open_ids(n, "/usr/share/hwdata/pci.ids"))
+		return n;
+	names_free(n);
+	return NULL;
+}
+
+struct names *names_from_ids(const char *path)
+{
+	struct names *n = calloc(1, sizeof(*n));
+
+	if (n && !open_ids(n, path)) {
+		free(n);
+		return NULL;
+	}
+	return n;
+}
+
+void names_free(struct names *n)
+{
+	if (!n)
+		return;
+	if (n->hwdb)
+		(void)lib.unref_hwdb(n->hwdb);
+	if (n->udev)
+		(void)lib.unref_udev(n->udev);
+	if (n->ids)
+		(void)munmap((void *)(uintptr_t)n->ids, n->ids_len);
+	free(n);
+}
+
+static void ask_hwdb(
+	struct names *n, const struct pci_device *d, const char *key, char buf[NAMES_TEXT])
+{
+	char alias[96];
+
+	/* The form of the kernel's modalias; the database matches it with patterns. */
+	(void)snprintf(alias, sizeof(alias), "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X",
+		d->vendor, d->device, d->subvendor, d->subdevice, d->class >> 16,
+		d->class >> 8 & 0xff, d->class & 0xff);
+	struct udev_list_entry *e = lib.properties(n->hwdb, alias, 0);
+	e = e ? lib.by_name(e, key) : NULL;
+	const char *name = e ? lib.value(e) : NULL;
+	if (name)
+		file_escape(buf, NAMES_TEXT, name);
+}
+
+/*
+ * pci.ids: "10de  NVIDIA Corporation", below it "\t2484  GA104 …", below that subsystems with
+ * two tabs; '#' starts a comment, and from "C 00" on the file is about classes.
+ * @from: where to look; *@ret_end: where the entry's own lines begin.
+ * Return: whether there is an entry for @id at depth @tabs before one that is less deep.
+ */
+static bool find_id(const char *from, const char *end, unsigned tabs, uint16_t id,
+	char buf[NAMES_TEXT], const char **ret_end)
+{
+	char head[8], name[NAMES_TEXT];
+	int n = snprintf(head, sizeof(head), "%.*s%04x", (int)tabs, "\t\t", id);
+
+	for (const char *line = from; line < end;) {
+		const char *stop = memchr(line, '\n', (size_t)(end - line));
+		size_t len = (size_t)((stop ? stop : end) - line);
+
+		if (len > (size_t)n + 2 && memcmp(line, head, (size_t)n) == 0 && line[n] == ' ') {
+			(void)snprintf(name, sizeof(name), "%.*s",
+				(int)min_u64(len - (size_t)n - 2, NAMES_TEXT), line + n + 2);
+			file_escape(buf, NAMES_TEXT, name);
+			*ret_end = stop ? stop + 1 : end;
+			return true;
+		}
+		if (len && *line != '#' && (*line == 'C' || (tabs && *line != '\t')))
+			return false;
+		line = stop ? stop + 1 : end;
+	}
+	return false;
+}
+
+static bool find_vendor(
+	const struct names *n, uint16_t id, char buf[NAMES_TEXT], const char **ret_end)
+{
+	return find_id(n->ids, n->ids + n->ids_len, 0, id, buf, ret_end);
+}
+
+void names_vendor(struct names *n, const struct pci_device *d, char buf[NAMES_TEXT])
+{
+	const char *below;
+
+	buf[0] = '\0';
+	if (n && n->hwdb)
+		ask_hwdb(n, d, "ID_VENDOR_FROM_DATABASE", buf);
+	else if (n && n->ids)
+		(void)find_vendor(n, d->vendor, buf, &below);
+}
+
+void names_device(struct names *n, const struct pci_device *d, char buf[NAMES_TEXT])
+{
+	char vendor[NAMES_TEXT];
+	const char *below;
+
+	buf[0] = '\0';
+	if (n && n->hwdb)
+		ask_hwdb(n, d, "ID_MODEL_FROM_DATABASE", buf);
+	else if (n && n->ids && find_vendor(n, d->vendor, vendor, &below))
+		(void)find_id(below, n->ids + n->ids_len, 1, d->device, buf, &below);
+}
+
+void names_both(struct names *n, const struct pci_device *d, char *buf, size_t size)
+{
+	char vendor[NAMES_TEXT], device[NAMES_TEXT];
+
+	names_vendor(n, d, vendor);
+	names_device(n, d, device);
+	if (vendor[0] && device[0])
+		(void)snprintf(buf, size, "%s %s", vendor, device);
+	else if (vendor[0])
+		(void)snprintf(buf, size, "%s %04x", vendor, d->device);
+	else
+		(void)snprintf(buf, size, "%04x:%04x", d->vendor, d->device);
+}

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+# For the tests in this folder: '. "${0%/*}/lib.sh"'. POSIX shell; they run as root inside the
+# emulated host (lab/), where nothing they break matters.
+set -u
+
+top=$(cd "${0%/*}/../.." && pwd)
+PATH=$top/build/src/cli:$top/build/src/vmm:$PATH
+pci=/sys/bus/pci/devices
+work=$(mktemp -d)
+undo=
+trap 'eval "$undo"; rm -rf "$work"' EXIT
+
+# fail TEXT: the test has failed.
+fail() {
+	echo "FAILED: $*"
+	exit 1
+}
+
+# skip REASON: the test cannot run here; the reason is its last line.
+skip() {
+	echo "$*"
+	exit 77
+}
+
+# at_exit COMMAND: to be done when the test ends, however it ends; the last one given comes first.
+at_exit() {
+	undo="$*; $undo"
+}
+
+# expect_status N COMMAND…: runs it; its output goes to $work/out and $work/err.
+expect_status() {
+	expected=$1
+	shift
+	command="$*"
+	"$@" >"$work/out" 2>"$work/err"
+	status=$?
+	[ "$status" -eq "$expected" ] || fail_with_output "exit status $status, expected $expected"
+}
+
+expect_ok() {
+	expect_status 0 "$@"
+}
+
+# expect_text TEXT: the last command printed it (on stdout or stderr); no pattern, as it stands.
+expect_text() {
+	cat "$work/out" "$work/err" | grep -qF -e "$1" || fail_with_output "does not say '$1'"
+}
+
+expect_no_text() {
+	! cat "$work/out" "$work/err" | grep -qF -e "$1" || fail_with_output "says '$1'"
+}
+
+# expect_equal WHAT EXPECTED FOUND
+expect_equal() {
+	[ "$2" = "$3" ] || fail "$1: '$3', expected '$2'"
+}
+
+fail_with_output() {
+	echo "\$ $command"
+	cat "$work/out" "$work/err"
+	fail "$*"
+}
+
+# expect_driver ADDRESS DRIVER: 'none' for a device without one.
+expect_driver() {
+	expect_equal "$1's driver" "$2" "$(driver_of "$1")"
+}
+
+# expect_override ADDRESS DRIVER: 'none' when nothing is set.
+expect_override() {
+	read -r override_ <"$pci/$1/driver_override"
+	[ "$override_" != '(null)' ] || override_=none
+	expect_equal "$1's driver_override" "$2" "$override_"
+}
+
+# wait_until SECONDS COMMAND…: asks again and again until it succeeds.
+wait_until() {
+	tries=$(($1 * 10))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || fail "waited in vain for: $*"
+		sleep 0.1
+	done
+}
+
+driver_of() {
+	if [ -e "$pci/$1/driver" ]; then basename "$(readlink "$pci/$1/driver")"; else echo none; fi
+}
+
+# group_of ADDRESS; members_of GROUP
+group_of() {
+	basename "$(readlink "$pci/$1/iommu_group")"
+}
+
+members_of() {
+	ls "/sys/kernel/iommu_groups/$1/devices"
+}
+
+# address_of VENDOR:DEVICE [N]: of the N-th such device (1), in order of their addresses.
+address_of() {
+	n_=${2:-1}
+	for device_ in "$pci"/*; do
+		read -r vendor_ <"$device_/vendor"
+		read -r id_ <"$device_/device"
+		[ "$vendor_:$id_" = "0x${1%:*}:0x${1#*:}" ] || continue
+		n_=$((n_ - 1))
+		[ $n_ -gt 0 ] || { echo "${device_##*/}"; return; }
+	done
+	return 1
+}
+
+nvme_address() { address_of 1b36:0010 "$@"; }
+e1000e_address() { address_of 8086:10d3 "$@"; }
+e1000_address() { address_of 8086:100e "$@"; }
+edu_address() { address_of 1234:11e8 "$@"; }
+
+# block_of ADDRESS: the name of the disk that the NVMe device at that address is, such as nvme0n1.
+block_of() {
+	for disk_ in "$pci/$1"/nvme/nvme*/nvme*n*; do
+		[ ! -e "$disk_" ] || { echo "${disk_##*/}"; return; }
+	done
+	return 1
+}
+
+# qmp COMMAND [ARGUMENTS]: tells the QEMU around us, whose hand is on the hardware; prints its
+# answer. As in: qmp device_del '{"id": "nvme"}'. The ids stand in lab/topology/NAME.
+qmp() {
+	exec 9<>/dev/virtio-ports/usher.qmp
+	# Capabilities can be asked for only once; from then on this is an error, which is as good.
+	for request_ in '{"execute": "qmp_capabilities", "id": "ready"}' \
+		"{\"execute\": \"$1\", \"arguments\": ${2:-{\}}, \"id\": \"done\"}"; do
+		echo "$request_" >&9
+		while read -r answer_ <&9; do
+			case $answer_ in *'"id": "ready"'* | *'"id": "done"'*) break ;; esac
+		done
+	done
+	exec 9>&-
+	echo "$answer_"
+	case $answer_ in *'"error"'*) return 1 ;; esac
+}
+
+# power_off: as when the plug is pulled. For tests with '# boots: 2' or more.
+power_off() {
+	qmp quit
+	sleep 60
+}

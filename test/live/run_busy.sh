@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: minimal
+# A device that somebody else uses is refused, and the sentence says who.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+disk=$(nvme_address)
+start_guest sleep --device "$disk"
+expect_status 3 guest poweroff --name second --device "$disk"
+expect_text "guest"
+expect_status 125 guest poweroff
+expect_text "a guest named 'guest' runs already"
+expect_status 3 usher release "$disk"
+kill "$keeper"
+wait "$keeper"
+expect_driver "$disk" nvme
+
+# A process of no usher holds the group's node open.
+expect_ok usher bind "$disk"
+sleep 100 <"/dev/vfio/$(group_of "$disk")" &
+holder=$!
+expect_status 3 guest poweroff --device "$disk"
+expect_text "$holder"
+kill $holder
+wait $holder 2>/dev/null
+expect_ok usher release "$disk"
+expect_driver "$disk" nvme

@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: minimal
+# timeout: 240
+# However a guest ends, its device comes back.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+disk=$(nvme_address)
+back() {
+	expect_driver "$disk" nvme
+	expect_override "$disk" none
+	expect_equal "the journal after $1" '' "$(ls /run/usher/journal)"
+}
+
+expect_ok guest reboot --device "$disk"
+back 'a reboot'
+
+expect_ok guest panic --device "$disk"
+expect_text 'Kernel panic'
+back 'a panic'
+
+start_guest sleep --device "$disk"
+expect_driver "$disk" vfio-pci
+kill -9 "$(vmm_pid)"
+wait "$keeper"
+expect_equal "the keeper's exit status after kill -9 of usher-vmm" 137 $?
+back 'kill -9 of usher-vmm'
+
+start_guest sleep --device "$disk"
+kill -INT "$keeper"
+wait "$keeper"
+status=$?
+grep -q 'is being stopped (Interrupt)' "$work/keeper" || fail "$(cat "$work/keeper")"
+expect_equal "the keeper's exit status after SIGINT" 0 $status
+back 'SIGINT'

@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: minimal
+# timeout: 240
+# The same care around a stock QEMU.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+disk=$(nvme_address)
+block=$(block_of "$disk")
+before=$(disk_checksum "$block")
+board='-nodefaults -no-user-config -display none -no-reboot -M q35 -accel kvm -cpu host -serial stdio'
+
+# shellcheck disable=SC2086
+expect_ok usher run --engine=qemu --name other --kernel "$kernel" --initrd "$initrd" \
+	--cmdline 'console=ttyS0 quiet usher.do=checksum' --memory 512M --device "$disk" \
+	-- $board </dev/null
+expect_text "guest: nvme0n1 $before"
+expect_driver "$disk" nvme
+expect_override "$disk" none
+
+# QEMU dies with its keeper.
+# shellcheck disable=SC2086
+usher run --engine=qemu --device "$disk" -- $board </dev/null >/dev/null 2>&1 &
+keeper=$!
+wait_until 20 pidof qemu-system-x86_64
+wait_until 20 test "$(driver_of "$disk")" = vfio-pci
+kill -9 $keeper
+wait_until 20 sh -c '! pidof qemu-system-x86_64'
+expect_ok usher restore
+expect_driver "$disk" nvme
+
+# A QEMU that does not even start costs nothing.
+expect_status 1 usher run --engine=qemu --device "$disk" -- -no-such-option
+expect_driver "$disk" nvme
+expect_override "$disk" none

@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# Bad input gets a sentence and an exit status, and changes nothing.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+disk=$(nvme_address)
+before=$(ls -l "$pci"/*/driver)
+
+# The command line: 2.
+expect_status 2 guest poweroff --device nonsense
+expect_text "'nonsense' is not a PCI address"
+expect_status 2 guest poweroff --device "$disk" --device "$disk"
+expect_text 'is named twice'
+expect_status 2 guest poweroff --memory lots
+expect_text "'lots' is not a size"
+expect_status 2 guest poweroff --name ../../etc
+expect_text "cannot be a guest's name"
+expect_status 2 usher run --device "$disk"
+expect_text 'no --kernel'
+
+# The device: 3.
+expect_status 3 guest poweroff --device 0000:ff:00.0
+expect_text 'there is no such device'
+expect_status 3 guest poweroff --device "$disk,id=8086:10d3"
+expect_text 'expected 8086:10d3, found 1b36:0010'
+expect_status 3 guest poweroff --device 0000:00:1f.2
+expect_text 'ISA bridge'
+
+# What would run it: 125.
+echo 'no kernel' >"$work/kernel"
+expect_status 125 usher run --kernel "$work/kernel" --device "$disk"
+expect_text 'is not a kernel image'
+head -c 2000 "$kernel" >"$work/kernel"
+expect_status 125 usher run --kernel "$work/kernel" --device "$disk"
+expect_text "$work/kernel"
+expect_status 125 usher run --kernel "$work/none" --device "$disk"
+expect_text 'No such file or directory'
+expect_status 125 usher run --kernel "$kernel" --initrd "$work/none" --device "$disk"
+expect_text 'No such file or directory'
+
+expect_equal 'the drivers' "$before" "$(ls -l "$pci"/*/driver)"
+expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
+
+# A plan says the same and does nothing.
+expect_ok guest poweroff --plan --device "$disk"
+expect_text "$disk: nvme -> vfio-pci"
+expect_driver "$disk" nvme
+expect_status 3 guest poweroff --plan --json --device 0000:00:1f.2
+expect_text '"possible": false'

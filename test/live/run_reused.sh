@@ -1,0 +1,21 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: minimal
+# What was bound by hand stays bound after a run; run gives back only what it took.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+disk=$(nvme_address)
+expect_ok usher bind "$disk"
+expect_driver "$disk" vfio-pci
+expect_ok guest poweroff --device "$disk"
+expect_driver "$disk" vfio-pci
+expect_ok usher release "$disk"
+expect_driver "$disk" nvme
+wait_until 20 block_of "$disk"
+
+# --return=vfio keeps it fenced in by the IOMMU until it is released.
+expect_ok guest poweroff --device "$disk" --return vfio
+expect_driver "$disk" vfio-pci
+expect_ok usher release "$disk"
+expect_driver "$disk" nvme

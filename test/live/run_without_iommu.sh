@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# iommu: none
+# Without an IOMMU nothing is lent, and the sentence says where to turn it on.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+disk=$(nvme_address)
+expect_status 3 guest poweroff --device "$disk"
+expect_text 'IOMMU'
+expect_text 'firmware'
+expect_driver "$disk" nvme
+expect_override "$disk" none
+expect_ok usher list
+expect_text "$disk"

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/boot.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/endian.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "suite.h"
+#include "vmm/memory.h"
+
+/* A small image: ELF header, two program headers, a note at 0x200, code at 0x400. */
+#define NOTE_OFF 0x200
+#define CODE_OFF 0x400
+#define IMAGE_SIZE 0x800
+#define LOAD_AT 0x200000
+
+static uint8_t image[IMAGE_SIZE];
+static struct memory memory = MEMORY_NONE;
+static char path[64];
+
+static Elf64_Ehdr *header(void)
+{
+	return (Elf64_Ehdr *)(void *)image;
+}
+
+static Elf64_Phdr *segment(unsigned i)
+{
+	return (Elf64_Phdr *)(void *)(image + sizeof(Elf64_Ehdr)) + i;
+}
+
+static void put_note(uint32_t off, const char *name, uint32_t type, uint32_t desc)
+{
+	le32_put(image + off, (uint32_t)strlen(name) + 1);
+	le32_put(image + off + 4, 8);
+	le32_put(image + off + 8, type);
+	memcpy(image + off + 12, name, strlen(name) + 1);
+	le64_put(image + off + 16, desc);
+}
+
+/* A good image, for each test to spoil. */
+static void make_image(void)
+{
+	memset(image, 0, sizeof(image));
+	Elf64_Ehdr *h = header();
+	memcpy(h->e_ident, ELFMAG, SELFMAG);
+	h->e_ident[EI_CLASS] = ELFCLASS64;
+	h->e_ident[EI_DATA] = ELFDATA2LSB;
+	h->e_type = ET_EXEC;
+	h->e_machine = EM_X86_64;
+	h->e_phoff = sizeof(*h);
+	h->e_phentsize = sizeof(Elf64_Phdr);
+	h->e_phnum = 2;
+	*segment(0) = (Elf64_Phdr){.p_type = PT_LOAD,
+		.p_offset = CODE_OFF,
+		.p_paddr = LOAD_AT,
+		.p_filesz = 0x100,
+		.p_memsz = 0x1000};
+	*segment(1) = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = NOTE_OFF, .p_filesz = 48};
+	put_note(NOTE_OFF, "GNU", 18, 0xdead);
+	put_note(NOTE_OFF + 24, "Xen", 18, LOAD_AT + 0x10);
+	memset(image + CODE_OFF, 0x90, 0x100);
+}
+
+static int load(size_t size, struct boot_kernel *k, struct err *e)
+{
+	(void)strcpy(path, "/tmp/usher-boot-XXXXXX");
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq((int)write(fd, image, size), (int)size);
+	(void)close(fd);
+	if (memory.memfd < 0) {
+		ck_assert_int_eq(memory_init(&memory, MIB(4), MEMORY_PAGES_LAZY, NULL), 0);
+		struct memory_range r = {.gpa = GPA(0), .size = MIB(4), .host = memory.ram};
+		ck_assert_int_eq(memory_add(&memory, &r, NULL), 0);
+	}
+	int r = boot_load_kernel(&memory, path, k, e);
+	(void)unlink(path);
+	return r;
+}
+
+static void refuse(size_t size, int code, const char *word)
+{
+	struct boot_kernel k;
+	struct err e = {0};
+
+	ck_assert_int_eq(load(size, &k, &e), code);
+	ck_assert_msg(strstr(e.msg, word), "'%s' is not in '%s'", word, e.msg);
+}
+
+START_TEST(loads_a_good_image)
+{
+	struct boot_kernel k;
+
+	make_image();
+	ck_assert_int_eq(load(IMAGE_SIZE, &k, NULL), 0);
+	ck_assert_uint_eq(k.entry, LOAD_AT + 0x10);
+	ck_assert_uint_eq(k.end, LOAD_AT + 0x1000);
+	const uint8_t *at = memory_ram(&memory, GPA(LOAD_AT), 0x1000);
+	ck_assert_uint_eq(at[0xff], 0x90);
+	ck_assert_uint_eq(at[0x100], 0);
+}
+END_TEST
+
+START_TEST(says_what_is_no_kernel)
+{
+	make_image();
+	image[0] = '#';
+	refuse(IMAGE_SIZE, -ENOEXEC, "not a kernel image");
+	refuse(3, -ENOEXEC, "not a kernel image");
+	memcpy(image + 0x202, "HdrS", 4);
+	refuse(IMAGE_SIZE, -ENOEXEC, "bzImage");
+	make_image();
+	header()->e_machine = EM_AARCH64;
+	refuse(IMAGE_SIZE, -ENOEXEC, "not of 64-bit x86");
+	make_image();
+	header()->e_type = ET_REL;
+	refuse(IMAGE_SIZE, -ENOEXEC, "cannot be executed");
+	refuse(sizeof(Elf64_Ehdr), -ENOEXEC, "cannot be executed");
+}
+END_TEST
+
+START_TEST(missing_file_and_directory)
+{
+	struct boot_kernel k;
+	struct err e;
+
+	ck_assert_int_eq(boot_load_kernel(&memory, "/nonexistent/vmlinux", &k, &e), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(e.msg, "/nonexistent/vmlinux"));
+	ck_assert_int_eq(boot_load_kernel(&memory, "/", &k, &e), -ENOEXEC);
+}
+END_TEST
+
+START_TEST(refuses_hostile_program_headers)
+{
+	make_image();
+	header()->e_phoff = UINT64_MAX - 8;
+	refuse(IMAGE_SIZE, -ENOEXEC, "cut short");
+	make_image();
+	header()->e_phnum = UINT16_MAX;
+	refuse(IMAGE_SIZE, -ENOEXEC, "make no sense");
+	make_image();
+	header()->e_phentsize = 1;
+	refuse(IMAGE_SIZE, -ENOEXEC, "make no sense");
+	make_image();
+	segment(0)->p_offset = UINT64_MAX - 0x80;
+	refuse(IMAGE_SIZE, -ENOEXEC, "cut short");
+	make_image();
+	segment(0)->p_filesz = 0x2000; /* more than p_memsz */
+	refuse(IMAGE_SIZE, -ENOEXEC, "cut short");
+	make_image();
+	refuse(CODE_OFF + 0x80, -ENOEXEC, "cut short");
+}
+END_TEST
+
+START_TEST(refuses_to_load_outside_of_ram)
+{
+	make_image();
+	segment(0)->p_paddr = MIB(4) - 0x100;
+	refuse(IMAGE_SIZE, -ENOMEM, "the guest has 4 MiB");
+	make_image();
+	segment(0)->p_paddr = UINT64_MAX - 0xfff;
+	refuse(IMAGE_SIZE, -ENOMEM, "the guest has 4 MiB");
+	make_image();
+	segment(0)->p_memsz = UINT64_MAX;
+	refuse(IMAGE_SIZE, -ENOMEM, "the guest has 4 MiB");
+	make_image();
+	segment(0)->p_paddr = BOOT_START_INFO;
+	refuse(IMAGE_SIZE, -ENOEXEC, "below 1 MiB");
+}
+END_TEST
+
+START_TEST(wants_a_pvh_entry)
+{
+	make_image();
+	put_note(NOTE_OFF + 24, "Xen", 17, LOAD_AT);
+	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	make_image();
+	segment(1)->p_filesz = 40; /* the note is cut */
+	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	make_image();
+	segment(1)->p_offset = UINT64_MAX;
+	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	make_image();
+	le32_put(image + NOTE_OFF, UINT32_MAX); /* a name of 4 GiB */
+	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	make_image();
+	le32_put(image + NOTE_OFF + 4, UINT32_MAX - 2); /* a description whose padding wraps */
+	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	make_image();
+	put_note(NOTE_OFF + 24, "Xen", 18, LOAD_AT + 0x1000);
+	refuse(IMAGE_SIZE, -ENOEXEC, "lies outside");
+	make_image();
+	put_note(NOTE_OFF + 24, "Xen", 18, 0x7000);
+	refuse(IMAGE_SIZE, -ENOEXEC, "lies outside");
+}
+END_TEST
+
+START_TEST(initrd_at_the_top_or_not_at_all)
+{
+	struct boot_kernel k;
+	struct boot_initrd rd;
+	struct err e;
+	char name[] = "/tmp/usher-initrd-XXXXXX";
+	int fd = mkstemp(name);
+
+	make_image();
+	ck_assert_int_eq(load(IMAGE_SIZE, &k, NULL), 0);
+	ck_assert_int_eq(ftruncate(fd, 0x1801), 0);
+	ck_assert_int_eq((int)pwrite(fd, "x", 1, 0x1800), 1);
+	ck_assert_int_eq(boot_load_initrd(&memory, name, k.end, MIB(4), &rd, &e), 0);
+	ck_assert_uint_eq(rd.gpa.v, MIB(4) - 0x2000);
+	ck_assert_uint_eq(rd.size, 0x1801);
+	ck_assert_int_eq(((char *)memory_ram(&memory, rd.gpa, rd.size))[0x1800], 'x');
+	ck_assert_int_eq(ftruncate(fd, (off_t)(MIB(4) - k.end)), 0);
+	ck_assert_int_eq(boot_load_initrd(&memory, name, k.end, MIB(4), &rd, &e), 0);
+	ck_assert_int_eq(ftruncate(fd, (off_t)(MIB(4) - k.end + 1)), 0);
+	ck_assert_int_eq(boot_load_initrd(&memory, name, k.end, MIB(4), &rd, &e), -ENOMEM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "do not fit"));
+	ck_assert_int_eq(ftruncate(fd, (off_t)GIB(64)), 0);
+	ck_assert_int_eq(boot_load_initrd(&memory, name, k.end, MIB(4), &rd, &e), -ENOMEM);
+	(void)close(fd);
+	(void)unlink(name);
+	ck_assert_int_eq(boot_load_initrd(&memory, name, k.end, MIB(4), &rd, &e), -ENOENT);
+}
+END_TEST
+
+START_TEST(start_info_tells_where_things_are)
+{
+	struct boot_kernel k;
+	struct boot_info b = {.cmdline = "console=ttyS0",
+		.rsdp = GPA(0xe0000),
+		.initrd = {.gpa = GPA(0x300000), .size = 0x123}};
+
+	make_image();
+	ck_assert_int_eq(load(IMAGE_SIZE, &k, NULL), 0);
+	boot_add_map(&b, 0, 0xa0000, BOOT_RAM);
+	boot_add_map(&b, 0x123000, 0, BOOT_RAM); /* of no size: left out */
+	boot_add_map(&b, 0xe8000000, MIB(64), BOOT_RESERVED);
+	ck_assert_int_eq(boot_write_info(&memory, &b, NULL), 0);
+	const uint8_t *info = memory_ram(&memory, GPA(BOOT_START_INFO), 56);
+	ck_assert_uint_eq(le32_get(info), 0x336ec578);
+	ck_assert_uint_eq(le32_get(info + 4), 1);
+	ck_assert_uint_eq(le32_get(info + 12), 1);
+	const uint8_t *module = memory_ram(&memory, GPA(le64_get(info + 16)), 32);
+	ck_assert_uint_eq(le64_get(module), 0x300000);
+	ck_assert_uint_eq(le64_get(module + 8), 0x123);
+	ck_assert_str_eq(memory_ram(&memory, GPA(le64_get(info + 24)), 16), "console=ttyS0");
+	ck_assert_uint_eq(le64_get(info + 32), 0xe0000);
+	ck_assert_uint_eq(le32_get(info + 48), 2);
+	const uint8_t *map = memory_ram(&memory, GPA(le64_get(info + 40)), 48);
+	ck_assert_uint_eq(le64_get(map + 8), 0xa0000);
+	ck_assert_uint_eq(le64_get(map + 24), 0xe8000000);
+	ck_assert_uint_eq(le32_get(map + 40), BOOT_RESERVED);
+}
+END_TEST
+
+START_TEST(command_line_that_is_too_long)
+{
+	static char text[BOOT_CMDLINE_MAX + 1];
+	struct boot_kernel k;
+	struct boot_info b = {.cmdline = text};
+
+	make_image();
+	ck_assert_int_eq(load(IMAGE_SIZE, &k, NULL), 0);
+	memset(text, 'a', sizeof(text) - 1);
+	ck_assert_int_eq(boot_write_info(&memory, &b, NULL), -E2BIG);
+	text[BOOT_CMDLINE_MAX - 1] = 0;
+	ck_assert_int_eq(boot_write_info(&memory, &b, NULL), 0);
+}
+END_TEST
+
+SUITE("boot", loads_a_good_image, says_what_is_no_kernel, missing_file_and_directory,
+	refuses_hostile_program_headers, refuses_to_load_outside_of_ram, wants_a_pvh_entry,
+	initrd_at_the_top_or_not_at_all, start_info_tells_where_things_are,
+	command_line_that_is_too_long)

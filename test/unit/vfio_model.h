@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_UNIT_VFIO_MODEL_H
+#define TEST_UNIT_VFIO_MODEL_H
+
+#include "vfio/device.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A VFIO device made of a fixture (the form that test/live/vfio_dump prints): registers are plain
+ * memory, configuration space takes the writes that VFIO lets through, interrupts are remembered.
+ * What was asked of it stands in `log`, in order, one word an event.
+ */
+#define MODEL_REGIONS 9
+#define MODEL_IRQS 5
+#define MODEL_VECTORS 64
+#define MODEL_MEMORY (1 << 20) /* of each BAR; offsets beyond it wrap */
+
+struct model_region {
+	uint64_t size;
+	uint32_t flags;
+	size_t area_count;
+	struct {
+		uint64_t off, size;
+	} areas[8];
+	int memfd;
+	uint8_t *memory;
+};
+
+struct vfio_model {
+	struct model_region regions[MODEL_REGIONS];
+	struct {
+		uint32_t count, flags;
+	} irqs[MODEL_IRQS];
+	uint8_t config[4096];
+	int on; /* kind of interrupts that is on, -1 none */
+	unsigned allocated; /* vectors made when it was turned on */
+	int fds[MODEL_VECTORS]; /* eventfds of that kind, -1 */
+	int unmask_fd;
+	unsigned vectors_max; /* what the "host" has, 0: all */
+	unsigned resets;
+	bool refuse_map;
+	bool dead; /* reads fail, as of a device that was pulled */
+	char log[1 << 14];
+};
+
+extern const struct vfio_dev_ops vfio_model_ops;
+
+/* Reads fixture/vfio/@name.vfio; fails the test when it cannot. */
+void vfio_model_load(struct vfio_model *m, const char *fixtures, const char *name);
+void vfio_model_free(struct vfio_model *m);
+
+/* Appends an event to the log. */
+void vfio_model_note(struct vfio_model *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif
