@@ -203,11 +203,11 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 	return r;
 }
 
-static int gate_reset(struct bind_case *c, const struct bind_group *g, const struct bind_member *m,
-	const char *address)
+static int gate_reset(struct bind_case *c, const struct bind_group *g, const struct bind_member *m)
 {
 	static const struct problem_kind reset = {"no-reset", PROBLEM_WARNS,
 		"it will stay on its VFIO driver at the end, unless --allow=no-reset"};
+	char address[PCI_ADDRESS_TEXT];
 	size_t n = 0;
 
 	struct pci_address *taken = calloc(g->count, sizeof(*taken));
@@ -218,7 +218,8 @@ static int gate_reset(struct bind_case *c, const struct bind_group *g, const str
 			taken[n++] = g->members[i].device.address;
 	int r = 0;
 	if (!bind_reset_works(c->env->host, &m->device, taken, n))
-		r = bind_problem_add(c->plan, c->q, &reset, address,
+		r = bind_problem_add(c->plan, c->q, &reset,
+			pci_address_format(m->device.address, address),
 			"has no working reset: what its user leaves in it stays in it");
 	free(taken);
 	return r;
@@ -226,12 +227,12 @@ static int gate_reset(struct bind_case *c, const struct bind_group *g, const str
 
 bool bind_on_vfio(struct host *h, const struct pci_device *d)
 {
-	char path[FILE_PATH_MAX];
+	char path[FILE_PATH_MAX], target[2];
 
 	if (!strcmp(d->driver, "vfio-pci"))
 		return true;
 	return d->driver[0] && pci_device_path(d->address, "vfio-dev", path, sizeof(path)) == 0 &&
-	       h->ops->list(h, path, name_seen, NULL) >= 0;
+	       h->ops->link(h, path, target, sizeof(target)) == -EINVAL;
 }
 
 /* With `only`: a sibling that stays must leave the group viable (vfio_group viability, 5.19). */
@@ -246,7 +247,7 @@ static int gate_sibling(struct bind_case *c, const struct pci_device *d, const c
 		"shares the group and is on %s, so it would have to come along", d->driver);
 }
 
-static int gate_member(struct bind_case *c, const struct bind_group *g, const struct bind_member *m)
+static int gate_member(struct bind_case *c, const struct bind_member *m)
 {
 	char address[PCI_ADDRESS_TEXT];
 	const struct pci_device *d = &m->device;
@@ -264,9 +265,7 @@ static int gate_member(struct bind_case *c, const struct bind_group *g, const st
 		if (r == 0)
 			r = gate_sriov(c, d, address);
 	}
-	if (r == 0)
-		r = gate_holds(c, d, address);
-	return r < 0 ? r : gate_reset(c, g, m, address);
+	return r < 0 ? r : gate_holds(c, d, address);
 }
 
 /* Lines "START END TYPE": `direct` ones the firmware itself does DMA to, and VFIO refuses them. */
@@ -294,6 +293,16 @@ static int gate_reserved(struct bind_case *c, int group)
 	return 0;
 }
 
+int bind_gate_resets(struct bind_case *c, const struct bind_group *g)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < g->count; i++)
+		if (g->members[i].act != BIND_ACT_STAYS)
+			r = gate_reset(c, g, &g->members[i]);
+	return r;
+}
+
 int bind_gate_group(struct bind_case *c, const struct bind_group *g)
 {
 	int r = bind_gate_lease(c, g->number);
@@ -301,6 +310,6 @@ int bind_gate_group(struct bind_case *c, const struct bind_group *g)
 	if (r == 0)
 		r = gate_reserved(c, g->number);
 	for (size_t i = 0; r == 0 && i < g->count; i++)
-		r = gate_member(c, g, &g->members[i]);
+		r = gate_member(c, &g->members[i]);
 	return r;
 }

@@ -21,6 +21,11 @@ struct bind_case {
  */
 int bind_gate_target(struct bind_case *c, const struct bind_target *t, const struct pci_device *d);
 int bind_gate_group(struct bind_case *c, const struct bind_group *g);
+/* Worth a word only when nothing refuses. */
+int bind_gate_resets(struct bind_case *c, const struct bind_group *g);
+
+/* The number of a device's group, PCI_GROUP_NONE. */
+int bind_group_of(struct host *h, struct pci_address a);
 
 /* Classes that carry the host itself: no member of such a class is ever taken as a sibling. */
 bool bind_class_is_platform(uint32_t class);

@@ -286,15 +286,12 @@ int bind_journal_read(const struct bind_env *env, int group, struct bind_entry *
 	int r = bind_journal_path(env, group, path, sizeof(path));
 	if (r < 0)
 		return err_set(e, r, "journal of group %d", group);
-	cleanup_free char *text = malloc(BIND_JOURNAL_MAX);
-	if (!text)
-		return err_set(e, -ENOMEM, "journal of group %d", group);
-	ssize_t len = env->host->ops->read(env->host, path, text, BIND_JOURNAL_MAX);
+	cleanup_free char *text = NULL;
+	ssize_t len = host_read_all(env->host, path, &text);
 	if (len < 0)
 		return err_set(e, (int)len, "read %s", path);
-	if (len == BIND_JOURNAL_MAX || memchr(text, '\0', (size_t)len))
+	if (len >= BIND_JOURNAL_MAX || memchr(text, '\0', (size_t)len))
 		return err_say(e, -EBADMSG, "%s: too long or not a text", path);
-	text[len] = '\0';
 	struct bind_entry n = BIND_ENTRY_NONE;
 	r = bind_entry_parse(text, &n, e);
 	if (r < 0)
@@ -311,12 +308,7 @@ int bind_journal_write(const struct bind_env *env, const struct bind_entry *n, s
 {
 	char path[FILE_PATH_MAX];
 
-	int r = file_path(path, sizeof(path), "%s/journal", env->state);
-	if (r == 0)
-		r = file_mkdirs(path, 0755);
-	if (r < 0)
-		return err_set(e, r, "make %s", path);
-	r = bind_journal_path(env, n->group, path, sizeof(path));
+	int r = bind_journal_path(env, n->group, path, sizeof(path));
 	if (r < 0)
 		return err_set(e, r, "journal of group %d", n->group);
 	cleanup_free char *text = NULL;
@@ -324,6 +316,13 @@ int bind_journal_write(const struct bind_env *env, const struct bind_entry *n, s
 	if (len < 0)
 		return err_set(e, len, "journal of group %d", n->group);
 	r = file_replace(path, text, (size_t)len, 0644);
+	if (r == -ENOENT) { /* the first of this boot */
+		char *slash = strrchr(path, '/');
+		*slash = '\0';
+		r = file_mkdirs(path, 0755);
+		*slash = '/';
+		r = r < 0 ? r : file_replace(path, text, (size_t)len, 0644);
+	}
 	return r < 0 ? err_set(e, r, "write %s", path) : 0;
 }
 

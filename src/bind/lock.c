@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,25 +44,38 @@ static int say_holder(const char *path, int group, struct err *e)
 	return -EBUSY;
 }
 
+static int open_lock(char *path)
+{
+	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+	int fd = open(path, flags, 0600);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	char *slash = strrchr(path, '/'); /* the first of this boot */
+	*slash = '\0';
+	int r = file_mkdirs(path, 0755);
+	*slash = '/';
+	if (r < 0)
+		return r;
+	fd = open(path, flags, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
 int bind_lock(const struct bind_env *env, int group, struct err *e)
 {
 	char path[FILE_PATH_MAX];
 	char pid[16];
 
-	int r = file_path(path, sizeof(path), "%s/lock", env->state);
-	if (r == 0)
-		r = file_mkdirs(path, 0755);
-	if (r == 0)
-		r = file_path(path, sizeof(path), "%s/lock/%d", env->state, group);
-	if (r < 0) {
-		err_set(e, r, "make %s/lock", env->state);
-		if (r == -EACCES)
+	int r = file_path(path, sizeof(path), "%s/lock/%d", env->state, group);
+	if (r < 0)
+		return err_set(e, r, "lock of group %d", group);
+	cleanup_fd int fd = open_lock(path);
+	if (fd < 0) {
+		err_set(e, fd, "open %s", path);
+		if (fd == -EACCES || fd == -EPERM)
 			err_hint(e, "run it as root");
-		return r;
+		return fd;
 	}
-	cleanup_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return err_set(e, -errno, "open %s", path);
 	r = lock_patiently(fd);
 	if (r == -EBUSY)
 		return say_holder(path, group, e);

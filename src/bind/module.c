@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/module.h"
 
-#include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "pci/host.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <libkmod.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,19 +88,13 @@ int bind_module_load(const char *module, struct err *e)
 	return r;
 }
 
-static int stop_at_first(void *arg, const char *name)
-{
-	(void)arg;
-	(void)name;
-	return 1;
-}
-
 bool bind_driver_present(struct host *h, const char *driver)
 {
-	char path[FILE_PATH_MAX];
+	char path[FILE_PATH_MAX], target[2];
 
+	/* readlink() of what is there and no link says EINVAL: one call, nothing opened. */
 	return file_path(path, sizeof(path), "/sys/bus/pci/drivers/%s", driver) == 0 &&
-	       h->ops->list(h, path, stop_at_first, NULL) >= 0;
+	       h->ops->link(h, path, target, sizeof(target)) == -EINVAL;
 }
 
 struct driver_name {
@@ -128,63 +120,4 @@ int bind_module_driver(struct host *h, const char *module, char *ret, size_t siz
 	if (r == 0)
 		r = h->ops->list(h, path, take_pci_driver, &d);
 	return r == 1 ? 0 : r < 0 ? r : -ENOENT;
-}
-
-/* Lower is better: a pattern with fewer wildcards says more about the device. */
-static size_t wildcards(const char *pattern)
-{
-	size_t n = 0;
-
-	for (; *pattern; pattern++)
-		n += *pattern == '*' || *pattern == '?';
-	return n;
-}
-
-/*
- * One line "alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci". vfio-pci's own line
- * is all wildcards, and no variant.
- */
-static size_t weigh_line(char *line, const char *modalias, const char **ret_module)
-{
-	char *save = NULL;
-
-	(void)strtok_r(line, " ", &save);
-	const char *pattern = strtok_r(NULL, " ", &save);
-	const char *module = strtok_r(NULL, " ", &save);
-	if (!pattern || !module || strcmp(module, "vfio_pci") == 0)
-		return SIZE_MAX;
-	pattern = strchr(pattern, ':') + 1;
-	if (fnmatch(pattern, modalias, 0) != 0)
-		return SIZE_MAX;
-	*ret_module = module;
-	return wildcards(pattern);
-}
-
-int bind_module_variant(struct host *h, const char *modalias, char *ret, size_t size)
-{
-	static const char key[] = "alias vfio_pci:";
-	char path[FILE_PATH_MAX], release[128];
-	size_t best = SIZE_MAX;
-
-	int r = host_read_text(h, "/proc/sys/kernel/osrelease", release, sizeof(release));
-	if (r > 0)
-		r = file_path(path, sizeof(path), "/lib/modules/%s/modules.alias", release);
-	if (r < 0)
-		return r;
-	cleanup_free char *text = NULL;
-	ssize_t len = host_read_all(h, path, &text);
-	if (len < 0)
-		return (int)len;
-	modalias = strncmp(modalias, "pci:", 4) == 0 ? modalias + 4 : modalias;
-	for (char *line = strstr(text, key); line;) {
-		char *end = strchr(line, '\n');
-		const char *module = NULL;
-		if (end)
-			*end = '\0';
-		size_t weight = weigh_line(line, modalias, &module);
-		if (weight < best && (size_t)snprintf(ret, size, "%s", module) < size)
-			best = weight;
-		line = end ? strstr(end + 1, key) : NULL;
-	}
-	return best == SIZE_MAX ? -ENOENT : 0;
 }

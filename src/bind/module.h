@@ -20,11 +20,4 @@ bool bind_driver_present(struct host *h, const char *driver);
  */
 int bind_module_driver(struct host *h, const char *module, char *ret, size_t size);
 
-/*
- * The VFIO variant driver's module that fits a device's modalias best (fewest wildcards), from
- * the `alias vfio_pci:…` lines of modules.alias: how the kernel tells them from drivers that
- * may bind by themselves. Return: 0, -ENOENT when there is none, -errno.
- */
-int bind_module_variant(struct host *h, const char *modalias, char *ret, size_t size);
-
 #endif

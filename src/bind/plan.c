@@ -2,11 +2,13 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/num.h"
 #include "bind/bind.h"
 #include "bind/gate.h"
 #include "bind/module.h"
 #include "bind/owner.h"
 #include "bind/problem.h"
+#include "bind/variant.h"
 #include "hold/hold.h"
 #include "pci/group.h"
 #include "pci/host.h"
@@ -40,6 +42,17 @@ static void name_variant(struct host *h, struct bind_member *m)
 		(void)snprintf(m->driver, sizeof(m->driver), "%s", m->module);
 }
 
+int bind_group_of(struct host *h, struct pci_address a)
+{
+	char path[FILE_PATH_MAX], name[16];
+	uint64_t number;
+
+	int r = pci_device_path(a, "iommu_group", path, sizeof(path));
+	if (r == 0)
+		r = host_link_name(h, path, name, sizeof(name));
+	return r < 0 || num_parse(name, 10, INT32_MAX, &number) < 0 ? PCI_GROUP_NONE : (int)number;
+}
+
 static int choose_driver(struct bind_case *c, struct bind_member *m)
 {
 	char path[FILE_PATH_MAX], modalias[256];
@@ -53,7 +66,7 @@ static int choose_driver(struct bind_case *c, struct bind_member *m)
 		if (r == 0)
 			r = host_read_text(h, path, modalias, sizeof(modalias));
 		if (r > 0)
-			r = bind_module_variant(h, modalias, m->module, sizeof(m->module));
+			r = bind_variant_find(c->env, modalias, m->module, sizeof(m->module));
 		if (r == 0) {
 			name_variant(h, m);
 			return 0;
@@ -111,21 +124,34 @@ static int add_group(struct bind_case *c, int number)
 	return r;
 }
 
+/* The target as its group's reading has it, so that it is read only once. */
+static const struct pci_device *find_member(const struct bind_plan *p, struct pci_address a)
+{
+	for (size_t i = 0; i < p->group_count; i++)
+		for (size_t k = 0; k < p->groups[i].count; k++)
+			if (pci_address_equal(p->groups[i].members[k].device.address, a))
+				return &p->groups[i].members[k].device;
+	return NULL;
+}
+
 static int add_target(struct bind_case *c, const struct bind_target *t)
 {
 	static const struct problem_kind gone = {"device", PROBLEM_REFUSES, "usher list"};
 	struct pci_device d;
 	char address[PCI_ADDRESS_TEXT];
 
-	int r = pci_device_read(c->env->host, t->address, &d, c->e);
+	int group = bind_group_of(c->env->host, t->address);
+	int r = group < 0 ? 0 : add_group(c, group);
+	const struct pci_device *member = find_member(c->plan, t->address);
+	if (r < 0)
+		return r;
+	if (member)
+		return bind_gate_target(c, t, member);
+	r = pci_device_read(c->env->host, t->address, &d, c->e);
 	if (r == -ENODEV)
 		return bind_problem_add(c->plan, c->q, &gone,
 			pci_address_format(t->address, address), "there is no such device");
-	if (r == 0)
-		r = bind_gate_target(c, t, &d);
-	if (r < 0 || d.group == PCI_GROUP_NONE)
-		return r;
-	return add_group(c, d.group);
+	return r < 0 ? r : bind_gate_target(c, t, &d);
 }
 
 int bind_plan(const struct bind_env *env, const struct bind_request *q, struct bind_plan *ret,
@@ -143,6 +169,8 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 		r = add_target(&c, &q->targets[i]);
 	for (size_t i = 0; r == 0 && i < p.group_count; i++)
 		r = bind_gate_group(&c, &p.groups[i]);
+	for (size_t i = 0; r == 0 && !p.refusals && i < p.group_count; i++)
+		r = bind_gate_resets(&c, &p.groups[i]);
 	hold_view_free(c.view);
 	if (r < 0) {
 		bind_plan_fini(&p);

@@ -2,11 +2,12 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/num.h"
 #include "bind/bind.h"
+#include "bind/gate.h"
 #include "bind/give.h"
 #include "bind/module.h"
 #include "bind/problem.h"
+#include "bind/variant.h"
 #include "bind/work.h"
 #include "pci/host.h"
 
@@ -31,19 +32,15 @@ struct transaction {
 /* The groups that the targets are in, as far as they exist: the plan tells of the others. */
 static int find_groups(const struct bind_env *env, const struct bind_request *q, int **ret)
 {
-	char path[FILE_PATH_MAX], name[16];
-	uint64_t number;
 	size_t n = 0;
 
 	int *groups = calloc(q->target_count ? q->target_count : 1, sizeof(*groups));
 	if (!groups)
 		return -ENOMEM;
 	for (size_t i = 0; i < q->target_count; i++) {
-		if (pci_device_path(q->targets[i].address, "iommu_group", path, sizeof(path)) < 0 ||
-			host_link_name(env->host, path, name, sizeof(name)) < 0 ||
-			num_parse(name, 10, INT32_MAX, &number) < 0)
-			continue;
-		groups[n++] = (int)number;
+		int group = bind_group_of(env->host, q->targets[i].address);
+		if (group != PCI_GROUP_NONE)
+			groups[n++] = group;
 	}
 	*ret = groups;
 	return (int)n;
@@ -361,5 +358,7 @@ int bind_take(const struct bind_env *env, const struct bind_request *q, struct b
 	if (r == 0)
 		r = carry_out(&t, e);
 	transaction_end(&t);
+	if (r == 0)
+		bind_variant_keep(env);
 	return r;
 }

@@ -281,7 +281,9 @@ int hold_block(struct hold_case *c)
 				continue;
 			if (is_partition(h, b->name) != (pass == 0) || is_hidden(h, b->name))
 				continue;
-			int r = judge(c, b->name, held && pass == 1);
+			int r = hold_view_disks(c->view);
+			if (r == 0)
+				r = judge(c, b->name, held && pass == 1);
 			if (r < 0)
 				return r;
 			held = held || r;

@@ -48,20 +48,18 @@ static int find_keyboard(struct hold_case *c)
 /* A serial port that the kernel writes its messages to. */
 static int find_console(struct hold_case *c)
 {
-	const struct hold_links *l = &c->view->tty;
-	char active[256];
+	char active[256], path[FILE_PATH_MAX], target[HOLD_TARGET_MAX];
+	struct host *h = c->view->host;
 	int r = 0;
 
-	if (host_read_text(c->view->host, "/sys/class/tty/console/active", active, sizeof(active)) <
-		0)
+	if (host_read_text(h, "/sys/class/tty/console/active", active, sizeof(active)) < 0)
 		return 0;
 	char *rest = NULL;
 	for (const char *name = strtok_r(active, " ", &rest); name && r == 0;
 		name = strtok_r(NULL, " ", &rest)) {
-		for (size_t i = 0; r == 0 && i < l->count; i++)
-			if (strcmp(l->list[i].name, name) == 0 && hold_below(c, l->list[i].target))
-				r = hold_add(c, "input", HOLD_PLAIN, name,
-					"console of this host's kernel");
+		if (file_path(path, sizeof(path), "/sys/class/tty/%s", name) == 0 &&
+			h->ops->link(h, path, target, sizeof(target)) >= 0 && hold_below(c, target))
+			r = hold_add(c, "input", HOLD_PLAIN, name, "console of this host's kernel");
 	}
 	return r;
 }

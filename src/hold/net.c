@@ -242,8 +242,12 @@ int hold_net(struct hold_case *c)
 	const struct hold_links *l = &c->view->net;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < l->count; i++)
-		if (hold_below(c, l->list[i].target))
+	for (size_t i = 0; r == 0 && i < l->count; i++) {
+		if (!hold_below(c, l->list[i].target))
+			continue;
+		r = hold_view_routes(c->view);
+		if (r == 0)
 			r = judge(c, l->list[i].name);
+	}
 	return r;
 }

@@ -10,8 +10,7 @@
 
 #define PARENTS_MAX 32 /* shells within sudo within tmux are a handful */
 
-/* The name in passwd's line "name:password:uid:…"; only the file, for NSS may ask the network. */
-static bool user_name(const char *users, uid_t uid, char *buf, size_t size)
+bool hold_user_name(const char *users, uid_t uid, char *buf, size_t size)
 {
 	for (const char *line = users; *line; line += strcspn(line, "\n") + 1) {
 		size_t n = strcspn(line, ":\n");
@@ -24,17 +23,6 @@ static bool user_name(const char *users, uid_t uid, char *buf, size_t size)
 			break;
 	}
 	return false;
-}
-
-void hold_process_name(
-	const struct hold_view *v, const struct host_holder *o, char *buf, size_t size)
-{
-	char user[40];
-
-	if (!user_name(v->users, o->uid, user, sizeof(user)))
-		(void)snprintf(user, sizeof(user), "uid %u", (unsigned)o->uid);
-	(void)snprintf(buf, size, "%s (pid %d, %s)", o->comm[0] ? o->comm : "a process",
-		(int)o->pid, user);
 }
 
 /* Field 4 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses. */

@@ -160,8 +160,9 @@ static int address_add(void *arg, const struct host_net_address *a)
 /* What a kernel was built without, or a container hides, is not there: "" then. */
 static int text_read(struct host *h, const char *path, char **ret)
 {
+	if (*ret)
+		return 0;
 	ssize_t n = host_read_all(h, path, ret);
-
 	if (n >= 0)
 		return 0;
 	*ret = NULL;
@@ -171,39 +172,50 @@ static int text_read(struct host *h, const char *path, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-static int view_read(struct hold_view *v)
+int hold_view_disks(struct hold_view *v)
 {
-	const struct {
-		const char *folder;
-		struct hold_links *links;
-	} classes[] = {
-		{"/sys/class/block", &v->block},
-		{"/sys/class/net", &v->net},
-		{"/sys/class/input", &v->input},
-		{"/sys/class/tty", &v->tty},
-	};
-	const struct {
-		const char *path;
-		char **text;
-	} texts[] = {
-		{"/proc/self/mountinfo", &v->mounts},
-		{"/proc/swaps", &v->swaps},
-		{"/proc/net/route", &v->routes},
-		{"/proc/net/ipv6_route", &v->routes6},
-		{"/etc/passwd", &v->users},
-	};
-	int r = 0;
+	int r = text_read(v->host, "/proc/self/mountinfo", &v->mounts);
 
-	for (size_t i = 0; r == 0 && i < COUNT(classes); i++)
-		r = hold_links_read(v->host, classes[i].folder, classes[i].links);
-	for (size_t i = 0; r == 0 && i < COUNT(texts); i++)
-		r = text_read(v->host, texts[i].path, texts[i].text);
+	return r < 0 ? r : text_read(v->host, "/proc/swaps", &v->swaps);
+}
+
+int hold_view_routes(struct hold_view *v)
+{
+	if (v->routes)
+		return 0;
+	int r = text_read(v->host, "/proc/net/ipv6_route", &v->routes6);
 	if (r == 0)
 		r = v->host->ops->addresses(v->host, address_add, v);
 	if (r == 0)
-		r = opens_read(v);
-	hold_ssh_address(v->host, v->ssh, sizeof(v->ssh));
-	return r;
+		hold_ssh_address(v->host, v->ssh, sizeof(v->ssh));
+	return r < 0 ? r : text_read(v->host, "/proc/net/route", &v->routes);
+}
+
+/* Only the file, for the C library's way to a user's name may ask the network. */
+static const char *users_read(struct hold_view *v)
+{
+	return text_read(v->host, "/etc/passwd", &v->users) == 0 ? v->users : "";
+}
+
+void hold_process_name(struct hold_view *v, const struct host_holder *o, char *buf, size_t size)
+{
+	char user[40];
+
+	if (!hold_user_name(users_read(v), o->uid, user, sizeof(user)))
+		(void)snprintf(user, sizeof(user), "uid %u", (unsigned)o->uid);
+	(void)snprintf(buf, size, "%s (pid %d, %s)", o->comm[0] ? o->comm : "a process",
+		(int)o->pid, user);
+}
+
+static int view_read(struct hold_view *v)
+{
+	int r = hold_links_read(v->host, "/sys/class/block", &v->block);
+
+	if (r == 0)
+		r = hold_links_read(v->host, "/sys/class/net", &v->net);
+	if (r == 0)
+		r = hold_links_read(v->host, "/sys/class/input", &v->input);
+	return r == 0 ? opens_read(v) : r;
 }
 
 int hold_view_new(struct host *h, struct hold_view **ret, struct err *e)
@@ -230,7 +242,6 @@ void hold_view_free(struct hold_view *v)
 	hold_links_free(&v->block);
 	hold_links_free(&v->net);
 	hold_links_free(&v->input);
-	hold_links_free(&v->tty);
 	for (size_t i = 0; i < v->nr_opens; i++)
 		free(v->opens[i].target);
 	free(v->opens);

@@ -35,12 +35,12 @@ struct hold_view {
 	struct hold_links block;
 	struct hold_links net;
 	struct hold_links input;
-	struct hold_links tty;
 	size_t nr_opens;
 	struct hold_open *opens; /* by pid, then node; each pair once */
 	int blind; /* -errno when some processes could not be looked at */
 	size_t nr_addresses;
 	struct host_net_address *addresses;
+	/* These are read when a device first needs them, by the functions below. */
 	char *mounts; /* /proc/self/mountinfo; every text is "" when it is not there */
 	char *swaps; /* /proc/swaps */
 	char *routes; /* /proc/net/route */
@@ -57,6 +57,10 @@ struct hold_case {
 	struct holds *found;
 };
 
+/* Mounts and swaps; routes, addresses and the SSH session. Return: 0, -ENOMEM, -errno. */
+int hold_view_disks(struct hold_view *v);
+int hold_view_routes(struct hold_view *v);
+
 /* Whether a link's target goes through the device in question. */
 bool hold_below(const struct hold_case *c, const char *target);
 
@@ -70,9 +74,11 @@ enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_UNSURE };
 int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, const char *object,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-/* "Xorg (pid 1203, root)". */
-void hold_process_name(
-	const struct hold_view *v, const struct host_holder *o, char *buf, size_t size);
+/* The name in the line "name:password:uid:…" of @users. Return: whether there is one. */
+bool hold_user_name(const char *users, uid_t uid, char *buf, size_t size);
+
+/* "Xorg (pid 1203, root)". Reads the users' names first. */
+void hold_process_name(struct hold_view *v, const struct host_holder *o, char *buf, size_t size);
 
 /* The sources, in the order in which they answer. Return: 0, -ENOMEM, -errno. */
 int hold_block(struct hold_case *c);

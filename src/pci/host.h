@@ -58,6 +58,8 @@ struct host_ops {
 	 */
 	int (*holders)(
 		struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg);
+	/* When a file was last changed [ns since the epoch]; 0 when that cannot be told. */
+	int64_t (*changed)(struct host *h, const char *path);
 	/* Each address of each network interface. Return: as holders(). */
 	int (*addresses)(struct host *h, int (*each)(void *arg, const struct host_net_address *a),
 		void *arg);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -69,6 +70,15 @@ static int live_list(
 	return r;
 }
 
+static int64_t live_changed(struct host *h, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return 0;
+	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
 static int live_block_busy(struct host *h, const char *disk)
 {
 	char path[FILE_PATH_MAX];
@@ -89,10 +99,13 @@ static int live_block_busy(struct host *h, const char *disk)
 	return errno == EBUSY ? 1 : -errno;
 }
 
+#define THREADS_MAX ((size_t)256 * 1024) /* [bytes] of /proc/2/task/2/children */
+
 struct walk {
 	int (*each)(void *arg, const struct host_holder *o);
 	void *arg;
 	int blind; /* first error that hid a process from us */
+	char *threads; /* "\n2 3 17 …": the kernel's own; NULL when it does not tell */
 };
 
 static bool all_digits(const char *text)
@@ -149,11 +162,44 @@ static int walk_process(const struct walk *w, const char *pid)
 	return r;
 }
 
+/*
+ * Kernel threads are most of /proc and have nothing open. They are the children of kthreadd,
+ * process 2, which has no program; but in a container that may be anybody, and without
+ * CONFIG_PROC_CHILDREN nobody knows. (The programs that the kernel itself starts, modprobe and
+ * the like, are among them, too.)
+ */
+static void threads_read(struct walk *w)
+{
+	static const char path[] = "/proc/2/task/2/children";
+	char exe;
+
+	if (readlink("/proc/2/exe", &exe, 1) >= 0 || errno != ENOENT)
+		return;
+	char *text = malloc(THREADS_MAX);
+	ssize_t n = text ? live_read(NULL, path, text + 1, THREADS_MAX - 2) : -1;
+	if (n <= 0 || n == THREADS_MAX - 2) {
+		free(text);
+		return;
+	}
+	text[0] = ' ';
+	text[n + 1] = '\0';
+	w->threads = text;
+}
+
+static bool is_kernel_thread(const struct walk *w, const char *pid)
+{
+	char word[16];
+
+	if (!w->threads || file_path(word, sizeof(word), " %s ", pid) < 0)
+		return false;
+	return strstr(w->threads, word) || strcmp(pid, "2") == 0;
+}
+
 static int walk_name(void *arg, const char *name)
 {
 	struct walk *w = arg;
 
-	if (!all_digits(name))
+	if (!all_digits(name) || is_kernel_thread(w, name))
 		return 0;
 	int r = walk_process(w, name);
 	/* A process that ended meanwhile holds nothing any more. */
@@ -171,7 +217,9 @@ static int live_holders(
 {
 	struct walk w = {.each = each, .arg = arg};
 
+	threads_read(&w);
 	int r = live_list(h, "/proc", walk_name, &w);
+	free(w.threads);
 	return r ? r : w.blind;
 }
 
@@ -230,6 +278,7 @@ static const struct host_ops live_ops = {
 	.read = live_read,
 	.link = live_link,
 	.list = live_list,
+	.changed = live_changed,
 	.block_busy = live_block_busy,
 	.holders = live_holders,
 	.addresses = live_addresses,

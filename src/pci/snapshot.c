@@ -221,6 +221,11 @@ static int snapshot_list(
 	return r;
 }
 
+static int64_t snapshot_changed(struct host *h, const char *path)
+{
+	return 0;
+}
+
 static int snapshot_block_busy(struct host *h, const char *disk)
 {
 	const struct manifest *m = manifest_of(h);
@@ -273,6 +278,7 @@ static const struct host_ops snapshot_ops = {
 	.read = snapshot_read,
 	.link = snapshot_link,
 	.list = snapshot_list,
+	.changed = snapshot_changed,
 	.block_busy = snapshot_block_busy,
 	.holders = snapshot_holders,
 	.addresses = snapshot_addresses,

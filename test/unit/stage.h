@@ -125,29 +125,6 @@ static ssize_t stage_read(struct host *h, const char *path, void *buf, size_t si
 	return (ssize_t)len;
 }
 
-static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t size)
-{
-	const char *attr = "";
-	const struct stage_device *s = stage_split(path, &attr);
-	char address[PCI_ADDRESS_TEXT];
-	int n;
-
-	if (!s)
-		return -ENOENT;
-	if (!*attr)
-		n = snprintf(buf, size, "../../../devices/pci0000:00/0000:00:01.0/%s",
-			pci_address_format(s->d.address, address));
-	else if (!strcmp(attr, "driver") && s->d.driver[0])
-		n = snprintf(buf, size, "../../bus/pci/drivers/%s", s->d.driver);
-	else if (!strcmp(attr, "iommu_group"))
-		n = snprintf(buf, size, "../../kernel/iommu_groups/%d", s->d.group);
-	else if (!strcmp(attr, "pci_bus") && s->d.is_bridge)
-		return -EINVAL;
-	else
-		return -ENOENT;
-	return n;
-}
-
 static int stage_list(
 	struct host *h, const char *path, int (*each)(void *arg, const char *name), void *arg)
 {
@@ -168,6 +145,39 @@ static int stage_list(
 		if (group < 0 || stage->devices[i].d.group == group)
 			r = each(arg, pci_address_format(stage->devices[i].d.address, address));
 	return r;
+}
+
+static int stage_seen(void *arg, const char *name)
+{
+	return 1;
+}
+
+static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t size)
+{
+	const char *attr = "";
+	const struct stage_device *s = stage_split(path, &attr);
+	char address[PCI_ADDRESS_TEXT];
+	int n;
+
+	if (!s)
+		return stage_list(h, path, stage_seen, NULL) == -ENOENT ? -ENOENT : -EINVAL;
+	if (!*attr)
+		n = snprintf(buf, size, "../../../devices/pci0000:00/0000:00:01.0/%s",
+			pci_address_format(s->d.address, address));
+	else if (!strcmp(attr, "driver") && s->d.driver[0])
+		n = snprintf(buf, size, "../../bus/pci/drivers/%s", s->d.driver);
+	else if (!strcmp(attr, "iommu_group"))
+		n = snprintf(buf, size, "../../kernel/iommu_groups/%d", s->d.group);
+	else if (!strcmp(attr, "pci_bus") && s->d.is_bridge)
+		return -EINVAL;
+	else
+		return -ENOENT;
+	return n;
+}
+
+static int64_t stage_changed(struct host *h, const char *path)
+{
+	return 0;
 }
 
 static int stage_busy(struct host *h, const char *disk)
@@ -285,6 +295,7 @@ static const struct host_ops stage_host_ops = {
 	.read = stage_read,
 	.link = stage_link,
 	.list = stage_list,
+	.changed = stage_changed,
 	.block_busy = stage_busy,
 	.holders = stage_holders,
 	.addresses = stage_addresses,

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/variant.h"
+#include "base/clean.h"
+#include "base/file.h"
+#include "bind/bind.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The kept lines look like those of modules.alias, below one that says what they were made of. */
+static const char key[] = "vfio_pci:"; /* after "alias " */
+
+static int aliases_path(struct host *h, char *buf, size_t size)
+{
+	char release[128];
+
+	int r = host_read_text(h, "/proc/sys/kernel/osrelease", release, sizeof(release));
+	return r < 0 ? r : file_path(buf, size, "/lib/modules/%s/modules.alias", release);
+}
+
+/* "usher-variants 1 CHANGED PATH"; "" when it cannot be told whether the file was changed. */
+static void head_make(struct host *h, const char *path, char *buf, size_t size)
+{
+	int64_t changed = h->ops->changed(h, path);
+
+	if (!changed ||
+		file_path(buf, size, "usher-variants 1 %lld %s\n", (long long)changed, path))
+		buf[0] = '\0';
+}
+
+/* The kept lines if they are still good, else all of modules.alias; the caller's to free(). */
+static ssize_t aliases_read(const struct bind_env *env, char **ret)
+{
+	char path[FILE_PATH_MAX], kept[FILE_PATH_MAX], head[FILE_PATH_MAX + 64];
+
+	int r = aliases_path(env->host, path, sizeof(path));
+	if (r < 0)
+		return r;
+	head_make(env->host, path, head, sizeof(head));
+	if (head[0] && file_path(kept, sizeof(kept), "%s/variants", env->state) == 0 &&
+		host_read_all(env->host, kept, ret) >= 0) {
+		if (strncmp(*ret, head, strlen(head)) == 0)
+			return (ssize_t)strlen(*ret);
+		free(*ret);
+		*ret = NULL;
+	}
+	return host_read_all(env->host, path, ret);
+}
+
+/* Lower is better: a pattern with fewer wildcards says more about the device. */
+static size_t wildcards(const char *pattern)
+{
+	size_t n = 0;
+
+	for (; *pattern; pattern++)
+		n += *pattern == '*' || *pattern == '?';
+	return n;
+}
+
+/* "vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci" */
+static size_t weigh_line(char *line, const char *modalias, const char **ret_module)
+{
+	char *save = NULL;
+	const char *pattern = strtok_r(line + strlen(key), " ", &save);
+	const char *module = strtok_r(NULL, " ", &save);
+
+	if (!pattern || !module || strcmp(module, "vfio_pci") == 0 ||
+		fnmatch(pattern, modalias, 0) != 0)
+		return SIZE_MAX;
+	*ret_module = module;
+	return wildcards(pattern);
+}
+
+int bind_variant_find(const struct bind_env *env, const char *modalias, char *ret, size_t size)
+{
+	cleanup_free char *text = NULL;
+	size_t best = SIZE_MAX;
+
+	ssize_t len = aliases_read(env, &text);
+	if (len < 0)
+		return (int)len;
+	modalias = strncmp(modalias, "pci:", 4) == 0 ? modalias + 4 : modalias;
+	for (char *line = strstr(text, key); line;) {
+		char *end = strchr(line, '\n');
+		const char *module = NULL;
+		if (end)
+			*end = '\0';
+		size_t weight = weigh_line(line, modalias, &module);
+		if (weight < best && (size_t)snprintf(ret, size, "%s", module) < size)
+			best = weight;
+		line = end ? strstr(end + 1, key) : NULL;
+	}
+	return best == SIZE_MAX ? -ENOENT : 0;
+}
+
+static void keep_lines(const char *kept, const char *head, const char *text)
+{
+	size_t len = 0;
+	char *lines = NULL;
+	FILE *f = open_memstream(&lines, &len);
+
+	if (!f)
+		return;
+	(void)fputs(head, f);
+	for (const char *line = strstr(text, key); line; line = strstr(line + 1, key))
+		(void)fprintf(f, "alias %.*s\n", (int)strcspn(line, "\n"), line);
+	if (fclose(f) == 0)
+		(void)file_replace(kept, lines, len, 0644);
+	free(lines);
+}
+
+void bind_variant_keep(const struct bind_env *env)
+{
+	char path[FILE_PATH_MAX], kept[FILE_PATH_MAX], head[FILE_PATH_MAX + 64];
+	cleanup_free char *old = NULL;
+	cleanup_free char *text = NULL;
+
+	if (aliases_path(env->host, path, sizeof(path)) < 0 ||
+		file_path(kept, sizeof(kept), "%s/variants", env->state) < 0)
+		return;
+	head_make(env->host, path, head, sizeof(head));
+	if (!head[0] || (host_read_all(env->host, kept, &old) >= 0 &&
+				strncmp(old, head, strlen(head)) == 0))
+		return;
+	if (host_read_all(env->host, path, &text) >= 0)
+		keep_lines(kept, head, text);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_VARIANT_H
+#define BIND_VARIANT_H
+
+#include <stddef.h>
+
+struct bind_env;
+
+/*
+ * The module of the VFIO variant driver that fits a device best (fewest wildcards), from the
+ * lines `alias vfio_pci:PATTERN MODULE` of modules.alias: by this word the kernel tells drivers
+ * that bind only when an override names them. vfio-pci itself is none.
+ * Return: 0, -ENOENT when there is none, -errno.
+ */
+int bind_variant_find(const struct bind_env *env, const char *modalias, char *ret, size_t size);
+
+/*
+ * Keeps the few such lines in STATE/variants, for modules.alias is some hundred times longer.
+ * They are good as long as modules.alias is not changed. Failing is no loss.
+ */
+void bind_variant_keep(const struct bind_env *env);
+
+#endif
