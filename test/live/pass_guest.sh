@@ -4,6 +4,7 @@
 # A guest with an NVMe disk and a network card: the card by MSI-X and by INTx, the disk with not
 # one exit for a request.
 . "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
 
 nvme=$(nvme_address) || fail 'no NVMe disk'
 nic=$(e1000e_address) || fail 'no network card'
@@ -30,7 +31,7 @@ try_nic() {
 
 {
 	usher run --name pass --device "$nvme" --device "$nic" --memory 256M --timing \
-		--kernel "$(cat /run/lab/kernel)" --initrd "$("$top/lab/guest" --print)" \
+		--kernel "$kernel" --initrd "$initrd" \
 		--cmdline 'console=ttyS0 quiet usher.do=shell' <"$to_guest"
 	echo "usher ended: $?"
 } >"$out" 2>&1 &

@@ -5,6 +5,7 @@
 # MSI alone: a USB controller without MSI-X, plugged in where the network card was, with a tablet
 # on it that the guest has to find.
 . "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
 
 nic=$(e1000e_address) || fail 'no network card'
 expect_ok qmp device_del '{"id": "nic"}'
@@ -21,12 +22,12 @@ modprobe --show-depends xhci-pci | while read -r _ file _; do
 	n=$((n + 1))
 done
 (cd "$work/extra" && find . | cpio -o -H newc 2>/dev/null) >"$work/extra.cpio"
-cat "$("$top/lab/guest" --print)" "$work/extra.cpio" >"$work/initrd"
+cat "$initrd" "$work/extra.cpio" >"$work/initrd"
 
 out=$work/console
 mkfifo "$work/to_guest"
 {
-	usher run --name msi --device "$nic" --memory 256M --kernel "$(cat /run/lab/kernel)" \
+	usher run --name msi --device "$nic" --memory 256M --kernel "$kernel" \
 		--initrd "$work/initrd" --cmdline 'console=ttyS0 quiet usher.do=shell' <"$work/to_guest"
 	echo "usher ended: $?"
 } >"$out" 2>&1 &
@@ -41,3 +42,9 @@ cat "$out"
 grep -q 'PCI-MSI-.*xhci' "$out" || fail 'the controller has no MSI'
 grep -q 'QEMU USB Tablet' "$out" || fail 'the guest has not found the tablet'
 grep -q 'usher ended: 0' "$out" || fail 'usher run failed'
+
+# The network card again, as the test found it.
+expect_ok qmp device_del '{"id": "nic"}'
+wait_until 20 test ! -e "$pci/$nic"
+expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
+wait_until 20 test -e "$pci/$nic/driver"
