@@ -75,6 +75,9 @@ static int load_modules(const struct bind_env *env, const struct bind_plan *p, s
 			loaded = 1;
 		}
 	}
+	/* A soft dependency of vfio, without which no container can be used; may be built in. */
+	if (loaded)
+		(void)env->sys->load("vfio_iommu_type1", NULL);
 	return loaded;
 }
 

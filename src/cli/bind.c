@@ -18,6 +18,7 @@
 struct arguments {
 	struct targets targets;
 	struct bind_request request;
+	struct bind_env env;
 	const char *host;
 	bool dry_run;
 	bool json;
@@ -60,16 +61,16 @@ static int print_json(
 	return r;
 }
 
-static int dry_run(const struct arguments *a, struct bind_env *env)
+static int dry_run(const struct arguments *a)
 {
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct bind_step *steps = NULL;
 	struct err e = {0};
 	size_t count = 0;
 
-	int r = bind_plan(env, &a->request, &plan, &e);
+	int r = bind_plan(&a->env, &a->request, &plan, &e);
 	if (r == 0 && !plan.refusals)
-		r = bind_plan_steps(env, &a->request, &plan, &steps, &count);
+		r = bind_plan_steps(&a->env, &a->request, &plan, &steps, &count);
 	if (r == 0 && a->json) {
 		r = print_json(&plan, steps, count, &e);
 	} else if (r == 0) {
@@ -85,12 +86,13 @@ static int dry_run(const struct arguments *a, struct bind_env *env)
 	return leave;
 }
 
-static int take(const struct arguments *a, struct bind_env *env)
+static int take(const struct arguments *a)
 {
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct err e = {0};
 
-	int r = bind_take(env, &a->request, &plan, &e);
+	targets_hold_signals();
+	int r = bind_take(&a->env, &a->request, &plan, &e);
 	bool refused = r < 0 && plan.refusals;
 	if (a->json && (r == 0 || refused)) {
 		struct err why = {0};
@@ -125,7 +127,7 @@ static int parse_user(const struct verb *v, const char *text, struct bind_reques
 	return 0;
 }
 
-enum { ID = 1, DRIVER, ALLOW, ONLY, USER, DRY_RUN, JSON, HOST };
+enum { ID = 1, DRIVER, ALLOW, ONLY, USER, TIMEOUT, DRY_RUN, JSON, HOST };
 
 static int parse_one(const struct verb *v, struct arguments *a, int option)
 {
@@ -142,6 +144,8 @@ static int parse_one(const struct verb *v, struct arguments *a, int option)
 		return 0;
 	case USER:
 		return parse_user(v, optarg, &a->request);
+	case TIMEOUT:
+		return targets_timeout(&a->env, v, optarg);
 	case DRY_RUN:
 		a->dry_run = true;
 		return 0;
@@ -162,6 +166,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 		{"allow", required_argument, NULL, ALLOW},
 		{"only", no_argument, NULL, ONLY},
 		{"user", required_argument, NULL, USER},
+		{"timeout", required_argument, NULL, TIMEOUT},
 		{"dry-run", no_argument, NULL, DRY_RUN},
 		{"json", no_argument, NULL, JSON},
 		{"host", required_argument, NULL, HOST},
@@ -183,8 +188,10 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 
 static int run(const struct verb *v, int argc, char **argv)
 {
-	struct arguments a = {.request = {.uid = (uid_t)-1, .gid = (gid_t)-1}};
-	struct bind_env env = bind_env_live();
+	struct arguments a = {
+		.request = {.uid = (uid_t)-1, .gid = (gid_t)-1},
+		.env = bind_env_live(),
+	};
 
 	int r = parse(v, argc, argv, &a);
 	if (r)
@@ -194,12 +201,12 @@ static int run(const struct verb *v, int argc, char **argv)
 	a.request.allow = a.targets.allow;
 	a.request.allow_count = a.targets.allow_count;
 	if (!a.dry_run)
-		return take(&a, &env);
-	r = option_host(a.host, &env.host);
+		return take(&a);
+	r = option_host(a.host, &a.env.host);
 	if (r)
 		return r;
-	r = dry_run(&a, &env);
-	host_close(env.host);
+	r = dry_run(&a);
+	host_close(a.env.host);
 	return r;
 }
 
@@ -222,6 +229,7 @@ const struct verb verb_bind = {
 		"  --only           touch no other device of the group; refuse when that cannot "
 		"do\n"
 		"  --user NAME      give the /dev/vfio nodes to this user\n"
+		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
 		"  --dry-run        print each write in order, and touch nothing\n"
 		"  --json           the same for programs\n"
 		"  --host FILE      plan on a snapshot of a host (with --dry-run)\n"

@@ -14,6 +14,7 @@
 struct arguments {
 	struct targets targets;
 	struct bind_giving giving;
+	struct bind_env env;
 	bool json;
 };
 
@@ -34,13 +35,14 @@ static int parse_return(const struct verb *v, const char *text, enum bind_return
 	return option_wrong(v, "--return: '%s' is not one of driver, vfio, none", text);
 }
 
-enum { RETURN = 1, ALLOW, DRY_RUN, JSON };
+enum { RETURN = 1, ALLOW, TIMEOUT, DRY_RUN, JSON };
 
 static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
 		{"return", required_argument, NULL, RETURN},
 		{"allow", required_argument, NULL, ALLOW},
+		{"timeout", required_argument, NULL, TIMEOUT},
 		{"dry-run", no_argument, NULL, DRY_RUN},
 		{"json", no_argument, NULL, JSON},
 		{0},
@@ -53,6 +55,8 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 			r = parse_return(v, optarg, &a->giving.how);
 		else if (c == ALLOW)
 			r = targets_allow(&a->targets, v, optarg);
+		else if (c == TIMEOUT)
+			r = targets_timeout(&a->env, v, optarg);
 		else if (c == DRY_RUN)
 			a->giving.dry_run = true;
 		else
@@ -68,14 +72,14 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 /* Each group for itself: one that is refused does not hold up the others. */
 static int release(struct arguments *a, const int *groups, int count, struct json *list)
 {
-	struct bind_env env = bind_env_live();
 	struct err e = {0};
 	int leave = LEAVE_OK;
 
+	targets_hold_signals();
 	for (int i = 0; i < count; i++) {
 		struct bind_report done = BIND_REPORT_NONE;
 		a->giving.group = groups[i];
-		int r = bind_release(&env, &a->giving, &done, &e);
+		int r = bind_release(&a->env, &a->giving, &done, &e);
 		if (list)
 			giving_put(list, groups[i], &done);
 		else
@@ -92,7 +96,7 @@ static int release(struct arguments *a, const int *groups, int count, struct jso
 
 static int run(const struct verb *v, int argc, char **argv)
 {
-	struct arguments a = {.giving.how = BIND_RETURN_DRIVER};
+	struct arguments a = {.giving.how = BIND_RETURN_DRIVER, .env = bind_env_live()};
 	int groups[TARGETS_MAX];
 	struct json *doc = NULL;
 	struct err e = {0};
@@ -102,7 +106,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		return r < 0 ? option_leave(r) : r;
 	a.giving.allow = a.targets.allow;
 	a.giving.allow_count = a.targets.allow_count;
-	int count = targets_groups(&a.targets, bind_env_live().host, groups, &e);
+	int count = targets_groups(&a.targets, a.env.host, groups, &e);
 	r = count;
 	if (r >= 0 && a.json)
 		r = json_new(1, &doc, &e);
@@ -133,6 +137,7 @@ const struct verb verb_release = {
 		"\n"
 		"  --return WHERE   driver (default), vfio (end the lease only), or none\n"
 		"  --allow CHECK    no-reset: give back as its user left it; or an in-use check\n"
+		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
 		"  --dry-run        print what would go where, and touch nothing\n"
 		"  --json           the same for programs\n"
 		"\n"

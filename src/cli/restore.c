@@ -127,6 +127,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		report(&e);
 		return LEAVE_FAILED;
 	}
+	targets_hold_signals();
 	int leave = restore(&a, &env, doc, &e);
 	json_free(doc);
 	return leave;

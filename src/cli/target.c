@@ -5,6 +5,7 @@
 #include "cli/option.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 int targets_id(struct targets *t, const struct verb *v, const char *text)
@@ -37,6 +38,27 @@ int targets_allow(struct targets *t, const struct verb *v, const char *text)
 		return option_wrong(v, "more than %d --allow", ALLOWS_MAX);
 	t->allow[t->allow_count++] = text;
 	return 0;
+}
+
+int targets_timeout(struct bind_env *env, const struct verb *v, const char *text)
+{
+	uint64_t seconds;
+
+	if (num_parse(text, 10, 3600, &seconds) < 0 || !seconds)
+		return option_wrong(v, "--timeout: '%s' is not a number of seconds", text);
+	env->timeout_ms = (int)seconds * 1000;
+	return 0;
+}
+
+void targets_hold_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 int targets_operands(struct targets *t, const struct verb *v, int count, char **words, size_t least)

@@ -20,6 +20,8 @@ struct targets {
 /* Each tells what is wrong. Return: 0, LEAVE_USAGE. */
 int targets_id(struct targets *t, const struct verb *v, const char *text);
 int targets_allow(struct targets *t, const struct verb *v, const char *text);
+/* --timeout SECONDS: patience with a kernel that does not come back. */
+int targets_timeout(struct bind_env *env, const struct verb *v, const char *text);
 /* The operands; @least: how many there must be. Ids and addresses have to go together. */
 int targets_operands(
 	struct targets *t, const struct verb *v, int count, char **words, size_t least);
@@ -29,5 +31,11 @@ int targets_operands(
  * Return: how many, -ENODEV, -errno.
  */
 int targets_groups(const struct targets *t, struct host *h, int *ret, struct err *e);
+
+/*
+ * From here to the end of the verb, what a terminal or a service manager sends waits: a
+ * transaction is soon done, or its watchdog ends it, and then everything is as it should be.
+ */
+void targets_hold_signals(void);
 
 #endif

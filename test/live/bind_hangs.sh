@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# timeout: 200
+# An unbind from which the kernel does not come back: a process holds the VFIO device, and the
+# kernel waits for it, out of reach of any signal. usher says so, stays alive, and cleans up later.
+. "${0%/*}/lib.sh"
+
+card=$(e1000e_address)
+group=$(group_of "$card")
+expect_ok usher bind "$card"
+mkfifo "$work/hold"
+python3 "${0%/*}/vfio_hold.py" "$card" <"$work/hold" >"$work/held" &
+holder=$!
+exec 7>"$work/hold"
+wait_until 20 grep -q open "$work/held"
+
+# Asked before: nobody is made to wait.
+expect_status 3 usher release "$card"
+expect_text "python3 (pid $holder"
+expect_status 3 usher restore --all
+expect_status 3 usher bind "$card"
+expect_driver "$card" vfio-pci
+
+# Told to, it does; and comes back.
+expect_status 1 usher release "$card" --allow vfio --timeout 2
+expect_text 'the kernel did not come back within 2 s'
+expect_text 'waits in vfio_'
+writer=$(sed -n 's/^writer \([0-9]*\) .*/\1/p' "/run/usher/journal/$group")
+expect_equal 'the state of the writer' D "$(sed 's/.*) \(.\).*/\1/' "/proc/$writer/stat")"
+expect_equal 'the descriptors that it keeps' 2 "$(ls "/proc/$writer/fd" | wc -l)"
+
+# Whoever comes meanwhile is told, and does not hang either.
+expect_status 1 usher release "$card"
+expect_text 'the kernel does not let it go'
+expect_status 3 usher bind "$card"
+expect_ok usher restore
+expect_text 'left alone'
+
+# The holder lets go: the unbind is done at last, and the rest is for restore.
+exec 7>&-
+wait $holder
+wait_until 30 test ! -e "/proc/$writer"
+expect_ok usher restore
+expect_driver "$card" e1000e
+expect_override "$card" none
+expect_equal 'the journal' '' "$(ls /run/usher/journal)"

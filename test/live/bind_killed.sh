@@ -1,0 +1,73 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# timeout: 300
+# usher is killed after each of its changes, while it takes and while it gives back; restore
+# brings every device of the group to its first driver and override.
+. "${0%/*}/lib.sh"
+
+old=$(e1000_address)
+edu=$(edu_address)
+echo nobody >"$pci/$edu/driver_override"
+at_exit "echo >$pci/$edu/driver_override"
+
+as_first() {
+	expect_driver "$old" e1000
+	expect_override "$old" none
+	expect_driver "$edu" none
+	expect_override "$edu" nobody
+	expect_equal "the journal after $1" '' "$(ls /run/usher/journal)"
+}
+
+# Runs usher "$@" with its death after change N, N = 1, 2, … until it gets through; after each
+# death 'again' has to do.
+deaths=0
+die_in() {
+	n=0
+	while :; do
+		n=$((n + 1))
+		[ $n -lt 30 ] || fail "'$*' does not get through"
+		prepare
+		USHER_BIND_DIE=$n usher "$@" >"$work/out" 2>"$work/err"
+		status=$?
+		[ $status -ne 0 ] || break
+		expect_equal "the end of '$*' after change $n" 137 $status
+		deaths=$((deaths + 1))
+		again "change $n of '$*'"
+	done
+	expect_ok usher restore --all
+	as_first "'$*'"
+}
+
+prepare() { :; }
+again() {
+	expect_ok usher restore --all
+	as_first "$1"
+}
+die_in bind "$edu"
+
+prepare() { expect_ok usher bind "$edu"; }
+die_in release "$edu"
+
+# Without a restore in between the next bind takes over what is left.
+prepare() { :; }
+again() {
+	expect_ok usher bind "$edu"
+	expect_driver "$old" vfio-pci
+	expect_driver "$edu" vfio-pci
+	expect_ok usher release "$edu"
+	as_first "$1"
+}
+die_in bind "$edu"
+
+# And a restore may die as well.
+prepare() {
+	USHER_BIND_DIE=6 usher bind "$edu" >/dev/null 2>&1
+}
+again() {
+	expect_ok usher restore --all
+	as_first "$1"
+}
+die_in restore --all
+
+[ $deaths -ge 24 ] || fail "only $deaths deaths: the fault injection does not work"

@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# What would hurt the host is refused, with every reason, and nothing is touched.
+. "${0%/*}/lib.sh"
+
+disk=$(nvme_address)
+card=$(e1000e_address)
+old=$(e1000_address)
+edu=$(edu_address)
+before=$(ls -l "$pci"/*/driver; cat "$pci"/*/driver_override)
+
+expect_status 3 usher bind "$card" --id 8086:100e
+expect_text "$card: expected 8086:100e, found 8086:10d3 [id]"
+expect_status 3 usher bind 0000:ff:00.0
+expect_text 'there is no such device'
+expect_status 3 usher bind 0000:00:1f.2 --allow platform
+expect_text '0000:00:1f.0: is the ISA bridge'
+expect_text '0000:00:1f.3: is the SMBus controller'
+expect_status 3 usher bind 0000:00:01.0
+expect_text 'is a PCI bridge'
+
+# A mounted file system.
+block=$(block_of "$disk")
+mkfs.ext4 -q "/dev/$block"
+mount "/dev/$block" "$work"
+at_exit "umount $work"
+expect_status 3 usher bind "$disk"
+expect_text "mounted at $work [block]"
+
+# An address and its route, also of a sibling that nobody has named.
+interface=$(ls "$pci/$old/net")
+ip link set "$interface" up
+ip addr add 198.51.100.1/24 dev "$interface"
+at_exit "ip addr flush dev $interface; ip link set $interface down"
+expect_status 3 usher bind "$edu" --json
+expect_text '"check": "net"'
+expect_text '"refuses": true'
+expect_status 3 usher bind "$edu" "$disk" "$card" --id 1234:11e8 --id 1b36:0010 --id 0000:0000
+expect_text '[net]'
+expect_text '[block]'
+expect_text '[id]'
+
+expect_equal 'the drivers' "$before" "$(ls -l "$pci"/*/driver; cat "$pci"/*/driver_override)"
+expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
+
+# The command line.
+expect_status 2 usher bind
+expect_status 2 usher bind nonsense
+expect_status 2 usher bind "$card" --id 8086
+expect_status 2 usher bind "$card" --id 8086:10d3 --id 8086:10d3
+expect_status 2 usher bind "$card" --user nobody-of-that-name
+expect_status 2 usher release "$card" --return elsewhere
+
+# A driver that there is not, or that is none of VFIO's.
+expect_status 1 usher bind "$card" --driver none_such
+expect_text 'this kernel has no such module'
+expect_status 1 usher bind "$card" --driver pci-stub --timeout 1
+expect_driver "$card" e1000e
+expect_override "$card" none
+
+# An administrator may know better.
+expect_ok usher bind "$edu" --allow net
+expect_driver "$old" vfio-pci
+expect_ok usher release "$edu"
+expect_driver "$old" e1000

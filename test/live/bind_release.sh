@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# Devices go to vfio-pci with their whole group, and come back as they were.
+. "${0%/*}/lib.sh"
+
+card=$(e1000e_address)
+old=$(e1000_address)
+edu=$(edu_address)
+group=$(group_of "$card")
+control=$(cat "$pci/$card/power/control")
+
+# The plan is what happens, and is only a plan.
+expect_ok usher bind "$card" --id 8086:10d3 --dry-run
+expect_text "$card: e1000e -> vfio-pci (group $group)"
+expect_text "write   $pci/$card/driver_override  vfio-pci"
+expect_text "write   /sys/bus/pci/drivers/e1000e/unbind  $card"
+expect_text "write   /sys/bus/pci/drivers/vfio-pci/bind  $card"
+expect_driver "$card" e1000e
+expect_override "$card" none
+
+expect_ok usher bind "$card" --id 8086:10d3
+expect_text "$card: e1000e -> vfio-pci (group $group)"
+expect_driver "$card" vfio-pci
+expect_equal 'the node' 'character special file 0:0' "$(stat -c '%F %u:%g' "/dev/vfio/$group")"
+[ -e /sys/module/vfio_iommu_type1 ] || fail 'without vfio_iommu_type1 no container can be used'
+
+# Again: nothing to do but the node's owner.
+expect_ok usher bind "$card" --user 1000
+expect_text "$card: is on vfio-pci already"
+expect_equal 'the owner' 1000 "$(stat -c %u "/dev/vfio/$group")"
+
+# It was bound by hand, so nothing but a hand gives it back.
+expect_ok usher restore
+expect_text 'left alone'
+expect_driver "$card" vfio-pci
+expect_ok usher release "$card" --dry-run
+expect_driver "$card" vfio-pci
+expect_ok usher release "$card"
+expect_text "$card: vfio-pci -> e1000e"
+expect_driver "$card" e1000e
+expect_override "$card" none
+expect_equal 'power/control' "$control" "$(cat "$pci/$card/power/control")"
+expect_equal 'the journal' '' "$(ls /run/usher/journal)"
+expect_equal 'the node' '' "$(ls /dev/vfio | grep -v vfio)"
+
+# A group of a bridge and two devices, one of them without a driver.
+before=$(for m in $(members_of "$(group_of "$edu")"); do driver_of "$m"; done)
+expect_ok usher bind "$edu" --json
+expect_text '"act": "stays"'
+expect_driver "$old" vfio-pci
+expect_driver "$edu" vfio-pci
+expect_ok usher release "$old"
+expect_equal 'the drivers of the group' "$before" \
+	"$(for m in $(members_of "$(group_of "$edu")"); do driver_of "$m"; done)"
+expect_override "$old" none
+
+# With --only its sibling is in the way, but not the other way round.
+expect_status 3 usher bind "$edu" --only
+expect_text "$old: shares the group and is on e1000"
+expect_ok usher bind "$old" --only
+expect_driver "$edu" none
+expect_ok usher release "$old" --return none
+expect_driver "$old" none
+expect_override "$old" none
+echo "$old" >/sys/bus/pci/drivers_probe
+expect_driver "$old" e1000
+
+# Ended, but left on vfio-pci; and the way back is not forgotten.
+expect_ok usher bind "$card"
+expect_ok usher release "$card" --return vfio
+expect_driver "$card" vfio-pci
+expect_ok usher restore --all
+expect_driver "$card" e1000e
+
+# What somebody else has bound goes to the driver that matches.
+echo vfio-pci >"$pci/$card/driver_override"
+echo "$card" >"$pci/$card/driver/unbind"
+echo "$card" >/sys/bus/pci/drivers_probe
+expect_driver "$card" vfio-pci
+expect_ok usher release "$card"
+expect_driver "$card" e1000e
+expect_override "$card" none
+
+# An override of before is one of after.
+echo e1000e >"$pci/$card/driver_override"
+expect_ok usher bind "$card"
+expect_override "$card" vfio-pci
+expect_ok usher release "$card"
+expect_override "$card" e1000e
+echo >"$pci/$card/driver_override"
