@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "cli/option.h"
 #include "cli/report.h"
@@ -17,6 +18,7 @@ static const struct verb *const verbs[] = {
 	&verb_release,
 	&verb_run,
 	&verb_restore,
+	&verb_compat,
 };
 
 static void print_help(FILE *to)
@@ -27,11 +29,12 @@ static void print_help(FILE *to)
 		    "\n",
 		to);
 	for (size_t i = 0; i < COUNT(verbs); i++)
-		(void)fprintf(to, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+		(void)fprintf(to, "  %-13s %s\n", verbs[i]->name, verbs[i]->summary);
 	(void)fputs(
 		"\n"
-		"  help VERB  what a verb does, its options, an example (also: usher VERB --help)\n"
-		"  --version  the version\n"
+		"  help VERB     what a verb does, its options, an example (also: usher VERB "
+		"--help)\n"
+		"  --version     the version\n"
 		"\n"
 		"Exit status: 0 done, 1 failed, 2 wrong command line, 3 refused because of what a\n"
 		"device is used for or could do.\n",
@@ -121,6 +124,10 @@ int main(int argc, char **argv)
 {
 	struct err e = {0};
 
+	/* As a link: whoever calls that name means that verb. */
+	if (argc > 0 &&
+		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)
+		return finish(verb_compat.run(&verb_compat, argc, argv));
 	if (argc < 2) {
 		print_help(stderr);
 		return LEAVE_USAGE;

@@ -31,5 +31,6 @@ extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;
 extern const struct verb verb_run;
+extern const struct verb verb_compat;
 
 #endif

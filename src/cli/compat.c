@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * As vfio-pci-bind, for scripts and udev rules that call it: started under that name (a link to
+ * usher), or as the verb. The same words on the command line in any order, the last of a kind
+ * counts; 0 or 1. What differs: domains may be longer than four digits, words are taken
+ * strictly, what is in use is refused, success means that it was looked at, and 'usher release'
+ * undoes it.
+ */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "bind/bind.h"
+#include "cli/option.h"
+#include "cli/plan.h"
+#include "cli/report.h"
+#include "cli/target.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct words {
+	struct bind_target target;
+	bool has_address;
+};
+
+static bool parse_id(const char *text, struct bind_target *t)
+{
+	uint64_t vendor, device;
+	char word[10];
+
+	if (strlen(text) != 9 || text[4] != ':')
+		return false;
+	memcpy(word, text, sizeof(word));
+	word[4] = '\0';
+	if (num_parse(word, 16, UINT16_MAX, &vendor) < 0 ||
+		num_parse(word + 5, 16, UINT16_MAX, &device) < 0)
+		return false;
+	t->has_id = true;
+	t->vendor = (uint16_t)vendor;
+	t->device = (uint16_t)device;
+	return true;
+}
+
+static int parse(int argc, char **argv, struct words *w, struct err *e)
+{
+	for (int i = 1; i < argc; i++) {
+		if (parse_id(argv[i], &w->target))
+			continue;
+		if (pci_address_parse(argv[i], &w->target.address) < 0)
+			return err_say(e, -EINVAL,
+				"'%s' is neither an address like 0000:03:00.0 nor an id like "
+				"8086:10d3",
+				argv[i]);
+		w->has_address = true;
+	}
+	if (w->has_address || w->target.has_id)
+		return 0;
+	err_say(e, -EINVAL, "no device is named");
+	err_hint(e, "give its address (0000:03:00.0), its id (8086:10d3), or both");
+	return -EINVAL;
+}
+
+/* By id alone, as long as only one device has it. */
+static int find(struct host *h, struct words *w, struct err *e)
+{
+	cleanup_free struct pci_device *list = NULL;
+	struct bind_target *t = &w->target;
+	size_t count = 0, found = 0;
+
+	int r = pci_device_list(h, &list, &count, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].vendor != t->vendor || list[i].device != t->device)
+			continue;
+		t->address = list[i].address;
+		found++;
+	}
+	if (found == 1)
+		return 0;
+	if (!found)
+		return err_say(
+			e, -ENODEV, "%04x:%04x: there is no such device", t->vendor, t->device);
+	err_say(e, -EINVAL, "%04x:%04x: there are %zu such devices", t->vendor, t->device, found);
+	err_hint(e, "give the address of the one you mean, too");
+	return -EINVAL;
+}
+
+/* Who called sudo gets the group's node. */
+static void read_user(struct bind_request *q)
+{
+	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
+	uint64_t n;
+
+	if (uid && num_parse(uid, 10, INT32_MAX, &n) == 0)
+		q->uid = (uid_t)n;
+	if (gid && num_parse(gid, 10, INT32_MAX, &n) == 0)
+		q->gid = (gid_t)n;
+}
+
+static int take(const struct words *w)
+{
+	const struct bind_env env = bind_env_live();
+	struct bind_request q = {.targets = &w->target, .target_count = 1};
+	struct bind_plan plan = BIND_PLAN_NONE;
+	char address[PCI_ADDRESS_TEXT];
+	struct err e = {0};
+
+	q.uid = (uid_t)-1;
+	q.gid = (gid_t)-1;
+	q.driver = "vfio-pci";
+	read_user(&q);
+	targets_hold_signals();
+	int r = bind_take(&env, &q, &plan, &e);
+	plan_problems(&plan);
+	if (r == 0) {
+		plan_members(stdout, &plan);
+		(void)printf("%s: bound to vfio-pci, /dev/vfio/%d\n",
+			pci_address_format(w->target.address, address), plan.groups[0].number);
+	} else if (!plan.refusals) {
+		report(&e);
+	}
+	bind_plan_fini(&plan);
+	return r == 0 ? LEAVE_OK : LEAVE_FAILED;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct words w = {0};
+	struct err e = {0};
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		option_help(v);
+		return LEAVE_OK;
+	}
+	int r = 0;
+	if (geteuid() != 0)
+		r = err_say(&e, -EPERM, "only root may bind devices");
+	if (r == 0)
+		r = parse(argc, argv, &w, &e);
+	if (r == 0 && !w.has_address)
+		r = find(host_live(), &w, &e);
+	if (r < 0) {
+		report(&e);
+		return LEAVE_FAILED;
+	}
+	return take(&w);
+}
+
+const struct verb verb_compat = {
+	.name = "vfio-pci-bind",
+	.summary = "bind as the tool of that name does, in its words",
+	.help = "vfio-pci-bind [ADDRESS] [VVVV:DDDD]\n"
+		"\n"
+		"Binds the whole IOMMU group of a device, without its PCI bridges, to vfio-pci. "
+		"With\n"
+		"both words they have to agree; with the id alone there must be one such device. "
+		"The\n"
+		"node in /dev/vfio goes to the user who called sudo. Also does so when usher is\n"
+		"started under this name. Leaves with 0 or 1. 'usher release' undoes it.\n"
+		"\n"
+		"example: usher vfio-pci-bind 0000:03:00.0 8086:10d3\n",
+	.run = run,
+};
