@@ -94,7 +94,7 @@ static int text(struct folder *f, const char *name, char *buf, size_t size)
 
 	if (r < 0)
 		buf[0] = '\0';
-	return r == -EFBIG || r == -EIO ? r : 0;
+	return r == -EFBIG || r == -EIO || r == -ETIMEDOUT ? r : 0;
 }
 
 /* readlink() on what exists and is no link says EINVAL: one call, nothing opened, nothing woken. */
@@ -113,6 +113,9 @@ static int override_read(struct folder *f, struct pci_device *d)
 {
 	int r = text(f, "driver_override", d->driver_override, sizeof(d->driver_override));
 
+	d->is_locked = r == -ETIMEDOUT;
+	if (d->is_locked)
+		return 0;
 	if (strcmp(d->driver_override, "(null)") == 0)
 		d->driver_override[0] = '\0';
 	return r;

@@ -2,6 +2,7 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "pci/host.h"
+#include "pci/locked.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +17,8 @@
 
 static ssize_t live_read(struct host *h, const char *path, void *buf, size_t size)
 {
+	if (locked_attribute(path))
+		return locked_read(path, buf, size);
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	size_t len = 0;
 
