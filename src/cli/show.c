@@ -75,8 +75,7 @@ static int show(const struct request *q, struct host *h, struct err *e)
 	struct showing w = {.host = h};
 	struct json *doc = NULL;
 
-	int r = inventory_read(
-		h, q->file ? INVENTORY_NO_LEASES : INVENTORY_WITH_LEASES, &w.inventory, e);
+	int r = inventory_read(h, &w.inventory, e);
 	w.names = q->numeric ? NULL : names_new();
 	if (r == 0 && q->json)
 		r = json_new(1, &doc, e);

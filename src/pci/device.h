@@ -25,6 +25,8 @@ struct pci_device {
 	uint16_t subdevice;
 	uint32_t class; /* 24 bits: base class, subclass, programming interface */
 	uint8_t revision;
+	bool has_parent; /* false: on a root bus */
+	struct pci_address parent; /* the function it is below: a port or bridge, or a VMD */
 	bool is_bridge; /* header type 1 or 2: PCI(e)-to-PCI or CardBus bridge, class 06xx */
 	int group; /* IOMMU group, PCI_GROUP_NONE */
 	int numa_node; /* -1: none */
