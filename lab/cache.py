@@ -15,6 +15,9 @@ import time
 
 quiet = False
 
+# depmod, modprobe and mke2fs make what is kept here; an ordinary user's PATH lacks their place.
+os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+
 
 def say(text):
     """One line of progress on stderr, for people."""
@@ -33,10 +36,14 @@ def directory():
     return path
 
 
+def lock_file(name):
+    return directory() / f".{name}.lock"
+
+
 @contextlib.contextmanager
 def locked(name, *, wait=True):
     """Holds the cache's lock of that name; the kernel drops it with its process, however that ends."""
-    with open(directory() / f".{name}.lock", "w") as file:
+    with open(lock_file(name), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

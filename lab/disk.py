@@ -47,8 +47,8 @@ def persistent(name):
 
 
 def forget(name):
-    for path in (cache.directory() / "persist").glob(f"{name}.ext4"):
-        path.unlink()
+    (cache.directory() / "persist" / f"{name}.ext4").unlink(missing_ok=True)
+    cache.lock_file(f"persist-{name}").unlink(missing_ok=True)
 
 
 def make_ext4(path):
@@ -56,6 +56,5 @@ def make_ext4(path):
     part.unlink(missing_ok=True)
     with open(part, "wb") as file:
         file.truncate(PERSIST_SIZE)
-    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "persist", part], check=True,
-                   env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "persist", part], check=True)
     part.rename(path)

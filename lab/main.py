@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """./dev lab: an emulated host with an IOMMU, PCI devices and KVM, on any machine."""
 import argparse
+import subprocess
 import sys
 
 import cache
@@ -40,7 +41,7 @@ def main():
         return session.run(wish, asked.command or None, timeout=asked.timeout, qmp=asked.qmp)
     except session.Ended as end:
         return end.status
-    except cache.LabError as error:
+    except (cache.LabError, subprocess.CalledProcessError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return session.LAB_FAILED
 

@@ -6,7 +6,7 @@ import initramfs
 
 HERE = pathlib.Path(__file__).parent
 APPLETS = ["sh", "mount", "insmod", "dd", "sha256sum", "cut", "sleep", "poweroff", "reboot", "ip", "cat"]
-MODULES = ["nvme", "e1000e", "virtio_net", "virtio_blk"]
+MODULES = ["nvme", "e1000e", "virtio_pci", "virtio_net", "virtio_blk"]
 
 
 def archive(booted):

@@ -25,7 +25,8 @@ import machine
 
 HERE = pathlib.Path(__file__).parent
 APPLETS = ["sh", "mount", "insmod", "cat", "cp", "mkdir", "sleep", "switch_root"]
-BOOT_MODULES = ["9p", "9pnet_virtio", "overlay"]
+# Built into newer kernels: the first two, which are then left out.
+BOOT_MODULES = ["virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay"]
 
 TIMED_OUT = 124
 LAB_FAILED = 125
@@ -35,7 +36,6 @@ ESCAPE = b"\x1d"  # Ctrl-], as telnet: leave a shell that does not answer
 # The rest of the environment speaks of things that do not exist in there.
 PASSED_ON = {"PATH", "HOME", "LANG", "TERM", "TZ", "NO_COLOR", "ASAN_OPTIONS", "UBSAN_OPTIONS",
              "LSAN_OPTIONS"}
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class Ended(Exception):
@@ -47,7 +47,8 @@ class Ended(Exception):
 
 def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp=None,
         may_power_off=False):
-    """Boots, runs the command (None: a shell at this terminal), and returns its exit status."""
+    """Boots, runs the command (None: a shell), and returns its exit status."""
+    at_terminal = command is None and os.isatty(0)
     with contextlib.ExitStack() as stack:
         booted = kernel.find(wish.kernel)
         archive = boot_archive(wish, booted)
@@ -63,8 +64,8 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
                     "initrd": nested.archive(booted)}
         if persist:
             settings["persist"] = "/dev/vda"
-        if command is None:
-            size = os.get_terminal_size(0) if os.isatty(0) else (80, 24)
+        if at_terminal:
+            size = os.get_terminal_size(0)
             settings |= {"shell": 1, "cols": size[0], "rows": size[1]}
         elif on_stdout is None and forwards_stdin():
             settings["input"] = 1
@@ -75,7 +76,7 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
         host = machine.Machine(wish, booted, archive, place.path, settings, persist, qmp)
         stack.callback(host.kill)
         session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2), may_power_off)
-        status = session.serve(shell=command is None, stdin="input" in settings)
+        status = session.serve(shell=at_terminal, stdin="input" in settings)
         place.keep = session.complained
         return status
 
@@ -118,14 +119,10 @@ def job_script(wish, command):
     """What the agent runs in there, as a shell script: same place, same words."""
     passed = {name: value for name, value in os.environ.items()
               if name in PASSED_ON or name.startswith(("LC_", "USHER_"))}
-    passed["PATH"] = passed.get("PATH", "/usr/bin:/bin") + ":" + SYSTEM_PATH
     passed |= {"USHER_LAB": wish.topology, "USHER_LAB_DISK_SHA256": disk.pattern_checksum()}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in passed.items()]
     lines.append(f"cd {shlex.quote(os.getcwd())} || exit 125")
-    if command is None:
-        command = [os.environ.get("SHELL") or "/bin/sh"]
-        lines.append("export PS1='lab:\\w# '")
-    lines.append(f"exec {shlex.join(command)}")
+    lines.append(f"exec {shlex.join(command or [os.environ.get('SHELL') or '/bin/sh'])}")
     return "\n".join(lines) + "\n"
 
 
@@ -267,9 +264,6 @@ def log_lines(path):
 
 @contextlib.contextmanager
 def raw_terminal():
-    if not os.isatty(0):
-        yield
-        return
     saved = termios.tcgetattr(0)
     tty.setraw(0)
     try:

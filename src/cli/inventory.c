@@ -93,12 +93,15 @@ static int read_leases(struct inventory *v, struct err *e)
 	size_t count = 0;
 
 	int r = bind_leases(&env, &leases, &count, e);
-	for (size_t i = 0; r >= 0 && i < count; i++)
-		for (size_t j = 0; j < v->count; j++)
-			if (leases[i].state != BIND_LEASE_VOID &&
-				v->list[j].device.group == leases[i].group)
-				(void)file_path(v->list[j].lease, sizeof(v->list[j].lease), "%s",
-					leases[i].text);
+	for (size_t i = 0; r >= 0 && i < count * v->count; i++) {
+		const struct bind_lease *l = &leases[i / v->count];
+		struct inventory_entry *x = &v->list[i % v->count];
+
+		if (l->state == BIND_LEASE_VOID || x->device.group != l->group)
+			continue;
+		(void)file_path(x->lease, sizeof(x->lease), "%s", l->text);
+		x->kept = l->state == BIND_LEASE_KEPT;
+	}
 	return r;
 }
 
@@ -182,7 +185,7 @@ void inventory_reason(const struct inventory_entry *x, char *buf, size_t size)
 		(void)snprintf(buf, size, "%s in its group is %s",
 			pci_address_format(x->sibling->device.address, address),
 			x->sibling->state == INVENTORY_HOST ? "the host's" : "in use");
-	else if (x->lease[0])
+	else if (x->lease[0] && !(x->kept && x->holds.count))
 		(void)file_path(buf, size, "%s", x->lease);
 	else if (x->state == INVENTORY_BUSY || x->state == INVENTORY_LENT)
 		first_hold(x, buf, size);

@@ -28,6 +28,7 @@ struct inventory_entry {
 	enum inventory_state state;
 	const struct inventory_entry *sibling; /* with INVENTORY_GROUP: the one that is not free */
 	char lease[160]; /* what usher's journal says of its group; "" for nothing */
+	bool kept; /* that it is bound by hand, which says nothing of who uses it */
 };
 
 struct inventory {

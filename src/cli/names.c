@@ -18,6 +18,11 @@ struct names {
 	struct udev_hwdb *hwdb;
 	const char *ids; /* pci.ids, mapped; not NUL-terminated */
 	size_t ids_len;
+	/* The last answer: a database's price is a query, not what is taken from it. */
+	bool known;
+	struct pci_device last;
+	char vendor[NAMES_TEXT];
+	char device[NAMES_TEXT];
 };
 
 static struct {
@@ -99,8 +104,16 @@ void names_free(struct names *n)
 	free(n);
 }
 
-static void ask_hwdb(
-	struct names *n, const struct pci_device *d, const char *key, char buf[NAMES_TEXT])
+static void copy_value(struct udev_list_entry *list, const char *key, char buf[NAMES_TEXT])
+{
+	struct udev_list_entry *e = list ? lib.by_name(list, key) : NULL;
+	const char *name = e ? lib.value(e) : NULL;
+
+	if (name)
+		file_escape(buf, NAMES_TEXT, name);
+}
+
+static void ask_hwdb(struct names *n, const struct pci_device *d)
 {
 	char alias[96];
 
@@ -108,11 +121,9 @@ static void ask_hwdb(
 	(void)snprintf(alias, sizeof(alias), "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X",
 		d->vendor, d->device, d->subvendor, d->subdevice, d->class >> 16,
 		d->class >> 8 & 0xff, d->class & 0xff);
-	struct udev_list_entry *e = lib.properties(n->hwdb, alias, 0);
-	e = e ? lib.by_name(e, key) : NULL;
-	const char *name = e ? lib.value(e) : NULL;
-	if (name)
-		file_escape(buf, NAMES_TEXT, name);
+	struct udev_list_entry *list = lib.properties(n->hwdb, alias, 0);
+	copy_value(list, "ID_VENDOR_FROM_DATABASE", n->vendor);
+	copy_value(list, "ID_MODEL_FROM_DATABASE", n->device);
 }
 
 /*
@@ -145,33 +156,49 @@ static bool find_id(const char *from, const char *end, unsigned tabs, uint16_t i
 	return false;
 }
 
-static bool find_vendor(
-	const struct names *n, uint16_t id, char buf[NAMES_TEXT], const char **ret_end)
+static void ask_ids(struct names *n, const struct pci_device *d)
 {
-	return find_id(n->ids, n->ids + n->ids_len, 0, id, buf, ret_end);
+	const char *end = n->ids + n->ids_len, *below;
+
+	if (find_id(n->ids, end, 0, d->vendor, n->vendor, &below))
+		(void)find_id(below, end, 1, d->device, n->device, &below);
+}
+
+static bool same_ids(const struct pci_device *a, const struct pci_device *b)
+{
+	return a->vendor == b->vendor && a->device == b->device && a->class == b->class &&
+	       a->subvendor == b->subvendor && a->subdevice == b->subdevice;
+}
+
+static void ask(struct names *n, const struct pci_device *d)
+{
+	if (n->known && same_ids(&n->last, d))
+		return;
+	n->known = true;
+	n->last = *d;
+	n->vendor[0] = n->device[0] = '\0';
+	if (n->hwdb)
+		ask_hwdb(n, d);
+	else if (n->ids)
+		ask_ids(n, d);
 }
 
 void names_vendor(struct names *n, const struct pci_device *d, char buf[NAMES_TEXT])
 {
-	const char *below;
-
 	buf[0] = '\0';
-	if (n && n->hwdb)
-		ask_hwdb(n, d, "ID_VENDOR_FROM_DATABASE", buf);
-	else if (n && n->ids)
-		(void)find_vendor(n, d->vendor, buf, &below);
+	if (!n)
+		return;
+	ask(n, d);
+	memcpy(buf, n->vendor, NAMES_TEXT);
 }
 
 void names_device(struct names *n, const struct pci_device *d, char buf[NAMES_TEXT])
 {
-	char vendor[NAMES_TEXT];
-	const char *below;
-
 	buf[0] = '\0';
-	if (n && n->hwdb)
-		ask_hwdb(n, d, "ID_MODEL_FROM_DATABASE", buf);
-	else if (n && n->ids && find_vendor(n, d->vendor, vendor, &below))
-		(void)find_id(below, n->ids + n->ids_len, 1, d->device, buf, &below);
+	if (!n)
+		return;
+	ask(n, d);
+	memcpy(buf, n->device, NAMES_TEXT);
 }
 
 void names_both(struct names *n, const struct pci_device *d, char *buf, size_t size)

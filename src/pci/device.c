@@ -26,6 +26,29 @@ int pci_device_path(struct pci_address a, const char *attr, char *buf, size_t si
 	return file_path(buf, size, DEVICES "/%s/%s", pci_address_format(a, text), attr);
 }
 
+/*
+ * The names in /sys/bus/pci/devices are links "../../../devices/…"; to follow one for every
+ * attribute costs more than the attribute does.
+ */
+static int folder_find(struct folder *f, struct pci_address a)
+{
+	static const char up[] = "../../../";
+	char target[FILE_PATH_MAX];
+
+	int r = pci_device_path(a, "", f->path, sizeof(f->path));
+	if (r < 0)
+		return r;
+	f->len = strlen(f->path);
+	f->path[f->len - 1] = '\0';
+	ssize_t n = f->host->ops->link(f->host, f->path, target, sizeof(target));
+	f->path[f->len - 1] = '/';
+	if (n < 0 || strncmp(target, up, sizeof(up) - 1) != 0)
+		return 0;
+	r = file_path(f->path, sizeof(f->path), "/sys/%s/", target + sizeof(up) - 1);
+	f->len = strlen(f->path);
+	return r;
+}
+
 static const char *attribute(struct folder *f, const char *name)
 {
 	/* Names are ours and short, so they fit. */
@@ -135,8 +158,7 @@ static int device_read(struct host *h, struct pci_address a, enum reach reach,
 	char address[PCI_ADDRESS_TEXT];
 
 	pci_address_format(a, address);
-	int r = pci_device_path(a, "", f.path, sizeof(f.path));
-	f.len = strlen(f.path);
+	int r = folder_find(&f, a);
 	if (r == 0)
 		r = ids_read(&f, &d);
 	if (r == -ENOENT && !exists(&f, "vendor"))

@@ -41,9 +41,9 @@ int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret
 
 /*
  * All functions of the host in the order of their addresses; *@ret is the caller's to free().
- * Their driver_override is left "": the kernel shows it under the device's lock, which a driver
- * that does not let go of its device keeps (device_driver_detach()), and whoever reads then waits
- * for ever, out of reach of any signal. A listing must tell of such a device, not hang on it.
+ * Their driver_override is left "": kernels up to 6.12 show it under the device's lock, which a
+ * driver that does not let go of its device keeps (device_driver_detach()), and whoever reads then
+ * waits for ever, out of reach of any signal. A listing must tell of such a device, not hang on it.
  */
 int pci_device_list(struct host *h, struct pci_device **ret, size_t *ret_count, struct err *e);
 

@@ -21,16 +21,20 @@ static ssize_t live_read(struct host *h, const char *path, void *buf, size_t siz
 
 	if (fd < 0)
 		return -errno;
-	/* A sysfs attribute comes in one read; /proc files come in pages. */
+	/*
+	 * A sysfs attribute comes whole in one read, so a short one is its end; /proc files come in
+	 * pages, and only an empty read is theirs.
+	 */
+	bool whole = strncmp(path, "/sys/", 5) == 0;
 	while (len < size) {
 		ssize_t n = read(fd, (char *)buf + len, size - len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (n == 0)
-			break;
 		len += (size_t)n;
+		if (n == 0 || whole)
+			break;
 	}
 	return (ssize_t)len;
 }

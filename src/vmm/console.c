@@ -13,7 +13,8 @@
 #include "base/num.h"
 #include "vmm/vm.h"
 
-#define CONSOLE_LAST_MS 1000
+#define CONSOLE_LAST_MS 1000 /* for a reader, once the guest has ended */
+#define CONSOLE_IDLE_MS 1000 /* between two looks at a port that nobody uses */
 #define KEY_ESCAPE 0x01 /* Ctrl-A */
 
 static struct console *of_serial(struct serial *s)
@@ -21,14 +22,19 @@ static struct console *of_serial(struct serial *s)
 	return container_of(s, struct console, serial);
 }
 
-/* After CONSOLE_TICK_MS, look for writes that KVM still holds and for half a line of ours. */
-static void arm_tick(struct console *c)
+/*
+ * In @ms, look for writes that KVM still holds and for half a line of ours. An earlier look that
+ * is due anyway will do.
+ */
+static void arm_tick(struct console *c, unsigned ms)
 {
-	const struct itimerspec when = {.it_value.tv_nsec = CONSOLE_TICK_MS * 1000000L};
+	const struct itimerspec when = {
+		.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}};
 
-	if (c->tick_armed || c->tick.fd < 0)
+	if (c->tick_ms && c->tick_ms <= ms)
 		return;
-	c->tick_armed = timerfd_settime(c->tick.fd, 0, &when, NULL) == 0;
+	if (timerfd_settime(c->tick.fd, 0, &when, NULL) == 0)
+		c->tick_ms = ms;
 }
 
 static void watch_output(struct console *c)
@@ -80,7 +86,7 @@ static void console_send(struct serial *s, uint8_t byte)
 	c->buffer[c->len++] = (char)byte;
 	if (byte == '\n' || c->len == CONSOLE_BUFFER)
 		flush(c);
-	arm_tick(c);
+	arm_tick(c, CONSOLE_TICK_MS);
 }
 
 static void console_irq(struct serial *s, bool level)
@@ -162,21 +168,28 @@ static void on_output(struct loop_source *src, uint32_t events)
 	c->output_on = false;
 }
 
+/*
+ * A guest may send and never leave for user space again, so as long as KVM coalesces there is
+ * always a next look: soon while something comes, then ever later.
+ */
 static void on_tick(struct loop_source *src, uint32_t events)
 {
 	struct console *c = container_of(src, struct console, tick);
+	unsigned next = (unsigned)min_u64(2 * c->tick_ms, CONSOLE_IDLE_MS);
 	uint64_t times;
 
 	if (read(src->fd, &times, sizeof(times)) < 0)
 		return;
-	c->tick_armed = false;
+	c->tick_ms = 0;
 	/*
 	 * Not while output waits for a reader: sending would wait here, in the one thread that
 	 * can end the wait.
 	 */
-	if (c->len + KIB(4) <= CONSOLE_BUFFER && coalesce_drain(c->vm))
-		arm_tick(c);
+	if (c->len + KIB(4) <= CONSOLE_BUFFER)
+		(void)coalesce_drain(c->vm);
 	flush(c);
+	if (c->vm->coalesce.ring)
+		arm_tick(c, next);
 }
 
 /* A terminal in the background belongs to another: touching it would stop this process. */
@@ -213,7 +226,8 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 	if (r < 0)
 		return r;
 	/* A saving, no need: without it each byte sent is an exit. */
-	(void)coalesce_port(vm, CONSOLE_PORT);
+	if (coalesce_port(vm, CONSOLE_PORT) == 0)
+		arm_tick(c, CONSOLE_TICK_MS);
 	make_raw(c);
 	watch_input(c);
 	return 0;
@@ -245,4 +259,5 @@ void console_fini(struct console *c)
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &c->saved);
 	fd_close(&c->tick.fd);
 	(void)pthread_cond_destroy(&c->room);
+	c->vm = NULL;
 }

@@ -33,7 +33,8 @@ struct console {
 	struct loop_source input;
 	struct loop_source output; /* in the loop while a write would have to wait */
 	struct loop_source tick;
-	bool input_on, output_on, tick_armed;
+	bool input_on, output_on;
+	unsigned tick_ms; /* until the next tick when it was armed; 0: it is not */
 	bool closed; /* nobody will ever read: output goes nowhere */
 	bool escape; /* Ctrl-A was the last key */
 	bool raw;
@@ -46,7 +47,7 @@ struct console {
 /* Puts the port on the bus and watches standard input. */
 int console_init(struct console *c, struct vm *vm, struct err *e);
 
-/* Writes what is left, restores the terminal. All vCPU threads have ended. */
+/* Writes what is left, restores the terminal. All vCPU threads have ended. Twice is once. */
 void console_fini(struct console *c);
 
 /* Lets go a vCPU that waits for room; the VM has ended. Context: not under the VM's lock. */

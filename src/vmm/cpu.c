@@ -52,19 +52,17 @@ const char *cpu_exit_name(unsigned reason)
  */
 static int set_msrs(struct cpu *c)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[2];
-	} msrs = {
-		.head = {.nmsrs = 2},
-		.entries =
-			{
-				{.index = MSR_MTRR_DEF_TYPE, .data = MTRR_ENABLE_WB},
-				{.index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING},
-			},
+	static const struct kvm_msr_entry entries[] = {
+		{.index = MSR_MTRR_DEF_TYPE, .data = MTRR_ENABLE_WB},
+		{.index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING},
 	};
+	union {
+		struct kvm_msrs msrs; /* its entries follow */
+		char room[sizeof(struct kvm_msrs) + sizeof(entries)];
+	} u = {.msrs.nmsrs = COUNT(entries)};
 
-	int n = ioctl(c->fd, KVM_SET_MSRS, &msrs);
+	memcpy(u.msrs.entries, entries, sizeof(entries));
+	int n = ioctl(c->fd, KVM_SET_MSRS, &u);
 	return n < 0 ? -errno : n < 1 ? -EIO : 0;
 }
 

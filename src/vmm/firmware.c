@@ -159,12 +159,23 @@ static int scan_bars(struct firmware *f, unsigned bus, unsigned devfn, bool is_b
 
 static int scan_bus(struct firmware *f, unsigned bus);
 
+/* Base above limit: nothing is forwarded until there is something to forward to. */
+static void close_windows(struct firmware *f, unsigned bus, unsigned devfn)
+{
+	put(f, bus, devfn, PCI_IO_BASE, 2, 0x00f0);
+	put(f, bus, devfn, PCI_MEMORY_BASE, 4, 0x0000fff0);
+	put(f, bus, devfn, PCI_PREF_MEMORY_BASE, 4, 0x0000fff0);
+	put(f, bus, devfn, PCI_PREF_BASE_UPPER32, 4, 0);
+	put(f, bus, devfn, PCI_PREF_LIMIT_UPPER32, 4, 0);
+}
+
 static int scan_bridge(struct firmware *f, unsigned bus, unsigned devfn)
 {
 	if (f->buses == PCI_BUSES_MAX)
 		return -ENOSPC;
 	unsigned below = f->buses++;
 	f->above[below] = (struct bridge){.bus = (uint8_t)bus, .devfn = (uint8_t)devfn};
+	close_windows(f, bus, devfn);
 	put(f, bus, devfn, PCI_PRIMARY_BUS, 1, bus);
 	put(f, bus, devfn, PCI_SECONDARY_BUS, 1, below);
 	put(f, bus, devfn, PCI_SUBORDINATE_BUS, 1, PCI_BUSES_MAX - 1);

@@ -105,7 +105,7 @@ static int make_memory(struct machine *m, struct err *e)
 	int r = check_memory(m, e);
 	if (r < 0)
 		return r;
-	r = memory_init(mem, size, m->spec->pages, e);
+	r = memory_init(mem, size, m->spec->backing, e);
 	if (r < 0)
 		return r;
 	m->low_ram = min_u64(size, m->map->low_ram_max);
@@ -339,6 +339,7 @@ int machine_run(struct machine *m, struct err *e)
 	vm_stop(&m->vm, VM_FAILED, "our own failure");
 	console_release(&m->console);
 	cpus_stop(&m->vm);
+	console_fini(&m->console); /* before anybody tells of the end */
 	timing_mark(&m->vm.timing, "run");
 	return r;
 }

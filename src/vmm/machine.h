@@ -35,7 +35,7 @@ struct machine_map {
 struct machine_spec {
 	const char *name;
 	uint64_t memory; /* [bytes] */
-	enum memory_pages pages;
+	enum memory_backing backing;
 	unsigned cpus;
 	const char *kernel;
 	const char *initrd; /* NULL: none */

@@ -23,8 +23,8 @@ static const char usage[] =
 	"\n"
 	"  --name NAME        for messages\n"
 	"  --memory SIZE      bytes, or with K, M, G\n"
-	"  --huge-pages HOW   try (2 MiB pages where the host has them), pool (hugetlbfs) or\n"
-	"                     no; try with --device, else no\n"
+	"  --backing KIND     of memory: private (with 2 MiB pages where the host has them),\n"
+	"                     shared (a memfd) or pool (hugetlbfs); private when not given\n"
 	"  --cpus N           1 when not given\n"
 	"  --kernel FILE      ELF kernel (vmlinux) with a PVH entry\n"
 	"  --initrd FILE\n"
@@ -41,7 +41,6 @@ static const char usage[] =
 
 struct options {
 	struct machine_spec spec;
-	int pages; /* -1: not told */
 	int container;
 	int timing;
 };
@@ -95,19 +94,18 @@ static int parse_device(struct options *o, char *text, struct err *e)
 	return r;
 }
 
-static int parse_pages(struct options *o, const char *text, struct err *e)
+static int parse_backing(struct options *o, const char *text, struct err *e)
 {
-	static const char *const words[] = {[MEMORY_PAGES_LAZY] = "no",
-		[MEMORY_PAGES_HUGE] = "try",
-		[MEMORY_PAGES_POOL] = "pool"};
+	static const char *const words[] = {
+		[MEMORY_PRIVATE] = "private", [MEMORY_SHARED] = "shared", [MEMORY_POOL] = "pool"};
 
 	for (size_t i = 0; i < COUNT(words); i++) {
 		if (!strcmp(text, words[i])) {
-			o->pages = (int)i;
+			o->spec.backing = (enum memory_backing)i;
 			return 0;
 		}
 	}
-	return err_say(e, -EINVAL, "--huge-pages: '%s' is none of try, pool, no", text);
+	return err_say(e, -EINVAL, "--backing: '%s' is none of private, shared, pool", text);
 }
 
 static int parse_cpus(struct options *o, const char *text, struct err *e)
@@ -124,7 +122,7 @@ static int parse_cpus(struct options *o, const char *text, struct err *e)
 enum option_id {
 	OPTION_NAME = 256,
 	OPTION_MEMORY,
-	OPTION_PAGES,
+	OPTION_BACKING,
 	OPTION_CPUS,
 	OPTION_KERNEL,
 	OPTION_INITRD,
@@ -141,7 +139,7 @@ enum option_id {
 static const struct option long_options[] = {
 	{"name", required_argument, NULL, OPTION_NAME},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
-	{"huge-pages", required_argument, NULL, OPTION_PAGES},
+	{"backing", required_argument, NULL, OPTION_BACKING},
 	{"cpus", required_argument, NULL, OPTION_CPUS},
 	{"kernel", required_argument, NULL, OPTION_KERNEL},
 	{"initrd", required_argument, NULL, OPTION_INITRD},
@@ -166,8 +164,8 @@ static int parse_option(struct options *o, int option, char *text, struct err *e
 		if (num_parse_size(text, &o->spec.memory) < 0)
 			return err_say(e, -EINVAL, "--memory: '%s' is no size", text);
 		return 0;
-	case OPTION_PAGES:
-		return parse_pages(o, text, e);
+	case OPTION_BACKING:
+		return parse_backing(o, text, e);
 	case OPTION_CPUS:
 		return parse_cpus(o, text, e);
 	case OPTION_KERNEL:
@@ -207,10 +205,6 @@ static int finish_options(struct options *o, struct err *e)
 		return err_say(e, -EINVAL, "--container is missing: --device needs it");
 	for (size_t i = 0; i < spec->device_count; i++)
 		spec->devices[i].container = o->container;
-	/* A device pins all memory anyway: then it had better be in large pages. */
-	if (o->pages < 0)
-		o->pages = spec->device_count ? MEMORY_PAGES_HUGE : MEMORY_PAGES_LAZY;
-	spec->pages = (enum memory_pages)o->pages;
 	return 0;
 }
 
@@ -262,7 +256,6 @@ int main(int argc, char **argv)
 	static struct machine m; /* large, and there is one */
 	struct options o = {
 		.spec = {.name = "guest", .cmdline = "", .cpus = 1, .kvm_fd = -1, .keeper_fd = -1},
-		.pages = -1,
 		.container = -1,
 	};
 	struct err e = {0};

@@ -9,21 +9,21 @@
 #include "base/clean.h"
 #include "base/err.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* linux 6.1 */
-#endif
-
-/* An address range of @size bytes for @fd, aligned to MEMORY_HUGE so that huge pages fit it. */
+/*
+ * An address range of @size bytes, of @fd or (-1) of private memory, aligned to MEMORY_HUGE so
+ * that huge pages fit it.
+ */
 static void *map_aligned(int fd, uint64_t size)
 {
+	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	char *wide = mmap(NULL, size + MEMORY_HUGE, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (wide == MAP_FAILED)
 		return MAP_FAILED;
 	uint64_t pad = align_up((uintptr_t)wide, MEMORY_HUGE) - (uintptr_t)wide;
-	void *at = mmap(wide + pad, size, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0);
+	void *at = mmap(
+		wide + pad, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, fd, 0);
 	if (at == MAP_FAILED) {
 		int saved = errno;
 		(void)munmap(wide, size + MEMORY_HUGE);
@@ -36,18 +36,10 @@ static void *map_aligned(int fd, uint64_t size)
 	return at;
 }
 
-/*
- * MADV_COLLAPSE works on shared memory whatever shmem_enabled says. It may fail for want of
- * contiguous memory or of the call itself: the pages then come one by one.
- */
-static void collapse(void *ram, uint64_t size)
+/* Return: descriptor, -errno. */
+static int open_memfd(uint64_t size, enum memory_backing backing, struct err *e)
 {
-	(void)madvise(ram, align_down(size, MEMORY_HUGE), MADV_COLLAPSE);
-}
-
-int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct err *e)
-{
-	unsigned flags = MFD_CLOEXEC | (pages == MEMORY_PAGES_POOL ? MFD_HUGETLB : 0U);
+	unsigned flags = MFD_CLOEXEC | (backing == MEMORY_POOL ? MFD_HUGETLB : 0U);
 	cleanup_fd int fd = memfd_create("guest-ram", flags);
 
 	if (fd < 0)
@@ -55,6 +47,18 @@ int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct
 	if (ftruncate(fd, (off_t)size) < 0)
 		return err_set(
 			e, -errno, "size guest memory to %llu bytes", (unsigned long long)size);
+	return TAKE_FD(fd);
+}
+
+int memory_init(struct memory *m, uint64_t size, enum memory_backing backing, struct err *e)
+{
+	cleanup_fd int fd = -1;
+
+	if (backing != MEMORY_PRIVATE) {
+		fd = open_memfd(size, backing, e);
+		if (fd < 0)
+			return fd;
+	}
 	void *ram = map_aligned(fd, size);
 	if (ram == MAP_FAILED)
 		return err_set(
@@ -62,8 +66,8 @@ int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct
 	/* A core dump of the VMM must not be a dump of the guest; a child has no use for it. */
 	(void)madvise(ram, size, MADV_DONTDUMP);
 	(void)madvise(ram, size, MADV_DONTFORK);
-	if (pages == MEMORY_PAGES_HUGE)
-		collapse(ram, size);
+	/* A wish: on a host without huge pages the small ones do. */
+	(void)madvise(ram, size, MADV_HUGEPAGE);
 	m->memfd = TAKE_FD(fd);
 	m->ram_size = size;
 	m->ram = ram;

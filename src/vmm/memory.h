@@ -12,7 +12,7 @@
 struct err;
 
 /*
- * Guest-physical memory: RAM in one memfd, and device memory (mmapped BARs). A change is
+ * Guest-physical memory: RAM, in one piece, and device memory (mmapped BARs). A change is
  * announced to listeners (KVM's memslots, a VFIO container's IOVA mappings, later vhost), in
  * order when something is added and in reverse order when it goes; a listener that fails undoes
  * the change in those before it.
@@ -42,15 +42,19 @@ struct memory_listener {
 	struct memory_listener *next;
 };
 
-/* How RAM is backed; larger pages make the IOMMU's mappings and nested paging much quicker. */
-enum memory_pages {
-	MEMORY_PAGES_LAZY, /* 4 KiB, allocated on first touch */
-	MEMORY_PAGES_HUGE, /* 2 MiB where the kernel has them, allocated at once; else 4 KiB */
-	MEMORY_PAGES_POOL, /* hugetlbfs: fails when the host's pool is too small */
+/*
+ * How RAM is backed. Large pages make nested paging and the IOMMU's mappings much quicker, and
+ * only private memory gets them from the kernel as it is touched; shared memory does not on hosts
+ * as they are set up by default (shmem_enabled is "never").
+ */
+enum memory_backing {
+	MEMORY_PRIVATE, /* anonymous: 2 MiB pages where the kernel has them */
+	MEMORY_SHARED, /* a memfd, that other processes can map (vhost-user) */
+	MEMORY_POOL, /* a memfd of hugetlbfs: fails when the host's pool is too small */
 };
 
 struct memory {
-	int memfd;
+	int memfd; /* -1: private */
 	uint64_t ram_size; /* [bytes] */
 	void *ram; /* the memfd, all of it, mapped shared; aligned to MEMORY_HUGE */
 	size_t count;
@@ -70,7 +74,7 @@ struct memory {
  * Creates RAM of @size bytes (whole pages) and maps it into this process; no range yet: where it
  * lies in the guest is the machine's affair (memory_add). @m: MEMORY_NONE, with listeners or not. Return: 0, -ENOMEM, -errno.
  */
-int memory_init(struct memory *m, uint64_t size, enum memory_pages pages, struct err *e);
+int memory_init(struct memory *m, uint64_t size, enum memory_backing backing, struct err *e);
 
 /* Takes all ranges away, last first, and lets go of RAM. MEMORY_NONE is fine. */
 void memory_fini(struct memory *m);

@@ -9,16 +9,23 @@ initrd=$(cat /run/lab/initrd)
 guest() {
 	wish_=$1
 	shift
-	usher run --kernel "$kernel" --initrd "$initrd" \
+	${become:-} usher run --kernel "$kernel" --initrd "$initrd" \
 		--cmdline "console=ttyS0 quiet panic=-1 usher.do=$wish_" "$@" </dev/null
 }
 
 # start_guest WISH [OPTION…]: in the background; waits until it says that it is ready.
 start_guest() {
+	become=exec # $! is to be usher itself, not a shell that waits for it
 	guest "$@" >"$work/console" 2>"$work/keeper" &
+	become=
 	keeper=$!
 	at_exit "kill -9 $keeper 2>/dev/null"
-	wait_until 60 grep -q 'guest: ready' "$work/console"
+	tries=600
+	until grep -q 'guest: ready' "$work/console"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] && kill -0 "$keeper" || fail "the guest did not get ready: $(cat "$work/keeper")"
+		sleep 0.1
+	done
 }
 
 # The VMM's process, of the one guest that runs.

@@ -145,3 +145,20 @@ power_off() {
 	qmp quit
 	sleep 60
 }
+
+# to_vfio ADDRESS…: onto vfio-pci by plain writes, and back when the test ends: for tests that lean
+# on the kernel alone. The second module is only a soft dependency, which nothing loads by itself.
+to_vfio() {
+	modprobe -a vfio-pci vfio_iommu_type1
+	for address_; do
+		at_exit "to_driver $address_ $(driver_of "$address_") ''"
+		to_driver "$address_" vfio-pci vfio-pci
+	done
+}
+
+# to_driver ADDRESS DRIVER OVERRIDE
+to_driver() {
+	echo "$3" >"$pci/$1/driver_override"
+	[ ! -e "$pci/$1/driver" ] || echo "$1" >"$pci/$1/driver/unbind"
+	[ "$2" = none ] || echo "$1" >"/sys/bus/pci/drivers/$2/bind"
+}

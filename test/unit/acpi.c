@@ -178,13 +178,13 @@ static void write_table(const char *dir, const char *signature)
 
 static char *text_of(const char *dir, const char *name)
 {
+	static char text[KIB(256)];
 	char path[128];
-	char *text = calloc(1, KIB(256));
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	FILE *f = fopen(path, "r");
 	ck_assert_ptr_nonnull(f);
-	(void)!fread(text, 1, KIB(256) - 1, f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
 	(void)fclose(f);
 	return text;
 }

@@ -74,8 +74,8 @@ static int load(size_t size, struct boot_kernel *k, struct err *e)
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq((int)write(fd, image, size), (int)size);
 	(void)close(fd);
-	if (memory.memfd < 0) {
-		ck_assert_int_eq(memory_init(&memory, MIB(4), MEMORY_PAGES_LAZY, NULL), 0);
+	if (!memory.ram) {
+		ck_assert_int_eq(memory_init(&memory, MIB(4), MEMORY_PRIVATE, NULL), 0);
 		struct memory_range r = {.gpa = GPA(0), .size = MIB(4), .host = memory.ram};
 		ck_assert_int_eq(memory_add(&memory, &r, NULL), 0);
 	}

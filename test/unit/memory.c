@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/err.h"
 #include "suite.h"
@@ -140,7 +141,7 @@ START_TEST(ram_pointer_stays_in_one_range)
 {
 	struct memory m = MEMORY_NONE;
 
-	ck_assert_int_eq(memory_init(&m, MIB(4), MEMORY_PAGES_LAZY, NULL), 0);
+	ck_assert_int_eq(memory_init(&m, MIB(4), MEMORY_PRIVATE, NULL), 0);
 	ck_assert_uint_eq((uintptr_t)m.ram % MEMORY_HUGE, 0);
 	struct memory_range low = {.gpa = GPA(0), .size = MIB(1), .host = m.ram};
 	struct memory_range high = {
@@ -161,17 +162,19 @@ START_TEST(ram_pointer_stays_in_one_range)
 }
 END_TEST
 
-START_TEST(huge_pages_or_not_it_is_zeroed_ram)
+START_TEST(shared_memory_is_shared)
 {
 	struct memory m = MEMORY_NONE;
 
-	ck_assert_int_eq(memory_init(&m, MIB(5), MEMORY_PAGES_HUGE, NULL), 0);
-	for (uint64_t i = 0; i < MIB(5); i += MEMORY_PAGE)
-		ck_assert_uint_eq(((volatile char *)m.ram)[i], 0);
+	ck_assert_int_eq(memory_init(&m, MIB(5), MEMORY_SHARED, NULL), 0);
+	char *again = mmap(NULL, MIB(5), PROT_READ, MAP_SHARED, m.memfd, 0);
+	((char *)m.ram)[MIB(5) - 1] = 'x';
+	ck_assert_int_eq(again[MIB(5) - 1], 'x');
+	ck_assert_int_eq(again[0], 0);
 	memory_fini(&m);
 }
 END_TEST
 
 SUITE("memory", announces_in_order_and_back, failing_listener_rolls_back,
 	late_listener_hears_what_is_there, refuses_overlap_and_part_pages,
-	ram_pointer_stays_in_one_range, huge_pages_or_not_it_is_zeroed_ram)
+	ram_pointer_stays_in_one_range, shared_memory_is_shared)

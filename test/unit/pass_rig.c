@@ -108,6 +108,7 @@ void rig_start(const char *fixtures, const char *name)
 	rig.listener =
 		(struct memory_listener){.name = "rig", .map = note_map, .unmap = note_unmap};
 	ck_assert_int_eq(memory_listen(&rig.vm.memory, &rig.listener, &e), 0);
+	ck_assert_int_eq(loop_init(&rig.vm.loop, &e), 0);
 	vfio_model_load(&rig.model, fixtures, name);
 	rig.dev = pass_dev_new(&rig.vm, "0000:01:00.0");
 	ck_assert_ptr_nonnull(rig.dev);
@@ -126,6 +127,7 @@ void rig_stop(void)
 		ck_assert(!rig.vm.irq.routes[gsi].used);
 	ck_assert_int_eq(rig.model.on, -1);
 	vfio_model_free(&rig.model);
+	loop_fini(&rig.vm.loop);
 }
 
 void rig_forget(void)

@@ -58,15 +58,20 @@ static struct stage_device *stage_find(const char *text)
 	return NULL;
 }
 
-/* Splits ".../devices/ADDRESS/attr". */
+/* Splits ".../devices/ADDRESS/attr", by the bus or behind the bus's link. */
 static struct stage_device *stage_split(const char *path, const char **attr)
 {
-	static const char root[] = "/sys/bus/pci/devices/";
+	static const char *const roots[] = {
+		"/sys/bus/pci/devices/", "/sys/devices/pci0000:00/0000:00:01.0/"};
 	char address[PCI_ADDRESS_TEXT] = "";
+	size_t skip = 0;
 
-	if (strncmp(path, root, strlen(root)) != 0)
+	for (size_t i = 0; i < 2; i++)
+		if (strncmp(path, roots[i], strlen(roots[i])) == 0)
+			skip = strlen(roots[i]);
+	if (!skip)
 		return NULL;
-	path += strlen(root);
+	path += skip;
 	const char *slash = strchr(path, '/');
 	size_t n = slash ? (size_t)(slash - path) : strlen(path);
 	if (n >= sizeof(address))

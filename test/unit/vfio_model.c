@@ -142,6 +142,10 @@ static int set_irqs(struct vfio_model *m, const struct vfio_irq_set *set)
 
 	if (set->index >= MODEL_IRQS || end > m->irqs[set->index].count || end > MODEL_VECTORS)
 		return -EINVAL;
+	if (set->index >= VFIO_PCI_ERR_IRQ_INDEX) {
+		memcpy(&m->event_fds[set->index], set->data, sizeof(int));
+		return 0;
+	}
 	if (set->flags & VFIO_IRQ_SET_ACTION_UNMASK) {
 		memcpy(&m->unmask_fd, set->data, sizeof(int));
 		return m->on == (int)set->index ? 0 : -EINVAL;

@@ -39,6 +39,7 @@ struct vfio_model {
 	unsigned allocated; /* vectors made when it was turned on */
 	int fds[MODEL_VECTORS]; /* eventfds of that kind, -1 */
 	int unmask_fd;
+	int event_fds[MODEL_IRQS]; /* of ERR and REQ, which go beside the others */
 	unsigned vectors_max; /* what the "host" has, 0: all */
 	unsigned resets;
 	bool refuse_map;

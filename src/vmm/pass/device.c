@@ -70,7 +70,8 @@ int pass_dev_learn(struct pass_dev *d, struct err *e)
 	if (r < 0)
 		return r;
 	pass_chain_link(&d->config);
-	return pass_bars_map(d, e);
+	r = pass_bars_map(d, e);
+	return r < 0 ? r : pass_events_init(d, e);
 }
 
 void pass_dev_unlearn(struct pass_dev *d)
@@ -79,6 +80,7 @@ void pass_dev_unlearn(struct pass_dev *d)
 	pass_msix_fini(d);
 	pass_msi_fini(d);
 	pass_intx_fini(d);
+	pass_events_fini(d);
 }
 
 struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
@@ -91,6 +93,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
 	d->intx = (struct pass_intx){.trigger = -1, .unmask = -1};
+	d->events.request.source.fd = d->events.error.source.fd = -1;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
 		d->msi.vectors[n] = PASS_VECTOR_NONE;
 	(void)snprintf(d->name, sizeof(d->name), "%s", name);

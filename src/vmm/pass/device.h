@@ -8,6 +8,7 @@
 #include "vfio/region.h"
 #include "vmm/pass/bar.h"
 #include "vmm/pass/config.h"
+#include "vmm/pass/event.h"
 #include "vmm/pass/intx.h"
 #include "vmm/pass/msi.h"
 #include "vmm/pass/msix.h"
@@ -44,6 +45,8 @@ struct pass_dev {
 	struct pass_msix msix;
 	struct pass_msi msi;
 	struct pass_intx intx;
+	struct pass_events events;
+	bool dropped; /* closed: the guest finds nobody there */
 	unsigned power; /* 0 … 3: D0 … D3hot */
 	bool touched; /* the guest has had its hands on it since the last reset */
 	struct pass_misdeeds misdeeds;
@@ -57,6 +60,12 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name);
  * guest's memory nor its bus. Return: 0, -errno with a sentence.
  */
 int pass_dev_learn(struct pass_dev *d, struct err *e);
+
+/*
+ * Takes the device from the guest while it runs, and closes it: what is left answers all-ones.
+ * Twice is fine.
+ */
+void pass_dev_drop(struct pass_dev *d);
 
 /* Lets go of what pass_dev_learn() made; half-made is fine. */
 void pass_dev_unlearn(struct pass_dev *d);

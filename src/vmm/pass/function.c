@@ -73,7 +73,7 @@ static uint32_t config_read(struct pci_func *f, unsigned off, unsigned size)
 	struct pass_dev *d = dev_of(f);
 	const struct pass_config *c = &d->config;
 
-	if (!range_ok(off, size, c->size))
+	if (d->dropped || !range_ok(off, size, c->size))
 		return (uint32_t)all_ones(size);
 	if (pass_config_emulated(c, off, size))
 		return pass_config_get(c, off, size);
@@ -135,7 +135,7 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 	unsigned was = decoded(d);
 	uint8_t pmcsr = 0;
 
-	if (!range_ok(off, size, c->size))
+	if (d->dropped || !range_ok(off, size, c->size))
 		return;
 	if (is_flr(d, off, size, value)) {
 		function_level_reset(d, off, size, value);
@@ -163,6 +163,8 @@ static void reset(struct pci_func *f)
 	struct pass_dev *d = dev_of(f);
 	struct err e = {0};
 
+	if (d->dropped)
+		return;
 	quiesce(d);
 	/* Opening the device has reset it: as long as nobody touched it there is nothing to undo. */
 	if (!d->touched)
@@ -173,13 +175,21 @@ static void reset(struct pci_func *f)
 	d->touched = false;
 }
 
+void pass_dev_drop(struct pass_dev *d)
+{
+	if (d->dropped)
+		return;
+	d->dropped = true;
+	quiesce(d);
+	pass_dev_unlearn(d);
+	vfio_dev_close(&d->vfio);
+}
+
 static void fini(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
 
-	quiesce(d);
-	pass_dev_unlearn(d);
-	vfio_dev_close(&d->vfio);
+	pass_dev_drop(d);
 	free(d);
 }
 

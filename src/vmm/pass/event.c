@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/pass/event.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <sys/eventfd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "vfio/irq.h"
+#include "vmm/pass/device.h"
+#include "vmm/vm.h"
+
+static struct pass_event *event_of(struct loop_source *s)
+{
+	return container_of(s, struct pass_event, source);
+}
+
+static bool fired(struct loop_source *s)
+{
+	eventfd_t count;
+
+	return s->fd >= 0 && eventfd_read(s->fd, &count) == 0;
+}
+
+/* Class and revision: VFIO asks the device for them, where it answers for the IDs by itself. */
+static bool is_gone(struct pass_dev *d)
+{
+	uint64_t v;
+	int r = vfio_region_get(&d->vfio, &d->config_region, PCI_CLASS_REVISION, 4, &v);
+
+	return r < 0 || v == UINT32_MAX;
+}
+
+static void on_request(struct loop_source *s, uint32_t events)
+{
+	struct pass_dev *d = event_of(s)->dev;
+
+	if (!fired(s))
+		return;
+	if (is_gone(d)) {
+		log_error(d->name, "the device is gone: it is taken from the guest");
+		pass_dev_drop(d);
+		return;
+	}
+	/* The kernel asks again and again. */
+	if (!d->events.told)
+		log_warn(d->name, "the host wants the device back; it comes when the guest ends");
+	d->events.told = true;
+}
+
+static void on_error(struct loop_source *s, uint32_t events)
+{
+	struct pass_dev *d = event_of(s)->dev;
+
+	if (!fired(s))
+		return;
+	log_error(d->name, "the device reports an error that it cannot correct: it is taken from "
+			   "the guest");
+	pass_dev_drop(d);
+}
+
+static int watch(struct pass_dev *d, struct pass_event *v, uint32_t index,
+	void (*ready)(struct loop_source *, uint32_t), struct err *e)
+{
+	struct vfio_irqs irqs;
+
+	*v = (struct pass_event){.source = {.fd = -1, .ready = ready}, .dev = d};
+	/* Devices that are not PCI Express have no errors to report. */
+	if (vfio_irq_info(&d->vfio, index, &irqs, NULL) < 0 || !irqs.count)
+		return 0;
+	v->source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (v->source.fd < 0)
+		return err_set(e, -errno, "watch for events of the device");
+	int r = loop_add(&d->vm->loop, &v->source, e);
+	if (r < 0) {
+		fd_close(&v->source.fd);
+		return r;
+	}
+	r = vfio_irq_set(&d->vfio, index, 0, &v->source.fd, 1);
+	return r ? err_set(e, r > 0 ? -EIO : r, "watch for events of the device") : 0;
+}
+
+int pass_events_init(struct pass_dev *d, struct err *e)
+{
+	d->events.error.source.fd = -1;
+	int r = watch(d, &d->events.request, VFIO_PCI_REQ_IRQ_INDEX, on_request, e);
+
+	if (r < 0)
+		return r;
+	return watch(d, &d->events.error, VFIO_PCI_ERR_IRQ_INDEX, on_error, e);
+}
+
+static void unwatch(struct pass_dev *d, struct pass_event *v)
+{
+	if (v->source.fd < 0)
+		return;
+	loop_remove(&d->vm->loop, &v->source);
+	fd_close(&v->source.fd);
+}
+
+void pass_events_fini(struct pass_dev *d)
+{
+	unwatch(d, &d->events.request);
+	unwatch(d, &d->events.error);
+}

@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# The kernel's VFIO behaves as usher takes it for: each row that vfio_facts asks is one that a
+# sentence or a step of ours rests on.
+. "${0%/*}/lib.sh"
+
+nvme=$(nvme_address) || fail 'no NVMe disk'
+edu=$(edu_address) || fail 'no edu device'
+e1000=$(e1000_address) || fail 'no e1000 behind the bridge'
+to_vfio "$nvme" "$edu"
+expect_ok "$top/build/test/live/vfio_facts" "$nvme" "$(group_of "$nvme")"
+expect_no_text 'not ok'
+
+# A group that the host uses is not viable, and the sentence says because of whom.
+expect_status 1 "$top/build/test/live/vfio_dump" "$edu" "$(group_of "$edu")"
+expect_text "not viable: $e1000 is on 'e1000'"

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <linux/serial_reg.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "suite.h"
+#include "vmm/power.h"
+#include "vmm/vm.h"
+
+/*
+ * A VM without KVM: buses, a loop, a console on pipes in place of the terminal. Interrupts go to
+ * a descriptor that is none, and are lost.
+ */
+static struct vm vm;
+static struct console console;
+static int to_guest, from_guest;
+static char ring[4096] __attribute__((aligned(8)));
+
+static void setup(void)
+{
+	int in[2], out[2];
+
+	ck_assert_int_eq(pipe(in), 0);
+	ck_assert_int_eq(pipe(out), 0);
+	ck_assert_int_eq(dup2(in[0], STDIN_FILENO), STDIN_FILENO);
+	ck_assert_int_eq(dup2(out[1], STDOUT_FILENO), STDOUT_FILENO);
+	(void)close(in[0]);
+	(void)close(out[1]);
+	to_guest = in[1];
+	from_guest = out[0];
+	vm = (struct vm){.name = "t",
+		.kvm_fd = -1,
+		.fd = -1,
+		.ports = {.name = "ports"},
+		.irq = {.vm_fd = -1},
+		.lock = PTHREAD_MUTEX_INITIALIZER};
+	ck_assert_int_eq(loop_init(&vm.loop, NULL), 0);
+	ck_assert_int_eq(console_init(&console, &vm, NULL), 0);
+}
+
+static void put(char c)
+{
+	bus_write(&vm.ports, CONSOLE_PORT + UART_TX, 1, (uint8_t)c);
+}
+
+static void put_text(const char *text)
+{
+	(void)pthread_mutex_lock(&vm.lock);
+	while (*text)
+		put(*text++);
+	(void)pthread_mutex_unlock(&vm.lock);
+}
+
+static const char *received(void)
+{
+	static char text[256];
+	ssize_t n = read(from_guest, text, sizeof(text) - 1);
+
+	ck_assert_int_ge((int)n, 0);
+	text[n] = 0;
+	return text;
+}
+
+/* Serves the loop on another thread until stop_loop(). */
+static pthread_t server;
+
+static void *serve(void *arg)
+{
+	(void)loop_run(&vm.loop, &vm.lock, NULL);
+	return NULL;
+}
+
+static void start_loop(void)
+{
+	ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
+}
+
+static void stop_loop(void)
+{
+	loop_stop(&vm.loop);
+	(void)pthread_join(server, NULL);
+}
+
+START_TEST(a_line_comes_at_once)
+{
+	setup();
+	put_text("one\ntwo");
+	ck_assert_str_eq(received(), "one\n");
+	/* The rest after a moment, by the timer. */
+	start_loop();
+	ck_assert_str_eq(received(), "two");
+	stop_loop();
+	console_fini(&console);
+}
+END_TEST
+
+START_TEST(the_end_brings_the_rest)
+{
+	setup();
+	put_text("half a line");
+	console_fini(&console);
+	ck_assert_str_eq(received(), "half a line");
+}
+END_TEST
+
+START_TEST(input_reaches_the_guest)
+{
+	uint8_t v = 0;
+
+	setup();
+	start_loop();
+	ck_assert_int_eq((int)write(to_guest, "hi", 2), 2);
+	for (int i = 0; i < 1000 && !v; i++) {
+		(void)pthread_mutex_lock(&vm.lock);
+		v = (uint8_t)bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1) & UART_LSR_DR;
+		(void)pthread_mutex_unlock(&vm.lock);
+		(void)usleep(1000);
+	}
+	ck_assert_uint_eq(v, UART_LSR_DR);
+	ck_assert_uint_eq(bus_read(&vm.ports, CONSOLE_PORT + UART_RX, 1), 'h');
+	stop_loop();
+	console_fini(&console);
+}
+END_TEST
+
+/* More input than the guest takes waits in the pipe, and comes when there is room. */
+START_TEST(input_waits_for_room)
+{
+	char many[3 * SERIAL_FIFO];
+	size_t got = 0;
+
+	setup();
+	for (size_t i = 0; i < sizeof(many); i++)
+		many[i] = (char)i;
+	ck_assert_int_eq((int)write(to_guest, many, sizeof(many)), (int)sizeof(many));
+	(void)close(to_guest);
+	start_loop();
+	for (int i = 0; i < 5000 && got < sizeof(many); i++) {
+		(void)pthread_mutex_lock(&vm.lock);
+		while (bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1) & UART_LSR_DR) {
+			ck_assert_uint_eq(
+				bus_read(&vm.ports, CONSOLE_PORT + UART_RX, 1), (uint8_t)many[got]);
+			got++;
+		}
+		(void)pthread_mutex_unlock(&vm.lock);
+		(void)usleep(500);
+	}
+	ck_assert_uint_eq(got, sizeof(many));
+	stop_loop();
+	console_fini(&console);
+}
+END_TEST
+
+#define MUCH 200000
+
+static void *talk(void *arg)
+{
+	for (int i = 0; i < MUCH && vm_ended(&vm) == VM_RUNNING; i++) {
+		(void)pthread_mutex_lock(&vm.lock);
+		put((char)('a' + i % 26));
+		(void)pthread_mutex_unlock(&vm.lock);
+	}
+	return NULL;
+}
+
+/* A reader that comes late gets all, and in order: far more than pipe and buffer hold. */
+START_TEST(a_slow_reader_loses_nothing)
+{
+	static char text[4096];
+	pthread_t talker;
+	int n = 0;
+
+	setup();
+	start_loop();
+	ck_assert_int_eq(pthread_create(&talker, NULL, talk, NULL), 0);
+	(void)usleep(50000);
+	while (n < MUCH) {
+		ssize_t got = read(from_guest, text, sizeof(text));
+		ck_assert_int_gt((int)got, 0);
+		for (ssize_t i = 0; i < got; i++, n++)
+			ck_assert_int_eq(text[i], 'a' + n % 26);
+	}
+	(void)pthread_join(talker, NULL);
+	stop_loop();
+	console_fini(&console);
+}
+END_TEST
+
+/* Nobody reads: the vCPU waits; the guest can be stopped all the same. */
+START_TEST(a_waiting_guest_can_be_stopped)
+{
+	pthread_t talker;
+
+	setup();
+	start_loop();
+	ck_assert_int_eq(pthread_create(&talker, NULL, talk, NULL), 0);
+	(void)usleep(50000);
+	vm_stop(&vm, VM_STOPPED, "stopped");
+	(void)pthread_join(server, NULL);
+	console_release(&console);
+	(void)pthread_join(talker, NULL);
+	(void)close(from_guest);
+	(void)signal(SIGPIPE, SIG_IGN);
+	console_fini(&console);
+	ck_assert_str_eq(vm.why, "stopped");
+}
+END_TEST
+
+START_TEST(nobody_left_to_read)
+{
+	setup();
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)close(from_guest);
+	for (int i = 0; i < 3 * CONSOLE_BUFFER; i++)
+		put(i % 64 ? 'x' : '\n');
+	console_fini(&console);
+}
+END_TEST
+
+/* What KVM kept in its ring is dispatched in the guest's order. */
+START_TEST(coalesced_writes_come_first)
+{
+	struct kvm_coalesced_mmio_ring *r = (void *)ring;
+	const unsigned entries = (sizeof(ring) - sizeof(*r)) / sizeof(r->coalesced_mmio[0]);
+
+	setup();
+	memset(ring, 0, sizeof(ring));
+	r->first = r->last = entries - 2; /* wraps */
+	for (const char *c = "abc\n"; *c; c++) {
+		r->coalesced_mmio[r->last] = (struct kvm_coalesced_mmio){
+			.phys_addr = CONSOLE_PORT, .len = 1, .pio = 1, .data = {(uint8_t)*c}};
+		r->last = (r->last + 1) % entries;
+	}
+	vm.coalesce.ring = r;
+	ck_assert_uint_eq(coalesce_drain(&vm), 4);
+	ck_assert_uint_eq(r->first, r->last);
+	ck_assert_uint_eq(coalesce_drain(&vm), 0);
+	ck_assert_str_eq(received(), "abc\n");
+	ck_assert_uint_eq(vm.coalesce.taken, 4);
+	vm.coalesce.ring = NULL;
+	console_fini(&console);
+}
+END_TEST
+
+START_TEST(power_ends_the_guest_once)
+{
+	struct power power;
+
+	setup();
+	ck_assert_int_eq(power_init(&power, &vm, NULL), 0);
+	bus_write(&vm.ports, POWER_SLEEP_CONTROL, 1, 3 << 2 | POWER_SLEEP_ENABLE); /* S3: none */
+	bus_write(&vm.ports, POWER_SLEEP_CONTROL, 1, POWER_SLEEP_S5 << 2);
+	bus_write(&vm.ports, POWER_RESET, 1, 0);
+	bus_write(&vm.ports, 0xcf9, 1, 2);
+	ck_assert_int_eq(vm_ended(&vm), VM_RUNNING);
+	ck_assert_uint_eq(bus_read(&vm.ports, POWER_SLEEP_STATUS, 1), 0);
+	bus_write(&vm.ports, POWER_SLEEP_CONTROL, 1, POWER_SLEEP_S5 << 2 | POWER_SLEEP_ENABLE);
+	ck_assert_int_eq(vm_ended(&vm), VM_POWEROFF);
+	bus_write(&vm.ports, POWER_RESET, 1, POWER_RESET_VALUE);
+	bus_write(&vm.ports, 0xcf9, 1, 6);
+	ck_assert_int_eq(vm_ended(&vm), VM_POWEROFF);
+	/* The loop ends, though nobody ran it yet. */
+	ck_assert_int_eq(loop_run(&vm.loop, &vm.lock, NULL), 0);
+	console_fini(&console);
+}
+END_TEST
+
+SUITE("console", a_line_comes_at_once, the_end_brings_the_rest, input_reaches_the_guest,
+	input_waits_for_room, a_slow_reader_loses_nothing, a_waiting_guest_can_be_stopped,
+	nobody_left_to_read, coalesced_writes_come_first, power_ends_the_guest_once)

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* A host that wants a device back, devices that are pulled or fail, and DMA around what an IOMMU keeps. */
+#include "pass_rig.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "base/err.h"
+#include "base/num.h"
+#include "vmm/pass/group.h"
+
+static void start(void)
+{
+	rig_start(suite_fixtures, "nvme");
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
+/* The kernel signals; the loop hands it to whoever watches that eventfd. */
+static void signal_event(unsigned index)
+{
+	struct epoll_event ev;
+
+	ck_assert_int_eq(eventfd_write(rig.model.event_fds[index], 1), 0);
+	ck_assert_int_eq(epoll_wait(rig.vm.loop.epoll_fd, &ev, 1, 0), 1);
+	struct loop_source *s = ev.data.ptr;
+	s->ready(s, ev.events);
+}
+
+static void expect_dropped(void)
+{
+	ck_assert(rig.dev->dropped);
+	ck_assert_uint_eq(rig.vm.memory.count, 0);
+	ck_assert_uint_eq(rig.vm.mmio.count, 0);
+	ck_assert_int_eq(rig.model.on, -1);
+	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), UINT32_MAX);
+	rig_forget();
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	rig.dev->func.ops->reset(&rig.dev->func);
+	ck_assert_str_eq(rig_log(), "");
+}
+
+START_TEST(keeps_a_device_that_works)
+{
+	start();
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	ck_assert(!rig.dev->dropped);
+	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), 0x00101b36);
+	rig_stop();
+}
+END_TEST
+
+START_TEST(drops_a_device_that_is_gone)
+{
+	start();
+	rig.model.dead = true;
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	rig.model.dead = false;
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+START_TEST(drops_a_device_that_fails)
+{
+	start();
+	signal_event(VFIO_PCI_ERR_IRQ_INDEX);
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+START_TEST(finds_memory_that_devices_cannot_reach)
+{
+	static struct vfio_iommu iommu = {
+		.range_count = 3,
+		.ranges =
+			{
+				{{0}, {0xfedfffff}},
+				{{0xfef00000}, {0xffffffff}},
+				{{0x100000000}, {0x7fffffffff}},
+			},
+	};
+	struct err e;
+
+	ck_assert_int_eq(pass_group_check(&iommu, GPA(0), 0xc0000000, &e), 0);
+	ck_assert_int_eq(pass_group_check(&iommu, GPA(0xfef00000), 0x10000000, &e), 0);
+	ck_assert_int_eq(pass_group_check(&iommu, GPA(0), 0xfee00000, &e), 0);
+	ck_assert_int_eq(pass_group_check(&iommu, GPA(0), 0xfee01000, &e), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(e.msg, "at 0xfee00000"));
+	ck_assert_int_eq(pass_group_check(&iommu, GPA(0x7fffff0000), 0x10000, &e), 0);
+	ck_assert_int_eq(pass_group_check(&iommu, GPA(0x7fffff0000), 0x11000, &e), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(e.msg, "at 0x8000000000"));
+	iommu.range_count = 0; /* before Linux 5.4 nobody says */
+	ck_assert_int_eq(pass_group_check(&iommu, GPA(0), UINT64_C(1) << 50, &e), 0);
+}
+END_TEST
+
+SUITE("pass_event", keeps_a_device_that_works, drops_a_device_that_is_gone,
+	drops_a_device_that_fails, finds_memory_that_devices_cannot_reach)

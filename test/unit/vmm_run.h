@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_UNIT_VMM_RUN_H
+#define TEST_UNIT_VMM_RUN_H
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Runs usher-vmm ($USHER_VMM) as a program. What it wrote is in run_out: stdout and stderr. */
+static char run_out[8192];
+static int run_pipe;
+
+static inline pid_t run_start(const char *const *args)
+{
+	const char *argv[32] = {getenv("USHER_VMM")};
+	int out[2];
+
+	for (size_t i = 0; args[i] && i < 30; i++)
+		argv[i + 1] = args[i];
+	if (!argv[0] || pipe(out) < 0)
+		return -1;
+	pid_t pid = fork();
+	if (!pid) {
+		int null = open("/dev/null", O_RDONLY);
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(out[1], STDOUT_FILENO);
+		(void)dup2(out[1], STDERR_FILENO);
+		(void)execv(argv[0], (char *const *)(const void *)argv);
+		_exit(126);
+	}
+	(void)close(out[1]);
+	run_pipe = out[0];
+	return pid;
+}
+
+/* Return: exit status, 128 and above when a signal ended it. */
+static inline int run_finish(pid_t pid)
+{
+	size_t len = 0;
+	ssize_t n;
+	int status;
+
+	while (len < sizeof(run_out) - 1 &&
+		(n = read(run_pipe, run_out + len, sizeof(run_out) - 1 - len)) > 0)
+		len += (size_t)n;
+	run_out[len] = 0;
+	(void)close(run_pipe);
+	(void)waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+#define run_vmm(...) run_finish(run_start((const char *const[]){__VA_ARGS__, NULL}))
+
+#define expect_run(status, word, ...)                                                       \
+	do {                                                                                \
+		int status_ = run_vmm(__VA_ARGS__);                                         \
+		ck_assert_msg(status_ == (status), "exit status %d: %s", status_, run_out); \
+		ck_assert_msg(strstr(run_out, word), "'%s' is not in '%s'", word, run_out); \
+	} while (0)
+
+#endif
