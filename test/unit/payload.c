@@ -85,6 +85,25 @@ START_TEST(reboots)
 }
 END_TEST
 
+/* As Linux does it: back to real mode, then to where the BIOS would be. */
+START_TEST(reboots_by_the_reset_vector)
+{
+	PAYLOAD(0xbc, 0x00, 0x00, 0x08, 0x00, /* mov esp, 0x80000 */
+		0x0f, 0x01, 0x15, 0x30, 0x00, 0x10, 0x00, /* lgdt [0x100030] */
+		0xea, 0x13, 0x00, 0x00, 0x00, 0x08, 0x00, /* ljmp 8:0x13, a 16-bit segment */
+		/* 0x13: */ 0x0f, 0x20, 0xc0, /* mov eax, cr0 */
+		0x66, 0x83, 0xe0, 0xfe, /* and eax, ~1 */
+		0x0f, 0x22, 0xc0, /* mov cr0, eax */
+		0xea, 0x00, 0x00, 0xff, 0xff, /* ljmp 0xffff:0 */
+		HALT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		/* 0x30: */ 15, 0, 0x38, 0, 0x10, 0, 0, 0,
+		/* 0x38: */ 0, 0, 0, 0, 0, 0, 0, 0,
+		/* 0x40: */ 0xff, 0xff, 0, 0, 0x10, 0x9a, 0, 0);
+	expect_run(0, "guest rebooted", "--memory", "16M", "--kernel", path);
+	(void)unlink(path);
+}
+END_TEST
+
 START_TEST(triple_fault_tells_where)
 {
 	PAYLOAD(TRIPLE_FAULT, HALT);
@@ -190,9 +209,9 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {powers_off, reboots, triple_fault_tells_where,
-		several_processors_and_timing, a_signal_stops_it, it_ends_with_its_keeper,
-		kvm_as_a_descriptor, refuses_what_cannot_work};
+	const TTest *const tests[] = {powers_off, reboots, reboots_by_the_reset_vector,
+		triple_fault_tells_where, several_processors_and_timing, a_signal_stops_it,
+		it_ends_with_its_keeper, kvm_as_a_descriptor, refuses_what_cannot_work};
 
 	PAYLOAD(POWEROFF, HALT);
 	int status = run_vmm("--memory", "16M", "--kernel", path);
