@@ -54,7 +54,7 @@ expect_status 2 usher release "$card" --return elsewhere
 
 # A driver that there is not, or that is none of VFIO's.
 expect_status 1 usher bind "$card" --driver none_such
-expect_text 'this kernel has no such module'
+expect_text 'Module none_such not found'
 expect_status 1 usher bind "$card" --driver pci-stub --timeout 1
 expect_driver "$card" e1000e
 expect_override "$card" none
