@@ -115,10 +115,11 @@ END_TEST
 START_TEST(several_processors_and_timing)
 {
 	PAYLOAD(POWEROFF, HALT);
-	expect_run(0, "timing exit total", "--memory", "16M", "--kernel", path, "--cpus", "3",
+	expect_run(0, "timing: exits 1\n", "--memory", "16M", "--kernel", path, "--cpus", "3",
 		"--timing");
-	ck_assert_ptr_nonnull(strstr(run_out, "timing phase kernel "));
-	ck_assert_ptr_nonnull(strstr(run_out, "timing range ports power reads 0 writes 1"));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: kernel_ms "));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: own_ms "));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: ports.power 1\n"));
 	(void)unlink(path);
 }
 END_TEST
