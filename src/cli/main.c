@@ -14,6 +14,7 @@
 static const struct verb *const verbs[] = {
 	&verb_list,
 	&verb_show,
+	&verb_check,
 	&verb_bind,
 	&verb_release,
 	&verb_run,
