@@ -126,9 +126,13 @@ static int run_devices(struct check_case *c)
 	for (size_t i = 0; r == 0 && i < q->address_count; i++) {
 		const struct pci_device *d = check_find(c, q->addresses[i]);
 
-		if (!d)
-			return err_say(c->e, -ENODEV, "%s: there is no such PCI device",
+		if (!d) {
+			r = err_say(c->e, -ENODEV, "%s: there is no such PCI device",
 				pci_address_format(q->addresses[i], address));
+			err_hint(c->e,
+				"addresses move when cards are added: 'usher list' shows all");
+			return r;
+		}
 		r = run_device(c, d, true);
 	}
 	for (size_t i = 0; r == 0 && !q->address_count && i < c->device_count; i++)

@@ -55,6 +55,26 @@ static void check_member(struct check_case *c, const struct pci_device *d)
 	holds_fini(&holds);
 }
 
+/* A VMD hides disks in a domain of its own, and the IOMMU takes all of them for it. */
+static void check_vmd(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	const struct pci_device *above = d->has_parent ? check_find(c, d->parent) : NULL;
+	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
+
+	while (above && above->address.domain == d->address.domain)
+		above = above->has_parent ? check_find(c, above->parent) : NULL;
+	if (!above || d->is_bridge)
+		return;
+	pci_address_format(above->address, address);
+	check_found(c, CHECK_WARN, c->address,
+		"is behind the volume management device %s: to the IOMMU they are one", address);
+	(void)pci_device_path(above->address, "class", path, sizeof(path));
+	check_seen(c, path, pci_class_name(above->class));
+	check_fix(c, "lend %s with all that is behind it, or turn VMD off in the firmware setup",
+		address);
+}
+
 void check_members(struct check_case *c)
 {
 	const struct pci_device *d = c->device;
@@ -71,6 +91,7 @@ void check_members(struct check_case *c)
 			     "(intel_iommu=igfx_off), or lend another");
 		return;
 	}
+	check_vmd(c);
 	for (size_t i = 0; i < c->device_count; i++)
 		if (c->devices[i].group == d->group &&
 			!pci_address_equal(c->devices[i].address, d->address))

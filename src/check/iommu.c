@@ -89,7 +89,7 @@ void check_remapping(struct check_case *c)
 		return;
 	check_found(c, unsafe ? CHECK_WARN : CHECK_FAIL, "host",
 		"interrupts are not remapped: a device could forge them, and VFIO refuses it");
-	check_seen(c, "/proc/interrupts", "no chip IR-…");
+	check_seen(c, "/proc/interrupts", "no chip is called IR-...");
 	check_fix(c, "turn on interrupt remapping and x2APIC in the firmware setup; where there is "
 		     "none, and all guests are trusted, 'options vfio_iommu_type1 "
 		     "allow_unsafe_interrupts=1' in /etc/modprobe.d");

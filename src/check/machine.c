@@ -94,8 +94,10 @@ void check_memlock(struct check_case *c)
 	check_found(c, limit < MIB(512) ? CHECK_WARN : CHECK_INFO, "host",
 		"this user may lock %llu MiB: a guest that has a device locks all its memory",
 		limit >> 20);
-	check_seen(c, path, line + strspn(line, " "));
-	check_fix(c, "'USER hard memlock unlimited' and '… soft …' in /etc/security/limits.d/, "
+	(void)snprintf(line, sizeof(line), "%llu", limit);
+	check_seen(c, path, line);
+	check_fix(c, "'USER hard memlock unlimited' and 'USER soft memlock unlimited' in "
+		     "/etc/security/limits.d/, "
 		     "LimitMEMLOCK=infinity in a unit");
 }
 

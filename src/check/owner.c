@@ -178,7 +178,7 @@ void check_owners(struct check_case *c)
 		(void)c->host->ops->list(c->host, owners[i].folder, check_owned, &w);
 	}
 	check_lines(c, "/run/qemu-server/pci-id-reservations", "Proxmox, a guest that runs", "",
-		"qm config VMID, hostpci…");
+		"qm set VMID --delete hostpci0");
 	check_lines(c, "/etc/dpdk/interfaces", "DPDK, at each boot", "pci/",
 		"take its line out of /etc/dpdk/interfaces");
 }
