@@ -135,7 +135,7 @@ static int gate_platform(struct bind_case *c, const struct pci_device *d, const 
 }
 
 /* drivers/vfio/pci/vfio_pci.c, vfio_pci_dev_in_denylist(): DMA that escapes, or hangs the host. */
-static bool denylisted(const struct pci_device *d)
+bool bind_denylisted(const struct pci_device *d)
 {
 	static const uint16_t intel[] = {
 		0x0435, 0x0443, /* QAT DH895xCC and its VF */
@@ -157,7 +157,7 @@ static int gate_denylist(struct bind_case *c, const struct pci_device *d, const 
 		"only"};
 	char value[8];
 
-	if (!denylisted(d) ||
+	if (!bind_denylisted(d) ||
 		(host_read_text(c->env->host, "/sys/module/vfio_pci/parameters/disable_denylist",
 			 value, sizeof(value)) == 1 &&
 			value[0] == 'Y'))

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "cli/option.h"
+#include "cli/topic.h"
 #include "cli/verb.h"
 #include "pci/device.h"
 #include "pci/recorder.h"
@@ -65,6 +66,7 @@ static const struct {
 } forms[] = {
 	{&verb_list, {"list", "-n", "--json"}},
 	{&verb_list, {"list", "-n", "--tree", "--output", "+sriov,name,above"}},
+	{&verb_check, {"check", "--json"}},
 };
 
 static void run_forms(void)
@@ -77,6 +79,8 @@ static void run_forms(void)
 			argv[n] = (char *)(uintptr_t)forms[i].words[n];
 		run(forms[i].verb, n, argv);
 	}
+	for (unsigned i = 0; topic_at(i); i++)
+		(void)topic_print(topic_at(i), NULL);
 }
 
 /* `show` of every device, each alone: one that cannot be shown must not keep the others out. */

@@ -26,7 +26,13 @@ replay_all() {
 	same show -n --json $(cd "$pci" && echo *)
 	same show -n $(cd "$pci" && echo *)
 	same show 00:ff.7
-	! usher check --help >/dev/null 2>&1 || same check --json
+	same check --json
+	same check
+	for topic_ in vfio group iommu binding kvm; do
+		usher help $topic_ | sed 's/^On this host/On that host/' >"$work/live"
+		usher help $topic_ --host "$work/exact.host" >"$work/replayed"
+		diff "$work/live" "$work/replayed" || fail "'help $topic_' is not the same from a snapshot"
+	done
 }
 
 # redacts TEXT…: a snapshot to give away has none of them, and replays all the same.
