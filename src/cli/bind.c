@@ -25,27 +25,6 @@ struct arguments {
 	bool json;
 };
 
-static void print_steps(const struct bind_step *steps, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct bind_step *s = &steps[i];
-		(void)printf("  %-8s%s%s%s\n", bind_op_name(s->op), s->path, s->text[0] ? "  " : "",
-			s->text);
-	}
-}
-
-static void put_steps(struct json *doc, const struct bind_step *steps, size_t count)
-{
-	struct json *list = json_put_list(doc, "steps");
-
-	for (size_t i = 0; i < count; i++) {
-		struct json *j = json_push_map(list);
-		json_put_text(j, "op", bind_op_name(steps[i].op));
-		json_put_text(j, "path", steps[i].path);
-		json_put_text(j, "text", steps[i].text);
-	}
-}
-
 static int print_json(
 	const struct bind_plan *p, const struct bind_step *steps, size_t count, struct err *e)
 {
@@ -56,7 +35,7 @@ static int print_json(
 		return r;
 	plan_put(doc, p);
 	if (steps)
-		put_steps(doc, steps, count);
+		plan_put_steps(doc, steps, count);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;
@@ -76,7 +55,7 @@ static int dry_run(const struct arguments *a)
 		r = print_json(&plan, steps, count, &e);
 	} else if (r == 0) {
 		plan_members(stdout, &plan);
-		print_steps(steps, count);
+		plan_steps(stdout, steps, count);
 		plan_problems(&plan);
 	}
 	if (r < 0)
