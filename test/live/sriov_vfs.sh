@@ -58,6 +58,7 @@ to_driver "$first" vfio-pci vfio-pci
 sleep 60 <"/dev/vfio/$(group_of "$first")" &
 sleeper=$!
 at_exit "kill $sleeper 2>/dev/null"
+wait_until 10 sh -c "readlink /proc/$sleeper/fd/0 | grep -q vfio"
 expect_status 3 usher vfs "$disk" 0
 expect_text "$first: virtual function of $disk:"
 expect_text "pid $sleeper"
