@@ -6,7 +6,7 @@
 behind_ports() {
 	for device_ in "$pci"/*; do
 		case ${device_##*/} in 0000:00:*) continue ;; esac
-		[ ! -e "$device_/pci_bus" ] || continue
+		[ ! -e "$device_/pci_bus" ] && [ -e "$device_/iommu_group" ] || continue
 		echo "$(group_of "${device_##*/}") ${device_##*/}"
 	done | sort -u -k 1,1n | cut -d ' ' -f 2
 }
@@ -37,7 +37,7 @@ lend() {
 }
 
 # every_group COUNT: one after the other, all of them there again at the end; and what belongs to
-# the machine is refused.
+# the machine, or is behind no IOMMU, is refused.
 every_group() {
 	all=$(behind_ports)
 	expect_equal 'the number of groups to lend' "$1" "$(echo "$all" | wc -l)"
@@ -48,6 +48,11 @@ every_group() {
 	expect_equal 'all groups' "$at_first" \
 		"$(for n in /sys/kernel/iommu_groups/*; do state_of "${n##*/}"; done)"
 	expect_equal 'the journal' '' "$(ls /run/usher/journal)"
+	for device in "$pci"/*; do
+		[ ! -e "$device/iommu_group" ] && [ ! -e "$device/pci_bus" ] || continue
+		expect_status 3 usher bind "${device##*/}"
+		expect_text 'is behind no IOMMU'
+	done
 	for host in 0000:00:00.0 0000:00:1f.0 0000:00:1f.2 0000:00:1b.0; do
 		[ ! -e "$pci/$host" ] || expect_status 3 usher bind "$host"
 	done
