@@ -46,7 +46,7 @@ static int read_functions(struct vfs_case *c, struct err *e)
 	struct host *h = c->gate.env->host;
 	struct bind_vfs_plan *p = c->plan;
 	char attr[24], path[FILE_PATH_MAX], name[PCI_ADDRESS_TEXT];
-	struct pci_address a;
+	struct pci_address a = {0};
 
 	p->functions = calloc(p->now ? p->now : 1, sizeof(*p->functions));
 	if (!p->functions)
