@@ -7,6 +7,7 @@
 #include "bind/give.h"
 #include "bind/module.h"
 #include "bind/problem.h"
+#include "bind/resize.h"
 #include "bind/variant.h"
 #include "bind/work.h"
 #include "pci/host.h"
@@ -117,6 +118,11 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 			ret->control[0] = '\0';
 	}
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", m->driver);
+	if (m->framebuffer[0])
+		(void)snprintf(ret->framebuffer, sizeof(ret->framebuffer), "%s", m->framebuffer);
+	for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
+		if (m->bar[i] && !ret->bar[i])
+			ret->bar[i] = bind_resize_now(env->host, d->address, i);
 }
 
 /*

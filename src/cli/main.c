@@ -16,6 +16,7 @@ static const struct verb *const verbs[] = {
 	&verb_show,
 	&verb_bind,
 	&verb_release,
+	&verb_vfs,
 	&verb_run,
 	&verb_restore,
 	&verb_compat,

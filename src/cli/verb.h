@@ -30,6 +30,7 @@ extern const struct verb verb_show;
 extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;
+extern const struct verb verb_vfs;
 extern const struct verb verb_run;
 extern const struct verb verb_compat;
 
