@@ -27,6 +27,7 @@ enum leave {
 
 extern const struct verb verb_list;
 extern const struct verb verb_show;
+extern const struct verb verb_check;
 extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;

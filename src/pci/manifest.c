@@ -278,6 +278,22 @@ static int parse_number(char **line, char end, uint64_t max, uint64_t *ret)
 	return x;
 }
 
+/* "MODE UID:GID", the mode in octal. */
+static int parse_node(struct reader *r, const char *path, char *rest)
+{
+	char *mode = next_word(&rest);
+	uint64_t bits, uid, gid;
+
+	if (!mode || num_parse(mode, 8, 07777, &bits) < 0 ||
+		parse_number(&rest, ':', UINT32_MAX, &uid) < 0 ||
+		num_parse(rest, 10, UINT32_MAX, &gid) < 0)
+		return -EINVAL;
+	struct host_node *n = take(r->m, sizeof(*n));
+	if (n)
+		*n = (struct host_node){(unsigned)bits, (uid_t)uid, (gid_t)gid};
+	return entry_add(r->m, path, MANIFEST_NODE, (char *)n, sizeof(*n));
+}
+
 static int parse_holder(struct reader *r, char *rest)
 {
 	struct host_holder o = {0};
@@ -350,6 +366,7 @@ static int parse_line(struct reader *r, char *line)
 		{"bytes", .entry = parse_bytes},
 		{"link", .entry = parse_link},
 		{"dir", .entry = parse_dir},
+		{"node", .entry = parse_node},
 		{"fail", .entry = parse_fail},
 		{"at", .plain = parse_at},
 		{"busy", .plain = parse_busy},

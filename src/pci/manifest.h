@@ -6,11 +6,11 @@
 
 /* The parsed text of a snapshot: what pci/snapshot.c answers from. The form is described there. */
 
-enum manifest_kind { MANIFEST_FILE, MANIFEST_LINK, MANIFEST_DIR, MANIFEST_FAIL };
+enum manifest_kind { MANIFEST_FILE, MANIFEST_LINK, MANIFEST_DIR, MANIFEST_NODE, MANIFEST_FAIL };
 
 struct manifest_entry {
 	char *path; /* absolute, no empty, "." or ".." component */
-	char *data; /* content, or a link's target; a NUL follows it */
+	char *data; /* content, a link's target, or a struct host_node; a NUL follows text */
 	size_t len;
 	enum manifest_kind kind;
 	int error; /* MANIFEST_FAIL: -errno of every access */

@@ -10,6 +10,7 @@
  *	bytes PATH SIZE OFFSET:HEX …    a file of SIZE bytes, zero but for these (offsets in hex)
  *	link PATH TARGET                a symbolic link
  *	dir PATH                        an empty directory (those above an entry are implied)
+ *	node PATH MODE UID:GID          a node of /dev, its mode in octal
  *	fail PATH EACCES                every access fails so (EACCES, EPERM, EIO, ENODEV)
  *	busy DISK                       host_ops.block_busy() says 1 (else 0 for what /sys/class/block
  *					has, or what its fail says)
@@ -226,6 +227,20 @@ static int64_t snapshot_changed(struct host *h, const char *path)
 	return 0;
 }
 
+static int snapshot_node(struct host *h, const char *path, struct host_node *ret)
+{
+	const struct manifest_entry *x;
+	size_t first;
+
+	int r = find(manifest_of(h), path, 0, &first, &x);
+	if (r < 0)
+		return r;
+	if (!x || x->kind != MANIFEST_NODE)
+		return -ENODEV;
+	memcpy(ret, x->data, sizeof(*ret));
+	return 0;
+}
+
 static int snapshot_block_busy(struct host *h, const char *disk)
 {
 	const struct manifest *m = manifest_of(h);
@@ -281,6 +296,7 @@ static const struct host_ops snapshot_ops = {
 	.changed = snapshot_changed,
 	.block_busy = snapshot_block_busy,
 	.holders = snapshot_holders,
+	.node = snapshot_node,
 	.addresses = snapshot_addresses,
 };
 
