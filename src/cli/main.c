@@ -15,6 +15,7 @@
 static const struct verb *const verbs[] = {
 	&verb_list,
 	&verb_show,
+	&verb_snapshot,
 	&verb_check,
 	&verb_bind,
 	&verb_release,
