@@ -18,6 +18,10 @@ static const struct verb *const verbs[] = {
 	&verb_release,
 	&verb_run,
 	&verb_restore,
+	&verb_claim,
+	&verb_unclaim,
+	&verb_claims,
+	&verb_apply,
 	&verb_compat,
 };
 
