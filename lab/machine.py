@@ -40,7 +40,6 @@ class Wish:
     kernel: str | None = None
     persist: str | None = None
     init: str = "agent"
-    words: tuple = ()
 
 
 class Machine:
@@ -82,7 +81,7 @@ class Machine:
 def board(wish, kernel, initramfs, settings):
     irqchip = "" if wish.iommu == "none" else ",kernel-irqchip=split"
     words = [*KERNEL_COMMAND_LINE, "intel_iommu=on" if wish.iommu == "intel" else "",
-             *(f"usher.{key}={value}" for key, value in settings.items()), *wish.words]
+             *(f"usher.{key}={value}" for key, value in settings.items())]
     return [
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-machine", "q35,vmport=off" + irqchip, "-accel", "tcg", "-smp", "1", "-m", wish.memory,

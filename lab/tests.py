@@ -3,7 +3,9 @@
 
 The executable ones are tests, the others are sourced by them. The first comment lines say what a
 test needs:
-  # topology: desktop     lab/topology/NAME; minimal unless it says so
+  # topology: desktop     lab/topology/NAME; minimal unless it says so; with several boots, NAME,NAME
+                          is one for each
+  # init: systemd         boot with systemd and its udevd; /persist/etc is in /etc from the start
   # iommu: none           intel, virtio or none
   # kvm: no               a CPU without virtualisation
   # memory: 3G
@@ -37,6 +39,7 @@ class Test:
     seconds: int
     boots: int
     own_boot: bool
+    topologies: list
 
     @property
     def name(self):
@@ -48,9 +51,10 @@ def read(path):
     needs = dict(re.match(r"# (\w+): (\S+)", line).groups() for line in head
                  if re.match(r"# \w+: \S+$", line))
     boots = int(needs.get("boots", 1))
+    topologies = needs.get("topology", "minimal").split(",")
     return Test(path, seconds=int(needs.get("timeout", SECONDS)), boots=boots,
-                own_boot=boots > 1 or needs.get("boot") == "own",
-                wish=machine.Wish(topology=needs.get("topology", "minimal"),
+                own_boot=boots > 1 or needs.get("boot") == "own", topologies=topologies,
+                wish=machine.Wish(topology=topologies[0], init=needs.get("init", "agent"),
                                   iommu=needs.get("iommu", "intel"),
                                   kvm=needs.get("kvm", "yes") != "no",
                                   memory=needs.get("memory", "2G"), kernel=needs.get("kernel")))
@@ -130,6 +134,7 @@ def run_alone(test):
             os.environ["USHER_LAB_BOOT"] = str(number)
             report = Report()
             last = number == test.boots
+            wish.topology = test.topologies[min(number, len(test.topologies)) - 1]
             status = boot(wish, [test], report if last else Passing(report), may_power_off=not last)
             if report.running and (last or status != 0):
                 report.fail(test.name, f"the emulated host ended during boot {number} (lab status {status})")

@@ -99,12 +99,17 @@ static int plan_locked(struct transaction *t, struct err *e)
 	return r < 0 ? r : t->plan->refusals ? refuse(t->plan, e) : 0;
 }
 
-/* What the claim's rule did before any driver could is not what was there before usher. */
+/*
+ * What a claim's rule did before any driver could is not what was there before usher; nor is
+ * that no driver has it, when this comes even before the rule.
+ */
 static void forget_claim(
 	const struct bind_request *q, const struct bind_member *m, struct bind_was *was)
 {
-	if (!q->claimed || !m->is_target || strcmp(was->override, q->claimed) != 0 ||
-		(was->driver[0] && strcmp(was->driver, was->override) != 0))
+	bool ours = q->claimed && m->is_target &&
+		    (!was->override[0] || !strcmp(was->override, q->claimed));
+
+	if (!ours || (was->driver[0] && strcmp(was->driver, was->override) != 0))
 		return;
 	(void)snprintf(was->driver, sizeof(was->driver), "%s", BIND_DRIVER_FITTING);
 	was->override[0] = '\0';
