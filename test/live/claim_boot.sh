@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# init: systemd
-# boots: 3
-# topology: minimal,minimal,moved
+# boots: 4
+# init: agent,systemd,systemd,systemd
+# topology: minimal,minimal,minimal,moved
+# argument: none,none,usher=off,none
 # timeout: 180
 # Claims across a reboot of a host with systemd and udevd: the native driver never sees a claimed
 # device, and a device that has moved is refused and left to its driver.
@@ -84,26 +85,25 @@ case $USHER_LAB_BOOT in
 	expect_seen "$disk" nvme
 	expect_override "$disk" none
 
-	# The escape: neither the rule nor the unit does anything, and what usher claimed by hand
-	# still can be bound by hand.
 	expect_ok usher claim "$disk"
-	udevadm control --reload
-	sed 's/$/ usher=off/' /proc/cmdline >"$work/cmdline"
-	mount --bind "$work/cmdline" /proc/cmdline
-	udevadm trigger --action=add --settle "$pci/$disk"
-	expect_override "$disk" none
-	expect_ok usher apply --boot
-	expect_text 'switched off by the kernel argument usher=off'
-	systemctl restart $unit
 	expect_driver "$disk" nvme
-	umount /proc/cmdline
-	udevadm trigger --action=add --settle "$pci/$disk"
-	expect_override "$disk" vfio-pci
-	expect_ok usher apply --boot
+	expect_ok usher apply
 	expect_driver "$disk" vfio-pci
+	expect_ok usher apply --check
 	keep
 	;;
 3)
+	# The escape: neither the rule nor the unit does anything.
+	expect_driver "$disk" nvme
+	expect_override "$disk" none
+	expect_driver "$card" e1000e
+	expect_equal 'the unit' 'inactive no' \
+		"$(systemctl show -P ActiveState $unit) $(systemctl show -P ConditionResult $unit)"
+	expect_ok usher apply --boot
+	expect_text 'switched off by the kernel argument usher=off'
+	expect_driver "$disk" nvme
+	;;
+4)
 	expect_ok usher claims
 	expect_text "moved: it is now at $disk"
 	expect_text "at $card (was 0000:02:00.0: buses have new numbers)"
