@@ -3,16 +3,23 @@
 # The completion for bash offers what usher has: check.bash USHER COMPLETION
 set -euo pipefail
 
-usher=$1
+PATH=$(dirname "$1"):$PATH
 # shellcheck source=/dev/null
 . "$2"
 
-# expect WORD… : the last of them can be completed to $want.
-expect() {
-	COMP_WORDS=("$usher" "$@")
+# complete_words WORD…: asks for what the last of them can be completed to.
+complete_words() {
+	COMP_WORDS=(usher "$@")
 	COMP_CWORD=$#
+	COMP_LINE="usher $*"
+	COMP_POINT=${#COMP_LINE}
 	COMPREPLY=()
 	_usher
+}
+
+# $want is offered.
+expect() {
+	complete_words "$@"
 	case " ${COMPREPLY[*]} " in
 	*" $want "*) ;;
 	*) echo "usher $*: offers '${COMPREPLY[*]}', not '$want'" && exit 1 ;;
@@ -22,10 +29,8 @@ expect() {
 want=claim expect cl
 want=claims expect cl
 want=list expect ''
-want=apply expect help a
 want=--check expect apply --c
 want=--driver expect claim ''-
 want=--help expect list --h
-COMP_WORDS=("$usher" list --nonsense) COMP_CWORD=2
-_usher
+complete_words list --nonsense
 [ ${#COMPREPLY[@]} -eq 0 ] || { echo "completes nonsense: ${COMPREPLY[*]}"; exit 1; }

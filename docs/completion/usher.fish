@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: MIT
-# Completion of usher for fish. Verbs and options are what usher's own help tells.
+# Completion of usher for fish. Verbs and options come from `usher --help` and `usher VERB --help`.
 
 function __usher_verbs
-    usher --help 2>/dev/null | string replace -rf '^  ([a-z][a-z-]*) +([^ ].*)' '$1\t$2'
+	usher --help 2>/dev/null | string replace -rf '^  ([a-z][a-z-]*) +(\S.*)' '$1\t$2'
 end
 
 function __usher_options
-    set -l words (commandline -opc)
-    usher $words[2] --help 2>/dev/null | string replace -rf '^  (--[a-z-]+).*' '$1'
+	set -l words (commandline -opc)
+	usher $words[2] --help 2>/dev/null | string replace -rf '^  (--[a-z-]+)( [A-Z]\S*)* +(\S.*)' '$1\t$3'
 end
 
-complete -c usher -f -n 'test (count (commandline -opc)) -eq 1' -a 'help (__usher_verbs)'
-complete -c usher -f -n 'string match -q help (commandline -opc)[2]' -a '(__usher_verbs)'
-complete -c usher -f -n 'test (count (commandline -opc)) -gt 1' -a '(__usher_options)'
-complete -c usher -n 'test (count (commandline -opc)) -gt 1' -a '(ls /sys/bus/pci/devices 2>/dev/null)'
+function __usher_addresses
+	for path in /sys/bus/pci/devices/*
+		test -e $path/pci_bus; or basename $path
+	end
+end
+
+complete -c usher -n __fish_use_subcommand -f -a '(__usher_verbs)'
+complete -c usher -n 'not __fish_use_subcommand' -a '(__usher_addresses)'
+complete -c usher -n 'not __fish_use_subcommand; and string match -q -- "-*" (commandline -ct)' -f -a '(__usher_options)'

@@ -1,21 +1,26 @@
 #compdef usher
 # SPDX-License-Identifier: MIT
-# Completion of usher for zsh. Verbs and options are what usher's own help tells.
+# Completion of usher for zsh. Verbs and options come from `usher --help` and `usher VERB --help`.
 
 _usher() {
-	local -a words_
-	if (( CURRENT == 2 )) || [[ $words[2] == help ]]; then
-		words_=(${(f)"$($words[1] --help 2>/dev/null |
-			sed -n 's/^  \([a-z][a-z-]*\)  *\([^ ].*\)/\1:\2/p')"})
-		_describe verb words_
-	elif [[ $words[CURRENT] == -* ]]; then
-		words_=(--help ${(f)"$($words[1] $words[2] --help 2>/dev/null |
-			sed -n 's/^  \(--[a-z-]*\).*/\1/p')"})
-		compadd -- $words_
-	elif [[ $words[CURRENT-1] == (--host|--kernel|--initrd) ]]; then
-		_files
+	local -a found
+	local device
+
+	if ((CURRENT == 2)); then
+		found=(${(f)"$(usher --help 2>/dev/null |
+			sed -n 's/^  \([a-z][a-z-]*\)  *\([A-Za-z].*\)/\1:\2/p')"})
+		_describe verb found
+	elif [[ $PREFIX == -* ]]; then
+		found=(${(f)"$(usher $words[2] --help 2>/dev/null |
+			sed -n 's/^  \(--[a-z-]*\)[^ ]*\( [A-Z][^ ]*\)* *\(.*\)/\1:\3/p')"})
+		_describe option found
 	else
-		compadd -- /sys/bus/pci/devices/*(N:t)
+		for device in /sys/bus/pci/devices/*(N); do
+			[[ -e $device/pci_bus ]] || found+=(${device:t})
+		done
+		compadd -a found
+		_files
 	fi
 }
+
 _usher "$@"
