@@ -22,6 +22,10 @@ static const struct verb *const verbs[] = {
 	&verb_vfs,
 	&verb_run,
 	&verb_restore,
+	&verb_claim,
+	&verb_unclaim,
+	&verb_claims,
+	&verb_apply,
 	&verb_compat,
 };
 
