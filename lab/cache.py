@@ -62,16 +62,20 @@ def turn():
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open(directory() / f".turn{n}.lock", "w")) for n in slots]
         told = False
-        while True:
-            for file in files:
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    yield
-                    return
+        while not any(taken(file) for file in files):
             if not told:
                 say(f"{len(files)} emulated hosts run already; waiting for one to end")
                 told = True
             time.sleep(0.2)
+        yield
+
+
+def taken(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

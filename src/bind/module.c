@@ -1,91 +1,86 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/module.h"
-
 #include "base/err.h"
 #include "base/file.h"
 #include "pci/host.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <libkmod.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
 
 /*
- * libkmod pulls in four compression and crypto libraries, which cost more than all of binding
- * when the module is there already: so it is loaded when a module has to be.
+ * The program that the kernel itself loads modules with. Not libkmod: that would bring four
+ * compression and crypto libraries into a program that needs them once a boot, if at all.
  */
-struct kmod {
-	void *lib;
-	__typeof__(&kmod_new) new;
-	__typeof__(&kmod_unref) unref;
-	__typeof__(&kmod_module_new_from_lookup) lookup;
-	__typeof__(&kmod_module_get_module) get;
-	__typeof__(&kmod_module_probe_insert_module) insert;
-	__typeof__(&kmod_module_unref) module_unref;
-	__typeof__(&kmod_module_unref_list) list_unref;
-};
-
-static int kmod_open(struct kmod *k)
+static void find_modprobe(char *buf, size_t size)
 {
-	k->lib = dlopen("libkmod.so.2", RTLD_NOW | RTLD_LOCAL);
-	if (!k->lib)
-		return -ENOPKG;
-	k->new = dlsym(k->lib, "kmod_new");
-	k->unref = dlsym(k->lib, "kmod_unref");
-	k->lookup = dlsym(k->lib, "kmod_module_new_from_lookup");
-	k->get = dlsym(k->lib, "kmod_module_get_module");
-	k->insert = dlsym(k->lib, "kmod_module_probe_insert_module");
-	k->module_unref = dlsym(k->lib, "kmod_module_unref");
-	k->list_unref = dlsym(k->lib, "kmod_module_unref_list");
-	return k->new && k->unref && k->lookup && k->get && k->insert && k->module_unref &&
-			       k->list_unref
-		       ? 0
-		       : -ENOPKG;
+	if (file_read("/proc/sys/kernel/modprobe", buf, size) <= 0 || access(buf, X_OK) < 0)
+		(void)snprintf(buf, size, "/sbin/modprobe");
 }
 
-static int insert(struct kmod *k, struct kmod_ctx *ctx, const char *module)
+/* What it complains of goes to @out. Return: the process, -errno. */
+static pid_t spawn_modprobe(const char *program, const char *module, int out)
 {
-	struct kmod_list *list = NULL;
+	char *argv[] = {strdupa(program), strdupa("--"), strdupa(module), NULL};
+	posix_spawn_file_actions_t actions;
+	pid_t pid = 0;
 
-	int r = k->lookup(ctx, module, &list);
-	if (r < 0)
-		return r;
-	if (!list)
-		return -ENOENT;
-	struct kmod_module *m = k->get(list);
-	/* Dependencies and softdeps come along; one that is there already is no error. */
-	r = k->insert(m, 0, NULL, NULL, NULL, NULL);
-	k->module_unref(m);
-	k->list_unref(list);
-	return r > 0 ? -EPERM : r;
+	int r = posix_spawn_file_actions_init(&actions);
+	if (r == 0)
+		r = posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
+	if (r == 0)
+		r = posix_spawn(&pid, program, &actions, NULL, argv, environ);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	return r ? -r : pid;
+}
+
+/* The first line that it wrote, without the program's name in front. */
+static void read_complaint(int fd, char *buf, size_t size)
+{
+	char text[256];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	const char *from = strncmp(text, "modprobe: ", 10) == 0 ? text + 10 : text;
+	file_escape(buf, size, *from ? from : "it does not say why");
 }
 
 int bind_module_load(const char *module, struct err *e)
 {
-	struct kmod k = {0};
+	char program[FILE_PATH_MAX], why[300] = "";
+	int pipe_fds[2], status = 0;
 
-	int r = kmod_open(&k);
-	if (r == 0) {
-		struct kmod_ctx *ctx = k.new(NULL, NULL);
-		r = ctx ? insert(&k, ctx, module) : -ENOMEM;
-		if (ctx)
-			k.unref(ctx);
+	find_modprobe(program, sizeof(program));
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_set(e, -errno, "module %s: load", module);
+	pid_t pid = spawn_modprobe(program, module, pipe_fds[1]);
+	(void)close(pipe_fds[1]);
+	if (pid > 0) {
+		read_complaint(pipe_fds[0], why, sizeof(why));
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			continue;
 	}
-	if (k.lib)
-		(void)dlclose(k.lib);
-	if (r == -ENOPKG) {
-		err_say(e, r, "module %s: load: libkmod.so.2 is not there", module);
-		err_hint(e, "modprobe %s", module);
-	} else if (r == -ENOENT) {
-		err_say(e, r, "module %s: load: this kernel has no such module", module);
-		err_hint(e, "is the module tree of the running kernel installed?");
-	} else if (r < 0) {
-		err_set(e, r, "module %s: load", module);
-		err_hint(e, "dmesg tells what the kernel has against it");
+	(void)close(pipe_fds[0]);
+	if (pid < 0) {
+		err_set(e, pid, "module %s: start %s", module, program);
+		err_hint(e, "load it by other means, then try again");
+		return pid;
 	}
-	return r;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	err_say(e, -ENOENT, "module %s: load: %s", module, why);
+	err_hint(e, "is the module tree of the running kernel installed? what does dmesg say?");
+	return -ENOENT;
 }
 
 bool bind_driver_present(struct host *h, const char *driver)

@@ -8,7 +8,7 @@
 struct err;
 struct host;
 
-/* modprobe, by libkmod. Return: 0, -ENOENT when there is no such module, -errno. */
+/* modprobe. Return: 0, -ENOENT with what it says when it does not load, -errno. */
 int bind_module_load(const char *module, struct err *e);
 
 /* Whether a PCI driver of that name is registered: /sys/bus/pci/drivers/@driver exists. */

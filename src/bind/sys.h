@@ -27,7 +27,7 @@ struct bind_sys {
 		struct err *e);
 	void (*writer_stop)(struct bind_writer *w); /* NULL is fine; frees */
 
-	/* modprobe. Return: 0, -ENOENT when there is no such module, -errno, with a sentence. */
+	/* modprobe. Return: 0, -ENOENT when it does not load, -errno, with a sentence. */
 	int (*load)(const char *module, struct err *e);
 	/* Waits until a device node exists. Return: 0, -ETIMEDOUT, -errno. */
 	int (*wait_node)(const char *path, int timeout_ms);

@@ -258,6 +258,8 @@ void bind_writer_stop(struct bind_writer *w)
 		 */
 		(void)kill(w->pid, SIGKILL);
 		(void)waitpid(w->pid, NULL, WNOHANG);
+		if (!w->stack)
+			free(w);
 		return;
 	}
 	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/bind.h"
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "cli/json.h"
@@ -109,7 +110,21 @@ static int take(const struct arguments *a)
 	return r == 0 ? LEAVE_OK : refused ? LEAVE_REFUSED : LEAVE_FAILED;
 }
 
-/* A name or a number. Names go through the C library's switch, which loads its own libraries. */
+/* A name of /etc/passwd: other directories may ask the network, and a number does as well. */
+static bool find_user(const char *name, struct bind_request *q)
+{
+	cleanup_file FILE *f = fopen("/etc/passwd", "re");
+	const struct passwd *p = f ? fgetpwent(f) : NULL;
+
+	while (p && strcmp(p->pw_name, name) != 0)
+		p = fgetpwent(f);
+	if (!p)
+		return false;
+	q->uid = p->pw_uid;
+	q->gid = p->pw_gid;
+	return true;
+}
+
 static int parse_user(const struct verb *v, const char *text, struct bind_request *q)
 {
 	uint64_t n;
@@ -118,13 +133,10 @@ static int parse_user(const struct verb *v, const char *text, struct bind_reques
 		q->uid = (uid_t)n;
 		return 0;
 	}
-	errno = 0;
-	const struct passwd *p = getpwnam(text);
-	if (!p)
-		return option_wrong(v, "--user: there is no user '%s'", text);
-	q->uid = p->pw_uid;
-	q->gid = p->pw_gid;
-	return 0;
+	if (find_user(text, q))
+		return 0;
+	return option_wrong(
+		v, "--user: there is no user '%s' in /etc/passwd; a number will do", text);
 }
 
 enum { ID = 1, DRIVER, ALLOW, ONLY, USER, TIMEOUT, DRY_RUN, JSON, HOST };

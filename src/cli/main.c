@@ -123,19 +123,6 @@ static int help(int argc, char **argv)
 	return LEAVE_OK;
 }
 
-/* A full disk or a closed pipe must not pass for success. */
-static int finish(int status)
-{
-	struct err e;
-
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return status;
-	(void)err_set(&e, errno ? -errno : -EIO, "write to standard output");
-	e.hint[0] = '\0';
-	report(&e);
-	return status == LEAVE_OK ? LEAVE_FAILED : status;
-}
-
 int main(int argc, char **argv)
 {
 	struct err e = {0};
@@ -143,17 +130,17 @@ int main(int argc, char **argv)
 	/* As a link: whoever calls that name means that verb. */
 	if (argc > 0 &&
 		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)
-		return finish(verb_compat.run(&verb_compat, argc, argv));
+		return report_finish(verb_compat.run(&verb_compat, argc, argv));
 	if (argc < 2) {
 		print_help(stderr);
 		return LEAVE_USAGE;
 	}
 	const char *word = argv[1];
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
-		return finish(help(argc - 1, argv + 1));
+		return report_finish(help(argc - 1, argv + 1));
 	if (strcmp(word, "--version") == 0) {
 		(void)puts("usher " USHER_VERSION);
-		return finish(LEAVE_OK);
+		return report_finish(LEAVE_OK);
 	}
 	if (word[0] == '-') {
 		(void)err_say(&e, -EINVAL, "there is no option '%s' in front of a verb", word);
@@ -162,5 +149,5 @@ int main(int argc, char **argv)
 		return LEAVE_USAGE;
 	}
 	const struct verb *v = find_verb(word);
-	return v ? finish(v->run(v, argc - 1, argv + 1)) : unknown_verb(word);
+	return v ? report_finish(v->run(v, argc - 1, argv + 1)) : unknown_verb(word);
 }

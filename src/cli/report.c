@@ -2,6 +2,7 @@
 #include "cli/report.h"
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -39,4 +40,16 @@ void report_note(const char *fmt, ...)
 	va_end(ap);
 	(void)fflush(stdout);
 	put(text);
+}
+
+int report_finish(int status)
+{
+	struct err e;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	(void)err_set(&e, errno ? -errno : -EIO, "write to standard output");
+	e.hint[0] = '\0';
+	report(&e);
+	return status ? status : 1;
 }

@@ -13,4 +13,10 @@ void report(const struct err *e);
 /* One plain line on stderr, for what is worth knowing and no failure. */
 void report_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * The last word of a program: a full disk or a closed pipe must not pass for success.
+ * Return: @status, or 1 in its place when not all of standard output could be written.
+ */
+int report_finish(int status);
+
 #endif

@@ -207,6 +207,12 @@ static void tell_plan(struct run_words *w, const struct bind_plan *p)
 		plan_members(stderr, p);
 }
 
+static void tell_timing(const struct run_words *w, const char *step, int64_t us)
+{
+	if (w->spec.timing)
+		(void)fprintf(stderr, "timing: keeper.%s_ms %.3f\n", step, (double)us / 1000);
+}
+
 /* What the keeper does, told on stderr: stdout is the guest's console. */
 static void tell(void *arg, const struct keeper_news *n)
 {
@@ -215,11 +221,13 @@ static void tell(void *arg, const struct keeper_news *n)
 	switch (n->event) {
 	case KEEPER_PLANNED:
 		tell_plan(w, n->plan);
+		tell_timing(w, "take", n->us);
 		break;
 	case KEEPER_STARTED:
 		if (!w->quiet)
 			report_note("guest '%s' runs: %s, process %d", w->spec.name,
 				w->engine->name, (int)n->pid);
+		tell_timing(w, "start", n->us);
 		break;
 	case KEEPER_STOPPING:
 		report_note("guest '%s' is being stopped (%s)", w->spec.name, strsignal(n->status));
@@ -234,6 +242,7 @@ static void tell(void *arg, const struct keeper_news *n)
 	case KEEPER_GIVEN:
 		if (!w->quiet)
 			giving_print(stderr, n->report);
+		tell_timing(w, "give", n->us);
 		break;
 	case KEEPER_STUCK:
 		giving_print(stderr, n->report);

@@ -13,7 +13,15 @@
 #include <unistd.h>
 
 #define STOP_PATIENCE_MS 10000 /* from the first SIGTERM to SIGKILL */
-#define STOP_SAME_MS 500 /* a second signal within this is the first one's echo */
+#define STOP_SAME_US 500000 /* a second signal within this is the first one's echo */
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
 
 static void tell(const struct keeper *k, struct keeper_news n)
 {
@@ -69,14 +77,6 @@ static int catch_signals(sigset_t *old, struct err *e)
 	return fd;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 /*
  * The first signal asks the engine to stop, one that comes later kills it. A terminal or
  * timeout(1) sends the same signal to the whole process group and to us again: what comes within
@@ -88,12 +88,12 @@ static void stop(const struct keeper *k, const struct process *p, int signals, i
 
 	if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	if (*asked && now_ms() - *asked < STOP_SAME_MS)
+	if (*asked && now_us() - *asked < STOP_SAME_US)
 		return;
 	tell(k, (struct keeper_news){.event = KEEPER_STOPPING, .status = (int)info.ssi_signo});
 	(void)kill(p->pid, *asked ? SIGKILL : SIGTERM);
 	if (!*asked)
-		*asked = now_ms();
+		*asked = now_us();
 }
 
 /* Until the guest is gone: by itself, or because a signal asked for it. */
@@ -119,6 +119,7 @@ static int wait_for_end(const struct keeper *k, struct process *p, int signals)
 static int run_engine(const struct keeper *k, const struct bind_plan *plan, struct state *state,
 	int signals, int *ret_status, struct err *e)
 {
+	int64_t begun = now_us();
 	struct engine_run run = ENGINE_RUN_NONE;
 	struct process process;
 
@@ -129,7 +130,11 @@ static int run_engine(const struct keeper *k, const struct bind_plan *plan, stru
 	if (r < 0)
 		return r;
 	(void)state_engine(state, process.pid);
-	tell(k, (struct keeper_news){.event = KEEPER_STARTED, .pid = process.pid});
+	tell(k, (struct keeper_news){
+			.event = KEEPER_STARTED,
+			.pid = process.pid,
+			.us = now_us() - begun,
+		});
 	*ret_status = wait_for_end(k, &process, signals);
 	tell(k, (struct keeper_news){.event = KEEPER_ENDED, .status = *ret_status});
 	return 0;
@@ -150,11 +155,13 @@ static int give_back(
 		};
 		struct bind_report report = BIND_REPORT_NONE;
 		struct err e = {0};
+		int64_t begun = now_us();
 		int r = bind_release(&k->env, &giving, &report, &e);
 		tell(k, (struct keeper_news){
 				.event = r < 0 ? KEEPER_STUCK : KEEPER_GIVEN,
 				.report = &report,
 				.error = &e,
+				.us = now_us() - begun,
 			});
 		bind_report_fini(&report);
 		if (r < 0)
@@ -167,11 +174,13 @@ static int run_taken(const struct keeper *k, const struct bind_request *q, struc
 	int signals, int *ret_status, struct err *e)
 {
 	struct bind_plan plan = BIND_PLAN_NONE;
+	int64_t begun = now_us();
 	int r = 0, given = 0;
 
 	if (q->target_count)
 		r = bind_take(&k->env, q, &plan, e);
-	tell(k, (struct keeper_news){.event = KEEPER_PLANNED, .plan = &plan});
+	tell(k, (struct keeper_news){
+			.event = KEEPER_PLANNED, .plan = &plan, .us = now_us() - begun});
 	if (r == 0) {
 		r = run_engine(k, &plan, state, signals, ret_status, e);
 		given = give_back(k, &plan, &q->owner);

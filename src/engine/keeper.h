@@ -28,6 +28,7 @@ struct keeper_news {
 	const struct err *error;
 	pid_t pid;
 	int status;
+	int64_t us; /* how long the step took that has just ended: taking, starting, giving */
 };
 
 struct keeper {

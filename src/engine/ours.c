@@ -30,7 +30,8 @@ static int try_path(char *buf, size_t size, const char *path)
 /* $USHER_VMM; in the build tree, src/vmm beside src/cli; where it is installed. */
 static int vmm_path(char *buf, size_t size, struct err *e)
 {
-	static const char *const beside[] = {"../vmm/" VMM_NAME, "../libexec/usher/" VMM_NAME};
+	static const char *const beside[] = {
+		"../vmm/" VMM_NAME, "../libexec/usher/" VMM_NAME, VMM_NAME};
 	char self[FILE_PATH_MAX], path[FILE_PATH_MAX];
 	const char *env = getenv("USHER_VMM");
 

@@ -59,7 +59,8 @@ struct host_ops {
 	 */
 	int (*block_busy)(struct host *h, const char *disk);
 	/*
-	 * Each open descriptor of a character or block device node of any process.
+	 * Each open descriptor of a character or block device node of any process, but for memory
+	 * devices (/dev/null) and pseudo terminals: all have them open, and no hardware is behind.
 	 * Return: 0, what @each returned, -EACCES after all others when some process could not be
 	 * looked at, -errno.
 	 */

@@ -138,16 +138,24 @@ static bool all_digits(const char *text)
 }
 
 /* Fills in what is told of a process only once one of its descriptors is a node. */
-static void holder_identify(int proc_fd, struct host_holder *o)
+static void holder_identify(int fd_dir, struct host_holder *o)
 {
 	struct stat st;
 
-	if (fstat(proc_fd, &st) == 0)
+	if (fstatat(fd_dir, "..", &st, 0) == 0)
 		o->uid = st.st_uid;
-	cleanup_fd int fd = openat(proc_fd, "comm", O_RDONLY | O_CLOEXEC);
+	cleanup_fd int fd = openat(fd_dir, "../comm", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, o->comm, sizeof(o->comm) - 1);
 	o->comm[n < 0 ? 0 : n] = '\0';
 	o->comm[strcspn(o->comm, "\n")] = '\0';
+}
+
+/* Kinds of node that most processes have open and no hardware is behind (devices.txt). */
+static bool is_nobodys(const struct statx *st)
+{
+	unsigned m = st->stx_rdev_major;
+
+	return S_ISCHR(st->stx_mode) && (m == 1 || (m >= 136 && m <= 143));
 }
 
 static int walk_process(const struct walk *w, const char *pid)
@@ -156,31 +164,24 @@ static int walk_process(const struct walk *w, const char *pid)
 	char path[FILE_PATH_MAX];
 	int r = 0;
 
-	if (file_path(path, sizeof(path), "/proc/%s", pid) < 0)
+	if (file_path(path, sizeof(path), "/proc/%s/fd", pid) < 0)
 		return 0;
-	cleanup_fd int proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (proc_fd < 0)
+	cleanup_dir DIR *dir = opendir(path);
+	if (!dir)
 		return -errno;
-	int fd = openat(proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	cleanup_dir DIR *dir = fdopendir(fd);
-	if (!dir) {
-		(void)close(fd);
-		return -ENOMEM;
-	}
+	int fd = dirfd(dir);
 	for (struct dirent *d = readdir(dir); d && r == 0; d = readdir(dir)) {
 		struct statx st;
 		/* DONT_SYNC: a descriptor on a dead network file system must not stop us. */
 		if (!all_digits(d->d_name) ||
 			statx(fd, d->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
 			continue;
-		if (!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode))
+		if ((!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode)) || is_nobodys(&st))
 			continue;
 		o.is_block = S_ISBLK(st.stx_mode);
 		o.rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor);
 		if (!o.comm[0])
-			holder_identify(proc_fd, &o);
+			holder_identify(fd, &o);
 		r = w->each(w->arg, &o);
 	}
 	return r;

@@ -29,7 +29,7 @@
  *
  * Guest-physical memory:
  *   0           RAM; start info at 0x6000, command line at 0x20000
- *   0xe0000     ACPI tables (in RAM, reserved in the map)
+ *   0xe0000     ACPI tables; at 0xffff0 the reset vector (in RAM, reserved in the map)
  *   1 MiB       RAM: the kernel where its ELF file says; the initrd at the top
  *   0xc0000000  window for 32-bit BARs
  *   0xe8000000  ECAM
@@ -48,7 +48,7 @@ const struct machine_map machine_reduced = {
 	.lapic = 0xfee00000,
 	.identity = 0xfeffc000,
 	.tss = 0xfeffd000,
-	.tables = {.base = 0xe0000, .size = 0x20000},
+	.tables = {.base = 0xe0000, .size = POWER_VECTOR - 0xe0000},
 };
 
 #define MEMORY_MIN MIB(4)
@@ -222,6 +222,7 @@ static int make_tables(struct machine *m, struct err *e)
 	gpa_t at = GPA(m->map->tables.base);
 	uint8_t *buf = memory_ram(&m->vm.memory, at, m->map->tables.size);
 
+	power_write_vector(memory_ram(&m->vm.memory, GPA(POWER_VECTOR), POWER_VECTOR_SIZE));
 	int r = acpi_build(&am, buf, m->map->tables.size, at, e);
 	return r < 0 ? r : 0;
 }
@@ -332,6 +333,7 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 
 int machine_run(struct machine *m, struct err *e)
 {
+	timing_enter(&m->vm.timing);
 	int r = cpus_start(&m->vm, e);
 
 	if (r >= 0)

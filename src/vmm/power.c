@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/power.h"
 
+#include <string.h>
+
 #include "base/num.h"
 #include "vmm/vm.h"
 
@@ -60,4 +62,18 @@ int power_init(struct power *p, struct vm *vm, struct err *e)
 	};
 	int r = bus_add(&vm->ports, &p->acpi, e);
 	return r < 0 ? r : bus_add(&vm->ports, &p->pc, e);
+}
+
+void power_write_vector(uint8_t *at)
+{
+	static const uint8_t code[] = {
+		0xba, POWER_RESET & 0xff, POWER_RESET >> 8, /* mov dx, POWER_RESET */
+		0xb0, POWER_RESET_VALUE, /* mov al, POWER_RESET_VALUE */
+		0xee, /* out dx, al */
+		0xf4, /* hlt */
+		0xeb, 0xfd, /* jmp to it */
+	};
+
+	_Static_assert(sizeof(code) <= POWER_VECTOR_SIZE, "the last 16 bytes below 1 MiB");
+	memcpy(at, code, sizeof(code));
 }

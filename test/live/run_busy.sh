@@ -20,6 +20,7 @@ expect_driver "$disk" nvme
 expect_ok usher bind "$disk"
 sleep 100 <"/dev/vfio/$(group_of "$disk")" &
 holder=$!
+wait_until 10 sh -c "readlink /proc/$holder/fd/0 | grep -q /dev/vfio/"
 expect_status 3 guest poweroff --device "$disk"
 expect_text "$holder"
 kill $holder

@@ -192,7 +192,7 @@ static void bars(struct vfio_dev *d)
 	fact(pm && touch(p, &v) == 0 && v == (uint32_t)cap, "D0: the same mapping works");
 
 	fact(vfio_dev_reset(d, NULL) == 0, "RESET");
-	fact(touch(p, &v) == 0 && v == (uint32_t)cap, "after it the same mapping works");
+	fact(p && touch(p, &v) == 0 && v == (uint32_t)cap, "after it the same mapping works");
 	(void)munmap(p, bar.size);
 }
 

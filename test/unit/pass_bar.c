@@ -224,10 +224,10 @@ START_TEST(cuts_regions_by_pages)
 	ck_assert_uint_eq(pass_bar_cut(&r, holes, 2, s), 1);
 	ck_assert(!s[0].mapped && s[0].size == 0x10000);
 	/* As many areas as there can be, each with a gap behind it. */
-	r.size = VFIO_AREAS_MAX * 0x4000;
+	r.size = VFIO_AREAS_MAX * UINT64_C(0x4000);
 	r.area_count = VFIO_AREAS_MAX;
 	for (unsigned i = 0; i < VFIO_AREAS_MAX; i++)
-		r.areas[i] = (struct vfio_area){i * 0x4000, 0x3000};
+		r.areas[i] = (struct vfio_area){i * UINT64_C(0x4000), 0x3000};
 	unsigned n = pass_bar_cut(&r, holes, 2, s);
 	ck_assert_uint_le(n, PASS_SPANS_MAX);
 	uint64_t end = 0;

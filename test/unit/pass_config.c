@@ -112,6 +112,22 @@ START_TEST(is_one_function_with_a_line_of_its_own)
 }
 END_TEST
 
+START_TEST(shows_a_virtual_function_as_a_device)
+{
+	rig_start(suite_fixtures, "nvme_vf");
+	ck_assert_uint_eq(rig_size(PCI_BASE_ADDRESS_0), 0xffffc004);
+	ck_assert_uint_eq(rig_read(PCI_INTERRUPT_PIN, 1), 0);
+	ck_assert_uint_eq(rig_read(0x42, 2), 0); /* one vector */
+	ck_assert_uint_eq(
+		rig_read(0x100, 4), 0); /* no extended capabilities, ARI was the only one */
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	ck_assert_uint_eq(rig_read(PCI_COMMAND, 2) & 7, PCI_COMMAND_MEMORY);
+	ck_assert_uint_eq(rig.vm.memory.count, 1);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(bounds_configuration_space)
 {
 	rig_start(suite_fixtures, "nvme");
@@ -241,6 +257,7 @@ END_TEST
 
 SUITE("pass_config", shows_the_device_as_itself, sizes_every_kind_of_bar,
 	hides_what_a_guest_cannot_use, is_one_function_with_a_line_of_its_own,
-	bounds_configuration_space, survives_lists_that_lead_nowhere, refuses_what_is_no_endpoint,
+	shows_a_virtual_function_as_a_device, bounds_configuration_space,
+	survives_lists_that_lead_nowhere, refuses_what_is_no_endpoint,
 	resets_a_function_as_hardware_does, resets_the_device_only_after_use,
 	survives_a_scribbling_guest)

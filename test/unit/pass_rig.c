@@ -96,7 +96,7 @@ static void note_unmap(struct memory_listener *l, const struct memory_range *r)
 	vfio_model_note(&rig.model, "-%llx", (unsigned long long)r->gpa.v);
 }
 
-void rig_start(const char *fixtures, const char *name)
+void rig_prepare(const char *fixtures, const char *name)
 {
 	struct err e = {0};
 
@@ -113,7 +113,19 @@ void rig_start(const char *fixtures, const char *name)
 	rig.dev = pass_dev_new(&rig.vm, "0000:01:00.0");
 	ck_assert_ptr_nonnull(rig.dev);
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &rig.dev->vfio, &e), 0);
-	ck_assert_msg(pass_dev_learn(rig.dev, &e) == 0, "%s", e.msg);
+}
+
+int rig_learn(struct err *e)
+{
+	return pass_dev_learn(rig.dev, e);
+}
+
+void rig_start(const char *fixtures, const char *name)
+{
+	struct err e = {0};
+
+	rig_prepare(fixtures, name);
+	ck_assert_msg(rig_learn(&e) == 0, "%s", e.msg);
 }
 
 void rig_stop(void)

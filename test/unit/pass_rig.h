@@ -28,6 +28,10 @@ struct rig {
 
 extern struct rig rig; /* a test is a process of its own */
 
+/* The two halves of rig_start(): a device that nobody has looked at yet, and the look (0, -errno). */
+void rig_prepare(const char *fixtures, const char *name);
+int rig_learn(struct err *e);
+
 void rig_start(const char *fixtures, const char *name); /* a device as the guest finds it */
 void rig_stop(void);
 void rig_forget(void); /* empties the log */

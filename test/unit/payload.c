@@ -5,7 +5,9 @@
  */
 #include <elf.h>
 #include <errno.h>
+#include <pty.h>
 #include <signal.h>
+#include <termios.h>
 
 #include "base/endian.h"
 #include "base/fd.h"
@@ -85,6 +87,25 @@ START_TEST(reboots)
 }
 END_TEST
 
+/* As Linux does it: back to real mode, then to where the BIOS would be. */
+START_TEST(reboots_by_the_reset_vector)
+{
+	PAYLOAD(0xbc, 0x00, 0x00, 0x08, 0x00, /* mov esp, 0x80000 */
+		0x0f, 0x01, 0x15, 0x30, 0x00, 0x10, 0x00, /* lgdt [0x100030] */
+		0xea, 0x13, 0x00, 0x00, 0x00, 0x08, 0x00, /* ljmp 8:0x13, a 16-bit segment */
+		/* 0x13: */ 0x0f, 0x20, 0xc0, /* mov eax, cr0 */
+		0x66, 0x83, 0xe0, 0xfe, /* and eax, ~1 */
+		0x0f, 0x22, 0xc0, /* mov cr0, eax */
+		0xea, 0x00, 0x00, 0xff, 0xff, /* ljmp 0xffff:0 */
+		HALT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		/* 0x30: */ 15, 0, 0x38, 0, 0x10, 0, 0, 0,
+		/* 0x38: */ 0, 0, 0, 0, 0, 0, 0, 0,
+		/* 0x40: */ 0xff, 0xff, 0, 0, 0x10, 0x9a, 0, 0);
+	expect_run(0, "guest rebooted", "--memory", "16M", "--kernel", path);
+	(void)unlink(path);
+}
+END_TEST
+
 START_TEST(triple_fault_tells_where)
 {
 	PAYLOAD(TRIPLE_FAULT, HALT);
@@ -96,10 +117,11 @@ END_TEST
 START_TEST(several_processors_and_timing)
 {
 	PAYLOAD(POWEROFF, HALT);
-	expect_run(0, "timing exit total", "--memory", "16M", "--kernel", path, "--cpus", "3",
+	expect_run(0, "timing: exits 1\n", "--memory", "16M", "--kernel", path, "--cpus", "3",
 		"--timing");
-	ck_assert_ptr_nonnull(strstr(run_out, "timing phase kernel "));
-	ck_assert_ptr_nonnull(strstr(run_out, "timing range ports power reads 0 writes 1"));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: kernel_ms "));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: own_ms "));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: ports.power 1\n"));
 	(void)unlink(path);
 }
 END_TEST
@@ -154,6 +176,36 @@ START_TEST(it_ends_with_its_keeper)
 }
 END_TEST
 
+/* At a terminal, keys go to the guest as they are, and Ctrl-A X is the way out. */
+START_TEST(a_terminal_is_raw_and_restored)
+{
+	struct termios before, during, after;
+	char text[512] = "";
+	int master, status;
+
+	PAYLOAD(SAY('r'), SAY('\n'), HALT);
+	pid_t pid = forkpty(&master, NULL, NULL, NULL);
+	if (!pid) {
+		const char *vmm = getenv("USHER_VMM");
+		(void)execl(vmm, vmm, "--memory", "16M", "--kernel", path, (char *)NULL);
+		_exit(126);
+	}
+	ck_assert_int_eq(tcgetattr(master, &before), 0);
+	while (!strchr(text, 'r'))
+		ck_assert_int_gt((int)read(master, text, 1), 0);
+	ck_assert_int_eq(tcgetattr(master, &during), 0);
+	ck_assert_uint_eq(during.c_lflag & (ICANON | ECHO | ISIG), 0);
+	ck_assert_int_eq((int)write(master, "\x03\x01\x01\x01x", 5), 5); /* Ctrl-C: the guest's */
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_gt((int)read(master, text, sizeof(text) - 1), 0);
+	ck_assert_ptr_nonnull(strstr(text, "stopped from the terminal"));
+	ck_assert_int_eq(tcgetattr(master, &after), 0);
+	ck_assert_uint_eq(after.c_lflag, before.c_lflag);
+	(void)unlink(path);
+}
+END_TEST
+
 START_TEST(kvm_as_a_descriptor)
 {
 	char text[16];
@@ -190,9 +242,10 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {powers_off, reboots, triple_fault_tells_where,
-		several_processors_and_timing, a_signal_stops_it, it_ends_with_its_keeper,
-		kvm_as_a_descriptor, refuses_what_cannot_work};
+	const TTest *const tests[] = {powers_off, reboots, reboots_by_the_reset_vector,
+		triple_fault_tells_where, several_processors_and_timing, a_signal_stops_it,
+		it_ends_with_its_keeper, a_terminal_is_raw_and_restored, kvm_as_a_descriptor,
+		refuses_what_cannot_work};
 
 	PAYLOAD(POWEROFF, HALT);
 	int status = run_vmm("--memory", "16M", "--kernel", path);

@@ -225,15 +225,17 @@ static ssize_t model_read(struct vfio_dev *d, void *buf, size_t len, uint64_t of
 /* Bits of a byte of configuration space that VFIO lets a user change. */
 static uint8_t writable(const struct vfio_model *m, unsigned off)
 {
-	unsigned pm = m->config[PCI_CAPABILITY_LIST];
+	unsigned pm = m->config[PCI_CAPABILITY_LIST], steps = 0;
 
 	if (off == PCI_COMMAND)
 		return PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	if (off == PCI_COMMAND + 1)
 		return PCI_COMMAND_INTX_DISABLE >> 8;
-	while (pm && m->config[pm] != PCI_CAP_ID_PM)
+	while (pm && m->config[pm] != PCI_CAP_ID_PM && steps++ < 48)
 		pm = m->config[pm + 1];
-	return pm && off == pm + PCI_PM_CTRL ? PCI_PM_CTRL_STATE_MASK : 0;
+	return pm && m->config[pm] == PCI_CAP_ID_PM && off == pm + PCI_PM_CTRL
+		       ? PCI_PM_CTRL_STATE_MASK
+		       : 0;
 }
 
 static ssize_t model_write(struct vfio_dev *d, const void *buf, size_t len, uint64_t off)

@@ -203,6 +203,8 @@ static int make_pieces(struct pass_bar *b, struct err *e)
 	unsigned nr_holes = pass_msix_holes(b->dev, b->index, holes);
 	unsigned count = pass_bar_cut(&b->region, holes, nr_holes, spans);
 
+	if (!count)
+		return 0;
 	b->pieces = calloc(count, sizeof(*b->pieces));
 	if (!b->pieces)
 		return err_set(e, -ENOMEM, "arrange BAR %u", b->index);
@@ -223,7 +225,7 @@ static int make_pieces(struct pass_bar *b, struct err *e)
 static int init_bar(struct pass_dev *d, unsigned index, struct err *e)
 {
 	struct pass_bar *b = &d->bars[index];
-	uint32_t reg = le32_get(d->config.raw + PCI_BASE_ADDRESS_0 + 4 * index);
+	uint32_t reg = le32_get(d->config.raw + PCI_BASE_ADDRESS_0 + index * sizeof(uint32_t));
 
 	b->dev = d;
 	b->index = index;

@@ -265,7 +265,8 @@ bool pass_msix_read(struct pass_dev *d, unsigned index, uint64_t off, unsigned s
 	if (index != m->pba_bar || off < m->pba_off ||
 		!range_ok(off - m->pba_off, size, pba_size(m)))
 		return false;
-	uint64_t first = (off - m->pba_off) * 8, end = min_u64(first + 8 * size, m->count);
+	uint64_t first = (off - m->pba_off) * 8,
+		 end = min_u64(first + UINT64_C(8) * size, m->count);
 	*ret = 0;
 	for (uint64_t n = first; n < end; n++)
 		if (pass_vector_pending(&m->vectors[n]))

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What `usher` starts: the verbs that other programs call often and that have to be quick, in a
+ * program without a shared library; everything else is done by usher-whole, which takes this
+ * process over. Finding, mapping and binding even the C library alone costs more than all that
+ * `usher bind` does itself.
+ *
+ * Only words that are known here stay here, so whatever a verb learns works at once.
+ */
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "cli/load.h"
+#include "cli/report.h"
+#include "cli/verb.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WHOLE_NAME "usher-whole"
+
+static const struct verb *const verbs[] = {&verb_bind, &verb_release, &verb_restore};
+
+static const char *const plain[] = {"--all", "--allow", "--driver", "--dry-run", "--id", "--only",
+	"--return", "--timeout", "--user"};
+
+/* JSON and the like need a library, and a snapshot a reader: not here. */
+static bool is_plain(const char *word)
+{
+	if (word[0] != '-')
+		return true;
+	for (size_t i = 0; i < COUNT(plain); i++) {
+		size_t n = strlen(plain[i]);
+		if (strncmp(word, plain[i], n) == 0 && (!word[n] || word[n] == '='))
+			return true;
+	}
+	return false;
+}
+
+static const struct verb *find_verb(int argc, char **argv)
+{
+	if (argc < 2)
+		return NULL;
+	for (int i = 2; i < argc; i++)
+		if (!is_plain(argv[i]))
+			return NULL;
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (strcmp(verbs[i]->name, argv[1]) == 0)
+			return verbs[i];
+	return NULL;
+}
+
+/* Beside this program in the build tree, in libexec where it is installed. */
+static int become_whole(char **argv)
+{
+	static const char *const places[] = {"", "../libexec/usher/"};
+	char self[FILE_PATH_MAX], path[FILE_PATH_MAX];
+	struct err e = {0};
+
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	self[n < 0 ? 0 : n] = '\0';
+	char *slash = strrchr(self, '/');
+	if (slash)
+		slash[1] = '\0';
+	for (size_t i = 0; slash && i < COUNT(places); i++)
+		if (file_path(path, sizeof(path), "%s%s" WHOLE_NAME, self, places[i]) == 0)
+			(void)execv(path, argv);
+	(void)execv(USHER_LIBEXECDIR "/" WHOLE_NAME, argv);
+	(void)err_set(&e, -errno, "start %s", USHER_LIBEXECDIR "/" WHOLE_NAME);
+	report(&e);
+	return LEAVE_FAILED;
+}
+
+/* Nothing that stays here asks for a library. */
+int load_library(const char *soname, const char *package, const struct load_symbol *symbols,
+	size_t count, struct err *e)
+{
+	return err_say(e, -ENOPKG, "library '%s' cannot be loaded here", soname);
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *v = find_verb(argc, argv);
+
+	if (argc > 0 &&
+		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)
+		return report_finish(verb_compat.run(&verb_compat, argc, argv));
+	return v ? report_finish(v->run(v, argc - 1, argv + 1)) : become_whole(argv);
+}
