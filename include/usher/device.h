@@ -9,6 +9,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 struct usher_device;
 struct usher_err;
 struct usher_space;
@@ -163,6 +165,8 @@ enum usher_feature_use {
 };
 int usher_device_feature(struct usher_device *d, uint16_t feature, enum usher_feature_use use,
 	void *data, size_t size);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 /*
  * Memory for DMA: a memfd mapped into this process and into a space. Zero-filled, shared (a
  * fork()ed child sees the same pages, as the device does), readable by its descriptor for another
@@ -63,6 +65,8 @@ static inline int usher_buffer_of(
 {
 	return usher_buffer_at(b, (uint64_t)((uintptr_t)p - (uintptr_t)b->host), len, ret);
 }
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

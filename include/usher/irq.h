@@ -8,6 +8,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 struct usher_device;
 struct usher_err;
 
@@ -72,6 +74,8 @@ int usher_irq_resample(struct usher_device *d, enum usher_irq kind, int fd);
 
 /* Signals a vector as if the device had: to test a program. Return: 0, -EINVAL it is not on. */
 int usher_irq_fire(struct usher_device *d, enum usher_irq kind, uint32_t vector);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

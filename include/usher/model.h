@@ -10,6 +10,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 struct usher_model;
 struct usher_model_device;
 
@@ -93,6 +95,8 @@ void usher_model_vanish(struct usher_model_device *d);
 struct usher_device;
 struct usher_model_device *usher_model_of(struct usher_device *d);
 void *usher_model_state(struct usher_model_device *d);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

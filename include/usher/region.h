@@ -10,6 +10,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 struct usher_device;
 struct usher_err;
 
@@ -203,6 +205,8 @@ static inline int usher_window_flush(struct usher_window *w, uint64_t off)
 	uint32_t v_;
 	return usher_read32(w, off, &v_);
 }
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

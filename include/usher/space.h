@@ -9,6 +9,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 struct usher_err;
 struct usher_space;
 
@@ -111,6 +113,8 @@ int usher_space_release(struct usher_space *s, usher_iova_t iova, struct usher_e
 
 /* Freed IOVAs may be used again at once: every device is quiet, as after a reset. */
 void usher_space_flush_quarantine(struct usher_space *s);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
