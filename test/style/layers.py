@@ -15,6 +15,7 @@ LAYERS = {
     "pci": ["base"],
     "hold": ["base", "pci"],
     "bind": ["base", "pci", "hold"],
+    "check": ["base", "pci", "hold", "bind"],
     "vfio": ["base", "pci", "hold"],
     "model": ["base", "pci", "vfio"],
     "lib": ["base", "pci", "hold", "vfio", "model"],
@@ -22,7 +23,8 @@ LAYERS = {
     "vmm": ["base", "pci", "vfio"],
     "engine": ["base", "pci", "hold", "bind", "vfio"],
     "daemon": ["base", "pci", "hold", "bind", "vfio", "engine"],
-    "cli": ["base", "pci", "hold", "bind", "vfio", "model", "lib", "driver", "engine"],
+    "cli": ["base", "pci", "hold", "bind", "vfio", "model", "lib", "driver", "engine",
+            "check"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
