@@ -20,8 +20,13 @@ static const struct verb *const verbs[] = {
 	&verb_prove,
 	&verb_bind,
 	&verb_release,
+	&verb_vfs,
 	&verb_run,
 	&verb_restore,
+	&verb_claim,
+	&verb_unclaim,
+	&verb_claims,
+	&verb_apply,
 	&verb_compat,
 };
 
