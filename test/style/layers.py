@@ -16,7 +16,7 @@ LAYERS = {
     "hold": ["base", "pci"],
     "bind": ["base", "pci", "hold"],
     "vfio": ["base", "pci", "hold"],
-    "model": ["base", "pci", "vfio"],
+    "model": ["base", "pci", "vfio", "driver"],
     "driver": ["base", "pci", "vfio"],
     "vmm": ["base", "pci", "vfio"],
     "engine": ["base", "pci", "hold", "bind", "vfio"],
