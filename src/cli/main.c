@@ -17,6 +17,7 @@ static const struct verb *const verbs[] = {
 	&verb_bind,
 	&verb_release,
 	&verb_run,
+	&verb_exec,
 	&verb_restore,
 	&verb_compat,
 };

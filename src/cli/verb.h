@@ -31,6 +31,7 @@ extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;
 extern const struct verb verb_run;
+extern const struct verb verb_exec;
 extern const struct verb verb_compat;
 
 #endif
