@@ -193,7 +193,7 @@ int edu_read(struct edu *d, uint32_t off, void *data, uint32_t len, struct err *
 	uint8_t mark[MARK_SIZE], *mem = d->bounce.mem;
 	size_t marked = min_u64(len, MARK_SIZE);
 
-	if (!len || !range_ok(off, len, EDU_MEMORY_SIZE))
+	if (!len || !range_ok(off, len, EDU_MEMORY_USABLE))
 		return err_set(e, -ERANGE, "edu: read %u bytes at %u", len, off);
 	/* Random, so that data which happens to look like the mark is out of the question. */
 	if (getrandom(mark, sizeof(mark), 0) != sizeof(mark))
@@ -213,7 +213,7 @@ int edu_write(struct edu *d, uint32_t off, const void *data, uint32_t len, struc
 {
 	uint8_t *mem = d->bounce.mem, *back = mem + EDU_MEMORY_SIZE;
 
-	if (!len || !range_ok(off, len, EDU_MEMORY_SIZE))
+	if (!len || !range_ok(off, len, EDU_MEMORY_USABLE))
 		return err_set(e, -ERANGE, "edu: write %u bytes at %u", len, off);
 	memcpy(mem, data, len);
 	int r = copy(d, d->bounce.iova, EDU_MEMORY + off, len, 0, e);

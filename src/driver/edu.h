@@ -39,7 +39,7 @@ void edu_close(struct edu *d);
 int edu_factorial(struct edu *d, uint32_t n, uint32_t *ret, struct err *e);
 
 /*
- * Copies to and from the device's memory at @off. Of a copy that came short the device says
+ * Copies to and from the device's memory, [0, EDU_MEMORY_USABLE), at @off. Of a copy that came short the device says
  * nothing: it is found by a mark behind the data (from), by reading it back (to).
  * Return: 0, -ERANGE, -EIO it came short, -ETIMEDOUT, -ENODEV.
  */

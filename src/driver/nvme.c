@@ -158,7 +158,7 @@ static int learn_namespace(struct nvme *n, struct err *e)
 		return err_say(e, -ENOTSUP, "nvme: blocks of 2^%u bytes", shift);
 	n->blocks = blocks;
 	n->block_shift = shift;
-	n->max_blocks = (uint32_t)min_u64(n->max_blocks >> shift, 65536);
+	n->max_blocks = (uint32_t)min_u64(n->max_blocks >> shift, min_u64(blocks, 65536));
 	return 0;
 }
 
@@ -203,6 +203,7 @@ static void place_bell(struct nvme *n, struct nvme_bell *b, uint32_t off, bool s
 	*b = (struct nvme_bell){.off = off, .at = window_at(&n->bar, off)};
 	if (!shadowed || n->options.no_shadow)
 		return;
+	b->at = NULL;
 	b->shadow = (void *)((uint8_t *)n->bells.mem + (off - NVME_DOORBELLS));
 	b->event = (void *)((uint8_t *)n->bells.mem + NVME_PAGE + (off - NVME_DOORBELLS));
 }
@@ -214,7 +215,7 @@ static void attach_queue(struct nvme *n, struct nvme_queue *q, unsigned number)
 	q->timeout_epochs = n->options.timeout_ms / EPOCH_MS + 1;
 	q->blocks = n->blocks;
 	q->block_shift = n->block_shift;
-	q->max_blocks = n->max_blocks;
+	q->may_blocks = n->max_blocks;
 	place_bell(n, &q->sq_bell, NVME_SQ_BELL(number, n->stride), number != 0);
 	place_bell(n, &q->cq_bell, NVME_CQ_BELL(number, n->stride), number != 0);
 }
@@ -414,8 +415,7 @@ int nvme_recover(struct nvme *n, struct err *e)
 		return r;
 	/* Nobody waits for an admin command any more. */
 	for (uint32_t i = 0; i <= n->admin.mask; i++)
-		n->admin.slots[i].busy = 0;
-	n->admin.inflight = 0;
+		n->admin.slots[i].epoch = 0;
 	r = enable(n, e);
 	if (r == 0)
 		r = ask_queues(n, e);

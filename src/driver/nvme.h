@@ -3,7 +3,7 @@
 #define DRIVER_NVME_H
 
 #include "driver/attach.h"
-#include "driver/nvme_queue.h"
+#include "driver/nvme_path.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "driver/nvme_queue.h"
+#include "driver/nvme_path.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 #define EPOCH_MS 100
 #define POLLS_A_LOOK 256
 #define LIST_ENTRIES (NVME_PAGE / sizeof(uint64_t))
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define NO_PHASE 2 /* that no completion has */
 
 static int64_t now_ms(void)
 {
@@ -43,29 +43,35 @@ static void bell_shadow(struct nvme_queue *q, struct nvme_bell *b, uint32_t valu
 		window_put32(q->bar, b->off, value);
 }
 
-static inline void bell_ring(struct nvme_queue *q, struct nvme_bell *b, uint32_t value)
+void nvme_bell_slow(struct nvme_queue *q, struct nvme_bell *b, uint32_t value)
 {
 	if (b->shadow) {
 		bell_shadow(q, b, value);
 		return;
 	}
-	/* The entries are in memory before the device is told of them. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-#if defined(__aarch64__)
-	__asm__ volatile("dmb oshst" ::: "memory");
-#endif
-	if (b->at)
-		*b->at = htole32(value);
-	else
-		window_put32(q->bar, b->off, value);
+	window_put32(q->bar, b->off, value);
 }
 
 /* Why a command is not taken: the slow way out. */
-static int refusal(const struct nvme_queue *q)
+int nvme_refusal(const struct nvme_queue *q)
 {
 	if (q->state == NVME_QUEUE_BROKEN)
 		return q->error;
-	return q->state == NVME_QUEUE_CLOSED ? -ESHUTDOWN : -EAGAIN;
+	if (q->state == NVME_QUEUE_CLOSED)
+		return -ESHUTDOWN;
+	if (q->state == NVME_QUEUE_ABORTS || q->slots[(q->tail + 1) & q->mask].epoch)
+		return -EAGAIN;
+	return -ERANGE;
+}
+
+unsigned nvme_inflight(const struct nvme_queue *q)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; q->slots && i <= q->mask; i++)
+		n += q->slots[i].epoch != 0;
+	return n;
 }
 
 /* The PRP list of @slot: the @count pages from @page on, unless it says so already. */
@@ -74,84 +80,37 @@ static uint64_t list_of(struct nvme_queue *q, uint32_t slot, uint64_t page, uint
 	struct nvme_slot *s = &q->slots[slot];
 	uint64_t *list = q->lists + (size_t)slot * LIST_ENTRIES;
 
-	if (s->list_page != page || s->list_count < count) {
+	if (q->list_pages[slot] != page || s->list_count < count) {
 		for (uint32_t i = 0; i < count; i++)
 			list[i] = htole64(page + (uint64_t)i * NVME_PAGE);
-		s->list_page = page;
-		s->list_count = (uint16_t)count;
+		q->list_pages[slot] = page;
+		s->list_count = count;
 	}
 	return q->lists_iova + (uint64_t)slot * NVME_PAGE;
 }
 
-static inline uint64_t second_prp(struct nvme_queue *q, uint32_t slot, uint64_t iova, uint64_t len)
+uint64_t nvme_second_prp(struct nvme_queue *q, uint64_t iova, uint64_t len)
 {
 	uint64_t first = NVME_PAGE - (iova & (NVME_PAGE - 1));
+	uint64_t page = iova + first, rest = len - first;
 
-	if (len <= first)
-		return 0;
-	uint64_t page = iova + first;
-	uint64_t rest = len - first;
-	return rest <= NVME_PAGE
-		       ? page
-		       : list_of(q, slot, page, (uint32_t)((rest + NVME_PAGE - 1) / NVME_PAGE));
-}
-
-static inline void sent(struct nvme_queue *q, struct nvme_slot *s, uint64_t tag)
-{
-	s->tag = tag;
-	s->epoch = q->epoch;
-	s->busy = 1;
-	q->tail = (q->tail + 1) & q->mask;
-	q->inflight++;
-}
-
-static inline __attribute__((always_inline)) int transfer(struct nvme_queue *q, uint32_t opcode,
-	const struct dma_buf *b, uint64_t off, uint64_t lba, uint32_t blocks, uint64_t tag)
-{
-	uint32_t slot = q->tail;
-	struct nvme_slot *s = &q->slots[slot];
-	struct nvme_sqe *c = &q->sq[slot];
-	uint64_t len = (uint64_t)blocks << q->block_shift;
-
-	if (unlikely(q->inflight >= q->limit || s->busy))
-		return refusal(q);
-	/* blocks - 1: none at all is too many */
-	if (unlikely(blocks - 1 >= q->max_blocks || !range_ok(lba, blocks, q->blocks) ||
-		     !range_ok(off, len, b->size) || off & 3))
-		return -ERANGE;
-	uint64_t iova = b->iova + off;
-	c->cdw0 = htole32(opcode | slot << 16);
-	c->prp1 = htole64(iova);
-	c->prp2 = htole64(second_prp(q, slot, iova, len));
-	c->cdw10 = htole32((uint32_t)lba);
-	c->cdw11 = htole32((uint32_t)(lba >> 32));
-	c->cdw12 = htole32(blocks - 1);
-	sent(q, s, tag);
-	return 0;
-}
-
-int nvme_read(struct nvme_queue *q, const struct dma_buf *b, uint64_t off, uint64_t lba,
-	uint32_t blocks, uint64_t tag)
-{
-	return transfer(q, NVME_READ, b, off, lba, blocks, tag);
-}
-
-int nvme_write(struct nvme_queue *q, const struct dma_buf *b, uint64_t off, uint64_t lba,
-	uint32_t blocks, uint64_t tag)
-{
-	return transfer(q, NVME_WRITE, b, off, lba, blocks, tag);
+	if (rest <= NVME_PAGE)
+		return page;
+	return list_of(q, q->tail, page, (uint32_t)((rest + NVME_PAGE - 1) / NVME_PAGE));
 }
 
 int nvme_submit(struct nvme_queue *q, const struct nvme_sqe *command, uint64_t tag)
 {
-	struct nvme_slot *s = &q->slots[q->tail];
+	uint32_t next = (q->tail + 1) & q->mask;
 	struct nvme_sqe *c = &q->sq[q->tail];
 
-	if (q->inflight >= q->limit || s->busy)
-		return refusal(q);
+	if (q->state != NVME_QUEUE_RUNS || q->slots[next].epoch)
+		return nvme_refusal(q);
 	*c = *command;
 	c->cdw0 = htole32((le32toh(c->cdw0) & 0xffff) | q->tail << 16);
-	sent(q, s, tag);
+	q->slots[q->tail].tag = tag;
+	q->slots[q->tail].epoch = q->epoch;
+	q->tail = next;
 	return 0;
 }
 
@@ -162,24 +121,17 @@ int nvme_flush(struct nvme_queue *q, uint64_t tag)
 	return nvme_submit(q, &c, tag);
 }
 
-void nvme_ring(struct nvme_queue *q)
-{
-	if (q->rung == q->tail || q->state == NVME_QUEUE_BROKEN)
-		return;
-	q->rung = q->tail;
-	bell_ring(q, &q->sq_bell, q->tail);
-}
-
 static int broken(struct nvme_queue *q, int error)
 {
 	q->state = NVME_QUEUE_BROKEN;
 	q->error = error;
-	q->limit = 0;
+	q->max_blocks = 0;
+	q->phase = NO_PHASE;
 	return error;
 }
 
 /* Once in a while: does the controller live, and is a command overdue? */
-static int look(struct nvme_queue *q)
+int nvme_look(struct nvme_queue *q)
 {
 	int64_t now = now_ms();
 
@@ -187,16 +139,23 @@ static int look(struct nvme_queue *q)
 	if (now - q->epoch_ms < EPOCH_MS)
 		return 0;
 	q->epoch_ms = now;
-	q->epoch++;
+	q->epoch += q->epoch == UINT32_MAX ? 2 : 1; /* 0 is a free place's */
 	uint32_t status = window_get32(q->bar, NVME_CSTS);
 	if (status == UINT32_MAX)
 		return broken(q, -ENODEV);
 	if (status & NVME_CSTS_CFS)
 		return broken(q, -EIO);
 	for (uint32_t i = 0; i <= q->mask; i++)
-		if (q->slots[i].busy && q->epoch - q->slots[i].epoch > q->timeout_epochs)
+		if (q->slots[i].epoch && q->epoch - q->slots[i].epoch > q->timeout_epochs)
 			return broken(q, -ETIMEDOUT);
 	return 0;
+}
+
+static void runs(struct nvme_queue *q)
+{
+	q->state = NVME_QUEUE_RUNS;
+	q->max_blocks = q->may_blocks;
+	q->phase = NVME_PHASE;
 }
 
 /* After a reset: what was under way will never be answered by the device. */
@@ -206,20 +165,17 @@ static int poll_aborted(struct nvme_queue *q, struct nvme_done *done, unsigned m
 
 	for (uint32_t i = 0; i <= q->mask && n < max; i++) {
 		struct nvme_slot *s = &q->slots[i];
-		if (!s->busy)
+		if (!s->epoch)
 			continue;
 		done[n++] = (struct nvme_done){.tag = s->tag, .status = NVME_HOST_ABORTED};
-		s->busy = 0;
-		q->inflight--;
+		s->epoch = 0;
 	}
-	if (!q->inflight) {
-		q->state = NVME_QUEUE_RUNS;
-		q->limit = q->mask;
-	}
+	if (!nvme_inflight(q))
+		runs(q);
 	return (int)n;
 }
 
-static int poll_slow(struct nvme_queue *q, struct nvme_done *done, unsigned max)
+int nvme_poll_slow(struct nvme_queue *q, struct nvme_done *done, unsigned max)
 {
 	switch (q->state) {
 	case NVME_QUEUE_BROKEN:
@@ -233,48 +189,15 @@ static int poll_slow(struct nvme_queue *q, struct nvme_done *done, unsigned max)
 	return -ESHUTDOWN;
 }
 
-static void tell_head(struct nvme_queue *q)
+void nvme_tell_head(struct nvme_queue *q)
 {
 	q->unread = 0;
-	bell_ring(q, &q->cq_bell, q->head);
+	nvme_bell(q, &q->cq_bell, (uint32_t)(q->next - q->cq));
 }
 
-int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsigned max)
+void nvme_stray(struct nvme_queue *q)
 {
-	unsigned n = 0;
-	int r = 0;
-
-	if (unlikely(q->state != NVME_QUEUE_RUNS))
-		return poll_slow(q, done, max);
-	while (n < max) {
-		const struct nvme_cqe *c = &q->cq[q->head];
-		/* Acquire: the rest of the entry, and the data, are read after the phase. */
-		uint32_t status = le16toh(__atomic_load_n(&c->status, __ATOMIC_ACQUIRE));
-		if ((status & 1) != q->phase)
-			break;
-		uint32_t cid = le16toh(c->cid);
-		if (unlikely(cid > q->mask || !q->slots[cid].busy)) {
-			r = broken(q, -EPROTO);
-			break;
-		}
-		q->slots[cid].busy = 0;
-		done[n].tag = q->slots[cid].tag;
-		done[n].result = le32toh(c->result);
-		done[n].status = (uint16_t)(status >> 1 & NVME_STATUS_MASK);
-		n++;
-		q->head = (q->head + 1) & q->cq_mask;
-		if (!q->head)
-			q->phase ^= 1;
-	}
-	q->inflight -= n;
-	q->unread += n;
-	/* At most mask commands are under way: half of the ring is always free for them. */
-	if (q->unread > q->cq_mask >> 1)
-		tell_head(q);
-	if (unlikely(!--q->until_look))
-		r = look(q);
-	/* What is done is told first; what broke the queue, the next time. */
-	return n ? (int)n : r;
+	(void)broken(q, -EPROTO);
 }
 
 int nvme_wait(struct nvme_queue *q, int timeout_ms)
@@ -286,9 +209,9 @@ int nvme_wait(struct nvme_queue *q, int timeout_ms)
 		return 0;
 	/* A controller need not signal again before it knows that the last entries were read. */
 	if (q->unread)
-		tell_head(q);
+		nvme_tell_head(q);
 	q->until_look = 1; /* whoever sleeps has time for the clock */
-	if ((le16toh(__atomic_load_n(&q->cq[q->head].status, __ATOMIC_ACQUIRE)) & 1) == q->phase)
+	if ((le32toh(__atomic_load_n(&q->next->end, __ATOMIC_ACQUIRE)) & NVME_PHASE) == q->phase)
 		return 0;
 	if (poll(&p, 1, timeout_ms) < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -318,7 +241,7 @@ int nvme_drain(struct nvme_queue *q, struct err *e)
 	int bad = 0;
 
 	nvme_ring(q);
-	while (q->inflight) {
+	while (nvme_inflight(q)) {
 		int n = nvme_poll(q, done, COUNT(done));
 		if (n < 0)
 			return drain_error(n, e);
@@ -335,7 +258,7 @@ int nvme_drain(struct nvme_queue *q, struct err *e)
 	return bad;
 }
 
-const char *nvme_status_text(uint16_t status, char buf[32])
+const char *nvme_status_text(uint32_t status, char buf[32])
 {
 	static const struct {
 		uint16_t status;
@@ -352,6 +275,7 @@ const char *nvme_status_text(uint16_t status, char buf[32])
 		{NVME_HOST_ABORTED, "aborted by a reset"},
 	};
 
+	status &= NVME_STATUS_MASK;
 	for (size_t i = 0; i < COUNT(texts); i++)
 		if (texts[i].status == status)
 			return texts[i].text;
@@ -371,7 +295,8 @@ int nvme_queue_new(struct nvme_queue *q, struct attachment *a, unsigned depth, u
 	uint64_t lists = cq_offset(depth) + align_up(cq_depth * sizeof(struct nvme_cqe), NVME_PAGE);
 
 	*q = (struct nvme_queue){.event_fd = -1, .mask = depth - 1, .cq_mask = cq_depth - 1};
-	q->slots = calloc(depth, sizeof(*q->slots));
+	/* One piece: the places, then what their lists begin with. */
+	q->slots = calloc(depth, sizeof(*q->slots) + sizeof(*q->list_pages));
 	if (!q->slots)
 		return err_set(e, -ENOMEM, "nvme: a queue");
 	int r = dma_buf_new(a, lists + (uint64_t)depth * NVME_PAGE, UINT64_MAX, &q->mem, e);
@@ -380,9 +305,11 @@ int nvme_queue_new(struct nvme_queue *q, struct attachment *a, unsigned depth, u
 		q->slots = NULL;
 		return r;
 	}
+	q->list_pages = (void *)(q->slots + depth);
 	uint8_t *mem = q->mem.mem;
 	q->sq = (void *)mem;
 	q->cq = (const void *)(mem + cq_offset(depth));
+	q->cq_end = q->cq + cq_depth;
 	q->lists = (void *)(mem + lists);
 	q->lists_iova = q->mem.iova + lists;
 	return 0;
@@ -398,15 +325,22 @@ void nvme_queue_start(struct nvme_queue *q, uint32_t nsid)
 	uint8_t *mem = q->mem.mem;
 
 	memset(mem, 0, (size_t)((uint8_t *)q->lists - mem));
-	for (uint32_t i = 0; i <= q->mask; i++)
+	for (uint32_t i = 0; i <= q->mask; i++) {
 		q->sq[i].nsid = htole32(nsid);
-	q->tail = q->rung = q->head = q->unread = 0;
-	q->phase = 1;
+		q->sq[i].cdw0 = htole32(i << 16);
+	}
+	q->next = q->cq;
+	q->tail = q->rung = q->unread = 0;
 	q->until_look = POLLS_A_LOOK;
 	q->epoch_ms = now_ms();
+	q->epoch += !q->epoch;
+	runs(q);
+	if (!nvme_inflight(q))
+		return;
 	/* Identifiers of before stay taken until nvme_poll() has told of them. */
-	q->state = q->inflight ? NVME_QUEUE_ABORTS : NVME_QUEUE_RUNS;
-	q->limit = q->inflight ? 0 : q->mask;
+	q->state = NVME_QUEUE_ABORTS;
+	q->max_blocks = 0;
+	q->phase = NO_PHASE;
 }
 
 int nvme_queue_free(struct nvme_queue *q, struct attachment *a)

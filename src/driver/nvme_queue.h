@@ -20,26 +20,26 @@ struct err;
  * queue's doorbell only when half of it is used up; no lock, and no look at the clock.
  *
  * Deadlines without a clock: the queue counts epochs of 100 ms, a command remembers the one it was
- * sent in. Only every 256th nvme_poll() reads the clock, and one such look adds at most one epoch:
- * a queue that nobody looked at for an hour does not time out what was sent before that.
+ * sent in. The clock is looked at once a round of the completion ring, and by every 256th nvme_poll()
+ * that finds nothing; one look adds at most one epoch: a queue that nobody polled for an hour does
+ * not time out what was sent before that.
  */
 struct nvme_done {
 	uint64_t tag;
 	uint32_t result;
-	uint16_t status; /* NVME_OK, or what went wrong (nvme_status_text()) */
+	uint32_t status; /* NVME_OK, or what went wrong: type and code by NVME_STATUS_MASK */
 };
 
 struct nvme_slot {
 	uint64_t tag;
-	uint64_t list_page; /* I/O address that the PRP list starts at; 0 none */
-	uint32_t epoch;
-	uint16_t list_count;
-	uint16_t busy;
+	uint32_t epoch; /* that the command was sent in; 0: the place is free */
+	uint32_t
+		list_count; /* entries of the place's PRP list that are right, from list_pages on */
 };
 
 /* Where a doorbell is: mapped, shadowed in memory, or behind a call. */
 struct nvme_bell {
-	volatile uint32_t *at; /* NULL: by window_put32() */
+	volatile uint32_t *at; /* NULL: shadowed, or by window_put32() */
 	volatile uint32_t *shadow; /* NULL: none */
 	volatile uint32_t *event; /* the device wants to be told when the shadow passes this */
 	uint32_t off;
@@ -54,20 +54,20 @@ enum nvme_queue_state {
 
 struct nvme_queue {
 	struct nvme_sqe *sq;
-	const struct nvme_cqe *cq;
+	const struct nvme_cqe *next; /* completion */
+	const struct nvme_cqe *cq, *cq_end;
 	struct nvme_slot *slots;
 	uint32_t tail, mask; /* of the submission queue */
 	uint32_t rung; /* tail that the device knows */
-	uint32_t head, cq_mask;
 	uint32_t phase; /* that a new completion has */
-	uint32_t inflight, limit;
 	uint32_t unread; /* completions taken that the device does not know of */
-	uint32_t epoch;
-	uint32_t until_look; /* calls of nvme_poll() */
+	uint32_t epoch; /* never 0 */
+	uint32_t until_look; /* calls of nvme_poll() that find nothing */
 	enum nvme_queue_state state;
-	uint32_t max_blocks;
+	uint32_t max_blocks; /* of one command; 0: the queue takes none */
 	uint32_t block_shift;
-	uint64_t blocks;
+	uint64_t blocks; /* of the namespace, >= max_blocks */
+	uint64_t *list_pages; /* I/O address that each PRP list starts at */
 	uint64_t *lists;
 	uint64_t lists_iova;
 	struct nvme_bell sq_bell, cq_bell;
@@ -75,6 +75,8 @@ struct nvme_queue {
 	/* Seldom used. */
 	struct window *bar;
 	unsigned number;
+	uint32_t cq_mask;
+	uint32_t may_blocks; /* max_blocks while the queue runs */
 	int error;
 	int event_fd; /* -1: polled */
 	int64_t epoch_ms; /* when the epoch began */
@@ -82,26 +84,13 @@ struct nvme_queue {
 	struct dma_buf mem;
 };
 
-/*
- * @blocks at @lba, into or out of @b from @off on (a multiple of 4). Nothing is sent before
- * nvme_ring(). @tag comes back in struct nvme_done.
- * Return: 0; -EAGAIN the queue is full, or the next place is still in use; -ERANGE outside the
- * buffer, the namespace, or what one command can carry; what broke the queue.
- */
-int nvme_read(struct nvme_queue *q, const struct dma_buf *b, uint64_t off, uint64_t lba,
-	uint32_t blocks, uint64_t tag);
-int nvme_write(struct nvme_queue *q, const struct dma_buf *b, uint64_t off, uint64_t lba,
-	uint32_t blocks, uint64_t tag);
 int nvme_flush(struct nvme_queue *q, uint64_t tag);
 
-/* Tells the device what has been queued since the last time. */
-void nvme_ring(struct nvme_queue *q);
+/* How many commands are under way, or not told of yet. */
+unsigned nvme_inflight(const struct nvme_queue *q);
 
-/*
- * What is done, at most @max. Return: how many; -ETIMEDOUT a command is overdue; -ENODEV the device
- * is gone; -EIO the controller reports a fatal error; -EPROTO it completed what nobody sent.
- */
-int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsigned max);
+/* The completion queue's doorbell. */
+void nvme_tell_head(struct nvme_queue *q);
 
 /* Sleeps until an interrupt, at most @timeout_ms; polled, returns at once. Return: 0, -errno. */
 int nvme_wait(struct nvme_queue *q, int timeout_ms);
@@ -113,7 +102,7 @@ int nvme_wait(struct nvme_queue *q, int timeout_ms);
 int nvme_drain(struct nvme_queue *q, struct err *e);
 
 /* "data transfer error"; for statuses without a name their number, in @buf. */
-const char *nvme_status_text(uint16_t status, char buf[32]);
+const char *nvme_status_text(uint32_t status, char buf[32]);
 
 /* For nvme.c: makes the rings of @depth and @cq_depth entries; starts over with empty ones. */
 int nvme_queue_new(struct nvme_queue *q, struct attachment *a, unsigned depth, unsigned cq_depth,

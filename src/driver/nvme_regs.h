@@ -28,12 +28,21 @@
 #define NVME_DOORBELLS 0x1000
 
 struct nvme_sqe {
-	uint32_t cdw0; /* opcode, command identifier << 16 */
+	union {
+		uint8_t opcode;
+		uint32_t cdw0; /* opcode, command identifier << 16 */
+	};
 	uint32_t nsid;
 	uint32_t cdw2, cdw3;
 	uint64_t mptr;
 	uint64_t prp1, prp2;
-	uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
+	union {
+		struct {
+			uint32_t cdw10, cdw11;
+		};
+		uint64_t slba; /* of reads and writes */
+	};
+	uint32_t cdw12, cdw13, cdw14, cdw15;
 };
 _Static_assert(sizeof(struct nvme_sqe) == 64, "§4.2");
 
@@ -42,8 +51,13 @@ struct nvme_cqe {
 	uint32_t reserved;
 	uint16_t sq_head;
 	uint16_t sq_id;
-	uint16_t cid;
-	uint16_t status; /* bit 0: phase */
+	union {
+		struct {
+			uint16_t cid;
+			uint16_t status; /* bit 0: phase */
+		};
+		uint32_t end; /* both, in one access */
+	};
 };
 _Static_assert(sizeof(struct nvme_cqe) == 16, "§4.6");
 
@@ -87,6 +101,7 @@ enum nvme_command { NVME_FLUSH = 0x00, NVME_WRITE = 0x01, NVME_READ = 0x02 };
 #define NVME_UNRECOVERED_READ 0x281
 #define NVME_HOST_ABORTED 0x371 /* by the driver, when a reset ended the command */
 #define NVME_STATUS_MASK 0x7ff
+#define NVME_PHASE 0x10000u /* in the entry's last word */
 
 #define NVME_PAGE 4096u
 #define NVME_SQ_BELL(queue, stride) (NVME_DOORBELLS + 2 * (queue) * (4u << (stride)))

@@ -2,6 +2,7 @@
 /* Everything that the edu driver does, on the device that was handed over. */
 #include "base/err.h"
 #include "driver/edu.h"
+#include "driver/edu_regs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static int fault(const char *what)
 
 static int copies(struct edu *d)
 {
-	uint8_t out[4096], in[4096];
+	uint8_t out[EDU_MEMORY_USABLE], in[EDU_MEMORY_USABLE];
 
 	for (unsigned i = 0; i < sizeof(out); i++)
 		out[i] = (uint8_t)(i * 13 + (i >> 8));

@@ -68,7 +68,7 @@ END_TEST
 
 START_TEST(copies_both_ways)
 {
-	char out[4096], in[4096];
+	char out[EDU_MEMORY_USABLE], in[EDU_MEMORY_USABLE];
 
 	for (unsigned i = 0; i < 3; i++) {
 		set_up(ways[i]);

@@ -116,7 +116,7 @@ START_TEST(refuses_what_lies_outside)
 	ck_assert_int_eq(nvme_read(q, &b.buf, 0, UINT64_MAX, 2, 1), -ERANGE);
 	ck_assert_int_eq(nvme_read(q, &b.buf, b.buf.size - 508, 0, 1, 1), -ERANGE);
 	ck_assert_int_eq(nvme_read(q, &b.buf, 2, 0, 1, 1), -ERANGE);
-	ck_assert_uint_eq(q->inflight, 0);
+	ck_assert_uint_eq(nvme_inflight(q), 0);
 	tear_down();
 }
 END_TEST
@@ -230,7 +230,7 @@ static void breaks_and_recovers(enum model_fault fault, int code)
 	ck_assert_int_eq(nvme_read(q, &b.buf, 0, 0, 1, 9), code);
 	ck_assert_int_eq(nvme_poll(q, done, 8), code);
 	ck_assert_msg(nvme_recover(&b.nvme, &e) == 0, "%s", e.msg);
-	int n = q->inflight ? nvme_poll(q, done, 8) : 0;
+	int n = nvme_inflight(q) ? nvme_poll(q, done, 8) : 0;
 	for (int i = 0; i < n; i++) {
 		ck_assert_uint_eq(done[i].status, NVME_HOST_ABORTED);
 		ck_assert_uint_eq(seen & 1u << done[i].tag, 0);
