@@ -14,6 +14,7 @@
  * The journal entry is the lease: it lives from before the first write until the release.
  */
 
+#include "pci/config.h"
 #include "pci/device.h"
 
 #include <stdbool.h>
@@ -55,6 +56,7 @@ struct bind_target {
 	bool has_id; /* @vendor:@device must match, or it is refused */
 	uint16_t vendor;
 	uint16_t device;
+	uint8_t bar[PCI_BAR_COUNT]; /* size each is to have, by bind_resize_code(); 0: as it is */
 };
 
 struct bind_request {
@@ -64,6 +66,11 @@ struct bind_request {
 	const char *const *allow; /* checks to lift, by name: "net", "block", … */
 	size_t allow_count;
 	bool only; /* touch no device but the targets: siblings must be viable */
+	/*
+	 * The targets are claimed: what an override of this name, or none, kept from all drivers
+	 * goes to the one that fits when it is released. NULL: they are not.
+	 */
+	const char *claimed;
 	struct bind_owner owner; /* pid 0: kept until `usher release` */
 	uid_t uid; /* owner of the /dev/vfio nodes; (uid_t)-1: as they are */
 	gid_t gid; /* (gid_t)-1: as they are */
@@ -82,6 +89,8 @@ struct bind_member {
 	char driver[PCI_NAME_MAX]; /* goes to; "" when it stays */
 	char module
 		[PCI_NAME_MAX]; /* that brings the driver: a module's name need not be a driver's */
+	char framebuffer[PCI_NAME_MAX]; /* in a BAR of it, let go first: "DRIVER/NAME"; "" none */
+	uint8_t bar[PCI_BAR_COUNT]; /* BARs to resize, as in struct bind_target */
 };
 
 struct bind_group {

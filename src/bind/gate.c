@@ -170,7 +170,7 @@ static int gate_denylist(struct bind_case *c, const struct pci_device *d, const 
 static int gate_sriov(struct bind_case *c, const struct pci_device *d, const char *address)
 {
 	static const struct problem_kind sriov = {"sriov", PROBLEM_REFUSES,
-		"lend its virtual functions, or remove them: write 0 to sriov_numvfs"};
+		"lend its virtual functions, or remove them: usher vfs ADDRESS 0"};
 	char path[FILE_PATH_MAX];
 	uint64_t count = 0;
 

@@ -2,7 +2,9 @@
 #include "bind/give.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "bind/framebuffer.h"
 #include "bind/module.h"
+#include "bind/resize.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -88,6 +90,26 @@ static int rebind(struct bind_work *w, struct pci_address a, const char *driver,
 	return write_driver(w, driver, "bind", a, e);
 }
 
+/*
+ * No override, and the kernel's choice of a driver; that none is loaded is no error there.
+ * @was: NULL when nobody remembers.
+ */
+static int probe(
+	struct bind_work *w, const struct pci_device *d, const struct bind_was *was, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	int r = write_device(w, d->address, "driver_override", "", e);
+	if (r == 0 && d->driver[0])
+		r = write_driver(w, d->driver, "unbind", d->address, e);
+	if (r == 0 && was)
+		r = bind_resize_back(w, was, e);
+	if (r == 0)
+		r = bind_work_write(w, "/sys/bus/pci/drivers_probe",
+			pci_address_format(d->address, address), e);
+	return r;
+}
+
 static int move(struct bind_work *w, const struct bind_was *was, const struct pci_device *d,
 	const char *driver, struct err *e)
 {
@@ -97,6 +119,9 @@ static int move(struct bind_work *w, const struct bind_was *was, const struct pc
 		r = write_device(w, was->address, "driver_override", was->override, e);
 	if (r == 0 && d->driver[0] && strcmp(d->driver, driver) != 0)
 		r = write_driver(w, d->driver, "unbind", was->address, e);
+	/* Under its first driver a BAR is that driver's business. */
+	if (r == 0 && (!d->driver[0] || strcmp(d->driver, driver) != 0))
+		r = bind_resize_back(w, was, e);
 	if (r == 0 && driver[0] && strcmp(d->driver, driver) != 0)
 		r = rebind(w, was->address, driver, e);
 	return r;
@@ -134,12 +159,15 @@ static int give_member(struct bind_work *w, const struct bind_was *was, enum bin
 		say_left(g, why);
 		return 0;
 	}
-	r = move(w, was, &d, driver, e);
+	bool fitting = !strcmp(driver, BIND_DRIVER_FITTING);
+	r = fitting ? probe(w, &d, was, e) : move(w, was, &d, driver, e);
 	if (r == 0)
 		restore_settings(w, was);
+	if (r == 0 && how == BIND_RETURN_DRIVER)
+		bind_framebuffer_back(w, was->framebuffer);
 	if (pci_device_read(w->env->host, was->address, &d, r < 0 ? NULL : e) == 0) {
 		(void)snprintf(g->to, sizeof(g->to), "%s", d.driver);
-		if (r == 0 && strcmp(d.driver, driver) != 0)
+		if (r == 0 && !fitting && strcmp(d.driver, driver) != 0)
 			r = err_say(e, -EIO, "is on '%s', not on '%s'", d.driver, driver);
 	}
 	return r < 0 ? err_in(e, r, "%s", address) : 0;
@@ -188,12 +216,7 @@ int bind_give_away(
 	ret->address = d->address;
 	(void)snprintf(ret->from, sizeof(ret->from), "%s", d->driver);
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", d->driver);
-	int r = write_device(w, d->address, "driver_override", "", e);
-	if (r == 0)
-		r = write_driver(w, d->driver, "unbind", d->address, e);
-	/* Which driver fits is the kernel's to say; none may be loaded, which is no error there. */
-	if (r == 0)
-		r = bind_work_write(w, "/sys/bus/pci/drivers_probe", address, e);
+	int r = probe(w, d, NULL, e);
 	if (pci_device_read(w->env->host, d->address, &now, NULL) == 0)
 		(void)snprintf(ret->to, sizeof(ret->to), "%s", now.driver);
 	if (r < 0) {

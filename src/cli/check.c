@@ -37,7 +37,8 @@ static void print_finding(const struct check_finding *f)
 	/* What the text said already need not be seen twice. */
 	bool more = f->value[0] && !strstr(f->text, f->value);
 	if (f->path[0])
-		(void)printf("      seen: %s%s%s\n", f->path, more ? ": " : "", more ? f->value : "");
+		(void)printf(
+			"      seen: %s%s%s\n", f->path, more ? ": " : "", more ? f->value : "");
 	if (f->fix[0])
 		(void)printf("      do:   %s\n", f->fix);
 }

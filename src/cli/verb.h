@@ -27,10 +27,17 @@ enum leave {
 
 extern const struct verb verb_list;
 extern const struct verb verb_show;
+extern const struct verb verb_snapshot;
+extern const struct verb verb_prove;
 extern const struct verb verb_check;
 extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;
+extern const struct verb verb_vfs;
+extern const struct verb verb_claim;
+extern const struct verb verb_unclaim;
+extern const struct verb verb_claims;
+extern const struct verb verb_apply;
 extern const struct verb verb_run;
 extern const struct verb verb_compat;
 

@@ -22,11 +22,13 @@ struct vfio_container;
 struct vfio_container_ops {
 	/* ioctl(2) of linux/vfio.h. Return: what the ioctl returns, -errno. */
 	int (*call)(struct vfio_container *c, unsigned long request, void *arg);
+	void (*close)(struct vfio_container *c); /* NULL: close(2) is all there is to do */
 };
 
 struct vfio_container {
 	const struct vfio_container_ops *ops;
-	int fd; /* -1: a model, or none */
+	int fd; /* -1: none */
+	void *model; /* the model's own */
 };
 
 #define VFIO_CONTAINER_NONE ((struct vfio_container){.fd = -1})
