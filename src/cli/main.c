@@ -17,6 +17,7 @@ static const struct verb *const verbs[] = {
 	&verb_show,
 	&verb_snapshot,
 	&verb_check,
+	&verb_prove,
 	&verb_bind,
 	&verb_release,
 	&verb_vfs,
