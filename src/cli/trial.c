@@ -5,7 +5,7 @@
 #include "cli/card.h"
 #include "cli/describe.h"
 #include "pci/host.h"
-#include "vfio/hot.h"
+#include "vfio/hotreset.h"
 #include "vfio/irq.h"
 
 #include <errno.h>
@@ -222,7 +222,9 @@ bool trial_hot_reset(struct trial *t)
 	uint64_t since = card_clock();
 	struct err e = {0};
 
-	int r = vfio_hot_reset(&t->device, &t->group, &e);
+	int r = vfio_hotreset(&t->device, &t->group.fd, 1);
+	if (r < 0)
+		(void)err_set(&e, r, "reset the bus of the device");
 	return judge_reset(t, "hot reset", r, since, &e);
 }
 
