@@ -22,6 +22,7 @@ static const struct verb *const verbs[] = {
 	&verb_release,
 	&verb_vfs,
 	&verb_run,
+	&verb_exec,
 	&verb_restore,
 	&verb_claim,
 	&verb_unclaim,
