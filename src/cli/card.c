@@ -3,7 +3,6 @@
 #include "cli/json.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -40,7 +39,7 @@ static size_t count(const struct card *c, enum card_mark mark)
 	return n;
 }
 
-int card_passed(const struct card *c)
+bool card_passed(const struct card *c)
 {
 	return count(c, CARD_FAILED) == 0 && c->resets_passed > 0;
 }
@@ -49,7 +48,9 @@ const char *card_verdict(const struct card *c)
 {
 	if (card_passed(c))
 		return "it survives: a second guest will find it as the first one did";
-	if (c->resets && c->resets_passed)
+	if (!c->tried)
+		return "it was not tried";
+	if (c->resets_passed)
 		return "it can be lent, with care: not all that was tried went well";
 	return c->resets ? "it does not survive its first guest: no way to reset it works"
 			 : "it cannot be wiped between two guests: it has no way to be reset";

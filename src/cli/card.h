@@ -2,6 +2,7 @@
 #ifndef CLI_CARD_H
 #define CLI_CARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ struct card_step {
 struct card {
 	size_t count;
 	struct card_step steps[CARD_STEPS_MAX];
+	bool tried; /* it could be opened */
 	unsigned resets; /* ways to reset it that were tried */
 	unsigned resets_passed;
 };
@@ -39,7 +41,7 @@ void card_add(struct card *c, const char *name, enum card_mark mark, uint64_t si
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* Whether nothing failed, and it can be reset. */
-int card_passed(const struct card *c);
+bool card_passed(const struct card *c);
 
 /* One sentence. */
 const char *card_verdict(const struct card *c);

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 /*
  * The whole of a device's loan, played through: gate, bind, reset by each way, interrupts, return.
@@ -37,6 +36,7 @@ struct proving {
 	struct card card;
 	bool dry_run;
 	bool json;
+	bool numeric;
 	const char *host;
 	const char *snapshot;
 	char *archive; /* the host before the trial, for @snapshot */
@@ -212,7 +212,7 @@ static void print_refusals(const struct proving *p)
 
 static void print_text(const struct proving *p)
 {
-	struct names *n = names_new();
+	struct names *n = p->numeric ? NULL : names_new();
 	char address[PCI_ADDRESS_TEXT], name[2 * NAMES_TEXT];
 
 	names_both(n, &p->was, name, sizeof(name));
@@ -231,8 +231,7 @@ static void print_text(const struct proving *p)
 static int print_json(const struct proving *p, struct err *e)
 {
 	struct json *doc = NULL;
-	struct utsname kernel;
-	char text[32];
+	char text[128];
 
 	int r = json_new(1, &doc, e);
 	if (r < 0)
@@ -241,8 +240,9 @@ static int print_json(const struct proving *p, struct err *e)
 	(void)snprintf(text, sizeof(text), "%04x:%04x", p->was.vendor, p->was.device);
 	json_put_text(doc, "id", text);
 	json_put_text(doc, "class_name", pci_class_name(p->was.class));
-	if (uname(&kernel) == 0)
-		json_put_text(doc, "kernel", kernel.release);
+	bool told =
+		host_read_text(p->env.host, "/proc/sys/kernel/osrelease", text, sizeof(text)) > 0;
+	json_put_text(doc, "kernel", told ? text : NULL);
 	json_put_text(doc, "usher", USHER_VERSION);
 	json_put_flag(doc, "refused", p->plan.refusals != 0);
 	json_put_flag(doc, "dry_run", p->dry_run);
@@ -300,22 +300,24 @@ static int run_all(struct proving *p)
 	return status;
 }
 
-enum { JSON = 1, SNAPSHOT, TIMEOUT, DRY_RUN, HOST };
+enum { JSON = 'j', NUMERIC = 'n', SNAPSHOT = 1, TIMEOUT, DRY_RUN, HOST };
 
 static int parse(const struct verb *v, int argc, char **argv, struct proving *p)
 {
 	static const struct option takes[] = {
 		{"json", no_argument, NULL, JSON},
+		{"numeric", no_argument, NULL, NUMERIC},
 		{"snapshot", required_argument, NULL, SNAPSHOT},
 		{"timeout", required_argument, NULL, TIMEOUT},
 		{"dry-run", no_argument, NULL, DRY_RUN},
 		{"host", required_argument, NULL, HOST},
 		{0},
 	};
-	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "jn"};
 	int c = OPTION_END, r = 0;
 
 	while (r == 0 && (c = option_next(&o)) > 0) {
+		p->numeric = p->numeric || c == NUMERIC;
 		p->json = p->json || c == JSON;
 		p->dry_run = p->dry_run || c == DRY_RUN;
 		if (c == SNAPSHOT)
@@ -384,7 +386,8 @@ const struct verb verb_prove = {
 		"\n"
 		"Exit status: 0 all went well, 1 something did not, 3 refused.\n"
 		"\n"
-		"  --json           the card for programs\n"
+		"  -n, --numeric    ids instead of names\n"
+		"  -j, --json       the card for programs\n"
 		"  --snapshot FILE  also write a snapshot of the host, with the card in it, to "
 		"share\n"
 		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"

@@ -55,6 +55,7 @@ int trial_open(struct host *h, int group, struct pci_address a, struct card *car
 		trial_close(&t);
 		return r;
 	}
+	card->tried = true;
 	card_add(card, "open", CARD_PASSED, since, "through /dev/vfio/%d", group);
 	*ret = t;
 	return 0;
