@@ -25,7 +25,7 @@ PORTS = ["control", "stdin", "stdout", "stderr", "qmp"]
 KERNEL_COMMAND_LINE = [
     "console=ttyS0", "quiet", "loglevel=4",
     "panic=-1", "oops=panic",  # an oops ends the boot at once: nothing that ran after it counts
-    "mitigations=off", "nokaslr", "no_timer_check", "audit=0", "apparmor=0",
+    "mitigations=off", "nokaslr", "norandmaps", "no_timer_check", "audit=0", "apparmor=0",
     "random.trust_cpu=on", "cryptomgr.notests", "rcupdate.rcu_expedited=1",
 ]
 

@@ -14,6 +14,7 @@
  * The journal entry is the lease: it lives from before the first write until the release.
  */
 
+#include "pci/config.h"
 #include "pci/device.h"
 
 #include <stdbool.h>
@@ -55,6 +56,7 @@ struct bind_target {
 	bool has_id; /* @vendor:@device must match, or it is refused */
 	uint16_t vendor;
 	uint16_t device;
+	uint8_t bar[PCI_BAR_COUNT]; /* size each is to have, by bind_resize_code(); 0: as it is */
 };
 
 struct bind_request {
@@ -82,6 +84,8 @@ struct bind_member {
 	char driver[PCI_NAME_MAX]; /* goes to; "" when it stays */
 	char module
 		[PCI_NAME_MAX]; /* that brings the driver: a module's name need not be a driver's */
+	char framebuffer[PCI_NAME_MAX]; /* in a BAR of it, let go first: "DRIVER/NAME"; "" none */
+	uint8_t bar[PCI_BAR_COUNT]; /* BARs to resize, as in struct bind_target */
 };
 
 struct bind_group {

@@ -135,7 +135,7 @@ static int gate_platform(struct bind_case *c, const struct pci_device *d, const 
 }
 
 /* drivers/vfio/pci/vfio_pci.c, vfio_pci_dev_in_denylist(): DMA that escapes, or hangs the host. */
-static bool denylisted(const struct pci_device *d)
+bool bind_denylisted(const struct pci_device *d)
 {
 	static const uint16_t intel[] = {
 		0x0435, 0x0443, /* QAT DH895xCC and its VF */
@@ -157,7 +157,7 @@ static int gate_denylist(struct bind_case *c, const struct pci_device *d, const 
 		"only"};
 	char value[8];
 
-	if (!denylisted(d) ||
+	if (!bind_denylisted(d) ||
 		(host_read_text(c->env->host, "/sys/module/vfio_pci/parameters/disable_denylist",
 			 value, sizeof(value)) == 1 &&
 			value[0] == 'Y'))
@@ -170,7 +170,7 @@ static int gate_denylist(struct bind_case *c, const struct pci_device *d, const 
 static int gate_sriov(struct bind_case *c, const struct pci_device *d, const char *address)
 {
 	static const struct problem_kind sriov = {"sriov", PROBLEM_REFUSES,
-		"lend its virtual functions, or remove them: write 0 to sriov_numvfs"};
+		"lend its virtual functions, or remove them: usher vfs ADDRESS 0"};
 	char path[FILE_PATH_MAX];
 	uint64_t count = 0;
 
@@ -196,7 +196,9 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 			fix, sizeof(fix), "free it, or take it all the same: --allow=%s", o->check);
 		const struct problem_kind kind = {o->check,
 			o->absolute ? PROBLEM_REFUSES : PROBLEM_LIFTABLE,
-			o->absolute ? "the host needs it: nothing lifts this" : fix};
+			!o->absolute                ? fix
+			: !strcmp(o->check, "vfio") ? "end what has it open: nothing lifts this"
+						    : "the host needs it: nothing lifts this"};
 		r = bind_problem_add(c->plan, c->q, &kind, address, "%s: %s", o->object, o->text);
 	}
 	holds_fini(&holds);
@@ -247,6 +249,18 @@ static int gate_sibling(struct bind_case *c, const struct pci_device *d, const c
 		"shares the group and is on %s, so it would have to come along", d->driver);
 }
 
+/* Whoever writes to such a device would wait with the others (pci/locked.h). */
+static int gate_lock(struct bind_case *c, const struct pci_device *d, const char *address)
+{
+	static const struct problem_kind locked = {"locked", PROBLEM_REFUSES,
+		"end who uses it: an unbind waits for him; else dmesg says which driver hangs"};
+
+	if (!d->is_locked)
+		return 0;
+	return bind_problem_add(c->plan, c->q, &locked, address,
+		"the kernel is at work on it and does not come back: its lock is kept");
+}
+
 static int gate_member(struct bind_case *c, const struct bind_member *m)
 {
 	char address[PCI_ADDRESS_TEXT];
@@ -256,6 +270,8 @@ static int gate_member(struct bind_case *c, const struct bind_member *m)
 	if (d->is_bridge)
 		return 0;
 	int r = gate_platform(c, d, address);
+	if (r == 0)
+		r = gate_lock(c, d, address);
 	if (r < 0)
 		return r;
 	if (m->act == BIND_ACT_STAYS)

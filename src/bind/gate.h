@@ -30,6 +30,9 @@ int bind_group_of(struct host *h, struct pci_address a);
 /* Classes that carry the host itself: no member of such a class is ever taken as a sibling. */
 bool bind_class_is_platform(uint32_t class);
 
+/* Whether vfio-pci refuses a device for what it could do, until its disable_denylist is set. */
+bool bind_denylisted(const struct pci_device *d);
+
 /* The VFIO drivers, vfio-pci and its variants: they make a vfio-dev folder. */
 bool bind_on_vfio(struct host *h, const struct pci_device *d);
 

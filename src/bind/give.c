@@ -2,7 +2,9 @@
 #include "bind/give.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "bind/framebuffer.h"
 #include "bind/module.h"
+#include "bind/resize.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -97,6 +99,9 @@ static int move(struct bind_work *w, const struct bind_was *was, const struct pc
 		r = write_device(w, was->address, "driver_override", was->override, e);
 	if (r == 0 && d->driver[0] && strcmp(d->driver, driver) != 0)
 		r = write_driver(w, d->driver, "unbind", was->address, e);
+	/* Under its first driver a BAR is that driver's business. */
+	if (r == 0 && (!d->driver[0] || strcmp(d->driver, driver) != 0))
+		r = bind_resize_back(w, was, e);
 	if (r == 0 && driver[0] && strcmp(d->driver, driver) != 0)
 		r = rebind(w, was->address, driver, e);
 	return r;
@@ -137,6 +142,8 @@ static int give_member(struct bind_work *w, const struct bind_was *was, enum bin
 	r = move(w, was, &d, driver, e);
 	if (r == 0)
 		restore_settings(w, was);
+	if (r == 0 && how == BIND_RETURN_DRIVER)
+		bind_framebuffer_back(w, was->framebuffer);
 	if (pci_device_read(w->env->host, was->address, &d, r < 0 ? NULL : e) == 0) {
 		(void)snprintf(g->to, sizeof(g->to), "%s", d.driver);
 		if (r == 0 && strcmp(d.driver, driver) != 0)

@@ -62,6 +62,11 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 		(void)fprintf(f, "to %s\ndriver %s\noverride %s\ncontrol %s\nreset_method %s\n",
 			or_dash(m->to), or_dash(m->driver), or_dash(m->override),
 			or_dash(m->control), or_dash(m->reset_method));
+		if (m->framebuffer[0])
+			(void)fprintf(f, "framebuffer %s\n", m->framebuffer);
+		for (unsigned k = 0; k < PCI_BAR_COUNT; k++)
+			if (m->bar[k])
+				(void)fprintf(f, "bar %u %u\n", k, m->bar[k] - 1u);
 	}
 	(void)fprintf(f, "end\n");
 	if (fclose(f) != 0) {
@@ -218,6 +223,54 @@ static void read_identity(struct reader *rd, struct bind_was *m)
 	m->class = (uint32_t) class;
 }
 
+static bool next_is(const struct reader *rd, const char *key)
+{
+	size_t len = strlen(key);
+
+	return !rd->bad && !strncmp(rd->next, key, len) && rd->next[len] == ' ';
+}
+
+/* "efi-framebuffer/efi-framebuffer.0" */
+static void read_framebuffer(struct reader *rd, char ret[PCI_NAME_MAX])
+{
+	const char *key = "framebuffer";
+
+	ret[0] = '\0';
+	if (!next_is(rd, key))
+		return;
+	char *value = value_of(rd, key);
+	char *slash = value ? strchr(value, '/') : NULL;
+	if (!slash || strlen(value) >= PCI_NAME_MAX) {
+		rd->bad = key;
+		return;
+	}
+	*slash = '\0';
+	if (bind_name_ok(value) && bind_name_ok(slash + 1))
+		(void)snprintf(ret, PCI_NAME_MAX, "%s/%s", value, slash + 1);
+	else
+		rd->bad = key;
+}
+
+/* "1 8": a line for each BAR that was resized, in their order. */
+static void read_bars(struct reader *rd, uint8_t ret[PCI_BAR_COUNT])
+{
+	uint64_t least = 0;
+
+	while (next_is(rd, "bar")) {
+		char *save = NULL;
+		char *index = strtok_r(value_of(rd, "bar"), " ", &save);
+		char *power = index ? strtok_r(NULL, "", &save) : NULL;
+		uint64_t i = number(rd, "bar", index, PCI_BAR_COUNT - 1);
+		uint64_t n = number(rd, "bar", power, 43);
+		if (i < least)
+			rd->bad = "bar";
+		if (rd->bad)
+			return;
+		ret[i] = (uint8_t)(n + 1);
+		least = i + 1;
+	}
+}
+
 static void read_members(struct reader *rd, struct bind_entry *n)
 {
 	for (size_t i = 0; !rd->bad && i < n->count; i++) {
@@ -228,6 +281,8 @@ static void read_members(struct reader *rd, struct bind_entry *n)
 		read_name(rd, "override", m->override);
 		read_name(rd, "control", m->control);
 		read_methods(rd, "reset_method", m->reset_method);
+		read_framebuffer(rd, m->framebuffer);
+		read_bars(rd, m->bar);
 	}
 }
 

@@ -25,6 +25,8 @@
  *	override -
  *	control auto			power/control
  *	reset_method flr bus
+ *	framebuffer efi-framebuffer/efi-framebuffer.0	only when there was one
+ *	bar 1 8				size before, 2^8 MiB; a line for each that was resized
  *	end
  */
 
@@ -46,6 +48,8 @@ struct bind_was {
 	char override[PCI_NAME_MAX];
 	char control[PCI_NAME_MAX];
 	char reset_method[PCI_NAME_MAX];
+	char framebuffer[PCI_NAME_MAX]; /* "": none; see struct bind_member */
+	uint8_t bar[PCI_BAR_COUNT]; /* 0: not resized; see bind/resize.h */
 };
 
 struct bind_entry {

@@ -87,7 +87,7 @@ struct leases {
 	const struct bind_env *env;
 	struct bind_lease *list;
 	size_t count;
-	char boot[BIND_BOOT_MAX];
+	char boot[BIND_BOOT_MAX]; /* read when there is an entry: snapshots without one need none */
 };
 
 static int add_lease(void *arg, const char *name)
@@ -100,13 +100,16 @@ static int add_lease(void *arg, const char *name)
 	/* "12.new" is what a crash left of file_replace(). */
 	if (num_parse(name, 10, INT32_MAX, &group) < 0)
 		return 0;
+	int r = l->boot[0] ? 0 : bind_boot_id(l->env->host, l->boot, NULL);
+	if (r < 0)
+		return r;
 	struct bind_lease *list = reallocarray(l->list, l->count + 1, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	l->list = list;
 	struct bind_lease *lease = &list[l->count];
 	*lease = (struct bind_lease){.group = (int)group};
-	int r = bind_journal_read(l->env, lease->group, &n, &why);
+	r = bind_journal_read(l->env, lease->group, &n, &why);
 	if (r == -ENOENT) /* released while we look */
 		return 0;
 	if (r == 0) {
@@ -135,10 +138,7 @@ int bind_leases(
 	struct leases l = {.env = env};
 	char path[FILE_PATH_MAX];
 
-	int r = bind_boot_id(env->host, l.boot, e);
-	if (r < 0)
-		return r;
-	r = file_path(path, sizeof(path), "%s/journal", env->state);
+	int r = file_path(path, sizeof(path), "%s/journal", env->state);
 	if (r == 0)
 		r = env->host->ops->list(env->host, path, add_lease, &l);
 	if (r < 0 && r != -ENOENT) {

@@ -29,7 +29,7 @@ static pid_t spawn_modprobe(const char *program, const char *module, int out)
 {
 	char *argv[] = {strdupa(program), strdupa("--"), strdupa(module), NULL};
 	posix_spawn_file_actions_t actions;
-	pid_t pid;
+	pid_t pid = 0;
 
 	int r = posix_spawn_file_actions_init(&actions);
 	if (r == 0)

@@ -4,10 +4,12 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
+#include "bind/framebuffer.h"
 #include "bind/gate.h"
 #include "bind/module.h"
 #include "bind/owner.h"
 #include "bind/problem.h"
+#include "bind/resize.h"
 #include "bind/variant.h"
 #include "hold/hold.h"
 #include "pci/group.h"
@@ -27,12 +29,12 @@ void bind_plan_fini(struct bind_plan *p)
 	*p = BIND_PLAN_NONE;
 }
 
-static bool is_target(const struct bind_request *q, struct pci_address a)
+static const struct bind_target *find_target(const struct bind_request *q, struct pci_address a)
 {
 	for (size_t i = 0; i < q->target_count; i++)
 		if (pci_address_equal(q->targets[i].address, a))
-			return true;
-	return false;
+			return &q->targets[i];
+	return NULL;
 }
 
 /* A module that is not loaded yet keeps its driver's name to itself: most share it. */
@@ -96,6 +98,15 @@ static int decide(struct bind_case *c, struct bind_member *m)
 	return choose_driver(c, m);
 }
 
+/* What is to be done to a member besides its driver. */
+static int decide_rest(struct bind_case *c, struct bind_member *m)
+{
+	const struct bind_target *t = find_target(c->q, m->device.address);
+	int r = bind_framebuffer_plan(c, m);
+
+	return r == 0 && t && !m->device.is_bridge ? bind_resize_plan(c, t, m) : r;
+}
+
 static int add_group(struct bind_case *c, int number)
 {
 	struct bind_plan *p = c->plan;
@@ -114,8 +125,10 @@ static int add_group(struct bind_case *c, int number)
 		list[p->group_count++] = (struct bind_group){number, g.count, members};
 		for (size_t i = 0; r == 0 && i < g.count; i++) {
 			members[i].device = g.members[i];
-			members[i].is_target = is_target(c->q, g.members[i].address);
+			members[i].is_target = find_target(c->q, g.members[i].address);
 			r = decide(c, &members[i]);
+			if (r == 0)
+				r = decide_rest(c, &members[i]);
 		}
 	} else {
 		r = err_set(c->e, -ENOMEM, "group %d", number);

@@ -34,7 +34,8 @@ static int refuse_held(struct release *r, const struct pci_device *d, struct err
 	pci_address_format(d->address, address);
 	for (size_t i = 0; code == 0 && i < holds.count; i++) {
 		const struct hold *o = &holds.list[i];
-		if (!o->absolute && bind_allows(r->g->allow, r->g->allow_count, o->check))
+		/* Absolute is what nobody can take; an unbind asks the holder, and waits for him. */
+		if (bind_allows(r->g->allow, r->g->allow_count, o->check))
 			continue;
 		code = err_say(e, -EPERM, "%s: in use: %s: %s", address, o->object, o->text);
 		err_hint(e, "end what uses it first");

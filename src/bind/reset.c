@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/reset.h"
-#include "base/file.h"
 #include "pci/host.h"
-
-#include <string.h>
+#include "pci/upstream.h"
 
 struct bus {
 	struct pci_address address;
@@ -26,20 +24,12 @@ static int find_stranger(void *arg, const char *name)
 	return 1;
 }
 
-/* No bridge leads to a root bus, so nothing can pull its reset line: "…/pci0000:00/0000:00:02.0". */
+/* No bridge leads to a root bus, so nothing can pull its reset line. */
 static bool on_root_bus(struct host *h, struct pci_address a)
 {
-	char path[FILE_PATH_MAX], target[FILE_PATH_MAX];
+	struct pci_upstream u;
 
-	if (pci_device_path(a, "", path, sizeof(path)) < 0)
-		return true;
-	path[strlen(path) - 1] = '\0';
-	ssize_t n = h->ops->link(h, path, target, sizeof(target));
-	char *slash = n < 0 ? NULL : strrchr(target, '/');
-	if (!slash)
-		return true;
-	*slash = '\0';
-	return strncmp(file_base(target), "pci", 3) == 0;
+	return pci_upstream_read(h, a, &u) < 0 || u.count == 0;
 }
 
 bool bind_reset_works(struct host *h, const struct pci_device *d, const struct pci_address *taken,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
 #include "bind/bind.h"
+#include "bind/framebuffer.h"
 #include "bind/journal.h"
 #include "bind/module.h"
+#include "bind/resize.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -66,6 +68,34 @@ static void add_driver(struct list *l, struct pci_address a, const char *driver,
 		l->error = -ENAMETOOLONG;
 }
 
+static void add_framebuffer(struct list *l, const struct bind_member *m)
+{
+	char path[FILE_PATH_MAX];
+	const char *name;
+
+	if (!m->framebuffer[0])
+		return;
+	name = bind_framebuffer_path(m->framebuffer, "unbind", path, sizeof(path));
+	struct bind_step *s = name ? add(l, BIND_OP_WRITE, name) : NULL;
+	if (s && file_path(s->path, sizeof(s->path), "%s", path) < 0)
+		l->error = -ENAMETOOLONG;
+	if (s)
+		s->address = m->device.address;
+}
+
+static void add_resizes(struct list *l, const struct bind_member *m)
+{
+	char attr[20], text[4];
+
+	for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
+		if (!m->bar[i])
+			continue;
+		(void)snprintf(attr, sizeof(attr), "resource%u_resize", i);
+		add_device(l, BIND_OP_WRITE, m->device.address, attr,
+			bind_resize_text(m->bar[i], text));
+	}
+}
+
 /*
  * The override goes first: with it in place no other driver can slip in between the unbind and
  * the bind. `bind` tells the driver's own errno, where drivers_probe says 0 whatever happened.
@@ -76,10 +106,12 @@ static void add_member(struct list *l, const struct bind_member *m)
 
 	if (m->act != BIND_ACT_TAKE)
 		return;
+	add_framebuffer(l, m);
 	if (strcmp(d->driver_override, m->driver) != 0)
 		add_device(l, BIND_OP_WRITE, d->address, "driver_override", m->driver);
 	if (d->driver[0])
 		add_driver(l, d->address, d->driver, "unbind");
+	add_resizes(l, m);
 	add_driver(l, d->address, m->driver, "bind");
 	add_device(l, BIND_OP_VERIFY, d->address, "driver", m->driver);
 }

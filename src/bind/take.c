@@ -7,6 +7,7 @@
 #include "bind/give.h"
 #include "bind/module.h"
 #include "bind/problem.h"
+#include "bind/resize.h"
 #include "bind/variant.h"
 #include "bind/work.h"
 #include "pci/host.h"
@@ -117,6 +118,28 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 			ret->control[0] = '\0';
 	}
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", m->driver);
+	if (m->framebuffer[0])
+		(void)snprintf(ret->framebuffer, sizeof(ret->framebuffer), "%s", m->framebuffer);
+	for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
+		if (m->bar[i] && !ret->bar[i])
+			ret->bar[i] = bind_resize_now(env->host, d->address, i);
+}
+
+/*
+ * Whether everything is where an older entry found it: somebody gave the group back without us,
+ * and what the entry remembers, also that it was to be kept, is of the past.
+ */
+static bool was_given_back(const struct bind_group *g, const struct bind_entry *old)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		const struct pci_device *d = &g->members[i].device;
+		const struct bind_was *was = bind_entry_find(old, d->address);
+		if (was && (strcmp(d->driver, was->driver) != 0 ||
+				   strcmp(d->driver_override, was->override) != 0 ||
+				   strcmp(was->driver, was->to) == 0))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -143,7 +166,7 @@ static int fill_entry(
 	r = bind_journal_read(env, g->number, old, e);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (r == 0 && strcmp(old->boot, n->boot) != 0)
+	if (r == 0 && (strcmp(old->boot, n->boot) != 0 || was_given_back(g, old)))
 		bind_entry_fini(old);
 	for (size_t i = 0; i < g->count; i++) {
 		const struct bind_member *m = &g->members[i];

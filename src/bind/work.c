@@ -60,7 +60,7 @@ void bind_work_sign(const struct bind_work *w, struct bind_entry *n)
 		n->writer_start = start;
 }
 
-static void count_change(struct bind_work *w)
+void bind_work_count(struct bind_work *w)
 {
 	if (++w->changes == w->die_after)
 		(void)kill(getpid(), SIGKILL);
@@ -71,7 +71,7 @@ int bind_work_write(struct bind_work *w, const char *path, const char *text, str
 	/* A write of no bytes never reaches the attribute: a lone newline clears an override. */
 	int r = w->env->sys->write(w->writer, path, *text ? text : "\n", w->env->timeout_ms, e);
 
-	count_change(w);
+	bind_work_count(w);
 	return r;
 }
 
@@ -79,7 +79,7 @@ int bind_work_journal(struct bind_work *w, const struct bind_entry *n, struct er
 {
 	int r = bind_journal_write(w->env, n, e);
 
-	count_change(w);
+	bind_work_count(w);
 	return r;
 }
 
@@ -87,7 +87,7 @@ int bind_work_forget(struct bind_work *w, int group, struct err *e)
 {
 	int r = bind_journal_remove(w->env, group, e);
 
-	count_change(w);
+	bind_work_count(w);
 	return r;
 }
 

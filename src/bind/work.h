@@ -39,6 +39,8 @@ void bind_work_sign(const struct bind_work *w, struct bind_entry *n);
 int bind_work_write(struct bind_work *w, const char *path, const char *text, struct err *e);
 int bind_work_journal(struct bind_work *w, const struct bind_entry *n, struct err *e);
 int bind_work_forget(struct bind_work *w, int group, struct err *e);
+/* Counts one change that was made elsewhere, and dies after it if it is the one. */
+void bind_work_count(struct bind_work *w);
 void bind_work_end(struct bind_work *w);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "bind/resize.h"
 #include "cli/json.h"
 #include "cli/option.h"
 #include "cli/plan.h"
@@ -21,30 +22,11 @@ struct arguments {
 	struct bind_request request;
 	struct bind_env env;
 	const char *host;
+	uint8_t bar[PCI_BAR_COUNT]; /* of the one device */
+	bool has_bar;
 	bool dry_run;
 	bool json;
 };
-
-static void print_steps(const struct bind_step *steps, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct bind_step *s = &steps[i];
-		(void)printf("  %-8s%s%s%s\n", bind_op_name(s->op), s->path, s->text[0] ? "  " : "",
-			s->text);
-	}
-}
-
-static void put_steps(struct json *doc, const struct bind_step *steps, size_t count)
-{
-	struct json *list = json_put_list(doc, "steps");
-
-	for (size_t i = 0; i < count; i++) {
-		struct json *j = json_push_map(list);
-		json_put_text(j, "op", bind_op_name(steps[i].op));
-		json_put_text(j, "path", steps[i].path);
-		json_put_text(j, "text", steps[i].text);
-	}
-}
 
 static int print_json(
 	const struct bind_plan *p, const struct bind_step *steps, size_t count, struct err *e)
@@ -56,7 +38,7 @@ static int print_json(
 		return r;
 	plan_put(doc, p);
 	if (steps)
-		put_steps(doc, steps, count);
+		plan_put_steps(doc, steps, count);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;
@@ -76,7 +58,7 @@ static int dry_run(const struct arguments *a)
 		r = print_json(&plan, steps, count, &e);
 	} else if (r == 0) {
 		plan_members(stdout, &plan);
-		print_steps(steps, count);
+		plan_steps(stdout, steps, count);
 		plan_problems(&plan);
 	}
 	if (r < 0)
@@ -139,7 +121,26 @@ static int parse_user(const struct verb *v, const char *text, struct bind_reques
 		v, "--user: there is no user '%s' in /etc/passwd; a number will do", text);
 }
 
-enum { ID = 1, DRIVER, ALLOW, ONLY, USER, TIMEOUT, DRY_RUN, JSON, HOST };
+/* "1=8G": the size that BAR 1 is to have. */
+static int parse_bar(const struct verb *v, const char *text, struct arguments *a)
+{
+	uint64_t bytes = 0;
+	uint8_t code = 0;
+
+	if (text[0] >= '0' && text[0] < '0' + PCI_BAR_COUNT && text[1] == '=' &&
+		num_parse_size(text + 2, &bytes) == 0)
+		code = bind_resize_code(bytes);
+	if (!code)
+		return option_wrong(v,
+			"--bar: '%s' is not of the form N=SIZE: N from 0 to 5, SIZE a power of two "
+			"like 256M or 8G",
+			text);
+	a->bar[text[0] - '0'] = code;
+	a->has_bar = true;
+	return 0;
+}
+
+enum { ID = 1, DRIVER, ALLOW, ONLY, USER, BAR, TIMEOUT, DRY_RUN, JSON, HOST };
 
 static int parse_one(const struct verb *v, struct arguments *a, int option)
 {
@@ -156,6 +157,8 @@ static int parse_one(const struct verb *v, struct arguments *a, int option)
 		return 0;
 	case USER:
 		return parse_user(v, optarg, &a->request);
+	case BAR:
+		return parse_bar(v, optarg, a);
 	case TIMEOUT:
 		return targets_timeout(&a->env, v, optarg);
 	case DRY_RUN:
@@ -178,6 +181,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 		{"allow", required_argument, NULL, ALLOW},
 		{"only", no_argument, NULL, ONLY},
 		{"user", required_argument, NULL, USER},
+		{"bar", required_argument, NULL, BAR},
 		{"timeout", required_argument, NULL, TIMEOUT},
 		{"dry-run", no_argument, NULL, DRY_RUN},
 		{"json", no_argument, NULL, JSON},
@@ -195,7 +199,11 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 		return c;
 	if (a->host && !a->dry_run)
 		return option_wrong(v, "--host needs --dry-run: a snapshot has nothing to bind");
-	return targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
+	r = targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
+	if (r == 0 && a->has_bar && a->targets.count > 1)
+		return option_wrong(v, "--bar is for one device, not for %zu", a->targets.count);
+	memcpy(a->targets.list[0].bar, a->bar, sizeof(a->bar));
+	return r;
 }
 
 static int run(const struct verb *v, int argc, char **argv)
@@ -241,6 +249,7 @@ const struct verb verb_bind = {
 		"  --only           touch no other device of the group; refuse when that cannot "
 		"do\n"
 		"  --user NAME      give the /dev/vfio nodes to this user\n"
+		"  --bar N=SIZE     resize BAR N between its drivers, until the release: 1=8G\n"
 		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
 		"  --dry-run        print each write in order, and touch nothing\n"
 		"  --json           the same for programs\n"

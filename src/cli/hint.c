@@ -1,52 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/hint.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/num.h"
 #include "cli/inventory.h"
+#include "cli/word.h"
 #include "pci/class.h"
-#include "pci/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The last PCI address in a link's target: the function that a class device is below. */
-static bool last_address(char *target, char ret[PCI_ADDRESS_TEXT])
-{
-	struct pci_address a;
-	bool found = false;
-	char *save = NULL;
-
-	for (char *part = strtok_r(target, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-		if (pci_address_parse(part, &a) < 0)
-			continue;
-		pci_address_format(a, ret);
-		found = true;
-	}
-	return found;
-}
-
-static bool find_class_device(struct host *h, const char *name, char ret[PCI_ADDRESS_TEXT])
-{
-	static const char *const classes[] = {"net", "block", "nvme", "drm", "infiniband", "sound"};
-	char path[FILE_PATH_MAX], target[FILE_PATH_MAX];
-
-	if (strchr(name, '/'))
-		return false;
-	for (size_t i = 0; i < COUNT(classes); i++)
-		if (file_path(path, sizeof(path), "/sys/class/%s/%s", classes[i], name) == 0 &&
-			h->ops->link(h, path, target, sizeof(target)) >= 0)
-			return last_address(target, ret);
-	return false;
-}
-
 void hint_word(struct host *h, const char *word, struct err *e)
 {
 	char address[PCI_ADDRESS_TEXT];
+	struct pci_address a;
 
-	if (find_class_device(h, strncmp(word, "/dev/", 5) == 0 ? word + 5 : word, address))
-		err_hint(e, "'%s' is %s", word, address);
+	if (word_device(h, word, &a) == 0)
+		err_hint(e, "'%s' is %s", word, pci_address_format(a, address));
 	else
 		err_hint(
 			e, "an address looks like 0000:01:00.0 or 01:00.0; 'usher list' shows all");

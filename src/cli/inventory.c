@@ -68,30 +68,63 @@ static bool keeps_group(const struct inventory_entry *x)
 	return x->state == INVENTORY_BUSY;
 }
 
-static void judge_group(struct inventory *v, struct inventory_entry *x)
+static int group_order(const void *a, const void *b)
 {
-	if (x->state != INVENTORY_FREE && x->state != INVENTORY_MAYBE)
-		return;
-	if (x->device.group == PCI_GROUP_NONE) {
-		x->state = INVENTORY_NO_IOMMU;
-		return;
-	}
-	for (size_t i = 0; i < v->count && !x->sibling; i++) {
-		const struct inventory_entry *other = &v->list[i];
+	const struct inventory_entry *x = *(struct inventory_entry *const *)a;
+	const struct inventory_entry *y = *(struct inventory_entry *const *)b;
 
-		if (other != x && other->device.group == x->device.group && keeps_group(other))
-			x->sibling = other;
-	}
-	if (x->sibling)
-		x->state = INVENTORY_GROUP;
+	if (x->device.group != y->device.group)
+		return x->device.group < y->device.group ? -1 : 1;
+	return pci_address_compare(x->device.address, y->device.address);
 }
 
-static int read_leases(struct inventory *v, struct err *e)
+/* What the members of one group make of each other. */
+static void judge_group(struct inventory_entry **members, size_t count)
+{
+	const struct inventory_entry *keeper = NULL;
+
+	for (size_t i = 0; i < count && !keeper; i++)
+		if (keeps_group(members[i]))
+			keeper = members[i];
+	for (size_t i = 0; i < count; i++) {
+		struct inventory_entry *x = members[i];
+
+		if (x->state != INVENTORY_FREE && x->state != INVENTORY_MAYBE)
+			continue;
+		if (x->device.group == PCI_GROUP_NONE) {
+			x->state = INVENTORY_NO_IOMMU;
+		} else if (keeper) {
+			x->sibling = keeper;
+			x->state = INVENTORY_GROUP;
+		}
+	}
+}
+
+static int judge_groups(struct inventory *v, struct err *e)
+{
+	cleanup_free struct inventory_entry **order = calloc(v->count + 1, sizeof(*order));
+
+	if (!order)
+		return err_set(e, -ENOMEM, "list PCI devices");
+	for (size_t i = 0; i < v->count; i++)
+		order[i] = &v->list[i];
+	qsort(order, v->count, sizeof(struct inventory_entry *), group_order);
+	for (size_t i = 0, n; i < v->count; i += n) {
+		for (n = 1;
+			i + n < v->count && order[i + n]->device.group == order[i]->device.group;)
+			n++;
+		judge_group(order + i, n);
+	}
+	return 0;
+}
+
+static int read_leases(struct host *h, struct inventory *v, struct err *e)
 {
 	cleanup_free struct bind_lease *leases = NULL;
 	struct bind_env env = bind_env_live();
 	size_t count = 0;
 
+	env.host = h;
 	int r = bind_leases(&env, &leases, &count, e);
 	for (size_t i = 0; r >= 0 && i < count * v->count; i++) {
 		const struct bind_lease *l = &leases[i / v->count];
@@ -105,8 +138,7 @@ static int read_leases(struct inventory *v, struct err *e)
 	return r;
 }
 
-int inventory_read(
-	struct host *h, enum inventory_leases leases, struct inventory *ret, struct err *e)
+int inventory_read(struct host *h, struct inventory *ret, struct err *e)
 {
 	cleanup_free struct pci_device *devices = NULL;
 	struct hold_view *view = NULL;
@@ -130,10 +162,10 @@ int inventory_read(
 			ret->blind = ret->blind || x->holds.list[j].unsure;
 	}
 	hold_view_free(view);
-	for (size_t i = 0; r == 0 && i < ret->count; i++)
-		judge_group(ret, &ret->list[i]);
-	if (r == 0 && leases == INVENTORY_WITH_LEASES)
-		r = read_leases(ret, e);
+	if (r == 0)
+		r = judge_groups(ret, e);
+	if (r == 0)
+		r = read_leases(h, ret, e);
 	return r;
 }
 
@@ -147,9 +179,19 @@ void inventory_fini(struct inventory *v)
 
 const struct inventory_entry *inventory_find(const struct inventory *v, struct pci_address a)
 {
-	for (size_t i = 0; i < v->count; i++)
-		if (pci_address_equal(v->list[i].device.address, a))
-			return &v->list[i];
+	size_t low = 0, high = v->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = pci_address_compare(v->list[mid].device.address, a);
+
+		if (order == 0)
+			return &v->list[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
 	return NULL;
 }
 

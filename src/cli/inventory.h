@@ -38,11 +38,8 @@ struct inventory {
 	bool blind; /* processes of other users could not be looked at */
 };
 
-enum inventory_leases { INVENTORY_NO_LEASES, INVENTORY_WITH_LEASES };
-
 /* All devices, who uses them, and what that makes of each. inventory_fini() either way. */
-int inventory_read(
-	struct host *h, enum inventory_leases leases, struct inventory *ret, struct err *e);
+int inventory_read(struct host *h, struct inventory *ret, struct err *e);
 void inventory_fini(struct inventory *v);
 
 /* NULL when it is not there. */

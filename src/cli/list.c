@@ -2,101 +2,43 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "cli/column.h"
 #include "cli/describe.h"
+#include "cli/filter.h"
+#include "cli/hint.h"
 #include "cli/inventory.h"
 #include "cli/json.h"
 #include "cli/names.h"
 #include "cli/option.h"
+#include "cli/picture.h"
 #include "cli/report.h"
 #include "cli/table.h"
-#include "pci/class.h"
+#include "cli/tree.h"
 #include "pci/host.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#define ANY_ID 0x10000
-
-/* What the command line asks for; a device has to match everything that is set. */
-struct filter {
-	const char *driver; /* "-": none */
-	const char *class; /* hex digits in front of the code, or a part of the name */
-	unsigned vendor; /* ANY_ID: all */
-	unsigned device;
-	int group; /* PCI_GROUP_NONE: all */
-	char **words; /* addresses */
-	int word_count;
-};
+enum form { FORM_TABLE, FORM_JSON, FORM_DOT, FORM_SVG };
 
 struct request {
 	struct filter filter;
 	const char *file; /* a snapshot */
-	bool json;
+	enum tree_kind kind;
+	enum form form;
+	struct columns columns;
+	bool chosen; /* columns were: show them even when there is nothing in them */
 	bool numeric;
 };
 
-static bool class_matches(const char *want, uint32_t class)
-{
-	char code[8];
-
-	(void)snprintf(code, sizeof(code), "%06x", class);
-	if (want[strspn(want, "0123456789abcdefABCDEF")] == '\0')
-		return strncasecmp(code, want, strlen(want)) == 0;
-	return strcasestr(pci_class_name(class), want);
-}
-
-static bool address_matches(const struct filter *f, struct pci_address a)
-{
-	struct pci_address want;
-
-	for (int i = 0; i < f->word_count; i++)
-		if (pci_address_parse(f->words[i], &want) == 0 && pci_address_equal(want, a))
-			return true;
-	return f->word_count == 0;
-}
-
-static bool matches(const struct filter *f, const struct pci_device *d)
-{
-	if (f->driver && strcmp(strcmp(f->driver, "-") ? f->driver : "", d->driver) != 0)
-		return false;
-	if (f->class && !class_matches(f->class, d->class))
-		return false;
-	if ((f->vendor != ANY_ID && f->vendor != d->vendor) ||
-		(f->device != ANY_ID && f->device != d->device))
-		return false;
-	if (f->group != PCI_GROUP_NONE && f->group != d->group)
-		return false;
-	return address_matches(f, d->address);
-}
-
-static int group_order(const void *a, const void *b)
-{
-	const struct inventory_entry *x = *(const struct inventory_entry *const *)a;
-	const struct inventory_entry *y = *(const struct inventory_entry *const *)b;
-
-	if (x->device.group != y->device.group)
-		return x->device.group < y->device.group ? -1 : 1;
-	return pci_address_compare(x->device.address, y->device.address);
-}
-
-/* The entries that match, by group and then by address. Return: how many, -ENOMEM. */
-static ssize_t select_entries(
-	const struct inventory *v, const struct filter *f, const struct inventory_entry ***ret)
-{
-	const struct inventory_entry **list = calloc(v->count ? v->count : 1, sizeof(*list));
-	ssize_t n = 0;
-
-	if (!list)
-		return -ENOMEM;
-	for (size_t i = 0; i < v->count; i++)
-		if (matches(f, &v->list[i].device))
-			list[n++] = &v->list[i];
-	qsort(list, (size_t)n, sizeof(struct inventory_entry *), group_order);
-	*ret = list;
-	return n;
-}
+/* What there is to show. */
+struct listing {
+	struct host *host;
+	struct names *names;
+	struct inventory inventory;
+	struct tree tree;
+};
 
 static enum table_colour colour_of(enum inventory_state s)
 {
@@ -118,78 +60,176 @@ static enum table_colour colour_of(enum inventory_state s)
 	return TABLE_PLAIN;
 }
 
-static void print_row(struct table *t, const struct inventory_entry *x, struct names *n)
+/* Whether a column says nothing of any device. */
+static bool is_empty(const struct column *c, const struct column_view *v, const struct tree *t)
 {
-	const struct pci_device *d = &x->device;
-	char text[2 * NAMES_TEXT];
+	char text[COLUMN_TEXT];
 
-	(void)table_row(t, NULL);
-	(void)snprintf(text, sizeof(text), "%d", d->group);
-	table_set(t, 0, d->group == PCI_GROUP_NONE ? "-" : text, TABLE_PLAIN);
-	table_set(t, 1, pci_address_format(d->address, text), TABLE_PLAIN);
-	table_set(t, 2, pci_class_name(d->class), TABLE_PLAIN);
-	names_both(n, d, text, sizeof(text));
-	table_set(t, 3, text, TABLE_PLAIN);
-	table_set(t, 4, d->driver[0] ? d->driver : "-", TABLE_PLAIN);
-	table_set(t, 5, inventory_state_name(x->state), colour_of(x->state));
-	inventory_reason(x, text, sizeof(text));
-	table_set(t, 6, text, TABLE_PLAIN);
+	for (size_t i = 0; i < t->count; i++) {
+		if (!t->list[i].entry)
+			continue;
+		c->fill(v, t->list[i].entry, text, sizeof(text));
+		if (strcmp(text, "-") != 0)
+			return false;
+	}
+	return true;
 }
 
-static int print_table(
-	const struct inventory_entry **list, size_t count, struct names *n, struct err *e)
+/* Not every host has nodes or virtual functions, and a table is narrow. */
+static void drop_empty(struct columns *c, const struct column_view *v, const struct tree *t)
 {
-	static const struct table_column columns[] = {
-		{"GROUP", TABLE_RIGHT},
-		{"ADDRESS", TABLE_LEFT},
-		{"CLASS", TABLE_LEFT},
-		{"DEVICE", TABLE_SHRINK},
-		{"DRIVER", TABLE_LEFT},
-		{"STATE", TABLE_LEFT},
-		{"USED BY", TABLE_SHRINK},
-	};
+	static const char *const optional[] = {"numa", "reset", "sriov"};
+
+	for (size_t i = 0; i < c->count;) {
+		const struct column *one = c->list[i++];
+
+		for (size_t k = 0; k < COUNT(optional); k++)
+			if (strcmp(one->name, optional[k]) == 0 && is_empty(one, v, t)) {
+				columns_drop(c, one->name);
+				i--;
+			}
+	}
+}
+
+static void print_row(struct table *t, const struct columns *c, const struct column_view *v,
+	const struct tree_node *n)
+{
+	char text[COLUMN_TEXT];
+
+	if (!n->entry) {
+		table_set(t, 0, n->heading, TABLE_BOLD);
+		return;
+	}
+	for (size_t i = 0; i < c->count; i++) {
+		enum table_colour colour = TABLE_PLAIN;
+
+		if (strcmp(c->list[i]->name, "state") == 0)
+			colour = colour_of(n->entry->state);
+		c->list[i]->fill(v, n->entry, text, sizeof(text));
+		table_set(t, i, text, colour);
+	}
+}
+
+static int fill_table(struct table *t, const struct columns *c, const struct column_view *v,
+	const struct tree *tree, enum tree_kind kind)
+{
+	void **rows = calloc(tree->count + 1, sizeof(*rows));
+
+	if (!rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < tree->count; i++) {
+		const struct tree_node *n = &tree->list[i];
+
+		rows[i] = table_row(
+			t, kind == TREE_FLAT || n->parent == TREE_TOP ? NULL : rows[n->parent]);
+		print_row(t, c, v, n);
+	}
+	free(rows);
+	return 0;
+}
+
+static int print_table(const struct request *q, const struct listing *l, struct err *e)
+{
+	struct column_view view = {.host = l->host, .names = l->names};
+	struct table_column heads[COLUMNS_MAX];
+	char text[COLUMNS_MAX][24];
+	struct columns c = q->columns;
+	struct word_names store = {0};
 	struct table *t = NULL;
 
-	int r = table_new(columns, COUNT(columns), &t, e);
+	int r = columns_read(&c, &view, &store);
 	if (r < 0)
-		return r;
-	for (size_t i = 0; i < count; i++)
-		print_row(t, list[i], n);
-	r = table_print(t, e);
+		r = err_set(e, r, "list PCI devices");
+	if (!q->chosen)
+		drop_empty(&c, &view, &l->tree);
+	for (size_t i = 0; i < c.count; i++) {
+		column_heading(c.list[i], text[i], sizeof(text[i]));
+		heads[i] = (struct table_column){text[i], c.list[i]->how & ~TABLE_TREE};
+	}
+	/* The tree's lines are drawn in the first column, whichever that is. */
+	if (q->kind != TREE_FLAT)
+		heads[0].how |= TABLE_TREE;
+	if (r == 0)
+		r = table_new(heads, c.count, &t, e);
+	if (r == 0 && fill_table(t, &c, &view, &l->tree, q->kind) < 0)
+		r = err_set(e, -ENOMEM, "list PCI devices");
+	if (r == 0)
+		r = table_print(t, e);
 	table_free(t);
+	word_names_fini(&store);
 	return r;
 }
 
-static int print_json(const struct inventory *v, const struct inventory_entry **list, size_t count,
-	struct names *n, struct err *e)
+static void put_vfs(struct json *map, struct host *h, struct pci_address a)
+{
+	struct pci_vfs f = pci_vfs_read(h, a);
+	char text[PCI_ADDRESS_TEXT];
+
+	if (!f.total && !f.is_virtual) {
+		json_put_null(map, "sriov");
+		return;
+	}
+	struct json *one = json_put_map(map, "sriov");
+	json_put_text(one, "physical_function",
+		f.is_virtual ? pci_address_format(f.physical, text) : NULL);
+	json_put_number(one, "virtual_functions", f.active);
+	json_put_number(one, "virtual_functions_max", f.total);
+}
+
+static void put_names(struct json *map, const struct word_names *names, struct pci_address a)
+{
+	struct json *list = json_put_list(map, "names");
+
+	for (size_t i = word_names_find(names, a);
+		i < names->count && pci_address_equal(names->list[i].address, a); i++)
+		json_push_text(list, names->list[i].name);
+}
+
+static int print_json(const struct listing *l, struct err *e)
 {
 	static const char *const states[] = {
 		[PCI_IOMMU_ON] = "on",
 		[PCI_IOMMU_KERNEL] = "off_in_kernel",
 		[PCI_IOMMU_FIRMWARE] = "off_in_firmware",
 	};
+	struct word_names names = {0};
 	struct json *doc = NULL;
+	char text[PCI_ADDRESS_TEXT];
 
-	int r = json_new(1, &doc, e);
-	if (r < 0)
-		return r;
-	json_put_text(doc, "iommu", states[v->iommu]);
-	json_put_flag(doc, "complete", !v->blind);
-	struct json *devices = json_put_list(doc, "devices");
-	for (size_t i = 0; i < count; i++)
-		describe_put(json_push_map(devices), list[i], n);
-	r = json_print(doc, e);
+	int r = word_names_read(l->host, &names) < 0 ? err_set(e, -ENOMEM, "list PCI devices")
+						     : json_new(1, &doc, e);
+	if (r == 0) {
+		json_put_text(doc, "iommu", states[l->inventory.iommu]);
+		json_put_flag(doc, "complete", !l->inventory.blind);
+		struct json *devices = json_put_list(doc, "devices");
+		for (size_t i = 0; i < l->tree.count; i++) {
+			const struct inventory_entry *x = l->tree.list[i].entry;
+			struct json *one = json_push_map(devices);
+
+			describe_put(one, x, l->names);
+			json_put_text(one, "above",
+				x->device.has_parent ? pci_address_format(x->device.parent, text)
+						     : NULL);
+			put_vfs(one, l->host, x->device.address);
+			put_names(one, &names, x->device.address);
+		}
+		r = json_print(doc, e);
+	}
 	json_free(doc);
+	word_names_fini(&names);
 	return r;
 }
 
 /* What the table alone does not say. */
-static void print_notes(struct host *h, const struct inventory *v)
+static void print_notes(const struct listing *l)
 {
+	const struct inventory *v = &l->inventory;
 	struct err e = {0};
 
+	if (l->tree.devices == 0)
+		report_note("%s", v->count ? "no device matches" : "this host has no PCI devices");
 	if (v->iommu != PCI_IOMMU_ON) {
-		pci_iommu_explain(h, v->iommu, &e);
+		pci_iommu_explain(l->host, v->iommu, &e);
 		report_note("note: %s", e.msg);
 		report_note("hint: %s", e.hint);
 	}
@@ -197,64 +237,85 @@ static void print_notes(struct host *h, const struct inventory *v)
 		report_note("note: not all processes could be looked at; root sees who uses what");
 }
 
-static int list(const struct request *q, struct host *h, struct err *e)
+static int print(const struct request *q, const struct listing *l, struct err *e)
 {
-	cleanup_free const struct inventory_entry **chosen = NULL;
-	struct names *names = q->numeric ? NULL : names_new();
-	struct inventory v;
+	struct column_view view = {.host = l->host, .names = l->names};
 
-	int r = inventory_read(h, q->file ? INVENTORY_NO_LEASES : INVENTORY_WITH_LEASES, &v, e);
-	ssize_t n = r < 0 ? r : select_entries(&v, &q->filter, &chosen);
-	if (r == 0 && n < 0)
-		r = err_set(e, (int)n, "list PCI devices");
-	if (r == 0 && q->json)
-		r = print_json(&v, chosen, (size_t)n, names, e);
-	else if (r == 0 && n)
-		r = print_table(chosen, (size_t)n, names, e);
-	if (r == 0 && !q->json) {
-		if (n == 0)
-			report_note("%s",
-				v.count ? "no device matches" : "this host has no PCI devices");
-		print_notes(h, &v);
+	switch (q->form) {
+	case FORM_JSON:
+		return print_json(l, e);
+	case FORM_DOT:
+		picture_dot(&l->tree, &view);
+		return 0;
+	case FORM_SVG:
+		return picture_svg(&l->tree, &view, e);
+	case FORM_TABLE:
+		break;
 	}
-	inventory_fini(&v);
-	names_free(names);
+	int r = l->tree.devices ? print_table(q, l, e) : 0;
+	if (r == 0)
+		print_notes(l);
 	return r;
 }
 
-/* "8086", "8086:", ":100e" or "8086:100e". */
-static int parse_id(const char *text, struct filter *f)
+static int list(const struct request *q, struct host *h, struct err *e)
 {
-	char vendor[6] = "";
-	const char *colon = strchrnul(text, ':');
-	uint64_t n = 0;
+	struct listing l = {.host = h, .names = q->numeric ? NULL : names_new()};
 
-	if ((size_t)(colon - text) >= sizeof(vendor))
-		return -EINVAL;
-	memcpy(vendor, text, (size_t)(colon - text));
-	f->vendor = f->device = ANY_ID;
-	if (vendor[0] && num_parse(vendor, 16, UINT16_MAX, &n) < 0)
-		return -EINVAL;
-	if (vendor[0])
-		f->vendor = (unsigned)n;
-	if (!*colon || !colon[1])
-		return vendor[0] ? 0 : -EINVAL;
-	if (num_parse(colon + 1, 16, UINT16_MAX, &n) < 0)
-		return -EINVAL;
-	f->device = (unsigned)n;
+	int r = inventory_read(h, &l.inventory, e);
+	if (r == 0 && tree_make(&l.inventory, &q->filter, q->kind, &l.tree) < 0)
+		r = err_set(e, -ENOMEM, "list PCI devices");
+	if (r == 0)
+		r = print(q, &l, e);
+	tree_fini(&l.tree);
+	inventory_fini(&l.inventory);
+	names_free(l.names);
+	return r;
+}
+
+static int take_columns(const struct verb *v, struct request *q)
+{
+	char wrong[32];
+
+	int r = columns_parse(&q->columns, optarg, wrong);
+	if (r == -E2BIG)
+		return option_wrong(v, "--output: more than %d columns", COLUMNS_MAX);
+	if (r < 0)
+		return option_wrong(v, "--output: there is no column '%s'", wrong);
+	q->chosen = true;
+	return 0;
+}
+
+static int take_group(const struct verb *v, struct filter *f)
+{
+	uint64_t n;
+
+	if (num_parse(optarg, 10, INT32_MAX, &n) < 0)
+		return option_wrong(v, "--group: '%s' is no number", optarg);
+	f->group = (int)n;
 	return 0;
 }
 
 static int take_option(const struct verb *v, int c, struct request *q)
 {
-	uint64_t n;
-
 	switch (c) {
 	case 'j':
-		q->json = true;
+		q->form = FORM_JSON;
+		return 0;
+	case 'D':
+		q->form = FORM_DOT;
+		return 0;
+	case 'S':
+		q->form = FORM_SVG;
 		return 0;
 	case 'n':
 		q->numeric = true;
+		return 0;
+	case 't':
+		q->kind = TREE_BRIDGES;
+		return 0;
+	case 'l':
+		q->kind = TREE_FLAT;
 		return 0;
 	case 'H':
 		q->file = optarg;
@@ -266,36 +327,75 @@ static int take_option(const struct verb *v, int c, struct request *q)
 		q->filter.class = optarg;
 		return 0;
 	case 'i':
-		if (parse_id(optarg, &q->filter) == 0)
+		if (filter_parse_id(&q->filter, optarg) == 0)
 			return 0;
 		return option_wrong(v, "--id: '%s' is not of the form VVVV or VVVV:DDDD", optarg);
+	case 'o':
+		return take_columns(v, q);
 	default:
-		if (num_parse(optarg, 10, INT32_MAX, &n) < 0)
-			return option_wrong(v, "--group: '%s' is no number", optarg);
-		q->filter.group = (int)n;
-		return 0;
+		return take_group(v, &q->filter);
 	}
+}
+
+/* The devices that the operands name: addresses, interfaces, disks. */
+static int take_words(
+	const struct verb *v, struct host *h, int count, char **words, struct pci_address *ret)
+{
+	struct err e = {0};
+
+	for (int i = 0; i < count; i++) {
+		if (word_device(h, words[i], &ret[i]) == 0)
+			continue;
+		(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address, interface or disk", v->name,
+			words[i]);
+		hint_word(h, words[i], &e);
+		report(&e);
+		return LEAVE_USAGE;
+	}
+	return 0;
+}
+
+static int run_on(const struct verb *v, struct request *q, int count, char **words)
+{
+	cleanup_free struct pci_address *addresses = calloc((size_t)count + 1, sizeof(*addresses));
+	struct host *h = NULL;
+	struct err e = {0};
+
+	int r = option_host(q->file, &h);
+	if (r == 0 && !addresses)
+		r = LEAVE_FAILED;
+	if (r == 0)
+		r = take_words(v, h, count, words, addresses);
+	q->filter.addresses = addresses;
+	q->filter.address_count = (size_t)count;
+	int x = r ? 0 : list(q, h, &e);
+	host_close(h);
+	if (x < 0)
+		report(&e);
+	return x < 0 ? LEAVE_FAILED : r;
 }
 
 static int run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
 		{"json", no_argument, NULL, 'j'},
+		{"dot", no_argument, NULL, 'D'},
+		{"svg", no_argument, NULL, 'S'},
+		{"tree", no_argument, NULL, 't'},
+		{"flat", no_argument, NULL, 'l'},
 		{"numeric", no_argument, NULL, 'n'},
 		{"host", required_argument, NULL, 'H'},
 		{"driver", required_argument, NULL, 'd'},
 		{"class", required_argument, NULL, 'c'},
 		{"id", required_argument, NULL, 'i'},
 		{"group", required_argument, NULL, 'g'},
+		{"output", required_argument, NULL, 'o'},
 		{0},
 	};
-	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "jn"};
+	struct options o = {
+		.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "jntlo:"};
 	struct request q = {
-		.filter = {.vendor = ANY_ID, .device = ANY_ID, .group = PCI_GROUP_NONE},
-	};
-	struct pci_address a;
-	struct host *h = NULL;
-	struct err e = {0};
+		.filter = FILTER_NONE, .kind = TREE_GROUPS, .columns = columns_default()};
 	int c = OPTION_END, r = 0;
 
 	while (r == 0 && (c = option_next(&o)) > 0)
@@ -304,27 +404,19 @@ static int run(const struct verb *v, int argc, char **argv)
 		return r;
 	if (c != OPTION_END)
 		return option_leave(c);
-	q.filter.words = argv + optind;
-	q.filter.word_count = argc - optind;
-	for (int i = optind; i < argc; i++)
-		if (pci_address_parse(argv[i], &a) < 0)
-			return option_wrong(v, "'%s' is no PCI address", argv[i]);
-	r = option_host(q.file, &h);
-	if (r)
-		return r;
-	r = list(&q, h, &e);
-	host_close(h);
-	if (r < 0)
-		report(&e);
-	return r < 0 ? LEAVE_FAILED : LEAVE_OK;
+	if (q.form == FORM_JSON)
+		q.kind = TREE_FLAT;
+	else if (q.form != FORM_TABLE)
+		q.kind = TREE_BRIDGES;
+	return run_on(v, &q, argc - optind, argv + optind);
 }
 
 const struct verb verb_list = {
 	.name = "list",
 	.summary = "the PCI devices of this host by IOMMU group, and who uses them",
-	.help = "list [OPTION…] [ADDRESS…]\n"
+	.help = "list [OPTION…] [ADDRESS|INTERFACE|DISK…]\n"
 		"\n"
-		"Every PCI device with its IOMMU group, which is the unit of lending, and a word "
+		"Every PCI device below its IOMMU group, which is the unit of lending, and a word "
 		"on\n"
 		"whether it could be lent now:\n"
 		"\n"
@@ -336,18 +428,33 @@ const struct verb verb_list = {
 		"\n"
 		"Needs no root and no IOMMU, and wakes no device.\n"
 		"\n"
-		"  --driver NAME     only those on this driver; - for those on none\n"
-		"  --class CLASS     only those whose class is so named (ethernet), or whose code "
-		"begins\n"
-		"                    so (0200)\n"
-		"  --id VVVV[:DDDD]  only those of this vendor, and device\n"
-		"  --group N         only those in this IOMMU group\n"
+		"  -t, --tree        by topology: ports, switches and bridges above what is behind "
+		"them\n"
+		"  -l, --flat        a row a device, without headings\n"
+		"  -o, --output COLUMNS\n"
+		"                    these columns, with a comma between two; +COLUMNS adds some:\n"
+		"                    address group class device id subsystem revision driver numa "
+		"reset\n"
+		"                    sriov name above state used-by\n"
 		"  -n, --numeric     ids instead of names\n"
 		"  -j, --json        a JSON document\n"
+		"      --dot         a picture of the topology for Graphviz\n"
+		"      --svg         a picture of the topology, groups as boxes\n"
 		"      --host FILE   a snapshot of another host instead of this one\n"
 		"\n"
-		"Example: which network controllers could be lent?\n"
+		"Only some devices, those that match all of these and are named by an operand:\n"
 		"\n"
-		"  usher list --class ethernet\n",
+		"      --driver NAME     on this driver; - for those on none\n"
+		"      --class CLASS     whose class is so named (ethernet), or whose code begins "
+		"so "
+		"(0200)\n"
+		"      --id VVVV[:DDDD]  of this vendor, and device\n"
+		"      --group N         in this IOMMU group\n"
+		"\n"
+		"Examples: which network controllers could be lent? Whose is the disk that / is "
+		"on?\n"
+		"\n"
+		"  usher list --class ethernet\n"
+		"  usher list -o +group,name nvme0n1\n",
 	.run = run,
 };

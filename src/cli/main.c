@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "cli/option.h"
 #include "cli/report.h"
+#include "cli/topic.h"
 #include "cli/verb.h"
 
 #include <errno.h>
@@ -14,8 +15,11 @@
 static const struct verb *const verbs[] = {
 	&verb_list,
 	&verb_show,
+	&verb_snapshot,
+	&verb_check,
 	&verb_bind,
 	&verb_release,
+	&verb_vfs,
 	&verb_run,
 	&verb_exec,
 	&verb_restore,
@@ -31,10 +35,16 @@ static void print_help(FILE *to)
 		to);
 	for (size_t i = 0; i < COUNT(verbs); i++)
 		(void)fprintf(to, "  %-13s %s\n", verbs[i]->name, verbs[i]->summary);
+	(void)fputs("\n"
+		    "  help VERB     what a verb does, its options, an example (also: usher VERB "
+		    "--help)\n"
+		    "  help TOPIC    a word of the field, and what it comes to on this host:\n"
+		    "               ",
+		to);
+	for (unsigned i = 0; topic_at(i); i++)
+		(void)fprintf(to, " %s", topic_at(i)->name);
 	(void)fputs(
 		"\n"
-		"  help VERB     what a verb does, its options, an example (also: usher VERB "
-		"--help)\n"
 		"  --version     the version\n"
 		"\n"
 		"Exit status: 0 done, 1 failed, 2 wrong command line, 3 refused because of what a\n"
@@ -101,6 +111,14 @@ static int help(int argc, char **argv)
 		print_help(stdout);
 		return LEAVE_OK;
 	}
+	const char *file = NULL;
+	if (argc > 3 && strcmp(argv[1], "--host") == 0) {
+		file = argv[2];
+		argv += 2;
+	}
+	const struct topic *t = topic_find(argv[1]);
+	if (t)
+		return topic_print(t, file);
 	const struct verb *v = find_verb(argv[1]);
 	if (!v)
 		return unknown_verb(argv[1]);

@@ -77,12 +77,20 @@ int option_wrong(const struct verb *v, const char *fmt, ...)
 	return LEAVE_USAGE;
 }
 
+/* The host that verbs read when no --host names another; NULL: the live one. */
+static struct host *replaced;
+
+void option_replace_host(struct host *h)
+{
+	replaced = h;
+}
+
 int option_host(const char *file, struct host **ret)
 {
 	struct err e = {0};
 
 	if (!file) {
-		*ret = host_live();
+		*ret = replaced ? replaced : host_live();
 		return 0;
 	}
 	if (host_snapshot_open(file, ret, &e) == 0)

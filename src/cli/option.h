@@ -42,6 +42,12 @@ int option_wrong(const struct verb *v, const char *fmt, ...) __attribute__((form
 /* For --host: NULL is the live machine. Return: 0, or LEAVE_FAILED with the reason told. */
 int option_host(const char *file, struct host **ret);
 
+/*
+ * Verbs without --host read @h from now on, until NULL: `snapshot` runs them over a recorder. Their
+ * host_close() must leave it alone.
+ */
+void option_replace_host(struct host *h);
+
 void option_help(const struct verb *v);
 
 #endif

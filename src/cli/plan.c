@@ -77,7 +77,7 @@ static void put_group(struct json *groups, const struct bind_group *g)
 	}
 }
 
-static void put_problems(struct json *doc, const struct bind_plan *p)
+void plan_put_problems(struct json *doc, const struct bind_plan *p)
 {
 	struct json *list = json_put_list(doc, "problems");
 
@@ -99,5 +99,26 @@ void plan_put(struct json *doc, const struct bind_plan *p)
 
 	for (size_t i = 0; i < p->group_count; i++)
 		put_group(groups, &p->groups[i]);
-	put_problems(doc, p);
+	plan_put_problems(doc, p);
+}
+
+void plan_steps(FILE *to, const struct bind_step *steps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct bind_step *s = &steps[i];
+		(void)fprintf(to, "  %-8s%s%s%s\n", bind_op_name(s->op), s->path,
+			s->text[0] ? "  " : "", s->text);
+	}
+}
+
+void plan_put_steps(struct json *doc, const struct bind_step *steps, size_t count)
+{
+	struct json *list = json_put_list(doc, "steps");
+
+	for (size_t i = 0; i < count; i++) {
+		struct json *j = json_push_map(list);
+		json_put_text(j, "op", bind_op_name(steps[i].op));
+		json_put_text(j, "path", steps[i].path);
+		json_put_text(j, "text", steps[i].text);
+	}
 }

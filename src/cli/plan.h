@@ -16,6 +16,13 @@ void plan_members(FILE *to, const struct bind_plan *p);
 /* Each problem on stderr, with what to do about it. */
 void plan_problems(const struct bind_plan *p);
 
+/* Each step of a dry run, a line each. */
+void plan_steps(FILE *to, const struct bind_step *steps, size_t count);
+
+/* The keys "problems" and "steps". */
+void plan_put_problems(struct json *doc, const struct bind_plan *p);
+void plan_put_steps(struct json *doc, const struct bind_step *steps, size_t count);
+
 /* The keys "groups" and "problems". */
 void plan_put(struct json *doc, const struct bind_plan *p);
 

@@ -2,6 +2,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "bind/bind.h"
+#include "bind/sriov.h"
 #include "cli/giving.h"
 #include "cli/json.h"
 #include "cli/option.h"
@@ -86,6 +87,53 @@ static int restore_one(struct arguments *a, const struct bind_env *env, const st
 	return r >= 0 ? LEAVE_OK : r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
 }
 
+static bool is_named(const struct arguments *a, struct pci_address address)
+{
+	for (size_t i = 0; i < a->targets.count; i++)
+		if (pci_address_equal(a->targets.list[i].address, address))
+			return true;
+	return a->targets.count == 0;
+}
+
+static int restore_function(
+	struct arguments *a, const struct bind_env *env, const struct bind_vfs_lease *l)
+{
+	bool left = l->state == BIND_LEASE_LIVE ||
+		    (l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS);
+	char address[PCI_ADDRESS_TEXT];
+	struct err e = {0};
+
+	report_note("%s: %s: %s", pci_address_format(l->address, address), l->text,
+		left ? "left alone" : "restore");
+	if (a->dry_run || left)
+		return LEAVE_OK;
+	int r = bind_vfs_restore(env, l->address, a->kept, &e);
+	if (r < 0)
+		report(&e);
+	return r >= 0 ? LEAVE_OK : r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
+}
+
+/* After the groups: a virtual function that is given back may go. */
+static int restore_functions(struct arguments *a, const struct bind_env *env)
+{
+	cleanup_free struct bind_vfs_lease *list = NULL;
+	struct err e = {0};
+	size_t count = 0;
+	int leave = LEAVE_OK;
+
+	if (bind_vfs_leases(env, &list, &count, &e) < 0) {
+		report(&e);
+		return LEAVE_FAILED;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!is_named(a, list[i].address))
+			continue;
+		int one = restore_function(a, env, &list[i]);
+		leave = one == LEAVE_FAILED || leave == LEAVE_OK ? one : leave;
+	}
+	return leave;
+}
+
 static int restore(struct arguments *a, const struct bind_env *env, struct json *doc, struct err *e)
 {
 	struct json *list = doc ? json_put_list(doc, "devices") : NULL;
@@ -103,6 +151,8 @@ static int restore(struct arguments *a, const struct bind_env *env, struct json 
 		int one = restore_one(a, env, &leases[i], list);
 		leave = one == LEAVE_FAILED || leave == LEAVE_OK ? one : leave;
 	}
+	int functions = restore_functions(a, env);
+	leave = functions == LEAVE_FAILED || leave == LEAVE_OK ? functions : leave;
 	if (doc && json_print(doc, e) < 0) {
 		report(e);
 		return LEAVE_FAILED;
@@ -142,9 +192,12 @@ const struct verb verb_restore = {
 		"as\n"
 		"the journal in /run/usher remembers it, and removes entries that mean nothing "
 		"any\n"
-		"more. Groups in use are told and left alone. It may be repeated at any time.\n"
+		"more. Virtual functions whose making was broken off go back to their number. What "
+		"is "
+		"in\n"
+		"use is told and left alone. It may be repeated at any time.\n"
 		"\n"
-		"  --all            also give back what 'usher bind' keeps bound\n"
+		"  --all            also give back what 'usher bind' and 'usher vfs' keep\n"
 		"  --dry-run        only tell\n"
 		"  --json           what went where, for programs\n"
 		"\n"

@@ -210,7 +210,7 @@ static void tell_plan(struct run_words *w, const struct bind_plan *p)
 static void tell_timing(const struct run_words *w, const char *step, int64_t us)
 {
 	if (w->spec.timing)
-		(void)fprintf(stderr, "timing keeper %s %lld us\n", step, (long long)us);
+		(void)fprintf(stderr, "timing: keeper.%s_ms %.3f\n", step, (double)us / 1000);
 }
 
 /* What the keeper does, told on stderr: stdout is the guest's console. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/space.h"
 #include "base/err.h"
+#include "base/num.h"
 #include "cli/describe.h"
 #include "cli/json.h"
+#include "pci/acs.h"
 #include "pci/device.h"
 
 #include <errno.h>
@@ -89,6 +91,45 @@ static void serial_text(const struct pci_config *c, char *buf, size_t size)
 		(void)snprintf(buf, size, "%016" PRIx64, n);
 }
 
+static void acs_text(const struct pci_config *c, char *buf, size_t size)
+{
+	struct pci_acs a = pci_acs_judge(c);
+	char bits[16];
+
+	if (a.verdict == PCI_ACS_LACKS)
+		(void)snprintf(buf, size, "does not isolate: %s off",
+			pci_acs_bits(a.missing, bits, sizeof(bits)));
+	else if (a.verdict == PCI_ACS_ISOLATES)
+		(void)snprintf(buf, size, "isolates");
+}
+
+static void af_text(const struct pci_config *c, char *buf, size_t size)
+{
+	uint16_t off = pci_capability_find(c, PCI_CAPABILITY_STANDARD, PCI_CAP_ID_AF);
+
+	if (pci_config_u8(c, off + PCI_AF_CAP) & PCI_AF_CAP_FLR)
+		(void)snprintf(buf, size, "FLR");
+}
+
+/* The BARs that could have another size, and the one they have. Ref: PCI Express Base 7.8.6. */
+static void rebar_text(const struct pci_config *c, char *buf, size_t size)
+{
+	uint16_t off = pci_capability_find(c, PCI_CAPABILITY_EXTENDED, PCI_EXT_CAP_ID_REBAR);
+	unsigned count = (pci_config_u32(c, off + PCI_REBAR_CTRL) & PCI_REBAR_CTRL_NBAR_MASK) >>
+			 PCI_REBAR_CTRL_NBAR_SHIFT;
+	int n = 0;
+
+	for (unsigned i = 0; i < count && (size_t)n < size; i++) {
+		uint32_t control = pci_config_u32(c, off + PCI_REBAR_CTRL + 8 * i);
+		unsigned order = (control & PCI_REBAR_CTRL_BAR_SIZE) >> PCI_REBAR_CTRL_BAR_SHIFT;
+		char text[32];
+
+		n += snprintf(buf + n, size - (size_t)n, "%sBAR %u is %s", n ? ", " : "",
+			control & PCI_REBAR_CTRL_BAR_IDX,
+			describe_size(order < 44 ? MIB(1) << order : 0, text, sizeof(text)));
+	}
+}
+
 /* What a capability says, as far as lending has to do with it; "" for the others. */
 static void detail(
 	const struct pci_config *c, const struct pci_capability *x, char *buf, size_t size)
@@ -104,10 +145,13 @@ static void detail(
 		{PCI_CAPABILITY_STANDARD, PCI_CAP_ID_PM, power_text},
 		{PCI_CAPABILITY_EXTENDED, PCI_EXT_CAP_ID_SRIOV, sriov_text},
 		{PCI_CAPABILITY_EXTENDED, PCI_EXT_CAP_ID_DSN, serial_text},
+		{PCI_CAPABILITY_STANDARD, PCI_CAP_ID_AF, af_text},
+		{PCI_CAPABILITY_EXTENDED, PCI_EXT_CAP_ID_ACS, acs_text},
+		{PCI_CAPABILITY_EXTENDED, PCI_EXT_CAP_ID_REBAR, rebar_text},
 	};
 
 	buf[0] = '\0';
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < COUNT(known); i++)
 		if (known[i].kind == x->kind && known[i].id == x->id)
 			known[i].text(c, buf, size);
 }

@@ -27,9 +27,13 @@ enum leave {
 
 extern const struct verb verb_list;
 extern const struct verb verb_show;
+extern const struct verb verb_snapshot;
+extern const struct verb verb_prove;
+extern const struct verb verb_check;
 extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;
+extern const struct verb verb_vfs;
 extern const struct verb verb_run;
 extern const struct verb verb_exec;
 extern const struct verb verb_compat;

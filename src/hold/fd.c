@@ -43,7 +43,8 @@ int hold_fd(struct hold_case *c)
 			continue;
 		node_name(v->host, o, node, sizeof(node));
 		hold_process_name(v, &o->holder, process, sizeof(process));
-		r = hold_add(c, strstr(o->target, "/vfio-dev/") ? "vfio" : "fd", HOLD_PLAIN, node,
+		bool is_vfio = strstr(o->target, "/vfio-dev/");
+		r = hold_add(c, is_vfio ? "vfio" : "fd", is_vfio ? HOLD_ABSOLUTE : HOLD_PLAIN, node,
 			"open in %s", process);
 	}
 	/* Without a driver a device has no nodes, so nobody can have one open. */

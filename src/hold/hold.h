@@ -22,7 +22,7 @@ struct hold {
 	const char *check; /* "block", "net", …: the name that --allow=CHECK lifts */
 	char object[64]; /* "nvme0n1p1", "eth0" */
 	char text[192]; /* "mounted at /srv", "carries the route to 10.0.2.0/24": escaped */
-	bool absolute; /* no --allow lifts it: the disk that / is on */
+	bool absolute; /* no --allow lifts it: the disk that / is on, a group that is open */
 	bool unsure; /* it could not be told, and counts as held */
 };
 

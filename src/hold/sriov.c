@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
-#include "base/num.h"
 #include "hold/view.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,20 +10,15 @@ int hold_sriov(struct hold_case *c)
 {
 	struct host *h = c->view->host;
 	char path[FILE_PATH_MAX], vf[32], driver[PCI_NAME_MAX], attr[48];
-	uint64_t count = 0;
+	int r = 0;
 
-	int r = pci_device_path(c->device->address, "sriov_numvfs", path, sizeof(path));
-	if (r < 0)
-		return r;
-	if (host_read_number(h, path, &count) < 0)
-		return 0;
-	r = 0;
-	for (uint64_t i = 0; r == 0 && i < min_u64(count, UINT16_MAX); i++) {
-		(void)snprintf(attr, sizeof(attr), "virtfn%u", (unsigned)i);
+	/* sriov_numvfs would tell how many, but under the device's lock: see pci/locked.h. */
+	for (unsigned i = 0; r == 0 && i < UINT16_MAX; i++) {
+		(void)snprintf(attr, sizeof(attr), "virtfn%u", i);
 		r = pci_device_path(c->device->address, attr, path, sizeof(path));
 		if (r < 0 || host_link_name(h, path, vf, sizeof(vf)) < 0)
 			break;
-		(void)snprintf(attr, sizeof(attr), "virtfn%u/driver", (unsigned)i);
+		(void)snprintf(attr, sizeof(attr), "virtfn%u/driver", i);
 		r = pci_device_path(c->device->address, attr, path, sizeof(path));
 		if (r == 0 && host_link_name(h, path, driver, sizeof(driver)) > 0)
 			r = hold_add(c, "sriov", HOLD_PLAIN, vf,

@@ -27,10 +27,33 @@ int pci_device_path(struct pci_address a, const char *attr, char *buf, size_t si
 }
 
 /*
+ * "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0": the function above is the last
+ * address but one. Behind a VMD a root bus of another domain comes between the two.
+ */
+static void find_parent(const char *target, struct pci_device *d)
+{
+	char name[PCI_ADDRESS_TEXT];
+	struct pci_address a;
+
+	for (const char *p = strchr(target, '/'); p; p = strchr(p + 1, '/')) {
+		size_t n = strcspn(p + 1, "/");
+
+		if (!p[n + 1] || n >= sizeof(name))
+			continue;
+		memcpy(name, p + 1, n);
+		name[n] = '\0';
+		if (pci_address_parse(name, &a) < 0)
+			continue;
+		d->has_parent = true;
+		d->parent = a;
+	}
+}
+
+/*
  * The names in /sys/bus/pci/devices are links "../../../devices/…"; to follow one for every
  * attribute costs more than the attribute does.
  */
-static int folder_find(struct folder *f, struct pci_address a)
+static int folder_find(struct folder *f, struct pci_address a, struct pci_device *d)
 {
 	static const char up[] = "../../../";
 	char target[FILE_PATH_MAX];
@@ -44,6 +67,7 @@ static int folder_find(struct folder *f, struct pci_address a)
 	f->path[f->len - 1] = '/';
 	if (n < 0 || strncmp(target, up, sizeof(up) - 1) != 0)
 		return 0;
+	find_parent(target + sizeof(up) - 1, d);
 	r = file_path(f->path, sizeof(f->path), "/sys/%s/", target + sizeof(up) - 1);
 	f->len = strlen(f->path);
 	return r;
@@ -94,7 +118,7 @@ static int text(struct folder *f, const char *name, char *buf, size_t size)
 
 	if (r < 0)
 		buf[0] = '\0';
-	return r == -EFBIG || r == -EIO ? r : 0;
+	return r == -EFBIG || r == -EIO || r == -ETIMEDOUT ? r : 0;
 }
 
 /* readlink() on what exists and is no link says EINVAL: one call, nothing opened, nothing woken. */
@@ -113,6 +137,9 @@ static int override_read(struct folder *f, struct pci_device *d)
 {
 	int r = text(f, "driver_override", d->driver_override, sizeof(d->driver_override));
 
+	d->is_locked = r == -ETIMEDOUT;
+	if (d->is_locked)
+		return 0;
 	if (strcmp(d->driver_override, "(null)") == 0)
 		d->driver_override[0] = '\0';
 	return r;
@@ -158,7 +185,7 @@ static int device_read(struct host *h, struct pci_address a, enum reach reach,
 	char address[PCI_ADDRESS_TEXT];
 
 	pci_address_format(a, address);
-	int r = folder_find(&f, a);
+	int r = folder_find(&f, a, &d);
 	if (r == 0)
 		r = ids_read(&f, &d);
 	if (r == -ENOENT && !exists(&f, "vendor"))

@@ -25,11 +25,14 @@ struct pci_device {
 	uint16_t subdevice;
 	uint32_t class; /* 24 bits: base class, subclass, programming interface */
 	uint8_t revision;
+	bool has_parent; /* false: on a root bus */
+	struct pci_address parent; /* the function it is below: a port or bridge, or a VMD */
 	bool is_bridge; /* header type 1 or 2: PCI(e)-to-PCI or CardBus bridge, class 06xx */
 	int group; /* IOMMU group, PCI_GROUP_NONE */
 	int numa_node; /* -1: none */
 	char driver[PCI_NAME_MAX]; /* "" when none is bound */
 	char driver_override[PCI_NAME_MAX]; /* "" when clear (sysfs says "(null)") */
+	bool is_locked; /* somebody keeps its lock: @driver_override is not known */
 	char reset_method[PCI_NAME_MAX]; /* "flr bus" in the kernel's order; "" when none */
 };
 
@@ -41,9 +44,8 @@ int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret
 
 /*
  * All functions of the host in the order of their addresses; *@ret is the caller's to free().
- * Their driver_override is left "": kernels up to 6.12 show it under the device's lock, which a
- * driver that does not let go of its device keeps (device_driver_detach()), and whoever reads then
- * waits for ever, out of reach of any signal. A listing must tell of such a device, not hang on it.
+ * Their driver_override is left "": many kernels show it under the device's lock, which a driver
+ * that does not let go of its device keeps, so that reading it costs a process (pci/locked.h).
  */
 int pci_device_list(struct host *h, struct pci_device **ret, size_t *ret_count, struct err *e);
 

@@ -29,6 +29,13 @@ struct host_holder {
 	char comm[17]; /* as /proc/PID/comm: not escaped yet */
 };
 
+/* A node of /dev: who may open it. */
+struct host_node {
+	unsigned mode; /* permission bits, [0, 07777] */
+	uid_t uid;
+	gid_t gid;
+};
+
 /* An address of a network interface. */
 struct host_net_address {
 	char interface[16];
@@ -61,6 +68,8 @@ struct host_ops {
 		struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg);
 	/* When a file was last changed [ns since the epoch]; 0 when that cannot be told. */
 	int64_t (*changed)(struct host *h, const char *path);
+	/* Return: 0, -ENODEV for what is no node of a device, -errno. */
+	int (*node)(struct host *h, const char *path, struct host_node *ret);
 	/* Each address of each network interface. Return: as holders(). */
 	int (*addresses)(struct host *h, int (*each)(void *arg, const struct host_net_address *a),
 		void *arg);
@@ -89,5 +98,8 @@ int host_read_text(struct host *h, const char *path, char *buf, size_t size);
 int host_read_number(struct host *h, const char *path, uint64_t *ret);
 /* Last component of a link's target ("driver", "iommu_group"). Return: length, -errno. */
 int host_link_name(struct host *h, const char *path, char *buf, size_t size);
+
+/* The kernel's messages, read through `read` or host_read_all(): lines "<LEVEL>[TIME] TEXT". */
+#define HOST_KERNEL_LOG "/dev/kmsg"
 
 #endif

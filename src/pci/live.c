@@ -2,20 +2,32 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "pci/host.h"
+#include "pci/locked.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define SYSLOG_READ_ALL 3 /* SYSLOG_ACTION_READ_ALL of linux/syslog.h, no UAPI header has it */
+
 static ssize_t live_read(struct host *h, const char *path, void *buf, size_t size)
 {
+	if (locked_attribute(path))
+		return locked_read(path, buf, size);
+	/* The node gives one message a read; this gives the newest @size bytes in one call. */
+	if (strcmp(path, HOST_KERNEL_LOG) == 0) {
+		int n = klogctl(SYSLOG_READ_ALL, buf, size > INT_MAX ? INT_MAX : (int)size);
+		return n < 0 ? -errno : n;
+	}
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	size_t len = 0;
 
@@ -77,6 +89,18 @@ static int64_t live_changed(struct host *h, const char *path)
 	if (stat(path, &st) < 0)
 		return 0;
 	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+static int live_node(struct host *h, const char *path, struct host_node *ret)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return -ENODEV;
+	*ret = (struct host_node){st.st_mode & 07777, st.st_uid, st.st_gid};
+	return 0;
 }
 
 static int live_block_busy(struct host *h, const char *disk)
@@ -282,6 +306,7 @@ static const struct host_ops live_ops = {
 	.changed = live_changed,
 	.block_busy = live_block_busy,
 	.holders = live_holders,
+	.node = live_node,
 	.addresses = live_addresses,
 };
 

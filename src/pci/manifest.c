@@ -11,10 +11,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#define BYTES_MAX 65536 /* largest sparse file: far above a configuration space's 4096 */
 #define BUDGET MIB(64)
-
-static const char header[] = "usher-host 1";
 
 /* Where the parser is; @at is the folder that relative paths start from. */
 struct reader {
@@ -188,7 +185,7 @@ static int parse_bytes(struct reader *r, const char *path, char *rest)
 	char *word = next_word(&rest);
 	uint64_t size;
 
-	if (!word || num_parse(word, 10, BYTES_MAX, &size) < 0)
+	if (!word || num_parse(word, 10, MANIFEST_BYTES_MAX, &size) < 0)
 		return -EINVAL;
 	char *data = take(r->m, size + 1);
 	if (!data)
@@ -219,27 +216,50 @@ static int parse_dir(struct reader *r, const char *path, char *rest)
 	return *rest ? -EINVAL : entry_add(r->m, path, MANIFEST_DIR, take(r->m, 1), 0);
 }
 
+static const struct {
+	const char *name;
+	int code;
+} errors[] = {
+	{"EACCES", -EACCES},
+	{"EPERM", -EPERM},
+	{"EIO", -EIO},
+	{"ENODEV", -ENODEV},
+	{"EINVAL", -EINVAL},
+	{"ENXIO", -ENXIO},
+	{"EBUSY", -EBUSY},
+	{"EAGAIN", -EAGAIN},
+	{"ENODATA", -ENODATA},
+	{"ENOMEDIUM", -ENOMEDIUM},
+	{"EOPNOTSUPP", -EOPNOTSUPP},
+	{"ETIMEDOUT", -ETIMEDOUT},
+};
+
+int manifest_error(const char *name)
+{
+	for (size_t i = 0; i < COUNT(errors); i++)
+		if (strcmp(name, errors[i].name) == 0)
+			return errors[i].code;
+	return 0;
+}
+
+const char *manifest_error_name(int error)
+{
+	for (size_t i = 0; i < COUNT(errors); i++)
+		if (errors[i].code == error)
+			return errors[i].name;
+	return NULL;
+}
+
 static int parse_fail(struct reader *r, const char *path, char *rest)
 {
-	static const struct {
-		const char *name;
-		int code;
-	} errors[] = {
-		{"EACCES", -EACCES},
-		{"EPERM", -EPERM},
-		{"EIO", -EIO},
-		{"ENODEV", -ENODEV},
-	};
+	int error = manifest_error(rest);
 
-	for (size_t i = 0; i < COUNT(errors); i++) {
-		if (strcmp(rest, errors[i].name) != 0)
-			continue;
-		int x = entry_add(r->m, path, MANIFEST_FAIL, take(r->m, 1), 0);
-		if (x == 0)
-			r->m->entries[r->m->nr_entries - 1].error = errors[i].code;
-		return x;
-	}
-	return -EINVAL;
+	if (!error)
+		return -EINVAL;
+	int x = entry_add(r->m, path, MANIFEST_FAIL, take(r->m, 1), 0);
+	if (x == 0)
+		r->m->entries[r->m->nr_entries - 1].error = error;
+	return x;
 }
 
 static int parse_at(struct reader *r, char *rest)
@@ -248,21 +268,24 @@ static int parse_at(struct reader *r, char *rest)
 					     : -EINVAL;
 }
 
+/* DISK, and an error when it could not be told. */
 static int parse_busy(struct reader *r, char *rest)
 {
 	struct manifest *m = r->m;
-	size_t size = strlen(rest) + 1;
+	const char *name = next_word(&rest);
+	int answer = *rest ? manifest_error(rest) : 1;
 
-	if (size == 1 || strpbrk(rest, "/ "))
+	if (!name || strchr(name, '/') || !answer)
 		return -EINVAL;
 	void *array = grow(m, m->busy, m->nr_busy, sizeof(*m->busy));
 	if (!array)
 		return -ENOMEM;
 	m->busy = array;
+	size_t size = strlen(name) + 1;
 	char *copy = take(m, size);
 	if (!copy)
 		return -ENOMEM;
-	m->busy[m->nr_busy++] = memcpy(copy, rest, size);
+	m->busy[m->nr_busy++] = (struct manifest_busy){memcpy(copy, name, size), answer};
 	return 0;
 }
 
@@ -276,6 +299,22 @@ static int parse_number(char **line, char end, uint64_t max, uint64_t *ret)
 	int x = num_parse(*line, 10, max, ret);
 	*line = stop + 1;
 	return x;
+}
+
+/* "MODE UID:GID", the mode in octal. */
+static int parse_node(struct reader *r, const char *path, char *rest)
+{
+	char *mode = next_word(&rest);
+	uint64_t bits, uid, gid;
+
+	if (!mode || num_parse(mode, 8, 07777, &bits) < 0 ||
+		parse_number(&rest, ':', UINT32_MAX, &uid) < 0 ||
+		num_parse(rest, 10, UINT32_MAX, &gid) < 0)
+		return -EINVAL;
+	struct host_node *n = take(r->m, sizeof(*n));
+	if (n)
+		*n = (struct host_node){(unsigned)bits, (uid_t)uid, (gid_t)gid};
+	return entry_add(r->m, path, MANIFEST_NODE, (char *)n, sizeof(*n));
 }
 
 static int parse_holder(struct reader *r, char *rest)
@@ -335,8 +374,8 @@ static int parse_address(struct reader *r, char *rest)
 
 static int parse_blind(struct reader *r, char *rest)
 {
-	r->m->blind = -EACCES;
-	return *rest ? -EINVAL : 0;
+	r->m->blind = *rest ? manifest_error(rest) : -EACCES;
+	return r->m->blind ? 0 : -EINVAL;
 }
 
 static int parse_line(struct reader *r, char *line)
@@ -350,6 +389,7 @@ static int parse_line(struct reader *r, char *line)
 		{"bytes", .entry = parse_bytes},
 		{"link", .entry = parse_link},
 		{"dir", .entry = parse_dir},
+		{"node", .entry = parse_node},
 		{"fail", .entry = parse_fail},
 		{"at", .plain = parse_at},
 		{"busy", .plain = parse_busy},
@@ -412,8 +452,8 @@ int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e)
 			*next++ = '\0';
 		line++;
 		if (line == 1) {
-			if (strcmp(text, header) != 0)
-				return err_say(e, -EINVAL, "line 1 is not '%s'", header);
+			if (strcmp(text, MANIFEST_HEADER) != 0)
+				return err_say(e, -EINVAL, "line 1 is not '" MANIFEST_HEADER "'");
 		} else {
 			int x = parse_line(&r, text);
 			if (x == -ENOMEM)
@@ -436,7 +476,7 @@ void manifest_fini(struct manifest *m)
 		free(m->entries[i].data);
 	}
 	for (size_t i = 0; i < m->nr_busy; i++)
-		free(m->busy[i]);
+		free(m->busy[i].name);
 	free(m->entries);
 	free(m->busy);
 	free(m->holders);

@@ -10,13 +10,14 @@
  *	bytes PATH SIZE OFFSET:HEX …    a file of SIZE bytes, zero but for these (offsets in hex)
  *	link PATH TARGET                a symbolic link
  *	dir PATH                        an empty directory (those above an entry are implied)
- *	fail PATH EACCES                every access fails so (EACCES, EPERM, EIO, ENODEV)
- *	busy DISK                       host_ops.block_busy() says 1 (else 0 for what /sys/class/block
- *					has, or what its fail says)
+ *	node PATH MODE UID:GID          a node of /dev, its mode in octal
+ *	fail PATH EACCES                every access fails so (the errors that manifest.c knows)
+ *	busy DISK [EACCES]              host_ops.block_busy() says 1, or so (else 0 for what
+ *					/sys/class/block has, or what its fail says)
  *	holder PID UID MAJOR:MINOR COMM an open descriptor of a character node, "b8:1" of a block
  *					node; COMM escaped as in file
  *	address INTERFACE ADDRESS/LEN	an address of a network interface
- *	blind                           some processes could not be looked at: holders() ends -EACCES
+ *	blind [EPERM]                   some processes could not be looked at: holders() ends -EACCES
  *
  * The text may come from anybody. It is bounded in size and in what it makes us allocate, taken
  * strictly or refused with the line's number, and no path in it is ever opened: links lead to
@@ -226,6 +227,20 @@ static int64_t snapshot_changed(struct host *h, const char *path)
 	return 0;
 }
 
+static int snapshot_node(struct host *h, const char *path, struct host_node *ret)
+{
+	const struct manifest_entry *x;
+	size_t first;
+
+	int r = find(manifest_of(h), path, 0, &first, &x);
+	if (r < 0)
+		return r;
+	if (!x || x->kind != MANIFEST_NODE)
+		return -ENODEV;
+	memcpy(ret, x->data, sizeof(*ret));
+	return 0;
+}
+
 static int snapshot_block_busy(struct host *h, const char *disk)
 {
 	const struct manifest *m = manifest_of(h);
@@ -234,8 +249,8 @@ static int snapshot_block_busy(struct host *h, const char *disk)
 	size_t first;
 
 	for (size_t i = 0; i < m->nr_busy; i++)
-		if (strcmp(m->busy[i], disk) == 0)
-			return 1;
+		if (strcmp(m->busy[i].name, disk) == 0)
+			return m->busy[i].answer;
 	int r = file_path(path, sizeof(path), "/sys/class/block/%s", disk);
 	if (r == 0)
 		r = find(m, path, 0, &first, &x);
@@ -281,6 +296,7 @@ static const struct host_ops snapshot_ops = {
 	.changed = snapshot_changed,
 	.block_busy = snapshot_block_busy,
 	.holders = snapshot_holders,
+	.node = snapshot_node,
 	.addresses = snapshot_addresses,
 };
 

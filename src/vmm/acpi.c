@@ -76,18 +76,25 @@ static size_t take(struct tables *t, size_t len)
 	return at;
 }
 
+/* A field of characters: it has no end mark. */
+static void put_text(uint8_t *p, const char *text)
+{
+	while (*text)
+		*p++ = (uint8_t)*text++;
+}
+
 /* Fills in the header of a table that is complete but for it. */
 static void seal(struct tables *t, size_t at, const char *signature, uint8_t revision, size_t len)
 {
 	uint8_t *h = t->buf + at;
 
-	memcpy(h, signature, 4);
+	put_text(h, signature);
 	le32_put(h + 4, (uint32_t)len);
 	h[8] = revision;
-	memcpy(h + 10, "USHER ", 6);
-	memcpy(h + 16, "USHERVMM", 8);
+	put_text(h + 10, "USHER ");
+	put_text(h + 16, "USHERVMM");
 	le32_put(h + 24, 1);
-	memcpy(h + 28, "USHR", 4);
+	put_text(h + 28, "USHR");
 	le32_put(h + 32, 1);
 	h[9] = 0;
 	h[9] = checksum(h, len);
@@ -293,8 +300,8 @@ static void put_rsdp(struct tables *t, size_t at, size_t xsdt)
 {
 	uint8_t *p = t->buf + at;
 
-	memcpy(p, "RSD PTR ", 8);
-	memcpy(p + 9, "USHER ", 6);
+	put_text(p, "RSD PTR ");
+	put_text(p + 9, "USHER ");
 	p[15] = 2; /* revision: with an XSDT */
 	le32_put(p + 20, RSDP_SIZE);
 	le64_put(p + 24, gpa_of(t, xsdt));

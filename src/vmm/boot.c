@@ -117,13 +117,12 @@ static int load_segment(
 	if (p->p_paddr < BOOT_KERNEL_MIN)
 		return bad_image(im, e, "wants memory below 1 MiB");
 	char *to = memory_ram(im->memory, GPA(p->p_paddr), p->p_memsz);
+	unsigned long long first = p->p_paddr, size = p->p_memsz, mib = im->memory->ram_size >> 20;
 	if (!to)
 		return err_say(e, -ENOMEM,
-			"load kernel '%s': needs memory at 0x%llx to 0x%llx: the guest has %llu "
-			"MiB",
-			im->path, (unsigned long long)p->p_paddr,
-			(unsigned long long)(p->p_paddr + p->p_memsz),
-			(unsigned long long)(im->memory->ram_size >> 20));
+			"load kernel '%s': needs 0x%llx bytes of memory at 0x%llx: the guest has "
+			"%llu MiB",
+			im->path, size, first, mib);
 	int r = fd_pread_full(im->fd, to, p->p_filesz, (off_t)p->p_offset);
 	if (r < 0)
 		return err_set(e, r, "read kernel '%s'", im->path);
@@ -172,9 +171,9 @@ static int read_note(const struct image *im, const Elf64_Phdr *p, uint32_t *ret)
 
 static int load_elf(const struct image *im, struct boot_kernel *ret, struct err *e)
 {
-	Elf64_Phdr segments[SEGMENTS_MAX];
+	Elf64_Phdr segments[SEGMENTS_MAX] = {0};
 	struct boot_kernel k = {0};
-	Elf64_Ehdr h;
+	Elf64_Ehdr h = {0};
 	bool found = false;
 
 	int r = read_header(im, &h, e);
@@ -252,7 +251,7 @@ int boot_write_info(struct memory *m, const struct boot_info *b, struct err *e)
 	size_t cmdline_len = strlen(b->cmdline) + 1;
 	uint8_t *info = memory_ram(m, GPA(BOOT_START_INFO), INFO_SIZE);
 	uint8_t *module = memory_ram(m, GPA(BOOT_MODULES), MODULE_SIZE);
-	uint8_t *map = memory_ram(m, GPA(BOOT_MEMMAP), BOOT_MEMMAP_MAX * MAP_ENTRY_SIZE);
+	uint8_t *map = memory_ram(m, GPA(BOOT_MEMMAP), (uint64_t)BOOT_MEMMAP_MAX * MAP_ENTRY_SIZE);
 	char *cmdline = memory_ram(m, GPA(BOOT_CMDLINE), BOOT_CMDLINE_MAX);
 
 	if (cmdline_len > BOOT_CMDLINE_MAX)

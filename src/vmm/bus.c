@@ -2,7 +2,6 @@
 #include "vmm/bus.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/bits.h"
 #include "base/err.h"
@@ -41,9 +40,9 @@ int bus_add(struct bus *b, struct bus_range *r, struct err *e)
 	if (b->count == BUS_RANGES_MAX)
 		return err_say(e, -ENOSPC, "%s: add '%s': all %d ranges are in use", b->name,
 			r->name, BUS_RANGES_MAX);
-	memmove(&b->ranges[at + 1], &b->ranges[at], (b->count - at) * sizeof(b->ranges[0]));
+	for (size_t i = b->count++; i > at; i--)
+		b->ranges[i] = b->ranges[i - 1];
 	b->ranges[at] = r;
-	b->count++;
 	return 0;
 }
 
@@ -54,7 +53,8 @@ void bus_remove(struct bus *b, struct bus_range *r)
 	if (!at || b->ranges[at - 1] != r)
 		return;
 	b->count--;
-	memmove(&b->ranges[at - 1], &b->ranges[at], (b->count - (at - 1)) * sizeof(b->ranges[0]));
+	for (size_t i = at - 1; i < b->count; i++)
+		b->ranges[i] = b->ranges[i + 1];
 	if (b->last == r)
 		b->last = NULL;
 }

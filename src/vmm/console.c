@@ -175,7 +175,7 @@ static void on_output(struct loop_source *src, uint32_t events)
 static void on_tick(struct loop_source *src, uint32_t events)
 {
 	struct console *c = container_of(src, struct console, tick);
-	unsigned next = (unsigned)min_u64(2 * c->tick_ms, CONSOLE_IDLE_MS);
+	unsigned next = (unsigned)min_u64(UINT64_C(2) * c->tick_ms, CONSOLE_IDLE_MS);
 	uint64_t times;
 
 	if (read(src->fd, &times, sizeof(times)) < 0)

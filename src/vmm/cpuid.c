@@ -10,7 +10,6 @@
 #include <linux/kvm.h>
 
 #include "base/bits.h"
-#include "base/clean.h"
 #include "base/err.h"
 #include "vmm/vm.h"
 
@@ -167,23 +166,26 @@ void cpuid_fit(struct kvm_cpuid2 *c, const struct cpuid_shape *s)
 	put_timing(c, s);
 }
 
+/* NULL with errno when KVM does not tell. The caller frees it. */
 static struct kvm_cpuid2 *supported(int kvm_fd)
 {
-	size_t size = sizeof(struct kvm_cpuid2) +
-		      (CPUID_ROOM + CPUID_ADDED) * sizeof(struct kvm_cpuid_entry2);
-	cleanup_free struct kvm_cpuid2 *c = calloc(1, size);
+	struct kvm_cpuid2 *c = calloc(
+		1, sizeof(*c) + (CPUID_ROOM + CPUID_ADDED) * sizeof(struct kvm_cpuid_entry2));
 
 	if (!c)
 		return NULL;
 	c->nent = CPUID_ROOM;
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, c) < 0)
+	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, c) < 0) {
+		free(c);
 		return NULL;
-	return TAKE_PTR(c);
+	}
+	return c;
 }
 
 int cpuid_set(struct vm *vm, int cpu_fd, unsigned index, struct err *e)
 {
-	cleanup_free struct kvm_cpuid2 *c = supported(vm->kvm_fd);
+	struct kvm_cpuid2 *c = supported(vm->kvm_fd);
+	int r = 0;
 
 	if (!c)
 		return err_set(e, -errno, "ask KVM what its processors can do");
@@ -197,14 +199,17 @@ int cpuid_set(struct vm *vm, int cpu_fd, unsigned index, struct err *e)
 	};
 	cpuid_fit(c, &shape);
 	if (ioctl(cpu_fd, KVM_SET_CPUID2, c) < 0)
-		return err_set(e, -errno, "set what processor %u can do", index);
-	return 0;
+		r = err_set(e, -errno, "set what processor %u can do", index);
+	free(c);
+	return r;
 }
 
 unsigned cpuid_phys_bits(int kvm_fd)
 {
-	cleanup_free struct kvm_cpuid2 *c = supported(kvm_fd);
+	struct kvm_cpuid2 *c = supported(kvm_fd);
 	const struct kvm_cpuid_entry2 *e = c ? find(c, LEAF_WIDTHS) : NULL;
+	unsigned bits = e ? e->eax & 0xff : 0;
 
-	return e && (e->eax & 0xff) ? e->eax & 0xff : 36;
+	free(c);
+	return bits ? bits : 36; /* what every 64-bit processor has */
 }

@@ -333,6 +333,7 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 
 int machine_run(struct machine *m, struct err *e)
 {
+	timing_enter(&m->vm.timing);
 	int r = cpus_start(&m->vm, e);
 
 	if (r >= 0)

@@ -15,15 +15,15 @@
  */
 static void *map_aligned(int fd, uint64_t size)
 {
-	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
-	char *wide = mmap(NULL, size + MEMORY_HUGE, PROT_NONE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	const int anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
+	const int flags = MAP_FIXED | MAP_NORESERVE | (fd < 0 ? anonymous : MAP_SHARED);
+	/* cppcheck-suppress invalidFunctionArg; -1 is what anonymous memory is mapped from */
+	char *wide = mmap(NULL, size + MEMORY_HUGE, PROT_NONE, anonymous | MAP_NORESERVE, -1, 0);
 
 	if (wide == MAP_FAILED)
 		return MAP_FAILED;
 	uint64_t pad = align_up((uintptr_t)wide, MEMORY_HUGE) - (uintptr_t)wide;
-	void *at = mmap(
-		wide + pad, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, fd, 0);
+	void *at = mmap(wide + pad, size, PROT_READ | PROT_WRITE, flags, fd, 0);
 	if (at == MAP_FAILED) {
 		int saved = errno;
 		(void)munmap(wide, size + MEMORY_HUGE);

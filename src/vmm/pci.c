@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include <linux/pci.h> /* with pci_regs.h */
 
@@ -40,7 +39,7 @@ struct pci_root {
 	struct regs bridge_regs;
 	unsigned port_count;
 	struct port *ports[PCI_PORTS_MAX];
-	uint8_t *config; /* a page for the bridge and each port */
+	uint8_t *config; /* PCI_CONFIG_SIZE for the bridge and for each port */
 };
 
 static uint32_t bridge_read(struct pci_func *f, unsigned off, unsigned size)
@@ -147,9 +146,8 @@ int pci_init(struct vm *vm, const struct pci_window *ecam, struct err *e)
 
 	if (!p)
 		return err_set(e, -ENOMEM, "allocate the PCI hierarchy");
-	p->config = mmap(NULL, (size_t)(PCI_PORTS_MAX + 1) * PCI_CONFIG_SIZE,
-		PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p->config == MAP_FAILED) {
+	p->config = calloc(PCI_PORTS_MAX + 1, PCI_CONFIG_SIZE);
+	if (!p->config) {
 		free(p);
 		return err_set(e, -ENOMEM, "allocate configuration space");
 	}
@@ -179,7 +177,7 @@ void pci_fini(struct vm *vm)
 		free(gone);
 	}
 	bus_remove(&vm->mmio, &p->ecam);
-	(void)munmap(p->config, (size_t)(PCI_PORTS_MAX + 1) * PCI_CONFIG_SIZE);
+	free(p->config);
 	free(p);
 	vm->pci = NULL;
 }

@@ -15,14 +15,14 @@ struct vm;
 
 struct timing_phase {
 	const char *name;
-	uint64_t wall_us;
-	uint64_t user_us; /* processor time in user mode: without what system calls took */
+	uint64_t ns;
 };
 
 struct timing {
-	uint64_t start_us;
-	uint64_t last_us;
-	uint64_t last_user_us;
+	uint64_t start_ns;
+	uint64_t last_ns;
+	uint64_t ioctl_ns; /* of the time before the guest ran: KVM's and VFIO's */
+	uint64_t own_ns; /* of that time: the rest */
 	size_t count;
 	struct timing_phase phases[TIMING_PHASES_MAX];
 };
@@ -32,7 +32,13 @@ void timing_start(struct timing *t);
 /* Ends the phase that began with the last mark. @name: static text. */
 void timing_mark(struct timing *t, const char *name);
 
-/* The report: one line a fact on stderr, `timing KIND NAME VALUE…`, for people and scripts. */
+/* The guest is about to run. */
+void timing_enter(struct timing *t);
+
+/*
+ * The report: one figure a line on stderr, `timing: NAME VALUE`, for people and scripts. Names
+ * that end in _ms are phases and sums of them; `exits`, by reason and by who was addressed.
+ */
 void timing_print(const struct vm *vm);
 
 #endif

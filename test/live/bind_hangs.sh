@@ -9,15 +9,14 @@
 card=$(e1000e_address)
 group=$(group_of "$card")
 expect_ok usher bind "$card"
-mkfifo "$work/hold"
-python3 "${0%/*}/vfio_hold.py" "$card" <"$work/hold" >"$work/held" &
+"$top/build/test/live/vfio_hold" "$card" "$group" >"$work/held" &
 holder=$!
-exec 7>"$work/hold"
-wait_until 20 grep -q open "$work/held"
+at_exit "kill $holder 2>/dev/null"
+wait_until 20 grep -q held "$work/held"
 
 # Asked before: nobody is made to wait.
 expect_status 3 usher release "$card"
-expect_text "python3 (pid $holder"
+expect_text "vfio_hold (pid $holder"
 expect_status 3 usher restore --all
 expect_status 3 usher bind "$card"
 expect_driver "$card" vfio-pci
@@ -38,8 +37,8 @@ expect_ok usher restore
 expect_text 'left alone'
 
 # The holder lets go: the unbind is done at last, and the rest is for restore.
-exec 7>&-
-wait $holder
+kill $holder
+wait $holder 2>/dev/null
 wait_until 30 test ! -e "/proc/$writer"
 expect_ok usher restore
 expect_driver "$card" e1000e

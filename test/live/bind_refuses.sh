@@ -8,7 +8,7 @@ disk=$(nvme_address)
 card=$(e1000e_address)
 old=$(e1000_address)
 edu=$(edu_address)
-before=$(ls -l "$pci"/*/driver; cat "$pci"/*/driver_override)
+before=$(all_drivers)
 
 expect_status 3 usher bind "$card" --id 8086:100e
 expect_text "$card: expected 8086:100e, found 8086:10d3 [id]"
@@ -41,7 +41,7 @@ expect_text '[net]'
 expect_text '[block]'
 expect_text '[id]'
 
-expect_equal 'the drivers' "$before" "$(ls -l "$pci"/*/driver; cat "$pci"/*/driver_override)"
+expect_equal 'the drivers' "$before" "$(all_drivers)"
 expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
 
 # The command line.

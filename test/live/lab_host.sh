@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
+# boot: own
 # The emulated host is what its description says; all the other tests here rest on it.
 . "${0%/*}/lib.sh"
 

@@ -88,6 +88,13 @@ driver_of() {
 	if [ -e "$pci/$1/driver" ]; then basename "$(readlink "$pci/$1/driver")"; else echo none; fi
 }
 
+# all_drivers: a line a device, with its driver and its override.
+all_drivers() {
+	for device_ in "$pci"/*; do
+		echo "${device_##*/} $(driver_of "${device_##*/}") $(cat "$device_/driver_override")"
+	done
+}
+
 # group_of ADDRESS; members_of GROUP
 group_of() {
 	basename "$(readlink "$pci/$1/iommu_group")"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A driver that does not let go of its device keeps the device's lock for as long: `usher list` is
-# what one types then, and must not hang. An open group keeps vfio-pci from letting go.
+# A driver that does not let go of its device keeps the device's lock for as long: `usher list` and
+# `usher show` are what one types then, and must not hang. An open group keeps vfio-pci from
+# letting go.
 # topology: minimal
 . "${0%/*}/lib.sh"
 
@@ -30,6 +31,11 @@ kill -0 $writer 2>/dev/null || skip "this kernel does not wait for the descripto
 expect_ok timeout 20 usher list -n
 expect_text "$disk"
 expect_text "its group is open in vfio_hold (pid $holder, root)"
+# Some kernels show driver_override under that lock.
+expect_ok timeout 20 usher show -n "$disk"
+expect_text "its group is open in vfio_hold (pid $holder, root)"
+expect_text "it would be refused"
+expect_status 3 timeout 20 usher bind "$disk"
 kill -0 $writer 2>/dev/null || fail "the unbind has ended before the listing"
 
 kill $holder

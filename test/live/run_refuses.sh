@@ -6,7 +6,7 @@
 . "${0%/*}/guest.sh"
 
 disk=$(nvme_address)
-before=$(ls -l "$pci"/*/driver)
+before=$(all_drivers)
 
 # The command line: 2.
 expect_status 2 guest poweroff --device nonsense
@@ -40,7 +40,7 @@ expect_text 'No such file or directory'
 expect_status 125 usher run --kernel "$kernel" --initrd "$work/none" --device "$disk"
 expect_text 'No such file or directory'
 
-expect_equal 'the drivers' "$before" "$(ls -l "$pci"/*/driver)"
+expect_equal 'the drivers' "$before" "$(all_drivers)"
 expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
 
 # A plan says the same and does nothing.

@@ -19,3 +19,14 @@ expect_ok guest poweroff --device "$disk" --return vfio
 expect_driver "$disk" vfio-pci
 expect_ok usher release "$disk"
 expect_driver "$disk" nvme
+
+# Bound by hand, and given back behind usher's back: the lease of that time means nothing any more.
+expect_ok usher bind "$disk"
+echo >"$pci/$disk/driver_override"
+echo "$disk" >"$pci/$disk/driver/unbind"
+echo "$disk" >/sys/bus/pci/drivers/nvme/bind
+wait_until 20 block_of "$disk"
+expect_ok guest poweroff --device "$disk"
+expect_driver "$disk" nvme
+expect_override "$disk" none
+expect_equal 'the journal' '' "$(ls /run/usher/journal)"

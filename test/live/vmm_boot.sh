@@ -39,7 +39,7 @@ command='usher-vmm, usher.do=shell'
 expect_text 'processors:2'
 expect_text 'guest powered off'
 grep '^timing' "$work/err"
-exits=$(sed -n 's/^timing exit total //p' "$work/err")
+exits=$(sed -n 's/^timing: exits //p' "$work/err")
 [ "$exits" -le 3000 ] || fail "$exits exits to user space"
 
 expect_ok vmm reboot </dev/null

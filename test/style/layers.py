@@ -15,13 +15,15 @@ LAYERS = {
     "pci": ["base"],
     "hold": ["base", "pci"],
     "bind": ["base", "pci", "hold"],
+    "check": ["base", "pci", "hold", "bind"],
     "vfio": ["base", "pci", "hold"],
     "model": ["base", "pci", "vfio", "driver"],
     "driver": ["base", "pci", "vfio"],
     "vmm": ["base", "pci", "vfio"],
     "engine": ["base", "pci", "hold", "bind", "vfio"],
     "daemon": ["base", "pci", "hold", "bind", "vfio", "engine"],
-    "cli": ["base", "pci", "hold", "bind", "vfio", "model", "driver", "engine"],
+    "cli": ["base", "pci", "hold", "bind", "vfio", "model", "driver", "engine",
+            "check"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

@@ -162,13 +162,13 @@ START_TEST(refuses_to_load_outside_of_ram)
 {
 	make_image();
 	segment(0)->p_paddr = MIB(4) - 0x100;
-	refuse(IMAGE_SIZE, -ENOMEM, "the guest has 4 MiB");
+	refuse(IMAGE_SIZE, -ENOMEM, "the guest has");
 	make_image();
 	segment(0)->p_paddr = UINT64_MAX - 0xfff;
-	refuse(IMAGE_SIZE, -ENOMEM, "the guest has 4 MiB");
+	refuse(IMAGE_SIZE, -ENOMEM, "the guest has");
 	make_image();
 	segment(0)->p_memsz = UINT64_MAX;
-	refuse(IMAGE_SIZE, -ENOMEM, "the guest has 4 MiB");
+	refuse(IMAGE_SIZE, -ENOMEM, "the guest has");
 	make_image();
 	segment(0)->p_paddr = BOOT_START_INFO;
 	refuse(IMAGE_SIZE, -ENOEXEC, "below 1 MiB");

@@ -152,5 +152,20 @@ START_TEST(lists_the_live_machine)
 }
 END_TEST
 
-SUITE("device", reads_every_field, lists_without_the_override, says_what_is_not_there,
-	lists_in_order, reads_groups, works_without_an_iommu, lists_the_live_machine)
+START_TEST(knows_what_is_above)
+{
+	struct host *h = replay("server");
+	struct pci_device d;
+
+	ck_assert_int_eq(pci_device_read(h, at("c1:00.0"), &d, NULL), 0);
+	ck_assert(d.has_parent);
+	ck_assert(pci_address_equal(d.parent, at("c0:01.1")));
+	ck_assert_int_eq(pci_device_read(h, at("c0:01.1"), &d, NULL), 0);
+	ck_assert(!d.has_parent);
+	host_close(h);
+}
+END_TEST
+
+SUITE("device", knows_what_is_above, reads_every_field, lists_without_the_override,
+	says_what_is_not_there, lists_in_order, reads_groups, works_without_an_iommu,
+	lists_the_live_machine)

@@ -315,6 +315,7 @@ START_TEST(finds_open_groups)
 	ck_assert_str_eq(o.check, "vfio");
 	ck_assert_str_eq(o.object, "vfio/7");
 	ck_assert_str_eq(o.text, "its group is open in qemu-system-x86 (pid 41, vm)");
+	ck_assert(o.absolute); /* a second open is EBUSY */
 }
 END_TEST
 
@@ -330,6 +331,7 @@ START_TEST(finds_open_nodes)
 			&d);
 
 	ck_assert_str_eq(o.check, "fd");
+	ck_assert(!o.absolute);
 	ck_assert_str_eq(o.object, "dri/card1");
 	ck_assert_str_eq(o.text, "open in Xorg (pid 1203, uid 1000)");
 	o = only("link /sys/dev/block/8:0 " BELOW
@@ -338,6 +340,7 @@ START_TEST(finds_open_nodes)
 	ck_assert_str_eq(o.object, "sda");
 	o = only("link /sys/dev/char/511:0 " BELOW "/vfio-dev/vfio0\nholder 9 0 511:0 vmm\n", &d);
 	ck_assert_str_eq(o.check, "vfio");
+	ck_assert(o.absolute);
 	/* NVIDIA's driver has no link there. */
 	struct pci_device n = {.address = {.bus = 2}, .class = 0x030000, .driver = "nvidia"};
 	o = only(

@@ -303,6 +303,26 @@ START_TEST(sees_the_live_machine)
 }
 END_TEST
 
-SUITE("host", reads_files_and_links, walks_links_and_dots, lists_each_name_once,
+START_TEST(replays_nodes)
+{
+	struct host *h = replay("node /dev/kvm 0660 0:106\nfile /dev/text x\n");
+	struct host_node n;
+
+	ck_assert_int_eq(h->ops->node(h, "/dev/kvm", &n), 0);
+	ck_assert_uint_eq(n.mode, 0660);
+	ck_assert_uint_eq(n.uid, 0);
+	ck_assert_uint_eq(n.gid, 106);
+	ck_assert_int_eq(h->ops->node(h, "/dev/text", &n), -ENODEV);
+	ck_assert_int_eq(h->ops->node(h, "/dev/none", &n), -ENOENT);
+	host_close(h);
+	ck_assert_int_eq(host_live()->ops->node(host_live(), "/dev/null", &n), 0);
+	ck_assert_int_eq(host_live()->ops->node(host_live(), "/etc/passwd", &n), -ENODEV);
+	struct err e = {0};
+	ck_assert_int_eq(snapshot("node /dev/kvm 0888 0:1\n", &h, &e), -EINVAL);
+	ck_assert_int_eq(snapshot("node /dev/kvm 0660 0\n", &h, &e), -EINVAL);
+}
+END_TEST
+
+SUITE("host", replays_nodes, reads_files_and_links, walks_links_and_dots, lists_each_name_once,
 	replays_blocks_and_holders, refuses_hostile_text, stops_at_its_memory_budget,
 	refuses_what_is_no_snapshot, sees_the_live_machine)

@@ -5,7 +5,9 @@
  */
 #include <elf.h>
 #include <errno.h>
+#include <pty.h>
 #include <signal.h>
+#include <termios.h>
 
 #include "base/endian.h"
 #include "base/fd.h"
@@ -115,10 +117,11 @@ END_TEST
 START_TEST(several_processors_and_timing)
 {
 	PAYLOAD(POWEROFF, HALT);
-	expect_run(0, "timing exit total", "--memory", "16M", "--kernel", path, "--cpus", "3",
+	expect_run(0, "timing: exits 1\n", "--memory", "16M", "--kernel", path, "--cpus", "3",
 		"--timing");
-	ck_assert_ptr_nonnull(strstr(run_out, "timing phase kernel "));
-	ck_assert_ptr_nonnull(strstr(run_out, "timing range ports power reads 0 writes 1"));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: kernel_ms "));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: own_ms "));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: ports.power 1\n"));
 	(void)unlink(path);
 }
 END_TEST
@@ -173,6 +176,36 @@ START_TEST(it_ends_with_its_keeper)
 }
 END_TEST
 
+/* At a terminal, keys go to the guest as they are, and Ctrl-A X is the way out. */
+START_TEST(a_terminal_is_raw_and_restored)
+{
+	struct termios before, during, after;
+	char text[512] = "";
+	int master, status;
+
+	PAYLOAD(SAY('r'), SAY('\n'), HALT);
+	pid_t pid = forkpty(&master, NULL, NULL, NULL);
+	if (!pid) {
+		const char *vmm = getenv("USHER_VMM");
+		(void)execl(vmm, vmm, "--memory", "16M", "--kernel", path, (char *)NULL);
+		_exit(126);
+	}
+	ck_assert_int_eq(tcgetattr(master, &before), 0);
+	while (!strchr(text, 'r'))
+		ck_assert_int_gt((int)read(master, text, 1), 0);
+	ck_assert_int_eq(tcgetattr(master, &during), 0);
+	ck_assert_uint_eq(during.c_lflag & (ICANON | ECHO | ISIG), 0);
+	ck_assert_int_eq((int)write(master, "\x03\x01\x01\x01x", 5), 5); /* Ctrl-C: the guest's */
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_gt((int)read(master, text, sizeof(text) - 1), 0);
+	ck_assert_ptr_nonnull(strstr(text, "stopped from the terminal"));
+	ck_assert_int_eq(tcgetattr(master, &after), 0);
+	ck_assert_uint_eq(after.c_lflag, before.c_lflag);
+	(void)unlink(path);
+}
+END_TEST
+
 START_TEST(kvm_as_a_descriptor)
 {
 	char text[16];
@@ -211,7 +244,8 @@ int main(void)
 {
 	const TTest *const tests[] = {powers_off, reboots, reboots_by_the_reset_vector,
 		triple_fault_tells_where, several_processors_and_timing, a_signal_stops_it,
-		it_ends_with_its_keeper, kvm_as_a_descriptor, refuses_what_cannot_work};
+		it_ends_with_its_keeper, a_terminal_is_raw_and_restored, kvm_as_a_descriptor,
+		refuses_what_cannot_work};
 
 	PAYLOAD(POWEROFF, HALT);
 	int status = run_vmm("--memory", "16M", "--kernel", path);

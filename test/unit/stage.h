@@ -23,12 +23,17 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
-#define STAGE_DEVICES 4
+#define STAGE_DEVICES 8
+#define STAGE_FRAMEBUFFER "efi-framebuffer.0"
 
 struct stage_device {
 	struct pci_device d;
 	char native[PCI_NAME_MAX]; /* the driver whose table has it */
 	char control[16]; /* power/control */
+	unsigned bar_mib; /* size of its BAR 1; 0: it has none */
+	unsigned total; /* virtual functions it may have; 0: no SR-IOV */
+	unsigned numvfs;
+	bool autoprobe;
 };
 
 struct stage {
@@ -41,6 +46,10 @@ struct stage {
 	bool lies; /* `bind` says 0 and does nothing */
 	bool no_node;
 	bool no_vfio; /* module not loaded */
+	unsigned hosted; /* virtual functions that a host driver ever had */
+	bool framebuffer; /* efi-framebuffer.0 is there, in BAR 1 of the second device */
+	bool framebuffer_on; /* and bound */
+	bool no_room; /* more than two virtual functions: -ENOMEM */
 	bool held; /* the group's node is open in process 4711 */
 };
 
@@ -81,6 +90,32 @@ static struct stage_device *stage_split(const char *path, const char **attr)
 	return stage_find(address);
 }
 
+static int stage_sriov(const struct stage_device *s, const char *attr, char *buf, size_t size)
+{
+	if (!s->total)
+		return -1;
+	if (!strcmp(attr, "sriov_totalvfs"))
+		return snprintf(buf, size, "%u\n", s->total);
+	if (!strcmp(attr, "sriov_numvfs"))
+		return snprintf(buf, size, "%u\n", s->numvfs);
+	if (!strcmp(attr, "sriov_drivers_autoprobe"))
+		return snprintf(buf, size, "%d\n", s->autoprobe);
+	return -1;
+}
+
+/* BAR 1, 64 bits wide, at 4 GiB; it can be resized to 256 MiB, 512 MiB and 1 GiB. */
+static int stage_bar(const struct stage_device *s, const char *attr, char *buf, size_t size)
+{
+	if (!s->bar_mib)
+		return -1;
+	if (!strcmp(attr, "resource1_resize"))
+		return snprintf(buf, size, "%016x\n", 0x700);
+	if (!strcmp(attr, "resource"))
+		return snprintf(buf, size, "0x0 0x0 0x0\n0x100000000 0x%llx 0x14220c\n",
+			0xffffffffull + ((unsigned long long)s->bar_mib << 20));
+	return -1;
+}
+
 static int stage_attribute(const struct stage_device *s, const char *attr, char *buf, size_t size)
 {
 	const struct pci_device *d = &s->d;
@@ -99,6 +134,10 @@ static int stage_attribute(const struct stage_device *s, const char *attr, char 
 		n = snprintf(buf, size, "%s\n", d->reset_method);
 	else if (!strcmp(attr, "power/control"))
 		n = snprintf(buf, size, "%s\n", s->control);
+	if (n < 0)
+		n = stage_sriov(s, attr, buf, size);
+	if (n < 0)
+		n = stage_bar(s, attr, buf, size);
 	return n < 0 ? -ENOENT : n;
 }
 
@@ -110,6 +149,10 @@ static ssize_t stage_read(struct host *h, const char *path, void *buf, size_t si
 
 	if (!strncmp(path, "/proc/sys/kernel/random/boot_id", 31))
 		n = snprintf(text, sizeof(text), "%s\n", stage->boot);
+	else if (!strcmp(path, "/proc/iomem"))
+		n = snprintf(text, sizeof(text),
+			"100000000-10fffffff : 0000:02:00.1\n"
+			"  100000000-1007e8fff : BOOTFB\n");
 	else if (!strncmp(path, stage_state, strlen(stage_state)) || !strncmp(path, "/proc/", 6))
 		return host_live()->ops->read(host_live(), path, buf, size);
 	else if (!strcmp(path, "/sys/class/vfio/7/dev"))
@@ -135,6 +178,8 @@ static int stage_list(
 		return host_live()->ops->list(host_live(), path, each, arg);
 	if (!strcmp(path, "/sys/bus/pci/drivers/vfio-pci"))
 		return stage->no_vfio ? -ENOENT : each(arg, "bind");
+	if (!strcmp(path, "/sys/bus/platform/drivers/efi-framebuffer"))
+		return stage->framebuffer_on ? each(arg, STAGE_FRAMEBUFFER) : each(arg, "bind");
 	if (!strcmp(path, "/sys/bus/pci/drivers/e1000") ||
 		!strcmp(path, "/sys/bus/pci/drivers/sib"))
 		return each(arg, "bind");
@@ -157,8 +202,13 @@ static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t si
 	const char *attr = "";
 	const struct stage_device *s = stage_split(path, &attr);
 	char address[PCI_ADDRESS_TEXT];
+	unsigned vf = 0;
 	int n;
 
+	if (!strncmp(path, "/sys/bus/platform/devices/" STAGE_FRAMEBUFFER, 43)) {
+		bool there = path[43] ? stage->framebuffer_on : stage->framebuffer;
+		return there ? snprintf(buf, size, "../efi-framebuffer") : -ENOENT;
+	}
 	if (!s)
 		return stage_list(h, path, stage_seen, NULL) == -ENOENT ? -ENOENT : -EINVAL;
 	if (!*attr)
@@ -168,6 +218,8 @@ static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t si
 		n = snprintf(buf, size, "../../bus/pci/drivers/%s", s->d.driver);
 	else if (!strcmp(attr, "iommu_group"))
 		n = snprintf(buf, size, "../../kernel/iommu_groups/%d", s->d.group);
+	else if (sscanf(attr, "virtfn%u", &vf) == 1 && vf < s->numvfs)
+		n = snprintf(buf, size, "../0000:02:01.%u", vf);
 	else if (!strcmp(attr, "pci_bus") && s->d.is_bridge)
 		return -EINVAL;
 	else
@@ -215,6 +267,63 @@ static int stage_bind(struct stage_device *s, const char *driver)
 	return 0;
 }
 
+static void stage_add_vf(unsigned fn, const char *driver)
+{
+	struct stage_device *s = &stage->devices[stage->count++];
+
+	ck_assert_uint_le(stage->count, STAGE_DEVICES);
+	*s = (struct stage_device){.d = {.address = {0, 2, 1, (uint8_t)fn}, .vendor = 0x1234}};
+	s->d.device = 0x11ff;
+	s->d.class = 0xff0000;
+	s->d.group = 20 + (int)fn;
+	(void)snprintf(s->native, PCI_NAME_MAX, "vfdrv");
+	(void)snprintf(s->d.driver, PCI_NAME_MAX, "%s", driver);
+	(void)snprintf(s->d.reset_method, PCI_NAME_MAX, "flr");
+	(void)snprintf(s->control, sizeof(s->control), "on");
+}
+
+/* drivers/pci/iov.c, sriov_numvfs_store(). */
+static int stage_numvfs(struct stage_device *s, unsigned count)
+{
+	if (count > s->total)
+		return -ERANGE;
+	if (count == s->numvfs)
+		return 0;
+	if (!s->d.driver[0])
+		return -ENOENT;
+	if (count && s->numvfs)
+		return -EBUSY;
+	if (stage->no_room && count > 2)
+		return -ENOMEM;
+	stage->count -= s->numvfs;
+	s->numvfs = count;
+	for (unsigned i = 0; i < count; i++)
+		stage_add_vf(i, s->autoprobe ? "vfdrv" : "");
+	stage->hosted += s->autoprobe ? count : 0;
+	return 0;
+}
+
+static int stage_resize(struct stage_device *s, unsigned bit)
+{
+	if (s->d.driver[0])
+		return -EBUSY;
+	if (!(0x700u >> bit & 1))
+		return -EINVAL;
+	s->bar_mib = 1u << bit;
+	return 0;
+}
+
+static int stage_framebuffer(const char *verb, const char *text)
+{
+	bool on = !strcmp(verb, "bind");
+
+	ck_assert_str_eq(text, STAGE_FRAMEBUFFER);
+	if (!stage->framebuffer || stage->framebuffer_on == on)
+		return -ENODEV;
+	stage->framebuffer_on = on;
+	return 0;
+}
+
 static int stage_store(const char *path, const char *text)
 {
 	const char *attr = "";
@@ -231,6 +340,16 @@ static int stage_store(const char *path, const char *text)
 		(void)snprintf(s->control, sizeof(s->control), "%s", text);
 		return 0;
 	}
+	if (s && !strcmp(attr, "sriov_numvfs"))
+		return stage_numvfs(s, (unsigned)atoi(text));
+	if (s && !strcmp(attr, "sriov_drivers_autoprobe")) {
+		s->autoprobe = atoi(text);
+		return 0;
+	}
+	if (s && !strcmp(attr, "resource1_resize"))
+		return stage_resize(s, (unsigned)atoi(text));
+	if (sscanf(path, "/sys/bus/platform/drivers/efi-framebuffer/%7s", verb) == 1)
+		return stage_framebuffer(verb, text);
 	s = stage_find(text);
 	ck_assert_msg(s, "%s <- %s", path, text);
 	if (!strcmp(path, "/sys/bus/pci/drivers_probe"))

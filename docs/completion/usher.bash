@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# Completion of usher for bash. Verbs and options come from `usher --help` and `usher VERB --help`.
+
+_usher_addresses() {
+	local path
+	for path in /sys/bus/pci/devices/*; do
+		[[ -e $path/pci_bus ]] || printf '%s\n' "${path##*/}"
+	done
+}
+
+_usher() {
+	local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words
+	# An address has colons, at which readline breaks words: put them together again.
+	local line=${COMP_LINE:0:COMP_POINT}
+	local whole=${line##* }
+
+	if [[ $line != *' '*' '* ]]; then
+		words=$(usher --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p')
+		mapfile -t COMPREPLY < <(compgen -W "$words --help --version" -- "$word")
+	elif [[ $whole == -* ]]; then
+		words=$(usher "$verb" --help 2>/dev/null | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
+		mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$word")
+	else
+		mapfile -t COMPREPLY < <(compgen -W "$(_usher_addresses)" -- "$whole")
+		COMPREPLY=("${COMPREPLY[@]#"${whole%"$word"}"}")
+	fi
+}
+complete -o default -F _usher usher

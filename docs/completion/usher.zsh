@@ -1,0 +1,26 @@
+#compdef usher
+# SPDX-License-Identifier: MIT
+# Completion of usher for zsh. Verbs and options come from `usher --help` and `usher VERB --help`.
+
+_usher() {
+	local -a found
+	local device
+
+	if ((CURRENT == 2)); then
+		found=(${(f)"$(usher --help 2>/dev/null |
+			sed -n 's/^  \([a-z][a-z-]*\)  *\([A-Za-z].*\)/\1:\2/p')"})
+		_describe verb found
+	elif [[ $PREFIX == -* ]]; then
+		found=(${(f)"$(usher $words[2] --help 2>/dev/null |
+			sed -n 's/^  \(--[a-z-]*\)[^ ]*\( [A-Z][^ ]*\)* *\(.*\)/\1:\3/p')"})
+		_describe option found
+	else
+		for device in /sys/bus/pci/devices/*(N); do
+			[[ -e $device/pci_bus ]] || found+=(${device:t})
+		done
+		compadd -a found
+		_files
+	fi
+}
+
+_usher "$@"

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/sriov_entry.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "bind/owner.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ENTRY_MAX 512
+
+static void format(const struct bind_vfs_entry *n, char *buf, size_t size)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	(void)snprintf(buf, size,
+		"usher-vfs 1\ndevice %s %04x:%04x\nboot %s\nstate %s\nwriter %d %" PRIu64
+		"\nfirst %u %s\nbefore %u\nend\n",
+		pci_address_format(n->address, address), n->vendor, n->device, n->boot,
+		n->changing ? "changing" : "changed", n->writer, n->writer_start, n->first,
+		n->first_probes ? "yes" : "no", n->before);
+}
+
+/* Whatever was read loosely has to come out as the same text again: that makes it strict. */
+static int parse(const char *text, struct bind_vfs_entry *ret)
+{
+	char address[PCI_ADDRESS_TEXT], state[9], probes[4], again[ENTRY_MAX];
+	struct bind_vfs_entry n = {0};
+
+	if (sscanf(text,
+		    "usher-vfs 1 device %19s %4hx:%4hx boot %39[0-9a-f-] state %8s writer %9d "
+		    "%20" SCNu64 " first %5u %3s before %5u end",
+		    address, &n.vendor, &n.device, n.boot, state, &n.writer, &n.writer_start,
+		    &n.first, probes, &n.before) != 10 ||
+		pci_address_parse(address, &n.address) < 0)
+		return -EBADMSG;
+	n.changing = !strcmp(state, "changing");
+	n.first_probes = !strcmp(probes, "yes");
+	format(&n, again, sizeof(again));
+	if (strcmp(text, again) != 0)
+		return -EBADMSG;
+	*ret = n;
+	return 0;
+}
+
+int bind_vfs_entry_path(const struct bind_env *env, struct pci_address a, char *buf, size_t size)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	return file_path(buf, size, "%s/vfs/%s", env->state, pci_address_format(a, address));
+}
+
+int bind_vfs_entry_read(
+	const struct bind_env *env, struct pci_address a, struct bind_vfs_entry *ret, struct err *e)
+{
+	char path[FILE_PATH_MAX], text[ENTRY_MAX] = "";
+	struct bind_vfs_entry n;
+
+	int r = bind_vfs_entry_path(env, a, path, sizeof(path));
+	if (r < 0)
+		return err_set(e, r, "entry of virtual functions");
+	ssize_t len = env->host->ops->read(env->host, path, text, sizeof(text) - 1);
+	if (len < 0)
+		return err_set(e, (int)len, "read %s", path);
+	if (parse(text, &n) < 0 || !pci_address_equal(n.address, a))
+		return err_say(e, -EBADMSG, "%s: is not an entry that usher wrote", path);
+	*ret = n;
+	return 0;
+}
+
+int bind_vfs_entry_write(struct bind_work *w, const struct bind_vfs_entry *n, struct err *e)
+{
+	char path[FILE_PATH_MAX], text[ENTRY_MAX];
+
+	int r = bind_vfs_entry_path(w->env, n->address, path, sizeof(path));
+	if (r < 0)
+		return err_set(e, r, "entry of virtual functions");
+	format(n, text, sizeof(text));
+	r = file_replace(path, text, strlen(text), 0644);
+	if (r == -ENOENT) { /* the first of this boot */
+		char *slash = strrchr(path, '/');
+		*slash = '\0';
+		r = file_mkdirs(path, 0755);
+		*slash = '/';
+		r = r < 0 ? r : file_replace(path, text, strlen(text), 0644);
+	}
+	bind_work_count(w);
+	return r < 0 ? err_set(e, r, "write %s", path) : 0;
+}
+
+int bind_vfs_entry_remove(struct bind_work *w, struct pci_address a, struct err *e)
+{
+	char path[FILE_PATH_MAX];
+
+	int r = bind_vfs_entry_path(w->env, a, path, sizeof(path));
+	if (r < 0)
+		return err_set(e, r, "entry of virtual functions");
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_set(e, -errno, "remove %s", path);
+	bind_work_count(w);
+	return 0;
+}
+
+enum bind_lease_state bind_vfs_entry_judge(const struct bind_env *env,
+	const struct bind_vfs_entry *n, const char *boot, char *text, size_t size)
+{
+	if (strcmp(n->boot, boot) != 0) {
+		(void)snprintf(text, size, "an entry of an earlier boot, which means nothing now");
+		return BIND_LEASE_VOID;
+	}
+	if (bind_owner_alive(env->host, n->writer, n->writer_start)) {
+		(void)snprintf(text, size,
+			"process %d of usher is at work on its virtual functions, or the kernel "
+			"does not let it go",
+			n->writer);
+		return BIND_LEASE_LIVE;
+	}
+	if (n->changing) {
+		(void)snprintf(text, size,
+			"changing the number of its virtual functions was broken off half-way");
+		return BIND_LEASE_BROKEN;
+	}
+	(void)snprintf(
+		text, size, "has virtual functions made by hand, kept until they are removed");
+	return BIND_LEASE_KEPT;
+}

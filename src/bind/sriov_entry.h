@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_SRIOV_ENTRY_H
+#define BIND_SRIOV_ENTRY_H
+
+/*
+ * STATE/vfs/ADDRESS: what the virtual functions of one device were before usher changed them.
+ *
+ *	usher-vfs 1
+ *	device 0000:01:00.0 1b36:0010
+ *	boot 1b2f…
+ *	state changing | changed
+ *	writer PID START
+ *	first 0 yes			number, and whether host drivers were probed, at first
+ *	before 2			number before the change that is under way
+ *	end
+ *
+ * Any other text is corrupt.
+ */
+
+#include "bind/journal.h"
+#include "bind/work.h"
+
+struct bind_vfs_entry {
+	struct pci_address address;
+	uint16_t vendor;
+	uint16_t device;
+	char boot[BIND_BOOT_MAX];
+	bool changing;
+	pid_t writer; /* 0: none */
+	uint64_t writer_start;
+	unsigned first;
+	bool first_probes;
+	unsigned before;
+};
+
+int bind_vfs_entry_path(const struct bind_env *env, struct pci_address a, char *buf, size_t size);
+
+/* Return: 0, -ENOENT, -EBADMSG, -errno. */
+int bind_vfs_entry_read(const struct bind_env *env, struct pci_address a,
+	struct bind_vfs_entry *ret, struct err *e);
+
+/* Each is one change of the transaction. Return: 0, -errno. */
+int bind_vfs_entry_write(struct bind_work *w, const struct bind_vfs_entry *n, struct err *e);
+int bind_vfs_entry_remove(struct bind_work *w, struct pci_address a, struct err *e);
+
+/* What an entry means now; @text gets a sentence. */
+enum bind_lease_state bind_vfs_entry_judge(const struct bind_env *env,
+	const struct bind_vfs_entry *n, const char *boot, char *text, size_t size);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/check.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "check/rule.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RULE(id_, name_, scope_, run_, about_)                      \
+	{                                                           \
+		.info = {id_, name_, about_, scope_}, .run = (run_) \
+	}
+#define HOST(id, name, run, about) RULE(id, name, CHECK_HOST, run, about)
+#define DEVICE(id, name, run, about) RULE(id, name, CHECK_DEVICE, run, about)
+#define NAMED(id_, name_, run_, about_)                                                       \
+	{                                                                                     \
+		.info = {id_, name_, about_, CHECK_DEVICE}, .run = (run_), .named_only = true \
+	}
+
+/* Every check there is, in the order in which they run. Its id and name are for good. */
+static const struct check_rule rules[] = {
+	HOST("H01", "firmware-iommu", check_firmware_iommu, "the firmware tells of an IOMMU"),
+	HOST("H02", "kernel-iommu", check_kernel_iommu, "the kernel uses it"),
+	HOST("H03", "cmdline", check_cmdline, "words on the kernel command line that matter"),
+	HOST("H04", "not-booted", check_configured, "what is configured there was booted, too"),
+	HOST("H05", "interrupt-remapping", check_remapping, "no device can forge interrupts"),
+	HOST("H06", "modules", check_modules, "vfio-pci is there, or can be loaded"),
+	HOST("H07", "iommufd", check_iommufd, "which of VFIO's two interfaces there is"),
+	HOST("H08", "noiommu", check_noiommu, "VFIO's mode without an IOMMU is off"),
+	HOST("H09", "unsafe-options", check_unsafe, "options of VFIO's modules that cost safety"),
+	HOST("H10", "lockdown", check_lockdown, "Secure Boot and lockdown"),
+	HOST("H11", "memlock", check_memlock, "how much memory this user may lock"),
+	HOST("H12", "hugepages", check_hugepages, "huge pages are free, and on the right node"),
+	HOST("H13", "kvm", check_kvm, "KVM is there and this user may open it"),
+	HOST("H14", "nodes", check_nodes, "who may open /dev/vfio/vfio and /dev/iommu"),
+	HOST("H15", "id-capture", check_capture, "ids that take every device of a kind"),
+	HOST("H16", "stale", check_stale, "nothing is left half lent"),
+	HOST("H17", "faults", check_faults, "the IOMMU stopped no device's DMA"),
+	HOST("H18", "width", check_width, "how large the IOMMU's addresses are"),
+	HOST("H19", "owners", check_owners, "no other tool lends devices, too"),
+	DEVICE("P01", "identity", check_identity, "what others know it by is still true"),
+	NAMED("P02", "group", check_members, "who shares its IOMMU group"),
+	NAMED("P03", "acs", check_acs, "why the group is that large"),
+	NAMED("P04", "platform", check_platform, "it is nothing that carries the host"),
+	NAMED("P05", "driver", check_driver, "which driver it is on"),
+	NAMED("P06", "users", check_users, "no process has it open"),
+	NAMED("P07", "display", check_display, "it is not this host's display"),
+	DEVICE("P08", "framebuffer", check_framebuffer, "no firmware framebuffer lies in it"),
+	NAMED("P09", "storage", check_storage, "no mounted disk, swap or volume is on it"),
+	NAMED("P10", "network", check_network, "no address, route or session is on it"),
+	NAMED("P11", "input", check_input, "it has not the last keyboard, or a console"),
+	NAMED("P12", "sriov", check_sriov, "virtual functions"),
+	DEVICE("P13", "reset", check_reset, "it can be reset between two users"),
+	DEVICE("P14", "power", check_power, "it will wake up again"),
+	DEVICE("P15", "reserved", check_reserved, "the firmware does no DMA to it"),
+	DEVICE("P16", "denylist", check_denied, "vfio-pci takes it, or a variant fits better"),
+	DEVICE("P17", "bars", check_bars, "its BARs have room, and sizes that fit"),
+	DEVICE("P18", "rom", check_rom, "a graphics card's ROM can be read"),
+	NAMED("P19", "numa", check_numa, "which node it is near to"),
+	NAMED("P20", "link", check_link, "its link is as fast and wide as it could be"),
+	DEVICE("P21", "alive", check_alive, "its configuration space answers"),
+	NAMED("P22", "twins", check_twins, "other devices have the same ids"),
+	DEVICE("P23", "early", check_early, "no other driver is there first at boot"),
+	DEVICE("P24", "companions", check_companions, "parts of the card in other groups"),
+};
+
+const struct check_rule_info *check_rule_at(size_t i)
+{
+	return i < COUNT(rules) ? &rules[i].info : NULL;
+}
+
+const char *check_severity_name(enum check_severity s)
+{
+	static const char *const names[] = {
+		[CHECK_INFO] = "info", [CHECK_WARN] = "warn", [CHECK_FAIL] = "fail"};
+
+	return names[s];
+}
+
+static void run_rules(struct check_case *c, enum check_scope scope)
+{
+	for (size_t i = 0; i < COUNT(rules); i++) {
+		const struct check_rule *r = &rules[i];
+
+		if (r->info.scope != scope || (r->named_only && !c->named))
+			continue;
+		c->rule = &r->info;
+		c->spoke = false;
+		r->run(c);
+		c->report->rules_run++;
+		c->report->rules_quiet += !c->spoke;
+	}
+}
+
+static int run_device(struct check_case *c, const struct pci_device *d, bool named)
+{
+	struct pci_device whole;
+	int r = 0;
+
+	c->device = d;
+	c->named = named;
+	pci_address_format(d->address, c->address);
+	if (named) {
+		/* With its override, which a listing leaves out. */
+		r = pci_device_read(c->host, d->address, &whole, c->e);
+		c->device = r == 0 ? &whole : d;
+		if (r == 0)
+			r = hold_find_in(c->view, c->device, &c->holds, c->e);
+	}
+	if (r == 0)
+		run_rules(c, CHECK_DEVICE);
+	holds_fini(&c->holds);
+	c->device = NULL;
+	c->named = false;
+	return r;
+}
+
+static int run_devices(struct check_case *c)
+{
+	const struct check_request *q = c->request;
+	char address[PCI_ADDRESS_TEXT];
+	int r = q->address_count ? hold_view_new(c->host, &c->view, c->e) : 0;
+
+	for (size_t i = 0; r == 0 && i < q->address_count; i++) {
+		const struct pci_device *d = check_find(c, q->addresses[i]);
+
+		if (!d) {
+			r = err_say(c->e, -ENODEV, "%s: there is no such PCI device",
+				pci_address_format(q->addresses[i], address));
+			err_hint(c->e,
+				"addresses move when cards are added: 'usher list' shows all");
+			return r;
+		}
+		r = run_device(c, d, true);
+	}
+	for (size_t i = 0; r == 0 && !q->address_count && i < c->device_count; i++)
+		r = run_device(c, &c->devices[i], false);
+	return r;
+}
+
+static int order(const void *a, const void *b)
+{
+	const struct check_finding *x = a, *y = b;
+
+	if (x->severity != y->severity)
+		return x->severity > y->severity ? -1 : 1;
+	int n = strcmp(x->rule->id, y->rule->id);
+	if (n == 0)
+		n = strcmp(x->object, y->object);
+	return n ? n : strcmp(x->text, y->text);
+}
+
+int check_run(
+	struct host *h, const struct check_request *q, struct check_report *ret, struct err *e)
+{
+	cleanup_free struct pci_device *devices = NULL;
+	struct check_case *c = calloc(1, sizeof(*c));
+	struct err why = {0};
+
+	*ret = (struct check_report){0};
+	if (!c)
+		return err_set(e, -ENOMEM, "check this host");
+	*c = (struct check_case){.host = h, .report = ret, .request = q, .e = e};
+	int r = pci_device_list(h, &devices, &c->device_count, &why);
+	if (r == -ENOENT)
+		r = 0; /* a host without PCI has a firmware and a kernel all the same */
+	else if (r < 0)
+		(void)err_say(e, r, "%s", why.msg);
+	c->devices = devices;
+	if (r == 0) {
+		c->iommu = pci_iommu_state(h);
+		boot_read(h, &c->boot);
+		modprobe_read(h, &c->modprobe);
+		run_rules(c, CHECK_HOST);
+		r = run_devices(c);
+	}
+	hold_view_free(c->view);
+	boot_fini(&c->boot);
+	modprobe_fini(&c->modprobe);
+	if (r == 0 && c->failed)
+		r = err_set(e, c->failed, "check this host");
+	if (ret->count)
+		qsort(ret->list, ret->count, sizeof(*ret->list), order);
+	free(c);
+	return r;
+}
+
+void check_report_fini(struct check_report *r)
+{
+	free(r->list);
+	free(r->blind);
+	*r = (struct check_report){0};
+}
+
+size_t check_report_count(const struct check_report *r, enum check_severity s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		n += r->list[i].severity == s;
+	return n;
+}

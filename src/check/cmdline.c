@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/num.h"
+#include "check/rule.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rules about the kernel command line: what stands there, and what does not although it should. */
+
+/* A word that matters here; one with '=' at its end stands for all values. */
+struct word {
+	const char *word;
+	enum check_severity severity;
+	const char *text;
+	bool drop; /* it had better go */
+};
+
+static const struct word words[] = {
+	{"amd_iommu=on", CHECK_WARN,
+		"is no option of the kernel, which says 'Unknown option': AMD's IOMMU is on when "
+		"the firmware has it on",
+		true},
+	{"intel_iommu=off", CHECK_WARN, "turns the IOMMU off", true},
+	{"amd_iommu=off", CHECK_WARN, "turns the IOMMU off", true},
+	{"iommu=off", CHECK_WARN, "turns the IOMMU off", true},
+	{"intel_iommu=igfx_off", CHECK_WARN,
+		"leaves the processor's graphics without an IOMMU: it cannot be lent", true},
+	{"iommu=1", CHECK_INFO, "is no option of the kernel and does nothing", true},
+	{"pcie_acs_override=", CHECK_WARN,
+		"makes groups smaller than the hardware can hold apart: a device in one guest may "
+		"reach the memory of another by its neighbour",
+		true},
+	{"vfio-pci.ids=", CHECK_INFO, "takes every device with these ids at boot", false},
+	{"vfio_iommu_type1.allow_unsafe_interrupts=", CHECK_WARN,
+		"lets a guest forge interrupts of the host", true},
+	{"vfio.enable_unsafe_noiommu_mode=", CHECK_WARN,
+		"gives devices away without an IOMMU to hold them", true},
+	{"initcall_blacklist=", CHECK_INFO,
+		"keeps a part of the kernel from starting; sysfb_init is the one that keeps the "
+		"firmware's framebuffer away",
+		false},
+	{"video=efifb:off", CHECK_WARN,
+		"does nothing any more: since 5.19 the framebuffer is simpledrm's or sysfb's",
+		true},
+	{"video=vesafb:off", CHECK_WARN,
+		"does nothing any more: since 5.19 the framebuffer is simpledrm's or sysfb's",
+		true},
+	{"nomodeset", CHECK_INFO, "keeps graphics drivers from their cards", false},
+	{"iommu.passthrough=", CHECK_INFO,
+		"is for devices that the host uses; lent ones are held all the same", false},
+	{"iommu=pt", CHECK_INFO,
+		"is for devices that the host uses; lent ones are held all the same", false},
+	{"module_blacklist=", CHECK_INFO, "keeps modules from being loaded", false},
+};
+
+void check_cmdline(struct check_case *c)
+{
+	char got[256], fix[256];
+
+	if (!c->boot.booted) {
+		check_blind(c, "/proc/cmdline", -ENOENT);
+		return;
+	}
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if (!boot_has(c->boot.booted, words[i].word, got, sizeof(got)))
+			continue;
+		check_found(c, words[i].severity, "host", "'%s' %s", got, words[i].text);
+		check_seen(c, "/proc/cmdline", got);
+		if (!words[i].drop)
+			continue;
+		boot_how_to_drop(&c->boot, got, fix, sizeof(fix));
+		check_fix(c, "%s", fix);
+	}
+}
+
+/* A word that makes a difference to lending, for files that are not this host's own. */
+static bool matters(const char *word)
+{
+	static const char *const fronts[] = {"intel_iommu", "amd_iommu", "iommu", "vfio", "pci",
+		"kvm", "hugepage", "default_hugepagesz", "initcall_blacklist", "video=", "isolcpus",
+		"module_blacklist", "modprobe.blacklist"};
+
+	for (size_t i = 0; i < COUNT(fronts); i++)
+		if (strncmp(word, fronts[i], strlen(fronts[i])) == 0)
+			return true;
+	return false;
+}
+
+/* The words of a line that were not booted, with a blank between two. */
+static void missing_words(const struct boot *b, const struct boot_line *l, char *buf, size_t size)
+{
+	const char *at = l->words;
+	char word[256];
+
+	buf[0] = '\0';
+	while (boot_next_word(&at, word, sizeof(word))) {
+		size_t n = strlen(buf);
+
+		if (strchr(word, '$') || boot_has(b->booted, word, NULL, 0) ||
+			(l->loader != b->loader && !matters(word)))
+			continue;
+		(void)snprintf(buf + n, size - n, "%s%s", n ? " " : "", word);
+	}
+}
+
+/* The file that should have been edited. */
+static const char *right_file(const struct boot *b)
+{
+	for (size_t i = 0; i < b->line_count; i++)
+		if (b->lines[i].loader == b->loader)
+			return b->lines[i].file;
+	return "its own configuration";
+}
+
+void check_configured(struct check_case *c)
+{
+	const struct boot *b = &c->boot;
+	char missing[512], path[200];
+
+	for (size_t i = 0; b->booted && i < b->line_count; i++) {
+		const struct boot_line *l = &b->lines[i];
+
+		missing_words(b, l, missing, sizeof(missing));
+		if (!missing[0])
+			continue;
+		(void)snprintf(path, sizeof(path), "%s:%u", l->file, l->number);
+		if (l->loader == b->loader) {
+			check_found(c, CHECK_WARN, "host", "'%s' is configured and was not booted",
+				missing);
+			if (b->tool[0])
+				check_fix(c, "run '%s' and reboot", b->tool);
+			else
+				check_fix(c, "reboot");
+		} else {
+			check_found(c, CHECK_WARN, "host",
+				"'%s' is configured for %s, and this host boots by %s", missing,
+				boot_loader_name(l->loader), boot_loader_name(b->loader));
+			check_fix(c, "put it into %s%s%s%s and reboot", right_file(b),
+				b->tool[0] ? ", run '" : "", b->tool, b->tool[0] ? "'" : "");
+		}
+		check_seen(c, path, l->words);
+	}
+}
+
+/* One id of a list "10de:2484,10de:228b"; more fields may follow. */
+static bool next_id(const char **at, unsigned *vendor, unsigned *device, char word[40])
+{
+	for (;;) {
+		size_t n = strcspn(*at, ",");
+		const char *text = *at;
+
+		if (!*text)
+			return false;
+		*at += n + (text[n] == ',');
+		(void)snprintf(word, 40, "%.*s", n < 39 ? (int)n : 39, text);
+		if (sscanf(word, "%x:%x", vendor, device) == 2)
+			return true;
+	}
+}
+
+/* Where a list of ids stands. */
+static void capture_from(struct check_case *c, const char *path, const char *ids)
+{
+	const char *at = ids;
+	unsigned vendor, device;
+	char word[40];
+
+	while (next_id(&at, &vendor, &device, word)) {
+		size_t n = check_count_ids(c, vendor, device);
+
+		if (n > 1)
+			check_found(c, CHECK_WARN, "host",
+				"vfio-pci takes all %zu devices that are %04x:%04x, and any that "
+				"appears later",
+				n, vendor, device);
+		else
+			check_found(c, CHECK_INFO, "host",
+				n ? "vfio-pci takes whatever is %04x:%04x, one device now"
+				  : "vfio-pci is told to take %04x:%04x, which is not here",
+				vendor, device);
+		check_seen(c, path, ids);
+		check_fix(c, "take it out: 'usher bind ADDRESS' takes a device by its address");
+	}
+}
+
+void check_capture(struct check_case *c)
+{
+	const struct modprobe_line *l;
+	char ids[256], path[200];
+	size_t at = 0;
+
+	if (c->boot.booted && modprobe_value(c->boot.booted, "vfio_pci.ids", ids, sizeof(ids)))
+		capture_from(c, "/proc/cmdline", ids);
+	while ((l = modprobe_next(&c->modprobe, &at, "options", "vfio_pci"))) {
+		if (!modprobe_value(l->rest, "ids", ids, sizeof(ids)))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s:%u", l->file, l->number);
+		capture_from(c, path, ids);
+	}
+}

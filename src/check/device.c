@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/bind.h"
+#include "bind/gate.h"
+#include "bind/variant.h"
+#include "check/rule.h"
+#include "pci/class.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rules about a device by itself: what it is, its driver, whether it is there at all. */
+
+#define VENDOR_MELLANOX 0x15b3
+#define BASE_NETWORK 0x02
+
+void check_platform(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	char path[FILE_PATH_MAX], value[16];
+
+	if (!d->is_bridge && !bind_class_is_platform(d->class))
+		return;
+	check_found(c, CHECK_FAIL, c->address, "is a %s, which %s", pci_class_name(d->class),
+		d->is_bridge ? "stays with its driver while what is behind it is lent"
+			     : "carries this host");
+	(void)snprintf(value, sizeof(value), "0x%06x", d->class);
+	check_seen(c, check_attribute_path(c, "class", path, sizeof(path)), value);
+	check_fix(c, d->is_bridge ? "name a device behind it: 'usher list --tree'"
+				  : "lend another device");
+}
+
+void check_driver(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	char path[FILE_PATH_MAX];
+
+	if (d->is_locked) {
+		check_found(c, CHECK_FAIL, c->address,
+			"the kernel is at work on it and does not come back: its lock is kept");
+		check_seen(c, check_attribute_path(c, "driver_override", path, sizeof(path)),
+			"did not answer");
+		check_fix(c,
+			"end who uses it: an unbind waits for him; else dmesg says which driver "
+			"hangs");
+		return;
+	}
+	check_found(c, CHECK_INFO, c->address, d->driver[0] ? "is on %s" : "is on no driver%s",
+		d->driver);
+	check_seen(c, check_attribute_path(c, "driver", path, sizeof(path)),
+		d->driver[0] ? d->driver : "is not there");
+}
+
+static void check_variant(struct check_case *c)
+{
+	struct bind_env env = bind_env_live();
+	char modalias[256], variant[64], path[FILE_PATH_MAX];
+
+	env.host = c->host;
+	if (c->host != host_live())
+		env.state = "/nonexistent"; /* what is kept there is of this host */
+	if (check_attribute(c, "modalias", modalias, sizeof(modalias)) <= 0 ||
+		bind_variant_find(&env, modalias, variant, sizeof(variant)) < 0)
+		return;
+	check_found(c, CHECK_INFO, c->address,
+		"has a VFIO driver of its own, %s, which can do more than vfio-pci (migration)",
+		variant);
+	check_seen(c, check_attribute_path(c, "modalias", path, sizeof(path)), modalias);
+	check_fix(c, "'usher bind' takes it; for another: --driver");
+}
+
+void check_denied(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	static const char lifts[] = "/sys/module/vfio_pci/parameters/disable_denylist";
+	char path[FILE_PATH_MAX], value[16];
+
+	if (bind_denylisted(d) && !check_flag_set(c, lifts)) {
+		check_found(c, CHECK_FAIL, c->address,
+			"vfio-pci denies %04x:%04x: this device cannot be lent safely", d->vendor,
+			d->device);
+		(void)snprintf(value, sizeof(value), "0x%04x", d->device);
+		check_seen(c, check_attribute_path(c, "device", path, sizeof(path)), value);
+		check_fix(c,
+			"modprobe vfio-pci disable_denylist=1, for trusted users of the device "
+			"only");
+	}
+	if (!c->named)
+		return;
+	check_variant(c);
+	if (d->vendor != VENDOR_MELLANOX || d->class >> 16 != BASE_NETWORK)
+		return;
+	check_found(c, CHECK_INFO, c->address,
+		"DPDK's driver for this card works beside the kernel's: on vfio-pci it sees "
+		"nothing");
+	check_seen(c, check_attribute_path(c, "vendor", path, sizeof(path)), "0x15b3");
+	check_fix(c, "leave it on mlx5_core for DPDK; lend it to a guest only");
+}
+
+/* Only what is awake is asked: the answer is in its configuration space. */
+void check_alive(struct check_case *c)
+{
+	char status[32], path[FILE_PATH_MAX];
+	uint8_t id[4] = {0};
+
+	check_attribute_path(c, "power/runtime_status", path, sizeof(path));
+	if (!c->named && (host_read_text(c->host, path, status, sizeof(status)) <= 0 ||
+				 strcmp(status, "active") != 0))
+		return;
+	if (!c->named && !c->device->driver[0])
+		return; /* a device that hangs may have no driver, and costs its own patience */
+	check_attribute_path(c, "config", path, sizeof(path));
+	ssize_t n = c->host->ops->read(c->host, path, id, sizeof(id));
+	if (n == -ENOENT)
+		return;
+	if (n < 0) {
+		check_blind(c, path, (int)n);
+		return;
+	}
+	if (n < 2 || id[0] != 0xff || id[1] != 0xff)
+		return;
+	check_found(c, CHECK_FAIL, c->address, "does not answer: it fell off the bus, or hangs");
+	check_seen(c, path, "ff ff");
+	check_fix(c,
+		"echo 1 > /sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan; else "
+		"turn the host off and on",
+		c->address);
+}
+
+void check_twins(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	size_t n = check_count_ids(c, d->vendor, d->device);
+	char path[FILE_PATH_MAX], value[16];
+
+	if (n < 2)
+		return;
+	check_found(c, CHECK_INFO, c->address,
+		"%zu devices are %04x:%04x: only the address tells them apart", n, d->vendor,
+		d->device);
+	(void)snprintf(value, sizeof(value), "0x%04x", d->device);
+	check_seen(c, check_attribute_path(c, "device", path, sizeof(path)), value);
+}
+
+/* The line by which modprobe, or the kernel, is told to give this device to vfio-pci. */
+static bool early_claim(struct check_case *c, char *buf, size_t size)
+{
+	const struct modprobe_line *l;
+	char ids[256], want[16];
+	size_t at = 0;
+
+	(void)snprintf(want, sizeof(want), "%04x:%04x", c->device->vendor, c->device->device);
+	if (c->boot.booted && modprobe_value(c->boot.booted, "vfio_pci.ids", ids, sizeof(ids)) &&
+		strcasestr(ids, want)) {
+		(void)snprintf(buf, size, "/proc/cmdline");
+		return true;
+	}
+	while ((l = modprobe_next(&c->modprobe, &at, "options", "vfio_pci")))
+		if (modprobe_value(l->rest, "ids", ids, sizeof(ids)) && strcasestr(ids, want)) {
+			(void)snprintf(buf, size, "%s:%u", l->file, l->number);
+			return true;
+		}
+	return false;
+}
+
+void check_early(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	char module[PCI_NAME_MAX], path[FILE_PATH_MAX];
+
+	if (!d->driver[0] || bind_on_vfio(c->host, d) || d->is_bridge)
+		return;
+	if (early_claim(c, path, sizeof(path))) {
+		check_found(c, CHECK_WARN, c->address,
+			"was meant for vfio-pci at boot, and %s was there first", d->driver);
+		check_seen(c, path, d->driver);
+		check_fix(c,
+			"put vfio_pci into the initramfs, before %s; or leave that out: 'usher "
+			"bind' and 'usher run' take it when it is wanted",
+			d->driver);
+		return;
+	}
+	if (!c->named)
+		return;
+	(void)snprintf(module, sizeof(module), "%s", d->driver);
+	for (char *p = module; *p; p++)
+		if (*p == '-')
+			*p = '_';
+	if (modprobe_presence(c->host, module) != MODPROBE_BUILTIN)
+		return;
+	check_found(c, CHECK_INFO, c->address,
+		"%s is built into the kernel and takes it at each boot, before vfio-pci could",
+		d->driver);
+	check_seen(c, "/lib/modules", "modules.builtin");
+	check_fix(c, "usher takes it from there when it is wanted");
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "check/rule.h"
+#include "pci/bar.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rules about displays: the host's own picture, the firmware's framebuffer, a card's ROM. */
+
+#define BASE_DISPLAY 0x03
+#define CLASS_VGA 0x0300
+
+static size_t count_displays(const struct check_case *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->device_count; i++)
+		n += c->devices[i].class >> 16 == BASE_DISPLAY;
+	return n;
+}
+
+void check_display(struct check_case *c)
+{
+	char path[FILE_PATH_MAX], boot[8] = "";
+
+	if (c->device->class >> 16 != BASE_DISPLAY)
+		return;
+	for (size_t i = 0; i < c->holds.count; i++) {
+		const struct hold *o = &c->holds.list[i];
+
+		if (strcmp(o->check, "gpu") != 0)
+			continue;
+		check_found(c, CHECK_FAIL, c->address, "%s: %s", o->object, o->text);
+		check_seen(c, check_attribute_path(c, "boot_vga", path, sizeof(path)), o->text);
+		check_fix(c, "come in by SSH, and --allow=gpu");
+	}
+	(void)check_attribute(c, "boot_vga", boot, sizeof(boot));
+	check_attribute_path(c, "boot_vga", path, sizeof(path));
+	if (count_displays(c) == 1) {
+		check_found(c, CHECK_WARN, c->address,
+			"is the only display of this host: its screen goes dark, perhaps for good");
+		check_seen(c, path, boot);
+		check_fix(c, "have SSH or a serial console at hand");
+	} else if (boot[0] == '1') {
+		check_found(c, CHECK_WARN, c->address, "is the display that the firmware chose");
+		check_seen(c, path, boot);
+		check_fix(c, "let the firmware start with another one, if its setup can");
+	}
+}
+
+/* "f6000000-f6ffffff : BOOTFB"; all are 0 for whom the kernel does not tell. */
+static bool framebuffer_line(const char *line, uint64_t *start, uint64_t *end)
+{
+	static const char *const names[] = {
+		"BOOTFB", "simplefb", "simpledrm", "simple-framebuffer", "efifb", "vesafb"};
+	const char *name = strstr(line, " : ");
+
+	if (!name || sscanf(line, " %" SCNx64 "-%" SCNx64, start, end) != 2 || !*end)
+		return false;
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (strncmp(name + 3, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static int take_bound(void *arg, const char *name)
+{
+	char *buf = arg;
+
+	/* Devices of the platform bus are called DRIVER.NUMBER; the rest are attributes. */
+	if (!strchr(name, '.'))
+		return 0;
+	(void)snprintf(buf, 64, "%s", name);
+	return 1;
+}
+
+/* How the framebuffer is sent away on this host. */
+static void fix_framebuffer(struct check_case *c)
+{
+	static const char *const drivers[] = {
+		"simple-framebuffer", "efi-framebuffer", "vesa-framebuffer"};
+	char path[FILE_PATH_MAX], name[64];
+
+	for (size_t i = 0; i < COUNT(drivers); i++) {
+		(void)file_path(path, sizeof(path), "/sys/bus/platform/drivers/%s", drivers[i]);
+		if (c->host->ops->list(c->host, path, take_bound, name) != 1)
+			continue;
+		check_fix(c, "echo %s > %s/unbind", name, path);
+		return;
+	}
+	check_fix(c, "boot with initcall_blacklist=sysfb_init");
+}
+
+void check_framebuffer(struct check_case *c)
+{
+	cleanup_free char *text = NULL;
+	struct pci_bar bars[PCI_BAR_MAX];
+	char *save = NULL;
+	uint64_t start, end;
+
+	if (c->device->class >> 16 != BASE_DISPLAY)
+		return;
+	int n = pci_bar_read(c->host, c->device->address, bars, NULL);
+	ssize_t len = n < 0 ? -ENOENT : host_read_all(c->host, "/proc/iomem", &text);
+	if (len < 0) {
+		if (len != -ENOENT)
+			check_blind(c, "/proc/iomem", (int)len);
+		return;
+	}
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (!framebuffer_line(line, &start, &end))
+			continue;
+		for (int i = 0; i < n; i++) {
+			if (bars[i].kind == PCI_BAR_IO || start < bars[i].address ||
+				start - bars[i].address >= bars[i].size)
+				continue;
+			/* vfio_pci_core evicts it itself, of this class only. */
+			bool evicted = c->device->class >> 8 == CLASS_VGA;
+			check_found(c, evicted ? CHECK_INFO : CHECK_FAIL, c->address,
+				"the firmware's framebuffer lies in its BAR %u%s", bars[i].index,
+				evicted ? ": vfio-pci sends it away" : " and keeps it");
+			check_seen(c, "/proc/iomem", line + strspn(line, " "));
+			if (!evicted)
+				fix_framebuffer(c);
+			return;
+		}
+	}
+}
+
+#define RESOURCE_ROM_SHADOW 2 /* IORESOURCE_ROM_SHADOW: a copy in memory, from the last boot */
+
+static bool is_shadowed(struct check_case *c)
+{
+	char text[2048], *line = text;
+	uint64_t start, end, flags;
+
+	if (check_attribute(c, "resource", text, sizeof(text)) <= 0)
+		return false;
+	for (unsigned i = 0; line && i < PCI_BAR_ROM_INDEX; i++) {
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	return line &&
+	       sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64, &start, &end, &flags) == 3 &&
+	       flags & RESOURCE_ROM_SHADOW;
+}
+
+void check_rom(struct check_case *c)
+{
+	char path[FILE_PATH_MAX], target[8];
+
+	if (c->device->class >> 16 != BASE_DISPLAY)
+		return;
+	check_attribute_path(c, "rom", path, sizeof(path));
+	/* Without its folder, sysfs was not looked at this closely. */
+	if (c->host->ops->link(c->host, path, target, sizeof(target)) == -ENOENT) {
+		if (!c->named)
+			return;
+		check_found(c, CHECK_WARN, c->address,
+			"has no ROM: a guest's firmware shows no picture by it");
+		check_seen(c, path, "is not there");
+		check_fix(c, "for QEMU: romfile=FILE with the card's video BIOS; the processor's "
+			     "graphics do without");
+	} else if (is_shadowed(c)) {
+		check_found(c, CHECK_WARN, c->address,
+			"its ROM is the copy that was run at boot, which may have changed itself");
+		check_seen(c, check_attribute_path(c, "resource", path, sizeof(path)),
+			"IORESOURCE_ROM_SHADOW");
+		check_fix(c,
+			"for QEMU: romfile=FILE with the card's video BIOS, read while another "
+			"card was the display");
+	}
+}

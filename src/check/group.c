@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/gate.h"
+#include "check/rule.h"
+#include "pci/class.h"
+#include "pci/isolation.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rules about a device's IOMMU group and its neighbours. */
+
+/* What keeps the group from being lent, or comes along. */
+static void check_member(struct check_case *c, const struct pci_device *d)
+{
+	struct holds holds = {0};
+	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
+	bool dummy = !d->driver[0] && (d->class >> 8 == 0x0600 || d->class >> 16 == 0x05);
+
+	pci_address_format(d->address, address);
+	(void)file_path(
+		path, sizeof(path), "/sys/kernel/iommu_groups/%d/devices/%s", d->group, address);
+	if (d->is_bridge)
+		return;
+	if (bind_class_is_platform(d->class) && !dummy) {
+		check_found(c, CHECK_FAIL, c->address,
+			"shares its group with %s, the %s of this host, which is never lent",
+			address, pci_class_name(d->class));
+		check_seen(c, path, d->driver[0] ? d->driver : "no driver");
+		check_fix(c,
+			"move it to another slot; 'usher check %s' says why the group is large",
+			c->address);
+		return;
+	}
+	if (hold_find_in(c->view, d, &holds, NULL) < 0)
+		return;
+	const struct hold *o = NULL;
+	for (size_t i = 0; i < holds.count && !o; i++)
+		o = holds.list[i].unsure ? NULL : &holds.list[i];
+	bool idle = !d->driver[0] || !strcmp(d->driver, "pci-stub") || bind_on_vfio(c->host, d);
+	if (o) {
+		check_found(c, CHECK_FAIL, c->address,
+			"shares its group with %s, which is in use: %s: %s", address, o->object,
+			o->text);
+		check_fix(c, "free that one, or move one of the two to another slot");
+	} else {
+		check_found(c, CHECK_INFO, c->address, "shares its group with %s (%s)%s", address,
+			pci_class_name(d->class),
+			idle ? "" : ", which comes along when it is lent");
+	}
+	check_seen(c, path, d->driver[0] ? d->driver : "no driver");
+	holds_fini(&holds);
+}
+
+/* A VMD hides disks in a domain of its own, and the IOMMU takes all of them for it. */
+static void check_vmd(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	const struct pci_device *above = d->has_parent ? check_find(c, d->parent) : NULL;
+	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
+
+	while (above && above->address.domain == d->address.domain)
+		above = above->has_parent ? check_find(c, above->parent) : NULL;
+	if (!above || d->is_bridge)
+		return;
+	pci_address_format(above->address, address);
+	check_found(c, CHECK_WARN, c->address,
+		"is behind the volume management device %s: to the IOMMU they are one", address);
+	(void)pci_device_path(above->address, "class", path, sizeof(path));
+	check_seen(c, path, pci_class_name(above->class));
+	check_fix(c, "lend %s with all that is behind it, or turn VMD off in the firmware setup",
+		address);
+}
+
+void check_members(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	char path[FILE_PATH_MAX];
+
+	if (d->group == PCI_GROUP_NONE) {
+		if (c->iommu != PCI_IOMMU_ON)
+			return; /* H01 and H02 say why */
+		check_found(
+			c, CHECK_FAIL, c->address, "is behind no IOMMU, though this host has one");
+		check_seen(c, check_attribute_path(c, "iommu_group", path, sizeof(path)),
+			"is not there");
+		check_fix(c, "look for a word on the command line that leaves it out "
+			     "(intel_iommu=igfx_off), or lend another");
+		return;
+	}
+	check_vmd(c);
+	for (size_t i = 0; i < c->device_count; i++)
+		if (c->devices[i].group == d->group &&
+			!pci_address_equal(c->devices[i].address, d->address))
+			check_member(c, &c->devices[i]);
+}
+
+static void tell_reason(struct check_case *c, const struct pci_reason *r)
+{
+	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX], bits[32], value[96];
+
+	pci_address_format(r->address, address);
+	switch (r->acs.verdict) {
+	case PCI_ACS_ISOLATES:
+		return;
+	case PCI_ACS_LACKS:
+		(void)snprintf(value, sizeof(value), "ACS without %s",
+			pci_acs_bits(r->acs.missing, bits, sizeof(bits)));
+		break;
+	case PCI_ACS_ABSENT:
+		(void)snprintf(value, sizeof(value), "no ACS capability");
+		break;
+	case PCI_ACS_BRIDGE:
+		(void)snprintf(value, sizeof(value), "a bridge to conventional PCI");
+		break;
+	case PCI_ACS_UNKNOWN:
+		(void)pci_device_path(r->address, "config", path, sizeof(path));
+		check_blind(c, path, -EACCES);
+		return;
+	}
+	check_found(c, CHECK_INFO, c->address, "its group is that large because of %s: %s", address,
+		r->kind == PCI_REASON_SLOT
+			? "the functions of this slot can reach each other"
+			: "what is behind this port can reach its neighbours past the IOMMU");
+	(void)pci_device_path(r->address, "config", path, sizeof(path));
+	check_seen(c, path, value);
+	check_fix(c, "a slot below another root port may do: 'usher list --tree' shows them");
+}
+
+void check_acs(struct check_case *c)
+{
+	cleanup_free const struct pci_device **members =
+		calloc(c->device_count + 1, sizeof(*members));
+	struct pci_reason reasons[PCI_REASONS_MAX];
+	size_t count = 0;
+
+	if (!members) {
+		c->failed = -ENOMEM;
+		return;
+	}
+	for (size_t i = 0; i < c->device_count && c->device->group != PCI_GROUP_NONE; i++)
+		if (c->devices[i].group == c->device->group)
+			members[count++] = &c->devices[i];
+	size_t n = count > 1 ? pci_isolation_read(c->host, members, count, reasons) : 0;
+	for (size_t i = 0; i < n; i++)
+		tell_reason(c, &reasons[i]);
+}
+
+void check_reserved(struct check_case *c)
+{
+	char path[FILE_PATH_MAX], text[4096], *save = NULL;
+
+	if (c->device->group == PCI_GROUP_NONE || c->device->is_bridge ||
+		file_path(path, sizeof(path), "/sys/kernel/iommu_groups/%d/reserved_regions",
+			c->device->group) < 0 ||
+		host_read_text(c->host, path, text, sizeof(text)) < 0)
+		return;
+	/* "START END TYPE"; what is `direct-relaxable` the kernel lets go of. */
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *type = strrchr(line, ' ');
+
+		if (!type || strcmp(type, " direct") != 0)
+			continue;
+		check_found(c, CHECK_FAIL, c->address,
+			"the firmware keeps memory mapped for it (RMRR): VFIO refuses its group");
+		check_seen(c, path, line);
+		check_fix(c, "look for a setting or an update of the firmware that drops it (HP: "
+			     "'Shared Memory Features'; Dell: the RAID and USB legacy settings)");
+		return;
+	}
+}
+
+void check_companions(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
+
+	/* A graphics card's audio, USB and UCSI functions hang by its side. */
+	if (d->class >> 16 != 0x03 || d->address.fn != 0)
+		return;
+	for (size_t i = 0; i < c->device_count; i++) {
+		const struct pci_device *o = &c->devices[i];
+
+		if (o->address.domain != d->address.domain || o->address.bus != d->address.bus ||
+			o->address.dev != d->address.dev || o->address.fn == d->address.fn ||
+			o->group == d->group || !d->has_parent)
+			continue;
+		pci_address_format(o->address, address);
+		check_found(c, CHECK_WARN, c->address,
+			"%s (%s) is a part of the same card, in a group of its own", address,
+			pci_class_name(o->class));
+		(void)pci_device_path(o->address, "iommu_group", path, sizeof(path));
+		(void)snprintf(c->last->value, sizeof(c->last->value), "%d", o->group);
+		check_seen(c, path, c->last->value);
+		check_fix(c, "lend it, too: a card that is reset as a whole takes it along");
+	}
+}

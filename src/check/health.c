@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/gate.h"
+#include "bind/reset.h"
+#include "check/rule.h"
+#include "pci/bar.h"
+#include "pci/reset.h"
+#include "pci/sleep.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rules about how well a device will do its work: resets, power, BARs, node, link. */
+
+#define VENDOR_AMD 0x1002
+#define BASE_DISPLAY 0x03
+#define BAR_LARGE GIB(16)
+#define PAGE 4096
+
+/* "0000:01:00.1 0000:01:00.2 …" */
+static void list_along(const struct pci_hot_reset *r, char *buf, size_t size)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < r->count && i < 6; i++) {
+		size_t n = strlen(buf);
+
+		(void)snprintf(buf + n, size - n, "%s%s", n ? " " : "",
+			i == 5 ? "..." : pci_address_format(r->along[i], address));
+	}
+}
+
+/* No reset of the function alone: what would go along with its bus? */
+static void tell_no_reset(struct check_case *c)
+{
+	cleanup_free const struct pci_device **all = calloc(c->device_count + 1, sizeof(*all));
+	struct pci_hot_reset hot = {0};
+	char path[FILE_PATH_MAX], along[160];
+
+	for (size_t i = 0; all && i < c->device_count; i++)
+		all[i] = &c->devices[i];
+	if (!all ||
+		pci_hot_reset_read(c->host, c->device->address, all, c->device_count, &hot) < 0) {
+		c->failed = -ENOMEM;
+		return;
+	}
+	list_along(&hot, along, sizeof(along));
+	if (!hot.possible)
+		check_found(c, CHECK_WARN, c->address,
+			"has no reset at all: what a guest leaves in it stays in it");
+	else if (hot.count)
+		check_found(c, CHECK_WARN, c->address,
+			"has no reset of its own: only with its whole bus, and that takes along %s",
+			along);
+	else
+		check_found(c, CHECK_WARN, c->address,
+			"has no reset of its own; VFIO resets the bus, where it is alone");
+	check_seen(c, check_attribute_path(c, "reset_method", path, sizeof(path)), "is not there");
+	if (hot.count)
+		check_fix(c, "lend those as well: VFIO resets a bus when it has all of it");
+	else if (!hot.possible)
+		check_fix(c, "after a guest it stays on vfio-pci, unless --allow=no-reset");
+	pci_hot_reset_fini(&hot);
+}
+
+void check_reset(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	char path[FILE_PATH_MAX];
+
+	if (d->is_bridge || bind_class_is_platform(d->class))
+		return;
+	if (!d->reset_method[0]) {
+		/* Of the many that nobody means to lend, only what has a driver is worth a word. */
+		if (c->named || bind_on_vfio(c->host, d))
+			tell_no_reset(c);
+		return;
+	}
+	bool good = strstr(d->reset_method, "flr") || strstr(d->reset_method, "device_specific") ||
+		    strstr(d->reset_method, "acpi");
+	if (good || d->class >> 16 != BASE_DISPLAY)
+		return;
+	check_found(c, CHECK_WARN, c->address,
+		d->vendor == VENDOR_AMD
+			? "has no function level reset, and many cards of this maker do not come "
+			  "back from the others: the second guest finds a dead card"
+			: "has no function level reset: not every card comes back from the others");
+	check_seen(c, check_attribute_path(c, "reset_method", path, sizeof(path)), d->reset_method);
+	check_fix(c,
+		d->vendor == VENDOR_AMD
+			? "the module vendor-reset knows Polaris, Vega and Navi: echo "
+			  "device_specific > reset_method; try the card twice before you rely on it"
+			: "try it twice before you rely on it");
+}
+
+void check_power(struct check_case *c)
+{
+	struct pci_sleep s;
+	char path[FILE_PATH_MAX];
+
+	if (c->device->is_bridge)
+		return;
+	pci_sleep_read(c->host, c->device->address, &s);
+	bool on_vfio = bind_on_vfio(c->host, c->device);
+	/* What the host uses sleeps as deep as it likes: its driver knows how to wake it. */
+	if (strcmp(s.state, "D3cold") == 0 && (c->named || on_vfio)) {
+		check_found(c, CHECK_WARN, c->address,
+			"is without power (D3cold); some devices do not come back from it");
+		check_seen(c, check_attribute_path(c, "power_state", path, sizeof(path)), s.state);
+	} else if (on_vfio && strcmp(s.control, "auto") == 0 && s.cold[0] == '1') {
+		check_found(c, CHECK_WARN, c->address,
+			"may lose its power while it is on a VFIO driver and idle (D3cold)");
+		check_seen(
+			c, check_attribute_path(c, "d3cold_allowed", path, sizeof(path)), s.cold);
+	} else {
+		return;
+	}
+	check_fix(c, "where it says 'stuck in D3': echo 0 > /sys/bus/pci/devices/%s/d3cold_allowed",
+		c->address);
+}
+
+static void check_resize(struct check_case *c, const struct pci_bar *b)
+{
+	char attr[32], text[32], path[FILE_PATH_MAX];
+	uint64_t sizes;
+
+	(void)snprintf(attr, sizeof(attr), "resource%u_resize", b->index);
+	check_attribute_path(c, attr, path, sizeof(path));
+	/* Bit N stands for 2^(N + 20) bytes. */
+	if (host_read_text(c->host, path, text, sizeof(text)) <= 0 ||
+		num_parse(text, 16, UINT64_MAX, &sizes) < 0 || !sizes)
+		return;
+	uint64_t least = (sizes & -sizes) << 20;
+	if (b->size <= least)
+		return;
+	bool large = b->size >= BAR_LARGE;
+	check_found(c, large ? CHECK_WARN : CHECK_INFO, c->address,
+		"BAR %u is %llu MiB and can be %llu MiB%s", b->index,
+		(unsigned long long)(b->size >> 20), (unsigned long long)(least >> 20),
+		large ? ": not every guest's firmware finds room for it" : "");
+	check_seen(c, path, text);
+	check_fix(c, "while it is on no driver: echo BIT > %s, 8 for 256 MiB", path);
+}
+
+void check_bars(struct check_case *c)
+{
+	struct pci_bar bars[PCI_BAR_MAX];
+	char path[FILE_PATH_MAX], value[32];
+
+	if (c->device->is_bridge)
+		return;
+	int n = pci_bar_read(c->host, c->device->address, bars, NULL);
+	check_attribute_path(c, "resource", path, sizeof(path));
+	for (int i = 0; i < n; i++) {
+		const struct pci_bar *b = &bars[i];
+
+		(void)snprintf(value, sizeof(value), "BAR %u, %llu bytes", b->index,
+			(unsigned long long)b->size);
+		if (!b->assigned && b->kind != PCI_BAR_ROM && b->kind != PCI_BAR_IO) {
+			check_found(c, CHECK_WARN, c->address,
+				"the host found no room for BAR %u (%llu MiB)", b->index,
+				(unsigned long long)(b->size >> 20));
+			check_seen(c, path, value);
+			check_fix(c,
+				"turn on 'Above 4G Decoding' in the firmware setup; for virtual "
+				"functions SR-IOV and ARI, too");
+		} else if (c->named && b->assigned && b->size < PAGE && b->kind != PCI_BAR_IO &&
+			   b->kind != PCI_BAR_ROM && b->address % PAGE) {
+			check_found(c, CHECK_INFO, c->address,
+				"BAR %u shares its page with others: each access of a guest is a "
+				"trip "
+				"to the host",
+				b->index);
+			check_seen(c, path, value);
+			check_fix(c, "pci=resource_alignment=%s on the kernel command line",
+				c->address);
+		}
+		check_resize(c, b);
+	}
+}
+
+static int count_node(void *arg, const char *name)
+{
+	unsigned *n = arg;
+
+	*n += strncmp(name, "node", 4) == 0 && name[4] >= '0' && name[4] <= '9';
+	return 0;
+}
+
+void check_numa(struct check_case *c)
+{
+	char path[FILE_PATH_MAX], cpus[128] = "", value[16];
+	unsigned nodes = 0;
+
+	(void)c->host->ops->list(c->host, "/sys/devices/system/node", count_node, &nodes);
+	if (nodes < 2)
+		return;
+	check_attribute_path(c, "numa_node", path, sizeof(path));
+	(void)snprintf(value, sizeof(value), "%d", c->device->numa_node);
+	if (c->device->numa_node < 0) {
+		check_found(c, CHECK_WARN, c->address,
+			"the firmware does not tell which of %u nodes it is near to", nodes);
+		check_seen(c, path, value);
+		check_fix(c, "look at the board's manual, then: echo NODE > %s", path);
+		return;
+	}
+	(void)check_attribute(c, "local_cpulist", cpus, sizeof(cpus));
+	check_found(c, CHECK_INFO, c->address,
+		"is near to node %d: a guest that runs elsewhere reaches it across the nodes",
+		c->device->numa_node);
+	check_seen(c, path, value);
+	check_fix(c,
+		"let the guest have memory and processors of that node: numactl --membind=%d "
+		"--physcpubind=%s",
+		c->device->numa_node, cpus[0] ? cpus : "CPUS");
+}
+
+/* "8.0 GT/s PCIe" */
+static double speed_of(const char *text)
+{
+	double n = 0;
+
+	return sscanf(text, "%lf", &n) == 1 ? n : 0;
+}
+
+void check_link(struct check_case *c)
+{
+	char speed[32], speed_max[32], width[16], width_max[16], path[FILE_PATH_MAX], value[80];
+
+	if (check_attribute(c, "current_link_speed", speed, sizeof(speed)) <= 0 ||
+		check_attribute(c, "max_link_speed", speed_max, sizeof(speed_max)) <= 0 ||
+		check_attribute(c, "current_link_width", width, sizeof(width)) <= 0 ||
+		check_attribute(c, "max_link_width", width_max, sizeof(width_max)) <= 0)
+		return;
+	if (speed_of(speed) >= speed_of(speed_max) && speed_of(width) >= speed_of(width_max))
+		return;
+	check_found(c, CHECK_INFO, c->address, "its link runs at %s x%s, it could do %s x%s", speed,
+		width, speed_max, width_max);
+	(void)snprintf(value, sizeof(value), "%s x%s", speed, width);
+	check_seen(c, check_attribute_path(c, "current_link_speed", path, sizeof(path)), value);
+	check_fix(c, "many cards slow down when idle; else a wider slot, or clean contacts");
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "check/rule.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rules about the IOMMU of the host: firmware, kernel, interrupts, faults, width. */
+
+#define TABLES "/sys/firmware/acpi/tables"
+
+void check_firmware_iommu(struct check_case *c)
+{
+	struct check_cpu cpu = check_cpu_read(c);
+
+	if (c->iommu != PCI_IOMMU_FIRMWARE)
+		return;
+	check_found(c, CHECK_FAIL, "host",
+		"the firmware tells of no IOMMU: it has none, or it is off in its setup");
+	check_seen(c, TABLES, "no DMAR, IVRS, IORT, RIMT or VIOT");
+	if (cpu.is_guest)
+		check_fix(c, "this host is a virtual machine: give it an IOMMU "
+			     "(QEMU: -device intel-iommu,intremap=on)");
+	else if (cpu.intel)
+		check_fix(c, "turn on VT-d in the firmware setup and reboot");
+	else if (cpu.amd)
+		check_fix(c, "turn on IOMMU (AMD-Vi) in the firmware setup, 'Enabled' and not "
+			     "'Auto', and reboot");
+	else
+		check_fix(c, "turn on VT-d (Intel) or AMD-Vi, IOMMU (AMD) in the firmware setup "
+			     "and reboot");
+}
+
+void check_kernel_iommu(struct check_case *c)
+{
+	static const char *const off[] = {
+		"intel_iommu=off", "amd_iommu=off", "iommu=off", "noiommu"};
+	const char *booted = c->boot.booted ? c->boot.booted : "";
+	char fix[256];
+
+	if (c->iommu != PCI_IOMMU_KERNEL)
+		return;
+	check_found(c, CHECK_FAIL, "host", "the firmware has an IOMMU, the kernel leaves it off");
+	check_seen(c, "/proc/cmdline", booted);
+	for (size_t i = 0; i < COUNT(off); i++) {
+		if (!boot_has(booted, off[i], NULL, 0))
+			continue;
+		boot_how_to_drop(&c->boot, off[i], fix, sizeof(fix));
+		check_fix(c, "%s", fix);
+		return;
+	}
+	if (check_exists(c->host, TABLES "/DMAR")) {
+		const struct boot_line *l = boot_line_with(&c->boot, "intel_iommu=on");
+
+		boot_how_to_add(&c->boot, "intel_iommu=on", fix, sizeof(fix));
+		if (l)
+			check_fix(c,
+				"'intel_iommu=on' stands in line %u of %s and was not booted: "
+				"%s%s%sreboot",
+				l->number, l->file, c->boot.tool[0] ? "run '" : "", c->boot.tool,
+				c->boot.tool[0] ? "', then " : "");
+		else
+			check_fix(c, "%s", fix);
+	} else {
+		check_fix(c, "AMD's needs no word: look in dmesg for what the kernel has against "
+			     "it (AMD-Vi), and for an update of the firmware");
+	}
+}
+
+void check_remapping(struct check_case *c)
+{
+	cleanup_free char *text = NULL;
+	bool unsafe = check_flag_set(
+		c, "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
+
+	if (c->iommu != PCI_IOMMU_ON)
+		return;
+	ssize_t n = host_read_all(c->host, "/proc/interrupts", &text);
+	if (n < 0) {
+		check_blind(c, "/proc/interrupts", (int)n);
+		return;
+	}
+	/* The chips are called IR-PCI-MSI, IR-IO-APIC then. Other machines than PCs have no such. */
+	bool is_pc = strstr(text, "IO-APIC") || strstr(text, "PCI-MSI");
+	if (!is_pc || strstr(text, "IR-"))
+		return;
+	check_found(c, unsafe ? CHECK_WARN : CHECK_FAIL, "host",
+		"interrupts are not remapped: a device could forge them, and VFIO refuses it");
+	check_seen(c, "/proc/interrupts", "no chip is called IR-...");
+	check_fix(c, "turn on interrupt remapping and x2APIC in the firmware setup; where there is "
+		     "none, and all guests are trusted, 'options vfio_iommu_type1 "
+		     "allow_unsafe_interrupts=1' in /etc/modprobe.d");
+}
+
+/* The address in "… [02:00.0] …" or "… device=0000:02:00.0 …"; "" when there is none. */
+static const char *fault_address(const char *line, char buf[PCI_ADDRESS_TEXT])
+{
+	char word[PCI_ADDRESS_TEXT];
+	struct pci_address a;
+
+	buf[0] = '\0';
+	for (const char *p = line; *p && *p != '\n'; p++) {
+		size_t n = strspn(p, "0123456789abcdefABCDEF:.");
+
+		if (n > 6 && n < sizeof(word)) {
+			memcpy(word, p, n);
+			word[n] = '\0';
+			if (pci_address_parse(word, &a) == 0) {
+				pci_address_format(a, buf);
+				return buf;
+			}
+		}
+		if (n)
+			p += n - 1;
+	}
+	return buf;
+}
+
+static bool is_fault(const char *line, size_t len)
+{
+	static const char *const marks[] = {"DMAR: [DMA", "DMAR:[DMA", "IO_PAGE_FAULT"};
+
+	for (size_t i = 0; i < COUNT(marks); i++)
+		if (memmem(line, len, marks[i], strlen(marks[i])))
+			return true;
+	return false;
+}
+
+#define FAULTS_MAX 8
+
+void check_faults(struct check_case *c)
+{
+	char seen[FAULTS_MAX][PCI_ADDRESS_TEXT], address[PCI_ADDRESS_TEXT], value[160];
+	cleanup_free char *text = NULL;
+	size_t count = 0, i;
+
+	ssize_t n = host_read_all(c->host, HOST_KERNEL_LOG, &text);
+	if (n < 0) {
+		check_blind(c, HOST_KERNEL_LOG, (int)n);
+		return;
+	}
+	for (const char *line = text; *line; line += line[0] != '\0') {
+		size_t len = strcspn(line, "\n");
+
+		if (is_fault(line, len)) {
+			fault_address(strchr(line, ']') ? strchr(line, ']') : line, address);
+			for (i = 0; i < count && strcmp(seen[i], address) != 0;)
+				i++;
+			if (i == count && count < FAULTS_MAX) {
+				memcpy(seen[count++], address, sizeof(address));
+				(void)snprintf(value, sizeof(value), "%.*s", (int)len, line);
+				check_found(c, CHECK_WARN, address[0] ? address : "host",
+					"the IOMMU stopped its DMA outside what was mapped for it");
+				check_seen(c, HOST_KERNEL_LOG, value);
+				check_fix(c, "after a guest's end it is harmless; else the driver "
+					     "or the firmware uses memory it was not given");
+			}
+		}
+		line += len;
+	}
+}
+
+struct width {
+	struct host *host;
+	unsigned least; /* [bits] */
+	char name[64];
+	uint64_t cap;
+};
+
+static int read_width(void *arg, const char *name)
+{
+	struct width *w = arg;
+	char path[FILE_PATH_MAX], text[32];
+	uint64_t cap;
+
+	if (file_path(path, sizeof(path), "/sys/class/iommu/%s/intel-iommu/cap", name) < 0 ||
+		host_read_text(w->host, path, text, sizeof(text)) < 0 ||
+		num_parse(text, 16, UINT64_MAX, &cap) < 0)
+		return 0;
+	/* MGAW, bits 21:16 of the capability register; Intel VT-d 11.4.2. */
+	unsigned bits = (unsigned)(cap >> 16 & 0x3f) + 1;
+	if (w->least && bits >= w->least)
+		return 0;
+	w->least = bits;
+	w->cap = cap;
+	(void)snprintf(w->name, sizeof(w->name), "%s", name);
+	return 0;
+}
+
+void check_width(struct check_case *c)
+{
+	struct width w = {.host = c->host};
+	char path[FILE_PATH_MAX], value[32];
+
+	if (c->host->ops->list(c->host, "/sys/class/iommu", read_width, &w) < 0 || !w.least)
+		return;
+	bool narrow = w.least <= 39;
+	check_found(c, narrow ? CHECK_WARN : CHECK_INFO, w.name,
+		"takes addresses of %u bits: a guest's memory and BARs have to lie below %llu GiB",
+		w.least, 1ull << (w.least < 30 ? 0 : w.least - 30));
+	(void)file_path(path, sizeof(path), "/sys/class/iommu/%s/intel-iommu/cap", w.name);
+	(void)snprintf(value, sizeof(value), "%llx", (unsigned long long)w.cap);
+	check_seen(c, path, value);
+	if (narrow)
+		check_fix(c,
+			"for QEMU: -cpu host,host-phys-bits-limit=%u keeps the guest's "
+			"firmware from placing BARs above",
+			w.least);
+}

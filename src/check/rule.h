@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHECK_RULE_H
+#define CHECK_RULE_H
+
+#include "check/boot.h"
+#include "check/check.h"
+#include "check/modprobe.h"
+#include "hold/hold.h"
+#include "pci/device.h"
+#include "pci/host.h"
+#include "pci/iommu.h"
+
+#include <stdarg.h>
+
+/* What every rule may look at, read once. */
+struct check_case {
+	struct host *host;
+	struct check_report *report;
+	const struct check_request *request;
+	struct err *e;
+	/* The host. */
+	const struct pci_device *devices; /* by address */
+	size_t device_count;
+	enum pci_iommu iommu;
+	struct boot boot;
+	struct modprobe modprobe;
+	struct hold_view *view; /* made when a device is named */
+	/* The rule that runs, and the device it looks at. */
+	const struct check_rule_info *rule;
+	const struct pci_device *device;
+	char address[PCI_ADDRESS_TEXT];
+	bool named; /* somebody means to lend it */
+	struct holds holds; /* of a named device */
+	struct check_finding *last; /* that check_seen() and check_fix() write to */
+	struct check_finding spare; /* when there is no memory for one more */
+	int failed; /* -ENOMEM */
+	bool spoke; /* the rule found something, or could not look */
+};
+
+struct check_rule {
+	struct check_rule_info info;
+	void (*run)(struct check_case *c);
+	/* About lending this device now: asked of named devices only. */
+	bool named_only;
+};
+
+/*
+ * A finding of the rule that runs. Of a device that nobody named, CHECK_FAIL becomes CHECK_WARN:
+ * the host does well with it. Follow with check_seen() and check_fix().
+ */
+void check_found(struct check_case *c, enum check_severity s, const char *object, const char *fmt,
+	...) __attribute__((format(printf, 4, 5)));
+void check_seen(struct check_case *c, const char *path, const char *value);
+void check_fix(struct check_case *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The rule could not look at @path. -ENOENT is quiet where a file may be missing for good. */
+void check_blind(struct check_case *c, const char *path, int error);
+
+/*
+ * A text attribute of the device that is looked at. Return: length, -ENOENT, -errno after
+ * check_blind().
+ */
+int check_attribute(struct check_case *c, const char *attr, char *buf, size_t size);
+/* Its path, for check_seen(). Return: @buf. */
+const char *check_attribute_path(
+	const struct check_case *c, const char *attr, char *buf, size_t size);
+
+/* "Y", "1" or "y" in a module's parameter. */
+bool check_flag_set(struct check_case *c, const char *path);
+
+/* Whether there is anything under this name: a file, a folder, a link. */
+bool check_exists(struct host *h, const char *path);
+
+/* How many functions of the host have these ids. */
+size_t check_count_ids(const struct check_case *c, unsigned vendor, unsigned device);
+
+const struct pci_device *check_find(const struct check_case *c, struct pci_address a);
+
+/* What the first processor says of itself. */
+struct check_cpu {
+	bool known;
+	bool intel;
+	bool amd;
+	bool is_guest; /* this host is a virtual machine */
+	bool has_virtualisation; /* vmx or svm */
+};
+
+struct check_cpu check_cpu_read(struct check_case *c);
+
+/* The rules; each file has a family. */
+void check_firmware_iommu(struct check_case *c);
+void check_kernel_iommu(struct check_case *c);
+void check_remapping(struct check_case *c);
+void check_faults(struct check_case *c);
+void check_width(struct check_case *c);
+
+void check_cmdline(struct check_case *c);
+void check_configured(struct check_case *c);
+void check_capture(struct check_case *c);
+
+void check_modules(struct check_case *c);
+void check_iommufd(struct check_case *c);
+void check_noiommu(struct check_case *c);
+void check_unsafe(struct check_case *c);
+void check_nodes(struct check_case *c);
+
+void check_lockdown(struct check_case *c);
+void check_memlock(struct check_case *c);
+void check_hugepages(struct check_case *c);
+void check_kvm(struct check_case *c);
+
+void check_stale(struct check_case *c);
+void check_owners(struct check_case *c);
+
+void check_identity(struct check_case *c);
+void check_platform(struct check_case *c);
+void check_driver(struct check_case *c);
+void check_denied(struct check_case *c);
+void check_alive(struct check_case *c);
+void check_twins(struct check_case *c);
+void check_early(struct check_case *c);
+
+void check_members(struct check_case *c);
+void check_acs(struct check_case *c);
+void check_reserved(struct check_case *c);
+void check_companions(struct check_case *c);
+
+void check_users(struct check_case *c);
+void check_storage(struct check_case *c);
+void check_network(struct check_case *c);
+void check_input(struct check_case *c);
+void check_sriov(struct check_case *c);
+
+void check_display(struct check_case *c);
+void check_framebuffer(struct check_case *c);
+void check_rom(struct check_case *c);
+
+void check_reset(struct check_case *c);
+void check_power(struct check_case *c);
+void check_bars(struct check_case *c);
+void check_numa(struct check_case *c);
+void check_link(struct check_case *c);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "base/num.h"
+#include "check/rule.h"
+#include "pci/vfs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rules about who uses a device right now: what the in-use gate (hold/) found. */
+
+/* What a kind of hold is seen by, and what ends it. */
+struct use {
+	const char *check;
+	const char *folder; /* with the object's name behind it; NULL: the device's own */
+	const char *fix;
+};
+
+static void tell_hold(struct check_case *c, const struct use *u, const struct hold *o)
+{
+	char path[FILE_PATH_MAX];
+
+	if (u->folder)
+		(void)file_path(path, sizeof(path), "%s%s", u->folder, o->object);
+	else
+		check_attribute_path(c, "", path, sizeof(path));
+	if (o->unsure) {
+		check_blind(c, path, -EACCES);
+		return;
+	}
+	check_found(c, CHECK_FAIL, c->address, "%s: %s", o->object, o->text);
+	check_seen(c, path, o->text);
+	if (o->absolute)
+		check_fix(c, "%s; nothing lifts this", u->fix);
+	else
+		check_fix(c, "%s; or take it all the same: --allow=%s", u->fix, o->check);
+}
+
+static void tell_holds(struct check_case *c, const struct use *u)
+{
+	for (size_t i = 0; i < c->holds.count; i++)
+		if (strcmp(c->holds.list[i].check, u->check) == 0)
+			tell_hold(c, u, &c->holds.list[i]);
+}
+
+void check_users(struct check_case *c)
+{
+	static const struct use nodes = {"fd", "/dev/", "end these processes"};
+	static const struct use groups = {
+		"vfio", "/dev/", "end the guest or the program that has it"};
+
+	tell_holds(c, &nodes);
+	tell_holds(c, &groups);
+}
+
+void check_storage(struct check_case *c)
+{
+	static const struct use u = {"block", "/sys/class/block/",
+		"unmount it, turn swap off, take it out of its volume"};
+
+	tell_holds(c, &u);
+}
+
+void check_network(struct check_case *c)
+{
+	static const struct use u = {
+		"net", "/sys/class/net/", "move the address and the routes to another interface"};
+
+	tell_holds(c, &u);
+}
+
+void check_input(struct check_case *c)
+{
+	static const struct use u = {
+		"input", "/sys/class/input/", "plug in another keyboard, or come in by SSH"};
+
+	tell_holds(c, &u);
+}
+
+void check_sriov(struct check_case *c)
+{
+	static const struct use u = {
+		"sriov", "/sys/bus/pci/devices/", "release the virtual functions"};
+	struct pci_vfs f = pci_vfs_read(c->host, c->device->address);
+	char path[FILE_PATH_MAX], value[32], text[PCI_ADDRESS_TEXT];
+
+	tell_holds(c, &u);
+	if (f.is_virtual) {
+		check_found(c, CHECK_INFO, c->address,
+			"is a virtual function of %s, which must stay with its driver",
+			pci_address_format(f.physical, text));
+		check_seen(c, check_attribute_path(c, "physfn", path, sizeof(path)), text);
+	}
+	if (!f.total)
+		return;
+	(void)snprintf(value, sizeof(value), "%u of %u", f.active, f.total);
+	if (f.active)
+		check_found(c, CHECK_FAIL, c->address,
+			"has %u virtual functions: vfio-pci does not take such a device (EBUSY)",
+			f.active);
+	else if (!c->device->driver[0])
+		check_found(c, CHECK_INFO, c->address,
+			"could have %u virtual functions, and only its own driver makes them",
+			f.total);
+	else
+		check_found(c, CHECK_INFO, c->address, "could have %u virtual functions", f.total);
+	check_seen(c, check_attribute_path(c, "sriov_numvfs", path, sizeof(path)), value);
+	if (f.active)
+		check_fix(c,
+			"lend its virtual functions; or remove them: echo 0 > %s, which must "
+			"come before any other number, too (EBUSY)",
+			path);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/module.h"
+#include "check/rule.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rules about VFIO itself: its modules, their options, its nodes. */
+
+/* A line of modprobe's configuration that keeps a module out. */
+static bool kept_out(struct check_case *c, const char *module)
+{
+	static const char *const verbs[] = {"blacklist", "install"};
+	char path[200], text[200];
+
+	for (size_t i = 0; i < COUNT(verbs); i++) {
+		size_t at = 0;
+		const struct modprobe_line *l = modprobe_next(&c->modprobe, &at, verbs[i], module);
+
+		/* `install M /sbin/modprobe -i M && …` only adds to loading it. */
+		if (!l ||
+			(i == 1 && !strstr(l->rest, "/bin/false") && !strstr(l->rest, "/bin/true")))
+			continue;
+		check_found(c, i ? CHECK_FAIL : CHECK_WARN, module,
+			i ? "modprobe is told not to load it" : "is on modprobe's blacklist");
+		(void)snprintf(path, sizeof(path), "%s:%u", l->file, l->number);
+		(void)snprintf(text, sizeof(text), "%s %s %s", l->verb, l->module, l->rest);
+		check_seen(c, path, text);
+		check_fix(c, "take line %u out of %s", l->number, l->file);
+		return true;
+	}
+	return false;
+}
+
+void check_modules(struct check_case *c)
+{
+	static const char *const modules[] = {"vfio_pci", "vfio_iommu_type1"};
+
+	if (bind_driver_present(c->host, "vfio-pci"))
+		return;
+	for (size_t i = 0; i < COUNT(modules); i++) {
+		if (kept_out(c, modules[i]))
+			continue;
+		switch (modprobe_presence(c->host, modules[i])) {
+		case MODPROBE_ABSENT:
+			check_found(c, CHECK_FAIL, modules[i], "this kernel has no such module");
+			check_seen(
+				c, "/lib/modules", "neither in modules.builtin nor in modules.dep");
+			check_fix(c, "install the modules of the running kernel, or boot one with "
+				     "CONFIG_VFIO_PCI");
+			break;
+		case MODPROBE_LOADABLE:
+			if (i)
+				break;
+			check_found(c, CHECK_INFO, modules[i],
+				"is not loaded; lending a device loads it");
+			check_seen(c, "/sys/bus/pci/drivers/vfio-pci", "is not there");
+			break;
+		case MODPROBE_BUILTIN:
+			break;
+		case MODPROBE_UNKNOWN:
+			check_blind(c, "/lib/modules", -ENOENT);
+			return;
+		}
+	}
+}
+
+void check_iommufd(struct check_case *c)
+{
+	struct host_node n;
+
+	int r = c->host->ops->node(c->host, "/dev/iommu", &n);
+	if (r == 0)
+		check_found(c, CHECK_INFO, "host", "iommufd is there, beside VFIO's groups");
+	else if (r == -ENOENT)
+		check_found(c, CHECK_INFO, "host",
+			"no iommufd: devices are lent by their groups, which does all the same");
+	else {
+		check_blind(c, "/dev/iommu", r);
+		return;
+	}
+	check_seen(c, "/dev/iommu", r == 0 ? "is there" : "is not there");
+}
+
+#define TAINT_USER 6 /* include/linux/panic.h: user space asked for something out of the ordinary */
+
+void check_noiommu(struct check_case *c)
+{
+	static const char path[] = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
+	uint64_t taint = 0;
+
+	if (!check_flag_set(c, path))
+		return;
+	(void)host_read_number(c->host, "/proc/sys/kernel/tainted", &taint);
+	check_found(c, CHECK_WARN, "host",
+		"VFIO gives devices away without an IOMMU: they reach all memory%s",
+		taint >> TAINT_USER & 1 ? ", and somebody has done so since the boot" : "");
+	check_seen(c, path, "Y");
+	check_fix(c, "write N to it; nobody needs it where there is an IOMMU");
+}
+
+struct option {
+	const char *module;
+	const char *name;
+	enum check_severity severity;
+	const char *text;
+};
+
+static const struct option options[] = {
+	{"vfio_iommu_type1", "allow_unsafe_interrupts", CHECK_WARN,
+		"a guest can forge interrupts of the host"},
+	{"vfio_pci", "disable_denylist", CHECK_WARN,
+		"devices are lent that the kernel knows not to be safe"},
+	{"vfio_pci", "enable_sriov", CHECK_WARN,
+		"who has a physical function makes virtual ones, and reaches into all of them"},
+	{"vfio_pci", "disable_idle_d3", CHECK_INFO, "devices that are bound and idle stay awake"},
+};
+
+/* Where an option is set; for people who look for it. */
+static void option_source(struct check_case *c, const struct option *o, char *buf, size_t size)
+{
+	char key[96], value[64];
+	const struct modprobe_line *l;
+	size_t at = 0;
+
+	(void)snprintf(key, sizeof(key), "%s.%s", o->module, o->name);
+	(void)snprintf(buf, size, "it was set by hand: load %s without it", o->module);
+	if (c->boot.booted && modprobe_value(c->boot.booted, key, value, sizeof(value))) {
+		(void)snprintf(key, sizeof(key), "%s.%s=%s", o->module, o->name, value);
+		boot_how_to_drop(&c->boot, key, buf, size);
+	}
+	while ((l = modprobe_next(&c->modprobe, &at, "options", o->module)))
+		if (modprobe_value(l->rest, o->name, value, sizeof(value)))
+			(void)snprintf(buf, size, "it is set by line %u of %s: take it out",
+				l->number, l->file);
+}
+
+void check_unsafe(struct check_case *c)
+{
+	char path[FILE_PATH_MAX], fix[256];
+
+	for (size_t i = 0; i < COUNT(options); i++) {
+		const struct option *o = &options[i];
+
+		if (file_path(path, sizeof(path), "/sys/module/%s/parameters/%s", o->module,
+			    o->name) < 0 ||
+			!check_flag_set(c, path))
+			continue;
+		check_found(c, o->severity, "host", "%s=1: %s", o->name, o->text);
+		check_seen(c, path, "Y");
+		option_source(c, o, fix, sizeof(fix));
+		check_fix(c, "%s", fix);
+	}
+}
+
+static void seen_mode(struct check_case *c, const char *path, const struct host_node *n)
+{
+	char value[64];
+
+	(void)snprintf(
+		value, sizeof(value), "mode %04o, user %u, group %u", n->mode, n->uid, n->gid);
+	check_seen(c, path, value);
+}
+
+/* Nodes of groups: who may lend this device to himself. */
+static int check_group_node(void *arg, const char *name)
+{
+	struct check_case *c = arg;
+	char path[FILE_PATH_MAX];
+	struct host_node n;
+
+	if (name[strspn(name, "0123456789")] ||
+		file_path(path, sizeof(path), "/dev/vfio/%s", name) < 0)
+		return 0;
+	int r = c->host->ops->node(c->host, path, &n);
+	if (r == -ENOENT) {
+		check_found(c, CHECK_WARN, path,
+			"the group is there and its node is not: udev did not make it, or this is "
+			"a "
+			"container that was started before");
+		check_seen(c, path, "is not there");
+		check_fix(c, "'udevadm trigger --subsystem-match=vfio', or pass the node anew");
+	} else if (r == 0 && n.mode & 0006) {
+		check_found(c, CHECK_WARN, path, "everybody may open this group");
+		seen_mode(c, path, &n);
+		check_fix(c, "give it to one user: 'usher bind --user NAME ADDRESS'");
+	}
+	return 0;
+}
+
+void check_nodes(struct check_case *c)
+{
+	struct host_node n;
+
+	int r = c->host->ops->node(c->host, "/dev/vfio/vfio", &n);
+	if (r < 0 && r != -ENOENT)
+		check_blind(c, "/dev/vfio/vfio", r);
+	if (r == 0 && (n.mode & 0666) != 0666) {
+		check_found(c, CHECK_WARN, "/dev/vfio/vfio",
+			"only root may open the container, which is safe for everybody: the groups "
+			"are what is guarded");
+		seen_mode(c, "/dev/vfio/vfio", &n);
+		check_fix(c, "chmod 0666 /dev/vfio/vfio; systemd 254 had a rule that took it away: "
+			     "update it");
+	}
+	(void)c->host->ops->list(c->host, "/sys/class/vfio", check_group_node, c);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/fact.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/gate.h"
+#include "bind/module.h"
+#include "pci/class.h"
+#include "pci/host.h"
+#include "pci/vfs.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VENDOR_VIRTIO 0x1af4
+#define TOLD_MAX 8 /* names in one list */
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *fmt, ...)
+{
+	char text[512], safe[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	file_escape(safe, sizeof(safe), text);
+	(void)printf("  %s\n", safe);
+}
+
+int facts_read(struct host *h, struct facts *ret)
+{
+	*ret = (struct facts){.host = h, .iommu = pci_iommu_state(h)};
+	int r = pci_device_list(h, &ret->devices, &ret->count, NULL);
+	return r == -ENOENT ? 0 : r;
+}
+
+void facts_fini(struct facts *f)
+{
+	free(f->devices);
+	*f = (struct facts){0};
+}
+
+static bool may_be_lent(const struct pci_device *d)
+{
+	return !d->is_bridge && !bind_class_is_platform(d->class);
+}
+
+void fact_vfio(const struct facts *f)
+{
+	struct host_node n;
+	bool has_driver = bind_driver_present(f->host, "vfio-pci");
+	int iommufd = f->host->ops->node(f->host, "/dev/iommu", &n);
+
+	say("vfio-pci is %s.", has_driver ? "loaded" : "not loaded; lending a device loads it");
+	say("Its newer interface, iommufd, is %s.",
+		iommufd == 0 ? "there" : "not there; groups do all that is needed");
+	fact_iommu(f);
+}
+
+void fact_container(const struct facts *f)
+{
+	struct host_node n;
+
+	int r = f->host->ops->node(f->host, "/dev/vfio/vfio", &n);
+	if (r == 0)
+		say("/dev/vfio/vfio is there, mode %04o.", n.mode);
+	else if (r == -ENOENT)
+		say("/dev/vfio/vfio is not there: VFIO's modules are not loaded.");
+	else
+		say("/dev/vfio/vfio: %s.", strerror(-r));
+}
+
+static int number_order(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+void fact_group(const struct facts *f)
+{
+	cleanup_free int *numbers = calloc(f->count + 1, sizeof(*numbers));
+	size_t n = 0, groups = 0, most = 0;
+	int largest = 0;
+
+	if (!numbers)
+		return;
+	for (size_t i = 0; i < f->count; i++)
+		if (f->devices[i].group != PCI_GROUP_NONE)
+			numbers[n++] = f->devices[i].group;
+	qsort(numbers, n, sizeof(*numbers), number_order);
+	for (size_t i = 0, same; i < n; i += same) {
+		for (same = 1; i + same < n && numbers[i + same] == numbers[i];)
+			same++;
+		groups++;
+		if (same > most) {
+			most = same;
+			largest = numbers[i];
+		}
+	}
+	if (groups)
+		say("%zu devices are in %zu groups; the largest, group %d, has %zu: 'usher list "
+		    "--group %d'.",
+			n, groups, largest, most, largest);
+	else
+		fact_iommu(f);
+}
+
+static int first_name(void *arg, const char *name)
+{
+	(void)snprintf(arg, 32, "%s", name);
+	return 1;
+}
+
+void fact_iommu(const struct facts *f)
+{
+	struct err e = {0};
+	char name[32] = "";
+
+	if (f->iommu == PCI_IOMMU_ON) {
+		(void)f->host->ops->list(f->host, "/sys/class/iommu", first_name, name);
+		say("The IOMMU is on%s%s.", name[0] ? ": " : "", name);
+		return;
+	}
+	pci_iommu_explain(f->host, f->iommu, &e);
+	say("%s.", e.msg);
+	say("%s; 'usher check' says in which file.", e.hint);
+}
+
+void fact_passthrough(const struct facts *f)
+{
+	size_t candidates = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		candidates += may_be_lent(&f->devices[i]) && f->devices[i].group != PCI_GROUP_NONE;
+	say("%zu of %zu devices are in a group and carry nothing of the host: 'usher list' tells "
+	    "which are free.",
+		candidates, f->count);
+	if (f->iommu != PCI_IOMMU_ON)
+		fact_iommu(f);
+}
+
+void fact_binding(const struct facts *f)
+{
+	char address[PCI_ADDRESS_TEXT];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct pci_device *d = &f->devices[i];
+
+		if (!bind_on_vfio(f->host, d))
+			continue;
+		if (n++ < TOLD_MAX)
+			say("%s (%s) is on %s.", pci_address_format(d->address, address),
+				pci_class_name(d->class), d->driver);
+	}
+	if (n == 0)
+		say("No device is on a VFIO driver.");
+	else if (n > TOLD_MAX)
+		say("And %zu more.", n - TOLD_MAX);
+}
+
+void fact_kvm(const struct facts *f)
+{
+	struct host_node n;
+
+	int r = f->host->ops->node(f->host, "/dev/kvm", &n);
+	if (r == 0)
+		say("/dev/kvm is there, mode %04o, group %u.", n.mode, n.gid);
+	else
+		say("There is no /dev/kvm: 'usher check' says why.");
+}
+
+void fact_virtio(const struct facts *f)
+{
+	char address[PCI_ADDRESS_TEXT];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct pci_device *d = &f->devices[i];
+
+		if (d->vendor != VENDOR_VIRTIO || d->is_bridge)
+			continue;
+		if (n++ < TOLD_MAX)
+			say("%s is a VirtIO device (%s): it is itself a guest.",
+				pci_address_format(d->address, address), pci_class_name(d->class));
+	}
+	if (n == 0)
+		say("There are no VirtIO devices: it is no guest, or one with others.");
+}
+
+void fact_reset(const struct facts *f)
+{
+	char address[PCI_ADDRESS_TEXT];
+	size_t flr = 0, other = 0, none = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct pci_device *d = &f->devices[i];
+
+		if (!may_be_lent(d))
+			continue;
+		if (strstr(d->reset_method, "flr"))
+			flr++;
+		else if (d->reset_method[0])
+			other++;
+		else if (none++ < TOLD_MAX)
+			say("%s (%s) has no reset of its own.",
+				pci_address_format(d->address, address), pci_class_name(d->class));
+	}
+	say("%zu devices have a function level reset, %zu another one, %zu none of their own.", flr,
+		other, none);
+}
+
+void fact_sriov(const struct facts *f)
+{
+	char address[PCI_ADDRESS_TEXT];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		struct pci_vfs v = pci_vfs_read(f->host, f->devices[i].address);
+
+		if (v.total && n++ < TOLD_MAX)
+			say("%s has %u of %u virtual functions.",
+				pci_address_format(f->devices[i].address, address), v.active,
+				v.total);
+	}
+	if (n == 0)
+		say("No device can have virtual functions.");
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/record.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "cli/option.h"
+#include "cli/topic.h"
+#include "cli/verb.h"
+#include "pci/device.h"
+#include "pci/recorder.h"
+#include "pci/redact.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* Sends what verbs print nowhere, and back. */
+struct hush {
+	int out, err;
+};
+
+static int hush_begin(struct hush *s)
+{
+	cleanup_fd int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	(void)fflush(stdout);
+	*s = (struct hush){
+		fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
+	if (null < 0 || s->out < 0 || s->err < 0)
+		return -errno;
+	return dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ? -errno : 0;
+}
+
+static void hush_end(struct hush *s)
+{
+	(void)fflush(stdout);
+	clearerr(stdout);
+	if (s->out >= 0)
+		(void)dup2(s->out, STDOUT_FILENO);
+	if (s->err >= 0)
+		(void)dup2(s->err, STDERR_FILENO);
+	clean_fd(&s->out);
+	clean_fd(&s->err);
+}
+
+/* getopt_long(3) keeps its place in globals: 0 makes it begin anew. */
+static void run(const struct verb *v, int argc, char **argv)
+{
+	int place = optind;
+
+	optind = 0;
+	(void)v->run(v, argc, argv);
+	optind = place;
+}
+
+#define WORDS_MAX 6
+
+/* Each form of the read verbs that reads something which the others do not. */
+static const struct {
+	const struct verb *verb;
+	const char *words[WORDS_MAX];
+} forms[] = {
+	{&verb_list, {"list", "-n", "--json"}},
+	{&verb_list, {"list", "-n", "--tree", "--output", "+sriov,name,above"}},
+	{&verb_check, {"check", "--json"}},
+};
+
+static void run_forms(void)
+{
+	for (size_t i = 0; i < COUNT(forms); i++) {
+		char *argv[WORDS_MAX + 1] = {0};
+		int n = 0;
+
+		for (; n < WORDS_MAX && forms[i].words[n]; n++)
+			argv[n] = (char *)(uintptr_t)forms[i].words[n];
+		run(forms[i].verb, n, argv);
+	}
+	for (unsigned i = 0; topic_at(i); i++)
+		(void)topic_print(topic_at(i), NULL);
+}
+
+/* `show` of every device, each alone: one that cannot be shown must not keep the others out. */
+static int run_show(struct host *h, struct err *e)
+{
+	cleanup_free struct pci_device *list = NULL;
+	size_t count = 0;
+
+	int r = pci_device_list(h, &list, &count, e);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		char show[] = "show", numeric[] = "-n", address[PCI_ADDRESS_TEXT];
+		char *argv[] = {show, numeric, address, NULL};
+
+		(void)pci_address_format(list[i].address, address);
+		run(&verb_show, 3, argv);
+	}
+	return r;
+}
+
+static int any_name(void *arg, const char *name)
+{
+	return 0;
+}
+
+int record_host(struct host *h, struct manifest *ret, struct err *e)
+{
+	/* What a person may call a device, beside the names that the in-use gate looks at anyway. */
+	static const char *const names[] = {"/sys/class/drm"};
+	struct host *recorder = NULL;
+	struct hush hush;
+
+	int r = host_recorder_new(h, &recorder);
+	if (r < 0)
+		return err_set(e, r, "record what is read of this host");
+	option_replace_host(recorder);
+	r = hush_begin(&hush);
+	if (r == 0) {
+		run_forms();
+		r = run_show(recorder, e);
+	} else {
+		(void)err_set(e, r, "record what is read of this host");
+	}
+	hush_end(&hush);
+	option_replace_host(NULL);
+	for (size_t i = 0; i < COUNT(names); i++)
+		(void)recorder->ops->list(recorder, names[i], any_name, NULL);
+	if (r == 0) {
+		r = host_recorder_manifest(recorder, ret);
+		r = r < 0 ? err_set(e, r, "record what is read of this host") : 0;
+	}
+	host_recorder_free(recorder);
+	return r;
+}
+
+static int redact(struct manifest *m, enum record_secrecy secrecy, struct err *e)
+{
+	uint8_t key[REDACT_KEY];
+
+	if (getrandom(key, sizeof(key), 0) != sizeof(key))
+		return err_set(e, -errno, "get random bytes");
+	int r = manifest_redact(m, secrecy == RECORD_EXACT ? NULL : key);
+	return r < 0 ? err_set(e, r, "redact the snapshot") : 0;
+}
+
+static int put(
+	const char *file, enum record_secrecy secrecy, const char *text, size_t len, struct err *e)
+{
+	if (strcmp(file, "-") == 0)
+		return fwrite(text, 1, len, stdout) == len ? 0 : err_set(e, -EIO, "write snapshot");
+	int r = file_replace(file, text, len, secrecy == RECORD_EXACT ? 0600 : 0644);
+	return r < 0 ? err_set(e, r, "write snapshot '%s'", file) : 0;
+}
+
+int record_write(struct host *h, enum record_secrecy secrecy, const char *file, struct err *e)
+{
+	cleanup_free char *text = NULL;
+	struct manifest m = {0};
+
+	int r = record_host(h, &m, e);
+	if (r < 0)
+		return r;
+	r = redact(&m, secrecy, e);
+	if (r == 0) {
+		ssize_t len = manifest_format(&m, &text);
+		r = len < 0 ? err_set(e, (int)len, "write snapshot '%s'", file)
+			    : put(file, secrecy, text, (size_t)len, e);
+	}
+	manifest_fini(&m);
+	return r;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/subject.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "cli/inventory.h"
+#include "cli/json.h"
+#include "pci/capability.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What `usher bind` would say; it reads only, so a snapshot will do. */
+static int ask_plan(struct subject *s, struct host *h, struct err *e)
+{
+	const struct bind_target target = {.address = s->entry->device.address};
+	const struct bind_request q = {
+		.targets = &target,
+		.target_count = 1,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+	};
+	struct bind_env env = bind_env_live();
+
+	env.host = h;
+	return bind_plan(&env, &q, &s->plan, e);
+}
+
+/* The listing's devices: all, or those of one group. Return: how many. */
+static size_t choose(const struct inventory *v, int group, const struct pci_device **ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->count; i++)
+		if (group == PCI_GROUP_NONE || v->list[i].device.group == group)
+			ret[n++] = &v->list[i].device;
+	return n;
+}
+
+static int read_surroundings(struct subject *s, struct host *h, struct err *e)
+{
+	const struct inventory *v = s->inventory;
+	cleanup_free const struct pci_device **list = calloc(v->count + 1, sizeof(*list));
+	int group = s->entry->device.group;
+
+	if (!list)
+		return err_set(e, -ENOMEM, "show a device");
+	size_t n = choose(v, PCI_GROUP_NONE, list);
+	int r = pci_hot_reset_read(h, s->entry->device.address, list, n, &s->hot);
+	if (r < 0)
+		return err_set(e, r, "show a device");
+	if (group == PCI_GROUP_NONE)
+		return 0;
+	n = choose(v, group, list);
+	s->reason_count = n < 2 ? 0 : pci_isolation_read(h, list, n, s->reasons);
+	return 0;
+}
+
+int subject_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
+	struct subject *ret, struct err *e)
+{
+	struct pci_address a = x->device.address;
+
+	*ret = (struct subject){.inventory = v, .entry = x, .plan = BIND_PLAN_NONE};
+	space_read(h, &x->device, &ret->space);
+	pci_identity_read(h, a, &ret->space.config, &ret->identity);
+	pci_sleep_read(h, a, &ret->sleep);
+	int r = pci_device_read(h, a, &ret->device, e);
+	if (r == 0)
+		r = read_surroundings(ret, h, e);
+	if (r == 0)
+		r = ask_plan(ret, h, e);
+	if (r < 0)
+		subject_fini(ret);
+	return r;
+}
+
+void subject_fini(struct subject *s)
+{
+	bind_plan_fini(&s->plan);
+	pci_hot_reset_fini(&s->hot);
+}
+
+static const char *port_name(const struct pci_reason *r)
+{
+	return r->is_express ? pci_express_type_name(r->type) : "conventional PCI";
+}
+
+const char *subject_reason(const struct pci_reason *r, char *buf, size_t size)
+{
+	static const char *const effects[] = {
+		[PCI_REASON_PORT] = "what is behind it shares its group",
+		[PCI_REASON_SLOT] = "the functions of its slot share a group",
+	};
+	char address[PCI_ADDRESS_TEXT], bits[16], why[96] = "";
+
+	switch (r->acs.verdict) {
+	case PCI_ACS_LACKS:
+		(void)snprintf(why, sizeof(why), " (%s) has ACS, but %s off", port_name(r),
+			pci_acs_bits(r->acs.missing, bits, sizeof(bits)));
+		break;
+	case PCI_ACS_ABSENT:
+		(void)snprintf(why, sizeof(why), " (%s) has no ACS", port_name(r));
+		break;
+	case PCI_ACS_BRIDGE:
+		(void)snprintf(why, sizeof(why), " (%s) can hold nothing apart", port_name(r));
+		break;
+	case PCI_ACS_UNKNOWN:
+		(void)snprintf(why, sizeof(why), ": its ACS cannot be read (root can)");
+		break;
+	case PCI_ACS_ISOLATES:
+		break;
+	}
+	(void)snprintf(buf, size, "%s%s: %s", pci_address_format(r->address, address), why,
+		effects[r->kind]);
+	return buf;
+}

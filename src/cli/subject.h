@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_SUBJECT_H
+#define CLI_SUBJECT_H
+
+#include "bind/bind.h"
+#include "cli/space.h"
+#include "pci/identity.h"
+#include "pci/isolation.h"
+#include "pci/reset.h"
+#include "pci/sleep.h"
+
+struct err;
+struct host;
+struct inventory;
+struct inventory_entry;
+struct json;
+struct names;
+
+/* Everything that `show` tells about one device. */
+struct subject {
+	const struct inventory *inventory; /* of its host */
+	const struct inventory_entry *entry; /* what the listing has of it */
+	struct pci_device device; /* with its override */
+	struct space space;
+	struct pci_identity identity;
+	struct pci_sleep sleep;
+	struct pci_hot_reset hot;
+	size_t reason_count;
+	struct pci_reason reasons[PCI_REASONS_MAX]; /* why its group is as large as it is */
+	struct bind_plan plan; /* what lending it would do */
+};
+
+/* @x: of @v, which must outlive @ret. Return: 0 and subject_fini() is due; -errno. */
+int subject_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
+	struct subject *ret, struct err *e);
+void subject_fini(struct subject *s);
+
+/* On standard output. @n: NULL for no names. */
+void subject_print(const struct subject *s, struct names *n);
+
+/* The keys of `show --json`. */
+void subject_put(struct json *map, const struct subject *s, struct names *n);
+
+/* "0000:00:01.0 (root port) has no ACS: what is behind it shares its group". Return: @buf. */
+const char *subject_reason(const struct pci_reason *r, char *buf, size_t size);
+
+#endif

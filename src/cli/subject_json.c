@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/describe.h"
+#include "cli/inventory.h"
+#include "cli/json.h"
+#include "cli/plan.h"
+#include "cli/subject.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char *or_null(const char *text)
+{
+	return text[0] ? text : NULL;
+}
+
+static void put_identity(struct json *map, const struct subject *s)
+{
+	const struct pci_identity *x = &s->identity;
+	char text[PCI_UPSTREAM_TEXT];
+
+	json_put_text(map, "path",
+		x->has_place ? pci_upstream_format(&x->upstream, s->device.address, text) : NULL);
+	(void)snprintf(text, sizeof(text), "%016" PRIx64, x->dsn);
+	json_put_text(map, "serial_number", x->has_dsn ? text : NULL);
+	json_put_text(map, "nvme_serial", or_null(x->nvme));
+	json_put_text(map, "driver_override", or_null(s->device.driver_override));
+	json_put_flag(map, "locked", s->device.is_locked);
+}
+
+static void put_reason(struct json *list, const struct pci_reason *r)
+{
+	static const char *const verdicts[] = {
+		[PCI_ACS_ISOLATES] = "isolates",
+		[PCI_ACS_LACKS] = "off",
+		[PCI_ACS_ABSENT] = "absent",
+		[PCI_ACS_BRIDGE] = "conventional",
+		[PCI_ACS_UNKNOWN] = "unknown",
+	};
+	struct json *one = json_push_map(list);
+	char text[256];
+
+	json_put_text(one, "address", pci_address_format(r->address, text));
+	json_put_text(one, "kind", r->kind == PCI_REASON_PORT ? "port" : "slot");
+	json_put_text(one, "acs", verdicts[r->acs.verdict]);
+	json_put_text(one, "missing", or_null(pci_acs_bits(r->acs.missing, text, sizeof(text))));
+	json_put_text(one, "text", subject_reason(r, text, sizeof(text)));
+}
+
+static void put_group(struct json *map, const struct subject *s)
+{
+	struct json *members = json_put_list(map, "group_members");
+	char address[PCI_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < s->inventory->count; i++) {
+		const struct pci_device *d = &s->inventory->list[i].device;
+
+		if (d->group == s->entry->device.group && d->group != PCI_GROUP_NONE)
+			json_push_text(members, pci_address_format(d->address, address));
+	}
+	struct json *reasons = json_put_list(map, "group_reasons");
+	for (size_t i = 0; i < s->reason_count; i++)
+		put_reason(reasons, &s->reasons[i]);
+}
+
+static void put_hot_reset(struct json *map, const struct pci_hot_reset *hot)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	if (!hot->possible) {
+		json_put_null(map, "hot_reset");
+		return;
+	}
+	struct json *one = json_put_map(map, "hot_reset");
+	json_put_text(one, "bridge", pci_address_format(hot->bridge, address));
+	struct json *along = json_put_list(one, "takes_along");
+	for (size_t i = 0; i < hot->count; i++)
+		json_push_text(along, pci_address_format(hot->along[i], address));
+}
+
+static void put_power(struct json *map, const struct pci_sleep *p)
+{
+	struct json *one = json_put_map(map, "power");
+
+	json_put_text(one, "state", or_null(p->state));
+	json_put_text(one, "control", or_null(p->control));
+	json_put_text(one, "runtime_status", or_null(p->status));
+	if (p->cold[0])
+		json_put_flag(one, "d3cold_allowed", p->cold[0] == '1');
+	else
+		json_put_null(one, "d3cold_allowed");
+}
+
+void subject_put(struct json *map, const struct subject *s, struct names *n)
+{
+	describe_put(map, s->entry, n);
+	put_identity(map, s);
+	put_group(map, s);
+	put_hot_reset(map, &s->hot);
+	put_power(map, &s->sleep);
+	space_put(map, &s->space);
+	struct json *plan = json_put_map(map, "if_lent");
+	json_put_flag(plan, "refused", s->plan.refusals != 0);
+	plan_put(plan, &s->plan);
+}

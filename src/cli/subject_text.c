@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "cli/inventory.h"
+#include "cli/names.h"
+#include "cli/subject.h"
+#include "pci/class.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WIDE 640
+
+static void line(const char *label, const char *text)
+{
+	(void)printf("  %-12s %s\n", label, text);
+}
+
+static void print_title(const struct subject *s, struct names *n)
+{
+	const struct pci_device *d = &s->device;
+	char address[PCI_ADDRESS_TEXT], name[2 * NAMES_TEXT];
+
+	names_both(n, d, name, sizeof(name));
+	(void)printf("%s  %s: %s\n", pci_address_format(d->address, address),
+		pci_class_name(d->class), name);
+}
+
+static void print_serial(const struct pci_identity *x)
+{
+	char text[WIDE], nvme[4 * sizeof(x->nvme)];
+
+	file_escape(nvme, sizeof(nvme), x->nvme);
+	int n = x->has_dsn ? snprintf(text, sizeof(text), "%016" PRIx64, x->dsn) : 0;
+	if (x->nvme[0])
+		n += snprintf(
+			text + n, sizeof(text) - (size_t)n, "%s%s (NVMe)", n ? ", " : "", nvme);
+	if (n)
+		line("serial", text);
+}
+
+static void print_identity(const struct subject *s)
+{
+	const struct pci_device *d = &s->device;
+	char text[WIDE], place[PCI_UPSTREAM_TEXT];
+
+	int n = snprintf(text, sizeof(text), "%04x:%04x", d->vendor, d->device);
+	if (d->subvendor || d->subdevice)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, ", subsystem %04x:%04x",
+			d->subvendor, d->subdevice);
+	(void)snprintf(text + n, sizeof(text) - (size_t)n, ", class %06x, revision %02x", d->class,
+		d->revision);
+	line("id", text);
+	if (s->identity.has_place)
+		line("place", pci_upstream_format(&s->identity.upstream, d->address, place));
+	print_serial(&s->identity);
+	line("driver", d->driver[0] ? d->driver : "none");
+	if (d->is_locked)
+		line("override",
+			"not known: the kernel is at work on the device and keeps its lock");
+	else if (d->driver_override[0])
+		line("override", d->driver_override);
+	if (d->numa_node >= 0) {
+		(void)snprintf(text, sizeof(text), "%d", d->numa_node);
+		line("NUMA node", text);
+	}
+}
+
+static void print_members(const struct subject *s)
+{
+	int number = s->entry->device.group;
+	char text[WIDE], address[PCI_ADDRESS_TEXT];
+	size_t others = 0;
+
+	for (size_t i = 0; i < s->inventory->count; i++) {
+		const struct inventory_entry *x = &s->inventory->list[i];
+
+		if (x->device.group != number || x == s->entry)
+			continue;
+		if (others++ == 0) {
+			(void)snprintf(text, sizeof(text), "%d, with", number);
+			line("group", text);
+		}
+		(void)snprintf(text, sizeof(text), "%s %s, %s, %s",
+			pci_address_format(x->device.address, address),
+			pci_class_name(x->device.class),
+			x->device.driver[0] ? x->device.driver : "no driver",
+			inventory_state_name(x->state));
+		line("", text);
+	}
+	if (others == 0) {
+		(void)snprintf(text, sizeof(text), "%d, alone in it", number);
+		line("group", text);
+	} else if (s->reason_count == 0) {
+		line("  because", "the kernel says so: ACS does not explain it");
+	}
+}
+
+static void print_group(const struct subject *s)
+{
+	char text[WIDE];
+
+	if (s->entry->device.group == PCI_GROUP_NONE) {
+		line("group", "none");
+		return;
+	}
+	print_members(s);
+	for (size_t i = 0; i < s->reason_count; i++)
+		line(i ? "" : "  because", subject_reason(&s->reasons[i], text, sizeof(text)));
+}
+
+static void print_state(const struct subject *s)
+{
+	const struct inventory_entry *x = s->entry;
+	char reason[512], text[WIDE];
+
+	inventory_reason(x, reason, sizeof(reason));
+	(void)snprintf(text, sizeof(text), "%s%s%s",
+		x->state == INVENTORY_NO_IOMMU ? "no IOMMU" : inventory_state_name(x->state),
+		reason[0] ? ", " : "", reason);
+	line("state", text);
+	for (size_t i = 0; i < x->holds.count; i++) {
+		const struct hold *o = &x->holds.list[i];
+
+		(void)snprintf(text, sizeof(text), "%s: %s [%s]%s", o->object, o->text, o->check,
+			o->absolute ? ", nothing lifts this" : "");
+		line(i ? "" : "held by", text);
+	}
+}
+
+/* The others that a hot reset resets; a whole bus of them is only counted. */
+static void print_hot_reset(const struct pci_hot_reset *hot)
+{
+	char text[WIDE], address[PCI_ADDRESS_TEXT];
+
+	if (!hot->possible) {
+		line("hot reset", "none: it is on a root bus, which no bridge resets");
+		return;
+	}
+	pci_address_format(hot->bridge, address);
+	int n = snprintf(text, sizeof(text), "by %s, %s", address,
+		hot->count ? "takes along" : "takes nothing else along");
+	for (size_t i = 0; i < hot->count && i < 8; i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " %s",
+			pci_address_format(hot->along[i], address));
+	if (hot->count > 8)
+		(void)snprintf(text + n, sizeof(text) - (size_t)n, " and %zu more", hot->count - 8);
+	line("hot reset", text);
+}
+
+static void print_resets(const struct subject *s)
+{
+	const char *at = s->device.reset_method;
+	char method[PCI_NAME_MAX], text[WIDE];
+	bool any = false;
+
+	while (pci_reset_next(&at, method, sizeof(method))) {
+		const char *name = pci_reset_name(method);
+
+		(void)snprintf(
+			text, sizeof(text), "%s%s%s", method, name ? ": " : "", name ? name : "");
+		line(any ? "" : "reset", text);
+		any = true;
+	}
+	if (!any)
+		line("reset", "none of its own");
+	if (!s->device.is_bridge)
+		print_hot_reset(&s->hot);
+}
+
+static void print_power(const struct pci_sleep *p)
+{
+	char text[WIDE];
+	const char *control = strcmp(p->control, "on") == 0     ? ", is kept awake"
+			      : strcmp(p->control, "auto") == 0 ? ", may sleep when idle"
+								: "";
+
+	if (!p->state[0] && !p->control[0])
+		return;
+	(void)snprintf(text, sizeof(text), "%s%s%s", p->state[0] ? p->state : "unknown", control,
+		p->cold[0] == '1'   ? ", D3cold allowed"
+		: p->cold[0] == '0' ? ", D3cold forbidden"
+				    : "");
+	line("power", text);
+}
+
+static const char *act_text(const struct bind_member *m, char *buf, size_t size)
+{
+	const char *from = m->device.driver[0] ? m->device.driver : "no driver";
+
+	if (m->act == BIND_ACT_STAYS && !m->device.driver[0])
+		(void)snprintf(buf, size, "stays without a driver");
+	else if (m->act == BIND_ACT_STAYS)
+		(void)snprintf(buf, size, "stays on %s", from);
+	else if (m->act == BIND_ACT_ALREADY)
+		(void)snprintf(buf, size, "is on %s already", m->driver);
+	else
+		(void)snprintf(buf, size, "goes from %s to %s", from, m->driver);
+	return buf;
+}
+
+static void print_plan(const struct subject *s)
+{
+	const struct bind_plan *p = &s->plan;
+	char text[WIDE], act[160], address[PCI_ADDRESS_TEXT];
+
+	if (s->entry->device.is_bridge)
+		return;
+	line("if lent", p->refusals ? "it would be refused" : "it would be taken");
+	for (size_t i = 0; i < p->group_count && !p->refusals; i++) {
+		for (size_t k = 0; k < p->groups[i].count; k++) {
+			const struct bind_member *m = &p->groups[i].members[k];
+
+			(void)snprintf(text, sizeof(text), "%s %s",
+				pci_address_format(m->device.address, address),
+				act_text(m, act, sizeof(act)));
+			line("", text);
+		}
+	}
+	for (size_t i = 0; i < p->problem_count; i++) {
+		const struct bind_problem *b = &p->problems[i];
+
+		(void)snprintf(text, sizeof(text), "%s%s: %s [%s]",
+			b->refuses ? "" : "note: ", b->object, b->text, b->check);
+		line("", text);
+		if (b->fix[0]) {
+			(void)snprintf(text, sizeof(text), "  %s", b->fix);
+			line("", text);
+		}
+	}
+}
+
+void subject_print(const struct subject *s, struct names *n)
+{
+	print_title(s, n);
+	print_identity(s);
+	print_group(s);
+	print_state(s);
+	print_resets(s);
+	print_power(&s->sleep);
+	space_print(&s->space);
+	print_plan(s);
+}

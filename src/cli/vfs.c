@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "bind/sriov.h"
+#include "cli/json.h"
+#include "cli/option.h"
+#include "cli/plan.h"
+#include "cli/report.h"
+#include "cli/target.h"
+#include "pci/host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define COUNT_MAX 65535 /* TotalVFs has 16 bits */
+
+struct arguments {
+	struct targets targets; /* one */
+	struct bind_vfs_request request;
+	struct bind_env env;
+	const char *host;
+	bool has_count;
+	bool dry_run;
+	bool json;
+};
+
+static void print_function(const struct pci_device *d)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	(void)printf("  %s: %s", pci_address_format(d->address, address),
+		d->driver[0] ? d->driver : "no driver");
+	if (d->group >= 0)
+		(void)printf(" (group %d)", d->group);
+	(void)printf("\n");
+}
+
+static void print_state(const struct bind_vfs_plan *p)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	(void)printf("%s: %u of %u virtual functions\n",
+		pci_address_format(p->device.address, address), p->now, p->total);
+	for (size_t i = 0; i < p->function_count; i++)
+		print_function(&p->functions[i]);
+}
+
+static void put_functions(struct json *doc, const struct bind_vfs_plan *p)
+{
+	struct json *list = json_put_list(doc, "functions");
+	char text[PCI_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < p->function_count; i++) {
+		const struct pci_device *d = &p->functions[i];
+		struct json *j = json_push_map(list);
+		json_put_text(j, "address", pci_address_format(d->address, text));
+		json_put_text(j, "driver", d->driver[0] ? d->driver : NULL);
+		if (d->group >= 0)
+			json_put_signed(j, "group", d->group);
+		else
+			json_put_null(j, "group");
+	}
+}
+
+static int print_json(const struct arguments *a, const struct bind_vfs_plan *p,
+	const struct bind_step *steps, size_t count, struct err *e)
+{
+	struct json *doc = NULL;
+	char text[PCI_ADDRESS_TEXT];
+
+	int r = json_new(1, &doc, e);
+	if (r < 0)
+		return r;
+	json_put_text(doc, "address", pci_address_format(p->device.address, text));
+	json_put_number(doc, "total", p->total);
+	json_put_number(doc, "count", p->now);
+	if (a->has_count)
+		json_put_number(doc, "wanted", a->request.count);
+	put_functions(doc, p);
+	plan_put_problems(doc, &p->says);
+	if (steps)
+		plan_put_steps(doc, steps, count);
+	r = json_print(doc, e);
+	json_free(doc);
+	return r;
+}
+
+/* What is there, or what would be done. */
+static int tell(const struct arguments *a)
+{
+	struct bind_vfs_plan plan = BIND_VFS_PLAN_NONE;
+	cleanup_free struct bind_step *steps = NULL;
+	struct err e = {0};
+	size_t count = 0;
+
+	int r = bind_vfs_plan(&a->env, &a->request, &plan, &e);
+	if (r == 0 && a->has_count && !plan.says.refusals)
+		r = bind_vfs_steps(&a->env, &a->request, &plan, &steps, &count);
+	if (r == 0 && a->json) {
+		r = print_json(a, &plan, steps, count, &e);
+	} else if (r == 0) {
+		if (plan.total)
+			print_state(&plan);
+		plan_steps(stdout, steps, count);
+		plan_problems(&plan.says);
+	}
+	if (r < 0)
+		report(&e);
+	int leave = r < 0 ? LEAVE_FAILED : plan.says.refusals ? LEAVE_REFUSED : LEAVE_OK;
+	bind_vfs_plan_fini(&plan);
+	return leave;
+}
+
+static int set(const struct arguments *a)
+{
+	struct bind_vfs_plan plan = BIND_VFS_PLAN_NONE;
+	struct err e = {0}, why = {0};
+
+	targets_hold_signals();
+	int r = bind_vfs_set(&a->env, &a->request, &plan, &e);
+	bool refused = r < 0 && plan.says.refusals;
+	if (a->json && (r == 0 || refused)) {
+		if (print_json(a, &plan, NULL, 0, &why) < 0)
+			report(&why);
+	} else if (r == 0 || refused) {
+		if (r == 0)
+			print_state(&plan);
+		plan_problems(&plan.says);
+	}
+	bind_vfs_plan_fini(&plan);
+	if (r < 0 && !refused)
+		report(&e);
+	return r == 0 ? LEAVE_OK : refused ? LEAVE_REFUSED : LEAVE_FAILED;
+}
+
+enum { ID = 1, TIMEOUT, DRY_RUN, JSON, HOST };
+
+static int parse_operands(const struct verb *v, int count, char **words, struct arguments *a)
+{
+	uint64_t n = 0;
+
+	if (count > 2)
+		return option_wrong(v, "one device and one number, not %d words", count);
+	if (count == 2) {
+		if (num_parse(words[1], 10, COUNT_MAX, &n) < 0)
+			return option_wrong(
+				v, "'%s' is not a number of virtual functions", words[1]);
+		a->has_count = true;
+		a->request.count = (unsigned)n;
+		count = 1;
+	}
+	int r = targets_operands(&a->targets, v, count, words, 1);
+	a->request.function = a->targets.list[0];
+	return r;
+}
+
+static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+{
+	static const struct option takes[] = {
+		{"id", required_argument, NULL, ID},
+		{"timeout", required_argument, NULL, TIMEOUT},
+		{"dry-run", no_argument, NULL, DRY_RUN},
+		{"json", no_argument, NULL, JSON},
+		{"host", required_argument, NULL, HOST},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	int c = OPTION_END, r = 0;
+
+	while (r == 0 && (c = option_next(&o)) > 0) {
+		if (c == ID)
+			r = targets_id(&a->targets, v, optarg);
+		else if (c == TIMEOUT)
+			r = targets_timeout(&a->env, v, optarg);
+		else if (c == DRY_RUN)
+			a->dry_run = true;
+		else if (c == JSON)
+			a->json = true;
+		else
+			a->host = optarg;
+	}
+	if (r)
+		return r;
+	if (c != OPTION_END)
+		return c;
+	r = parse_operands(v, argc - optind, argv + optind, a);
+	if (r == 0 && a->host && a->has_count && !a->dry_run)
+		return option_wrong(v, "--host needs --dry-run: a snapshot has nothing to change");
+	return r;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct arguments a = {.env = bind_env_live(), .request.count = BIND_VFS_AS_IT_IS};
+
+	int r = parse(v, argc, argv, &a);
+	if (r)
+		return r < 0 ? option_leave(r) : r;
+	if (a.has_count && !a.dry_run)
+		return set(&a);
+	r = option_host(a.host, &a.env.host);
+	if (r)
+		return r;
+	r = tell(&a);
+	host_close(a.env.host);
+	return r;
+}
+
+const struct verb verb_vfs = {
+	.name = "vfs",
+	.summary = "make or remove the virtual functions of a device (SR-IOV)",
+	.help = "vfs ADDRESS [COUNT] [OPTION…]\n"
+		"\n"
+		"Gives the device COUNT virtual functions, each of which can be lent by itself; 0\n"
+		"removes them. No host driver gets to see them. Every change but the first "
+		"removes\n"
+		"all that are there, so it is refused while one of them is in use, bound by usher "
+		"or\n"
+		"on a VFIO driver. Without COUNT it tells what is there.\n"
+		"\n"
+		"  --id VVVV:DDDD   what the device has to be, or it is refused\n"
+		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
+		"  --dry-run        print each write in order, and touch nothing\n"
+		"  --json           the same for programs\n"
+		"  --host FILE      plan on a snapshot of a host (with --dry-run)\n"
+		"\n"
+		"example: usher vfs 0000:01:00.0 2\n",
+	.run = run,
+};

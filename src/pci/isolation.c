@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "pci/isolation.h"
+#include "pci/capability.h"
+#include "pci/upstream.h"
+
+#include <stdbool.h>
+
+struct walk {
+	struct host *host;
+	const struct pci_device *const *members;
+	size_t count;
+	struct pci_reason *reasons;
+	size_t reason_count;
+};
+
+static void judge(struct walk *w, enum pci_reason_kind kind, struct pci_address a)
+{
+	struct pci_config c;
+	struct pci_express x;
+
+	if (w->reason_count == PCI_REASONS_MAX)
+		return;
+	struct pci_reason reason = {.kind = kind, .address = a};
+	if (pci_config_read(w->host, a, &c, NULL) < 0)
+		c.size = 0;
+	reason.acs = pci_acs_judge(&c);
+	if (pci_express_read(&c, &x) == 0) {
+		reason.is_express = true;
+		reason.type = x.type;
+	}
+	if (reason.acs.verdict != PCI_ACS_ISOLATES)
+		w->reasons[w->reason_count++] = reason;
+}
+
+/* Whether another member is behind that bridge. */
+static bool leads_to_member(const struct walk *w, const struct pci_device *bridge)
+{
+	struct pci_upstream u;
+
+	for (size_t i = 0; i < w->count; i++)
+		if (w->members[i] != bridge &&
+			pci_upstream_read(w->host, w->members[i]->address, &u) == 0 &&
+			pci_upstream_has(&u, bridge->address))
+			return true;
+	return false;
+}
+
+static bool same_slot(struct pci_address a, struct pci_address b)
+{
+	return a.domain == b.domain && a.bus == b.bus && a.dev == b.dev;
+}
+
+/* Members are in order of their addresses, so those of one slot stand together. */
+static bool first_of_slot(const struct walk *w, size_t i)
+{
+	struct pci_address a = w->members[i]->address;
+
+	return (i == 0 || !same_slot(w->members[i - 1]->address, a)) && i + 1 < w->count &&
+	       same_slot(w->members[i + 1]->address, a);
+}
+
+size_t pci_isolation_read(struct host *h, const struct pci_device *const *members, size_t count,
+	struct pci_reason ret[PCI_REASONS_MAX])
+{
+	struct walk w = {.host = h, .members = members, .count = count, .reasons = ret};
+
+	for (size_t i = 0; i < count; i++) {
+		if (members[i]->is_bridge && leads_to_member(&w, members[i]))
+			judge(&w, PCI_REASON_PORT, members[i]->address);
+		if (first_of_slot(&w, i))
+			judge(&w, PCI_REASON_SLOT, members[i]->address);
+	}
+	return w.reason_count;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "pci/redact.h"
+#include "base/endian.h"
+#include "base/num.h"
+#include "pci/capability.h"
+#include "pci/cmdline.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <linux/pci_regs.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A file's content on its way: rules write the new one to @out. */
+struct page {
+	const uint8_t *key;
+	const char *data;
+	size_t len;
+	FILE *out;
+};
+
+static void put(const struct page *p, const char *data, size_t len)
+{
+	(void)fwrite(data, 1, len, p->out);
+}
+
+/* The whole content is one secret. */
+static void hide(const struct page *p)
+{
+	char name[ALIAS_TEXT];
+	size_t n = p->len;
+
+	while (n && strchr(" \n", p->data[n - 1]))
+		n--;
+	if (n)
+		(void)fputs(alias_name(p->key, "serial", p->data, n, name), p->out);
+	put(p, p->data + n, p->len - n);
+}
+
+/* Configuration space: the Device Serial Number. That of a network card is its MAC. */
+static void hide_dsn(const struct page *p)
+{
+	struct pci_config c = {0};
+	size_t n = min_u64(p->len, sizeof(c.bytes));
+
+	memcpy(c.bytes, p->data, n);
+	c.size = n;
+	uint16_t off = pci_capability_find(&c, PCI_CAPABILITY_EXTENDED, PCI_EXT_CAP_ID_DSN);
+	if (off && range_ok(off, PCI_EXT_CAP_DSN_SIZEOF, n))
+		le64_put(c.bytes + off + 4, alias_hash(p->key, c.bytes + off + 4, 8));
+	put(p, (const char *)c.bytes, n);
+}
+
+/* Calls @each for every line, without its newline. */
+static void lines(const struct page *p, void (*each)(const struct page *p, char *line))
+{
+	char *text = strndup(p->data, p->len), *save = NULL;
+
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+		line = strtok_r(NULL, "\n", &save))
+		each(p, line);
+	free(text);
+}
+
+/* "name:x:uid:…": of people the number is enough. */
+static void user(const struct page *p, char *line)
+{
+	char name[ALIAS_TEXT];
+	size_t n = strcspn(line, ":");
+	unsigned uid;
+
+	if (sscanf(line + n, ":%*[^:]:%u:", &uid) != 1)
+		return;
+	if (uid >= 1000 && uid < 60000)
+		(void)fputs(alias_name(p->key, "user", line, n, name), p->out);
+	else
+		put(p, line, n);
+	(void)fprintf(p->out, ":x:%u:%u::/:\n", uid, uid);
+}
+
+static void hide_users(const struct page *p)
+{
+	lines(p, user);
+}
+
+/* SSH_CONNECTION is "client port server port": only the server's address is looked at. */
+static void hide_environment(const struct page *p)
+{
+	static const char key[] = "SSH_CONNECTION=";
+	const char *end = p->data + p->len;
+	char server[64];
+
+	for (const char *x = p->data; x < end; x += strlen(x) + 1)
+		if (strncmp(x, key, sizeof(key) - 1) == 0 &&
+			sscanf(x + sizeof(key) - 1, "%*s %*s %63s", server) == 1)
+			(void)fprintf(p->out, "%s0.0.0.0 0 %s 22%c", key, server, '\0');
+}
+
+/* "PID (COMM) S PPID …": up to field 22, when it started; where it lies in memory comes after. */
+static void hide_places(const struct page *p)
+{
+	const char *at = memrchr(p->data, ')', p->len), *end = p->data + p->len;
+
+	for (unsigned field = 2; at && field < 22; field++)
+		at = memchr(at + 1, ' ', (size_t)(end - at - 1));
+	if (at)
+		at = memchr(at + 1, ' ', (size_t)(end - at - 1));
+	put(p, p->data, at ? (size_t)(at - p->data) : p->len);
+	if (at)
+		(void)fputc('\n', p->out);
+}
+
+static void variant(const struct page *p, char *line)
+{
+	if (strstr(line, "vfio"))
+		(void)fprintf(p->out, "%s\n", line);
+}
+
+static void keep_vfio(const struct page *p)
+{
+	lines(p, variant);
+}
+
+static void message(const struct page *p, char *line)
+{
+	static const char *const words[] = {"DMAR", "AMD-Vi", "iommu", "IOMMU", "vfio", "Remapping",
+		"remapping", "BAR ", "ACS", "efifb", "simplefb"};
+
+	if (strstr(line, "ommand line"))
+		return;
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if (!strstr(line, words[i]))
+			continue;
+		(void)fprintf(p->out, "%s\n", line);
+		return;
+	}
+}
+
+static void keep_messages(const struct page *p)
+{
+	lines(p, message);
+}
+
+static void hide_words(const struct page *p)
+{
+	cmdline_redact(p->key, p->data, p->len, p->out);
+}
+
+static void option_line(const struct page *p, char *line)
+{
+	if (cmdline_is_option(line))
+		cmdline_redact(p->key, line, strlen(line), p->out);
+	else
+		(void)fputs(line, p->out);
+	(void)fputc('\n', p->out);
+}
+
+static void hide_options(const struct page *p)
+{
+	lines(p, option_line);
+}
+
+static const struct {
+	const char *pattern; /* * matches a slash, too */
+	void (*write)(const struct page *p);
+} rules[] = {
+	{"/sys/*/serial", hide},
+	{"/sys/*/serial_number", hide},
+	{"/sys/*_serial", hide},
+	{"/sys/*/wwid", hide},
+	{"/sys/*/nguid", hide},
+	{"/sys/*/eui", hide},
+	{"/sys/*/subsysnqn", hide},
+	{"/sys/*/phys_port_id", hide},
+	{"/sys/*/phys_switch_id", hide},
+	{"/sys/*/unique_id", hide},
+	{"/sys/*/dm/uuid", hide},
+	{"/etc/machine-id", hide},
+	{"/etc/hostname", hide},
+	{"/proc/sys/kernel/hostname", hide},
+	{"/sys/devices/*/config", hide_dsn},
+	{"/etc/passwd", hide_users},
+	{"/proc/*/stat", hide_places},
+	{"/lib/modules/*/modules.alias", keep_vfio},
+	{"/usr/lib/modules/*/modules.alias", keep_vfio},
+	{"/dev/kmsg", keep_messages},
+	{"/proc/cmdline", hide_words},
+	{"/etc/kernel/cmdline", hide_words},
+	{"/boot/*cmdline.txt", hide_words},
+	{"/etc/default/*", hide_options},
+	{"/boot/*", hide_options},
+	{"/efi/*", hide_options},
+};
+
+static int apply(struct manifest_entry *x, const uint8_t *key, void (*write)(const struct page *p))
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return -ENOMEM;
+	write(&(struct page){key, x->data, x->len, out});
+	if (fclose(out) != 0) {
+		free(text);
+		return -ENOMEM;
+	}
+	free(x->data);
+	x->data = text; /* open_memstream() puts a NUL behind it */
+	x->len = len;
+	return 0;
+}
+
+static int redact_entry(struct manifest_entry *x, const uint8_t *key)
+{
+	int r = 0;
+
+	if (x->kind == MANIFEST_FILE && fnmatch("/proc/*/environ", x->path, 0) == 0)
+		return apply(x, key, hide_environment);
+	if (!key)
+		return 0;
+	alias_scrub(key, x->path, strlen(x->path));
+	if (x->kind != MANIFEST_FILE && x->kind != MANIFEST_LINK)
+		return 0;
+	for (size_t i = 0; x->kind == MANIFEST_FILE && i < COUNT(rules); i++) {
+		if (fnmatch(rules[i].pattern, x->path, 0) != 0)
+			continue;
+		r = apply(x, key, rules[i].write);
+		break;
+	}
+	if (r == 0 && !memchr(x->data, '\0', x->len))
+		alias_scrub(key, x->data, x->len);
+	return r;
+}
+
+static int entry_order(const void *a, const void *b)
+{
+	const struct manifest_entry *x = a, *y = b;
+
+	return manifest_compare(x->path, y->path);
+}
+
+int manifest_redact(struct manifest *m, const uint8_t *key)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->nr_entries; i++)
+		r = redact_entry(&m->entries[i], key);
+	/* Names with a MAC in them have changed. */
+	if (m->nr_entries)
+		qsort(m->entries, m->nr_entries, sizeof(*m->entries), entry_order);
+	for (size_t i = 0; key && i < m->nr_addresses; i++) {
+		struct host_net_address *a = &m->addresses[i];
+
+		alias_scrub(key, a->interface, strlen(a->interface));
+		if (a->family == AF_INET6)
+			alias_ipv6(key, a->bytes);
+	}
+	return r;
+}

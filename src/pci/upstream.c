@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "pci/upstream.h"
+#include "base/file.h"
+#include "pci/device.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0", a VMD's own domain inside of it. */
+int pci_upstream_read(struct host *h, struct pci_address a, struct pci_upstream *ret)
+{
+	char path[FILE_PATH_MAX], target[FILE_PATH_MAX];
+	struct pci_upstream u = {0};
+	struct pci_address at;
+	char *save = NULL;
+
+	int r = pci_device_path(a, "", path, sizeof(path));
+	if (r < 0)
+		return r;
+	path[strlen(path) - 1] = '\0';
+	if (h->ops->link(h, path, target, sizeof(target)) < 0)
+		return -ENODEV;
+	for (char *part = strtok_r(target, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+		/* A root bus: what is above it is in another domain, or the platform's. */
+		if (strncmp(part, "pci", 3) == 0)
+			u.count = 0;
+		if (pci_address_parse(part, &at) < 0)
+			continue;
+		if (pci_address_equal(at, a)) {
+			*ret = u;
+			return 0;
+		}
+		if (u.count == PCI_UPSTREAM_MAX)
+			return -E2BIG;
+		u.bridges[u.count++] = at;
+	}
+	return -ENODEV;
+}
+
+bool pci_upstream_has(const struct pci_upstream *u, struct pci_address bridge)
+{
+	for (size_t i = 0; i < u->count; i++)
+		if (pci_address_equal(u->bridges[i], bridge))
+			return true;
+	return false;
+}
+
+const char *pci_upstream_format(
+	const struct pci_upstream *u, struct pci_address a, char buf[PCI_UPSTREAM_TEXT])
+{
+	struct pci_address at = u->count ? u->bridges[0] : a;
+	char *p = buf + strlen(pci_address_format(at, buf));
+
+	for (size_t i = 1; i <= u->count; i++) {
+		at = i < u->count ? u->bridges[i] : a;
+		p += snprintf(p, (size_t)(buf + PCI_UPSTREAM_TEXT - p), "/%02x.%x", at.dev & 0x1f,
+			at.fn & 7);
+	}
+	return buf;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loader on a file that somebody made up: it must refuse or load, and never write outside of
+ * guest memory. Input: the file.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "vmm/boot.h"
+#include "vmm/memory.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct memory memory = MEMORY_NONE;
+	struct boot_kernel kernel = {0};
+	struct boot_initrd initrd;
+	struct err e = {0};
+	char path[32];
+
+	if (!memory.ram) {
+		if (memory_init(&memory, MIB(4), MEMORY_PRIVATE, NULL) < 0)
+			return 0;
+		struct memory_range r = {.gpa = GPA(0), .size = MIB(4), .host = memory.ram};
+		(void)memory_add(&memory, &r, NULL);
+	}
+	int fd = memfd_create("image", MFD_CLOEXEC);
+	(void)fd_write_full(fd, data, size);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int r = boot_load_kernel(&memory, path, &kernel, &e);
+	if (r < 0 && !e.msg[0])
+		__builtin_trap(); /* refused without a word */
+	if (r == 0 && (kernel.end > MIB(4) || kernel.entry >= kernel.end))
+		__builtin_trap();
+	(void)boot_load_initrd(&memory, path, kernel.end, MIB(4), &initrd, &e);
+	(void)close(fd);
+	return 0;
+}

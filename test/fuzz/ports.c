@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest that reads and writes what is emulated, at random: configuration space through ECAM, the
+ * serial port, the power registers. Input: steps of 8 bytes: bus and direction, size, offset (3),
+ * value (3).
+ */
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <linux/pci.h>
+
+#include "base/endian.h"
+#include "base/num.h"
+#include "vmm/firmware.h"
+#include "vmm/pci.h"
+#include "vmm/power.h"
+#include "vmm/regs.h"
+#include "vmm/serial.h"
+#include "vmm/vm.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define ECAM UINT64_C(0xe8000000)
+#define COM1 0x3f8
+
+/* A function behind a port: registers all of which can be written. */
+struct scratch {
+	struct pci_func func;
+	struct regs regs;
+	uint8_t bytes[PCI_CONFIG_SIZE];
+};
+
+static uint32_t scratch_read(struct pci_func *f, unsigned off, unsigned size)
+{
+	return regs_read(&container_of(f, struct scratch, func)->regs, off, size);
+}
+
+static void scratch_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value)
+{
+	regs_write(&container_of(f, struct scratch, func)->regs, off, size, value);
+}
+
+static void nothing(struct pci_func *f)
+{
+	(void)f;
+}
+
+static const struct pci_func_ops scratch_ops = {.name = "scratch",
+	.config_read = scratch_read,
+	.config_write = scratch_write,
+	.reset = nothing,
+	.fini = nothing};
+
+static void send(struct serial *s, uint8_t byte)
+{
+	(void)s, (void)byte;
+}
+
+static void irq(struct serial *s, bool level)
+{
+	(void)s, (void)level;
+}
+
+static void room(struct serial *s)
+{
+	serial_receive(s, "more", 4);
+}
+
+static const struct serial_ops serial_ops = {.send = send, .irq = irq, .room = room};
+
+static uint32_t config_read(void *ctx, unsigned bus, unsigned devfn, unsigned off, unsigned size)
+{
+	return pci_config_read_at(ctx, bus, devfn, off, size);
+}
+
+static void config_write(
+	void *ctx, unsigned bus, unsigned devfn, unsigned off, unsigned size, uint32_t value)
+{
+	pci_config_write_at(ctx, bus, devfn, off, size, value);
+}
+
+static void step(struct vm *vm, const uint8_t *s)
+{
+	uint64_t off = le32_get(s + 2) & 0xffffff;
+	uint64_t at = s[0] & 1   ? ECAM + (off & 0x3fffff)
+		      : s[0] & 2 ? COM1 + off % 9
+				 : 0x5f0 + off % 32;
+	struct bus *b = s[0] & 1 ? &vm->mmio : &vm->ports;
+
+	if (s[0] & 4)
+		bus_write(b, at, s[1] & 0xf, le32_get(s + 4) >> 8);
+	else
+		(void)bus_read(b, at, s[1] & 0xf);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct scratch scratch[2];
+	static struct vm vm;
+	struct serial serial;
+	struct power power;
+	const struct pci_window ecam = {.base = ECAM, .size = MIB(4)};
+
+	vm = (struct vm){.ports = {.name = "ports"}, .mmio = {.name = "mmio"}, .loop = LOOP_NONE};
+	serial_init(&serial, &serial_ops, COM1);
+	if (pci_init(&vm, &ecam, NULL) < 0 || bus_add(&vm.ports, &serial.range, NULL) < 0 ||
+		power_init(&power, &vm, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < COUNT(scratch); i++) {
+		scratch[i] = (struct scratch){.func = {.ops = &scratch_ops}};
+		scratch[i].regs.bytes = scratch[i].bytes;
+		memset(scratch[i].regs.mask, 0xff, sizeof(scratch[i].regs.mask));
+		if (size >= 64)
+			memcpy(scratch[i].bytes, data + 32 * i, 32);
+		(void)pci_plug(&vm, &scratch[i].func, "scratch", NULL);
+	}
+	const struct firmware_access access = {config_read, config_write, vm.pci};
+	const struct pci_windows windows = {.io = {0x1000, 0xf000},
+		.mem32 = {0xc0000000, 0x28000000},
+		.mem64 = {GIB(16), GIB(64)}};
+	struct firmware_result result;
+	(void)firmware_place(&access, &windows, &result, NULL);
+	for (size_t i = 0; i + 8 <= size; i += 8)
+		step(&vm, data + i);
+	pci_fini(&vm);
+	return 0;
+}

@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: server
+# iommu: virtio
+. "${0%/*}/groups.sh"
+
+every_group 4

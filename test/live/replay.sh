@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# For the tests snapshot_*.sh: what the read verbs tell of this host, they tell of its snapshot.
+
+# The lab's own ports are nodes of a device, and who inherits one is among that device's users:
+# usher, with another process id each time.
+exec </dev/null 3>&-
+
+# same WORD…: the verb, live and from the snapshot, byte for byte, with its exit status.
+same() {
+	verb_=$1
+	shift
+	usher "$verb_" "$@" >"$work/live" 2>&1
+	live_=$?
+	usher "$verb_" --host "$work/exact.host" "$@" >"$work/replayed" 2>&1
+	expect_equal "the status of '$verb_ $*' replayed" $live_ $?
+	diff "$work/live" "$work/replayed" || fail "'$verb_ $*' is not the same from a snapshot"
+}
+
+# replay_all: takes a snapshot and compares every read verb on it.
+replay_all() {
+	expect_ok usher snapshot --exact "$work/exact.host"
+	same list -n --json
+	same list -n --tree --output +sriov,name,above
+	same list
+	# shellcheck disable=SC2046 # one word an address
+	same show -n --json $(cd "$pci" && echo *)
+	same show -n $(cd "$pci" && echo *)
+	same show 00:ff.7
+	same check --json
+	same check
+	for topic_ in vfio group iommu binding kvm; do
+		usher help $topic_ | sed 's/^On this host/On that host/' >"$work/live"
+		usher help $topic_ --host "$work/exact.host" >"$work/replayed"
+		diff "$work/live" "$work/replayed" || fail "'help $topic_' is not the same from a snapshot"
+	done
+}
+
+# redacts TEXT…: a snapshot to give away has none of them, and replays all the same.
+redacts() {
+	expect_ok usher snapshot "$work/shared.host"
+	for text_; do
+		grep -qF "$text_" "$work/exact.host" || fail "the exact snapshot has no '$text_' to hide"
+		! grep -qF "$text_" "$work/shared.host" || fail "the snapshot gives '$text_' away"
+	done
+	usher list -n --json >"$work/live"
+	expect_ok usher list -n --json --host "$work/shared.host"
+	diff "$work/live" "$work/out" || fail "a redacted snapshot lists other devices"
+}

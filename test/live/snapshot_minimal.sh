@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: minimal
+# A snapshot tells what the host does, also of a device that is lent; a redacted one gives nothing
+# away.
+. "${0%/*}/lib.sh"
+. "${0%/*}/replay.sh"
+
+card=$(e1000e_address)
+# Its link-local address is made of its MAC.
+interface=$(ls "$pci/$card/net")
+ip link set "$interface" up
+at_exit "ip link set $interface down 2>/dev/null"
+wait_until 10 grep -qi 505400fffe000001 /proc/net/ipv6_route
+replay_all
+redacts lab-disk 505400fffe000001 5054:ff:fe00:1
+ip link set "$interface" down
+expect_ok usher bind "$card"
+at_exit "usher release $card >/dev/null"
+replay_all
+expect_ok usher list -n --host "$work/exact.host" "$card"
+expect_text 'ready'
+
+# A snapshot of a snapshot is the same again.
+expect_ok usher snapshot --exact --host "$work/exact.host" "$work/again.host"
+diff "$work/exact.host" "$work/again.host" || fail "a snapshot of a snapshot is another"
+expect_status 1 usher snapshot /nonexistent/folder/file
+expect_text /nonexistent/folder/file

@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: server
+# timeout: 240
+# Virtual functions are made without a host driver, bound, given back and removed; they stay while
+# one of them is bound or open; and what a crash broke off is undone.
+. "${0%/*}/lib.sh"
+
+disk=$(nvme_address)
+dev=$pci/$disk
+[ -e "$dev/sriov_totalvfs" ] || fail "$disk has no SR-IOV"
+
+as_first() {
+	expect_equal "the number after $1" 0 "$(cat "$dev/sriov_numvfs")"
+	expect_equal "autoprobe after $1" 1 "$(cat "$dev/sriov_drivers_autoprobe")"
+	expect_equal "the journal after $1" '' "$(ls /run/usher/vfs)"
+	expect_driver "$disk" nvme
+}
+
+# The plan is what happens, and is only a plan.
+expect_ok usher vfs "$disk" 2 --dry-run
+expect_text "write   $dev/sriov_drivers_autoprobe  0"
+expect_text "write   $dev/sriov_numvfs  2"
+expect_equal 'the number after a plan' 0 "$(cat "$dev/sriov_numvfs")"
+expect_status 3 usher vfs "$disk" 5
+expect_text 'can have at most 4 virtual functions'
+expect_status 3 usher vfs "$(e1000e_address)" 1
+expect_text 'has no virtual functions to offer'
+
+expect_ok usher vfs "$disk" 2
+expect_text "$disk: 2 of 4 virtual functions"
+first=$(basename "$(readlink "$dev/virtfn0")")
+second=$(basename "$(readlink "$dev/virtfn1")")
+expect_driver "$first" none
+expect_driver "$second" none
+expect_ok usher vfs "$disk" 2
+expect_equal 'autoprobe' 0 "$(cat "$dev/sriov_drivers_autoprobe")"
+
+# The physical function does not go while they are there.
+expect_status 3 usher bind "$disk"
+expect_text '2 virtual functions'
+
+expect_ok usher bind "$first" "$second"
+expect_driver "$first" vfio-pci
+expect_driver "$second" vfio-pci
+for n in 0 1 4; do
+	expect_status 3 usher vfs "$disk" $n
+	expect_text "$first: virtual function of $disk: bound by hand"
+	expect_text "$second: virtual function of $disk: bound by hand"
+done
+expect_equal 'the number' 2 "$(cat "$dev/sriov_numvfs")"
+
+# One that somebody has open, and that usher knows nothing of.
+expect_ok usher release "$first" "$second"
+expect_driver "$first" none
+expect_driver "$second" none
+to_driver "$first" vfio-pci vfio-pci
+sleep 60 <"/dev/vfio/$(group_of "$first")" &
+sleeper=$!
+at_exit "kill $sleeper 2>/dev/null"
+wait_until 10 sh -c "readlink /proc/$sleeper/fd/0 | grep -q vfio"
+expect_status 3 usher vfs "$disk" 0
+expect_text "$first: virtual function of $disk:"
+expect_text "pid $sleeper"
+kill $sleeper
+wait $sleeper 2>/dev/null
+expect_status 3 usher vfs "$disk" 0
+expect_text 'is bound to vfio-pci'
+expect_ok usher release "$first"
+
+# It was made by hand, so nothing but a hand removes it.
+expect_ok usher restore
+expect_text 'left alone'
+expect_ok usher vfs "$disk" 4
+expect_equal 'the number' 4 "$(cat "$dev/sriov_numvfs")"
+expect_ok usher vfs "$disk" 0
+as_first 'the removal'
+expect_ok usher vfs "$disk" 1
+expect_ok usher restore --all
+as_first 'restore --all'
+
+# Killed after each change, while they are made and while they are removed.
+n=0
+while :; do
+	n=$((n + 1))
+	[ $n -lt 9 ] || fail 'making them does not get through'
+	USHER_BIND_DIE=$n usher vfs "$disk" 1 >"$work/out" 2>"$work/err" && break
+	expect_ok usher restore
+	# After its last change, the death comes too late to undo anything.
+	[ "$(cat "$dev/sriov_numvfs")" = 0 ] || break
+	as_first "a death at change $n"
+done
+[ $n -ge 4 ] || fail "only $n changes: the fault injection does not work"
+USHER_BIND_DIE=2 usher vfs "$disk" 0 >"$work/out" 2>"$work/err" && fail 'it did not die'
+expect_ok usher restore
+expect_equal 'the number after a broken removal' 1 "$(cat "$dev/sriov_numvfs")"
+expect_ok usher vfs "$disk" 0
+as_first 'all of it'

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "pci/redact.h"
+#include "base/endian.h"
+#include "pci/capability.h"
+#include "pci/cmdline.h"
+#include "suite.h"
+
+#include <arpa/inet.h>
+#include <linux/pci_regs.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t key[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+/* Vectors of the paper's appendix and of its reference implementation. */
+START_TEST(hashes_as_siphash)
+{
+	uint8_t data[15];
+
+	for (uint8_t i = 0; i < sizeof(data); i++)
+		data[i] = i;
+	ck_assert_uint_eq(alias_hash(key, data, 0), UINT64_C(0x726fdb47dd0e0e31));
+	ck_assert_uint_eq(alias_hash(key, data, 1), UINT64_C(0x74f839c593dc67fd));
+	ck_assert_uint_eq(alias_hash(key, data, 8), UINT64_C(0x93f5f5799a932462));
+	ck_assert_uint_eq(alias_hash(key, data, 15), UINT64_C(0xa129ca6149be45e5));
+}
+END_TEST
+
+START_TEST(scrubs_in_place)
+{
+	char text[] = "52:54:00:12:34:56 enx525400123456 00:00:00:00:00:00 12:34:56 "
+		      "0123abcd-0123-4567-89ab-0123456789ab 0000:01:00.0 a52:54:00:12:34:56 "
+		      "fe800000000000005054 fe80000000000000505400fffe123456";
+	char again[sizeof(text)], old[sizeof(text)];
+
+	memcpy(old, text, sizeof(text));
+	memcpy(again, text, sizeof(text));
+	alias_scrub(key, text, strlen(text));
+	alias_scrub(key, again, strlen(again));
+	ck_assert_str_eq(text, again);
+	ck_assert_uint_eq(strlen(text), strlen(old));
+	ck_assert_int_eq(strncmp(text, "52:54:00:", 9), 0); /* the vendor stays */
+	ck_assert_ptr_null(strstr(text, "123456 "));
+	ck_assert_ptr_null(strstr(text, "0123abcd-"));
+	ck_assert_ptr_nonnull(strstr(text, " 00:00:00:00:00:00 12:34:56 "));
+	ck_assert_ptr_nonnull(strstr(text, " 0000:01:00.0 a52:54:00:12:34:56 fe8000000000000050"));
+	/* One card, one pseudonym, in all three forms. */
+	char mac[7] = {text[9], text[10], text[12], text[13], text[15], text[16], 0};
+	ck_assert_int_eq(strncmp(text + 27, mac, 6), 0);
+	ck_assert_str_eq(text + strlen(text) - 6, mac);
+}
+END_TEST
+
+static char *words(const char *line)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	cmdline_redact(key, line, strlen(line), f);
+	ck_assert_int_eq(fclose(f), 0);
+	return text;
+}
+
+START_TEST(keeps_known_words_of_a_command_line)
+{
+	char *one = words("BOOT_IMAGE=/vmlinuz root=UUID=1 ro  intel_iommu=on vfio-pci.ids=10de:1 "
+			  "password=hunter2 secret\n");
+	char *two = words("GRUB_CMDLINE_LINUX_DEFAULT=\"quiet secret root=UUID=1\"");
+
+	ck_assert_int_eq(strncmp(one, "BOOT_IMAGE=word-", 16), 0);
+	ck_assert_ptr_nonnull(strstr(one, " root=word-"));
+	ck_assert_ptr_nonnull(strstr(one, " ro  intel_iommu=on vfio-pci.ids=10de:1 word-"));
+	ck_assert_ptr_null(strstr(one, "hunter2"));
+	ck_assert_ptr_null(strstr(one, "password"));
+	ck_assert_ptr_null(strstr(one, "UUID"));
+	ck_assert_int_eq(strncmp(two, "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet word-", 39), 0);
+	ck_assert_int_eq(two[strlen(two) - 1], '"');
+	/* What is configured can still be held against what was booted. */
+	char *secret = strrchr(one, ' ') + 1;
+	secret[strcspn(secret, "\n")] = '\0';
+	ck_assert_ptr_nonnull(strstr(two, secret));
+	free(one);
+	free(two);
+	ck_assert(cmdline_is_option("options root=/dev/sda1"));
+	ck_assert(cmdline_is_option("\tlinux /vmlinuz ro"));
+	ck_assert(cmdline_is_option("GRUB_CMDLINE_LINUX=\"\""));
+	ck_assert(!cmdline_is_option("GRUB_TIMEOUT=5"));
+	ck_assert(!cmdline_is_option("title Debian"));
+}
+END_TEST
+
+static void add(
+	struct manifest *m, const char *path, enum manifest_kind kind, const void *data, size_t len)
+{
+	struct manifest_entry *x = &m->entries[m->nr_entries++];
+	char *copy = calloc(1, len + 1);
+
+	memcpy(copy, data, len);
+	*x = (struct manifest_entry){strdup(path), copy, len, kind, 0};
+}
+
+static const char *content(const struct manifest *m, const char *path)
+{
+	for (size_t i = 0; i < m->nr_entries; i++)
+		if (strcmp(m->entries[i].path, path) == 0)
+			return m->entries[i].data;
+	return "absent";
+}
+
+static struct manifest household(void)
+{
+	struct manifest m = {.entries = calloc(16, sizeof(struct manifest_entry))};
+	struct pci_config c = {.size = PCI_CONFIG_BYTES};
+	static const char environ[] =
+		"TOKEN=hunter2\0SSH_CONNECTION=198.51.100.9 50022 192.0.2.7 22";
+
+	le32_put(c.bytes + 0x100, PCI_EXT_CAP_ID_DSN | 1u << 16);
+	le64_put(c.bytes + 0x104, UINT64_C(0x1122334455667788));
+#define FILE_ADD(path, text) add(&m, path, MANIFEST_FILE, text, strlen(text))
+	FILE_ADD("/sys/class/nvme/nvme0/serial", "S5GXNX0R12345       \n");
+	FILE_ADD("/sys/class/net/enx525400123456/address", "52:54:00:12:34:56\n");
+	FILE_ADD("/proc/cmdline", "quiet secret\n");
+	FILE_ADD("/etc/passwd", "root:x:0:0:R:/root:/bin/sh\nalice:x:1000:1000:A. Liddell:/h:/b\n");
+	FILE_ADD("/proc/9/stat",
+		"9 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 999 7 8 9\n");
+	FILE_ADD("/lib/modules/6.1/modules.alias", "alias pci:v1 nvme\nalias vfio_pci:v2 x\n");
+	FILE_ADD("/dev/kmsg",
+		"<6>[1] DMAR: ok\n<6>[2] Command line: secret vfio\n<6>[3] usb serial 7\n");
+	add(&m, "/proc/9/environ", MANIFEST_FILE, environ, sizeof(environ));
+	add(&m, "/sys/devices/pci0000:00/0000:00:01.0/config", MANIFEST_FILE, c.bytes, c.size);
+	add(&m, "/sys/class/net/eth1", MANIFEST_LINK, "../../x/enx525400123456", 23);
+	m.addresses = calloc(1, sizeof(*m.addresses));
+	m.nr_addresses = 1;
+	m.addresses[0] =
+		(struct host_net_address){.interface = "enx525400123456", .family = AF_INET6};
+	ck_assert_int_eq(inet_pton(AF_INET6, "fe80::5054:ff:fe12:3456", m.addresses[0].bytes), 1);
+	return m;
+}
+
+START_TEST(takes_out_what_is_private)
+{
+	struct manifest m = household();
+	struct pci_config c = {.size = PCI_CONFIG_BYTES};
+	uint64_t dsn;
+
+	ck_assert_int_eq(manifest_redact(&m, key), 0);
+	for (size_t i = 0; i < m.nr_entries; i++) {
+		const struct manifest_entry *x = &m.entries[i];
+
+		ck_assert_ptr_null(memmem(x->data, x->len, "12345", 5));
+		ck_assert_ptr_null(memmem(x->data, x->len, "secret", 6));
+		ck_assert_ptr_null(memmem(x->data, x->len, "hunter2", 7));
+		ck_assert_ptr_null(memmem(x->data, x->len, "lice", 4));
+		ck_assert_ptr_null(memmem(x->data, x->len, "Liddell", 7));
+		ck_assert_ptr_null(strstr(x->path, "123456"));
+		if (i)
+			ck_assert_int_lt(manifest_compare(x[-1].path, x->path), 0);
+	}
+	ck_assert_int_eq(strncmp(content(&m, "/sys/class/nvme/nvme0/serial"), "serial-", 7), 0);
+	ck_assert_ptr_nonnull(strstr(content(&m, "/etc/passwd"), "root:x:0:0::/:\nuser-"));
+	ck_assert_str_eq(content(&m, "/proc/9/stat"),
+		"9 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 999\n");
+	ck_assert_str_eq(content(&m, "/lib/modules/6.1/modules.alias"), "alias vfio_pci:v2 x\n");
+	ck_assert_str_eq(content(&m, "/dev/kmsg"), "<6>[1] DMAR: ok\n");
+	ck_assert_str_eq(content(&m, "/proc/9/environ"), "SSH_CONNECTION=0.0.0.0 0 192.0.2.7 22");
+	memcpy(c.bytes, content(&m, "/sys/devices/pci0000:00/0000:00:01.0/config"), c.size);
+	ck_assert_int_eq(pci_serial_read(&c, &dsn), 0);
+	ck_assert_uint_ne(dsn, UINT64_C(0x1122334455667788));
+	ck_assert_int_eq(strncmp(m.addresses[0].interface, "enx525400", 9), 0);
+	ck_assert_str_ne(m.addresses[0].interface, "enx525400123456");
+	ck_assert_uint_ne(m.addresses[0].bytes[15], 0x56);
+	manifest_fini(&m);
+}
+END_TEST
+
+START_TEST(takes_the_environment_out_always)
+{
+	struct manifest m = household();
+
+	ck_assert_int_eq(manifest_redact(&m, NULL), 0);
+	ck_assert_str_eq(content(&m, "/proc/9/environ"), "SSH_CONNECTION=0.0.0.0 0 192.0.2.7 22");
+	ck_assert_str_eq(content(&m, "/proc/cmdline"), "quiet secret\n");
+	ck_assert_str_eq(m.addresses[0].interface, "enx525400123456");
+	manifest_fini(&m);
+}
+END_TEST
+
+SUITE("redact", hashes_as_siphash, scrubs_in_place, keeps_known_words_of_a_command_line,
+	takes_out_what_is_private, takes_the_environment_out_always)

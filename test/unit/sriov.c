@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/sriov.h"
+#include "bind/sriov_entry.h"
+#include "stage.h"
+#include "suite.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct pci_address pf = {0, 2, 0, 1};
+
+static struct bind_env set(void)
+{
+	struct bind_env env = stage_set();
+
+	stage->devices[1].total = 4;
+	stage->devices[1].autoprobe = true;
+	return env;
+}
+
+static int change(const struct bind_env *env, unsigned count, struct err *e)
+{
+	const struct bind_vfs_request q = {{.address = pf}, count};
+	struct bind_vfs_plan p;
+
+	int r = bind_vfs_set(env, &q, &p, e);
+	if (r == 0)
+		ck_assert_uint_eq(p.function_count, count);
+	bind_vfs_plan_fini(&p);
+	return r;
+}
+
+static bool entry_exists(const struct bind_env *env)
+{
+	struct bind_vfs_entry n;
+
+	return bind_vfs_entry_read(env, pf, &n, NULL) == 0;
+}
+
+static void as_first(const struct bind_env *env)
+{
+	ck_assert_uint_eq(stage->devices[1].numvfs, 0);
+	ck_assert(stage->devices[1].autoprobe);
+	ck_assert(!entry_exists(env));
+}
+
+START_TEST(makes_and_removes)
+{
+	struct bind_env env = set();
+	struct err e = {0};
+
+	ck_assert_msg(change(&env, 2, &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
+	ck_assert(entry_exists(&env) && !stage->devices[1].autoprobe);
+	ck_assert_msg(change(&env, 4, &e) == 0, "%s", e.msg);
+	ck_assert_msg(change(&env, 0, &e) == 0, "%s", e.msg);
+	as_first(&env);
+	ck_assert_uint_eq(stage->hosted, 0);
+}
+END_TEST
+
+/* @text is in the one problem of a plan for @count. */
+static void refused(const struct bind_env *env, unsigned count, const char *text)
+{
+	const struct bind_vfs_request q = {{.address = pf}, count};
+	struct bind_vfs_plan p;
+	struct err e = {0};
+
+	ck_assert_int_eq(bind_vfs_set(env, &q, &p, &e), -EPERM);
+	ck_assert_uint_eq(p.says.refusals, 1);
+	ck_assert_msg(strstr(p.says.problems[0].text, text), "%s", p.says.problems[0].text);
+	bind_vfs_plan_fini(&p);
+}
+
+START_TEST(refuses_what_cannot_be)
+{
+	struct bind_env env = set();
+
+	refused(&env, 5, "at most 4");
+	stage->devices[1].d.driver[0] = '\0';
+	refused(&env, 1, "has no driver");
+	stage->devices[1].total = 0;
+	refused(&env, 1, "no virtual functions to offer");
+}
+END_TEST
+
+START_TEST(refuses_while_one_is_bound)
+{
+	struct bind_env env = set();
+	const struct bind_target vf = {.address = {0, 2, 1, 1}};
+	const struct bind_request q = {
+		.targets = &vf, .target_count = 1, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	const struct bind_giving g = {.group = 21};
+	struct bind_report report;
+	struct bind_plan p;
+	struct err e = {0};
+
+	ck_assert_int_eq(change(&env, 2, &e), 0);
+	ck_assert_msg(bind_take(&env, &q, &p, &e) == 0, "%s", e.msg);
+	bind_plan_fini(&p);
+	refused(&env, 0, "bound by hand");
+	refused(&env, 3, "bound by hand");
+	ck_assert_int_eq(bind_vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e), -EPERM);
+	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
+	ck_assert_msg(bind_release(&env, &g, &report, &e) == 0, "%s", e.msg);
+	bind_report_fini(&report);
+	(void)snprintf(stage->devices[4].d.driver, PCI_NAME_MAX, "vfio-pci"); /* by others */
+	refused(&env, 0, "is bound to vfio-pci");
+	stage->devices[4].d.driver[0] = '\0';
+	ck_assert_int_eq(change(&env, 0, &e), 0);
+	as_first(&env);
+}
+END_TEST
+
+START_TEST(undoes_when_a_write_fails)
+{
+	struct err e = {0};
+	int k = 1;
+
+	for (;; k++) {
+		struct bind_env env = set();
+		stage->fail_at = k;
+		int r = change(&env, 2, &e);
+		if (r == 0)
+			break;
+		ck_assert_int_eq(r, -EIO);
+		as_first(&env);
+	}
+	ck_assert_int_eq(k, 3); /* autoprobe, number */
+	struct bind_env env = stage_set();
+	stage->devices[1].total = 4;
+	ck_assert_int_eq(bind_vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e), 0);
+}
+END_TEST
+
+START_TEST(goes_back_to_the_number_of_before)
+{
+	struct bind_env env = set();
+	struct err e = {0};
+
+	ck_assert_int_eq(change(&env, 2, &e), 0);
+	stage->no_room = true;
+	ck_assert_int_eq(change(&env, 3, &e), -ENOMEM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "no memory space or bus numbers"));
+	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
+	ck_assert(!stage->devices[1].autoprobe);
+	ck_assert_int_eq(bind_vfs_restore(&env, pf, BIND_KEPT_STAYS, &e), 1);
+	ck_assert_int_eq(bind_vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e), 0);
+	as_first(&env);
+}
+END_TEST
+
+/* Two of the host's own before: a crash anywhere, and restore brings them back, and its driver. */
+START_TEST(survives_a_crash_anywhere)
+{
+	int n = 1, status = 0;
+	struct err e = {0};
+
+	for (;; n++) {
+		struct bind_env env = set();
+		char text[12];
+
+		ck_assert_int_eq(stage_numvfs(&stage->devices[1], 2), 0);
+		(void)snprintf(stage->devices[4].d.driver, PCI_NAME_MAX, "vfdrv");
+		(void)snprintf(text, sizeof(text), "%d", n);
+		ck_assert_int_eq(setenv("USHER_BIND_DIE", text, 1), 0);
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(change(&env, 3, &e) ? 1 : 0);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(unsetenv("USHER_BIND_DIE"), 0);
+		ck_assert_msg(bind_vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e) == 0, "%s", e.msg);
+		ck_assert_uint_eq(stage->devices[1].numvfs, 2);
+		ck_assert(stage->devices[1].autoprobe && !entry_exists(&env));
+		ck_assert_str_eq(stage->devices[4].d.driver, "vfdrv");
+		if (WIFEXITED(status))
+			break;
+	}
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+	ck_assert_int_eq(n, 6); /* two journals, 0, autoprobe, 3 */
+}
+END_TEST
+
+START_TEST(holds_its_entry_to_the_form)
+{
+	struct bind_env env = set();
+	struct bind_vfs_lease *list = NULL;
+	char path[FILE_PATH_MAX], text[512];
+	struct err e = {0};
+	size_t count = 0;
+
+	ck_assert_int_eq(change(&env, 1, &e), 0);
+	ck_assert_int_eq(bind_vfs_entry_path(&env, pf, path, sizeof(path)), 0);
+	ssize_t len = file_read(path, text, sizeof(text));
+	ck_assert_int_gt(len, 0);
+	for (ssize_t i = 0; i < len; i++) {
+		struct bind_vfs_entry n;
+		ck_assert_int_eq(file_replace(path, text, (size_t)i, 0644), 0);
+		ck_assert_int_eq(bind_vfs_entry_read(&env, pf, &n, &e), -EBADMSG);
+	}
+	ck_assert_int_eq(bind_vfs_leases(&env, &list, &count, &e), 0);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_eq(list[0].state, BIND_LEASE_CORRUPT);
+	free(list);
+	ck_assert_int_eq(bind_vfs_restore(&env, pf, BIND_KEPT_STAYS, &e), 0);
+	ck_assert(access(path, F_OK) < 0);
+}
+END_TEST
+
+SUITE("sriov", makes_and_removes, refuses_what_cannot_be, refuses_while_one_is_bound,
+	undoes_when_a_write_fails, goes_back_to_the_number_of_before, survives_a_crash_anywhere,
+	holds_its_entry_to_the_form)
