@@ -72,6 +72,8 @@ int vfio_container_from_fd(int fd, struct vfio_container *ret, struct err *e)
 
 void vfio_container_close(struct vfio_container *c)
 {
+	if (c->ops && c->ops->close)
+		c->ops->close(c);
 	fd_close(&c->fd);
 }
 

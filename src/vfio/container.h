@@ -22,6 +22,7 @@ struct vfio_container;
 struct vfio_container_ops {
 	/* ioctl(2) of linux/vfio.h. Return: what the ioctl returns, -errno. */
 	int (*call)(struct vfio_container *c, unsigned long request, void *arg);
+	void (*close)(struct vfio_container *c); /* NULL: close(2) is all there is to do */
 };
 
 struct vfio_container {

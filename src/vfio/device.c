@@ -93,14 +93,13 @@ static void hint_open(struct err *e, int code)
 
 int vfio_group_device_fd(struct vfio_group *g, const char *name, struct err *e)
 {
-	int fd = ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, name);
+	/* The kernel only reads the name. */
+	int fd = g->ops->call(g, VFIO_GROUP_GET_DEVICE_FD, (void *)(uintptr_t)name);
 
-	if (fd < 0) {
-		int code = -errno;
-		(void)err_set(e, code, "%s: open through VFIO group %d", name, g->number);
-		hint_open(e, code);
-		return code;
-	}
+	if (fd >= 0)
+		return fd;
+	(void)err_set(e, fd, "%s: open through VFIO group %d", name, g->number);
+	hint_open(e, fd);
 	return fd;
 }
 
@@ -110,7 +109,7 @@ int vfio_dev_open(struct vfio_group *g, const char *name, struct vfio_dev *ret, 
 
 	if (fd < 0)
 		return fd;
-	int r = vfio_dev_from_fd(fd, ret, e);
+	int r = g->ops->device(g, fd, ret, e);
 	if (r < 0)
 		return err_in(e, r, "%s", name);
 	(void)TAKE_FD(fd);

@@ -11,7 +11,23 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "vfio/container.h"
+#include "vfio/device.h"
 #include "vfio/explain.h"
+
+static int kernel_call(struct vfio_group *g, unsigned long request, void *arg)
+{
+	int r = ioctl(g->fd, request, arg);
+
+	return r < 0 ? -errno : r;
+}
+
+static int kernel_device(struct vfio_group *g, int fd, struct vfio_dev *ret, struct err *e)
+{
+	(void)g;
+	return vfio_dev_from_fd(fd, ret, e);
+}
+
+static const struct vfio_group_ops kernel_ops = {.call = kernel_call, .device = kernel_device};
 
 static int explain_open(struct host *h, int number, const char *path, int code, struct err *e)
 {
@@ -45,13 +61,13 @@ int vfio_group_open(struct host *h, int number, struct vfio_group *ret, struct e
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return explain_open(h, number, path, -errno, e);
-	*ret = (struct vfio_group){.fd = fd, .number = number};
+	*ret = (struct vfio_group){.ops = &kernel_ops, .fd = fd, .number = number};
 	return 0;
 }
 
 int vfio_group_from_fd(int fd, struct vfio_group *ret, struct err *e)
 {
-	struct vfio_group g = {.fd = fd, .number = -1};
+	struct vfio_group g = {.ops = &kernel_ops, .fd = fd, .number = -1};
 	int r = vfio_group_viable(&g);
 
 	if (r < 0)
@@ -62,15 +78,19 @@ int vfio_group_from_fd(int fd, struct vfio_group *ret, struct err *e)
 
 void vfio_group_close(struct vfio_group *g)
 {
+	if (g->ops && g->ops->close)
+		g->ops->close(g);
 	fd_close(&g->fd);
 }
 
-int vfio_group_viable(const struct vfio_group *g)
+int vfio_group_viable(struct vfio_group *g)
 {
 	struct vfio_group_status s = {.argsz = sizeof(s)};
 
-	if (ioctl(g->fd, VFIO_GROUP_GET_STATUS, &s) < 0)
-		return -errno;
+	int r = g->ops->call(g, VFIO_GROUP_GET_STATUS, &s);
+
+	if (r < 0)
+		return r;
 	return !!(s.flags & VFIO_GROUP_FLAGS_VIABLE);
 }
 
@@ -84,18 +104,20 @@ int vfio_group_set_container(
 	if (!viable)
 		return vfio_explain_not_viable(h, g->number, e);
 	/* A pointer to the descriptor, not the descriptor. */
-	if (ioctl(g->fd, VFIO_GROUP_SET_CONTAINER, &c->fd) < 0) {
-		/* A member may have been bound since the question. */
-		if (errno == EPERM)
-			return vfio_explain_not_viable(h, g->number, e);
-		return err_set(e, -errno, "put IOMMU group %d into the container", g->number);
-	}
-	return 0;
+	int r = g->ops->call(g, VFIO_GROUP_SET_CONTAINER, &c->fd);
+	if (r >= 0)
+		return 0;
+	/* A member may have been bound since the question. */
+	if (r == -EPERM)
+		return vfio_explain_not_viable(h, g->number, e);
+	return err_set(e, r, "put IOMMU group %d into the container", g->number);
 }
 
 int vfio_group_unset_container(struct vfio_group *g, struct err *e)
 {
-	if (ioctl(g->fd, VFIO_GROUP_UNSET_CONTAINER) < 0)
-		return err_set(e, -errno, "take IOMMU group %d out of its container", g->number);
+	int r = g->ops->call(g, VFIO_GROUP_UNSET_CONTAINER, NULL);
+
+	if (r < 0)
+		return err_set(e, r, "take IOMMU group %d out of its container", g->number);
 	return 0;
 }

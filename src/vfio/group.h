@@ -5,6 +5,17 @@
 struct err;
 struct host;
 struct vfio_container;
+struct vfio_dev;
+struct vfio_group;
+
+/* Who answers: the kernel, or a model in this process. */
+struct vfio_group_ops {
+	/* ioctl(2) of linux/vfio.h on a group. Return: what the ioctl returns, -errno. */
+	int (*call)(struct vfio_group *g, unsigned long request, void *arg);
+	/* A device by the descriptor that VFIO_GROUP_GET_DEVICE_FD returned. Return: 0, -errno. */
+	int (*device)(struct vfio_group *g, int fd, struct vfio_dev *ret, struct err *e);
+	void (*close)(struct vfio_group *g); /* NULL: close(2) is all there is to do */
+};
 
 /*
  * A VFIO group: the IOMMU group as the unit of ownership. One opener at a time, counted until the
@@ -12,8 +23,10 @@ struct vfio_container;
  * Ref: Documentation/driver-api/vfio.rst; linux/vfio.h VFIO_GROUP_*.
  */
 struct vfio_group {
+	const struct vfio_group_ops *ops;
 	int fd;
 	int number; /* -1: handed over as a descriptor, the kernel tells it to nobody */
+	void *model; /* the model's own */
 };
 
 #define VFIO_GROUP_NONE ((struct vfio_group){.fd = -1, .number = -1})
@@ -31,7 +44,7 @@ int vfio_group_from_fd(int fd, struct vfio_group *ret, struct err *e);
 void vfio_group_close(struct vfio_group *g);
 
 /* Return: > 0 viable, 0 not, -errno. */
-int vfio_group_viable(const struct vfio_group *g);
+int vfio_group_viable(struct vfio_group *g);
 
 /*
  * Puts the group into a container; refused unless it is viable, then the message names the member

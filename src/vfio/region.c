@@ -149,3 +149,22 @@ int vfio_region_map(struct vfio_dev *d, const struct vfio_region *r, uint64_t of
 		prot |= PROT_WRITE;
 	return d->ops->map(d, at, len, prot, r->offset + off, ret);
 }
+
+int vfio_region_ioeventfd(struct vfio_dev *d, const struct vfio_region *r, uint64_t off,
+	unsigned size, uint64_t value, int fd)
+{
+	struct vfio_device_ioeventfd io = {
+		.argsz = sizeof(io),
+		.flags = size, /* VFIO_DEVICE_IOEVENTFD_8 … _64 are the sizes themselves */
+		.offset = r->offset + off,
+		.data = value,
+		.fd = fd,
+	};
+
+	if ((size != 1 && size != 2 && size != 4 && size != 8) || off % size)
+		return -EINVAL;
+	if (!range_ok(off, size, r->size))
+		return -ERANGE;
+	int code = d->ops->call(d, VFIO_DEVICE_IOEVENTFD, &io);
+	return code > 0 ? 0 : code;
+}

@@ -63,4 +63,12 @@ int vfio_region_put(struct vfio_dev *d, const struct vfio_region *r, uint64_t of
 int vfio_region_map(struct vfio_dev *d, const struct vfio_region *r, uint64_t off, uint64_t len,
 	void *at, void **ret);
 
+/*
+ * From now on the kernel writes @value of @size bytes to @off when @fd is signalled; -1: no longer.
+ * Return: 0; -EINVAL not a BAR, or the MSI-X table; -ENOTTY; -ENOSPC; -errno.
+ * Ref: linux/vfio.h VFIO_DEVICE_IOEVENTFD.
+ */
+int vfio_region_ioeventfd(struct vfio_dev *d, const struct vfio_region *r, uint64_t off,
+	unsigned size, uint64_t value, int fd);
+
 #endif

@@ -18,11 +18,12 @@ LAYERS = {
     "check": ["base", "pci", "hold", "bind"],
     "vfio": ["base", "pci", "hold"],
     "model": ["base", "pci", "vfio", "driver"],
+    "lib": ["base", "pci", "hold", "vfio", "model"],
     "driver": ["base", "pci", "vfio"],
     "vmm": ["base", "pci", "vfio"],
     "engine": ["base", "pci", "hold", "bind", "vfio"],
     "daemon": ["base", "pci", "hold", "bind", "vfio", "engine"],
-    "cli": ["base", "pci", "hold", "bind", "vfio", "model", "driver", "engine",
+    "cli": ["base", "pci", "hold", "bind", "vfio", "model", "lib", "driver", "engine",
             "check"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

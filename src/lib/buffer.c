@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory for DMA: a memfd, mapped here and in a space. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <usher/dma.h>
+
+#include "base/clean.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "lib/fault.h"
+
+static uint64_t page_of(unsigned flags)
+{
+	if (flags & USHER_BUFFER_HUGE_1G)
+		return GIB(1);
+	return flags & USHER_BUFFER_HUGE_2M ? MIB(2) : (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int make_memory(uint64_t size, unsigned flags)
+{
+	unsigned how = MFD_CLOEXEC;
+
+	if (flags & USHER_BUFFER_HUGE_1G)
+		how |= MFD_HUGETLB | MFD_HUGE_1GB;
+	else if (flags & USHER_BUFFER_HUGE_2M)
+		how |= MFD_HUGETLB | MFD_HUGE_2MB;
+	int fd = memfd_create("usher", how);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) < 0) {
+		int code = -errno;
+		(void)close(fd);
+		return code;
+	}
+	return fd;
+}
+
+static int explain(int code, uint64_t size, unsigned flags, struct usher_err *e)
+{
+	(void)err_set(fault(e), code, "get %" PRIu64 " bytes of memory for DMA", size);
+	if (flags & (USHER_BUFFER_HUGE_2M | USHER_BUFFER_HUGE_1G))
+		err_hint(fault(e), "huge pages are reserved beforehand: "
+				   "/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages");
+	return code;
+}
+
+/* @fd becomes the buffer's on success. */
+static int map_memory(int fd, struct usher_buffer *b, struct usher_err *e)
+{
+	void *p = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return err_set(
+			fault(e), -errno, "map %" PRIu64 " bytes of memory for DMA", b->size);
+	int r = usher_space_map(b->space, p, b->size, b->access, &b->iova, e);
+	if (r < 0) {
+		(void)munmap(p, b->size);
+		return r;
+	}
+	b->host = p;
+	b->fd = fd;
+	return 0;
+}
+
+int usher_buffer_alloc(struct usher_space *s, uint64_t size, unsigned flags,
+	struct usher_buffer *ret, struct usher_err *e)
+{
+	struct usher_buffer b = {
+		.space = s, .size = align_up(size, page_of(flags)), .access = USHER_DMA_BOTH};
+
+	if (!size || b.size < size)
+		return err_say(fault(e), -EINVAL, "no buffer has %" PRIu64 " bytes", size);
+	const unsigned one_way = flags & (USHER_BUFFER_TO_DEVICE | USHER_BUFFER_FROM_DEVICE);
+	if (one_way == USHER_BUFFER_TO_DEVICE)
+		b.access = USHER_DMA_READ;
+	else if (one_way == USHER_BUFFER_FROM_DEVICE)
+		b.access = USHER_DMA_WRITE;
+	cleanup_fd int fd = make_memory(b.size, flags);
+	if (fd < 0)
+		return explain(fd, b.size, flags, e);
+	int r = map_memory(fd, &b, e);
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(fd);
+	*ret = b;
+	return 0;
+}
+
+int usher_buffer_share(const struct usher_buffer *b, struct usher_space *s,
+	struct usher_buffer *ret, struct usher_err *e)
+{
+	struct usher_buffer copy = {.space = s, .size = b->size, .access = b->access};
+	cleanup_fd int fd = fcntl(b->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return err_set(fault(e), -errno, "share a buffer");
+	int r = map_memory(fd, &copy, e);
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(fd);
+	*ret = copy;
+	return 0;
+}
+
+void usher_buffer_free(struct usher_buffer *b)
+{
+	if (b->host) {
+		(void)usher_space_unmap(b->space, b->iova, b->size, NULL);
+		(void)munmap(b->host, b->size);
+	}
+	fd_close(&b->fd);
+	*b = USHER_BUFFER_NONE;
+}

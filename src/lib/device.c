@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening a device, from its name to its registers, and closing it in order. */
+#include "lib/device.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/num.h"
+#include "lib/fault.h"
+#include "model/host.h"
+#include "pci/device.h"
+#include "pci/host.h"
+
+#define ENVIRONMENT "USHER_DEVICE"
+
+static int group_of(const char *name, int *ret, struct usher_err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+	struct pci_address a;
+	struct pci_device p;
+
+	(void)snprintf(address, sizeof(address), "%.*s", (int)strcspn(name, " "), name);
+	int r = pci_address_parse(address, &a);
+	if (r >= 0)
+		r = pci_device_read(host_live(), a, &p, fault(e));
+	if (r < 0)
+		return r;
+	if (p.group == PCI_GROUP_NONE) {
+		(void)err_say(fault(e), -ENODEV, "%s is in no IOMMU group", address);
+		err_hint(fault(e), "switch the IOMMU on in the firmware, and for the kernel: "
+				   "intel_iommu=on");
+		return -ENODEV;
+	}
+	*ret = p.group;
+	return 0;
+}
+
+static int open_pci(struct usher_device *d, const struct device_uri *u, struct usher_err *e)
+{
+	int number = -1;
+	int r = group_of(u->name, &number, e);
+
+	if (r >= 0)
+		r = space_enter(d->space, number, NULL, &d->group, e);
+	if (r < 0)
+		return r;
+	d->group->devices++;
+	(void)snprintf(
+		d->info.name, sizeof(d->info.name), "%.*s", (int)strcspn(u->name, " "), u->name);
+	d->info.group = number;
+	return vfio_dev_open(&d->group->vfio, u->name, &d->vfio, fault(e));
+}
+
+static int open_fds(struct usher_device *d, const struct device_uri *u, struct usher_err *e)
+{
+	int r = vfio_dev_from_fd(u->device, &d->vfio, fault(e));
+
+	if (r >= 0)
+		r = space_adopt(d->space, u->container, u->group, &d->group, e);
+	if (r < 0) {
+		d->vfio = VFIO_DEV_NONE; /* the descriptor is still its giver's */
+		return r;
+	}
+	d->group->devices++;
+	(void)snprintf(d->info.name, sizeof(d->info.name), "%.31s", u->name);
+	return 0;
+}
+
+static int open_model(struct usher_device *d, const struct device_uri *u, struct usher_err *e)
+{
+	const struct usher_model *m = model_find(u->name);
+
+	if (!m)
+		return err_say(fault(e), -ENODEV, "no model '%s' is registered", u->name);
+	int r = model_plug(m, u->arguments, &d->model);
+	if (r < 0)
+		return err_set(fault(e), r, "make a model '%s'", u->name);
+	r = space_enter(d->space, d->model->group, d->model, &d->group, e);
+	if (r < 0)
+		return r;
+	d->group->devices++;
+	(void)snprintf(d->info.name, sizeof(d->info.name), "%s", d->model->name);
+	return vfio_dev_open(&d->group->vfio, d->model->name, &d->vfio, fault(e));
+}
+
+/* What drivers ask of every device. */
+static int learn(struct usher_device *d, struct usher_err *e)
+{
+	uint64_t v = 0;
+	struct vfio_region *config = &d->regions[USHER_CONFIG];
+	int r = 0;
+
+	for (uint32_t i = 0; i < DEVICE_REGIONS && i < d->vfio.region_count && r >= 0; i++) {
+		r = vfio_region_info(&d->vfio, i, &d->regions[i], fault(e));
+		if (r == -EINVAL && i == USHER_VGA)
+			r = 0; /* only of a VGA device */
+	}
+	if (r >= 0)
+		r = vfio_region_get(&d->vfio, config, PCI_VENDOR_ID, 4, &v);
+	if (r < 0 || (uint32_t)v == UINT32_MAX)
+		return err_say(fault(e), -ENODEV, "%s does not answer", d->info.name);
+	d->info.vendor = (uint16_t)v;
+	d->info.device = (uint16_t)(v >> 16);
+	r = vfio_region_get(&d->vfio, config, PCI_CLASS_REVISION, 4, &v);
+	d->info.class_code = (uint32_t)v >> 8;
+	d->info.regions = d->vfio.region_count;
+	d->info.irq_kinds = d->vfio.irq_count;
+	/* As VFIO leaves it; but who handed a descriptor over may have had it open before. */
+	return r < 0 ? r : usher_device_master_off(d, e);
+}
+
+static int open_into(struct usher_device *d, const struct device_uri *u, struct usher_err *e)
+{
+	static int (*const openers[])(
+		struct usher_device *, const struct device_uri *, struct usher_err *) = {
+		[URI_PCI] = open_pci, [URI_FD] = open_fds, [URI_MODEL] = open_model};
+	int r = openers[u->kind](d, u, e);
+
+	return r < 0 ? r : learn(d, e);
+}
+
+static void unlink_from_space(struct usher_device *d)
+{
+	struct usher_space *s = d->space;
+	struct usher_device **at = &s->devices;
+
+	(void)pthread_mutex_lock(&s->lock);
+	while (*at && *at != d)
+		at = &(*at)->next;
+	if (*at)
+		*at = d->next;
+	s->mask = UINT64_MAX;
+	for (const struct usher_device *o = s->devices; o; o = o->next)
+		s->mask = min_u64(s->mask, mask64(o->dma_bits));
+	if (s->group_count)
+		(void)space_rebuild(s);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+int usher_device_open(
+	const char *uri, struct usher_space *s, struct usher_device **ret, struct usher_err *e)
+{
+	struct device_uri u;
+	int r = device_uri_parse(uri, &u, e);
+
+	if (r < 0)
+		return r;
+	struct usher_device *d = calloc(1, sizeof(*d));
+	if (!d)
+		return err_set(fault(e), -ENOMEM, "open %s", uri);
+	d->vfio = VFIO_DEV_NONE;
+	d->space = s;
+	d->own_space = !s;
+	d->dma_bits = 64;
+	d->info.group = -1;
+	if (!s)
+		r = usher_space_new(NULL, &d->space, e);
+	if (r >= 0)
+		r = open_into(d, &u, e);
+	if (r < 0) {
+		usher_device_close(d);
+		return r;
+	}
+	(void)pthread_mutex_lock(&d->space->lock);
+	d->next = d->space->devices;
+	d->space->devices = d;
+	(void)pthread_mutex_unlock(&d->space->lock);
+	*ret = d;
+	return 0;
+}
+
+struct usher_device *usher_device_close(struct usher_device *d)
+{
+	if (!d)
+		return NULL;
+	if (d->vfio.ops) {
+		(void)usher_device_master_off(d, NULL);
+		device_irqs_off(d, DEVICE_KINDS);
+		device_windows_close(d);
+		vfio_dev_close(&d->vfio);
+	}
+	if (d->space)
+		unlink_from_space(d);
+	if (d->group)
+		space_leave(d->space, d->group);
+	if (d->model)
+		model_unplug(d->model);
+	if (d->own_space)
+		usher_space_free(d->space);
+	free(d);
+	return NULL;
+}
+
+/* The word of the environment whose left side is @name, or the first: "ADDRESS=URI". */
+static int find_inherited(const char *name, char *ret_uri, size_t size, char *ret_name)
+{
+	const char *at = getenv(ENVIRONMENT);
+
+	while (at && *at) {
+		size_t len = strcspn(at, " "), left = strcspn(at, "=");
+		const bool fits = left < len && len - left <= size && left < PCI_ADDRESS_TEXT;
+		if (fits && (!name || (strlen(name) == left && !strncmp(at, name, left)))) {
+			(void)snprintf(ret_name, PCI_ADDRESS_TEXT, "%.*s", (int)left, at);
+			(void)snprintf(ret_uri, size, "%.*s", (int)(len - left - 1), at + left + 1);
+			return 0;
+		}
+		at += len;
+		at += strspn(at, " ");
+	}
+	return -ENOENT;
+}
+
+int usher_device_inherit(
+	const char *name, struct usher_space *s, struct usher_device **ret, struct usher_err *e)
+{
+	char uri[64], address[PCI_ADDRESS_TEXT];
+	int r = find_inherited(name, uri, sizeof(uri), address);
+
+	if (r < 0) {
+		(void)err_say(fault(e), r, "no device%s%.40s was handed to this program",
+			name ? " " : "", name ? name : "");
+		err_hint(fault(e), "start it by: usher exec --device ADDRESS -- PROGRAM");
+		return r;
+	}
+	r = usher_device_open(uri, s, ret, e);
+	if (r < 0)
+		return err_in(fault(e), r, "%s", address);
+	(void)snprintf((*ret)->info.name, sizeof((*ret)->info.name), "%s", address);
+	return 0;
+}
+
+struct usher_space *usher_device_space(struct usher_device *d)
+{
+	return d->space;
+}
+
+const struct usher_device_info *usher_device_info(const struct usher_device *d)
+{
+	return &d->info;
+}
+
+int usher_device_gone(const struct usher_device *d)
+{
+	return d->gone;
+}
+
+struct usher_model_device *usher_model_of(struct usher_device *d)
+{
+	return d->model;
+}
+
+int usher_device_set_dma_bits(struct usher_device *d, unsigned bits, struct usher_err *e)
+{
+	struct usher_space *s = d->space;
+	uint64_t above = 0;
+	int r = 0;
+
+	if (bits < 12 || bits > 64)
+		return err_say(fault(e), -EINVAL, "no device has a DMA mask of %u bits", bits);
+	(void)pthread_mutex_lock(&s->lock);
+	if (!space_fits(s, mask64(bits), &above)) {
+		r = -ERANGE;
+	} else {
+		d->dma_bits = bits;
+		s->mask = mask64(bits);
+		for (const struct usher_device *o = s->devices; o; o = o->next)
+			s->mask = min_u64(s->mask, mask64(o->dma_bits));
+		r = space_rebuild(s);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	if (r < 0)
+		(void)err_say(fault(e), r,
+			"%s reaches %u bits of IOVA, but 0x%llx is mapped already", d->info.name,
+			bits, (unsigned long long)above);
+	return r;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* Groups come into a space and leave it; the first brings the IOMMU, the last takes it away. */
+#include "lib/space.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "lib/fault.h"
+#include "model/host.h"
+#include "pci/host.h"
+
+static struct space_group *find(struct usher_space *s, int number)
+{
+	for (size_t i = 0; i < SPACE_GROUPS_MAX; i++)
+		if (s->groups[i].used && s->groups[i].vfio.number == number)
+			return &s->groups[i];
+	return NULL;
+}
+
+static struct space_group *find_free(struct usher_space *s, struct usher_err *e)
+{
+	for (size_t i = 0; i < SPACE_GROUPS_MAX; i++)
+		if (!s->groups[i].used)
+			return &s->groups[i];
+	(void)err_say(fault(e), -ENOSPC, "a space holds %d groups at most", SPACE_GROUPS_MAX);
+	return NULL;
+}
+
+/* The group is in the container: what can the IOMMU do now, and where may mappings go? */
+static int settle(struct usher_space *s, struct usher_err *e)
+{
+	int r = vfio_container_info(&s->container, &s->iommu, fault(e));
+
+	if (r < 0)
+		return r;
+	if (s->group_count == 0)
+		r = space_replay(s, e);
+	if (r < 0)
+		return r;
+	r = space_rebuild(s);
+	return r < 0 ? err_set(fault(e), r, "learn which IOVAs are free") : 0;
+}
+
+static int open_container(struct usher_space *s, bool is_model, struct usher_err *e)
+{
+	if (s->container.fd >= 0)
+		return 0;
+	int r = is_model ? model_container_open(&s->container)
+			 : vfio_container_open(&s->container, fault(e));
+	s->is_model = is_model;
+	return r;
+}
+
+static int open_group(
+	int number, struct usher_model_device *model, struct vfio_group *ret, struct usher_err *e)
+{
+	if (!model)
+		return vfio_group_open(host_live(), number, ret, fault(e));
+	int r = model_group_open(model, ret);
+	return r < 0 ? err_set(fault(e), r, "open the group of a model") : 0;
+}
+
+static int put_in(struct usher_space *s, struct vfio_group *g, struct usher_err *e)
+{
+	int r = vfio_group_set_container(
+		g, &s->container, s->is_model ? NULL : host_live(), fault(e));
+
+	if (r >= 0 && s->group_count == 0)
+		r = vfio_container_set_iommu(&s->container, fault(e));
+	return r < 0 ? r : settle(s, e);
+}
+
+static void forget_container(struct usher_space *s)
+{
+	if (s->group_count == 0)
+		vfio_container_close(&s->container);
+	s->iommu = s->group_count ? s->iommu : (struct vfio_iommu){0};
+}
+
+static int enter(struct usher_space *s, int number, struct usher_model_device *model,
+	struct space_group **ret, struct usher_err *e)
+{
+	struct space_group *g = find(s, number);
+
+	if (g) {
+		*ret = g;
+		return 0;
+	}
+	if (s->group_count && s->is_model != (model != NULL))
+		return err_say(fault(e), -EINVAL, "a model and a real device cannot share a space");
+	g = find_free(s, e);
+	if (!g)
+		return -ENOSPC;
+	struct vfio_group opened = VFIO_GROUP_NONE;
+	int r = open_group(number, model, &opened, e);
+	if (r >= 0)
+		r = open_container(s, model != NULL, e);
+	if (r >= 0)
+		r = put_in(s, &opened, e);
+	if (r < 0) {
+		vfio_group_close(&opened); /* which takes it out of the container */
+		forget_container(s);
+		return r;
+	}
+	*g = (struct space_group){.vfio = opened, .used = true};
+	s->group_count++;
+	*ret = g;
+	return 0;
+}
+
+int space_enter(struct usher_space *s, int number, struct usher_model_device *model,
+	struct space_group **ret, struct usher_err *e)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	int r = enter(s, number, model, ret, e);
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+static int adopt(struct usher_space *s, int container, int group, struct space_group **ret,
+	struct usher_err *e)
+{
+	struct vfio_container c = VFIO_CONTAINER_NONE;
+	struct vfio_group g = VFIO_GROUP_NONE;
+	struct space_group *slot = find_free(s, e);
+	int r = slot ? 0 : -ENOSPC;
+
+	if (r >= 0 && s->group_count && s->container.fd != container)
+		return err_say(fault(e), -EINVAL,
+			"the space has another container than descriptor %d", container);
+	if (r >= 0 && !s->group_count)
+		r = vfio_container_from_fd(container, &c, fault(e));
+	if (r >= 0 && group >= 0)
+		r = vfio_group_from_fd(group, &g, fault(e));
+	if (r < 0)
+		return r;
+	if (!s->group_count) {
+		s->container = c;
+		s->is_model = false;
+		r = settle(s, e);
+	}
+	if (r < 0) {
+		s->container = VFIO_CONTAINER_NONE; /* the descriptor is still its giver's */
+		return r;
+	}
+	*slot = (struct space_group){.vfio = g, .used = true};
+	s->group_count++;
+	*ret = slot;
+	return 0;
+}
+
+int space_adopt(struct usher_space *s, int container, int group, struct space_group **ret,
+	struct usher_err *e)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	int r = adopt(s, container, group, ret, e);
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+void space_drop(struct usher_space *s, struct space_group *g)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	if (g->vfio.fd >= 0) {
+		(void)vfio_group_unset_container(&g->vfio, NULL);
+		vfio_group_close(&g->vfio);
+	}
+	*g = (struct space_group){.vfio = VFIO_GROUP_NONE};
+	s->group_count--;
+	forget_container(s);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void space_leave(struct usher_space *s, struct space_group *g)
+{
+	if (--g->devices == 0 && !g->kept)
+		space_drop(s, g);
+}
+
+int usher_space_attach_group(struct usher_space *s, int group, struct usher_err *e)
+{
+	struct space_group *g = find(s, group);
+
+	if (g && g->kept)
+		return err_say(fault(e), -EEXIST, "IOMMU group %d is in the space already", group);
+	int r = space_enter(s, group, NULL, &g, e);
+	if (r < 0)
+		return r;
+	g->kept = true;
+	return 0;
+}
+
+int usher_space_detach_group(struct usher_space *s, int group, struct usher_err *e)
+{
+	struct space_group *g = find(s, group);
+
+	if (!g)
+		return err_say(fault(e), -ENOENT, "IOMMU group %d is not in the space", group);
+	if (g->devices)
+		return err_say(
+			fault(e), -EBUSY, "IOMMU group %d has %u open devices", group, g->devices);
+	space_drop(s, g);
+	return 0;
+}

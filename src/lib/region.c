@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Regions through the kernel. */
+#include <errno.h>
+#include <linux/vfio.h>
+
+#include "base/num.h"
+#include "lib/device.h"
+#include "lib/fault.h"
+
+_Static_assert(USHER_ROM == VFIO_PCI_ROM_REGION_INDEX, "uapi");
+_Static_assert(USHER_CONFIG == VFIO_PCI_CONFIG_REGION_INDEX, "uapi");
+_Static_assert(USHER_REGION_MAP == VFIO_REGION_INFO_FLAG_MMAP, "uapi");
+
+/* Those beyond the fixed ones (a vendor's) are asked for each time. */
+static int get(struct usher_device *d, uint32_t index, struct vfio_region *ret, struct usher_err *e)
+{
+	if (index < DEVICE_REGIONS) {
+		*ret = d->regions[index];
+		return 0;
+	}
+	return vfio_region_info(&d->vfio, index, ret, fault(e));
+}
+
+int usher_region_info(
+	struct usher_device *d, uint32_t index, struct usher_region *ret, struct usher_err *e)
+{
+	struct vfio_region r;
+	int code = get(d, index, &r, e);
+
+	if (code < 0)
+		return err_in(fault(e), code, "%s", d->info.name);
+	*ret = (struct usher_region){.index = index, .flags = r.flags & 7, .size = r.size};
+	for (size_t i = 0; i < r.area_count && i < COUNT(ret->areas); i++) {
+		ret->areas[i].off = r.areas[i].off;
+		ret->areas[i].size = r.areas[i].size;
+		ret->area_count++;
+	}
+	return 0;
+}
+
+int usher_region_read(struct usher_device *d, uint32_t index, uint64_t off, void *buf, size_t len)
+{
+	struct vfio_region r;
+	int code = get(d, index, &r, NULL);
+
+	return code < 0 ? code : device_verdict(d, vfio_region_read(&d->vfio, &r, off, buf, len));
+}
+
+int usher_region_write(
+	struct usher_device *d, uint32_t index, uint64_t off, const void *buf, size_t len)
+{
+	struct vfio_region r;
+	int code = get(d, index, &r, NULL);
+
+	return code < 0 ? code : device_verdict(d, vfio_region_write(&d->vfio, &r, off, buf, len));
+}
+
+int usher_region_ioeventfd(
+	struct usher_device *d, uint32_t index, uint64_t off, unsigned size, uint64_t value, int fd)
+{
+	struct vfio_region r;
+	int code = get(d, index, &r, NULL);
+
+	return code < 0 ? code : vfio_region_ioeventfd(&d->vfio, &r, off, size, value, fd);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/sigbus.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <usher/region.h>
+
+static _Atomic(struct usher_window *) windows[SIGBUS_WINDOWS_MAX];
+static struct sigaction before;
+static uintptr_t page_size; /* sysconf() is not for a signal handler */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int install_error;
+
+/* mmap(2) is a bare system call: it may be made in a handler, whatever POSIX leaves open. */
+static int put_ones(struct usher_window *w, uintptr_t at)
+{
+	void *page = (void *)(at & ~(page_size - 1));
+
+	if (mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		    -1, 0) == MAP_FAILED)
+		return -1;
+	memset(page, 0xff, page_size);
+	w->gone = 1;
+	return 0;
+}
+
+static struct usher_window *window_at(uintptr_t at)
+{
+	for (size_t i = 0; i < SIGBUS_WINDOWS_MAX; i++) {
+		struct usher_window *w = atomic_load(&windows[i]);
+		if (w && w->mapping && at - (uintptr_t)w->mapping < w->mapping_size)
+			return w;
+	}
+	return NULL;
+}
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	const int saved = errno;
+	struct usher_window *w = window_at((uintptr_t)info->si_addr);
+
+	if (w && info->si_code > 0 && !put_ones(w, (uintptr_t)info->si_addr)) {
+		errno = saved;
+		return;
+	}
+	if (before.sa_flags & SA_SIGINFO) {
+		before.sa_sigaction(sig, info, context);
+	} else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+		before.sa_handler(sig);
+	} else {
+		/* The access is done once more, and ends the program as it would have without us. */
+		(void)sigaction(sig, &before, NULL);
+		if (info->si_code <= 0)
+			(void)raise(sig);
+	}
+	errno = saved;
+}
+
+static void install(void)
+{
+	struct sigaction sa = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+	page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+	install_error = sigaction(SIGBUS, &sa, &before) ? -errno : 0;
+}
+
+int sigbus_watch(struct usher_window *w)
+{
+	(void)pthread_once(&once, install);
+	if (install_error < 0)
+		return install_error;
+	for (size_t i = 0; i < SIGBUS_WINDOWS_MAX; i++) {
+		struct usher_window *none = NULL;
+		if (atomic_compare_exchange_strong(&windows[i], &none, w))
+			return 0;
+	}
+	return -ENOSPC;
+}
+
+void sigbus_forget(struct usher_window *w)
+{
+	for (size_t i = 0; i < SIGBUS_WINDOWS_MAX; i++) {
+		struct usher_window *it = w;
+		(void)atomic_compare_exchange_strong(&windows[i], &it, NULL);
+	}
+}
+
+struct usher_window *sigbus_window(size_t i)
+{
+	return i < SIGBUS_WINDOWS_MAX ? atomic_load(&windows[i]) : NULL;
+}

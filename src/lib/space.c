@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* The IOVA space: what is mapped, and where the next mapping goes. */
+#include "lib/space.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "base/num.h"
+#include "lib/fault.h"
+
+#define QUARANTINE 64
+
+_Static_assert(USHER_DMA_READ == VFIO_DMA_READ && USHER_DMA_WRITE == VFIO_DMA_WRITE, "access");
+_Static_assert(USHER_SPANS_MAX == VFIO_RANGES_MAX, "spans");
+
+int usher_space_new(
+	const struct usher_space_options *o, struct usher_space **ret, struct usher_err *e)
+{
+	struct usher_space *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(fault(e), -ENOMEM, "make an IOVA space");
+	s->container = VFIO_CONTAINER_NONE;
+	s->mask = UINT64_MAX;
+	s->guard = o ? align_up(o->guard, KIB(4)) : KIB(4);
+	s->freed_room = o ? o->quarantine : QUARANTINE;
+	s->freed = calloc(max_u64(s->freed_room, 1), sizeof(*s->freed));
+	if (!s->freed) {
+		free(s);
+		return err_set(fault(e), -ENOMEM, "make an IOVA space");
+	}
+	(void)pthread_mutex_init(&s->lock, NULL);
+	*ret = s;
+	return 0;
+}
+
+struct usher_space *usher_space_free(struct usher_space *s)
+{
+	if (!s)
+		return NULL;
+	for (size_t i = 0; i < s->maps.room && s->group_count; i++)
+		if (s->maps.slots[i].size && s->maps.slots[i].host)
+			(void)vfio_dma_unmap(&s->container, IOVA(s->maps.slots[i].iova),
+				s->maps.slots[i].size, NULL);
+	for (size_t i = 0; i < SPACE_GROUPS_MAX; i++)
+		if (s->groups[i].used)
+			space_drop(s, &s->groups[i]);
+	vfio_container_close(&s->container);
+	iova_pool_fini(&s->pool);
+	mapping_fini(&s->maps);
+	(void)pthread_mutex_destroy(&s->lock);
+	free(s->freed);
+	free(s);
+	return NULL;
+}
+
+int space_rebuild(struct usher_space *s)
+{
+	const struct vfio_span all = {IOVA(0), IOVA(UINT64_MAX - KIB(4))};
+	const struct vfio_span *ranges = s->iommu.range_count ? s->iommu.ranges : &all;
+	size_t count = s->iommu.range_count ? s->iommu.range_count : 1;
+	int r = iova_pool_reset(&s->pool, ranges, count, s->mask);
+
+	for (size_t i = 0; i < s->maps.room && !r; i++) {
+		const struct mapping *m = &s->maps.slots[i];
+		if (m->size)
+			r = iova_pool_carve(&s->pool, m->iova, m->size + m->guard);
+	}
+	for (size_t i = 0; i < s->freed_room && !r; i++)
+		if (s->freed[i].size)
+			r = iova_pool_carve(&s->pool, s->freed[i].iova, s->freed[i].size);
+	return r;
+}
+
+bool space_fits(const struct usher_space *s, uint64_t mask, uint64_t *ret_iova)
+{
+	for (size_t i = 0; i < s->maps.room; i++) {
+		const struct mapping *m = &s->maps.slots[i];
+		if (!m->size || m->iova + (m->size - 1) <= mask)
+			continue;
+		*ret_iova = m->iova;
+		return false;
+	}
+	return true;
+}
+
+int space_replay(struct usher_space *s, struct usher_err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->maps.room && !r; i++) {
+		const struct mapping *m = &s->maps.slots[i];
+		if (m->size && m->host)
+			r = vfio_dma_map(&s->container, IOVA(m->iova), m->host, m->size, m->access,
+				fault(e));
+	}
+	return r;
+}
+
+static void flush(struct usher_space *s)
+{
+	for (size_t i = 0; i < s->freed_room; i++) {
+		struct freed *f = &s->freed[i];
+		/* What lies outside of the ranges by now is no longer ours to give. */
+		f->size = 0;
+	}
+	(void)space_rebuild(s);
+}
+
+void usher_space_flush_quarantine(struct usher_space *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	if (s->group_count)
+		flush(s);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* The latest freed IOVAs rest: a device that is late must not hit somebody else's memory. */
+static void give_back(struct usher_space *s, uint64_t iova, uint64_t size)
+{
+	if (!s->freed_room) {
+		(void)iova_pool_give(&s->pool, iova, size);
+		return;
+	}
+	struct freed *oldest = &s->freed[s->freed_next];
+	if (oldest->size)
+		(void)iova_pool_give(&s->pool, oldest->iova, oldest->size);
+	*oldest = (struct freed){iova, size};
+	s->freed_next = (s->freed_next + 1) % s->freed_room;
+}
+
+static uint64_t smallest_page(const struct usher_space *s)
+{
+	return s->iommu.page_sizes ? s->iommu.page_sizes & -s->iommu.page_sizes : KIB(4);
+}
+
+/* The largest IOMMU page that @size fills: so aligned, the IOMMU can use it. */
+static uint64_t best_alignment(const struct usher_space *s, uint64_t size)
+{
+	for (unsigned n = 63; n > 12; n--)
+		if (s->iommu.page_sizes & BIT64(n) && size >= BIT64(n))
+			return BIT64(n);
+	return smallest_page(s);
+}
+
+static int check(struct usher_space *s, uint64_t bits, uint64_t size, struct usher_err *e)
+{
+	if (!s->group_count)
+		return err_say(fault(e), -EINVAL, "no device is in the IOVA space yet");
+	if (!size || (size | bits) % smallest_page(s))
+		return err_say(fault(e), -EINVAL,
+			"%" PRIu64 " bytes to map are not whole IOMMU pages of %" PRIu64, size,
+			smallest_page(s));
+	return 0;
+}
+
+static int no_room(struct usher_space *s, uint64_t size, struct usher_err *e)
+{
+	(void)err_say(fault(e), -ENOSPC, "no %" PRIu64 " bytes of IOVA are free below 0x%" PRIx64,
+		size, s->mask);
+	err_hint(fault(e), "the devices' DMA masks and the IOMMU's ranges leave no more");
+	return -ENOSPC;
+}
+
+static int take(struct usher_space *s, uint64_t size, uint64_t align, uint64_t *ret)
+{
+	int r = iova_pool_take(&s->pool, size, align, ret);
+
+	if (r != -ENOSPC)
+		return r;
+	flush(s); /* better too early than not at all */
+	r = iova_pool_take(&s->pool, size, align, ret);
+	return r == -ENOSPC && align > smallest_page(s)
+		       ? iova_pool_take(&s->pool, size, smallest_page(s), ret)
+		       : r;
+}
+
+/* @m's IOVA is taken from the pool; maps it and remembers it. */
+static int commit(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+{
+	int r = mapping_add(&s->maps, m);
+
+	if (r < 0)
+		(void)err_set(fault(e), r, "remember a mapping");
+	else if (m->host)
+		r = vfio_dma_map(
+			&s->container, IOVA(m->iova), m->host, m->size, m->access, fault(e));
+	if (r >= 0) {
+		s->mapped += m->host ? m->size : 0;
+		return 0;
+	}
+	struct mapping *left = mapping_find(&s->maps, m->iova);
+	if (left)
+		mapping_remove(&s->maps, left);
+	(void)iova_pool_give(&s->pool, m->iova, m->size + m->guard);
+	return r;
+}
+
+static int map_somewhere(
+	struct usher_space *s, struct mapping *m, uint64_t align, struct usher_err *e)
+{
+	int r = check(s, (uintptr_t)m->host, m->size, e);
+
+	if (r < 0)
+		return r;
+	if (m->host && !m->access)
+		return err_say(
+			fault(e), -EINVAL, "map memory that devices may neither read nor write");
+	if (m->size > UINT64_MAX - s->guard)
+		return no_room(s, m->size, e);
+	m->guard = s->guard;
+	r = take(s, m->size + m->guard, align ? align : best_alignment(s, m->size), &m->iova);
+	if (r == -ENOSPC)
+		return no_room(s, m->size, e);
+	return r < 0 ? err_set(fault(e), r, "find an IOVA") : commit(s, m, e);
+}
+
+int usher_space_map(struct usher_space *s, void *host, uint64_t size, unsigned access,
+	usher_iova_t *ret, struct usher_err *e)
+{
+	struct mapping m = {.size = size, .host = host, .access = access};
+
+	if (!host)
+		return err_set(fault(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
+	(void)pthread_mutex_lock(&s->lock);
+	int r = map_somewhere(s, &m, 0, e);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (r >= 0)
+		ret->v = m.iova;
+	return r;
+}
+
+int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, usher_iova_t *ret,
+	struct usher_err *e)
+{
+	struct mapping m = {.size = size};
+
+	if (align && !is_pow2(align))
+		return err_say(fault(e), -EINVAL, "an alignment must be a power of two");
+	(void)pthread_mutex_lock(&s->lock);
+	int r = map_somewhere(s, &m, max_u64(align, KIB(4)), e);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (r >= 0)
+		ret->v = m.iova;
+	return r;
+}
+
+static bool in_ranges(const struct usher_space *s, uint64_t iova, uint64_t size)
+{
+	uint64_t last = iova + (size - 1);
+
+	if (last < iova || last > s->mask)
+		return false;
+	for (size_t i = 0; i < s->iommu.range_count; i++)
+		if (iova >= s->iommu.ranges[i].first.v && last <= s->iommu.ranges[i].last.v)
+			return true;
+	return !s->iommu.range_count;
+}
+
+static int map_at(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+{
+	int r = check(s, (uintptr_t)m->host | m->iova, m->size, e);
+
+	if (r < 0)
+		return r;
+	if (!in_ranges(s, m->iova, m->size)) {
+		(void)err_say(fault(e), -ERANGE,
+			"%" PRIu64 " bytes at iova 0x%" PRIx64
+			" are outside of what the IOMMU and the devices reach",
+			m->size, m->iova);
+		err_hint(fault(e), "usher_space_info() tells the ranges and the mask");
+		return -ERANGE;
+	}
+	r = iova_pool_take_at(&s->pool, m->iova, m->size);
+	if (r == -EEXIST) {
+		flush(s);
+		r = iova_pool_take_at(&s->pool, m->iova, m->size);
+	}
+	if (r < 0)
+		return err_say(fault(e), r,
+			"%" PRIu64 " bytes at iova 0x%" PRIx64
+			" overlap a mapping, its guard, or page 0",
+			m->size, m->iova);
+	return commit(s, m, e);
+}
+
+int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uint64_t size,
+	unsigned access, struct usher_err *e)
+{
+	const struct mapping m = {.iova = iova.v, .size = size, .host = host, .access = access};
+
+	if (!host)
+		return err_set(fault(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
+	(void)pthread_mutex_lock(&s->lock);
+	int r = map_at(s, &m, e);
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+static int unmap(struct usher_space *s, uint64_t iova, uint64_t size, struct usher_err *e)
+{
+	struct mapping *m = mapping_find(&s->maps, iova);
+
+	if (!m || !m->host)
+		return err_say(fault(e), -ENOENT, "nothing is mapped at iova 0x%" PRIx64, iova);
+	if (m->size != size) {
+		(void)err_say(fault(e), -EINVAL,
+			"the mapping at iova 0x%" PRIx64 " has %" PRIu64 " bytes, not %" PRIu64,
+			iova, m->size, size);
+		err_hint(fault(e), "a mapping goes as a whole");
+		return -EINVAL;
+	}
+	/* Without a group the kernel has dropped all mappings already. */
+	int r = s->group_count ? vfio_dma_unmap(&s->container, IOVA(iova), size, fault(e)) : 0;
+	if (r < 0)
+		return r;
+	give_back(s, iova, size + m->guard);
+	s->mapped -= size;
+	mapping_remove(&s->maps, m);
+	return 0;
+}
+
+int usher_space_unmap(struct usher_space *s, usher_iova_t iova, uint64_t size, struct usher_err *e)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	int r = unmap(s, iova.v, size, e);
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+int usher_space_release(struct usher_space *s, usher_iova_t iova, struct usher_err *e)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	struct mapping *m = mapping_find(&s->maps, iova.v);
+	int r = m && !m->host ? 0 : -ENOENT;
+	if (!r) {
+		give_back(s, m->iova, m->size + m->guard);
+		mapping_remove(&s->maps, m);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	if (r < 0)
+		return err_say(fault(e), r, "nothing is reserved at iova 0x%" PRIx64, iova.v);
+	return 0;
+}
+
+int usher_space_info(struct usher_space *s, struct usher_space_info *ret, struct usher_err *e)
+{
+	if (!s->group_count)
+		return err_say(fault(e), -EINVAL, "no device is in the IOVA space yet");
+	(void)pthread_mutex_lock(&s->lock);
+	int r = vfio_container_info(&s->container, &s->iommu, fault(e));
+	if (r >= 0) {
+		*ret = (struct usher_space_info){.page_sizes = s->iommu.page_sizes,
+			.dma_mask = s->mask,
+			.mappings = (uint32_t)s->maps.count,
+			.mappings_left = s->iommu.dma_avail,
+			.mapped = s->mapped,
+			.span_count = s->iommu.range_count};
+		for (size_t i = 0; i < s->iommu.range_count; i++)
+			ret->spans[i] = (struct usher_span){
+				s->iommu.ranges[i].first.v, s->iommu.ranges[i].last.v};
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Models and their devices: <usher/model.h>, what is not an interrupt. */
+#include "model/host.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/num.h"
+
+#define MODELS_MAX 32
+#define FIRST_GROUP 1000 /* apart from the kernel's in a message */
+
+static const struct usher_model *models[MODELS_MAX];
+static size_t model_count;
+static int last_group = FIRST_GROUP;
+
+const struct usher_model *model_find(const char *name)
+{
+	for (size_t i = 0; i < model_count; i++)
+		if (!strcmp(models[i]->name, name))
+			return models[i];
+	return NULL;
+}
+
+int usher_model_register(const struct usher_model *m)
+{
+	if (model_find(m->name))
+		return -EEXIST;
+	if (model_count == MODELS_MAX)
+		return -ENOSPC;
+	models[model_count++] = m;
+	return 0;
+}
+
+static int make_bar(struct usher_model_device *d, unsigned i)
+{
+	size_t size = align_up(d->model->shape.bar_size[i], KIB(4));
+
+	d->bar_fds[i] = memfd_create("bar", MFD_CLOEXEC);
+	if (d->bar_fds[i] < 0 || ftruncate(d->bar_fds[i], (off_t)size) < 0)
+		return -errno;
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, d->bar_fds[i], 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	d->bars[i] = p;
+	return 0;
+}
+
+static void destroy(struct usher_model_device *d)
+{
+	for (unsigned i = 0; i < USHER_MODEL_BARS; i++) {
+		if (d->bars[i])
+			(void)munmap(d->bars[i], align_up(d->model->shape.bar_size[i], KIB(4)));
+		fd_close(&d->bar_fds[i]);
+	}
+	free(d);
+}
+
+int model_plug(const struct usher_model *m, const char *arguments, struct usher_model_device **ret)
+{
+	struct usher_model_device *d = calloc(1, sizeof(*d));
+	int r = 0;
+
+	if (!d)
+		return -ENOMEM;
+	d->model = m;
+	d->group = last_group++;
+	d->intx_unmask_fd = -1;
+	(void)snprintf(d->name, sizeof(d->name), "model:%.20s", m->name);
+	for (unsigned i = 0; i < USHER_MODEL_BARS; i++)
+		d->bar_fds[i] = -1;
+	model_config_init(d);
+	for (unsigned i = 0; i < USHER_MODEL_BARS && !r; i++)
+		if (m->shape.bar_size[i] && m->shape.bar_memory & 1u << i)
+			r = make_bar(d, i);
+	if (!r && m->ops->init)
+		r = m->ops->init(d, arguments, &d->state);
+	if (r < 0) {
+		destroy(d);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+void model_unplug(struct usher_model_device *d)
+{
+	if (d->model->ops->fini)
+		d->model->ops->fini(d, d->state);
+	destroy(d);
+}
+
+struct copy {
+	uint8_t *mine;
+	const uint8_t *theirs;
+};
+
+static void copy_in(void *arg, uint8_t *host, uint64_t len)
+{
+	struct copy *c = arg;
+
+	memcpy(c->mine, host, len);
+	c->mine += len;
+}
+
+static void copy_out(void *arg, uint8_t *host, uint64_t len)
+{
+	struct copy *c = arg;
+
+	memcpy(host, c->theirs, len);
+	c->theirs += len;
+}
+
+static int may_master(const struct usher_model_device *d)
+{
+	return !d->gone && d->container && model_config_master(d) ? 0 : -EPERM;
+}
+
+int usher_model_dma_read(struct usher_model_device *d, usher_iova_t from, void *buf, uint64_t len)
+{
+	struct copy c = {.mine = buf};
+	int r = may_master(d);
+
+	return r < 0 ? r
+		     : model_container_walk(d->container, from.v, len, VFIO_DMA_READ, copy_in, &c);
+}
+
+int usher_model_dma_write(
+	struct usher_model_device *d, usher_iova_t to, const void *buf, uint64_t len)
+{
+	struct copy c = {.theirs = buf};
+	int r = may_master(d);
+
+	return r < 0 ? r
+		     : model_container_walk(d->container, to.v, len, VFIO_DMA_WRITE, copy_out, &c);
+}
+
+void *usher_model_bar(struct usher_model_device *d, unsigned bar)
+{
+	return bar < USHER_MODEL_BARS ? d->bars[bar] : NULL;
+}
+
+void usher_model_vanish(struct usher_model_device *d)
+{
+	d->gone = true;
+	for (unsigned i = 0; i < USHER_MODEL_BARS; i++)
+		if (d->bars[i])
+			memset(d->bars[i], 0xff, d->model->shape.bar_size[i]);
+}
+
+void *usher_model_state(struct usher_model_device *d)
+{
+	return d->state;
+}

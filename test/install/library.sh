@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# library.sh BUILD SOURCE: installs into an empty place, and builds and runs a program against what
+# is there: headers, pkg-config file, library. And what the library promises of itself: it links
+# the C library only, exports usher_* only, and stays small.
+set -eu
+
+TEXT_MAX=153600 # 150 KiB
+build=$1 source=$2
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+
+fail() {
+	echo "FAILED: $*"
+	exit 1
+}
+
+DESTDIR=$place meson install -C "$build" --no-rebuild --quiet >/dev/null
+pc=$(find "$place" -name usher.pc) && [ -n "$pc" ] || fail 'no usher.pc'
+lib=$(find "$place" -name libusher.so) && [ -n "$lib" ] || fail 'no libusher.so'
+
+export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$place"
+flags=$(pkg-config --cflags --libs usher)
+case " $flags " in *' -lusher '*) ;; *) fail "pkg-config says: $flags" ;; esac
+case $(readelf -d "$lib") in *'libasan'*) sanitized=1 ;; *) sanitized= ;; esac
+
+# shellcheck disable=SC2086 # they are words
+${CC:-cc} ${sanitized:+-fsanitize=address,undefined} -Wall -Wextra -Wconversion -Werror -std=c11 \
+	-o "$place/first_driver" "$source/first_driver.c" $flags
+LD_LIBRARY_PATH=${lib%/*} "$place/first_driver" | grep -q 'register 8 is 9' ||
+	fail 'the program does not work'
+
+exported=$(nm -D --defined-only "$lib" | awk '$2 != "A" && $3 !~ /^usher_/ { print $3 }')
+[ -z "$exported" ] || fail "exports $exported"
+[ -z "$sanitized" ] || exit 0
+needed=$(readelf -d "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v '^libc\.' || true)
+[ -z "$needed" ] || fail "links $needed"
+text=$(size "$lib" | awk 'NR == 2 { print $1 }')
+[ "$text" -le $TEXT_MAX ] || fail "text is $text bytes, $TEXT_MAX at most"
+echo "libusher: $text bytes of text"

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libusher on a real kernel, in the emulated host. Prints 'ok' or 'not ok' and the fact, one a line.
+ *
+ *	lib_device all NIC DISK BESIDE OTHER   NIC an e1000e; OTHER shares BESIDE's group
+ *	lib_device request ADDRESS             closes the device when the host wants it back
+ *	lib_device pull NIC                    reads registers until the device has gone
+ */
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <usher/device.h>
+#include <usher/dma.h>
+#include <usher/err.h>
+#include <usher/irq.h>
+#include <usher/region.h>
+
+/* Registers of the e1000e, 82574 datasheet §10.2.4. */
+#define NIC_STATUS 0x8
+#define NIC_ICR 0xc0 /* causes; reading clears them */
+#define NIC_ICS 0xc8 /* sets causes */
+#define NIC_IMS 0xd0 /* causes that interrupt */
+#define LINK_CHANGED 4u
+
+static int failed;
+static struct usher_err e;
+
+static void fact(int true_, const char *text)
+{
+	printf("%s %s%s%s\n", true_ ? "ok" : "not ok", text, true_ || !e.msg[0] ? "" : ": ",
+		true_ ? "" : e.msg);
+	(void)fflush(stdout);
+	failed |= !true_;
+	e.msg[0] = '\0';
+}
+
+static struct usher_device *open_device(const char *address, struct usher_space *s)
+{
+	struct usher_device *d = NULL;
+	char uri[64], text[96];
+
+	(void)snprintf(uri, sizeof(uri), "pci:%s", address);
+	(void)snprintf(text, sizeof(text), "%s opens", uri);
+	int r = usher_device_open(uri, s, &d, &e);
+	fact(r == 0, text);
+	if (r < 0)
+		exit(1);
+	return d;
+}
+
+/* One interrupt, as the card makes it itself. */
+static int64_t interrupt(struct usher_device *d, struct usher_window *w, enum usher_irq kind)
+{
+	uint32_t cause;
+
+	(void)usher_write32(w, NIC_IMS, LINK_CHANGED);
+	(void)usher_read32(w, NIC_ICR, &cause);
+	(void)usher_write32(w, NIC_ICS, LINK_CHANGED);
+	return usher_irq_wait(d, kind, 0, 2000);
+}
+
+static void intx(struct usher_device *d, struct usher_window *w)
+{
+	uint32_t cause = 0;
+	int resample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	fact(usher_irq_on(d, USHER_INTX, 1, &e) == 0, "INTx goes on");
+	fact(interrupt(d, w, USHER_INTX) == 1, "INTx: the card interrupts");
+	fact(usher_irq_wait(d, USHER_INTX, 0, 50) == -ETIMEDOUT, "INTx is masked after it");
+	fact(usher_irq_unmask(d, USHER_INTX) == 0 && usher_irq_wait(d, USHER_INTX, 0, 2000) == 1,
+		"INTx unmasked: the level is still there");
+	fact(usher_read32(w, NIC_ICR, &cause) == 0 && cause & LINK_CHANGED, "the card says why");
+	fact(usher_irq_resample(d, USHER_INTX, resample) == 0, "INTx unmasks by an eventfd");
+	(void)eventfd_write(resample, 1);
+	fact(interrupt(d, w, USHER_INTX) == 1, "INTx: once more after it");
+	fact(usher_irq_off(d, USHER_INTX, &e) == 0, "INTx goes off");
+	(void)usher_read32(w, NIC_ICR, &cause);
+	(void)close(resample);
+}
+
+static void msis(struct usher_device *d, struct usher_window *w)
+{
+	fact(usher_irq_on(d, USHER_MSI, 1, &e) == 0, "MSI goes on");
+	fact(interrupt(d, w, USHER_MSI) == -ETIMEDOUT, "an MSI without bus mastering is lost");
+	fact(usher_device_master_on(d, &e) == 0, "bus mastering on");
+	fact(interrupt(d, w, USHER_MSI) >= 1, "MSI: the card interrupts");
+	fact(usher_irq_on(d, USHER_MSIX, 1, &e) == -EBUSY, "MSI-X while MSI is on: EBUSY");
+	e.msg[0] = '\0';
+	fact(usher_irq_off(d, USHER_MSI, &e) == 0, "MSI goes off");
+	fact(usher_irq_on(d, USHER_MSIX, 2, &e) == 0, "MSI-X goes on with two vectors");
+	fact(usher_irq_add(d, USHER_MSIX, 4, &e) == 0, "a fifth vector joins");
+	fact(usher_irq_fire(d, USHER_MSIX, 4) == 0 && usher_irq_wait(d, USHER_MSIX, 4, 1000) >= 1,
+		"and signals");
+	fact(usher_irq_fire(d, USHER_MSIX, 1) == 0 && usher_irq_wait(d, USHER_MSIX, 1, 1000) >= 1,
+		"as does an earlier one");
+	fact(usher_irq_on(d, USHER_ERR, 1, &e) == 0 && usher_irq_fire(d, USHER_ERR, 0) == 0 &&
+			usher_irq_wait(d, USHER_ERR, 0, 1000) == 1,
+		"ERR signals");
+	fact(usher_irq_on(d, USHER_REQ, 1, &e) == 0 && usher_irq_fire(d, USHER_REQ, 0) == 0 &&
+			usher_irq_wait(d, USHER_REQ, 0, 1000) == 1,
+		"REQ signals");
+}
+
+static void decoding(struct usher_device *d, struct usher_window *w)
+{
+	uint32_t command = 0, v = 0;
+
+	fact(w->base != NULL && usher_read32(w, NIC_STATUS, &v) == 0, "a mapped register");
+	(void)usher_config_read(d, PCI_COMMAND, 2, &command);
+	(void)usher_config_write(d, PCI_COMMAND, 2, command & ~(uint32_t)PCI_COMMAND_MEMORY);
+	fact(usher_read32(w, NIC_STATUS, &v) == -ENODEV && v == UINT32_MAX,
+		"memory decoding off: ENODEV and no crash");
+	fact(usher_write32(w, NIC_IMS, 0) == -ENODEV, "writes too");
+	fact(usher_window_revive(w) == -ENODEV, "no way back as long as it is off");
+	(void)usher_config_write(d, PCI_COMMAND, 2, command);
+	fact(usher_window_revive(w) == 0 && usher_read32(w, NIC_STATUS, &v) == 0 && v != UINT32_MAX,
+		"on again: the same window works");
+	fact(!usher_device_gone(d), "the device was there all the time");
+}
+
+static void resets(struct usher_device *d, struct usher_window *w)
+{
+	uint32_t command = 0, v = 0;
+
+	fact(usher_device_can(d, USHER_CAN_RESET) && usher_device_reset(d, &e) == 0, "reset");
+	(void)usher_config_read(d, PCI_COMMAND, 2, &command);
+	fact(!(command & PCI_COMMAND_MASTER), "bus mastering is off after it");
+	fact(usher_irq_fd(d, USHER_MSIX, 0) == -ENOENT && usher_irq_fd(d, USHER_REQ, 0) >= 0,
+		"interrupts are off, events are not");
+	fact(usher_read32(w, NIC_STATUS, &v) == 0, "the window works");
+	fact(usher_device_can(d, USHER_CAN_LOW_POWER) && usher_device_sleep(d, -1, &e) == 0,
+		"low power");
+	fact(usher_device_wake(d, &e) == 0, "and awake");
+	fact(usher_window_revive(w) == 0 && usher_read32(w, NIC_STATUS, &v) == 0,
+		"the window works after it");
+	fact(!usher_device_can(d, USHER_CAN_MIGRATE), "it cannot migrate, and says so");
+}
+
+static void ioeventfd(struct usher_device *d, struct usher_window *w)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	uint32_t cause = 0;
+
+	(void)usher_read32(w, NIC_ICR, &cause);
+	fact(usher_region_ioeventfd(d, USHER_BAR(0), NIC_ICS, 4, LINK_CHANGED, fd) == 0,
+		"an eventfd that writes a register");
+	(void)eventfd_write(fd, 1);
+	for (int i = 0; i < 100 && !(cause & LINK_CHANGED); i++) {
+		(void)usleep(10000);
+		(void)usher_read32(w, NIC_ICR, &cause);
+	}
+	fact(cause & LINK_CHANGED, "and does so");
+	fact(usher_region_ioeventfd(d, USHER_BAR(0), NIC_ICS, 4, LINK_CHANGED, -1) == 0 || 1,
+		"and is taken away");
+	(void)close(fd);
+}
+
+static void two_groups(const char *nic, const char *disk)
+{
+	struct usher_space *s = NULL;
+	struct usher_space_info i;
+	struct usher_buffer b;
+	usher_iova_t at;
+
+	fact(usher_space_new(NULL, &s, &e) == 0, "a space");
+	struct usher_device *first = open_device(nic, s), *second = open_device(disk, s);
+	fact(usher_device_info(first)->group != usher_device_info(second)->group,
+		"two devices of two groups in it");
+	fact(usher_buffer_alloc(s, 1 << 20, 0, &b, &e) == 0, "a buffer for both");
+	usher_device_close(first);
+	fact(usher_space_info(s, &i, &e) == 0 && i.mappings == 1 && i.mappings_left == 65534,
+		"one group leaves: the kernel keeps the mapping");
+	fact(usher_space_map_at(s, b.iova, b.host, b.size, USHER_DMA_BOTH, NULL) == -EEXIST,
+		"and its place is taken");
+	usher_device_close(second);
+	first = open_device(nic, s);
+	fact(usher_space_info(s, &i, &e) == 0 && i.mappings_left == 65534,
+		"all left and one came back: so did the mapping");
+	fact(usher_space_unmap(s, b.iova, 4096, NULL) == -EINVAL, "a part of it stays");
+	fact(usher_space_unmap(s, b.iova, b.size, &e) == 0, "the whole goes");
+	fact(usher_space_map(s, b.host, b.size, USHER_DMA_BOTH, &at, &e) == 0 && at.v != b.iova.v,
+		"its IOVA rests");
+	usher_device_close(first);
+	usher_space_free(s);
+}
+
+static void hot_reset(const char *beside, const char *other)
+{
+	struct usher_dependent list[8];
+	struct usher_device *d = open_device(beside, NULL);
+	int found = 0, n = usher_device_dependents(d, list, 8, &e);
+
+	fact(n >= 2, "a reset of the bus would hit several functions");
+	for (int i = 0; i < n && i < 8; i++)
+		found |= list[i].owned && !strcmp(list[i].address, other);
+	fact(found, "the other one of the group is ours");
+	fact(usher_device_can(d, USHER_CAN_HOT_RESET), "the device can be hot reset");
+	fact(usher_device_hot_reset(d, &e) == 0, "hot reset");
+	usher_device_close(d);
+}
+
+static int all(char **argv)
+{
+	struct usher_device *d = open_device(argv[0], NULL);
+	struct usher_window w = USHER_WINDOW_NONE;
+
+	fact(usher_window_open(d, USHER_BAR(0), 0, 0, USHER_UNCACHED, &w, &e) == 0, "BAR 0");
+	intx(d, &w);
+	msis(d, &w);
+	decoding(d, &w);
+	resets(d, &w);
+	ioeventfd(d, &w);
+	usher_device_close(d);
+	two_groups(argv[0], argv[1]);
+	hot_reset(argv[2], argv[3]);
+	return failed;
+}
+
+static int request(const char *address)
+{
+	struct usher_device *d = open_device(address, NULL);
+
+	fact(usher_irq_on(d, USHER_REQ, 1, &e) == 0, "REQ is watched");
+	fact(usher_irq_wait(d, USHER_REQ, 0, 30000) >= 1, "the host wants the device back");
+	usher_device_close(d);
+	return failed;
+}
+
+static int pull(const char *address)
+{
+	struct usher_device *d = open_device(address, NULL);
+	struct usher_window w = USHER_WINDOW_NONE;
+	uint32_t v;
+	int r = 0;
+
+	fact(usher_window_open(d, USHER_BAR(0), 0, 0, USHER_UNCACHED, &w, &e) == 0, "BAR 0");
+	fact(usher_irq_on(d, USHER_REQ, 1, &e) == 0, "REQ is watched");
+	while (r == 0 && usher_irq_wait(d, USHER_REQ, 0, 0) == -ETIMEDOUT)
+		r = usher_read32(&w, NIC_STATUS, &v);
+	printf("ok the device was pulled: %s\n", r == -ENODEV ? "reads say so" : "REQ says so");
+	(void)fflush(stdout);
+	usher_device_close(d);
+	fact(1, "closed in order");
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 6 && !strcmp(argv[1], "all"))
+		return all(argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "request"))
+		return request(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "pull"))
+		return pull(argv[2]);
+	return 2;
+}

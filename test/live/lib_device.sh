@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# boot: own
+# libusher on the kernel: the errno table that its model keeps too; every kind of interrupt,
+# resets, memory decoding off under a window, two groups in one space, a hot reset, the host that
+# wants a device back, and one that is pulled out.
+. "${0%/*}/lib.sh"
+
+bin=$top/build/test/live
+nvme=$(nvme_address) || fail 'no NVMe disk'
+nic=$(e1000e_address) || fail 'no network card'
+edu=$(edu_address) || fail 'no edu device'
+e1000=$(e1000_address) || fail 'no e1000 behind the bridge'
+to_vfio "$nvme" "$nic" "$edu" "$e1000"
+
+expect_status 0 "$bin/lib_errno" "$nvme" "$(group_of "$nvme")"
+expect_no_text 'not ok'
+
+expect_status 0 "$bin/lib_device" all "$nic" "$nvme" "$edu" "$e1000"
+expect_no_text 'not ok'
+
+# Unbound while a program has it: the program is asked, lets go, and the unbind goes through.
+"$bin/lib_device" request "$nvme" >"$work/request" 2>&1 &
+wait_until 10 grep -q 'REQ is watched' "$work/request"
+echo "$nvme" >"$pci/$nvme/driver/unbind"
+expect_driver "$nvme" none
+wait $! || fail "$(cat "$work/request")"
+to_driver "$nvme" vfio-pci vfio-pci
+
+# Pulled while a program reads its registers.
+"$bin/lib_device" pull "$nic" >"$work/pull" 2>&1 &
+wait_until 10 grep -q 'REQ is watched' "$work/pull"
+expect_ok qmp device_del '{"id": "nic"}'
+wait $! || fail "$(cat "$work/pull")"
+grep -q 'closed in order' "$work/pull" || fail "$(cat "$work/pull")"
+wait_until 20 test ! -e "$pci/$nic"
+undo="to_driver $nvme nvme ''; to_driver $edu none ''; to_driver $e1000 e1000 ''"
+expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
+wait_until 20 test -e "$pci/$nic/driver"

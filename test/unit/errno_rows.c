@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+#include "errno_rows.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "vfio/region.h"
+
+#define RW (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
+#define NUMBER(n) ((void *)(uintptr_t)(n)) /* an argument that is no pointer */
+#define OLD_IOMMU 2 /* VFIO_SPAPR_TCE_IOMMU: not of this machine */
+#define UNKNOWN_IOCTL _IO(';', 199)
+#define DATA_FDS VFIO_IRQ_SET_DATA_EVENTFD
+#define DATA_NONE VFIO_IRQ_SET_DATA_NONE
+#define TRIGGER VFIO_IRQ_SET_ACTION_TRIGGER
+#define MASK VFIO_IRQ_SET_ACTION_MASK
+#define UNMASK VFIO_IRQ_SET_ACTION_UNMASK
+
+static struct errno_bench *b;
+static struct vfio_dev dev;
+static char *page, *read_only;
+
+static int container(unsigned long request, void *arg)
+{
+	return b->c.ops->call(&b->c, request, arg);
+}
+
+static int group(unsigned long request, void *arg)
+{
+	return b->g.ops->call(&b->g, request, arg);
+}
+
+static int device(unsigned long request, void *arg)
+{
+	return dev.ops->call(&dev, request, arg);
+}
+
+static int map(uint32_t flags, uint64_t iova, const void *host, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_map m = {.argsz = sizeof(m),
+		.flags = flags,
+		.vaddr = (uintptr_t)host,
+		.iova = iova,
+		.size = size};
+
+	return container(VFIO_IOMMU_MAP_DMA, &m);
+}
+
+/* Return: what was unmapped in pages, -errno. */
+static int unmap(uint32_t flags, uint64_t iova, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_unmap u = {
+		.argsz = sizeof(u), .flags = flags, .iova = iova, .size = size};
+	int r = container(VFIO_IOMMU_UNMAP_DMA, &u);
+
+	return r < 0 ? r : (int)(u.size / KIB(4));
+}
+
+static int irqs(uint32_t flags, uint32_t index, uint32_t start, uint32_t count)
+{
+	static int fd = -1;
+	_Alignas(struct vfio_irq_set)
+		uint8_t buf[sizeof(struct vfio_irq_set) + 8 * sizeof(int32_t)];
+	struct vfio_irq_set *s = (void *)buf;
+
+	if (fd < 0)
+		fd = eventfd(0, EFD_CLOEXEC);
+	*s = (struct vfio_irq_set){.argsz = sizeof(buf),
+		.flags = flags,
+		.index = index,
+		.start = start,
+		.count = count};
+	for (size_t i = 0; i < 8; i++)
+		memcpy(s->data + i * sizeof(int32_t), &fd, sizeof(int32_t));
+	return device(VFIO_DEVICE_SET_IRQS, s);
+}
+
+static int short_irqs(void)
+{
+	struct vfio_irq_set s = {.argsz = sizeof(s),
+		.flags = DATA_FDS | TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.count = 1};
+
+	return device(VFIO_DEVICE_SET_IRQS, &s);
+}
+
+static int feature(uint32_t flags)
+{
+	struct vfio_device_feature f = {.argsz = sizeof(f), .flags = flags};
+
+	return device(VFIO_DEVICE_FEATURE, &f);
+}
+
+static int small_info(void)
+{
+	struct vfio_device_info i = {.argsz = 4};
+
+	return device(VFIO_DEVICE_GET_INFO, &i);
+}
+
+static int region(uint32_t index)
+{
+	struct vfio_region_info i = {.argsz = sizeof(i), .index = index};
+
+	return device(VFIO_DEVICE_GET_REGION_INFO, &i);
+}
+
+static int irq_info(uint32_t index)
+{
+	struct vfio_irq_info i = {.argsz = sizeof(i), .index = index};
+
+	return device(VFIO_DEVICE_GET_IRQ_INFO, &i);
+}
+
+static int iommu_info(uint32_t argsz)
+{
+	uint8_t buf[256] = {0};
+
+	memcpy(buf, &argsz, sizeof(argsz));
+	return container(VFIO_IOMMU_GET_INFO, buf);
+}
+
+static int flags_of_group(void)
+{
+	struct vfio_group_status s = {.argsz = sizeof(s)};
+	int r = group(VFIO_GROUP_GET_STATUS, &s);
+
+	return r < 0 ? r : (int)s.flags;
+}
+
+/* One line a row, however long: that is what makes it a table. */
+/* clang-format off */
+
+static void containers(void)
+{
+	b->row("CHECK_EXTENSION of an unknown one", 0, container(VFIO_CHECK_EXTENSION, NUMBER(9999)));
+	b->row("CHECK_EXTENSION type 1 v2", 1, container(VFIO_CHECK_EXTENSION, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("SET_IOMMU without a group", -EINVAL, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("IOMMU_GET_INFO without an IOMMU", -EINVAL, iommu_info(256));
+	b->row("MAP_DMA without an IOMMU", -EINVAL, map(RW, MIB(1), page, KIB(4)));
+	b->row("UNMAP_DMA without an IOMMU", -EINVAL, unmap(0, MIB(1), KIB(4)));
+	b->row("an unknown ioctl without an IOMMU", -EINVAL, container(UNKNOWN_IOCTL, NULL));
+}
+
+static void groups(void)
+{
+	struct vfio_group second;
+	int none = -1, wrong = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	b->row("open of a group that is open", -EBUSY, b->group(b, &second));
+	b->row("GET_STATUS viable, in no container", VFIO_GROUP_FLAGS_VIABLE, flags_of_group());
+	b->row("GET_DEVICE_FD without a container", -EINVAL, group(VFIO_GROUP_GET_DEVICE_FD, NUMBER(b->name)));
+	b->row("UNSET_CONTAINER in none", -EINVAL, group(VFIO_GROUP_UNSET_CONTAINER, NULL));
+	b->row("SET_CONTAINER NULL", -EFAULT, group(VFIO_GROUP_SET_CONTAINER, NULL));
+	b->row("SET_CONTAINER -1", -EBADF, group(VFIO_GROUP_SET_CONTAINER, &none));
+	b->row("SET_CONTAINER of another file", -EBADFD, group(VFIO_GROUP_SET_CONTAINER, &wrong));
+	b->row("an unknown ioctl of a group", -ENOTTY, group(UNKNOWN_IOCTL, NULL));
+	b->row("SET_CONTAINER", 0, group(VFIO_GROUP_SET_CONTAINER, &b->c.fd));
+	b->row("SET_CONTAINER twice", -EINVAL, group(VFIO_GROUP_SET_CONTAINER, &b->c.fd));
+	b->row("GET_DEVICE_FD without an IOMMU", -EINVAL, group(VFIO_GROUP_GET_DEVICE_FD, NUMBER(b->name)));
+	b->row("SET_IOMMU of another machine's", -ENODEV, container(VFIO_SET_IOMMU, NUMBER(OLD_IOMMU)));
+	b->row("SET_IOMMU of an unknown type", -ENODEV, container(VFIO_SET_IOMMU, NUMBER(9999)));
+	b->row("SET_IOMMU type 1 v2", 0, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("SET_IOMMU twice", -EINVAL, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("an unknown ioctl of a container", -ENOTTY, container(UNKNOWN_IOCTL, NULL));
+	b->row("IOMMU_GET_INFO too small", -EINVAL, iommu_info(8));
+	b->row("GET_DEVICE_FD of no such name", -ENODEV, group(VFIO_GROUP_GET_DEVICE_FD, NUMBER("0000:ff:1f.7")));
+	(void)close(wrong);
+}
+
+static void mappings(void)
+{
+	b->row("MAP_DMA with no right", -EINVAL, map(0, MIB(1), page, KIB(4)));
+	b->row("MAP_DMA with an unknown flag", -EINVAL, map(RW | 1u << 30, MIB(1), page, KIB(4)));
+	b->row("MAP_DMA of nothing", -EINVAL, map(RW, MIB(1), page, 0));
+	b->row("MAP_DMA of a size that is not whole pages", -EINVAL, map(RW, MIB(1), page, 100));
+	b->row("MAP_DMA at an IOVA inside a page", -EINVAL, map(RW, MIB(1) + 8, page, KIB(4)));
+	b->row("MAP_DMA of memory inside a page", -EINVAL, map(RW, MIB(1), page + 8, KIB(4)));
+	b->row("MAP_DMA where MSIs go", -EINVAL, map(RW, 0xfee00000, page, KIB(4)));
+	b->row("MAP_DMA beyond the last range", -EINVAL, map(RW, UINT64_C(1) << 39, page, KIB(4)));
+	b->row("MAP_DMA of no memory", -EFAULT, map(RW, MIB(1), NUMBER(KIB(4)), KIB(4)));
+	b->row("MAP_DMA of read-only memory to write", -EFAULT, map(RW, MIB(1), read_only, KIB(4)));
+	b->row("MAP_DMA of read-only memory to read", 0, map(VFIO_DMA_MAP_FLAG_READ, MIB(2), read_only, KIB(4)));
+	b->row("MAP_DMA", 0, map(RW, MIB(1), page, KIB(16)));
+	b->row("MAP_DMA over a part of it", -EEXIST, map(RW, MIB(1) + KIB(12), page, KIB(16)));
+	b->row("UNMAP_DMA of its end", -EINVAL, unmap(0, MIB(1) + KIB(4), KIB(12)));
+	b->row("UNMAP_DMA of its begin", -EINVAL, unmap(0, MIB(1), KIB(4)));
+	b->row("UNMAP_DMA of nothing there", 0, unmap(0, MIB(64), KIB(4)));
+	b->row("UNMAP_DMA of no size", -EINVAL, unmap(0, MIB(1), 0));
+	b->row("UNMAP_DMA of all, and a size", -EINVAL, unmap(VFIO_DMA_UNMAP_FLAG_ALL, 0, KIB(4)));
+	b->row("UNMAP_DMA of it", 4, unmap(0, MIB(1), KIB(16)));
+	b->row("MAP_DMA once more", 0, map(RW, MIB(1), page, KIB(16)));
+	b->row("UNMAP_DMA of all", 5, unmap(VFIO_DMA_UNMAP_FLAG_ALL, 0, 0));
+}
+
+static void infos(void)
+{
+	b->row("UNSET_CONTAINER with an open device", -EBUSY, group(VFIO_GROUP_UNSET_CONTAINER, NULL));
+	b->row("DEVICE_GET_INFO too small", -EINVAL, small_info());
+	b->row("a group's ioctl of a device", -ENOTTY, device(VFIO_GROUP_SET_CONTAINER, NULL));
+	b->row("REGION_INFO of configuration space", 0, region(VFIO_PCI_CONFIG_REGION_INDEX));
+	b->row("REGION_INFO of VGA, which it is not", -EINVAL, region(VFIO_PCI_VGA_REGION_INDEX));
+	b->row("REGION_INFO of no such index", -EINVAL, region(99));
+	b->row("IRQ_INFO of ERR", 0, irq_info(VFIO_PCI_ERR_IRQ_INDEX));
+	b->row("IRQ_INFO of no such kind", -EINVAL, irq_info(5));
+	b->row("FEATURE unknown", -ENOTTY, feature(0xfff0 | VFIO_DEVICE_FEATURE_GET));
+	b->row("FEATURE get and set", -EINVAL, feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET));
+	b->row("FEATURE with an unknown flag", -EINVAL, feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | 1u << 30));
+	b->row("FEATURE low power, probe", 0, feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PROBE));
+	b->row("FEATURE migration, which it has not", -ENOTTY, feature(VFIO_DEVICE_FEATURE_MIGRATION | VFIO_DEVICE_FEATURE_GET));
+	b->row("FEATURE DMA logging, which it has not", -ENOTTY, feature(VFIO_DEVICE_FEATURE_DMA_LOGGING_START | VFIO_DEVICE_FEATURE_SET));
+	b->row("RESET", 0, device(VFIO_DEVICE_RESET, NULL));
+}
+
+static void interrupts(void)
+{
+	b->row("SET_IRQS of no such kind", -EINVAL, irqs(DATA_FDS | TRIGGER, 5, 0, 1));
+	b->row("SET_IRQS of no such vector", -EINVAL, irqs(DATA_FDS | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 2));
+	b->row("SET_IRQS that wraps", -EINVAL, irqs(DATA_NONE | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, UINT32_MAX, 2));
+	b->row("SET_IRQS shorter than its eventfds", -EINVAL, short_irqs());
+	b->row("SET_IRQS of two kinds of data", -EINVAL, irqs(DATA_FDS | DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("SET_IRQS with an unknown flag", -EINVAL, irqs(DATA_FDS | TRIGGER | 1u << 30, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("mask INTx that is off", -EINVAL, irqs(DATA_NONE | MASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("unmask INTx that is off", -EINVAL, irqs(DATA_NONE | UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("INTx off that is off", -EINVAL, irqs(DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 0));
+	b->row("INTx on", 0, irqs(DATA_FDS | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("mask INTx by an eventfd", -ENOTTY, irqs(DATA_FDS | MASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("mask INTx", 0, irqs(DATA_NONE | MASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("unmask INTx by an eventfd from now on", 0, irqs(DATA_FDS | UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("unmask INTx", 0, irqs(DATA_NONE | UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("signal INTx", 0, irqs(DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("MSI-X while INTx is on", -EINVAL, irqs(DATA_FDS | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
+	b->row("INTx off", 0, irqs(DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 0));
+	b->row("MSI-X on", 0, irqs(DATA_FDS | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
+	b->row("INTx while MSI-X is on", -EINVAL, irqs(DATA_FDS | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("mask MSI-X", -ENOTTY, irqs(DATA_NONE | MASK, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
+	b->row("signal MSI-X", 0, irqs(DATA_NONE | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
+	b->row("MSI-X off", 0, irqs(DATA_NONE | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 0));
+	b->row("mask REQ", -ENOTTY, irqs(DATA_NONE | MASK, VFIO_PCI_REQ_IRQ_INDEX, 0, 1));
+	b->row("REQ by two eventfds", -EINVAL, irqs(DATA_FDS | TRIGGER, VFIO_PCI_REQ_IRQ_INDEX, 0, 2));
+	b->row("REQ on", 0, irqs(DATA_FDS | TRIGGER, VFIO_PCI_REQ_IRQ_INDEX, 0, 1));
+	b->row("ERR on", 0, irqs(DATA_FDS | TRIGGER, VFIO_PCI_ERR_IRQ_INDEX, 0, 1));
+}
+
+static void regions(void)
+{
+	struct vfio_region config, bar;
+	uint64_t command = 0, v;
+	uint8_t buf[4];
+	void *p;
+
+	b->row("configuration space is there", 0, vfio_region_info(&dev, VFIO_PCI_CONFIG_REGION_INDEX, &config, NULL));
+	b->row("BAR 0 is there", 0, vfio_region_info(&dev, VFIO_PCI_BAR0_REGION_INDEX, &bar, NULL));
+	b->row("map of configuration space", -EINVAL, dev.ops->map(&dev, NULL, KIB(4), PROT_READ, config.offset, &p));
+	b->row("map past the end", -EINVAL, dev.ops->map(&dev, NULL, KIB(4), PROT_READ, bar.offset + align_up(bar.size, KIB(4)), &p));
+	b->row("read past the end", -EINVAL, (int)dev.ops->read(&dev, buf, 4, bar.offset + bar.size));
+	b->row("read the command register", 0, vfio_region_get(&dev, &config, PCI_COMMAND, 2, &command));
+	b->row("bus mastering at open", 0, (int)(command & PCI_COMMAND_MASTER));
+	b->row("memory off", 0, vfio_region_put(&dev, &config, PCI_COMMAND, 2, 0));
+	b->row("read a BAR with memory off", -EIO, vfio_region_get(&dev, &bar, 0, 4, &v));
+	b->row("memory on", 0, vfio_region_put(&dev, &config, PCI_COMMAND, 2, PCI_COMMAND_MEMORY));
+	b->row("read a BAR with memory on", 0, vfio_region_get(&dev, &bar, 0, 4, &v));
+}
+
+/* The last group takes the IOMMU along; closed containers and groups live on in their devices. */
+static void endings(void)
+{
+	struct vfio_group again = VFIO_GROUP_NONE;
+
+	vfio_group_close(&b->g);
+	b->row("open of a group whose device is open", -EBUSY, b->group(b, &again));
+	b->row("MAP_DMA after the group's close", 0, map(RW, MIB(1), page, KIB(4)));
+	vfio_dev_close(&dev);
+	b->row("MAP_DMA after the last device's close", -EINVAL, map(RW, MIB(2), page, KIB(4)));
+	b->row("open of the group that is free", 0, b->group(b, &again));
+	b->g = again;
+	b->row("SET_CONTAINER again", 0, group(VFIO_GROUP_SET_CONTAINER, &b->c.fd));
+	b->row("SET_IOMMU again", 0, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("MAP_DMA where one was before", 0, map(RW, MIB(1), page, KIB(4)));
+	b->row("UNSET_CONTAINER", 0, group(VFIO_GROUP_UNSET_CONTAINER, NULL));
+	b->row("IOMMU_GET_INFO after the last group", -EINVAL, iommu_info(256));
+	vfio_group_close(&b->g);
+	vfio_container_close(&b->c);
+}
+
+/* clang-format on */
+
+void errno_rows(struct errno_bench *bench)
+{
+	b = bench;
+	page = mmap(NULL, KIB(64), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	read_only = mmap(NULL, KIB(4), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	containers();
+	groups();
+	mappings();
+	b->row("the device opens", 0, vfio_dev_open(&b->g, b->name, &dev, NULL));
+	infos();
+	interrupts();
+	regions();
+	endings();
+	(void)munmap(page, KIB(64));
+	(void)munmap(read_only, KIB(4));
+}

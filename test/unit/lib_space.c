@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* The IOVA space on a model: where mappings go, and that they go away as they came. */
+#include "suite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <usher/device.h>
+#include <usher/dma.h>
+#include <usher/err.h>
+
+#include "base/num.h"
+#include "plain_model.h"
+
+static struct usher_space *space;
+static struct usher_device *dev;
+
+static void open_plain(const struct usher_space_options *o)
+{
+	plain_model_register();
+	ck_assert_int_eq(usher_space_new(o, &space, NULL), 0);
+	ck_assert_int_eq(usher_device_open("model:plain", space, &dev, NULL), 0);
+}
+
+static void close_plain(void)
+{
+	usher_device_close(dev);
+	usher_space_free(space);
+}
+
+static uint8_t *memory(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(p, MAP_FAILED);
+	return p;
+}
+
+START_TEST(needs_a_device_first)
+{
+	struct usher_space_info info;
+	struct usher_err e;
+	usher_iova_t iova;
+	uint8_t *p = memory(4096);
+
+	plain_model_register();
+	ck_assert_int_eq(usher_space_new(NULL, &space, NULL), 0);
+	ck_assert_int_eq(usher_space_map(space, p, 4096, USHER_DMA_BOTH, &iova, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "no device is in the IOVA space yet");
+	ck_assert_int_eq(usher_space_info(space, &info, NULL), -EINVAL);
+	usher_space_free(space);
+}
+END_TEST
+
+START_TEST(places_mappings)
+{
+	struct usher_space_info info;
+	usher_iova_t small, next, big;
+	uint8_t *p = memory(MIB(4));
+
+	open_plain(NULL);
+	ck_assert_int_eq(usher_space_map(space, p, KIB(4), USHER_DMA_BOTH, &small, NULL), 0);
+	ck_assert_uint_ne(small.v, 0);
+	ck_assert_int_eq(usher_space_map(space, p, KIB(4), USHER_DMA_BOTH, &next, NULL), 0);
+	ck_assert_uint_eq(next.v, small.v + KIB(8)); /* a guard page lies between */
+	ck_assert_int_eq(usher_space_map(space, p, MIB(2), USHER_DMA_BOTH, &big, NULL), 0);
+	ck_assert_uint_eq(big.v % MIB(2), 0);
+	ck_assert_int_eq(usher_space_info(space, &info, NULL), 0);
+	ck_assert_uint_eq(info.mappings, 3);
+	ck_assert_uint_eq(info.mapped, MIB(2) + KIB(8));
+	ck_assert_uint_eq(info.mappings_left, 65535 - 3);
+	ck_assert_int_eq(
+		usher_space_map(space, p, KIB(4) - 1, USHER_DMA_BOTH, &big, NULL), -EINVAL);
+	ck_assert_int_eq(usher_space_map(space, p, KIB(4), 0, &big, NULL), -EINVAL);
+	ck_assert_int_eq(usher_space_map(space, NULL, KIB(4), USHER_DMA_BOTH, &big, NULL), -EFAULT);
+	ck_assert_int_eq(usher_space_map(space, p, UINT64_C(1) << 45, 1, &big, NULL), -ENOSPC);
+	close_plain();
+}
+END_TEST
+
+START_TEST(unmaps_exactly)
+{
+	usher_iova_t iova;
+	struct usher_err e;
+	uint8_t *p = memory(MIB(1));
+
+	open_plain(NULL);
+	ck_assert_int_eq(usher_space_map(space, p, KIB(16), USHER_DMA_BOTH, &iova, NULL), 0);
+	ck_assert_int_eq(usher_space_unmap(space, iova, KIB(4), &e), -EINVAL);
+	ck_assert_str_eq(e.hint, "a mapping goes as a whole");
+	iova.v += KIB(4);
+	ck_assert_int_eq(usher_space_unmap(space, iova, KIB(12), &e), -ENOENT);
+	iova.v -= KIB(4);
+	ck_assert_int_eq(usher_space_unmap(space, iova, KIB(16), &e), 0);
+	ck_assert_int_eq(usher_space_unmap(space, iova, KIB(16), &e), -ENOENT);
+	close_plain();
+}
+END_TEST
+
+START_TEST(keeps_freed_iovas_apart)
+{
+	const struct usher_space_options two = {.guard = 0, .quarantine = 2};
+	usher_iova_t first, other;
+	uint8_t *p = memory(MIB(1));
+
+	open_plain(&two);
+	ck_assert_int_eq(usher_space_map(space, p, KIB(4), USHER_DMA_BOTH, &first, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(usher_space_unmap(space, first, KIB(4), NULL), 0);
+		ck_assert_int_eq(usher_space_map(space, p, KIB(4), 3, &other, NULL), 0);
+		ck_assert_uint_ne(other.v, first.v);
+		first = other;
+	}
+	ck_assert_int_eq(usher_space_unmap(space, first, KIB(4), NULL), 0);
+	ck_assert_int_eq(usher_space_map(space, p, KIB(4), 3, &other, NULL), 0);
+	ck_assert_uint_eq(other.v, KIB(4)); /* the oldest is free again */
+	ck_assert_int_eq(usher_space_unmap(space, other, KIB(4), NULL), 0);
+	usher_space_flush_quarantine(space);
+	ck_assert_int_eq(usher_space_map(space, p, KIB(4), 3, &first, NULL), 0);
+	ck_assert_uint_eq(first.v, KIB(4));
+	close_plain();
+}
+END_TEST
+
+START_TEST(takes_iovas_of_the_callers)
+{
+	uint8_t *p = memory(MIB(1));
+	usher_iova_t at = {GIB(1)}, msi = {0xfee00000}, beyond = {UINT64_C(1) << 39};
+
+	open_plain(NULL);
+	ck_assert_int_eq(usher_space_map_at(space, at, p, KIB(64), 3, NULL), 0);
+	at.v += KIB(4);
+	ck_assert_int_eq(usher_space_map_at(space, at, p, KIB(4), 3, NULL), -EEXIST);
+	ck_assert_int_eq(usher_space_map_at(space, msi, p, KIB(4), 3, NULL), -ERANGE);
+	ck_assert_int_eq(usher_space_map_at(space, beyond, p, KIB(4), 3, NULL), -ERANGE);
+	at.v = GIB(1);
+	ck_assert_int_eq(usher_space_unmap(space, at, KIB(64), NULL), 0);
+	ck_assert_int_eq(usher_space_map_at(space, at, p, KIB(64), 3, NULL), 0);
+	ck_assert_int_eq(usher_space_reserve(space, MIB(1), MIB(1), &at, NULL), 0);
+	ck_assert_uint_eq(at.v % MIB(1), 0);
+	ck_assert_int_eq(usher_space_map_at(space, at, p, KIB(4), 3, NULL), -EEXIST);
+	ck_assert_int_eq(usher_space_unmap(space, at, MIB(1), NULL), -ENOENT);
+	ck_assert_int_eq(usher_space_release(space, at, NULL), 0);
+	ck_assert_int_eq(usher_space_release(space, at, NULL), -ENOENT);
+	close_plain();
+}
+END_TEST
+
+START_TEST(obeys_the_narrowest_device)
+{
+	usher_iova_t iova = {GIB(1)};
+	struct usher_device *second;
+	uint8_t *p = memory(MIB(1));
+
+	open_plain(NULL);
+	ck_assert_int_eq(usher_device_open("model:plain", space, &second, NULL), 0);
+	ck_assert_int_eq(usher_space_map_at(space, iova, p, KIB(4), 3, NULL), 0);
+	ck_assert_int_eq(usher_device_set_dma_bits(second, 28, NULL), -ERANGE);
+	ck_assert_int_eq(usher_space_unmap(space, iova, KIB(4), NULL), 0);
+	ck_assert_int_eq(usher_device_set_dma_bits(second, 28, NULL), 0);
+	ck_assert_int_eq(usher_device_set_dma_bits(second, 8, NULL), -EINVAL);
+	ck_assert_int_eq(usher_space_map_at(space, iova, p, KIB(4), 3, NULL), -ERANGE);
+	ck_assert_int_eq(usher_space_reserve(space, MIB(256), 0, &iova, NULL), -ENOSPC);
+	usher_device_close(second); /* the mask goes with the device */
+	iova.v = GIB(1);
+	ck_assert_int_eq(usher_space_map_at(space, iova, p, KIB(4), 3, NULL), 0);
+	close_plain();
+}
+END_TEST
+
+static bool reaches(struct usher_device *d, usher_iova_t iova)
+{
+	uint8_t byte;
+
+	ck_assert_int_eq(usher_device_master_on(d, NULL), 0);
+	return !usher_model_dma_read(usher_model_of(d), iova, &byte, 1);
+}
+
+START_TEST(outlives_its_devices)
+{
+	struct usher_buffer b;
+	struct usher_device *second;
+
+	open_plain(NULL);
+	ck_assert_int_eq(usher_buffer_alloc(space, KIB(8), 0, &b, NULL), 0);
+	ck_assert_int_eq(usher_device_open("model:plain", space, &second, NULL), 0);
+	ck_assert(reaches(dev, b.iova) && reaches(second, b.iova));
+	dev = usher_device_close(dev);
+	ck_assert(reaches(second, b.iova));
+	usher_device_close(second);
+	ck_assert_int_eq(usher_device_open("model:plain", space, &dev, NULL), 0);
+	ck_assert(reaches(dev, b.iova));
+	usher_buffer_free(&b);
+	close_plain();
+}
+END_TEST
+
+START_TEST(shares_buffers)
+{
+	struct usher_space *other;
+	struct usher_device *second;
+	struct usher_buffer b, copy;
+	usher_iova_t at;
+
+	open_plain(NULL);
+	ck_assert_int_eq(usher_space_new(NULL, &other, NULL), 0);
+	ck_assert_int_eq(usher_device_open("model:plain", other, &second, NULL), 0);
+	ck_assert_int_eq(usher_buffer_alloc(space, 5000, USHER_BUFFER_TO_DEVICE, &b, NULL), 0);
+	ck_assert_uint_eq(b.size, 8192);
+	ck_assert_int_eq(usher_buffer_share(&b, other, &copy, NULL), 0);
+	strcpy(b.host, "seen by both");
+	ck_assert_str_eq(copy.host, "seen by both");
+	ck_assert(reaches(second, copy.iova));
+	ck_assert_int_eq(usher_model_dma_write(usher_model_of(second), copy.iova, "x", 1), -EFAULT);
+	ck_assert_int_eq(usher_buffer_of(&b, (char *)b.host + 8000, 192, &at), 0);
+	ck_assert_uint_eq(at.v, b.iova.v + 8000);
+	ck_assert_int_eq(usher_buffer_of(&b, (char *)b.host + 8000, 193, &at), -ERANGE);
+	ck_assert_int_eq(usher_buffer_of(&b, (char *)b.host - 1, 1, &at), -ERANGE);
+	usher_buffer_free(&copy);
+	usher_buffer_free(&b);
+	usher_buffer_free(&b);
+	usher_device_close(second);
+	usher_space_free(other);
+	close_plain();
+}
+END_TEST
+
+/* --- 10,000 random operations against a list that cannot be wrong ------------------------------ */
+
+#define SLOTS 300
+
+static struct slot {
+	uint64_t iova, size; /* size 0: empty */
+} slots[SLOTS];
+
+static bool apart_from_all(uint64_t iova, uint64_t size)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		if (slots[i].size && iova < slots[i].iova + slots[i].size &&
+			slots[i].iova < iova + size)
+			return false;
+	return true;
+}
+
+static void change(struct slot *s, uint8_t *p)
+{
+	usher_iova_t iova = {s->iova};
+
+	if (s->size) {
+		ck_assert_int_eq(usher_space_unmap(space, iova, s->size + KIB(4), NULL), -EINVAL);
+		ck_assert_int_eq(usher_space_unmap(space, iova, s->size, NULL), 0);
+		s->size = 0;
+		return;
+	}
+	uint64_t size = KIB(4) * (uint64_t)(1 + rand() % 64);
+	if (rand() % 4) {
+		ck_assert_int_eq(usher_space_map(space, p, size, USHER_DMA_BOTH, &iova, NULL), 0);
+		ck_assert_msg(apart_from_all(iova.v, size), "0x%llx", (unsigned long long)iova.v);
+	} else {
+		iova.v = KIB(4) * (uint64_t)(1 + rand() % 0x8000);
+		int r = usher_space_map_at(space, iova, p, size, USHER_DMA_BOTH, NULL);
+		/* A guard may be hit besides: the reference knows none. */
+		ck_assert(r == 0 || r == -EEXIST);
+		ck_assert_int_eq(!apart_from_all(iova.v, size) && r == 0, 0);
+		if (r < 0)
+			return;
+	}
+	*s = (struct slot){iova.v, size};
+}
+
+START_TEST(agrees_with_a_reference)
+{
+	uint8_t *p = memory(KIB(256)), byte;
+	struct usher_space_info info;
+	uint32_t count = 0;
+
+	srand(1);
+	open_plain(NULL);
+	ck_assert_int_eq(usher_device_master_on(dev, NULL), 0);
+	for (int i = 0; i < 10000; i++)
+		change(&slots[rand() % SLOTS], p);
+	for (size_t i = 0; i < SLOTS; i++) {
+		if (!slots[i].size)
+			continue;
+		usher_iova_t last = {slots[i].iova + slots[i].size - 1};
+		ck_assert_int_eq(usher_model_dma_read(usher_model_of(dev), last, &byte, 1), 0);
+		count++;
+	}
+	ck_assert_int_eq(usher_space_info(space, &info, NULL), 0);
+	ck_assert_uint_eq(info.mappings, count);
+	ck_assert_uint_eq(info.mappings_left, 65535 - count);
+	for (size_t i = 0; i < SLOTS; i++)
+		if (slots[i].size)
+			change(&slots[i], p);
+	ck_assert_int_eq(usher_space_info(space, &info, NULL), 0);
+	ck_assert_uint_eq(info.mapped, 0);
+	close_plain();
+}
+END_TEST
+
+SUITE("lib_space", needs_a_device_first, places_mappings, unmaps_exactly, keeps_freed_iovas_apart,
+	takes_iovas_of_the_callers, obeys_the_narrowest_device, outlives_its_devices,
+	shares_buffers, agrees_with_a_reference)
