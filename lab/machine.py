@@ -39,6 +39,8 @@ class Wish:
     memory: str = "2G"
     kernel: str | None = None
     persist: str | None = None
+    init: str = "agent"
+    argument: str = "none"
 
 
 class Machine:
@@ -80,7 +82,8 @@ class Machine:
 def board(wish, kernel, initramfs, settings):
     irqchip = "" if wish.iommu == "none" else ",kernel-irqchip=split"
     words = [*KERNEL_COMMAND_LINE, "intel_iommu=on" if wish.iommu == "intel" else "",
-             *(f"usher.{key}={value}" for key, value in settings.items())]
+             *(f"usher.{key}={value}" for key, value in settings.items()),
+             wish.argument if wish.argument != "none" else ""]
     return [
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-machine", "q35,vmport=off" + irqchip, "-accel", "tcg", "-smp", "1", "-m", wish.memory,

@@ -24,6 +24,10 @@ def arguments():
     parser.add_argument("--kernel", metavar="VERSION", help="a kernel that apt knows, such as 6.1")
     parser.add_argument("--persist", metavar="NAME", help="mount the disk image of that name at /persist;"
                         " it is kept")
+    parser.add_argument("--init", default="agent", choices=["agent", "systemd"],
+                        help="systemd: boot with it and its udevd")
+    parser.add_argument("--argument", default="none", metavar="WORD",
+                        help="one more word on the kernel's command line")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for the command, after the boot")
     parser.add_argument("--qmp", metavar="PATH", help="where to make QEMU's QMP socket")
     parser.add_argument("--quiet", action="store_true", help="no word about what goes on")
@@ -36,7 +40,8 @@ def main():
     cache.quiet = asked.quiet
     session.die_on_signals()
     wish = machine.Wish(topology=asked.topology, iommu=asked.iommu, kvm=not asked.no_kvm,
-                        memory=asked.memory, kernel=asked.kernel, persist=asked.persist)
+                        memory=asked.memory, kernel=asked.kernel, persist=asked.persist, init=asked.init,
+                        argument=asked.argument)
     try:
         return session.run(wish, asked.command or None, timeout=asked.timeout, qmp=asked.qmp)
     except session.Ended as end:

@@ -64,6 +64,8 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
                     "initrd": nested.archive(booted)}
         if persist:
             settings["persist"] = "/dev/vda"
+        if wish.init != "agent":
+            settings["init"] = wish.init
         if at_terminal:
             size = os.get_terminal_size(0)
             settings |= {"shell": 1, "cols": size[0], "rows": size[1]}

@@ -4,6 +4,8 @@
 The executable ones are tests, the others are sourced by them. The first comment lines say what a
 test needs:
   # topology: desktop     lab/topology/NAME; minimal unless it says so
+  # init: systemd         boot with systemd and its udevd; /persist/etc is in /etc from the start
+  # argument: usher=off   one more on the kernel's command line
   # iommu: none           intel, virtio or none
   # kvm: no               a CPU without virtualisation
   # memory: 3G
@@ -11,7 +13,8 @@ test needs:
   # timeout: 300          seconds; 120 otherwise
   # boot: own             a boot that no other test shares, with an empty /persist
   # boots: 2              as many boots of its own, one after the other, with one /persist; all but
-                          the last may end with the power going off; $USHER_LAB_BOOT counts them
+                          the last may end with the power going off; $USHER_LAB_BOOT counts them;
+                          topology, init and argument may then be lists, as in minimal,desktop
 """
 import dataclasses
 import itertools
@@ -28,6 +31,8 @@ import session
 HERE = pathlib.Path(__file__).parent
 LIVE = HERE.parent / "test" / "live"
 SECONDS = 120
+# What may be another in each boot of a test.
+CHANGING = {"topology": "minimal", "init": "agent", "argument": "none"}
 
 
 @dataclasses.dataclass
@@ -37,10 +42,17 @@ class Test:
     seconds: int
     boots: int
     own_boot: bool
+    changes: list  # of the wish, one for each boot
 
     @property
     def name(self):
         return self.path.stem
+
+
+def pick(words, number):
+    """The word for a boot: the last one stands for all that follow."""
+    words = words.split(",")
+    return words[min(number, len(words) - 1)]
 
 
 def read(path):
@@ -48,9 +60,11 @@ def read(path):
     needs = dict(re.match(r"# (\w+): (\S+)", line).groups() for line in head
                  if re.match(r"# \w+: \S+$", line))
     boots = int(needs.get("boots", 1))
+    changes = [{key: pick(needs.get(key, default), number) for key, default in CHANGING.items()}
+               for number in range(boots)]
     return Test(path, seconds=int(needs.get("timeout", SECONDS)), boots=boots,
-                own_boot=boots > 1 or needs.get("boot") == "own",
-                wish=machine.Wish(topology=needs.get("topology", "minimal"),
+                own_boot=boots > 1 or needs.get("boot") == "own", changes=changes,
+                wish=machine.Wish(**changes[0],
                                   iommu=needs.get("iommu", "intel"),
                                   kvm=needs.get("kvm", "yes") != "no",
                                   memory=needs.get("memory", "2G"), kernel=needs.get("kernel")))
@@ -130,6 +144,7 @@ def run_alone(test):
             os.environ["USHER_LAB_BOOT"] = str(number)
             report = Report()
             last = number == test.boots
+            wish = dataclasses.replace(wish, **test.changes[number - 1])
             status = boot(wish, [test], report if last else Passing(report), may_power_off=not last)
             if report.running and (last or status != 0):
                 report.fail(test.name, f"the emulated host ended during boot {number} (lab status {status})")

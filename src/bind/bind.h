@@ -66,6 +66,11 @@ struct bind_request {
 	const char *const *allow; /* checks to lift, by name: "net", "block", … */
 	size_t allow_count;
 	bool only; /* touch no device but the targets: siblings must be viable */
+	/*
+	 * The targets are claimed: what an override of this name, or none, kept from all drivers
+	 * goes to the one that fits when it is released. NULL: they are not.
+	 */
+	const char *claimed;
 	struct bind_owner owner; /* pid 0: kept until `usher release` */
 	uid_t uid; /* owner of the /dev/vfio nodes; (uid_t)-1: as they are */
 	gid_t gid; /* (gid_t)-1: as they are */

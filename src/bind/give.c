@@ -57,11 +57,20 @@ static void say_left(struct bind_given *g, const char *why)
 	(void)snprintf(g->text, sizeof(g->text), "%.255s", why);
 }
 
+static void restore_method(struct bind_work *w, const struct bind_was *was)
+{
+	struct pci_device d;
+
+	if (was->reset_method[0] && pci_device_read(w->env->host, was->address, &d, NULL) == 0 &&
+		d.vendor == was->vendor && d.device == was->device &&
+		strcmp(d.reset_method, was->reset_method) != 0)
+		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
+}
+
 /* vfio_pci_core turns runtime power management on at bind and off at unbind, whatever it was. */
 static void restore_settings(struct bind_work *w, const struct bind_was *was)
 {
 	char path[FILE_PATH_MAX], now[PCI_NAME_MAX];
-	struct pci_device d;
 
 	/* A driver may have settled these for itself: failing to set them is no failure. */
 	if (was->control[0] &&
@@ -69,9 +78,13 @@ static void restore_settings(struct bind_work *w, const struct bind_was *was)
 		host_read_text(w->env->host, path, now, sizeof(now)) > 0 &&
 		strcmp(now, was->control) != 0)
 		(void)bind_work_write(w, path, was->control, NULL);
-	if (was->reset_method[0] && pci_device_read(w->env->host, was->address, &d, NULL) == 0 &&
-		strcmp(d.reset_method, was->reset_method) != 0)
-		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
+	restore_method(w, was);
+}
+
+void bind_give_methods(struct bind_work *w, const struct bind_entry *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		restore_method(w, &n->members[i]);
 }
 
 static int rebind(struct bind_work *w, struct pci_address a, const char *driver, struct err *e)
@@ -88,6 +101,26 @@ static int rebind(struct bind_work *w, struct pci_address a, const char *driver,
 	if (r < 0 || !strcmp(d.driver, driver))
 		return r;
 	return write_driver(w, driver, "bind", a, e);
+}
+
+/*
+ * No override, and the kernel's choice of a driver; that none is loaded is no error there.
+ * @was: NULL when nobody remembers.
+ */
+static int probe(
+	struct bind_work *w, const struct pci_device *d, const struct bind_was *was, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	int r = write_device(w, d->address, "driver_override", "", e);
+	if (r == 0 && d->driver[0])
+		r = write_driver(w, d->driver, "unbind", d->address, e);
+	if (r == 0 && was)
+		r = bind_resize_back(w, was, e);
+	if (r == 0)
+		r = bind_work_write(w, "/sys/bus/pci/drivers_probe",
+			pci_address_format(d->address, address), e);
+	return r;
 }
 
 static int move(struct bind_work *w, const struct bind_was *was, const struct pci_device *d,
@@ -139,14 +172,15 @@ static int give_member(struct bind_work *w, const struct bind_was *was, enum bin
 		say_left(g, why);
 		return 0;
 	}
-	r = move(w, was, &d, driver, e);
+	bool fitting = !strcmp(driver, BIND_DRIVER_FITTING);
+	r = fitting ? probe(w, &d, was, e) : move(w, was, &d, driver, e);
 	if (r == 0)
 		restore_settings(w, was);
 	if (r == 0 && how == BIND_RETURN_DRIVER)
 		bind_framebuffer_back(w, was->framebuffer);
 	if (pci_device_read(w->env->host, was->address, &d, r < 0 ? NULL : e) == 0) {
 		(void)snprintf(g->to, sizeof(g->to), "%s", d.driver);
-		if (r == 0 && strcmp(d.driver, driver) != 0)
+		if (r == 0 && !fitting && strcmp(d.driver, driver) != 0)
 			r = err_say(e, -EIO, "is on '%s', not on '%s'", d.driver, driver);
 	}
 	return r < 0 ? err_in(e, r, "%s", address) : 0;
@@ -195,12 +229,7 @@ int bind_give_away(
 	ret->address = d->address;
 	(void)snprintf(ret->from, sizeof(ret->from), "%s", d->driver);
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", d->driver);
-	int r = write_device(w, d->address, "driver_override", "", e);
-	if (r == 0)
-		r = write_driver(w, d->driver, "unbind", d->address, e);
-	/* Which driver fits is the kernel's to say; none may be loaded, which is no error there. */
-	if (r == 0)
-		r = bind_work_write(w, "/sys/bus/pci/drivers_probe", address, e);
+	int r = probe(w, d, NULL, e);
 	if (pci_device_read(w->env->host, d->address, &now, NULL) == 0)
 		(void)snprintf(ret->to, sizeof(ret->to), "%s", now.driver);
 	if (r < 0) {

@@ -258,7 +258,8 @@ static void read_bars(struct reader *rd, uint8_t ret[PCI_BAR_COUNT])
 
 	while (next_is(rd, "bar")) {
 		char *save = NULL;
-		char *index = strtok_r(value_of(rd, "bar"), " ", &save);
+		char *value = value_of(rd, "bar");
+		char *index = value ? strtok_r(value, " ", &save) : NULL;
 		char *power = index ? strtok_r(NULL, "", &save) : NULL;
 		uint64_t i = number(rd, "bar", index, PCI_BAR_COUNT - 1);
 		uint64_t n = number(rd, "bar", power, 43);

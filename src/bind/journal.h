@@ -21,7 +21,8 @@
  *	members N
  *	member 0000:03:00.0 8086:10d3 020000	N times, with these five below each:
  *	to vfio-pci
- *	driver e1000e			`-` for none, here and below
+ *	driver e1000e			`-` for none, here and below; `+`: the one that fits, which
+ *					the kernel chooses (a claim kept all of them off)
  *	override -
  *	control auto			power/control
  *	reset_method flr bus
@@ -34,6 +35,7 @@
 
 #define BIND_MEMBERS_MAX 1024 /* far above 256 functions of a bus, VFs included */
 #define BIND_JOURNAL_MAX (512 * 1024) /* [bytes] an entry of as many members stays below */
+#define BIND_DRIVER_FITTING "+" /* in the place of the driver before */
 #define BIND_BOOT_MAX 40 /* a UUID and the NUL */
 
 enum bind_state { BIND_STATE_TAKING, BIND_STATE_TAKEN, BIND_STATE_GIVING };

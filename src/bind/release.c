@@ -97,6 +97,8 @@ static int keep_entry(struct release *r, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
 
+	if (r->g->how != BIND_RETURN_VFIO && bind_work_arm(&r->work, e) == 0)
+		bind_give_methods(&r->work, n);
 	n->state = BIND_STATE_TAKEN;
 	n->owner = (struct bind_owner){0};
 	n->writer = 0;
@@ -136,6 +138,12 @@ static int preview(struct release *r, const char *const *keep, struct err *e)
 		(void)snprintf(given[i].from, sizeof(given[i].from), "%s", d.driver);
 		(void)snprintf(
 			given[i].to, sizeof(given[i].to), "%s", given[i].left ? d.driver : to);
+		if (!given[i].left && !strcmp(to, BIND_DRIVER_FITTING)) {
+			given[i].to[0] = '\0';
+			(void)snprintf(given[i].text, sizeof(given[i].text),
+				"to the driver that matches it");
+			continue;
+		}
 		(void)snprintf(given[i].text, sizeof(given[i].text), "%s", keep[i] ? keep[i] : "");
 	}
 	return 0;

@@ -100,6 +100,22 @@ static int plan_locked(struct transaction *t, struct err *e)
 	return r < 0 ? r : t->plan->refusals ? refuse(t->plan, e) : 0;
 }
 
+/*
+ * What a claim's rule did before any driver could is not what was there before usher; nor is
+ * that no driver has it, when this comes even before the rule.
+ */
+static void forget_claim(
+	const struct bind_request *q, const struct bind_member *m, struct bind_was *was)
+{
+	bool ours = q->claimed && m->is_target &&
+		    (!was->override[0] || !strcmp(was->override, q->claimed));
+
+	if (!ours || (was->driver[0] && strcmp(was->driver, was->override) != 0))
+		return;
+	(void)snprintf(was->driver, sizeof(was->driver), "%s", BIND_DRIVER_FITTING);
+	was->override[0] = '\0';
+}
+
 static void fill_member(const struct bind_env *env, const struct bind_member *m,
 	const struct bind_was *before, struct bind_was *ret)
 {
@@ -170,9 +186,11 @@ static int fill_entry(
 		bind_entry_fini(old);
 	for (size_t i = 0; i < g->count; i++) {
 		const struct bind_member *m = &g->members[i];
-		if (m->act != BIND_ACT_STAYS)
-			fill_member(env, m, bind_entry_find(old, m->device.address),
-				&n->members[n->count++]);
+		if (m->act == BIND_ACT_STAYS)
+			continue;
+		struct bind_was *was = &n->members[n->count++];
+		fill_member(env, m, bind_entry_find(old, m->device.address), was);
+		forget_claim(t->q, m, was);
 	}
 	n->kept = n->kept || old->kept;
 	n->used = old->used;
@@ -284,6 +302,18 @@ static int step(struct transaction *t, const struct bind_step *s, struct err *e)
 	return -EINVAL;
 }
 
+/* What a claim kept drivers off stays so: only a release gives it to the one that fits. */
+static void keep_off(struct bind_entry *n)
+{
+	for (size_t i = 0; i < n->count; i++) {
+		struct bind_was *m = &n->members[i];
+		if (strcmp(m->driver, BIND_DRIVER_FITTING) != 0)
+			continue;
+		m->driver[0] = '\0';
+		(void)snprintf(m->override, sizeof(m->override), "%s", m->to);
+	}
+}
+
 /* Puts one group back to what it was before this transaction, but for a @stuck device. */
 static int undo_group(
 	struct transaction *t, struct taking *k, const struct bind_step *stuck, struct err *e)
@@ -296,6 +326,7 @@ static int undo_group(
 	const char **keep = calloc(k->entry.count ? k->entry.count : 1, sizeof(*keep));
 	if (!keep)
 		return err_set(e, -ENOMEM, "undo");
+	keep_off(&k->entry);
 	for (size_t i = 0; stuck && i < k->entry.count; i++) {
 		if (!pci_address_equal(k->entry.members[i].address, stuck->address))
 			continue;

@@ -17,11 +17,17 @@ static const struct verb *const verbs[] = {
 	&verb_show,
 	&verb_snapshot,
 	&verb_check,
+	&verb_prove,
 	&verb_bind,
 	&verb_release,
 	&verb_vfs,
 	&verb_run,
+	&verb_exec,
 	&verb_restore,
+	&verb_claim,
+	&verb_unclaim,
+	&verb_claims,
+	&verb_apply,
 	&verb_compat,
 };
 

@@ -34,7 +34,12 @@ extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;
 extern const struct verb verb_vfs;
+extern const struct verb verb_claim;
+extern const struct verb verb_unclaim;
+extern const struct verb verb_claims;
+extern const struct verb verb_apply;
 extern const struct verb verb_run;
+extern const struct verb verb_exec;
 extern const struct verb verb_compat;
 
 #endif

@@ -52,11 +52,10 @@ static int find_console(struct hold_case *c)
 	struct host *h = c->view->host;
 	int r = 0;
 
-	if (host_read_text(h, "/sys/class/tty/console/active", active, sizeof(active)) < 0)
-		return 0;
+	(void)snprintf(active, sizeof(active), "%s", hold_view_consoles(c->view));
 	char *rest = NULL;
-	for (const char *name = strtok_r(active, " ", &rest); name && r == 0;
-		name = strtok_r(NULL, " ", &rest)) {
+	for (const char *name = strtok_r(active, " \n", &rest); name && r == 0;
+		name = strtok_r(NULL, " \n", &rest)) {
 		if (file_path(path, sizeof(path), "/sys/class/tty/%s", name) == 0 &&
 			h->ops->link(h, path, target, sizeof(target)) >= 0 && hold_below(c, target))
 			r = hold_add(c, "input", HOLD_PLAIN, name, "console of this host's kernel");

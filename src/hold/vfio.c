@@ -29,7 +29,7 @@ int hold_vfio(struct hold_case *c)
 	dev_t node = 0;
 	int r = 0;
 
-	if (c->device->group == PCI_GROUP_NONE)
+	if (c->device->group == PCI_GROUP_NONE || !v->has_groups)
 		return 0;
 	bool found = false;
 	for (size_t i = 0; !found && i < 2; i++) {

@@ -197,6 +197,12 @@ static const char *users_read(struct hold_view *v)
 	return text_read(v->host, "/etc/passwd", &v->users) == 0 ? v->users : "";
 }
 
+const char *hold_view_consoles(struct hold_view *v)
+{
+	return text_read(v->host, "/sys/class/tty/console/active", &v->consoles) == 0 ? v->consoles
+										      : "";
+}
+
 void hold_process_name(struct hold_view *v, const struct host_holder *o, char *buf, size_t size)
 {
 	char user[40];
@@ -207,6 +213,11 @@ void hold_process_name(struct hold_view *v, const struct host_holder *o, char *b
 		(int)o->pid, user);
 }
 
+static int stop_at_first(void *arg, const char *name)
+{
+	return 1;
+}
+
 static int view_read(struct hold_view *v)
 {
 	int r = hold_links_read(v->host, "/sys/class/block", &v->block);
@@ -215,6 +226,7 @@ static int view_read(struct hold_view *v)
 		r = hold_links_read(v->host, "/sys/class/net", &v->net);
 	if (r == 0)
 		r = hold_links_read(v->host, "/sys/class/input", &v->input);
+	v->has_groups = v->host->ops->list(v->host, "/sys/class/vfio", stop_at_first, NULL) > 0;
 	return r == 0 ? opens_read(v) : r;
 }
 
@@ -251,5 +263,6 @@ void hold_view_free(struct hold_view *v)
 	free(v->routes);
 	free(v->routes6);
 	free(v->users);
+	free(v->consoles);
 	free(v);
 }

@@ -35,6 +35,7 @@ struct hold_view {
 	struct hold_links block;
 	struct hold_links net;
 	struct hold_links input;
+	bool has_groups; /* some device is on a VFIO driver */
 	size_t nr_opens;
 	struct hold_open *opens; /* by pid, then node; each pair once */
 	int blind; /* -errno when some processes could not be looked at */
@@ -46,6 +47,7 @@ struct hold_view {
 	char *routes; /* /proc/net/route */
 	char *routes6; /* /proc/net/ipv6_route */
 	char *users; /* /etc/passwd */
+	char *consoles; /* /sys/class/tty/console/active */
 	char ssh[64]; /* local address of the SSH session that usher runs in; "" for none */
 };
 
@@ -60,6 +62,9 @@ struct hold_case {
 /* Mounts and swaps; routes, addresses and the SSH session. Return: 0, -ENOMEM, -errno. */
 int hold_view_disks(struct hold_view *v);
 int hold_view_routes(struct hold_view *v);
+
+/* The names of the kernel's consoles with a blank between two; "" for none. */
+const char *hold_view_consoles(struct hold_view *v);
 
 /* Whether a link's target goes through the device in question. */
 bool hold_below(const struct hold_case *c, const char *target);

@@ -26,6 +26,9 @@ static const char good[] = "usher-journal 1\n"
 			   "override -\n"
 			   "control auto\n"
 			   "reset_method flr bus\n"
+			   "framebuffer efi-framebuffer/efi-framebuffer.0\n"
+			   "bar 1 8\n"
+			   "bar 3 0\n"
 			   "member 10000:e1:00.1 1af4:1041 028000\n"
 			   "to mlx5_vfio_pci\n"
 			   "driver -\n"
@@ -62,6 +65,9 @@ START_TEST(reads_what_it_writes)
 	ck_assert_str_eq(n.members[0].driver, "e1000e");
 	ck_assert_str_eq(n.members[0].override, "");
 	ck_assert_str_eq(n.members[0].reset_method, "flr bus");
+	ck_assert_str_eq(n.members[0].framebuffer, "efi-framebuffer/efi-framebuffer.0");
+	ck_assert_uint_eq(n.members[0].bar[1], 9);
+	ck_assert_uint_eq(n.members[0].bar[3], 1);
 	ck_assert_uint_eq(n.members[1].address.domain, 0x10000);
 	ck_assert_str_eq(n.members[1].override, "pci-stub");
 	ck_assert_int_eq(bind_entry_format(&n, &text), (int)strlen(good));
@@ -134,6 +140,12 @@ START_TEST(refuses_what_would_lead_astray)
 	ck_assert_int_eq(parse_with("owner 812", "owner -812", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("owner 812", "owner 99999999999", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("web.1", "web 1", &e), -EBADMSG);
+	ck_assert_int_eq(parse_with("efi-framebuffer/", "../../", &e), -EBADMSG);
+	ck_assert_int_eq(parse_with("efi-framebuffer/", "", &e), -EBADMSG);
+	ck_assert_int_eq(parse_with("bar 1 8", "bar 6 8", &e), -EBADMSG);
+	ck_assert_int_eq(parse_with("bar 1 8", "bar 1 44", &e), -EBADMSG);
+	ck_assert_int_eq(parse_with("bar 1 8", "bar 3 8", &e), -EBADMSG); /* twice */
+	ck_assert_int_eq(parse_with("bar 1 8", "bar 1", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("end\n", "end\nend\n", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("members 2", "members 2", &e), 0);
 }

@@ -506,9 +506,76 @@ START_TEST(works_once_at_a_time)
 }
 END_TEST
 
-SUITE("take", takes_and_gives_back, undoes_when_a_write_fails, does_not_believe_what_is_not_so,
-	loads_the_module, restores_from_death_in_every_step, restores_from_death_while_giving_back,
-	restores_from_death_while_restoring, takes_over_what_a_crash_left, leases_to_one_owner,
-	goes_back_to_bound_by_hand, keeps_what_cannot_be_reset, returns_as_told,
-	waits_for_nobody_who_has_it_open, frees_what_others_bound, forgets_other_boots_and_rubbish,
-	leaves_alone_what_hangs, touches_no_stranger, works_once_at_a_time)
+/* The fourth device, as the rule of a claim leaves it, or with the rule still to come. */
+static struct bind_env claimed(const char *override, struct bind_request *ret)
+{
+	static const struct bind_target free_one = {.address = {0, 2, 0, 3}};
+	struct bind_env env = stage_set();
+
+	(void)snprintf(stage->devices[3].d.driver_override, PCI_NAME_MAX, "%s", override);
+	*ret = request();
+	ret->targets = &free_one;
+	ret->claimed = "vfio-pci";
+	return env;
+}
+
+START_TEST(gives_a_claimed_one_to_its_driver)
+{
+	static const char *const overrides[] = {"vfio-pci", ""};
+	struct bind_request q;
+	struct err e = {0};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct bind_env env = claimed(overrides[i], &q);
+		ck_assert_int_eq(take(&env, &q, &e), 0);
+		all_taken();
+		ck_assert_int_eq(take(&env, &q, &e), 0); /* the way back is not forgotten */
+		ck_assert_int_eq(release(&env, (struct bind_giving){0}, &e), 0);
+		is_on(1, "e1000", "");
+		is_on(2, "sib", "sib");
+		is_on(3, "e1000", "");
+		ck_assert(!journal_exists());
+	}
+}
+END_TEST
+
+START_TEST(keeps_drivers_off_a_claimed_one)
+{
+	struct bind_request q;
+	struct err e = {0};
+	int n = 1;
+
+	for (;; n++) {
+		struct bind_env env = claimed("vfio-pci", &q);
+		stage->fail_at = n;
+		if (take(&env, &q, &e) == 0)
+			break;
+		is_on(1, "e1000", "");
+		is_on(2, "sib", "sib");
+		is_on(3, "", "vfio-pci");
+		ck_assert(!journal_exists());
+	}
+	ck_assert_int_gt(n, 4);
+}
+END_TEST
+
+START_TEST(leaves_a_foreign_override_of_a_claimed_one)
+{
+	struct bind_request q;
+	struct err e = {0};
+
+	struct bind_env env = claimed("third", &q);
+	ck_assert_int_eq(take(&env, &q, &e), 0);
+	ck_assert_int_eq(release(&env, (struct bind_giving){0}, &e), 0);
+	is_on(3, "", "third");
+}
+END_TEST
+
+SUITE("take", gives_a_claimed_one_to_its_driver, keeps_drivers_off_a_claimed_one,
+	leaves_a_foreign_override_of_a_claimed_one, takes_and_gives_back, undoes_when_a_write_fails,
+	does_not_believe_what_is_not_so, loads_the_module, restores_from_death_in_every_step,
+	restores_from_death_while_giving_back, restores_from_death_while_restoring,
+	takes_over_what_a_crash_left, leases_to_one_owner, goes_back_to_bound_by_hand,
+	keeps_what_cannot_be_reset, returns_as_told, waits_for_nobody_who_has_it_open,
+	frees_what_others_bound, forgets_other_boots_and_rubbish, leaves_alone_what_hangs,
+	touches_no_stranger, works_once_at_a_time)

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claims come into force: all that stand where they belong are bound, one IOMMU group after the
+ * other, and one that is refused does not hold up the next. At boot this finishes what the udev
+ * rule began, so it writes nothing into /etc and ends after a time whatever the kernel does.
+ */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "bind/claim.h"
+#include "bind/gate.h"
+#include "bind/rule.h"
+#include "cli/option.h"
+#include "cli/plan.h"
+#include "cli/report.h"
+#include "cli/target.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BOOT_TIMEOUT_MS 10000 /* for one write: a boot waits for few things gladly */
+#define OFF_WORD "usher=off"
+
+struct application {
+	struct bind_env env;
+	struct bind_claim *claims;
+	struct bind_stand *stands;
+	size_t count;
+	bool *done; /* one for each claim */
+	int leave;
+};
+
+static void fail(struct application *a, int leave, const struct err *e)
+{
+	report(e);
+	if (a->leave != LEAVE_FAILED)
+		a->leave = leave;
+}
+
+/* A claim that means no device that is there. */
+static void refuse(struct application *a, size_t i)
+{
+	const struct bind_stand *s = &a->stands[i];
+	char address[PCI_ADDRESS_TEXT];
+	struct err e = {0};
+
+	err_say(&e, -EPERM, "claim %s: %s", a->claims[i].name, s->text);
+	if (s->standing == BIND_STANDING_MOVED)
+		err_hint(&e, "usher unclaim %s, then usher claim %s", a->claims[i].name,
+			pci_address_format(s->device.address, address));
+	else if (s->standing == BIND_STANDING_VOID)
+		err_hint(&e, "correct " BIND_CLAIMS_DIR "/%s.claim", a->claims[i].name);
+	else
+		err_hint(&e, "usher unclaim %s, if it is gone for good", a->claims[i].name);
+	fail(a, LEAVE_REFUSED, &e);
+}
+
+/* All claims of one group in one request: each of its devices is then one that was asked for. */
+static size_t gather(struct application *a, size_t first, struct bind_request *q,
+	struct bind_target targets[TARGETS_MAX])
+{
+	size_t n = 0;
+
+	q->driver = a->claims[first].driver[0] ? a->claims[first].driver : NULL;
+	for (size_t i = first; i < a->count && n < TARGETS_MAX; i++) {
+		const struct pci_device *d = &a->stands[i].device;
+		if (a->stands[i].standing != BIND_STANDING_AT ||
+			(i != first && d->group != a->stands[first].device.group))
+			continue;
+		if (strcmp(a->claims[i].driver, a->claims[first].driver) != 0)
+			continue; /* comes in a request of its own */
+		targets[n++] = (struct bind_target){d->address, true, d->vendor, d->device};
+		a->done[i] = true;
+	}
+	return n;
+}
+
+static void take(struct application *a, size_t first)
+{
+	struct bind_target targets[TARGETS_MAX];
+	struct bind_request q = {.targets = targets, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	struct bind_plan plan = BIND_PLAN_NONE;
+	struct err e = {0};
+
+	q.target_count = gather(a, first, &q, targets);
+	q.claimed = q.driver ? q.driver : "vfio-pci";
+	int r = bind_take(&a->env, &q, &plan, &e);
+	if (r == 0 || plan.refusals)
+		plan_problems(&plan);
+	if (r == 0)
+		plan_members(stdout, &plan);
+	else if (!plan.refusals)
+		fail(a, LEAVE_FAILED, &e);
+	else if (a->leave == LEAVE_OK)
+		a->leave = LEAVE_REFUSED;
+	bind_plan_fini(&plan);
+}
+
+/* Whether a claimed device is where its claim wants it. */
+static void check(struct application *a, size_t i)
+{
+	const struct bind_claim *c = &a->claims[i];
+	const struct pci_device *d = &a->stands[i].device;
+	char address[PCI_ADDRESS_TEXT];
+	struct err e = {0};
+
+	pci_address_format(d->address, address);
+	bool good = c->driver[0] ? !strcmp(d->driver, c->driver) : bind_on_vfio(a->env.host, d);
+	if (good) {
+		(void)printf("%s: is on %s, as claimed\n", address, d->driver);
+		return;
+	}
+	err_say(&e, -EINVAL, "%s: is on %s, not on %s as claimed", address,
+		d->driver[0] ? d->driver : "no driver", c->driver[0] ? c->driver : "a VFIO driver");
+	err_hint(&e, "usher apply");
+	fail(a, LEAVE_FAILED, &e);
+}
+
+enum mode { MODE_NOW, MODE_BOOT, MODE_CHECK };
+
+static int apply(struct application *a, enum mode mode, struct err *e)
+{
+	int r = bind_claim_list(a->env.host, BIND_CLAIMS_DIR, &a->claims, &a->count, e);
+	if (r == 0)
+		r = bind_claim_judge(a->env.host, a->claims, a->count, &a->stands, e);
+	if (r == 0 && mode == MODE_NOW)
+		r = bind_rule_write(a->env.host, BIND_CLAIMS_DIR, BIND_RULE_PATH, e);
+	if (r < 0)
+		return r;
+	a->done = calloc(a->count ? a->count : 1, sizeof(*a->done));
+	if (!a->done)
+		return err_set(e, -ENOMEM, "apply");
+	for (size_t i = 0; i < a->count; i++) {
+		if (a->done[i])
+			continue;
+		if (a->stands[i].standing != BIND_STANDING_AT)
+			refuse(a, i);
+		else if (mode == MODE_CHECK)
+			check(a, i);
+		else
+			take(a, i);
+	}
+	return 0;
+}
+
+static bool is_off(struct host *h)
+{
+	char text[4096], *save = NULL;
+
+	if (host_read_text(h, "/proc/cmdline", text, sizeof(text)) < 0)
+		return false;
+	for (char *w = strtok_r(text, " ", &save); w; w = strtok_r(NULL, " ", &save))
+		if (!strcmp(w, OFF_WORD))
+			return true;
+	return false;
+}
+
+enum { BOOT = 1, CHECK, TIMEOUT };
+
+static int parse(const struct verb *v, int argc, char **argv, enum mode *mode, struct bind_env *env)
+{
+	static const struct option takes[] = {
+		{"boot", no_argument, NULL, BOOT},
+		{"check", no_argument, NULL, CHECK},
+		{"timeout", required_argument, NULL, TIMEOUT},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	int c = OPTION_END, r = 0, timeout_ms = 0;
+
+	while (r == 0 && (c = option_next(&o)) > 0) {
+		if (c == TIMEOUT) {
+			r = targets_timeout(env, v, optarg);
+			timeout_ms = env->timeout_ms;
+		} else if (*mode != MODE_NOW) {
+			return option_wrong(v, "--boot and --check exclude each other");
+		} else {
+			*mode = c == BOOT ? MODE_BOOT : MODE_CHECK;
+		}
+	}
+	if (r)
+		return r;
+	if (c != OPTION_END)
+		return c;
+	if (*mode == MODE_BOOT && !timeout_ms)
+		env->timeout_ms = BOOT_TIMEOUT_MS;
+	return optind < argc ? option_wrong(v, "takes no '%s'", argv[optind]) : 0;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct application a = {.env = bind_env_live()};
+	enum mode mode = MODE_NOW;
+	struct err e = {0};
+
+	int r = parse(v, argc, argv, &mode, &a.env);
+	if (r)
+		return r < 0 ? option_leave(r) : r;
+	if (mode == MODE_BOOT && is_off(a.env.host)) {
+		report_note("claims are switched off by the kernel argument " OFF_WORD);
+		return LEAVE_OK;
+	}
+	targets_hold_signals();
+	r = apply(&a, mode, &e);
+	if (r < 0)
+		fail(&a, LEAVE_FAILED, &e);
+	free(a.claims);
+	free(a.stands);
+	free(a.done);
+	return a.leave;
+}
+
+const struct verb verb_apply = {
+	.name = "apply",
+	.summary = "bring claims into force, or check whether they are",
+	.help = "apply [OPTION…]\n"
+		"\n"
+		"Binds every claimed device that is where its claim says, makes the udev rule "
+		"anew,\n"
+		"and refuses, with the reason, claims whose device has moved or is another one.\n"
+		"\n"
+		"  --boot           as usher-apply.service does: leave /etc alone, do nothing "
+		"under "
+		"the\n"
+		"                   kernel argument usher=off\n"
+		"  --check          only compare: status 1 when a claimed device is not bound, 3 "
+		"when a\n"
+		"                   claim means none\n"
+		"  --timeout SECONDS  for one write that the kernel does not finish (30; 10 at "
+		"boot)\n"
+		"\n"
+		"example: usher apply --check\n",
+	.run = run,
+};

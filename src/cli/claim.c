@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/claim.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "bind/owner.h"
+#include "bind/rule.h"
+#include "cli/option.h"
+#include "cli/plan.h"
+#include "cli/report.h"
+#include "cli/target.h"
+#include "pci/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct arguments {
+	struct targets targets;
+	const char *driver;
+	bool dry_run;
+};
+
+enum { ID = 1, DRIVER, ALLOW, DRY_RUN };
+
+static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+{
+	static const struct option takes[] = {
+		{"id", required_argument, NULL, ID},
+		{"driver", required_argument, NULL, DRIVER},
+		{"allow", required_argument, NULL, ALLOW},
+		{"dry-run", no_argument, NULL, DRY_RUN},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	int c = OPTION_END, r = 0;
+
+	while (r == 0 && (c = option_next(&o)) > 0) {
+		if (c == ID)
+			r = targets_id(&a->targets, v, optarg);
+		else if (c == ALLOW)
+			r = targets_allow(&a->targets, v, optarg);
+		else if (c == DRIVER)
+			a->driver = optarg;
+		else
+			a->dry_run = true;
+	}
+	if (r)
+		return r;
+	if (c != OPTION_END)
+		return c;
+	if (a->driver && !bind_name_ok(a->driver))
+		return option_wrong(v, "--driver: '%s' is no driver's name", a->driver);
+	return targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
+}
+
+/* Checks that speak of this moment: the next boot finds no lease and nobody who has it open. */
+static bool is_passing(const struct bind_problem *b)
+{
+	static const char *const checks[] = {"lease", "journal", "vfio", "fd", "no-reset"};
+
+	for (size_t i = 0; i < COUNT(checks); i++)
+		if (!strcmp(b->check, checks[i]))
+			return true;
+	return false;
+}
+
+static void drop_passing(struct bind_plan *p)
+{
+	size_t n = 0;
+
+	p->refusals = 0;
+	for (size_t i = 0; i < p->problem_count; i++) {
+		if (is_passing(&p->problems[i]))
+			continue;
+		p->refusals += p->problems[i].refuses;
+		p->problems[n++] = p->problems[i];
+	}
+	p->problem_count = n;
+}
+
+/* What sits in the group with a claimed device is taken along, but only after its driver ran. */
+static void tell_siblings(const struct bind_plan *p)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < p->group_count; i++) {
+		for (size_t k = 0; k < p->groups[i].count; k++) {
+			const struct bind_member *m = &p->groups[i].members[k];
+			if (m->is_target || m->act == BIND_ACT_STAYS)
+				continue;
+			report_note("%s: shares group %d and goes along; claim it too to keep its "
+				    "driver off from the start",
+				pci_address_format(m->device.address, address),
+				p->groups[i].number);
+		}
+	}
+}
+
+/* A claim of what this host lives on would be a host that does not boot. */
+static int check_use(const struct arguments *a)
+{
+	const struct bind_env env = bind_env_live();
+	const struct bind_request q = {
+		.targets = a->targets.list,
+		.target_count = a->targets.count,
+		.driver = a->driver,
+		.allow = a->targets.allow,
+		.allow_count = a->targets.allow_count,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+	};
+	struct bind_plan plan = BIND_PLAN_NONE;
+	struct err e = {0};
+
+	if (bind_plan(&env, &q, &plan, &e) < 0) {
+		report(&e);
+		return LEAVE_FAILED;
+	}
+	drop_passing(&plan);
+	plan_problems(&plan);
+	int leave = plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
+	if (leave == LEAVE_OK)
+		tell_siblings(&plan);
+	bind_plan_fini(&plan);
+	return leave;
+}
+
+/* What else has to be done once on this host for a claim to come into force. */
+static void tell_boot(void)
+{
+	static const struct {
+		const char *sign, *what;
+	} makers[] = {
+		{"/usr/sbin/update-initramfs", "update-initramfs -u"},
+		{"/usr/bin/dracut", "dracut --force"},
+		{"/usr/bin/mkinitcpio", "mkinitcpio -P"},
+	};
+
+	for (size_t i = 0; i < COUNT(makers); i++)
+		if (access(makers[i].sign, X_OK) == 0)
+			report_note("the initramfs has rules of its own: '%s' brings this one in",
+				makers[i].what);
+	if (access("/etc/systemd/system/multi-user.target.wants/usher-apply.service", F_OK) < 0)
+		report_note("'systemctl enable usher-apply' binds what is claimed at each boot");
+}
+
+static int claim_one(const struct arguments *a, struct pci_address address, struct err *e)
+{
+	char text[PCI_ADDRESS_TEXT];
+	struct bind_claim c;
+
+	int r = bind_claim_make(host_live(), address, &c, e);
+	if (r < 0)
+		return r;
+	(void)snprintf(c.driver, sizeof(c.driver), "%s", a->driver ? a->driver : "");
+	if (a->dry_run) {
+		cleanup_free char *file = NULL;
+		if (bind_claim_format(&c, &file) < 0)
+			return err_set(e, -ENOMEM, "claim");
+		(void)fputs(file, stdout);
+		return 0;
+	}
+	r = bind_claim_write(BIND_CLAIMS_DIR, &c, e);
+	if (r == 0)
+		(void)printf("%s: claimed as %s, from the next boot on\n",
+			pci_address_format(address, text), c.name);
+	return r;
+}
+
+static int run_claim(const struct verb *v, int argc, char **argv)
+{
+	struct arguments a = {0};
+	struct err e = {0};
+
+	int r = parse(v, argc, argv, &a);
+	if (r)
+		return r < 0 ? option_leave(r) : r;
+	r = check_use(&a);
+	if (r)
+		return r;
+	for (size_t i = 0; r == 0 && i < a.targets.count; i++)
+		r = claim_one(&a, a.targets.list[i].address, &e);
+	if (r == 0 && !a.dry_run)
+		r = bind_rule_write(host_live(), BIND_CLAIMS_DIR, BIND_RULE_PATH, &e);
+	if (r < 0) {
+		report(&e);
+		return r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
+	}
+	if (!a.dry_run)
+		tell_boot();
+	return LEAVE_OK;
+}
+
+const struct verb verb_claim = {
+	.name = "claim",
+	.summary = "set devices aside for VFIO at every boot",
+	.help = "claim ADDRESS… [OPTION…]\n"
+		"\n"
+		"From the next boot on no other driver gets the device: a udev rule holds it for\n"
+		"vfio-pci, and usher-apply.service binds it. The claim is a file in\n"
+		"/etc/usher/claims.d and names the device by its place below the root bus, its "
+		"ids\n"
+		"and its serial number: where the device has moved, nothing is bound. Refuses what "
+		"is\n"
+		"in use. 'usher apply' binds now. The kernel argument usher=off switches all "
+		"claims off.\n"
+		"\n"
+		"  --id VVVV:DDDD   what the device has to be, or it is refused; one for each "
+		"address\n"
+		"  --driver NAME    the VFIO driver, if not the one that fits best\n"
+		"  --allow CHECK    lift one check, by the name in brackets behind a refusal\n"
+		"  --dry-run        print the claim, and write nothing\n"
+		"\n"
+		"example: usher claim 0000:03:00.0 0000:03:00.1 --id 10de:2484 --id 10de:228b\n",
+	.run = run_claim,
+};
+
+/* By the address it was claimed at or stands at now, or by the claim's name. */
+static bool is_meant(const struct bind_claim *c, const struct bind_stand *s, const char *word)
+{
+	struct pci_address a;
+
+	if (!strcmp(c->name, word))
+		return true;
+	if (pci_address_parse(word, &a) < 0)
+		return false;
+	return s->standing == BIND_STANDING_AT ? pci_address_equal(a, s->device.address)
+					       : !c->bad[0] && pci_address_equal(a, c->address);
+}
+
+static int unclaim(const char *word, const struct bind_claim *claims,
+	const struct bind_stand *stands, size_t count, struct err *e)
+{
+	int r = -ENOENT;
+
+	for (size_t i = 0; r == -ENOENT && i < count; i++) {
+		if (!is_meant(&claims[i], &stands[i], word))
+			continue;
+		r = bind_claim_remove(BIND_CLAIMS_DIR, &claims[i], e);
+		if (r == 0)
+			(void)printf("%s: claim %s is gone, from the next boot on\n", word,
+				claims[i].name);
+		if (r == -ENOENT)
+			return r;
+	}
+	if (r == -ENOENT) {
+		err_say(e, r, "%s: is not claimed", word);
+		err_hint(e, "'usher claims' lists what is");
+	}
+	return r;
+}
+
+static int run_unclaim(const struct verb *v, int argc, char **argv)
+{
+	cleanup_free struct bind_claim *claims = NULL;
+	cleanup_free struct bind_stand *stands = NULL;
+	struct options o = {.verb = v, .argc = argc, .argv = argv};
+	struct err e = {0};
+	size_t count = 0;
+
+	int r = option_next(&o);
+	if (r != OPTION_END)
+		return option_leave(r);
+	if (optind == argc)
+		return option_wrong(v, "no device is named");
+	r = bind_claim_list(host_live(), BIND_CLAIMS_DIR, &claims, &count, &e);
+	if (r == 0)
+		r = bind_claim_judge(host_live(), claims, count, &stands, &e);
+	for (int i = optind; r == 0 && i < argc; i++)
+		r = unclaim(argv[i], claims, stands, count, &e);
+	if (r == 0)
+		r = bind_rule_write(host_live(), BIND_CLAIMS_DIR, BIND_RULE_PATH, &e);
+	if (r < 0)
+		report(&e);
+	return r < 0 ? LEAVE_FAILED : LEAVE_OK;
+}
+
+const struct verb verb_unclaim = {
+	.name = "unclaim",
+	.summary = "take claims back",
+	.help = "unclaim ADDRESS|NAME…\n"
+		"\n"
+		"From the next boot on the device is its driver's again. Where it is now it stays: "
+		"\n"
+		"'usher release' gives it back at once. NAME is a claim's, as 'usher claims' lists "
+		"it.\n"
+		"\n"
+		"example: usher unclaim 0000:03:00.0\n",
+	.run = run_unclaim,
+};

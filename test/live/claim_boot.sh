@@ -1,0 +1,121 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# boots: 4
+# init: agent,systemd,systemd,systemd
+# topology: minimal,minimal,minimal,moved
+# argument: none,none,usher=off,none
+# timeout: 180
+# Claims across a reboot of a host with systemd and udevd: the native driver never sees a claimed
+# device, and a device that has moved is refused and left to its driver.
+. "${0%/*}/lib.sh"
+
+unit=usher-apply.service
+
+# keep: what a disk would have kept for the next boot.
+keep() {
+	rm -rf /persist/etc
+	mkdir -p /persist/etc/udev/rules.d /persist/etc/systemd/system/multi-user.target.wants
+	cp -r /etc/usher /persist/etc/
+	cp /etc/udev/rules.d/07-usher.rules /persist/etc/udev/rules.d/
+	sed "s|^ExecStart=[^ ]*|ExecStart=$top/build/src/cli/usher|" "$top/build/boot/$unit" \
+		>/persist/etc/systemd/system/$unit
+	ln -s ../$unit /persist/etc/systemd/system/multi-user.target.wants/$unit
+	sync
+}
+
+# expect_unseen ADDRESS DRIVER: since the boot DRIVER, which is loaded, has not met the device.
+expect_unseen() {
+	[ -e "/sys/bus/pci/drivers/$2" ] || fail "$2 is not loaded: this shows nothing"
+	! dmesg | grep -E "\] $2 .*$1" || fail "$2 has seen $1"
+}
+
+# expect_seen ADDRESS DRIVER: that the kernel's log tells of it, or expect_unseen is worth nothing.
+expect_seen() {
+	dmesg | grep -qE "\] $2 .*$1" || fail "the log does not tell that $2 has $1"
+}
+
+disk=$(nvme_address)
+card=$(e1000e_address)
+
+case $USHER_LAB_BOOT in
+1)
+	expect_seen "$disk" nvme
+	expect_seen "$card" e1000e
+	expect_status 3 usher claim 00:01.0
+	expect_text 'is a PCI bridge'
+	expect_status 3 usher claim "$disk" --id 8086:0000
+	[ ! -e /etc/usher/claims.d ] || fail 'what was refused has left something behind'
+
+	# A disk in use is not claimed by accident.
+	mkfs.ext4 -qF "/dev/$(block_of "$disk")"
+	mkdir "$work/mnt"
+	mount "/dev/$(block_of "$disk")" "$work/mnt"
+	expect_status 3 usher claim "$disk"
+	expect_text '[block]'
+	umount "$work/mnt"
+
+	expect_ok usher claim "$disk" "$card" --id 1b36:0010 --id 8086:10d3
+	expect_ok usher claims
+	expect_text "at $disk"
+	expect_text "at $card"
+	expect_driver "$disk" nvme
+	expect_status 1 usher apply --check
+	expect_text "$disk: is on nvme"
+	keep
+	;;
+2)
+	systemctl is-active -q $unit || fail "$(systemctl status --no-pager $unit)"
+	for one in "$disk nvme" "$card e1000e"; do
+		expect_unseen $one
+		expect_driver "${one% *}" vfio-pci
+		expect_override "${one% *}" vfio-pci
+	done
+	expect_ok usher apply --check
+	expect_text "$disk: is on vfio-pci, as claimed"
+	expect_ok usher restore
+	expect_driver "$disk" vfio-pci
+
+	# The way back leads to the driver that the claim kept off.
+	expect_ok usher unclaim "$disk"
+	expect_no_text "$card"
+	expect_ok usher release "$disk" --dry-run
+	expect_text 'to the driver that matches it'
+	expect_ok usher release "$disk"
+	expect_text "$disk: vfio-pci -> nvme"
+	expect_seen "$disk" nvme
+	expect_override "$disk" none
+
+	expect_ok usher claim "$disk"
+	expect_driver "$disk" nvme
+	expect_ok usher apply
+	expect_driver "$disk" vfio-pci
+	expect_ok usher apply --check
+	keep
+	;;
+3)
+	# The escape: neither the rule nor the unit does anything.
+	expect_driver "$disk" nvme
+	expect_override "$disk" none
+	expect_driver "$card" e1000e
+	expect_equal 'the unit' 'inactive no' \
+		"$(systemctl show -P ActiveState $unit) $(systemctl show -P ConditionResult $unit)"
+	expect_ok usher apply --boot
+	expect_text 'switched off by the kernel argument usher=off'
+	expect_driver "$disk" nvme
+	;;
+4)
+	expect_ok usher claims
+	expect_text "moved: it is now at $disk"
+	expect_text "at $card (was 0000:02:00.0: buses have new numbers)"
+	expect_driver "$disk" nvme
+	expect_override "$disk" none
+	expect_unseen "$card" e1000e
+	expect_driver "$card" vfio-pci
+	expect_equal 'the unit' 'exit-code 3' \
+		"$(systemctl show -P Result $unit) $(systemctl show -P ExecMainStatus $unit)"
+	expect_status 3 usher apply --boot
+	expect_text "it is now at $disk"
+	expect_text 'usher unclaim'
+	expect_status 3 usher apply --check
+	;;
+esac
