@@ -67,6 +67,7 @@ static const struct {
 	{&verb_list, {"list", "-n", "--json"}},
 	{&verb_list, {"list", "-n", "--tree", "--output", "+sriov,name,above"}},
 	{&verb_check, {"check", "--json"}},
+	{&verb_claims, {"claims", "--json"}},
 };
 
 static void run_forms(void)
