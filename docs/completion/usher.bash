@@ -19,8 +19,8 @@ _usher() {
 		mapfile -t COMPREPLY < <(compgen -W "$words --help --version" -- "$word")
 	elif [[ $verb == help ]]; then
 		# A verb, or one of the words on the line below "help TOPIC".
-		words=$(usher --help 2>/dev/null | sed -n -e 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p' \
-			-e '/^  help TOPIC/{n;p}')
+		words=$(usher --help 2>/dev/null | sed -n -e '/^  help TOPIC/{n;p}' \
+			-e 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	elif [[ $whole == -* ]]; then
 		words=$(usher "$verb" --help 2>/dev/null |

@@ -12,8 +12,8 @@ _usher() {
 		_describe verb found
 	elif [[ $words[2] == help ]]; then
 		# A verb, or one of the words on the line below "help TOPIC".
-		found=($(usher --help 2>/dev/null | sed -n -e 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p' \
-			-e '/^  help TOPIC/{n;p}'))
+		found=($(usher --help 2>/dev/null | sed -n -e '/^  help TOPIC/{n;p}' \
+			-e 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p'))
 		compadd -a found
 	elif [[ $PREFIX == -* ]]; then
 		found=(${(f)"$(usher $words[2] --help 2>/dev/null |

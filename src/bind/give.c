@@ -57,11 +57,20 @@ static void say_left(struct bind_given *g, const char *why)
 	(void)snprintf(g->text, sizeof(g->text), "%.255s", why);
 }
 
+static void restore_method(struct bind_work *w, const struct bind_was *was)
+{
+	struct pci_device d;
+
+	if (was->reset_method[0] && pci_device_read(w->env->host, was->address, &d, NULL) == 0 &&
+		d.vendor == was->vendor && d.device == was->device &&
+		strcmp(d.reset_method, was->reset_method) != 0)
+		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
+}
+
 /* vfio_pci_core turns runtime power management on at bind and off at unbind, whatever it was. */
 static void restore_settings(struct bind_work *w, const struct bind_was *was)
 {
 	char path[FILE_PATH_MAX], now[PCI_NAME_MAX];
-	struct pci_device d;
 
 	/* A driver may have settled these for itself: failing to set them is no failure. */
 	if (was->control[0] &&
@@ -69,9 +78,13 @@ static void restore_settings(struct bind_work *w, const struct bind_was *was)
 		host_read_text(w->env->host, path, now, sizeof(now)) > 0 &&
 		strcmp(now, was->control) != 0)
 		(void)bind_work_write(w, path, was->control, NULL);
-	if (was->reset_method[0] && pci_device_read(w->env->host, was->address, &d, NULL) == 0 &&
-		strcmp(d.reset_method, was->reset_method) != 0)
-		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
+	restore_method(w, was);
+}
+
+void bind_give_methods(struct bind_work *w, const struct bind_entry *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		restore_method(w, &n->members[i]);
 }
 
 static int rebind(struct bind_work *w, struct pci_address a, const char *driver, struct err *e)

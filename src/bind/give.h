@@ -14,6 +14,9 @@
 int bind_give_back(struct bind_work *w, const struct bind_entry *n, enum bind_return how,
 	const char *const *keep, struct bind_report *ret, struct err *e);
 
+/* Only the choice of reset methods, for a group that stays where it is. */
+void bind_give_methods(struct bind_work *w, const struct bind_entry *n);
+
 /* One device from its VFIO driver to whatever driver matches it, with the override cleared. */
 int bind_give_away(
 	struct bind_work *w, const struct pci_device *d, struct bind_given *ret, struct err *e);

@@ -97,6 +97,8 @@ static int keep_entry(struct release *r, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
 
+	if (r->g->how != BIND_RETURN_VFIO && bind_work_arm(&r->work, e) == 0)
+		bind_give_methods(&r->work, n);
 	n->state = BIND_STATE_TAKEN;
 	n->owner = (struct bind_owner){0};
 	n->writer = 0;

@@ -67,6 +67,7 @@ static const struct {
 	{&verb_list, {"list", "-n", "--json"}},
 	{&verb_list, {"list", "-n", "--tree", "--output", "+sriov,name,above"}},
 	{&verb_check, {"check", "--json"}},
+	{&verb_claims, {"claims", "--json"}},
 };
 
 static void run_forms(void)
@@ -145,18 +146,9 @@ static int redact(struct manifest *m, enum record_secrecy secrecy, struct err *e
 	return r < 0 ? err_set(e, r, "redact the snapshot") : 0;
 }
 
-static int put(
-	const char *file, enum record_secrecy secrecy, const char *text, size_t len, struct err *e)
+int record_text(
+	struct host *h, enum record_secrecy secrecy, char **ret, size_t *ret_len, struct err *e)
 {
-	if (strcmp(file, "-") == 0)
-		return fwrite(text, 1, len, stdout) == len ? 0 : err_set(e, -EIO, "write snapshot");
-	int r = file_replace(file, text, len, secrecy == RECORD_EXACT ? 0600 : 0644);
-	return r < 0 ? err_set(e, r, "write snapshot '%s'", file) : 0;
-}
-
-int record_write(struct host *h, enum record_secrecy secrecy, const char *file, struct err *e)
-{
-	cleanup_free char *text = NULL;
 	struct manifest m = {0};
 
 	int r = record_host(h, &m, e);
@@ -164,10 +156,38 @@ int record_write(struct host *h, enum record_secrecy secrecy, const char *file, 
 		return r;
 	r = redact(&m, secrecy, e);
 	if (r == 0) {
-		ssize_t len = manifest_format(&m, &text);
-		r = len < 0 ? err_set(e, (int)len, "write snapshot '%s'", file)
-			    : put(file, secrecy, text, (size_t)len, e);
+		ssize_t len = manifest_format(&m, ret);
+		r = len < 0 ? err_set(e, (int)len, "write a snapshot") : 0;
+		*ret_len = r < 0 ? 0 : (size_t)len;
 	}
 	manifest_fini(&m);
 	return r;
+}
+
+int record_put(const char *file, const char *text, const char *remark, struct err *e)
+{
+	const char *rest = strchr(text, '\n') + 1; /* the form's first line has to stay the first */
+	cleanup_free char *all = NULL;
+
+	int len = asprintf(&all, "%.*s%s%s", (int)(rest - text), text, remark, rest);
+	if (len < 0) {
+		all = NULL;
+		return err_set(e, -ENOMEM, "write snapshot '%s'", file);
+	}
+	int r = file_replace(file, all, (size_t)len, 0644);
+	return r < 0 ? err_set(e, r, "write snapshot '%s'", file) : 0;
+}
+
+int record_write(struct host *h, enum record_secrecy secrecy, const char *file, struct err *e)
+{
+	cleanup_free char *text = NULL;
+	size_t len;
+
+	int r = record_text(h, secrecy, &text, &len, e);
+	if (r < 0)
+		return r;
+	if (strcmp(file, "-") == 0)
+		return fwrite(text, 1, len, stdout) == len ? 0 : err_set(e, -EIO, "write snapshot");
+	r = file_replace(file, text, len, secrecy == RECORD_EXACT ? 0600 : 0644);
+	return r < 0 ? err_set(e, r, "write snapshot '%s'", file) : 0;
 }

@@ -19,7 +19,17 @@ enum record_secrecy {
 	RECORD_EXACT,
 };
 
-/* The same into a file, "-": standard output. Return: 0, -errno. */
+/* The same as text; *@ret is the caller's to free(). Return: 0, -ENOMEM, -errno. */
+int record_text(
+	struct host *h, enum record_secrecy secrecy, char **ret, size_t *ret_len, struct err *e);
+
+/*
+ * Such a text into a file that all may read, with @remark, lines that begin with '#', below its
+ * first line. Return: 0, -errno.
+ */
+int record_put(const char *file, const char *text, const char *remark, struct err *e);
+
+/* All at once; "-" is standard output. An exact one is for its owner alone. Return: 0, -errno. */
 int record_write(struct host *h, enum record_secrecy secrecy, const char *file, struct err *e);
 
 #endif

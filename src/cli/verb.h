@@ -39,6 +39,7 @@ extern const struct verb verb_unclaim;
 extern const struct verb verb_claims;
 extern const struct verb verb_apply;
 extern const struct verb verb_run;
+extern const struct verb verb_exec;
 extern const struct verb verb_compat;
 
 #endif

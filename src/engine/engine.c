@@ -23,4 +23,11 @@ void engine_finish(struct engine_run *run)
 	kernel_close(&run->kernel);
 	fd_close(&run->kvm_fd);
 	fd_close(&run->keeper_fd);
+	fd_close(&run->confine.alive_fd);
+}
+
+void engine_ended(struct engine_run *run)
+{
+	fd_close(&run->lifeline_fd);
+	cgroup_remove(&run->cgroup);
 }

@@ -3,6 +3,8 @@
 #define ENGINE_ENGINE_H
 
 #include "bind/bind.h"
+#include "engine/cgroup.h"
+#include "engine/confine.h"
 #include "engine/kernel.h"
 #include "engine/process.h"
 #include "engine/spec.h"
@@ -17,9 +19,18 @@ struct engine_run {
 	int kvm_fd;
 	int keeper_fd; /* pidfd of this process */
 	struct open_devices *devices; /* VFIO descriptors to hand over; NULL: it opens its own */
+	struct confine confine; /* of engine_exec */
+	struct cgroup cgroup;
+	int lifeline_fd; /* closes when we end */
 };
 
-#define ENGINE_RUN_NONE ((struct engine_run){.kernel.fd = -1, .kvm_fd = -1, .keeper_fd = -1})
+#define ENGINE_RUN_NONE                       \
+	((struct engine_run){.kernel.fd = -1, \
+		.kvm_fd = -1,                 \
+		.keeper_fd = -1,              \
+		.confine = CONFINE_NONE,      \
+		.cgroup = CGROUP_NONE,        \
+		.lifeline_fd = -1})
 
 /* Who can run a guest. Each is a static const table; the keeper does the rest. */
 struct engine {
@@ -48,5 +59,8 @@ const struct engine *engine_find(const char *name);
  * as the program is gone.
  */
 void engine_finish(struct engine_run *run);
+
+/* After the program's end, or when it did not start: lets go of what held it. */
+void engine_ended(struct engine_run *run);
 
 #endif

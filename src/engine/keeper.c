@@ -127,8 +127,10 @@ static int run_engine(const struct keeper *k, const struct bind_plan *plan, stru
 	if (r == 0)
 		r = process_start(&run.program, &process, e);
 	engine_finish(&run);
-	if (r < 0)
+	if (r < 0) {
+		engine_ended(&run);
 		return r;
+	}
 	(void)state_engine(state, process.pid);
 	tell(k, (struct keeper_news){
 			.event = KEEPER_STARTED,
@@ -136,6 +138,7 @@ static int run_engine(const struct keeper *k, const struct bind_plan *plan, stru
 			.us = now_us() - begun,
 		});
 	*ret_status = wait_for_end(k, &process, signals);
+	engine_ended(&run);
 	tell(k, (struct keeper_news){.event = KEEPER_ENDED, .status = *ret_status});
 	return 0;
 }

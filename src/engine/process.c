@@ -3,14 +3,18 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "engine/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,19 +31,43 @@ int program_word(struct program *p, const char *word)
 	return 0;
 }
 
-int program_arg(struct program *p, const char *fmt, ...)
+/* Text made here. Return: NULL when there is no room. */
+__attribute__((format(printf, 2, 0))) static char *keep_text(
+	struct program *p, const char *fmt, va_list ap)
 {
 	size_t room = sizeof(p->text) - p->used;
 	char *word = p->text + p->used;
+	int n = vsnprintf(word, room, fmt, ap);
+
+	if (n < 0 || (size_t)n >= room)
+		return NULL;
+	p->used += (size_t)n + 1;
+	return word;
+}
+
+int program_arg(struct program *p, const char *fmt, ...)
+{
 	va_list ap;
 
 	va_start(ap, fmt);
-	int n = vsnprintf(word, room, fmt, ap);
+	const char *word = keep_text(p, fmt, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n >= room)
+	return word ? program_word(p, word) : -E2BIG;
+}
+
+int program_env(struct program *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->env_count == PROCESS_ENV_MAX)
 		return -E2BIG;
-	p->used += (size_t)n + 1;
-	return program_word(p, word);
+	va_start(ap, fmt);
+	char *word = keep_text(p, fmt, ap);
+	va_end(ap);
+	if (!word)
+		return -E2BIG;
+	p->env[p->env_count++] = word;
+	return 0;
 }
 
 int program_fd(struct program *p, int fd)
@@ -50,10 +78,15 @@ int program_fd(struct program *p, int fd)
 	return 0;
 }
 
-static void raise_memlock(uint64_t need)
+/* What it needs, at least; of a program that is shut in, what it gets, and no more. */
+static void set_memlock(uint64_t need, const struct confine *confine)
 {
-	struct rlimit l;
+	struct rlimit l = {.rlim_cur = need, .rlim_max = need};
 
+	if (confine) {
+		(void)setrlimit(RLIMIT_MEMLOCK, &l);
+		return;
+	}
 	if (!need || getrlimit(RLIMIT_MEMLOCK, &l) < 0 || l.rlim_cur >= need)
 		return;
 	if (l.rlim_max < need)
@@ -61,6 +94,25 @@ static void raise_memlock(uint64_t need)
 	l.rlim_cur = need;
 	/* Without the right to raise it, MAP_DMA tells by -ENOMEM and how much was needed. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &l);
+}
+
+__attribute__((noreturn)) static void fail(int report, int code)
+{
+	(void)fd_write_full(report, &code, sizeof(code));
+	_exit(127);
+}
+
+/*
+ * The program shall not type into our terminal (TIOCSTI): one of a session of its own cannot. What
+ * the terminal sends comes through us.
+ */
+static void shut_in(const struct program *p, int report)
+{
+	int r = confine_enter(p->confine, report);
+
+	if (r < 0)
+		fail(report, -r);
+	(void)setsid();
 }
 
 /* In the child: only calls that are safe between fork and exec. */
@@ -73,16 +125,26 @@ static void become(const struct program *p, pid_t parent, int report)
 		if (getppid() != parent)
 			_exit(127); /* we died before the line above */
 	}
+	set_memlock(p->memlock, p->confine);
+	if (p->confine)
+		shut_in(p, report);
 	for (size_t i = 0; i < p->fd_count; i++)
 		(void)fd_set_cloexec(p->fds[i], 0);
-	raise_memlock(p->memlock);
+	for (size_t i = 0; i < p->env_count; i++)
+		(void)putenv(p->env[i]);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execvp(p->argv[0], p->argv);
-	int code = errno;
-	(void)fd_write_full(report, &code, sizeof(code));
-	_exit(127);
+	fail(report, errno);
+}
+
+/* As fork(), into the namespaces of a program that is shut in. */
+static pid_t split(const struct program *p)
+{
+	if (!p->confine)
+		return fork();
+	return (pid_t)syscall(SYS_clone, CONFINE_CLONE | SIGCHLD, 0, 0, 0, 0);
 }
 
 int process_start(const struct program *p, struct process *ret, struct err *e)
@@ -95,7 +157,7 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	cleanup_fd int in = pipe_fds[0];
 	cleanup_fd int out = pipe_fds[1];
-	pid_t pid = fork();
+	pid_t pid = split(p);
 	if (pid < 0)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	if (pid == 0)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct err;
 
@@ -37,6 +38,8 @@ struct guest_spec {
 	size_t device_count;
 	struct guest_device devices[SPEC_DEVICES_MAX];
 	char *const *engine_args; /* after "--", NULL-terminated; NULL: none */
+	uid_t uid; /* whom a program becomes (engine_exec) */
+	gid_t gid;
 };
 
 /* What was not said on the command line. */

@@ -162,8 +162,12 @@ static int info(struct model_container *c, struct vfio_iommu_type1_info *arg)
 {
 	struct {
 		struct vfio_iommu_type1_info head;
-		struct vfio_iommu_type1_info_cap_iova_range cap;
-		struct vfio_iova_range ranges[COUNT(ranges)];
+		struct { /* struct vfio_iommu_type1_info_cap_iova_range */
+			struct vfio_info_cap_header header;
+			uint32_t nr_iovas;
+			uint32_t reserved;
+			struct vfio_iova_range ranges[COUNT(ranges)];
+		} cap;
 		struct vfio_iommu_type1_info_dma_avail avail;
 	} __attribute__((aligned(8))) all = {
 		.head = {.argsz = sizeof(all),
@@ -178,7 +182,7 @@ static int info(struct model_container *c, struct vfio_iommu_type1_info *arg)
 
 	if (argsz < offsetof(struct vfio_iommu_type1_info, cap_offset))
 		return -EINVAL;
-	memcpy(all.ranges, ranges, sizeof(ranges));
+	memcpy(all.cap.ranges, ranges, sizeof(ranges));
 	if (argsz >= sizeof(all)) {
 		all.head.cap_offset = (uint32_t)((char *)&all.cap - (char *)&all);
 		all.cap.header.next = (uint32_t)((char *)&all.avail - (char *)&all);

@@ -27,7 +27,7 @@ struct vfio_container_ops {
 
 struct vfio_container {
 	const struct vfio_container_ops *ops;
-	int fd; /* -1: none */
+	int fd; /* -1: a model, or none */
 	void *model; /* the model's own */
 };
 

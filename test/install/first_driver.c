@@ -10,8 +10,8 @@
 #include <usher/region.h>
 #include <usher/space.h>
 
-static uint64_t read_one(struct usher_model_device *d, void *state, unsigned bar, uint64_t off,
-	unsigned size)
+static uint64_t read_one(
+	struct usher_model_device *d, void *state, unsigned bar, uint64_t off, unsigned size)
 {
 	(void)d, (void)state, (void)bar, (void)size;
 	return off + 1;

@@ -30,7 +30,7 @@ replay_all() {
 	same check
 	for topic_ in vfio group iommu binding kvm; do
 		usher help $topic_ | sed 's/^On this host/On that host/' >"$work/live"
-		usher help $topic_ --host "$work/exact.host" >"$work/replayed"
+		usher help --host "$work/exact.host" $topic_ >"$work/replayed"
 		diff "$work/live" "$work/replayed" || fail "'help $topic_' is not the same from a snapshot"
 	done
 }

@@ -17,7 +17,7 @@ LAYERS = {
     "bind": ["base", "pci", "hold"],
     "check": ["base", "pci", "hold", "bind"],
     "vfio": ["base", "pci", "hold"],
-    "model": ["base", "pci", "vfio"],
+    "model": ["base", "pci", "vfio", "driver"],
     "lib": ["base", "pci", "hold", "vfio", "model"],
     "driver": ["base", "pci", "vfio"],
     "vmm": ["base", "pci", "vfio"],

@@ -66,20 +66,20 @@ static int unmap(uint32_t flags, uint64_t iova, uint64_t size)
 static int irqs(uint32_t flags, uint32_t index, uint32_t start, uint32_t count)
 {
 	static int fd = -1;
-	struct {
-		struct vfio_irq_set head;
-		int32_t fds[8];
-	} s = {.head = {.argsz = sizeof(s),
-		       .flags = flags,
-		       .index = index,
-		       .start = start,
-		       .count = count}};
+	_Alignas(struct vfio_irq_set)
+		uint8_t buf[sizeof(struct vfio_irq_set) + 8 * sizeof(int32_t)];
+	struct vfio_irq_set *s = (void *)buf;
 
 	if (fd < 0)
 		fd = eventfd(0, EFD_CLOEXEC);
-	for (size_t i = 0; i < COUNT(s.fds); i++)
-		s.fds[i] = fd;
-	return device(VFIO_DEVICE_SET_IRQS, &s);
+	*s = (struct vfio_irq_set){.argsz = sizeof(buf),
+		.flags = flags,
+		.index = index,
+		.start = start,
+		.count = count};
+	for (size_t i = 0; i < 8; i++)
+		memcpy(s->data + i * sizeof(int32_t), &fd, sizeof(int32_t));
+	return device(VFIO_DEVICE_SET_IRQS, s);
 }
 
 static int short_irqs(void)

@@ -178,8 +178,12 @@ static int stage_list(
 		return host_live()->ops->list(host_live(), path, each, arg);
 	if (!strcmp(path, "/sys/bus/pci/drivers/vfio-pci"))
 		return stage->no_vfio ? -ENOENT : each(arg, "bind");
+	if (!strcmp(path, "/sys/class/vfio"))
+		return each(arg, "7");
 	if (!strcmp(path, "/sys/bus/platform/drivers/efi-framebuffer"))
 		return stage->framebuffer_on ? each(arg, STAGE_FRAMEBUFFER) : each(arg, "bind");
+	if (!strcmp(path, "/sys/class/vfio"))
+		return each(arg, "7");
 	if (!strcmp(path, "/sys/bus/pci/drivers/e1000") ||
 		!strcmp(path, "/sys/bus/pci/drivers/sib"))
 		return each(arg, "bind");

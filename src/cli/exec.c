@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/exec.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "bind/bind.h"
+#include "cli/giving.h"
+#include "cli/option.h"
+#include "cli/plan.h"
+#include "cli/report.h"
+#include "cli/verb.h"
+#include "engine/keeper.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXEC_OURS 125 /* the exit status of a failure that is not the program's, as for env(1) */
+#define EXEC_ALLOW_MAX 32
+#define EXEC_MEMLOCK MIB(64)
+#define EXEC_NOBODY "nobody"
+
+struct exec_words {
+	const struct verb *verb;
+	struct guest_spec spec;
+	const char *user;
+	const char *allow[EXEC_ALLOW_MAX];
+	size_t allow_count;
+	int plan;
+	int quiet;
+	int refused; /* the plan's problems are told already */
+};
+
+enum { OPT_DEVICE = 1, OPT_USER, OPT_MEMLOCK, OPT_ALLOW, OPT_PLAN, OPT_QUIET };
+
+static int take_device(struct exec_words *w, const char *text)
+{
+	struct err e = {0};
+
+	if (spec_add_device(&w->spec, text, &e) < 0) {
+		report(&e);
+		return LEAVE_USAGE;
+	}
+	return 0;
+}
+
+/* Return: 0, or an exit status with the reason told. */
+static int take_option(struct exec_words *w, int c, const char *text)
+{
+	switch (c) {
+	case OPT_DEVICE:
+		return take_device(w, text);
+	case OPT_USER:
+		w->user = text;
+		return 0;
+	case OPT_MEMLOCK:
+		if (num_parse_size(text, &w->spec.memory) < 0)
+			return option_wrong(
+				w->verb, "--memlock: '%s' is not a size such as 8M", text);
+		return 0;
+	case OPT_ALLOW:
+		if (w->allow_count == EXEC_ALLOW_MAX)
+			return option_wrong(
+				w->verb, "--allow: more than %d checks", EXEC_ALLOW_MAX);
+		w->allow[w->allow_count++] = text;
+		return 0;
+	case OPT_PLAN:
+		w->plan = 1;
+		return 0;
+	default:
+		w->quiet = 1;
+		return 0;
+	}
+}
+
+static int take_words(struct exec_words *w, int argc, char **argv, int *ret_end)
+{
+	static const struct option takes[] = {
+		{"device", required_argument, NULL, OPT_DEVICE},
+		{"user", required_argument, NULL, OPT_USER},
+		{"memlock", required_argument, NULL, OPT_MEMLOCK},
+		{"allow", required_argument, NULL, OPT_ALLOW},
+		{"plan", no_argument, NULL, OPT_PLAN},
+		{"dry-run", no_argument, NULL, OPT_PLAN},
+		{"quiet", no_argument, NULL, OPT_QUIET},
+		{0},
+	};
+	struct options o = {
+		.verb = w->verb, .argc = argc, .argv = argv, .takes = takes, .letters = "+"};
+	int c;
+
+	while ((c = option_next(&o)) > 0) {
+		int r = take_option(w, c, optarg);
+		if (r)
+			return r;
+	}
+	*ret_end = c;
+	if (c != OPTION_END)
+		return option_leave(c);
+	w->spec.engine_args = argv + optind;
+	return 0;
+}
+
+/* --user; who called sudo; nobody: never root by default. */
+static int find_user(struct exec_words *w)
+{
+	const char *sudo = getenv("SUDO_UID");
+	const struct passwd *u = NULL;
+	uint64_t id;
+
+	if (w->user) {
+		u = getpwnam(w->user);
+		if (!u && num_parse(w->user, 10, UINT32_MAX - 1, &id) == 0)
+			u = getpwuid((uid_t)id);
+	} else if (sudo && num_parse(sudo, 10, UINT32_MAX - 1, &id) == 0 && id) {
+		u = getpwuid((uid_t)id);
+	} else {
+		u = getpwnam(EXEC_NOBODY);
+	}
+	if (!u)
+		return option_wrong(
+			w->verb, "--user: there is no user '%s'", w->user ? w->user : EXEC_NOBODY);
+	w->spec.uid = u->pw_uid;
+	w->spec.gid = u->pw_gid;
+	return 0;
+}
+
+static void tell(void *arg, const struct keeper_news *n)
+{
+	struct exec_words *w = arg;
+
+	switch (n->event) {
+	case KEEPER_PLANNED:
+		w->refused = n->plan->refusals != 0;
+		if (w->refused)
+			plan_problems(n->plan);
+		else if (!w->quiet)
+			plan_members(stderr, n->plan);
+		break;
+	case KEEPER_GIVEN:
+		if (!w->quiet)
+			giving_print(stderr, n->report);
+		break;
+	case KEEPER_STUCK:
+		giving_print(stderr, n->report);
+		report(n->error);
+		report_note("the journal keeps it: 'usher restore' tries again");
+		break;
+	case KEEPER_ENDED:
+		if (n->status > 128 && !w->quiet)
+			report_note("'%s' was ended by signal %d (%s)", w->spec.engine_args[0],
+				n->status - 128, strsignal(n->status - 128));
+		break;
+	case KEEPER_STARTED:
+	case KEEPER_STOPPING:
+		break;
+	}
+}
+
+static int show_plan(const struct exec_words *w, const struct keeper *k)
+{
+	struct bind_target targets[SPEC_DEVICES_MAX];
+	struct bind_plan plan = BIND_PLAN_NONE;
+	struct bind_request q;
+	struct err e = {0};
+
+	int r = keeper_request(k, targets, &q, &e);
+	if (r == 0)
+		r = bind_plan(&k->env, &q, &plan, &e);
+	if (r < 0) {
+		report(&e);
+		return EXEC_OURS;
+	}
+	(void)printf("'%s' as user %u\n", w->spec.engine_args[0], (unsigned)w->spec.uid);
+	plan_members(stdout, &plan);
+	plan_problems(&plan);
+	int status = plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
+	bind_plan_fini(&plan);
+	return status;
+}
+
+static int exec_program(struct exec_words *w, const struct keeper *k)
+{
+	struct err e = {0};
+	int status = 0;
+
+	int r = keeper_run(k, &status, &e);
+	if (r == 0)
+		return status;
+	if (!w->refused && r != -EUCLEAN) /* these are told already */
+		report(&e);
+	return w->refused ? LEAVE_REFUSED : EXEC_OURS;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct exec_words w = {.verb = v, .spec = {.memory = EXEC_MEMLOCK, .cpus = 1}};
+	struct err e = {0};
+	char name[SPEC_NAME_MAX];
+	int end = OPTION_END;
+
+	int r = take_words(&w, argc, argv, &end);
+	if (r || end != OPTION_END)
+		return r;
+	r = find_user(&w);
+	if (r)
+		return r;
+	(void)snprintf(name, sizeof(name), "exec-%d", (int)getpid());
+	w.spec.name = name;
+	r = engine_exec.check(&w.spec, &e);
+	if (r < 0) {
+		report(&e);
+		return LEAVE_USAGE;
+	}
+	const struct keeper k = {
+		.env = bind_env_live(),
+		.engine = &engine_exec,
+		.spec = &w.spec,
+		.allow = w.allow,
+		.allow_count = w.allow_count,
+		.tell = tell,
+		.arg = &w,
+	};
+	return w.plan ? show_plan(&w, &k) : exec_program(&w, &k);
+}
+
+const struct verb verb_exec = {
+	.name = "exec",
+	.summary = "run a program that drives devices by itself, as an ordinary user",
+	.help = "exec --device ADDRESS[,id=VVVV:DDDD]… [OPTION…] -- PROGRAM [ARGUMENT…]\n"
+		"\n"
+		"Checks and takes the devices' whole IOMMU groups, opens the devices, and runs "
+		"PROGRAM with\n"
+		"their descriptors: as an ordinary user, without groups and capabilities, in a "
+		"process-id\n"
+		"namespace of its own. It finds them by usher_device_inherit(), and can open no "
+		"others. When\n"
+		"it ends or is killed, every process that it left is killed, the devices are "
+		"reset, and\n"
+		"their drivers get them back.\n"
+		"\n"
+		"  --device ADDRESS  hand over this device; may be said many times. "
+		"id=VVVV:DDDD refuses\n"
+		"                    another device at that address\n"
+		"  --user NAME       whom PROGRAM becomes; unless said the one who called sudo, "
+		"else nobody\n"
+		"  --memlock SIZE    memory that it may keep for DMA; 64M unless said\n"
+		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
+		"times\n"
+		"  --plan            print what would be done and what would stop it; do nothing\n"
+		"  --quiet           only what went wrong\n"
+		"\n"
+		"Exit status: the program's own; 128 + N when signal N ended it; 2 wrong command "
+		"line;\n"
+		"3 refused; 125 usher itself failed.\n"
+		"\n"
+		"Example: usher exec --device 0000:01:00.0 --user alice -- ./nvme-read 0 8\n",
+	.run = run,
+};

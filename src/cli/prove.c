@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "bind/bind.h"
+#include "bind/method.h"
+#include "cli/card.h"
+#include "cli/json.h"
+#include "cli/names.h"
+#include "cli/option.h"
+#include "cli/plan.h"
+#include "cli/record.h"
+#include "cli/report.h"
+#include "cli/target.h"
+#include "cli/trial.h"
+#include "pci/class.h"
+#include "pci/host.h"
+#include "pci/reset.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+/*
+ * The whole of a device's loan, played through: gate, bind, reset by each way, interrupts, return.
+ * All that is changed goes through the journal of src/bind, with this process as owner: when it is
+ * killed, `usher restore` brings back driver, override and reset methods.
+ */
+struct proving {
+	struct bind_env env;
+	struct bind_request request;
+	struct bind_target target;
+	struct bind_plan plan;
+	struct pci_device was; /* before anything was touched */
+	struct card card;
+	bool dry_run;
+	bool json;
+	const char *host;
+	const char *snapshot;
+	char *archive; /* the host before the trial, for @snapshot */
+	size_t archive_len;
+};
+
+/* What a trial leaves in a device is nothing: it needs no wiping before it goes back. */
+static const char *const allowed[] = {"no-reset"};
+
+static int gate(struct proving *p, struct err *e)
+{
+	uint64_t since = card_clock();
+
+	int r = pci_device_read(p->env.host, p->target.address, &p->was, e);
+	if (r == 0)
+		r = bind_plan(&p->env, &p->request, &p->plan, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < p->plan.problem_count; i++) {
+		const struct bind_problem *b = &p->plan.problems[i];
+
+		if (b->refuses)
+			card_add(&p->card, "gate", CARD_FAILED, 0, "%.63s: %.150s [%s]", b->object,
+				b->text, b->check);
+	}
+	if (!p->plan.refusals)
+		card_add(&p->card, "gate", CARD_PASSED, since,
+			"nobody uses it, or what is in its group");
+	return 0;
+}
+
+static int take(struct proving *p, struct err *e)
+{
+	uint64_t since = card_clock();
+
+	bind_plan_fini(&p->plan);
+	int r = bind_take(&p->env, &p->request, &p->plan, e);
+	if (r < 0) {
+		card_add(&p->card, "bind", CARD_FAILED, since, "%s", e->msg);
+		return r;
+	}
+	for (size_t i = 0; i < p->plan.group_count; i++) {
+		const struct bind_group *g = &p->plan.groups[i];
+
+		for (size_t k = 0; k < g->count; k++)
+			if (g->members[k].is_target)
+				card_add(&p->card, "bind", CARD_PASSED, since,
+					"from %s to %s, with all of group %d (%zu)",
+					p->was.driver[0] ? p->was.driver : "no driver",
+					g->members[k].driver, g->number, g->count);
+	}
+	return 0;
+}
+
+static void try_methods(struct proving *p, struct trial *t)
+{
+	const char *at = p->was.reset_method;
+	char method[PCI_NAME_MAX];
+	struct err e = {0};
+
+	while (pci_reset_next(&at, method, sizeof(method))) {
+		int r = bind_reset_method(
+			&p->env, p->was.group, &p->request.owner, p->target.address, method, &e);
+		if (r == 0)
+			(void)trial_reset(t, method);
+		else
+			card_add(&p->card, "reset", CARD_FAILED, 0, "%s: %s", method, e.msg);
+	}
+	/* The journal has them, too; but a group that was bound by hand stays bound. */
+	if (p->was.reset_method[0] && bind_reset_method(&p->env, p->was.group, &p->request.owner,
+					      p->target.address, p->was.reset_method, &e) < 0)
+		card_add(&p->card, "reset", CARD_FAILED, 0, "%s", e.msg);
+	/* Without a way of its own it is wiped with all that is behind its bridge, if at all. */
+	if (!p->was.reset_method[0])
+		(void)trial_hot_reset(t);
+}
+
+static void try_device(struct proving *p)
+{
+	struct trial t;
+	struct err e = {0};
+
+	if (trial_open(p->env.host, p->was.group, p->target.address, &p->card, &t, &e) < 0)
+		return;
+	trial_look(&t);
+	try_methods(p, &t);
+	trial_interrupts(&t);
+	trial_close(&t);
+}
+
+/* What of it is not as it was found; NULL for nothing. */
+static const char *difference(const struct pci_device *was, const struct pci_device *now)
+{
+	if (strcmp(was->driver, now->driver) != 0)
+		return "driver";
+	if (strcmp(was->driver_override, now->driver_override) != 0)
+		return "driver_override";
+	return strcmp(was->reset_method, now->reset_method) != 0 ? "reset_method" : NULL;
+}
+
+static void give_back(struct proving *p)
+{
+	const struct bind_giving g = {
+		.group = p->was.group,
+		.how = BIND_RETURN_DRIVER,
+		.owner = p->request.owner,
+		.allow = allowed,
+		.allow_count = 1,
+	};
+	struct bind_report report = BIND_REPORT_NONE;
+	uint64_t since = card_clock();
+	struct pci_device now;
+	struct err e = {0};
+
+	int r = bind_release(&p->env, &g, &report, &e);
+	bind_report_fini(&report);
+	if (r == 0)
+		r = pci_device_read(p->env.host, p->target.address, &now, &e);
+	const char *other = r < 0 ? NULL : difference(&p->was, &now);
+	if (r < 0)
+		card_add(&p->card, "give back", CARD_FAILED, since, "%s", e.msg);
+	else if (other)
+		card_add(&p->card, "give back", CARD_FAILED, since, "its %s is not as it was",
+			other);
+	else
+		card_add(&p->card, "give back", CARD_PASSED, since, "to %s, all as it was",
+			now.driver[0] ? now.driver : "no driver");
+}
+
+static int record(struct proving *p, struct err *e)
+{
+	if (!p->snapshot)
+		return 0;
+	return record_text(p->env.host, RECORD_REDACTED, &p->archive, &p->archive_len, e);
+}
+
+/* Return: -errno when nothing could be tried at all; else what happened is on the card. */
+static int prove(struct proving *p, struct err *e)
+{
+	int r = record(p, e);
+
+	if (r == 0)
+		r = gate(p, e);
+	if (r < 0 || p->plan.refusals || p->dry_run)
+		return r;
+	targets_hold_signals();
+	r = bind_owner_self(&p->env, "prove", &p->request.owner);
+	if (r < 0)
+		return err_set(e, r, "become the owner of the device");
+	if (take(p, e) < 0)
+		return 0;
+	try_device(p);
+	give_back(p);
+	return 0;
+}
+
+static void print_refusals(const struct proving *p)
+{
+	struct err e = {0};
+
+	for (size_t i = 0; i < p->plan.problem_count; i++) {
+		const struct bind_problem *b = &p->plan.problems[i];
+
+		if (!b->refuses)
+			continue;
+		(void)err_say(&e, -EPERM, "%s: %s [%s]", b->object, b->text, b->check);
+		err_hint(&e, "%s",
+			b->liftable ? "free it first: a trial never touches what is in use"
+				    : b->fix);
+		report(&e);
+	}
+}
+
+static void print_text(const struct proving *p)
+{
+	struct names *n = names_new();
+	char address[PCI_ADDRESS_TEXT], name[2 * NAMES_TEXT];
+
+	names_both(n, &p->was, name, sizeof(name));
+	names_free(n);
+	(void)printf("%s  %s: %s\n", pci_address_format(p->was.address, address),
+		pci_class_name(p->was.class), name);
+	if (p->dry_run || p->plan.refusals) {
+		if (!p->plan.refusals)
+			plan_members(stdout, &p->plan);
+		print_refusals(p);
+		return;
+	}
+	card_print(stdout, &p->card, "  ");
+}
+
+static int print_json(const struct proving *p, struct err *e)
+{
+	struct json *doc = NULL;
+	struct utsname kernel;
+	char text[32];
+
+	int r = json_new(1, &doc, e);
+	if (r < 0)
+		return r;
+	json_put_text(doc, "address", pci_address_format(p->was.address, text));
+	(void)snprintf(text, sizeof(text), "%04x:%04x", p->was.vendor, p->was.device);
+	json_put_text(doc, "id", text);
+	json_put_text(doc, "class_name", pci_class_name(p->was.class));
+	if (uname(&kernel) == 0)
+		json_put_text(doc, "kernel", kernel.release);
+	json_put_text(doc, "usher", USHER_VERSION);
+	json_put_flag(doc, "refused", p->plan.refusals != 0);
+	json_put_flag(doc, "dry_run", p->dry_run);
+	card_put(doc, &p->card);
+	plan_put(doc, &p->plan);
+	r = json_print(doc, e);
+	json_free(doc);
+	return r;
+}
+
+/* The card stands in the archive as a remark, which whoever replays it passes over. */
+static int write_archive(const struct proving *p, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT], *remark = NULL;
+	size_t len = 0;
+
+	if (!p->snapshot || p->dry_run)
+		return 0;
+	FILE *f = open_memstream(&remark, &len);
+	if (!f)
+		return err_set(e, -ENOMEM, "write the card");
+	(void)fprintf(f, "# usher prove %s (%04x:%04x)\n",
+		pci_address_format(p->was.address, address), p->was.vendor, p->was.device);
+	card_print(f, &p->card, "# ");
+	int r = fclose(f) ? err_set(e, -ENOMEM, "write the card")
+			  : record_put(p->snapshot, p->archive, remark, e);
+	free(remark);
+	return r;
+}
+
+static int leave(const struct proving *p, int r)
+{
+	if (r < 0)
+		return LEAVE_FAILED;
+	if (p->plan.refusals)
+		return LEAVE_REFUSED;
+	return p->dry_run || card_passed(&p->card) ? LEAVE_OK : LEAVE_FAILED;
+}
+
+static int run_all(struct proving *p)
+{
+	struct err e = {0};
+
+	int r = prove(p, &e);
+	if (r == 0) {
+		r = p->json ? print_json(p, &e) : (print_text(p), 0);
+		if (r == 0)
+			r = write_archive(p, &e);
+	}
+	if (r < 0)
+		report(&e);
+	int status = leave(p, r);
+	bind_plan_fini(&p->plan);
+	free(p->archive);
+	return status;
+}
+
+enum { JSON = 1, SNAPSHOT, TIMEOUT, DRY_RUN, HOST };
+
+static int parse(const struct verb *v, int argc, char **argv, struct proving *p)
+{
+	static const struct option takes[] = {
+		{"json", no_argument, NULL, JSON},
+		{"snapshot", required_argument, NULL, SNAPSHOT},
+		{"timeout", required_argument, NULL, TIMEOUT},
+		{"dry-run", no_argument, NULL, DRY_RUN},
+		{"host", required_argument, NULL, HOST},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	int c = OPTION_END, r = 0;
+
+	while (r == 0 && (c = option_next(&o)) > 0) {
+		p->json = p->json || c == JSON;
+		p->dry_run = p->dry_run || c == DRY_RUN;
+		if (c == SNAPSHOT)
+			p->snapshot = optarg;
+		else if (c == HOST)
+			p->host = optarg;
+		else if (c == TIMEOUT)
+			r = targets_timeout(&p->env, v, optarg);
+	}
+	if (r)
+		return r;
+	if (c != OPTION_END)
+		return c;
+	if (argc - optind != 1)
+		return option_wrong(v, "one ADDRESS is needed, and no more");
+	if (pci_address_parse(argv[optind], &p->target.address) < 0)
+		return option_wrong(v, "'%s' is no PCI address", argv[optind]);
+	if (p->host && !p->dry_run)
+		return option_wrong(v, "--host needs --dry-run: a snapshot has nothing to try");
+	return 0;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	struct proving *p = calloc(1, sizeof(*p));
+	int r = LEAVE_FAILED;
+
+	if (!p)
+		return r;
+	p->env = bind_env_live();
+	p->plan = BIND_PLAN_NONE;
+	p->request = (struct bind_request){
+		.targets = &p->target,
+		.target_count = 1,
+		.allow = allowed,
+		.allow_count = 1,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+	};
+	r = parse(v, argc, argv, p);
+	if (r == 0)
+		r = option_host(p->host, &p->env.host);
+	if (r == 0) {
+		r = run_all(p);
+		host_close(p->env.host);
+	}
+	free(p);
+	return r < 0 ? option_leave(r) : r;
+}
+
+const struct verb verb_prove = {
+	.name = "prove",
+	.summary = "try a device before it is lent: does it survive its second guest?",
+	.help = "prove ADDRESS [OPTION…]\n"
+		"\n"
+		"Plays a loan through and writes a report card: takes the device, with its IOMMU "
+		"group,\n"
+		"from its driver, resets it by each way that the kernel has, looks after each "
+		"whether\n"
+		"configuration space and BARs still answer, has an interrupt of each kind raised "
+		"as far\n"
+		"as VFIO brings it, and gives all back as it was. A device that somebody uses, or "
+		"one\n"
+		"in its group, is not touched. If it is killed meanwhile, 'usher restore' brings "
+		"it back.\n"
+		"\n"
+		"Exit status: 0 all went well, 1 something did not, 3 refused.\n"
+		"\n"
+		"  --json           the card for programs\n"
+		"  --snapshot FILE  also write a snapshot of the host, with the card in it, to "
+		"share\n"
+		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
+		"  --dry-run        only ask whether it may be touched\n"
+		"  --host FILE      of a snapshot of a host (with --dry-run)\n"
+		"\n"
+		"example: usher prove 0000:03:00.0\n",
+	.run = run,
+};

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/trial.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "cli/card.h"
+#include "cli/describe.h"
+#include "pci/host.h"
+#include "vfio/hotreset.h"
+#include "vfio/irq.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define INTERRUPT_MS 2000 /* for what takes microseconds, on a busy machine */
+
+static int open_all(struct trial *t, int group, struct err *e)
+{
+	char name[PCI_ADDRESS_TEXT];
+
+	int r = vfio_container_open(&t->container, e);
+	if (r == 0)
+		r = vfio_group_open(t->host, group, &t->group, e);
+	if (r == 0)
+		r = vfio_group_set_container(&t->group, &t->container, t->host, e);
+	if (r == 0)
+		r = vfio_container_set_iommu(&t->container, e);
+	if (r == 0)
+		r = vfio_dev_open(&t->group, pci_address_format(t->address, name), &t->device, e);
+	if (r == 0)
+		r = vfio_region_info(&t->device, VFIO_PCI_CONFIG_REGION_INDEX, &t->config, e);
+	return r;
+}
+
+int trial_open(struct host *h, int group, struct pci_address a, struct card *card,
+	struct trial *ret, struct err *e)
+{
+	uint64_t since = card_clock();
+	struct trial t = {
+		.host = h,
+		.address = a,
+		.card = card,
+		.container = VFIO_CONTAINER_NONE,
+		.group = VFIO_GROUP_NONE,
+		.device = VFIO_DEV_NONE,
+	};
+
+	int r = open_all(&t, group, e);
+	if (r < 0) {
+		card_add(card, "open", CARD_FAILED, since, "%s", e->msg);
+		trial_close(&t);
+		return r;
+	}
+	card_add(card, "open", CARD_PASSED, since, "through /dev/vfio/%d", group);
+	*ret = t;
+	return 0;
+}
+
+void trial_close(struct trial *t)
+{
+	vfio_dev_close(&t->device);
+	vfio_group_close(&t->group);
+	vfio_container_close(&t->container);
+}
+
+/*
+ * BARs answer only while memory and port decoding are on. The device can reach nothing meanwhile:
+ * bus mastering stays off, and no memory is mapped for it.
+ */
+static int decode(struct trial *t)
+{
+	uint64_t command;
+
+	int r = vfio_region_get(&t->device, &t->config, PCI_COMMAND, 2, &command);
+	if (r == 0 && command != UINT16_MAX)
+		r = vfio_region_put(&t->device, &t->config, PCI_COMMAND, 2,
+			command | PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
+	return r;
+}
+
+static int first_register(struct trial *t, const struct vfio_region *r, uint32_t *ret)
+{
+	uint64_t n = 0;
+
+	int x = vfio_region_get(&t->device, r, 0, 4, &n);
+	*ret = (uint32_t)n;
+	return x;
+}
+
+static bool readable(const struct vfio_region *r)
+{
+	return r->size >= 4 && r->flags & VFIO_REGION_INFO_FLAG_READ;
+}
+
+static void look_at_bars(struct trial *t)
+{
+	char text[256] = "", size[32];
+	uint64_t since = card_clock();
+	enum card_mark mark = CARD_PASSED;
+	int n = 0;
+
+	if (decode(t) < 0)
+		mark = CARD_FAILED;
+	for (unsigned i = 0; i < TRIAL_BARS; i++) {
+		struct trial_bar *b = &t->bars[i];
+		struct err e;
+
+		if (vfio_region_info(&t->device, i, &b->region, &e) < 0 || !readable(&b->region))
+			continue;
+		int r = first_register(t, &b->region, &b->first);
+		if (r < 0)
+			mark = CARD_FAILED;
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "%sBAR %u (%s) %s", n ? ", " : "",
+			i, describe_size(b->region.size, size, sizeof(size)),
+			r < 0                    ? strerror(-r)
+			: b->first == UINT32_MAX ? "answers all ones"
+						 : "answers");
+		if ((size_t)n >= sizeof(text))
+			break;
+	}
+	if (n == 0 && mark == CARD_PASSED)
+		mark = CARD_SKIPPED;
+	card_add(t->card, "BARs", mark, since, "%s", n ? text : "it has none that can be read");
+}
+
+void trial_look(struct trial *t)
+{
+	uint64_t since = card_clock();
+	struct err e = {0};
+
+	if (pci_config_read(t->host, t->address, &t->first, &e) < 0)
+		card_add(t->card, "config space", CARD_FAILED, since, "%s", e.msg);
+	else
+		card_add(t->card, "config space", CARD_PASSED, since, "%zu bytes answer",
+			t->first.size);
+	look_at_bars(t);
+}
+
+/* Registers that a reset clears and the kernel puts back, and those that nothing may change. */
+static const char *config_fault(const struct pci_config *was, const struct pci_config *now)
+{
+	if (pci_config_u32(was, PCI_VENDOR_ID) != pci_config_u32(now, PCI_VENDOR_ID) ||
+		pci_config_u32(was, PCI_CLASS_REVISION) != pci_config_u32(now, PCI_CLASS_REVISION))
+		return "it is another device now";
+	for (unsigned off = PCI_BASE_ADDRESS_0; off <= PCI_BASE_ADDRESS_5; off += 4)
+		if (pci_config_u32(was, off) != pci_config_u32(now, off))
+			return "its BARs are not where they were";
+	return NULL;
+}
+
+/* What is wrong with it now; "" for nothing. */
+static void find_fault(struct trial *t, char *buf, size_t size)
+{
+	struct pci_config now;
+	struct err e = {0};
+
+	buf[0] = '\0';
+	if (pci_config_read(t->host, t->address, &now, &e) < 0) {
+		(void)snprintf(buf, size, "%.150s", e.msg);
+		return;
+	}
+	const char *fault = config_fault(&t->first, &now);
+	if (fault || decode(t) < 0) {
+		(void)snprintf(buf, size, "%s", fault ? fault : "it takes no command any more");
+		return;
+	}
+	for (unsigned i = 0; i < TRIAL_BARS && !buf[0]; i++) {
+		const struct trial_bar *b = &t->bars[i];
+		uint32_t n;
+
+		if (!readable(&b->region))
+			continue;
+		int r = first_register(t, &b->region, &n);
+		if (r < 0)
+			(void)snprintf(buf, size, "BAR %u: %s", i, strerror(-r));
+		else if (n == UINT32_MAX && b->first != UINT32_MAX)
+			(void)snprintf(buf, size, "BAR %u does not answer any more", i);
+	}
+}
+
+static bool judge_reset(
+	struct trial *t, const char *step, int r, uint64_t since, const struct err *e)
+{
+	char fault[160];
+	uint64_t took = card_clock() - since;
+
+	t->card->resets++;
+	/* So the kernel says that this way is none for this device, and goes on to the next one. */
+	if (r == -ENOTTY) {
+		card_add(t->card, step, CARD_SKIPPED, since,
+			"the kernel finds that it cannot be done here");
+		return false;
+	}
+	if (r < 0) {
+		card_add(t->card, step, CARD_FAILED, since, "%s", e->msg);
+		return false;
+	}
+	find_fault(t, fault, sizeof(fault));
+	card_add(t->card, step, fault[0] ? CARD_FAILED : CARD_PASSED, card_clock() - took, "%s",
+		fault[0] ? fault : "config space and BARs answer as before");
+	t->card->resets_passed += !fault[0];
+	return !fault[0];
+}
+
+bool trial_reset(struct trial *t, const char *method)
+{
+	uint64_t since = card_clock();
+	struct err e = {0};
+	char step[32];
+
+	int r = vfio_dev_reset(&t->device, &e);
+	(void)snprintf(step, sizeof(step), "reset %.24s", method);
+	return judge_reset(t, step, r, since, &e);
+}
+
+bool trial_hot_reset(struct trial *t)
+{
+	uint64_t since = card_clock();
+	struct err e = {0};
+
+	int r = vfio_hotreset(&t->device, &t->group.fd, 1);
+	if (r < 0)
+		(void)err_set(&e, r, "reset the bus of the device");
+	return judge_reset(t, "hot reset", r, since, &e);
+}
+
+/* Return: 1 the eventfd was signalled, 0 not in time, -errno. */
+static int raise_one(struct trial *t, uint32_t index)
+{
+	cleanup_fd int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (fd < 0)
+		return -errno;
+	int r = vfio_irq_set(&t->device, index, 0, &fd, 1);
+	if (r)
+		return r > 0 ? -ENOSPC : r;
+	r = vfio_irq_fire(&t->device, index, 0, 1);
+	if (r == 0)
+		r = poll(&p, 1, INTERRUPT_MS) > 0 ? 1 : 0;
+	(void)vfio_irq_disable(&t->device, index);
+	return r;
+}
+
+void trial_interrupts(struct trial *t)
+{
+	static const struct {
+		uint32_t index;
+		const char *name;
+	} kinds[] = {
+		{VFIO_PCI_MSIX_IRQ_INDEX, "MSI-X"},
+		{VFIO_PCI_MSI_IRQ_INDEX, "MSI"},
+		{VFIO_PCI_INTX_IRQ_INDEX, "INTx"},
+	};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		uint64_t since = card_clock();
+		struct vfio_irqs irqs;
+
+		if (vfio_irq_info(&t->device, kinds[i].index, &irqs, NULL) < 0 || !irqs.count)
+			continue;
+		any = true;
+		int r = raise_one(t, kinds[i].index);
+		if (r == 1)
+			card_add(t->card, kinds[i].name, CARD_PASSED, since,
+				"the first of %u reaches an eventfd when VFIO raises it",
+				irqs.count);
+		else
+			card_add(t->card, kinds[i].name, CARD_FAILED, since, "%s",
+				r < 0 ? strerror(-r) : "raised by VFIO, and nothing came");
+	}
+	if (!any)
+		card_add(t->card, "interrupts", CARD_SKIPPED, 0, "it has none");
+}

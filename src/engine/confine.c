@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/confine.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+/* No capability is kept, and none can be had again: not by a file's, not by a set-user-ID. */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -errno;
+	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
+}
+
+/* While we may: what a process may never get back is dropped by number, to the kernel's last. */
+static int drop_bounding_set(void)
+{
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+static int drop_rights(const struct confine *c)
+{
+	int r = drop_bounding_set();
+
+	if (r < 0)
+		return r;
+	if (setgroups(0, NULL) < 0 || setresgid(c->gid, c->gid, c->gid) < 0 ||
+		setresuid(c->uid, c->uid, c->uid) < 0)
+		return -errno;
+	return drop_capabilities();
+}
+
+static int join_cgroup(const struct confine *c)
+{
+	/* "0": whoever writes */
+	return c->cgroup_fd < 0 ? 0 : fd_write_full(c->cgroup_fd, "0", 1);
+}
+
+/* A namespace's first process gets every orphan of it. Return: true once @child has ended. */
+static bool reap(pid_t child, int *ret_status)
+{
+	bool ended = false;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != child || !(WIFEXITED(status) || WIFSIGNALED(status)))
+			continue;
+		*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+		ended = true;
+	}
+	return ended;
+}
+
+/*
+ * The first process: hands signals on, reaps, and ends with the program's status, or at once when
+ * the keeper is gone. It holds no descriptor of a device.
+ */
+__attribute__((noreturn)) static void stand_watch(pid_t child, int signals, int alive)
+{
+	struct signalfd_siginfo info;
+	int status = 0;
+
+	for (;;) {
+		struct pollfd fds[] = {
+			{.fd = signals, .events = POLLIN},
+			{.fd = alive, .events = POLLIN},
+		};
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents)
+			_exit(128 + SIGKILL);
+		if (!fds[0].revents || read(signals, &info, sizeof(info)) != sizeof(info))
+			continue;
+		if (info.ssi_signo != SIGCHLD)
+			(void)kill(child, (int)info.ssi_signo);
+		else if (reap(child, &status))
+			_exit(status);
+	}
+}
+
+/* All signals are something to read: the first process of a namespace has no default actions. */
+static int catch_signals(void)
+{
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	if (sigprocmask(SIG_BLOCK, &all, NULL) < 0)
+		return -errno;
+	int fd = signalfd(-1, &all, SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Closes everything but three descriptors and two: devices are the program's, not ours. */
+static void close_others(int signals, int alive)
+{
+	int low = signals < alive ? signals : alive, high = signals < alive ? alive : signals;
+
+	(void)close_range(3, (unsigned)low - 1, 0);
+	if (high - low > 1)
+		(void)close_range((unsigned)low + 1, (unsigned)high - 1, 0);
+	(void)close_range((unsigned)high + 1, ~0U, 0);
+}
+
+int confine_enter(const struct confine *c, int report)
+{
+	int r = join_cgroup(c);
+
+	(void)report; /* closed with the others */
+	if (r == 0)
+		r = drop_rights(c);
+	if (r < 0)
+		return r;
+	int signals = catch_signals();
+	if (signals < 0)
+		return signals;
+	pid_t child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		/* Of a terminal's foreground group still, and without one to be injected into. */
+		(void)close(signals);
+		return 0;
+	}
+	close_others(signals, c->alive_fd);
+	stand_watch(child, signals, c->alive_fd);
+}

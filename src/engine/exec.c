@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "engine/devices.h"
+
+static int exec_check(const struct guest_spec *s, struct err *e)
+{
+	if (!s->engine_args || !s->engine_args[0])
+		return err_say(e, -EINVAL, "no program to run: it comes after '--'");
+	if (!s->device_count)
+		return err_say(e, -EINVAL, "no --device: there is nothing to hand over");
+	return 0;
+}
+
+/* The group's descriptor stays here: with it a program could open the group's other devices. */
+static int add_devices(const struct open_devices *d, struct program *p)
+{
+	char list[64 * SPEC_DEVICES_MAX], text[PCI_ADDRESS_TEXT];
+	size_t used = 0;
+
+	int r = program_fd(p, d->container.fd);
+	for (size_t i = 0; r == 0 && i < d->device_count; i++) {
+		int n = snprintf(list + used, sizeof(list) - used, "%s%s=fd:%d,none,%d",
+			i ? " " : "", pci_address_format(d->devices[i].address, text),
+			d->container.fd, d->devices[i].fd);
+		if (n < 0 || (size_t)n >= sizeof(list) - used)
+			return -E2BIG;
+		used += (size_t)n;
+		r = program_fd(p, d->devices[i].fd);
+	}
+	return r == 0 ? program_env(p, EXEC_VARIABLE "=%s", list) : r;
+}
+
+/* What a shell of that user would find. */
+static int add_user(uid_t uid, struct program *p)
+{
+	const struct passwd *u = getpwuid(uid);
+
+	if (!u)
+		return 0;
+	int r = program_env(p, "HOME=%s", u->pw_dir);
+	if (r == 0)
+		r = program_env(p, "USER=%s", u->pw_name);
+	return r == 0 ? program_env(p, "LOGNAME=%s", u->pw_name) : r;
+}
+
+/*
+ * The program's end of "the keeper lives" is never written to; ours closes when we end, however.
+ */
+static int add_lifeline(struct engine_run *run)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	run->confine.alive_fd = fds[0];
+	run->lifeline_fd = fds[1];
+	return 0;
+}
+
+static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct engine_run *run, struct err *e)
+{
+	struct program *p = &run->program;
+
+	int r = devices_open(env, s, groups, &run->devices, e);
+	if (r < 0)
+		return r;
+	for (char *const *a = s->engine_args; r == 0 && *a; a++)
+		r = program_word(p, *a);
+	if (r == 0)
+		r = add_devices(run->devices, p);
+	if (r == 0)
+		r = add_user(s->uid, p);
+	if (r == 0)
+		r = add_lifeline(run);
+	if (r < 0)
+		return err_set(e, r, "prepare %s", s->engine_args[0]);
+	cgroup_make(s->name, &run->cgroup);
+	run->confine.uid = s->uid;
+	run->confine.gid = s->gid;
+	run->confine.cgroup_fd = run->cgroup.procs_fd;
+	p->confine = &run->confine;
+	p->memlock = s->memory;
+	return 0;
+}
+
+const struct engine engine_exec = {
+	.name = "exec",
+	.check = exec_check,
+	.prepare = exec_prepare,
+};

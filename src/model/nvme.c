@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/nvme.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/endian.h"
+#include "base/num.h"
+#include "vfio/dma.h"
+
+#define ENTRIES_MAX 1024u /* CAP.MQES + 1 */
+#define VERSION_14 0x00010400u
+#define VECTORS 17u
+#define LIST_ENTRIES (NVME_PAGE / 8)
+#define NO_ANSWER 0xffffu /* in place of a status: the command is never completed */
+
+static uint64_t capabilities(void)
+{
+	/* Contiguous queues wanted; 500 ms to get ready; NVM command set. */
+	return (ENTRIES_MAX - 1) | BIT64(16) | UINT64_C(1) << 24 | BIT64(37);
+}
+
+/* --- Data ------------------------------------------------------------------------------------ */
+
+/* One piece within a page. Return: NVME_OK, _DATA_TRANSFER_ERROR. */
+static uint16_t move(struct model_nvme *m, uint64_t iova, uint8_t *disk, uint32_t len, bool out)
+{
+	void *memory = model_dma(&m->pci, iova, len, out ? VFIO_DMA_READ : VFIO_DMA_WRITE);
+
+	if (!memory)
+		return NVME_DATA_TRANSFER_ERROR;
+	if (disk && out)
+		memcpy(disk, memory, len);
+	else if (disk)
+		memcpy(memory, disk, len);
+	return NVME_OK;
+}
+
+/* PRP1's page, then PRP2: a page, or a list of them. @off in the list's page. */
+static uint16_t move_rest(
+	struct model_nvme *m, uint64_t prp2, uint8_t *disk, uint32_t len, bool out)
+{
+	if (len <= NVME_PAGE)
+		return move(m, prp2, disk, len, out);
+	uint32_t pages = (len + NVME_PAGE - 1) / NVME_PAGE;
+	if (pages > LIST_ENTRIES || prp2 & 7)
+		return NVME_INVALID_FIELD;
+	const uint64_t *list = model_dma(&m->pci, prp2, pages * sizeof(*list), VFIO_DMA_READ);
+	if (!list)
+		return NVME_DATA_TRANSFER_ERROR;
+	for (uint32_t i = 0; i < pages; i++) {
+		uint32_t n = (uint32_t)min_u64(len, NVME_PAGE);
+		uint64_t page = le64toh(list[i]);
+		uint16_t status =
+			page & (NVME_PAGE - 1) ? NVME_INVALID_FIELD : move(m, page, disk, n, out);
+		if (status)
+			return status;
+		disk += disk ? n : 0;
+		len -= n;
+	}
+	return NVME_OK;
+}
+
+static uint16_t transfer(struct model_nvme *m, const struct nvme_sqe *c, bool out, bool half)
+{
+	uint64_t lba = le32toh(c->cdw10) | (uint64_t)le32toh(c->cdw11) << 32;
+	uint32_t blocks = (le32toh(c->cdw12) & 0xffff) + 1;
+	uint32_t len = blocks * MODEL_NVME_BLOCK;
+	uint64_t prp1 = le64toh(c->prp1);
+
+	if (le32toh(c->nsid) != 1)
+		return NVME_INVALID_NAMESPACE;
+	if (len > NVME_PAGE << MODEL_NVME_MDTS)
+		return NVME_INVALID_FIELD;
+	if (!range_ok(lba, blocks, m->blocks))
+		return NVME_LBA_OUT_OF_RANGE;
+	uint8_t *disk = m->disk ? m->disk + lba * MODEL_NVME_BLOCK : NULL;
+	if (half)
+		len /= 2;
+	uint32_t first = (uint32_t)min_u64(len, NVME_PAGE - (prp1 & (NVME_PAGE - 1)));
+	uint16_t status = move(m, prp1, disk, first, out);
+	if (status == NVME_OK && len > first)
+		status = move_rest(
+			m, le64toh(c->prp2), disk ? disk + first : NULL, len - first, out);
+	return half && status == NVME_OK ? NVME_DATA_TRANSFER_ERROR : status;
+}
+
+static uint16_t io_command(struct model_nvme *m, const struct nvme_sqe *c, bool half)
+{
+	switch (le32toh(c->cdw0) & 0xff) {
+	case NVME_FLUSH:
+		return NVME_OK;
+	case NVME_READ:
+		return transfer(m, c, false, half);
+	case NVME_WRITE:
+		return transfer(m, c, true, half);
+	default:
+		return NVME_INVALID_OPCODE;
+	}
+}
+
+/* --- Admin commands -------------------------------------------------------------------------- */
+
+static uint16_t identify(struct model_nvme *m, const struct nvme_sqe *c)
+{
+	static const char serial[] = "model               ";
+	static const char model[] = "usher model of NVMe                     ";
+	uint8_t *id = model_dma(&m->pci, le64toh(c->prp1), NVME_PAGE, VFIO_DMA_WRITE);
+
+	if (!id)
+		return NVME_DATA_TRANSFER_ERROR;
+	memset(id, 0, NVME_PAGE);
+	switch (le32toh(c->cdw10) & 0xff) {
+	case NVME_CNS_CONTROLLER:
+		memcpy(id + NVME_ID_SERIAL, serial, sizeof(serial) - 1);
+		memcpy(id + NVME_ID_MODEL, model, sizeof(model) - 1);
+		id[NVME_ID_MDTS] = MODEL_NVME_MDTS;
+		le16_put(id + NVME_ID_OACS, m->offers_shadow ? NVME_OACS_DOORBELL_BUFFER : 0);
+		le32_put(id + NVME_ID_NN, 1);
+		return NVME_OK;
+	case NVME_CNS_NAMESPACE:
+		if (le32toh(c->nsid) != 1)
+			return NVME_OK; /* an inactive one is all zeroes */
+		le64_put(id + NVME_NS_SIZE, m->blocks);
+		id[NVME_NS_LBAF + 2] = 9;
+		return NVME_OK;
+	default:
+		return NVME_INVALID_FIELD;
+	}
+}
+
+static uint16_t create_ring(const struct nvme_sqe *c, struct model_ring *rings)
+{
+	uint32_t dw10 = le32toh(c->cdw10), dw11 = le32toh(c->cdw11);
+	uint32_t id = dw10 & 0xffff, entries = (dw10 >> 16) + 1;
+
+	if (!id || id >= MODEL_NVME_QUEUES || rings[id].entries)
+		return NVME_INVALID_QUEUE;
+	if (!(dw11 & NVME_QUEUE_CONTIGUOUS) || entries < 2 || entries > ENTRIES_MAX)
+		return NVME_INVALID_FIELD;
+	rings[id] = (struct model_ring){
+		.iova = le64toh(c->prp1),
+		.entries = entries,
+		.phase = 1,
+		.vector = dw11 >> 16,
+		.irq = dw11 & NVME_QUEUE_IRQ,
+	};
+	return NVME_OK;
+}
+
+static uint16_t admin_command(struct model_nvme *m, const struct nvme_sqe *c, uint32_t *result)
+{
+	uint32_t id = le32toh(c->cdw10) & 0xffff;
+
+	switch (le32toh(c->cdw0) & 0xff) {
+	case NVME_IDENTIFY:
+		return identify(m, c);
+	case NVME_SET_FEATURES:
+		*result = (MODEL_NVME_QUEUES - 2) | (MODEL_NVME_QUEUES - 2) << 16;
+		return id == NVME_FEATURE_QUEUES ? NVME_OK : NVME_INVALID_FIELD;
+	case NVME_CREATE_CQ:
+		return create_ring(c, m->cq);
+	case NVME_CREATE_SQ:
+		/* Its completion queue has to have the same number: all that our driver needs. */
+		if (id >= MODEL_NVME_QUEUES || !m->cq[id].entries || le32toh(c->cdw11) >> 16 != id)
+			return NVME_INVALID_QUEUE;
+		return create_ring(c, m->sq);
+	case NVME_DELETE_CQ:
+	case NVME_DELETE_SQ:
+		if (!id || id >= MODEL_NVME_QUEUES)
+			return NVME_INVALID_QUEUE;
+		m->sq[id].entries = 0;
+		return NVME_OK;
+	case NVME_DOORBELL_BUFFER:
+		if (!m->offers_shadow)
+			return NVME_INVALID_OPCODE;
+		m->shadow = le64toh(c->prp1);
+		m->event = le64toh(c->prp2);
+		return NVME_OK;
+	default:
+		return NVME_INVALID_OPCODE;
+	}
+}
+
+/* --- Queues ---------------------------------------------------------------------------------- */
+
+static void give_up(struct model_nvme *m)
+{
+	m->csts |= NVME_CSTS_CFS;
+}
+
+static void complete(
+	struct model_nvme *m, unsigned queue, uint16_t cid, uint16_t status, uint32_t result)
+{
+	struct model_ring *q = &m->cq[queue];
+	struct nvme_cqe *to = model_dma(
+		&m->pci, q->iova + (uint64_t)q->tail * sizeof(*to), sizeof(*to), VFIO_DMA_WRITE);
+
+	/* A full queue, or one in memory that is not there, is the host's fault: fatal (§9.5). */
+	if (!to || (q->tail + 1) % q->entries == q->head) {
+		give_up(m);
+		return;
+	}
+	to->result = htole32(result);
+	to->sq_head = htole16((uint16_t)m->sq[queue].head);
+	to->sq_id = htole16((uint16_t)queue);
+	to->cid = htole16(cid);
+	__atomic_store_n(
+		&to->status, htole16((uint16_t)(status << 1 | q->phase)), __ATOMIC_RELEASE);
+	q->tail = (q->tail + 1) % q->entries;
+	if (!q->tail)
+		q->phase ^= 1;
+	if (q->irq)
+		model_signal(&m->pci, q->vector);
+}
+
+static void carry_out(struct model_nvme *m, unsigned queue, const struct nvme_sqe *c)
+{
+	uint16_t cid = (uint16_t)(le32toh(c->cdw0) >> 16), status;
+	enum model_fault f = queue ? model_meets(&m->pci) : MODEL_FAULT_NONE;
+	uint32_t result = 0;
+
+	m->commands++;
+	switch (f) {
+	case MODEL_FAULT_TIMEOUT:
+	case MODEL_FAULT_VANISH:
+		return;
+	case MODEL_FAULT_FATAL:
+		give_up(m);
+		return;
+	case MODEL_FAULT_STRAY:
+		complete(m, queue, (uint16_t)~cid, NVME_OK, 0);
+		return;
+	case MODEL_FAULT_STATUS:
+		status = m->bad_status;
+		break;
+	case MODEL_FAULT_NONE:
+	case MODEL_FAULT_SHORT:
+	default:
+		status = queue ? io_command(m, c, f == MODEL_FAULT_SHORT)
+			       : admin_command(m, c, &result);
+		break;
+	}
+	complete(m, queue, cid, status, result);
+}
+
+static void work(struct model_nvme *m, unsigned queue)
+{
+	struct model_ring *q = &m->sq[queue];
+
+	while (q->entries && q->head != q->tail && m->csts == NVME_CSTS_RDY && !m->pci.gone) {
+		const struct nvme_sqe *c = model_dma(&m->pci,
+			q->iova + (uint64_t)q->head * sizeof(*c), sizeof(*c), VFIO_DMA_READ);
+		if (!c) {
+			give_up(m);
+			return;
+		}
+		q->head = (q->head + 1) % q->entries;
+		carry_out(m, queue, c);
+	}
+}
+
+static void bell(struct model_nvme *m, unsigned index, uint32_t value)
+{
+	struct model_ring *q = index & 1 ? &m->cq[index / 2] : &m->sq[index / 2];
+
+	if (value >= q->entries) {
+		if (q->entries)
+			give_up(m);
+		return;
+	}
+	if (index & 1)
+		q->head = value;
+	else
+		q->tail = value;
+}
+
+/* What a driver that uses the doorbell buffer has written there; and we sleep from here on. */
+static void read_shadow(struct model_nvme *m, unsigned index)
+{
+	const uint32_t *shadow = model_dma(&m->pci, m->shadow + index * 4, 4, VFIO_DMA_READ);
+	uint32_t *event = model_dma(&m->pci, m->event + index * 4, 4, VFIO_DMA_WRITE);
+
+	if (!shadow || !event)
+		return;
+	uint32_t value = le32toh(*shadow);
+	bell(m, index, value);
+	*event = htole32(value);
+}
+
+void model_nvme_run(struct model_nvme *m)
+{
+	for (unsigned i = 0; i < 2 * MODEL_NVME_QUEUES; i++) {
+		const struct model_ring *q = i & 1 ? &m->cq[i / 2] : &m->sq[i / 2];
+		if (!q->entries)
+			continue;
+		if (m->pci.mapped)
+			bell(m, i, le32_get(m->pci.mapped + i * 4));
+		if (m->shadow && i >= 2)
+			read_shadow(m, i);
+	}
+	for (unsigned i = 0; i < MODEL_NVME_QUEUES; i++)
+		work(m, i);
+}
+
+/* --- Registers ------------------------------------------------------------------------------- */
+
+static void stop(struct model_nvme *m)
+{
+	memset(m->sq, 0, sizeof(m->sq));
+	memset(m->cq, 0, sizeof(m->cq));
+	m->shadow = m->event = 0;
+	m->csts = 0;
+	if (m->pci.mapped)
+		memset(m->pci.mapped, 0, NVME_PAGE);
+}
+
+static void start(struct model_nvme *m)
+{
+	if ((m->cc & ~NVME_CC_SHUTDOWN) != (NVME_CC_SIZES | NVME_CC_EN)) {
+		give_up(m);
+		return;
+	}
+	m->sq[0] = (struct model_ring){.iova = m->asq, .entries = (m->aqa & 0xfff) + 1};
+	m->cq[0] = (struct model_ring){
+		.iova = m->acq, .entries = (m->aqa >> 16 & 0xfff) + 1, .phase = 1};
+	m->csts = NVME_CSTS_RDY;
+}
+
+static void write_cc(struct model_nvme *m, uint32_t value)
+{
+	uint32_t old = m->cc;
+
+	m->cc = value;
+	if (old & NVME_CC_EN && !(value & NVME_CC_EN))
+		stop(m);
+	else if (!(old & NVME_CC_EN) && value & NVME_CC_EN)
+		start(m);
+	if (value & NVME_CC_SHUTDOWN)
+		m->csts = (m->csts & ~NVME_CSTS_SHST) | NVME_CSTS_SHST_DONE;
+}
+
+static uint64_t nvme_read_reg(struct model *pci, uint32_t off, unsigned size)
+{
+	const struct model_nvme *m = container_of(pci, struct model_nvme, pci);
+	uint8_t regs[0x40] = {0};
+
+	le64_put(regs + NVME_CAP, capabilities());
+	le32_put(regs + NVME_VS, VERSION_14);
+	le32_put(regs + NVME_CC, m->cc);
+	le32_put(regs + NVME_CSTS, m->csts);
+	le32_put(regs + NVME_AQA, m->aqa);
+	le64_put(regs + NVME_ASQ, m->asq);
+	le64_put(regs + NVME_ACQ, m->acq);
+	return range_ok(off, size, sizeof(regs)) ? le_get(regs + off, size) : 0;
+}
+
+static void put_half(uint64_t *reg, uint32_t off, unsigned size, uint64_t value)
+{
+	uint8_t bytes[8];
+
+	le64_put(bytes, *reg);
+	le_put(bytes + (off & 7), size, value);
+	*reg = le64_get(bytes);
+}
+
+static void nvme_write_reg(struct model *pci, uint32_t off, unsigned size, uint64_t value)
+{
+	struct model_nvme *m = container_of(pci, struct model_nvme, pci);
+
+	if (off >= NVME_DOORBELLS) {
+		uint32_t index = (off - NVME_DOORBELLS) / 4;
+		m->bells++;
+		if (size == 4 && index < 2 * MODEL_NVME_QUEUES) {
+			bell(m, index, (uint32_t)value);
+			model_nvme_run(m);
+		}
+	} else if (off == NVME_CC) {
+		write_cc(m, (uint32_t)value);
+	} else if (off == NVME_AQA) {
+		m->aqa = (uint32_t)value;
+	} else if (off >= NVME_ASQ && off < NVME_ACQ) {
+		put_half(&m->asq, off, size, value);
+	} else if (off >= NVME_ACQ && off < NVME_ACQ + 8) {
+		put_half(&m->acq, off, size, value);
+	}
+}
+
+static void nvme_reset(struct model *pci)
+{
+	struct model_nvme *m = container_of(pci, struct model_nvme, pci);
+
+	stop(m);
+	m->cc = m->aqa = 0;
+	m->asq = m->acq = 0;
+}
+
+void model_nvme_init(
+	struct model_nvme *m, struct model_space *space, uint8_t *disk, uint64_t blocks)
+{
+	static const struct model_kind kind = {
+		.vendor = 0x1b36,
+		.device = 0x0010,
+		.class = 0x010802,
+		.bar_size = 0x4000,
+		.intx = true,
+		.msix = VECTORS,
+		.read = nvme_read_reg,
+		.write = nvme_write_reg,
+		.reset = nvme_reset,
+	};
+
+	memset(m, 0, sizeof(*m));
+	m->disk = disk;
+	m->blocks = blocks;
+	m->bad_status = NVME_UNRECOVERED_READ;
+	model_init(&m->pci, &kind, space);
+}
+
+void model_nvme_fini(struct model_nvme *m)
+{
+	model_fini(&m->pci);
+}

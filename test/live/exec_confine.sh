@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What a program under `usher exec` may do, and that nothing of it stays.
+. "${0%/*}/lib.sh"
+
+stay=$top/build/test/live/exec_stay
+disk=$(nvme_address)
+nic=$(e1000e_address)
+
+# Another device lies ready for VFIO: not for this program.
+expect_ok usher bind "$nic"
+at_exit usher release "$nic"
+expect_status 23 usher exec --device "$disk" --user 1000 -- "$stay"
+cat "$work/out"
+expect_text 'Uid:	1000	1000	1000	1000'
+for set in Inh Prm Eff Bnd Amb; do expect_text "Cap$set:	0000000000000000"; done
+expect_text 'NoNewPrivs:	1'
+expect_text 'pid 2'
+expect_text "group $(group_of "$nic"): refused"
+expect_text "group $(group_of "$disk"): refused"
+expect_no_text OPENED
+expect_text "$disk: vfio-pci -> nvme"
+expect_driver "$disk" nvme
+expect_equal 'what stayed' '' "$(pidof exec_stay)"
+expect_equal 'its cgroup' '' "$(find /sys/fs/cgroup -name 'usher-*')"
+
+# Killed: the program, then the keeper.
+for whom in program keeper; do
+	usher exec --device "$disk" --user 1000 -- "$stay" wait >"$work/out" 2>&1 &
+	keeper=$!
+	wait_until 30 grep -q waiting "$work/out"
+	if [ $whom = program ]; then
+		for pid in $(pidof exec_stay); do
+			! grep -q "SigBlk:	0000000000000000" "/proc/$pid/status" || kill -9 "$pid"
+		done
+		wait $keeper
+		expect_equal 'the status of a killed program' 137 $?
+	else
+		kill -9 $keeper
+		wait_until 20 sh -c '! pidof exec_stay'
+		expect_ok usher restore
+	fi
+	expect_equal 'what stayed' '' "$(pidof exec_stay)"
+	expect_driver "$disk" nvme
+done
+
+# What cannot be started, and what is in the way.
+expect_status 125 usher exec --quiet --device "$disk" --user 1000 -- /nonexistent
+expect_text '/nonexistent'
+expect_equal 'cgroups of killed keepers' '' "$(find /sys/fs/cgroup -name 'usher-*')"
+expect_driver "$disk" nvme
+expect_status 2 usher exec --device "$disk" --user nobody-of-that-name -- true
+expect_status 2 usher exec --device "$disk"
+wait_until 20 test -b "/dev/$(block_of "$disk")"

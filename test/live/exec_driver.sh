@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# timeout: 300
+# Drivers as an ordinary user, by `usher exec`: edu and NVMe, against the kernel's own driver.
+. "${0%/*}/lib.sh"
+
+programs=$top/build
+disk=$(nvme_address)
+edu=$(edu_address)
+block=$(block_of "$disk")
+chmod 755 "$work"
+
+# Its group's other member goes with it, and comes back.
+other=$(driver_of "$(e1000_address)")
+expect_ok usher exec --device "$edu" --user 1000 -- "$programs/test/live/driver_edu"
+cat "$work/out"
+for way in polling INTx MSI; do expect_text "edu by $way: ok"; done
+expect_driver "$edu" none
+expect_driver "$(e1000_address)" "$other"
+expect_ok usher exec --device "$edu" --quiet --user 1000 -- "$programs/examples/edu-factorial" 10
+expect_text '10! = 3628800'
+
+# Random reads and writes, and what the kernel's driver finds before and after.
+dd if="/dev/$block" of="$work/disk" bs=1M count=8 iflag=direct 2>/dev/null
+chown 1000 "$work/disk"
+cp "$work/disk" "$work/before"
+expect_ok usher exec --device "$disk" --user 1000 -- "$programs/test/live/driver_nvme" "$work/disk"
+cat "$work/out"
+expect_text 'nvme, by interrupts'
+expect_no_text FAILED
+expect_driver "$disk" nvme
+wait_until 20 test -b "/dev/$block"
+! cmp -s "$work/disk" "$work/before" || fail 'nothing was written'
+dd if="/dev/$block" of="$work/after" bs=1M count=8 iflag=direct 2>/dev/null
+cmp "$work/disk" "$work/after" || fail 'the kernel reads something else'
+
+usher exec --quiet --device "$disk" --user 1000 -- "$programs/examples/nvme-read" 0 2048 >"$work/read" ||
+	fail 'nvme-read'
+head -c 1048576 "$work/after" | cmp - "$work/read" || fail 'nvme-read reads something else'
+wait_until 20 test -b "/dev/$block"
+dd if="$work/before" of="/dev/$block" bs=1M count=8 oflag=direct 2>/dev/null
+
+# Too little memory that may be locked: the driver says how much it needs.
+expect_status 1 usher exec --quiet --device "$disk" --user 1000 --memlock 64K -- \
+	"$programs/test/live/driver_nvme" "$work/disk"
+cat "$work/out"
+expect_text 'KiB of locked memory'
+expect_text "--memlock"

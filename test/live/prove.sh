@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# timeout: 200
+# A report card for devices that can be reset; nothing is left changed, also by one who is killed.
+. "${0%/*}/lib.sh"
+
+disk=$(nvme_address)
+card=$(e1000e_address)
+edu=$(edu_address)
+
+# as_found ADDRESS DRIVER METHODS
+as_found() {
+	expect_driver "$1" "$2"
+	expect_override "$1" none
+	expect_equal "$1's reset_method" "$3" "$(cat "$pci/$1/reset_method" 2>/dev/null)"
+	expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
+}
+
+methods=$(cat "$pci/$disk/reset_method")
+expect_equal 'what resets the disk' 'flr bus' "$methods"
+expect_ok usher prove "$disk" --snapshot "$work/card.host"
+cat "$work/out"
+for step in gate bind open 'config space' BARs 'reset flr' MSI-X INTx 'give back'; do
+	grep -q "^  $step  *passed" "$work/out" || fail_with_output "no step '$step'"
+done
+# An emulated PCI Express endpoint is none for a bus reset in some versions of QEMU: ENOTTY.
+grep -q '^  reset bus  *\(passed\|skipped\)' "$work/out" || fail_with_output 'no bus reset was tried'
+expect_text 'verdict: it survives'
+as_found "$disk" nvme "$methods"
+block_of "$disk" >/dev/null || fail "the disk did not come back"
+expect_ok usher list --host "$work/card.host" "$disk"
+grep -q '^# .*reset flr *passed' "$work/card.host" || fail "the card is not in the snapshot"
+! grep -q lab-disk "$work/card.host" || fail "the snapshot has the disk's serial number"
+
+methods=$(cat "$pci/$card/reset_method")
+expect_ok usher prove --json "$card"
+expect_text '"verdict": "it survives'
+expect_text '"step": "reset pm"'
+expect_text '"step": "MSI"'
+as_found "$card" e1000e "$methods"
+
+# Two old cards behind one bridge: reset with all that is there, and both are in the group.
+old=$(cat "$pci/$(e1000_address)/reset_method" 2>/dev/null)
+expect_ok usher prove "$edu"
+cat "$work/out"
+grep -q '^  hot reset *passed' "$work/out" || fail_with_output 'no hot reset'
+as_found "$edu" none ''
+as_found "$(e1000_address)" e1000 "$old"
+
+# What somebody uses is not touched.
+block=$(block_of "$disk")
+sleep 1000 <"/dev/$block" &
+sleeper=$!
+at_exit "kill $sleeper 2>/dev/null"
+expect_status 3 usher prove "$disk"
+expect_text "$block"
+expect_text 'never touches what is in use'
+expect_driver "$disk" nvme
+kill $sleeper
+wait $sleeper
+expect_ok usher prove --dry-run "$disk"
+expect_driver "$disk" nvme
+expect_status 2 usher prove
+expect_status 1 usher prove 00:1e.7
+
+# Killed between two resets, where driver, override and reset methods are not as they were.
+methods=$(cat "$pci/$disk/reset_method")
+usher prove "$disk" >/dev/null 2>&1 &
+prover=$!
+until grep -qx 'flr\|bus' "$pci/$disk/reset_method" 2>/dev/null; do
+	kill -0 $prover 2>/dev/null || fail "it ended before it could be killed"
+done
+kill -9 $prover
+wait $prover
+expect_driver "$disk" vfio-pci
+expect_ok usher restore
+as_found "$disk" nvme "$methods"
+
+# On a group that was bound by hand it stays bound; the methods do not stay chosen.
+expect_ok usher bind "$disk"
+usher prove "$disk" >/dev/null 2>&1 &
+prover=$!
+until grep -qx 'flr\|bus' "$pci/$disk/reset_method" 2>/dev/null; do
+	kill -0 $prover 2>/dev/null || fail "it ended before it could be killed"
+done
+kill -9 $prover
+wait $prover
+expect_ok usher restore
+expect_driver "$disk" vfio-pci
+expect_equal 'its reset_method' "$methods" "$(cat "$pci/$disk/reset_method")"
+expect_ok usher prove "$disk"
+expect_driver "$disk" vfio-pci
+expect_ok usher release "$disk"
+as_found "$disk" nvme "$methods"
