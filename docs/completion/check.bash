@@ -31,6 +31,10 @@ want=claims expect cl
 want=list expect ''
 want=--check expect apply --c
 want=--driver expect claim ''-
+want=group expect help gr
+want=check expect help ch
+want=--json expect list --j
+want=--svg expect list --s
 want=--help expect list --h
 complete_words list --nonsense
 [ ${#COMPREPLY[@]} -eq 0 ] || { echo "completes nonsense: ${COMPREPLY[*]}"; exit 1; }

@@ -17,8 +17,14 @@ _usher() {
 	if [[ $line != *' '*' '* ]]; then
 		words=$(usher --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words --help --version" -- "$word")
+	elif [[ $verb == help ]]; then
+		# A verb, or one of the words on the line below "help TOPIC".
+		words=$(usher --help 2>/dev/null | sed -n -e '/^  help TOPIC/{n;p}' \
+			-e 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p')
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	elif [[ $whole == -* ]]; then
-		words=$(usher "$verb" --help 2>/dev/null | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
+		words=$(usher "$verb" --help 2>/dev/null |
+			sed -n 's/^ *\(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$word")
 	else
 		mapfile -t COMPREPLY < <(compgen -W "$(_usher_addresses)" -- "$whole")

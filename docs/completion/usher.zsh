@@ -10,9 +10,14 @@ _usher() {
 		found=(${(f)"$(usher --help 2>/dev/null |
 			sed -n 's/^  \([a-z][a-z-]*\)  *\([A-Za-z].*\)/\1:\2/p')"})
 		_describe verb found
+	elif [[ $words[2] == help ]]; then
+		# A verb, or one of the words on the line below "help TOPIC".
+		found=($(usher --help 2>/dev/null | sed -n -e '/^  help TOPIC/{n;p}' \
+			-e 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p'))
+		compadd -a found
 	elif [[ $PREFIX == -* ]]; then
 		found=(${(f)"$(usher $words[2] --help 2>/dev/null |
-			sed -n 's/^  \(--[a-z-]*\)[^ ]*\( [A-Z][^ ]*\)* *\(.*\)/\1:\3/p')"})
+			sed -n 's/^ *\(-[a-z], \)\{0,1\}\(--[a-z-]*\)[^ ]*\( [A-Z][^ ]*\)* *\(.*\)/\2:\4/p')"})
 		_describe option found
 	else
 		for device in /sys/bus/pci/devices/*(N); do

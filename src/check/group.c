@@ -181,12 +181,11 @@ void check_companions(struct check_case *c)
 	/* A graphics card's audio, USB and UCSI functions hang by its side. */
 	if (d->class >> 16 != 0x03 || d->address.fn != 0)
 		return;
-	for (size_t i = 0; i < c->device_count; i++) {
-		const struct pci_device *o = &c->devices[i];
-
-		if (o->address.domain != d->address.domain || o->address.bus != d->address.bus ||
-			o->address.dev != d->address.dev || o->address.fn == d->address.fn ||
-			o->group == d->group || !d->has_parent)
+	/* They are sorted: the other functions of the slot come next. */
+	const struct pci_device *o = check_find(c, d->address);
+	while (o && ++o < c->devices + c->device_count && o->address.dev == d->address.dev &&
+		o->address.bus == d->address.bus && o->address.domain == d->address.domain) {
+		if (o->group == d->group || !d->has_parent)
 			continue;
 		pci_address_format(o->address, address);
 		check_found(c, CHECK_WARN, c->address,

@@ -34,17 +34,30 @@ static void list_along(const struct pci_hot_reset *r, char *buf, size_t size)
 	}
 }
 
+/*
+ * What a reset of the bus would do. To look behind the bridge takes a look at all devices, which
+ * is for named ones only. Return: 0, -ENOMEM.
+ */
+static int find_hot_reset(struct check_case *c, struct pci_hot_reset *ret)
+{
+	*ret = (struct pci_hot_reset){.possible = c->device->has_parent};
+	if (!c->named)
+		return 0;
+	cleanup_free const struct pci_device **all = calloc(c->device_count + 1, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->device_count; i++)
+		all[i] = &c->devices[i];
+	return pci_hot_reset_read(c->host, c->device->address, all, c->device_count, ret);
+}
+
 /* No reset of the function alone: what would go along with its bus? */
 static void tell_no_reset(struct check_case *c)
 {
-	cleanup_free const struct pci_device **all = calloc(c->device_count + 1, sizeof(*all));
-	struct pci_hot_reset hot = {0};
+	struct pci_hot_reset hot;
 	char path[FILE_PATH_MAX], along[160];
 
-	for (size_t i = 0; all && i < c->device_count; i++)
-		all[i] = &c->devices[i];
-	if (!all ||
-		pci_hot_reset_read(c->host, c->device->address, all, c->device_count, &hot) < 0) {
+	if (find_hot_reset(c, &hot) < 0) {
 		c->failed = -ENOMEM;
 		return;
 	}
@@ -57,8 +70,9 @@ static void tell_no_reset(struct check_case *c)
 			"has no reset of its own: only with its whole bus, and that takes along %s",
 			along);
 	else
-		check_found(c, CHECK_WARN, c->address,
-			"has no reset of its own; VFIO resets the bus, where it is alone");
+		check_found(c, CHECK_WARN, c->address, "has no reset of its own: %s",
+			c->named ? "VFIO resets the bus, where it is alone"
+				 : "only with its whole bus");
 	check_seen(c, check_attribute_path(c, "reset_method", path, sizeof(path)), "is not there");
 	if (hot.count)
 		check_fix(c, "lend those as well: VFIO resets a bus when it has all of it");

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define NOBODY ((size_t)-1)
+/* Bridges above one another: eight were seen. A snapshot may claim more than any picture can show. */
+#define DEPTH_MAX 32
 
 /* What hangs below what, by index into the inventory. */
 struct kin {
@@ -31,6 +33,8 @@ static int group_order(const void *a, const void *b)
 
 static size_t add(struct tree *t, const struct inventory_entry *x, size_t parent)
 {
+	if (parent != TREE_TOP && t->list[parent].depth == DEPTH_MAX)
+		parent = t->list[parent].parent;
 	t->list[t->count] = (struct tree_node){
 		.entry = x,
 		.parent = parent,

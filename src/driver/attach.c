@@ -152,7 +152,7 @@ static void hint_memlock(const struct attachment *a, uint64_t size, struct err *
 int dma_buf_new(
 	struct attachment *a, uint64_t size, uint64_t mask, struct dma_buf *ret, struct err *e)
 {
-	uint64_t iova;
+	uint64_t iova = 0;
 
 	size = align_up(size, DMA_PAGE);
 	int r = size ? pick_iova(a, size, mask, &iova) : -EINVAL;

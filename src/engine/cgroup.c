@@ -3,16 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clean.h"
 #include "base/fd.h"
 #include "base/file.h"
 
 #define CGROUP_TOP "/sys/fs/cgroup"
+#define PREFIX "usher-"
 #define EMPTY_TRIES 200
 #define EMPTY_PAUSE_NS 10000000
 
@@ -30,6 +33,21 @@ static int own_dir(char *buf, size_t size)
 	return file_path(buf, size, CGROUP_TOP "%s", text + 3);
 }
 
+/* "usher-exec-PID" whose keeper was killed; with processes in it the kernel keeps it. */
+static void sweep(const char *top)
+{
+	char path[FILE_PATH_MAX];
+	const struct dirent *entry;
+	int pid;
+
+	cleanup_dir DIR *d = opendir(top);
+	while (d && (entry = readdir(d)))
+		if (sscanf(entry->d_name, PREFIX "exec-%d", &pid) == 1 && kill(pid, 0) < 0 &&
+			errno == ESRCH &&
+			file_path(path, sizeof(path), "%s/%s", top, entry->d_name) == 0)
+			(void)rmdir(path);
+}
+
 void cgroup_make(const char *name, struct cgroup *ret)
 {
 	char own[FILE_PATH_MAX], path[FILE_PATH_MAX];
@@ -37,8 +55,10 @@ void cgroup_make(const char *name, struct cgroup *ret)
 	*ret = CGROUP_NONE;
 	if (access(CGROUP_TOP "/cgroup.procs", W_OK) < 0 || own_dir(own, sizeof(own)) < 0)
 		return;
-	if (file_path(ret->dir, sizeof(ret->dir), "%s/usher-%s",
-		    strcmp(own, CGROUP_TOP "/") == 0 ? CGROUP_TOP : own, name) < 0 ||
+	if (strcmp(own, CGROUP_TOP "/") == 0)
+		own[strlen(own) - 1] = '\0';
+	sweep(own);
+	if (file_path(ret->dir, sizeof(ret->dir), "%s/" PREFIX "%s", own, name) < 0 ||
 		(mkdir(ret->dir, 0755) < 0 && errno != EEXIST) ||
 		file_path(path, sizeof(path), "%s/cgroup.procs", ret->dir) < 0) {
 		ret->dir[0] = '\0';

@@ -6,7 +6,7 @@ struct err;
 
 /* A cgroup (version 2) of one program. Where there are none, everything here does nothing. */
 struct cgroup {
-	char dir[128]; /* "": none */
+	char dir[512]; /* "": none */
 	int procs_fd;
 };
 

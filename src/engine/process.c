@@ -32,7 +32,8 @@ int program_word(struct program *p, const char *word)
 }
 
 /* Text made here. Return: NULL when there is no room. */
-static char *keep_text(struct program *p, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static char *keep_text(
+	struct program *p, const char *fmt, va_list ap)
 {
 	size_t room = sizeof(p->text) - p->used;
 	char *word = p->text + p->used;

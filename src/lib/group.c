@@ -185,7 +185,7 @@ int usher_space_attach_group(struct usher_space *s, int group, struct usher_err 
 	if (g && g->kept)
 		return err_say(fault(e), -EEXIST, "IOMMU group %d is in the space already", group);
 	int r = space_enter(s, group, NULL, &g, e);
-	if (r < 0)
+	if (r < 0 || !g)
 		return r;
 	g->kept = true;
 	return 0;

@@ -50,7 +50,7 @@ static void forget(struct device_irqs *q)
 
 static int make_fds(struct device_irqs *q, uint32_t all, uint32_t count)
 {
-	*q = (struct device_irqs){.count = all, .fds = calloc(all, sizeof(int))};
+	*q = (struct device_irqs){.count = all, .fds = all ? calloc(all, sizeof(int)) : NULL};
 	if (!q->fds)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < all; i++)

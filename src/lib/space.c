@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
 #include "base/bits.h"
 #include "base/num.h"
@@ -179,6 +179,20 @@ static int take(struct usher_space *s, uint64_t size, uint64_t align, uint64_t *
 		       : r;
 }
 
+/* What the whole space needs, not this mapping alone: the number to set the limit to. */
+static void hint_memlock(const struct usher_space *s, uint64_t size, struct usher_err *e)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &l) || l.rlim_cur == RLIM_INFINITY)
+		return;
+	err_hint(fault(e),
+		"the space needs %" PRIu64
+		" KiB of locked memory with it, and RLIMIT_MEMLOCK is %" PRIu64
+		" KiB: raise it (ulimit -l, LimitMEMLOCK=)",
+		(s->mapped + size + 1023) >> 10, (uint64_t)l.rlim_cur >> 10);
+}
+
 /* @m's IOVA is taken from the pool; maps it and remembers it. */
 static int commit(struct usher_space *s, const struct mapping *m, struct usher_err *e)
 {
@@ -193,6 +207,8 @@ static int commit(struct usher_space *s, const struct mapping *m, struct usher_e
 		s->mapped += m->host ? m->size : 0;
 		return 0;
 	}
+	if (r == -ENOMEM && m->host)
+		hint_memlock(s, m->size, e);
 	struct mapping *left = mapping_find(&s->maps, m->iova);
 	if (left)
 		mapping_remove(&s->maps, left);

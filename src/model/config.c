@@ -56,7 +56,7 @@ void model_config_init(struct usher_model_device *d)
 		le16_put(c + EXPRESS_AT + PCI_EXP_FLAGS, 2);
 	}
 	for (unsigned i = 0; i < USHER_MODEL_BARS; i++)
-		le32_put(c + PCI_BASE_ADDRESS_0 + 4 * i, 0);
+		le32_put(c + PCI_BASE_ADDRESS_0 + 4 * (size_t)i, 0);
 	model_config_reset(d);
 }
 

@@ -192,7 +192,10 @@ static int set_irqs(struct model *m, const struct vfio_irq_set *s)
 
 struct region_answer {
 	struct vfio_region_info info;
-	struct vfio_region_info_cap_sparse_mmap cap;
+	/* struct vfio_region_info_cap_sparse_mmap, whose array has no length */
+	struct vfio_info_cap_header cap;
+	uint32_t nr_areas;
+	uint32_t reserved;
 	struct vfio_region_sparse_mmap_area area;
 };
 
@@ -214,9 +217,9 @@ static int region_info(const struct model *m, struct vfio_region_info *to)
 		full.info.flags |= VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
 		full.info.argsz = sizeof(full);
 		full.info.cap_offset = offsetof(struct region_answer, cap);
-		full.cap.header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
-		full.cap.header.version = 1;
-		full.cap.nr_areas = 1;
+		full.cap.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
+		full.cap.version = 1;
+		full.nr_areas = 1;
 		full.area.offset = m->mapped_off;
 		full.area.size = PAGE;
 	}

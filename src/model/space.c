@@ -14,7 +14,10 @@
 
 struct info {
 	struct vfio_iommu_type1_info head;
-	struct vfio_iommu_type1_info_cap_iova_range cap;
+	/* struct vfio_iommu_type1_info_cap_iova_range, whose array has no length */
+	struct vfio_info_cap_header cap;
+	uint32_t nr_iovas;
+	uint32_t reserved;
 	struct vfio_iova_range ranges[2];
 };
 
@@ -25,8 +28,8 @@ static int get_info(struct vfio_iommu_type1_info *to)
 			.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS,
 			.iova_pgsizes = PAGE_SIZES,
 			.cap_offset = offsetof(struct info, cap)},
-		.cap = {.header = {.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, .version = 1},
-			.nr_iovas = 2},
+		.cap = {.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, .version = 1},
+		.nr_iovas = 2,
 		.ranges = {{0, MSI_FIRST - 1}, {MSI_LAST + 1, MODEL_IOVA_LAST}},
 	};
 	uint32_t room = to->argsz;

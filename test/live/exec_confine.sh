@@ -47,6 +47,7 @@ done
 # What cannot be started, and what is in the way.
 expect_status 125 usher exec --quiet --device "$disk" --user 1000 -- /nonexistent
 expect_text '/nonexistent'
+expect_equal 'cgroups of killed keepers' '' "$(find /sys/fs/cgroup -name 'usher-*')"
 expect_driver "$disk" nvme
 expect_status 2 usher exec --device "$disk" --user nobody-of-that-name -- true
 expect_status 2 usher exec --device "$disk"

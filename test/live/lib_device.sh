@@ -16,9 +16,11 @@ to_vfio "$nvme" "$nic" "$edu" "$e1000"
 
 expect_status 0 "$bin/lib_errno" "$nvme" "$(group_of "$nvme")"
 expect_no_text 'not ok'
+expect_text 'ok IOMMU_GET_INFO after the last group' # the last row
 
 expect_status 0 "$bin/lib_device" all "$nic" "$nvme" "$edu" "$e1000"
 expect_no_text 'not ok'
+expect_text 'ok root again' # the last of them
 
 # Unbound while a program has it: the program is asked, lets go, and the unbind goes through.
 "$bin/lib_device" request "$nvme" >"$work/request" 2>&1 &

@@ -43,6 +43,17 @@ def walk_faults(top):
             yield f"ARCHITECTURE.md: `{name}:{function}` is not there"
 
 
+def example_faults(top):
+    """What README.md shows is what is compiled: all of each example below its first comment."""
+    shown = (top / "README.md").read_text()
+    for path in sorted((top / "examples").glob("*.c")):
+        text = path.read_text()
+        if text.count("\n") >= 60:
+            yield f"{path.relative_to(top)}: 60 lines or more"
+        if text.split("*/\n", 2)[2] not in shown:
+            yield f"README.md: does not show {path.relative_to(top)} as it is"
+
+
 def main():
     top = pathlib.Path(sys.argv[1]).resolve()
     faults = []
@@ -53,6 +64,7 @@ def main():
         if path.suffix in {".c", ".h", ".py", ".sh"}:
             faults += code_faults(top, path)
     faults += walk_faults(top)
+    faults += example_faults(top)
     print("\n".join(faults) if faults else f"{len(files)} files keep the rules")
     return 1 if faults or not files else 0
 
