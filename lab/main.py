@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """./dev lab: an emulated host with an IOMMU, PCI devices and KVM, on any machine."""
 import argparse
+import os
 import subprocess
 import sys
 
@@ -18,6 +19,9 @@ def arguments():
         epilog="Exit status: the command's; 124 when it took too long, 125 when the lab failed."
                " In a shell, Ctrl-] leaves at once.")
     parser.add_argument("--topology", default="minimal", help="one of: " + ", ".join(topology.names()))
+    parser.add_argument("--from", dest="origin", metavar="FILE",
+                        help="of the shape of another host, of which FILE is a snapshot ('usher snapshot FILE');"
+                        " tells what could not be kept")
     parser.add_argument("--iommu", default="intel", choices=list(machine.IOMMUS))
     parser.add_argument("--no-kvm", action="store_true", help="a CPU without virtualisation: no /dev/kvm")
     parser.add_argument("--memory", default="2G")
@@ -39,10 +43,14 @@ def main():
     asked = arguments()
     cache.quiet = asked.quiet
     session.die_on_signals()
+    if asked.origin:
+        asked.topology = topology.FROM + os.path.abspath(asked.origin)
     wish = machine.Wish(topology=asked.topology, iommu=asked.iommu, kvm=not asked.no_kvm,
                         memory=asked.memory, kernel=asked.kernel, persist=asked.persist, init=asked.init,
                         argument=asked.argument)
     try:
+        for note in topology.notes(asked.topology):
+            cache.say(note)
         return session.run(wish, asked.command or None, timeout=asked.timeout, qmp=asked.qmp)
     except session.Ended as end:
         return end.status

@@ -2,21 +2,31 @@
 """Descriptions of emulated hosts: lab/topology/NAME, one QEMU device a line, # for comments.
 
 A device that says drive=NAME gets a disk of the lab's pattern, one that says netdev=NAME a network
-that reaches nothing.
+that reaches nothing. from:FILE is the shape of another host, of which FILE is a snapshot (shape.py).
 """
 import pathlib
 import re
 
 import cache
+import shape
 
 HOME = pathlib.Path(__file__).parent / "topology"
+TOP = HOME.parent.parent
+FROM = "from:"
 
 
 def names():
     return sorted(p.name for p in HOME.iterdir())
 
 
+def notes(name):
+    """What of another host's shape could not be kept."""
+    return shape.describe(TOP / name.removeprefix(FROM)).notes if name.startswith(FROM) else []
+
+
 def devices(name):
+    if name.startswith(FROM):
+        return shape.describe(TOP / name.removeprefix(FROM)).devices
     path = HOME / name
     if not path.is_file():
         raise cache.LabError(f"no topology '{name}'; there are: {', '.join(names())}")
