@@ -1,21 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/work.h"
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "bind/journal.h"
 #include "bind/lock.h"
 #include "bind/owner.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define WRITER_PATIENCE_MS 2000
 
 static int by_number(const void *a, const void *b)
 {
 	const int *x = a, *y = b;
 
 	return *x < *y ? -1 : *x > *y;
+}
+
+/*
+ * The group's lock is ours, so whoever started the writer that the journal names is gone, or has
+ * given it up. A writer ends with its usher, but not in the same moment: what it does last must be
+ * done before we look. One that the kernel does not let go outlasts this wait and is told of later.
+ */
+static void await_writer(const struct bind_env *env, int group)
+{
+	struct bind_entry n = BIND_ENTRY_NONE;
+
+	if (bind_journal_read(env, group, &n, NULL) == 0 &&
+		bind_owner_alive(env->host, n.writer, n.writer_start)) {
+		cleanup_fd int pidfd = fd_pidfd_open(n.writer);
+		struct pollfd p = {.fd = pidfd, .events = POLLIN};
+		if (pidfd >= 0)
+			(void)poll(&p, 1, WRITER_PATIENCE_MS);
+	}
+	bind_entry_fini(&n);
 }
 
 int bind_work_begin(
@@ -38,6 +62,7 @@ int bind_work_begin(
 		if (fd < 0)
 			return fd;
 		w->locks[w->lock_count++] = fd;
+		await_writer(env, groups[i]);
 	}
 	return 0;
 }

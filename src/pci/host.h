@@ -83,6 +83,8 @@ struct host *host_live(void);
  * Return: 0, -errno. The host is the caller's: host_close().
  */
 int host_snapshot_open(const char *file, struct host **ret, struct err *e);
+/* The same of a text in memory, which is copied. */
+int host_snapshot_from(const char *text, size_t len, struct host **ret, struct err *e);
 
 void host_close(struct host *h); /* NULL and the live host are fine */
 

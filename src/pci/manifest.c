@@ -21,7 +21,7 @@ struct reader {
 
 static int path_key(char c)
 {
-	return c == '/' ? 1 : (unsigned char)c;
+	return c == '\0' ? 0 : c == '/' ? 1 : (unsigned char)c + 1;
 }
 
 int manifest_compare(const char *a, const char *b)

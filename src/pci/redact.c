@@ -220,7 +220,8 @@ static int redact_entry(struct manifest_entry *x, const uint8_t *key)
 
 	if (x->kind == MANIFEST_FILE && fnmatch("/proc/*/environ", x->path, 0) == 0)
 		return apply(x, key, hide_environment);
-	if (!key)
+	/* The UUIDs of firmware variables are names that everybody knows. */
+	if (!key || strncmp(x->path, "/sys/firmware/efi/", 18) == 0)
 		return 0;
 	alias_scrub(key, x->path, strlen(x->path));
 	if (x->kind != MANIFEST_FILE && x->kind != MANIFEST_LINK)
@@ -243,15 +244,31 @@ static int entry_order(const void *a, const void *b)
 	return manifest_compare(x->path, y->path);
 }
 
+/* Names with a MAC in them have changed; two that come to the same are one. */
+static void sort_entries(struct manifest *m)
+{
+	size_t n = 0;
+
+	if (m->nr_entries)
+		qsort(m->entries, m->nr_entries, sizeof(*m->entries), entry_order);
+	for (size_t i = 0; i < m->nr_entries; i++) {
+		if (n && strcmp(m->entries[n - 1].path, m->entries[i].path) == 0) {
+			free(m->entries[i].path);
+			free(m->entries[i].data);
+		} else {
+			m->entries[n++] = m->entries[i];
+		}
+	}
+	m->nr_entries = n;
+}
+
 int manifest_redact(struct manifest *m, const uint8_t *key)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < m->nr_entries; i++)
 		r = redact_entry(&m->entries[i], key);
-	/* Names with a MAC in them have changed. */
-	if (m->nr_entries)
-		qsort(m->entries, m->nr_entries, sizeof(*m->entries), entry_order);
+	sort_entries(m);
 	for (size_t i = 0; key && i < m->nr_addresses; i++) {
 		struct host_net_address *a = &m->addresses[i];
 

@@ -325,6 +325,34 @@ static int load(const char *file, char **ret, size_t *ret_len, struct err *e)
 	return 0;
 }
 
+/* @text: a NUL follows it, and it is written to. */
+static int parse(char *text, size_t len, struct host **ret, struct err *e)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(e, -ENOMEM, "read a snapshot");
+	s->host.ops = &snapshot_ops;
+	int r = manifest_parse(&s->m, text, len, e);
+	if (r < 0) {
+		snapshot_close(&s->host);
+		return r;
+	}
+	*ret = &s->host;
+	return 0;
+}
+
+int host_snapshot_from(const char *text, size_t len, struct host **ret, struct err *e)
+{
+	cleanup_free char *copy = len > TEXT_MAX ? NULL : malloc(len + 1);
+
+	if (!copy)
+		return err_set(e, len > TEXT_MAX ? -EFBIG : -ENOMEM, "read a snapshot");
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return parse(copy, len, ret, e);
+}
+
 int host_snapshot_open(const char *file, struct host **ret, struct err *e)
 {
 	cleanup_free char *text = NULL;
@@ -333,15 +361,6 @@ int host_snapshot_open(const char *file, struct host **ret, struct err *e)
 	int r = load(file, &text, &len, e);
 	if (r < 0)
 		return r;
-	struct snapshot *s = calloc(1, sizeof(*s));
-	if (!s)
-		return err_set(e, -ENOMEM, "read snapshot '%s'", file);
-	s->host.ops = &snapshot_ops;
-	r = manifest_parse(&s->m, text, len, e);
-	if (r < 0) {
-		snapshot_close(&s->host);
-		return err_in(e, r, "read snapshot '%s'", file);
-	}
-	*ret = &s->host;
-	return 0;
+	r = parse(text, len, ret, e);
+	return r < 0 ? err_in(e, r, "read snapshot '%s'", file) : 0;
 }

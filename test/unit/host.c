@@ -214,6 +214,7 @@ START_TEST(refuses_hostile_text)
 		"at relative\n",
 		"at /a/..\n",
 		"dir /a b\n",
+		"file /a\x01 x\nfile /a x\nfile /a/b x\n",
 		"file\n",
 		"file \n",
 		" file /a x\n",

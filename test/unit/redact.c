@@ -127,6 +127,8 @@ static struct manifest household(void)
 	FILE_ADD("/lib/modules/6.1/modules.alias", "alias pci:v1 nvme\nalias vfio_pci:v2 x\n");
 	FILE_ADD("/dev/kmsg",
 		"<6>[1] DMAR: ok\n<6>[2] Command line: secret vfio\n<6>[3] usb serial 7\n");
+	FILE_ADD(
+		"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", "x\n");
 	add(&m, "/proc/9/environ", MANIFEST_FILE, environ, sizeof(environ));
 	add(&m, "/sys/devices/pci0000:00/0000:00:01.0/config", MANIFEST_FILE, c.bytes, c.size);
 	add(&m, "/sys/class/net/eth1", MANIFEST_LINK, "../../x/enx525400123456", 23);
@@ -164,6 +166,9 @@ START_TEST(takes_out_what_is_private)
 	ck_assert_str_eq(content(&m, "/lib/modules/6.1/modules.alias"), "alias vfio_pci:v2 x\n");
 	ck_assert_str_eq(content(&m, "/dev/kmsg"), "<6>[1] DMAR: ok\n");
 	ck_assert_str_eq(content(&m, "/proc/9/environ"), "SSH_CONNECTION=0.0.0.0 0 192.0.2.7 22");
+	ck_assert_str_eq(content(&m, "/sys/firmware/efi/efivars/"
+				     "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"),
+		"x\n");
 	memcpy(c.bytes, content(&m, "/sys/devices/pci0000:00/0000:00:01.0/config"), c.size);
 	ck_assert_int_eq(pci_serial_read(&c, &dsn), 0);
 	ck_assert_uint_ne(dsn, UINT64_C(0x1122334455667788));

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The text of a snapshot, which anybody may send: parsed, read by what the read verbs read with,
+ * and written again, also redacted. What was written has to parse, and to the same.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "pci/bar.h"
+#include "pci/capability.h"
+#include "pci/device.h"
+#include "pci/host.h"
+#include "pci/identity.h"
+#include "pci/isolation.h"
+#include "pci/manifest.h"
+#include "pci/redact.h"
+#include "pci/reset.h"
+#include "pci/sleep.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(int condition, const char *what)
+{
+	if (condition)
+		return;
+	fprintf(stderr, "broken: %s\n", what);
+	abort();
+}
+
+static int touch(void *arg, const char *name)
+{
+	struct host *h = arg;
+	char path[FILE_PATH_MAX], buf[64];
+
+	require(name[0] && !strchr(name, '/'), "a name is one component");
+	if (file_path(path, sizeof(path), "/sys/bus/pci/devices/%s", name) == 0)
+		(void)h->ops->link(h, path, buf, sizeof(buf));
+	return 0;
+}
+
+static void read_host(struct host *h)
+{
+	static struct pci_config config;
+	struct pci_device *list = NULL;
+	const struct pci_device *members[16];
+	struct pci_reason reasons[PCI_REASONS_MAX];
+	struct pci_hot_reset hot;
+	size_t count = 0, n = 0;
+
+	(void)h->ops->list(h, "/", touch, h);
+	(void)h->ops->list(h, "/sys/bus/pci/devices", touch, h);
+	if (pci_device_list(h, &list, &count, NULL) < 0)
+		return;
+	for (size_t i = 0; i < count && i < 16; i++) {
+		struct pci_bar bars[PCI_BAR_MAX];
+		struct pci_identity identity;
+		struct pci_sleep sleep;
+
+		members[n++] = &list[i];
+		if (pci_config_read(h, list[i].address, &config, NULL) < 0)
+			config.size = 0;
+		(void)pci_bar_read(h, list[i].address, bars, NULL);
+		pci_identity_read(h, list[i].address, &config, &identity);
+		pci_sleep_read(h, list[i].address, &sleep);
+	}
+	(void)pci_isolation_read(h, members, n, reasons);
+	if (n && pci_hot_reset_read(h, members[0]->address, members, n, &hot) == 0)
+		pci_hot_reset_fini(&hot);
+	free(list);
+}
+
+/* NULL when it does not parse. */
+static char *rewrite(const char *text, const uint8_t *key)
+{
+	struct manifest m;
+	char *copy = strdup(text), *out = NULL;
+
+	int r = manifest_parse(&m, copy, strlen(copy), NULL);
+	if (r == 0 && key)
+		r = manifest_redact(&m, key);
+	if (r == 0)
+		require(manifest_format(&m, &out) > 0, "what parses can be written");
+	manifest_fini(&m);
+	free(copy);
+	return r == 0 ? out : NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint8_t key[REDACT_KEY] = {1};
+	struct host *h = NULL;
+
+	if (host_snapshot_from((const char *)data, size, &h, NULL) < 0)
+		return 0;
+	read_host(h);
+	host_close(h);
+	char *text = strndup((const char *)data, size);
+	char *once = rewrite(text, NULL);
+	if (once) {
+		char *twice = rewrite(once, NULL), *redacted = rewrite(once, key);
+
+		require(twice && strcmp(once, twice) == 0, "what was written says the same");
+		require(redacted != NULL, "what was written can be redacted");
+		free(twice);
+		free(redacted);
+	}
+	free(once);
+	free(text);
+	return 0;
+}
