@@ -13,3 +13,8 @@ expect_driver "$disk" nvme
 expect_override "$disk" none
 expect_ok usher list
 expect_text "$disk"
+
+# The doctor says the same of the host as a whole, with the place where it saw that.
+expect_status 3 usher check
+expect_text 'H01'
+expect_text '/sys/firmware/acpi/tables'
