@@ -61,7 +61,7 @@ static void restore_method(struct bind_work *w, const struct bind_was *was)
 {
 	struct pci_device d;
 
-	if (was->reset_method[0] && pci_device_read(w->env->host, was->address, &d, NULL) == 0 &&
+	if (was->reset_method[0] && pci_device_peek(w->env->host, was->address, &d, NULL) == 0 &&
 		d.vendor == was->vendor && d.device == was->device &&
 		strcmp(d.reset_method, was->reset_method) != 0)
 		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
@@ -97,7 +97,7 @@ static int rebind(struct bind_work *w, struct pci_address a, const char *driver,
 			return r;
 	}
 	/* Loading it may have bound the device already. */
-	int r = pci_device_read(w->env->host, a, &d, e);
+	int r = pci_device_peek(w->env->host, a, &d, e);
 	if (r < 0 || !strcmp(d.driver, driver))
 		return r;
 	return write_driver(w, driver, "bind", a, e);
@@ -178,7 +178,7 @@ static int give_member(struct bind_work *w, const struct bind_was *was, enum bin
 		restore_settings(w, was);
 	if (r == 0 && how == BIND_RETURN_DRIVER)
 		bind_framebuffer_back(w, was->framebuffer);
-	if (pci_device_read(w->env->host, was->address, &d, r < 0 ? NULL : e) == 0) {
+	if (pci_device_peek(w->env->host, was->address, &d, r < 0 ? NULL : e) == 0) {
 		(void)snprintf(g->to, sizeof(g->to), "%s", d.driver);
 		if (r == 0 && !fitting && strcmp(d.driver, driver) != 0)
 			r = err_say(e, -EIO, "is on '%s', not on '%s'", d.driver, driver);
@@ -230,7 +230,7 @@ int bind_give_away(
 	(void)snprintf(ret->from, sizeof(ret->from), "%s", d->driver);
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", d->driver);
 	int r = probe(w, d, NULL, e);
-	if (pci_device_read(w->env->host, d->address, &now, NULL) == 0)
+	if (pci_device_peek(w->env->host, d->address, &now, NULL) == 0)
 		(void)snprintf(ret->to, sizeof(ret->to), "%s", now.driver);
 	if (r < 0) {
 		err_in(e, r, "%s", address);

@@ -47,7 +47,7 @@ static int refuse_held(struct release *r, const struct pci_device *d, struct err
 /* Members that are still where the entry put them: only these are to be asked and moved. */
 static bool still_taken(struct release *r, const struct bind_was *was, struct pci_device *ret)
 {
-	return pci_device_read(r->work.env->host, was->address, ret, NULL) == 0 &&
+	return pci_device_peek(r->work.env->host, was->address, ret, NULL) == 0 &&
 	       ret->vendor == was->vendor && ret->device == was->device &&
 	       !strcmp(ret->driver, was->to) && strcmp(was->to, was->driver) != 0;
 }
@@ -77,7 +77,7 @@ static int find_unresettable(struct release *r, const char **keep)
 	if (!taken)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->entry.count; i++)
-		if (pci_device_read(r->work.env->host, r->entry.members[i].address, &d, NULL) ==
+		if (pci_device_peek(r->work.env->host, r->entry.members[i].address, &d, NULL) ==
 				0 &&
 			bind_on_vfio(r->work.env->host, &d))
 			taken[n++] = d.address;
@@ -133,7 +133,7 @@ static int preview(struct release *r, const char *const *keep, struct err *e)
 		const char *to = r->g->how == BIND_RETURN_NONE ? "" : n->members[i].driver;
 		given[i].address = n->members[i].address;
 		given[i].left = keep[i] || !still_taken(r, &n->members[i], &d);
-		if (pci_device_read(r->work.env->host, given[i].address, &d, NULL) < 0)
+		if (pci_device_peek(r->work.env->host, given[i].address, &d, NULL) < 0)
 			d.driver[0] = '\0';
 		(void)snprintf(given[i].from, sizeof(given[i].from), "%s", d.driver);
 		(void)snprintf(

@@ -86,7 +86,7 @@ int targets_groups(const struct targets *t, struct host *h, int *ret, struct err
 	int n = 0;
 
 	for (size_t i = 0; i < t->count; i++) {
-		int r = pci_device_read(h, t->list[i].address, &d, e);
+		int r = pci_device_peek(h, t->list[i].address, &d, e);
 		if (r < 0)
 			return r;
 		if (d.group == PCI_GROUP_NONE)

@@ -204,6 +204,11 @@ int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret
 	return device_read(h, a, READ_ALL, ret, e);
 }
 
+int pci_device_peek(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e)
+{
+	return device_read(h, a, READ_UNLOCKED, ret, e);
+}
+
 struct listing {
 	struct host *host;
 	enum reach reach;

@@ -42,6 +42,9 @@ int pci_device_path(struct pci_address a, const char *attr, char *buf, size_t si
 /* Return: 0, -ENODEV with a sentence when there is no such device, -errno. */
 int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e);
 
+/* The same but for driver_override, which is left "": reading that costs a process (pci/locked.h). */
+int pci_device_peek(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e);
+
 /*
  * All functions of the host in the order of their addresses; *@ret is the caller's to free().
  * Their driver_override is left "": many kernels show it under the device's lock, which a driver
