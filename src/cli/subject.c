@@ -63,7 +63,9 @@ int subject_read(struct host *h, const struct inventory *v, const struct invento
 
 	*ret = (struct subject){.inventory = v, .entry = x, .plan = BIND_PLAN_NONE};
 	space_read(h, &x->device, &ret->space);
-	pci_identity_read(h, a, &ret->space.config, &ret->identity);
+	if (bind_path_read(h, a, ret->place) < 0)
+		ret->place[0] = '\0';
+	pci_serials_read(h, a, &ret->space.config, &ret->serials);
 	pci_sleep_read(h, a, &ret->sleep);
 	int r = pci_device_read(h, a, &ret->device, e);
 	if (r == 0)

@@ -3,10 +3,11 @@
 #define CLI_SUBJECT_H
 
 #include "bind/bind.h"
+#include "bind/identity.h"
 #include "cli/space.h"
-#include "pci/identity.h"
 #include "pci/isolation.h"
 #include "pci/reset.h"
+#include "pci/serial.h"
 #include "pci/sleep.h"
 
 struct err;
@@ -22,7 +23,8 @@ struct subject {
 	const struct inventory_entry *entry; /* what the listing has of it */
 	struct pci_device device; /* with its override */
 	struct space space;
-	struct pci_identity identity;
+	char place[BIND_PATH_MAX]; /* as claims have it; "" when it cannot be told */
+	struct pci_serials serials;
 	struct pci_sleep sleep;
 	struct pci_hot_reset hot;
 	size_t reason_count;

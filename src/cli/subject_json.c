@@ -15,11 +15,10 @@ static const char *or_null(const char *text)
 
 static void put_identity(struct json *map, const struct subject *s)
 {
-	const struct pci_identity *x = &s->identity;
-	char text[PCI_UPSTREAM_TEXT];
+	const struct pci_serials *x = &s->serials;
+	char text[32];
 
-	json_put_text(map, "path",
-		x->has_place ? pci_upstream_format(&x->upstream, s->device.address, text) : NULL);
+	json_put_text(map, "path", or_null(s->place));
 	(void)snprintf(text, sizeof(text), "%016" PRIx64, x->dsn);
 	json_put_text(map, "serial_number", x->has_dsn ? text : NULL);
 	json_put_text(map, "nvme_serial", or_null(x->nvme));

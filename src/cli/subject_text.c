@@ -26,7 +26,7 @@ static void print_title(const struct subject *s, struct names *n)
 		pci_class_name(d->class), name);
 }
 
-static void print_serial(const struct pci_identity *x)
+static void print_serial(const struct pci_serials *x)
 {
 	char text[WIDE], nvme[4 * sizeof(x->nvme)];
 
@@ -42,7 +42,7 @@ static void print_serial(const struct pci_identity *x)
 static void print_identity(const struct subject *s)
 {
 	const struct pci_device *d = &s->device;
-	char text[WIDE], place[PCI_UPSTREAM_TEXT];
+	char text[WIDE];
 
 	int n = snprintf(text, sizeof(text), "%04x:%04x", d->vendor, d->device);
 	if (d->subvendor || d->subdevice)
@@ -51,9 +51,9 @@ static void print_identity(const struct subject *s)
 	(void)snprintf(text + n, sizeof(text) - (size_t)n, ", class %06x, revision %02x", d->class,
 		d->revision);
 	line("id", text);
-	if (s->identity.has_place)
-		line("place", pci_upstream_format(&s->identity.upstream, d->address, place));
-	print_serial(&s->identity);
+	if (s->place[0])
+		line("place", s->place);
+	print_serial(&s->serials);
 	line("driver", d->driver[0] ? d->driver : "none");
 	if (d->is_locked)
 		line("override",

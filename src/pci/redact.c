@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -54,14 +55,19 @@ static void hide_dsn(const struct page *p)
 	put(p, (const char *)c.bytes, n);
 }
 
-/* Calls @each for every line, without its newline. */
+/* Calls @each for every line, without its newline; empty ones too, for lines are told by number. */
 static void lines(const struct page *p, void (*each)(const struct page *p, char *line))
 {
-	char *text = strndup(p->data, p->len), *save = NULL;
+	char *text = strndup(p->data, p->len);
 
-	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
-		line = strtok_r(NULL, "\n", &save))
+	for (char *line = text; line && *line;) {
+		char *end = strchrnul(line, '\n');
+		bool last = !*end;
+
+		*end = '\0';
 		each(p, line);
+		line = last ? NULL : end + 1;
+	}
 	free(text);
 }
 
@@ -149,9 +155,48 @@ static void hide_words(const struct page *p)
 	cmdline_redact(p->key, p->data, p->len, p->out);
 }
 
+/* In a remark may stand whatever its writer wanted to remember. */
+static bool is_remark(const char *line)
+{
+	return line[strspn(line, " \t")] == '#';
+}
+
+static void plain_line(const struct page *p, char *line)
+{
+	(void)fprintf(p->out, "%s\n", is_remark(line) ? "#" : line);
+}
+
+static void hide_remarks(const struct page *p)
+{
+	lines(p, plain_line);
+}
+
+/* The serial number in a claim is that of configuration space: see hide_dsn(). */
+static void claim_line(const struct page *p, char *line)
+{
+	static const char key[] = "serial ";
+	uint8_t bytes[8];
+	uint64_t serial;
+
+	if (strncmp(line, key, sizeof(key) - 1) != 0 ||
+		num_parse(line + sizeof(key) - 1, 16, UINT64_MAX, &serial) < 0) {
+		plain_line(p, line);
+		return;
+	}
+	le64_put(bytes, serial);
+	(void)fprintf(p->out, "%s%016" PRIx64 "\n", key, alias_hash(p->key, bytes, sizeof(bytes)));
+}
+
+static void hide_claim(const struct page *p)
+{
+	lines(p, claim_line);
+}
+
 static void option_line(const struct page *p, char *line)
 {
-	if (cmdline_is_option(line))
+	if (is_remark(line))
+		(void)fputc('#', p->out);
+	else if (cmdline_is_option(line))
 		cmdline_redact(p->key, line, strlen(line), p->out);
 	else
 		(void)fputs(line, p->out);
@@ -193,6 +238,8 @@ static const struct {
 	{"/etc/default/*", hide_options},
 	{"/boot/*", hide_options},
 	{"/efi/*", hide_options},
+	{"/*/modprobe.d/*", hide_remarks},
+	{"/etc/usher/claims.d/*", hide_claim},
 };
 
 static int apply(struct manifest_entry *x, const uint8_t *key, void (*write)(const struct page *p))

@@ -5,7 +5,6 @@
 #include "pci/host.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 /* "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0", a VMD's own domain inside of it. */
@@ -45,18 +44,4 @@ bool pci_upstream_has(const struct pci_upstream *u, struct pci_address bridge)
 		if (pci_address_equal(u->bridges[i], bridge))
 			return true;
 	return false;
-}
-
-const char *pci_upstream_format(
-	const struct pci_upstream *u, struct pci_address a, char buf[PCI_UPSTREAM_TEXT])
-{
-	struct pci_address at = u->count ? u->bridges[0] : a;
-	char *p = buf + strlen(pci_address_format(at, buf));
-
-	for (size_t i = 1; i <= u->count; i++) {
-		at = i < u->count ? u->bridges[i] : a;
-		p += snprintf(p, (size_t)(buf + PCI_UPSTREAM_TEXT - p), "/%02x.%x", at.dev & 0x1f,
-			at.fn & 7);
-	}
-	return buf;
 }

@@ -26,10 +26,4 @@ int pci_upstream_read(struct host *h, struct pci_address a, struct pci_upstream 
 /* Whether @bridge is one of them. */
 bool pci_upstream_has(const struct pci_upstream *u, struct pci_address bridge);
 
-#define PCI_UPSTREAM_TEXT (PCI_ADDRESS_TEXT + 5 * PCI_UPSTREAM_MAX)
-
-/* "0000:00:01.0/00.0": the function's place, as lspci -P writes it. Return: @buf. */
-const char *pci_upstream_format(
-	const struct pci_upstream *u, struct pci_address a, char buf[PCI_UPSTREAM_TEXT]);
-
 #endif

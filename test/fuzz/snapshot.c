@@ -13,11 +13,11 @@
 #include "pci/capability.h"
 #include "pci/device.h"
 #include "pci/host.h"
-#include "pci/identity.h"
 #include "pci/isolation.h"
 #include "pci/manifest.h"
 #include "pci/redact.h"
 #include "pci/reset.h"
+#include "pci/serial.h"
 #include "pci/sleep.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -56,14 +56,14 @@ static void read_host(struct host *h)
 		return;
 	for (size_t i = 0; i < count && i < 16; i++) {
 		struct pci_bar bars[PCI_BAR_MAX];
-		struct pci_identity identity;
+		struct pci_serials serials;
 		struct pci_sleep sleep;
 
 		members[n++] = &list[i];
 		if (pci_config_read(h, list[i].address, &config, NULL) < 0)
 			config.size = 0;
 		(void)pci_bar_read(h, list[i].address, bars, NULL);
-		pci_identity_read(h, list[i].address, &config, &identity);
+		pci_serials_read(h, list[i].address, &config, &serials);
 		pci_sleep_read(h, list[i].address, &sleep);
 	}
 	(void)pci_isolation_read(h, members, n, reasons);

@@ -110,7 +110,7 @@ static const char *content(const struct manifest *m, const char *path)
 
 static struct manifest household(void)
 {
-	struct manifest m = {.entries = calloc(16, sizeof(struct manifest_entry))};
+	struct manifest m = {.entries = calloc(32, sizeof(struct manifest_entry))};
 	struct pci_config c = {.size = PCI_CONFIG_BYTES};
 	static const char environ[] =
 		"TOKEN=hunter2\0SSH_CONNECTION=198.51.100.9 50022 192.0.2.7 22";
@@ -129,6 +129,10 @@ static struct manifest household(void)
 		"<6>[1] DMAR: ok\n<6>[2] Command line: secret vfio\n<6>[3] usb serial 7\n");
 	FILE_ADD(
 		"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", "x\n");
+	FILE_ADD("/etc/modprobe.d/vfio.conf", "# alice's\n\noptions vfio-pci ids=1:2\n");
+	FILE_ADD("/etc/default/grub",
+		"# secret\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"secret ro\"\n");
+	FILE_ADD("/etc/usher/claims.d/x.claim", "usher-claim 1\nserial 1122334455667788\n");
 	add(&m, "/proc/9/environ", MANIFEST_FILE, environ, sizeof(environ));
 	add(&m, "/sys/devices/pci0000:00/0000:00:01.0/config", MANIFEST_FILE, c.bytes, c.size);
 	add(&m, "/sys/class/net/eth1", MANIFEST_LINK, "../../x/enx525400123456", 23);
@@ -151,6 +155,7 @@ START_TEST(takes_out_what_is_private)
 		const struct manifest_entry *x = &m.entries[i];
 
 		ck_assert_ptr_null(memmem(x->data, x->len, "12345", 5));
+		ck_assert_ptr_null(memmem(x->data, x->len, "1122334455", 10));
 		ck_assert_ptr_null(memmem(x->data, x->len, "secret", 6));
 		ck_assert_ptr_null(memmem(x->data, x->len, "hunter2", 7));
 		ck_assert_ptr_null(memmem(x->data, x->len, "lice", 4));
@@ -172,6 +177,17 @@ START_TEST(takes_out_what_is_private)
 	memcpy(c.bytes, content(&m, "/sys/devices/pci0000:00/0000:00:01.0/config"), c.size);
 	ck_assert_int_eq(pci_serial_read(&c, &dsn), 0);
 	ck_assert_uint_ne(dsn, UINT64_C(0x1122334455667788));
+	/* What is claimed is still that device. */
+	char claim[64];
+	(void)snprintf(
+		claim, sizeof(claim), "usher-claim 1\nserial %016llx\n", (unsigned long long)dsn);
+	ck_assert_str_eq(content(&m, "/etc/usher/claims.d/x.claim"), claim);
+	/* Lines keep their numbers: findings tell them. */
+	ck_assert_str_eq(
+		content(&m, "/etc/modprobe.d/vfio.conf"), "#\n\noptions vfio-pci ids=1:2\n");
+	ck_assert_int_eq(strncmp(content(&m, "/etc/default/grub"),
+				 "#\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"word-", 42),
+		0);
 	ck_assert_int_eq(strncmp(m.addresses[0].interface, "enx525400", 9), 0);
 	ck_assert_str_ne(m.addresses[0].interface, "enx525400123456");
 	ck_assert_uint_ne(m.addresses[0].bytes[15], 0x56);

@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PCI_IDENTITY_H
-#define PCI_IDENTITY_H
+#ifndef PCI_SERIAL_H
+#define PCI_SERIAL_H
 
 #include "pci/config.h"
-#include "pci/upstream.h"
 
 #include <stdbool.h>
 
 /* What tells this very device from its twins, wherever it is plugged in. */
-struct pci_identity {
-	struct pci_upstream upstream; /* its place */
-	bool has_place; /* it could be told */
+struct pci_serials {
 	bool has_dsn;
 	uint64_t dsn; /* Device Serial Number capability; PCI Express Base 7.9.3 */
 	char nvme[64]; /* serial number of an NVMe controller; "" none. Not escaped */
 };
 
 /* @c: its configuration space, as far as it could be read. */
-void pci_identity_read(
-	struct host *h, struct pci_address a, const struct pci_config *c, struct pci_identity *ret);
+void pci_serials_read(
+	struct host *h, struct pci_address a, const struct pci_config *c, struct pci_serials *ret);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pci/identity.h"
+#include "pci/serial.h"
 #include "base/file.h"
 #include "pci/capability.h"
 #include "pci/device.h"
@@ -25,14 +25,13 @@ static int find_serial(void *arg, const char *name)
 	return f->buf[0] != '\0';
 }
 
-void pci_identity_read(
-	struct host *h, struct pci_address a, const struct pci_config *c, struct pci_identity *ret)
+void pci_serials_read(
+	struct host *h, struct pci_address a, const struct pci_config *c, struct pci_serials *ret)
 {
 	char folder[FILE_PATH_MAX];
 	struct finder f = {h, folder, ret->nvme, sizeof(ret->nvme)};
 
-	*ret = (struct pci_identity){0};
-	ret->has_place = pci_upstream_read(h, a, &ret->upstream) == 0;
+	*ret = (struct pci_serials){0};
 	ret->has_dsn = pci_serial_read(c, &ret->dsn) == 0;
 	if (pci_device_path(a, "nvme", folder, sizeof(folder)) == 0)
 		(void)h->ops->list(h, folder, find_serial, &f);
