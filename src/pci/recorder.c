@@ -8,9 +8,9 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "pci/answer.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -18,99 +18,17 @@
 #define LINKS_MAX 40 /* as the kernel */
 #define MAJOR_MEM 1 /* /dev/null and the like, open in every process */
 
-/* What is known of a path. */
-struct answer {
-	char *path;
-	bool is_known; /* false: it exists, and is no link */
-	enum manifest_kind kind;
-	char *data;
-	size_t len;
-	int error;
-};
-
 struct recorder {
 	struct host host;
 	struct host *inner;
-	void *answers; /* tsearch(3) tree by path */
+	struct answers answers;
 	struct manifest others; /* busy, holders, addresses */
 	bool has_holders, has_addresses;
-	bool failed; /* out of memory: the record is not whole */
 };
 
 static struct recorder *recorder_of(struct host *h)
 {
 	return container_of(h, struct recorder, host);
-}
-
-static int answer_order(const void *a, const void *b)
-{
-	return manifest_compare(((const struct answer *)a)->path, ((const struct answer *)b)->path);
-}
-
-static struct answer *find(struct recorder *r, const char *path)
-{
-	const struct answer key = {.path = (char *)(uintptr_t)path};
-	void *x = tfind(&key, &r->answers, answer_order);
-
-	return x ? *(struct answer **)x : NULL;
-}
-
-static void answer_free(void *p)
-{
-	struct answer *x = p;
-
-	free(x->path);
-	free(x->data);
-	free(x);
-}
-
-/* The answer for a path, made when there is none yet. NULL without memory. */
-static struct answer *note(struct recorder *r, const char *path)
-{
-	struct answer *x = find(r, path);
-
-	if (x)
-		return x;
-	x = calloc(1, sizeof(*x));
-	if (x)
-		x->path = strdup(path);
-	if (!x || !x->path || !tsearch(x, &r->answers, answer_order)) {
-		if (x)
-			answer_free(x);
-		r->failed = true;
-		return NULL;
-	}
-	return x;
-}
-
-/* Fills in an answer. @data: NULL, or copied. */
-static void know(
-	struct recorder *r, const char *path, enum manifest_kind kind, const void *data, size_t len)
-{
-	struct answer *x = note(r, path);
-	char *copy = malloc(len + 1);
-
-	if (!x || !copy) {
-		r->failed = true;
-		free(copy);
-		return;
-	}
-	if (data)
-		memcpy(copy, data, len);
-	copy[len] = '\0';
-	free(x->data);
-	*x = (struct answer){x->path, true, kind, copy, len, 0};
-}
-
-static int know_failure(struct recorder *r, const char *path, int error)
-{
-	if (error == -ENOENT || error == -ENOMEM || !manifest_error_name(error))
-		return error;
-	know(r, path, MANIFEST_FAIL, NULL, 0);
-	struct answer *x = find(r, path);
-	if (x)
-		x->error = error;
-	return error;
 }
 
 /*
@@ -119,7 +37,7 @@ static int know_failure(struct recorder *r, const char *path, int error)
  */
 static ssize_t link_at(struct recorder *r, const char *path, char target[FILE_PATH_MAX])
 {
-	const struct answer *x = find(r, path);
+	const struct answer *x = answer_find(&r->answers, path);
 
 	if (x && x->is_known && x->kind == MANIFEST_LINK && x->len < FILE_PATH_MAX) {
 		memcpy(target, x->data, x->len + 1);
@@ -131,9 +49,9 @@ static ssize_t link_at(struct recorder *r, const char *path, char target[FILE_PA
 		return -EINVAL;
 	ssize_t n = r->inner->ops->link(r->inner, path, target, FILE_PATH_MAX);
 	if (n >= 0)
-		know(r, path, MANIFEST_LINK, target, (size_t)n);
+		answer_know(&r->answers, path, MANIFEST_LINK, target, (size_t)n);
 	else if (n != -ENOENT)
-		(void)note(r, path);
+		(void)answer_note(&r->answers, path);
 	return n;
 }
 
@@ -197,15 +115,15 @@ static ssize_t recorder_read(struct host *h, const char *path, void *buf, size_t
 	int x = real_path(r, path, LAST_FOLLOW, at);
 	if (x < 0)
 		return x;
-	const struct answer *a = find(r, at);
+	const struct answer *a = answer_find(&r->answers, at);
 	if (!a || !a->is_known || (a->kind != MANIFEST_FILE && a->kind != MANIFEST_FAIL)) {
 		ssize_t n = host_read_all(r->inner, at, &text);
 		if (n == -EFBIG) /* no snapshot has room for it */
 			return r->inner->ops->read(r->inner, at, buf, size);
 		if (n < 0)
-			return n == -EISDIR ? n : know_failure(r, at, (int)n);
-		know(r, at, MANIFEST_FILE, text, (size_t)n);
-		a = find(r, at);
+			return n == -EISDIR ? n : answer_fail(&r->answers, at, (int)n);
+		answer_know(&r->answers, at, MANIFEST_FILE, text, (size_t)n);
+		a = answer_find(&r->answers, at);
 	}
 	if (!a || !a->data)
 		return -ENOMEM;
@@ -269,9 +187,9 @@ static int recorder_list(
 		return x;
 	x = r->inner->ops->list(r->inner, at, names_add, &names);
 	if (x == 0)
-		know(r, at, MANIFEST_DIR, NULL, 0);
+		answer_know(&r->answers, at, MANIFEST_DIR, NULL, 0);
 	else
-		(void)know_failure(r, at, x);
+		(void)answer_fail(&r->answers, at, x);
 	/* All names are kept, also those after the one that @each stops at. */
 	for (size_t i = 0; i < names.count; i++)
 		if (file_path(child, sizeof(child), "%s/%s", at, names.list[i]) == 0)
@@ -304,7 +222,7 @@ static int recorder_block_busy(struct host *h, const char *disk)
 		list[m->nr_busy++] = (struct manifest_busy){name, x};
 	else
 		free(name);
-	r->failed = r->failed || !list || !name;
+	r->answers.failed = r->answers.failed || !list || !name;
 	return x;
 }
 
@@ -395,9 +313,9 @@ static int recorder_node(struct host *h, const char *path, struct host_node *ret
 	if (x < 0)
 		return x;
 	x = r->inner->ops->node(r->inner, at, ret);
-	const struct answer *a = find(r, at);
+	const struct answer *a = answer_find(&r->answers, at);
 	if (x == 0 && !(a && a->is_known))
-		know(r, at, MANIFEST_NODE, ret, sizeof(*ret));
+		answer_know(&r->answers, at, MANIFEST_NODE, ret, sizeof(*ret));
 	return x;
 }
 
@@ -407,7 +325,7 @@ void host_recorder_free(struct host *recorder)
 		return;
 	struct recorder *r = recorder_of(recorder);
 
-	tdestroy(r->answers, answer_free);
+	answers_fini(&r->answers);
 	manifest_fini(&r->others);
 	free(r);
 }
@@ -435,71 +353,6 @@ int host_recorder_new(struct host *inner, struct host **ret)
 	return 0;
 }
 
-static int any_name(void *arg, const char *name)
-{
-	return 1;
-}
-
-/* What only its existence was asked of: a folder, or else a file that nobody read. */
-static void settle(struct recorder *r, struct answer *x)
-{
-	if (x->is_known)
-		return;
-	int n = r->inner->ops->list(r->inner, x->path, any_name, NULL);
-	x->is_known = true;
-	x->kind = n == -ENOTDIR ? MANIFEST_FILE : MANIFEST_DIR;
-	x->data = calloc(1, 1);
-	r->failed = r->failed || !x->data;
-}
-
-struct taking {
-	struct recorder *recorder;
-	struct manifest *m;
-};
-
-static bool is_below(const char *path, const char *folder)
-{
-	size_t n = strlen(folder);
-
-	return strncmp(path, folder, n) == 0 && path[n] == '/';
-}
-
-/* In order, so that whatever is below the last entry comes right after it. */
-static void take(const void *node, VISIT visit, void *arg)
-{
-	struct taking *t = arg;
-	struct answer *x = *(struct answer *const *)node;
-	struct manifest *m = t->m;
-
-	if (visit != postorder && visit != leaf)
-		return;
-	/* A folder is implied by what is in it, whatever else was found out about it. */
-	if (m->nr_entries && is_below(x->path, m->entries[m->nr_entries - 1].path)) {
-		struct manifest_entry *folder = &m->entries[--m->nr_entries];
-		free(folder->path);
-		free(folder->data);
-	}
-	settle(t->recorder, x);
-	if (m->nr_entries == 0 || is_pow2(m->nr_entries)) {
-		size_t room = m->nr_entries ? 2 * m->nr_entries : 1;
-		void *list = reallocarray(m->entries, room, sizeof(*m->entries));
-		t->recorder->failed = t->recorder->failed || !list;
-		m->entries = list ? list : m->entries;
-		if (!list)
-			return;
-	}
-	struct manifest_entry entry = {
-		strdup(x->path), malloc(x->len + 1), x->len, x->kind, x->error};
-	if (!entry.path || !entry.data || !x->data) {
-		free(entry.path);
-		free(entry.data);
-		t->recorder->failed = true;
-		return;
-	}
-	memcpy(entry.data, x->data, x->len + 1);
-	m->entries[m->nr_entries++] = entry;
-}
-
 /* The two recordings that are lists already. */
 static int copy_others(const struct manifest *from, struct manifest *m)
 {
@@ -525,13 +378,11 @@ static int copy_others(const struct manifest *from, struct manifest *m)
 int host_recorder_manifest(struct host *recorder, struct manifest *ret)
 {
 	struct recorder *r = recorder_of(recorder);
-	struct taking t = {r, ret};
 
 	*ret = (struct manifest){0};
-	twalk_r(r->answers, take, &t);
-	int x = copy_others(&r->others, ret);
-	if (x == 0 && r->failed)
-		x = -ENOMEM;
+	int x = answers_take(&r->answers, r->inner, ret);
+	if (x == 0)
+		x = copy_others(&r->others, ret);
 	if (x < 0)
 		manifest_fini(ret);
 	return x;
