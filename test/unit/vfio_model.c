@@ -150,6 +150,14 @@ static int set_irqs(struct vfio_model *m, const struct vfio_irq_set *set)
 		memcpy(&m->unmask_fd, set->data, sizeof(int));
 		return m->on == (int)set->index ? 0 : -EINVAL;
 	}
+	if (set->flags & VFIO_IRQ_SET_DATA_NONE && set->flags & VFIO_IRQ_SET_ACTION_TRIGGER &&
+		set->count) {
+		const uint64_t one = 1;
+		vfio_model_note(m, "fire%u:%u", set->index, set->start);
+		return m->on == (int)set->index && write(m->fds[set->start], &one, 8) == 8
+			       ? 0
+			       : -EINVAL;
+	}
 	if (set->flags & VFIO_IRQ_SET_DATA_NONE) {
 		vfio_model_note(m, "off%u", set->index);
 		if (m->on != (int)set->index)
