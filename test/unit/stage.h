@@ -344,6 +344,14 @@ static int stage_store(const char *path, const char *text)
 		(void)snprintf(s->control, sizeof(s->control), "%s", text);
 		return 0;
 	}
+	/* As the kernel: the names that it has, or nothing is changed. */
+	if (s && !strcmp(attr, "reset_method")) {
+		if (strcmp(text, "flr") != 0 && strcmp(text, "bus") != 0 &&
+			strcmp(text, "flr bus") != 0)
+			return -EINVAL;
+		(void)snprintf(s->d.reset_method, PCI_NAME_MAX, "%s", text);
+		return 0;
+	}
 	if (s && !strcmp(attr, "sriov_numvfs"))
 		return stage_numvfs(s, (unsigned)atoi(text));
 	if (s && !strcmp(attr, "sriov_drivers_autoprobe")) {
