@@ -68,7 +68,11 @@ void answer_know(
 		memcpy(copy, data, len);
 	copy[len] = '\0';
 	free(x->data);
-	*x = (struct answer){x->path, true, kind, copy, len, 0};
+	x->is_known = true;
+	x->kind = kind;
+	x->data = copy;
+	x->len = len;
+	x->error = 0;
 }
 
 int answer_fail(struct answers *a, const char *path, int error)
