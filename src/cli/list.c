@@ -234,7 +234,8 @@ static void print_notes(const struct listing *l)
 		report_note("hint: %s", e.hint);
 	}
 	if (v->blind)
-		report_note("note: not all processes could be looked at; root sees who uses what");
+		report_note("note: not all processes could be looked at; root (CAP_SYS_PTRACE) "
+			    "sees who uses what");
 }
 
 static int print(const struct request *q, const struct listing *l, struct err *e)

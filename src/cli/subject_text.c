@@ -11,9 +11,13 @@
 
 #define WIDE 640
 
+/* All that is printed goes through here: a snapshot may have any byte in any text. */
 static void line(const char *label, const char *text)
 {
-	(void)printf("  %-12s %s\n", label, text);
+	char safe[2 * WIDE];
+
+	file_escape(safe, sizeof(safe), text);
+	(void)printf("  %-12s %s\n", label, safe);
 }
 
 static void print_title(const struct subject *s, struct names *n)
