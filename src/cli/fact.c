@@ -6,8 +6,10 @@
 #include "base/num.h"
 #include "bind/gate.h"
 #include "bind/module.h"
+#include "cli/describe.h"
 #include "cli/topic.h"
 #include "cli/wrap.h"
+#include "pci/bar.h"
 #include "pci/class.h"
 #include "pci/host.h"
 #include "pci/vfs.h"
@@ -191,11 +193,11 @@ void fact_virtio(const struct facts *f)
 		if (d->vendor != VENDOR_VIRTIO || d->is_bridge)
 			continue;
 		if (n++ < TOLD_MAX)
-			say("%s is a VirtIO device (%s): it is itself a guest.",
+			say("%s is a VirtIO device (%s): this machine is itself a guest.",
 				pci_address_format(d->address, address), pci_class_name(d->class));
 	}
 	if (n == 0)
-		say("There are no VirtIO devices: it is no guest, or one with others.");
+		say("There are no VirtIO devices: this is no guest, or one with others.");
 }
 
 static int count_rivals(void *arg, const char *name)
@@ -246,8 +248,38 @@ void fact_reset(const struct facts *f)
 			say("%s (%s) has no reset of its own.",
 				pci_address_format(d->address, address), pci_class_name(d->class));
 	}
-	say("%zu devices have a function level reset, %zu another one, %zu none of their own.", flr,
-		other, none);
+	say("With a function level reset: %zu; with another one: %zu; with none of their own: %zu.",
+		flr, other, none);
+}
+
+void fact_bar(const struct facts *f)
+{
+	const struct pci_device *largest = NULL;
+	struct pci_bar bars[PCI_BAR_MAX], most = {0};
+	char address[PCI_ADDRESS_TEXT], size[32];
+	size_t homeless = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		int n = pci_bar_read(f->host, f->devices[i].address, bars, NULL);
+
+		for (int k = 0; k < n && !f->devices[i].is_bridge; k++) {
+			homeless += !bars[k].assigned && bars[k].kind != PCI_BAR_ROM &&
+				    bars[k].kind != PCI_BAR_IO;
+			if (bars[k].size > most.size && bars[k].kind != PCI_BAR_IO) {
+				most = bars[k];
+				largest = &f->devices[i];
+			}
+		}
+	}
+	if (largest)
+		say("The largest is BAR %u of %s (%s), %s.", most.index,
+			pci_address_format(largest->address, address),
+			pci_class_name(largest->class),
+			describe_size(most.size, size, sizeof(size)));
+	else
+		say("No device shows its BARs.");
+	if (homeless)
+		say("The host found no room for %zu of them: 'usher check' says which.", homeless);
 }
 
 void fact_sriov(const struct facts *f)

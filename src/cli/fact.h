@@ -29,6 +29,7 @@ void fact_virtio(const struct facts *f);
 /* Other tools that lend devices. */
 void fact_owners(const struct facts *f);
 void fact_reset(const struct facts *f);
+void fact_bar(const struct facts *f);
 void fact_sriov(const struct facts *f);
 
 #endif

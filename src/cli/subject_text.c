@@ -230,7 +230,10 @@ static void print_plan(const struct subject *s)
 		(void)snprintf(text, sizeof(text), "%s%s: %s [%s]",
 			b->refuses ? "" : "note: ", b->object, b->text, b->check);
 		line("", text);
-		if (b->fix[0]) {
+		/* Several holds have one remedy: it is told behind the last of them. */
+		bool again =
+			i + 1 < p->problem_count && strcmp(p->problems[i + 1].fix, b->fix) == 0;
+		if (b->fix[0] && !again) {
 			(void)snprintf(text, sizeof(text), "  %s", b->fix);
 			line("", text);
 		}

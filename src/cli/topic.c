@@ -110,7 +110,7 @@ static const struct entry topics[] = {
 		 "what lies behind is mapped straight into it, page by page. Large ones need "
 		 "'Above 4G Decoding' in the firmware setup, and the IOMMU's addresses have to "
 		 "reach that far."},
-		fact_passthrough},
+		fact_bar},
 };
 
 /* Other words for the same thing. */
