@@ -267,7 +267,40 @@ START_TEST(tells_all_problems_at_once)
 }
 END_TEST
 
+/* Each way to lift checks, also all at once. */
+static void never_goes(const char *host, const char *address)
+{
+	static const char *const checks[] = {"block", "net", "vfio", "sriov", "gpu", "input", "fd",
+		"platform", "reserved", "no-reset"};
+	const char *allow[COUNT(checks)];
+
+	open_host(host);
+	for (unsigned set = 0; set < 1u << COUNT(checks); set++) {
+		size_t n = 0;
+		for (size_t i = 0; i < COUNT(checks); i++)
+			if (set >> i & 1)
+				allow[n++] = checks[i];
+		request.allow = allow;
+		request.allow_count = n;
+		make(address);
+		ck_assert_msg(plan.refusals > 0, "%s: goes with set %#x", host, set);
+		ck_assert_msg(!plan.problems[0].liftable, "%s", plan.problems[0].text);
+	}
+	request.allow = NULL;
+	request.allow_count = 0;
+	done();
+	env.host = NULL;
+}
+
+START_TEST(never_lets_the_root_disk_go)
+{
+	never_goes("desktop", "02:00.0"); /* a partition */
+	never_goes("raid", "81:00.0"); /* half of an array */
+	never_goes("raid", "82:00.0"); /* the other half */
+}
+END_TEST
+
 SUITE("plan", takes_the_whole_group, leaves_bridges_and_what_is_bound, lists_its_steps,
 	holds_to_the_id, spares_the_platform, refuses_what_the_kernel_would, finds_the_best_driver,
 	respects_leases, tells_why_there_is_no_iommu, warns_about_resets, takes_only_what_is_named,
-	tells_all_problems_at_once)
+	tells_all_problems_at_once, never_lets_the_root_disk_go)
