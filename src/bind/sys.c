@@ -12,7 +12,9 @@
 static const struct bind_sys live = {
 	.writer_start = bind_writer_start,
 	.writer_pid = bind_writer_pid,
-	.write = bind_writer_write,
+	.ask = bind_writer_ask,
+	.wait = bind_writer_wait,
+	.answer = bind_writer_answer,
 	.writer_stop = bind_writer_stop,
 	.load = bind_module_load,
 	.wait_node = bind_node_wait,

@@ -5,6 +5,7 @@
 #include "bind/bind.h"
 #include "bind/gate.h"
 #include "bind/give.h"
+#include "bind/lane.h"
 #include "bind/module.h"
 #include "bind/problem.h"
 #include "bind/resize.h"
@@ -28,6 +29,8 @@ struct transaction {
 	const struct bind_request *q;
 	struct bind_plan *plan;
 	struct taking *takings; /* one for each group of the plan */
+	struct lanes lanes;
+	unsigned *lane_of; /* each group of the plan */
 };
 
 /* The groups that the targets are in, as far as they exist: the plan tells of the others. */
@@ -225,6 +228,7 @@ static int step_journal(struct transaction *t, const struct bind_step *s, struct
 		n->writer = 0;
 		n->writer_start = 0;
 	} else {
+		t->work.lane = lane_of(&t->lanes, s->group);
 		bind_work_sign(&t->work, n);
 	}
 	return bind_work_journal(&t->work, n, e);
@@ -279,8 +283,9 @@ static int step_chown(struct transaction *t, const struct bind_step *s, struct e
 	return r == -ENOENT ? 0 : r;
 }
 
-static int step(struct transaction *t, const struct bind_step *s, struct err *e)
+static int step(void *arg, const struct bind_step *s, struct err *e)
 {
+	struct transaction *t = arg;
 	const struct bind_env *env = t->work.env;
 	int r;
 
@@ -314,10 +319,11 @@ static void keep_off(struct bind_entry *n)
 	}
 }
 
-/* Puts one group back to what it was before this transaction, but for a @stuck device. */
-static int undo_group(
-	struct transaction *t, struct taking *k, const struct bind_step *stuck, struct err *e)
+/* Puts one group back to what it was before this transaction, but for a device that hangs. */
+static int undo_group(struct transaction *t, struct taking *k, struct err *e)
 {
+	const struct lane *lane = &t->lanes.list[t->work.lane];
+	const struct bind_step *stuck = lane->code == -ETIMEDOUT ? lane->failed : NULL;
 	struct bind_report report = BIND_REPORT_NONE;
 	bool all = true;
 
@@ -341,18 +347,28 @@ static int undo_group(
 	return r < 0 ? r : bind_work_forget(&t->work, k->entry.group, e);
 }
 
-/* @failed: the step that did not work, with @cause. What cannot be undone stays in the journal. */
-static void undo(struct transaction *t, const struct bind_step *failed, int cause, struct err *e)
+/* Whoever writes to a device that hangs, hangs too: its lane goes on with another writer. */
+static int rearm(struct transaction *t, struct err *e)
 {
-	const struct bind_step *stuck = cause == -ETIMEDOUT ? failed : NULL;
-	struct err why = {0};
 	int first = 0;
 
-	/* Whoever writes to a device that hangs, hangs too; the others are free. */
-	if (stuck)
-		first = bind_work_arm(&t->work, &why);
+	for (size_t i = 0; i < t->lanes.count; i++) {
+		t->work.lane = i;
+		int r = t->lanes.list[i].code == -ETIMEDOUT ? bind_work_arm(&t->work, e) : 0;
+		first = first ? first : r;
+	}
+	return first;
+}
+
+/* Goes back, group by group, the last first. What cannot be undone stays in the journal. */
+static void undo(struct transaction *t, struct err *e)
+{
+	struct err why = {0};
+
+	int first = rearm(t, &why);
 	for (size_t i = t->plan->group_count; i--;) {
-		int r = undo_group(t, &t->takings[i], stuck, first ? NULL : &why);
+		t->work.lane = t->lane_of[i];
+		int r = undo_group(t, &t->takings[i], first ? NULL : &why);
 		first = first ? first : r;
 	}
 	if (first == 0)
@@ -361,6 +377,51 @@ static void undo(struct transaction *t, const struct bind_step *failed, int caus
 	(void)snprintf(e->msg + n, sizeof(e->msg) - n, "; not all undone: %s", why.msg);
 	if (!e->hint[0])
 		err_hint(e, "usher restore");
+}
+
+/* A writer for each lane; the journal is to name it before it writes. */
+static int open_lanes(struct transaction *t, struct err *e)
+{
+	t->lane_of = calloc(t->plan->group_count, sizeof(*t->lane_of));
+	if (!t->lane_of)
+		return err_set(e, -ENOMEM, "take");
+	t->lanes = (struct lanes){.work = &t->work,
+		.plan = t->plan,
+		.of = t->lane_of,
+		.count = lane_choose(t->plan, t->lane_of),
+		.step = step,
+		.arg = t};
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < t->lanes.count; i++) {
+		t->work.lane = i;
+		r = bind_work_arm(&t->work, e);
+	}
+	return r;
+}
+
+static bool is_for_all(const struct bind_step *s)
+{
+	return s->op == BIND_OP_LOAD || s->op == BIND_OP_JOURNAL;
+}
+
+/* Modules and journal entries one after the other, the groups' own steps between them by lanes. */
+static int run_steps(
+	struct transaction *t, const struct bind_step *steps, size_t count, struct err *e)
+{
+	size_t first = 0, end = count;
+	int r = 0;
+
+	while (first < count && is_for_all(&steps[first]))
+		first++;
+	while (end > first && is_for_all(&steps[end - 1]))
+		end--;
+	for (size_t i = 0; r == 0 && i < first; i++)
+		r = step(t, &steps[i], e);
+	if (r == 0)
+		r = lanes_run(&t->lanes, steps + first, end - first, e);
+	for (size_t i = end; r == 0 && i < count; i++)
+		r = step(t, &steps[i], e);
+	return r;
 }
 
 static int carry_out(struct transaction *t, struct err *e)
@@ -374,13 +435,11 @@ static int carry_out(struct transaction *t, struct err *e)
 	r = bind_plan_steps(t->work.env, t->q, t->plan, &steps, &count);
 	if (r < 0)
 		return err_set(e, r, "list the steps");
-	r = bind_work_arm(&t->work, e);
+	r = open_lanes(t, e);
 	if (r == 0) {
-		for (size_t i = 0; r == 0 && i < count; i++) {
-			r = step(t, &steps[i], e);
-			if (r < 0)
-				undo(t, &steps[i], r, e);
-		}
+		r = run_steps(t, steps, count, e);
+		if (r < 0)
+			undo(t, e);
 	}
 	free(steps);
 	return r;
@@ -393,6 +452,7 @@ static void transaction_end(struct transaction *t)
 		bind_entry_fini(&t->takings[i].old);
 	}
 	free(t->takings);
+	free(t->lane_of);
 	bind_work_end(&t->work);
 }
 

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define STAGE_DEVICES 8
 #define STAGE_FRAMEBUFFER "efi-framebuffer.0"
@@ -43,6 +44,8 @@ struct stage {
 	int writes; /* so far */
 	int fail_at; /* this write fails with -EIO; 0: none */
 	int hang_at; /* this write times out */
+	int under_way; /* writes that nobody has heard of yet */
+	int most; /* of these at one time */
 	bool lies; /* `bind` says 0 and does nothing */
 	bool no_node;
 	bool no_vfio; /* module not loaded */
@@ -185,6 +188,7 @@ static int stage_list(
 	if (!strcmp(path, "/sys/class/vfio"))
 		return each(arg, "7");
 	if (!strcmp(path, "/sys/bus/pci/drivers/e1000") ||
+		!strcmp(path, "/sys/bus/pci/drivers/nvme") ||
 		!strcmp(path, "/sys/bus/pci/drivers/sib"))
 		return each(arg, "bind");
 	if (sscanf(path, "/sys/kernel/iommu_groups/%d/devices", &group) != 1 &&
@@ -377,9 +381,17 @@ static int stage_store(const char *path, const char *text)
 	return 0;
 }
 
+/* A writer of the stage has done at once what it is asked, and tells later. */
+struct bind_writer {
+	bool asked;
+	int result;
+	struct err why;
+};
+
 static int stage_writer_start(struct bind_writer **ret)
 {
-	*ret = NULL;
+	*ret = calloc(1, sizeof(**ret));
+	ck_assert_ptr_nonnull(*ret);
 	return 0;
 }
 
@@ -388,20 +400,48 @@ static pid_t stage_writer_pid(const struct bind_writer *w)
 	return 0;
 }
 
-static int stage_write(
-	struct bind_writer *w, const char *path, const char *text, int timeout_ms, struct err *e)
+static int stage_ask(struct bind_writer *w, const char *path, const char *text, struct err *e)
 {
+	ck_assert_msg(w && !w->asked, "one write at a time");
+	w->asked = true;
 	stage->writes++;
 	if (stage->writes == stage->fail_at)
-		return err_set(e, -EIO, "write '%s' to %s", text, path);
-	if (stage->writes == stage->hang_at)
-		return err_set(e, -ETIMEDOUT, "write '%s' to %s", text, path);
-	int r = stage_store(path, text);
-	return r < 0 ? err_set(e, r, "write '%s' to %s", text, path) : 0;
+		w->result = -EIO;
+	else if (stage->writes == stage->hang_at)
+		w->result = -ETIMEDOUT;
+	else
+		w->result = stage_store(path, text);
+	if (w->result < 0)
+		(void)err_set(&w->why, w->result, "write '%s' to %s", text, path);
+	stage->under_way++;
+	stage->most = stage->most < stage->under_way ? stage->under_way : stage->most;
+	return 0;
+}
+
+/* The last one first: nobody may count on an order. One that hangs never answers. */
+static int stage_wait(struct bind_writer *const *list, size_t count, int timeout_ms)
+{
+	for (size_t i = count; i--;)
+		if (list[i] && list[i]->asked && list[i]->result != -ETIMEDOUT)
+			return (int)i;
+	if (timeout_ms > 0)
+		(void)usleep((useconds_t)timeout_ms * 1000);
+	return -ETIMEDOUT;
+}
+
+static int stage_answer(struct bind_writer *w, int timeout_ms, struct err *e)
+{
+	ck_assert(w->asked);
+	w->asked = false;
+	stage->under_way--;
+	if (w->result < 0 && e)
+		*e = w->why;
+	return w->result;
 }
 
 static void stage_writer_stop(struct bind_writer *w)
 {
+	free(w);
 }
 
 static int stage_load(const char *module, struct err *e)
@@ -435,7 +475,9 @@ static struct host stage_host = {&stage_host_ops};
 static const struct bind_sys stage_sys = {
 	.writer_start = stage_writer_start,
 	.writer_pid = stage_writer_pid,
-	.write = stage_write,
+	.ask = stage_ask,
+	.wait = stage_wait,
+	.answer = stage_answer,
 	.writer_stop = stage_writer_stop,
 	.load = stage_load,
 	.wait_node = stage_wait_node,
