@@ -135,6 +135,7 @@ enum bind_op {
 	BIND_OP_VERIFY, /* link @path leads to driver @text */
 	BIND_OP_WAIT, /* for node @path */
 	BIND_OP_CHOWN, /* node @path to @text, "UID:GID" */
+	BIND_OP_SETTINGS, /* of the first @text virtual functions of interface @path, again */
 };
 
 /* One thing that bind_take() does, in order: --dry-run prints the list that is carried out. */
@@ -146,7 +147,7 @@ struct bind_step {
 	char text[PCI_NAME_MAX]; /* free of newlines; an override is cleared by "" */
 };
 
-/* "load", "journal", "write", "verify", "wait", "chown". */
+/* "load", "journal", "write", "verify", "wait", "chown", "keep". */
 const char *bind_op_name(enum bind_op op);
 
 /* The exact steps of a plan, for --dry-run; *@ret is the caller's to free(). Return: 0, -ENOMEM. */

@@ -5,6 +5,7 @@
 #include "bind/framebuffer.h"
 #include "bind/module.h"
 #include "bind/resize.h"
+#include "bind/vf.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -65,6 +66,22 @@ static void restore_method(struct bind_work *w, const struct bind_was *was)
 		d.vendor == was->vendor && d.device == was->device &&
 		strcmp(d.reset_method, was->reset_method) != 0)
 		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
+}
+
+/* Before its driver comes back, which reads its MAC address when it does. */
+static void restore_vf(struct bind_work *w, const struct bind_was *was, struct bind_given *g)
+{
+	struct err why = {0};
+
+	if (!was->has_vf)
+		return;
+	int r = bind_vf_back(w->env, was->address, &was->vf, &why);
+	if (r < 0)
+		(void)snprintf(g->text, sizeof(g->text),
+			"its settings did not all come back: %.200s",
+			why.msg[0] ? why.msg : "its physical function is gone");
+	else
+		bind_work_count(w);
 }
 
 /* vfio_pci_core turns runtime power management on at bind and off at unbind, whatever it was. */
@@ -172,6 +189,7 @@ static int give_member(struct bind_work *w, const struct bind_was *was, enum bin
 		say_left(g, why);
 		return 0;
 	}
+	restore_vf(w, was, g);
 	bool fitting = !strcmp(driver, BIND_DRIVER_FITTING);
 	r = fitting ? probe(w, &d, was, e) : move(w, was, &d, driver, e);
 	if (r == 0)

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/owner.h"
+#include "bind/vf.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static const char *or_dash(const char *text)
 
 int bind_entry_format(const struct bind_entry *n, char **ret)
 {
-	char address[PCI_ADDRESS_TEXT];
+	char address[PCI_ADDRESS_TEXT], vf[BIND_VF_TEXT];
 	size_t len = 0;
 	char *text = NULL;
 	FILE *f = open_memstream(&text, &len);
@@ -67,6 +68,8 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 		for (unsigned k = 0; k < PCI_BAR_COUNT; k++)
 			if (m->bar[k])
 				(void)fprintf(f, "bar %u %u\n", k, m->bar[k] - 1u);
+		if (m->has_vf)
+			(void)fprintf(f, "vf %s\n", bind_vf_format(&m->vf, vf));
 	}
 	(void)fprintf(f, "end\n");
 	if (fclose(f) != 0) {
@@ -272,6 +275,16 @@ static void read_bars(struct reader *rd, uint8_t ret[PCI_BAR_COUNT])
 	}
 }
 
+static void read_vf(struct reader *rd, struct bind_was *m)
+{
+	if (!next_is(rd, "vf"))
+		return;
+	const char *value = value_of(rd, "vf");
+	m->has_vf = value && bind_vf_parse(value, &m->vf) == 0;
+	if (!m->has_vf)
+		rd->bad = "vf";
+}
+
 static void read_members(struct reader *rd, struct bind_entry *n)
 {
 	for (size_t i = 0; !rd->bad && i < n->count; i++) {
@@ -284,6 +297,7 @@ static void read_members(struct reader *rd, struct bind_entry *n)
 		read_methods(rd, "reset_method", m->reset_method);
 		read_framebuffer(rd, m->framebuffer);
 		read_bars(rd, m->bar);
+		read_vf(rd, m);
 	}
 }
 

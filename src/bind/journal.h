@@ -28,13 +28,15 @@
  *	reset_method flr bus
  *	framebuffer efi-framebuffer/efi-framebuffer.0	only when there was one
  *	bar 1 8				size before, 2^8 MiB; a line for each that was resized
+ *	vf 0 52:54:00:00:00:09 …	of a virtual network card: bind_vf_format()
  *	end
  */
 
 #include "bind/bind.h"
+#include "pci/host.h"
 
 #define BIND_MEMBERS_MAX 1024 /* far above 256 functions of a bus, VFs included */
-#define BIND_JOURNAL_MAX (512 * 1024) /* [bytes] an entry of as many members stays below */
+#define BIND_JOURNAL_MAX (1024 * 1024) /* [bytes] an entry of as many members stays below */
 #define BIND_DRIVER_FITTING "+" /* in the place of the driver before */
 #define BIND_BOOT_MAX 40 /* a UUID and the NUL */
 
@@ -52,6 +54,8 @@ struct bind_was {
 	char reset_method[PCI_NAME_MAX];
 	char framebuffer[PCI_NAME_MAX]; /* "": none; see struct bind_member */
 	uint8_t bar[PCI_BAR_COUNT]; /* 0: not resized; see bind/resize.h */
+	bool has_vf;
+	struct host_vf vf; /* what its physical function's interface kept for it */
 };
 
 struct bind_entry {

@@ -204,6 +204,8 @@ const char *bind_op_name(enum bind_op op)
 		return "wait";
 	case BIND_OP_CHOWN:
 		return "chown";
+	case BIND_OP_SETTINGS:
+		return "keep";
 	}
 	return "?";
 }

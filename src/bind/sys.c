@@ -4,6 +4,7 @@
 #include "bind/bind.h"
 #include "bind/module.h"
 #include "bind/node.h"
+#include "bind/vf.h"
 #include "bind/writer.h"
 #include "pci/host.h"
 
@@ -18,6 +19,7 @@ static const struct bind_sys live = {
 	.writer_stop = bind_writer_stop,
 	.load = bind_module_load,
 	.wait_node = bind_node_wait,
+	.set_vf = bind_vf_change,
 	.chown_node = bind_node_chown,
 };
 

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 struct err;
+struct host_vf;
 
 /*
  * Everything that binding does to the machine, behind one table: the kernel, or a test's
@@ -43,6 +44,8 @@ struct bind_sys {
 	int (*load)(const char *module, struct err *e);
 	/* Waits until a device node exists. Return: 0, -ETIMEDOUT, -errno. */
 	int (*wait_node)(const char *path, int timeout_ms);
+	/* One setting (pci/rtnl.h) of a virtual function is to be as in @vf. Return: 0, -errno. */
+	int (*set_vf)(const char *interface, int setting, const struct host_vf *vf);
 	int (*chown_node)(const char *path, uid_t uid, gid_t gid);
 };
 

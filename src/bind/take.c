@@ -10,6 +10,7 @@
 #include "bind/problem.h"
 #include "bind/resize.h"
 #include "bind/variant.h"
+#include "bind/vf.h"
 #include "bind/work.h"
 #include "pci/host.h"
 
@@ -17,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PCI_CLASS_NETWORK 0x02 /* base class: PCI Code and ID Assignment Specification, 1.3 */
 
 /* What the journal knows of one group of the plan. */
 struct taking {
@@ -137,6 +140,8 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 			ret->control[0] = '\0';
 	}
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", m->driver);
+	if (!ret->has_vf && d->class >> 16 == PCI_CLASS_NETWORK)
+		ret->has_vf = bind_vf_read(env->host, d->address, &ret->vf) == 0;
 	if (m->framebuffer[0])
 		(void)snprintf(ret->framebuffer, sizeof(ret->framebuffer), "%s", m->framebuffer);
 	for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
@@ -303,6 +308,8 @@ static int step(void *arg, const struct bind_step *s, struct err *e)
 		return r < 0 ? err_set(e, r, "wait for %s", s->path) : 0;
 	case BIND_OP_CHOWN:
 		return step_chown(t, s, e);
+	case BIND_OP_SETTINGS: /* of virtual functions that are made: bind/sriov.h */
+		break;
 	}
 	return -EINVAL;
 }

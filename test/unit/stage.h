@@ -13,6 +13,7 @@
 #include "bind/bind.h"
 #include "bind/sys.h"
 #include "pci/host.h"
+#include "pci/rtnl.h"
 
 #include <check.h>
 #include <errno.h>
@@ -53,6 +54,10 @@ struct stage {
 	bool framebuffer; /* efi-framebuffer.0 is there, in BAR 1 of the second device */
 	bool framebuffer_on; /* and bound */
 	bool no_room; /* more than two virtual functions: -ENOMEM */
+	bool net; /* the second device is a network card, eth0 */
+	struct host_vf vf[4]; /* what eth0 keeps for its virtual functions */
+	unsigned vf_changes; /* settings changed so far */
+	int vf_refuses; /* this setting is; -1: none */
 	bool held; /* the group's node is open in process 4711 */
 };
 
@@ -191,6 +196,8 @@ static int stage_list(
 		!strcmp(path, "/sys/bus/pci/drivers/nvme") ||
 		!strcmp(path, "/sys/bus/pci/drivers/sib"))
 		return each(arg, "bind");
+	if (!strcmp(path, "/sys/bus/pci/devices/0000:02:00.1/net"))
+		return stage->net ? each(arg, "eth0") : -ENOENT;
 	if (sscanf(path, "/sys/kernel/iommu_groups/%d/devices", &group) != 1 &&
 		strcmp(path, "/sys/bus/pci/devices") != 0)
 		return -ENOENT;
@@ -228,6 +235,8 @@ static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t si
 		n = snprintf(buf, size, "../../kernel/iommu_groups/%d", s->d.group);
 	else if (sscanf(attr, "virtfn%u", &vf) == 1 && vf < s->numvfs)
 		n = snprintf(buf, size, "../0000:02:01.%u", vf);
+	else if (!strcmp(attr, "physfn") && s->d.address.dev == 1)
+		n = snprintf(buf, size, "../0000:02:00.1");
 	else if (!strcmp(attr, "pci_bus") && s->d.is_bridge)
 		return -EINVAL;
 	else
@@ -259,6 +268,34 @@ static int stage_addresses(
 	return 0;
 }
 
+static int stage_functions(struct host *h, const char *interface,
+	int (*each)(void *arg, const struct host_vf *vf), void *arg)
+{
+	int r = 0;
+
+	ck_assert_str_eq(interface, "eth0");
+	for (unsigned i = 0; r == 0 && i < stage->devices[1].numvfs; i++)
+		r = each(arg, &stage->vf[i]);
+	return r;
+}
+
+static int stage_set_vf(const char *interface, int setting, const struct host_vf *vf)
+{
+	struct host_vf *now = &stage->vf[vf->index];
+
+	ck_assert_str_eq(interface, "eth0");
+	if (setting == stage->vf_refuses)
+		return -EOPNOTSUPP;
+	stage->vf_changes++;
+	if (setting == RTNL_MAC)
+		memcpy(now->mac, vf->mac, sizeof(now->mac));
+	else if (setting == RTNL_VLAN)
+		now->vlan = vf->vlan;
+	else
+		ck_abort_msg("setting %d", setting);
+	return 0;
+}
+
 static int stage_bind(struct stage_device *s, const char *driver)
 {
 	const char *over = s->d.driver_override;
@@ -282,7 +319,7 @@ static void stage_add_vf(unsigned fn, const char *driver)
 	ck_assert_uint_le(stage->count, STAGE_DEVICES);
 	*s = (struct stage_device){.d = {.address = {0, 2, 1, (uint8_t)fn}, .vendor = 0x1234}};
 	s->d.device = 0x11ff;
-	s->d.class = 0xff0000;
+	s->d.class = 0x020000;
 	s->d.group = 20 + (int)fn;
 	(void)snprintf(s->native, PCI_NAME_MAX, "vfdrv");
 	(void)snprintf(s->d.driver, PCI_NAME_MAX, "%s", driver);
@@ -305,6 +342,10 @@ static int stage_numvfs(struct stage_device *s, unsigned count)
 		return -ENOMEM;
 	stage->count -= s->numvfs;
 	s->numvfs = count;
+	/* What was set for those of before is gone. */
+	for (unsigned i = 0; i < 4; i++)
+		stage->vf[i] =
+			(struct host_vf){.index = i, .proto = 0x8100, .trust = HOST_VF_UNTOLD};
 	for (unsigned i = 0; i < count; i++)
 		stage_add_vf(i, s->autoprobe ? "vfdrv" : "");
 	stage->hosted += s->autoprobe ? count : 0;
@@ -470,6 +511,7 @@ static const struct host_ops stage_host_ops = {
 	.block_busy = stage_busy,
 	.holders = stage_holders,
 	.addresses = stage_addresses,
+	.functions = stage_functions,
 };
 static struct host stage_host = {&stage_host_ops};
 static const struct bind_sys stage_sys = {
@@ -482,6 +524,7 @@ static const struct bind_sys stage_sys = {
 	.load = stage_load,
 	.wait_node = stage_wait_node,
 	.chown_node = stage_chown_node,
+	.set_vf = stage_set_vf,
 };
 
 static void stage_add(uint8_t fn, const char *driver, const char *native, const char *override)
@@ -520,7 +563,7 @@ static struct bind_env stage_set(void)
 		ck_assert_ptr_nonnull(mkdtemp(stage_state));
 		ck_assert_int_eq(atexit(stage_strike), 0);
 	}
-	*stage = (struct stage){.boot = "11111111-2222-3333-4444-555555555555"};
+	*stage = (struct stage){.boot = "11111111-2222-3333-4444-555555555555", .vf_refuses = -1};
 	stage_add(0, "pcieport", "pcieport", "");
 	stage->devices[0].d.is_bridge = true;
 	stage->devices[0].d.class = 0x060400;
