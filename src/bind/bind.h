@@ -199,8 +199,8 @@ void bind_report_fini(struct bind_report *r);
 /*
  * Gives one group back and ends its lease. A group that was bound by hand before its owner took
  * it goes back to that state only; a device without a working reset stays on vfio-pci unless
- * allowed. A group without a journal entry: devices on a VFIO driver lose their override and are
- * probed again. Idempotent.
+ * allowed. A group without a journal entry gets one: devices on a VFIO driver lose their override
+ * and are probed again. Idempotent.
  * Return: 0, -EPERM when refused (owner alive, in use, no reset), -EBUSY, -ETIMEDOUT, -errno.
  */
 int bind_release(const struct bind_env *env, const struct bind_giving *g, struct bind_report *ret,
