@@ -18,6 +18,7 @@
  *	kept yes | no			bound by hand: outlives its owner's release
  *	used yes | no			it was handed out: what is in the devices is a user's
  *	reset needed | waived		--allow=no-reset
+ *	nodes 1000 1000 0660		optional: user, group (`-`: as it is) and mode (0) of its nodes
  *	members N
  *	member 0000:03:00.0 8086:10d3 020000	N times, with these five below each:
  *	to vfio-pci
@@ -68,11 +69,12 @@ struct bind_entry {
 	bool kept;
 	bool used;
 	bool reset_waived;
+	struct bind_access access;
 	size_t count;
 	struct bind_was *members;
 };
 
-#define BIND_ENTRY_NONE ((struct bind_entry){0})
+#define BIND_ENTRY_NONE ((struct bind_entry){.access = BIND_ACCESS_NONE})
 void bind_entry_fini(struct bind_entry *n);
 
 /* Text of an entry; *@ret is the caller's to free(). Return: length, -ENOMEM. */

@@ -200,7 +200,9 @@ static int fill_foreign(struct release *r, const char *boot, struct err *e)
 	int code = pci_group_read(r->work.env->host, r->g->group, &g, e);
 	if (code < 0)
 		return code;
-	*n = (struct bind_entry){.group = g.number, .state = BIND_STATE_GIVING};
+	*n = BIND_ENTRY_NONE;
+	n->group = g.number;
+	n->state = BIND_STATE_GIVING;
 	(void)snprintf(n->boot, sizeof(n->boot), "%s", boot);
 	n->members = calloc(g.count ? g.count : 1, sizeof(*n->members));
 	for (size_t i = 0; n->members && i < g.count; i++) {

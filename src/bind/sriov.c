@@ -263,7 +263,7 @@ int bind_vfs_plan(const struct bind_env *env, const struct bind_vfs_request *q,
 {
 	static const struct problem_kind gone = {"device", PROBLEM_REFUSES, "usher list"};
 	struct bind_vfs_plan p = BIND_VFS_PLAN_NONE;
-	const struct bind_request nothing = {0};
+	const struct bind_request nothing = {.access = BIND_ACCESS_NONE};
 	struct vfs_case c = {.gate = {env, &nothing, &p.says, e, NULL}, .q = *q, .plan = &p};
 
 	pci_address_format(q->function.address, c.address);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/sys.h"
 
+#include "bind/access.h"
 #include "bind/bind.h"
 #include "bind/module.h"
 #include "bind/node.h"
@@ -19,6 +20,7 @@ static const struct bind_sys live = {
 	.writer_stop = bind_writer_stop,
 	.load = bind_module_load,
 	.wait_node = bind_node_wait,
+	.rule = bind_access_write,
 	.set_vf = bind_vf_change,
 	.chown_node = bind_node_chown,
 };

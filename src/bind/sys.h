@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct bind_access;
 struct err;
 struct host_vf;
 
@@ -46,7 +47,9 @@ struct bind_sys {
 	int (*wait_node)(const char *path, int timeout_ms);
 	/* One setting (pci/rtnl.h) of a virtual function is to be as in @vf. Return: 0, -errno. */
 	int (*set_vf)(const char *interface, int setting, const struct host_vf *vf);
-	int (*chown_node)(const char *path, uid_t uid, gid_t gid);
+	int (*chown_node)(const char *path, const struct bind_access *a);
+	/* udev's rule for a group's nodes (bind/access.h); NULL: none any more. Return: 0, -errno. */
+	int (*rule)(int group, const char *text);
 };
 
 const struct bind_sys *bind_sys_live(void);

@@ -2,6 +2,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "bind/access.h"
 #include "bind/bind.h"
 #include "bind/gate.h"
 #include "bind/give.h"
@@ -179,6 +180,7 @@ static int fill_entry(
 
 	*n = (struct bind_entry){.group = g->number, .state = BIND_STATE_TAKING};
 	n->owner = t->q->owner;
+	n->access = g->access;
 	n->reset_waived = bind_allows(t->q->allow, t->q->allow_count, "no-reset");
 	n->kept = !n->owner.pid;
 	int r = bind_boot_id(env->host, n->boot, e);
@@ -218,15 +220,22 @@ static int fill_entries(struct transaction *t, struct err *e)
 	return 0;
 }
 
+/* Of a group of the plan; NULL for no other. */
+static struct taking *find_taking(struct transaction *t, int group)
+{
+	for (size_t i = 0; i < t->plan->group_count; i++)
+		if (t->plan->groups[i].number == group)
+			return &t->takings[i];
+	return NULL;
+}
+
 static int step_journal(struct transaction *t, const struct bind_step *s, struct err *e)
 {
-	struct bind_entry *n = NULL;
+	struct taking *k = find_taking(t, s->group);
 
-	for (size_t i = 0; i < t->plan->group_count; i++)
-		if (t->plan->groups[i].number == s->group)
-			n = &t->takings[i].entry;
-	if (!n)
+	if (!k)
 		return err_say(e, -EINVAL, "group %d: not in the plan", s->group);
+	struct bind_entry *n = &k->entry;
 	if (!strcmp(s->text, "taken")) {
 		n->state = BIND_STATE_TAKEN;
 		n->used = true;
@@ -254,16 +263,15 @@ static int step_verify(struct transaction *t, const struct bind_step *s, struct 
 
 struct chown {
 	struct transaction *t;
-	uid_t uid;
-	gid_t gid;
+	const struct bind_access *access;
 	struct err *e;
 };
 
 static int chown_node(struct chown *c, const char *path)
 {
-	int r = c->t->work.env->sys->chown_node(path, c->uid, c->gid);
+	int r = c->t->work.env->sys->chown_node(path, c->access);
 
-	return r < 0 ? err_set(c->e, r, "give %s to user %d", path, (int)c->uid) : 0;
+	return r < 0 ? err_set(c->e, r, "give %s to user %d", path, (int)c->access->uid) : 0;
 }
 
 /* The character device of one PCI device: /dev/vfio/devices/@name, where the kernel makes them. */
@@ -279,13 +287,23 @@ static int chown_cdev(void *arg, const char *name)
 
 static int step_chown(struct transaction *t, const struct bind_step *s, struct err *e)
 {
-	struct chown c = {t, t->q->uid, t->q->gid, e};
+	struct taking *k = find_taking(t, s->group);
 	struct host *h = t->work.env->host;
 
+	if (!k)
+		return -EINVAL;
+	struct chown c = {t, &k->entry.access, e};
 	if (strcmp(file_base(s->path), "vfio-dev") != 0)
 		return chown_node(&c, s->path);
 	int r = h->ops->list(h, s->path, chown_cdev, &c);
 	return r == -ENOENT ? 0 : r;
+}
+
+static int step_rule(struct transaction *t, const struct bind_step *s, struct err *e)
+{
+	const struct taking *k = find_taking(t, s->group);
+
+	return k ? bind_access_keep(t->work.env, &k->entry, e) : -EINVAL;
 }
 
 static int step(void *arg, const struct bind_step *s, struct err *e)
@@ -308,6 +326,8 @@ static int step(void *arg, const struct bind_step *s, struct err *e)
 		return r < 0 ? err_set(e, r, "wait for %s", s->path) : 0;
 	case BIND_OP_CHOWN:
 		return step_chown(t, s, e);
+	case BIND_OP_RULE:
+		return step_rule(t, s, e);
 	case BIND_OP_SETTINGS: /* of virtual functions that are made: bind/sriov.h */
 		break;
 	}
@@ -334,8 +354,10 @@ static int undo_group(struct transaction *t, struct taking *k, struct err *e)
 	struct bind_report report = BIND_REPORT_NONE;
 	bool all = true;
 
-	if (k->old.used)
-		return bind_work_journal(&t->work, &k->old, e);
+	if (k->old.used) {
+		int back = bind_access_keep(t->work.env, &k->old, e);
+		return back < 0 ? back : bind_work_journal(&t->work, &k->old, e);
+	}
 	const char **keep = calloc(k->entry.count ? k->entry.count : 1, sizeof(*keep));
 	if (!keep)
 		return err_set(e, -ENOMEM, "undo");

@@ -123,7 +123,11 @@ int bind_work_journal(struct bind_work *w, const struct bind_entry *n, struct er
 
 int bind_work_forget(struct bind_work *w, int group, struct err *e)
 {
-	int r = bind_journal_remove(w->env, group, e);
+	int r = w->env->sys->rule(group, NULL);
+
+	if (r < 0)
+		return err_set(e, r, "group %d: remove udev's rule for its nodes", group);
+	r = bind_journal_remove(w->env, group, e);
 
 	bind_work_count(w);
 	return r;

@@ -13,7 +13,7 @@ static const char *const drivers[] = {"nvme", "e1000", "nvme", "e1000", "nvme", 
 
 static struct bind_target targets[CARDS];
 static const struct bind_request request = {
-	.targets = targets, .target_count = CARDS, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	.targets = targets, .target_count = CARDS, .access = BIND_ACCESS_NONE};
 
 /* Cards on these drivers, each in a group of its own. */
 static struct bind_env set(void)

@@ -89,7 +89,7 @@ START_TEST(refuses_while_one_is_bound)
 	struct bind_env env = set();
 	const struct bind_target vf = {.address = {0, 2, 1, 1}};
 	const struct bind_request q = {
-		.targets = &vf, .target_count = 1, .uid = (uid_t)-1, .gid = (gid_t)-1};
+		.targets = &vf, .target_count = 1, .access = BIND_ACCESS_NONE};
 	const struct bind_giving g = {.group = 21};
 	struct bind_report report;
 	struct bind_plan p;
@@ -294,7 +294,7 @@ START_TEST(gives_a_function_back_as_it_was_set)
 	struct bind_env env = set_net();
 	const struct bind_target vf = {.address = {0, 2, 1, 1}};
 	const struct bind_request q = {
-		.targets = &vf, .target_count = 1, .uid = (uid_t)-1, .gid = (gid_t)-1};
+		.targets = &vf, .target_count = 1, .access = BIND_ACCESS_NONE};
 	const struct bind_giving g = {.group = 21};
 	struct bind_report report;
 	struct bind_plan p;

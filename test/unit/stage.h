@@ -58,6 +58,8 @@ struct stage {
 	struct host_vf vf[4]; /* what eth0 keeps for its virtual functions */
 	unsigned vf_changes; /* settings changed so far */
 	int vf_refuses; /* this setting is; -1: none */
+	struct bind_access node; /* as it was given away last */
+	char rule[2048]; /* udev's */
 	bool held; /* the group's node is open in process 4711 */
 };
 
@@ -498,8 +500,15 @@ static int stage_wait_node(const char *path, int timeout_ms)
 	return stage->no_node ? -ETIMEDOUT : 0;
 }
 
-static int stage_chown_node(const char *path, uid_t uid, gid_t gid)
+static int stage_chown_node(const char *path, const struct bind_access *a)
 {
+	stage->node = *a;
+	return 0;
+}
+
+static int stage_rule(int group, const char *text)
+{
+	(void)snprintf(stage->rule, sizeof(stage->rule), "%s", text ? text : "");
 	return 0;
 }
 
@@ -524,6 +533,7 @@ static const struct bind_sys stage_sys = {
 	.load = stage_load,
 	.wait_node = stage_wait_node,
 	.chown_node = stage_chown_node,
+	.rule = stage_rule,
 	.set_vf = stage_set_vf,
 };
 

@@ -14,7 +14,7 @@ static const struct bind_target target = {.address = {0, 2, 0, 1}};
 static struct bind_request request(void)
 {
 	return (struct bind_request){
-		.targets = &target, .target_count = 1, .uid = (uid_t)-1, .gid = (gid_t)-1};
+		.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
 }
 
 static bool journal_exists(void)
@@ -571,56 +571,11 @@ START_TEST(leaves_a_foreign_override_of_a_claimed_one)
 }
 END_TEST
 
-/* Three devices that somebody else has put on VFIO. */
-static struct bind_env set_foreign(void)
-{
-	struct bind_env env = stage_set();
-
-	for (size_t i = 1; i < 4; i++) {
-		(void)snprintf(stage->devices[i].d.driver, PCI_NAME_MAX, "vfio-pci");
-		(void)snprintf(stage->devices[i].d.driver_override, PCI_NAME_MAX, "vfio-pci");
-	}
-	return env;
-}
-
-static void foreign_is_home(void)
-{
-	is_on(1, "e1000", "");
-	is_on(2, "other", "");
-	is_on(3, "e1000", "");
-	ck_assert(!journal_exists());
-}
-
-START_TEST(releases_what_others_bound)
-{
-	struct bind_giving nowhere = {.how = BIND_RETURN_NONE}, vfio = {.how = BIND_RETURN_VFIO};
-	struct err e = {0};
-	unsigned n = 1;
-
-	stage_env = set_foreign();
-	ck_assert_msg(release(&stage_env, vfio, &e) == 0, "%s", e.msg);
-	is_on(1, "vfio-pci", "vfio-pci");
-	ck_assert(!journal_exists());
-	ck_assert_msg(release(&stage_env, nowhere, &e) == 0, "%s", e.msg);
-	is_on(1, "", "");
-	ck_assert(!journal_exists());
-	stage_env = set_foreign();
-	while (die_in(n, act_release)) {
-		act_restore();
-		foreign_is_home();
-		stage_env = set_foreign();
-		n++;
-	}
-	ck_assert_uint_eq(n - 1, 11); /* the entry and its end, three writes for each */
-	foreign_is_home();
-}
-END_TEST
-
 SUITE("take", gives_a_claimed_one_to_its_driver, keeps_drivers_off_a_claimed_one,
-	releases_what_others_bound, leaves_a_foreign_override_of_a_claimed_one,
-	takes_and_gives_back, undoes_when_a_write_fails, does_not_believe_what_is_not_so,
-	loads_the_module, restores_from_death_in_every_step, restores_from_death_while_giving_back,
-	restores_from_death_while_restoring, takes_over_what_a_crash_left, leases_to_one_owner,
-	goes_back_to_bound_by_hand, keeps_what_cannot_be_reset, returns_as_told,
-	waits_for_nobody_who_has_it_open, frees_what_others_bound, forgets_other_boots_and_rubbish,
-	leaves_alone_what_hangs, touches_no_stranger, works_once_at_a_time)
+	leaves_a_foreign_override_of_a_claimed_one, takes_and_gives_back, undoes_when_a_write_fails,
+	does_not_believe_what_is_not_so, loads_the_module, restores_from_death_in_every_step,
+	restores_from_death_while_giving_back, restores_from_death_while_restoring,
+	takes_over_what_a_crash_left, leases_to_one_owner, goes_back_to_bound_by_hand,
+	keeps_what_cannot_be_reset, returns_as_told, waits_for_nobody_who_has_it_open,
+	frees_what_others_bound, forgets_other_boots_and_rubbish, leaves_alone_what_hangs,
+	touches_no_stranger, works_once_at_a_time)
