@@ -175,7 +175,10 @@ static void print_bars(const struct space *s)
 	for (size_t i = 0; i < s->bar_count; i++) {
 		const struct pci_bar *b = &s->bars[i];
 
-		describe_size(b->size, size, sizeof(size));
+		if (b->kind == PCI_BAR_IO)
+			(void)snprintf(size, sizeof(size), "%" PRIu64, b->size);
+		else
+			describe_size(b->size, size, sizeof(size));
 		if (b->index == PCI_BAR_ROM_INDEX)
 			(void)snprintf(label, sizeof(label), "ROM");
 		else
