@@ -6,10 +6,13 @@
 #include "base/num.h"
 #include "bind/gate.h"
 #include "bind/module.h"
+#include "cli/topic.h"
+#include "cli/wrap.h"
 #include "pci/class.h"
 #include "pci/host.h"
 #include "pci/vfs.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,14 +25,14 @@ static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 static void say(const char *fmt, ...)
 {
-	char text[512], safe[512];
+	char text[512], safe[520] = "  ";
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	file_escape(safe, sizeof(safe), text);
-	(void)printf("  %s\n", safe);
+	file_escape(safe + 2, sizeof(safe) - 2, text);
+	wrap_put(stdout, topic_width(), 4, safe);
 }
 
 int facts_read(struct host *h, struct facts *ret)
@@ -128,8 +131,9 @@ void fact_iommu(const struct facts *f)
 		return;
 	}
 	pci_iommu_explain(f->host, f->iommu, &e);
-	say("%s.", e.msg);
-	say("%s; 'usher check' says in which file.", e.hint);
+	say("%c%s.", toupper((unsigned char)e.msg[0]), e.msg + 1);
+	say("To do: %s%s.", e.hint,
+		f->iommu == PCI_IOMMU_KERNEL ? "; 'usher check' says in which file" : "");
 }
 
 void fact_passthrough(const struct facts *f)
@@ -192,6 +196,36 @@ void fact_virtio(const struct facts *f)
 	}
 	if (n == 0)
 		say("There are no VirtIO devices: it is no guest, or one with others.");
+}
+
+static int count_rivals(void *arg, const char *name)
+{
+	unsigned *n = arg;
+
+	*n += strncmp(name, "pci-", 4) == 0 || strstr(name, ".xml");
+	return 0;
+}
+
+void fact_owners(const struct facts *f)
+{
+	static const struct {
+		const char *folder, *what;
+	} rivals[] = {
+		{"/etc/driverctl.d", "devices that driverctl binds"},
+		{"/run/libvirt/qemu", "guests of libvirt that run"},
+	};
+	unsigned any = 0;
+
+	for (size_t i = 0; i < COUNT(rivals); i++) {
+		unsigned n = 0;
+
+		(void)f->host->ops->list(f->host, rivals[i].folder, count_rivals, &n);
+		if (n)
+			say("%s: %u.", rivals[i].what, n);
+		any += n;
+	}
+	if (!any)
+		say("Neither driverctl nor libvirt has a device or a guest here.");
 }
 
 void fact_reset(const struct facts *f)

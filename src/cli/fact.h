@@ -26,6 +26,8 @@ void fact_passthrough(const struct facts *f);
 void fact_binding(const struct facts *f);
 void fact_kvm(const struct facts *f);
 void fact_virtio(const struct facts *f);
+/* Other tools that lend devices. */
+void fact_owners(const struct facts *f);
 void fact_reset(const struct facts *f);
 void fact_sriov(const struct facts *f);
 
