@@ -38,6 +38,12 @@ static void begin(struct request *q, uint16_t type, int ifindex)
 	q->link.ifi_index = ifindex;
 }
 
+/* As RTA_DATA, which casts away const. */
+static const void *data_of(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
 /* The attribute's data is @size bytes, or what is put behind it until end_nested(). */
 static struct rtattr *put(struct request *q, uint16_t type, const void *data, size_t size)
 {
@@ -150,12 +156,6 @@ int rtnl_setting_equal(enum rtnl_setting s, const struct host_vf *a, const struc
 		break;
 	}
 	return 1;
-}
-
-/* What an attribute holds. RTA_DATA() and its like would take away that it is not ours to write. */
-static const void *data_of(const struct rtattr *a)
-{
-	return (const uint8_t *)a + RTA_LENGTH(0);
 }
 
 /* Attributes in a piece of memory; the next is NULL when what is left is none. */
@@ -283,6 +283,15 @@ int rtnl_each_function(
 	return r;
 }
 
+/* As NLMSG_NEXT, which casts away const. */
+static const struct nlmsghdr *next_message(const struct nlmsghdr *m, size_t *left)
+{
+	size_t len = NLMSG_ALIGN(m->nlmsg_len);
+
+	*left = len < *left ? *left - len : 0;
+	return (const void *)((const uint8_t *)m + len);
+}
+
 /* Return: 1 when that was the last, 0, what @each returned, -errno. */
 static int hear(
 	const void *data, size_t size, int (*each)(void *arg, const struct nlmsghdr *m), void *arg)
@@ -290,21 +299,17 @@ static int hear(
 	const struct nlmsghdr *m = data;
 	int r = 0;
 
-	while (r == 0 && NLMSG_OK(m, size)) {
+	for (; r == 0 && NLMSG_OK(m, size); m = next_message(m, &size)) {
 		if (m->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (m->nlmsg_type == NLMSG_ERROR) {
 			struct nlmsgerr end;
 			if (m->nlmsg_len < NLMSG_LENGTH(sizeof(end)))
 				return -EPROTO;
-			memcpy(&end, (const uint8_t *)m + NLMSG_LENGTH(0), sizeof(end));
+			memcpy(&end, (const uint8_t *)m + NLMSG_HDRLEN, sizeof(end));
 			return end.error ? end.error : 1;
 		}
 		r = each ? each(arg, m) : 0;
-		/* The last one may lack what would align a next one. */
-		size_t n = min_u64(NLMSG_ALIGN(m->nlmsg_len), size);
-		size -= n;
-		m = (const void *)((const uint8_t *)m + n);
 	}
 	return r;
 }
