@@ -204,7 +204,7 @@ int record_put(const char *file, const char *text, const char *remark, struct er
 int record_write(struct host *h, enum record_secrecy secrecy, const char *file, struct err *e)
 {
 	cleanup_free char *text = NULL;
-	size_t len;
+	size_t len = 0;
 
 	int r = record_text(h, secrecy, &text, &len, e);
 	if (r < 0)

@@ -21,7 +21,6 @@ struct request {
 	bool json;
 	bool numeric;
 	char **words;
-	struct pci_address *addresses; /* one for each word */
 	int word_count;
 };
 
@@ -50,12 +49,13 @@ static int show_one(struct showing *w, const struct inventory_entry *x, struct e
 	return r;
 }
 
-static int show_all(const struct request *q, struct showing *w, struct err *e)
+static int show_all(const struct request *q, const struct pci_address *addresses, struct showing *w,
+	struct err *e)
 {
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < q->word_count; i++) {
-		struct pci_address a = q->addresses[i];
+		struct pci_address a = addresses[i];
 		const struct inventory_entry *x = inventory_find(&w->inventory, a);
 		if (!x) {
 			char text[PCI_ADDRESS_TEXT];
@@ -72,7 +72,8 @@ static int show_all(const struct request *q, struct showing *w, struct err *e)
 	return r;
 }
 
-static int show(const struct request *q, struct host *h, struct err *e)
+static int show(
+	const struct request *q, const struct pci_address *addresses, struct host *h, struct err *e)
 {
 	struct showing w = {.host = h};
 	struct json *doc = NULL;
@@ -84,7 +85,7 @@ static int show(const struct request *q, struct host *h, struct err *e)
 	if (doc)
 		w.devices = json_put_list(doc, "devices");
 	if (r == 0)
-		r = show_all(q, &w, e);
+		r = show_all(q, addresses, &w, e);
 	if (r == 0 && doc)
 		r = json_print(doc, e);
 	json_free(doc);
@@ -94,12 +95,13 @@ static int show(const struct request *q, struct host *h, struct err *e)
 }
 
 /* The devices that the operands name: addresses, interfaces, disks. */
-static int take_words(const struct verb *v, struct request *q, struct host *h)
+static int take_words(
+	const struct verb *v, const struct request *q, struct host *h, struct pci_address *ret)
 {
 	struct err e = {0};
 
 	for (int i = 0; i < q->word_count; i++) {
-		if (word_device(h, q->words[i], &q->addresses[i]) == 0)
+		if (word_device(h, q->words[i], &ret[i]) == 0)
 			continue;
 		(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address, interface or disk", v->name,
 			q->words[i]);
@@ -110,7 +112,7 @@ static int take_words(const struct verb *v, struct request *q, struct host *h)
 	return LEAVE_OK;
 }
 
-static int run_on(const struct verb *v, struct request *q)
+static int run_on(const struct verb *v, const struct request *q)
 {
 	cleanup_free struct pci_address *addresses =
 		calloc((size_t)q->word_count, sizeof(*addresses));
@@ -120,10 +122,12 @@ static int run_on(const struct verb *v, struct request *q)
 	int r = option_host(q->file, &h);
 	if (r)
 		return r;
-	q->addresses = addresses;
-	r = addresses ? take_words(v, q, h) : err_set(&e, -ENOMEM, "show a device");
-	if (r == 0)
-		r = show(q, h, &e);
+	if (!addresses)
+		r = err_set(&e, -ENOMEM, "show a device");
+	else
+		r = take_words(v, q, h, addresses);
+	if (r == 0 && addresses)
+		r = show(q, addresses, h, &e);
 	host_close(h);
 	if (r < 0)
 		report(&e);

@@ -228,17 +228,17 @@ int hold_view_consoles(struct hold_view *v, const struct hold_links **ret)
 	struct link_reader r = {.host = v->host, .folder = "/sys/class/tty", .links = &v->consoles};
 	cleanup_free char *active = NULL;
 	char *rest = NULL;
+	ssize_t n = -ENOENT;
 	int x = 0;
 
 	if (!v->has_consoles)
-		x = text_read(v->host, "/sys/class/tty/console/active", &active);
-	if (x == -ENOMEM)
-		return x;
+		n = host_read_all(v->host, "/sys/class/tty/console/active", &active);
+	if (n == -ENOMEM)
+		return -ENOMEM;
 	v->has_consoles = true;
 	*ret = &v->consoles;
-	if (!active)
+	if (n < 0)
 		return 0;
-	x = 0;
 	for (char *name = strtok_r(active, " \n", &rest); name && x == 0;
 		name = strtok_r(NULL, " \n", &rest))
 		x = link_add(&r, name);

@@ -2,6 +2,7 @@
 #include "pci/inet.h"
 #include "base/clean.h"
 #include "base/file.h"
+#include "base/num.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -20,20 +21,23 @@ static const struct in_addr *in_of(const struct sockaddr *a)
 	return &((const struct sockaddr_in *)(const void *)a)->sin_addr;
 }
 
-/* All interfaces' IPv4 addresses; @c->ifc_buf is the caller's to free(). Ref: netdevice(7). */
-static int list_interfaces(int fd, struct ifconf *c)
+/* All interfaces' IPv4 addresses; *@ret is the caller's to free(). Return: how many, -errno. */
+static int list_interfaces(int fd, struct ifreq **ret)
 {
 	/* The kernel says how much there is, but more may come until it is asked for that. */
 	for (int size = 4096; size <= LIST_MAX; size *= 2) {
-		char *buf = realloc(c->ifc_buf, (size_t)size);
+		cleanup_free char *buf = malloc((size_t)size);
+		struct ifconf c = {.ifc_len = size, .ifc_buf = buf};
 
 		if (!buf)
 			return -ENOMEM;
-		*c = (struct ifconf){.ifc_len = size, .ifc_buf = buf};
-		if (ioctl(fd, SIOCGIFCONF, c) < 0)
+		if (ioctl(fd, SIOCGIFCONF, &c) < 0)
 			return -errno;
-		if (c->ifc_len <= size - (int)sizeof(struct ifreq))
-			return 0;
+		if (c.ifc_len > size - (int)sizeof(struct ifreq))
+			continue;
+		*ret = c.ifc_req;
+		buf = NULL;
+		return c.ifc_len / (int)sizeof(struct ifreq);
 	}
 	return -E2BIG;
 }
@@ -59,33 +63,47 @@ static int tell_4(int fd, struct ifreq *i, int (*each)(void *arg, const struct h
 static int addresses_4(int (*each)(void *arg, const struct host_net_address *a), void *arg)
 {
 	cleanup_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifconf c = {0};
+	cleanup_free struct ifreq *list = NULL;
+	int r = 0;
 
 	if (fd < 0)
 		return errno == EAFNOSUPPORT ? 0 : -errno;
-	int r = list_interfaces(fd, &c);
-	for (int n = 0; r == 0 && n < c.ifc_len / (int)sizeof(struct ifreq); n++)
-		r = tell_4(fd, &c.ifc_req[n], each, arg);
-	free(c.ifc_buf);
-	return r;
+	int count = list_interfaces(fd, &list);
+	for (int n = 0; r == 0 && n < count; n++)
+		r = tell_4(fd, &list[n], each, arg);
+	return count < 0 ? count : r;
+}
+
+/* The next word of a line, which is changed. */
+static bool next_hex(char **line, uint64_t max, uint64_t *ret)
+{
+	char *word = strsep(line, " ");
+
+	return word && num_parse(word, 16, max, ret) == 0;
 }
 
 /* "fe80000000000000505400fffe000001 02 40 20 80     eth0": address, index, prefix, scope, flags. */
-static int tell_6(
-	const char *line, int (*each)(void *arg, const struct host_net_address *a), void *arg)
+static int tell_6(char *line, int (*each)(void *arg, const struct host_net_address *a), void *arg)
 {
 	struct host_net_address a = {.family = AF_INET6};
-	unsigned prefix, byte;
-	int n = 0;
+	uint64_t prefix, other;
+	char digits[3] = "";
 
 	for (size_t i = 0; i < sizeof(a.bytes); i++, line += 2) {
-		if (sscanf(line, "%2x", &byte) != 1)
+		uint64_t byte;
+
+		memcpy(digits, line, strnlen(line, 2));
+		if (strnlen(line, 2) < 2 || num_parse(digits, 16, UINT8_MAX, &byte) < 0)
 			return 0;
 		a.bytes[i] = (uint8_t)byte;
 	}
-	if (sscanf(line, " %*x %x %*x %*x %15s%n", &prefix, a.interface, &n) != 2 || !n)
+	line += *line == ' ';
+	if (!next_hex(&line, UINT32_MAX, &other) || !next_hex(&line, 128, &prefix) ||
+		!next_hex(&line, UINT32_MAX, &other) || !next_hex(&line, UINT32_MAX, &other) ||
+		!line)
 		return 0;
 	a.prefix = (uint8_t)prefix;
+	(void)snprintf(a.interface, sizeof(a.interface), "%s", line + strspn(line, " "));
 	return each(arg, &a);
 }
 
