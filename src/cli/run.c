@@ -41,6 +41,7 @@ enum {
 	OPT_ENGINE,
 	OPT_ALLOW,
 	OPT_RETURN,
+	OPT_NO_REBOOT,
 	OPT_TIMING,
 	OPT_PLAN,
 	OPT_JSON,
@@ -143,6 +144,9 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_allow(w, text);
 	case OPT_RETURN:
 		return take_return(w, text);
+	case OPT_NO_REBOOT:
+		w->spec.no_reboot = true;
+		return 0;
 	case OPT_TIMING:
 		w->spec.timing = true;
 		return 0;
@@ -171,6 +175,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"engine", required_argument, NULL, OPT_ENGINE},
 		{"allow", required_argument, NULL, OPT_ALLOW},
 		{"return", required_argument, NULL, OPT_RETURN},
+		{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
 		{"timing", no_argument, NULL, OPT_TIMING},
 		{"plan", no_argument, NULL, OPT_PLAN},
 		{"dry-run", no_argument, NULL, OPT_PLAN},
@@ -373,7 +378,7 @@ const struct verb verb_run = {
 		"\n"
 		"Checks and takes the devices' whole IOMMU groups, runs the guest, waits for its "
 		"end\n"
-		"(power-off, reboot, crash, kill) and gives back what it took. Standard input and "
+		"(power-off, crash, panic, kill) and gives back what it took. Standard input and "
 		"output\n"
 		"are the guest's console.\n"
 		"\n"
@@ -391,6 +396,8 @@ const struct verb verb_run = {
 		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
 		"times\n"
 		"  --return WHERE    at the end: driver (the first one; the default), vfio, none\n"
+		"  --no-reboot       a reboot is the guest's end; else it boots again, with its "
+		"devices reset\n"
 		"  --plan            print what would be done and what would stop it; do nothing\n"
 		"  --json            with --plan: as JSON\n"
 		"  --timing          print start-up phases and exits at the end\n"

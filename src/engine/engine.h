@@ -16,6 +16,7 @@ struct open_devices;
 struct engine_run {
 	struct program program;
 	struct kernel kernel;
+	int initrd_fd;
 	int kvm_fd;
 	int keeper_fd; /* pidfd of this process */
 	struct open_devices *devices; /* VFIO descriptors to hand over; NULL: it opens its own */
@@ -26,6 +27,7 @@ struct engine_run {
 
 #define ENGINE_RUN_NONE                       \
 	((struct engine_run){.kernel.fd = -1, \
+		.initrd_fd = -1,              \
 		.kvm_fd = -1,                 \
 		.keeper_fd = -1,              \
 		.confine = CONFINE_NONE,      \

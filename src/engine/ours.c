@@ -102,6 +102,39 @@ static int pair(struct program *p, const char *option, const char *word)
 	return r < 0 ? r : program_word(p, word);
 }
 
+/* Whether @text has the word "@name…". */
+static bool has_word(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = strstr(text, name); at; at = strstr(at + len, name))
+		if (at == text || at[-1] == ' ')
+			return true;
+	return false;
+}
+
+/*
+ * A kernel that panics waits for ever unless it is told to reset (panic=-1), and the devices with
+ * it. Which of the two the user wants is the user's to say.
+ */
+static int add_cmdline(const struct guest_spec *s, struct program *p)
+{
+	const char *given = s->cmdline ? s->cmdline : "";
+	int r = program_word(p, "--cmdline");
+
+	if (r < 0 || has_word(given, "panic="))
+		return r < 0 ? r : program_word(p, given);
+	return program_arg(p, "%s%spanic=-1", given, given[0] ? " " : "");
+}
+
+/* By descriptor: at a reboot of the guest the file may be another, or gone. */
+static int add_initrd(struct engine_run *run)
+{
+	int r = program_arg(&run->program, "--initrd=/proc/self/fd/%d", run->initrd_fd);
+
+	return r < 0 ? r : program_fd(&run->program, run->initrd_fd);
+}
+
 static int add_guest(const struct guest_spec *s, struct engine_run *run)
 {
 	struct program *p = &run->program;
@@ -116,9 +149,11 @@ static int add_guest(const struct guest_spec *s, struct engine_run *run)
 	if (r == 0)
 		r = program_fd(p, run->kernel.fd);
 	if (r == 0 && s->initrd)
-		r = pair(p, "--initrd", s->initrd);
-	if (r == 0 && s->cmdline)
-		r = pair(p, "--cmdline", s->cmdline);
+		r = add_initrd(run);
+	if (r == 0)
+		r = add_cmdline(s, p);
+	if (r == 0 && s->no_reboot)
+		r = program_word(p, "--no-reboot");
 	if (r == 0 && s->timing)
 		r = program_word(p, "--timing");
 	return r;
@@ -174,6 +209,11 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 		r = run->kvm_fd = open_kvm(e);
 	if (r >= 0)
 		r = kernel_open(s->kernel, &run->kernel, e);
+	if (r == 0 && s->initrd) {
+		run->initrd_fd = open(s->initrd, O_RDONLY | O_CLOEXEC);
+		if (run->initrd_fd < 0)
+			return err_set(e, -errno, "--initrd: open '%s'", s->initrd);
+	}
 	if (r == 0)
 		r = run->keeper_fd = fd_pidfd_open(getpid());
 	if (r >= 0)

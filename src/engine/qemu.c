@@ -47,6 +47,8 @@ static int add_guest(const struct guest_spec *s, struct program *p)
 		r = program_arg(p, "-name");
 	if (r == 0)
 		r = program_arg(p, "%s", s->name);
+	if (r == 0 && s->no_reboot)
+		r = program_arg(p, "-no-reboot");
 	if (r < 0 || !s->kernel)
 		return r;
 	r = program_arg(p, "-kernel");

@@ -34,6 +34,7 @@ struct guest_spec {
 	unsigned cpus; /* [1, SPEC_CPUS_MAX] */
 	bool has_memory; /* said by the user, not a default */
 	bool has_cpus;
+	bool no_reboot; /* a reboot is the end */
 	bool timing; /* print start-up phases and exits at the end */
 	size_t device_count;
 	struct guest_device devices[SPEC_DEVICES_MAX];

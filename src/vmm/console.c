@@ -207,6 +207,13 @@ static void make_raw(struct console *c)
 	c->raw = tcsetattr(fd, TCSANOW, &t) == 0;
 }
 
+void console_renew(struct console *c)
+{
+	/* A saving, no need: without it each byte sent is an exit. */
+	if (coalesce_port(c->vm, CONSOLE_PORT) == 0)
+		arm_tick(c, CONSOLE_TICK_MS);
+}
+
 int console_init(struct console *c, struct vm *vm, struct err *e)
 {
 	c->vm = vm;
@@ -225,9 +232,7 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 	r = loop_add(&vm->loop, &c->tick, e);
 	if (r < 0)
 		return r;
-	/* A saving, no need: without it each byte sent is an exit. */
-	if (coalesce_port(vm, CONSOLE_PORT) == 0)
-		arm_tick(c, CONSOLE_TICK_MS);
+	console_renew(c);
 	make_raw(c);
 	watch_input(c);
 	return 0;
@@ -238,6 +243,15 @@ static void finish(struct console *c)
 {
 	while (c->len && !c->closed && can_write(c, CONSOLE_LAST_MS))
 		flush(c);
+}
+
+void console_reset(struct console *c)
+{
+	finish(c);
+	(void)coalesce_drain(c->vm);
+	flush(c);
+	serial_reset(&c->serial);
+	watch_input(c);
 }
 
 void console_release(struct console *c)

@@ -25,7 +25,8 @@
  * How it works
  *
  * machine_init() is the table of steps at the end of this file, from top to bottom; --timing
- * names its phases after them.
+ * names its phases after them. A reboot is the same table once more, by its second column: memory
+ * stays pinned and mapped for DMA, the devices stay open and are reset, KVM's side is made anew.
  *
  * Guest-physical memory:
  *   0           RAM; start info at 0x6000, command line at 0x20000
@@ -69,7 +70,9 @@ static int open_kvm(struct machine *m, struct err *e)
 				    : "load kvm-intel or kvm-amd, and see that the BIOS allows it");
 		return r;
 	}
-	return vm_init(&m->vm, m->spec->name, fd, e);
+	int r = vm_init(&m->vm, m->spec->name, fd, e);
+	m->vm.interrupts_fd = m->spec->interrupts_fd;
+	return r;
 }
 
 static int check_memory(const struct machine *m, struct err *e)
@@ -170,6 +173,22 @@ static int add_passed(struct machine *m, struct err *e)
 			return r;
 	}
 	return 0;
+}
+
+static int renew_vm(struct machine *m, struct err *e)
+{
+	return vm_renew(&m->vm, e);
+}
+
+static int renew_devices(struct machine *m, struct err *e)
+{
+	console_renew(&m->console);
+	return 0;
+}
+
+static int renew_passed(struct machine *m, struct err *e)
+{
+	return pass_renew(&m->vm, e);
 }
 
 static uint32_t config_read(void *ctx, unsigned bus, unsigned devfn, unsigned off, unsigned size)
@@ -300,17 +319,18 @@ static int watch(struct machine *m, struct err *e)
 static const struct {
 	const char *phase;
 	int (*step)(struct machine *m, struct err *e);
+	int (*again)(struct machine *m, struct err *e); /* when the guest reboots */
 } steps[] = {
-	{"kvm", open_kvm},
-	{"watch", watch},
-	{"memory", make_memory},
-	{"interrupts", make_irqs},
-	{"processors", make_cpus},
-	{"devices", make_devices},
-	{"passthrough", add_passed}, /* maps guest memory for DMA as well */
-	{"pci", place_pci},
-	{"tables", make_tables},
-	{"kernel", load_guest},
+	{"kvm", open_kvm, renew_vm},
+	{"watch", watch, NULL},
+	{"memory", make_memory, NULL},
+	{"interrupts", make_irqs, make_irqs},
+	{"processors", make_cpus, make_cpus},
+	{"devices", make_devices, renew_devices},
+	{"passthrough", add_passed, renew_passed}, /* maps guest memory for DMA as well */
+	{"pci", place_pci, place_pci},
+	{"tables", make_tables, make_tables},
+	{"kernel", load_guest, load_guest},
 };
 
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
@@ -331,9 +351,9 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 	return 0;
 }
 
-int machine_run(struct machine *m, struct err *e)
+/* From the first instruction of a kernel to the end of it. */
+static int run_once(struct machine *m, struct err *e)
 {
-	timing_enter(&m->vm.timing);
 	int r = cpus_start(&m->vm, e);
 
 	if (r >= 0)
@@ -341,6 +361,39 @@ int machine_run(struct machine *m, struct err *e)
 	vm_stop(&m->vm, VM_FAILED, "our own failure");
 	console_release(&m->console);
 	cpus_stop(&m->vm);
+	return r;
+}
+
+/*
+ * As the reset button: devices first, while nobody else runs, since they may still write to the
+ * guest's memory; then a machine of which nothing is left but memory and devices.
+ */
+static int restart(struct machine *m, struct err *e)
+{
+	m->reboots++;
+	log_info(m->vm.name, "guest rebooted");
+	console_reset(&m->console);
+	pci_reset(&m->vm);
+	cpus_fini(&m->vm);
+	m->vm.memory.used = true;
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		int r = steps[i].again ? steps[i].again(m, e) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int machine_run(struct machine *m, struct err *e)
+{
+	timing_enter(&m->vm.timing);
+	int r = run_once(m, e);
+
+	while (r >= 0 && vm_ended(&m->vm) == VM_REBOOT && !m->spec->no_reboot) {
+		r = restart(m, e);
+		if (r >= 0)
+			r = run_once(m, e);
+	}
 	console_fini(&m->console); /* before anybody tells of the end */
 	timing_mark(&m->vm.timing, "run");
 	return r;

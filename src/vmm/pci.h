@@ -31,6 +31,11 @@ struct pci_func_ops {
 	 */
 	uint32_t (*config_read)(struct pci_func *f, unsigned off, unsigned size);
 	void (*config_write)(struct pci_func *f, unsigned off, unsigned size, uint32_t value);
+	/*
+	 * Before a reset of all that is on a bus: lets nobody reach the function any more, so that
+	 * several can be reset together. NULL: nothing to do.
+	 */
+	void (*quiet)(struct pci_func *f);
 	/* Guest-visible state as after power-on; no I/O in flight on return. */
 	void (*reset)(struct pci_func *f);
 	/* Lets go of everything; the function is not called again. */
@@ -59,6 +64,9 @@ struct pci_windows {
 
 /* The host bridge at 00:00.0, and configuration space at @ecam. Return: 0, -ENOMEM, -errno. */
 int pci_init(struct vm *vm, const struct pci_window *ecam, struct err *e);
+
+/* The whole hierarchy as after power-on, devices behind the ports included. */
+void pci_reset(struct vm *vm);
 
 /* Lets go of all functions, the last plugged first. */
 void pci_fini(struct vm *vm);

@@ -13,7 +13,7 @@ back() {
 	expect_equal "the journal after $1" '' "$(ls /run/usher/journal)"
 }
 
-expect_ok guest reboot --device "$disk"
+expect_ok guest reboot --no-reboot --device "$disk"
 back 'a reboot'
 
 expect_ok guest panic --device "$disk"

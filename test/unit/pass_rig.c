@@ -102,6 +102,7 @@ void rig_prepare(const char *fixtures, const char *name)
 
 	memset(&rig, 0, sizeof(rig));
 	rig.vm.name = "rig";
+	rig.vm.interrupts_fd = -1;
 	rig.vm.mmio.name = "mmio";
 	rig.vm.ports.name = "ports";
 	rig.vm.memory = (struct memory)MEMORY_NONE;

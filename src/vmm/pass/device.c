@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "vmm/pass/function.h"
 #include "vmm/pass/group.h"
 #include "vmm/pass/pass.h"
+#include "vmm/pass/reset.h"
 #include "vmm/vm.h"
 
 static int read_config(struct pass_dev *d, struct err *e)
@@ -83,6 +85,35 @@ void pass_dev_unlearn(struct pass_dev *d)
 	pass_events_fini(d);
 }
 
+uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size)
+{
+	uint64_t v;
+
+	if (vfio_region_get(&d->vfio, &d->config_region, off, size, &v) < 0)
+		return (uint32_t)all_ones(size);
+	return (uint32_t)v;
+}
+
+void pass_dev_put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
+{
+	int r = vfio_region_put(&d->vfio, &d->config_region, off, size, value);
+
+	d->touched = true;
+	if (r < 0)
+		log_guest(&d->misdeeds.access, d->name, "write of configuration space at 0x%x: %s",
+			off, strerror(-r));
+}
+
+void pass_dev_drop(struct pass_dev *d)
+{
+	if (d->dropped)
+		return;
+	d->dropped = true;
+	pass_reset_quiet(d);
+	pass_dev_unlearn(d);
+	vfio_dev_close(&d->vfio);
+}
+
 struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 {
 	struct pass_dev *d = calloc(1, sizeof(*d));
@@ -92,6 +123,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	d->func.ops = &pass_func_ops;
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
+	d->group_fd = -1;
 	d->intx = (struct pass_intx){.trigger = -1, .unmask = -1};
 	d->events.request.source.fd = d->events.error.source.fd = -1;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
@@ -116,6 +148,7 @@ int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
 
 	if (!d)
 		return err_set(e, -ENOMEM, "%s: pass it through", spec->name);
+	d->trace = spec->trace;
 	int r = vfio_dev_from_fd(spec->device, &d->vfio, e);
 	if (r < 0)
 		goto fail;
@@ -128,6 +161,9 @@ int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
 	r = plug(d, e);
 	if (r < 0)
 		goto close;
+	d->group_fd = spec->group;
+	d->next = g->devices;
+	g->devices = d;
 	return 0;
 close:
 	pass_dev_unlearn(d);

@@ -14,6 +14,7 @@ struct pass_spec {
 	int container; /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
 	int group; /* VFIO group, for the KVM-VFIO device */
 	int device; /* VFIO device */
+	unsigned trace; /* bit N: BAR N is trapped, and each access told */
 };
 
 /*
@@ -23,6 +24,9 @@ struct pass_spec {
  * Return: 0, -errno with a sentence.
  */
 int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e);
+
+/* The guest reboots: tells the new VM (vm_renew) of the groups. Return: 0, -errno. */
+int pass_renew(struct vm *vm, struct err *e);
 
 /* Lets go of the container and KVM's VFIO device: after pci_fini() and memory_fini(). */
 void pass_fini(struct vm *vm);
