@@ -16,7 +16,8 @@ struct open_devices;
 struct engine_run {
 	struct program program;
 	struct kernel kernel;
-	int initrd_fd;
+	size_t given_count; /* more descriptors that the program inherits */
+	int given[SPEC_DEVICES_MAX + 4];
 	int kvm_fd;
 	int keeper_fd; /* pidfd of this process */
 	struct open_devices *devices; /* VFIO descriptors to hand over; NULL: it opens its own */
@@ -27,7 +28,6 @@ struct engine_run {
 
 #define ENGINE_RUN_NONE                       \
 	((struct engine_run){.kernel.fd = -1, \
-		.initrd_fd = -1,              \
 		.kvm_fd = -1,                 \
 		.keeper_fd = -1,              \
 		.confine = CONFINE_NONE,      \

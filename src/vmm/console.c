@@ -79,6 +79,7 @@ static void console_send(struct serial *s, uint8_t byte)
 {
 	struct console *c = of_serial(s);
 
+	panic_hear(&c->vm->panic, byte);
 	while (c->len == CONSOLE_BUFFER && !c->closed && vm_ended(c->vm) == VM_RUNNING)
 		(void)pthread_cond_wait(&c->room, &c->vm->lock);
 	if (c->len == CONSOLE_BUFFER)
@@ -245,11 +246,16 @@ static void finish(struct console *c)
 		flush(c);
 }
 
-void console_reset(struct console *c)
+void console_drain(struct console *c)
 {
+	/* What KVM still holds was sent before the end; the buffer may need to go first. */
 	finish(c);
 	(void)coalesce_drain(c->vm);
-	flush(c);
+	finish(c);
+}
+
+void console_reset(struct console *c)
+{
 	serial_reset(&c->serial);
 	watch_input(c);
 }
@@ -265,10 +271,7 @@ void console_fini(struct console *c)
 {
 	if (!c->vm)
 		return;
-	/* What KVM still holds was sent before the end; the buffer may need to go first. */
-	finish(c);
-	(void)coalesce_drain(c->vm);
-	finish(c);
+	console_drain(c);
 	if (c->raw)
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &c->saved);
 	fd_close(&c->tick.fd);

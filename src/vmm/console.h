@@ -47,7 +47,10 @@ struct console {
 /* Puts the port on the bus and watches standard input. */
 int console_init(struct console *c, struct vm *vm, struct err *e);
 
-/* The guest reboots: what it sent is out or in our buffer, its port is as after power-on. */
+/* Takes in and writes out all that was sent. No vCPU runs. */
+void console_drain(struct console *c);
+
+/* The guest reboots: its port is as after power-on. */
 void console_reset(struct console *c);
 
 /* Once the new processors are there: KVM collects output for them. */

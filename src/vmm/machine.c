@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "pci/address.h"
 #include "vmm/acpi.h"
 #include "vmm/boot.h"
 #include "vmm/cpu.h"
@@ -161,18 +163,40 @@ static int make_devices(struct machine *m, struct err *e)
 	int r = power_init(&m->power, &m->vm, e);
 
 	if (r >= 0)
+		r = panic_init(&m->vm.panic, &m->vm, e);
+	if (r >= 0)
 		r = console_init(&m->console, &m->vm, e);
 	return r < 0 ? r : pci_init(&m->vm, &m->map->ecam, e);
 }
 
+/* Whether function 0 of device @i, which is another function, is among [@first, @end). */
+static bool is_other(const struct machine_spec *s, size_t i, size_t first, size_t end)
+{
+	struct pci_address a, b;
+
+	if (pci_address_parse(s->devices[i].name, &a) < 0 || !a.fn)
+		return false;
+	for (; first < end; first++)
+		if (pci_address_parse(s->devices[first].name, &b) == 0 && !b.fn &&
+			b.domain == a.domain && b.bus == a.bus && b.dev == a.dev)
+			return true;
+	return false;
+}
+
 static int add_passed(struct machine *m, struct err *e)
 {
-	for (size_t i = 0; i < m->spec->device_count; i++) {
-		int r = pass_add(&m->vm, &m->spec->devices[i], e);
-		if (r < 0)
-			return r;
+	const struct machine_spec *s = m->spec;
+	int r = 0;
+
+	for (size_t i = 0; i < s->device_count && r >= 0; i++) {
+		if (is_other(s, i, i + 1, s->device_count))
+			continue; /* comes with its function 0 */
+		r = pass_add(&m->vm, &s->devices[i], e);
+		for (size_t j = 0; j < i && r >= 0; j++)
+			if (is_other(s, j, i, i + 1))
+				r = pass_add(&m->vm, &s->devices[j], e);
 	}
-	return 0;
+	return r;
 }
 
 static int renew_vm(struct machine *m, struct err *e)
@@ -182,6 +206,7 @@ static int renew_vm(struct machine *m, struct err *e)
 
 static int renew_devices(struct machine *m, struct err *e)
 {
+	panic_reset(&m->vm.panic);
 	console_renew(&m->console);
 	return 0;
 }
@@ -232,6 +257,7 @@ static int make_tables(struct machine *m, struct err *e)
 		.slots = pci_slots(m->vm.pci),
 		.com1 = CONSOLE_PORT,
 		.com1_pin = CONSOLE_PIN,
+		.panic = PANIC_PORT,
 		.sleep_control = POWER_SLEEP_CONTROL,
 		.sleep_status = POWER_SLEEP_STATUS,
 		.reset = POWER_RESET,
@@ -361,6 +387,7 @@ static int run_once(struct machine *m, struct err *e)
 	vm_stop(&m->vm, VM_FAILED, "our own failure");
 	console_release(&m->console);
 	cpus_stop(&m->vm);
+	console_drain(&m->console); /* a panic may be among it */
 	return r;
 }
 
@@ -384,12 +411,26 @@ static int restart(struct machine *m, struct err *e)
 	return 0;
 }
 
+/* A reset after a panic is no reboot: the kernel would only come to the same end again. */
+static bool wants_reboot(struct machine *m)
+{
+	struct vm *vm = &m->vm;
+
+	if (vm_ended(vm) != VM_REBOOT)
+		return false;
+	if (!vm->panic.heard)
+		return !m->spec->no_reboot;
+	vm->end = VM_CRASHED;
+	(void)snprintf(vm->why, sizeof(vm->why), "its kernel panicked%s", panic_text(&vm->panic));
+	return false;
+}
+
 int machine_run(struct machine *m, struct err *e)
 {
 	timing_enter(&m->vm.timing);
 	int r = run_once(m, e);
 
-	while (r >= 0 && vm_ended(&m->vm) == VM_REBOOT && !m->spec->no_reboot) {
+	while (r >= 0 && wants_reboot(m)) {
 		r = restart(m, e);
 		if (r >= 0)
 			r = run_once(m, e);

@@ -32,7 +32,7 @@ static const char usage[] =
 	"  --cmdline TEXT     of the kernel\n"
 	"  --kvm FD           an open /dev/kvm\n"
 	"  --container FD     VFIO container of all --device\n"
-	"  --device address=ADDRESS,device=FD,group=FD[,trace=BAR]…\n"
+	"  --device address=ADDRESS,device=FD,group=FD[,trace=BAR]…[,rom=FD|off]\n"
 	"  --keeper FD        pidfd: when that process ends, the guest does\n"
 	"  --no-reboot        a reboot is the guest's end\n"
 	"  --stats            tell at the end of exits, interrupts and mapped memory\n"
@@ -70,7 +70,17 @@ static int parse_fd(const char *option, const char *text, int *ret, struct err *
 	return 0;
 }
 
-enum device_key { DEVICE_ADDRESS, DEVICE_DEVICE, DEVICE_GROUP, DEVICE_TRACE };
+enum device_key { DEVICE_ADDRESS, DEVICE_DEVICE, DEVICE_GROUP, DEVICE_TRACE, DEVICE_ROM };
+
+static int parse_rom(const char *text, struct pass_spec *d, struct err *e)
+{
+	if (text && strcmp(text, "off") == 0) {
+		d->rom = PASS_ROM_OFF;
+		return 0;
+	}
+	d->rom = PASS_ROM_FILE;
+	return parse_fd("--device: rom", text, &d->rom_fd, e);
+}
 
 static int parse_bar(const char *text, unsigned *ret, struct err *e)
 {
@@ -85,13 +95,15 @@ static int parse_bar(const char *text, unsigned *ret, struct err *e)
 
 static int parse_device(struct options *o, char *text, struct err *e)
 {
-	char address[] = "address", device[] = "device", group[] = "group", trace[] = "trace";
+	char address[] = "address", device[] = "device", group[] = "group", trace[] = "trace",
+	     rom[] = "rom";
 	char *const keys[] = {[DEVICE_ADDRESS] = address,
 		[DEVICE_DEVICE] = device,
 		[DEVICE_GROUP] = group,
 		[DEVICE_TRACE] = trace,
+		[DEVICE_ROM] = rom,
 		NULL};
-	struct pass_spec d = {.container = -1, .group = -1, .device = -1};
+	struct pass_spec d = {.container = -1, .group = -1, .device = -1, .rom_fd = -1};
 	char *value;
 	int r = 0;
 
@@ -107,6 +119,8 @@ static int parse_device(struct options *o, char *text, struct err *e)
 			r = parse_fd("--device: group", value, &d.group, e);
 		else if (key == DEVICE_TRACE)
 			r = parse_bar(value, &d.trace, e);
+		else if (key == DEVICE_ROM)
+			r = parse_rom(value, &d, e);
 		else
 			r = err_say(e, -EINVAL, "--device: '%s' is no key of it", value);
 	}

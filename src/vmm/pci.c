@@ -211,6 +211,12 @@ int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
 	return 0;
 }
 
+void pci_plug_beside(struct pci_func *first, struct pci_func *f)
+{
+	f->slot = first->slot;
+	port_attach(first->port, f);
+}
+
 int pci_slot_gsi(unsigned slot, unsigned pin)
 {
 	return PIN_FIRST + (int)((slot + pin - 1) % PINS_INTX);

@@ -77,6 +77,9 @@ void pci_fini(struct vm *vm);
  */
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e);
 
+/* Puts @f, whose `fn` is set, beside @first, which is plugged: another function of its device. */
+void pci_plug_beside(struct pci_func *first, struct pci_func *f);
+
 /*
  * Configuration access as the guest does it. @off is aligned to @size, which is 1, 2 or 4.
  * Nobody there: all-ones, or a lost write.

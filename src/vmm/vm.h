@@ -11,6 +11,7 @@
 #include "vmm/loop.h"
 #include "vmm/memory.h"
 #include "vmm/memslot.h"
+#include "vmm/panic.h"
 #include "vmm/timing.h"
 
 struct pass_group;
@@ -42,6 +43,7 @@ struct vm {
 	struct coalesce coalesce;
 	struct irq irq;
 	struct loop loop;
+	struct panic panic;
 	struct pci_root *pci;
 	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned cpu_count;

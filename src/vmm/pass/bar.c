@@ -136,6 +136,8 @@ static uint64_t bar_read(struct pass_bar *b, const char *name, uint64_t off, uns
 {
 	uint64_t v;
 
+	if (b->kind == PASS_BAR_ROM)
+		return pass_rom_read(b->dev, off, size);
 	if (pass_msix_read(b->dev, b->index, off, size, &v))
 		return v;
 	int r = vfio_region_get(&b->dev->vfio, &b->region, off, size, &v);
@@ -252,9 +254,13 @@ static int init_bar(struct pass_dev *d, unsigned index, struct err *e)
 	b->index = index;
 	if (index >= d->vfio.region_count)
 		return 0;
+	if (index == PASS_ROM && d->rom.source == PASS_ROM_OFF)
+		return 0;
 	int r = vfio_region_info(&d->vfio, index, &b->region, e);
 	if (r < 0)
 		return r;
+	if (index == PASS_ROM && d->rom.source == PASS_ROM_FILE)
+		b->region = (struct vfio_region){.index = index, .size = d->rom.size};
 	if (!b->region.size || b->region.size > INT64_MAX)
 		return 0;
 	b->size = max_u64(pow2_up(b->region.size), index == PASS_ROM ? KIB(2) : 4);

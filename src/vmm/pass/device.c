@@ -79,6 +79,7 @@ int pass_dev_learn(struct pass_dev *d, struct err *e)
 void pass_dev_unlearn(struct pass_dev *d)
 {
 	pass_bars_fini(d);
+	pass_rom_fini(d);
 	pass_msix_fini(d);
 	pass_msi_fini(d);
 	pass_intx_fini(d);
@@ -132,13 +133,37 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	return d;
 }
 
-static int plug(struct pass_dev *d, struct err *e)
+/* Function 0 of the device that @a is another function of, if the guest has it. */
+static struct pass_dev *find_first(const struct pass_group *g, struct pci_address a)
 {
-	int r = pass_dev_learn(d, e);
+	struct pci_address other;
 
+	for (struct pass_dev *d = g->devices; d; d = d->next)
+		if (!d->func.fn && !d->dropped && pci_address_parse(d->name, &other) == 0 &&
+			!other.fn && other.domain == a.domain && other.bus == a.bus &&
+			other.dev == a.dev && d->config.raw[PCI_HEADER_TYPE] & PASS_MULTIFUNCTION)
+			return d;
+	return NULL;
+}
+
+static int plug(struct pass_dev *d, const struct pass_group *g, struct err *e)
+{
+	struct pci_address a = {0};
+
+	(void)pci_address_parse(d->name, &a);
+	struct pass_dev *first = a.fn ? find_first(g, a) : NULL;
+	d->func.fn = first ? a.fn : 0;
+	int r = pass_dev_learn(d, e);
 	if (r < 0)
 		return r;
-	return pci_plug(d->vm, &d->func, d->name, e);
+	if (!first)
+		return pci_plug(d->vm, &d->func, d->name, e);
+	pass_config_emulate_bits(
+		&d->config, PCI_HEADER_TYPE, 1, PASS_MULTIFUNCTION, PASS_MULTIFUNCTION);
+	pass_config_emulate_bits(
+		&first->config, PCI_HEADER_TYPE, 1, PASS_MULTIFUNCTION, PASS_MULTIFUNCTION);
+	pci_plug_beside(&first->func, &d->func);
+	return 0;
 }
 
 int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
@@ -152,13 +177,16 @@ int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
 	int r = vfio_dev_from_fd(spec->device, &d->vfio, e);
 	if (r < 0)
 		goto fail;
+	r = pass_rom_init(d, spec->rom, spec->rom_fd, e);
+	if (r < 0)
+		goto close;
 	r = pass_group_get(vm, spec->container, &g, e);
 	if (r < 0)
 		goto close;
 	r = pass_group_add(g, spec->group, e);
 	if (r < 0)
 		goto close;
-	r = plug(d, e);
+	r = plug(d, g, e);
 	if (r < 0)
 		goto close;
 	d->group_fd = spec->group;

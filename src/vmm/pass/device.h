@@ -12,6 +12,7 @@
 #include "vmm/pass/intx.h"
 #include "vmm/pass/msi.h"
 #include "vmm/pass/msix.h"
+#include "vmm/pass/rom.h"
 #include "vmm/pci.h"
 
 #include <stdbool.h>
@@ -46,6 +47,7 @@ struct pass_dev {
 	struct pass_msi msi;
 	struct pass_intx intx;
 	struct pass_events events;
+	struct pass_rom rom;
 	bool dropped; /* closed: the guest finds nobody there */
 	unsigned power; /* 0 … 3: D0 … D3hot */
 	uint64_t resets; /* by us: for the guest's reset or reboot, or by the guest (FLR) */

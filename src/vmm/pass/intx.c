@@ -28,8 +28,8 @@ int pass_intx_init(struct pass_dev *d, struct err *e)
 		vfio_irq_info(&d->vfio, VFIO_PCI_INTX_IRQ_INDEX, &irqs, NULL) < 0 || !irqs.count ||
 		(irqs.flags & NEEDED) != NEEDED)
 		return 0;
-	/* Alone on its bus, as function 0, it has INTA. */
-	d->intx.pin = 1;
+	/* Function 0 has INTA, as a device of one function must. */
+	d->intx.pin = d->func.fn ? pin : 1;
 	pass_config_emulate(c, PCI_INTERRUPT_PIN, 1, d->intx.pin, 0);
 	return 0;
 }

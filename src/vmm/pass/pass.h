@@ -2,6 +2,8 @@
 #ifndef VMM_PASS_PASS_H
 #define VMM_PASS_PASS_H
 
+#include "vmm/pass/rom.h"
+
 struct err;
 struct vm;
 
@@ -14,11 +16,14 @@ struct pass_spec {
 	int container; /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
 	int group; /* VFIO group, for the KVM-VFIO device */
 	int device; /* VFIO device */
+	enum pass_rom_source rom;
+	int rom_fd; /* of the file, if that is the source: taken over */
 	unsigned trace; /* bit N: BAR N is trapped, and each access told */
 };
 
 /*
- * Opens the device and plugs it behind a root port of its own. Guest memory is mapped for DMA
+ * Opens the device and plugs it behind a root port of its own; a function of a device whose
+ * function 0 the guest has already, beside that one, so that it finds the device as it is. Guest memory is mapped for DMA
  * (as a memory_listener) with the first device of a container. The descriptors become this
  * module's on success, but for the group's, which the caller keeps open as long as the guest lives.
  * Return: 0, -errno with a sentence.
