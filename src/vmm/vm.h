@@ -46,6 +46,7 @@ struct vm {
 	struct panic panic;
 	struct pci_root *pci;
 	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
+	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;
 	struct cpu *cpus;
 	uint64_t exits[CPU_EXITS]; /* of processors before the last reboot */
