@@ -47,6 +47,7 @@ enum {
 	OPT_RETURN,
 	OPT_NO_REBOOT,
 	OPT_HUGEPAGES,
+	OPT_P2P,
 	OPT_STATS,
 	OPT_TRACE_BAR,
 	OPT_TIMING,
@@ -160,6 +161,9 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_allow(w, text);
 	case OPT_RETURN:
 		return take_return(w, text);
+	case OPT_P2P:
+		w->spec.p2p = true;
+		return 0;
 	case OPT_HUGEPAGES:
 		w->spec.hugepages = true;
 		return 0;
@@ -201,6 +205,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"allow", required_argument, NULL, OPT_ALLOW},
 		{"return", required_argument, NULL, OPT_RETURN},
 		{"hugepages", no_argument, NULL, OPT_HUGEPAGES},
+		{"p2p", no_argument, NULL, OPT_P2P},
 		{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
 		{"stats", optional_argument, NULL, OPT_STATS},
 		{"trace-bar", required_argument, NULL, OPT_TRACE_BAR},
@@ -443,6 +448,8 @@ const struct verb verb_run = {
 		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
 		"times\n"
 		"  --return WHERE    at the end: driver (the first one; the default), vfio, none\n"
+		"  --p2p             let the guest's devices reach each other's BARs, where the "
+		"host can\n"
 		"  --no-reboot       a reboot is the guest's end; else it boots again, with its "
 		"devices reset\n"
 		"  --plan            print what would be done and what would stop it; do nothing\n"

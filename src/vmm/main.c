@@ -33,6 +33,7 @@ static const char usage[] =
 	"  --kvm FD           an open /dev/kvm\n"
 	"  --container FD     VFIO container of all --device\n"
 	"  --device address=ADDRESS,device=FD,group=FD[,trace=BAR]…[,rom=FD|off]\n"
+	"  --p2p              devices may reach each other's BARs\n"
 	"  --keeper FD        pidfd: when that process ends, the guest does\n"
 	"  --no-reboot        a reboot is the guest's end\n"
 	"  --stats            tell at the end of exits, interrupts and mapped memory\n"
@@ -49,6 +50,7 @@ struct options {
 	int container;
 	int timing;
 	int stats;
+	int peers;
 	int stats_fd; /* -1: no JSON */
 };
 
@@ -170,6 +172,7 @@ enum option_id {
 	OPTION_KEEPER,
 	OPTION_TIMING,
 	OPTION_NO_REBOOT,
+	OPTION_PEERS,
 	OPTION_STATS,
 	OPTION_STATS_JSON,
 	OPTION_INTERRUPTS,
@@ -191,6 +194,7 @@ static const struct option long_options[] = {
 	{"keeper", required_argument, NULL, OPTION_KEEPER},
 	{"timing", no_argument, NULL, OPTION_TIMING},
 	{"no-reboot", no_argument, NULL, OPTION_NO_REBOOT},
+	{"p2p", no_argument, NULL, OPTION_PEERS},
 	{"stats", no_argument, NULL, OPTION_STATS},
 	{"stats-json", required_argument, NULL, OPTION_STATS_JSON},
 	{"interrupts", required_argument, NULL, OPTION_INTERRUPTS},
@@ -236,6 +240,9 @@ static int parse_option(struct options *o, int option, char *text, struct err *e
 	case OPTION_NO_REBOOT:
 		o->spec.no_reboot = true;
 		return 0;
+	case OPTION_PEERS:
+		o->peers = 1;
+		return 0;
 	case OPTION_STATS:
 		o->stats = 1;
 		return 0;
@@ -258,8 +265,10 @@ static int finish_options(struct options *o, struct err *e)
 		return err_say(e, -EINVAL, "--memory is missing, or nothing");
 	if (spec->device_count && o->container < 0)
 		return err_say(e, -EINVAL, "--container is missing: --device needs it");
-	for (size_t i = 0; i < spec->device_count; i++)
+	for (size_t i = 0; i < spec->device_count; i++) {
 		spec->devices[i].container = o->container;
+		spec->devices[i].peers = o->peers;
+	}
 	return 0;
 }
 

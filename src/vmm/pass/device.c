@@ -183,6 +183,8 @@ int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
 	r = pass_group_get(vm, spec->container, &g, e);
 	if (r < 0)
 		goto close;
+	if (spec->peers)
+		pass_group_peers(g);
 	r = pass_group_add(g, spec->group, e);
 	if (r < 0)
 		goto close;
