@@ -47,7 +47,7 @@ enum {
 	OPT_RETURN,
 	OPT_NO_REBOOT,
 	OPT_HUGEPAGES,
-	OPT_P2P,
+	OPT_PEERS,
 	OPT_STATS,
 	OPT_TRACE_BAR,
 	OPT_TIMING,
@@ -161,8 +161,8 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_allow(w, text);
 	case OPT_RETURN:
 		return take_return(w, text);
-	case OPT_P2P:
-		w->spec.p2p = true;
+	case OPT_PEERS:
+		w->spec.peers = true;
 		return 0;
 	case OPT_HUGEPAGES:
 		w->spec.hugepages = true;
@@ -205,7 +205,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"allow", required_argument, NULL, OPT_ALLOW},
 		{"return", required_argument, NULL, OPT_RETURN},
 		{"hugepages", no_argument, NULL, OPT_HUGEPAGES},
-		{"p2p", no_argument, NULL, OPT_P2P},
+		{"peers", no_argument, NULL, OPT_PEERS},
 		{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
 		{"stats", optional_argument, NULL, OPT_STATS},
 		{"trace-bar", required_argument, NULL, OPT_TRACE_BAR},
@@ -448,7 +448,7 @@ const struct verb verb_run = {
 		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
 		"times\n"
 		"  --return WHERE    at the end: driver (the first one; the default), vfio, none\n"
-		"  --p2p             let the guest's devices reach each other's BARs, where the "
+		"  --peers           let the guest's devices reach each other's BARs, where the "
 		"host can\n"
 		"  --no-reboot       a reboot is the guest's end; else it boots again, with its "
 		"devices reset\n"

@@ -184,8 +184,8 @@ static int add_guest(const struct guest_spec *s, struct engine_run *run, struct 
 		r = add_cmdline(s, p);
 	if (r == 0 && s->hugepages)
 		r = program_word(p, "--backing=pool");
-	if (r == 0 && s->p2p)
-		r = program_word(p, "--p2p");
+	if (r == 0 && s->peers)
+		r = program_word(p, "--peers");
 	if (r == 0 && s->no_reboot)
 		r = program_word(p, "--no-reboot");
 	return r < 0 ? r : add_figures(s, run, e);

@@ -63,9 +63,9 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 	bool traced = false;
 	for (size_t i = 0; i < s->device_count; i++)
 		traced |= s->devices[i].trace != 0;
-	if (s->timing || s->stats || s->stats_file || s->hugepages || s->p2p || traced)
+	if (s->timing || s->stats || s->stats_file || s->hugepages || s->peers || traced)
 		return err_say(e, -EINVAL,
-			"--timing, --stats, --hugepages, --p2p and --trace-bar are for "
+			"--timing, --stats, --hugepages, --peers and --trace-bar are for "
 			"usher-vmm, not for QEMU");
 	/* A bare QEMU with no machine words shows an empty screen: there has to be something to run. */
 	if (!s->kernel && !(s->engine_args && s->engine_args[0])) {

@@ -39,7 +39,7 @@ struct guest_spec {
 	bool has_memory; /* said by the user, not a default */
 	bool has_cpus;
 	bool hugepages; /* memory from the host's pool of huge pages */
-	bool p2p; /* its devices may reach each other's BARs */
+	bool peers; /* its devices may reach each other's BARs */
 	bool no_reboot; /* a reboot is the end */
 	bool timing; /* print start-up phases and exits at the end */
 	bool stats; /* print exits, interrupts and mapped memory at the end */

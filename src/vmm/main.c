@@ -33,7 +33,7 @@ static const char usage[] =
 	"  --kvm FD           an open /dev/kvm\n"
 	"  --container FD     VFIO container of all --device\n"
 	"  --device address=ADDRESS,device=FD,group=FD[,trace=BAR]…[,rom=FD|off]\n"
-	"  --p2p              devices may reach each other's BARs\n"
+	"  --peers            devices may reach each other's BARs\n"
 	"  --keeper FD        pidfd: when that process ends, the guest does\n"
 	"  --no-reboot        a reboot is the guest's end\n"
 	"  --stats            tell at the end of exits, interrupts and mapped memory\n"
@@ -194,7 +194,7 @@ static const struct option long_options[] = {
 	{"keeper", required_argument, NULL, OPTION_KEEPER},
 	{"timing", no_argument, NULL, OPTION_TIMING},
 	{"no-reboot", no_argument, NULL, OPTION_NO_REBOOT},
-	{"p2p", no_argument, NULL, OPTION_PEERS},
+	{"peers", no_argument, NULL, OPTION_PEERS},
 	{"stats", no_argument, NULL, OPTION_STATS},
 	{"stats-json", required_argument, NULL, OPTION_STATS_JSON},
 	{"interrupts", required_argument, NULL, OPTION_INTERRUPTS},

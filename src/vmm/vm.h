@@ -3,6 +3,7 @@
 #define VMM_VM_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "vmm/bus.h"
 #include "vmm/coalesce.h"
@@ -45,6 +46,11 @@ struct vm {
 	struct loop loop;
 	struct panic panic;
 	struct pci_root *pci;
+	/*
+	 * A vCPU cannot go on for a page that is mapped and not there (EFAULT). Return: true: it may
+	 * try again. NULL while nothing is mapped but RAM. Context: under `lock`.
+	 */
+	bool (*fault)(struct vm *vm);
 	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;

@@ -18,7 +18,7 @@ said() { # N TEXT: the guest has said it that often
 
 {
 	usher run --name again --device "$disk" --device "$nic" --memory 256M \
-		--kernel "$kernel" --initrd "$initrd" --stats="$work/stats" --trace-bar "$nic:0" --p2p \
+		--kernel "$kernel" --initrd "$initrd" --stats="$work/stats" --trace-bar "$nic:0" --peers \
 		--cmdline 'console=ttyS0 quiet usher.do=again' <"$work/to_guest"
 	echo "usher ended: $?"
 } >"$out" 2>&1 &

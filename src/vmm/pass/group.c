@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/pass.h"
 #include "vmm/vm.h"
@@ -103,6 +104,25 @@ static int start(struct pass_group *g, int container, struct err *e)
 	return memory_listen(&g->vm->memory, &g->listener, e);
 }
 
+/*
+ * The host reset a device, or put it to sleep, while a vCPU was at its BAR (AER recovery, a bridge
+ * that went down). The kernel does not tell which: all BARs are trapped, where an access to a
+ * device that does not answer reads all-ones, until the guest next has a word with the device.
+ */
+bool pass_fault(struct vm *vm)
+{
+	bool any = false;
+
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d; d = d->next) {
+		if (d->dropped || !pass_bars_trap(d))
+			continue;
+		any = true;
+		log_guest(&d->misdeeds.access, d->name,
+			"its BARs are trapped: one went away while the guest was at it");
+	}
+	return any;
+}
+
 int pass_group_get(struct vm *vm, int container, struct pass_group **ret, struct err *e)
 {
 	if (vm->pass) {
@@ -126,6 +146,7 @@ int pass_group_get(struct vm *vm, int container, struct pass_group **ret, struct
 		return r;
 	}
 	*ret = vm->pass = g;
+	vm->fault = pass_fault;
 	return 0;
 }
 

@@ -45,6 +45,9 @@ int pass_group_add(struct pass_group *g, int vfio_group, struct err *e);
  */
 void pass_group_peers(struct pass_group *g);
 
+/* struct vm.fault: traps what is mapped. Return: false when nothing was. */
+bool pass_fault(struct vm *vm);
+
 /* Whether devices may reach all of [@gpa, +@size). Return: 0, -EADDRINUSE. */
 int pass_group_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, struct err *e);
 
