@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -328,6 +329,17 @@ static void tell_figures(struct machine *m, const struct options *o)
 		log_warn(m->vm.name, "%s", e.msg);
 }
 
+/* A descriptor for each interrupt vector: as many as this user may have. */
+static void raise_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+}
+
 int main(int argc, char **argv)
 {
 	static struct machine m; /* large, and there is one */
@@ -353,6 +365,7 @@ int main(int argc, char **argv)
 		log_error("usher-vmm", "see 'usher-vmm --help'");
 		return EXIT_USAGE;
 	}
+	raise_files();
 	r = machine_init(&m, &machine_reduced, &o.spec, &e);
 	if (r >= 0)
 		r = machine_run(&m, &e);
