@@ -15,7 +15,8 @@ for id in 8086:10d3 1234:11e8 1b36:000d 1000:0079 10ec:8139 1b36:0010; do
 	devices="$devices $device"
 	function=${device##*.}
 	[ "$function" != 0 ] || ports="$ports -device pcie-root-port,id=port$((number += 1)),chassis=$number"
-	ports="$ports -device vfio-pci,host=$device,bus=port$number,addr=0.$function,multifunction=on"
+	ports="$ports -device vfio-pci,host=$device,bus=port$number,addr=0.$function"
+	[ ! -e "$pci/${device%.*}.1" ] || ports="$ports,multifunction=on"
 done
 
 # lspci itself, with all that it is linked with.

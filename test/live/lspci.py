@@ -55,11 +55,12 @@ def labelled(lines):
         else:
             if not line.startswith("\t\t"):
                 capability = ""
-            label = re.match(r"(Region \d|[^:\t=]+)", words)[1].strip()
+            label = re.match(r"(Region \d|Expansion ROM|[^:\t=]+)", words)[1].strip()
         key, n = capability + label, 2
         while key in found:
             key, n = f"{capability}{label} {n}", n + 1
-        found[key] = words
+        # Where a BAR is, its bytes tell; here what it is.
+        found[key] = re.sub(r"\bat [0-9a-f]{4,}", "at ADDRESS", words)
     return found
 
 
