@@ -16,6 +16,8 @@ struct open_devices;
 struct engine_run {
 	struct program program;
 	struct kernel kernel;
+	size_t given_count; /* more descriptors that the program inherits */
+	int given[SPEC_DEVICES_MAX + 4];
 	int kvm_fd;
 	int keeper_fd; /* pidfd of this process */
 	struct open_devices *devices; /* VFIO descriptors to hand over; NULL: it opens its own */

@@ -29,6 +29,12 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 			return -EINVAL;
 		}
 	}
+	bool traced = false;
+	for (size_t i = 0; i < s->device_count; i++)
+		traced |= s->devices[i].trace != 0;
+	if (s->timing || s->stats || s->stats_file || traced)
+		return err_say(e, -EINVAL,
+			"--timing, --stats and --trace-bar are for usher-vmm, not for QEMU");
 	/* A bare QEMU with no machine words shows an empty screen: there has to be something to run. */
 	if (!s->kernel && !(s->engine_args && s->engine_args[0])) {
 		err_say(e, -EINVAL, "nothing to run: no --kernel and no QEMU arguments after '--'");
@@ -47,6 +53,8 @@ static int add_guest(const struct guest_spec *s, struct program *p)
 		r = program_arg(p, "-name");
 	if (r == 0)
 		r = program_arg(p, "%s", s->name);
+	if (r == 0 && s->no_reboot)
+		r = program_arg(p, "-no-reboot");
 	if (r < 0 || !s->kernel)
 		return r;
 	r = program_arg(p, "-kernel");
@@ -77,10 +85,15 @@ static int add_devices(const struct guest_spec *s, struct program *p)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->device_count; i++) {
+		const struct guest_device *d = &s->devices[i];
 		r = program_arg(p, "-device");
 		if (r == 0)
-			r = program_arg(p, "vfio-pci,host=%s,id=usher%zu",
-				pci_address_format(s->devices[i].address, text), i);
+			r = program_arg(p, "vfio-pci,host=%s,id=usher%zu%s%s",
+				pci_address_format(d->address, text), i,
+				d->rom_off  ? ",rombar=0"
+				: d->rom[0] ? ",romfile="
+					    : "",
+				d->rom);
 	}
 	return r;
 }

@@ -46,6 +46,15 @@ const char *cpu_exit_name(unsigned reason)
 	return reason < CPU_EXITS && exit_names[reason] ? exit_names[reason] : "other";
 }
 
+uint64_t cpus_exits(const struct vm *vm, unsigned reason)
+{
+	uint64_t n = vm->exits[reason];
+
+	for (unsigned i = 0; i < vm->cpu_count && vm->cpus; i++)
+		n += vm->cpus[i].exits[reason];
+	return n;
+}
+
 /*
  * Memory is write-back unless something says otherwise: with a device that does not snoop, KVM
  * takes the guest's MTRRs at their word, and their reset value means uncached.
@@ -114,6 +123,8 @@ void cpus_fini(struct vm *vm)
 		if (vm->cpus[i].run)
 			(void)munmap(vm->cpus[i].run, vm->cpus[i].run_size);
 		fd_close(&vm->cpus[i].fd);
+		for (unsigned reason = 0; reason < CPU_EXITS; reason++)
+			vm->exits[reason] += vm->cpus[i].exits[reason];
 	}
 	vm->coalesce.ring = NULL;
 	free(vm->cpus);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "pci/address.h"
 #include "vmm/acpi.h"
 #include "vmm/boot.h"
 #include "vmm/cpu.h"
@@ -25,7 +27,8 @@
  * How it works
  *
  * machine_init() is the table of steps at the end of this file, from top to bottom; --timing
- * names its phases after them.
+ * names its phases after them. A reboot is the same table once more, by its second column: memory
+ * stays pinned and mapped for DMA, the devices stay open and are reset, KVM's side is made anew.
  *
  * Guest-physical memory:
  *   0           RAM; start info at 0x6000, command line at 0x20000
@@ -69,7 +72,9 @@ static int open_kvm(struct machine *m, struct err *e)
 				    : "load kvm-intel or kvm-amd, and see that the BIOS allows it");
 		return r;
 	}
-	return vm_init(&m->vm, m->spec->name, fd, e);
+	int r = vm_init(&m->vm, m->spec->name, fd, e);
+	m->vm.interrupts_fd = m->spec->interrupts_fd;
+	return r;
 }
 
 static int check_memory(const struct machine *m, struct err *e)
@@ -158,18 +163,57 @@ static int make_devices(struct machine *m, struct err *e)
 	int r = power_init(&m->power, &m->vm, e);
 
 	if (r >= 0)
+		r = panic_init(&m->vm.panic, &m->vm, e);
+	if (r >= 0)
 		r = console_init(&m->console, &m->vm, e);
 	return r < 0 ? r : pci_init(&m->vm, &m->map->ecam, e);
 }
 
+/* Whether function 0 of device @i, which is another function, is among [@first, @end). */
+static bool is_other(const struct machine_spec *s, size_t i, size_t first, size_t end)
+{
+	struct pci_address a, b;
+
+	if (pci_address_parse(s->devices[i].name, &a) < 0 || !a.fn)
+		return false;
+	for (; first < end; first++)
+		if (pci_address_parse(s->devices[first].name, &b) == 0 && !b.fn &&
+			b.domain == a.domain && b.bus == a.bus && b.dev == a.dev)
+			return true;
+	return false;
+}
+
 static int add_passed(struct machine *m, struct err *e)
 {
-	for (size_t i = 0; i < m->spec->device_count; i++) {
-		int r = pass_add(&m->vm, &m->spec->devices[i], e);
-		if (r < 0)
-			return r;
+	const struct machine_spec *s = m->spec;
+	int r = 0;
+
+	for (size_t i = 0; i < s->device_count && r >= 0; i++) {
+		if (is_other(s, i, i + 1, s->device_count))
+			continue; /* comes with its function 0 */
+		r = pass_add(&m->vm, &s->devices[i], e);
+		for (size_t j = 0; j < i && r >= 0; j++)
+			if (is_other(s, j, i, i + 1))
+				r = pass_add(&m->vm, &s->devices[j], e);
 	}
+	return r;
+}
+
+static int renew_vm(struct machine *m, struct err *e)
+{
+	return vm_renew(&m->vm, e);
+}
+
+static int renew_devices(struct machine *m, struct err *e)
+{
+	panic_reset(&m->vm.panic);
+	console_renew(&m->console);
 	return 0;
+}
+
+static int renew_passed(struct machine *m, struct err *e)
+{
+	return pass_renew(&m->vm, e);
 }
 
 static uint32_t config_read(void *ctx, unsigned bus, unsigned devfn, unsigned off, unsigned size)
@@ -213,6 +257,7 @@ static int make_tables(struct machine *m, struct err *e)
 		.slots = pci_slots(m->vm.pci),
 		.com1 = CONSOLE_PORT,
 		.com1_pin = CONSOLE_PIN,
+		.panic = PANIC_PORT,
 		.sleep_control = POWER_SLEEP_CONTROL,
 		.sleep_status = POWER_SLEEP_STATUS,
 		.reset = POWER_RESET,
@@ -300,17 +345,18 @@ static int watch(struct machine *m, struct err *e)
 static const struct {
 	const char *phase;
 	int (*step)(struct machine *m, struct err *e);
+	int (*again)(struct machine *m, struct err *e); /* when the guest reboots */
 } steps[] = {
-	{"kvm", open_kvm},
-	{"watch", watch},
-	{"memory", make_memory},
-	{"interrupts", make_irqs},
-	{"processors", make_cpus},
-	{"devices", make_devices},
-	{"passthrough", add_passed}, /* maps guest memory for DMA as well */
-	{"pci", place_pci},
-	{"tables", make_tables},
-	{"kernel", load_guest},
+	{"kvm", open_kvm, renew_vm},
+	{"watch", watch, NULL},
+	{"memory", make_memory, NULL},
+	{"interrupts", make_irqs, make_irqs},
+	{"processors", make_cpus, make_cpus},
+	{"devices", make_devices, renew_devices},
+	{"passthrough", add_passed, renew_passed}, /* maps guest memory for DMA as well */
+	{"pci", place_pci, place_pci},
+	{"tables", make_tables, make_tables},
+	{"kernel", load_guest, load_guest},
 };
 
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
@@ -331,9 +377,9 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 	return 0;
 }
 
-int machine_run(struct machine *m, struct err *e)
+/* From the first instruction of a kernel to the end of it. */
+static int run_once(struct machine *m, struct err *e)
 {
-	timing_enter(&m->vm.timing);
 	int r = cpus_start(&m->vm, e);
 
 	if (r >= 0)
@@ -341,6 +387,54 @@ int machine_run(struct machine *m, struct err *e)
 	vm_stop(&m->vm, VM_FAILED, "our own failure");
 	console_release(&m->console);
 	cpus_stop(&m->vm);
+	console_drain(&m->console); /* a panic may be among it */
+	return r;
+}
+
+/*
+ * As the reset button: devices first, while nobody else runs, since they may still write to the
+ * guest's memory; then a machine of which nothing is left but memory and devices.
+ */
+static int restart(struct machine *m, struct err *e)
+{
+	m->reboots++;
+	log_info(m->vm.name, "guest rebooted");
+	console_reset(&m->console);
+	pci_reset(&m->vm);
+	cpus_fini(&m->vm);
+	m->vm.memory.used = true;
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		int r = steps[i].again ? steps[i].again(m, e) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A reset after a panic is no reboot: the kernel would only come to the same end again. */
+static bool wants_reboot(struct machine *m)
+{
+	struct vm *vm = &m->vm;
+
+	if (vm_ended(vm) != VM_REBOOT)
+		return false;
+	if (!vm->panic.heard)
+		return !m->spec->no_reboot;
+	vm->end = VM_CRASHED;
+	(void)snprintf(vm->why, sizeof(vm->why), "its kernel panicked%s", panic_text(&vm->panic));
+	return false;
+}
+
+int machine_run(struct machine *m, struct err *e)
+{
+	timing_enter(&m->vm.timing);
+	int r = run_once(m, e);
+
+	while (r >= 0 && wants_reboot(m)) {
+		r = restart(m, e);
+		if (r >= 0)
+			r = run_once(m, e);
+	}
 	console_fini(&m->console); /* before anybody tells of the end */
 	timing_mark(&m->vm.timing, "run");
 	return r;

@@ -2,6 +2,7 @@
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,8 @@ struct machine_spec {
 	const char *cmdline;
 	int kvm_fd; /* -1: open /dev/kvm; taken over */
 	int keeper_fd; /* -1: none; a pidfd whose end is the guest's end */
+	int interrupts_fd; /* -1: none; /proc/interrupts */
+	bool no_reboot; /* a reboot is the guest's end */
 	size_t device_count;
 	struct pass_spec devices[MACHINE_DEVICES_MAX];
 };
@@ -57,6 +60,7 @@ struct machine {
 	struct power power;
 	struct loop_source keeper;
 	struct loop_source signals;
+	unsigned reboots;
 };
 
 /* The hardware-reduced machine: a kernel is its firmware's successor from the first instruction. */
@@ -70,7 +74,7 @@ extern const struct machine_map machine_reduced;
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
 	struct err *e);
 
-/* Runs the guest to its end: vm_ended() and vm.why tell of it. Return: 0, -errno. */
+/* Runs the guest to its end, over its reboots: vm_ended() and vm.why tell of it. Return: 0, -errno. */
 int machine_run(struct machine *m, struct err *e);
 
 /* In the reverse order of machine_init(). */

@@ -31,8 +31,16 @@ static uint32_t port_read(struct pci_func *f, unsigned off, unsigned size)
 	return regs_read(&container_of(f, struct port, func)->regs, off, size);
 }
 
+void port_quiet(struct port *p)
+{
+	for (struct pci_func *f = p->below; f; f = f->next)
+		if (f->ops->quiet)
+			f->ops->quiet(f);
+}
+
 static void reset_below(struct port *p)
 {
+	port_quiet(p);
 	for (struct pci_func *f = p->below; f; f = f->next)
 		f->ops->reset(f);
 }

@@ -23,6 +23,9 @@ void port_init(struct port *p, uint8_t slot, uint8_t *bytes);
 /* Puts @f on the secondary bus. */
 void port_attach(struct port *p, struct pci_func *f);
 
+/* Quiets all functions below (struct pci_func_ops). */
+void port_quiet(struct port *p);
+
 /* Secondary bus as numbered by software, 0 while it is not. */
 uint8_t port_secondary(const struct port *p);
 

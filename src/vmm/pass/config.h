@@ -9,6 +9,9 @@
 
 struct err;
 
+/* Of the header type; PCI_HEADER_TYPE_MFD of newer headers. */
+#define PASS_MULTIFUNCTION 0x80
+
 /*
  * Configuration space as the guest sees it: the device's own, but for the bits in `mask`, which
  * are answered from `value`; of those the guest may change the bits in `write`. Everything here is

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "vmm/pass/device.h"
 #include "vmm/pass/pass.h"
 #include "vmm/vm.h"
 
@@ -129,6 +130,18 @@ int pass_group_add(struct pass_group *g, int vfio_group, struct err *e)
 	if (ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "tell KVM of a VFIO group");
 	return 0;
+}
+
+int pass_renew(struct vm *vm, struct err *e)
+{
+	int r = 0;
+
+	/* The old one first: it still believes that the groups are its VM's. */
+	if (vm->pass)
+		fd_close(&vm->pass->kvm);
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && r >= 0; d = d->next)
+		r = pass_group_add(vm->pass, d->group_fd, e);
+	return r;
 }
 
 void pass_fini(struct vm *vm)

@@ -6,6 +6,7 @@
 #include "vmm/memory.h"
 
 struct err;
+struct pass_dev;
 struct vm;
 
 /*
@@ -18,6 +19,7 @@ struct pass_group {
 	struct vfio_iommu iommu;
 	struct memory_listener listener; /* maps RAM for DMA */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
+	struct pass_dev *devices; /* the last plugged first; dropped ones too */
 };
 
 /*
