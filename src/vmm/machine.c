@@ -147,7 +147,7 @@ static int make_memory(struct machine *m, struct err *e)
 	return r;
 }
 
-static int make_irqs(struct machine *m, struct err *e)
+static int place_kvms_pages(struct machine *m, struct err *e)
 {
 	uint64_t identity = m->map->identity;
 
@@ -155,7 +155,21 @@ static int make_irqs(struct machine *m, struct err *e)
 	if (ioctl(m->vm.fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
 		ioctl(m->vm.fd, KVM_SET_TSS_ADDR, (unsigned long)m->map->tss) < 0)
 		return err_set(e, -errno, "place KVM's own pages");
-	return irq_init(&m->vm.irq, m->vm.fd, e);
+	return 0;
+}
+
+static int make_irqs(struct machine *m, struct err *e)
+{
+	int r = place_kvms_pages(m, e);
+
+	return r < 0 ? r : irq_init(&m->vm.irq, m->vm.fd, e);
+}
+
+static int renew_irqs(struct machine *m, struct err *e)
+{
+	int r = place_kvms_pages(m, e);
+
+	return r < 0 ? r : irq_renew(&m->vm.irq, m->vm.fd, e);
 }
 
 static int make_cpus(struct machine *m, struct err *e)
@@ -360,7 +374,7 @@ static const struct {
 	{"watch", watch, NULL},
 	{"layout", lay_out, NULL},
 	{"memory", make_memory, NULL},
-	{"interrupts", make_irqs, make_irqs},
+	{"interrupts", make_irqs, renew_irqs},
 	{"processors", make_cpus, make_cpus},
 	{"devices", make_devices, renew_devices},
 	{"passthrough", add_passed, renew_passed}, /* maps guest memory for DMA as well */
@@ -408,7 +422,8 @@ static int run_once(struct machine *m, struct err *e)
 static int restart(struct machine *m, struct err *e)
 {
 	m->reboots++;
-	log_info(m->vm.name, "guest rebooted");
+	if (log_guest_tell(&m->rebooted))
+		log_info(m->vm.name, "guest rebooted");
 	console_reset(&m->console);
 	pci_reset(&m->vm);
 	cpus_fini(&m->vm);

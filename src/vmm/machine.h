@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "vfio/layout.h"
 #include "vmm/console.h"
 #include "vmm/pass/pass.h"
@@ -60,6 +61,7 @@ struct machine {
 	struct loop_source keeper;
 	struct loop_source signals;
 	unsigned reboots;
+	struct log_guest rebooted; /* one that does nothing else must not fill the log */
 };
 
 /* The hardware-reduced machine: a kernel is its firmware's successor from the first instruction. */

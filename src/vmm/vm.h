@@ -73,7 +73,7 @@ void vm_fini(struct vm *vm);
  * A new VM in the place of the old one, for a guest that reboots: nothing that it left in KVM
  * (clocks in its memory, time registers, pending interrupts) can outlive it. Guest memory, the
  * devices and the IOMMU's mappings stay as they are. Processors and interrupt controllers are
- * gone, for their owners to make anew. Return: 0, -errno.
+ * gone with it: for their owners to make anew. Return: 0, -errno.
  */
 int vm_renew(struct vm *vm, struct err *e);
 

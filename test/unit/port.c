@@ -275,4 +275,5 @@ END_TEST
 
 SUITE("port", is_a_root_port, only_its_masks_are_writable, writes_of_a_part_keep_the_rest,
 	written_ones_clear, secondary_bus_reset_is_an_edge, reset_restores_power_on,
-	routes_by_secondary_bus, functions_share_a_slot, completes_what_the_hosts_port_does, odd_accesses_have_no_answer, ports_run_out)
+	routes_by_secondary_bus, functions_share_a_slot, completes_what_the_hosts_port_does,
+	odd_accesses_have_no_answer, ports_run_out)
