@@ -42,7 +42,7 @@ static int wait_clear(
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
 	int64_t end = now_ms() + d->timeout_ms;
-	uint32_t v;
+	uint32_t v = 0;
 
 	for (;;) {
 		int r = get(d, reg, &v, e);

@@ -50,7 +50,7 @@ static int wait_status(
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int64_t end = now_ms() + n->ready_ms;
-	uint32_t status;
+	uint32_t status = 0;
 
 	for (;;) {
 		int r = get(n, NVME_CSTS, &status, e);
