@@ -14,6 +14,7 @@ static inline int suite_run(const char *name, const TTest *const *tests, size_t 
 	Suite *s = suite_create(name);
 	TCase *c = tcase_create(name);
 
+	tcase_set_timeout(c, 60); /* for what hangs, not for what a loaded disk makes slow (4) */
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(c, tests[i]);
 	suite_add_tcase(s, c);
