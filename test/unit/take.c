@@ -571,42 +571,11 @@ START_TEST(leaves_a_foreign_override_of_a_claimed_one)
 }
 END_TEST
 
-/* A crash in the middle of file_replace() leaves half a file beside the entry. */
-START_TEST(clears_what_was_never_written)
-{
-	struct bind_env env = stage_set();
-	struct bind_request q = request();
-	struct bind_lease *list = NULL;
-	char half[FILE_PATH_MAX];
-	struct err e = {0};
-	size_t count = 0;
-
-	ck_assert_int_eq(take(&env, &q, &e), 0); /* makes the folder */
-	ck_assert_int_eq(file_path(half, sizeof(half), "%s/journal/7.new", stage_state), 0);
-	ck_assert_int_eq(file_replace(half, "usher-jo", 8, 0644), 0);
-	ck_assert_int_eq(bind_leases(&env, &list, &count, &e), 0);
-	ck_assert_uint_eq(count, 1); /* of the entry, not of the half beside it */
-	ck_assert_int_eq(list[0].state, BIND_LEASE_KEPT);
-	free(list);
-	ck_assert_int_eq(release(&env, (struct bind_giving){0}, &e), 0);
-	ck_assert_int_lt(access(half, F_OK), 0);
-	all_as_first();
-	ck_assert_int_eq(file_replace(half, "usher-jo", 8, 0644), 0);
-	ck_assert_int_eq(bind_leases(&env, &list, &count, &e), 0);
-	ck_assert_uint_eq(count, 1);
-	ck_assert_int_eq(list[0].group, 7);
-	ck_assert_int_eq(list[0].state, BIND_LEASE_VOID);
-	free(list);
-	ck_assert_int_eq(restore(&env, BIND_KEPT_STAYS, &e), 0);
-	ck_assert_int_lt(access(half, F_OK), 0);
-}
-END_TEST
-
-SUITE("take", clears_what_was_never_written, gives_a_claimed_one_to_its_driver,
-	keeps_drivers_off_a_claimed_one, leaves_a_foreign_override_of_a_claimed_one,
-	takes_and_gives_back, undoes_when_a_write_fails, does_not_believe_what_is_not_so,
-	loads_the_module, restores_from_death_in_every_step, restores_from_death_while_giving_back,
-	restores_from_death_while_restoring, takes_over_what_a_crash_left, leases_to_one_owner,
-	goes_back_to_bound_by_hand, keeps_what_cannot_be_reset, returns_as_told,
-	waits_for_nobody_who_has_it_open, frees_what_others_bound, forgets_other_boots_and_rubbish,
-	leaves_alone_what_hangs, touches_no_stranger, works_once_at_a_time)
+SUITE("take", gives_a_claimed_one_to_its_driver, keeps_drivers_off_a_claimed_one,
+	leaves_a_foreign_override_of_a_claimed_one, takes_and_gives_back, undoes_when_a_write_fails,
+	does_not_believe_what_is_not_so, loads_the_module, restores_from_death_in_every_step,
+	restores_from_death_while_giving_back, restores_from_death_while_restoring,
+	takes_over_what_a_crash_left, leases_to_one_owner, goes_back_to_bound_by_hand,
+	keeps_what_cannot_be_reset, returns_as_told, waits_for_nobody_who_has_it_open,
+	frees_what_others_bound, forgets_other_boots_and_rubbish, leaves_alone_what_hangs,
+	touches_no_stranger, works_once_at_a_time)
