@@ -10,6 +10,11 @@
 #include <net/if.h>
 #include <string.h>
 
+static const void *data_of(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
 /* An answer as the kernel's rtnl_fill_vfinfo() makes it, put together by hand. */
 static uint8_t answer[2048] __attribute__((aligned(8)));
 static size_t size;
