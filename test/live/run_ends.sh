@@ -13,11 +13,12 @@ back() {
 	expect_equal "the journal after $1" '' "$(ls /run/usher/journal)"
 }
 
-expect_ok guest reboot --device "$disk"
+expect_ok guest reboot --no-reboot --device "$disk"
 back 'a reboot'
 
-expect_ok guest panic --device "$disk"
+expect_status 1 guest panic --device "$disk"
 expect_text 'Kernel panic'
+expect_text 'guest crashed: its kernel panicked: sysrq triggered crash'
 back 'a panic'
 
 start_guest sleep --device "$disk"
