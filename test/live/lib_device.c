@@ -9,16 +9,15 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include <usher/device.h>
 #include <usher/dma.h>
-#include <usher/err.h>
 #include <usher/irq.h>
 #include <usher/region.h>
+
+#include "facts.h"
 
 /* Registers of the e1000e, 82574 datasheet §10.2.4. */
 #define NIC_STATUS 0x8
@@ -28,32 +27,6 @@
 #define NIC_IMC 0xd8 /* causes that no longer do */
 #define NIC_FCTTV 0x170 /* a plain number, 0 after a reset */
 #define LINK_CHANGED 4u
-
-static int failed;
-static struct usher_err e;
-
-static void fact(int true_, const char *text)
-{
-	printf("%s %s%s%s\n", true_ ? "ok" : "not ok", text, true_ || !e.msg[0] ? "" : ": ",
-		true_ ? "" : e.msg);
-	(void)fflush(stdout);
-	failed |= !true_;
-	e.msg[0] = '\0';
-}
-
-static struct usher_device *open_device(const char *address, struct usher_space *s)
-{
-	struct usher_device *d = NULL;
-	char uri[64], text[96];
-
-	(void)snprintf(uri, sizeof(uri), "pci:%s", address);
-	(void)snprintf(text, sizeof(text), "%s opens", uri);
-	int r = usher_device_open(uri, s, &d, &e);
-	fact(r == 0, text);
-	if (r < 0)
-		exit(1);
-	return d;
-}
 
 /* One interrupt, as the card makes it itself. */
 static int64_t interrupt(struct usher_device *d, struct usher_window *w, enum usher_irq kind)
