@@ -7,10 +7,14 @@
  *	lib_device pull NIC                    reads registers until the device has gone
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/limits.h>
 #include <linux/pci_regs.h>
+#include <linux/vfio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <usher/dma.h>
@@ -198,6 +202,51 @@ static void two_groups(const char *nic, const char *disk)
 	usher_space_free(s);
 }
 
+static int group_of(const char *address)
+{
+	char path[96], target[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", address);
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	target[n < 0 ? 0 : n] = '\0';
+	const char *name = strrchr(target, '/');
+	return name ? atoi(name + 1) : -1;
+}
+
+/* Opened by somebody else, with the bare calls of the kernel, and handed over. */
+static void handed(const char *nic)
+{
+	char path[64], uri[64];
+	struct usher_device *d = NULL;
+	struct usher_buffer b = USHER_BUFFER_NONE;
+
+	(void)snprintf(path, sizeof(path), "/dev/vfio/%d", group_of(nic));
+	int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	int group = open(path, O_RDWR | O_CLOEXEC);
+	fact(!ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) &&
+			!ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU),
+		"a container and a group, by hand");
+	int device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, nic);
+	(void)snprintf(uri, sizeof(uri), "fd:%d,%d,%d", container, group, group);
+	fact(usher_device_open(uri, NULL, &d, &e) == -ENOTTY, "a group is no device: ENOTTY");
+	(void)snprintf(uri, sizeof(uri), "fd:%d,%d,%d", device, group, device);
+	fact(usher_device_open(uri, NULL, &d, &e) == -ENOTTY, "a device is no container: ENOTTY");
+	e.msg[0] = '\0';
+	fact(fcntl(container, F_GETFD) >= 0 && fcntl(group, F_GETFD) >= 0 &&
+			fcntl(device, F_GETFD) >= 0,
+		"what was refused is still its giver's");
+	(void)snprintf(uri, sizeof(uri), "fd:%d,%d,%d", container, group, device);
+	d = open_uri(uri, NULL);
+	fact(usher_buffer_alloc(usher_device_space(d), 1 << 20, 0, &b, &e) == 0, "memory for it");
+	fact(usher_irq_on(d, USHER_MSIX, 1, &e) == 0, "MSI-X");
+	fact(usher_device_hot_reset(d, &e) == 0, "a hot reset, with the group's descriptor");
+	usher_buffer_free(&b);
+	usher_device_close(d);
+	fact(fcntl(container, F_GETFD) < 0 && fcntl(group, F_GETFD) < 0 &&
+			fcntl(device, F_GETFD) < 0,
+		"all three descriptors are closed with it");
+}
+
 static void memlock(const char *nic)
 {
 	const struct rlimit small = {65536, 65536};
@@ -250,6 +299,7 @@ static int all(char **argv)
 	usher_device_close(d);
 	two_groups(argv[0], argv[1]);
 	hot_reset(argv[2], argv[3]);
+	handed(argv[0]);
 	memlock(argv[0]);
 	return failed;
 }
