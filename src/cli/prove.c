@@ -354,8 +354,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		.target_count = 1,
 		.allow = allowed,
 		.allow_count = 1,
-		.uid = (uid_t)-1,
-		.gid = (gid_t)-1,
+		.access = BIND_ACCESS_NONE,
 	};
 	r = parse(v, argc, argv, p);
 	if (r == 0)
@@ -373,27 +372,25 @@ const struct verb verb_prove = {
 	.summary = "try a device before it is lent: does it survive its second guest?",
 	.help = "prove ADDRESS [OPTION…]\n"
 		"\n"
-		"Plays a loan through and writes a report card: takes the device, with its IOMMU "
-		"group,\n"
-		"from its driver, resets it by each way that the kernel has, looks after each "
-		"whether\n"
-		"configuration space and BARs still answer, has an interrupt of each kind raised "
-		"as far\n"
-		"as VFIO brings it, and gives all back as it was. A device that somebody uses, or "
-		"one\n"
-		"in its group, is not touched. If it is killed meanwhile, 'usher restore' brings "
-		"it back.\n"
+		"Plays a loan through and writes a report card: takes the device, with its IOMMU\n"
+		"group, from its driver, resets it by each way that the kernel has, looks after\n"
+		"each whether configuration space and BARs still answer, has an interrupt of\n"
+		"each kind raised as far as VFIO brings it, and gives all back as it was. A\n"
+		"device that somebody uses, or one in its group, is not touched. If it is killed\n"
+		"meanwhile, 'usher restore' brings it back.\n"
 		"\n"
 		"Exit status: 0 all went well, 1 something did not, 3 refused.\n"
 		"\n"
-		"  -n, --numeric    ids instead of names\n"
-		"  -j, --json       the card for programs\n"
-		"  --snapshot FILE  also write a snapshot of the host, with the card in it, to "
-		"share\n"
-		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
-		"  --dry-run        only ask whether it may be touched\n"
-		"  --host FILE      of a snapshot of a host (with --dry-run)\n"
+		"  -n, --numeric        ids instead of names\n"
+		"  -j, --json           the card for programs\n"
+		"      --snapshot FILE  also write a snapshot of the host with the card in it\n"
+		"      --timeout SECONDS\n"
+		"                       for one write that the kernel does not finish (30)\n"
+		"      --dry-run        only ask whether it may be touched\n"
+		"      --host FILE      of a snapshot of a host (with --dry-run)\n"
 		"\n"
-		"example: usher prove 0000:03:00.0\n",
+		"Example: does the graphics card survive its second guest?\n"
+		"\n"
+		"  usher prove 0000:03:00.0\n",
 	.run = run,
 };

@@ -37,8 +37,7 @@ int keeper_request(const struct keeper *k, struct bind_target *targets, struct b
 		.target_count = k->spec->device_count,
 		.allow = k->allow,
 		.allow_count = k->allow_count,
-		.uid = (uid_t)-1,
-		.gid = (gid_t)-1,
+		.access = BIND_ACCESS_NONE,
 	};
 	for (size_t i = 0; i < k->spec->device_count; i++) {
 		const struct guest_device *d = &k->spec->devices[i];
