@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A whole driver: QEMU's teaching device computes, and says by an MSI when it is done. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <usher/device.h>
 #include <usher/err.h>
 #include <usher/irq.h>
@@ -11,24 +13,24 @@ enum { FACTORIAL = 0x08, STATUS = 0x20, STATUS_INTERRUPTS = 0x80 }; /* QEMU docs
 
 static int factorial(struct usher_device *dev, uint32_t n, uint32_t *ret, struct usher_err *e)
 {
-	struct usher_window regs;
+	struct usher_window regs = USHER_WINDOW_NONE;
 
 	int r = usher_window_open(dev, USHER_BAR(0), 0, 0, USHER_UNCACHED, &regs, e);
 	if (r == 0)
 		r = usher_irq_on(dev, USHER_MSI, 1, e);
 	if (r == 0)
 		r = usher_device_master_on(dev, e); /* an MSI is a write to memory */
-	if (r < 0)
-		return r;
-	(void)usher_write32(&regs, STATUS, STATUS_INTERRUPTS);
-	(void)usher_write32(&regs, FACTORIAL, n);
-	if (usher_irq_wait(dev, USHER_MSI, 0, 2000) < 0)
-		(void)snprintf(e->msg, sizeof(e->msg), "no interrupt in 2 seconds");
-	else if (usher_read32(&regs, FACTORIAL, ret) < 0)
-		(void)snprintf(e->msg, sizeof(e->msg), "the device is gone");
-	else
-		return 0;
-	return -1;
+	if (r == 0) {
+		(void)usher_write32(&regs, STATUS, STATUS_INTERRUPTS);
+		(void)usher_write32(&regs, FACTORIAL, n);
+		r = usher_irq_wait(dev, USHER_MSI, 0, 2000) > 0 ? 0 : -ETIMEDOUT;
+		if (r == 0)
+			r = usher_read32(&regs, FACTORIAL, ret);
+		if (r < 0)
+			(void)snprintf(e->msg, sizeof(e->msg), "no answer: %s", strerror(-r));
+	}
+	usher_window_close(&regs);
+	return r;
 }
 
 int main(int argc, char **argv)

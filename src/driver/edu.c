@@ -48,6 +48,8 @@ static int wait_clear(
 		int r = get(d, reg, &v, e);
 		if (r < 0 || !(v & bits))
 			return r;
+		if (now_ms() > end && usher_window_ones(&d->bar) < 0)
+			return gone(e);
 		if (now_ms() > end)
 			return err_say(fault(e), -ETIMEDOUT, "edu: %s took longer than %u ms", what,
 				d->timeout_ms);
@@ -76,13 +78,15 @@ static int wait_irq(struct edu *d, uint32_t bits, const char *what, struct usher
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
 	int64_t end = now_ms() + d->timeout_ms;
-	uint32_t status;
+	uint32_t status = 0;
 
 	for (;;) {
 		int64_t left = end - now_ms();
 		int r = get(d, EDU_IRQ_STATUS, &status, e);
 		if (r < 0)
 			return r;
+		if (left <= 0 && usher_window_ones(&d->bar) < 0)
+			return gone(e);
 		if (left <= 0)
 			return err_say(fault(e), -ETIMEDOUT, "edu: no interrupt for %s in %u ms",
 				what, d->timeout_ms);
@@ -121,7 +125,7 @@ static int check_identity(const struct usher_device *dev, struct usher_err *e)
 static int check_alive(struct edu *d, struct usher_err *e)
 {
 	const uint32_t probe = 0x5a5a1234;
-	uint32_t v;
+	uint32_t v = 0;
 	int r = get(d, EDU_ID, &v, e);
 
 	if (r == 0 && (v & EDU_ID_MASK) != EDU_ID_IS)

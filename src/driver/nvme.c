@@ -31,11 +31,14 @@ static int64_t now_ms(void)
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
+static int gone(struct usher_err *e)
+{
+	return err_say(fault(e), -ENODEV, "nvme: the controller is gone");
+}
+
 static int get(struct nvme *n, uint64_t reg, uint32_t *ret, struct usher_err *e)
 {
-	if (usher_read32(&n->registers, reg, ret) < 0 || *ret == UINT32_MAX)
-		return err_say(fault(e), -ENODEV, "nvme: the controller is gone");
-	return 0;
+	return usher_read32(&n->registers, reg, ret) < 0 || *ret == UINT32_MAX ? gone(e) : 0;
 }
 
 /* What the controller makes of a write, a read tells. */
@@ -59,6 +62,8 @@ static int wait_status(
 		if (status & NVME_CSTS_CFS && value)
 			return err_say(
 				fault(e), -EIO, "nvme: fatal error while it should %s", what);
+		if (now_ms() > end && usher_window_ones(&n->registers) < 0)
+			return gone(e);
 		if (now_ms() > end)
 			return err_say(fault(e), -ETIMEDOUT,
 				"nvme: the controller did not %s in %u ms", what, n->ready_ms);
@@ -68,7 +73,7 @@ static int wait_status(
 
 static int disable(struct nvme *n, struct usher_err *e)
 {
-	uint32_t cc;
+	uint32_t cc = 0;
 	int r = get(n, NVME_CC, &cc, e);
 
 	if (r < 0)
@@ -387,7 +392,7 @@ int nvme_open(struct usher_device *dev, const struct nvme_options *options, stru
 /* Only a stopped controller is past reaching the queues. */
 static void stop(struct nvme *n)
 {
-	uint32_t cc;
+	uint32_t cc = 0;
 
 	if (get(n, NVME_CC, &cc, NULL) == 0 && cc & NVME_CC_EN) {
 		put(n, NVME_CC, cc | NVME_CC_SHUTDOWN);

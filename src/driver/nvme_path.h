@@ -93,7 +93,8 @@ static inline void nvme_ring(struct nvme_queue *q)
 
 /*
  * What is done, at most @max. Return: how many; -ETIMEDOUT a command is overdue; -ENODEV the device
- * is gone; -EIO the controller reports a fatal error; -EPROTO it completed what nobody sent.
+ * is gone; -EIO the controller reports a fatal error or has stopped; -EPROTO it completed what
+ * nobody sent.
  */
 static inline int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsigned max)
 {
@@ -114,7 +115,8 @@ static inline int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsign
 		}
 		slots[cid].epoch = 0;
 		done[n].tag = slots[cid].tag;
-		done[n].result = le32toh(c->result);
+		/* Atomic only so that the compiler does not pack two words into a vector. */
+		done[n].result = le32toh(__atomic_load_n(&c->result, __ATOMIC_RELAXED));
 		done[n].status = end >> 17;
 		n++;
 		if (nvme_rare(++c == q->cq_end)) {

@@ -129,6 +129,15 @@ static int broken(struct nvme_queue *q, int error)
 	return error;
 }
 
+/*
+ * It does not do what it should: because it is not there? Not every host bridge answers all ones
+ * for a register of nobody; configuration space is asked.
+ */
+static int verdict(const struct nvme_queue *q, int error)
+{
+	return usher_window_ones(q->registers) < 0 ? -ENODEV : error;
+}
+
 /* Once in a while: does the controller live, and is a command overdue? */
 int nvme_look(struct nvme_queue *q)
 {
@@ -142,11 +151,11 @@ int nvme_look(struct nvme_queue *q)
 	uint32_t status;
 	if (usher_read32(q->registers, NVME_CSTS, &status) < 0 || status == UINT32_MAX)
 		return broken(q, -ENODEV);
-	if (status & NVME_CSTS_CFS)
-		return broken(q, -EIO);
+	if ((status & (NVME_CSTS_CFS | NVME_CSTS_RDY)) != NVME_CSTS_RDY)
+		return broken(q, verdict(q, -EIO));
 	for (uint32_t i = 0; i <= q->mask; i++)
 		if (q->slots[i].epoch && q->epoch - q->slots[i].epoch > q->timeout_epochs)
-			return broken(q, -ETIMEDOUT);
+			return broken(q, verdict(q, -ETIMEDOUT));
 	return 0;
 }
 
@@ -223,7 +232,8 @@ static int drain_error(int r, struct usher_err *e)
 	case -ENODEV:
 		return err_say(fault(e), r, "nvme: the controller is gone");
 	case -EIO:
-		return err_say(fault(e), r, "nvme: the controller reports a fatal error");
+		return err_say(
+			fault(e), r, "nvme: the controller reports a fatal error, or has stopped");
 	case -ETIMEDOUT:
 		return err_say(fault(e), r, "nvme: a command was not answered in time");
 	case -EPROTO:

@@ -38,12 +38,6 @@ static void begin(struct request *q, uint16_t type, int ifindex)
 	q->link.ifi_index = ifindex;
 }
 
-/* As RTA_DATA, which casts away const. */
-static const void *data_of(const struct rtattr *a)
-{
-	return (const uint8_t *)a + RTA_LENGTH(0);
-}
-
 /* The attribute's data is @size bytes, or what is put behind it until end_nested(). */
 static struct rtattr *put(struct request *q, uint16_t type, const void *data, size_t size)
 {
