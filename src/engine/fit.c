@@ -249,6 +249,18 @@ static int fit_layout(struct fit_case *c)
 	return bars_check(c->host, &layout, c->q, c->plan);
 }
 
+int fit_lay_out(struct host *h, const struct engine *engine, const struct guest_spec *s,
+	const struct bind_request *q, struct fit_layout *ret)
+{
+	struct vfio_span usable[VFIO_RANGES_MAX];
+
+	if (!engine->lays_out)
+		return -ENOENT;
+	size_t n = fit_usable(h, q, usable, COUNT(usable));
+	bars_need(h, q, &ret->mem32, &ret->mem64);
+	return layout_make(engine->memory(s), phys_bits(h), usable, n, &ret->layout, NULL);
+}
+
 int fit_check(struct host *h, const struct engine *engine, const struct guest_spec *s,
 	const struct bind_request *q, struct bind_plan *p, struct err *e)
 {
