@@ -4,7 +4,6 @@
  * memory. For callgrind, which counts what happens inside submit() and reap() alone: the whole path
  * from a buffer to a completion, and nothing of the model.
  */
-#include "base/err.h"
 #include "base/num.h"
 #include "driver/nvme.h"
 #include "model/nvme.h"
@@ -12,19 +11,19 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <usher/err.h>
 
 #define BLOCKS 65536u
 #define READ_BLOCKS 8u
 #define BATCH_MAX 64
 
-static struct model_space space;
-static struct model_nvme model;
-static struct attachment at;
+static struct usher_device *dev;
+static struct model_nvme *model;
 static struct nvme nvme;
-static struct err e;
+static struct usher_err e;
 static int running = 1;
 
-static struct dma_buf bufs[256];
+static struct usher_buffer bufs[256];
 static struct nvme_done done[BATCH_MAX];
 
 __attribute__((noinline)) static int submit(
@@ -53,24 +52,19 @@ static void *run_device(void *arg)
 
 static int open_all(unsigned count)
 {
-	struct vfio_container c;
-	struct vfio_dev d;
 	pthread_t device;
+	int r = usher_device_open("model:nvme-mapped,blocks=65536", NULL, &dev, &e);
 
-	model_nvme_init(&model, &space, NULL, BLOCKS);
-	model_space_container(&space, &c);
-	int r = model_map_page(&model.pci, NVME_DOORBELLS);
-	if (r == 0)
-		r = model_device(&model.pci, &d, &e);
-	if (r == 0)
-		r = attach_open(&c, &d, &at, &e);
-	if (r < 0 || pthread_create(&device, NULL, run_device, &model))
+	if (r < 0)
+		return r;
+	model = usher_model_state(usher_model_of(dev));
+	if (pthread_create(&device, NULL, run_device, model))
 		return -1;
-	r = nvme_open(&at, NULL, &nvme, &e);
+	r = nvme_open(dev, NULL, &nvme, &e);
 	__atomic_store_n(&running, 0, __ATOMIC_RELAXED);
 	(void)pthread_join(device, NULL);
 	for (unsigned i = 0; r == 0 && i < count; i++)
-		r = dma_buf_new(&at, READ_BLOCKS * 512, UINT64_MAX, &bufs[i], &e);
+		r = usher_buffer_alloc(usher_device_space(dev), READ_BLOCKS * 512, 0, &bufs[i], &e);
 	return r;
 }
 
@@ -88,7 +82,7 @@ int main(int argc, char **argv)
 	struct nvme_queue *q = &nvme.queues[0];
 	for (uint64_t n = 0; n < count; n += batch) {
 		int bad = submit(q, n, n + batch, mappings - 1);
-		model_nvme_run(&model);
+		model_nvme_run(model);
 		if (bad || reap(q, batch) != (int)batch)
 			return 1;
 		for (unsigned i = 0; i < batch; i++)

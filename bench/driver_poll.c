@@ -3,7 +3,6 @@
  * driver_poll DEPTH SECONDS: random reads of 4 KiB by the userspace driver, polled. With "count"
  * for SECONDS: how many system calls 4096 of them take.
  */
-#include "base/err.h"
 #include "driver/nvme.h"
 
 #include <stdio.h>
@@ -14,15 +13,16 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <usher/err.h>
 
 #define READ_SIZE 4096u
 #define DEPTH_MAX 63
 #define COUNTED 4096
 
-static struct attachment at;
+static struct usher_device *dev;
 static struct nvme nvme;
-static struct dma_buf buf;
-static struct err e;
+static struct usher_buffer buf;
+static struct usher_err e;
 
 static double now(void)
 {
@@ -124,11 +124,12 @@ int main(int argc, char **argv)
 {
 	unsigned depth = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
 
-	int r = attach_inherit(NULL, &at, &e);
+	int r = usher_device_inherit(NULL, NULL, &dev, &e);
 	if (r == 0)
-		r = nvme_open(&at, NULL, &nvme, &e);
+		r = nvme_open(dev, NULL, &nvme, &e);
 	if (r == 0)
-		r = dma_buf_new(&at, (uint64_t)DEPTH_MAX * READ_SIZE, UINT64_MAX, &buf, &e);
+		r = usher_buffer_alloc(
+			usher_device_space(dev), (uint64_t)DEPTH_MAX * READ_SIZE, 0, &buf, &e);
 	if (r < 0 || !depth || depth > DEPTH_MAX || argc < 3) {
 		(void)fprintf(stderr, "driver_poll: %s\n", e.msg);
 		return 1;
@@ -142,6 +143,6 @@ int main(int argc, char **argv)
 		r = n < 0;
 	}
 	nvme_close(&nvme);
-	attach_close(&at);
+	usher_device_close(dev);
 	return r;
 }

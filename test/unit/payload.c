@@ -262,12 +262,28 @@ START_TEST(refuses_what_cannot_work)
 }
 END_TEST
 
+/* A guest that writes anything anywhere: whatever it does, it is its own affair. */
+START_TEST(a_hostile_guest_harms_nobody)
+{
+	for (unsigned seed = 1; seed <= 3; seed++) {
+		char words[64];
+
+		(void)snprintf(words, sizeof(words), "seed=%u ops=500", seed);
+		expect_run(0, "hostile: done", "--memory", "16M", "--kernel",
+			getenv("USHER_HOSTILE"), "--cmdline", words);
+		ck_assert_ptr_nonnull(strstr(run_out, "hostile: seed "));
+		ck_assert_ptr_nonnull(strstr(run_out, "guest powered off"));
+		ck_assert_uint_lt(strlen(run_out), 1024);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {powers_off, reboots, boots_again, reboots_by_the_reset_vector,
 		triple_fault_tells_where, several_processors_and_timing, a_signal_stops_it,
 		it_ends_with_its_keeper, a_terminal_is_raw_and_restored, kvm_as_a_descriptor,
-		refuses_what_cannot_work};
+		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
 
 	PAYLOAD(POWEROFF, HALT);
 	int status = run_vmm("--memory", "16M", "--kernel", path);
