@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The completion for bash offers what usher has: check.bash USHER COMPLETION
+# The completions offer what usher has: check.bash USHER FOLDER. Those for zsh and fish are looked at
+# where these shells are.
 set -euo pipefail
 
 PATH=$(dirname "$1"):$PATH
 # shellcheck source=/dev/null
-. "$2"
+. "$2/usher.bash"
 
 # complete_words WORD…: asks for what the last of them can be completed to.
 complete_words() {
@@ -36,5 +37,39 @@ want=check expect help ch
 want=--json expect list --j
 want=--svg expect list --s
 want=--help expect list --h
+want=bind expect bi
+want=release expect rel
+want=restore expect res
+want=vfs expect v
+want=unclaim expect un
+want=vfio-pci-bind expect vf
+want=--user-group expect claim --u
+
+# Of every verb, each option that its help tells of.
+for verb in $(usher --help | sed -n 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p'); do
+	[ "$verb" != help ] || continue
+	for option in $(usher "$verb" --help | sed -n 's/^ *\(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p'); do
+		want=$option expect "$verb" "${option%?}"
+	done
+done
+[ "$(usher bind --help | grep -c '^  --')" -ge 11 ] || { echo "bind has lost its options"; exit 1; }
+
+# As the other tool: its first word is what is the third here.
+COMP_WORDS=(vfio-pci-bind --he) COMP_CWORD=1 COMP_LINE='vfio-pci-bind --he' COMP_POINT=18
+_usher_compat
+[ "${COMPREPLY[*]}" = --help ] || { echo "vfio-pci-bind --he: '${COMPREPLY[*]}'"; exit 1; }
+
 complete_words list --nonsense
 [ ${#COMPREPLY[@]} -eq 0 ] || { echo "completes nonsense: ${COMPREPLY[*]}"; exit 1; }
+
+bash -n "$2/usher.bash"
+! command -v zsh >/dev/null || zsh -n "$2/usher.zsh"
+if command -v fish >/dev/null; then
+	fish -n "$2/usher.fish"
+	HOME=$(mktemp -d)
+	export HOME
+	trap 'rm -r "$HOME"' EXIT
+	fish -c "source $2/usher.fish; complete -C 'usher bi'; complete -C 'usher bind --user-'" |
+		cut -f 1 | tr '\n' ' ' | grep -qx 'bind --user-group ' ||
+		{ echo 'fish does not offer bind and its --user-group'; exit 1; }
+fi

@@ -31,4 +31,14 @@ _usher() {
 		COMPREPLY=("${COMPREPLY[@]#"${whole%"$word"}"}")
 	fi
 }
+
+# Under the name of the tool whose words it takes: an address, and an id that goes with it.
+_usher_compat() {
+	COMP_WORDS=(usher vfio-pci-bind "${COMP_WORDS[@]:1}")
+	COMP_CWORD=$((COMP_CWORD + 1))
+	COMP_LINE="usher vfio-pci-bind${COMP_LINE#"${COMP_LINE%%[[:space:]]*}"}"
+	COMP_POINT=${#COMP_LINE}
+	_usher
+}
 complete -o default -F _usher usher
+complete -o default -F _usher_compat vfio-pci-bind vfio-pci-bind.sh

@@ -22,6 +22,10 @@ function __usher_addresses
 	end
 end
 
+for name in vfio-pci-bind vfio-pci-bind.sh
+	complete -c $name -f -a '(__usher_addresses)'
+end
+
 complete -c usher -n __fish_use_subcommand -f -a '(__usher_verbs)'
 complete -c usher -n '__fish_seen_subcommand_from help' -f -a '(__usher_topics)'
 complete -c usher -n 'not __fish_use_subcommand; and not __fish_seen_subcommand_from help' -a '(__usher_addresses)'

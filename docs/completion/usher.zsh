@@ -1,4 +1,4 @@
-#compdef usher
+#compdef usher vfio-pci-bind vfio-pci-bind.sh
 # SPDX-License-Identifier: MIT
 # Completion of usher for zsh. Verbs and options come from `usher --help` and `usher VERB --help`.
 
@@ -6,6 +6,10 @@ _usher() {
 	local -a found
 	local device
 
+	if [[ $service == vfio-pci-bind* ]]; then
+		words=(usher vfio-pci-bind "${(@)words[2,-1]}")
+		((CURRENT++))
+	fi
 	if ((CURRENT == 2)); then
 		found=(${(f)"$(usher --help 2>/dev/null |
 			sed -n 's/^  \([a-z][a-z-]*\)  *\([A-Za-z].*\)/\1:\2/p')"})

@@ -26,6 +26,7 @@ struct err;
 struct host;
 struct bind_sys;
 
+#define BIND_RULES_DIR "/run/udev/rules.d"
 #define BIND_STATE_DIR "/run/usher" /* journal/ and lock/ live below it; void after a boot */
 #define BIND_NAME_MAX 64 /* names of guests, with the NUL */
 
@@ -59,6 +60,20 @@ struct bind_target {
 	uint8_t bar[PCI_BAR_COUNT]; /* size each is to have, by bind_resize_code(); 0: as it is */
 };
 
+/* Who may open the nodes of a group; (uid_t)-1, (gid_t)-1 and 0: as they are. */
+struct bind_access {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+};
+
+#define BIND_ACCESS_NONE ((struct bind_access){(uid_t)-1, (gid_t)-1, 0})
+
+static inline bool bind_access_is(const struct bind_access *a)
+{
+	return a->uid != (uid_t)-1 || a->gid != (gid_t)-1 || a->mode;
+}
+
 struct bind_request {
 	const struct bind_target *targets;
 	size_t target_count;
@@ -72,8 +87,7 @@ struct bind_request {
 	 */
 	const char *claimed;
 	struct bind_owner owner; /* pid 0: kept until `usher release` */
-	uid_t uid; /* owner of the /dev/vfio nodes; (uid_t)-1: as they are */
-	gid_t gid; /* (gid_t)-1: as they are */
+	struct bind_access access; /* to the /dev/vfio nodes, until the release */
 };
 
 enum bind_act {
@@ -97,6 +111,7 @@ struct bind_group {
 	int number; /* /dev/vfio/NUMBER */
 	size_t count;
 	struct bind_member *members; /* by address */
+	struct bind_access access; /* asked for now, or when it was taken */
 };
 
 /* What stands against a plan (or is worth a warning), from one table for text, JSON and tests. */
@@ -134,7 +149,9 @@ enum bind_op {
 	BIND_OP_WRITE, /* @text into @path */
 	BIND_OP_VERIFY, /* link @path leads to driver @text */
 	BIND_OP_WAIT, /* for node @path */
-	BIND_OP_CHOWN, /* node @path to @text, "UID:GID" */
+	BIND_OP_CHOWN, /* node @path to @text, "UID:GID", or "UID:GID MODE" */
+	BIND_OP_RULE, /* file @path of udev's, that nodes which come anew are @text's */
+	BIND_OP_SETTINGS, /* of the first @text virtual functions of interface @path, again */
 };
 
 /* One thing that bind_take() does, in order: --dry-run prints the list that is carried out. */
@@ -146,7 +163,7 @@ struct bind_step {
 	char text[PCI_NAME_MAX]; /* free of newlines; an override is cleared by "" */
 };
 
-/* "load", "journal", "write", "verify", "wait", "chown". */
+/* "load", "journal", "write", "verify", "wait", "chown", "rule", "keep". */
 const char *bind_op_name(enum bind_op op);
 
 /* The exact steps of a plan, for --dry-run; *@ret is the caller's to free(). Return: 0, -ENOMEM. */
@@ -198,8 +215,8 @@ void bind_report_fini(struct bind_report *r);
 /*
  * Gives one group back and ends its lease. A group that was bound by hand before its owner took
  * it goes back to that state only; a device without a working reset stays on vfio-pci unless
- * allowed. A group without a journal entry: devices on a VFIO driver lose their override and are
- * probed again. Idempotent.
+ * allowed. A group without a journal entry gets one: devices on a VFIO driver lose their override
+ * and are probed again. Idempotent.
  * Return: 0, -EPERM when refused (owner alive, in use, no reset), -EBUSY, -ETIMEDOUT, -errno.
  */
 int bind_release(const struct bind_env *env, const struct bind_giving *g, struct bind_report *ret,

@@ -35,6 +35,10 @@ int bind_claim_format(const struct bind_claim *c, char **ret)
 		(void)fprintf(f, "serial %016llx\n", (unsigned long long)n->serial);
 	if (c->driver[0])
 		(void)fprintf(f, "driver %s\n", c->driver);
+	if (c->user[0])
+		(void)fprintf(f, "user %s\n", c->user);
+	if (c->user_group[0])
+		(void)fprintf(f, "user-group %s\n", c->user_group);
 	if (fclose(f) != 0) {
 		free(text);
 		return -ENOMEM;
@@ -101,6 +105,25 @@ static bool take_driver(const char *value, struct bind_claim *c)
 	return true;
 }
 
+/* Whether there is such a user is seen when the claim is applied: he may come later. */
+static bool take_name(const char *value, char ret[BIND_NAME_MAX])
+{
+	if (!bind_name_ok(value))
+		return false;
+	(void)snprintf(ret, BIND_NAME_MAX, "%s", value);
+	return true;
+}
+
+static bool take_user(const char *value, struct bind_claim *c)
+{
+	return take_name(value, c->user);
+}
+
+static bool take_user_group(const char *value, struct bind_claim *c)
+{
+	return take_name(value, c->user_group);
+}
+
 static const struct key {
 	const char *name;
 	bool (*take)(const char *value, struct bind_claim *c);
@@ -113,6 +136,8 @@ static const struct key {
 	{"subsystem", take_subsystem, false},
 	{"serial", take_serial, true},
 	{"driver", take_driver, true},
+	{"user", take_user, true},
+	{"user-group", take_user_group, true},
 };
 
 static char *trim(char *text)

@@ -15,6 +15,8 @@
  *	subsystem 1af4:1100
  *	serial 525400fffe000001		optional
  *	driver vfio-pci			optional: vfio-pci, or the variant that fits better
+ *	user alice			optional: who gets its nodes, by name or number
+ *	user-group kvm			optional: a group that may open them, too
  *
  * At boot a udev rule made from them (bind/rule.h) keeps other drivers off; `usher apply` binds.
  */
@@ -33,6 +35,8 @@ struct bind_claim {
 	struct pci_address address;
 	struct bind_identity identity;
 	char driver[PCI_NAME_MAX]; /* "" for the one that fits best */
+	char user[BIND_NAME_MAX]; /* "": root, as the kernel makes nodes */
+	char user_group[BIND_NAME_MAX];
 };
 
 /* Text of a claim; *@ret is the caller's to free(). Return: length, -ENOMEM. */

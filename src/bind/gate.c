@@ -284,6 +284,27 @@ static int gate_member(struct bind_case *c, const struct bind_member *m)
 	return r < 0 ? r : gate_holds(c, d, address);
 }
 
+/* Who can open a group can use every device of it that is on VFIO. */
+static int gate_access(struct bind_case *c, const struct bind_group *g)
+{
+	static const struct problem_kind kind = {"user", PROBLEM_LIFTABLE,
+		"name it too, if the user is to have it: --allow=user does as much"};
+	char address[PCI_ADDRESS_TEXT];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && bind_access_is(&c->q->access) && i < g->count; i++) {
+		const struct bind_member *m = &g->members[i];
+		const struct pci_device *d = &m->device;
+		if (m->is_target || d->is_bridge ||
+			(m->act == BIND_ACT_STAYS && !bind_on_vfio(c->env->host, d)))
+			continue;
+		r = bind_problem_add(c->plan, c->q, &kind, pci_address_format(d->address, address),
+			"the user would get it too: it shares group %d, and was not asked for",
+			g->number);
+	}
+	return r;
+}
+
 /* Lines "START END TYPE": `direct` ones the firmware itself does DMA to, and VFIO refuses them. */
 static int gate_reserved(struct bind_case *c, int group)
 {
@@ -325,6 +346,8 @@ int bind_gate_group(struct bind_case *c, const struct bind_group *g)
 
 	if (r == 0)
 		r = gate_reserved(c, g->number);
+	if (r == 0)
+		r = gate_access(c, g);
 	for (size_t i = 0; r == 0 && i < g->count; i++)
 		r = gate_member(c, &g->members[i]);
 	return r;

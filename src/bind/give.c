@@ -5,6 +5,7 @@
 #include "bind/framebuffer.h"
 #include "bind/module.h"
 #include "bind/resize.h"
+#include "bind/vf.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -67,6 +68,22 @@ static void restore_method(struct bind_work *w, const struct bind_was *was)
 		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
 }
 
+/* Before its driver comes back, which reads its MAC address when it does. */
+static void restore_vf(struct bind_work *w, const struct bind_was *was, struct bind_given *g)
+{
+	struct err why = {0};
+
+	if (!was->has_vf)
+		return;
+	int r = bind_vf_back(w->env, was->address, &was->vf, &why);
+	if (r < 0)
+		(void)snprintf(g->text, sizeof(g->text),
+			"its settings did not all come back: %.200s",
+			why.msg[0] ? why.msg : "its physical function is gone");
+	else
+		bind_work_count(w);
+}
+
 /* vfio_pci_core turns runtime power management on at bind and off at unbind, whatever it was. */
 static void restore_settings(struct bind_work *w, const struct bind_was *was)
 {
@@ -105,7 +122,6 @@ static int rebind(struct bind_work *w, struct pci_address a, const char *driver,
 
 /*
  * No override, and the kernel's choice of a driver; that none is loaded is no error there.
- * @was: NULL when nobody remembers.
  */
 static int probe(
 	struct bind_work *w, const struct pci_device *d, const struct bind_was *was, struct err *e)
@@ -115,7 +131,7 @@ static int probe(
 	int r = write_device(w, d->address, "driver_override", "", e);
 	if (r == 0 && d->driver[0])
 		r = write_driver(w, d->driver, "unbind", d->address, e);
-	if (r == 0 && was)
+	if (r == 0)
 		r = bind_resize_back(w, was, e);
 	if (r == 0)
 		r = bind_work_write(w, "/sys/bus/pci/drivers_probe",
@@ -172,6 +188,7 @@ static int give_member(struct bind_work *w, const struct bind_was *was, enum bin
 		say_left(g, why);
 		return 0;
 	}
+	restore_vf(w, was, g);
 	bool fitting = !strcmp(driver, BIND_DRIVER_FITTING);
 	r = fitting ? probe(w, &d, was, e) : move(w, was, &d, driver, e);
 	if (r == 0)
@@ -217,24 +234,4 @@ int bind_give_back(struct bind_work *w, const struct bind_entry *n, enum bind_re
 		}
 	}
 	return first;
-}
-
-int bind_give_away(
-	struct bind_work *w, const struct pci_device *d, struct bind_given *ret, struct err *e)
-{
-	char address[PCI_ADDRESS_TEXT];
-	struct pci_device now;
-
-	pci_address_format(d->address, address);
-	ret->address = d->address;
-	(void)snprintf(ret->from, sizeof(ret->from), "%s", d->driver);
-	(void)snprintf(ret->to, sizeof(ret->to), "%s", d->driver);
-	int r = probe(w, d, NULL, e);
-	if (pci_device_peek(w->env->host, d->address, &now, NULL) == 0)
-		(void)snprintf(ret->to, sizeof(ret->to), "%s", now.driver);
-	if (r < 0) {
-		err_in(e, r, "%s", address);
-		say_left(ret, e ? e->msg : "");
-	}
-	return r;
 }

@@ -17,10 +17,6 @@ int bind_give_back(struct bind_work *w, const struct bind_entry *n, enum bind_re
 /* Only the choice of reset methods, for a group that stays where it is. */
 void bind_give_methods(struct bind_work *w, const struct bind_entry *n);
 
-/* One device from its VFIO driver to whatever driver matches it, with the override cleared. */
-int bind_give_away(
-	struct bind_work *w, const struct pci_device *d, struct bind_given *ret, struct err *e);
-
 /* Room for @count more. Return: the first of them, zeroed; NULL without memory. */
 struct bind_given *bind_report_add(struct bind_report *r, size_t count);
 

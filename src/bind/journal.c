@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/owner.h"
+#include "bind/vf.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -39,9 +40,16 @@ static const char *or_dash(const char *text)
 	return *text ? text : "-";
 }
 
+/* uid_t and gid_t are the same to the kernel; -1 is nobody's. */
+static const char *id_text(uint32_t id, char buf[12])
+{
+	(void)snprintf(buf, 12, "%u", id);
+	return id == UINT32_MAX ? "-" : buf;
+}
+
 int bind_entry_format(const struct bind_entry *n, char **ret)
 {
-	char address[PCI_ADDRESS_TEXT];
+	char address[PCI_ADDRESS_TEXT], vf[BIND_VF_TEXT], uid[12], gid[12];
 	size_t len = 0;
 	char *text = NULL;
 	FILE *f = open_memstream(&text, &len);
@@ -53,8 +61,12 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 	(void)fprintf(f, "owner %d %llu %s\nwriter %d %llu\n", n->owner.pid,
 		(unsigned long long)n->owner.start, or_dash(n->owner.name), n->writer,
 		(unsigned long long)n->writer_start);
-	(void)fprintf(f, "kept %s\nused %s\nreset %s\nmembers %zu\n", n->kept ? "yes" : "no",
-		n->used ? "yes" : "no", n->reset_waived ? "waived" : "needed", n->count);
+	(void)fprintf(f, "kept %s\nused %s\nreset %s\n", n->kept ? "yes" : "no",
+		n->used ? "yes" : "no", n->reset_waived ? "waived" : "needed");
+	if (bind_access_is(&n->access))
+		(void)fprintf(f, "nodes %s %s %04o\n", id_text(n->access.uid, uid),
+			id_text(n->access.gid, gid), (unsigned)n->access.mode);
+	(void)fprintf(f, "members %zu\n", n->count);
 	for (size_t i = 0; i < n->count; i++) {
 		const struct bind_was *m = &n->members[i];
 		(void)fprintf(f, "member %s %04x:%04x %06x\n",
@@ -67,6 +79,8 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 		for (unsigned k = 0; k < PCI_BAR_COUNT; k++)
 			if (m->bar[k])
 				(void)fprintf(f, "bar %u %u\n", k, m->bar[k] - 1u);
+		if (m->has_vf)
+			(void)fprintf(f, "vf %s\n", bind_vf_format(&m->vf, vf));
 	}
 	(void)fprintf(f, "end\n");
 	if (fclose(f) != 0) {
@@ -272,6 +286,16 @@ static void read_bars(struct reader *rd, uint8_t ret[PCI_BAR_COUNT])
 	}
 }
 
+static void read_vf(struct reader *rd, struct bind_was *m)
+{
+	if (!next_is(rd, "vf"))
+		return;
+	const char *value = value_of(rd, "vf");
+	m->has_vf = value && bind_vf_parse(value, &m->vf) == 0;
+	if (!m->has_vf)
+		rd->bad = "vf";
+}
+
 static void read_members(struct reader *rd, struct bind_entry *n)
 {
 	for (size_t i = 0; !rd->bad && i < n->count; i++) {
@@ -284,7 +308,33 @@ static void read_members(struct reader *rd, struct bind_entry *n)
 		read_methods(rd, "reset_method", m->reset_method);
 		read_framebuffer(rd, m->framebuffer);
 		read_bars(rd, m->bar);
+		read_vf(rd, m);
 	}
+}
+
+static uint32_t read_id(struct reader *rd, char *text)
+{
+	return text && !strcmp(text, "-") ? UINT32_MAX
+					  : (uint32_t)number(rd, "nodes", text, UINT32_MAX - 1);
+}
+
+static void read_access(struct reader *rd, struct bind_access *a)
+{
+	char *save = NULL;
+	uint64_t mode = 0;
+
+	*a = BIND_ACCESS_NONE;
+	if (!next_is(rd, "nodes"))
+		return;
+	char *value = value_of(rd, "nodes");
+	char *uid = value ? strtok_r(value, " ", &save) : NULL;
+	char *gid = uid ? strtok_r(NULL, " ", &save) : NULL;
+	char *text = gid ? strtok_r(NULL, "", &save) : NULL;
+	a->uid = read_id(rd, uid);
+	a->gid = read_id(rd, gid);
+	if (!text || num_parse(text, 8, 07777, &mode) < 0)
+		rd->bad = "nodes";
+	a->mode = (mode_t)mode;
 }
 
 static void read_head(struct reader *rd, struct bind_entry *n)
@@ -302,6 +352,7 @@ static void read_head(struct reader *rd, struct bind_entry *n)
 	n->kept = read_word(rd, "kept", yes_no, COUNT(yes_no));
 	n->used = read_word(rd, "used", yes_no, COUNT(yes_no));
 	n->reset_waived = read_word(rd, "reset", waivers, COUNT(waivers));
+	read_access(rd, &n->access);
 	n->count = (size_t)read_number(rd, "members", BIND_MEMBERS_MAX);
 }
 

@@ -18,6 +18,7 @@
  *	kept yes | no			bound by hand: outlives its owner's release
  *	used yes | no			it was handed out: what is in the devices is a user's
  *	reset needed | waived		--allow=no-reset
+ *	nodes 1000 1000 0660		optional: user, group (`-`: as it is) and mode (0) of its nodes
  *	members N
  *	member 0000:03:00.0 8086:10d3 020000	N times, with these five below each:
  *	to vfio-pci
@@ -28,13 +29,15 @@
  *	reset_method flr bus
  *	framebuffer efi-framebuffer/efi-framebuffer.0	only when there was one
  *	bar 1 8				size before, 2^8 MiB; a line for each that was resized
+ *	vf 0 52:54:00:00:00:09 …	of a virtual network card: bind_vf_format()
  *	end
  */
 
 #include "bind/bind.h"
+#include "pci/host.h"
 
 #define BIND_MEMBERS_MAX 1024 /* far above 256 functions of a bus, VFs included */
-#define BIND_JOURNAL_MAX (512 * 1024) /* [bytes] an entry of as many members stays below */
+#define BIND_JOURNAL_MAX (1024 * 1024) /* [bytes] an entry of as many members stays below */
 #define BIND_DRIVER_FITTING "+" /* in the place of the driver before */
 #define BIND_BOOT_MAX 40 /* a UUID and the NUL */
 
@@ -52,6 +55,8 @@ struct bind_was {
 	char reset_method[PCI_NAME_MAX];
 	char framebuffer[PCI_NAME_MAX]; /* "": none; see struct bind_member */
 	uint8_t bar[PCI_BAR_COUNT]; /* 0: not resized; see bind/resize.h */
+	bool has_vf;
+	struct host_vf vf; /* what its physical function's interface kept for it */
 };
 
 struct bind_entry {
@@ -64,11 +69,12 @@ struct bind_entry {
 	bool kept;
 	bool used;
 	bool reset_waived;
+	struct bind_access access;
 	size_t count;
 	struct bind_was *members;
 };
 
-#define BIND_ENTRY_NONE ((struct bind_entry){0})
+#define BIND_ENTRY_NONE ((struct bind_entry){.access = BIND_ACCESS_NONE})
 void bind_entry_fini(struct bind_entry *n);
 
 /* Text of an entry; *@ret is the caller's to free(). Return: length, -ENOMEM. */

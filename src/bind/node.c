@@ -4,12 +4,14 @@
 #include "base/clean.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "bind/bind.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,7 +78,9 @@ int bind_node_wait(const char *path, int timeout_ms)
 	}
 }
 
-int bind_node_chown(const char *path, uid_t uid, gid_t gid)
+int bind_node_chown(const char *path, const struct bind_access *a)
 {
-	return lchown(path, uid, gid) < 0 ? -errno : 0;
+	if (lchown(path, a->uid, a->gid) < 0)
+		return -errno;
+	return a->mode && chmod(path, a->mode) < 0 ? -errno : 0;
 }

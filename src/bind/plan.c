@@ -6,6 +6,7 @@
 #include "bind/bind.h"
 #include "bind/framebuffer.h"
 #include "bind/gate.h"
+#include "bind/journal.h"
 #include "bind/module.h"
 #include "bind/owner.h"
 #include "bind/problem.h"
@@ -107,6 +108,20 @@ static int decide_rest(struct bind_case *c, struct bind_member *m)
 	return r == 0 && t && !m->device.is_bridge ? bind_resize_plan(c, t, m) : r;
 }
 
+/* Who may open its nodes: as is asked now, else as was asked when it was taken. */
+static struct bind_access access_of(struct bind_case *c, int group)
+{
+	struct bind_entry n = BIND_ENTRY_NONE;
+	struct bind_access a = c->q->access;
+	char boot[BIND_BOOT_MAX];
+
+	if (!bind_access_is(&a) && bind_journal_read(c->env, group, &n, NULL) == 0 &&
+		bind_boot_id(c->env->host, boot, NULL) == 0 && !strcmp(n.boot, boot))
+		a = n.access;
+	bind_entry_fini(&n);
+	return a;
+}
+
 static int add_group(struct bind_case *c, int number)
 {
 	struct bind_plan *p = c->plan;
@@ -122,7 +137,8 @@ static int add_group(struct bind_case *c, int number)
 	struct bind_member *members = list ? calloc(g.count ? g.count : 1, sizeof(*members)) : NULL;
 	p->groups = list ? list : p->groups;
 	if (members) {
-		list[p->group_count++] = (struct bind_group){number, g.count, members};
+		list[p->group_count++] =
+			(struct bind_group){number, g.count, members, access_of(c, number)};
 		for (size_t i = 0; r == 0 && i < g.count; i++) {
 			members[i].device = g.members[i];
 			members[i].is_target = find_target(c->q, g.members[i].address);

@@ -191,42 +191,41 @@ static int release_entry(struct release *r, struct err *e)
 	return code;
 }
 
-static int give_foreign(
-	struct release *r, const struct pci_device *d, struct bind_given *given, struct err *e)
+/* An entry for devices that somebody else put on VFIO: nobody remembers from where. */
+static int fill_foreign(struct release *r, const char *boot, struct err *e)
 {
-	if (!r->g->dry_run)
-		return bind_give_away(&r->work, d, given, e);
-	given->address = d->address;
-	(void)snprintf(given->from, sizeof(given->from), "%s", d->driver);
-	(void)snprintf(given->text, sizeof(given->text), "to the driver that matches it");
-	return 0;
-}
-
-/* Devices that somebody else put on VFIO: nobody remembers from where. */
-static int release_foreign(struct release *r, struct err *e)
-{
+	struct bind_entry *n = &r->entry;
 	struct pci_group g;
 
 	int code = pci_group_read(r->work.env->host, r->g->group, &g, e);
 	if (code < 0)
 		return code;
-	for (size_t i = 0; code == 0 && i < g.count; i++)
-		if (bind_on_vfio(r->work.env->host, &g.members[i]))
-			code = refuse_held(r, &g.members[i], e);
-	if (code == 0 && !r->g->dry_run)
-		code = bind_work_arm(&r->work, e);
-	for (size_t i = 0; code == 0 && i < g.count; i++) {
+	*n = BIND_ENTRY_NONE;
+	n->group = g.number;
+	n->state = BIND_STATE_GIVING;
+	(void)snprintf(n->boot, sizeof(n->boot), "%s", boot);
+	n->members = calloc(g.count ? g.count : 1, sizeof(*n->members));
+	for (size_t i = 0; n->members && i < g.count; i++) {
 		const struct pci_device *d = &g.members[i];
 		if (!bind_on_vfio(r->work.env->host, d))
 			continue;
-		struct bind_given *given = bind_report_add(r->report, 1);
-		if (!given)
-			code = err_set(e, -ENOMEM, "group %d", g.number);
-		else
-			code = give_foreign(r, d, given, e);
+		struct bind_was *was = &n->members[n->count++];
+		*was = (struct bind_was){d->address, d->vendor, d->device, d->class};
+		(void)snprintf(was->to, sizeof(was->to), "%s", d->driver);
+		(void)snprintf(was->driver, sizeof(was->driver), "%s", BIND_DRIVER_FITTING);
 	}
 	pci_group_fini(&g);
-	return code;
+	return n->members ? 0 : err_set(e, -ENOMEM, "group %d", r->g->group);
+}
+
+/* They lose their override and go to the driver that matches; journalled as any other. */
+static int release_foreign(struct release *r, const char *boot, struct err *e)
+{
+	int code = fill_foreign(r, boot, e);
+
+	if (code < 0 || !r->entry.count || r->g->how == BIND_RETURN_VFIO)
+		return code;
+	return release_entry(r, e);
 }
 
 static int may_release(struct release *r, const char *boot, struct err *e)
@@ -270,7 +269,7 @@ static int release_locked(struct release *r, struct err *e)
 	if (code == -ENOENT && r->g->owner.pid)
 		return err_say(e, -ENOENT, "group %d: is not leased", r->g->group);
 	if (code == -ENOENT)
-		return release_foreign(r, e);
+		return release_foreign(r, boot, e);
 	code = may_release(r, boot, e);
 	return code < 0 ? code : release_entry(r, e);
 }

@@ -209,29 +209,36 @@ static int gate_functions(struct vfs_case *c)
 	return r;
 }
 
-static int name_first(void *arg, const char *name)
+static int name_seen(void *arg, const char *name)
 {
-	(void)snprintf(arg, 16, "%s", name);
+	(void)arg;
+	(void)name;
 	return 1;
 }
 
-/* What the interface's driver keeps for each of its virtual functions goes with them. */
-static int warn_settings(struct vfs_case *c)
+/*
+ * What the interface's driver keeps for each of its virtual functions goes with them, and is set
+ * again. A device with two ports behind one function tells for neither which functions are its.
+ */
+static int find_settings(struct vfs_case *c)
 {
 	static const struct problem_kind kind = {
 		"settings", PROBLEM_WARNS, "see 'ip link show' for what was set, and set it again"};
 	struct host *h = c->gate.env->host;
-	char path[FILE_PATH_MAX], interface[16] = "", text[128];
+	struct pci_address a = c->plan->device.address;
+	char path[FILE_PATH_MAX];
 
 	if (!c->plan->now || !c->q.count)
 		return 0;
-	int r = pci_device_path(c->plan->device.address, "net", path, sizeof(path));
-	if (r < 0 || h->ops->list(h, path, name_first, interface) != 1)
+	bool found = bind_vf_interface(h, a, c->plan->interface) == 0;
+	if (found && c->plan->now <= BIND_VFS_KEPT_MAX)
+		return 0;
+	int r = pci_device_path(a, "net", path, sizeof(path));
+	if (r < 0 || h->ops->list(h, path, name_seen, NULL) != 1)
 		return r;
-	(void)snprintf(text, sizeof(text),
-		"all its virtual functions are made anew: MAC addresses and VLANs set on %.15s go",
-		interface);
-	return add(c, &kind, text);
+	return add(c, &kind,
+		found ? "has more virtual functions than settings are kept of"
+		      : "MAC addresses and VLANs go: it has more than one interface");
 }
 
 static int gate(struct vfs_case *c)
@@ -248,7 +255,7 @@ static int gate(struct vfs_case *c)
 	if (r < 0 || c->q.count == c->plan->now)
 		return r;
 	r = gate_functions(c);
-	return r < 0 || c->plan->says.refusals ? r : warn_settings(c);
+	return r < 0 || c->plan->says.refusals ? r : find_settings(c);
 }
 
 int bind_vfs_plan(const struct bind_env *env, const struct bind_vfs_request *q,
@@ -256,7 +263,7 @@ int bind_vfs_plan(const struct bind_env *env, const struct bind_vfs_request *q,
 {
 	static const struct problem_kind gone = {"device", PROBLEM_REFUSES, "usher list"};
 	struct bind_vfs_plan p = BIND_VFS_PLAN_NONE;
-	const struct bind_request nothing = {0};
+	const struct bind_request nothing = {.access = BIND_ACCESS_NONE};
 	struct vfs_case c = {.gate = {env, &nothing, &p.says, e, NULL}, .q = *q, .plan = &p};
 
 	pci_address_format(q->function.address, c.address);

@@ -9,7 +9,7 @@
  * The kernel knows their number only as a whole: to go from two to four it removes the two first.
  * So every change but the first counts as a removal of all that are there. What was set on them
  * through the physical function's interface (MAC address, VLAN) is the driver's and goes with
- * them; the plan warns of it.
+ * them; it is read before, and set again for those that are there then.
  *
  * STATE/vfs/ADDRESS remembers how many there were before and whether host drivers were probed,
  * from before the first write until the last one is removed, so that bind_vfs_restore() can undo
@@ -19,6 +19,7 @@
  */
 
 #include "bind/bind.h"
+#include "bind/vf.h"
 
 #include <limits.h>
 
@@ -37,6 +38,7 @@ struct bind_vfs_plan {
 	bool first_probes; /* what it was before usher changed it */
 	size_t function_count;
 	struct pci_device *functions; /* the virtual ones that are there, by index */
+	char interface[BIND_INTERFACE_MAX]; /* that keeps their settings; "" for none */
 	struct bind_plan says; /* problems and refusals; no groups */
 };
 

@@ -17,6 +17,7 @@
 /* Where a change leads to. */
 struct goal {
 	unsigned count;
+	const char *interface; /* that has settings to set again; "" for none */
 	bool probes_then; /* autoprobe while they are made */
 	bool probes_after;
 	bool forget; /* nothing is left to remember */
@@ -28,6 +29,7 @@ struct change {
 	struct bind_step steps[STEPS_MAX];
 	size_t count;
 	int error;
+	struct err late; /* settings that did not come back: no reason to undo all */
 };
 
 static struct bind_step *step_add(struct change *c, enum bind_op op, const char *text)
@@ -79,6 +81,12 @@ static void make_steps(struct change *c, const struct bind_env *env, unsigned no
 			add_number(c, BIND_OP_WRITE, "sriov_numvfs", g->count);
 		add_number(c, BIND_OP_VERIFY, "sriov_numvfs", g->count);
 	}
+	if (g->count && g->interface[0]) {
+		char text[12];
+		(void)snprintf(text, sizeof(text), "%u", g->count);
+		struct bind_step *s = step_add(c, BIND_OP_SETTINGS, text);
+		(void)snprintf(s->path, sizeof(s->path), "%s", g->interface);
+	}
 	if (probes != g->probes_after)
 		add_number(c, BIND_OP_WRITE, autoprobe, g->probes_after);
 	add_journal(c, env, g->forget ? "removed" : "changed");
@@ -86,7 +94,8 @@ static void make_steps(struct change *c, const struct bind_env *env, unsigned no
 
 static struct goal goal_of(const struct bind_vfs_request *q, const struct bind_vfs_plan *p)
 {
-	return (struct goal){q->count, false, q->count ? false : p->first_probes, !q->count};
+	return (struct goal){
+		q->count, p->interface, false, q->count ? false : p->first_probes, !q->count};
 }
 
 int bind_vfs_steps(const struct bind_env *env, const struct bind_vfs_request *q,
@@ -180,6 +189,14 @@ static int verify(const struct bind_env *env, const struct bind_step *s, struct 
 		s->text, (unsigned)found);
 }
 
+static void step_settings(struct change *c, const struct bind_step *s)
+{
+	uint64_t count = 0;
+
+	(void)num_parse(s->text, 10, UINT16_MAX, &count);
+	(void)bind_vfs_keep_back(&c->work, &c->entry, (unsigned)count, &c->late);
+}
+
 static int run_steps(struct change *c, struct err *e)
 {
 	int r = c->error;
@@ -190,6 +207,8 @@ static int run_steps(struct change *c, struct err *e)
 			r = step_journal(c, s->text, e);
 		else if (s->op == BIND_OP_VERIFY)
 			r = verify(c->work.env, s, e);
+		else if (s->op == BIND_OP_SETTINGS)
+			step_settings(c, s);
 		else
 			r = bind_work_write(&c->work, s->path, s->text, e);
 		if (r < 0 && s->op == BIND_OP_WRITE)
@@ -203,7 +222,7 @@ static int go_back(struct change *c, const struct bind_vfs_plan *now, unsigned c
 {
 	const struct bind_vfs_entry *n = &c->entry;
 	bool first = count == n->first;
-	const struct goal g = {count, first && n->first_probes,
+	const struct goal g = {count, n->kept_count ? n->interface : "", first && n->first_probes,
 		(first || !count) && n->first_probes, first || !count};
 
 	make_steps(c, c->work.env, now->now, now->probes, &g);
@@ -254,8 +273,15 @@ static int fill_entry(struct change *c, const struct bind_vfs_plan *p, struct er
 		n->first_probes = old.first_probes;
 		/* A change that was broken off left a number that nobody asked for. */
 		n->before = old.changing ? old.before : n->before;
+	} else {
+		old.changing = false;
 	}
-	return r;
+	if (r < 0 || !old.changing)
+		return r < 0 ? r : bind_vfs_keep(c->work.env->host, n, e);
+	memcpy(n->interface, old.interface, sizeof(n->interface));
+	memcpy(n->kept, old.kept, sizeof(n->kept));
+	n->kept_count = old.kept_count;
+	return 0;
 }
 
 /* The groups of the device and of its functions; @ret is the caller's to free(). */
@@ -307,6 +333,10 @@ static int set_locked(struct change *c, const struct bind_vfs_request *q,
 	/* Whoever writes to a device that hangs in the kernel, hangs too. */
 	if (r < 0 && r != -ETIMEDOUT)
 		undo(c, e);
+	if (r == 0 && c->late.code) {
+		*e = c->late;
+		r = err_in(e, e->code, "the virtual functions are there, but");
+	}
 	return r;
 }
 
@@ -379,7 +409,11 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 	if (s == BIND_LEASE_LIVE || (s == BIND_LEASE_KEPT && kept == BIND_KEPT_STAYS))
 		return 1;
 	unsigned count = kept == BIND_KEPT_RELEASE ? c->entry.first : c->entry.before;
-	r = may_go(env, &c->entry, count, &now, e);
+	/* What was broken off knows what was set before it began. */
+	if (s != BIND_LEASE_BROKEN)
+		r = bind_vfs_keep(env->host, &c->entry, e);
+	if (r == 0)
+		r = may_go(env, &c->entry, count, &now, e);
 	if (r == 0)
 		r = bind_work_arm(&c->work, e);
 	if (r == 0)

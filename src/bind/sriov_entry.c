@@ -11,40 +11,61 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ENTRY_MAX 512
+#define ENTRY_MAX (512 + BIND_VFS_KEPT_MAX * (BIND_VF_TEXT + 4)) /* [bytes] */
 
 static void format(const struct bind_vfs_entry *n, char *buf, size_t size)
 {
-	char address[PCI_ADDRESS_TEXT];
+	char address[PCI_ADDRESS_TEXT], vf[BIND_VF_TEXT];
 
-	(void)snprintf(buf, size,
+	size_t len = (size_t)snprintf(buf, size,
 		"usher-vfs 1\ndevice %s %04x:%04x\nboot %s\nstate %s\nwriter %d %" PRIu64
-		"\nfirst %u %s\nbefore %u\nend\n",
+		"\nfirst %u %s\nbefore %u\n",
 		pci_address_format(n->address, address), n->vendor, n->device, n->boot,
 		n->changing ? "changing" : "changed", n->writer, n->writer_start, n->first,
 		n->first_probes ? "yes" : "no", n->before);
+	if (n->interface[0])
+		len += (size_t)snprintf(buf + len, size - len, "interface %s\n", n->interface);
+	for (size_t i = 0; i < n->kept_count; i++)
+		len += (size_t)snprintf(
+			buf + len, size - len, "vf %s\n", bind_vf_format(&n->kept[i], vf));
+	(void)snprintf(buf + len, size - len, "end\n");
+}
+
+/* The lines behind "before". */
+static int parse_kept(const char *text, struct bind_vfs_entry *n)
+{
+	char line[BIND_VF_TEXT];
+	int used = 0;
+
+	if (sscanf(text, " interface %15s%n", n->interface, &used) == 1)
+		text += used;
+	while (sscanf(text, " vf %159[^\n]%n", line, &used) == 1) {
+		if (n->kept_count == BIND_VFS_KEPT_MAX ||
+			bind_vf_parse(line, &n->kept[n->kept_count++]) < 0)
+			return -EBADMSG;
+		text += used;
+	}
+	return 0;
 }
 
 /* Whatever was read loosely has to come out as the same text again: that makes it strict. */
-static int parse(const char *text, struct bind_vfs_entry *ret)
+static int parse(const char *text, struct bind_vfs_entry *n)
 {
 	char address[PCI_ADDRESS_TEXT], state[9], probes[4], again[ENTRY_MAX];
-	struct bind_vfs_entry n = {0};
+	int used = 0;
 
+	*n = (struct bind_vfs_entry){0};
 	if (sscanf(text,
 		    "usher-vfs 1 device %19s %4hx:%4hx boot %39[0-9a-f-] state %8s writer %9d "
-		    "%20" SCNu64 " first %5u %3s before %5u end",
-		    address, &n.vendor, &n.device, n.boot, state, &n.writer, &n.writer_start,
-		    &n.first, probes, &n.before) != 10 ||
-		pci_address_parse(address, &n.address) < 0)
+		    "%20" SCNu64 " first %5u %3s before %5u%n",
+		    address, &n->vendor, &n->device, n->boot, state, &n->writer, &n->writer_start,
+		    &n->first, probes, &n->before, &used) != 10 ||
+		pci_address_parse(address, &n->address) < 0 || parse_kept(text + used, n) < 0)
 		return -EBADMSG;
-	n.changing = !strcmp(state, "changing");
-	n.first_probes = !strcmp(probes, "yes");
-	format(&n, again, sizeof(again));
-	if (strcmp(text, again) != 0)
-		return -EBADMSG;
-	*ret = n;
-	return 0;
+	n->changing = !strcmp(state, "changing");
+	n->first_probes = !strcmp(probes, "yes");
+	format(n, again, sizeof(again));
+	return strcmp(text, again) != 0 ? -EBADMSG : 0;
 }
 
 int bind_vfs_entry_path(const struct bind_env *env, struct pci_address a, char *buf, size_t size)
@@ -57,8 +78,7 @@ int bind_vfs_entry_path(const struct bind_env *env, struct pci_address a, char *
 int bind_vfs_entry_read(
 	const struct bind_env *env, struct pci_address a, struct bind_vfs_entry *ret, struct err *e)
 {
-	char path[FILE_PATH_MAX], text[ENTRY_MAX] = "";
-	struct bind_vfs_entry n;
+	char path[FILE_PATH_MAX], text[ENTRY_MAX];
 
 	int r = bind_vfs_entry_path(env, a, path, sizeof(path));
 	if (r < 0)
@@ -66,9 +86,9 @@ int bind_vfs_entry_read(
 	ssize_t len = env->host->ops->read(env->host, path, text, sizeof(text) - 1);
 	if (len < 0)
 		return err_set(e, (int)len, "read %s", path);
-	if (parse(text, &n) < 0 || !pci_address_equal(n.address, a))
+	text[len] = '\0';
+	if (parse(text, ret) < 0 || !pci_address_equal(ret->address, a))
 		return err_say(e, -EBADMSG, "%s: is not an entry that usher wrote", path);
-	*ret = n;
 	return 0;
 }
 
@@ -127,4 +147,39 @@ enum bind_lease_state bind_vfs_entry_judge(const struct bind_env *env,
 	(void)snprintf(
 		text, size, "has virtual functions made by hand, kept until they are removed");
 	return BIND_LEASE_KEPT;
+}
+
+int bind_vfs_keep(struct host *h, struct bind_vfs_entry *n, struct err *e)
+{
+	n->kept_count = 0;
+	if (bind_vf_interface(h, n->address, n->interface) < 0) {
+		n->interface[0] = '\0';
+		return 0;
+	}
+	int r = bind_vf_list(h, n->interface, n->kept, BIND_VFS_KEPT_MAX);
+	if (r < 0)
+		return err_set(
+			e, r, "%s: read the settings of its virtual functions", n->interface);
+	n->kept_count = (size_t)r;
+	return 0;
+}
+
+int bind_vfs_keep_back(
+	struct bind_work *w, const struct bind_vfs_entry *n, unsigned count, struct err *e)
+{
+	struct err why = {0};
+	int first = 0;
+
+	for (size_t i = 0; i < n->kept_count; i++) {
+		if (n->kept[i].index >= count)
+			continue;
+		int r = bind_vf_set(w->env, n->interface, &n->kept[i], first ? NULL : &why);
+		if (r > 0)
+			bind_work_count(w);
+		if (r >= 0 || first)
+			continue;
+		first = r;
+		*e = why;
+	}
+	return first;
 }

@@ -12,12 +12,15 @@
  *	writer PID START
  *	first 0 yes			number, and whether host drivers were probed, at first
  *	before 2			number before the change that is under way
+ *	interface eth0			optional: which keeps the lines below it
+ *	vf 0 52:54:00:00:00:09 …	what was set for each function: bind_vf_format()
  *	end
  *
  * Any other text is corrupt.
  */
 
 #include "bind/journal.h"
+#include "bind/vf.h"
 #include "bind/work.h"
 
 struct bind_vfs_entry {
@@ -31,6 +34,9 @@ struct bind_vfs_entry {
 	unsigned first;
 	bool first_probes;
 	unsigned before;
+	char interface[BIND_INTERFACE_MAX]; /* "": none */
+	size_t kept_count;
+	struct host_vf kept[BIND_VFS_KEPT_MAX];
 };
 
 int bind_vfs_entry_path(const struct bind_env *env, struct pci_address a, char *buf, size_t size);
@@ -42,6 +48,16 @@ int bind_vfs_entry_read(const struct bind_env *env, struct pci_address a,
 /* Each is one change of the transaction. Return: 0, -errno. */
 int bind_vfs_entry_write(struct bind_work *w, const struct bind_vfs_entry *n, struct err *e);
 int bind_vfs_entry_remove(struct bind_work *w, struct pci_address a, struct err *e);
+
+/*
+ * What is set for the functions that are there, into @n: none where no interface keeps any, or
+ * nobody knows which. Return: 0, -errno.
+ */
+int bind_vfs_keep(struct host *h, struct bind_vfs_entry *n, struct err *e);
+
+/* Sets it again for the first @count functions. Return: 0, -errno of the first, after all others. */
+int bind_vfs_keep_back(
+	struct bind_work *w, const struct bind_vfs_entry *n, unsigned count, struct err *e);
 
 /* What an entry means now; @text gets a sentence. */
 enum bind_lease_state bind_vfs_entry_judge(const struct bind_env *env,

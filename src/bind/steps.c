@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
+#include "bind/access.h"
 #include "bind/bind.h"
 #include "bind/framebuffer.h"
 #include "bind/journal.h"
@@ -116,18 +117,33 @@ static void add_member(struct list *l, const struct bind_member *m)
 	add_device(l, BIND_OP_VERIFY, d->address, "driver", m->driver);
 }
 
-static void add_group(struct list *l, const struct bind_request *q, const struct bind_group *g)
+static void access_text(const struct bind_access *a, char *buf, size_t size)
 {
+	int n = snprintf(buf, size, "%d:%d", (int)a->uid, (int)a->gid);
+
+	if (a->mode)
+		(void)snprintf(buf + n, size - (size_t)n, " %04o", (unsigned)a->mode);
+}
+
+static void add_group(struct list *l, const struct bind_group *g)
+{
+	const struct bind_access *a = &g->access;
 	char path[FILE_PATH_MAX], text[64];
 
 	l->group = g->number;
+	if (bind_access_is(a)) {
+		access_text(a, text, sizeof(text));
+		if (bind_access_path(g->number, path, sizeof(path)) < 0)
+			l->error = -ENAMETOOLONG;
+		add_path(l, BIND_OP_RULE, path, text);
+	}
 	for (size_t i = 0; i < g->count; i++)
 		add_member(l, &g->members[i]);
 	(void)snprintf(path, sizeof(path), "/dev/vfio/%d", g->number);
 	add_path(l, BIND_OP_WAIT, path, "");
-	if (q->uid == (uid_t)-1 && q->gid == (gid_t)-1)
+	if (!bind_access_is(a))
 		return;
-	(void)snprintf(text, sizeof(text), "%d:%d", (int)q->uid, (int)q->gid);
+	access_text(a, text, sizeof(text));
 	add_path(l, BIND_OP_CHOWN, path, text);
 	for (size_t i = 0; i < g->count; i++)
 		if (g->members[i].act != BIND_ACT_STAYS)
@@ -178,7 +194,7 @@ int bind_plan_steps(const struct bind_env *env, const struct bind_request *q,
 	add_loads(&l, p);
 	add_journals(&l, p, "taking");
 	for (size_t i = 0; i < p->group_count; i++)
-		add_group(&l, q, &p->groups[i]);
+		add_group(&l, &p->groups[i]);
 	add_journals(&l, p, "taken");
 	if (l.error) {
 		free(l.steps);
@@ -204,6 +220,10 @@ const char *bind_op_name(enum bind_op op)
 		return "wait";
 	case BIND_OP_CHOWN:
 		return "chown";
+	case BIND_OP_RULE:
+		return "rule";
+	case BIND_OP_SETTINGS:
+		return "keep";
 	}
 	return "?";
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/sys.h"
 
+#include "bind/access.h"
 #include "bind/bind.h"
 #include "bind/module.h"
 #include "bind/node.h"
+#include "bind/vf.h"
 #include "bind/writer.h"
 #include "pci/host.h"
 
@@ -12,10 +14,14 @@
 static const struct bind_sys live = {
 	.writer_start = bind_writer_start,
 	.writer_pid = bind_writer_pid,
-	.write = bind_writer_write,
+	.ask = bind_writer_ask,
+	.wait = bind_writer_wait,
+	.answer = bind_writer_answer,
 	.writer_stop = bind_writer_stop,
 	.load = bind_module_load,
 	.wait_node = bind_node_wait,
+	.rule = bind_access_write,
+	.set_vf = bind_vf_change,
 	.chown_node = bind_node_chown,
 };
 

@@ -2,13 +2,16 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "bind/access.h"
 #include "bind/bind.h"
 #include "bind/gate.h"
 #include "bind/give.h"
+#include "bind/lane.h"
 #include "bind/module.h"
 #include "bind/problem.h"
 #include "bind/resize.h"
 #include "bind/variant.h"
+#include "bind/vf.h"
 #include "bind/work.h"
 #include "pci/host.h"
 
@@ -16,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PCI_CLASS_NETWORK 0x02 /* base class: PCI Code and ID Assignment Specification, 1.3 */
 
 /* What the journal knows of one group of the plan. */
 struct taking {
@@ -28,6 +33,8 @@ struct transaction {
 	const struct bind_request *q;
 	struct bind_plan *plan;
 	struct taking *takings; /* one for each group of the plan */
+	struct lanes lanes;
+	unsigned *lane_of; /* each group of the plan */
 };
 
 /* The groups that the targets are in, as far as they exist: the plan tells of the others. */
@@ -134,6 +141,8 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 			ret->control[0] = '\0';
 	}
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", m->driver);
+	if (!ret->has_vf && d->class >> 16 == PCI_CLASS_NETWORK)
+		ret->has_vf = bind_vf_read(env->host, d->address, &ret->vf) == 0;
 	if (m->framebuffer[0])
 		(void)snprintf(ret->framebuffer, sizeof(ret->framebuffer), "%s", m->framebuffer);
 	for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
@@ -171,6 +180,7 @@ static int fill_entry(
 
 	*n = (struct bind_entry){.group = g->number, .state = BIND_STATE_TAKING};
 	n->owner = t->q->owner;
+	n->access = g->access;
 	n->reset_waived = bind_allows(t->q->allow, t->q->allow_count, "no-reset");
 	n->kept = !n->owner.pid;
 	int r = bind_boot_id(env->host, n->boot, e);
@@ -210,21 +220,29 @@ static int fill_entries(struct transaction *t, struct err *e)
 	return 0;
 }
 
+/* Of a group of the plan; NULL for no other. */
+static struct taking *find_taking(struct transaction *t, int group)
+{
+	for (size_t i = 0; i < t->plan->group_count; i++)
+		if (t->plan->groups[i].number == group)
+			return &t->takings[i];
+	return NULL;
+}
+
 static int step_journal(struct transaction *t, const struct bind_step *s, struct err *e)
 {
-	struct bind_entry *n = NULL;
+	struct taking *k = find_taking(t, s->group);
 
-	for (size_t i = 0; i < t->plan->group_count; i++)
-		if (t->plan->groups[i].number == s->group)
-			n = &t->takings[i].entry;
-	if (!n)
+	if (!k)
 		return err_say(e, -EINVAL, "group %d: not in the plan", s->group);
+	struct bind_entry *n = &k->entry;
 	if (!strcmp(s->text, "taken")) {
 		n->state = BIND_STATE_TAKEN;
 		n->used = true;
 		n->writer = 0;
 		n->writer_start = 0;
 	} else {
+		t->work.lane = lane_of(&t->lanes, s->group);
 		bind_work_sign(&t->work, n);
 	}
 	return bind_work_journal(&t->work, n, e);
@@ -245,16 +263,15 @@ static int step_verify(struct transaction *t, const struct bind_step *s, struct 
 
 struct chown {
 	struct transaction *t;
-	uid_t uid;
-	gid_t gid;
+	const struct bind_access *access;
 	struct err *e;
 };
 
 static int chown_node(struct chown *c, const char *path)
 {
-	int r = c->t->work.env->sys->chown_node(path, c->uid, c->gid);
+	int r = c->t->work.env->sys->chown_node(path, c->access);
 
-	return r < 0 ? err_set(c->e, r, "give %s to user %d", path, (int)c->uid) : 0;
+	return r < 0 ? err_set(c->e, r, "give %s to user %d", path, (int)c->access->uid) : 0;
 }
 
 /* The character device of one PCI device: /dev/vfio/devices/@name, where the kernel makes them. */
@@ -270,17 +287,28 @@ static int chown_cdev(void *arg, const char *name)
 
 static int step_chown(struct transaction *t, const struct bind_step *s, struct err *e)
 {
-	struct chown c = {t, t->q->uid, t->q->gid, e};
+	struct taking *k = find_taking(t, s->group);
 	struct host *h = t->work.env->host;
 
+	if (!k)
+		return -EINVAL;
+	struct chown c = {t, &k->entry.access, e};
 	if (strcmp(file_base(s->path), "vfio-dev") != 0)
 		return chown_node(&c, s->path);
 	int r = h->ops->list(h, s->path, chown_cdev, &c);
 	return r == -ENOENT ? 0 : r;
 }
 
-static int step(struct transaction *t, const struct bind_step *s, struct err *e)
+static int step_rule(struct transaction *t, const struct bind_step *s, struct err *e)
 {
+	const struct taking *k = find_taking(t, s->group);
+
+	return k ? bind_access_keep(t->work.env, &k->entry, e) : -EINVAL;
+}
+
+static int step(void *arg, const struct bind_step *s, struct err *e)
+{
+	struct transaction *t = arg;
 	const struct bind_env *env = t->work.env;
 	int r;
 
@@ -298,6 +326,10 @@ static int step(struct transaction *t, const struct bind_step *s, struct err *e)
 		return r < 0 ? err_set(e, r, "wait for %s", s->path) : 0;
 	case BIND_OP_CHOWN:
 		return step_chown(t, s, e);
+	case BIND_OP_RULE:
+		return step_rule(t, s, e);
+	case BIND_OP_SETTINGS: /* of virtual functions that are made: bind/sriov.h */
+		break;
 	}
 	return -EINVAL;
 }
@@ -314,15 +346,18 @@ static void keep_off(struct bind_entry *n)
 	}
 }
 
-/* Puts one group back to what it was before this transaction, but for a @stuck device. */
-static int undo_group(
-	struct transaction *t, struct taking *k, const struct bind_step *stuck, struct err *e)
+/* Puts one group back to what it was before this transaction, but for a device that hangs. */
+static int undo_group(struct transaction *t, struct taking *k, struct err *e)
 {
+	const struct lane *lane = &t->lanes.list[t->work.lane];
+	const struct bind_step *stuck = lane->code == -ETIMEDOUT ? lane->failed : NULL;
 	struct bind_report report = BIND_REPORT_NONE;
 	bool all = true;
 
-	if (k->old.used)
-		return bind_work_journal(&t->work, &k->old, e);
+	if (k->old.used) {
+		int back = bind_access_keep(t->work.env, &k->old, e);
+		return back < 0 ? back : bind_work_journal(&t->work, &k->old, e);
+	}
 	const char **keep = calloc(k->entry.count ? k->entry.count : 1, sizeof(*keep));
 	if (!keep)
 		return err_set(e, -ENOMEM, "undo");
@@ -341,18 +376,28 @@ static int undo_group(
 	return r < 0 ? r : bind_work_forget(&t->work, k->entry.group, e);
 }
 
-/* @failed: the step that did not work, with @cause. What cannot be undone stays in the journal. */
-static void undo(struct transaction *t, const struct bind_step *failed, int cause, struct err *e)
+/* Whoever writes to a device that hangs, hangs too: its lane goes on with another writer. */
+static int rearm(struct transaction *t, struct err *e)
 {
-	const struct bind_step *stuck = cause == -ETIMEDOUT ? failed : NULL;
-	struct err why = {0};
 	int first = 0;
 
-	/* Whoever writes to a device that hangs, hangs too; the others are free. */
-	if (stuck)
-		first = bind_work_arm(&t->work, &why);
+	for (size_t i = 0; i < t->lanes.count; i++) {
+		t->work.lane = i;
+		int r = t->lanes.list[i].code == -ETIMEDOUT ? bind_work_arm(&t->work, e) : 0;
+		first = first ? first : r;
+	}
+	return first;
+}
+
+/* Goes back, group by group, the last first. What cannot be undone stays in the journal. */
+static void undo(struct transaction *t, struct err *e)
+{
+	struct err why = {0};
+
+	int first = rearm(t, &why);
 	for (size_t i = t->plan->group_count; i--;) {
-		int r = undo_group(t, &t->takings[i], stuck, first ? NULL : &why);
+		t->work.lane = t->lane_of[i];
+		int r = undo_group(t, &t->takings[i], first ? NULL : &why);
 		first = first ? first : r;
 	}
 	if (first == 0)
@@ -361,6 +406,51 @@ static void undo(struct transaction *t, const struct bind_step *failed, int caus
 	(void)snprintf(e->msg + n, sizeof(e->msg) - n, "; not all undone: %s", why.msg);
 	if (!e->hint[0])
 		err_hint(e, "usher restore");
+}
+
+/* A writer for each lane; the journal is to name it before it writes. */
+static int open_lanes(struct transaction *t, struct err *e)
+{
+	t->lane_of = calloc(t->plan->group_count, sizeof(*t->lane_of));
+	if (!t->lane_of)
+		return err_set(e, -ENOMEM, "take");
+	t->lanes = (struct lanes){.work = &t->work,
+		.plan = t->plan,
+		.of = t->lane_of,
+		.count = lane_choose(t->plan, t->lane_of),
+		.step = step,
+		.arg = t};
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < t->lanes.count; i++) {
+		t->work.lane = i;
+		r = bind_work_arm(&t->work, e);
+	}
+	return r;
+}
+
+static bool is_for_all(const struct bind_step *s)
+{
+	return s->op == BIND_OP_LOAD || s->op == BIND_OP_JOURNAL;
+}
+
+/* Modules and journal entries one after the other, the groups' own steps between them by lanes. */
+static int run_steps(
+	struct transaction *t, const struct bind_step *steps, size_t count, struct err *e)
+{
+	size_t first = 0, end = count;
+	int r = 0;
+
+	while (first < count && is_for_all(&steps[first]))
+		first++;
+	while (end > first && is_for_all(&steps[end - 1]))
+		end--;
+	for (size_t i = 0; r == 0 && i < first; i++)
+		r = step(t, &steps[i], e);
+	if (r == 0)
+		r = lanes_run(&t->lanes, steps + first, end - first, e);
+	for (size_t i = end; r == 0 && i < count; i++)
+		r = step(t, &steps[i], e);
+	return r;
 }
 
 static int carry_out(struct transaction *t, struct err *e)
@@ -374,13 +464,11 @@ static int carry_out(struct transaction *t, struct err *e)
 	r = bind_plan_steps(t->work.env, t->q, t->plan, &steps, &count);
 	if (r < 0)
 		return err_set(e, r, "list the steps");
-	r = bind_work_arm(&t->work, e);
+	r = open_lanes(t, e);
 	if (r == 0) {
-		for (size_t i = 0; r == 0 && i < count; i++) {
-			r = step(t, &steps[i], e);
-			if (r < 0)
-				undo(t, &steps[i], r, e);
-		}
+		r = run_steps(t, steps, count, e);
+		if (r < 0)
+			undo(t, e);
 	}
 	free(steps);
 	return r;
@@ -393,6 +481,7 @@ static void transaction_end(struct transaction *t)
 		bind_entry_fini(&t->takings[i].old);
 	}
 	free(t->takings);
+	free(t->lane_of);
 	bind_work_end(&t->work);
 }
 

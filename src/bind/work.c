@@ -69,18 +69,19 @@ int bind_work_begin(
 
 int bind_work_arm(struct bind_work *w, struct err *e)
 {
-	w->env->sys->writer_stop(w->writer);
-	w->writer = NULL;
-	int r = w->env->sys->writer_start(&w->writer);
+	w->env->sys->writer_stop(w->writers[w->lane]);
+	w->writers[w->lane] = NULL;
+	int r = w->env->sys->writer_start(&w->writers[w->lane]);
 	return r < 0 ? err_set(e, r, "start a process for the writes") : 0;
 }
 
 void bind_work_sign(const struct bind_work *w, struct bind_entry *n)
 {
-	uint64_t start;
+	struct bind_writer *writer = w->writers[w->lane];
 
-	n->writer = w->writer ? w->env->sys->writer_pid(w->writer) : 0;
+	n->writer = writer ? w->env->sys->writer_pid(writer) : 0;
 	n->writer_start = 0;
+	uint64_t start;
 	if (n->writer && bind_owner_start(w->env->host, n->writer, &start) == 0)
 		n->writer_start = start;
 }
@@ -91,13 +92,25 @@ void bind_work_count(struct bind_work *w)
 		(void)kill(getpid(), SIGKILL);
 }
 
-int bind_work_write(struct bind_work *w, const char *path, const char *text, struct err *e)
+int bind_work_ask(struct bind_work *w, const char *path, const char *text, struct err *e)
 {
 	/* A write of no bytes never reaches the attribute: a lone newline clears an override. */
-	int r = w->env->sys->write(w->writer, path, *text ? text : "\n", w->env->timeout_ms, e);
+	return w->env->sys->ask(w->writers[w->lane], path, *text ? text : "\n", e);
+}
+
+int bind_work_answer(struct bind_work *w, int timeout_ms, struct err *e)
+{
+	int r = w->env->sys->answer(w->writers[w->lane], timeout_ms, e);
 
 	bind_work_count(w);
 	return r;
+}
+
+int bind_work_write(struct bind_work *w, const char *path, const char *text, struct err *e)
+{
+	int r = bind_work_ask(w, path, text, e);
+
+	return r < 0 ? r : bind_work_answer(w, w->env->timeout_ms, e);
 }
 
 int bind_work_journal(struct bind_work *w, const struct bind_entry *n, struct err *e)
@@ -110,7 +123,11 @@ int bind_work_journal(struct bind_work *w, const struct bind_entry *n, struct er
 
 int bind_work_forget(struct bind_work *w, int group, struct err *e)
 {
-	int r = bind_journal_remove(w->env, group, e);
+	int r = w->env->sys->rule(group, NULL);
+
+	if (r < 0)
+		return err_set(e, r, "group %d: remove udev's rule for its nodes", group);
+	r = bind_journal_remove(w->env, group, e);
 
 	bind_work_count(w);
 	return r;
@@ -118,8 +135,8 @@ int bind_work_forget(struct bind_work *w, int group, struct err *e)
 
 void bind_work_end(struct bind_work *w)
 {
-	if (w->env)
-		w->env->sys->writer_stop(w->writer);
+	for (size_t i = 0; w->env && i < COUNT(w->writers); i++)
+		w->env->sys->writer_stop(w->writers[i]);
 	for (size_t i = 0; i < w->lock_count; i++)
 		fd_close(&w->locks[i]);
 	free(w->locks);

@@ -14,7 +14,8 @@
  */
 struct bind_work {
 	const struct bind_env *env;
-	struct bind_writer *writer; /* NULL until bind_work_arm() */
+	struct bind_writer *writers[BIND_WRITERS_MAX]; /* NULL until bind_work_arm() */
+	size_t lane; /* whose writer it is that the functions below mean: 0 unless it is set */
 	int *locks;
 	size_t lock_count;
 	unsigned long changes;
@@ -34,6 +35,13 @@ int bind_work_begin(
 /* Starts the writer, and names it in @n, which is to be written next. Return: 0, -errno. */
 int bind_work_arm(struct bind_work *w, struct err *e);
 void bind_work_sign(const struct bind_work *w, struct bind_entry *n);
+
+/*
+ * One write to sysfs, begun and not waited for, and what became of it. @timeout_ms: 0 when it is
+ * known to be there, or has had its time. Return: 0, -ETIMEDOUT, -errno.
+ */
+int bind_work_ask(struct bind_work *w, const char *path, const char *text, struct err *e);
+int bind_work_answer(struct bind_work *w, int timeout_ms, struct err *e);
 
 /* One write to sysfs. After -ETIMEDOUT the writer is lost: arm again to go on elsewhere. */
 int bind_work_write(struct bind_work *w, const char *path, const char *text, struct err *e);

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "bind/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -34,6 +36,8 @@ struct bind_writer {
 	pid_t pid;
 	int fd; /* our end */
 	bool lost; /* the kernel keeps it */
+	char request[REQUEST_MAX]; /* the one under way or done last: "path\0text\0" */
+	struct timespec asked;
 	/* What the writer itself looks at. */
 	int its_fd;
 	pid_t parent;
@@ -191,8 +195,21 @@ pid_t bind_writer_pid(const struct bind_writer *w)
 	return w->pid;
 }
 
+static const char *text_of(const struct bind_writer *w)
+{
+	return w->request + strlen(w->request) + 1;
+}
+
+static int waited_s(const struct bind_writer *w)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int)(now.tv_sec - w->asked.tv_sec - (now.tv_nsec < w->asked.tv_nsec));
+}
+
 /* Where in the kernel the writer waits; it is the only witness of a hang. */
-static void say_where(const struct bind_writer *w, const char *path, int timeout_ms, struct err *e)
+static void say_where(const struct bind_writer *w, struct err *e)
 {
 	char file[64], where[128], text[128];
 
@@ -201,49 +218,60 @@ static void say_where(const struct bind_writer *w, const char *path, int timeout
 		(void)snprintf(text, sizeof(text), "unknown");
 	file_escape(where, sizeof(where), text);
 	err_say(e, -ETIMEDOUT,
-		"write %s: the kernel did not come back within %d s (process %d waits in %s)", path,
-		timeout_ms / 1000, w->pid, where);
+		"write %s: the kernel did not come back within %d s (process %d waits in %s)",
+		w->request, waited_s(w), w->pid, where);
 	err_hint(e, "see /proc/%d/stack; when the device is let go, run usher restore", w->pid);
 }
 
-static int wait_answer(int fd, int timeout_ms)
+int bind_writer_ask(struct bind_writer *w, const char *path, const char *text, struct err *e)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	int r;
-
-	do {
-		r = poll(&p, 1, timeout_ms);
-	} while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return -errno;
-	return r == 0 ? -ETIMEDOUT : 0;
-}
-
-int bind_writer_write(
-	struct bind_writer *w, const char *path, const char *text, int timeout_ms, struct err *e)
-{
-	char buf[REQUEST_MAX];
-	int answer = 0;
-
-	int len = snprintf(buf, sizeof(buf), "%s%c%s", path, '\0', text);
-	if (len < 0 || (size_t)len >= sizeof(buf))
-		return err_set(e, -ENAMETOOLONG, "write %s", path);
 	if (w->lost)
 		return err_say(
 			e, -ETIMEDOUT, "write %s: the kernel still holds process %d", path, w->pid);
-	if (send(w->fd, buf, (size_t)len, MSG_NOSIGNAL) < 0)
+	int len = snprintf(w->request, sizeof(w->request), "%s%c%s", path, '\0', text);
+	if (len < 0 || (size_t)len >= sizeof(w->request))
+		return err_set(e, -ENAMETOOLONG, "write %s", path);
+	(void)clock_gettime(CLOCK_MONOTONIC, &w->asked);
+	if (send(w->fd, w->request, (size_t)len, MSG_NOSIGNAL) < 0)
 		return err_set(e, -errno, "write %s: ask process %d", path, w->pid);
-	int r = wait_answer(w->fd, timeout_ms);
+	return 0;
+}
+
+int bind_writer_wait(struct bind_writer *const *list, size_t count, int timeout_ms)
+{
+	struct pollfd p[BIND_WRITERS_MAX];
+	int r;
+
+	if (count > BIND_WRITERS_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < count; i++)
+		p[i] = (struct pollfd){.fd = list[i] ? list[i]->fd : -1, .events = POLLIN};
+	do {
+		r = poll(p, count, timeout_ms);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	for (size_t i = 0; i < count; i++)
+		if (p[i].revents)
+			return (int)i;
+	return -ETIMEDOUT;
+}
+
+int bind_writer_answer(struct bind_writer *w, int timeout_ms, struct err *e)
+{
+	int answer = 0;
+
+	int r = bind_writer_wait(&w, 1, timeout_ms);
 	if (r == -ETIMEDOUT) {
 		w->lost = true;
-		say_where(w, path, timeout_ms, e);
+		say_where(w, e);
 		return r;
 	}
 	if (r == 0 && recv(w->fd, &answer, sizeof(answer), 0) != (ssize_t)sizeof(answer))
 		r = -EPIPE;
 	if (r < 0)
-		return err_set(e, r, "write %s: hear from process %d", path, w->pid);
-	return answer < 0 ? err_set(e, answer, "write '%s' to %s", text, path) : 0;
+		return err_set(e, r, "write %s: hear from process %d", w->request, w->pid);
+	return answer < 0 ? err_set(e, answer, "write '%s' to %s", text_of(w), w->request) : 0;
 }
 
 void bind_writer_stop(struct bind_writer *w)

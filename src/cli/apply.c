@@ -14,6 +14,7 @@
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
+#include "cli/user.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -57,6 +58,26 @@ static void refuse(struct application *a, size_t i)
 	fail(a, LEAVE_REFUSED, &e);
 }
 
+static bool same_wish(const struct bind_claim *x, const struct bind_claim *y)
+{
+	return !strcmp(x->driver, y->driver) && !strcmp(x->user, y->user) &&
+	       !strcmp(x->user_group, y->user_group);
+}
+
+/* Return: 0, -ENOENT when there is no such user any more. */
+static int find_access(const struct bind_claim *c, struct bind_access *ret, struct err *e)
+{
+	*ret = BIND_ACCESS_NONE;
+	if (c->user[0] && user_find(c->user, ret) < 0)
+		err_say(e, -ENOENT, "claim %s: there is no user '%s'", c->name, c->user);
+	else if (c->user_group[0] && user_find_group(c->user_group, ret) < 0)
+		err_say(e, -ENOENT, "claim %s: there is no group '%s'", c->name, c->user_group);
+	else
+		return 0;
+	err_hint(e, "correct " BIND_CLAIMS_DIR "/%s.claim", c->name);
+	return -ENOENT;
+}
+
 /* All claims of one group in one request: each of its devices is then one that was asked for. */
 static size_t gather(struct application *a, size_t first, struct bind_request *q,
 	struct bind_target targets[TARGETS_MAX])
@@ -69,7 +90,7 @@ static size_t gather(struct application *a, size_t first, struct bind_request *q
 		if (a->stands[i].standing != BIND_STANDING_AT ||
 			(i != first && d->group != a->stands[first].device.group))
 			continue;
-		if (strcmp(a->claims[i].driver, a->claims[first].driver) != 0)
+		if (!same_wish(&a->claims[i], &a->claims[first]))
 			continue; /* comes in a request of its own */
 		targets[n++] = (struct bind_target){d->address, true, d->vendor, d->device};
 		a->done[i] = true;
@@ -80,13 +101,15 @@ static size_t gather(struct application *a, size_t first, struct bind_request *q
 static void take(struct application *a, size_t first)
 {
 	struct bind_target targets[TARGETS_MAX];
-	struct bind_request q = {.targets = targets, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	struct bind_request q = {.targets = targets};
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct err e = {0};
 
 	q.target_count = gather(a, first, &q, targets);
 	q.claimed = q.driver ? q.driver : "vfio-pci";
-	int r = bind_take(&a->env, &q, &plan, &e);
+	int r = find_access(&a->claims[first], &q.access, &e);
+	if (r == 0)
+		r = bind_take(&a->env, &q, &plan, &e);
 	if (r == 0 || plan.refusals)
 		plan_problems(&plan);
 	if (r == 0)

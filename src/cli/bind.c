@@ -12,7 +12,6 @@
 #include "pci/host.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@ struct arguments {
 	const char *host;
 	uint8_t bar[PCI_BAR_COUNT]; /* of the one device */
 	bool has_bar;
+	const char *user, *user_group;
 	bool dry_run;
 	bool json;
 };
@@ -92,35 +92,6 @@ static int take(const struct arguments *a)
 	return r == 0 ? LEAVE_OK : refused ? LEAVE_REFUSED : LEAVE_FAILED;
 }
 
-/* A name of /etc/passwd: other directories may ask the network, and a number does as well. */
-static bool find_user(const char *name, struct bind_request *q)
-{
-	cleanup_file FILE *f = fopen("/etc/passwd", "re");
-	const struct passwd *p = f ? fgetpwent(f) : NULL;
-
-	while (p && strcmp(p->pw_name, name) != 0)
-		p = fgetpwent(f);
-	if (!p)
-		return false;
-	q->uid = p->pw_uid;
-	q->gid = p->pw_gid;
-	return true;
-}
-
-static int parse_user(const struct verb *v, const char *text, struct bind_request *q)
-{
-	uint64_t n;
-
-	if (num_parse(text, 10, INT32_MAX, &n) == 0) {
-		q->uid = (uid_t)n;
-		return 0;
-	}
-	if (find_user(text, q))
-		return 0;
-	return option_wrong(
-		v, "--user: there is no user '%s' in /etc/passwd; a number will do", text);
-}
-
 /* "1=8G": the size that BAR 1 is to have. */
 static int parse_bar(const struct verb *v, const char *text, struct arguments *a)
 {
@@ -140,7 +111,7 @@ static int parse_bar(const struct verb *v, const char *text, struct arguments *a
 	return 0;
 }
 
-enum { ID = 1, DRIVER, ALLOW, ONLY, USER, BAR, TIMEOUT, DRY_RUN, JSON, HOST };
+enum { ID = 1, DRIVER, ALLOW, ONLY, USER, USER_GROUP, BAR, TIMEOUT, DRY_RUN, JSON, HOST };
 
 static int parse_one(const struct verb *v, struct arguments *a, int option)
 {
@@ -156,7 +127,11 @@ static int parse_one(const struct verb *v, struct arguments *a, int option)
 		a->request.only = true;
 		return 0;
 	case USER:
-		return parse_user(v, optarg, &a->request);
+		a->user = optarg;
+		return 0;
+	case USER_GROUP:
+		a->user_group = optarg;
+		return 0;
 	case BAR:
 		return parse_bar(v, optarg, a);
 	case TIMEOUT:
@@ -181,6 +156,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 		{"allow", required_argument, NULL, ALLOW},
 		{"only", no_argument, NULL, ONLY},
 		{"user", required_argument, NULL, USER},
+		{"user-group", required_argument, NULL, USER_GROUP},
 		{"bar", required_argument, NULL, BAR},
 		{"timeout", required_argument, NULL, TIMEOUT},
 		{"dry-run", no_argument, NULL, DRY_RUN},
@@ -203,13 +179,13 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 	if (r == 0 && a->has_bar && a->targets.count > 1)
 		return option_wrong(v, "--bar is for one device, not for %zu", a->targets.count);
 	memcpy(a->targets.list[0].bar, a->bar, sizeof(a->bar));
-	return r;
+	return r ? r : targets_access(v, a->user, a->user_group, &a->request.access);
 }
 
 static int run(const struct verb *v, int argc, char **argv)
 {
 	struct arguments a = {
-		.request = {.uid = (uid_t)-1, .gid = (gid_t)-1},
+		.request = {.access = BIND_ACCESS_NONE},
 		.env = bind_env_live(),
 	};
 
@@ -248,7 +224,8 @@ const struct verb verb_bind = {
 		"  --allow CHECK    lift one check, by the name in brackets behind a refusal\n"
 		"  --only           touch no other device of the group; refuse when that cannot "
 		"do\n"
-		"  --user NAME      give the /dev/vfio nodes to this user\n"
+		"  --user NAME      give the /dev/vfio nodes to this user, until the release\n"
+		"  --user-group NAME  open them to this group, too\n"
 		"  --bar N=SIZE     resize BAR N between its drivers, until the release: 1=8G\n"
 		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
 		"  --dry-run        print each write in order, and touch nothing\n"

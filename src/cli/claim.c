@@ -19,10 +19,12 @@
 struct arguments {
 	struct targets targets;
 	const char *driver;
+	const char *user, *user_group;
+	struct bind_access access;
 	bool dry_run;
 };
 
-enum { ID = 1, DRIVER, ALLOW, DRY_RUN };
+enum { ID = 1, DRIVER, ALLOW, USER, USER_GROUP, DRY_RUN };
 
 static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
@@ -30,6 +32,8 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 		{"id", required_argument, NULL, ID},
 		{"driver", required_argument, NULL, DRIVER},
 		{"allow", required_argument, NULL, ALLOW},
+		{"user", required_argument, NULL, USER},
+		{"user-group", required_argument, NULL, USER_GROUP},
 		{"dry-run", no_argument, NULL, DRY_RUN},
 		{0},
 	};
@@ -43,6 +47,10 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 			r = targets_allow(&a->targets, v, optarg);
 		else if (c == DRIVER)
 			a->driver = optarg;
+		else if (c == USER)
+			a->user = optarg;
+		else if (c == USER_GROUP)
+			a->user_group = optarg;
 		else
 			a->dry_run = true;
 	}
@@ -52,7 +60,8 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 		return c;
 	if (a->driver && !bind_name_ok(a->driver))
 		return option_wrong(v, "--driver: '%s' is no driver's name", a->driver);
-	return targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
+	r = targets_access(v, a->user, a->user_group, &a->access);
+	return r ? r : targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
 }
 
 /* Checks that speak of this moment: the next boot finds no lease and nobody who has it open. */
@@ -108,8 +117,7 @@ static int check_use(const struct arguments *a)
 		.driver = a->driver,
 		.allow = a->targets.allow,
 		.allow_count = a->targets.allow_count,
-		.uid = (uid_t)-1,
-		.gid = (gid_t)-1,
+		.access = a->access,
 	};
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct err e = {0};
@@ -155,6 +163,9 @@ static int claim_one(const struct arguments *a, struct pci_address address, stru
 	if (r < 0)
 		return r;
 	(void)snprintf(c.driver, sizeof(c.driver), "%s", a->driver ? a->driver : "");
+	(void)snprintf(c.user, sizeof(c.user), "%s", a->user ? a->user : "");
+	(void)snprintf(
+		c.user_group, sizeof(c.user_group), "%s", a->user_group ? a->user_group : "");
 	if (a->dry_run) {
 		cleanup_free char *file = NULL;
 		if (bind_claim_format(&c, &file) < 0)
@@ -211,6 +222,8 @@ const struct verb verb_claim = {
 		"address\n"
 		"  --driver NAME    the VFIO driver, if not the one that fits best\n"
 		"  --allow CHECK    lift one check, by the name in brackets behind a refusal\n"
+		"  --user NAME      give the /dev/vfio nodes to this user\n"
+		"  --user-group NAME  open them to this group, too\n"
 		"  --dry-run        print the claim, and write nothing\n"
 		"\n"
 		"example: usher claim 0000:03:00.0 0000:03:00.1 --id 10de:2484 --id 10de:228b\n",

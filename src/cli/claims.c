@@ -72,6 +72,8 @@ static void put_claim(struct json *j, const struct bind_claim *n, const struct b
 	(void)snprintf(text, sizeof(text), "%016llx", (unsigned long long)k->serial);
 	json_put_text(j, "serial", k->has_serial ? text : NULL);
 	json_put_text(j, "claimed_at", pci_address_format(n->address, text));
+	json_put_text(j, "user", n->user[0] ? n->user : NULL);
+	json_put_text(j, "user_group", n->user_group[0] ? n->user_group : NULL);
 	bool found = is_found(s);
 	json_put_text(j, "address", found ? pci_address_format(s->device.address, text) : NULL);
 	json_put_text(j, "driver", found && s->device.driver[0] ? s->device.driver : NULL);

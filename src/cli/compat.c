@@ -97,9 +97,9 @@ static void read_user(struct bind_request *q)
 	uint64_t n;
 
 	if (uid && num_parse(uid, 10, INT32_MAX, &n) == 0)
-		q->uid = (uid_t)n;
+		q->access.uid = (uid_t)n;
 	if (gid && num_parse(gid, 10, INT32_MAX, &n) == 0)
-		q->gid = (gid_t)n;
+		q->access.gid = (gid_t)n;
 }
 
 static int take(const struct words *w)
@@ -110,8 +110,11 @@ static int take(const struct words *w)
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
 
-	q.uid = (uid_t)-1;
-	q.gid = (gid_t)-1;
+	/* It can name one device only, and gives its group away as a whole: told, not refused. */
+	static const char *const allow[] = {"user"};
+	q.allow = allow;
+	q.allow_count = COUNT(allow);
+	q.access = BIND_ACCESS_NONE;
 	q.driver = "vfio-pci";
 	read_user(&q);
 	targets_hold_signals();

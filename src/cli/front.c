@@ -23,7 +23,7 @@
 static const struct verb *const verbs[] = {&verb_bind, &verb_release, &verb_restore};
 
 static const char *const plain[] = {"--all", "--allow", "--driver", "--dry-run", "--id", "--only",
-	"--return", "--timeout", "--user"};
+	"--return", "--timeout", "--user", "--user-group"};
 
 /* JSON and the like need a library, and a snapshot a reader: not here. */
 static bool is_plain(const char *word)

@@ -354,8 +354,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		.target_count = 1,
 		.allow = allowed,
 		.allow_count = 1,
-		.uid = (uid_t)-1,
-		.gid = (gid_t)-1,
+		.access = BIND_ACCESS_NONE,
 	};
 	r = parse(v, argc, argv, p);
 	if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clean.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "bind/bind.h"
 #include "bind/sriov.h"
 #include "cli/giving.h"
@@ -8,6 +9,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
+#include "pci/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -95,40 +97,66 @@ static bool is_named(const struct arguments *a, struct pci_address address)
 	return a->targets.count == 0;
 }
 
-static int restore_function(
-	struct arguments *a, const struct bind_env *env, const struct bind_vfs_lease *l)
+/* How many virtual functions a device has now, as sysfs tells. */
+static uint64_t count_functions(const struct bind_env *env, struct pci_address a)
+{
+	char path[FILE_PATH_MAX];
+	uint64_t n = 0;
+
+	return pci_device_path(a, "sriov_numvfs", path, sizeof(path)) < 0 ||
+			       host_read_number(env->host, path, &n) < 0
+		       ? 0
+		       : n;
+}
+
+static void put_function(struct json *list, const struct bind_env *env,
+	const struct bind_vfs_lease *l, uint64_t before, bool left, const char *why)
+{
+	char address[PCI_ADDRESS_TEXT];
+	struct json *j = json_push_map(list);
+
+	json_put_text(j, "address", pci_address_format(l->address, address));
+	json_put_number(j, "from", before);
+	json_put_number(j, "to", count_functions(env, l->address));
+	json_put_flag(j, "left", left);
+	json_put_text(j, "text", why);
+}
+
+static int restore_function(struct arguments *a, const struct bind_env *env,
+	const struct bind_vfs_lease *l, struct json *list)
 {
 	bool left = l->state == BIND_LEASE_LIVE ||
 		    (l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS);
+	uint64_t before = list ? count_functions(env, l->address) : 0;
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
 
 	report_note("%s: %s: %s", pci_address_format(l->address, address), l->text,
 		left ? "left alone" : "restore");
-	if (a->dry_run || left)
-		return LEAVE_OK;
-	int r = bind_vfs_restore(env, l->address, a->kept, &e);
+	int r = a->dry_run || left ? 0 : bind_vfs_restore(env, l->address, a->kept, &e);
+	if (list)
+		put_function(list, env, l, before, left || r != 0, r < 0 ? e.msg : l->text);
 	if (r < 0)
 		report(&e);
 	return r >= 0 ? LEAVE_OK : r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
 }
 
 /* After the groups: a virtual function that is given back may go. */
-static int restore_functions(struct arguments *a, const struct bind_env *env)
+static int restore_functions(struct arguments *a, const struct bind_env *env, struct json *list)
 {
-	cleanup_free struct bind_vfs_lease *list = NULL;
+	cleanup_free struct bind_vfs_lease *leases = NULL;
 	struct err e = {0};
 	size_t count = 0;
 	int leave = LEAVE_OK;
 
-	if (bind_vfs_leases(env, &list, &count, &e) < 0) {
+	if (bind_vfs_leases(env, &leases, &count, &e) < 0) {
 		report(&e);
 		return LEAVE_FAILED;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (!is_named(a, list[i].address))
+		if (!is_named(a, leases[i].address))
 			continue;
-		int one = restore_function(a, env, &list[i]);
+		int one = restore_function(a, env, &leases[i], list);
 		leave = one == LEAVE_FAILED || leave == LEAVE_OK ? one : leave;
 	}
 	return leave;
@@ -151,7 +179,7 @@ static int restore(struct arguments *a, const struct bind_env *env, struct json 
 		int one = restore_one(a, env, &leases[i], list);
 		leave = one == LEAVE_FAILED || leave == LEAVE_OK ? one : leave;
 	}
-	int functions = restore_functions(a, env);
+	int functions = restore_functions(a, env, doc ? json_put_list(doc, "functions") : NULL);
 	leave = functions == LEAVE_FAILED || leave == LEAVE_OK ? functions : leave;
 	if (doc && json_print(doc, e) < 0) {
 		report(e);

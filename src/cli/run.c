@@ -8,6 +8,7 @@
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/verb.h"
+#include "engine/fit.h"
 #include "engine/keeper.h"
 
 #include <errno.h>
@@ -45,6 +46,8 @@ enum {
 	OPT_ALLOW,
 	OPT_RETURN,
 	OPT_NO_REBOOT,
+	OPT_HUGEPAGES,
+	OPT_PEERS,
 	OPT_STATS,
 	OPT_TRACE_BAR,
 	OPT_TIMING,
@@ -158,6 +161,12 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_allow(w, text);
 	case OPT_RETURN:
 		return take_return(w, text);
+	case OPT_PEERS:
+		w->spec.peers = true;
+		return 0;
+	case OPT_HUGEPAGES:
+		w->spec.hugepages = true;
+		return 0;
 	case OPT_NO_REBOOT:
 		w->spec.no_reboot = true;
 		return 0;
@@ -195,6 +204,8 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"engine", required_argument, NULL, OPT_ENGINE},
 		{"allow", required_argument, NULL, OPT_ALLOW},
 		{"return", required_argument, NULL, OPT_RETURN},
+		{"hugepages", no_argument, NULL, OPT_HUGEPAGES},
+		{"peers", no_argument, NULL, OPT_PEERS},
 		{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
 		{"stats", optional_argument, NULL, OPT_STATS},
 		{"trace-bar", required_argument, NULL, OPT_TRACE_BAR},
@@ -310,10 +321,22 @@ static int print_json(const struct run_words *w, const struct bind_plan *p, stru
 	json_put_text(guest, "initrd", s->initrd);
 	json_put_text(guest, "cmdline", s->cmdline);
 	plan_put(doc, p);
+	struct json *checked = json_put_list(doc, "checked");
+	for (const char *const *name = fit_names; *name; name++)
+		json_push_text(checked, *name);
 	json_put_flag(doc, "possible", p->refusals == 0);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;
+}
+
+/* What was asked, so that silence is an answer. */
+static void print_checked(void)
+{
+	(void)printf("checked:");
+	for (const char *const *name = fit_names; *name; name++)
+		(void)printf(" %s", *name);
+	(void)printf("\n");
 }
 
 static int show_plan(const struct run_words *w, const struct keeper *k)
@@ -324,8 +347,8 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 	struct err e = {0};
 
 	int r = keeper_request(k, targets, &q, &e);
-	if (r == 0 && q.target_count)
-		r = bind_plan(&k->env, &q, &plan, &e);
+	if (r == 0)
+		r = keeper_plan(k, &q, &plan, &e);
 	if (r < 0) {
 		report(&e);
 		return RUN_OURS;
@@ -337,6 +360,7 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 	} else {
 		print_guest(w);
 		plan_members(stdout, &plan);
+		print_checked();
 		plan_problems(&plan);
 	}
 	int status = r < 0 ? RUN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
@@ -416,6 +440,7 @@ const struct verb verb_run = {
 		"  --initrd FILE     initial ramdisk\n"
 		"  --cmdline TEXT    the kernel's command line\n"
 		"  --memory SIZE     512M unless said\n"
+		"  --hugepages       memory from the host's pool of huge pages\n"
 		"  --cpus N          1 unless said\n"
 		"  --name NAME       of the guest; 'guest' unless said\n"
 		"  --engine NAME     usher (usher-vmm, the default) or qemu; QEMU_SYSTEM names the "
@@ -423,6 +448,8 @@ const struct verb verb_run = {
 		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
 		"times\n"
 		"  --return WHERE    at the end: driver (the first one; the default), vfio, none\n"
+		"  --peers           let the guest's devices reach each other's BARs, where the "
+		"host can\n"
 		"  --no-reboot       a reboot is the guest's end; else it boots again, with its "
 		"devices reset\n"
 		"  --plan            print what would be done and what would stop it; do nothing\n"

@@ -17,8 +17,7 @@ static int ask_plan(struct subject *s, struct host *h, struct err *e)
 	const struct bind_request q = {
 		.targets = &target,
 		.target_count = 1,
-		.uid = (uid_t)-1,
-		.gid = (gid_t)-1,
+		.access = BIND_ACCESS_NONE,
 	};
 	struct bind_env env = bind_env_live();
 

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "cli/option.h"
+#include "cli/user.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -47,6 +48,20 @@ int targets_timeout(struct bind_env *env, const struct verb *v, const char *text
 	if (num_parse(text, 10, 3600, &seconds) < 0 || !seconds)
 		return option_wrong(v, "--timeout: '%s' is not a number of seconds", text);
 	env->timeout_ms = (int)seconds * 1000;
+	return 0;
+}
+
+int targets_access(
+	const struct verb *v, const char *user, const char *group, struct bind_access *ret)
+{
+	*ret = BIND_ACCESS_NONE;
+	if (user && user_find(user, ret) < 0)
+		return option_wrong(
+			v, "--user: there is no user '%s' in /etc/passwd; a number will do", user);
+	if (group && user_find_group(group, ret) < 0)
+		return option_wrong(v,
+			"--user-group: there is no group '%s' in /etc/group; a number will do",
+			group);
 	return 0;
 }
 

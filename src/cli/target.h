@@ -22,6 +22,9 @@ int targets_id(struct targets *t, const struct verb *v, const char *text);
 int targets_allow(struct targets *t, const struct verb *v, const char *text);
 /* --timeout SECONDS: patience with a kernel that does not come back. */
 int targets_timeout(struct bind_env *env, const struct verb *v, const char *text);
+/* --user and --user-group; NULL where they are not given. */
+int targets_access(
+	const struct verb *v, const char *user, const char *group, struct bind_access *ret);
 /* The operands; @least: how many there must be. Ids and addresses have to go together. */
 int targets_operands(
 	struct targets *t, const struct verb *v, int count, char **words, size_t least);

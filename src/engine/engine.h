@@ -37,6 +37,10 @@ struct engine_run {
 /* Who can run a guest. Each is a static const table; the keeper does the rest. */
 struct engine {
 	const char *name;
+	uint64_t overhead; /* [bytes] that it locks besides the guest's memory */
+	bool lays_out; /* the guest's addresses follow vfio/layout */
+	/* What the guest will have. [bytes] */
+	uint64_t (*memory)(const struct guest_spec *s);
 	/*
 	 * What is wrong with running @s by this engine, as far as can be told without touching
 	 * anything. Return: 0, -EINVAL, -ENOEXEC, -ENOENT, -errno.

@@ -19,6 +19,7 @@
  * descriptor, /dev/kvm by descriptor, and the keeper by a pidfd whose end is its own.
  */
 #define VMM_NAME "usher-vmm"
+#define OVERHEAD MIB(16)
 
 static int try_path(char *buf, size_t size, const char *path)
 {
@@ -181,6 +182,10 @@ static int add_guest(const struct guest_spec *s, struct engine_run *run, struct 
 		r = add_initrd(s, run, e);
 	if (r == 0)
 		r = add_cmdline(s, p);
+	if (r == 0 && s->hugepages)
+		r = program_word(p, "--backing=pool");
+	if (r == 0 && s->peers)
+		r = program_word(p, "--peers");
 	if (r == 0 && s->no_reboot)
 		r = program_word(p, "--no-reboot");
 	return r < 0 ? r : add_figures(s, run, e);
@@ -268,13 +273,21 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	if (r < 0)
 		return r;
 	/* Guest RAM is pinned whole for DMA; some pages of our own come on top. */
-	run->program.memlock = s->memory + MIB(16);
+	run->program.memlock = s->memory + OVERHEAD;
 	r = add_all(s, run, vmm, e);
 	return r < 0 && !e->msg[0] ? err_set(e, r, "arguments of " VMM_NAME) : r;
 }
 
+static uint64_t ours_memory(const struct guest_spec *s)
+{
+	return s->memory;
+}
+
 const struct engine engine_ours = {
 	.name = "usher",
+	.overhead = OVERHEAD,
+	.lays_out = true,
+	.memory = ours_memory,
 	.check = ours_check,
 	.prepare = ours_prepare,
 };

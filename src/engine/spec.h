@@ -38,6 +38,8 @@ struct guest_spec {
 	unsigned cpus; /* [1, SPEC_CPUS_MAX] */
 	bool has_memory; /* said by the user, not a default */
 	bool has_cpus;
+	bool hugepages; /* memory from the host's pool of huge pages */
+	bool peers; /* its devices may reach each other's BARs */
 	bool no_reboot; /* a reboot is the end */
 	bool timing; /* print start-up phases and exits at the end */
 	bool stats; /* print exits, interrupts and mapped memory at the end */

@@ -70,6 +70,19 @@ static void say(struct use *u, const char *what, const char *where)
 	(void)snprintf(u->text + n, sizeof(u->text) - n, "%s%s%s", n ? ", " : "", what, where);
 }
 
+/* Two views of one host, ours and the first process's, tell most mounts twice. */
+static bool is_said(const struct use *u, const char *what, const char *where)
+{
+	char text[sizeof(u->text) + 16];
+
+	(void)snprintf(text, sizeof(text), "%s%s", what, where);
+	size_t n = strlen(text);
+	for (const char *p = strstr(u->text, text); p; p = strstr(p + 1, text))
+		if (p[n] == ',' || p[n] == '\0')
+			return true;
+	return false;
+}
+
 static void find_mounts(struct use *u, const char *name, const char *dev)
 {
 	const char *mounts = u->c->view->mounts;
@@ -85,6 +98,8 @@ static void find_mounts(struct use *u, const char *name, const char *dev)
 			continue;
 		if (host_needs(m.where))
 			u->absolute = true;
+		if (is_said(u, "mounted at ", m.where))
+			continue;
 		/* A place that the host needs is told, however many others there are. */
 		if (found++ < 2 || host_needs(m.where))
 			say(u, "mounted at ", m.where);
@@ -158,12 +173,13 @@ static int look(struct use *u, const char *name)
 }
 
 /*
- * Whether / is on a file system that hides its disks behind an anonymous device number: then a
- * disk that is claimed for a reason nobody shows may be one of them.
+ * Whether / is on a file system that hides its disks behind an anonymous device number, or lies
+ * over one that is mounted where nobody sees it: then a disk that is claimed for a reason nobody
+ * shows may be one of them.
  */
 static bool root_hides_its_disks(const struct hold_view *v)
 {
-	static const char *const types[] = {"btrfs", "zfs", "bcachefs"};
+	static const char *const types[] = {"btrfs", "zfs", "bcachefs", "overlay"};
 	struct mount m;
 
 	for (const char *line = *v->mounts ? v->mounts : NULL; line; line = next_line(line)) {

@@ -172,9 +172,35 @@ static int text_read(struct host *h, const char *path, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+/*
+ * What this process sees mounted, and what the first one does: from inside a chroot or a mount
+ * namespace of its own, the host's root is none of ours, and is what the host runs on all the same.
+ */
+static int mounts_read(struct hold_view *v)
+{
+	char *first = NULL;
+
+	if (v->mounts)
+		return 0;
+	int r = text_read(v->host, "/proc/self/mountinfo", &v->mounts);
+	/* Not ours to read, or not there, for who is no administrator: then he lends nothing. */
+	if (r < 0 || host_read_all(v->host, "/proc/1/mountinfo", &first) < 0)
+		return r;
+	if (strcmp(v->mounts, first) != 0) {
+		char *both = NULL;
+		r = asprintf(&both, "%s%s", v->mounts, first) < 0 ? -ENOMEM : 0;
+		if (r == 0) {
+			free(v->mounts);
+			v->mounts = both;
+		}
+	}
+	free(first);
+	return r;
+}
+
 int hold_view_disks(struct hold_view *v)
 {
-	int r = text_read(v->host, "/proc/self/mountinfo", &v->mounts);
+	int r = mounts_read(v);
 
 	return r < 0 ? r : text_read(v->host, "/proc/swaps", &v->swaps);
 }

@@ -42,7 +42,7 @@ struct hold_view {
 	size_t nr_addresses;
 	struct host_net_address *addresses;
 	/* These are read when a device first needs them, by the functions below. */
-	char *mounts; /* /proc/self/mountinfo; every text is "" when it is not there */
+	char *mounts; /* mountinfo, ours and process 1's; every text is "" when it is not there */
 	char *swaps; /* /proc/swaps */
 	char *routes; /* /proc/net/route */
 	char *routes6; /* /proc/net/ipv6_route */

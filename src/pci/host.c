@@ -72,3 +72,9 @@ int host_link_name(struct host *h, const char *path, char *buf, size_t size)
 	memcpy(buf, name, len + 1);
 	return (int)len;
 }
+
+int host_functions(struct host *h, const char *interface,
+	int (*each)(void *arg, const struct host_vf *vf), void *arg)
+{
+	return h->ops->functions ? h->ops->functions(h, interface, each, arg) : 0;
+}

@@ -44,6 +44,20 @@ struct host_net_address {
 	uint8_t prefix; /* length of the network's part [bits] */
 };
 
+#define HOST_VF_UNTOLD UINT32_MAX /* what a driver does not tell, and the kernel's word for it */
+
+/* What the interface of a physical function keeps for one of its virtual ones. */
+struct host_vf {
+	uint32_t index; /* virtfnN */
+	uint8_t mac[6];
+	uint16_t vlan; /* 0: none */
+	uint32_t qos;
+	uint16_t proto; /* of the VLAN: 0x8100, 0x88a8 */
+	uint32_t min_rate, max_rate; /* [Mbit/s], 0: no limit */
+	/* As ip-link(8) has them; HOST_VF_UNTOLD where the driver has none. */
+	uint32_t spoofchk, link_state, rss_query, trust;
+};
+
 struct host_ops {
 	void (*close)(struct host *h);
 	/* Up to @size bytes from the start of a file. Return: length, -errno. */
@@ -73,6 +87,9 @@ struct host_ops {
 	/* Each address of each network interface. Return: as holders(). */
 	int (*addresses)(struct host *h, int (*each)(void *arg, const struct host_net_address *a),
 		void *arg);
+	/* Of an interface; only who changes virtual functions asks, so a snapshot has none. */
+	int (*functions)(struct host *h, const char *interface,
+		int (*each)(void *arg, const struct host_vf *vf), void *arg);
 };
 
 /* The machine usher runs on. @h is the caller's; never fails. */
@@ -85,6 +102,13 @@ struct host *host_live(void);
 int host_snapshot_open(const char *file, struct host **ret, struct err *e);
 /* The same of a text in memory, which is copied. */
 int host_snapshot_from(const char *text, size_t len, struct host **ret, struct err *e);
+
+/*
+ * Each virtual function that an interface keeps something for; none where the host cannot tell.
+ * Return: 0, what @each returned, -ENODEV without the interface, -errno.
+ */
+int host_functions(struct host *h, const char *interface,
+	int (*each)(void *arg, const struct host_vf *vf), void *arg);
 
 void host_close(struct host *h); /* NULL and the live host are fine */
 

@@ -3,12 +3,14 @@
 #include "base/file.h"
 #include "pci/host.h"
 #include "pci/locked.h"
+#include "pci/rtnl.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,6 +301,31 @@ static int live_addresses(
 	return r;
 }
 
+struct functions {
+	int (*each)(void *arg, const struct host_vf *vf);
+	void *arg;
+};
+
+static int hear_functions(void *arg, const struct nlmsghdr *m)
+{
+	const struct functions *f = arg;
+
+	return rtnl_each_function(m, f->each, f->arg);
+}
+
+static int live_functions(struct host *h, const char *interface,
+	int (*each)(void *arg, const struct host_vf *vf), void *arg)
+{
+	uint8_t request[RTNL_REQUEST_MAX] __attribute__((aligned(8)));
+	struct functions f = {each, arg};
+
+	unsigned index = if_nametoindex(interface);
+	if (!index)
+		return -errno;
+	rtnl_ask_functions(request, (int)index);
+	return rtnl_talk(request, hear_functions, &f);
+}
+
 static const struct host_ops live_ops = {
 	.read = live_read,
 	.link = live_link,
@@ -308,6 +335,7 @@ static const struct host_ops live_ops = {
 	.holders = live_holders,
 	.node = live_node,
 	.addresses = live_addresses,
+	.functions = live_functions,
 };
 
 struct host *host_live(void)

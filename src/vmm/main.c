@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -33,6 +34,7 @@ static const char usage[] =
 	"  --kvm FD           an open /dev/kvm\n"
 	"  --container FD     VFIO container of all --device\n"
 	"  --device address=ADDRESS,device=FD,group=FD[,trace=BAR]…[,rom=FD|off]\n"
+	"  --peers            devices may reach each other's BARs\n"
 	"  --keeper FD        pidfd: when that process ends, the guest does\n"
 	"  --no-reboot        a reboot is the guest's end\n"
 	"  --stats            tell at the end of exits, interrupts and mapped memory\n"
@@ -49,6 +51,7 @@ struct options {
 	int container;
 	int timing;
 	int stats;
+	int peers;
 	int stats_fd; /* -1: no JSON */
 };
 
@@ -170,6 +173,7 @@ enum option_id {
 	OPTION_KEEPER,
 	OPTION_TIMING,
 	OPTION_NO_REBOOT,
+	OPTION_PEERS,
 	OPTION_STATS,
 	OPTION_STATS_JSON,
 	OPTION_INTERRUPTS,
@@ -191,6 +195,7 @@ static const struct option long_options[] = {
 	{"keeper", required_argument, NULL, OPTION_KEEPER},
 	{"timing", no_argument, NULL, OPTION_TIMING},
 	{"no-reboot", no_argument, NULL, OPTION_NO_REBOOT},
+	{"peers", no_argument, NULL, OPTION_PEERS},
 	{"stats", no_argument, NULL, OPTION_STATS},
 	{"stats-json", required_argument, NULL, OPTION_STATS_JSON},
 	{"interrupts", required_argument, NULL, OPTION_INTERRUPTS},
@@ -236,6 +241,9 @@ static int parse_option(struct options *o, int option, char *text, struct err *e
 	case OPTION_NO_REBOOT:
 		o->spec.no_reboot = true;
 		return 0;
+	case OPTION_PEERS:
+		o->peers = 1;
+		return 0;
 	case OPTION_STATS:
 		o->stats = 1;
 		return 0;
@@ -258,8 +266,10 @@ static int finish_options(struct options *o, struct err *e)
 		return err_say(e, -EINVAL, "--memory is missing, or nothing");
 	if (spec->device_count && o->container < 0)
 		return err_say(e, -EINVAL, "--container is missing: --device needs it");
-	for (size_t i = 0; i < spec->device_count; i++)
+	for (size_t i = 0; i < spec->device_count; i++) {
 		spec->devices[i].container = o->container;
+		spec->devices[i].peers = o->peers;
+	}
 	return 0;
 }
 
@@ -319,6 +329,17 @@ static void tell_figures(struct machine *m, const struct options *o)
 		log_warn(m->vm.name, "%s", e.msg);
 }
 
+/* A descriptor for each interrupt vector: as many as this user may have. */
+static void raise_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+}
+
 int main(int argc, char **argv)
 {
 	static struct machine m; /* large, and there is one */
@@ -344,6 +365,7 @@ int main(int argc, char **argv)
 		log_error("usher-vmm", "see 'usher-vmm --help'");
 		return EXIT_USAGE;
 	}
+	raise_files();
 	r = machine_init(&m, &machine_reduced, &o.spec, &e);
 	if (r >= 0)
 		r = machine_run(&m, &e);

@@ -25,8 +25,9 @@ static void panic_write(struct bus_range *r, uint64_t off, unsigned size, uint64
 
 	if (value & PANICKED)
 		vm_stop(p->vm, VM_CRASHED, "its kernel panicked%s", panic_text(p));
-	else if (value & CRASH_LOADED && !p->heard)
-		log_warn(p->vm->name, "the guest's kernel panicked; its crash kernel takes over");
+	else if (value & CRASH_LOADED)
+		log_guest(&p->told, p->vm->name,
+			"the guest's kernel panicked; its crash kernel takes over");
 	/* The crash kernel reboots when it is done, and that is then no panic. */
 	if (value & CRASH_LOADED)
 		panic_reset(p);

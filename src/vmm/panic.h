@@ -2,6 +2,7 @@
 #ifndef VMM_PANIC_H
 #define VMM_PANIC_H
 
+#include "base/log.h"
 #include "vmm/bus.h"
 
 #include <stdbool.h>
@@ -28,6 +29,7 @@ struct panic {
 	unsigned matched; /* characters of the announcement, up to now */
 	unsigned len;
 	char text[PANIC_TEXT]; /* what the kernel said after the announcement */
+	struct log_guest told;
 	bool heard; /* on the console, since the guest has booted */
 };
 

@@ -217,6 +217,11 @@ void pci_plug_beside(struct pci_func *first, struct pci_func *f)
 	port_attach(first->port, f);
 }
 
+void pci_port_atomics(struct pci_func *f, uint32_t bits)
+{
+	port_set_atomics(f->port, bits);
+}
+
 int pci_slot_gsi(unsigned slot, unsigned pin)
 {
 	return PIN_FIRST + (int)((slot + pin - 1) % PINS_INTX);

@@ -81,6 +81,12 @@ int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
 void pci_plug_beside(struct pci_func *first, struct pci_func *f);
 
 /*
+ * The root port above @f completes these AtomicOps: PCI_EXP_DEVCAP2_ATOMIC_COMP…. A driver turns
+ * on what its device may ask for by what the port says.
+ */
+void pci_port_atomics(struct pci_func *f, uint32_t bits);
+
+/*
  * Configuration access as the guest does it. @off is aligned to @size, which is 1, 2 or 4.
  * Nobody there: all-ones, or a lost write.
  */

@@ -83,7 +83,6 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 
 int vm_renew(struct vm *vm, struct err *e)
 {
-	irq_fini(&vm->irq);
 	fd_close(&vm->fd);
 	int r = create(vm, e);
 	if (r < 0)

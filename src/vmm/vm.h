@@ -3,6 +3,7 @@
 #define VMM_VM_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "vmm/bus.h"
 #include "vmm/coalesce.h"
@@ -45,7 +46,13 @@ struct vm {
 	struct loop loop;
 	struct panic panic;
 	struct pci_root *pci;
+	/*
+	 * A vCPU cannot go on for a page that is mapped and not there (EFAULT). Return: true: it may
+	 * try again. NULL while nothing is mapped but RAM. Context: under `lock`.
+	 */
+	bool (*fault)(struct vm *vm);
 	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
+	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;
 	struct cpu *cpus;
 	uint64_t exits[CPU_EXITS]; /* of processors before the last reboot */
@@ -66,7 +73,7 @@ void vm_fini(struct vm *vm);
  * A new VM in the place of the old one, for a guest that reboots: nothing that it left in KVM
  * (clocks in its memory, time registers, pending interrupts) can outlive it. Guest memory, the
  * devices and the IOMMU's mappings stay as they are. Processors and interrupt controllers are
- * gone, for their owners to make anew. Return: 0, -errno.
+ * gone with it: for their owners to make anew. Return: 0, -errno.
  */
 int vm_renew(struct vm *vm, struct err *e);
 

@@ -50,7 +50,12 @@ expect_status 2 usher bind nonsense
 expect_status 2 usher bind "$card" --id 8086
 expect_status 2 usher bind "$card" --id 8086:10d3 --id 8086:10d3
 expect_status 2 usher bind "$card" --user nobody-of-that-name
+expect_status 2 usher bind "$card" --user-group nobodies-of-that-name
 expect_status 2 usher release "$card" --return elsewhere
+
+# A user would get the whole group.
+expect_status 3 usher bind "$edu" --user 1000 --allow net
+expect_text "$old: the user would get it too"
 
 # A driver that there is not, or that is none of VFIO's.
 expect_status 1 usher bind "$card" --driver none_such

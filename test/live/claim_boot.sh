@@ -54,7 +54,7 @@ case $USHER_LAB_BOOT in
 	expect_text '[block]'
 	umount "$work/mnt"
 
-	expect_ok usher claim "$disk" "$card" --id 1b36:0010 --id 8086:10d3
+	expect_ok usher claim "$disk" "$card" --id 1b36:0010 --id 8086:10d3 --user 1000 --user-group 1001
 	expect_ok usher claims
 	expect_text "at $disk"
 	expect_text "at $card"
@@ -75,6 +75,14 @@ case $USHER_LAB_BOOT in
 	expect_ok usher restore
 	expect_driver "$disk" vfio-pci
 
+	# A node that goes and comes anew is root's, until udev has given it to its user again.
+	node=/dev/vfio/$(group_of "$card")
+	expect_equal 'the node' '1000:1001 660' "$(stat -c '%u:%g %a' "$node")"
+	echo "$card" >/sys/bus/pci/drivers/vfio-pci/unbind
+	[ ! -e "$node" ] || fail "$node outlives its device"
+	echo "$card" >/sys/bus/pci/drivers/vfio-pci/bind
+	wait_until 60 sh -c "stat -c '%u:%g %a' $node | grep -x '1000:1001 660'"
+
 	# The way back leads to the driver that the claim kept off.
 	expect_ok usher unclaim "$disk"
 	expect_no_text "$card"
@@ -84,6 +92,8 @@ case $USHER_LAB_BOOT in
 	expect_text "$disk: vfio-pci -> nvme"
 	expect_seen "$disk" nvme
 	expect_override "$disk" none
+	[ ! -e "/run/udev/rules.d/72-usher-$(group_of "$disk").rules" ] || fail 'the rule is left'
+	[ -e "/run/udev/rules.d/72-usher-$(group_of "$card").rules" ] || fail 'the other one is gone'
 
 	expect_ok usher claim "$disk"
 	expect_driver "$disk" nvme

@@ -20,12 +20,12 @@ start_guest() {
 	become=
 	keeper=$!
 	at_exit "kill -9 $keeper 2>/dev/null"
-	tries=600
-	until grep -q 'guest: ready' "$work/console"; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] && kill -0 "$keeper" || fail "the guest did not get ready: $(cat "$work/keeper")"
-		sleep 0.1
-	done
+	wait_until 90 ready_or_gone
+	grep -q 'guest: ready' "$work/console" || fail "the guest ended early: $(cat "$work/keeper")"
+}
+
+ready_or_gone() {
+	grep -q 'guest: ready' "$work/console" || ! kill -0 "$keeper"
 }
 
 # guest_script [FILE…] <SCRIPT: what a guest with usher.do=script does, with all of busybox, and with

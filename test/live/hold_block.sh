@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Every way in which a host uses a disk is seen, and is not seen any more once it has ended.
 # topology: minimal
+# timeout: 300
 . "${0%/*}/lib.sh"
 
 disk=$(nvme_address)
@@ -61,21 +62,44 @@ is_busy 'swap space' "${name}p2"
 swapoff "/dev/${name}p2"
 is_free
 
-# A volume on it, and what is mounted from that.
+# A volume of LVM, and what is mounted from that. There may be no udevd to answer it.
+export DM_DISABLE_UDEV=1
 modprobe -q dm-mod
-if command -v dmsetup >/dev/null && [ -e /sys/class/misc/device-mapper ]; then
-	size=$(blockdev --getsz "/dev/${name}p1")
-	DM_DISABLE_UDEV=1 dmsetup create usher-test --table "0 $size linear /dev/${name}p1 0" ||
-		fail "no volume"
-	at_exit "DM_DISABLE_UDEV=1 dmsetup remove usher-test 2>/dev/null"
-	is_busy '(usher-test)' "${name}p1"
-	mount /dev/mapper/usher-test "$work/mnt2" || fail "no mount of the volume"
-	at_exit "umount $work/mnt2 2>/dev/null"
-	is_busy "(usher-test), mounted at $work/mnt2" "${name}p1"
-	umount "$work/mnt2"
-	DM_DISABLE_UDEV=1 dmsetup remove usher-test
-	is_free
-fi
+lvm() {
+	LVM_SUPPRESS_FD_WARNINGS=1 command lvm "$@" --config 'devices { scan = "/dev" use_devicesfile = 0 } activation { udev_sync = 0 udev_rules = 0 }' \
+		>"$work/out" 2>"$work/err" || { command="lvm $*"; fail_with_output 'lvm failed'; }
+}
+wipefs -qa "/dev/${name}p1"
+lvm pvcreate -q "/dev/${name}p1"
+lvm vgcreate -q usher-test "/dev/${name}p1"
+at_exit "vgremove -qfy usher-test >/dev/null 2>&1"
+is_free
+lvm lvcreate -q -y -Z n -W n -L 8M -n root usher-test
+is_busy '(usher--test-root)' "${name}p1"
+mkfs.ext4 -q /dev/mapper/usher--test-root
+mount /dev/mapper/usher--test-root "$work/mnt2" || fail "no mount of the volume"
+at_exit "umount $work/mnt2 2>/dev/null"
+is_busy "(usher--test-root), mounted at $work/mnt2" "${name}p1"
+umount "$work/mnt2"
+lvm vgchange -q -an usher-test
+is_free
+lvm vgremove -q -f -y usher-test
+wipefs -qa "/dev/${name}p1"
+
+# Half of a mirror, and a file system on it.
+modprobe -q raid1
+mdadm --create /dev/md/usher --run --level=1 --raid-devices=2 --metadata=1.2 --assume-clean \
+	"/dev/${name}p1" missing >"$work/out" 2>"$work/err" || fail "no array: $(cat "$work/err")"
+array=$(ls "/sys/class/block/${name}p1/holders")
+at_exit "mdadm --stop /dev/$array 2>/dev/null"
+is_busy "part of $array" "${name}p1"
+expect_ok usher list -n --json "$disk"
+mkfs.ext4 -q "/dev/$array"
+mount "/dev/$array" "$work/mnt2" || fail "no mount of the array"
+is_busy "part of $array, mounted at $work/mnt2" "${name}p1"
+umount "$work/mnt2"
+mdadm --stop "/dev/$array" >"$work/out" 2>&1 || fail "the array does not stop: $(cat "$work/out")"
+is_free
 
 # A process that reads the raw disk.
 sleep 30 <"/dev/$name" &

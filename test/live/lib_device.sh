@@ -21,6 +21,8 @@ expect_text 'ok IOMMU_GET_INFO after the last group' # the last row
 expect_status 0 "$bin/lib_device" all "$nic" "$nvme" "$edu" "$e1000"
 expect_no_text 'not ok'
 expect_text 'ok root again' # the last of them
+# Nothing of all this went where no DMA was allowed.
+! dmesg | grep 'DMAR: \[DMA.*fault' || fail 'the IOMMU stopped a DMA'
 
 # Unbound while a program has it: the program is asked, lets go, and the unbind goes through.
 "$bin/lib_device" request "$nvme" >"$work/request" 2>&1 &

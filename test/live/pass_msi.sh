@@ -24,7 +24,7 @@ done
 (cd "$work/extra" && find . | cpio -o -H newc 2>/dev/null) >"$work/extra.cpio"
 cat "$initrd" "$work/extra.cpio" >"$work/initrd"
 
-out=$work/console
+out=$work/console # fail shows its end
 mkfifo "$work/to_guest"
 {
 	usher run --name msi --device "$nic" --memory 256M --kernel "$kernel" \

@@ -18,7 +18,7 @@ said() { # N TEXT: the guest has said it that often
 
 {
 	usher run --name again --device "$disk" --device "$nic" --memory 256M \
-		--kernel "$kernel" --initrd "$initrd" --stats="$work/stats" --trace-bar "$nic:0" \
+		--kernel "$kernel" --initrd "$initrd" --stats="$work/stats" --trace-bar "$nic:0" --peers \
 		--cmdline 'console=ttyS0 quiet usher.do=again' <"$work/to_guest"
 	echo "usher ended: $?"
 } >"$out" 2>&1 &
@@ -33,6 +33,7 @@ done
 wait_until 60 grep -q 'usher ended' "$out"
 grep -q 'usher ended: 0' "$out" || fail 'usher run failed'
 expect_equal 'reads of the disk' 6 "$(grep -c "guest: nvme0n1 $before" "$out")"
+! grep 'cannot reach each other' "$out" || fail 'peer to peer'
 expect_equal 'reboots' 5 "$(grep -c 'again: guest rebooted' "$out")"
 expect_driver "$disk" nvme
 expect_driver "$nic" e1000e

@@ -14,15 +14,16 @@
 
 #define CLAIMS "/etc/usher/claims.d"
 
-#define GOOD                        \
-	"# by hand\n"               \
-	"\n"                        \
-	"  id 1b36:0010  \n"        \
-	"subsystem\t1af4:1100\r\n"  \
-	"path 0000:00/01.0/00.0\n"  \
-	"usher-claim 1\n"           \
-	"serial 525400fffe000001\n" \
-	"driver vfio-pci\n"         \
+#define GOOD                           \
+	"# by hand\n"                  \
+	"\n"                           \
+	"  id 1b36:0010  \n"           \
+	"subsystem\t1af4:1100\r\n"     \
+	"path 0000:00/01.0/00.0\n"     \
+	"usher-claim 1\n"              \
+	"serial 525400fffe000001\n"    \
+	"driver vfio-pci\n"            \
+	"user alice\nuser-group kvm\n" \
 	"address 0000:01:00.0"
 
 static struct host *host;
@@ -92,6 +93,8 @@ START_TEST(reads_what_a_hand_wrote)
 	ck_assert(c.identity.has_serial);
 	ck_assert(c.identity.serial == 0x525400fffe000001);
 	ck_assert_str_eq(c.driver, "vfio-pci");
+	ck_assert_str_eq(c.user, "alice");
+	ck_assert_str_eq(c.user_group, "kvm");
 	ck_assert_uint_eq(c.address.bus, 1);
 }
 END_TEST
@@ -125,6 +128,8 @@ static const struct {
 	{"serial 12\n", "is no serial"},
 	{"serial 525400fffe00000g\n", "is no serial"},
 	{"driver vfio pci\n", "is no driver"},
+	{"user alice bob\n", "is no user"},
+	{"user-group ../x\n", "is no user-group"},
 	{"driver x\",RUN+=\"sh\n", "is no driver"},
 	{"driver ../x\n", "is no driver"},
 	{"address 1:0\n", "is no address"},

@@ -8,7 +8,7 @@
 
 static const struct bind_target target = {.address = {0, 2, 0, 1}};
 static const struct bind_request request = {
-	.targets = &target, .target_count = 1, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
 
 /* The second device is a graphics card, and the firmware's framebuffer is in its BAR 1. */
 static struct bind_env set(void)

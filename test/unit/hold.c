@@ -127,6 +127,32 @@ START_TEST(keeps_what_the_host_needs)
 }
 END_TEST
 
+/* Seen from a chroot, or from a mount namespace of one's own. */
+START_TEST(looks_through_the_eyes_of_the_first_process)
+{
+	struct pci_device d = nvme();
+	struct hold o =
+		only(DISK MOUNTS "30 22 259:1 / /mnt rw - ext4 /dev/x rw\n"
+				 "file /proc/1/mountinfo 30 1 259:1 / / rw - ext4 /dev/x rw\n"
+				 "busy nvme0n1p1\n",
+			&d);
+
+	ck_assert(o.absolute);
+	ck_assert_str_eq(o.text, "mounted at /mnt, mounted at /");
+	/* What both see is told once. */
+	o = only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 x rw\n"
+			     "file /proc/1/mountinfo 30 22 259:1 / /srv ro - ext4 x rw\n",
+		&d);
+	ck_assert(!o.absolute);
+	ck_assert_str_eq(o.text, "mounted at /srv");
+	/* A root that lies over others, one of them perhaps on this disk. */
+	o = only(DISK
+		"file /proc/1/mountinfo 30 1 0:33 / / rw - overlay overlay rw\nbusy nvme0n1\n",
+		&d);
+	ck_assert(o.absolute);
+}
+END_TEST
+
 START_TEST(follows_volumes)
 {
 	struct pci_device d = nvme();
@@ -427,8 +453,9 @@ START_TEST(leaves_bridges_out)
 }
 END_TEST
 
-SUITE("hold", leaves_free_disks_alone, finds_mounts, keeps_what_the_host_needs, follows_volumes,
-	finds_swap, believes_the_claim, counts_the_unknown_as_held, sees_through_nvme_multipath,
-	finds_routes, finds_addresses, follows_bridges, finds_the_ssh_session, finds_open_groups,
+SUITE("hold", leaves_free_disks_alone, finds_mounts, keeps_what_the_host_needs,
+	looks_through_the_eyes_of_the_first_process, follows_volumes, finds_swap,
+	believes_the_claim, counts_the_unknown_as_held, sees_through_nvme_multipath, finds_routes,
+	finds_addresses, follows_bridges, finds_the_ssh_session, finds_open_groups,
 	finds_open_nodes, escapes_hostile_names, finds_working_virtual_functions,
 	finds_the_last_keyboard, finds_consoles, leaves_bridges_out)

@@ -19,6 +19,7 @@ static const char good[] = "usher-journal 1\n"
 			   "kept yes\n"
 			   "used no\n"
 			   "reset waived\n"
+			   "nodes 1000 - 0660\n"
 			   "members 2\n"
 			   "member 0000:03:00.0 8086:10d3 020000\n"
 			   "to vfio-pci\n"
@@ -29,6 +30,7 @@ static const char good[] = "usher-journal 1\n"
 			   "framebuffer efi-framebuffer/efi-framebuffer.0\n"
 			   "bar 1 8\n"
 			   "bar 3 0\n"
+			   "vf 2 52:54:00:00:00:09 100 0 0x8100 0 0 1 0 - 0\n"
 			   "member 10000:e1:00.1 1af4:1041 028000\n"
 			   "to mlx5_vfio_pci\n"
 			   "driver -\n"
@@ -61,7 +63,12 @@ START_TEST(reads_what_it_writes)
 	ck_assert_str_eq(n.owner.name, "web.1");
 	ck_assert_int_eq(n.writer, 813);
 	ck_assert(n.kept && !n.used && n.reset_waived);
+	ck_assert_uint_eq(n.access.uid, 1000);
+	ck_assert_uint_eq(n.access.gid, (gid_t)-1);
+	ck_assert_uint_eq(n.access.mode, 0660);
 	ck_assert_uint_eq(n.count, 2);
+	ck_assert(n.members[0].has_vf && !n.members[1].has_vf);
+	ck_assert_uint_eq(n.members[0].vf.vlan, 100);
 	ck_assert_str_eq(n.members[0].driver, "e1000e");
 	ck_assert_str_eq(n.members[0].override, "");
 	ck_assert_str_eq(n.members[0].reset_method, "flr bus");
@@ -132,7 +139,7 @@ START_TEST(refuses_what_would_lead_astray)
 	struct err e = {0};
 
 	ck_assert_int_eq(parse_with("driver e1000e", "driver ../../e1000", &e), -EBADMSG);
-	ck_assert_str_eq(e.msg, "journal entry: line 13: expected 'driver'");
+	ck_assert_str_eq(e.msg, "journal entry: line 14: expected 'driver'");
 	ck_assert_int_eq(parse_with("members 2", "members 1025", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("members 2", "members 3", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("members 2", "members 1", &e), -EBADMSG);

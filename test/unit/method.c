@@ -14,8 +14,7 @@ static void take(const struct bind_env *env, struct bind_owner owner)
 		.targets = &target,
 		.target_count = 1,
 		.owner = owner,
-		.uid = (uid_t)-1,
-		.gid = (gid_t)-1,
+		.access = BIND_ACCESS_NONE,
 	};
 	struct bind_plan p;
 	struct err e = {0};

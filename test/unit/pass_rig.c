@@ -87,6 +87,10 @@ void pci_plug_beside(struct pci_func *first, struct pci_func *f)
 	f->port = first->port;
 }
 
+void pci_port_atomics(struct pci_func *f, uint32_t bits)
+{
+}
+
 static int note_map(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {
 	if (rig.map_error)

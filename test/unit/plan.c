@@ -15,7 +15,7 @@ static struct bind_env env = {.state = BIND_STATE_DIR};
 static struct bind_plan plan;
 static struct bind_target target;
 static struct bind_request request = {
-	.targets = &target, .target_count = 1, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
 
 static void open_host(const char *name)
 {
@@ -94,25 +94,25 @@ START_TEST(lists_its_steps)
 {
 	static const char *const expected[] = {
 		"journal /run/usher/journal/21 taking",
+		"rule /run/udev/rules.d/72-usher-21.rules 1000:1001 0660",
 		"write /sys/bus/pci/devices/0000:21:01.0/driver_override vfio-pci",
 		"write /sys/bus/pci/drivers/beta/unbind 0000:21:01.0",
 		"write /sys/bus/pci/drivers/vfio-pci/bind 0000:21:01.0",
 		"verify /sys/bus/pci/devices/0000:21:01.0/driver vfio-pci",
 		"wait /dev/vfio/21 ",
-		"chown /dev/vfio/21 1000:1001",
-		"chown /sys/bus/pci/devices/0000:21:01.0/vfio-dev 1000:1001",
-		"chown /sys/bus/pci/devices/0000:21:02.0/vfio-dev 1000:1001",
+		"chown /dev/vfio/21 1000:1001 0660",
+		"chown /sys/bus/pci/devices/0000:21:01.0/vfio-dev 1000:1001 0660",
+		"chown /sys/bus/pci/devices/0000:21:02.0/vfio-dev 1000:1001 0660",
 		"journal /run/usher/journal/21 taken",
 	};
-	struct bind_request q = request;
 	struct bind_step *steps = NULL;
 	size_t count = 0;
 	char text[256];
 
-	q.uid = 1000;
-	q.gid = 1001;
+	request.access = (struct bind_access){1000, 1001, 0660};
 	make("21:01.0");
-	ck_assert_int_eq(bind_plan_steps(&env, &q, &plan, &steps, &count), 0);
+	request.access = BIND_ACCESS_NONE;
+	ck_assert_int_eq(bind_plan_steps(&env, &request, &plan, &steps, &count), 0);
 	ck_assert_uint_eq(count, COUNT(expected));
 	for (size_t i = 0; i < count; i++) {
 		(void)snprintf(text, sizeof(text), "%s %s %s", bind_op_name(steps[i].op),
@@ -267,7 +267,66 @@ START_TEST(tells_all_problems_at_once)
 }
 END_TEST
 
+/* Who can open a group has all of it. */
+START_TEST(gives_a_user_only_what_is_named)
+{
+	static const char *const user[] = {"user"};
+	struct bind_target both[] = {{.address = {0, 0x20, 0, 0}}, {.address = {0, 0x20, 0, 1}}};
+	struct bind_request q = request;
+	struct err e = {0};
+
+	request.access.uid = q.access.uid = 1000;
+	make("20:00.0");
+	only_problem("user", true, "was not asked for");
+	request.allow = user;
+	request.allow_count = 1;
+	make("20:00.0");
+	ck_assert_uint_eq(plan.refusals, 0);
+	request.allow_count = 0;
+	request.access = BIND_ACCESS_NONE;
+	bind_plan_fini(&plan);
+	q.targets = both;
+	q.target_count = 2;
+	ck_assert_int_eq(bind_plan(&env, &q, &plan, &e), 0);
+	ck_assert_uint_eq(plan.problem_count, 0);
+	done();
+}
+END_TEST
+
+/* Each way to lift checks, also all at once. */
+static void never_goes(const char *host, const char *address)
+{
+	static const char *const checks[] = {"block", "net", "vfio", "sriov", "gpu", "input", "fd",
+		"platform", "reserved", "no-reset"};
+	const char *allow[COUNT(checks)];
+
+	open_host(host);
+	for (unsigned set = 0; set < 1u << COUNT(checks); set++) {
+		size_t n = 0;
+		for (size_t i = 0; i < COUNT(checks); i++)
+			if (set >> i & 1)
+				allow[n++] = checks[i];
+		request.allow = allow;
+		request.allow_count = n;
+		make(address);
+		ck_assert_msg(plan.refusals > 0, "%s: goes with set %#x", host, set);
+		ck_assert_msg(!plan.problems[0].liftable, "%s", plan.problems[0].text);
+	}
+	request.allow = NULL;
+	request.allow_count = 0;
+	done();
+	env.host = NULL;
+}
+
+START_TEST(never_lets_the_root_disk_go)
+{
+	never_goes("desktop", "02:00.0"); /* a partition */
+	never_goes("raid", "81:00.0"); /* half of an array */
+	never_goes("raid", "82:00.0"); /* the other half */
+}
+END_TEST
+
 SUITE("plan", takes_the_whole_group, leaves_bridges_and_what_is_bound, lists_its_steps,
 	holds_to_the_id, spares_the_platform, refuses_what_the_kernel_would, finds_the_best_driver,
 	respects_leases, tells_why_there_is_no_iommu, warns_about_resets, takes_only_what_is_named,
-	tells_all_problems_at_once)
+	tells_all_problems_at_once, never_lets_the_root_disk_go, gives_a_user_only_what_is_named)

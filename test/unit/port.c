@@ -226,6 +226,21 @@ START_TEST(functions_share_a_slot)
 }
 END_TEST
 
+START_TEST(completes_what_the_hosts_port_does)
+{
+	const unsigned at = PCI_DEVFN(1, 0);
+
+	make_root();
+	functions[0] = (struct pci_func){.ops = &below_ops};
+	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
+	pci_port_atomics(&functions[0], PCI_EXP_DEVCAP2_ATOMIC_COMP64);
+	pci_reset(&vm);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, at, 0x40 + PCI_EXP_DEVCAP2), 4),
+		PCI_EXP_DEVCAP2_ARI | PCI_EXP_DEVCAP2_ATOMIC_COMP64);
+	pci_fini(&vm);
+}
+END_TEST
+
 START_TEST(odd_accesses_have_no_answer)
 {
 	make_root();
@@ -260,4 +275,5 @@ END_TEST
 
 SUITE("port", is_a_root_port, only_its_masks_are_writable, writes_of_a_part_keep_the_rest,
 	written_ones_clear, secondary_bus_reset_is_an_edge, reset_restores_power_on,
-	routes_by_secondary_bus, functions_share_a_slot, odd_accesses_have_no_answer, ports_run_out)
+	routes_by_secondary_bus, functions_share_a_slot, completes_what_the_hosts_port_does,
+	odd_accesses_have_no_answer, ports_run_out)

@@ -89,7 +89,7 @@ START_TEST(refuses_while_one_is_bound)
 	struct bind_env env = set();
 	const struct bind_target vf = {.address = {0, 2, 1, 1}};
 	const struct bind_request q = {
-		.targets = &vf, .target_count = 1, .uid = (uid_t)-1, .gid = (gid_t)-1};
+		.targets = &vf, .target_count = 1, .access = BIND_ACCESS_NONE};
 	const struct bind_giving g = {.group = 21};
 	struct bind_report report;
 	struct bind_plan p;
@@ -207,6 +207,136 @@ START_TEST(holds_its_entry_to_the_form)
 }
 END_TEST
 
+static const uint8_t mac[] = {0x52, 0x54, 0, 0, 0, 9};
+
+static struct bind_env set_net(void)
+{
+	struct bind_env env = set();
+	struct err e = {0};
+
+	stage->net = true;
+	ck_assert_msg(change(&env, 2, &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(stage->vf_changes, 0);
+	memcpy(stage->vf[1].mac, mac, sizeof(mac));
+	stage->vf[0].vlan = 100;
+	return env;
+}
+
+static bool has_settings(void)
+{
+	return !memcmp(stage->vf[1].mac, mac, sizeof(mac)) && stage->vf[0].vlan == 100;
+}
+
+START_TEST(keeps_settings)
+{
+	struct bind_env env = set_net();
+	struct err e = {0};
+
+	ck_assert_msg(change(&env, 4, &e) == 0, "%s", e.msg);
+	ck_assert(has_settings());
+	ck_assert_uint_eq(stage->vf_changes, 2);
+	/* Fewer: only those that are there then. */
+	ck_assert_msg(change(&env, 1, &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(stage->vf[0].vlan, 100);
+	ck_assert_uint_eq(stage->vf_changes, 3);
+	/* What an administrator has changed since is what counts. */
+	stage->vf[0].vlan = 7;
+	ck_assert_msg(change(&env, 2, &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(stage->vf[0].vlan, 7);
+	/* A driver that refuses one: the functions are there, and it is told. */
+	memcpy(stage->vf[1].mac, mac, sizeof(mac));
+	stage->vf_refuses = RTNL_VLAN;
+	ck_assert_int_eq(change(&env, 4, &e), -EOPNOTSUPP);
+	ck_assert_ptr_nonnull(strstr(e.msg, "eth0: set vlan of virtual function 0"));
+	ck_assert_uint_eq(stage->devices[1].numvfs, 4);
+	ck_assert(!memcmp(stage->vf[1].mac, mac, sizeof(mac)));
+	ck_assert_int_eq(change(&env, 0, &e), 0);
+	as_first(&env);
+}
+END_TEST
+
+START_TEST(keeps_settings_over_failures_and_crashes)
+{
+	struct err e = {0};
+	bool died = true;
+	int k = 1;
+
+	for (;; k++) {
+		struct bind_env env = set_net();
+		stage->writes = 0;
+		stage->fail_at = k;
+		if (change(&env, 4, &e) == 0)
+			break;
+		ck_assert_uint_eq(stage->devices[1].numvfs, 2);
+		ck_assert_msg(has_settings(), "after write %d failed", k);
+	}
+	ck_assert_int_eq(k, 3);
+	for (unsigned n = 1; died; n++) {
+		struct bind_env env = set_net();
+		int status;
+		pid_t child = fork();
+		if (child == 0) {
+			char text[16];
+			(void)snprintf(text, sizeof(text), "%u", n);
+			(void)setenv("USHER_BIND_DIE", text, 1);
+			_exit(change(&env, 4, &e) < 0);
+		}
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		died = WIFSIGNALED(status);
+		ck_assert_msg(bind_vfs_restore(&env, pf, BIND_KEPT_STAYS, &e) >= 0, "%s", e.msg);
+		ck_assert_msg(has_settings(), "after a death at change %u", n);
+	}
+}
+END_TEST
+
+START_TEST(gives_a_function_back_as_it_was_set)
+{
+	struct bind_env env = set_net();
+	const struct bind_target vf = {.address = {0, 2, 1, 1}};
+	const struct bind_request q = {
+		.targets = &vf, .target_count = 1, .access = BIND_ACCESS_NONE};
+	const struct bind_giving g = {.group = 21};
+	struct bind_report report;
+	struct bind_plan p;
+	struct err e = {0};
+
+	ck_assert_msg(bind_take(&env, &q, &p, &e) == 0, "%s", e.msg);
+	bind_plan_fini(&p);
+	memset(stage->vf[1].mac, 0xee, 6);
+	stage->vf[1].vlan = 5;
+	/* Taken again, also for another: what was there at first is what counts. */
+	ck_assert_msg(bind_take(&env, &q, &p, &e) == 0, "%s", e.msg);
+	bind_plan_fini(&p);
+	ck_assert_msg(bind_release(&env, &g, &report, &e) == 0, "%s", e.msg);
+	bind_report_fini(&report);
+	ck_assert(has_settings());
+	ck_assert_uint_eq(stage->vf[1].vlan, 0);
+	ck_assert_uint_eq(stage->vf_changes, 2);
+}
+END_TEST
+
+START_TEST(holds_settings_to_the_form)
+{
+	const struct host_vf all = {
+		3, {1, 2, 3, 4, 5, 0xff}, 4095, 7, 0x88a8, 10, 1000, 1, 2, HOST_VF_UNTOLD, 0};
+	char text[BIND_VF_TEXT], other[BIND_VF_TEXT];
+	struct host_vf again;
+
+	ck_assert_str_eq(
+		bind_vf_format(&all, text), "3 01:02:03:04:05:ff 4095 7 0x88a8 10 1000 1 2 - 0");
+	ck_assert_int_eq(bind_vf_parse(text, &again), 0);
+	ck_assert_mem_eq(again.mac, all.mac, 6);
+	ck_assert_uint_eq(again.rss_query, HOST_VF_UNTOLD);
+	ck_assert_uint_eq(again.trust, 0);
+	for (size_t i = 0; i < strlen(text); i++) {
+		(void)strcpy(other, text);
+		other[i] = '/';
+		ck_assert_int_eq(bind_vf_parse(other, &again), -EBADMSG);
+	}
+}
+END_TEST
+
 SUITE("sriov", makes_and_removes, refuses_what_cannot_be, refuses_while_one_is_bound,
 	undoes_when_a_write_fails, goes_back_to_the_number_of_before, survives_a_crash_anywhere,
-	holds_its_entry_to_the_form)
+	holds_its_entry_to_the_form, keeps_settings, keeps_settings_over_failures_and_crashes,
+	gives_a_function_back_as_it_was_set, holds_settings_to_the_form)

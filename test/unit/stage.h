@@ -13,6 +13,7 @@
 #include "bind/bind.h"
 #include "bind/sys.h"
 #include "pci/host.h"
+#include "pci/rtnl.h"
 
 #include <check.h>
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define STAGE_DEVICES 8
 #define STAGE_FRAMEBUFFER "efi-framebuffer.0"
@@ -43,6 +45,8 @@ struct stage {
 	int writes; /* so far */
 	int fail_at; /* this write fails with -EIO; 0: none */
 	int hang_at; /* this write times out */
+	int under_way; /* writes that nobody has heard of yet */
+	int most; /* of these at one time */
 	bool lies; /* `bind` says 0 and does nothing */
 	bool no_node;
 	bool no_vfio; /* module not loaded */
@@ -50,6 +54,12 @@ struct stage {
 	bool framebuffer; /* efi-framebuffer.0 is there, in BAR 1 of the second device */
 	bool framebuffer_on; /* and bound */
 	bool no_room; /* more than two virtual functions: -ENOMEM */
+	bool net; /* the second device is a network card, eth0 */
+	struct host_vf vf[4]; /* what eth0 keeps for its virtual functions */
+	unsigned vf_changes; /* settings changed so far */
+	int vf_refuses; /* this setting is; -1: none */
+	struct bind_access node; /* as it was given away last */
+	char rule[2048]; /* udev's */
 	bool held; /* the group's node is open in process 4711 */
 };
 
@@ -185,8 +195,11 @@ static int stage_list(
 	if (!strcmp(path, "/sys/class/vfio"))
 		return each(arg, "7");
 	if (!strcmp(path, "/sys/bus/pci/drivers/e1000") ||
+		!strcmp(path, "/sys/bus/pci/drivers/nvme") ||
 		!strcmp(path, "/sys/bus/pci/drivers/sib"))
 		return each(arg, "bind");
+	if (!strcmp(path, "/sys/bus/pci/devices/0000:02:00.1/net"))
+		return stage->net ? each(arg, "eth0") : -ENOENT;
 	if (sscanf(path, "/sys/kernel/iommu_groups/%d/devices", &group) != 1 &&
 		strcmp(path, "/sys/bus/pci/devices") != 0)
 		return -ENOENT;
@@ -224,6 +237,8 @@ static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t si
 		n = snprintf(buf, size, "../../kernel/iommu_groups/%d", s->d.group);
 	else if (sscanf(attr, "virtfn%u", &vf) == 1 && vf < s->numvfs)
 		n = snprintf(buf, size, "../0000:02:01.%u", vf);
+	else if (!strcmp(attr, "physfn") && s->d.address.dev == 1)
+		n = snprintf(buf, size, "../0000:02:00.1");
 	else if (!strcmp(attr, "pci_bus") && s->d.is_bridge)
 		return -EINVAL;
 	else
@@ -255,6 +270,34 @@ static int stage_addresses(
 	return 0;
 }
 
+static int stage_functions(struct host *h, const char *interface,
+	int (*each)(void *arg, const struct host_vf *vf), void *arg)
+{
+	int r = 0;
+
+	ck_assert_str_eq(interface, "eth0");
+	for (unsigned i = 0; r == 0 && i < stage->devices[1].numvfs; i++)
+		r = each(arg, &stage->vf[i]);
+	return r;
+}
+
+static int stage_set_vf(const char *interface, int setting, const struct host_vf *vf)
+{
+	struct host_vf *now = &stage->vf[vf->index];
+
+	ck_assert_str_eq(interface, "eth0");
+	if (setting == stage->vf_refuses)
+		return -EOPNOTSUPP;
+	stage->vf_changes++;
+	if (setting == RTNL_MAC)
+		memcpy(now->mac, vf->mac, sizeof(now->mac));
+	else if (setting == RTNL_VLAN)
+		now->vlan = vf->vlan;
+	else
+		ck_abort_msg("setting %d", setting);
+	return 0;
+}
+
 static int stage_bind(struct stage_device *s, const char *driver)
 {
 	const char *over = s->d.driver_override;
@@ -278,7 +321,7 @@ static void stage_add_vf(unsigned fn, const char *driver)
 	ck_assert_uint_le(stage->count, STAGE_DEVICES);
 	*s = (struct stage_device){.d = {.address = {0, 2, 1, (uint8_t)fn}, .vendor = 0x1234}};
 	s->d.device = 0x11ff;
-	s->d.class = 0xff0000;
+	s->d.class = 0x020000;
 	s->d.group = 20 + (int)fn;
 	(void)snprintf(s->native, PCI_NAME_MAX, "vfdrv");
 	(void)snprintf(s->d.driver, PCI_NAME_MAX, "%s", driver);
@@ -301,6 +344,10 @@ static int stage_numvfs(struct stage_device *s, unsigned count)
 		return -ENOMEM;
 	stage->count -= s->numvfs;
 	s->numvfs = count;
+	/* What was set for those of before is gone. */
+	for (unsigned i = 0; i < 4; i++)
+		stage->vf[i] =
+			(struct host_vf){.index = i, .proto = 0x8100, .trust = HOST_VF_UNTOLD};
 	for (unsigned i = 0; i < count; i++)
 		stage_add_vf(i, s->autoprobe ? "vfdrv" : "");
 	stage->hosted += s->autoprobe ? count : 0;
@@ -377,9 +424,17 @@ static int stage_store(const char *path, const char *text)
 	return 0;
 }
 
+/* A writer of the stage has done at once what it is asked, and tells later. */
+struct bind_writer {
+	bool asked;
+	int result;
+	struct err why;
+};
+
 static int stage_writer_start(struct bind_writer **ret)
 {
-	*ret = NULL;
+	*ret = calloc(1, sizeof(**ret));
+	ck_assert_ptr_nonnull(*ret);
 	return 0;
 }
 
@@ -388,20 +443,48 @@ static pid_t stage_writer_pid(const struct bind_writer *w)
 	return 0;
 }
 
-static int stage_write(
-	struct bind_writer *w, const char *path, const char *text, int timeout_ms, struct err *e)
+static int stage_ask(struct bind_writer *w, const char *path, const char *text, struct err *e)
 {
+	ck_assert_msg(w && !w->asked, "one write at a time");
+	w->asked = true;
 	stage->writes++;
 	if (stage->writes == stage->fail_at)
-		return err_set(e, -EIO, "write '%s' to %s", text, path);
-	if (stage->writes == stage->hang_at)
-		return err_set(e, -ETIMEDOUT, "write '%s' to %s", text, path);
-	int r = stage_store(path, text);
-	return r < 0 ? err_set(e, r, "write '%s' to %s", text, path) : 0;
+		w->result = -EIO;
+	else if (stage->writes == stage->hang_at)
+		w->result = -ETIMEDOUT;
+	else
+		w->result = stage_store(path, text);
+	if (w->result < 0)
+		(void)err_set(&w->why, w->result, "write '%s' to %s", text, path);
+	stage->under_way++;
+	stage->most = stage->most < stage->under_way ? stage->under_way : stage->most;
+	return 0;
+}
+
+/* The last one first: nobody may count on an order. One that hangs never answers. */
+static int stage_wait(struct bind_writer *const *list, size_t count, int timeout_ms)
+{
+	for (size_t i = count; i--;)
+		if (list[i] && list[i]->asked && list[i]->result != -ETIMEDOUT)
+			return (int)i;
+	if (timeout_ms > 0)
+		(void)usleep((useconds_t)timeout_ms * 1000);
+	return -ETIMEDOUT;
+}
+
+static int stage_answer(struct bind_writer *w, int timeout_ms, struct err *e)
+{
+	ck_assert(w->asked);
+	w->asked = false;
+	stage->under_way--;
+	if (w->result < 0 && e)
+		*e = w->why;
+	return w->result;
 }
 
 static void stage_writer_stop(struct bind_writer *w)
 {
+	free(w);
 }
 
 static int stage_load(const char *module, struct err *e)
@@ -417,8 +500,15 @@ static int stage_wait_node(const char *path, int timeout_ms)
 	return stage->no_node ? -ETIMEDOUT : 0;
 }
 
-static int stage_chown_node(const char *path, uid_t uid, gid_t gid)
+static int stage_chown_node(const char *path, const struct bind_access *a)
 {
+	stage->node = *a;
+	return 0;
+}
+
+static int stage_rule(int group, const char *text)
+{
+	(void)snprintf(stage->rule, sizeof(stage->rule), "%s", text ? text : "");
 	return 0;
 }
 
@@ -430,16 +520,21 @@ static const struct host_ops stage_host_ops = {
 	.block_busy = stage_busy,
 	.holders = stage_holders,
 	.addresses = stage_addresses,
+	.functions = stage_functions,
 };
 static struct host stage_host = {&stage_host_ops};
 static const struct bind_sys stage_sys = {
 	.writer_start = stage_writer_start,
 	.writer_pid = stage_writer_pid,
-	.write = stage_write,
+	.ask = stage_ask,
+	.wait = stage_wait,
+	.answer = stage_answer,
 	.writer_stop = stage_writer_stop,
 	.load = stage_load,
 	.wait_node = stage_wait_node,
 	.chown_node = stage_chown_node,
+	.rule = stage_rule,
+	.set_vf = stage_set_vf,
 };
 
 static void stage_add(uint8_t fn, const char *driver, const char *native, const char *override)
@@ -478,7 +573,7 @@ static struct bind_env stage_set(void)
 		ck_assert_ptr_nonnull(mkdtemp(stage_state));
 		ck_assert_int_eq(atexit(stage_strike), 0);
 	}
-	*stage = (struct stage){.boot = "11111111-2222-3333-4444-555555555555"};
+	*stage = (struct stage){.boot = "11111111-2222-3333-4444-555555555555", .vf_refuses = -1};
 	stage_add(0, "pcieport", "pcieport", "");
 	stage->devices[0].d.is_bridge = true;
 	stage->devices[0].d.class = 0x060400;

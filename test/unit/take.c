@@ -14,7 +14,7 @@ static const struct bind_target target = {.address = {0, 2, 0, 1}};
 static struct bind_request request(void)
 {
 	return (struct bind_request){
-		.targets = &target, .target_count = 1, .uid = (uid_t)-1, .gid = (gid_t)-1};
+		.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
 }
 
 static bool journal_exists(void)

@@ -184,6 +184,16 @@ static int set_irqs(struct vfio_model *m, const struct vfio_irq_set *set)
 	return 0;
 }
 
+/* As Linux 6.6: a capability behind the structure, which has a field more than Debian 12's. */
+static void put_atomics(const struct vfio_model *m, uint32_t *info)
+{
+	info[1] |= 1U << 7;
+	info[4] = 24;
+	info[6] = 5 | 1U << 16; /* id, version */
+	info[7] = 0;
+	info[8] = m->atomics;
+}
+
 static int hot_reset_info(const struct vfio_model *m, struct vfio_pci_hot_reset_info *info)
 {
 	if (!m->bus_count)
@@ -208,6 +218,8 @@ static int model_call(struct vfio_dev *d, unsigned long request, void *arg)
 		info->flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
 		info->num_regions = MODEL_REGIONS;
 		info->num_irqs = MODEL_IRQS;
+		if (m->atomics && info->argsz >= 24 + 12)
+			put_atomics(m, arg);
 		return 0;
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return region_info(m, arg);

@@ -27,6 +27,13 @@ static struct bind_writer *start(void)
 	return w;
 }
 
+static int put(struct bind_writer *w, const char *text, int timeout_ms, struct err *e)
+{
+	int r = bind_writer_ask(w, path, text, e);
+
+	return r < 0 ? r : bind_writer_answer(w, timeout_ms, e);
+}
+
 static void stop(struct bind_writer *w)
 {
 	bind_writer_stop(w);
@@ -40,10 +47,10 @@ START_TEST(writes_and_tells_errors)
 	struct err e = {0};
 	char text[16];
 
-	ck_assert_int_eq(bind_writer_write(w, path, "vfio-pci", 1000, &e), -ENOENT);
+	ck_assert_int_eq(put(w, "vfio-pci", 1000, &e), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(e.msg, "write 'vfio-pci' to "));
 	ck_assert_int_eq(file_replace(path, "", 0, 0600), 0);
-	ck_assert_msg(bind_writer_write(w, path, "vfio-pci", 1000, &e) == 0, "%s", e.msg);
+	ck_assert_msg(put(w, "vfio-pci", 1000, &e) == 0, "%s", e.msg);
 	ck_assert_int_eq(file_read(path, text, sizeof(text)), 8);
 	ck_assert_str_eq(text, "vfio-pci");
 	pid_t pid = bind_writer_pid(w);
@@ -59,10 +66,37 @@ START_TEST(outlives_a_write_that_hangs)
 
 	/* A pipe that nobody reads holds its writer in open(2), as a driver's remove() would. */
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	ck_assert_int_eq(bind_writer_write(w, path, "x", 50, &e), -ETIMEDOUT);
+	ck_assert_int_eq(put(w, "x", 50, &e), -ETIMEDOUT);
 	ck_assert_ptr_nonnull(strstr(e.msg, "the kernel did not come back"));
-	ck_assert_int_eq(bind_writer_write(w, path, "x", 50, &e), -ETIMEDOUT);
+	ck_assert_int_eq(put(w, "x", 50, &e), -ETIMEDOUT);
 	stop(w);
+}
+END_TEST
+
+/* Two at a time: who is done first answers first, and who hangs holds nobody up. */
+START_TEST(works_side_by_side)
+{
+	struct bind_writer *w[3] = {start(), NULL, NULL};
+	struct err e = {0};
+	char other[FILE_PATH_MAX];
+
+	ck_assert_int_eq(bind_writer_start(&w[2]), 0);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(file_path(other, sizeof(other), "%s/other", dir), 0);
+	ck_assert_int_eq(bind_writer_ask(w[0], path, "x", &e), 0);
+	ck_assert_int_eq(bind_writer_ask(w[2], other, "x", &e), 0);
+	ck_assert_int_eq(bind_writer_wait(w, 3, 10000), 2);
+	ck_assert_int_eq(bind_writer_answer(w[2], 0, &e), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(e.msg, "/other"));
+	ck_assert_int_eq(bind_writer_wait(w, 3, 10), -ETIMEDOUT);
+	/* A reader comes: the first one gets on. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind_writer_wait(w, 3, 10000), 0);
+	ck_assert_int_eq(bind_writer_answer(w[0], 0, &e), 0);
+	(void)close(fd);
+	bind_writer_stop(w[2]);
+	stop(w[0]);
 }
 END_TEST
 
@@ -75,7 +109,7 @@ START_TEST(holds_no_descriptor_of_ours)
 	int open_fds = 0;
 
 	/* After an answer it has closed the others for certain. */
-	ck_assert_int_eq(bind_writer_write(w, path, "x", 1000, &e), -ENOENT);
+	ck_assert_int_eq(put(w, "x", 1000, &e), -ENOENT);
 	for (int fd = 0; fd < 64; fd++) {
 		(void)snprintf(link, sizeof(link), "/proc/%d/fd/%d", bind_writer_pid(w), fd);
 		ssize_t n = readlink(link, target, sizeof(target) - 1);
@@ -122,4 +156,4 @@ START_TEST(dies_with_its_parent)
 END_TEST
 
 SUITE("writer", writes_and_tells_errors, outlives_a_write_that_hangs, holds_no_descriptor_of_ours,
-	dies_with_its_parent)
+	dies_with_its_parent, works_side_by_side)

@@ -329,6 +329,15 @@ static void take_away(struct pass_bar *b)
 	b->placed = false;
 }
 
+static void trap_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at, struct err *e)
+{
+	struct vm *vm = b->dev->vm;
+
+	p->range.base = at + p->off;
+	p->range.size = p->size;
+	p->on_bus = bus_add(b->kind == PASS_BAR_IO ? &vm->ports : &vm->mmio, &p->range, e) >= 0;
+}
+
 static void place_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at)
 {
 	struct vm *vm = b->dev->vm;
@@ -340,10 +349,8 @@ static void place_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at)
 	if (p->in_memory)
 		return;
 	/* Not mapped, or no room for one more memslot: slower, not wrong. */
-	p->range.base = at + p->off;
-	p->range.size = p->size;
-	p->on_bus = e.code != -EEXIST &&
-		    bus_add(b->kind == PASS_BAR_IO ? &vm->ports : &vm->mmio, &p->range, &e) >= 0;
+	if (e.code != -EEXIST)
+		trap_piece(b, p, at, &e);
 	if (!p->on_bus)
 		log_guest(&b->dev->misdeeds.place, b->dev->name,
 			"the guest put %s at 0x%llx, where it cannot be: %s", p->range.name,
@@ -356,6 +363,25 @@ static void place(struct pass_bar *b, uint64_t at)
 	b->placed = true;
 	for (unsigned i = 0; i < b->piece_count; i++)
 		place_piece(b, &b->pieces[i], at);
+}
+
+bool pass_bars_trap(struct pass_dev *d)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < PASS_BARS; i++) {
+		struct pass_bar *b = &d->bars[i];
+		for (unsigned k = 0; k < b->piece_count; k++) {
+			struct pass_piece *p = &b->pieces[k];
+			if (!p->in_memory)
+				continue;
+			(void)memory_remove(&d->vm->memory, GPA(b->at + p->off));
+			p->in_memory = false;
+			trap_piece(b, p, b->at, NULL);
+			any = true;
+		}
+	}
+	return any;
 }
 
 void pass_bars_fini(struct pass_dev *d)

@@ -146,6 +146,15 @@ static struct pass_dev *find_first(const struct pass_group *g, struct pci_addres
 	return NULL;
 }
 
+static uint32_t atomics_of(struct pass_dev *d)
+{
+	unsigned has = vfio_dev_atomics(&d->vfio);
+
+	return (has & VFIO_ATOMIC_32 ? PCI_EXP_DEVCAP2_ATOMIC_COMP32 : 0U) |
+	       (has & VFIO_ATOMIC_64 ? PCI_EXP_DEVCAP2_ATOMIC_COMP64 : 0U) |
+	       (has & VFIO_ATOMIC_128 ? PCI_EXP_DEVCAP2_ATOMIC_COMP128 : 0U);
+}
+
 static int plug(struct pass_dev *d, const struct pass_group *g, struct err *e)
 {
 	struct pci_address a = {0};
@@ -156,13 +165,19 @@ static int plug(struct pass_dev *d, const struct pass_group *g, struct err *e)
 	int r = pass_dev_learn(d, e);
 	if (r < 0)
 		return r;
-	if (!first)
-		return pci_plug(d->vm, &d->func, d->name, e);
+	if (!first) {
+		r = pci_plug(d->vm, &d->func, d->name, e);
+		if (r >= 0)
+			pci_port_atomics(&d->func, atomics_of(d));
+		return r;
+	}
 	pass_config_emulate_bits(
 		&d->config, PCI_HEADER_TYPE, 1, PASS_MULTIFUNCTION, PASS_MULTIFUNCTION);
 	pass_config_emulate_bits(
 		&first->config, PCI_HEADER_TYPE, 1, PASS_MULTIFUNCTION, PASS_MULTIFUNCTION);
 	pci_plug_beside(&first->func, &d->func);
+	/* The host's port was asked for one function; what holds for all of them nobody says. */
+	pci_port_atomics(&first->func, 0);
 	return 0;
 }
 
@@ -183,6 +198,8 @@ int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
 	r = pass_group_get(vm, spec->container, &g, e);
 	if (r < 0)
 		goto close;
+	if (spec->peers)
+		pass_group_peers(g);
 	r = pass_group_add(g, spec->group, e);
 	if (r < 0)
 		goto close;

@@ -4,6 +4,8 @@
 
 #include "vmm/pass/rom.h"
 
+#include <stdbool.h>
+
 struct err;
 struct vm;
 
@@ -16,6 +18,7 @@ struct pass_spec {
 	int container; /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
 	int group; /* VFIO group, for the KVM-VFIO device */
 	int device; /* VFIO device */
+	bool peers; /* this guest's devices may reach each other's BARs */
 	enum pass_rom_source rom;
 	int rom_fd; /* of the file, if that is the source: taken over */
 	unsigned trace; /* bit N: BAR N is trapped, and each access told */

@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: minimal
+# timeout: 300
+# The disk that / is on goes by no combination of --allow: not where it is the root of this
+# process, and not from inside a chroot, which cannot see that it is everybody else's.
+. "${0%/*}/lib.sh"
+
+# Started again below with another root: this part is all that is run there.
+if [ "${1:-}" = inside ]; then
+	disk=$2
+	shift 2
+	expect_status 3 usher bind "$disk"
+	expect_text 'mounted at / [block]'
+	expect_text 'nothing lifts this'
+	all=
+	for check; do
+		expect_status 3 usher bind "$disk" --allow="$check"
+		expect_text 'mounted at /'
+		all="$all --allow=$check"
+	done
+	for verb in bind 'bind --only' 'bind --driver vfio-pci' claim; do
+		expect_status 3 usher $verb $all "$disk"
+		expect_text 'mounted at /'
+	done
+	expect_status 3 usher prove "$disk"
+	expect_status 3 usher exec --device "$disk" --user nobody $all -- true
+	expect_text 'mounted at /'
+	expect_status 1 usher vfio-pci-bind "$disk"
+	expect_text 'mounted at /'
+	exit 0
+fi
+
+disk=$(nvme_address)
+name=$(block_of "$disk")
+at_exit "wipefs -qa /dev/$name"
+mkfs.ext4 -q "/dev/$name"
+mkdir -p /mnt/root
+before=$(all_drivers)
+script=$(realpath "$0")
+checks='block net vfio sriov gpu input fd platform reserved member no-reset'
+
+# A host of its own, whose first process has its root on the disk and all else below that. From
+# there, and from a chroot into what was the root before.
+cat >"$work/first" <<-END
+	set -e
+	mount /dev/$name /mnt/root
+	cd /mnt/root
+	mkdir old proc
+	for one in usr etc bin sbin lib lib64 sys dev run tmp var root $top; do
+		[ ! -e /\$one ] || { mkdir -p ./\$one && mount --rbind /\$one ./\$one; }
+	done
+	mount -t proc proc proc
+	pivot_root . old
+	mount -t proc proc /old/proc
+	cd /
+	echo 'as root'
+	sh $script inside $disk $checks
+	echo 'from a chroot'
+	chroot /old sh $script inside $disk block fd
+END
+unshare --mount --pid --fork sh "$work/first" >"$work/log" 2>&1 || fail "$(cat "$work/log")"
+grep -q 'from a chroot' "$work/log" || fail "$(cat "$work/log")"
+
+expect_equal 'the drivers' "$before" "$(all_drivers)"
+expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
+[ ! -e /etc/usher/claims.d ] || fail "it was claimed: $(ls /etc/usher/claims.d)"
