@@ -73,6 +73,7 @@ carry() { # WHAT CARD
 }
 nic=$(address_of 8086:10d3)
 old=$(address_of 10ec:8139)
+echo "guest: functions ${nic#*:} ${edu#*:}"
 # The parameter is one for each card that is found, and a card that comes back is another one.
 insmod /lib/modules/e1000e.ko IntMode=2,1,0
 for mode in 2 1 0; do
@@ -134,6 +135,7 @@ for disk in nvme usb raid; do
 	expect_guest "^guest: $disk $USHER_LAB_DISK_SHA256" "the disk behind $disk does not read as it should"
 done
 expect_guest 'MSI.*xhci' && expect_guest 'MSI.*megasas'
+expect_guest '^guest: functions \(.*\)\.0 \1\.1' 'one card is two for the guest'
 expect_guest '^guest: edu 0x010000ED 0xEDCBA987 0x00375F00'
 # Its MSI does not work in QEMU 7.2, on the host either: the driver finds out, and falls back.
 for kind in e1000e-2:PCI-MSI e1000e-1:IO-APIC e1000e-0:IO-APIC rtl8139:IO-APIC; do

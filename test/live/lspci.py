@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""lspci.py USHER QEMU EXPLANATIONS: what 'lspci -n -vv -xxxx' said of the same devices in two
+"""lspci.py [--show] USHER QEMU EXPLANATIONS: what 'lspci -n -vv -xxxx' said of the same devices in two
 guests, compared. Each difference must have a row in a table of EXPLANATIONS (Markdown):
 
     | device | where | under usher | under QEMU | why |
@@ -9,6 +9,8 @@ A device is VENDOR:DEVICE or 'any'; '*' stands for any text in the first four. '
 a line of lspci's, with the capability that it belongs to before it; or a byte of configuration
 space: 'header+3c', 'capability 05+2', 'extended 0001+10'.
 """
+import base64
+import gzip
 import pathlib
 import re
 import sys
@@ -16,14 +18,19 @@ import sys
 ABSENT = "-"
 
 
+def said(path):
+    """What lspci said in that guest, which wrote it packed onto its console."""
+    text = path.read_text(errors="replace").replace("\r", "")
+    packed = re.search(r"^lspci: begin\n(.*?)^lspci: end$", text, re.S | re.M)
+    if not packed:
+        sys.exit(f"{path}: the guest has not got to lspci\n{text[-3000:]}")
+    return gzip.decompress(base64.b64decode(packed[1])).decode()
+
+
 def devices(path):
     """VENDOR:DEVICE → (lines of text, configuration space), of all but bridges."""
-    text = path.read_text(errors="replace").replace("\r", "")
-    said = re.search(r"^lspci: begin\n(.*?)^lspci: end$", text, re.S | re.M)
-    if not said:
-        sys.exit(f"{path}: the guest has not got to lspci\n{text[-3000:]}")
     found = {}
-    for block in re.split(r"\n(?=[0-9a-f]{2}:[0-9a-f]{2}\.[0-7] )", said[1].strip()):
+    for block in re.split(r"\n(?=[0-9a-f]{2}:[0-9a-f]{2}\.[0-7] )", said(path).strip()):
         head, *lines = block.split("\n")
         kind, name = re.match(r"\S+ ([0-9a-f]{4}): (\S+)", head).groups()
         if not kind.startswith("06") and not name.startswith("8086:29"):
@@ -116,7 +123,10 @@ def explained(rows, device, difference):
 
 
 def main():
-    ours, theirs, table = map(pathlib.Path, sys.argv[1:])
+    show = "--show" in sys.argv
+    ours, theirs, table = (pathlib.Path(word) for word in sys.argv[1:] if word != "--show")
+    if show:
+        print(said(ours), said(theirs), sep="\n")
     ours, theirs, rows = devices(ours), devices(theirs), explanations(table)
     if not ours or set(ours) != set(theirs):
         sys.exit(f"not the same devices: {sorted(ours)} under usher, {sorted(theirs)} under QEMU")
