@@ -62,6 +62,15 @@ static uint8_t get_input(struct serial *s)
 	return byte;
 }
 
+/* Who waits with input for the FIFO to empty must hear of it, however it came to be empty. */
+static void drop_input(struct serial *s)
+{
+	if (!s->held)
+		return;
+	s->held = 0;
+	s->ops->room(s);
+}
+
 /* In loop-back the four outputs of MCR are the four inputs of MSR. */
 static uint8_t modem_status(struct serial *s)
 {
@@ -134,7 +143,7 @@ static void set_fifo(struct serial *s, uint8_t v)
 	uint8_t depth = s->lcr & UART_LCR_DLAB ? v & UART_FCR7_64BYTE : s->fcr & UART_FCR7_64BYTE;
 
 	if ((v ^ s->fcr) & UART_FCR_ENABLE_FIFO || v & UART_FCR_CLEAR_RCVR)
-		s->held = 0;
+		drop_input(s);
 	if (!(v & UART_FCR_ENABLE_FIFO))
 		depth = 0;
 	s->fcr = (uint8_t)((v & (UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_MASK)) | depth);
@@ -146,6 +155,16 @@ static void set_ier(struct serial *s, uint8_t v)
 	if (v & ~s->ier & UART_IER_THRI)
 		s->sent = true;
 	s->ier = v;
+}
+
+static void set_mcr(struct serial *s, uint8_t v)
+{
+	uint8_t was = s->mcr;
+
+	s->mcr = v & MCR_BITS;
+	/* In loop-back there is no room for anybody else (serial_room). */
+	if (was & ~s->mcr & UART_MCR_LOOP)
+		s->ops->room(s);
 }
 
 static void write_register(struct serial *s, uint64_t off, uint8_t v)
@@ -172,7 +191,7 @@ static void write_register(struct serial *s, uint64_t off, uint8_t v)
 		s->lcr = v;
 		break;
 	case UART_MCR:
-		s->mcr = v & MCR_BITS;
+		set_mcr(s, v);
 		break;
 	case UART_SCR:
 		s->scr = v;
@@ -216,6 +235,11 @@ void serial_init(struct serial *s, const struct serial_ops *ops, uint64_t base)
 		.ops = ops,
 		.divisor = {12, 0}, /* 9600 baud */
 	};
+}
+
+void serial_reset(struct serial *s)
+{
+	*s = (struct serial){.range = s->range, .ops = s->ops, .divisor = {12, 0}};
 }
 
 unsigned serial_room(const struct serial *s)

@@ -21,6 +21,8 @@ expect_text 'ok IOMMU_GET_INFO after the last group' # the last row
 expect_status 0 "$bin/lib_device" all "$nic" "$nvme" "$edu" "$e1000"
 expect_no_text 'not ok'
 expect_text 'ok root again' # the last of them
+# Nothing of all this went where no DMA was allowed.
+! dmesg | grep 'DMAR: \[DMA.*fault' || fail 'the IOMMU stopped a DMA'
 
 # Unbound while a program has it: the program is asked, lets go, and the unbind goes through.
 "$bin/lib_device" request "$nvme" >"$work/request" 2>&1 &
@@ -36,7 +38,7 @@ wait_until 10 grep -q 'REQ is watched' "$work/pull"
 expect_ok qmp device_del '{"id": "nic"}'
 wait $! || fail "$(cat "$work/pull")"
 grep -q 'closed in order' "$work/pull" || fail "$(cat "$work/pull")"
-wait_until 20 test ! -e "$pci/$nic"
+wait_unplugged nic "$nic"
 undo="to_driver $nvme nvme ''; to_driver $edu none ''; to_driver $e1000 e1000 ''"
 expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
 wait_until 20 test -e "$pci/$nic/driver"

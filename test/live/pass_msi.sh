@@ -8,8 +8,7 @@
 . "${0%/*}/guest.sh"
 
 nic=$(e1000e_address) || fail 'no network card'
-expect_ok qmp device_del '{"id": "nic"}'
-wait_until 20 test ! -e "$pci/$nic"
+unplug nic "$nic"
 expect_ok qmp device_add '{"driver": "nec-usb-xhci", "id": "nic", "bus": "port2", "msi": "on", "msix": "off"}'
 wait_until 20 test -e "$pci/$nic"
 expect_ok qmp device_add '{"driver": "usb-tablet", "bus": "nic.0"}'
@@ -24,7 +23,7 @@ done
 (cd "$work/extra" && find . | cpio -o -H newc 2>/dev/null) >"$work/extra.cpio"
 cat "$initrd" "$work/extra.cpio" >"$work/initrd"
 
-out=$work/console
+out=$work/console # fail shows its end
 mkfifo "$work/to_guest"
 {
 	usher run --name msi --device "$nic" --memory 256M --kernel "$kernel" \
@@ -44,7 +43,6 @@ grep -q 'QEMU USB Tablet' "$out" || fail 'the guest has not found the tablet'
 grep -q 'usher ended: 0' "$out" || fail 'usher run failed'
 
 # The network card again, as the test found it.
-expect_ok qmp device_del '{"id": "nic"}'
-wait_until 20 test ! -e "$pci/$nic"
+unplug nic "$nic"
 expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
 wait_until 20 test -e "$pci/$nic/driver"

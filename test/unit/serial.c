@@ -157,6 +157,9 @@ START_TEST(overrun_is_told_once)
 	ck_assert_uint_eq(in(UART_LSR)&UART_LSR_OE, 0);
 	out(UART_FCR, UART_FCR_ENABLE_FIFO | UART_FCR_CLEAR_RCVR);
 	ck_assert_uint_eq(in(UART_LSR)&UART_LSR_DR, 0);
+	/* Who waits for room hears of it: the guest will never read what it has thrown away. */
+	ck_assert_int_eq(rooms, 1);
+	ck_assert_uint_eq(serial_room(&s), SERIAL_FIFO);
 }
 END_TEST
 
@@ -169,6 +172,10 @@ START_TEST(loops_back)
 	ck_assert_uint_eq(in(UART_RX), 'z');
 	/* Nothing from outside meanwhile. */
 	ck_assert_uint_eq(serial_room(&s), 0);
+	rooms = 0;
+	out(UART_MCR, 0);
+	ck_assert_int_eq(rooms, 1);
+	ck_assert_uint_eq(serial_room(&s), SERIAL_FIFO);
 }
 END_TEST
 
