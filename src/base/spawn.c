@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -88,6 +89,12 @@ static pid_t start(char *stack, void (*main)(void *arg), void *arg)
 	return pid < 0 ? -errno : pid;
 }
 #endif
+
+void spawn_free_of_lost(void *given)
+{
+	if (!SHARES_MEMORY)
+		free(given);
+}
 
 pid_t spawn_start(char stack[SPAWN_STACK], void (*main)(void *arg), void *arg)
 {

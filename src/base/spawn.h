@@ -21,6 +21,9 @@
 /* Starts main(@arg), which never returns but ends by spawn_leave(). Return: its pid, -errno. */
 pid_t spawn_start(char stack[SPAWN_STACK], void (*main)(void *arg), void *arg);
 
+/* After the last use of what such a process was given: it may have to stay (it shares it). */
+void spawn_free_of_lost(void *given);
+
 /* A system call. Return: as the kernel's, -errno. */
 long spawn_call(long number, long a, long b, long c, long d, long e);
 _Noreturn void spawn_leave(void);

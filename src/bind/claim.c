@@ -99,7 +99,7 @@ static bool take_serial(const char *value, struct bind_claim *c)
 
 static bool take_driver(const char *value, struct bind_claim *c)
 {
-	if (!bind_name_ok(value))
+	if (!bind_name_is_vfio(value))
 		return false;
 	(void)snprintf(c->driver, sizeof(c->driver), "%s", value);
 	return true;

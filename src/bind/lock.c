@@ -81,9 +81,9 @@ int bind_lock(const struct bind_env *env, int group, struct err *e)
 		return say_holder(path, group, e);
 	if (r < 0)
 		return err_set(e, r, "lock %s", path);
-	/* Whom to name to those who wait; the lock itself does not need it. */
+	/* Whom to name to those who wait; the lock itself does not need it, nor the room for it. */
 	int n = snprintf(pid, sizeof(pid), "%d\n", getpid());
-	if (ftruncate(fd, 0) < 0 || fd_pwrite_full(fd, pid, (size_t)n, 0) < 0)
-		return err_set(e, -errno, "write %s", path);
+	if (ftruncate(fd, 0) == 0)
+		(void)fd_pwrite_full(fd, pid, (size_t)n, 0);
 	return TAKE_FD(fd);
 }

@@ -47,6 +47,11 @@ bool bind_owner_alive(struct host *h, pid_t pid, uint64_t start)
 	return pid > 0 && bind_owner_start(h, pid, &now) == 0 && now == start;
 }
 
+bool bind_name_is_vfio(const char *name)
+{
+	return bind_name_ok(name) && strstr(name, "vfio");
+}
+
 bool bind_name_ok(const char *name)
 {
 	size_t len = strlen(name);

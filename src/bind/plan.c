@@ -194,6 +194,10 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 		return err_say(e, -EINVAL, "no device is named");
 	if (q->driver && !bind_name_ok(q->driver))
 		return err_say(e, -EINVAL, "the driver's name is not one");
+	if (q->driver && !bind_name_is_vfio(q->driver))
+		return err_say(e, -EINVAL,
+			"driver '%s' is none of VFIO's: it would get a device that is not its kind",
+			q->driver);
 	for (size_t i = 0; r == 0 && i < q->target_count; i++)
 		r = add_target(&c, &q->targets[i]);
 	for (size_t i = 0; r == 0 && i < p.group_count; i++)

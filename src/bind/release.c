@@ -169,7 +169,8 @@ static int give_back(struct release *r, const char **keep, struct err *e)
 	n->state = BIND_STATE_GIVING;
 	bind_work_sign(&r->work, n);
 	code = bind_work_journal(&r->work, n, e);
-	if (code == 0)
+	/* Where there is no room for that, the entry of before knows the way as well. */
+	if (code == 0 || code == -ENOSPC)
 		code = bind_give_back(&r->work, n, r->g->how, keep, r->report, e);
 	if (code < 0)
 		return code;

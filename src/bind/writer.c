@@ -214,6 +214,7 @@ void bind_writer_stop(struct bind_writer *w)
 		 */
 		(void)kill(w->pid, SIGKILL);
 		(void)waitpid(w->pid, NULL, WNOHANG);
+		spawn_free_of_lost(w);
 		return;
 	}
 	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)

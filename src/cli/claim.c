@@ -58,8 +58,8 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 		return r;
 	if (c != OPTION_END)
 		return c;
-	if (a->driver && !bind_name_ok(a->driver))
-		return option_wrong(v, "--driver: '%s' is no driver's name", a->driver);
+	if (a->driver && !bind_name_is_vfio(a->driver))
+		return option_wrong(v, "--driver: '%s' is no driver of VFIO's", a->driver);
 	r = targets_access(v, a->user, a->user_group, &a->access);
 	return r ? r : targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
 }

@@ -132,6 +132,7 @@ ssize_t locked_read(const char *path, void *buf, size_t size)
 	/* It dies when the kernel lets it, and is then init's. Until then it has its memory. */
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, WNOHANG);
+	spawn_free_of_lost(r);
 	remember(path);
 	return n;
 }

@@ -62,9 +62,12 @@ expect_status 3 usher bind "$edu" --user 1000 --allow net
 expect_text "$old: the user would get it too"
 
 # A driver that there is not, or that is none of VFIO's.
-expect_status 1 usher bind "$card" --driver none_such
-expect_text 'Module none_such not found'
-expect_status 1 usher bind "$card" --driver pci-stub --timeout 1
+expect_status 1 usher bind "$card" --driver none_such_vfio_pci
+expect_text 'Module none_such_vfio_pci not found'
+for driver in pci-stub e1000e nvme; do
+	expect_status 1 usher bind "$card" --driver $driver
+	expect_text "driver '$driver' is none of VFIO's"
+done
 expect_driver "$card" e1000e
 expect_override "$card" none
 

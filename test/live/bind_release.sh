@@ -89,3 +89,17 @@ expect_override "$card" vfio-pci
 expect_ok usher release "$card"
 expect_override "$card" e1000e
 echo >"$pci/$card/driver_override"
+
+# No room in /run: nothing is taken without an entry, and what is taken comes back all the same.
+mkdir -p /run/usher
+mount -t tmpfs -o size=16k tmpfs /run/usher || fail 'no small /run/usher'
+at_exit 'umount /run/usher'
+expect_ok usher bind "$card"
+dd if=/dev/zero of=/run/usher/fill bs=1k 2>/dev/null
+expect_status 1 usher bind "$edu"
+expect_text 'No space left on device'
+expect_driver "$old" e1000
+expect_override "$old" none
+expect_ok usher release "$card"
+expect_driver "$card" e1000e
+expect_equal 'the journal' '' "$(ls /run/usher/journal)"

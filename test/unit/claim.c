@@ -128,6 +128,7 @@ static const struct {
 	{"serial 12\n", "is no serial"},
 	{"serial 525400fffe00000g\n", "is no serial"},
 	{"driver vfio pci\n", "is no driver"},
+	{"driver e1000e\n", "is no driver"},
 	{"user alice bob\n", "is no user"},
 	{"user-group ../x\n", "is no user-group"},
 	{"driver x\",RUN+=\"sh\n", "is no driver"},

@@ -180,9 +180,12 @@ START_TEST(finds_the_best_driver)
 	request.driver = "vfio-pci";
 	make("27:00.0");
 	member(0, BIND_ACT_TAKE, "vfio-pci");
-	request.driver = "../evil";
 	struct err e = {0};
 	struct bind_plan none;
+	request.driver = "e1000e";
+	ck_assert_int_eq(bind_plan(&env, &request, &none, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "none of VFIO's"));
+	request.driver = "../evil";
 	ck_assert_int_eq(bind_plan(&env, &request, &none, &e), -EINVAL);
 	done();
 }
