@@ -11,7 +11,7 @@ struct err;
 
 #define PROCESS_ENV_MAX 8
 #define PROCESS_ARGS_MAX 256
-#define PROCESS_FDS_MAX 80
+#define PROCESS_FDS_MAX 128
 
 /* A program to start: its words, and the descriptors it inherits under their own numbers. */
 struct program {
