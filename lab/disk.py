@@ -9,6 +9,7 @@ import cache
 PATTERN_SIZE = 64 << 20
 CONTENT_SIZE = 16 << 20
 CHECKED_SIZE = 8 << 20
+TFTP_SIZE = 256 << 10
 PERSIST_SIZE = 256 << 20
 
 
@@ -34,6 +35,16 @@ def pattern_checksum():
     if not path.exists():
         cache.write_whole(path, hashlib.sha256(content()[:CHECKED_SIZE]).hexdigest().encode())
     return path.read_text()
+
+
+def tftp():
+    """A directory with what the emulated network's TFTP server has: the disks' first 256 KiB."""
+    home = cache.directory() / "tftp"
+    path = home / "pattern"
+    if not path.exists():
+        home.mkdir(exist_ok=True)
+        cache.write_whole(path, content()[:TFTP_SIZE])
+    return home
 
 
 def persistent(name):

@@ -40,6 +40,7 @@ class Wish:
     kernel: str | None = None
     persist: str | None = None
     init: str = "agent"
+    guest: str = "same"  # or "small": the kernel of guests in there
     argument: str = "none"
 
 
@@ -125,7 +126,8 @@ def described_devices(wish):
     for name in topology.back_ends(devices, "drive"):
         arguments += ["-drive", f"file={disk.pattern()},if=none,id={name},format=raw,snapshot=on"]
     for name in topology.back_ends(devices, "netdev"):
-        arguments += ["-netdev", f"user,id={name},restrict=on"]
+        # It answers pings, and has the start of the disks to fetch by TFTP.
+        arguments += ["-netdev", f"user,id={name},restrict=on,tftp={disk.tftp()}"]
     for device in devices:
         arguments += ["-device", device]
     return arguments

@@ -22,6 +22,7 @@ import initramfs
 import kernel
 import nested
 import machine
+import small
 
 HERE = pathlib.Path(__file__).parent
 APPLETS = ["sh", "mount", "insmod", "cat", "cp", "mkdir", "sleep", "switch_root"]
@@ -61,8 +62,9 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
         place = stack.enter_context(run_directory())
         job = place.path / "job"
         job.write_text(job_script(wish, command))
-        settings = {"job": job, "modules": booted.modules, "kernel": booted.vmlinux,
-                    "initrd": nested.archive(booted)}
+        of_guests = small.find() if wish.guest == "small" else booted
+        settings = {"job": job, "modules": booted.modules, "kernel": of_guests.vmlinux,
+                    "initrd": nested.archive(of_guests)}
         if persist:
             settings["persist"] = "/dev/vda"
         if wish.init != "agent":

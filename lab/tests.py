@@ -10,6 +10,7 @@ test needs:
   # kvm: no               a CPU without virtualisation
   # memory: 3G
   # kernel: 6.1
+  # guest: small          the kernel of guests: lab/small.py's; otherwise the emulated host's own
   # timeout: 300          seconds; 120 otherwise
   # boot: own             a boot that no other test shares, with an empty /persist
   # boots: 2              as many boots of its own, one after the other, with one /persist; all but
@@ -67,7 +68,8 @@ def read(path):
                 wish=machine.Wish(**changes[0],
                                   iommu=needs.get("iommu", "intel"),
                                   kvm=needs.get("kvm", "yes") != "no",
-                                  memory=needs.get("memory", "2G"), kernel=needs.get("kernel")))
+                                  memory=needs.get("memory", "2G"), kernel=needs.get("kernel"),
+                                  guest=needs.get("guest", "same")))
 
 
 def chosen(filters):

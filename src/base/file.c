@@ -88,7 +88,7 @@ int file_replace(const char *path, const void *data, size_t len, unsigned mode)
 	char tmp[FILE_PATH_MAX];
 	char dir[FILE_PATH_MAX];
 
-	int r = file_path(tmp, sizeof(tmp), "%s.new", path);
+	int r = file_path(tmp, sizeof(tmp), "%s" FILE_REPLACE_SUFFIX, path);
 	if (r < 0)
 		return r;
 	const char *slash = strrchr(path, '/');

@@ -8,6 +8,7 @@
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/verb.h"
+#include "engine/fit.h"
 #include "engine/keeper.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 #define RUN_OURS 125 /* the exit status of a failure that is not the guest's, as for env(1) */
 #define RUN_ALLOW_MAX 32
+#define RUN_TRACE_MAX 32
 
 struct run_words {
 	const struct verb *verb;
@@ -23,6 +25,8 @@ struct run_words {
 	const struct engine *engine;
 	const char *allow[RUN_ALLOW_MAX];
 	size_t allow_count;
+	const char *trace[RUN_TRACE_MAX];
+	size_t trace_count;
 	enum bind_return how;
 	int plan;
 	int json;
@@ -41,6 +45,11 @@ enum {
 	OPT_ENGINE,
 	OPT_ALLOW,
 	OPT_RETURN,
+	OPT_NO_REBOOT,
+	OPT_HUGEPAGES,
+	OPT_PEERS,
+	OPT_STATS,
+	OPT_TRACE_BAR,
 	OPT_TIMING,
 	OPT_PLAN,
 	OPT_JSON,
@@ -107,6 +116,15 @@ static int take_device(struct run_words *w, const char *text)
 	return 0;
 }
 
+/* Resolved when all devices are known. */
+static int take_trace(struct run_words *w, const char *text)
+{
+	if (w->trace_count == RUN_TRACE_MAX)
+		return option_wrong(w->verb, "--trace-bar: more than %d BARs", RUN_TRACE_MAX);
+	w->trace[w->trace_count++] = text;
+	return 0;
+}
+
 static int take_allow(struct run_words *w, const char *text)
 {
 	if (w->allow_count == RUN_ALLOW_MAX)
@@ -143,6 +161,21 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_allow(w, text);
 	case OPT_RETURN:
 		return take_return(w, text);
+	case OPT_PEERS:
+		w->spec.peers = true;
+		return 0;
+	case OPT_HUGEPAGES:
+		w->spec.hugepages = true;
+		return 0;
+	case OPT_NO_REBOOT:
+		w->spec.no_reboot = true;
+		return 0;
+	case OPT_STATS:
+		w->spec.stats = !text;
+		w->spec.stats_file = text;
+		return 0;
+	case OPT_TRACE_BAR:
+		return take_trace(w, text);
 	case OPT_TIMING:
 		w->spec.timing = true;
 		return 0;
@@ -171,6 +204,11 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"engine", required_argument, NULL, OPT_ENGINE},
 		{"allow", required_argument, NULL, OPT_ALLOW},
 		{"return", required_argument, NULL, OPT_RETURN},
+		{"hugepages", no_argument, NULL, OPT_HUGEPAGES},
+		{"peers", no_argument, NULL, OPT_PEERS},
+		{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
+		{"stats", optional_argument, NULL, OPT_STATS},
+		{"trace-bar", required_argument, NULL, OPT_TRACE_BAR},
 		{"timing", no_argument, NULL, OPT_TIMING},
 		{"plan", no_argument, NULL, OPT_PLAN},
 		{"dry-run", no_argument, NULL, OPT_PLAN},
@@ -266,7 +304,25 @@ static void print_guest(const struct run_words *w)
 		(void)printf("cmdline: %s\n", s->cmdline);
 }
 
-static int print_json(const struct run_words *w, const struct bind_plan *p, struct err *e)
+static void put_layout(struct json *doc, const struct fit_layout *l)
+{
+	struct json *to = json_put_map(doc, "layout");
+	struct json *list = json_put_list(to, "memory");
+
+	json_put_number(to, "address_bits", l->layout.bits);
+	for (size_t i = 0; i < l->layout.count; i++) {
+		struct json *one = json_push_map(list);
+		json_put_number(one, "base", l->layout.ram[i].base);
+		json_put_number(one, "size", l->layout.ram[i].size);
+	}
+	json_put_number(to, "bars_low", l->mem32);
+	json_put_number(to, "bars_low_room", LAYOUT_MEM32_SIZE);
+	json_put_number(to, "bars_high", l->mem64);
+	json_put_number(to, "bars_high_room", l->layout.mem64.size);
+}
+
+static int print_json(const struct run_words *w, const struct bind_plan *p,
+	const struct fit_layout *layout, struct err *e)
 {
 	const struct guest_spec *s = &w->spec;
 	struct json *doc;
@@ -283,10 +339,37 @@ static int print_json(const struct run_words *w, const struct bind_plan *p, stru
 	json_put_text(guest, "initrd", s->initrd);
 	json_put_text(guest, "cmdline", s->cmdline);
 	plan_put(doc, p);
+	if (layout)
+		put_layout(doc, layout);
+	struct json *checked = json_put_list(doc, "checked");
+	for (const char *const *name = fit_names; *name; name++)
+		json_push_text(checked, *name);
 	json_put_flag(doc, "possible", p->refusals == 0);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;
+}
+
+/* What was asked, so that silence is an answer. */
+static void print_checked(void)
+{
+	(void)printf("checked:");
+	for (const char *const *name = fit_names; *name; name++)
+		(void)printf(" %s", *name);
+	(void)printf("\n");
+}
+
+static void print_layout(const struct fit_layout *l)
+{
+	(void)printf("addresses: %u bits; memory at", l->layout.bits);
+	for (size_t i = 0; i < l->layout.count; i++)
+		(void)printf(" 0x%llx-0x%llx", (unsigned long long)l->layout.ram[i].base,
+			(unsigned long long)(l->layout.ram[i].base + l->layout.ram[i].size - 1));
+	(void)printf("\nbars: %llu of %llu MiB below 4 GiB, %llu of %llu MiB above memory\n",
+		(unsigned long long)(l->mem32 / MIB(1)),
+		(unsigned long long)(LAYOUT_MEM32_SIZE / MIB(1)),
+		(unsigned long long)(l->mem64 / MIB(1)),
+		(unsigned long long)(l->layout.mem64.size / MIB(1)));
 }
 
 static int show_plan(const struct run_words *w, const struct keeper *k)
@@ -294,22 +377,27 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 	struct bind_target targets[SPEC_DEVICES_MAX];
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct bind_request q;
+	struct fit_layout layout;
 	struct err e = {0};
 
 	int r = keeper_request(k, targets, &q, &e);
-	if (r == 0 && q.target_count)
-		r = bind_plan(&k->env, &q, &plan, &e);
+	if (r == 0)
+		r = keeper_plan(k, &q, &plan, &e);
 	if (r < 0) {
 		report(&e);
 		return RUN_OURS;
 	}
+	bool laid_out = fit_lay_out(k->env.host, k->engine, k->spec, &q, &layout) == 0;
 	if (w->json) {
-		r = print_json(w, &plan, &e);
+		r = print_json(w, &plan, laid_out ? &layout : NULL, &e);
 		if (r < 0)
 			report(&e);
 	} else {
 		print_guest(w);
 		plan_members(stdout, &plan);
+		if (laid_out)
+			print_layout(&layout);
+		print_checked();
 		plan_problems(&plan);
 	}
 	int status = r < 0 ? RUN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
@@ -345,7 +433,10 @@ static int run(const struct verb *v, int argc, char **argv)
 	int r = take_words(&w, argc, argv, &end);
 	if (r || end != OPTION_END)
 		return r;
-	r = spec_check(&w.spec, &e);
+	for (size_t i = 0; i < w.trace_count && r == 0; i++)
+		r = spec_add_trace(&w.spec, w.trace[i], &e);
+	if (r == 0)
+		r = spec_check(&w.spec, &e);
 	if (r == 0)
 		r = w.engine->check(&w.spec, &e);
 	if (r < 0) {
@@ -368,22 +459,25 @@ static int run(const struct verb *v, int argc, char **argv)
 const struct verb verb_run = {
 	.name = "run",
 	.summary = "run a guest with devices, and give them back when it ends",
-	.help = "run [--device ADDRESS[,id=VVVV:DDDD]]… --kernel FILE [OPTION…]\n"
+	.help = "run [--device ADDRESS[,KEY=VALUE]…]… --kernel FILE [OPTION…]\n"
 		"       usher run --engine=qemu [--device …]… -- QEMU-ARGUMENTS…\n"
 		"\n"
 		"Checks and takes the devices' whole IOMMU groups, runs the guest, waits for its "
 		"end\n"
-		"(power-off, reboot, crash, kill) and gives back what it took. Standard input and "
+		"(power-off, crash, panic, kill) and gives back what it took. Standard input and "
 		"output\n"
 		"are the guest's console.\n"
 		"\n"
 		"  --device ADDRESS  lend this device; may be said many times. id=VVVV:DDDD "
 		"refuses\n"
-		"                    another device at that address\n"
+		"                    another device at that address; rom=FILE stands in for its "
+		"ROM,\n"
+		"                    rom=off hides it. Functions of one device stay together\n"
 		"  --kernel FILE     bzImage (unpacked once, cached) or ELF vmlinux\n"
 		"  --initrd FILE     initial ramdisk\n"
 		"  --cmdline TEXT    the kernel's command line\n"
 		"  --memory SIZE     512M unless said\n"
+		"  --hugepages       memory from the host's pool of huge pages\n"
 		"  --cpus N          1 unless said\n"
 		"  --name NAME       of the guest; 'guest' unless said\n"
 		"  --engine NAME     usher (usher-vmm, the default) or qemu; QEMU_SYSTEM names the "
@@ -391,8 +485,18 @@ const struct verb verb_run = {
 		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
 		"times\n"
 		"  --return WHERE    at the end: driver (the first one; the default), vfio, none\n"
+		"  --peers           let the guest's devices reach each other's BARs, where the "
+		"host can\n"
+		"  --no-reboot       a reboot is the guest's end; else it boots again, with its "
+		"devices reset\n"
 		"  --plan            print what would be done and what would stop it; do nothing\n"
 		"  --json            with --plan: as JSON\n"
+		"  --stats[=FILE]    at the end, print exits by reason and device, interrupts by "
+		"vector and\n"
+		"                    mapped memory; or write them to FILE as JSON\n"
+		"  --trace-bar ADDRESS:N  print each access to BAR N of that device, with its "
+		"register's name\n"
+		"                    (NVMe, e1000e, edu); slow, may be said many times\n"
 		"  --timing          print start-up phases and exits at the end\n"
 		"  --quiet           only what went wrong\n"
 		"\n"

@@ -244,10 +244,10 @@ void subject_print(const struct subject *s, struct names *n)
 {
 	print_title(s, n);
 	print_identity(s);
-	print_group(s);
-	print_state(s);
-	print_resets(s);
-	print_power(&s->sleep);
 	space_print(&s->space);
+	print_group(s);
+	print_resets(s);
+	print_state(s);
+	print_power(&s->sleep);
 	print_plan(s);
 }

@@ -21,6 +21,8 @@ void engine_finish(struct engine_run *run)
 	devices_close(run->devices);
 	run->devices = NULL;
 	kernel_close(&run->kernel);
+	while (run->given_count)
+		fd_close(&run->given[--run->given_count]);
 	fd_close(&run->kvm_fd);
 	fd_close(&run->keeper_fd);
 	fd_close(&run->confine.alive_fd);

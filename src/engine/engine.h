@@ -16,6 +16,8 @@ struct open_devices;
 struct engine_run {
 	struct program program;
 	struct kernel kernel;
+	size_t given_count; /* more descriptors that the program inherits */
+	int given[SPEC_DEVICES_MAX + 4];
 	int kvm_fd;
 	int keeper_fd; /* pidfd of this process */
 	struct open_devices *devices; /* VFIO descriptors to hand over; NULL: it opens its own */
@@ -35,6 +37,10 @@ struct engine_run {
 /* Who can run a guest. Each is a static const table; the keeper does the rest. */
 struct engine {
 	const char *name;
+	uint64_t overhead; /* [bytes] that it locks besides the guest's memory */
+	bool lays_out; /* the guest's addresses follow vfio/layout */
+	/* What the guest will have. [bytes] */
+	uint64_t (*memory)(const struct guest_spec *s);
 	/*
 	 * What is wrong with running @s by this engine, as far as can be told without touching
 	 * anything. Return: 0, -EINVAL, -ENOEXEC, -ENOENT, -errno.

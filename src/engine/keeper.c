@@ -3,6 +3,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "engine/fit.h"
 #include "engine/state.h"
 
 #include <errno.h>
@@ -172,13 +173,38 @@ static int give_back(
 	return worst;
 }
 
+int keeper_plan(
+	const struct keeper *k, const struct bind_request *q, struct bind_plan *ret, struct err *e)
+{
+	int r = q->target_count ? bind_plan(&k->env, q, ret, e) : 0;
+
+	return r < 0 ? r : fit_check(k->env.host, k->engine, k->spec, q, ret, e);
+}
+
+/* What the host cannot give is told before a device is touched. Return: 0, -EPERM told, -errno. */
+static int check_fit(const struct keeper *k, const struct bind_request *q, struct err *e)
+{
+	struct bind_plan plan = BIND_PLAN_NONE;
+
+	int r = fit_check(k->env.host, k->engine, k->spec, q, &plan, e);
+	if (r == 0 && plan.refusals) {
+		tell(k, (struct keeper_news){.event = KEEPER_PLANNED, .plan = &plan});
+		r = -EPERM;
+	}
+	bind_plan_fini(&plan);
+	return r;
+}
+
 static int run_taken(const struct keeper *k, const struct bind_request *q, struct state *state,
 	int signals, int *ret_status, struct err *e)
 {
 	struct bind_plan plan = BIND_PLAN_NONE;
 	int64_t begun = now_us();
-	int r = 0, given = 0;
+	int given = 0;
+	int r = check_fit(k, q, e);
 
+	if (r < 0)
+		return r;
 	if (q->target_count)
 		r = bind_take(&k->env, q, &plan, e);
 	tell(k, (struct keeper_news){

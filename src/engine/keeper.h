@@ -47,6 +47,13 @@ int keeper_request(const struct keeper *k, struct bind_target *targets, struct b
 	struct err *e);
 
 /*
+ * All that stands against the run: the plan of its groups, and whether the guest fits on the host.
+ * A keeper_run() refuses by the same. @ret: bind_plan_fini(). Return: 0, -ENOMEM, -errno.
+ */
+int keeper_plan(
+	const struct keeper *k, const struct bind_request *q, struct bind_plan *ret, struct err *e);
+
+/*
  * Runs the guest to its end.
  * Return: 0 with the engine's exit status in *@ret_status and everything given back; -EPERM when
  * the plan refuses; -EUCLEAN when a device could not be given back (told by KEEPER_STUCK);

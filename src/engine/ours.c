@@ -19,6 +19,7 @@
  * descriptor, /dev/kvm by descriptor, and the keeper by a pidfd whose end is its own.
  */
 #define VMM_NAME "usher-vmm"
+#define OVERHEAD MIB(16)
 
 static int try_path(char *buf, size_t size, const char *path)
 {
@@ -102,7 +103,69 @@ static int pair(struct program *p, const char *option, const char *word)
 	return r < 0 ? r : program_word(p, word);
 }
 
-static int add_guest(const struct guest_spec *s, struct engine_run *run)
+/* Whether @text has the word "@name…". */
+static bool has_word(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = strstr(text, name); at; at = strstr(at + len, name))
+		if (at == text || at[-1] == ' ')
+			return true;
+	return false;
+}
+
+/*
+ * A kernel that panics waits for ever unless it is told to reset (panic=-1), and the devices with
+ * it. Which of the two the user wants is the user's to say.
+ */
+static int add_cmdline(const struct guest_spec *s, struct program *p)
+{
+	const char *given = s->cmdline ? s->cmdline : "";
+	int r = program_word(p, "--cmdline");
+
+	if (r < 0 || has_word(given, "panic="))
+		return r < 0 ? r : program_word(p, given);
+	return program_arg(p, "%s%spanic=-1", given, given[0] ? " " : "");
+}
+
+/* Opens a file that the program inherits and engine_finish() closes. Return: descriptor, -errno. */
+static int give(struct engine_run *run, const char *path, int flags, struct err *e)
+{
+	int fd = open(path, flags | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return err_set(e, -errno, "open '%s'", path);
+	run->given[run->given_count++] = fd;
+	int r = program_fd(&run->program, fd);
+	return r < 0 ? err_set(e, r, "hand over '%s'", path) : fd;
+}
+
+/* By descriptor: at a reboot of the guest the file may be another, or gone. */
+static int add_initrd(const struct guest_spec *s, struct engine_run *run, struct err *e)
+{
+	int fd = give(run, s->initrd, O_RDONLY, e);
+
+	return fd < 0 ? fd : program_arg(&run->program, "--initrd=/proc/self/fd/%d", fd);
+}
+
+static int add_figures(const struct guest_spec *s, struct engine_run *run, struct err *e)
+{
+	struct program *p = &run->program;
+	int r = s->timing ? program_word(p, "--timing") : 0;
+
+	if (r == 0 && s->stats)
+		r = program_word(p, "--stats");
+	if (r < 0 || !(s->stats || s->stats_file))
+		return r;
+	int fd = give(run, "/proc/interrupts", O_RDONLY, e);
+	r = fd < 0 ? fd : program_arg(p, "--interrupts=%d", fd);
+	if (r < 0 || !s->stats_file)
+		return r;
+	fd = give(run, s->stats_file, O_WRONLY | O_CREAT | O_TRUNC, e);
+	return fd < 0 ? fd : program_arg(p, "--stats-json=%d", fd);
+}
+
+static int add_guest(const struct guest_spec *s, struct engine_run *run, struct err *e)
 {
 	struct program *p = &run->program;
 
@@ -116,12 +179,16 @@ static int add_guest(const struct guest_spec *s, struct engine_run *run)
 	if (r == 0)
 		r = program_fd(p, run->kernel.fd);
 	if (r == 0 && s->initrd)
-		r = pair(p, "--initrd", s->initrd);
-	if (r == 0 && s->cmdline)
-		r = pair(p, "--cmdline", s->cmdline);
-	if (r == 0 && s->timing)
-		r = program_word(p, "--timing");
-	return r;
+		r = add_initrd(s, run, e);
+	if (r == 0)
+		r = add_cmdline(s, p);
+	if (r == 0 && s->hugepages)
+		r = program_word(p, "--backing=pool");
+	if (r == 0 && s->peers)
+		r = program_word(p, "--peers");
+	if (r == 0 && s->no_reboot)
+		r = program_word(p, "--no-reboot");
+	return r < 0 ? r : add_figures(s, run, e);
 }
 
 static int add_descriptor(struct program *p, const char *option, int fd)
@@ -131,36 +198,61 @@ static int add_descriptor(struct program *p, const char *option, int fd)
 	return r < 0 ? r : program_fd(p, fd);
 }
 
-static int add_devices(const struct open_devices *d, struct program *p)
+/* The keys of one device, after those that every device has. */
+static int device_keys(
+	const struct guest_device *g, struct engine_run *run, char *buf, size_t size, struct err *e)
 {
-	char text[PCI_ADDRESS_TEXT];
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (unsigned bar = 0; bar < 6; bar++)
+		if (g->trace >> bar & 1)
+			len += (size_t)snprintf(buf + len, size - len, ",trace=%u", bar);
+	if (g->rom_off)
+		(void)snprintf(buf + len, size - len, ",rom=off");
+	if (!g->rom[0])
+		return 0;
+	int fd = give(run, g->rom, O_RDONLY, e);
+	if (fd >= 0)
+		(void)snprintf(buf + len, size - len, ",rom=%d", fd);
+	return fd < 0 ? fd : 0;
+}
+
+static int add_devices(const struct guest_spec *s, struct engine_run *run, struct err *e)
+{
+	const struct open_devices *d = run->devices;
+	struct program *p = &run->program;
+	char text[PCI_ADDRESS_TEXT], keys[96];
 
 	int r = add_descriptor(p, "container", d->container.fd);
 	for (size_t i = 0; r == 0 && i < d->group_count; i++)
 		r = program_fd(p, d->groups[i].fd);
 	for (size_t i = 0; r == 0 && i < d->device_count; i++) {
-		r = program_arg(p, "--device=address=%s,device=%d,group=%d",
-			pci_address_format(d->devices[i].address, text), d->devices[i].fd,
-			d->devices[i].group_fd);
+		r = device_keys(&s->devices[i], run, keys, sizeof(keys), e);
+		if (r == 0)
+			r = program_arg(p, "--device=address=%s,device=%d,group=%d%s",
+				pci_address_format(d->devices[i].address, text), d->devices[i].fd,
+				d->devices[i].group_fd, keys);
 		if (r == 0)
 			r = program_fd(p, d->devices[i].fd);
 	}
 	return r;
 }
 
-static int add_all(const struct guest_spec *s, struct engine_run *run, const char *vmm)
+static int add_all(
+	const struct guest_spec *s, struct engine_run *run, const char *vmm, struct err *e)
 {
 	struct program *p = &run->program;
 
 	int r = program_arg(p, "%s", vmm);
 	if (r == 0)
-		r = add_guest(s, run);
+		r = add_guest(s, run, e);
 	if (r == 0)
 		r = add_descriptor(p, "kvm", run->kvm_fd);
 	if (r == 0)
 		r = add_descriptor(p, "keeper", run->keeper_fd);
 	if (r == 0 && run->devices)
-		r = add_devices(run->devices, p);
+		r = add_devices(s, run, e);
 	return r;
 }
 
@@ -181,13 +273,21 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	if (r < 0)
 		return r;
 	/* Guest RAM is pinned whole for DMA; some pages of our own come on top. */
-	run->program.memlock = s->memory + MIB(16);
-	r = add_all(s, run, vmm);
-	return r < 0 ? err_set(e, r, "arguments of " VMM_NAME) : 0;
+	run->program.memlock = s->memory + OVERHEAD;
+	r = add_all(s, run, vmm, e);
+	return r < 0 && !e->msg[0] ? err_set(e, r, "arguments of " VMM_NAME) : r;
+}
+
+static uint64_t ours_memory(const struct guest_spec *s)
+{
+	return s->memory;
 }
 
 const struct engine engine_ours = {
 	.name = "usher",
+	.overhead = OVERHEAD,
+	.lays_out = true,
+	.memory = ours_memory,
 	.check = ours_check,
 	.prepare = ours_prepare,
 };

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,36 @@ static const char *qemu_path(void)
 	return path && path[0] ? path : "qemu-system-x86_64";
 }
 
+#define OVERHEAD MIB(256)
+
+/* What the user's own words say, "-m 4G" or "-m size=4096,…": MiB unless there is a unit. */
+static uint64_t own_memory(const char *text)
+{
+	char size[32];
+	uint64_t n;
+
+	if (strncmp(text, "size=", 5) == 0)
+		text += 5;
+	size_t len = strcspn(text, ",");
+	if (len >= sizeof(size))
+		return 0;
+	(void)snprintf(size, sizeof(size), "%.*s", (int)len, text);
+	if (num_parse(size, 10, UINT64_MAX >> 20, &n) == 0)
+		return MIB(n);
+	return num_parse_size(size, &n) == 0 ? n : 0;
+}
+
+static uint64_t qemu_memory(const struct guest_spec *s)
+{
+	uint64_t n = s->memory;
+
+	/* A --memory of ours comes behind them, and the last one counts. */
+	for (char *const *a = s->engine_args; !s->has_memory && a && *a; a++)
+		if (strcmp(*a, "-m") == 0 && a[1] && own_memory(a[1]))
+			n = own_memory(a[1]);
+	return n;
+}
+
 static int qemu_check(const struct guest_spec *s, struct err *e)
 {
 	for (char *const *a = s->engine_args; a && *a; a++) {
@@ -29,6 +60,13 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 			return -EINVAL;
 		}
 	}
+	bool traced = false;
+	for (size_t i = 0; i < s->device_count; i++)
+		traced |= s->devices[i].trace != 0;
+	if (s->timing || s->stats || s->stats_file || s->hugepages || s->peers || traced)
+		return err_say(e, -EINVAL,
+			"--timing, --stats, --hugepages, --peers and --trace-bar are for "
+			"usher-vmm, not for QEMU");
 	/* A bare QEMU with no machine words shows an empty screen: there has to be something to run. */
 	if (!s->kernel && !(s->engine_args && s->engine_args[0])) {
 		err_say(e, -EINVAL, "nothing to run: no --kernel and no QEMU arguments after '--'");
@@ -47,6 +85,8 @@ static int add_guest(const struct guest_spec *s, struct program *p)
 		r = program_arg(p, "-name");
 	if (r == 0)
 		r = program_arg(p, "%s", s->name);
+	if (r == 0 && s->no_reboot)
+		r = program_arg(p, "-no-reboot");
 	if (r < 0 || !s->kernel)
 		return r;
 	r = program_arg(p, "-kernel");
@@ -77,10 +117,15 @@ static int add_devices(const struct guest_spec *s, struct program *p)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->device_count; i++) {
+		const struct guest_device *d = &s->devices[i];
 		r = program_arg(p, "-device");
 		if (r == 0)
-			r = program_arg(p, "vfio-pci,host=%s,id=usher%zu",
-				pci_address_format(s->devices[i].address, text), i);
+			r = program_arg(p, "vfio-pci,host=%s,id=usher%zu%s%s",
+				pci_address_format(d->address, text), i,
+				d->rom_off  ? ",rombar=0"
+				: d->rom[0] ? ",romfile="
+					    : "",
+				d->rom);
 	}
 	return r;
 }
@@ -100,7 +145,7 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 	if (r < 0)
 		return err_set(e, r, "QEMU's arguments");
 	/* RAM is pinned whole; video memory and ROMs come on top. */
-	p->memlock = s->memory + MIB(256);
+	p->memlock = qemu_memory(s) + OVERHEAD;
 	/* QEMU does not know of a keeper: the kernel has to tell it. */
 	p->die_signal = SIGTERM;
 	return 0;
@@ -108,6 +153,8 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 
 const struct engine engine_qemu = {
 	.name = "qemu",
+	.overhead = OVERHEAD,
+	.memory = qemu_memory,
 	.check = qemu_check,
 	.prepare = qemu_prepare,
 };

@@ -21,6 +21,17 @@ static int parse_id(const char *text, struct guest_device *d)
 	return 0;
 }
 
+static int parse_rom(const char *text, struct guest_device *d, struct err *e)
+{
+	d->rom_off = strcmp(text, "off") == 0;
+	if (d->rom_off)
+		return 0;
+	if (!text[0] || strlen(text) >= sizeof(d->rom))
+		return err_say(e, -EINVAL, "--device: rom=%.40s: not a file's path", text);
+	(void)snprintf(d->rom, sizeof(d->rom), "%s", text);
+	return 0;
+}
+
 static int parse_key(const char *key, struct guest_device *d, struct err *e)
 {
 	if (strncmp(key, "id=", 3) == 0) {
@@ -29,15 +40,18 @@ static int parse_key(const char *key, struct guest_device *d, struct err *e)
 				e, -EINVAL, "--device: '%s' is not vendor:device in hex", key + 3);
 		return 0;
 	}
+	if (strncmp(key, "rom=", 4) == 0)
+		return parse_rom(key + 4, d, e);
 	err_say(e, -EINVAL, "--device: unknown key '%s'", key);
-	err_hint(e, "keys: id=VVVV:DDDD (refuse another device at that address)");
+	err_hint(e, "keys: id=VVVV:DDDD (refuse another device at that address), rom=FILE or "
+		    "rom=off");
 	return -EINVAL;
 }
 
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e)
 {
 	struct guest_device d = {0};
-	char copy[128];
+	char copy[128 + SPEC_ROM_MAX];
 	char *rest = copy;
 
 	if (s->device_count == SPEC_DEVICES_MAX)
@@ -61,6 +75,30 @@ int spec_add_device(struct guest_spec *s, const char *text, struct err *e)
 	}
 	s->devices[s->device_count++] = d;
 	return 0;
+}
+
+int spec_add_trace(struct guest_spec *s, const char *text, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	struct pci_address a;
+	char address[32];
+	uint64_t bar;
+
+	if (!colon ||
+		(size_t)snprintf(address, sizeof(address), "%.*s", (int)(colon - text), text) >=
+			sizeof(address) ||
+		pci_address_parse(address, &a) < 0 || num_parse(colon + 1, 10, 5, &bar) < 0) {
+		err_say(e, -EINVAL, "--trace-bar: '%s' is not ADDRESS:N", text);
+		err_hint(e, "the device's address and a BAR from 0 to 5: 0000:01:00.0:0");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < s->device_count; i++) {
+		if (!pci_address_equal(s->devices[i].address, a))
+			continue;
+		s->devices[i].trace |= 1U << bar;
+		return 0;
+	}
+	return err_say(e, -EINVAL, "--trace-bar: %s is none of this guest's devices", address);
 }
 
 static int check_name(const char *name, struct err *e)
@@ -106,5 +144,10 @@ int spec_check(const struct guest_spec *s, struct err *e)
 		return r;
 	if (s->initrd && (r = check_file("--initrd", s->initrd, e)) < 0)
 		return r;
+	for (size_t i = 0; i < s->device_count; i++) {
+		const char *rom = s->devices[i].rom;
+		if (rom[0] && (r = check_file("--device: rom", rom, e)) < 0)
+			return r;
+	}
 	return 0;
 }

@@ -14,6 +14,7 @@ struct err;
 #define SPEC_NAME_MAX 48 /* guest names become file names and process titles */
 #define SPEC_DEVICES_MAX 32
 #define SPEC_CPUS_MAX 64
+#define SPEC_ROM_MAX 256 /* of a path, NUL included */
 
 /*
  * One engine-neutral description of a guest: what it is, not who runs it. Texts belong to the
@@ -23,6 +24,9 @@ struct guest_device {
 	struct pci_address address;
 	uint16_t vendor; /* 0: not checked */
 	uint16_t device;
+	bool rom_off; /* the guest sees no ROM */
+	char rom[SPEC_ROM_MAX]; /* path of a file that stands in for the device's ROM; "": its own */
+	unsigned trace; /* bit N: the guest's accesses to BAR N are told */
 };
 
 struct guest_spec {
@@ -34,7 +38,12 @@ struct guest_spec {
 	unsigned cpus; /* [1, SPEC_CPUS_MAX] */
 	bool has_memory; /* said by the user, not a default */
 	bool has_cpus;
+	bool hugepages; /* memory from the host's pool of huge pages */
+	bool peers; /* its devices may reach each other's BARs */
+	bool no_reboot; /* a reboot is the end */
 	bool timing; /* print start-up phases and exits at the end */
+	bool stats; /* print exits, interrupts and mapped memory at the end */
+	const char *stats_file; /* the same as JSON into this file; NULL: not */
 	size_t device_count;
 	struct guest_device devices[SPEC_DEVICES_MAX];
 	char *const *engine_args; /* after "--", NULL-terminated; NULL: none */
@@ -47,10 +56,16 @@ struct guest_spec {
 #define SPEC_DEFAULT_NAME "guest"
 
 /*
- * "ADDRESS[,id=VVVV:DDDD]" as --device takes it, appended to @s.
+ * "ADDRESS[,id=VVVV:DDDD][,rom=FILE|off]" as --device takes it, appended to @s.
  * Return: 0, -EINVAL (malformed, unknown key), -EEXIST (twice), -E2BIG.
  */
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
+
+/*
+ * "ADDRESS:N" as --trace-bar takes it; the device is one of @s by now.
+ * Return: 0, -EINVAL.
+ */
+int spec_add_trace(struct guest_spec *s, const char *text, struct err *e);
 
 /*
  * Everything that can be wrong with the description itself: name, memory, cpus, files that

@@ -38,12 +38,6 @@ static void begin(struct request *q, uint16_t type, int ifindex)
 	q->link.ifi_index = ifindex;
 }
 
-/* As RTA_DATA, which casts away const. */
-static const void *data_of(const struct rtattr *a)
-{
-	return (const uint8_t *)a + RTA_LENGTH(0);
-}
-
 /* The attribute's data is @size bytes, or what is put behind it until end_nested(). */
 static struct rtattr *put(struct request *q, uint16_t type, const void *data, size_t size)
 {
@@ -52,7 +46,7 @@ static struct rtattr *put(struct request *q, uint16_t type, const void *data, si
 	a->rta_type = type;
 	a->rta_len = (uint16_t)RTA_LENGTH(size);
 	if (size)
-		memcpy(RTA_DATA(a), data, size);
+		memcpy(a + 1, data, size); /* RTA_LENGTH(0) is the size of the head */
 	q->head.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->head.nlmsg_len) + RTA_ALIGN(a->rta_len));
 	return a;
 }
@@ -156,6 +150,12 @@ int rtnl_setting_equal(enum rtnl_setting s, const struct host_vf *a, const struc
 		break;
 	}
 	return 1;
+}
+
+/* The macros of linux/rtnetlink.h and linux/netlink.h lose the const. */
+static const void *data_of(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
 }
 
 /* Attributes in a piece of memory; the next is NULL when what is left is none. */
@@ -283,13 +283,13 @@ int rtnl_each_function(
 	return r;
 }
 
-/* As NLMSG_NEXT, which casts away const. */
 static const struct nlmsghdr *next_message(const struct nlmsghdr *m, size_t *left)
 {
-	size_t len = NLMSG_ALIGN(m->nlmsg_len);
+	size_t n = NLMSG_ALIGN(m->nlmsg_len);
 
-	*left = len < *left ? *left - len : 0;
-	return (const void *)((const uint8_t *)m + len);
+	n = n < *left ? n : *left;
+	*left -= n;
+	return (const void *)((const uint8_t *)m + n);
 }
 
 /* Return: 1 when that was the last, 0, what @each returned, -errno. */

@@ -10,6 +10,8 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/num.h"
+#include "vfio/cap.h"
 #include "vfio/group.h"
 
 static int kernel_call(struct vfio_dev *d, unsigned long request, void *arg)
@@ -69,6 +71,37 @@ static int learn(struct vfio_dev *d, struct err *e)
 	d->flags = info.flags;
 	d->region_count = info.num_regions;
 	d->irq_count = info.num_irqs;
+	return 0;
+}
+
+/* Not in Debian 12's headers: what follows the structure there, and one of its capabilities. */
+#define INFO_FLAG_CAPS (1u << 7)
+#define INFO_CAP_ATOMIC 5
+#define INFO_ROOM 512
+
+struct atomic_cap {
+	struct vfio_info_cap_header header;
+	uint32_t flags;
+};
+
+unsigned vfio_dev_atomics(struct vfio_dev *d)
+{
+	union {
+		struct vfio_device_info info;
+		struct {
+			uint32_t argsz, flags, num_regions, num_irqs, cap_offset, pad;
+		} v;
+		uint64_t room[INFO_ROOM / sizeof(uint64_t)];
+	} u = {.info.argsz = sizeof(u)};
+	const struct vfio_info_cap_header *cap = NULL;
+
+	if (d->ops->call(d, VFIO_DEVICE_GET_INFO, &u) < 0 || !(u.info.flags & INFO_FLAG_CAPS))
+		return 0;
+	size_t size = min_u64(u.info.argsz, sizeof(u));
+	while ((cap = vfio_cap_next(&u, size, u.v.cap_offset, cap)))
+		if (cap->id == INFO_CAP_ATOMIC &&
+			vfio_cap_room(&u, size, cap) >= sizeof(struct atomic_cap))
+			return ((const struct atomic_cap *)(const void *)cap)->flags & 7;
 	return 0;
 }
 

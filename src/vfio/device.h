@@ -58,6 +58,17 @@ int vfio_dev_from_model(
 
 void vfio_dev_close(struct vfio_dev *d);
 
+/* What the root port above the device completes for it (PCI Express AtomicOps). */
+#define VFIO_ATOMIC_32 1u
+#define VFIO_ATOMIC_64 2u
+#define VFIO_ATOMIC_128 4u
+
+/*
+ * Return: VFIO_ATOMIC_…; 0 none, or a kernel before 6.6, which does not say.
+ * Ref: linux/vfio.h VFIO_DEVICE_INFO_CAP_PCI_ATOMIC_COMP.
+ */
+unsigned vfio_dev_atomics(struct vfio_dev *d);
+
 /*
  * Resets the function by whatever the kernel has: FLR, PM, bus. Mappings of its BARs are zapped.
  * Return: 0; -ENOTTY no way to reset it (the kernel's own -EINVAL); -EAGAIN busy, try again.

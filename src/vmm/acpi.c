@@ -188,6 +188,20 @@ static void put_com1(struct aml *a, const struct acpi_machine *m)
 	aml_end(a, device);
 }
 
+/* By this name Linux's pvpanic driver finds the port. Ref: QEMU docs/specs/pvpanic */
+static void put_pvpanic(struct aml *a, const struct acpi_machine *m)
+{
+	size_t device = aml_device(a, "PEVT");
+
+	aml_name(a, "_HID");
+	aml_string(a, "QEMU0001");
+	aml_name(a, "_CRS");
+	size_t crs = aml_resources(a);
+	aml_ports(a, m->panic, 1);
+	aml_resources_end(a, crs);
+	aml_end(a, device);
+}
+
 /* Soft-off: what to write into SLP_TYP. Some systems want all four elements. */
 static void put_s5(struct aml *a, const struct acpi_machine *m)
 {
@@ -209,6 +223,7 @@ static size_t put_dsdt(struct tables *t, const struct acpi_machine *m)
 	put_pci(&a, m);
 	put_board(&a, m);
 	put_com1(&a, m);
+	put_pvpanic(&a, m);
 	aml_end(&a, scope);
 	put_s5(&a, m);
 	t->len += a.len;

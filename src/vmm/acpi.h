@@ -24,6 +24,7 @@ struct acpi_machine {
 	unsigned slots; /* of bus 0 that are in use: they get INTx routes */
 	uint16_t com1; /* port */
 	unsigned com1_pin;
+	uint16_t panic; /* port of pvpanic */
 	uint16_t sleep_control; /* ports */
 	uint16_t sleep_status;
 	uint16_t reset;

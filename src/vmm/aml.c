@@ -6,6 +6,7 @@
 
 #include "base/endian.h"
 
+#define OP_STRING 0x0d
 #define OP_ZERO 0x00
 #define OP_NAME 0x08
 #define OP_BYTE 0x0a
@@ -140,6 +141,14 @@ void aml_integer(struct aml *a, uint64_t v)
 		put_op(a, OP_QWORD);
 		put_le(a, v, 8);
 	}
+}
+
+void aml_string(struct aml *a, const char *text)
+{
+	put_op(a, OP_STRING);
+	do
+		put_op(a, (uint8_t)*text);
+	while (*text++);
 }
 
 /* Ref: ACPI 6.4, 19.6.38: three letters of five bits, four digits of four, big-endian */

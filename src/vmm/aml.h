@@ -26,6 +26,7 @@ void aml_end(struct aml *a, size_t block);
 
 void aml_name(struct aml *a, const char *name); /* Name (name, …: one object has to follow */
 void aml_integer(struct aml *a, uint64_t v);
+void aml_string(struct aml *a, const char *text); /* ASCII */
 void aml_eisa(struct aml *a, const char *id); /* EISAID ("PNP0A08") */
 
 /* Resource template: Buffer { descriptors … aml_resources_end() */

@@ -126,7 +126,9 @@ static int load_segment(
 	int r = fd_pread_full(im->fd, to, p->p_filesz, (off_t)p->p_offset);
 	if (r < 0)
 		return err_set(e, r, "read kernel '%s'", im->path);
-	/* The rest is zero: guest RAM is new, and segments that overlap are the image's affair. */
+	/* New memory is zero by itself, and costs nothing as long as nobody writes to it. */
+	if (im->memory->used)
+		memset(to + p->p_filesz, 0, p->p_memsz - p->p_filesz);
 	k->end = max_u64(k->end, p->p_paddr + p->p_memsz);
 	return 0;
 }
@@ -259,6 +261,8 @@ int boot_write_info(struct memory *m, const struct boot_info *b, struct err *e)
 			BOOT_CMDLINE_MAX - 1);
 	if (!info || !module || !map || !cmdline)
 		return err_say(e, -ENOMEM, "write boot tables: guest memory ends below 1 MiB");
+	memset(info, 0, INFO_SIZE);
+	memset(module, 0, MODULE_SIZE);
 	memcpy(cmdline, b->cmdline, cmdline_len);
 	if (b->initrd.size) {
 		le64_put(module, b->initrd.gpa.v);

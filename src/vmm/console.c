@@ -79,6 +79,7 @@ static void console_send(struct serial *s, uint8_t byte)
 {
 	struct console *c = of_serial(s);
 
+	panic_hear(&c->vm->panic, byte);
 	while (c->len == CONSOLE_BUFFER && !c->closed && vm_ended(c->vm) == VM_RUNNING)
 		(void)pthread_cond_wait(&c->room, &c->vm->lock);
 	if (c->len == CONSOLE_BUFFER)
@@ -207,6 +208,13 @@ static void make_raw(struct console *c)
 	c->raw = tcsetattr(fd, TCSANOW, &t) == 0;
 }
 
+void console_renew(struct console *c)
+{
+	/* A saving, no need: without it each byte sent is an exit. */
+	if (coalesce_port(c->vm, CONSOLE_PORT) == 0)
+		arm_tick(c, CONSOLE_TICK_MS);
+}
+
 int console_init(struct console *c, struct vm *vm, struct err *e)
 {
 	c->vm = vm;
@@ -225,9 +233,7 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 	r = loop_add(&vm->loop, &c->tick, e);
 	if (r < 0)
 		return r;
-	/* A saving, no need: without it each byte sent is an exit. */
-	if (coalesce_port(vm, CONSOLE_PORT) == 0)
-		arm_tick(c, CONSOLE_TICK_MS);
+	console_renew(c);
 	make_raw(c);
 	watch_input(c);
 	return 0;
@@ -238,6 +244,20 @@ static void finish(struct console *c)
 {
 	while (c->len && !c->closed && can_write(c, CONSOLE_LAST_MS))
 		flush(c);
+}
+
+void console_drain(struct console *c)
+{
+	/* What KVM still holds was sent before the end; the buffer may need to go first. */
+	finish(c);
+	(void)coalesce_drain(c->vm);
+	finish(c);
+}
+
+void console_reset(struct console *c)
+{
+	serial_reset(&c->serial);
+	watch_input(c);
 }
 
 void console_release(struct console *c)
@@ -251,10 +271,7 @@ void console_fini(struct console *c)
 {
 	if (!c->vm)
 		return;
-	/* What KVM still holds was sent before the end; the buffer may need to go first. */
-	finish(c);
-	(void)coalesce_drain(c->vm);
-	finish(c);
+	console_drain(c);
 	if (c->raw)
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &c->saved);
 	fd_close(&c->tick.fd);

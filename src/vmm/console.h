@@ -47,6 +47,15 @@ struct console {
 /* Puts the port on the bus and watches standard input. */
 int console_init(struct console *c, struct vm *vm, struct err *e);
 
+/* Takes in and writes out all that was sent. No vCPU runs. */
+void console_drain(struct console *c);
+
+/* The guest reboots: its port is as after power-on. */
+void console_reset(struct console *c);
+
+/* Once the new processors are there: KVM collects output for them. */
+void console_renew(struct console *c);
+
 /* Writes what is left, restores the terminal. All vCPU threads have ended. Twice is once. */
 void console_fini(struct console *c);
 

@@ -46,6 +46,15 @@ const char *cpu_exit_name(unsigned reason)
 	return reason < CPU_EXITS && exit_names[reason] ? exit_names[reason] : "other";
 }
 
+uint64_t cpus_exits(const struct vm *vm, unsigned reason)
+{
+	uint64_t n = vm->exits[reason];
+
+	for (unsigned i = 0; i < vm->cpu_count && vm->cpus; i++)
+		n += vm->cpus[i].exits[reason];
+	return n;
+}
+
 /*
  * Memory is write-back unless something says otherwise: with a device that does not snoop, KVM
  * takes the guest's MTRRs at their word, and their reset value means uncached.
@@ -114,6 +123,8 @@ void cpus_fini(struct vm *vm)
 		if (vm->cpus[i].run)
 			(void)munmap(vm->cpus[i].run, vm->cpus[i].run_size);
 		fd_close(&vm->cpus[i].fd);
+		for (unsigned reason = 0; reason < CPU_EXITS; reason++)
+			vm->exits[reason] += vm->cpus[i].exits[reason];
 	}
 	vm->coalesce.ring = NULL;
 	free(vm->cpus);
@@ -231,6 +242,18 @@ static void serve_exit(struct cpu *c)
 	}
 }
 
+/* A device took its pages away without anybody's asking: that need not be the guest's end. */
+static bool is_cured(struct vm *vm, int error)
+{
+	if (error != EFAULT || !vm->fault)
+		return false;
+	(void)pthread_mutex_lock(&vm->lock);
+	bool cured = vm->fault(vm);
+	(void)pthread_mutex_unlock(&vm->lock);
+	errno = error;
+	return cured;
+}
+
 static void *cpu_thread(void *arg)
 {
 	struct cpu *c = arg;
@@ -238,7 +261,7 @@ static void *cpu_thread(void *arg)
 	while (vm_ended(c->vm) == VM_RUNNING) {
 		if (ioctl(c->fd, KVM_RUN, 0) < 0) {
 			/* EAGAIN: a waiting processor got its INIT. */
-			if (errno == EINTR || errno == EAGAIN)
+			if (errno == EINTR || errno == EAGAIN || is_cured(c->vm, errno))
 				continue;
 			vm_stop(c->vm, VM_CRASHED, "processor %u: run at rip 0x%llx: %s", c->index,
 				rip_of(c), strerror(errno));

@@ -42,6 +42,9 @@ int cpus_start(struct vm *vm, struct err *e);
 void cpus_stop(struct vm *vm);
 void cpus_fini(struct vm *vm);
 
+/* Exits to user space for a KVM_EXIT_* reason, of all processors since the start. */
+uint64_t cpus_exits(const struct vm *vm, unsigned reason);
+
 /* Name of a KVM_EXIT_* reason. */
 const char *cpu_exit_name(unsigned reason);
 

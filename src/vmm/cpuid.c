@@ -124,6 +124,9 @@ static void fit_entry(struct kvm_cpuid_entry2 *e, const struct cpuid_shape *s)
 					  : e->ecx & ~AMD_ECX_CMP_LEGACY;
 		break;
 	case LEAF_WIDTHS:
+		/* What a device could not reach is no address of this machine. */
+		if (s->phys_bits && s->phys_bits < (e->eax & 0xff))
+			e->eax = (e->eax & ~0xffU) | s->phys_bits;
 		e->ecx = (e->ecx & ~0xf0ffU) | (s->cpu_count - 1) | id_bits(s->cpu_count) << 12;
 		break;
 	case LEAF_AMD_TOPOLOGY:
@@ -193,6 +196,7 @@ int cpuid_set(struct vm *vm, int cpu_fd, unsigned index, struct err *e)
 	struct cpuid_shape shape = {
 		.cpu_count = vm->cpu_count,
 		.index = index,
+		.phys_bits = vm->phys_bits,
 		.tsc_khz = khz > 0 ? (uint32_t)khz : 0,
 		.tsc_deadline =
 			ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0,

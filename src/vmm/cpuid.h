@@ -13,6 +13,7 @@ struct cpuid_shape {
 	unsigned cpu_count;
 	unsigned index; /* APIC id */
 	uint32_t tsc_khz; /* 0: unknown */
+	unsigned phys_bits; /* addresses are no wider than this; 0: as KVM has them */
 	uint32_t tsc_deadline; /* non-zero: the LAPIC timer can follow the TSC */
 };
 

@@ -11,6 +11,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "pci/aperture.h"
 
 /*
  * How it works
@@ -40,7 +41,6 @@ struct item {
 	uint64_t size;
 	uint64_t align;
 	uint64_t base;
-	bool placed;
 };
 
 struct bridge {
@@ -226,60 +226,52 @@ static int scan_bus(struct firmware *f, unsigned bus)
 	return 0;
 }
 
-/* The unplaced item of this bus and kind with the largest alignment. */
-static struct item *next_item(struct firmware *f, unsigned bus, enum kind kind)
+/* Claims of the items of @kind on @bus, in their order. Return: how many; room for f->count. */
+static size_t claims_of(
+	const struct firmware *f, unsigned bus, enum kind kind, struct pci_claim *claims)
 {
-	struct item *best = NULL;
+	size_t n = 0;
 
 	for (size_t i = 0; i < f->count; i++) {
-		struct item *it = &f->items[i];
-		if (it->bus == bus && it->kind == kind && !it->placed &&
-			(!best || it->align > best->align))
-			best = it;
+		const struct item *it = &f->items[i];
+		if (it->bus == bus && it->kind == kind)
+			claims[n++] = (struct pci_claim){.size = it->size, .align = it->align};
 	}
-	return best;
-}
-
-static void clear_placed(struct firmware *f)
-{
-	for (size_t i = 0; i < f->count; i++)
-		f->items[i].placed = false;
+	return n;
 }
 
 /* What the items of @kind on @bus come to, as the window of the bridge above. */
 static int collect(struct firmware *f, unsigned bus, enum kind kind)
 {
-	struct item window = {.what = ITEM_WINDOW,
+	cleanup_free struct pci_claim *claims = calloc(f->count + 1, sizeof(*claims));
+
+	if (!claims)
+		return -ENOMEM;
+	size_t n = claims_of(f, bus, kind, claims);
+	const struct pci_claim sum = pci_aperture_sum(claims, n, window_granule[kind]);
+	const struct item window = {.what = ITEM_WINDOW,
 		.kind = kind,
 		.bus = f->above[bus].bus,
 		.devfn = f->above[bus].devfn,
 		.below = (uint8_t)bus,
-		.align = window_granule[kind]};
-	struct item *it;
-
-	while ((it = next_item(f, bus, kind))) {
-		it->placed = true;
-		window.align = max_u64(window.align, it->align);
-		window.size = align_up(window.size, it->align) + it->size;
-	}
-	window.size = align_up(window.size, window_granule[kind]);
+		.size = sum.size,
+		.align = sum.align};
 	return window.size ? add_item(f, &window) : 0;
 }
 
 /* Lays out the items of @kind on @bus in @w; one that does not fit stays without a base. */
-static void assign(struct firmware *f, unsigned bus, enum kind kind, struct pci_window w)
+static int assign(struct firmware *f, unsigned bus, enum kind kind, struct pci_window w)
 {
-	uint64_t at = w.base;
-	struct item *it;
+	cleanup_free struct pci_claim *claims = calloc(f->count + 1, sizeof(*claims));
+	size_t n = 0;
 
-	while ((it = next_item(f, bus, kind))) {
-		it->placed = true;
-		uint64_t base = align_up(at, it->align);
-		if (!w.size || base < at || !range_ok(base - w.base, it->size, w.size))
-			continue;
-		it->base = base;
-		at = base + it->size;
-	}
+	if (!claims)
+		return -ENOMEM;
+	(void)pci_aperture_place(claims, claims_of(f, bus, kind, claims), w.base, w.size);
+	for (size_t i = 0; i < f->count; i++)
+		if (f->items[i].bus == bus && f->items[i].kind == kind)
+			f->items[i].base = claims[n++].base;
+	return 0;
 }
 
 static struct pci_window window_of(const struct firmware *f, unsigned bus, enum kind kind)
@@ -347,10 +339,10 @@ static int layout(struct firmware *f, const struct pci_windows *w)
 		for (enum kind k = 0; k < KINDS; k++)
 			if (collect(f, bus, k) < 0)
 				return -ENOMEM;
-	clear_placed(f);
 	for (unsigned bus = 0; bus < f->buses; bus++)
 		for (enum kind k = 0; k < KINDS; k++)
-			assign(f, bus, k, bus ? window_of(f, bus, k) : root[k]);
+			if (assign(f, bus, k, bus ? window_of(f, bus, k) : root[k]) < 0)
+				return -ENOMEM;
 	return 0;
 }
 

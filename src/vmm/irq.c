@@ -9,6 +9,14 @@
 
 #include "base/err.h"
 
+static int make_chip(struct irq *q, struct err *e)
+{
+	q->dirty = true;
+	if (ioctl(q->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		return err_set(e, -errno, "create the interrupt controllers");
+	return irq_commit(q, e);
+}
+
 int irq_init(struct irq *q, int vm_fd, struct err *e)
 {
 	size_t size = sizeof(*q->table) + IRQ_GSI_MAX * sizeof(q->table->entries[0]);
@@ -17,12 +25,17 @@ int irq_init(struct irq *q, int vm_fd, struct err *e)
 	q->table = calloc(1, size);
 	if (!q->table)
 		return err_set(e, -ENOMEM, "allocate interrupt routes");
-	if (ioctl(vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
-		return err_set(e, -errno, "create the interrupt controllers");
 	for (int pin = 0; pin < IRQ_PINS; pin++)
 		q->routes[pin].used = true;
-	q->dirty = true;
-	return irq_commit(q, e);
+	return make_chip(q, e);
+}
+
+int irq_renew(struct irq *q, int vm_fd, struct err *e)
+{
+	q->vm_fd = vm_fd;
+	for (int gsi = 0; gsi < IRQ_GSI_MAX; gsi++)
+		q->routes[gsi] = (struct irq_route){.used = q->routes[gsi].used};
+	return make_chip(q, e);
 }
 
 void irq_fini(struct irq *q)

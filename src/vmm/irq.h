@@ -37,6 +37,12 @@ struct irq {
 int irq_init(struct irq *q, int vm_fd, struct err *e);
 void irq_fini(struct irq *q);
 
+/*
+ * The same for a new VM in the place of the old one. GSIs stay with those who have them; no route
+ * is left, and no eventfd connected. Return: 0, -errno.
+ */
+int irq_renew(struct irq *q, int vm_fd, struct err *e);
+
 /* A free GSI for an MSI. Return: GSI, -ENOSPC. */
 int irq_alloc(struct irq *q);
 void irq_free(struct irq *q, int gsi);

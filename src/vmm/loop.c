@@ -70,3 +70,11 @@ void loop_stop(struct loop *l)
 	if (write(l->wake_fd, &one, sizeof(one)) < 0)
 		return; /* full: it wakes already */
 }
+
+void loop_restart(struct loop *l)
+{
+	eventfd_t count;
+
+	(void)eventfd_read(l->wake_fd, &count);
+	__atomic_store_n(&l->stop, false, __ATOMIC_RELEASE);
+}

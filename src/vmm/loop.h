@@ -36,6 +36,9 @@ int loop_run(struct loop *l, pthread_mutex_t *lock, struct err *e);
 /* Ends loop_run(), now or when it starts. Context: any thread, any lock. */
 void loop_stop(struct loop *l);
 
+/* loop_run() may run again. Context: main thread, after it has returned. */
+void loop_restart(struct loop *l);
+
 /* @s stays the caller's. Context: main thread. */
 int loop_add(struct loop *l, struct loop_source *s, struct err *e);
 void loop_remove(struct loop *l, struct loop_source *s);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "pci/address.h"
 #include "vmm/acpi.h"
 #include "vmm/boot.h"
 #include "vmm/cpu.h"
@@ -25,7 +27,8 @@
  * How it works
  *
  * machine_init() is the table of steps at the end of this file, from top to bottom; --timing
- * names its phases after them.
+ * names its phases after them. A reboot is the same table once more, by its second column: memory
+ * stays pinned and mapped for DMA, the devices stay open and are reset, KVM's side is made anew.
  *
  * Guest-physical memory:
  *   0           RAM; start info at 0x6000, command line at 0x20000
@@ -36,13 +39,13 @@
  *   0xfec00000  IOAPIC, LAPIC; at the end KVM's own pages
  *   4 GiB       RAM again
  *   above       window for 64-bit BARs
+ *
+ * RAM has holes where the IOMMU keeps addresses for itself (vfio/layout).
  */
 const struct machine_map machine_reduced = {
 	.name = "reduced",
-	.low_ram_max = 0xc0000000,
-	.high_ram_max = GIB(512),
-	.io = {.base = 0x1000, .size = 0xf000},
-	.mem32 = {.base = 0xc0000000, .size = 0x28000000},
+	.io = {.base = LAYOUT_IO_BASE, .size = LAYOUT_IO_SIZE},
+	.mem32 = {.base = LAYOUT_MEM32_BASE, .size = LAYOUT_MEM32_SIZE},
 	.ecam = {.base = 0xe8000000, .size = MIB(PCI_BUSES_MAX)},
 	.ioapic = 0xfec00000,
 	.lapic = 0xfee00000,
@@ -52,9 +55,6 @@ const struct machine_map machine_reduced = {
 };
 
 #define MEMORY_MIN MIB(4)
-#define HIGH_BASE GIB(4)
-/* AMD's IOMMUs keep this for HyperTransport: no address above may be one of a BAR or of RAM. */
-#define HYPERTRANSPORT UINT64_C(0xfd00000000)
 
 static int open_kvm(struct machine *m, struct err *e)
 {
@@ -69,16 +69,15 @@ static int open_kvm(struct machine *m, struct err *e)
 				    : "load kvm-intel or kvm-amd, and see that the BIOS allows it");
 		return r;
 	}
-	return vm_init(&m->vm, m->spec->name, fd, e);
+	int r = vm_init(&m->vm, m->spec->name, fd, e);
+	m->vm.interrupts_fd = m->spec->interrupts_fd;
+	return r;
 }
 
 static int check_memory(const struct machine *m, struct err *e)
 {
 	uint64_t size = m->spec->memory;
 	uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t most = m->map->low_ram_max + m->map->high_ram_max - HIGH_BASE;
-	/* BARs need room above RAM. */
-	uint64_t reach = BIT64(cpuid_phys_bits(m->vm.kvm_fd)) / 2;
 
 	if (size < MEMORY_MIN)
 		return err_say(e, -EINVAL,
@@ -90,54 +89,65 @@ static int check_memory(const struct machine *m, struct err *e)
 	if (size > host)
 		return err_say(e, -ENOMEM, "give the guest %llu MiB of memory: this host has %llu",
 			(unsigned long long)(size >> 20), (unsigned long long)(host >> 20));
-	if (size > most || size > reach)
-		return err_say(e, -EINVAL, "give the guest %llu MiB of memory: more than %llu",
-			(unsigned long long)(size >> 20),
-			(unsigned long long)(min_u64(most, reach) >> 20));
 	return 0;
+}
+
+/* What the IOMMU of the passed-through devices translates, if there are any. */
+static int ask_iommu(const struct machine *m, struct vfio_iommu *ret, struct err *e)
+{
+	struct vfio_container c = VFIO_CONTAINER_NONE;
+
+	*ret = (struct vfio_iommu){0};
+	if (!m->spec->device_count)
+		return 0;
+	/* The container itself becomes vmm/pass's. */
+	int fd = fcntl(m->spec->devices[0].container, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set(e, -errno, "use the VFIO container");
+	int r = vfio_container_from_fd(fd, &c, e);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	r = vfio_container_info(&c, ret, e);
+	vfio_container_close(&c);
+	return r;
+}
+
+static int lay_out(struct machine *m, struct err *e)
+{
+	struct vfio_iommu iommu;
+
+	int r = check_memory(m, e);
+	if (r >= 0)
+		r = ask_iommu(m, &iommu, e);
+	if (r >= 0)
+		r = layout_make(m->spec->memory, cpuid_phys_bits(m->vm.kvm_fd), iommu.ranges,
+			iommu.range_count, &m->layout, e);
+	if (r >= 0)
+		m->vm.phys_bits = m->layout.bits;
+	return r;
 }
 
 static int make_memory(struct machine *m, struct err *e)
 {
 	struct memory *mem = &m->vm.memory;
-	uint64_t size = m->spec->memory;
+	uint64_t done = 0;
 
-	int r = check_memory(m, e);
-	if (r < 0)
-		return r;
-	r = memory_init(mem, size, m->spec->backing, e);
-	if (r < 0)
-		return r;
-	m->low_ram = min_u64(size, m->map->low_ram_max);
-	struct memory_range low = {.gpa = GPA(0), .size = m->low_ram, .host = mem->ram};
-	r = memory_add(mem, &low, e);
-	if (r < 0 || size == m->low_ram)
-		return r;
-	struct memory_range high = {
-		.gpa = GPA(HIGH_BASE),
-		.size = size - m->low_ram,
-		.host = (char *)mem->ram + m->low_ram,
-	};
-	return memory_add(mem, &high, e);
+	int r = memory_init(mem, m->spec->memory, m->spec->backing, e);
+	for (size_t i = 0; i < m->layout.count && r >= 0; i++) {
+		const struct memory_range range = {
+			.gpa = GPA(m->layout.ram[i].base),
+			.size = m->layout.ram[i].size,
+			.host = (char *)mem->ram + done,
+		};
+		r = memory_add(mem, &range, e);
+		done += range.size;
+	}
+	return r;
 }
 
-static uint64_t high_ram_end(const struct machine *m)
-{
-	return HIGH_BASE + (m->spec->memory - m->low_ram);
-}
-
-/* BARs above RAM: from a boundary that most are aligned to, as far as addresses reach. */
-static struct pci_window window64(const struct machine *m)
-{
-	uint64_t base = align_up(high_ram_end(m), GIB(16));
-	uint64_t end = BIT64(cpuid_phys_bits(m->vm.kvm_fd));
-
-	if (base < HYPERTRANSPORT)
-		end = min_u64(end, HYPERTRANSPORT);
-	return (struct pci_window){.base = base, .size = end > base ? end - base : 0};
-}
-
-static int make_irqs(struct machine *m, struct err *e)
+static int place_kvms_pages(struct machine *m, struct err *e)
 {
 	uint64_t identity = m->map->identity;
 
@@ -145,7 +155,21 @@ static int make_irqs(struct machine *m, struct err *e)
 	if (ioctl(m->vm.fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
 		ioctl(m->vm.fd, KVM_SET_TSS_ADDR, (unsigned long)m->map->tss) < 0)
 		return err_set(e, -errno, "place KVM's own pages");
-	return irq_init(&m->vm.irq, m->vm.fd, e);
+	return 0;
+}
+
+static int make_irqs(struct machine *m, struct err *e)
+{
+	int r = place_kvms_pages(m, e);
+
+	return r < 0 ? r : irq_init(&m->vm.irq, m->vm.fd, e);
+}
+
+static int renew_irqs(struct machine *m, struct err *e)
+{
+	int r = place_kvms_pages(m, e);
+
+	return r < 0 ? r : irq_renew(&m->vm.irq, m->vm.fd, e);
 }
 
 static int make_cpus(struct machine *m, struct err *e)
@@ -158,18 +182,57 @@ static int make_devices(struct machine *m, struct err *e)
 	int r = power_init(&m->power, &m->vm, e);
 
 	if (r >= 0)
+		r = panic_init(&m->vm.panic, &m->vm, e);
+	if (r >= 0)
 		r = console_init(&m->console, &m->vm, e);
 	return r < 0 ? r : pci_init(&m->vm, &m->map->ecam, e);
 }
 
+/* Whether function 0 of device @i, which is another function, is among [@first, @end). */
+static bool is_other(const struct machine_spec *s, size_t i, size_t first, size_t end)
+{
+	struct pci_address a, b;
+
+	if (pci_address_parse(s->devices[i].name, &a) < 0 || !a.fn)
+		return false;
+	for (; first < end; first++)
+		if (pci_address_parse(s->devices[first].name, &b) == 0 && !b.fn &&
+			b.domain == a.domain && b.bus == a.bus && b.dev == a.dev)
+			return true;
+	return false;
+}
+
 static int add_passed(struct machine *m, struct err *e)
 {
-	for (size_t i = 0; i < m->spec->device_count; i++) {
-		int r = pass_add(&m->vm, &m->spec->devices[i], e);
-		if (r < 0)
-			return r;
+	const struct machine_spec *s = m->spec;
+	int r = 0;
+
+	for (size_t i = 0; i < s->device_count && r >= 0; i++) {
+		if (is_other(s, i, i + 1, s->device_count))
+			continue; /* comes with its function 0 */
+		r = pass_add(&m->vm, &s->devices[i], e);
+		for (size_t j = 0; j < i && r >= 0; j++)
+			if (is_other(s, j, i, i + 1))
+				r = pass_add(&m->vm, &s->devices[j], e);
 	}
+	return r;
+}
+
+static int renew_vm(struct machine *m, struct err *e)
+{
+	return vm_renew(&m->vm, e);
+}
+
+static int renew_devices(struct machine *m, struct err *e)
+{
+	panic_reset(&m->vm.panic);
+	console_renew(&m->console);
 	return 0;
+}
+
+static int renew_passed(struct machine *m, struct err *e)
+{
+	return pass_renew(&m->vm, e);
 }
 
 static uint32_t config_read(void *ctx, unsigned bus, unsigned devfn, unsigned off, unsigned size)
@@ -190,7 +253,10 @@ static int place_pci(struct machine *m, struct err *e)
 	struct firmware_result result;
 
 	m->windows = (struct pci_windows){
-		.io = m->map->io, .mem32 = m->map->mem32, .mem64 = window64(m)};
+		.io = m->map->io,
+		.mem32 = m->map->mem32,
+		.mem64 = {.base = m->layout.mem64.base, .size = m->layout.mem64.size},
+	};
 	int r = firmware_place(&access, &m->windows, &result, e);
 	if (r < 0)
 		return r;
@@ -213,6 +279,7 @@ static int make_tables(struct machine *m, struct err *e)
 		.slots = pci_slots(m->vm.pci),
 		.com1 = CONSOLE_PORT,
 		.com1_pin = CONSOLE_PIN,
+		.panic = PANIC_PORT,
 		.sleep_control = POWER_SLEEP_CONTROL,
 		.sleep_status = POWER_SLEEP_STATUS,
 		.reset = POWER_RESET,
@@ -234,11 +301,12 @@ static void fill_map(const struct machine *m, struct boot_info *info)
 
 	boot_add_map(info, 0, 0xa0000, BOOT_RAM);
 	boot_add_map(info, 0xa0000, reserved, BOOT_RESERVED);
-	boot_add_map(info, BOOT_KERNEL_MIN, m->low_ram - BOOT_KERNEL_MIN, BOOT_RAM);
+	boot_add_map(info, BOOT_KERNEL_MIN, m->layout.ram[0].size - BOOT_KERNEL_MIN, BOOT_RAM);
+	for (size_t i = 1; i < m->layout.count; i++)
+		boot_add_map(info, m->layout.ram[i].base, m->layout.ram[i].size, BOOT_RAM);
 	/* Linux takes ECAM only from where the map, too, says that it is reserved. */
 	boot_add_map(info, map->ecam.base, map->ecam.size, BOOT_RESERVED);
 	boot_add_map(info, map->identity, 4 * MEMORY_PAGE, BOOT_RESERVED);
-	boot_add_map(info, HIGH_BASE, high_ram_end(m) - HIGH_BASE, BOOT_RAM);
 }
 
 static int load_guest(struct machine *m, struct err *e)
@@ -249,8 +317,8 @@ static int load_guest(struct machine *m, struct err *e)
 
 	int r = boot_load_kernel(&m->vm.memory, spec->kernel, &kernel, e);
 	if (r >= 0 && spec->initrd)
-		r = boot_load_initrd(
-			&m->vm.memory, spec->initrd, kernel.end, m->low_ram, &info.initrd, e);
+		r = boot_load_initrd(&m->vm.memory, spec->initrd, kernel.end, m->layout.ram[0].size,
+			&info.initrd, e);
 	if (r < 0)
 		return r;
 	fill_map(m, &info);
@@ -300,17 +368,19 @@ static int watch(struct machine *m, struct err *e)
 static const struct {
 	const char *phase;
 	int (*step)(struct machine *m, struct err *e);
+	int (*again)(struct machine *m, struct err *e); /* when the guest reboots */
 } steps[] = {
-	{"kvm", open_kvm},
-	{"watch", watch},
-	{"memory", make_memory},
-	{"interrupts", make_irqs},
-	{"processors", make_cpus},
-	{"devices", make_devices},
-	{"passthrough", add_passed}, /* maps guest memory for DMA as well */
-	{"pci", place_pci},
-	{"tables", make_tables},
-	{"kernel", load_guest},
+	{"kvm", open_kvm, renew_vm},
+	{"watch", watch, NULL},
+	{"layout", lay_out, NULL},
+	{"memory", make_memory, NULL},
+	{"interrupts", make_irqs, renew_irqs},
+	{"processors", make_cpus, make_cpus},
+	{"devices", make_devices, renew_devices},
+	{"passthrough", add_passed, renew_passed}, /* maps guest memory for DMA as well */
+	{"pci", place_pci, place_pci},
+	{"tables", make_tables, make_tables},
+	{"kernel", load_guest, load_guest},
 };
 
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
@@ -331,9 +401,9 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 	return 0;
 }
 
-int machine_run(struct machine *m, struct err *e)
+/* From the first instruction of a kernel to the end of it. */
+static int run_once(struct machine *m, struct err *e)
 {
-	timing_enter(&m->vm.timing);
 	int r = cpus_start(&m->vm, e);
 
 	if (r >= 0)
@@ -341,6 +411,55 @@ int machine_run(struct machine *m, struct err *e)
 	vm_stop(&m->vm, VM_FAILED, "our own failure");
 	console_release(&m->console);
 	cpus_stop(&m->vm);
+	console_drain(&m->console); /* a panic may be among it */
+	return r;
+}
+
+/*
+ * As the reset button: devices first, while nobody else runs, since they may still write to the
+ * guest's memory; then a machine of which nothing is left but memory and devices.
+ */
+static int restart(struct machine *m, struct err *e)
+{
+	m->reboots++;
+	if (log_guest_tell(&m->rebooted))
+		log_info(m->vm.name, "guest rebooted");
+	console_reset(&m->console);
+	pci_reset(&m->vm);
+	cpus_fini(&m->vm);
+	m->vm.memory.used = true;
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		int r = steps[i].again ? steps[i].again(m, e) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A reset after a panic is no reboot: the kernel would only come to the same end again. */
+static bool wants_reboot(struct machine *m)
+{
+	struct vm *vm = &m->vm;
+
+	if (vm_ended(vm) != VM_REBOOT)
+		return false;
+	if (!vm->panic.heard)
+		return !m->spec->no_reboot;
+	vm->end = VM_CRASHED;
+	(void)snprintf(vm->why, sizeof(vm->why), "its kernel panicked%s", panic_text(&vm->panic));
+	return false;
+}
+
+int machine_run(struct machine *m, struct err *e)
+{
+	timing_enter(&m->vm.timing);
+	int r = run_once(m, e);
+
+	while (r >= 0 && wants_reboot(m)) {
+		r = restart(m, e);
+		if (r >= 0)
+			r = run_once(m, e);
+	}
 	console_fini(&m->console); /* before anybody tells of the end */
 	timing_mark(&m->vm.timing, "run");
 	return r;

@@ -2,9 +2,12 @@
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
+#include "vfio/layout.h"
 #include "vmm/console.h"
 #include "vmm/pass/pass.h"
 #include "vmm/pci.h"
@@ -12,13 +15,11 @@
 #include "vmm/vm.h"
 
 /*
- * A machine is a table: where memory, windows and registers lie. The code that builds one reads
+ * A machine is a table: where windows and registers lie. RAM lies as vfio/layout has it. The code that builds one reads
  * the table, so another shape (one that UEFI firmware expects) is another table.
  */
 struct machine_map {
 	const char *name;
-	uint64_t low_ram_max; /* RAM below 4 GiB ends here at most; the rest begins at 4 GiB */
-	uint64_t high_ram_max; /* RAM above 4 GiB ends here at most */
 	struct pci_window io;
 	struct pci_window mem32;
 	struct pci_window ecam;
@@ -42,6 +43,8 @@ struct machine_spec {
 	const char *cmdline;
 	int kvm_fd; /* -1: open /dev/kvm; taken over */
 	int keeper_fd; /* -1: none; a pidfd whose end is the guest's end */
+	int interrupts_fd; /* -1: none; /proc/interrupts */
+	bool no_reboot; /* a reboot is the guest's end */
 	size_t device_count;
 	struct pass_spec devices[MACHINE_DEVICES_MAX];
 };
@@ -52,11 +55,13 @@ struct machine {
 	const struct machine_spec *spec;
 	struct pci_windows windows;
 	struct pci_window ecam; /* of the buses in use */
-	uint64_t low_ram; /* [bytes] below 4 GiB */
+	struct layout layout; /* of RAM, and of BARs above it */
 	struct console console;
 	struct power power;
 	struct loop_source keeper;
 	struct loop_source signals;
+	unsigned reboots;
+	struct log_guest rebooted; /* one that does nothing else must not fill the log */
 };
 
 /* The hardware-reduced machine: a kernel is its firmware's successor from the first instruction. */
@@ -70,7 +75,7 @@ extern const struct machine_map machine_reduced;
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
 	struct err *e);
 
-/* Runs the guest to its end: vm_ended() and vm.why tell of it. Return: 0, -errno. */
+/* Runs the guest to its end, over its reboots: vm_ended() and vm.why tell of it. Return: 0, -errno. */
 int machine_run(struct machine *m, struct err *e);
 
 /* In the reverse order of machine_init(). */

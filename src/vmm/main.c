@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "vmm/cpu.h"
 #include "vmm/machine.h"
+#include "vmm/stats.h"
 
 #define EXIT_OURS 125
 #define EXIT_CRASHED 1
@@ -31,8 +33,13 @@ static const char usage[] =
 	"  --cmdline TEXT     of the kernel\n"
 	"  --kvm FD           an open /dev/kvm\n"
 	"  --container FD     VFIO container of all --device\n"
-	"  --device address=ADDRESS,device=FD,group=FD\n"
+	"  --device address=ADDRESS,device=FD,group=FD[,trace=BAR]…[,rom=FD|off]\n"
+	"  --peers            devices may reach each other's BARs\n"
 	"  --keeper FD        pidfd: when that process ends, the guest does\n"
+	"  --no-reboot        a reboot is the guest's end\n"
+	"  --stats            tell at the end of exits, interrupts and mapped memory\n"
+	"  --stats-json FD    the same as JSON, into FD\n"
+	"  --interrupts FD    /proc/interrupts, from which they are counted\n"
 	"  --timing           tell at the end where the time went\n"
 	"  --help, --version\n"
 	"\n"
@@ -43,6 +50,9 @@ struct options {
 	struct machine_spec spec;
 	int container;
 	int timing;
+	int stats;
+	int peers;
+	int stats_fd; /* -1: no JSON */
 };
 
 static int fail(const char *subject, const struct err *e, int status)
@@ -63,14 +73,40 @@ static int parse_fd(const char *option, const char *text, int *ret, struct err *
 	return 0;
 }
 
-enum device_key { DEVICE_ADDRESS, DEVICE_DEVICE, DEVICE_GROUP };
+enum device_key { DEVICE_ADDRESS, DEVICE_DEVICE, DEVICE_GROUP, DEVICE_TRACE, DEVICE_ROM };
+
+static int parse_rom(const char *text, struct pass_spec *d, struct err *e)
+{
+	if (text && strcmp(text, "off") == 0) {
+		d->rom = PASS_ROM_OFF;
+		return 0;
+	}
+	d->rom = PASS_ROM_FILE;
+	return parse_fd("--device: rom", text, &d->rom_fd, e);
+}
+
+static int parse_bar(const char *text, unsigned *ret, struct err *e)
+{
+	uint64_t n;
+
+	if (!text || num_parse(text, 10, 5, &n) < 0)
+		return err_say(e, -EINVAL, "--device: trace: '%s' is no BAR from 0 to 5",
+			text ? text : "");
+	*ret |= 1U << n;
+	return 0;
+}
 
 static int parse_device(struct options *o, char *text, struct err *e)
 {
-	char address[] = "address", device[] = "device", group[] = "group";
-	char *const keys[] = {
-		[DEVICE_ADDRESS] = address, [DEVICE_DEVICE] = device, [DEVICE_GROUP] = group, NULL};
-	struct pass_spec d = {.container = -1, .group = -1, .device = -1};
+	char address[] = "address", device[] = "device", group[] = "group", trace[] = "trace",
+	     rom[] = "rom";
+	char *const keys[] = {[DEVICE_ADDRESS] = address,
+		[DEVICE_DEVICE] = device,
+		[DEVICE_GROUP] = group,
+		[DEVICE_TRACE] = trace,
+		[DEVICE_ROM] = rom,
+		NULL};
+	struct pass_spec d = {.container = -1, .group = -1, .device = -1, .rom_fd = -1};
 	char *value;
 	int r = 0;
 
@@ -84,6 +120,10 @@ static int parse_device(struct options *o, char *text, struct err *e)
 			r = parse_fd("--device: device", value, &d.device, e);
 		else if (key == DEVICE_GROUP)
 			r = parse_fd("--device: group", value, &d.group, e);
+		else if (key == DEVICE_TRACE)
+			r = parse_bar(value, &d.trace, e);
+		else if (key == DEVICE_ROM)
+			r = parse_rom(value, &d, e);
 		else
 			r = err_say(e, -EINVAL, "--device: '%s' is no key of it", value);
 	}
@@ -132,6 +172,11 @@ enum option_id {
 	OPTION_DEVICE,
 	OPTION_KEEPER,
 	OPTION_TIMING,
+	OPTION_NO_REBOOT,
+	OPTION_PEERS,
+	OPTION_STATS,
+	OPTION_STATS_JSON,
+	OPTION_INTERRUPTS,
 	OPTION_HELP,
 	OPTION_VERSION,
 };
@@ -149,6 +194,11 @@ static const struct option long_options[] = {
 	{"device", required_argument, NULL, OPTION_DEVICE},
 	{"keeper", required_argument, NULL, OPTION_KEEPER},
 	{"timing", no_argument, NULL, OPTION_TIMING},
+	{"no-reboot", no_argument, NULL, OPTION_NO_REBOOT},
+	{"peers", no_argument, NULL, OPTION_PEERS},
+	{"stats", no_argument, NULL, OPTION_STATS},
+	{"stats-json", required_argument, NULL, OPTION_STATS_JSON},
+	{"interrupts", required_argument, NULL, OPTION_INTERRUPTS},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{0},
@@ -188,6 +238,19 @@ static int parse_option(struct options *o, int option, char *text, struct err *e
 	case OPTION_TIMING:
 		o->timing = 1;
 		return 0;
+	case OPTION_NO_REBOOT:
+		o->spec.no_reboot = true;
+		return 0;
+	case OPTION_PEERS:
+		o->peers = 1;
+		return 0;
+	case OPTION_STATS:
+		o->stats = 1;
+		return 0;
+	case OPTION_STATS_JSON:
+		return parse_fd("--stats-json", text, &o->stats_fd, e);
+	case OPTION_INTERRUPTS:
+		return parse_fd("--interrupts", text, &o->spec.interrupts_fd, e);
 	default:
 		return -EINVAL; /* getopt_long has told why */
 	}
@@ -203,8 +266,10 @@ static int finish_options(struct options *o, struct err *e)
 		return err_say(e, -EINVAL, "--memory is missing, or nothing");
 	if (spec->device_count && o->container < 0)
 		return err_say(e, -EINVAL, "--container is missing: --device needs it");
-	for (size_t i = 0; i < spec->device_count; i++)
+	for (size_t i = 0; i < spec->device_count; i++) {
 		spec->devices[i].container = o->container;
+		spec->devices[i].peers = o->peers;
+	}
 	return 0;
 }
 
@@ -251,12 +316,42 @@ static int tell_end(const struct vm *vm)
 	}
 }
 
+static void tell_figures(struct machine *m, const struct options *o)
+{
+	struct err e = {0};
+
+	stats_take(m);
+	if (o->timing)
+		timing_print(&m->vm);
+	if (o->stats)
+		stats_print(m);
+	if (o->stats_fd >= 0 && stats_write_json(m, o->stats_fd, &e) < 0)
+		log_warn(m->vm.name, "%s", e.msg);
+}
+
+/* A descriptor for each interrupt vector: as many as this user may have. */
+static void raise_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+}
+
 int main(int argc, char **argv)
 {
 	static struct machine m; /* large, and there is one */
 	struct options o = {
-		.spec = {.name = "guest", .cmdline = "", .cpus = 1, .kvm_fd = -1, .keeper_fd = -1},
+		.spec = {.name = "guest",
+			.cmdline = "",
+			.cpus = 1,
+			.kvm_fd = -1,
+			.keeper_fd = -1,
+			.interrupts_fd = -1},
 		.container = -1,
+		.stats_fd = -1,
 	};
 	struct err e = {0};
 
@@ -270,12 +365,12 @@ int main(int argc, char **argv)
 		log_error("usher-vmm", "see 'usher-vmm --help'");
 		return EXIT_USAGE;
 	}
+	raise_files();
 	r = machine_init(&m, &machine_reduced, &o.spec, &e);
 	if (r >= 0)
 		r = machine_run(&m, &e);
 	int status = r < 0 ? fail(o.spec.name, &e, EXIT_OURS) : tell_end(&m.vm);
-	if (o.timing)
-		timing_print(&m.vm);
+	tell_figures(&m, &o);
 	machine_fini(&m);
 	return status;
 }

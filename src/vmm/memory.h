@@ -60,6 +60,7 @@ struct memory {
 	size_t count;
 	struct memory_range ranges[MEMORY_RANGES_MAX];
 	struct memory_listener *listeners;
+	bool used; /* a guest has run in it: it is no longer all zeros */
 };
 
 #define MEMORY_PAGE KIB(4)

@@ -57,3 +57,15 @@ void memslots_init(struct memslots *s, int vm_fd)
 		.vm_fd = vm_fd,
 	};
 }
+
+int memslots_renew(struct memslots *s, const struct memory *m, int vm_fd, struct err *e)
+{
+	int r = 0;
+
+	s->vm_fd = vm_fd;
+	for (size_t i = 0; i < MEMORY_RANGES_MAX; i++)
+		s->used[i] = false;
+	for (size_t i = 0; i < m->count && r >= 0; i++)
+		r = slot_map(&s->listener, &m->ranges[i], e);
+	return r;
+}

@@ -17,4 +17,7 @@ struct memslots {
 
 void memslots_init(struct memslots *s, int vm_fd);
 
+/* Tells a new VM of all that is there. Return: 0, -errno. */
+int memslots_renew(struct memslots *s, const struct memory *m, int vm_fd, struct err *e);
+
 #endif

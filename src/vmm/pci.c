@@ -182,6 +182,17 @@ void pci_fini(struct vm *vm)
 	vm->pci = NULL;
 }
 
+void pci_reset(struct vm *vm)
+{
+	struct pci_root *p = vm->pci;
+
+	bridge_reset(&p->bridge);
+	for (unsigned i = 0; i < p->port_count; i++)
+		port_quiet(p->ports[i]);
+	for (unsigned i = 0; i < p->port_count; i++)
+		p->ports[i]->func.ops->reset(&p->ports[i]->func);
+}
+
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
 {
 	struct pci_root *p = vm->pci;
@@ -198,6 +209,17 @@ int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
 	port_attach(port, f);
 	p->ports[p->port_count++] = port;
 	return 0;
+}
+
+void pci_plug_beside(struct pci_func *first, struct pci_func *f)
+{
+	f->slot = first->slot;
+	port_attach(first->port, f);
+}
+
+void pci_port_atomics(struct pci_func *f, uint32_t bits)
+{
+	port_set_atomics(f->port, bits);
 }
 
 int pci_slot_gsi(unsigned slot, unsigned pin)

@@ -31,6 +31,11 @@ struct pci_func_ops {
 	 */
 	uint32_t (*config_read)(struct pci_func *f, unsigned off, unsigned size);
 	void (*config_write)(struct pci_func *f, unsigned off, unsigned size, uint32_t value);
+	/*
+	 * Before a reset of all that is on a bus: lets nobody reach the function any more, so that
+	 * several can be reset together. NULL: nothing to do.
+	 */
+	void (*quiet)(struct pci_func *f);
 	/* Guest-visible state as after power-on; no I/O in flight on return. */
 	void (*reset)(struct pci_func *f);
 	/* Lets go of everything; the function is not called again. */
@@ -60,6 +65,9 @@ struct pci_windows {
 /* The host bridge at 00:00.0, and configuration space at @ecam. Return: 0, -ENOMEM, -errno. */
 int pci_init(struct vm *vm, const struct pci_window *ecam, struct err *e);
 
+/* The whole hierarchy as after power-on, devices behind the ports included. */
+void pci_reset(struct vm *vm);
+
 /* Lets go of all functions, the last plugged first. */
 void pci_fini(struct vm *vm);
 
@@ -68,6 +76,15 @@ void pci_fini(struct vm *vm);
  * The function stays its owner's until ops->fini. Return: 0, -ENOSPC.
  */
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e);
+
+/* Puts @f, whose `fn` is set, beside @first, which is plugged: another function of its device. */
+void pci_plug_beside(struct pci_func *first, struct pci_func *f);
+
+/*
+ * The root port above @f completes these AtomicOps: PCI_EXP_DEVCAP2_ATOMIC_COMP…. A driver turns
+ * on what its device may ask for by what the port says.
+ */
+void pci_port_atomics(struct pci_func *f, uint32_t bits);
 
 /*
  * Configuration access as the guest does it. @off is aligned to @size, which is 1, 2 or 4.

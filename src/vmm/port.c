@@ -31,8 +31,16 @@ static uint32_t port_read(struct pci_func *f, unsigned off, unsigned size)
 	return regs_read(&container_of(f, struct port, func)->regs, off, size);
 }
 
+void port_quiet(struct port *p)
+{
+	for (struct pci_func *f = p->below; f; f = f->next)
+		if (f->ops->quiet)
+			f->ops->quiet(f);
+}
+
 static void reset_below(struct port *p)
 {
+	port_quiet(p);
 	for (struct pci_func *f = p->below; f; f = f->next)
 		f->ops->reset(f);
 }
@@ -75,7 +83,7 @@ static void set_header(struct regs *r)
 	regs_set(r, PCI_BRIDGE_CONTROL, 2, 0, PORT_BRIDGE_CONTROL);
 }
 
-static void set_express(struct regs *r, unsigned number)
+static void set_express(struct regs *r, unsigned number, uint32_t atomics)
 {
 	const uint32_t link = PCI_EXP_LNKCAP_SLS_2_5GB | 1U << 4; /* x1, nominal */
 
@@ -90,7 +98,7 @@ static void set_express(struct regs *r, unsigned number)
 	regs_set(r, PORT_CAP_EXP + PCI_EXP_LNKCTL, 2, 0,
 		PCI_EXP_LNKCTL_ASPMC | PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_RCB);
 	regs_set(r, PORT_CAP_EXP + PCI_EXP_LNKSTA, 2, PCI_EXP_LNKSTA_CLS_2_5GB | 1U << 4, 0);
-	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI, 0);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI | atomics, 0);
 	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCTL2, 2, 0, PCI_EXP_DEVCTL2_ARI);
 }
 
@@ -99,7 +107,7 @@ static void port_reset(struct pci_func *f)
 	struct port *p = container_of(f, struct port, func);
 
 	set_header(&p->regs);
-	set_express(&p->regs, f->slot);
+	set_express(&p->regs, f->slot, p->atomics);
 	reset_below(p);
 }
 
@@ -130,6 +138,12 @@ void port_init(struct port *p, uint8_t slot, uint8_t *bytes)
 	};
 	regs_set(&p->regs, PCI_HEADER_TYPE, 1, PCI_HEADER_TYPE_BRIDGE, 0);
 	port_reset(&p->func);
+}
+
+void port_set_atomics(struct port *p, uint32_t bits)
+{
+	p->atomics = bits;
+	regs_set(&p->regs, PORT_CAP_EXP + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI | bits, 0);
 }
 
 void port_attach(struct port *p, struct pci_func *f)

@@ -14,14 +14,21 @@
 struct port {
 	struct pci_func func;
 	struct regs regs;
+	uint32_t atomics; /* PCI_EXP_DEVCAP2_ATOMIC_COMP… */
 	struct pci_func *below; /* functions on the secondary bus */
 };
 
 /* @bytes: PCI_CONFIG_SIZE of zeros, the caller's. @slot on bus 0 also numbers the link. */
 void port_init(struct port *p, uint8_t slot, uint8_t *bytes);
 
+/* AtomicOps that the port completes: PCI_EXP_DEVCAP2_ATOMIC_COMP…. */
+void port_set_atomics(struct port *p, uint32_t bits);
+
 /* Puts @f on the secondary bus. */
 void port_attach(struct port *p, struct pci_func *f);
+
+/* Quiets all functions below (struct pci_func_ops). */
+void port_quiet(struct port *p);
 
 /* Secondary bus as numbered by software, 0 while it is not. */
 uint8_t port_secondary(const struct port *p);

@@ -237,6 +237,11 @@ void serial_init(struct serial *s, const struct serial_ops *ops, uint64_t base)
 	};
 }
 
+void serial_reset(struct serial *s)
+{
+	*s = (struct serial){.range = s->range, .ops = s->ops, .divisor = {12, 0}};
+}
+
 unsigned serial_room(const struct serial *s)
 {
 	return s->mcr & UART_MCR_LOOP ? 0 : SERIAL_FIFO - s->held;

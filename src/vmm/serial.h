@@ -40,6 +40,9 @@ struct serial {
 /* @base: port number. The range is the caller's to put on a bus. */
 void serial_init(struct serial *s, const struct serial_ops *ops, uint64_t base);
 
+/* As after power-on; the range and its counts stay. */
+void serial_reset(struct serial *s);
+
 /* How many bytes the receiver can take now. */
 unsigned serial_room(const struct serial *s);
 

@@ -89,15 +89,6 @@ static void print_bus(const struct bus *b)
 	print_count(b->name, "nobody", b->missed);
 }
 
-static uint64_t exits_by(const struct vm *vm, unsigned reason)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < vm->cpu_count && vm->cpus; i++)
-		n += vm->cpus[i].exits[reason];
-	return n;
-}
-
 void timing_print(const struct vm *vm)
 {
 	const struct timing *t = &vm->timing;
@@ -109,8 +100,8 @@ void timing_print(const struct vm *vm)
 	print_ms("own", t->own_ns);
 	print_ms("total", now_ns() - t->start_ns);
 	for (unsigned reason = 0; reason < CPU_EXITS; reason++) {
-		print_count("exits", cpu_exit_name(reason), exits_by(vm, reason));
-		total += exits_by(vm, reason);
+		print_count("exits", cpu_exit_name(reason), cpus_exits(vm, reason));
+		total += cpus_exits(vm, reason);
 	}
 	(void)fprintf(stderr, "timing: exits %llu\n", (unsigned long long)total);
 	(void)fprintf(stderr, "timing: coalesced %llu\n", (unsigned long long)vm->coalesce.taken);

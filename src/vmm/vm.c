@@ -42,6 +42,18 @@ static int check_kvm(int kvm_fd, struct err *e)
 	return 0;
 }
 
+static int create(struct vm *vm, struct err *e)
+{
+	/* EINTR: creation is interruptible, and a signal (terminal resize) may come. */
+	do
+		vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	while (vm->fd < 0 && errno == EINTR);
+	if (vm->fd < 0)
+		return err_set(e, -errno, "create a virtual machine");
+	(void)fd_set_cloexec(vm->fd, 1);
+	return 0;
+}
+
 int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 {
 	struct timing timing = vm->timing;
@@ -50,6 +62,7 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 		.name = name,
 		.kvm_fd = kvm_fd,
 		.fd = -1,
+		.interrupts_fd = -1,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.memory = MEMORY_NONE,
 		.ports = {.name = "ports"},
@@ -60,16 +73,26 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 	int r = check_kvm(kvm_fd, e);
 	if (r < 0)
 		return r;
-	/* EINTR: creation is interruptible, and a signal (terminal resize) may come. */
-	do
-		vm->fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
-	while (vm->fd < 0 && errno == EINTR);
-	if (vm->fd < 0)
-		return err_set(e, -errno, "create a virtual machine");
-	(void)fd_set_cloexec(vm->fd, 1);
+	r = create(vm, e);
+	if (r < 0)
+		return r;
 	memslots_init(&vm->slots, vm->fd);
 	r = memory_listen(&vm->memory, &vm->slots.listener, e);
 	return r < 0 ? r : loop_init(&vm->loop, e);
+}
+
+int vm_renew(struct vm *vm, struct err *e)
+{
+	fd_close(&vm->fd);
+	int r = create(vm, e);
+	if (r < 0)
+		return r;
+	r = memslots_renew(&vm->slots, &vm->memory, vm->fd, e);
+	if (r < 0)
+		return r;
+	loop_restart(&vm->loop);
+	__atomic_store_n(&vm->end, VM_RUNNING, __ATOMIC_RELEASE);
+	return 0;
 }
 
 void vm_fini(struct vm *vm)

@@ -3,16 +3,18 @@
 #define VMM_VM_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "vmm/bus.h"
 #include "vmm/coalesce.h"
+#include "vmm/cpu.h"
 #include "vmm/irq.h"
 #include "vmm/loop.h"
 #include "vmm/memory.h"
 #include "vmm/memslot.h"
+#include "vmm/panic.h"
 #include "vmm/timing.h"
 
-struct cpu;
 struct pass_group;
 struct pci_root;
 
@@ -42,11 +44,20 @@ struct vm {
 	struct coalesce coalesce;
 	struct irq irq;
 	struct loop loop;
+	struct panic panic;
 	struct pci_root *pci;
+	/*
+	 * A vCPU cannot go on for a page that is mapped and not there (EFAULT). Return: true: it may
+	 * try again. NULL while nothing is mapped but RAM. Context: under `lock`.
+	 */
+	bool (*fault)(struct vm *vm);
 	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
+	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;
 	struct cpu *cpus;
+	uint64_t exits[CPU_EXITS]; /* of processors before the last reboot */
 	struct timing timing; /* main thread */
+	int interrupts_fd; /* /proc/interrupts for --stats, -1 */
 	enum vm_end end; /* atomic: the first vm_stop() sets it */
 	char why[256]; /* by whoever set `end`; read when all threads are back */
 };
@@ -57,6 +68,14 @@ struct vm {
  */
 int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e);
 void vm_fini(struct vm *vm);
+
+/*
+ * A new VM in the place of the old one, for a guest that reboots: nothing that it left in KVM
+ * (clocks in its memory, time registers, pending interrupts) can outlive it. Guest memory, the
+ * devices and the IOMMU's mappings stay as they are. Processors and interrupt controllers are
+ * gone with it: for their owners to make anew. Return: 0, -errno.
+ */
+int vm_renew(struct vm *vm, struct err *e);
 
 /*
  * Ends the guest. The first call counts, later ones do nothing. @fmt: why, a sentence.

@@ -51,6 +51,8 @@ def dot_faults(text, devices):
 def main():
     usher, fixtures, faults = sys.argv[1], pathlib.Path(sys.argv[2]), []
     for path in sorted(fixtures.glob("*.host")):
+        if path.stem == "nothing":
+            continue  # a host without PCI
         words = [usher, "list", "--host", path]
         devices = json.loads(output([*words, "--json"]))["devices"]
         for form, check in (("--svg", svg_faults), ("--dot", dot_faults)):

@@ -13,12 +13,30 @@ back() {
 	expect_equal "the journal after $1" '' "$(ls /run/usher/journal)"
 }
 
-expect_ok guest reboot --device "$disk"
+expect_ok guest reboot --no-reboot --device "$disk"
 back 'a reboot'
 
-expect_ok guest panic --device "$disk"
+expect_status 1 guest panic --device "$disk"
 expect_text 'Kernel panic'
+expect_text 'guest crashed: its kernel panicked: sysrq triggered crash'
 back 'a panic'
+
+# A kernel that would stay in its panic for ever: its pvpanic driver finds the port and tells.
+set --
+for file in $(modprobe --show-depends pvpanic-mmio | sed -n 's/^insmod //p'); do
+	set -- "$@" "$file"
+done
+guest_script "$@" <<'END'
+insmod /pvpanic.ko
+insmod /pvpanic-mmio.ko
+echo c >/proc/sysrq-trigger
+END
+words=panic=0
+open_guest --device "$disk"
+wait_for_guest 'usher ended'
+expect_guest 'guest crashed: its kernel panicked: sysrq triggered crash'
+expect_guest 'usher ended: 1'
+back 'a panic that pvpanic tells of'
 
 start_guest sleep --device "$disk"
 expect_driver "$disk" vfio-pci

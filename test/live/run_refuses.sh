@@ -28,6 +28,24 @@ expect_text 'expected 8086:10d3, found 1b36:0010'
 expect_status 3 guest poweroff --device 0000:00:1f.2
 expect_text 'ISA bridge'
 
+# The host: 3, by the plan and by the run alike.
+for wish in '--plan' '--quiet'; do
+	expect_status 3 guest poweroff $wish --device "$disk" --memory 900G
+	expect_text '921600 MiB, and the host has'
+	expect_status 3 guest poweroff $wish --device "$disk" --hugepages
+	expect_text 'the guest needs 256 huge pages, and 0 are free [hugepages]'
+done
+expect_status 3 usher run --engine=qemu --device "$disk" -- -m 900G
+expect_text '[memory]'
+expect_status 2 usher run --engine=qemu --stats --device "$disk" -- -m 900G
+expect_ok guest poweroff --plan --device "$disk"
+expect_text 'addresses: 39 bits; memory at 0x0-0x1fffffff'
+expect_text 'of 640 MiB below 4 GiB'
+expect_text 'checked: iommu in-use no-reset memlock memory hugepages reserved bars'
+expect_ok guest poweroff --plan --json --device "$disk"
+expect_text '"possible": true'
+expect_text '"checked": '
+
 # What would run it: 125.
 echo 'no kernel' >"$work/kernel"
 expect_status 125 usher run --kernel "$work/kernel" --device "$disk"

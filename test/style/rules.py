@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The rules of HACKING.md that a machine can hold: one noun a file and no file too long, names
 that say something, a licence line, no work left in a comment, and every `file:function` that
-ARCHITECTURE.md walks through really there."""
+ARCHITECTURE.md walks through, and docs/pass.md names, really there."""
 import pathlib
 import re
 import subprocess
@@ -43,6 +43,19 @@ def walk_faults(top):
             yield f"ARCHITECTURE.md: `{name}:{function}` is not there"
 
 
+def pass_faults(top):
+    """docs/pass.md has a row for each behaviour, and what a row names is there."""
+    text = (top / "docs/pass.md").read_text()
+    rows = re.findall(r"^\| (k?\d+) \|", text, re.MULTILINE)
+    wanted = [str(n) for n in range(1, 43)] + [f"k{n}" for n in range(1, 9)]
+    if rows != wanted:
+        yield f"docs/pass.md: rows {sorted(set(wanted) ^ set(rows))} are missing or too many"
+    for name, word in re.findall(r"`((?:src|test)/[\w/.]+)(?::(\w+))?`", text):
+        path = top / name
+        if not path.exists() or (word and not re.search(rf"\b{word}[(,)]", path.read_text())):
+            yield f"docs/pass.md: `{name}{':' + word if word else ''}` is not there"
+
+
 def example_faults(top):
     """What README.md shows is what is compiled: all of each example below its first comment."""
     shown = (top / "README.md").read_text()
@@ -76,6 +89,7 @@ def main():
         if path.suffix in {".c", ".h", ".py", ".sh"}:
             faults += code_faults(top, path)
     faults += walk_faults(top)
+    faults += pass_faults(top)
     faults += example_faults(top)
     faults += manual_faults(top)
     print("\n".join(faults) if faults else f"{len(files)} files keep the rules")

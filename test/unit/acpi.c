@@ -30,6 +30,7 @@ static struct acpi_machine machine(void)
 		.slots = 32,
 		.com1 = 0x3f8,
 		.com1_pin = 4,
+		.panic = 0x505,
 		.sleep_control = 0x600,
 		.sleep_status = 0x601,
 		.reset = 0x602,

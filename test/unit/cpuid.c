@@ -96,6 +96,21 @@ START_TEST(topology_is_ours_alone)
 }
 END_TEST
 
+START_TEST(addresses_are_no_wider_than_the_iommus)
+{
+	const struct kvm_cpuid_entry2 host[] = {{.function = 0x80000008, .eax = 0x302e}};
+	struct cpuid_shape shape = {.cpu_count = 1, .phys_bits = 39};
+	struct kvm_cpuid2 *c = table(host, COUNT(host));
+
+	cpuid_fit(c, &shape);
+	ck_assert_uint_eq(leaf(c, 0x80000008, 0)->eax, 0x3027);
+	shape.phys_bits = 52;
+	cpuid_fit(c, &shape);
+	ck_assert_uint_eq(leaf(c, 0x80000008, 0)->eax, 0x3027);
+	free(c);
+}
+END_TEST
+
 START_TEST(caches_are_shared_as_they_should)
 {
 	const struct kvm_cpuid_entry2 host[] = {
@@ -145,5 +160,5 @@ START_TEST(frequencies_are_told)
 }
 END_TEST
 
-SUITE("cpuid", features_and_identity, topology_is_ours_alone, caches_are_shared_as_they_should,
-	frequencies_are_told)
+SUITE("cpuid", addresses_are_no_wider_than_the_iommus, features_and_identity,
+	topology_is_ours_alone, caches_are_shared_as_they_should, frequencies_are_told)

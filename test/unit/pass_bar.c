@@ -2,6 +2,7 @@
 /* Where the BARs of a passed-through device are in the guest, and by which way they are reached. */
 #include "pass_rig.h"
 #include "suite.h"
+#include "vmm/pass/group.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -185,6 +186,35 @@ START_TEST(traps_what_cannot_be_mapped)
 }
 END_TEST
 
+START_TEST(traps_what_went_away)
+{
+	struct pass_group group = {0};
+
+	rig_start(suite_fixtures, "nvme");
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	ck_assert(!pass_fault(&rig.vm)); /* no device is known to be the guest's */
+	group.devices = rig.dev;
+	rig.vm.pass = &group;
+	size_t mapped = rig.vm.memory.count;
+	ck_assert_uint_gt(mapped, 0);
+	ck_assert(pass_fault(&rig.vm));
+	ck_assert_uint_eq(rig.vm.memory.count, 0);
+	rig.model.dead = true;
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 4), UINT32_MAX);
+	rig.model.dead = false;
+	ck_assert_uint_ne(bus_read(&rig.vm.mmio, 0xc000001c, 4), UINT32_MAX);
+	/* A second fault is none of ours. */
+	ck_assert(!pass_fault(&rig.vm));
+	rig_write(PCI_COMMAND, 2, 0);
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 4), UINT32_MAX);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	ck_assert_uint_eq(rig.vm.memory.count, mapped);
+	rig.vm.pass = NULL;
+	rig_stop();
+}
+END_TEST
+
 START_TEST(leaves_out_what_cannot_be_there)
 {
 	static uint8_t ram[0x10000] __attribute__((aligned(4096)));
@@ -240,5 +270,5 @@ END_TEST
 SUITE("pass_bar", maps_the_pages_beside_the_table, unmaps_before_the_device_hears_of_it,
 	believes_the_device_about_its_power, takes_a_size_probe_for_no_address,
 	traps_ports_and_small_bars, shows_the_rom_when_it_is_on, keeps_to_sparse_areas,
-	cuts_a_table_that_shares_its_page, traps_what_cannot_be_mapped,
+	cuts_a_table_that_shares_its_page, traps_what_cannot_be_mapped, traps_what_went_away,
 	leaves_out_what_cannot_be_there, cuts_regions_by_pages)

@@ -185,6 +185,53 @@ START_TEST(refuses_what_is_no_endpoint)
 }
 END_TEST
 
+/* A type 0 header with these extended capabilities, the first one at 0x100. */
+static struct pass_config *with_ext(const uint32_t *words, unsigned count)
+{
+	static struct pass_config c;
+	struct err e = {0};
+
+	c = (struct pass_config){.size = 4096};
+	le32_put(c.raw, 0x12345678);
+	for (unsigned i = 0; i < count; i++)
+		le32_put(c.raw + 0x100 + (size_t)4 * i, words[i]);
+	ck_assert_int_eq(pass_config_init(&c, &e), 0);
+	pass_chain_link(&c);
+	return &c;
+}
+
+START_TEST(resizable_bars_have_the_size_they_have)
+{
+	/* BAR 0 with 256 MiB of up to 8 GiB, BAR 2 with 32 MiB; then a serial number. */
+	const uint32_t words[] = {0x12010015, 0x0003fff0, 0x00000840, 0x00001ff0, 0x00000502, 0, 0,
+		0, 0x00010003, 1, 2};
+	struct pass_config *c = with_ext(words, COUNT(words));
+
+	ck_assert_uint_eq(pass_config_merge(c, 0x104, 4, words[1]), 1U << (8 + 4));
+	ck_assert_uint_eq(pass_config_merge(c, 0x108, 4, words[2]), 0x840);
+	ck_assert_uint_eq(pass_config_merge(c, 0x10c, 4, words[3]), 1U << (5 + 4));
+	pass_config_store(c, 0x108, 4, 0x1f40);
+	ck_assert_uint_eq(pass_config_get(c, 0x108, 4), 0x840);
+	/* Next, the serial number, at the end of the list. */
+	ck_assert_uint_eq(pass_config_merge(c, 0x100, 4, words[0]), 0x12010015);
+	ck_assert_uint_eq(pass_config_merge(c, 0x120, 4, words[8]), 0x00010003);
+}
+END_TEST
+
+START_TEST(hides_resizable_bars_that_make_no_sense)
+{
+	/* Seven BARs; and one that is cut short by the next capability. */
+	const uint32_t many[] = {0x12010015, 0x3fff0, 0x8e0, 0, 0, 0, 0, 0, 0x00010003, 1, 2};
+	const uint32_t cut[] = {0x10c10015, 0x3fff0, 0x840, 0x00010003, 1, 2};
+
+	ck_assert_uint_eq(
+		pass_config_merge(with_ext(many, COUNT(many)), 0x100, 4, many[0]), 0x12000000);
+	ck_assert_uint_eq(
+		pass_config_merge(with_ext(cut, COUNT(cut)), 0x100, 4, cut[0]), 0x10c00000);
+	ck_assert_uint_eq(pass_config_merge(with_ext(cut, COUNT(cut)), 0x104, 4, cut[1]), 0);
+}
+END_TEST
+
 START_TEST(resets_a_function_as_hardware_does)
 {
 	rig_start(suite_fixtures, "nvme");
@@ -259,5 +306,6 @@ SUITE("pass_config", shows_the_device_as_itself, sizes_every_kind_of_bar,
 	hides_what_a_guest_cannot_use, is_one_function_with_a_line_of_its_own,
 	shows_a_virtual_function_as_a_device, bounds_configuration_space,
 	survives_lists_that_lead_nowhere, refuses_what_is_no_endpoint,
+	resizable_bars_have_the_size_they_have, hides_resizable_bars_that_make_no_sense,
 	resets_a_function_as_hardware_does, resets_the_device_only_after_use,
 	survives_a_scribbling_guest)

@@ -76,6 +76,16 @@ START_TEST(drops_a_device_that_fails)
 }
 END_TEST
 
+START_TEST(asks_for_atomics)
+{
+	rig_start(suite_fixtures, "nvme");
+	ck_assert_uint_eq(vfio_dev_atomics(&rig.dev->vfio), 0);
+	rig.model.atomics = VFIO_ATOMIC_32 | VFIO_ATOMIC_64;
+	ck_assert_uint_eq(vfio_dev_atomics(&rig.dev->vfio), VFIO_ATOMIC_32 | VFIO_ATOMIC_64);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(finds_memory_that_devices_cannot_reach)
 {
 	static struct vfio_iommu iommu = {
@@ -102,5 +112,5 @@ START_TEST(finds_memory_that_devices_cannot_reach)
 }
 END_TEST
 
-SUITE("pass_event", keeps_a_device_that_works, drops_a_device_that_is_gone,
+SUITE("pass_event", asks_for_atomics, keeps_a_device_that_works, drops_a_device_that_is_gone,
 	drops_a_device_that_fails, finds_memory_that_devices_cannot_reach)

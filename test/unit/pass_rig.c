@@ -82,6 +82,15 @@ int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
 	return 0;
 }
 
+void pci_plug_beside(struct pci_func *first, struct pci_func *f)
+{
+	f->port = first->port;
+}
+
+void pci_port_atomics(struct pci_func *f, uint32_t bits)
+{
+}
+
 static int note_map(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {
 	if (rig.map_error)
@@ -102,6 +111,7 @@ void rig_prepare(const char *fixtures, const char *name)
 
 	memset(&rig, 0, sizeof(rig));
 	rig.vm.name = "rig";
+	rig.vm.interrupts_fd = -1;
 	rig.vm.mmio.name = "mmio";
 	rig.vm.ports.name = "ports";
 	rig.vm.memory = (struct memory)MEMORY_NONE;

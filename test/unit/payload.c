@@ -16,6 +16,7 @@
 #include "vmm_run.h"
 
 #define CODE_AT 0x100000
+#define BSS_AT 0x100800 /* of the image, not of its file */
 #define PORT_SERIAL 0xf8, 0x03
 #define PORT_SLEEP 0x00, 0x06
 #define PORT_RESET 0x02, 0x06
@@ -46,7 +47,7 @@ static void make_payload(const uint8_t *code, size_t len)
 			.p_offset = 0x800,
 			.p_paddr = CODE_AT,
 			.p_filesz = len,
-			.p_memsz = len},
+			.p_memsz = BSS_AT + 1 - CODE_AT},
 		{.p_type = PT_NOTE, .p_offset = 0x400, .p_filesz = 20},
 	};
 
@@ -82,7 +83,28 @@ END_TEST
 START_TEST(reboots)
 {
 	PAYLOAD(REBOOT, HALT);
-	expect_run(0, "guest rebooted", "--memory", "16M", "--kernel", path);
+	expect_run(0, "guest rebooted", "--memory", "16M", "--kernel", path, "--no-reboot");
+	(void)unlink(path);
+}
+END_TEST
+
+/*
+ * Memory outside of the image is as it was, that of the image is as the file says: the third boot
+ * powers off, and one that found its BSS used would crash.
+ */
+START_TEST(boots_again)
+{
+	PAYLOAD(0x80, 0x3d, 0x00, 0x08, 0x10, 0x00, 0x00, /* cmp byte [BSS_AT], 0 */
+		0x75, 0x27, /* jne crash */
+		0xfe, 0x05, 0x00, 0x08, 0x10, 0x00, /* inc byte [BSS_AT] */
+		0xfe, 0x05, 0x00, 0x00, 0x20, 0x00, /* inc byte [0x200000] */
+		0x80, 0x3d, 0x00, 0x00, 0x20, 0x00, 0x03, /* cmp byte [0x200000], 3 */
+		0x73, 0x08, /* jae off */
+		REBOOT, 0xf4,
+		/* off: */ POWEROFF, 0xf4, 0xeb, 0xfd,
+		/* crash: */ TRIPLE_FAULT);
+	expect_run(0, "guest: guest rebooted\nguest: guest rebooted\nguest: guest powered off",
+		"--memory", "16M", "--kernel", path, "--cpus", "2");
 	(void)unlink(path);
 }
 END_TEST
@@ -101,7 +123,7 @@ START_TEST(reboots_by_the_reset_vector)
 		/* 0x30: */ 15, 0, 0x38, 0, 0x10, 0, 0, 0,
 		/* 0x38: */ 0, 0, 0, 0, 0, 0, 0, 0,
 		/* 0x40: */ 0xff, 0xff, 0, 0, 0x10, 0x9a, 0, 0);
-	expect_run(0, "guest rebooted", "--memory", "16M", "--kernel", path);
+	expect_run(0, "guest rebooted", "--memory", "16M", "--kernel", path, "--no-reboot");
 	(void)unlink(path);
 }
 END_TEST
@@ -240,12 +262,28 @@ START_TEST(refuses_what_cannot_work)
 }
 END_TEST
 
+/* A guest that writes anything anywhere: whatever it does, it is its own affair. */
+START_TEST(a_hostile_guest_harms_nobody)
+{
+	for (unsigned seed = 1; seed <= 3; seed++) {
+		char words[64];
+
+		(void)snprintf(words, sizeof(words), "seed=%u ops=500", seed);
+		expect_run(0, "hostile: done", "--memory", "16M", "--kernel",
+			getenv("USHER_HOSTILE"), "--cmdline", words);
+		ck_assert_ptr_nonnull(strstr(run_out, "hostile: seed "));
+		ck_assert_ptr_nonnull(strstr(run_out, "guest powered off"));
+		ck_assert_uint_lt(strlen(run_out), 1024);
+	}
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {powers_off, reboots, reboots_by_the_reset_vector,
+	const TTest *const tests[] = {powers_off, reboots, boots_again, reboots_by_the_reset_vector,
 		triple_fault_tells_where, several_processors_and_timing, a_signal_stops_it,
 		it_ends_with_its_keeper, a_terminal_is_raw_and_restored, kvm_as_a_descriptor,
-		refuses_what_cannot_work};
+		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
 
 	PAYLOAD(POWEROFF, HALT);
 	int status = run_vmm("--memory", "16M", "--kernel", path);

@@ -194,6 +194,53 @@ START_TEST(routes_by_secondary_bus)
 }
 END_TEST
 
+static int quiets;
+
+static void below_quiet(struct pci_func *f)
+{
+	ck_assert_int_eq(resets, 0); /* all are quiet before the first is reset */
+	quiets++;
+}
+
+START_TEST(functions_share_a_slot)
+{
+	static struct pci_func_ops ops;
+
+	ops = below_ops;
+	ops.quiet = below_quiet;
+	make_root();
+	functions[0] = (struct pci_func){.ops = &ops};
+	functions[1] = (struct pci_func){.ops = &ops, .fn = 3};
+	ck_assert_int_eq(pci_plug(&vm, &functions[0], "first", NULL), 0);
+	pci_plug_beside(&functions[0], &functions[1]);
+	ck_assert_uint_eq(pci_slots(vm.pci), 2);
+	bus_write(&vm.mmio, ecam(0, PCI_DEVFN(1, 0), PCI_SECONDARY_BUS), 1, 5);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, PCI_DEVFN(0, 3), 0), 4), 0x12345678);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, PCI_DEVFN(0, 1), 0), 4), 0xffffffff);
+	ck_assert_int_eq(pci_intx_gsi(&functions[1], 2), pci_slot_gsi(1, 2));
+	pci_reset(&vm);
+	ck_assert_int_eq(resets, 2);
+	ck_assert_int_ge(quiets, 2);
+	pci_fini(&vm);
+	ck_assert_int_eq(finis, 2);
+}
+END_TEST
+
+START_TEST(completes_what_the_hosts_port_does)
+{
+	const unsigned at = PCI_DEVFN(1, 0);
+
+	make_root();
+	functions[0] = (struct pci_func){.ops = &below_ops};
+	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
+	pci_port_atomics(&functions[0], PCI_EXP_DEVCAP2_ATOMIC_COMP64);
+	pci_reset(&vm);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, at, 0x40 + PCI_EXP_DEVCAP2), 4),
+		PCI_EXP_DEVCAP2_ARI | PCI_EXP_DEVCAP2_ATOMIC_COMP64);
+	pci_fini(&vm);
+}
+END_TEST
+
 START_TEST(odd_accesses_have_no_answer)
 {
 	make_root();
@@ -228,4 +275,5 @@ END_TEST
 
 SUITE("port", is_a_root_port, only_its_masks_are_writable, writes_of_a_part_keep_the_rest,
 	written_ones_clear, secondary_bus_reset_is_an_edge, reset_restores_power_on,
-	routes_by_secondary_bus, odd_accesses_have_no_answer, ports_run_out)
+	routes_by_secondary_bus, functions_share_a_slot, completes_what_the_hosts_port_does,
+	odd_accesses_have_no_answer, ports_run_out)

@@ -10,6 +10,11 @@
 #include <net/if.h>
 #include <string.h>
 
+static const void *data_of(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
 /* An answer as the kernel's rtnl_fill_vfinfo() makes it, put together by hand. */
 static uint8_t answer[2048] __attribute__((aligned(8)));
 static size_t size;
@@ -139,11 +144,6 @@ START_TEST(reads_what_is_broken)
 	}
 }
 END_TEST
-
-static const void *data_of(const struct rtattr *a)
-{
-	return (const uint8_t *)a + RTA_LENGTH(0);
-}
 
 /* The attribute of a request for one setting, two lists deep. */
 static const struct rtattr *inner_of(const void *request)

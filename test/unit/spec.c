@@ -30,7 +30,8 @@ END_TEST
 START_TEST(bad_devices_change_nothing)
 {
 	static const char *const bad[] = {"", "nvme0", "0000:01:00.8", "0000:01:00.0,",
-		"01:00.0,id=1", "01:00.0,id=8086:10d3x", "01:00.0,id=8086 10d3", "01:00.0,rom=off"};
+		"01:00.0,id=1", "01:00.0,id=8086:10d3x", "01:00.0,id=8086 10d3",
+		"01:00.0,rom=", "01:00.0,gone=1"};
 	struct guest_spec s = good();
 
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -39,6 +40,31 @@ START_TEST(bad_devices_change_nothing)
 		ck_assert_ptr_nonnull(strstr(e.msg, "--device: "));
 	}
 	ck_assert_uint_eq(s.device_count, 0);
+}
+END_TEST
+
+START_TEST(roms_and_traces)
+{
+	static const char *const bad[] = {
+		"01:00.0", "01:00.0:6", "01:00.0:", "nvme:0", "02:00.0:0", ":0", "01:00.0:-1"};
+	struct guest_spec s = good();
+	struct err e = {0};
+
+	ck_assert_int_eq(spec_add_device(&s, "01:00.0,rom=/dev/null", &e), 0);
+	ck_assert_int_eq(spec_add_device(&s, "01:00.1,rom=off,id=8086:10d3", &e), 0);
+	ck_assert_str_eq(s.devices[0].rom, "/dev/null");
+	ck_assert(!s.devices[0].rom_off);
+	ck_assert(s.devices[1].rom_off);
+	ck_assert_str_eq(s.devices[1].rom, "");
+	ck_assert_int_eq(spec_add_trace(&s, "0000:01:00.1:4", &e), 0);
+	ck_assert_int_eq(spec_add_trace(&s, "01:00.1:0", &e), 0);
+	ck_assert_uint_eq(s.devices[0].trace, 0);
+	ck_assert_uint_eq(s.devices[1].trace, 0x11);
+	for (size_t i = 0; i < COUNT(bad); i++)
+		ck_assert_int_eq(spec_add_trace(&s, bad[i], NULL), -EINVAL);
+	ck_assert_int_eq(spec_check(&s, &e), 0);
+	ck_assert_int_eq(spec_add_device(&s, "02:00.0,rom=/nowhere/rom", &e), 0);
+	ck_assert_int_eq(spec_check(&s, &e), -ENOENT);
 }
 END_TEST
 
@@ -107,6 +133,6 @@ START_TEST(files_must_be_readable)
 }
 END_TEST
 
-SUITE("spec", devices_have_addresses_and_keys, bad_devices_change_nothing, a_device_goes_in_once,
-	there_is_an_end_to_devices, names_become_file_names, sizes_have_bounds,
-	files_must_be_readable)
+SUITE("spec", roms_and_traces, devices_have_addresses_and_keys, bad_devices_change_nothing,
+	a_device_goes_in_once, there_is_an_end_to_devices, names_become_file_names,
+	sizes_have_bounds, files_must_be_readable)

@@ -184,6 +184,29 @@ static int set_irqs(struct vfio_model *m, const struct vfio_irq_set *set)
 	return 0;
 }
 
+/* As Linux 6.6: a capability behind the structure, which has a field more than Debian 12's. */
+static void put_atomics(const struct vfio_model *m, uint32_t *info)
+{
+	info[1] |= 1U << 7;
+	info[4] = 24;
+	info[6] = 5 | 1U << 16; /* id, version */
+	info[7] = 0;
+	info[8] = m->atomics;
+}
+
+static int hot_reset_info(const struct vfio_model *m, struct vfio_pci_hot_reset_info *info)
+{
+	if (!m->bus_count)
+		return -ENODEV;
+	info->count = m->bus_count;
+	if (info->argsz < sizeof(*info) + m->bus_count * sizeof(info->devices[0]))
+		return -ENOSPC;
+	for (unsigned i = 0; i < m->bus_count; i++)
+		info->devices[i] = (struct vfio_pci_dependent_device){
+			.group_id = i, .bus = 1, .devfn = (uint8_t)m->bus_devfn[i]};
+	return 0;
+}
+
 static int model_call(struct vfio_dev *d, unsigned long request, void *arg)
 {
 	struct vfio_model *m = d->model;
@@ -195,6 +218,8 @@ static int model_call(struct vfio_dev *d, unsigned long request, void *arg)
 		info->flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
 		info->num_regions = MODEL_REGIONS;
 		info->num_irqs = MODEL_IRQS;
+		if (m->atomics && info->argsz >= 24 + 12)
+			put_atomics(m, arg);
 		return 0;
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return region_info(m, arg);
@@ -206,6 +231,12 @@ static int model_call(struct vfio_dev *d, unsigned long request, void *arg)
 		return 0;
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(m, arg);
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return hot_reset_info(m, arg);
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		m->bus_resets++;
+		vfio_model_note(m, "busreset");
+		return 0;
 	case VFIO_DEVICE_RESET:
 		m->resets++;
 		vfio_model_note(m, "reset");

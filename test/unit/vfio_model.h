@@ -41,7 +41,11 @@ struct vfio_model {
 	int unmask_fd;
 	int event_fds[MODEL_IRQS]; /* of ERR and REQ, which go beside the others */
 	unsigned vectors_max; /* what the "host" has, 0: all */
+	unsigned atomics; /* VFIO_ATOMIC_… */
 	unsigned resets;
+	unsigned bus_resets;
+	unsigned bus_count; /* functions that a reset of the bus hits; 0: it cannot be reset */
+	unsigned bus_devfn[4]; /* of them, on bus 1 */
 	bool refuse_map;
 	bool dead; /* reads fail, as of a device that was pulled */
 	char log[1 << 14];

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
+#include "vmm/pass/trace.h"
 #include "vmm/vm.h"
 
 _Static_assert(PASS_ROM == VFIO_PCI_ROM_REGION_INDEX, "the ROM is the region after the BARs");
@@ -126,21 +127,35 @@ unsigned pass_bar_cut(const struct vfio_region *r, const struct pass_hole *holes
 	return add_span(ret, n, done, r->size, false);
 }
 
-static uint64_t piece_read(struct bus_range *range, uint64_t off, unsigned size)
+static bool is_traced(const struct pass_bar *b)
 {
-	struct pass_piece *p = container_of(range, struct pass_piece, range);
-	struct pass_bar *b = p->bar;
+	return b->dev->trace >> b->index & 1;
+}
+
+static uint64_t bar_read(struct pass_bar *b, const char *name, uint64_t off, unsigned size)
+{
 	uint64_t v;
 
-	off += p->off;
+	if (b->kind == PASS_BAR_ROM)
+		return pass_rom_read(b->dev, off, size);
 	if (pass_msix_read(b->dev, b->index, off, size, &v))
 		return v;
 	int r = vfio_region_get(&b->dev->vfio, &b->region, off, size, &v);
 	if (r >= 0)
 		return v;
-	log_guest(&b->dev->misdeeds.access, b->dev->name, "read of %s at 0x%llx: %s", range->name,
+	log_guest(&b->dev->misdeeds.access, b->dev->name, "read of %s at 0x%llx: %s", name,
 		(unsigned long long)off, strerror(-r));
 	return all_ones(size);
+}
+
+static uint64_t piece_read(struct bus_range *range, uint64_t off, unsigned size)
+{
+	struct pass_piece *p = container_of(range, struct pass_piece, range);
+	uint64_t v = bar_read(p->bar, range->name, p->off + off, size);
+
+	if (is_traced(p->bar))
+		trace_access(p->bar, p->off + off, size, v, TRACE_READ);
+	return v;
 }
 
 static void piece_write(struct bus_range *range, uint64_t off, unsigned size, uint64_t value)
@@ -149,12 +164,19 @@ static void piece_write(struct bus_range *range, uint64_t off, unsigned size, ui
 	struct pass_bar *b = p->bar;
 
 	off += p->off;
+	if (is_traced(b))
+		trace_access(b, off, size, value, TRACE_WRITE);
 	if (b->kind == PASS_BAR_ROM || pass_msix_write(b->dev, b->index, off, size, value))
 		return;
 	int r = vfio_region_put(&b->dev->vfio, &b->region, off, size, value);
 	if (r < 0)
 		log_guest(&b->dev->misdeeds.access, b->dev->name, "write of %s at 0x%llx: %s",
 			range->name, (unsigned long long)off, strerror(-r));
+}
+
+bool pass_is_range(const struct bus_range *r)
+{
+	return r->read == piece_read;
 }
 
 /*
@@ -216,7 +238,8 @@ static int make_pieces(struct pass_bar *b, struct err *e)
 		p->size = spans[i].size;
 		p->range = (struct bus_range){
 			.name = names[b->index], .read = piece_read, .write = piece_write};
-		if (spans[i].mapped && b->kind != PASS_BAR_IO && b->kind != PASS_BAR_ROM)
+		if (spans[i].mapped && !is_traced(b) && b->kind != PASS_BAR_IO &&
+			b->kind != PASS_BAR_ROM)
 			map_piece(b, p);
 	}
 	return 0;
@@ -231,9 +254,13 @@ static int init_bar(struct pass_dev *d, unsigned index, struct err *e)
 	b->index = index;
 	if (index >= d->vfio.region_count)
 		return 0;
+	if (index == PASS_ROM && d->rom.source == PASS_ROM_OFF)
+		return 0;
 	int r = vfio_region_info(&d->vfio, index, &b->region, e);
 	if (r < 0)
 		return r;
+	if (index == PASS_ROM && d->rom.source == PASS_ROM_FILE)
+		b->region = (struct vfio_region){.index = index, .size = d->rom.size};
 	if (!b->region.size || b->region.size > INT64_MAX)
 		return 0;
 	b->size = max_u64(pow2_up(b->region.size), index == PASS_ROM ? KIB(2) : 4);
@@ -302,6 +329,15 @@ static void take_away(struct pass_bar *b)
 	b->placed = false;
 }
 
+static void trap_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at, struct err *e)
+{
+	struct vm *vm = b->dev->vm;
+
+	p->range.base = at + p->off;
+	p->range.size = p->size;
+	p->on_bus = bus_add(b->kind == PASS_BAR_IO ? &vm->ports : &vm->mmio, &p->range, e) >= 0;
+}
+
 static void place_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at)
 {
 	struct vm *vm = b->dev->vm;
@@ -313,10 +349,8 @@ static void place_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at)
 	if (p->in_memory)
 		return;
 	/* Not mapped, or no room for one more memslot: slower, not wrong. */
-	p->range.base = at + p->off;
-	p->range.size = p->size;
-	p->on_bus = e.code != -EEXIST &&
-		    bus_add(b->kind == PASS_BAR_IO ? &vm->ports : &vm->mmio, &p->range, &e) >= 0;
+	if (e.code != -EEXIST)
+		trap_piece(b, p, at, &e);
 	if (!p->on_bus)
 		log_guest(&b->dev->misdeeds.place, b->dev->name,
 			"the guest put %s at 0x%llx, where it cannot be: %s", p->range.name,
@@ -329,6 +363,25 @@ static void place(struct pass_bar *b, uint64_t at)
 	b->placed = true;
 	for (unsigned i = 0; i < b->piece_count; i++)
 		place_piece(b, &b->pieces[i], at);
+}
+
+bool pass_bars_trap(struct pass_dev *d)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < PASS_BARS; i++) {
+		struct pass_bar *b = &d->bars[i];
+		for (unsigned k = 0; k < b->piece_count; k++) {
+			struct pass_piece *p = &b->pieces[k];
+			if (!p->in_memory)
+				continue;
+			(void)memory_remove(&d->vm->memory, GPA(b->at + p->off));
+			p->in_memory = false;
+			trap_piece(b, p, b->at, NULL);
+			any = true;
+		}
+	}
+	return any;
 }
 
 void pass_bars_fini(struct pass_dev *d)

@@ -87,6 +87,15 @@ int pass_bars_map(struct pass_dev *d, struct err *e);
 
 void pass_bars_fini(struct pass_dev *d);
 
+/*
+ * Traps what is mapped now, where it is; what pass_bars_place() places anew is mapped again.
+ * Return: whether anything was mapped.
+ */
+bool pass_bars_trap(struct pass_dev *d);
+
+/* Whether @r is a piece of a BAR. */
+bool pass_is_range(const struct bus_range *r);
+
 /* Notes what a guest writes to the registers: a size probe must not be taken for an address. */
 void pass_bars_wrote(struct pass_dev *d, unsigned off, unsigned size, uint32_t value);
 

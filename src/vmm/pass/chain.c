@@ -20,6 +20,11 @@
 #define EXT_MAX ((PCI_CONFIG_SIZE - EXT_FIRST) / 4)
 #define EXT_BODY_MAX 0x100U /* no hidden capability is longer */
 
+/* A pair of registers for each BAR. Ref: PCI Express Base 7.8.6; sizes are 2^(20 + n). */
+#define REBAR_STEP 8
+#define REBAR_SIZE 0x3f00U /* six bits since revision 4.0; the header has five */
+#define REBAR_SIZE_MAX 27 /* the last that the capability register has a bit for */
+
 /* Not in Debian 12's header. Ref: PCI Code and ID Assignment, extended capability IDs. */
 #define EXT_ID_VF_REBAR 0x24
 
@@ -81,7 +86,6 @@ static bool keeps_ext(uint32_t header)
 	case PCI_EXT_CAP_ID_SRIOV:
 	case PCI_EXT_CAP_ID_MRIOV:
 	case PCI_EXT_CAP_ID_PRI:
-	case PCI_EXT_CAP_ID_REBAR:
 	case PCI_EXT_CAP_ID_TPH:
 	case PCI_EXT_CAP_ID_PASID:
 	case PCI_EXT_CAP_ID_DPC:
@@ -120,6 +124,29 @@ static unsigned walk_ext(const struct pass_config *c, uint16_t all[EXT_MAX])
 	return count;
 }
 
+/*
+ * Resizable BARs as they are: the one size that a BAR has now is the only one it can have. Another
+ * would change what the host's kernel has mapped for it. Return: false: it makes no sense, hide it.
+ */
+static bool shape_rebar(struct pass_config *c, unsigned pos, unsigned len)
+{
+	unsigned count = (le32_get(c->raw + pos + PCI_REBAR_CTRL) & PCI_REBAR_CTRL_NBAR_MASK) >>
+			 PCI_REBAR_CTRL_NBAR_SHIFT;
+
+	if (!count || count > PCI_STD_NUM_BARS || len < 4 + REBAR_STEP * count)
+		return false;
+	for (unsigned at = pos; at < pos + REBAR_STEP * count; at += REBAR_STEP) {
+		uint32_t ctrl = le32_get(c->raw + at + PCI_REBAR_CTRL);
+		unsigned size = (ctrl & REBAR_SIZE) >> PCI_REBAR_CTRL_BAR_SHIFT;
+		if (size > REBAR_SIZE_MAX)
+			return false;
+		pass_config_emulate(c, at + PCI_REBAR_CAP, 4, BIT32(size + 4), 0);
+		pass_config_emulate(c, at + PCI_REBAR_CTRL, 4,
+			ctrl & (PCI_REBAR_CTRL_BAR_IDX | PCI_REBAR_CTRL_NBAR_MASK | REBAR_SIZE), 0);
+	}
+	return true;
+}
+
 static void link_ext(struct pass_config *c)
 {
 	uint16_t all[EXT_MAX];
@@ -127,11 +154,16 @@ static void link_ext(struct pass_config *c)
 
 	for (unsigned i = 0; i < count; i++) {
 		unsigned pos = all[i];
-		if (keeps_ext(le32_get(c->raw + pos))) {
+		uint32_t header = le32_get(c->raw + pos);
+		unsigned len = ext_length(all, count, pos);
+		bool kept = PCI_EXT_CAP_ID(header) == PCI_EXT_CAP_ID_REBAR
+				    ? shape_rebar(c, pos, len)
+				    : keeps_ext(header);
+		if (kept) {
 			pass_config_emulate_bits(c, link, 4, 0xfff00000, pos << 20);
 			link = pos;
 		} else {
-			pass_config_blank(c, pos, ext_length(all, count, pos));
+			pass_config_blank(c, pos, len);
 		}
 	}
 	/* The head links to itself when it is kept: it is the first that is linked to. */

@@ -11,7 +11,6 @@
 #include "base/num.h"
 
 #define CAPS_MAX 48 /* 192 bytes of 4: a longer walk goes in circles */
-#define HEADER_MULTIFUNCTION 0x80 /* PCI_HEADER_TYPE_MFD of newer headers */
 
 static void note_cap(struct pass_config *c, uint8_t pos)
 {
@@ -102,7 +101,7 @@ int pass_config_init(struct pass_config *c, struct err *e)
 	find_caps(c);
 	drop_cut(c);
 	/* The host's addresses, bus arrangement and interrupt line are nothing to the guest. */
-	pass_config_emulate_bits(c, PCI_HEADER_TYPE, 1, HEADER_MULTIFUNCTION, 0);
+	pass_config_emulate_bits(c, PCI_HEADER_TYPE, 1, PASS_MULTIFUNCTION, 0);
 	for (unsigned off = PCI_BASE_ADDRESS_0; off <= PCI_CARDBUS_CIS; off += 4)
 		pass_config_emulate(c, off, 4, 0, 0);
 	pass_config_emulate(c, PCI_ROM_ADDRESS, 4, 0, 0);

@@ -9,6 +9,9 @@
 
 struct err;
 
+/* Of the header type; PCI_HEADER_TYPE_MFD of newer headers. */
+#define PASS_MULTIFUNCTION 0x80
+
 /*
  * Configuration space as the guest sees it: the device's own, but for the bits in `mask`, which
  * are answered from `value`; of those the guest may change the bits in `write`. Everything here is
@@ -62,8 +65,7 @@ uint32_t pass_config_get(const struct pass_config *c, unsigned off, unsigned siz
 /*
  * Relinks the two capability lists without those that a guest must not see: enhanced allocation
  * (fixed BARs), capabilities whose offset above was set to 0 again (MSI, MSI-X that do not work),
- * and of the extended ones SR-IOV, ARI, ATS, PRI, PASID, resizable BARs, DPC, PTM, L1 substates
- * and TPH: they speak of the host's bus, of an IOMMU that the guest does not have, or of BARs
+ * and of the extended ones SR-IOV, ARI, ATS, PRI, PASID, DPC, PTM, L1 substates and TPH: they speak of the host's bus, of an IOMMU that the guest does not have, or of BARs
  * that stay as they are. See vmm/pass/chain.c.
  */
 void pass_chain_link(struct pass_config *c);

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "vmm/pass/function.h"
 #include "vmm/pass/group.h"
 #include "vmm/pass/pass.h"
+#include "vmm/pass/reset.h"
 #include "vmm/vm.h"
 
 static int read_config(struct pass_dev *d, struct err *e)
@@ -77,10 +79,40 @@ int pass_dev_learn(struct pass_dev *d, struct err *e)
 void pass_dev_unlearn(struct pass_dev *d)
 {
 	pass_bars_fini(d);
+	pass_rom_fini(d);
 	pass_msix_fini(d);
 	pass_msi_fini(d);
 	pass_intx_fini(d);
 	pass_events_fini(d);
+}
+
+uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size)
+{
+	uint64_t v;
+
+	if (vfio_region_get(&d->vfio, &d->config_region, off, size, &v) < 0)
+		return (uint32_t)all_ones(size);
+	return (uint32_t)v;
+}
+
+void pass_dev_put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
+{
+	int r = vfio_region_put(&d->vfio, &d->config_region, off, size, value);
+
+	d->touched = true;
+	if (r < 0)
+		log_guest(&d->misdeeds.access, d->name, "write of configuration space at 0x%x: %s",
+			off, strerror(-r));
+}
+
+void pass_dev_drop(struct pass_dev *d)
+{
+	if (d->dropped)
+		return;
+	d->dropped = true;
+	pass_reset_quiet(d);
+	pass_dev_unlearn(d);
+	vfio_dev_close(&d->vfio);
 }
 
 struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
@@ -92,6 +124,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	d->func.ops = &pass_func_ops;
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
+	d->group_fd = -1;
 	d->intx = (struct pass_intx){.trigger = -1, .unmask = -1};
 	d->events.request.source.fd = d->events.error.source.fd = -1;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
@@ -100,13 +133,52 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	return d;
 }
 
-static int plug(struct pass_dev *d, struct err *e)
+/* Function 0 of the device that @a is another function of, if the guest has it. */
+static struct pass_dev *find_first(const struct pass_group *g, struct pci_address a)
 {
-	int r = pass_dev_learn(d, e);
+	struct pci_address other;
 
+	for (struct pass_dev *d = g->devices; d; d = d->next)
+		if (!d->func.fn && !d->dropped && pci_address_parse(d->name, &other) == 0 &&
+			!other.fn && other.domain == a.domain && other.bus == a.bus &&
+			other.dev == a.dev && d->config.raw[PCI_HEADER_TYPE] & PASS_MULTIFUNCTION)
+			return d;
+	return NULL;
+}
+
+static uint32_t atomics_of(struct pass_dev *d)
+{
+	unsigned has = vfio_dev_atomics(&d->vfio);
+
+	return (has & VFIO_ATOMIC_32 ? PCI_EXP_DEVCAP2_ATOMIC_COMP32 : 0U) |
+	       (has & VFIO_ATOMIC_64 ? PCI_EXP_DEVCAP2_ATOMIC_COMP64 : 0U) |
+	       (has & VFIO_ATOMIC_128 ? PCI_EXP_DEVCAP2_ATOMIC_COMP128 : 0U);
+}
+
+static int plug(struct pass_dev *d, const struct pass_group *g, struct err *e)
+{
+	struct pci_address a = {0};
+
+	(void)pci_address_parse(d->name, &a);
+	struct pass_dev *first = a.fn ? find_first(g, a) : NULL;
+	d->func.fn = first ? a.fn : 0;
+	int r = pass_dev_learn(d, e);
 	if (r < 0)
 		return r;
-	return pci_plug(d->vm, &d->func, d->name, e);
+	if (!first) {
+		r = pci_plug(d->vm, &d->func, d->name, e);
+		if (r >= 0)
+			pci_port_atomics(&d->func, atomics_of(d));
+		return r;
+	}
+	pass_config_emulate_bits(
+		&d->config, PCI_HEADER_TYPE, 1, PASS_MULTIFUNCTION, PASS_MULTIFUNCTION);
+	pass_config_emulate_bits(
+		&first->config, PCI_HEADER_TYPE, 1, PASS_MULTIFUNCTION, PASS_MULTIFUNCTION);
+	pci_plug_beside(&first->func, &d->func);
+	/* The host's port was asked for one function; what holds for all of them nobody says. */
+	pci_port_atomics(&first->func, 0);
+	return 0;
 }
 
 int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
@@ -116,18 +188,27 @@ int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
 
 	if (!d)
 		return err_set(e, -ENOMEM, "%s: pass it through", spec->name);
+	d->trace = spec->trace;
 	int r = vfio_dev_from_fd(spec->device, &d->vfio, e);
 	if (r < 0)
 		goto fail;
+	r = pass_rom_init(d, spec->rom, spec->rom_fd, e);
+	if (r < 0)
+		goto close;
 	r = pass_group_get(vm, spec->container, &g, e);
 	if (r < 0)
 		goto close;
+	if (spec->peers)
+		pass_group_peers(g);
 	r = pass_group_add(g, spec->group, e);
 	if (r < 0)
 		goto close;
-	r = plug(d, e);
+	r = plug(d, g, e);
 	if (r < 0)
 		goto close;
+	d->group_fd = spec->group;
+	d->next = g->devices;
+	g->devices = d;
 	return 0;
 close:
 	pass_dev_unlearn(d);

@@ -12,6 +12,7 @@
 #include "vmm/pass/intx.h"
 #include "vmm/pass/msi.h"
 #include "vmm/pass/msix.h"
+#include "vmm/pass/rom.h"
 #include "vmm/pci.h"
 
 #include <stdbool.h>
@@ -46,10 +47,17 @@ struct pass_dev {
 	struct pass_msi msi;
 	struct pass_intx intx;
 	struct pass_events events;
+	struct pass_rom rom;
 	bool dropped; /* closed: the guest finds nobody there */
 	unsigned power; /* 0 … 3: D0 … D3hot */
+	uint64_t resets; /* by us: for the guest's reset or reboot, or by the guest (FLR) */
+	uint64_t config_reads; /* of the guest */
+	uint64_t config_writes;
 	bool touched; /* the guest has had its hands on it since the last reset */
 	struct pass_misdeeds misdeeds;
+	unsigned trace; /* of struct pass_spec */
+	int group_fd; /* of its VFIO group; the keeper's gift, open as long as the guest lives */
+	struct pass_dev *next; /* in the guest */
 };
 
 /* An empty one, @d->vfio to be opened by the caller. Return: NULL when there is no memory. */
@@ -66,6 +74,10 @@ int pass_dev_learn(struct pass_dev *d, struct err *e);
  * Twice is fine.
  */
 void pass_dev_drop(struct pass_dev *d);
+
+/* Configuration space of the device itself. Nobody there: all-ones, or a lost write. */
+uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size);
+void pass_dev_put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value);
 
 /* Lets go of what pass_dev_learn() made; half-made is fine. */
 void pass_dev_unlearn(struct pass_dev *d);

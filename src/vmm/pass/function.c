@@ -9,17 +9,13 @@
  */
 #include "vmm/pass/function.h"
 
-#include <errno.h>
 #include <linux/pci_regs.h>
-#include <linux/vfio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/bits.h"
-#include "base/endian.h"
-#include "base/err.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
+#include "vmm/pass/reset.h"
 
 static struct pass_dev *dev_of(struct pci_func *f)
 {
@@ -33,25 +29,6 @@ static bool byte_of(unsigned at, unsigned off, unsigned size, uint32_t value, ui
 		return false;
 	*ret = (uint8_t)(value >> (8 * (at - off)));
 	return true;
-}
-
-static uint32_t physical_read(struct pass_dev *d, unsigned off, unsigned size)
-{
-	uint64_t v;
-
-	if (vfio_region_get(&d->vfio, &d->config_region, off, size, &v) < 0)
-		return (uint32_t)all_ones(size);
-	return (uint32_t)v;
-}
-
-static void physical_write(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
-{
-	int r = vfio_region_put(&d->vfio, &d->config_region, off, size, value);
-
-	d->touched = true;
-	if (r < 0)
-		log_guest(&d->misdeeds.access, d->name, "write of configuration space at 0x%x: %s",
-			off, strerror(-r));
 }
 
 /* What the device decodes: pass_decode flags. A function outside D0 answers to config alone. */
@@ -75,57 +52,10 @@ static uint32_t config_read(struct pci_func *f, unsigned off, unsigned size)
 
 	if (d->dropped || !range_ok(off, size, c->size))
 		return (uint32_t)all_ones(size);
+	d->config_reads++;
 	if (pass_config_emulated(c, off, size))
 		return pass_config_get(c, off, size);
-	return pass_config_merge(c, off, size, physical_read(d, off, size));
-}
-
-/* Everything that interrupts and all that is mapped, off: nobody reaches the device any more. */
-static void quiesce(struct pass_dev *d)
-{
-	pass_bars_place(d, PASS_DECODE_NONE);
-	pass_msix_reset(d);
-	pass_msi_stop(d);
-	pass_intx_stop(d);
-}
-
-/* The emulated registers as after power-on, and the device's own command register with them. */
-static void forget(struct pass_dev *d)
-{
-	struct pass_config *c = &d->config;
-
-	for (unsigned i = 0; i < c->size; i++)
-		c->value[i] &= (uint8_t)~c->write[i];
-	for (unsigned i = 0; i < PASS_BARS; i++)
-		memset(d->bars[i].written, 0, sizeof(d->bars[i].written));
-	pass_msi_update(d);
-	physical_write(d, PCI_COMMAND, 2, 0);
-	d->power = 0;
-}
-
-static bool is_flr(const struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
-{
-	const struct pass_config *c = &d->config;
-	uint8_t byte;
-
-	if (c->express && le32_get(c->raw + c->express + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR &&
-		byte_of(c->express + PCI_EXP_DEVCTL + 1, off, size, value, &byte))
-		return byte & (PCI_EXP_DEVCTL_BCR_FLR >> 8);
-	if (c->af && c->raw[c->af + PCI_AF_CAP] & PCI_AF_CAP_FLR &&
-		byte_of(c->af + PCI_AF_CTRL, off, size, value, &byte))
-		return byte & PCI_AF_CTRL_FLR;
-	return false;
-}
-
-/*
- * The guest resets the function. VFIO turns the write into a real reset and restores what it saved
- * of configuration space; the guest must find it as after one.
- */
-static void function_level_reset(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
-{
-	quiesce(d);
-	physical_write(d, off, size, value);
-	forget(d);
+	return pass_config_merge(c, off, size, pass_dev_get(d, off, size));
 }
 
 static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value)
@@ -137,8 +67,9 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 
 	if (d->dropped || !range_ok(off, size, c->size))
 		return;
-	if (is_flr(d, off, size, value)) {
-		function_level_reset(d, off, size, value);
+	d->config_writes++;
+	if (pass_reset_is_flr(d, off, size, value)) {
+		pass_reset_flr(d, off, size, value);
 		return;
 	}
 	pass_config_store(c, off, size, value);
@@ -148,41 +79,27 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 		d->power = pmcsr & PCI_PM_CTRL_STATE_MASK;
 	pass_bars_place(d, was & decoded(d));
 	if (!pass_config_emulated(c, off, size))
-		physical_write(d, off, size, value);
+		pass_dev_put(d, off, size, value);
 	/* A state that the device does not have leaves it where it was. */
 	if (power)
-		d->power = physical_read(d, c->pm + PCI_PM_CTRL, 1) & PCI_PM_CTRL_STATE_MASK;
+		d->power = pass_dev_get(d, c->pm + PCI_PM_CTRL, 1) & PCI_PM_CTRL_STATE_MASK;
 	pass_bars_place(d, decoded(d));
 	pass_msix_update(d);
 	pass_msi_update(d);
 	pass_intx_update(d);
 }
 
-static void reset(struct pci_func *f)
+static void quiet(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
-	struct err e = {0};
 
-	if (d->dropped)
-		return;
-	quiesce(d);
-	/* Opening the device has reset it: as long as nobody touched it there is nothing to undo. */
-	if (!d->touched)
-		return;
-	if (vfio_dev_reset(&d->vfio, &e) < 0)
-		log_guest(&d->misdeeds.reset, d->name, "at the guest's reset: %s", e.msg);
-	forget(d);
-	d->touched = false;
+	if (!d->dropped)
+		pass_reset_quiet(d);
 }
 
-void pass_dev_drop(struct pass_dev *d)
+static void reset(struct pci_func *f)
 {
-	if (d->dropped)
-		return;
-	d->dropped = true;
-	quiesce(d);
-	pass_dev_unlearn(d);
-	vfio_dev_close(&d->vfio);
+	pass_reset(dev_of(f));
 }
 
 static void fini(struct pci_func *f)
@@ -197,6 +114,7 @@ const struct pci_func_ops pass_func_ops = {
 	.name = "vfio",
 	.config_read = config_read,
 	.config_write = config_write,
+	.quiet = quiet,
 	.reset = reset,
 	.fini = fini,
 };

@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/num.h"
+#include "vmm/pass/device.h"
 #include "vmm/pass/pass.h"
 #include "vmm/vm.h"
 
@@ -45,14 +47,30 @@ int pass_group_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, s
 	return -EADDRINUSE;
 }
 
+/* Peer-to-peer is no promise of any bus: what cannot be mapped goes without. */
+static void map_peer(struct pass_group *g, const struct memory_range *r)
+{
+	struct err e = {0};
+
+	if (pass_group_check(&g->iommu, r->gpa, r->size, &e) == 0 &&
+		vfio_dma_map(&g->container, IOVA(r->gpa.v), r->host, r->size,
+			VFIO_DMA_READ | VFIO_DMA_WRITE, &e) == 0)
+		return;
+	if (!g->told)
+		log_warn(g->vm->name, "devices cannot reach each other: %s", e.msg);
+	g->told = true;
+}
+
 static int map(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {
 	struct pass_group *g = container_of(l, struct pass_group, listener);
 	unsigned access = VFIO_DMA_READ | (r->readonly ? 0 : VFIO_DMA_WRITE);
 
-	/* Devices do not reach each other: peer-to-peer is no promise of an emulated bus. */
-	if (r->kind != MEMORY_RAM)
+	if (r->kind != MEMORY_RAM) {
+		if (g->peers)
+			map_peer(g, r);
 		return 0;
+	}
 	int code = pass_group_check(&g->iommu, r->gpa, r->size, e);
 	if (code < 0)
 		return code;
@@ -64,8 +82,12 @@ static void unmap(struct memory_listener *l, const struct memory_range *r)
 	struct pass_group *g = container_of(l, struct pass_group, listener);
 	struct err e;
 
-	if (r->kind != MEMORY_RAM)
+	if (r->kind != MEMORY_RAM) {
+		/* -ENOENT: it could not be mapped. */
+		if (g->peers)
+			(void)vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e);
 		return;
+	}
 	if (vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e) < 0)
 		log_error(g->vm->name, "%s", e.msg);
 }
@@ -80,6 +102,25 @@ static int start(struct pass_group *g, int container, struct err *e)
 	if (r < 0)
 		return r;
 	return memory_listen(&g->vm->memory, &g->listener, e);
+}
+
+/*
+ * The host reset a device, or put it to sleep, while a vCPU was at its BAR (AER recovery, a bridge
+ * that went down). The kernel does not tell which: all BARs are trapped, where an access to a
+ * device that does not answer reads all-ones, until the guest next has a word with the device.
+ */
+bool pass_fault(struct vm *vm)
+{
+	bool any = false;
+
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d; d = d->next) {
+		if (d->dropped || !pass_bars_trap(d))
+			continue;
+		any = true;
+		log_guest(&d->misdeeds.access, d->name,
+			"its BARs are trapped: one went away while the guest was at it");
+	}
+	return any;
 }
 
 int pass_group_get(struct vm *vm, int container, struct pass_group **ret, struct err *e)
@@ -105,7 +146,13 @@ int pass_group_get(struct vm *vm, int container, struct pass_group **ret, struct
 		return r;
 	}
 	*ret = vm->pass = g;
+	vm->fault = pass_fault;
 	return 0;
+}
+
+void pass_group_peers(struct pass_group *g)
+{
+	g->peers = true;
 }
 
 int pass_group_add(struct pass_group *g, int vfio_group, struct err *e)
@@ -129,6 +176,18 @@ int pass_group_add(struct pass_group *g, int vfio_group, struct err *e)
 	if (ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "tell KVM of a VFIO group");
 	return 0;
+}
+
+int pass_renew(struct vm *vm, struct err *e)
+{
+	int r = 0;
+
+	/* The old one first: it still believes that the groups are its VM's. */
+	if (vm->pass)
+		fd_close(&vm->pass->kvm);
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && r >= 0; d = d->next)
+		r = pass_group_add(vm->pass, d->group_fd, e);
+	return r;
 }
 
 void pass_fini(struct vm *vm)

@@ -5,7 +5,10 @@
 #include "vfio/container.h"
 #include "vmm/memory.h"
 
+#include <stdbool.h>
+
 struct err;
+struct pass_dev;
 struct vm;
 
 /*
@@ -17,7 +20,10 @@ struct pass_group {
 	struct vfio_container container;
 	struct vfio_iommu iommu;
 	struct memory_listener listener; /* maps RAM for DMA */
+	bool peers; /* devices may reach each other's BARs */
+	bool told; /* that they cannot */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
+	struct pass_dev *devices; /* the last plugged first; dropped ones too */
 };
 
 /*
@@ -32,6 +38,15 @@ int pass_group_get(struct vm *vm, int container, struct pass_group **ret, struct
  * caches. Twice is fine, and so is a KVM that has no such device.
  */
 int pass_group_add(struct pass_group *g, int vfio_group, struct err *e);
+
+/*
+ * Lets the guest's devices reach each other's BARs, where IOMMU and kernel can (peer to peer).
+ * What cannot be mapped is told once, and is no reason to stop. Before the first BAR is placed.
+ */
+void pass_group_peers(struct pass_group *g);
+
+/* struct vm.fault: traps what is mapped. Return: false when nothing was. */
+bool pass_fault(struct vm *vm);
 
 /* Whether devices may reach all of [@gpa, +@size). Return: 0, -EADDRINUSE. */
 int pass_group_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, struct err *e);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "vfio/irq.h"
+#include "vmm/pass/count.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
 
@@ -27,8 +28,8 @@ int pass_intx_init(struct pass_dev *d, struct err *e)
 		vfio_irq_info(&d->vfio, VFIO_PCI_INTX_IRQ_INDEX, &irqs, NULL) < 0 || !irqs.count ||
 		(irqs.flags & NEEDED) != NEEDED)
 		return 0;
-	/* Alone on its bus, as function 0, it has INTA. */
-	d->intx.pin = 1;
+	/* Function 0 has INTA, as a device of one function must. */
+	d->intx.pin = d->func.fn ? pin : 1;
 	pass_config_emulate(c, PCI_INTERRUPT_PIN, 1, d->intx.pin, 0);
 	return 0;
 }
@@ -66,6 +67,7 @@ static int start(struct pass_dev *d, struct err *e)
 		return err_set(e, r > 0 ? -EIO : r, "turn it on");
 	}
 	i->on = true;
+	pass_count_begin_intx(d);
 	r = vfio_irq_unmask_fd(&d->vfio, VFIO_PCI_INTX_IRQ_INDEX, i->unmask);
 	if (r < 0) {
 		pass_intx_stop(d);
@@ -82,6 +84,7 @@ void pass_intx_stop(struct pass_dev *d)
 	if (!i->on)
 		return;
 	i->on = false;
+	pass_count_take(d, VFIO_PCI_INTX_IRQ_INDEX);
 	(void)vfio_irq_disable(&d->vfio, VFIO_PCI_INTX_IRQ_INDEX);
 	(void)irq_detach(&d->vm->irq, pci_intx_gsi(&d->func, i->pin), i->trigger);
 	(void)eventfd_read(i->trigger, &count);

@@ -3,6 +3,7 @@
 #define VMM_PASS_INTX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct err;
 struct pass_dev;
@@ -19,6 +20,8 @@ struct pass_intx {
 	bool failed; /* the host cannot: not asked again */
 	int trigger; /* eventfds, -1 until first used */
 	int unmask;
+	uint64_t signals; /* that the host has counted (vmm/pass/count) */
+	uint64_t first; /* what its line had counted when it was turned on */
 };
 
 int pass_intx_init(struct pass_dev *d, struct err *e);

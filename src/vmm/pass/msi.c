@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "vfio/irq.h"
+#include "vmm/pass/count.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
 
@@ -130,6 +131,8 @@ void pass_msi_stop(struct pass_dev *d)
 {
 	struct pass_msi *m = &d->msi;
 
+	if (m->on)
+		pass_count_take(d, VFIO_PCI_MSI_IRQ_INDEX);
 	if (m->on)
 		(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX);
 	m->on = 0;

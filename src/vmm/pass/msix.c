@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "vfio/irq.h"
+#include "vmm/pass/count.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
 
@@ -168,6 +169,7 @@ static int grow(struct pass_dev *d, unsigned count)
 
 	for (unsigned n = 0; n < count; n++)
 		fds[n] = m->vectors[n].armed ? m->vectors[n].eventfd : -1;
+	pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
 	(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX);
 	int r = vfio_irq_set(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0, fds, count);
 	if (r) {
@@ -323,6 +325,7 @@ static void turn_off(struct pass_dev *d)
 	struct pass_msix *m = &d->msix;
 
 	m->on = false;
+	pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
 	int r = vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX);
 	if (r < 0)
 		complain(d, 0, "turn MSI-X off", r);

@@ -2,6 +2,10 @@
 #ifndef VMM_PASS_PASS_H
 #define VMM_PASS_PASS_H
 
+#include "vmm/pass/rom.h"
+
+#include <stdbool.h>
+
 struct err;
 struct vm;
 
@@ -14,15 +18,23 @@ struct pass_spec {
 	int container; /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
 	int group; /* VFIO group, for the KVM-VFIO device */
 	int device; /* VFIO device */
+	bool peers; /* this guest's devices may reach each other's BARs */
+	enum pass_rom_source rom;
+	int rom_fd; /* of the file, if that is the source: taken over */
+	unsigned trace; /* bit N: BAR N is trapped, and each access told */
 };
 
 /*
- * Opens the device and plugs it behind a root port of its own. Guest memory is mapped for DMA
+ * Opens the device and plugs it behind a root port of its own; a function of a device whose
+ * function 0 the guest has already, beside that one, so that it finds the device as it is. Guest memory is mapped for DMA
  * (as a memory_listener) with the first device of a container. The descriptors become this
  * module's on success, but for the group's, which the caller keeps open as long as the guest lives.
  * Return: 0, -errno with a sentence.
  */
 int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e);
+
+/* The guest reboots: tells the new VM (vm_renew) of the groups. Return: 0, -errno. */
+int pass_renew(struct vm *vm, struct err *e);
 
 /* Lets go of the container and KVM's VFIO device: after pci_fini() and memory_fini(). */
 void pass_fini(struct vm *vm);

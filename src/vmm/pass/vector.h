@@ -18,6 +18,7 @@ struct pass_vector {
 	int gsi; /* -1 */
 	bool armed; /* VFIO signals the eventfd */
 	bool attached; /* KVM listens to it */
+	uint64_t signals; /* that the host has counted (vmm/pass/count) */
 };
 
 #define PASS_VECTOR_NONE ((struct pass_vector){.eventfd = -1, .gsi = -1})

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/bars.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "bind/problem.h"
+#include "engine/spec.h"
+#include "pci/aperture.h"
+#include "pci/bar.h"
+#include "vfio/layout.h"
+
+/* A bridge forwards 64-bit addresses through its prefetchable window alone. */
+enum kind { KIND_IO, KIND_MEM32, KIND_MEM64, KINDS };
+
+static const uint64_t granule[KINDS] = {
+	[KIND_IO] = KIB(4), [KIND_MEM32] = MIB(1), [KIND_MEM64] = MIB(1)};
+
+static enum kind kind_of(const struct pci_bar *b)
+{
+	if (b->kind == PCI_BAR_IO)
+		return KIND_IO;
+	return b->kind == PCI_BAR_MEM64 && b->prefetchable ? KIND_MEM64 : KIND_MEM32;
+}
+
+/* All BARs of one kind behind one root port: those of a device and, beside it, of its functions. */
+static struct pci_claim window_of(
+	struct host *h, const struct bind_request *q, size_t first, enum kind kind)
+{
+	struct pci_claim claims[8 * PCI_BAR_MAX];
+	struct pci_bar bars[PCI_BAR_MAX];
+	struct pci_address a = q->targets[first].address;
+	size_t n = 0;
+
+	for (size_t i = first; i < q->target_count; i++) {
+		struct pci_address b = q->targets[i].address;
+		if (a.domain != b.domain || a.bus != b.bus || a.dev != b.dev)
+			continue;
+		int count = pci_bar_read(h, b, bars, NULL);
+		for (int k = 0; k < count; k++)
+			if (kind_of(&bars[k]) == kind && n < COUNT(claims))
+				claims[n++] = (struct pci_claim){
+					.size = bars[k].size, .align = bars[k].size};
+	}
+	return pci_aperture_sum(claims, n, granule[kind]);
+}
+
+/* The first target of its slot is told; the others stay behind the same port. */
+static bool is_first(const struct bind_request *q, size_t i)
+{
+	struct pci_address a = q->targets[i].address;
+
+	while (i--) {
+		struct pci_address b = q->targets[i].address;
+		if (a.domain == b.domain && a.bus == b.bus && a.dev == b.dev)
+			return false;
+	}
+	return true;
+}
+
+void bars_need(
+	struct host *h, const struct bind_request *q, uint64_t *ret_mem32, uint64_t *ret_mem64)
+{
+	*ret_mem32 = *ret_mem64 = 0;
+	for (size_t i = 0; i < q->target_count; i++) {
+		if (!is_first(q, i))
+			continue;
+		*ret_mem32 += window_of(h, q, i, KIND_MEM32).size;
+		*ret_mem64 += window_of(h, q, i, KIND_MEM64).size;
+	}
+}
+
+static int tell(struct bind_plan *p, const struct bind_request *q, enum kind kind,
+	const struct pci_claim *claim, struct pci_address a)
+{
+	/* Drivers of our day do without ports. */
+	static const struct problem_kind kinds[KINDS] = {
+		[KIND_IO] = {"bars", PROBLEM_WARNS, NULL},
+		[KIND_MEM32] = {"bars", PROBLEM_REFUSES, "give the guest fewer devices"},
+		[KIND_MEM64] = {"bars", PROBLEM_REFUSES,
+			"give the guest fewer devices, or less "
+			"memory"},
+	};
+	static const char *const names[KINDS] = {"ports", "32-bit memory", "64-bit memory"};
+	char address[PCI_ADDRESS_TEXT];
+
+	return bind_problem_add(p, q, &kinds[kind], pci_address_format(a, address),
+		"its BARs need %llu KiB of %s, and the guest has no more",
+		(unsigned long long)(claim->size >> 10), names[kind]);
+}
+
+int bars_check(struct host *h, const struct layout *layout, const struct bind_request *q,
+	struct bind_plan *p)
+{
+	const struct layout_range room[KINDS] = {
+		[KIND_IO] = {LAYOUT_IO_BASE, LAYOUT_IO_SIZE},
+		[KIND_MEM32] = {LAYOUT_MEM32_BASE, LAYOUT_MEM32_SIZE},
+		[KIND_MEM64] = layout->mem64,
+	};
+	struct pci_claim claims[SPEC_DEVICES_MAX];
+	struct pci_address of[SPEC_DEVICES_MAX];
+	int r = 0;
+
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		size_t n = 0;
+		for (size_t i = 0; i < q->target_count && n < SPEC_DEVICES_MAX; i++) {
+			if (!is_first(q, i))
+				continue;
+			claims[n] = window_of(h, q, i, kind);
+			of[n] = q->targets[i].address;
+			n += claims[n].size != 0;
+		}
+		(void)pci_aperture_place(claims, n, room[kind].base, room[kind].size);
+		for (size_t i = 0; i < n && r == 0; i++)
+			if (!claims[i].base)
+				r = tell(p, q, kind, &claims[i], of[i]);
+	}
+	return r;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/fit.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/problem.h"
+#include "engine/bars.h"
+#include "pci/device.h"
+#include "pci/host.h"
+#include "vfio/layout.h"
+
+#define TEXT_MAX 8192
+
+const char *const fit_names[] = {
+	"iommu", "in-use", "no-reset", "memlock", "memory", "hugepages", "reserved", "bars", NULL};
+
+/* One asking: what a check may look at. */
+struct fit_case {
+	struct host *host;
+	const struct engine *engine;
+	const struct guest_spec *spec;
+	const struct bind_request *q;
+	struct bind_plan *plan;
+	uint64_t memory; /* of the guest [bytes] */
+};
+
+/* The number after @key in a file of lines "key: number …". Return: 0, -ENOENT, -errno. */
+static int read_field(struct host *h, const char *path, const char *key, int base, uint64_t *ret)
+{
+	char text[TEXT_MAX];
+
+	ssize_t n = h->ops->read(h, path, text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	for (const char *at = text; at; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		if (strncmp(at, key, strlen(key)) != 0)
+			continue;
+		char *end;
+		const char *number = at + strlen(key);
+		number += strspn(number, ": \t");
+		unsigned long long v = strtoull(number, &end, base);
+		if (end == number)
+			return -EINVAL; /* "unlimited" */
+		*ret = v;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* The hard limit, the second number of its line. Return: 0, -ENOENT none, -errno. */
+static int read_hard(struct host *h, const char *name, uint64_t *ret)
+{
+	char text[TEXT_MAX], *end;
+
+	ssize_t n = h->ops->read(h, "/proc/self/limits", text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	const char *at = strstr(text, name);
+	if (!at)
+		return -ENOENT;
+	at += strlen(name);
+	at += strspn(at, " ");
+	at += strcspn(at, " ");
+	unsigned long long v = strtoull(at, &end, 10);
+	if (end == at)
+		return -ENOENT;
+	*ret = v;
+	return 0;
+}
+
+static int fit_memlock(struct fit_case *c)
+{
+	static const struct problem_kind kind = {"memlock", PROBLEM_REFUSES,
+		"'USER hard memlock unlimited' in /etc/security/limits.d/, LimitMEMLOCK=infinity "
+		"in a unit, or root"};
+	uint64_t need = c->memory + c->engine->overhead, caps = 0;
+	const uint64_t may = UINT64_C(1) << CAP_IPC_LOCK | UINT64_C(1) << CAP_SYS_RESOURCE;
+	uint64_t hard;
+
+	if (!c->spec->device_count ||
+		(read_field(c->host, "/proc/self/status", "CapEff", 16, &caps) == 0 && caps & may))
+		return 0;
+	/* Unlimited, or unknown: the kernel tells at the mapping. The keeper raises soft to hard. */
+	if (read_hard(c->host, "Max locked memory", &hard) < 0 || hard >= need)
+		return 0;
+	return bind_problem_add(c->plan, c->q, &kind, "host",
+		"the guest's memory is pinned for its devices: %llu MiB in all, and this user may "
+		"lock %llu",
+		(unsigned long long)(need >> 20), (unsigned long long)(hard >> 20));
+}
+
+static int fit_memory(struct fit_case *c)
+{
+	static const struct problem_kind more = {
+		"memory", PROBLEM_REFUSES, "give the guest less: --memory"};
+	static const struct problem_kind tight = {
+		"memory", PROBLEM_WARNS, "the host will have to swap, or end something"};
+	uint64_t all, available;
+
+	if (read_field(c->host, "/proc/meminfo", "MemTotal", 10, &all) == 0 && c->memory > KIB(all))
+		return bind_problem_add(c->plan, c->q, &more, "host",
+			"the guest is to have %llu MiB, and the host has %llu",
+			(unsigned long long)(c->memory >> 20), (unsigned long long)(all >> 10));
+	if (!c->spec->device_count || c->spec->hugepages ||
+		read_field(c->host, "/proc/meminfo", "MemAvailable", 10, &available) < 0 ||
+		c->memory <= KIB(available))
+		return 0;
+	return bind_problem_add(c->plan, c->q, &tight, "host",
+		"the guest's %llu MiB are pinned at once, and %llu are available",
+		(unsigned long long)(c->memory >> 20), (unsigned long long)(available >> 10));
+}
+
+static int fit_hugepages(struct fit_case *c)
+{
+	static const struct problem_kind kind = {"hugepages", PROBLEM_REFUSES,
+		"set more aside: /proc/sys/vm/nr_hugepages; early, while memory is in one piece"};
+	static const char path[] = "/proc/meminfo";
+	uint64_t free_ = 0, held = 0, kib = 0;
+
+	if (!c->spec->hugepages)
+		return 0;
+	(void)read_field(c->host, path, "HugePages_Free", 10, &free_);
+	(void)read_field(c->host, path, "HugePages_Rsvd", 10, &held);
+	(void)read_field(c->host, path, "Hugepagesize", 10, &kib);
+	uint64_t size = KIB(kib), pages = free_ > held ? free_ - held : 0;
+	if (size && c->memory % size == 0 && c->memory / size <= pages)
+		return 0;
+	if (size && c->memory % size)
+		return bind_problem_add(c->plan, c->q, &kind, "host",
+			"the guest's %llu MiB are no whole number of huge pages of %llu MiB",
+			(unsigned long long)(c->memory >> 20), (unsigned long long)(size >> 20));
+	return bind_problem_add(c->plan, c->q, &kind, "host",
+		"the guest needs %llu huge pages, and %llu are free",
+		(unsigned long long)(size ? c->memory / size : 0), (unsigned long long)pages);
+}
+
+/* Takes [@first, @last] out of @spans. */
+static size_t cut_out(
+	struct vfio_span *spans, size_t count, size_t room, uint64_t first, uint64_t last)
+{
+	size_t n = 0;
+	struct vfio_span out[VFIO_RANGES_MAX] = {0};
+
+	for (size_t i = 0; i < count; i++) {
+		struct vfio_span s = spans[i];
+		if (s.last.v < first || s.first.v > last) {
+			if (n < room)
+				out[n++] = s;
+			continue;
+		}
+		if (s.first.v < first && n < room)
+			out[n++] = (struct vfio_span){s.first, {first - 1}};
+		if (s.last.v > last && n < room)
+			out[n++] = (struct vfio_span){{last + 1}, s.last};
+	}
+	memcpy(spans, out, n * sizeof(*out));
+	return n;
+}
+
+/* The last address that VT-d translates, as its capability register tells; others do not say. */
+static uint64_t last_iova(struct host *h, struct pci_address a)
+{
+	char path[FILE_PATH_MAX];
+	uint64_t cap;
+
+	if (pci_device_path(a, "iommu/intel-iommu/cap", path, sizeof(path)) < 0 ||
+		read_field(h, path, "", 16, &cap) < 0)
+		return UINT64_MAX;
+	unsigned bits = (unsigned)(cap >> 16 & 0x3f) + 1; /* MGAW */
+	return bits >= 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+}
+
+static int group_of(struct host *h, struct pci_address a)
+{
+	char path[FILE_PATH_MAX], name[32];
+	uint64_t n;
+
+	if (pci_device_path(a, "iommu_group", path, sizeof(path)) < 0 ||
+		host_link_name(h, path, name, sizeof(name)) < 0 ||
+		num_parse(name, 10, INT32_MAX, &n) < 0)
+		return -1;
+	return (int)n;
+}
+
+size_t fit_usable(struct host *h, const struct bind_request *q, struct vfio_span *ret, size_t room)
+{
+	char path[FILE_PATH_MAX], text[4096], *save = NULL;
+	size_t n = 1;
+
+	ret[0] = (struct vfio_span){{0}, {UINT64_MAX}};
+	for (size_t i = 0; i < q->target_count; i++) {
+		uint64_t last = last_iova(h, q->targets[i].address);
+		int group = group_of(h, q->targets[i].address);
+		if (last != UINT64_MAX)
+			n = cut_out(ret, n, room, last + 1, UINT64_MAX);
+		if (group < 0 ||
+			file_path(path, sizeof(path),
+				"/sys/kernel/iommu_groups/%d/reserved_regions", group) < 0 ||
+			host_read_text(h, path, text, sizeof(text)) < 0)
+			continue;
+		for (char *line = strtok_r(text, "\n", &save); line;
+			line = strtok_r(NULL, "\n", &save)) {
+			char *end;
+			unsigned long long from = strtoull(line, &end, 16);
+			unsigned long long to = strtoull(end, &end, 16);
+			/* What is `direct-relaxable` the kernel gives up for VFIO. */
+			if (from <= to && strcmp(end, " direct-relaxable") != 0)
+				n = cut_out(ret, n, room, from, to);
+		}
+	}
+	return n;
+}
+
+/* Width of physical addresses, from "address sizes : 46 bits physical, …". */
+static unsigned phys_bits(struct host *h)
+{
+	uint64_t bits = 0;
+
+	(void)read_field(h, "/proc/cpuinfo", "address sizes", 10, &bits);
+	return bits >= 32 && bits <= 52 ? (unsigned)bits : 36;
+}
+
+/* QEMU's own layout: what is RAM in each of its machines, 2 to 3.5 GiB low and the rest high. */
+static int check_qemu(const struct fit_case *c, const struct vfio_span *usable, size_t n)
+{
+	uint64_t low = min_u64(c->memory, GIB(2));
+	uint64_t high = c->memory > MIB(3584) ? c->memory - MIB(3584) : 0;
+	bool low_ok = false, high_ok = !high;
+
+	for (size_t i = 0; i < n; i++) {
+		low_ok |= usable[i].first.v == 0 && usable[i].last.v >= low - 1;
+		high_ok |= usable[i].first.v <= GIB(4) && usable[i].last.v >= GIB(4) + high - 1;
+	}
+	return low_ok && high_ok ? 0 : -EADDRINUSE;
+}
+
+static int fit_layout(struct fit_case *c)
+{
+	static const struct problem_kind kind = {"reserved", PROBLEM_REFUSES,
+		"see /sys/kernel/iommu_groups/*/reserved_regions; less memory may avoid it"};
+	struct vfio_span usable[VFIO_RANGES_MAX];
+	struct layout layout;
+	struct err e = {0};
+
+	size_t n = fit_usable(c->host, c->q, usable, COUNT(usable));
+	if (!c->engine->lays_out) {
+		if (!c->spec->device_count || check_qemu(c, usable, n) == 0)
+			return 0;
+		return bind_problem_add(c->plan, c->q, &kind, "host",
+			"QEMU would put the guest's memory where the IOMMU translates nothing");
+	}
+	int r = layout_make(c->memory, phys_bits(c->host), usable, n, &layout, &e);
+	if (r < 0)
+		return bind_problem_add(c->plan, c->q, &kind, "host", "%s", e.msg);
+	return bars_check(c->host, &layout, c->q, c->plan);
+}
+
+int fit_lay_out(struct host *h, const struct engine *engine, const struct guest_spec *s,
+	const struct bind_request *q, struct fit_layout *ret)
+{
+	struct vfio_span usable[VFIO_RANGES_MAX];
+
+	if (!engine->lays_out)
+		return -ENOENT;
+	size_t n = fit_usable(h, q, usable, COUNT(usable));
+	bars_need(h, q, &ret->mem32, &ret->mem64);
+	return layout_make(engine->memory(s), phys_bits(h), usable, n, &ret->layout, NULL);
+}
+
+int fit_check(struct host *h, const struct engine *engine, const struct guest_spec *s,
+	const struct bind_request *q, struct bind_plan *p, struct err *e)
+{
+	static int (*const checks[])(struct fit_case *) = {
+		fit_memlock, fit_memory, fit_hugepages, fit_layout};
+	struct fit_case c = {.host = h,
+		.engine = engine,
+		.spec = s,
+		.q = q,
+		.plan = p,
+		.memory = engine->memory(s)};
+	int r = 0;
+
+	/* A program that drives devices by itself (usher exec) is no guest. */
+	for (size_t i = 0; c.memory && i < COUNT(checks) && r == 0; i++)
+		r = checks[i](&c);
+	return r < 0 ? err_set(e, r, "plan the guest") : 0;
+}

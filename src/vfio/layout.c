@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "vfio/layout.h"
+
+#include <errno.h>
+
+#include "base/bits.h"
+#include "base/err.h"
+#include "base/num.h"
+
+/* A kernel and its tables boot in the first megabytes: they are one piece. */
+#define FIRST_MIN MIB(64)
+/* Huge pages fit both ends of a piece, and holes of a few KiB cost no more than that. */
+#define PIECE_ALIGN MIB(2)
+/* AMD's IOMMUs keep this for HyperTransport: no address above may be one of a BAR or of RAM. */
+#define HYPERTRANSPORT UINT64_C(0xfd00000000)
+
+struct filling {
+	struct layout *layout;
+	uint64_t left; /* of RAM, not placed yet */
+};
+
+/* Takes of [@base, @end) what is left to place. Return: 0, -ENOSPC too many pieces. */
+static int fill(struct filling *f, uint64_t base, uint64_t end)
+{
+	struct layout *l = f->layout;
+
+	base = align_up(base, PIECE_ALIGN);
+	end = align_down(end, PIECE_ALIGN);
+	if (!f->left || base >= end)
+		return 0;
+	uint64_t size = min_u64(f->left, end - base);
+	struct layout_range *last = l->count ? &l->ram[l->count - 1] : NULL;
+	f->left -= size;
+	if (last && last->base + last->size == base) {
+		last->size += size;
+		return 0;
+	}
+	if (l->count == LAYOUT_RANGES_MAX)
+		return -ENOSPC;
+	l->ram[l->count++] = (struct layout_range){.base = base, .size = size};
+	return 0;
+}
+
+/* The same of the part of [@base, @end) that is usable. */
+static int fill_usable(struct filling *f, uint64_t base, uint64_t end,
+	const struct vfio_span *usable, size_t count)
+{
+	int r = 0;
+
+	if (!count)
+		return fill(f, base, end);
+	for (size_t i = 0; i < count && r == 0; i++) {
+		if (usable[i].first.v >= end || usable[i].last.v < base)
+			continue;
+		r = fill(f, max_u64(base, usable[i].first.v),
+			usable[i].last.v < end ? usable[i].last.v + 1 : end);
+	}
+	return r;
+}
+
+/* The width in which every address fits that devices may use. */
+static unsigned iommu_bits(const struct vfio_span *usable, size_t count)
+{
+	uint64_t last = count ? usable[count - 1].last.v : UINT64_MAX;
+	unsigned bits = 0;
+
+	while (bits < 64 && last >> bits)
+		bits++;
+	/* A width counts in full only when its last address is there. */
+	return bits < 64 && last != BIT64(bits) - 1 ? bits - 1 : bits;
+}
+
+static struct layout_range window64(const struct layout *l)
+{
+	const struct layout_range *last = &l->ram[l->count - 1];
+	/* From a boundary that most BARs are aligned to, as far as addresses reach. */
+	uint64_t base = align_up(max_u64(LAYOUT_HIGH_BASE, last->base + last->size), GIB(16));
+	uint64_t end = BIT64(l->bits);
+
+	if (base < HYPERTRANSPORT)
+		end = min_u64(end, HYPERTRANSPORT);
+	return (struct layout_range){.base = base, .size = end > base ? end - base : 0};
+}
+
+int layout_make(uint64_t size, unsigned phys_bits, const struct vfio_span *usable, size_t count,
+	struct layout *ret, struct err *e)
+{
+	struct layout l = {.bits = (unsigned)min_u64(phys_bits, iommu_bits(usable, count))};
+	struct filling f = {.layout = &l, .left = size};
+
+	l.bits = (unsigned)min_u64(l.bits, 52); /* the widest physical address of x86 */
+	/* Whole pieces but for the last: memory that is not a multiple of them ends in it. */
+	int r = fill_usable(&f, 0, LAYOUT_LOW_MAX, usable, count);
+	/* BARs need room above RAM. */
+	if (r == 0 && l.bits > 32)
+		r = fill_usable(&f, LAYOUT_HIGH_BASE,
+			min_u64(BIT64(l.bits) / 2 + LAYOUT_HIGH_BASE, HYPERTRANSPORT), usable,
+			count);
+	if (!l.count || l.ram[0].base || l.ram[0].size < min_u64(size, FIRST_MIN)) {
+		err_say(e, -EADDRINUSE,
+			"lay out the guest's memory: the IOMMU keeps addresses below %u MiB for "
+			"itself, where a kernel boots",
+			(unsigned)(FIRST_MIN >> 20));
+		err_hint(e, "see /sys/kernel/iommu_groups/*/reserved_regions");
+		return -EADDRINUSE;
+	}
+	if (r < 0 || f.left)
+		return err_say(e, -ENOSPC,
+			"lay out the guest's memory: %llu MiB do not fit into addresses of %u bits",
+			(unsigned long long)(size >> 20), l.bits);
+	l.mem64 = window64(&l);
+	*ret = l;
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VFIO_LAYOUT_H
+#define VFIO_LAYOUT_H
+
+#include "vfio/container.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * Where the memory of a guest lies whose devices use guest-physical addresses as IOVAs: around
+ * what the IOMMU keeps for itself (the window of MSIs, memory that firmware maps, AMD's
+ * HyperTransport range), and no higher than processor and IOMMU can address. Pure: the VMM lays
+ * out a guest by it, and a plan tells beforehand what would come of it.
+ */
+#define LAYOUT_LOW_MAX UINT64_C(0xc0000000) /* RAM below 4 GiB ends here at most */
+#define LAYOUT_MEM32_BASE UINT64_C(0xc0000000) /* 32-bit BARs */
+#define LAYOUT_MEM32_SIZE UINT64_C(0x28000000)
+#define LAYOUT_IO_BASE UINT64_C(0x1000)
+#define LAYOUT_IO_SIZE UINT64_C(0xf000)
+#define LAYOUT_HIGH_BASE (UINT64_C(1) << 32) /* the rest of RAM; 64-bit BARs above it */
+#define LAYOUT_RANGES_MAX 16
+
+struct layout_range {
+	uint64_t base;
+	uint64_t size; /* [bytes] */
+};
+
+struct layout {
+	unsigned bits; /* width of a guest-physical address */
+	size_t count;
+	struct layout_range ram[LAYOUT_RANGES_MAX]; /* ascending; the first one begins at 0 */
+	struct layout_range mem64; /* window for 64-bit BARs; size 0: no room */
+};
+
+/*
+ * @size: of RAM, whole pages. @phys_bits: of the processor. @usable: what the IOMMU translates,
+ * ascending; @count 0: all of it (no devices, or a kernel that does not tell).
+ * Return: 0; -ENOSPC it does not fit below what can be addressed; -EADDRINUSE the IOMMU keeps
+ * memory that a kernel boots in.
+ */
+int layout_make(uint64_t size, unsigned phys_bits, const struct vfio_span *usable, size_t count,
+	struct layout *ret, struct err *e);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/panic.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "vmm/vm.h"
+
+/* Events. Ref: QEMU docs/specs/pvpanic */
+#define PANICKED 0x01
+#define CRASH_LOADED 0x02 /* it panicked, and a kernel that takes a dump boots now */
+
+/* Linux, kernel/panic.c: what follows on the line is the reason. */
+static const char announcement[] = "Kernel panic - not syncing";
+
+static uint64_t panic_read(struct bus_range *r, uint64_t off, unsigned size)
+{
+	return PANICKED | CRASH_LOADED;
+}
+
+static void panic_write(struct bus_range *r, uint64_t off, unsigned size, uint64_t value)
+{
+	struct panic *p = container_of(r, struct panic, range);
+
+	if (value & PANICKED)
+		vm_stop(p->vm, VM_CRASHED, "its kernel panicked%s", panic_text(p));
+	else if (value & CRASH_LOADED)
+		log_guest(&p->told, p->vm->name,
+			"the guest's kernel panicked; its crash kernel takes over");
+	/* The crash kernel reboots when it is done, and that is then no panic. */
+	if (value & CRASH_LOADED)
+		panic_reset(p);
+}
+
+int panic_init(struct panic *p, struct vm *vm, struct err *e)
+{
+	*p = (struct panic){
+		.range =
+			{
+				.name = "pvpanic",
+				.base = PANIC_PORT,
+				.size = 1,
+				.read = panic_read,
+				.write = panic_write,
+			},
+		.vm = vm,
+	};
+	return bus_add(&vm->ports, &p->range, e);
+}
+
+void panic_reset(struct panic *p)
+{
+	p->heard = false;
+	p->matched = p->len = 0;
+	p->text[0] = '\0';
+}
+
+/* The rest of the line, as far as it is printable: it goes into our own messages. */
+static void keep(struct panic *p, uint8_t byte)
+{
+	if (byte == '\n' || p->len == PANIC_TEXT - 1) {
+		p->matched = 0;
+		return;
+	}
+	if (byte < ' ' || byte > '~')
+		return;
+	p->text[p->len++] = (char)byte;
+	p->text[p->len] = '\0';
+}
+
+void panic_hear(struct panic *p, uint8_t byte)
+{
+	if (p->matched == sizeof(announcement) - 1) {
+		keep(p, byte);
+		return;
+	}
+	if (byte != (uint8_t)announcement[p->matched])
+		p->matched = 0; /* its first letter is nowhere else in it */
+	if (byte == (uint8_t)announcement[p->matched])
+		p->matched++;
+	if (p->matched < sizeof(announcement) - 1)
+		return;
+	p->heard = true;
+	p->len = 0;
+	p->text[0] = '\0';
+}
+
+const char *panic_text(const struct panic *p)
+{
+	return p->heard ? p->text : "";
+}

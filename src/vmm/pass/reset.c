@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Resets. The kernel has several ways, and its own order of them puts a cycle through D3 before a
+ * reset of the bus, though the former leaves much of many devices as it was. So, without a
+ * function level reset, the bus is reset here, if all that is on it is the guest's and none of it
+ * in use; then whatever the kernel has (VFIO_DEVICE_RESET).
+ */
+#include "vmm/pass/reset.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clean.h"
+#include "base/endian.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "pci/address.h"
+#include "vfio/hotreset.h"
+#include "vmm/pass/device.h"
+#include "vmm/pass/group.h"
+#include "vmm/vm.h"
+
+/* True, and the byte, when [@off, +@size) of @value covers @at. */
+static bool byte_of(unsigned at, unsigned off, unsigned size, uint32_t value, uint8_t *ret)
+{
+	if (at < off || at - off >= size)
+		return false;
+	*ret = (uint8_t)(value >> (8 * (at - off)));
+	return true;
+}
+
+static bool has_express_flr(const struct pass_config *c)
+{
+	return c->express && le32_get(c->raw + c->express + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR;
+}
+
+static bool has_af_flr(const struct pass_config *c)
+{
+	return c->af && c->raw[c->af + PCI_AF_CAP] & PCI_AF_CAP_FLR;
+}
+
+bool pass_reset_is_flr(const struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
+{
+	const struct pass_config *c = &d->config;
+	uint8_t byte;
+
+	if (has_express_flr(c) && byte_of(c->express + PCI_EXP_DEVCTL + 1, off, size, value, &byte))
+		return byte & (PCI_EXP_DEVCTL_BCR_FLR >> 8);
+	if (has_af_flr(c) && byte_of(c->af + PCI_AF_CTRL, off, size, value, &byte))
+		return byte & PCI_AF_CTRL_FLR;
+	return false;
+}
+
+void pass_reset_quiet(struct pass_dev *d)
+{
+	pass_bars_place(d, PASS_DECODE_NONE);
+	pass_msix_reset(d);
+	pass_msi_stop(d);
+	pass_intx_stop(d);
+}
+
+static bool is_quiet(const struct pass_dev *d)
+{
+	for (unsigned i = 0; i < PASS_BARS; i++)
+		if (d->bars[i].placed)
+			return false;
+	return !d->msix.on && !d->msi.on && !d->intx.on;
+}
+
+/* The emulated registers as after power-on. */
+static void forget(struct pass_dev *d)
+{
+	struct pass_config *c = &d->config;
+
+	for (unsigned i = 0; i < c->size; i++)
+		c->value[i] &= (uint8_t)~c->write[i];
+	for (unsigned i = 0; i < PASS_BARS; i++)
+		memset(d->bars[i].written, 0, sizeof(d->bars[i].written));
+	pass_msi_update(d);
+	d->power = 0;
+}
+
+/* After a reset the kernel puts the command register back as it was: the device is to do nothing. */
+static void was_reset(struct pass_dev *d)
+{
+	pass_dev_put(d, PCI_COMMAND, 2, 0);
+	d->resets++;
+	d->touched = false;
+}
+
+static struct pass_dev *find(struct vm *vm, struct pci_address a)
+{
+	char name[PCI_ADDRESS_TEXT];
+	struct pass_dev *d = vm->pass ? vm->pass->devices : NULL;
+
+	(void)pci_address_format(a, name);
+	while (d && strcmp(d->name, name) != 0)
+		d = d->next;
+	return d;
+}
+
+static size_t group_fds(const struct pass_group *g, int fds[VFIO_HOTRESET_GROUPS_MAX])
+{
+	size_t n = 0;
+
+	for (const struct pass_dev *d = g->devices; d; d = d->next) {
+		size_t i = 0;
+		while (i < n && fds[i] != d->group_fd)
+			i++;
+		if (i == n && n < VFIO_HOTRESET_GROUPS_MAX)
+			fds[n++] = d->group_fd;
+	}
+	return n;
+}
+
+/*
+ * Resets the bus with all that is on it. Functions that are nobody's (of a group that is ours, on
+ * a driver of VFIO) come along; the kernel checks that every group is ours.
+ * Return: 0, -EBUSY another function of the guest is in use, -errno.
+ */
+static int reset_bus(struct pass_dev *d)
+{
+	cleanup_free struct vfio_dependent *all = NULL;
+	int fds[VFIO_HOTRESET_GROUPS_MAX];
+
+	if (!d->vm->pass)
+		return -ENODEV;
+	int n = vfio_hotreset_info(&d->vfio, &all, NULL);
+	for (int i = 0; i < n; i++) {
+		const struct pass_dev *other = find(d->vm, all[i].address);
+		if (other && !is_quiet(other))
+			return -EBUSY;
+	}
+	int r = n < 0 ? n : vfio_hotreset(&d->vfio, fds, group_fds(d->vm->pass, fds));
+	for (int i = 0; i < n && r >= 0; i++) {
+		struct pass_dev *other = find(d->vm, all[i].address);
+		if (other && !other->dropped)
+			was_reset(other);
+	}
+	return r;
+}
+
+void pass_reset(struct pass_dev *d)
+{
+	struct err e = {0};
+
+	if (d->dropped)
+		return;
+	pass_reset_quiet(d);
+	bool has_flr = has_express_flr(&d->config) || has_af_flr(&d->config);
+	if (d->touched && (has_flr || reset_bus(d) < 0)) {
+		if (vfio_dev_reset(&d->vfio, &e) < 0)
+			log_guest(&d->misdeeds.reset, d->name, "at the guest's reset: %s", e.msg);
+		was_reset(d);
+	}
+	forget(d);
+}
+
+void pass_reset_flr(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
+{
+	pass_reset_quiet(d);
+	pass_dev_put(d, off, size, value);
+	was_reset(d);
+	forget(d);
+}

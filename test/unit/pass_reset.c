@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Which reset a device gets, and that it gets no second one. */
+#include "pass_rig.h"
+#include "suite.h"
+
+#include <linux/pci_regs.h>
+
+#include "base/err.h"
+#include "vmm/pass/function.h"
+#include "vmm/pass/group.h"
+
+#define FLR_AT (0x80 + PCI_EXP_DEVCAP + 3) /* of the nvme fixture: bit 28 of device capabilities */
+
+static struct pass_group group;
+static struct pass_dev *companion;
+
+/* The function 01:00.0 of a guest that also has 01:00.1, which shares its bus. */
+static void start_pair(void)
+{
+	struct err e = {0};
+
+	rig_prepare(suite_fixtures, "nvme");
+	ck_assert_uint_eq(rig.model.config[FLR_AT - 3 - PCI_EXP_DEVCAP], PCI_CAP_ID_EXP);
+	rig.model.config[FLR_AT] &= (uint8_t)~0x10;
+	rig.model.bus_count = 2;
+	rig.model.bus_devfn[1] = 1;
+	ck_assert_msg(rig_learn(&e) == 0, "%s", e.msg);
+	companion = pass_dev_new(&rig.vm, "0000:01:00.1");
+	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &companion->vfio, &e), 0);
+	ck_assert_msg(pass_dev_learn(companion, &e) == 0, "%s", e.msg);
+	group.devices = rig.dev;
+	rig.dev->next = companion;
+	rig.vm.pass = &group;
+}
+
+static void stop_pair(void)
+{
+	rig.vm.pass = NULL;
+	pass_func_ops.fini(&companion->func);
+	rig_stop();
+}
+
+static void use(struct pass_dev *d, uint32_t at)
+{
+	d->func.ops->config_write(&d->func, PCI_BASE_ADDRESS_0, 4, at);
+	d->func.ops->config_write(&d->func, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+}
+
+START_TEST(resets_the_bus_once_for_all)
+{
+	start_pair();
+	use(rig.dev, 0xc0000000);
+	use(companion, 0xc8000000);
+	companion->func.ops->quiet(&companion->func);
+	rig.dev->func.ops->quiet(&rig.dev->func);
+	pass_func_ops.reset(&rig.dev->func);
+	pass_func_ops.reset(&companion->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
+	ck_assert_uint_eq(rig.model.resets, 0);
+	/* The companion is as after power-on as well. */
+	ck_assert_uint_eq(
+		companion->func.ops->config_read(&companion->func, PCI_COMMAND, 2) & 7, 0);
+	ck_assert_uint_eq(
+		companion->func.ops->config_read(&companion->func, PCI_BASE_ADDRESS_0, 4), 4);
+	stop_pair();
+}
+END_TEST
+
+START_TEST(spares_a_companion_in_use)
+{
+	start_pair();
+	use(rig.dev, 0xc0000000);
+	use(companion, 0xc8000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 0);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	ck_assert_uint_eq(companion->func.ops->config_read(&companion->func, PCI_COMMAND, 2) & 7,
+		PCI_COMMAND_MEMORY);
+	stop_pair();
+}
+END_TEST
+
+START_TEST(prefers_a_function_level_reset)
+{
+	rig_start(suite_fixtures, "nvme");
+	rig.model.bus_count = 1;
+	use(rig.dev, 0xc0000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 0);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	rig_stop();
+}
+END_TEST
+
+START_TEST(the_guests_own_reset_counts)
+{
+	rig_start(suite_fixtures, "nvme");
+	use(rig.dev, 0xc0000000);
+	rig_write(0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.resets, 0);
+	/* Emulated registers alone do not need the device to be reset, but go as well. */
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 4);
+	ck_assert_uint_eq(rig.model.resets, 0);
+	rig_stop();
+}
+END_TEST
+
+SUITE("pass_reset", resets_the_bus_once_for_all, spares_a_companion_in_use,
+	prefers_a_function_level_reset, the_guests_own_reset_counts)
