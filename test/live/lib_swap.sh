@@ -70,6 +70,7 @@ expect_ok qmp device_del '{"id": "nic"}'
 wait $! || fail "$(cat "$work/gone")"
 cat "$work/gone"
 wait_unplugged nic "$nic"
+expect_ok qmp blockdev-del '{"node-name": "spare"}'
 
 insert e1000e
 wait_until 60 test -e "$pci/$nic/driver"
