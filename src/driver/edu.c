@@ -152,7 +152,7 @@ int edu_open(struct usher_device *dev, enum edu_irq irq, struct edu *ret, struct
 		r = usher_device_set_dma_bits(dev, DMA_BITS, e);
 	if (r == 0)
 		r = usher_buffer_alloc(
-			usher_device_space(dev), 2 * EDU_MEMORY_SIZE, 0, &ret->bounce, e);
+			usher_device_space(dev), UINT64_C(2) * EDU_MEMORY_SIZE, 0, &ret->bounce, e);
 	if (r == 0)
 		r = irq_on(ret, irq, e);
 	/* Only now: until here the device had no business with memory. */

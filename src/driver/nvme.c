@@ -95,7 +95,7 @@ static int enable(struct nvme *n, struct usher_err *e)
 int nvme_admin(struct nvme *n, const struct nvme_sqe *command, uint32_t *ret, struct usher_err *e)
 {
 	struct nvme_queue *q = &n->admin;
-	struct nvme_done done;
+	struct nvme_done done = {0};
 	const struct timespec pause = {.tv_nsec = PAUSE_NS / 10};
 	char text[32];
 
@@ -182,7 +182,7 @@ static int learn_namespace(struct nvme *n, struct usher_err *e)
 /* Asks for as many queues as there shall be; the answer may be fewer. */
 static int ask_queues(struct nvme *n, struct usher_err *e)
 {
-	uint32_t want = n->options.queues - 1, got;
+	uint32_t want = n->options.queues - 1, got = 0;
 	const struct nvme_sqe c = {
 		.cdw0 = htole32(NVME_SET_FEATURES),
 		.cdw10 = htole32(NVME_FEATURE_QUEUES),
@@ -203,7 +203,7 @@ static int use_shadow(struct nvme *n, struct usher_err *e)
 		return 0;
 	if (!n->bells.host) {
 		int r = usher_buffer_alloc(
-			usher_device_space(n->dev), 2 * NVME_PAGE, 0, &n->bells, e);
+			usher_device_space(n->dev), UINT64_C(2) * NVME_PAGE, 0, &n->bells, e);
 		if (r < 0)
 			return r;
 	}

@@ -246,7 +246,7 @@ static int drain_error(int r, struct usher_err *e)
 
 int nvme_drain(struct nvme_queue *q, struct usher_err *e)
 {
-	struct nvme_done done[16];
+	struct nvme_done done[16] = {0};
 	char text[32];
 	int bad = 0;
 

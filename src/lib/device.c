@@ -102,7 +102,7 @@ static int learn(struct usher_device *d, struct usher_err *e)
 	}
 	if (r >= 0)
 		r = vfio_region_get(&d->vfio, config, PCI_VENDOR_ID, 4, &v);
-	if (r < 0 || (uint32_t)v == UINT32_MAX)
+	if (r < 0 || (uint32_t)v == UINT32_MAX || !device_answers(d))
 		return err_say(fault(e), -ENODEV, "%s does not answer", d->info.name);
 	d->info.vendor = (uint16_t)v;
 	d->info.device = (uint16_t)(v >> 16);

@@ -38,7 +38,7 @@ struct usher_device {
  * has gone. Return: @r, -ENODEV. */
 int device_verdict(struct usher_device *d, int r);
 
-/* Looks at the vendor's id. Return: true it answers; false, and the device is marked gone. */
+/* Looks at its class. Return: true it answers; false, and the device is marked gone. */
 bool device_answers(struct usher_device *d);
 
 /* INTx, MSI, MSI-X; or all five. */

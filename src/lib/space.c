@@ -141,9 +141,11 @@ static uint64_t smallest_page(const struct usher_space *s)
 /* The largest IOMMU page that @size fills: so aligned, the IOMMU can use it. */
 static uint64_t best_alignment(const struct usher_space *s, uint64_t size)
 {
-	for (unsigned n = 63; n > 12; n--)
-		if (s->iommu.page_sizes & BIT64(n) && size >= BIT64(n))
-			return BIT64(n);
+	/* @size > 0. Its own highest bit is the largest power of two in it. */
+	const uint64_t fit = s->iommu.page_sizes & mask64(64 - (unsigned)__builtin_clzll(size));
+
+	if (fit)
+		return BIT64(63 - (unsigned)__builtin_clzll(fit));
 	return smallest_page(s);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/vfio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -165,18 +166,20 @@ static int unmap(struct model_container *c, struct vfio_iommu_type1_dma_unmap *u
 	return 0;
 }
 
+struct info_answer {
+	struct vfio_iommu_type1_info head;
+	struct { /* struct vfio_iommu_type1_info_cap_iova_range */
+		struct vfio_info_cap_header header;
+		uint32_t nr_iovas;
+		uint32_t reserved;
+		struct vfio_iova_range ranges[COUNT(ranges)];
+	} cap;
+	struct vfio_iommu_type1_info_dma_avail avail;
+} __attribute__((aligned(8)));
+
 static int info(struct model_container *c, struct vfio_iommu_type1_info *arg)
 {
-	struct {
-		struct vfio_iommu_type1_info head;
-		struct { /* struct vfio_iommu_type1_info_cap_iova_range */
-			struct vfio_info_cap_header header;
-			uint32_t nr_iovas;
-			uint32_t reserved;
-			struct vfio_iova_range ranges[COUNT(ranges)];
-		} cap;
-		struct vfio_iommu_type1_info_dma_avail avail;
-	} __attribute__((aligned(8))) all = {
+	struct info_answer all = {
 		.head = {.argsz = sizeof(all),
 			.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS,
 			.iova_pgsizes = PAGE | MIB(2) | GIB(1)},
@@ -191,8 +194,8 @@ static int info(struct model_container *c, struct vfio_iommu_type1_info *arg)
 		return -EINVAL;
 	memcpy(all.cap.ranges, ranges, sizeof(ranges));
 	if (argsz >= sizeof(all)) {
-		all.head.cap_offset = (uint32_t)((char *)&all.cap - (char *)&all);
-		all.cap.header.next = (uint32_t)((char *)&all.avail - (char *)&all);
+		all.head.cap_offset = offsetof(struct info_answer, cap);
+		all.cap.header.next = offsetof(struct info_answer, avail);
 	}
 	memcpy(arg, &all, min_u64(argsz, argsz >= sizeof(all) ? sizeof(all) : sizeof(all.head)));
 	return 0;

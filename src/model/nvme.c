@@ -286,10 +286,10 @@ static void read_shadow(struct model_nvme *m, unsigned index)
 {
 	uint32_t value;
 
-	if (!read_host(m, m->shadow + index * 4, &value, sizeof(value)))
+	if (!read_host(m, m->shadow + (uint64_t)index * 4, &value, sizeof(value)))
 		return;
 	bell(m, index, le32toh(value));
-	(void)write_host(m, m->event + index * 4, &value, sizeof(value));
+	(void)write_host(m, m->event + (uint64_t)index * 4, &value, sizeof(value));
 }
 
 static uint8_t *mapped_bells(const struct model_nvme *m)

@@ -11,8 +11,7 @@ nvme=$(nvme_address) || fail 'no NVMe disk'
 
 # In place of the network card, of which QEMU 7.2 passes no error on, one of which it does.
 card=$(e1000e_address) || fail 'no network card'
-expect_ok qmp device_del '{"id": "nic"}'
-wait_until 30 test ! -e "$pci/$card"
+unplug nic "$card"
 expect_ok qmp device_add '{"driver": "virtio-rng-pci", "id": "nic", "bus": "port2", "aer": true,
 	"disable-legacy": "on", "iommu_platform": true}'
 wait_until 30 test -e "$pci/$card"
@@ -56,13 +55,12 @@ wait_for_guest '^usher ended'
 cat "$console"
 expect_guest '^guest: after removal: .*ffff ffff'
 ! grep -q '^guest: the disk reads, after removal' "$console" || fail 'a disk that is gone reads'
-wait_until 30 test ! -e "$pci/$nvme"
+wait_unplugged nvme "$nvme"
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"
 
 # All as it was, for those who look.
 expect_ok qmp device_add '{"driver": "nvme", "id": "nvme", "bus": "port1", "serial": "lab-disk", "drive": "disk"}'
 wait_until 30 test -e "$pci/$nvme/driver"
-expect_ok qmp device_del '{"id": "nic"}'
-wait_until 30 test ! -e "$pci/$card"
+unplug nic "$card"
 expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
 wait_until 30 test -e "$pci/$card/driver"
