@@ -3,26 +3,24 @@
  * driver_poll DEPTH SECONDS: random reads of 4 KiB by the userspace driver, polled. With "count"
  * for SECONDS: how many system calls 4096 of them take.
  */
-#include "base/err.h"
 #include "driver/nvme.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
+#include <usher/err.h>
+
+#include "calls.h"
 
 #define READ_SIZE 4096u
 #define DEPTH_MAX 63
 #define COUNTED 4096
 
-static struct attachment at;
+static struct usher_device *dev;
 static struct nvme nvme;
-static struct dma_buf buf;
-static struct err e;
+static struct usher_buffer buf;
+static struct usher_err e;
 
 static double now(void)
 {
@@ -78,44 +76,15 @@ static int64_t loop(unsigned depth, double end, int64_t most)
 	return r ? -1 : total;
 }
 
-/* The calls of a traced child between two getpid(). */
-static long count_calls(pid_t child)
+static int count_some(void *depth)
 {
-	long calls = 0, on = 0;
-	int status;
-
-	(void)waitpid(child, &status, 0);
-	(void)ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESYSGOOD);
-	for (;;) {
-		struct __ptrace_syscall_info info;
-		(void)ptrace(PTRACE_SYSCALL, child, 0, 0);
-		if (waitpid(child, &status, 0) < 0 || WIFEXITED(status) || WIFSIGNALED(status))
-			return WIFEXITED(status) && !WEXITSTATUS(status) ? calls : -1;
-		if (!WIFSTOPPED(status) || WSTOPSIG(status) != (SIGTRAP | 0x80))
-			continue;
-		(void)ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof(info), &info);
-		if (info.op != PTRACE_SYSCALL_INFO_ENTRY)
-			continue;
-		if (info.entry.nr == SYS_getppid)
-			on++;
-		else if (on == 1)
-			calls++;
-	}
+	return loop(*(unsigned *)depth, 0, COUNTED) < 0 ? -1 : 0;
 }
 
 static int counted(unsigned depth)
 {
-	pid_t child = fork();
+	long calls = calls_of(count_some, &depth, CALLS_ALL);
 
-	if (child == 0) {
-		(void)ptrace(PTRACE_TRACEME, 0, 0, 0);
-		(void)raise(SIGSTOP);
-		(void)syscall(SYS_getppid);
-		int64_t n = loop(depth, 0, COUNTED);
-		(void)syscall(SYS_getppid);
-		_exit(n < 0);
-	}
-	long calls = child < 0 ? -1 : count_calls(child);
 	(void)printf("calls %ld of %d\n", calls, COUNTED);
 	return calls < 0;
 }
@@ -124,11 +93,12 @@ int main(int argc, char **argv)
 {
 	unsigned depth = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
 
-	int r = attach_inherit(NULL, &at, &e);
+	int r = usher_device_inherit(NULL, NULL, &dev, &e);
 	if (r == 0)
-		r = nvme_open(&at, NULL, &nvme, &e);
+		r = nvme_open(dev, NULL, &nvme, &e);
 	if (r == 0)
-		r = dma_buf_new(&at, (uint64_t)DEPTH_MAX * READ_SIZE, UINT64_MAX, &buf, &e);
+		r = usher_buffer_alloc(
+			usher_device_space(dev), (uint64_t)DEPTH_MAX * READ_SIZE, 0, &buf, &e);
 	if (r < 0 || !depth || depth > DEPTH_MAX || argc < 3) {
 		(void)fprintf(stderr, "driver_poll: %s\n", e.msg);
 		return 1;
@@ -142,6 +112,6 @@ int main(int argc, char **argv)
 		r = n < 0;
 	}
 	nvme_close(&nvme);
-	attach_close(&at);
+	usher_device_close(dev);
 	return r;
 }

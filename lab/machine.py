@@ -20,7 +20,7 @@ IOMMUS = {
 }
 
 # Ports of the virtio serial device, /dev/virtio-ports/usher.NAME in there.
-PORTS = ["control", "stdin", "stdout", "stderr", "qmp"]
+PORTS = ["control", "stdin", "stdout", "stderr", "qmp", "pulse"]
 
 KERNEL_COMMAND_LINE = [
     "console=ttyS0", "quiet", "loglevel=4",
@@ -53,7 +53,7 @@ class Machine:
         self.qmp = qmp or run / "qmp.sock"
         self.ports = {}
         passed = {}
-        for name in ("control", "stdin", "stdout", "stderr", "tty"):
+        for name in ("control", "stdin", "stdout", "stderr", "tty", "pulse"):
             self.ports[name], passed[name] = socket.socketpair()
         passed["monitor"], passed["qmp"] = socket.socketpair()
         arguments = [

@@ -32,6 +32,7 @@ BOOT_MODULES = ["virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay"]
 TIMED_OUT = 124
 LAB_FAILED = 125
 BOOT_SECONDS = 120  # 6 on an idle machine
+PULSE_SECONDS = 1
 ESCAPE = b"\x1d"  # Ctrl-], as telnet: leave a shell that does not answer
 
 # The rest of the environment speaks of things that do not exist in there.
@@ -165,6 +166,7 @@ class Session:
         """Carries bytes until the command has ended; returns the exit status to leave with."""
         for name in ("control", "stdout", "stderr", "tty"):
             self.watch(name)
+        threading.Thread(target=self.pulse, daemon=True).start()
         if stdin:
             threading.Thread(target=self.feed, daemon=True).start()
         with raw_terminal() if shell else contextlib.nullcontext():
@@ -224,6 +226,20 @@ class Session:
                 self.host.ports["stdin"].sendall(data)
             # Not close: QEMU would forget what it has not read yet.
             self.host.ports["stdin"].shutdown(socket.SHUT_WR)
+
+    def pulse(self):
+        """
+        An interrupt each second. QEMU's processor sets its own pending interrupts in VMRUN without
+        the lock under which devices set theirs, so one of these may be lost: an idle host whose
+        timer it was would then sleep for ever, with the interrupt still waiting in its APIC. The
+        next one, from anywhere, wakes it.
+        """
+        port = self.host.ports["pulse"]
+        port.setblocking(False)
+        while port.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                port.send(b".")
+            time.sleep(PULSE_SECONDS)
 
     def on_key(self):
         data = os.read(0, 1 << 14)

@@ -18,10 +18,10 @@ _usher() {
 		words=$(usher --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words --help --version" -- "$word")
 	elif [[ $verb == help ]]; then
-		# A verb, or one of the words on the line below "help TOPIC".
-		words=$(usher --help 2>/dev/null | sed -n -e '/^  help TOPIC/{n;p}' \
+		# A verb, or one of the words on the lines below "help TOPIC".
+		words=$(usher --help 2>/dev/null | sed -n -e 's/^ \{16\}\([a-z ]*\)$/\1/p' \
 			-e 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p')
-		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "$words --host --help" -- "$word")
 	elif [[ $whole == -* ]]; then
 		words=$(usher "$verb" --help 2>/dev/null |
 			sed -n 's/^ *\(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p')

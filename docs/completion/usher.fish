@@ -10,7 +10,7 @@ function __usher_options
 	usher $words[2] --help 2>/dev/null | string replace -rf '^ *(-[a-z], )?(--[a-z-]+)( [A-Z]\S*)* +(\S.*)' '$2\t$4'
 end
 
-# A verb, or one of the words on the line below "help TOPIC".
+# A verb, or one of the words on the lines below "help TOPIC".
 function __usher_topics
 	usher --help 2>/dev/null | string match -r '^ {16}[a-z ]+$' | string trim | string split ' '
 	__usher_verbs

@@ -15,8 +15,8 @@ _usher() {
 			sed -n 's/^  \([a-z][a-z-]*\)  *\([A-Za-z].*\)/\1:\2/p')"})
 		_describe verb found
 	elif [[ $words[2] == help ]]; then
-		# A verb, or one of the words on the line below "help TOPIC".
-		found=($(usher --help 2>/dev/null | sed -n -e '/^  help TOPIC/{n;p}' \
+		# A verb, or one of the words on the lines below "help TOPIC".
+		found=($(usher --help 2>/dev/null | sed -n -e 's/^ \{16\}\([a-z ]*\)$/\1/p' \
 			-e 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p'))
 		compadd -a found
 	elif [[ $PREFIX == -* ]]; then

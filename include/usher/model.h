@@ -33,6 +33,8 @@ struct usher_model_shape {
 	 * told to the model, which looks for itself (usher_model_bar()). Bit n: BAR n.
 	 */
 	uint32_t bar_memory;
+	/* From here on they are, in whole pages: registers that lie before it are told. 0: all. */
+	uint64_t bar_memory_off[USHER_MODEL_BARS];
 	uint32_t intx; /* vectors: 0 or 1 */
 	uint32_t msi;
 	uint32_t msix;
@@ -42,8 +44,9 @@ struct usher_model_shape {
 
 struct usher_model_ops {
 	/*
-	 * A device is opened. @arguments: what stands behind "model:NAME,", or "". *@ret_state is
-	 * the model's own. Return: 0, -errno.
+	 * A device is opened. @arguments: what stands behind "model:NAME,", or "" (what it does not
+	 * know it leaves alone: fault=, after= and count= are the library's). *@ret_state is the
+	 * model's own. Return: 0, -errno.
 	 */
 	int (*init)(struct usher_model_device *d, const char *arguments, void **ret_state);
 	void (*fini)(struct usher_model_device *d, void *state);
@@ -62,7 +65,11 @@ struct usher_model {
 	const struct usher_model_ops *ops;
 };
 
-/* @m must live as long as the process. Return: 0, -EEXIST the name is taken, -ENOSPC. */
+/*
+ * "model:edu" and "model:nvme" are there without being registered: QEMU's educational device, and
+ * an NVMe controller with one namespace (arguments, any of: "blocks=8192,shadow").
+ *
+ * @m must live as long as the process. Return: 0, -EEXIST the name is taken, -ENOSPC. */
 int usher_model_register(const struct usher_model *m);
 
 /*
@@ -90,6 +97,27 @@ void usher_model_error(struct usher_model_device *d);
 
 /* Unplugged: reads are all ones, DMA and interrupts end, accesses fail as the kernel's do. */
 void usher_model_vanish(struct usher_model_device *d);
+
+/* What can be made to go wrong. Each model has its own moments for it; not every model has all. */
+enum usher_model_fault {
+	USHER_FAULT_NONE,
+	USHER_FAULT_TIMEOUT, /* an operation is never finished */
+	USHER_FAULT_STATUS, /* one ends with a bad status */
+	USHER_FAULT_SHORT, /* one moves half of its data */
+	USHER_FAULT_VANISH, /* the device is gone, as if pulled */
+	USHER_FAULT_FATAL, /* it gives up until it is reset */
+	USHER_FAULT_STRAY, /* it answers what nobody asked */
+};
+
+/*
+ * The next @after operations go well, the @count behind them meet @fault. By name when it opens:
+ * "model:edu,fault=timeout,after=2,count=1" (count 1 unless said).
+ */
+void usher_model_break(
+	struct usher_model_device *d, enum usher_model_fault fault, unsigned after, unsigned count);
+
+/* For ops: an operation begins; what does it meet? USHER_FAULT_VANISH has happened already. */
+enum usher_model_fault usher_model_meets(struct usher_model_device *d);
 
 /* The model behind an open device; NULL when it is the kernel's. */
 struct usher_device;

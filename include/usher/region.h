@@ -66,7 +66,7 @@ enum usher_caching {
 
 /*
  * A part of a region, mapped where it may be, else reached through the kernel; which one does not
- * show. Must not move in memory while it is open.
+ * show. The library knows where it is: it must stay there until it, or its device, is closed.
  *
  * A device can disappear under a load or store. Where the hardware answers all ones, the window
  * looks whether the device is still there; where the kernel answers SIGBUS (memory decoding off,
@@ -105,7 +105,10 @@ int usher_window_revive(struct usher_window *w);
 /* The slow ways of the accessors below. @size: 1, 2, 4, 8. */
 int usher_window_load(struct usher_window *w, uint64_t off, unsigned size, uint64_t *ret);
 int usher_window_store(struct usher_window *w, uint64_t off, unsigned size, uint64_t value);
-/* A load gave all ones: is that a register's value? Return: 0 yes, -ENODEV the device is gone. */
+/*
+ * A load gave all ones, or the device does not do what it should: is it there at all? Configuration
+ * space is asked. Return: 0 yes, -ENODEV the device is gone.
+ */
 int usher_window_ones(struct usher_window *w);
 
 /*

@@ -71,7 +71,9 @@ int file_sync_dir(const char *path)
 
 static int write_synced(const char *path, const void *data, size_t len, unsigned mode)
 {
-	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	/* A crash may have left one; in /tmp it may also be somebody else's, who would read ours. */
+	(void)unlink(path);
+	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
 	if (fd < 0)
 		return -errno;
@@ -86,7 +88,7 @@ int file_replace(const char *path, const void *data, size_t len, unsigned mode)
 	char tmp[FILE_PATH_MAX];
 	char dir[FILE_PATH_MAX];
 
-	int r = file_path(tmp, sizeof(tmp), "%s.new", path);
+	int r = file_path(tmp, sizeof(tmp), "%s" FILE_REPLACE_SUFFIX, path);
 	if (r < 0)
 		return r;
 	const char *slash = strrchr(path, '/');

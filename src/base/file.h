@@ -23,6 +23,9 @@ int file_write(const char *path, const char *text);
  * write to a temporary name, fsync, rename, fsync of the directory. @mode: of a new file.
  * Return: 0, -errno.
  */
+/* What a crash in file_replace(PATH) leaves is called PATH and this. */
+#define FILE_REPLACE_SUFFIX ".new"
+
 int file_replace(const char *path, const void *data, size_t len, unsigned mode);
 
 /* mkdir -p. Return: 0, -errno. */

@@ -192,8 +192,8 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 		r = hold_find_in(c->view, d, &holds, c->e);
 	for (size_t i = 0; r == 0 && i < holds.count; i++) {
 		const struct hold *o = &holds.list[i];
-		(void)snprintf(
-			fix, sizeof(fix), "free it, or take it all the same: --allow=%s", o->check);
+		(void)snprintf(fix, sizeof(fix), "%s, or take it all the same: --allow=%s",
+			o->unsure ? "ask as root, who can tell" : "free it", o->check);
 		const struct problem_kind kind = {o->check,
 			o->absolute ? PROBLEM_REFUSES : PROBLEM_LIFTABLE,
 			!o->absolute                ? fix

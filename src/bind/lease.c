@@ -94,11 +94,16 @@ static int add_lease(void *arg, const char *name)
 {
 	struct leases *l = arg;
 	struct bind_entry n = BIND_ENTRY_NONE;
+	char number[16] = "";
 	struct err why = {0};
 	uint64_t group;
 
-	/* "12.new" is what a crash left of file_replace(). */
-	if (num_parse(name, 10, INT32_MAX, &group) < 0)
+	const char *suffix = strstr(name, FILE_REPLACE_SUFFIX);
+	size_t len = suffix && !strcmp(suffix, FILE_REPLACE_SUFFIX) ? (size_t)(suffix - name)
+								    : strlen(name);
+	if (len < sizeof(number))
+		memcpy(number, name, len);
+	if (num_parse(number, 10, INT32_MAX, &group) < 0)
 		return 0;
 	int r = l->boot[0] ? 0 : bind_boot_id(l->env->host, l->boot, NULL);
 	if (r < 0)
@@ -110,9 +115,16 @@ static int add_lease(void *arg, const char *name)
 	struct bind_lease *lease = &list[l->count];
 	*lease = (struct bind_lease){.group = (int)group};
 	r = bind_journal_read(l->env, lease->group, &n, &why);
-	if (r == -ENOENT) /* released while we look */
+	/* Released while we look; or listed under its own name, and removed with it. */
+	if (suffix ? r != -ENOENT : r == -ENOENT) {
+		bind_entry_fini(&n);
 		return 0;
-	if (r == 0) {
+	}
+	if (suffix) {
+		lease->state = BIND_LEASE_VOID;
+		(void)snprintf(lease->text, sizeof(lease->text),
+			"an entry that a crash broke off before it counted");
+	} else if (r == 0) {
 		lease->owner = n.owner;
 		lease->state =
 			bind_lease_judge(l->env, &n, l->boot, lease->text, sizeof(lease->text));

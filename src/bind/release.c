@@ -298,9 +298,8 @@ static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
 	if (code < 0)
 		return code;
 	code = bind_journal_read(r->work.env, r->g->group, &r->entry, &why);
-	if (code == -ENOENT)
-		return 0;
-	if (code == -EBADMSG)
+	/* Without an entry there may still be what a crash left of writing one. */
+	if (code == -ENOENT || code == -EBADMSG)
 		return bind_work_forget(&r->work, r->g->group, e);
 	if (code < 0)
 		return err_say(e, code, "%s", why.msg);

@@ -394,9 +394,7 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 	struct err why = {0};
 
 	int r = bind_vfs_entry_read(env, a, &c->entry, &why);
-	if (r == -ENOENT)
-		return 0;
-	if (r == -EBADMSG)
+	if (r == -ENOENT || r == -EBADMSG)
 		return bind_vfs_entry_remove(&c->work, a, e);
 	if (r < 0)
 		return err_say(e, r, "%s", why.msg);
@@ -452,13 +450,22 @@ static int add_lease(void *arg, const char *name)
 	struct bind_vfs_entry n;
 	struct err why = {0};
 
-	/* "0000:01:00.0.new" is what a crash left of file_replace(). */
-	if (pci_address_parse(name, &found.address) < 0)
+	char address[PCI_ADDRESS_TEXT] = "";
+	const char *suffix = strstr(name, FILE_REPLACE_SUFFIX);
+	size_t len = suffix ? (size_t)(suffix - name) : strlen(name);
+	if (len < sizeof(address))
+		memcpy(address, name, len);
+	if (pci_address_parse(address, &found.address) < 0)
 		return 0;
 	int r = bind_vfs_entry_read(l->env, found.address, &n, &why);
-	if (r == -ENOENT) /* removed while we look */
+	/* Removed while we look; or listed under its own name, and removed with it. */
+	if (suffix ? r != -ENOENT : r == -ENOENT)
 		return 0;
-	if (r == 0) {
+	if (suffix) {
+		found.state = BIND_LEASE_VOID;
+		(void)snprintf(found.text, sizeof(found.text),
+			"an entry that a crash broke off before it counted");
+	} else if (r == 0) {
 		found.state =
 			bind_vfs_entry_judge(l->env, &n, l->boot, found.text, sizeof(found.text));
 	} else {

@@ -119,8 +119,11 @@ int bind_vfs_entry_remove(struct bind_work *w, struct pci_address a, struct err 
 	int r = bind_vfs_entry_path(w->env, a, path, sizeof(path));
 	if (r < 0)
 		return err_set(e, r, "entry of virtual functions");
+	char broken[FILE_PATH_MAX];
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_set(e, -errno, "remove %s", path);
+	if (file_path(broken, sizeof(broken), "%s" FILE_REPLACE_SUFFIX, path) == 0)
+		(void)unlink(broken);
 	bind_work_count(w);
 	return 0;
 }

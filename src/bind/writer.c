@@ -5,13 +5,12 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "bind/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +29,6 @@
  * must hold neither a lock of ours nor the end of a pipe that somebody reads.
  */
 #define REQUEST_MAX (FILE_PATH_MAX + 256)
-#define STACK_SIZE ((size_t)16 * 1024)
 
 struct bind_writer {
 	pid_t pid;
@@ -41,46 +39,8 @@ struct bind_writer {
 	/* What the writer itself looks at. */
 	int its_fd;
 	pid_t parent;
-	char *stack; /* NULL: it has its own memory */
+	char stack[SPAWN_STACK] __attribute__((aligned(16)));
 };
-
-/*
- * The writer shares our memory where it can: copying page tables and faulting pages in again
- * costs more than all its work, and every switch between the two would empty the TLB. It has a
- * stack of its own, and makes system calls without the C library, whose errno is ours: a writer
- * that the kernel lets go late must not change it under us. Elsewhere it is an ordinary child.
- */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define SHARES_MEMORY 1
-
-static long call(long number, long a, long b, long c, long d, long e)
-{
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = 0;
-	long r;
-
-	__asm__ volatile("syscall"
-			 : "=a"(r)
-			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return r;
-}
-#else
-#define SHARES_MEMORY 0
-
-static long call(long number, long a, long b, long c, long d, long e)
-{
-	long r = syscall(number, a, b, c, d, e);
-
-	return r < 0 ? -errno : r;
-}
-#endif
 
 static int write_attribute(const char *path, const char *text)
 {
@@ -88,12 +48,12 @@ static int write_attribute(const char *path, const char *text)
 
 	while (text[len])
 		len++;
-	int fd = (int)call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CLOEXEC, 0, 0);
+	int fd = (int)spawn_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CLOEXEC, 0, 0);
 	if (fd < 0)
 		return fd;
 	/* sysfs takes a store whole or not at all. */
-	long n = call(SYS_write, fd, (long)text, len, 0, 0);
-	(void)call(SYS_close, fd, 0, 0, 0, 0);
+	long n = spawn_call(SYS_write, fd, (long)text, len, 0, 0);
+	(void)spawn_call(SYS_close, fd, 0, 0, 0, 0);
 	return n < 0 ? (int)n : n == len ? 0 : -EIO;
 }
 
@@ -102,7 +62,7 @@ static void serve(int fd)
 	char buf[REQUEST_MAX];
 
 	for (;;) {
-		long n = call(SYS_read, fd, (long)buf, sizeof(buf) - 1, 0, 0);
+		long n = spawn_call(SYS_read, fd, (long)buf, sizeof(buf) - 1, 0, 0);
 		if (n == -EINTR)
 			continue;
 		if (n <= 0)
@@ -112,65 +72,33 @@ static void serve(int fd)
 		while (*text)
 			text++;
 		int r = write_attribute(buf, text < buf + n ? text + 1 : text);
-		if (call(SYS_sendto, fd, (long)&r, sizeof(r), MSG_NOSIGNAL, 0) < 0)
+		if (spawn_call(SYS_sendto, fd, (long)&r, sizeof(r), MSG_NOSIGNAL, 0) < 0)
 			return;
 	}
 }
 
-static int writer_main(void *arg)
+static void writer_main(void *arg)
 {
 	const struct bind_writer *w = arg;
 
 	/* With its parent gone nobody would undo what it still does. */
-	(void)call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (call(SYS_getppid, 0, 0, 0, 0, 0) == w->parent) {
-		if (w->its_fd > 0)
-			(void)call(SYS_close_range, 0, w->its_fd - 1, 0, 0, 0);
-		(void)call(SYS_close_range, w->its_fd + 1, UINT_MAX, 0, 0, 0);
+	(void)spawn_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (spawn_call(SYS_getppid, 0, 0, 0, 0, 0) == w->parent) {
+		spawn_keep_only(w->its_fd);
 		serve(w->its_fd);
 	}
-	(void)call(SYS_exit_group, 0, 0, 0, 0, 0);
-	return 0;
-}
-
-#if SHARES_MEMORY
-static int spawn(struct bind_writer *w)
-{
-	w->stack = malloc(STACK_SIZE);
-	if (!w->stack)
-		return -ENOMEM;
-	w->pid = clone(writer_main, w->stack + STACK_SIZE, CLONE_VM | SIGCHLD, w);
-	return w->pid < 0 ? -errno : 0;
-}
-#else
-static int spawn(struct bind_writer *w)
-{
-	w->pid = fork();
-	if (w->pid == 0)
-		(void)writer_main(w);
-	return w->pid < 0 ? -errno : 0;
-}
-#endif
-
-/* It starts, and stays, with all signals blocked: no handler of ours may run in it. */
-static int spawn_blocked(struct bind_writer *w)
-{
-	sigset_t all, before;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	int r = spawn(w);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
+	spawn_leave();
 }
 
 int bind_writer_start(struct bind_writer **ret)
 {
 	int pair[2];
 
-	struct bind_writer *w = calloc(1, sizeof(*w));
+	struct bind_writer *w = aligned_alloc(16, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
+	w->lost = false;
+	w->request[0] = '\0';
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		free(w);
 		return -errno;
@@ -178,11 +106,11 @@ int bind_writer_start(struct bind_writer **ret)
 	w->fd = pair[0];
 	w->its_fd = pair[1];
 	w->parent = getpid();
-	int r = spawn_blocked(w);
+	w->pid = spawn_start(w->stack, writer_main, w);
 	(void)close(pair[1]);
-	if (r < 0) {
+	if (w->pid < 0) {
+		int r = w->pid;
 		(void)close(pair[0]);
-		free(w->stack);
 		free(w);
 		return r;
 	}
@@ -286,12 +214,9 @@ void bind_writer_stop(struct bind_writer *w)
 		 */
 		(void)kill(w->pid, SIGKILL);
 		(void)waitpid(w->pid, NULL, WNOHANG);
-		if (!w->stack)
-			free(w);
 		return;
 	}
 	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
-	free(w->stack);
 	free(w);
 }

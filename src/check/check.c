@@ -173,10 +173,12 @@ int check_run(
 		c->iommu = pci_iommu_state(h);
 		boot_read(h, &c->boot);
 		modprobe_read(h, &c->modprobe);
+		check_claims_read(c);
 		run_rules(c, CHECK_HOST);
 		r = run_devices(c);
 	}
 	hold_view_free(c->view);
+	check_claims_free(c);
 	boot_fini(&c->boot);
 	modprobe_fini(&c->modprobe);
 	if (r == 0 && c->failed)

@@ -180,7 +180,7 @@ static void capture_from(struct check_case *c, const char *path, const char *ids
 				  : "vfio-pci is told to take %04x:%04x, which is not here",
 				vendor, device);
 		check_seen(c, path, ids);
-		check_fix(c, "take it out: 'usher bind ADDRESS' takes a device by its address");
+		check_fix(c, "take it out: 'usher claim ADDRESS' sets one device aside at boot");
 	}
 }
 

@@ -177,9 +177,9 @@ void check_early(struct check_case *c)
 			"was meant for vfio-pci at boot, and %s was there first", d->driver);
 		check_seen(c, path, d->driver);
 		check_fix(c,
-			"put vfio_pci into the initramfs, before %s; or leave that out: 'usher "
-			"bind' and 'usher run' take it when it is wanted",
-			d->driver);
+			"leave that out: 'usher claim %s' keeps other drivers off at boot, and "
+			"'usher bind' takes it when it is wanted",
+			c->address);
 		return;
 	}
 	if (!c->named)

@@ -91,10 +91,14 @@ static void fix_framebuffer(struct check_case *c)
 		(void)file_path(path, sizeof(path), "/sys/bus/platform/drivers/%s", drivers[i]);
 		if (c->host->ops->list(c->host, path, take_bound, name) != 1)
 			continue;
-		check_fix(c, "echo %s > %s/unbind", name, path);
+		check_fix(c,
+			"'usher bind' lets it go, and the console goes dark; by hand: echo %s > "
+			"%s/unbind",
+			name, path);
 		return;
 	}
-	check_fix(c, "boot with initcall_blacklist=sysfb_init");
+	check_fix(c, "'usher bind' lets it go, and the console goes dark; or boot with "
+		     "initcall_blacklist=sysfb_init");
 }
 
 void check_framebuffer(struct check_case *c)
@@ -122,9 +126,10 @@ void check_framebuffer(struct check_case *c)
 				continue;
 			/* vfio_pci_core evicts it itself, of this class only. */
 			bool evicted = c->device->class >> 8 == CLASS_VGA;
-			check_found(c, evicted ? CHECK_INFO : CHECK_FAIL, c->address,
+			check_found(c, evicted ? CHECK_INFO : CHECK_WARN, c->address,
 				"the firmware's framebuffer lies in its BAR %u%s", bars[i].index,
-				evicted ? ": vfio-pci sends it away" : " and keeps it");
+				evicted ? ": vfio-pci sends it away"
+					: ", and vfio-pci leaves it there");
 			check_seen(c, "/proc/iomem", line + strspn(line, " "));
 			if (!evicted)
 				fix_framebuffer(c);

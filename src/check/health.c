@@ -157,7 +157,8 @@ static void check_resize(struct check_case *c, const struct pci_bar *b)
 		(unsigned long long)(b->size >> 20), (unsigned long long)(least >> 20),
 		large ? ": not every guest's firmware finds room for it" : "");
 	check_seen(c, path, text);
-	check_fix(c, "while it is on no driver: echo BIT > %s, 8 for 256 MiB", path);
+	check_fix(c, "'usher bind %s --bar %u=%lluM' lends it with that size", c->address, b->index,
+		(unsigned long long)(least >> 20));
 }
 
 void check_bars(struct check_case *c)

@@ -153,7 +153,8 @@ void check_faults(struct check_case *c)
 				memcpy(seen[count++], address, sizeof(address));
 				(void)snprintf(value, sizeof(value), "%.*s", (int)len, line);
 				check_found(c, CHECK_WARN, address[0] ? address : "host",
-					"the IOMMU stopped its DMA outside what was mapped for it");
+					"the IOMMU stopped %s DMA outside what was mapped for it",
+					address[0] ? "its" : "some device's");
 				check_seen(c, HOST_KERNEL_LOG, value);
 				check_fix(c, "after a guest's end it is harmless; else the driver "
 					     "or the firmware uses memory it was not given");

@@ -227,5 +227,9 @@ void check_kvm(struct check_case *c)
 	check_found(c, CHECK_WARN, "/dev/kvm", "this user may not open it");
 	(void)snprintf(value, sizeof(value), "mode %04o, user %u, group %u", n.mode, n.uid, n.gid);
 	check_seen(c, "/dev/kvm", value);
-	check_fix(c, "usermod -aG kvm USER, and log in again");
+	if ((n.mode & 0060) == 0060 && n.gid)
+		check_fix(c, "usermod -aG kvm USER, and log in again");
+	else
+		check_fix(c, "give it to a group, and this user to that: chgrp kvm /dev/kvm; chmod "
+			     "0660 /dev/kvm; the rules of systemd's udev do so");
 }

@@ -32,7 +32,7 @@ static void check_unclaimed(struct check_case *c, const struct bind_lease *lease
 {
 	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
 
-	if (!bind_on_vfio(c->host, d))
+	if (!bind_on_vfio(c->host, d) || check_claims_hold(c, d->address))
 		return;
 	for (size_t i = 0; i < count; i++)
 		if (leases[i].group == d->group && leases[i].state != BIND_LEASE_VOID)
@@ -92,9 +92,11 @@ void check_stale(struct check_case *c)
 		check_lease(c, &leases[i]);
 	for (size_t i = 0; i < c->device_count; i++) {
 		check_unclaimed(c, leases, count, &c->devices[i]);
-		if (i < OVERRIDES_MAX)
+		/* What a claim keeps for VFIO, and is not there, check_claims() tells. */
+		if (i < OVERRIDES_MAX && !check_claims_hold(c, c->devices[i].address))
 			check_override(c, &c->devices[i]);
 	}
+	check_claims(c);
 }
 
 /* A folder in which another tool keeps a file for each thing that it lends. */
@@ -262,4 +264,5 @@ void check_identity(struct check_case *c)
 			line = strtok_r(NULL, "\n", &save))
 			notes[i].read(c, notes[i].path, line);
 	}
+	check_claimed(c);
 }

@@ -12,6 +12,9 @@
 
 #include <stdarg.h>
 
+struct bind_claim;
+struct bind_stand;
+
 /* What every rule may look at, read once. */
 struct check_case {
 	struct host *host;
@@ -25,6 +28,10 @@ struct check_case {
 	struct boot boot;
 	struct modprobe modprobe;
 	struct hold_view *view; /* made when a device is named */
+	struct bind_claim *claims; /* usher's own, and how each stands */
+	struct bind_stand *stands;
+	size_t claim_count;
+	int claims_error; /* why they could not be read */
 	/* The rule that runs, and the device it looks at. */
 	const struct check_rule_info *rule;
 	const struct pci_device *device;
@@ -76,6 +83,11 @@ size_t check_count_ids(const struct check_case *c, unsigned vendor, unsigned dev
 
 const struct pci_device *check_find(const struct check_case *c, struct pci_address a);
 
+/* Claims, read once for all rules; and whether one holds for the device at @a. */
+void check_claims_read(struct check_case *c);
+void check_claims_free(struct check_case *c);
+bool check_claims_hold(const struct check_case *c, struct pci_address a);
+
 /* What the first processor says of itself. */
 struct check_cpu {
 	bool known;
@@ -108,6 +120,10 @@ void check_lockdown(struct check_case *c);
 void check_memlock(struct check_case *c);
 void check_hugepages(struct check_case *c);
 void check_kvm(struct check_case *c);
+
+/* Parts of P01 and H16. */
+void check_claimed(struct check_case *c);
+void check_claims(struct check_case *c);
 
 void check_stale(struct check_case *c);
 void check_owners(struct check_case *c);

@@ -107,8 +107,6 @@ void check_sriov(struct check_case *c)
 		check_found(c, CHECK_INFO, c->address, "could have %u virtual functions", f.total);
 	check_seen(c, check_attribute_path(c, "sriov_numvfs", path, sizeof(path)), value);
 	if (f.active)
-		check_fix(c,
-			"lend its virtual functions; or remove them: echo 0 > %s, which must "
-			"come before any other number, too (EBUSY)",
-			path);
+		check_fix(c, "lend its virtual functions; or remove them: usher vfs %s 0",
+			c->address);
 }

@@ -44,6 +44,19 @@ static int print_json(
 	return r;
 }
 
+/* A misspelt check lifts nothing, and who is refused all the same wonders why. */
+static void tell_idle_allows(const struct arguments *a, const struct bind_plan *p)
+{
+	for (size_t i = 0; i < a->request.allow_count; i++) {
+		size_t k = 0;
+		while (k < p->problem_count &&
+			strcmp(p->problems[k].check, a->request.allow[i]) != 0)
+			k++;
+		if (k == p->problem_count)
+			report_note("--allow=%s lifts nothing here", a->request.allow[i]);
+	}
+}
+
 static int dry_run(const struct arguments *a)
 {
 	struct bind_plan plan = BIND_PLAN_NONE;
@@ -60,6 +73,8 @@ static int dry_run(const struct arguments *a)
 		plan_members(stdout, &plan);
 		plan_steps(stdout, steps, count);
 		plan_problems(&plan);
+		if (plan.refusals)
+			tell_idle_allows(a, &plan);
 	}
 	if (r < 0)
 		report(&e);
@@ -85,6 +100,8 @@ static int take(const struct arguments *a)
 		if (r == 0)
 			plan_members(stdout, &plan);
 		plan_problems(&plan);
+		if (refused)
+			tell_idle_allows(a, &plan);
 	}
 	bind_plan_fini(&plan);
 	if (r < 0 && !refused)

@@ -7,9 +7,11 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/word.h"
+#include "cli/wrap.h"
 #include "pci/host.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,16 +33,33 @@ static const char *heading(enum check_severity s)
 	return "Worth knowing:";
 }
 
+#define HANG_TEXT 6 /* where sentences go on that do not fit into a line */
+#define HANG_MORE 12
+
+static void line(unsigned hang, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void line(unsigned hang, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	wrap_put(stdout, wrap_width(), hang, text);
+}
+
 static void print_finding(const struct check_finding *f)
 {
-	(void)printf("  %s %s: %s\n", f->rule->id, f->object, f->text);
 	/* What the text said already need not be seen twice. */
 	bool more = f->value[0] && !strstr(f->text, f->value);
+
+	line(HANG_TEXT, "  %s %s: %s", f->rule->id, f->object, f->text);
 	if (f->path[0])
-		(void)printf(
-			"      seen: %s%s%s\n", f->path, more ? ": " : "", more ? f->value : "");
+		line(HANG_MORE, "      seen: %s%s%s", f->path, more ? ": " : "",
+			more ? f->value : "");
 	if (f->fix[0])
-		(void)printf("      do:   %s\n", f->fix);
+		line(HANG_MORE, "      do:   %s", f->fix);
 }
 
 static const char *plural(size_t n)
@@ -65,13 +84,13 @@ static void print_text(const struct check_report *r)
 	for (size_t i = 0; i < r->blind_count; i++) {
 		const struct check_blind *b = &r->blind[i];
 
-		(void)printf(
-			"  %s %s: %s: %s\n", b->rule->id, b->object, b->path, strerror(-b->error));
+		line(HANG_TEXT, "  %s %s: %s: %s", b->rule->id, b->object, b->path,
+			strerror(-b->error));
 	}
-	(void)printf(
-		"%s%zu failure%s, %zu warning%s, %zu note%s; %zu of %zu checks found nothing\n",
-		r->count || r->blind_count ? "\n" : "", fail, plural(fail), warn, plural(warn),
-		info, plural(info), r->rules_quiet, r->rules_run);
+	if (r->count || r->blind_count)
+		(void)putchar('\n');
+	line(0, "%zu failure%s, %zu warning%s, %zu note%s; %zu of %zu checks found nothing", fail,
+		plural(fail), warn, plural(warn), info, plural(info), r->rules_quiet, r->rules_run);
 }
 
 static const char *or_null(const char *text)
@@ -205,27 +224,22 @@ const struct verb verb_check = {
 	.summary = "what stands against lending a device, where it is seen, what to do",
 	.help = "check [OPTION…] [ADDRESS|INTERFACE|DISK…]\n"
 		"\n"
-		"Looks at this host as somebody would who has seen many of them: firmware, kernel, "
-		"boot\n"
-		"loader, modules, rights, other tools; and at each device. Every finding says "
-		"where "
-		"it\n"
-		"was seen and what to do, with the file and line of this host. It only reads.\n"
+		"Looks at this host as somebody would who has seen many of them: firmware,\n"
+		"kernel, boot loader, modules, rights, other tools; and at each device. Every\n"
+		"finding says where it was seen and what to do, with the file and line of this\n"
+		"host. It only reads.\n"
 		"\n"
-		"Without an operand: the host, and what is wrong with any device, whoever would "
-		"get "
-		"it.\n"
-		"With devices: also whether each could be lent now, who uses it, what it shares.\n"
+		"Without an operand: the host, and what is wrong with any device, whoever would\n"
+		"get it. With devices: also whether each could be lent now, who uses it, what it\n"
+		"shares.\n"
 		"\n"
 		"  -j, --json       a JSON document\n"
 		"      --list       the checks there are, with their ids\n"
 		"      --host FILE  a snapshot of another host instead of this one\n"
 		"\n"
-		"Exit status: 0 nothing stands against lending (there may be warnings), 1 it could "
-		"not\n"
-		"be checked, 2 wrong command line, 3 this host, or a device that was named, could "
-		"not\n"
-		"lend or be lent.\n"
+		"Exit status: 0 nothing stands against lending (there may be warnings), 1 it\n"
+		"could not be checked, 2 wrong command line, 3 this host, or a device that was\n"
+		"named, could not lend or be lent.\n"
 		"\n"
 		"Examples: why does it not work? Could the graphics card go to a guest?\n"
 		"\n"

@@ -158,7 +158,9 @@ struct columns columns_default(void)
 
 int columns_parse(struct columns *c, const char *text, char ret_wrong[32])
 {
-	if (*text == '+')
+	bool adds = *text == '+';
+
+	if (adds)
 		text++;
 	else
 		c->count = 0;
@@ -172,7 +174,9 @@ int columns_parse(struct columns *c, const char *text, char ret_wrong[32])
 		}
 		if (c->count == COLUMNS_MAX)
 			return -E2BIG;
-		c->list[c->count++] = one;
+		/* What is there is not added; who names columns may name one twice. */
+		if (!adds || !columns_have(c, one->name))
+			c->list[c->count++] = one;
 		if (!text[n])
 			return 0;
 		text += n + 1;

@@ -11,7 +11,7 @@
 
 const char *describe_size(uint64_t size, char *buf, size_t len)
 {
-	static const char *const units[] = {"", " KiB", " MiB", " GiB", " TiB"};
+	static const char *const units[] = {" bytes", " KiB", " MiB", " GiB", " TiB"};
 	unsigned unit = 0;
 
 	for (; unit < 4 && size && size % 1024 == 0; unit++)

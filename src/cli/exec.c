@@ -249,7 +249,7 @@ const struct verb verb_exec = {
 		"  --memlock SIZE    memory that it may keep for DMA; 64M unless said\n"
 		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
 		"times\n"
-		"  --plan            print what would be done and what would stop it; do nothing\n"
+		"  --plan, --dry-run print what would be done and what would stop it; do nothing\n"
 		"  --quiet           only what went wrong\n"
 		"\n"
 		"Exit status: the program's own; 128 + N when signal N ended it; 2 wrong command "

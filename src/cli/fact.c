@@ -6,10 +6,15 @@
 #include "base/num.h"
 #include "bind/gate.h"
 #include "bind/module.h"
+#include "cli/describe.h"
+#include "cli/topic.h"
+#include "cli/wrap.h"
+#include "pci/bar.h"
 #include "pci/class.h"
 #include "pci/host.h"
 #include "pci/vfs.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,14 +27,14 @@ static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 static void say(const char *fmt, ...)
 {
-	char text[512], safe[512];
+	char text[512], safe[520] = "  ";
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	file_escape(safe, sizeof(safe), text);
-	(void)printf("  %s\n", safe);
+	file_escape(safe + 2, sizeof(safe) - 2, text);
+	wrap_put(stdout, topic_width(), 4, safe);
 }
 
 int facts_read(struct host *h, struct facts *ret)
@@ -128,8 +133,9 @@ void fact_iommu(const struct facts *f)
 		return;
 	}
 	pci_iommu_explain(f->host, f->iommu, &e);
-	say("%s.", e.msg);
-	say("%s; 'usher check' says in which file.", e.hint);
+	say("%c%s.", toupper((unsigned char)e.msg[0]), e.msg + 1);
+	say("To do: %s%s.", e.hint,
+		f->iommu == PCI_IOMMU_KERNEL ? "; 'usher check' says in which file" : "");
 }
 
 void fact_passthrough(const struct facts *f)
@@ -187,11 +193,41 @@ void fact_virtio(const struct facts *f)
 		if (d->vendor != VENDOR_VIRTIO || d->is_bridge)
 			continue;
 		if (n++ < TOLD_MAX)
-			say("%s is a VirtIO device (%s): it is itself a guest.",
+			say("%s is a VirtIO device (%s): this machine is itself a guest.",
 				pci_address_format(d->address, address), pci_class_name(d->class));
 	}
 	if (n == 0)
-		say("There are no VirtIO devices: it is no guest, or one with others.");
+		say("There are no VirtIO devices: this is no guest, or one with others.");
+}
+
+static int count_rivals(void *arg, const char *name)
+{
+	unsigned *n = arg;
+
+	*n += strncmp(name, "pci-", 4) == 0 || strstr(name, ".xml");
+	return 0;
+}
+
+void fact_owners(const struct facts *f)
+{
+	static const struct {
+		const char *folder, *what;
+	} rivals[] = {
+		{"/etc/driverctl.d", "devices that driverctl binds"},
+		{"/run/libvirt/qemu", "guests of libvirt that run"},
+	};
+	unsigned any = 0;
+
+	for (size_t i = 0; i < COUNT(rivals); i++) {
+		unsigned n = 0;
+
+		(void)f->host->ops->list(f->host, rivals[i].folder, count_rivals, &n);
+		if (n)
+			say("%s: %u.", rivals[i].what, n);
+		any += n;
+	}
+	if (!any)
+		say("Neither driverctl nor libvirt has a device or a guest here.");
 }
 
 void fact_reset(const struct facts *f)
@@ -212,8 +248,38 @@ void fact_reset(const struct facts *f)
 			say("%s (%s) has no reset of its own.",
 				pci_address_format(d->address, address), pci_class_name(d->class));
 	}
-	say("%zu devices have a function level reset, %zu another one, %zu none of their own.", flr,
-		other, none);
+	say("With a function level reset: %zu; with another one: %zu; with none of their own: %zu.",
+		flr, other, none);
+}
+
+void fact_bar(const struct facts *f)
+{
+	const struct pci_device *largest = NULL;
+	struct pci_bar bars[PCI_BAR_MAX], most = {0};
+	char address[PCI_ADDRESS_TEXT], size[32];
+	size_t homeless = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		int n = pci_bar_read(f->host, f->devices[i].address, bars, NULL);
+
+		for (int k = 0; k < n && !f->devices[i].is_bridge; k++) {
+			homeless += !bars[k].assigned && bars[k].kind != PCI_BAR_ROM &&
+				    bars[k].kind != PCI_BAR_IO;
+			if (bars[k].size > most.size && bars[k].kind != PCI_BAR_IO) {
+				most = bars[k];
+				largest = &f->devices[i];
+			}
+		}
+	}
+	if (largest)
+		say("The largest is BAR %u of %s (%s), %s.", most.index,
+			pci_address_format(largest->address, address),
+			pci_class_name(largest->class),
+			describe_size(most.size, size, sizeof(size)));
+	else
+		say("No device shows its BARs.");
+	if (homeless)
+		say("The host found no room for %zu of them: 'usher check' says which.", homeless);
 }
 
 void fact_sriov(const struct facts *f)

@@ -26,7 +26,10 @@ void fact_passthrough(const struct facts *f);
 void fact_binding(const struct facts *f);
 void fact_kvm(const struct facts *f);
 void fact_virtio(const struct facts *f);
+/* Other tools that lend devices. */
+void fact_owners(const struct facts *f);
 void fact_reset(const struct facts *f);
+void fact_bar(const struct facts *f);
 void fact_sriov(const struct facts *f);
 
 #endif

@@ -14,6 +14,7 @@
 #include "cli/report.h"
 #include "cli/table.h"
 #include "cli/tree.h"
+#include "cli/wrap.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -91,6 +92,18 @@ static void drop_empty(struct columns *c, const struct column_view *v, const str
 	}
 }
 
+#define NARROW 120 /* [columns] */
+
+/* What a narrow terminal has no room for, and `usher show` tells. Names would be cut to nothing. */
+static void drop_wide(struct columns *c)
+{
+	static const char *const wide[] = {"device", "numa", "reset", "sriov"};
+	unsigned width = wrap_width();
+
+	for (size_t i = 0; width && width < NARROW && i < COUNT(wide); i++)
+		columns_drop(c, wide[i]);
+}
+
 static void print_row(struct table *t, const struct columns *c, const struct column_view *v,
 	const struct tree_node *n)
 {
@@ -140,8 +153,10 @@ static int print_table(const struct request *q, const struct listing *l, struct 
 	int r = columns_read(&c, &view, &store);
 	if (r < 0)
 		r = err_set(e, r, "list PCI devices");
-	if (!q->chosen)
+	if (!q->chosen) {
 		drop_empty(&c, &view, &l->tree);
+		drop_wide(&c);
+	}
 	for (size_t i = 0; i < c.count; i++) {
 		column_heading(c.list[i], text[i], sizeof(text[i]));
 		heads[i] = (struct table_column){text[i], c.list[i]->how & ~TABLE_TREE};
@@ -234,7 +249,8 @@ static void print_notes(const struct listing *l)
 		report_note("hint: %s", e.hint);
 	}
 	if (v->blind)
-		report_note("note: not all processes could be looked at; root sees who uses what");
+		report_note("note: not all processes could be looked at; root (CAP_SYS_PTRACE) "
+			    "sees who uses what");
 }
 
 static int print(const struct request *q, const struct listing *l, struct err *e)
@@ -416,9 +432,8 @@ const struct verb verb_list = {
 	.summary = "the PCI devices of this host by IOMMU group, and who uses them",
 	.help = "list [OPTION…] [ADDRESS|INTERFACE|DISK…]\n"
 		"\n"
-		"Every PCI device below its IOMMU group, which is the unit of lending, and a word "
-		"on\n"
-		"whether it could be lent now:\n"
+		"Every PCI device below its IOMMU group, which is the unit of lending, and a\n"
+		"word on whether it could be lent now:\n"
 		"\n"
 		"  free     nobody uses it          free?   nobody was seen to; root sees all\n"
 		"  ready    is on a VFIO driver     lent    is in somebody's hands\n"
@@ -428,14 +443,12 @@ const struct verb verb_list = {
 		"\n"
 		"Needs no root and no IOMMU, and wakes no device.\n"
 		"\n"
-		"  -t, --tree        by topology: ports, switches and bridges above what is behind "
-		"them\n"
+		"  -t, --tree        by topology: ports and bridges above what is behind them\n"
 		"  -l, --flat        a row a device, without headings\n"
 		"  -o, --output COLUMNS\n"
 		"                    these columns, with a comma between two; +COLUMNS adds some:\n"
-		"                    address group class device id subsystem revision driver numa "
-		"reset\n"
-		"                    sriov name above state used-by\n"
+		"                    address group class device id subsystem revision driver numa\n"
+		"                    reset sriov name above state used-by\n"
 		"  -n, --numeric     ids instead of names\n"
 		"  -j, --json        a JSON document\n"
 		"      --dot         a picture of the topology for Graphviz\n"
@@ -445,13 +458,11 @@ const struct verb verb_list = {
 		"Only some devices, those that match all of these and are named by an operand:\n"
 		"\n"
 		"      --driver NAME     on this driver; - for those on none\n"
-		"      --class CLASS     whose class is so named (ethernet), or whose code begins "
-		"so "
-		"(0200)\n"
+		"      --class CLASS     by name (ethernet), or by the start of its code (0200)\n"
 		"      --id VVVV[:DDDD]  of this vendor, and device\n"
 		"      --group N         in this IOMMU group\n"
 		"\n"
-		"Examples: which network controllers could be lent? Whose is the disk that / is "
+		"Examples: which network controllers could be lent? Whose is the disk that / is\n"
 		"on?\n"
 		"\n"
 		"  usher list --class ethernet\n"

@@ -115,12 +115,13 @@ static void copy_value(struct udev_list_entry *list, const char *key, char buf[N
 
 static void ask_hwdb(struct names *n, const struct pci_device *d)
 {
-	char alias[96];
+	char alias[32];
 
-	/* The form of the kernel's modalias; the database matches it with patterns. */
-	(void)snprintf(alias, sizeof(alias), "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X",
-		d->vendor, d->device, d->subvendor, d->subdevice, d->class >> 16,
-		d->class >> 8 & 0xff, d->class & 0xff);
+	/*
+	 * The front of the kernel's modalias; the database matches it with patterns. What follows
+	 * there has it try each of its patterns for classes, for names that are not taken.
+	 */
+	(void)snprintf(alias, sizeof(alias), "pci:v%08Xd%08X", d->vendor, d->device);
 	struct udev_list_entry *list = lib.properties(n->hwdb, alias, 0);
 	copy_value(list, "ID_VENDOR_FROM_DATABASE", n->vendor);
 	copy_value(list, "ID_MODEL_FROM_DATABASE", n->device);

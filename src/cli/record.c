@@ -2,6 +2,7 @@
 #include "cli/record.h"
 #include "base/clean.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
 #include "cli/option.h"
@@ -17,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Sends what verbs print nowhere, and back. */
 struct hush {
@@ -25,26 +28,34 @@ struct hush {
 
 static int hush_begin(struct hush *s)
 {
-	cleanup_fd int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
 	(void)fflush(stdout);
+	/* -1: it is closed, and will be again. Asked before open(), which would get its number. */
 	*s = (struct hush){
 		fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
-	if (null < 0 || s->out < 0 || s->err < 0)
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null < 0)
 		return -errno;
-	return dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ? -errno : 0;
+	int r = dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ? -errno : 0;
+	if (null > STDERR_FILENO)
+		(void)close(null);
+	return r;
+}
+
+static void put_back(int *was, int fd)
+{
+	if (*was >= 0)
+		(void)dup2(*was, fd);
+	else
+		(void)close(fd);
+	clean_fd(was);
 }
 
 static void hush_end(struct hush *s)
 {
 	(void)fflush(stdout);
 	clearerr(stdout);
-	if (s->out >= 0)
-		(void)dup2(s->out, STDOUT_FILENO);
-	if (s->err >= 0)
-		(void)dup2(s->err, STDERR_FILENO);
-	clean_fd(&s->out);
-	clean_fd(&s->err);
+	put_back(&s->out, STDOUT_FILENO);
+	put_back(&s->err, STDERR_FILENO);
 }
 
 /* getopt_long(3) keeps its place in globals: 0 makes it begin anew. */
@@ -91,6 +102,10 @@ static int run_show(struct host *h, struct err *e)
 	size_t count = 0;
 
 	int r = pci_device_list(h, &list, &count, e);
+	if (r == -ENOENT) {
+		*e = (struct err){0}; /* no PCI: why not is what such a snapshot may tell */
+		return 0;
+	}
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		char show[] = "show", numeric[] = "-n", address[PCI_ADDRESS_TEXT];
 		char *argv[] = {show, numeric, address, NULL};
@@ -164,6 +179,18 @@ int record_text(
 	return r;
 }
 
+/* A pipe, a terminal or /dev/null stays what it is; a link leads to the file that is replaced. */
+static int put_file(const char *file, const char *text, size_t len, unsigned mode)
+{
+	cleanup_free char *real = realpath(file, NULL);
+	struct stat st;
+
+	if (stat(file, &st) < 0 || S_ISREG(st.st_mode))
+		return file_replace(real ? real : file, text, len, mode);
+	cleanup_fd int fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : fd_write_full(fd, text, len);
+}
+
 int record_put(const char *file, const char *text, const char *remark, struct err *e)
 {
 	const char *rest = strchr(text, '\n') + 1; /* the form's first line has to stay the first */
@@ -174,20 +201,22 @@ int record_put(const char *file, const char *text, const char *remark, struct er
 		all = NULL;
 		return err_set(e, -ENOMEM, "write snapshot '%s'", file);
 	}
-	int r = file_replace(file, all, (size_t)len, 0644);
+	int r = put_file(file, all, (size_t)len, 0644);
 	return r < 0 ? err_set(e, r, "write snapshot '%s'", file) : 0;
 }
 
 int record_write(struct host *h, enum record_secrecy secrecy, const char *file, struct err *e)
 {
 	cleanup_free char *text = NULL;
-	size_t len;
+	size_t len = 0;
 
 	int r = record_text(h, secrecy, &text, &len, e);
 	if (r < 0)
 		return r;
-	if (strcmp(file, "-") == 0)
-		return fwrite(text, 1, len, stdout) == len ? 0 : err_set(e, -EIO, "write snapshot");
-	r = file_replace(file, text, len, secrecy == RECORD_EXACT ? 0600 : 0644);
+	if (strcmp(file, "-") == 0) {
+		(void)fwrite(text, 1, len, stdout); /* report_finish() tells of a failure */
+		return 0;
+	}
+	r = put_file(file, text, len, secrecy == RECORD_EXACT ? 0600 : 0644);
 	return r < 0 ? err_set(e, r, "write snapshot '%s'", file) : 0;
 }

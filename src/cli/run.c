@@ -304,7 +304,25 @@ static void print_guest(const struct run_words *w)
 		(void)printf("cmdline: %s\n", s->cmdline);
 }
 
-static int print_json(const struct run_words *w, const struct bind_plan *p, struct err *e)
+static void put_layout(struct json *doc, const struct fit_layout *l)
+{
+	struct json *to = json_put_map(doc, "layout");
+	struct json *list = json_put_list(to, "memory");
+
+	json_put_number(to, "address_bits", l->layout.bits);
+	for (size_t i = 0; i < l->layout.count; i++) {
+		struct json *one = json_push_map(list);
+		json_put_number(one, "base", l->layout.ram[i].base);
+		json_put_number(one, "size", l->layout.ram[i].size);
+	}
+	json_put_number(to, "bars_low", l->mem32);
+	json_put_number(to, "bars_low_room", LAYOUT_MEM32_SIZE);
+	json_put_number(to, "bars_high", l->mem64);
+	json_put_number(to, "bars_high_room", l->layout.mem64.size);
+}
+
+static int print_json(const struct run_words *w, const struct bind_plan *p,
+	const struct fit_layout *layout, struct err *e)
 {
 	const struct guest_spec *s = &w->spec;
 	struct json *doc;
@@ -321,6 +339,8 @@ static int print_json(const struct run_words *w, const struct bind_plan *p, stru
 	json_put_text(guest, "initrd", s->initrd);
 	json_put_text(guest, "cmdline", s->cmdline);
 	plan_put(doc, p);
+	if (layout)
+		put_layout(doc, layout);
 	struct json *checked = json_put_list(doc, "checked");
 	for (const char *const *name = fit_names; *name; name++)
 		json_push_text(checked, *name);
@@ -339,11 +359,25 @@ static void print_checked(void)
 	(void)printf("\n");
 }
 
+static void print_layout(const struct fit_layout *l)
+{
+	(void)printf("addresses: %u bits; memory at", l->layout.bits);
+	for (size_t i = 0; i < l->layout.count; i++)
+		(void)printf(" 0x%llx-0x%llx", (unsigned long long)l->layout.ram[i].base,
+			(unsigned long long)(l->layout.ram[i].base + l->layout.ram[i].size - 1));
+	(void)printf("\nbars: %llu of %llu MiB below 4 GiB, %llu of %llu MiB above memory\n",
+		(unsigned long long)(l->mem32 / MIB(1)),
+		(unsigned long long)(LAYOUT_MEM32_SIZE / MIB(1)),
+		(unsigned long long)(l->mem64 / MIB(1)),
+		(unsigned long long)(l->layout.mem64.size / MIB(1)));
+}
+
 static int show_plan(const struct run_words *w, const struct keeper *k)
 {
 	struct bind_target targets[SPEC_DEVICES_MAX];
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct bind_request q;
+	struct fit_layout layout;
 	struct err e = {0};
 
 	int r = keeper_request(k, targets, &q, &e);
@@ -353,13 +387,16 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 		report(&e);
 		return RUN_OURS;
 	}
+	bool laid_out = fit_lay_out(k->env.host, k->engine, k->spec, &q, &layout) == 0;
 	if (w->json) {
-		r = print_json(w, &plan, &e);
+		r = print_json(w, &plan, laid_out ? &layout : NULL, &e);
 		if (r < 0)
 			report(&e);
 	} else {
 		print_guest(w);
 		plan_members(stdout, &plan);
+		if (laid_out)
+			print_layout(&layout);
 		print_checked();
 		plan_problems(&plan);
 	}

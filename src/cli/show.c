@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
 #include "base/err.h"
 #include "cli/hint.h"
 #include "cli/inventory.h"
@@ -7,6 +8,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/subject.h"
+#include "cli/word.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -47,13 +49,13 @@ static int show_one(struct showing *w, const struct inventory_entry *x, struct e
 	return r;
 }
 
-static int show_all(const struct request *q, struct showing *w, struct err *e)
+static int show_all(const struct request *q, const struct pci_address *addresses, struct showing *w,
+	struct err *e)
 {
-	struct pci_address a;
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < q->word_count; i++) {
-		(void)pci_address_parse(q->words[i], &a); /* checked before */
+		struct pci_address a = addresses[i];
 		const struct inventory_entry *x = inventory_find(&w->inventory, a);
 		if (!x) {
 			char text[PCI_ADDRESS_TEXT];
@@ -70,7 +72,8 @@ static int show_all(const struct request *q, struct showing *w, struct err *e)
 	return r;
 }
 
-static int show(const struct request *q, struct host *h, struct err *e)
+static int show(
+	const struct request *q, const struct pci_address *addresses, struct host *h, struct err *e)
 {
 	struct showing w = {.host = h};
 	struct json *doc = NULL;
@@ -82,7 +85,7 @@ static int show(const struct request *q, struct host *h, struct err *e)
 	if (doc)
 		w.devices = json_put_list(doc, "devices");
 	if (r == 0)
-		r = show_all(q, &w, e);
+		r = show_all(q, addresses, &w, e);
 	if (r == 0 && doc)
 		r = json_print(doc, e);
 	json_free(doc);
@@ -91,25 +94,44 @@ static int show(const struct request *q, struct host *h, struct err *e)
 	return r;
 }
 
-/* A word that is no address is the command line's fault, and often a device by another name. */
-static int wrong_word(const struct verb *v, struct host *h, const char *word)
+/* The devices that the operands name: addresses, interfaces, disks. */
+static int take_words(
+	const struct verb *v, const struct request *q, struct host *h, struct pci_address *ret)
 {
 	struct err e = {0};
 
-	(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address", v->name, word);
-	hint_word(h, word, &e);
-	report(&e);
-	return LEAVE_USAGE;
+	for (int i = 0; i < q->word_count; i++) {
+		if (word_device(h, q->words[i], &ret[i]) == 0)
+			continue;
+		(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address, interface or disk", v->name,
+			q->words[i]);
+		hint_word(h, q->words[i], &e);
+		report(&e);
+		return LEAVE_USAGE;
+	}
+	return LEAVE_OK;
 }
 
-static int check_words(const struct verb *v, const struct request *q, struct host *h)
+static int run_on(const struct verb *v, const struct request *q)
 {
-	struct pci_address a;
+	cleanup_free struct pci_address *addresses =
+		calloc((size_t)q->word_count, sizeof(*addresses));
+	struct host *h = NULL;
+	struct err e = {0};
 
-	for (int i = 0; i < q->word_count; i++)
-		if (pci_address_parse(q->words[i], &a) < 0)
-			return wrong_word(v, h, q->words[i]);
-	return 0;
+	int r = option_host(q->file, &h);
+	if (r)
+		return r;
+	if (!addresses)
+		r = err_set(&e, -ENOMEM, "show a device");
+	else
+		r = take_words(v, q, h, addresses);
+	if (r == 0 && addresses)
+		r = show(q, addresses, h, &e);
+	host_close(h);
+	if (r < 0)
+		report(&e);
+	return r < 0 ? LEAVE_FAILED : r;
 }
 
 static int run(const struct verb *v, int argc, char **argv)
@@ -122,8 +144,6 @@ static int run(const struct verb *v, int argc, char **argv)
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "jn"};
 	struct request q = {0};
-	struct host *h = NULL;
-	struct err e = {0};
 	int c;
 
 	while ((c = option_next(&o)) > 0) {
@@ -136,37 +156,27 @@ static int run(const struct verb *v, int argc, char **argv)
 	q.words = argv + optind;
 	q.word_count = argc - optind;
 	if (q.word_count == 0)
-		return option_wrong(v, "which device? An ADDRESS is missing");
-	int r = option_host(q.file, &h);
-	if (r)
-		return r;
-	r = check_words(v, &q, h);
-	int x = r ? 0 : show(&q, h, &e);
-	host_close(h);
-	if (x < 0)
-		report(&e);
-	return x < 0 ? LEAVE_FAILED : r;
+		return option_wrong(v, "which device? An ADDRESS, INTERFACE or DISK is missing");
+	return run_on(v, &q);
 }
 
 const struct verb verb_show = {
 	.name = "show",
-	.summary = "all about a device: group, BARs, capabilities, users, what lending would take",
-	.help = "show [OPTION…] ADDRESS…\n"
+	.summary = "all about a device: group, BARs, users, what lending it would take",
+	.help = "show [OPTION…] ADDRESS|INTERFACE|DISK…\n"
 		"\n"
-		"Everything usher knows of a device: who it is, its IOMMU group and who else is in "
-		"it,\n"
-		"who uses it, its resets, BARs and capabilities, and what would happen if it were "
-		"lent.\n"
-		"Capabilities are read from configuration space: root sees all of them, and a "
-		"sleeping\n"
-		"device wakes up for it.\n"
+		"Everything usher knows of a device: who it is, its IOMMU group and who else is\n"
+		"in it, who uses it, its resets, BARs and capabilities, and what would happen if\n"
+		"it were lent. Capabilities are read from configuration space: root sees all of\n"
+		"them, and a sleeping device wakes up for it.\n"
 		"\n"
 		"  -n, --numeric    ids instead of names\n"
 		"  -j, --json       a JSON document\n"
 		"      --host FILE  a snapshot of another host instead of this one\n"
 		"\n"
-		"Example:\n"
+		"Examples: what is the card, and what keeps it from being lent? And the disk?\n"
 		"\n"
-		"  usher show 0000:01:00.0\n",
+		"  usher show 0000:01:00.0\n"
+		"  usher show nvme0n1\n",
 	.run = run,
 };

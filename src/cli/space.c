@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "cli/describe.h"
 #include "cli/json.h"
+#include "cli/wrap.h"
 #include "pci/acs.h"
 #include "pci/device.h"
 
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #define TEXT 160
+#define HANG 21 /* behind "[060] " */
 
 void space_read(struct host *h, const struct pci_device *d, struct space *ret)
 {
@@ -173,7 +175,10 @@ static void print_bars(const struct space *s)
 	for (size_t i = 0; i < s->bar_count; i++) {
 		const struct pci_bar *b = &s->bars[i];
 
-		describe_size(b->size, size, sizeof(size));
+		if (b->kind == PCI_BAR_IO)
+			(void)snprintf(size, sizeof(size), "%" PRIu64, b->size);
+		else
+			describe_size(b->size, size, sizeof(size));
 		if (b->index == PCI_BAR_ROM_INDEX)
 			(void)snprintf(label, sizeof(label), "ROM");
 		else
@@ -195,14 +200,16 @@ static void print_bars(const struct space *s)
 void space_print(const struct space *s)
 {
 	struct pci_capability list[PCI_CAPABILITY_MAX];
-	char text[TEXT], unknown[32];
+	char text[TEXT], line[TEXT + 64], unknown[32];
 
 	print_bars(s);
 	size_t n = pci_capability_list(&s->config, list, PCI_CAPABILITY_MAX);
 	for (size_t i = 0; i < n; i++) {
 		detail(&s->config, &list[i], text, sizeof(text));
-		(void)printf("  %-12s [%03x] %s%s%s\n", i ? "" : "capabilities", list[i].offset,
-			name_of(&list[i], unknown, sizeof(unknown)), text[0] ? ": " : "", text);
+		(void)snprintf(line, sizeof(line), "  %-12s [%03x] %s%s%s", i ? "" : "capabilities",
+			list[i].offset, name_of(&list[i], unknown, sizeof(unknown)),
+			text[0] ? ": " : "", text);
+		wrap_put(stdout, wrap_width(), HANG, line);
 	}
 	if (s->config_error && s->config_error != -ENOENT)
 		(void)printf(

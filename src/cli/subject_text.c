@@ -3,6 +3,7 @@
 #include "cli/inventory.h"
 #include "cli/names.h"
 #include "cli/subject.h"
+#include "cli/wrap.h"
 #include "pci/class.h"
 
 #include <inttypes.h>
@@ -10,10 +11,16 @@
 #include <string.h>
 
 #define WIDE 640
+#define HANG 15 /* where texts begin */
 
+/* All that is printed goes through here: a snapshot may have any byte in any text. */
 static void line(const char *label, const char *text)
 {
-	(void)printf("  %-12s %s\n", label, text);
+	char safe[2 * WIDE];
+	int n = snprintf(safe, sizeof(safe), "  %-12s ", label);
+
+	file_escape(safe + n, sizeof(safe) - (size_t)n, text);
+	wrap_put(stdout, wrap_width(), HANG, safe);
 }
 
 static void print_title(const struct subject *s, struct names *n)
@@ -223,7 +230,10 @@ static void print_plan(const struct subject *s)
 		(void)snprintf(text, sizeof(text), "%s%s: %s [%s]",
 			b->refuses ? "" : "note: ", b->object, b->text, b->check);
 		line("", text);
-		if (b->fix[0]) {
+		/* Several holds have one remedy: it is told behind the last of them. */
+		bool again =
+			i + 1 < p->problem_count && strcmp(p->problems[i + 1].fix, b->fix) == 0;
+		if (b->fix[0] && !again) {
 			(void)snprintf(text, sizeof(text), "  %s", b->fix);
 			line("", text);
 		}
@@ -234,10 +244,10 @@ void subject_print(const struct subject *s, struct names *n)
 {
 	print_title(s, n);
 	print_identity(s);
-	print_group(s);
-	print_state(s);
-	print_resets(s);
-	print_power(&s->sleep);
 	space_print(&s->space);
+	print_group(s);
+	print_resets(s);
+	print_state(s);
+	print_power(&s->sleep);
 	print_plan(s);
 }

@@ -9,10 +9,15 @@
 struct topic {
 	const char *name; /* "group" */
 	const char *title; /* "IOMMU group" */
-	const char *text;
+	const char *text; /* a paragraph without line breaks */
 };
 
-/* NULL when there is no such topic. */
+#define TOPIC_WIDTH 80 /* [columns] */
+
+/* How wide topics and their facts are printed. */
+unsigned topic_width(void);
+
+/* By its name or a synonym; NULL when there is no such topic. */
 const struct topic *topic_find(const char *name);
 
 /* In the order of the table; NULL after the last. */

@@ -41,5 +41,9 @@ extern const struct verb verb_apply;
 extern const struct verb verb_run;
 extern const struct verb verb_exec;
 extern const struct verb verb_compat;
+extern const struct verb verb_help;
+
+/* In the order in which a device walks through them; NULL after the last. main.c has the table. */
+const struct verb *verb_at(unsigned i);
 
 #endif

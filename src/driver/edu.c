@@ -2,24 +2,19 @@
 #include "driver/edu.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <linux/vfio.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
+#include <usher/irq.h>
 
-#include "base/err.h"
-#include "base/fd.h"
+#include "base/fault.h"
 #include "base/num.h"
 #include "driver/edu_regs.h"
-#include "vfio/irq.h"
 
 #define EDU_TIMEOUT_MS 2000 /* a copy takes QEMU's device 100 ms */
 #define MARK_SIZE 16
 #define POLL_NS 100000
+#define DMA_BITS 28
 
 static int64_t now_ms(void)
 {
@@ -29,224 +24,239 @@ static int64_t now_ms(void)
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-static int gone(struct err *e)
+static int gone(struct usher_err *e)
 {
-	return err_say(e, -ENODEV, "edu: the device does not answer: it is gone or stuck in reset");
+	return err_say(
+		fault(e), -ENODEV, "edu: the device does not answer: it is gone or stuck in reset");
+}
+
+/* No register of it reads as all ones while it lives. */
+static int get(struct edu *d, uint64_t reg, uint32_t *ret, struct usher_err *e)
+{
+	return usher_read32(&d->bar, reg, ret) < 0 || *ret == UINT32_MAX ? gone(e) : 0;
 }
 
 /* Until none of @bits is set in @reg. */
-static int wait_clear(struct edu *d, uint64_t reg, uint32_t bits, const char *what, struct err *e)
+static int wait_clear(
+	struct edu *d, uint64_t reg, uint32_t bits, const char *what, struct usher_err *e)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
 	int64_t end = now_ms() + d->timeout_ms;
+	uint32_t v = 0;
 
 	for (;;) {
-		uint32_t v = window_get32(&d->bar, reg);
-		if (v == UINT32_MAX)
+		int r = get(d, reg, &v, e);
+		if (r < 0 || !(v & bits))
+			return r;
+		if (now_ms() > end && usher_window_ones(&d->bar) < 0)
 			return gone(e);
-		if (!(v & bits))
-			return 0;
 		if (now_ms() > end)
-			return err_say(e, -ETIMEDOUT, "edu: %s took longer than %u ms", what,
+			return err_say(fault(e), -ETIMEDOUT, "edu: %s took longer than %u ms", what,
 				d->timeout_ms);
 		(void)nanosleep(&pause, NULL);
 	}
 }
 
-static uint32_t irq_index(enum edu_irq irq)
+static enum usher_irq kind_of(enum edu_irq irq)
 {
-	return irq == EDU_MSI ? VFIO_PCI_MSI_IRQ_INDEX : VFIO_PCI_INTX_IRQ_INDEX;
+	return irq == EDU_MSI ? USHER_MSI : USHER_INTX;
 }
 
 /* Lowers the line, and only then lets the kernel listen to it again: it masked INTx by itself. */
-static int acknowledge(struct edu *d, uint32_t bits, struct err *e)
+static int acknowledge(struct edu *d, uint32_t bits, struct usher_err *e)
 {
-	window_put32(&d->bar, EDU_IRQ_ACK, bits);
+	(void)usher_write32(&d->bar, EDU_IRQ_ACK, bits);
 	if (d->irq != EDU_INTX)
 		return 0;
-	(void)window_get32(&d->bar, EDU_IRQ_STATUS); /* the write has arrived once this is read */
-	int r = vfio_irq_unmask(&d->at->dev, VFIO_PCI_INTX_IRQ_INDEX);
-	return r < 0 ? err_set(e, r, "edu: unmask INTx") : 0;
+	(void)usher_window_flush(&d->bar, EDU_IRQ_STATUS);
+	int r = usher_irq_unmask(d->dev, USHER_INTX);
+	return r < 0 ? err_set(fault(e), r, "edu: unmask INTx") : 0;
 }
 
 /* For one of @bits to be raised, by an interrupt; polled, by the status alone. */
-static int wait_irq(struct edu *d, uint32_t bits, const char *what, struct err *e)
+static int wait_irq(struct edu *d, uint32_t bits, const char *what, struct usher_err *e)
 {
+	const struct timespec pause = {.tv_nsec = POLL_NS};
 	int64_t end = now_ms() + d->timeout_ms;
+	uint32_t status = 0;
 
 	for (;;) {
-		uint32_t status = window_get32(&d->bar, EDU_IRQ_STATUS);
 		int64_t left = end - now_ms();
-		uint64_t count;
-
-		if (status == UINT32_MAX)
+		int r = get(d, EDU_IRQ_STATUS, &status, e);
+		if (r < 0)
+			return r;
+		if (left <= 0 && usher_window_ones(&d->bar) < 0)
 			return gone(e);
 		if (left <= 0)
-			return err_say(e, -ETIMEDOUT, "edu: no interrupt for %s in %u ms", what,
-				d->timeout_ms);
-		struct pollfd p = {.fd = d->event_fd, .events = POLLIN};
-		(void)poll(&p, 1, d->event_fd < 0 ? 1 : (int)left);
-		if (d->event_fd >= 0 && read(d->event_fd, &count, sizeof(count)) < 0)
+			return err_say(fault(e), -ETIMEDOUT, "edu: no interrupt for %s in %u ms",
+				what, d->timeout_ms);
+		if (d->irq == EDU_POLLED)
+			(void)nanosleep(&pause, NULL);
+		else if (usher_irq_wait(d->dev, kind_of(d->irq), 0, (int)left) < 0)
 			continue;
-		status = window_get32(&d->bar, EDU_IRQ_STATUS);
-		if (status == UINT32_MAX)
-			return gone(e);
-		int r = status & bits || d->event_fd >= 0 ? acknowledge(d, status, e) : 0;
+		r = get(d, EDU_IRQ_STATUS, &status, e);
+		if (r == 0 && (status & bits || d->irq != EDU_POLLED))
+			r = acknowledge(d, status, e);
 		if (r < 0 || status & bits)
 			return r;
 	}
 }
 
-static int irq_on(struct edu *d, enum edu_irq irq, struct err *e)
+static int irq_on(struct edu *d, enum edu_irq irq, struct usher_err *e)
 {
-	if (irq == EDU_POLLED)
+	int r = irq == EDU_POLLED ? 0 : usher_irq_on(d->dev, kind_of(irq), 1, e);
+
+	if (r == 0)
+		d->irq = irq;
+	return r;
+}
+
+static int check_identity(const struct usher_device *dev, struct usher_err *e)
+{
+	const struct usher_device_info *i = usher_device_info(dev);
+
+	if (i->vendor == EDU_VENDOR && i->device == EDU_DEVICE)
 		return 0;
-	d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (d->event_fd < 0)
-		return err_set(e, -errno, "edu: eventfd");
-	int r = vfio_irq_set(&d->at->dev, irq_index(irq), 0, &d->event_fd, 1);
-	if (r)
-		return err_set(
-			e, r > 0 ? -ENOSPC : r, "edu: turn %s on", irq == EDU_MSI ? "MSI" : "INTx");
-	d->irq = irq;
-	return 0;
+	return err_say(fault(e), -ENODEV, "the device is %04x:%04x, this driver is for %04x:%04x",
+		i->vendor, i->device, EDU_VENDOR, EDU_DEVICE);
 }
 
 /* The liveness register tells a device from a window that just keeps what was written. */
-static int check_alive(struct edu *d, struct err *e)
+static int check_alive(struct edu *d, struct usher_err *e)
 {
 	const uint32_t probe = 0x5a5a1234;
-	uint32_t id = window_get32(&d->bar, EDU_ID);
+	uint32_t v = 0;
+	int r = get(d, EDU_ID, &v, e);
 
-	if ((id & EDU_ID_MASK) != EDU_ID_IS)
-		return id == UINT32_MAX ? gone(e)
-					: err_say(e, -ENODEV, "edu: identity is 0x%08x", id);
-	window_put32(&d->bar, EDU_LIVENESS, probe);
-	return window_get32(&d->bar, EDU_LIVENESS) == ~probe ? 0 : gone(e);
+	if (r == 0 && (v & EDU_ID_MASK) != EDU_ID_IS)
+		return err_say(fault(e), -ENODEV, "edu: identity is 0x%08x", v);
+	if (r == 0)
+		r = usher_write32(&d->bar, EDU_LIVENESS, probe);
+	if (r == 0)
+		r = get(d, EDU_LIVENESS, &v, e);
+	return r == 0 && v != ~probe ? gone(e) : r;
 }
 
-int edu_open(struct attachment *a, enum edu_irq irq, struct edu *ret, struct err *e)
+int edu_open(struct usher_device *dev, enum edu_irq irq, struct edu *ret, struct usher_err *e)
 {
 	*ret = EDU_NONE;
-	ret->at = a;
+	ret->dev = dev;
 	ret->timeout_ms = EDU_TIMEOUT_MS;
-	int r = attach_expect(a, EDU_VENDOR, EDU_DEVICE, e);
+	int r = check_identity(dev, e);
 	if (r == 0)
-		r = window_open(a, VFIO_PCI_BAR0_REGION_INDEX, EDU_BAR_SIZE, &ret->bar, e);
+		r = usher_window_open(
+			dev, USHER_BAR(0), 0, EDU_BAR_SIZE, USHER_UNCACHED, &ret->bar, e);
 	if (r == 0)
 		r = check_alive(ret, e);
 	if (r == 0)
-		r = dma_buf_new(a, 2 * EDU_MEMORY_SIZE, EDU_DMA_MASK, &ret->bounce, e);
+		r = usher_device_set_dma_bits(dev, DMA_BITS, e);
+	if (r == 0)
+		r = usher_buffer_alloc(
+			usher_device_space(dev), 2 * EDU_MEMORY_SIZE, 0, &ret->bounce, e);
 	if (r == 0)
 		r = irq_on(ret, irq, e);
 	/* Only now: until here the device had no business with memory. */
-	return r == 0 ? attach_master(a, true, e) : r;
+	return r == 0 ? usher_device_master_on(dev, e) : r;
 }
 
 void edu_close(struct edu *d)
 {
-	if (!d->at)
+	if (!d->dev)
 		return;
-	(void)attach_master(d->at, false, NULL);
+	(void)usher_device_master_off(d->dev, NULL);
 	if (d->irq != EDU_POLLED)
-		(void)vfio_irq_disable(&d->at->dev, irq_index(d->irq));
-	fd_close(&d->event_fd);
-	(void)dma_buf_free(d->at, &d->bounce, NULL);
-	window_close(&d->bar);
+		(void)usher_irq_off(d->dev, kind_of(d->irq), NULL);
+	usher_buffer_free(&d->bounce);
+	usher_window_close(&d->bar);
 	*d = EDU_NONE;
 }
 
-int edu_factorial(struct edu *d, uint32_t n, uint32_t *ret, struct err *e)
+int edu_factorial(struct edu *d, uint32_t n, uint32_t *ret, struct usher_err *e)
 {
-	window_put32(&d->bar, EDU_STATUS, d->irq == EDU_POLLED ? 0 : EDU_STATUS_IRQ);
-	window_put32(&d->bar, EDU_FACTORIAL, n);
+	(void)usher_write32(&d->bar, EDU_STATUS, d->irq == EDU_POLLED ? 0 : EDU_STATUS_IRQ);
+	(void)usher_write32(&d->bar, EDU_FACTORIAL, n);
 	int r = d->irq == EDU_POLLED ? 0 : wait_irq(d, EDU_IRQ_FACTORIAL, "the factorial", e);
 	if (r == 0)
 		r = wait_clear(d, EDU_STATUS, EDU_STATUS_COMPUTING, "the factorial", e);
-	if (r < 0)
-		return r;
-	*ret = window_get32(&d->bar, EDU_FACTORIAL);
-	return 0;
+	if (r == 0 && usher_read32(&d->bar, EDU_FACTORIAL, ret) < 0)
+		r = gone(e);
+	return r;
 }
 
 /* One copy of the DMA engine, to its end. */
-static int copy(
-	struct edu *d, uint64_t from, uint64_t to, uint32_t len, uint32_t direction, struct err *e)
+static int copy(struct edu *d, uint64_t from, uint64_t to, uint32_t len, uint32_t direction,
+	struct usher_err *e)
 {
 	uint32_t command = EDU_DMA_RUN | direction | (d->irq == EDU_POLLED ? 0 : EDU_DMA_IRQ);
 
 	/* The masks of both ends lie below 2^32, so one word each is the whole address. */
-	window_put32(&d->bar, EDU_DMA_SOURCE, (uint32_t)from);
-	window_put32(&d->bar, EDU_DMA_TARGET, (uint32_t)to);
-	window_put32(&d->bar, EDU_DMA_COUNT, len);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	window_put32(&d->bar, EDU_DMA_COMMAND, command);
+	(void)usher_write32(&d->bar, EDU_DMA_SOURCE, (uint32_t)from);
+	(void)usher_write32(&d->bar, EDU_DMA_TARGET, (uint32_t)to);
+	(void)usher_write32(&d->bar, EDU_DMA_COUNT, len);
+	(void)usher_write32(&d->bar, EDU_DMA_COMMAND, command);
 	int r = d->irq == EDU_POLLED ? 0 : wait_irq(d, EDU_IRQ_DMA, "the copy", e);
 	if (r == 0)
 		r = wait_clear(d, EDU_DMA_COMMAND, EDU_DMA_RUN, "the copy", e);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return r;
 }
 
-int edu_read(struct edu *d, uint32_t off, void *data, uint32_t len, struct err *e)
+int edu_read(struct edu *d, uint32_t off, void *data, uint32_t len, struct usher_err *e)
 {
-	uint8_t mark[MARK_SIZE], *mem = d->bounce.mem;
+	uint8_t mark[MARK_SIZE], *mem = d->bounce.host;
 	size_t marked = min_u64(len, MARK_SIZE);
 
 	if (!len || !range_ok(off, len, EDU_MEMORY_USABLE))
-		return err_set(e, -ERANGE, "edu: read %u bytes at %u", len, off);
+		return err_set(fault(e), -ERANGE, "edu: read %u bytes at %u", len, off);
 	/* Random, so that data which happens to look like the mark is out of the question. */
 	if (getrandom(mark, sizeof(mark), 0) != sizeof(mark))
-		return err_set(e, -errno, "edu: a mark");
+		return err_set(fault(e), -errno, "edu: a mark");
 	memcpy(mem + len - marked, mark, marked);
-	int r = copy(d, EDU_MEMORY + off, d->bounce.iova, len, EDU_DMA_FROM_DEVICE, e);
+	int r = copy(d, EDU_MEMORY + off, d->bounce.iova.v, len, EDU_DMA_FROM_DEVICE, e);
 	if (r < 0)
 		return r;
 	if (marked == MARK_SIZE && memcmp(mem + len - marked, mark, marked) == 0)
-		return err_say(
-			e, -EIO, "edu: the device wrote less than the %u bytes asked for", len);
+		return err_say(fault(e), -EIO,
+			"edu: the device wrote less than the %u bytes asked for", len);
 	memcpy(data, mem, len);
 	return 0;
 }
 
-int edu_write(struct edu *d, uint32_t off, const void *data, uint32_t len, struct err *e)
+int edu_write(struct edu *d, uint32_t off, const void *data, uint32_t len, struct usher_err *e)
 {
-	uint8_t *mem = d->bounce.mem, *back = mem + EDU_MEMORY_SIZE;
+	uint8_t *mem = d->bounce.host, *back = mem + EDU_MEMORY_SIZE;
 
 	if (!len || !range_ok(off, len, EDU_MEMORY_USABLE))
-		return err_set(e, -ERANGE, "edu: write %u bytes at %u", len, off);
+		return err_set(fault(e), -ERANGE, "edu: write %u bytes at %u", len, off);
 	memcpy(mem, data, len);
-	int r = copy(d, d->bounce.iova, EDU_MEMORY + off, len, 0, e);
+	int r = copy(d, d->bounce.iova.v, EDU_MEMORY + off, len, 0, e);
 	if (r < 0)
 		return r;
 	memset(back, ~mem[len - 1], len);
-	r = copy(
-		d, EDU_MEMORY + off, d->bounce.iova + EDU_MEMORY_SIZE, len, EDU_DMA_FROM_DEVICE, e);
+	r = copy(d, EDU_MEMORY + off, d->bounce.iova.v + EDU_MEMORY_SIZE, len, EDU_DMA_FROM_DEVICE,
+		e);
 	if (r < 0)
 		return r;
 	return memcmp(mem, back, len) == 0
 		       ? 0
-		       : err_say(e, -EIO, "edu: the device took less than the %u bytes given", len);
+		       : err_say(fault(e), -EIO,
+				 "edu: the device took less than the %u bytes given", len);
 }
 
-int edu_interrupt(struct edu *d, uint32_t bits, struct err *e)
+int edu_interrupt(struct edu *d, uint32_t bits, struct usher_err *e)
 {
-	window_put32(&d->bar, EDU_IRQ_RAISE, bits);
+	(void)usher_write32(&d->bar, EDU_IRQ_RAISE, bits);
 	return wait_irq(d, bits, "the request", e);
 }
 
-int edu_reset(struct edu *d, struct err *e)
+int edu_reset(struct edu *d, struct usher_err *e)
 {
 	enum edu_irq irq = d->irq;
 
-	if (irq != EDU_POLLED)
-		(void)vfio_irq_disable(&d->at->dev, irq_index(irq));
-	d->irq = EDU_POLLED;
-	fd_close(&d->event_fd);
-	int r = vfio_dev_reset(&d->at->dev, e);
-	if (r == 0)
-		r = attach_master(d->at, true, e);
+	d->irq = EDU_POLLED; /* a reset turns interrupts off */
+	int r = usher_device_reset(d->dev, e);
 	if (r == 0)
 		r = check_alive(d, e);
-	return r == 0 ? irq_on(d, irq, e) : r;
+	if (r == 0)
+		r = irq_on(d, irq, e);
+	return r == 0 ? usher_device_master_on(d->dev, e) : r;
 }

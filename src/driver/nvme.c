@@ -3,19 +3,14 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
+#include <usher/irq.h>
 
 #include "base/bits.h"
 #include "base/endian.h"
-#include "base/err.h"
-#include "base/fd.h"
+#include "base/fault.h"
 #include "base/num.h"
-#include "vfio/irq.h"
 
 #define ADMIN_DEPTH 16
 #define DEPTH 64
@@ -25,6 +20,7 @@
 #define PAUSE_NS 200000
 #define READY_STEP_MS 500 /* unit of CAP.TO */
 #define BLOCK_SHIFT_MIN 9
+#define CLASS 0x010802u
 #define LIST_PAGES (NVME_PAGE / 8) /* one page of PRP list, no chains of them */
 
 static int64_t now_ms(void)
@@ -35,49 +31,68 @@ static int64_t now_ms(void)
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
+static int gone(struct usher_err *e)
+{
+	return err_say(fault(e), -ENODEV, "nvme: the controller is gone");
+}
+
+static int get(struct nvme *n, uint64_t reg, uint32_t *ret, struct usher_err *e)
+{
+	return usher_read32(&n->registers, reg, ret) < 0 || *ret == UINT32_MAX ? gone(e) : 0;
+}
+
+/* What the controller makes of a write, a read tells. */
+static void put(struct nvme *n, uint64_t reg, uint32_t value)
+{
+	(void)usher_write32(&n->registers, reg, value);
+}
+
 /* Until (CSTS & @mask) == @value. */
 static int wait_status(
-	struct nvme *n, uint32_t mask, uint32_t value, const char *what, struct err *e)
+	struct nvme *n, uint32_t mask, uint32_t value, const char *what, struct usher_err *e)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int64_t end = now_ms() + n->ready_ms;
+	uint32_t status = 0;
 
 	for (;;) {
-		uint32_t status = window_get32(&n->bar, NVME_CSTS);
-		if (status == UINT32_MAX)
-			return err_say(e, -ENODEV, "nvme: the controller is gone");
-		if ((status & mask) == value)
-			return 0;
+		int r = get(n, NVME_CSTS, &status, e);
+		if (r < 0 || (status & mask) == value)
+			return r;
 		if (status & NVME_CSTS_CFS && value)
-			return err_say(e, -EIO, "nvme: fatal error while it should %s", what);
+			return err_say(
+				fault(e), -EIO, "nvme: fatal error while it should %s", what);
+		if (now_ms() > end && usher_window_ones(&n->registers) < 0)
+			return gone(e);
 		if (now_ms() > end)
-			return err_say(e, -ETIMEDOUT, "nvme: the controller did not %s in %u ms",
-				what, n->ready_ms);
+			return err_say(fault(e), -ETIMEDOUT,
+				"nvme: the controller did not %s in %u ms", what, n->ready_ms);
 		(void)nanosleep(&pause, NULL);
 	}
 }
 
-static int disable(struct nvme *n, struct err *e)
+static int disable(struct nvme *n, struct usher_err *e)
 {
-	uint32_t cc = window_get32(&n->bar, NVME_CC);
+	uint32_t cc = 0;
+	int r = get(n, NVME_CC, &cc, e);
 
-	if (cc == UINT32_MAX)
-		return err_say(e, -ENODEV, "nvme: the controller is gone");
-	window_put32(&n->bar, NVME_CC, cc & ~NVME_CC_EN);
+	if (r < 0)
+		return r;
+	put(n, NVME_CC, cc & ~NVME_CC_EN);
 	return wait_status(n, NVME_CSTS_RDY, 0, "stop", e);
 }
 
-static int enable(struct nvme *n, struct err *e)
+static int enable(struct nvme *n, struct usher_err *e)
 {
 	nvme_queue_start(&n->admin, 0);
-	window_put32(&n->bar, NVME_AQA, (ADMIN_DEPTH - 1) << 16 | (ADMIN_DEPTH - 1));
-	window_put64(&n->bar, NVME_ASQ, n->admin.mem.iova);
-	window_put64(&n->bar, NVME_ACQ, nvme_queue_cq_iova(&n->admin));
-	window_put32(&n->bar, NVME_CC, NVME_CC_SIZES | NVME_CC_EN);
+	put(n, NVME_AQA, (ADMIN_DEPTH - 1) << 16 | (ADMIN_DEPTH - 1));
+	(void)usher_write64(&n->registers, NVME_ASQ, n->admin.mem.iova.v);
+	(void)usher_write64(&n->registers, NVME_ACQ, nvme_queue_cq_iova(&n->admin));
+	put(n, NVME_CC, NVME_CC_SIZES | NVME_CC_EN);
 	return wait_status(n, NVME_CSTS_RDY, NVME_CSTS_RDY, "get ready", e);
 }
 
-int nvme_admin(struct nvme *n, const struct nvme_sqe *command, uint32_t *ret, struct err *e)
+int nvme_admin(struct nvme *n, const struct nvme_sqe *command, uint32_t *ret, struct usher_err *e)
 {
 	struct nvme_queue *q = &n->admin;
 	struct nvme_done done;
@@ -94,21 +109,22 @@ int nvme_admin(struct nvme *n, const struct nvme_sqe *command, uint32_t *ret, st
 			q->until_look = 16;
 	}
 	if (r < 0)
-		return err_set(e, r, "nvme: admin command %02x", le32toh(command->cdw0) & 0xff);
+		return err_set(
+			fault(e), r, "nvme: admin command %02x", le32toh(command->cdw0) & 0xff);
 	if (done.status)
-		return err_say(e, -EIO, "nvme: admin command %02x: %s",
+		return err_say(fault(e), -EIO, "nvme: admin command %02x: %s",
 			le32toh(command->cdw0) & 0xff, nvme_status_text(done.status, text));
 	if (ret)
 		*ret = done.result;
 	return 0;
 }
 
-static int identify(struct nvme *n, uint32_t cns, uint32_t nsid, struct err *e)
+static int identify(struct nvme *n, uint32_t cns, uint32_t nsid, struct usher_err *e)
 {
 	const struct nvme_sqe c = {
 		.cdw0 = htole32(NVME_IDENTIFY),
 		.nsid = htole32(nsid),
-		.prp1 = htole64(n->page.iova),
+		.prp1 = htole64(n->page.iova.v),
 		.cdw10 = htole32(cns),
 	};
 
@@ -123,9 +139,9 @@ static void take_text(char *to, const uint8_t *from, size_t len)
 	to[len] = '\0';
 }
 
-static int learn_controller(struct nvme *n, struct err *e)
+static int learn_controller(struct nvme *n, struct usher_err *e)
 {
-	const uint8_t *id = n->page.mem;
+	const uint8_t *id = n->page.host;
 
 	int r = identify(n, NVME_CNS_CONTROLLER, 0, e);
 	if (r < 0)
@@ -142,9 +158,9 @@ static int learn_controller(struct nvme *n, struct err *e)
 	return 0;
 }
 
-static int learn_namespace(struct nvme *n, struct err *e)
+static int learn_namespace(struct nvme *n, struct usher_err *e)
 {
-	const uint8_t *id = n->page.mem;
+	const uint8_t *id = n->page.host;
 
 	int r = identify(n, NVME_CNS_NAMESPACE, n->options.nsid, e);
 	if (r < 0)
@@ -153,9 +169,10 @@ static int learn_namespace(struct nvme *n, struct err *e)
 	unsigned format = id[NVME_NS_FLBAS] & 15;
 	unsigned shift = id[NVME_NS_LBAF + 4 * format + 2];
 	if (!blocks)
-		return err_say(e, -ENODEV, "nvme: there is no namespace %u", n->options.nsid);
+		return err_say(
+			fault(e), -ENODEV, "nvme: there is no namespace %u", n->options.nsid);
 	if (shift < BLOCK_SHIFT_MIN || shift > 16)
-		return err_say(e, -ENOTSUP, "nvme: blocks of 2^%u bytes", shift);
+		return err_say(fault(e), -ENOTSUP, "nvme: blocks of 2^%u bytes", shift);
 	n->blocks = blocks;
 	n->block_shift = shift;
 	n->max_blocks = (uint32_t)min_u64(n->max_blocks >> shift, min_u64(blocks, 65536));
@@ -163,7 +180,7 @@ static int learn_namespace(struct nvme *n, struct err *e)
 }
 
 /* Asks for as many queues as there shall be; the answer may be fewer. */
-static int ask_queues(struct nvme *n, struct err *e)
+static int ask_queues(struct nvme *n, struct usher_err *e)
 {
 	uint32_t want = n->options.queues - 1, got;
 	const struct nvme_sqe c = {
@@ -180,37 +197,44 @@ static int ask_queues(struct nvme *n, struct err *e)
 	return 0;
 }
 
-static int use_shadow(struct nvme *n, struct err *e)
+static int use_shadow(struct nvme *n, struct usher_err *e)
 {
 	if (n->options.no_shadow)
 		return 0;
-	if (!n->bells.mem) {
-		int r = dma_buf_new(n->at, 2 * NVME_PAGE, UINT64_MAX, &n->bells, e);
+	if (!n->bells.host) {
+		int r = usher_buffer_alloc(
+			usher_device_space(n->dev), 2 * NVME_PAGE, 0, &n->bells, e);
 		if (r < 0)
 			return r;
 	}
-	memset(n->bells.mem, 0, n->bells.size);
+	memset(n->bells.host, 0, n->bells.size);
 	const struct nvme_sqe c = {
 		.cdw0 = htole32(NVME_DOORBELL_BUFFER),
-		.prp1 = htole64(n->bells.iova),
-		.prp2 = htole64(n->bells.iova + NVME_PAGE),
+		.prp1 = htole64(n->bells.iova.v),
+		.prp2 = htole64(n->bells.iova.v + NVME_PAGE),
 	};
 	return nvme_admin(n, &c, NULL, e);
 }
 
 static void place_bell(struct nvme *n, struct nvme_bell *b, uint32_t off, bool shadowed)
 {
-	*b = (struct nvme_bell){.off = off, .at = window_at(&n->bar, off)};
-	if (!shadowed || n->options.no_shadow)
-		return;
-	b->at = NULL;
-	b->shadow = (void *)((uint8_t *)n->bells.mem + (off - NVME_DOORBELLS));
-	b->event = (void *)((uint8_t *)n->bells.mem + NVME_PAGE + (off - NVME_DOORBELLS));
+	const struct usher_window *w = &n->doorbells;
+	uint8_t *shadow = n->bells.host;
+
+	off -= NVME_DOORBELLS;
+	*b = (struct nvme_bell){.off = off};
+	if (shadowed && !n->options.no_shadow) {
+		b->shadow = (void *)(shadow + off);
+		b->event = (void *)(shadow + NVME_PAGE + off);
+	} else if (w->base) {
+		b->at = (volatile uint32_t *)(volatile void *)(w->base + off);
+	}
 }
 
 static void attach_queue(struct nvme *n, struct nvme_queue *q, unsigned number)
 {
-	q->bar = &n->bar;
+	q->registers = &n->registers;
+	q->doorbells = &n->doorbells;
 	q->number = number;
 	q->timeout_epochs = n->options.timeout_ms / EPOCH_MS + 1;
 	q->blocks = n->blocks;
@@ -221,7 +245,7 @@ static void attach_queue(struct nvme *n, struct nvme_queue *q, unsigned number)
 }
 
 /* The controller's side of a queue pair; also after a reset. */
-static int create(struct nvme *n, struct nvme_queue *q, struct err *e)
+static int create(struct nvme *n, struct nvme_queue *q, struct usher_err *e)
 {
 	uint32_t irq = n->options.interrupts ? NVME_QUEUE_IRQ | q->number << 16 : 0;
 	const struct nvme_sqe cq = {
@@ -232,7 +256,7 @@ static int create(struct nvme *n, struct nvme_queue *q, struct err *e)
 	};
 	const struct nvme_sqe sq = {
 		.cdw0 = htole32(NVME_CREATE_SQ),
-		.prp1 = htole64(q->mem.iova),
+		.prp1 = htole64(q->mem.iova.v),
 		.cdw10 = htole32(q->number | q->mask << 16),
 		.cdw11 = htole32(NVME_QUEUE_CONTIGUOUS | q->number << 16),
 	};
@@ -242,27 +266,18 @@ static int create(struct nvme *n, struct nvme_queue *q, struct err *e)
 	return r < 0 ? r : nvme_admin(n, &sq, NULL, e);
 }
 
-static int irq_on(struct nvme *n, struct err *e)
+/* Vector 0 is the admin queue's, which polls. */
+static int irq_on(struct nvme *n, struct usher_err *e)
 {
-	unsigned count = n->queue_count + 1;
-
 	if (!n->options.interrupts)
 		return 0;
-	for (unsigned i = 0; i < count; i++) {
-		if (n->event_fds[i] < 0)
-			n->event_fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (n->event_fds[i] < 0)
-			return err_set(e, -errno, "nvme: eventfd");
-		if (i)
-			n->queues[i - 1].event_fd = n->event_fds[i];
-	}
-	int r = vfio_irq_set(&n->at->dev, VFIO_PCI_MSIX_IRQ_INDEX, 0, n->event_fds, count);
-	if (r > 0)
-		return err_say(e, -ENOTSUP, "nvme: %u vectors for %u queues", (unsigned)r, count);
-	return r < 0 ? err_set(e, r, "nvme: turn %u MSI-X vectors on", count) : 0;
+	int r = usher_irq_on(n->dev, USHER_MSIX, n->queue_count + 1, e);
+	for (unsigned i = 0; r == 0 && i < n->queue_count; i++)
+		n->queues[i].event_fd = usher_irq_fd(n->dev, USHER_MSIX, i + 1);
+	return r;
 }
 
-static int make_queues(struct nvme *n, struct err *e)
+static int make_queues(struct nvme *n, struct usher_err *e)
 {
 	unsigned most = NVME_CAP_MQES(n->cap) + 1;
 	unsigned depth = n->options.depth;
@@ -272,7 +287,7 @@ static int make_queues(struct nvme *n, struct err *e)
 		depth >>= 1;
 	unsigned cq_depth = 2 * depth <= most ? 2 * depth : depth;
 	for (unsigned i = 0; r == 0 && i < n->queue_count; i++) {
-		r = nvme_queue_new(&n->queues[i], n->at, depth, cq_depth, e);
+		r = nvme_queue_new(&n->queues[i], usher_device_space(n->dev), depth, cq_depth, e);
 		if (r == 0)
 			attach_queue(n, &n->queues[i], i + 1);
 	}
@@ -283,7 +298,7 @@ static int make_queues(struct nvme *n, struct err *e)
 	return r;
 }
 
-static int take_options(struct nvme *n, const struct nvme_options *o, struct err *e)
+static int take_options(struct nvme *n, const struct nvme_options *o, struct usher_err *e)
 {
 	if (o)
 		n->options = *o;
@@ -294,59 +309,50 @@ static int take_options(struct nvme *n, const struct nvme_options *o, struct err
 	if (n->options.queues <= NVME_QUEUES_MAX && is_pow2(n->options.depth) &&
 		n->options.depth > 1 && n->options.depth <= DEPTH_MAX)
 		return 0;
-	return err_say(
-		e, -EINVAL, "nvme: %u queues of %u entries", n->options.queues, n->options.depth);
+	return err_say(fault(e), -EINVAL, "nvme: %u queues of %u entries", n->options.queues,
+		n->options.depth);
 }
 
-static int learn_registers(struct nvme *n, struct err *e)
+static int open_windows(struct nvme *n, struct usher_err *e)
 {
-	uint64_t class;
-	int r = vfio_region_get(&n->at->dev, &n->at->config, PCI_CLASS_REVISION, 4, &class);
+	struct usher_window *w = &n->registers;
+	int r = usher_window_open(n->dev, USHER_BAR(0), 0, NVME_DOORBELLS, USHER_UNCACHED, w, e);
 
-	if (r < 0)
-		return err_set(e, r, "nvme: read the device's class");
-	if (class >> 8 != 0x010802)
-		return err_say(e, -ENODEV, "nvme: class %06x is no NVMe controller's",
-			(unsigned)(class >> 8));
-	r = window_open(n->at, VFIO_PCI_BAR0_REGION_INDEX, 2 * NVME_DOORBELLS, &n->bar, e);
-	if (r < 0)
-		return r;
-	n->cap = window_get64(&n->bar, NVME_CAP);
-	if (n->cap == UINT64_MAX)
-		return err_say(e, -ENODEV, "nvme: the controller does not answer");
+	if (r == 0)
+		r = usher_window_open(n->dev, USHER_BAR(0), NVME_DOORBELLS, NVME_PAGE,
+			USHER_UNCACHED, &n->doorbells, e);
+	/* Not every controller takes eight bytes at once. */
+	w->split = USHER_LOW_FIRST;
+	return r;
+}
+
+static int learn_registers(struct nvme *n, struct usher_err *e)
+{
+	if (usher_read64(&n->registers, NVME_CAP, &n->cap) < 0)
+		return err_say(fault(e), -ENODEV, "nvme: the controller does not answer");
 	if (NVME_CAP_MPSMIN(n->cap))
-		return err_say(e, -ENOTSUP, "nvme: the controller has no pages of 4 KiB");
+		return err_say(fault(e), -ENOTSUP, "nvme: the controller has no pages of 4 KiB");
 	n->stride = NVME_CAP_DSTRD(n->cap);
 	n->ready_ms = (NVME_CAP_TO(n->cap) + 1) * READY_STEP_MS;
-	uint32_t last = NVME_CQ_BELL(n->options.queues, n->stride);
-	if (!range_ok(last, 4, n->bar.region.size) || last >= NVME_DOORBELLS + NVME_PAGE)
-		return err_say(e, -ENOTSUP, "nvme: doorbells of %u queues", n->options.queues);
+	if (NVME_CQ_BELL(n->options.queues, n->stride) >= NVME_DOORBELLS + NVME_PAGE)
+		return err_say(
+			fault(e), -ENOTSUP, "nvme: doorbells of %u queues", n->options.queues);
 	return 0;
 }
 
-int nvme_open(
-	struct attachment *a, const struct nvme_options *options, struct nvme *ret, struct err *e)
+static int check_class(const struct usher_device *dev, struct usher_err *e)
 {
-	struct nvme *n = ret;
+	uint32_t class = usher_device_info(dev)->class_code;
 
-	*n = (struct nvme){.at = a};
-	for (size_t i = 0; i < COUNT(n->event_fds); i++)
-		n->event_fds[i] = -1;
-	int r = take_options(n, options, e);
-	if (r == 0)
-		r = learn_registers(n, e);
-	if (r == 0)
-		r = disable(n, e);
-	if (r == 0)
-		r = dma_buf_new(a, NVME_PAGE, UINT64_MAX, &n->page, e);
-	if (r == 0)
-		r = nvme_queue_new(&n->admin, a, ADMIN_DEPTH, ADMIN_DEPTH, e);
-	if (r == 0)
-		r = attach_master(a, true, e);
-	if (r < 0)
-		return r;
+	if (class == CLASS)
+		return 0;
+	return err_say(fault(e), -ENODEV, "nvme: class %06x is no NVMe controller's", class);
+}
+
+static int start_up(struct nvme *n, struct usher_err *e)
+{
 	attach_queue(n, &n->admin, 0);
-	r = enable(n, e);
+	int r = enable(n, e);
 	if (r == 0)
 		r = learn_controller(n, e);
 	if (r == 0)
@@ -358,56 +364,77 @@ int nvme_open(
 	return r == 0 ? make_queues(n, e) : r;
 }
 
+int nvme_open(struct usher_device *dev, const struct nvme_options *options, struct nvme *ret,
+	struct usher_err *e)
+{
+	struct usher_space *s = usher_device_space(dev);
+	struct nvme *n = ret;
+
+	*n = (struct nvme){.dev = dev, .page = USHER_BUFFER_NONE, .bells = USHER_BUFFER_NONE};
+	int r = take_options(n, options, e);
+	if (r == 0)
+		r = check_class(dev, e);
+	if (r == 0)
+		r = open_windows(n, e);
+	if (r == 0)
+		r = learn_registers(n, e);
+	if (r == 0)
+		r = disable(n, e);
+	if (r == 0)
+		r = usher_buffer_alloc(s, NVME_PAGE, 0, &n->page, e);
+	if (r == 0)
+		r = nvme_queue_new(&n->admin, s, ADMIN_DEPTH, ADMIN_DEPTH, e);
+	if (r == 0)
+		r = usher_device_master_on(dev, e);
+	return r == 0 ? start_up(n, e) : r;
+}
+
 /* Only a stopped controller is past reaching the queues. */
 static void stop(struct nvme *n)
 {
-	uint32_t cc = window_get32(&n->bar, NVME_CC);
+	uint32_t cc = 0;
 
-	if (cc != UINT32_MAX && cc & NVME_CC_EN) {
-		window_put32(&n->bar, NVME_CC, cc | NVME_CC_SHUTDOWN);
+	if (get(n, NVME_CC, &cc, NULL) == 0 && cc & NVME_CC_EN) {
+		put(n, NVME_CC, cc | NVME_CC_SHUTDOWN);
 		(void)wait_status(n, NVME_CSTS_SHST, NVME_CSTS_SHST_DONE, "shut down", NULL);
 		(void)disable(n, NULL);
 	}
-	(void)attach_master(n->at, false, NULL);
+	(void)usher_device_master_off(n->dev, NULL);
 }
 
 void nvme_close(struct nvme *n)
 {
-	if (!n->at)
+	if (!n->dev)
 		return;
-	if (n->bar.region.size)
+	if (n->registers.device)
 		stop(n);
-	if (n->options.interrupts && n->queue_count)
-		(void)vfio_irq_disable(&n->at->dev, VFIO_PCI_MSIX_IRQ_INDEX);
+	(void)usher_irq_off(n->dev, USHER_MSIX, NULL);
 	for (unsigned i = 0; i < n->queue_count; i++)
-		(void)nvme_queue_free(&n->queues[i], n->at);
-	(void)nvme_queue_free(&n->admin, n->at);
-	(void)dma_buf_free(n->at, &n->bells, NULL);
-	(void)dma_buf_free(n->at, &n->page, NULL);
-	for (size_t i = 0; i < COUNT(n->event_fds); i++)
-		fd_close(&n->event_fds[i]);
-	window_close(&n->bar);
-	*n = (struct nvme){0};
+		nvme_queue_free(&n->queues[i]);
+	nvme_queue_free(&n->admin);
+	usher_buffer_free(&n->bells);
+	usher_buffer_free(&n->page);
+	usher_window_close(&n->doorbells);
+	usher_window_close(&n->registers);
+	*n = (struct nvme){.dev = NULL};
 }
 
 /* Its own reset first; a controller that does not obey gets the function's. */
-static int silence(struct nvme *n, struct err *e)
+static int silence(struct nvme *n, struct usher_err *e)
 {
 	int r = disable(n, e);
 
 	if (r == 0 || r == -ENODEV)
 		return r;
-	if (n->options.interrupts)
-		(void)vfio_irq_disable(&n->at->dev, VFIO_PCI_MSIX_IRQ_INDEX);
-	r = vfio_dev_reset(&n->at->dev, e);
+	r = usher_device_reset(n->dev, e);
 	if (r == 0)
-		r = attach_master(n->at, true, e);
+		r = usher_device_master_on(n->dev, e);
 	if (r == 0)
 		r = irq_on(n, e);
 	return r == 0 ? disable(n, e) : r;
 }
 
-int nvme_recover(struct nvme *n, struct err *e)
+int nvme_recover(struct nvme *n, struct usher_err *e)
 {
 	int r = silence(n, e);
 

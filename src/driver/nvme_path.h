@@ -38,14 +38,14 @@ static inline void nvme_bell(struct nvme_queue *q, struct nvme_bell *b, uint32_t
  * The place behind the tail is free as long as the ring is not full; that the tail's own is free
  * was seen when the last command was sent. A queue that takes nothing has max_blocks 0.
  */
-static inline int nvme_transfer(struct nvme_queue *q, uint8_t opcode, const struct dma_buf *b,
+static inline int nvme_transfer(struct nvme_queue *q, uint8_t opcode, const struct usher_buffer *b,
 	uint64_t off, uint64_t lba, uint32_t blocks, uint64_t tag)
 {
 	uint32_t slot = q->tail, next = (slot + 1) & q->mask;
 	struct nvme_slot *slots = q->slots;
 	struct nvme_sqe *c = &q->sq[slot];
 	uint64_t len = (uint64_t)blocks << q->block_shift;
-	uint64_t iova = b->iova + off;
+	uint64_t iova = b->iova.v + off;
 
 	/* blocks - 1: none at all is too many. */
 	if (nvme_rare(slots[next].epoch || blocks - 1 >= q->max_blocks ||
@@ -70,13 +70,13 @@ static inline int nvme_transfer(struct nvme_queue *q, uint8_t opcode, const stru
  * Return: 0; -EAGAIN the queue is full, or the next place is still in use; -ERANGE outside the
  * buffer, the namespace, or what one command can carry; what broke the queue.
  */
-static inline int nvme_read(struct nvme_queue *q, const struct dma_buf *b, uint64_t off,
+static inline int nvme_read(struct nvme_queue *q, const struct usher_buffer *b, uint64_t off,
 	uint64_t lba, uint32_t blocks, uint64_t tag)
 {
 	return nvme_transfer(q, NVME_READ, b, off, lba, blocks, tag);
 }
 
-static inline int nvme_write(struct nvme_queue *q, const struct dma_buf *b, uint64_t off,
+static inline int nvme_write(struct nvme_queue *q, const struct usher_buffer *b, uint64_t off,
 	uint64_t lba, uint32_t blocks, uint64_t tag)
 {
 	return nvme_transfer(q, NVME_WRITE, b, off, lba, blocks, tag);
@@ -93,7 +93,8 @@ static inline void nvme_ring(struct nvme_queue *q)
 
 /*
  * What is done, at most @max. Return: how many; -ETIMEDOUT a command is overdue; -ENODEV the device
- * is gone; -EIO the controller reports a fatal error; -EPROTO it completed what nobody sent.
+ * is gone; -EIO the controller reports a fatal error or has stopped; -EPROTO it completed what
+ * nobody sent.
  */
 static inline int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsigned max)
 {
@@ -114,7 +115,8 @@ static inline int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsign
 		}
 		slots[cid].epoch = 0;
 		done[n].tag = slots[cid].tag;
-		done[n].result = le32toh(c->result);
+		/* Atomic only so that the compiler does not pack two words into a vector. */
+		done[n].result = le32toh(__atomic_load_n(&c->result, __ATOMIC_RELAXED));
 		done[n].status = end >> 17;
 		n++;
 		if (nvme_rare(++c == q->cq_end)) {

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/err.h"
+#include "base/fault.h"
 #include "base/num.h"
 
 #define EPOCH_MS 100
@@ -40,7 +40,7 @@ static void bell_shadow(struct nvme_queue *q, struct nvme_bell *b, uint32_t valu
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	uint16_t event = (uint16_t)le32toh(*b->event);
 	if ((uint16_t)(new - event - 1) < (uint16_t)(new - old))
-		window_put32(q->bar, b->off, value);
+		(void)usher_write32(q->doorbells, b->off, value);
 }
 
 void nvme_bell_slow(struct nvme_queue *q, struct nvme_bell *b, uint32_t value)
@@ -49,8 +49,7 @@ void nvme_bell_slow(struct nvme_queue *q, struct nvme_bell *b, uint32_t value)
 		bell_shadow(q, b, value);
 		return;
 	}
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	window_put32(q->bar, b->off, value);
+	(void)usher_write32(q->doorbells, b->off, value);
 }
 
 /* Why a command is not taken: the slow way out. */
@@ -130,6 +129,15 @@ static int broken(struct nvme_queue *q, int error)
 	return error;
 }
 
+/*
+ * It does not do what it should: because it is not there? Not every host bridge answers all ones
+ * for a register of nobody; configuration space is asked.
+ */
+static int verdict(const struct nvme_queue *q, int error)
+{
+	return usher_window_ones(q->registers) < 0 ? -ENODEV : error;
+}
+
 /* Once in a while: does the controller live, and is a command overdue? */
 int nvme_look(struct nvme_queue *q)
 {
@@ -140,14 +148,14 @@ int nvme_look(struct nvme_queue *q)
 		return 0;
 	q->epoch_ms = now;
 	q->epoch += q->epoch == UINT32_MAX ? 2 : 1; /* 0 is a free place's */
-	uint32_t status = window_get32(q->bar, NVME_CSTS);
-	if (status == UINT32_MAX)
+	uint32_t status;
+	if (usher_read32(q->registers, NVME_CSTS, &status) < 0 || status == UINT32_MAX)
 		return broken(q, -ENODEV);
-	if (status & NVME_CSTS_CFS)
-		return broken(q, -EIO);
+	if ((status & (NVME_CSTS_CFS | NVME_CSTS_RDY)) != NVME_CSTS_RDY)
+		return broken(q, verdict(q, -EIO));
 	for (uint32_t i = 0; i <= q->mask; i++)
 		if (q->slots[i].epoch && q->epoch - q->slots[i].epoch > q->timeout_epochs)
-			return broken(q, -ETIMEDOUT);
+			return broken(q, verdict(q, -ETIMEDOUT));
 	return 0;
 }
 
@@ -218,23 +226,25 @@ int nvme_wait(struct nvme_queue *q, int timeout_ms)
 	return read(q->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN ? -errno : 0;
 }
 
-static int drain_error(int r, struct err *e)
+static int drain_error(int r, struct usher_err *e)
 {
 	switch (r) {
 	case -ENODEV:
-		return err_say(e, r, "nvme: the controller is gone");
+		return err_say(fault(e), r, "nvme: the controller is gone");
 	case -EIO:
-		return err_say(e, r, "nvme: the controller reports a fatal error");
+		return err_say(
+			fault(e), r, "nvme: the controller reports a fatal error, or has stopped");
 	case -ETIMEDOUT:
-		return err_say(e, r, "nvme: a command was not answered in time");
+		return err_say(fault(e), r, "nvme: a command was not answered in time");
 	case -EPROTO:
-		return err_say(e, r, "nvme: the controller completed a command that was not sent");
+		return err_say(
+			fault(e), r, "nvme: the controller completed a command that was not sent");
 	default:
-		return err_set(e, r, "nvme: wait for commands");
+		return err_set(fault(e), r, "nvme: wait for commands");
 	}
 }
 
-int nvme_drain(struct nvme_queue *q, struct err *e)
+int nvme_drain(struct nvme_queue *q, struct usher_err *e)
 {
 	struct nvme_done done[16];
 	char text[32];
@@ -247,7 +257,7 @@ int nvme_drain(struct nvme_queue *q, struct err *e)
 			return drain_error(n, e);
 		for (int i = 0; i < n; i++)
 			if (done[i].status && !bad)
-				bad = err_say(e, -EIO, "nvme: command %llu: %s",
+				bad = err_say(fault(e), -EIO, "nvme: command %llu: %s",
 					(unsigned long long)done[i].tag,
 					nvme_status_text(done[i].status, text));
 		if (!n)
@@ -289,40 +299,43 @@ static uint64_t cq_offset(unsigned depth)
 	return align_up(depth * sizeof(struct nvme_sqe), NVME_PAGE);
 }
 
-int nvme_queue_new(struct nvme_queue *q, struct attachment *a, unsigned depth, unsigned cq_depth,
-	struct err *e)
+int nvme_queue_new(struct nvme_queue *q, struct usher_space *s, unsigned depth, unsigned cq_depth,
+	struct usher_err *e)
 {
 	uint64_t lists = cq_offset(depth) + align_up(cq_depth * sizeof(struct nvme_cqe), NVME_PAGE);
 
-	*q = (struct nvme_queue){.event_fd = -1, .mask = depth - 1, .cq_mask = cq_depth - 1};
+	*q = (struct nvme_queue){.event_fd = -1,
+		.mem = USHER_BUFFER_NONE,
+		.mask = depth - 1,
+		.cq_mask = cq_depth - 1};
 	/* One piece: the places, then what their lists begin with. */
 	q->slots = calloc(depth, sizeof(*q->slots) + sizeof(*q->list_pages));
 	if (!q->slots)
-		return err_set(e, -ENOMEM, "nvme: a queue");
-	int r = dma_buf_new(a, lists + (uint64_t)depth * NVME_PAGE, UINT64_MAX, &q->mem, e);
+		return err_set(fault(e), -ENOMEM, "nvme: a queue");
+	int r = usher_buffer_alloc(s, lists + (uint64_t)depth * NVME_PAGE, 0, &q->mem, e);
 	if (r < 0) {
 		free(q->slots);
 		q->slots = NULL;
 		return r;
 	}
 	q->list_pages = (void *)(q->slots + depth);
-	uint8_t *mem = q->mem.mem;
+	uint8_t *mem = q->mem.host;
 	q->sq = (void *)mem;
 	q->cq = (const void *)(mem + cq_offset(depth));
 	q->cq_end = q->cq + cq_depth;
 	q->lists = (void *)(mem + lists);
-	q->lists_iova = q->mem.iova + lists;
+	q->lists_iova = q->mem.iova.v + lists;
 	return 0;
 }
 
 uint64_t nvme_queue_cq_iova(const struct nvme_queue *q)
 {
-	return q->mem.iova + cq_offset(q->mask + 1);
+	return q->mem.iova.v + cq_offset(q->mask + 1);
 }
 
 void nvme_queue_start(struct nvme_queue *q, uint32_t nsid)
 {
-	uint8_t *mem = q->mem.mem;
+	uint8_t *mem = q->mem.host;
 
 	memset(mem, 0, (size_t)((uint8_t *)q->lists - mem));
 	for (uint32_t i = 0; i <= q->mask; i++) {
@@ -343,11 +356,9 @@ void nvme_queue_start(struct nvme_queue *q, uint32_t nsid)
 	q->phase = NO_PHASE;
 }
 
-int nvme_queue_free(struct nvme_queue *q, struct attachment *a)
+void nvme_queue_free(struct nvme_queue *q)
 {
-	int r = dma_buf_free(a, &q->mem, NULL);
-
+	usher_buffer_free(&q->mem);
 	free(q->slots);
-	*q = (struct nvme_queue){.event_fd = -1};
-	return r;
+	*q = (struct nvme_queue){.event_fd = -1, .mem = USHER_BUFFER_NONE};
 }

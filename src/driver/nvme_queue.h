@@ -2,13 +2,13 @@
 #ifndef DRIVER_NVME_QUEUE_H
 #define DRIVER_NVME_QUEUE_H
 
-#include "driver/attach.h"
+#include <stdint.h>
+#include <usher/dma.h>
+#include <usher/region.h>
+
 #include "driver/nvme_regs.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
-struct err;
+struct usher_err;
 
 /*
  * A submission queue and its completion queue.
@@ -33,16 +33,15 @@ struct nvme_done {
 struct nvme_slot {
 	uint64_t tag;
 	uint32_t epoch; /* that the command was sent in; 0: the place is free */
-	uint32_t
-		list_count; /* entries of the place's PRP list that are right, from list_pages on */
+	uint32_t list_count; /* entries of its PRP list that are right, from list_pages on */
 };
 
 /* Where a doorbell is: mapped, shadowed in memory, or behind a call. */
 struct nvme_bell {
-	volatile uint32_t *at; /* NULL: shadowed, or by window_put32() */
+	volatile uint32_t *at; /* NULL: shadowed, or by usher_write32() */
 	volatile uint32_t *shadow; /* NULL: none */
 	volatile uint32_t *event; /* the device wants to be told when the shadow passes this */
-	uint32_t off;
+	uint32_t off; /* in the window of doorbells */
 };
 
 enum nvme_queue_state {
@@ -73,15 +72,15 @@ struct nvme_queue {
 	struct nvme_bell sq_bell, cq_bell;
 
 	/* Seldom used. */
-	struct window *bar;
+	struct usher_window *registers, *doorbells;
 	unsigned number;
 	uint32_t cq_mask;
 	uint32_t may_blocks; /* max_blocks while the queue runs */
 	int error;
-	int event_fd; /* -1: polled */
+	int event_fd; /* the device's; -1: polled */
 	int64_t epoch_ms; /* when the epoch began */
 	uint32_t timeout_epochs;
-	struct dma_buf mem;
+	struct usher_buffer mem;
 };
 
 int nvme_flush(struct nvme_queue *q, uint64_t tag);
@@ -99,16 +98,16 @@ int nvme_wait(struct nvme_queue *q, int timeout_ms);
  * Rings, then waits until nothing is under way. Return: 0; -EIO a command had a bad status, which
  * is in @e; as nvme_poll().
  */
-int nvme_drain(struct nvme_queue *q, struct err *e);
+int nvme_drain(struct nvme_queue *q, struct usher_err *e);
 
 /* "data transfer error"; for statuses without a name their number, in @buf. */
 const char *nvme_status_text(uint32_t status, char buf[32]);
 
 /* For nvme.c: makes the rings of @depth and @cq_depth entries; starts over with empty ones. */
-int nvme_queue_new(struct nvme_queue *q, struct attachment *a, unsigned depth, unsigned cq_depth,
-	struct err *e);
+int nvme_queue_new(struct nvme_queue *q, struct usher_space *s, unsigned depth, unsigned cq_depth,
+	struct usher_err *e);
 void nvme_queue_start(struct nvme_queue *q, uint32_t nsid);
-int nvme_queue_free(struct nvme_queue *q, struct attachment *a);
+void nvme_queue_free(struct nvme_queue *q);
 uint64_t nvme_queue_cq_iova(const struct nvme_queue *q);
 /* One whole entry, as it stands; its identifier is set. Return: as nvme_read(). */
 int nvme_submit(struct nvme_queue *q, const struct nvme_sqe *command, uint64_t tag);

@@ -59,6 +59,18 @@ static bool is_first(const struct bind_request *q, size_t i)
 	return true;
 }
 
+void bars_need(
+	struct host *h, const struct bind_request *q, uint64_t *ret_mem32, uint64_t *ret_mem64)
+{
+	*ret_mem32 = *ret_mem64 = 0;
+	for (size_t i = 0; i < q->target_count; i++) {
+		if (!is_first(q, i))
+			continue;
+		*ret_mem32 += window_of(h, q, i, KIND_MEM32).size;
+		*ret_mem64 += window_of(h, q, i, KIND_MEM64).size;
+	}
+}
+
 static int tell(struct bind_plan *p, const struct bind_request *q, enum kind kind,
 	const struct pci_claim *claim, struct pci_address a)
 {

@@ -14,4 +14,8 @@ struct layout;
 int bars_check(struct host *h, const struct layout *layout, const struct bind_request *q,
 	struct bind_plan *p);
 
+/* What the BARs come to behind their root ports [bytes]: below 4 GiB, and 64-bit prefetchable. */
+void bars_need(
+	struct host *h, const struct bind_request *q, uint64_t *ret_mem32, uint64_t *ret_mem64);
+
 #endif

@@ -56,31 +56,47 @@ static int read_field(struct host *h, const char *path, const char *key, int bas
 	return -ENOENT;
 }
 
+/* The hard limit, the second number of its line. Return: 0, -ENOENT none, -errno. */
+static int read_hard(struct host *h, const char *name, uint64_t *ret)
+{
+	char text[TEXT_MAX], *end;
+
+	ssize_t n = h->ops->read(h, "/proc/self/limits", text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	const char *at = strstr(text, name);
+	if (!at)
+		return -ENOENT;
+	at += strlen(name);
+	at += strspn(at, " ");
+	at += strcspn(at, " ");
+	unsigned long long v = strtoull(at, &end, 10);
+	if (end == at)
+		return -ENOENT;
+	*ret = v;
+	return 0;
+}
+
 static int fit_memlock(struct fit_case *c)
 {
 	static const struct problem_kind kind = {"memlock", PROBLEM_REFUSES,
 		"'USER hard memlock unlimited' in /etc/security/limits.d/, LimitMEMLOCK=infinity "
 		"in a unit, or root"};
-	uint64_t need = c->memory + c->engine->overhead, caps = 0, soft;
+	uint64_t need = c->memory + c->engine->overhead, caps = 0;
 	const uint64_t may = UINT64_C(1) << CAP_IPC_LOCK | UINT64_C(1) << CAP_SYS_RESOURCE;
-	char text[TEXT_MAX];
-	unsigned long long hard;
+	uint64_t hard;
 
 	if (!c->spec->device_count ||
 		(read_field(c->host, "/proc/self/status", "CapEff", 16, &caps) == 0 && caps & may))
 		return 0;
-	ssize_t n = c->host->ops->read(c->host, "/proc/self/limits", text, sizeof(text) - 1);
-	if (n <= 0 || read_field(c->host, "/proc/self/limits", "Max locked memory", 10, &soft) < 0)
-		return 0; /* unlimited, or unknown: the kernel tells at the mapping */
-	text[n] = '\0';
-	/* The keeper raises the soft limit to the hard one. */
-	if (sscanf(strstr(text, "Max locked memory"), "Max locked memory %*s %llu", &hard) != 1 ||
-		hard >= need)
+	/* Unlimited, or unknown: the kernel tells at the mapping. The keeper raises soft to hard. */
+	if (read_hard(c->host, "Max locked memory", &hard) < 0 || hard >= need)
 		return 0;
 	return bind_problem_add(c->plan, c->q, &kind, "host",
 		"the guest's memory is pinned for its devices: %llu MiB in all, and this user may "
 		"lock %llu",
-		(unsigned long long)(need >> 20), hard >> 20);
+		(unsigned long long)(need >> 20), (unsigned long long)(hard >> 20));
 }
 
 static int fit_memory(struct fit_case *c)
@@ -133,7 +149,7 @@ static size_t cut_out(
 	struct vfio_span *spans, size_t count, size_t room, uint64_t first, uint64_t last)
 {
 	size_t n = 0;
-	struct vfio_span out[VFIO_RANGES_MAX];
+	struct vfio_span out[VFIO_RANGES_MAX] = {0};
 
 	for (size_t i = 0; i < count; i++) {
 		struct vfio_span s = spans[i];
@@ -194,11 +210,11 @@ size_t fit_usable(struct host *h, const struct bind_request *q, struct vfio_span
 			continue;
 		for (char *line = strtok_r(text, "\n", &save); line;
 			line = strtok_r(NULL, "\n", &save)) {
-			unsigned long long from, to;
-			char type[32];
+			char *end;
+			unsigned long long from = strtoull(line, &end, 16);
+			unsigned long long to = strtoull(end, &end, 16);
 			/* What is `direct-relaxable` the kernel gives up for VFIO. */
-			if (sscanf(line, "%llx %llx %31s", &from, &to, type) == 3 &&
-				strcmp(type, "direct-relaxable") != 0)
+			if (from <= to && strcmp(end, " direct-relaxable") != 0)
 				n = cut_out(ret, n, room, from, to);
 		}
 	}
@@ -247,6 +263,18 @@ static int fit_layout(struct fit_case *c)
 	if (r < 0)
 		return bind_problem_add(c->plan, c->q, &kind, "host", "%s", e.msg);
 	return bars_check(c->host, &layout, c->q, c->plan);
+}
+
+int fit_lay_out(struct host *h, const struct engine *engine, const struct guest_spec *s,
+	const struct bind_request *q, struct fit_layout *ret)
+{
+	struct vfio_span usable[VFIO_RANGES_MAX];
+
+	if (!engine->lays_out)
+		return -ENOENT;
+	size_t n = fit_usable(h, q, usable, COUNT(usable));
+	bars_need(h, q, &ret->mem32, &ret->mem64);
+	return layout_make(engine->memory(s), phys_bits(h), usable, n, &ret->layout, NULL);
 }
 
 int fit_check(struct host *h, const struct engine *engine, const struct guest_spec *s,

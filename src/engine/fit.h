@@ -5,6 +5,7 @@
 #include "bind/bind.h"
 #include "engine/engine.h"
 #include "vfio/container.h"
+#include "vfio/layout.h"
 
 struct err;
 struct host;
@@ -24,6 +25,17 @@ struct host;
  */
 int fit_check(struct host *h, const struct engine *engine, const struct guest_spec *s,
 	const struct bind_request *q, struct bind_plan *p, struct err *e);
+
+/* How a guest of usher-vmm would lie, for people who wonder about a `reserved` or `bars`. */
+struct fit_layout {
+	struct layout layout;
+	uint64_t mem32; /* of BARs, below 4 GiB [bytes] */
+	uint64_t mem64; /* of BARs, above RAM [bytes] */
+};
+
+/* Return: 0; -ENOENT the engine lays it out by itself; as layout_make(). */
+int fit_lay_out(struct host *h, const struct engine *engine, const struct guest_spec *s,
+	const struct bind_request *q, struct fit_layout *ret);
 
 /* The names of these checks, NULL-terminated, with those of bind_plan() that concern a guest. */
 extern const char *const fit_names[];

@@ -30,15 +30,16 @@ static int find_keyboard(struct hold_case *c)
 	const char *ours = NULL;
 	char path[FILE_PATH_MAX], name[128];
 
-	for (size_t i = 0; i < l->count; i++) {
-		if (!is_keyboard(c->view->host, l->list[i].name))
-			continue;
-		if (!hold_below(c, l->list[i].target))
-			return 0; /* another one is left */
-		ours = l->list[i].name;
-	}
+	/* Most devices have none, so the others' are not looked at first. */
+	for (size_t i = 0; i < l->count && !ours; i++)
+		if (hold_below(c, l->list[i].target) && is_keyboard(c->view->host, l->list[i].name))
+			ours = l->list[i].name;
 	if (!ours)
 		return 0;
+	for (size_t i = 0; i < l->count; i++)
+		if (!hold_below(c, l->list[i].target) &&
+			is_keyboard(c->view->host, l->list[i].name))
+			return 0; /* another one is left */
 	int r = file_path(path, sizeof(path), "/sys/class/input/%s/name", ours);
 	if (r < 0 || host_read_text(c->view->host, path, name, sizeof(name)) < 0)
 		(void)snprintf(name, sizeof(name), "no name");
@@ -48,18 +49,13 @@ static int find_keyboard(struct hold_case *c)
 /* A serial port that the kernel writes its messages to. */
 static int find_console(struct hold_case *c)
 {
-	char active[256], path[FILE_PATH_MAX], target[HOLD_TARGET_MAX];
-	struct host *h = c->view->host;
-	int r = 0;
+	const struct hold_links *l;
+	int r = hold_view_consoles(c->view, &l);
 
-	(void)snprintf(active, sizeof(active), "%s", hold_view_consoles(c->view));
-	char *rest = NULL;
-	for (const char *name = strtok_r(active, " \n", &rest); name && r == 0;
-		name = strtok_r(NULL, " \n", &rest)) {
-		if (file_path(path, sizeof(path), "/sys/class/tty/%s", name) == 0 &&
-			h->ops->link(h, path, target, sizeof(target)) >= 0 && hold_below(c, target))
-			r = hold_add(c, "input", HOLD_PLAIN, name, "console of this host's kernel");
-	}
+	for (size_t i = 0; r == 0 && i < l->count; i++)
+		if (hold_below(c, l->list[i].target))
+			r = hold_add(c, "input", HOLD_PLAIN, l->list[i].name,
+				"console of this host's kernel");
 	return r;
 }
 

@@ -223,10 +223,26 @@ static const char *users_read(struct hold_view *v)
 	return text_read(v->host, "/etc/passwd", &v->users) == 0 ? v->users : "";
 }
 
-const char *hold_view_consoles(struct hold_view *v)
+int hold_view_consoles(struct hold_view *v, const struct hold_links **ret)
 {
-	return text_read(v->host, "/sys/class/tty/console/active", &v->consoles) == 0 ? v->consoles
-										      : "";
+	struct link_reader r = {.host = v->host, .folder = "/sys/class/tty", .links = &v->consoles};
+	cleanup_free char *active = NULL;
+	char *rest = NULL;
+	ssize_t n = -ENOENT;
+	int x = 0;
+
+	if (!v->has_consoles)
+		n = host_read_all(v->host, "/sys/class/tty/console/active", &active);
+	if (n == -ENOMEM)
+		return -ENOMEM;
+	v->has_consoles = true;
+	*ret = &v->consoles;
+	if (n < 0)
+		return 0;
+	for (char *name = strtok_r(active, " \n", &rest); name && x == 0;
+		name = strtok_r(NULL, " \n", &rest))
+		x = link_add(&r, name);
+	return x;
 }
 
 void hold_process_name(struct hold_view *v, const struct host_holder *o, char *buf, size_t size)
@@ -280,8 +296,10 @@ void hold_view_free(struct hold_view *v)
 	hold_links_free(&v->block);
 	hold_links_free(&v->net);
 	hold_links_free(&v->input);
-	for (size_t i = 0; i < v->nr_opens; i++)
+	for (size_t i = 0; i < v->nr_opens; i++) {
 		free(v->opens[i].target);
+		free(v->opens[i].node);
+	}
 	free(v->opens);
 	free(v->addresses);
 	free(v->mounts);
@@ -289,6 +307,6 @@ void hold_view_free(struct hold_view *v)
 	free(v->routes);
 	free(v->routes6);
 	free(v->users);
-	free(v->consoles);
+	hold_links_free(&v->consoles);
 	free(v);
 }

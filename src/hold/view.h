@@ -28,6 +28,7 @@ struct hold_links {
 struct hold_open {
 	struct host_holder holder;
 	char *target; /* of /sys/dev/{char,block}/MAJOR:MINOR; NULL: no such link */
+	char *node; /* "dri/card1"; NULL until somebody asks */
 };
 
 struct hold_view {
@@ -47,7 +48,8 @@ struct hold_view {
 	char *routes; /* /proc/net/route */
 	char *routes6; /* /proc/net/ipv6_route */
 	char *users; /* /etc/passwd */
-	char *consoles; /* /sys/class/tty/console/active */
+	bool has_consoles;
+	struct hold_links consoles; /* of /sys/class/tty/console/active, those that have a device */
 	char ssh[64]; /* local address of the SSH session that usher runs in; "" for none */
 };
 
@@ -63,8 +65,8 @@ struct hold_case {
 int hold_view_disks(struct hold_view *v);
 int hold_view_routes(struct hold_view *v);
 
-/* The names of the kernel's consoles with a blank between two; "" for none. */
-const char *hold_view_consoles(struct hold_view *v);
+/* The kernel's consoles, which are @v's. Return: 0, -ENOMEM. */
+int hold_view_consoles(struct hold_view *v, const struct hold_links **ret);
 
 /* Whether a link's target goes through the device in question. */
 bool hold_below(const struct hold_case *c, const char *target);

@@ -9,9 +9,9 @@
 #include <usher/dma.h>
 
 #include "base/clean.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/num.h"
-#include "lib/fault.h"
 
 static uint64_t page_of(unsigned flags)
 {
@@ -108,10 +108,11 @@ int usher_buffer_share(const struct usher_buffer *b, struct usher_space *s,
 
 void usher_buffer_free(struct usher_buffer *b)
 {
+	/* One that is all zeroes is none either: descriptor 0 is not ours. */
 	if (b->host) {
 		(void)usher_space_unmap(b->space, b->iova, b->size, NULL);
 		(void)munmap(b->host, b->size);
+		fd_close(&b->fd);
 	}
-	fd_close(&b->fd);
 	*b = USHER_BUFFER_NONE;
 }

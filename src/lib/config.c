@@ -6,7 +6,7 @@
 #include <linux/pci_regs.h>
 
 #include "base/bits.h"
-#include "lib/fault.h"
+#include "base/fault.h"
 
 bool device_answers(struct usher_device *d)
 {

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/fault.h"
 #include "base/num.h"
-#include "lib/fault.h"
 #include "model/host.h"
 #include "pci/device.h"
 #include "pci/host.h"

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/fd.h"
-#include "lib/fault.h"
 #include "model/host.h"
 #include "pci/host.h"
 

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "lib/device.h"
-#include "lib/fault.h"
 
 _Static_assert((int)USHER_INTX == VFIO_PCI_INTX_IRQ_INDEX, "uapi");
 _Static_assert((int)USHER_MSIX == VFIO_PCI_MSIX_IRQ_INDEX, "uapi");

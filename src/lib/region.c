@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <linux/vfio.h>
 
+#include "base/fault.h"
 #include "base/num.h"
 #include "lib/device.h"
-#include "lib/fault.h"
 
 _Static_assert(USHER_ROM == VFIO_PCI_ROM_REGION_INDEX, "uapi");
 _Static_assert(USHER_CONFIG == VFIO_PCI_CONFIG_REGION_INDEX, "uapi");

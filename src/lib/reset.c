@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/clean.h"
+#include "base/fault.h"
 #include "lib/device.h"
-#include "lib/fault.h"
 #include "vfio/feature.h"
 #include "vfio/hotreset.h"
 #include "vfio/irq.h"

@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 
 #include "base/bits.h"
+#include "base/fault.h"
 #include "base/num.h"
-#include "lib/fault.h"
 
 #define QUARANTINE 64
 
@@ -189,7 +189,7 @@ static void hint_memlock(const struct usher_space *s, uint64_t size, struct ushe
 	err_hint(fault(e),
 		"the space needs %" PRIu64
 		" KiB of locked memory with it, and RLIMIT_MEMLOCK is %" PRIu64
-		" KiB: raise it (ulimit -l, LimitMEMLOCK=)",
+		" KiB: raise it (usher exec --memlock, ulimit -l, LimitMEMLOCK=)",
 		(s->mapped + size + 1023) >> 10, (uint64_t)l.rlim_cur >> 10);
 }
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/num.h"
-#include "lib/fault.h"
 #include "pci/address.h"
 
 #define TOKEN_KEY "vf_token="

@@ -11,9 +11,9 @@
 #include "base/bits.h"
 #include "base/clean.h"
 #include "base/endian.h"
+#include "base/fault.h"
 #include "base/num.h"
 #include "lib/device.h"
-#include "lib/fault.h"
 #include "lib/sigbus.h"
 #include "pci/device.h"
 

@@ -50,6 +50,7 @@ void model_container_put_group(struct model_container *c)
 		(void)pthread_mutex_lock(&c->lock);
 		c->has_iommu = false;
 		c->count = 0;
+		c->locked = 0;
 		(void)pthread_mutex_unlock(&c->lock);
 	}
 	drop(c);
@@ -123,12 +124,17 @@ static int map(struct model_container *c, const struct vfio_iommu_type1_dma_map 
 		return -ENOSPC;
 	if (!in_ranges(m->iova, m->size))
 		return -EINVAL;
+	if (c->lock_limit && c->locked + m->size > c->lock_limit)
+		return -ENOMEM;
 	struct model_mapping new = {.iova = m->iova,
 		.size = m->size,
 		.host = (uint8_t *)(uintptr_t)m->vaddr,
 		.access = m->flags};
 	int r = pin(new.host, new.size, new.access);
-	return r < 0 ? r : insert(c, at, &new);
+	if (r == 0)
+		r = insert(c, at, &new);
+	c->locked += r == 0 ? m->size : 0;
+	return r;
 }
 
 static int unmap(struct model_container *c, struct vfio_iommu_type1_dma_unmap *u)
@@ -154,6 +160,7 @@ static int unmap(struct model_container *c, struct vfio_iommu_type1_dma_unmap *u
 	}
 	memmove(&c->maps[first], &c->maps[end], (c->count - end) * sizeof(c->maps[0]));
 	c->count -= end - first;
+	c->locked -= sum;
 	u->size = sum;
 	return 0;
 }

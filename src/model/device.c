@@ -30,17 +30,47 @@ static uint64_t region_size(const struct usher_model_device *d, uint64_t index)
 	return index == VFIO_PCI_CONFIG_REGION_INDEX ? model_config_size(d) : 0;
 }
 
+/* Where a BAR's memory begins. Return: its size when it has none. */
+static uint64_t memory_off(const struct usher_model_device *d, uint64_t index)
+{
+	return d->bars[index] ? d->model->shape.bar_memory_off[index] : region_size(d, index);
+}
+
+struct region_answer {
+	struct vfio_region_info info;
+	/* struct vfio_region_info_cap_sparse_mmap, whose array has no length */
+	struct vfio_info_cap_header cap;
+	uint32_t nr_areas;
+	uint32_t reserved;
+	struct vfio_region_sparse_mmap_area area;
+};
+
 static int region_info(struct usher_model_device *d, struct vfio_region_info *i)
 {
-	if (i->argsz < sizeof(*i) || i->index >= VFIO_PCI_VGA_REGION_INDEX)
+	struct region_answer full = {.info = {.argsz = sizeof(full.info), .index = i->index}};
+	const uint32_t room = i->argsz;
+
+	if (room < sizeof(*i) || i->index >= VFIO_PCI_VGA_REGION_INDEX)
 		return -EINVAL;
-	i->size = region_size(d, i->index);
-	i->offset = (uint64_t)i->index << MODEL_REGION_SHIFT;
-	i->cap_offset = 0;
-	i->flags = i->size ? VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE : 0;
+	full.info.size = region_size(d, i->index);
+	full.info.offset = (uint64_t)i->index << MODEL_REGION_SHIFT;
+	if (full.info.size)
+		full.info.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 	if (i->index < USHER_MODEL_BARS && d->bars[i->index])
-		i->flags |= VFIO_REGION_INFO_FLAG_MMAP;
-	i->argsz = sizeof(*i);
+		full.info.flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	if (full.info.flags & VFIO_REGION_INFO_FLAG_MMAP && memory_off(d, i->index)) {
+		full.info.flags |= VFIO_REGION_INFO_FLAG_CAPS;
+		full.info.argsz = sizeof(full);
+		full.info.cap_offset = offsetof(struct region_answer, cap);
+		full.cap.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
+		full.cap.version = 1;
+		full.nr_areas = 1;
+		full.area.offset = memory_off(d, i->index);
+		full.area.size = full.info.size - full.area.offset;
+	}
+	if (room < full.info.argsz)
+		full.info.cap_offset = 0;
+	memcpy(i, &full, min_u64(room, full.info.argsz));
 	return 0;
 }
 
@@ -73,6 +103,7 @@ static int reset(struct usher_model_device *d)
 		return -EINVAL;
 	if (d->gone)
 		return -ENODEV;
+	d->resets++;
 	power_on(d);
 	return 0;
 }
@@ -157,7 +188,7 @@ static ssize_t dev_read(struct vfio_dev *v, void *buf, size_t len, uint64_t off)
 		return n;
 	if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
 		memcpy(buf, d->config + off, (size_t)n);
-	} else if (d->bars[index]) {
+	} else if (off >= memory_off(d, index)) {
 		memcpy(buf, (uint8_t *)d->bars[index] + off, (size_t)n);
 	} else {
 		for (size_t done = 0, size; done < (size_t)n; done += size) {
@@ -181,7 +212,7 @@ static ssize_t dev_write(struct vfio_dev *v, const void *buf, size_t len, uint64
 		return n;
 	if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
 		model_config_write(d, off, buf, (size_t)n);
-	} else if (d->bars[index]) {
+	} else if (off >= memory_off(d, index)) {
 		memcpy((uint8_t *)d->bars[index] + off, buf, (size_t)n);
 	} else {
 		for (size_t done = 0, size; done < (size_t)n; done += size) {
@@ -199,7 +230,7 @@ static int dev_map(struct vfio_dev *v, void *at, size_t len, int prot, uint64_t 
 	uint64_t index = off >> MODEL_REGION_SHIFT;
 
 	off &= (UINT64_C(1) << MODEL_REGION_SHIFT) - 1;
-	if (index >= USHER_MODEL_BARS || !d->bars[index])
+	if (index >= USHER_MODEL_BARS || !d->bars[index] || off < memory_off(d, index))
 		return -EINVAL;
 	if (!range_ok(off, len, align_up(region_size(d, index), KIB(4))))
 		return -EINVAL;

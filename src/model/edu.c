@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/edu.h"
 
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "base/num.h"
-#include "vfio/dma.h"
+#include "model/host.h"
 
 #define VERSION_1 0x01000000u
 
@@ -14,23 +17,23 @@ static void raise_irq(struct model_edu *m, uint32_t bits)
 	m->irq |= bits;
 	if (!m->irq)
 		return;
-	model_signal(&m->pci, 0);
-	model_line(&m->pci, true);
+	usher_model_msi(m->dev, 0);
+	usher_model_intx(m->dev, 1);
 }
 
 static void lower_irq(struct model_edu *m, uint32_t bits)
 {
 	m->irq &= ~bits;
 	if (!m->irq)
-		model_line(&m->pci, false);
+		usher_model_intx(m->dev, 0);
 }
 
 static void factorial(struct model_edu *m, uint32_t n)
 {
-	enum model_fault f = model_meets(&m->pci);
+	enum usher_model_fault f = usher_model_meets(m->dev);
 	uint32_t product = 1;
 
-	if (f == MODEL_FAULT_TIMEOUT) {
+	if (f == USHER_FAULT_TIMEOUT) {
 		m->status |= EDU_STATUS_COMPUTING;
 		return;
 	}
@@ -45,32 +48,33 @@ static void factorial(struct model_edu *m, uint32_t n)
 /* The end in the device, and the end in memory; QEMU itself stops at an end that is not there. */
 static void copy(struct model_edu *m)
 {
-	enum model_fault f = model_meets(&m->pci);
+	enum usher_model_fault f = usher_model_meets(m->dev);
 	bool out = m->command & EDU_DMA_FROM_DEVICE;
 	uint64_t here = out ? m->source : m->target, there = out ? m->target : m->source;
 	uint64_t len = m->count;
 
-	if (f == MODEL_FAULT_TIMEOUT)
+	if (f == USHER_FAULT_TIMEOUT)
 		return;
-	if (f == MODEL_FAULT_SHORT)
+	if (f == USHER_FAULT_SHORT)
 		len /= 2;
 	if (here >= EDU_MEMORY && range_ok(here - EDU_MEMORY, m->count, EDU_MEMORY_SIZE)) {
-		uint8_t *device = m->memory + (here - EDU_MEMORY);
-		void *memory = model_dma(&m->pci, there & EDU_DMA_MASK, m->count,
-			out ? VFIO_DMA_WRITE : VFIO_DMA_READ);
-		if (memory && out)
-			memcpy(memory, device, len);
-		else if (memory)
-			memcpy(device, memory, len);
+		uint8_t *mine = m->memory + (here - EDU_MEMORY);
+		const usher_iova_t iova = {there & EDU_DMA_MASK};
+		/* It knows nothing of what became of it. */
+		if (out)
+			(void)usher_model_dma_write(m->dev, iova, mine, len);
+		else
+			(void)usher_model_dma_read(m->dev, iova, mine, len);
 	}
 	m->command &= ~(uint64_t)EDU_DMA_RUN;
 	if (m->command & EDU_DMA_IRQ)
 		raise_irq(m, EDU_IRQ_DMA);
 }
 
-static uint64_t edu_read(struct model *pci, uint32_t off, unsigned size)
+static uint64_t edu_read(
+	struct usher_model_device *d, void *state, unsigned bar, uint64_t off, unsigned size)
 {
-	struct model_edu *m = container_of(pci, struct model_edu, pci);
+	const struct model_edu *m = state;
 
 	if (off < EDU_DMA_SOURCE && size != 4)
 		return all_ones(size);
@@ -98,7 +102,7 @@ static uint64_t edu_read(struct model *pci, uint32_t off, unsigned size)
 	}
 }
 
-static void write_dma(struct model_edu *m, uint32_t off, uint64_t value)
+static void write_dma(struct model_edu *m, uint64_t off, uint64_t value)
 {
 	/* While it copies the engine takes no orders. */
 	if (m->command & EDU_DMA_RUN)
@@ -123,9 +127,10 @@ static void write_dma(struct model_edu *m, uint32_t off, uint64_t value)
 	}
 }
 
-static void edu_write(struct model *pci, uint32_t off, unsigned size, uint64_t value)
+static void edu_write(struct usher_model_device *d, void *state, unsigned bar, uint64_t off,
+	unsigned size, uint64_t value)
 {
-	struct model_edu *m = container_of(pci, struct model_edu, pci);
+	struct model_edu *m = state;
 	uint32_t word = (uint32_t)value;
 
 	if (off >= EDU_DMA_SOURCE) {
@@ -147,7 +152,7 @@ static void edu_write(struct model *pci, uint32_t off, unsigned size, uint64_t v
 		break;
 	case EDU_IRQ_RAISE:
 		/* A moment too: that it never comes is a fault of its own. */
-		if (model_meets(pci) != MODEL_FAULT_TIMEOUT)
+		if (usher_model_meets(d) != USHER_FAULT_TIMEOUT)
 			raise_irq(m, word);
 		break;
 	case EDU_IRQ_ACK:
@@ -158,33 +163,45 @@ static void edu_write(struct model *pci, uint32_t off, unsigned size, uint64_t v
 	}
 }
 
-static void edu_reset(struct model *pci)
+static void edu_reset(struct usher_model_device *d, void *state)
 {
-	struct model_edu *m = container_of(pci, struct model_edu, pci);
+	struct model_edu *m = state;
 
 	m->liveness = m->factorial = m->status = m->irq = 0;
 	m->source = m->target = m->count = m->command = 0;
 }
 
-void model_edu_init(struct model_edu *m, struct model_space *space)
+static int edu_init(struct usher_model_device *d, const char *arguments, void **ret_state)
 {
-	static const struct model_kind kind = {
-		.vendor = EDU_VENDOR,
+	struct model_edu *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->dev = d;
+	*ret_state = m;
+	return 0;
+}
+
+static void edu_fini(struct usher_model_device *d, void *state)
+{
+	free(state);
+}
+
+static const struct usher_model_ops ops = {
+	.init = edu_init,
+	.fini = edu_fini,
+	.reset = edu_reset,
+	.read = edu_read,
+	.write = edu_write,
+};
+
+const struct usher_model model_edu = {
+	.name = "edu",
+	.shape = {.vendor = EDU_VENDOR,
 		.device = EDU_DEVICE,
-		.class = 0x00ff00,
-		.bar_size = EDU_BAR_SIZE,
-		.intx = true,
-		.msi = true,
-		.read = edu_read,
-		.write = edu_write,
-		.reset = edu_reset,
-	};
-
-	memset(m->memory, 0, sizeof(m->memory));
-	model_init(&m->pci, &kind, space);
-}
-
-void model_edu_fini(struct model_edu *m)
-{
-	model_fini(&m->pci);
-}
+		.class_code = 0x00ff00,
+		.bar_size = {EDU_BAR_SIZE},
+		.intx = 1,
+		.msi = 1},
+	.ops = &ops,
+};

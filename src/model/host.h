@@ -37,6 +37,7 @@ struct model_container {
 	unsigned groups;
 	struct model_mapping *maps; /* by iova */
 	size_t count, room;
+	uint64_t locked, lock_limit; /* [bytes]; limit 0: none */
 	struct model_container *next;
 };
 
@@ -62,11 +63,27 @@ struct usher_model_device {
 	bool intx_level, intx_masked;
 	int intx_unmask_fd; /* -1: none */
 	bool asleep; /* by the low power feature */
+	enum usher_model_fault fault;
+	unsigned fault_after, fault_count;
+	unsigned resets; /* asked for by its user */
+	uint64_t dma_lost; /* DMA and MSIs while bus mastering was off */
+	uint64_t dma_faults; /* DMA that is not mapped, or not so */
 	struct usher_model_device *next;
 };
 
+/* Those that need not be registered. */
+extern const struct usher_model model_edu, model_nvme, model_nvme_mapped;
+
 /* NULL: nobody registered it. */
 const struct usher_model *model_find(const char *name);
+
+/* "key=value" or "key" of "a=1,b". Return: the value and its length, NULL it is not there. */
+const char *model_argument(const char *arguments, const char *key, size_t *ret_len);
+/* *@value stays when it is not there. Return: 0, -EINVAL no number in [@least, @most]. */
+int model_argument_number(
+	const char *arguments, const char *key, uint64_t least, uint64_t most, uint64_t *value);
+/* fault=, after=, count=. Return: 0, -EINVAL. */
+int model_break_as_told(struct usher_model_device *d, const char *arguments);
 
 /* A device of that model, in a group of its own. Return: 0, what its init() says, -ENOMEM. */
 int model_plug(const struct usher_model *m, const char *arguments, struct usher_model_device **ret);

@@ -227,8 +227,12 @@ int model_set_irqs(struct usher_model_device *d, const void *arg)
 void usher_model_msi(struct usher_model_device *d, uint32_t vector)
 {
 	/* An MSI is a write to memory: without bus mastering it goes nowhere. */
-	if (d->gone || !model_config_master(d))
+	if (d->gone)
 		return;
+	if (!model_config_master(d)) {
+		d->dma_lost++;
+		return;
+	}
 	for (uint32_t i = VFIO_PCI_MSI_IRQ_INDEX; i <= VFIO_PCI_MSIX_IRQ_INDEX; i++)
 		if (d->irqs[i].on && vector < d->irqs[i].count)
 			signal_fd(d->irqs[i].fds[vector]);

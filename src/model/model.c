@@ -16,8 +16,8 @@
 #define MODELS_MAX 32
 #define FIRST_GROUP 1000 /* apart from the kernel's in a message */
 
-static const struct usher_model *models[MODELS_MAX];
-static size_t model_count;
+static const struct usher_model *models[MODELS_MAX] = {&model_edu, &model_nvme, &model_nvme_mapped};
+static size_t model_count = 3;
 static int last_group = FIRST_GROUP;
 
 const struct usher_model *model_find(const char *name)
@@ -79,6 +79,8 @@ int model_plug(const struct usher_model *m, const char *arguments, struct usher_
 	for (unsigned i = 0; i < USHER_MODEL_BARS && !r; i++)
 		if (m->shape.bar_size[i] && m->shape.bar_memory & 1u << i)
 			r = make_bar(d, i);
+	if (!r)
+		r = model_break_as_told(d, arguments);
 	if (!r && m->ops->init)
 		r = m->ops->init(d, arguments, &d->state);
 	if (r < 0) {
@@ -94,51 +96,6 @@ void model_unplug(struct usher_model_device *d)
 	if (d->model->ops->fini)
 		d->model->ops->fini(d, d->state);
 	destroy(d);
-}
-
-struct copy {
-	uint8_t *mine;
-	const uint8_t *theirs;
-};
-
-static void copy_in(void *arg, uint8_t *host, uint64_t len)
-{
-	struct copy *c = arg;
-
-	memcpy(c->mine, host, len);
-	c->mine += len;
-}
-
-static void copy_out(void *arg, uint8_t *host, uint64_t len)
-{
-	struct copy *c = arg;
-
-	memcpy(host, c->theirs, len);
-	c->theirs += len;
-}
-
-static int may_master(const struct usher_model_device *d)
-{
-	return !d->gone && d->container && model_config_master(d) ? 0 : -EPERM;
-}
-
-int usher_model_dma_read(struct usher_model_device *d, usher_iova_t from, void *buf, uint64_t len)
-{
-	struct copy c = {.mine = buf};
-	int r = may_master(d);
-
-	return r < 0 ? r
-		     : model_container_walk(d->container, from.v, len, VFIO_DMA_READ, copy_in, &c);
-}
-
-int usher_model_dma_write(
-	struct usher_model_device *d, usher_iova_t to, const void *buf, uint64_t len)
-{
-	struct copy c = {.theirs = buf};
-	int r = may_master(d);
-
-	return r < 0 ? r
-		     : model_container_walk(d->container, to.v, len, VFIO_DMA_WRITE, copy_out, &c);
 }
 
 void *usher_model_bar(struct usher_model_device *d, unsigned bar)

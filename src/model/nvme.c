@@ -2,18 +2,21 @@
 #include "model/nvme.h"
 
 #include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/num.h"
-#include "vfio/dma.h"
+#include "model/host.h"
 
 #define ENTRIES_MAX 1024u /* CAP.MQES + 1 */
 #define VERSION_14 0x00010400u
 #define VECTORS 17u
 #define LIST_ENTRIES (NVME_PAGE / 8)
-#define NO_ANSWER 0xffffu /* in place of a status: the command is never completed */
+#define BLOCKS 8192u
+#define BLOCKS_MAX (UINT64_C(1) << 21) /* 1 GiB */
 
 static uint64_t capabilities(void)
 {
@@ -23,18 +26,22 @@ static uint64_t capabilities(void)
 
 /* --- Data ------------------------------------------------------------------------------------ */
 
+static bool read_host(struct model_nvme *m, uint64_t iova, void *to, uint64_t len)
+{
+	return !usher_model_dma_read(m->dev, (usher_iova_t){iova}, to, len);
+}
+
+static bool write_host(struct model_nvme *m, uint64_t iova, const void *from, uint64_t len)
+{
+	return !usher_model_dma_write(m->dev, (usher_iova_t){iova}, from, len);
+}
+
 /* One piece within a page. Return: NVME_OK, _DATA_TRANSFER_ERROR. */
 static uint16_t move(struct model_nvme *m, uint64_t iova, uint8_t *disk, uint32_t len, bool out)
 {
-	void *memory = model_dma(&m->pci, iova, len, out ? VFIO_DMA_READ : VFIO_DMA_WRITE);
+	bool moved = out ? read_host(m, iova, disk, len) : write_host(m, iova, disk, len);
 
-	if (!memory)
-		return NVME_DATA_TRANSFER_ERROR;
-	if (disk && out)
-		memcpy(disk, memory, len);
-	else if (disk)
-		memcpy(memory, disk, len);
-	return NVME_OK;
+	return moved ? NVME_OK : NVME_DATA_TRANSFER_ERROR;
 }
 
 /* PRP1's page, then PRP2: a page, or a list of them. @off in the list's page. */
@@ -44,10 +51,10 @@ static uint16_t move_rest(
 	if (len <= NVME_PAGE)
 		return move(m, prp2, disk, len, out);
 	uint32_t pages = (len + NVME_PAGE - 1) / NVME_PAGE;
+	uint64_t list[LIST_ENTRIES];
 	if (pages > LIST_ENTRIES || prp2 & 7)
 		return NVME_INVALID_FIELD;
-	const uint64_t *list = model_dma(&m->pci, prp2, pages * sizeof(*list), VFIO_DMA_READ);
-	if (!list)
+	if (!read_host(m, prp2, list, pages * sizeof(list[0])))
 		return NVME_DATA_TRANSFER_ERROR;
 	for (uint32_t i = 0; i < pages; i++) {
 		uint32_t n = (uint32_t)min_u64(len, NVME_PAGE);
@@ -56,7 +63,7 @@ static uint16_t move_rest(
 			page & (NVME_PAGE - 1) ? NVME_INVALID_FIELD : move(m, page, disk, n, out);
 		if (status)
 			return status;
-		disk += disk ? n : 0;
+		disk += n;
 		len -= n;
 	}
 	return NVME_OK;
@@ -75,14 +82,13 @@ static uint16_t transfer(struct model_nvme *m, const struct nvme_sqe *c, bool ou
 		return NVME_INVALID_FIELD;
 	if (!range_ok(lba, blocks, m->blocks))
 		return NVME_LBA_OUT_OF_RANGE;
-	uint8_t *disk = m->disk ? m->disk + lba * MODEL_NVME_BLOCK : NULL;
+	uint8_t *disk = m->disk + lba * MODEL_NVME_BLOCK;
 	if (half)
 		len /= 2;
 	uint32_t first = (uint32_t)min_u64(len, NVME_PAGE - (prp1 & (NVME_PAGE - 1)));
 	uint16_t status = move(m, prp1, disk, first, out);
 	if (status == NVME_OK && len > first)
-		status = move_rest(
-			m, le64toh(c->prp2), disk ? disk + first : NULL, len - first, out);
+		status = move_rest(m, le64toh(c->prp2), disk + first, len - first, out);
 	return half && status == NVME_OK ? NVME_DATA_TRANSFER_ERROR : status;
 }
 
@@ -106,11 +112,8 @@ static uint16_t identify(struct model_nvme *m, const struct nvme_sqe *c)
 {
 	static const char serial[] = "model               ";
 	static const char model[] = "usher model of NVMe                     ";
-	uint8_t *id = model_dma(&m->pci, le64toh(c->prp1), NVME_PAGE, VFIO_DMA_WRITE);
+	uint8_t id[NVME_PAGE] = {0};
 
-	if (!id)
-		return NVME_DATA_TRANSFER_ERROR;
-	memset(id, 0, NVME_PAGE);
 	switch (le32toh(c->cdw10) & 0xff) {
 	case NVME_CNS_CONTROLLER:
 		memcpy(id + NVME_ID_SERIAL, serial, sizeof(serial) - 1);
@@ -118,16 +121,17 @@ static uint16_t identify(struct model_nvme *m, const struct nvme_sqe *c)
 		id[NVME_ID_MDTS] = MODEL_NVME_MDTS;
 		le16_put(id + NVME_ID_OACS, m->offers_shadow ? NVME_OACS_DOORBELL_BUFFER : 0);
 		le32_put(id + NVME_ID_NN, 1);
-		return NVME_OK;
+		break;
 	case NVME_CNS_NAMESPACE:
 		if (le32toh(c->nsid) != 1)
-			return NVME_OK; /* an inactive one is all zeroes */
+			break; /* an inactive one is all zeroes */
 		le64_put(id + NVME_NS_SIZE, m->blocks);
 		id[NVME_NS_LBAF + 2] = 9;
-		return NVME_OK;
+		break;
 	default:
 		return NVME_INVALID_FIELD;
 	}
+	return write_host(m, le64toh(c->prp1), id, sizeof(id)) ? NVME_OK : NVME_DATA_TRANSFER_ERROR;
 }
 
 static uint16_t create_ring(const struct nvme_sqe *c, struct model_ring *rings)
@@ -194,51 +198,53 @@ static void complete(
 	struct model_nvme *m, unsigned queue, uint16_t cid, uint16_t status, uint32_t result)
 {
 	struct model_ring *q = &m->cq[queue];
-	struct nvme_cqe *to = model_dma(
-		&m->pci, q->iova + (uint64_t)q->tail * sizeof(*to), sizeof(*to), VFIO_DMA_WRITE);
+	const struct nvme_cqe c = {.result = htole32(result),
+		.sq_head = htole16((uint16_t)m->sq[queue].head),
+		.sq_id = htole16((uint16_t)queue),
+		.cid = htole16(cid),
+		.status = htole16((uint16_t)(status << 1 | q->phase))};
+	const uint64_t to = q->iova + (uint64_t)q->tail * sizeof(c);
+	const size_t head = offsetof(struct nvme_cqe, end);
 
 	/* A full queue, or one in memory that is not there, is the host's fault: fatal (§9.5). */
-	if (!to || (q->tail + 1) % q->entries == q->head) {
+	if ((q->tail + 1) % q->entries == q->head || !write_host(m, to, &c, head)) {
 		give_up(m);
 		return;
 	}
-	to->result = htole32(result);
-	to->sq_head = htole16((uint16_t)m->sq[queue].head);
-	to->sq_id = htole16((uint16_t)queue);
-	to->cid = htole16(cid);
-	__atomic_store_n(
-		&to->status, htole16((uint16_t)(status << 1 | q->phase)), __ATOMIC_RELEASE);
+	/* The phase comes last: who sees it sees the rest. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	(void)write_host(m, to + head, &c.end, sizeof(c.end));
 	q->tail = (q->tail + 1) % q->entries;
 	if (!q->tail)
 		q->phase ^= 1;
 	if (q->irq)
-		model_signal(&m->pci, q->vector);
+		usher_model_msi(m->dev, q->vector);
 }
 
 static void carry_out(struct model_nvme *m, unsigned queue, const struct nvme_sqe *c)
 {
 	uint16_t cid = (uint16_t)(le32toh(c->cdw0) >> 16), status;
-	enum model_fault f = queue ? model_meets(&m->pci) : MODEL_FAULT_NONE;
+	enum usher_model_fault f = queue ? usher_model_meets(m->dev) : USHER_FAULT_NONE;
 	uint32_t result = 0;
 
 	m->commands++;
 	switch (f) {
-	case MODEL_FAULT_TIMEOUT:
-	case MODEL_FAULT_VANISH:
+	case USHER_FAULT_TIMEOUT:
+	case USHER_FAULT_VANISH:
 		return;
-	case MODEL_FAULT_FATAL:
+	case USHER_FAULT_FATAL:
 		give_up(m);
 		return;
-	case MODEL_FAULT_STRAY:
+	case USHER_FAULT_STRAY:
 		complete(m, queue, (uint16_t)~cid, NVME_OK, 0);
 		return;
-	case MODEL_FAULT_STATUS:
+	case USHER_FAULT_STATUS:
 		status = m->bad_status;
 		break;
-	case MODEL_FAULT_NONE:
-	case MODEL_FAULT_SHORT:
+	case USHER_FAULT_NONE:
+	case USHER_FAULT_SHORT:
 	default:
-		status = queue ? io_command(m, c, f == MODEL_FAULT_SHORT)
+		status = queue ? io_command(m, c, f == USHER_FAULT_SHORT)
 			       : admin_command(m, c, &result);
 		break;
 	}
@@ -249,15 +255,14 @@ static void work(struct model_nvme *m, unsigned queue)
 {
 	struct model_ring *q = &m->sq[queue];
 
-	while (q->entries && q->head != q->tail && m->csts == NVME_CSTS_RDY && !m->pci.gone) {
-		const struct nvme_sqe *c = model_dma(&m->pci,
-			q->iova + (uint64_t)q->head * sizeof(*c), sizeof(*c), VFIO_DMA_READ);
-		if (!c) {
+	while (q->entries && q->head != q->tail && m->csts == NVME_CSTS_RDY && !m->dev->gone) {
+		struct nvme_sqe c;
+		if (!read_host(m, q->iova + (uint64_t)q->head * sizeof(c), &c, sizeof(c))) {
 			give_up(m);
 			return;
 		}
 		q->head = (q->head + 1) % q->entries;
-		carry_out(m, queue, c);
+		carry_out(m, queue, &c);
 	}
 }
 
@@ -279,24 +284,31 @@ static void bell(struct model_nvme *m, unsigned index, uint32_t value)
 /* What a driver that uses the doorbell buffer has written there; and we sleep from here on. */
 static void read_shadow(struct model_nvme *m, unsigned index)
 {
-	const uint32_t *shadow = model_dma(&m->pci, m->shadow + index * 4, 4, VFIO_DMA_READ);
-	uint32_t *event = model_dma(&m->pci, m->event + index * 4, 4, VFIO_DMA_WRITE);
+	uint32_t value;
 
-	if (!shadow || !event)
+	if (!read_host(m, m->shadow + index * 4, &value, sizeof(value)))
 		return;
-	uint32_t value = le32toh(*shadow);
-	bell(m, index, value);
-	*event = htole32(value);
+	bell(m, index, le32toh(value));
+	(void)write_host(m, m->event + index * 4, &value, sizeof(value));
+}
+
+static uint8_t *mapped_bells(const struct model_nvme *m)
+{
+	uint8_t *bar = usher_model_bar(m->dev, 0);
+
+	return bar ? bar + NVME_DOORBELLS : NULL;
 }
 
 void model_nvme_run(struct model_nvme *m)
 {
+	const uint8_t *mapped = mapped_bells(m);
+
 	for (unsigned i = 0; i < 2 * MODEL_NVME_QUEUES; i++) {
 		const struct model_ring *q = i & 1 ? &m->cq[i / 2] : &m->sq[i / 2];
 		if (!q->entries)
 			continue;
-		if (m->pci.mapped)
-			bell(m, i, le32_get(m->pci.mapped + i * 4));
+		if (mapped)
+			bell(m, i, le32_get(mapped + (size_t)i * 4));
 		if (m->shadow && i >= 2)
 			read_shadow(m, i);
 	}
@@ -308,12 +320,14 @@ void model_nvme_run(struct model_nvme *m)
 
 static void stop(struct model_nvme *m)
 {
+	uint8_t *mapped = mapped_bells(m);
+
 	memset(m->sq, 0, sizeof(m->sq));
 	memset(m->cq, 0, sizeof(m->cq));
 	m->shadow = m->event = 0;
 	m->csts = 0;
-	if (m->pci.mapped)
-		memset(m->pci.mapped, 0, NVME_PAGE);
+	if (mapped)
+		memset(mapped, 0, NVME_PAGE);
 }
 
 static void start(struct model_nvme *m)
@@ -341,9 +355,10 @@ static void write_cc(struct model_nvme *m, uint32_t value)
 		m->csts = (m->csts & ~NVME_CSTS_SHST) | NVME_CSTS_SHST_DONE;
 }
 
-static uint64_t nvme_read_reg(struct model *pci, uint32_t off, unsigned size)
+static uint64_t nvme_read_reg(
+	struct usher_model_device *d, void *state, unsigned bar, uint64_t off, unsigned size)
 {
-	const struct model_nvme *m = container_of(pci, struct model_nvme, pci);
+	const struct model_nvme *m = state;
 	uint8_t regs[0x40] = {0};
 
 	le64_put(regs + NVME_CAP, capabilities());
@@ -356,7 +371,7 @@ static uint64_t nvme_read_reg(struct model *pci, uint32_t off, unsigned size)
 	return range_ok(off, size, sizeof(regs)) ? le_get(regs + off, size) : 0;
 }
 
-static void put_half(uint64_t *reg, uint32_t off, unsigned size, uint64_t value)
+static void put_half(uint64_t *reg, uint64_t off, unsigned size, uint64_t value)
 {
 	uint8_t bytes[8];
 
@@ -365,12 +380,13 @@ static void put_half(uint64_t *reg, uint32_t off, unsigned size, uint64_t value)
 	*reg = le64_get(bytes);
 }
 
-static void nvme_write_reg(struct model *pci, uint32_t off, unsigned size, uint64_t value)
+static void nvme_write_reg(struct usher_model_device *d, void *state, unsigned bar, uint64_t off,
+	unsigned size, uint64_t value)
 {
-	struct model_nvme *m = container_of(pci, struct model_nvme, pci);
+	struct model_nvme *m = state;
 
 	if (off >= NVME_DOORBELLS) {
-		uint32_t index = (off - NVME_DOORBELLS) / 4;
+		uint32_t index = (uint32_t)((off - NVME_DOORBELLS) / 4);
 		m->bells++;
 		if (size == 4 && index < 2 * MODEL_NVME_QUEUES) {
 			bell(m, index, (uint32_t)value);
@@ -387,38 +403,59 @@ static void nvme_write_reg(struct model *pci, uint32_t off, unsigned size, uint6
 	}
 }
 
-static void nvme_reset(struct model *pci)
+static void nvme_reset(struct usher_model_device *d, void *state)
 {
-	struct model_nvme *m = container_of(pci, struct model_nvme, pci);
+	struct model_nvme *m = state;
 
 	stop(m);
 	m->cc = m->aqa = 0;
 	m->asq = m->acq = 0;
 }
 
-void model_nvme_init(
-	struct model_nvme *m, struct model_space *space, uint8_t *disk, uint64_t blocks)
+static int nvme_init(struct usher_model_device *d, const char *arguments, void **ret_state)
 {
-	static const struct model_kind kind = {
-		.vendor = 0x1b36,
-		.device = 0x0010,
-		.class = 0x010802,
-		.bar_size = 0x4000,
-		.intx = true,
-		.msix = VECTORS,
-		.read = nvme_read_reg,
-		.write = nvme_write_reg,
-		.reset = nvme_reset,
-	};
+	uint64_t blocks = BLOCKS;
+	size_t len;
+	int r = model_argument_number(arguments, "blocks", 1, BLOCKS_MAX, &blocks);
+	struct model_nvme *m = r < 0 ? NULL : calloc(1, sizeof(*m));
 
-	memset(m, 0, sizeof(*m));
-	m->disk = disk;
+	if (!m)
+		return r < 0 ? r : -ENOMEM;
+	m->disk = calloc(blocks, MODEL_NVME_BLOCK);
+	if (!m->disk) {
+		free(m);
+		return -ENOMEM;
+	}
+	m->dev = d;
 	m->blocks = blocks;
+	m->offers_shadow = model_argument(arguments, "shadow", &len) != NULL;
 	m->bad_status = NVME_UNRECOVERED_READ;
-	model_init(&m->pci, &kind, space);
+	*ret_state = m;
+	return 0;
 }
 
-void model_nvme_fini(struct model_nvme *m)
+static void nvme_fini(struct usher_model_device *d, void *state)
 {
-	model_fini(&m->pci);
+	struct model_nvme *m = state;
+
+	free(m->disk);
+	free(m);
 }
+
+static const struct usher_model_ops ops = {
+	.init = nvme_init,
+	.fini = nvme_fini,
+	.reset = nvme_reset,
+	.read = nvme_read_reg,
+	.write = nvme_write_reg,
+};
+
+#define SHAPE                                                                             \
+	.vendor = 0x1b36, .device = 0x0010, .class_code = 0x010802, .bar_size = {0x4000}, \
+	.intx = 1, .msix = VECTORS, .express = 1
+
+const struct usher_model model_nvme = {.name = "nvme", .shape = {SHAPE}, .ops = &ops};
+
+const struct usher_model model_nvme_mapped = {.name = "nvme-mapped",
+	.shape = {SHAPE, .bar_memory = 1, .bar_memory_off = {NVME_DOORBELLS}},
+	.ops = &ops};

@@ -2,13 +2,17 @@
 #ifndef MODEL_NVME_H
 #define MODEL_NVME_H
 
+#include <stdbool.h>
+#include <stdint.h>
+#include <usher/model.h>
+
 #include "driver/nvme_regs.h"
-#include "model/pci.h"
 
 /*
- * An NVMe controller with one namespace of 512-byte blocks in memory. Commands are carried out
- * inside the doorbell's write; with model_map_page(…, NVME_DOORBELLS) nobody tells of doorbells,
- * and model_nvme_run() looks at them.
+ * An NVMe controller with one namespace of 512-byte blocks in memory. "model:nvme" carries commands
+ * out inside the doorbell's write. The doorbells of "model:nvme-mapped" are memory, as a real one's
+ * are for its driver: nobody tells of them, and model_nvme_run() looks.
+ * Arguments: blocks=N (8192), shadow (offers a doorbell buffer).
  */
 #define MODEL_NVME_QUEUES 17 /* with the admin queue */
 #define MODEL_NVME_BLOCK 512u
@@ -24,23 +28,18 @@ struct model_ring {
 };
 
 struct model_nvme {
-	struct model pci;
+	struct usher_model_device *dev;
 	uint32_t cc, csts, aqa;
 	uint64_t asq, acq;
 	struct model_ring sq[MODEL_NVME_QUEUES], cq[MODEL_NVME_QUEUES];
 	uint64_t shadow, event; /* doorbell buffer; 0 none */
 	bool offers_shadow;
-	uint8_t *disk; /* the caller's */
+	uint8_t *disk;
 	uint64_t blocks;
-	uint16_t bad_status; /* of MODEL_FAULT_STATUS */
+	uint16_t bad_status; /* of USHER_FAULT_STATUS */
 	uint64_t commands; /* carried out, admin ones too */
 	uint64_t bells; /* doorbell registers written */
 };
-
-/* @disk: @blocks of MODEL_NVME_BLOCK bytes, the caller's, NULL: reads give zeroes untouched. */
-void model_nvme_init(
-	struct model_nvme *m, struct model_space *space, uint8_t *disk, uint64_t blocks);
-void model_nvme_fini(struct model_nvme *m);
 
 /* Looks at all doorbells, mapped or shadowed, and does what there is to do. */
 void model_nvme_run(struct model_nvme *m);

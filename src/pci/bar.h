@@ -16,12 +16,12 @@ enum pci_bar_kind {
 };
 
 struct pci_bar {
-	uint8_t index; /* [0, 5]; 6: the ROM */
-	enum pci_bar_kind kind;
-	bool prefetchable;
-	bool assigned; /* the kernel found room for it */
 	uint64_t address; /* host-physical, or a port number; 0 when it is not assigned */
 	uint64_t size; /* [bytes] */
+	enum pci_bar_kind kind;
+	uint8_t index; /* [0, 5]; 6: the ROM */
+	bool prefetchable;
+	bool assigned; /* the kernel found room for it */
 };
 
 #define PCI_BAR_ROM_INDEX 6

@@ -277,5 +277,8 @@ int pci_device_list(struct host *h, struct pci_device **ret, size_t *ret_count, 
 		return 0;
 	if (why.code)
 		return err_say(e, r, "list PCI devices: %s", why.msg);
-	return err_set(e, r, "list PCI devices in '%s'", DEVICES);
+	(void)err_set(e, r, "list PCI devices in '%s'", DEVICES);
+	if (r == -ENOENT)
+		err_hint(e, "this host has no PCI bus, or no sysfs is mounted at /sys");
+	return r;
 }

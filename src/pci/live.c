@@ -2,16 +2,15 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "pci/host.h"
+#include "pci/inet.h"
 #include "pci/locked.h"
 #include "pci/rtnl.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/klog.h>
@@ -174,10 +173,15 @@ static int walk_process(const struct walk *w, const char *pid)
 	int fd = dirfd(dir);
 	for (struct dirent *d = readdir(dir); d && r == 0; d = readdir(dir)) {
 		struct statx st;
-		/* DONT_SYNC: a descriptor on a dead network file system must not stop us. */
-		if (!all_digits(d->d_name) ||
-			statx(fd, d->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		if (!all_digits(d->d_name))
 			continue;
+		/* DONT_SYNC: a descriptor on a dead network file system must not stop us. */
+		if (statx(fd, d->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0) {
+			/* Root without CAP_SYS_PTRACE sees how many there are, and no more. */
+			if (errno == EACCES || errno == EPERM)
+				return -errno;
+			continue;
+		}
 		if ((!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode)) || is_nobodys(&st))
 			continue;
 		o.is_block = S_ISBLK(st.stx_mode);
@@ -250,57 +254,6 @@ static int live_holders(
 	return r ? r : w.blind;
 }
 
-static uint8_t prefix_length(const uint8_t *mask, size_t len)
-{
-	uint8_t n = 0;
-
-	for (size_t i = 0; i < len; i++)
-		n = (uint8_t)(n + __builtin_popcount(mask[i]));
-	return n;
-}
-
-/* Return: whether @i is an address that routes can lead to. */
-static bool net_address(const struct ifaddrs *i, struct host_net_address *a)
-{
-	const void *bytes, *mask;
-
-	if (!i->ifa_addr || !i->ifa_netmask)
-		return false;
-	a->family = i->ifa_addr->sa_family;
-	if (a->family == AF_INET) {
-		bytes = &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
-		mask = &((const struct sockaddr_in *)(const void *)i->ifa_netmask)->sin_addr;
-	} else if (a->family == AF_INET6) {
-		bytes = &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr;
-		mask = &((const struct sockaddr_in6 *)(const void *)i->ifa_netmask)->sin6_addr;
-	} else {
-		return false;
-	}
-	size_t len = a->family == AF_INET ? 4 : 16;
-	memcpy(a->bytes, bytes, len);
-	a->prefix = prefix_length(mask, len);
-	(void)strncpy(a->interface, i->ifa_name, sizeof(a->interface) - 1);
-	return true;
-}
-
-static int live_addresses(
-	struct host *h, int (*each)(void *arg, const struct host_net_address *a), void *arg)
-{
-	struct ifaddrs *list;
-	int r = 0;
-
-	if (getifaddrs(&list) < 0)
-		return -errno;
-	for (const struct ifaddrs *i = list; i && r == 0; i = i->ifa_next) {
-		struct host_net_address a = {0};
-
-		if (net_address(i, &a))
-			r = each(arg, &a);
-	}
-	freeifaddrs(list);
-	return r;
-}
-
 struct functions {
 	int (*each)(void *arg, const struct host_vf *vf);
 	void *arg;
@@ -334,7 +287,7 @@ static const struct host_ops live_ops = {
 	.block_busy = live_block_busy,
 	.holders = live_holders,
 	.node = live_node,
-	.addresses = live_addresses,
+	.addresses = inet_addresses,
 	.functions = live_functions,
 };
 

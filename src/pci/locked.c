@@ -4,12 +4,15 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "base/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define PATIENCE_MS 1500 /* waking a device from D3cold takes 100 ms, and a link some more */
@@ -49,22 +52,33 @@ static void remember(const char *path)
 		stuck_count++;
 }
 
-/*
- * Answers on descriptor 0, its only one: a process that the kernel keeps for ever must hold neither
- * a lock of ours nor the end of a pipe that somebody reads.
- */
-static _Noreturn void child(int out, const char *path, void *buf, size_t size)
-{
-	ssize_t n;
+#define DATA_MAX 4096 /* configuration space; sysfs attributes are as long at most */
 
-	if (dup2(out, 0) < 0 || close_range(1, ~0u, 0) < 0)
-		_exit(1);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	n = fd < 0 ? -1 : read(fd, buf, size);
-	n = n < 0 ? -errno : n;
-	if (fd_write_full(0, &n, sizeof(n)) == 0 && n > 0)
-		(void)fd_write_full(0, buf, (size_t)n);
-	_exit(0);
+/* One reading, by an expendable process (base/spawn.h); it outlives us where that hangs. */
+struct reading {
+	char stack[SPAWN_STACK] __attribute__((aligned(16)));
+	int out;
+	size_t size;
+	char path[FILE_PATH_MAX];
+	struct {
+		ssize_t len; /* or -errno */
+		char data[DATA_MAX];
+	} answer;
+};
+
+/* Answers in one piece: a pipe has room for it. */
+static void read_main(void *arg)
+{
+	struct reading *r = arg;
+
+	spawn_keep_only(r->out);
+	long fd = spawn_call(SYS_openat, AT_FDCWD, (long)r->path, O_RDONLY | O_NOCTTY, 0, 0);
+	r->answer.len = fd;
+	if (fd >= 0)
+		r->answer.len = spawn_call(SYS_read, fd, (long)r->answer.data, (long)r->size, 0, 0);
+	size_t n = sizeof(r->answer.len) + (r->answer.len > 0 ? (size_t)r->answer.len : 0);
+	(void)spawn_call(SYS_write, r->out, (long)&r->answer, (long)n, 0, 0);
+	spawn_leave();
 }
 
 /* Return: length, -ETIMEDOUT, -errno. */
@@ -96,18 +110,26 @@ ssize_t locked_read(const char *path, void *buf, size_t size)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	cleanup_fd int in = ends[0];
-	pid_t pid = fork();
-	if (pid == 0)
-		child(ends[1], path, buf, size);
+	struct reading *r = aligned_alloc(16, sizeof(*r));
+	if (r) {
+		r->out = ends[1];
+		r->size = size < DATA_MAX ? size : DATA_MAX;
+	}
+	pid_t pid = !r || file_path(r->path, sizeof(r->path), "%s", path) < 0
+			    ? -ENOMEM
+			    : spawn_start(r->stack, read_main, r);
 	(void)close(ends[1]);
-	if (pid < 0)
-		return -errno;
+	if (pid < 0) {
+		free(r);
+		return pid;
+	}
 	ssize_t n = answer(in, buf, size);
 	if (n != -ETIMEDOUT) {
 		(void)waitpid(pid, NULL, 0);
+		free(r);
 		return n;
 	}
-	/* It dies when the kernel lets it, and is then init's. */
+	/* It dies when the kernel lets it, and is then init's. Until then it has its memory. */
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, WNOHANG);
 	remember(path);

@@ -46,7 +46,7 @@ static struct rtattr *put(struct request *q, uint16_t type, const void *data, si
 	a->rta_type = type;
 	a->rta_len = (uint16_t)RTA_LENGTH(size);
 	if (size)
-		memcpy(RTA_DATA(a), data, size);
+		memcpy(a + 1, data, size); /* RTA_LENGTH(0) is the size of the head */
 	q->head.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->head.nlmsg_len) + RTA_ALIGN(a->rta_len));
 	return a;
 }
@@ -152,6 +152,12 @@ int rtnl_setting_equal(enum rtnl_setting s, const struct host_vf *a, const struc
 	return 1;
 }
 
+/* The macros of linux/rtnetlink.h and linux/netlink.h lose the const. */
+static const void *data_of(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
 /* Attributes in a piece of memory; the next is NULL when what is left is none. */
 static const struct rtattr *first_of(const void *data, size_t size, size_t *left)
 {
@@ -180,7 +186,7 @@ static void take(const struct rtattr *a, void *ret, size_t size)
 {
 	size_t n = RTA_PAYLOAD(a);
 
-	memcpy(ret, RTA_DATA(a), n < size ? n : size);
+	memcpy(ret, data_of(a), n < size ? n : size);
 }
 
 static void take_vlans(const struct rtattr *list, struct host_vf *vf)
@@ -189,7 +195,7 @@ static void take_vlans(const struct rtattr *list, struct host_vf *vf)
 	size_t left;
 
 	/* One function can have one (kernel: IFLA_VF_VLAN_INFO is taken once). */
-	const struct rtattr *a = first_of(RTA_DATA(list), RTA_PAYLOAD(list), &left);
+	const struct rtattr *a = first_of(data_of(list), RTA_PAYLOAD(list), &left);
 	if (!a || type_of(a) != IFLA_VF_VLAN_INFO)
 		return;
 	take(a, &v, sizeof(v));
@@ -247,7 +253,7 @@ static struct host_vf function_of(const struct rtattr *info)
 		.trust = HOST_VF_UNTOLD};
 	size_t left;
 
-	for (const struct rtattr *a = first_of(RTA_DATA(info), RTA_PAYLOAD(info), &left); a;
+	for (const struct rtattr *a = first_of(data_of(info), RTA_PAYLOAD(info), &left); a;
 		a = next_of(a, &left))
 		take_attribute(a, &vf);
 	return vf;
@@ -267,7 +273,7 @@ int rtnl_each_function(
 	for (; a && r == 0; a = next_of(a, &left)) {
 		if (type_of(a) != IFLA_VFINFO_LIST)
 			continue;
-		const struct rtattr *info = first_of(RTA_DATA(a), RTA_PAYLOAD(a), &inner);
+		const struct rtattr *info = first_of(data_of(a), RTA_PAYLOAD(a), &inner);
 		for (; info && r == 0; info = next_of(info, &inner)) {
 			const struct host_vf vf = function_of(info);
 			if (type_of(info) == IFLA_VF_INFO && vf.index != HOST_VF_UNTOLD)
@@ -277,6 +283,15 @@ int rtnl_each_function(
 	return r;
 }
 
+static const struct nlmsghdr *next_message(const struct nlmsghdr *m, size_t *left)
+{
+	size_t n = NLMSG_ALIGN(m->nlmsg_len);
+
+	n = n < *left ? n : *left;
+	*left -= n;
+	return (const void *)((const uint8_t *)m + n);
+}
+
 /* Return: 1 when that was the last, 0, what @each returned, -errno. */
 static int hear(
 	const void *data, size_t size, int (*each)(void *arg, const struct nlmsghdr *m), void *arg)
@@ -284,14 +299,14 @@ static int hear(
 	const struct nlmsghdr *m = data;
 	int r = 0;
 
-	for (; r == 0 && NLMSG_OK(m, size); m = NLMSG_NEXT(m, size)) {
+	for (; r == 0 && NLMSG_OK(m, size); m = next_message(m, &size)) {
 		if (m->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (m->nlmsg_type == NLMSG_ERROR) {
 			struct nlmsgerr end;
 			if (m->nlmsg_len < NLMSG_LENGTH(sizeof(end)))
 				return -EPROTO;
-			memcpy(&end, NLMSG_DATA(m), sizeof(end));
+			memcpy(&end, (const uint8_t *)m + NLMSG_HDRLEN, sizeof(end));
 			return end.error ? end.error : 1;
 		}
 		r = each ? each(arg, m) : 0;

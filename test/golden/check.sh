@@ -4,7 +4,8 @@
 #
 #   check.sh USHER FIXTURES GOLDEN ARGUMENT…
 #
-# Each ARGUMENT "@NAME" is replaced by "--host FIXTURES/NAME.host". GOLDEN holds the command, its
+# Each ARGUMENT "@NAME" is replaced by "--host FIXTURES/NAME.host", "@NAME:all" by that and the
+# address of every device there. GOLDEN holds the command, its
 # standard output, what it said on standard error ("! ") and its exit status. With UPDATE=1 in the
 # environment it is written anew: look at `git diff` then, it is what users will see.
 set -eu
@@ -15,6 +16,13 @@ words=$*
 for word; do
 	shift
 	case $word in
+	@*:all)
+		word=$fixtures/${word#@}
+		set -- "$@" --host "${word%:all}.host"
+		for address in $("$usher" list -l -n -o address --host "${word%:all}.host" 2>/dev/null); do
+			case $address in *:*) set -- "$@" "$address" ;; esac
+		done
+		;;
 	@*) set -- "$@" --host "$fixtures/${word#@}.host" ;;
 	*) set -- "$@" "$word" ;;
 	esac

@@ -29,7 +29,8 @@ for words in 'list -n --json' 'list -n --tree' 'check --json' "show -n --json $a
 done
 # A redacted one has the same devices, in the same groups, on the same drivers.
 for file in "$fixture" "$work/shared.host"; do
-	"$usher" list -l -n -o address,group,class,id,driver,state --host "$file" 2>/dev/null
+	# A host without PCI has nothing to list, and that is told by its status.
+	"$usher" list -l -n -o address,group,class,id,driver,state --host "$file" 2>/dev/null || true
 done >"$work/both"
 awk 'seen[$0]++ == 0 { one++ } END { exit one * 2 == NR ? 0 : 1 }' "$work/both" ||
 	{ echo "a redacted snapshot has other devices" >&2; exit 1; }

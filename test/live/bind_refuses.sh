@@ -53,6 +53,10 @@ expect_status 2 usher bind "$card" --user nobody-of-that-name
 expect_status 2 usher bind "$card" --user-group nobodies-of-that-name
 expect_status 2 usher release "$card" --return elsewhere
 
+# A check that is none.
+expect_status 3 usher bind "$disk" --allow blok
+expect_text '--allow=blok lifts nothing here'
+
 # A user would get the whole group.
 expect_status 3 usher bind "$edu" --user 1000 --allow net
 expect_text "$old: the user would get it too"

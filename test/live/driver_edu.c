@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Everything that the edu driver does, on the device that was handed over. */
-#include "base/err.h"
 #include "driver/edu.h"
 #include "driver/edu_regs.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <usher/err.h>
 
-static struct err e;
+static struct usher_err e;
 
 static int fault(const char *what)
 {
@@ -29,13 +29,13 @@ static int copies(struct edu *d)
 	return memcmp(in, out + 1000, 3000) ? fault("the data") : 0;
 }
 
-static int one_way(struct attachment *at, enum edu_irq irq, const char *name)
+static int one_way(struct usher_device *dev, enum edu_irq irq, const char *name)
 {
 	struct edu d;
 	uint32_t n = 0;
 	int bad = 0;
 
-	if (edu_open(at, irq, &d, &e) < 0)
+	if (edu_open(dev, irq, &d, &e) < 0)
 		bad = fault("open");
 	for (unsigned i = 0; !bad && i < 3; i++)
 		if (edu_factorial(&d, 12, &n, &e) < 0 || n != 479001600)
@@ -55,13 +55,13 @@ static int one_way(struct attachment *at, enum edu_irq irq, const char *name)
 
 int main(void)
 {
-	struct attachment at;
+	struct usher_device *dev;
 
-	if (attach_inherit(NULL, &at, &e) < 0)
+	if (usher_device_inherit(NULL, NULL, &dev, &e) < 0)
 		return fault("inherit");
-	int bad = one_way(&at, EDU_POLLED, "polling");
-	bad |= one_way(&at, EDU_INTX, "INTx");
-	bad |= one_way(&at, EDU_MSI, "MSI");
-	attach_close(&at);
+	int bad = one_way(dev, EDU_POLLED, "polling");
+	bad |= one_way(dev, EDU_INTX, "INTx");
+	bad |= one_way(dev, EDU_MSI, "MSI");
+	usher_device_close(dev);
 	return bad;
 }

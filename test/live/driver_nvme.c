@@ -4,7 +4,6 @@
  * at random places are compared with it; random writes go to the disk and into FILE, so that the
  * kernel's driver can compare afterwards.
  */
-#include "base/err.h"
 #include "driver/nvme.h"
 
 #include <fcntl.h>
@@ -13,13 +12,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <usher/err.h>
 
 #define ROUNDS 600
 #define BLOCKS_MAX 64 /* 32 KiB: a list of pages */
 #define BATCH 16
 #define SIZE (8u << 20)
 
-static struct err e;
+static struct usher_err e;
 static uint8_t *disk; /* FILE */
 
 static int fault(const char *what)
@@ -45,11 +45,11 @@ static void draw(const struct nvme *n, struct order *o, unsigned place, int writ
 	o->writes = writes;
 }
 
-static int batch(struct nvme *n, struct dma_buf *buf, int writes)
+static int batch(struct nvme *n, struct usher_buffer *buf, int writes)
 {
 	struct nvme_queue *q = &n->queues[0];
 	struct order o[BATCH];
-	uint8_t *mem = buf->mem;
+	uint8_t *mem = buf->host;
 
 	for (unsigned i = 0; i < BATCH; i++) {
 		/* Writes that overlap each other have no order: only one at a time. */
@@ -76,15 +76,16 @@ static int batch(struct nvme *n, struct dma_buf *buf, int writes)
 	return 0;
 }
 
-static int one_way(struct attachment *at, const struct nvme_options *options, const char *name)
+static int one_way(struct usher_device *dev, const struct nvme_options *options, const char *name)
 {
 	struct nvme n;
-	struct dma_buf buf;
+	struct usher_buffer buf = USHER_BUFFER_NONE;
 	int bad = 0;
 
-	if (nvme_open(at, options, &n, &e) < 0)
+	if (nvme_open(dev, options, &n, &e) < 0)
 		bad = fault("open");
-	if (!bad && dma_buf_new(at, BATCH * BLOCKS_MAX * 512, UINT64_MAX, &buf, &e) < 0)
+	if (!bad && usher_buffer_alloc(
+			    usher_device_space(dev), BATCH * BLOCKS_MAX * 512, 0, &buf, &e) < 0)
 		bad = fault("buffer");
 	for (unsigned i = 0; !bad && i < ROUNDS / BATCH; i++) {
 		bad = batch(&n, &buf, (int)(i & 1));
@@ -93,11 +94,10 @@ static int one_way(struct attachment *at, const struct nvme_options *options, co
 	}
 	if (!bad && (nvme_flush(&n.queues[0], 0) < 0 || nvme_drain(&n.queues[0], &e) < 0))
 		bad = fault("flush");
-	(void)printf("nvme, %s%s: %s\n", name, n.bells.mem ? " with shadow doorbells" : "",
+	(void)printf("nvme, %s%s: %s\n", name, n.bells.host ? " with shadow doorbells" : "",
 		bad ? "FAILED" : "ok");
 	nvme_close(&n);
-	if (!bad)
-		(void)dma_buf_free(at, &buf, &e);
+	usher_buffer_free(&buf);
 	return bad;
 }
 
@@ -105,17 +105,17 @@ int main(int argc, char **argv)
 {
 	const struct nvme_options polled = {0}, sleeping = {.interrupts = true, .queues = 2},
 				  plain = {.no_shadow = true, .depth = 32};
-	struct attachment at;
+	struct usher_device *dev;
 
 	int fd = argc > 1 ? open(argv[1], O_RDWR) : -1;
 	disk = fd < 0 ? MAP_FAILED : mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (disk == MAP_FAILED)
 		return fault("the file");
-	if (attach_inherit(NULL, &at, &e) < 0)
+	if (usher_device_inherit(NULL, NULL, &dev, &e) < 0)
 		return fault("inherit");
 	srandom((unsigned)getpid());
-	int bad = one_way(&at, &polled, "polled") || one_way(&at, &sleeping, "by interrupts") ||
-		  one_way(&at, &plain, "plain doorbells");
-	attach_close(&at);
+	int bad = one_way(dev, &polled, "polled") || one_way(dev, &sleeping, "by interrupts") ||
+		  one_way(dev, &plain, "plain doorbells");
+	usher_device_close(dev);
 	return bad;
 }

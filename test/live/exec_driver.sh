@@ -41,6 +41,28 @@ head -c 1048576 "$work/after" | cmp - "$work/read" || fail 'nvme-read reads some
 wait_until 20 test -b "/dev/$block"
 dd if="$work/before" of="/dev/$block" bs=1M count=8 oflag=direct 2>/dev/null
 
+# Two devices for one program, which share a space and a buffer.
+expect_ok usher exec --device "$edu" --device "$disk" --user 1000 -- \
+	"$programs/test/live/driver_pair" "$edu" "$disk"
+cat "$work/out"
+expect_no_text 'not ok'
+expect_text 'ok closed in order'
+expect_driver "$edu" none
+expect_driver "$disk" nvme
+wait_until 20 test -b "/dev/$(block_of "$disk")"
+
+# A program that ends in the midst of its work: the controller that it leaves running is reset
+# before it is given back.
+to_driver "$disk" none ''
+at_exit "to_driver $disk nvme ''"
+expect_ok usher exec --quiet --device "$disk" --user 1000 -- "$programs/test/live/driver_mark" leave
+expect_text 'enabled 1, ready 1'
+expect_driver "$disk" none
+expect_ok "$programs/test/live/driver_mark" look "$disk"
+expect_text 'enabled 0, ready 0'
+to_driver "$disk" nvme ''
+wait_until 20 test -b "/dev/$(block_of "$disk")"
+
 # Too little memory that may be locked: the driver says how much it needs.
 expect_status 1 usher exec --quiet --device "$disk" --user 1000 --memlock 64K -- \
 	"$programs/test/live/driver_nvme" "$work/disk"

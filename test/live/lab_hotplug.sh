@@ -9,7 +9,6 @@ expect_ok qmp query-status
 expect_text running
 expect_status 1 qmp device_del '{"id": "nothing"}'
 expect_text DeviceNotFound
-expect_ok qmp device_del '{"id": "nic"}'
-wait_until 20 test ! -e "$pci/$nic"
+unplug nic "$nic"
 expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
 wait_until 20 test -e "$pci/$nic/driver"

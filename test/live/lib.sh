@@ -153,6 +153,23 @@ qmp() {
 	case $answer_ in *'"error"'*) return 1 ;; esac
 }
 
+# unplug ID ADDRESS: by the outer QEMU, until that has forgotten the device too: only then another
+# can have its id and its back end. Linux removes the device first, and turns the slot off later.
+unplug() {
+	expect_ok qmp device_del "{\"id\": \"$1\"}"
+	wait_unplugged "$@"
+}
+
+wait_unplugged() {
+	wait_until 60 test ! -e "$pci/$2"
+	wait_until 60 qmp_forgot "$1"
+}
+
+qmp_forgot() {
+	qmp qom-list '{"path": "/machine/peripheral"}' >"$work/peripheral" || return 1
+	! grep -q "\"name\": \"$1\"" "$work/peripheral"
+}
+
 # power_off: as when the plug is pulled. For tests with '# boots: 2' or more.
 power_off() {
 	qmp quit

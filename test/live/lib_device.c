@@ -7,18 +7,21 @@
  *	lib_device pull NIC                    reads registers until the device has gone
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/limits.h>
 #include <linux/pci_regs.h>
+#include <linux/vfio.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include <usher/device.h>
 #include <usher/dma.h>
-#include <usher/err.h>
 #include <usher/irq.h>
 #include <usher/region.h>
+
+#include "facts.h"
 
 /* Registers of the e1000e, 82574 datasheet §10.2.4. */
 #define NIC_STATUS 0x8
@@ -28,32 +31,6 @@
 #define NIC_IMC 0xd8 /* causes that no longer do */
 #define NIC_FCTTV 0x170 /* a plain number, 0 after a reset */
 #define LINK_CHANGED 4u
-
-static int failed;
-static struct usher_err e;
-
-static void fact(int true_, const char *text)
-{
-	printf("%s %s%s%s\n", true_ ? "ok" : "not ok", text, true_ || !e.msg[0] ? "" : ": ",
-		true_ ? "" : e.msg);
-	(void)fflush(stdout);
-	failed |= !true_;
-	e.msg[0] = '\0';
-}
-
-static struct usher_device *open_device(const char *address, struct usher_space *s)
-{
-	struct usher_device *d = NULL;
-	char uri[64], text[96];
-
-	(void)snprintf(uri, sizeof(uri), "pci:%s", address);
-	(void)snprintf(text, sizeof(text), "%s opens", uri);
-	int r = usher_device_open(uri, s, &d, &e);
-	fact(r == 0, text);
-	if (r < 0)
-		exit(1);
-	return d;
-}
 
 /* One interrupt, as the card makes it itself. */
 static int64_t interrupt(struct usher_device *d, struct usher_window *w, enum usher_irq kind)
@@ -225,6 +202,51 @@ static void two_groups(const char *nic, const char *disk)
 	usher_space_free(s);
 }
 
+static int group_of(const char *address)
+{
+	char path[96], target[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", address);
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	target[n < 0 ? 0 : n] = '\0';
+	const char *name = strrchr(target, '/');
+	return name ? atoi(name + 1) : -1;
+}
+
+/* Opened by somebody else, with the bare calls of the kernel, and handed over. */
+static void handed(const char *nic)
+{
+	char path[64], uri[64];
+	struct usher_device *d = NULL;
+	struct usher_buffer b = USHER_BUFFER_NONE;
+
+	(void)snprintf(path, sizeof(path), "/dev/vfio/%d", group_of(nic));
+	int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	int group = open(path, O_RDWR | O_CLOEXEC);
+	fact(!ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) &&
+			!ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU),
+		"a container and a group, by hand");
+	int device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, nic);
+	(void)snprintf(uri, sizeof(uri), "fd:%d,%d,%d", container, group, group);
+	fact(usher_device_open(uri, NULL, &d, &e) == -ENOTTY, "a group is no device: ENOTTY");
+	(void)snprintf(uri, sizeof(uri), "fd:%d,%d,%d", device, group, device);
+	fact(usher_device_open(uri, NULL, &d, &e) == -ENOTTY, "a device is no container: ENOTTY");
+	e.msg[0] = '\0';
+	fact(fcntl(container, F_GETFD) >= 0 && fcntl(group, F_GETFD) >= 0 &&
+			fcntl(device, F_GETFD) >= 0,
+		"what was refused is still its giver's");
+	(void)snprintf(uri, sizeof(uri), "fd:%d,%d,%d", container, group, device);
+	d = open_uri(uri, NULL);
+	fact(usher_buffer_alloc(usher_device_space(d), 1 << 20, 0, &b, &e) == 0, "memory for it");
+	fact(usher_irq_on(d, USHER_MSIX, 1, &e) == 0, "MSI-X");
+	fact(usher_device_hot_reset(d, &e) == 0, "a hot reset, with the group's descriptor");
+	usher_buffer_free(&b);
+	usher_device_close(d);
+	fact(fcntl(container, F_GETFD) < 0 && fcntl(group, F_GETFD) < 0 &&
+			fcntl(device, F_GETFD) < 0,
+		"all three descriptors are closed with it");
+}
+
 static void memlock(const char *nic)
 {
 	const struct rlimit small = {65536, 65536};
@@ -277,6 +299,7 @@ static int all(char **argv)
 	usher_device_close(d);
 	two_groups(argv[0], argv[1]);
 	hot_reset(argv[2], argv[3]);
+	handed(argv[0]);
 	memlock(argv[0]);
 	return failed;
 }

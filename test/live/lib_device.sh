@@ -38,7 +38,7 @@ wait_until 10 grep -q 'REQ is watched' "$work/pull"
 expect_ok qmp device_del '{"id": "nic"}'
 wait $! || fail "$(cat "$work/pull")"
 grep -q 'closed in order' "$work/pull" || fail "$(cat "$work/pull")"
-wait_until 20 test ! -e "$pci/$nic"
+wait_unplugged nic "$nic"
 undo="to_driver $nvme nvme ''; to_driver $edu none ''; to_driver $e1000 e1000 ''"
 expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
 wait_until 20 test -e "$pci/$nic/driver"

@@ -8,8 +8,7 @@
 . "${0%/*}/guest.sh"
 
 nic=$(e1000e_address) || fail 'no network card'
-expect_ok qmp device_del '{"id": "nic"}'
-wait_until 20 test ! -e "$pci/$nic"
+unplug nic "$nic"
 expect_ok qmp device_add '{"driver": "nec-usb-xhci", "id": "nic", "bus": "port2", "msi": "on", "msix": "off"}'
 wait_until 20 test -e "$pci/$nic"
 expect_ok qmp device_add '{"driver": "usb-tablet", "bus": "nic.0"}'
@@ -44,7 +43,6 @@ grep -q 'QEMU USB Tablet' "$out" || fail 'the guest has not found the tablet'
 grep -q 'usher ended: 0' "$out" || fail 'usher run failed'
 
 # The network card again, as the test found it.
-expect_ok qmp device_del '{"id": "nic"}'
-wait_until 20 test ! -e "$pci/$nic"
+unplug nic "$nic"
 expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
 wait_until 20 test -e "$pci/$nic/driver"

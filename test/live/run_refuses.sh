@@ -39,6 +39,8 @@ expect_status 3 usher run --engine=qemu --device "$disk" -- -m 900G
 expect_text '[memory]'
 expect_status 2 usher run --engine=qemu --stats --device "$disk" -- -m 900G
 expect_ok guest poweroff --plan --device "$disk"
+expect_text 'addresses: 39 bits; memory at 0x0-0x1fffffff'
+expect_text 'of 640 MiB below 4 GiB'
 expect_text 'checked: iommu in-use no-reset memlock memory hugepages reserved bars'
 expect_ok guest poweroff --plan --json --device "$disk"
 expect_text '"possible": true'

@@ -19,7 +19,7 @@ LAYERS = {
     "vfio": ["base", "pci", "hold"],
     "model": ["base", "pci", "vfio", "driver"],
     "lib": ["base", "pci", "hold", "vfio", "model"],
-    "driver": ["base", "pci", "vfio"],
+    "driver": ["base"],
     "vmm": ["base", "pci", "vfio"],
     "engine": ["base", "pci", "hold", "bind", "vfio"],
     "daemon": ["base", "pci", "hold", "bind", "vfio", "engine"],

@@ -67,6 +67,18 @@ def example_faults(top):
             yield f"README.md: does not show {path.relative_to(top)} as it is"
 
 
+PRIVATE = {"usher_window_load", "usher_window_store"}  # what the inline accessors fall back on
+
+
+def manual_faults(top):
+    """Every call of libusher stands in a page of its manual."""
+    manual = "".join(p.read_text() for p in (top / "docs/man").glob("usher_*.3.scd"))
+    for header in sorted((top / "include/usher").glob("*.h")):
+        for name in re.findall(r"\b(usher_[a-z0-9_]+)\(", header.read_text()):
+            if name not in PRIVATE and not re.search(rf"\b{name}\b", manual):
+                yield f"{header.relative_to(top)}: no page of docs/man has {name}()"
+
+
 def main():
     top = pathlib.Path(sys.argv[1]).resolve()
     faults = []
@@ -79,6 +91,7 @@ def main():
     faults += walk_faults(top)
     faults += pass_faults(top)
     faults += example_faults(top)
+    faults += manual_faults(top)
     print("\n".join(faults) if faults else f"{len(files)} files keep the rules")
     return 1 if faults or not files else 0
 

@@ -2,6 +2,7 @@
 #include "check/check.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/num.h"
 #include "check/boot.h"
 #include "check/modprobe.h"
 #include "pci/host.h"
@@ -173,5 +174,94 @@ START_TEST(counts_lines_as_an_editor_does)
 }
 END_TEST
 
-SUITE("check", keeps_its_table_in_order, fails_only_what_is_named, says_what_it_could_not_see,
-	refuses_what_is_not_there, knows_words_of_a_command_line, counts_lines_as_an_editor_does)
+#define ON "dir /sys/kernel/iommu_groups/1\ndir /sys/class/iommu/dmar0\n"
+#define CARD                                                            \
+	"link /sys/bus/pci/devices/0000:01:00.0 "                       \
+	"../../../devices/pci0000:00/0000:01:00.0\n"                    \
+	"at /sys/devices/pci0000:00/0000:01:00.0\n"                     \
+	"file vendor 0x10de\nfile device 0x2484\nfile class 0x030000\n" \
+	"file driver_override (null)\n"                                 \
+	"link iommu_group ../../../kernel/iommu_groups/1\n"             \
+	"link driver ../../../bus/pci/drivers/nvidia\n"
+
+/* How bad a thing is depends on what else there is; NONE: nothing is found. */
+#define NONE (-1)
+
+static const struct variant {
+	const char *host;
+	const char *id;
+	int severity;
+	const char *text; /* a part of the finding's */
+} variants[] = {
+	{ON "file /proc/interrupts  1: 0 IO-APIC 1-edge", "H05", CHECK_FAIL, "refuses"},
+	{ON "file /proc/interrupts  1: 0 IO-APIC 1-edge\n"
+	    "file /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts Y",
+		"H05", CHECK_WARN, "forge"},
+	{ON "file /proc/interrupts  1: 0 IR-IO-APIC 1-edge", "H05", NONE, NULL},
+	{ON "file /proc/interrupts  1: 0 GICv3 27 Level", "H05", NONE, NULL},
+	{"file /proc/interrupts  1: 0 IO-APIC 1-edge", "H05", NONE, NULL},
+	{"node /dev/iommu 0660 0:0", "H07", CHECK_INFO, "iommufd is there"},
+	{"file /etc/hostname x", "H07", CHECK_INFO, "no iommufd"},
+	{"file /sys/module/vfio/parameters/enable_unsafe_noiommu_mode N", "H08", NONE, NULL},
+	{"file /sys/module/vfio_pci/parameters/disable_denylist Y", "H09", CHECK_WARN, "not to be"},
+	{"file /sys/module/vfio_pci/parameters/disable_idle_d3 Y", "H09", CHECK_INFO, "stay awake"},
+	{"file /sys/kernel/security/lockdown [none] integrity", "H10", NONE, NULL},
+	{"file /sys/kernel/security/lockdown none [integrity]", "H10", CHECK_INFO, "signed"},
+	{"bytes /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c 5 "
+	 "0:0600000001",
+		"H10", CHECK_INFO, "Secure Boot"},
+	{"file /proc/self/limits Max locked memory         8589934592      8589934592 bytes", "H11",
+		CHECK_INFO, "8192 MiB"},
+	{"file /proc/self/limits Max locked memory         unlimited       unlimited  bytes", "H11",
+		NONE, NULL},
+	{"file /proc/self/status Uid:\t0\t0\\nCapEff:\t000001ffffffffff\n"
+	 "file /proc/self/limits Max locked memory         65536      65536 bytes",
+		"H11", NONE, NULL},
+	{"file /sys/class/iommu/dmar0/intel-iommu/cap d2008c222f0606", "H18", CHECK_INFO,
+		"48 bits"},
+	{"file /sys/class/iommu/dmar0/intel-iommu/cap 1c0000c40660462", "H18", CHECK_WARN,
+		"39 bits"},
+	{CARD "file /etc/modprobe.d/a.conf options vfio-pci ids=10de:9999", "H15", CHECK_INFO,
+		"not here"},
+	{CARD "file /etc/modprobe.d/a.conf options vfio-pci ids=10de:2484", "H15", CHECK_INFO,
+		"one device now"},
+	{CARD "file power/runtime_status active\nbytes config 64 0:ffffffff", "P21", CHECK_WARN,
+		"does not answer"},
+	{CARD "file power/runtime_status suspended\nbytes config 64 0:ffffffff", "P21", NONE, NULL},
+	{CARD "file power/runtime_status active\nbytes config 64 0:de108424", "P21", NONE, NULL},
+	{CARD "file power_state D3cold", "P14", NONE, NULL},
+	{CARD "file reset_method bus", "P13", CHECK_WARN, "no function level reset"},
+	{CARD "file reset_method flr bus", "P13", NONE, NULL},
+};
+
+static void weigh(const struct variant *v)
+{
+	const struct check_request all = {0};
+	struct host *h = replay(v->host);
+	struct check_report r;
+	struct err e = {0};
+
+	ck_assert_int_eq(check_run(h, &all, &r, &e), 0);
+	const struct check_finding *f = find(&r, v->id);
+	if (v->severity == NONE) {
+		ck_assert_msg(!f, "%s of '%s': %s", v->id, v->host, f ? f->text : "");
+	} else {
+		ck_assert_msg(f, "no %s of '%s'", v->id, v->host);
+		ck_assert_msg(
+			f->severity == (enum check_severity)v->severity, "%s: %s", v->id, f->text);
+		ck_assert_msg(strstr(f->text, v->text), "%s: %s", v->id, f->text);
+	}
+	check_report_fini(&r);
+	host_close(h);
+}
+
+START_TEST(weighs_what_it_finds)
+{
+	for (size_t i = 0; i < COUNT(variants); i++)
+		weigh(&variants[i]);
+}
+END_TEST
+
+SUITE("check", weighs_what_it_finds, keeps_its_table_in_order, fails_only_what_is_named,
+	says_what_it_could_not_see, refuses_what_is_not_there, knows_words_of_a_command_line,
+	counts_lines_as_an_editor_does)

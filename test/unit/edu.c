@@ -2,48 +2,42 @@
 #include "driver/edu.h"
 #include "driver/edu_regs.h"
 #include "model/edu.h"
+#include "model/host.h"
 
 #include <errno.h>
-#include <linux/pci_regs.h>
 #include <string.h>
+#include <usher/err.h>
 
-#include "base/endian.h"
-#include "base/err.h"
 #include "suite.h"
 
 /* The driver on the model, as a program would have it. */
-struct bench {
-	struct model_space space;
-	struct model_edu model;
-	struct attachment at;
-	struct edu edu;
-};
+static struct usher_device *dev;
+static struct usher_model_device *host;
+static struct model_edu *model;
+static struct edu edu;
+static struct usher_err e;
 
-static struct bench b;
-static struct err e;
+static void attach(const char *uri)
+{
+	e = (struct usher_err){0};
+	ck_assert_msg(usher_device_open(uri, NULL, &dev, &e) == 0, "%s", e.msg);
+	host = usher_model_of(dev);
+	model = usher_model_state(host);
+}
 
 static void set_up(enum edu_irq irq)
 {
-	struct vfio_container c;
-	struct vfio_dev d;
-
-	memset(&b, 0, sizeof(b));
-	e = (struct err){0};
-	model_edu_init(&b.model, &b.space);
-	model_space_container(&b.space, &c);
-	ck_assert_int_eq(model_device(&b.model.pci, &d, &e), 0);
-	ck_assert_int_eq(attach_open(&c, &d, &b.at, &e), 0);
-	ck_assert_msg(edu_open(&b.at, irq, &b.edu, &e) == 0, "%s", e.msg);
-	b.edu.timeout_ms = 30;
+	attach("model:edu");
+	ck_assert_msg(edu_open(dev, irq, &edu, &e) == 0, "%s", e.msg);
+	edu.timeout_ms = 30;
 }
 
 static void tear_down(void)
 {
-	edu_close(&b.edu);
-	ck_assert_uint_eq(b.space.count, 0);
-	ck_assert_int_eq(le16_get(b.model.pci.config + PCI_COMMAND) & PCI_COMMAND_MASTER, 0);
-	attach_close(&b.at);
-	model_edu_fini(&b.model);
+	edu_close(&edu);
+	ck_assert_uint_eq(host->container->count, 0);
+	ck_assert(host->gone || !model_config_master(host));
+	dev = usher_device_close(dev);
 }
 
 static const enum edu_irq ways[] = {EDU_POLLED, EDU_INTX, EDU_MSI};
@@ -56,11 +50,11 @@ START_TEST(computes_by_every_kind_of_interrupt)
 		set_up(ways[i]);
 		/* Twice: a line that nobody unmasked would not signal again. */
 		for (unsigned k = 0; k < 2; k++) {
-			ck_assert_msg(edu_factorial(&b.edu, 10 + k, &n, &e) == 0, "%s", e.msg);
+			ck_assert_msg(edu_factorial(&edu, 10 + k, &n, &e) == 0, "%s", e.msg);
 			ck_assert_uint_eq(n, k ? 39916800 : 3628800);
 		}
-		ck_assert_int_eq(edu_interrupt(&b.edu, 0x40, &e), 0);
-		ck_assert_uint_eq(b.model.irq, 0);
+		ck_assert_int_eq(edu_interrupt(&edu, 0x40, &e), 0);
+		ck_assert_uint_eq(model->irq, 0);
 		tear_down();
 	}
 }
@@ -74,13 +68,13 @@ START_TEST(copies_both_ways)
 		set_up(ways[i]);
 		for (unsigned k = 0; k < sizeof(out); k++)
 			out[k] = (char)(k * 7 + i);
-		ck_assert_msg(edu_write(&b.edu, 0, out, sizeof(out), &e) == 0, "%s", e.msg);
-		ck_assert_mem_eq(b.model.memory, out, sizeof(out));
-		b.model.memory[100] ^= 1;
-		ck_assert_int_eq(edu_read(&b.edu, 100, in, 17, &e), 0);
+		ck_assert_msg(edu_write(&edu, 0, out, sizeof(out), &e) == 0, "%s", e.msg);
+		ck_assert_mem_eq(model->memory, out, sizeof(out));
+		model->memory[100] ^= 1;
+		ck_assert_int_eq(edu_read(&edu, 100, in, 17, &e), 0);
 		ck_assert_int_eq(in[0], out[100] ^ 1);
 		ck_assert_mem_eq(in + 1, out + 101, 16);
-		ck_assert_uint_eq(b.space.faults, 0);
+		ck_assert_uint_eq(host->dma_faults, 0);
 		tear_down();
 	}
 }
@@ -91,9 +85,9 @@ START_TEST(refuses_what_lies_outside)
 	char buf[8];
 
 	set_up(EDU_POLLED);
-	ck_assert_int_eq(edu_read(&b.edu, 4090, buf, 7, &e), -ERANGE);
-	ck_assert_int_eq(edu_write(&b.edu, 0, buf, 0, &e), -ERANGE);
-	ck_assert_int_eq(edu_write(&b.edu, UINT32_MAX, buf, 8, &e), -ERANGE);
+	ck_assert_int_eq(edu_read(&edu, 4090, buf, 7, &e), -ERANGE);
+	ck_assert_int_eq(edu_write(&edu, 0, buf, 0, &e), -ERANGE);
+	ck_assert_int_eq(edu_write(&edu, UINT32_MAX, buf, 8, &e), -ERANGE);
 	tear_down();
 }
 END_TEST
@@ -103,9 +97,9 @@ START_TEST(no_dma_before_it_is_asked_for)
 	char buf[32] = {0};
 
 	set_up(EDU_POLLED);
-	ck_assert_int_eq(attach_master(&b.at, false, &e), 0);
-	ck_assert_int_eq(edu_read(&b.edu, 0, buf, sizeof(buf), &e), -EIO);
-	ck_assert_uint_gt(b.model.pci.lost, 0);
+	ck_assert_int_eq(usher_device_master_off(dev, &e), 0);
+	ck_assert_int_eq(edu_read(&edu, 0, buf, sizeof(buf), &e), -EIO);
+	ck_assert_uint_gt(host->dma_lost, 0);
 	tear_down();
 }
 END_TEST
@@ -116,11 +110,11 @@ START_TEST(a_short_copy_is_an_error)
 
 	memset(buf, 1, sizeof(buf));
 	set_up(EDU_MSI);
-	model_break(&b.model.pci, MODEL_FAULT_SHORT, 0, 1);
-	ck_assert_int_eq(edu_write(&b.edu, 0, buf, sizeof(buf), &e), -EIO);
-	model_break(&b.model.pci, MODEL_FAULT_SHORT, 0, 1);
-	ck_assert_int_eq(edu_read(&b.edu, 0, buf, sizeof(buf), &e), -EIO);
-	ck_assert_int_eq(edu_read(&b.edu, 0, buf, sizeof(buf), &e), 0);
+	usher_model_break(host, USHER_FAULT_SHORT, 0, 1);
+	ck_assert_int_eq(edu_write(&edu, 0, buf, sizeof(buf), &e), -EIO);
+	usher_model_break(host, USHER_FAULT_SHORT, 0, 1);
+	ck_assert_int_eq(edu_read(&edu, 0, buf, sizeof(buf), &e), -EIO);
+	ck_assert_int_eq(edu_read(&edu, 0, buf, sizeof(buf), &e), 0);
 	tear_down();
 }
 END_TEST
@@ -132,17 +126,17 @@ START_TEST(a_stuck_device_is_reset)
 
 	for (unsigned i = 0; i < 3; i++) {
 		set_up(ways[i]);
-		model_break(&b.model.pci, MODEL_FAULT_TIMEOUT, 0, 1);
-		ck_assert_int_eq(edu_factorial(&b.edu, 5, &n, &e), -ETIMEDOUT);
+		usher_model_break(host, USHER_FAULT_TIMEOUT, 0, 1);
+		ck_assert_int_eq(edu_factorial(&edu, 5, &n, &e), -ETIMEDOUT);
 		ck_assert_ptr_ne(strstr(e.msg, "the factorial"), NULL);
-		ck_assert_msg(edu_reset(&b.edu, &e) == 0, "%s", e.msg);
-		model_break(&b.model.pci, MODEL_FAULT_TIMEOUT, 0, 1);
-		ck_assert_int_eq(edu_read(&b.edu, 0, buf, sizeof(buf), &e), -ETIMEDOUT);
-		ck_assert_int_eq(edu_reset(&b.edu, &e), 0);
-		ck_assert_uint_eq(b.model.pci.resets, 2);
-		ck_assert_int_eq(edu_factorial(&b.edu, 5, &n, &e), 0);
+		ck_assert_msg(edu_reset(&edu, &e) == 0, "%s", e.msg);
+		usher_model_break(host, USHER_FAULT_TIMEOUT, 0, 1);
+		ck_assert_int_eq(edu_read(&edu, 0, buf, sizeof(buf), &e), -ETIMEDOUT);
+		ck_assert_int_eq(edu_reset(&edu, &e), 0);
+		ck_assert_uint_eq(host->resets, 2);
+		ck_assert_int_eq(edu_factorial(&edu, 5, &n, &e), 0);
 		ck_assert_uint_eq(n, 120);
-		ck_assert_int_eq(edu_read(&b.edu, 0, buf, sizeof(buf), &e), 0);
+		ck_assert_int_eq(edu_read(&edu, 0, buf, sizeof(buf), &e), 0);
 		tear_down();
 	}
 }
@@ -151,9 +145,9 @@ END_TEST
 START_TEST(a_lost_interrupt_is_told)
 {
 	set_up(EDU_INTX);
-	model_break(&b.model.pci, MODEL_FAULT_TIMEOUT, 0, 1);
-	ck_assert_int_eq(edu_interrupt(&b.edu, 1, &e), -ETIMEDOUT);
-	ck_assert_int_eq(edu_interrupt(&b.edu, 1, &e), 0);
+	usher_model_break(host, USHER_FAULT_TIMEOUT, 0, 1);
+	ck_assert_int_eq(edu_interrupt(&edu, 1, &e), -ETIMEDOUT);
+	ck_assert_int_eq(edu_interrupt(&edu, 1, &e), 0);
 	tear_down();
 }
 END_TEST
@@ -165,53 +159,52 @@ START_TEST(a_device_that_vanishes_is_gone)
 
 	for (unsigned i = 0; i < 3; i++) {
 		set_up(ways[i]);
-		model_break(&b.model.pci, MODEL_FAULT_VANISH, 0, 1);
-		ck_assert_int_eq(edu_factorial(&b.edu, 5, &n, &e), -ENODEV);
-		ck_assert_int_eq(edu_read(&b.edu, 0, buf, sizeof(buf), &e), -ENODEV);
-		ck_assert_int_lt(edu_reset(&b.edu, &e), 0);
-		edu_close(&b.edu);
-		ck_assert_uint_eq(b.space.count, 0);
-		attach_close(&b.at);
+		usher_model_break(host, USHER_FAULT_VANISH, 0, 1);
+		ck_assert_int_eq(edu_factorial(&edu, 5, &n, &e), -ENODEV);
+		ck_assert_int_eq(edu_read(&edu, 0, buf, sizeof(buf), &e), -ENODEV);
+		ck_assert_int_lt(edu_reset(&edu, &e), 0);
+		ck_assert(usher_device_gone(dev));
+		tear_down();
 	}
 }
 END_TEST
 
 START_TEST(too_little_lockable_memory_says_how_much)
 {
-	struct vfio_container c;
-	struct vfio_dev d;
-
-	memset(&b, 0, sizeof(b));
-	model_edu_init(&b.model, &b.space);
-	b.space.lock_limit = 4096;
-	model_space_container(&b.space, &c);
-	ck_assert_int_eq(model_device(&b.model.pci, &d, &e), 0);
-	ck_assert_int_eq(attach_open(&c, &d, &b.at, &e), 0);
-	ck_assert_int_eq(edu_open(&b.at, EDU_MSI, &b.edu, &e), -ENOMEM);
+	attach("model:edu");
+	host->container->lock_limit = 4096;
+	ck_assert_int_eq(edu_open(dev, EDU_MSI, &edu, &e), -ENOMEM);
 	ck_assert_ptr_ne(strstr(e.msg, "8192 bytes"), NULL);
-	edu_close(&b.edu);
-	ck_assert_uint_eq(b.space.count, 0);
+	tear_down();
 }
 END_TEST
 
 START_TEST(another_device_is_refused)
 {
-	struct vfio_container c;
-	struct vfio_dev d;
+	attach("model:nvme");
+	ck_assert_int_eq(edu_open(dev, EDU_POLLED, &edu, &e), -ENODEV);
+	ck_assert_str_eq(e.msg, "the device is 1b36:0010, this driver is for 1234:11e8");
+	tear_down();
+}
+END_TEST
 
-	memset(&b, 0, sizeof(b));
-	model_edu_init(&b.model, &b.space);
-	le16_put(b.model.pci.config + PCI_DEVICE_ID, 0x11e9);
-	model_space_container(&b.space, &c);
-	ck_assert_int_eq(model_device(&b.model.pci, &d, &e), 0);
-	ck_assert_int_eq(attach_open(&c, &d, &b.at, &e), 0);
-	ck_assert_int_eq(edu_open(&b.at, EDU_POLLED, &b.edu, &e), -ENODEV);
-	ck_assert_str_eq(e.msg, "the device is 1234:11e9, this driver is for 1234:11e8");
-	edu_close(&b.edu);
+/* A program that is handed a model behaves as one that was handed a device. */
+START_TEST(breaks_by_its_name)
+{
+	uint32_t n;
+
+	attach("model:edu,fault=vanish,after=1");
+	ck_assert_msg(edu_open(dev, EDU_MSI, &edu, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(edu_factorial(&edu, 5, &n, &e), 0);
+	ck_assert_int_eq(edu_factorial(&edu, 5, &n, &e), -ENODEV);
+	edu_close(&edu);
+	dev = usher_device_close(dev);
+	ck_assert_int_eq(usher_device_open("model:edu,fault=boredom", NULL, &dev, &e), -EINVAL);
+	ck_assert_int_eq(usher_device_open("model:edu,after=x", NULL, &dev, &e), -EINVAL);
 }
 END_TEST
 
 SUITE("edu", computes_by_every_kind_of_interrupt, copies_both_ways, refuses_what_lies_outside,
 	no_dma_before_it_is_asked_for, a_short_copy_is_an_error, a_stuck_device_is_reset,
 	a_lost_interrupt_is_told, a_device_that_vanishes_is_gone,
-	too_little_lockable_memory_says_how_much, another_device_is_refused)
+	too_little_lockable_memory_says_how_much, another_device_is_refused, breaks_by_its_name)

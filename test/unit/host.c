@@ -6,11 +6,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A snapshot of the lines in @text, below the header. */
@@ -324,6 +330,97 @@ START_TEST(replays_nodes)
 }
 END_TEST
 
-SUITE("host", replays_nodes, reads_files_and_links, walks_links_and_dots, lists_each_name_once,
+struct addresses {
+	size_t count;
+	struct host_net_address list[256];
+};
+
+static int add_address(void *arg, const struct host_net_address *a)
+{
+	struct addresses *l = arg;
+
+	if (l->count < 256)
+		l->list[l->count++] = *a;
+	return 0;
+}
+
+/* One address as the C library knows it, and the length of its network's part. */
+static bool has_address(const struct addresses *l, const struct ifaddrs *i)
+{
+	bool is_4 = i->ifa_addr->sa_family == AF_INET;
+	size_t off = is_4 ? offsetof(struct sockaddr_in, sin_addr)
+			  : offsetof(struct sockaddr_in6, sin6_addr);
+	const char *bytes = (const char *)i->ifa_addr + off;
+	const unsigned char *mask = (const unsigned char *)i->ifa_netmask + off;
+	unsigned prefix = 0;
+
+	for (size_t n = 0; n < (is_4 ? 4 : 16); n++)
+		prefix += (unsigned)__builtin_popcount(mask[n]);
+	for (size_t n = 0; n < l->count; n++)
+		if (l->list[n].family == i->ifa_addr->sa_family && l->list[n].prefix == prefix &&
+			memcmp(l->list[n].bytes, bytes, is_4 ? 4 : 16) == 0 &&
+			strncmp(l->list[n].interface, i->ifa_name, strcspn(i->ifa_name, ":")) == 0)
+			return true;
+	return false;
+}
+
+START_TEST(knows_the_addresses_of_interfaces)
+{
+	struct addresses found = {0};
+	struct ifaddrs *all;
+	size_t count = 0;
+
+	ck_assert_int_eq(getifaddrs(&all), 0);
+	ck_assert_int_eq(host_live()->ops->addresses(host_live(), add_address, &found), 0);
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		if (!i->ifa_addr || !i->ifa_netmask ||
+			(i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+			continue;
+		ck_assert_msg(has_address(&found, i), "an address of %s is missing", i->ifa_name);
+		count++;
+	}
+	freeifaddrs(all);
+	ck_assert_uint_eq(found.count, count);
+}
+END_TEST
+
+static int ignore_holder(void *arg, const struct host_holder *o)
+{
+	return 0;
+}
+
+/*
+ * Root in a container may list everybody's descriptors and follow nobody's: who is not seen
+ * through must be told of. The parent has a right that the child gave away, so that the child may
+ * not look at it without CAP_SYS_PTRACE.
+ */
+START_TEST(tells_of_processes_that_it_cannot_look_at)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[2];
+	int status = -1;
+
+	if (geteuid() != 0)
+		return;
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		if (syscall(SYS_capget, &head, caps) < 0)
+			_exit(3);
+		uint32_t gone = 1U << CAP_SYS_PTRACE | 1U << CAP_CHOWN;
+		caps[0].effective &= ~gone;
+		caps[0].permitted &= ~gone;
+		if (syscall(SYS_capset, &head, caps) < 0)
+			_exit(4);
+		int r = host_live()->ops->holders(host_live(), ignore_holder, NULL);
+		_exit(r == -EACCES || r == -EPERM ? 0 : 5);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+SUITE("host", knows_the_addresses_of_interfaces, tells_of_processes_that_it_cannot_look_at,
+	replays_nodes, reads_files_and_links, walks_links_and_dots, lists_each_name_once,
 	replays_blocks_and_holders, refuses_hostile_text, stops_at_its_memory_budget,
 	refuses_what_is_no_snapshot, sees_the_live_machine)

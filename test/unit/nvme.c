@@ -1,78 +1,68 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver/nvme.h"
+#include "model/host.h"
 #include "model/nvme.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <usher/err.h>
 
-#include "base/err.h"
 #include "base/num.h"
 #include "suite.h"
 
 #define BLOCKS 8192u /* 4 MiB */
 #define TIMEOUT_MS 200
 
-struct bench {
-	struct model_space space;
-	struct model_nvme model;
-	struct attachment at;
-	struct nvme nvme;
-	struct dma_buf buf;
-	uint8_t disk[BLOCKS * MODEL_NVME_BLOCK];
-};
-
-static struct bench b;
-static struct err e;
+static struct usher_device *dev;
+static struct usher_model_device *host;
+static struct model_nvme *model;
+static struct nvme nvme;
+static struct usher_buffer buf;
+static struct usher_err e;
 static struct nvme_done done[64];
 
-static void attach(void)
+static void attach(const char *uri)
 {
-	struct vfio_container c;
-	struct vfio_dev d;
-
-	memset(&b, 0, sizeof(b));
-	e = (struct err){0};
-	for (size_t i = 0; i < sizeof(b.disk); i++)
-		b.disk[i] = (uint8_t)(i * 31 + (i >> 9));
-	model_nvme_init(&b.model, &b.space, b.disk, BLOCKS);
-	model_space_container(&b.space, &c);
-	ck_assert_int_eq(model_device(&b.model.pci, &d, &e), 0);
-	ck_assert_int_eq(attach_open(&c, &d, &b.at, &e), 0);
+	e = (struct usher_err){0};
+	ck_assert_msg(usher_device_open(uri, NULL, &dev, &e) == 0, "%s", e.msg);
+	host = usher_model_of(dev);
+	model = usher_model_state(host);
+	for (size_t i = 0; i < BLOCKS * MODEL_NVME_BLOCK; i++)
+		model->disk[i] = (uint8_t)(i * 31 + (i >> 9));
 }
 
 static void open_driver(const struct nvme_options *o)
 {
-	ck_assert_msg(nvme_open(&b.at, o, &b.nvme, &e) == 0, "%s", e.msg);
-	ck_assert_int_eq(dma_buf_new(&b.at, MIB(1), UINT64_MAX, &b.buf, &e), 0);
+	ck_assert_msg(nvme_open(dev, o, &nvme, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(usher_buffer_alloc(usher_device_space(dev), MIB(1), 0, &buf, &e), 0);
 }
 
 static void set_up(const struct nvme_options *o)
 {
-	attach();
+	attach("model:nvme");
 	open_driver(o);
 }
 
 static void tear_down(void)
 {
-	nvme_close(&b.nvme);
-	ck_assert_int_eq(dma_buf_free(&b.at, &b.buf, &e), 0);
-	ck_assert_uint_eq(b.space.count, 0);
-	attach_close(&b.at);
-	model_nvme_fini(&b.model);
+	nvme_close(&nvme);
+	usher_buffer_free(&buf);
+	ck_assert_uint_eq(host->container->count, 0);
+	ck_assert_uint_eq(host->dma_faults, 0);
+	dev = usher_device_close(dev);
 }
 
 START_TEST(learns_the_controller)
 {
 	set_up(NULL);
-	ck_assert_str_eq(b.nvme.serial, "model");
-	ck_assert_str_eq(b.nvme.model, "usher model of NVMe");
-	ck_assert_uint_eq(b.nvme.blocks, BLOCKS);
-	ck_assert_uint_eq(b.nvme.block_shift, 9);
-	ck_assert_uint_eq(b.nvme.max_blocks, 1024);
+	ck_assert_str_eq(nvme.serial, "model");
+	ck_assert_str_eq(nvme.model, "usher model of NVMe");
+	ck_assert_uint_eq(nvme.blocks, BLOCKS);
+	ck_assert_uint_eq(nvme.block_shift, 9);
+	ck_assert_uint_eq(nvme.max_blocks, 1024);
 	tear_down();
-	ck_assert_uint_eq(b.space.faults, 0);
 }
 END_TEST
 
@@ -84,38 +74,37 @@ START_TEST(transfers_any_size_and_offset)
 	uint8_t *mem;
 
 	set_up(NULL);
-	struct nvme_queue *q = &b.nvme.queues[0];
-	mem = b.buf.mem;
+	struct nvme_queue *q = &nvme.queues[0];
+	mem = buf.host;
 	for (unsigned i = 0; i < COUNT(sizes) * COUNT(offs); i++) {
 		uint32_t n = sizes[i / COUNT(offs)], off = offs[i % COUNT(offs)], lba = i * 13;
-		memset(mem, 0xa5, b.buf.size);
-		ck_assert_int_eq(nvme_read(q, &b.buf, off, lba, n, i), 0);
+		memset(mem, 0xa5, buf.size);
+		ck_assert_int_eq(nvme_read(q, &buf, off, lba, n, i), 0);
 		ck_assert_msg(nvme_drain(q, &e) == 0, "%u at %u: %s", n, off, e.msg);
-		ck_assert_mem_eq(mem + off, b.disk + lba * 512, n * 512);
+		ck_assert_mem_eq(mem + off, model->disk + lba * 512, n * 512);
 		ck_assert_uint_eq(mem[off + n * 512], 0xa5);
 		memset(mem + off, (int)i, n * 512);
-		ck_assert_int_eq(nvme_write(q, &b.buf, off, lba, n, i), 0);
+		ck_assert_int_eq(nvme_write(q, &buf, off, lba, n, i), 0);
 		ck_assert_int_eq(nvme_drain(q, &e), 0);
-		ck_assert_mem_eq(b.disk + lba * 512, mem + off, n * 512);
+		ck_assert_mem_eq(model->disk + lba * 512, mem + off, n * 512);
 	}
 	ck_assert_int_eq(nvme_flush(q, 1), 0);
 	ck_assert_int_eq(nvme_drain(q, &e), 0);
 	tear_down();
-	ck_assert_uint_eq(b.space.faults, 0);
 }
 END_TEST
 
 START_TEST(refuses_what_lies_outside)
 {
 	set_up(NULL);
-	struct nvme_queue *q = &b.nvme.queues[0];
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, 0, 0, 1), -ERANGE);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, 0, 1025, 1), -ERANGE);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, BLOCKS, 1, 1), -ERANGE);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, BLOCKS - 1, 2, 1), -ERANGE);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, UINT64_MAX, 2, 1), -ERANGE);
-	ck_assert_int_eq(nvme_read(q, &b.buf, b.buf.size - 508, 0, 1, 1), -ERANGE);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 2, 0, 1, 1), -ERANGE);
+	struct nvme_queue *q = &nvme.queues[0];
+	ck_assert_int_eq(nvme_read(q, &buf, 0, 0, 0, 1), -ERANGE);
+	ck_assert_int_eq(nvme_read(q, &buf, 0, 0, 1025, 1), -ERANGE);
+	ck_assert_int_eq(nvme_read(q, &buf, 0, BLOCKS, 1, 1), -ERANGE);
+	ck_assert_int_eq(nvme_read(q, &buf, 0, BLOCKS - 1, 2, 1), -ERANGE);
+	ck_assert_int_eq(nvme_read(q, &buf, 0, UINT64_MAX, 2, 1), -ERANGE);
+	ck_assert_int_eq(nvme_read(q, &buf, buf.size - 508, 0, 1, 1), -ERANGE);
+	ck_assert_int_eq(nvme_read(q, &buf, 2, 0, 1, 1), -ERANGE);
 	ck_assert_uint_eq(nvme_inflight(q), 0);
 	tear_down();
 }
@@ -124,25 +113,23 @@ END_TEST
 /* The ring goes round many times, in batches of every size, each tag comes back once. */
 START_TEST(batches_go_round)
 {
-	const struct nvme_options plain = {.depth = 32};
-	const struct nvme_options shadow = {.depth = 32};
+	const struct nvme_options o = {.depth = 32};
 	uint64_t next = 0, back = 0;
 
 	for (int shadowed = 0; shadowed < 2; shadowed++) {
-		attach();
-		b.model.offers_shadow = shadowed;
-		open_driver(shadowed ? &shadow : &plain);
-		struct nvme_queue *q = &b.nvme.queues[0];
+		attach(shadowed ? "model:nvme,shadow" : "model:nvme");
+		open_driver(&o);
+		struct nvme_queue *q = &nvme.queues[0];
 		ck_assert_int_eq(q->sq_bell.shadow != NULL, shadowed);
 		for (unsigned i = 0; i < 1000; i++) {
 			unsigned size = 1 + i % 31;
-			uint64_t bells = b.model.bells;
+			uint64_t bells = model->bells;
 			for (unsigned k = 0; k < size; k++)
-				ck_assert_int_eq(nvme_read(q, &b.buf, k * 512, k, 1, next++), 0);
+				ck_assert_int_eq(nvme_read(q, &buf, k * 512, k, 1, next++), 0);
 			if (size == 31)
-				ck_assert_int_eq(nvme_read(q, &b.buf, 0, 0, 1, 0), -EAGAIN);
+				ck_assert_int_eq(nvme_read(q, &buf, 0, 0, 1, 0), -EAGAIN);
 			nvme_ring(q);
-			ck_assert_uint_eq(b.model.bells - bells, 1);
+			ck_assert_uint_eq(model->bells - bells, 1);
 			int n = nvme_poll(q, done, COUNT(done));
 			ck_assert_int_eq(n, (int)size);
 			for (int k = 0; k < n; k++) {
@@ -151,7 +138,7 @@ START_TEST(batches_go_round)
 			}
 		}
 		/* Fewer words about completions than completions: one for half a ring. */
-		ck_assert_uint_lt(b.model.bells, 1000 + 1000 * 16 / 32 + 64);
+		ck_assert_uint_lt(model->bells, 1000 + 1000 * 16 / 32 + 64);
 		tear_down();
 	}
 	ck_assert_uint_eq(next, back);
@@ -163,15 +150,15 @@ START_TEST(several_queues_with_interrupts)
 	const struct nvme_options o = {.queues = 4, .interrupts = true};
 
 	set_up(&o);
-	ck_assert_uint_eq(b.nvme.queue_count, 4);
+	ck_assert_uint_eq(nvme.queue_count, 4);
 	for (unsigned i = 0; i < 4; i++) {
-		struct nvme_queue *q = &b.nvme.queues[i];
-		ck_assert_int_eq(nvme_read(q, &b.buf, 0, i, 1, i), 0);
+		struct nvme_queue *q = &nvme.queues[i];
+		ck_assert_int_eq(nvme_read(q, &buf, 0, i, 1, i), 0);
 		nvme_ring(q);
 		ck_assert_int_eq(nvme_wait(q, 1000), 0);
 		ck_assert_int_eq(nvme_poll(q, done, 4), 1);
 		ck_assert_uint_eq(done[0].tag, i);
-		ck_assert_int_eq(nvme_read(q, &b.buf, 0, i, 1, i), 0);
+		ck_assert_int_eq(nvme_read(q, &buf, 0, i, 1, i), 0);
 		ck_assert_int_eq(nvme_drain(q, &e), 0);
 	}
 	tear_down();
@@ -183,18 +170,18 @@ START_TEST(a_bad_status_is_that_command_s)
 	char text[32];
 
 	set_up(NULL);
-	struct nvme_queue *q = &b.nvme.queues[0];
-	model_break(&b.model.pci, MODEL_FAULT_STATUS, 1, 1);
+	struct nvme_queue *q = &nvme.queues[0];
+	usher_model_break(host, USHER_FAULT_STATUS, 1, 1);
 	for (unsigned i = 0; i < 3; i++)
-		ck_assert_int_eq(nvme_read(q, &b.buf, 0, i, 1, i), 0);
+		ck_assert_int_eq(nvme_read(q, &buf, 0, i, 1, i), 0);
 	nvme_ring(q);
 	ck_assert_int_eq(nvme_poll(q, done, 8), 3);
 	for (unsigned i = 0; i < 3; i++)
 		ck_assert_uint_eq(done[i].status, i == 1 ? NVME_UNRECOVERED_READ : NVME_OK);
 	ck_assert_str_eq(nvme_status_text(done[1].status, text), "unrecovered read error");
 	ck_assert_str_eq(nvme_status_text(0x123, text), "status 1/23");
-	model_break(&b.model.pci, MODEL_FAULT_STATUS, 0, 1);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, 0, 1, 77), 0);
+	usher_model_break(host, USHER_FAULT_STATUS, 0, 1);
+	ck_assert_int_eq(nvme_read(q, &buf, 0, 0, 1, 77), 0);
 	ck_assert_int_eq(nvme_drain(q, &e), -EIO);
 	ck_assert_str_eq(e.msg, "nvme: command 77: unrecovered read error");
 	tear_down();
@@ -204,9 +191,9 @@ END_TEST
 START_TEST(a_short_transfer_is_an_error)
 {
 	set_up(NULL);
-	struct nvme_queue *q = &b.nvme.queues[0];
-	model_break(&b.model.pci, MODEL_FAULT_SHORT, 0, 1);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, 0, 64, 1), 0);
+	struct nvme_queue *q = &nvme.queues[0];
+	usher_model_break(host, USHER_FAULT_SHORT, 0, 1);
+	ck_assert_int_eq(nvme_read(q, &buf, 0, 0, 64, 1), 0);
 	ck_assert_int_eq(nvme_drain(q, &e), -EIO);
 	ck_assert_ptr_ne(strstr(e.msg, "data transfer error"), NULL);
 	tear_down();
@@ -214,22 +201,22 @@ START_TEST(a_short_transfer_is_an_error)
 END_TEST
 
 /* What breaks the queue, and that a reset brings each command back once, and the queue. */
-static void breaks_and_recovers(enum model_fault fault, int code)
+static void breaks_and_recovers(enum usher_model_fault fault, int code)
 {
 	const struct nvme_options o = {.timeout_ms = TIMEOUT_MS, .interrupts = true};
-	struct err why = {0};
+	struct usher_err why = {0};
 	unsigned seen = 0;
 
 	set_up(&o);
-	struct nvme_queue *q = &b.nvme.queues[0];
-	model_break(&b.model.pci, fault, 2, 1);
+	struct nvme_queue *q = &nvme.queues[0];
+	usher_model_break(host, fault, 2, 1);
 	for (unsigned i = 0; i < 5; i++)
-		ck_assert_int_eq(nvme_read(q, &b.buf, 0, i, 1, i), 0);
+		ck_assert_int_eq(nvme_read(q, &buf, 0, i, 1, i), 0);
 	int r = nvme_drain(q, &why);
 	ck_assert_int_eq(r, code);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, 0, 1, 9), code);
+	ck_assert_int_eq(nvme_read(q, &buf, 0, 0, 1, 9), code);
 	ck_assert_int_eq(nvme_poll(q, done, 8), code);
-	ck_assert_msg(nvme_recover(&b.nvme, &e) == 0, "%s", e.msg);
+	ck_assert_msg(nvme_recover(&nvme, &e) == 0, "%s", e.msg);
 	int n = nvme_inflight(q) ? nvme_poll(q, done, 8) : 0;
 	for (int i = 0; i < n; i++) {
 		ck_assert_uint_eq(done[i].status, NVME_HOST_ABORTED);
@@ -237,40 +224,40 @@ static void breaks_and_recovers(enum model_fault fault, int code)
 		seen |= 1u << done[i].tag;
 	}
 	ck_assert_int_ge(n, 1);
-	memset(b.buf.mem, 0, 4096);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, 100, 8, 1), 0);
+	memset(buf.host, 0, 4096);
+	ck_assert_int_eq(nvme_read(q, &buf, 0, 100, 8, 1), 0);
 	ck_assert_msg(nvme_drain(q, &e) == 0, "%s", e.msg);
-	ck_assert_mem_eq(b.buf.mem, b.disk + 100 * 512, 4096);
+	ck_assert_mem_eq(buf.host, model->disk + 100 * 512, 4096);
 	tear_down();
 }
 
 START_TEST(recovers_from_a_timeout)
 {
-	breaks_and_recovers(MODEL_FAULT_TIMEOUT, -ETIMEDOUT);
+	breaks_and_recovers(USHER_FAULT_TIMEOUT, -ETIMEDOUT);
 }
 END_TEST
 
 START_TEST(recovers_from_a_fatal_error)
 {
-	breaks_and_recovers(MODEL_FAULT_FATAL, -EIO);
+	breaks_and_recovers(USHER_FAULT_FATAL, -EIO);
 }
 END_TEST
 
 START_TEST(recovers_from_a_stray_completion)
 {
-	breaks_and_recovers(MODEL_FAULT_STRAY, -EPROTO);
+	breaks_and_recovers(USHER_FAULT_STRAY, -EPROTO);
 }
 END_TEST
 
 START_TEST(a_controller_that_vanishes_is_gone)
 {
 	set_up(NULL);
-	struct nvme_queue *q = &b.nvme.queues[0];
-	model_break(&b.model.pci, MODEL_FAULT_VANISH, 1, 1);
+	struct nvme_queue *q = &nvme.queues[0];
+	usher_model_break(host, USHER_FAULT_VANISH, 1, 1);
 	for (unsigned i = 0; i < 3; i++)
-		ck_assert_int_eq(nvme_read(q, &b.buf, 0, i, 1, i), 0);
+		ck_assert_int_eq(nvme_read(q, &buf, 0, i, 1, i), 0);
 	ck_assert_int_eq(nvme_drain(q, &e), -ENODEV);
-	ck_assert_int_eq(nvme_recover(&b.nvme, &e), -ENODEV);
+	ck_assert_int_eq(nvme_recover(&nvme, &e), -ENODEV);
 	tear_down();
 }
 END_TEST
@@ -280,8 +267,8 @@ START_TEST(slow_programs_do_not_time_out)
 	const struct nvme_options o = {.timeout_ms = 100};
 
 	set_up(&o);
-	struct nvme_queue *q = &b.nvme.queues[0];
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, 0, 1, 0), 0);
+	struct nvme_queue *q = &nvme.queues[0];
+	ck_assert_int_eq(nvme_read(q, &buf, 0, 0, 1, 0), 0);
 	/* An hour in which nobody looked at the queue, and then somebody does. */
 	q->epoch_ms -= 3600000;
 	for (unsigned i = 0; i < 1000; i++)
@@ -304,22 +291,21 @@ START_TEST(mapped_doorbells_are_plain_stores)
 {
 	pthread_t device;
 
-	attach();
-	ck_assert_int_eq(model_map_page(&b.model.pci, NVME_DOORBELLS), 0);
+	attach("model:nvme-mapped");
 	running = 1;
-	ck_assert_int_eq(pthread_create(&device, NULL, run_device, &b.model), 0);
+	ck_assert_int_eq(pthread_create(&device, NULL, run_device, model), 0);
 	open_driver(NULL);
 	__atomic_store_n(&running, 0, __ATOMIC_RELAXED);
 	(void)pthread_join(device, NULL);
-	struct nvme_queue *q = &b.nvme.queues[0];
+	struct nvme_queue *q = &nvme.queues[0];
 	ck_assert(q->sq_bell.at != NULL);
-	ck_assert_int_eq(nvme_read(q, &b.buf, 0, 3, 8, 5), 0);
+	ck_assert_int_eq(nvme_read(q, &buf, 0, 3, 8, 5), 0);
 	nvme_ring(q);
 	ck_assert_int_eq(nvme_poll(q, done, 1), 0);
-	model_nvme_run(&b.model);
+	model_nvme_run(model);
 	ck_assert_int_eq(nvme_poll(q, done, 1), 1);
-	ck_assert_mem_eq(b.buf.mem, b.disk + 3 * 512, 4096);
-	ck_assert_uint_eq(b.model.bells, 0);
+	ck_assert_mem_eq(buf.host, model->disk + 3 * 512, 4096);
+	ck_assert_uint_eq(model->bells, 0);
 	tear_down();
 }
 END_TEST
@@ -328,19 +314,17 @@ START_TEST(refuses_what_it_cannot_drive)
 {
 	const struct nvme_options odd = {.depth = 48}, many = {.queues = 17}, far = {.nsid = 2};
 
-	attach();
-	ck_assert_int_eq(nvme_open(&b.at, &odd, &b.nvme, &e), -EINVAL);
-	nvme_close(&b.nvme);
-	ck_assert_int_eq(nvme_open(&b.at, &many, &b.nvme, &e), -EINVAL);
-	nvme_close(&b.nvme);
-	ck_assert_int_eq(nvme_open(&b.at, &far, &b.nvme, &e), -ENODEV);
+	attach("model:nvme");
+	ck_assert_int_eq(nvme_open(dev, &odd, &nvme, &e), -EINVAL);
+	nvme_close(&nvme);
+	ck_assert_int_eq(nvme_open(dev, &many, &nvme, &e), -EINVAL);
+	nvme_close(&nvme);
+	ck_assert_int_eq(nvme_open(dev, &far, &nvme, &e), -ENODEV);
 	ck_assert_str_eq(e.msg, "nvme: there is no namespace 2");
-	nvme_close(&b.nvme);
-	b.space.lock_limit = b.space.locked + 8192;
-	ck_assert_int_eq(nvme_open(&b.at, NULL, &b.nvme, &e), -ENOMEM);
-	nvme_close(&b.nvme);
-	ck_assert_uint_eq(b.space.count, 0);
-	ck_assert_uint_eq(b.space.faults, 0);
+	nvme_close(&nvme);
+	host->container->lock_limit = host->container->locked + 8192;
+	ck_assert_int_eq(nvme_open(dev, NULL, &nvme, &e), -ENOMEM);
+	tear_down();
 }
 END_TEST
 

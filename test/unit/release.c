@@ -102,4 +102,33 @@ START_TEST(releases_what_others_bound)
 }
 END_TEST
 
-SUITE("release", releases_what_others_bound)
+/* A crash in the middle of file_replace() leaves half a file where the entry was to be. */
+START_TEST(clears_what_was_never_written)
+{
+	struct bind_env env = set_foreign();
+	struct bind_lease *list = NULL;
+	char folder[FILE_PATH_MAX], half[FILE_PATH_MAX];
+	struct err e = {0};
+	size_t count = 0;
+
+	ck_assert_int_eq(file_path(folder, sizeof(folder), "%s/journal", stage_state), 0);
+	ck_assert_int_eq(file_path(half, sizeof(half), "%s/7.new", folder), 0);
+	ck_assert_int_eq(file_mkdirs(folder, 0755), 0);
+	ck_assert_int_eq(file_replace(half, "usher-jo", 8, 0644), 0);
+	ck_assert_int_eq(bind_leases(&env, &list, &count, &e), 0);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_eq(list[0].group, 7);
+	ck_assert_int_eq(list[0].state, BIND_LEASE_VOID);
+	free(list);
+	restore(&env);
+	ck_assert_int_lt(access(half, F_OK), 0);
+	is_on(1, "vfio-pci", "vfio-pci");
+	/* The entry of the next one goes, and this with it. */
+	ck_assert_int_eq(file_replace(half, "usher-jo", 8, 0644), 0);
+	ck_assert_int_eq(release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_int_lt(access(half, F_OK), 0);
+	foreign_is_home();
+}
+END_TEST
+
+SUITE("release", releases_what_others_bound, clears_what_was_never_written)

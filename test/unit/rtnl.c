@@ -10,6 +10,11 @@
 #include <net/if.h>
 #include <string.h>
 
+static const void *data_of(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
 /* An answer as the kernel's rtnl_fill_vfinfo() makes it, put together by hand. */
 static uint8_t answer[2048] __attribute__((aligned(8)));
 static size_t size;
@@ -140,20 +145,25 @@ START_TEST(reads_what_is_broken)
 }
 END_TEST
 
+static const void *data_of(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
 /* The attribute of a request for one setting, two lists deep. */
 static const struct rtattr *inner_of(const void *request)
 {
 	const struct nlmsghdr *m = request;
 	const struct rtattr *list =
 		(const void *)((const uint8_t *)request + NLMSG_LENGTH(sizeof(struct ifinfomsg)));
-	const struct rtattr *info = RTA_DATA(list);
+	const struct rtattr *info = data_of(list);
 
 	ck_assert_uint_eq(m->nlmsg_type, RTM_SETLINK);
 	ck_assert_uint_eq(list->rta_type, IFLA_VFINFO_LIST);
 	ck_assert_uint_eq(m->nlmsg_len, NLMSG_LENGTH(sizeof(struct ifinfomsg)) + list->rta_len);
 	ck_assert_uint_eq(info->rta_type, IFLA_VF_INFO);
 	ck_assert_uint_eq(list->rta_len, RTA_LENGTH(info->rta_len));
-	return RTA_DATA(info);
+	return data_of(info);
 }
 
 START_TEST(asks_for_one_setting)
@@ -169,18 +179,18 @@ START_TEST(asks_for_one_setting)
 		uint32_t index;
 		rtnl_ask_setting(request, 3, s, &vf);
 		ck_assert_uint_eq(inner_of(request)->rta_type, types[s]);
-		memcpy(&index, RTA_DATA(inner_of(request)), sizeof(index));
+		memcpy(&index, data_of(inner_of(request)), sizeof(index));
 		ck_assert_uint_eq(index, 7);
 	}
 	rtnl_ask_setting(request, 3, RTNL_MAC, &vf);
-	memcpy(&mac, RTA_DATA(inner_of(request)), sizeof(mac));
+	memcpy(&mac, data_of(inner_of(request)), sizeof(mac));
 	ck_assert_mem_eq(mac.mac, vf.mac, 6);
 	vf.proto = 0x88a8;
 	rtnl_ask_setting(request, 3, RTNL_VLAN, &vf);
-	const struct rtattr *list = inner_of(request), *info = RTA_DATA(list);
+	const struct rtattr *list = inner_of(request), *info = data_of(list);
 	ck_assert_uint_eq(list->rta_type, IFLA_VF_VLAN_LIST);
 	ck_assert_uint_eq(info->rta_type, IFLA_VF_VLAN_INFO);
-	memcpy(&vlan, RTA_DATA(info), sizeof(vlan));
+	memcpy(&vlan, data_of(info), sizeof(vlan));
 	ck_assert_uint_eq(vlan.vlan, 9);
 	ck_assert_uint_eq(vlan.vlan_proto, htons(0x88a8));
 }

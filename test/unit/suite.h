@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/* For one test [s]. They take milliseconds; a machine that does much else may need far longer. */
+#define SUITE_TIMEOUT 60
+
 /* The folder of fixtures, as the test program was told: argv[1]. */
 static const char *suite_fixtures __attribute__((unused));
 
@@ -14,6 +17,7 @@ static inline int suite_run(const char *name, const TTest *const *tests, size_t 
 	Suite *s = suite_create(name);
 	TCase *c = tcase_create(name);
 
+	tcase_set_timeout(c, SUITE_TIMEOUT);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(c, tests[i]);
 	suite_add_tcase(s, c);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/claim.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "bind/gate.h"
+#include "check/rule.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * What usher itself set aside (bind/claim.h) against what this host has now: a claim that means
+ * another device than it did, or none, is found here and not at the next boot.
+ */
+
+void check_claims_read(struct check_case *c)
+{
+	struct err why = {0};
+
+	int r = bind_claim_list(c->host, BIND_CLAIMS_DIR, &c->claims, &c->claim_count, &why);
+	if (r == 0 && c->claim_count)
+		r = bind_claim_judge(c->host, c->claims, c->claim_count, &c->stands, &why);
+	if (r == -ENOMEM)
+		c->failed = r;
+	c->claims_error = r;
+	if (r < 0)
+		c->claim_count = 0;
+}
+
+void check_claims_free(struct check_case *c)
+{
+	free(c->claims);
+	free(c->stands);
+}
+
+static void seen_claim(struct check_case *c, const struct bind_claim *n, const char *value)
+{
+	char path[FILE_PATH_MAX];
+
+	(void)file_path(path, sizeof(path), BIND_CLAIMS_DIR "/%s.claim", n->name);
+	check_seen(c, path, value);
+}
+
+bool check_claims_hold(const struct check_case *c, struct pci_address a)
+{
+	for (size_t i = 0; i < c->claim_count; i++)
+		if (c->stands[i].standing == BIND_STANDING_AT &&
+			pci_address_equal(c->stands[i].device.address, a))
+			return true;
+	return false;
+}
+
+/* A claim that the device that is looked at does not fulfil: P01. */
+static void tell_moved(struct check_case *c, const struct bind_claim *n, const struct bind_stand *s)
+{
+	char then[PCI_ADDRESS_TEXT], id[16];
+
+	pci_address_format(n->address, then);
+	(void)snprintf(id, sizeof(id), "%04x:%04x", n->identity.vendor, n->identity.device);
+	if (s->standing == BIND_STANDING_MOVED) {
+		check_found(c, CHECK_FAIL, c->address,
+			"was claimed at %s and has another place now: no boot takes it here", then);
+		seen_claim(c, n, n->identity.path);
+		check_fix(c, "usher unclaim %s, then usher claim %s", n->name, c->address);
+	} else {
+		bool alike = n->identity.vendor == c->device->vendor &&
+			     n->identity.device == c->device->device;
+
+		check_found(c, CHECK_FAIL, c->address,
+			"stands in the place of claim '%s', which is for %s %s%s", n->name,
+			alike ? "another" : "a", id,
+			alike ? ": serial number or subsystem differ" : "");
+		seen_claim(c, n, id);
+		check_fix(c, "usher unclaim %s, if the claimed one is gone for good", n->name);
+	}
+}
+
+void check_claimed(struct check_case *c)
+{
+	for (size_t i = 0; i < c->claim_count; i++) {
+		const struct bind_stand *s = &c->stands[i];
+
+		if ((s->standing == BIND_STANDING_MOVED || s->standing == BIND_STANDING_OTHER) &&
+			pci_address_equal(s->device.address, c->device->address))
+			tell_moved(c, &c->claims[i], s);
+	}
+}
+
+/* Claims that no device is behind, or whose device is not where the claim wants it: H16. */
+void check_claims(struct check_case *c)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	if (c->claims_error)
+		check_blind(c, BIND_CLAIMS_DIR, c->claims_error);
+	for (size_t i = 0; i < c->claim_count; i++) {
+		const struct bind_claim *n = &c->claims[i];
+		const struct pci_device *d = &c->stands[i].device;
+
+		if (c->stands[i].standing == BIND_STANDING_VOID) {
+			check_found(c, CHECK_WARN, n->name, "this claim means nothing: %s", n->bad);
+			seen_claim(c, n, n->bad);
+			check_fix(c, "correct " BIND_CLAIMS_DIR "/%s.claim", n->name);
+		} else if (c->stands[i].standing == BIND_STANDING_MISSING) {
+			check_found(c, CHECK_WARN, n->name, "its claimed device is not here");
+			seen_claim(c, n, n->identity.path);
+			check_fix(c, "usher unclaim %s, if it is gone for good", n->name);
+		} else if (c->stands[i].standing == BIND_STANDING_AT && !bind_on_vfio(c->host, d)) {
+			pci_address_format(d->address, address);
+			check_found(c, CHECK_WARN, address, "is claimed for VFIO, and is on %s",
+				d->driver[0] ? d->driver : "no driver");
+			seen_claim(c, n, d->driver);
+			check_fix(c, "usher apply");
+		}
+	}
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/help.h"
+#include "base/err.h"
+#include "cli/option.h"
+#include "cli/report.h"
+#include "cli/topic.h"
+#include "cli/wrap.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HANG 16 /* where summaries begin */
+
+/* In lines that begin with as many blanks: completion looks for them. */
+static void print_topics(FILE *to)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "%*s", HANG, "");
+
+	for (unsigned i = 0; topic_at(i); i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%s", i ? " " : "",
+			topic_at(i)->name);
+	wrap_put(to, TOPIC_WIDTH, HANG, text);
+}
+
+void help_print(FILE *to)
+{
+	const struct verb *v;
+
+	(void)fputs("usage: usher VERB [OPTION…] [OPERAND…]\n"
+		    "\n"
+		    "Hands PCI devices to virtual machines and programs, and brings them back.\n"
+		    "\n",
+		to);
+	for (unsigned i = 0; (v = verb_at(i)) && v != &verb_help; i++)
+		(void)fprintf(to, "  %-13s %s\n", v->name, v->summary);
+	(void)fputs(
+		"\n"
+		"  help VERB     what a verb does, its options, an example: 'usher VERB --help'\n"
+		"  help TOPIC    a word of the field, and what it comes to on this host:\n",
+		to);
+	print_topics(to);
+	(void)fputs(
+		"  --version     the version\n"
+		"\n"
+		"Exit status: 0 done, 1 failed, 2 wrong command line, 3 refused because of what a\n"
+		"device is used for or could do.\n",
+		to);
+}
+
+/* How many letters have to change, come or go; only short words are compared. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[24];
+	size_t n = strlen(b);
+
+	if (n >= sizeof(row) / sizeof(row[0]))
+		return UINT32_MAX;
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned i = 1; a[i - 1]; i++) {
+		unsigned corner = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			unsigned change = corner + (a[i - 1] != b[j - 1]);
+			unsigned step = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
+			corner = row[j];
+			row[j] = change < step ? change : step;
+		}
+	}
+	return row[n];
+}
+
+static void try_word(const char *name, const char *word, unsigned *least, const char **near)
+{
+	unsigned d = distance(name, word);
+
+	if (d < *least) {
+		*least = d;
+		*near = word;
+	}
+}
+
+static int unknown_word(const char *name)
+{
+	struct err e = {0};
+	const char *near = NULL;
+	unsigned least = 3;
+
+	for (unsigned i = 0; verb_at(i); i++)
+		try_word(name, verb_at(i)->name, &least, &near);
+	for (unsigned i = 0; topic_at(i); i++)
+		try_word(name, topic_at(i)->name, &least, &near);
+	(void)err_say(&e, -EINVAL, "help: there is neither a verb nor a topic '%s'", name);
+	if (near)
+		err_hint(&e, "did you mean 'usher help %s'? 'usher help' lists all", near);
+	else
+		err_hint(&e, "'usher help' lists all verbs and topics");
+	report(&e);
+	return LEAVE_USAGE;
+}
+
+int help_unknown_verb(const char *name)
+{
+	struct err e = {0};
+	const char *near = NULL;
+	unsigned least = 3;
+
+	for (unsigned i = 0; verb_at(i); i++)
+		try_word(name, verb_at(i)->name, &least, &near);
+	(void)err_say(&e, -EINVAL, "there is no verb '%s'", name);
+	if (topic_find(name))
+		err_hint(&e, "it is a topic: 'usher help %s'", name);
+	else if (near)
+		err_hint(&e, "did you mean 'usher %s'? 'usher --help' lists all verbs", near);
+	else
+		err_hint(&e, "'usher --help' lists all verbs");
+	report(&e);
+	return LEAVE_USAGE;
+}
+
+static int run(const struct verb *v, int argc, char **argv)
+{
+	static const struct option takes[] = {
+		{"host", required_argument, NULL, 'H'},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	const char *file = NULL;
+	int c;
+
+	while ((c = option_next(&o)) > 0)
+		file = optarg;
+	if (c != OPTION_END)
+		return option_leave(c);
+	if (optind == argc) {
+		help_print(stdout);
+		return LEAVE_OK;
+	}
+	if (optind + 1 < argc)
+		return option_wrong(v, "one word at a time, not '%s'", argv[optind + 1]);
+	const char *word = argv[optind];
+	for (unsigned i = 0; verb_at(i); i++) {
+		if (strcmp(verb_at(i)->name, word) == 0) {
+			option_help(verb_at(i));
+			return LEAVE_OK;
+		}
+	}
+	const struct topic *t = topic_find(word);
+	return t ? topic_print(t, file) : unknown_word(word);
+}
+
+const struct verb verb_help = {
+	.name = "help",
+	.summary = "what a verb does, or a word of the field and what it comes to here",
+	.help = "help [--host FILE] [VERB|TOPIC]\n"
+		"\n"
+		"Of a verb: what it does, its options, an example. Of a topic, a word of the\n"
+		"field: a paragraph, and what it comes to on this host. Without a word: the verbs\n"
+		"and topics there are.\n"
+		"\n"
+		"      --host FILE  a topic's facts are of this snapshot, not of this host\n"
+		"\n"
+		"Examples: what is a group, and how large are they here?\n"
+		"\n"
+		"  usher help group\n"
+		"  usher help list\n",
+	.run = run,
+};

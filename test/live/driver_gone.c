@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * driver_gone ADDRESS [stay]: NVMe reads without an end. When the host wants the device back, the
+ * queue is drained and all is closed. With "stay" that is not heard: then the device is pulled out
+ * under the reads, which has to end as orderly.
+ */
+#include <errno.h>
+#include <usher/irq.h>
+
+#include "driver/nvme.h"
+#include "facts.h"
+
+#define DEPTH 32
+#define READ_SIZE 4096u
+
+static struct nvme nvme;
+static struct nvme_queue *q = &nvme.queues[0];
+static struct usher_buffer buf;
+static uint64_t sent, done_count;
+
+/* Fills the queue and takes what is done. Return: how much, < 0. */
+static int turn(void)
+{
+	struct nvme_done done[DEPTH];
+	uint32_t blocks = READ_SIZE >> nvme.block_shift;
+	int r;
+
+	do {
+		r = nvme_read(q, &buf, sent % DEPTH * READ_SIZE, sent % 512 * blocks, blocks, sent);
+		sent += r == 0;
+	} while (r == 0);
+	if (r != -EAGAIN)
+		return r;
+	nvme_ring(q);
+	int n = nvme_poll(q, done, DEPTH);
+	for (int i = 0; i < n; i++)
+		if (done[i].status)
+			return -EIO;
+	done_count += n > 0 ? (uint64_t)n : 0;
+	return n;
+}
+
+static int read_on(struct usher_device *dev, int stay)
+{
+	int r = 0, told = 0;
+
+	while (r >= 0) {
+		r = turn();
+		if (r >= 0 && !told && done_count > 1000) {
+			told = 1;
+			fact(1, "reads go on");
+		}
+		if (!stay && usher_irq_wait(dev, USHER_REQ, 0, 0) >= 1)
+			return 0;
+	}
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	const struct nvme_options o = {.depth = DEPTH, .timeout_ms = 2000};
+	const int stay = argc > 2;
+
+	if (argc < 2)
+		return 2;
+	struct usher_device *dev = open_device(argv[1], NULL);
+	fact(nvme_open(dev, &o, &nvme, &e) == 0, "the driver starts");
+	fact(usher_buffer_alloc(usher_device_space(dev), DEPTH * READ_SIZE, 0, &buf, &e) == 0 &&
+			usher_irq_on(dev, USHER_REQ, 1, &e) == 0,
+		"REQ is watched");
+	int r = failed ? -EIO : read_on(dev, stay);
+	if (stay) {
+		fact(r == -ENODEV, "reads end with ENODEV");
+		fact(nvme_recover(&nvme, &e) == -ENODEV, "and nothing brings it back");
+		fact(usher_device_gone(dev), "the device has gone");
+		e.msg[0] = '\0';
+	} else {
+		fact(r == 0 && nvme_drain(q, &e) == 0 && nvme_inflight(q) == 0,
+			"asked for, all reads come to their end");
+	}
+	nvme_close(&nvme);
+	usher_buffer_free(&buf);
+	usher_device_close(dev);
+	fact(1, "closed in order");
+	return failed;
+}

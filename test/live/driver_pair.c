@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * driver_pair EDU DISK: two devices of two groups that `usher exec` handed over, in one space, and
+ * one buffer for both: what edu copies into it, the disk takes from it.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "driver/edu.h"
+#include "driver/edu_regs.h"
+#include "driver/nvme.h"
+#include "facts.h"
+
+#define PLACE 64 /* block */
+
+static struct edu edu;
+static struct nvme nvme;
+
+/* The device's memory into the buffer at @iova, by the device. */
+static int edu_fill(usher_iova_t iova, uint32_t len)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	uint32_t command = EDU_DMA_RUN;
+
+	(void)usher_write32(&edu.bar, EDU_DMA_SOURCE, EDU_MEMORY);
+	(void)usher_write32(&edu.bar, EDU_DMA_TARGET, (uint32_t)iova.v);
+	(void)usher_write32(&edu.bar, EDU_DMA_COUNT, len);
+	(void)usher_write32(&edu.bar, EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_FROM_DEVICE);
+	for (unsigned i = 0; i < 10000 && command & EDU_DMA_RUN; i++) {
+		(void)nanosleep(&pause, NULL);
+		(void)usher_read32(&edu.bar, EDU_DMA_COMMAND, &command);
+	}
+	return command & EDU_DMA_RUN ? -1 : 0;
+}
+
+static int through_disk(const struct usher_buffer *b, uint64_t from, uint64_t to)
+{
+	struct nvme_queue *q = &nvme.queues[0];
+	uint32_t blocks = EDU_MEMORY_SIZE >> nvme.block_shift;
+
+	return nvme_write(q, b, from, PLACE, blocks, 1) || nvme_drain(q, &e) ||
+	       nvme_read(q, b, to, PLACE, blocks, 2) || nvme_drain(q, &e);
+}
+
+static void both(struct usher_space *s)
+{
+	struct usher_buffer b = USHER_BUFFER_NONE;
+	struct nvme_queue *q = &nvme.queues[0];
+	uint32_t blocks = EDU_MEMORY_SIZE >> nvme.block_shift;
+	uint8_t out[EDU_MEMORY_USABLE], *mem;
+
+	for (unsigned i = 0; i < sizeof(out); i++)
+		out[i] = (uint8_t)(i * 11 + (i >> 8) + 1);
+	fact(usher_buffer_alloc(s, 3 * EDU_MEMORY_SIZE, 0, &b, &e) == 0, "a buffer for both");
+	mem = b.host;
+	fact(nvme_read(q, &b, 2 * EDU_MEMORY_SIZE, PLACE, blocks, 0) == 0 && nvme_drain(q, &e) == 0,
+		"what is on the disk");
+	fact(edu_write(&edu, 0, out, sizeof(out), &e) == 0, "edu is given data");
+	fact(edu_fill(b.iova, sizeof(out)) == 0 && !memcmp(mem, out, sizeof(out)),
+		"edu writes them into the buffer");
+	fact(through_disk(&b, 0, EDU_MEMORY_SIZE) == 0 &&
+			!memcmp(mem + EDU_MEMORY_SIZE, out, sizeof(out)),
+		"the disk takes them from there, and gives them back");
+	fact(nvme_write(q, &b, 2 * EDU_MEMORY_SIZE, PLACE, blocks, 0) == 0 &&
+			nvme_drain(q, &e) == 0,
+		"the disk is as before");
+	usher_buffer_free(&b);
+}
+
+int main(int argc, char **argv)
+{
+	struct usher_device *first = NULL, *second = NULL;
+	struct usher_space *s = NULL;
+
+	if (argc != 3 || usher_space_new(NULL, &s, &e) < 0)
+		return 2;
+	fact(usher_device_inherit(argv[1], s, &first, &e) == 0, "the first device");
+	fact(usher_device_inherit(argv[2], s, &second, &e) == 0, "the second, in the same space");
+	fact(!failed && edu_open(first, EDU_POLLED, &edu, &e) == 0, "edu's driver starts");
+	fact(!failed && nvme_open(second, NULL, &nvme, &e) == 0, "the disk's driver starts");
+	if (!failed)
+		both(s);
+	nvme_close(&nvme);
+	edu_close(&edu);
+	usher_device_close(second);
+	usher_device_close(first);
+	usher_space_free(s);
+	fact(1, "closed in order");
+	return failed;
+}
