@@ -55,7 +55,7 @@ open_guest() {
 
 # wait_for_guest PATTERN: until a line of it, or of usher run, is like that; fails when it ends first.
 wait_for_guest() {
-	tries=1200
+	tries=2400
 	until grep -q -- "$1" "$console"; do
 		tries=$((tries - 1))
 		[ $tries -gt 0 ] && ! grep -q '^usher ended' "$console" ||

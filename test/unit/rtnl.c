@@ -145,11 +145,6 @@ START_TEST(reads_what_is_broken)
 }
 END_TEST
 
-static const void *data_of(const struct rtattr *a)
-{
-	return (const uint8_t *)a + RTA_LENGTH(0);
-}
-
 /* The attribute of a request for one setting, two lists deep. */
 static const struct rtattr *inner_of(const void *request)
 {
