@@ -25,6 +25,7 @@
 #include "vfio/dma.h"
 #include "vfio/group.h"
 #include "vmm/boot.h"
+#include "vmm/cpuid.h"
 #include "vmm/memory.h"
 
 #define COM1 0x3f8
@@ -133,6 +134,7 @@ static void make_cpu(void)
 	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
 	check(vcpu, "KVM_CREATE_VCPU");
 	check(ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid), "KVM_GET_SUPPORTED_CPUID");
+	cpuid_fit(&cpuid.table, &(struct cpuid_shape){.cpu_count = 1});
 	check(ioctl(vcpu, KVM_SET_CPUID2, &cpuid), "KVM_SET_CPUID2");
 	size_t size = (size_t)ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);

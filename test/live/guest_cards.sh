@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: cards
 # guest: small
-# timeout: 400
+# timeout: 600
 # One guest with seven functions at once: disks behind NVMe, USB and a RAID controller read as they
 # should, both network cards carry a file, one of them with each kind of interrupt and the other by
 # its ports too, edu computes, and what the guest draws is on the card's screen.

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # boot: own
-# timeout: 300
-# Hardware that fails while a guest has it: a card reports an error that it cannot correct (AER), the
-# disk is pulled. The guest loses them one by one, and goes on.
+# timeout: 600
+# Hardware that fails while a guest has it: a card reports an error that it cannot correct (AER), and
+# the disk is to be unplugged. The guest loses the card alone; the disk goes when the guest ends.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -15,9 +15,6 @@ unplug nic "$card"
 expect_ok qmp device_add '{"driver": "virtio-rng-pci", "id": "nic", "bus": "port2", "aer": true,
 	"disable-legacy": "on", "iommu_platform": true}'
 wait_until 30 test -e "$pci/$card"
-# Errors are to reach the host's kernel: as firmware would have it, each bridge passes them on.
-setpci -s "$(basename "$(dirname "$(readlink -f "$pci/$card")")")" COMMAND=100:100
-setpci -s "$card" CAP_EXP+8.w=0f:0f
 
 guest_script <<'END'
 load_for_devices
@@ -40,6 +37,10 @@ wait_for_guest '^guest: ready'
 expect_guest '^guest: the disk reads, at first'
 expect_guest '^guest: at first: .*1af4 1044'
 
+# Errors are to reach the host's kernel. QEMU 7.2 wants SERR for that, all the way up.
+echo "reporting, as the guest left it: $(setpci -s "$card" COMMAND CAP_EXP+8.w | tr '\n' ' ')"
+setpci -s "$(basename "$(dirname "$(readlink -f "$pci/$card")")")" COMMAND=100:100
+setpci -s "$card" COMMAND=100:100 CAP_EXP+8.w=0f:0f
 expect_ok qmp human-monitor-command '{"command-line": "pcie_aer_inject_error nic POISON_TLP"}'
 expect_text 'OK'
 wait_for_guest "$card: .*error"
@@ -49,12 +50,12 @@ expect_guest '^guest: the disk reads, after error' 'the disk went with the card'
 expect_guest '^guest: after error: .*ffff ffff' 'the guest still has a card that failed'
 
 expect_ok qmp device_del '{"id": "nvme"}'
-wait_for_guest "$nvme: .*gone"
+wait_for_guest "$nvme: the host wants the device back"
 echo removal >&8
 wait_for_guest '^usher ended'
 cat "$console"
-expect_guest '^guest: after removal: .*ffff ffff'
-! grep -q '^guest: the disk reads, after removal' "$console" || fail 'a disk that is gone reads'
+expect_guest '^guest: the disk reads, after removal' 'the disk went while the guest had it'
+expect_guest '^usher ended: 0'
 wait_unplugged nvme "$nvme"
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: cards
-# timeout: 240
+# timeout: 600
 # A guest without an operating system that writes random values wherever a device can be written to
 # (test/guest/hostile.c). It must end when it wants to, must not fill the log, and all its devices
 # come back. USHER_SEED=N does again what that seed did.
@@ -17,7 +17,7 @@ all_drivers >"$work/before"
 
 for seed in ${USHER_SEED:-1 2}; do
 	# shellcheck disable=SC2086 # these are several words
-	timeout 60 usher run --name hostile --kernel "$hostile" --memory 32M --timing \
+	timeout 250 usher run --name hostile --kernel "$hostile" --memory 32M --timing \
 		--cmdline "seed=$seed ops=${USHER_OPS:-3000}" $devices >"$work/out" 2>"$work/err" </dev/null
 	status=$?
 	command="usher run, seed $seed"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
-# timeout: 240
+# timeout: 600
 # kill -9 of usher-vmm at any moment of its life: the device is back with its driver, and works.
 # USHER_MOMENTS="…" are those of an earlier run, in hundredths of a second after its start.
 . "${0%/*}/lib.sh"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: cards
 # guest: small
-# timeout: 400
+# timeout: 600
 # The same guest with the same devices under usher and under QEMU: what lspci -vvxxxx tells of them
 # differs in nothing that docs/pass-lspci.md does not explain. With USHER_SHOW=1 it tells all of it.
 . "${0%/*}/lib.sh"

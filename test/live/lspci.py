@@ -74,7 +74,8 @@ def labelled(lines):
 def chain(space):
     """Offsets of the capabilities in both lists, with their names."""
     places = [(0, "header")]
-    at, left = space[0x34] & 0xfc, 48
+    # The pointer means nothing unless the status register says that there is a list.
+    at, left = space[0x34] & 0xfc if space[6] & 0x10 else 0, 48
     while at and left:
         places.append((at, f"capability {space[at]:02x}"))
         at, left = space[at + 1] & 0xfc, left - 1
