@@ -13,34 +13,22 @@ expect_ok qmp device_add '{"driver": "nec-usb-xhci", "id": "nic", "bus": "port2"
 wait_until 20 test -e "$pci/$nic"
 expect_ok qmp device_add '{"driver": "usb-tablet", "bus": "nic.0"}'
 
-# The guest's modules for it, as a second archive behind its initramfs.
-mkdir -p "$work/extra/usb"
+# What the guest needs for it, in the order in which it is loaded.
 n=10
+mkdir "$work/usb"
 modprobe --show-depends xhci-pci | while read -r _ file _; do
-	cp "$file" "$work/extra/usb/$n-${file##*/}"
+	cp "$file" "$work/usb/$n-${file##*/}"
 	n=$((n + 1))
 done
-(cd "$work/extra" && find . | cpio -o -H newc 2>/dev/null) >"$work/extra.cpio"
-cat "$initrd" "$work/extra.cpio" >"$work/initrd"
-
-out=$work/console # fail shows its end
-mkfifo "$work/to_guest"
-{
-	usher run --name msi --device "$nic" --memory 256M --kernel "$kernel" \
-		--initrd "$work/initrd" --cmdline 'console=ttyS0 quiet usher.do=shell' <"$work/to_guest"
-	echo "usher ended: $?"
-} >"$out" 2>&1 &
-exec 8>"$work/to_guest"
-wait_until 120 grep -q 'guest: ready' "$out"
-{
-	echo 'for m in /usb/*; do insmod $m; done; sleep 5; busybox grep xhci /proc/interrupts'
-	echo 'cat /sys/bus/usb/devices/*/product; exit'
-} >&8
-wait_until 120 grep -q 'usher ended' "$out"
-cat "$out"
-grep -q 'PCI-MSI-.*xhci' "$out" || fail 'the controller has no MSI'
-grep -q 'QEMU USB Tablet' "$out" || fail 'the guest has not found the tablet'
-grep -q 'usher ended: 0' "$out" || fail 'usher run failed'
+guest_script "$work"/usb/* <<'END'
+for m in /[0-9][0-9]-*; do insmod $m; done
+until grep -s Tablet /sys/bus/usb/devices/*/product; do sleep 0.2; done
+grep xhci /proc/interrupts
+END
+open_guest --name msi --device "$nic" --memory 256M
+wait_for_guest '^usher ended: 0'
+expect_guest 'PCI-MSI-.*xhci' 'the controller has no MSI'
+expect_guest 'QEMU USB Tablet' 'the guest has not found the tablet'
 
 # The network card again, as the test found it.
 unplug nic "$nic"
