@@ -230,6 +230,7 @@ enum bind_lease_state {
 	BIND_LEASE_DEAD, /* its owner is gone */
 	BIND_LEASE_KEPT, /* bound by hand, nobody's: `usher release` */
 	BIND_LEASE_LIVE, /* its owner runs */
+	BIND_LEASE_BUSY, /* usher is at work on it; or was, a moment ago, or the kernel is stuck */
 };
 
 struct bind_lease {
@@ -247,7 +248,7 @@ enum bind_kept { BIND_KEPT_STAYS, BIND_KEPT_RELEASE };
 
 /*
  * Cleans up one entry as its state asks: void and corrupt ones are removed, broken and dead
- * ones released, live ones left alone, and so are kept ones unless @kept says otherwise.
+ * ones released, live and busy ones left alone, and so are kept ones unless @kept says otherwise.
  * Idempotent. Return: 0 done or nothing to do, 1 left alone, -errno as bind_release().
  */
 int bind_restore(const struct bind_env *env, int group, enum bind_kept kept,

@@ -26,7 +26,7 @@ enum bind_lease_state bind_lease_judge(const struct bind_env *env, const struct 
 		(void)snprintf(text, size,
 			"process %d of usher is at work on it, or the kernel does not let it go",
 			n->writer);
-		return BIND_LEASE_LIVE;
+		return BIND_LEASE_BUSY;
 	}
 	if (n->state != BIND_STATE_TAKEN) {
 		(void)snprintf(text, size, "%s it was broken off half-way",
@@ -74,8 +74,7 @@ int bind_gate_lease(struct bind_case *c, int group)
 		return r;
 	}
 	enum bind_lease_state s = bind_lease_judge(c->env, &n, boot, text, sizeof(text));
-	bool busy = bind_owner_alive(c->env->host, n.writer, n.writer_start);
-	if (s == BIND_LEASE_LIVE && (busy || !same_owner(&n.owner, &c->q->owner)))
+	if (s == BIND_LEASE_BUSY || (s == BIND_LEASE_LIVE && !same_owner(&n.owner, &c->q->owner)))
 		r = bind_problem_add(c->plan, c->q, &live, object, "%s", text);
 	else if (s == BIND_LEASE_BROKEN || s == BIND_LEASE_DEAD)
 		r = bind_problem_add(c->plan, c->q, &stale, object, "%s", text);

@@ -236,7 +236,7 @@ static int may_release(struct release *r, const char *boot, struct err *e)
 	char text[160];
 
 	enum bind_lease_state s = bind_lease_judge(r->work.env, n, boot, text, sizeof(text));
-	if (bind_owner_alive(r->work.env->host, n->writer, n->writer_start)) {
+	if (s == BIND_LEASE_BUSY) {
 		err_say(e, -EBUSY, "group %d: %s", n->group, text);
 		err_hint(e, "see /proc/%d/stack", n->writer);
 		return -EBUSY;
@@ -309,6 +309,7 @@ static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
 	case BIND_LEASE_CORRUPT:
 		return bind_work_forget(&r->work, r->g->group, e);
 	case BIND_LEASE_LIVE:
+	case BIND_LEASE_BUSY:
 		return 1;
 	case BIND_LEASE_KEPT:
 		return kept == BIND_KEPT_RELEASE ? release_entry(r, e) : 1;

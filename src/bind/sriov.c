@@ -146,7 +146,7 @@ static int gate_entry(struct vfs_case *c)
 	if (r < 0)
 		return r;
 	enum bind_lease_state s = bind_vfs_entry_judge(c->gate.env, &n, boot, text, sizeof(text));
-	if (s == BIND_LEASE_LIVE)
+	if (s == BIND_LEASE_BUSY)
 		return add(c, &live, text);
 	return s == BIND_LEASE_BROKEN ? add(c, &broken, text) : 0;
 }

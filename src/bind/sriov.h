@@ -72,7 +72,7 @@ int bind_vfs_set(const struct bind_env *env, const struct bind_vfs_request *q,
 /* What usher remembers of one device's virtual functions. */
 struct bind_vfs_lease {
 	struct pci_address address; /* of the physical function */
-	enum bind_lease_state state; /* BROKEN, KEPT, LIVE: at work now, VOID, CORRUPT */
+	enum bind_lease_state state; /* BROKEN, KEPT, BUSY, VOID, CORRUPT */
 	char text[160]; /* one sentence for people */
 };
 

@@ -401,10 +401,11 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 	r = bind_boot_id(env->host, boot, e);
 	if (r < 0)
 		return r;
+	bind_work_await(env, c->entry.writer, c->entry.writer_start);
 	enum bind_lease_state s = bind_vfs_entry_judge(env, &c->entry, boot, text, sizeof(text));
 	if (s == BIND_LEASE_VOID || !is_there(env, &c->entry))
 		return bind_vfs_entry_remove(&c->work, a, e);
-	if (s == BIND_LEASE_LIVE || (s == BIND_LEASE_KEPT && kept == BIND_KEPT_STAYS))
+	if (s == BIND_LEASE_BUSY || (s == BIND_LEASE_KEPT && kept == BIND_KEPT_STAYS))
 		return 1;
 	unsigned count = kept == BIND_KEPT_RELEASE ? c->entry.first : c->entry.before;
 	/* What was broken off knows what was set before it began. */

@@ -140,7 +140,7 @@ enum bind_lease_state bind_vfs_entry_judge(const struct bind_env *env,
 			"process %d of usher is at work on its virtual functions, or the kernel "
 			"does not let it go",
 			n->writer);
-		return BIND_LEASE_LIVE;
+		return BIND_LEASE_BUSY;
 	}
 	if (n->changing) {
 		(void)snprintf(text, size,

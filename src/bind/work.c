@@ -23,22 +23,23 @@ static int by_number(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/*
- * The group's lock is ours, so whoever started the writer that the journal names is gone, or has
- * given it up. A writer ends with its usher, but not in the same moment: what it does last must be
- * done before we look. One that the kernel does not let go outlasts this wait and is told of later.
- */
+void bind_work_await(const struct bind_env *env, pid_t writer, uint64_t start)
+{
+	if (!bind_owner_alive(env->host, writer, start))
+		return;
+	cleanup_fd int pidfd = fd_pidfd_open(writer);
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	if (pidfd >= 0)
+		(void)poll(&p, 1, WRITER_PATIENCE_MS);
+}
+
+/* The group's lock is ours, so whoever started the writer is gone, or has given it up. */
 static void await_writer(const struct bind_env *env, int group)
 {
 	struct bind_entry n = BIND_ENTRY_NONE;
 
-	if (bind_journal_read(env, group, &n, NULL) == 0 &&
-		bind_owner_alive(env->host, n.writer, n.writer_start)) {
-		cleanup_fd int pidfd = fd_pidfd_open(n.writer);
-		struct pollfd p = {.fd = pidfd, .events = POLLIN};
-		if (pidfd >= 0)
-			(void)poll(&p, 1, WRITER_PATIENCE_MS);
-	}
+	if (bind_journal_read(env, group, &n, NULL) == 0)
+		bind_work_await(env, n.writer, n.writer_start);
 	bind_entry_fini(&n);
 }
 

@@ -32,6 +32,13 @@ struct bind_work {
 int bind_work_begin(
 	struct bind_work *w, const struct bind_env *env, int *groups, size_t count, struct err *e);
 
+/*
+ * Waits a little for a writer that is still there. A writer ends with its usher, but not in the same
+ * moment: what it does last must be done before anybody looks. One that the kernel does not let go
+ * outlasts this wait and is told of later.
+ */
+void bind_work_await(const struct bind_env *env, pid_t writer, uint64_t start);
+
 /* Starts the writer, and names it in @n, which is to be written next. Return: 0, -errno. */
 int bind_work_arm(struct bind_work *w, struct err *e);
 void bind_work_sign(const struct bind_work *w, struct bind_entry *n);

@@ -63,10 +63,12 @@ static bool is_left_alone(const struct arguments *a, const struct bind_lease *l)
 	       (l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS);
 }
 
-static void tell_lease(const struct arguments *a, const struct bind_lease *l)
+/* A busy one is looked at again under its lock: a writer outlives its usher by a moment. */
+static const char *intent(const struct arguments *a, enum bind_lease_state s, int left)
 {
-	report_note("group %d: %s: %s", l->group, l->text,
-		is_left_alone(a, l) ? "left alone" : "restore");
+	if (s == BIND_LEASE_BUSY && !a->dry_run)
+		return "wait for it";
+	return left || s == BIND_LEASE_BUSY ? "left alone" : "restore";
 }
 
 static int restore_one(struct arguments *a, const struct bind_env *env, const struct bind_lease *l,
@@ -75,10 +77,13 @@ static int restore_one(struct arguments *a, const struct bind_env *env, const st
 	struct bind_report done = BIND_REPORT_NONE;
 	struct err e = {0};
 
-	tell_lease(a, l);
+	report_note(
+		"group %d: %s: %s", l->group, l->text, intent(a, l->state, is_left_alone(a, l)));
 	if (a->dry_run || is_left_alone(a, l))
 		return LEAVE_OK;
 	int r = bind_restore(env, l->group, a->kept, &done, &e);
+	if (r == 1)
+		report_note("group %d: left alone", l->group);
 	if (list)
 		giving_put(list, l->group, &done);
 	else
@@ -125,15 +130,16 @@ static void put_function(struct json *list, const struct bind_env *env,
 static int restore_function(struct arguments *a, const struct bind_env *env,
 	const struct bind_vfs_lease *l, struct json *list)
 {
-	bool left = l->state == BIND_LEASE_LIVE ||
-		    (l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS);
+	bool left = l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS;
 	uint64_t before = list ? count_functions(env, l->address) : 0;
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
 
 	report_note("%s: %s: %s", pci_address_format(l->address, address), l->text,
-		left ? "left alone" : "restore");
+		intent(a, l->state, left));
 	int r = a->dry_run || left ? 0 : bind_vfs_restore(env, l->address, a->kept, &e);
+	if (r == 1)
+		report_note("%s: left alone", address);
 	if (list)
 		put_function(list, env, l, before, left || r != 0, r < 0 ? e.msg : l->text);
 	if (r < 0)
