@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/framebuffer.h"
-#include "stage.h"
-#include "suite.h"
+#include "lend.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
-
-static const struct bind_target target = {.address = {0, 2, 0, 1}};
-static const struct bind_request request = {
-	.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
 
 /* The second device is a graphics card, and the firmware's framebuffer is in its BAR 1. */
 static struct bind_env set(void)
@@ -24,20 +19,15 @@ static struct bind_env set(void)
 static int take(const struct bind_env *env)
 {
 	struct err e = {0};
-	struct bind_plan p;
 
-	int r = bind_take(env, &request, &p, &e);
-	bind_plan_fini(&p);
-	return r;
+	return lend_take(env, &LEND_REQUEST, &e);
 }
 
 static void restore(const struct bind_env *env)
 {
-	struct bind_report report;
 	struct err e = {0};
 
-	ck_assert_msg(bind_restore(env, 7, BIND_KEPT_RELEASE, &report, &e) == 0, "%s", e.msg);
-	bind_report_fini(&report);
+	ck_assert_msg(lend_restore(env, LEND_GROUP, BIND_KEPT_RELEASE, &e) == 0, "%s", e.msg);
 	ck_assert_str_eq(stage->devices[1].d.driver, "e1000");
 }
 
@@ -61,11 +51,11 @@ START_TEST(is_told_in_the_plan)
 	struct bind_plan p;
 	size_t count = 0;
 
-	ck_assert_int_eq(bind_plan(&env, &request, &p, &e), 0);
+	ck_assert_int_eq(bind_plan(&env, &LEND_REQUEST, &p, &e), 0);
 	ck_assert_uint_eq(p.refusals, 0);
 	ck_assert_str_eq(p.problems[0].check, "framebuffer");
 	ck_assert_ptr_nonnull(strstr(p.problems[0].text, "(BOOTFB) lies in its BAR 1"));
-	ck_assert_int_eq(bind_plan_steps(&env, &request, &p, &steps, &count), 0);
+	ck_assert_int_eq(bind_plan_steps(&env, &LEND_REQUEST, &p, &steps, &count), 0);
 	ck_assert_str_eq(steps[1].path, "/sys/bus/platform/drivers/efi-framebuffer/unbind");
 	ck_assert_str_eq(steps[1].text, STAGE_FRAMEBUFFER);
 	free(steps);

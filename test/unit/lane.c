@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/lane.h"
-#include "stage.h"
-#include "suite.h"
+#include "lend.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,44 +27,30 @@ static struct bind_env set(void)
 	return env;
 }
 
-static bool has_entry(size_t i)
-{
-	char path[FILE_PATH_MAX];
-
-	ck_assert_int_eq(
-		file_path(path, sizeof(path), "%s/journal/%d", stage_state, FIRST_GROUP + (int)i),
-		0);
-	return access(path, F_OK) == 0;
-}
-
 static void as_first(size_t i, const char *when)
 {
 	const struct pci_device *d = &stage->devices[i].d;
 
 	ck_assert_msg(!strcmp(d->driver, drivers[i]) && !*d->driver_override,
 		"%s: card %zu is on '%s', override '%s'", when, i, d->driver, d->driver_override);
-	ck_assert_msg(!has_entry(i), "%s: card %zu has a journal entry", when, i);
+	ck_assert_msg(!lend_journal_exists(FIRST_GROUP + (int)i),
+		"%s: card %zu has a journal entry", when, i);
 }
 
 static int take(const struct bind_env *env, struct err *e)
 {
 	const struct bind_request request = {
 		.targets = targets, .target_count = cards, .access = BIND_ACCESS_NONE};
-	struct bind_plan p;
 
-	int r = bind_take(env, &request, &p, e);
-	bind_plan_fini(&p);
-	return r;
+	return lend_take(env, &request, e);
 }
 
 static void restore_all(const struct bind_env *env)
 {
 	for (size_t i = 0; i < cards; i++) {
-		struct bind_report report;
 		struct err e = {0};
-		int r = bind_restore(env, FIRST_GROUP + (int)i, BIND_KEPT_RELEASE, &report, &e);
+		int r = lend_restore(env, FIRST_GROUP + (int)i, BIND_KEPT_RELEASE, &e);
 		ck_assert_msg(r == 0, "group %zu: %s", i, e.msg);
-		bind_report_fini(&report);
 	}
 }
 
@@ -133,7 +118,7 @@ START_TEST(takes_side_by_side)
 	ck_assert_int_eq(stage->most, 5); /* three disks, the e1000 in turn, the other one */
 	for (size_t i = 0; i < cards; i++) {
 		ck_assert_str_eq(stage->devices[i].d.driver, "vfio-pci");
-		ck_assert(has_entry(i));
+		ck_assert(lend_journal_exists(FIRST_GROUP + (int)i));
 	}
 	restore_all(&env);
 	for (size_t i = 0; i < cards; i++)
@@ -172,7 +157,7 @@ START_TEST(goes_on_around_what_hangs)
 		stage->hang_at = k;
 		ck_assert_int_eq(take(&env, &e), -ETIMEDOUT);
 		for (size_t i = 0; i < cards; i++) {
-			if (has_entry(i))
+			if (lend_journal_exists(FIRST_GROUP + (int)i))
 				kept++;
 			else
 				as_first(i, e.msg);

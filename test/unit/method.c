@@ -1,43 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/method.h"
-#include "stage.h"
-#include "suite.h"
+#include "lend.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct bind_target target = {.address = {0, 2, 0, 1}};
-
 static void take(const struct bind_env *env, struct bind_owner owner)
 {
-	const struct bind_request q = {
-		.targets = &target,
-		.target_count = 1,
-		.owner = owner,
-		.access = BIND_ACCESS_NONE,
-	};
-	struct bind_plan p;
+	struct bind_request q = LEND_REQUEST;
 	struct err e = {0};
 
-	ck_assert_msg(bind_take(env, &q, &p, &e) == 0, "%s", e.msg);
-	bind_plan_fini(&p);
+	q.owner = owner;
+	ck_assert_msg(lend_take(env, &q, &e) == 0, "%s", e.msg);
 }
 
 static int give(const struct bind_env *env, struct bind_owner owner)
 {
-	const struct bind_giving g = {.group = 7, .how = BIND_RETURN_DRIVER, .owner = owner};
-	struct bind_report report;
-
-	int r = bind_release(env, &g, &report, NULL);
-	bind_report_fini(&report);
-	return r;
+	return lend_release(env, (struct bind_giving){.owner = owner}, NULL);
 }
 
 static int choose(const struct bind_env *env, const struct bind_owner *owner, const char *method)
 {
 	struct err e = {0};
 
-	int r = bind_reset_method(env, 7, owner, target.address, method, &e);
+	int r = bind_reset_method(env, 7, owner, lend_target.address, method, &e);
 	ck_assert_int_eq(r < 0, e.msg[0] != '\0');
 	return r;
 }
@@ -102,7 +88,6 @@ END_TEST
 START_TEST(comes_back_after_a_crash)
 {
 	struct bind_env env = stage_set();
-	struct bind_report report;
 	int status;
 
 	pid_t child = fork();
@@ -118,8 +103,7 @@ START_TEST(comes_back_after_a_crash)
 	ck_assert_int_eq(status, 0);
 	ck_assert_str_eq(now(), "bus");
 	/* What was handed out wants a reset before it goes back, and has one. */
-	ck_assert_int_eq(bind_restore(&env, 7, BIND_KEPT_STAYS, &report, NULL), 0);
-	bind_report_fini(&report);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, NULL), 0);
 	ck_assert_str_eq(now(), "flr bus");
 	ck_assert_str_eq(stage->devices[1].d.driver, "e1000");
 }

@@ -1,33 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "stage.h"
-#include "suite.h"
+#include "lend.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
-
-static bool journal_exists(void)
-{
-	char path[FILE_PATH_MAX];
-
-	ck_assert_int_eq(file_path(path, sizeof(path), "%s/journal/7", stage_state), 0);
-	return access(path, F_OK) == 0;
-}
-
-static void is_on(size_t i, const char *driver, const char *override)
-{
-	ck_assert_str_eq(stage->devices[i].d.driver, driver);
-	ck_assert_str_eq(stage->devices[i].d.driver_override, override);
-}
-
-static int release(const struct bind_env *env, struct bind_giving g, struct err *e)
-{
-	struct bind_report report;
-
-	g.group = 7;
-	int r = bind_release(env, &g, &report, e);
-	bind_report_fini(&report);
-	return r;
-}
 
 /* Three devices that somebody else has put on VFIO. */
 static struct bind_env set_foreign(void)
@@ -43,10 +18,10 @@ static struct bind_env set_foreign(void)
 
 static void foreign_is_home(void)
 {
-	is_on(1, "e1000", "");
-	is_on(2, "other", "");
-	is_on(3, "e1000", "");
-	ck_assert(!journal_exists());
+	lend_is_on(1, "e1000", "");
+	lend_is_on(2, "other", "");
+	lend_is_on(3, "e1000", "");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
 }
 
 /* Releases in a child that dies after its Nth change. Return: whether it died of that. */
@@ -60,20 +35,11 @@ static bool dies_at(const struct bind_env *env, unsigned n)
 	if (child == 0) {
 		(void)snprintf(text, sizeof(text), "%u", n);
 		(void)setenv("USHER_BIND_DIE", text, 1);
-		_exit(release(env, (struct bind_giving){0}, &e) < 0);
+		_exit(lend_release(env, (struct bind_giving){0}, &e) < 0);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
 	return WIFSIGNALED(status);
-}
-
-static void restore(const struct bind_env *env)
-{
-	struct bind_report report;
-	struct err e = {0};
-
-	ck_assert_msg(bind_restore(env, 7, BIND_KEPT_STAYS, &report, &e) == 0, "%s", e.msg);
-	bind_report_fini(&report);
 }
 
 START_TEST(releases_what_others_bound)
@@ -84,15 +50,16 @@ START_TEST(releases_what_others_bound)
 	unsigned n = 1;
 
 	env = set_foreign();
-	ck_assert_msg(release(&env, vfio, &e) == 0, "%s", e.msg);
-	is_on(1, "vfio-pci", "vfio-pci");
-	ck_assert(!journal_exists());
-	ck_assert_msg(release(&env, nowhere, &e) == 0, "%s", e.msg);
-	is_on(1, "", "");
-	ck_assert(!journal_exists());
+	ck_assert_msg(lend_release(&env, vfio, &e) == 0, "%s", e.msg);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+	ck_assert_msg(lend_release(&env, nowhere, &e) == 0, "%s", e.msg);
+	lend_is_on(1, "", "");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
 	env = set_foreign();
 	while (dies_at(&env, n)) {
-		restore(&env);
+		ck_assert_msg(
+			lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
 		foreign_is_home();
 		env = set_foreign();
 		n++;
@@ -120,12 +87,12 @@ START_TEST(clears_what_was_never_written)
 	ck_assert_int_eq(list[0].group, 7);
 	ck_assert_int_eq(list[0].state, BIND_LEASE_VOID);
 	free(list);
-	restore(&env);
+	ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
 	ck_assert_int_lt(access(half, F_OK), 0);
-	is_on(1, "vfio-pci", "vfio-pci");
+	lend_is_on(1, "vfio-pci", "vfio-pci");
 	/* The entry of the next one goes, and this with it. */
 	ck_assert_int_eq(file_replace(half, "usher-jo", 8, 0644), 0);
-	ck_assert_int_eq(release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
 	ck_assert_int_lt(access(half, F_OK), 0);
 	foreign_is_home();
 }

@@ -1,34 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/resize.h"
-#include "stage.h"
-#include "suite.h"
+#include "lend.h"
 
 static struct bind_target target = {.address = {0, 2, 0, 1}};
 
 static struct bind_request request(void)
 {
-	return (struct bind_request){
-		.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
+	struct bind_request q = LEND_REQUEST;
+
+	q.targets = &target; /* with sizes for its BARs */
+	return q;
 }
 
 static int take(const struct bind_env *env, struct err *e)
 {
 	const struct bind_request q = request();
-	struct bind_plan p;
 
-	int r = bind_take(env, &q, &p, e);
-	bind_plan_fini(&p);
-	return r;
+	return lend_take(env, &q, e);
 }
 
 static int restore(const struct bind_env *env)
 {
-	struct bind_report report;
 	struct err e = {0};
 
-	int r = bind_restore(env, 7, BIND_KEPT_RELEASE, &report, &e);
-	bind_report_fini(&report);
-	return r;
+	return lend_restore(env, LEND_GROUP, BIND_KEPT_RELEASE, &e);
 }
 
 START_TEST(reads_sizes)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/sriov.h"
 #include "bind/sriov_entry.h"
-#include "stage.h"
-#include "suite.h"
+#include "lend.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,26 +83,30 @@ START_TEST(refuses_what_cannot_be)
 }
 END_TEST
 
+/* The second of the functions, which is a group of its own. */
+static const struct bind_giving function = {.group = 21};
+
+static int take_function(const struct bind_env *env, struct err *e)
+{
+	const struct bind_target vf = {.address = {0, 2, 1, 1}};
+	struct bind_request q = LEND_REQUEST;
+
+	q.targets = &vf;
+	return lend_take(env, &q, e);
+}
+
 START_TEST(refuses_while_one_is_bound)
 {
 	struct bind_env env = set();
-	const struct bind_target vf = {.address = {0, 2, 1, 1}};
-	const struct bind_request q = {
-		.targets = &vf, .target_count = 1, .access = BIND_ACCESS_NONE};
-	const struct bind_giving g = {.group = 21};
-	struct bind_report report;
-	struct bind_plan p;
 	struct err e = {0};
 
 	ck_assert_int_eq(change(&env, 2, &e), 0);
-	ck_assert_msg(bind_take(&env, &q, &p, &e) == 0, "%s", e.msg);
-	bind_plan_fini(&p);
+	ck_assert_msg(take_function(&env, &e) == 0, "%s", e.msg);
 	refused(&env, 0, "bound by hand");
 	refused(&env, 3, "bound by hand");
 	ck_assert_int_eq(bind_vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e), -EPERM);
 	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
-	ck_assert_msg(bind_release(&env, &g, &report, &e) == 0, "%s", e.msg);
-	bind_report_fini(&report);
+	ck_assert_msg(lend_release(&env, function, &e) == 0, "%s", e.msg);
 	(void)snprintf(stage->devices[4].d.driver, PCI_NAME_MAX, "vfio-pci"); /* by others */
 	refused(&env, 0, "is bound to vfio-pci");
 	stage->devices[4].d.driver[0] = '\0';
@@ -292,23 +295,14 @@ END_TEST
 START_TEST(gives_a_function_back_as_it_was_set)
 {
 	struct bind_env env = set_net();
-	const struct bind_target vf = {.address = {0, 2, 1, 1}};
-	const struct bind_request q = {
-		.targets = &vf, .target_count = 1, .access = BIND_ACCESS_NONE};
-	const struct bind_giving g = {.group = 21};
-	struct bind_report report;
-	struct bind_plan p;
 	struct err e = {0};
 
-	ck_assert_msg(bind_take(&env, &q, &p, &e) == 0, "%s", e.msg);
-	bind_plan_fini(&p);
+	ck_assert_msg(take_function(&env, &e) == 0, "%s", e.msg);
 	memset(stage->vf[1].mac, 0xee, 6);
 	stage->vf[1].vlan = 5;
 	/* Taken again, also for another: what was there at first is what counts. */
-	ck_assert_msg(bind_take(&env, &q, &p, &e) == 0, "%s", e.msg);
-	bind_plan_fini(&p);
-	ck_assert_msg(bind_release(&env, &g, &report, &e) == 0, "%s", e.msg);
-	bind_report_fini(&report);
+	ck_assert_msg(take_function(&env, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_release(&env, function, &e) == 0, "%s", e.msg);
 	ck_assert(has_settings());
 	ck_assert_uint_eq(stage->vf[1].vlan, 0);
 	ck_assert_uint_eq(stage->vf_changes, 2);

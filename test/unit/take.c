@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/journal.h"
-#include "stage.h"
-#include "suite.h"
+#include "lend.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -9,86 +8,36 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct bind_target target = {.address = {0, 2, 0, 1}};
-
-static struct bind_request request(void)
-{
-	return (struct bind_request){
-		.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
-}
-
-static bool journal_exists(void)
-{
-	char path[FILE_PATH_MAX];
-
-	ck_assert_int_eq(file_path(path, sizeof(path), "%s/journal/7", stage_state), 0);
-	return access(path, F_OK) == 0;
-}
-
-static void is_on(size_t i, const char *driver, const char *override)
-{
-	ck_assert_str_eq(stage->devices[i].d.driver, driver);
-	ck_assert_str_eq(stage->devices[i].d.driver_override, override);
-}
-
 static void all_as_first(void)
 {
-	is_on(0, "pcieport", "");
-	is_on(1, "e1000", "");
-	is_on(2, "sib", "sib");
-	is_on(3, "", "");
+	lend_is_on(0, "pcieport", "");
+	lend_is_on(1, "e1000", "");
+	lend_is_on(2, "sib", "sib");
+	lend_is_on(3, "", "");
 	for (size_t i = 0; i < stage->count; i++)
 		ck_assert_str_eq(stage->devices[i].control, "on");
-	ck_assert(!journal_exists());
+	ck_assert(!lend_journal_exists(LEND_GROUP));
 }
 
 static void all_taken(void)
 {
-	is_on(0, "pcieport", "");
+	lend_is_on(0, "pcieport", "");
 	for (size_t i = 1; i < stage->count; i++)
-		is_on(i, "vfio-pci", "vfio-pci");
-	ck_assert(journal_exists());
-}
-
-static int take(const struct bind_env *env, const struct bind_request *q, struct err *e)
-{
-	struct bind_plan p;
-
-	int r = bind_take(env, q, &p, e);
-	bind_plan_fini(&p);
-	return r;
-}
-
-static int release(const struct bind_env *env, struct bind_giving g, struct err *e)
-{
-	struct bind_report report;
-
-	g.group = 7;
-	int r = bind_release(env, &g, &report, e);
-	bind_report_fini(&report);
-	return r;
-}
-
-static int restore(const struct bind_env *env, enum bind_kept kept, struct err *e)
-{
-	struct bind_report report;
-
-	int r = bind_restore(env, 7, kept, &report, e);
-	bind_report_fini(&report);
-	return r;
+		lend_is_on(i, "vfio-pci", "vfio-pci");
+	ck_assert(lend_journal_exists(LEND_GROUP));
 }
 
 START_TEST(takes_and_gives_back)
 {
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct err e = {0};
 
-	ck_assert_msg(take(&env, &q, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
 	all_taken();
-	ck_assert_msg(take(&env, &q, &e) == 0, "%s", e.msg); /* again: nothing to do */
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg); /* again: nothing to do */
 	all_taken();
-	ck_assert_msg(release(&env, (struct bind_giving){0}, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_release(&env, (struct bind_giving){0}, &e) == 0, "%s", e.msg);
 	all_as_first();
 }
 END_TEST
@@ -100,9 +49,9 @@ START_TEST(undoes_when_a_write_fails)
 
 	for (;; k++) {
 		struct bind_env env = stage_set();
-		struct bind_request q = request();
+		struct bind_request q = LEND_REQUEST;
 		stage->fail_at = k;
-		int r = take(&env, &q, &e);
+		int r = lend_take(&env, &q, &e);
 		if (r == 0)
 			break;
 		ck_assert_int_eq(r, -EIO);
@@ -110,26 +59,26 @@ START_TEST(undoes_when_a_write_fails)
 	}
 	ck_assert_int_eq(k, 9); /* 3 overrides, 2 unbinds, 3 binds: each has failed once */
 	struct bind_env env = stage_set();
-	ck_assert_int_eq(restore(&env, BIND_KEPT_RELEASE, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_RELEASE, &e), 0);
 }
 END_TEST
 
 START_TEST(does_not_believe_what_is_not_so)
 {
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct err e = {0};
 
 	stage->lies = true;
-	ck_assert_int_eq(take(&env, &q, &e), -EIO);
+	ck_assert_int_eq(lend_take(&env, &q, &e), -EIO);
 	ck_assert_ptr_nonnull(strstr(e.msg, "the kernel accepted it, but it is on no driver"));
 	ck_assert_ptr_nonnull(strstr(e.msg, "not all undone"));
-	ck_assert(journal_exists());
+	ck_assert(lend_journal_exists(LEND_GROUP));
 	stage->lies = false;
-	ck_assert_int_eq(restore(&env, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
 	all_as_first();
 	stage->no_node = true;
-	ck_assert_int_eq(take(&env, &q, &e), -ETIMEDOUT);
+	ck_assert_int_eq(lend_take(&env, &q, &e), -ETIMEDOUT);
 	all_as_first();
 }
 END_TEST
@@ -137,14 +86,14 @@ END_TEST
 START_TEST(loads_the_module)
 {
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct err e = {0};
 
 	stage->no_vfio = true;
-	ck_assert_msg(take(&env, &q, &e) == 0, "%s", e.msg);
-	ck_assert_int_eq(release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
 	q.driver = "xyz_vfio_pci";
-	ck_assert_int_eq(take(&env, &q, &e), -ENOENT);
+	ck_assert_int_eq(lend_take(&env, &q, &e), -ENOENT);
 	all_as_first();
 }
 END_TEST
@@ -171,10 +120,10 @@ static struct bind_env stage_env; /* of the acts below */
 
 static void act_take(void)
 {
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct err e = {0};
 
-	if (bind_owner_self(&stage_env, "web", &q.owner) < 0 || take(&stage_env, &q, &e) < 0)
+	if (bind_owner_self(&stage_env, "web", &q.owner) < 0 || lend_take(&stage_env, &q, &e) < 0)
 		_exit(1);
 }
 
@@ -182,7 +131,7 @@ static void act_release(void)
 {
 	struct err e = {0};
 
-	if (release(&stage_env, (struct bind_giving){0}, &e) < 0)
+	if (lend_release(&stage_env, (struct bind_giving){0}, &e) < 0)
 		_exit(1);
 }
 
@@ -190,7 +139,7 @@ static void act_restore(void)
 {
 	struct err e = {0};
 
-	if (restore(&stage_env, BIND_KEPT_STAYS, &e) < 0)
+	if (lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) < 0)
 		_exit(1);
 }
 
@@ -202,9 +151,10 @@ START_TEST(restores_from_death_in_every_step)
 	for (bool died = true; died;) {
 		stage_env = stage_set();
 		died = die_in(++n, act_take);
-		ck_assert_msg(restore(&stage_env, BIND_KEPT_STAYS, &e) == 0, "%u: %s", n, e.msg);
+		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
+			"%u: %s", n, e.msg);
 		all_as_first();
-		ck_assert_int_eq(restore(&stage_env, BIND_KEPT_STAYS, &e), 0);
+		ck_assert_int_eq(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
 	}
 	ck_assert_uint_eq(n, 11); /* the journal twice and 8 writes */
 }
@@ -220,7 +170,8 @@ START_TEST(restores_from_death_while_giving_back)
 		ck_assert(!die_in(1000, act_take));
 		all_taken();
 		died = die_in(++n, act_release);
-		ck_assert_msg(restore(&stage_env, BIND_KEPT_STAYS, &e) == 0, "%u: %s", n, e.msg);
+		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
+			"%u: %s", n, e.msg);
 		all_as_first();
 	}
 	ck_assert_uint_ge(n, 10);
@@ -236,7 +187,8 @@ START_TEST(restores_from_death_while_restoring)
 		stage_env = stage_set();
 		ck_assert(die_in(6, act_take));
 		died = die_in(++n, act_restore);
-		ck_assert_msg(restore(&stage_env, BIND_KEPT_STAYS, &e) == 0, "%u: %s", n, e.msg);
+		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
+			"%u: %s", n, e.msg);
 		all_as_first();
 	}
 	ck_assert_uint_ge(n, 5);
@@ -250,13 +202,13 @@ START_TEST(takes_over_what_a_crash_left)
 
 	for (bool died = true; died;) {
 		stage_env = stage_set();
-		struct bind_request q = request();
+		struct bind_request q = LEND_REQUEST;
 		died = die_in(++n, act_take);
 		/* Without a restore in between: the first drivers must not be forgotten. */
-		ck_assert_msg(take(&stage_env, &q, &e) == 0, "%u: %s", n, e.msg);
+		ck_assert_msg(lend_take(&stage_env, &q, &e) == 0, "%u: %s", n, e.msg);
 		all_taken();
-		ck_assert_msg(
-			release(&stage_env, (struct bind_giving){0}, &e) == 0, "%u: %s", n, e.msg);
+		ck_assert_msg(lend_release(&stage_env, (struct bind_giving){0}, &e) == 0, "%u: %s",
+			n, e.msg);
 		all_as_first();
 	}
 }
@@ -265,7 +217,7 @@ END_TEST
 START_TEST(leases_to_one_owner)
 {
 	struct bind_env env = stage_set();
-	struct bind_request q = request(), other = request();
+	struct bind_request q = LEND_REQUEST, other = LEND_REQUEST;
 	struct bind_giving own = {.how = BIND_RETURN_DRIVER};
 	struct bind_plan p;
 	struct bind_lease *leases = NULL;
@@ -273,14 +225,14 @@ START_TEST(leases_to_one_owner)
 	struct err e = {0};
 
 	ck_assert_int_eq(bind_owner_self(&env, "web", &q.owner), 0);
-	ck_assert_int_eq(take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	ck_assert_int_eq(bind_take(&env, &other, &p, &e), -EPERM);
 	ck_assert_uint_eq(p.refusals, 1);
 	ck_assert_str_eq(p.problems[0].check, "lease");
 	ck_assert_ptr_nonnull(strstr(p.problems[0].text, "lent to VM 'web'"));
 	bind_plan_fini(&p);
-	ck_assert_int_eq(release(&env, own, &e), -EPERM); /* by hand, while the owner lives */
-	ck_assert_int_eq(restore(&env, BIND_KEPT_RELEASE, &e), 1);
+	ck_assert_int_eq(lend_release(&env, own, &e), -EPERM); /* by hand, while the owner lives */
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_RELEASE, &e), 1);
 	all_taken();
 	ck_assert_int_eq(bind_leases(&env, &leases, &count, &e), 0);
 	ck_assert_uint_eq(count, 1);
@@ -289,33 +241,33 @@ START_TEST(leases_to_one_owner)
 	free(leases);
 	own.owner = q.owner;
 	own.owner.start++; /* another life of that process id */
-	ck_assert_int_eq(release(&env, own, &e), -EPERM);
+	ck_assert_int_eq(lend_release(&env, own, &e), -EPERM);
 	own.owner = q.owner;
-	ck_assert_msg(release(&env, own, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_release(&env, own, &e) == 0, "%s", e.msg);
 	all_as_first();
-	ck_assert_int_eq(release(&env, own, &e), -ENOENT);
+	ck_assert_int_eq(lend_release(&env, own, &e), -ENOENT);
 }
 END_TEST
 
 START_TEST(goes_back_to_bound_by_hand)
 {
 	struct bind_env env = stage_set();
-	struct bind_request hand = request(), q = request();
+	struct bind_request hand = LEND_REQUEST, q = LEND_REQUEST;
 	struct bind_giving own = {.how = BIND_RETURN_DRIVER};
 	struct err e = {0};
 
-	ck_assert_int_eq(take(&env, &hand, &e), 0);
-	ck_assert_int_eq(restore(&env, BIND_KEPT_STAYS, &e), 1);
+	ck_assert_int_eq(lend_take(&env, &hand, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 1);
 	ck_assert_int_eq(bind_owner_self(&env, "web", &q.owner), 0);
-	ck_assert_int_eq(take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	own.owner = q.owner;
-	ck_assert_int_eq(release(&env, own, &e), 0);
+	ck_assert_int_eq(lend_release(&env, own, &e), 0);
 	all_taken(); /* the administrator's wish outlives the guest */
 	stage_env = env;
 	ck_assert(!die_in(1000, act_take)); /* an owner that dies */
-	ck_assert_int_eq(restore(&env, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
 	all_taken();
-	ck_assert_int_eq(restore(&env, BIND_KEPT_RELEASE, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_RELEASE, &e), 0);
 	all_as_first();
 }
 END_TEST
@@ -323,31 +275,31 @@ END_TEST
 START_TEST(keeps_what_cannot_be_reset)
 {
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct bind_giving g = {.how = BIND_RETURN_DRIVER};
 	static const char *const allow[] = {"no-reset"};
 	struct err e = {0};
 
 	/* The bridge on the same bus keeps VFIO from resetting the bus. */
 	stage->devices[1].d.reset_method[0] = '\0';
-	ck_assert_int_eq(take(&env, &q, &e), 0);
-	ck_assert_int_eq(release(&env, g, &e), -EPERM);
-	is_on(1, "vfio-pci", "vfio-pci");
-	is_on(2, "sib", "sib");
-	ck_assert(journal_exists());
-	ck_assert_int_eq(release(&env, g, &e), -EPERM); /* nor by asking twice */
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_release(&env, g, &e), -EPERM);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	lend_is_on(2, "sib", "sib");
+	ck_assert(lend_journal_exists(LEND_GROUP));
+	ck_assert_int_eq(lend_release(&env, g, &e), -EPERM); /* nor by asking twice */
 	g.allow = allow;
 	g.allow_count = 1;
-	ck_assert_msg(release(&env, g, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_release(&env, g, &e) == 0, "%s", e.msg);
 	all_as_first();
 	/* What was never handed out has nothing to be wiped of. */
 	stage->fail_at = stage->writes + 5;
-	ck_assert_int_eq(take(&env, &q, &e), -EIO);
+	ck_assert_int_eq(lend_take(&env, &q, &e), -EIO);
 	all_as_first();
 	stage_env = env;
 	ck_assert(die_in(9, act_take));
-	is_on(1, "vfio-pci", "vfio-pci");
-	ck_assert_msg(restore(&env, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
 	all_as_first();
 }
 END_TEST
@@ -355,23 +307,23 @@ END_TEST
 START_TEST(returns_as_told)
 {
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct bind_giving g = {.how = BIND_RETURN_VFIO};
 	struct err e = {0};
 
-	ck_assert_int_eq(take(&env, &q, &e), 0);
-	ck_assert_int_eq(release(&env, g, &e), 0);
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_release(&env, g, &e), 0);
 	all_taken();
 	g.dry_run = true;
 	g.how = BIND_RETURN_DRIVER;
-	ck_assert_int_eq(release(&env, g, &e), 0);
+	ck_assert_int_eq(lend_release(&env, g, &e), 0);
 	all_taken();
 	g.dry_run = false;
 	g.how = BIND_RETURN_NONE;
-	ck_assert_int_eq(release(&env, g, &e), 0);
-	is_on(1, "", "");
-	is_on(2, "", "sib");
-	ck_assert(!journal_exists());
+	ck_assert_int_eq(lend_release(&env, g, &e), 0);
+	lend_is_on(1, "", "");
+	lend_is_on(2, "", "sib");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
 }
 END_TEST
 
@@ -379,23 +331,23 @@ START_TEST(waits_for_nobody_who_has_it_open)
 {
 	static const char *const allow[] = {"vfio"};
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct bind_giving g = {.how = BIND_RETURN_DRIVER};
 	struct err e = {0};
 
 	stage->held = true; /* somebody uses it without a lease */
-	ck_assert_int_eq(take(&env, &q, &e), -EPERM);
+	ck_assert_int_eq(lend_take(&env, &q, &e), -EPERM);
 	ck_assert_ptr_nonnull(strstr(e.msg, "qemu (pid 4711"));
 	stage->held = false;
-	ck_assert_int_eq(take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	stage->held = true;
-	ck_assert_int_eq(release(&env, g, &e), -EPERM);
+	ck_assert_int_eq(lend_release(&env, g, &e), -EPERM);
 	ck_assert_ptr_nonnull(strstr(e.msg, "qemu (pid 4711"));
-	ck_assert_int_eq(restore(&env, BIND_KEPT_RELEASE, &e), -EPERM);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_RELEASE, &e), -EPERM);
 	all_taken();
 	g.allow = allow;
 	g.allow_count = 1;
-	ck_assert_int_eq(release(&env, g, &e), 0);
+	ck_assert_int_eq(lend_release(&env, g, &e), 0);
 	all_as_first();
 }
 END_TEST
@@ -408,55 +360,55 @@ START_TEST(frees_what_others_bound)
 
 	(void)snprintf(stage->devices[1].d.driver, PCI_NAME_MAX, "vfio-pci");
 	(void)snprintf(stage->devices[1].d.driver_override, PCI_NAME_MAX, "vfio-pci");
-	ck_assert_msg(release(&env, g, &e) == 0, "%s", e.msg);
-	is_on(1, "e1000", "");
-	is_on(2, "sib", "sib");
-	ck_assert(!journal_exists());
+	ck_assert_msg(lend_release(&env, g, &e) == 0, "%s", e.msg);
+	lend_is_on(1, "e1000", "");
+	lend_is_on(2, "sib", "sib");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
 }
 END_TEST
 
 START_TEST(forgets_other_boots_and_rubbish)
 {
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct bind_lease *leases = NULL;
 	char path[FILE_PATH_MAX];
 	size_t count = 0;
 	struct err e = {0};
 
-	ck_assert_int_eq(take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	stage->boot[0] = '9';
 	ck_assert_int_eq(bind_leases(&env, &leases, &count, &e), 0);
 	ck_assert_int_eq(leases[0].state, BIND_LEASE_VOID);
 	free(leases);
 	int before = stage->writes;
-	ck_assert_int_eq(restore(&env, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
 	ck_assert_int_eq(stage->writes, before);
-	ck_assert(!journal_exists());
+	ck_assert(!lend_journal_exists(LEND_GROUP));
 	ck_assert_int_eq(file_path(path, sizeof(path), "%s/journal/7", stage_state), 0);
 	ck_assert_int_eq(file_replace(path, "rubbish\n", 8, 0644), 0);
-	ck_assert_int_eq(take(&env, &q, &e), -EPERM);
+	ck_assert_int_eq(lend_take(&env, &q, &e), -EPERM);
 	ck_assert_ptr_nonnull(strstr(e.msg, "expected 'usher-journal'"));
 	ck_assert_int_eq(bind_leases(&env, &leases, &count, &e), 0);
 	ck_assert_int_eq(leases[0].state, BIND_LEASE_CORRUPT);
 	free(leases);
-	ck_assert_int_eq(restore(&env, BIND_KEPT_STAYS, &e), 0);
-	ck_assert(!journal_exists());
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
+	ck_assert(!lend_journal_exists(LEND_GROUP));
 }
 END_TEST
 
 START_TEST(leaves_alone_what_hangs)
 {
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct err e = {0};
 
 	stage->hang_at = 5; /* the unbind of the second device */
-	ck_assert_int_eq(take(&env, &q, &e), -ETIMEDOUT);
-	is_on(1, "e1000", ""); /* the first went back meanwhile */
-	is_on(2, "sib", "vfio-pci");
-	ck_assert(journal_exists());
-	ck_assert_int_eq(restore(&env, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(lend_take(&env, &q, &e), -ETIMEDOUT);
+	lend_is_on(1, "e1000", ""); /* the first went back meanwhile */
+	lend_is_on(2, "sib", "vfio-pci");
+	ck_assert(lend_journal_exists(LEND_GROUP));
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
 	all_as_first();
 }
 END_TEST
@@ -464,17 +416,17 @@ END_TEST
 START_TEST(touches_no_stranger)
 {
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	struct err e = {0};
 
-	ck_assert_int_eq(take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	stage->devices[1].d.device = 0x4242; /* another card in that slot */
 	(void)snprintf(stage->devices[2].d.driver, PCI_NAME_MAX, "third");
-	ck_assert_int_eq(release(&env, (struct bind_giving){0}, &e), 0);
-	is_on(1, "vfio-pci", "vfio-pci");
-	is_on(2, "third", "vfio-pci");
-	is_on(3, "", "");
-	ck_assert(!journal_exists());
+	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	lend_is_on(2, "third", "vfio-pci");
+	lend_is_on(3, "", "");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
 }
 END_TEST
 
@@ -482,12 +434,12 @@ START_TEST(works_once_at_a_time)
 {
 	static const char text[] = "group 7: another usher (process ";
 	struct bind_env env = stage_set();
-	struct bind_request q = request();
+	struct bind_request q = LEND_REQUEST;
 	char path[FILE_PATH_MAX], c;
 	int locked[2];
 	struct err e = {0};
 
-	ck_assert_int_eq(take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	ck_assert_int_eq(file_path(path, sizeof(path), "%s/lock/7", stage_state), 0);
 	ck_assert_int_eq(pipe(locked), 0);
 	pid_t child = fork();
@@ -498,11 +450,11 @@ START_TEST(works_once_at_a_time)
 		_exit(1);
 	}
 	ck_assert_int_eq((int)read(locked[0], &c, 1), 1);
-	ck_assert_int_eq(take(&env, &q, &e), -EBUSY);
+	ck_assert_int_eq(lend_take(&env, &q, &e), -EBUSY);
 	ck_assert_msg(strncmp(e.msg, text, strlen(text)) == 0, "%s", e.msg);
 	(void)kill(child, SIGKILL);
 	(void)waitpid(child, NULL, 0);
-	ck_assert_int_eq(take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 }
 END_TEST
 
@@ -513,7 +465,7 @@ static struct bind_env claimed(const char *override, struct bind_request *ret)
 	struct bind_env env = stage_set();
 
 	(void)snprintf(stage->devices[3].d.driver_override, PCI_NAME_MAX, "%s", override);
-	*ret = request();
+	*ret = LEND_REQUEST;
 	ret->targets = &free_one;
 	ret->claimed = "vfio-pci";
 	return env;
@@ -527,14 +479,14 @@ START_TEST(gives_a_claimed_one_to_its_driver)
 
 	for (size_t i = 0; i < 2; i++) {
 		struct bind_env env = claimed(overrides[i], &q);
-		ck_assert_int_eq(take(&env, &q, &e), 0);
+		ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 		all_taken();
-		ck_assert_int_eq(take(&env, &q, &e), 0); /* the way back is not forgotten */
-		ck_assert_int_eq(release(&env, (struct bind_giving){0}, &e), 0);
-		is_on(1, "e1000", "");
-		is_on(2, "sib", "sib");
-		is_on(3, "e1000", "");
-		ck_assert(!journal_exists());
+		ck_assert_int_eq(lend_take(&env, &q, &e), 0); /* the way back is not forgotten */
+		ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+		lend_is_on(1, "e1000", "");
+		lend_is_on(2, "sib", "sib");
+		lend_is_on(3, "e1000", "");
+		ck_assert(!lend_journal_exists(LEND_GROUP));
 	}
 }
 END_TEST
@@ -548,12 +500,12 @@ START_TEST(keeps_drivers_off_a_claimed_one)
 	for (;; n++) {
 		struct bind_env env = claimed("vfio-pci", &q);
 		stage->fail_at = n;
-		if (take(&env, &q, &e) == 0)
+		if (lend_take(&env, &q, &e) == 0)
 			break;
-		is_on(1, "e1000", "");
-		is_on(2, "sib", "sib");
-		is_on(3, "", "vfio-pci");
-		ck_assert(!journal_exists());
+		lend_is_on(1, "e1000", "");
+		lend_is_on(2, "sib", "sib");
+		lend_is_on(3, "", "vfio-pci");
+		ck_assert(!lend_journal_exists(LEND_GROUP));
 	}
 	ck_assert_int_gt(n, 4);
 }
@@ -565,9 +517,9 @@ START_TEST(leaves_a_foreign_override_of_a_claimed_one)
 	struct err e = {0};
 
 	struct bind_env env = claimed("third", &q);
-	ck_assert_int_eq(take(&env, &q, &e), 0);
-	ck_assert_int_eq(release(&env, (struct bind_giving){0}, &e), 0);
-	is_on(3, "", "third");
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+	lend_is_on(3, "", "third");
 }
 END_TEST
 
