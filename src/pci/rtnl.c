@@ -292,22 +292,22 @@ static const struct nlmsghdr *next_message(const struct nlmsghdr *m, size_t *lef
 	return (const void *)((const uint8_t *)m + n);
 }
 
-/* Return: 1 when that was the last, 0, what @each returned, -errno. */
-static int hear(
-	const void *data, size_t size, int (*each)(void *arg, const struct nlmsghdr *m), void *arg)
+int rtnl_hear(const void *data, size_t size, int (*each)(void *arg, const struct nlmsghdr *m),
+	void *arg, bool *last)
 {
 	const struct nlmsghdr *m = data;
 	int r = 0;
 
 	for (; r == 0 && NLMSG_OK(m, size); m = next_message(m, &size)) {
+		*last = m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR;
 		if (m->nlmsg_type == NLMSG_DONE)
-			return 1;
+			return 0;
 		if (m->nlmsg_type == NLMSG_ERROR) {
 			struct nlmsgerr end;
 			if (m->nlmsg_len < NLMSG_LENGTH(sizeof(end)))
 				return -EPROTO;
 			memcpy(&end, (const uint8_t *)m + NLMSG_HDRLEN, sizeof(end));
-			return end.error ? end.error : 1;
+			return end.error;
 		}
 		r = each ? each(arg, m) : 0;
 	}
@@ -319,6 +319,7 @@ int rtnl_talk(const void *request, int (*each)(void *arg, const struct nlmsghdr 
 	const struct nlmsghdr *head = request;
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	cleanup_free void *answer = malloc(ANSWER_MAX);
+	bool last = false;
 	int r = 0;
 
 	if (!answer)
@@ -328,13 +329,13 @@ int rtnl_talk(const void *request, int (*each)(void *arg, const struct nlmsghdr 
 		return -errno;
 	if (sendto(fd, request, head->nlmsg_len, 0, (void *)&kernel, sizeof(kernel)) < 0)
 		return -errno;
-	while (r == 0) {
+	while (r == 0 && !last) {
 		ssize_t n = recv(fd, answer, ANSWER_MAX, MSG_TRUNC);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0 || (size_t)n > ANSWER_MAX)
 			return n < 0 ? -errno : -EMSGSIZE;
-		r = hear(answer, (size_t)n, each, arg);
+		r = rtnl_hear(answer, (size_t)n, each, arg, &last);
 	}
-	return r == 1 ? 0 : r;
+	return r;
 }

@@ -3,6 +3,7 @@
 #define PCI_RTNL_H
 
 #include <linux/netlink.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,13 @@ const char *rtnl_setting_name(enum rtnl_setting s); /* as ip-link(8) has it */
 int rtnl_setting_equal(enum rtnl_setting s, const struct host_vf *a, const struct host_vf *b);
 /* "Let that setting be as in @vf." @buf: RTNL_REQUEST_MAX. */
 void rtnl_ask_setting(void *buf, int ifindex, enum rtnl_setting s, const struct host_vf *vf);
+
+/*
+ * Hands each message of a piece of an answer to @each, which may be NULL. @last: whether the
+ * kernel's last word was among them. Return: 0, what @each returned, the kernel's -errno, -EPROTO.
+ */
+int rtnl_hear(const void *data, size_t size, int (*each)(void *arg, const struct nlmsghdr *m),
+	void *arg, bool *last);
 
 /*
  * Sends a request, and hands every message of the answer to @each until the kernel's last word.

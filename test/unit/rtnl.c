@@ -145,6 +145,50 @@ START_TEST(reads_what_is_broken)
 }
 END_TEST
 
+/* The kernel's last word behind an answer. Return: bytes of both. */
+static size_t add_last(int error)
+{
+	const struct nlmsgerr body = {.error = error};
+	const struct nlmsghdr head = {NLMSG_LENGTH(sizeof(body)), NLMSG_ERROR, 0, 0, 0};
+	size_t at = NLMSG_ALIGN(size);
+
+	memcpy(answer + at, &head, sizeof(head));
+	memcpy(answer + at + NLMSG_HDRLEN, &body, sizeof(body));
+	return at + head.nlmsg_len;
+}
+
+static int stop_at(void *arg, const struct host_vf *vf)
+{
+	const uint32_t *index = arg;
+
+	return vf->index == *index;
+}
+
+static int stop_in(void *arg, const struct nlmsghdr *m)
+{
+	return rtnl_each_function(m, stop_at, arg);
+}
+
+/* A reader that has what it wants says so by 1, and that is not the kernel's last word. */
+START_TEST(tells_a_reader_from_the_end)
+{
+	uint32_t there = 1, nowhere = 9;
+	bool last = true;
+
+	(void)make_answer();
+	size_t n = add_last(0);
+	ck_assert_int_eq(rtnl_hear(answer, n, stop_in, &there, &last), 1);
+	ck_assert(!last);
+	ck_assert_int_eq(rtnl_hear(answer, n, stop_in, &nowhere, &last), 0);
+	ck_assert(last);
+	n = add_last(-EPERM);
+	ck_assert_int_eq(rtnl_hear(answer, n, NULL, NULL, &last), -EPERM);
+	ck_assert(last);
+	ck_assert_int_eq(rtnl_hear(answer, n - 4, NULL, NULL, &last), 0); /* cut off: not there */
+	ck_assert(!last);
+}
+END_TEST
+
 /* The attribute of a request for one setting, two lists deep. */
 static const struct rtattr *inner_of(const void *request)
 {
@@ -210,4 +254,5 @@ START_TEST(talks_to_the_kernel)
 }
 END_TEST
 
-SUITE("rtnl", reads_every_function, reads_what_is_broken, asks_for_one_setting, talks_to_the_kernel)
+SUITE("rtnl", reads_every_function, reads_what_is_broken, asks_for_one_setting,
+	tells_a_reader_from_the_end, talks_to_the_kernel)
