@@ -35,6 +35,19 @@ const struct bind_was *bind_entry_find(const struct bind_entry *n, struct pci_ad
 	return NULL;
 }
 
+bool bind_entry_is_past(const struct bind_group *g, const struct bind_entry *old)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		const struct pci_device *d = &g->members[i].device;
+		const struct bind_was *was = bind_entry_find(old, d->address);
+		if (was && (strcmp(d->driver, was->driver) != 0 ||
+				   strcmp(d->driver_override, was->override) != 0 ||
+				   strcmp(was->driver, was->to) == 0))
+			return false;
+	}
+	return true;
+}
+
 static const char *or_dash(const char *text)
 {
 	return *text ? text : "-";

@@ -99,4 +99,10 @@ int bind_boot_id(struct host *h, char ret[BIND_BOOT_MAX], struct err *e);
 /* The member of that address, or NULL. */
 const struct bind_was *bind_entry_find(const struct bind_entry *n, struct pci_address a);
 
+/*
+ * Whether everything is where an older entry found it: somebody gave the group back without us, and
+ * what the entry remembers, also that it was to be kept and for whom, is of the past.
+ */
+bool bind_entry_is_past(const struct bind_group *g, const struct bind_entry *old);
+
 #endif

@@ -109,14 +109,15 @@ static int decide_rest(struct bind_case *c, struct bind_member *m)
 }
 
 /* Who may open its nodes: as is asked now, else as was asked when it was taken. */
-static struct bind_access access_of(struct bind_case *c, int group)
+static struct bind_access access_of(struct bind_case *c, const struct bind_group *g)
 {
 	struct bind_entry n = BIND_ENTRY_NONE;
 	struct bind_access a = c->q->access;
 	char boot[BIND_BOOT_MAX];
 
-	if (!bind_access_is(&a) && bind_journal_read(c->env, group, &n, NULL) == 0 &&
-		bind_boot_id(c->env->host, boot, NULL) == 0 && !strcmp(n.boot, boot))
+	if (!bind_access_is(&a) && bind_journal_read(c->env, g->number, &n, NULL) == 0 &&
+		bind_boot_id(c->env->host, boot, NULL) == 0 && !strcmp(n.boot, boot) &&
+		!bind_entry_is_past(g, &n))
 		a = n.access;
 	bind_entry_fini(&n);
 	return a;
@@ -138,7 +139,7 @@ static int add_group(struct bind_case *c, int number)
 	p->groups = list ? list : p->groups;
 	if (members) {
 		list[p->group_count++] =
-			(struct bind_group){number, g.count, members, access_of(c, number)};
+			(struct bind_group){number, g.count, members, c->q->access};
 		for (size_t i = 0; r == 0 && i < g.count; i++) {
 			members[i].device = g.members[i];
 			members[i].is_target = find_target(c->q, g.members[i].address);
@@ -146,6 +147,7 @@ static int add_group(struct bind_case *c, int number)
 			if (r == 0)
 				r = decide_rest(c, &members[i]);
 		}
+		list[p->group_count - 1].access = access_of(c, &list[p->group_count - 1]);
 	} else {
 		r = err_set(c->e, -ENOMEM, "group %d", number);
 	}

@@ -60,7 +60,7 @@ static int read_functions(struct vfs_case *c, struct err *e)
 			r = pci_address_parse(name, &a);
 		if (r < 0)
 			return err_set(e, r, "%s: find its virtual function %u", c->address, i);
-		r = pci_device_read(h, a, &p->functions[p->function_count], e);
+		r = pci_device_peek(h, a, &p->functions[p->function_count], e);
 		if (r < 0)
 			return r;
 		p->function_count++;
@@ -268,7 +268,7 @@ int bind_vfs_plan(const struct bind_env *env, const struct bind_vfs_request *q,
 
 	pci_address_format(q->function.address, c.address);
 	p.device.address = q->function.address;
-	int r = pci_device_read(env->host, q->function.address, &p.device, e);
+	int r = pci_device_peek(env->host, q->function.address, &p.device, e);
 	if (r == -ENODEV)
 		r = add(&c, &gone, "there is no such device");
 	else if (r == 0)

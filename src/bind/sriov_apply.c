@@ -381,7 +381,7 @@ static bool is_there(const struct bind_env *env, const struct bind_vfs_entry *n)
 {
 	struct pci_device d = {.vendor = n->vendor, .device = n->device};
 
-	return pci_device_read(env->host, n->address, &d, NULL) != -ENODEV &&
+	return pci_device_peek(env->host, n->address, &d, NULL) != -ENODEV &&
 	       d.vendor == n->vendor && d.device == n->device;
 }
 

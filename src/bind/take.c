@@ -150,21 +150,13 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 			ret->bar[i] = bind_resize_now(env->host, d->address, i);
 }
 
-/*
- * Whether everything is where an older entry found it: somebody gave the group back without us,
- * and what the entry remembers, also that it was to be kept, is of the past.
- */
-static bool was_given_back(const struct bind_group *g, const struct bind_entry *old)
+/* What an entry of the past remembers is forgotten, and so is for whom udev was to make nodes. */
+static int drop_past(const struct bind_env *env, struct bind_entry *old, struct err *e)
 {
-	for (size_t i = 0; i < g->count; i++) {
-		const struct pci_device *d = &g->members[i].device;
-		const struct bind_was *was = bind_entry_find(old, d->address);
-		if (was && (strcmp(d->driver, was->driver) != 0 ||
-				   strcmp(d->driver_override, was->override) != 0 ||
-				   strcmp(was->driver, was->to) == 0))
-			return false;
-	}
-	return true;
+	int r = bind_access_is(&old->access) ? env->sys->rule(old->group, NULL) : 0;
+
+	bind_entry_fini(old);
+	return r < 0 ? err_set(e, r, "remove udev's rule of before") : 0;
 }
 
 /*
@@ -192,8 +184,11 @@ static int fill_entry(
 	r = bind_journal_read(env, g->number, old, e);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (r == 0 && (strcmp(old->boot, n->boot) != 0 || was_given_back(g, old)))
-		bind_entry_fini(old);
+	if (r == 0 && (strcmp(old->boot, n->boot) != 0 || bind_entry_is_past(g, old))) {
+		r = drop_past(env, old, e);
+		if (r < 0)
+			return r;
+	}
 	for (size_t i = 0; i < g->count; i++) {
 		const struct bind_member *m = &g->members[i];
 		if (m->act == BIND_ACT_STAYS)
@@ -355,8 +350,10 @@ static int undo_group(struct transaction *t, struct taking *k, struct err *e)
 	bool all = true;
 
 	if (k->old.used) {
-		int back = bind_access_keep(t->work.env, &k->old, e);
-		return back < 0 ? back : bind_work_journal(&t->work, &k->old, e);
+		/* The entry first: the owner's lease must outlive a rule that cannot be written. */
+		int back = bind_work_journal(&t->work, &k->old, e);
+		int rule = bind_access_keep(t->work.env, &k->old, back < 0 ? NULL : e);
+		return back < 0 ? back : rule;
 	}
 	const char **keep = calloc(k->entry.count ? k->entry.count : 1, sizeof(*keep));
 	if (!keep)

@@ -115,9 +115,9 @@ ssize_t locked_read(const char *path, void *buf, size_t size)
 		r->out = ends[1];
 		r->size = size < DATA_MAX ? size : DATA_MAX;
 	}
-	pid_t pid = !r || file_path(r->path, sizeof(r->path), "%s", path) < 0
-			    ? -ENOMEM
-			    : spawn_start(r->stack, read_main, r);
+	pid_t pid = r ? file_path(r->path, sizeof(r->path), "%s", path) : -ENOMEM;
+	if (pid == 0)
+		pid = spawn_start(r->stack, read_main, r);
 	(void)close(ends[1]);
 	if (pid < 0) {
 		free(r);
@@ -125,7 +125,9 @@ ssize_t locked_read(const char *path, void *buf, size_t size)
 	}
 	ssize_t n = answer(in, buf, size);
 	if (n != -ETIMEDOUT) {
-		(void)waitpid(pid, NULL, 0);
+		/* It runs on a stack in @r. */
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
 		free(r);
 		return n;
 	}

@@ -53,4 +53,56 @@ START_TEST(keeps_the_owner_of_nodes)
 }
 END_TEST
 
-SUITE("access", keeps_the_owner_of_nodes)
+/* Given back by hand, behind our back: the next who binds it is not the user of then. */
+START_TEST(forgets_whose_it_was)
+{
+	struct bind_env env = stage_set();
+	struct bind_request q = LEND_REQUEST;
+	static const char *const user[] = {"user"};
+	struct stage_device first[4];
+	struct err e = {0};
+
+	memcpy(first, stage->devices, sizeof(first));
+	q.access = (struct bind_access){1000, (gid_t)-1, 0};
+	q.allow = user;
+	q.allow_count = 1;
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+	memcpy(stage->devices, first, sizeof(first));
+	stage->node = BIND_ACCESS_NONE;
+	ck_assert_msg(lend_take(&env, &LEND_REQUEST, &e) == 0, "%s", e.msg);
+	ck_assert(!bind_access_is(&stage->node));
+	ck_assert_str_eq(stage->rule, "");
+	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+}
+END_TEST
+
+/* A guest has it; taking it over fails for want of room: the guest's lease stays what it was. */
+START_TEST(keeps_the_lease_without_room_for_a_rule)
+{
+	struct bind_env env = stage_set();
+	struct bind_request q = LEND_REQUEST;
+	static const char *const user[] = {"user"};
+	struct bind_lease *leases;
+	struct err e = {0};
+	size_t count = 0;
+
+	ck_assert_int_eq(bind_owner_self(&env, "web", &q.owner), 0);
+	q.access = (struct bind_access){1000, (gid_t)-1, 0};
+	q.allow = user;
+	q.allow_count = 1;
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+	q.access.uid = 2000;
+	stage->no_rule = true;
+	ck_assert_int_eq(lend_take(&env, &q, &e), -ENOSPC);
+	ck_assert_int_eq(bind_leases(&env, &leases, &count, &e), 0);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_eq(leases[0].state, BIND_LEASE_LIVE);
+	free(leases);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	stage->no_rule = false;
+	ck_assert_int_eq(lend_release(&env, (struct bind_giving){.owner = q.owner}, &e), 0);
+}
+END_TEST
+
+SUITE("access", keeps_the_owner_of_nodes, forgets_whose_it_was,
+	keeps_the_lease_without_room_for_a_rule)

@@ -60,6 +60,7 @@ struct stage {
 	int vf_refuses; /* this setting is; -1: none */
 	struct bind_access node; /* as it was given away last */
 	char rule[2048]; /* udev's */
+	bool no_rule; /* there is no room for another */
 	bool held; /* the group's node is open in process 4711 */
 };
 
@@ -509,6 +510,8 @@ static int stage_chown_node(const char *path, const struct bind_access *a)
 
 static int stage_rule(int group, const char *text)
 {
+	if (text && stage->no_rule)
+		return -ENOSPC;
 	(void)snprintf(stage->rule, sizeof(stage->rule), "%s", text ? text : "");
 	return 0;
 }
