@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/lane.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/num.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 /* Drivers that are known to unbind many devices at one time: see the header. */
 static const char *const parallel[] = {"nvme"};
@@ -81,14 +81,6 @@ unsigned lane_of(const struct lanes *l, int group)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* One run: where it stands, and the first failure. */
 struct run {
 	struct lanes *l;
@@ -128,7 +120,7 @@ static void advance(struct run *r, unsigned number)
 		}
 		if (s->op == BIND_OP_WRITE) {
 			lane->is_asked = true;
-			lane->deadline = now_ms() + l->work->env->timeout_ms;
+			lane->deadline = clock_ms() + l->work->env->timeout_ms;
 			return;
 		}
 	}
@@ -163,7 +155,7 @@ static int wait_for_one(struct lanes *l)
 	}
 	if (first < 0)
 		return -1;
-	int64_t left = l->list[first].deadline - now_ms();
+	int64_t left = l->list[first].deadline - clock_ms();
 	int one = l->work->env->sys->wait(asked, l->count, left > 0 ? (int)left : 0);
 	return one < 0 ? first : one;
 }

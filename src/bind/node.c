@@ -2,6 +2,7 @@
 #include "bind/node.h"
 
 #include "base/clean.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "bind/bind.h"
@@ -12,16 +13,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* The deepest directory on the way to @path that exists already. */
 static int watch_parent(int fd, const char *path)
@@ -62,7 +54,7 @@ int bind_node_wait(const char *path, int timeout_ms)
 	/* devtmpfs makes the node before the write to `bind` returns; only others make it late. */
 	if (access(path, F_OK) == 0)
 		return 0;
-	int64_t end = now_ms() + timeout_ms;
+	int64_t end = clock_ms() + timeout_ms;
 	cleanup_fd int fd = inotify_init1(IN_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -72,7 +64,7 @@ int bind_node_wait(const char *path, int timeout_ms)
 			return r;
 		if (access(path, F_OK) == 0)
 			return 0;
-		r = wait_event(fd, end - now_ms());
+		r = wait_event(fd, end - clock_ms());
 		if (r < 0)
 			return r;
 	}

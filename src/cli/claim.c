@@ -60,6 +60,9 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 		return c;
 	if (a->driver && !bind_name_is_vfio(a->driver))
 		return option_wrong(v, "--driver: '%s' is no driver of VFIO's", a->driver);
+	/* A claim is a line a word. */
+	if ((a->user && !bind_name_ok(a->user)) || (a->user_group && !bind_name_ok(a->user_group)))
+		return option_wrong(v, "a claim cannot hold that name: give the number");
 	r = targets_access(v, a->user, a->user_group, &a->access);
 	return r ? r : targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clean.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "bind/bind.h"
 #include "bind/sriov.h"
 #include "cli/giving.h"
@@ -10,6 +9,7 @@
 #include "cli/report.h"
 #include "cli/target.h"
 #include "pci/host.h"
+#include "pci/vfs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -102,18 +102,6 @@ static bool is_named(const struct arguments *a, struct pci_address address)
 	return a->targets.count == 0;
 }
 
-/* How many virtual functions a device has now, as sysfs tells. */
-static uint64_t count_functions(const struct bind_env *env, struct pci_address a)
-{
-	char path[FILE_PATH_MAX];
-	uint64_t n = 0;
-
-	return pci_device_path(a, "sriov_numvfs", path, sizeof(path)) < 0 ||
-			       host_read_number(env->host, path, &n) < 0
-		       ? 0
-		       : n;
-}
-
 static void put_function(struct json *list, const struct bind_env *env,
 	const struct bind_vfs_lease *l, uint64_t before, bool left, const char *why)
 {
@@ -122,7 +110,7 @@ static void put_function(struct json *list, const struct bind_env *env,
 
 	json_put_text(j, "address", pci_address_format(l->address, address));
 	json_put_number(j, "from", before);
-	json_put_number(j, "to", count_functions(env, l->address));
+	json_put_number(j, "to", pci_vfs_read(env->host, l->address).active);
 	json_put_flag(j, "left", left);
 	json_put_text(j, "text", why);
 }
@@ -131,7 +119,7 @@ static int restore_function(struct arguments *a, const struct bind_env *env,
 	const struct bind_vfs_lease *l, struct json *list)
 {
 	bool left = l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS;
-	uint64_t before = list ? count_functions(env, l->address) : 0;
+	uint64_t before = list ? pci_vfs_read(env->host, l->address).active : 0;
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
 

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <usher/irq.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/num.h"
 #include "driver/edu_regs.h"
@@ -15,14 +16,6 @@
 #define MARK_SIZE 16
 #define POLL_NS 100000
 #define DMA_BITS 28
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
 
 static int gone(struct usher_err *e)
 {
@@ -41,16 +34,16 @@ static int wait_clear(
 	struct edu *d, uint64_t reg, uint32_t bits, const char *what, struct usher_err *e)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
-	int64_t end = now_ms() + d->timeout_ms;
+	int64_t end = clock_ms() + d->timeout_ms;
 	uint32_t v = 0;
 
 	for (;;) {
 		int r = get(d, reg, &v, e);
 		if (r < 0 || !(v & bits))
 			return r;
-		if (now_ms() > end && usher_window_ones(&d->bar) < 0)
+		if (clock_ms() > end && usher_window_ones(&d->bar) < 0)
 			return gone(e);
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			return err_say(fault(e), -ETIMEDOUT, "edu: %s took longer than %u ms", what,
 				d->timeout_ms);
 		(void)nanosleep(&pause, NULL);
@@ -77,11 +70,11 @@ static int acknowledge(struct edu *d, uint32_t bits, struct usher_err *e)
 static int wait_irq(struct edu *d, uint32_t bits, const char *what, struct usher_err *e)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
-	int64_t end = now_ms() + d->timeout_ms;
+	int64_t end = clock_ms() + d->timeout_ms;
 	uint32_t status = 0;
 
 	for (;;) {
-		int64_t left = end - now_ms();
+		int64_t left = end - clock_ms();
 		int r = get(d, EDU_IRQ_STATUS, &status, e);
 		if (r < 0)
 			return r;

@@ -8,6 +8,7 @@
 #include <usher/irq.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "base/endian.h"
 #include "base/fault.h"
 #include "base/num.h"
@@ -22,14 +23,6 @@
 #define BLOCK_SHIFT_MIN 9
 #define CLASS 0x010802u
 #define LIST_PAGES (NVME_PAGE / 8) /* one page of PRP list, no chains of them */
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
 
 static int gone(struct usher_err *e)
 {
@@ -52,7 +45,7 @@ static int wait_status(
 	struct nvme *n, uint32_t mask, uint32_t value, const char *what, struct usher_err *e)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
-	int64_t end = now_ms() + n->ready_ms;
+	int64_t end = clock_ms() + n->ready_ms;
 	uint32_t status = 0;
 
 	for (;;) {
@@ -62,9 +55,9 @@ static int wait_status(
 		if (status & NVME_CSTS_CFS && value)
 			return err_say(
 				fault(e), -EIO, "nvme: fatal error while it should %s", what);
-		if (now_ms() > end && usher_window_ones(&n->registers) < 0)
+		if (clock_ms() > end && usher_window_ones(&n->registers) < 0)
 			return gone(e);
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			return err_say(fault(e), -ETIMEDOUT,
 				"nvme: the controller did not %s in %u ms", what, n->ready_ms);
 		(void)nanosleep(&pause, NULL);

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/num.h"
 
@@ -17,14 +17,6 @@
 #define POLLS_A_LOOK 256
 #define LIST_ENTRIES (NVME_PAGE / sizeof(uint64_t))
 #define NO_PHASE 2 /* that no completion has */
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
 
 /*
  * With a doorbell buffer the device reads the new value from memory, and wants the register written
@@ -141,7 +133,7 @@ static int verdict(const struct nvme_queue *q, int error)
 /* Once in a while: does the controller live, and is a command overdue? */
 int nvme_look(struct nvme_queue *q)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	q->until_look = POLLS_A_LOOK;
 	if (now - q->epoch_ms < EPOCH_MS)
@@ -345,7 +337,7 @@ void nvme_queue_start(struct nvme_queue *q, uint32_t nsid)
 	q->next = q->cq;
 	q->tail = q->rung = q->unread = 0;
 	q->until_look = POLLS_A_LOOK;
-	q->epoch_ms = now_ms();
+	q->epoch_ms = clock_ms();
 	q->epoch += !q->epoch;
 	runs(q);
 	if (!nvme_inflight(q))

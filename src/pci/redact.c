@@ -171,20 +171,53 @@ static void hide_remarks(const struct page *p)
 	lines(p, plain_line);
 }
 
-/* The serial number in a claim is that of configuration space: see hide_dsn(). */
-static void claim_line(const struct page *p, char *line)
+/* The value of a claim's line "KEY VALUE", blanks around both; NULL for another key. */
+static const char *claim_value(const char *line, const char *key)
 {
-	static const char key[] = "serial ";
+	size_t n = strlen(key);
+
+	line += strspn(line, " \t");
+	if (strncmp(line, key, n) != 0 || !strspn(line + n, " \t"))
+		return NULL;
+	return line + n + strspn(line + n, " \t");
+}
+
+/* That of configuration space: see hide_dsn(). What is no number stays none. */
+static void claim_serial(const struct page *p, const char *value)
+{
 	uint8_t bytes[8];
 	uint64_t serial;
 
-	if (strncmp(line, key, sizeof(key) - 1) != 0 ||
-		num_parse(line + sizeof(key) - 1, 16, UINT64_MAX, &serial) < 0) {
-		plain_line(p, line);
+	if (num_parse(value, 16, UINT64_MAX, &serial) < 0) {
+		(void)fputs("serial ?\n", p->out);
 		return;
 	}
 	le64_put(bytes, serial);
-	(void)fprintf(p->out, "%s%016" PRIx64 "\n", key, alias_hash(p->key, bytes, sizeof(bytes)));
+	(void)fprintf(p->out, "serial %016" PRIx64 "\n", alias_hash(p->key, bytes, sizeof(bytes)));
+}
+
+static void claim_line(const struct page *p, char *line)
+{
+	static const char *const names[] = {"user", "user-group"};
+	char name[ALIAS_TEXT];
+
+	size_t len = strlen(line);
+	while (len && strchr(" \t", line[len - 1]))
+		line[--len] = '\0';
+	const char *serial = claim_value(line, "serial");
+	if (serial) {
+		claim_serial(p, serial);
+		return;
+	}
+	for (size_t i = 0; i < COUNT(names); i++) {
+		const char *who = claim_value(line, names[i]);
+		if (!who || !who[strspn(who, "0123456789")])
+			continue;
+		(void)fprintf(p->out, "%s %s\n", names[i],
+			alias_name(p->key, names[i], who, strlen(who), name));
+		return;
+	}
+	plain_line(p, line);
 }
 
 static void hide_claim(const struct page *p)

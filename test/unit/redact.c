@@ -132,7 +132,8 @@ static struct manifest household(void)
 	FILE_ADD("/etc/modprobe.d/vfio.conf", "# alice's\n\noptions vfio-pci ids=1:2\n");
 	FILE_ADD("/etc/default/grub",
 		"# secret\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"secret ro\"\n");
-	FILE_ADD("/etc/usher/claims.d/x.claim", "usher-claim 1\nserial 1122334455667788\n");
+	FILE_ADD("/etc/usher/claims.d/x.claim",
+		"usher-claim 1\n \tserial  1122334455667788\nuser alice \n user 1000\n");
 	add(&m, "/proc/9/environ", MANIFEST_FILE, environ, sizeof(environ));
 	add(&m, "/sys/devices/pci0000:00/0000:00:01.0/config", MANIFEST_FILE, c.bytes, c.size);
 	add(&m, "/sys/class/net/eth1", MANIFEST_LINK, "../../x/enx525400123456", 23);
@@ -179,9 +180,15 @@ START_TEST(takes_out_what_is_private)
 	ck_assert_uint_ne(dsn, UINT64_C(0x1122334455667788));
 	/* What is claimed is still that device. */
 	char claim[64];
-	(void)snprintf(
-		claim, sizeof(claim), "usher-claim 1\nserial %016llx\n", (unsigned long long)dsn);
-	ck_assert_str_eq(content(&m, "/etc/usher/claims.d/x.claim"), claim);
+	int len = snprintf(claim, sizeof(claim), "usher-claim 1\nserial %016llx\nuser ",
+		(unsigned long long)dsn);
+	const char *shared = content(&m, "/etc/usher/claims.d/x.claim");
+	ck_assert_int_eq(strncmp(shared, claim, (size_t)len), 0);
+	/* And of the same user, by the name that /etc/passwd has for him. */
+	const char *alias = strchr(content(&m, "/etc/passwd"), '\n') + 1;
+	size_t n = strcspn(alias, ":");
+	ck_assert_int_eq(strncmp(shared + len, alias, n), 0);
+	ck_assert_str_eq(shared + len + n, "\n user 1000\n");
 	/* Lines keep their numbers: findings tell them. */
 	ck_assert_str_eq(
 		content(&m, "/etc/modprobe.d/vfio.conf"), "#\n\noptions vfio-pci ids=1:2\n");
