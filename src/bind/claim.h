@@ -82,6 +82,9 @@ struct bind_stand {
  */
 int bind_claim_judge(struct host *h, const struct bind_claim *claims, size_t count,
 	struct bind_stand **ret, struct err *e);
+/* The same for who has listed the devices already. */
+int bind_claim_judge_among(struct host *h, const struct pci_device *devices, size_t device_count,
+	const struct bind_claim *claims, size_t count, struct bind_stand **ret);
 
 /* "at", "moved", "missing", "other", "void". */
 const char *bind_standing_name(enum bind_standing s);

@@ -124,22 +124,17 @@ static void judge_moved(struct court *t, const struct bind_claim *c, struct bind
 		(void)snprintf(s->text, sizeof(s->text), "missing");
 }
 
-int bind_claim_judge(struct host *h, const struct bind_claim *claims, size_t count,
-	struct bind_stand **ret, struct err *e)
+int bind_claim_judge_among(struct host *h, const struct pci_device *devices, size_t device_count,
+	const struct bind_claim *claims, size_t count, struct bind_stand **ret)
 {
 	struct court t = {.claims = claims, .count = count};
-	cleanup_free struct pci_device *devices = NULL;
-	size_t device_count = 0;
 
-	int r = pci_device_list(h, &devices, &device_count, e);
-	if (r < 0)
-		return r;
 	t.stands = calloc(count ? count : 1, sizeof(*t.stands));
 	t.candidates = calloc(device_count ? device_count : 1, sizeof(*t.candidates));
 	if (!t.stands || !t.candidates) {
 		free(t.stands);
 		free(t.candidates);
-		return err_set(e, -ENOMEM, "claims");
+		return -ENOMEM;
 	}
 	find_candidates(&t, h, devices, device_count);
 	for (size_t i = 0; i < count; i++)
@@ -151,6 +146,19 @@ int bind_claim_judge(struct host *h, const struct bind_claim *claims, size_t cou
 	free(t.candidates);
 	*ret = t.stands;
 	return 0;
+}
+
+int bind_claim_judge(struct host *h, const struct bind_claim *claims, size_t count,
+	struct bind_stand **ret, struct err *e)
+{
+	cleanup_free struct pci_device *devices = NULL;
+	size_t device_count = 0;
+
+	int r = pci_device_list(h, &devices, &device_count, e);
+	if (r < 0)
+		return r;
+	r = bind_claim_judge_among(h, devices, device_count, claims, count, ret);
+	return r < 0 ? err_set(e, r, "claims") : 0;
 }
 
 const char *bind_standing_name(enum bind_standing s)

@@ -21,7 +21,8 @@ void check_claims_read(struct check_case *c)
 
 	int r = bind_claim_list(c->host, BIND_CLAIMS_DIR, &c->claims, &c->claim_count, &why);
 	if (r == 0 && c->claim_count)
-		r = bind_claim_judge(c->host, c->claims, c->claim_count, &c->stands, &why);
+		r = bind_claim_judge_among(c->host, c->devices, c->device_count, c->claims,
+			c->claim_count, &c->stands);
 	if (r == -ENOMEM)
 		c->failed = r;
 	c->claims_error = r;
