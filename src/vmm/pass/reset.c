@@ -82,10 +82,18 @@ static void forget(struct pass_dev *d)
 	d->power = 0;
 }
 
-/* After a reset the kernel puts the command register back as it was: the device is to do nothing. */
-static void was_reset(struct pass_dev *d)
+/*
+ * After a reset the kernel puts the command register back as it was, and without one nobody does
+ * anything: either way the device is to do nothing, above all no DMA.
+ */
+static void hush(struct pass_dev *d)
 {
 	pass_dev_put(d, PCI_COMMAND, 2, 0);
+}
+
+static void was_reset(struct pass_dev *d)
+{
+	hush(d);
 	d->resets++;
 	d->touched = false;
 }
@@ -151,9 +159,12 @@ void pass_reset(struct pass_dev *d)
 	pass_reset_quiet(d);
 	bool has_flr = has_express_flr(&d->config) || has_af_flr(&d->config);
 	if (d->touched && (has_flr || reset_bus(d) < 0)) {
-		if (vfio_dev_reset(&d->vfio, &e) < 0)
+		if (vfio_dev_reset(&d->vfio, &e) < 0) {
 			log_guest(&d->misdeeds.reset, d->name, "at the guest's reset: %s", e.msg);
-		was_reset(d);
+			hush(d); /* and it stays touched: the next time may do */
+		} else {
+			was_reset(d);
+		}
 	}
 	forget(d);
 }
