@@ -22,15 +22,6 @@
 #include "vmm/pass/group.h"
 #include "vmm/vm.h"
 
-/* True, and the byte, when [@off, +@size) of @value covers @at. */
-static bool byte_of(unsigned at, unsigned off, unsigned size, uint32_t value, uint8_t *ret)
-{
-	if (at < off || at - off >= size)
-		return false;
-	*ret = (uint8_t)(value >> (8 * (at - off)));
-	return true;
-}
-
 static bool has_express_flr(const struct pass_config *c)
 {
 	return c->express && le32_get(c->raw + c->express + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR;
@@ -46,9 +37,10 @@ bool pass_reset_is_flr(const struct pass_dev *d, unsigned off, unsigned size, ui
 	const struct pass_config *c = &d->config;
 	uint8_t byte;
 
-	if (has_express_flr(c) && byte_of(c->express + PCI_EXP_DEVCTL + 1, off, size, value, &byte))
+	if (has_express_flr(c) &&
+		pass_config_byte(c->express + PCI_EXP_DEVCTL + 1, off, size, value, &byte))
 		return byte & (PCI_EXP_DEVCTL_BCR_FLR >> 8);
-	if (has_af_flr(c) && byte_of(c->af + PCI_AF_CTRL, off, size, value, &byte))
+	if (has_af_flr(c) && pass_config_byte(c->af + PCI_AF_CTRL, off, size, value, &byte))
 		return byte & PCI_AF_CTRL_FLR;
 	return false;
 }
