@@ -188,31 +188,32 @@ static int make_devices(struct machine *m, struct err *e)
 	return r < 0 ? r : pci_init(&m->vm, &m->map->ecam, e);
 }
 
-/* Whether function 0 of device @i, which is another function, is among [@first, @end). */
-static bool is_other(const struct machine_spec *s, size_t i, size_t first, size_t end)
+/* Which of the devices @i goes in with: function 0 of the device it is of, if it is there, else @i. */
+static size_t first_of(const struct machine_spec *s, size_t i)
 {
 	struct pci_address a, b;
 
 	if (pci_address_parse(s->devices[i].name, &a) < 0 || !a.fn)
-		return false;
-	for (; first < end; first++)
-		if (pci_address_parse(s->devices[first].name, &b) == 0 && !b.fn &&
-			b.domain == a.domain && b.bus == a.bus && b.dev == a.dev)
-			return true;
-	return false;
+		return i;
+	for (size_t j = 0; j < s->device_count; j++)
+		if (pci_address_parse(s->devices[j].name, &b) == 0 && !b.fn &&
+			pci_address_same_slot(a, b))
+			return j;
+	return i;
 }
 
+/* Function 0 before the others of its device: they go beside it. */
 static int add_passed(struct machine *m, struct err *e)
 {
 	const struct machine_spec *s = m->spec;
 	int r = 0;
 
 	for (size_t i = 0; i < s->device_count && r >= 0; i++) {
-		if (is_other(s, i, i + 1, s->device_count))
-			continue; /* comes with its function 0 */
+		if (first_of(s, i) != i)
+			continue;
 		r = pass_add(&m->vm, &s->devices[i], e);
-		for (size_t j = 0; j < i && r >= 0; j++)
-			if (is_other(s, j, i, i + 1))
+		for (size_t j = 0; j < s->device_count && r >= 0; j++)
+			if (j != i && first_of(s, j) == i)
 				r = pass_add(&m->vm, &s->devices[j], e);
 	}
 	return r;

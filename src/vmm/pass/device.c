@@ -140,8 +140,8 @@ static struct pass_dev *find_first(const struct pass_group *g, struct pci_addres
 
 	for (struct pass_dev *d = g->devices; d; d = d->next)
 		if (!d->func.fn && !d->dropped && pci_address_parse(d->name, &other) == 0 &&
-			!other.fn && other.domain == a.domain && other.bus == a.bus &&
-			other.dev == a.dev && d->config.raw[PCI_HEADER_TYPE] & PASS_MULTIFUNCTION)
+			!other.fn && pci_address_same_slot(other, a) &&
+			d->config.raw[PCI_HEADER_TYPE] & PASS_MULTIFUNCTION)
 			return d;
 	return NULL;
 }
