@@ -93,11 +93,11 @@ static int check_memory(const struct machine *m, struct err *e)
 }
 
 /* What the IOMMU of the passed-through devices translates, if there are any. */
-static int ask_iommu(const struct machine *m, struct vfio_iommu *ret, struct err *e)
+static int ask_iommu(struct machine *m, struct err *e)
 {
 	struct vfio_container c = VFIO_CONTAINER_NONE;
 
-	*ret = (struct vfio_iommu){0};
+	m->iommu = (struct vfio_iommu){0};
 	if (!m->spec->device_count)
 		return 0;
 	/* The container itself becomes vmm/pass's. */
@@ -109,21 +109,20 @@ static int ask_iommu(const struct machine *m, struct vfio_iommu *ret, struct err
 		(void)close(fd);
 		return r;
 	}
-	r = vfio_container_info(&c, ret, e);
+	r = vfio_container_info(&c, &m->iommu, e);
 	vfio_container_close(&c);
 	return r;
 }
 
 static int lay_out(struct machine *m, struct err *e)
 {
-	struct vfio_iommu iommu;
-
 	int r = check_memory(m, e);
+
 	if (r >= 0)
-		r = ask_iommu(m, &iommu, e);
+		r = ask_iommu(m, e);
 	if (r >= 0)
-		r = layout_make(m->spec->memory, cpuid_phys_bits(m->vm.kvm_fd), iommu.ranges,
-			iommu.range_count, &m->layout, e);
+		r = layout_make(m->spec->memory, cpuid_phys_bits(m->vm.kvm_fd), m->iommu.ranges,
+			m->iommu.range_count, &m->layout, e);
 	if (r >= 0)
 		m->vm.phys_bits = m->layout.bits;
 	return r;
@@ -211,10 +210,10 @@ static int add_passed(struct machine *m, struct err *e)
 	for (size_t i = 0; i < s->device_count && r >= 0; i++) {
 		if (first_of(s, i) != i)
 			continue;
-		r = pass_add(&m->vm, &s->devices[i], e);
+		r = pass_add(&m->vm, &s->devices[i], &m->iommu, e);
 		for (size_t j = 0; j < s->device_count && r >= 0; j++)
 			if (j != i && first_of(s, j) == i)
-				r = pass_add(&m->vm, &s->devices[j], e);
+				r = pass_add(&m->vm, &s->devices[j], &m->iommu, e);
 	}
 	return r;
 }

@@ -181,7 +181,8 @@ static int plug(struct pass_dev *d, const struct pass_group *g, struct err *e)
 	return 0;
 }
 
-int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
+int pass_add(
+	struct vm *vm, const struct pass_spec *spec, const struct vfio_iommu *iommu, struct err *e)
 {
 	struct pass_group *g;
 	struct pass_dev *d = pass_dev_new(vm, spec->name);
@@ -195,7 +196,7 @@ int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
 	r = pass_rom_init(d, spec->rom, spec->rom_fd, e);
 	if (r < 0)
 		goto close;
-	r = pass_group_get(vm, spec->container, &g, e);
+	r = pass_group_get(vm, spec->container, iommu, &g, e);
 	if (r < 0)
 		goto close;
 	if (spec->peers)
