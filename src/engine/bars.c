@@ -24,20 +24,32 @@ static enum kind kind_of(const struct pci_bar *b)
 	return b->kind == PCI_BAR_MEM64 && b->prefetchable ? KIND_MEM64 : KIND_MEM32;
 }
 
-/* All BARs of one kind behind one root port: those of a device and, beside it, of its functions. */
+/*
+ * The target whose root port target @i is behind: its own, or, as vmm/machine has it, that of
+ * function 0 of its device.
+ */
+static size_t port_of(const struct bind_request *q, size_t i)
+{
+	struct pci_address a = q->targets[i].address;
+
+	for (size_t k = 0; a.fn && k < q->target_count; k++)
+		if (!q->targets[k].address.fn && pci_address_same_slot(a, q->targets[k].address))
+			return k;
+	return i;
+}
+
+/* All BARs of one kind behind the root port of target @port. */
 static struct pci_claim window_of(
-	struct host *h, const struct bind_request *q, size_t first, enum kind kind)
+	struct host *h, const struct bind_request *q, size_t port, enum kind kind)
 {
 	struct pci_claim claims[8 * PCI_BAR_MAX];
 	struct pci_bar bars[PCI_BAR_MAX];
-	struct pci_address a = q->targets[first].address;
 	size_t n = 0;
 
-	for (size_t i = first; i < q->target_count; i++) {
-		struct pci_address b = q->targets[i].address;
-		if (a.domain != b.domain || a.bus != b.bus || a.dev != b.dev)
+	for (size_t i = 0; i < q->target_count; i++) {
+		if (port_of(q, i) != port)
 			continue;
-		int count = pci_bar_read(h, b, bars, NULL);
+		int count = pci_bar_read(h, q->targets[i].address, bars, NULL);
 		for (int k = 0; k < count; k++)
 			if (kind_of(&bars[k]) == kind && n < COUNT(claims))
 				claims[n++] = (struct pci_claim){
@@ -46,25 +58,12 @@ static struct pci_claim window_of(
 	return pci_aperture_sum(claims, n, granule[kind]);
 }
 
-/* The first target of its slot is told; the others stay behind the same port. */
-static bool is_first(const struct bind_request *q, size_t i)
-{
-	struct pci_address a = q->targets[i].address;
-
-	while (i--) {
-		struct pci_address b = q->targets[i].address;
-		if (a.domain == b.domain && a.bus == b.bus && a.dev == b.dev)
-			return false;
-	}
-	return true;
-}
-
 void bars_need(
 	struct host *h, const struct bind_request *q, uint64_t *ret_mem32, uint64_t *ret_mem64)
 {
 	*ret_mem32 = *ret_mem64 = 0;
 	for (size_t i = 0; i < q->target_count; i++) {
-		if (!is_first(q, i))
+		if (port_of(q, i) != i)
 			continue;
 		*ret_mem32 += window_of(h, q, i, KIND_MEM32).size;
 		*ret_mem64 += window_of(h, q, i, KIND_MEM64).size;
@@ -105,7 +104,7 @@ int bars_check(struct host *h, const struct layout *layout, const struct bind_re
 	for (enum kind kind = 0; kind < KINDS; kind++) {
 		size_t n = 0;
 		for (size_t i = 0; i < q->target_count && n < SPEC_DEVICES_MAX; i++) {
-			if (!is_first(q, i))
+			if (port_of(q, i) != i)
 				continue;
 			claims[n] = window_of(h, q, i, kind);
 			of[n] = q->targets[i].address;

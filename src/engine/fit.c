@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "bind/gate.h"
 #include "bind/problem.h"
 #include "engine/bars.h"
 #include "pci/device.h"
@@ -180,18 +181,6 @@ static uint64_t last_iova(struct host *h, struct pci_address a)
 	return bits >= 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
 }
 
-static int group_of(struct host *h, struct pci_address a)
-{
-	char path[FILE_PATH_MAX], name[32];
-	uint64_t n;
-
-	if (pci_device_path(a, "iommu_group", path, sizeof(path)) < 0 ||
-		host_link_name(h, path, name, sizeof(name)) < 0 ||
-		num_parse(name, 10, INT32_MAX, &n) < 0)
-		return -1;
-	return (int)n;
-}
-
 size_t fit_usable(struct host *h, const struct bind_request *q, struct vfio_span *ret, size_t room)
 {
 	char path[FILE_PATH_MAX], text[4096], *save = NULL;
@@ -200,10 +189,10 @@ size_t fit_usable(struct host *h, const struct bind_request *q, struct vfio_span
 	ret[0] = (struct vfio_span){{0}, {UINT64_MAX}};
 	for (size_t i = 0; i < q->target_count; i++) {
 		uint64_t last = last_iova(h, q->targets[i].address);
-		int group = group_of(h, q->targets[i].address);
+		int group = bind_group_of(h, q->targets[i].address);
 		if (last != UINT64_MAX)
 			n = cut_out(ret, n, room, last + 1, UINT64_MAX);
-		if (group < 0 ||
+		if (group == PCI_GROUP_NONE ||
 			file_path(path, sizeof(path),
 				"/sys/kernel/iommu_groups/%d/reserved_regions", group) < 0 ||
 			host_read_text(h, path, text, sizeof(text)) < 0)

@@ -32,4 +32,10 @@ static inline bool pci_address_equal(struct pci_address a, struct pci_address b)
 	return pci_address_compare(a, b) == 0;
 }
 
+/* Functions of one device, which may be one and the same function. */
+static inline bool pci_address_same_slot(struct pci_address a, struct pci_address b)
+{
+	return a.domain == b.domain && a.bus == b.bus && a.dev == b.dev;
+}
+
 #endif

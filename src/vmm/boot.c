@@ -263,6 +263,7 @@ int boot_write_info(struct memory *m, const struct boot_info *b, struct err *e)
 		return err_say(e, -ENOMEM, "write boot tables: guest memory ends below 1 MiB");
 	memset(info, 0, INFO_SIZE);
 	memset(module, 0, MODULE_SIZE);
+	memset(map, 0, BOOT_MEMMAP_MAX * MAP_ENTRY_SIZE);
 	memcpy(cmdline, b->cmdline, cmdline_len);
 	if (b->initrd.size) {
 		le64_put(module, b->initrd.gpa.v);

@@ -242,29 +242,20 @@ static void serve_exit(struct cpu *c)
 	}
 }
 
-/* A device took its pages away without anybody's asking: that need not be the guest's end. */
-static bool is_cured(struct vm *vm, int error)
-{
-	if (error != EFAULT || !vm->fault)
-		return false;
-	(void)pthread_mutex_lock(&vm->lock);
-	bool cured = vm->fault(vm);
-	(void)pthread_mutex_unlock(&vm->lock);
-	errno = error;
-	return cured;
-}
-
 static void *cpu_thread(void *arg)
 {
 	struct cpu *c = arg;
 
 	while (vm_ended(c->vm) == VM_RUNNING) {
+		uint64_t cures = vm_cures(c->vm);
 		if (ioctl(c->fd, KVM_RUN, 0) < 0) {
+			int error = errno;
 			/* EAGAIN: a waiting processor got its INIT. */
-			if (errno == EINTR || errno == EAGAIN || is_cured(c->vm, errno))
+			if (error == EINTR || error == EAGAIN ||
+				(error == EFAULT && vm_cure(c->vm, cures)))
 				continue;
 			vm_stop(c->vm, VM_CRASHED, "processor %u: run at rip 0x%llx: %s", c->index,
-				rip_of(c), strerror(errno));
+				rip_of(c), strerror(error));
 			break;
 		}
 		c->exits[c->run->exit_reason % CPU_EXITS]++;

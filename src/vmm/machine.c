@@ -93,11 +93,11 @@ static int check_memory(const struct machine *m, struct err *e)
 }
 
 /* What the IOMMU of the passed-through devices translates, if there are any. */
-static int ask_iommu(const struct machine *m, struct vfio_iommu *ret, struct err *e)
+static int ask_iommu(struct machine *m, struct err *e)
 {
 	struct vfio_container c = VFIO_CONTAINER_NONE;
 
-	*ret = (struct vfio_iommu){0};
+	m->iommu = (struct vfio_iommu){0};
 	if (!m->spec->device_count)
 		return 0;
 	/* The container itself becomes vmm/pass's. */
@@ -109,21 +109,20 @@ static int ask_iommu(const struct machine *m, struct vfio_iommu *ret, struct err
 		(void)close(fd);
 		return r;
 	}
-	r = vfio_container_info(&c, ret, e);
+	r = vfio_container_info(&c, &m->iommu, e);
 	vfio_container_close(&c);
 	return r;
 }
 
 static int lay_out(struct machine *m, struct err *e)
 {
-	struct vfio_iommu iommu;
-
 	int r = check_memory(m, e);
+
 	if (r >= 0)
-		r = ask_iommu(m, &iommu, e);
+		r = ask_iommu(m, e);
 	if (r >= 0)
-		r = layout_make(m->spec->memory, cpuid_phys_bits(m->vm.kvm_fd), iommu.ranges,
-			iommu.range_count, &m->layout, e);
+		r = layout_make(m->spec->memory, cpuid_phys_bits(m->vm.kvm_fd), m->iommu.ranges,
+			m->iommu.range_count, &m->layout, e);
 	if (r >= 0)
 		m->vm.phys_bits = m->layout.bits;
 	return r;
@@ -188,32 +187,33 @@ static int make_devices(struct machine *m, struct err *e)
 	return r < 0 ? r : pci_init(&m->vm, &m->map->ecam, e);
 }
 
-/* Whether function 0 of device @i, which is another function, is among [@first, @end). */
-static bool is_other(const struct machine_spec *s, size_t i, size_t first, size_t end)
+/* Which of the devices @i goes in with: function 0 of the device it is of, if it is there, else @i. */
+static size_t first_of(const struct machine_spec *s, size_t i)
 {
 	struct pci_address a, b;
 
 	if (pci_address_parse(s->devices[i].name, &a) < 0 || !a.fn)
-		return false;
-	for (; first < end; first++)
-		if (pci_address_parse(s->devices[first].name, &b) == 0 && !b.fn &&
-			b.domain == a.domain && b.bus == a.bus && b.dev == a.dev)
-			return true;
-	return false;
+		return i;
+	for (size_t j = 0; j < s->device_count; j++)
+		if (pci_address_parse(s->devices[j].name, &b) == 0 && !b.fn &&
+			pci_address_same_slot(a, b))
+			return j;
+	return i;
 }
 
+/* Function 0 before the others of its device: they go beside it. */
 static int add_passed(struct machine *m, struct err *e)
 {
 	const struct machine_spec *s = m->spec;
 	int r = 0;
 
 	for (size_t i = 0; i < s->device_count && r >= 0; i++) {
-		if (is_other(s, i, i + 1, s->device_count))
-			continue; /* comes with its function 0 */
-		r = pass_add(&m->vm, &s->devices[i], e);
-		for (size_t j = 0; j < i && r >= 0; j++)
-			if (is_other(s, j, i, i + 1))
-				r = pass_add(&m->vm, &s->devices[j], e);
+		if (first_of(s, i) != i)
+			continue;
+		r = pass_add(&m->vm, &s->devices[i], &m->iommu, e);
+		for (size_t j = 0; j < s->device_count && r >= 0; j++)
+			if (j != i && first_of(s, j) == i)
+				r = pass_add(&m->vm, &s->devices[j], &m->iommu, e);
 	}
 	return r;
 }

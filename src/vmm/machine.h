@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "vfio/container.h"
 #include "vfio/layout.h"
 #include "vmm/console.h"
 #include "vmm/pass/pass.h"
@@ -55,6 +56,7 @@ struct machine {
 	const struct machine_spec *spec;
 	struct pci_windows windows;
 	struct pci_window ecam; /* of the buses in use */
+	struct vfio_iommu iommu; /* of the passed-through devices, if there are any */
 	struct layout layout; /* of RAM, and of BARs above it */
 	struct console console;
 	struct power power;

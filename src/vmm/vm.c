@@ -64,6 +64,7 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 		.fd = -1,
 		.interrupts_fd = -1,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.ending = PTHREAD_MUTEX_INITIALIZER,
 		.memory = MEMORY_NONE,
 		.ports = {.name = "ports"},
 		.mmio = {.name = "mmio"},
@@ -104,18 +105,37 @@ void vm_fini(struct vm *vm)
 	fd_close(&vm->kvm_fd);
 }
 
+/* Under `ending`. */
+static bool may_end(enum vm_end was, enum vm_end end)
+{
+	return was == VM_RUNNING || (was == VM_REBOOT && end == VM_STOPPED);
+}
+
 void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 {
-	enum vm_end running = VM_RUNNING;
-	char why[sizeof(vm->why)];
 	va_list ap;
 
-	va_start(ap, fmt);
-	(void)vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	if (!__atomic_compare_exchange_n(
-		    &vm->end, &running, end, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return;
-	(void)snprintf(vm->why, sizeof(vm->why), "%s", why);
-	loop_stop(&vm->loop);
+	(void)pthread_mutex_lock(&vm->ending);
+	bool counts = may_end(vm->end, end);
+	if (counts) {
+		va_start(ap, fmt);
+		(void)vsnprintf(vm->why, sizeof(vm->why), fmt, ap);
+		va_end(ap);
+		__atomic_store_n(&vm->end, end, __ATOMIC_RELEASE);
+	}
+	(void)pthread_mutex_unlock(&vm->ending);
+	if (counts)
+		loop_stop(&vm->loop);
+}
+
+bool vm_cure(struct vm *vm, uint64_t seen)
+{
+	(void)pthread_mutex_lock(&vm->lock);
+	bool cured = vm->cures != seen;
+	if (!cured && vm->fault && vm->fault(vm)) {
+		__atomic_store_n(&vm->cures, vm->cures + 1, __ATOMIC_RELEASE);
+		cured = true;
+	}
+	(void)pthread_mutex_unlock(&vm->lock);
+	return cured;
 }

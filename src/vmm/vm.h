@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "vmm/bus.h"
 #include "vmm/coalesce.h"
@@ -51,6 +52,7 @@ struct vm {
 	 * try again. NULL while nothing is mapped but RAM. Context: under `lock`.
 	 */
 	bool (*fault)(struct vm *vm);
+	uint64_t cures; /* how often it said so; atomic: read without the lock, see vm_cure() */
 	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;
@@ -58,8 +60,9 @@ struct vm {
 	uint64_t exits[CPU_EXITS]; /* of processors before the last reboot */
 	struct timing timing; /* main thread */
 	int interrupts_fd; /* /proc/interrupts for --stats, -1 */
-	enum vm_end end; /* atomic: the first vm_stop() sets it */
-	char why[256]; /* by whoever set `end`; read when all threads are back */
+	pthread_mutex_t ending; /* for writing `end` and `why`; taken last, for a moment */
+	enum vm_end end; /* atomic, for reading */
+	char why[256]; /* read when all threads are back */
 };
 
 /*
@@ -78,11 +81,25 @@ void vm_fini(struct vm *vm);
 int vm_renew(struct vm *vm, struct err *e);
 
 /*
- * Ends the guest. The first call counts, later ones do nothing. @fmt: why, a sentence.
+ * Ends the guest. The first call counts, later ones do nothing; but VM_STOPPED counts after a
+ * VM_REBOOT, for who tells a guest to stop does not want it started again. @fmt: why, a sentence.
  * Context: any thread, any lock.
  */
 void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * A device took its pages away without anybody's asking: that need not be the guest's end. Several
+ * vCPUs may find it at once, of which the first cures it for all. @seen: vm_cures() before the
+ * KVM_RUN that failed with EFAULT. Return: true: it may try again.
+ */
+bool vm_cure(struct vm *vm, uint64_t seen);
+
+/* Context: any thread. */
+static inline uint64_t vm_cures(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->cures, __ATOMIC_ACQUIRE);
+}
 
 /* Context: any thread. */
 static inline enum vm_end vm_ended(const struct vm *vm)

@@ -67,8 +67,9 @@ guest_script() {
 	initrd=$work/initrd
 }
 
-# open_guest [OPTION…]: a guest does its script in the background. What is written to descriptor 8 it
-# reads from its console; what it says, and then the status of usher run, is in $console.
+# open_guest [OPTION…]: a guest does its script, or $wish, in the background. What is written to
+# descriptor 8 it reads from its console; what it says, and then the status of usher run, is in
+# $console.
 open_guest() {
 	console=$work/console
 	rm -f "$work/to_guest"
@@ -82,8 +83,8 @@ open_guest() {
 }
 
 run_script() {
-	usher run --kernel "$kernel" --initrd "$initrd" \
-		--cmdline "console=ttyS0 quiet panic=-1 ${words:-} usher.do=script" "$@" <"$work/to_guest"
+	usher run --kernel "$kernel" --initrd "$initrd" "$@" <"$work/to_guest" \
+		--cmdline "console=ttyS0 quiet panic=-1 ${words:-} usher.do=${wish:-script}"
 }
 
 # wait_for_guest PATTERN: until a line of it, or of usher run, is like that; fails when it ends first.

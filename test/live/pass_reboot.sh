@@ -9,32 +9,25 @@
 disk=$(nvme_address) || fail 'no NVMe disk'
 nic=$(e1000e_address) || fail 'no network card'
 before=$(disk_checksum "$(block_of "$disk")")
-out=$work/console
-mkfifo "$work/to_guest"
 
 said() { # N TEXT: the guest has said it that often
-	[ "$(grep -c "$2" "$out")" -ge "$1" ]
+	[ "$(grep -c "$2" "$console")" -ge "$1" ]
 }
 
-{
-	usher run --name again --device "$disk" --device "$nic" --memory 256M \
-		--kernel "$kernel" --initrd "$initrd" --stats="$work/stats" --trace-bar "$nic:0" --peers \
-		--cmdline 'console=ttyS0 quiet usher.do=again' <"$work/to_guest"
-	echo "usher ended: $?"
-} >"$out" 2>&1 &
-at_exit 'grep -v ^trace: "$out"'
-exec 8>"$work/to_guest"
+wish=again
+open_guest --name again --device "$disk" --device "$nic" --memory 256M \
+	--stats="$work/stats" --trace-bar "$nic:0" --peers
+at_exit 'grep -v ^trace: "$console"'
 for boot in 1 2 3 4 5 6; do
 	wait_until 120 said $boot 'guest: ready'
 	expect_driver "$disk" vfio-pci
 	expect_driver "$nic" vfio-pci
 	[ $boot -lt 6 ] && echo reboot >&8 || echo off >&8
 done
-wait_until 60 grep -q 'usher ended' "$out"
-grep -q 'usher ended: 0' "$out" || fail 'usher run failed'
-expect_equal 'reads of the disk' 6 "$(grep -c "guest: nvme0n1 $before" "$out")"
-! grep 'cannot reach each other' "$out" || fail 'peer to peer'
-expect_equal 'reboots' 5 "$(grep -c 'again: guest rebooted' "$out")"
+wait_for_guest '^usher ended: 0'
+expect_equal 'reads of the disk' 6 "$(grep -c "guest: nvme0n1 $before" "$console")"
+! grep 'cannot reach each other' "$console" || fail 'peer to peer'
+expect_equal 'reboots' 5 "$(grep -c 'again: guest rebooted' "$console")"
 expect_driver "$disk" nvme
 expect_driver "$nic" e1000e
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"
@@ -55,7 +48,7 @@ assert disk["BAR 0"]["mapped"] > 0 and nic["BAR 0"]["mapped"] == 0
 assert nic["BAR 0"]["exits"] > 0
 END
 # A traced BAR: the driver asks who it is, and turns all its interrupts off.
-grep -q "^trace: $nic BAR 0 +0xd8 write4 0xffffffff IMC" "$out" || fail 'no trace of the card'
+grep -q "^trace: $nic BAR 0 +0xd8 write4 0xffffffff IMC" "$console" || fail 'no trace of the card'
 
 expect_status 1 guest panic --device "$disk" --stats
 expect_text 'guest crashed: its kernel panicked: sysrq triggered crash'

@@ -82,4 +82,28 @@ START_TEST(orders_by_every_part)
 }
 END_TEST
 
-SUITE("address", parses_what_the_kernel_prints, refuses_all_else, orders_by_every_part)
+START_TEST(functions_of_one_device)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{"0000:01:02.0", "0000:01:02.7", true},
+		{"0000:01:02.3", "0000:01:02.3", true},
+		{"0000:01:02.0", "0000:01:03.0", false},
+		{"0000:01:02.0", "0000:02:02.0", false},
+		{"0000:01:02.0", "0001:01:02.0", false},
+	};
+	struct pci_address a, b;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_int_eq(pci_address_parse(cases[i].a, &a), 0);
+		ck_assert_int_eq(pci_address_parse(cases[i].b, &b), 0);
+		ck_assert_int_eq(pci_address_same_slot(a, b), cases[i].same);
+		ck_assert_int_eq(pci_address_same_slot(b, a), cases[i].same);
+	}
+}
+END_TEST
+
+SUITE("address", parses_what_the_kernel_prints, refuses_all_else, orders_by_every_part,
+	functions_of_one_device)

@@ -242,6 +242,9 @@ START_TEST(start_info_tells_where_things_are)
 	boot_add_map(&b, 0, 0xa0000, BOOT_RAM);
 	boot_add_map(&b, 0x123000, 0, BOOT_RAM); /* of no size: left out */
 	boot_add_map(&b, 0xe8000000, MIB(64), BOOT_RESERVED);
+	/* At a reboot the last kernel's memory is there, and whatever it left in it. */
+	memset(memory_ram(&memory, GPA(BOOT_START_INFO), MIB(1) - BOOT_START_INFO), 0xff,
+		MIB(1) - BOOT_START_INFO);
 	ck_assert_int_eq(boot_write_info(&memory, &b, NULL), 0);
 	const uint8_t *info = memory_ram(&memory, GPA(BOOT_START_INFO), 56);
 	ck_assert_uint_eq(le32_get(info), 0x336ec578);
@@ -257,6 +260,8 @@ START_TEST(start_info_tells_where_things_are)
 	ck_assert_uint_eq(le64_get(map + 8), 0xa0000);
 	ck_assert_uint_eq(le64_get(map + 24), 0xe8000000);
 	ck_assert_uint_eq(le32_get(map + 40), BOOT_RESERVED);
+	ck_assert_uint_eq(le32_get(map + 20), 0); /* of each entry the last word is reserved */
+	ck_assert_uint_eq(le32_get(map + 44), 0);
 }
 END_TEST
 

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "engine/bars.h"
 #include "pci/host.h"
 #include "suite.h"
 
@@ -196,6 +197,41 @@ START_TEST(bars_need_addresses)
 }
 END_TEST
 
+#define FN(n) "file /sys/bus/pci/devices/0000:01:00." n "/resource "
+#define SMALL "0x00000000f0000000 0x00000000f0003fff 0x0000000000040200\n"
+
+/* Functions share a root port where function 0 is among them, and then alone. */
+START_TEST(functions_share_a_port_with_function_0)
+{
+	static const char text[] = "usher-host 1\n" FN("0") SMALL FN("1") SMALL FN("2") SMALL;
+	static const struct {
+		uint8_t fns[3];
+		size_t count;
+		uint64_t mem32;
+	} cases[] = {
+		{{0, 1, 2}, 3, MIB(1)},
+		{{2, 0, 1}, 3, MIB(1)},
+		{{1, 2}, 2, MIB(2)},
+		{{1}, 1, MIB(1)},
+		{{0, 2}, 2, MIB(1)},
+	};
+	uint64_t mem32, mem64;
+	struct host *h;
+
+	ck_assert_int_eq(host_snapshot_from(text, strlen(text), &h, NULL), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct bind_request q = {.targets = targets, .target_count = cases[i].count};
+		for (size_t k = 0; k < q.target_count; k++)
+			targets[k].address = (struct pci_address){.bus = 1, .fn = cases[i].fns[k]};
+		bars_need(h, &q, &mem32, &mem64);
+		ck_assert_msg(
+			mem32 == cases[i].mem32, "case %zu: %llx", i, (unsigned long long)mem32);
+		ck_assert_uint_eq(mem64, 0);
+	}
+	host_close(h);
+}
+END_TEST
+
 SUITE("fit", what_fits_has_no_problems, memory_is_pinned, qemus_own_words_count, a_host_has_an_end,
 	huge_pages_are_free_ones, memory_lies_where_the_iommu_lets_it, iommus_have_a_width,
-	bars_need_addresses)
+	bars_need_addresses, functions_share_a_port_with_function_0)

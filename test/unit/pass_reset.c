@@ -3,6 +3,7 @@
 #include "pass_rig.h"
 #include "suite.h"
 
+#include <errno.h>
 #include <linux/pci_regs.h>
 
 #include "base/err.h"
@@ -108,5 +109,26 @@ START_TEST(the_guests_own_reset_counts)
 }
 END_TEST
 
+START_TEST(a_failed_reset_is_none)
+{
+	rig_start(suite_fixtures, "nvme");
+	use(rig.dev, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	rig.model.reset_error = -ENOTTY;
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.dev->resets, 0);
+	ck_assert_uint_eq(rig.model.config[PCI_COMMAND] & PCI_COMMAND_MASTER, 0);
+	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 4);
+	/* The next one is not left out. */
+	rig.model.reset_error = 0;
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	ck_assert_uint_eq(rig.dev->resets, 1);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	rig_stop();
+}
+END_TEST
+
 SUITE("pass_reset", resets_the_bus_once_for_all, spares_a_companion_in_use,
-	prefers_a_function_level_reset, the_guests_own_reset_counts)
+	prefers_a_function_level_reset, the_guests_own_reset_counts, a_failed_reset_is_none)

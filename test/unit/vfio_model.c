@@ -238,6 +238,8 @@ static int model_call(struct vfio_dev *d, unsigned long request, void *arg)
 		vfio_model_note(m, "busreset");
 		return 0;
 	case VFIO_DEVICE_RESET:
+		if (m->reset_error)
+			return m->reset_error;
 		m->resets++;
 		vfio_model_note(m, "reset");
 		return 0;

@@ -43,6 +43,7 @@ struct vfio_model {
 	unsigned vectors_max; /* what the "host" has, 0: all */
 	unsigned atomics; /* VFIO_ATOMIC_… */
 	unsigned resets;
+	int reset_error; /* what a reset of the device alone answers, and has no effect */
 	unsigned bus_resets;
 	unsigned bus_count; /* functions that a reset of the bus hits; 0: it cannot be reset */
 	unsigned bus_devfn[4]; /* of them, on bus 1 */

@@ -127,13 +127,37 @@ unsigned pass_bar_cut(const struct vfio_region *r, const struct pass_hole *holes
 	return add_span(ret, n, done, r->size, false);
 }
 
+static struct memory_range range_of(const struct pass_piece *p, uint64_t at)
+{
+	return (struct memory_range){
+		.gpa = GPA(at + p->off), .size = p->size, .host = p->host, .kind = MEMORY_DEVICE};
+}
+
 static bool is_traced(const struct pass_bar *b)
 {
 	return b->dev->trace >> b->index & 1;
 }
 
-static uint64_t bar_read(struct pass_bar *b, const char *name, uint64_t off, unsigned size)
+/*
+ * A piece that a fault had trapped: VFIO gives it to pread(2) and pwrite(2) under the very condition
+ * under which its pages can be mapped. Where there is no room in memory any more, it stays.
+ */
+static void map_again(struct pass_piece *p)
 {
+	struct vm *vm = p->bar->dev->vm;
+	struct memory_range m = range_of(p, p->bar->at);
+
+	p->trapped = false;
+	p->in_memory = memory_add(&vm->memory, &m, NULL) >= 0;
+	if (!p->in_memory)
+		return;
+	bus_remove(&vm->mmio, &p->range);
+	p->on_bus = false;
+}
+
+static uint64_t bar_read(struct pass_piece *p, uint64_t off, unsigned size)
+{
+	struct pass_bar *b = p->bar;
 	uint64_t v;
 
 	if (b->kind == PASS_BAR_ROM)
@@ -141,17 +165,20 @@ static uint64_t bar_read(struct pass_bar *b, const char *name, uint64_t off, uns
 	if (pass_msix_read(b->dev, b->index, off, size, &v))
 		return v;
 	int r = vfio_region_get(&b->dev->vfio, &b->region, off, size, &v);
-	if (r >= 0)
-		return v;
-	log_guest(&b->dev->misdeeds.access, b->dev->name, "read of %s at 0x%llx: %s", name,
-		(unsigned long long)off, strerror(-r));
-	return all_ones(size);
+	if (r < 0) {
+		log_guest(&b->dev->misdeeds.access, b->dev->name, "read of %s at 0x%llx: %s",
+			p->range.name, (unsigned long long)off, strerror(-r));
+		return all_ones(size);
+	}
+	if (p->trapped)
+		map_again(p);
+	return v;
 }
 
 static uint64_t piece_read(struct bus_range *range, uint64_t off, unsigned size)
 {
 	struct pass_piece *p = container_of(range, struct pass_piece, range);
-	uint64_t v = bar_read(p->bar, range->name, p->off + off, size);
+	uint64_t v = bar_read(p, p->off + off, size);
 
 	if (is_traced(p->bar))
 		trace_access(p->bar, p->off + off, size, v, TRACE_READ);
@@ -172,6 +199,8 @@ static void piece_write(struct bus_range *range, uint64_t off, unsigned size, ui
 	if (r < 0)
 		log_guest(&b->dev->misdeeds.access, b->dev->name, "write of %s at 0x%llx: %s",
 			range->name, (unsigned long long)off, strerror(-r));
+	else if (p->trapped)
+		map_again(p);
 }
 
 bool pass_is_range(const struct bus_range *r)
@@ -324,7 +353,7 @@ static void take_away(struct pass_bar *b)
 			(void)memory_remove(&vm->memory, GPA(b->at + p->off));
 		if (p->on_bus)
 			bus_remove(b->kind == PASS_BAR_IO ? &vm->ports : &vm->mmio, &p->range);
-		p->in_memory = p->on_bus = false;
+		p->in_memory = p->on_bus = p->trapped = false;
 	}
 	b->placed = false;
 }
@@ -341,8 +370,7 @@ static void trap_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at, st
 static void place_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at)
 {
 	struct vm *vm = b->dev->vm;
-	struct memory_range m = {
-		.gpa = GPA(at + p->off), .size = p->size, .host = p->host, .kind = MEMORY_DEVICE};
+	struct memory_range m = range_of(p, at);
 	struct err e = {0};
 
 	p->in_memory = p->host && memory_add(&vm->memory, &m, &e) >= 0;
@@ -377,6 +405,7 @@ bool pass_bars_trap(struct pass_dev *d)
 				continue;
 			(void)memory_remove(&d->vm->memory, GPA(b->at + p->off));
 			p->in_memory = false;
+			p->trapped = true;
 			trap_piece(b, p, b->at, NULL);
 			any = true;
 		}

@@ -37,6 +37,7 @@ struct pass_piece {
 	void *host; /* where it is mapped; NULL: trapped */
 	bool in_memory; /* now in vm->memory */
 	bool on_bus; /* now on a bus */
+	bool trapped; /* on the bus for a fault alone, until the device answers there again */
 };
 
 struct pass_bar {
@@ -88,8 +89,8 @@ int pass_bars_map(struct pass_dev *d, struct err *e);
 void pass_bars_fini(struct pass_dev *d);
 
 /*
- * Traps what is mapped now, where it is; what pass_bars_place() places anew is mapped again.
- * Return: whether anything was mapped.
+ * Traps what is mapped now, where it is. What pass_bars_place() places anew is mapped again, and so
+ * is a piece where the device has answered. Return: whether anything was mapped.
  */
 bool pass_bars_trap(struct pass_dev *d);
 

@@ -62,6 +62,16 @@ void pass_config_store(struct pass_config *c, unsigned off, unsigned size, uint3
 /* The emulated value alone, 1, 2 or 4 bytes. */
 uint32_t pass_config_get(const struct pass_config *c, unsigned off, unsigned size);
 
+/* A write of @value to [@off, +@size). Return: whether it covers the byte at @at, which is *@ret. */
+static inline bool pass_config_byte(
+	unsigned at, unsigned off, unsigned size, uint32_t value, uint8_t *ret)
+{
+	if (at < off || at - off >= size)
+		return false;
+	*ret = (uint8_t)(value >> (8 * (at - off)));
+	return true;
+}
+
 /*
  * Relinks the two capability lists without those that a guest must not see: enhanced allocation
  * (fixed BARs), capabilities whose offset above was set to 0 again (MSI, MSI-X that do not work),

@@ -2,6 +2,7 @@
 #include "vmm/pass/count.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/vfio.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,27 +59,46 @@ static uint64_t sum_line(const char *line, const char *end)
 	return sum;
 }
 
-int pass_count_find(const char *text, const char *what, uint64_t *ret)
+/* The same, of the line in @text that @end is in. */
+static uint64_t sum_before(const char *text, const char *end)
 {
-	const char *at = strstr(text, what);
-	const char *line = at;
+	const char *line = end;
 
-	if (!at)
-		return -ENOENT;
 	while (line > text && line[-1] != '\n')
 		line--;
-	*ret = sum_line(line, at);
+	return sum_line(line, end);
+}
+
+int pass_count_find(const char *text, const char *what, uint64_t *ret)
+{
+	const char *found = strstr(text, what);
+
+	if (!found)
+		return -ENOENT;
+	*ret = sum_before(text, found);
 	return 0;
 }
 
-static uint64_t count_vector(const char *text, const char *kind, unsigned n, const char *name)
+int pass_count_next(
+	const char **at, const char *kind, const char *name, unsigned *ret, uint64_t *ret_count)
 {
-	char what[64];
-	uint64_t count = 0;
+	char before[16], after[PCI_ADDRESS_TEXT + 4];
+	const char *found = *at;
+	char *end;
 
-	(void)snprintf(what, sizeof(what), "vfio-%s[%u](%s)", kind, n, name);
-	(void)pass_count_find(text, what, &count);
-	return count;
+	(void)snprintf(before, sizeof(before), "vfio-%s[", kind);
+	(void)snprintf(after, sizeof(after), "](%s)", name);
+	while ((found = strstr(found, before))) {
+		unsigned long n = strtoul(found + strlen(before), &end, 10);
+		if (strncmp(end, after, strlen(after)) == 0 && n <= UINT_MAX) {
+			*ret = (unsigned)n;
+			*ret_count = sum_before(*at, found);
+			*at = end;
+			return 0;
+		}
+		found = end;
+	}
+	return -ENOENT;
 }
 
 static uint64_t count_intx(const char *text, const char *name)
@@ -100,23 +120,51 @@ void pass_count_begin_intx(struct pass_dev *d)
 		d->intx.first = count_intx(text, d->name);
 }
 
+static void take_intx(struct pass_dev *d)
+{
+	cleanup_free char *text = read_all(d->vm->interrupts_fd);
+
+	if (!text)
+		return;
+	uint64_t now = count_intx(text, d->name);
+	d->intx.signals += now >= d->intx.first ? now - d->intx.first : 0;
+	d->intx.first = now;
+}
+
+/* @used: which of the vectors the host may have counted for. */
+static void take_vectors(struct pass_dev *d, const char *kind, struct pass_vector *v,
+	unsigned count, bool (*used)(const struct pass_vector *))
+{
+	uint64_t signals;
+	unsigned n = 0;
+
+	while (n < count && !used(&v[n]))
+		n++;
+	cleanup_free char *text = n < count ? read_all(d->vm->interrupts_fd) : NULL;
+	const char *at = text;
+	while (at && pass_count_next(&at, kind, d->name, &n, &signals) == 0)
+		if (n < count && used(&v[n]))
+			v[n].signals += signals;
+}
+
+static bool is_armed(const struct pass_vector *v)
+{
+	return v->armed;
+}
+
+static bool has_eventfd(const struct pass_vector *v)
+{
+	return v->eventfd >= 0;
+}
+
 void pass_count_take(struct pass_dev *d, uint32_t index)
 {
 	if (d->vm->interrupts_fd < 0)
 		return;
-	cleanup_free char *text = read_all(d->vm->interrupts_fd);
-	if (!text)
-		return;
-	if (index == VFIO_PCI_INTX_IRQ_INDEX) {
-		uint64_t now = count_intx(text, d->name);
-		d->intx.signals += now >= d->intx.first ? now - d->intx.first : 0;
-		d->intx.first = now;
-		return;
-	}
-	bool msix = index == VFIO_PCI_MSIX_IRQ_INDEX;
-	struct pass_vector *v = msix ? d->msix.vectors : d->msi.vectors;
-	unsigned count = msix ? d->msix.count : d->msi.on;
-	for (unsigned n = 0; n < count; n++)
-		if (v[n].eventfd >= 0)
-			v[n].signals += count_vector(text, msix ? "msix" : "msi", n, d->name);
+	if (index == VFIO_PCI_INTX_IRQ_INDEX)
+		take_intx(d);
+	else if (index == VFIO_PCI_MSI_IRQ_INDEX)
+		take_vectors(d, "msi", d->msi.vectors, d->msi.on, has_eventfd);
+	else
+		take_vectors(d, "msix", d->msix.vectors, d->msix.count, is_armed);
 }

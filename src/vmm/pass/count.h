@@ -21,8 +21,15 @@ void pass_count_take(struct pass_dev *d, uint32_t index);
 void pass_count_begin_intx(struct pass_dev *d);
 
 /*
+ * The next line after *@at (of /proc/interrupts) of a vector of device @name, @kind "msi" or "msix":
+ * which vector, and the sum of its columns. Return: 0, and *@at behind it; -ENOENT no more.
+ */
+int pass_count_next(
+	const char **at, const char *kind, const char *name, unsigned *ret, uint64_t *ret_count);
+
+/*
  * The sum of the columns of the line of @text (/proc/interrupts) that ends in @what: as the
- * kernel's VFIO names them, "vfio-msix[2](0000:01:00.0)". Return: 0, -ENOENT.
+ * kernel's VFIO names them, "vfio-intx(0000:01:00.0)". Return: 0, -ENOENT.
  */
 int pass_count_find(const char *text, const char *what, uint64_t *ret);
 

@@ -140,8 +140,8 @@ static struct pass_dev *find_first(const struct pass_group *g, struct pci_addres
 
 	for (struct pass_dev *d = g->devices; d; d = d->next)
 		if (!d->func.fn && !d->dropped && pci_address_parse(d->name, &other) == 0 &&
-			!other.fn && other.domain == a.domain && other.bus == a.bus &&
-			other.dev == a.dev && d->config.raw[PCI_HEADER_TYPE] & PASS_MULTIFUNCTION)
+			!other.fn && pci_address_same_slot(other, a) &&
+			d->config.raw[PCI_HEADER_TYPE] & PASS_MULTIFUNCTION)
 			return d;
 	return NULL;
 }
@@ -181,7 +181,8 @@ static int plug(struct pass_dev *d, const struct pass_group *g, struct err *e)
 	return 0;
 }
 
-int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
+int pass_add(
+	struct vm *vm, const struct pass_spec *spec, const struct vfio_iommu *iommu, struct err *e)
 {
 	struct pass_group *g;
 	struct pass_dev *d = pass_dev_new(vm, spec->name);
@@ -195,7 +196,7 @@ int pass_add(struct vm *vm, const struct pass_spec *spec, struct err *e)
 	r = pass_rom_init(d, spec->rom, spec->rom_fd, e);
 	if (r < 0)
 		goto close;
-	r = pass_group_get(vm, spec->container, &g, e);
+	r = pass_group_get(vm, spec->container, iommu, &g, e);
 	if (r < 0)
 		goto close;
 	if (spec->peers)

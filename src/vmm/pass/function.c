@@ -22,15 +22,6 @@ static struct pass_dev *dev_of(struct pci_func *f)
 	return container_of(f, struct pass_dev, func);
 }
 
-/* True, and the byte, when [@off, +@size) of @value covers @at. */
-static bool byte_of(unsigned at, unsigned off, unsigned size, uint32_t value, uint8_t *ret)
-{
-	if (at < off || at - off >= size)
-		return false;
-	*ret = (uint8_t)(value >> (8 * (at - off)));
-	return true;
-}
-
 /* What the device decodes: pass_decode flags. A function outside D0 answers to config alone. */
 static unsigned decoded(const struct pass_dev *d)
 {
@@ -74,7 +65,7 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 	}
 	pass_config_store(c, off, size, value);
 	pass_bars_wrote(d, off, size, value);
-	bool power = c->pm && byte_of(c->pm + PCI_PM_CTRL, off, size, value, &pmcsr);
+	bool power = c->pm && pass_config_byte(c->pm + PCI_PM_CTRL, off, size, value, &pmcsr);
 	if (power)
 		d->power = pmcsr & PCI_PM_CTRL_STATE_MASK;
 	pass_bars_place(d, was & decoded(d));

@@ -96,12 +96,7 @@ static int start(struct pass_group *g, int container, struct err *e)
 {
 	int r = vfio_container_from_fd(container, &g->container, e);
 
-	if (r < 0)
-		return r;
-	r = vfio_container_info(&g->container, &g->iommu, e);
-	if (r < 0)
-		return r;
-	return memory_listen(&g->vm->memory, &g->listener, e);
+	return r < 0 ? r : memory_listen(&g->vm->memory, &g->listener, e);
 }
 
 /*
@@ -123,7 +118,8 @@ bool pass_fault(struct vm *vm)
 	return any;
 }
 
-int pass_group_get(struct vm *vm, int container, struct pass_group **ret, struct err *e)
+int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
+	struct pass_group **ret, struct err *e)
 {
 	if (vm->pass) {
 		*ret = vm->pass;
@@ -137,6 +133,7 @@ int pass_group_get(struct vm *vm, int container, struct pass_group **ret, struct
 	*g = (struct pass_group){
 		.vm = vm,
 		.container = VFIO_CONTAINER_NONE,
+		.iommu = *iommu,
 		.listener = {.name = "vfio", .map = map, .unmap = unmap},
 		.kvm = -1,
 	};

@@ -22,15 +22,6 @@
 #include "vmm/pass/group.h"
 #include "vmm/vm.h"
 
-/* True, and the byte, when [@off, +@size) of @value covers @at. */
-static bool byte_of(unsigned at, unsigned off, unsigned size, uint32_t value, uint8_t *ret)
-{
-	if (at < off || at - off >= size)
-		return false;
-	*ret = (uint8_t)(value >> (8 * (at - off)));
-	return true;
-}
-
 static bool has_express_flr(const struct pass_config *c)
 {
 	return c->express && le32_get(c->raw + c->express + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR;
@@ -46,9 +37,10 @@ bool pass_reset_is_flr(const struct pass_dev *d, unsigned off, unsigned size, ui
 	const struct pass_config *c = &d->config;
 	uint8_t byte;
 
-	if (has_express_flr(c) && byte_of(c->express + PCI_EXP_DEVCTL + 1, off, size, value, &byte))
+	if (has_express_flr(c) &&
+		pass_config_byte(c->express + PCI_EXP_DEVCTL + 1, off, size, value, &byte))
 		return byte & (PCI_EXP_DEVCTL_BCR_FLR >> 8);
-	if (has_af_flr(c) && byte_of(c->af + PCI_AF_CTRL, off, size, value, &byte))
+	if (has_af_flr(c) && pass_config_byte(c->af + PCI_AF_CTRL, off, size, value, &byte))
 		return byte & PCI_AF_CTRL_FLR;
 	return false;
 }
@@ -82,10 +74,18 @@ static void forget(struct pass_dev *d)
 	d->power = 0;
 }
 
-/* After a reset the kernel puts the command register back as it was: the device is to do nothing. */
-static void was_reset(struct pass_dev *d)
+/*
+ * After a reset the kernel puts the command register back as it was, and without one nobody does
+ * anything: either way the device is to do nothing, above all no DMA.
+ */
+static void hush(struct pass_dev *d)
 {
 	pass_dev_put(d, PCI_COMMAND, 2, 0);
+}
+
+static void was_reset(struct pass_dev *d)
+{
+	hush(d);
 	d->resets++;
 	d->touched = false;
 }
@@ -151,9 +151,12 @@ void pass_reset(struct pass_dev *d)
 	pass_reset_quiet(d);
 	bool has_flr = has_express_flr(&d->config) || has_af_flr(&d->config);
 	if (d->touched && (has_flr || reset_bus(d) < 0)) {
-		if (vfio_dev_reset(&d->vfio, &e) < 0)
+		if (vfio_dev_reset(&d->vfio, &e) < 0) {
 			log_guest(&d->misdeeds.reset, d->name, "at the guest's reset: %s", e.msg);
-		was_reset(d);
+			hush(d); /* and it stays touched: the next time may do */
+		} else {
+			was_reset(d);
+		}
 	}
 	forget(d);
 }

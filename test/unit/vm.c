@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* How a guest ends, and what need not be its end. */
+#include "vmm/vm.h"
+
+#include <string.h>
+
+#include "suite.h"
+
+static struct vm vm;
+static unsigned mapped; /* what the next fault finds */
+static unsigned faults;
+
+static bool fault(struct vm *v)
+{
+	bool any = mapped;
+
+	ck_assert_ptr_eq(v, &vm);
+	ck_assert_int_ne(pthread_mutex_trylock(&vm.lock), 0);
+	faults++;
+	mapped = 0;
+	return any;
+}
+
+static void setup(void)
+{
+	vm = (struct vm){.name = "t",
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.ending = PTHREAD_MUTEX_INITIALIZER,
+		.fault = fault};
+	ck_assert_int_eq(loop_init(&vm.loop, NULL), 0);
+}
+
+static void expect_end(enum vm_end end, const char *why)
+{
+	ck_assert_int_eq(vm_ended(&vm), end);
+	ck_assert_str_eq(vm.why, why);
+}
+
+START_TEST(one_cure_is_for_all)
+{
+	setup();
+	mapped = 1;
+	uint64_t first = vm_cures(&vm), second = vm_cures(&vm);
+	ck_assert(vm_cure(&vm, first));
+	ck_assert(vm_cure(&vm, second)); /* nothing is left to be found, and nothing need be */
+	ck_assert_uint_eq(faults, 1);
+	/* Who comes back once more has something else. */
+	ck_assert(!vm_cure(&vm, vm_cures(&vm)));
+	ck_assert(!vm_cure(&vm, vm_cures(&vm)));
+	ck_assert_uint_eq(faults, 3);
+	mapped = 1;
+	ck_assert(vm_cure(&vm, vm_cures(&vm)));
+}
+END_TEST
+
+START_TEST(without_devices_there_is_no_cure)
+{
+	setup();
+	vm.fault = NULL;
+	ck_assert(!vm_cure(&vm, vm_cures(&vm)));
+}
+END_TEST
+
+START_TEST(the_first_end_counts)
+{
+	setup();
+	vm_stop(&vm, VM_CRASHED, "crashed %u", 7U);
+	vm_stop(&vm, VM_STOPPED, "stopped");
+	vm_stop(&vm, VM_REBOOT, "rebooted");
+	expect_end(VM_CRASHED, "crashed 7");
+}
+END_TEST
+
+START_TEST(stopped_is_more_than_rebooted)
+{
+	setup();
+	vm_stop(&vm, VM_REBOOT, "rebooted");
+	vm_stop(&vm, VM_FAILED, "our own failure");
+	expect_end(VM_REBOOT, "rebooted");
+	vm_stop(&vm, VM_STOPPED, "stopped by signal 15");
+	expect_end(VM_STOPPED, "stopped by signal 15");
+	vm_stop(&vm, VM_REBOOT, "rebooted");
+	expect_end(VM_STOPPED, "stopped by signal 15");
+}
+END_TEST
+
+SUITE("vm", one_cure_is_for_all, without_devices_there_is_no_cure, the_first_end_counts,
+	stopped_is_more_than_rebooted)
