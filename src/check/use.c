@@ -64,10 +64,16 @@ void check_storage(struct check_case *c)
 
 void check_network(struct check_case *c)
 {
-	static const struct use u = {
+	static const struct use here = {
 		"net", "/sys/class/net/", "move the address and the routes to another interface"};
+	static const struct use away = {
+		"net", NULL, "bring it back: ip -n NAMESPACE link set INTERFACE netns 1"};
 
-	tell_holds(c, &u);
+	for (size_t i = 0; i < c->holds.count; i++) {
+		const struct hold *o = &c->holds.list[i];
+		if (strcmp(o->check, "net") == 0)
+			tell_hold(c, strcmp(o->object, "net") == 0 ? &away : &here, o);
+	}
 }
 
 void check_input(struct check_case *c)

@@ -161,6 +161,14 @@ END_TEST
 
 START_TEST(refuses_what_the_kernel_would)
 {
+	static const char *const allow[] = {"denylist"};
+
+	request.allow = allow; /* lifts nothing: what vfio-pci refuses, it refuses */
+	request.allow_count = 1;
+	make("24:00.0");
+	only_problem("denylist", true, "8086:37c8");
+	ck_assert(!plan.problems[0].liftable);
+	request.allow_count = 0;
 	make("24:00.0");
 	only_problem("denylist", true, "8086:37c8");
 	make("25:00.0");
