@@ -18,6 +18,8 @@ struct pci_device;
  * route, port of a bridge, SSH session, in another network namespace; "vfio" lent already; "sriov" virtual functions at work; "gpu" the host's display;
  * "input" the last keyboard, a console; "fd" a process has a device node open.
  */
+extern const char *const hold_checks[]; /* their names; NULL ends them */
+
 struct hold {
 	const char *check; /* "block", "net", …: the name that --allow=CHECK lifts */
 	char object[64]; /* "nvme0n1p1", "eth0" */

@@ -91,7 +91,7 @@ void hold_links_free(struct hold_links *l);
 
 enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_UNSURE };
 
-/* Adds one answer, escaped. Return: 0, -ENOMEM. */
+/* Adds one answer, escaped; @check is one of hold_checks. Return: 0, -ENOMEM, -EINVAL. */
 int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, const char *object,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A network card is held by what its interface does, not by being there.
 # topology: minimal
+# timeout: 300
 . "${0%/*}/lib.sh"
 
 card=$(e1000e_address)
@@ -17,8 +18,10 @@ is() {
 at_exit "ip addr flush dev $eth; ip link set $eth down"
 ip addr flush dev "$eth"
 ip link set "$eth" down
-# No router advertisement gives it a route that this test did not.
+# No router advertisement gives it a route that this test did not, nor to what it is made part of.
+at_exit "echo 1 >/proc/sys/net/ipv6/conf/$eth/accept_ra; echo 1 >/proc/sys/net/ipv6/conf/default/accept_ra"
 echo 0 >"/proc/sys/net/ipv6/conf/$eth/accept_ra"
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_ra
 is free
 ip link set "$eth" up
 is free
