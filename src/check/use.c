@@ -13,7 +13,7 @@
 /* What a kind of hold is seen by, and what ends it. */
 struct use {
 	const char *check;
-	const char *folder; /* with the object's name behind it; NULL: the device's own */
+	const char *folder; /* that the object is in; NULL: the device's own */
 	const char *fix;
 };
 
@@ -24,7 +24,7 @@ static void tell_hold(struct check_case *c, const struct use *u, const struct ho
 	if (u->folder)
 		(void)file_path(path, sizeof(path), "%s%s", u->folder, o->object);
 	else
-		check_attribute_path(c, "", path, sizeof(path));
+		check_attribute_path(c, o->object, path, sizeof(path));
 	if (o->unsure) {
 		check_blind(c, path, -EACCES);
 		return;

@@ -71,6 +71,9 @@ is_busy "below ${loop#/dev/}" "$name"
 expect_status 3 usher bind "$disk"
 expect_text "below ${loop#/dev/}"
 expect_driver "$disk" nvme
+expect_ok usher snapshot "$work/report.host"
+expect_ok usher list -n --json --host "$work/report.host" "$disk"
+expect_text "below ${loop#/dev/}"
 losetup -d "$loop"
 wait_until 60 loop_is_gone
 is_free

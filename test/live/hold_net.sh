@@ -88,5 +88,12 @@ expect_text '[net]'
 expect_text 'in another network namespace'
 expect_driver "$card" e1000e
 expect_ok usher bind --dry-run --allow=net "$card"
+expect_status 3 usher check "$card"
+expect_text "$pci/$card/net"
+expect_text 'ip -n NAMESPACE link set'
+# A snapshot tells it elsewhere, too.
+expect_ok usher snapshot "$work/report.host"
+expect_ok usher list -n --json --host "$work/report.host" "$card"
+expect_text 'in another network namespace'
 ip -n usher-far link set "$eth" netns 1 || fail "$eth does not come back"
 is free
