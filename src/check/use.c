@@ -13,7 +13,7 @@
 /* What a kind of hold is seen by, and what ends it. */
 struct use {
 	const char *check;
-	const char *folder; /* with the object's name behind it; NULL: the device's own */
+	const char *folder; /* that the object is in; NULL: the device's own */
 	const char *fix;
 };
 
@@ -24,7 +24,7 @@ static void tell_hold(struct check_case *c, const struct use *u, const struct ho
 	if (u->folder)
 		(void)file_path(path, sizeof(path), "%s%s", u->folder, o->object);
 	else
-		check_attribute_path(c, "", path, sizeof(path));
+		check_attribute_path(c, o->object, path, sizeof(path));
 	if (o->unsure) {
 		check_blind(c, path, -EACCES);
 		return;
@@ -64,10 +64,16 @@ void check_storage(struct check_case *c)
 
 void check_network(struct check_case *c)
 {
-	static const struct use u = {
+	static const struct use here = {
 		"net", "/sys/class/net/", "move the address and the routes to another interface"};
+	static const struct use away = {
+		"net", NULL, "bring it back: ip -n NAMESPACE link set INTERFACE netns 1"};
 
-	tell_holds(c, &u);
+	for (size_t i = 0; i < c->holds.count; i++) {
+		const struct hold *o = &c->holds.list[i];
+		if (strcmp(o->check, "net") == 0)
+			tell_hold(c, strcmp(o->object, "net") == 0 ? &away : &here, o);
+	}
 }
 
 void check_input(struct check_case *c)

@@ -2,7 +2,8 @@
 /*
  * Disks below a device. Who holds one is told twice over: by what the kernel shows (mounts, swap,
  * holders/), which gives the words, and by asking for the exclusive claim, which catches what
- * shows nowhere, such as a ZFS pool. Without a claim and without words a disk is free.
+ * shows nowhere, such as a ZFS pool. Without a claim and without words a disk is free. A loop device
+ * is the one user that neither claims nor stands in holders/: it names what is below it itself.
  */
 #include "base/file.h"
 #include "base/num.h"
@@ -134,21 +135,89 @@ static void alias_read(struct host *h, const char *name, char *buf, size_t size)
 
 static int look(struct use *u, const char *name);
 
+static int look_above(struct use *u, const char *name, struct use *ret)
+{
+	*ret = (struct use){.c = u->c, .depth = u->depth + 1, .visits = u->visits};
+	bool enough = u->depth == DEPTH_MAX || ++*u->visits > VISITS_MAX;
+	int r = enough ? 0 : look(ret, name);
+	u->absolute = u->absolute || ret->absolute;
+	return r;
+}
+
 static int look_holder(void *arg, const char *name)
 {
-	struct use *u = arg;
-	struct use above = {.c = u->c, .depth = u->depth + 1, .visits = u->visits};
+	struct use *u = arg, above;
 	char alias[128], text[sizeof(above.text) + 160];
 
-	bool enough = u->depth == DEPTH_MAX || ++*u->visits > VISITS_MAX;
-	int r = enough ? 0 : look(&above, name);
+	int r = look_above(u, name, &above);
 	if (r < 0)
 		return r;
-	u->absolute = u->absolute || above.absolute;
 	alias_read(u->c->view->host, name, alias, sizeof(alias));
 	(void)snprintf(text, sizeof(text), "%s%s%s%s%s%s", name, *alias ? " (" : "", alias,
 		*alias ? ")" : "", above.text[0] ? ", " : "", above.text);
 	say(u, "part of ", text);
+	return 0;
+}
+
+/*
+ * Whether a loop device's @file is the disk @name, or its volume @alias. The kernel gives the node's
+ * own path, links resolved, as whoever opened it saw it: perhaps in the /dev of a container or of a
+ * chroot, "/srv/box/dev/sda", or right below the root of a /dev that is mounted nowhere here.
+ */
+static bool loop_is_over(const char *file, const char *name, const char *alias)
+{
+	static const char deleted[] = " (deleted)";
+	const char *base = file_base(file);
+	size_t n = strlen(base), tail = sizeof(deleted) - 1;
+
+	if (base != file + 1 && !memmem(file, (size_t)(base - file), "/dev/", 5))
+		return false;
+	if (n > tail && strcmp(base + n - tail, deleted) == 0)
+		n -= tail;
+	return (strlen(name) == n && memcmp(base, name, n) == 0) ||
+	       (*alias && strlen(alias) == n && memcmp(base, alias, n) == 0);
+}
+
+static int find_loops(struct use *u, const char *name, const char *alias)
+{
+	const struct hold_view *v = u->c->view;
+	char text[sizeof(u->text) + 80];
+	struct use above;
+
+	for (size_t i = 0; i < v->nr_loops; i++) {
+		if (!loop_is_over(v->loops[i].file, name, alias))
+			continue;
+		int r = look_above(u, v->loops[i].name, &above);
+		if (r < 0)
+			return r;
+		(void)snprintf(text, sizeof(text), "%s%s%s", v->loops[i].name,
+			above.text[0] ? ", " : "", above.text);
+		say(u, "below ", text);
+	}
+	return 0;
+}
+
+/*
+ * Partitions of what stands above a disk: an array, a loop device. Those of the disk itself are
+ * judged one by one.
+ */
+static int find_partitions(struct use *u, const char *name)
+{
+	const struct hold_links *l = &u->c->view->block;
+	char inside[96], text[sizeof(u->text) + 80];
+	struct use above;
+
+	(void)snprintf(inside, sizeof(inside), "/block/%s/", name);
+	for (size_t i = 0; u->depth && i < l->count; i++) {
+		if (!strstr(l->list[i].target, inside))
+			continue;
+		int r = look_above(u, l->list[i].name, &above);
+		if (r < 0)
+			return r;
+		(void)snprintf(text, sizeof(text), "%s, %s", l->list[i].name, above.text);
+		if (above.text[0])
+			say(u, "partition ", text);
+	}
 	return 0;
 }
 
@@ -169,7 +238,9 @@ static int look(struct use *u, const char *name)
 	r = file_path(path, sizeof(path), "/sys/class/block/%s/holders", name);
 	if (r == 0)
 		r = h->ops->list(h, path, look_holder, u);
-	return r == -ENOENT ? 0 : r;
+	if (r == 0 || r == -ENOENT)
+		r = find_loops(u, name, alias);
+	return r < 0 ? r : find_partitions(u, name);
 }
 
 /*

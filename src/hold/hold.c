@@ -22,6 +22,8 @@ static int (*const sources[])(struct hold_case *c) = {
 	hold_fd,
 };
 
+const char *const hold_checks[] = {"block", "net", "vfio", "sriov", "gpu", "input", "fd", NULL};
+
 bool hold_below(const struct hold_case *c, const char *target)
 {
 	size_t n = strlen(c->address);
@@ -39,6 +41,11 @@ int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, co
 	char text[512];
 	va_list ap;
 
+	size_t known = 0;
+	while (hold_checks[known] && strcmp(hold_checks[known], check) != 0)
+		known++;
+	if (!hold_checks[known])
+		return -EINVAL;
 	if (f->count == HOLDS_MAX)
 		return 0;
 	struct hold *list = reallocarray(f->list, f->count + 1, sizeof(*list));

@@ -2,7 +2,8 @@
 /*
  * Network interfaces below a device. An interface is held by an address, a route, the SSH
  * session that usher runs in, or by being part of another interface (bridge, bond, VLAN), whose
- * addresses and routes then count as its own.
+ * addresses and routes then count as its own. One in another network namespace is held: who moved
+ * it there means to use it, and what it does there is not to be seen from here.
  */
 #include "base/file.h"
 #include "base/num.h"
@@ -237,10 +238,59 @@ static int judge(struct hold_case *c, const char *name)
 	return r < 0 ? r : 0;
 }
 
+static int stop_at_name(void *arg, const char *name)
+{
+	return 1;
+}
+
+/*
+ * The kernel makes a `net` folder for the first interface below a device and takes it away with the
+ * last, and lists in it the interfaces of the reader's own namespace only: so an empty one means an
+ * interface elsewhere. A driver without interfaces (vfio-pci, those of DPDK) has no such folder.
+ */
+static int find_away(struct hold_case *c, const char *folder)
+{
+	struct host *h = c->view->host;
+	char path[FILE_PATH_MAX];
+
+	if (file_path(path, sizeof(path), "%s/net", folder) < 0 ||
+		h->ops->list(h, path, stop_at_name, NULL) != 0)
+		return 0;
+	return hold_add(c, "net", HOLD_PLAIN, "net",
+		"its interface is in another network namespace, where usher cannot look");
+}
+
+#define BASE_NETWORK 0x02
+#define CLASS_USB 0x0c03
+
+/* The interface stands right below the function, or below a device of USB or virtio that does. */
+static int judge_away(struct hold_case *c)
+{
+	const struct pci_device *d = c->device;
+	const struct hold_links *l;
+	char folder[FILE_PATH_MAX];
+
+	if (!d->driver[0])
+		return 0;
+	int r = file_path(folder, sizeof(folder), "/sys/bus/pci/devices/%s", c->address);
+	if (r == 0)
+		r = find_away(c, folder);
+	if (r < 0 || (d->class >> 16 != BASE_NETWORK && d->class >> 8 != CLASS_USB))
+		return r;
+	r = hold_view_nested(c->view, &l);
+	for (size_t i = 0; r == 0 && i < l->count; i++) {
+		const char *target = strstr(l->list[i].target, "/devices/");
+		if (target && hold_below(c, target) &&
+			file_path(folder, sizeof(folder), "/sys%s", target) == 0)
+			r = find_away(c, folder);
+	}
+	return r;
+}
+
 int hold_net(struct hold_case *c)
 {
 	const struct hold_links *l = &c->view->net;
-	int r = 0;
+	int r = judge_away(c);
 
 	for (size_t i = 0; r == 0 && i < l->count; i++) {
 		if (!hold_below(c, l->list[i].target))

@@ -198,11 +198,61 @@ static int mounts_read(struct hold_view *v)
 	return r;
 }
 
+/* @file is the view's from now on. */
+static int loop_add(struct hold_view *v, const char *name, char *file)
+{
+	struct hold_loop *list = reallocarray(v->loops, v->nr_loops + 1, sizeof(*list));
+
+	if (!list) {
+		free(file);
+		return -ENOMEM;
+	}
+	v->loops = list;
+	list[v->nr_loops++] = (struct hold_loop){name, file};
+	return 0;
+}
+
+/* A loop device without the file is free; without loop devices nothing is read at all. */
+static int loops_read(struct hold_view *v)
+{
+	int r = 0;
+
+	for (size_t i = 0; !v->has_loops && r == 0 && i < v->block.count; i++) {
+		const char *name = v->block.list[i].name;
+		char path[FILE_PATH_MAX], *file;
+
+		if (strncmp(name, "loop", 4) == 0 &&
+			file_path(path, sizeof(path), "/sys/class/block/%s/loop/backing_file",
+				name) == 0 &&
+			host_read_all(v->host, path, &file) >= 0) {
+			file[strcspn(file, "\n")] = '\0';
+			r = loop_add(v, name, file);
+		}
+	}
+	v->has_loops = true;
+	return r;
+}
+
 int hold_view_disks(struct hold_view *v)
 {
 	int r = mounts_read(v);
 
-	return r < 0 ? r : text_read(v->host, "/proc/swaps", &v->swaps);
+	if (r == 0)
+		r = text_read(v->host, "/proc/swaps", &v->swaps);
+	return r < 0 ? r : loops_read(v);
+}
+
+int hold_view_nested(struct hold_view *v, const struct hold_links **ret)
+{
+	int r = 0;
+
+	if (!v->has_nested)
+		r = hold_links_read(v->host, "/sys/bus/usb/devices", &v->nested);
+	if (!v->has_nested && r == 0)
+		r = hold_links_read(v->host, "/sys/bus/virtio/devices", &v->nested);
+	v->has_nested = true;
+	*ret = &v->nested;
+	return r;
 }
 
 int hold_view_routes(struct hold_view *v)
@@ -301,9 +351,13 @@ void hold_view_free(struct hold_view *v)
 		free(v->opens[i].node);
 	}
 	free(v->opens);
+	hold_links_free(&v->nested);
 	free(v->addresses);
 	free(v->mounts);
 	free(v->swaps);
+	for (size_t i = 0; i < v->nr_loops; i++)
+		free(v->loops[i].file);
+	free(v->loops);
 	free(v->routes);
 	free(v->routes6);
 	free(v->users);

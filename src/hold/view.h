@@ -31,6 +31,12 @@ struct hold_open {
 	char *node; /* "dri/card1"; NULL until somebody asks */
 };
 
+/* A loop device that has something below it. */
+struct hold_loop {
+	const char *name; /* the view's: "loop0" */
+	char *file; /* as the kernel names it: "/dev/nvme0n1p1", "/srv/image (deleted)" */
+};
+
 struct hold_view {
 	struct host *host;
 	struct hold_links block;
@@ -45,6 +51,11 @@ struct hold_view {
 	/* These are read when a device first needs them, by the functions below. */
 	char *mounts; /* mountinfo, ours and process 1's; every text is "" when it is not there */
 	char *swaps; /* /proc/swaps */
+	bool has_loops;
+	size_t nr_loops;
+	struct hold_loop *loops;
+	bool has_nested;
+	struct hold_links nested; /* USB's and virtio's devices, each below a PCI function */
 	char *routes; /* /proc/net/route */
 	char *routes6; /* /proc/net/ipv6_route */
 	char *users; /* /etc/passwd */
@@ -61,9 +72,12 @@ struct hold_case {
 	struct holds *found;
 };
 
-/* Mounts and swaps; routes, addresses and the SSH session. Return: 0, -ENOMEM, -errno. */
+/* Mounts, swaps and loops; routes, addresses and the SSH session. Return: 0, -ENOMEM, -errno. */
 int hold_view_disks(struct hold_view *v);
 int hold_view_routes(struct hold_view *v);
+
+/* Devices that may have interfaces, below PCI functions; they are @v's. Return: 0, -ENOMEM, -errno. */
+int hold_view_nested(struct hold_view *v, const struct hold_links **ret);
 
 /* The kernel's consoles, which are @v's. Return: 0, -ENOMEM. */
 int hold_view_consoles(struct hold_view *v, const struct hold_links **ret);
@@ -77,7 +91,7 @@ void hold_links_free(struct hold_links *l);
 
 enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_UNSURE };
 
-/* Adds one answer, escaped. Return: 0, -ENOMEM. */
+/* Adds one answer, escaped; @check is one of hold_checks. Return: 0, -ENOMEM, -EINVAL. */
 int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, const char *object,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 

@@ -241,6 +241,17 @@ static void hide_options(const struct page *p)
 	lines(p, option_line);
 }
 
+/* What a loop device lies over: a node of /dev is no secret, a file's place may be one. */
+static void hide_backing(const struct page *p)
+{
+	char name[ALIAS_TEXT];
+
+	if (memmem(p->data, p->len, "/dev/", 5))
+		put(p, p->data, p->len);
+	else
+		(void)fprintf(p->out, "/%s\n", alias_name(p->key, "file", p->data, p->len, name));
+}
+
 static const struct {
 	const char *pattern; /* * matches a slash, too */
 	void (*write)(const struct page *p);
@@ -256,6 +267,7 @@ static const struct {
 	{"/sys/*/phys_switch_id", hide},
 	{"/sys/*/unique_id", hide},
 	{"/sys/*/dm/uuid", hide},
+	{"/sys/*/loop/backing_file", hide_backing},
 	{"/etc/machine-id", hide},
 	{"/etc/hostname", hide},
 	{"/proc/sys/kernel/hostname", hide},

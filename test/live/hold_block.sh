@@ -54,6 +54,30 @@ is_busy 'mounted at /boot/efi' "${name}p1"
 expect_status 3 usher bind --dry-run --allow=block "$disk"
 umount /boot/efi
 
+# Below a loop device, which claims nothing and is no holder: by mount, and by hand.
+modprobe -q loop
+loop_is_gone() { [ ! -e "/sys/block/${loop#/dev/}/loop" ]; }
+mkfs.ext4 -q "/dev/${name}p2"
+is_free
+mount -o loop "/dev/${name}p2" "$work/mnt" || fail "no mount over a loop device"
+loop=$(grep " $work/mnt " /proc/mounts | cut -d ' ' -f 1)
+is_busy "below ${loop#/dev/}, mounted at $work/mnt" "${name}p2"
+umount "$work/mnt"
+wait_until 60 loop_is_gone
+is_free
+loop=$(losetup -f --show "/dev/$name") || fail "no loop device over the disk"
+at_exit "losetup -d $loop 2>/dev/null"
+is_busy "below ${loop#/dev/}" "$name"
+expect_status 3 usher bind "$disk"
+expect_text "below ${loop#/dev/}"
+expect_driver "$disk" nvme
+expect_ok usher snapshot "$work/report.host"
+expect_ok usher list -n --json --host "$work/report.host" "$disk"
+expect_text "below ${loop#/dev/}"
+losetup -d "$loop"
+wait_until 60 loop_is_gone
+is_free
+
 # Swap space.
 mkswap -q "/dev/${name}p2"
 swapon "/dev/${name}p2" || fail "no swap"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A network card is held by what its interface does, not by being there.
 # topology: minimal
+# timeout: 300
 . "${0%/*}/lib.sh"
 
 card=$(e1000e_address)
@@ -17,8 +18,10 @@ is() {
 at_exit "ip addr flush dev $eth; ip link set $eth down"
 ip addr flush dev "$eth"
 ip link set "$eth" down
-# No router advertisement gives it a route that this test did not.
+# No router advertisement gives it a route that this test did not, nor to what it is made part of.
+at_exit "echo 1 >/proc/sys/net/ipv6/conf/$eth/accept_ra; echo 1 >/proc/sys/net/ipv6/conf/default/accept_ra"
 echo 0 >"/proc/sys/net/ipv6/conf/$eth/accept_ra"
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_ra
 is free
 ip link set "$eth" up
 is free
@@ -29,20 +32,68 @@ SSH_CONNECTION='192.0.2.9 4000 192.0.2.7 22' is busy 'this SSH session comes in 
 ip route add default dev "$eth"
 at_exit 'ip route del default 2>/dev/null'
 is busy 'carries the route to default'
-expect_status 3 usher bind --dry-run "$card"
+expect_status 3 usher bind "$card"
 expect_text '[net]'
+expect_text 'carries the route to default'
+expect_driver "$card" e1000e
 ip addr flush dev "$eth"
 ip route flush dev "$eth"
 is free
 
-modprobe -q bridge
-if ip link add usher-br type bridge 2>/dev/null; then
-	at_exit 'ip link del usher-br 2>/dev/null'
-	ip link set "$eth" master usher-br
-	is busy 'part of usher-br'
-	ip link set usher-br up
-	ip addr add 198.51.100.1/24 dev usher-br
-	is busy 'carries the route to 198.51.100.0/24 through usher-br'
-	ip link del usher-br
-	is free
-fi
+# held_through LOWER UPPER NETWORK: the card is part of LOWER, on which UPPER stands.
+held_through() {
+	is busy "part of $1"
+	ip link set "$1" up || fail "$1 does not come up"
+	ip link set "$2" up || fail "$2 does not come up"
+	ip addr add "$3.1/24" dev "$2" || fail "no address for $2"
+	is busy "carries the route to $3.0/24 through $2"
+}
+
+# part NAME TYPE…: an interface for the card to be part of.
+part() {
+	at_exit "ip link del $1 2>/dev/null"
+	ip link add "$@" || fail "no $1"
+}
+
+# A port of a bridge, of a bond, and of a VLAN on that.
+modprobe -qa bridge bonding 8021q
+part usher-br type bridge
+ip link set "$eth" master usher-br || fail 'no port of a bridge'
+held_through usher-br usher-br 198.51.100
+ip link del usher-br
+is free
+
+part usher-bond type bond
+ip link set "$eth" down
+ip link set "$eth" master usher-bond || fail 'no port of a bond'
+part usher-vlan link usher-bond type vlan id 7
+held_through usher-bond usher-vlan 203.0.113
+ip link del usher-vlan
+ip link del usher-bond
+ip link set "$eth" up
+is free
+
+part usher-vlan link "$eth" type vlan id 8
+held_through usher-vlan usher-vlan 203.0.113
+ip link del usher-vlan
+is free
+
+# Moved to where a container would have it: all that is left of it here is a folder.
+at_exit 'ip netns del usher-far 2>/dev/null'
+ip netns add usher-far || fail 'no network namespace'
+ip link set "$eth" netns usher-far || fail "$eth does not move"
+is busy 'in another network namespace'
+expect_status 3 usher bind "$card"
+expect_text '[net]'
+expect_text 'in another network namespace'
+expect_driver "$card" e1000e
+expect_ok usher bind --dry-run --allow=net "$card"
+expect_status 3 usher check "$card"
+expect_text "$pci/$card/net"
+expect_text 'ip -n NAMESPACE link set'
+# A snapshot tells it elsewhere, too.
+expect_ok usher snapshot "$work/report.host"
+expect_ok usher list -n --json --host "$work/report.host" "$card"
+expect_text 'in another network namespace'
+ip -n usher-far link set "$eth" netns 1 || fail "$eth does not come back"
+is free

@@ -176,6 +176,81 @@ START_TEST(follows_volumes)
 }
 END_TEST
 
+#define LOOPS                                                                       \
+	"link /sys/class/block/loop0 ../../devices/virtual/block/loop0\n"           \
+	"link /sys/class/block/loop1 ../../devices/virtual/block/loop1\n"           \
+	"link /sys/class/block/loop1p2 ../../devices/virtual/block/loop1/loop1p2\n" \
+	"file /sys/devices/virtual/block/loop0/dev 7:0\n"                           \
+	"file /sys/devices/virtual/block/loop1/dev 7:1\n"                           \
+	"file /sys/devices/virtual/block/loop1/loop1p2/dev 259:9\n"
+#define LOOP0 "file /sys/devices/virtual/block/loop0/loop/backing_file "
+#define LOOP1 "file /sys/devices/virtual/block/loop1/loop/backing_file "
+
+/* Nothing else tells of a loop device: no claim is taken, and holders/ has no entry. */
+START_TEST(finds_loops)
+{
+	struct pci_device d = nvme();
+	struct hold o;
+
+	/* Free ones, one over a file, one over another disk whose name this one's is a part of. */
+	none(DISK LOOPS LOOP0 "/srv/nvme0n1\n" LOOP1 "/dev/nvme0n1p10\n", &d);
+	none(DISK LOOPS LOOP0 "/dev/nvme0n10\n" LOOP1 "/dev/xnvme0n1\n", &d);
+	o = only(DISK LOOPS LOOP0 "/dev/nvme0n1\n", &d);
+	ck_assert_str_eq(o.check, "block");
+	ck_assert_str_eq(o.object, "nvme0n1");
+	ck_assert_str_eq(o.text, "below loop0");
+	ck_assert(!o.absolute && !o.unsure);
+	o = only(
+		DISK LOOPS LOOP1 "/dev/nvme0n1p1\n" MOUNTS "30 22 7:1 / /mnt rw - ext4 x rw\n", &d);
+	ck_assert_str_eq(o.object, "nvme0n1p1");
+	ck_assert_str_eq(o.text, "below loop1, mounted at /mnt");
+	ck_assert(!o.absolute);
+	/* Its node is gone; it was opened in a container's /dev, or in one mounted nowhere. */
+	ck_assert_str_eq(only(DISK LOOPS LOOP0 "/dev/nvme0n1 (deleted)\n", &d).text, "below loop0");
+	ck_assert_str_eq(only(DISK LOOPS LOOP0 "/srv/box/dev/nvme0n1\n", &d).text, "below loop0");
+	ck_assert_str_eq(only(DISK LOOPS LOOP0 "/nvme0n1\n", &d).text, "below loop0");
+}
+END_TEST
+
+START_TEST(keeps_what_the_host_needs_over_loops)
+{
+	struct pci_device d = nvme();
+	struct hold o = only(DISK LOOPS LOOP0 "/dev/nvme0n1p1\n" MOUNTS
+					      "30 22 7:0 / / rw - ext4 /dev/loop0 rw\n",
+		&d);
+
+	ck_assert_str_eq(o.text, "below loop0, mounted at /");
+	ck_assert(o.absolute);
+	/* On a partition of a loop device over another one. */
+	o = only(DISK LOOPS LOOP0 "/dev/nvme0n1\n" LOOP1 "/dev/loop0\n" MOUNTS
+				  "30 22 259:9 / / rw - ext4 /dev/x rw\n",
+		&d);
+	ck_assert_str_eq(o.text, "below loop0, below loop1, partition loop1p2, mounted at /");
+	ck_assert(o.absolute);
+	/* Over a volume, by either of its names. */
+	static const char *const volumes[] = {"/dev/dm-0", "/dev/mapper/vg-root"};
+	for (size_t i = 0; i < sizeof(volumes) / sizeof(volumes[0]); i++) {
+		char text[2048];
+		(void)snprintf(text, sizeof(text),
+			DISK LOOPS "dir nvme0n1p1/holders/dm-0\n"
+				   "at /sys/class/block\nfile dm-0/dm/name vg-root\n" LOOP1
+				   "%s\n" MOUNTS "30 22 7:1 / /usr rw - ext4 x rw\n",
+			volumes[i]);
+		o = only(text, &d);
+		ck_assert_str_eq(o.text, "part of dm-0 (vg-root), below loop1, mounted at /usr");
+		ck_assert(o.absolute);
+	}
+	/* One over itself, as only a hostile snapshot has it, ends. */
+	o = only(DISK LOOPS LOOP0
+		"/dev/nvme0n1\n" LOOP1 "/dev/loop1\n"
+		"link /sys/class/block/loop2 ../../devices/virtual/block/loop2\n"
+		"file /sys/devices/virtual/block/loop2/loop/backing_file /dev/loop0\n"
+		"dir /sys/devices/virtual/block/loop2/holders/loop0\n",
+		&d);
+	ck_assert_str_eq(o.object, "nvme0n1");
+}
+END_TEST
+
 START_TEST(finds_swap)
 {
 	struct pci_device d = nvme();
@@ -307,6 +382,57 @@ START_TEST(follows_bridges)
 }
 END_TEST
 
+static struct pci_device card(uint32_t class, const char *driver)
+{
+	struct pci_device d = {.address = {.bus = 2}, .class = class};
+
+	(void)snprintf(d.driver, sizeof(d.driver), "%s", driver);
+	return d;
+}
+
+#define FUNCTION                                                                           \
+	"link /sys/bus/pci/devices/0000:02:00.0 ../../../devices/pci0000:00/0000:00:06.0/" \
+	"0000:02:00.0\n"                                                                   \
+	"at /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0\n"
+
+/* A `net` folder with nothing in it that this namespace may see. */
+START_TEST(finds_interfaces_that_are_elsewhere)
+{
+	struct pci_device wired = card(0x020000, "e1000e"), wireless = card(0x0d8000, "iwlwifi");
+	struct pci_device virtio = card(0x020000, "virtio-pci"), usb = card(0x0c0330, "xhci_hcd");
+	struct pci_device lent = card(0x020000, "vfio-pci"), idle = card(0x020000, "");
+	static const char nested[] =
+		FUNCTION "dir virtio1/net\ndir usb1/1-4/1-4:1.0/net\n"
+			 "at /sys/bus\n"
+			 "link virtio/devices/virtio1 ../../" BELOW "/virtio1\n"
+			 "link usb/devices/1-4 ../../" BELOW "/usb1/1-4\n"
+			 "link usb/devices/1-4:1.0 ../../" BELOW "/usb1/1-4/1-4:1.0\n";
+	struct hold o = only(FUNCTION "dir net\n", &wired);
+
+	ck_assert_str_eq(o.check, "net");
+	ck_assert_str_eq(o.object, "net");
+	ck_assert_ptr_nonnull(strstr(o.text, "in another network namespace"));
+	ck_assert(!o.absolute);
+	ck_assert_str_eq(only(FUNCTION "dir net\n", &wireless).object, "net");
+	/* One that is here; a driver without interfaces; no driver. */
+	none(FUNCTION "dir net/eth0\n" ETH, &wired);
+	none(FUNCTION "file class 0x020000\n", &wired);
+	none(FUNCTION "file class 0x020000\n", &lent);
+	none(FUNCTION "dir net\n", &idle);
+	none("", &wired);
+	/* One storey deeper, and there below another function. */
+	struct holds f = ask(nested, &virtio);
+	ck_assert_uint_eq(f.count, 2);
+	holds_fini(&f);
+	f = ask(nested, &usb);
+	ck_assert_uint_eq(f.count, 2);
+	ck_assert_str_eq(f.list[0].check, "net");
+	holds_fini(&f);
+	virtio.address.bus = 3;
+	none(nested, &virtio);
+}
+END_TEST
+
 START_TEST(finds_the_ssh_session)
 {
 	struct pci_device d = nvme();
@@ -369,11 +495,14 @@ START_TEST(finds_open_nodes)
 	ck_assert(o.absolute);
 	/* NVIDIA's driver has no link there. */
 	struct pci_device n = {.address = {.bus = 2}, .class = 0x030000, .driver = "nvidia"};
-	o = only(
-		"file /proc/driver/nvidia/gpus/0000:02:00.0/information "
-		"Model: X\\nDevice Minor: \t 3\\n\nholder 5 0 195:3 python3\nholder 6 0 195:2 no\n",
+	o = only("file /proc/driver/nvidia/gpus/0000:02:00.0/information "
+		 "Model: X\\nDevice Minor: \t 3\\n\nholder 5 64055 195:3 python3\n"
+		 "holder 6 0 195:2 no\n"
+		 "file /etc/passwd root:x:0:0::/root:/bin/sh\\nvm:x:64055:1::/:/bin/false\n",
 		&n);
+	ck_assert_str_eq(o.check, "gpu");
 	ck_assert_str_eq(o.object, "nvidia3");
+	ck_assert_str_eq(o.text, "open in python3 (pid 5, vm)");
 }
 END_TEST
 
@@ -454,8 +583,9 @@ START_TEST(leaves_bridges_out)
 END_TEST
 
 SUITE("hold", leaves_free_disks_alone, finds_mounts, keeps_what_the_host_needs,
-	looks_through_the_eyes_of_the_first_process, follows_volumes, finds_swap,
-	believes_the_claim, counts_the_unknown_as_held, sees_through_nvme_multipath, finds_routes,
-	finds_addresses, follows_bridges, finds_the_ssh_session, finds_open_groups,
-	finds_open_nodes, escapes_hostile_names, finds_working_virtual_functions,
+	looks_through_the_eyes_of_the_first_process, follows_volumes, finds_loops,
+	keeps_what_the_host_needs_over_loops, finds_swap, believes_the_claim,
+	counts_the_unknown_as_held, sees_through_nvme_multipath, finds_routes, finds_addresses,
+	follows_bridges, finds_interfaces_that_are_elsewhere, finds_the_ssh_session,
+	finds_open_groups, finds_open_nodes, escapes_hostile_names, finds_working_virtual_functions,
 	finds_the_last_keyboard, finds_consoles, leaves_bridges_out)

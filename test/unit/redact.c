@@ -119,6 +119,8 @@ static struct manifest household(void)
 	le64_put(c.bytes + 0x104, UINT64_C(0x1122334455667788));
 #define FILE_ADD(path, text) add(&m, path, MANIFEST_FILE, text, strlen(text))
 	FILE_ADD("/sys/class/nvme/nvme0/serial", "S5GXNX0R12345       \n");
+	FILE_ADD("/sys/block/loop0/loop/backing_file", "/home/anna/taxes.img\n");
+	FILE_ADD("/sys/block/loop1/loop/backing_file", "/dev/nvme0n1\n");
 	FILE_ADD("/sys/class/net/enx525400123456/address", "52:54:00:12:34:56\n");
 	FILE_ADD("/proc/cmdline", "quiet secret\n");
 	FILE_ADD("/etc/passwd", "root:x:0:0:R:/root:/bin/sh\nalice:x:1000:1000:A. Liddell:/h:/b\n");
@@ -166,6 +168,9 @@ START_TEST(takes_out_what_is_private)
 			ck_assert_int_lt(manifest_compare(x[-1].path, x->path), 0);
 	}
 	ck_assert_int_eq(strncmp(content(&m, "/sys/class/nvme/nvme0/serial"), "serial-", 7), 0);
+	ck_assert_int_eq(
+		strncmp(content(&m, "/sys/block/loop0/loop/backing_file"), "/file-", 6), 0);
+	ck_assert_str_eq(content(&m, "/sys/block/loop1/loop/backing_file"), "/dev/nvme0n1\n");
 	ck_assert_ptr_nonnull(strstr(content(&m, "/etc/passwd"), "root:x:0:0::/:\nuser-"));
 	ck_assert_str_eq(content(&m, "/proc/9/stat"),
 		"9 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 999\n");
