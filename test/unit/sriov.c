@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/sriov.h"
+#include "bind/owner.h"
 #include "bind/sriov_entry.h"
 #include "lend.h"
 
@@ -240,6 +241,32 @@ START_TEST(survives_a_crash_of_the_removal_anywhere)
 }
 END_TEST
 
+/* The writer of an usher that was killed lives a moment longer: nobody is refused for that. */
+START_TEST(waits_for_a_writer_that_ends)
+{
+	struct bind_env env = set();
+	struct bind_work w = {.env = &env};
+	struct bind_vfs_entry n;
+	struct err e = {0};
+
+	ck_assert_msg(change(&env, 2, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(bind_vfs_entry_read(&env, pf, &n, &e), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		(void)usleep(300000);
+		_exit(0);
+	}
+	n.changing = true;
+	n.writer = child;
+	ck_assert_int_eq(bind_owner_start(&stage_host, child, &n.writer_start), 0);
+	ck_assert_int_eq(bind_vfs_entry_write(&w, &n, &e), 0);
+	ck_assert_msg(change(&env, 3, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	ck_assert_msg(change(&env, 0, &e) == 0, "%s", e.msg);
+	as_first(&env);
+}
+END_TEST
+
 static int make_three(const struct bind_env *env, struct err *e)
 {
 	return change(env, 3, e);
@@ -421,5 +448,6 @@ END_TEST
 SUITE("sriov", makes_and_removes, refuses_what_cannot_be, refuses_while_one_is_bound,
 	undoes_when_a_write_fails, goes_back_to_the_number_of_before, survives_a_crash_anywhere,
 	survives_a_crash_of_the_removal_anywhere, survives_a_crash_of_the_restore_too,
-	holds_its_entry_to_the_form, keeps_settings, keeps_settings_over_failures_and_crashes,
-	gives_a_function_back_as_it_was_set, holds_settings_to_the_form)
+	waits_for_a_writer_that_ends, holds_its_entry_to_the_form, keeps_settings,
+	keeps_settings_over_failures_and_crashes, gives_a_function_back_as_it_was_set,
+	holds_settings_to_the_form)
