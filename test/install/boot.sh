@@ -48,12 +48,13 @@ hook_takes 'with a claim' "$(printf 'vfio_pci\nvfio_pci')"
 cmp "$place$rule" "$place/initramfs$place$rule" || fail 'the hook does not take the rule'
 hook_takes 'with the rule there already' "$(printf 'vfio_pci\nvfio_pci\nvfio_pci')"
 
-# dracut reads its files with bash, and others have added words before.
+# dracut reads its files with bash; others add words before and after.
 sh -n "$source/boot/usher.dracut.conf" || fail 'the file for dracut cannot be read'
 # shellcheck disable=SC2016 # the other shell's
-got=$(bash -euc 'install_optional_items=" /etc/other " add_drivers=" other "; . "$1"
+got=$(bash -euc 'install_optional_items=/etc/other add_drivers=other; . "$1"
+	install_optional_items+=/last add_drivers+=last
 	echo $install_optional_items and $add_drivers' bash "$source/boot/usher.dracut.conf")
-[ "$got" = "/etc/other $rule and other vfio_pci" ] || fail "dracut gets '$got'"
+[ "$got" = "/etc/other $rule /last and other vfio_pci last" ] || fail "dracut gets '$got'"
 
 # The unit: for all that hangs beyond one write, which ends after 10 s (cli/apply.c).
 limit=$(sed -n 's/^TimeoutStartSec=\([0-9]*\)$/\1/p' "$unit")
