@@ -112,6 +112,7 @@ struct bind_group {
 	size_t count;
 	struct bind_member *members; /* by address */
 	struct bind_access access; /* asked for now, or when it was taken */
+	bool viable; /* when all is done no member is left on a driver of the host: VFIO opens it */
 };
 
 /* What stands against a plan (or is worth a warning), from one table for text, JSON and tests. */

@@ -73,6 +73,12 @@ enum bind_standing {
 struct bind_stand {
 	enum bind_standing standing;
 	struct pci_device device; /* the claimed one (AT, MOVED) or the other one (OTHER) */
+	/*
+	 * The place is another one's that the udev rule takes for the claimed one, for it has all but
+	 * its serial number, and that nobody claims: it is kept from its driver by mistake.
+	 */
+	bool has_stray;
+	struct pci_device stray;
 	char text[256]; /* "at 0000:01:00.0", "moved: it is now at 0000:02:00.0", … */
 };
 

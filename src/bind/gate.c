@@ -237,13 +237,28 @@ bool bind_on_vfio(struct host *h, const struct pci_device *d)
 	       h->ops->link(h, path, target, sizeof(target)) == -EINVAL;
 }
 
+/* Drivers under which the kernel calls a group viable: vfio_dev_viable(); bridges' own are others. */
+static bool is_harmless(struct host *h, const struct pci_device *d)
+{
+	return d->is_bridge || !d->driver[0] || !strcmp(d->driver, "pci-stub") ||
+	       bind_on_vfio(h, d);
+}
+
+bool bind_gate_viable(struct host *h, const struct bind_group *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->members[i].act == BIND_ACT_STAYS && !is_harmless(h, &g->members[i].device))
+			return false;
+	return true;
+}
+
 /* With `only`: a sibling that stays must leave the group viable (vfio_group viability, 5.19). */
 static int gate_sibling(struct bind_case *c, const struct pci_device *d, const char *address)
 {
 	static const struct problem_kind member = {
 		"member", PROBLEM_REFUSES, "leave out --only to take it along, or unbind it first"};
 
-	if (!d->driver[0] || !strcmp(d->driver, "pci-stub") || bind_on_vfio(c->env->host, d))
+	if (is_harmless(c->env->host, d))
 		return 0;
 	return bind_problem_add(c->plan, c->q, &member, address,
 		"shares the group and is on %s, so it would have to come along", d->driver);

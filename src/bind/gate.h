@@ -21,6 +21,8 @@ struct bind_case {
  */
 int bind_gate_target(struct bind_case *c, const struct bind_target *t, const struct pci_device *d);
 int bind_gate_group(struct bind_case *c, const struct bind_group *g);
+/* Whether a group whose members went where they are to go holds none of a driver of the host. */
+bool bind_gate_viable(struct host *h, const struct bind_group *g);
 /* Worth a word only when nothing refuses. */
 int bind_gate_resets(struct bind_case *c, const struct bind_group *g);
 

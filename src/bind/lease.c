@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "bind/owner.h"
 #include "bind/problem.h"
+#include "bind/stuck.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -23,9 +24,7 @@ enum bind_lease_state bind_lease_judge(const struct bind_env *env, const struct 
 		return BIND_LEASE_VOID;
 	}
 	if (bind_owner_alive(env->host, n->writer, n->writer_start)) {
-		(void)snprintf(text, size,
-			"process %d of usher is at work on it, or the kernel does not let it go",
-			n->writer);
+		bind_stuck_format(env->host, n->writer, "it", text, size);
 		return BIND_LEASE_BUSY;
 	}
 	if (n->state != BIND_STATE_TAKEN) {
@@ -58,7 +57,7 @@ int bind_gate_lease(struct bind_case *c, int group)
 		"lease", PROBLEM_WARNS, "the entry is taken over, with what it remembers"};
 	struct bind_entry n = BIND_ENTRY_NONE;
 	struct err why = {0};
-	char boot[BIND_BOOT_MAX], object[32], text[160];
+	char boot[BIND_BOOT_MAX], object[32], text[160], hint[128];
 
 	(void)snprintf(object, sizeof(object), "group %d", group);
 	int r = bind_journal_read(c->env, group, &n, &why);
@@ -74,7 +73,11 @@ int bind_gate_lease(struct bind_case *c, int group)
 		return r;
 	}
 	enum bind_lease_state s = bind_lease_judge(c->env, &n, boot, text, sizeof(text));
-	if (s == BIND_LEASE_BUSY || (s == BIND_LEASE_LIVE && !same_owner(&n.owner, &c->q->owner)))
+	const struct problem_kind busy = {
+		"lease", PROBLEM_REFUSES, bind_stuck_hint(n.writer, hint, sizeof(hint))};
+	if (s == BIND_LEASE_BUSY)
+		r = bind_problem_add(c->plan, c->q, &busy, object, "%s", text);
+	else if (s == BIND_LEASE_LIVE && !same_owner(&n.owner, &c->q->owner))
 		r = bind_problem_add(c->plan, c->q, &live, object, "%s", text);
 	else if (s == BIND_LEASE_BROKEN || s == BIND_LEASE_DEAD)
 		r = bind_problem_add(c->plan, c->q, &stale, object, "%s", text);

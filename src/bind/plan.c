@@ -204,6 +204,8 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 		r = add_target(&c, &q->targets[i]);
 	for (size_t i = 0; r == 0 && i < p.group_count; i++)
 		r = bind_gate_group(&c, &p.groups[i]);
+	for (size_t i = 0; r == 0 && i < p.group_count; i++)
+		p.groups[i].viable = bind_gate_viable(env->host, &p.groups[i]);
 	for (size_t i = 0; r == 0 && !p.refusals && i < p.group_count; i++)
 		r = bind_gate_resets(&c, &p.groups[i]);
 	hold_view_free(c.view);

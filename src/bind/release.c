@@ -7,6 +7,7 @@
 #include "bind/owner.h"
 #include "bind/problem.h"
 #include "bind/reset.h"
+#include "bind/stuck.h"
 #include "bind/work.h"
 #include "hold/hold.h"
 #include "pci/group.h"
@@ -233,12 +234,12 @@ static int may_release(struct release *r, const char *boot, struct err *e)
 {
 	const struct bind_entry *n = &r->entry;
 	const struct bind_owner *o = &r->g->owner;
-	char text[160];
+	char text[160], hint[128];
 
 	enum bind_lease_state s = bind_lease_judge(r->work.env, n, boot, text, sizeof(text));
 	if (s == BIND_LEASE_BUSY) {
 		err_say(e, -EBUSY, "group %d: %s", n->group, text);
-		err_hint(e, "see /proc/%d/stack", n->writer);
+		err_hint(e, "%s", bind_stuck_hint(n->writer, hint, sizeof(hint)));
 		return -EBUSY;
 	}
 	if (o->pid ? n->owner.pid == o->pid && n->owner.start == o->start : s != BIND_LEASE_LIVE)

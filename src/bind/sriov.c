@@ -7,6 +7,7 @@
 #include "bind/lease.h"
 #include "bind/problem.h"
 #include "bind/sriov_entry.h"
+#include "bind/stuck.h"
 #include "hold/hold.h"
 #include "pci/host.h"
 
@@ -125,13 +126,11 @@ static int gate_ability(struct vfs_case *c)
 
 static int gate_entry(struct vfs_case *c)
 {
-	static const struct problem_kind live = {
-		"lease", PROBLEM_REFUSES, "wait for its end, or see where it hangs"};
 	static const struct problem_kind broken = {
 		"lease", PROBLEM_WARNS, "the entry is taken over, with what it remembers"};
 	static const struct problem_kind corrupt = {
 		"journal", PROBLEM_REFUSES, "usher restore removes the entry"};
-	char boot[BIND_BOOT_MAX], text[160];
+	char boot[BIND_BOOT_MAX], text[160], hint[128];
 	struct bind_vfs_entry n;
 	struct err why = {0};
 
@@ -146,8 +145,10 @@ static int gate_entry(struct vfs_case *c)
 	if (r < 0)
 		return r;
 	enum bind_lease_state s = bind_vfs_entry_judge(c->gate.env, &n, boot, text, sizeof(text));
+	const struct problem_kind busy = {
+		"lease", PROBLEM_REFUSES, bind_stuck_hint(n.writer, hint, sizeof(hint))};
 	if (s == BIND_LEASE_BUSY)
-		return add(c, &live, text);
+		return add(c, &busy, text);
 	return s == BIND_LEASE_BROKEN ? add(c, &broken, text) : 0;
 }
 

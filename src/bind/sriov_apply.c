@@ -300,6 +300,10 @@ static int begin(
 			groups[n++] = p->functions[i].group;
 	int r = bind_work_begin(&c->work, env, groups, n, e);
 	free(groups);
+	/* Under the lock, so that its usher is gone; without, the next reading would call it busy. */
+	struct bind_vfs_entry old;
+	if (r == 0 && bind_vfs_entry_read(env, p->device.address, &old, NULL) == 0)
+		bind_work_await(env, old.writer, old.writer_start);
 	return r;
 }
 
@@ -401,7 +405,6 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 	r = bind_boot_id(env->host, boot, e);
 	if (r < 0)
 		return r;
-	bind_work_await(env, c->entry.writer, c->entry.writer_start);
 	enum bind_lease_state s = bind_vfs_entry_judge(env, &c->entry, boot, text, sizeof(text));
 	if (s == BIND_LEASE_VOID || !is_there(env, &c->entry))
 		return bind_vfs_entry_remove(&c->work, a, e);

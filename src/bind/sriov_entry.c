@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/owner.h"
+#include "bind/stuck.h"
 #include "pci/host.h"
 
 #include <errno.h>
@@ -136,10 +137,7 @@ enum bind_lease_state bind_vfs_entry_judge(const struct bind_env *env,
 		return BIND_LEASE_VOID;
 	}
 	if (bind_owner_alive(env->host, n->writer, n->writer_start)) {
-		(void)snprintf(text, size,
-			"process %d of usher is at work on its virtual functions, or the kernel "
-			"does not let it go",
-			n->writer);
+		bind_stuck_format(env->host, n->writer, "its virtual functions", text, size);
 		return BIND_LEASE_BUSY;
 	}
 	if (n->changing) {

@@ -75,6 +75,14 @@ static struct candidate *find_at(struct court *t, const char *path)
 	return NULL;
 }
 
+static bool is_claimed(const struct court *t, const struct bind_identity *n)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (!t->claims[i].bad[0] && bind_identity_same(&t->claims[i].identity, n))
+			return true;
+	return false;
+}
+
 static void judge_place(struct court *t, const struct bind_claim *c, struct bind_stand *s)
 {
 	char now[PCI_ADDRESS_TEXT], then[PCI_ADDRESS_TEXT];
@@ -92,6 +100,8 @@ static void judge_place(struct court *t, const struct bind_claim *c, struct bind
 	pci_address_format(s->device.address, now);
 	if (!bind_identity_same(&c->identity, &at->identity)) {
 		s->standing = BIND_STANDING_OTHER;
+		s->has_stray = has_ids(c, &s->device) && !is_claimed(t, &at->identity);
+		s->stray = s->device;
 		(void)snprintf(s->text, sizeof(s->text), "other device there: %s is %04x:%04x%s",
 			now, s->device.vendor, s->device.device,
 			has_ids(c, &s->device) ? " with another serial number or subsystem" : "");

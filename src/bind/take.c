@@ -298,7 +298,9 @@ static int step_rule(struct transaction *t, const struct bind_step *s, struct er
 {
 	const struct taking *k = find_taking(t, s->group);
 
-	return k ? bind_access_keep(t->work.env, &k->entry, e) : -EINVAL;
+	int r = k ? bind_access_keep(t->work.env, &k->entry, e) : -EINVAL;
+	bind_work_count(&t->work);
+	return r;
 }
 
 static int step(void *arg, const struct bind_step *s, struct err *e)

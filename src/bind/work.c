@@ -128,6 +128,7 @@ int bind_work_forget(struct bind_work *w, int group, struct err *e)
 
 	if (r < 0)
 		return err_set(e, r, "group %d: remove udev's rule for its nodes", group);
+	bind_work_count(w);
 	r = bind_journal_remove(w->env, group, e);
 
 	bind_work_count(w);

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/spawn.h"
+#include "bind/stuck.h"
 #include "bind/sys.h"
 
 #include <errno.h>
@@ -139,7 +140,7 @@ static int waited_s(const struct bind_writer *w)
 /* Where in the kernel the writer waits; it is the only witness of a hang. */
 static void say_where(const struct bind_writer *w, struct err *e)
 {
-	char file[64], where[128], text[128];
+	char file[64], where[128], text[128], hint[128];
 
 	(void)snprintf(file, sizeof(file), "/proc/%d/wchan", w->pid);
 	if (file_read(file, text, sizeof(text)) <= 0)
@@ -148,7 +149,7 @@ static void say_where(const struct bind_writer *w, struct err *e)
 	err_say(e, -ETIMEDOUT,
 		"write %s: the kernel did not come back within %d s (process %d waits in %s)",
 		w->request, waited_s(w), w->pid, where);
-	err_hint(e, "see /proc/%d/stack; when the device is let go, run usher restore", w->pid);
+	err_hint(e, "%s", bind_stuck_hint(w->pid, hint, sizeof(hint)));
 }
 
 int bind_writer_ask(struct bind_writer *w, const char *path, const char *text, struct err *e)

@@ -10,6 +10,8 @@
 #include "bind/claim.h"
 #include "bind/gate.h"
 #include "bind/rule.h"
+#include "bind/stray.h"
+#include "cli/giving.h"
 #include "cli/option.h"
 #include "cli/plan.h"
 #include "cli/report.h"
@@ -56,6 +58,25 @@ static void refuse(struct application *a, size_t i)
 	else
 		err_hint(&e, "usher unclaim %s, if it is gone for good", a->claims[i].name);
 	fail(a, LEAVE_REFUSED, &e);
+}
+
+/* Two of a kind have changed places: the one that is not claimed is not to be without its driver. */
+static void give_stray(struct application *a, size_t i)
+{
+	const struct bind_claim *c = &a->claims[i];
+	const struct pci_device *stray = &a->stands[i].stray;
+	struct bind_report done = BIND_REPORT_NONE;
+	char address[PCI_ADDRESS_TEXT];
+	struct err e = {0};
+
+	int r = bind_stray_give(&a->env, stray, c->driver[0] ? c->driver : "vfio-pci", &done, &e);
+	if (r == 1)
+		report_note("%s: is in the place of claim %s and is not what it means: given back",
+			pci_address_format(stray->address, address), c->name);
+	giving_print(stdout, &done);
+	bind_report_fini(&done);
+	if (r < 0)
+		fail(a, r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED, &e);
 }
 
 static bool same_wish(const struct bind_claim *x, const struct bind_claim *y)
@@ -158,6 +179,8 @@ static int apply(struct application *a, enum mode mode, struct err *e)
 	for (size_t i = 0; i < a->count; i++) {
 		if (a->done[i])
 			continue;
+		if (a->stands[i].has_stray && mode != MODE_CHECK)
+			give_stray(a, i);
 		if (a->stands[i].standing != BIND_STANDING_AT)
 			refuse(a, i);
 		else if (mode == MODE_CHECK)

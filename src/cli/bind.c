@@ -71,6 +71,8 @@ static int dry_run(const struct arguments *a)
 		r = print_json(&plan, steps, count, &e);
 	} else if (r == 0) {
 		plan_members(stdout, &plan);
+		if (a->request.only)
+			plan_viability(stdout, &plan);
 		plan_steps(stdout, steps, count);
 		plan_problems(&plan);
 		if (plan.refusals)
@@ -99,6 +101,8 @@ static int take(const struct arguments *a)
 	} else if (r == 0 || refused) {
 		if (r == 0)
 			plan_members(stdout, &plan);
+		if (r == 0 && a->request.only)
+			plan_viability(stdout, &plan);
 		plan_problems(&plan);
 		if (refused)
 			tell_idle_allows(a, &plan);
@@ -239,8 +243,9 @@ const struct verb verb_bind = {
 		"address\n"
 		"  --driver NAME    the VFIO driver for the named devices\n"
 		"  --allow CHECK    lift one check, by the name in brackets behind a refusal\n"
-		"  --only           touch no other device of the group; refuse when that cannot "
-		"do\n"
+		"  --only           touch no other device of the group; say whether it is viable, "
+		"refuse\n"
+		"                   when it cannot be\n"
 		"  --user NAME      give the /dev/vfio nodes to this user, until the release\n"
 		"  --user-group NAME  open them to this group, too\n"
 		"  --bar N=SIZE     resize BAR N between its drivers, until the release: 1=8G\n"

@@ -40,6 +40,15 @@ void plan_members(FILE *to, const struct bind_plan *p)
 			print_member(to, &p->groups[i], &p->groups[i].members[k]);
 }
 
+void plan_viability(FILE *to, const struct bind_plan *p)
+{
+	for (size_t i = 0; i < p->group_count; i++)
+		(void)fprintf(to, "group %d: %s\n", p->groups[i].number,
+			p->groups[i].viable
+				? "viable: none of its devices is left on a driver of the host"
+				: "not viable: a device is left on a driver of the host");
+}
+
 void plan_problems(const struct bind_plan *p)
 {
 	struct err e = {0};
@@ -63,6 +72,7 @@ static void put_group(struct json *groups, const struct bind_group *g)
 	json_put_signed(one, "group", g->number);
 	(void)snprintf(text, sizeof(text), "/dev/vfio/%d", g->number);
 	json_put_text(one, "node", text);
+	json_put_flag(one, "viable", g->viable);
 	struct json *members = json_put_list(one, "members");
 	for (size_t i = 0; i < g->count; i++) {
 		const struct bind_member *m = &g->members[i];

@@ -13,6 +13,9 @@ struct json;
 /* A line a member: from which driver to which. */
 void plan_members(FILE *to, const struct bind_plan *p);
 
+/* A line a group: whether VFIO lets anybody open it. */
+void plan_viability(FILE *to, const struct bind_plan *p);
+
 /* Each problem on stderr, with what to do about it. */
 void plan_problems(const struct bind_plan *p);
 

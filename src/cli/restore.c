@@ -71,6 +71,14 @@ static const char *intent(const struct arguments *a, enum bind_lease_state s, in
 	return left || s == BIND_LEASE_BUSY ? "left alone" : "restore";
 }
 
+/* Behind "left alone". */
+static const char *later(enum bind_lease_state s)
+{
+	return s == BIND_LEASE_BUSY
+		       ? ": when what keeps the device lets go, run usher restore again"
+		       : "";
+}
+
 static int restore_one(struct arguments *a, const struct bind_env *env, const struct bind_lease *l,
 	struct json *list)
 {
@@ -83,7 +91,7 @@ static int restore_one(struct arguments *a, const struct bind_env *env, const st
 		return LEAVE_OK;
 	int r = bind_restore(env, l->group, a->kept, &done, &e);
 	if (r == 1)
-		report_note("group %d: left alone", l->group);
+		report_note("group %d: left alone%s", l->group, later(l->state));
 	if (list)
 		giving_put(list, l->group, &done);
 	else
@@ -127,7 +135,7 @@ static int restore_function(struct arguments *a, const struct bind_env *env,
 		intent(a, l->state, left));
 	int r = a->dry_run || left ? 0 : bind_vfs_restore(env, l->address, a->kept, &e);
 	if (r == 1)
-		report_note("%s: left alone", address);
+		report_note("%s: left alone%s", address, later(l->state));
 	if (list)
 		put_function(list, env, l, before, left || r != 0, r < 0 ? e.msg : l->text);
 	if (r < 0)

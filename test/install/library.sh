@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # library.sh BUILD SOURCE: installs into an empty place, and builds and runs a program against what
 # is there: headers, pkg-config file, library. And what the library promises of itself: it links
-# the C library only, exports usher_* only, and stays small.
+# the C library only, exports usher_* only, and stays small. And vfio-pci-bind is a link to usher.
 set -eu
 
 TEXT_MAX=153600 # 150 KiB
@@ -18,6 +18,9 @@ fail() {
 DESTDIR=$place meson install -C "$build" --no-rebuild --quiet >/dev/null
 pc=$(find "$place" -name usher.pc) && [ -n "$pc" ] || fail 'no usher.pc'
 lib=$(find "$place" -name libusher.so) && [ -n "$lib" ] || fail 'no libusher.so'
+
+link=$(find "$place" -path '*/bin/vfio-pci-bind')
+[ -n "$link" ] && [ "$(readlink "$link")" = usher ] || fail 'vfio-pci-bind is no link to usher'
 
 export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$place"
 flags=$(pkg-config --cflags --libs usher)

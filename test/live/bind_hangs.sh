@@ -31,10 +31,14 @@ expect_equal 'the descriptors that it keeps' 2 "$(ls "/proc/$writer/fd" | wc -l)
 
 # Whoever comes meanwhile is told, and does not hang either.
 expect_status 1 usher release "$card"
-expect_text 'the kernel does not let it go'
+expect_text "process $writer of usher is stuck in the kernel (vfio_"
+expect_text "see /proc/$writer/stack"
 expect_status 3 usher bind "$card"
+expect_text "process $writer of usher is stuck in the kernel (vfio_"
+expect_text 'when what keeps the device lets go, run usher restore'
 expect_ok usher restore
-expect_text 'left alone'
+expect_text "process $writer of usher is stuck in the kernel (vfio_"
+expect_text 'left alone: when what keeps the device lets go, run usher restore again'
 
 # The holder lets go: the unbind is done at last, and the rest is for restore.
 kill $holder

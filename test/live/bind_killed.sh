@@ -17,11 +17,13 @@ as_first() {
 	expect_driver "$edu" none
 	expect_override "$edu" nobody
 	expect_equal "the journal after $1" '' "$(ls /run/usher/journal)"
+	expect_equal "the rules of udev after $1" '' "$(ls /run/udev/rules.d 2>/dev/null)"
 }
 
 # Runs usher "$@" with its death after change N, N = 1, 2, … until it gets through; after each
 # death 'again' has to do.
 deaths=0
+rules=0 # that a death left
 die_in() {
 	n=0
 	while :; do
@@ -33,6 +35,7 @@ die_in() {
 		[ $status -ne 0 ] || break
 		expect_equal "the end of '$*' after change $n" 137 $status
 		deaths=$((deaths + 1))
+		[ -z "$(ls /run/udev/rules.d 2>/dev/null)" ] || rules=$((rules + 1))
 		again "change $n of '$*'"
 	done
 	expect_ok usher restore --all
@@ -48,6 +51,19 @@ die_in bind "$edu"
 
 prepare() { expect_ok usher bind "$edu"; }
 die_in release "$edu"
+
+# With nodes that are given away, udev has a rule for them as long as they are.
+# The daemon is taken to be there by its socket.
+[ -e /run/udev/control ] || {
+	mkdir -p /run/udev
+	: >/run/udev/control
+	at_exit 'rm -f /run/udev/control'
+}
+prepare() { :; }
+die_in bind "$old" "$edu" --user 65534
+prepare() { expect_ok usher bind "$old" "$edu" --user 65534; }
+die_in release "$edu"
+[ $rules -gt 0 ] || fail 'no death came upon a rule of udev'
 
 # Without a restore in between the next bind takes over what is left.
 prepare() { :; }

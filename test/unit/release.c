@@ -24,8 +24,19 @@ static void foreign_is_home(void)
 	ck_assert(!lend_journal_exists(LEND_GROUP));
 }
 
-/* Releases in a child that dies after its Nth change. Return: whether it died of that. */
-static bool dies_at(const struct bind_env *env, unsigned n)
+static int release(const struct bind_env *env, struct err *e)
+{
+	return lend_release(env, (struct bind_giving){0}, e);
+}
+
+static int restore(const struct bind_env *env, struct err *e)
+{
+	return lend_restore(env, LEND_GROUP, BIND_KEPT_STAYS, e);
+}
+
+/* Does it in a child that dies after its Nth change. Return: whether it died of that. */
+static bool dies_at(const struct bind_env *env, unsigned n,
+	int (*doing)(const struct bind_env *env, struct err *e))
 {
 	struct err e = {0};
 	char text[16];
@@ -35,7 +46,7 @@ static bool dies_at(const struct bind_env *env, unsigned n)
 	if (child == 0) {
 		(void)snprintf(text, sizeof(text), "%u", n);
 		(void)setenv("USHER_BIND_DIE", text, 1);
-		_exit(lend_release(env, (struct bind_giving){0}, &e) < 0);
+		_exit(doing(env, &e) < 0);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
@@ -57,14 +68,14 @@ START_TEST(releases_what_others_bound)
 	lend_is_on(1, "", "");
 	ck_assert(!lend_journal_exists(LEND_GROUP));
 	env = set_foreign();
-	while (dies_at(&env, n)) {
+	while (dies_at(&env, n, release)) {
 		ck_assert_msg(
 			lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
 		foreign_is_home();
 		env = set_foreign();
 		n++;
 	}
-	ck_assert_uint_eq(n - 1, 11); /* the entry and its end, three writes for each */
+	ck_assert_uint_eq(n - 1, 12); /* the entry, its end and its rule's, three writes for each */
 	foreign_is_home();
 }
 END_TEST
@@ -98,4 +109,36 @@ START_TEST(clears_what_was_never_written)
 }
 END_TEST
 
-SUITE("release", releases_what_others_bound, clears_what_was_never_written)
+/* A release dies at each of its changes, and the restore after it at each of its own. */
+START_TEST(survives_two_crashes_anywhere)
+{
+	unsigned first = 1, deaths = 0;
+	bool died = true;
+	struct err e = {0};
+
+	while (died) {
+		for (unsigned n = 1;; n++) {
+			struct bind_env env = stage_set();
+			struct bind_request q = LEND_REQUEST;
+			ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+			died = dies_at(&env, first, release);
+			bool again = dies_at(&env, n, restore);
+			deaths += again;
+			ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
+				"%s", e.msg);
+			lend_is_on(1, "e1000", "");
+			lend_is_on(2, "sib", "sib");
+			lend_is_on(3, "", "");
+			ck_assert(!lend_journal_exists(LEND_GROUP));
+			if (!again)
+				break;
+		}
+		first++;
+	}
+	ck_assert_uint_gt(first, 9); /* the entry and its end, two writes or more for each */
+	ck_assert_uint_gt(deaths, 40);
+}
+END_TEST
+
+SUITE("release", releases_what_others_bound, survives_two_crashes_anywhere,
+	clears_what_was_never_written)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/sriov.h"
+#include "bind/owner.h"
 #include "bind/sriov_entry.h"
 #include "lend.h"
 
@@ -184,6 +185,120 @@ START_TEST(survives_a_crash_anywhere)
 }
 END_TEST
 
+static int remove_all(const struct bind_env *env, struct err *e)
+{
+	return change(env, 0, e);
+}
+
+static int restore(const struct bind_env *env, struct err *e)
+{
+	return bind_vfs_restore(env, pf, BIND_KEPT_STAYS, e) < 0 ? -EIO : 0;
+}
+
+/* Return: whether @doing died after change @n. */
+static bool dies_at(const struct bind_env *env, unsigned n,
+	int (*doing)(const struct bind_env *env, struct err *e))
+{
+	struct err e = {0};
+	char text[12];
+	int status;
+
+	pid_t child = fork();
+	if (child == 0) {
+		(void)snprintf(text, sizeof(text), "%u", n);
+		(void)setenv("USHER_BIND_DIE", text, 1);
+		_exit(doing(env, &e) ? 1 : 0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+	return WIFSIGNALED(status);
+}
+
+/* Three made by hand: their removal, broken off anywhere, leaves all three or, when done, none. */
+START_TEST(survives_a_crash_of_the_removal_anywhere)
+{
+	struct err e = {0};
+	unsigned n = 1;
+
+	for (;; n++) {
+		struct bind_env env = set();
+		ck_assert_msg(change(&env, 3, &e) == 0, "%s", e.msg);
+		bool died = dies_at(&env, n, remove_all);
+		if (!entry_exists(&env)) {
+			as_first(&env);
+			if (!died)
+				break;
+			continue;
+		}
+		ck_assert_msg(bind_vfs_restore(&env, pf, BIND_KEPT_STAYS, &e) >= 0, "%s", e.msg);
+		ck_assert_uint_eq(stage->devices[1].numvfs, 3);
+		ck_assert_uint_eq(stage->hosted, 0);
+		/* And the next one is not refused for it. */
+		ck_assert_msg(change(&env, 0, &e) == 0, "%s", e.msg);
+		as_first(&env);
+	}
+	ck_assert_uint_eq(n, 5); /* two journals, 0, autoprobe */
+}
+END_TEST
+
+/* The writer of an usher that was killed lives a moment longer: nobody is refused for that. */
+START_TEST(waits_for_a_writer_that_ends)
+{
+	struct bind_env env = set();
+	struct bind_work w = {.env = &env};
+	struct bind_vfs_entry n;
+	struct err e = {0};
+
+	ck_assert_msg(change(&env, 2, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(bind_vfs_entry_read(&env, pf, &n, &e), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		(void)usleep(300000);
+		_exit(0);
+	}
+	n.changing = true;
+	n.writer = child;
+	ck_assert_int_eq(bind_owner_start(&stage_host, child, &n.writer_start), 0);
+	ck_assert_int_eq(bind_vfs_entry_write(&w, &n, &e), 0);
+	ck_assert_msg(change(&env, 3, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	ck_assert_msg(change(&env, 0, &e) == 0, "%s", e.msg);
+	as_first(&env);
+}
+END_TEST
+
+static int make_three(const struct bind_env *env, struct err *e)
+{
+	return change(env, 3, e);
+}
+
+/* A change dies at each of its writes, and the restore after it at each of its own. */
+START_TEST(survives_a_crash_of_the_restore_too)
+{
+	unsigned deaths = 0;
+	bool died = true;
+	struct err e = {0};
+
+	for (unsigned first = 1; died; first++) {
+		bool again = true;
+		for (unsigned n = 1; again; n++) {
+			struct bind_env env = set();
+			ck_assert_msg(change(&env, 2, &e) == 0, "%s", e.msg);
+			died = dies_at(&env, first, make_three);
+			again = dies_at(&env, n, restore);
+			deaths += again;
+			ck_assert_msg(restore(&env, &e) == 0, "%s", e.msg);
+			/* The last death comes when all is done. */
+			ck_assert_uint_eq(stage->devices[1].numvfs, first < 4 ? 2 : 3);
+			ck_assert_uint_eq(stage->hosted, 0);
+			ck_assert_msg(change(&env, 0, &e) == 0, "%s", e.msg);
+			as_first(&env);
+		}
+	}
+	ck_assert_uint_gt(deaths, 8);
+}
+END_TEST
+
 START_TEST(holds_its_entry_to_the_form)
 {
 	struct bind_env env = set();
@@ -332,5 +447,7 @@ END_TEST
 
 SUITE("sriov", makes_and_removes, refuses_what_cannot_be, refuses_while_one_is_bound,
 	undoes_when_a_write_fails, goes_back_to_the_number_of_before, survives_a_crash_anywhere,
-	holds_its_entry_to_the_form, keeps_settings, keeps_settings_over_failures_and_crashes,
-	gives_a_function_back_as_it_was_set, holds_settings_to_the_form)
+	survives_a_crash_of_the_removal_anywhere, survives_a_crash_of_the_restore_too,
+	waits_for_a_writer_that_ends, holds_its_entry_to_the_form, keeps_settings,
+	keeps_settings_over_failures_and_crashes, gives_a_function_back_as_it_was_set,
+	holds_settings_to_the_form)

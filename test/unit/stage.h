@@ -235,7 +235,7 @@ static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t si
 			pci_address_format(s->d.address, address));
 	else if (!strcmp(attr, "driver") && s->d.driver[0])
 		n = snprintf(buf, size, "../../bus/pci/drivers/%s", s->d.driver);
-	else if (!strcmp(attr, "iommu_group"))
+	else if (!strcmp(attr, "iommu_group") && s->d.group >= 0)
 		n = snprintf(buf, size, "../../kernel/iommu_groups/%d", s->d.group);
 	else if (sscanf(attr, "virtfn%u", &vf) == 1 && vf < s->numvfs)
 		n = snprintf(buf, size, "../0000:02:01.%u", vf);
