@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LEFTOVER ".new" /* what file_replace() writes before it counts */
+
 int file_path(char *buf, size_t size, const char *fmt, ...)
 {
 	va_list ap;
@@ -88,7 +90,7 @@ int file_replace(const char *path, const void *data, size_t len, unsigned mode)
 	char tmp[FILE_PATH_MAX];
 	char dir[FILE_PATH_MAX];
 
-	int r = file_path(tmp, sizeof(tmp), "%s" FILE_REPLACE_SUFFIX, path);
+	int r = file_path(tmp, sizeof(tmp), "%s" LEFTOVER, path);
 	if (r < 0)
 		return r;
 	const char *slash = strrchr(path, '/');
@@ -104,6 +106,31 @@ int file_replace(const char *path, const void *data, size_t len, unsigned mode)
 		return r;
 	}
 	return file_sync_dir(dir);
+}
+
+bool file_is_leftover(const char *name, char *buf, size_t size)
+{
+	size_t len = strlen(name), tail = strlen(LEFTOVER);
+	bool left = len > tail && strcmp(name + len - tail, LEFTOVER) == 0;
+
+	len -= left ? tail : 0;
+	if (len >= size)
+		len = 0;
+	memcpy(buf, name, len);
+	buf[len] = '\0';
+	return left;
+}
+
+int file_remove(const char *path)
+{
+	char tmp[FILE_PATH_MAX];
+
+	int r = file_path(tmp, sizeof(tmp), "%s" LEFTOVER, path);
+	if (r == 0 && unlink(tmp) < 0 && errno != ENOENT && errno != ENOTDIR)
+		r = -errno;
+	if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
+		r = -errno;
+	return r;
 }
 
 int file_mkdirs(const char *path, unsigned mode)

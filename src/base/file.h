@@ -2,6 +2,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define FILE_PATH_MAX 512 /* longest path that usher makes; sysfs paths stay far below */
@@ -23,10 +24,16 @@ int file_write(const char *path, const char *text);
  * write to a temporary name, fsync, rename, fsync of the directory. @mode: of a new file.
  * Return: 0, -errno.
  */
-/* What a crash in file_replace(PATH) leaves is called PATH and this. */
-#define FILE_REPLACE_SUFFIX ".new"
-
 int file_replace(const char *path, const void *data, size_t len, unsigned mode);
+
+/*
+ * Whether @name is what a crash in file_replace() left; @buf gets the name of the file that it was
+ * to become, or @name itself. A name that does not fit becomes "".
+ */
+bool file_is_leftover(const char *name, char *buf, size_t size);
+
+/* Removes @path and what a crash left beside it; none is fine. Return: 0, -errno. */
+int file_remove(const char *path);
 
 /* mkdir -p. Return: 0, -errno. */
 int file_mkdirs(const char *path, unsigned mode);

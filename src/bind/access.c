@@ -75,12 +75,8 @@ int bind_access_write(int group, const char *text)
 	int r = bind_access_path(group, path, sizeof(path));
 	if (r < 0)
 		return r;
-	if (!text) {
-		char broken[FILE_PATH_MAX];
-		if (file_path(broken, sizeof(broken), "%s" FILE_REPLACE_SUFFIX, path) == 0)
-			(void)unlink(broken); /* a crash left it */
-		return unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR ? -errno : 0;
-	}
+	if (!text)
+		return file_remove(path);
 	if (access(UDEV_CONTROL, F_OK) < 0)
 		return 0;
 	r = file_mkdirs(BIND_RULES_DIR, 0755);

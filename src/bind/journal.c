@@ -453,11 +453,9 @@ int bind_journal_remove(const struct bind_env *env, int group, struct err *e)
 	int r = bind_journal_path(env, group, path, sizeof(path));
 	if (r < 0)
 		return err_set(e, r, "journal of group %d", group);
-	if (unlink(path) < 0 && errno != ENOENT)
-		return err_set(e, -errno, "remove %s", path);
-	char broken[FILE_PATH_MAX];
-	if (file_path(broken, sizeof(broken), "%s" FILE_REPLACE_SUFFIX, path) == 0)
-		(void)unlink(broken);
+	r = file_remove(path);
+	if (r < 0)
+		return err_set(e, r, "remove %s", path);
 	*strrchr(path, '/') = '\0';
 	r = file_sync_dir(path);
 	return r < 0 ? err_set(e, r, "sync %s", path) : 0;

@@ -100,11 +100,7 @@ static int add_lease(void *arg, const char *name)
 	struct err why = {0};
 	uint64_t group;
 
-	const char *suffix = strstr(name, FILE_REPLACE_SUFFIX);
-	size_t len = suffix && !strcmp(suffix, FILE_REPLACE_SUFFIX) ? (size_t)(suffix - name)
-								    : strlen(name);
-	if (len < sizeof(number))
-		memcpy(number, name, len);
+	bool left = file_is_leftover(name, number, sizeof(number));
 	if (num_parse(number, 10, INT32_MAX, &group) < 0)
 		return 0;
 	int r = l->boot[0] ? 0 : bind_boot_id(l->env->host, l->boot, NULL);
@@ -118,11 +114,11 @@ static int add_lease(void *arg, const char *name)
 	*lease = (struct bind_lease){.group = (int)group};
 	r = bind_journal_read(l->env, lease->group, &n, &why);
 	/* Released while we look; or listed under its own name, and removed with it. */
-	if (suffix ? r != -ENOENT : r == -ENOENT) {
+	if (left ? r != -ENOENT : r == -ENOENT) {
 		bind_entry_fini(&n);
 		return 0;
 	}
-	if (suffix) {
+	if (left) {
 		lease->state = BIND_LEASE_VOID;
 		(void)snprintf(lease->text, sizeof(lease->text),
 			"an entry that a crash broke off before it counted");

@@ -256,7 +256,8 @@ static void undo(struct change *c, struct err *e)
 }
 
 /* What an older entry of this boot remembers is worth more than what is there now. */
-static int fill_entry(struct change *c, const struct bind_vfs_plan *p, struct err *e)
+static int fill_entry(
+	struct change *c, const struct bind_vfs_plan *p, unsigned count, struct err *e)
 {
 	struct bind_vfs_entry *n = &c->entry, old;
 
@@ -276,8 +277,13 @@ static int fill_entry(struct change *c, const struct bind_vfs_plan *p, struct er
 	} else {
 		old.changing = false;
 	}
-	if (r < 0 || !old.changing)
-		return r < 0 ? r : bind_vfs_keep(c->work.env->host, n, e);
+	if (r < 0)
+		return r;
+	if (!old.changing) {
+		/* What is to go may go, also when its settings cannot be read. */
+		r = bind_vfs_keep(c->work.env->host, n, count ? e : NULL);
+		return count ? r : 0;
+	}
 	memcpy(n->interface, old.interface, sizeof(n->interface));
 	memcpy(n->kept, old.kept, sizeof(n->kept));
 	n->kept_count = old.kept_count;
@@ -320,6 +326,14 @@ static int refuse(const struct bind_vfs_plan *p, struct err *e)
 	return -EPERM;
 }
 
+static int tell_late(const struct change *c, int r, struct err *e)
+{
+	if (r < 0 || !c->late.code)
+		return r;
+	*e = c->late;
+	return err_in(e, e->code, "the virtual functions are there, but");
+}
+
 static int set_locked(struct change *c, const struct bind_vfs_request *q,
 	const struct bind_vfs_plan *p, struct err *e)
 {
@@ -327,7 +341,7 @@ static int set_locked(struct change *c, const struct bind_vfs_request *q,
 
 	if (p->now == q->count)
 		return 0;
-	int r = fill_entry(c, p, e);
+	int r = fill_entry(c, p, q->count, e);
 	if (r == 0)
 		r = bind_work_arm(&c->work, e);
 	if (r < 0)
@@ -337,11 +351,7 @@ static int set_locked(struct change *c, const struct bind_vfs_request *q,
 	/* Whoever writes to a device that hangs in the kernel, hangs too. */
 	if (r < 0 && r != -ETIMEDOUT)
 		undo(c, e);
-	if (r == 0 && c->late.code) {
-		*e = c->late;
-		r = err_in(e, e->code, "the virtual functions are there, but");
-	}
-	return r;
+	return tell_late(c, r, e);
 }
 
 int bind_vfs_set(const struct bind_env *env, const struct bind_vfs_request *q,
@@ -411,8 +421,8 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 	if (s == BIND_LEASE_BUSY || (s == BIND_LEASE_KEPT && kept == BIND_KEPT_STAYS))
 		return 1;
 	unsigned count = kept == BIND_KEPT_RELEASE ? c->entry.first : c->entry.before;
-	/* What was broken off knows what was set before it began. */
-	if (s != BIND_LEASE_BROKEN)
+	/* What was broken off knows what was set before it began; to none nothing comes back. */
+	if (s != BIND_LEASE_BROKEN && count)
 		r = bind_vfs_keep(env->host, &c->entry, e);
 	if (r == 0)
 		r = may_go(env, &c->entry, count, &now, e);
@@ -421,7 +431,7 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 	if (r == 0)
 		r = go_back(c, &now, count, e);
 	bind_vfs_plan_fini(&now);
-	return r;
+	return tell_late(c, r, e);
 }
 
 int bind_vfs_restore(
@@ -454,18 +464,15 @@ static int add_lease(void *arg, const char *name)
 	struct bind_vfs_entry n;
 	struct err why = {0};
 
-	char address[PCI_ADDRESS_TEXT] = "";
-	const char *suffix = strstr(name, FILE_REPLACE_SUFFIX);
-	size_t len = suffix ? (size_t)(suffix - name) : strlen(name);
-	if (len < sizeof(address))
-		memcpy(address, name, len);
+	char address[PCI_ADDRESS_TEXT];
+	bool left = file_is_leftover(name, address, sizeof(address));
 	if (pci_address_parse(address, &found.address) < 0)
 		return 0;
 	int r = bind_vfs_entry_read(l->env, found.address, &n, &why);
 	/* Removed while we look; or listed under its own name, and removed with it. */
-	if (suffix ? r != -ENOENT : r == -ENOENT)
+	if (left ? r != -ENOENT : r == -ENOENT)
 		return 0;
-	if (suffix) {
+	if (left) {
 		found.state = BIND_LEASE_VOID;
 		(void)snprintf(found.text, sizeof(found.text),
 			"an entry that a crash broke off before it counted");

@@ -120,11 +120,9 @@ int bind_vfs_entry_remove(struct bind_work *w, struct pci_address a, struct err 
 	int r = bind_vfs_entry_path(w->env, a, path, sizeof(path));
 	if (r < 0)
 		return err_set(e, r, "entry of virtual functions");
-	char broken[FILE_PATH_MAX];
-	if (unlink(path) < 0 && errno != ENOENT)
-		return err_set(e, -errno, "remove %s", path);
-	if (file_path(broken, sizeof(broken), "%s" FILE_REPLACE_SUFFIX, path) == 0)
-		(void)unlink(broken);
+	r = file_remove(path);
+	if (r < 0)
+		return err_set(e, r, "remove %s", path);
 	bind_work_count(w);
 	return 0;
 }
@@ -165,16 +163,33 @@ int bind_vfs_keep(struct host *h, struct bind_vfs_entry *n, struct err *e)
 	return 0;
 }
 
+static const struct host_vf *find_kept(const struct host_vf *list, size_t count, uint32_t index)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].index == index)
+			return &list[i];
+	return NULL;
+}
+
 int bind_vfs_keep_back(
 	struct bind_work *w, const struct bind_vfs_entry *n, unsigned count, struct err *e)
 {
+	static const char what[] = "%s: read the settings of its virtual functions";
+	struct host_vf now[BIND_VFS_KEPT_MAX];
 	struct err why = {0};
 	int first = 0;
 
+	int have = n->kept_count && count
+			   ? bind_vf_list(w->env->host, n->interface, now, BIND_VFS_KEPT_MAX)
+			   : 0;
+	if (have < 0)
+		return err_set(e, have, what, n->interface);
 	for (size_t i = 0; i < n->kept_count; i++) {
 		if (n->kept[i].index >= count)
 			continue;
-		int r = bind_vf_set(w->env, n->interface, &n->kept[i], first ? NULL : &why);
+		const struct host_vf *is = find_kept(now, (size_t)have, n->kept[i].index);
+		int r = is ? bind_vf_set(w->env, n->interface, is, &n->kept[i], first ? NULL : &why)
+			   : err_set(first ? NULL : &why, -ENOENT, what, n->interface);
 		if (r > 0)
 			bind_work_count(w);
 		if (r >= 0 || first)

@@ -164,20 +164,15 @@ int bind_vf_read(struct host *h, struct pci_address a, struct host_vf *ret)
 	return r < 0 ? r : read_at(h, interface, index, ret);
 }
 
-int bind_vf_set(const struct bind_env *env, const char *interface, const struct host_vf *want,
-	struct err *e)
+int bind_vf_set(const struct bind_env *env, const char *interface, const struct host_vf *now,
+	const struct host_vf *want, struct err *e)
 {
-	struct host_vf now;
 	int changed = 0, first = 0;
 
-	int r = read_at(env->host, interface, want->index, &now);
-	if (r < 0)
-		return err_set(e, r, "%s: read the settings of virtual function %u", interface,
-			want->index);
 	for (enum rtnl_setting s = 0; s < RTNL_SETTINGS; s++) {
-		if (rtnl_setting_equal(s, &now, want))
+		if (rtnl_setting_equal(s, now, want))
 			continue;
-		r = env->sys->set_vf(interface, (int)s, want);
+		int r = env->sys->set_vf(interface, (int)s, want);
 		changed += r == 0;
 		if (r == 0 || first)
 			continue;
@@ -192,10 +187,16 @@ int bind_vf_back(
 	const struct bind_env *env, struct pci_address a, const struct host_vf *want, struct err *e)
 {
 	char interface[BIND_INTERFACE_MAX];
-	struct host_vf here = *want;
+	struct host_vf here = *want, now;
 
 	int r = find_place(env->host, a, interface, &here.index);
-	return r < 0 ? r : bind_vf_set(env, interface, &here, e);
+	if (r < 0)
+		return r;
+	r = read_at(env->host, interface, here.index, &now);
+	if (r < 0)
+		return err_set(e, r, "%s: read the settings of virtual function %u", interface,
+			here.index);
+	return bind_vf_set(env, interface, &now, &here, e);
 }
 
 int bind_vf_change(const char *interface, int setting, const struct host_vf *vf)

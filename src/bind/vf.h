@@ -33,11 +33,11 @@ int bind_vf_list(struct host *h, const char *interface, struct host_vf *ret, siz
 int bind_vf_read(struct host *h, struct pci_address a, struct host_vf *ret);
 
 /*
- * Has the interface keep @want, where it keeps something else. Return: how many settings were
+ * Has the interface keep @want where @now, which it keeps, is something else. Return: how many settings were
  * changed, -errno of the first that was refused, after all others.
  */
-int bind_vf_set(const struct bind_env *env, const char *interface, const struct host_vf *want,
-	struct err *e);
+int bind_vf_set(const struct bind_env *env, const char *interface, const struct host_vf *now,
+	const struct host_vf *want, struct err *e);
 /* The same for the function at @a. */
 int bind_vf_back(const struct bind_env *env, struct pci_address a, const struct host_vf *want,
 	struct err *e);

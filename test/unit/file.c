@@ -36,6 +36,33 @@ START_TEST(replaces_whole_files)
 }
 END_TEST
 
+START_TEST(knows_what_a_crash_left)
+{
+	char top[] = "/tmp/usher-file-XXXXXX", path[FILE_PATH_MAX], broken[FILE_PATH_MAX];
+	char name[8];
+
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/17", top), 0);
+	ck_assert_int_eq(file_path(broken, sizeof(broken), "%s.new", path), 0);
+	ck_assert_int_eq(file_replace(path, "x", 1, 0600), 0);
+	ck_assert_int_eq(file_replace(broken, "x", 1, 0600), 0);
+	ck_assert_int_eq(file_remove(path), 0);
+	ck_assert_int_lt(access(path, F_OK), 0);
+	ck_assert_int_lt(access(broken, F_OK), 0);
+	ck_assert_int_eq(file_remove(path), 0);
+	ck_assert_int_eq(file_remove(top), -EISDIR);
+	ck_assert_int_eq(rmdir(top), 0);
+	ck_assert(file_is_leftover("17.new", name, sizeof(name)));
+	ck_assert_str_eq(name, "17");
+	ck_assert(!file_is_leftover("17.new.x", name, sizeof(name)));
+	ck_assert(!file_is_leftover(".new", name, sizeof(name)));
+	ck_assert(!file_is_leftover("17", name, sizeof(name)));
+	ck_assert_str_eq(name, "17");
+	ck_assert(file_is_leftover("longer-than-that.new", name, sizeof(name)));
+	ck_assert_str_eq(name, "");
+}
+END_TEST
+
 START_TEST(makes_folders)
 {
 	char top[] = "/tmp/usher-file-XXXXXX", path[FILE_PATH_MAX];
@@ -62,4 +89,5 @@ START_TEST(escapes_what_a_terminal_would_obey)
 }
 END_TEST
 
-SUITE("file", replaces_whole_files, makes_folders, escapes_what_a_terminal_would_obey)
+SUITE("file", replaces_whole_files, knows_what_a_crash_left, makes_folders,
+	escapes_what_a_terminal_would_obey)

@@ -424,6 +424,44 @@ START_TEST(gives_a_function_back_as_it_was_set)
 }
 END_TEST
 
+START_TEST(removes_what_it_cannot_read)
+{
+	struct bind_env env = set_net();
+	struct err e = {0};
+
+	stage->vf_silent = true;
+	ck_assert_int_lt(change(&env, 3, &e), 0);
+	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
+	ck_assert_msg(change(&env, 0, &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(stage->devices[1].numvfs, 0);
+}
+END_TEST
+
+/* A restore, too, says which settings did not come back. */
+START_TEST(restore_tells_of_settings)
+{
+	struct bind_env env = set_net();
+	struct err e = {0};
+	int status;
+
+	pid_t child = fork();
+	if (child == 0) {
+		(void)setenv("USHER_BIND_DIE", "2", 1); /* the journal, and autoprobe or 0 */
+		_exit(change(&env, 3, &e) < 0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status));
+	stage->devices[1].numvfs = 0; /* as after the next step */
+	memset(stage->vf, 0, sizeof(stage->vf)); /* the driver forgot them */
+	for (uint32_t i = 0; i < 4; i++)
+		stage->vf[i].index = i;
+	stage->vf_refuses = RTNL_MAC;
+	ck_assert_int_eq(bind_vfs_restore(&env, pf, BIND_KEPT_STAYS, &e), -EOPNOTSUPP);
+	ck_assert_ptr_nonnull(strstr(e.msg, "the virtual functions are there, but"));
+	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
+}
+END_TEST
+
 START_TEST(holds_settings_to_the_form)
 {
 	const struct host_vf all = {
@@ -450,4 +488,4 @@ SUITE("sriov", makes_and_removes, refuses_what_cannot_be, refuses_while_one_is_b
 	survives_a_crash_of_the_removal_anywhere, survives_a_crash_of_the_restore_too,
 	waits_for_a_writer_that_ends, holds_its_entry_to_the_form, keeps_settings,
 	keeps_settings_over_failures_and_crashes, gives_a_function_back_as_it_was_set,
-	holds_settings_to_the_form)
+	removes_what_it_cannot_read, restore_tells_of_settings, holds_settings_to_the_form)
