@@ -121,8 +121,11 @@ static size_t gather(struct application *a, size_t first, struct bind_request *q
 
 static void take(struct application *a, size_t first)
 {
+	/* Whether the whole group may go to that user, `usher claim` has asked. */
+	static const char *const allowed[] = {"user"};
 	struct bind_target targets[TARGETS_MAX];
-	struct bind_request q = {.targets = targets};
+	struct bind_request q = {
+		.targets = targets, .allow = allowed, .allow_count = COUNT(allowed)};
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct err e = {0};
 
