@@ -27,9 +27,9 @@ struct pass_group {
 };
 
 /*
- * The guest's group, made at the first call: takes over @container, of which @iommu tells, and maps
- * the guest's RAM for DMA. Return: 0; -EINVAL another container than before; -EADDRINUSE RAM where the IOMMU takes no
- * address; vfio_dma_map()'s.
+ * The guest's group, made at the first call: takes over @container, of which @iommu tells, and
+ * maps the guest's RAM for DMA. Return: 0; -EINVAL another container than before; -EADDRINUSE RAM
+ * where the IOMMU takes no address; vfio_dma_map()'s.
  */
 int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
 	struct pass_group **ret, struct err *e);
