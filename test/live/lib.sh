@@ -106,6 +106,11 @@ driver_of() {
 	if [ -e "$pci/$1/driver" ]; then basename "$(readlink "$pci/$1/driver")"; else echo none; fi
 }
 
+# has_driver ADDRESS DRIVER: a question for wait_until.
+has_driver() {
+	[ "$(driver_of "$1")" = "$2" ]
+}
+
 # all_drivers: a line a device, with its driver and its override.
 all_drivers() {
 	for device_ in "$pci"/*; do
