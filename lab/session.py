@@ -112,7 +112,7 @@ def run_directory():
 
 def announce():
     told = cache.directory() / "told"
-    if not told.exists():
+    if not told.exists() and not cache.quiet:
         cache.say("the emulated host sees this machine's files, read-only; what it writes is lost")
         told.touch()
     # Only for people: who collects stderr gets the command's, byte for byte.

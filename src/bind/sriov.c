@@ -90,10 +90,15 @@ static int read_state(struct vfs_case *c)
 	p->probes = p->first_probes = probes != 0;
 	if (c->q.count == BIND_VFS_AS_IT_IS)
 		c->q.count = p->now;
-	int r = bind_boot_id(h, boot, c->gate.e);
-	if (r == 0 && bind_vfs_entry_read(c->gate.env, a, &n, &why) == 0 && !strcmp(n.boot, boot))
-		p->first_probes = n.first_probes;
-	return r < 0 ? r : read_functions(c, c->gate.e);
+	/* The boot is asked for where there is an entry: snapshots without one need none. */
+	if (bind_vfs_entry_read(c->gate.env, a, &n, &why) == 0) {
+		int r = bind_boot_id(h, boot, c->gate.e);
+		if (r < 0)
+			return r;
+		if (!strcmp(n.boot, boot))
+			p->first_probes = n.first_probes;
+	}
+	return read_functions(c, c->gate.e);
 }
 
 static int add(struct vfs_case *c, const struct problem_kind *kind, const char *text)
@@ -161,8 +166,9 @@ static int gate_lent(struct vfs_case *c, const struct pci_device *d, const char 
 	struct bind_entry n = BIND_ENTRY_NONE;
 	char boot[BIND_BOOT_MAX], text[160] = "";
 
-	int r = bind_boot_id(env->host, boot, c->gate.e);
-	if (r == 0 && d->group >= 0 && bind_journal_read(env, d->group, &n, NULL) == 0 &&
+	bool entry = d->group >= 0 && bind_journal_read(env, d->group, &n, NULL) == 0;
+	int r = entry ? bind_boot_id(env->host, boot, c->gate.e) : 0;
+	if (r == 0 && entry &&
 		bind_lease_judge(env, &n, boot, text, sizeof(text)) == BIND_LEASE_VOID)
 		text[0] = '\0';
 	bind_entry_fini(&n);

@@ -95,8 +95,8 @@ static void run_forms(void)
 		(void)topic_print(topic_at(i), NULL);
 }
 
-/* `show` of every device, each alone: one that cannot be shown must not keep the others out. */
-static int run_show(struct host *h, struct err *e)
+/* `show` and `vfs` of every device, each alone: one that fails must not keep the others out. */
+static int run_devices(struct host *h, struct err *e)
 {
 	cleanup_free struct pci_device *list = NULL;
 	size_t count = 0;
@@ -108,10 +108,13 @@ static int run_show(struct host *h, struct err *e)
 	}
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		char show[] = "show", numeric[] = "-n", address[PCI_ADDRESS_TEXT];
-		char *argv[] = {show, numeric, address, NULL};
+		char *shown[] = {show, numeric, address, NULL};
+		char vfs[] = "vfs";
+		char *made[] = {vfs, address, NULL};
 
 		(void)pci_address_format(list[i].address, address);
-		run(&verb_show, 3, argv);
+		run(&verb_show, 3, shown);
+		run(&verb_vfs, 2, made);
 	}
 	return r;
 }
@@ -135,7 +138,7 @@ int record_host(struct host *h, struct manifest *ret, struct err *e)
 	r = hush_begin(&hush);
 	if (r == 0) {
 		run_forms();
-		r = run_show(recorder, e);
+		r = run_devices(recorder, e);
 	} else {
 		(void)err_set(e, r, "record what is read of this host");
 	}

@@ -96,10 +96,36 @@ static void set_memlock(uint64_t need, const struct confine *confine)
 	(void)setrlimit(RLIMIT_MEMLOCK, &l);
 }
 
-__attribute__((noreturn)) static void fail(int report, int code)
+/* Why the program does not run, as the child tells it. */
+struct failure {
+	int code; /* errno */
+	uint32_t barred; /* [bytes] of the program's path: the folder that keeps it out, 0 none */
+};
+
+__attribute__((noreturn)) static void fail(int report, int code, uint32_t barred)
 {
-	(void)fd_write_full(report, &code, sizeof(code));
+	const struct failure f = {.code = code, .barred = barred};
+
+	(void)fd_write_full(report, &f, sizeof(f));
 	_exit(127);
+}
+
+/*
+ * execve(2) says EACCES of a program that lies in a folder which this user may not enter, and not
+ * which one. In the child, whose rights count. Return: as failure.barred.
+ */
+static uint32_t barred_folder(const char *path)
+{
+	char folder[4096];
+
+	for (size_t i = 0; path[i] && i < sizeof(folder); folder[i] = path[i], i++) {
+		if (path[i] != '/' || i == 0)
+			continue;
+		folder[i] = '\0';
+		if (access(folder, X_OK) < 0)
+			return errno == EACCES ? (uint32_t)i : 0;
+	}
+	return 0;
 }
 
 /*
@@ -111,7 +137,7 @@ static void shut_in(const struct program *p, int report)
 	int r = confine_enter(p->confine, report);
 
 	if (r < 0)
-		fail(report, -r);
+		fail(report, -r, 0);
 	(void)setsid();
 }
 
@@ -136,7 +162,8 @@ static void become(const struct program *p, pid_t parent, int report)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execvp(p->argv[0], p->argv);
-	fail(report, errno);
+	int code = errno;
+	fail(report, code, code == EACCES ? barred_folder(p->argv[0]) : 0);
 }
 
 /* As fork(), into the namespaces of a program that is shut in. */
@@ -147,11 +174,23 @@ static pid_t split(const struct program *p)
 	return (pid_t)syscall(SYS_clone, CONFINE_CLONE | SIGCHLD, 0, 0, 0, 0);
 }
 
+static int tell_failure(const struct program *p, const struct failure *f, struct err *e)
+{
+	if (!f->barred)
+		return err_set(e, -f->code, "start %s", p->argv[0]);
+	uid_t uid = p->confine ? p->confine->uid : geteuid();
+	int r = err_say(e, -f->code, "start %s: user %u may not enter %.*s", p->argv[0],
+		(unsigned)uid, (int)f->barred, p->argv[0]);
+	err_hint(e, "the program must lie where user %u may go, such as /usr/local/bin",
+		(unsigned)uid);
+	return r;
+}
+
 int process_start(const struct program *p, struct process *ret, struct err *e)
 {
 	int pipe_fds[2];
 	pid_t self = getpid();
-	int code;
+	struct failure why;
 
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return err_set(e, -errno, "start %s", p->argv[0]);
@@ -164,9 +203,9 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 		become(p, self, out);
 	fd_close(&out);
 	/* The pipe closes on exec: end of file means that the program runs. */
-	if (fd_read_full(in, &code, sizeof(code)) == 0) {
+	if (fd_read_full(in, &why, sizeof(why)) == 0) {
 		(void)waitpid(pid, NULL, 0);
-		return err_set(e, -code, "start %s", p->argv[0]);
+		return tell_failure(p, &why, e);
 	}
 	int pidfd = fd_pidfd_open(pid);
 	if (pidfd < 0) {

@@ -20,7 +20,9 @@ tells() {
 "$usher" snapshot --exact --host "$fixture" "$work/exact.host"
 "$usher" snapshot --host "$fixture" "$work/shared.host"
 addresses=$("$usher" list -l -n -o address --host "$fixture" 2>/dev/null | sed 1d)
-for words in 'list -n --json' 'list -n --tree' 'check --json' "show -n --json $addresses"; do
+set -- 'list -n --json' 'list -n --tree' 'check --json' 'claims --json' "show -n --json $addresses"
+for address in $addresses; do set -- "$@" "vfs $address"; done
+for words; do
 	# shellcheck disable=SC2086
 	tells "$fixture" $words >"$work/first"
 	# shellcheck disable=SC2086

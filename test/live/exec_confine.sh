@@ -3,7 +3,8 @@
 # What a program under `usher exec` may do, and that nothing of it stays.
 . "${0%/*}/lib.sh"
 
-stay=$top/build/test/live/exec_stay
+for_anyone test/live/exec_stay
+stay=$work/build/test/live/exec_stay
 disk=$(nvme_address)
 nic=$(e1000e_address)
 
@@ -47,6 +48,10 @@ done
 # What cannot be started, and what is in the way.
 expect_status 125 usher exec --quiet --device "$disk" --user 1000 -- /nonexistent
 expect_text '/nonexistent'
+install -d -m 700 "$work/closed"
+cp "$stay" "$work/closed/stay"
+expect_status 125 usher exec --quiet --device "$disk" --user 1000 -- "$work/closed/stay"
+expect_text "start $work/closed/stay: user 1000 may not enter $work/closed"
 expect_equal 'cgroups of killed keepers' '' "$(find /sys/fs/cgroup -name 'usher-*')"
 expect_driver "$disk" nvme
 expect_status 2 usher exec --device "$disk" --user nobody-of-that-name -- true

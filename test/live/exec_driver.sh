@@ -5,11 +5,12 @@
 # Drivers as an ordinary user, by `usher exec`: edu and NVMe, against the kernel's own driver.
 . "${0%/*}/lib.sh"
 
-programs=$top/build
+programs=$work/build
+for_anyone test/live/driver_edu test/live/driver_nvme test/live/driver_pair test/live/driver_mark \
+	examples/edu-factorial examples/nvme-read
 disk=$(nvme_address)
 edu=$(edu_address)
 block=$(block_of "$disk")
-chmod 755 "$work"
 
 # Its group's other member goes with it, and comes back.
 other=$(driver_of "$(e1000_address)")

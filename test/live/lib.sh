@@ -10,6 +10,18 @@ work=$(mktemp -d)
 undo=
 trap 'eval "$undo"; rm -rf "$work"' EXIT
 
+# for_anyone PROGRAM…: copies these of the build, named as they lie there, to $work/build. Our tree
+# may lie below a folder that only its owner enters (/root, mktemp -d). Its library comes along, for
+# a program looks for that relative to itself.
+for_anyone() {
+	chmod 755 "$work"
+	for program_ in "$@" src/lib/libusher.so.0; do
+		mkdir -p "$work/build/${program_%/*}"
+		cp -L "$top/build/$program_" "$work/build/$program_" || fail "copy $program_"
+		chmod 755 "$work/build/$program_"
+	done
+}
+
 # fail TEXT: the test has failed; with the last that its guest said, if it has one.
 fail() {
 	[ ! -s "$work/console" ] || tail -n 40 "$work/console"
@@ -92,6 +104,11 @@ seconds_up() {
 
 driver_of() {
 	if [ -e "$pci/$1/driver" ]; then basename "$(readlink "$pci/$1/driver")"; else echo none; fi
+}
+
+# has_driver ADDRESS DRIVER: a question for wait_until.
+has_driver() {
+	[ "$(driver_of "$1")" = "$2" ]
 }
 
 # all_drivers: a line a device, with its driver and its override.

@@ -28,6 +28,11 @@ replay_all() {
 	same show 00:ff.7
 	same check --json
 	same check
+	same claims --json
+	for device_ in "$pci"/*; do
+		same vfs "${device_##*/}"
+		same bind --dry-run "${device_##*/}"
+	done
 	for topic_ in vfio group iommu binding kvm; do
 		usher help $topic_ | sed 's/^On this host/On that host/' >"$work/live"
 		usher help --host "$work/exact.host" $topic_ >"$work/replayed"

@@ -24,7 +24,7 @@ expect_override "$disk" none
 usher run --engine=qemu --device "$disk" -- $board </dev/null >/dev/null 2>&1 &
 keeper=$!
 wait_until 20 pidof qemu-system-x86_64
-wait_until 20 test "$(driver_of "$disk")" = vfio-pci
+wait_until 20 has_driver "$disk" vfio-pci
 kill -9 $keeper
 wait_until 20 sh -c '! pidof qemu-system-x86_64'
 expect_ok usher restore

@@ -7,7 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +67,28 @@ START_TEST(a_missing_program_is_told_at_once)
 }
 END_TEST
 
+START_TEST(the_folder_that_keeps_it_out_is_named)
+{
+	char folder[] = "/tmp/usher-process.XXXXXX", path[64], expected[160];
+	struct program p = {0};
+	struct process proc;
+	struct err e = {0};
+
+	if (geteuid() == 0) /* root enters every folder */
+		ck_assert_int_eq(setresuid(65534, 65534, 65534), 0);
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chmod(folder, 0), 0);
+	(void)snprintf(path, sizeof(path), "%s/in/program", folder);
+	ck_assert_int_eq(program_word(&p, path), 0);
+	int r = process_start(&p, &proc, &e);
+	(void)rmdir(folder);
+	ck_assert_int_eq(r, -EACCES);
+	(void)snprintf(expected, sizeof(expected), "start %s: user %u may not enter %s", path,
+		(unsigned)geteuid(), folder);
+	ck_assert_str_eq(e.msg, expected);
+}
+END_TEST
+
 START_TEST(dies_with_its_parent_when_asked)
 {
 	int fds[2];
@@ -101,5 +126,5 @@ START_TEST(there_is_an_end_to_words)
 END_TEST
 
 SUITE("process", tells_the_exit_status, hands_over_only_what_is_named,
-	a_missing_program_is_told_at_once, dies_with_its_parent_when_asked,
-	there_is_an_end_to_words)
+	a_missing_program_is_told_at_once, the_folder_that_keeps_it_out_is_named,
+	dies_with_its_parent_when_asked, there_is_an_end_to_words)
