@@ -35,6 +35,8 @@ def arguments():
     parser.add_argument("--argument", default="none", metavar="WORD",
                         help="one more word on the kernel's command line")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for the command, after the boot")
+    parser.add_argument("--boot-timeout", type=float, metavar="SECONDS", default=session.BOOT_SECONDS,
+                        help=f"for the boot; {session.BOOT_SECONDS} unless said")
     parser.add_argument("--qmp", metavar="PATH", help="where to make QEMU's QMP socket")
     parser.add_argument("--quiet", action="store_true", help="no word about what goes on")
     parser.add_argument("command", nargs="*", metavar="-- COMMAND")
@@ -53,7 +55,8 @@ def main():
     try:
         for note in topology.notes(asked.topology):
             cache.say(note)
-        return session.run(wish, asked.command or None, timeout=asked.timeout, qmp=asked.qmp)
+        return session.run(wish, asked.command or None, timeout=asked.timeout, qmp=asked.qmp,
+                           boot_timeout=asked.boot_timeout)
     except session.Ended as end:
         return end.status
     except (cache.LabError, subprocess.CalledProcessError, OSError) as error:

@@ -48,7 +48,7 @@ class Ended(Exception):
 
 
 def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp=None,
-        may_power_off=False):
+        may_power_off=False, boot_timeout=BOOT_SECONDS):
     """Boots, runs the command (None: a shell), and returns its exit status."""
     at_terminal = command is None and os.isatty(0)
     with contextlib.ExitStack() as stack:
@@ -81,6 +81,7 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
         host = machine.Machine(wish, booted, archive, place.path, settings, persist, qmp)
         stack.callback(host.kill)
         session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2), may_power_off)
+        session.limit_boot(boot_timeout)
         status = session.serve(shell=at_terminal, stdin="input" in settings)
         place.keep = session.complained
         return status
@@ -160,7 +161,11 @@ class Session:
         self.control = b""
         self.ready = False
         self.complained = False
-        self.deadline = time.monotonic() + BOOT_SECONDS
+        self.limit_boot(BOOT_SECONDS)
+
+    def limit_boot(self, seconds):
+        self.boot_seconds = seconds
+        self.deadline = time.monotonic() + seconds
 
     def serve(self, shell, stdin):
         """Carries bytes until the command has ended; returns the exit status to leave with."""
@@ -251,7 +256,7 @@ class Session:
         if self.ready:
             self.complain(f"the command did not end within {self.timeout:g} s")
             raise Ended(TIMED_OUT)
-        self.complain(f"the emulated host did not come up within {BOOT_SECONDS} s")
+        self.complain(f"the emulated host did not come up within {self.boot_seconds:g} s")
         raise Ended(LAB_FAILED)
 
     def on_power_off(self):

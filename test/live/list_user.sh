@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: desktop
+# An ordinary user sees all devices, and is told what could not be seen.
+. "${0%/*}/lib.sh"
+
+for_anyone src/cli/usher src/cli/usher-whole
+nobody="setpriv --reuid 65534 --regid 65534 --clear-groups $work/build/src/cli/usher"
+disk=$(nvme_address)
+
+# shellcheck disable=SC2086 # they are words
+expect_ok $nobody list -l -n -o address
+expect_text 'not all processes could be looked at'
+expect_equal 'devices seen' "$(ls "$pci" | grep -c :)" "$(grep -c '^[0-9a-f]*:' "$work/out")"
+# shellcheck disable=SC2086
+expect_ok $nobody show -n "$disk"
+expect_text "$disk"
+expect_text 'only root can read them'
+expect_ok usher show -n "$disk"
+expect_no_text 'only root can read them'
