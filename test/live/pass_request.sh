@@ -48,7 +48,7 @@ take_back() {
 	expect_driver "$disk" none
 	expect_driver "$nic" vfio-pci
 	expect_equal 'how often it was asked for' 1 "$(grep -c "$disk: the host wants the device back" "$console")"
-	! grep "$nic: " "$console" || fail 'the other device was asked for, too'
+	! grep "$nic: the " "$console" || fail 'the other device was asked for, too'
 }
 
 # ends_well: the guest, which then has no disk left, and all goes home.
