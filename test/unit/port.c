@@ -197,6 +197,33 @@ START_TEST(routes_by_secondary_bus)
 }
 END_TEST
 
+START_TEST(an_empty_slot_answers_nobody)
+{
+	const unsigned at = PCI_DEVFN(1, 0), control = 0x40 + PCI_EXP_SLTCTL;
+
+	make_root();
+	functions[0] = (struct pci_func){.ops = &below_ops};
+	functions[1] = (struct pci_func){.ops = &below_ops};
+	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
+	ck_assert_int_eq(pci_plug(&vm, &functions[1], "two", NULL), 0);
+	bus_write(&vm.mmio, ecam(0, at, PCI_SECONDARY_BUS), 1, 5);
+	bus_write(&vm.mmio, ecam(0, PCI_DEVFN(2, 0), PCI_SECONDARY_BUS), 1, 6);
+	bus_write(&vm.mmio, ecam(0, at, control), 2, PCI_EXP_SLTCTL_PCC);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
+	bus_write(&vm.mmio, ecam(0, at, control), 2, 0);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0x12345678);
+	pci_pull(&functions[0]);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(6, 0, 0), 4), 0x12345678);
+	pci_reset(&vm);
+	bus_write(&vm.mmio, ecam(0, at, PCI_SECONDARY_BUS), 1, 5);
+	bus_write(&vm.mmio, ecam(0, at, control), 2, 0);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
+	pci_fini(&vm);
+	ck_assert_int_eq(finis, 2);
+}
+END_TEST
+
 static int quiets;
 
 static void below_quiet(struct pci_func *f)
@@ -278,5 +305,5 @@ END_TEST
 
 SUITE("port", is_a_root_port, only_its_masks_are_writable, writes_of_a_part_keep_the_rest,
 	written_ones_clear, secondary_bus_reset_is_an_edge, reset_restores_power_on,
-	routes_by_secondary_bus, functions_share_a_slot, completes_what_the_hosts_port_does,
-	odd_accesses_have_no_answer, ports_run_out)
+	routes_by_secondary_bus, an_empty_slot_answers_nobody, functions_share_a_slot,
+	completes_what_the_hosts_port_does, odd_accesses_have_no_answer, ports_run_out)
