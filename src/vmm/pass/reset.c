@@ -109,7 +109,7 @@ static size_t group_fds(const struct pass_group *g, int fds[VFIO_HOTRESET_GROUPS
 		size_t i = 0;
 		while (i < n && fds[i] != d->group_fd)
 			i++;
-		if (!d->dropped && i == n && n < VFIO_HOTRESET_GROUPS_MAX)
+		if (i == n && n < VFIO_HOTRESET_GROUPS_MAX)
 			fds[n++] = d->group_fd;
 	}
 	return n;
