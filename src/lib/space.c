@@ -27,8 +27,9 @@ int usher_space_new(
 	s->container = VFIO_CONTAINER_NONE;
 	s->mask = UINT64_MAX;
 	s->guard = o ? align_up(o->guard, KIB(4)) : KIB(4);
-	s->freed_room = o ? o->quarantine : QUARANTINE;
-	s->freed = calloc(max_u64(s->freed_room, 1), sizeof(*s->freed));
+	/* One more than rest: the oldest, which has rested and goes to the next that wants it. */
+	s->freed_room = min_u64(o ? o->quarantine : QUARANTINE, SIZE_MAX - 1) + 1;
+	s->freed = calloc(s->freed_room, sizeof(*s->freed));
 	if (!s->freed) {
 		free(s);
 		return err_set(fault(e), -ENOMEM, "make an IOVA space");
@@ -58,6 +59,18 @@ struct usher_space *usher_space_free(struct usher_space *s)
 	return NULL;
 }
 
+static bool in_ranges(const struct usher_space *s, uint64_t iova, uint64_t size)
+{
+	uint64_t last = iova + (size - 1);
+
+	if (last < iova || last > s->mask)
+		return false;
+	for (size_t i = 0; i < s->iommu.range_count; i++)
+		if (iova >= s->iommu.ranges[i].first.v && last <= s->iommu.ranges[i].last.v)
+			return true;
+	return !s->iommu.range_count;
+}
+
 int space_rebuild(struct usher_space *s)
 {
 	const struct vfio_span all = {IOVA(0), IOVA(UINT64_MAX - KIB(4))};
@@ -70,9 +83,14 @@ int space_rebuild(struct usher_space *s)
 		if (m->size)
 			r = iova_pool_carve(&s->pool, m->iova, m->size + m->guard);
 	}
-	for (size_t i = 0; i < s->freed_room && !r; i++)
-		if (s->freed[i].size)
-			r = iova_pool_carve(&s->pool, s->freed[i].iova, s->freed[i].size);
+	for (size_t i = 0; i < s->freed_room && !r; i++) {
+		struct freed *f = &s->freed[i];
+		if (!f->size)
+			continue;
+		r = iova_pool_carve(&s->pool, f->iova, f->size);
+		if (!in_ranges(s, f->iova, f->size))
+			f->size = 0; /* no longer ours to give */
+	}
 	return r;
 }
 
@@ -103,11 +121,8 @@ int space_replay(struct usher_space *s, struct usher_err *e)
 
 static void flush(struct usher_space *s)
 {
-	for (size_t i = 0; i < s->freed_room; i++) {
-		struct freed *f = &s->freed[i];
-		/* What lies outside of the ranges by now is no longer ours to give. */
-		f->size = 0;
-	}
+	for (size_t i = 0; i < s->freed_room; i++)
+		s->freed[i].size = 0;
 	(void)space_rebuild(s);
 }
 
@@ -122,15 +137,24 @@ void usher_space_flush_quarantine(struct usher_space *s)
 /* The latest freed IOVAs rest: a device that is late must not hit somebody else's memory. */
 static void give_back(struct usher_space *s, uint64_t iova, uint64_t size)
 {
-	if (!s->freed_room) {
-		(void)iova_pool_give(&s->pool, iova, size);
-		return;
-	}
 	struct freed *oldest = &s->freed[s->freed_next];
 	if (oldest->size)
 		(void)iova_pool_give(&s->pool, oldest->iova, oldest->size);
 	*oldest = (struct freed){iova, size};
-	s->freed_next = (s->freed_next + 1) % s->freed_room;
+	if (++s->freed_next == s->freed_room)
+		s->freed_next = 0;
+}
+
+/* A driver that maps for each I/O asks for one size over and over: no way through the pool then. */
+static bool reuse(struct usher_space *s, uint64_t size, uint64_t align, uint64_t *ret)
+{
+	struct freed *rested = &s->freed[s->freed_next];
+
+	if (rested->size != size || rested->iova & (align - 1))
+		return false;
+	*ret = rested->iova;
+	rested->size = 0;
+	return true;
 }
 
 static uint64_t smallest_page(const struct usher_space *s)
@@ -153,7 +177,8 @@ static int check(struct usher_space *s, uint64_t bits, uint64_t size, struct ush
 {
 	if (!s->group_count)
 		return err_say(fault(e), -EINVAL, "no device is in the IOVA space yet");
-	if (!size || (size | bits) % smallest_page(s))
+	/* No division: this is on the way of each mapping. */
+	if (!size || (size | bits) & (smallest_page(s) - 1))
 		return err_say(fault(e), -EINVAL,
 			"%" PRIu64 " bytes to map are not whole IOMMU pages of %" PRIu64, size,
 			smallest_page(s));
@@ -170,8 +195,9 @@ static int no_room(struct usher_space *s, uint64_t size, struct usher_err *e)
 
 static int take(struct usher_space *s, uint64_t size, uint64_t align, uint64_t *ret)
 {
+	if (reuse(s, size, align, ret))
+		return 0;
 	int r = iova_pool_take(&s->pool, size, align, ret);
-
 	if (r != -ENOSPC)
 		return r;
 	flush(s); /* better too early than not at all */
@@ -265,18 +291,6 @@ int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, us
 	if (r >= 0)
 		ret->v = m.iova;
 	return r;
-}
-
-static bool in_ranges(const struct usher_space *s, uint64_t iova, uint64_t size)
-{
-	uint64_t last = iova + (size - 1);
-
-	if (last < iova || last > s->mask)
-		return false;
-	for (size_t i = 0; i < s->iommu.range_count; i++)
-		if (iova >= s->iommu.ranges[i].first.v && last <= s->iommu.ranges[i].last.v)
-			return true;
-	return !s->iommu.range_count;
 }
 
 static int map_at(struct usher_space *s, const struct mapping *m, struct usher_err *e)
