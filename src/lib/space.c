@@ -27,8 +27,9 @@ int usher_space_new(
 	s->container = VFIO_CONTAINER_NONE;
 	s->mask = UINT64_MAX;
 	s->guard = o ? align_up(o->guard, KIB(4)) : KIB(4);
-	s->freed_room = o ? o->quarantine : QUARANTINE;
-	s->freed = calloc(max_u64(s->freed_room, 1), sizeof(*s->freed));
+	/* One more than rest: the oldest, which has rested and goes to the next that wants it. */
+	s->freed_room = min_u64(o ? o->quarantine : QUARANTINE, SIZE_MAX - 1) + 1;
+	s->freed = calloc(s->freed_room, sizeof(*s->freed));
 	if (!s->freed) {
 		free(s);
 		return err_set(fault(e), -ENOMEM, "make an IOVA space");
@@ -58,6 +59,18 @@ struct usher_space *usher_space_free(struct usher_space *s)
 	return NULL;
 }
 
+static bool in_ranges(const struct usher_space *s, uint64_t iova, uint64_t size)
+{
+	uint64_t last = iova + (size - 1);
+
+	if (last < iova || last > s->mask)
+		return false;
+	for (size_t i = 0; i < s->iommu.range_count; i++)
+		if (iova >= s->iommu.ranges[i].first.v && last <= s->iommu.ranges[i].last.v)
+			return true;
+	return !s->iommu.range_count;
+}
+
 int space_rebuild(struct usher_space *s)
 {
 	const struct vfio_span all = {IOVA(0), IOVA(UINT64_MAX - KIB(4))};
@@ -70,9 +83,14 @@ int space_rebuild(struct usher_space *s)
 		if (m->size)
 			r = iova_pool_carve(&s->pool, m->iova, m->size + m->guard);
 	}
-	for (size_t i = 0; i < s->freed_room && !r; i++)
-		if (s->freed[i].size)
-			r = iova_pool_carve(&s->pool, s->freed[i].iova, s->freed[i].size);
+	for (size_t i = 0; i < s->freed_room && !r; i++) {
+		struct freed *f = &s->freed[i];
+		if (!f->size)
+			continue;
+		r = iova_pool_carve(&s->pool, f->iova, f->size);
+		if (!in_ranges(s, f->iova, f->size))
+			f->size = 0; /* no longer ours to give */
+	}
 	return r;
 }
 
@@ -103,11 +121,8 @@ int space_replay(struct usher_space *s, struct usher_err *e)
 
 static void flush(struct usher_space *s)
 {
-	for (size_t i = 0; i < s->freed_room; i++) {
-		struct freed *f = &s->freed[i];
-		/* What lies outside of the ranges by now is no longer ours to give. */
-		f->size = 0;
-	}
+	for (size_t i = 0; i < s->freed_room; i++)
+		s->freed[i].size = 0;
 	(void)space_rebuild(s);
 }
 
@@ -122,42 +137,56 @@ void usher_space_flush_quarantine(struct usher_space *s)
 /* The latest freed IOVAs rest: a device that is late must not hit somebody else's memory. */
 static void give_back(struct usher_space *s, uint64_t iova, uint64_t size)
 {
-	if (!s->freed_room) {
-		(void)iova_pool_give(&s->pool, iova, size);
-		return;
-	}
 	struct freed *oldest = &s->freed[s->freed_next];
 	if (oldest->size)
 		(void)iova_pool_give(&s->pool, oldest->iova, oldest->size);
 	*oldest = (struct freed){iova, size};
-	s->freed_next = (s->freed_next + 1) % s->freed_room;
+	if (++s->freed_next == s->freed_room)
+		s->freed_next = 0;
+}
+
+/* A driver that maps for each I/O asks for one size over and over: no way through the pool then. */
+static bool reuse(struct usher_space *s, uint64_t size, uint64_t align, uint64_t *ret)
+{
+	struct freed *rested = &s->freed[s->freed_next];
+
+	if (rested->size != size || rested->iova & (align - 1))
+		return false;
+	*ret = rested->iova;
+	rested->size = 0;
+	return true;
 }
 
 static uint64_t smallest_page(const struct usher_space *s)
 {
-	return s->iommu.page_sizes ? s->iommu.page_sizes & -s->iommu.page_sizes : KIB(4);
+	return s->iommu.page_sizes & -s->iommu.page_sizes;
 }
 
-/* The largest IOMMU page that @size fills: so aligned, the IOMMU can use it. */
+/* The largest IOMMU page that @size fills, which is no less than the smallest of them: so aligned,
+ * the IOMMU can use it. */
 static uint64_t best_alignment(const struct usher_space *s, uint64_t size)
 {
-	/* @size > 0. Its own highest bit is the largest power of two in it. */
-	const uint64_t fit = s->iommu.page_sizes & mask64(64 - (unsigned)__builtin_clzll(size));
+	const uint64_t fit = s->iommu.page_sizes & (UINT64_MAX >> __builtin_clzll(size));
 
-	if (fit)
-		return BIT64(63 - (unsigned)__builtin_clzll(fit));
-	return smallest_page(s);
+	return BIT64(63 - (unsigned)__builtin_clzll(fit));
 }
 
-static int check(struct usher_space *s, uint64_t bits, uint64_t size, struct usher_err *e)
+static int explain_check(const struct usher_space *s, uint64_t size, struct usher_err *e)
 {
 	if (!s->group_count)
 		return err_say(fault(e), -EINVAL, "no device is in the IOVA space yet");
-	if (!size || (size | bits) % smallest_page(s))
-		return err_say(fault(e), -EINVAL,
-			"%" PRIu64 " bytes to map are not whole IOMMU pages of %" PRIu64, size,
-			smallest_page(s));
-	return 0;
+	return err_say(fault(e), -EINVAL,
+		"%" PRIu64 " bytes to map are not whole IOMMU pages of %" PRIu64, size,
+		smallest_page(s));
+}
+
+/* On the way of each mapping, as all that is inline here: no division, no text. */
+static inline int check(
+	const struct usher_space *s, uint64_t bits, uint64_t size, struct usher_err *e)
+{
+	if (s->group_count && size && !((size | bits) & (smallest_page(s) - 1)))
+		return 0;
+	return explain_check(s, size, e);
 }
 
 static int no_room(struct usher_space *s, uint64_t size, struct usher_err *e)
@@ -195,46 +224,64 @@ static void hint_memlock(const struct usher_space *s, uint64_t size, struct ushe
 		(s->mapped + size + 1023) >> 10, (uint64_t)l.rlim_cur >> 10);
 }
 
-/* @m's IOVA is taken from the pool; maps it and remembers it. */
-static int commit(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+/* The kernel did not map @m, for @r. */
+static int give_up(struct usher_space *s, const struct mapping *m, int r, struct usher_err *e)
 {
-	int r = mapping_add(&s->maps, m);
-
-	if (r < 0)
-		(void)err_set(fault(e), r, "remember a mapping");
-	else if (m->host)
-		r = vfio_dma_map(
-			&s->container, IOVA(m->iova), m->host, m->size, m->access, fault(e));
-	if (r >= 0) {
-		s->mapped += m->host ? m->size : 0;
-		return 0;
-	}
-	if (r == -ENOMEM && m->host)
+	if (r == -ENOMEM)
 		hint_memlock(s, m->size, e);
-	struct mapping *left = mapping_find(&s->maps, m->iova);
-	if (left)
-		mapping_remove(&s->maps, left);
+	mapping_remove(&s->maps, mapping_find(&s->maps, m->iova));
 	(void)iova_pool_give(&s->pool, m->iova, m->size + m->guard);
 	return r;
 }
 
-static int map_somewhere(
-	struct usher_space *s, struct mapping *m, uint64_t align, struct usher_err *e)
+/* @m's IOVA is taken from the pool: remembers it. */
+static inline int remember(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+{
+	int r = mapping_add(&s->maps, m);
+
+	if (r >= 0)
+		return 0;
+	(void)iova_pool_give(&s->pool, m->iova, m->size + m->guard);
+	return err_set(fault(e), r, "remember a mapping");
+}
+
+static inline int commit(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+{
+	int r = remember(s, m, e);
+
+	if (r < 0)
+		return r;
+	r = vfio_dma_map(&s->container, IOVA(m->iova), m->host, m->size, m->access, fault(e));
+	if (r < 0)
+		return give_up(s, m, r, e);
+	s->mapped += m->size;
+	return 0;
+}
+
+/* An IOVA for @m, by its size, and a guard behind it. */
+static inline int place(struct usher_space *s, struct mapping *m, uint64_t align)
+{
+	if (m->size > UINT64_MAX - s->guard)
+		return -ENOSPC;
+	m->guard = s->guard;
+	if (reuse(s, m->size + m->guard, align, &m->iova))
+		return 0;
+	return take(s, m->size + m->guard, align, &m->iova);
+}
+
+static int explain_place(struct usher_space *s, uint64_t size, int r, struct usher_err *e)
+{
+	return r == -ENOSPC ? no_room(s, size, e) : err_set(fault(e), r, "find an IOVA");
+}
+
+static inline int map_somewhere(struct usher_space *s, struct mapping *m, struct usher_err *e)
 {
 	int r = check(s, (uintptr_t)m->host, m->size, e);
 
 	if (r < 0)
 		return r;
-	if (m->host && !m->access)
-		return err_say(
-			fault(e), -EINVAL, "map memory that devices may neither read nor write");
-	if (m->size > UINT64_MAX - s->guard)
-		return no_room(s, m->size, e);
-	m->guard = s->guard;
-	r = take(s, m->size + m->guard, align ? align : best_alignment(s, m->size), &m->iova);
-	if (r == -ENOSPC)
-		return no_room(s, m->size, e);
-	return r < 0 ? err_set(fault(e), r, "find an IOVA") : commit(s, m, e);
+	r = place(s, m, best_alignment(s, m->size));
+	return r < 0 ? explain_place(s, m->size, r, e) : commit(s, m, e);
 }
 
 int usher_space_map(struct usher_space *s, void *host, uint64_t size, unsigned access,
@@ -244,12 +291,25 @@ int usher_space_map(struct usher_space *s, void *host, uint64_t size, unsigned a
 
 	if (!host)
 		return err_set(fault(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
+	if (!access)
+		return err_say(
+			fault(e), -EINVAL, "map memory that devices may neither read nor write");
 	(void)pthread_mutex_lock(&s->lock);
-	int r = map_somewhere(s, &m, 0, e);
+	int r = map_somewhere(s, &m, e);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (r >= 0)
 		ret->v = m.iova;
 	return r;
+}
+
+static int reserve(struct usher_space *s, struct mapping *m, uint64_t align, struct usher_err *e)
+{
+	int r = check(s, 0, m->size, e);
+
+	if (r < 0)
+		return r;
+	r = place(s, m, align);
+	return r < 0 ? explain_place(s, m->size, r, e) : remember(s, m, e);
 }
 
 int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, usher_iova_t *ret,
@@ -260,23 +320,11 @@ int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, us
 	if (align && !is_pow2(align))
 		return err_say(fault(e), -EINVAL, "an alignment must be a power of two");
 	(void)pthread_mutex_lock(&s->lock);
-	int r = map_somewhere(s, &m, max_u64(align, KIB(4)), e);
+	int r = reserve(s, &m, max_u64(align, KIB(4)), e);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (r >= 0)
 		ret->v = m.iova;
 	return r;
-}
-
-static bool in_ranges(const struct usher_space *s, uint64_t iova, uint64_t size)
-{
-	uint64_t last = iova + (size - 1);
-
-	if (last < iova || last > s->mask)
-		return false;
-	for (size_t i = 0; i < s->iommu.range_count; i++)
-		if (iova >= s->iommu.ranges[i].first.v && last <= s->iommu.ranges[i].last.v)
-			return true;
-	return !s->iommu.range_count;
 }
 
 static int map_at(struct usher_space *s, const struct mapping *m, struct usher_err *e)

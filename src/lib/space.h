@@ -41,7 +41,7 @@ struct usher_space {
 	struct iova_pool pool;
 	struct mapping_table maps;
 	uint64_t mapped; /* [bytes] */
-	struct freed *freed; /* ring: the quarantine */
+	struct freed *freed; /* ring: the quarantine, and the one that has rested */
 	size_t freed_room, freed_next;
 };
 

@@ -169,6 +169,27 @@ START_TEST(obeys_the_narrowest_device)
 }
 END_TEST
 
+START_TEST(forgets_what_a_mask_cuts_off)
+{
+	const struct usher_space_options none = {.guard = 0, .quarantine = 0};
+	usher_iova_t high = {GIB(1)}, iova;
+	uint8_t *p = memory(KIB(4));
+
+	open_plain(&none);
+	for (int i = 0; i < 2; i++) {
+		/* The second time around it has rested, and is the first to be taken. */
+		ck_assert_int_eq(usher_space_map_at(space, high, p, KIB(4), 3, NULL), 0);
+		ck_assert_int_eq(usher_space_unmap(space, high, KIB(4), NULL), 0);
+		if (i)
+			ck_assert_int_eq(usher_device_set_dma_bits(dev, 28, NULL), 0);
+		ck_assert_int_eq(usher_space_map(space, p, KIB(4), 3, &iova, NULL), 0);
+		ck_assert_uint_eq(iova.v, i ? KIB(4) : GIB(1));
+		ck_assert_int_eq(usher_space_unmap(space, iova, KIB(4), NULL), 0);
+	}
+	close_plain();
+}
+END_TEST
+
 static bool reaches(struct usher_device *d, usher_iova_t iova)
 {
 	uint8_t byte;
@@ -300,5 +321,5 @@ START_TEST(agrees_with_a_reference)
 END_TEST
 
 SUITE("lib_space", needs_a_device_first, places_mappings, unmaps_exactly, keeps_freed_iovas_apart,
-	takes_iovas_of_the_callers, obeys_the_narrowest_device, outlives_its_devices,
-	shares_buffers, agrees_with_a_reference)
+	takes_iovas_of_the_callers, obeys_the_narrowest_device, forgets_what_a_mask_cuts_off,
+	outlives_its_devices, shares_buffers, agrees_with_a_reference)
