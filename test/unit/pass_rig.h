@@ -24,6 +24,7 @@ struct rig {
 	unsigned commits;
 	unsigned attached; /* eventfds that "KVM" has */
 	bool refuse_attach;
+	bool no_gsi; /* all interrupt numbers are in use */
 };
 
 extern struct rig rig; /* a test is a process of its own */

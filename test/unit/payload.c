@@ -136,6 +136,24 @@ START_TEST(triple_fault_tells_where)
 }
 END_TEST
 
+/*
+ * Some KVMs take the guest's MTRRs at their word: a default of write-back, switched on, or all of
+ * memory is uncached. Each processor has its own; this is the first one's.
+ */
+START_TEST(finds_its_memory_cached)
+{
+	PAYLOAD(0xb9, 0xff, 0x02, 0x00, 0x00, /* mov ecx, 0x2ff: MTRRdefType */
+		0x0f, 0x32, /* rdmsr */
+		0x3d, 0x06, 0x08, 0x00, 0x00, /* cmp eax, 0x806: on, write-back */
+		0x75, 0x07, /* jne on */
+		SAY('w'), /* 7 bytes */
+		POWEROFF, HALT);
+	expect_run(0, "w", "--name", "me", "--memory", "16M", "--kernel", path);
+	ck_assert_msg(run_out[0] == 'w', "%s", run_out);
+	(void)unlink(path);
+}
+END_TEST
+
 START_TEST(several_processors_and_timing)
 {
 	PAYLOAD(POWEROFF, HALT);
@@ -281,9 +299,9 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {powers_off, reboots, boots_again, reboots_by_the_reset_vector,
-		triple_fault_tells_where, several_processors_and_timing, a_signal_stops_it,
-		it_ends_with_its_keeper, a_terminal_is_raw_and_restored, kvm_as_a_descriptor,
-		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
+		triple_fault_tells_where, finds_its_memory_cached, several_processors_and_timing,
+		a_signal_stops_it, it_ends_with_its_keeper, a_terminal_is_raw_and_restored,
+		kvm_as_a_descriptor, refuses_what_cannot_work, a_hostile_guest_harms_nobody};
 
 	PAYLOAD(POWEROFF, HALT);
 	int status = run_vmm("--memory", "16M", "--kernel", path);
