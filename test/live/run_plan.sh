@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: cards
 # guest: small
-# timeout: 500
+# timeout: 600
 # A plan and a run are of one opinion, by either engine: what the plan lets pass starts, also where
 # there is not a byte to spare, and what it refuses the run refuses in the same words.
 . "${0%/*}/lib.sh"
@@ -19,6 +19,12 @@ usher_runs() { # [OPTION…]
 }
 
 qemu_runs() {
+	until run_qemu "$@" >"$work/born"; status_=$?; ! stillborn "$work/born"; do :; done
+	cat "$work/born"
+	return $status_
+}
+
+run_qemu() {
 	# shellcheck disable=SC2086 # these are several words
 	${become:-} usher run --engine=qemu $plan --kernel "$kernel" --initrd "$initrd" --memory 256M \
 		--cmdline 'console=ttyS0 quiet panic=-1 usher.do=poweroff' "$@" -- $board </dev/null
