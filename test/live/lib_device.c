@@ -128,6 +128,9 @@ static void decoding(struct usher_device *d, struct usher_window *w)
 	fact(usher_read32(w, NIC_STATUS, &v) == -ENODEV && v == UINT32_MAX,
 		"memory decoding off: ENODEV and no crash");
 	fact(usher_write32(w, NIC_IMS, 0) == -ENODEV, "writes too");
+	fact(usher_write32(w, NIC_FCTTV, 5) == -ENODEV &&
+			usher_read32(w, NIC_FCTTV, &v) == -ENODEV && v == UINT32_MAX,
+		"and what was written is not read back");
 	fact(usher_window_revive(w) == -ENODEV, "no way back as long as it is off");
 	(void)usher_config_write(d, PCI_COMMAND, 2, command);
 	fact(usher_window_revive(w) == 0 && usher_read32(w, NIC_STATUS, &v) == 0 && v != UINT32_MAX,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <usher/device.h>
 #include <usher/dma.h>
 #include <usher/err.h>
@@ -226,6 +227,42 @@ START_TEST(turns_a_sigbus_into_an_error)
 }
 END_TEST
 
+/* What is stored into a window that is gone must not come back as if a device had kept it. */
+START_TEST(a_dead_window_keeps_nothing)
+{
+	struct usher_window w;
+	uint64_t d = 0;
+	uint32_t c = 0;
+	uint16_t b = 0;
+	uint8_t a = 0;
+
+	open_plain();
+	ck_assert_int_eq(
+		usher_window_open(dev, USHER_BAR(2), 0, 8192, USHER_UNCACHED, &w, NULL), 0);
+	int fd = memfd_create("short", 0);
+	ck_assert_ptr_ne(mmap(w.mapping, w.mapping_size, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_FIXED, fd, 0),
+		MAP_FAILED);
+	for (int split = USHER_WHOLE; split <= USHER_HIGH_FIRST; split++) {
+		w.split = (enum usher_split)split;
+		ck_assert_int_eq(usher_write64(&w, 8, UINT64_C(0x1122334455667788)), -ENODEV);
+		ck_assert_int_eq(usher_read64(&w, 8, &d), -ENODEV);
+		ck_assert_uint_eq(d, UINT64_MAX);
+	}
+	ck_assert_int_eq(usher_read32(&w, 8, &c), -ENODEV);
+	ck_assert_int_eq(usher_read16(&w, 8, &b), -ENODEV);
+	ck_assert_int_eq(usher_read8(&w, 8, &a), -ENODEV);
+	ck_assert(c == UINT32_MAX && b == UINT16_MAX && a == UINT8_MAX);
+	ck_assert_int_eq(usher_window_flush(&w, 8), -ENODEV);
+	ck_assert_int_eq(usher_window_revive(&w), 0);
+	ck_assert_int_eq(usher_write32(&w, 8, 7), 0);
+	ck_assert_int_eq(usher_read32(&w, 8, &c), 0);
+	ck_assert_uint_eq(c, 7);
+	(void)close(fd);
+	usher_device_close(dev);
+}
+END_TEST
+
 START_TEST(passes_other_faults_on)
 {
 	struct sigaction sa = {.sa_handler = on_bus};
@@ -306,6 +343,27 @@ START_TEST(adds_vectors)
 }
 END_TEST
 
+START_TEST(a_refused_reset_changes_nothing)
+{
+	uint32_t command = 0;
+	struct usher_err e;
+
+	plain_model_register();
+	ck_assert_int_eq(usher_device_open("model:plain-stuck", NULL, &dev, NULL), 0);
+	ck_assert_int_eq(usher_device_master_on(dev, NULL), 0);
+	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 2, NULL), 0);
+	ck_assert(!usher_device_can(dev, USHER_CAN_RESET));
+	ck_assert_int_eq(usher_device_reset(dev, &e), -ENOTTY);
+	ck_assert_ptr_nonnull(strstr(e.msg, "the device has no way to be reset"));
+	ck_assert_int_eq(usher_device_hot_reset(dev, NULL), -ENODEV);
+	ck_assert_int_eq(usher_config_read(dev, PCI_COMMAND, 2, &command), 0);
+	ck_assert(command & PCI_COMMAND_MASTER);
+	ck_assert_int_eq(usher_irq_fire(dev, USHER_MSIX, 1), 0);
+	ck_assert_int_eq(signals(USHER_MSIX, 1), 1);
+	usher_device_close(dev);
+}
+END_TEST
+
 START_TEST(delivers_events)
 {
 	open_plain();
@@ -329,7 +387,8 @@ int main(int argc, char **argv)
 	const TTest *const tests[] = {parses_uris, tells_what_is_not_there, inherits_by_name,
 		knows_the_device, masters_the_bus_only_when_asked, reads_registers_of_each_width,
 		survives_a_device_that_goes, turns_a_sigbus_into_an_error,
-		masks_intx_at_each_signal, adds_vectors, delivers_events};
+		a_dead_window_keeps_nothing, masks_intx_at_each_signal, adds_vectors,
+		a_refused_reset_changes_nothing, delivers_events};
 
 	(void)argc;
 	(void)argv;
