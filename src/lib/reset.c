@@ -24,7 +24,9 @@ static void quiesce(struct usher_device *d)
 
 int usher_device_reset(struct usher_device *d, struct usher_err *e)
 {
-	quiesce(d);
+	/* What cannot be reset is left as it is. */
+	if (usher_device_can(d, USHER_CAN_RESET))
+		quiesce(d);
 	int r = device_verdict(d, vfio_dev_reset(&d->vfio, fault(e)));
 
 	if (r < 0)
