@@ -3,6 +3,7 @@
 #include "model/host.h"
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -97,14 +98,23 @@ static void power_on(struct usher_model_device *d)
 		d->model->ops->reset(d, d->state);
 }
 
+/* The kernel saves configuration space around a reset: bus mastering is what it was before. */
+void model_device_reset(struct usher_model_device *d)
+{
+	const uint16_t command = le16_get(d->config + PCI_COMMAND);
+
+	d->resets++;
+	power_on(d);
+	le16_put(d->config + PCI_COMMAND, command);
+}
+
 static int reset(struct usher_model_device *d)
 {
 	if (d->model->shape.no_reset)
 		return -EINVAL;
 	if (d->gone)
 		return -ENODEV;
-	d->resets++;
-	power_on(d);
+	model_device_reset(d);
 	return 0;
 }
 
@@ -145,8 +155,9 @@ static int dev_call(struct vfio_dev *v, unsigned long request, void *arg)
 	case VFIO_DEVICE_RESET:
 		return reset(d);
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return model_hot_reset_info(d, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:
-		return -ENODEV; /* as on a root bus */
+		return model_hot_reset(d, arg);
 	case VFIO_DEVICE_FEATURE:
 		return feature(d, arg);
 	default:

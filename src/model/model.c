@@ -54,6 +54,7 @@ static int make_bar(struct usher_model_device *d, unsigned i)
 
 static void destroy(struct usher_model_device *d)
 {
+	model_bus_leave(d);
 	for (unsigned i = 0; i < USHER_MODEL_BARS; i++) {
 		if (d->bars[i])
 			(void)munmap(d->bars[i], align_up(d->model->shape.bar_size[i], KIB(4)));
@@ -81,6 +82,8 @@ int model_plug(const struct usher_model *m, const char *arguments, struct usher_
 			r = make_bar(d, i);
 	if (!r)
 		r = model_break_as_told(d, arguments);
+	if (!r)
+		r = model_bus_join(d, arguments);
 	if (!r && m->ops->init)
 		r = m->ops->init(d, arguments, &d->state);
 	if (r < 0) {

@@ -343,27 +343,6 @@ START_TEST(adds_vectors)
 }
 END_TEST
 
-START_TEST(a_refused_reset_changes_nothing)
-{
-	uint32_t command = 0;
-	struct usher_err e;
-
-	plain_model_register();
-	ck_assert_int_eq(usher_device_open("model:plain-stuck", NULL, &dev, NULL), 0);
-	ck_assert_int_eq(usher_device_master_on(dev, NULL), 0);
-	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 2, NULL), 0);
-	ck_assert(!usher_device_can(dev, USHER_CAN_RESET));
-	ck_assert_int_eq(usher_device_reset(dev, &e), -ENOTTY);
-	ck_assert_ptr_nonnull(strstr(e.msg, "the device has no way to be reset"));
-	ck_assert_int_eq(usher_device_hot_reset(dev, NULL), -ENODEV);
-	ck_assert_int_eq(usher_config_read(dev, PCI_COMMAND, 2, &command), 0);
-	ck_assert(command & PCI_COMMAND_MASTER);
-	ck_assert_int_eq(usher_irq_fire(dev, USHER_MSIX, 1), 0);
-	ck_assert_int_eq(signals(USHER_MSIX, 1), 1);
-	usher_device_close(dev);
-}
-END_TEST
-
 START_TEST(delivers_events)
 {
 	open_plain();
@@ -388,7 +367,7 @@ int main(int argc, char **argv)
 		knows_the_device, masters_the_bus_only_when_asked, reads_registers_of_each_width,
 		survives_a_device_that_goes, turns_a_sigbus_into_an_error,
 		a_dead_window_keeps_nothing, masks_intx_at_each_signal, adds_vectors,
-		a_refused_reset_changes_nothing, delivers_events};
+		delivers_events};
 
 	(void)argc;
 	(void)argv;
