@@ -18,7 +18,7 @@ static int info(struct usher_model_device *d, struct vfio_device_info *i)
 {
 	if (i->argsz < offsetof(struct vfio_device_info, cap_offset))
 		return -EINVAL;
-	i->flags = VFIO_DEVICE_FLAGS_PCI | (d->model->shape.no_reset ? 0 : VFIO_DEVICE_FLAGS_RESET);
+	i->flags = VFIO_DEVICE_FLAGS_PCI | (d->no_reset ? 0 : VFIO_DEVICE_FLAGS_RESET);
 	i->num_regions = MODEL_REGIONS;
 	i->num_irqs = MODEL_KINDS;
 	return 0;
@@ -82,7 +82,7 @@ static int irq_info(struct usher_model_device *d, struct vfio_irq_info *i)
 	if (i->index == VFIO_PCI_ERR_IRQ_INDEX && !d->model->shape.express)
 		return -EINVAL;
 	i->count = (uint32_t)model_irqs_count(d, i->index);
-	i->flags = model_irqs_flags(i->index);
+	i->flags = model_irqs_flags(d, i->index);
 	return 0;
 }
 
@@ -110,7 +110,7 @@ void model_device_reset(struct usher_model_device *d)
 
 static int reset(struct usher_model_device *d)
 {
-	if (d->model->shape.no_reset)
+	if (d->no_reset)
 		return -EINVAL;
 	if (d->gone)
 		return -ENODEV;

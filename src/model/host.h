@@ -70,6 +70,9 @@ struct usher_model_device {
 	unsigned resets; /* asked for by its user */
 	uint64_t dma_lost; /* DMA and MSIs while bus mastering was off */
 	uint64_t dma_faults; /* DMA that is not mapped, or not so */
+	bool no_reset;
+	bool no_resize; /* MSI-X: no vector joins while others are on, as before Linux 6.5 */
+	uint32_t vectors; /* of MSI or MSI-X that the host has left; UINT32_MAX: enough */
 	unsigned bus, slot; /* bus 0: a root bus, which cannot be reset */
 	int group_fd; /* while group_open */
 	struct usher_model_device *next; /* of those with a bus */
@@ -113,7 +116,7 @@ int model_device_from_fd(struct vfio_group *g, int fd, struct vfio_dev *ret, str
 int model_set_irqs(struct usher_model_device *d, const void *arg);
 void model_irqs_off(struct usher_model_device *d, uint32_t kind);
 int model_irqs_count(const struct usher_model_device *d, uint32_t kind);
-uint32_t model_irqs_flags(uint32_t kind);
+uint32_t model_irqs_flags(const struct usher_model_device *d, uint32_t kind);
 void model_intx_update(struct usher_model_device *d);
 void model_config_init(struct usher_model_device *d);
 void model_config_reset(struct usher_model_device *d);

@@ -19,6 +19,7 @@
 
 #include "base/num.h"
 #include "lib/device.h"
+#include "model/host.h"
 #include "plain_model.h"
 
 static struct usher_device *dev;
@@ -343,6 +344,45 @@ START_TEST(adds_vectors)
 }
 END_TEST
 
+/* Kernels before 6.5: to add a vector, all go off and on again. */
+START_TEST(adds_vectors_by_a_gap)
+{
+	struct usher_irq_info i;
+	struct usher_err e;
+
+	plain_model_register();
+	ck_assert_int_eq(usher_device_open("model:plain,noresize,vectors=6", NULL, &dev, NULL), 0);
+	ck_assert_int_eq(usher_irq_info(dev, USHER_MSIX, &i), 0);
+	ck_assert(!i.growable && !usher_device_can(dev, USHER_CAN_ADD_VECTORS));
+	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 7, &e), -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(e.msg, "the kernel has only 6 vectors of MSI-X"));
+	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 2, NULL), 0);
+	int first = usher_irq_fd(dev, USHER_MSIX, 0);
+	for (uint32_t v = 5; v < 8; v++) {
+		/* The sixth is there; for a seventh and an eighth there is no room. */
+		ck_assert_int_eq(usher_irq_add(dev, USHER_MSIX, v, &e), v == 5 ? 0 : -ENOSPC);
+		/* Something may have come in between: everybody looks. */
+		ck_assert_int_eq(signals(USHER_MSIX, 0), 1);
+		ck_assert_int_eq(signals(USHER_MSIX, 1), 1);
+		ck_assert_int_eq(signals(USHER_MSIX, 5), 1);
+		ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, v) >= 0, v == 5);
+		ck_assert_int_eq(usher_irq_fire(dev, USHER_MSIX, 1), 0);
+		ck_assert_int_eq(signals(USHER_MSIX, 1), 1);
+		ck_assert_int_eq(usher_irq_fire(dev, USHER_MSIX, 5), 0);
+		ck_assert_int_eq(signals(USHER_MSIX, 5), 1);
+	}
+	ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, 0), first);
+	/* Others took them meanwhile: not even the old ones come back, and it does not seem so. */
+	usher_model_of(dev)->vectors = 1;
+	ck_assert_int_eq(usher_irq_add(dev, USHER_MSIX, 3, &e), -ENOSPC);
+	ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, 0), -ENOENT);
+	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 1, NULL), 0);
+	ck_assert_int_eq(usher_irq_fire(dev, USHER_MSIX, 0), 0);
+	ck_assert_int_eq(signals(USHER_MSIX, 0), 1);
+	usher_device_close(dev);
+}
+END_TEST
+
 START_TEST(delivers_events)
 {
 	open_plain();
@@ -367,7 +407,7 @@ int main(int argc, char **argv)
 		knows_the_device, masters_the_bus_only_when_asked, reads_registers_of_each_width,
 		survives_a_device_that_goes, turns_a_sigbus_into_an_error,
 		a_dead_window_keeps_nothing, masks_intx_at_each_signal, adds_vectors,
-		delivers_events};
+		adds_vectors_by_a_gap, delivers_events};
 
 	(void)argc;
 	(void)argv;

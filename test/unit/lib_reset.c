@@ -141,7 +141,7 @@ START_TEST(a_refused_reset_changes_nothing)
 	struct usher_err e;
 
 	set_up();
-	struct usher_device *d = open_busy("model:plain-stuck", space);
+	struct usher_device *d = open_busy("model:plain,noreset", space);
 	ck_assert(!usher_device_can(d, USHER_CAN_RESET));
 	ck_assert_int_eq(usher_device_reset(d, &e), -ENOTTY);
 	ck_assert_ptr_nonnull(strstr(e.msg, "the device has no way to be reset"));

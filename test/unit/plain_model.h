@@ -7,7 +7,6 @@
 /*
  * "model:plain": a device of every kind of interrupt. BAR 0 is 4 KiB of registers that keep what
  * is written, and offset 0x100 does what is asked (PLAIN_*); BAR 2 is 8 KiB of mapped memory.
- * "model:plain-stuck": the same, but the function cannot be reset.
  */
 #define PLAIN_ASK 0x100
 #define PLAIN_RAISE_MSI 1
