@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "base/fault.h"
 #include "base/num.h"
+#include "lib/place.h"
 
 #define QUARANTINE 64
 
@@ -123,14 +124,15 @@ static void flush(struct usher_space *s)
 {
 	for (size_t i = 0; i < s->freed_room; i++)
 		s->freed[i].size = 0;
-	(void)space_rebuild(s);
+	/* Without a group there is no IOVA to give out: the next one begins with what is left. */
+	if (s->group_count)
+		(void)space_rebuild(s);
 }
 
 void usher_space_flush_quarantine(struct usher_space *s)
 {
 	(void)pthread_mutex_lock(&s->lock);
-	if (s->group_count)
-		flush(s);
+	flush(s);
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -240,7 +242,11 @@ static int commit(struct usher_space *s, const struct mapping *m, struct usher_e
 	struct mapping *left = mapping_find(&s->maps, m->iova);
 	if (left)
 		mapping_remove(&s->maps, left);
-	(void)iova_pool_give(&s->pool, m->iova, m->size + m->guard);
+	struct freed piece = {m->iova, m->size + m->guard};
+	if (m->crowds)
+		space_spread(s, &piece);
+	if (piece.size)
+		(void)iova_pool_give(&s->pool, piece.iova, piece.size);
 	return r;
 }
 
@@ -293,7 +299,7 @@ int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, us
 	return r;
 }
 
-static int map_at(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+static int map_at(struct usher_space *s, struct mapping *m, struct usher_err *e)
 {
 	int r = check(s, (uintptr_t)m->host | m->iova, m->size, e);
 
@@ -307,15 +313,10 @@ static int map_at(struct usher_space *s, const struct mapping *m, struct usher_e
 		err_hint(fault(e), "usher_space_info() tells the ranges and the mask");
 		return -ERANGE;
 	}
-	r = iova_pool_take_at(&s->pool, m->iova, m->size);
-	if (r == -EEXIST) {
-		flush(s);
-		r = iova_pool_take_at(&s->pool, m->iova, m->size);
-	}
+	r = space_place(s, m);
 	if (r < 0)
 		return err_say(fault(e), r,
-			"%" PRIu64 " bytes at iova 0x%" PRIx64
-			" overlap a mapping, its guard, or page 0",
+			"%" PRIu64 " bytes at iova 0x%" PRIx64 " overlap a mapping, or page 0",
 			m->size, m->iova);
 	return commit(s, m, e);
 }
@@ -323,7 +324,7 @@ static int map_at(struct usher_space *s, const struct mapping *m, struct usher_e
 int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uint64_t size,
 	unsigned access, struct usher_err *e)
 {
-	const struct mapping m = {.iova = iova.v, .size = size, .host = host, .access = access};
+	struct mapping m = {.iova = iova.v, .size = size, .host = host, .access = access};
 
 	if (!host)
 		return err_set(fault(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
@@ -331,6 +332,17 @@ int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uin
 	int r = map_at(s, &m, e);
 	(void)pthread_mutex_unlock(&s->lock);
 	return r;
+}
+
+/* @m is unmapped: its IOVA rests. */
+static void forget(struct usher_space *s, struct mapping *m)
+{
+	struct freed piece = {m->iova, m->size + m->guard};
+
+	if (__builtin_expect(m->crowds, 0))
+		space_spread(s, &piece);
+	give_back(s, piece.iova, piece.size);
+	mapping_remove(&s->maps, m);
 }
 
 static int unmap(struct usher_space *s, uint64_t iova, uint64_t size, struct usher_err *e)
@@ -350,9 +362,8 @@ static int unmap(struct usher_space *s, uint64_t iova, uint64_t size, struct ush
 	int r = s->group_count ? vfio_dma_unmap(&s->container, IOVA(iova), size, fault(e)) : 0;
 	if (r < 0)
 		return r;
-	give_back(s, iova, size + m->guard);
+	forget(s, m);
 	s->mapped -= size;
-	mapping_remove(&s->maps, m);
 	return 0;
 }
 
@@ -369,10 +380,8 @@ int usher_space_release(struct usher_space *s, usher_iova_t iova, struct usher_e
 	(void)pthread_mutex_lock(&s->lock);
 	struct mapping *m = mapping_find(&s->maps, iova.v);
 	int r = m && !m->host ? 0 : -ENOENT;
-	if (!r) {
-		give_back(s, m->iova, m->size + m->guard);
-		mapping_remove(&s->maps, m);
-	}
+	if (!r)
+		forget(s, m);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (r < 0)
 		return err_say(fault(e), r, "nothing is reserved at iova 0x%" PRIx64, iova.v);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <usher/dma.h>
@@ -22,6 +23,7 @@
 #include <usher/region.h>
 
 #include "facts.h"
+#include "unit/space_rounds.h"
 
 /* Registers of the e1000e, 82574 datasheet §10.2.4. */
 #define NIC_STATUS 0x8
@@ -205,6 +207,22 @@ static void two_groups(const char *nic, const char *disk)
 	usher_space_free(s);
 }
 
+/* The same 10,000 operations that the model has been through. */
+static void rounds(const char *nic)
+{
+	struct usher_space *s = NULL;
+	void *memory = mmap(NULL, SPACE_ROUNDS_MEMORY, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	fact(memory != MAP_FAILED && usher_space_new(NULL, &s, &e) == 0, "a space and memory");
+	struct usher_device *d = open_device(nic, s);
+	const char *wrong = space_rounds(s, memory, NULL);
+	fact(!wrong, wrong ? wrong : "10,000 operations agree with a reference");
+	usher_device_close(d);
+	usher_space_free(s);
+	(void)munmap(memory, SPACE_ROUNDS_MEMORY);
+}
+
 static int group_of(const char *address)
 {
 	char path[96], target[PATH_MAX];
@@ -301,6 +319,7 @@ static int all(char **argv)
 	ioeventfd(d, &w);
 	usher_device_close(d);
 	two_groups(argv[0], argv[1]);
+	rounds(argv[0]);
 	hot_reset(argv[2], argv[3]);
 	handed(argv[0]);
 	memlock(argv[0]);
