@@ -333,6 +333,21 @@ START_TEST(shares_buffers)
 }
 END_TEST
 
+START_TEST(says_where_huge_pages_come_from)
+{
+	struct usher_buffer b = USHER_BUFFER_NONE;
+	struct usher_err e;
+
+	open_plain(NULL);
+	/* 32 TiB of them: no host has reserved so many. */
+	ck_assert_int_lt(
+		usher_buffer_alloc(space, UINT64_C(1) << 45, USHER_BUFFER_HUGE_2M, &b, &e), 0);
+	ck_assert_ptr_nonnull(strstr(e.msg, "get 35184372088832 bytes of memory for DMA"));
+	ck_assert_ptr_nonnull(strstr(e.hint, "huge pages are reserved beforehand"));
+	close_plain();
+}
+END_TEST
+
 static int is_reached(usher_iova_t iova)
 {
 	return reaches(dev, iova);
@@ -350,4 +365,5 @@ END_TEST
 SUITE("lib_space", needs_a_device_first, places_mappings, unmaps_exactly, keeps_freed_iovas_apart,
 	takes_iovas_of_the_callers, guards_what_the_caller_places, a_refused_place_disturbs_no_rest,
 	rests_end_without_a_group_too, obeys_the_narrowest_device, forgets_what_a_mask_cuts_off,
-	outlives_its_devices, shares_buffers, agrees_with_a_reference)
+	outlives_its_devices, shares_buffers, says_where_huge_pages_come_from,
+	agrees_with_a_reference)
