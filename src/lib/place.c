@@ -100,16 +100,18 @@ int space_place(struct usher_space *s, struct mapping *m)
 	return iova_pool_take_at(&s->pool, m->iova, m->size + m->guard);
 }
 
-void space_spread(struct usher_space *s, struct freed *piece)
+void space_spread(struct usher_space *s, struct mapping *m)
 {
+	m->size += m->guard;
+	m->guard = 0;
 	for (size_t i = 0; i < s->maps.room; i++) {
-		struct mapping *m = &s->maps.slots[i];
-		if (!m->size || m->iova + m->size + m->guard != piece->iova)
+		struct mapping *o = &s->maps.slots[i];
+		if (!o->size || o->guard >= s->guard || o->iova + o->size + o->guard != m->iova)
 			continue;
-		uint64_t more = m->guard < s->guard ? min_u64(s->guard - m->guard, piece->size) : 0;
-		m->guard += more;
-		piece->iova += more;
-		piece->size -= more;
+		uint64_t more = min_u64(s->guard - o->guard, m->size);
+		o->guard += more;
+		m->iova += more;
+		m->size -= more;
 		return;
 	}
 }

@@ -14,7 +14,10 @@
  */
 int space_place(struct usher_space *s, struct mapping *m);
 
-/* @piece was a mapping's that crowds: the guard in front of it takes what it lacks. */
-void space_spread(struct usher_space *s, struct freed *piece);
+/*
+ * @m, which crowds, has come to its end: a guard in front of it takes what it lacks. What is left is
+ * @m's iova, and its size with a guard of 0; that may be none.
+ */
+void space_spread(struct usher_space *s, struct mapping *m);
 
 #endif

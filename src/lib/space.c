@@ -229,12 +229,12 @@ static void hint_memlock(const struct usher_space *s, uint64_t size, struct ushe
 /* @m came to nothing. */
 static void untake(struct usher_space *s, const struct mapping *m)
 {
-	struct freed piece = {m->iova, m->size + m->guard};
+	struct mapping left = *m;
 
 	if (m->crowds)
-		space_spread(s, &piece);
-	if (piece.size)
-		(void)iova_pool_give(&s->pool, piece.iova, piece.size);
+		space_spread(s, &left);
+	if (left.size)
+		(void)iova_pool_give(&s->pool, left.iova, left.size + left.guard);
 }
 
 /* The kernel did not map @m, for @r. */
@@ -378,11 +378,9 @@ int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uin
 /* @m is unmapped: its IOVA rests. */
 static inline void forget(struct usher_space *s, struct mapping *m)
 {
-	struct freed piece = {m->iova, m->size + m->guard};
-
 	if (__builtin_expect(m->crowds, 0))
-		space_spread(s, &piece);
-	give_back(s, piece.iova, piece.size);
+		space_spread(s, m);
+	give_back(s, m->iova, m->size + m->guard);
 	mapping_remove(&s->maps, m);
 }
 
