@@ -129,6 +129,9 @@ int usher_device_hot_reset(struct usher_device *d, struct usher_err *e)
 		r = vfio_hotreset(&d->vfio, fds, (size_t)r);
 		if (r < 0)
 			(void)err_set(fault(e), r, "%s: reset its bus", d->info.name);
+		if (r == -EINVAL)
+			err_hint(fault(e), "every function on it must be on vfio-pci, and none "
+					   "may be a virtual function");
 	}
 	(void)pthread_mutex_unlock(&d->space->lock);
 	free(h.list);

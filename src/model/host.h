@@ -40,6 +40,7 @@ struct model_container {
 	struct model_mapping *maps; /* by iova */
 	size_t count, room;
 	uint64_t locked, lock_limit; /* [bytes]; limit 0: none */
+	uint32_t entry_limit; /* mappings: dma_entry_limit of vfio_iommu_type1 */
 	struct model_container *next;
 };
 
