@@ -136,6 +136,8 @@ static void decoding(struct usher_device *d, struct usher_window *w)
 			usher_read32(w, NIC_FCTTV, &v) == -ENODEV && v == UINT32_MAX,
 		"and what was written is not read back");
 	fact(usher_window_revive(w) == -ENODEV, "no way back as long as it is off");
+	fact(usher_region_read(d, USHER_BAR(3), 0, &v, sizeof(v)) == 0 && v == UINT32_MAX,
+		"the MSI-X table, which VFIO keeps to itself, reads as ones whatever is off");
 	(void)usher_config_write(d, PCI_COMMAND, 2, command);
 	fact(usher_window_revive(w) == 0 && usher_read32(w, NIC_STATUS, &v) == 0 && v != UINT32_MAX,
 		"on again: the same window works");

@@ -13,10 +13,10 @@
 #include "facts.h"
 
 /* Registers that keep what is written, and are 0 after a reset. */
-#define NVME_AQA 0x24 /* NVMe 1.4 §3.1.8 */
+#define NVME_CC 0x14 /* NVMe 1.4 §3.1.5 */
 #define E1000_TDBAL 0x3800 /* 82540EM manual §13.4.37 */
 #define EDU_LIVENESS 0x04 /* answers the complement */
-#define MARK 0x00070030u
+#define MARK 0x00460000u /* sizes of queue entries; not enabled */
 
 struct card {
 	struct usher_device *d;
@@ -95,7 +95,7 @@ static int has_method(const char *address, const char *method)
 
 static void flr(const char *disk)
 {
-	struct card c = open_card(disk, NULL, NVME_AQA);
+	struct card c = open_card(disk, NULL, NVME_CC);
 
 	look_in(&c);
 	fact(has_method(disk, "flr"), "the disk is reset by FLR");
@@ -104,7 +104,7 @@ static void flr(const char *disk)
 		"FLR: its register is 0, bus mastering and interrupts are off");
 	fact(start(&c) == kind && works(&c, kind), "and it works again");
 	usher_device_close(c.d);
-	c = open_card(disk, NULL, NVME_AQA);
+	c = open_card(disk, NULL, NVME_CC);
 	look_in(&c);
 	fact(reg(&c) == 0, "opened anew, it has forgotten what it was left with");
 	usher_device_close(c.d);
@@ -153,9 +153,8 @@ static void bus(char **argv)
 	struct usher_space *s = NULL;
 
 	fact(usher_space_new(NULL, &s, &e) == 0, "a space of three groups");
-	struct card disk = open_card(argv[0], s, NVME_AQA),
-		    nic = open_card(argv[1], s, E1000_TDBAL), edu = open_card(argv[2], s, 0),
-		    other = open_card(argv[3], s, E1000_TDBAL);
+	struct card disk = open_card(argv[0], s, NVME_CC), nic = open_card(argv[1], s, E1000_TDBAL),
+		    edu = open_card(argv[2], s, 0), other = open_card(argv[3], s, E1000_TDBAL);
 	look_in(&disk);
 	look_in(&nic);
 	look_in(&edu);

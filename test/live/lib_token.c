@@ -44,14 +44,14 @@ static int find_vf(const char *pf, char ret[32])
 	return 0;
 }
 
-#define NVME_AQA 0x24 /* NVMe 1.4 §3.1.8: 0 after a reset */
-#define MARK 0x00070030u
+#define NVME_CC 0x14 /* NVMe 1.4 §3.1.5: 0 after a reset */
+#define MARK 0x00460000u /* sizes of queue entries; not enabled */
 
 static uint32_t register_of(struct usher_device *d)
 {
 	uint32_t v = UINT32_MAX;
 
-	(void)usher_region_read(d, USHER_BAR(0), NVME_AQA, &v, sizeof(v));
+	(void)usher_region_read(d, USHER_BAR(0), NVME_CC, &v, sizeof(v));
 	return v;
 }
 
@@ -70,7 +70,7 @@ static void reset_bus(struct usher_device *pf, const char *vf)
 	fact(at >= 0 && !list[at].owned && list[at].group != usher_device_info(pf)->group,
 		"a reset of its bus hits the VF, whose group is not ours");
 	fact(usher_device_master_on(pf, &e) == 0 &&
-			usher_region_write(pf, USHER_BAR(0), NVME_AQA, &mark, sizeof(mark)) == 0,
+			usher_region_write(pf, USHER_BAR(0), NVME_CC, &mark, sizeof(mark)) == 0,
 		"the PF works");
 	int r = usher_device_hot_reset(pf, &e);
 	printf("%s\nhint: %s\n", e.msg, e.hint);

@@ -14,8 +14,8 @@
  * - a group that is not viable (EPERM), VF tokens, DMA to nowhere, unbinding while a device is open:
  *   the model has no host with drivers, PFs and an IOMMU that reports (groups.sh, lib_token,
  *   lib_device request);
- * - MAP_PRIVATE, and the MSI-X table with memory off: not to be asked through struct vfio_dev_ops,
- *   or of no model (test/live/lib_errno.c);
+ * - MAP_PRIVATE: not to be asked through struct vfio_dev_ops (test/live/lib_errno.c); the MSI-X table
+ *   with memory off: no model keeps one in a BAR (test/live/lib_device.c);
  * - fewer vectors than asked for, a number > 0: the kernel has enough of them in the emulated host
  *   (test/unit/lib_device.c: "vectors=");
  * - HOT_RESET_INFO of a root bus: all of that bus are the emulated host's own (test/unit/lib_reset.c);
