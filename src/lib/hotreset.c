@@ -103,7 +103,7 @@ static int collect(struct usher_device *d, const struct hits *h, int *fds, struc
 /* By its address; of a model, or of one handed over without a name, by its group. */
 static bool is_hit(const struct usher_device *d, const struct hits *h)
 {
-	struct pci_address a;
+	struct pci_address a = {0};
 	const bool named = !d->model && pci_address_parse(d->info.name, &a) >= 0;
 	const int group = d->group->vfio.number;
 
