@@ -203,7 +203,7 @@ void pass_group_leave(struct pass_group *g, int vfio_group)
 	g->deserted = deserted;
 	if (g->kvm >= 0)
 		(void)ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr);
-	if (vfio_group_from_fd(vfio_group, &group, NULL) == 0)
+	if (vfio_group_from_fd(NULL, vfio_group, &group, NULL) == 0)
 		(void)vfio_group_unset_container(&group, NULL);
 }
 
