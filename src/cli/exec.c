@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/exec.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
 #include "cli/giving.h"
@@ -9,6 +10,7 @@
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "engine/keeper.h"
+#include "engine/wipe.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -127,6 +129,18 @@ static int find_user(struct exec_words *w)
 	return 0;
 }
 
+static void tell_wiped(const struct exec_words *w, const struct wiped *d)
+{
+	char address[PCI_ADDRESS_TEXT], text[2 * sizeof(d->text)];
+
+	(void)pci_address_format(d->address, address);
+	file_escape(text, sizeof(text), d->text);
+	if (d->code < 0)
+		(void)fprintf(stderr, "%s: not reset: %s\n", address, text);
+	else if (!w->quiet)
+		(void)fprintf(stderr, "%s: reset by %s\n", address, text);
+}
+
 static void tell(void *arg, const struct keeper_news *n)
 {
 	struct exec_words *w = arg;
@@ -138,6 +152,9 @@ static void tell(void *arg, const struct keeper_news *n)
 			plan_problems(n->plan);
 		else if (!w->quiet)
 			plan_members(stderr, n->plan);
+		break;
+	case KEEPER_WIPED:
+		tell_wiped(w, n->wiped);
 		break;
 	case KEEPER_GIVEN:
 		if (!w->quiet)
