@@ -25,6 +25,8 @@
 
 #include "facts.h"
 
+#define ROOM 0x4000 /* [bytes] of registers that all of these devices have */
+
 static void show(const char *who, uint32_t value)
 {
 	(void)printf("%s: 0x%08x\n", who, value);
@@ -39,7 +41,7 @@ static int mark(struct usher_space *s, const char *address, uint32_t off, uint32
 
 	if (!w || usher_device_inherit(address, s, &d, &e) < 0 ||
 		usher_device_master_on(d, &e) < 0 ||
-		usher_window_open(d, USHER_BAR(0), 0, 4096, USHER_UNCACHED, w, &e) < 0 ||
+		usher_window_open(d, USHER_BAR(0), 0, ROOM, USHER_UNCACHED, w, &e) < 0 ||
 		usher_write32(w, off, value) < 0 || usher_read32(w, off, &back) < 0) {
 		fact(0, "the device is marked");
 		return -1;
@@ -99,7 +101,7 @@ static int lend(const char *name, char **argv)
 	socklen_t len;
 
 	int fd = meet(name, &to, &len);
-	if (!last || fd < 0 || connect(fd, (struct sockaddr *)&to, len) < 0)
+	if (!last || fd < 0 || connect(fd, (struct sockaddr *)&to, len) < 0 || leave(argv))
 		return 1;
 	int device = atoi(last + 1);
 	struct msghdr *m = pack(&p);
@@ -108,13 +110,11 @@ static int lend(const char *name, char **argv)
 		.cmsg_type = SCM_RIGHTS,
 		.cmsg_len = CMSG_LEN(sizeof(int))};
 	memcpy(CMSG_DATA(c), &device, sizeof(device));
-	/* Before the window: the library may make the descriptor its own. */
-	if (sendmsg(fd, m, 0) != 1)
-		return 1;
-	return leave(argv);
+	/* Until he has seen it. */
+	return sendmsg(fd, m, 0) != 1 || read(fd, &p.byte, 1) != 1;
 }
 
-static int receive(const char *name)
+static int receive(const char *name, int *ret_from)
 {
 	struct sockaddr_un at;
 	struct parcel p;
@@ -131,6 +131,7 @@ static int receive(const char *name)
 	if (from < 0 || recvmsg(from, m, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(m))
 		return -1;
 	memcpy(&device, CMSG_DATA(CMSG_FIRSTHDR(m)), sizeof(device));
+	*ret_from = from;
 	return device;
 }
 
@@ -148,7 +149,7 @@ static uint32_t load(int device, uint32_t region, uint32_t off)
 static int hold(const char *name, uint32_t off)
 {
 	const struct timespec pause = {.tv_nsec = 50000000};
-	int device = receive(name);
+	int from = -1, device = receive(name, &from);
 	uint32_t before = 0, master_before = 0;
 
 	if (device < 0)
@@ -162,6 +163,8 @@ static int hold(const char *name, uint32_t off)
 		(void)printf(
 			"accomplice: 0x%08x, bus mastering %s\n", value, master ? "on" : "off");
 		(void)fflush(stdout);
+		if (first && write(from, "", 1) != 1)
+			return 1;
 		before = value;
 		master_before = master;
 	}
@@ -178,7 +181,7 @@ static int look(const char *address, uint32_t off)
 	int bar = open(path, O_RDWR | O_CLOEXEC);
 	if (config < 0 || bar < 0 || pwrite(config, &memory, sizeof(memory), PCI_COMMAND) != 2)
 		return 1;
-	const volatile uint8_t *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, bar, 0);
+	const volatile uint8_t *p = mmap(NULL, ROOM, PROT_READ, MAP_SHARED, bar, 0);
 	if (p == MAP_FAILED)
 		return 1;
 	show(address, *(const volatile uint32_t *)(const volatile void *)(p + off));
