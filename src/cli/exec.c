@@ -109,6 +109,7 @@ static int take_words(struct exec_words *w, int argc, char **argv, int *ret_end)
 static int find_user(struct exec_words *w)
 {
 	const char *sudo = getenv("SUDO_UID");
+	const char *who = w->user ? w->user : EXEC_NOBODY;
 	const struct passwd *u = NULL;
 	uint64_t id;
 
@@ -117,13 +118,24 @@ static int find_user(struct exec_words *w)
 		if (!u && num_parse(w->user, 10, UINT32_MAX - 1, &id) == 0)
 			u = getpwuid((uid_t)id);
 	} else if (sudo && num_parse(sudo, 10, UINT32_MAX - 1, &id) == 0 && id) {
+		who = sudo;
 		u = getpwuid((uid_t)id);
 	} else {
 		u = getpwnam(EXEC_NOBODY);
 	}
+	if (!u && who == sudo)
+		return option_wrong(w->verb,
+			"user %s, who called sudo, has no entry in the password file: "
+			"say another by --user",
+			who);
 	if (!u)
-		return option_wrong(
-			w->verb, "--user: there is no user '%s'", w->user ? w->user : EXEC_NOBODY);
+		return option_wrong(w->verb, "--user: there is no user '%s'", who);
+	/* Without a capability root still owns every node and attribute of a device. */
+	if (u->pw_uid == 0 || u->pw_gid == 0)
+		return option_wrong(w->verb,
+			"--user: '%s' is %s 0, whose every device's files are: that confines "
+			"nothing; name an ordinary user",
+			u->pw_name, u->pw_uid == 0 ? "user" : "of group");
 	w->spec.uid = u->pw_uid;
 	w->spec.gid = u->pw_gid;
 	return 0;
@@ -206,6 +218,9 @@ static int exec_program(struct exec_words *w, const struct keeper *k)
 	int r = keeper_run(k, &status, &e);
 	if (r == 0)
 		return status;
+	if ((r == -EACCES || r == -EPERM) && geteuid() != 0 && !e.hint[0])
+		err_hint(&e, "run it as root: sudo usher exec …; the program itself becomes an "
+			     "ordinary user");
 	if (!w->refused && r != -EUCLEAN) /* these are told already */
 		report(&e);
 	return w->refused ? LEAVE_REFUSED : EXEC_OURS;
