@@ -41,6 +41,8 @@ for whom in program keeper; do
 		kill -9 $keeper
 		wait_until 20 sh -c '! pidof exec_stay'
 		expect_ok usher restore
+		expect_text 'lent to a program of usher exec (process'
+		expect_equal 'its cgroup' '' "$(find /sys/fs/cgroup -name 'usher-*')"
 	fi
 	expect_equal 'what stayed' '' "$(pidof exec_stay)"
 	expect_driver "$disk" nvme
@@ -62,7 +64,6 @@ for_anyone src/cli/usher src/cli/usher-whole
 expect_status 125 setpriv --reuid 1000 --clear-groups "$work/build/src/cli/usher" \
 	exec --quiet --device "$disk" -- true
 expect_text 'run it as root'
-expect_equal 'cgroups of killed keepers' '' "$(find /sys/fs/cgroup -name 'usher-*')"
 expect_driver "$disk" nvme
 expect_status 2 usher exec --device "$disk" --user nobody-of-that-name -- true
 # Root is root without capabilities, too.
