@@ -67,6 +67,7 @@ struct usher_device_info {
 	uint32_t regions;
 	uint32_t irq_kinds;
 	int group; /* -1: a model, or not told */
+	uint32_t atomics; /* what the root port completes of it: 1, 2, 4: 32, 64, 128 bits */
 };
 
 const struct usher_device_info *usher_device_info(const struct usher_device *d);

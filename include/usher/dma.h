@@ -25,7 +25,11 @@ struct usher_buffer {
 	unsigned access;
 };
 
+#ifdef __cplusplus
+#define USHER_BUFFER_NONE (usher_buffer{nullptr, {0}, 0, nullptr, -1, 0})
+#else
 #define USHER_BUFFER_NONE ((struct usher_buffer){.fd = -1})
+#endif
 
 #define USHER_BUFFER_HUGE_2M 1u /* hugetlb pages; -ENOMEM when the host has reserved none */
 #define USHER_BUFFER_HUGE_1G 2u

@@ -92,6 +92,7 @@ static int learn(struct usher_device *d, struct usher_err *e)
 	d->info.class_code = (uint32_t)v >> 8;
 	d->info.regions = d->vfio.region_count;
 	d->info.irq_kinds = d->vfio.irq_count;
+	d->info.atomics = vfio_dev_atomics(&d->vfio);
 	/* As VFIO leaves it; but who handed a descriptor over may have had it open before. */
 	return r < 0 ? r : usher_device_master_off(d, e);
 }

@@ -3,10 +3,12 @@
 #include "lib/space.h"
 
 #include <errno.h>
+#include <linux/vfio.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "model/host.h"
 #include "pci/host.h"
 
@@ -261,4 +263,20 @@ int usher_space_detach_group(struct usher_space *s, int group, struct usher_err 
 	int r = detach(s, group, e);
 	(void)pthread_mutex_unlock(&s->lock);
 	return r;
+}
+
+int usher_space_can(struct usher_space *s, enum usher_space_ability what)
+{
+	static const unsigned long extensions[] = {
+		[USHER_SPACE_COHERENT] = VFIO_DMA_CC_IOMMU,
+		[USHER_SPACE_UNMAP_ALL] = VFIO_UNMAP_ALL,
+		[USHER_SPACE_UPDATE_VADDR] = VFIO_UPDATE_VADDR,
+	};
+
+	if ((size_t)what >= COUNT(extensions))
+		return 0;
+	(void)pthread_mutex_lock(&s->lock);
+	int r = s->group_count ? vfio_container_has(&s->container, extensions[what]) : 0;
+	(void)pthread_mutex_unlock(&s->lock);
+	return r > 0;
 }
