@@ -42,7 +42,7 @@ if command -v c++ >/dev/null; then
 	echo 'usher_window w = USHER_WINDOW_NONE; usher_buffer b = USHER_BUFFER_NONE;' \
 		'int main() { return w.size || b.fd != -1; }' >>"$place/headers.cc"
 	# shellcheck disable=SC2086
-	c++ -Wall -Wextra -Wpedantic -Werror -std=c++17 -o "$place/headers" "$place/headers.cc" $flags
+	c++ ${sanitized:+-fsanitize=address,undefined} -Wall -Wextra -Wpedantic -Werror -std=c++17 -o "$place/headers" "$place/headers.cc" $flags
 	LD_LIBRARY_PATH=${lib%/*} "$place/headers" || fail 'C++ has other values'
 fi
 

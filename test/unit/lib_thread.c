@@ -23,26 +23,26 @@ struct worker {
 	struct usher_space *space; /* NULL: one of its own each time */
 	const char *uri;
 	unsigned number;
+	struct usher_window regs; /* of the device that is open now; it goes with it */
 	const char *failed; /* what did */
 };
 
 /* The device is this thread's alone; its space, and what the models share, may not be. */
 static const char *use(struct worker *w, struct usher_device *d)
 {
-	struct usher_window regs = USHER_WINDOW_NONE;
 	struct usher_buffer b = USHER_BUFFER_NONE;
 	struct usher_space_info info;
 	const uint32_t value = 0x1000 + w->number;
 	uint32_t back = 0;
 
-	if (usher_window_open(d, USHER_BAR(0), 0, 0, USHER_UNCACHED, &regs, NULL) < 0)
+	if (usher_window_open(d, USHER_BAR(0), 0, 0, USHER_UNCACHED, &w->regs, NULL) < 0)
 		return "a window";
 	if (usher_buffer_alloc(usher_device_space(d), 8192, 0, &b, NULL) < 0)
 		return "a buffer";
 	if (usher_space_info(usher_device_space(d), &info, NULL) < 0 || !info.mappings)
 		return "what the space says";
-	if (usher_write32(&regs, PLAIN_ASK + 8, value) < 0 ||
-		usher_read32(&regs, PLAIN_ASK + 8, &back) < 0 || back != value)
+	if (usher_write32(&w->regs, PLAIN_ASK + 8, value) < 0 ||
+		usher_read32(&w->regs, PLAIN_ASK + 8, &back) < 0 || back != value)
 		return "a register";
 	if (usher_irq_on(d, USHER_MSI, 1, NULL) < 0 || usher_irq_off(d, USHER_MSI, NULL) < 0)
 		return "an interrupt";
