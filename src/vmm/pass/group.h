@@ -22,6 +22,7 @@ struct pass_group {
 	struct memory_listener listener; /* maps RAM for DMA */
 	bool peers; /* devices may reach each other's BARs */
 	bool told; /* that they cannot */
+	bool deserted; /* the last device has left: nothing is mapped for anybody */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
 	struct pass_dev *devices; /* the last plugged first; dropped ones too */
 };
@@ -39,6 +40,12 @@ int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
  * caches. Twice is fine, and so is a KVM that has no such device.
  */
 int pass_group_add(struct pass_group *g, int vfio_group, struct err *e);
+
+/*
+ * A device of @vfio_group has left (it is dropped). After the last one of it the VFIO group leaves,
+ * too: its host is not to wait for anything of ours.
+ */
+void pass_group_leave(struct pass_group *g, int vfio_group);
 
 /*
  * Lets the guest's devices reach each other's BARs, where IOMMU and kernel can (peer to peer).
