@@ -25,15 +25,19 @@ struct usher_space;
  *                                stand ",vf_token=UUID" for a VF whose PF wants one
  *   fd:CONTAINER,DEVICE          the kernel, by descriptors that somebody handed over
  *   fd:CONTAINER,GROUP,DEVICE    the same with the group's ("none": not handed over); it is only
- *                                needed for a hot reset. Descriptors become the library's
+ *                                needed for a hot reset. Descriptors become the library's when
+ *                                the device opens: they are closed on exec and with the last
+ *                                device that named them
  *   model:NAME[,ARGUMENTS]       a model in this process (model.h)
  */
 
 /*
- * @s: the space that the device shall use; NULL: one of its own, that goes with it. A kernel's
- * and a model's device cannot share one.
+ * @s: the space that the device shall use; NULL: one of its own, that goes with it; devices whose
+ * URIs name one container share one then, for a container is a space. A kernel's and a model's
+ * device cannot share one.
  * Return: 0; -EINVAL no such URI, or the space is another kind; -ENODEV no such device, or it is
- * going away; -EACCES a VF whose PF wants a token; otherwise as usher_space_attach_group().
+ * going away; -EACCES a VF whose PF wants a token; -EBUSY another space has the container of an
+ * "fd:", or the device is open already; otherwise as usher_space_attach_group().
  * The device is the caller's: usher_device_close().
  */
 int usher_device_open(
@@ -63,6 +67,7 @@ struct usher_device_info {
 	uint32_t regions;
 	uint32_t irq_kinds;
 	int group; /* -1: a model, or not told */
+	uint32_t atomics; /* what the root port completes of it: 1, 2, 4: 32, 64, 128 bits */
 };
 
 const struct usher_device_info *usher_device_info(const struct usher_device *d);

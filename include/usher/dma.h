@@ -25,7 +25,11 @@ struct usher_buffer {
 	unsigned access;
 };
 
+#ifdef __cplusplus
+#define USHER_BUFFER_NONE (usher_buffer{nullptr, {0}, 0, nullptr, -1, 0})
+#else
 #define USHER_BUFFER_NONE ((struct usher_buffer){.fd = -1})
+#endif
 
 #define USHER_BUFFER_HUGE_2M 1u /* hugetlb pages; -ENOMEM when the host has reserved none */
 #define USHER_BUFFER_HUGE_1G 2u
@@ -46,7 +50,10 @@ int usher_buffer_alloc(struct usher_space *s, uint64_t size, unsigned flags,
 int usher_buffer_share(const struct usher_buffer *b, struct usher_space *s,
 	struct usher_buffer *ret, struct usher_err *e);
 
-/* Unmaps and frees; USHER_BUFFER_NONE and twice are fine. Devices must be done with it. */
+/*
+ * Unmaps and frees; USHER_BUFFER_NONE and twice are fine. Devices must be done with it. Before its
+ * space goes: a device that was opened without a space takes its own along when it is closed.
+ */
 void usher_buffer_free(struct usher_buffer *b);
 
 /* IOVA of [@off, +@len) in the buffer. Return: 0, -ERANGE. */

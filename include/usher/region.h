@@ -29,6 +29,8 @@ struct usher_region {
 	uint32_t index;
 	uint32_t flags; /* USHER_REGION_* */
 	uint64_t size; /* [bytes]; 0: not there */
+	uint32_t type; /* of a vendor's, index 9 and up: VFIO_REGION_TYPE_*; 0: a fixed one */
+	uint32_t subtype;
 	size_t area_count; /* what can be mapped; no more than 32 are told */
 	struct {
 		uint64_t off;
@@ -87,7 +89,11 @@ struct usher_window {
 	size_t mapping_size;
 };
 
+#ifdef __cplusplus
+#define USHER_WINDOW_NONE (usher_window())
+#else
 #define USHER_WINDOW_NONE ((struct usher_window){.base = NULL})
+#endif
 
 /*
  * Opens [@off, +@size) of a region. @size 0: all the rest. USHER_COMBINED is a wish.

@@ -74,6 +74,16 @@ struct usher_space_info {
 	struct usher_span spans[USHER_SPANS_MAX]; /* usable IOVAs, ascending */
 };
 
+/* What the space's IOMMU can do on this kernel. Ask instead of comparing versions. */
+enum usher_space_ability {
+	USHER_SPACE_COHERENT, /* DMA snoops the caches: VFIO_DMA_CC_IOMMU */
+	USHER_SPACE_UNMAP_ALL, /* VFIO_UNMAP_ALL */
+	USHER_SPACE_UPDATE_VADDR, /* mappings outlive a change of addresses: VFIO_UPDATE_VADDR */
+};
+
+/* Return: 1 yes; 0 no, or no device is in the space yet. */
+int usher_space_can(struct usher_space *s, enum usher_space_ability what);
+
 /* Return: 0, -EINVAL no group or device in it yet. */
 int usher_space_info(struct usher_space *s, struct usher_space_info *ret, struct usher_err *e);
 

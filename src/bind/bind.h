@@ -193,6 +193,9 @@ struct bind_giving {
 	struct bind_owner owner; /* keeper: itself. pid 0: by hand, refused while an owner lives */
 	const char *const *allow; /* "no-reset": what has no working reset goes back all the same */
 	size_t allow_count;
+	/* Their owner has tried to reset them, in vain: as good as without a reset, until taken anew. */
+	const struct pci_address *unwiped;
+	size_t unwiped_count;
 	bool dry_run; /* decide and report, touch nothing */
 };
 

@@ -94,6 +94,8 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 				(void)fprintf(f, "bar %u %u\n", k, m->bar[k] - 1u);
 		if (m->has_vf)
 			(void)fprintf(f, "vf %s\n", bind_vf_format(&m->vf, vf));
+		if (m->unwiped)
+			(void)fprintf(f, "unwiped yes\n");
 	}
 	(void)fprintf(f, "end\n");
 	if (fclose(f) != 0) {
@@ -309,6 +311,13 @@ static void read_vf(struct reader *rd, struct bind_was *m)
 		rd->bad = "vf";
 }
 
+static void read_unwiped(struct reader *rd, bool *ret)
+{
+	static const char *const yes[] = {"yes"};
+
+	*ret = next_is(rd, "unwiped") && read_word(rd, "unwiped", yes, COUNT(yes)) == 0;
+}
+
 static void read_members(struct reader *rd, struct bind_entry *n)
 {
 	for (size_t i = 0; !rd->bad && i < n->count; i++) {
@@ -322,6 +331,7 @@ static void read_members(struct reader *rd, struct bind_entry *n)
 		read_framebuffer(rd, m->framebuffer);
 		read_bars(rd, m->bar);
 		read_vf(rd, m);
+		read_unwiped(rd, &m->unwiped);
 	}
 }
 

@@ -30,6 +30,7 @@
  *	framebuffer efi-framebuffer/efi-framebuffer.0	only when there was one
  *	bar 1 8				size before, 2^8 MiB; a line for each that was resized
  *	vf 0 52:54:00:00:00:09 …	of a virtual network card: bind_vf_format()
+ *	unwiped yes			only where its user's end could not reset it
  *	end
  */
 
@@ -55,6 +56,7 @@ struct bind_was {
 	char reset_method[PCI_NAME_MAX];
 	char framebuffer[PCI_NAME_MAX]; /* "": none; see struct bind_member */
 	uint8_t bar[PCI_BAR_COUNT]; /* 0: not resized; see bind/resize.h */
+	bool unwiped; /* it could not be reset, and is to stay on VFIO */
 	bool has_vf;
 	struct host_vf vf; /* what its physical function's interface kept for it */
 };

@@ -82,7 +82,13 @@ int bind_owner_self(const struct bind_env *env, const char *name, struct bind_ow
 
 const char *bind_owner_format(const struct bind_owner *o, char *buf, size_t size)
 {
-	if (o->name[0])
+	char exec[BIND_NAME_MAX];
+
+	/* So `usher exec` calls what is no guest. */
+	(void)snprintf(exec, sizeof(exec), "exec-%d", o->pid);
+	if (!strcmp(o->name, exec))
+		(void)snprintf(buf, size, "a program of usher exec (process %d)", o->pid);
+	else if (o->name[0])
 		(void)snprintf(buf, size, "VM '%s' (process %d)", o->name, o->pid);
 	else
 		(void)snprintf(buf, size, "process %d", o->pid);

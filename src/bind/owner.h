@@ -20,7 +20,7 @@ bool bind_name_ok(const char *name);
  */
 bool bind_name_is_vfio(const char *name);
 
-/* "VM 'web' (process 812)", "process 812". Return: @buf. */
+/* "VM 'web' (process 812)", "a program of usher exec (process 812)", "process 812". Return: @buf. */
 const char *bind_owner_format(const struct bind_owner *o, char *buf, size_t size);
 
 #endif

@@ -84,9 +84,12 @@ static int find_unresettable(struct release *r, const char **keep)
 			taken[n++] = d.address;
 	for (size_t i = 0; i < r->entry.count; i++) {
 		if (!still_taken(r, &r->entry.members[i], &d) ||
-			bind_reset_works(r->work.env->host, &d, taken, n))
+			(!r->entry.members[i].unwiped &&
+				bind_reset_works(r->work.env->host, &d, taken, n)))
 			continue;
-		keep[i] = "has no working reset, and stays where the IOMMU holds it";
+		keep[i] = r->entry.members[i].unwiped
+				  ? "could not be reset, and stays where the IOMMU holds it"
+				  : "has no working reset, and stays where the IOMMU holds it";
 		kept++;
 	}
 	free(taken);
@@ -178,8 +181,17 @@ static int give_back(struct release *r, const char **keep, struct err *e)
 	return kept ? say_kept(r, e) : bind_work_forget(&r->work, n->group, e);
 }
 
+static void mark_unwiped(struct release *r)
+{
+	for (size_t i = 0; i < r->entry.count; i++)
+		for (size_t k = 0; k < r->g->unwiped_count; k++)
+			if (pci_address_equal(r->entry.members[i].address, r->g->unwiped[k]))
+				r->entry.members[i].unwiped = true;
+}
+
 static int release_entry(struct release *r, struct err *e)
 {
+	mark_unwiped(r);
 	if (r->g->how == BIND_RETURN_VFIO || (r->g->owner.pid && r->entry.kept))
 		return r->g->dry_run ? 0 : keep_entry(r, e);
 	int code = refuse_members_held(r, e);

@@ -141,6 +141,7 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 			ret->control[0] = '\0';
 	}
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", m->driver);
+	ret->unwiped = false; /* VFIO resets it anew */
 	if (!ret->has_vf && d->class >> 16 == PCI_CLASS_NETWORK)
 		ret->has_vf = bind_vf_read(env->host, d->address, &ret->vf) == 0;
 	if (m->framebuffer[0])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/exec.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
 #include "cli/giving.h"
@@ -9,6 +10,7 @@
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "engine/keeper.h"
+#include "engine/wipe.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -107,6 +109,7 @@ static int take_words(struct exec_words *w, int argc, char **argv, int *ret_end)
 static int find_user(struct exec_words *w)
 {
 	const char *sudo = getenv("SUDO_UID");
+	const char *who = w->user ? w->user : EXEC_NOBODY;
 	const struct passwd *u = NULL;
 	uint64_t id;
 
@@ -115,16 +118,39 @@ static int find_user(struct exec_words *w)
 		if (!u && num_parse(w->user, 10, UINT32_MAX - 1, &id) == 0)
 			u = getpwuid((uid_t)id);
 	} else if (sudo && num_parse(sudo, 10, UINT32_MAX - 1, &id) == 0 && id) {
+		who = sudo;
 		u = getpwuid((uid_t)id);
 	} else {
 		u = getpwnam(EXEC_NOBODY);
 	}
+	if (!u && who == sudo)
+		return option_wrong(w->verb,
+			"user %s, who called sudo, has no entry in the password file: "
+			"say another by --user",
+			who);
 	if (!u)
-		return option_wrong(
-			w->verb, "--user: there is no user '%s'", w->user ? w->user : EXEC_NOBODY);
+		return option_wrong(w->verb, "--user: there is no user '%s'", who);
+	/* Without a capability root still owns every node and attribute of a device. */
+	if (u->pw_uid == 0 || u->pw_gid == 0)
+		return option_wrong(w->verb,
+			"--user: '%s' is %s 0, whose every device's files are: that confines "
+			"nothing; name an ordinary user",
+			u->pw_name, u->pw_uid == 0 ? "user" : "of group");
 	w->spec.uid = u->pw_uid;
 	w->spec.gid = u->pw_gid;
 	return 0;
+}
+
+static void tell_wiped(const struct exec_words *w, const struct wiped *d)
+{
+	char address[PCI_ADDRESS_TEXT], text[2 * sizeof(d->text)];
+
+	(void)pci_address_format(d->address, address);
+	file_escape(text, sizeof(text), d->text);
+	if (d->code < 0)
+		(void)fprintf(stderr, "%s: not reset: %s\n", address, text);
+	else if (!w->quiet)
+		(void)fprintf(stderr, "%s: reset by %s\n", address, text);
 }
 
 static void tell(void *arg, const struct keeper_news *n)
@@ -138,6 +164,9 @@ static void tell(void *arg, const struct keeper_news *n)
 			plan_problems(n->plan);
 		else if (!w->quiet)
 			plan_members(stderr, n->plan);
+		break;
+	case KEEPER_WIPED:
+		tell_wiped(w, n->wiped);
 		break;
 	case KEEPER_GIVEN:
 		if (!w->quiet)
@@ -189,6 +218,9 @@ static int exec_program(struct exec_words *w, const struct keeper *k)
 	int r = keeper_run(k, &status, &e);
 	if (r == 0)
 		return status;
+	if ((r == -EACCES || r == -EPERM) && geteuid() != 0 && !e.hint[0])
+		err_hint(&e, "run it as root: sudo usher exec …; the program itself becomes an "
+			     "ordinary user");
 	if (!w->refused && r != -EUCLEAN) /* these are told already */
 		report(&e);
 	return w->refused ? LEAVE_REFUSED : EXEC_OURS;

@@ -8,6 +8,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
+#include "engine/cgroup.h"
 #include "pci/host.h"
 #include "pci/vfs.h"
 
@@ -209,6 +210,8 @@ static int run(const struct verb *v, int argc, char **argv)
 	}
 	targets_hold_signals();
 	int leave = restore(&a, &env, doc, &e);
+	if (!a.dry_run)
+		cgroup_sweep();
 	json_free(doc);
 	return leave;
 }

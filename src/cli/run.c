@@ -277,6 +277,8 @@ static void tell(void *arg, const struct keeper_news *n)
 		else if (!w->quiet || n->status)
 			report_note("guest '%s' ended with status %d", w->spec.name, n->status);
 		break;
+	case KEEPER_WIPED: /* by the kernel, as a guest's devices close */
+		break;
 	case KEEPER_GIVEN:
 		if (!w->quiet)
 			giving_print(stderr, n->report);

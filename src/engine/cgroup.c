@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 
 #define CGROUP_TOP "/sys/fs/cgroup"
 #define PREFIX "usher-"
+#define DEPTH_MAX 16 /* what systemd makes has fewer floors */
 #define EMPTY_TRIES 200
 #define EMPTY_PAUSE_NS 10000000
 
@@ -33,19 +35,35 @@ static int own_dir(char *buf, size_t size)
 	return file_path(buf, size, CGROUP_TOP "%s", text + 3);
 }
 
-/* "usher-exec-PID" whose keeper was killed; with processes in it the kernel keeps it. */
-static void sweep(const char *top)
+/* "usher-exec-PID" whose keeper was killed. */
+static bool is_left(const char *name)
+{
+	int pid;
+
+	return sscanf(name, PREFIX "exec-%d", &pid) == 1 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* With processes in it the kernel keeps it. */
+static void sweep(const char *top, unsigned depth)
 {
 	char path[FILE_PATH_MAX];
 	const struct dirent *entry;
-	int pid;
 
 	cleanup_dir DIR *d = opendir(top);
-	while (d && (entry = readdir(d)))
-		if (sscanf(entry->d_name, PREFIX "exec-%d", &pid) == 1 && kill(pid, 0) < 0 &&
-			errno == ESRCH &&
-			file_path(path, sizeof(path), "%s/%s", top, entry->d_name) == 0)
+	while (d && (entry = readdir(d))) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+			file_path(path, sizeof(path), "%s/%s", top, entry->d_name) < 0)
+			continue;
+		if (is_left(entry->d_name))
 			(void)rmdir(path);
+		else if (depth)
+			sweep(path, depth - 1);
+	}
+}
+
+void cgroup_sweep(void)
+{
+	sweep(CGROUP_TOP, DEPTH_MAX);
 }
 
 void cgroup_make(const char *name, struct cgroup *ret)
@@ -57,7 +75,7 @@ void cgroup_make(const char *name, struct cgroup *ret)
 		return;
 	if (strcmp(own, CGROUP_TOP "/") == 0)
 		own[strlen(own) - 1] = '\0';
-	sweep(own);
+	sweep(own, 0);
 	if (file_path(ret->dir, sizeof(ret->dir), "%s/" PREFIX "%s", own, name) < 0 ||
 		(mkdir(ret->dir, 0755) < 0 && errno != EEXIST) ||
 		file_path(path, sizeof(path), "%s/cgroup.procs", ret->dir) < 0) {

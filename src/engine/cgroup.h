@@ -18,4 +18,7 @@ void cgroup_make(const char *name, struct cgroup *ret);
 /* Kills what is left in it, and removes it. */
 void cgroup_remove(struct cgroup *g);
 
+/* Removes those that keepers of `usher exec` left which were killed, wherever they are. */
+void cgroup_sweep(void);
+
 #endif

@@ -7,12 +7,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+void devices_rest(struct open_devices *d)
+{
+	for (size_t i = 0; i < d->device_count; i++)
+		fd_close(&d->devices[i].fd);
+}
+
 void devices_close(struct open_devices *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; i < d->device_count; i++)
-		fd_close(&d->devices[i].fd);
+	devices_rest(d);
 	for (size_t i = 0; i < d->group_count; i++)
 		vfio_group_close(&d->groups[i]);
 	vfio_container_close(&d->container);

@@ -32,6 +32,9 @@ struct open_devices {
 int devices_open(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct open_devices **ret, struct err *e);
 
+/* Keeps the groups and the container alone: the devices can be opened again by them. */
+void devices_rest(struct open_devices *d);
+
 void devices_close(struct open_devices *d); /* NULL is fine */
 
 #endif

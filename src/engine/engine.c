@@ -16,10 +16,18 @@ const struct engine *engine_find(const char *name)
 	return NULL;
 }
 
-void engine_finish(struct engine_run *run)
+static void close_devices(struct engine_run *run)
 {
 	devices_close(run->devices);
 	run->devices = NULL;
+}
+
+void engine_finish(struct engine_run *run)
+{
+	if (run->wipes && run->devices)
+		devices_rest(run->devices);
+	else
+		close_devices(run);
 	kernel_close(&run->kernel);
 	while (run->given_count)
 		fd_close(&run->given[--run->given_count]);
@@ -32,4 +40,9 @@ void engine_ended(struct engine_run *run)
 {
 	fd_close(&run->lifeline_fd);
 	cgroup_remove(&run->cgroup);
+}
+
+void engine_close(struct engine_run *run)
+{
+	close_devices(run);
 }

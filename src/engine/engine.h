@@ -21,6 +21,8 @@ struct engine_run {
 	int kvm_fd;
 	int keeper_fd; /* pidfd of this process */
 	struct open_devices *devices; /* VFIO descriptors to hand over; NULL: it opens its own */
+	/* They are reset here when the program is gone; till then only their groups stay open. */
+	bool wipes;
 	struct confine confine; /* of engine_exec */
 	struct cgroup cgroup;
 	int lifeline_fd; /* closes when we end */
@@ -64,11 +66,13 @@ const struct engine *engine_find(const char *name);
 
 /*
  * Lets go of what the program has inherited by now: from here on the devices are free as soon
- * as the program is gone.
+ * as the program is gone, and has closed them even before (an unbind waits for every descriptor).
  */
 void engine_finish(struct engine_run *run);
 
 /* After the program's end, or when it did not start: lets go of what held it. */
 void engine_ended(struct engine_run *run);
+/* And at last of the devices. */
+void engine_close(struct engine_run *run);
 
 #endif

@@ -90,6 +90,7 @@ static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 	run->confine.gid = s->gid;
 	run->confine.cgroup_fd = run->cgroup.procs_fd;
 	p->confine = &run->confine;
+	run->wipes = true;
 	p->memlock = s->memory;
 	return 0;
 }

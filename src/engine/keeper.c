@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "engine/fit.h"
 #include "engine/state.h"
+#include "engine/wipe.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -116,8 +117,18 @@ static int wait_for_end(const struct keeper *k, struct process *p, int signals)
 	}
 }
 
+/* No process is left that could use the devices, but for an accomplice outside. */
+static void wipe(const struct keeper *k, struct engine_run *run, struct wipe *ret)
+{
+	if (!run->wipes || !run->devices)
+		return;
+	devices_wipe(k->env.host, run->devices, ret);
+	for (size_t i = 0; i < ret->count; i++)
+		tell(k, (struct keeper_news){.event = KEEPER_WIPED, .wiped = &ret->devices[i]});
+}
+
 static int run_engine(const struct keeper *k, const struct bind_plan *plan, struct state *state,
-	int signals, int *ret_status, struct err *e)
+	int signals, int *ret_status, struct wipe *ret_wipe, struct err *e)
 {
 	int64_t begun = now_us();
 	struct engine_run run = ENGINE_RUN_NONE;
@@ -129,6 +140,7 @@ static int run_engine(const struct keeper *k, const struct bind_plan *plan, stru
 	engine_finish(&run);
 	if (r < 0) {
 		engine_ended(&run);
+		engine_close(&run);
 		return r;
 	}
 	(void)state_engine(state, process.pid);
@@ -140,12 +152,16 @@ static int run_engine(const struct keeper *k, const struct bind_plan *plan, stru
 	*ret_status = wait_for_end(k, &process, signals);
 	engine_ended(&run);
 	tell(k, (struct keeper_news){.event = KEEPER_ENDED, .status = *ret_status});
+	wipe(k, &run, ret_wipe);
+	engine_close(&run);
 	return 0;
 }
 
-static int give_back(
-	const struct keeper *k, const struct bind_plan *plan, const struct bind_owner *owner)
+static int give_back(const struct keeper *k, const struct bind_plan *plan,
+	const struct bind_owner *owner, const struct wipe *wipe)
 {
+	struct pci_address unwiped[SPEC_DEVICES_MAX];
+	size_t unwiped_count = wipe_failed(wipe, unwiped);
 	int worst = 0;
 
 	for (size_t i = 0; i < plan->group_count; i++) {
@@ -155,6 +171,8 @@ static int give_back(
 			.owner = *owner,
 			.allow = k->allow,
 			.allow_count = k->allow_count,
+			.unwiped = unwiped,
+			.unwiped_count = unwiped_count,
 		};
 		struct bind_report report = BIND_REPORT_NONE;
 		struct err e = {0};
@@ -199,6 +217,7 @@ static int run_taken(const struct keeper *k, const struct bind_request *q, struc
 	int signals, int *ret_status, struct err *e)
 {
 	struct bind_plan plan = BIND_PLAN_NONE;
+	struct wipe wipe = {.count = 0};
 	int64_t begun = now_us();
 	int given = 0;
 	int r = check_fit(k, q, e);
@@ -210,8 +229,8 @@ static int run_taken(const struct keeper *k, const struct bind_request *q, struc
 	tell(k, (struct keeper_news){
 			.event = KEEPER_PLANNED, .plan = &plan, .us = now_us() - begun});
 	if (r == 0) {
-		r = run_engine(k, &plan, state, signals, ret_status, e);
-		given = give_back(k, &plan, &q->owner);
+		r = run_engine(k, &plan, state, signals, ret_status, &wipe, e);
+		given = give_back(k, &plan, &q->owner, &wipe);
 	}
 	bind_plan_fini(&plan);
 	return r < 0 ? r : given;

@@ -17,6 +17,7 @@ enum keeper_event {
 	KEEPER_STARTED, /* @pid runs the guest */
 	KEEPER_STOPPING, /* a signal asked for the end: number in @status */
 	KEEPER_ENDED, /* the guest is gone: @status */
+	KEEPER_WIPED, /* what became of the reset of a device: @wiped */
 	KEEPER_GIVEN, /* a group went back: @report */
 	KEEPER_STUCK, /* a group could not be given back: @error; the journal keeps it */
 };
@@ -25,6 +26,7 @@ struct keeper_news {
 	enum keeper_event event;
 	const struct bind_plan *plan;
 	const struct bind_report *report;
+	const struct wiped *wiped;
 	const struct err *error;
 	pid_t pid;
 	int status;

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -100,12 +101,11 @@ static void set_memlock(uint64_t need, const struct confine *confine)
 struct failure {
 	int code; /* errno */
 	uint32_t barred; /* [bytes] of the program's path: the folder that keeps it out, 0 none */
+	uint32_t passed; /* folders of PATH that it may not enter */
 };
 
-__attribute__((noreturn)) static void fail(int report, int code, uint32_t barred)
+__attribute__((noreturn)) static void fail(int report, struct failure f)
 {
-	const struct failure f = {.code = code, .barred = barred};
-
 	(void)fd_write_full(report, &f, sizeof(f));
 	_exit(127);
 }
@@ -129,6 +129,41 @@ static uint32_t barred_folder(const char *path)
 }
 
 /*
+ * execvp(3) says EACCES, too, of a name that is nowhere, when PATH has a folder that this user may
+ * not enter. Return: such folders; 0 when a file of that name was what could not be executed.
+ */
+static uint32_t folders_passed(const char *name)
+{
+	const char *at = getenv("PATH");
+	char path[4096];
+	uint32_t passed = 0;
+
+	while (at && *at) {
+		int len = (int)strcspn(at, ":");
+		(void)snprintf(path, sizeof(path), "%.*s/%s", len, at, name);
+		if (access(path, F_OK) == 0)
+			return 0;
+		passed += errno == EACCES;
+		at += len;
+		at += *at == ':';
+	}
+	return passed;
+}
+
+static struct failure why_not(const char *name, int code)
+{
+	struct failure f = {.code = code};
+
+	if (code != EACCES)
+		return f;
+	if (strchr(name, '/'))
+		f.barred = barred_folder(name);
+	else
+		f.passed = folders_passed(name);
+	return f;
+}
+
+/*
  * The program shall not type into our terminal (TIOCSTI): one of a session of its own cannot. What
  * the terminal sends comes through us.
  */
@@ -137,7 +172,7 @@ static void shut_in(const struct program *p, int report)
 	int r = confine_enter(p->confine, report);
 
 	if (r < 0)
-		fail(report, -r, 0);
+		fail(report, (struct failure){.code = -r});
 	(void)setsid();
 }
 
@@ -162,8 +197,7 @@ static void become(const struct program *p, pid_t parent, int report)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execvp(p->argv[0], p->argv);
-	int code = errno;
-	fail(report, code, code == EACCES ? barred_folder(p->argv[0]) : 0);
+	fail(report, why_not(p->argv[0], errno));
 }
 
 /* As fork(), into the namespaces of a program that is shut in. */
@@ -176,9 +210,16 @@ static pid_t split(const struct program *p)
 
 static int tell_failure(const struct program *p, const struct failure *f, struct err *e)
 {
+	uid_t uid = p->confine ? p->confine->uid : geteuid();
+
+	if (f->passed) {
+		(void)err_say(e, -ENOENT, "start %s: no such program in PATH", p->argv[0]);
+		err_hint(e, "say its whole path; user %u may not enter %u folder%s of PATH",
+			(unsigned)uid, f->passed, f->passed == 1 ? "" : "s");
+		return -ENOENT;
+	}
 	if (!f->barred)
 		return err_set(e, -f->code, "start %s", p->argv[0]);
-	uid_t uid = p->confine ? p->confine->uid : geteuid();
 	int r = err_say(e, -f->code, "start %s: user %u may not enter %.*s", p->argv[0],
 		(unsigned)uid, (int)f->barred, p->argv[0]);
 	err_hint(e, "the program must lie where user %u may go, such as /usr/local/bin",

@@ -12,12 +12,11 @@
 #include "base/bits.h"
 #include "base/fault.h"
 #include "base/num.h"
+#include "lib/handed.h"
 #include "model/host.h"
 #include "pci/device.h"
 #include "pci/host.h"
 #include "vfio/explain.h"
-
-#define ENVIRONMENT "USHER_DEVICE"
 
 static int group_of(const char *name, int *ret, struct usher_err *e)
 {
@@ -50,27 +49,11 @@ static int open_pci(struct usher_device *d, const struct device_uri *u, struct u
 		r = space_enter(d->space, number, NULL, &d->group, e);
 	if (r < 0)
 		return r;
-	d->group->devices++;
 	(void)snprintf(
 		d->info.name, sizeof(d->info.name), "%.*s", (int)strcspn(u->name, " "), u->name);
 	d->info.group = number;
 	r = vfio_dev_open(&d->group->vfio, u->name, &d->vfio, fault(e));
 	return r == -ENODEV ? vfio_explain_absent(host_live(), d->info.name, fault(e)) : r;
-}
-
-static int open_fds(struct usher_device *d, const struct device_uri *u, struct usher_err *e)
-{
-	int r = vfio_dev_from_fd(u->device, &d->vfio, fault(e));
-
-	if (r >= 0)
-		r = space_adopt(d->space, u->container, u->group, &d->group, e);
-	if (r < 0) {
-		d->vfio = VFIO_DEV_NONE; /* the descriptor is still its giver's */
-		return r;
-	}
-	d->group->devices++;
-	(void)snprintf(d->info.name, sizeof(d->info.name), "%.31s", u->name);
-	return 0;
 }
 
 static int open_model(struct usher_device *d, const struct device_uri *u, struct usher_err *e)
@@ -85,7 +68,6 @@ static int open_model(struct usher_device *d, const struct device_uri *u, struct
 	r = space_enter(d->space, d->model->group, d->model, &d->group, e);
 	if (r < 0)
 		return r;
-	d->group->devices++;
 	(void)snprintf(d->info.name, sizeof(d->info.name), "%s", d->model->name);
 	return vfio_dev_open(&d->group->vfio, d->model->name, &d->vfio, fault(e));
 }
@@ -112,17 +94,41 @@ static int learn(struct usher_device *d, struct usher_err *e)
 	d->info.class_code = (uint32_t)v >> 8;
 	d->info.regions = d->vfio.region_count;
 	d->info.irq_kinds = d->vfio.irq_count;
+	d->info.atomics = vfio_dev_atomics(&d->vfio);
 	/* As VFIO leaves it; but who handed a descriptor over may have had it open before. */
 	return r < 0 ? r : usher_device_master_off(d, e);
 }
 
-static int open_into(struct usher_device *d, const struct device_uri *u, struct usher_err *e)
+/* All that may fail is done before the descriptors are ours. */
+static int open_fds(struct usher_device *d, struct usher_space *s, const struct device_uri *u,
+	struct usher_err *e)
 {
-	static int (*const openers[])(
-		struct usher_device *, const struct device_uri *, struct usher_err *) = {
-		[URI_PCI] = open_pci, [URI_FD] = open_fds, [URI_MODEL] = open_model};
-	int r = openers[u->kind](d, u, e);
+	(void)snprintf(d->info.name, sizeof(d->info.name), "%.31s", u->name);
+	int r = vfio_dev_from_fd(u->device, &d->vfio, fault(e));
 
+	if (r >= 0)
+		r = learn(d, e);
+	if (r >= 0)
+		r = handed_enter(d, s, u, e);
+	if (r < 0)
+		d->vfio = VFIO_DEV_NONE;
+	return r;
+}
+
+static int open_own(struct usher_device *d, struct usher_space *s, const struct device_uri *u,
+	struct usher_err *e)
+{
+	int r = 0;
+
+	d->space = s;
+	if (!s) {
+		r = usher_space_new(NULL, &d->space, e);
+		if (r < 0)
+			return r;
+		d->space->owners = 1;
+		d->own_space = true;
+	}
+	r = u->kind == URI_PCI ? open_pci(d, u, e) : open_model(d, u, e);
 	return r < 0 ? r : learn(d, e);
 }
 
@@ -156,14 +162,9 @@ int usher_device_open(
 	if (!d)
 		return err_set(fault(e), -ENOMEM, "open %s", uri);
 	d->vfio = VFIO_DEV_NONE;
-	d->space = s;
-	d->own_space = !s;
 	d->dma_bits = 64;
 	d->info.group = -1;
-	if (!s)
-		r = usher_space_new(NULL, &d->space, e);
-	if (r >= 0)
-		r = open_into(d, &u, e);
+	r = u.kind == URI_FD ? open_fds(d, s, &u, e) : open_own(d, s, &u, e);
 	if (r < 0) {
 		usher_device_close(d);
 		return r;
@@ -193,47 +194,9 @@ struct usher_device *usher_device_close(struct usher_device *d)
 	if (d->model)
 		model_unplug(d->model);
 	if (d->own_space)
-		usher_space_free(d->space);
+		handed_put(d->space);
 	free(d);
 	return NULL;
-}
-
-/* The word of the environment whose left side is @name, or the first: "ADDRESS=URI". */
-static int find_inherited(const char *name, char *ret_uri, size_t size, char *ret_name)
-{
-	const char *at = getenv(ENVIRONMENT);
-
-	while (at && *at) {
-		size_t len = strcspn(at, " "), left = strcspn(at, "=");
-		const bool fits = left < len && len - left <= size && left < PCI_ADDRESS_TEXT;
-		if (fits && (!name || (strlen(name) == left && !strncmp(at, name, left)))) {
-			(void)snprintf(ret_name, PCI_ADDRESS_TEXT, "%.*s", (int)left, at);
-			(void)snprintf(ret_uri, size, "%.*s", (int)(len - left - 1), at + left + 1);
-			return 0;
-		}
-		at += len;
-		at += strspn(at, " ");
-	}
-	return -ENOENT;
-}
-
-int usher_device_inherit(
-	const char *name, struct usher_space *s, struct usher_device **ret, struct usher_err *e)
-{
-	char uri[64], address[PCI_ADDRESS_TEXT];
-	int r = find_inherited(name, uri, sizeof(uri), address);
-
-	if (r < 0) {
-		(void)err_say(fault(e), r, "no device%s%.40s was handed to this program",
-			name ? " " : "", name ? name : "");
-		err_hint(fault(e), "start it by: usher exec --device ADDRESS -- PROGRAM");
-		return r;
-	}
-	r = usher_device_open(uri, s, ret, e);
-	if (r < 0)
-		return err_in(fault(e), r, "%s", address);
-	(void)snprintf((*ret)->info.name, sizeof((*ret)->info.name), "%s", address);
-	return 0;
 }
 
 struct usher_space *usher_device_space(struct usher_device *d)

@@ -3,10 +3,12 @@
 #include "lib/space.h"
 
 #include <errno.h>
+#include <linux/vfio.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "model/host.h"
 #include "pci/host.h"
 
@@ -71,11 +73,25 @@ static int put_in(struct usher_space *s, struct vfio_group *g, struct usher_err 
 	return r < 0 ? r : settle(s, e);
 }
 
+/* What the kernel drops with a container's last group is ours to drop in one that others have too. */
+static void unmap_all(struct usher_space *s)
+{
+	for (size_t i = 0; i < s->maps.room; i++) {
+		const struct mapping *m = &s->maps.slots[i];
+		if (m->size && m->host)
+			(void)vfio_dma_unmap(&s->container, IOVA(m->iova), m->size, NULL);
+	}
+}
+
 static void forget_container(struct usher_space *s)
 {
-	if (s->group_count == 0)
-		vfio_container_close(&s->container);
-	s->iommu = s->group_count ? s->iommu : (struct vfio_iommu){0};
+	if (s->group_count)
+		return;
+	if (s->is_handed)
+		unmap_all(s);
+	vfio_container_close(&s->container);
+	s->is_handed = false;
+	s->iommu = (struct vfio_iommu){0};
 }
 
 static int enter(struct usher_space *s, int number, struct usher_model_device *model,
@@ -114,8 +130,19 @@ int space_enter(struct usher_space *s, int number, struct usher_model_device *mo
 {
 	(void)pthread_mutex_lock(&s->lock);
 	int r = enter(s, number, model, ret, e);
+	if (r >= 0)
+		(*ret)->devices++;
 	(void)pthread_mutex_unlock(&s->lock);
 	return r;
+}
+
+/* Devices that came without their group share one place. */
+static struct space_group *find_handed(struct usher_space *s, int group)
+{
+	for (size_t i = 0; i < SPACE_GROUPS_MAX; i++)
+		if (s->groups[i].used && s->groups[i].vfio.fd == group)
+			return &s->groups[i];
+	return NULL;
 }
 
 static int adopt(struct usher_space *s, int container, int group, struct space_group **ret,
@@ -123,13 +150,21 @@ static int adopt(struct usher_space *s, int container, int group, struct space_g
 {
 	struct vfio_container c = VFIO_CONTAINER_NONE;
 	struct vfio_group g = VFIO_GROUP_NONE;
-	struct space_group *slot = find_free(s, e);
-	int r = slot ? 0 : -ENOSPC;
+	struct space_group *slot = NULL;
+	int r = 0;
 
-	if (r >= 0 && s->group_count && s->container.fd != container)
+	if (s->group_count && s->container.fd != container)
 		return err_say(fault(e), -EINVAL,
 			"the space has another container than descriptor %d", container);
-	if (r >= 0 && !s->group_count)
+	slot = find_handed(s, group);
+	if (slot) {
+		*ret = slot;
+		return 0;
+	}
+	slot = find_free(s, e);
+	if (!slot)
+		return -ENOSPC;
+	if (!s->group_count)
 		r = vfio_container_from_fd(container, &c, fault(e));
 	if (r >= 0 && group >= 0)
 		r = vfio_group_from_fd(host_live(), group, &g, fault(e));
@@ -138,9 +173,11 @@ static int adopt(struct usher_space *s, int container, int group, struct space_g
 	if (!s->group_count) {
 		s->container = c;
 		s->is_model = false;
+		s->is_handed = true;
 		r = settle(s, e);
 	}
 	if (r < 0) {
+		s->is_handed = false;
 		s->container = VFIO_CONTAINER_NONE; /* the descriptor is still its giver's */
 		return r;
 	}
@@ -155,13 +192,14 @@ int space_adopt(struct usher_space *s, int container, int group, struct space_gr
 {
 	(void)pthread_mutex_lock(&s->lock);
 	int r = adopt(s, container, group, ret, e);
+	if (r >= 0)
+		(*ret)->devices++;
 	(void)pthread_mutex_unlock(&s->lock);
 	return r;
 }
 
-void space_drop(struct usher_space *s, struct space_group *g)
+static void drop(struct usher_space *s, struct space_group *g)
 {
-	(void)pthread_mutex_lock(&s->lock);
 	if (g->vfio.fd >= 0) {
 		(void)vfio_group_unset_container(&g->vfio, NULL);
 		vfio_group_close(&g->vfio);
@@ -169,29 +207,44 @@ void space_drop(struct usher_space *s, struct space_group *g)
 	*g = (struct space_group){.vfio = VFIO_GROUP_NONE};
 	s->group_count--;
 	forget_container(s);
+}
+
+void space_drop(struct usher_space *s, struct space_group *g)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	drop(s, g);
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
 void space_leave(struct usher_space *s, struct space_group *g)
 {
+	(void)pthread_mutex_lock(&s->lock);
 	if (--g->devices == 0 && !g->kept)
-		space_drop(s, g);
+		drop(s, g);
+	(void)pthread_mutex_unlock(&s->lock);
 }
 
-int usher_space_attach_group(struct usher_space *s, int group, struct usher_err *e)
+static int attach(struct usher_space *s, int group, struct usher_err *e)
 {
 	struct space_group *g = find(s, group);
 
 	if (g && g->kept)
 		return err_say(fault(e), -EEXIST, "IOMMU group %d is in the space already", group);
-	int r = space_enter(s, group, NULL, &g, e);
-	if (r < 0 || !g)
-		return r;
-	g->kept = true;
-	return 0;
+	int r = enter(s, group, NULL, &g, e);
+	if (r >= 0)
+		g->kept = true;
+	return r;
 }
 
-int usher_space_detach_group(struct usher_space *s, int group, struct usher_err *e)
+int usher_space_attach_group(struct usher_space *s, int group, struct usher_err *e)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	int r = attach(s, group, e);
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+static int detach(struct usher_space *s, int group, struct usher_err *e)
 {
 	struct space_group *g = find(s, group);
 
@@ -200,6 +253,30 @@ int usher_space_detach_group(struct usher_space *s, int group, struct usher_err 
 	if (g->devices)
 		return err_say(
 			fault(e), -EBUSY, "IOMMU group %d has %u open devices", group, g->devices);
-	space_drop(s, g);
+	drop(s, g);
 	return 0;
+}
+
+int usher_space_detach_group(struct usher_space *s, int group, struct usher_err *e)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	int r = detach(s, group, e);
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+int usher_space_can(struct usher_space *s, enum usher_space_ability what)
+{
+	static const unsigned long extensions[] = {
+		[USHER_SPACE_COHERENT] = VFIO_DMA_CC_IOMMU,
+		[USHER_SPACE_UNMAP_ALL] = VFIO_UNMAP_ALL,
+		[USHER_SPACE_UPDATE_VADDR] = VFIO_UPDATE_VADDR,
+	};
+
+	if ((size_t)what >= COUNT(extensions))
+		return 0;
+	(void)pthread_mutex_lock(&s->lock);
+	int r = s->group_count ? vfio_container_has(&s->container, extensions[what]) : 0;
+	(void)pthread_mutex_unlock(&s->lock);
+	return r > 0;
 }

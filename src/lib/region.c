@@ -29,7 +29,11 @@ int usher_region_info(
 
 	if (code < 0)
 		return err_in(fault(e), code, "%s", d->info.name);
-	*ret = (struct usher_region){.index = index, .flags = r.flags & 7, .size = r.size};
+	*ret = (struct usher_region){.index = index,
+		.flags = r.flags & 7,
+		.size = r.size,
+		.type = r.type,
+		.subtype = r.subtype};
 	for (size_t i = 0; i < r.area_count && i < COUNT(ret->areas); i++) {
 		ret->areas[i].off = r.areas[i].off;
 		ret->areas[i].size = r.areas[i].size;

@@ -11,7 +11,13 @@
 #include <unistd.h>
 #include <usher/region.h>
 
-static _Atomic(struct usher_window *) windows[SIGBUS_WINDOWS_MAX];
+/* What others than the window's own thread may look at; the window itself may be gone any time. */
+static struct {
+	_Atomic(struct usher_window *) window;
+	_Atomic(const struct usher_device *) device;
+	_Atomic uintptr_t at;
+	_Atomic size_t size; /* [bytes] mapped; 0: through functions */
+} slots[SIGBUS_WINDOWS_MAX];
 static struct sigaction before;
 static uintptr_t page_size; /* sysconf() is not for a signal handler */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -37,9 +43,8 @@ static int put_ones(struct usher_window *w, uintptr_t at)
 static struct usher_window *window_at(uintptr_t at)
 {
 	for (size_t i = 0; i < SIGBUS_WINDOWS_MAX; i++) {
-		struct usher_window *w = atomic_load(&windows[i]);
-		if (w && w->mapping && at - (uintptr_t)w->mapping < w->mapping_size)
-			return w;
+		if (at - atomic_load(&slots[i].at) < atomic_load(&slots[i].size))
+			return atomic_load(&slots[i].window);
 	}
 	return NULL;
 }
@@ -81,8 +86,12 @@ int sigbus_watch(struct usher_window *w)
 		return install_error;
 	for (size_t i = 0; i < SIGBUS_WINDOWS_MAX; i++) {
 		struct usher_window *none = NULL;
-		if (atomic_compare_exchange_strong(&windows[i], &none, w))
-			return 0;
+		if (!atomic_compare_exchange_strong(&slots[i].window, &none, w))
+			continue;
+		atomic_store(&slots[i].device, w->device);
+		atomic_store(&slots[i].at, (uintptr_t)w->mapping);
+		atomic_store(&slots[i].size, w->mapping ? w->mapping_size : 0);
+		return 0;
 	}
 	return -ENOSPC;
 }
@@ -90,12 +99,17 @@ int sigbus_watch(struct usher_window *w)
 void sigbus_forget(struct usher_window *w)
 {
 	for (size_t i = 0; i < SIGBUS_WINDOWS_MAX; i++) {
-		struct usher_window *it = w;
-		(void)atomic_compare_exchange_strong(&windows[i], &it, NULL);
+		if (atomic_load(&slots[i].window) != w)
+			continue;
+		atomic_store(&slots[i].size, 0);
+		atomic_store(&slots[i].device, NULL);
+		atomic_store(&slots[i].window, NULL);
 	}
 }
 
-struct usher_window *sigbus_window(size_t i)
+struct usher_window *sigbus_window(size_t i, const struct usher_device *d)
 {
-	return i < SIGBUS_WINDOWS_MAX ? atomic_load(&windows[i]) : NULL;
+	if (i >= SIGBUS_WINDOWS_MAX || atomic_load(&slots[i].device) != d)
+		return NULL;
+	return atomic_load(&slots[i].window);
 }

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+struct usher_device;
 struct usher_window;
 
 /*
@@ -15,7 +16,7 @@ struct usher_window;
 int sigbus_watch(struct usher_window *w); /* 0, -ENOSPC, -errno */
 void sigbus_forget(struct usher_window *w); /* one that is not watched is fine */
 
-/* The watched windows, for whoever closes a device. NULL: an empty place. */
-struct usher_window *sigbus_window(size_t i);
+/* Those of @d, which is being closed. NULL: an empty place, or another device's. */
+struct usher_window *sigbus_window(size_t i, const struct usher_device *d);
 
 #endif

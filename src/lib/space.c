@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "base/fault.h"
 #include "base/num.h"
+#include "lib/handed.h"
 #include "lib/place.h"
 
 #define QUARANTINE 64
@@ -44,6 +45,7 @@ struct usher_space *usher_space_free(struct usher_space *s)
 {
 	if (!s)
 		return NULL;
+	handed_forget(s);
 	for (size_t i = 0; i < s->maps.room && s->group_count; i++)
 		if (s->maps.slots[i].size && s->maps.slots[i].host)
 			(void)vfio_dma_unmap(&s->container, IOVA(s->maps.slots[i].iova),
@@ -429,10 +431,9 @@ int usher_space_release(struct usher_space *s, usher_iova_t iova, struct usher_e
 
 int usher_space_info(struct usher_space *s, struct usher_space_info *ret, struct usher_err *e)
 {
-	if (!s->group_count)
-		return err_say(fault(e), -EINVAL, "no device is in the IOVA space yet");
 	(void)pthread_mutex_lock(&s->lock);
-	int r = vfio_container_info(&s->container, &s->iommu, fault(e));
+	int r = s->group_count ? vfio_container_info(&s->container, &s->iommu, fault(e))
+			       : err_say(fault(e), -EINVAL, "no device is in the IOVA space yet");
 	if (r >= 0) {
 		*ret = (struct usher_space_info){.page_sizes = s->iommu.page_sizes,
 			.dma_mask = s->mask,

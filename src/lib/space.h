@@ -43,11 +43,15 @@ struct usher_space {
 	uint64_t mapped; /* [bytes] */
 	struct freed *freed; /* ring: the quarantine, and the one that has rested */
 	size_t freed_room, freed_next;
+	bool is_handed; /* the container: others have its descriptor too */
+	unsigned owners; /* devices whose own space this is; 0: the caller's (lib/handed.h) */
+	struct usher_space *next_handed;
 };
 
 /*
  * The group comes in: the kernel's by @number, or a model's device. The first brings the container.
- * Return: 0 and *@ret; as usher_space_attach_group(); 0 when it is in already.
+ * Return: 0 and *@ret, which counts one device more; as usher_space_attach_group(); 0 when it is
+ * in already.
  */
 int space_enter(struct usher_space *s, int number, struct usher_model_device *model,
 	struct space_group **ret, struct usher_err *e);

@@ -109,8 +109,8 @@ void usher_window_close(struct usher_window *w)
 void device_windows_close(struct usher_device *d)
 {
 	for (size_t i = 0; i < SIGBUS_WINDOWS_MAX; i++) {
-		struct usher_window *w = sigbus_window(i);
-		if (w && w->device == d)
+		struct usher_window *w = sigbus_window(i, d);
+		if (w)
 			usher_window_close(w);
 	}
 }

@@ -22,12 +22,25 @@ static const struct vfio_iova_range ranges[] = {
 
 static struct model_container *containers;
 
-struct model_container *model_container_of(int fd)
+struct model_container *model_container_get(int fd)
 {
-	for (struct model_container *c = containers; c; c = c->next)
-		if (c->fd == fd && c->open)
-			return c;
-	return NULL;
+	struct model_container *c;
+
+	model_lock();
+	for (c = containers; c && (c->fd != fd || !c->open); c = c->next)
+		;
+	if (c)
+		c->groups++;
+	model_unlock();
+	return c;
+}
+
+bool model_container_ready(struct model_container *c)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	bool ready = c->has_iommu;
+	(void)pthread_mutex_unlock(&c->lock);
+	return ready;
 }
 
 static void drop(struct model_container *c)
@@ -46,6 +59,7 @@ static void drop(struct model_container *c)
 
 void model_container_put_group(struct model_container *c)
 {
+	model_lock();
 	/* The last group takes the IOMMU and all mappings with it. */
 	if (--c->groups == 0) {
 		(void)pthread_mutex_lock(&c->lock);
@@ -55,6 +69,7 @@ void model_container_put_group(struct model_container *c)
 		(void)pthread_mutex_unlock(&c->lock);
 	}
 	drop(c);
+	model_unlock();
 }
 
 /* The first mapping that ends behind @iova. */
@@ -203,12 +218,19 @@ static int info(struct model_container *c, struct vfio_iommu_type1_info *arg)
 
 static int set_iommu(struct model_container *c, unsigned long type)
 {
+	int r = 0;
+
+	model_lock();
+	(void)pthread_mutex_lock(&c->lock);
 	if (!c->groups || c->has_iommu)
-		return -EINVAL;
-	if (type != VFIO_TYPE1v2_IOMMU)
-		return -ENODEV;
-	c->has_iommu = true;
-	return 0;
+		r = -EINVAL;
+	else if (type != VFIO_TYPE1v2_IOMMU)
+		r = -ENODEV;
+	else
+		c->has_iommu = true;
+	(void)pthread_mutex_unlock(&c->lock);
+	model_unlock();
+	return r;
 }
 
 static int extension(const struct model_container *c, unsigned long which)
@@ -219,6 +241,8 @@ static int extension(const struct model_container *c, unsigned long which)
 
 static int call_locked(struct model_container *c, unsigned long request, void *arg)
 {
+	if (!c->has_iommu)
+		return -EINVAL; /* the kernel's default branch while there is no back end */
 	switch (request) {
 	case VFIO_IOMMU_GET_INFO:
 		return info(c, arg);
@@ -245,8 +269,6 @@ static int container_call(struct vfio_container *v, unsigned long request, void 
 	default:
 		break;
 	}
-	if (!c->has_iommu)
-		return -EINVAL; /* the kernel's default branch while there is no back end */
 	(void)pthread_mutex_lock(&c->lock);
 	int r = call_locked(c, request, arg);
 	(void)pthread_mutex_unlock(&c->lock);
@@ -260,8 +282,10 @@ static void container_close(struct vfio_container *v)
 	v->model = NULL;
 	if (!c)
 		return;
+	model_lock();
 	c->open = false;
 	drop(c);
+	model_unlock();
 }
 
 static const struct vfio_container_ops ops = {.call = container_call, .close = container_close};
@@ -280,8 +304,10 @@ int model_container_open(struct vfio_container *ret)
 	(void)pthread_mutex_init(&c->lock, NULL);
 	c->open = true;
 	c->entry_limit = ENTRIES_MAX;
+	model_lock();
 	c->next = containers;
 	containers = c;
+	model_unlock();
 	*ret = (struct vfio_container){.ops = &ops, .fd = c->fd, .model = c};
 	return 0;
 }

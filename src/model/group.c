@@ -15,12 +15,8 @@ static int set_container(struct usher_model_device *d, const int *fd)
 		return -EFAULT;
 	if (*fd < 0)
 		return -EBADF;
-	struct model_container *c = model_container_of(*fd);
-	if (!c)
-		return -EBADFD;
-	c->groups++;
-	d->container = c;
-	return 0;
+	d->container = model_container_get(*fd);
+	return d->container ? 0 : -EBADFD;
 }
 
 static int unset_container(struct usher_model_device *d)
@@ -36,7 +32,7 @@ static int unset_container(struct usher_model_device *d)
 
 static int device_fd(struct usher_model_device *d, const char *name)
 {
-	if (!d->container || !d->container->has_iommu)
+	if (!d->container || !model_container_ready(d->container))
 		return -EINVAL;
 	/* A token stands behind a blank; this is not a virtual function. */
 	if (strchr(name, ' '))

@@ -34,9 +34,11 @@ struct model_mapping {
 struct model_container {
 	pthread_mutex_t lock; /* mappings: a device's DMA may come from another thread */
 	int fd;
+	/* Under model_lock(). */
 	bool open; /* some vfio_container has it; groups keep it alive too */
-	bool has_iommu;
 	unsigned groups;
+	/* Under lock. */
+	bool has_iommu;
 	struct model_mapping *maps; /* by iova */
 	size_t count, room;
 	uint64_t locked, lock_limit; /* [bytes]; limit 0: none */
@@ -109,7 +111,14 @@ int model_hot_reset_info(struct usher_model_device *d, struct vfio_pci_hot_reset
 int model_hot_reset(struct usher_model_device *d, const struct vfio_pci_hot_reset *h);
 
 /* The parts of it that other files need. */
-struct model_container *model_container_of(int fd);
+/* What is the process's: registered models, numbers of groups, containers and who is in them. */
+void model_lock(void);
+void model_unlock(void);
+
+/* One group more of an open container. NULL: @fd is none. */
+struct model_container *model_container_get(int fd);
+/* Devices may be opened. */
+bool model_container_ready(struct model_container *c);
 void model_container_put_group(struct model_container *c);
 int model_device_open(struct usher_model_device *d);
 void model_device_reset(struct usher_model_device *d);

@@ -19,8 +19,19 @@
 static const struct usher_model *models[MODELS_MAX] = {&model_edu, &model_nvme, &model_nvme_mapped};
 static size_t model_count = 3;
 static int last_group = FIRST_GROUP;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-const struct usher_model *model_find(const char *name)
+void model_lock(void)
+{
+	(void)pthread_mutex_lock(&lock);
+}
+
+void model_unlock(void)
+{
+	(void)pthread_mutex_unlock(&lock);
+}
+
+static const struct usher_model *find(const char *name)
 {
 	for (size_t i = 0; i < model_count; i++)
 		if (!strcmp(models[i]->name, name))
@@ -28,14 +39,27 @@ const struct usher_model *model_find(const char *name)
 	return NULL;
 }
 
+const struct usher_model *model_find(const char *name)
+{
+	model_lock();
+	const struct usher_model *m = find(name);
+	model_unlock();
+	return m;
+}
+
 int usher_model_register(const struct usher_model *m)
 {
-	if (model_find(m->name))
-		return -EEXIST;
-	if (model_count == MODELS_MAX)
-		return -ENOSPC;
-	models[model_count++] = m;
-	return 0;
+	int r = 0;
+
+	model_lock();
+	if (find(m->name))
+		r = -EEXIST;
+	else if (model_count == MODELS_MAX)
+		r = -ENOSPC;
+	else
+		models[model_count++] = m;
+	model_unlock();
+	return r;
 }
 
 static int make_bar(struct usher_model_device *d, unsigned i)
@@ -84,7 +108,9 @@ int model_plug(const struct usher_model *m, const char *arguments, struct usher_
 	if (!d)
 		return -ENOMEM;
 	d->model = m;
+	model_lock();
 	d->group = last_group++;
+	model_unlock();
 	d->intx_unmask_fd = -1;
 	(void)snprintf(d->name, sizeof(d->name), "model:%.20s", m->name);
 	for (unsigned i = 0; i < USHER_MODEL_BARS; i++)

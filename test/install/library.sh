@@ -33,6 +33,27 @@ ${CC:-cc} ${sanitized:+-fsanitize=address,undefined} -Wall -Wextra -Wconversion 
 LD_LIBRARY_PATH=${lib%/*} "$place/first_driver" | grep -q 'register 8 is 9' ||
 	fail 'the program does not work'
 
+# By a C++ program as well, without a warning.
+if command -v c++ >/dev/null; then
+	for header in "$place"/*/include/usher/*.h "$place"/*/*/include/usher/*.h; do
+		[ ! -e "$header" ] || echo "#include <usher/${header##*/}>"
+	done >"$place/headers.cc"
+	[ -s "$place/headers.cc" ] || fail 'no headers'
+	echo 'usher_window w = USHER_WINDOW_NONE; usher_buffer b = USHER_BUFFER_NONE;' \
+		'int main() { return w.size || b.fd != -1; }' >>"$place/headers.cc"
+	# shellcheck disable=SC2086
+	c++ ${sanitized:+-fsanitize=address,undefined} -Wall -Wextra -Wpedantic -Werror -std=c++17 -o "$place/headers" "$place/headers.cc" $flags
+	LD_LIBRARY_PATH=${lib%/*} "$place/headers" || fail 'C++ has other values'
+fi
+
+# Each function has its manual, where there are manuals.
+page=$(find "$place" -name usher_device.3)
+if [ -n "$page" ]; then
+	for name in usher_device_open usher_read32 usher_config_find; do
+		[ -e "${page%/*}/$name.3" ] || fail "no manual of $name"
+	done
+fi
+
 exported=$(nm -D --defined-only "$lib" | awk '$2 != "A" && $3 !~ /^usher_/ { print $3 }')
 [ -z "$exported" ] || fail "exports $exported"
 [ -z "$sanitized" ] || exit 0

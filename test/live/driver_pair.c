@@ -2,7 +2,12 @@
 /*
  * driver_pair EDU DISK: two devices of two groups that `usher exec` handed over, in one space, and
  * one buffer for both: what edu copies into it, the disk takes from it.
+ *
+ * driver_pair EDU DISK apart: the same two, each opened as if it were alone.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -67,11 +72,65 @@ static void both(struct usher_space *s)
 	usher_buffer_free(&b);
 }
 
+/* Whatever the program executes has none of its descriptors but the three of everybody's. */
+static bool all_closed_on_exec(void)
+{
+	for (int fd = 3; fd < 256; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			return false;
+	}
+	return true;
+}
+
+/* Nobody said that they share a space; the container that they came with says so. */
+static int apart(char **argv)
+{
+	struct usher_device *first = NULL, *second = NULL, *again = NULL;
+	struct usher_buffer a = USHER_BUFFER_NONE, b = USHER_BUFFER_NONE;
+	struct usher_space *other = NULL;
+	uint32_t blocks;
+
+	fact(usher_device_inherit(argv[1], NULL, &first, &e) == 0, "the first device");
+	fact(!failed && usher_space_new(NULL, &other, &e) == 0 &&
+			usher_device_inherit(argv[2], other, &second, &e) == -EBUSY,
+		"the second cannot go into another space");
+	fact(!failed && usher_device_inherit(argv[1], NULL, &again, &e) == -EBUSY,
+		"the first does not open twice");
+	fact(usher_device_inherit(argv[2], NULL, &second, &e) == 0, "the second");
+	if (failed)
+		return 1;
+	fact(usher_device_space(first) == usher_device_space(second), "they have one space");
+	fact(all_closed_on_exec(), "what it executes gets no descriptor");
+	fact(usher_buffer_alloc(usher_device_space(first), 65536, 0, &a, &e) == 0 &&
+			usher_buffer_alloc(usher_device_space(second), 65536, 0, &b, &e) == 0 &&
+			a.iova.v != b.iova.v,
+		"a buffer for each");
+	fact(nvme_open(second, NULL, &nvme, &e) == 0, "the disk's driver starts");
+	usher_device_close(first);
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (failed)
+		return 1;
+	blocks = 4096u >> nvme.block_shift;
+	fact(nvme_read(&nvme.queues[0], &b, 0, PLACE, blocks, 0) == 0 &&
+			nvme_drain(&nvme.queues[0], &e) == 0,
+		"the second works without the first");
+	usher_buffer_free(&a);
+	usher_buffer_free(&b);
+	nvme_close(&nvme);
+	usher_device_close(second);
+	usher_space_free(other);
+	fact(fcntl(file, F_GETFD) >= 0, "nothing was closed twice");
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	struct usher_device *first = NULL, *second = NULL;
 	struct usher_space *s = NULL;
 
+	if (argc == 4 && !strcmp(argv[3], "apart"))
+		return apart(argv);
 	if (argc != 3 || usher_space_new(NULL, &s, &e) < 0)
 		return 2;
 	fact(usher_device_inherit(argv[1], s, &first, &e) == 0, "the first device");

@@ -20,6 +20,7 @@ expect_text 'pid 2'
 expect_text "group $(group_of "$nic"): refused"
 expect_text "group $(group_of "$disk"): refused"
 expect_no_text OPENED
+expect_text 'attributes refused: many'
 expect_text "$disk: vfio-pci -> nvme"
 expect_driver "$disk" nvme
 expect_equal 'what stayed' '' "$(pidof exec_stay)"
@@ -40,6 +41,8 @@ for whom in program keeper; do
 		kill -9 $keeper
 		wait_until 20 sh -c '! pidof exec_stay'
 		expect_ok usher restore
+		expect_text 'lent to a program of usher exec (process'
+		expect_equal 'its cgroup' '' "$(find /sys/fs/cgroup -name 'usher-*')"
 	fi
 	expect_equal 'what stayed' '' "$(pidof exec_stay)"
 	expect_driver "$disk" nvme
@@ -52,8 +55,26 @@ install -d -m 700 "$work/closed"
 cp "$stay" "$work/closed/stay"
 expect_status 125 usher exec --quiet --device "$disk" --user 1000 -- "$work/closed/stay"
 expect_text "start $work/closed/stay: user 1000 may not enter $work/closed"
-expect_equal 'cgroups of killed keepers' '' "$(find /sys/fs/cgroup -name 'usher-*')"
+expect_status 125 env PATH="$work/closed:$PATH" \
+	usher exec --quiet --device "$disk" --user 1000 -- nothing-of-that-name
+expect_text 'start nothing-of-that-name: no such program in PATH'
+expect_text 'user 1000 may not enter'
+# Who is not root is told so.
+for_anyone src/cli/usher src/cli/usher-whole
+expect_status 125 setpriv --reuid 1000 --clear-groups "$work/build/src/cli/usher" \
+	exec --quiet --device "$disk" -- true
+expect_text 'run it as root'
 expect_driver "$disk" nvme
 expect_status 2 usher exec --device "$disk" --user nobody-of-that-name -- true
+# Root is root without capabilities, too.
+for root in root 0; do
+	expect_status 2 usher exec --device "$disk" --user $root -- "$stay"
+	expect_text "is user 0, whose every device's files are"
+done
+echo 'wheel:x:4711:0::/:/bin/sh' >>/etc/passwd
+expect_status 2 usher exec --device "$disk" --user wheel -- "$stay"
+expect_text "is of group 0"
+expect_status 2 env SUDO_UID=4712 usher exec --device "$disk" -- "$stay"
+expect_text 'user 4712, who called sudo, has no entry'
 expect_status 2 usher exec --device "$disk"
 wait_until 20 test -b "/dev/$(block_of "$disk")"

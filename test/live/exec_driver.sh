@@ -48,6 +48,11 @@ expect_ok usher exec --device "$edu" --device "$disk" --user 1000 -- \
 cat "$work/out"
 expect_no_text 'not ok'
 expect_text 'ok closed in order'
+expect_ok usher exec --device "$edu" --device "$disk" --user 1000 -- \
+	"$programs/test/live/driver_pair" "$edu" "$disk" apart
+cat "$work/out"
+expect_no_text 'not ok'
+expect_text 'ok nothing was closed twice'
 expect_driver "$edu" none
 expect_driver "$disk" nvme
 wait_until 20 test -b "/dev/$(block_of "$disk")"

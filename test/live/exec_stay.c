@@ -4,6 +4,7 @@
  * open, and a grandchild that holds all descriptors and ignores every signal stays behind.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,17 @@ static void print_rights(void)
 	(void)printf("pid %d\n", (int)getpid());
 }
 
+static unsigned refuses(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		(void)printf("%s: OPENED\n", path);
+		(void)close(fd);
+	}
+	return fd < 0 && errno == EACCES;
+}
+
 static void try_others(void)
 {
 	char path[300];
@@ -41,6 +53,33 @@ static void try_others(void)
 	}
 	if (d)
 		(void)closedir(d);
+}
+
+/* Whatever gives a device to somebody else, or touches one. Prints what opens, and how much not. */
+static void try_attributes(void)
+{
+	static const char *const attributes[] = {"driver_override", "reset", "reset_method",
+		"remove", "rescan", "enable", "config", "resource0", "driver/unbind",
+		"power/control"};
+	static const char *const others[] = {"/sys/bus/pci/rescan", "/sys/bus/pci/drivers_probe",
+		"/sys/bus/pci/drivers/vfio-pci/bind", "/sys/bus/pci/drivers/vfio-pci/unbind",
+		"/sys/bus/pci/drivers/vfio-pci/new_id", "/run/usher/journal", "/dev/mem"};
+	unsigned refused = 0;
+	char path[400];
+	const struct dirent *entry;
+	DIR *d = opendir("/sys/bus/pci/devices");
+
+	while (d && (entry = readdir(d)))
+		for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+			(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s",
+				entry->d_name, attributes[i]);
+			refused += refuses(path);
+		}
+	if (d)
+		(void)closedir(d);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		refused += refuses(others[i]);
+	(void)printf("attributes refused: %s\n", refused > 20 ? "many" : "too few to say so");
 }
 
 static void leave_grandchild(void)
@@ -65,6 +104,7 @@ int main(int argc, char **argv)
 {
 	print_rights();
 	try_others();
+	try_attributes();
 	(void)fflush(stdout);
 	leave_grandchild();
 	if (argc > 1 && !strcmp(argv[1], "wait")) {

@@ -37,6 +37,7 @@ static const char good[] = "usher-journal 1\n"
 			   "override pci-stub\n"
 			   "control -\n"
 			   "reset_method -\n"
+			   "unwiped yes\n"
 			   "end\n";
 
 static int parse(const char *text, struct bind_entry *n, struct err *e)
@@ -72,6 +73,7 @@ START_TEST(reads_what_it_writes)
 	ck_assert_str_eq(n.members[0].driver, "e1000e");
 	ck_assert_str_eq(n.members[0].override, "");
 	ck_assert_str_eq(n.members[0].reset_method, "flr bus");
+	ck_assert(!n.members[0].unwiped && n.members[1].unwiped);
 	ck_assert_str_eq(n.members[0].framebuffer, "efi-framebuffer/efi-framebuffer.0");
 	ck_assert_uint_eq(n.members[0].bar[1], 9);
 	ck_assert_uint_eq(n.members[0].bar[3], 1);

@@ -67,6 +67,27 @@ START_TEST(parses_uris)
 }
 END_TEST
 
+START_TEST(tells_what_the_space_can)
+{
+	struct usher_space *s = NULL;
+	struct usher_region r;
+
+	ck_assert_int_eq(usher_space_new(NULL, &s, NULL), 0);
+	ck_assert_int_eq(usher_space_can(s, USHER_SPACE_UNMAP_ALL), 0); /* nobody to ask yet */
+	usher_space_free(s);
+	open_plain();
+	s = usher_device_space(dev);
+	ck_assert_int_eq(usher_space_can(s, USHER_SPACE_COHERENT), 1);
+	ck_assert_int_eq(usher_space_can(s, USHER_SPACE_UNMAP_ALL), 1);
+	ck_assert_int_eq(usher_space_can(s, USHER_SPACE_UPDATE_VADDR), 0);
+	ck_assert_int_eq(usher_space_can(s, 99), 0);
+	ck_assert_int_eq(usher_region_info(dev, USHER_BAR(0), &r, NULL), 0);
+	ck_assert(r.type == 0 && r.subtype == 0);
+	ck_assert_uint_eq(usher_device_info(dev)->atomics, 0);
+	usher_device_close(dev);
+}
+END_TEST
+
 START_TEST(tells_what_is_not_there)
 {
 	struct usher_err e;
@@ -403,8 +424,9 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	const TTest *const tests[] = {parses_uris, tells_what_is_not_there, inherits_by_name,
-		knows_the_device, masters_the_bus_only_when_asked, reads_registers_of_each_width,
+	const TTest *const tests[] = {parses_uris, tells_what_the_space_can,
+		tells_what_is_not_there, inherits_by_name, knows_the_device,
+		masters_the_bus_only_when_asked, reads_registers_of_each_width,
 		survives_a_device_that_goes, turns_a_sigbus_into_an_error,
 		a_dead_window_keeps_nothing, masks_intx_at_each_signal, adds_vectors,
 		adds_vectors_by_a_gap, delivers_events};

@@ -304,6 +304,34 @@ START_TEST(keeps_what_cannot_be_reset)
 }
 END_TEST
 
+/* It has a reset, and its owner found that it does not work. */
+START_TEST(keeps_what_was_not_reset)
+{
+	struct bind_env env = stage_set();
+	struct bind_request q = LEND_REQUEST;
+	struct bind_giving told = {.unwiped = &lend_target.address, .unwiped_count = 1};
+	static const char *const allow[] = {"no-reset"};
+	struct bind_giving allowed = {.allow = allow, .allow_count = 1};
+	struct err e = {0};
+
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_release(&env, told, &e), -EPERM);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	lend_is_on(2, "sib", "sib");
+	/* Who comes later and knows nothing of it finds it in the journal. */
+	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), -EPERM);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	/* The next that has it may find that it can be. */
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_release(&env, (struct bind_giving){0}, &e) == 0, "%s", e.msg);
+	all_as_first();
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
+	ck_assert_int_eq(lend_release(&env, told, &e), -EPERM);
+	ck_assert_msg(lend_release(&env, allowed, &e) == 0, "%s", e.msg);
+	all_as_first();
+}
+END_TEST
+
 START_TEST(returns_as_told)
 {
 	struct bind_env env = stage_set();
@@ -528,6 +556,6 @@ SUITE("take", gives_a_claimed_one_to_its_driver, keeps_drivers_off_a_claimed_one
 	does_not_believe_what_is_not_so, loads_the_module, restores_from_death_in_every_step,
 	restores_from_death_while_giving_back, restores_from_death_while_restoring,
 	takes_over_what_a_crash_left, leases_to_one_owner, goes_back_to_bound_by_hand,
-	keeps_what_cannot_be_reset, returns_as_told, waits_for_nobody_who_has_it_open,
-	frees_what_others_bound, forgets_other_boots_and_rubbish, leaves_alone_what_hangs,
-	touches_no_stranger, works_once_at_a_time)
+	keeps_what_cannot_be_reset, keeps_what_was_not_reset, returns_as_told,
+	waits_for_nobody_who_has_it_open, frees_what_others_bound, forgets_other_boots_and_rubbish,
+	leaves_alone_what_hangs, touches_no_stranger, works_once_at_a_time)

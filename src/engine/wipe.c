@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/wipe.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "engine/devices.h"
+#include "pci/device.h"
+#include "vfio/device.h"
+#include "vfio/hotreset.h"
+#include "vfio/region.h"
+
+#define BUSY_TRIES 50 /* somebody holds the device's lock for a moment */
+#define BUSY_PAUSE_NS 100000000
+
+/* One device on the way. */
+struct patient {
+	struct vfio_dev vfio;
+	struct wiped *told;
+	char method[PCI_NAME_MAX]; /* the first that the kernel would take; "" none, or not told */
+	bool done;
+};
+
+struct ward {
+	struct open_devices *open;
+	size_t count;
+	struct patient patients[SPEC_DEVICES_MAX];
+};
+
+static void succeed(struct patient *p, const char *how)
+{
+	p->done = true;
+	p->told->code = 0;
+	(void)snprintf(p->told->text, sizeof(p->told->text), "%s", how);
+}
+
+static void give_up(struct patient *p, const struct err *e)
+{
+	p->done = true;
+	p->told->code = e->code ? e->code : -EIO;
+	(void)snprintf(p->told->text, sizeof(p->told->text), "%.255s", e->msg);
+}
+
+static int master_off(struct vfio_dev *d, struct err *e)
+{
+	struct vfio_region config;
+	uint64_t command = 0;
+	int r = vfio_region_info(d, VFIO_PCI_CONFIG_REGION_INDEX, &config, e);
+
+	if (r < 0)
+		return r;
+	r = vfio_region_get(d, &config, PCI_COMMAND, 2, &command);
+	if (r >= 0)
+		r = vfio_region_put(
+			d, &config, PCI_COMMAND, 2, command & ~(uint64_t)PCI_COMMAND_MASTER);
+	return r < 0 ? err_set(e, r, "turn its bus mastering off") : 0;
+}
+
+/* Opening it is no reset while somebody else has it open. */
+static int open_again(struct open_devices *d, size_t i, struct vfio_dev *ret, struct err *e)
+{
+	char name[PCI_ADDRESS_TEXT];
+
+	(void)pci_address_format(d->devices[i].address, name);
+	for (size_t k = 0; k < d->group_count; k++)
+		if (d->groups[k].fd == d->devices[i].group_fd)
+			return vfio_dev_open(&d->groups[k], name, ret, e);
+	return err_say(e, -ENODEV, "%s: its group is not open", name);
+}
+
+static void admit(struct host *h, struct ward *w, size_t i, struct wiped *told)
+{
+	struct patient *p = &w->patients[i];
+	struct pci_device d;
+	struct err e = {0};
+
+	*p = (struct patient){.vfio = VFIO_DEV_NONE, .told = told};
+	*told = (struct wiped){.address = w->open->devices[i].address};
+	if (pci_device_peek(h, told->address, &d, NULL) == 0)
+		(void)snprintf(p->method, sizeof(p->method), "%.*s",
+			(int)strcspn(d.reset_method, " "), d.reset_method);
+	int r = open_again(w->open, i, &p->vfio, &e);
+	if (r >= 0)
+		r = master_off(&p->vfio, &e);
+	if (r < 0)
+		give_up(p, &e);
+}
+
+static int group_fd(const struct open_devices *d, int number)
+{
+	for (size_t i = 0; i < d->group_count; i++)
+		if (d->groups[i].number == number)
+			return d->groups[i].fd;
+	return -1;
+}
+
+/* The kernel takes no more groups than functions, and none that the reset does not hit. */
+static int groups_of(const struct open_devices *d, const struct vfio_dependent *hit, int count,
+	int fds[SPEC_DEVICES_MAX], struct err *e)
+{
+	char name[PCI_ADDRESS_TEXT];
+	size_t n = 0;
+
+	for (int i = 0; i < count; i++) {
+		size_t k = 0;
+		int fd = group_fd(d, hit[i].group);
+		if (fd < 0)
+			return err_say(e, -EPERM,
+				"a reset of its bus would hit %s of IOMMU group %d, which is not "
+				"ours",
+				pci_address_format(hit[i].address, name), hit[i].group);
+		while (k < n && fds[k] != fd)
+			k++;
+		if (k == n)
+			fds[n++] = fd;
+	}
+	return (int)n;
+}
+
+/* With all that is on the bus: whatever of it is ours needs no other reset. */
+static int reset_bus(struct ward *w, struct patient *p, struct err *e)
+{
+	cleanup_free struct vfio_dependent *hit = NULL;
+	int fds[SPEC_DEVICES_MAX];
+	int count = vfio_hotreset_info(&p->vfio, &hit, e);
+	int n = count < 0 ? count : groups_of(w->open, hit, count, fds, e);
+
+	if (n < 0)
+		return n;
+	int r = vfio_hotreset(&p->vfio, fds, (size_t)n);
+	if (r < 0)
+		return err_set(e, r, "reset its bus");
+	for (int i = 0; i < count; i++)
+		for (size_t k = 0; k < w->count; k++)
+			if (!w->patients[k].done &&
+				pci_address_equal(w->patients[k].told->address, hit[i].address))
+				succeed(&w->patients[k], "its bus");
+	return 0;
+}
+
+static int reset_function(struct patient *p, struct err *e)
+{
+	const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+	int r = vfio_dev_reset(&p->vfio, e);
+
+	for (unsigned i = 0; i < BUSY_TRIES && r == -EAGAIN; i++) {
+		(void)nanosleep(&pause, NULL);
+		r = vfio_dev_reset(&p->vfio, e);
+	}
+	if (r >= 0)
+		succeed(p, p->method[0] ? p->method : "a way that the kernel does not name");
+	return r;
+}
+
+static void treat(struct ward *w, struct patient *p)
+{
+	/* "bus" is the kernel's guess of when no neighbour had been found yet. */
+	const bool weak = !p->method[0] || !strcmp(p->method, "pm") || !strcmp(p->method, "bus");
+	struct err bus = {0}, own = {0};
+
+	if (weak && reset_bus(w, p, &bus) == 0)
+		return;
+	if (reset_function(p, &own) < 0)
+		give_up(p, own.code == -ENOTTY && bus.code ? &bus : &own);
+	else if (bus.code)
+		(void)snprintf(
+			p->told->text, sizeof(p->told->text), "%.63s: %.180s", p->method, bus.msg);
+}
+
+/* A device that no longer answers was not reset, whatever the kernel says. */
+static void examine(struct patient *p)
+{
+	struct vfio_region config;
+	uint64_t id = UINT16_MAX;
+	struct err e = {0};
+
+	if (p->told->code < 0)
+		return;
+	if (vfio_region_info(&p->vfio, VFIO_PCI_CONFIG_REGION_INDEX, &config, NULL) < 0 ||
+		vfio_region_get(&p->vfio, &config, PCI_VENDOR_ID, 2, &id) < 0 || id == UINT16_MAX) {
+		(void)err_say(&e, -ENODEV, "it does not answer after its reset");
+		give_up(p, &e);
+	}
+}
+
+void devices_wipe(struct host *h, struct open_devices *d, struct wipe *ret)
+{
+	struct ward w = {.open = d, .count = d->device_count};
+
+	ret->count = d->device_count;
+	for (size_t i = 0; i < w.count; i++)
+		admit(h, &w, i, &ret->devices[i]);
+	for (size_t i = 0; i < w.count; i++)
+		if (!w.patients[i].done)
+			treat(&w, &w.patients[i]);
+	for (size_t i = 0; i < w.count; i++) {
+		examine(&w.patients[i]);
+		vfio_dev_close(&w.patients[i].vfio);
+	}
+}
+
+size_t wipe_failed(const struct wipe *w, struct pci_address *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->count; i++)
+		if (w->devices[i].code < 0)
+			ret[n++] = w->devices[i].address;
+	return n;
+}
