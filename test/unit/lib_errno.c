@@ -47,7 +47,7 @@ START_TEST(answers_as_the_kernel_does)
 	plain_model_register();
 	ck_assert_int_eq(model_plug(model_find("plain"), "", &plugged), 0);
 	ck_assert_int_eq(model_container_open(&b.c), 0);
-	model_container_of(b.c.fd)->entry_limit = b.entries;
+	((struct model_container *)b.c.model)->entry_limit = b.entries;
 	ck_assert_int_eq(model_group_open(plugged, &b.g), 0);
 	b.name = plugged->name;
 	open_other(&b, &other);
