@@ -115,6 +115,7 @@ static void put_device(const struct pass_dev *d, struct figures *f)
 {
 	figures_open(f, d->name);
 	figures_number(f, "resets", d->resets);
+	figures_number(f, "bus_resets", d->bus_resets);
 	figures_number(f, "config_reads", d->config_reads);
 	figures_number(f, "config_writes", d->config_writes);
 	for (unsigned i = 0; i < PASS_BARS; i++)

@@ -124,7 +124,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	d->func.ops = &pass_func_ops;
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
-	d->group_fd = -1;
+	d->group_fd = d->group = -1;
 	d->intx = (struct pass_intx){.trigger = -1, .unmask = -1};
 	d->events.request.source.fd = d->events.error.source.fd = -1;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
@@ -208,6 +208,7 @@ int pass_add(
 	if (r < 0)
 		goto close;
 	d->group_fd = spec->group;
+	d->group = spec->number;
 	d->next = g->devices;
 	g->devices = d;
 	return 0;
