@@ -15,6 +15,7 @@
 #include "base/bits.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
+#include "vmm/pass/group.h"
 #include "vmm/pass/reset.h"
 
 static struct pass_dev *dev_of(struct pci_func *f)
@@ -98,6 +99,7 @@ static void fini(struct pci_func *f)
 	struct pass_dev *d = dev_of(f);
 
 	pass_dev_drop(d);
+	pass_group_leave(d);
 	free(d);
 }
 

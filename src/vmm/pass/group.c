@@ -118,6 +118,24 @@ bool pass_fault(struct vm *vm)
 	return any;
 }
 
+void pass_make_room(struct pass_dev *d)
+{
+	pass_bars_retry(d);
+	for (struct pass_dev *o = d->vm->pass ? d->vm->pass->devices : NULL; o; o = o->next)
+		if (o != d)
+			pass_bars_retry(o);
+}
+
+struct bus_range *pass_late(struct bus *b, uint64_t addr, unsigned size)
+{
+	struct vm *vm = container_of(b, struct vm, mmio);
+	struct bus_range *r = NULL;
+
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && !r; d = d->next)
+		r = pass_bars_find(d, addr, size);
+	return r;
+}
+
 int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
 	struct pass_group **ret, struct err *e)
 {
@@ -144,6 +162,7 @@ int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
 	}
 	*ret = vm->pass = g;
 	vm->fault = pass_fault;
+	vm->mmio.late = pass_late;
 	return 0;
 }
 
@@ -173,6 +192,16 @@ int pass_group_add(struct pass_group *g, int vfio_group, struct err *e)
 	if (ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "tell KVM of a VFIO group");
 	return 0;
+}
+
+void pass_group_leave(struct pass_dev *d)
+{
+	struct pass_dev **at = d->vm->pass ? &d->vm->pass->devices : NULL;
+
+	while (at && *at && *at != d)
+		at = &(*at)->next;
+	if (at && *at)
+		*at = d->next;
 }
 
 int pass_renew(struct vm *vm, struct err *e)
