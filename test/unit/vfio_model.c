@@ -170,6 +170,8 @@ static int set_irqs(struct vfio_model *m, const struct vfio_irq_set *set)
 	vfio_model_note(m, "set%u:%u+%u", set->index, set->start, set->count);
 	if (m->on >= 0 && m->on != (int)set->index)
 		return -EINVAL;
+	if (m->refuse_vectors)
+		return -ENOMEM;
 	if (m->vectors_max && end > m->vectors_max)
 		return (int)m->vectors_max;
 	bool fixed = m->irqs[set->index].flags & VFIO_IRQ_INFO_NORESIZE;

@@ -40,6 +40,7 @@ struct vfio_model {
 	int fds[MODEL_VECTORS]; /* eventfds of that kind, -1 */
 	int unmask_fd;
 	int event_fds[MODEL_IRQS]; /* of ERR and REQ, which go beside the others */
+	bool refuse_vectors; /* no kind of interrupts can be turned on */
 	unsigned vectors_max; /* what the "host" has, 0: all */
 	unsigned atomics; /* VFIO_ATOMIC_… */
 	unsigned resets;

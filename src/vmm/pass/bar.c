@@ -452,7 +452,7 @@ bool pass_bars_trap(struct pass_dev *d)
 	return any;
 }
 
-void pass_bars_fini(struct pass_dev *d)
+void pass_bars_release(struct pass_dev *d)
 {
 	for (unsigned i = 0; i < PASS_BARS; i++) {
 		struct pass_bar *b = &d->bars[i];
@@ -460,8 +460,18 @@ void pass_bars_fini(struct pass_dev *d)
 			take_away(b);
 		if (b->reserved)
 			(void)munmap(b->reserved, b->reserved_size);
-		free(b->pieces);
-		*b = (struct pass_bar){0};
+		b->reserved = NULL;
+		for (unsigned k = 0; k < b->piece_count; k++)
+			b->pieces[k].host = NULL;
+	}
+}
+
+void pass_bars_fini(struct pass_dev *d)
+{
+	pass_bars_release(d);
+	for (unsigned i = 0; i < PASS_BARS; i++) {
+		free(d->bars[i].pieces);
+		d->bars[i] = (struct pass_bar){0};
 	}
 }
 

@@ -87,6 +87,8 @@ int pass_bars_init(struct pass_dev *d, struct err *e);
  */
 int pass_bars_map(struct pass_dev *d, struct err *e);
 
+/* Lets go of the device; what was counted stays until pass_bars_fini(). */
+void pass_bars_release(struct pass_dev *d);
 void pass_bars_fini(struct pass_dev *d);
 
 /*

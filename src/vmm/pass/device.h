@@ -72,8 +72,8 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name);
 int pass_dev_learn(struct pass_dev *d, struct err *e);
 
 /*
- * Takes the device from the guest while it runs, and closes it: what is left answers all-ones.
- * Twice is fine.
+ * Takes the device from the guest while it runs, and closes it: what is left answers all-ones, and
+ * has what was counted, until pass_dev_unlearn(). Twice is fine.
  */
 void pass_dev_drop(struct pass_dev *d);
 

@@ -183,7 +183,8 @@ int pass_group_add(struct pass_group *g, int vfio_group, struct err *e)
 
 	if (g->kvm < 0) {
 		if (ioctl(g->vm->fd, KVM_CREATE_DEVICE, &dev) < 0) {
-			log_warn(g->vm->name, "KVM has no VFIO device: DMA is taken for coherent");
+			log_guest(&g->without_kvm, g->vm->name,
+				"KVM has no VFIO device: DMA is taken for coherent");
 			return 0;
 		}
 		g->kvm = (int)dev.fd;

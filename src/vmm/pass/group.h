@@ -2,6 +2,7 @@
 #ifndef VMM_PASS_GROUP_H
 #define VMM_PASS_GROUP_H
 
+#include "base/log.h"
 #include "vfio/container.h"
 #include "vmm/memory.h"
 
@@ -25,6 +26,7 @@ struct pass_group {
 	bool peers; /* devices may reach each other's BARs */
 	bool told; /* that they cannot */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
+	struct log_guest without_kvm; /* asked anew at each reboot */
 	struct pass_dev *devices; /* the last plugged first; dropped ones too */
 };
 

@@ -71,6 +71,7 @@ static void forget(struct pass_dev *d)
 	for (unsigned i = 0; i < PASS_BARS; i++)
 		memset(d->bars[i].written, 0, sizeof(d->bars[i].written));
 	pass_msi_update(d);
+	d->intx.failed = false;
 	d->power = 0;
 }
 
