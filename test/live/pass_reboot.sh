@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# topology: desktop
 # timeout: 400
 # Five reboots of one guest: its devices stay with it, are reset, and work again each time; what is
 # told of it at its end; and one that panics.
