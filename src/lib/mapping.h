@@ -2,10 +2,12 @@
 #ifndef LIB_MAPPING_H
 #define LIB_MAPPING_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* The mappings of a space, by IOVA: a hash table, since a driver may map and unmap for each I/O. */
+/* The mappings of a space, by IOVA: a hash table, since a driver may map and unmap for each I/O;
+ * inline, since that is on the way of each. */
 struct mapping {
 	uint64_t iova;
 	uint64_t size; /* [bytes]; 0: no mapping stands here */
@@ -20,9 +22,58 @@ struct mapping_table {
 	size_t count;
 };
 
-int mapping_add(struct mapping_table *t, const struct mapping *m); /* 0, -ENOMEM */
-struct mapping *mapping_find(const struct mapping_table *t, uint64_t iova); /* NULL: none */
-void mapping_remove(struct mapping_table *t, struct mapping *m);
+int mapping_grow(struct mapping_table *t); /* twice the room: 0, -ENOMEM */
 void mapping_fini(struct mapping_table *t);
+
+/* Where the search for @iova begins: Fibonacci hashing of the page number, neighbours end apart. */
+static inline size_t mapping_home(const struct mapping_table *t, uint64_t iova)
+{
+	return (size_t)(((iova >> 12) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (t->room - 1);
+}
+
+/* There must be room. */
+static inline void mapping_put(struct mapping_table *t, const struct mapping *m)
+{
+	size_t i = mapping_home(t, m->iova);
+
+	while (t->slots[i].size)
+		i = (i + 1) & (t->room - 1);
+	t->slots[i] = *m;
+}
+
+static inline int mapping_add(struct mapping_table *t, const struct mapping *m) /* 0, -ENOMEM */
+{
+	if (2 * (t->count + 1) > t->room && mapping_grow(t) < 0)
+		return -ENOMEM;
+	mapping_put(t, m);
+	t->count++;
+	return 0;
+}
+
+static inline struct mapping *mapping_find(const struct mapping_table *t, uint64_t iova)
+{
+	if (!t->room)
+		return NULL;
+	for (size_t i = mapping_home(t, iova); t->slots[i].size; i = (i + 1) & (t->room - 1))
+		if (t->slots[i].iova == iova)
+			return &t->slots[i];
+	return NULL; /* none */
+}
+
+/* Those that stand behind the hole move up, as far as their home allows. */
+static inline void mapping_remove(struct mapping_table *t, struct mapping *m)
+{
+	size_t hole = (size_t)(m - t->slots), mask = t->room - 1;
+
+	for (size_t i = (hole + 1) & mask; t->slots[i].size; i = (i + 1) & mask) {
+		size_t at_home = mapping_home(t, t->slots[i].iova);
+		if (((i - at_home) & mask) < ((i - hole) & mask))
+			continue;
+		t->slots[hole] = t->slots[i];
+		hole = i;
+	}
+	t->slots[hole].size = 0;
+	t->count--;
+}
 
 #endif

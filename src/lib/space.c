@@ -159,30 +159,34 @@ static bool reuse(struct usher_space *s, uint64_t size, uint64_t align, uint64_t
 
 static uint64_t smallest_page(const struct usher_space *s)
 {
-	return s->iommu.page_sizes ? s->iommu.page_sizes & -s->iommu.page_sizes : KIB(4);
+	return s->iommu.page_sizes & -s->iommu.page_sizes;
 }
 
-/* The largest IOMMU page that @size fills: so aligned, the IOMMU can use it. */
+/* The largest IOMMU page that @size fills, which is no less than the smallest of them: so aligned,
+ * the IOMMU can use it. */
 static uint64_t best_alignment(const struct usher_space *s, uint64_t size)
 {
-	/* @size > 0. Its own highest bit is the largest power of two in it. */
-	const uint64_t fit = s->iommu.page_sizes & mask64(64 - (unsigned)__builtin_clzll(size));
+	const uint64_t fit = s->iommu.page_sizes & (UINT64_MAX >> __builtin_clzll(size));
 
-	if (fit)
-		return BIT64(63 - (unsigned)__builtin_clzll(fit));
-	return smallest_page(s);
+	return BIT64(63 - (unsigned)__builtin_clzll(fit));
 }
 
-static int check(struct usher_space *s, uint64_t bits, uint64_t size, struct usher_err *e)
+static int explain_check(const struct usher_space *s, uint64_t size, struct usher_err *e)
 {
 	if (!s->group_count)
 		return err_say(fault(e), -EINVAL, "no device is in the IOVA space yet");
-	/* No division: this is on the way of each mapping. */
-	if (!size || (size | bits) & (smallest_page(s) - 1))
-		return err_say(fault(e), -EINVAL,
-			"%" PRIu64 " bytes to map are not whole IOMMU pages of %" PRIu64, size,
-			smallest_page(s));
-	return 0;
+	return err_say(fault(e), -EINVAL,
+		"%" PRIu64 " bytes to map are not whole IOMMU pages of %" PRIu64, size,
+		smallest_page(s));
+}
+
+/* On the way of each mapping, as all that is inline here: no division, no text. */
+static inline int check(
+	const struct usher_space *s, uint64_t bits, uint64_t size, struct usher_err *e)
+{
+	if (s->group_count && size && !((size | bits) & (smallest_page(s) - 1)))
+		return 0;
+	return explain_check(s, size, e);
 }
 
 static int no_room(struct usher_space *s, uint64_t size, struct usher_err *e)
@@ -195,9 +199,8 @@ static int no_room(struct usher_space *s, uint64_t size, struct usher_err *e)
 
 static int take(struct usher_space *s, uint64_t size, uint64_t align, uint64_t *ret)
 {
-	if (reuse(s, size, align, ret))
-		return 0;
 	int r = iova_pool_take(&s->pool, size, align, ret);
+
 	if (r != -ENOSPC)
 		return r;
 	flush(s); /* better too early than not at all */
@@ -221,46 +224,64 @@ static void hint_memlock(const struct usher_space *s, uint64_t size, struct ushe
 		(s->mapped + size + 1023) >> 10, (uint64_t)l.rlim_cur >> 10);
 }
 
-/* @m's IOVA is taken from the pool; maps it and remembers it. */
-static int commit(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+/* The kernel did not map @m, for @r. */
+static int give_up(struct usher_space *s, const struct mapping *m, int r, struct usher_err *e)
 {
-	int r = mapping_add(&s->maps, m);
-
-	if (r < 0)
-		(void)err_set(fault(e), r, "remember a mapping");
-	else if (m->host)
-		r = vfio_dma_map(
-			&s->container, IOVA(m->iova), m->host, m->size, m->access, fault(e));
-	if (r >= 0) {
-		s->mapped += m->host ? m->size : 0;
-		return 0;
-	}
-	if (r == -ENOMEM && m->host)
+	if (r == -ENOMEM)
 		hint_memlock(s, m->size, e);
-	struct mapping *left = mapping_find(&s->maps, m->iova);
-	if (left)
-		mapping_remove(&s->maps, left);
+	mapping_remove(&s->maps, mapping_find(&s->maps, m->iova));
 	(void)iova_pool_give(&s->pool, m->iova, m->size + m->guard);
 	return r;
 }
 
-static int map_somewhere(
-	struct usher_space *s, struct mapping *m, uint64_t align, struct usher_err *e)
+/* @m's IOVA is taken from the pool: remembers it. */
+static inline int remember(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+{
+	int r = mapping_add(&s->maps, m);
+
+	if (r >= 0)
+		return 0;
+	(void)iova_pool_give(&s->pool, m->iova, m->size + m->guard);
+	return err_set(fault(e), r, "remember a mapping");
+}
+
+static inline int commit(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+{
+	int r = remember(s, m, e);
+
+	if (r < 0)
+		return r;
+	r = vfio_dma_map(&s->container, IOVA(m->iova), m->host, m->size, m->access, fault(e));
+	if (r < 0)
+		return give_up(s, m, r, e);
+	s->mapped += m->size;
+	return 0;
+}
+
+/* An IOVA for @m, by its size, and a guard behind it. */
+static inline int place(struct usher_space *s, struct mapping *m, uint64_t align)
+{
+	if (m->size > UINT64_MAX - s->guard)
+		return -ENOSPC;
+	m->guard = s->guard;
+	if (reuse(s, m->size + m->guard, align, &m->iova))
+		return 0;
+	return take(s, m->size + m->guard, align, &m->iova);
+}
+
+static int explain_place(struct usher_space *s, uint64_t size, int r, struct usher_err *e)
+{
+	return r == -ENOSPC ? no_room(s, size, e) : err_set(fault(e), r, "find an IOVA");
+}
+
+static inline int map_somewhere(struct usher_space *s, struct mapping *m, struct usher_err *e)
 {
 	int r = check(s, (uintptr_t)m->host, m->size, e);
 
 	if (r < 0)
 		return r;
-	if (m->host && !m->access)
-		return err_say(
-			fault(e), -EINVAL, "map memory that devices may neither read nor write");
-	if (m->size > UINT64_MAX - s->guard)
-		return no_room(s, m->size, e);
-	m->guard = s->guard;
-	r = take(s, m->size + m->guard, align ? align : best_alignment(s, m->size), &m->iova);
-	if (r == -ENOSPC)
-		return no_room(s, m->size, e);
-	return r < 0 ? err_set(fault(e), r, "find an IOVA") : commit(s, m, e);
+	r = place(s, m, best_alignment(s, m->size));
+	return r < 0 ? explain_place(s, m->size, r, e) : commit(s, m, e);
 }
 
 int usher_space_map(struct usher_space *s, void *host, uint64_t size, unsigned access,
@@ -270,12 +291,25 @@ int usher_space_map(struct usher_space *s, void *host, uint64_t size, unsigned a
 
 	if (!host)
 		return err_set(fault(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
+	if (!access)
+		return err_say(
+			fault(e), -EINVAL, "map memory that devices may neither read nor write");
 	(void)pthread_mutex_lock(&s->lock);
-	int r = map_somewhere(s, &m, 0, e);
+	int r = map_somewhere(s, &m, e);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (r >= 0)
 		ret->v = m.iova;
 	return r;
+}
+
+static int reserve(struct usher_space *s, struct mapping *m, uint64_t align, struct usher_err *e)
+{
+	int r = check(s, 0, m->size, e);
+
+	if (r < 0)
+		return r;
+	r = place(s, m, align);
+	return r < 0 ? explain_place(s, m->size, r, e) : remember(s, m, e);
 }
 
 int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, usher_iova_t *ret,
@@ -286,7 +320,7 @@ int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, us
 	if (align && !is_pow2(align))
 		return err_say(fault(e), -EINVAL, "an alignment must be a power of two");
 	(void)pthread_mutex_lock(&s->lock);
-	int r = map_somewhere(s, &m, max_u64(align, KIB(4)), e);
+	int r = reserve(s, &m, max_u64(align, KIB(4)), e);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (r >= 0)
 		ret->v = m.iova;

@@ -69,7 +69,7 @@ struct vfio_span {
 };
 
 struct vfio_iommu {
-	uint64_t page_sizes; /* bit n: pages of 2^n bytes; 0 when the kernel does not say */
+	uint64_t page_sizes; /* bit n: pages of 2^n bytes; 4 KiB when the kernel does not say */
 	uint32_t
 		dma_avail; /* mappings left; UINT32_MAX when the kernel does not say (before 5.10) */
 	size_t range_count; /* 0: the kernel does not say (before 5.4) */

@@ -82,8 +82,9 @@ int vfio_container_info(struct vfio_container *c, struct vfio_iommu *ret, struct
 
 	memset(ret, 0, sizeof(*ret));
 	ret->dma_avail = UINT32_MAX;
-	if (info->flags & VFIO_IOMMU_INFO_PGSIZES)
-		ret->page_sizes = info->iova_pgsizes;
+	ret->page_sizes = info->flags & VFIO_IOMMU_INFO_PGSIZES ? info->iova_pgsizes : 0;
+	if (!ret->page_sizes)
+		ret->page_sizes = KIB(4);
 	if (info->flags & VFIO_IOMMU_INFO_CAPS)
 		take_caps(info, size, ret);
 	return 0;
