@@ -50,6 +50,7 @@ static void put_exits(const struct vm *vm, struct figures *f)
 	}
 	figures_number(f, "total", total);
 	figures_number(f, "coalesced", vm->coalesce.taken);
+	figures_number(f, "faults", vm->faults);
 	figures_close(f);
 }
 

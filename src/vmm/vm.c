@@ -136,6 +136,7 @@ bool vm_cure(struct vm *vm, uint64_t seen)
 		vm_cured(vm);
 		cured = true;
 	}
+	vm->faults += cured;
 	(void)pthread_mutex_unlock(&vm->lock);
 	return cured;
 }

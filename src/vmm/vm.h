@@ -52,6 +52,7 @@ struct vm {
 	 * try again. NULL while nothing is mapped but RAM. Context: under `lock`.
 	 */
 	bool (*fault)(struct vm *vm);
+	uint64_t faults; /* how often one could go on: none that the guest itself can bring about */
 	uint64_t cures; /* atomic: read without the lock, see vm_cure() and vm_cured() */
 	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */

@@ -3,8 +3,8 @@
 # timeout: 240
 # A guest that pulls at its device: decoding off, D3hot, resets and removal while another processor
 # reads its registers without a pause. Nothing may end the guest, no page may go while the guest has
-# it mapped (what is trapped for that would hide a wrong order); afterwards the disk must read as
-# before.
+# it mapped (that is cured, so a wrong order would show in no other way); afterwards the disk must
+# read as before.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -14,7 +14,7 @@ out=$work/console
 guest_script "$top/build/test/live/hammer" </dev/null
 mkfifo "$work/to_guest"
 {
-	usher run --name torture --device "$nvme" --memory 256M --cpus 2 --timing --kernel "$kernel" \
+	usher run --name torture --device "$nvme" --memory 256M --cpus 2 --stats --kernel "$kernel" \
 		--initrd "$initrd" --cmdline 'console=ttyS0 quiet iomem=relaxed usher.do=shell' \
 		<"$work/to_guest"
 	echo "usher ended: $?"
@@ -51,6 +51,6 @@ for state in 'no decoding' D3hot; do
 done
 grep -q 'processors 2' "$out" || fail 'the guest has not two processors'
 grep -q 'hammer: answers=[1-9][0-9]* nobody=[1-9]' "$out" || fail 'the registers were not read in both states'
-! grep 'its BARs are trapped' "$out" || fail 'pages went while the guest had them mapped'
+grep -q 'stats: exits.faults 0$' "$out" || fail 'pages went while the guest had them mapped'
 grep -q "$expected" "$out" || fail 'the disk does not read as before'
 grep -q 'usher ended: 0' "$out" || fail 'usher run failed'

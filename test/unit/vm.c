@@ -61,6 +61,10 @@ START_TEST(pages_that_went_meanwhile_are_cured)
 	vm_cured(&vm);
 	ck_assert(vm_cure(&vm, seen));
 	ck_assert_uint_eq(faults, 0);
+	/* Counted all the same: pages must not go while they are mapped. */
+	ck_assert_uint_eq(vm.faults, 1);
+	ck_assert(!vm_cure(&vm, vm_cures(&vm)));
+	ck_assert_uint_eq(vm.faults, 1);
 }
 END_TEST
 
