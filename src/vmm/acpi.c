@@ -44,6 +44,12 @@
 #define MADT_LAPIC_NMI 4
 #define MADT_ENABLED 1
 
+/* Control field and status bits of _OSC. Ref: PCI Firmware 3.2, tables 4-4 and 4-5 */
+#define OSC_HOTPLUG BIT32(0)
+#define OSC_EXPRESS BIT32(4) /* the PCI Express capability: goes with all others */
+#define OSC_UNKNOWN_UUID BIT32(2)
+#define OSC_MASKED BIT32(4)
+
 /* Tables one after the other in guest memory. */
 struct tables {
 	uint8_t *buf;
@@ -131,6 +137,56 @@ static void put_prt(struct aml *a, unsigned slots)
 	aml_end(a, all);
 }
 
+/* Sets @bit in the first word of the answer: why not all is as it was asked for. */
+static void put_osc_status(struct aml *a, uint8_t bit)
+{
+	aml_op(a, AML_OR);
+	aml_reference(a, "CDW1");
+	aml_integer(a, bit);
+	aml_reference(a, "CDW1");
+}
+
+/*
+ * What the guest may drive by itself: the slots of its root ports. They tell of no PME and of no
+ * error, and link states are no business of a guest's: those stay with us.
+ * Ref: PCI Firmware 3.2, 4.5.1; ACPI 6.4, 6.2.11
+ */
+static void put_osc(struct aml *a)
+{
+	/* 33db4d5b-1ff7-401c-9657-7441c03dd766 */
+	static const uint8_t uuid[] = {0x5b, 0x4d, 0xdb, 0x33, 0xf7, 0x1f, 0x1c, 0x40, 0x96, 0x57,
+		0x74, 0x41, 0xc0, 0x3d, 0xd7, 0x66};
+
+	size_t method = aml_method(a, "_OSC", 4);
+	aml_dword_field(a, 3, 0, "CDW1");
+	size_t block = aml_if(a);
+	aml_op(a, AML_EQUAL);
+	aml_op(a, AML_ARG + 0);
+	aml_buffer(a, uuid, sizeof(uuid));
+	aml_dword_field(a, 3, 8, "CDW3");
+	aml_op(a, AML_AND);
+	aml_reference(a, "CDW3");
+	aml_integer(a, OSC_HOTPLUG | OSC_EXPRESS);
+	aml_op(a, AML_LOCAL + 0);
+	size_t less = aml_if(a);
+	aml_op(a, AML_NOT);
+	aml_op(a, AML_EQUAL);
+	aml_op(a, AML_LOCAL + 0);
+	aml_reference(a, "CDW3");
+	put_osc_status(a, OSC_MASKED);
+	aml_end(a, less);
+	aml_op(a, AML_STORE);
+	aml_op(a, AML_LOCAL + 0);
+	aml_reference(a, "CDW3");
+	aml_end(a, block);
+	block = aml_else(a);
+	put_osc_status(a, OSC_UNKNOWN_UUID);
+	aml_end(a, block);
+	aml_op(a, AML_RETURN);
+	aml_op(a, AML_ARG + 3);
+	aml_end(a, method);
+}
+
 static void put_pci(struct aml *a, const struct acpi_machine *m)
 {
 	const struct pci_windows *w = &m->windows;
@@ -153,6 +209,7 @@ static void put_pci(struct aml *a, const struct acpi_machine *m)
 		aml_memory64_range(a, w->mem64.base, w->mem64.size);
 	aml_resources_end(a, crs);
 	put_prt(a, m->slots);
+	put_osc(a);
 	aml_end(a, device);
 }
 

@@ -16,8 +16,14 @@
 #define OP_SCOPE 0x10
 #define OP_BUFFER 0x11
 #define OP_PACKAGE 0x12
+#define OP_METHOD 0x14
 #define OP_EXT 0x5b
 #define OP_EXT_DEVICE 0x82
+#define OP_DWORD_FIELD 0x8a
+#define OP_IF 0xa0
+#define OP_ELSE 0xa1
+
+#define METHOD_SERIALIZED 0x08
 
 #define LENGTH_BYTES 4 /* of a package length, its longest form */
 
@@ -161,6 +167,55 @@ void aml_eisa(struct aml *a, const char *id)
 
 	put_op(a, OP_DWORD);
 	put_le(a, __builtin_bswap32(v), 4);
+}
+
+void aml_buffer(struct aml *a, const uint8_t *bytes, uint8_t len)
+{
+	put_op(a, OP_BUFFER);
+	size_t block = begin(a);
+	aml_integer(a, len);
+	put(a, bytes, len);
+	aml_end(a, block);
+}
+
+/* Names made by a method would clash if it ran twice at a time. */
+size_t aml_method(struct aml *a, const char *name, uint8_t args)
+{
+	put_op(a, OP_METHOD);
+	size_t block = begin(a);
+	put_segment(a, name);
+	put_op(a, args | METHOD_SERIALIZED);
+	return block;
+}
+
+size_t aml_if(struct aml *a)
+{
+	put_op(a, OP_IF);
+	return begin(a);
+}
+
+size_t aml_else(struct aml *a)
+{
+	put_op(a, OP_ELSE);
+	return begin(a);
+}
+
+void aml_op(struct aml *a, unsigned op)
+{
+	put_op(a, (uint8_t)op);
+}
+
+void aml_reference(struct aml *a, const char *name)
+{
+	put_segment(a, name);
+}
+
+void aml_dword_field(struct aml *a, unsigned arg, uint8_t off, const char *name)
+{
+	put_op(a, OP_DWORD_FIELD);
+	aml_op(a, AML_ARG + arg);
+	aml_integer(a, off);
+	put_segment(a, name);
 }
 
 /* A buffer: its length as an AML object of fixed form, written when it is known. */

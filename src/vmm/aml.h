@@ -29,6 +29,31 @@ void aml_integer(struct aml *a, uint64_t v);
 void aml_string(struct aml *a, const char *text); /* ASCII */
 void aml_eisa(struct aml *a, const char *id); /* EISAID ("PNP0A08") */
 
+void aml_buffer(struct aml *a, const uint8_t *bytes, uint8_t len); /* Buffer (len) { bytes } */
+
+/*
+ * Code. An operator is followed by its operands, and then by where the result goes; AML_ARG and
+ * AML_LOCAL take a number from 0 to 6: AML_ARG + 3 is Arg3.
+ */
+enum aml_op {
+	AML_LOCAL = 0x60,
+	AML_ARG = 0x68,
+	AML_STORE = 0x70, /* value, target */
+	AML_AND = 0x7b, /* a, b, target */
+	AML_OR = 0x7d,
+	AML_NOT = 0x92, /* of a condition: a */
+	AML_EQUAL = 0x93, /* a, b */
+	AML_RETURN = 0xa4,
+};
+
+size_t aml_method(struct aml *a, const char *name, uint8_t args); /* serialized; … aml_end() */
+size_t aml_if(struct aml *a); /* a condition has to follow; … aml_end() */
+size_t aml_else(struct aml *a); /* right after the end of an If; … aml_end() */
+void aml_op(struct aml *a, unsigned op);
+void aml_reference(struct aml *a, const char *name); /* a name as an operand */
+/* CreateDWordField (ArgN, off, name) */
+void aml_dword_field(struct aml *a, unsigned arg, uint8_t off, const char *name);
+
 /* Resource template: Buffer { descriptors … aml_resources_end() */
 size_t aml_resources(struct aml *a);
 void aml_resources_end(struct aml *a, size_t block);

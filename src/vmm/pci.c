@@ -87,6 +87,8 @@ static struct pci_func *find(struct pci_root *p, unsigned bus, unsigned devfn)
 	for (unsigned i = 0; i < p->port_count; i++) {
 		if (port_secondary(p->ports[i]) != bus)
 			continue;
+		if (!slot_linked(&p->ports[i]->slot))
+			return NULL;
 		for (struct pci_func *f = p->ports[i]->below; f; f = f->next)
 			if ((unsigned)PCI_DEVFN(f->slot, f->fn) == devfn)
 				return f;
@@ -193,6 +195,14 @@ void pci_reset(struct vm *vm)
 		p->ports[i]->func.ops->reset(&p->ports[i]->func);
 }
 
+static void send(void *arg, uint64_t address, uint32_t data)
+{
+	struct vm *vm = arg;
+
+	/* To an address where no processor listens: lost, as on hardware. */
+	(void)irq_signal_msi(&vm->irq, address, data);
+}
+
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
 {
 	struct pci_root *p = vm->pci;
@@ -205,6 +215,7 @@ int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
 		return err_set(e, -ENOMEM, "%s: plug into the guest", name);
 	unsigned slot = p->port_count + 1;
 	port_init(port, (uint8_t)slot, p->config + (size_t)slot * PCI_CONFIG_SIZE);
+	port_set_sender(port, send, vm);
 	f->slot = 0;
 	port_attach(port, f);
 	p->ports[p->port_count++] = port;
@@ -220,6 +231,21 @@ void pci_plug_beside(struct pci_func *first, struct pci_func *f)
 void pci_port_atomics(struct pci_func *f, uint32_t bits)
 {
 	port_set_atomics(f->port, bits);
+}
+
+void pci_ask(struct pci_func *f)
+{
+	port_ask(f->port);
+}
+
+bool pci_answers(const struct pci_func *f)
+{
+	return slot_answers(&f->port->slot);
+}
+
+void pci_pull(struct pci_func *f)
+{
+	port_pull(f->port);
 }
 
 int pci_slot_gsi(unsigned slot, unsigned pin)

@@ -4,6 +4,7 @@
 
 #include "vmm/bus.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,11 @@ struct pci_func_ops {
 	void (*quiet)(struct pci_func *f);
 	/* Guest-visible state as after power-on; no I/O in flight on return. */
 	void (*reset)(struct pci_func *f);
+	/*
+	 * The card leaves its slot while the guest runs: lets go of the device; until fini nobody
+	 * reaches the function any more but by reset. NULL: nothing to do.
+	 */
+	void (*eject)(struct pci_func *f);
 	/* Lets go of everything; the function is not called again. */
 	void (*fini)(struct pci_func *f);
 };
@@ -85,6 +91,19 @@ void pci_plug_beside(struct pci_func *first, struct pci_func *f);
  * on what its device may ask for by what the port says.
  */
 void pci_port_atomics(struct pci_func *f, uint32_t bits);
+
+/*
+ * Asks the guest to let go of the card that @f is a function of: it turns the power of the slot
+ * off, after which the card leaves (ops->eject of each of its functions). At once, if the power is
+ * off.
+ */
+void pci_ask(struct pci_func *f);
+
+/* Whether the guest has heard, and is about to. */
+bool pci_answers(const struct pci_func *f);
+
+/* Takes the card that @f is a function of out of its slot, and tells the guest. Twice is fine. */
+void pci_pull(struct pci_func *f);
 
 /*
  * Configuration access as the guest does it. @off is aligned to @size, which is 1, 2 or 4.

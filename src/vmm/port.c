@@ -14,6 +14,7 @@
 #define PORT_DEVICE 0x000c
 
 #define PORT_CAP_EXP 0x40
+#define PORT_CAP_MSI 0x80
 
 #define PORT_COMMAND                                                                     \
 	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | \
@@ -45,6 +46,33 @@ static void reset_below(struct port *p)
 		f->ops->reset(f);
 }
 
+void port_pull(struct port *p)
+{
+	for (struct pci_func *f = p->below; f && p->slot.occupied; f = f->next)
+		if (f->ops->eject)
+			f->ops->eject(f);
+	slot_empty(&p->slot);
+}
+
+void port_ask(struct port *p)
+{
+	slot_ask(&p->slot);
+	/* Off already: there is nobody to ask. */
+	if (!slot_linked(&p->slot))
+		port_pull(p);
+}
+
+/* Without power the card is as one in reset; with it, as one that has just been put in. */
+static void power_changed(struct port *p, enum slot_power power)
+{
+	if (power == SLOT_TURNED_ON)
+		reset_below(p);
+	else if (power == SLOT_TURNED_OFF && p->slot.asked)
+		port_pull(p);
+	else if (power == SLOT_TURNED_OFF)
+		port_quiet(p);
+}
+
 static void port_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value)
 {
 	struct port *p = container_of(f, struct port, func);
@@ -54,6 +82,7 @@ static void port_write(struct pci_func *f, unsigned off, unsigned size, uint32_t
 	/* The secondary bus is in reset while the bit is set: once, on the edge. */
 	if ((p->regs.bytes[PCI_BRIDGE_CONTROL] & ~before) & PCI_BRIDGE_CTL_BUS_RESET)
 		reset_below(p);
+	power_changed(p, slot_wrote(&p->slot));
 }
 
 /*
@@ -85,11 +114,14 @@ static void set_header(struct regs *r)
 
 static void set_express(struct regs *r, unsigned number, uint32_t atomics)
 {
-	const uint32_t link = PCI_EXP_LNKCAP_SLS_2_5GB | 1U << 4; /* x1, nominal */
+	/* x1, nominal; a port with a slot tells whether its link is up. */
+	const uint32_t link = PCI_EXP_LNKCAP_SLS_2_5GB | 1U << 4 | PCI_EXP_LNKCAP_DLLLARC;
 
 	r->bytes[PCI_CAPABILITY_LIST] = 0;
+	regs_add_cap(r, PCI_CAP_ID_MSI, PORT_CAP_MSI);
 	regs_add_cap(r, PCI_CAP_ID_EXP, PORT_CAP_EXP);
-	regs_set(r, PORT_CAP_EXP + PCI_EXP_FLAGS, 2, PCI_EXP_TYPE_ROOT_PORT << 4 | 2, 0);
+	regs_set(r, PORT_CAP_EXP + PCI_EXP_FLAGS, 2,
+		PCI_EXP_FLAGS_SLOT | PCI_EXP_TYPE_ROOT_PORT << 4 | 2, 0);
 	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCAP, 4, PCI_EXP_DEVCAP_RBER, 0);
 	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCTL, 2, 0,
 		PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE |
@@ -97,7 +129,6 @@ static void set_express(struct regs *r, unsigned number, uint32_t atomics)
 	regs_set(r, PORT_CAP_EXP + PCI_EXP_LNKCAP, 4, link | number << 24, 0);
 	regs_set(r, PORT_CAP_EXP + PCI_EXP_LNKCTL, 2, 0,
 		PCI_EXP_LNKCTL_ASPMC | PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_RCB);
-	regs_set(r, PORT_CAP_EXP + PCI_EXP_LNKSTA, 2, PCI_EXP_LNKSTA_CLS_2_5GB | 1U << 4, 0);
 	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI | atomics, 0);
 	regs_set(r, PORT_CAP_EXP + PCI_EXP_DEVCTL2, 2, 0, PCI_EXP_DEVCTL2_ARI);
 }
@@ -108,6 +139,7 @@ static void port_reset(struct pci_func *f)
 
 	set_header(&p->regs);
 	set_express(&p->regs, f->slot, p->atomics);
+	slot_reset(&p->slot, f->slot);
 	reset_below(p);
 }
 
@@ -135,7 +167,9 @@ void port_init(struct port *p, uint8_t slot, uint8_t *bytes)
 	*p = (struct port){
 		.func = {.ops = &port_ops, .slot = slot},
 		.regs = {.bytes = bytes},
+		.slot = {.express = PORT_CAP_EXP, .msi = PORT_CAP_MSI},
 	};
+	p->slot.regs = &p->regs;
 	regs_set(&p->regs, PCI_HEADER_TYPE, 1, PCI_HEADER_TYPE_BRIDGE, 0);
 	port_reset(&p->func);
 }
@@ -151,6 +185,14 @@ void port_attach(struct port *p, struct pci_func *f)
 	f->port = p;
 	f->next = p->below;
 	p->below = f;
+	slot_fill(&p->slot);
+}
+
+void port_set_sender(
+	struct port *p, void (*send)(void *arg, uint64_t address, uint32_t data), void *arg)
+{
+	p->slot.send = send;
+	p->slot.arg = arg;
 }
 
 uint8_t port_secondary(const struct port *p)

@@ -70,7 +70,10 @@ static void step(const uint8_t *s)
 		rig.model.vectors_max = off % 8;
 		break;
 	default:
-		pass_func_ops.reset(&rig.dev->func);
+		if (s[0] & 8 && !value)
+			pass_func_ops.eject(&rig.dev->func);
+		else
+			pass_func_ops.reset(&rig.dev->func);
 		break;
 	}
 }

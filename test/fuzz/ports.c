@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest that reads and writes what is emulated, at random: configuration space through ECAM, the
- * serial port, the power registers. Input: steps of 8 bytes: bus and direction, size, offset (3),
- * value (3).
+ * A guest that reads and writes what is emulated, at random: configuration space through ECAM (of
+ * which root ports and their slots are a part), the serial port, the power registers; and a host
+ * that wants its cards back. Input: steps of 8 bytes: bus and direction, size, offset (3), value (3).
  */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/pci.h>
@@ -30,6 +32,7 @@ struct scratch {
 	struct pci_func func;
 	struct regs regs;
 	uint8_t bytes[PCI_CONFIG_SIZE];
+	bool gone;
 };
 
 static uint32_t scratch_read(struct pci_func *f, unsigned off, unsigned size)
@@ -39,6 +42,8 @@ static uint32_t scratch_read(struct pci_func *f, unsigned off, unsigned size)
 
 static void scratch_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value)
 {
+	if (container_of(f, struct scratch, func)->gone)
+		abort();
 	regs_write(&container_of(f, struct scratch, func)->regs, off, size, value);
 }
 
@@ -47,10 +52,21 @@ static void nothing(struct pci_func *f)
 	(void)f;
 }
 
+/* Once, and nobody reaches it after that. */
+static void eject(struct pci_func *f)
+{
+	struct scratch *s = container_of(f, struct scratch, func);
+
+	if (s->gone)
+		abort();
+	s->gone = true;
+}
+
 static const struct pci_func_ops scratch_ops = {.name = "scratch",
 	.config_read = scratch_read,
 	.config_write = scratch_write,
 	.reset = nothing,
+	.eject = eject,
 	.fini = nothing};
 
 static void send(struct serial *s, uint8_t byte)
@@ -81,8 +97,20 @@ static void config_write(
 	pci_config_write_at(ctx, bus, devfn, off, size, value);
 }
 
-static void step(struct vm *vm, const uint8_t *s)
+static void want_back(struct pci_func *f, bool now)
 {
+	if (now)
+		pci_pull(f);
+	else
+		pci_ask(f);
+}
+
+static void step(struct vm *vm, struct scratch *cards, const uint8_t *s)
+{
+	if ((s[0] & 0xf8) == 0xf8) {
+		want_back(&cards[s[1] & 1].func, s[1] & 2);
+		return;
+	}
 	uint64_t off = le32_get(s + 2) & 0xffffff;
 	uint64_t at = s[0] & 1   ? ECAM + (off & 0x3fffff)
 		      : s[0] & 2 ? COM1 + off % 9
@@ -103,7 +131,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct power power;
 	const struct pci_window ecam = {.base = ECAM, .size = MIB(4)};
 
-	vm = (struct vm){.ports = {.name = "ports"}, .mmio = {.name = "mmio"}, .loop = LOOP_NONE};
+	vm = (struct vm){.ports = {.name = "ports"},
+		.mmio = {.name = "mmio"},
+		.loop = LOOP_NONE,
+		.irq = {.vm_fd = -1}};
 	serial_init(&serial, &serial_ops, COM1);
 	if (pci_init(&vm, &ecam, NULL) < 0 || bus_add(&vm.ports, &serial.range, NULL) < 0 ||
 		power_init(&power, &vm, NULL) < 0)
@@ -123,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct firmware_result result;
 	(void)firmware_place(&access, &windows, &result, NULL);
 	for (size_t i = 0; i + 8 <= size; i += 8)
-		step(&vm, data + i);
+		step(&vm, scratch, data + i);
 	pci_fini(&vm);
 	return 0;
 }

@@ -28,6 +28,7 @@ struct function {
 	uint32_t number; /* bus, device, function, as ECAM counts them */
 	uint32_t registers[64]; /* as the firmware left it */
 	uint8_t power; /* offset of the power management capability; 0: none */
+	uint8_t slot; /* of the PCI Express capability of a port with a slot; 0: none */
 	struct bar bars[BARS];
 };
 
@@ -158,6 +159,8 @@ static void learn(uint32_t number)
 		uint32_t head = f->registers[at / 4];
 		if ((head & 0xff) == 1)
 			f->power = at;
+		if ((head & 0xff) == 0x10 && head >> 24 & 1)
+			f->slot = at;
 		at = head >> 8 & 0xfc;
 	}
 	learn_bars(f);
@@ -256,6 +259,8 @@ static void repair(const struct function *f)
 {
 	if (f->power)
 		*config(f->number, f->power + 4U) = 0;
+	if (f->slot)
+		*config(f->number, f->slot + 0x18U) = 0; /* the slot's power is on */
 	for (unsigned i = 4; i < 13; i++)
 		*config(f->number, 4 * i) = f->registers[i];
 	*config(f->number, 4) = (f->registers[1] & 0xffff) | (below(2) ? 7 : 3);

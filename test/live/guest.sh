@@ -10,7 +10,18 @@ initrd=$(cat /run/lab/initrd)
 # hardware keeps bits 3, 5, 15 and 22 upwards at 0. Such a boot is told of and made again, twice in a
 # test at most; a guest that came as far as its init, or whose flags can be, never is.
 stillborn() {
-	grep -q 'Kernel panic' "$1" && ! grep -q '^guest: up' "$1" && flags_cannot_be "$1" || return 1
+	! grep -q ': guest rebooted' "$1" && died_unborn "$1"
+}
+
+# stillborn_again CONSOLE: the same of a guest that rebooted. Its test has to begin anew by itself.
+stillborn_again() {
+	grep -q ': guest rebooted' "$1" && died_unborn "$1"
+}
+
+# died_unborn CONSOLE: in its last boot.
+died_unborn() {
+	grep -q 'Kernel panic' "$1" && flags_cannot_be "$1" || return 1
+	[ "$(grep -c '^guest: up' "$1")" -le "$(grep -c ': guest rebooted' "$1")" ] || return 1
 	[ "$(cat /run/lab/stillborn 2>/dev/null | wc -l)" -lt 2 ] || return 1
 	echo 'stillborn, again:' | cat - "$1" >&2
 	echo "$0" >>/run/lab/stillborn

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -49,13 +50,70 @@ static void expect_dropped(void)
 	ck_assert_str_eq(rig_log(), "");
 }
 
-START_TEST(keeps_a_device_that_works)
+/* The deadline has come: a timer that is set to now. */
+static void let_time_pass(void)
+{
+	const struct itimerspec now = {.it_value = {.tv_nsec = 1}};
+	struct loop_source *s = &rig.dev->events.deadline.source;
+	struct epoll_event ev;
+
+	ck_assert_int_ge(s->fd, 0);
+	ck_assert_int_eq(timerfd_settime(s->fd, 0, &now, NULL), 0);
+	ck_assert_int_eq(epoll_wait(rig.vm.loop.epoll_fd, &ev, 1, 10000), 1);
+	ck_assert_ptr_eq(ev.data.ptr, s);
+	s->ready(s, ev.events);
+}
+
+static time_t time_left(void)
+{
+	struct itimerspec left;
+
+	ck_assert_int_eq(timerfd_gettime(rig.dev->events.deadline.source.fd, &left), 0);
+	return left.it_value.tv_sec;
+}
+
+START_TEST(asks_the_guest_once)
+{
+	start();
+	rig_forget();
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	ck_assert_str_eq(rig_log(), "ask");
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	ck_assert_str_eq(rig_log(), "ask");
+	ck_assert(!rig.dev->dropped);
+	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), 0x00101b36);
+	/* The guest turns the power off. */
+	rig.dev->func.ops->eject(&rig.dev->func);
+	ck_assert_int_eq(rig.dev->events.deadline.source.fd, -1);
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+START_TEST(takes_what_is_not_let_go)
 {
 	start();
 	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	rig_forget();
+	let_time_pass();
+	/* What is mapped goes before anybody is told. */
+	ck_assert_ptr_nonnull(strstr(rig_log(), "pull -c0000000"));
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+START_TEST(waits_for_a_guest_that_answers)
+{
+	start();
 	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	ck_assert_int_le(time_left(), 15);
+	rig.answers = true;
+	let_time_pass();
 	ck_assert(!rig.dev->dropped);
-	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), 0x00101b36);
+	ck_assert_int_gt(time_left(), 15);
+	let_time_pass();
+	expect_dropped();
 	rig_stop();
 }
 END_TEST
@@ -169,6 +227,7 @@ START_TEST(finds_memory_that_devices_cannot_reach)
 }
 END_TEST
 
-SUITE("pass_event", asks_for_atomics, keeps_a_device_that_works, drops_a_device_that_is_gone,
-	drops_a_device_that_fails, keeps_the_figures_of_a_dropped_device,
-	a_reboot_is_not_told_without_end, finds_memory_that_devices_cannot_reach)
+SUITE("pass_event", asks_for_atomics, asks_the_guest_once, takes_what_is_not_let_go,
+	waits_for_a_guest_that_answers, drops_a_device_that_is_gone, drops_a_device_that_fails,
+	keeps_the_figures_of_a_dropped_device, a_reboot_is_not_told_without_end,
+	finds_memory_that_devices_cannot_reach)

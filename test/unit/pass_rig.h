@@ -13,6 +13,7 @@
  *	+GPA:SIZE -GPA       pages mapped into the guest, taken away
  *	cfgOFF=VALUE         a write that reached the device
  *	setK:FIRST+COUNT offK   vectors of kind K given to VFIO, the kind turned off
+ *	ask pull             the attention button pressed, the card taken out
  *	commit attachGSI detachGSI   routes set; an eventfd given to KVM, taken back
  */
 struct rig {
@@ -24,6 +25,7 @@ struct rig {
 	unsigned commits;
 	unsigned attached; /* eventfds that "KVM" has */
 	bool refuse_attach;
+	bool answers; /* the guest, to the attention button */
 };
 
 extern struct rig rig; /* a test is a process of its own */

@@ -67,7 +67,8 @@ START_TEST(is_a_root_port)
 	ck_assert_uint_eq(get(PCI_STATUS, 2) & PCI_STATUS_CAP_LIST, PCI_STATUS_CAP_LIST);
 	unsigned cap = get(PCI_CAPABILITY_LIST, 1);
 	ck_assert_uint_eq(get(cap, 1), PCI_CAP_ID_EXP);
-	ck_assert_uint_eq(get(cap + 1, 1), 0);
+	ck_assert_uint_eq(get(get(cap + 1, 1), 2), PCI_CAP_ID_MSI);
+	ck_assert_uint_ne(get(cap + PCI_EXP_FLAGS, 2) & PCI_EXP_FLAGS_SLOT, 0);
 	ck_assert_uint_eq(
 		(get(cap + PCI_EXP_FLAGS, 2) & PCI_EXP_FLAGS_TYPE) >> 4, PCI_EXP_TYPE_ROOT_PORT);
 	ck_assert_uint_eq(get(cap + PCI_EXP_LNKCAP, 4) >> 24, 3);
@@ -148,7 +149,9 @@ START_TEST(reset_restores_power_on)
 	port.func.ops->reset(&port.func);
 	ck_assert_uint_eq(get(PCI_PRIMARY_BUS, 4), 0);
 	ck_assert_uint_eq(get(PCI_COMMAND, 2), 0);
-	ck_assert_uint_eq(get(get(PCI_CAPABILITY_LIST, 1) + 1, 1), 0);
+	/* Twice the same list, not one that leads back to itself. */
+	unsigned next = get(get(PCI_CAPABILITY_LIST, 1) + 1, 1);
+	ck_assert_uint_eq(get(next, 2), PCI_CAP_ID_MSI);
 }
 END_TEST
 
@@ -191,6 +194,33 @@ START_TEST(routes_by_secondary_bus)
 	pci_fini(&vm);
 	ck_assert_int_eq(finis, 1);
 	ck_assert_uint_eq(vm.mmio.count, 0);
+}
+END_TEST
+
+START_TEST(an_empty_slot_answers_nobody)
+{
+	const unsigned at = PCI_DEVFN(1, 0), control = 0x40 + PCI_EXP_SLTCTL;
+
+	make_root();
+	functions[0] = (struct pci_func){.ops = &below_ops};
+	functions[1] = (struct pci_func){.ops = &below_ops};
+	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
+	ck_assert_int_eq(pci_plug(&vm, &functions[1], "two", NULL), 0);
+	bus_write(&vm.mmio, ecam(0, at, PCI_SECONDARY_BUS), 1, 5);
+	bus_write(&vm.mmio, ecam(0, PCI_DEVFN(2, 0), PCI_SECONDARY_BUS), 1, 6);
+	bus_write(&vm.mmio, ecam(0, at, control), 2, PCI_EXP_SLTCTL_PCC);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
+	bus_write(&vm.mmio, ecam(0, at, control), 2, 0);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0x12345678);
+	pci_pull(&functions[0]);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(6, 0, 0), 4), 0x12345678);
+	pci_reset(&vm);
+	bus_write(&vm.mmio, ecam(0, at, PCI_SECONDARY_BUS), 1, 5);
+	bus_write(&vm.mmio, ecam(0, at, control), 2, 0);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
+	pci_fini(&vm);
+	ck_assert_int_eq(finis, 2);
 }
 END_TEST
 
@@ -275,5 +305,5 @@ END_TEST
 
 SUITE("port", is_a_root_port, only_its_masks_are_writable, writes_of_a_part_keep_the_rest,
 	written_ones_clear, secondary_bus_reset_is_an_edge, reset_restores_power_on,
-	routes_by_secondary_bus, functions_share_a_slot, completes_what_the_hosts_port_does,
-	odd_accesses_have_no_answer, ports_run_out)
+	routes_by_secondary_bus, an_empty_slot_answers_nobody, functions_share_a_slot,
+	completes_what_the_hosts_port_does, odd_accesses_have_no_answer, ports_run_out)

@@ -122,6 +122,22 @@ void pass_dev_drop(struct pass_dev *d)
 	vfio_dev_close(&d->vfio);
 }
 
+void pass_dev_leave(struct pass_dev *d)
+{
+	pass_dev_drop(d);
+	if (d->vm->pass)
+		pass_group_leave(d->vm->pass, d->group_fd);
+}
+
+bool pass_dev_is_last(const struct pass_dev *d)
+{
+	const struct pass_dev *other = d->vm->pass ? d->vm->pass->devices : NULL;
+
+	while (other && (other == d || other->dropped || other->func.port != d->func.port))
+		other = other->next;
+	return !other;
+}
+
 struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 {
 	struct pass_dev *d = calloc(1, sizeof(*d));
@@ -134,6 +150,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	d->group_fd = d->group = -1;
 	d->intx = (struct pass_intx){.trigger = -1, .unmask = -1};
 	d->events.request.source.fd = d->events.error.source.fd = -1;
+	d->events.deadline.source.fd = -1;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
 		d->msi.vectors[n] = PASS_VECTOR_NONE;
 	(void)snprintf(d->name, sizeof(d->name), "%s", name);

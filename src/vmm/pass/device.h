@@ -72,10 +72,19 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name);
 int pass_dev_learn(struct pass_dev *d, struct err *e);
 
 /*
- * Takes the device from the guest while it runs, and closes it: what is left answers all-ones, and
- * has what was counted, until pass_dev_unlearn(). Twice is fine.
+ * Takes the device from the guest, and closes it: what is left answers all-ones, and has what was
+ * counted, until pass_dev_unlearn(). Twice is fine.
  */
 void pass_dev_drop(struct pass_dev *d);
+
+/*
+ * The same while the guest runs on: the host may do with the device, and with its group if it was
+ * the last of it in the guest, what it likes. Twice is fine.
+ */
+void pass_dev_leave(struct pass_dev *d);
+
+/* Whether no other function of its card is left in the guest. */
+bool pass_dev_is_last(const struct pass_dev *d);
 
 /* Configuration space of the device itself. Nobody there: all-ones, or a lost write. */
 uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size);

@@ -5,6 +5,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -13,6 +14,15 @@
 #include "vfio/irq.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
+
+/*
+ * How long a guest may take [s]. To take notice: Linux does within milliseconds, unless it is just
+ * booting, or has no driver for slots and never will. To finish: it waits 5 s for a second press of
+ * the button, then its drivers let go, of which NVMe's waits up to 5 s for the disk and one that
+ * flushes caches longer.
+ */
+#define ANSWER_S 15
+#define FINISH_S 60
 
 static struct pass_event *event_of(struct loop_source *s)
 {
@@ -35,6 +45,54 @@ static bool is_gone(struct pass_dev *d)
 	return r < 0 || v == UINT32_MAX;
 }
 
+/* A card is in its slot as long as one of its functions is left. */
+static void take_away(struct pass_dev *d)
+{
+	pass_dev_leave(d);
+	if (pass_dev_is_last(d))
+		pci_pull(&d->func);
+}
+
+static int set_deadline(struct pass_dev *d, time_t seconds)
+{
+	const struct itimerspec at = {.it_value = {.tv_sec = seconds}};
+	struct loop_source *s = &d->events.deadline.source;
+
+	return timerfd_settime(s->fd, 0, &at, NULL) < 0 ? -errno : 0;
+}
+
+/* A guest that has taken notice is given the time that its driver needs to finish. */
+static void on_deadline(struct loop_source *s, uint32_t events)
+{
+	struct pass_dev *d = event_of(s)->dev;
+
+	if (!fired(s))
+		return;
+	if (!d->events.answered && pci_answers(&d->func) && set_deadline(d, FINISH_S) == 0) {
+		d->events.answered = true;
+		return;
+	}
+	d->events.late = true;
+	log_warn(d->name, "the guest does not let go of the device: it is taken from it");
+	pci_pull(&d->func);
+}
+
+static int start_deadline(struct pass_dev *d, time_t seconds)
+{
+	struct pass_event *v = &d->events.deadline;
+
+	*v = (struct pass_event){.source = {.fd = -1, .ready = on_deadline}, .dev = d};
+	v->source.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (v->source.fd < 0)
+		return -errno;
+	int r = loop_add(&d->vm->loop, &v->source, NULL);
+	if (r < 0) {
+		fd_close(&v->source.fd);
+		return r;
+	}
+	return set_deadline(d, seconds);
+}
+
 static void on_request(struct loop_source *s, uint32_t events)
 {
 	struct pass_dev *d = event_of(s)->dev;
@@ -43,13 +101,20 @@ static void on_request(struct loop_source *s, uint32_t events)
 		return;
 	if (is_gone(d)) {
 		log_error(d->name, "the device is gone: it is taken from the guest");
-		pass_dev_drop(d);
+		take_away(d);
 		return;
 	}
-	/* The kernel asks again and again. */
-	if (!d->events.told)
-		log_warn(d->name, "the host wants the device back; it comes when the guest ends");
-	d->events.told = true;
+	/* The kernel asks again and again; a second press of the button would take back the first. */
+	if (d->events.asked)
+		return;
+	d->events.asked = true;
+	log_info(d->name, "the host wants the device back: the guest is asked to let go of it");
+	/* Without a clock nobody waits. */
+	d->events.late = start_deadline(d, ANSWER_S) < 0;
+	if (d->events.late)
+		pci_pull(&d->func);
+	else
+		pci_ask(&d->func);
 }
 
 static void on_error(struct loop_source *s, uint32_t events)
@@ -60,7 +125,15 @@ static void on_error(struct loop_source *s, uint32_t events)
 		return;
 	log_error(d->name, "the device reports an error that it cannot correct: it is taken from "
 			   "the guest");
-	pass_dev_drop(d);
+	take_away(d);
+}
+
+void pass_events_ejected(struct pass_dev *d)
+{
+	if (d->dropped || d->events.late)
+		return;
+	log_info(d->name, d->events.asked ? "the guest has let go of the device"
+					  : "the device leaves the guest with its card");
 }
 
 static int watch(struct pass_dev *d, struct pass_event *v, uint32_t index,
@@ -86,7 +159,7 @@ static int watch(struct pass_dev *d, struct pass_event *v, uint32_t index,
 
 int pass_events_init(struct pass_dev *d, struct err *e)
 {
-	d->events.error.source.fd = -1;
+	d->events.error.source.fd = d->events.deadline.source.fd = -1;
 	int r = watch(d, &d->events.request, VFIO_PCI_REQ_IRQ_INDEX, on_request, e);
 
 	if (r < 0)
@@ -106,4 +179,5 @@ void pass_events_fini(struct pass_dev *d)
 {
 	unwatch(d, &d->events.request);
 	unwatch(d, &d->events.error);
+	unwatch(d, &d->events.deadline);
 }

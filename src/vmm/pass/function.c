@@ -94,13 +94,21 @@ static void reset(struct pci_func *f)
 	pass_reset(dev_of(f));
 }
 
+static void eject(struct pci_func *f)
+{
+	struct pass_dev *d = dev_of(f);
+
+	pass_events_ejected(d);
+	pass_dev_leave(d);
+}
+
 static void fini(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
 
 	pass_dev_drop(d);
 	pass_dev_unlearn(d);
-	pass_group_leave(d);
+	pass_group_remove(d);
 	free(d);
 }
 
@@ -110,5 +118,6 @@ const struct pci_func_ops pass_func_ops = {
 	.config_write = config_write,
 	.quiet = quiet,
 	.reset = reset,
+	.eject = eject,
 	.fini = fini,
 };

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "vfio/group.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/pass.h"
 #include "vmm/vm.h"
@@ -82,6 +83,8 @@ static void unmap(struct memory_listener *l, const struct memory_range *r)
 	struct pass_group *g = container_of(l, struct pass_group, listener);
 	struct err e;
 
+	if (g->deserted)
+		return;
 	if (r->kind != MEMORY_RAM) {
 		/* -ENOENT: it could not be mapped. */
 		if (g->peers)
@@ -195,7 +198,7 @@ int pass_group_add(struct pass_group *g, int vfio_group, struct err *e)
 	return 0;
 }
 
-void pass_group_leave(struct pass_dev *d)
+void pass_group_remove(struct pass_dev *d)
 {
 	struct pass_dev **at = d->vm->pass ? &d->vm->pass->devices : NULL;
 
@@ -203,6 +206,30 @@ void pass_group_leave(struct pass_dev *d)
 		at = &(*at)->next;
 	if (at && *at)
 		*at = d->next;
+}
+
+/* Before Linux 6.1 the last driver of a group waits until the group is in no container. */
+void pass_group_leave(struct pass_group *g, int vfio_group)
+{
+	struct vfio_group group;
+	int32_t fd = vfio_group;
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_GROUP,
+		.attr = KVM_DEV_VFIO_GROUP_DEL,
+		.addr = (uintptr_t)&fd,
+	};
+	bool deserted = true;
+
+	for (const struct pass_dev *d = g->devices; d; d = d->next) {
+		if (!d->dropped && d->group_fd == vfio_group)
+			return;
+		deserted &= d->dropped;
+	}
+	g->deserted = deserted;
+	if (g->kvm >= 0)
+		(void)ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr);
+	if (vfio_group_from_fd(vfio_group, &group, NULL) == 0)
+		(void)vfio_group_unset_container(&group, NULL);
 }
 
 int pass_renew(struct vm *vm, struct err *e)
@@ -213,7 +240,8 @@ int pass_renew(struct vm *vm, struct err *e)
 	if (vm->pass)
 		fd_close(&vm->pass->kvm);
 	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && r >= 0; d = d->next)
-		r = pass_group_add(vm->pass, d->group_fd, e);
+		if (!d->dropped)
+			r = pass_group_add(vm->pass, d->group_fd, e);
 	return r;
 }
 

@@ -25,6 +25,7 @@ struct pass_group {
 	struct memory_listener listener; /* maps RAM for DMA */
 	bool peers; /* devices may reach each other's BARs */
 	bool told; /* that they cannot */
+	bool deserted; /* the last device has left: nothing is mapped for anybody */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
 	struct log_guest without_kvm; /* asked anew at each reboot */
 	struct pass_dev *devices; /* the last plugged first; dropped ones too */
@@ -45,6 +46,12 @@ int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
 int pass_group_add(struct pass_group *g, int vfio_group, struct err *e);
 
 /*
+ * A device of @vfio_group has left (it is dropped). After the last one of it the VFIO group leaves,
+ * too: its host is not to wait for anything of ours.
+ */
+void pass_group_leave(struct pass_group *g, int vfio_group);
+
+/*
  * Lets the guest's devices reach each other's BARs, where IOMMU and kernel can (peer to peer).
  * What cannot be mapped is told once, and is no reason to stop. Before the first BAR is placed.
  */
@@ -54,7 +61,7 @@ void pass_group_peers(struct pass_group *g);
 bool pass_fault(struct vm *vm);
 
 /* @d is none of the guest's devices any more; it may never have been. */
-void pass_group_leave(struct pass_dev *d);
+void pass_group_remove(struct pass_dev *d);
 
 /* A BAR of @d has left its place, which others of the guest's may have waited for. */
 void pass_make_room(struct pass_dev *d);

@@ -107,10 +107,11 @@ static struct pass_dev *find(const struct pass_group *g, const struct vfio_depen
 	return NULL;
 }
 
+/* A group of which the guest has no device left is its host's again. */
 static int fd_of(const struct pass_group *g, int group)
 {
 	for (const struct pass_dev *d = g->devices; d; d = d->next)
-		if (d->group == group)
+		if (d->group == group && !d->dropped)
 			return d->group_fd;
 	return -1;
 }
