@@ -136,9 +136,11 @@ int usher_device_dependents(
 	struct usher_device *d, struct usher_dependent *ret, size_t max, struct usher_err *e);
 
 /*
- * Resets the bus or slot that the function is on. Every group on it must be in our space.
- * Return: 0; -EPERM a group is not ours (the message names it); -ENODEV; -ENOTTY the hardware
- * cannot; -errno. Ref: linux/vfio.h VFIO_DEVICE_PCI_HOT_RESET.
+ * Resets the bus or slot that the function is on. Every group on it must be in our space. Bus
+ * mastering and interrupts of our devices there go off before; others of the space are not touched.
+ * Return: 0; -EPERM a group is not ours (the message names it), -ENODEV there is no such reset: then
+ * nothing has changed; -EINVAL the kernel refuses: a function is on another driver, or a virtual one;
+ * -ENOTTY the hardware cannot; -errno. Ref: linux/vfio.h VFIO_DEVICE_PCI_HOT_RESET.
  */
 int usher_device_hot_reset(struct usher_device *d, struct usher_err *e);
 

@@ -47,7 +47,9 @@ int usher_irq_on(struct usher_device *d, enum usher_irq kind, uint32_t count, st
 /*
  * One vector more of an MSI-X that is on: @vector may be any of the device's. Where the kernel
  * cannot add (before Linux 6.5), MSI-X goes off and on again, and then every vector is signalled
- * once, so that no interrupt of the gap is missed. Return: as above; 0 when it is there already.
+ * once, so that no interrupt of the gap is missed. When there is no vector left, those that were on
+ * are on again; should even that fail, MSI-X is off and usher_irq_fd() says so.
+ * Return: as above; 0 when it is there already.
  */
 int usher_irq_add(
 	struct usher_device *d, enum usher_irq kind, uint32_t vector, struct usher_err *e);

@@ -45,8 +45,8 @@ struct usher_model_shape {
 struct usher_model_ops {
 	/*
 	 * A device is opened. @arguments: what stands behind "model:NAME,", or "" (what it does not
-	 * know it leaves alone: fault=, after= and count= are the library's). *@ret_state is the
-	 * model's own. Return: 0, -errno.
+	 * know it leaves alone: the library's are there too). *@ret_state is the model's own.
+	 * Return: 0, -errno.
 	 */
 	int (*init)(struct usher_model_device *d, const char *arguments, void **ret_state);
 	void (*fini)(struct usher_model_device *d, void *state);
@@ -66,6 +66,14 @@ struct usher_model {
 };
 
 /*
+ * Each device is in a group of its own. What every model understands when it opens:
+ *	bus=N          1 to 255: those of one number share a bus, which a hot reset resets; without
+ *	               it a device is on a root bus, which has no reset
+ *	noreset        the function has no reset, as by shape.no_reset
+ *	noresize       MSI-X vectors cannot be added while others are on, as before Linux 6.5
+ *	vectors=N      the host has no more vectors of MSI or MSI-X left
+ *	fault=, after=, count=   see usher_model_break()
+ *
  * "model:edu" and "model:nvme" are there without being registered: QEMU's educational device, and
  * an NVMe controller with one namespace (arguments, any of: "blocks=8192,shadow").
  *

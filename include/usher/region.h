@@ -162,6 +162,10 @@ int usher_window_ones(struct usher_window *w);
 		}                                                                                  \
 		*ret = (uint##bits##_t)swap(                                                       \
 			*(const volatile uint##bits##_t *)(const volatile void *)(w->base + off)); \
+		if (__builtin_expect(w->gone, 0)) {                                                \
+			*ret = (uint##bits##_t) ~UINT64_C(0);                                      \
+			return -ENODEV;                                                            \
+		}                                                                                  \
 		if (__builtin_expect(*ret == (uint##bits##_t) ~UINT64_C(0), 0))                    \
 			return usher_window_ones(w);                                               \
 		return 0;                                                                          \

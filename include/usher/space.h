@@ -91,7 +91,11 @@ int usher_space_info(struct usher_space *s, struct usher_space_info *ret, struct
 int usher_space_map(struct usher_space *s, void *host, uint64_t size, unsigned access,
 	usher_iova_t *ret, struct usher_err *e);
 
-/* The same at an IOVA of the caller's. Return: as above; -EEXIST it overlaps a mapping; -ERANGE. */
+/*
+ * The same at an IOVA of the caller's, who may put mappings side by side: guards, and IOVAs that
+ * were freed a moment ago, give way. What the space places by itself keeps its distance to it.
+ * Return: as above; -EEXIST it overlaps a mapping or page 0; -ERANGE.
+ */
 int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uint64_t size,
 	unsigned access, struct usher_err *e);
 

@@ -321,6 +321,27 @@ static void put_layout(struct json *doc, const struct fit_layout *l)
 	json_put_number(to, "bars_high_room", l->layout.mem64.size);
 }
 
+static void put_checked(struct json *doc, const struct fit_name *names)
+{
+	static const char *const keys[] = {
+		[FIT_WHOLE] = "checked", [FIT_PARTLY] = "partly_checked", [FIT_NOT] = "unchecked"};
+
+	for (enum fit_depth depth = FIT_WHOLE; depth <= FIT_NOT; depth++) {
+		struct json *list = json_put_list(doc, keys[depth]);
+		for (const struct fit_name *n = names; n->name; n++) {
+			if (n->depth != depth)
+				continue;
+			if (depth == FIT_WHOLE) {
+				json_push_text(list, n->name);
+				continue;
+			}
+			struct json *one = json_push_map(list);
+			json_put_text(one, "name", n->name);
+			json_put_text(one, "reason", n->reason);
+		}
+	}
+}
+
 static int print_json(const struct run_words *w, const struct bind_plan *p,
 	const struct fit_layout *layout, struct err *e)
 {
@@ -341,22 +362,25 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	plan_put(doc, p);
 	if (layout)
 		put_layout(doc, layout);
-	struct json *checked = json_put_list(doc, "checked");
-	for (const char *const *name = fit_names; *name; name++)
-		json_push_text(checked, *name);
+	put_checked(doc, fit_names(w->engine));
 	json_put_flag(doc, "possible", p->refusals == 0);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;
 }
 
-/* What was asked, so that silence is an answer. */
-static void print_checked(void)
+/* What was asked, so that silence is an answer, and what was not. */
+static void print_checked(const struct fit_name *names)
 {
 	(void)printf("checked:");
-	for (const char *const *name = fit_names; *name; name++)
-		(void)printf(" %s", *name);
+	for (const struct fit_name *n = names; n->name; n++)
+		if (n->depth == FIT_WHOLE)
+			(void)printf(" %s", n->name);
 	(void)printf("\n");
+	for (const struct fit_name *n = names; n->name; n++)
+		if (n->depth != FIT_WHOLE)
+			(void)printf("%s checked: %s (%s)\n",
+				n->depth == FIT_PARTLY ? "partly" : "not", n->name, n->reason);
 }
 
 static void print_layout(const struct fit_layout *l)
@@ -397,7 +421,7 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 		plan_members(stdout, &plan);
 		if (laid_out)
 			print_layout(&layout);
-		print_checked();
+		print_checked(fit_names(w->engine));
 		plan_problems(&plan);
 	}
 	int status = r < 0 ? RUN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;

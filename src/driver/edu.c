@@ -244,9 +244,11 @@ int edu_interrupt(struct edu *d, uint32_t bits, struct usher_err *e)
 int edu_reset(struct edu *d, struct usher_err *e)
 {
 	enum edu_irq irq = d->irq;
-
-	d->irq = EDU_POLLED; /* a reset turns interrupts off */
 	int r = usher_device_reset(d->dev, e);
+
+	/* A reset turns interrupts off; one that is refused does not. */
+	if (irq != EDU_POLLED && usher_irq_fd(d->dev, kind_of(irq), 0) < 0)
+		d->irq = EDU_POLLED;
 	if (r == 0)
 		r = check_alive(d, e);
 	if (r == 0)

@@ -78,7 +78,7 @@ static int disable(struct nvme *n, struct usher_err *e)
 static int enable(struct nvme *n, struct usher_err *e)
 {
 	nvme_queue_start(&n->admin, 0);
-	put(n, NVME_AQA, (ADMIN_DEPTH - 1) << 16 | (ADMIN_DEPTH - 1));
+	put(n, NVME_AQA, n->admin.cq_mask << 16 | n->admin.mask);
 	(void)usher_write64(&n->registers, NVME_ASQ, n->admin.mem.iova.v);
 	(void)usher_write64(&n->registers, NVME_ACQ, nvme_queue_cq_iova(&n->admin));
 	put(n, NVME_CC, NVME_CC_SIZES | NVME_CC_EN);
@@ -276,11 +276,11 @@ static int make_queues(struct nvme *n, struct usher_err *e)
 	unsigned depth = n->options.depth;
 	int r = 0;
 
-	while (depth > most)
+	/* A completion ring has twice as many places as there can be commands under way. */
+	while (2 * depth > most)
 		depth >>= 1;
-	unsigned cq_depth = 2 * depth <= most ? 2 * depth : depth;
 	for (unsigned i = 0; r == 0 && i < n->queue_count; i++) {
-		r = nvme_queue_new(&n->queues[i], usher_device_space(n->dev), depth, cq_depth, e);
+		r = nvme_queue_new(&n->queues[i], usher_device_space(n->dev), depth, e);
 		if (r == 0)
 			attach_queue(n, &n->queues[i], i + 1);
 	}
@@ -325,6 +325,9 @@ static int learn_registers(struct nvme *n, struct usher_err *e)
 		return err_say(fault(e), -ENODEV, "nvme: the controller does not answer");
 	if (NVME_CAP_MPSMIN(n->cap))
 		return err_say(fault(e), -ENOTSUP, "nvme: the controller has no pages of 4 KiB");
+	if (NVME_CAP_MQES(n->cap) < 3)
+		return err_say(fault(e), -ENOTSUP, "nvme: queues of %u entries",
+			(unsigned)NVME_CAP_MQES(n->cap) + 1);
 	n->stride = NVME_CAP_DSTRD(n->cap);
 	n->ready_ms = (NVME_CAP_TO(n->cap) + 1) * READY_STEP_MS;
 	if (NVME_CQ_BELL(n->options.queues, n->stride) >= NVME_DOORBELLS + NVME_PAGE)
@@ -376,7 +379,7 @@ int nvme_open(struct usher_device *dev, const struct nvme_options *options, stru
 	if (r == 0)
 		r = usher_buffer_alloc(s, NVME_PAGE, 0, &n->page, e);
 	if (r == 0)
-		r = nvme_queue_new(&n->admin, s, ADMIN_DEPTH, ADMIN_DEPTH, e);
+		r = nvme_queue_new(&n->admin, s, ADMIN_DEPTH, e);
 	if (r == 0)
 		r = usher_device_master_on(dev, e);
 	return r == 0 ? start_up(n, e) : r;

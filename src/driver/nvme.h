@@ -28,7 +28,7 @@ struct usher_err;
 
 struct nvme_options {
 	unsigned queues; /* 0: 1; [1, NVME_QUEUES_MAX] */
-	unsigned depth; /* entries of each, a power of two; 0: 64 */
+	unsigned depth; /* of each, a power of two; fewer where the controller's rings end; 0: 64 */
 	unsigned timeout_ms; /* of a command; 0: 5000 */
 	uint32_t nsid; /* 0: 1 */
 	bool interrupts; /* nvme_wait() sleeps on MSI-X; else everything polls */

@@ -291,9 +291,9 @@ static uint64_t cq_offset(unsigned depth)
 	return align_up(depth * sizeof(struct nvme_sqe), NVME_PAGE);
 }
 
-int nvme_queue_new(struct nvme_queue *q, struct usher_space *s, unsigned depth, unsigned cq_depth,
-	struct usher_err *e)
+int nvme_queue_new(struct nvme_queue *q, struct usher_space *s, unsigned depth, struct usher_err *e)
 {
+	const unsigned cq_depth = 2 * depth;
 	uint64_t lists = cq_offset(depth) + align_up(cq_depth * sizeof(struct nvme_cqe), NVME_PAGE);
 
 	*q = (struct nvme_queue){.event_fd = -1,

@@ -103,9 +103,12 @@ int nvme_drain(struct nvme_queue *q, struct usher_err *e);
 /* "data transfer error"; for statuses without a name their number, in @buf. */
 const char *nvme_status_text(uint32_t status, char buf[32]);
 
-/* For nvme.c: makes the rings of @depth and @cq_depth entries; starts over with empty ones. */
-int nvme_queue_new(struct nvme_queue *q, struct usher_space *s, unsigned depth, unsigned cq_depth,
-	struct usher_err *e);
+/*
+ * For nvme.c: makes rings of @depth commands and 2 * @depth completions; starts over with empty ones.
+ * Twice: half of it may be unread (nvme_poll()), and all commands under way still find room.
+ */
+int nvme_queue_new(
+	struct nvme_queue *q, struct usher_space *s, unsigned depth, struct usher_err *e);
 void nvme_queue_start(struct nvme_queue *q, uint32_t nsid);
 void nvme_queue_free(struct nvme_queue *q);
 uint64_t nvme_queue_cq_iova(const struct nvme_queue *q);

@@ -70,6 +70,31 @@ void bars_need(
 	}
 }
 
+int bars_check_sum(struct host *h, struct bars_room room, const struct bind_request *q,
+	const struct problem_kind *kind, struct bind_plan *p)
+{
+	struct pci_bar bars[PCI_BAR_MAX];
+	uint64_t low = 0, all = 0;
+
+	for (size_t i = 0; i < q->target_count; i++) {
+		int count = pci_bar_read(h, q->targets[i].address, bars, NULL);
+		for (int k = 0; k < count; k++) {
+			bool ports = bars[k].kind == PCI_BAR_IO;
+			low += ports || bars[k].kind == PCI_BAR_MEM64 ? 0 : bars[k].size;
+			all += ports ? 0 : bars[k].size;
+		}
+	}
+	if (low <= room.low && all <= room.high)
+		return 0;
+	bool is_low = low > room.low;
+	int r = bind_problem_add(p, q, kind, "host",
+		"the devices' BARs need %llu MiB %s, and the guest can address %llu there",
+		(unsigned long long)((is_low ? low : all) >> 20),
+		is_low ? "below 4 GiB" : "beside its memory",
+		(unsigned long long)((is_low ? room.low : room.high) >> 20));
+	return r < 0 ? r : 1;
+}
+
 static int tell(struct bind_plan *p, const struct bind_request *q, enum kind kind,
 	const struct pci_claim *claim, struct pci_address a)
 {
@@ -103,7 +128,7 @@ int bars_check(struct host *h, const struct layout *layout, const struct bind_re
 
 	for (enum kind kind = 0; kind < KINDS; kind++) {
 		size_t n = 0;
-		for (size_t i = 0; i < q->target_count && n < SPEC_DEVICES_MAX; i++) {
+		for (size_t i = 0; i < q->target_count && n < COUNT(claims); i++) {
 			if (port_of(q, i) != i)
 				continue;
 			claims[n] = window_of(h, q, i, kind);

@@ -41,6 +41,8 @@ struct engine {
 	bool lays_out; /* the guest's addresses follow vfio/layout */
 	/* What the guest will have. [bytes] */
 	uint64_t (*memory)(const struct guest_spec *s);
+	/* Whether its addresses may be as wide as the host's; NULL: they are laid out (lays_out). */
+	bool (*wide)(const struct guest_spec *s);
 	/*
 	 * What is wrong with running @s by this engine, as far as can be told without touching
 	 * anything. Return: 0, -EINVAL, -ENOEXEC, -ENOENT, -errno.

@@ -18,9 +18,36 @@
 #include "vfio/layout.h"
 
 #define TEXT_MAX 8192
+#define QEMU_BITS 40 /* of a guest-physical address, in all its processors but "host" and "max" */
 
-const char *const fit_names[] = {
-	"iommu", "in-use", "no-reset", "memlock", "memory", "hugepages", "reserved", "bars", NULL};
+static const struct fit_name names_ours[] = {
+	{.name = "iommu"},
+	{.name = "in-use"},
+	{.name = "no-reset"},
+	{.name = "memlock"},
+	{.name = "memory"},
+	{.name = "hugepages"},
+	{.name = "reserved"},
+	{.name = "bars"},
+	{0},
+};
+
+static const struct fit_name names_qemu[] = {
+	{.name = "iommu"},
+	{.name = "in-use"},
+	{.name = "no-reset"},
+	{.name = "memlock"},
+	{.name = "memory"},
+	{.name = "reserved"},
+	{"bars", FIT_PARTLY, "only that the guest can address as much: its firmware places them"},
+	{"hugepages", FIT_NOT, "QEMU's own words ask for them"},
+	{0},
+};
+
+const struct fit_name *fit_names(const struct engine *engine)
+{
+	return engine->lays_out ? names_ours : names_qemu;
+}
 
 /* One asking: what a check may look at. */
 struct fit_case {
@@ -233,6 +260,36 @@ static int check_qemu(const struct fit_case *c, const struct vfio_span *usable, 
 	return low_ok && high_ok ? 0 : -EADDRINUSE;
 }
 
+/* What a guest of @bits can address beside its memory, at most. */
+static struct bars_room room_of(const struct fit_case *c, unsigned bits)
+{
+	uint64_t end = UINT64_C(1) << bits;
+
+	return (struct bars_room){
+		.low = GIB(4) - min_u64(c->memory, GIB(2)),
+		.high = c->memory < end ? end - c->memory : 0,
+	};
+}
+
+/*
+ * QEMU's processors have 40 bits, those that follow the host its own; some distributions have all
+ * follow it. So more than 40 is a warning, and more than the host's is no guest's.
+ */
+static int fit_bars_qemu(struct fit_case *c)
+{
+	static const struct problem_kind more = {
+		"bars", PROBLEM_REFUSES, "give the guest fewer devices"};
+	static const struct problem_kind wide = {
+		"bars", PROBLEM_WARNS, "-cpu host has the host's width"};
+	unsigned bits = phys_bits(c->host);
+
+	int r = bars_check_sum(c->host, room_of(c, bits), c->q, &more, c->plan);
+	if (r != 0 || bits <= QEMU_BITS || c->engine->wide(c->spec))
+		return r < 0 ? r : 0;
+	r = bars_check_sum(c->host, room_of(c, QEMU_BITS), c->q, &wide, c->plan);
+	return r < 0 ? r : 0;
+}
+
 static int fit_layout(struct fit_case *c)
 {
 	static const struct problem_kind kind = {"reserved", PROBLEM_REFUSES,
@@ -243,8 +300,10 @@ static int fit_layout(struct fit_case *c)
 
 	size_t n = fit_usable(c->host, c->q, usable, COUNT(usable));
 	if (!c->engine->lays_out) {
-		if (!c->spec->device_count || check_qemu(c, usable, n) == 0)
+		if (!c->spec->device_count)
 			return 0;
+		if (check_qemu(c, usable, n) == 0)
+			return fit_bars_qemu(c);
 		return bind_problem_add(c->plan, c->q, &kind, "host",
 			"QEMU would put the guest's memory where the IOMMU translates nothing");
 	}

@@ -19,7 +19,8 @@ struct host;
  *	memory     has the host as much at all
  *	hugepages  are as many free, if it is to have them
  *	reserved   can its memory be laid out around what the IOMMU keeps
- *	bars       is there address space for its devices' BARs
+ *	bars       is there address space for its devices' BARs; where QEMU's firmware places them,
+ *	           only what no firmware can help: they are more than the guest can address
  *
  * Return: 0, -ENOMEM.
  */
@@ -37,8 +38,20 @@ struct fit_layout {
 int fit_lay_out(struct host *h, const struct engine *engine, const struct guest_spec *s,
 	const struct bind_request *q, struct fit_layout *ret);
 
-/* The names of these checks, NULL-terminated, with those of bind_plan() that concern a guest. */
-extern const char *const fit_names[];
+/* What is known of one check when it has been asked for a guest of an engine. */
+enum fit_depth { FIT_WHOLE, FIT_PARTLY, FIT_NOT };
+
+struct fit_name {
+	const char *name; /* NULL: no more */
+	enum fit_depth depth;
+	const char *reason; /* what is left open; NULL: nothing */
+};
+
+/*
+ * These checks, and those of bind_plan() that concern a guest, as @engine's guests get them: so
+ * that a plan tells what it has not looked at. Return: static, ends with a NULL name.
+ */
+const struct fit_name *fit_names(const struct engine *engine);
 
 /*
  * What the IOMMU translates for all targets, from the reserved_regions of their groups; ascending.

@@ -51,6 +51,17 @@ static uint64_t qemu_memory(const struct guest_spec *s)
 	return n;
 }
 
+/* -cpu host and max have the host's width, others can be given one. */
+static bool qemu_wide(const struct guest_spec *s)
+{
+	for (char *const *a = s->engine_args; a && *a; a++)
+		if (strcmp(*a, "-cpu") == 0 && a[1] &&
+			(strncmp(a[1], "host", 4) == 0 || strncmp(a[1], "max", 3) == 0 ||
+				strstr(a[1], "phys-bits")))
+			return true;
+	return false;
+}
+
 static int qemu_check(const struct guest_spec *s, struct err *e)
 {
 	for (char *const *a = s->engine_args; a && *a; a++) {
@@ -155,6 +166,7 @@ const struct engine engine_qemu = {
 	.name = "qemu",
 	.overhead = OVERHEAD,
 	.memory = qemu_memory,
+	.wide = qemu_wide,
 	.check = qemu_check,
 	.prepare = qemu_prepare,
 };

@@ -12,7 +12,7 @@
 struct err;
 
 #define SPEC_NAME_MAX 48 /* guest names become file names and process titles */
-#define SPEC_DEVICES_MAX 32
+#define SPEC_DEVICES_MAX 31 /* as many as usher-vmm has slots for, behind as many root ports */
 #define SPEC_CPUS_MAX 64
 #define SPEC_ROM_MAX 256 /* of a path, NUL included */
 

@@ -49,13 +49,13 @@ static int explain(int code, uint64_t size, unsigned flags, struct usher_err *e)
 }
 
 /* @fd becomes the buffer's on success. */
-static int map_memory(int fd, struct usher_buffer *b, struct usher_err *e)
+static int map_memory(int fd, struct usher_buffer *b, unsigned flags, struct usher_err *e)
 {
 	void *p = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
+	/* Here it is that huge pages are taken from those that are reserved. */
 	if (p == MAP_FAILED)
-		return err_set(
-			fault(e), -errno, "map %" PRIu64 " bytes of memory for DMA", b->size);
+		return explain(-errno, b->size, flags, e);
 	int r = usher_space_map(b->space, p, b->size, b->access, &b->iova, e);
 	if (r < 0) {
 		(void)munmap(p, b->size);
@@ -82,7 +82,7 @@ int usher_buffer_alloc(struct usher_space *s, uint64_t size, unsigned flags,
 	cleanup_fd int fd = make_memory(b.size, flags);
 	if (fd < 0)
 		return explain(fd, b.size, flags, e);
-	int r = map_memory(fd, &b, e);
+	int r = map_memory(fd, &b, flags, e);
 	if (r < 0)
 		return r;
 	(void)TAKE_FD(fd);
@@ -98,7 +98,7 @@ int usher_buffer_share(const struct usher_buffer *b, struct usher_space *s,
 
 	if (fd < 0)
 		return err_set(fault(e), -errno, "share a buffer");
-	int r = map_memory(fd, &copy, e);
+	int r = map_memory(fd, &copy, 0, e);
 	if (r < 0)
 		return r;
 	(void)TAKE_FD(fd);

@@ -15,6 +15,7 @@
 #include "model/host.h"
 #include "pci/device.h"
 #include "pci/host.h"
+#include "vfio/explain.h"
 
 #define ENVIRONMENT "USHER_DEVICE"
 
@@ -53,7 +54,8 @@ static int open_pci(struct usher_device *d, const struct device_uri *u, struct u
 	(void)snprintf(
 		d->info.name, sizeof(d->info.name), "%.*s", (int)strcspn(u->name, " "), u->name);
 	d->info.group = number;
-	return vfio_dev_open(&d->group->vfio, u->name, &d->vfio, fault(e));
+	r = vfio_dev_open(&d->group->vfio, u->name, &d->vfio, fault(e));
+	return r == -ENODEV ? vfio_explain_absent(host_live(), d->info.name, fault(e)) : r;
 }
 
 static int open_fds(struct usher_device *d, const struct device_uri *u, struct usher_err *e)

@@ -41,6 +41,12 @@ int device_verdict(struct usher_device *d, int r);
 /* Looks at its class. Return: true it answers; false, and the device is marked gone. */
 bool device_answers(struct usher_device *d);
 
+/*
+ * Bus mastering and interrupts off. The kernel saves and restores configuration space around a
+ * reset, these too: a device that is to start anew must not find them on.
+ */
+void device_quiesce(struct usher_device *d);
+
 /* INTx, MSI, MSI-X; or all five. */
 void device_irqs_off(struct usher_device *d, unsigned kinds);
 

@@ -132,7 +132,7 @@ static int adopt(struct usher_space *s, int container, int group, struct space_g
 	if (r >= 0 && !s->group_count)
 		r = vfio_container_from_fd(container, &c, fault(e));
 	if (r >= 0 && group >= 0)
-		r = vfio_group_from_fd(group, &g, fault(e));
+		r = vfio_group_from_fd(host_live(), group, &g, fault(e));
 	if (r < 0)
 		return r;
 	if (!s->group_count) {

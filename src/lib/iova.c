@@ -119,6 +119,13 @@ int iova_pool_take_at(struct iova_pool *p, uint64_t first, uint64_t size)
 	return cut(p, at, first, last);
 }
 
+uint64_t iova_pool_run(const struct iova_pool *p, uint64_t first)
+{
+	size_t at = find(p, first);
+
+	return at < p->count && p->free[at].first <= first ? p->free[at].last - first + 1 : 0;
+}
+
 int iova_pool_carve(struct iova_pool *p, uint64_t first, uint64_t size)
 {
 	uint64_t last = first + (size - 1);

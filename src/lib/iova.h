@@ -33,6 +33,9 @@ int iova_pool_take_at(struct iova_pool *p, uint64_t first, uint64_t size);
 /* What of [@first, +@size) is free is so no longer. Return: 0, -ENOMEM. */
 int iova_pool_carve(struct iova_pool *p, uint64_t first, uint64_t size);
 
+/* How much is free from @first on, in one piece. */
+uint64_t iova_pool_run(const struct iova_pool *p, uint64_t first);
+
 /* Must have been taken. Return: 0, -ENOMEM: then it is lost. */
 int iova_pool_give(struct iova_pool *p, uint64_t first, uint64_t size);
 

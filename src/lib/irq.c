@@ -115,17 +115,35 @@ int usher_irq_on(struct usher_device *d, enum usher_irq kind, uint32_t count, st
 	return 0;
 }
 
-/* Off and on again with one more. What came in between is lost, so everybody is told to look. */
-static int add_by_gap(struct usher_device *d, struct device_irqs *q, enum usher_irq kind)
+/* Those that are on, from the first to the last. */
+static int set_all(struct usher_device *d, enum usher_irq kind)
 {
+	const struct device_irqs *q = &d->irqs[kind];
 	uint32_t end = q->count;
 
 	while (end && q->fds[end - 1] < 0)
 		end--;
+	return vfio_irq_set(&d->vfio, kind, 0, q->fds, end);
+}
+
+/*
+ * Off and on again with one more, or as before when there is none to be had. What came in between
+ * is lost, so everybody is told to look.
+ */
+static int add_by_gap(struct usher_device *d, enum usher_irq kind, uint32_t vector)
+{
+	struct device_irqs *q = &d->irqs[kind];
 	int r = vfio_irq_disable(&d->vfio, kind);
-	if (r >= 0)
-		r = vfio_irq_set(&d->vfio, kind, 0, q->fds, end);
-	for (uint32_t i = 0; i < end; i++)
+
+	if (r < 0)
+		return r;
+	r = set_all(d, kind);
+	if (r != 0) {
+		fd_close(&q->fds[vector]);
+		if (set_all(d, kind) != 0)
+			forget(q); /* off, then: the truth at least */
+	}
+	for (uint32_t i = 0; q->on && i < q->count; i++)
 		if (q->fds[i] >= 0)
 			(void)eventfd_write(q->fds[i], 1);
 	return r;
@@ -148,9 +166,9 @@ int usher_irq_add(struct usher_device *d, enum usher_irq kind, uint32_t vector, 
 		return err_set(fault(e), -errno, "make an eventfd");
 	(void)usher_irq_info(d, kind, &info);
 	int r = info.growable ? vfio_irq_set(&d->vfio, kind, vector, &q->fds[vector], 1)
-			      : add_by_gap(d, q, kind);
+			      : add_by_gap(d, kind, vector);
 	r = told(d, kind, r, e);
-	if (r < 0)
+	if (r < 0 && q->on)
 		fd_close(&q->fds[vector]);
 	return r;
 }

@@ -14,6 +14,7 @@ struct mapping {
 	uint64_t guard; /* taken behind it [bytes] */
 	void *host; /* NULL: an IOVA that is only reserved */
 	unsigned access;
+	int crowds; /* 1: a guard in front of it had to give way for it */
 };
 
 struct mapping_table {

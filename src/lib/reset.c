@@ -2,21 +2,14 @@
 /* Resets, and the abilities and features of a device. */
 #include <errno.h>
 #include <linux/vfio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/clean.h"
 #include "base/fault.h"
 #include "lib/device.h"
 #include "vfio/feature.h"
-#include "vfio/hotreset.h"
 #include "vfio/irq.h"
 
-/*
- * The kernel saves and restores configuration space around a reset, bus mastering and MSIs too:
- * a device that is to start anew must not find them on.
- */
-static void quiesce(struct usher_device *d)
+void device_quiesce(struct usher_device *d)
 {
 	(void)usher_device_master_off(d, NULL);
 	device_irqs_off(d, USHER_MSIX + 1);
@@ -24,87 +17,13 @@ static void quiesce(struct usher_device *d)
 
 int usher_device_reset(struct usher_device *d, struct usher_err *e)
 {
-	quiesce(d);
+	/* What cannot be reset is left as it is. */
+	if (usher_device_can(d, USHER_CAN_RESET))
+		device_quiesce(d);
 	int r = device_verdict(d, vfio_dev_reset(&d->vfio, fault(e)));
 
 	if (r < 0)
 		return err_in(fault(e), r, "%s", d->info.name);
-	return device_answers(d)
-		       ? 0
-		       : err_say(fault(e), -ENODEV, "%s is gone after its reset", d->info.name);
-}
-
-static bool is_ours(const struct usher_device *d, int group)
-{
-	for (size_t i = 0; i < SPACE_GROUPS_MAX; i++) {
-		const struct space_group *g = &d->space->groups[i];
-		if (g->used && g->vfio.fd >= 0 && g->vfio.number == group)
-			return true;
-	}
-	return false;
-}
-
-int usher_device_dependents(
-	struct usher_device *d, struct usher_dependent *ret, size_t max, struct usher_err *e)
-{
-	cleanup_free struct vfio_dependent *list = NULL;
-	int n = vfio_hotreset_info(&d->vfio, &list, fault(e));
-
-	if (n < 0)
-		return err_in(fault(e), n, "%s", d->info.name);
-	for (size_t i = 0; i < (size_t)n && i < max; i++) {
-		(void)pci_address_format(list[i].address, ret[i].address);
-		ret[i].group = list[i].group;
-		ret[i].owned = is_ours(d, list[i].group);
-	}
-	return n;
-}
-
-/* A group that came as a descriptor has no number: then the kernel alone decides. */
-static bool numbers_known(const struct usher_device *d)
-{
-	for (size_t i = 0; i < SPACE_GROUPS_MAX; i++)
-		if (d->space->groups[i].used && d->space->groups[i].vfio.number < 0)
-			return false;
-	return true;
-}
-
-static int check_owned(struct usher_device *d, struct usher_err *e)
-{
-	cleanup_free struct vfio_dependent *list = NULL;
-	int n = vfio_hotreset_info(&d->vfio, &list, fault(e));
-	char address[PCI_ADDRESS_TEXT];
-
-	if (n < 0)
-		return n;
-	for (int i = 0; i < n && numbers_known(d); i++) {
-		if (is_ours(d, list[i].group))
-			continue;
-		(void)err_say(fault(e), -EPERM,
-			"a reset of the bus hits %s of IOMMU group %d, which is not ours",
-			pci_address_format(list[i].address, address), list[i].group);
-		err_hint(fault(e), "bind it and attach group %d to the space", list[i].group);
-		return -EPERM;
-	}
-	return 0;
-}
-
-int usher_device_hot_reset(struct usher_device *d, struct usher_err *e)
-{
-	int fds[SPACE_GROUPS_MAX];
-	size_t count = 0;
-	int r = check_owned(d, e);
-
-	if (r < 0)
-		return err_in(fault(e), r, "%s", d->info.name);
-	for (struct usher_device *o = d->space->devices; o; o = o->next)
-		quiesce(o);
-	for (size_t i = 0; i < SPACE_GROUPS_MAX; i++)
-		if (d->space->groups[i].used && d->space->groups[i].vfio.fd >= 0)
-			fds[count++] = d->space->groups[i].vfio.fd;
-	r = vfio_hotreset(&d->vfio, fds, count);
-	if (r < 0)
-		return err_set(fault(e), r, "%s: reset its bus", d->info.name);
 	return device_answers(d)
 		       ? 0
 		       : err_say(fault(e), -ENODEV, "%s is gone after its reset", d->info.name);

@@ -23,12 +23,13 @@ static int put_ones(struct usher_window *w, uintptr_t at)
 	void *page = (void *)(at & ~(page_size - 1));
 	const int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 
+	/* First: another thread may load from the new page before it is all ones. */
+	w->gone = 1;
 	/* cppcheck-suppress invalidFunctionArg; -1 is what anonymous memory is mapped from */
 	void *ones = mmap(page, page_size, PROT_READ | PROT_WRITE, how, -1, 0);
 	if (ones == MAP_FAILED)
 		return -1;
 	memset(ones, 0xff, page_size);
-	w->gone = 1;
 	/* cppcheck-suppress memleak; it is part of the window's mapping, and goes with it */
 	return 0;
 }

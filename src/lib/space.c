@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "base/fault.h"
 #include "base/num.h"
+#include "lib/place.h"
 
 #define QUARANTINE 64
 
@@ -123,14 +124,15 @@ static void flush(struct usher_space *s)
 {
 	for (size_t i = 0; i < s->freed_room; i++)
 		s->freed[i].size = 0;
-	(void)space_rebuild(s);
+	/* Without a group there is no IOVA to give out: the next one begins with what is left. */
+	if (s->group_count)
+		(void)space_rebuild(s);
 }
 
 void usher_space_flush_quarantine(struct usher_space *s)
 {
 	(void)pthread_mutex_lock(&s->lock);
-	if (s->group_count)
-		flush(s);
+	flush(s);
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -224,13 +226,24 @@ static void hint_memlock(const struct usher_space *s, uint64_t size, struct ushe
 		(s->mapped + size + 1023) >> 10, (uint64_t)l.rlim_cur >> 10);
 }
 
+/* @m came to nothing. */
+static void untake(struct usher_space *s, const struct mapping *m)
+{
+	struct mapping left = *m;
+
+	if (m->crowds)
+		space_spread(s, &left);
+	if (left.size)
+		(void)iova_pool_give(&s->pool, left.iova, left.size + left.guard);
+}
+
 /* The kernel did not map @m, for @r. */
 static int give_up(struct usher_space *s, const struct mapping *m, int r, struct usher_err *e)
 {
 	if (r == -ENOMEM)
 		hint_memlock(s, m->size, e);
 	mapping_remove(&s->maps, mapping_find(&s->maps, m->iova));
-	(void)iova_pool_give(&s->pool, m->iova, m->size + m->guard);
+	untake(s, m);
 	return r;
 }
 
@@ -241,7 +254,7 @@ static inline int remember(struct usher_space *s, const struct mapping *m, struc
 
 	if (r >= 0)
 		return 0;
-	(void)iova_pool_give(&s->pool, m->iova, m->size + m->guard);
+	untake(s, m);
 	return err_set(fault(e), r, "remember a mapping");
 }
 
@@ -327,7 +340,7 @@ int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, us
 	return r;
 }
 
-static int map_at(struct usher_space *s, const struct mapping *m, struct usher_err *e)
+static int map_at(struct usher_space *s, struct mapping *m, struct usher_err *e)
 {
 	int r = check(s, (uintptr_t)m->host | m->iova, m->size, e);
 
@@ -341,15 +354,10 @@ static int map_at(struct usher_space *s, const struct mapping *m, struct usher_e
 		err_hint(fault(e), "usher_space_info() tells the ranges and the mask");
 		return -ERANGE;
 	}
-	r = iova_pool_take_at(&s->pool, m->iova, m->size);
-	if (r == -EEXIST) {
-		flush(s);
-		r = iova_pool_take_at(&s->pool, m->iova, m->size);
-	}
+	r = space_place(s, m);
 	if (r < 0)
 		return err_say(fault(e), r,
-			"%" PRIu64 " bytes at iova 0x%" PRIx64
-			" overlap a mapping, its guard, or page 0",
+			"%" PRIu64 " bytes at iova 0x%" PRIx64 " overlap a mapping, or page 0",
 			m->size, m->iova);
 	return commit(s, m, e);
 }
@@ -357,7 +365,7 @@ static int map_at(struct usher_space *s, const struct mapping *m, struct usher_e
 int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uint64_t size,
 	unsigned access, struct usher_err *e)
 {
-	const struct mapping m = {.iova = iova.v, .size = size, .host = host, .access = access};
+	struct mapping m = {.iova = iova.v, .size = size, .host = host, .access = access};
 
 	if (!host)
 		return err_set(fault(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
@@ -365,6 +373,15 @@ int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uin
 	int r = map_at(s, &m, e);
 	(void)pthread_mutex_unlock(&s->lock);
 	return r;
+}
+
+/* @m is unmapped: its IOVA rests. */
+static inline void forget(struct usher_space *s, struct mapping *m)
+{
+	if (__builtin_expect(m->crowds, 0))
+		space_spread(s, m);
+	give_back(s, m->iova, m->size + m->guard);
+	mapping_remove(&s->maps, m);
 }
 
 static int unmap(struct usher_space *s, uint64_t iova, uint64_t size, struct usher_err *e)
@@ -384,9 +401,8 @@ static int unmap(struct usher_space *s, uint64_t iova, uint64_t size, struct ush
 	int r = s->group_count ? vfio_dma_unmap(&s->container, IOVA(iova), size, fault(e)) : 0;
 	if (r < 0)
 		return r;
-	give_back(s, iova, size + m->guard);
+	forget(s, m);
 	s->mapped -= size;
-	mapping_remove(&s->maps, m);
 	return 0;
 }
 
@@ -403,10 +419,8 @@ int usher_space_release(struct usher_space *s, usher_iova_t iova, struct usher_e
 	(void)pthread_mutex_lock(&s->lock);
 	struct mapping *m = mapping_find(&s->maps, iova.v);
 	int r = m && !m->host ? 0 : -ENOENT;
-	if (!r) {
-		give_back(s, m->iova, m->size + m->guard);
-		mapping_remove(&s->maps, m);
-	}
+	if (!r)
+		forget(s, m);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (r < 0)
 		return err_say(fault(e), r, "nothing is reserved at iova 0x%" PRIx64, iova.v);

@@ -189,9 +189,13 @@ static int read_whole(struct usher_window *w, uint64_t off, uint64_t *ret)
 {
 	if (!w->base)
 		return usher_window_load(w, off, 8, ret);
-	*ret = USHER_LE64(*(const volatile uint64_t *)(const volatile void *)(w->base + off));
+	uint64_t v = USHER_LE64(*(const volatile uint64_t *)(const volatile void *)(w->base + off));
 	usher_rmb();
-	return *ret == UINT64_MAX ? usher_window_ones(w) : 0;
+	/* The page of a window that is gone is memory, which may hold what was stored since. */
+	if (w->gone)
+		return -ENODEV;
+	*ret = v;
+	return v == UINT64_MAX ? usher_window_ones(w) : 0;
 }
 
 int usher_read64(struct usher_window *w, uint64_t off, uint64_t *ret)

@@ -14,7 +14,7 @@
 #include "base/num.h"
 
 #define PAGE KIB(4)
-#define ENTRIES_MAX 65535u /* dma_entry_limit's default */
+#define ENTRIES_MAX 65535u /* the limit's default */
 
 /* As an emulated Intel IOMMU of 39 bits reports: MSIs go to the hole. */
 static const struct vfio_iova_range ranges[] = {
@@ -121,7 +121,7 @@ static int map(struct model_container *c, const struct vfio_iommu_type1_dma_map 
 	size_t at = find(c, m->iova);
 	if (at < c->count && c->maps[at].iova <= m->iova + (m->size - 1))
 		return -EEXIST;
-	if (c->count >= ENTRIES_MAX)
+	if (c->count >= c->entry_limit)
 		return -ENOSPC;
 	if (!in_ranges(m->iova, m->size))
 		return -EINVAL;
@@ -186,7 +186,7 @@ static int info(struct model_container *c, struct vfio_iommu_type1_info *arg)
 		.cap = {.header = {.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, .version = 1},
 			.nr_iovas = COUNT(ranges)},
 		.avail = {.header = {.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, .version = 1},
-			.avail = (uint32_t)(ENTRIES_MAX - c->count)},
+			.avail = (uint32_t)(c->entry_limit - c->count)},
 	};
 	uint32_t argsz = arg->argsz;
 
@@ -279,6 +279,7 @@ int model_container_open(struct vfio_container *ret)
 	}
 	(void)pthread_mutex_init(&c->lock, NULL);
 	c->open = true;
+	c->entry_limit = ENTRIES_MAX;
 	c->next = containers;
 	containers = c;
 	*ret = (struct vfio_container){.ops = &ops, .fd = c->fd, .model = c};

@@ -3,6 +3,7 @@
 #include "model/host.h"
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,7 +18,7 @@ static int info(struct usher_model_device *d, struct vfio_device_info *i)
 {
 	if (i->argsz < offsetof(struct vfio_device_info, cap_offset))
 		return -EINVAL;
-	i->flags = VFIO_DEVICE_FLAGS_PCI | (d->model->shape.no_reset ? 0 : VFIO_DEVICE_FLAGS_RESET);
+	i->flags = VFIO_DEVICE_FLAGS_PCI | (d->no_reset ? 0 : VFIO_DEVICE_FLAGS_RESET);
 	i->num_regions = MODEL_REGIONS;
 	i->num_irqs = MODEL_KINDS;
 	return 0;
@@ -81,7 +82,7 @@ static int irq_info(struct usher_model_device *d, struct vfio_irq_info *i)
 	if (i->index == VFIO_PCI_ERR_IRQ_INDEX && !d->model->shape.express)
 		return -EINVAL;
 	i->count = (uint32_t)model_irqs_count(d, i->index);
-	i->flags = model_irqs_flags(i->index);
+	i->flags = model_irqs_flags(d, i->index);
 	return 0;
 }
 
@@ -97,14 +98,23 @@ static void power_on(struct usher_model_device *d)
 		d->model->ops->reset(d, d->state);
 }
 
+/* The kernel saves configuration space around a reset: bus mastering is what it was before. */
+void model_device_reset(struct usher_model_device *d)
+{
+	const uint16_t command = le16_get(d->config + PCI_COMMAND);
+
+	d->resets++;
+	power_on(d);
+	le16_put(d->config + PCI_COMMAND, command);
+}
+
 static int reset(struct usher_model_device *d)
 {
-	if (d->model->shape.no_reset)
+	if (d->no_reset)
 		return -EINVAL;
 	if (d->gone)
 		return -ENODEV;
-	d->resets++;
-	power_on(d);
+	model_device_reset(d);
 	return 0;
 }
 
@@ -145,8 +155,9 @@ static int dev_call(struct vfio_dev *v, unsigned long request, void *arg)
 	case VFIO_DEVICE_RESET:
 		return reset(d);
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return model_hot_reset_info(d, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:
-		return -ENODEV; /* as on a root bus */
+		return model_hot_reset(d, arg);
 	case VFIO_DEVICE_FEATURE:
 		return feature(d, arg);
 	default:

@@ -91,6 +91,7 @@ int model_group_open(struct usher_model_device *d, struct vfio_group *ret)
 	if (fd < 0)
 		return -errno;
 	d->group_open = true;
+	d->group_fd = fd;
 	*ret = (struct vfio_group){.ops = &ops, .fd = fd, .number = d->group, .model = d};
 	return 0;
 }

@@ -11,6 +11,8 @@
 #include "vfio/group.h"
 
 struct err;
+struct vfio_pci_hot_reset;
+struct vfio_pci_hot_reset_info;
 
 /*
  * VFIO in this process: what the kernel would be to a model of a device. It answers the ioctls of
@@ -38,6 +40,7 @@ struct model_container {
 	struct model_mapping *maps; /* by iova */
 	size_t count, room;
 	uint64_t locked, lock_limit; /* [bytes]; limit 0: none */
+	uint32_t entry_limit; /* mappings: dma_entry_limit of vfio_iommu_type1 */
 	struct model_container *next;
 };
 
@@ -68,7 +71,12 @@ struct usher_model_device {
 	unsigned resets; /* asked for by its user */
 	uint64_t dma_lost; /* DMA and MSIs while bus mastering was off */
 	uint64_t dma_faults; /* DMA that is not mapped, or not so */
-	struct usher_model_device *next;
+	bool no_reset;
+	bool no_resize; /* MSI-X: no vector joins while others are on, as before Linux 6.5 */
+	uint32_t vectors; /* of MSI or MSI-X that the host has left; UINT32_MAX: enough */
+	unsigned bus, slot; /* bus 0: a root bus, which cannot be reset */
+	int group_fd; /* while group_open */
+	struct usher_model_device *next; /* of those with a bus */
 };
 
 /* Those that need not be registered. */
@@ -94,15 +102,22 @@ int model_container_open(struct vfio_container *ret);
 /* As vfio_group_open(): -EBUSY when it is open, or a device of it is. */
 int model_group_open(struct usher_model_device *d, struct vfio_group *ret);
 
+/* bus=. Return: 0, -EINVAL, -ENOSPC. */
+int model_bus_join(struct usher_model_device *d, const char *arguments);
+void model_bus_leave(struct usher_model_device *d); /* one that never joined is fine */
+int model_hot_reset_info(struct usher_model_device *d, struct vfio_pci_hot_reset_info *i);
+int model_hot_reset(struct usher_model_device *d, const struct vfio_pci_hot_reset *h);
+
 /* The parts of it that other files need. */
 struct model_container *model_container_of(int fd);
 void model_container_put_group(struct model_container *c);
 int model_device_open(struct usher_model_device *d);
+void model_device_reset(struct usher_model_device *d);
 int model_device_from_fd(struct vfio_group *g, int fd, struct vfio_dev *ret, struct err *e);
 int model_set_irqs(struct usher_model_device *d, const void *arg);
 void model_irqs_off(struct usher_model_device *d, uint32_t kind);
 int model_irqs_count(const struct usher_model_device *d, uint32_t kind);
-uint32_t model_irqs_flags(uint32_t kind);
+uint32_t model_irqs_flags(const struct usher_model_device *d, uint32_t kind);
 void model_intx_update(struct usher_model_device *d);
 void model_config_init(struct usher_model_device *d);
 void model_config_reset(struct usher_model_device *d);

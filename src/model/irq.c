@@ -31,13 +31,13 @@ int model_irqs_count(const struct usher_model_device *d, uint32_t kind)
 	}
 }
 
-uint32_t model_irqs_flags(uint32_t kind)
+uint32_t model_irqs_flags(const struct usher_model_device *d, uint32_t kind)
 {
 	switch (kind) {
 	case VFIO_PCI_INTX_IRQ_INDEX:
 		return VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
-	case VFIO_PCI_MSIX_IRQ_INDEX:
-		return VFIO_IRQ_INFO_EVENTFD; /* vectors can be added: as Linux 6.5 */
+	case VFIO_PCI_MSIX_IRQ_INDEX: /* vectors can be added: as Linux 6.5 */
+		return VFIO_IRQ_INFO_EVENTFD | (d->no_resize ? VFIO_IRQ_INFO_NORESIZE : 0);
 	default:
 		return VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
 	}
@@ -151,7 +151,7 @@ static bool another_is_on(const struct usher_model_device *d, uint32_t kind)
 static int trigger(struct usher_model_device *d, const struct vfio_irq_set *s)
 {
 	struct model_irqs *q = &d->irqs[s->index];
-	const bool growable = !(model_irqs_flags(s->index) & VFIO_IRQ_INFO_NORESIZE);
+	const bool growable = !(model_irqs_flags(d, s->index) & VFIO_IRQ_INFO_NORESIZE);
 	int r = 0;
 
 	if (q->on && !s->count && s->flags & VFIO_IRQ_SET_DATA_NONE) {
@@ -168,6 +168,10 @@ static int trigger(struct usher_model_device *d, const struct vfio_irq_set *s)
 		return -EINVAL;
 	if (q->on && s->start + s->count > q->count && !growable)
 		return -EINVAL;
+	/* pci_alloc_irq_vectors(): how many there are, when there are some. */
+	if (s->index != VFIO_PCI_INTX_IRQ_INDEX && s->index <= VFIO_PCI_MSIX_IRQ_INDEX &&
+		s->start + s->count > d->vectors)
+		return d->vectors ? (int)d->vectors : -ENOSPC;
 	if (!q->on || s->start + s->count > q->count)
 		r = on(d, s->index, s->start + s->count);
 	if (r < 0)

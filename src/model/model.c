@@ -54,12 +54,26 @@ static int make_bar(struct usher_model_device *d, unsigned i)
 
 static void destroy(struct usher_model_device *d)
 {
+	model_bus_leave(d);
 	for (unsigned i = 0; i < USHER_MODEL_BARS; i++) {
 		if (d->bars[i])
 			(void)munmap(d->bars[i], align_up(d->model->shape.bar_size[i], KIB(4)));
 		fd_close(&d->bar_fds[i]);
 	}
 	free(d);
+}
+
+/* What the host and the device it lends do not offer. */
+static int take_limits(struct usher_model_device *d, const char *arguments)
+{
+	uint64_t vectors = UINT32_MAX;
+	size_t len;
+	int r = model_argument_number(arguments, "vectors", 0, UINT32_MAX, &vectors);
+
+	d->vectors = (uint32_t)vectors;
+	d->no_reset = d->model->shape.no_reset || model_argument(arguments, "noreset", &len);
+	d->no_resize = model_argument(arguments, "noresize", &len) != NULL;
+	return r;
 }
 
 int model_plug(const struct usher_model *m, const char *arguments, struct usher_model_device **ret)
@@ -81,6 +95,10 @@ int model_plug(const struct usher_model *m, const char *arguments, struct usher_
 			r = make_bar(d, i);
 	if (!r)
 		r = model_break_as_told(d, arguments);
+	if (!r)
+		r = take_limits(d, arguments);
+	if (!r)
+		r = model_bus_join(d, arguments);
 	if (!r && m->ops->init)
 		r = m->ops->init(d, arguments, &d->state);
 	if (r < 0) {

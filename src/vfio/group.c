@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/num.h"
+#include "pci/host.h"
 #include "vfio/container.h"
 #include "vfio/device.h"
 #include "vfio/explain.h"
@@ -65,13 +69,30 @@ int vfio_group_open(struct host *h, int number, struct vfio_group *ret, struct e
 	return 0;
 }
 
-int vfio_group_from_fd(int fd, struct vfio_group *ret, struct err *e)
+/* A group's ioctls do not tell its number; its node's name in sysfs is the number. */
+static int number_of(struct host *h, int fd)
+{
+	char path[48], name[16];
+	struct stat st;
+	uint64_t n;
+
+	if (!h || fstat(fd, &st) || !S_ISCHR(st.st_mode) ||
+		file_path(path, sizeof(path), "/sys/dev/char/%u:%u", major(st.st_rdev),
+			minor(st.st_rdev)) < 0 ||
+		host_link_name(h, path, name, sizeof(name)) < 0 ||
+		num_parse(name, 10, INT_MAX, &n) < 0)
+		return -1;
+	return (int)n;
+}
+
+int vfio_group_from_fd(struct host *h, int fd, struct vfio_group *ret, struct err *e)
 {
 	struct vfio_group g = {.ops = &kernel_ops, .fd = fd, .number = -1};
 	int r = vfio_group_viable(&g);
 
 	if (r < 0)
 		return err_set(e, r, "descriptor %d is not a VFIO group", fd);
+	g.number = number_of(h, fd);
 	*ret = g;
 	return 0;
 }

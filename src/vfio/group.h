@@ -25,7 +25,7 @@ struct vfio_group_ops {
 struct vfio_group {
 	const struct vfio_group_ops *ops;
 	int fd;
-	int number; /* -1: handed over as a descriptor, the kernel tells it to nobody */
+	int number; /* -1: handed over as a descriptor, and its node is not in sysfs */
 	void *model; /* the model's own */
 };
 
@@ -38,8 +38,11 @@ struct vfio_group {
  */
 int vfio_group_open(struct host *h, int number, struct vfio_group *ret, struct err *e);
 
-/* @fd is the group's on success only. Return: 0, -ENOTTY not a group. */
-int vfio_group_from_fd(int fd, struct vfio_group *ret, struct err *e);
+/*
+ * @h: where to look for the group's number, NULL for nowhere. @fd is the group's on success only.
+ * Return: 0, -ENOTTY not a group.
+ */
+int vfio_group_from_fd(struct host *h, int fd, struct vfio_group *ret, struct err *e);
 
 void vfio_group_close(struct vfio_group *g);
 

@@ -78,6 +78,7 @@ static void put_memory(const struct machine *m, struct figures *f)
 	figures_open(f, "memory");
 	figures_number(f, "ram", mem->ram_size);
 	figures_number(f, "for_dma", m->vm.pass ? dma : 0);
+	figures_number(f, "peers", m->vm.pass ? m->vm.pass->peer_bytes : 0);
 	figures_close(f);
 }
 

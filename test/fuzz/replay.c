@@ -8,6 +8,7 @@
 #include "base/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 #define SEED_MAX 65536
 
@@ -33,6 +34,8 @@ int main(int argc, char **argv)
 
 	if (!dir)
 		return 2;
+	if (LLVMFuzzerInitialize)
+		(void)LLVMFuzzerInitialize(&argc, &argv);
 	for (struct dirent *d = readdir(dir); d; d = readdir(dir)) {
 		if (d->d_name[0] == '.')
 			continue;

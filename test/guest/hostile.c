@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest without an operating system that means harm: writes random values to configuration space,
- * by ECAM and by 0xcf8, and to the registers of every BAR. Its command line:
- *   seed=N ops=N ecam=ADDRESS
- * It says what seed it had, so that what it did can be done again, and switches itself off.
+ * by ECAM and by 0xcf8, and to the registers of every BAR, reads from them as wildly, and reboots in
+ * the middle of it. Its command line:
+ *   seed=N ops=N boots=N ecam=ADDRESS
+ * ops are those of each boot. It says what seed it had, so that what it did can be done again, and
+ * switches itself off.
  */
 #include <stdint.h>
 
 #define COM1 0x3f8
 #define SLEEP_CONTROL 0x600
 #define SLEEP_S5 0x34
+#define RESET 0x602
+#define RESET_NOW 1
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA 0xcfc
 
@@ -31,6 +35,13 @@ struct function {
 	uint8_t slot; /* of the PCI Express capability of a port with a slot; 0: none */
 	struct bar bars[BARS];
 };
+
+/*
+ * Memory that is no part of the image stays as it was when the guest reboots. Devices write to memory
+ * as they are told to: what is not ours ends the reboots.
+ */
+#define BOOTS_AT 0xc00000
+#define BOOTS_MARK UINT64_C(0x686f7374696c6500)
 
 void hostile(const uint8_t *start_info);
 
@@ -196,6 +207,41 @@ static void memory_write(uint64_t at, uint64_t v)
 	}
 }
 
+static void memory_read(uint64_t at)
+{
+	volatile uint8_t *p = (volatile uint8_t *)at;
+
+	switch (below(4)) {
+	case 0:
+		(void)*p;
+		return;
+	case 1:
+		(void)*(volatile uint16_t *)p;
+		return;
+	case 2:
+		(void)*(volatile uint32_t *)p;
+		return;
+	default:
+		(void)*(volatile uint64_t *)p;
+	}
+}
+
+static void port_read(uint16_t port)
+{
+	uint32_t v;
+
+	switch (below(3)) {
+	case 0:
+		__asm__ volatile("inb %1, %b0" : "=a"(v) : "Nd"(port));
+		return;
+	case 1:
+		__asm__ volatile("inw %1, %w0" : "=a"(v) : "Nd"(port));
+		return;
+	default:
+		__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	}
+}
+
 static void port_write(uint16_t port, uint32_t v)
 {
 	switch (below(3)) {
@@ -228,7 +274,7 @@ static void write_config(const struct function *f)
 	port_write((uint16_t)(CONFIG_DATA + below(4)), (uint32_t)any_value());
 }
 
-static void write_bar(const struct function *f)
+static void use_bar(const struct function *f)
 {
 	const struct bar *b = &f->bars[below(BARS)];
 	uint64_t off;
@@ -237,7 +283,12 @@ static void write_bar(const struct function *f)
 		return;
 	/* Registers are at the start, tables behind them. */
 	off = below(b->size < 8192 || !below(4) ? b->size : 8192);
-	if (b->io)
+	int reads = !below(3);
+	if (b->io && reads)
+		port_read((uint16_t)(b->at + off));
+	else if (reads)
+		memory_read(b->at + (off & ~7UL));
+	else if (b->io)
 		port_write((uint16_t)(b->at + off), (uint32_t)any_value());
 	else
 		memory_write(b->at + (off & ~7UL), any_value());
@@ -266,19 +317,8 @@ static void repair(const struct function *f)
 	*config(f->number, 4) = (f->registers[1] & 0xffff) | (below(2) ? 7 : 3);
 }
 
-void hostile(const uint8_t *start_info)
+static void harm(uint64_t ops)
 {
-	const char *words = (const char *)*(const uint64_t *)(start_info + PVH_CMDLINE);
-	uint64_t seed = number_after(words, "seed=", 1), ops = number_after(words, "ops=", 1000);
-
-	state = seed * 2 + 1;
-	ecam = number_after(words, "ecam=", 0xe8000000);
-	find();
-	say("hostile: seed ");
-	say_number(seed);
-	say(", functions ");
-	say_number(count);
-	say("\n");
 	for (unsigned i = 0; i < count; i++)
 		sweep(&functions[i]);
 	for (unsigned i = 0; i < count; i++)
@@ -290,7 +330,40 @@ void hostile(const uint8_t *start_info)
 		else if (below(2))
 			write_config(f);
 		else
-			write_bar(f);
+			use_bar(f);
+	}
+}
+
+/* How often it has booted before. */
+static uint64_t boots_so_far(uint64_t boots)
+{
+	uint64_t mark = *(volatile uint64_t *)BOOTS_AT;
+
+	if (!mark)
+		return 0;
+	return (mark & ~UINT64_C(0xff)) == BOOTS_MARK ? mark & 0xff : boots;
+}
+
+void hostile(const uint8_t *start_info)
+{
+	const char *words = (const char *)*(const uint64_t *)(start_info + PVH_CMDLINE);
+	uint64_t seed = number_after(words, "seed=", 1), ops = number_after(words, "ops=", 1000);
+	uint64_t boots = number_after(words, "boots=", 1), boot = boots_so_far(boots) + 1;
+
+	state = (seed * 2 + 1) ^ (boot - 1) << 48;
+	ecam = number_after(words, "ecam=", 0xe8000000);
+	find();
+	say("hostile: seed ");
+	say_number(seed);
+	say(", boot ");
+	say_number(boot);
+	say(", functions ");
+	say_number(count);
+	say("\n");
+	harm(ops);
+	if (boot < boots) {
+		*(volatile uint64_t *)BOOTS_AT = BOOTS_MARK | boot;
+		out8(RESET, RESET_NOW);
 	}
 	say("hostile: done\n");
 	out8(SLEEP_CONTROL, SLEEP_S5);

@@ -18,6 +18,7 @@
 #define BLOCKS_MAX 64 /* 32 KiB: a list of pages */
 #define BATCH 16
 #define SIZE (8u << 20)
+#define LAPS_READS 5000 /* more than two rounds of the longest completion ring */
 
 static struct usher_err e;
 static uint8_t *disk; /* FILE */
@@ -47,7 +48,7 @@ static void draw(const struct nvme *n, struct order *o, unsigned place, int writ
 
 static int batch(struct nvme *n, struct usher_buffer *buf, int writes)
 {
-	struct nvme_queue *q = &n->queues[0];
+	struct nvme_queue *q = &n->queues[n->queue_count - 1];
 	struct order o[BATCH];
 	uint8_t *mem = buf->host;
 
@@ -76,6 +77,18 @@ static int batch(struct nvme *n, struct usher_buffer *buf, int writes)
 	return 0;
 }
 
+/* Round the rings: who does not tell the controller what it has read is not answered any more. */
+static int laps(struct nvme *n, struct usher_buffer *buf)
+{
+	struct nvme_queue *q = &n->queues[n->queue_count - 1];
+	uint32_t blocks = SIZE >> n->block_shift;
+
+	for (uint32_t i = 0; i < LAPS_READS; i++)
+		if (nvme_read(q, buf, 0, i % blocks, 1, i) < 0 || nvme_drain(q, &e) < 0)
+			return fault("laps");
+	return 0;
+}
+
 static int one_way(struct usher_device *dev, const struct nvme_options *options, const char *name)
 {
 	struct nvme n;
@@ -92,6 +105,7 @@ static int one_way(struct usher_device *dev, const struct nvme_options *options,
 		if (!bad && i == 10 && nvme_recover(&n, &e) < 0)
 			bad = fault("recover");
 	}
+	bad = bad || laps(&n, &buf);
 	if (!bad && (nvme_flush(&n.queues[0], 0) < 0 || nvme_drain(&n.queues[0], &e) < 0))
 		bad = fault("flush");
 	(void)printf("nvme, %s%s: %s\n", name, n.bells.host ? " with shadow doorbells" : "",
@@ -104,7 +118,8 @@ static int one_way(struct usher_device *dev, const struct nvme_options *options,
 int main(int argc, char **argv)
 {
 	const struct nvme_options polled = {0}, sleeping = {.interrupts = true, .queues = 2},
-				  plain = {.no_shadow = true, .depth = 32};
+				  plain = {.no_shadow = true, .depth = 32},
+				  many = {.queues = NVME_QUEUES_MAX}, deep = {.depth = 4096};
 	struct usher_device *dev;
 
 	int fd = argc > 1 ? open(argv[1], O_RDWR) : -1;
@@ -115,7 +130,8 @@ int main(int argc, char **argv)
 		return fault("inherit");
 	srandom((unsigned)getpid());
 	int bad = one_way(dev, &polled, "polled") || one_way(dev, &sleeping, "by interrupts") ||
-		  one_way(dev, &plain, "plain doorbells");
+		  one_way(dev, &plain, "plain doorbells") ||
+		  one_way(dev, &many, "sixteen queues") || one_way(dev, &deep, "the deepest queue");
 	usher_device_close(dev);
 	return bad;
 }

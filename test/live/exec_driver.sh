@@ -28,7 +28,7 @@ chown 1000 "$work/disk"
 cp "$work/disk" "$work/before"
 expect_ok usher exec --device "$disk" --user 1000 -- "$programs/test/live/driver_nvme" "$work/disk"
 cat "$work/out"
-expect_text 'nvme, by interrupts'
+for way in 'by interrupts' 'sixteen queues' 'the deepest queue'; do expect_text "nvme, $way"; done
 expect_no_text FAILED
 expect_driver "$disk" nvme
 wait_until 20 test -b "/dev/$block"

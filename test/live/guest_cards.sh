@@ -5,7 +5,8 @@
 # timeout: 600
 # One guest with seven functions at once: disks behind NVMe, USB and a RAID controller read as they
 # should, both network cards carry a file, one of them with each kind of interrupt and the other by
-# its ports too, edu computes, and what the guest draws is on the card's screen.
+# its ports too, edu computes, ROMs are the card's own or the file's, and what the guest draws is on
+# the card's screen.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -13,7 +14,23 @@ devices=
 for id in 8086:10d3 1234:11e8 1b36:000d 1000:0079 10ec:8139 1234:1111 1b36:0010; do
 	device=$(address_of $id) || fail "no device $id"
 	devices="$devices --device $device"
+	# A ROM of our own for one of them: an image of 2 KiB, as the specification has it.
+	[ $id != 10ec:8139 ] || devices="$devices,rom=$work/rom"
 done
+python3 - "$work/rom" <<'PY'
+import struct, sys
+rom = bytearray(n * 37 % 256 for n in range(2048))
+struct.pack_into("<HB", rom, 0, 0xaa55, 4)
+struct.pack_into("<H", rom, 0x18, 0x40)
+struct.pack_into("<4sHHHHBBBBHHBBH", rom, 0x40, b"PCIR", 0x10ec, 0x8139, 0, 0x18, 0, 0, 0, 2, 4, 0, 0, 0x80, 0)
+open(sys.argv[1], "wb").write(rom)
+PY
+own=$(sha256sum <"$work/rom")
+nic=$(e1000e_address)
+echo 1 >"$pci/$nic/rom"
+theirs=$(sha256sum <"$pci/$nic/rom")
+[ "$(head -c 2 "$pci/$nic/rom" | od -An -tx1)" = ' 55 aa' ] || fail 'the card has no ROM on the host'
+echo 0 >"$pci/$nic/rom"
 all_drivers >"$work/before"
 
 guest_script <<'END'
@@ -74,6 +91,15 @@ carry() { # WHAT CARD
 nic=$(address_of 8086:10d3)
 old=$(address_of 10ec:8139)
 echo "guest: functions ${nic#*:} ${edu#*:}"
+rom() { # WHAT CARD: it answers while it decodes memory, which no driver may have turned on yet
+	echo 1 >$pci/$2/enable
+	echo 1 >$pci/$2/rom
+	echo "guest: rom of $1 $(sha256sum <$pci/$2/rom)"
+	echo 0 >$pci/$2/rom
+	echo 0 >$pci/$2/enable
+}
+rom e1000e $nic
+rom rtl8139 $old
 # The parameter is one for each card that is found, and a card that comes back is another one.
 insmod /lib/modules/e1000e.ko IntMode=2,1,0
 for mode in 2 1 0; do
@@ -135,6 +161,8 @@ for disk in nvme usb raid; do
 	expect_guest "^guest: $disk $USHER_LAB_DISK_SHA256" "the disk behind $disk does not read as it should"
 done
 expect_guest 'MSI.*xhci' && expect_guest 'MSI.*megasas'
+expect_guest "^guest: rom of e1000e $theirs" "a ROM does not read as on the host: $theirs"
+expect_guest "^guest: rom of rtl8139 $own" "a ROM is not the one of the file: $own"
 expect_guest '^guest: functions \(.*\)\.0 \1\.1' 'one card is two for the guest'
 expect_guest '^guest: edu 0x010000ED 0xEDCBA987 0x00375F00'
 # Its MSI does not work in QEMU 7.2, on the host either: the driver finds out, and falls back.

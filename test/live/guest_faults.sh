@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # boot: own
 # timeout: 600
-# Hardware that fails while a guest has it: a card reports an error that it cannot correct (AER), and
-# the disk is unplugged. Each time the guest loses that device alone, finds its slot empty, and goes on.
+# Hardware that fails while a guest has it: a card reports errors that it cannot correct (AER), one of
+# which costs it its link, and the disk is unplugged. Each time the guest loses that device alone,
+# finds its slot empty, and goes on.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -16,6 +17,7 @@ expect_ok qmp device_add '{"driver": "virtio-rng-pci", "id": "nic", "bus": "port
 	"disable-legacy": "on", "iommu_platform": true}'
 wait_until 30 test -e "$pci/$card"
 
+words=iomem=relaxed
 guest_script <<'END'
 load_for_devices
 ids() { # as the devices themselves say it, now
@@ -33,27 +35,64 @@ wait_for_loss() { # ID: until the kernel has taken notice
 }
 wait_for /dev/nvme0n1
 try 'at first'
+# The card's registers are read all the time: also while the host resets the link to it.
+for device in /sys/bus/pci/devices/*; do
+	grep -q 0x1044 $device/device && card=$device
+done
+echo 1 >$card/enable
+registers=$(($(sed -n 5p $card/resource | cut -d' ' -f1)))
+echo "guest: registers $(devmem $registers 32)"
+(while :; do devmem $registers 32 >/dev/null; done) &
 echo 'guest: ready'
 read word; wait_for_loss 0x1044; try "after $word"
-read word; wait_for_loss 0x0010; try "after $word"
+read word; [ "$word" = end ] || wait_for_loss 0x0010; try "after $word"
 END
-open_guest --name faults --device "$nvme" --device "$card" --memory 256M
-wait_for_guest '^guest: ready'
-expect_guest '^guest: the disk reads, at first'
-expect_guest '^guest: at first: .*1af4 1044'
 
-# Errors are to reach the host's kernel. QEMU 7.2 wants SERR for that, all the way up.
-echo "reporting, as the guest left it: $(setpci -s "$card" COMMAND CAP_EXP+8.w | tr '\n' ' ')"
-setpci -s "$(basename "$(dirname "$(readlink -f "$pci/$card")")")" COMMAND=100:100
-setpci -s "$card" COMMAND=100:100 CAP_EXP+8.w=0f:0f
-expect_ok qmp human-monitor-command '{"command-line": "pcie_aer_inject_error nic POISON_TLP"}'
-expect_text 'OK'
-wait_for_guest "$card: .*error"
-echo error >&8
-wait_for_guest '^guest: after error:'
-expect_guest '^guest: the disk reads, after error' 'the disk went with the card'
-expect_guest '^guest: after error: 1b36 0010 \.' 'the guest still has a card that failed'
-expect_guest 'Slot(2): Link Down' 'the guest has not heard that its slot is empty'
+open_guest_with_card() {
+	open_guest --name faults --device "$nvme" --device "$card" --memory 256M
+	wait_for_guest '^guest: ready'
+	expect_guest '^guest: the disk reads, at first'
+	expect_guest '^guest: at first: .*1af4 1044'
+	expect_guest '^guest: registers 0x00000000' "the card's registers do not read"
+}
+
+# fail_card ERROR WORD: the card reports it, and the guest loses the card and nothing else. Errors are
+# to reach the host's kernel: QEMU 7.2 wants SERR for that, all the way up.
+fail_card() {
+	port=$(basename "$(dirname "$(readlink -f "$pci/$card")")")
+	echo "reporting, as the guest left it: $(setpci -s "$card" COMMAND CAP_EXP+8.w | tr '\n' ' ')"
+	setpci -s "$port" COMMAND=100:100
+	setpci -s "$card" COMMAND=100:100 CAP_EXP+8.w=0f:0f
+	expect_ok qmp human-monitor-command \
+		"{\"command-line\": \"pcie_aer_inject_error nic $1\"}"
+	expect_text 'OK'
+	wait_for_guest "$card: .*error"
+	echo "$2" >&8
+	wait_for_guest "^guest: after $2:"
+	expect_guest "^guest: the disk reads, after $2" 'the disk went with the card'
+	expect_guest "^guest: after $2: 1b36 0010 \." 'the guest still has a card that failed'
+	expect_guest 'Slot(2): Link Down' 'the guest has not heard that its slot is empty'
+}
+
+# A fatal one (data link protocol): the host's kernel resets the link, and with it the card's BARs go
+# away while the guest reads them.
+dmesg -C
+open_guest_with_card
+fail_card DLP fatal
+wait_until 60 sh -c 'dmesg | grep "AER:.*has been reset"'
+echo end >&8
+wait_for_guest '^usher ended'
+cat "$console"
+dmesg | grep -i -e aer -e vfio
+expect_guest '^guest: the disk reads, after end'
+expect_guest '^usher ended: 0'
+expect_driver "$card" virtio-pci
+expect_driver "$nvme" nvme
+expect_equal "the card's identity" 10441af4 "$(setpci -s "$card" 0.l)"
+
+# One that is not: only the card hears of it.
+open_guest_with_card
+fail_card POISON_TLP error
 
 expect_ok qmp device_del '{"id": "nvme"}'
 wait_for_guest "$nvme: the host wants the device back"

@@ -3,9 +3,11 @@
 # topology: server
 # timeout: 300
 # A virtual function of an NVMe disk goes into a guest, which reads the disk through it while the
-# host keeps the physical function and reads it too.
+# host keeps the physical function and reads it too; and lspci tells of it what docs/pass-lspci.md
+# explains.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
+. "${0%/*}/lspci.sh"
 
 disk=$(nvme_address)
 dev=$pci/$disk
@@ -30,8 +32,15 @@ virtualization 1 0 8 2
 virtualization 1 1 8 1
 virtualization 1 0 9 0 # online
 
-expect_ok guest checksum --device "$function" --memory 256M
-expect_text "guest: nvme0n1 $USHER_LAB_DISK_SHA256"
+lspci_script <<'END'
+load_for_devices
+checksum
+END
+compare_lspci "$function"
+for guest in usher qemu; do
+	grep -q "guest: nvme0n1 $USHER_LAB_DISK_SHA256" "$work/$guest" || fail "$guest: $(cat "$work/$guest")"
+done
+expect_ok usher release "$function"
 expect_driver "$function" none
 expect_driver "$disk" nvme
 expect_equal 'the disk on the host' "$USHER_LAB_DISK_SHA256" "$(disk_checksum "${controller}n1")"

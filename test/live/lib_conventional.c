@@ -3,6 +3,7 @@
  * Conventional PCI devices through libusher, in the emulated host.
  *
  *	lib_conventional rtl8139 ADDRESS    a memory BAR of 256 bytes, an I/O BAR, INTx alone
+ *	lib_conventional ivshmem-plain ADDRESS   memory that may be write-combined
  *	lib_conventional megasas ADDRESS    every kind of interrupt, one after the other
  */
 #include <errno.h>
@@ -116,12 +117,42 @@ static int megasas(struct usher_device *d)
 	return failed;
 }
 
+static int ivshmem(struct usher_device *d)
+{
+	struct usher_window combined = USHER_WINDOW_NONE, plain = USHER_WINDOW_NONE;
+	uint64_t v = 0;
+	int good = 1;
+
+	fact(usher_window_open(d, USHER_BAR(2), 4096, 65536, USHER_COMBINED, &combined, &e) == 0,
+		"a window onto its memory");
+	fact(combined.base && combined.caching == USHER_COMBINED, "which is write-combined");
+	for (uint64_t i = 0; good && i < combined.size; i += 8)
+		good = usher_write64(&combined, i, i * 0x9e3779b97f4a7c15u) == 0;
+	usher_wmb_combined();
+	fact(good, "is filled");
+	fact(usher_window_open(d, USHER_BAR(2), 4096, 65536, USHER_UNCACHED, &plain, &e) == 0 &&
+			plain.caching == USHER_UNCACHED,
+		"a plain window onto the same memory");
+	for (uint64_t i = 0; good && i < plain.size; i += 8)
+		good = usher_read64(&plain, i, &v) == 0 && v == i * 0x9e3779b97f4a7c15u;
+	fact(good, "has all of it, at the same places");
+	fact(usher_read64(&combined, combined.size, &v) == -ERANGE, "nothing beyond its end");
+	usher_window_close(&plain);
+	fact(usher_window_open(d, USHER_BAR(0), 0, 0, USHER_COMBINED, &plain, &e) == 0 &&
+			plain.caching == USHER_UNCACHED,
+		"its registers are not prefetchable: that wish has no effect");
+	usher_window_close(&plain);
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3)
 		return 2;
 	struct usher_device *d = open_device(argv[2], NULL);
-	int r = strcmp(argv[1], "rtl8139") ? megasas(d) : rtl8139(d);
+	int r = !strcmp(argv[1], "rtl8139")   ? rtl8139(d)
+		: !strcmp(argv[1], "megasas") ? megasas(d)
+					      : ivshmem(d);
 
 	usher_device_close(d);
 	fact(1, "closed in order");

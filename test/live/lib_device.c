@@ -2,9 +2,10 @@
 /*
  * libusher on a real kernel, in the emulated host. Prints 'ok' or 'not ok' and the fact, one a line.
  *
- *	lib_device all NIC DISK BESIDE OTHER   NIC an e1000e; OTHER shares BESIDE's group
- *	lib_device request ADDRESS             closes the device when the host wants it back
- *	lib_device pull NIC                    reads registers until the device has gone
+ *	lib_device all NIC DISK   NIC an e1000e
+ *	lib_device absent ADDRESS   it is on no driver, but another one of its group is on vfio-pci
+ *	lib_device request ADDRESS   closes the device when the host wants it back
+ *	lib_device pull NIC   reads registers until the host asks for the device
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +16,16 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <usher/dma.h>
 #include <usher/irq.h>
 #include <usher/region.h>
 
 #include "facts.h"
+#include "unit/space_rounds.h"
 
 /* Registers of the e1000e, 82574 datasheet §10.2.4. */
 #define NIC_STATUS 0x8
@@ -128,7 +132,12 @@ static void decoding(struct usher_device *d, struct usher_window *w)
 	fact(usher_read32(w, NIC_STATUS, &v) == -ENODEV && v == UINT32_MAX,
 		"memory decoding off: ENODEV and no crash");
 	fact(usher_write32(w, NIC_IMS, 0) == -ENODEV, "writes too");
+	fact(usher_write32(w, NIC_FCTTV, 5) == -ENODEV &&
+			usher_read32(w, NIC_FCTTV, &v) == -ENODEV && v == UINT32_MAX,
+		"and what was written is not read back");
 	fact(usher_window_revive(w) == -ENODEV, "no way back as long as it is off");
+	fact(usher_region_read(d, USHER_BAR(3), 0, &v, sizeof(v)) == 0 && v == UINT32_MAX,
+		"the MSI-X table, which VFIO keeps to itself, reads as ones whatever is off");
 	(void)usher_config_write(d, PCI_COMMAND, 2, command);
 	fact(usher_window_revive(w) == 0 && usher_read32(w, NIC_STATUS, &v) == 0 && v != UINT32_MAX,
 		"on again: the same window works");
@@ -184,7 +193,6 @@ static void two_groups(const char *nic, const char *disk)
 	fact(usher_device_info(first)->group != usher_device_info(second)->group,
 		"two devices of two groups in it");
 	fact(usher_buffer_alloc(s, 1 << 20, 0, &b, &e) == 0, "a buffer for both");
-	fact(usher_device_reset(second, &e) == 0, "a reset of the disk, by FLR");
 	usher_device_close(first);
 	fact(usher_space_info(s, &i, &e) == 0 && i.mappings == 1 && i.mappings_left == 65534,
 		"one group leaves: the kernel keeps the mapping");
@@ -200,6 +208,22 @@ static void two_groups(const char *nic, const char *disk)
 		"its IOVA rests");
 	usher_device_close(first);
 	usher_space_free(s);
+}
+
+/* The same 10,000 operations that the model has been through. */
+static void rounds(const char *nic)
+{
+	struct usher_space *s = NULL;
+	void *memory = mmap(NULL, SPACE_ROUNDS_MEMORY, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	fact(memory != MAP_FAILED && usher_space_new(NULL, &s, &e) == 0, "a space and memory");
+	struct usher_device *d = open_device(nic, s);
+	const char *wrong = space_rounds(s, memory, NULL);
+	fact(!wrong, wrong ? wrong : "10,000 operations agree with a reference");
+	usher_device_close(d);
+	usher_space_free(s);
+	(void)munmap(memory, SPACE_ROUNDS_MEMORY);
 }
 
 static int group_of(const char *address)
@@ -266,19 +290,71 @@ static void memlock(const char *nic)
 	usher_device_close(d);
 }
 
-static void hot_reset(const char *beside, const char *other)
+/* Held by a device's descriptor alone: its owner has closed the group's node. */
+static void held(const char *nic)
 {
-	struct usher_dependent list[8];
-	struct usher_device *d = open_device(beside, NULL);
-	int found = 0, n = usher_device_dependents(d, list, 8, &e);
+	char path[64], who[64];
+	struct usher_device *d = NULL;
 
-	fact(n >= 2, "a reset of the bus would hit several functions");
-	for (int i = 0; i < n && i < 8; i++)
-		found |= list[i].owned && !strcmp(list[i].address, other);
-	fact(found, "the other one of the group is ours");
-	fact(usher_device_can(d, USHER_CAN_HOT_RESET), "the device can be hot reset");
-	fact(usher_device_hot_reset(d, &e) == 0, "hot reset");
+	(void)snprintf(path, sizeof(path), "/dev/vfio/%d", group_of(nic));
+	int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	int group = open(path, O_RDWR | O_CLOEXEC);
+	int device = ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ||
+				     ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU)
+			     ? -1
+			     : ioctl(group, VFIO_GROUP_GET_DEVICE_FD, nic);
+	fact(device >= 0 && close(group) == 0, "a device without its group's node");
+	(void)snprintf(path, sizeof(path), "pci:%s", nic);
+	fact(usher_device_open(path, NULL, &d, &e) == -EBUSY, "its group is busy");
+	(void)snprintf(who, sizeof(who), "process %d ('lib_device')", (int)getpid());
+	fact(strstr(e.hint, who) != NULL, "and who may hold it is named");
+	e.msg[0] = '\0';
+	(void)close(device);
+	(void)close(container);
+}
+
+static int absent(const char *address)
+{
+	char uri[64];
+	struct usher_device *d = NULL;
+
+	(void)snprintf(uri, sizeof(uri), "pci:%s", address);
+	int r = usher_device_open(uri, NULL, &d, &e);
+	printf("%s\nhint: %s\n", e.msg, e.hint);
+	fact(r == -ENODEV, "no driver has the device: ENODEV");
+	return failed;
+}
+
+static void huge(const char *nic)
+{
+	struct usher_device *d = open_device(nic, NULL);
+	struct usher_buffer b = USHER_BUFFER_NONE;
+
+	fact(usher_buffer_alloc(usher_device_space(d), 1 << 20, USHER_BUFFER_HUGE_2M, &b, &e) == 0,
+		"a buffer of huge pages");
+	fact(b.size == 2 << 20 && b.iova.v % b.size == 0 && (uintptr_t)b.host % b.size == 0,
+		"of one of them, at an IOVA that one IOMMU page can map");
+	usher_buffer_free(&b);
+	fact(usher_buffer_alloc(
+		     usher_device_space(d), UINT64_C(1) << 40, USHER_BUFFER_HUGE_2M, &b, &e) < 0 &&
+			strstr(e.hint, "huge pages are reserved beforehand") != NULL,
+		"more than are reserved: the hint says where they come from");
+	e.msg[0] = '\0';
 	usher_device_close(d);
+}
+
+/* What is not prefetchable cannot be write-combined: the wish is one. */
+static void combined(struct usher_device *d)
+{
+	struct usher_window w = USHER_WINDOW_NONE;
+	uint32_t v = 0;
+
+	fact(usher_window_open(d, USHER_BAR(0), 0, 0, USHER_COMBINED, &w, &e) == 0 &&
+			w.caching == USHER_UNCACHED,
+		"registers are not write-combined, whatever is asked for");
+	fact(usher_write32(&w, NIC_FCTTV, 7) == 0 && usher_read32(&w, NIC_FCTTV, &v) == 0 && v == 7,
+		"and such a window works");
+	usher_window_close(&w);
 }
 
 static int all(char **argv)
@@ -295,22 +371,62 @@ static int all(char **argv)
 	msix(d);
 	decoding(d, &w);
 	resets(d, &w);
+	combined(d);
 	ioeventfd(d, &w);
 	usher_device_close(d);
 	two_groups(argv[0], argv[1]);
-	hot_reset(argv[2], argv[3]);
+	rounds(argv[0]);
+	huge(argv[0]);
 	handed(argv[0]);
+	held(argv[0]);
 	memlock(argv[0]);
 	return failed;
 }
 
+/* A copy of the descriptor, in a process that knows nothing of it. Its end: *@ret is closed. */
+static pid_t keep_a_copy(int *ret)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe(ends))
+		return -1;
+	pid_t child = fork();
+	if (!child) {
+		(void)close(ends[1]);
+		_exit(read(ends[0], &byte, 1) != 0);
+	}
+	(void)close(ends[0]);
+	*ret = ends[1];
+	return child;
+}
+
 static int request(const char *address)
 {
-	struct usher_device *d = open_device(address, NULL);
+	struct usher_space *s = NULL;
+	char path[64], uri[64];
+	int end = -1;
 
+	fact(usher_space_new(NULL, &s, &e) == 0, "a space");
+	struct usher_device *d = open_device(address, s), *again = NULL;
+	(void)snprintf(path, sizeof(path), "/dev/vfio/%d", group_of(address));
+	(void)snprintf(uri, sizeof(uri), "pci:%s", address);
 	fact(usher_irq_on(d, USHER_REQ, 1, &e) == 0, "REQ is watched");
-	fact(usher_irq_wait(d, USHER_REQ, 0, 30000) >= 1, "the host wants the device back");
+	fact(usher_irq_wait(d, USHER_REQ, 0, 60000) >= 1, "the host wants the device back");
+	fact(usher_device_open(uri, s, &again, &e) == -ENODEV, "nobody opens it any more: ENODEV");
+	e.msg[0] = '\0';
+	pid_t child = keep_a_copy(&end);
 	usher_device_close(d);
+	usher_space_free(s);
+	/* The group's node goes when the unbinding is through, and not before. */
+	(void)usleep(300000);
+	fact(child > 0 && access(path, F_OK) == 0,
+		"a copy of its descriptor holds the unbinding up");
+	(void)close(end);
+	fact(waitpid(child, NULL, 0) == child, "which ends");
+	for (int i = 0; i < 600 && access(path, F_OK) == 0; i++)
+		(void)usleep(100000);
+	fact(access(path, F_OK) != 0, "and then the group is gone");
 	return failed;
 }
 
@@ -325,8 +441,9 @@ static int pull(const char *address)
 	fact(usher_irq_on(d, USHER_REQ, 1, &e) == 0, "REQ is watched");
 	while (r == 0 && usher_irq_wait(d, USHER_REQ, 0, 0) == -ETIMEDOUT)
 		r = usher_read32(&w, NIC_STATUS, &v);
-	printf("ok the device was pulled: %s\n", r == -ENODEV ? "reads say so" : "REQ says so");
-	(void)fflush(stdout);
+	/* The slot keeps its power until the host lets go of the device: asked for, it is still there. */
+	fact(r == 0 && usher_read32(&w, NIC_STATUS, &v) == 0 && v != UINT32_MAX,
+		"the host asks for it, and registers answered all the time");
 	usher_device_close(d);
 	fact(1, "closed in order");
 	return failed;
@@ -334,8 +451,10 @@ static int pull(const char *address)
 
 int main(int argc, char **argv)
 {
-	if (argc == 6 && !strcmp(argv[1], "all"))
+	if (argc == 4 && !strcmp(argv[1], "all"))
 		return all(argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "absent"))
+		return absent(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "request"))
 		return request(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "pull"))

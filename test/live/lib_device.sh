@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # topology: desktop
 # boot: own
-# libusher on the kernel: the errno table that its model keeps too; every kind of interrupt,
-# resets, memory decoding off under a window, two groups in one space, a hot reset, the host that
-# wants a device back, and one that is pulled out.
+# libusher on the kernel: the errno table that its model keeps too; every kind of interrupt and
+# reset, memory decoding off under a window, several groups in one space, the host that wants a
+# device back, and one that is pulled out.
 . "${0%/*}/lib.sh"
 
 bin=$top/build/test/live
@@ -12,15 +12,34 @@ nvme=$(nvme_address) || fail 'no NVMe disk'
 nic=$(e1000e_address) || fail 'no network card'
 edu=$(edu_address) || fail 'no edu device'
 e1000=$(e1000_address) || fail 'no e1000 behind the bridge'
-to_vfio "$nvme" "$nic" "$edu" "$e1000"
+to_vfio "$nvme" "$nic" "$e1000"
 
-expect_status 0 "$bin/lib_errno" "$nvme" "$(group_of "$nvme")"
+# Edu is on no driver, as it was; its group is there through the card beside it.
+expect_status 0 "$bin/lib_device" absent "$edu"
 expect_no_text 'not ok'
-expect_text 'ok IOMMU_GET_INFO after the last group' # the last row
+expect_text "$edu is on no driver, so VFIO does not have it"
+expect_text "hint: usher bind $edu"
+to_vfio "$edu"
 
-expect_status 0 "$bin/lib_device" all "$nic" "$nvme" "$edu" "$e1000"
+limit=/sys/module/vfio_iommu_type1/parameters/dma_entry_limit
+read -r entries <"$limit"
+at_exit "echo $entries >$limit"
+echo 64 >"$limit"
+expect_status 0 "$bin/lib_errno" "$nvme" "$(group_of "$nvme")" "$edu" "$(group_of "$edu")"
+expect_no_text 'not ok'
+expect_text 'ok open of its group after its close' # the last row
+echo "$entries" >"$limit"
+
+read -r pages </proc/sys/vm/nr_hugepages
+at_exit "echo $pages >/proc/sys/vm/nr_hugepages"
+echo $((pages + 2)) >/proc/sys/vm/nr_hugepages
+expect_status 0 "$bin/lib_device" all "$nic" "$nvme"
 expect_no_text 'not ok'
 expect_text 'ok root again' # the last of them
+expect_status 0 "$bin/lib_reset" "$nvme" "$nic" "$edu" "$e1000"
+cat "$work/out"
+expect_no_text 'not ok'
+expect_text 'ok closed in order'
 # Nothing of all this went where no DMA was allowed.
 ! dmesg | grep 'DMAR: \[DMA.*fault' || fail 'the IOMMU stopped a DMA'
 

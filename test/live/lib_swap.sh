@@ -47,6 +47,12 @@ for card in rtl8139 megasas; do
 	expect_facts "$bin/lib_conventional" $card "$nic"
 done
 
+# A device of memory, which is prefetchable.
+expect_ok qmp object-add \
+	'{"qom-type": "memory-backend-ram", "id": "shared", "size": 1048576, "share": true}'
+swap ivshmem-plain ', "memdev": "shared"'
+expect_facts "$bin/lib_conventional" ivshmem-plain "$nic"
+
 # Reads from nowhere, as fast as they come. The slot loses its power under them, and no kernel and no
 # program is told: registers read as zeroes here, configuration space as all ones.
 expect_ok qmp blockdev-add '{"driver": "null-co", "node-name": "spare", "size": 67108864, "read-zeroes": true}'

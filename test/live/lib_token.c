@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <linux/pci_regs.h>
 #include <string.h>
 #include <unistd.h>
+#include <usher/region.h>
 
 #include "facts.h"
 
@@ -42,6 +44,59 @@ static int find_vf(const char *pf, char ret[32])
 	return 0;
 }
 
+#define NVME_CC 0x14 /* NVMe 1.4 §3.1.5: 0 after a reset */
+#define MARK 0x00460000u /* sizes of queue entries; not enabled */
+
+static uint32_t register_of(struct usher_device *d)
+{
+	uint32_t v = UINT32_MAX;
+
+	(void)usher_region_read(d, USHER_BAR(0), NVME_CC, &v, sizeof(v));
+	return v;
+}
+
+/* The VF is in a group of its own, on the same bus: who resets that must own both. */
+static void reset_bus(struct usher_device *pf, const char *vf)
+{
+	const uint32_t mark = MARK;
+	struct usher_dependent list[8];
+	uint32_t command = 0;
+	char uri[128];
+	int n = usher_device_dependents(pf, list, 8, &e), at = -1;
+
+	for (int i = 0; i < n && i < 8; i++)
+		if (!strcmp(list[i].address, vf))
+			at = i;
+	fact(at >= 0 && !list[at].owned && list[at].group != usher_device_info(pf)->group,
+		"a reset of its bus hits the VF, whose group is not ours");
+	fact(usher_device_master_on(pf, &e) == 0 &&
+			usher_region_write(pf, USHER_BAR(0), NVME_CC, &mark, sizeof(mark)) == 0,
+		"the PF works");
+	int r = usher_device_hot_reset(pf, &e);
+	printf("%s\nhint: %s\n", e.msg, e.hint);
+	fact(r == -EPERM && strstr(e.msg, vf) && strstr(e.hint, "attach group"),
+		"refused: EPERM, and why");
+	fact(usher_config_read(pf, PCI_COMMAND, 2, &command) == 0 && command & PCI_COMMAND_MASTER &&
+			register_of(pf) == MARK,
+		"and the PF works on");
+	(void)snprintf(uri, sizeof(uri), "pci:%s,vf_token=" TOKEN, vf);
+	struct usher_device *d = open_uri(uri, usher_device_space(pf));
+	struct usher_device *again = NULL;
+	char pf_uri[128];
+	(void)snprintf(pf_uri, sizeof(pf_uri), "pci:%s", usher_device_info(pf)->name);
+	fact(usher_device_open(pf_uri, usher_device_space(pf), &again, &e) == -EACCES,
+		"the PF once more while a VF is open: EACCES without the token");
+	e.msg[0] = '\0';
+	n = usher_device_dependents(pf, list, 8, &e);
+	fact(at < n && list[at].owned, "opened into the PF's space, the VF's group is ours too");
+	/* vfio-pci keeps each VF apart from its bus: with one there it resets no bus (6.12). */
+	r = usher_device_hot_reset(pf, &e);
+	fact(r == -EINVAL && strstr(e.hint, "virtual function"),
+		"but the kernel resets no bus with a VF: EINVAL, and why");
+	e.msg[0] = '\0';
+	usher_device_close(d);
+}
+
 static void open_vf(const char *vf)
 {
 	struct usher_device *d = NULL;
@@ -70,6 +125,8 @@ int main(int argc, char **argv)
 	fact(set_vfs(argv[1], "1") == 0 && find_vf(argv[1], vf) == 0, "it has a VF");
 	if (vf[0])
 		open_vf(vf);
+	if (vf[0])
+		reset_bus(pf, vf);
 	fact(set_vfs(argv[1], "0") == 0, "the VF goes");
 	usher_device_close(pf);
 	fact(1, "closed in order");

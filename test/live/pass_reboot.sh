@@ -25,6 +25,9 @@ boots() { # six of one guest, or as many as it lives
 		said $boot 'guest: ready' || break
 		expect_driver "$disk" vfio-pci
 		expect_driver "$nic" vfio-pci
+		# Each VM is a new one, and has to be told of the devices' groups again.
+		ls -l "/proc/$(vmm_pid)/fd" >"$work/fds"
+		expect_equal "KVM's VFIO devices, boot $boot" 1 "$(grep -c 'kvm-vfio' "$work/fds")"
 		[ $boot -lt 6 ] && echo reboot >&8 || echo off >&8
 	done
 	wait_until 120 grep -q '^usher ended' "$console"
@@ -50,7 +53,11 @@ disk, nic = (told["devices"][address] for address in sys.argv[2:])
 assert told["reboots"] == 5 and told["end"] == "powered off", told
 assert told["exits"]["total"] > told["exits"]["mmio"] > 0, told["exits"]
 assert told["kvm"]["exits"] > 0, told["kvm"]
+peers = told["memory"].pop("peers")
 assert told["memory"] == {"ram": 256 << 20, "for_dma": 256 << 20}, told["memory"]
+# What the guest reaches without us, so do the other devices: no more, and no less.
+mapped = sum(bar["mapped"] for device in (disk, nic) for name, bar in device.items() if name.startswith("BAR"))
+assert peers == mapped > 0, (peers, mapped)
 assert disk["resets"] == nic["resets"] == 5, (disk["resets"], nic["resets"])
 # The disk has a reset of its own; the card has none, and gets that of its bus.
 assert disk["bus_resets"] == 0 and nic["bus_resets"] == 5, (disk["bus_resets"], nic["bus_resets"])

@@ -45,6 +45,24 @@ expect_text 'checked: iommu in-use no-reset memlock memory hugepages reserved ba
 expect_ok guest poweroff --plan --json --device "$disk"
 expect_text '"possible": true'
 expect_text '"checked": '
+python3 - "$work/out" <<'PY' || fail_with_output 'the JSON of a plan'
+import json, sys
+told = json.load(open(sys.argv[1]))
+assert "bars" in told["checked"] and told["partly_checked"] == told["unchecked"] == [], told
+PY
+# QEMU's firmware places BARs by itself, and a plan does not claim to know how.
+expect_ok usher run --engine=qemu --plan --kernel "$kernel" --device "$disk"
+expect_text 'checked: iommu in-use no-reset memlock memory reserved'
+expect_text 'partly checked: bars (only that the guest can address as much'
+expect_text 'not checked: hugepages ('
+expect_ok usher run --engine=qemu --plan --json --kernel "$kernel" --device "$disk"
+python3 - "$work/out" <<'PY' || fail_with_output 'the JSON of a plan for QEMU'
+import json, sys
+told = json.load(open(sys.argv[1]))
+assert told["checked"] == ["iommu", "in-use", "no-reset", "memlock", "memory", "reserved"], told
+assert [c["name"] for c in told["partly_checked"]] == ["bars"], told
+assert [c["name"] for c in told["unchecked"]] == ["hugepages"] and told["unchecked"][0]["reason"], told
+PY
 
 # What would run it: 125.
 echo 'no kernel' >"$work/kernel"

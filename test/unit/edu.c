@@ -25,11 +25,16 @@ static void attach(const char *uri)
 	model = usher_model_state(host);
 }
 
-static void set_up(enum edu_irq irq)
+static void set_up_at(const char *uri, enum edu_irq irq)
 {
-	attach("model:edu");
+	attach(uri);
 	ck_assert_msg(edu_open(dev, irq, &edu, &e) == 0, "%s", e.msg);
 	edu.timeout_ms = 30;
+}
+
+static void set_up(enum edu_irq irq)
+{
+	set_up_at("model:edu", irq);
 }
 
 static void tear_down(void)
@@ -119,6 +124,20 @@ START_TEST(a_short_copy_is_an_error)
 }
 END_TEST
 
+START_TEST(works_on_where_there_is_no_reset)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		set_up_at("model:edu,noreset", ways[i]);
+		ck_assert_int_eq(edu_reset(&edu, &e), -ENOTTY);
+		ck_assert_int_eq(edu_factorial(&edu, 5, &n, &e), 0);
+		ck_assert_uint_eq(n, 120);
+		tear_down();
+	}
+}
+END_TEST
+
 START_TEST(a_stuck_device_is_reset)
 {
 	char buf[64];
@@ -205,6 +224,6 @@ START_TEST(breaks_by_its_name)
 END_TEST
 
 SUITE("edu", computes_by_every_kind_of_interrupt, copies_both_ways, refuses_what_lies_outside,
-	no_dma_before_it_is_asked_for, a_short_copy_is_an_error, a_stuck_device_is_reset,
-	a_lost_interrupt_is_told, a_device_that_vanishes_is_gone,
+	no_dma_before_it_is_asked_for, a_short_copy_is_an_error, works_on_where_there_is_no_reset,
+	a_stuck_device_is_reset, a_lost_interrupt_is_told, a_device_that_vanishes_is_gone,
 	too_little_lockable_memory_says_how_much, another_device_is_refused, breaks_by_its_name)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -99,6 +100,68 @@ static int feature(uint32_t flags)
 	return device(VFIO_DEVICE_FEATURE, &f);
 }
 
+/* Since Linux 6.18 it is EOVERFLOW. */
+static int wrap(int r)
+{
+	return r == -EOVERFLOW ? -EINVAL : r;
+}
+
+/* Whether a refused call has left the size alone: 0, or how it answered. */
+static int refused_unmap(uint64_t iova, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_unmap u = {.argsz = sizeof(u), .iova = iova, .size = size};
+	int r = container(VFIO_IOMMU_UNMAP_DMA, &u);
+
+	return r < 0 && u.size == size ? 0 : r;
+}
+
+/* Every page of its own, as many as go in. Return: what one more is answered; then all are gone. */
+static int fill(unsigned *ret)
+{
+	int r = 0;
+
+	for (*ret = 0; !r && *ret < b->entries + 2; *ret += !r)
+		r = map(RW, MIB(1) + *ret * KIB(8), page, KIB(4));
+	(void)unmap(VFIO_DMA_UNMAP_FLAG_ALL, 0, 0);
+	return r;
+}
+
+static int mask_other(uint32_t action)
+{
+	struct vfio_irq_set s = {.argsz = sizeof(s),
+		.flags = DATA_NONE | action,
+		.index = VFIO_PCI_MSI_IRQ_INDEX,
+		.count = 1};
+
+	return b->other.ops->call(&b->other, VFIO_DEVICE_SET_IRQS, &s);
+}
+
+/* @room: for so many functions. Return: how many there are, -errno; *@ret_count in any case. */
+static int hits(size_t room, uint32_t *ret_count)
+{
+	_Alignas(8) uint8_t buf[sizeof(struct vfio_pci_hot_reset_info) +
+				8 * sizeof(struct vfio_pci_dependent_device)] = {0};
+	struct vfio_pci_hot_reset_info *i = (void *)buf;
+
+	i->argsz = (uint32_t)(sizeof(*i) + room * sizeof(i->devices[0]));
+	int r = b->other.ops->call(&b->other, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, i);
+	*ret_count = i->count;
+	return r;
+}
+
+static int hot_reset(uint32_t flags, unsigned count, const int *groups)
+{
+	_Alignas(8) uint8_t buf[sizeof(struct vfio_pci_hot_reset) + 8 * sizeof(int32_t)] = {0};
+	struct vfio_pci_hot_reset *h = (void *)buf;
+
+	h->argsz = (uint32_t)(sizeof(*h) + count * sizeof(int32_t));
+	h->flags = flags;
+	h->count = count;
+	for (unsigned i = 0; groups && i < count; i++)
+		memcpy(h->group_fds + i, &groups[i], sizeof(int32_t));
+	return b->other.ops->call(&b->other, VFIO_DEVICE_PCI_HOT_RESET, h);
+}
+
 static int small_info(void)
 {
 	struct vfio_device_info i = {.argsz = 4};
@@ -136,6 +199,21 @@ static int flags_of_group(void)
 	return r < 0 ? r : (int)s.flags;
 }
 
+static int close_one(struct vfio_dev *d)
+{
+	vfio_dev_close(d);
+	return 0;
+}
+
+static int read_config(void)
+{
+	struct vfio_region config;
+	uint64_t v = 0;
+	int r = vfio_region_info(&dev, VFIO_PCI_CONFIG_REGION_INDEX, &config, NULL);
+
+	return r < 0 ? r : vfio_region_get(&dev, &config, PCI_VENDOR_ID, 4, &v);
+}
+
 /* One line a row, however long: that is what makes it a table. */
 /* clang-format off */
 
@@ -153,6 +231,9 @@ static void containers(void)
 static void groups(void)
 {
 	struct vfio_group second;
+	char with_token[96];
+
+	(void)snprintf(with_token, sizeof(with_token), "%s vf_token=8b1c3d5e-2143-4a65-87a9-cbed0f214365", b->name);
 	int none = -1, wrong = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	b->row("open of a group that is open", -EBUSY, b->group(b, &second));
@@ -172,12 +253,15 @@ static void groups(void)
 	b->row("SET_IOMMU twice", -EINVAL, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
 	b->row("an unknown ioctl of a container", -ENOTTY, container(UNKNOWN_IOCTL, NULL));
 	b->row("IOMMU_GET_INFO too small", -EINVAL, iommu_info(8));
+	b->row("GET_DEVICE_FD of no virtual function with a token", -EINVAL, group(VFIO_GROUP_GET_DEVICE_FD, NUMBER(with_token)));
 	b->row("GET_DEVICE_FD of no such name", -ENODEV, group(VFIO_GROUP_GET_DEVICE_FD, NUMBER("0000:ff:1f.7")));
 	(void)close(wrong);
 }
 
 static void mappings(void)
 {
+	unsigned count = 0;
+
 	b->row("MAP_DMA with no right", -EINVAL, map(0, MIB(1), page, KIB(4)));
 	b->row("MAP_DMA with an unknown flag", -EINVAL, map(RW | 1u << 30, MIB(1), page, KIB(4)));
 	b->row("MAP_DMA of nothing", -EINVAL, map(RW, MIB(1), page, 0));
@@ -186,6 +270,8 @@ static void mappings(void)
 	b->row("MAP_DMA of memory inside a page", -EINVAL, map(RW, MIB(1), page + 8, KIB(4)));
 	b->row("MAP_DMA where MSIs go", -EINVAL, map(RW, 0xfee00000, page, KIB(4)));
 	b->row("MAP_DMA beyond the last range", -EINVAL, map(RW, UINT64_C(1) << 39, page, KIB(4)));
+	b->row("MAP_DMA at IOVAs that wrap", -EINVAL, wrap(map(RW, UINT64_MAX - KIB(4) + 1, page, KIB(8))));
+	b->row("MAP_DMA of memory that wraps", -EINVAL, wrap(map(RW, MIB(1), NUMBER(UINT64_MAX - KIB(4) + 1), KIB(8))));
 	b->row("MAP_DMA of no memory", -EFAULT, map(RW, MIB(1), NUMBER(KIB(4)), KIB(4)));
 	b->row("MAP_DMA of read-only memory to write", -EFAULT, map(RW, MIB(1), read_only, KIB(4)));
 	b->row("MAP_DMA of read-only memory to read", 0, map(VFIO_DMA_MAP_FLAG_READ, MIB(2), read_only, KIB(4)));
@@ -193,12 +279,23 @@ static void mappings(void)
 	b->row("MAP_DMA over a part of it", -EEXIST, map(RW, MIB(1) + KIB(12), page, KIB(16)));
 	b->row("UNMAP_DMA of its end", -EINVAL, unmap(0, MIB(1) + KIB(4), KIB(12)));
 	b->row("UNMAP_DMA of its begin", -EINVAL, unmap(0, MIB(1), KIB(4)));
+	b->row("UNMAP_DMA that is refused leaves the size alone", 0, refused_unmap(MIB(1), KIB(4)));
+	b->row("UNMAP_DMA of its middle", -EINVAL, unmap(0, MIB(1) + KIB(4), KIB(4)));
+	b->row("UNMAP_DMA at an IOVA inside a page", -EINVAL, unmap(0, MIB(1) + 8, KIB(16)));
+	b->row("UNMAP_DMA of a size that is not whole pages", -EINVAL, unmap(0, MIB(1), KIB(16) + 100));
+	b->row("UNMAP_DMA with an unknown flag", -EINVAL, unmap(1u << 30, MIB(1), KIB(16)));
+	b->row("UNMAP_DMA of all from an IOVA on", -EINVAL, unmap(VFIO_DMA_UNMAP_FLAG_ALL, MIB(1), 0));
 	b->row("UNMAP_DMA of nothing there", 0, unmap(0, MIB(64), KIB(4)));
 	b->row("UNMAP_DMA of no size", -EINVAL, unmap(0, MIB(1), 0));
 	b->row("UNMAP_DMA of all, and a size", -EINVAL, unmap(VFIO_DMA_UNMAP_FLAG_ALL, 0, KIB(4)));
 	b->row("UNMAP_DMA of it", 4, unmap(0, MIB(1), KIB(16)));
 	b->row("MAP_DMA once more", 0, map(RW, MIB(1), page, KIB(16)));
-	b->row("UNMAP_DMA of all", 5, unmap(VFIO_DMA_UNMAP_FLAG_ALL, 0, 0));
+	b->row("UNMAP_DMA of two and the gap between them", 5, unmap(0, MIB(1), MIB(2)));
+	b->row("UNMAP_DMA of all when there is none", 0, unmap(VFIO_DMA_UNMAP_FLAG_ALL, 0, 0));
+	b->row("MAP_DMA with no mapping left", -ENOSPC, fill(&count));
+	b->row("as many as the limit says", (int)b->entries, (int)count);
+	b->row("MAP_DMA after that", 0, map(RW, MIB(1), page, KIB(16)));
+	b->row("UNMAP_DMA of all", 4, unmap(VFIO_DMA_UNMAP_FLAG_ALL, 0, 0));
 }
 
 static void infos(void)
@@ -206,6 +303,9 @@ static void infos(void)
 	b->row("UNSET_CONTAINER with an open device", -EBUSY, group(VFIO_GROUP_UNSET_CONTAINER, NULL));
 	b->row("DEVICE_GET_INFO too small", -EINVAL, small_info());
 	b->row("a group's ioctl of a device", -ENOTTY, device(VFIO_GROUP_SET_CONTAINER, NULL));
+	b->row("GET_API_VERSION of a device", -ENOTTY, device(VFIO_GET_API_VERSION, NULL));
+	b->row("SET_IOMMU of a device", -ENOTTY, device(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("an unknown ioctl of a device", -ENOTTY, device(UNKNOWN_IOCTL, NULL));
 	b->row("REGION_INFO of configuration space", 0, region(VFIO_PCI_CONFIG_REGION_INDEX));
 	b->row("REGION_INFO of VGA, which it is not", -EINVAL, region(VFIO_PCI_VGA_REGION_INDEX));
 	b->row("REGION_INFO of no such index", -EINVAL, region(99));
@@ -250,6 +350,31 @@ static void interrupts(void)
 	b->row("ERR on", 0, irqs(DATA_FDS | TRIGGER, VFIO_PCI_ERR_IRQ_INDEX, 0, 1));
 }
 
+/* Of the bench's second device. */
+static void bus_resets(void)
+{
+	const int none = -1, wrong = open("/dev/null", O_RDWR | O_CLOEXEC);
+	uint32_t count = 0;
+	const int two[3] = {b->g.fd, b->g.fd, b->g.fd};
+
+	b->row("mask MSI", -ENOTTY, mask_other(MASK));
+	b->row("unmask MSI", -ENOTTY, mask_other(UNMASK));
+	b->row("RESET without a method", -EINVAL, b->other.ops->call(&b->other, VFIO_DEVICE_RESET, NULL));
+	b->row("HOT_RESET_INFO without room", -ENOSPC, hits(0, &count));
+	b->row("says how many there are", 2, (int)count);
+	b->row("HOT_RESET_INFO with room for one of two", -ENOSPC, hits(1, &count));
+	b->row("HOT_RESET_INFO", 0, hits(2, &count));
+	b->row("of as many", 2, (int)count);
+	b->row("HOT_RESET with no group", -EINVAL, hot_reset(0, 0, NULL));
+	b->row("HOT_RESET with a flag", -EINVAL, hot_reset(1, b->other_group_count, b->other_groups));
+	b->row("HOT_RESET with more groups than functions", -EINVAL, hot_reset(0, 3, two));
+	b->row("HOT_RESET with no descriptor", -EBADF, hot_reset(0, 1, &none));
+	b->row("HOT_RESET with what is no group", -EINVAL, hot_reset(0, 1, &wrong));
+	b->row("HOT_RESET with a group of another bus alone", -EINVAL, hot_reset(0, 1, &b->g.fd));
+	b->row("HOT_RESET with the bus's groups", 0, hot_reset(0, b->other_group_count, b->other_groups));
+	(void)close(wrong);
+}
+
 static void regions(void)
 {
 	struct vfio_region config, bar;
@@ -274,7 +399,11 @@ static void regions(void)
 static void endings(void)
 {
 	struct vfio_group again = VFIO_GROUP_NONE;
+	struct vfio_dev dev2 = VFIO_DEV_NONE;
 
+	b->row("GET_DEVICE_FD twice", 0, vfio_dev_open(&b->g, b->name, &dev2, NULL));
+	b->row("close of one of the two", 0, close_one(&dev2));
+	b->row("the other works", 0, region(VFIO_PCI_CONFIG_REGION_INDEX));
 	vfio_group_close(&b->g);
 	b->row("open of a group whose device is open", -EBUSY, b->group(b, &again));
 	b->row("MAP_DMA after the group's close", 0, map(RW, MIB(1), page, KIB(4)));
@@ -287,8 +416,16 @@ static void endings(void)
 	b->row("MAP_DMA where one was before", 0, map(RW, MIB(1), page, KIB(4)));
 	b->row("UNSET_CONTAINER", 0, group(VFIO_GROUP_UNSET_CONTAINER, NULL));
 	b->row("IOMMU_GET_INFO after the last group", -EINVAL, iommu_info(256));
-	vfio_group_close(&b->g);
+	b->row("SET_CONTAINER once more", 0, group(VFIO_GROUP_SET_CONTAINER, &b->c.fd));
+	b->row("SET_IOMMU once more", 0, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("the device opens once more", 0, vfio_dev_open(&b->g, b->name, &dev, NULL));
 	vfio_container_close(&b->c);
+	vfio_group_close(&b->g);
+	b->row("the device after the container's and the group's close", 0, read_config());
+	b->row("open of its group", -EBUSY, b->group(b, &again));
+	vfio_dev_close(&dev);
+	b->row("open of its group after its close", 0, b->group(b, &again));
+	vfio_group_close(&again);
 }
 
 /* clang-format on */
@@ -305,6 +442,7 @@ void errno_rows(struct errno_bench *bench)
 	infos();
 	interrupts();
 	regions();
+	bus_resets();
 	endings();
 	(void)munmap(page, KIB(64));
 	(void)munmap(read_only, KIB(4));

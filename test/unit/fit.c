@@ -192,8 +192,70 @@ START_TEST(bars_need_addresses)
 	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE BARS("0x000001ffffffffff"));
 	ck_assert_uint_eq(plan.refusals, 1);
 	expect("bars", "of 64-bit memory");
-	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE BARS("0x0000010fffffffff"));
+}
+END_TEST
+
+#define WIDE                                                                                    \
+	"file /proc/cpuinfo processor\\x09: 0\\naddress sizes\\x09: 46 bits physical, 48 bits " \
+	"virtual\n"
+#define TIB "0x0000010fffffffff" /* of a BAR of 1 TiB */
+
+/* Its firmware places them; but what no address reaches, it cannot place either. */
+START_TEST(qemus_guests_have_a_width)
+{
+	char *const host[] = {(char[]){"-cpu"}, (char[]){"host,-x2apic"}, NULL};
+	char *const model[] = {(char[]){"-cpu"}, (char[]){"EPYC"}, NULL};
+
+	setup(MIB(512), 1);
+	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE BARS("0x0000008fffffffff")); /* 512 GiB */
 	ck_assert_uint_eq(plan.problem_count, 0);
+	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE BARS(TIB));
+	expect("bars", "need 1048576 MiB beside its memory, and the guest can address 1048064");
+	ck_assert_uint_eq(plan.refusals, 1);
+	/* The host could. */
+	ask(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
+	expect("bars", "need 1048576 MiB");
+	ck_assert_uint_eq(plan.refusals, 0);
+	spec.engine_args = model;
+	ask(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
+	expect("bars", "need 1048576 MiB");
+	spec.engine_args = host;
+	ask(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
+	ck_assert_uint_eq(plan.problem_count, 0);
+	/* 4 GiB of 32-bit BARs, of which each guest has less. */
+	spec.engine_args = NULL;
+	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE
+		"file " AT "resource "
+		"0x0000000000000000 0x00000000ffffffff 0x0000000000040200\n");
+	expect("bars", "need 4096 MiB below 4 GiB, and the guest can address 3584 there");
+}
+END_TEST
+
+/* A plan tells of no check that is not made: that of each engine are what finds something above. */
+START_TEST(tells_what_it_checks)
+{
+	static const struct {
+		const struct engine *engine;
+		const char *name;
+		enum fit_depth depth;
+	} rows[] = {
+		{&engine_ours, "hugepages", FIT_WHOLE},
+		{&engine_ours, "bars", FIT_WHOLE},
+		{&engine_ours, "reserved", FIT_WHOLE},
+		{&engine_qemu, "hugepages", FIT_NOT},
+		{&engine_qemu, "bars", FIT_PARTLY},
+		{&engine_qemu, "reserved", FIT_WHOLE},
+		{&engine_qemu, "memlock", FIT_WHOLE},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct fit_name *n = fit_names(rows[i].engine);
+		while (n->name && strcmp(n->name, rows[i].name) != 0)
+			n++;
+		ck_assert_msg(n->name != NULL, "no %s", rows[i].name);
+		ck_assert_int_eq(n->depth, rows[i].depth);
+		ck_assert_int_eq(n->reason != NULL, n->depth != FIT_WHOLE);
+	}
 }
 END_TEST
 
@@ -234,4 +296,5 @@ END_TEST
 
 SUITE("fit", what_fits_has_no_problems, memory_is_pinned, qemus_own_words_count, a_host_has_an_end,
 	huge_pages_are_free_ones, memory_lies_where_the_iommu_lets_it, iommus_have_a_width,
-	bars_need_addresses, functions_share_a_port_with_function_0)
+	bars_need_addresses, qemus_guests_have_a_width, tells_what_it_checks,
+	functions_share_a_port_with_function_0)

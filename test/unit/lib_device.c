@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <usher/device.h>
 #include <usher/dma.h>
 #include <usher/err.h>
@@ -18,6 +19,7 @@
 
 #include "base/num.h"
 #include "lib/device.h"
+#include "model/host.h"
 #include "plain_model.h"
 
 static struct usher_device *dev;
@@ -226,6 +228,42 @@ START_TEST(turns_a_sigbus_into_an_error)
 }
 END_TEST
 
+/* What is stored into a window that is gone must not come back as if a device had kept it. */
+START_TEST(a_dead_window_keeps_nothing)
+{
+	struct usher_window w;
+	uint64_t d = 0;
+	uint32_t c = 0;
+	uint16_t b = 0;
+	uint8_t a = 0;
+
+	open_plain();
+	ck_assert_int_eq(
+		usher_window_open(dev, USHER_BAR(2), 0, 8192, USHER_UNCACHED, &w, NULL), 0);
+	int fd = memfd_create("short", 0);
+	ck_assert_ptr_ne(mmap(w.mapping, w.mapping_size, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_FIXED, fd, 0),
+		MAP_FAILED);
+	for (int split = USHER_WHOLE; split <= USHER_HIGH_FIRST; split++) {
+		w.split = (enum usher_split)split;
+		ck_assert_int_eq(usher_write64(&w, 8, UINT64_C(0x1122334455667788)), -ENODEV);
+		ck_assert_int_eq(usher_read64(&w, 8, &d), -ENODEV);
+		ck_assert_uint_eq(d, UINT64_MAX);
+	}
+	ck_assert_int_eq(usher_read32(&w, 8, &c), -ENODEV);
+	ck_assert_int_eq(usher_read16(&w, 8, &b), -ENODEV);
+	ck_assert_int_eq(usher_read8(&w, 8, &a), -ENODEV);
+	ck_assert(c == UINT32_MAX && b == UINT16_MAX && a == UINT8_MAX);
+	ck_assert_int_eq(usher_window_flush(&w, 8), -ENODEV);
+	ck_assert_int_eq(usher_window_revive(&w), 0);
+	ck_assert_int_eq(usher_write32(&w, 8, 7), 0);
+	ck_assert_int_eq(usher_read32(&w, 8, &c), 0);
+	ck_assert_uint_eq(c, 7);
+	(void)close(fd);
+	usher_device_close(dev);
+}
+END_TEST
+
 START_TEST(passes_other_faults_on)
 {
 	struct sigaction sa = {.sa_handler = on_bus};
@@ -306,6 +344,45 @@ START_TEST(adds_vectors)
 }
 END_TEST
 
+/* Kernels before 6.5: to add a vector, all go off and on again. */
+START_TEST(adds_vectors_by_a_gap)
+{
+	struct usher_irq_info i;
+	struct usher_err e;
+
+	plain_model_register();
+	ck_assert_int_eq(usher_device_open("model:plain,noresize,vectors=6", NULL, &dev, NULL), 0);
+	ck_assert_int_eq(usher_irq_info(dev, USHER_MSIX, &i), 0);
+	ck_assert(!i.growable && !usher_device_can(dev, USHER_CAN_ADD_VECTORS));
+	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 7, &e), -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(e.msg, "the kernel has only 6 vectors of MSI-X"));
+	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 2, NULL), 0);
+	int first = usher_irq_fd(dev, USHER_MSIX, 0);
+	for (uint32_t v = 5; v < 8; v++) {
+		/* The sixth is there; for a seventh and an eighth there is no room. */
+		ck_assert_int_eq(usher_irq_add(dev, USHER_MSIX, v, &e), v == 5 ? 0 : -ENOSPC);
+		/* Something may have come in between: everybody looks. */
+		ck_assert_int_eq(signals(USHER_MSIX, 0), 1);
+		ck_assert_int_eq(signals(USHER_MSIX, 1), 1);
+		ck_assert_int_eq(signals(USHER_MSIX, 5), 1);
+		ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, v) >= 0, v == 5);
+		ck_assert_int_eq(usher_irq_fire(dev, USHER_MSIX, 1), 0);
+		ck_assert_int_eq(signals(USHER_MSIX, 1), 1);
+		ck_assert_int_eq(usher_irq_fire(dev, USHER_MSIX, 5), 0);
+		ck_assert_int_eq(signals(USHER_MSIX, 5), 1);
+	}
+	ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, 0), first);
+	/* Others took them meanwhile: not even the old ones come back, and it does not seem so. */
+	usher_model_of(dev)->vectors = 1;
+	ck_assert_int_eq(usher_irq_add(dev, USHER_MSIX, 3, &e), -ENOSPC);
+	ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, 0), -ENOENT);
+	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 1, NULL), 0);
+	ck_assert_int_eq(usher_irq_fire(dev, USHER_MSIX, 0), 0);
+	ck_assert_int_eq(signals(USHER_MSIX, 0), 1);
+	usher_device_close(dev);
+}
+END_TEST
+
 START_TEST(delivers_events)
 {
 	open_plain();
@@ -329,7 +406,8 @@ int main(int argc, char **argv)
 	const TTest *const tests[] = {parses_uris, tells_what_is_not_there, inherits_by_name,
 		knows_the_device, masters_the_bus_only_when_asked, reads_registers_of_each_width,
 		survives_a_device_that_goes, turns_a_sigbus_into_an_error,
-		masks_intx_at_each_signal, adds_vectors, delivers_events};
+		a_dead_window_keeps_nothing, masks_intx_at_each_signal, adds_vectors,
+		adds_vectors_by_a_gap, delivers_events};
 
 	(void)argc;
 	(void)argv;

@@ -12,6 +12,7 @@
 
 #include "base/num.h"
 #include "plain_model.h"
+#include "space_rounds.h"
 
 static struct usher_space *space;
 static struct usher_device *dev;
@@ -147,6 +148,91 @@ START_TEST(takes_iovas_of_the_callers)
 }
 END_TEST
 
+static usher_iova_t somewhere(void *p)
+{
+	usher_iova_t iova = {0};
+
+	ck_assert_int_eq(usher_space_map(space, p, KIB(4), USHER_DMA_BOTH, &iova, NULL), 0);
+	return iova;
+}
+
+static int at(uint64_t iova, void *p, uint64_t size)
+{
+	return usher_space_map_at(space, (usher_iova_t){iova}, p, size, USHER_DMA_BOTH, NULL);
+}
+
+static void gone(uint64_t iova, uint64_t size)
+{
+	ck_assert_int_eq(usher_space_unmap(space, (usher_iova_t){iova}, size, NULL), 0);
+}
+
+START_TEST(guards_what_the_caller_places)
+{
+	uint8_t *p = memory(MIB(1));
+
+	open_plain(NULL);
+	ck_assert_int_eq(at(KIB(4), p, KIB(4)), 0);
+	ck_assert_uint_eq(somewhere(p).v, KIB(12));
+	/* Side by side is the caller's own wish, in front and behind. */
+	ck_assert_int_eq(at(KIB(8), p, KIB(4)), 0);
+	ck_assert_int_eq(at(KIB(16), p, KIB(4)), 0);
+	ck_assert_int_eq(at(KIB(16), p, KIB(4)), -EEXIST);
+	ck_assert_int_eq(at(KIB(16), p, KIB(8)), -EEXIST);
+	ck_assert_int_eq(at(0, p, KIB(4)), -EEXIST);
+	ck_assert_uint_eq(somewhere(p).v, KIB(24));
+	/* What had given way is a guard again when its place is free. */
+	usher_space_flush_quarantine(space);
+	gone(KIB(16), KIB(4));
+	gone(KIB(8), KIB(4));
+	usher_space_flush_quarantine(space);
+	ck_assert_uint_eq(somewhere(p).v, KIB(32));
+	gone(KIB(12), KIB(4));
+	usher_space_flush_quarantine(space);
+	ck_assert_uint_eq(somewhere(p).v, KIB(12));
+	close_plain();
+}
+END_TEST
+
+START_TEST(a_refused_place_disturbs_no_rest)
+{
+	uint8_t *p = memory(MIB(1));
+
+	open_plain(NULL);
+	ck_assert_int_eq(at(MIB(1), p, KIB(4)), 0);
+	uint64_t first = somewhere(p).v, second = somewhere(p).v;
+	gone(first, KIB(4));
+	gone(second, KIB(4));
+	ck_assert_int_eq(at(MIB(1), p, KIB(4)), -EEXIST);
+	ck_assert_uint_gt(somewhere(p).v, second);
+	/* The caller may have back one that rests; the other rests on. */
+	ck_assert_int_eq(at(second, p, KIB(4)), 0);
+	ck_assert_uint_gt(somewhere(p).v, second);
+	/* No such memory: the neighbour's guard is as before. */
+	ck_assert_int_eq(at(second + KIB(4), NULL, KIB(4)), -EFAULT);
+	ck_assert_int_eq(at(second + KIB(4), (void *)(uintptr_t)KIB(4), KIB(4)), -EFAULT);
+	usher_space_flush_quarantine(space);
+	ck_assert_uint_eq(somewhere(p).v, first);
+	ck_assert_uint_gt(somewhere(p).v, second + KIB(4));
+	close_plain();
+}
+END_TEST
+
+START_TEST(rests_end_without_a_group_too)
+{
+	usher_iova_t iova;
+	uint8_t *p = memory(MIB(1));
+
+	open_plain(NULL);
+	iova = somewhere(p);
+	gone(iova.v, KIB(4));
+	usher_device_close(dev);
+	usher_space_flush_quarantine(space);
+	ck_assert_int_eq(usher_device_open("model:plain", space, &dev, NULL), 0);
+	ck_assert_uint_eq(somewhere(p).v, iova.v);
+	close_plain();
+}
+END_TEST
+
 START_TEST(obeys_the_narrowest_device)
 {
 	usher_iova_t iova = {GIB(1)};
@@ -247,79 +333,37 @@ START_TEST(shares_buffers)
 }
 END_TEST
 
-/* --- 10,000 random operations against a list that cannot be wrong ------------------------------ */
-
-#define SLOTS 300
-
-static struct slot {
-	uint64_t iova, size; /* size 0: empty */
-} slots[SLOTS];
-
-static bool apart_from_all(uint64_t iova, uint64_t size)
+START_TEST(says_where_huge_pages_come_from)
 {
-	for (size_t i = 0; i < SLOTS; i++)
-		if (slots[i].size && iova < slots[i].iova + slots[i].size &&
-			slots[i].iova < iova + size)
-			return false;
-	return true;
+	struct usher_buffer b = USHER_BUFFER_NONE;
+	struct usher_err e;
+
+	open_plain(NULL);
+	/* 32 TiB of them: no host has reserved so many. */
+	ck_assert_int_lt(
+		usher_buffer_alloc(space, UINT64_C(1) << 45, USHER_BUFFER_HUGE_2M, &b, &e), 0);
+	ck_assert_ptr_nonnull(strstr(e.msg, "get 35184372088832 bytes of memory for DMA"));
+	ck_assert_ptr_nonnull(strstr(e.hint, "huge pages are reserved beforehand"));
+	close_plain();
 }
+END_TEST
 
-static void change(struct slot *s, uint8_t *p)
+static int is_reached(usher_iova_t iova)
 {
-	usher_iova_t iova = {s->iova};
-
-	if (s->size) {
-		ck_assert_int_eq(usher_space_unmap(space, iova, s->size + KIB(4), NULL), -EINVAL);
-		ck_assert_int_eq(usher_space_unmap(space, iova, s->size, NULL), 0);
-		s->size = 0;
-		return;
-	}
-	uint64_t size = KIB(4) * (uint64_t)(1 + rand() % 64);
-	if (rand() % 4) {
-		ck_assert_int_eq(usher_space_map(space, p, size, USHER_DMA_BOTH, &iova, NULL), 0);
-		ck_assert_msg(apart_from_all(iova.v, size), "0x%llx", (unsigned long long)iova.v);
-	} else {
-		iova.v = KIB(4) * (uint64_t)(1 + rand() % 0x8000);
-		int r = usher_space_map_at(space, iova, p, size, USHER_DMA_BOTH, NULL);
-		/* A guard may be hit besides: the reference knows none. */
-		ck_assert(r == 0 || r == -EEXIST);
-		ck_assert_int_eq(!apart_from_all(iova.v, size) && r == 0, 0);
-		if (r < 0)
-			return;
-	}
-	*s = (struct slot){iova.v, size};
+	return reaches(dev, iova);
 }
 
 START_TEST(agrees_with_a_reference)
 {
-	uint8_t *p = memory(KIB(256)), byte;
-	struct usher_space_info info;
-	uint32_t count = 0;
-
-	srand(1);
 	open_plain(NULL);
-	ck_assert_int_eq(usher_device_master_on(dev, NULL), 0);
-	for (int i = 0; i < 10000; i++)
-		change(&slots[rand() % SLOTS], p);
-	for (size_t i = 0; i < SLOTS; i++) {
-		if (!slots[i].size)
-			continue;
-		usher_iova_t last = {slots[i].iova + slots[i].size - 1};
-		ck_assert_int_eq(usher_model_dma_read(usher_model_of(dev), last, &byte, 1), 0);
-		count++;
-	}
-	ck_assert_int_eq(usher_space_info(space, &info, NULL), 0);
-	ck_assert_uint_eq(info.mappings, count);
-	ck_assert_uint_eq(info.mappings_left, 65535 - count);
-	for (size_t i = 0; i < SLOTS; i++)
-		if (slots[i].size)
-			change(&slots[i], p);
-	ck_assert_int_eq(usher_space_info(space, &info, NULL), 0);
-	ck_assert_uint_eq(info.mapped, 0);
+	const char *wrong = space_rounds(space, memory(SPACE_ROUNDS_MEMORY), is_reached);
+	ck_assert_msg(!wrong, "%s", wrong);
 	close_plain();
 }
 END_TEST
 
 SUITE("lib_space", needs_a_device_first, places_mappings, unmaps_exactly, keeps_freed_iovas_apart,
-	takes_iovas_of_the_callers, obeys_the_narrowest_device, forgets_what_a_mask_cuts_off,
-	outlives_its_devices, shares_buffers, agrees_with_a_reference)
+	takes_iovas_of_the_callers, guards_what_the_caller_places, a_refused_place_disturbs_no_rest,
+	rests_end_without_a_group_too, obeys_the_narrowest_device, forgets_what_a_mask_cuts_off,
+	outlives_its_devices, shares_buffers, says_where_huge_pages_come_from,
+	agrees_with_a_reference)

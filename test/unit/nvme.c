@@ -165,6 +165,30 @@ START_TEST(several_queues_with_interrupts)
 }
 END_TEST
 
+/* A completion ring that is never told its head is full after one round. */
+START_TEST(rings_go_round_at_every_limit)
+{
+	const struct nvme_options o = {.queues = NVME_QUEUES_MAX, .depth = 2048};
+	uint32_t queues = 7 | 7 << 16;
+	const struct nvme_sqe c = {
+		.cdw0 = NVME_SET_FEATURES, .cdw10 = NVME_FEATURE_QUEUES, .cdw11 = queues};
+
+	set_up(&o);
+	ck_assert_uint_eq(nvme.queue_count, 16);
+	for (unsigned i = 0; i < 200; i++)
+		ck_assert_msg(nvme_admin(&nvme, &c, &queues, &e) == 0, "%u: %s", i, e.msg);
+	struct nvme_queue *q = &nvme.queues[15];
+	ck_assert_uint_eq(q->mask + 1, 512); /* what the controller's 1024 completions allow */
+	for (unsigned i = 0; i < 5000; i++) {
+		/* Now and then the whole ring at once. */
+		for (unsigned k = 0; k < (i % 100 ? 1 : q->mask); k++)
+			ck_assert_int_eq(nvme_read(q, &buf, 0, k, 1, i), 0);
+		ck_assert_msg(nvme_drain(q, &e) == 0, "%u: %s", i, e.msg);
+	}
+	tear_down();
+}
+END_TEST
+
 START_TEST(a_bad_status_is_that_command_s)
 {
 	char text[32];
@@ -329,8 +353,8 @@ START_TEST(refuses_what_it_cannot_drive)
 END_TEST
 
 SUITE("nvme", learns_the_controller, transfers_any_size_and_offset, refuses_what_lies_outside,
-	batches_go_round, several_queues_with_interrupts, a_bad_status_is_that_command_s,
-	a_short_transfer_is_an_error, recovers_from_a_timeout, recovers_from_a_fatal_error,
-	recovers_from_a_stray_completion, a_controller_that_vanishes_is_gone,
-	slow_programs_do_not_time_out, mapped_doorbells_are_plain_stores,
-	refuses_what_it_cannot_drive)
+	batches_go_round, several_queues_with_interrupts, rings_go_round_at_every_limit,
+	a_bad_status_is_that_command_s, a_short_transfer_is_an_error, recovers_from_a_timeout,
+	recovers_from_a_fatal_error, recovers_from_a_stray_completion,
+	a_controller_that_vanishes_is_gone, slow_programs_do_not_time_out,
+	mapped_doorbells_are_plain_stores, refuses_what_it_cannot_drive)

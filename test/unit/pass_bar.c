@@ -8,6 +8,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/err.h"
 #include "base/num.h"
@@ -35,6 +36,39 @@ START_TEST(maps_the_pages_beside_the_table)
 	ck_assert_uint_eq(host[0x14], 0x5a);
 	ck_assert_uint_eq((uintptr_t)host % 0x4000, 0); /* aligned as the BAR */
 	rig_stop();
+}
+END_TEST
+
+/*
+ * Huge faults want it, up to 1 GiB. Several of each size at once, with odd mappings in between, so
+ * that the kernel's own choice of addresses cannot pass for ours.
+ */
+START_TEST(aligns_as_huge_pages_need_it)
+{
+	static const uint64_t sizes[] = {KIB(64), MIB(2), MIB(64), MIB(512), GIB(1), GIB(8)};
+	struct err e = {0};
+
+	for (size_t i = 0; i < 4 * COUNT(sizes); i++) {
+		uint64_t size = sizes[i % COUNT(sizes)], align = min_u64(size, GIB(1));
+		void *odd = mmap(NULL, KIB(4) * (2 * i + 1), PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		ck_assert_ptr_ne(odd, MAP_FAILED);
+		rig_prepare(suite_fixtures, "accel");
+		struct model_region *r = &rig.model.regions[3]; /* 64 bits wide */
+		r->size = size;
+		r->areas[0].size = size - KIB(8);
+		r->areas[0].off = 0;
+		r->area_count = 1;
+		ck_assert_msg(rig_learn(&e) == 0, "%s", e.msg);
+		rig_write(PCI_BASE_ADDRESS_4, 4, 0x40);
+		rig_write(PCI_BASE_ADDRESS_3, 4, 0);
+		rig_write(PCI_COMMAND, 2, MEM);
+		ck_assert_uint_eq(rig.vm.memory.count, 1);
+		const struct memory_range *m = &rig.vm.memory.ranges[0];
+		ck_assert_msg((uintptr_t)m->host % align == (m->gpa.v & (align - 1)),
+			"%llu KiB at %p", (unsigned long long)(size >> 10), m->host);
+		rig_stop();
+	}
 }
 END_TEST
 
@@ -448,11 +482,11 @@ START_TEST(cuts_regions_by_pages)
 }
 END_TEST
 
-SUITE("pass_bar", maps_the_pages_beside_the_table, unmaps_before_the_device_hears_of_it,
-	believes_the_device_about_its_power, takes_a_size_probe_for_no_address,
-	traps_ports_and_small_bars, shows_the_rom_when_it_is_on, keeps_to_sparse_areas,
-	cuts_a_table_that_shares_its_page, traps_what_cannot_be_mapped, traps_what_went_away,
-	maps_again_where_the_device_answers, a_piece_without_room_stays_trapped,
-	an_access_that_comes_late_is_served, whoever_takes_pages_says_so,
-	a_bar_gets_the_place_that_another_leaves, and_so_does_another_devices,
-	leaves_out_what_cannot_be_there, cuts_regions_by_pages)
+SUITE("pass_bar", maps_the_pages_beside_the_table, aligns_as_huge_pages_need_it,
+	unmaps_before_the_device_hears_of_it, believes_the_device_about_its_power,
+	takes_a_size_probe_for_no_address, traps_ports_and_small_bars, shows_the_rom_when_it_is_on,
+	keeps_to_sparse_areas, cuts_a_table_that_shares_its_page, traps_what_cannot_be_mapped,
+	traps_what_went_away, maps_again_where_the_device_answers,
+	a_piece_without_room_stays_trapped, an_access_that_comes_late_is_served,
+	whoever_takes_pages_says_so, a_bar_gets_the_place_that_another_leaves,
+	and_so_does_another_devices, leaves_out_what_cannot_be_there, cuts_regions_by_pages)

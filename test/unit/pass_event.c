@@ -227,7 +227,111 @@ START_TEST(finds_memory_that_devices_cannot_reach)
 }
 END_TEST
 
-SUITE("pass_event", asks_for_atomics, asks_the_guest_once, takes_what_is_not_let_go,
-	waits_for_a_guest_that_answers, drops_a_device_that_is_gone, drops_a_device_that_fails,
+/* A container that maps RAM, and BARs as it likes. */
+struct container_model {
+	uint64_t bars; /* from here on */
+	int refuses; /* -errno: what BARs get; 0: they are mapped */
+	uint64_t mapped; /* [bytes] of BARs */
+	unsigned asked;
+};
+
+static int container_call(struct vfio_container *c, unsigned long request, void *arg)
+{
+	struct container_model *m = c->model;
+
+	if (request == VFIO_IOMMU_MAP_DMA) {
+		const struct vfio_iommu_type1_dma_map *map = arg;
+		if (map->iova < m->bars)
+			return 0;
+		m->asked++;
+		m->mapped += m->refuses ? 0 : map->size;
+		return m->refuses;
+	}
+	struct vfio_iommu_type1_dma_unmap *unmap = arg;
+	ck_assert_uint_eq(request, VFIO_IOMMU_UNMAP_DMA);
+	if (unmap->iova < m->bars)
+		return 0;
+	if (m->refuses)
+		unmap->size = 0; /* as the kernel does where there is nothing */
+	m->mapped -= unmap->size;
+	return 0;
+}
+
+static const struct vfio_container_ops container_ops = {.call = container_call};
+
+/* One device with its BAR decoded, whose pages other devices are to reach. */
+static struct pass_group *start_with_peers(
+	struct container_model *m, const struct vfio_iommu *iommu)
+{
+	struct vfio_container c = {.ops = &container_ops, .fd = -1, .model = m};
+	struct pass_group *g;
+	struct err e = {0};
+
+	rig_start(suite_fixtures, "nvme");
+	ck_assert_msg(pass_group_start(&rig.vm, &c, iommu, &g, &e) == 0, "%s", e.msg);
+	pass_group_peers(g);
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	return g;
+}
+
+static uint64_t bytes_mapped(void)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < rig.vm.memory.count; i++)
+		n += rig.vm.memory.ranges[i].size;
+	return n;
+}
+
+static void stop_with_peers(void)
+{
+	rig_stop();
+	pass_fini(&rig.vm);
+}
+
+START_TEST(peers_reach_what_is_mapped)
+{
+	struct container_model m = {.bars = 0xc0000000};
+	struct pass_group *g = start_with_peers(&m, &(struct vfio_iommu){0});
+
+	ck_assert_uint_gt(m.mapped, 0);
+	ck_assert_uint_eq(m.mapped, bytes_mapped());
+	ck_assert_uint_eq(g->peer_bytes, m.mapped);
+	rig_write(PCI_COMMAND, 2, 0);
+	ck_assert_uint_eq(m.mapped, 0);
+	ck_assert_uint_eq(g->peer_bytes, 0);
+	stop_with_peers();
+}
+END_TEST
+
+/* Whether the kernel refuses, or the IOMMU keeps the address: the guest has its BAR all the same. */
+START_TEST(goes_without_peers)
+{
+	const struct vfio_iommu narrow = {.range_count = 1, .ranges = {{{0}, {0xbfffffff}}}};
+	struct container_model m = {.bars = 0xc0000000, .refuses = -EFAULT};
+	struct pass_group *g = start_with_peers(&m, &(struct vfio_iommu){0});
+
+	ck_assert_uint_gt(m.asked, 0);
+	ck_assert(g->told);
+	ck_assert_uint_gt(bytes_mapped(), 0);
+	ck_assert_uint_eq(g->peer_bytes, 0);
+	rig_write(PCI_COMMAND, 2, 0);
+	ck_assert_uint_eq(bytes_mapped(), 0);
+	ck_assert_uint_eq(g->peer_bytes, 0);
+	stop_with_peers();
+
+	m = (struct container_model){.bars = 0xc0000000};
+	g = start_with_peers(&m, &narrow);
+	ck_assert_uint_eq(m.asked, 0);
+	ck_assert(g->told);
+	ck_assert_uint_gt(bytes_mapped(), 0);
+	stop_with_peers();
+}
+END_TEST
+
+SUITE("pass_event", peers_reach_what_is_mapped, goes_without_peers, asks_for_atomics,
+	asks_the_guest_once, takes_what_is_not_let_go, waits_for_a_guest_that_answers,
+	drops_a_device_that_is_gone, drops_a_device_that_fails,
 	keeps_the_figures_of_a_dropped_device, a_reboot_is_not_told_without_end,
 	finds_memory_that_devices_cannot_reach)

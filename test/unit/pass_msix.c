@@ -8,6 +8,8 @@
 #include <linux/vfio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "vmm/pass/function.h"
@@ -187,6 +189,58 @@ START_TEST(survives_a_host_that_cannot)
 }
 END_TEST
 
+/* Vector 1 gets nothing, is told of, and does not take vector 0 with it. */
+static void expect_no_room_for_1(void)
+{
+	ck_assert_uint_eq(rig.dev->misdeeds.vector.count, 0);
+	rig_forget();
+	vector(1, 0x41);
+	ck_assert_str_eq(rig_log(), "");
+	ck_assert_uint_gt(rig.dev->misdeeds.vector.count, 0);
+	ck_assert_int_eq(rig.model.fds[1], -1);
+	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.vectors[0].eventfd);
+	ck_assert_uint_eq(rig.attached, 1);
+}
+
+static void expect_room_for_1(void)
+{
+	vector(1, 0x41);
+	ck_assert_uint_eq(rig.attached, 2);
+	ck_assert_int_eq(rig.model.fds[1], rig.dev->msix.vectors[1].eventfd);
+	rig_stop();
+}
+
+START_TEST(goes_without_a_vector_when_gsis_are_used_up)
+{
+	start_nvme();
+	rig_write(CONTROL, 2, ENABLE);
+	vector(0, 0x40);
+	rig.no_gsi = true;
+	expect_no_room_for_1();
+	rig.no_gsi = false;
+	expect_room_for_1();
+}
+END_TEST
+
+START_TEST(goes_without_a_vector_when_descriptors_are_used_up)
+{
+	struct rlimit was, none;
+
+	start_nvme();
+	rig_write(CONTROL, 2, ENABLE);
+	vector(0, 0x40);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	int next = dup(0);
+	ck_assert_int_ge(next, 0);
+	(void)close(next);
+	none = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = was.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	expect_no_room_for_1();
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+	expect_room_for_1();
+}
+END_TEST
+
 START_TEST(hides_a_table_outside_its_bar)
 {
 	rig_start(suite_fixtures, "nvme");
@@ -326,6 +380,7 @@ END_TEST
 
 SUITE("pass_msix", turns_the_device_on_at_once, arms_a_vector_once, keeps_what_comes_while_masked,
 	sets_routes_of_all_vectors_together, grows_where_vectors_are_fixed, answers_odd_accesses,
-	survives_a_host_that_cannot, hides_a_table_outside_its_bar, gives_intx_to_kvm,
-	routes_each_message, a_masked_message_is_pending, intx_is_tried_again_after_a_reset,
-	lost_vectors_are_told_and_come_back)
+	survives_a_host_that_cannot, goes_without_a_vector_when_gsis_are_used_up,
+	goes_without_a_vector_when_descriptors_are_used_up, hides_a_table_outside_its_bar,
+	gives_intx_to_kvm, routes_each_message, a_masked_message_is_pending,
+	intx_is_tried_again_after_a_reset, lost_vectors_are_told_and_come_back)

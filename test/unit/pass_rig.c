@@ -16,7 +16,7 @@ struct rig rig;
 
 int irq_alloc(struct irq *q)
 {
-	for (int gsi = IRQ_PINS; gsi < IRQ_GSI_MAX; gsi++) {
+	for (int gsi = IRQ_PINS; gsi < IRQ_GSI_MAX && !rig.no_gsi; gsi++) {
 		if (!q->routes[gsi].used) {
 			q->routes[gsi].used = true;
 			return gsi;

@@ -26,6 +26,7 @@ struct rig {
 	unsigned attached; /* eventfds that "KVM" has */
 	bool refuse_attach;
 	bool answers; /* the guest, to the attention button */
+	bool no_gsi; /* all interrupt numbers are in use */
 };
 
 extern struct rig rig; /* a test is a process of its own */

@@ -3,7 +3,9 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "suite.h"
+#include "vmm/machine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -78,6 +80,9 @@ START_TEST(a_device_goes_in_once)
 	ck_assert_str_eq(e.msg, "--device: 01:00.0 is named twice");
 }
 END_TEST
+
+/* What a plan takes, usher-vmm takes. */
+static_assert(SPEC_DEVICES_MAX == MACHINE_DEVICES_MAX, "usher-vmm takes another number");
 
 START_TEST(there_is_an_end_to_devices)
 {

@@ -321,10 +321,48 @@ START_TEST(names_who_is_in_the_way)
 	ck_assert_str_eq(e.msg, "IOMMU group 2 is open in process 4711 ('sp\\x1bdk', user 1000)");
 	ck_assert_int_eq(vfio_explain_busy(h, 2, makedev(235, 3), &e), -EBUSY);
 	ck_assert_str_eq(e.msg, "IOMMU group 2 is in use by another process");
+	ck_assert_str_eq(e.hint, "a device of it may be open without its node: see /proc/*/fd for "
+				 "anon_inode:[vfio-device]");
 	host_close(h);
 }
 END_TEST
 
-SUITE("vfio", names_who_is_in_the_way, takes_sparse_areas_that_fit, ends_a_chain_that_goes_back,
-	refuses_a_region_beyond_its_file, reads_registers_in_bounds, sets_vectors, learns_the_iommu,
-	holds_unmap_to_its_word, tells_a_container_from_a_file)
+START_TEST(names_who_may_have_a_device_open)
+{
+	struct host *h = snapshot("link /proc/1/fd/3 anon_inode:[eventfd]\n"
+				  "link /proc/12/fd/3 anon_inode:[vfio-device]\n"
+				  "link /proc/12/fd/4 anon_inode:[vfio-device]\n"
+				  "file /proc/12/comm sp\\x1bdk\n"
+				  "link /proc/47/fd/9 anon_inode:[vfio-device]\n"
+				  "link /proc/self/fd/9 anon_inode:[vfio-device]");
+	struct err e;
+
+	ck_assert_int_eq(vfio_explain_busy(h, 2, makedev(235, 3), &e), -EBUSY);
+	ck_assert_str_eq(e.msg, "IOMMU group 2 is in use by another process");
+	ck_assert_str_eq(e.hint, "a device of it may be open without its node; with a device open: "
+				 "process 12 ('sp\\x1bdk'), process 47 ('')");
+	host_close(h);
+}
+END_TEST
+
+START_TEST(tells_why_a_group_has_not_the_device)
+{
+	struct host *h = snapshot("");
+	struct err e = {.msg = "as it was"};
+
+	ck_assert_int_eq(vfio_explain_absent(h, "0000:09:00.0", &e), -ENODEV);
+	ck_assert_int_eq(vfio_explain_absent(NULL, "0000:02:01.0", &e), -ENODEV);
+	ck_assert_str_eq(e.msg, "as it was");
+	ck_assert_int_eq(vfio_explain_absent(h, "0000:02:01.0", &e), -ENODEV);
+	ck_assert_str_eq(e.msg, "0000:02:01.0 is on driver 'e1000', not on vfio-pci");
+	ck_assert_str_eq(e.hint, "usher bind 0000:02:01.0");
+	ck_assert_int_eq(vfio_explain_absent(h, "0000:02:02.0", &e), -ENODEV);
+	ck_assert_str_eq(e.msg, "0000:02:02.0 is on no driver, so VFIO does not have it");
+	host_close(h);
+}
+END_TEST
+
+SUITE("vfio", names_who_is_in_the_way, names_who_may_have_a_device_open,
+	tells_why_a_group_has_not_the_device, takes_sparse_areas_that_fit,
+	ends_a_chain_that_goes_back, refuses_a_region_beyond_its_file, reads_registers_in_bounds,
+	sets_vectors, learns_the_iommu, holds_unmap_to_its_word, tells_a_container_from_a_file)

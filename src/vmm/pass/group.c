@@ -55,8 +55,10 @@ static void map_peer(struct pass_group *g, const struct memory_range *r)
 
 	if (pass_group_check(&g->iommu, r->gpa, r->size, &e) == 0 &&
 		vfio_dma_map(&g->container, IOVA(r->gpa.v), r->host, r->size,
-			VFIO_DMA_READ | VFIO_DMA_WRITE, &e) == 0)
+			VFIO_DMA_READ | VFIO_DMA_WRITE, &e) == 0) {
+		g->peer_bytes += r->size;
 		return;
+	}
 	if (!g->told)
 		log_warn(g->vm->name, "devices cannot reach each other: %s", e.msg);
 	g->told = true;
@@ -87,19 +89,12 @@ static void unmap(struct memory_listener *l, const struct memory_range *r)
 		return;
 	if (r->kind != MEMORY_RAM) {
 		/* -ENOENT: it could not be mapped. */
-		if (g->peers)
-			(void)vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e);
+		if (g->peers && vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e) == 0)
+			g->peer_bytes -= r->size;
 		return;
 	}
 	if (vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e) < 0)
 		log_error(g->vm->name, "%s", e.msg);
-}
-
-static int start(struct pass_group *g, int container, struct err *e)
-{
-	int r = vfio_container_from_fd(container, &g->container, e);
-
-	return r < 0 ? r : memory_listen(&g->vm->memory, &g->listener, e);
 }
 
 /*
@@ -139,26 +134,21 @@ struct bus_range *pass_late(struct bus *b, uint64_t addr, unsigned size)
 	return r;
 }
 
-int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
-	struct pass_group **ret, struct err *e)
+int pass_group_start(struct vm *vm, const struct vfio_container *container,
+	const struct vfio_iommu *iommu, struct pass_group **ret, struct err *e)
 {
-	if (vm->pass) {
-		*ret = vm->pass;
-		if (vm->pass->container.fd == container)
-			return 0;
-		return err_say(e, -EINVAL, "all devices of a guest share one VFIO container");
-	}
 	struct pass_group *g = calloc(1, sizeof(*g));
+
 	if (!g)
 		return err_set(e, -ENOMEM, "arrange passthrough");
 	*g = (struct pass_group){
 		.vm = vm,
-		.container = VFIO_CONTAINER_NONE,
+		.container = *container,
 		.iommu = *iommu,
 		.listener = {.name = "vfio", .map = map, .unmap = unmap},
 		.kvm = -1,
 	};
-	int r = start(g, container, e);
+	int r = memory_listen(&vm->memory, &g->listener, e);
 	if (r < 0) {
 		free(g);
 		return r;
@@ -167,6 +157,21 @@ int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
 	vm->fault = pass_fault;
 	vm->mmio.late = pass_late;
 	return 0;
+}
+
+int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
+	struct pass_group **ret, struct err *e)
+{
+	struct vfio_container c;
+
+	if (vm->pass) {
+		*ret = vm->pass;
+		if (vm->pass->container.fd == container)
+			return 0;
+		return err_say(e, -EINVAL, "all devices of a guest share one VFIO container");
+	}
+	int r = vfio_container_from_fd(container, &c, e);
+	return r < 0 ? r : pass_group_start(vm, &c, iommu, ret, e);
 }
 
 void pass_group_peers(struct pass_group *g)
@@ -228,7 +233,7 @@ void pass_group_leave(struct pass_group *g, int vfio_group)
 	g->deserted = deserted;
 	if (g->kvm >= 0)
 		(void)ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr);
-	if (vfio_group_from_fd(vfio_group, &group, NULL) == 0)
+	if (vfio_group_from_fd(NULL, vfio_group, &group, NULL) == 0)
 		(void)vfio_group_unset_container(&group, NULL);
 }
 

@@ -26,6 +26,7 @@ struct pass_group {
 	bool peers; /* devices may reach each other's BARs */
 	bool told; /* that they cannot */
 	bool deserted; /* the last device has left: nothing is mapped for anybody */
+	uint64_t peer_bytes; /* of BARs, mapped for DMA now */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
 	struct log_guest without_kvm; /* asked anew at each reboot */
 	struct pass_dev *devices; /* the last plugged first; dropped ones too */
@@ -38,6 +39,10 @@ struct pass_group {
  */
 int pass_group_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
 	struct pass_group **ret, struct err *e);
+
+/* The same for a @container that is open, a model's too. Return: 0, -ENOMEM, vfio_dma_map()'s. */
+int pass_group_start(struct vm *vm, const struct vfio_container *container,
+	const struct vfio_iommu *iommu, struct pass_group **ret, struct err *e);
 
 /*
  * Tells KVM of a VFIO group (KVM_DEV_VFIO_GROUP_ADD), so that it knows whether DMA snoops the

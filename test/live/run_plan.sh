@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: cards
+# guest: small
+# timeout: 600
+# A plan and a run are of one opinion, by either engine: what the plan lets pass starts, also where
+# there is not a byte to spare, and what it refuses the run refuses in the same words.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+disk=$(nvme_address) || fail 'no NVMe disk'
+raid=$(address_of 1000:0079) || fail 'no RAID controller'
+usb=$(address_of 1b36:000d) || fail 'no USB controller'
+before=$(all_drivers)
+board='-nodefaults -no-user-config -display none -no-reboot -M q35 -accel kvm -cpu host -serial stdio'
+
+usher_runs() { # [OPTION…]
+	guest poweroff $plan --memory 256M "$@"
+}
+
+qemu_runs() {
+	until run_qemu "$@" >"$work/born"; status_=$?; ! stillborn "$work/born"; do :; done
+	cat "$work/born"
+	return $status_
+}
+
+run_qemu() {
+	# shellcheck disable=SC2086 # these are several words
+	${become:-} usher run --engine=qemu $plan --kernel "$kernel" --initrd "$initrd" --memory 256M \
+		--cmdline 'console=ttyS0 quiet panic=-1 usher.do=poweroff' "$@" -- $board </dev/null
+}
+
+# Root may lock without a limit, but for these two.
+may_lock() { # MIB
+	become="prlimit --memlock=$(($1 << 20)):$(($1 << 20)) setpriv --bounding-set -ipc_lock,-sys_resource"
+}
+
+pool_has() { # PAGES
+	echo "$1" >/proc/sys/vm/nr_hugepages
+	expect_equal 'the pool of huge pages' "$1" "$(cat /proc/sys/vm/nr_hugepages)"
+}
+at_exit 'echo 0 >/proc/sys/vm/nr_hugepages'
+
+starts() { # COMMAND…
+	plan=--plan
+	expect_ok "$@"
+	expect_no_text 'guest: up'
+	expect_equal 'the drivers, planned' "$before" "$(all_drivers)"
+	plan=
+	expect_ok "$@"
+	expect_text 'guest: up'
+	wait_until 30 back_again
+}
+
+back_again() {
+	[ "$before" = "$(all_drivers)" ]
+}
+
+refused() { # CHECK COMMAND…
+	check=$1
+	shift
+	for plan in --plan ''; do
+		expect_status 3 "$@"
+		expect_text "[$check]"
+		expect_no_text 'guest: up'
+		grep ' \[[a-z-]*\]$' "$work/err" >"$work/told$plan"
+		expect_equal 'the drivers, refused' "$before" "$(all_drivers)"
+	done
+	cmp "$work/told--plan" "$work/told" ||
+		fail "$*: the plan: $(cat "$work/told--plan"), the run: $(cat "$work/told")"
+}
+
+starts usher_runs --device "$disk" --device "$raid" --device "$usb"
+for one in 'usher_runs 16' 'qemu_runs 256'; do
+	runs=${one% *}
+	may_lock $((256 + ${one#* }))
+	starts "$runs" --device "$disk"
+	may_lock $((255 + ${one#* }))
+	refused memlock "$runs" --device "$disk"
+	become=
+	refused memory "$runs" --device "$disk" --memory 900G
+	refused reserved "$runs" --device "$disk" --memory 600G --allow memory
+	refused platform "$runs" --device 0000:00:1f.2
+	sleep 300 <"/dev/$(block_of "$disk")" &
+	holder=$!
+	wait_until 20 sh -c "readlink /proc/$holder/fd/0 | grep nvme"
+	refused fd "$runs" --device "$disk"
+	kill $holder
+	wait $holder 2>/dev/null
+done
+pool_has 128
+starts usher_runs --device "$disk" --hugepages
+pool_has 127
+refused hugepages usher_runs --device "$disk" --hugepages
+expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
