@@ -68,6 +68,7 @@ static int open_device(
 	d->devices[d->device_count].address = a;
 	d->devices[d->device_count].fd = fd;
 	d->devices[d->device_count].group_fd = g->fd;
+	d->devices[d->device_count].group = g->number;
 	d->device_count++;
 	return 0;
 }

@@ -22,6 +22,7 @@ struct open_devices {
 		struct pci_address address;
 		int fd;
 		int group_fd; /* one of groups[] */
+		int group; /* its number: of /dev/vfio/N */
 	} devices[SPEC_DEVICES_MAX];
 };
 

@@ -230,9 +230,9 @@ static int add_devices(const struct guest_spec *s, struct engine_run *run, struc
 	for (size_t i = 0; r == 0 && i < d->device_count; i++) {
 		r = device_keys(&s->devices[i], run, keys, sizeof(keys), e);
 		if (r == 0)
-			r = program_arg(p, "--device=address=%s,device=%d,group=%d%s",
+			r = program_arg(p, "--device=address=%s,device=%d,group=%d,number=%d%s",
 				pci_address_format(d->devices[i].address, text), d->devices[i].fd,
-				d->devices[i].group_fd, keys);
+				d->devices[i].group_fd, d->devices[i].group, keys);
 		if (r == 0)
 			r = program_fd(p, d->devices[i].fd);
 	}

@@ -59,16 +59,11 @@ void bus_remove(struct bus *b, struct bus_range *r)
 		b->last = NULL;
 }
 
-/*
- * The range that holds all of the access, or NULL. KVM splits what crosses a page into pieces of
- * up to 8 bytes, of any length: lengths that no bus has get no answer, like a straddled end.
- */
+/* The range that holds all of the access, or NULL: a straddled end gets no answer. */
 static struct bus_range *find(struct bus *b, uint64_t addr, unsigned size)
 {
 	struct bus_range *r = b->last;
 
-	if (!is_pow2(size) || size > 8)
-		return NULL;
 	if (!r || addr < r->base || addr - r->base >= r->size) {
 		size_t at = above(b, addr);
 		if (!at)
@@ -81,9 +76,21 @@ static struct bus_range *find(struct bus *b, uint64_t addr, unsigned size)
 	return r;
 }
 
+/*
+ * KVM splits what crosses a page into pieces of up to 8 bytes, of any length: lengths that no bus
+ * has get no answer.
+ */
+static struct bus_range *whose(struct bus *b, uint64_t addr, unsigned size)
+{
+	if (!is_pow2(size) || size > 8)
+		return NULL;
+	struct bus_range *r = find(b, addr, size);
+	return r || !b->late ? r : b->late(b, addr, size);
+}
+
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned size)
 {
-	struct bus_range *r = find(b, addr, size);
+	struct bus_range *r = whose(b, addr, size);
 
 	if (!r) {
 		b->missed++;
@@ -95,7 +102,7 @@ uint64_t bus_read(struct bus *b, uint64_t addr, unsigned size)
 
 void bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value)
 {
-	struct bus_range *r = find(b, addr, size);
+	struct bus_range *r = whose(b, addr, size);
 
 	if (!r) {
 		b->missed++;

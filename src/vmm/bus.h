@@ -33,6 +33,11 @@ struct bus {
 	struct bus_range *ranges[BUS_RANGES_MAX]; /* by base; the devices' own */
 	struct bus_range *last; /* the last hit: accesses come in runs */
 	uint64_t missed; /* nobody answered */
+	/*
+	 * Whose access was it, when no range has it: a range that need not be on the bus, NULL
+	 * nobody's. For what had left the guest before its place was mapped. NULL: none of it is.
+	 */
+	struct bus_range *(*late)(struct bus *b, uint64_t addr, unsigned size);
 };
 
 /* @r stays the device's. Return: 0, -EEXIST on overlap, -ENOSPC. */

@@ -21,9 +21,11 @@ int irq_init(struct irq *q, int vm_fd, struct err *e)
 {
 	size_t size = sizeof(*q->table) + IRQ_GSI_MAX * sizeof(q->table->entries[0]);
 
-	*q = (struct irq){.vm_fd = vm_fd};
+	*q = (struct irq){.vm_fd = vm_fd, .end = IRQ_PINS};
+	/* Memory that nobody has touched is none: few guests have more than a page of either. */
 	q->table = calloc(1, size);
-	if (!q->table)
+	q->routes = calloc(IRQ_GSI_MAX, sizeof(*q->routes));
+	if (!q->table || !q->routes)
 		return err_set(e, -ENOMEM, "allocate interrupt routes");
 	for (int pin = 0; pin < IRQ_PINS; pin++)
 		q->routes[pin].used = true;
@@ -33,7 +35,7 @@ int irq_init(struct irq *q, int vm_fd, struct err *e)
 int irq_renew(struct irq *q, int vm_fd, struct err *e)
 {
 	q->vm_fd = vm_fd;
-	for (int gsi = 0; gsi < IRQ_GSI_MAX; gsi++)
+	for (int gsi = 0; gsi < q->end; gsi++)
 		q->routes[gsi] = (struct irq_route){.used = q->routes[gsi].used};
 	return make_chip(q, e);
 }
@@ -41,7 +43,9 @@ int irq_renew(struct irq *q, int vm_fd, struct err *e)
 void irq_fini(struct irq *q)
 {
 	free(q->table);
+	free(q->routes);
 	q->table = NULL;
+	q->routes = NULL;
 }
 
 int irq_alloc(struct irq *q)
@@ -49,6 +53,7 @@ int irq_alloc(struct irq *q)
 	for (int gsi = IRQ_PINS; gsi < IRQ_GSI_MAX; gsi++) {
 		if (!q->routes[gsi].used) {
 			q->routes[gsi] = (struct irq_route){.used = true};
+			q->end = gsi >= q->end ? gsi + 1 : q->end;
 			return gsi;
 		}
 	}
@@ -106,7 +111,7 @@ int irq_commit(struct irq *q, struct err *e)
 
 	if (!q->dirty)
 		return 0;
-	for (int gsi = 0; gsi < IRQ_GSI_MAX; gsi++) {
+	for (int gsi = 0; gsi < q->end; gsi++) {
 		const struct irq_route *r = &q->routes[gsi];
 		if (gsi < IRQ_PINS)
 			q->table->entries[n++] = pin_entry(gsi);

@@ -17,7 +17,7 @@ struct kvm_irq_routing;
  * Context: main thread, or a vCPU thread under the VM's lock.
  */
 #define IRQ_PINS 24
-#define IRQ_GSI_MAX 1024 /* KVM_MAX_IRQ_ROUTES is 4096; more than one guest of ours can use */
+#define IRQ_GSI_MAX 4096 /* KVM_MAX_IRQ_ROUTES; vectors beyond it are told and stay off */
 
 struct irq_route {
 	bool used;
@@ -29,7 +29,8 @@ struct irq_route {
 struct irq {
 	int vm_fd;
 	bool dirty; /* staged routes differ from KVM's */
-	struct irq_route routes[IRQ_GSI_MAX];
+	int end; /* no GSI from here on was ever used */
+	struct irq_route *routes; /* IRQ_GSI_MAX of them */
 	struct kvm_irq_routing *table; /* what KVM is told: built anew by each commit */
 };
 

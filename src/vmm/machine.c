@@ -263,8 +263,8 @@ static int place_pci(struct machine *m, struct err *e)
 	/* Linux asks every slot of each bus that ECAM has: tell it of those in use alone. */
 	m->ecam = (struct pci_window){.base = m->map->ecam.base, .size = MIB(result.buses)};
 	if (result.unplaced)
-		log_warn(m->vm.name, "%u of the devices' BARs found no address space",
-			result.unplaced);
+		log_guest(&m->unplaced, m->vm.name,
+			"%u of the devices' BARs found no address space", result.unplaced);
 	return 0;
 }
 

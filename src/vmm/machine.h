@@ -63,6 +63,7 @@ struct machine {
 	struct loop_source keeper;
 	struct loop_source signals;
 	unsigned reboots;
+	struct log_guest unplaced; /* it places BARs at each reboot */
 	struct log_guest rebooted; /* one that does nothing else must not fill the log */
 };
 

@@ -33,7 +33,8 @@ static const char usage[] =
 	"  --cmdline TEXT     of the kernel\n"
 	"  --kvm FD           an open /dev/kvm\n"
 	"  --container FD     VFIO container of all --device\n"
-	"  --device address=ADDRESS,device=FD,group=FD[,trace=BAR]…[,rom=FD|off]\n"
+	"  --device address=ADDRESS,device=FD,group=FD,number=N[,trace=BAR]…[,rom=FD|off]\n"
+	"                     number: of the group, as in /dev/vfio/N\n"
 	"  --peers            devices may reach each other's BARs\n"
 	"  --keeper FD        pidfd: when that process ends, the guest does\n"
 	"  --no-reboot        a reboot is the guest's end\n"
@@ -63,17 +64,31 @@ static int fail(const char *subject, const struct err *e, int status)
 	return status;
 }
 
-static int parse_fd(const char *option, const char *text, int *ret, struct err *e)
+/* @what: what it is to be, for the message. */
+static int parse_int(
+	const char *option, const char *text, const char *what, int *ret, struct err *e)
 {
 	uint64_t n;
 
 	if (!text || num_parse(text, 10, INT_MAX, &n) < 0)
-		return err_say(e, -EINVAL, "%s: '%s' is no descriptor", option, text ? text : "");
+		return err_say(e, -EINVAL, "%s: '%s' is no %s", option, text ? text : "", what);
 	*ret = (int)n;
 	return 0;
 }
 
-enum device_key { DEVICE_ADDRESS, DEVICE_DEVICE, DEVICE_GROUP, DEVICE_TRACE, DEVICE_ROM };
+static int parse_fd(const char *option, const char *text, int *ret, struct err *e)
+{
+	return parse_int(option, text, "descriptor", ret, e);
+}
+
+enum device_key {
+	DEVICE_ADDRESS,
+	DEVICE_DEVICE,
+	DEVICE_GROUP,
+	DEVICE_NUMBER,
+	DEVICE_TRACE,
+	DEVICE_ROM
+};
 
 static int parse_rom(const char *text, struct pass_spec *d, struct err *e)
 {
@@ -98,15 +113,17 @@ static int parse_bar(const char *text, unsigned *ret, struct err *e)
 
 static int parse_device(struct options *o, char *text, struct err *e)
 {
-	char address[] = "address", device[] = "device", group[] = "group", trace[] = "trace",
-	     rom[] = "rom";
+	char address[] = "address", device[] = "device", group[] = "group", number[] = "number",
+	     trace[] = "trace", rom[] = "rom";
 	char *const keys[] = {[DEVICE_ADDRESS] = address,
 		[DEVICE_DEVICE] = device,
 		[DEVICE_GROUP] = group,
+		[DEVICE_NUMBER] = number,
 		[DEVICE_TRACE] = trace,
 		[DEVICE_ROM] = rom,
 		NULL};
-	struct pass_spec d = {.container = -1, .group = -1, .device = -1, .rom_fd = -1};
+	struct pass_spec d = {
+		.container = -1, .group = -1, .number = -1, .device = -1, .rom_fd = -1};
 	char *value;
 	int r = 0;
 
@@ -120,6 +137,8 @@ static int parse_device(struct options *o, char *text, struct err *e)
 			r = parse_fd("--device: device", value, &d.device, e);
 		else if (key == DEVICE_GROUP)
 			r = parse_fd("--device: group", value, &d.group, e);
+		else if (key == DEVICE_NUMBER)
+			r = parse_int("--device: number", value, "number of a group", &d.number, e);
 		else if (key == DEVICE_TRACE)
 			r = parse_bar(value, &d.trace, e);
 		else if (key == DEVICE_ROM)
@@ -127,8 +146,8 @@ static int parse_device(struct options *o, char *text, struct err *e)
 		else
 			r = err_say(e, -EINVAL, "--device: '%s' is no key of it", value);
 	}
-	if (r >= 0 && (!d.name || d.device < 0 || d.group < 0))
-		r = err_say(e, -EINVAL, "--device: wants address=, device= and group=");
+	if (r >= 0 && (!d.name || d.device < 0 || d.group < 0 || d.number < 0))
+		r = err_say(e, -EINVAL, "--device: wants address=, device=, group= and number=");
 	if (r >= 0)
 		o->spec.devices[o->spec.device_count++] = d;
 	return r;

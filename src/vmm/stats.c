@@ -50,6 +50,7 @@ static void put_exits(const struct vm *vm, struct figures *f)
 	}
 	figures_number(f, "total", total);
 	figures_number(f, "coalesced", vm->coalesce.taken);
+	figures_number(f, "faults", vm->faults);
 	figures_close(f);
 }
 
@@ -88,7 +89,7 @@ static void put_vectors(
 
 	figures_open(f, kind);
 	for (unsigned n = 0; n < count; n++) {
-		if (v[n].eventfd < 0)
+		if (v[n].eventfd < 0 && !v[n].signals)
 			continue;
 		(void)snprintf(names, sizeof(names), "%u", n);
 		figures_number(f, names, v[n].signals);
@@ -116,6 +117,7 @@ static void put_device(const struct pass_dev *d, struct figures *f)
 {
 	figures_open(f, d->name);
 	figures_number(f, "resets", d->resets);
+	figures_number(f, "bus_resets", d->bus_resets);
 	figures_number(f, "config_reads", d->config_reads);
 	figures_number(f, "config_writes", d->config_writes);
 	for (unsigned i = 0; i < PASS_BARS; i++)

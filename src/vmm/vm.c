@@ -133,9 +133,10 @@ bool vm_cure(struct vm *vm, uint64_t seen)
 	(void)pthread_mutex_lock(&vm->lock);
 	bool cured = vm->cures != seen;
 	if (!cured && vm->fault && vm->fault(vm)) {
-		__atomic_store_n(&vm->cures, vm->cures + 1, __ATOMIC_RELEASE);
+		vm_cured(vm);
 		cured = true;
 	}
+	vm->faults += cured;
 	(void)pthread_mutex_unlock(&vm->lock);
 	return cured;
 }

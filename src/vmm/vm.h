@@ -52,7 +52,8 @@ struct vm {
 	 * try again. NULL while nothing is mapped but RAM. Context: under `lock`.
 	 */
 	bool (*fault)(struct vm *vm);
-	uint64_t cures; /* how often it said so; atomic: read without the lock, see vm_cure() */
+	uint64_t faults; /* how often one could go on: none that the guest itself can bring about */
+	uint64_t cures; /* atomic: read without the lock, see vm_cure() and vm_cured() */
 	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;
@@ -94,6 +95,15 @@ void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
  * KVM_RUN that failed with EFAULT. Return: true: it may try again.
  */
 bool vm_cure(struct vm *vm, uint64_t seen);
+
+/*
+ * Mapped pages were taken from the guest: a vCPU that came upon them while they were going may try
+ * again, whoever took them. Context: under `lock`.
+ */
+static inline void vm_cured(struct vm *vm)
+{
+	__atomic_store_n(&vm->cures, vm->cures + 1, __ATOMIC_RELEASE);
+}
 
 /* Context: any thread. */
 static inline uint64_t vm_cures(const struct vm *vm)

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# topology: desktop
 # timeout: 400
 # Five reboots of one guest: its devices stay with it, are reset, and work again each time; what is
 # told of it at its end; and one that panics.
@@ -58,6 +59,8 @@ assert told["memory"] == {"ram": 256 << 20, "for_dma": 256 << 20}, told["memory"
 mapped = sum(bar["mapped"] for device in (disk, nic) for name, bar in device.items() if name.startswith("BAR"))
 assert peers == mapped > 0, (peers, mapped)
 assert disk["resets"] == nic["resets"] == 5, (disk["resets"], nic["resets"])
+# The disk has a reset of its own; the card has none, and gets that of its bus.
+assert disk["bus_resets"] == 0 and nic["bus_resets"] == 5, (disk["bus_resets"], nic["bus_resets"])
 assert sum(disk["msix"].values()) >= 6 * 8, disk["msix"]
 assert disk["BAR 0"]["mapped"] > 0 and nic["BAR 0"]["mapped"] == 0
 assert nic["BAR 0"]["exits"] > 0

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "vmm/pass/function.h"
 
 #define MEM PCI_COMMAND_MEMORY
 #define IO PCI_COMMAND_IO
@@ -312,6 +313,123 @@ START_TEST(a_piece_without_room_stays_trapped)
 }
 END_TEST
 
+/* Another vCPU's exit for a page that this one's has mapped again meanwhile. */
+START_TEST(an_access_that_comes_late_is_served)
+{
+	struct pass_group group = {0};
+	uint64_t missed;
+
+	rig_start(suite_fixtures, "nvme");
+	rig.vm.mmio.late = pass_late;
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0xff); /* no devices yet */
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, MEM);
+	group.devices = rig.dev;
+	rig.vm.pass = &group;
+	ck_assert(pass_fault(&rig.vm));
+	rig.model.regions[0].memory[0x1c] = 0x33;
+	missed = rig.vm.mmio.missed;
+	bus_write(&rig.vm.mmio, 0xc0000014, 1, 0x11);
+	ck_assert_uint_eq(rig.model.regions[0].memory[0x14], 0x11);
+	ck_assert_uint_eq(rig.vm.memory.count, 1);
+	bus_write(&rig.vm.mmio, 0xc0000014, 1, 0x22);
+	ck_assert_uint_eq(rig.model.regions[0].memory[0x14], 0x22);
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0x33);
+	ck_assert_uint_eq(rig.vm.mmio.missed, missed);
+	/* Beside it, over its edge, and where it is no more, nobody answers. */
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xbfffffff, 1), 0xff);
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc0001ffe, 4), UINT32_MAX);
+	rig_write(PCI_COMMAND, 2, 0);
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0xff);
+	ck_assert_uint_eq(rig.vm.mmio.missed, missed + 3);
+	rig.vm.pass = NULL;
+	rig_stop();
+}
+END_TEST
+
+/* A vCPU that got EFAULT for pages that went before it had the lock may try again. */
+START_TEST(whoever_takes_pages_says_so)
+{
+	struct pass_group group = {0};
+
+	rig_start(suite_fixtures, "nvme");
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, MEM);
+	uint64_t seen = vm_cures(&rig.vm);
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000); /* nothing goes */
+	ck_assert_uint_eq(vm_cures(&rig.vm), seen);
+	rig_write(PCI_COMMAND, 2, 0);
+	ck_assert_uint_ne(vm_cures(&rig.vm), seen);
+	rig_write(PCI_COMMAND, 2, MEM);
+	group.devices = rig.dev;
+	rig.vm.pass = &group;
+	seen = vm_cures(&rig.vm);
+	ck_assert(pass_fault(&rig.vm));
+	ck_assert_uint_ne(vm_cures(&rig.vm), seen);
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0);
+	seen = vm_cures(&rig.vm);
+	pass_dev_drop(rig.dev);
+	ck_assert_uint_ne(vm_cures(&rig.vm), seen);
+	rig.vm.pass = NULL;
+	rig_stop();
+}
+END_TEST
+
+START_TEST(a_bar_gets_the_place_that_another_leaves)
+{
+	rig_start(suite_fixtures, "e1000e");
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_BASE_ADDRESS_1, 4, 0xc0100000);
+	rig_write(PCI_COMMAND, 2, MEM);
+	size_t both = rig.vm.memory.count;
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0100000);
+	ck_assert_uint_lt(rig.vm.memory.count, both);
+	rig_write(PCI_BASE_ADDRESS_1, 4, 0xc0200000);
+	ck_assert_uint_eq(rig.vm.memory.count, both);
+	ck_assert_ptr_eq(pass_bars_find(rig.dev, 0xc0100000, 4), &rig.dev->bars[0].pieces[0].range);
+	rig_stop();
+}
+END_TEST
+
+static struct pass_dev *add_second(struct pass_group *group)
+{
+	struct pass_dev *d = pass_dev_new(&rig.vm, "0000:02:00.0");
+	struct err e = {0};
+
+	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &d->vfio, &e), 0);
+	ck_assert_msg(pass_dev_learn(d, &e) == 0, "%s", e.msg);
+	d->next = rig.dev;
+	group->devices = d;
+	rig.vm.pass = group;
+	return d;
+}
+
+START_TEST(and_so_does_another_devices)
+{
+	struct pass_group group = {0};
+
+	rig_start(suite_fixtures, "nvme");
+	struct pass_dev *second = add_second(&group);
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, MEM);
+	pass_func_ops.config_write(&second->func, PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	pass_func_ops.config_write(&second->func, PCI_COMMAND, 2, MEM);
+	ck_assert_ptr_null(pass_bars_find(second, 0xc0000000, 4));
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xd0000000);
+	ck_assert_ptr_nonnull(pass_bars_find(second, 0xc0000000, 4));
+	ck_assert_uint_eq(rig.vm.memory.count, 2);
+	ck_assert_uint_eq(rig.vm.mmio.count, 2); /* trapped pieces as well */
+	/* And when the one is gone for good. */
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	ck_assert_ptr_null(pass_bars_find(rig.dev, 0xc0000000, 4));
+	pass_func_ops.fini(&second->func);
+	ck_assert_ptr_eq(group.devices, rig.dev);
+	ck_assert_ptr_nonnull(pass_bars_find(rig.dev, 0xc0000000, 4));
+	rig.vm.pass = NULL;
+	rig_stop();
+}
+END_TEST
+
 START_TEST(leaves_out_what_cannot_be_there)
 {
 	static uint8_t ram[0x10000] __attribute__((aligned(4096)));
@@ -369,4 +487,6 @@ SUITE("pass_bar", maps_the_pages_beside_the_table, aligns_as_huge_pages_need_it,
 	takes_a_size_probe_for_no_address, traps_ports_and_small_bars, shows_the_rom_when_it_is_on,
 	keeps_to_sparse_areas, cuts_a_table_that_shares_its_page, traps_what_cannot_be_mapped,
 	traps_what_went_away, maps_again_where_the_device_answers,
-	a_piece_without_room_stays_trapped, leaves_out_what_cannot_be_there, cuts_regions_by_pages)
+	a_piece_without_room_stays_trapped, an_access_that_comes_late_is_served,
+	whoever_takes_pages_says_so, a_bar_gets_the_place_that_another_leaves,
+	and_so_does_another_devices, leaves_out_what_cannot_be_there, cuts_regions_by_pages)

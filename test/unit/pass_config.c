@@ -166,6 +166,29 @@ START_TEST(survives_lists_that_lead_nowhere)
 }
 END_TEST
 
+/* One without 64-bit address and masks has 10 bytes; all of them fit at 0xf4, 24 do not. */
+START_TEST(msi_has_the_size_that_its_flags_say)
+{
+	static const struct {
+		unsigned flags, last; /* where it can still be */
+	} kinds[] = {{0, 0xf4}, {0x80, 0xf0}, {0x100, 0xec}, {0x180, 0xe8}};
+	struct pass_config c;
+	struct err e;
+
+	for (unsigned i = 0; i < COUNT(kinds); i++) {
+		for (unsigned pos = kinds[i].last; pos < 0x100; pos += 4) {
+			c = (struct pass_config){.size = 256};
+			c.raw[PCI_STATUS] = PCI_STATUS_CAP_LIST;
+			c.raw[PCI_CAPABILITY_LIST] = (uint8_t)pos;
+			c.raw[pos] = PCI_CAP_ID_MSI;
+			le16_put(c.raw + pos + PCI_MSI_FLAGS, (uint16_t)kinds[i].flags);
+			ck_assert_int_eq(pass_config_init(&c, &e), 0);
+			ck_assert_uint_eq(c.msi, pos == kinds[i].last ? pos : 0);
+		}
+	}
+}
+END_TEST
+
 START_TEST(refuses_what_is_no_endpoint)
 {
 	struct pass_config c = {.size = 256};
@@ -344,7 +367,8 @@ END_TEST
 SUITE("pass_config", shows_the_device_as_itself, sizes_every_kind_of_bar,
 	hides_what_a_guest_cannot_use, hides_each_extended_capability_of_the_hosts,
 	is_one_function_with_a_line_of_its_own, shows_a_virtual_function_as_a_device,
-	bounds_configuration_space, survives_lists_that_lead_nowhere, refuses_what_is_no_endpoint,
+	bounds_configuration_space, survives_lists_that_lead_nowhere,
+	msi_has_the_size_that_its_flags_say, refuses_what_is_no_endpoint,
 	resizable_bars_have_the_size_they_have, hides_resizable_bars_that_make_no_sense,
 	resets_a_function_as_hardware_does, resets_the_device_only_after_use,
 	survives_a_scribbling_guest)

@@ -9,9 +9,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/num.h"
 #include "vmm/pass/group.h"
 #include "vmm/pass/pass.h"
@@ -131,6 +134,59 @@ START_TEST(drops_a_device_that_fails)
 	start();
 	signal_event(VFIO_PCI_ERR_IRQ_INDEX);
 	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+/* --stats of a device that was taken away: what it did until then. */
+START_TEST(keeps_the_figures_of_a_dropped_device)
+{
+	start();
+	rig.vm.interrupts_fd = memfd_create("interrupts", MFD_CLOEXEC);
+	for (unsigned word = 0; word < 4; word++)
+		bus_write(&rig.vm.mmio, 0xc0002000 + 4 * word, 4, 0);
+	rig_write(rig.dev->config.msix + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	static const char line[] = "28: 7 3 PCI-MSI vfio-msix[0](0000:01:00.0)\n";
+	ck_assert_int_eq(pwrite(rig.vm.interrupts_fd, line, strlen(line), 0), strlen(line));
+	unsigned pieces = rig.dev->bars[0].piece_count;
+	ck_assert_uint_gt(pieces, 0);
+	signal_event(VFIO_PCI_ERR_IRQ_INDEX);
+	expect_dropped();
+	ck_assert_uint_eq(rig.dev->bars[0].piece_count, pieces);
+	uint64_t writes = 0;
+	for (unsigned i = 0; i < pieces; i++)
+		writes += rig.dev->bars[0].pieces[i].range.writes;
+	ck_assert_uint_eq(writes, 4);
+	ck_assert_uint_eq(rig.dev->msix.vectors[0].signals, 10);
+	fd_close(&rig.vm.interrupts_fd);
+	rig_stop();
+}
+END_TEST
+
+/* Each reboot asks KVM anew: what it lacks is not told each time. */
+START_TEST(a_reboot_is_not_told_without_end)
+{
+	struct pass_group group = {.vm = &rig.vm, .kvm = -1};
+	char lines[4096];
+
+	start();
+	group.devices = rig.dev;
+	rig.vm.pass = &group;
+	rig.vm.fd = -1;
+	int out = memfd_create("stderr", MFD_CLOEXEC), kept = dup(STDERR_FILENO);
+	ck_assert_int_eq(dup2(out, STDERR_FILENO), STDERR_FILENO);
+	for (unsigned n = 0; n < 50; n++)
+		ck_assert_int_eq(pass_renew(&rig.vm, NULL), 0);
+	ck_assert_int_eq(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+	ssize_t len = pread(out, lines, sizeof(lines), 0);
+	ck_assert_int_gt(len, 0);
+	unsigned count = 0;
+	for (ssize_t i = 0; i < len; i++)
+		count += lines[i] == '\n';
+	ck_assert_uint_eq(count, LOG_GUEST_LINES);
+	(void)close(out);
+	(void)close(kept);
+	rig.vm.pass = NULL;
 	rig_stop();
 }
 END_TEST
@@ -277,4 +333,5 @@ END_TEST
 SUITE("pass_event", peers_reach_what_is_mapped, goes_without_peers, asks_for_atomics,
 	asks_the_guest_once, takes_what_is_not_let_go, waits_for_a_guest_that_answers,
 	drops_a_device_that_is_gone, drops_a_device_that_fails,
+	keeps_the_figures_of_a_dropped_device, a_reboot_is_not_told_without_end,
 	finds_memory_that_devices_cannot_reach)

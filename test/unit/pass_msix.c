@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "vmm/pass/function.h"
 
 #define BAR 0xc0000000
 #define TABLE (BAR + 0x2000)
@@ -293,6 +294,86 @@ START_TEST(routes_each_message)
 	rig.model.vectors_max = 4; /* the host has fewer than it said */
 	rig_write(0x52, 2, 0x31);
 	ck_assert_uint_eq(rig.dev->msi.on, 4);
+	rig_forget();
+	rig_write(0x60, 4, 0);
+	ck_assert_str_eq(rig_log(), "attach25"); /* not off and on again, which loses interrupts */
+	rig_forget();
+	rig_write(0x52, 2, 0x11); /* two are another wish */
+	ck_assert_ptr_nonnull(strstr(rig_log(), "off1"));
+	ck_assert_uint_eq(rig.dev->msi.on, 2);
+	rig_stop();
+}
+END_TEST
+
+START_TEST(a_masked_message_is_pending)
+{
+	eventfd_t count;
+
+	rig_start(suite_fixtures, "accel");
+	rig_write(0x54, 4, 0xfee01000);
+	rig_write(0x52, 2, 0x31); /* on, 8 messages */
+	rig_write(0x60, 4, 0x82);
+	ck_assert_uint_eq(rig_read(0x64, 4), 0);
+	ck_assert_int_eq(eventfd_write(rig.model.fds[1], 1), 0);
+	ck_assert_int_eq(eventfd_write(rig.model.fds[7], 1), 0);
+	ck_assert_uint_eq(rig_read(0x64, 4), 0x82);
+	ck_assert_uint_eq(rig_read(0x64, 1), 0x82);
+	ck_assert_uint_eq(rig_read(0x65, 1), 0);
+	ck_assert_uint_eq(rig_read(0x60, 4), 0x82); /* the mask beside it is what it was */
+	rig_forget();
+	rig_write(0x64, 4, 0); /* read-only */
+	ck_assert_uint_eq(rig_read(0x64, 4), 0x82);
+	rig_write(0x60, 4, 0x80);
+	ck_assert_str_eq(rig_log(), "attach25"); /* KVM delivers what waits in the eventfd */
+	ck_assert_int_eq(eventfd_read(rig.model.fds[1], &count), 0);
+	ck_assert_uint_eq(rig_read(0x64, 4), 0x80);
+	rig_stop();
+}
+END_TEST
+
+/* A line that the host cannot give now it may after the guest's reboot. */
+START_TEST(intx_is_tried_again_after_a_reset)
+{
+	rig_start(suite_fixtures, "nvme");
+	rig.refuse_attach = true;
+	rig_write(PCI_BASE_ADDRESS_0, 4, BAR);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	ck_assert(rig.dev->intx.failed);
+	rig.refuse_attach = false;
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY); /* not at each write */
+	ck_assert(!rig.dev->intx.on);
+	pass_func_ops.reset(&rig.dev->func);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	ck_assert(rig.dev->intx.on);
+	rig_stop();
+}
+END_TEST
+
+/* More vectors cannot be had, and then those that there were neither. */
+START_TEST(lost_vectors_are_told_and_come_back)
+{
+	start_nvme();
+	rig.dev->msix.fixed = true;
+	rig.model.irqs[VFIO_PCI_MSIX_IRQ_INDEX].flags |= VFIO_IRQ_INFO_NORESIZE;
+	rig_write(CONTROL, 2, ENABLE);
+	vector(0, 0x40);
+	vector(1, 0x41);
+	uint64_t told = rig.dev->misdeeds.vector.count;
+	rig.model.refuse_vectors = true;
+	vector(2, 0x42);
+	ck_assert_int_eq(rig.model.on, -1);
+	ck_assert_uint_eq(rig.dev->misdeeds.vector.count, told + 2); /* both: none new, none old */
+	rig.model.refuse_vectors = false;
+	vector(0, 0x40);
+	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.vectors[0].eventfd);
+	vector(1, 0x41);
+	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.vectors[0].eventfd);
+	ck_assert_int_eq(rig.model.fds[1], rig.dev->msix.vectors[1].eventfd);
+	rig.model.refuse_vectors = true;
+	vector(2, 0x42);
+	rig_forget();
+	rig_write(CONTROL, 2, 0); /* nothing is on that could be turned off */
+	ck_assert_ptr_null(strstr(rig_log(), "off2"));
 	rig_stop();
 }
 END_TEST
@@ -301,4 +382,5 @@ SUITE("pass_msix", turns_the_device_on_at_once, arms_a_vector_once, keeps_what_c
 	sets_routes_of_all_vectors_together, grows_where_vectors_are_fixed, answers_odd_accesses,
 	survives_a_host_that_cannot, goes_without_a_vector_when_gsis_are_used_up,
 	goes_without_a_vector_when_descriptors_are_used_up, hides_a_table_outside_its_bar,
-	gives_intx_to_kvm, routes_each_message)
+	gives_intx_to_kvm, routes_each_message, a_masked_message_is_pending,
+	intx_is_tried_again_after_a_reset, lost_vectors_are_told_and_come_back)

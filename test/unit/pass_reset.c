@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "vmm/pass/function.h"
@@ -12,8 +13,24 @@
 
 #define FLR_AT (0x80 + PCI_EXP_DEVCAP + 3) /* of the nvme fixture: bit 28 of device capabilities */
 
+#define FD 100 /* of group N: 100 + N */
+
 static struct pass_group group;
 static struct pass_dev *companion;
+
+static struct pass_dev *add(const char *name, int number)
+{
+	struct pass_dev *d = pass_dev_new(&rig.vm, name);
+	struct err e = {0};
+
+	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &d->vfio, &e), 0);
+	ck_assert_msg(pass_dev_learn(d, &e) == 0, "%s", e.msg);
+	d->group = number;
+	d->group_fd = FD + number;
+	d->next = group.devices;
+	group.devices = d;
+	return d;
+}
 
 /* The function 01:00.0 of a guest that also has 01:00.1, which shares its bus. */
 static void start_pair(void)
@@ -25,12 +42,13 @@ static void start_pair(void)
 	rig.model.config[FLR_AT] &= (uint8_t)~0x10;
 	rig.model.bus_count = 2;
 	rig.model.bus_devfn[1] = 1;
+	rig.model.bus_fd[0] = FD;
+	rig.model.bus_fd[1] = FD + 1;
 	ck_assert_msg(rig_learn(&e) == 0, "%s", e.msg);
-	companion = pass_dev_new(&rig.vm, "0000:01:00.1");
-	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &companion->vfio, &e), 0);
-	ck_assert_msg(pass_dev_learn(companion, &e) == 0, "%s", e.msg);
+	rig.dev->group = 0;
+	rig.dev->group_fd = FD;
 	group.devices = rig.dev;
-	rig.dev->next = companion;
+	companion = add("0000:01:00.1", 1);
 	rig.vm.pass = &group;
 }
 
@@ -63,6 +81,49 @@ START_TEST(resets_the_bus_once_for_all)
 		companion->func.ops->config_read(&companion->func, PCI_COMMAND, 2) & 7, 0);
 	ck_assert_uint_eq(
 		companion->func.ops->config_read(&companion->func, PCI_BASE_ADDRESS_0, 4), 4);
+	stop_pair();
+}
+END_TEST
+
+START_TEST(gives_proof_of_what_is_on_the_bus_alone)
+{
+	start_pair();
+	struct pass_dev *elsewhere = add("0000:02:00.0", 7), *namesake = add("10000:01:00.1", 8);
+	use(rig.dev, 0xc0000000);
+	use(elsewhere, 0xd0000000); /* in use, and no hindrance */
+	use(namesake, 0xd8000000);
+	companion->func.ops->quiet(&companion->func);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
+	ck_assert_uint_eq(rig.model.resets, 0);
+	ck_assert_uint_eq(rig.dev->bus_resets, 1);
+	ck_assert_uint_eq(companion->bus_resets, 1);
+	ck_assert_uint_eq(elsewhere->resets + namesake->resets, 0);
+	/* A group that is not the guest's: no proof, and no reset of what is others'. */
+	companion->group = 9;
+	use(rig.dev, 0xc0000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	pass_func_ops.fini(&elsewhere->func);
+	pass_func_ops.fini(&namesake->func);
+	stop_pair();
+}
+END_TEST
+
+START_TEST(a_domain_is_told_in_16_bits)
+{
+	start_pair();
+	(void)strcpy(rig.dev->name, "10000:01:00.0");
+	(void)strcpy(companion->name, "10000:01:00.1");
+	use(rig.dev, 0xc0000000);
+	use(companion, 0xc8000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 0); /* the companion is known, and in use */
+	companion->func.ops->quiet(&companion->func);
+	use(rig.dev, 0xc0000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	stop_pair();
 }
 END_TEST
@@ -130,5 +191,6 @@ START_TEST(a_failed_reset_is_none)
 }
 END_TEST
 
-SUITE("pass_reset", resets_the_bus_once_for_all, spares_a_companion_in_use,
-	prefers_a_function_level_reset, the_guests_own_reset_counts, a_failed_reset_is_none)
+SUITE("pass_reset", resets_the_bus_once_for_all, gives_proof_of_what_is_on_the_bus_alone,
+	a_domain_is_told_in_16_bits, spares_a_companion_in_use, prefers_a_function_level_reset,
+	the_guests_own_reset_counts, a_failed_reset_is_none)

@@ -125,7 +125,11 @@ void rig_prepare(const char *fixtures, const char *name)
 {
 	struct err e = {0};
 
+	static struct irq_route routes[IRQ_GSI_MAX];
+
 	memset(&rig, 0, sizeof(rig));
+	memset(routes, 0, sizeof(routes));
+	rig.vm.irq.routes = routes;
 	rig.vm.name = "rig";
 	rig.vm.interrupts_fd = -1;
 	rig.vm.mmio.name = "mmio";

@@ -17,7 +17,7 @@ START_TEST(what_is_missing)
 	expect_run(2, "--kernel is missing", "--memory", "64M");
 	expect_run(2, "--memory is missing", "--kernel", "x");
 	expect_run(2, "--container is missing", GOOD, "--device",
-		"address=0000:01:00.0,device=9,group=8");
+		"address=0000:01:00.0,device=9,group=8,number=7");
 }
 END_TEST
 
@@ -39,6 +39,8 @@ START_TEST(devices)
 	expect_run(2, "'colour=red' is no key", GOOD, "--device", "address=a,colour=red");
 	expect_run(2, "wants address=", GOOD, "--device", "address=a,device=3");
 	expect_run(2, "wants address=", GOOD, "--device", "");
+	expect_run(2, "wants address=", GOOD, "--device", "address=a,device=3,group=4");
+	expect_run(2, "'x' is no number of a group", GOOD, "--device", "address=a,number=x");
 	expect_run(2, "'' is no descriptor", GOOD, "--device", "address=a,device,group=3");
 }
 END_TEST

@@ -170,6 +170,8 @@ static int set_irqs(struct vfio_model *m, const struct vfio_irq_set *set)
 	vfio_model_note(m, "set%u:%u+%u", set->index, set->start, set->count);
 	if (m->on >= 0 && m->on != (int)set->index)
 		return -EINVAL;
+	if (m->refuse_vectors)
+		return -ENOMEM;
 	if (m->vectors_max && end > m->vectors_max)
 		return (int)m->vectors_max;
 	bool fixed = m->irqs[set->index].flags & VFIO_IRQ_INFO_NORESIZE;
@@ -207,6 +209,25 @@ static int hot_reset_info(const struct vfio_model *m, struct vfio_pci_hot_reset_
 	return 0;
 }
 
+/* As vfio_pci_ioctl_pci_hot_reset(): no more groups than functions, and that of each among them. */
+static int hot_reset(struct vfio_model *m, const struct vfio_pci_hot_reset *reset)
+{
+	if (!m->bus_count)
+		return -ENODEV;
+	if (!reset->count || reset->count > m->bus_count)
+		return -EINVAL;
+	for (unsigned i = 0; i < m->bus_count; i++) {
+		uint32_t n = 0;
+		while (n < reset->count && reset->group_fds[n] != m->bus_fd[i])
+			n++;
+		if (n == reset->count)
+			return -EINVAL;
+	}
+	m->bus_resets++;
+	vfio_model_note(m, "busreset");
+	return 0;
+}
+
 static int model_call(struct vfio_dev *d, unsigned long request, void *arg)
 {
 	struct vfio_model *m = d->model;
@@ -234,9 +255,7 @@ static int model_call(struct vfio_dev *d, unsigned long request, void *arg)
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
 		return hot_reset_info(m, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:
-		m->bus_resets++;
-		vfio_model_note(m, "busreset");
-		return 0;
+		return hot_reset(m, arg);
 	case VFIO_DEVICE_RESET:
 		if (m->reset_error)
 			return m->reset_error;

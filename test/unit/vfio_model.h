@@ -40,6 +40,7 @@ struct vfio_model {
 	int fds[MODEL_VECTORS]; /* eventfds of that kind, -1 */
 	int unmask_fd;
 	int event_fds[MODEL_IRQS]; /* of ERR and REQ, which go beside the others */
+	bool refuse_vectors; /* no kind of interrupts can be turned on */
 	unsigned vectors_max; /* what the "host" has, 0: all */
 	unsigned atomics; /* VFIO_ATOMIC_… */
 	unsigned resets;
@@ -47,6 +48,7 @@ struct vfio_model {
 	unsigned bus_resets;
 	unsigned bus_count; /* functions that a reset of the bus hits; 0: it cannot be reset */
 	unsigned bus_devfn[4]; /* of them, on bus 1 */
+	int bus_fd[4]; /* what stands for their groups, which are 0, 1, … */
 	bool refuse_map;
 	bool dead; /* reads fail, as of a device that was pulled */
 	char log[1 << 14];

@@ -53,6 +53,21 @@ START_TEST(one_cure_is_for_all)
 }
 END_TEST
 
+/* Pages that somebody else took away while this one came for the lock. */
+START_TEST(pages_that_went_meanwhile_are_cured)
+{
+	setup();
+	uint64_t seen = vm_cures(&vm);
+	vm_cured(&vm);
+	ck_assert(vm_cure(&vm, seen));
+	ck_assert_uint_eq(faults, 0);
+	/* Counted all the same: pages must not go while they are mapped. */
+	ck_assert_uint_eq(vm.faults, 1);
+	ck_assert(!vm_cure(&vm, vm_cures(&vm)));
+	ck_assert_uint_eq(vm.faults, 1);
+}
+END_TEST
+
 START_TEST(without_devices_there_is_no_cure)
 {
 	setup();
@@ -84,5 +99,5 @@ START_TEST(stopped_is_more_than_rebooted)
 }
 END_TEST
 
-SUITE("vm", one_cure_is_for_all, without_devices_there_is_no_cure, the_first_end_counts,
-	stopped_is_more_than_rebooted)
+SUITE("vm", one_cure_is_for_all, pages_that_went_meanwhile_are_cured,
+	without_devices_there_is_no_cure, the_first_end_counts, stopped_is_more_than_rebooted)

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
+#include "vmm/pass/group.h"
 #include "vmm/pass/trace.h"
 #include "vmm/vm.h"
 
@@ -127,10 +128,10 @@ unsigned pass_bar_cut(const struct vfio_region *r, const struct pass_hole *holes
 	return add_span(ret, n, done, r->size, false);
 }
 
-static struct memory_range range_of(const struct pass_piece *p, uint64_t at)
+static struct memory_range range_of(const struct pass_piece *p)
 {
 	return (struct memory_range){
-		.gpa = GPA(at + p->off), .size = p->size, .host = p->host, .kind = MEMORY_DEVICE};
+		.gpa = GPA(p->range.base), .size = p->size, .host = p->host, .kind = MEMORY_DEVICE};
 }
 
 static bool is_traced(const struct pass_bar *b)
@@ -145,7 +146,7 @@ static bool is_traced(const struct pass_bar *b)
 static void map_again(struct pass_piece *p)
 {
 	struct vm *vm = p->bar->dev->vm;
-	struct memory_range m = range_of(p, p->bar->at);
+	struct memory_range m = range_of(p);
 
 	p->trapped = false;
 	p->in_memory = memory_add(&vm->memory, &m, NULL) >= 0;
@@ -343,54 +344,93 @@ void pass_bars_wrote(struct pass_dev *d, unsigned off, unsigned size, uint32_t v
 	}
 }
 
-static void take_away(struct pass_bar *b)
+static struct bus *bus_of(const struct pass_bar *b)
 {
 	struct vm *vm = b->dev->vm;
 
+	return b->kind == PASS_BAR_IO ? &vm->ports : &vm->mmio;
+}
+
+static void unmap_piece(struct pass_piece *p)
+{
+	struct vm *vm = p->bar->dev->vm;
+
+	if (!p->in_memory)
+		return;
+	(void)memory_remove(&vm->memory, GPA(p->range.base));
+	p->in_memory = false;
+	vm_cured(vm);
+}
+
+static void take_away(struct pass_bar *b)
+{
 	for (unsigned i = 0; i < b->piece_count; i++) {
 		struct pass_piece *p = &b->pieces[i];
-		if (p->in_memory)
-			(void)memory_remove(&vm->memory, GPA(b->at + p->off));
+		unmap_piece(p);
 		if (p->on_bus)
-			bus_remove(b->kind == PASS_BAR_IO ? &vm->ports : &vm->mmio, &p->range);
-		p->in_memory = p->on_bus = p->trapped = false;
+			bus_remove(bus_of(b), &p->range);
+		p->on_bus = p->trapped = false;
 	}
 	b->placed = false;
 }
 
-static void trap_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at, struct err *e)
+static bool is_nowhere(const struct pass_piece *p)
 {
-	struct vm *vm = b->dev->vm;
-
-	p->range.base = at + p->off;
-	p->range.size = p->size;
-	p->on_bus = bus_add(b->kind == PASS_BAR_IO ? &vm->ports : &vm->mmio, &p->range, e) >= 0;
+	return !p->in_memory && !p->on_bus;
 }
 
-static void place_piece(struct pass_bar *b, struct pass_piece *p, uint64_t at)
+static void place_piece(struct pass_piece *p, struct err *e)
 {
-	struct vm *vm = b->dev->vm;
-	struct memory_range m = range_of(p, at);
-	struct err e = {0};
+	struct pass_bar *b = p->bar;
+	struct memory_range m = range_of(p);
 
-	p->in_memory = p->host && memory_add(&vm->memory, &m, &e) >= 0;
-	if (p->in_memory)
-		return;
+	p->in_memory = p->host && memory_add(&b->dev->vm->memory, &m, e) >= 0;
 	/* Not mapped, or no room for one more memslot: slower, not wrong. */
-	if (e.code != -EEXIST)
-		trap_piece(b, p, at, &e);
-	if (!p->on_bus)
-		log_guest(&b->dev->misdeeds.place, b->dev->name,
-			"the guest put %s at 0x%llx, where it cannot be: %s", p->range.name,
-			(unsigned long long)at, e.msg);
+	if (!p->in_memory && e->code != -EEXIST)
+		p->on_bus = bus_add(bus_of(b), &p->range, e) >= 0;
 }
 
 static void place(struct pass_bar *b, uint64_t at)
 {
 	b->at = at;
 	b->placed = true;
-	for (unsigned i = 0; i < b->piece_count; i++)
-		place_piece(b, &b->pieces[i], at);
+	for (unsigned i = 0; i < b->piece_count; i++) {
+		struct pass_piece *p = &b->pieces[i];
+		struct err e = {0};
+		p->range.base = at + p->off;
+		p->range.size = p->size;
+		place_piece(p, &e);
+		if (is_nowhere(p))
+			log_guest(&b->dev->misdeeds.place, b->dev->name,
+				"the guest put %s at 0x%llx, where it cannot be: %s", p->range.name,
+				(unsigned long long)at, e.msg);
+	}
+}
+
+void pass_bars_retry(struct pass_dev *d)
+{
+	for (unsigned i = 0; i < PASS_BARS; i++) {
+		struct pass_bar *b = &d->bars[i];
+		for (unsigned k = 0; b->placed && k < b->piece_count; k++) {
+			struct err e = {0};
+			if (is_nowhere(&b->pieces[k]))
+				place_piece(&b->pieces[k], &e);
+		}
+	}
+}
+
+struct bus_range *pass_bars_find(struct pass_dev *d, uint64_t addr, unsigned size)
+{
+	for (unsigned i = 0; i < PASS_BARS; i++) {
+		struct pass_bar *b = &d->bars[i];
+		for (unsigned k = 0; b->placed && k < b->piece_count; k++) {
+			struct pass_piece *p = &b->pieces[k];
+			if (p->in_memory && addr >= p->range.base &&
+				range_ok(addr - p->range.base, size, p->size))
+				return &p->range;
+		}
+	}
+	return NULL;
 }
 
 bool pass_bars_trap(struct pass_dev *d)
@@ -403,17 +443,16 @@ bool pass_bars_trap(struct pass_dev *d)
 			struct pass_piece *p = &b->pieces[k];
 			if (!p->in_memory)
 				continue;
-			(void)memory_remove(&d->vm->memory, GPA(b->at + p->off));
-			p->in_memory = false;
+			unmap_piece(p);
 			p->trapped = true;
-			trap_piece(b, p, b->at, NULL);
+			p->on_bus = bus_add(bus_of(b), &p->range, NULL) >= 0;
 			any = true;
 		}
 	}
 	return any;
 }
 
-void pass_bars_fini(struct pass_dev *d)
+void pass_bars_release(struct pass_dev *d)
 {
 	for (unsigned i = 0; i < PASS_BARS; i++) {
 		struct pass_bar *b = &d->bars[i];
@@ -421,8 +460,18 @@ void pass_bars_fini(struct pass_dev *d)
 			take_away(b);
 		if (b->reserved)
 			(void)munmap(b->reserved, b->reserved_size);
-		free(b->pieces);
-		*b = (struct pass_bar){0};
+		b->reserved = NULL;
+		for (unsigned k = 0; k < b->piece_count; k++)
+			b->pieces[k].host = NULL;
+	}
+}
+
+void pass_bars_fini(struct pass_dev *d)
+{
+	pass_bars_release(d);
+	for (unsigned i = 0; i < PASS_BARS; i++) {
+		free(d->bars[i].pieces);
+		d->bars[i] = (struct pass_bar){0};
 	}
 }
 
@@ -462,15 +511,19 @@ static bool wanted(const struct pass_bar *b, unsigned decode, uint64_t *ret)
 void pass_bars_place(struct pass_dev *d, unsigned decode)
 {
 	uint64_t at[PASS_BARS];
-	bool want[PASS_BARS];
+	bool want[PASS_BARS], left = false;
 
 	for (unsigned i = 0; i < PASS_BARS; i++) {
 		struct pass_bar *b = &d->bars[i];
 		want[i] = wanted(b, decode, &at[i]);
-		if (b->placed && (!want[i] || at[i] != b->at))
+		if (b->placed && (!want[i] || at[i] != b->at)) {
 			take_away(b);
+			left = true;
+		}
 	}
 	for (unsigned i = 0; i < PASS_BARS; i++)
 		if (want[i] && !d->bars[i].placed)
 			place(&d->bars[i], at[i]);
+	if (left)
+		pass_make_room(d);
 }

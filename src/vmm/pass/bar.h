@@ -30,7 +30,8 @@ enum pass_bar_kind {
 };
 
 struct pass_piece {
-	struct bus_range range; /* how a trapped piece answers */
+	struct bus_range
+		range; /* where it is while its BAR is placed, and how it answers trapped */
 	struct pass_bar *bar;
 	uint64_t off; /* from the BAR's start */
 	uint64_t size;
@@ -86,6 +87,8 @@ int pass_bars_init(struct pass_dev *d, struct err *e);
  */
 int pass_bars_map(struct pass_dev *d, struct err *e);
 
+/* Lets go of the device; what was counted stays until pass_bars_fini(). */
+void pass_bars_release(struct pass_dev *d);
 void pass_bars_fini(struct pass_dev *d);
 
 /*
@@ -93,6 +96,12 @@ void pass_bars_fini(struct pass_dev *d);
  * is a piece where the device has answered. Return: whether anything was mapped.
  */
 bool pass_bars_trap(struct pass_dev *d);
+
+/* Pieces that found their place taken, and are nowhere, get it if it is free by now. */
+void pass_bars_retry(struct pass_dev *d);
+
+/* The mapped piece that all of [@addr, +@size) is in. Return: NULL when it is in none. */
+struct bus_range *pass_bars_find(struct pass_dev *d, uint64_t addr, unsigned size);
 
 /* Whether @r is a piece of a BAR. */
 bool pass_is_range(const struct bus_range *r);
@@ -103,7 +112,7 @@ void pass_bars_wrote(struct pass_dev *d, unsigned off, unsigned size, uint32_t v
 /*
  * Brings the BARs to where configuration space says, if memory (@mem) and ports (@io) are decoded:
  * first takes away all that moves or goes, then adds. What cannot be placed (over RAM, past the
- * end) answers nobody, as on a real bus.
+ * end) answers nobody, as on a real bus; over another BAR, until that one leaves.
  */
 enum pass_decode { PASS_DECODE_NONE = 0, PASS_DECODE_IO = 1, PASS_DECODE_MEM = 2 };
 

@@ -50,12 +50,24 @@ static void find_caps(struct pass_config *c)
 	}
 }
 
+/*
+ * 10, 14, 20 or 24 bytes. Ref: PCI Local Bus 3.0 6.8.1. A capability starts at 252 at most, so its
+ * control register is always there.
+ */
+static unsigned msi_size(const struct pass_config *c)
+{
+	unsigned flags = le16_get(c->raw + c->msi + PCI_MSI_FLAGS);
+
+	return 10 + (flags & PCI_MSI_FLAGS_64BIT ? 4 : 0) +
+	       (flags & PCI_MSI_FLAGS_MASKBIT ? 10 : 0);
+}
+
 /* A capability whose registers do not fit before the end of the 256 bytes is no capability. */
 static void drop_cut(struct pass_config *c)
 {
 	if (c->pm > 256 - PCI_PM_SIZEOF)
 		c->pm = 0;
-	if (c->msi > 256 - 24)
+	if (c->msi && c->msi > 256 - msi_size(c))
 		c->msi = 0;
 	if (c->msix > 256 - PCI_CAP_MSIX_SIZEOF)
 		c->msix = 0;

@@ -76,14 +76,21 @@ int pass_dev_learn(struct pass_dev *d, struct err *e)
 	return r < 0 ? r : pass_events_init(d, e);
 }
 
-void pass_dev_unlearn(struct pass_dev *d)
+static void release(struct pass_dev *d)
 {
-	pass_bars_fini(d);
+	pass_bars_release(d);
 	pass_rom_fini(d);
-	pass_msix_fini(d);
+	pass_msix_release(d);
 	pass_msi_fini(d);
 	pass_intx_fini(d);
 	pass_events_fini(d);
+}
+
+void pass_dev_unlearn(struct pass_dev *d)
+{
+	release(d);
+	pass_bars_fini(d);
+	pass_msix_fini(d);
 }
 
 uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size)
@@ -111,7 +118,7 @@ void pass_dev_drop(struct pass_dev *d)
 		return;
 	d->dropped = true;
 	pass_reset_quiet(d);
-	pass_dev_unlearn(d);
+	release(d);
 	vfio_dev_close(&d->vfio);
 }
 
@@ -140,7 +147,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	d->func.ops = &pass_func_ops;
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
-	d->group_fd = -1;
+	d->group_fd = d->group = -1;
 	d->intx = (struct pass_intx){.trigger = -1, .unmask = -1};
 	d->events.request.source.fd = d->events.error.source.fd = -1;
 	d->events.deadline.source.fd = -1;
@@ -225,6 +232,7 @@ int pass_add(
 	if (r < 0)
 		goto close;
 	d->group_fd = spec->group;
+	d->group = spec->number;
 	d->next = g->devices;
 	g->devices = d;
 	return 0;

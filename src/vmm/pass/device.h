@@ -51,12 +51,14 @@ struct pass_dev {
 	bool dropped; /* closed: the guest finds nobody there */
 	unsigned power; /* 0 … 3: D0 … D3hot */
 	uint64_t resets; /* by us: for the guest's reset or reboot, or by the guest (FLR) */
+	uint64_t bus_resets; /* of these with all that is on its bus */
 	uint64_t config_reads; /* of the guest */
 	uint64_t config_writes;
 	bool touched; /* the guest has had its hands on it since the last reset */
 	struct pass_misdeeds misdeeds;
 	unsigned trace; /* of struct pass_spec */
-	int group_fd; /* of its VFIO group; the keeper's gift, open as long as the guest lives */
+	int group; /* the number of its VFIO group */
+	int group_fd; /* of that group; the keeper's gift, open as long as the guest lives */
 	struct pass_dev *next; /* in the guest */
 };
 
@@ -70,7 +72,8 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name);
 int pass_dev_learn(struct pass_dev *d, struct err *e);
 
 /*
- * Takes the device from the guest, and closes it: what is left answers all-ones. Twice is fine.
+ * Takes the device from the guest, and closes it: what is left answers all-ones, and has what was
+ * counted, until pass_dev_unlearn(). Twice is fine.
  */
 void pass_dev_drop(struct pass_dev *d);
 

@@ -15,6 +15,7 @@
 #include "base/bits.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
+#include "vmm/pass/group.h"
 #include "vmm/pass/reset.h"
 
 static struct pass_dev *dev_of(struct pci_func *f)
@@ -45,7 +46,7 @@ static uint32_t config_read(struct pci_func *f, unsigned off, unsigned size)
 		return (uint32_t)all_ones(size);
 	d->config_reads++;
 	if (pass_config_emulated(c, off, size))
-		return pass_config_get(c, off, size);
+		return pass_config_get(c, off, size) | pass_msi_pending(d, off, size);
 	return pass_config_merge(c, off, size, pass_dev_get(d, off, size));
 }
 
@@ -106,6 +107,8 @@ static void fini(struct pci_func *f)
 	struct pass_dev *d = dev_of(f);
 
 	pass_dev_drop(d);
+	pass_dev_unlearn(d);
+	pass_group_remove(d);
 	free(d);
 }
 

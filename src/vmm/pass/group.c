@@ -116,6 +116,24 @@ bool pass_fault(struct vm *vm)
 	return any;
 }
 
+void pass_make_room(struct pass_dev *d)
+{
+	pass_bars_retry(d);
+	for (struct pass_dev *o = d->vm->pass ? d->vm->pass->devices : NULL; o; o = o->next)
+		if (o != d)
+			pass_bars_retry(o);
+}
+
+struct bus_range *pass_late(struct bus *b, uint64_t addr, unsigned size)
+{
+	struct vm *vm = container_of(b, struct vm, mmio);
+	struct bus_range *r = NULL;
+
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && !r; d = d->next)
+		r = pass_bars_find(d, addr, size);
+	return r;
+}
+
 int pass_group_start(struct vm *vm, const struct vfio_container *container,
 	const struct vfio_iommu *iommu, struct pass_group **ret, struct err *e)
 {
@@ -137,6 +155,7 @@ int pass_group_start(struct vm *vm, const struct vfio_container *container,
 	}
 	*ret = vm->pass = g;
 	vm->fault = pass_fault;
+	vm->mmio.late = pass_late;
 	return 0;
 }
 
@@ -172,7 +191,8 @@ int pass_group_add(struct pass_group *g, int vfio_group, struct err *e)
 
 	if (g->kvm < 0) {
 		if (ioctl(g->vm->fd, KVM_CREATE_DEVICE, &dev) < 0) {
-			log_warn(g->vm->name, "KVM has no VFIO device: DMA is taken for coherent");
+			log_guest(&g->without_kvm, g->vm->name,
+				"KVM has no VFIO device: DMA is taken for coherent");
 			return 0;
 		}
 		g->kvm = (int)dev.fd;
@@ -181,6 +201,16 @@ int pass_group_add(struct pass_group *g, int vfio_group, struct err *e)
 	if (ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "tell KVM of a VFIO group");
 	return 0;
+}
+
+void pass_group_remove(struct pass_dev *d)
+{
+	struct pass_dev **at = d->vm->pass ? &d->vm->pass->devices : NULL;
+
+	while (at && *at && *at != d)
+		at = &(*at)->next;
+	if (at && *at)
+		*at = d->next;
 }
 
 /* Before Linux 6.1 the last driver of a group waits until the group is in no container. */

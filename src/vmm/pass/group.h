@@ -2,11 +2,14 @@
 #ifndef VMM_PASS_GROUP_H
 #define VMM_PASS_GROUP_H
 
+#include "base/log.h"
 #include "vfio/container.h"
 #include "vmm/memory.h"
 
 #include <stdbool.h>
 
+struct bus;
+struct bus_range;
 struct err;
 struct pass_dev;
 struct vm;
@@ -25,6 +28,7 @@ struct pass_group {
 	bool deserted; /* the last device has left: nothing is mapped for anybody */
 	uint64_t peer_bytes; /* of BARs, mapped for DMA now */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
+	struct log_guest without_kvm; /* asked anew at each reboot */
 	struct pass_dev *devices; /* the last plugged first; dropped ones too */
 };
 
@@ -60,6 +64,18 @@ void pass_group_peers(struct pass_group *g);
 
 /* struct vm.fault: traps what is mapped. Return: false when nothing was. */
 bool pass_fault(struct vm *vm);
+
+/* @d is none of the guest's devices any more; it may never have been. */
+void pass_group_remove(struct pass_dev *d);
+
+/* A BAR of @d has left its place, which others of the guest's may have waited for. */
+void pass_make_room(struct pass_dev *d);
+
+/*
+ * struct bus.late of the guest's MMIO: an access that had exited because its piece was trapped, and
+ * found it mapped again by another vCPU's, is the device's all the same.
+ */
+struct bus_range *pass_late(struct bus *b, uint64_t addr, unsigned size);
 
 /* Whether devices may reach all of [@gpa, +@size). Return: 0, -EADDRINUSE. */
 int pass_group_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, struct err *e);

@@ -103,6 +103,6 @@ void pass_intx_update(struct pass_dev *d)
 	if (start(d, &e) < 0) {
 		/* A line that other devices share, on a device that cannot be masked: -EBUSY. */
 		i->failed = true;
-		log_warn(d->name, "INTx does not work: %s", e.msg);
+		log_guest(&d->misdeeds.vector, d->name, "INTx does not work: %s", e.msg);
 	}
 }

@@ -17,7 +17,7 @@ struct pass_dev;
 struct pass_intx {
 	unsigned pin; /* 1: A … 4: D; 0: the device has none */
 	bool on;
-	bool failed; /* the host cannot: not asked again */
+	bool failed; /* the host cannot: not asked again before a reset */
 	int trigger; /* eventfds, -1 until first used */
 	int unmask;
 	uint64_t signals; /* that the host has counted (vmm/pass/count) */

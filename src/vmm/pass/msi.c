@@ -6,6 +6,7 @@
 #include <linux/vfio.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
@@ -13,6 +14,8 @@
 #include "vmm/pass/count.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
+
+#define MASK_TO_PENDING 4 /* [bytes] from the mask register to the pending one */
 
 int pass_msi_init(struct pass_dev *d, struct err *e)
 {
@@ -39,6 +42,7 @@ int pass_msi_init(struct pass_dev *d, struct err *e)
 	if (maskable)
 		m->mask_off = wide ? PCI_MSI_MASK_64 : PCI_MSI_MASK_32;
 
+	m->len = (maskable ? m->mask_off + 4 : m->data_off + 2) - PCI_MSI_FLAGS;
 	flags &= PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT;
 	pass_config_emulate(c, cap, 1, PCI_CAP_ID_MSI, 0);
 	pass_config_emulate(c, cap + PCI_MSI_FLAGS, 2, flags | log << 1,
@@ -49,7 +53,7 @@ int pass_msi_init(struct pass_dev *d, struct err *e)
 	pass_config_emulate(c, cap + m->data_off, 2, 0, UINT16_MAX);
 	if (maskable) {
 		pass_config_emulate(c, cap + m->mask_off, 4, 0, (uint32_t)((1ULL << m->count) - 1));
-		pass_config_emulate(c, cap + m->mask_off + 4, 4, 0, 0); /* pending */
+		pass_config_emulate(c, cap + m->mask_off + MASK_TO_PENDING, 4, 0, 0);
 	}
 	return 0;
 }
@@ -104,6 +108,7 @@ static int connect_all(struct pass_dev *d, unsigned count)
 static void start(struct pass_dev *d, unsigned count)
 {
 	struct pass_msi *m = &d->msi;
+	const unsigned asked = count;
 	int fds[PASS_MSI_MAX];
 
 	pass_intx_stop(d);
@@ -125,6 +130,7 @@ static void start(struct pass_dev *d, unsigned count)
 		return;
 	}
 	m->on = count;
+	m->asked = asked;
 }
 
 void pass_msi_stop(struct pass_dev *d)
@@ -140,15 +146,31 @@ void pass_msi_stop(struct pass_dev *d)
 		pass_vector_quiet(d, &m->vectors[n]);
 }
 
+uint32_t pass_msi_pending(const struct pass_dev *d, unsigned off, unsigned size)
+{
+	const struct pass_msi *m = &d->msi;
+	uint32_t bits = 0;
+
+	if (!m->mask_off)
+		return 0;
+	unsigned reg = d->config.msi + m->mask_off + MASK_TO_PENDING;
+	if (off < reg || !range_ok(off - reg, size, 4))
+		return 0;
+	for (unsigned n = 0; n < m->on; n++)
+		if (pass_vector_pending(&m->vectors[n]))
+			bits |= BIT32(n);
+	return bits >> 8 * (off - reg) & (uint32_t)all_ones(size);
+}
+
 void pass_msi_update(struct pass_dev *d)
 {
 	struct pass_msi *m = &d->msi;
 	const uint8_t *now = d->config.value + d->config.msi + PCI_MSI_FLAGS;
 
 	/* MSI-X rules while it is on: a guest that turns on both gets that one. */
-	if (!m->count || d->msix.on || !memcmp(now, m->last, sizeof(m->last)))
+	if (!m->count || d->msix.on || !memcmp(now, m->last, m->len))
 		return;
-	memcpy(m->last, now, sizeof(m->last));
+	memcpy(m->last, now, m->len);
 	unsigned flags = le16_get(now);
 	unsigned count = 1U << ((flags & PCI_MSI_FLAGS_QSIZE) >> 4);
 
@@ -158,7 +180,8 @@ void pass_msi_update(struct pass_dev *d)
 		return;
 	}
 	count = (unsigned)min_u64(count, m->count);
-	if (m->on != count) {
+	/* With fewer than it asked for, the guest has what there is: no reason to start anew. */
+	if (!m->on || m->asked != count) {
 		if (m->on)
 			pass_msi_stop(d);
 		start(d, count);

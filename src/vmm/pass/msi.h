@@ -19,9 +19,11 @@ struct pass_dev;
 struct pass_msi {
 	unsigned count; /* vectors that the guest may ask for, a power of two; 0: no MSI */
 	unsigned on; /* vectors that VFIO has on; 0: off */
+	unsigned asked; /* while on: what the guest asked for; the host may have had fewer */
 	uint8_t mask_off; /* of the mask bits, from the capability; 0: none */
 	uint8_t data_off;
-	uint8_t last[20]; /* control … mask bits, as last acted upon */
+	uint8_t len; /* of control … mask bits, or data where there are none */
+	uint8_t last[20]; /* of these, as last acted upon */
 	struct pass_vector vectors[PASS_MSI_MAX];
 };
 
@@ -31,6 +33,12 @@ void pass_msi_fini(struct pass_dev *d);
 
 /* Acts on the capability as configuration space has it now. */
 void pass_msi_update(struct pass_dev *d);
+
+/*
+ * The pending register, as far as a read of @size bytes at @off of configuration space shows it:
+ * made when it is read. Return: 0 where the read is of something else.
+ */
+uint32_t pass_msi_pending(const struct pass_dev *d, unsigned off, unsigned size);
 
 /* Off, whatever the capability says. */
 void pass_msi_stop(struct pass_dev *d);

@@ -109,14 +109,22 @@ int pass_msix_init(struct pass_dev *d, struct err *e)
 	return make_table(m, e);
 }
 
-void pass_msix_fini(struct pass_dev *d)
+void pass_msix_release(struct pass_dev *d)
 {
 	struct pass_msix *m = &d->msix;
 
 	if (m->on)
 		(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX);
+	m->on = false;
 	for (unsigned n = 0; m->vectors && n < m->count; n++)
 		pass_vector_fini(d, &m->vectors[n]);
+}
+
+void pass_msix_fini(struct pass_dev *d)
+{
+	struct pass_msix *m = &d->msix;
+
+	pass_msix_release(d);
 	free(m->vectors);
 	free(m->table);
 	*m = (struct pass_msix){0};
@@ -157,6 +165,19 @@ static void complain(struct pass_dev *d, unsigned n, const char *what, int r)
 			strerror(-r));
 }
 
+/* VFIO has MSI-X off, against the guest's will: each vector is armed anew when it is next used. */
+static void lose_all(struct pass_dev *d, int r)
+{
+	struct pass_msix *m = &d->msix;
+
+	log_guest(&d->misdeeds.vector, d->name,
+		"MSI-X is off, no interrupt comes until the guest sets one up again: %s",
+		r > 0 ? "the host has too few vectors" : strerror(-r));
+	m->allocated = 0;
+	for (unsigned n = 0; n < m->count; n++)
+		m->vectors[n].armed = false;
+}
+
 /*
  * VFIO makes the vectors when MSI-X is turned on, and before Linux 6.5 can add none later: turn it
  * off and on with more. What the device signals in between is lost, so every live vector is
@@ -169,12 +190,18 @@ static int grow(struct pass_dev *d, unsigned count)
 
 	for (unsigned n = 0; n < count; n++)
 		fds[n] = m->vectors[n].armed ? m->vectors[n].eventfd : -1;
-	pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
-	(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX);
+	if (m->allocated) {
+		pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
+		(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX);
+	}
 	int r = vfio_irq_set(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0, fds, count);
 	if (r) {
 		/* What there was must go on. */
-		(void)vfio_irq_set(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0, fds, m->allocated);
+		int again = m->allocated ? vfio_irq_set(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0, fds,
+						   m->allocated)
+					 : 0;
+		if (again)
+			lose_all(d, again);
 		return r;
 	}
 	m->allocated = count;
@@ -326,7 +353,7 @@ static void turn_off(struct pass_dev *d)
 
 	m->on = false;
 	pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
-	int r = vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX);
+	int r = m->allocated ? vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX) : 0;
 	if (r < 0)
 		complain(d, 0, "turn MSI-X off", r);
 	for (unsigned n = 0; n < m->count; n++)

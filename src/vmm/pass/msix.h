@@ -24,7 +24,8 @@ struct pass_msix {
 	uint64_t pba_off;
 	bool fixed; /* vectors cannot be added while it is on (Linux before 6.5) */
 	bool on; /* VFIO has it on */
-	unsigned allocated; /* vectors that VFIO has made, when fixed */
+	unsigned
+		allocated; /* vectors that VFIO has made, when fixed; 0: it lost them, and is off */
 	uint16_t control; /* as last acted upon */
 	uint8_t *table; /* count entries of 16 bytes */
 	struct pass_vector *vectors;
@@ -35,6 +36,8 @@ struct pass_msix {
  * Return: 0, -ENOMEM, -errno.
  */
 int pass_msix_init(struct pass_dev *d, struct err *e);
+/* Lets go of the device; what was counted stays until pass_msix_fini(). */
+void pass_msix_release(struct pass_dev *d);
 void pass_msix_fini(struct pass_dev *d);
 
 /* What of BAR @index must be trapped. Return: how many of @ret[2] are set. */

@@ -17,7 +17,8 @@ struct vm;
 struct pass_spec {
 	const char *name; /* the device's address on the host: for messages */
 	int container; /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
-	int group; /* VFIO group, for the KVM-VFIO device */
+	int group; /* VFIO group, for the KVM-VFIO device and resets of a bus */
+	int number; /* of the group, as in /dev/vfio/N: what VFIO calls it by */
 	int device; /* VFIO device */
 	bool peers; /* this guest's devices may reach each other's BARs */
 	enum pass_rom_source rom;

@@ -71,6 +71,7 @@ static void forget(struct pass_dev *d)
 	for (unsigned i = 0; i < PASS_BARS; i++)
 		memset(d->bars[i].written, 0, sizeof(d->bars[i].written));
 	pass_msi_update(d);
+	d->intx.failed = false;
 	d->power = 0;
 }
 
@@ -90,27 +91,51 @@ static void was_reset(struct pass_dev *d)
 	d->touched = false;
 }
 
-static struct pass_dev *find(struct vm *vm, struct pci_address a)
+/*
+ * The guest's device that VFIO means, NULL when it is nobody's. VFIO has 16 bits for a domain, and
+ * those that VMD makes are wider: the group's number tells such a one from its namesake.
+ */
+static struct pass_dev *find(const struct pass_group *g, const struct vfio_dependent *x)
 {
-	char name[PCI_ADDRESS_TEXT];
-	struct pass_dev *d = vm->pass ? vm->pass->devices : NULL;
+	struct pci_address a;
 
-	(void)pci_address_format(a, name);
-	while (d && strcmp(d->name, name) != 0)
-		d = d->next;
-	return d;
+	for (struct pass_dev *d = g->devices; d; d = d->next)
+		if (d->group == x->group && pci_address_parse(d->name, &a) == 0 &&
+			(a.domain & UINT16_MAX) == x->address.domain && a.bus == x->address.bus &&
+			a.dev == x->address.dev && a.fn == x->address.fn)
+			return d;
+	return NULL;
 }
 
-static size_t group_fds(const struct pass_group *g, int fds[VFIO_HOTRESET_GROUPS_MAX])
+/* A group of which the guest has no device left is its host's again. */
+static int fd_of(const struct pass_group *g, int group)
 {
-	size_t n = 0;
+	for (const struct pass_dev *d = g->devices; d; d = d->next)
+		if (d->group == group && !d->dropped)
+			return d->group_fd;
+	return -1;
+}
 
-	for (const struct pass_dev *d = g->devices; d; d = d->next) {
-		size_t i = 0;
-		while (i < n && fds[i] != d->group_fd)
-			i++;
-		if (i == n && n < VFIO_HOTRESET_GROUPS_MAX)
-			fds[n++] = d->group_fd;
+/*
+ * The groups of all that is on the bus, each once, and none besides: VFIO refuses more groups than
+ * functions. Return: how many, -EPERM one of them is not the guest's.
+ */
+static int group_fds(const struct pass_group *g, const struct vfio_dependent *all, int count,
+	int fds[VFIO_HOTRESET_GROUPS_MAX])
+{
+	int n = 0;
+
+	for (int i = 0; i < count; i++) {
+		int fd = fd_of(g, all[i].group), k = 0;
+		if (fd < 0)
+			return -EPERM;
+		while (k < n && fds[k] != fd)
+			k++;
+		if (k < n)
+			continue;
+		if (n == VFIO_HOTRESET_GROUPS_MAX)
+			return -E2BIG;
+		fds[n++] = fd;
 	}
 	return n;
 }
@@ -123,21 +148,25 @@ static size_t group_fds(const struct pass_group *g, int fds[VFIO_HOTRESET_GROUPS
 static int reset_bus(struct pass_dev *d)
 {
 	cleanup_free struct vfio_dependent *all = NULL;
+	const struct pass_group *g = d->vm->pass;
 	int fds[VFIO_HOTRESET_GROUPS_MAX];
 
-	if (!d->vm->pass)
+	if (!g)
 		return -ENODEV;
 	int n = vfio_hotreset_info(&d->vfio, &all, NULL);
 	for (int i = 0; i < n; i++) {
-		const struct pass_dev *other = find(d->vm, all[i].address);
+		const struct pass_dev *other = find(g, &all[i]);
 		if (other && !is_quiet(other))
 			return -EBUSY;
 	}
-	int r = n < 0 ? n : vfio_hotreset(&d->vfio, fds, group_fds(d->vm->pass, fds));
+	int count = n < 0 ? n : group_fds(g, all, n, fds);
+	int r = count < 0 ? count : vfio_hotreset(&d->vfio, fds, (size_t)count);
 	for (int i = 0; i < n && r >= 0; i++) {
-		struct pass_dev *other = find(d->vm, all[i].address);
-		if (other && !other->dropped)
-			was_reset(other);
+		struct pass_dev *other = find(g, &all[i]);
+		if (!other || other->dropped)
+			continue;
+		was_reset(other);
+		other->bus_resets++;
 	}
 	return r;
 }

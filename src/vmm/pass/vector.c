@@ -79,5 +79,7 @@ void pass_vector_fini(struct pass_dev *d, struct pass_vector *v)
 	if (v->gsi >= 0)
 		irq_free(&d->vm->irq, v->gsi);
 	fd_close(&v->eventfd);
+	const uint64_t signals = v->signals;
 	*v = PASS_VECTOR_NONE;
+	v->signals = signals;
 }

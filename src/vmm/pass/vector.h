@@ -36,6 +36,7 @@ bool pass_vector_pending(const struct pass_vector *v);
 /* Off for good: whatever waits is forgotten. The eventfd and the GSI stay for the next time. */
 void pass_vector_quiet(struct pass_dev *d, struct pass_vector *v);
 
+/* What was counted stays. */
 void pass_vector_fini(struct pass_dev *d, struct pass_vector *v);
 
 #endif
