@@ -48,6 +48,16 @@ static void hint_map(struct err *e, int code, struct vfio_container *c, uint64_t
 	}
 }
 
+/* Out of the way: a driver may map and unmap for each I/O. */
+static int explain_map(
+	struct vfio_container *c, const struct vfio_iommu_type1_dma_map *m, int r, struct err *e)
+{
+	(void)err_set(e, r, "map %" PRIu64 " bytes for DMA at iova 0x%" PRIx64, (uint64_t)m->size,
+		(uint64_t)m->iova);
+	hint_map(e, r, c, m->size);
+	return r;
+}
+
 int vfio_dma_map(struct vfio_container *c, iova_t iova, void *host, uint64_t size, unsigned access,
 	struct err *e)
 {
@@ -60,11 +70,16 @@ int vfio_dma_map(struct vfio_container *c, iova_t iova, void *host, uint64_t siz
 	};
 	int r = c->ops->call(c, VFIO_IOMMU_MAP_DMA, &m);
 
-	if (r >= 0)
-		return 0;
-	(void)err_set(e, r, "map %" PRIu64 " bytes for DMA at iova 0x%" PRIx64, size, iova.v);
-	hint_map(e, r, c, size);
-	return r;
+	return r >= 0 ? 0 : explain_map(c, &m, r, e);
+}
+
+static int explain_unmap(iova_t iova, uint64_t size, uint64_t unmapped, int r, struct err *e)
+{
+	if (r < 0)
+		return err_set(e, r, "unmap %" PRIu64 " bytes at iova 0x%" PRIx64, size, iova.v);
+	return err_say(e, unmapped ? -EIO : -ENOENT,
+		"unmap %" PRIu64 " bytes at iova 0x%" PRIx64 ": the kernel unmapped %" PRIu64, size,
+		iova.v, unmapped);
 }
 
 int vfio_dma_unmap(struct vfio_container *c, iova_t iova, uint64_t size, struct err *e)
@@ -76,12 +91,6 @@ int vfio_dma_unmap(struct vfio_container *c, iova_t iova, uint64_t size, struct 
 	};
 	int r = c->ops->call(c, VFIO_IOMMU_UNMAP_DMA, &u);
 
-	if (r < 0)
-		return err_set(e, r, "unmap %" PRIu64 " bytes at iova 0x%" PRIx64, size, iova.v);
 	/* The kernel writes what it really unmapped; "nothing there" is a success of 0 bytes. */
-	if (u.size == size)
-		return 0;
-	return err_say(e, u.size ? -EIO : -ENOENT,
-		"unmap %" PRIu64 " bytes at iova 0x%" PRIx64 ": the kernel unmapped %" PRIu64, size,
-		iova.v, (uint64_t)u.size);
+	return r >= 0 && u.size == size ? 0 : explain_unmap(iova, size, u.size, r, e);
 }
