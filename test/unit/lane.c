@@ -178,18 +178,7 @@ START_TEST(survives_a_crash_anywhere)
 	cards = 3; /* each death costs some dozen fsync() */
 	for (; died; n++) {
 		struct bind_env env = set();
-		char text[16];
-		int status;
-		pid_t child = fork();
-		if (child == 0) {
-			struct err e = {0};
-			(void)snprintf(text, sizeof(text), "%u", n);
-			(void)setenv("USHER_BIND_DIE", text, 1);
-			_exit(take(&env, &e) < 0);
-		}
-		ck_assert_int_eq(waitpid(child, &status, 0), child);
-		died = WIFSIGNALED(status);
-		ck_assert(died || WEXITSTATUS(status) == 0);
+		died = lend_dies_at(&env, n, take);
 		restore_all(&env);
 		for (size_t i = 0; i < cards; i++)
 			as_first(i, "after a crash");

@@ -6,6 +6,7 @@
 #include "stage.h"
 #include "suite.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LEND_GROUP 7 /* that of the stage's first devices */
@@ -45,6 +46,28 @@ static inline int lend_restore(
 	int r = bind_restore(env, group, kept, &report, e);
 	bind_report_fini(&report);
 	return r;
+}
+
+/*
+ * Does it in a child that dies right after its Nth change; 0 is that it went well, which it must if
+ * it does not die. Return: whether it died of that.
+ */
+static inline bool lend_dies_at(const struct bind_env *env, unsigned n,
+	int (*doing)(const struct bind_env *env, struct err *e))
+{
+	struct err e = {0};
+	char text[16];
+	int status;
+
+	pid_t child = fork();
+	if (child == 0) {
+		(void)snprintf(text, sizeof(text), "%u", n);
+		(void)setenv("USHER_BIND_DIE", text, 1);
+		_exit(doing(env, &e) != 0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+	return WIFSIGNALED(status);
 }
 
 static inline bool lend_journal_exists(int group)

@@ -34,25 +34,6 @@ static int restore(const struct bind_env *env, struct err *e)
 	return lend_restore(env, LEND_GROUP, BIND_KEPT_STAYS, e);
 }
 
-/* Does it in a child that dies after its Nth change. Return: whether it died of that. */
-static bool dies_at(const struct bind_env *env, unsigned n,
-	int (*doing)(const struct bind_env *env, struct err *e))
-{
-	struct err e = {0};
-	char text[16];
-	int status;
-
-	pid_t child = fork();
-	if (child == 0) {
-		(void)snprintf(text, sizeof(text), "%u", n);
-		(void)setenv("USHER_BIND_DIE", text, 1);
-		_exit(doing(env, &e) < 0);
-	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-	return WIFSIGNALED(status);
-}
-
 START_TEST(releases_what_others_bound)
 {
 	struct bind_env env;
@@ -68,7 +49,7 @@ START_TEST(releases_what_others_bound)
 	lend_is_on(1, "", "");
 	ck_assert(!lend_journal_exists(LEND_GROUP));
 	env = set_foreign();
-	while (dies_at(&env, n, release)) {
+	while (lend_dies_at(&env, n, release)) {
 		ck_assert_msg(
 			lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
 		foreign_is_home();
@@ -121,8 +102,8 @@ START_TEST(survives_two_crashes_anywhere)
 			struct bind_env env = stage_set();
 			struct bind_request q = LEND_REQUEST;
 			ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
-			died = dies_at(&env, first, release);
-			bool again = dies_at(&env, n, restore);
+			died = lend_dies_at(&env, first, release);
+			bool again = lend_dies_at(&env, n, restore);
 			deaths += again;
 			ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
 				"%s", e.msg);

@@ -195,25 +195,6 @@ static int restore(const struct bind_env *env, struct err *e)
 	return bind_vfs_restore(env, pf, BIND_KEPT_STAYS, e) < 0 ? -EIO : 0;
 }
 
-/* Return: whether @doing died after change @n. */
-static bool dies_at(const struct bind_env *env, unsigned n,
-	int (*doing)(const struct bind_env *env, struct err *e))
-{
-	struct err e = {0};
-	char text[12];
-	int status;
-
-	pid_t child = fork();
-	if (child == 0) {
-		(void)snprintf(text, sizeof(text), "%u", n);
-		(void)setenv("USHER_BIND_DIE", text, 1);
-		_exit(doing(env, &e) ? 1 : 0);
-	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-	return WIFSIGNALED(status);
-}
-
 /* Three made by hand: their removal, broken off anywhere, leaves all three or, when done, none. */
 START_TEST(survives_a_crash_of_the_removal_anywhere)
 {
@@ -223,7 +204,7 @@ START_TEST(survives_a_crash_of_the_removal_anywhere)
 	for (;; n++) {
 		struct bind_env env = set();
 		ck_assert_msg(change(&env, 3, &e) == 0, "%s", e.msg);
-		bool died = dies_at(&env, n, remove_all);
+		bool died = lend_dies_at(&env, n, remove_all);
 		if (!entry_exists(&env)) {
 			as_first(&env);
 			if (!died)
@@ -284,8 +265,8 @@ START_TEST(survives_a_crash_of_the_restore_too)
 		for (unsigned n = 1; again; n++) {
 			struct bind_env env = set();
 			ck_assert_msg(change(&env, 2, &e) == 0, "%s", e.msg);
-			died = dies_at(&env, first, make_three);
-			again = dies_at(&env, n, restore);
+			died = lend_dies_at(&env, first, make_three);
+			again = lend_dies_at(&env, n, restore);
 			deaths += again;
 			ck_assert_msg(restore(&env, &e) == 0, "%s", e.msg);
 			/* The last death comes when all is done. */
@@ -373,6 +354,11 @@ START_TEST(keeps_settings)
 }
 END_TEST
 
+static int make_four(const struct bind_env *env, struct err *e)
+{
+	return change(env, 4, e);
+}
+
 START_TEST(keeps_settings_over_failures_and_crashes)
 {
 	struct err e = {0};
@@ -391,16 +377,7 @@ START_TEST(keeps_settings_over_failures_and_crashes)
 	ck_assert_int_eq(k, 3);
 	for (unsigned n = 1; died; n++) {
 		struct bind_env env = set_net();
-		int status;
-		pid_t child = fork();
-		if (child == 0) {
-			char text[16];
-			(void)snprintf(text, sizeof(text), "%u", n);
-			(void)setenv("USHER_BIND_DIE", text, 1);
-			_exit(change(&env, 4, &e) < 0);
-		}
-		ck_assert_int_eq(waitpid(child, &status, 0), child);
-		died = WIFSIGNALED(status);
+		died = lend_dies_at(&env, n, make_four);
 		ck_assert_msg(bind_vfs_restore(&env, pf, BIND_KEPT_STAYS, &e) >= 0, "%s", e.msg);
 		ck_assert_msg(has_settings(), "after a death at change %u", n);
 	}
@@ -442,15 +419,8 @@ START_TEST(restore_tells_of_settings)
 {
 	struct bind_env env = set_net();
 	struct err e = {0};
-	int status;
 
-	pid_t child = fork();
-	if (child == 0) {
-		(void)setenv("USHER_BIND_DIE", "2", 1); /* the journal, and autoprobe or 0 */
-		_exit(change(&env, 3, &e) < 0);
-	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFSIGNALED(status));
+	ck_assert(lend_dies_at(&env, 2, make_three)); /* the journal, and autoprobe or 0 */
 	stage->devices[1].numvfs = 0; /* as after the next step */
 	memset(stage->vf, 0, sizeof(stage->vf)); /* the driver forgot them */
 	for (uint32_t i = 0; i < 4; i++)

@@ -82,6 +82,11 @@ START_TEST(leaves_what_is_not_the_rules)
 }
 END_TEST
 
+static int gives(const struct bind_env *env, struct err *e)
+{
+	return give(env, e) == 1 ? 0 : -1;
+}
+
 START_TEST(survives_a_crash_anywhere)
 {
 	unsigned n = 1;
@@ -90,18 +95,7 @@ START_TEST(survives_a_crash_anywhere)
 
 	for (; died; n++) {
 		struct bind_env env = set("vfio-pci", "vfio-pci");
-		char text[12];
-		int status;
-
-		pid_t child = fork();
-		if (child == 0) {
-			(void)snprintf(text, sizeof(text), "%u", n);
-			(void)setenv("USHER_BIND_DIE", text, 1);
-			_exit(give(&env, &e) == 1 ? 0 : 1);
-		}
-		ck_assert_int_eq(waitpid(child, &status, 0), child);
-		died = WIFSIGNALED(status);
-		ck_assert(died || WEXITSTATUS(status) == 0);
+		died = lend_dies_at(&env, n, gives);
 		ck_assert_msg(
 			lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
 		is_home();

@@ -98,50 +98,25 @@ START_TEST(loads_the_module)
 }
 END_TEST
 
-/* Runs @act in a child that dies after its Nth change. Return: whether it died of that. */
-static bool die_in(unsigned n, void (*act)(void))
-{
-	char text[16];
-	int status;
-
-	pid_t child = fork();
-	if (child == 0) {
-		(void)snprintf(text, sizeof(text), "%u", n);
-		(void)setenv("USHER_BIND_DIE", text, 1);
-		act();
-		_exit(0);
-	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-	return WIFSIGNALED(status);
-}
-
-static struct bind_env stage_env; /* of the acts below */
-
-static void act_take(void)
+static int act_take(const struct bind_env *env, struct err *e)
 {
 	struct bind_request q = LEND_REQUEST;
-	struct err e = {0};
+	int r = bind_owner_self(env, "web", &q.owner);
 
-	if (bind_owner_self(&stage_env, "web", &q.owner) < 0 || lend_take(&stage_env, &q, &e) < 0)
-		_exit(1);
+	return r < 0 ? r : lend_take(env, &q, e);
 }
 
-static void act_release(void)
+static int act_release(const struct bind_env *env, struct err *e)
 {
-	struct err e = {0};
-
-	if (lend_release(&stage_env, (struct bind_giving){0}, &e) < 0)
-		_exit(1);
+	return lend_release(env, (struct bind_giving){0}, e);
 }
 
-static void act_restore(void)
+static int act_restore(const struct bind_env *env, struct err *e)
 {
-	struct err e = {0};
-
-	if (lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) < 0)
-		_exit(1);
+	return lend_restore(env, LEND_GROUP, BIND_KEPT_STAYS, e);
 }
+
+static struct bind_env stage_env;
 
 START_TEST(restores_from_death_in_every_step)
 {
@@ -150,7 +125,7 @@ START_TEST(restores_from_death_in_every_step)
 
 	for (bool died = true; died;) {
 		stage_env = stage_set();
-		died = die_in(++n, act_take);
+		died = lend_dies_at(&stage_env, ++n, act_take);
 		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
 			"%u: %s", n, e.msg);
 		all_as_first();
@@ -167,9 +142,9 @@ START_TEST(restores_from_death_while_giving_back)
 
 	for (bool died = true; died;) {
 		stage_env = stage_set();
-		ck_assert(!die_in(1000, act_take));
+		ck_assert(!lend_dies_at(&stage_env, 1000, act_take));
 		all_taken();
-		died = die_in(++n, act_release);
+		died = lend_dies_at(&stage_env, ++n, act_release);
 		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
 			"%u: %s", n, e.msg);
 		all_as_first();
@@ -185,8 +160,8 @@ START_TEST(restores_from_death_while_restoring)
 
 	for (bool died = true; died;) {
 		stage_env = stage_set();
-		ck_assert(die_in(6, act_take));
-		died = die_in(++n, act_restore);
+		ck_assert(lend_dies_at(&stage_env, 6, act_take));
+		died = lend_dies_at(&stage_env, ++n, act_restore);
 		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
 			"%u: %s", n, e.msg);
 		all_as_first();
@@ -203,7 +178,7 @@ START_TEST(takes_over_what_a_crash_left)
 	for (bool died = true; died;) {
 		stage_env = stage_set();
 		struct bind_request q = LEND_REQUEST;
-		died = die_in(++n, act_take);
+		died = lend_dies_at(&stage_env, ++n, act_take);
 		/* Without a restore in between: the first drivers must not be forgotten. */
 		ck_assert_msg(lend_take(&stage_env, &q, &e) == 0, "%u: %s", n, e.msg);
 		all_taken();
@@ -264,7 +239,7 @@ START_TEST(goes_back_to_bound_by_hand)
 	ck_assert_int_eq(lend_release(&env, own, &e), 0);
 	all_taken(); /* the administrator's wish outlives the guest */
 	stage_env = env;
-	ck_assert(!die_in(1000, act_take)); /* an owner that dies */
+	ck_assert(!lend_dies_at(&stage_env, 1000, act_take)); /* an owner that dies */
 	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
 	all_taken();
 	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_RELEASE, &e), 0);
@@ -297,7 +272,7 @@ START_TEST(keeps_what_cannot_be_reset)
 	ck_assert_int_eq(lend_take(&env, &q, &e), -EIO);
 	all_as_first();
 	stage_env = env;
-	ck_assert(die_in(9, act_take));
+	ck_assert(lend_dies_at(&stage_env, 9, act_take));
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
 	all_as_first();
