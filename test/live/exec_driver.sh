@@ -7,7 +7,7 @@
 
 programs=$work/build
 for_anyone test/live/driver_edu test/live/driver_nvme test/live/driver_pair test/live/driver_mark \
-	examples/edu-factorial examples/nvme-read
+	test/live/exec_mark examples/edu-factorial examples/nvme-read
 disk=$(nvme_address)
 edu=$(edu_address)
 block=$(block_of "$disk")
@@ -61,11 +61,13 @@ wait_until 20 test -b "/dev/$(block_of "$disk")"
 # before it is given back.
 to_driver "$disk" none ''
 at_exit "to_driver $disk nvme ''"
-expect_ok usher exec --quiet --device "$disk" --user 1000 -- "$programs/test/live/driver_mark" leave
+expect_ok usher exec --quiet --device "$disk" --user 1000 -- "$programs/test/live/driver_mark"
 expect_text 'enabled 1, ready 1'
 expect_driver "$disk" none
-expect_ok "$programs/test/live/driver_mark" look "$disk"
-expect_text 'enabled 0, ready 0'
+for register in 0x14 0x1c; do # its configuration, and status
+	expect_ok "$programs/test/live/exec_mark" look "$disk" $register
+	expect_text "$disk: 0x00000000"
+done
 to_driver "$disk" nvme ''
 wait_until 20 test -b "/dev/$(block_of "$disk")"
 
