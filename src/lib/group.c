@@ -73,8 +73,7 @@ static int put_in(struct usher_space *s, struct vfio_group *g, struct usher_err 
 	return r < 0 ? r : settle(s, e);
 }
 
-/* What the kernel drops with a container's last group is ours to drop in one that others have too. */
-static void unmap_all(struct usher_space *s)
+void space_unmap_all(struct usher_space *s)
 {
 	for (size_t i = 0; i < s->maps.room; i++) {
 		const struct mapping *m = &s->maps.slots[i];
@@ -87,8 +86,9 @@ static void forget_container(struct usher_space *s)
 {
 	if (s->group_count)
 		return;
+	/* What the kernel drops with a container's last group is ours to drop where others have it. */
 	if (s->is_handed)
-		unmap_all(s);
+		space_unmap_all(s);
 	vfio_container_close(&s->container);
 	s->is_handed = false;
 	s->iommu = (struct vfio_iommu){0};

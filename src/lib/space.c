@@ -46,10 +46,8 @@ struct usher_space *usher_space_free(struct usher_space *s)
 	if (!s)
 		return NULL;
 	handed_forget(s);
-	for (size_t i = 0; i < s->maps.room && s->group_count; i++)
-		if (s->maps.slots[i].size && s->maps.slots[i].host)
-			(void)vfio_dma_unmap(&s->container, IOVA(s->maps.slots[i].iova),
-				s->maps.slots[i].size, NULL);
+	if (s->group_count)
+		space_unmap_all(s);
 	for (size_t i = 0; i < SPACE_GROUPS_MAX; i++)
 		if (s->groups[i].used)
 			space_drop(s, &s->groups[i]);

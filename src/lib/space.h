@@ -69,6 +69,8 @@ void space_drop(struct usher_space *s, struct space_group *g);
 int space_rebuild(struct usher_space *s);
 /* What is above @mask already. Return: false and the first mapping, or true. */
 bool space_fits(const struct usher_space *s, uint64_t mask, uint64_t *ret_iova);
+/* The kernel's side of every mapping goes; which there were is still known. */
+void space_unmap_all(struct usher_space *s);
 /* Every mapping once more, in a container that has none. Return: 0, as vfio_dma_map(). */
 int space_replay(struct usher_space *s, struct usher_err *e);
 
