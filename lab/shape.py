@@ -82,7 +82,7 @@ def sparse(text):
 
 
 def read(path):
-    """The entries of a snapshot by path: what src/pci/snapshot.c describes, as far as it counts here."""
+    """The entries of a snapshot by path: what src/host/snapshot.c describes, as far as it counts here."""
     entries, at = {}, ""
     with open(path, encoding="utf-8", errors="replace") as file:
         if file.readline() != "usher-host 1\n":

@@ -3,7 +3,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "bind/sys.h"
+#include "bind/kernel_ops.h"
 
 #include <errno.h>
 #include <stdio.h>

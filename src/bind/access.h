@@ -24,7 +24,7 @@ int bind_access_rule(const struct bind_entry *n, char **ret);
  */
 int bind_access_keep(const struct bind_env *env, const struct bind_entry *n, struct err *e);
 
-/* The live `rule` of struct bind_sys. */
+/* The live `rule` of struct bind_kernel_ops. */
 int bind_access_write(int group, const char *text);
 
 #endif

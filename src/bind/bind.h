@@ -24,7 +24,7 @@
 
 struct err;
 struct host;
-struct bind_sys;
+struct bind_kernel_ops;
 
 #define BIND_RULES_DIR "/run/udev/rules.d"
 #define BIND_STATE_DIR "/run/usher" /* journal/ and lock/ live below it; void after a boot */
@@ -33,7 +33,7 @@ struct bind_sys;
 /* Where things are read and written. Tests stand in for the kernel with their own. */
 struct bind_env {
 	struct host *host; /* everything that is read: host_live() */
-	const struct bind_sys *sys; /* everything that is done: bind_sys_live() */
+	const struct bind_kernel_ops *sys; /* everything that is done: bind_kernel_ops_live() */
 	const char *state; /* BIND_STATE_DIR */
 	int timeout_ms; /* patience with one write that the kernel does not finish */
 };

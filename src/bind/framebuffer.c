@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/problem.h"
+#include "host/host.h"
 #include "pci/bar.h"
-#include "pci/host.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -122,7 +122,7 @@ const char *bind_framebuffer_path(const char *framebuffer, const char *attr, cha
 	return slash + 1;
 }
 
-void bind_framebuffer_back(struct bind_work *w, const char *framebuffer)
+void bind_framebuffer_back(struct bind_transaction *w, const char *framebuffer)
 {
 	char path[FILE_PATH_MAX], text[FILE_PATH_MAX];
 
@@ -137,5 +137,5 @@ void bind_framebuffer_back(struct bind_work *w, const char *framebuffer)
 		return;
 	const char *name = bind_framebuffer_path(framebuffer, "bind", path, sizeof(path));
 	if (name)
-		(void)bind_work_write(w, path, name, NULL);
+		(void)bind_transaction_write(w, path, name, NULL);
 }

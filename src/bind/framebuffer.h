@@ -12,7 +12,7 @@
  */
 
 #include "bind/gate.h"
-#include "bind/work.h"
+#include "bind/transaction.h"
 
 /*
  * Finds what has to be let go before @m is taken: m->framebuffer, "DRIVER/NAME" of the platform
@@ -32,6 +32,6 @@ const char *bind_framebuffer_path(
  * Binds a framebuffer again. One that is not there any more is no failure: a graphics driver that
  * takes over the display removes the platform device for good.
  */
-void bind_framebuffer_back(struct bind_work *w, const char *framebuffer);
+void bind_framebuffer_back(struct bind_transaction *w, const char *framebuffer);
 
 #endif

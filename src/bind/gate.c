@@ -7,7 +7,7 @@
 #include "bind/problem.h"
 #include "bind/reset.h"
 #include "hold/hold.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/owner.h"
-#include "bind/vf.h"
-#include "pci/host.h"
+#include "bind/vf_settings.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <stdarg.h>

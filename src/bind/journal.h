@@ -35,7 +35,7 @@
  */
 
 #include "bind/bind.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #define BIND_MEMBERS_MAX 1024 /* far above 256 functions of a bus, VFs included */
 #define BIND_JOURNAL_MAX (1024 * 1024) /* [bytes] an entry of as many members stays below */

@@ -5,8 +5,8 @@
 #include "base/num.h"
 #include "bind/owner.h"
 #include "bind/problem.h"
-#include "bind/stuck.h"
-#include "pci/host.h"
+#include "bind/stuck_writer.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <stdio.h>

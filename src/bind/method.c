@@ -2,7 +2,7 @@
 #include "bind/method.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "bind/work.h"
+#include "bind/transaction.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static int may_write(const struct bind_entry *n, const struct bind_owner *owner,
 	return 0;
 }
 
-static int write_locked(struct bind_work *w, int group, const struct bind_owner *owner,
+static int write_locked(struct bind_transaction *w, int group, const struct bind_owner *owner,
 	struct pci_address a, const char *method, struct err *e)
 {
 	struct bind_entry n = BIND_ENTRY_NONE;
@@ -33,9 +33,9 @@ static int write_locked(struct bind_work *w, int group, const struct bind_owner 
 	if (r == 0)
 		r = pci_device_path(a, "reset_method", path, sizeof(path));
 	if (r == 0)
-		r = bind_work_arm(w, e);
+		r = bind_transaction_arm(w, e);
 	if (r == 0)
-		r = bind_work_write(w, path, method, e);
+		r = bind_transaction_write(w, path, method, e);
 	bind_entry_fini(&n);
 	return r;
 }
@@ -43,15 +43,15 @@ static int write_locked(struct bind_work *w, int group, const struct bind_owner 
 int bind_reset_method(const struct bind_env *env, int group, const struct bind_owner *owner,
 	struct pci_address a, const char *method, struct err *e)
 {
-	struct bind_work w = BIND_WORK_NONE;
+	struct bind_transaction w = BIND_WORK_NONE;
 	char address[PCI_ADDRESS_TEXT];
 
 	/* One name or several, and nothing that sysfs could take for something else. */
 	if (!*method || method[strspn(method, "abcdefghijklmnopqrstuvwxyz_ ")])
 		return err_say(e, -EINVAL, "'%s' is no reset method", method);
-	int r = bind_work_begin(&w, env, &group, 1, e);
+	int r = bind_transaction_begin(&w, env, &group, 1, e);
 	if (r == 0)
 		r = write_locked(&w, group, owner, a, method, e);
-	bind_work_end(&w);
+	bind_transaction_end(&w);
 	return r < 0 ? err_in(e, r, "%s", pci_address_format(a, address)) : 0;
 }

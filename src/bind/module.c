@@ -2,7 +2,7 @@
 #include "bind/module.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <fcntl.h>

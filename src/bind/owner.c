@@ -2,7 +2,7 @@
 #include "bind/owner.h"
 #include "base/file.h"
 #include "base/num.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -13,8 +13,8 @@
 #include "bind/resize.h"
 #include "bind/variant.h"
 #include "hold/hold.h"
+#include "host/host.h"
 #include "pci/group.h"
-#include "pci/host.h"
 
 #include <errno.h>
 #include <stdio.h>

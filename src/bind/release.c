@@ -2,13 +2,13 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/bind.h"
-#include "bind/give.h"
 #include "bind/lease.h"
 #include "bind/owner.h"
 #include "bind/problem.h"
 #include "bind/reset.h"
-#include "bind/stuck.h"
-#include "bind/work.h"
+#include "bind/return.h"
+#include "bind/stuck_writer.h"
+#include "bind/transaction.h"
 #include "hold/hold.h"
 #include "pci/group.h"
 
@@ -19,7 +19,7 @@
 
 /* One giving back: what is asked, and what the journal says. */
 struct release {
-	struct bind_work work;
+	struct bind_transaction work;
 	const struct bind_giving *g;
 	struct bind_report *report;
 	struct bind_entry entry;
@@ -101,14 +101,14 @@ static int keep_entry(struct release *r, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
 
-	if (r->g->how != BIND_RETURN_VFIO && bind_work_arm(&r->work, e) == 0)
+	if (r->g->how != BIND_RETURN_VFIO && bind_transaction_arm(&r->work, e) == 0)
 		bind_give_methods(&r->work, n);
 	n->state = BIND_STATE_TAKEN;
 	n->owner = (struct bind_owner){0};
 	n->writer = 0;
 	n->writer_start = 0;
 	n->kept = true;
-	return bind_work_journal(&r->work, n, e);
+	return bind_transaction_journal(&r->work, n, e);
 }
 
 static int say_kept(struct release *r, struct err *e)
@@ -167,18 +167,18 @@ static int give_back(struct release *r, const char **keep, struct err *e)
 		return err_set(e, kept, "group %d", n->group);
 	if (r->g->dry_run)
 		return preview(r, keep, e);
-	int code = bind_work_arm(&r->work, e);
+	int code = bind_transaction_arm(&r->work, e);
 	if (code < 0)
 		return code;
 	n->state = BIND_STATE_GIVING;
-	bind_work_sign(&r->work, n);
-	code = bind_work_journal(&r->work, n, e);
+	bind_transaction_sign(&r->work, n);
+	code = bind_transaction_journal(&r->work, n, e);
 	/* Where there is no room for that, the entry of before knows the way as well. */
 	if (code == 0 || code == -ENOSPC)
 		code = bind_give_back(&r->work, n, r->g->how, keep, r->report, e);
 	if (code < 0)
 		return code;
-	return kept ? say_kept(r, e) : bind_work_forget(&r->work, n->group, e);
+	return kept ? say_kept(r, e) : bind_transaction_forget(&r->work, n->group, e);
 }
 
 static void mark_unwiped(struct release *r)
@@ -275,7 +275,7 @@ static int release_locked(struct release *r, struct err *e)
 	if (code < 0 && code != -ENOENT)
 		return code;
 	if (code == 0 && strcmp(r->entry.boot, boot) != 0) {
-		code = r->g->dry_run ? 0 : bind_work_forget(&r->work, r->g->group, e);
+		code = r->g->dry_run ? 0 : bind_transaction_forget(&r->work, r->g->group, e);
 		if (code < 0)
 			return code;
 		code = -ENOENT;
@@ -295,11 +295,11 @@ int bind_release(const struct bind_env *env, const struct bind_giving *g, struct
 	int group = g->group;
 
 	*ret = BIND_REPORT_NONE;
-	int code = bind_work_begin(&r.work, env, &group, 1, e);
+	int code = bind_transaction_begin(&r.work, env, &group, 1, e);
 	if (code == 0)
 		code = release_locked(&r, e);
 	bind_entry_fini(&r.entry);
-	bind_work_end(&r.work);
+	bind_transaction_end(&r.work);
 	return code;
 }
 
@@ -314,13 +314,13 @@ static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
 	code = bind_journal_read(r->work.env, r->g->group, &r->entry, &why);
 	/* Without an entry there may still be what a crash left of writing one. */
 	if (code == -ENOENT || code == -EBADMSG)
-		return bind_work_forget(&r->work, r->g->group, e);
+		return bind_transaction_forget(&r->work, r->g->group, e);
 	if (code < 0)
 		return err_say(e, code, "%s", why.msg);
 	switch (bind_lease_judge(r->work.env, &r->entry, boot, (char[1]){0}, 1)) {
 	case BIND_LEASE_VOID:
 	case BIND_LEASE_CORRUPT:
-		return bind_work_forget(&r->work, r->g->group, e);
+		return bind_transaction_forget(&r->work, r->g->group, e);
 	case BIND_LEASE_LIVE:
 	case BIND_LEASE_BUSY:
 		return 1;
@@ -343,10 +343,10 @@ int bind_restore(const struct bind_env *env, int group, enum bind_kept kept,
 	struct release r = {.g = &g, .report = ret};
 
 	*ret = BIND_REPORT_NONE;
-	int code = bind_work_begin(&r.work, env, &group, 1, e);
+	int code = bind_transaction_begin(&r.work, env, &group, 1, e);
 	if (code == 0)
 		code = restore_locked(&r, kept, e);
 	bind_entry_fini(&r.entry);
-	bind_work_end(&r.work);
+	bind_transaction_end(&r.work);
 	return code;
 }

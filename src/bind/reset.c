@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/reset.h"
-#include "pci/host.h"
+#include "host/host.h"
 #include "pci/upstream.h"
 
 struct bus {

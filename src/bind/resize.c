@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/problem.h"
+#include "host/host.h"
 #include "pci/bar.h"
-#include "pci/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -102,7 +102,7 @@ int bind_resize_plan(struct bind_case *c, const struct bind_target *t, struct bi
 	return r;
 }
 
-int bind_resize_back(struct bind_work *w, const struct bind_was *was, struct err *e)
+int bind_resize_back(struct bind_transaction *w, const struct bind_was *was, struct err *e)
 {
 	char path[FILE_PATH_MAX], text[4];
 	int r = 0;
@@ -113,7 +113,7 @@ int bind_resize_back(struct bind_work *w, const struct bind_was *was, struct err
 		r = bind_resize_path(was->address, i, path, sizeof(path));
 		if (r < 0)
 			return err_set(e, r, "resize BAR %u", i);
-		r = bind_work_write(w, path, bind_resize_text(was->bar[i], text), e);
+		r = bind_transaction_write(w, path, bind_resize_text(was->bar[i], text), e);
 	}
 	return r;
 }

@@ -11,7 +11,7 @@
  */
 
 #include "bind/gate.h"
-#include "bind/work.h"
+#include "bind/transaction.h"
 
 /* @bytes as such a size. Return: it, 0 when it is no power of two of 1 MiB or more. */
 uint8_t bind_resize_code(uint64_t bytes);
@@ -30,6 +30,6 @@ int bind_resize_path(struct pci_address a, unsigned bar, char *buf, size_t size)
 const char *bind_resize_text(uint8_t code, char buf[4]);
 
 /* Gives each BAR of a device without a driver the size it had. Return: 0, -errno. */
-int bind_resize_back(struct bind_work *w, const struct bind_was *was, struct err *e);
+int bind_resize_back(struct bind_transaction *w, const struct bind_was *was, struct err *e);
 
 #endif

@@ -5,15 +5,15 @@
 #include "bind/access.h"
 #include "bind/bind.h"
 #include "bind/gate.h"
-#include "bind/give.h"
-#include "bind/lane.h"
 #include "bind/module.h"
+#include "bind/parallel.h"
 #include "bind/problem.h"
 #include "bind/resize.h"
+#include "bind/return.h"
+#include "bind/transaction.h"
 #include "bind/variant.h"
-#include "bind/vf.h"
-#include "bind/work.h"
-#include "pci/host.h"
+#include "bind/vf_settings.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ struct taking {
 };
 
 struct transaction {
-	struct bind_work work;
+	struct bind_transaction work;
 	const struct bind_request *q;
 	struct bind_plan *plan;
 	struct taking *takings; /* one for each group of the plan */
@@ -239,9 +239,9 @@ static int step_journal(struct transaction *t, const struct bind_step *s, struct
 		n->writer_start = 0;
 	} else {
 		t->work.lane = lane_of(&t->lanes, s->group);
-		bind_work_sign(&t->work, n);
+		bind_transaction_sign(&t->work, n);
 	}
-	return bind_work_journal(&t->work, n, e);
+	return bind_transaction_journal(&t->work, n, e);
 }
 
 static int step_verify(struct transaction *t, const struct bind_step *s, struct err *e)
@@ -300,7 +300,7 @@ static int step_rule(struct transaction *t, const struct bind_step *s, struct er
 	const struct taking *k = find_taking(t, s->group);
 
 	int r = k ? bind_access_keep(t->work.env, &k->entry, e) : -EINVAL;
-	bind_work_count(&t->work);
+	bind_transaction_count(&t->work);
 	return r;
 }
 
@@ -316,7 +316,7 @@ static int step(void *arg, const struct bind_step *s, struct err *e)
 	case BIND_OP_JOURNAL:
 		return step_journal(t, s, e);
 	case BIND_OP_WRITE:
-		return bind_work_write(&t->work, s->path, s->text, e);
+		return bind_transaction_write(&t->work, s->path, s->text, e);
 	case BIND_OP_VERIFY:
 		return step_verify(t, s, e);
 	case BIND_OP_WAIT:
@@ -354,7 +354,7 @@ static int undo_group(struct transaction *t, struct taking *k, struct err *e)
 
 	if (k->old.used) {
 		/* The entry first: the owner's lease must outlive a rule that cannot be written. */
-		int back = bind_work_journal(&t->work, &k->old, e);
+		int back = bind_transaction_journal(&t->work, &k->old, e);
 		int rule = bind_access_keep(t->work.env, &k->old, back < 0 ? NULL : e);
 		return back < 0 ? back : rule;
 	}
@@ -373,7 +373,7 @@ static int undo_group(struct transaction *t, struct taking *k, struct err *e)
 	free(keep);
 	if (r == 0 && !all)
 		return err_say(e, -ETIMEDOUT, "one device hangs in the kernel");
-	return r < 0 ? r : bind_work_forget(&t->work, k->entry.group, e);
+	return r < 0 ? r : bind_transaction_forget(&t->work, k->entry.group, e);
 }
 
 /* Whoever writes to a device that hangs, hangs too: its lane goes on with another writer. */
@@ -383,7 +383,7 @@ static int rearm(struct transaction *t, struct err *e)
 
 	for (size_t i = 0; i < t->lanes.count; i++) {
 		t->work.lane = i;
-		int r = t->lanes.list[i].code == -ETIMEDOUT ? bind_work_arm(&t->work, e) : 0;
+		int r = t->lanes.list[i].code == -ETIMEDOUT ? bind_transaction_arm(&t->work, e) : 0;
 		first = first ? first : r;
 	}
 	return first;
@@ -423,7 +423,7 @@ static int open_lanes(struct transaction *t, struct err *e)
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < t->lanes.count; i++) {
 		t->work.lane = i;
-		r = bind_work_arm(&t->work, e);
+		r = bind_transaction_arm(&t->work, e);
 	}
 	return r;
 }
@@ -482,7 +482,7 @@ static void transaction_end(struct transaction *t)
 	}
 	free(t->takings);
 	free(t->lane_of);
-	bind_work_end(&t->work);
+	bind_transaction_end(&t->work);
 }
 
 int bind_take(const struct bind_env *env, const struct bind_request *q, struct bind_plan *ret,
@@ -497,7 +497,7 @@ int bind_take(const struct bind_env *env, const struct bind_request *q, struct b
 	int n = find_groups(env, q, &groups);
 	if (n < 0)
 		return err_set(e, n, "plan");
-	int r = bind_work_begin(&t.work, env, groups, (size_t)n, e);
+	int r = bind_transaction_begin(&t.work, env, groups, (size_t)n, e);
 	free(groups);
 	if (r == 0)
 		r = plan_locked(&t, e);

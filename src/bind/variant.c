@@ -3,7 +3,7 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "bind/bind.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <fnmatch.h>

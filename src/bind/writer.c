@@ -6,8 +6,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/spawn.h"
-#include "bind/stuck.h"
-#include "bind/sys.h"
+#include "bind/kernel_ops.h"
+#include "bind/stuck_writer.h"
 
 #include <errno.h>
 #include <fcntl.h>

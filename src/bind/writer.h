@@ -8,7 +8,7 @@
 struct bind_writer;
 struct err;
 
-/* The live writer of struct bind_sys: see there. */
+/* The live writer of struct bind_kernel_ops: see there. */
 int bind_writer_start(struct bind_writer **ret);
 pid_t bind_writer_pid(const struct bind_writer *w);
 int bind_writer_ask(struct bind_writer *w, const char *path, const char *text, struct err *e);

@@ -3,7 +3,7 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bind/claim.h"
+#include "claim/claim.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/gate.h"
@@ -19,9 +19,9 @@ void check_claims_read(struct check_case *c)
 {
 	struct err why = {0};
 
-	int r = bind_claim_list(c->host, BIND_CLAIMS_DIR, &c->claims, &c->claim_count, &why);
+	int r = claim_list(c->host, BIND_CLAIMS_DIR, &c->claims, &c->claim_count, &why);
 	if (r == 0 && c->claim_count)
-		r = bind_claim_judge_among(c->host, c->devices, c->device_count, c->claims,
+		r = claim_judge_among(c->host, c->devices, c->device_count, c->claims,
 			c->claim_count, &c->stands);
 	if (r == -ENOMEM)
 		c->failed = r;
@@ -36,7 +36,7 @@ void check_claims_free(struct check_case *c)
 	free(c->stands);
 }
 
-static void seen_claim(struct check_case *c, const struct bind_claim *n, const char *value)
+static void seen_claim(struct check_case *c, const struct claim *n, const char *value)
 {
 	char path[FILE_PATH_MAX];
 
@@ -54,7 +54,7 @@ bool check_claims_hold(const struct check_case *c, struct pci_address a)
 }
 
 /* A claim that the device that is looked at does not fulfil: P01. */
-static void tell_moved(struct check_case *c, const struct bind_claim *n, const struct bind_stand *s)
+static void tell_moved(struct check_case *c, const struct claim *n, const struct claim_judgement *s)
 {
 	char then[PCI_ADDRESS_TEXT], id[16];
 
@@ -81,7 +81,7 @@ static void tell_moved(struct check_case *c, const struct bind_claim *n, const s
 void check_claimed(struct check_case *c)
 {
 	for (size_t i = 0; i < c->claim_count; i++) {
-		const struct bind_stand *s = &c->stands[i];
+		const struct claim_judgement *s = &c->stands[i];
 
 		if ((s->standing == BIND_STANDING_MOVED || s->standing == BIND_STANDING_OTHER) &&
 			pci_address_equal(s->device.address, c->device->address))
@@ -97,7 +97,7 @@ void check_claims(struct check_case *c)
 	if (c->claims_error)
 		check_blind(c, BIND_CLAIMS_DIR, c->claims_error);
 	for (size_t i = 0; i < c->claim_count; i++) {
-		const struct bind_claim *n = &c->claims[i];
+		const struct claim *n = &c->claims[i];
 		const struct pci_device *d = &c->stands[i].device;
 
 		if (c->stands[i].standing == BIND_STANDING_VOID) {

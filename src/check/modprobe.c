@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "check/boot.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <stdio.h>
 #include <string.h>

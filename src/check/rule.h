@@ -6,14 +6,14 @@
 #include "check/check.h"
 #include "check/modprobe.h"
 #include "hold/hold.h"
+#include "host/host.h"
 #include "pci/device.h"
-#include "pci/host.h"
 #include "pci/iommu.h"
 
 #include <stdarg.h>
 
-struct bind_claim;
-struct bind_stand;
+struct claim;
+struct claim_judgement;
 
 /* What every rule may look at, read once. */
 struct check_case {
@@ -28,8 +28,8 @@ struct check_case {
 	struct boot boot;
 	struct modprobe modprobe;
 	struct hold_view *view; /* made when a device is named */
-	struct bind_claim *claims; /* usher's own, and how each stands */
-	struct bind_stand *stands;
+	struct claim *claims; /* usher's own, and how each stands */
+	struct claim_judgement *stands;
 	size_t claim_count;
 	int claims_error; /* why they could not be read */
 	/* The rule that runs, and the device it looks at. */

@@ -7,17 +7,17 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
-#include "bind/claim.h"
 #include "bind/gate.h"
-#include "bind/rule.h"
-#include "bind/stray.h"
+#include "claim/claim.h"
+#include "claim/rule.h"
+#include "claim/stray.h"
 #include "cli/giving.h"
 #include "cli/option.h"
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "cli/user.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,8 +28,8 @@
 
 struct application {
 	struct bind_env env;
-	struct bind_claim *claims;
-	struct bind_stand *stands;
+	struct claim *claims;
+	struct claim_judgement *stands;
 	size_t count;
 	bool *done; /* one for each claim */
 	int leave;
@@ -45,7 +45,7 @@ static void fail(struct application *a, int leave, const struct err *e)
 /* A claim that means no device that is there. */
 static void refuse(struct application *a, size_t i)
 {
-	const struct bind_stand *s = &a->stands[i];
+	const struct claim_judgement *s = &a->stands[i];
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
 
@@ -63,13 +63,14 @@ static void refuse(struct application *a, size_t i)
 /* Two of a kind have changed places: the one that is not claimed is not to be without its driver. */
 static void give_stray(struct application *a, size_t i)
 {
-	const struct bind_claim *c = &a->claims[i];
+	const struct claim *c = &a->claims[i];
 	const struct pci_device *stray = &a->stands[i].stray;
 	struct bind_report done = BIND_REPORT_NONE;
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
 
-	int r = bind_stray_give(&a->env, stray, c->driver[0] ? c->driver : "vfio-pci", &done, &e);
+	int r = claim_stray_return(
+		&a->env, stray, c->driver[0] ? c->driver : "vfio-pci", &done, &e);
 	if (r == 1)
 		report_note("%s: is in the place of claim %s and is not what it means: given back",
 			pci_address_format(stray->address, address), c->name);
@@ -79,14 +80,14 @@ static void give_stray(struct application *a, size_t i)
 		fail(a, r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED, &e);
 }
 
-static bool same_wish(const struct bind_claim *x, const struct bind_claim *y)
+static bool same_wish(const struct claim *x, const struct claim *y)
 {
 	return !strcmp(x->driver, y->driver) && !strcmp(x->user, y->user) &&
 	       !strcmp(x->user_group, y->user_group);
 }
 
 /* Return: 0, -ENOENT when there is no such user any more. */
-static int find_access(const struct bind_claim *c, struct bind_access *ret, struct err *e)
+static int find_access(const struct claim *c, struct bind_access *ret, struct err *e)
 {
 	*ret = BIND_ACCESS_NONE;
 	if (c->user[0] && user_find(c->user, ret) < 0)
@@ -148,7 +149,7 @@ static void take(struct application *a, size_t first)
 /* Whether a claimed device is where its claim wants it. */
 static void check(struct application *a, size_t i)
 {
-	const struct bind_claim *c = &a->claims[i];
+	const struct claim *c = &a->claims[i];
 	const struct pci_device *d = &a->stands[i].device;
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
@@ -169,11 +170,11 @@ enum mode { MODE_NOW, MODE_BOOT, MODE_CHECK };
 
 static int apply(struct application *a, enum mode mode, struct err *e)
 {
-	int r = bind_claim_list(a->env.host, BIND_CLAIMS_DIR, &a->claims, &a->count, e);
+	int r = claim_list(a->env.host, BIND_CLAIMS_DIR, &a->claims, &a->count, e);
 	if (r == 0)
-		r = bind_claim_judge(a->env.host, a->claims, a->count, &a->stands, e);
+		r = claim_judge(a->env.host, a->claims, a->count, &a->stands, e);
 	if (r == 0 && mode == MODE_NOW)
-		r = bind_rule_write(a->env.host, BIND_CLAIMS_DIR, BIND_RULE_PATH, e);
+		r = claim_rule_write(a->env.host, BIND_CLAIMS_DIR, BIND_RULE_PATH, e);
 	if (r < 0)
 		return r;
 	a->done = calloc(a->count ? a->count : 1, sizeof(*a->done));

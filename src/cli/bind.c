@@ -4,12 +4,12 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/resize.h"
-#include "cli/json.h"
 #include "cli/option.h"
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
-#include "pci/host.h"
+#include "host/host.h"
+#include "view/json.h"
 
 #include <errno.h>
 #include <stdio.h>

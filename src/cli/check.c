@@ -2,13 +2,13 @@
 #include "check/check.h"
 #include "base/clean.h"
 #include "base/err.h"
-#include "cli/hint.h"
-#include "cli/json.h"
 #include "cli/option.h"
 #include "cli/report.h"
-#include "cli/word.h"
-#include "cli/wrap.h"
-#include "pci/host.h"
+#include "host/host.h"
+#include "view/hint.h"
+#include "view/json.h"
+#include "view/lookup.h"
+#include "view/wrap.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -181,7 +181,7 @@ static int run_on(const struct verb *v, const struct request *q, int count, char
 	if (!addresses)
 		r = err_set(&e, -ENOMEM, "check this host");
 	for (int i = 0; r == 0 && i < count; i++) {
-		if (word_device(h, words[i], &addresses[i]) == 0)
+		if (lookup_device(h, words[i], &addresses[i]) == 0)
 			continue;
 		(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address, interface or disk", v->name,
 			words[i]);

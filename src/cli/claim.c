@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "bind/claim.h"
+#include "claim/claim.h"
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/owner.h"
-#include "bind/rule.h"
+#include "claim/rule.h"
 #include "cli/option.h"
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -160,9 +160,9 @@ static void tell_boot(void)
 static int claim_one(const struct arguments *a, struct pci_address address, struct err *e)
 {
 	char text[PCI_ADDRESS_TEXT];
-	struct bind_claim c;
+	struct claim c;
 
-	int r = bind_claim_make(host_live(), address, &c, e);
+	int r = claim_make(host_live(), address, &c, e);
 	if (r < 0)
 		return r;
 	(void)snprintf(c.driver, sizeof(c.driver), "%s", a->driver ? a->driver : "");
@@ -171,12 +171,12 @@ static int claim_one(const struct arguments *a, struct pci_address address, stru
 		c.user_group, sizeof(c.user_group), "%s", a->user_group ? a->user_group : "");
 	if (a->dry_run) {
 		cleanup_free char *file = NULL;
-		if (bind_claim_format(&c, &file) < 0)
+		if (claim_format(&c, &file) < 0)
 			return err_set(e, -ENOMEM, "claim");
 		(void)fputs(file, stdout);
 		return 0;
 	}
-	r = bind_claim_write(BIND_CLAIMS_DIR, &c, e);
+	r = claim_write(BIND_CLAIMS_DIR, &c, e);
 	if (r == 0)
 		(void)printf("%s: claimed as %s, from the next boot on\n",
 			pci_address_format(address, text), c.name);
@@ -197,7 +197,7 @@ static int run_claim(const struct verb *v, int argc, char **argv)
 	for (size_t i = 0; r == 0 && i < a.targets.count; i++)
 		r = claim_one(&a, a.targets.list[i].address, &e);
 	if (r == 0 && !a.dry_run)
-		r = bind_rule_write(host_live(), BIND_CLAIMS_DIR, BIND_RULE_PATH, &e);
+		r = claim_rule_write(host_live(), BIND_CLAIMS_DIR, BIND_RULE_PATH, &e);
 	if (r < 0) {
 		report(&e);
 		return r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
@@ -234,7 +234,7 @@ const struct verb verb_claim = {
 };
 
 /* By the address it was claimed at or stands at now, or by the claim's name. */
-static bool is_meant(const struct bind_claim *c, const struct bind_stand *s, const char *word)
+static bool is_meant(const struct claim *c, const struct claim_judgement *s, const char *word)
 {
 	struct pci_address a;
 
@@ -246,15 +246,15 @@ static bool is_meant(const struct bind_claim *c, const struct bind_stand *s, con
 					       : !c->bad[0] && pci_address_equal(a, c->address);
 }
 
-static int unclaim(const char *word, const struct bind_claim *claims,
-	const struct bind_stand *stands, size_t count, struct err *e)
+static int unclaim(const char *word, const struct claim *claims,
+	const struct claim_judgement *stands, size_t count, struct err *e)
 {
 	int r = -ENOENT;
 
 	for (size_t i = 0; r == -ENOENT && i < count; i++) {
 		if (!is_meant(&claims[i], &stands[i], word))
 			continue;
-		r = bind_claim_remove(BIND_CLAIMS_DIR, &claims[i], e);
+		r = claim_remove(BIND_CLAIMS_DIR, &claims[i], e);
 		if (r == 0)
 			(void)printf("%s: claim %s is gone, from the next boot on\n", word,
 				claims[i].name);
@@ -270,8 +270,8 @@ static int unclaim(const char *word, const struct bind_claim *claims,
 
 static int run_unclaim(const struct verb *v, int argc, char **argv)
 {
-	cleanup_free struct bind_claim *claims = NULL;
-	cleanup_free struct bind_stand *stands = NULL;
+	cleanup_free struct claim *claims = NULL;
+	cleanup_free struct claim_judgement *stands = NULL;
 	struct options o = {.verb = v, .argc = argc, .argv = argv};
 	struct err e = {0};
 	size_t count = 0;
@@ -281,13 +281,13 @@ static int run_unclaim(const struct verb *v, int argc, char **argv)
 		return option_leave(r);
 	if (optind == argc)
 		return option_wrong(v, "no device is named");
-	r = bind_claim_list(host_live(), BIND_CLAIMS_DIR, &claims, &count, &e);
+	r = claim_list(host_live(), BIND_CLAIMS_DIR, &claims, &count, &e);
 	if (r == 0)
-		r = bind_claim_judge(host_live(), claims, count, &stands, &e);
+		r = claim_judge(host_live(), claims, count, &stands, &e);
 	for (int i = optind; r == 0 && i < argc; i++)
 		r = unclaim(argv[i], claims, stands, count, &e);
 	if (r == 0)
-		r = bind_rule_write(host_live(), BIND_CLAIMS_DIR, BIND_RULE_PATH, &e);
+		r = claim_rule_write(host_live(), BIND_CLAIMS_DIR, BIND_RULE_PATH, &e);
 	if (r < 0)
 		report(&e);
 	return r < 0 ? LEAVE_FAILED : LEAVE_OK;

@@ -2,23 +2,23 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
-#include "bind/claim.h"
-#include "cli/json.h"
+#include "claim/claim.h"
 #include "cli/option.h"
 #include "cli/report.h"
-#include "cli/table.h"
 #include "cli/verb.h"
-#include "pci/host.h"
+#include "host/host.h"
+#include "view/json.h"
+#include "view/table.h"
 
 #include <stdio.h>
 
 struct claims {
-	struct bind_claim *list;
-	struct bind_stand *stands;
+	struct claim *list;
+	struct claim_judgement *stands;
 	size_t count;
 };
 
-static bool is_found(const struct bind_stand *s)
+static bool is_found(const struct claim_judgement *s)
 {
 	return s->standing == BIND_STANDING_AT || s->standing == BIND_STANDING_MOVED;
 }
@@ -38,8 +38,8 @@ static int print_table(const struct claims *c, struct err *e)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->count; i++) {
-		const struct bind_claim *n = &c->list[i];
-		const struct bind_stand *s = &c->stands[i];
+		const struct claim *n = &c->list[i];
+		const struct claim_judgement *s = &c->stands[i];
 		bool at = s->standing == BIND_STANDING_AT;
 		(void)snprintf(id, sizeof(id), "%04x:%04x", n->identity.vendor, n->identity.device);
 		(void)table_row(t, NULL);
@@ -54,13 +54,13 @@ static int print_table(const struct claims *c, struct err *e)
 	return r;
 }
 
-static void put_claim(struct json *j, const struct bind_claim *n, const struct bind_stand *s)
+static void put_claim(struct json *j, const struct claim *n, const struct claim_judgement *s)
 {
-	const struct bind_identity *k = &n->identity;
+	const struct claim_identity *k = &n->identity;
 	char text[24];
 
 	json_put_text(j, "name", n->name);
-	json_put_text(j, "state", bind_standing_name(s->standing));
+	json_put_text(j, "state", claim_standing_name(s->standing));
 	json_put_text(j, "text", s->text);
 	if (n->bad[0])
 		return;
@@ -131,9 +131,9 @@ static int run(const struct verb *v, int argc, char **argv)
 	r = option_host(file, &h);
 	if (r)
 		return r;
-	r = bind_claim_list(h, BIND_CLAIMS_DIR, &c.list, &c.count, &e);
+	r = claim_list(h, BIND_CLAIMS_DIR, &c.list, &c.count, &e);
 	if (r == 0)
-		r = bind_claim_judge(h, c.list, c.count, &c.stands, &e);
+		r = claim_judge(h, c.list, c.count, &c.stands, &e);
 	if (r == 0)
 		r = json ? print_json(&c, &e) : print_table(&c, &e);
 	if (r < 0)

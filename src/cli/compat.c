@@ -14,7 +14,7 @@
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,13 +6,13 @@
 #include "base/num.h"
 #include "bind/gate.h"
 #include "bind/module.h"
-#include "cli/describe.h"
 #include "cli/topic.h"
-#include "cli/wrap.h"
+#include "host/host.h"
 #include "pci/bar.h"
 #include "pci/class.h"
-#include "pci/host.h"
 #include "pci/vfs.h"
+#include "view/describe.h"
+#include "view/wrap.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
-#include "cli/load.h"
 #include "cli/report.h"
 #include "cli/verb.h"
+#include "view/load.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/giving.h"
 #include "base/file.h"
-#include "cli/json.h"
+#include "view/json.h"
 
 #include <stdio.h>
 #include <string.h>

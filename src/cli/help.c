@@ -4,7 +4,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/topic.h"
-#include "cli/wrap.h"
+#include "view/wrap.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -2,20 +2,20 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
-#include "cli/column.h"
-#include "cli/describe.h"
-#include "cli/filter.h"
-#include "cli/hint.h"
-#include "cli/inventory.h"
-#include "cli/json.h"
-#include "cli/names.h"
 #include "cli/option.h"
-#include "cli/picture.h"
 #include "cli/report.h"
-#include "cli/table.h"
-#include "cli/tree.h"
-#include "cli/wrap.h"
-#include "pci/host.h"
+#include "host/host.h"
+#include "view/column.h"
+#include "view/describe.h"
+#include "view/filter.h"
+#include "view/hint.h"
+#include "view/inventory.h"
+#include "view/json.h"
+#include "view/names.h"
+#include "view/picture.h"
+#include "view/table.h"
+#include "view/tree.h"
+#include "view/wrap.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -147,7 +147,7 @@ static int print_table(const struct request *q, const struct listing *l, struct 
 	struct table_column heads[COLUMNS_MAX];
 	char text[COLUMNS_MAX][24];
 	struct columns c = q->columns;
-	struct word_names store = {0};
+	struct lookup_names store = {0};
 	struct table *t = NULL;
 
 	int r = columns_read(&c, &view, &store);
@@ -171,7 +171,7 @@ static int print_table(const struct request *q, const struct listing *l, struct 
 	if (r == 0)
 		r = table_print(t, e);
 	table_free(t);
-	word_names_fini(&store);
+	lookup_names_fini(&store);
 	return r;
 }
 
@@ -191,11 +191,11 @@ static void put_vfs(struct json *map, struct host *h, struct pci_address a)
 	json_put_number(one, "virtual_functions_max", f.total);
 }
 
-static void put_names(struct json *map, const struct word_names *names, struct pci_address a)
+static void put_names(struct json *map, const struct lookup_names *names, struct pci_address a)
 {
 	struct json *list = json_put_list(map, "names");
 
-	for (size_t i = word_names_find(names, a);
+	for (size_t i = lookup_names_find(names, a);
 		i < names->count && pci_address_equal(names->list[i].address, a); i++)
 		json_push_text(list, names->list[i].name);
 }
@@ -207,12 +207,12 @@ static int print_json(const struct listing *l, struct err *e)
 		[PCI_IOMMU_KERNEL] = "off_in_kernel",
 		[PCI_IOMMU_FIRMWARE] = "off_in_firmware",
 	};
-	struct word_names names = {0};
+	struct lookup_names names = {0};
 	struct json *doc = NULL;
 	char text[PCI_ADDRESS_TEXT];
 
-	int r = word_names_read(l->host, &names) < 0 ? err_set(e, -ENOMEM, "list PCI devices")
-						     : json_new(1, &doc, e);
+	int r = lookup_names_read(l->host, &names) < 0 ? err_set(e, -ENOMEM, "list PCI devices")
+						       : json_new(1, &doc, e);
 	if (r == 0) {
 		json_put_text(doc, "iommu", states[l->inventory.iommu]);
 		json_put_flag(doc, "complete", !l->inventory.blind);
@@ -231,7 +231,7 @@ static int print_json(const struct listing *l, struct err *e)
 		r = json_print(doc, e);
 	}
 	json_free(doc);
-	word_names_fini(&names);
+	lookup_names_fini(&names);
 	return r;
 }
 
@@ -360,7 +360,7 @@ static int take_words(
 	struct err e = {0};
 
 	for (int i = 0; i < count; i++) {
-		if (word_device(h, words[i], &ret[i]) == 0)
+		if (lookup_device(h, words[i], &ret[i]) == 0)
 			continue;
 		(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address, interface or disk", v->name,
 			words[i]);

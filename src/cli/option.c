@@ -2,7 +2,7 @@
 #include "cli/option.h"
 #include "base/err.h"
 #include "cli/report.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/plan.h"
 #include "base/err.h"
-#include "cli/json.h"
 #include "cli/report.h"
+#include "view/json.h"
 
 #include <errno.h>
 

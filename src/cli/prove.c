@@ -3,18 +3,18 @@
 #include "base/err.h"
 #include "bind/bind.h"
 #include "bind/method.h"
-#include "cli/card.h"
-#include "cli/json.h"
-#include "cli/names.h"
 #include "cli/option.h"
 #include "cli/plan.h"
 #include "cli/record.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "cli/trial.h"
+#include "host/host.h"
 #include "pci/class.h"
-#include "pci/host.h"
 #include "pci/reset.h"
+#include "view/card.h"
+#include "view/json.h"
+#include "view/names.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -8,8 +8,8 @@
 #include "cli/option.h"
 #include "cli/topic.h"
 #include "cli/verb.h"
+#include "host/recorder.h"
 #include "pci/device.h"
-#include "pci/recorder.h"
 #include "pci/redact.h"
 
 #include <errno.h>

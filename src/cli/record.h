@@ -2,7 +2,7 @@
 #ifndef CLI_RECORD_H
 #define CLI_RECORD_H
 
-#include "pci/manifest.h"
+#include "host/manifest.h"
 
 #include <stdbool.h>
 

@@ -3,10 +3,10 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "cli/giving.h"
-#include "cli/json.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
+#include "view/json.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,15 +2,15 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "bind/bind.h"
-#include "bind/sriov.h"
 #include "cli/giving.h"
-#include "cli/json.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "engine/cgroup.h"
-#include "pci/host.h"
+#include "host/host.h"
 #include "pci/vfs.h"
+#include "vfs/plan.h"
+#include "view/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -111,8 +111,8 @@ static bool is_named(const struct arguments *a, struct pci_address address)
 	return a->targets.count == 0;
 }
 
-static void put_function(struct json *list, const struct bind_env *env,
-	const struct bind_vfs_lease *l, uint64_t before, bool left, const char *why)
+static void put_function(struct json *list, const struct bind_env *env, const struct vfs_lease *l,
+	uint64_t before, bool left, const char *why)
 {
 	char address[PCI_ADDRESS_TEXT];
 	struct json *j = json_push_map(list);
@@ -125,7 +125,7 @@ static void put_function(struct json *list, const struct bind_env *env,
 }
 
 static int restore_function(struct arguments *a, const struct bind_env *env,
-	const struct bind_vfs_lease *l, struct json *list)
+	const struct vfs_lease *l, struct json *list)
 {
 	bool left = l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS;
 	uint64_t before = list ? pci_vfs_read(env->host, l->address).active : 0;
@@ -134,7 +134,7 @@ static int restore_function(struct arguments *a, const struct bind_env *env,
 
 	report_note("%s: %s: %s", pci_address_format(l->address, address), l->text,
 		intent(a, l->state, left));
-	int r = a->dry_run || left ? 0 : bind_vfs_restore(env, l->address, a->kept, &e);
+	int r = a->dry_run || left ? 0 : vfs_restore(env, l->address, a->kept, &e);
 	if (r == 1)
 		report_note("%s: left alone%s", address, later(l->state));
 	if (list)
@@ -147,12 +147,12 @@ static int restore_function(struct arguments *a, const struct bind_env *env,
 /* After the groups: a virtual function that is given back may go. */
 static int restore_functions(struct arguments *a, const struct bind_env *env, struct json *list)
 {
-	cleanup_free struct bind_vfs_lease *leases = NULL;
+	cleanup_free struct vfs_lease *leases = NULL;
 	struct err e = {0};
 	size_t count = 0;
 	int leave = LEAVE_OK;
 
-	if (bind_vfs_leases(env, &leases, &count, &e) < 0) {
+	if (vfs_leases(env, &leases, &count, &e) < 0) {
 		report(&e);
 		return LEAVE_FAILED;
 	}

@@ -3,13 +3,13 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "cli/giving.h"
-#include "cli/json.h"
 #include "cli/option.h"
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "engine/fit.h"
 #include "engine/keeper.h"
+#include "view/json.h"
 
 #include <errno.h>
 #include <stdio.h>

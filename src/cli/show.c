@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clean.h"
 #include "base/err.h"
-#include "cli/hint.h"
-#include "cli/inventory.h"
-#include "cli/json.h"
-#include "cli/names.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/subject.h"
-#include "cli/word.h"
-#include "pci/host.h"
+#include "host/host.h"
+#include "view/hint.h"
+#include "view/inventory.h"
+#include "view/json.h"
+#include "view/lookup.h"
+#include "view/names.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -101,7 +101,7 @@ static int take_words(
 	struct err e = {0};
 
 	for (int i = 0; i < q->word_count; i++) {
-		if (word_device(h, q->words[i], &ret[i]) == 0)
+		if (lookup_device(h, q->words[i], &ret[i]) == 0)
 			continue;
 		(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address, interface or disk", v->name,
 			q->words[i]);

@@ -3,7 +3,7 @@
 #include "cli/option.h"
 #include "cli/record.h"
 #include "cli/report.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 static int run(const struct verb *v, int argc, char **argv)
 {

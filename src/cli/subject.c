@@ -2,9 +2,9 @@
 #include "cli/subject.h"
 #include "base/clean.h"
 #include "base/err.h"
-#include "cli/inventory.h"
-#include "cli/json.h"
 #include "pci/capability.h"
+#include "view/inventory.h"
+#include "view/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,7 +62,7 @@ int subject_read(struct host *h, const struct inventory *v, const struct invento
 
 	*ret = (struct subject){.inventory = v, .entry = x, .plan = BIND_PLAN_NONE};
 	space_read(h, &x->device, &ret->space);
-	if (bind_path_read(h, a, ret->place) < 0)
+	if (claim_path_read(h, a, ret->place) < 0)
 		ret->place[0] = '\0';
 	pci_serials_read(h, a, &ret->space.config, &ret->serials);
 	pci_sleep_read(h, a, &ret->sleep);

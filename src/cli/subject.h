@@ -3,12 +3,12 @@
 #define CLI_SUBJECT_H
 
 #include "bind/bind.h"
-#include "bind/identity.h"
-#include "cli/space.h"
+#include "claim/identity.h"
 #include "pci/isolation.h"
 #include "pci/reset.h"
 #include "pci/serial.h"
 #include "pci/sleep.h"
+#include "view/regions.h"
 
 struct err;
 struct host;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/describe.h"
-#include "cli/inventory.h"
-#include "cli/json.h"
 #include "cli/plan.h"
 #include "cli/subject.h"
+#include "view/describe.h"
+#include "view/inventory.h"
+#include "view/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
-#include "cli/inventory.h"
-#include "cli/names.h"
 #include "cli/subject.h"
-#include "cli/wrap.h"
 #include "pci/class.h"
+#include "view/inventory.h"
+#include "view/names.h"
+#include "view/wrap.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 #include "base/num.h"
 #include "cli/fact.h"
 #include "cli/option.h"
-#include "cli/wrap.h"
-#include "pci/host.h"
+#include "host/host.h"
+#include "view/wrap.h"
 
 #include <stdio.h>
 #include <string.h>

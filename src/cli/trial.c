@@ -2,11 +2,11 @@
 #include "cli/trial.h"
 #include "base/clean.h"
 #include "base/err.h"
-#include "cli/card.h"
-#include "cli/describe.h"
-#include "pci/host.h"
+#include "host/host.h"
 #include "vfio/hotreset.h"
 #include "vfio/irq.h"
+#include "view/card.h"
+#include "view/describe.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>

@@ -2,13 +2,13 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
-#include "bind/sriov.h"
-#include "cli/json.h"
 #include "cli/option.h"
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
-#include "pci/host.h"
+#include "host/host.h"
+#include "vfs/plan.h"
+#include "view/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 
 struct arguments {
 	struct targets targets; /* one */
-	struct bind_vfs_request request;
+	struct vfs_request request;
 	struct bind_env env;
 	const char *host;
 	bool has_count;
@@ -36,7 +36,7 @@ static void print_function(const struct pci_device *d)
 	(void)printf("\n");
 }
 
-static void print_state(const struct bind_vfs_plan *p)
+static void print_state(const struct vfs_plan *p)
 {
 	char address[PCI_ADDRESS_TEXT];
 
@@ -46,7 +46,7 @@ static void print_state(const struct bind_vfs_plan *p)
 		print_function(&p->functions[i]);
 }
 
-static void put_functions(struct json *doc, const struct bind_vfs_plan *p)
+static void put_functions(struct json *doc, const struct vfs_plan *p)
 {
 	struct json *list = json_put_list(doc, "functions");
 	char text[PCI_ADDRESS_TEXT];
@@ -63,7 +63,7 @@ static void put_functions(struct json *doc, const struct bind_vfs_plan *p)
 	}
 }
 
-static int print_json(const struct arguments *a, const struct bind_vfs_plan *p,
+static int print_json(const struct arguments *a, const struct vfs_plan *p,
 	const struct bind_step *steps, size_t count, struct err *e)
 {
 	struct json *doc = NULL;
@@ -89,14 +89,14 @@ static int print_json(const struct arguments *a, const struct bind_vfs_plan *p,
 /* What is there, or what would be done. */
 static int tell(const struct arguments *a)
 {
-	struct bind_vfs_plan plan = BIND_VFS_PLAN_NONE;
+	struct vfs_plan plan = BIND_VFS_PLAN_NONE;
 	cleanup_free struct bind_step *steps = NULL;
 	struct err e = {0};
 	size_t count = 0;
 
-	int r = bind_vfs_plan(&a->env, &a->request, &plan, &e);
+	int r = vfs_plan(&a->env, &a->request, &plan, &e);
 	if (r == 0 && a->has_count && !plan.says.refusals)
-		r = bind_vfs_steps(&a->env, &a->request, &plan, &steps, &count);
+		r = vfs_steps(&a->env, &a->request, &plan, &steps, &count);
 	if (r == 0 && a->json) {
 		r = print_json(a, &plan, steps, count, &e);
 	} else if (r == 0) {
@@ -108,17 +108,17 @@ static int tell(const struct arguments *a)
 	if (r < 0)
 		report(&e);
 	int leave = r < 0 ? LEAVE_FAILED : plan.says.refusals ? LEAVE_REFUSED : LEAVE_OK;
-	bind_vfs_plan_fini(&plan);
+	vfs_plan_fini(&plan);
 	return leave;
 }
 
 static int set(const struct arguments *a)
 {
-	struct bind_vfs_plan plan = BIND_VFS_PLAN_NONE;
+	struct vfs_plan plan = BIND_VFS_PLAN_NONE;
 	struct err e = {0}, why = {0};
 
 	targets_hold_signals();
-	int r = bind_vfs_set(&a->env, &a->request, &plan, &e);
+	int r = vfs_set(&a->env, &a->request, &plan, &e);
 	bool refused = r < 0 && plan.says.refusals;
 	if (a->json && (r == 0 || refused)) {
 		if (print_json(a, &plan, NULL, 0, &why) < 0)
@@ -128,7 +128,7 @@ static int set(const struct arguments *a)
 			print_state(&plan);
 		plan_problems(&plan.says);
 	}
-	bind_vfs_plan_fini(&plan);
+	vfs_plan_fini(&plan);
 	if (r < 0 && !refused)
 		report(&e);
 	return r == 0 ? LEAVE_OK : refused ? LEAVE_REFUSED : LEAVE_FAILED;

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/num.h"
-#include "driver/edu_regs.h"
+#include "regs/edu.h"
 
 #define EDU_TIMEOUT_MS 2000 /* a copy takes QEMU's device 100 ms */
 #define MARK_SIZE 16

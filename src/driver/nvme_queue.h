@@ -6,7 +6,7 @@
 #include <usher/dma.h>
 #include <usher/region.h>
 
-#include "driver/nvme_regs.h"
+#include "regs/nvme.h"
 
 struct usher_err;
 

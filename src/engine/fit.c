@@ -13,8 +13,8 @@
 #include "bind/gate.h"
 #include "bind/problem.h"
 #include "engine/bars.h"
+#include "host/host.h"
 #include "pci/device.h"
-#include "pci/host.h"
 #include "vfio/layout.h"
 
 #define TEXT_MAX 8192

@@ -3,8 +3,8 @@
 #define HOLD_VIEW_H
 
 #include "hold/hold.h"
+#include "host/host.h"
 #include "pci/device.h"
-#include "pci/host.h"
 
 #include <stdarg.h>
 

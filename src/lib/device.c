@@ -12,10 +12,10 @@
 #include "base/bits.h"
 #include "base/fault.h"
 #include "base/num.h"
+#include "host/host.h"
 #include "lib/handed.h"
 #include "model/host.h"
 #include "pci/device.h"
-#include "pci/host.h"
 #include "vfio/explain.h"
 
 static int group_of(const char *name, int *ret, struct usher_err *e)

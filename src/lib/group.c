@@ -9,8 +9,8 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "host/host.h"
 #include "model/host.h"
-#include "pci/host.h"
 
 static struct space_group *find(struct usher_space *s, int number)
 {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <usher/model.h>
 
-#include "driver/edu_regs.h"
+#include "regs/edu.h"
 
 /* "model:edu": QEMU's educational device (docs/specs/edu), with answers at once. Its state. */
 struct model_edu {

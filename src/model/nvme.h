@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <usher/model.h>
 
-#include "driver/nvme_regs.h"
+#include "regs/nvme.h"
 
 /*
  * An NVMe controller with one namespace of 512-byte blocks in memory. "model:nvme" carries commands

@@ -2,8 +2,8 @@
 #include "pci/bar.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "host/host.h"
 #include "pci/device.h"
-#include "pci/host.h"
 
 #include <errno.h>
 #include <inttypes.h>

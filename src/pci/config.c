@@ -4,8 +4,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "host/host.h"
 #include "pci/device.h"
-#include "pci/host.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>

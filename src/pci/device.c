@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/iommu.h"
 #include "base/err.h"
-#include "pci/host.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #ifndef PCI_REDACT_H
 #define PCI_REDACT_H
 
+#include "host/manifest.h"
 #include "pci/alias.h"
-#include "pci/manifest.h"
 
 #define REDACT_KEY ALIAS_KEY /* [bytes] random, for one snapshot only */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/serial.h"
 #include "base/file.h"
+#include "host/host.h"
 #include "pci/capability.h"
 #include "pci/device.h"
-#include "pci/host.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/sleep.h"
 #include "base/file.h"
+#include "host/host.h"
 #include "pci/device.h"
-#include "pci/host.h"
 
 static void text(struct host *h, struct pci_address a, const char *attr, char *buf, size_t size)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/upstream.h"
 #include "base/file.h"
+#include "host/host.h"
 #include "pci/device.h"
-#include "pci/host.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #include "pci/vfs.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "host/host.h"
 #include "pci/device.h"
-#include "pci/host.h"
 
 #include <string.h>
 

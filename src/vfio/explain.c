@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "host/host.h"
 #include "pci/group.h"
-#include "pci/host.h"
 
 #define DEVICES "/sys/bus/pci/devices"
 

@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
-#include "pci/host.h"
+#include "host/host.h"
 #include "vfio/container.h"
 #include "vfio/device.h"
 #include "vfio/explain.h"

@@ -17,11 +17,11 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "pci/address.h"
-#include "vmm/acpi.h"
+#include "vmm/acpi/acpi.h"
 #include "vmm/boot.h"
 #include "vmm/cpu.h"
 #include "vmm/cpuid.h"
-#include "vmm/firmware.h"
+#include "vmm/pci/firmware.h"
 
 /*
  * How it works

@@ -11,7 +11,7 @@
 #include "vfio/layout.h"
 #include "vmm/console.h"
 #include "vmm/pass/pass.h"
-#include "vmm/pci.h"
+#include "vmm/pci/root.h"
 #include "vmm/power.h"
 #include "vmm/vm.h"
 

@@ -13,7 +13,7 @@
 #include "base/num.h"
 #include "vmm/cpu.h"
 #include "vmm/machine.h"
-#include "vmm/stats.h"
+#include "vmm/stats/stats.h"
 
 #define EXIT_OURS 125
 #define EXIT_CRASHED 1

@@ -14,9 +14,9 @@
 #include "vmm/memory.h"
 #include "vmm/memslot.h"
 #include "vmm/panic.h"
-#include "vmm/timing.h"
+#include "vmm/stats/timing.h"
 
-struct pass_group;
+struct pass_domain;
 struct pci_root;
 
 /* How a guest ended. */
@@ -54,7 +54,7 @@ struct vm {
 	bool (*fault)(struct vm *vm);
 	uint64_t faults; /* how often one could go on: none that the guest itself can bring about */
 	uint64_t cures; /* atomic: read without the lock, see vm_cure() and vm_cured() */
-	struct pass_group *pass; /* what passed-through devices share; NULL while there are none */
+	struct pass_domain *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;
 	struct cpu *cpus;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A hostile guest on a hostile device: the input first corrupts configuration space, then plays
- * accesses, interrupts and resets. What must hold is what test/unit/pass_rig.c asserts: no route
+ * accesses, interrupts and resets. What must hold is what test/unit/pass/pass_rig.c asserts: no route
  * that KVM does not know is used, and everything is gone at the end.
  *
  * Input: 1 byte fixture, 1 byte count of patches, 3 bytes each (offset, offset, value); then steps
@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/num.h"
-#include "pass_rig.h"
+#include "pass/pass_rig.h"
 #include "vmm/pass/function.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

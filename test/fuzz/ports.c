@@ -15,10 +15,10 @@
 
 #include "base/endian.h"
 #include "base/num.h"
-#include "vmm/firmware.h"
-#include "vmm/pci.h"
+#include "vmm/pci/config.h"
+#include "vmm/pci/firmware.h"
+#include "vmm/pci/root.h"
 #include "vmm/power.h"
-#include "vmm/regs.h"
 #include "vmm/serial.h"
 #include "vmm/vm.h"
 
@@ -30,21 +30,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A function behind a port: registers all of which can be written. */
 struct scratch {
 	struct pci_func func;
-	struct regs regs;
+	struct func_config regs;
 	uint8_t bytes[PCI_CONFIG_SIZE];
 	bool gone;
 };
 
 static uint32_t scratch_read(struct pci_func *f, unsigned off, unsigned size)
 {
-	return regs_read(&container_of(f, struct scratch, func)->regs, off, size);
+	return func_config_read(&container_of(f, struct scratch, func)->regs, off, size);
 }
 
 static void scratch_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value)
 {
 	if (container_of(f, struct scratch, func)->gone)
 		abort();
-	regs_write(&container_of(f, struct scratch, func)->regs, off, size, value);
+	func_config_write(&container_of(f, struct scratch, func)->regs, off, size, value);
 }
 
 static void nothing(struct pci_func *f)

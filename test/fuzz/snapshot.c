@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "host/host.h"
+#include "host/manifest.h"
 #include "pci/bar.h"
 #include "pci/capability.h"
 #include "pci/device.h"
-#include "pci/host.h"
 #include "pci/isolation.h"
-#include "pci/manifest.h"
 #include "pci/redact.h"
 #include "pci/reset.h"
 #include "pci/serial.h"

@@ -14,7 +14,7 @@ fail() {
 	exit 1
 }
 
-rule=$(sed -n 's/^#define BIND_RULE_PATH "\(.*\)"$/\1/p' "$source/src/bind/rule.h")
+rule=$(sed -n 's/^#define BIND_RULE_PATH "\(.*\)"$/\1/p' "$source/src/claim/rule.h")
 [ -n "$rule" ] || fail 'no BIND_RULE_PATH'
 
 # As hook-functions(8) has them: copy_file says 1 where the file is there already.

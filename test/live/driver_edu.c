@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Everything that the edu driver does, on the device that was handed over. */
 #include "driver/edu.h"
-#include "driver/edu_regs.h"
+#include "regs/edu.h"
 
 #include <errno.h>
 #include <stdio.h>

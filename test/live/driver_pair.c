@@ -12,9 +12,9 @@
 #include <time.h>
 
 #include "driver/edu.h"
-#include "driver/edu_regs.h"
 #include "driver/nvme.h"
 #include "facts.h"
+#include "regs/edu.h"
 
 #define PLACE 64 /* block */
 

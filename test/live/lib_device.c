@@ -25,7 +25,7 @@
 #include <usher/region.h>
 
 #include "facts.h"
-#include "unit/space_rounds.h"
+#include "unit/lib/space_rounds.h"
 
 /* Registers of the e1000e, 82574 datasheet §10.2.4. */
 #define NIC_STATUS 0x8

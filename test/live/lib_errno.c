@@ -3,7 +3,7 @@
  * lib_errno ADDRESS GROUP OTHER GROUP: the table of errno_rows.h, asked of the kernel, and what only
  * the kernel can be asked. dma_entry_limit of vfio_iommu_type1 is ENTRIES.
  */
-#include "unit/errno_rows.h"
+#include "unit/lib/errno_rows.h"
 
 #include <errno.h>
 #include <linux/vfio.h>

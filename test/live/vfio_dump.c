@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "pci/host.h"
+#include "host/host.h"
 #include "vfio/container.h"
 #include "vfio/device.h"
 #include "vfio/group.h"

@@ -20,7 +20,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
-#include "pci/host.h"
+#include "host/host.h"
 #include "vfio/container.h"
 #include "vfio/device.h"
 #include "vfio/group.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vfio_hold ADDRESS GROUP: opens a device that is on vfio-pci, says "held", and keeps it. */
 #include "base/err.h"
-#include "pci/host.h"
+#include "host/host.h"
 #include "vfio/container.h"
 #include "vfio/device.h"
 #include "vfio/group.h"

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
-#include "vmm/pass/group.h"
+#include "vmm/pass/domain.h"
 #include "vmm/pass/trace.h"
 #include "vmm/vm.h"
 

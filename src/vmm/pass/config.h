@@ -2,7 +2,7 @@
 #ifndef VMM_PASS_CONFIG_H
 #define VMM_PASS_CONFIG_H
 
-#include "vmm/pci.h"
+#include "vmm/pci/root.h"
 
 #include <stdbool.h>
 #include <stdint.h>

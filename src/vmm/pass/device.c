@@ -12,8 +12,8 @@
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "vmm/pass/domain.h"
 #include "vmm/pass/function.h"
-#include "vmm/pass/group.h"
 #include "vmm/pass/pass.h"
 #include "vmm/pass/reset.h"
 #include "vmm/vm.h"
@@ -126,7 +126,7 @@ void pass_dev_leave(struct pass_dev *d)
 {
 	pass_dev_drop(d);
 	if (d->vm->pass)
-		pass_group_leave(d->vm->pass, d->group_fd);
+		pass_domain_leave(d->vm->pass, d->group_fd);
 }
 
 bool pass_dev_is_last(const struct pass_dev *d)
@@ -158,7 +158,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 }
 
 /* Function 0 of the device that @a is another function of, if the guest has it. */
-static struct pass_dev *find_first(const struct pass_group *g, struct pci_address a)
+static struct pass_dev *find_first(const struct pass_domain *g, struct pci_address a)
 {
 	struct pci_address other;
 
@@ -179,7 +179,7 @@ static uint32_t atomics_of(struct pass_dev *d)
 	       (has & VFIO_ATOMIC_128 ? PCI_EXP_DEVCAP2_ATOMIC_COMP128 : 0U);
 }
 
-static int plug(struct pass_dev *d, const struct pass_group *g, struct err *e)
+static int plug(struct pass_dev *d, const struct pass_domain *g, struct err *e)
 {
 	struct pci_address a = {0};
 
@@ -208,7 +208,7 @@ static int plug(struct pass_dev *d, const struct pass_group *g, struct err *e)
 int pass_add(
 	struct vm *vm, const struct pass_spec *spec, const struct vfio_iommu *iommu, struct err *e)
 {
-	struct pass_group *g;
+	struct pass_domain *g;
 	struct pass_dev *d = pass_dev_new(vm, spec->name);
 
 	if (!d)
@@ -220,12 +220,12 @@ int pass_add(
 	r = pass_rom_init(d, spec->rom, spec->rom_fd, e);
 	if (r < 0)
 		goto close;
-	r = pass_group_get(vm, spec->container, iommu, &g, e);
+	r = pass_domain_get(vm, spec->container, iommu, &g, e);
 	if (r < 0)
 		goto close;
 	if (spec->peers)
-		pass_group_peers(g);
-	r = pass_group_add(g, spec->group, e);
+		pass_domain_peers(g);
+	r = pass_domain_add(g, spec->group, e);
 	if (r < 0)
 		goto close;
 	r = plug(d, g, e);

@@ -13,7 +13,7 @@
 #include "vmm/pass/msi.h"
 #include "vmm/pass/msix.h"
 #include "vmm/pass/rom.h"
-#include "vmm/pci.h"
+#include "vmm/pci/root.h"
 
 #include <stdbool.h>
 

@@ -15,7 +15,7 @@
 #include "base/bits.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
-#include "vmm/pass/group.h"
+#include "vmm/pass/domain.h"
 #include "vmm/pass/reset.h"
 
 static struct pass_dev *dev_of(struct pci_func *f)
@@ -108,7 +108,7 @@ static void fini(struct pci_func *f)
 
 	pass_dev_drop(d);
 	pass_dev_unlearn(d);
-	pass_group_remove(d);
+	pass_domain_remove(d);
 	free(d);
 }
 

@@ -19,7 +19,7 @@
 #include "pci/address.h"
 #include "vfio/hotreset.h"
 #include "vmm/pass/device.h"
-#include "vmm/pass/group.h"
+#include "vmm/pass/domain.h"
 #include "vmm/vm.h"
 
 static bool has_express_flr(const struct pass_config *c)
@@ -95,7 +95,7 @@ static void was_reset(struct pass_dev *d)
  * The guest's device that VFIO means, NULL when it is nobody's. VFIO has 16 bits for a domain, and
  * those that VMD makes are wider: the group's number tells such a one from its namesake.
  */
-static struct pass_dev *find(const struct pass_group *g, const struct vfio_dependent *x)
+static struct pass_dev *find(const struct pass_domain *g, const struct vfio_dependent *x)
 {
 	struct pci_address a;
 
@@ -108,7 +108,7 @@ static struct pass_dev *find(const struct pass_group *g, const struct vfio_depen
 }
 
 /* A group of which the guest has no device left is its host's again. */
-static int fd_of(const struct pass_group *g, int group)
+static int fd_of(const struct pass_domain *g, int group)
 {
 	for (const struct pass_dev *d = g->devices; d; d = d->next)
 		if (d->group == group && !d->dropped)
@@ -120,7 +120,7 @@ static int fd_of(const struct pass_group *g, int group)
  * The groups of all that is on the bus, each once, and none besides: VFIO refuses more groups than
  * functions. Return: how many, -EPERM one of them is not the guest's.
  */
-static int group_fds(const struct pass_group *g, const struct vfio_dependent *all, int count,
+static int group_fds(const struct pass_domain *g, const struct vfio_dependent *all, int count,
 	int fds[VFIO_HOTRESET_GROUPS_MAX])
 {
 	int n = 0;
@@ -148,7 +148,7 @@ static int group_fds(const struct pass_group *g, const struct vfio_dependent *al
 static int reset_bus(struct pass_dev *d)
 {
 	cleanup_free struct vfio_dependent *all = NULL;
-	const struct pass_group *g = d->vm->pass;
+	const struct pass_domain *g = d->vm->pass;
 	int fds[VFIO_HOTRESET_GROUPS_MAX];
 
 	if (!g)

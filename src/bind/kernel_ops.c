@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/kernel_ops.h"
+
+#include "bind/access.h"
+#include "bind/bind.h"
+#include "bind/module.h"
+#include "bind/node.h"
+#include "bind/vf_settings.h"
+#include "bind/writer.h"
+#include "host/host.h"
+
+#define PATIENCE_MS 30000 /* a busy NVMe controller takes some ten seconds to shut down */
+
+static const struct bind_kernel_ops live = {
+	.writer_start = bind_writer_start,
+	.writer_pid = bind_writer_pid,
+	.ask = bind_writer_ask,
+	.wait = bind_writer_wait,
+	.answer = bind_writer_answer,
+	.writer_stop = bind_writer_stop,
+	.load = bind_module_load,
+	.wait_node = bind_node_wait,
+	.rule = bind_access_write,
+	.set_vf = bind_vf_change,
+	.chown_node = bind_node_chown,
+};
+
+const struct bind_kernel_ops *bind_kernel_ops_live(void)
+{
+	return &live;
+}
+
+struct bind_env bind_env_live(void)
+{
+	return (struct bind_env){
+		.host = host_live(),
+		.sys = &live,
+		.state = BIND_STATE_DIR,
+		.timeout_ms = PATIENCE_MS,
+	};
+}

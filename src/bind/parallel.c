@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/parallel.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/num.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Drivers that are known to unbind many devices at one time: see the header. */
+static const char *const parallel[] = {"nvme"};
+
+static bool is_parallel(const char *driver)
+{
+	for (size_t i = 0; i < COUNT(parallel); i++)
+		if (!strcmp(driver, parallel[i]))
+			return true;
+	return !*driver;
+}
+
+static bool resizes(const struct bind_member *m)
+{
+	for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
+		if (m->bar[i])
+			return true;
+	return false;
+}
+
+static bool members_clash(const struct bind_member *a, const struct bind_member *b)
+{
+	if (a->act != BIND_ACT_TAKE || b->act != BIND_ACT_TAKE)
+		return false;
+	return (!strcmp(a->device.driver, b->device.driver) && !is_parallel(a->device.driver)) ||
+	       (resizes(a) && resizes(b));
+}
+
+static bool groups_clash(const struct bind_group *a, const struct bind_group *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		for (size_t k = 0; k < b->count; k++)
+			if (members_clash(&a->members[i], &b->members[k]))
+				return true;
+	return false;
+}
+
+/* Two lanes become one, and the last one takes the number that is free. */
+static void join(unsigned *of, size_t groups, unsigned keep, unsigned drop, unsigned last)
+{
+	for (size_t i = 0; i < groups; i++) {
+		if (of[i] == drop)
+			of[i] = keep;
+		else if (of[i] == last)
+			of[i] = drop;
+	}
+}
+
+size_t lane_choose(const struct bind_plan *p, unsigned *ret)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < p->group_count; i++) {
+		ret[i] = count++;
+		for (size_t k = 0; k < i; k++) {
+			unsigned keep = ret[k] < ret[i] ? ret[k] : ret[i];
+			unsigned drop = ret[k] < ret[i] ? ret[i] : ret[k];
+			if (keep != drop && groups_clash(&p->groups[i], &p->groups[k]))
+				join(ret, i + 1, keep, drop, --count);
+		}
+	}
+	/* More than there are writers for wait for one another. */
+	for (size_t i = 0; i < p->group_count; i++)
+		ret[i] %= BIND_WRITERS_MAX;
+	return count < BIND_WRITERS_MAX ? count : BIND_WRITERS_MAX;
+}
+
+unsigned lane_of(const struct lanes *l, int group)
+{
+	for (size_t i = 0; i < l->plan->group_count; i++)
+		if (l->plan->groups[i].number == group)
+			return l->of[i];
+	return 0;
+}
+
+/* One run: where it stands, and the first failure. */
+struct run {
+	struct lanes *l;
+	const struct bind_step *steps;
+	size_t count;
+	int code;
+	struct err *e;
+};
+
+static void fail(struct run *r, struct lane *lane, int code, const struct err *why)
+{
+	lane->failed = &r->steps[lane->next];
+	lane->code = code;
+	if (r->code == 0) {
+		r->code = code;
+		*r->e = *why;
+	}
+}
+
+/* Does what a lane can do without waiting; its next write is then under way. */
+static void advance(struct run *r, unsigned number)
+{
+	struct lanes *l = r->l;
+	struct lane *lane = &l->list[number];
+
+	for (; r->code == 0 && lane->next < r->count; lane->next++) {
+		const struct bind_step *s = &r->steps[lane->next];
+		struct err why = {0};
+		if (lane_of(l, s->group) != number)
+			continue;
+		l->work->lane = number;
+		int code = s->op == BIND_OP_WRITE
+				   ? bind_transaction_ask(l->work, s->path, s->text, &why)
+				   : l->step(l->arg, s, &why);
+		if (code < 0) {
+			fail(r, lane, code, &why);
+			return;
+		}
+		if (s->op == BIND_OP_WRITE) {
+			lane->is_asked = true;
+			lane->deadline = clock_ms() + l->work->env->timeout_ms;
+			return;
+		}
+	}
+}
+
+static void hear(struct run *r, unsigned number)
+{
+	struct lane *lane = &r->l->list[number];
+	struct err why = {0};
+
+	r->l->work->lane = number;
+	lane->is_asked = false;
+	int code = bind_transaction_answer(r->l->work, 0, &why);
+	if (code < 0)
+		fail(r, lane, code, &why);
+	else
+		lane->next++;
+}
+
+/* Waits for an answer, or for the first whose time is over. Return: its lane, -1 none is asked. */
+static int wait_for_one(struct lanes *l)
+{
+	struct bind_writer *asked[BIND_WRITERS_MAX] = {0};
+	int first = -1;
+
+	for (size_t i = 0; i < l->count; i++) {
+		if (!l->list[i].is_asked)
+			continue;
+		asked[i] = l->work->writers[i];
+		if (first < 0 || l->list[i].deadline < l->list[first].deadline)
+			first = (int)i;
+	}
+	if (first < 0)
+		return -1;
+	int64_t left = l->list[first].deadline - clock_ms();
+	int one = l->work->env->sys->wait(asked, l->count, left > 0 ? (int)left : 0);
+	return one < 0 ? first : one;
+}
+
+int lanes_run(struct lanes *l, const struct bind_step *steps, size_t count, struct err *e)
+{
+	struct run r = {.l = l, .steps = steps, .count = count, .e = e};
+	int one;
+
+	for (unsigned i = 0; i < l->count; i++)
+		advance(&r, i);
+	while ((one = wait_for_one(l)) >= 0) {
+		hear(&r, (unsigned)one);
+		advance(&r, (unsigned)one);
+	}
+	l->work->lane = 0;
+	return r.code;
+}

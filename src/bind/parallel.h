@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_PARALLEL_H
+#define BIND_PARALLEL_H
+
+#include "bind/bind.h"
+#include "bind/transaction.h"
+
+/*
+ * Groups that are taken side by side. An unbind runs the old driver's remove(), which for a disk
+ * is its shutdown and takes seconds; a rack of them one after the other takes minutes. Each lane
+ * has a writer of its own and does its steps in order. Two groups share a lane where drivers do
+ * not stand it:
+ *
+ * - a driver whose devices are unbound at the same time is a driver nobody tested: ioatdma
+ *   crashes the kernel so (bugzilla.kernel.org 209041). Only nvme is known to be good at it,
+ *   which storage users have done for years. Different drivers share no state.
+ * - resizing a BAR moves the windows of the bridges above it, which others may have in common.
+ */
+struct lane {
+	const struct bind_step *failed; /* NULL: all went well */
+	int code; /* of that step */
+	/* How far it is. */
+	size_t next;
+	bool is_asked; /* its writer has not answered yet */
+	int64_t deadline; /* for the answer [ms] */
+};
+
+/* The lane of each group of @p, from 0, into @ret. Return: how many there are. */
+size_t lane_choose(const struct bind_plan *p, unsigned *ret);
+
+/* All lanes of one transaction, and what they carry out. */
+struct lanes {
+	struct bind_transaction *work;
+	const struct bind_plan *plan;
+	const unsigned *of; /* the lane of each group of the plan */
+	size_t count;
+	struct lane list[BIND_WRITERS_MAX];
+	/* What is no write, done at once. Return: 0, -errno. */
+	int (*step)(void *arg, const struct bind_step *s, struct err *e);
+	void *arg;
+};
+
+unsigned lane_of(const struct lanes *l, int group);
+
+/*
+ * Carries out steps of groups until all are done or one fails; then none is begun any more, and
+ * those under way are waited for. Return: 0, -errno of the first that failed, which @e tells of.
+ */
+int lanes_run(struct lanes *l, const struct bind_step *steps, size_t count, struct err *e);
+
+#endif

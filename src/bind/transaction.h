@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_TRANSACTION_H
+#define BIND_TRANSACTION_H
+
+#include "bind/journal.h"
+#include "bind/kernel_ops.h"
+
+/*
+ * One transaction: the locks of its groups, the writer, and a count of what has been done. All
+ * that changes the machine goes through here, so that a test can stop it anywhere:
+ * USHER_BIND_DIE=N in the environment kills the process right after the Nth change. It is part
+ * of the shipped program, because a crash is worth testing only in the program that ships; it
+ * can do nothing that `kill -9` could not, and costs one getenv().
+ */
+struct bind_transaction {
+	const struct bind_env *env;
+	struct bind_writer *writers[BIND_WRITERS_MAX]; /* NULL until bind_transaction_arm() */
+	size_t lane; /* whose writer it is that the functions below mean: 0 unless it is set */
+	int *locks;
+	size_t lock_count;
+	unsigned long changes;
+	unsigned long die_after; /* 0: never */
+};
+
+#define BIND_WORK_NONE ((struct bind_transaction){0})
+
+/*
+ * Locks the groups, in order of their numbers so that two transactions cannot wait for each
+ * other; @groups is sorted in place, and may hold a number twice.
+ * Return: 0, -EBUSY, -ENOMEM, -errno; bind_transaction_end() either way.
+ */
+int bind_transaction_begin(struct bind_transaction *w, const struct bind_env *env, int *groups,
+	size_t count, struct err *e);
+
+/*
+ * Waits a little for a writer that is still there. A writer ends with its usher, but not in the same
+ * moment: what it does last must be done before anybody looks. One that the kernel does not let go
+ * outlasts this wait and is told of later.
+ */
+void bind_transaction_await(const struct bind_env *env, pid_t writer, uint64_t start);
+
+/* Starts the writer, and names it in @n, which is to be written next. Return: 0, -errno. */
+int bind_transaction_arm(struct bind_transaction *w, struct err *e);
+void bind_transaction_sign(const struct bind_transaction *w, struct bind_entry *n);
+
+/*
+ * One write to sysfs, begun and not waited for, and what became of it. @timeout_ms: 0 when it is
+ * known to be there, or has had its time. Return: 0, -ETIMEDOUT, -errno.
+ */
+int bind_transaction_ask(
+	struct bind_transaction *w, const char *path, const char *text, struct err *e);
+int bind_transaction_answer(struct bind_transaction *w, int timeout_ms, struct err *e);
+
+/* One write to sysfs. After -ETIMEDOUT the writer is lost: arm again to go on elsewhere. */
+int bind_transaction_write(
+	struct bind_transaction *w, const char *path, const char *text, struct err *e);
+int bind_transaction_journal(struct bind_transaction *w, const struct bind_entry *n, struct err *e);
+int bind_transaction_forget(struct bind_transaction *w, int group, struct err *e);
+/* Counts one change that was made elsewhere, and dies after it if it is the one. */
+void bind_transaction_count(struct bind_transaction *w);
+void bind_transaction_end(struct bind_transaction *w);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/host.h"
+#include "base/file.h"
+#include "base/num.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void host_close(struct host *h)
+{
+	if (h && h->ops->close)
+		h->ops->close(h);
+}
+
+int host_read_text(struct host *h, const char *path, char *buf, size_t size)
+{
+	ssize_t n = h->ops->read(h, path, buf, size);
+
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n == size)
+		return -EFBIG;
+	if (n && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return (int)n;
+}
+
+ssize_t host_read_all(struct host *h, const char *path, char **ret)
+{
+	for (size_t size = KIB(16); size <= MIB(16); size *= 4) {
+		char *text = malloc(size);
+		if (!text)
+			return -ENOMEM;
+		ssize_t n = h->ops->read(h, path, text, size);
+		if (n >= 0 && (size_t)n < size) {
+			text[n] = '\0';
+			*ret = text;
+			return n;
+		}
+		free(text);
+		if (n < 0)
+			return n;
+	}
+	return -EFBIG;
+}
+
+int host_read_number(struct host *h, const char *path, uint64_t *ret)
+{
+	char text[32];
+
+	int n = host_read_text(h, path, text, sizeof(text));
+	if (n < 0)
+		return n == -EFBIG ? -EINVAL : n;
+	/* Base 0 would take the leading zero of a decimal "010" for octal; the kernel never means that. */
+	unsigned base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
+	return num_parse(text, base, UINT64_MAX, ret) < 0 ? -EINVAL : 0;
+}
+
+int host_link_name(struct host *h, const char *path, char *buf, size_t size)
+{
+	char target[FILE_PATH_MAX];
+
+	ssize_t n = h->ops->link(h, path, target, sizeof(target));
+	if (n < 0)
+		return (int)n;
+	const char *name = file_base(target);
+	size_t len = strlen(name);
+	if (len >= size)
+		return -ENAMETOOLONG;
+	memcpy(buf, name, len + 1);
+	return (int)len;
+}
+
+int host_functions(struct host *h, const char *interface,
+	int (*each)(void *arg, const struct host_vf *vf), void *arg)
+{
+	return h->ops->functions ? h->ops->functions(h, interface, each, arg) : 0;
+}

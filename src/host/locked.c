@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/locked.h"
+#include "base/clean.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "base/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define PATIENCE_MS 1500 /* waking a device from D3cold takes 100 ms, and a link some more */
+#define STUCK_MAX 16
+
+/* What did not come back before: each such wait is paid for only once. */
+static char stuck[STUCK_MAX][FILE_PATH_MAX];
+static size_t stuck_count;
+
+bool locked_attribute(const char *path)
+{
+	/*
+	 * driver_override_show() takes the lock up to kernel 6.12, and later ones a lock of their
+	 * own; sriov_numvfs_show() takes it since 5.11.
+	 */
+	static const char *const names[] = {"driver_override", "sriov_numvfs", "config"};
+	const char *name = file_base(path);
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return strncmp(path, "/sys/", 5) == 0;
+	return false;
+}
+
+static bool was_stuck(const char *path)
+{
+	for (size_t i = 0; i < stuck_count; i++)
+		if (strcmp(stuck[i], path) == 0)
+			return true;
+	return false;
+}
+
+static void remember(const char *path)
+{
+	if (stuck_count < STUCK_MAX &&
+		file_path(stuck[stuck_count], sizeof(stuck[0]), "%s", path) == 0)
+		stuck_count++;
+}
+
+#define DATA_MAX 4096 /* configuration space; sysfs attributes are as long at most */
+
+/* One reading, by an expendable process (base/spawn.h); it outlives us where that hangs. */
+struct reading {
+	char stack[SPAWN_STACK] __attribute__((aligned(16)));
+	int out;
+	size_t size;
+	char path[FILE_PATH_MAX];
+	struct {
+		ssize_t len; /* or -errno */
+		char data[DATA_MAX];
+	} answer;
+};
+
+/* Answers in one piece: a pipe has room for it. */
+static void read_main(void *arg)
+{
+	struct reading *r = arg;
+
+	spawn_keep_only(r->out);
+	long fd = spawn_call(SYS_openat, AT_FDCWD, (long)r->path, O_RDONLY | O_NOCTTY, 0, 0);
+	r->answer.len = fd;
+	if (fd >= 0)
+		r->answer.len = spawn_call(SYS_read, fd, (long)r->answer.data, (long)r->size, 0, 0);
+	size_t n = sizeof(r->answer.len) + (r->answer.len > 0 ? (size_t)r->answer.len : 0);
+	(void)spawn_call(SYS_write, r->out, (long)&r->answer, (long)n, 0, 0);
+	spawn_leave();
+}
+
+/* Return: length, -ETIMEDOUT, -errno. */
+static ssize_t answer(int fd, void *buf, size_t size)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	ssize_t n;
+	int r;
+
+	do
+		r = poll(&p, 1, PATIENCE_MS);
+	while (r < 0 && errno == EINTR);
+	if (r <= 0)
+		return r == 0 ? -ETIMEDOUT : -errno;
+	r = fd_read_full(fd, &n, sizeof(n));
+	if (r == 0 && n > 0)
+		r = (size_t)n <= size ? fd_read_full(fd, buf, (size_t)n) : -EIO;
+	return r < 0 ? r : n;
+}
+
+ssize_t locked_read(const char *path, void *buf, size_t size)
+{
+	int ends[2];
+
+	if (was_stuck(path))
+		return -ETIMEDOUT;
+	if (access(path, R_OK) < 0)
+		return -errno;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	cleanup_fd int in = ends[0];
+	struct reading *r = aligned_alloc(16, sizeof(*r));
+	if (r) {
+		r->out = ends[1];
+		r->size = size < DATA_MAX ? size : DATA_MAX;
+	}
+	pid_t pid = r ? file_path(r->path, sizeof(r->path), "%s", path) : -ENOMEM;
+	if (pid == 0)
+		pid = spawn_start(r->stack, read_main, r);
+	(void)close(ends[1]);
+	if (pid < 0) {
+		free(r);
+		return pid;
+	}
+	ssize_t n = answer(in, buf, size);
+	if (n != -ETIMEDOUT) {
+		/* It runs on a stack in @r. */
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
+		free(r);
+		return n;
+	}
+	/* It dies when the kernel lets it, and is then init's. Until then it has its memory. */
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, WNOHANG);
+	spawn_free_of_lost(r);
+	remember(path);
+	return n;
+}

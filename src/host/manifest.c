@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/manifest.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#define BUDGET MIB(64)
+
+/* Where the parser is; @at is the folder that relative paths start from. */
+struct reader {
+	struct manifest *m;
+	char at[FILE_PATH_MAX];
+};
+
+static int path_key(char c)
+{
+	return c == '\0' ? 0 : c == '/' ? 1 : (unsigned char)c + 1;
+}
+
+int manifest_compare(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return path_key(*a) - path_key(*b);
+}
+
+static void *take(struct manifest *m, size_t size)
+{
+	if (size > m->budget)
+		return NULL;
+	m->budget -= size;
+	return calloc(1, size);
+}
+
+/* Room for one more in an array of @count that doubles at each power of two. */
+static void *grow(struct manifest *m, void *array, size_t count, size_t size)
+{
+	if (count && !is_pow2(count))
+		return array;
+	size_t want = count ? 2 * count : 1;
+	if (want > m->budget / size)
+		return NULL;
+	m->budget -= (want - count) * size;
+	return reallocarray(array, want, size);
+}
+
+/* The next word of the line: cut off at its blank, *@line moves on. NULL at the end. */
+static char *next_word(char **line)
+{
+	char *word = *line;
+
+	if (!*word)
+		return NULL;
+	char *end = strchrnul(word, ' ');
+	*line = *end ? end + 1 : end;
+	*end = '\0';
+	return *word ? word : NULL;
+}
+
+static bool path_ok(const char *path)
+{
+	if (*path != '/')
+		return false;
+	while (*path) {
+		size_t n = strcspn(++path, "/");
+		if (n == 0 || (n == 1 && path[0] == '.') || (n == 2 && memcmp(path, "..", 2) == 0))
+			return false;
+		path += n;
+	}
+	return true;
+}
+
+static int full_path(const struct reader *r, const char *word, char *buf, size_t size)
+{
+	if (!word || (*word != '/' && !*r->at))
+		return -EINVAL;
+	int x = *word == '/' ? file_path(buf, size, "%s", word)
+			     : file_path(buf, size, "%s/%s", r->at, word);
+	if (x < 0)
+		return x;
+	return path_ok(buf) ? 0 : -EINVAL;
+}
+
+/* Owns @data from here on, in success and failure. */
+static int entry_add(
+	struct manifest *m, const char *path, enum manifest_kind kind, char *data, size_t len)
+{
+	size_t size = strlen(path) + 1;
+	char *copy = take(m, size);
+	void *array = grow(m, m->entries, m->nr_entries, sizeof(*m->entries));
+
+	if (array)
+		m->entries = array;
+	if (!copy || !array || !data) {
+		free(copy);
+		free(data);
+		return -ENOMEM;
+	}
+	memcpy(copy, path, size);
+	m->entries[m->nr_entries++] = (struct manifest_entry){
+		.path = copy,
+		.data = data,
+		.len = len,
+		.kind = kind,
+	};
+	return 0;
+}
+
+static int hex_byte(const char *s)
+{
+	char text[3] = {s[0], s[0] ? s[1] : '\0', '\0'};
+	uint64_t n;
+
+	return strlen(text) == 2 && num_parse(text, 16, 255, &n) == 0 ? (int)n : -EINVAL;
+}
+
+/* \n, \\ and \xNN in place. Return: length, -EINVAL. */
+static ssize_t unescape(char *text)
+{
+	char *out = text;
+
+	for (const char *in = text; *in; in++) {
+		if (*in != '\\') {
+			*out++ = *in;
+			continue;
+		}
+		in++;
+		if (*in == 'n') {
+			*out++ = '\n';
+		} else if (*in == '\\') {
+			*out++ = '\\';
+		} else if (*in == 'x' && hex_byte(in + 1) >= 0) {
+			*out++ = (char)hex_byte(in + 1);
+			in += 2;
+		} else {
+			return -EINVAL;
+		}
+	}
+	return out - text;
+}
+
+static int parse_file(struct reader *r, const char *path, char *rest)
+{
+	ssize_t len = unescape(rest);
+
+	if (len < 0)
+		return (int)len;
+	char *data = take(r->m, (size_t)len + 2);
+	if (data) {
+		memcpy(data, rest, (size_t)len);
+		data[len++] = '\n';
+	}
+	return entry_add(r->m, path, MANIFEST_FILE, data, (size_t)len);
+}
+
+/* "OFFSET:HEX…" into an image of @size bytes. */
+static int parse_run(char *data, uint64_t size, char *word)
+{
+	char *colon = strchr(word, ':');
+	uint64_t off;
+
+	if (!colon)
+		return -EINVAL;
+	*colon = '\0';
+	if (num_parse(word, 16, size, &off) < 0)
+		return -EINVAL;
+	for (const char *s = colon + 1; *s; s += 2) {
+		int byte = hex_byte(s);
+		if (byte < 0 || off >= size)
+			return -EINVAL;
+		data[off++] = (char)byte;
+	}
+	return 0;
+}
+
+static int parse_bytes(struct reader *r, const char *path, char *rest)
+{
+	char *word = next_word(&rest);
+	uint64_t size;
+
+	if (!word || num_parse(word, 10, MANIFEST_BYTES_MAX, &size) < 0)
+		return -EINVAL;
+	char *data = take(r->m, size + 1);
+	if (!data)
+		return -ENOMEM;
+	while ((word = next_word(&rest))) {
+		if (parse_run(data, size, word) < 0) {
+			free(data);
+			return -EINVAL;
+		}
+	}
+	return entry_add(r->m, path, MANIFEST_FILE, data, size);
+}
+
+static int parse_link(struct reader *r, const char *path, char *rest)
+{
+	size_t len = strlen(rest);
+
+	if (len == 0 || len >= FILE_PATH_MAX)
+		return -EINVAL;
+	char *data = take(r->m, len + 1);
+	if (data)
+		memcpy(data, rest, len);
+	return entry_add(r->m, path, MANIFEST_LINK, data, len);
+}
+
+static int parse_dir(struct reader *r, const char *path, char *rest)
+{
+	return *rest ? -EINVAL : entry_add(r->m, path, MANIFEST_DIR, take(r->m, 1), 0);
+}
+
+static const struct {
+	const char *name;
+	int code;
+} errors[] = {
+	{"EACCES", -EACCES},
+	{"EPERM", -EPERM},
+	{"EIO", -EIO},
+	{"ENODEV", -ENODEV},
+	{"EINVAL", -EINVAL},
+	{"ENXIO", -ENXIO},
+	{"EBUSY", -EBUSY},
+	{"EAGAIN", -EAGAIN},
+	{"ENODATA", -ENODATA},
+	{"ENOMEDIUM", -ENOMEDIUM},
+	{"EOPNOTSUPP", -EOPNOTSUPP},
+	{"ETIMEDOUT", -ETIMEDOUT},
+};
+
+int manifest_error(const char *name)
+{
+	for (size_t i = 0; i < COUNT(errors); i++)
+		if (strcmp(name, errors[i].name) == 0)
+			return errors[i].code;
+	return 0;
+}
+
+const char *manifest_error_name(int error)
+{
+	for (size_t i = 0; i < COUNT(errors); i++)
+		if (errors[i].code == error)
+			return errors[i].name;
+	return NULL;
+}
+
+static int parse_fail(struct reader *r, const char *path, char *rest)
+{
+	int error = manifest_error(rest);
+
+	if (!error)
+		return -EINVAL;
+	int x = entry_add(r->m, path, MANIFEST_FAIL, take(r->m, 1), 0);
+	if (x == 0)
+		r->m->entries[r->m->nr_entries - 1].error = error;
+	return x;
+}
+
+static int parse_at(struct reader *r, char *rest)
+{
+	return *rest == '/' && path_ok(rest) ? file_path(r->at, sizeof(r->at), "%s", rest)
+					     : -EINVAL;
+}
+
+/* DISK, and an error when it could not be told. */
+static int parse_busy(struct reader *r, char *rest)
+{
+	struct manifest *m = r->m;
+	const char *name = next_word(&rest);
+	int answer = *rest ? manifest_error(rest) : 1;
+
+	if (!name || strchr(name, '/') || !answer)
+		return -EINVAL;
+	void *array = grow(m, m->busy, m->nr_busy, sizeof(*m->busy));
+	if (!array)
+		return -ENOMEM;
+	m->busy = array;
+	size_t size = strlen(name) + 1;
+	char *copy = take(m, size);
+	if (!copy)
+		return -ENOMEM;
+	m->busy[m->nr_busy++] = (struct manifest_busy){memcpy(copy, name, size), answer};
+	return 0;
+}
+
+static int parse_number(char **line, char end, uint64_t max, uint64_t *ret)
+{
+	char *stop = strchr(*line, end);
+
+	if (!stop)
+		return -EINVAL;
+	*stop = '\0';
+	int x = num_parse(*line, 10, max, ret);
+	*line = stop + 1;
+	return x;
+}
+
+/* "MODE UID:GID", the mode in octal. */
+static int parse_node(struct reader *r, const char *path, char *rest)
+{
+	char *mode = next_word(&rest);
+	uint64_t bits, uid, gid;
+
+	if (!mode || num_parse(mode, 8, 07777, &bits) < 0 ||
+		parse_number(&rest, ':', UINT32_MAX, &uid) < 0 ||
+		num_parse(rest, 10, UINT32_MAX, &gid) < 0)
+		return -EINVAL;
+	struct host_node *n = take(r->m, sizeof(*n));
+	if (n)
+		*n = (struct host_node){(unsigned)bits, (uid_t)uid, (gid_t)gid};
+	return entry_add(r->m, path, MANIFEST_NODE, (char *)n, sizeof(*n));
+}
+
+static int parse_holder(struct reader *r, char *rest)
+{
+	struct host_holder o = {0};
+	struct manifest *m = r->m;
+	uint64_t pid, uid, major, minor;
+
+	if (parse_number(&rest, ' ', INT32_MAX, &pid) < 0 ||
+		parse_number(&rest, ' ', UINT32_MAX, &uid) < 0)
+		return -EINVAL;
+	o.is_block = *rest == 'b';
+	rest += o.is_block;
+	if (parse_number(&rest, ':', 4095, &major) < 0 ||
+		parse_number(&rest, ' ', 1048575, &minor) < 0)
+		return -EINVAL;
+	ssize_t len = unescape(rest);
+	if (len < 0 || (size_t)len >= sizeof(o.comm))
+		return -EINVAL;
+	memcpy(o.comm, rest, (size_t)len);
+	o.pid = (pid_t)pid;
+	o.uid = (uid_t)uid;
+	o.rdev = makedev((unsigned)major, (unsigned)minor);
+	void *array = grow(m, m->holders, m->nr_holders, sizeof(*m->holders));
+	if (!array)
+		return -ENOMEM;
+	m->holders = array;
+	m->holders[m->nr_holders++] = o;
+	return 0;
+}
+
+/* INTERFACE ADDRESS/PREFIX */
+static int parse_address(struct reader *r, char *rest)
+{
+	struct host_net_address a = {0};
+	struct manifest *m = r->m;
+	uint64_t prefix;
+	const char *name = next_word(&rest);
+	char *slash = strchr(rest, '/');
+
+	if (!name || strlen(name) >= sizeof(a.interface) || !slash)
+		return -EINVAL;
+	*slash = '\0';
+	memcpy(a.interface, name, strlen(name));
+	a.family = strchr(rest, ':') ? AF_INET6 : AF_INET;
+	if (inet_pton(a.family, rest, a.bytes) != 1 ||
+		num_parse(slash + 1, 10, a.family == AF_INET ? 32 : 128, &prefix) < 0)
+		return -EINVAL;
+	a.prefix = (uint8_t)prefix;
+	void *array = grow(m, m->addresses, m->nr_addresses, sizeof(*m->addresses));
+	if (!array)
+		return -ENOMEM;
+	m->addresses = array;
+	m->addresses[m->nr_addresses++] = a;
+	return 0;
+}
+
+static int parse_blind(struct reader *r, char *rest)
+{
+	r->m->blind = *rest ? manifest_error(rest) : -EACCES;
+	return r->m->blind ? 0 : -EINVAL;
+}
+
+static int parse_line(struct reader *r, char *line)
+{
+	static const struct {
+		const char *word;
+		int (*plain)(struct reader *r, char *rest);
+		int (*entry)(struct reader *r, const char *path, char *rest);
+	} words[] = {
+		{"file", .entry = parse_file},
+		{"bytes", .entry = parse_bytes},
+		{"link", .entry = parse_link},
+		{"dir", .entry = parse_dir},
+		{"node", .entry = parse_node},
+		{"fail", .entry = parse_fail},
+		{"at", .plain = parse_at},
+		{"busy", .plain = parse_busy},
+		{"holder", .plain = parse_holder},
+		{"address", .plain = parse_address},
+		{"blind", .plain = parse_blind},
+	};
+	char path[FILE_PATH_MAX];
+
+	if (!*line || *line == '#')
+		return 0;
+	const char *word = next_word(&line);
+	for (size_t i = 0; word && i < COUNT(words); i++) {
+		if (strcmp(word, words[i].word) != 0)
+			continue;
+		if (words[i].plain)
+			return words[i].plain(r, line);
+		int x = full_path(r, next_word(&line), path, sizeof(path));
+		return x < 0 ? x : words[i].entry(r, path, line);
+	}
+	return -EINVAL;
+}
+
+static int entry_order(const void *a, const void *b)
+{
+	const struct manifest_entry *x = a, *y = b;
+
+	return manifest_compare(x->path, y->path);
+}
+
+/* No path twice, and nothing below what is no directory. */
+static int check_tree(const struct manifest *m, struct err *e)
+{
+	for (size_t i = 1; i < m->nr_entries; i++) {
+		const struct manifest_entry *a = &m->entries[i - 1], *b = &m->entries[i];
+		size_t n = strlen(a->path);
+
+		if (strncmp(a->path, b->path, n) != 0)
+			continue;
+		if (b->path[n] == '\0')
+			return err_say(e, -EINVAL, "'%s' is there twice", a->path);
+		if (b->path[n] == '/' && a->kind != MANIFEST_DIR)
+			return err_say(e, -EINVAL, "'%s' is below what is no directory", b->path);
+	}
+	return 0;
+}
+
+int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e)
+{
+	struct reader r = {.m = m, .at = ""};
+	unsigned line = 0;
+
+	*m = (struct manifest){.budget = BUDGET};
+	if (strlen(text) != len)
+		return err_say(e, -EINVAL, "it holds a NUL byte, so it is no snapshot");
+	while (text) {
+		char *next = strchr(text, '\n');
+
+		if (next)
+			*next++ = '\0';
+		line++;
+		if (line == 1) {
+			if (strcmp(text, MANIFEST_HEADER) != 0)
+				return err_say(e, -EINVAL, "line 1 is not '" MANIFEST_HEADER "'");
+		} else {
+			int x = parse_line(&r, text);
+			if (x == -ENOMEM)
+				return err_say(
+					e, -EFBIG, "line %u: it wants too much memory", line);
+			if (x < 0)
+				return err_say(e, -EINVAL, "line %u is malformed", line);
+		}
+		text = next;
+	}
+	if (m->nr_entries)
+		qsort(m->entries, m->nr_entries, sizeof(*m->entries), entry_order);
+	return check_tree(m, e);
+}
+
+void manifest_fini(struct manifest *m)
+{
+	for (size_t i = 0; i < m->nr_entries; i++) {
+		free(m->entries[i].path);
+		free(m->entries[i].data);
+	}
+	for (size_t i = 0; i < m->nr_busy; i++)
+		free(m->busy[i].name);
+	free(m->entries);
+	free(m->busy);
+	free(m->holders);
+	free(m->addresses);
+	*m = (struct manifest){0};
+}

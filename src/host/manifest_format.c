@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* The way back from struct manifest to its text; the form is described in pci/snapshot.c. */
+#include "base/file.h"
+#include "host/manifest.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#define GAP 8 /* zeroes that are worth a new run: "OFFSET:" costs about as much */
+
+/* Words are parted by blanks and lines by newlines, and paths have no escapes. */
+static bool word_ok(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || (unsigned char)*text == 0x7f)
+			return false;
+	return true;
+}
+
+static void put_text(FILE *f, const char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)data[i];
+
+		if (c == '\n')
+			(void)fputs("\\n", f);
+		else if (c == '\\')
+			(void)fputs("\\\\", f);
+		else if (c < ' ' || c >= 0x7f)
+			(void)fprintf(f, "\\x%02x", c);
+		else
+			(void)fputc(c, f);
+	}
+}
+
+static size_t zeroes(const char *data, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && !data[n])
+		n++;
+	return n;
+}
+
+static void put_runs(FILE *f, const char *data, size_t len)
+{
+	size_t i = zeroes(data, len);
+
+	while (i < len) {
+		(void)fprintf(f, " %zx:", i);
+		for (;;) {
+			size_t gap = zeroes(data + i, len - i);
+
+			if (gap >= GAP || gap == len - i) {
+				i += gap;
+				break;
+			}
+			(void)fprintf(f, "%02x", (unsigned char)data[i++]);
+		}
+	}
+}
+
+static void put_file(FILE *f, const char *name, const struct manifest_entry *x)
+{
+	bool is_line = x->len && x->data[x->len - 1] == '\n' && !memchr(x->data, '\0', x->len);
+
+	if (is_line || x->len > MANIFEST_BYTES_MAX) {
+		(void)fprintf(f, "file %s ", name);
+		put_text(f, x->data, x->len - is_line);
+	} else {
+		(void)fprintf(f, "bytes %s %zu", name, x->len);
+		put_runs(f, x->data, x->len);
+	}
+}
+
+static void put_entry(FILE *f, const char *name, const struct manifest_entry *x)
+{
+	const char *error = manifest_error_name(x->error);
+	struct host_node node;
+
+	switch (x->kind) {
+	case MANIFEST_FILE:
+		put_file(f, name, x);
+		break;
+	case MANIFEST_LINK:
+		(void)fprintf(f, "link %s %s", name, x->data);
+		break;
+	case MANIFEST_DIR:
+		(void)fprintf(f, "dir %s", name);
+		break;
+	case MANIFEST_NODE:
+		memcpy(&node, x->data, sizeof(node));
+		(void)fprintf(f, "node %s %o %u:%u", name, node.mode, (unsigned)node.uid,
+			(unsigned)node.gid);
+		break;
+	case MANIFEST_FAIL:
+		(void)fprintf(f, "fail %s %s", name, error ? error : "EIO");
+		break;
+	}
+	(void)fputc('\n', f);
+}
+
+/* Entries are in order of their paths, so those of one folder stand together. */
+static void put_entries(FILE *f, const struct manifest *m)
+{
+	char at[FILE_PATH_MAX] = "";
+
+	for (size_t i = 0; i < m->nr_entries; i++) {
+		const struct manifest_entry *x = &m->entries[i];
+		size_t n = (size_t)(file_base(x->path) - x->path) - 1; /* of its folder */
+
+		if (!word_ok(x->path) || n >= sizeof(at) ||
+			(x->kind == MANIFEST_LINK && (!x->len || strpbrk(x->data, "\n"))))
+			continue;
+		if (n == 0) {
+			put_entry(f, x->path, x);
+			continue;
+		}
+		if (strncmp(x->path, at, n) != 0 || at[n]) {
+			memcpy(at, x->path, n);
+			at[n] = '\0';
+			(void)fprintf(f, "\nat %s\n", at);
+		}
+		put_entry(f, x->path + n + 1, x);
+	}
+}
+
+static void put_holders(FILE *f, const struct manifest *m)
+{
+	for (size_t i = 0; i < m->nr_holders; i++) {
+		const struct host_holder *o = &m->holders[i];
+
+		(void)fprintf(f, "holder %d %u %s%u:%u ", (int)o->pid, (unsigned)o->uid,
+			o->is_block ? "b" : "", major(o->rdev), minor(o->rdev));
+		put_text(f, o->comm, strlen(o->comm));
+		(void)fputc('\n', f);
+	}
+	if (m->blind) {
+		const char *error = manifest_error_name(m->blind);
+
+		(void)fprintf(f, "blind %s\n", error ? error : "EACCES");
+	}
+}
+
+static void put_others(FILE *f, const struct manifest *m)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	(void)fputc('\n', f);
+	for (size_t i = 0; i < m->nr_busy; i++) {
+		const char *error = manifest_error_name(m->busy[i].answer);
+
+		if (word_ok(m->busy[i].name))
+			(void)fprintf(f, "busy %s%s%s\n", m->busy[i].name, error ? " " : "",
+				error ? error : "");
+	}
+	for (size_t i = 0; i < m->nr_addresses; i++) {
+		const struct host_net_address *a = &m->addresses[i];
+
+		if (word_ok(a->interface) && inet_ntop(a->family, a->bytes, text, sizeof(text)))
+			(void)fprintf(f, "address %s %s/%u\n", a->interface, text, a->prefix);
+	}
+	put_holders(f, m);
+}
+
+ssize_t manifest_format(const struct manifest *m, char **ret)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return -ENOMEM;
+	(void)fputs(MANIFEST_HEADER "\n", f);
+	put_entries(f, m);
+	put_others(f, m);
+	if (fclose(f) != 0) {
+		free(text);
+		return -ENOMEM;
+	}
+	*ret = text;
+	return (ssize_t)len;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/rtnl.h"
+#include "base/clean.h"
+#include "base/num.h"
+#include "host/host.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * The kernel sends the whole of an interface as one message. Its 256 functions with all their
+ * counters stay below this; what is longer would be cut off, and is an error.
+ */
+#define ANSWER_MAX ((size_t)256 * 1024)
+
+/* A request that grows by attributes. */
+struct request {
+	struct nlmsghdr head;
+	struct ifinfomsg link;
+	uint8_t attributes[RTNL_REQUEST_MAX - sizeof(struct nlmsghdr) - sizeof(struct ifinfomsg)];
+};
+
+_Static_assert(sizeof(struct request) == RTNL_REQUEST_MAX, "callers give as much");
+
+static void begin(struct request *q, uint16_t type, int ifindex)
+{
+	memset(q, 0, sizeof(*q));
+	q->head.nlmsg_len = NLMSG_LENGTH(sizeof(q->link));
+	q->head.nlmsg_type = type;
+	q->head.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	q->link.ifi_index = ifindex;
+}
+
+/* The attribute's data is @size bytes, or what is put behind it until end_nested(). */
+static struct rtattr *put(struct request *q, uint16_t type, const void *data, size_t size)
+{
+	struct rtattr *a = (void *)((uint8_t *)q + NLMSG_ALIGN(q->head.nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (uint16_t)RTA_LENGTH(size);
+	if (size)
+		memcpy(a + 1, data, size); /* RTA_LENGTH(0) is the size of the head */
+	q->head.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->head.nlmsg_len) + RTA_ALIGN(a->rta_len));
+	return a;
+}
+
+static void end_nested(const struct request *q, struct rtattr *a)
+{
+	a->rta_len = (uint16_t)((const uint8_t *)q + q->head.nlmsg_len - (uint8_t *)a);
+}
+
+void rtnl_ask_functions(void *buf, int ifindex)
+{
+	const uint32_t mask = RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS;
+	struct request q;
+
+	begin(&q, RTM_GETLINK, ifindex);
+	(void)put(&q, IFLA_EXT_MASK, &mask, sizeof(mask));
+	memcpy(buf, &q, sizeof(q));
+}
+
+static void put_vlan(struct request *q, const struct host_vf *vf)
+{
+	const struct ifla_vf_vlan_info vlan = {vf->index, vf->vlan, vf->qos, htons(vf->proto)};
+	const struct ifla_vf_vlan plain = {vf->index, vf->vlan, vf->qos};
+
+	/* The longer form is newer (4.9), and only drivers that know 802.1ad need it. */
+	if (vf->proto == ETH_P_8021Q || !vf->proto) {
+		(void)put(q, IFLA_VF_VLAN, &plain, sizeof(plain));
+		return;
+	}
+	struct rtattr *list = put(q, IFLA_VF_VLAN_LIST, NULL, 0);
+	(void)put(q, IFLA_VF_VLAN_INFO, &vlan, sizeof(vlan));
+	end_nested(q, list);
+}
+
+void rtnl_ask_setting(void *buf, int ifindex, enum rtnl_setting s, const struct host_vf *vf)
+{
+	struct ifla_vf_mac mac = {.vf = vf->index};
+	const struct ifla_vf_rate rate = {vf->index, vf->min_rate, vf->max_rate};
+	const struct ifla_vf_spoofchk spoofchk = {vf->index, vf->spoofchk};
+	const struct ifla_vf_link_state state = {vf->index, vf->link_state};
+	const struct ifla_vf_rss_query_en rss = {vf->index, vf->rss_query};
+	const struct ifla_vf_trust trust = {vf->index, vf->trust};
+	struct request q;
+
+	begin(&q, RTM_SETLINK, ifindex);
+	struct rtattr *list = put(&q, IFLA_VFINFO_LIST, NULL, 0);
+	struct rtattr *info = put(&q, IFLA_VF_INFO, NULL, 0);
+	memcpy(mac.mac, vf->mac, sizeof(vf->mac));
+	if (s == RTNL_MAC)
+		(void)put(&q, IFLA_VF_MAC, &mac, sizeof(mac));
+	else if (s == RTNL_VLAN)
+		put_vlan(&q, vf);
+	else if (s == RTNL_RATE)
+		(void)put(&q, IFLA_VF_RATE, &rate, sizeof(rate));
+	else if (s == RTNL_SPOOFCHK)
+		(void)put(&q, IFLA_VF_SPOOFCHK, &spoofchk, sizeof(spoofchk));
+	else if (s == RTNL_LINK_STATE)
+		(void)put(&q, IFLA_VF_LINK_STATE, &state, sizeof(state));
+	else if (s == RTNL_RSS_QUERY)
+		(void)put(&q, IFLA_VF_RSS_QUERY_EN, &rss, sizeof(rss));
+	else
+		(void)put(&q, IFLA_VF_TRUST, &trust, sizeof(trust));
+	end_nested(&q, info);
+	end_nested(&q, list);
+	memcpy(buf, &q, sizeof(q));
+}
+
+const char *rtnl_setting_name(enum rtnl_setting s)
+{
+	static const char *const names[RTNL_SETTINGS] = {
+		[RTNL_MAC] = "mac",
+		[RTNL_VLAN] = "vlan",
+		[RTNL_RATE] = "rate",
+		[RTNL_SPOOFCHK] = "spoofchk",
+		[RTNL_LINK_STATE] = "state",
+		[RTNL_RSS_QUERY] = "query_rss",
+		[RTNL_TRUST] = "trust",
+	};
+
+	return names[s];
+}
+
+int rtnl_setting_equal(enum rtnl_setting s, const struct host_vf *a, const struct host_vf *b)
+{
+	switch (s) {
+	case RTNL_MAC:
+		return !memcmp(a->mac, b->mac, sizeof(a->mac));
+	case RTNL_VLAN:
+		return a->vlan == b->vlan && a->qos == b->qos && (a->proto == b->proto || !a->vlan);
+	case RTNL_RATE:
+		return a->min_rate == b->min_rate && a->max_rate == b->max_rate;
+	case RTNL_SPOOFCHK:
+		return a->spoofchk == b->spoofchk;
+	case RTNL_LINK_STATE:
+		return a->link_state == b->link_state;
+	case RTNL_RSS_QUERY:
+		return a->rss_query == b->rss_query;
+	case RTNL_TRUST:
+		return a->trust == b->trust;
+	case RTNL_SETTINGS:
+		break;
+	}
+	return 1;
+}
+
+/* The macros of linux/rtnetlink.h and linux/netlink.h lose the const. */
+static const void *data_of(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
+/* Attributes in a piece of memory; the next is NULL when what is left is none. */
+static const struct rtattr *first_of(const void *data, size_t size, size_t *left)
+{
+	*left = size;
+	return RTA_OK((const struct rtattr *)data, size) ? data : NULL;
+}
+
+static const struct rtattr *next_of(const struct rtattr *a, size_t *left)
+{
+	size_t n = RTA_ALIGN(a->rta_len);
+
+	if (n >= *left)
+		return NULL;
+	*left -= n;
+	a = (const void *)((const uint8_t *)a + n);
+	return RTA_OK(a, *left) ? a : NULL;
+}
+
+static uint16_t type_of(const struct rtattr *a)
+{
+	return a->rta_type & NLA_TYPE_MASK;
+}
+
+/* Copies as much as both have: a kernel's struct may have grown since. */
+static void take(const struct rtattr *a, void *ret, size_t size)
+{
+	size_t n = RTA_PAYLOAD(a);
+
+	memcpy(ret, data_of(a), n < size ? n : size);
+}
+
+static void take_vlans(const struct rtattr *list, struct host_vf *vf)
+{
+	struct ifla_vf_vlan_info v = {0};
+	size_t left;
+
+	/* One function can have one (kernel: IFLA_VF_VLAN_INFO is taken once). */
+	const struct rtattr *a = first_of(data_of(list), RTA_PAYLOAD(list), &left);
+	if (!a || type_of(a) != IFLA_VF_VLAN_INFO)
+		return;
+	take(a, &v, sizeof(v));
+	vf->vlan = (uint16_t)v.vlan;
+	vf->qos = v.qos;
+	vf->proto = ntohs(v.vlan_proto);
+}
+
+static void take_attribute(const struct rtattr *a, struct host_vf *vf)
+{
+	struct ifla_vf_mac mac = {0};
+	struct ifla_vf_vlan vlan = {0};
+	struct ifla_vf_rate rate = {0};
+	uint32_t pair[2] = {0}; /* the others: which function, and the value */
+
+	switch (type_of(a)) {
+	case IFLA_VF_MAC:
+		take(a, &mac, sizeof(mac));
+		vf->index = mac.vf;
+		memcpy(vf->mac, mac.mac, sizeof(vf->mac));
+		return;
+	case IFLA_VF_VLAN:
+		take(a, &vlan, sizeof(vlan));
+		vf->vlan = (uint16_t)vlan.vlan;
+		vf->qos = vlan.qos;
+		return;
+	case IFLA_VF_VLAN_LIST:
+		take_vlans(a, vf);
+		return;
+	case IFLA_VF_RATE:
+		take(a, &rate, sizeof(rate));
+		vf->min_rate = rate.min_tx_rate;
+		vf->max_rate = rate.max_tx_rate;
+		return;
+	default:
+		take(a, pair, sizeof(pair));
+	}
+	if (type_of(a) == IFLA_VF_SPOOFCHK)
+		vf->spoofchk = pair[1];
+	else if (type_of(a) == IFLA_VF_LINK_STATE)
+		vf->link_state = pair[1];
+	else if (type_of(a) == IFLA_VF_RSS_QUERY_EN)
+		vf->rss_query = pair[1];
+	else if (type_of(a) == IFLA_VF_TRUST)
+		vf->trust = pair[1];
+}
+
+static struct host_vf function_of(const struct rtattr *info)
+{
+	struct host_vf vf = {.index = HOST_VF_UNTOLD,
+		.proto = ETH_P_8021Q,
+		.spoofchk = HOST_VF_UNTOLD,
+		.link_state = HOST_VF_UNTOLD,
+		.rss_query = HOST_VF_UNTOLD,
+		.trust = HOST_VF_UNTOLD};
+	size_t left;
+
+	for (const struct rtattr *a = first_of(data_of(info), RTA_PAYLOAD(info), &left); a;
+		a = next_of(a, &left))
+		take_attribute(a, &vf);
+	return vf;
+}
+
+int rtnl_each_function(
+	const struct nlmsghdr *m, int (*each)(void *arg, const struct host_vf *vf), void *arg)
+{
+	size_t left, inner;
+	int r = 0;
+
+	if (m->nlmsg_type != RTM_NEWLINK || m->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
+		return 0;
+	const struct rtattr *a =
+		first_of((const uint8_t *)m + NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+			m->nlmsg_len - NLMSG_LENGTH(sizeof(struct ifinfomsg)), &left);
+	for (; a && r == 0; a = next_of(a, &left)) {
+		if (type_of(a) != IFLA_VFINFO_LIST)
+			continue;
+		const struct rtattr *info = first_of(data_of(a), RTA_PAYLOAD(a), &inner);
+		for (; info && r == 0; info = next_of(info, &inner)) {
+			const struct host_vf vf = function_of(info);
+			if (type_of(info) == IFLA_VF_INFO && vf.index != HOST_VF_UNTOLD)
+				r = each(arg, &vf);
+		}
+	}
+	return r;
+}
+
+static const struct nlmsghdr *next_message(const struct nlmsghdr *m, size_t *left)
+{
+	size_t n = NLMSG_ALIGN(m->nlmsg_len);
+
+	n = n < *left ? n : *left;
+	*left -= n;
+	return (const void *)((const uint8_t *)m + n);
+}
+
+int rtnl_hear(const void *data, size_t size, int (*each)(void *arg, const struct nlmsghdr *m),
+	void *arg, bool *last)
+{
+	const struct nlmsghdr *m = data;
+	int r = 0;
+
+	for (; r == 0 && NLMSG_OK(m, size); m = next_message(m, &size)) {
+		*last = m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR;
+		if (m->nlmsg_type == NLMSG_DONE)
+			return 0;
+		if (m->nlmsg_type == NLMSG_ERROR) {
+			struct nlmsgerr end;
+			if (m->nlmsg_len < NLMSG_LENGTH(sizeof(end)))
+				return -EPROTO;
+			memcpy(&end, (const uint8_t *)m + NLMSG_HDRLEN, sizeof(end));
+			return end.error;
+		}
+		r = each ? each(arg, m) : 0;
+	}
+	return r;
+}
+
+int rtnl_talk(const void *request, int (*each)(void *arg, const struct nlmsghdr *m), void *arg)
+{
+	const struct nlmsghdr *head = request;
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	cleanup_free void *answer = malloc(ANSWER_MAX);
+	bool last = false;
+	int r = 0;
+
+	if (!answer)
+		return -ENOMEM;
+	cleanup_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0)
+		return -errno;
+	if (sendto(fd, request, head->nlmsg_len, 0, (void *)&kernel, sizeof(kernel)) < 0)
+		return -errno;
+	while (r == 0 && !last) {
+		ssize_t n = recv(fd, answer, ANSWER_MAX, MSG_TRUNC);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 || (size_t)n > ANSWER_MAX)
+			return n < 0 ? -errno : -EMSGSIZE;
+		r = rtnl_hear(answer, (size_t)n, each, arg, &last);
+	}
+	return r;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A host replayed from a text: a fixture of a test, or what a user sent with a report.
+ *
+ * Form: the first line is "usher-host 1"; then one entry a line, blanks are single.
+ *
+ *	# comment                       ignored, as are empty lines
+ *	at FOLDER                       relative paths start here from now on
+ *	file PATH TEXT                  a file; \n, \\ and \xNN are understood, a newline is added
+ *	bytes PATH SIZE OFFSET:HEX …    a file of SIZE bytes, zero but for these (offsets in hex)
+ *	link PATH TARGET                a symbolic link
+ *	dir PATH                        an empty directory (those above an entry are implied)
+ *	node PATH MODE UID:GID          a node of /dev, its mode in octal
+ *	fail PATH EACCES                every access fails so (the errors that manifest.c knows)
+ *	busy DISK [EACCES]              host_ops.block_busy() says 1, or so (else 0 for what
+ *					/sys/class/block has, or what its fail says)
+ *	holder PID UID MAJOR:MINOR COMM an open descriptor of a character node, "b8:1" of a block
+ *					node; COMM escaped as in file
+ *	address INTERFACE ADDRESS/LEN	an address of a network interface
+ *	blind [EPERM]                   some processes could not be looked at: holders() ends -EACCES
+ *
+ * The text may come from anybody. It is bounded in size and in what it makes us allocate, taken
+ * strictly or refused with the line's number, and no path in it is ever opened: links lead to
+ * other entries, through at most LINKS_MAX others, or nowhere.
+ *
+ * Entries are sorted so that a directory is followed by all that is in it: a look-up is one
+ * binary search, a listing one more and a walk over the directory's entries.
+ */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "host/manifest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define TEXT_MAX MIB(32)
+#define LINKS_MAX 32 /* the kernel's own limit is 40 */
+
+struct snapshot {
+	struct host host;
+	struct manifest m;
+};
+
+static const struct manifest *manifest_of(struct host *h)
+{
+	return &container_of(h, struct snapshot, host)->m;
+}
+
+/* The first entry at or after @path. */
+static size_t lower_bound(const struct manifest *m, const char *path)
+{
+	size_t low = 0, high = m->nr_entries;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (manifest_compare(m->entries[mid].path, path) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static const struct manifest_entry *exact(const struct manifest *m, const char *path)
+{
+	size_t i = lower_bound(m, path);
+
+	return i < m->nr_entries && strcmp(m->entries[i].path, path) == 0 ? &m->entries[i] : NULL;
+}
+
+/* Goes from the folder @at one component up. */
+static void step_up(char *at)
+{
+	char *slash = strrchr(at, '/');
+
+	if (slash)
+		*slash = '\0';
+}
+
+/* Puts the target of a link in front of the rest of the path that is still to walk. */
+static int follow(char *at, char *todo, const char *rest, const char *target)
+{
+	char next[FILE_PATH_MAX];
+
+	int r = file_path(next, sizeof(next), "%s/%s", target, rest);
+	if (r < 0)
+		return r;
+	memcpy(todo, next, strlen(next) + 1);
+	if (*target == '/')
+		*at = '\0';
+	else
+		step_up(at);
+	return 0;
+}
+
+/*
+ * Walks @path through links to the name under which an entry could stand. The last component is
+ * left alone when @last is AT_SYMLINK_NOFOLLOW.
+ */
+static int resolve(const struct manifest *m, const char *path, int last, char ret[FILE_PATH_MAX])
+{
+	char todo[FILE_PATH_MAX];
+	char at[FILE_PATH_MAX] = "";
+	unsigned links = 0;
+
+	int r = file_path(todo, sizeof(todo), "%s", path);
+	for (char *p = todo; r == 0 && *p;) {
+		size_t n = strcspn(p, "/");
+		char *rest = p + n + (p[n] == '/');
+		size_t used = strlen(at);
+
+		if (n == 2 && memcmp(p, "..", 2) == 0)
+			step_up(at);
+		else if (n && !(n == 1 && *p == '.'))
+			r = file_path(at + used, sizeof(at) - used, "/%.*s", (int)n, p);
+		p = rest;
+		const struct manifest_entry *x = r == 0 ? exact(m, at) : NULL;
+		if (!x || x->kind != MANIFEST_LINK || (!*rest && last == AT_SYMLINK_NOFOLLOW))
+			continue;
+		if (links++ == LINKS_MAX)
+			return -ELOOP;
+		r = follow(at, todo, rest, x->data);
+		p = todo;
+	}
+	if (r == 0)
+		memcpy(ret, at, strlen(at) + 1);
+	return r;
+}
+
+/*
+ * Return: 0 with the entry in *@ret, or NULL there for an implied directory, whose first entry
+ * is *@ret_first; -ENOENT, -ELOOP, -ENAMETOOLONG, or the error that the entry stands for.
+ */
+static int find(const struct manifest *m, const char *path, int last, size_t *ret_first,
+	const struct manifest_entry **ret)
+{
+	char at[FILE_PATH_MAX];
+
+	int r = resolve(m, path, last, at);
+	if (r < 0)
+		return r;
+	size_t i = lower_bound(m, at), n = strlen(at);
+	const struct manifest_entry *x = i < m->nr_entries ? &m->entries[i] : NULL;
+	*ret_first = i;
+	*ret = NULL;
+	if (!x || strncmp(x->path, at, n) != 0)
+		return -ENOENT;
+	if (x->path[n] == '/')
+		return 0;
+	if (x->path[n] != '\0')
+		return -ENOENT;
+	*ret = x;
+	return x->kind == MANIFEST_FAIL ? x->error : 0;
+}
+
+static ssize_t snapshot_read(struct host *h, const char *path, void *buf, size_t size)
+{
+	const struct manifest *m = manifest_of(h);
+	const struct manifest_entry *x = exact(m, path);
+	size_t first;
+
+	if (!x || x->kind != MANIFEST_FILE) {
+		int r = find(m, path, 0, &first, &x);
+		if (r < 0)
+			return r;
+		if (!x || x->kind != MANIFEST_FILE)
+			return -EISDIR;
+	}
+	size_t n = min_u64(x->len, size);
+	memcpy(buf, x->data, n);
+	return (ssize_t)n;
+}
+
+static ssize_t snapshot_link(struct host *h, const char *path, char *buf, size_t size)
+{
+	const struct manifest_entry *x;
+	size_t first;
+
+	int r = find(manifest_of(h), path, AT_SYMLINK_NOFOLLOW, &first, &x);
+	if (r < 0)
+		return r;
+	if (!x || x->kind != MANIFEST_LINK)
+		return -EINVAL;
+	if (x->len >= size)
+		return -ENAMETOOLONG;
+	memcpy(buf, x->data, x->len + 1);
+	return (ssize_t)x->len;
+}
+
+static int snapshot_list(
+	struct host *h, const char *path, int (*each)(void *arg, const char *name), void *arg)
+{
+	const struct manifest *m = manifest_of(h);
+	char at[FILE_PATH_MAX], name[FILE_PATH_MAX] = "";
+	const struct manifest_entry *x;
+	size_t i;
+
+	int r = find(m, path, 0, &i, &x);
+	if (r < 0)
+		return r;
+	if (x && x->kind != MANIFEST_DIR)
+		return -ENOTDIR;
+	r = resolve(m, path, 0, at);
+	size_t n = strlen(at);
+	for (i += x != NULL; r == 0 && i < m->nr_entries; i++) {
+		const char *p = m->entries[i].path;
+
+		if (strncmp(p, at, n) != 0 || p[n] != '/')
+			break;
+		size_t len = strcspn(p + n + 1, "/");
+		if (strlen(name) == len && strncmp(name, p + n + 1, len) == 0)
+			continue; /* deeper inside what was told already */
+		(void)file_path(name, sizeof(name), "%.*s", (int)len, p + n + 1);
+		r = each(arg, name);
+	}
+	return r;
+}
+
+static int64_t snapshot_changed(struct host *h, const char *path)
+{
+	return 0;
+}
+
+static int snapshot_node(struct host *h, const char *path, struct host_node *ret)
+{
+	const struct manifest_entry *x;
+	size_t first;
+
+	int r = find(manifest_of(h), path, 0, &first, &x);
+	if (r < 0)
+		return r;
+	if (!x || x->kind != MANIFEST_NODE)
+		return -ENODEV;
+	memcpy(ret, x->data, sizeof(*ret));
+	return 0;
+}
+
+static int snapshot_block_busy(struct host *h, const char *disk)
+{
+	const struct manifest *m = manifest_of(h);
+	const struct manifest_entry *x;
+	char path[FILE_PATH_MAX];
+	size_t first;
+
+	for (size_t i = 0; i < m->nr_busy; i++)
+		if (strcmp(m->busy[i].name, disk) == 0)
+			return m->busy[i].answer;
+	int r = file_path(path, sizeof(path), "/sys/class/block/%s", disk);
+	if (r == 0)
+		r = find(m, path, 0, &first, &x);
+	/* The link alone will do: few snapshots hold what is behind it. */
+	return r == -ENOENT ? find(m, path, AT_SYMLINK_NOFOLLOW, &first, &x) : r;
+}
+
+static int snapshot_holders(
+	struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg)
+{
+	const struct manifest *m = manifest_of(h);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->nr_holders; i++)
+		r = each(arg, &m->holders[i]);
+	return r ? r : m->blind;
+}
+
+static int snapshot_addresses(
+	struct host *h, int (*each)(void *arg, const struct host_net_address *a), void *arg)
+{
+	const struct manifest *m = manifest_of(h);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->nr_addresses; i++)
+		r = each(arg, &m->addresses[i]);
+	return r;
+}
+
+static void snapshot_close(struct host *h)
+{
+	struct snapshot *s = container_of(h, struct snapshot, host);
+
+	manifest_fini(&s->m);
+	free(s);
+}
+
+static const struct host_ops snapshot_ops = {
+	.close = snapshot_close,
+	.read = snapshot_read,
+	.link = snapshot_link,
+	.list = snapshot_list,
+	.changed = snapshot_changed,
+	.block_busy = snapshot_block_busy,
+	.holders = snapshot_holders,
+	.node = snapshot_node,
+	.addresses = snapshot_addresses,
+};
+
+/* The whole of a regular file with a NUL behind it. */
+static int load(const char *file, char **ret, size_t *ret_len, struct err *e)
+{
+	cleanup_fd int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(e, -errno, "open snapshot '%s'", file);
+	if (!S_ISREG(st.st_mode))
+		return err_say(e, -EINVAL, "open snapshot '%s': it is not a file", file);
+	if (st.st_size < 0 || (uint64_t)st.st_size > TEXT_MAX)
+		return err_say(e, -EFBIG, "read snapshot '%s': it is larger than 32 MiB", file);
+	size_t len = (size_t)st.st_size;
+	cleanup_free char *text = malloc(len + 1);
+	if (!text)
+		return err_set(e, -ENOMEM, "read snapshot '%s'", file);
+	int r = fd_read_full(fd, text, len);
+	if (r < 0)
+		return err_set(e, r, "read snapshot '%s'", file);
+	text[len] = '\0';
+	*ret_len = len;
+	*ret = TAKE_PTR(text);
+	return 0;
+}
+
+/* @text: a NUL follows it, and it is written to. */
+static int parse(char *text, size_t len, struct host **ret, struct err *e)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(e, -ENOMEM, "read a snapshot");
+	s->host.ops = &snapshot_ops;
+	int r = manifest_parse(&s->m, text, len, e);
+	if (r < 0) {
+		snapshot_close(&s->host);
+		return r;
+	}
+	*ret = &s->host;
+	return 0;
+}
+
+int host_snapshot_from(const char *text, size_t len, struct host **ret, struct err *e)
+{
+	cleanup_free char *copy = len > TEXT_MAX ? NULL : malloc(len + 1);
+
+	if (!copy)
+		return err_set(e, len > TEXT_MAX ? -EFBIG : -ENOMEM, "read a snapshot");
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return parse(copy, len, ret, e);
+}
+
+int host_snapshot_open(const char *file, struct host **ret, struct err *e)
+{
+	cleanup_free char *text = NULL;
+	size_t len = 0;
+
+	int r = load(file, &text, &len, e);
+	if (r < 0)
+		return r;
+	r = parse(text, len, ret, e);
+	return r < 0 ? err_in(e, r, "read snapshot '%s'", file) : 0;
+}

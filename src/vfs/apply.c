@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/gate.h"
+#include "host/host.h"
+#include "vfs/entry.h"
+#include "vfs/plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS_MAX 8
+
+/* Where a change leads to. */
+struct goal {
+	unsigned count;
+	const char *interface; /* that has settings to set again; "" for none */
+	bool probes_then; /* autoprobe while they are made */
+	bool probes_after;
+	bool forget; /* nothing is left to remember */
+};
+
+struct change {
+	struct bind_transaction work;
+	struct vfs_entry entry;
+	struct bind_step steps[STEPS_MAX];
+	size_t count;
+	int error;
+	struct err late; /* settings that did not come back: no reason to undo all */
+};
+
+static struct bind_step *step_add(struct change *c, enum bind_op op, const char *text)
+{
+	struct bind_step *s = &c->steps[c->count++];
+
+	*s = (struct bind_step){.op = op, .address = c->entry.address};
+	(void)snprintf(s->text, sizeof(s->text), "%s", text);
+	return s;
+}
+
+static void add_journal(struct change *c, const struct bind_env *env, const char *text)
+{
+	struct bind_step *s = step_add(c, BIND_OP_JOURNAL, text);
+
+	if (vfs_entry_path(env, c->entry.address, s->path, sizeof(s->path)) < 0)
+		c->error = -ENAMETOOLONG;
+}
+
+static void add_number(struct change *c, enum bind_op op, const char *attr, unsigned number)
+{
+	char text[12];
+
+	(void)snprintf(text, sizeof(text), "%u", number);
+	struct bind_step *s = step_add(c, op, text);
+	if (pci_device_path(c->entry.address, attr, s->path, sizeof(s->path)) < 0)
+		c->error = -ENAMETOOLONG;
+}
+
+/*
+ * sriov_numvfs goes through 0: the kernel takes no other number while there are functions
+ * (EBUSY). What host drivers must not see is settled before the first function is there.
+ */
+static void make_steps(struct change *c, const struct bind_env *env, unsigned now, bool probes,
+	const struct goal *g)
+{
+	static const char autoprobe[] = "sriov_drivers_autoprobe";
+
+	c->count = 0;
+	add_journal(c, env, "changing");
+	if (now != g->count) {
+		if (now)
+			add_number(c, BIND_OP_WRITE, "sriov_numvfs", 0);
+		if (g->count && probes != g->probes_then) {
+			add_number(c, BIND_OP_WRITE, autoprobe, g->probes_then);
+			probes = g->probes_then;
+		}
+		if (g->count)
+			add_number(c, BIND_OP_WRITE, "sriov_numvfs", g->count);
+		add_number(c, BIND_OP_VERIFY, "sriov_numvfs", g->count);
+	}
+	if (g->count && g->interface[0]) {
+		char text[12];
+		(void)snprintf(text, sizeof(text), "%u", g->count);
+		struct bind_step *s = step_add(c, BIND_OP_SETTINGS, text);
+		(void)snprintf(s->path, sizeof(s->path), "%s", g->interface);
+	}
+	if (probes != g->probes_after)
+		add_number(c, BIND_OP_WRITE, autoprobe, g->probes_after);
+	add_journal(c, env, g->forget ? "removed" : "changed");
+}
+
+static struct goal goal_of(const struct vfs_request *q, const struct vfs_plan *p)
+{
+	return (struct goal){
+		q->count, p->interface, false, q->count ? false : p->first_probes, !q->count};
+}
+
+int vfs_steps(const struct bind_env *env, const struct vfs_request *q, const struct vfs_plan *p,
+	struct bind_step **ret, size_t *ret_count)
+{
+	struct change c = {.entry.address = p->device.address};
+	const struct goal g = goal_of(q, p);
+
+	*ret_count = 0;
+	*ret = calloc(STEPS_MAX, sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	if (p->now == q->count)
+		return 0;
+	make_steps(&c, env, p->now, p->probes, &g);
+	if (c.error) {
+		free(*ret);
+		return c.error;
+	}
+	memcpy(*ret, c.steps, sizeof(c.steps));
+	*ret_count = c.count;
+	return 0;
+}
+
+static int step_journal(struct change *c, const char *state, struct err *e)
+{
+	struct vfs_entry *n = &c->entry;
+	struct bind_entry signature = BIND_ENTRY_NONE;
+
+	if (!strcmp(state, "removed"))
+		return vfs_entry_remove(&c->work, n->address, e);
+	n->changing = !strcmp(state, "changing");
+	if (n->changing)
+		bind_transaction_sign(&c->work, &signature);
+	n->writer = signature.writer;
+	n->writer_start = signature.writer_start;
+	return vfs_entry_write(&c->work, n, e);
+}
+
+/* drivers/pci/iov.c, sriov_numvfs_store() and sriov_enable(). */
+static int explain(int code, const struct bind_step *s, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	pci_address_format(s->address, address);
+	switch (code) {
+	case -ERANGE:
+		return err_say(e, code, "%s: set %s virtual functions: it cannot have as many",
+			address, s->text);
+	case -ENOENT:
+		err_say(e, code, "%s: set %s virtual functions: its driver makes none", address,
+			s->text);
+		err_hint(e, "use the vendor's own driver (vfio-pci: only with enable_sriov=1)");
+		return code;
+	case -EBUSY:
+		return err_say(e, code,
+			"%s: set %s virtual functions: others are there, or a driver holds on",
+			address, s->text);
+	case -ENOMEM:
+		err_say(e, code,
+			"%s: set %s virtual functions: no memory space or bus numbers for them",
+			address, s->text);
+		err_hint(e, "turn SR-IOV, ARI and above-4G decoding on in the firmware setup; "
+			    "pci=realloc or pci=assign-busses may help");
+		return code;
+	default:
+		return code;
+	}
+}
+
+static int verify(const struct bind_env *env, const struct bind_step *s, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT], name[24], path[FILE_PATH_MAX], target[PCI_ADDRESS_TEXT];
+	uint64_t wanted = 0, found = 0;
+
+	pci_address_format(s->address, address);
+	(void)num_parse(s->text, 10, UINT16_MAX, &wanted);
+	int r = host_read_number(env->host, s->path, &found);
+	if (r < 0)
+		return err_set(e, r, "read %s", s->path);
+	for (unsigned i = 0; found == wanted && i < wanted; i++) {
+		(void)snprintf(name, sizeof(name), "virtfn%u", i);
+		if (pci_device_path(s->address, name, path, sizeof(path)) < 0 ||
+			host_link_name(env->host, path, target, sizeof(target)) < 0)
+			found = i;
+	}
+	if (found == wanted)
+		return 0;
+	return err_say(e, -EIO,
+		"%s: set %s virtual functions: the kernel accepted it, but there are %u", address,
+		s->text, (unsigned)found);
+}
+
+static void step_settings(struct change *c, const struct bind_step *s)
+{
+	uint64_t count = 0;
+
+	(void)num_parse(s->text, 10, UINT16_MAX, &count);
+	(void)vfs_keep_back(&c->work, &c->entry, (unsigned)count, &c->late);
+}
+
+static int run_steps(struct change *c, struct err *e)
+{
+	int r = c->error;
+
+	for (size_t i = 0; r == 0 && i < c->count; i++) {
+		const struct bind_step *s = &c->steps[i];
+		if (s->op == BIND_OP_JOURNAL)
+			r = step_journal(c, s->text, e);
+		else if (s->op == BIND_OP_VERIFY)
+			r = verify(c->work.env, s, e);
+		else if (s->op == BIND_OP_SETTINGS)
+			step_settings(c, s);
+		else
+			r = bind_transaction_write(&c->work, s->path, s->text, e);
+		if (r < 0 && s->op == BIND_OP_WRITE)
+			r = explain(r, s, e);
+	}
+	return r;
+}
+
+/* Back to the number of before, or to the first state of all when that was it. */
+static int go_back(struct change *c, const struct vfs_plan *now, unsigned count, struct err *e)
+{
+	const struct vfs_entry *n = &c->entry;
+	bool first = count == n->first;
+	const struct goal g = {count, n->kept_count ? n->interface : "", first && n->first_probes,
+		(first || !count) && n->first_probes, first || !count};
+
+	make_steps(c, c->work.env, now->now, now->probes, &g);
+	return run_steps(c, e);
+}
+
+/* A reading of how things are, for one who does not ask whether he may. */
+static int look(
+	const struct bind_env *env, struct pci_address a, struct vfs_plan *ret, struct err *e)
+{
+	const struct vfs_request q = {{.address = a}, BIND_VFS_AS_IT_IS};
+
+	return vfs_plan(env, &q, ret, e);
+}
+
+static void undo(struct change *c, struct err *e)
+{
+	struct vfs_plan now = BIND_VFS_PLAN_NONE;
+	struct err why = {0};
+
+	int r = look(c->work.env, c->entry.address, &now, &why);
+	if (r == 0)
+		r = go_back(c, &now, c->entry.before, &why);
+	vfs_plan_fini(&now);
+	if (r == 0)
+		return;
+	size_t n = strlen(e->msg);
+	(void)snprintf(e->msg + n, sizeof(e->msg) - n, "; not undone: %s", why.msg);
+	if (!e->hint[0])
+		err_hint(e, "usher restore");
+}
+
+/* What an older entry of this boot remembers is worth more than what is there now. */
+static int fill_entry(struct change *c, const struct vfs_plan *p, unsigned count, struct err *e)
+{
+	struct vfs_entry *n = &c->entry, old;
+
+	*n = (struct vfs_entry){.address = p->device.address,
+		.vendor = p->device.vendor,
+		.device = p->device.device,
+		.first = p->now,
+		.first_probes = p->probes,
+		.before = p->now};
+	int r = bind_boot_id(c->work.env->host, n->boot, e);
+	if (r == 0 && vfs_entry_read(c->work.env, n->address, &old, NULL) == 0 &&
+		!strcmp(old.boot, n->boot)) {
+		n->first = old.first;
+		n->first_probes = old.first_probes;
+		/* A change that was broken off left a number that nobody asked for. */
+		n->before = old.changing ? old.before : n->before;
+	} else {
+		old.changing = false;
+	}
+	if (r < 0)
+		return r;
+	if (!old.changing) {
+		/* What is to go may go, also when its settings cannot be read. */
+		r = vfs_keep(c->work.env->host, n, count ? e : NULL);
+		return count ? r : 0;
+	}
+	memcpy(n->interface, old.interface, sizeof(n->interface));
+	memcpy(n->kept, old.kept, sizeof(n->kept));
+	n->kept_count = old.kept_count;
+	return 0;
+}
+
+/* The groups of the device and of its functions; @ret is the caller's to free(). */
+static int begin(
+	struct change *c, const struct bind_env *env, const struct vfs_plan *p, struct err *e)
+{
+	size_t n = 0;
+	int *groups = calloc(p->function_count + 1, sizeof(*groups));
+
+	if (!groups)
+		return err_set(e, -ENOMEM, "lock groups");
+	if (p->device.group >= 0)
+		groups[n++] = p->device.group;
+	for (size_t i = 0; i < p->function_count; i++)
+		if (p->functions[i].group >= 0)
+			groups[n++] = p->functions[i].group;
+	int r = bind_transaction_begin(&c->work, env, groups, n, e);
+	free(groups);
+	/* Under the lock, so that its usher is gone; without, the next reading would call it busy. */
+	struct vfs_entry old;
+	if (r == 0 && vfs_entry_read(env, p->device.address, &old, NULL) == 0)
+		bind_transaction_await(env, old.writer, old.writer_start);
+	return r;
+}
+
+static int refuse(const struct vfs_plan *p, struct err *e)
+{
+	for (size_t i = 0; i < p->says.problem_count; i++) {
+		const struct bind_problem *b = &p->says.problems[i];
+		if (!b->refuses)
+			continue;
+		err_say(e, -EPERM, "%s: %s", b->object, b->text);
+		err_hint(e, "%s", b->fix);
+		break;
+	}
+	return -EPERM;
+}
+
+static int tell_late(const struct change *c, int r, struct err *e)
+{
+	if (r < 0 || !c->late.code)
+		return r;
+	*e = c->late;
+	return err_in(e, e->code, "the virtual functions are there, but");
+}
+
+static int set_locked(
+	struct change *c, const struct vfs_request *q, const struct vfs_plan *p, struct err *e)
+{
+	const struct goal g = goal_of(q, p);
+
+	if (p->now == q->count)
+		return 0;
+	int r = fill_entry(c, p, q->count, e);
+	if (r == 0)
+		r = bind_transaction_arm(&c->work, e);
+	if (r < 0)
+		return r;
+	make_steps(c, c->work.env, p->now, p->probes, &g);
+	r = run_steps(c, e);
+	/* Whoever writes to a device that hangs in the kernel, hangs too. */
+	if (r < 0 && r != -ETIMEDOUT)
+		undo(c, e);
+	return tell_late(c, r, e);
+}
+
+int vfs_set(const struct bind_env *env, const struct vfs_request *q, struct vfs_plan *ret,
+	struct err *e)
+{
+	struct change c = {.work = BIND_WORK_NONE};
+	struct vfs_plan p = BIND_VFS_PLAN_NONE;
+	struct err own = {0};
+
+	*ret = BIND_VFS_PLAN_NONE;
+	e = e ? e : &own;
+	/* Once for the groups to lock, and once more when nobody else can change them. */
+	int r = vfs_plan(env, q, &p, e);
+	if (r == 0)
+		r = begin(&c, env, &p, e);
+	vfs_plan_fini(&p);
+	if (r == 0)
+		r = vfs_plan(env, q, ret, e);
+	if (r == 0)
+		r = ret->says.refusals ? refuse(ret, e) : set_locked(&c, q, ret, e);
+	if (r == 0 && ret->now != q->count) {
+		vfs_plan_fini(ret);
+		r = vfs_plan(env, q, ret, e);
+	}
+	bind_transaction_end(&c.work);
+	return r;
+}
+
+/* Asks as for the removal of them all: nothing that is in use goes. */
+static int may_go(const struct bind_env *env, const struct vfs_entry *n, unsigned count,
+	struct vfs_plan *ret, struct err *e)
+{
+	const struct vfs_request q = {{n->address, true, n->vendor, n->device}, count};
+
+	int r = vfs_plan(env, &q, ret, e);
+	return r < 0 ? r : ret->says.refusals ? refuse(ret, e) : 0;
+}
+
+/* An entry about a device that is not there any more means nothing. */
+static bool is_there(const struct bind_env *env, const struct vfs_entry *n)
+{
+	struct pci_device d = {.vendor = n->vendor, .device = n->device};
+
+	return pci_device_peek(env->host, n->address, &d, NULL) != -ENODEV &&
+	       d.vendor == n->vendor && d.device == n->device;
+}
+
+static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
+{
+	const struct bind_env *env = c->work.env;
+	struct pci_address a = c->entry.address;
+	struct vfs_plan now = BIND_VFS_PLAN_NONE;
+	char boot[BIND_BOOT_MAX], text[1];
+	struct err why = {0};
+
+	int r = vfs_entry_read(env, a, &c->entry, &why);
+	if (r == -ENOENT || r == -EBADMSG)
+		return vfs_entry_remove(&c->work, a, e);
+	if (r < 0)
+		return err_say(e, r, "%s", why.msg);
+	r = bind_boot_id(env->host, boot, e);
+	if (r < 0)
+		return r;
+	enum bind_lease_state s = vfs_entry_judge(env, &c->entry, boot, text, sizeof(text));
+	if (s == BIND_LEASE_VOID || !is_there(env, &c->entry))
+		return vfs_entry_remove(&c->work, a, e);
+	if (s == BIND_LEASE_BUSY || (s == BIND_LEASE_KEPT && kept == BIND_KEPT_STAYS))
+		return 1;
+	unsigned count = kept == BIND_KEPT_RELEASE ? c->entry.first : c->entry.before;
+	/* What was broken off knows what was set before it began; to none nothing comes back. */
+	if (s != BIND_LEASE_BROKEN && count)
+		r = vfs_keep(env->host, &c->entry, e);
+	if (r == 0)
+		r = may_go(env, &c->entry, count, &now, e);
+	if (r == 0)
+		r = bind_transaction_arm(&c->work, e);
+	if (r == 0)
+		r = go_back(c, &now, count, e);
+	vfs_plan_fini(&now);
+	return tell_late(c, r, e);
+}
+
+int vfs_restore(
+	const struct bind_env *env, struct pci_address a, enum bind_kept kept, struct err *e)
+{
+	struct change c = {.work = BIND_WORK_NONE, .entry.address = a};
+	struct vfs_plan p = BIND_VFS_PLAN_NONE;
+
+	int r = look(env, a, &p, e);
+	if (r == 0)
+		r = begin(&c, env, &p, e);
+	vfs_plan_fini(&p);
+	if (r == 0)
+		r = restore_locked(&c, kept, e);
+	bind_transaction_end(&c.work);
+	return r;
+}
+
+struct leases {
+	const struct bind_env *env;
+	struct vfs_lease *list;
+	size_t count;
+	char boot[BIND_BOOT_MAX];
+};
+
+static int add_lease(void *arg, const char *name)
+{
+	struct leases *l = arg;
+	struct vfs_lease found = {0};
+	struct vfs_entry n;
+	struct err why = {0};
+
+	char address[PCI_ADDRESS_TEXT];
+	bool left = file_is_leftover(name, address, sizeof(address));
+	if (pci_address_parse(address, &found.address) < 0)
+		return 0;
+	int r = vfs_entry_read(l->env, found.address, &n, &why);
+	/* Removed while we look; or listed under its own name, and removed with it. */
+	if (left ? r != -ENOENT : r == -ENOENT)
+		return 0;
+	if (left) {
+		found.state = BIND_LEASE_VOID;
+		(void)snprintf(found.text, sizeof(found.text),
+			"an entry that a crash broke off before it counted");
+	} else if (r == 0) {
+		found.state = vfs_entry_judge(l->env, &n, l->boot, found.text, sizeof(found.text));
+	} else {
+		found.state = BIND_LEASE_CORRUPT;
+		(void)snprintf(found.text, sizeof(found.text), "%.159s", why.msg);
+	}
+	struct vfs_lease *list = reallocarray(l->list, l->count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	l->list = list;
+	l->list[l->count++] = found;
+	return 0;
+}
+
+static int lease_order(const void *a, const void *b)
+{
+	const struct vfs_lease *x = a, *y = b;
+
+	return pci_address_compare(x->address, y->address);
+}
+
+int vfs_leases(const struct bind_env *env, struct vfs_lease **ret, size_t *ret_count, struct err *e)
+{
+	struct leases l = {.env = env};
+	char path[FILE_PATH_MAX];
+
+	int r = bind_boot_id(env->host, l.boot, e);
+	if (r < 0)
+		return r;
+	r = file_path(path, sizeof(path), "%s/vfs", env->state);
+	if (r == 0)
+		r = env->host->ops->list(env->host, path, add_lease, &l);
+	if (r < 0 && r != -ENOENT) {
+		free(l.list);
+		return err_set(e, r, "list %s", path);
+	}
+	if (l.count)
+		qsort(l.list, l.count, sizeof(*l.list), lease_order);
+	*ret = l.list;
+	*ret_count = l.count;
+	return 0;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "vfs/entry.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "bind/owner.h"
+#include "bind/stuck_writer.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ENTRY_MAX (512 + BIND_VFS_KEPT_MAX * (BIND_VF_TEXT + 4)) /* [bytes] */
+
+static void format(const struct vfs_entry *n, char *buf, size_t size)
+{
+	char address[PCI_ADDRESS_TEXT], vf[BIND_VF_TEXT];
+
+	size_t len = (size_t)snprintf(buf, size,
+		"usher-vfs 1\ndevice %s %04x:%04x\nboot %s\nstate %s\nwriter %d %" PRIu64
+		"\nfirst %u %s\nbefore %u\n",
+		pci_address_format(n->address, address), n->vendor, n->device, n->boot,
+		n->changing ? "changing" : "changed", n->writer, n->writer_start, n->first,
+		n->first_probes ? "yes" : "no", n->before);
+	if (n->interface[0])
+		len += (size_t)snprintf(buf + len, size - len, "interface %s\n", n->interface);
+	for (size_t i = 0; i < n->kept_count; i++)
+		len += (size_t)snprintf(
+			buf + len, size - len, "vf %s\n", bind_vf_format(&n->kept[i], vf));
+	(void)snprintf(buf + len, size - len, "end\n");
+}
+
+/* The lines behind "before". */
+static int parse_kept(const char *text, struct vfs_entry *n)
+{
+	char line[BIND_VF_TEXT];
+	int used = 0;
+
+	if (sscanf(text, " interface %15s%n", n->interface, &used) == 1)
+		text += used;
+	while (sscanf(text, " vf %159[^\n]%n", line, &used) == 1) {
+		if (n->kept_count == BIND_VFS_KEPT_MAX ||
+			bind_vf_parse(line, &n->kept[n->kept_count++]) < 0)
+			return -EBADMSG;
+		text += used;
+	}
+	return 0;
+}
+
+/* Whatever was read loosely has to come out as the same text again: that makes it strict. */
+static int parse(const char *text, struct vfs_entry *n)
+{
+	char address[PCI_ADDRESS_TEXT], state[9], probes[4], again[ENTRY_MAX];
+	int used = 0;
+
+	*n = (struct vfs_entry){0};
+	if (sscanf(text,
+		    "usher-vfs 1 device %19s %4hx:%4hx boot %39[0-9a-f-] state %8s writer %9d "
+		    "%20" SCNu64 " first %5u %3s before %5u%n",
+		    address, &n->vendor, &n->device, n->boot, state, &n->writer, &n->writer_start,
+		    &n->first, probes, &n->before, &used) != 10 ||
+		pci_address_parse(address, &n->address) < 0 || parse_kept(text + used, n) < 0)
+		return -EBADMSG;
+	n->changing = !strcmp(state, "changing");
+	n->first_probes = !strcmp(probes, "yes");
+	format(n, again, sizeof(again));
+	return strcmp(text, again) != 0 ? -EBADMSG : 0;
+}
+
+int vfs_entry_path(const struct bind_env *env, struct pci_address a, char *buf, size_t size)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	return file_path(buf, size, "%s/vfs/%s", env->state, pci_address_format(a, address));
+}
+
+int vfs_entry_read(
+	const struct bind_env *env, struct pci_address a, struct vfs_entry *ret, struct err *e)
+{
+	char path[FILE_PATH_MAX], text[ENTRY_MAX];
+
+	int r = vfs_entry_path(env, a, path, sizeof(path));
+	if (r < 0)
+		return err_set(e, r, "entry of virtual functions");
+	ssize_t len = env->host->ops->read(env->host, path, text, sizeof(text) - 1);
+	if (len < 0)
+		return err_set(e, (int)len, "read %s", path);
+	text[len] = '\0';
+	if (parse(text, ret) < 0 || !pci_address_equal(ret->address, a))
+		return err_say(e, -EBADMSG, "%s: is not an entry that usher wrote", path);
+	return 0;
+}
+
+int vfs_entry_write(struct bind_transaction *w, const struct vfs_entry *n, struct err *e)
+{
+	char path[FILE_PATH_MAX], text[ENTRY_MAX];
+
+	int r = vfs_entry_path(w->env, n->address, path, sizeof(path));
+	if (r < 0)
+		return err_set(e, r, "entry of virtual functions");
+	format(n, text, sizeof(text));
+	r = file_replace(path, text, strlen(text), 0644);
+	if (r == -ENOENT) { /* the first of this boot */
+		char *slash = strrchr(path, '/');
+		*slash = '\0';
+		r = file_mkdirs(path, 0755);
+		*slash = '/';
+		r = r < 0 ? r : file_replace(path, text, strlen(text), 0644);
+	}
+	bind_transaction_count(w);
+	return r < 0 ? err_set(e, r, "write %s", path) : 0;
+}
+
+int vfs_entry_remove(struct bind_transaction *w, struct pci_address a, struct err *e)
+{
+	char path[FILE_PATH_MAX];
+
+	int r = vfs_entry_path(w->env, a, path, sizeof(path));
+	if (r < 0)
+		return err_set(e, r, "entry of virtual functions");
+	r = file_remove(path);
+	if (r < 0)
+		return err_set(e, r, "remove %s", path);
+	bind_transaction_count(w);
+	return 0;
+}
+
+enum bind_lease_state vfs_entry_judge(const struct bind_env *env, const struct vfs_entry *n,
+	const char *boot, char *text, size_t size)
+{
+	if (strcmp(n->boot, boot) != 0) {
+		(void)snprintf(text, size, "an entry of an earlier boot, which means nothing now");
+		return BIND_LEASE_VOID;
+	}
+	if (bind_owner_alive(env->host, n->writer, n->writer_start)) {
+		bind_stuck_format(env->host, n->writer, "its virtual functions", text, size);
+		return BIND_LEASE_BUSY;
+	}
+	if (n->changing) {
+		(void)snprintf(text, size,
+			"changing the number of its virtual functions was broken off half-way");
+		return BIND_LEASE_BROKEN;
+	}
+	(void)snprintf(
+		text, size, "has virtual functions made by hand, kept until they are removed");
+	return BIND_LEASE_KEPT;
+}
+
+int vfs_keep(struct host *h, struct vfs_entry *n, struct err *e)
+{
+	n->kept_count = 0;
+	if (bind_vf_interface(h, n->address, n->interface) < 0) {
+		n->interface[0] = '\0';
+		return 0;
+	}
+	int r = bind_vf_list(h, n->interface, n->kept, BIND_VFS_KEPT_MAX);
+	if (r < 0)
+		return err_set(
+			e, r, "%s: read the settings of its virtual functions", n->interface);
+	n->kept_count = (size_t)r;
+	return 0;
+}
+
+static const struct host_vf *find_kept(const struct host_vf *list, size_t count, uint32_t index)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].index == index)
+			return &list[i];
+	return NULL;
+}
+
+int vfs_keep_back(
+	struct bind_transaction *w, const struct vfs_entry *n, unsigned count, struct err *e)
+{
+	static const char what[] = "%s: read the settings of its virtual functions";
+	struct host_vf now[BIND_VFS_KEPT_MAX];
+	struct err why = {0};
+	int first = 0;
+
+	int have = n->kept_count && count
+			   ? bind_vf_list(w->env->host, n->interface, now, BIND_VFS_KEPT_MAX)
+			   : 0;
+	if (have < 0)
+		return err_set(e, have, what, n->interface);
+	for (size_t i = 0; i < n->kept_count; i++) {
+		if (n->kept[i].index >= count)
+			continue;
+		const struct host_vf *is = find_kept(now, (size_t)have, n->kept[i].index);
+		int r = is ? bind_vf_set(w->env, n->interface, is, &n->kept[i], first ? NULL : &why)
+			   : err_set(first ? NULL : &why, -ENOENT, what, n->interface);
+		if (r > 0)
+			bind_transaction_count(w);
+		if (r >= 0 || first)
+			continue;
+		first = r;
+		*e = why;
+	}
+	return first;
+}

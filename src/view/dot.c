@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "pci/class.h"
+#include "view/column.h"
+#include "view/inventory.h"
+#include "view/names.h"
+#include "view/picture.h"
+#include "view/tree.h"
+
+#include <stdio.h>
+
+/* Inside a quoted string of the DOT language. */
+static void put(const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			(void)putchar('\\');
+		(void)putchar(*text);
+	}
+}
+
+static const char *colour(enum inventory_state s)
+{
+	switch (s) {
+	case INVENTORY_FREE:
+	case INVENTORY_MAYBE:
+	case INVENTORY_READY:
+		return "#2e7d32";
+	case INVENTORY_BUSY:
+	case INVENTORY_LENT:
+	case INVENTORY_GROUP:
+		return "#c62828";
+	case INVENTORY_BRIDGE:
+	case INVENTORY_HOST:
+	case INVENTORY_NO_IOMMU:
+		break;
+	}
+	return "#757575";
+}
+
+static void put_name(const struct tree_node *n)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	(void)printf("\"%s\"",
+		n->entry ? pci_address_format(n->entry->device.address, address) : n->heading);
+}
+
+static void put_device(const struct tree_node *n, const struct column_view *v)
+{
+	const struct pci_device *d = &n->entry->device;
+	char text[2 * NAMES_TEXT];
+
+	/* A cluster that is met again goes on: its members need not follow one another. */
+	if (d->group != PCI_GROUP_NONE)
+		(void)printf(
+			"  subgraph \"cluster_%d\" { label=\"group %d\"; ", d->group, d->group);
+	else
+		(void)printf("  { ");
+	put_name(n);
+	(void)printf(" [color=\"%s\", label=\"%s\\n", colour(n->entry->state),
+		pci_address_format(d->address, text));
+	put(pci_class_name(d->class));
+	(void)printf("\\n");
+	names_both(v->names, d, text, sizeof(text));
+	put(text);
+	(void)printf("\\n");
+	put(d->driver[0] ? d->driver : "no driver");
+	(void)printf(", %s\"] }\n", inventory_state_name(n->entry->state));
+}
+
+void picture_dot(const struct tree *t, const struct column_view *v)
+{
+	(void)puts("digraph usher {\n"
+		   "  rankdir=LR\n"
+		   "  node [shape=box, style=rounded, fontname=\"sans-serif\", fontsize=10]\n"
+		   "  edge [arrowhead=none]\n"
+		   "  graph [fontname=\"sans-serif\", fontsize=10, style=\"rounded,filled\", "
+		   "fillcolor=\"#f3f3f3\"]");
+	for (size_t i = 0; i < t->count; i++) {
+		const struct tree_node *n = &t->list[i];
+
+		if (n->entry) {
+			put_device(n, v);
+		} else {
+			(void)printf("  ");
+			put_name(n);
+			(void)puts(" [shape=plain]");
+		}
+		if (n->parent == TREE_TOP)
+			continue;
+		(void)printf("  ");
+		put_name(&t->list[n->parent]);
+		(void)printf(" -> ");
+		put_name(n);
+		(void)puts("");
+	}
+	(void)puts("}");
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/inventory.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "bind/bind.h"
+#include "bind/gate.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLASS_HOST_BRIDGE 0x0600
+#define BASE_MEMORY 0x05
+
+const char *inventory_state_name(enum inventory_state s)
+{
+	static const char *const names[] = {
+		[INVENTORY_FREE] = "free",
+		[INVENTORY_MAYBE] = "free?",
+		[INVENTORY_READY] = "ready",
+		[INVENTORY_LENT] = "lent",
+		[INVENTORY_BUSY] = "busy",
+		[INVENTORY_GROUP] = "group",
+		[INVENTORY_BRIDGE] = "bridge",
+		[INVENTORY_HOST] = "host",
+		[INVENTORY_NO_IOMMU] = "-",
+	};
+
+	return names[s];
+}
+
+/* What a device is by itself, its group left aside. */
+static enum inventory_state judge(struct host *h, const struct inventory_entry *x)
+{
+	enum inventory_state s = INVENTORY_FREE;
+
+	if (x->device.is_bridge)
+		return INVENTORY_BRIDGE;
+	if (bind_class_is_platform(x->device.class))
+		return INVENTORY_HOST;
+	for (size_t i = 0; i < x->holds.count; i++) {
+		const struct hold *o = &x->holds.list[i];
+
+		if (!o->unsure && strcmp(o->check, "vfio") != 0)
+			return INVENTORY_BUSY;
+		if (!o->unsure)
+			s = INVENTORY_LENT;
+		else if (s == INVENTORY_FREE)
+			s = INVENTORY_MAYBE;
+	}
+	return s != INVENTORY_LENT && bind_on_vfio(h, &x->device) ? INVENTORY_READY : s;
+}
+
+/*
+ * The group is the unit of lending: one member that is not free keeps all. A host bridge or a
+ * memory controller that nobody drives does not: the group is viable without it (bind/gate.c).
+ */
+static bool keeps_group(const struct inventory_entry *x)
+{
+	uint32_t class = x->device.class;
+	bool dummy = class >> 8 == CLASS_HOST_BRIDGE || class >> 16 == BASE_MEMORY;
+
+	if (x->state == INVENTORY_HOST)
+		return !dummy || x->device.driver[0];
+	return x->state == INVENTORY_BUSY;
+}
+
+static int group_order(const void *a, const void *b)
+{
+	const struct inventory_entry *x = *(struct inventory_entry *const *)a;
+	const struct inventory_entry *y = *(struct inventory_entry *const *)b;
+
+	if (x->device.group != y->device.group)
+		return x->device.group < y->device.group ? -1 : 1;
+	return pci_address_compare(x->device.address, y->device.address);
+}
+
+/* What the members of one group make of each other. */
+static void judge_group(struct inventory_entry **members, size_t count)
+{
+	const struct inventory_entry *keeper = NULL;
+
+	for (size_t i = 0; i < count && !keeper; i++)
+		if (keeps_group(members[i]))
+			keeper = members[i];
+	for (size_t i = 0; i < count; i++) {
+		struct inventory_entry *x = members[i];
+
+		if (x->state != INVENTORY_FREE && x->state != INVENTORY_MAYBE)
+			continue;
+		if (x->device.group == PCI_GROUP_NONE) {
+			x->state = INVENTORY_NO_IOMMU;
+		} else if (keeper) {
+			x->sibling = keeper;
+			x->state = INVENTORY_GROUP;
+		}
+	}
+}
+
+static int judge_groups(struct inventory *v, struct err *e)
+{
+	cleanup_free struct inventory_entry **order = calloc(v->count + 1, sizeof(*order));
+
+	if (!order)
+		return err_set(e, -ENOMEM, "list PCI devices");
+	for (size_t i = 0; i < v->count; i++)
+		order[i] = &v->list[i];
+	qsort(order, v->count, sizeof(struct inventory_entry *), group_order);
+	for (size_t i = 0, n; i < v->count; i += n) {
+		for (n = 1;
+			i + n < v->count && order[i + n]->device.group == order[i]->device.group;)
+			n++;
+		judge_group(order + i, n);
+	}
+	return 0;
+}
+
+static int read_leases(struct host *h, struct inventory *v, struct err *e)
+{
+	cleanup_free struct bind_lease *leases = NULL;
+	struct bind_env env = bind_env_live();
+	size_t count = 0;
+
+	env.host = h;
+	int r = bind_leases(&env, &leases, &count, e);
+	for (size_t i = 0; r >= 0 && i < count * v->count; i++) {
+		const struct bind_lease *l = &leases[i / v->count];
+		struct inventory_entry *x = &v->list[i % v->count];
+
+		if (l->state == BIND_LEASE_VOID || x->device.group != l->group)
+			continue;
+		(void)file_path(x->lease, sizeof(x->lease), "%s", l->text);
+		x->kept = l->state == BIND_LEASE_KEPT;
+	}
+	return r;
+}
+
+int inventory_read(struct host *h, struct inventory *ret, struct err *e)
+{
+	cleanup_free struct pci_device *devices = NULL;
+	struct hold_view *view = NULL;
+	size_t count = 0;
+
+	*ret = (struct inventory){.iommu = pci_iommu_state(h)};
+	int r = pci_device_list(h, &devices, &count, e);
+	if (r == 0)
+		r = hold_view_new(h, &view, e);
+	if (r == 0) {
+		ret->list = calloc(count ? count : 1, sizeof(*ret->list));
+		r = ret->list ? 0 : err_set(e, -ENOMEM, "list PCI devices");
+	}
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct inventory_entry *x = &ret->list[ret->count++];
+
+		x->device = devices[i];
+		r = hold_find_in(view, &devices[i], &x->holds, e);
+		x->state = judge(h, x);
+		for (size_t j = 0; j < x->holds.count; j++)
+			ret->blind = ret->blind || x->holds.list[j].unsure;
+	}
+	hold_view_free(view);
+	if (r == 0)
+		r = judge_groups(ret, e);
+	if (r == 0)
+		r = read_leases(h, ret, e);
+	return r;
+}
+
+void inventory_fini(struct inventory *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		holds_fini(&v->list[i].holds);
+	free(v->list);
+	*v = (struct inventory){0};
+}
+
+const struct inventory_entry *inventory_find(const struct inventory *v, struct pci_address a)
+{
+	size_t low = 0, high = v->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = pci_address_compare(v->list[mid].device.address, a);
+
+		if (order == 0)
+			return &v->list[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+/* The hold that says most, one that nothing lifts or else the first, and how many more there are. */
+static void first_hold(const struct inventory_entry *x, char *buf, size_t size)
+{
+	const struct hold *first = NULL;
+	size_t sure = 0;
+
+	for (size_t i = 0; i < x->holds.count; i++) {
+		const struct hold *o = &x->holds.list[i];
+
+		if (o->unsure)
+			continue;
+		if (!first || (o->absolute && !first->absolute))
+			first = o;
+		sure++;
+	}
+	if (!first)
+		return;
+	(void)snprintf(buf, size, "%s: %s", first->object, first->text);
+	size_t n = strlen(buf);
+	if (sure > 1 && n < size)
+		(void)snprintf(buf + n, size - n, " (and %zu more)", sure - 1);
+}
+
+void inventory_reason(const struct inventory_entry *x, char *buf, size_t size)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	buf[0] = '\0';
+	if (x->state == INVENTORY_GROUP)
+		(void)snprintf(buf, size, "%s in its group is %s",
+			pci_address_format(x->sibling->device.address, address),
+			x->sibling->state == INVENTORY_HOST ? "the host's" : "in use");
+	else if (x->lease[0] && !(x->kept && x->holds.count))
+		(void)file_path(buf, size, "%s", x->lease);
+	else if (x->state == INVENTORY_BUSY || x->state == INVENTORY_LENT)
+		first_hold(x, buf, size);
+}

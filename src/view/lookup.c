@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/lookup.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The last PCI address in a link's target: the function that a class device is below. */
+static bool last_address(char *target, struct pci_address *ret)
+{
+	struct pci_address a;
+	bool found = false;
+	char *save = NULL;
+
+	for (char *part = strtok_r(target, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+		if (pci_address_parse(part, &a) < 0)
+			continue;
+		*ret = a;
+		found = true;
+	}
+	return found;
+}
+
+/* Return: 0, -ENODEV: no such name, or what has it is no PCI device. */
+static int class_device(
+	struct host *h, const char *class, const char *name, struct pci_address *ret)
+{
+	char path[FILE_PATH_MAX], target[FILE_PATH_MAX];
+
+	if (file_path(path, sizeof(path), "/sys/class/%s/%s", class, name) < 0 ||
+		h->ops->link(h, path, target, sizeof(target)) < 0)
+		return -ENODEV;
+	return last_address(target, ret) ? 0 : -ENODEV;
+}
+
+int lookup_device(struct host *h, const char *word, struct pci_address *ret)
+{
+	static const char *const classes[] = {"net", "block", "nvme", "drm", "infiniband", "sound"};
+
+	if (pci_address_parse(word, ret) == 0)
+		return 0;
+	if (strncmp(word, "/dev/", 5) == 0)
+		word += 5;
+	if (!*word || strchr(word, '/'))
+		return -ENODEV;
+	for (size_t i = 0; i < COUNT(classes); i++)
+		if (class_device(h, classes[i], word, ret) == 0)
+			return 0;
+	return -ENODEV;
+}
+
+struct reading {
+	struct host *host;
+	const char *class;
+	struct lookup_names *names;
+};
+
+/* Disks have many names below them, partitions; a graphics card, its connectors. */
+static bool is_part(struct host *h, const char *class, const char *name)
+{
+	char path[FILE_PATH_MAX], text[16];
+
+	if (strcmp(class, "drm") == 0)
+		return strncmp(name, "card", 4) != 0 || strchr(name, '-');
+	if (strcmp(class, "block") != 0)
+		return false;
+	return file_path(path, sizeof(path), "/sys/class/block/%s/partition", name) < 0 ||
+	       host_read_text(h, path, text, sizeof(text)) >= 0;
+}
+
+static int read_one(void *arg, const char *name)
+{
+	struct reading *r = arg;
+	struct lookup_names *n = r->names;
+	struct lookup_name x;
+
+	if (class_device(r->host, r->class, name, &x.address) < 0 ||
+		is_part(r->host, r->class, name))
+		return 0;
+	(void)snprintf(x.name, sizeof(x.name), "%s", name);
+	if (!n->count || is_pow2(n->count)) {
+		struct lookup_name *list =
+			reallocarray(n->list, n->count ? 2 * n->count : 1, sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		n->list = list;
+	}
+	n->list[n->count++] = x;
+	return 0;
+}
+
+static int name_order(const void *a, const void *b)
+{
+	const struct lookup_name *x = a, *y = b;
+	int order = pci_address_compare(x->address, y->address);
+
+	return order ? order : strcmp(x->name, y->name);
+}
+
+int lookup_names_read(struct host *h, struct lookup_names *ret)
+{
+	static const char *const classes[] = {"net", "block", "drm"};
+	struct reading r = {.host = h, .names = ret};
+
+	*ret = (struct lookup_names){0};
+	for (size_t i = 0; i < COUNT(classes); i++) {
+		char path[FILE_PATH_MAX];
+
+		r.class = classes[i];
+		(void)file_path(path, sizeof(path), "/sys/class/%s", classes[i]);
+		if (h->ops->list(h, path, read_one, &r) == -ENOMEM)
+			return -ENOMEM;
+	}
+	if (ret->count)
+		qsort(ret->list, ret->count, sizeof(*ret->list), name_order);
+	return 0;
+}
+
+void lookup_names_fini(struct lookup_names *n)
+{
+	free(n->list);
+	*n = (struct lookup_names){0};
+}
+
+size_t lookup_names_find(const struct lookup_names *n, struct pci_address a)
+{
+	size_t low = 0, high = n->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (pci_address_compare(n->list[mid].address, a) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void lookup_names_of(const struct lookup_names *n, struct pci_address a, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	for (size_t i = lookup_names_find(n, a);
+		i < n->count && pci_address_equal(n->list[i].address, a); i++) {
+		size_t used = strlen(buf);
+
+		(void)snprintf(buf + used, size - used, "%s%s", used ? "," : "", n->list[i].name);
+	}
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIEW_LOOKUP_H
+#define VIEW_LOOKUP_H
+
+#include "pci/address.h"
+
+#include <stddef.h>
+
+struct host;
+
+/*
+ * The devices that a word of the command line may mean: an address, or the name of a network
+ * interface, a disk, a graphics or sound card ("eth0", "nvme0n1", "/dev/nvme0n1").
+ * Return: 0, -ENODEV when there is nothing of that name.
+ */
+int lookup_device(struct host *h, const char *word, struct pci_address *ret);
+
+/* What the host calls a function: "eth0", "nvme0n1", "card1". */
+struct lookup_name {
+	struct pci_address address;
+	char name[64];
+};
+
+struct lookup_names {
+	size_t count;
+	struct lookup_name *list; /* by address, then name */
+};
+
+/* Interfaces, disks and graphics cards. lookup_names_fini() either way. Return: 0, -ENOMEM. */
+int lookup_names_read(struct host *h, struct lookup_names *ret);
+void lookup_names_fini(struct lookup_names *n);
+
+/* The first one of a function; @n->count when there is none at or after it. */
+size_t lookup_names_find(const struct lookup_names *n, struct pci_address a);
+
+/* Those of one function, with a comma between two; "" for none. */
+void lookup_names_of(const struct lookup_names *n, struct pci_address a, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIEW_TABLE_H
+#define VIEW_TABLE_H
+
+#include <stddef.h>
+
+struct err;
+struct table;
+
+enum { TABLE_LEFT = 0, TABLE_RIGHT = 1, TABLE_SHRINK = 2, TABLE_TREE = 4 };
+
+struct table_column {
+	const char *name;
+	int how; /* TABLE_SHRINK: cut first when the terminal is too narrow */
+};
+
+enum table_colour { TABLE_PLAIN, TABLE_GOOD, TABLE_BAD, TABLE_DIM, TABLE_BOLD };
+
+/*
+ * An aligned table on standard output (libsmartcols, as lsblk). Cut to the terminal's width on
+ * a terminal, whole elsewhere; coloured on a terminal unless NO_COLOR is set or TERM is dumb.
+ * What runs out of memory meanwhile fails table_print(). Cells are escaped here.
+ * Return: 0, -ENOPKG, -ENOMEM.
+ */
+int table_new(const struct table_column *columns, size_t count, struct table **ret, struct err *e);
+
+/* A new last row, below @parent (a row of a tree; NULL: at the top). */
+void *table_row(struct table *t, void *parent);
+
+/* Of the last row. */
+void table_set(struct table *t, size_t column, const char *text, enum table_colour colour);
+
+int table_print(struct table *t, struct err *e);
+void table_free(struct table *t); /* NULL is fine */
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_ACPI_ACPI_H
+#define VMM_ACPI_ACPI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/gpa.h"
+#include "vmm/pci/root.h"
+
+struct err;
+
+/*
+ * The tables that describe the machine to the guest: hardware-reduced ACPI, so no PIC, PIT, RTC,
+ * PM timer or SCI has to be there, nor is looked for.
+ * Ref: ACPI 6.4, 5.2; PCI Firmware 3.2 for MCFG
+ */
+struct acpi_machine {
+	unsigned cpu_count;
+	uint32_t lapic;
+	uint32_t ioapic;
+	struct pci_window ecam;
+	struct pci_windows windows;
+	unsigned slots; /* of bus 0 that are in use: they get INTx routes */
+	uint16_t com1; /* port */
+	unsigned com1_pin;
+	uint16_t panic; /* port of pvpanic */
+	uint16_t sleep_control; /* ports */
+	uint16_t sleep_status;
+	uint16_t reset;
+	uint8_t reset_value;
+	uint8_t sleep_s5;
+};
+
+/*
+ * Writes all tables into @buf, which the guest sees at @gpa (below 4 GiB, 16-byte aligned); the
+ * RSDP comes first. Return: bytes written, -ENOSPC.
+ */
+int acpi_build(const struct acpi_machine *m, uint8_t *buf, size_t size, gpa_t gpa, struct err *e);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/pass/domain.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "vfio/group.h"
+#include "vmm/pass/device.h"
+#include "vmm/pass/pass.h"
+#include "vmm/vm.h"
+
+/* The first byte at or after @at that no range covers, @end when there is none before it. */
+static uint64_t first_gap(const struct vfio_iommu *iommu, uint64_t at, uint64_t end)
+{
+	for (size_t i = 0; i < iommu->range_count && at < end; i++) {
+		const struct vfio_span *s = &iommu->ranges[i];
+		if (s->last.v < at)
+			continue;
+		if (s->first.v > at)
+			break;
+		if (s->last.v >= end - 1)
+			return end;
+		at = s->last.v + 1;
+	}
+	return at;
+}
+
+int pass_domain_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, struct err *e)
+{
+	uint64_t end = gpa.v + size;
+
+	if (!iommu->range_count || !size)
+		return 0; /* the kernel does not say: mapping will tell */
+	uint64_t gap = first_gap(iommu, gpa.v, end);
+	if (gap == end)
+		return 0;
+	(void)err_say(e, -EADDRINUSE,
+		"guest memory [0x%llx-0x%llx] cannot be reached by devices at 0x%llx: the IOMMU "
+		"keeps that address for itself",
+		(unsigned long long)gpa.v, (unsigned long long)end - 1, (unsigned long long)gap);
+	err_hint(e, "see /sys/kernel/iommu_groups/*/reserved_regions; less memory may avoid it");
+	return -EADDRINUSE;
+}
+
+/* Peer-to-peer is no promise of any bus: what cannot be mapped goes without. */
+static void map_peer(struct pass_domain *g, const struct memory_range *r)
+{
+	struct err e = {0};
+
+	if (pass_domain_check(&g->iommu, r->gpa, r->size, &e) == 0 &&
+		vfio_dma_map(&g->container, IOVA(r->gpa.v), r->host, r->size,
+			VFIO_DMA_READ | VFIO_DMA_WRITE, &e) == 0) {
+		g->peer_bytes += r->size;
+		return;
+	}
+	if (!g->told)
+		log_warn(g->vm->name, "devices cannot reach each other: %s", e.msg);
+	g->told = true;
+}
+
+static int map(struct memory_listener *l, const struct memory_range *r, struct err *e)
+{
+	struct pass_domain *g = container_of(l, struct pass_domain, listener);
+	unsigned access = VFIO_DMA_READ | (r->readonly ? 0 : VFIO_DMA_WRITE);
+
+	if (r->kind != MEMORY_RAM) {
+		if (g->peers)
+			map_peer(g, r);
+		return 0;
+	}
+	int code = pass_domain_check(&g->iommu, r->gpa, r->size, e);
+	if (code < 0)
+		return code;
+	return vfio_dma_map(&g->container, IOVA(r->gpa.v), r->host, r->size, access, e);
+}
+
+static void unmap(struct memory_listener *l, const struct memory_range *r)
+{
+	struct pass_domain *g = container_of(l, struct pass_domain, listener);
+	struct err e;
+
+	if (g->deserted)
+		return;
+	if (r->kind != MEMORY_RAM) {
+		/* -ENOENT: it could not be mapped. */
+		if (g->peers && vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e) == 0)
+			g->peer_bytes -= r->size;
+		return;
+	}
+	if (vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e) < 0)
+		log_error(g->vm->name, "%s", e.msg);
+}
+
+/*
+ * The host reset a device, or put it to sleep, while a vCPU was at its BAR (AER recovery, a bridge
+ * that went down). The kernel does not tell which: all BARs are trapped, where an access to a
+ * device that does not answer reads all-ones, until the guest next has a word with the device.
+ */
+bool pass_fault(struct vm *vm)
+{
+	bool any = false;
+
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d; d = d->next) {
+		if (d->dropped || !pass_bars_trap(d))
+			continue;
+		any = true;
+		log_guest(&d->misdeeds.access, d->name,
+			"its BARs are trapped: one went away while the guest was at it");
+	}
+	return any;
+}
+
+void pass_make_room(struct pass_dev *d)
+{
+	pass_bars_retry(d);
+	for (struct pass_dev *o = d->vm->pass ? d->vm->pass->devices : NULL; o; o = o->next)
+		if (o != d)
+			pass_bars_retry(o);
+}
+
+struct bus_range *pass_late(struct bus *b, uint64_t addr, unsigned size)
+{
+	struct vm *vm = container_of(b, struct vm, mmio);
+	struct bus_range *r = NULL;
+
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && !r; d = d->next)
+		r = pass_bars_find(d, addr, size);
+	return r;
+}
+
+int pass_domain_start(struct vm *vm, const struct vfio_container *container,
+	const struct vfio_iommu *iommu, struct pass_domain **ret, struct err *e)
+{
+	struct pass_domain *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return err_set(e, -ENOMEM, "arrange passthrough");
+	*g = (struct pass_domain){
+		.vm = vm,
+		.container = *container,
+		.iommu = *iommu,
+		.listener = {.name = "vfio", .map = map, .unmap = unmap},
+		.kvm = -1,
+	};
+	int r = memory_listen(&vm->memory, &g->listener, e);
+	if (r < 0) {
+		free(g);
+		return r;
+	}
+	*ret = vm->pass = g;
+	vm->fault = pass_fault;
+	vm->mmio.late = pass_late;
+	return 0;
+}
+
+int pass_domain_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
+	struct pass_domain **ret, struct err *e)
+{
+	struct vfio_container c;
+
+	if (vm->pass) {
+		*ret = vm->pass;
+		if (vm->pass->container.fd == container)
+			return 0;
+		return err_say(e, -EINVAL, "all devices of a guest share one VFIO container");
+	}
+	int r = vfio_container_from_fd(container, &c, e);
+	return r < 0 ? r : pass_domain_start(vm, &c, iommu, ret, e);
+}
+
+void pass_domain_peers(struct pass_domain *g)
+{
+	g->peers = true;
+}
+
+int pass_domain_add(struct pass_domain *g, int vfio_group, struct err *e)
+{
+	struct kvm_create_device dev = {.type = KVM_DEV_TYPE_VFIO};
+	int32_t fd = vfio_group;
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_GROUP,
+		.attr = KVM_DEV_VFIO_GROUP_ADD,
+		.addr = (uintptr_t)&fd,
+	};
+
+	if (g->kvm < 0) {
+		if (ioctl(g->vm->fd, KVM_CREATE_DEVICE, &dev) < 0) {
+			log_guest(&g->without_kvm, g->vm->name,
+				"KVM has no VFIO device: DMA is taken for coherent");
+			return 0;
+		}
+		g->kvm = (int)dev.fd;
+	}
+	/* Several devices of a group come with the same one: KVM has it already. */
+	if (ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr) < 0 && errno != EEXIST)
+		return err_set(e, -errno, "tell KVM of a VFIO group");
+	return 0;
+}
+
+void pass_domain_remove(struct pass_dev *d)
+{
+	struct pass_dev **at = d->vm->pass ? &d->vm->pass->devices : NULL;
+
+	while (at && *at && *at != d)
+		at = &(*at)->next;
+	if (at && *at)
+		*at = d->next;
+}
+
+/* Before Linux 6.1 the last driver of a group waits until the group is in no container. */
+void pass_domain_leave(struct pass_domain *g, int vfio_group)
+{
+	struct vfio_group group;
+	int32_t fd = vfio_group;
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_GROUP,
+		.attr = KVM_DEV_VFIO_GROUP_DEL,
+		.addr = (uintptr_t)&fd,
+	};
+	bool deserted = true;
+
+	for (const struct pass_dev *d = g->devices; d; d = d->next) {
+		if (!d->dropped && d->group_fd == vfio_group)
+			return;
+		deserted &= d->dropped;
+	}
+	g->deserted = deserted;
+	if (g->kvm >= 0)
+		(void)ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr);
+	if (vfio_group_from_fd(NULL, vfio_group, &group, NULL) == 0)
+		(void)vfio_group_unset_container(&group, NULL);
+}
+
+int pass_renew(struct vm *vm, struct err *e)
+{
+	int r = 0;
+
+	/* The old one first: it still believes that the groups are its VM's. */
+	if (vm->pass)
+		fd_close(&vm->pass->kvm);
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && r >= 0; d = d->next)
+		if (!d->dropped)
+			r = pass_domain_add(vm->pass, d->group_fd, e);
+	return r;
+}
+
+void pass_fini(struct vm *vm)
+{
+	struct pass_domain *g = vm->pass;
+
+	if (!g)
+		return;
+	fd_close(&g->kvm);
+	vfio_container_close(&g->container);
+	free(g);
+	vm->pass = NULL;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_PASS_DOMAIN_H
+#define VMM_PASS_DOMAIN_H
+
+#include "base/log.h"
+#include "vfio/container.h"
+#include "vmm/memory.h"
+
+#include <stdbool.h>
+
+struct bus;
+struct bus_range;
+struct err;
+struct pass_dev;
+struct vm;
+
+/*
+ * What all passed-through devices of a guest share: one I/O address space, in which IOVA is
+ * guest-physical address, and KVM's list of VFIO groups.
+ */
+struct pass_domain {
+	struct vm *vm;
+	struct vfio_container container;
+	struct vfio_iommu iommu;
+	struct memory_listener listener; /* maps RAM for DMA */
+	bool peers; /* devices may reach each other's BARs */
+	bool told; /* that they cannot */
+	bool deserted; /* the last device has left: nothing is mapped for anybody */
+	uint64_t peer_bytes; /* of BARs, mapped for DMA now */
+	int kvm; /* KVM-VFIO device, -1 when KVM has none */
+	struct log_guest without_kvm; /* asked anew at each reboot */
+	struct pass_dev *devices; /* the last plugged first; dropped ones too */
+};
+
+/*
+ * The guest's group, made at the first call: takes over @container, of which @iommu tells, and
+ * maps the guest's RAM for DMA. Return: 0; -EINVAL another container than before; -EADDRINUSE RAM
+ * where the IOMMU takes no address; vfio_dma_map()'s.
+ */
+int pass_domain_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
+	struct pass_domain **ret, struct err *e);
+
+/* The same for a @container that is open, a model's too. Return: 0, -ENOMEM, vfio_dma_map()'s. */
+int pass_domain_start(struct vm *vm, const struct vfio_container *container,
+	const struct vfio_iommu *iommu, struct pass_domain **ret, struct err *e);
+
+/*
+ * Tells KVM of a VFIO group (KVM_DEV_VFIO_GROUP_ADD), so that it knows whether DMA snoops the
+ * caches. Twice is fine, and so is a KVM that has no such device.
+ */
+int pass_domain_add(struct pass_domain *g, int vfio_group, struct err *e);
+
+/*
+ * A device of @vfio_group has left (it is dropped). After the last one of it the VFIO group leaves,
+ * too: its host is not to wait for anything of ours.
+ */
+void pass_domain_leave(struct pass_domain *g, int vfio_group);
+
+/*
+ * Lets the guest's devices reach each other's BARs, where IOMMU and kernel can (peer to peer).
+ * What cannot be mapped is told once, and is no reason to stop. Before the first BAR is placed.
+ */
+void pass_domain_peers(struct pass_domain *g);
+
+/* struct vm.fault: traps what is mapped. Return: false when nothing was. */
+bool pass_fault(struct vm *vm);
+
+/* @d is none of the guest's devices any more; it may never have been. */
+void pass_domain_remove(struct pass_dev *d);
+
+/* A BAR of @d has left its place, which others of the guest's may have waited for. */
+void pass_make_room(struct pass_dev *d);
+
+/*
+ * struct bus.late of the guest's MMIO: an access that had exited because its piece was trapped, and
+ * found it mapped again by another vCPU's, is the device's all the same.
+ */
+struct bus_range *pass_late(struct bus *b, uint64_t addr, unsigned size);
+
+/* Whether devices may reach all of [@gpa, +@size). Return: 0, -EADDRINUSE. */
+int pass_domain_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, struct err *e);
+
+#endif

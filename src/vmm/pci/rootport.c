@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/pci/rootport.h"
+
+#include <linux/pci_regs.h>
+
+#include "base/bits.h"
+#include "base/num.h"
+
+/*
+ * The ids of the generic root port of QEMU's set: guests know it by its class, and no quirk of
+ * any guest is keyed to it.
+ */
+#define PORT_VENDOR 0x1b36
+#define PORT_DEVICE 0x000c
+
+#define PORT_CAP_EXP 0x40
+#define PORT_CAP_MSI 0x80
+
+#define PORT_COMMAND                                                                     \
+	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | \
+		PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
+#define PORT_BRIDGE_CONTROL                                                       \
+	(PCI_BRIDGE_CTL_PARITY | PCI_BRIDGE_CTL_SERR | PCI_BRIDGE_CTL_BUS_RESET | \
+		PCI_BRIDGE_CTL_VGA)
+#define PORT_STATUS_ERRORS                                                               \
+	(PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | PCI_STATUS_REC_TARGET_ABORT | \
+		PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR |              \
+		PCI_STATUS_DETECTED_PARITY)
+
+static uint32_t port_read(struct pci_func *f, unsigned off, unsigned size)
+{
+	return func_config_read(&container_of(f, struct root_port, func)->regs, off, size);
+}
+
+void root_port_quiet(struct root_port *p)
+{
+	for (struct pci_func *f = p->below; f; f = f->next)
+		if (f->ops->quiet)
+			f->ops->quiet(f);
+}
+
+static void reset_below(struct root_port *p)
+{
+	root_port_quiet(p);
+	for (struct pci_func *f = p->below; f; f = f->next)
+		f->ops->reset(f);
+}
+
+void root_port_pull(struct root_port *p)
+{
+	for (struct pci_func *f = p->below; f && p->slot.occupied; f = f->next)
+		if (f->ops->eject)
+			f->ops->eject(f);
+	slot_empty(&p->slot);
+}
+
+void root_port_ask(struct root_port *p)
+{
+	slot_ask(&p->slot);
+	/* Off already: there is nobody to ask. */
+	if (!slot_linked(&p->slot))
+		root_port_pull(p);
+}
+
+/* Without power the card is as one in reset; with it, as one that has just been put in. */
+static void power_changed(struct root_port *p, enum slot_power power)
+{
+	if (power == SLOT_TURNED_ON)
+		reset_below(p);
+	else if (power == SLOT_TURNED_OFF && p->slot.asked)
+		root_port_pull(p);
+	else if (power == SLOT_TURNED_OFF)
+		root_port_quiet(p);
+}
+
+static void port_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value)
+{
+	struct root_port *p = container_of(f, struct root_port, func);
+	uint8_t before = p->regs.bytes[PCI_BRIDGE_CONTROL];
+
+	func_config_write(&p->regs, off, size, value);
+	/* The secondary bus is in reset while the bit is set: once, on the edge. */
+	if ((p->regs.bytes[PCI_BRIDGE_CONTROL] & ~before) & PCI_BRIDGE_CTL_BUS_RESET)
+		reset_below(p);
+	power_changed(p, slot_wrote(&p->slot));
+}
+
+/*
+ * Guest-visible registers as after power-on. Windows start closed (base above limit), so that
+ * nothing is forwarded before software says so.
+ * Ref: PCI-to-PCI Bridge Architecture 3.2.5; PCI Express Base 7.5.1.3
+ */
+static void set_header(struct func_config *r)
+{
+	func_config_set(r, PCI_VENDOR_ID, 2, PORT_VENDOR, 0);
+	func_config_set(r, PCI_DEVICE_ID, 2, PORT_DEVICE, 0);
+	func_config_set(r, PCI_COMMAND, 2, 0, PORT_COMMAND);
+	func_config_set_clear(r, PCI_STATUS, 2, PORT_STATUS_ERRORS);
+	func_config_set(r, PCI_CLASS_DEVICE, 2, 0x0604, 0);
+	func_config_set(r, PCI_CACHE_LINE_SIZE, 1, 0, 0xff);
+	func_config_set(r, PCI_PRIMARY_BUS, 4, 0, 0x00ffffff);
+	func_config_set(r, PCI_IO_BASE, 1, 0xf0 | PCI_IO_RANGE_TYPE_16, 0xf0);
+	func_config_set(r, PCI_IO_LIMIT, 1, PCI_IO_RANGE_TYPE_16, 0xf0);
+	func_config_set_clear(r, PCI_SEC_STATUS, 2, PORT_STATUS_ERRORS);
+	func_config_set(r, PCI_MEMORY_BASE, 2, 0xfff0, 0xfff0);
+	func_config_set(r, PCI_MEMORY_LIMIT, 2, 0, 0xfff0);
+	func_config_set(r, PCI_PREF_MEMORY_BASE, 2, 0xfff0 | PCI_PREF_RANGE_TYPE_64, 0xfff0);
+	func_config_set(r, PCI_PREF_MEMORY_LIMIT, 2, PCI_PREF_RANGE_TYPE_64, 0xfff0);
+	func_config_set(r, PCI_PREF_BASE_UPPER32, 4, 0, 0xffffffff);
+	func_config_set(r, PCI_PREF_LIMIT_UPPER32, 4, 0, 0xffffffff);
+	func_config_set(r, PCI_INTERRUPT_LINE, 1, 0, 0xff);
+	func_config_set(r, PCI_BRIDGE_CONTROL, 2, 0, PORT_BRIDGE_CONTROL);
+}
+
+static void set_express(struct func_config *r, unsigned number, uint32_t atomics)
+{
+	/* x1, nominal; a port with a slot tells whether its link is up. */
+	const uint32_t link = PCI_EXP_LNKCAP_SLS_2_5GB | 1U << 4 | PCI_EXP_LNKCAP_DLLLARC;
+
+	r->bytes[PCI_CAPABILITY_LIST] = 0;
+	func_config_add_cap(r, PCI_CAP_ID_MSI, PORT_CAP_MSI);
+	func_config_add_cap(r, PCI_CAP_ID_EXP, PORT_CAP_EXP);
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_FLAGS, 2,
+		PCI_EXP_FLAGS_SLOT | PCI_EXP_TYPE_ROOT_PORT << 4 | 2, 0);
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_DEVCAP, 4, PCI_EXP_DEVCAP_RBER, 0);
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_DEVCTL, 2, 0,
+		PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE |
+			PCI_EXP_DEVCTL_URRE | PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_READRQ);
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_LNKCAP, 4, link | number << 24, 0);
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_LNKCTL, 2, 0,
+		PCI_EXP_LNKCTL_ASPMC | PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_RCB);
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI | atomics, 0);
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_DEVCTL2, 2, 0, PCI_EXP_DEVCTL2_ARI);
+}
+
+static void port_reset(struct pci_func *f)
+{
+	struct root_port *p = container_of(f, struct root_port, func);
+
+	set_header(&p->regs);
+	set_express(&p->regs, f->slot, p->atomics);
+	slot_reset(&p->slot, f->slot);
+	reset_below(p);
+}
+
+static void port_fini(struct pci_func *f)
+{
+	struct root_port *p = container_of(f, struct root_port, func);
+
+	while (p->below) {
+		struct pci_func *gone = p->below;
+		p->below = gone->next;
+		gone->ops->fini(gone);
+	}
+}
+
+static const struct pci_func_ops port_ops = {
+	.name = "root port",
+	.config_read = port_read,
+	.config_write = port_write,
+	.reset = port_reset,
+	.fini = port_fini,
+};
+
+void root_port_init(struct root_port *p, uint8_t slot, uint8_t *bytes)
+{
+	*p = (struct root_port){
+		.func = {.ops = &port_ops, .slot = slot},
+		.regs = {.bytes = bytes},
+		.slot = {.express = PORT_CAP_EXP, .msi = PORT_CAP_MSI},
+	};
+	p->slot.regs = &p->regs;
+	func_config_set(&p->regs, PCI_HEADER_TYPE, 1, PCI_HEADER_TYPE_BRIDGE, 0);
+	port_reset(&p->func);
+}
+
+void root_port_set_atomics(struct root_port *p, uint32_t bits)
+{
+	p->atomics = bits;
+	func_config_set(&p->regs, PORT_CAP_EXP + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI | bits, 0);
+}
+
+void root_port_attach(struct root_port *p, struct pci_func *f)
+{
+	f->port = p;
+	f->next = p->below;
+	p->below = f;
+	slot_fill(&p->slot);
+}
+
+void root_port_set_sender(
+	struct root_port *p, void (*send)(void *arg, uint64_t address, uint32_t data), void *arg)
+{
+	p->slot.send = send;
+	p->slot.arg = arg;
+}
+
+uint8_t root_port_secondary(const struct root_port *p)
+{
+	return p->regs.bytes[PCI_SECONDARY_BUS];
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/pci/slot.h"
+
+#include <linux/pci_regs.h>
+
+#include "base/endian.h"
+#include "vmm/pci/config.h"
+
+#define SLOT_CAPABILITIES                                                                    \
+	(PCI_EXP_SLTCAP_ABP | PCI_EXP_SLTCAP_PCP | PCI_EXP_SLTCAP_AIP | PCI_EXP_SLTCAP_PIP | \
+		PCI_EXP_SLTCAP_HPS | PCI_EXP_SLTCAP_HPC | PCI_EXP_SLTCAP_NCCS)
+#define SLOT_NUMBER_SHIFT 19
+
+/* No power fault, no latch, no lock; with NCCS the command completed interrupt is always off. */
+#define SLOT_CONTROL                                                                            \
+	(PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_PDCE | PCI_EXP_SLTCTL_HPIE | PCI_EXP_SLTCTL_AIC | \
+		PCI_EXP_SLTCTL_PIC | PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_DLLSCE)
+#define SLOT_EVENTS (PCI_EXP_SLTSTA_ABP | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC)
+
+#define LINK_UP (PCI_EXP_LNKSTA_CLS_2_5GB | 1U << 4 | PCI_EXP_LNKSTA_DLLLA) /* x1, nominal */
+
+static unsigned get(const struct slot *s, unsigned off)
+{
+	return le16_get(s->regs->bytes + s->express + off);
+}
+
+static void put(struct slot *s, unsigned off, unsigned value)
+{
+	le16_put(s->regs->bytes + s->express + off, (uint16_t)value);
+}
+
+static bool is_on(const struct slot *s)
+{
+	return !(get(s, PCI_EXP_SLTCTL) & PCI_EXP_SLTCTL_PCC);
+}
+
+bool slot_linked(const struct slot *s)
+{
+	return get(s, PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA;
+}
+
+static void set_link(struct slot *s)
+{
+	put(s, PCI_EXP_LNKSTA, s->occupied && is_on(s) ? LINK_UP : PCI_EXP_LNKSTA_CLS_2_5GB);
+}
+
+void slot_reset(struct slot *s, unsigned number)
+{
+	/* An empty slot has no power, so that nobody waits for its link. */
+	unsigned control = PCI_EXP_SLTCTL_ATTN_IND_OFF |
+			   (s->occupied ? PCI_EXP_SLTCTL_PWR_IND_ON
+					: PCI_EXP_SLTCTL_PWR_IND_OFF | PCI_EXP_SLTCTL_PWR_OFF);
+	const unsigned msi = s->msi, express = s->express;
+	struct func_config *r = s->regs;
+
+	func_config_set(
+		r, express + PCI_EXP_SLTCAP, 4, SLOT_CAPABILITIES | number << SLOT_NUMBER_SHIFT, 0);
+	func_config_set(r, express + PCI_EXP_SLTCTL, 2, control, SLOT_CONTROL);
+	func_config_set(r, express + PCI_EXP_SLTSTA, 2, s->occupied ? PCI_EXP_SLTSTA_PDS : 0, 0);
+	func_config_set_clear(r, express + PCI_EXP_SLTSTA, 2, SLOT_EVENTS);
+	set_link(s);
+	func_config_set(r, msi + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_64BIT, PCI_MSI_FLAGS_ENABLE);
+	func_config_set(r, msi + PCI_MSI_ADDRESS_LO, 4, 0, ~3U);
+	func_config_set(r, msi + PCI_MSI_ADDRESS_HI, 4, 0, UINT32_MAX);
+	func_config_set(r, msi + PCI_MSI_DATA_64, 2, 0, UINT16_MAX);
+	s->listened = s->told = false;
+}
+
+static void send(const struct slot *s)
+{
+	const uint8_t *msi = s->regs->bytes + s->msi;
+
+	/* A message is a memory write of the port's own. */
+	if (!s->send || !(le16_get(msi + PCI_MSI_FLAGS) & PCI_MSI_FLAGS_ENABLE) ||
+		!(le16_get(s->regs->bytes + PCI_COMMAND) & PCI_COMMAND_MASTER))
+		return;
+	s->send(s->arg, le64_get(msi + PCI_MSI_ADDRESS_LO), le16_get(msi + PCI_MSI_DATA_64));
+}
+
+/* Ref: PCI Express Base 6.7.3.4: a message when the first of the enabled events comes to stand */
+static void tell(struct slot *s)
+{
+	unsigned control = get(s, PCI_EXP_SLTCTL);
+	/* Of those three, an event and its enable have the same bit, but for the link's. */
+	unsigned enabled = control & (PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_PDCE);
+
+	if (control & PCI_EXP_SLTCTL_DLLSCE)
+		enabled |= PCI_EXP_SLTSTA_DLLSC;
+	bool stands = control & PCI_EXP_SLTCTL_HPIE && get(s, PCI_EXP_SLTSTA) & enabled;
+	if (stands && !s->told)
+		send(s);
+	s->told = stands;
+}
+
+static void set_events(struct slot *s, unsigned events)
+{
+	put(s, PCI_EXP_SLTSTA, get(s, PCI_EXP_SLTSTA) | events);
+	tell(s);
+}
+
+static bool listens(const struct slot *s)
+{
+	const unsigned both = PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_HPIE;
+
+	return (get(s, PCI_EXP_SLTCTL) & both) == both;
+}
+
+bool slot_answers(const struct slot *s)
+{
+	/* An attendant is to see by the indicator that the button was heard. */
+	return (get(s, PCI_EXP_SLTCTL) & PCI_EXP_SLTCTL_PIC) == PCI_EXP_SLTCTL_PWR_IND_BLINK;
+}
+
+enum slot_power slot_wrote(struct slot *s)
+{
+	bool was_linked = slot_linked(s), listened = s->listened;
+
+	set_link(s);
+	s->listened = listens(s);
+	/* A driver forgets what was before it came. */
+	if (s->asked && s->listened && !listened && !slot_answers(s))
+		put(s, PCI_EXP_SLTSTA, get(s, PCI_EXP_SLTSTA) | PCI_EXP_SLTSTA_ABP);
+	if (slot_linked(s) == was_linked) {
+		tell(s);
+		return SLOT_AS_IT_WAS;
+	}
+	set_events(s, PCI_EXP_SLTSTA_DLLSC);
+	return was_linked ? SLOT_TURNED_OFF : SLOT_TURNED_ON;
+}
+
+void slot_fill(struct slot *s)
+{
+	s->occupied = true;
+	put(s, PCI_EXP_SLTCTL, PCI_EXP_SLTCTL_ATTN_IND_OFF | PCI_EXP_SLTCTL_PWR_IND_ON);
+	put(s, PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS);
+	set_link(s);
+}
+
+void slot_ask(struct slot *s)
+{
+	if (s->asked || !s->occupied)
+		return;
+	s->asked = true;
+	set_events(s, PCI_EXP_SLTSTA_ABP);
+}
+
+void slot_empty(struct slot *s)
+{
+	unsigned events = PCI_EXP_SLTSTA_PDC;
+
+	if (!s->occupied)
+		return;
+	if (slot_linked(s))
+		events |= PCI_EXP_SLTSTA_DLLSC;
+	s->occupied = s->asked = false;
+	set_link(s);
+	put(s, PCI_EXP_SLTSTA, get(s, PCI_EXP_SLTSTA) & ~(unsigned)PCI_EXP_SLTSTA_PDS);
+	set_events(s, events);
+}

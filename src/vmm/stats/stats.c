@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/stats/stats.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "vmm/cpu.h"
+#include "vmm/machine.h"
+#include "vmm/pass/count.h"
+#include "vmm/pass/device.h"
+#include "vmm/pass/domain.h"
+#include "vmm/stats/figures.h"
+#include "vmm/stats/kvmstat.h"
+
+static struct pass_dev *first_device(const struct vm *vm)
+{
+	return vm->pass ? vm->pass->devices : NULL;
+}
+
+void stats_take(struct machine *m)
+{
+	for (struct pass_dev *d = first_device(&m->vm); d; d = d->next) {
+		if (d->intx.on)
+			pass_count_take(d, VFIO_PCI_INTX_IRQ_INDEX);
+		if (d->msi.on)
+			pass_count_take(d, VFIO_PCI_MSI_IRQ_INDEX);
+		if (d->msix.on)
+			pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
+	}
+	/* What comes now is taking down. */
+	m->vm.interrupts_fd = -1;
+}
+
+static void put_exits(const struct vm *vm, struct figures *f)
+{
+	uint64_t total = 0;
+
+	figures_open(f, "exits");
+	for (unsigned reason = 0; reason < CPU_EXITS; reason++) {
+		uint64_t n = cpus_exits(vm, reason);
+		if (n)
+			figures_number(f, cpu_exit_name(reason), n);
+		total += n;
+	}
+	figures_number(f, "total", total);
+	figures_number(f, "coalesced", vm->coalesce.taken);
+	figures_number(f, "faults", vm->faults);
+	figures_close(f);
+}
+
+/* Ranges of the machine's own devices: a passed-through one's are told with it. */
+static void put_bus(const struct bus *b, struct figures *f)
+{
+	figures_open(f, b->name);
+	for (size_t i = 0; i < b->count; i++) {
+		const struct bus_range *r = b->ranges[i];
+		if (!pass_is_range(r) && r->reads + r->writes)
+			figures_number(f, r->name, r->reads + r->writes);
+	}
+	figures_number(f, "nobody", b->missed);
+	figures_close(f);
+}
+
+static void put_memory(const struct machine *m, struct figures *f)
+{
+	const struct memory *mem = &m->vm.memory;
+	uint64_t dma = 0;
+
+	for (size_t i = 0; i < mem->count; i++)
+		if (mem->ranges[i].kind == MEMORY_RAM)
+			dma += mem->ranges[i].size;
+	figures_open(f, "memory");
+	figures_number(f, "ram", mem->ram_size);
+	figures_number(f, "for_dma", m->vm.pass ? dma : 0);
+	figures_number(f, "peers", m->vm.pass ? m->vm.pass->peer_bytes : 0);
+	figures_close(f);
+}
+
+static void put_vectors(
+	const struct pass_vector *v, unsigned count, const char *kind, struct figures *f)
+{
+	char names[16];
+
+	figures_open(f, kind);
+	for (unsigned n = 0; n < count; n++) {
+		if (v[n].eventfd < 0 && !v[n].signals)
+			continue;
+		(void)snprintf(names, sizeof(names), "%u", n);
+		figures_number(f, names, v[n].signals);
+	}
+	figures_close(f);
+}
+
+/* Exits by BAR: a BAR has several trapped pieces, which the guest does not tell apart. */
+static void put_bar(const struct pass_bar *b, struct figures *f)
+{
+	uint64_t exits = 0, mapped = 0;
+
+	for (unsigned i = 0; i < b->piece_count; i++) {
+		exits += b->pieces[i].range.reads + b->pieces[i].range.writes;
+		mapped += b->pieces[i].host ? b->pieces[i].size : 0;
+	}
+	figures_open(f, b->pieces[0].range.name);
+	figures_number(f, "exits", exits);
+	figures_number(f, "mapped", mapped);
+	figures_number(f, "size", b->size);
+	figures_close(f);
+}
+
+static void put_device(const struct pass_dev *d, struct figures *f)
+{
+	figures_open(f, d->name);
+	figures_number(f, "resets", d->resets);
+	figures_number(f, "bus_resets", d->bus_resets);
+	figures_number(f, "config_reads", d->config_reads);
+	figures_number(f, "config_writes", d->config_writes);
+	for (unsigned i = 0; i < PASS_BARS; i++)
+		if (d->bars[i].piece_count)
+			put_bar(&d->bars[i], f);
+	if (d->intx.signals)
+		figures_number(f, "intx", d->intx.signals);
+	put_vectors(d->msi.vectors, d->msi.count, "msi", f);
+	put_vectors(d->msix.vectors, d->msix.count, "msix", f);
+	figures_close(f);
+}
+
+static void put_all(struct machine *m, struct figures *f)
+{
+	figures_number(f, "version", 1);
+	figures_text(f, "guest", m->vm.name);
+	figures_text(f, "end", m->vm.why);
+	figures_number(f, "reboots", m->reboots);
+	put_exits(&m->vm, f);
+	kvmstat_put(&m->vm, f);
+	put_bus(&m->vm.ports, f);
+	put_bus(&m->vm.mmio, f);
+	put_memory(m, f);
+	figures_open(f, "devices");
+	for (const struct pass_dev *d = first_device(&m->vm); d; d = d->next)
+		put_device(d, f);
+	figures_close(f);
+}
+
+void stats_print(struct machine *m)
+{
+	struct figures f;
+
+	figures_begin(&f, stderr, false);
+	put_all(m, &f);
+	figures_end(&f);
+}
+
+int stats_write_json(struct machine *m, int fd, struct err *e)
+{
+	struct figures f;
+	int own = dup(fd);
+	cleanup_file FILE *out = own < 0 ? NULL : fdopen(own, "w");
+
+	if (!out)
+		return err_set(e, -errno, "write the statistics");
+	figures_begin(&f, out, true);
+	put_all(m, &f);
+	figures_end(&f);
+	return fflush(out) ? err_set(e, -errno, "write the statistics") : 0;
+}

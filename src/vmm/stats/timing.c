@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/stats/timing.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "vmm/cpu.h"
+#include "vmm/vm.h"
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/*
+ * Time inside ioctl(2) before the guest runs: what the kernel takes for KVM and VFIO is not this
+ * program's. All of usher-vmm is linked with --wrap=ioctl, so that each one comes by here.
+ */
+static struct {
+	bool on;
+	uint64_t ns;
+} ioctls;
+
+int __wrap_ioctl(int fd, unsigned long request, void *arg);
+int __real_ioctl(int fd, unsigned long request, void *arg);
+
+int __wrap_ioctl(int fd, unsigned long request, void *arg)
+{
+	if (!ioctls.on)
+		return __real_ioctl(fd, request, arg);
+	uint64_t before = now_ns();
+	int r = __real_ioctl(fd, request, arg);
+	int saved = errno;
+	ioctls.ns += now_ns() - before;
+	errno = saved;
+	return r;
+}
+
+void timing_start(struct timing *t)
+{
+	uint64_t now = now_ns();
+
+	*t = (struct timing){.start_ns = now, .last_ns = now};
+	ioctls.on = true;
+}
+
+void timing_mark(struct timing *t, const char *name)
+{
+	uint64_t now = now_ns();
+
+	if (t->count < TIMING_PHASES_MAX)
+		t->phases[t->count++] = (struct timing_phase){name, now - t->last_ns};
+	t->last_ns = now;
+}
+
+void timing_enter(struct timing *t)
+{
+	ioctls.on = false;
+	t->ioctl_ns = ioctls.ns;
+	t->own_ns = now_ns() - t->start_ns - ioctls.ns;
+}
+
+static void print_ms(const char *name, uint64_t ns)
+{
+	(void)fprintf(stderr, "timing: %s_ms %.3f\n", name, (double)ns / 1e6);
+}
+
+/* Two words a line, so that scripts need not guess: 'BAR 0' is told as BAR_0. */
+static void print_count(const char *kind, const char *name, uint64_t n)
+{
+	if (!n)
+		return;
+	(void)fprintf(stderr, "timing: %s.", kind);
+	for (const char *c = name; *c; c++)
+		(void)fputc(*c == ' ' ? '_' : *c, stderr);
+	(void)fprintf(stderr, " %llu\n", (unsigned long long)n);
+}
+
+static void print_bus(const struct bus *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		print_count(
+			b->name, b->ranges[i]->name, b->ranges[i]->reads + b->ranges[i]->writes);
+	print_count(b->name, "nobody", b->missed);
+}
+
+void timing_print(const struct vm *vm)
+{
+	const struct timing *t = &vm->timing;
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < t->count; i++)
+		print_ms(t->phases[i].name, t->phases[i].ns);
+	print_ms("ioctl", t->ioctl_ns);
+	print_ms("own", t->own_ns);
+	print_ms("total", now_ns() - t->start_ns);
+	for (unsigned reason = 0; reason < CPU_EXITS; reason++) {
+		print_count("exits", cpu_exit_name(reason), cpus_exits(vm, reason));
+		total += cpus_exits(vm, reason);
+	}
+	(void)fprintf(stderr, "timing: exits %llu\n", (unsigned long long)total);
+	(void)fprintf(stderr, "timing: coalesced %llu\n", (unsigned long long)vm->coalesce.taken);
+	print_bus(&vm->ports);
+	print_bus(&vm->mmio);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_STATS_TIMING_H
+#define VMM_STATS_TIMING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct vm;
+
+/*
+ * Where the time goes: phases of start-up, and who made the guest leave for user space.
+ * Context: main thread.
+ */
+#define TIMING_PHASES_MAX 24
+
+struct timing_phase {
+	const char *name;
+	uint64_t ns;
+};
+
+struct timing {
+	uint64_t start_ns;
+	uint64_t last_ns;
+	uint64_t ioctl_ns; /* of the time before the guest ran: KVM's and VFIO's */
+	uint64_t own_ns; /* of that time: the rest */
+	size_t count;
+	struct timing_phase phases[TIMING_PHASES_MAX];
+};
+
+void timing_start(struct timing *t);
+
+/* Ends the phase that began with the last mark. @name: static text. */
+void timing_mark(struct timing *t, const char *name);
+
+/* The guest is about to run. */
+void timing_enter(struct timing *t);
+
+/*
+ * The report: one figure a line on stderr, `timing: NAME VALUE`, for people and scripts. Names
+ * that end in _ms are phases and sums of them; `exits`, by reason and by who was addressed.
+ */
+void timing_print(const struct vm *vm);
+
+#endif

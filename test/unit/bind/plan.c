@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/bind.h"
+#include "hold/hold.h"
+#include "host/host.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct bind_env env = {.state = BIND_STATE_DIR};
+static struct bind_plan plan;
+static struct bind_target target;
+static struct bind_request request = {
+	.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
+
+static void open_host(const char *name)
+{
+	char path[FILE_PATH_MAX];
+	struct err e = {0};
+
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/%s.host", suite_fixtures, name), 0);
+	ck_assert_msg(host_snapshot_open(path, &env.host, &e) == 0, "%s", e.msg);
+}
+
+/* Plans for one device; the plan is good until the next one. */
+static void make(const char *address)
+{
+	struct err e = {0};
+
+	if (!env.host)
+		open_host("plan");
+	bind_plan_fini(&plan);
+	ck_assert_int_eq(pci_address_parse(address, &target.address), 0);
+	int r = bind_plan(&env, &request, &plan, &e);
+	ck_assert_msg(r == 0, "%s: %s", address, e.msg);
+}
+
+static void done(void)
+{
+	bind_plan_fini(&plan);
+	host_close(env.host);
+}
+
+/* The plan's only problem is @check, and says @text. */
+static void only_problem(const char *check, bool refuses, const char *text)
+{
+	ck_assert_msg(plan.problem_count == 1, "%zu problems, the first: %s", plan.problem_count,
+		plan.problem_count ? plan.problems[0].text : "-");
+	ck_assert_str_eq(plan.problems[0].check, check);
+	ck_assert_int_eq(plan.problems[0].refuses, refuses);
+	ck_assert_uint_eq(plan.refusals, refuses);
+	ck_assert_msg(strstr(plan.problems[0].text, text), "%s", plan.problems[0].text);
+}
+
+static void member(size_t i, enum bind_act act, const char *driver)
+{
+	ck_assert_uint_lt(i, plan.groups[0].count);
+	ck_assert_int_eq(plan.groups[0].members[i].act, act);
+	ck_assert_str_eq(plan.groups[0].members[i].driver, driver);
+}
+
+START_TEST(takes_the_whole_group)
+{
+	make("20:00.0");
+	ck_assert_uint_eq(plan.problem_count, 0);
+	ck_assert_uint_eq(plan.group_count, 1);
+	ck_assert_int_eq(plan.groups[0].number, 20);
+	ck_assert_uint_eq(plan.groups[0].count, 2);
+	member(0, BIND_ACT_TAKE, "vfio-pci");
+	member(1, BIND_ACT_TAKE, "vfio-pci");
+	ck_assert(plan.groups[0].members[0].is_target && !plan.groups[0].members[1].is_target);
+	done();
+}
+END_TEST
+
+START_TEST(leaves_bridges_and_what_is_bound)
+{
+	make("21:01.0");
+	ck_assert_uint_eq(plan.refusals, 0);
+	member(0, BIND_ACT_STAYS, "");
+	member(1, BIND_ACT_TAKE, "vfio-pci");
+	member(2, BIND_ACT_ALREADY, "vfio-pci");
+	make("21:00.0");
+	only_problem("bridge", true, "is a PCI bridge");
+	done();
+}
+END_TEST
+
+START_TEST(lists_its_steps)
+{
+	static const char *const expected[] = {
+		"journal /run/usher/journal/21 taking",
+		"rule /run/udev/rules.d/72-usher-21.rules 1000:1001 0660",
+		"write /sys/bus/pci/devices/0000:21:01.0/driver_override vfio-pci",
+		"write /sys/bus/pci/drivers/beta/unbind 0000:21:01.0",
+		"write /sys/bus/pci/drivers/vfio-pci/bind 0000:21:01.0",
+		"verify /sys/bus/pci/devices/0000:21:01.0/driver vfio-pci",
+		"wait /dev/vfio/21 ",
+		"chown /dev/vfio/21 1000:1001 0660",
+		"chown /sys/bus/pci/devices/0000:21:01.0/vfio-dev 1000:1001 0660",
+		"chown /sys/bus/pci/devices/0000:21:02.0/vfio-dev 1000:1001 0660",
+		"journal /run/usher/journal/21 taken",
+	};
+	struct bind_step *steps = NULL;
+	size_t count = 0;
+	char text[256];
+
+	request.access = (struct bind_access){1000, 1001, 0660};
+	make("21:01.0");
+	request.access = BIND_ACCESS_NONE;
+	ck_assert_int_eq(bind_plan_steps(&env, &request, &plan, &steps, &count), 0);
+	ck_assert_uint_eq(count, COUNT(expected));
+	for (size_t i = 0; i < count; i++) {
+		(void)snprintf(text, sizeof(text), "%s %s %s", bind_op_name(steps[i].op),
+			steps[i].path, steps[i].text);
+		ck_assert_str_eq(text, expected[i]);
+	}
+	free(steps);
+	done();
+}
+END_TEST
+
+START_TEST(holds_to_the_id)
+{
+	target = (struct bind_target){.has_id = true, .vendor = 0x8086, .device = 0x10d3};
+	make("20:00.0");
+	only_problem("id", true, "expected 8086:10d3, found 1b36:0010");
+	target = (struct bind_target){.has_id = true, .vendor = 0x1b36, .device = 0x0010};
+	make("20:00.0");
+	ck_assert_uint_eq(plan.problem_count, 0);
+	make("20:00.7");
+	only_problem("device", true, "no such device");
+	done();
+}
+END_TEST
+
+START_TEST(spares_the_platform)
+{
+	static const char *const allow[] = {"platform"};
+
+	request.allow = allow;
+	request.allow_count = 1;
+	make("22:1f.2"); /* nothing lifts this */
+	ck_assert_uint_eq(plan.refusals, 2);
+	ck_assert_ptr_nonnull(strstr(plan.problems[0].text, "the ISA bridge"));
+	ck_assert_ptr_nonnull(strstr(plan.problems[1].text, "SMBus"));
+	make("23:00.1");
+	only_problem("platform", false, "host bridge");
+	member(0, BIND_ACT_STAYS, "");
+	member(1, BIND_ACT_TAKE, "vfio-pci");
+	request.allow_count = 0;
+	make("23:00.1");
+	only_problem("platform", true, "host bridge");
+	done();
+}
+END_TEST
+
+START_TEST(refuses_what_the_kernel_would)
+{
+	static const char *const allow[] = {"denylist"};
+
+	request.allow = allow; /* lifts nothing: what vfio-pci refuses, it refuses */
+	request.allow_count = 1;
+	make("24:00.0");
+	only_problem("denylist", true, "8086:37c8");
+	ck_assert(!plan.problems[0].liftable);
+	request.allow_count = 0;
+	make("24:00.0");
+	only_problem("denylist", true, "8086:37c8");
+	make("25:00.0");
+	only_problem("sriov", true, "3 virtual functions");
+	make("26:00.0");
+	only_problem("reserved", true, "0x00000000000effff");
+	done();
+}
+END_TEST
+
+START_TEST(finds_the_best_driver)
+{
+	make("27:00.0");
+	ck_assert_uint_eq(plan.problem_count, 0);
+	member(0, BIND_ACT_TAKE, "mlx5-vfio-pci");
+	ck_assert_str_eq(plan.groups[0].members[0].module, "mlx5_vfio_pci");
+	request.driver = "vfio-pci";
+	make("27:00.0");
+	member(0, BIND_ACT_TAKE, "vfio-pci");
+	struct err e = {0};
+	struct bind_plan none;
+	request.driver = "e1000e";
+	ck_assert_int_eq(bind_plan(&env, &request, &none, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "none of VFIO's"));
+	request.driver = "../evil";
+	ck_assert_int_eq(bind_plan(&env, &request, &none, &e), -EINVAL);
+	done();
+}
+END_TEST
+
+START_TEST(respects_leases)
+{
+	make("28:00.0");
+	only_problem("lease", true, "lent to VM 'web' (process 500)");
+	request.owner = (struct bind_owner){500, 4242, "web"};
+	make("28:00.0"); /* its own */
+	ck_assert_uint_eq(plan.problem_count, 0);
+	request.owner = (struct bind_owner){0};
+	make("29:00.0"); /* a zombie owns nothing */
+	only_problem("lease", false, "was lent to VM 'web' (process 501), gone");
+	make("30:00.0"); /* of another boot */
+	ck_assert_uint_eq(plan.problem_count, 0);
+	make("31:00.0");
+	only_problem("lease", false, "broken off half-way");
+	make("32:00.0"); /* bound by hand */
+	ck_assert_uint_eq(plan.problem_count, 0);
+	make("33:00.0");
+	only_problem("journal", true, "expected 'usher-journal 1'");
+	done();
+}
+END_TEST
+
+START_TEST(tells_why_there_is_no_iommu)
+{
+	make("35:00.0");
+	only_problem("iommu", true, "behind no IOMMU");
+	done();
+	open_host("off");
+	make("01:00.0");
+	only_problem("iommu", true, "the kernel does not use the IOMMU");
+	done();
+	open_host("laptop");
+	make("04:00.0");
+	only_problem("iommu", true, "neither a DMAR nor an IVRS");
+	done();
+}
+END_TEST
+
+START_TEST(warns_about_resets)
+{
+	make("34:00.0");
+	only_problem("no-reset", false, "no working reset");
+	done();
+}
+END_TEST
+
+START_TEST(takes_only_what_is_named)
+{
+	request.only = true;
+	make("20:00.1");
+	only_problem("member", true, "shares the group and is on alpha");
+	make("20:00.0"); /* its sibling is on no driver */
+	ck_assert_uint_eq(plan.problem_count, 0);
+	member(0, BIND_ACT_TAKE, "vfio-pci");
+	member(1, BIND_ACT_STAYS, "");
+	done();
+}
+END_TEST
+
+START_TEST(tells_all_problems_at_once)
+{
+	struct bind_target two[3] = {
+		{{0, 0x25, 0, 0}, true, 0x8086, 0x10d3}, {{0, 0x28, 0, 0}}, {{0, 0x28, 0, 0}}};
+	struct bind_request q = request;
+	struct err e = {0};
+
+	open_host("plan");
+	q.targets = two;
+	q.target_count = 3;
+	ck_assert_int_eq(bind_plan(&env, &q, &plan, &e), 0);
+	ck_assert_uint_eq(plan.group_count, 2); /* the third is the second's again */
+	ck_assert_uint_eq(plan.refusals, 3);
+	ck_assert_str_eq(plan.problems[0].check, "id");
+	ck_assert_str_eq(plan.problems[1].check, "sriov");
+	ck_assert_str_eq(plan.problems[2].check, "lease");
+	done();
+}
+END_TEST
+
+/* Who can open a group has all of it. */
+START_TEST(gives_a_user_only_what_is_named)
+{
+	static const char *const user[] = {"user"};
+	struct bind_target both[] = {{.address = {0, 0x20, 0, 0}}, {.address = {0, 0x20, 0, 1}}};
+	struct bind_request q = request;
+	struct err e = {0};
+
+	request.access.uid = q.access.uid = 1000;
+	make("20:00.0");
+	only_problem("user", true, "was not asked for");
+	request.allow = user;
+	request.allow_count = 1;
+	make("20:00.0");
+	ck_assert_uint_eq(plan.refusals, 0);
+	request.allow_count = 0;
+	request.access = BIND_ACCESS_NONE;
+	bind_plan_fini(&plan);
+	q.targets = both;
+	q.target_count = 2;
+	ck_assert_int_eq(bind_plan(&env, &q, &plan, &e), 0);
+	ck_assert_uint_eq(plan.problem_count, 0);
+	done();
+}
+END_TEST
+
+/* Each way to lift checks, also all at once. */
+static void never_goes(const char *host, const char *address)
+{
+	static const char *const others[] = {"platform", "reserved", "no-reset", "user"};
+	const char *checks[16], *allow[16];
+	size_t count = 0;
+
+	/* The in-use gate refuses under no other name: hold_add() sees to it. */
+	for (size_t i = 0; hold_checks[i]; i++) {
+		ck_assert_uint_lt(count, COUNT(checks) - COUNT(others));
+		checks[count++] = hold_checks[i];
+	}
+	for (size_t i = 0; i < COUNT(others); i++)
+		checks[count++] = others[i];
+	open_host(host);
+	for (unsigned set = 0; set < 1u << count; set++) {
+		size_t n = 0;
+		for (size_t i = 0; i < count; i++)
+			if (set >> i & 1)
+				allow[n++] = checks[i];
+		request.allow = allow;
+		request.allow_count = n;
+		make(address);
+		ck_assert_msg(plan.refusals > 0, "%s: goes with set %#x", host, set);
+		ck_assert_msg(!plan.problems[0].liftable, "%s", plan.problems[0].text);
+	}
+	request.allow = NULL;
+	request.allow_count = 0;
+	done();
+	env.host = NULL;
+}
+
+START_TEST(never_lets_the_root_disk_go)
+{
+	never_goes("desktop", "02:00.0"); /* a partition */
+	never_goes("raid", "81:00.0"); /* half of an array */
+	never_goes("raid", "82:00.0"); /* the other half */
+}
+END_TEST
+
+SUITE("plan", takes_the_whole_group, leaves_bridges_and_what_is_bound, lists_its_steps,
+	holds_to_the_id, spares_the_platform, refuses_what_the_kernel_would, finds_the_best_driver,
+	respects_leases, tells_why_there_is_no_iommu, warns_about_resets, takes_only_what_is_named,
+	tells_all_problems_at_once, never_lets_the_root_disk_go, gives_a_user_only_what_is_named)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/lend.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Three devices that somebody else has put on VFIO. */
+static struct bind_env set_foreign(void)
+{
+	struct bind_env env = stage_set();
+
+	for (size_t i = 1; i < 4; i++) {
+		(void)snprintf(stage->devices[i].d.driver, PCI_NAME_MAX, "vfio-pci");
+		(void)snprintf(stage->devices[i].d.driver_override, PCI_NAME_MAX, "vfio-pci");
+	}
+	return env;
+}
+
+static void foreign_is_home(void)
+{
+	lend_is_on(1, "e1000", "");
+	lend_is_on(2, "other", "");
+	lend_is_on(3, "e1000", "");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+}
+
+static int release(const struct bind_env *env, struct err *e)
+{
+	return lend_release(env, (struct bind_giving){0}, e);
+}
+
+static int restore(const struct bind_env *env, struct err *e)
+{
+	return lend_restore(env, LEND_GROUP, BIND_KEPT_STAYS, e);
+}
+
+START_TEST(releases_what_others_bound)
+{
+	struct bind_env env;
+	struct bind_giving nowhere = {.how = BIND_RETURN_NONE}, vfio = {.how = BIND_RETURN_VFIO};
+	struct err e = {0};
+	unsigned n = 1;
+
+	env = set_foreign();
+	ck_assert_msg(lend_release(&env, vfio, &e) == 0, "%s", e.msg);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+	ck_assert_msg(lend_release(&env, nowhere, &e) == 0, "%s", e.msg);
+	lend_is_on(1, "", "");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+	env = set_foreign();
+	while (lend_dies_at(&env, n, release)) {
+		ck_assert_msg(
+			lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
+		foreign_is_home();
+		env = set_foreign();
+		n++;
+	}
+	ck_assert_uint_eq(n - 1, 12); /* the entry, its end and its rule's, three writes for each */
+	foreign_is_home();
+}
+END_TEST
+
+/* A crash in the middle of file_replace() leaves half a file where the entry was to be. */
+START_TEST(clears_what_was_never_written)
+{
+	struct bind_env env = set_foreign();
+	struct bind_lease *list = NULL;
+	char folder[FILE_PATH_MAX], half[FILE_PATH_MAX];
+	struct err e = {0};
+	size_t count = 0;
+
+	ck_assert_int_eq(file_path(folder, sizeof(folder), "%s/journal", stage_state), 0);
+	ck_assert_int_eq(file_path(half, sizeof(half), "%s/7.new", folder), 0);
+	ck_assert_int_eq(file_mkdirs(folder, 0755), 0);
+	ck_assert_int_eq(file_replace(half, "usher-jo", 8, 0644), 0);
+	ck_assert_int_eq(bind_leases(&env, &list, &count, &e), 0);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_eq(list[0].group, 7);
+	ck_assert_int_eq(list[0].state, BIND_LEASE_VOID);
+	free(list);
+	ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
+	ck_assert_int_lt(access(half, F_OK), 0);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	/* The entry of the next one goes, and this with it. */
+	ck_assert_int_eq(file_replace(half, "usher-jo", 8, 0644), 0);
+	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_int_lt(access(half, F_OK), 0);
+	foreign_is_home();
+}
+END_TEST
+
+/* A release dies at each of its changes, and the restore after it at each of its own. */
+START_TEST(survives_two_crashes_anywhere)
+{
+	unsigned first = 1, deaths = 0;
+	bool died = true;
+	struct err e = {0};
+
+	while (died) {
+		for (unsigned n = 1;; n++) {
+			struct bind_env env = stage_set();
+			struct bind_request q = LEND_REQUEST;
+			ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+			died = lend_dies_at(&env, first, release);
+			bool again = lend_dies_at(&env, n, restore);
+			deaths += again;
+			ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
+				"%s", e.msg);
+			lend_is_on(1, "e1000", "");
+			lend_is_on(2, "sib", "sib");
+			lend_is_on(3, "", "");
+			ck_assert(!lend_journal_exists(LEND_GROUP));
+			if (!again)
+				break;
+		}
+		first++;
+	}
+	ck_assert_uint_gt(first, 9); /* the entry and its end, two writes or more for each */
+	ck_assert_uint_gt(deaths, 40);
+}
+END_TEST
+
+SUITE("release", releases_what_others_bound, survives_two_crashes_anywhere,
+	clears_what_was_never_written)

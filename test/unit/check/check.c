@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/check.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "check/boot.h"
+#include "check/modprobe.h"
+#include "host/host.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A snapshot of the lines in @text, below the header. */
+static struct host *replay(const char *text)
+{
+	char path[] = "/tmp/usher-check-XXXXXX";
+	struct host *h = NULL;
+	struct err e = {0};
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_gt(dprintf(fd, "usher-host 1\n%s", text), 0);
+	(void)close(fd);
+	ck_assert_msg(host_snapshot_open(path, &h, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(unlink(path), 0);
+	return h;
+}
+
+static const struct check_finding *find(const struct check_report *r, const char *id)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(r->list[i].rule->id, id) == 0)
+			return &r->list[i];
+	return NULL;
+}
+
+/* Names are promised to scripts: H01 to H19, then P01 to P24, each once. */
+START_TEST(keeps_its_table_in_order)
+{
+	char id[8];
+	size_t i = 0;
+
+	for (unsigned n = 1; n <= 19; n++, i++) {
+		(void)snprintf(id, sizeof(id), "H%02u", n);
+		ck_assert_str_eq(check_rule_at(i)->id, id);
+		ck_assert_int_eq(check_rule_at(i)->scope, CHECK_HOST);
+	}
+	for (unsigned n = 1; n <= 24; n++, i++) {
+		(void)snprintf(id, sizeof(id), "P%02u", n);
+		ck_assert_str_eq(check_rule_at(i)->id, id);
+		ck_assert_int_eq(check_rule_at(i)->scope, CHECK_DEVICE);
+	}
+	ck_assert_ptr_null(check_rule_at(i));
+	for (size_t a = 0; a < i; a++)
+		for (size_t b = 0; b < a; b++)
+			ck_assert_str_ne(check_rule_at(a)->name, check_rule_at(b)->name);
+}
+END_TEST
+
+static const char denied[] = "link /sys/bus/pci/devices/0000:01:00.0 "
+			     "../../../devices/pci0000:00/0000:01:00.0\n"
+			     "at /sys/devices/pci0000:00/0000:01:00.0\n"
+			     "file vendor 0x8086\nfile device 0x37c8\nfile class 0x0b4000\n"
+			     "file driver_override (null)\nfile reset_method flr\n"
+			     "link iommu_group ../../../kernel/iommu_groups/1\n"
+			     "dir /sys/kernel/iommu_groups/1\n";
+
+/* The host does well with a device that cannot be lent, until somebody wants to lend it. */
+START_TEST(fails_only_what_is_named)
+{
+	const struct pci_address a = {.bus = 1};
+	const struct check_request named = {.addresses = &a, .address_count = 1};
+	const struct check_request all = {0};
+	struct host *h = replay(denied);
+	struct check_report r;
+	struct err e = {0};
+
+	ck_assert_int_eq(check_run(h, &all, &r, &e), 0);
+	ck_assert_ptr_nonnull(find(&r, "P16"));
+	ck_assert_int_eq(find(&r, "P16")->severity, CHECK_WARN);
+	ck_assert_ptr_null(find(&r, "P05"));
+	check_report_fini(&r);
+	ck_assert_int_eq(check_run(h, &named, &r, &e), 0);
+	ck_assert_int_eq(find(&r, "P16")->severity, CHECK_FAIL);
+	ck_assert_ptr_nonnull(find(&r, "P05"));
+	ck_assert_int_eq(r.list[0].severity, CHECK_FAIL); /* worst first */
+	check_report_fini(&r);
+	host_close(h);
+}
+END_TEST
+
+START_TEST(says_what_it_could_not_see)
+{
+	const struct check_request all = {0};
+	struct host *h = replay("fail /proc/interrupts EACCES\nfail /dev/kmsg EPERM\n"
+				"dir /sys/kernel/iommu_groups/1\n");
+	struct check_report r;
+	struct err e = {0};
+	unsigned seen = 0;
+
+	ck_assert_int_eq(check_run(h, &all, &r, &e), 0);
+	for (size_t i = 0; i < r.blind_count; i++) {
+		if (strcmp(r.blind[i].rule->id, "H05") == 0)
+			seen += r.blind[i].error == -EACCES;
+		if (strcmp(r.blind[i].rule->id, "H17") == 0)
+			seen += r.blind[i].error == -EPERM;
+	}
+	ck_assert_uint_eq(seen, 2);
+	ck_assert_ptr_null(find(&r, "H05"));
+	check_report_fini(&r);
+	host_close(h);
+}
+END_TEST
+
+START_TEST(refuses_what_is_not_there)
+{
+	const struct pci_address a = {.bus = 7};
+	const struct check_request q = {.addresses = &a, .address_count = 1};
+	struct host *h = replay(denied);
+	struct check_report r;
+	struct err e = {0};
+
+	ck_assert_int_eq(check_run(h, &q, &r, &e), -ENODEV);
+	ck_assert_ptr_nonnull(strstr(e.msg, "0000:07:00.0"));
+	check_report_fini(&r);
+	host_close(h);
+}
+END_TEST
+
+START_TEST(knows_words_of_a_command_line)
+{
+	const char *at = "  a=1\tbb  vfio-pci.ids=1:2";
+	char word[8];
+
+	ck_assert(boot_next_word(&at, word, sizeof(word)));
+	ck_assert_str_eq(word, "a=1");
+	ck_assert(boot_next_word(&at, word, sizeof(word)));
+	ck_assert_str_eq(word, "bb");
+	ck_assert(boot_next_word(&at, word, sizeof(word)));
+	ck_assert_str_eq(word, "vfio-pc"); /* cut off, and the rest is not a word */
+	ck_assert(!boot_next_word(&at, word, sizeof(word)));
+	ck_assert(boot_has("x vfio_pci.ids=3", "vfio-pci.ids=", word, sizeof(word)));
+	ck_assert(!boot_has("xiommu=off", "iommu=off", NULL, 0));
+	ck_assert(!boot_has("iommu=offline", "iommu=off", NULL, 0));
+	ck_assert(!boot_has("", "iommu=off", NULL, 0));
+	ck_assert(modprobe_value("a=1 ids=10de:1 b", "ids", word, sizeof(word)));
+	ck_assert_str_eq(word, "10de:1");
+}
+END_TEST
+
+START_TEST(counts_lines_as_an_editor_does)
+{
+	struct host *h = replay("file /proc/cmdline BOOT_IMAGE=/x quiet\n"
+				"file /etc/default/grub \\n\\n# GRUB_CMDLINE_LINUX=\"no\"\\n"
+				"  GRUB_CMDLINE_LINUX='iommu=off a'\\n\n");
+	char text[256];
+	struct boot b;
+
+	boot_read(h, &b);
+	ck_assert_int_eq(b.loader, BOOT_GRUB);
+	ck_assert_uint_eq(b.line_count, 1);
+	ck_assert_uint_eq(b.lines[0].number, 4);
+	ck_assert_str_eq(b.lines[0].words, "iommu=off a");
+	boot_how_to_drop(&b, "iommu=off", text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, "line 4 of /etc/default/grub"));
+	boot_how_to_drop(&b, "other", text, sizeof(text));
+	ck_assert_ptr_null(strstr(text, "/etc/default/grub"));
+	boot_fini(&b);
+	host_close(h);
+}
+END_TEST
+
+#define ON "dir /sys/kernel/iommu_groups/1\ndir /sys/class/iommu/dmar0\n"
+#define CARD                                                            \
+	"link /sys/bus/pci/devices/0000:01:00.0 "                       \
+	"../../../devices/pci0000:00/0000:01:00.0\n"                    \
+	"at /sys/devices/pci0000:00/0000:01:00.0\n"                     \
+	"file vendor 0x10de\nfile device 0x2484\nfile class 0x030000\n" \
+	"file driver_override (null)\n"                                 \
+	"link iommu_group ../../../kernel/iommu_groups/1\n"             \
+	"link driver ../../../bus/pci/drivers/nvidia\n"
+
+/* How bad a thing is depends on what else there is; NONE: nothing is found. */
+#define NONE (-1)
+
+static const struct variant {
+	const char *host;
+	const char *id;
+	int severity;
+	const char *text; /* a part of the finding's */
+} variants[] = {
+	{ON "file /proc/interrupts  1: 0 IO-APIC 1-edge", "H05", CHECK_FAIL, "refuses"},
+	{ON "file /proc/interrupts  1: 0 IO-APIC 1-edge\n"
+	    "file /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts Y",
+		"H05", CHECK_WARN, "forge"},
+	{ON "file /proc/interrupts  1: 0 IR-IO-APIC 1-edge", "H05", NONE, NULL},
+	{ON "file /proc/interrupts  1: 0 GICv3 27 Level", "H05", NONE, NULL},
+	{"file /proc/interrupts  1: 0 IO-APIC 1-edge", "H05", NONE, NULL},
+	{"node /dev/iommu 0660 0:0", "H07", CHECK_INFO, "iommufd is there"},
+	{"file /etc/hostname x", "H07", CHECK_INFO, "no iommufd"},
+	{"file /sys/module/vfio/parameters/enable_unsafe_noiommu_mode N", "H08", NONE, NULL},
+	{"file /sys/module/vfio_pci/parameters/disable_denylist Y", "H09", CHECK_WARN, "not to be"},
+	{"file /sys/module/vfio_pci/parameters/disable_idle_d3 Y", "H09", CHECK_INFO, "stay awake"},
+	{"file /sys/kernel/security/lockdown [none] integrity", "H10", NONE, NULL},
+	{"file /sys/kernel/security/lockdown none [integrity]", "H10", CHECK_INFO, "signed"},
+	{"bytes /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c 5 "
+	 "0:0600000001",
+		"H10", CHECK_INFO, "Secure Boot"},
+	{"file /proc/self/limits Max locked memory         8589934592      8589934592 bytes", "H11",
+		CHECK_INFO, "8192 MiB"},
+	{"file /proc/self/limits Max locked memory         unlimited       unlimited  bytes", "H11",
+		NONE, NULL},
+	{"file /proc/self/status Uid:\t0\t0\\nCapEff:\t000001ffffffffff\n"
+	 "file /proc/self/limits Max locked memory         65536      65536 bytes",
+		"H11", NONE, NULL},
+	{"file /sys/class/iommu/dmar0/intel-iommu/cap d2008c222f0606", "H18", CHECK_INFO,
+		"48 bits"},
+	{"file /sys/class/iommu/dmar0/intel-iommu/cap 1c0000c40660462", "H18", CHECK_WARN,
+		"39 bits"},
+	{CARD "file /etc/modprobe.d/a.conf options vfio-pci ids=10de:9999", "H15", CHECK_INFO,
+		"not here"},
+	{CARD "file /etc/modprobe.d/a.conf options vfio-pci ids=10de:2484", "H15", CHECK_INFO,
+		"one device now"},
+	{CARD "file power/runtime_status active\nbytes config 64 0:ffffffff", "P21", CHECK_WARN,
+		"does not answer"},
+	{CARD "file power/runtime_status suspended\nbytes config 64 0:ffffffff", "P21", NONE, NULL},
+	{CARD "file power/runtime_status active\nbytes config 64 0:de108424", "P21", NONE, NULL},
+	{CARD "file power_state D3cold", "P14", NONE, NULL},
+	{CARD "file reset_method bus", "P13", CHECK_WARN, "no function level reset"},
+	{CARD "file reset_method flr bus", "P13", NONE, NULL},
+};
+
+static void weigh(const struct variant *v)
+{
+	const struct check_request all = {0};
+	struct host *h = replay(v->host);
+	struct check_report r;
+	struct err e = {0};
+
+	ck_assert_int_eq(check_run(h, &all, &r, &e), 0);
+	const struct check_finding *f = find(&r, v->id);
+	if (v->severity == NONE) {
+		ck_assert_msg(!f, "%s of '%s': %s", v->id, v->host, f ? f->text : "");
+	} else {
+		ck_assert_msg(f, "no %s of '%s'", v->id, v->host);
+		ck_assert_msg(
+			f->severity == (enum check_severity)v->severity, "%s: %s", v->id, f->text);
+		ck_assert_msg(strstr(f->text, v->text), "%s: %s", v->id, f->text);
+	}
+	check_report_fini(&r);
+	host_close(h);
+}
+
+START_TEST(weighs_what_it_finds)
+{
+	for (size_t i = 0; i < COUNT(variants); i++)
+		weigh(&variants[i]);
+}
+END_TEST
+
+SUITE("check", weighs_what_it_finds, keeps_its_table_in_order, fails_only_what_is_named,
+	says_what_it_could_not_see, refuses_what_is_not_there, knows_words_of_a_command_line,
+	counts_lines_as_an_editor_does)

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/trial.h"
+#include "base/endian.h"
+#include "host/host.h"
+#include "pass/vfio_model.h"
+#include "suite.h"
+#include "view/card.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <string.h>
+
+/* A device on a bench: a model of it behind VFIO, and the same behind sysfs. */
+static struct {
+	struct vfio_model model;
+	struct host host;
+	struct trial trial;
+	struct card card;
+	int reset_error;
+	void (*after_reset)(struct vfio_model *m);
+	int irq_error;
+} bench;
+
+static ssize_t read_config(struct host *h, const char *path, void *buf, size_t size)
+{
+	if (bench.model.dead)
+		memset(buf, 0xff, size);
+	else
+		memcpy(buf, bench.model.config, size);
+	return (ssize_t)size;
+}
+
+static int call(struct vfio_dev *d, unsigned long request, void *arg)
+{
+	if (request == VFIO_DEVICE_SET_IRQS && bench.irq_error)
+		return bench.irq_error;
+	if (request == VFIO_DEVICE_RESET && bench.reset_error)
+		return bench.reset_error;
+	int r = vfio_model_ops.call(d, request, arg);
+	if (request == VFIO_DEVICE_RESET && bench.after_reset)
+		bench.after_reset(&bench.model);
+	return r;
+}
+
+static void bench_set(void)
+{
+	static const struct host_ops host_ops = {.read = read_config};
+	static struct vfio_dev_ops ops;
+	struct trial *t = &bench.trial;
+
+	memset(&bench, 0, sizeof(bench));
+	vfio_model_load(&bench.model, suite_fixtures, "nvme");
+	ops = vfio_model_ops;
+	ops.call = call;
+	bench.host.ops = &host_ops;
+	*t = (struct trial){
+		.host = &bench.host,
+		.card = &bench.card,
+		.container = VFIO_CONTAINER_NONE,
+		.group = VFIO_GROUP_NONE,
+	};
+	bench.card.tried = true;
+	ck_assert_int_eq(vfio_dev_from_model(&ops, &bench.model, &t->device, NULL), 0);
+	ck_assert_int_eq(
+		vfio_region_info(&t->device, VFIO_PCI_CONFIG_REGION_INDEX, &t->config, NULL), 0);
+	trial_look(t);
+}
+
+static void bench_clear(void)
+{
+	trial_close(&bench.trial);
+	vfio_model_free(&bench.model);
+}
+
+static void last_is(const char *name, enum card_mark mark, const char *text)
+{
+	ck_assert_uint_gt(bench.card.count, 0);
+	const struct card_step *s = &bench.card.steps[bench.card.count - 1];
+
+	ck_assert_str_eq(s->name, name);
+	ck_assert_msg(s->mark == mark, "%s: %s", s->name, s->text);
+	ck_assert_msg(strstr(s->text, text) != NULL, "%s: %s", s->name, s->text);
+}
+
+START_TEST(gives_a_good_device_a_good_card)
+{
+	bench_set();
+	last_is("BARs", CARD_PASSED, "BAR 0 (16 KiB) answers");
+	ck_assert(trial_reset(&bench.trial, "flr"));
+	last_is("reset flr", CARD_PASSED, "as before");
+	trial_interrupts(&bench.trial);
+	last_is("INTx", CARD_PASSED, "the first of 1 reaches an eventfd");
+	ck_assert_ptr_nonnull(strstr(bench.model.log, "set2:0+1 fire2:0 off2 "));
+	/* Decoding is turned on, bus mastering never. */
+	ck_assert_ptr_nonnull(strstr(bench.model.log, "cfg04="));
+	ck_assert_uint_eq(bench.model.config[PCI_COMMAND] & PCI_COMMAND_MASTER, 0);
+	ck_assert(card_passed(&bench.card));
+	ck_assert_ptr_nonnull(strstr(card_verdict(&bench.card), "it survives"));
+	bench_clear();
+}
+END_TEST
+
+START_TEST(tells_a_reset_that_fails_from_one_that_is_none)
+{
+	bench_set();
+	bench.reset_error = -ENOTTY;
+	ck_assert(!trial_reset(&bench.trial, "bus"));
+	last_is("reset bus", CARD_SKIPPED, "cannot be done here");
+	ck_assert(!card_passed(&bench.card));
+	ck_assert_ptr_nonnull(strstr(card_verdict(&bench.card), "no way to reset it works"));
+	bench.reset_error = 0;
+	ck_assert(trial_reset(&bench.trial, "flr"));
+	ck_assert(card_passed(&bench.card));
+	bench.reset_error = -EAGAIN;
+	ck_assert(!trial_reset(&bench.trial, "pm"));
+	last_is("reset pm", CARD_FAILED, "Resource temporarily unavailable");
+	ck_assert(!card_passed(&bench.card));
+	ck_assert_ptr_nonnull(strstr(card_verdict(&bench.card), "with care"));
+	bench_clear();
+}
+END_TEST
+
+static void falls_off_the_bus(struct vfio_model *m)
+{
+	m->dead = true;
+}
+
+static void loses_its_bars(struct vfio_model *m)
+{
+	memset(m->config + PCI_BASE_ADDRESS_0, 0, 8);
+}
+
+static void becomes_another(struct vfio_model *m)
+{
+	le16_put(m->config + PCI_DEVICE_ID, 0xffff);
+}
+
+static void goes_silent(struct vfio_model *m)
+{
+	memset(m->regions[0].memory, 0xff, 4);
+}
+
+START_TEST(looks_after_each_reset)
+{
+	static const struct {
+		void (*does)(struct vfio_model *m);
+		const char *text;
+	} ends[] = {
+		{falls_off_the_bus, "does not answer"},
+		{loses_its_bars, "its BARs are not where they were"},
+		{becomes_another, "another device now"},
+		{goes_silent, "BAR 0 does not answer any more"},
+	};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		bench_set();
+		bench.after_reset = ends[i].does;
+		ck_assert(!trial_reset(&bench.trial, "flr"));
+		last_is("reset flr", CARD_FAILED, ends[i].text);
+		ck_assert(!card_passed(&bench.card));
+		bench_clear();
+	}
+}
+END_TEST
+
+START_TEST(says_which_interrupt_does_not_come)
+{
+	bench_set();
+	bench.irq_error = -ENOSPC;
+	trial_interrupts(&bench.trial);
+	last_is("INTx", CARD_FAILED, "No space left");
+	bench.irq_error = 0;
+	memset(bench.model.irqs, 0, sizeof(bench.model.irqs));
+	trial_interrupts(&bench.trial);
+	last_is("interrupts", CARD_SKIPPED, "it has none");
+	bench_clear();
+}
+END_TEST
+
+START_TEST(has_a_verdict_for_what_was_not_tried)
+{
+	struct card c = {0};
+
+	ck_assert_str_eq(card_verdict(&c), "it was not tried");
+	c.tried = true;
+	ck_assert_ptr_nonnull(strstr(card_verdict(&c), "no way to be reset"));
+	for (unsigned i = 0; i < 2 * CARD_STEPS_MAX; i++)
+		card_add(&c, "a name that is much too long for its place", CARD_PASSED, 0, "%u", i);
+	ck_assert_uint_eq(c.count, CARD_STEPS_MAX);
+	ck_assert(!card_passed(&c));
+}
+END_TEST
+
+SUITE("trial", gives_a_good_device_a_good_card, tells_a_reset_that_fails_from_one_that_is_none,
+	looks_after_each_reset, says_which_interrupt_does_not_come,
+	has_a_verdict_for_what_was_not_tried)

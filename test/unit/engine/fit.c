@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether a guest fits on a host, on hosts that are a few lines. */
+#include "engine/fit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/num.h"
+#include "engine/bars.h"
+#include "host/host.h"
+#include "suite.h"
+
+#define MEMINFO                                                                   \
+	"file /proc/meminfo MemTotal:  16384000 kB\\nMemAvailable: 8000000 kB\\n" \
+	"HugePages_Free:  600\\nHugePages_Rsvd:   88\\nHugepagesize:  2048 kB\n"
+#define CPUINFO                                                                                 \
+	"file /proc/cpuinfo processor\\x09: 0\\naddress sizes\\x09: 40 bits physical, 48 bits " \
+	"virtual\n"
+#define ROOT "file /proc/self/status Uid:\\x090\\nCapEff:\\x09000001ffffffffff\n"
+#define USER                                                                    \
+	"file /proc/self/status Uid:\\x091000\\nCapEff:\\x090000000000000000\n" \
+	"file /proc/self/limits Limit  Soft Limit  Hard Limit  Units\\n"        \
+	"Max locked memory         8388608              1073741824           bytes\n"
+#define AT "/sys/bus/pci/devices/0000:01:00.0/"
+#define DEVICE                                                       \
+	"link " AT "iommu_group ../../../../kernel/iommu_groups/7\n" \
+	"file /sys/kernel/iommu_groups/7/reserved_regions "          \
+	"0x00000000fee00000 0x00000000feefffff msi\n"
+/* A BAR of 16 KiB, one of @size that is 64 bits wide and prefetchable. */
+#define BARS(end)                                                                         \
+	"file " AT "resource 0x00000000f0000000 0x00000000f0003fff 0x0000000000040200\\n" \
+	"0x0000000000000000 0x0000000000000000 0x0000000000000000\\n"                     \
+	"0x0000001000000000 " end " 0x000000000014220c\n"
+
+static struct guest_spec spec;
+static struct bind_target targets[SPEC_DEVICES_MAX];
+static struct bind_plan plan;
+
+static void ask(const struct engine *engine, const char *text)
+{
+	struct bind_request q = {.targets = targets, .target_count = spec.device_count};
+	struct err e = {0};
+	struct host *h;
+	char all[8192];
+
+	(void)snprintf(all, sizeof(all), "usher-host 1\n%s", text);
+	ck_assert_msg(host_snapshot_from(all, strlen(all), &h, &e) == 0, "%s", e.msg);
+	bind_plan_fini(&plan);
+	plan = BIND_PLAN_NONE;
+	ck_assert_int_eq(fit_check(h, engine, &spec, &q, &plan, &e), 0);
+	host_close(h);
+}
+
+static void expect(const char *check, const char *text)
+{
+	ck_assert_msg(plan.problem_count == 1, "%zu problems, the first: %s", plan.problem_count,
+		plan.problem_count ? plan.problems[0].text : "");
+	ck_assert_str_eq(plan.problems[0].check, check);
+	ck_assert_msg(strstr(plan.problems[0].text, text) != NULL, "%s", plan.problems[0].text);
+	ck_assert_uint_eq(plan.refusals, plan.problems[0].refuses);
+}
+
+static void setup(uint64_t memory, size_t devices)
+{
+	spec = (struct guest_spec){
+		.name = "g", .memory = memory, .cpus = 1, .device_count = devices};
+	for (size_t i = 0; i < devices; i++)
+		targets[i].address = (struct pci_address){.bus = (uint8_t)(i + 1)};
+}
+
+START_TEST(what_fits_has_no_problems)
+{
+	setup(MIB(512), 1);
+	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE BARS("0x00000010ffffffff"));
+	ck_assert_uint_eq(plan.problem_count, 0);
+	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE);
+	ck_assert_uint_eq(plan.problem_count, 0);
+	/* A host of which nothing can be read is no reason. */
+	ask(&engine_ours, "dir /proc\n");
+	ck_assert_uint_eq(plan.problem_count, 0);
+}
+END_TEST
+
+START_TEST(memory_is_pinned)
+{
+	setup(GIB(1), 1);
+	ask(&engine_ours, USER MEMINFO CPUINFO DEVICE);
+	expect("memlock", "1040 MiB in all, and this user may lock 1024");
+	setup(MIB(1008), 1);
+	ask(&engine_ours, USER MEMINFO CPUINFO DEVICE);
+	ck_assert_uint_eq(plan.problem_count, 0);
+	ask(&engine_qemu, USER MEMINFO CPUINFO DEVICE); /* which locks more besides */
+	expect("memlock", "1264 MiB");
+	setup(GIB(1), 0);
+	ask(&engine_ours, USER MEMINFO CPUINFO);
+	ck_assert_uint_eq(plan.problem_count, 0);
+}
+END_TEST
+
+START_TEST(qemus_own_words_count)
+{
+	char *const size[] = {(char[]){"-m"}, (char[]){"size=2G,slots=2"}, NULL};
+	char *const mib[] = {
+		(char[]){"-M"}, (char[]){"q35"}, (char[]){"-m"}, (char[]){"2048"}, NULL};
+
+	setup(MIB(512), 1);
+	spec.engine_args = size;
+	ask(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
+	expect("memlock", "2304 MiB");
+	spec.engine_args = mib;
+	ask(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
+	expect("memlock", "2304 MiB");
+	spec.has_memory = true;
+	ask(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
+	ck_assert_uint_eq(plan.problem_count, 0);
+}
+END_TEST
+
+START_TEST(a_host_has_an_end)
+{
+	setup(GIB(32), 0);
+	ask(&engine_ours, ROOT MEMINFO CPUINFO);
+	expect("memory", "32768 MiB, and the host has 16000");
+	setup(GIB(10), 1);
+	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
+	expect("memory", "pinned at once");
+	ck_assert_uint_eq(plan.refusals, 0);
+}
+END_TEST
+
+START_TEST(huge_pages_are_free_ones)
+{
+	setup(GIB(1), 1);
+	spec.hugepages = true;
+	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
+	ck_assert_uint_eq(plan.problem_count, 0);
+	setup(MIB(1026), 1);
+	spec.hugepages = true;
+	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
+	expect("hugepages", "513 huge pages, and 512 are free");
+	setup(MIB(1025), 1);
+	spec.hugepages = true;
+	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
+	expect("hugepages", "no whole number");
+}
+END_TEST
+
+START_TEST(memory_lies_where_the_iommu_lets_it)
+{
+	static const char low[] =
+		ROOT MEMINFO CPUINFO "link " AT "iommu_group ../../../../kernel/iommu_groups/7\n"
+				     "file /sys/kernel/iommu_groups/7/reserved_regions "
+				     "0x0000000000e00000 0x0000000000ffffff direct\n";
+	static const char relaxed[] =
+		ROOT MEMINFO CPUINFO "link " AT "iommu_group ../../../../kernel/iommu_groups/7\n"
+				     "file /sys/kernel/iommu_groups/7/reserved_regions "
+				     "0x0000000000e00000 0x0000000000ffffff direct-relaxable\n";
+
+	setup(MIB(512), 1);
+	ask(&engine_ours, low);
+	expect("reserved", "where a kernel boots");
+	ask(&engine_qemu, low);
+	expect("reserved", "QEMU");
+	ask(&engine_ours, relaxed);
+	ck_assert_uint_eq(plan.problem_count, 0);
+}
+END_TEST
+
+START_TEST(iommus_have_a_width)
+{
+	struct bind_request q = {.targets = targets, .target_count = 1};
+	static const char text[] = "usher-host 1\n" DEVICE "file " AT
+				   "iommu/intel-iommu/cap 1c0000c40660462\n"; /* MGAW 38: 39 bits */
+	struct vfio_span spans[VFIO_RANGES_MAX];
+	struct host *h;
+
+	setup(MIB(512), 1);
+	ck_assert_int_eq(host_snapshot_from(text, strlen(text), &h, NULL), 0);
+	ck_assert_uint_eq(fit_usable(h, &q, spans, VFIO_RANGES_MAX), 2);
+	ck_assert_uint_eq(spans[0].last.v, 0xfedfffff);
+	ck_assert_uint_eq(spans[1].first.v, 0xfef00000);
+	ck_assert_uint_eq(spans[1].last.v, (1ULL << (0x40660462 >> 16 & 0x3f) << 1) - 1);
+	host_close(h);
+}
+END_TEST
+
+START_TEST(bars_need_addresses)
+{
+	setup(MIB(512), 1);
+	/* 1 TiB of prefetchable memory, where 40 bits leave less. */
+	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE BARS("0x000001ffffffffff"));
+	ck_assert_uint_eq(plan.refusals, 1);
+	expect("bars", "of 64-bit memory");
+}
+END_TEST
+
+#define WIDE                                                                                    \
+	"file /proc/cpuinfo processor\\x09: 0\\naddress sizes\\x09: 46 bits physical, 48 bits " \
+	"virtual\n"
+#define TIB "0x0000010fffffffff" /* of a BAR of 1 TiB */
+
+/* Its firmware places them; but what no address reaches, it cannot place either. */
+START_TEST(qemus_guests_have_a_width)
+{
+	char *const host[] = {(char[]){"-cpu"}, (char[]){"host,-x2apic"}, NULL};
+	char *const model[] = {(char[]){"-cpu"}, (char[]){"EPYC"}, NULL};
+
+	setup(MIB(512), 1);
+	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE BARS("0x0000008fffffffff")); /* 512 GiB */
+	ck_assert_uint_eq(plan.problem_count, 0);
+	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE BARS(TIB));
+	expect("bars", "need 1048576 MiB beside its memory, and the guest can address 1048064");
+	ck_assert_uint_eq(plan.refusals, 1);
+	/* The host could. */
+	ask(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
+	expect("bars", "need 1048576 MiB");
+	ck_assert_uint_eq(plan.refusals, 0);
+	spec.engine_args = model;
+	ask(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
+	expect("bars", "need 1048576 MiB");
+	spec.engine_args = host;
+	ask(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
+	ck_assert_uint_eq(plan.problem_count, 0);
+	/* 4 GiB of 32-bit BARs, of which each guest has less. */
+	spec.engine_args = NULL;
+	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE
+		"file " AT "resource "
+		"0x0000000000000000 0x00000000ffffffff 0x0000000000040200\n");
+	expect("bars", "need 4096 MiB below 4 GiB, and the guest can address 3584 there");
+}
+END_TEST
+
+/* A plan tells of no check that is not made: that of each engine are what finds something above. */
+START_TEST(tells_what_it_checks)
+{
+	static const struct {
+		const struct engine *engine;
+		const char *name;
+		enum fit_depth depth;
+	} rows[] = {
+		{&engine_ours, "hugepages", FIT_WHOLE},
+		{&engine_ours, "bars", FIT_WHOLE},
+		{&engine_ours, "reserved", FIT_WHOLE},
+		{&engine_qemu, "hugepages", FIT_NOT},
+		{&engine_qemu, "bars", FIT_PARTLY},
+		{&engine_qemu, "reserved", FIT_WHOLE},
+		{&engine_qemu, "memlock", FIT_WHOLE},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct fit_name *n = fit_names(rows[i].engine);
+		while (n->name && strcmp(n->name, rows[i].name) != 0)
+			n++;
+		ck_assert_msg(n->name != NULL, "no %s", rows[i].name);
+		ck_assert_int_eq(n->depth, rows[i].depth);
+		ck_assert_int_eq(n->reason != NULL, n->depth != FIT_WHOLE);
+	}
+}
+END_TEST
+
+#define FN(n) "file /sys/bus/pci/devices/0000:01:00." n "/resource "
+#define SMALL "0x00000000f0000000 0x00000000f0003fff 0x0000000000040200\n"
+
+/* Functions share a root port where function 0 is among them, and then alone. */
+START_TEST(functions_share_a_port_with_function_0)
+{
+	static const char text[] = "usher-host 1\n" FN("0") SMALL FN("1") SMALL FN("2") SMALL;
+	static const struct {
+		uint8_t fns[3];
+		size_t count;
+		uint64_t mem32;
+	} cases[] = {
+		{{0, 1, 2}, 3, MIB(1)},
+		{{2, 0, 1}, 3, MIB(1)},
+		{{1, 2}, 2, MIB(2)},
+		{{1}, 1, MIB(1)},
+		{{0, 2}, 2, MIB(1)},
+	};
+	uint64_t mem32, mem64;
+	struct host *h;
+
+	ck_assert_int_eq(host_snapshot_from(text, strlen(text), &h, NULL), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct bind_request q = {.targets = targets, .target_count = cases[i].count};
+		for (size_t k = 0; k < q.target_count; k++)
+			targets[k].address = (struct pci_address){.bus = 1, .fn = cases[i].fns[k]};
+		bars_need(h, &q, &mem32, &mem64);
+		ck_assert_msg(
+			mem32 == cases[i].mem32, "case %zu: %llx", i, (unsigned long long)mem32);
+		ck_assert_uint_eq(mem64, 0);
+	}
+	host_close(h);
+}
+END_TEST
+
+SUITE("fit", what_fits_has_no_problems, memory_is_pinned, qemus_own_words_count, a_host_has_an_end,
+	huge_pages_are_free_ones, memory_lies_where_the_iommu_lets_it, iommus_have_a_width,
+	bars_need_addresses, qemus_guests_have_a_width, tells_what_it_checks,
+	functions_share_a_port_with_function_0)

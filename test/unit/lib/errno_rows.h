@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_UNIT_ERRNO_ROWS_H
+#define TEST_UNIT_ERRNO_ROWS_H
+
+#include "vfio/container.h"
+#include "vfio/device.h"
+#include "vfio/group.h"
+
+/*
+ * What VFIO says to a step out of order or a bad argument, one line a row. Two back ends, one
+ * table: test/unit/lib/errno.c asks the model in the library, test/live/lib_errno.c the kernel.
+ *
+ * Not in it, and why:
+ * - a group that is not viable (EPERM), VF tokens, DMA to nowhere, unbinding while a device is open:
+ *   the model has no host with drivers, PFs and an IOMMU that reports (groups.sh, lib_token,
+ *   lib_device request);
+ * - MAP_PRIVATE: not to be asked through struct vfio_dev_ops (test/live/lib_errno.c); the MSI-X table
+ *   with memory off: no model keeps one in a BAR (test/live/lib_device.c);
+ * - fewer vectors than asked for, a number > 0: the kernel has enough of them in the emulated host
+ *   (test/unit/lib/device.c: "vectors=");
+ * - HOT_RESET_INFO of a root bus: all of that bus are the emulated host's own (test/unit/lib/reset.c);
+ * - no interrupt remapping (EPERM): every IOMMU of the emulated host remaps;
+ * - type 1 v1, whose unmapping follows other rules: usher speaks v2 alone, and so does the model;
+ * - iommufd and cdev: a back end to come.
+ */
+struct errno_bench {
+	struct vfio_container c; /* open, empty */
+	struct vfio_group g; /* open, in no container */
+	const char *name; /* of a PCI Express device with INTx, MSI-X and a reset */
+	unsigned entries; /* as many mappings a container takes */
+	/* A function with MSI and no reset of its own, on a bus with another one that can be reset. */
+	struct vfio_dev other;
+	int other_groups[2]; /* descriptors: the groups on that bus */
+	unsigned other_group_count;
+	/* Opens the group once more. Return: 0, -errno. */
+	int (*group)(struct errno_bench *b, struct vfio_group *ret);
+	/* Told of each row. @found: what the call returned. */
+	void (*row)(const char *text, int expected, int found);
+};
+
+/* Closes the container and the group that it was given. */
+void errno_rows(struct errno_bench *b);
+
+#endif

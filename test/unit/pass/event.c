@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* A host that wants a device back, devices that are pulled or fail, and DMA around what an IOMMU keeps. */
+#include "pass/pass_rig.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "vmm/pass/domain.h"
+#include "vmm/pass/pass.h"
+
+static void start(void)
+{
+	rig_start(suite_fixtures, "nvme");
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
+/* The kernel signals; the loop hands it to whoever watches that eventfd. */
+static void signal_event(unsigned index)
+{
+	struct epoll_event ev;
+
+	ck_assert_int_eq(eventfd_write(rig.model.event_fds[index], 1), 0);
+	ck_assert_int_eq(epoll_wait(rig.vm.loop.epoll_fd, &ev, 1, 0), 1);
+	struct loop_source *s = ev.data.ptr;
+	s->ready(s, ev.events);
+}
+
+static void expect_dropped(void)
+{
+	ck_assert(rig.dev->dropped);
+	ck_assert_uint_eq(rig.vm.memory.count, 0);
+	ck_assert_uint_eq(rig.vm.mmio.count, 0);
+	ck_assert_int_eq(rig.model.on, -1);
+	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), UINT32_MAX);
+	rig_forget();
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	rig.dev->func.ops->reset(&rig.dev->func);
+	ck_assert_str_eq(rig_log(), "");
+}
+
+/* The deadline has come: a timer that is set to now. */
+static void let_time_pass(void)
+{
+	const struct itimerspec now = {.it_value = {.tv_nsec = 1}};
+	struct loop_source *s = &rig.dev->events.deadline.source;
+	struct epoll_event ev;
+
+	ck_assert_int_ge(s->fd, 0);
+	ck_assert_int_eq(timerfd_settime(s->fd, 0, &now, NULL), 0);
+	ck_assert_int_eq(epoll_wait(rig.vm.loop.epoll_fd, &ev, 1, 10000), 1);
+	ck_assert_ptr_eq(ev.data.ptr, s);
+	s->ready(s, ev.events);
+}
+
+static time_t time_left(void)
+{
+	struct itimerspec left;
+
+	ck_assert_int_eq(timerfd_gettime(rig.dev->events.deadline.source.fd, &left), 0);
+	return left.it_value.tv_sec;
+}
+
+START_TEST(asks_the_guest_once)
+{
+	start();
+	rig_forget();
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	ck_assert_str_eq(rig_log(), "ask");
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	ck_assert_str_eq(rig_log(), "ask");
+	ck_assert(!rig.dev->dropped);
+	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), 0x00101b36);
+	/* The guest turns the power off. */
+	rig.dev->func.ops->eject(&rig.dev->func);
+	ck_assert_int_eq(rig.dev->events.deadline.source.fd, -1);
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+START_TEST(takes_what_is_not_let_go)
+{
+	start();
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	rig_forget();
+	let_time_pass();
+	/* What is mapped goes before anybody is told. */
+	ck_assert_ptr_nonnull(strstr(rig_log(), "pull -c0000000"));
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+START_TEST(waits_for_a_guest_that_answers)
+{
+	start();
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	ck_assert_int_le(time_left(), 15);
+	rig.answers = true;
+	let_time_pass();
+	ck_assert(!rig.dev->dropped);
+	ck_assert_int_gt(time_left(), 15);
+	let_time_pass();
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+START_TEST(drops_a_device_that_is_gone)
+{
+	start();
+	rig.model.dead = true;
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	rig.model.dead = false;
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+START_TEST(drops_a_device_that_fails)
+{
+	start();
+	signal_event(VFIO_PCI_ERR_IRQ_INDEX);
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+/* --stats of a device that was taken away: what it did until then. */
+START_TEST(keeps_the_figures_of_a_dropped_device)
+{
+	start();
+	rig.vm.interrupts_fd = memfd_create("interrupts", MFD_CLOEXEC);
+	for (unsigned word = 0; word < 4; word++)
+		bus_write(&rig.vm.mmio, 0xc0002000 + 4 * word, 4, 0);
+	rig_write(rig.dev->config.msix + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	static const char line[] = "28: 7 3 PCI-MSI vfio-msix[0](0000:01:00.0)\n";
+	ck_assert_int_eq(pwrite(rig.vm.interrupts_fd, line, strlen(line), 0), strlen(line));
+	unsigned pieces = rig.dev->bars[0].piece_count;
+	ck_assert_uint_gt(pieces, 0);
+	signal_event(VFIO_PCI_ERR_IRQ_INDEX);
+	expect_dropped();
+	ck_assert_uint_eq(rig.dev->bars[0].piece_count, pieces);
+	uint64_t writes = 0;
+	for (unsigned i = 0; i < pieces; i++)
+		writes += rig.dev->bars[0].pieces[i].range.writes;
+	ck_assert_uint_eq(writes, 4);
+	ck_assert_uint_eq(rig.dev->msix.vectors[0].signals, 10);
+	fd_close(&rig.vm.interrupts_fd);
+	rig_stop();
+}
+END_TEST
+
+/* Each reboot asks KVM anew: what it lacks is not told each time. */
+START_TEST(a_reboot_is_not_told_without_end)
+{
+	struct pass_domain group = {.vm = &rig.vm, .kvm = -1};
+	char lines[4096];
+
+	start();
+	group.devices = rig.dev;
+	rig.vm.pass = &group;
+	rig.vm.fd = -1;
+	int out = memfd_create("stderr", MFD_CLOEXEC), kept = dup(STDERR_FILENO);
+	ck_assert_int_eq(dup2(out, STDERR_FILENO), STDERR_FILENO);
+	for (unsigned n = 0; n < 50; n++)
+		ck_assert_int_eq(pass_renew(&rig.vm, NULL), 0);
+	ck_assert_int_eq(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+	ssize_t len = pread(out, lines, sizeof(lines), 0);
+	ck_assert_int_gt(len, 0);
+	unsigned count = 0;
+	for (ssize_t i = 0; i < len; i++)
+		count += lines[i] == '\n';
+	ck_assert_uint_eq(count, LOG_GUEST_LINES);
+	(void)close(out);
+	(void)close(kept);
+	rig.vm.pass = NULL;
+	rig_stop();
+}
+END_TEST
+
+START_TEST(asks_for_atomics)
+{
+	rig_start(suite_fixtures, "nvme");
+	ck_assert_uint_eq(vfio_dev_atomics(&rig.dev->vfio), 0);
+	rig.model.atomics = VFIO_ATOMIC_32 | VFIO_ATOMIC_64;
+	ck_assert_uint_eq(vfio_dev_atomics(&rig.dev->vfio), VFIO_ATOMIC_32 | VFIO_ATOMIC_64);
+	rig_stop();
+}
+END_TEST
+
+START_TEST(finds_memory_that_devices_cannot_reach)
+{
+	static struct vfio_iommu iommu = {
+		.range_count = 3,
+		.ranges =
+			{
+				{{0}, {0xfedfffff}},
+				{{0xfef00000}, {0xffffffff}},
+				{{0x100000000}, {0x7fffffffff}},
+			},
+	};
+	struct err e;
+
+	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0), 0xc0000000, &e), 0);
+	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0xfef00000), 0x10000000, &e), 0);
+	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0), 0xfee00000, &e), 0);
+	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0), 0xfee01000, &e), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(e.msg, "at 0xfee00000"));
+	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0x7fffff0000), 0x10000, &e), 0);
+	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0x7fffff0000), 0x11000, &e), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(e.msg, "at 0x8000000000"));
+	iommu.range_count = 0; /* before Linux 5.4 nobody says */
+	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0), UINT64_C(1) << 50, &e), 0);
+}
+END_TEST
+
+/* A container that maps RAM, and BARs as it likes. */
+struct container_model {
+	uint64_t bars; /* from here on */
+	int refuses; /* -errno: what BARs get; 0: they are mapped */
+	uint64_t mapped; /* [bytes] of BARs */
+	unsigned asked;
+};
+
+static int container_call(struct vfio_container *c, unsigned long request, void *arg)
+{
+	struct container_model *m = c->model;
+
+	if (request == VFIO_IOMMU_MAP_DMA) {
+		const struct vfio_iommu_type1_dma_map *map = arg;
+		if (map->iova < m->bars)
+			return 0;
+		m->asked++;
+		m->mapped += m->refuses ? 0 : map->size;
+		return m->refuses;
+	}
+	struct vfio_iommu_type1_dma_unmap *unmap = arg;
+	ck_assert_uint_eq(request, VFIO_IOMMU_UNMAP_DMA);
+	if (unmap->iova < m->bars)
+		return 0;
+	if (m->refuses)
+		unmap->size = 0; /* as the kernel does where there is nothing */
+	m->mapped -= unmap->size;
+	return 0;
+}
+
+static const struct vfio_container_ops container_ops = {.call = container_call};
+
+/* One device with its BAR decoded, whose pages other devices are to reach. */
+static struct pass_domain *start_with_peers(
+	struct container_model *m, const struct vfio_iommu *iommu)
+{
+	struct vfio_container c = {.ops = &container_ops, .fd = -1, .model = m};
+	struct pass_domain *g;
+	struct err e = {0};
+
+	rig_start(suite_fixtures, "nvme");
+	ck_assert_msg(pass_domain_start(&rig.vm, &c, iommu, &g, &e) == 0, "%s", e.msg);
+	pass_domain_peers(g);
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	return g;
+}
+
+static uint64_t bytes_mapped(void)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < rig.vm.memory.count; i++)
+		n += rig.vm.memory.ranges[i].size;
+	return n;
+}
+
+static void stop_with_peers(void)
+{
+	rig_stop();
+	pass_fini(&rig.vm);
+}
+
+START_TEST(peers_reach_what_is_mapped)
+{
+	struct container_model m = {.bars = 0xc0000000};
+	struct pass_domain *g = start_with_peers(&m, &(struct vfio_iommu){0});
+
+	ck_assert_uint_gt(m.mapped, 0);
+	ck_assert_uint_eq(m.mapped, bytes_mapped());
+	ck_assert_uint_eq(g->peer_bytes, m.mapped);
+	rig_write(PCI_COMMAND, 2, 0);
+	ck_assert_uint_eq(m.mapped, 0);
+	ck_assert_uint_eq(g->peer_bytes, 0);
+	stop_with_peers();
+}
+END_TEST
+
+/* Whether the kernel refuses, or the IOMMU keeps the address: the guest has its BAR all the same. */
+START_TEST(goes_without_peers)
+{
+	const struct vfio_iommu narrow = {.range_count = 1, .ranges = {{{0}, {0xbfffffff}}}};
+	struct container_model m = {.bars = 0xc0000000, .refuses = -EFAULT};
+	struct pass_domain *g = start_with_peers(&m, &(struct vfio_iommu){0});
+
+	ck_assert_uint_gt(m.asked, 0);
+	ck_assert(g->told);
+	ck_assert_uint_gt(bytes_mapped(), 0);
+	ck_assert_uint_eq(g->peer_bytes, 0);
+	rig_write(PCI_COMMAND, 2, 0);
+	ck_assert_uint_eq(bytes_mapped(), 0);
+	ck_assert_uint_eq(g->peer_bytes, 0);
+	stop_with_peers();
+
+	m = (struct container_model){.bars = 0xc0000000};
+	g = start_with_peers(&m, &narrow);
+	ck_assert_uint_eq(m.asked, 0);
+	ck_assert(g->told);
+	ck_assert_uint_gt(bytes_mapped(), 0);
+	stop_with_peers();
+}
+END_TEST
+
+SUITE("pass_event", peers_reach_what_is_mapped, goes_without_peers, asks_for_atomics,
+	asks_the_guest_once, takes_what_is_not_let_go, waits_for_a_guest_that_answers,
+	drops_a_device_that_is_gone, drops_a_device_that_fails,
+	keeps_the_figures_of_a_dropped_device, a_reboot_is_not_told_without_end,
+	finds_memory_that_devices_cannot_reach)

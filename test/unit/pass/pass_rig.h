@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_UNIT_PASS_RIG_H
+#define TEST_UNIT_PASS_RIG_H
+
+#include "pass/vfio_model.h"
+#include "vmm/pass/device.h"
+#include "vmm/vm.h"
+
+/*
+ * A guest without KVM around one passed-through model: vmm/memory and vmm/bus are real, interrupts
+ * are those of this rig. Everything that happens is written to the model's log:
+ *
+ *	+GPA:SIZE -GPA       pages mapped into the guest, taken away
+ *	cfgOFF=VALUE         a write that reached the device
+ *	setK:FIRST+COUNT offK   vectors of kind K given to VFIO, the kind turned off
+ *	ask pull             the attention button pressed, the card taken out
+ *	commit attachGSI detachGSI   routes set; an eventfd given to KVM, taken back
+ */
+struct rig {
+	struct vm vm;
+	struct vfio_model model;
+	struct pass_dev *dev;
+	struct memory_listener listener;
+	int map_error; /* what the next map of a listener answers */
+	unsigned commits;
+	unsigned attached; /* eventfds that "KVM" has */
+	bool refuse_attach;
+	bool answers; /* the guest, to the attention button */
+	bool no_gsi; /* all interrupt numbers are in use */
+};
+
+extern struct rig rig; /* a test is a process of its own */
+
+/* The two halves of rig_start(): a device that nobody has looked at yet, and the look (0, -errno). */
+void rig_prepare(const char *fixtures, const char *name);
+int rig_learn(struct err *e);
+
+void rig_start(const char *fixtures, const char *name); /* a device as the guest finds it */
+void rig_stop(void);
+void rig_forget(void); /* empties the log */
+const char *rig_log(void);
+
+uint32_t rig_read(unsigned off, unsigned size);
+void rig_write(unsigned off, unsigned size, uint32_t value);
+
+/* The value of a BAR's register after all-ones were written to it, as a guest sizes it. */
+uint32_t rig_size(unsigned reg);
+
+#endif

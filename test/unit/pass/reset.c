@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Which reset a device gets, and that it gets no second one. */
+#include "pass/pass_rig.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "vmm/pass/domain.h"
+#include "vmm/pass/function.h"
+
+#define FLR_AT (0x80 + PCI_EXP_DEVCAP + 3) /* of the nvme fixture: bit 28 of device capabilities */
+
+#define FD 100 /* of group N: 100 + N */
+
+static struct pass_domain group;
+static struct pass_dev *companion;
+
+static struct pass_dev *add(const char *name, int number)
+{
+	struct pass_dev *d = pass_dev_new(&rig.vm, name);
+	struct err e = {0};
+
+	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &d->vfio, &e), 0);
+	ck_assert_msg(pass_dev_learn(d, &e) == 0, "%s", e.msg);
+	d->group = number;
+	d->group_fd = FD + number;
+	d->next = group.devices;
+	group.devices = d;
+	return d;
+}
+
+/* The function 01:00.0 of a guest that also has 01:00.1, which shares its bus. */
+static void start_pair(void)
+{
+	struct err e = {0};
+
+	rig_prepare(suite_fixtures, "nvme");
+	ck_assert_uint_eq(rig.model.config[FLR_AT - 3 - PCI_EXP_DEVCAP], PCI_CAP_ID_EXP);
+	rig.model.config[FLR_AT] &= (uint8_t)~0x10;
+	rig.model.bus_count = 2;
+	rig.model.bus_devfn[1] = 1;
+	rig.model.bus_fd[0] = FD;
+	rig.model.bus_fd[1] = FD + 1;
+	ck_assert_msg(rig_learn(&e) == 0, "%s", e.msg);
+	rig.dev->group = 0;
+	rig.dev->group_fd = FD;
+	group.devices = rig.dev;
+	companion = add("0000:01:00.1", 1);
+	rig.vm.pass = &group;
+}
+
+static void stop_pair(void)
+{
+	rig.vm.pass = NULL;
+	pass_func_ops.fini(&companion->func);
+	rig_stop();
+}
+
+static void use(struct pass_dev *d, uint32_t at)
+{
+	d->func.ops->config_write(&d->func, PCI_BASE_ADDRESS_0, 4, at);
+	d->func.ops->config_write(&d->func, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+}
+
+START_TEST(resets_the_bus_once_for_all)
+{
+	start_pair();
+	use(rig.dev, 0xc0000000);
+	use(companion, 0xc8000000);
+	companion->func.ops->quiet(&companion->func);
+	rig.dev->func.ops->quiet(&rig.dev->func);
+	pass_func_ops.reset(&rig.dev->func);
+	pass_func_ops.reset(&companion->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
+	ck_assert_uint_eq(rig.model.resets, 0);
+	/* The companion is as after power-on as well. */
+	ck_assert_uint_eq(
+		companion->func.ops->config_read(&companion->func, PCI_COMMAND, 2) & 7, 0);
+	ck_assert_uint_eq(
+		companion->func.ops->config_read(&companion->func, PCI_BASE_ADDRESS_0, 4), 4);
+	stop_pair();
+}
+END_TEST
+
+START_TEST(gives_proof_of_what_is_on_the_bus_alone)
+{
+	start_pair();
+	struct pass_dev *elsewhere = add("0000:02:00.0", 7), *namesake = add("10000:01:00.1", 8);
+	use(rig.dev, 0xc0000000);
+	use(elsewhere, 0xd0000000); /* in use, and no hindrance */
+	use(namesake, 0xd8000000);
+	companion->func.ops->quiet(&companion->func);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
+	ck_assert_uint_eq(rig.model.resets, 0);
+	ck_assert_uint_eq(rig.dev->bus_resets, 1);
+	ck_assert_uint_eq(companion->bus_resets, 1);
+	ck_assert_uint_eq(elsewhere->resets + namesake->resets, 0);
+	/* A group that is not the guest's: no proof, and no reset of what is others'. */
+	companion->group = 9;
+	use(rig.dev, 0xc0000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	pass_func_ops.fini(&elsewhere->func);
+	pass_func_ops.fini(&namesake->func);
+	stop_pair();
+}
+END_TEST
+
+START_TEST(a_domain_is_told_in_16_bits)
+{
+	start_pair();
+	(void)strcpy(rig.dev->name, "10000:01:00.0");
+	(void)strcpy(companion->name, "10000:01:00.1");
+	use(rig.dev, 0xc0000000);
+	use(companion, 0xc8000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 0); /* the companion is known, and in use */
+	companion->func.ops->quiet(&companion->func);
+	use(rig.dev, 0xc0000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
+	stop_pair();
+}
+END_TEST
+
+START_TEST(spares_a_companion_in_use)
+{
+	start_pair();
+	use(rig.dev, 0xc0000000);
+	use(companion, 0xc8000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 0);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	ck_assert_uint_eq(companion->func.ops->config_read(&companion->func, PCI_COMMAND, 2) & 7,
+		PCI_COMMAND_MEMORY);
+	stop_pair();
+}
+END_TEST
+
+START_TEST(prefers_a_function_level_reset)
+{
+	rig_start(suite_fixtures, "nvme");
+	rig.model.bus_count = 1;
+	use(rig.dev, 0xc0000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 0);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	rig_stop();
+}
+END_TEST
+
+START_TEST(the_guests_own_reset_counts)
+{
+	rig_start(suite_fixtures, "nvme");
+	use(rig.dev, 0xc0000000);
+	rig_write(0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.resets, 0);
+	/* Emulated registers alone do not need the device to be reset, but go as well. */
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 4);
+	ck_assert_uint_eq(rig.model.resets, 0);
+	rig_stop();
+}
+END_TEST
+
+START_TEST(a_failed_reset_is_none)
+{
+	rig_start(suite_fixtures, "nvme");
+	use(rig.dev, 0xc0000000);
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	rig.model.reset_error = -ENOTTY;
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.dev->resets, 0);
+	ck_assert_uint_eq(rig.model.config[PCI_COMMAND] & PCI_COMMAND_MASTER, 0);
+	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 4);
+	/* The next one is not left out. */
+	rig.model.reset_error = 0;
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	ck_assert_uint_eq(rig.dev->resets, 1);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	rig_stop();
+}
+END_TEST
+
+SUITE("pass_reset", resets_the_bus_once_for_all, gives_proof_of_what_is_on_the_bus_alone,
+	a_domain_is_told_in_16_bits, spares_a_companion_in_use, prefers_a_function_level_reset,
+	the_guests_own_reset_counts, a_failed_reset_is_none)

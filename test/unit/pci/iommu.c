@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "pci/iommu.h"
+#include "base/err.h"
+#include "host/host.h"
+#include "suite.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum pci_iommu state(const char *text, struct err *e)
+{
+	char path[] = "/tmp/usher-iommu-XXXXXX";
+	struct host *h = NULL;
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_gt(dprintf(fd, "usher-host 1\n%s", text), 0);
+	(void)close(fd);
+	ck_assert_int_eq(host_snapshot_open(path, &h, e), 0);
+	ck_assert_int_eq(unlink(path), 0);
+	enum pci_iommu s = pci_iommu_state(h);
+	pci_iommu_explain(h, s, e);
+	host_close(h);
+	return s;
+}
+
+START_TEST(tells_on_from_off)
+{
+	struct err e = {0};
+
+	ck_assert_int_eq(state("dir /sys/kernel/iommu_groups/0\n", &e), PCI_IOMMU_ON);
+	ck_assert_int_eq(state("link /sys/class/iommu/dmar0 ../x\n", &e), PCI_IOMMU_ON);
+	ck_assert_int_eq(e.code, 0);
+}
+END_TEST
+
+START_TEST(tells_firmware_from_kernel)
+{
+	struct err e = {0};
+
+	ck_assert_int_eq(state("dir /sys/kernel/iommu_groups\n"
+			       "dir /sys/firmware/acpi/tables/FACP\n",
+				 &e),
+		PCI_IOMMU_FIRMWARE);
+	ck_assert_ptr_nonnull(strstr(e.hint, "firmware setup"));
+	ck_assert_int_eq(state("file /sys/firmware/acpi/tables/DMAR x\n", &e), PCI_IOMMU_KERNEL);
+	ck_assert_ptr_nonnull(strstr(e.hint, "intel_iommu=on"));
+	/* 'amd_iommu=on' is no option of the kernel: nobody must be told to set it. */
+	ck_assert_int_eq(state("file /sys/firmware/acpi/tables/IVRS x\n", &e), PCI_IOMMU_KERNEL);
+	ck_assert_ptr_null(strstr(e.hint, "amd_iommu=on"));
+	ck_assert_ptr_nonnull(strstr(e.hint, "amd_iommu=off"));
+}
+END_TEST
+
+SUITE("iommu", tells_on_from_off, tells_firmware_from_kernel)

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "pci/upstream.h"
+#include "base/file.h"
+#include "host/host.h"
+#include "host/locked.h"
+#include "pci/device.h"
+#include "pci/reset.h"
+#include "pci/serial.h"
+#include "pci/sleep.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct host *fixture(const char *name)
+{
+	char path[FILE_PATH_MAX];
+	struct host *h = NULL;
+
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/%s.host", suite_fixtures, name), 0);
+	ck_assert_int_eq(host_snapshot_open(path, &h, NULL), 0);
+	return h;
+}
+
+static struct pci_address address(const char *text)
+{
+	struct pci_address a;
+
+	ck_assert_int_eq(pci_address_parse(text, &a), 0);
+	return a;
+}
+
+START_TEST(walks_up_to_the_root)
+{
+	struct host *h = fixture("bridge");
+	struct pci_upstream u;
+
+	ck_assert_int_eq(pci_upstream_read(h, address("02:01.0"), &u), 0);
+	ck_assert_uint_eq(u.count, 2);
+	ck_assert(pci_address_equal(u.bridges[0], address("00:04.0")));
+	ck_assert(pci_address_equal(u.bridges[1], address("01:00.0")));
+	ck_assert(pci_upstream_has(&u, address("01:00.0")));
+	ck_assert(!pci_upstream_has(&u, address("02:01.0")));
+	ck_assert_int_eq(pci_upstream_read(h, address("00:04.0"), &u), 0);
+	ck_assert_uint_eq(u.count, 0);
+	ck_assert_int_eq(pci_upstream_read(h, address("09:00.0"), &u), -ENODEV);
+	host_close(h);
+}
+END_TEST
+
+/* A VMD's devices stand in sysfs below the VMD, but on root buses of their own. */
+START_TEST(begins_at_the_nearest_root_bus)
+{
+	struct host *h = fixture("vmd");
+	struct pci_upstream u;
+
+	ck_assert_int_eq(pci_upstream_read(h, address("10000:01:00.0"), &u), 0);
+	ck_assert_uint_eq(u.count, 1);
+	ck_assert(pci_address_equal(u.bridges[0], address("10000:00:02.0")));
+	host_close(h);
+}
+END_TEST
+
+START_TEST(knows_what_a_hot_reset_takes_along)
+{
+	struct host *h = fixture("bridge");
+	const struct pci_device *all[8];
+	struct pci_device *list;
+	struct pci_hot_reset r;
+	size_t count;
+
+	ck_assert_int_eq(pci_device_list(h, &list, &count, NULL), 0);
+	ck_assert_uint_le(count, 8);
+	for (size_t i = 0; i < count; i++)
+		all[i] = &list[i];
+	ck_assert_int_eq(pci_hot_reset_read(h, address("02:01.0"), all, count, &r), 0);
+	ck_assert(r.possible);
+	ck_assert(pci_address_equal(r.bridge, address("01:00.0")));
+	ck_assert_uint_eq(r.count, 1);
+	ck_assert(pci_address_equal(r.along[0], address("02:02.0")));
+	pci_hot_reset_fini(&r);
+	ck_assert_int_eq(pci_hot_reset_read(h, address("00:04.0"), all, count, &r), 0);
+	ck_assert(!r.possible);
+	pci_hot_reset_fini(&r);
+	free(list);
+	host_close(h);
+}
+END_TEST
+
+START_TEST(takes_reset_methods_apart)
+{
+	const char *at = "flr  bus\n";
+	char word[8];
+
+	ck_assert(pci_reset_next(&at, word, sizeof(word)));
+	ck_assert_str_eq(word, "flr");
+	ck_assert(pci_reset_next(&at, word, sizeof(word)));
+	ck_assert_str_eq(word, "bus");
+	ck_assert(!pci_reset_next(&at, word, sizeof(word)));
+	at = "a_method_far_too_long";
+	ck_assert(!pci_reset_next(&at, word, sizeof(word)));
+	ck_assert_ptr_nonnull(pci_reset_name("pm"));
+	ck_assert_ptr_null(pci_reset_name("prayer"));
+}
+END_TEST
+
+START_TEST(reads_who_it_is_and_how_it_sleeps)
+{
+	struct host *h = fixture("vmd");
+	struct pci_config c = {0};
+	struct pci_serials x;
+	struct pci_sleep p;
+
+	pci_serials_read(h, address("10000:01:00.0"), &c, &x);
+	ck_assert(!x.has_dsn);
+	ck_assert_str_eq(x.nvme, "PHLN0123456789");
+	pci_sleep_read(h, address("10000:01:00.0"), &p);
+	ck_assert_str_eq(p.state, "D3hot");
+	ck_assert_str_eq(p.control, "auto");
+	ck_assert_str_eq(p.status, "suspended");
+	ck_assert_str_eq(p.cold, "1");
+	pci_sleep_read(h, address("10000:00:02.0"), &p);
+	ck_assert_str_eq(p.state, "");
+	host_close(h);
+}
+END_TEST
+
+START_TEST(reads_locked_attributes_by_somebody_else)
+{
+	char buf[16], path[] = "/tmp/usher-locked-XXXXXX";
+	int fd = mkstemp(path);
+
+	ck_assert(locked_attribute("/sys/bus/pci/devices/0000:01:00.0/driver_override"));
+	ck_assert(!locked_attribute("/sys/bus/pci/devices/0000:01:00.0/vendor"));
+	ck_assert(!locked_attribute("/home/driver_override"));
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "0123456789abcdefg", 17), 17);
+	(void)close(fd);
+	ck_assert_int_eq(locked_read(path, buf, 4), 4);
+	ck_assert_mem_eq(buf, "0123", 4);
+	ck_assert_int_eq(locked_read(path, buf, 16), 16);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(locked_read(path, buf, 4), -ENOENT);
+	ck_assert_int_eq(locked_read("/tmp", buf, 4), -EISDIR);
+	/* A pipe that nobody writes to keeps its reader, as a lock does; it is asked only once. */
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(locked_read(path, buf, 4), -ETIMEDOUT);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(locked_read(path, buf, 4), -ETIMEDOUT);
+}
+END_TEST
+
+SUITE("upstream", walks_up_to_the_root, begins_at_the_nearest_root_bus,
+	knows_what_a_hot_reset_takes_along, takes_reset_methods_apart,
+	reads_who_it_is_and_how_it_sleeps, reads_locked_attributes_by_somebody_else)

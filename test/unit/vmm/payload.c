@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole of usher-vmm with guests of a few instructions: runs wherever KVM runs anything, and
+ * where it does not, is skipped.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <time.h>
+
+#include "base/endian.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "suite.h"
+#include "vmm/vmm_run.h"
+
+#define CODE_AT 0x100000
+#define BSS_AT 0x100800 /* of the image, not of its file */
+#define PORT_SERIAL 0xf8, 0x03
+#define PORT_SLEEP 0x00, 0x06
+#define PORT_RESET 0x02, 0x06
+#define MOV_DX 0x66, 0xba /* the port follows */
+#define MOV_AL 0xb0 /* the byte follows */
+#define OUT 0xee
+#define SAY(c) MOV_DX, PORT_SERIAL, MOV_AL, c, OUT
+#define SLEEP_S5 0x34 /* SLP_EN, SLP_TYP 5 */
+#define POWEROFF MOV_DX, PORT_SLEEP, MOV_AL, SLEEP_S5, OUT
+#define REBOOT MOV_DX, PORT_RESET, MOV_AL, 1, OUT
+#define HALT 0xf4, 0xeb, 0xfd
+#define TRIPLE_FAULT 0x0f, 0x01, 0x1d, 0x00, 0x90, 0, 0, 0x0f, 0x0b /* lidt of zeros, ud2 */
+
+static char path[64];
+
+/* An ELF file with a PVH note and @code, at @path. */
+static void make_payload(const uint8_t *code, size_t len)
+{
+	static uint8_t image[0x1000];
+	Elf64_Ehdr h = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, 1},
+		.e_type = ET_EXEC,
+		.e_machine = EM_X86_64,
+		.e_phoff = sizeof(h),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = 2};
+	const Elf64_Phdr segments[] = {
+		{.p_type = PT_LOAD,
+			.p_offset = 0x800,
+			.p_paddr = CODE_AT,
+			.p_filesz = len,
+			.p_memsz = BSS_AT + 1 - CODE_AT},
+		{.p_type = PT_NOTE, .p_offset = 0x400, .p_filesz = 20},
+	};
+
+	memcpy(image, &h, sizeof(h));
+	memcpy(image + sizeof(h), segments, sizeof(segments));
+	le32_put(image + 0x400, 4);
+	le32_put(image + 0x404, 4);
+	le32_put(image + 0x408, 18);
+	memcpy(image + 0x40c, "Xen", 4);
+	le32_put(image + 0x410, CODE_AT);
+	memcpy(image + 0x800, code, len);
+	(void)strcpy(path, "/tmp/usher-payload-XXXXXX");
+	int fd = mkstemp(path);
+	(void)fd_write_full(fd, image, sizeof(image));
+	(void)close(fd);
+}
+
+#define PAYLOAD(...)                                   \
+	do {                                           \
+		const uint8_t code_[] = {__VA_ARGS__}; \
+		make_payload(code_, sizeof(code_));    \
+	} while (0)
+
+START_TEST(powers_off)
+{
+	PAYLOAD(SAY('h'), SAY('i'), SAY('\n'), SAY('.'), POWEROFF, HALT);
+	expect_run(0, "hi\n.", "--name", "me", "--memory", "16M", "--kernel", path);
+	ck_assert_ptr_nonnull(strstr(run_out, "me: guest powered off"));
+	(void)unlink(path);
+}
+END_TEST
+
+START_TEST(reboots)
+{
+	PAYLOAD(REBOOT, HALT);
+	expect_run(0, "guest rebooted", "--memory", "16M", "--kernel", path, "--no-reboot");
+	(void)unlink(path);
+}
+END_TEST
+
+/*
+ * Memory outside of the image is as it was, that of the image is as the file says: the third boot
+ * powers off, and one that found its BSS used would crash.
+ */
+START_TEST(boots_again)
+{
+	PAYLOAD(0x80, 0x3d, 0x00, 0x08, 0x10, 0x00, 0x00, /* cmp byte [BSS_AT], 0 */
+		0x75, 0x27, /* jne crash */
+		0xfe, 0x05, 0x00, 0x08, 0x10, 0x00, /* inc byte [BSS_AT] */
+		0xfe, 0x05, 0x00, 0x00, 0x20, 0x00, /* inc byte [0x200000] */
+		0x80, 0x3d, 0x00, 0x00, 0x20, 0x00, 0x03, /* cmp byte [0x200000], 3 */
+		0x73, 0x08, /* jae off */
+		REBOOT, 0xf4,
+		/* off: */ POWEROFF, 0xf4, 0xeb, 0xfd,
+		/* crash: */ TRIPLE_FAULT);
+	expect_run(0, "guest: guest rebooted\nguest: guest rebooted\nguest: guest powered off",
+		"--memory", "16M", "--kernel", path, "--cpus", "2");
+	(void)unlink(path);
+}
+END_TEST
+
+/* As Linux does it: back to real mode, then to where the BIOS would be. */
+START_TEST(reboots_by_the_reset_vector)
+{
+	PAYLOAD(0xbc, 0x00, 0x00, 0x08, 0x00, /* mov esp, 0x80000 */
+		0x0f, 0x01, 0x15, 0x30, 0x00, 0x10, 0x00, /* lgdt [0x100030] */
+		0xea, 0x13, 0x00, 0x00, 0x00, 0x08, 0x00, /* ljmp 8:0x13, a 16-bit segment */
+		/* 0x13: */ 0x0f, 0x20, 0xc0, /* mov eax, cr0 */
+		0x66, 0x83, 0xe0, 0xfe, /* and eax, ~1 */
+		0x0f, 0x22, 0xc0, /* mov cr0, eax */
+		0xea, 0x00, 0x00, 0xff, 0xff, /* ljmp 0xffff:0 */
+		HALT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		/* 0x30: */ 15, 0, 0x38, 0, 0x10, 0, 0, 0,
+		/* 0x38: */ 0, 0, 0, 0, 0, 0, 0, 0,
+		/* 0x40: */ 0xff, 0xff, 0, 0, 0x10, 0x9a, 0, 0);
+	expect_run(0, "guest rebooted", "--memory", "16M", "--kernel", path, "--no-reboot");
+	(void)unlink(path);
+}
+END_TEST
+
+START_TEST(triple_fault_tells_where)
+{
+	PAYLOAD(TRIPLE_FAULT, HALT);
+	expect_run(1, "triple fault at rip 0x10", "--memory", "16M", "--kernel", path);
+	(void)unlink(path);
+}
+END_TEST
+
+/*
+ * Some KVMs take the guest's MTRRs at their word: a default of write-back, switched on, or all of
+ * memory is uncached. Each processor has its own; this is the first one's.
+ */
+START_TEST(finds_its_memory_cached)
+{
+	PAYLOAD(0xb9, 0xff, 0x02, 0x00, 0x00, /* mov ecx, 0x2ff: MTRRdefType */
+		0x0f, 0x32, /* rdmsr */
+		0x3d, 0x06, 0x08, 0x00, 0x00, /* cmp eax, 0x806: on, write-back */
+		0x75, 0x07, /* jne on */
+		SAY('w'), /* 7 bytes */
+		POWEROFF, HALT);
+	expect_run(0, "w", "--name", "me", "--memory", "16M", "--kernel", path);
+	ck_assert_msg(run_out[0] == 'w', "%s", run_out);
+	(void)unlink(path);
+}
+END_TEST
+
+START_TEST(several_processors_and_timing)
+{
+	PAYLOAD(POWEROFF, HALT);
+	expect_run(0, "timing: exits 1\n", "--memory", "16M", "--kernel", path, "--cpus", "3",
+		"--timing");
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: kernel_ms "));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: own_ms "));
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: ports.power 1\n"));
+	(void)unlink(path);
+}
+END_TEST
+
+/* Starts one that waits for ever; back when it is in the guest. */
+static pid_t start_waiting(const char *const *more)
+{
+	const char *args[16] = {"--memory", "16M", "--kernel", path};
+	char c = 0;
+
+	PAYLOAD(SAY('r'), SAY('\n'), HALT);
+	for (size_t i = 0; more[i]; i++)
+		args[4 + i] = more[i];
+	pid_t pid = run_start(args);
+	ck_assert_int_eq((int)read(run_pipe, &c, 1), 1);
+	ck_assert_int_eq(c, 'r');
+	return pid;
+}
+
+START_TEST(a_signal_stops_it)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+
+	for (size_t i = 0; i < COUNT(signals); i++) {
+		pid_t pid = start_waiting((const char *const[]){NULL});
+		(void)kill(pid, signals[i]);
+		ck_assert_int_eq(run_finish(pid), 0);
+		ck_assert_ptr_nonnull(strstr(run_out, "guest stopped by signal"));
+		(void)unlink(path);
+	}
+}
+END_TEST
+
+START_TEST(it_ends_with_its_keeper)
+{
+	char text[16];
+	pid_t keeper = fork();
+
+	if (!keeper) {
+		(void)pause();
+		_exit(0);
+	}
+	int fd = fd_pidfd_open(keeper);
+	ck_assert_int_ge(fd, 0);
+	(void)fd_set_cloexec(fd, 0);
+	(void)snprintf(text, sizeof(text), "%d", fd);
+	pid_t pid = start_waiting((const char *const[]){"--keeper", text, NULL});
+	(void)kill(keeper, SIGKILL);
+	ck_assert_int_eq(run_finish(pid), 0);
+	ck_assert_ptr_nonnull(strstr(run_out, "its keeper has ended"));
+	(void)unlink(path);
+}
+END_TEST
+
+/* At a terminal, keys go to the guest as they are, and Ctrl-A X is the way out. */
+START_TEST(a_terminal_is_raw_and_restored)
+{
+	struct termios before, during, after;
+	char text[512] = "";
+	int master, status;
+
+	PAYLOAD(SAY('r'), SAY('\n'), HALT);
+	pid_t pid = forkpty(&master, NULL, NULL, NULL);
+	if (!pid) {
+		const char *vmm = getenv("USHER_VMM");
+		(void)execl(vmm, vmm, "--memory", "16M", "--kernel", path, (char *)NULL);
+		_exit(126);
+	}
+	ck_assert_int_eq(tcgetattr(master, &before), 0);
+	while (!strchr(text, 'r'))
+		ck_assert_int_gt((int)read(master, text, 1), 0);
+	ck_assert_int_eq(tcgetattr(master, &during), 0);
+	ck_assert_uint_eq(during.c_lflag & (ICANON | ECHO | ISIG), 0);
+	ck_assert_int_eq((int)write(master, "\x03\x01\x01\x01x", 5), 5); /* Ctrl-C: the guest's */
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_gt((int)read(master, text, sizeof(text) - 1), 0);
+	ck_assert_ptr_nonnull(strstr(text, "stopped from the terminal"));
+	ck_assert_int_eq(tcgetattr(master, &after), 0);
+	ck_assert_uint_eq(after.c_lflag, before.c_lflag);
+	(void)unlink(path);
+}
+END_TEST
+
+START_TEST(kvm_as_a_descriptor)
+{
+	char text[16];
+	int fd = open("/dev/kvm", O_RDWR);
+
+	(void)snprintf(text, sizeof(text), "%d", fd);
+	PAYLOAD(POWEROFF, HALT);
+	expect_run(0, "powered off", "--memory", "16M", "--kernel", path, "--kvm", text);
+	(void)unlink(path);
+}
+END_TEST
+
+START_TEST(refuses_what_cannot_work)
+{
+	char big[] = "/tmp/usher-big-XXXXXX";
+	int fd = mkstemp(big);
+
+	ck_assert_int_eq(ftruncate(fd, (off_t)MIB(32)), 0);
+	PAYLOAD(HALT);
+	expect_run(125, "do not fit", "--memory", "16M", "--kernel", path, "--initrd", big);
+	expect_run(125, "open initrd '/nonexistent'", "--memory", "16M", "--kernel", path,
+		"--initrd", "/nonexistent");
+	expect_run(
+		125, "open kernel '/nonexistent'", "--memory", "16M", "--kernel", "/nonexistent");
+	expect_run(125, "not a kernel image", "--memory", "16M", "--kernel", big);
+	expect_run(125, "less than 4 MiB", "--memory", "1M", "--kernel", path);
+	expect_run(125, "not whole pages", "--memory", "16777217", "--kernel", path);
+	expect_run(125, "this host has", "--memory", "100T", "--kernel", path);
+	(void)close(fd);
+	(void)unlink(big);
+	(void)unlink(path);
+}
+END_TEST
+
+/*
+ * A guest that writes anything anywhere: whatever it does, it is its own affair. Each run is another
+ * one, and says which: HOSTILE_SEED=N does it again.
+ */
+START_TEST(a_hostile_guest_harms_nobody)
+{
+	const char *again = getenv("HOSTILE_SEED");
+	unsigned first = again ? (unsigned)strtoul(again, NULL, 10) : (unsigned)time(NULL);
+
+	for (unsigned seed = first; seed < first + 3; seed++) {
+		char words[64];
+
+		(void)snprintf(words, sizeof(words), "seed=%u ops=300 boots=3", seed);
+		expect_run(0, "hostile: done", "--memory", "16M", "--kernel",
+			getenv("USHER_HOSTILE"), "--cmdline", words);
+		(void)snprintf(words, sizeof(words), "hostile: seed %u, boot 3", seed);
+		ck_assert_msg(strstr(run_out, words) != NULL, "%s", run_out);
+		ck_assert_msg(strstr(run_out, "guest powered off") != NULL, "%s", run_out);
+		ck_assert_msg(strlen(run_out) < 1024, "%s", run_out);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {powers_off, reboots, boots_again, reboots_by_the_reset_vector,
+		triple_fault_tells_where, finds_its_memory_cached, several_processors_and_timing,
+		a_signal_stops_it, it_ends_with_its_keeper, a_terminal_is_raw_and_restored,
+		kvm_as_a_descriptor, refuses_what_cannot_work, a_hostile_guest_harms_nobody};
+
+	PAYLOAD(POWEROFF, HALT);
+	int status = run_vmm("--memory", "16M", "--kernel", path);
+	(void)unlink(path);
+	if (status == 125) {
+		run_out[strcspn(run_out, "\n")] = 0;
+		(void)printf("1..0 # SKIP %s\n", run_out);
+		return 0;
+	}
+	return suite_run("payload", tests, COUNT(tests));
+}
