@@ -3,6 +3,8 @@
  * driver_map ADDRESS GROUP: what mapping memory for DMA costs, beside the bare ioctls, on a device
  * that is on vfio-pci; and how many ioctls map 1 GiB of huge pages.
  */
+#include "calls.h"
+
 #include <fcntl.h>
 #include <linux/vfio.h>
 #include <stdio.h>
@@ -14,8 +16,6 @@
 #include <usher/device.h>
 #include <usher/dma.h>
 #include <usher/err.h>
-
-#include "calls.h"
 
 #define PAGE 4096u
 #define TURNS 401

@@ -3,6 +3,7 @@
  * driver_poll DEPTH SECONDS: random reads of 4 KiB by the userspace driver, polled. With "count"
  * for SECONDS: how many system calls 4096 of them take.
  */
+#include "calls.h"
 #include "driver/nvme.h"
 
 #include <errno.h>
@@ -11,8 +12,6 @@
 #include <string.h>
 #include <time.h>
 #include <usher/err.h>
-
-#include "calls.h"
 
 #define READ_SIZE 4096u
 #define DEPTH_MAX 63

@@ -6,17 +6,6 @@
  * mapped for DMA and the device is opened (and so reset), as passthrough cannot do without.
  * Ends when the guest has said 'guest: ready'.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-
-#include <fcntl.h>
-#include <linux/kvm.h>
-#include <linux/vfio.h>
-
 #include "base/err.h"
 #include "base/num.h"
 #include "host/host.h"
@@ -27,6 +16,16 @@
 #include "vmm/boot.h"
 #include "vmm/cpuid.h"
 #include "vmm/memory.h"
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <linux/vfio.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #define COM1 0x3f8
 #define COM1_IRQ 4

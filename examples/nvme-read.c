@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* nvme-read FIRST COUNT: blocks of a disk on standard output, through queues of our own. */
+#include "driver/nvme.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <usher/err.h>
-
-#include "driver/nvme.h"
 
 /* At most what one command carries at a time. */
 static int read_blocks(struct nvme *nvme, uint64_t first, uint64_t count, struct usher_err *e)

@@ -2,9 +2,9 @@
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
 
-#include <usher/err.h>
-
 #include "base/err.h"
+
+#include <usher/err.h>
 
 /* The public error is the internal one under another name. */
 _Static_assert(sizeof(struct usher_err) == sizeof(struct err), "usher_err");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/access.h"
+
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/parallel.h"
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/num.h"

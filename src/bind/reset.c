@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/reset.h"
+
 #include "host/host.h"
 #include "pci/upstream.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/return.h"
+
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/framebuffer.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/stuck_writer.h"
+
 #include "base/file.h"
 #include "host/host.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/variant.h"
+
 #include "base/clean.h"
 #include "base/file.h"
 #include "bind/bind.h"

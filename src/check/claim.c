@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "claim/claim.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/gate.h"
 #include "check/rule.h"
+#include "claim/claim.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "check/modprobe.h"
+
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"

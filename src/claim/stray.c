@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "claim/stray.h"
+
 #include "base/err.h"
 #include "bind/return.h"
 #include "bind/transaction.h"

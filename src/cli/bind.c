@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "bind/bind.h"
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "bind/bind.h"
 #include "bind/resize.h"
 #include "cli/option.h"
 #include "cli/plan.h"

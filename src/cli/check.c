@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "check/check.h"
 #include "base/clean.h"
 #include "base/err.h"
+#include "check/check.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "host/host.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "claim/claim.h"
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/owner.h"
+#include "claim/claim.h"
 #include "claim/rule.h"
 #include "cli/option.h"
 #include "cli/plan.h"

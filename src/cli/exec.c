@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/exec.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
@@ -9,6 +8,7 @@
 #include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/verb.h"
+#include "engine/exec.h"
 #include "engine/keeper.h"
 #include "engine/wipe.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/giving.h"
+
 #include "base/file.h"
 #include "view/json.h"
 

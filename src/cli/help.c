@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/help.h"
+
 #include "base/err.h"
 #include "cli/option.h"
 #include "cli/report.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/option.h"
+
 #include "base/err.h"
 #include "cli/report.h"
 #include "host/host.h"

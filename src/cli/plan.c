@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/plan.h"
+
 #include "base/err.h"
 #include "cli/report.h"
 #include "view/json.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/report.h"
+
 #include "base/err.h"
 
 #include <errno.h>

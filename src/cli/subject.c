@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/subject.h"
+
 #include "base/clean.h"
 #include "base/err.h"
 #include "pci/capability.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/target.h"
+
 #include "base/err.h"
 #include "base/num.h"
 #include "cli/option.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/topic.h"
+
 #include "base/num.h"
 #include "cli/fact.h"
 #include "cli/option.h"

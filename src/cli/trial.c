@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/trial.h"
+
 #include "base/clean.h"
 #include "base/err.h"
 #include "host/host.h"

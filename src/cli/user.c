@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/user.h"
+
 #include "base/clean.h"
 #include "base/num.h"
 

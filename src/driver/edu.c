@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver/edu.h"
 
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/num.h"
+#include "regs/edu.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <usher/irq.h>
-
-#include "base/clock.h"
-#include "base/fault.h"
-#include "base/num.h"
-#include "regs/edu.h"
 
 #define EDU_TIMEOUT_MS 2000 /* a copy takes QEMU's device 100 ms */
 #define MARK_SIZE 16

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver/nvme.h"
 
-#include <endian.h>
-#include <errno.h>
-#include <string.h>
-#include <time.h>
-#include <usher/irq.h>
-
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/fault.h"
 #include "base/num.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <usher/irq.h>
 
 #define ADMIN_DEPTH 16
 #define DEPTH 64

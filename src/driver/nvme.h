@@ -2,11 +2,11 @@
 #ifndef DRIVER_NVME_H
 #define DRIVER_NVME_H
 
+#include "driver/nvme_path.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <usher/device.h>
-
-#include "driver/nvme_path.h"
 
 struct usher_err;
 

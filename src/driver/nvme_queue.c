@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/num.h"
 #include "driver/nvme_path.h"
 
 #include <endian.h>
@@ -8,10 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/clock.h"
-#include "base/fault.h"
-#include "base/num.h"
 
 #define EPOCH_MS 100
 #define POLLS_A_LOOK 256

@@ -2,11 +2,11 @@
 #ifndef DRIVER_NVME_QUEUE_H
 #define DRIVER_NVME_QUEUE_H
 
+#include "regs/nvme.h"
+
 #include <stdint.h>
 #include <usher/dma.h>
 #include <usher/region.h>
-
-#include "regs/nvme.h"
 
 struct usher_err;
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/bars.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 #include "base/num.h"
 #include "bind/problem.h"
 #include "engine/spec.h"
 #include "pci/aperture.h"
 #include "pci/bar.h"
 #include "vfio/layout.h"
+
+#include <errno.h>
+#include <stdlib.h>
 
 /* A bridge forwards 64-bit addresses through its prefetchable window alone. */
 enum kind { KIND_IO, KIND_MEM32, KIND_MEM64, KINDS };

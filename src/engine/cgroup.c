@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/cgroup.h"
 
+#include "base/clean.h"
+#include "base/fd.h"
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,10 +14,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "base/clean.h"
-#include "base/fd.h"
-#include "base/file.h"
 
 #define CGROUP_TOP "/sys/fs/cgroup"
 #define PREFIX "usher-"

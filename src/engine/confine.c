@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/confine.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -13,8 +15,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "base/fd.h"
 
 /* No capability is kept, and none can be had again: not by a file's, not by a set-user-ID. */
 static int drop_capabilities(void)

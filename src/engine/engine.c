@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
+
 #include "base/fd.h"
 #include "engine/devices.h"
 

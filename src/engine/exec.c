@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/exec.h"
 
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "engine/devices.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <unistd.h>
-
-#include "base/err.h"
-#include "base/fd.h"
-#include "base/num.h"
-#include "engine/devices.h"
 
 static int exec_check(const struct guest_spec *s, struct err *e)
 {

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/fit.h"
 
-#include <errno.h>
-#include <linux/capability.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
@@ -16,6 +10,12 @@
 #include "host/host.h"
 #include "pci/device.h"
 #include "vfio/layout.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define TEXT_MAX 8192
 #define QEMU_BITS 40 /* of a guest-physical address, in all its processors but "host" and "max" */

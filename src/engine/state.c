@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/state.h"
+
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/wipe.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -18,6 +10,14 @@
 #include "vfio/device.h"
 #include "vfio/hotreset.h"
 #include "vfio/region.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #define BUSY_TRIES 50 /* somebody holds the device's lock for a moment */
 #define BUSY_PAUSE_NS 100000000

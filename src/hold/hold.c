@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hold/hold.h"
+
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"

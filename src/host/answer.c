@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/answer.h"
+
 #include "base/num.h"
 
 #include <errno.h>

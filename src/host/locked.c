@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/locked.h"
+
 #include "base/clean.h"
 #include "base/fd.h"
 #include "base/file.h"

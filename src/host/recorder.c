@@ -5,6 +5,7 @@
  * many links lead to it, and none below a link.
  */
 #include "host/recorder.h"
+
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"

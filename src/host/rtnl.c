@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/rtnl.h"
+
 #include "base/clean.h"
 #include "base/num.h"
 #include "host/host.h"

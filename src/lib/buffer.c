@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory for DMA: a memfd, mapped here and in a space. */
+#include "base/clean.h"
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/num.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -7,11 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <usher/dma.h>
-
-#include "base/clean.h"
-#include "base/fault.h"
-#include "base/fd.h"
-#include "base/num.h"
 
 static uint64_t page_of(unsigned flags)
 {

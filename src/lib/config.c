@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Configuration space: registers, capabilities, bus mastering. */
+#include "base/bits.h"
+#include "base/fault.h"
 #include "lib/device.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
-
-#include "base/bits.h"
-#include "base/fault.h"
 
 /*
  * Class and revision: the vendor's id and much of the command register are vfio-pci's own memory,

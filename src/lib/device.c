@@ -2,13 +2,6 @@
 /* Opening a device, from its name to its registers, and closing it in order. */
 #include "lib/device.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/bits.h"
 #include "base/fault.h"
 #include "base/num.h"
@@ -17,6 +10,13 @@
 #include "model/host.h"
 #include "pci/device.h"
 #include "vfio/explain.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int group_of(const char *name, int *ret, struct usher_err *e)
 {

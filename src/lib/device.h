@@ -2,14 +2,14 @@
 #ifndef LIB_DEVICE_H
 #define LIB_DEVICE_H
 
+#include "lib/space.h"
+#include "vfio/device.h"
+#include "vfio/region.h"
+
 #include <stdbool.h>
 #include <usher/device.h>
 #include <usher/irq.h>
 #include <usher/region.h>
-
-#include "lib/space.h"
-#include "vfio/device.h"
-#include "vfio/region.h"
 
 #define DEVICE_KINDS 5 /* enum usher_irq */
 #define DEVICE_REGIONS 9

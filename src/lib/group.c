@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Groups come into a space and leave it; the first brings the IOMMU, the last takes it away. */
-#include "lib/space.h"
-
-#include <errno.h>
-#include <linux/vfio.h>
-#include <unistd.h>
-
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "host/host.h"
+#include "lib/space.h"
 #include "model/host.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <unistd.h>
 
 static struct space_group *find(struct usher_space *s, int number)
 {

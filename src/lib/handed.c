@@ -2,16 +2,16 @@
 /* What `usher exec` handed over, and whose it is. */
 #include "lib/handed.h"
 
+#include "base/fault.h"
+#include "base/fd.h"
+#include "pci/address.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <usher/err.h>
-
-#include "base/fault.h"
-#include "base/fd.h"
-#include "pci/address.h"
 
 #define ENVIRONMENT "USHER_DEVICE"
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The reset of a bus or slot: which devices it hits, and which groups' owner may ask for it. */
+#include "base/fault.h"
+#include "lib/device.h"
 #include "vfio/hotreset.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "base/fault.h"
-#include "lib/device.h"
 
 /* What a reset hits, as the kernel told. */
 struct hits {

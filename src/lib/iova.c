@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/iova.h"
 
+#include "base/num.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/num.h"
 
 static int make_room(struct iova_pool *p)
 {

@@ -2,10 +2,10 @@
 #ifndef LIB_IOVA_H
 #define LIB_IOVA_H
 
+#include "vfio/container.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "vfio/container.h"
 
 /*
  * Which IOVAs are free: disjoint extents, ascending. First fit from below, so that devices with

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupts and events, each vector an eventfd. */
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "lib/device.h"
 #include "vfio/irq.h"
 
 #include <errno.h>
@@ -7,11 +11,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-
-#include "base/fault.h"
-#include "base/fd.h"
-#include "base/num.h"
-#include "lib/device.h"
 
 _Static_assert((int)USHER_INTX == VFIO_PCI_INTX_IRQ_INDEX, "uapi");
 _Static_assert((int)USHER_MSIX == VFIO_PCI_MSIX_IRQ_INDEX, "uapi");

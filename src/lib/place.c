@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/place.h"
 
-#include <errno.h>
-
 #include "base/num.h"
+
+#include <errno.h>
 
 /* All spans here are [first, last]: they may end where addresses do. */
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Regions through the kernel. */
-#include <errno.h>
-#include <linux/vfio.h>
-
 #include "base/fault.h"
 #include "base/num.h"
 #include "lib/device.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
 
 _Static_assert(USHER_ROM == VFIO_PCI_ROM_REGION_INDEX, "uapi");
 _Static_assert(USHER_CONFIG == VFIO_PCI_CONFIG_REGION_INDEX, "uapi");

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Resets, and the abilities and features of a device. */
-#include <errno.h>
-#include <linux/vfio.h>
-#include <string.h>
-
 #include "base/fault.h"
 #include "lib/device.h"
 #include "vfio/feature.h"
 #include "vfio/irq.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <string.h>
 
 void device_quiesce(struct usher_device *d)
 {

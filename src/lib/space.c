@@ -2,17 +2,17 @@
 /* The IOVA space: what is mapped, and where the next mapping goes. */
 #include "lib/space.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-
 #include "base/bits.h"
 #include "base/fault.h"
 #include "base/num.h"
 #include "lib/handed.h"
 #include "lib/place.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 
 #define QUARANTINE 64
 

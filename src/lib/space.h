@@ -2,14 +2,14 @@
 #ifndef LIB_SPACE_H
 #define LIB_SPACE_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <usher/space.h>
-
 #include "lib/iova.h"
 #include "lib/mapping.h"
 #include "vfio/container.h"
 #include "vfio/group.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <usher/space.h>
 
 struct usher_device;
 struct usher_model_device;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of devices: pci:ADDRESS[,vf_token=UUID], fd:CONTAINER,[GROUP|none,]DEVICE, model:NAME[,…]. */
+#include "base/fault.h"
+#include "base/num.h"
 #include "lib/device.h"
+#include "pci/address.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "base/fault.h"
-#include "base/num.h"
-#include "pci/address.h"
 
 #define TOKEN_KEY "vf_token="
 #define TOKEN_LEN 36 /* 8-4-4-4-12 hexadecimal digits */

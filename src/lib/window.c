@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Windows onto a device's registers that outlive the device. */
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <linux/pci_regs.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "base/bits.h"
 #include "base/clean.h"
 #include "base/endian.h"
@@ -16,6 +8,14 @@
 #include "lib/device.h"
 #include "lib/sigbus.h"
 #include "pci/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static bool is_mappable(const struct vfio_region *r, uint64_t off, uint64_t size)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Buses of models: what a hot reset hits, and the proof of ownership that the kernel wants for it. */
+#include "base/num.h"
 #include "model/host.h"
 
 #include <errno.h>
@@ -8,8 +9,6 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
-
-#include "base/num.h"
 
 #define DOMAIN 0xffff /* no machine's */
 #define SLOTS 32

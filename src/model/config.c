@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Configuration space of models, as vfio-pci lets its user see it. */
+#include "base/endian.h"
+#include "base/num.h"
 #include "model/host.h"
 
 #include <linux/pci_regs.h>
 #include <string.h>
-
-#include "base/endian.h"
-#include "base/num.h"
 
 #define MSI_AT 0x50
 #define MSIX_AT 0x60

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The container of models: linux/vfio.h's type 1 (v2) IOMMU with the kernel's errnos. */
+#include "base/num.h"
 #include "model/host.h"
 
 #include <errno.h>
@@ -10,8 +11,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "base/num.h"
 
 #define PAGE KIB(4)
 #define ENTRIES_MAX 65535u /* the limit's default */

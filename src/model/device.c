@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Devices of models: the ioctls and the regions of linux/vfio.h, with the kernel's errnos. */
+#include "base/endian.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
 #include "model/host.h"
 
 #include <errno.h>
@@ -8,11 +12,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-
-#include "base/endian.h"
-#include "base/err.h"
-#include "base/fd.h"
-#include "base/num.h"
 
 static int info(struct usher_model_device *d, struct vfio_device_info *i)
 {

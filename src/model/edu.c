@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/edu.h"
 
+#include "base/bits.h"
+#include "base/num.h"
+#include "model/host.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/bits.h"
-#include "base/num.h"
-#include "model/host.h"
 
 #define VERSION_1 0x01000000u
 

@@ -2,10 +2,10 @@
 #ifndef MODEL_EDU_H
 #define MODEL_EDU_H
 
+#include "regs/edu.h"
+
 #include <stdint.h>
 #include <usher/model.h>
-
-#include "regs/edu.h"
 
 /* "model:edu": QEMU's educational device (docs/specs/edu), with answers at once. Its state. */
 struct model_edu {

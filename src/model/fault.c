@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What goes wrong with a model, and when. */
+#include "base/num.h"
 #include "model/host.h"
 
 #include <errno.h>
 #include <string.h>
-
-#include "base/num.h"
 
 void usher_model_break(
 	struct usher_model_device *d, enum usher_model_fault fault, unsigned after, unsigned count)

@@ -2,13 +2,13 @@
 #ifndef MODEL_HOST_H
 #define MODEL_HOST_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <usher/model.h>
-
 #include "vfio/container.h"
 #include "vfio/device.h"
 #include "vfio/group.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <usher/model.h>
 
 struct err;
 struct vfio_pci_hot_reset;

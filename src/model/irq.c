@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupts of models: VFIO_DEVICE_SET_IRQS with the kernel's rules. */
+#include "base/fd.h"
 #include "model/host.h"
 
 #include <errno.h>
@@ -10,8 +11,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "base/fd.h"
 
 int model_irqs_count(const struct usher_model_device *d, uint32_t kind)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Models and their devices: <usher/model.h>, what is not an interrupt. */
+#include "base/fd.h"
+#include "base/num.h"
 #include "model/host.h"
 
 #include <errno.h>
@@ -9,9 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "base/fd.h"
-#include "base/num.h"
 
 #define MODELS_MAX 32
 #define FIRST_GROUP 1000 /* apart from the kernel's in a message */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/nvme.h"
 
-#include <endian.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/num.h"
 #include "model/host.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define ENTRIES_MAX 1024u /* CAP.MQES + 1 */
 #define VERSION_14 0x00010400u

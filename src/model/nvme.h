@@ -2,11 +2,11 @@
 #ifndef MODEL_NVME_H
 #define MODEL_NVME_H
 
+#include "regs/nvme.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <usher/model.h>
-
-#include "regs/nvme.h"
 
 /*
  * An NVMe controller with one namespace of 512-byte blocks in memory. "model:nvme" carries commands

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/acs.h"
+
 #include "base/num.h"
 #include "pci/capability.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/alias.h"
+
 #include "base/endian.h"
 
 #include <ctype.h>

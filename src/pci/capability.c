@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/capability.h"
+
 #include "base/bits.h"
 #include "base/num.h"
 

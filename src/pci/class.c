@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/class.h"
+
 #include "base/num.h"
 
 #include <stddef.h>

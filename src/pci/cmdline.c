@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/cmdline.h"
+
 #include "base/num.h"
 
 #include <string.h>

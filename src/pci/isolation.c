@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/isolation.h"
+
 #include "pci/capability.h"
 #include "pci/upstream.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/reset.h"
+
 #include "base/num.h"
 #include "pci/upstream.h"
 

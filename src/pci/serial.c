@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/serial.h"
+
 #include "base/file.h"
 #include "host/host.h"
 #include "pci/capability.h"

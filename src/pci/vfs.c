@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/vfs.h"
+
 #include "base/file.h"
 #include "base/num.h"
 #include "host/host.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/cap.h"
 
-#include <linux/vfio.h>
-
 #include "base/num.h"
+
+#include <linux/vfio.h>
 
 const struct vfio_info_cap_header *vfio_cap_next(
 	const void *buf, size_t size, uint32_t first, const struct vfio_info_cap_header *at)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/container.h"
 
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
-
-#include "base/clean.h"
-#include "base/err.h"
-#include "base/fd.h"
 
 static int kernel_call(struct vfio_container *c, unsigned long request, void *arg)
 {

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/device.h"
 
-#include <errno.h>
-#include <linux/vfio.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "vfio/cap.h"
 #include "vfio/group.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static int kernel_call(struct vfio_dev *d, unsigned long request, void *arg)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/dma.h"
 
+#include "base/err.h"
+#include "vfio/container.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/vfio.h>
 #include <sys/resource.h>
-
-#include "base/err.h"
-#include "vfio/container.h"
 
 _Static_assert(VFIO_DMA_READ == VFIO_DMA_MAP_FLAG_READ, "uapi");
 _Static_assert(VFIO_DMA_WRITE == VFIO_DMA_MAP_FLAG_WRITE, "uapi");

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/explain.h"
 
-#include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
 #include "host/host.h"
 #include "pci/group.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 
 #define DEVICES "/sys/bus/pci/devices"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/feature.h"
 
+#include "vfio/device.h"
+
 #include <errno.h>
 #include <linux/vfio.h>
 #include <string.h>
-
-#include "vfio/device.h"
 
 int vfio_feature_has(struct vfio_dev *d, uint16_t feature, uint32_t use)
 {

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/group.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/vfio.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -17,6 +9,14 @@
 #include "vfio/container.h"
 #include "vfio/device.h"
 #include "vfio/explain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static int kernel_call(struct vfio_group *g, unsigned long request, void *arg)
 {

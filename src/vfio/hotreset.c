@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/hotreset.h"
 
+#include "base/clean.h"
+#include "base/err.h"
+#include "vfio/device.h"
+
 #include <errno.h>
 #include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/clean.h"
-#include "base/err.h"
-#include "vfio/device.h"
 
 #define TRIES 4 /* a function may be plugged in between the question and its repetition */
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/irq.h"
 
+#include "base/err.h"
+#include "vfio/device.h"
+
 #include <errno.h>
 #include <linux/vfio.h>
 #include <string.h>
-
-#include "base/err.h"
-#include "vfio/device.h"
 
 int vfio_irq_info(struct vfio_dev *d, uint32_t index, struct vfio_irqs *ret, struct err *e)
 {

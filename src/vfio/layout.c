@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/layout.h"
 
-#include <errno.h>
-
 #include "base/bits.h"
 #include "base/err.h"
 #include "base/num.h"
+
+#include <errno.h>
 
 /* A kernel and its tables boot in the first megabytes: they are one piece. */
 #define FIRST_MIN MIB(64)

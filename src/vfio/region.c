@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/region.h"
 
-#include <errno.h>
-#include <linux/vfio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-
 #include "base/clean.h"
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "vfio/cap.h"
 #include "vfio/device.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #define INFO_SIZE_MAX KIB(64)
 

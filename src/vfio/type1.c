@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <linux/vfio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "vfio/cap.h"
 #include "vfio/container.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define INFO_SIZE_MAX KIB(64) /* no kernel tells more; a model that does is mistaken */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfs/entry.h"
+
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/owner.h"

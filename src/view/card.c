@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/card.h"
+
 #include "view/json.h"
 
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/column.h"
+
 #include "base/num.h"
 #include "pci/class.h"
 #include "view/inventory.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/describe.h"
+
 #include "pci/class.h"
 #include "view/inventory.h"
 #include "view/json.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/filter.h"
+
 #include "base/num.h"
 #include "pci/class.h"
 #include "pci/device.h"

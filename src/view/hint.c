@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/hint.h"
+
 #include "base/err.h"
 #include "base/num.h"
 #include "pci/class.h"

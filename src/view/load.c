@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/load.h"
+
 #include "base/err.h"
 
 #include <dlfcn.h>

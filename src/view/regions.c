@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/regions.h"
+
 #include "base/err.h"
 #include "base/num.h"
 #include "pci/acs.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/tree.h"
+
 #include "base/clean.h"
 #include "view/filter.h"
 #include "view/inventory.h"

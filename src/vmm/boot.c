@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/boot.h"
 
-#include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "base/clean.h"
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "vmm/memory.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #define PVH_NOTE_NAME "Xen"
 #define PVH_NOTE_TYPE 18 /* XEN_ELFNOTE_PHYS32_ENTRY */

@@ -2,10 +2,10 @@
 #ifndef VMM_BOOT_H
 #define VMM_BOOT_H
 
+#include "vmm/gpa.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "vmm/gpa.h"
 
 struct err;
 struct memory;

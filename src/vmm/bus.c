@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/bus.h"
 
-#include <errno.h>
-
 #include "base/bits.h"
 #include "base/err.h"
 #include "base/num.h"
+
+#include <errno.h>
 
 /* Index of the first range that starts above @addr. */
 static size_t above(const struct bus *b, uint64_t addr)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/coalesce.h"
 
-#include <errno.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
-#include <linux/kvm.h>
-
 #include "base/endian.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 void coalesce_init(struct vm *vm, void *run)
 {

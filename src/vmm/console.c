@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/console.h"
 
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "vmm/vm.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-
-#include "base/err.h"
-#include "base/fd.h"
-#include "base/num.h"
-#include "vmm/vm.h"
 
 #define CONSOLE_LAST_MS 1000 /* for a reader, once the guest has ended */
 #define CONSOLE_IDLE_MS 1000 /* between two looks at a port that nobody uses */

@@ -2,12 +2,12 @@
 #ifndef VMM_CONSOLE_H
 #define VMM_CONSOLE_H
 
+#include "vmm/loop.h"
+#include "vmm/serial.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <termios.h>
-
-#include "vmm/loop.h"
-#include "vmm/serial.h"
 
 struct err;
 struct vm;

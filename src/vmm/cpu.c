@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/cpu.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-
-#include <linux/kvm.h>
-
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
@@ -17,6 +8,14 @@
 #include "base/num.h"
 #include "vmm/cpuid.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 
 /* Wakes a thread out of KVM_RUN; what it does there, immediate_exit says. */
 #define CPU_KICK SIGRTMIN

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/cpuid.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-
-#include <asm/kvm_para.h>
-#include <linux/kvm.h>
-
 #include "base/bits.h"
 #include "base/err.h"
 #include "vmm/vm.h"
+
+#include <asm/kvm_para.h>
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 
 /*
  * Leaves and bits: Intel SDM 2A CPUID; AMD APM 3, appendix E; KVM's own from 0x40000000.

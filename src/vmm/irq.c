@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/irq.h"
 
+#include "base/err.h"
+
 #include <errno.h>
+#include <linux/kvm.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-
-#include <linux/kvm.h>
-
-#include "base/err.h"
 
 static int make_chip(struct irq *q, struct err *e)
 {

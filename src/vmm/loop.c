@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/loop.h"
 
+#include "base/err.h"
+#include "base/fd.h"
+
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "base/err.h"
-#include "base/fd.h"
 
 int loop_init(struct loop *l, struct err *e)
 {

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/machine.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/ioctl.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
-
-#include <linux/kvm.h>
-
 #include "base/bits.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -22,6 +12,15 @@
 #include "vmm/cpu.h"
 #include "vmm/cpuid.h"
 #include "vmm/pci/firmware.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 /*
  * How it works

@@ -2,10 +2,6 @@
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/log.h"
 #include "vfio/container.h"
 #include "vfio/layout.h"
@@ -14,6 +10,10 @@
 #include "vmm/pci/root.h"
 #include "vmm/power.h"
 #include "vmm/vm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * A machine is a table: where windows and registers lie. RAM lies as vfio/layout has it. The code that builds one reads

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* usher-vmm: one guest. Started by `usher run`, which keeps it; opens no path but those told. */
+#include "base/err.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "vmm/cpu.h"
+#include "vmm/machine.h"
+#include "vmm/stats/stats.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -7,13 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-
-#include "base/err.h"
-#include "base/log.h"
-#include "base/num.h"
-#include "vmm/cpu.h"
-#include "vmm/machine.h"
-#include "vmm/stats/stats.h"
 
 #define EXIT_OURS 125
 #define EXIT_CRASHED 1

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/memory.h"
 
+#include "base/clean.h"
+#include "base/err.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "base/clean.h"
-#include "base/err.h"
 
 /*
  * An address range of @size bytes, of @fd or (-1) of private memory, aligned to MEMORY_HUGE so

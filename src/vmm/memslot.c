@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/memslot.h"
 
-#include <errno.h>
-#include <sys/ioctl.h>
-
-#include <linux/kvm.h>
-
 #include "base/err.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
 
 static int slot_map(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {

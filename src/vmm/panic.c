@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/panic.h"
 
-#include <string.h>
-
 #include "base/log.h"
 #include "base/num.h"
 #include "vmm/vm.h"
+
+#include <string.h>
 
 /* Events. Ref: QEMU docs/specs/pvpanic */
 #define PANICKED 0x01

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/power.h"
 
-#include <string.h>
-
 #include "base/num.h"
 #include "vmm/vm.h"
+
+#include <string.h>
 
 #define PC_RESET_PORT 0xcf9
 #define PC_RESET_CPU 0x04

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/serial.h"
 
-#include <string.h>
+#include "base/num.h"
 
 #include <linux/serial_reg.h>
-
-#include "base/num.h"
+#include <string.h>
 
 /*
  * Ref: TI TL16C750 data sheet; registers as linux/serial_reg.h names them.

@@ -2,11 +2,11 @@
 #ifndef VMM_SERIAL_H
 #define VMM_SERIAL_H
 
+#include "vmm/bus.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "vmm/bus.h"
 
 /*
  * A serial port with the registers of a TI 16750: a 16550 with FIFOs of 64 bytes. Linux asks the

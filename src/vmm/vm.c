@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/vm.h"
 
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <sys/ioctl.h>
-
-#include <linux/kvm.h>
-
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 
 static const struct {
 	int cap;

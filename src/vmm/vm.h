@@ -2,10 +2,6 @@
 #ifndef VMM_VM_H
 #define VMM_VM_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "vmm/bus.h"
 #include "vmm/coalesce.h"
 #include "vmm/cpu.h"
@@ -15,6 +11,10 @@
 #include "vmm/memslot.h"
 #include "vmm/panic.h"
 #include "vmm/stats/timing.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct pass_domain;
 struct pci_root;

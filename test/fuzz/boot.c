@@ -3,16 +3,16 @@
  * The loader on a file that somebody made up: it must refuse or load, and never write outside of
  * guest memory. Input: the file.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "vmm/boot.h"
 #include "vmm/memory.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

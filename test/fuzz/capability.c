@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* A configuration space of any content and length: all that is read from one. */
+#include "base/num.h"
+#include "pci/acs.h"
+#include "pci/bar.h"
+#include "pci/capability.h"
+
 #include <linux/pci_regs.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/num.h"
-#include "pci/acs.h"
-#include "pci/bar.h"
-#include "pci/capability.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,6 +4,7 @@
  * such as nobody asked for, and writes to any memory it was given. Whatever it does, each command
  * comes back at most once, and a call returns one of the codes that its header names.
  */
+#include "base/num.h"
 #include "driver/nvme.h"
 #include "model/host.h"
 #include "model/nvme.h"
@@ -13,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <usher/err.h>
-
-#include "base/num.h"
 
 #define DEPTH 8
 #define TAGS 65536

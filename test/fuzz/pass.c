@@ -7,18 +7,18 @@
  * Input: 1 byte fixture, 1 byte count of patches, 3 bytes each (offset, offset, value); then steps
  * of 8 bytes: what, size, offset (2), value (4).
  */
-#include <check.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/eventfd.h>
-
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "pass/pass_rig.h"
 #include "vmm/pass/function.h"
+
+#include <check.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,15 +4,6 @@
  * which root ports and their slots are a part), the serial port, the power registers; and a host
  * that wants its cards back. Input: steps of 8 bytes: bus and direction, size, offset (3), value (3).
  */
-#include <pthread.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <linux/pci.h>
-
 #include "base/endian.h"
 #include "base/num.h"
 #include "vmm/pci/config.h"
@@ -21,6 +12,14 @@
 #include "vmm/power.h"
 #include "vmm/serial.h"
 #include "vmm/vm.h"
+
+#include <linux/pci.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Goes through a fuzzer's seeds without the fuzzer: replay_NAME FOLDER. */
+#include "base/file.h"
+
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "base/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);

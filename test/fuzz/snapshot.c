@@ -3,11 +3,6 @@
  * The text of a snapshot, which anybody may send: parsed, read by what the read verbs read with,
  * and written again, also redacted. What was written has to parse, and to the same.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/file.h"
 #include "host/host.h"
 #include "host/manifest.h"
@@ -19,6 +14,11 @@
 #include "pci/reset.h"
 #include "pci/serial.h"
 #include "pci/sleep.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,11 +5,11 @@
  * reads, which has to end as orderly. Then it waits for a line on its input: the kernel needs more
  * than a minute to close a device that it was not told of.
  */
-#include <errno.h>
-#include <usher/irq.h>
-
 #include "driver/nvme.h"
 #include "facts.h"
+
+#include <errno.h>
+#include <usher/irq.h>
 
 #define DEPTH 32
 #define READ_SIZE 4096u

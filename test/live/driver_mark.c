@@ -3,10 +3,10 @@
  * A program that leaves its device as it was when it worked: starts the NVMe controller that it was
  * handed, and ends at once. exec_mark looks at that afterwards.
  */
-#include <unistd.h>
-
 #include "driver/nvme.h"
 #include "facts.h"
+
+#include <unistd.h>
 
 int main(void)
 {

@@ -5,16 +5,16 @@
  *
  * driver_pair EDU DISK apart: the same two, each opened as if it were alone.
  */
+#include "driver/edu.h"
+#include "driver/nvme.h"
+#include "facts.h"
+#include "regs/edu.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
-
-#include "driver/edu.h"
-#include "driver/nvme.h"
-#include "facts.h"
-#include "regs/edu.h"
 
 #define PLACE 64 /* block */
 

@@ -9,6 +9,8 @@
  *
  * NAME is that of an abstract socket.
  */
+#include "facts.h"
+
 #include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
@@ -22,8 +24,6 @@
 #include <unistd.h>
 #include <usher/region.h>
 #include <usher/space.h>
-
-#include "facts.h"
 
 #define ROOM 0x4000 /* [bytes] of registers that all of these devices have */
 

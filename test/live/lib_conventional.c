@@ -6,13 +6,13 @@
  *	lib_conventional ivshmem-plain ADDRESS   memory that may be write-combined
  *	lib_conventional megasas ADDRESS    every kind of interrupt, one after the other
  */
+#include "facts.h"
+
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <string.h>
 #include <usher/irq.h>
 #include <usher/region.h>
-
-#include "facts.h"
 
 /* Registers of the RTL8139, datasheet §5: the same in both BARs. */
 #define RTL_SIZE 256

@@ -7,6 +7,9 @@
  *	lib_device request ADDRESS   closes the device when the host wants it back
  *	lib_device pull NIC   reads registers until the host asks for the device
  */
+#include "facts.h"
+#include "unit/lib/space_rounds.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -23,9 +26,6 @@
 #include <usher/dma.h>
 #include <usher/irq.h>
 #include <usher/region.h>
-
-#include "facts.h"
-#include "unit/lib/space_rounds.h"
 
 /* Registers of the e1000e, 82574 datasheet §10.2.4. */
 #define NIC_STATUS 0x8

@@ -3,7 +3,9 @@
  * lib_errno ADDRESS GROUP OTHER GROUP: the table of errno_rows.h, asked of the kernel, and what only
  * the kernel can be asked. dma_entry_limit of vfio_iommu_type1 is ENTRIES.
  */
+#include "base/err.h"
 #include "unit/lib/errno_rows.h"
+#include "vfio/region.h"
 
 #include <errno.h>
 #include <linux/vfio.h>
@@ -11,9 +13,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "base/err.h"
-#include "vfio/region.h"
 
 #define ENTRIES 64
 

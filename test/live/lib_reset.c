@@ -3,14 +3,14 @@
  * lib_reset DISK NIC EDU OTHER: each way to reset a device, seen by its registers. DISK has FLR, NIC
  * (e1000e) PM; EDU and OTHER (e1000) are behind one bridge and in one group, the others in two more.
  */
+#include "facts.h"
+
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <string.h>
 #include <usher/irq.h>
 #include <usher/region.h>
 #include <usher/space.h>
-
-#include "facts.h"
 
 /* Registers that keep what is written, and are 0 after a reset. */
 #define NVME_CC 0x14 /* NVMe 1.4 §3.1.5 */

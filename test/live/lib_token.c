@@ -3,6 +3,8 @@
  * lib_token PF: a physical function on vfio-pci makes a virtual one, and who opens that has to know
  * the token that the PF's user has set. Module vfio-pci with enable_sriov.
  */
+#include "facts.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -10,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <usher/region.h>
-
-#include "facts.h"
 
 static const uint8_t token[16] = {0x8b, 0x1c, 0x3d, 0x5e, 0x21, 0x43, 0x4a, 0x65, 0x87, 0xa9, 0xcb,
 	0xed, 0x0f, 0x21, 0x43, 0x65};

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* nvme_admin DEVICE OPCODE CDW10 CDW11: one admin command without data, by the kernel's driver. */
 #include <fcntl.h>
+#include <linux/nvme_ioctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <linux/nvme_ioctl.h>
 
 static unsigned number(const char *text)
 {

@@ -8,12 +8,6 @@
  *
  * vfio_dump ADDRESS GROUP: the device is on vfio-pci already.
  */
-#include <inttypes.h>
-#include <linux/vfio.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/err.h"
 #include "host/host.h"
 #include "vfio/container.h"
@@ -21,6 +15,12 @@
 #include "vfio/group.h"
 #include "vfio/irq.h"
 #include "vfio/region.h"
+
+#include <inttypes.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void dump_config(const uint8_t *config, size_t size)
 {

@@ -3,8 +3,19 @@
  * What usher leans on in the kernel's VFIO, asked of the kernel: vfio_facts ADDRESS GROUP, an NVMe
  * controller on vfio-pci. Prints 'ok' or 'not ok' and the fact, one a line.
  */
+#include "base/err.h"
+#include "base/num.h"
+#include "host/host.h"
+#include "vfio/container.h"
+#include "vfio/device.h"
+#include "vfio/group.h"
+#include "vfio/irq.h"
+#include "vfio/region.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,18 +25,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-
-#include "base/err.h"
-#include "base/num.h"
-#include "host/host.h"
-#include "vfio/container.h"
-#include "vfio/device.h"
-#include "vfio/group.h"
-#include "vfio/irq.h"
-#include "vfio/region.h"
 
 static int failed;
 

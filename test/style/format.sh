@@ -11,4 +11,4 @@ case $("${tool:-false}" --version 2>/dev/null || true) in
 	exit 77
 	;;
 esac
-find src test include -name '*.[ch]' -print0 | xargs -0 "$tool" --dry-run --Werror
+find src test include bench examples -name '*.[ch]' -print0 | xargs -0 "$tool" --dry-run --Werror

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/acpi/acpi.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "vmm/acpi/aml.h"
+
+#include <errno.h>
+#include <string.h>
 
 #define RSDP_SIZE 36
 #define RSDP_SIZE_V1 20

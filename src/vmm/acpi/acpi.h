@@ -2,11 +2,11 @@
 #ifndef VMM_ACPI_ACPI_H
 #define VMM_ACPI_ACPI_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "vmm/gpa.h"
 #include "vmm/pci/root.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 struct err;
 

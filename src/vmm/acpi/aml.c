@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/acpi/aml.h"
 
+#include "base/endian.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/endian.h"
 
 #define OP_STRING 0x0d
 #define OP_ZERO 0x00

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/bar.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
@@ -16,6 +9,13 @@
 #include "vmm/pass/domain.h"
 #include "vmm/pass/trace.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 _Static_assert(PASS_ROM == VFIO_PCI_ROM_REGION_INDEX, "the ROM is the region after the BARs");
 

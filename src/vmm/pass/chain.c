@@ -7,13 +7,13 @@
  *
  * Both lists come from a device: pointers may lead anywhere, so each offset is visited once.
  */
-#include <linux/pci_regs.h>
-#include <string.h>
-
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/num.h"
 #include "vmm/pass/config.h"
+
+#include <linux/pci_regs.h>
+#include <string.h>
 
 #define STD_MAX 48
 #define EXT_FIRST 0x100U

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/config.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <string.h>
-
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <string.h>
 
 #define CAPS_MAX 48 /* 192 bytes of 4: a longer walk goes in circles */
 

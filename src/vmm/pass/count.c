@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/count.h"
 
+#include "base/clean.h"
+#include "base/num.h"
+#include "vmm/pass/device.h"
+#include "vmm/vm.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/vfio.h>
@@ -8,11 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/clean.h"
-#include "base/num.h"
-#include "vmm/pass/device.h"
-#include "vmm/vm.h"
 
 #define TEXT_MAX MIB(4) /* a host of many processors and vectors; beyond it nothing is counted */
 

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/device.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
@@ -17,6 +10,13 @@
 #include "vmm/pass/pass.h"
 #include "vmm/pass/reset.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int read_config(struct pass_dev *d, struct err *e)
 {

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/domain.h"
 
-#include <errno.h>
-#include <linux/kvm.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -14,6 +9,11 @@
 #include "vmm/pass/device.h"
 #include "vmm/pass/pass.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 
 /* The first byte at or after @at that no range covers, @end when there is none before it. */
 static uint64_t first_gap(const struct vfio_iommu *iommu, uint64_t at, uint64_t end)

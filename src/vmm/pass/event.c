@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/event.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
-
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -14,6 +8,12 @@
 #include "vfio/irq.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 /*
  * How long a guest may take [s]. To take notice: Linux does within milliseconds, unless it is just

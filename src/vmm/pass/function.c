@@ -9,14 +9,14 @@
  */
 #include "vmm/pass/function.h"
 
-#include <linux/pci_regs.h>
-#include <stdlib.h>
-
 #include "base/bits.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/pass/reset.h"
+
+#include <linux/pci_regs.h>
+#include <stdlib.h>
 
 static struct pass_dev *dev_of(struct pci_func *f)
 {

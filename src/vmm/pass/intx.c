@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/intx.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-#include <string.h>
-#include <sys/eventfd.h>
-
 #include "base/err.h"
 #include "base/fd.h"
 #include "vfio/irq.h"
 #include "vmm/pass/count.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <string.h>
+#include <sys/eventfd.h>
 
 /* Resampling needs VFIO to mask the line at each interrupt. */
 #define NEEDED (VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED)

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/msi.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-#include <string.h>
-
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
@@ -14,6 +9,11 @@
 #include "vmm/pass/count.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <string.h>
 
 #define MASK_TO_PENDING 4 /* [bytes] from the mask register to the pending one */
 

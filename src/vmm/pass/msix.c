@@ -11,13 +11,6 @@
  */
 #include "vmm/pass/msix.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
@@ -25,6 +18,13 @@
 #include "vmm/pass/count.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 
 static uint64_t table_size(const struct pass_msix *m)
 {

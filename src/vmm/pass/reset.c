@@ -7,11 +7,6 @@
  */
 #include "vmm/pass/reset.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/clean.h"
 #include "base/endian.h"
 #include "base/err.h"
@@ -21,6 +16,11 @@
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <stdlib.h>
+#include <string.h>
 
 static bool has_express_flr(const struct pass_config *c)
 {

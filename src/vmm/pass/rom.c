@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/rom.h"
 
-#include <errno.h>
-#include <linux/pci_regs.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "base/bits.h"
 #include "base/clean.h"
 #include "base/endian.h"
@@ -14,6 +8,12 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 /* Of the first image. Ref: PCI Firmware 3.2, 5.1.1 */
 #define ROM_MAGIC 0xaa55

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/trace.h"
 
-#include <linux/pci_regs.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "base/endian.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
+
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <string.h>
 
 /* Ref: NVM Express base specification 1.4, 3.1 */
 static const struct trace_reg nvme_regs[] = {

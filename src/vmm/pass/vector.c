@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pass/vector.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <sys/eventfd.h>
-
 #include "base/err.h"
 #include "base/fd.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 
 static int make(struct pass_dev *d, struct pass_vector *v)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pci/config.h"
 
-#include <linux/pci_regs.h>
-
 #include "base/endian.h"
+
+#include <linux/pci_regs.h>
 
 void func_config_set(
 	struct func_config *r, unsigned off, unsigned size, uint32_t value, uint32_t mask)

@@ -2,9 +2,9 @@
 #ifndef VMM_PCI_CONFIG_H
 #define VMM_PCI_CONFIG_H
 
-#include <stdint.h>
-
 #include "vmm/pci/root.h"
+
+#include <stdint.h>
 
 /*
  * Configuration space of an emulated function, as data: bytes, which bits of them the guest may

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pci/firmware.h"
 
-#include <errno.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <linux/pci.h> /* with pci_regs.h */
-
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "pci/aperture.h"
+
+#include <errno.h>
+#include <linux/pci.h> /* with pci_regs.h */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 /*
  * How it works

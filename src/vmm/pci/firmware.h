@@ -2,9 +2,9 @@
 #ifndef VMM_PCI_FIRMWARE_H
 #define VMM_PCI_FIRMWARE_H
 
-#include <stdint.h>
-
 #include "vmm/pci/root.h"
+
+#include <stdint.h>
 
 /*
  * The firmware's part in the life of PCI: numbers buses, sizes BARs by writing ones, places them

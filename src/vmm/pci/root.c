@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pci/root.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
-#include <linux/pci.h> /* with pci_regs.h */
-
 #include "base/bits.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "vmm/pci/rootport.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/pci.h> /* with pci_regs.h */
+#include <stdlib.h>
 
 /*
  * How it works

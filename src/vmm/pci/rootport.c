@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pci/rootport.h"
 
-#include <linux/pci_regs.h>
-
 #include "base/bits.h"
 #include "base/num.h"
+
+#include <linux/pci_regs.h>
 
 /*
  * The ids of the generic root port of QEMU's set: guests know it by its class, and no quirk of

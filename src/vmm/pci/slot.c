@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pci/slot.h"
 
-#include <linux/pci_regs.h>
-
 #include "base/endian.h"
 #include "vmm/pci/config.h"
+
+#include <linux/pci_regs.h>
 
 #define SLOT_CAPABILITIES                                                                    \
 	(PCI_EXP_SLTCAP_ABP | PCI_EXP_SLTCAP_PCP | PCI_EXP_SLTCAP_AIP | PCI_EXP_SLTCAP_PIP | \

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/stats/kvmstat.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
-#include <linux/kvm.h>
-
 #include "base/clean.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "vmm/stats/figures.h"
 #include "vmm/vm.h"
+
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define NAME_MAX_LEN 128
 #define FIGURES_MAX 256

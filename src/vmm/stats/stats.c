@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/stats/stats.h"
 
-#include <errno.h>
-#include <linux/vfio.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
@@ -17,6 +11,12 @@
 #include "vmm/pass/domain.h"
 #include "vmm/stats/figures.h"
 #include "vmm/stats/kvmstat.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 static struct pass_dev *first_device(const struct vm *vm)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/stats/timing.h"
 
+#include "vmm/cpu.h"
+#include "vmm/vm.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
-
-#include "vmm/cpu.h"
-#include "vmm/vm.h"
 
 static uint64_t now_ns(void)
 {

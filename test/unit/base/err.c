@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
+
 #include "suite.h"
 
 #include <errno.h>

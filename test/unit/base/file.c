@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
+
 #include "suite.h"
 
 #include <errno.h>

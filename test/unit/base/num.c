@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/num.h"
+
 #include "suite.h"
 
 #include <errno.h>

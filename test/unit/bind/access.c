@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/access.h"
+
 #include "bind/lend.h"
 
 #include <unistd.h>

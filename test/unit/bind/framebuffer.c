@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/framebuffer.h"
+
 #include "bind/lend.h"
 
 #include <sys/wait.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/journal.h"
+
 #include "base/err.h"
 #include "base/file.h"
 #include "host/host.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/resize.h"
+
 #include "bind/lend.h"
 
 static struct bind_target target = {.address = {0, 2, 0, 1}};

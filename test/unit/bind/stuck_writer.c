@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/stuck_writer.h"
+
 #include "base/err.h"
 #include "bind/lease.h"
 #include "host/host.h"

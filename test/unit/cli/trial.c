@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/trial.h"
+
 #include "base/endian.h"
 #include "host/host.h"
 #include "pass/vfio_model.h"

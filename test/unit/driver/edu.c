@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver/edu.h"
+
 #include "model/edu.h"
 #include "model/host.h"
 #include "regs/edu.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <string.h>
 #include <usher/err.h>
-
-#include "suite.h"
 
 /* The driver on the model, as a program would have it. */
 static struct usher_device *dev;

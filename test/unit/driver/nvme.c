@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver/nvme.h"
+
+#include "base/num.h"
 #include "model/host.h"
 #include "model/nvme.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <usher/err.h>
-
-#include "base/num.h"
-#include "suite.h"
 
 #define BLOCKS 8192u /* 4 MiB */
 #define TIMEOUT_MS 200

@@ -2,14 +2,14 @@
 /* Whether a guest fits on a host, on hosts that are a few lines. */
 #include "engine/fit.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/err.h"
 #include "base/num.h"
 #include "engine/bars.h"
 #include "host/host.h"
 #include "suite.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #define MEMINFO                                                                   \
 	"file /proc/meminfo MemTotal:  16384000 kB\\nMemAvailable: 8000000 kB\\n" \

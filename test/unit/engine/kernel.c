@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/kernel.h"
+
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/fd.h"

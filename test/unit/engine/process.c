@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/process.h"
+
 #include "base/err.h"
 #include "base/fd.h"
 #include "suite.h"

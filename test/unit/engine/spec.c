@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/spec.h"
+
 #include "base/err.h"
 #include "base/num.h"
 #include "suite.h"

@@ -2,14 +2,14 @@
 /* The reset of what a program leaves: devices and groups are these few lines, not the kernel's. */
 #include "engine/wipe.h"
 
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
-
 #include "base/num.h"
 #include "bind/stage.h"
 #include "engine/devices.h"
 #include "suite.h"
 #include "vfio/device.h"
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
 
 #define CONFIG_AT 0x70000000000ULL
 

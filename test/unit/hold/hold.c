@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hold/hold.h"
+
 #include "base/err.h"
 #include "host/host.h"
 #include "pci/device.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/recorder.h"
+
 #include "base/err.h"
 #include "base/file.h"
 #include "suite.h"

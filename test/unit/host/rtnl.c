@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/rtnl.h"
+
 #include "host/host.h"
 #include "suite.h"
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Devices, windows and interrupts of libusher, on a model. */
+#include "lib/device.h"
+
+#include "base/num.h"
+#include "lib/plain_model.h"
+#include "model/host.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -16,11 +21,6 @@
 #include <usher/err.h>
 #include <usher/irq.h>
 #include <usher/region.h>
-
-#include "base/num.h"
-#include "lib/device.h"
-#include "lib/plain_model.h"
-#include "model/host.h"
 
 static struct usher_device *dev;
 static struct usher_window regs;

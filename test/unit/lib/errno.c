@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The model in the library says what the kernel says: see errno_rows.h. */
-#include "suite.h"
-
 #include "base/num.h"
 #include "lib/errno_rows.h"
 #include "lib/plain_model.h"
 #include "model/host.h"
+#include "suite.h"
 
 static struct usher_model_device *plugged, *beside[2];
 static unsigned rows;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/num.h"
 #include "errno_rows.h"
+#include "vfio/region.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +12,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "base/num.h"
-#include "vfio/region.h"
 
 #define RW (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 #define NUMBER(n) ((void *)(uintptr_t)(n)) /* an argument that is no pointer */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Hot resets of libusher, on models that share a bus: whom they hit, and who may ask for them. */
+#include "base/num.h"
+#include "lib/plain_model.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -9,9 +11,6 @@
 #include <usher/err.h>
 #include <usher/irq.h>
 #include <usher/region.h>
-
-#include "base/num.h"
-#include "lib/plain_model.h"
 
 #define MARK 0x5a5a5a5a
 #define REGISTER 0x10

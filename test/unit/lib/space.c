@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The IOVA space on a model: where mappings go, and that they go away as they came. */
+#include "base/num.h"
+#include "lib/plain_model.h"
+#include "lib/space_rounds.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -9,10 +12,6 @@
 #include <usher/device.h>
 #include <usher/dma.h>
 #include <usher/err.h>
-
-#include "base/num.h"
-#include "lib/plain_model.h"
-#include "lib/space_rounds.h"
 
 static struct usher_space *space;
 static struct usher_device *dev;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/num.h"
 #include "space_rounds.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
-
-#include "base/num.h"
 
 #define ROUNDS 10000
 #define SLOTS 300

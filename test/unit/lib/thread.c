@@ -3,6 +3,8 @@
  * Different devices in different threads, in one space and in their own. What goes wrong here goes
  * wrong seldom by itself: meson setup -Db_sanitize=thread says what the chances are.
  */
+#include "base/num.h"
+#include "lib/plain_model.h"
 #include "suite.h"
 
 #include <pthread.h>
@@ -12,9 +14,6 @@
 #include <usher/err.h>
 #include <usher/irq.h>
 #include <usher/region.h>
-
-#include "base/num.h"
-#include "lib/plain_model.h"
 
 #define THREADS 4
 #define ROUNDS 500

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Where the BARs of a passed-through device are in the guest, and by which way they are reached. */
+#include "base/err.h"
+#include "base/num.h"
 #include "pass/pass_rig.h"
 #include "suite.h"
 #include "vmm/pass/domain.h"
+#include "vmm/pass/function.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "base/err.h"
-#include "base/num.h"
-#include "vmm/pass/function.h"
 
 #define MEM PCI_COMMAND_MEMORY
 #define IO PCI_COMMAND_IO

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* What a guest finds in the configuration space of a passed-through device, and cannot find. */
+#include "base/endian.h"
+#include "base/err.h"
 #include "pass/pass_rig.h"
 #include "suite.h"
+#include "vmm/pass/function.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/endian.h"
-#include "base/err.h"
-#include "vmm/pass/function.h"
 
 /* Offset of standard capability @id, as a guest walks the list; 0: not in it. */
 static unsigned find(unsigned id)

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A host that wants a device back, devices that are pulled or fail, and DMA around what an IOMMU keeps. */
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
 #include "pass/pass_rig.h"
 #include "suite.h"
+#include "vmm/pass/domain.h"
+#include "vmm/pass/pass.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -12,12 +17,6 @@
 #include <sys/mman.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-
-#include "base/err.h"
-#include "base/fd.h"
-#include "base/num.h"
-#include "vmm/pass/domain.h"
-#include "vmm/pass/pass.h"
 
 static void start(void)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupts of a passed-through device: MSI-X table, masks and pending bits, MSI, INTx. */
+#include "base/err.h"
 #include "pass/pass_rig.h"
 #include "suite.h"
+#include "vmm/pass/function.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -10,9 +12,6 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include "base/err.h"
-#include "vmm/pass/function.h"
 
 #define BAR 0xc0000000
 #define TABLE (BAR + 0x2000)

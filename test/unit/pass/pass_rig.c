@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "pass/pass_rig.h"
 
+#include "base/err.h"
+#include "vmm/pass/function.h"
+
 #include <check.h>
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/err.h"
-#include "vmm/pass/function.h"
 
 struct rig rig;
 

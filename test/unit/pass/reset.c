@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Which reset a device gets, and that it gets no second one. */
+#include "base/err.h"
 #include "pass/pass_rig.h"
 #include "suite.h"
+#include "vmm/pass/domain.h"
+#include "vmm/pass/function.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <string.h>
-
-#include "base/err.h"
-#include "vmm/pass/domain.h"
-#include "vmm/pass/function.h"
 
 #define FLR_AT (0x80 + PCI_EXP_DEVCAP + 3) /* of the nvme fixture: bit 28 of device capabilities */
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a ROM comes from, and several functions in one slot. */
+#include "base/endian.h"
+#include "base/err.h"
+#include "base/fd.h"
 #include "pass/pass_rig.h"
 #include "suite.h"
 
@@ -9,10 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "base/endian.h"
-#include "base/err.h"
-#include "base/fd.h"
 
 #define AT 0xc1000000
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What is seen of a device: its interrupts counted, its registers named. */
+#include "vmm/pass/trace.h"
+
+#include "base/err.h"
+#include "base/fd.h"
 #include "pass/pass_rig.h"
 #include "suite.h"
+#include "vmm/pass/count.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -9,11 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "base/err.h"
-#include "base/fd.h"
-#include "vmm/pass/count.h"
-#include "vmm/pass/trace.h"
 
 static const char interrupts[] =
 	"           CPU0       CPU1       \n"

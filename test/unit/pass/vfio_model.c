@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "pass/vfio_model.h"
 
+#include "base/bits.h"
+#include "base/clean.h"
+#include "base/num.h"
+
 #include <check.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -12,10 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "base/bits.h"
-#include "base/clean.h"
-#include "base/num.h"
 
 #define REGION_SHIFT 40
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/address.h"
+
 #include "suite.h"
 
 #include <errno.h>

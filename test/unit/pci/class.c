@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/class.h"
+
 #include "suite.h"
 
 START_TEST(names_the_narrowest)

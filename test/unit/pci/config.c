@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/config.h"
+
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/file.h"

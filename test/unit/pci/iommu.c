@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/iommu.h"
+
 #include "base/err.h"
 #include "host/host.h"
 #include "suite.h"

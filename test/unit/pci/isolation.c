@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/isolation.h"
+
 #include "base/endian.h"
 #include "base/file.h"
 #include "host/host.h"

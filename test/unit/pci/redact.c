@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/redact.h"
+
 #include "base/endian.h"
 #include "pci/capability.h"
 #include "pci/cmdline.h"

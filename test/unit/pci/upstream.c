@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/upstream.h"
+
 #include "base/file.h"
 #include "host/host.h"
 #include "host/locked.h"

@@ -3,7 +3,18 @@
  * The VFIO calls against a model that answers as linux/vfio.h says, and as it should not: short
  * unmaps, chains that lead nowhere, areas outside their region.
  */
+#include "vfio/container.h"
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "host/host.h"
 #include "suite.h"
+#include "vfio/device.h"
+#include "vfio/explain.h"
+#include "vfio/irq.h"
+#include "vfio/region.h"
 
 #include <errno.h>
 #include <linux/vfio.h>
@@ -11,17 +22,6 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#include "base/err.h"
-#include "base/fd.h"
-#include "base/file.h"
-#include "base/num.h"
-#include "host/host.h"
-#include "vfio/container.h"
-#include "vfio/device.h"
-#include "vfio/explain.h"
-#include "vfio/irq.h"
-#include "vfio/region.h"
 
 /* What the model says next, and what it was asked. */
 static struct {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/layout.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "base/err.h"
 #include "base/num.h"
 #include "suite.h"
+
+#include <errno.h>
+#include <string.h>
 
 #define SPAN(from, to) ((struct vfio_span){.first = {from}, .last = {to}})
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfs/plan.h"
+
 #include "bind/lend.h"
 #include "bind/owner.h"
 #include "vfs/entry.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/names.h"
+
 #include "base/file.h"
 #include "pci/device.h"
 #include "suite.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/wrap.h"
+
 #include "suite.h"
 
 #include <stdlib.h>

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/acpi/acpi.h"
 
+#include "base/endian.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "suite.h"
+#include "vmm/acpi/aml.h"
+
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -8,12 +14,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "base/endian.h"
-#include "base/fd.h"
-#include "base/num.h"
-#include "suite.h"
-#include "vmm/acpi/aml.h"
 
 #define AT 0xe0000
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/boot.h"
 
-#include <elf.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "suite.h"
 #include "vmm/memory.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* A small image: ELF header, two program headers, a note at 0x200, code at 0x400. */
 #define NOTE_OFF 0x200

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/bus.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "base/err.h"
 #include "suite.h"
+
+#include <errno.h>
+#include <string.h>
 
 static uint64_t seen_off, seen_value;
 static unsigned seen_size;

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/console.h"
 
+#include "base/num.h"
+#include "suite.h"
+#include "vmm/power.h"
+#include "vmm/vm.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -9,11 +14,6 @@
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/num.h"
-#include "suite.h"
-#include "vmm/power.h"
-#include "vmm/vm.h"
 
 /*
  * A VM without KVM: buses, a loop, a console on pipes in place of the terminal. Interrupts go to

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/cpuid.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "base/num.h"
+#include "suite.h"
 
 #include <asm/kvm_para.h>
 #include <linux/kvm.h>
-
-#include "base/num.h"
-#include "suite.h"
+#include <stdlib.h>
+#include <string.h>
 
 static struct kvm_cpuid2 *table(const struct kvm_cpuid_entry2 *entries, uint32_t count)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/stats/figures.h"
 
-#include <stdlib.h>
-
 #include "suite.h"
+
+#include <stdlib.h>
 
 static char *told(bool json)
 {

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pci/firmware.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <linux/pci.h>
-
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "suite.h"
+
+#include <errno.h>
+#include <linux/pci.h>
+#include <stdlib.h>
+#include <string.h>
 
 /*
  * Functions that are registers and masks and nothing else. An access reaches bus 0, or the bus

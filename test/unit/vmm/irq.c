@@ -2,9 +2,9 @@
 /* GSIs and routes, without KVM: every call of it fails, and the books have to be right all the same. */
 #include "vmm/irq.h"
 
-#include <errno.h>
-
 #include "suite.h"
+
+#include <errno.h>
 
 static struct irq q;
 

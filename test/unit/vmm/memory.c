@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/memory.h"
 
+#include "base/err.h"
+#include "suite.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "base/err.h"
-#include "suite.h"
 
 /* A listener that writes down what it hears, and fails at the call it was told to. */
 struct ear {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/panic.h"
 
-#include <pthread.h>
-#include <string.h>
-
 #include "suite.h"
 #include "vmm/vm.h"
+
+#include <pthread.h>
+#include <string.h>
 
 static struct vm vm;
 static struct panic panic;

@@ -3,6 +3,12 @@
  * The whole of usher-vmm with guests of a few instructions: runs wherever KVM runs anything, and
  * where it does not, is skipped.
  */
+#include "base/endian.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "suite.h"
+#include "vmm/vmm_run.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <pty.h>
@@ -10,12 +16,6 @@
 #include <stdlib.h>
 #include <termios.h>
 #include <time.h>
-
-#include "base/endian.h"
-#include "base/fd.h"
-#include "base/num.h"
-#include "suite.h"
-#include "vmm/vmm_run.h"
 
 #define CODE_AT 0x100000
 #define BSS_AT 0x100800 /* of the image, not of its file */

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pci/rootport.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <linux/pci.h>
-
 #include "base/num.h"
 #include "suite.h"
 #include "vmm/vm.h"
+
+#include <errno.h>
+#include <linux/pci.h>
+#include <stdlib.h>
+#include <string.h>
 
 static uint8_t bytes[PCI_CONFIG_SIZE];
 static struct root_port port;

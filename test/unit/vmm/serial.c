@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/serial.h"
 
-#include <string.h>
+#include "suite.h"
 
 #include <linux/serial_reg.h>
-
-#include "suite.h"
+#include <string.h>
 
 static struct serial s;
 static char sent[256];

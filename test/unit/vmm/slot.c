@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pci/slot.h"
 
-#include <string.h>
-
-#include <linux/pci.h>
-
 #include "suite.h"
 #include "vmm/pci/rootport.h"
+
+#include <linux/pci.h>
+#include <string.h>
 
 #define EXPRESS 0x40
 #define MSI 0x80

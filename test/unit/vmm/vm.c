@@ -2,9 +2,9 @@
 /* How a guest ends, and what need not be its end. */
 #include "vmm/vm.h"
 
-#include <string.h>
-
 #include "suite.h"
+
+#include <string.h>
 
 static struct vm vm;
 static unsigned mapped; /* what the next fault finds */
