@@ -49,6 +49,7 @@ struct pass_dev {
 	struct pass_events events;
 	struct pass_rom rom;
 	bool dropped; /* closed: the guest finds nobody there */
+	bool quiet; /* from pass_reset_quiet() to the reset: nobody reaches the device */
 	unsigned power; /* 0 … 3: D0 … D3hot */
 	uint64_t resets; /* by us: for the guest's reset or reboot, or by the guest (FLR) */
 	uint64_t bus_resets; /* of these with all that is on its bus */

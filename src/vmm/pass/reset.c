@@ -51,14 +51,22 @@ void pass_reset_quiet(struct pass_dev *d)
 	pass_msix_reset(d);
 	pass_msi_stop(d);
 	pass_intx_stop(d);
+	d->quiet = true;
 }
 
-static bool is_quiet(const struct pass_dev *d)
+/*
+ * A reset turns the decoders off in VFIO. The guest still reads them as on, and the next write to a
+ * BAR would map pages that VFIO no longer serves. So a function that decodes is in use, wherever
+ * its BARs are.
+ */
+static bool is_in_use(const struct pass_dev *d)
 {
-	for (unsigned i = 0; i < PASS_BARS; i++)
-		if (d->bars[i].placed)
-			return false;
-	return !d->msix.on && !d->msi.on && !d->intx.on;
+	unsigned command = pass_config_get(&d->config, PCI_COMMAND, 2);
+
+	if (d->quiet)
+		return false;
+	return command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY) || d->msix.on || d->msi.on ||
+	       d->intx.on;
 }
 
 /* The emulated registers as after power-on. */
@@ -73,6 +81,7 @@ static void forget(struct pass_dev *d)
 	pass_msi_update(d);
 	d->intx.failed = false;
 	d->power = 0;
+	d->quiet = false;
 }
 
 /*
@@ -87,6 +96,7 @@ static void hush(struct pass_dev *d)
 static void was_reset(struct pass_dev *d)
 {
 	hush(d);
+	d->power = 0;
 	d->resets++;
 	d->touched = false;
 }
@@ -156,7 +166,7 @@ static int reset_bus(struct pass_dev *d)
 	int n = vfio_hotreset_info(&d->vfio, &all, NULL);
 	for (int i = 0; i < n; i++) {
 		const struct pass_dev *other = find(g, &all[i]);
-		if (other && !is_quiet(other))
+		if (other && is_in_use(other))
 			return -EBUSY;
 	}
 	int count = n < 0 ? n : group_fds(g, all, n, fds);

@@ -141,6 +141,33 @@ START_TEST(spares_a_companion_in_use)
 }
 END_TEST
 
+/* Its BARs are at 0, where nothing can be mapped; the guest may move them at any time. */
+START_TEST(spares_a_companion_that_decodes)
+{
+	start_pair();
+	use(rig.dev, 0xc0000000);
+	use(companion, 0);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 0);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	stop_pair();
+}
+END_TEST
+
+START_TEST(a_bus_reset_wakes_a_companion)
+{
+	start_pair();
+	use(rig.dev, 0xc0000000);
+	companion->func.ops->config_write(&companion->func, 0x64, 2, 3); /* D3hot */
+	ck_assert_uint_eq(companion->power, 3);
+	pass_func_ops.reset(&rig.dev->func);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
+	use(companion, 0xc8000000);
+	ck_assert_ptr_nonnull(pass_bars_find(companion, 0xc8000000, 4));
+	stop_pair();
+}
+END_TEST
+
 START_TEST(prefers_a_function_level_reset)
 {
 	rig_start(suite_fixtures, "nvme");
@@ -191,5 +218,6 @@ START_TEST(a_failed_reset_is_none)
 END_TEST
 
 SUITE("pass_reset", resets_the_bus_once_for_all, gives_proof_of_what_is_on_the_bus_alone,
-	a_domain_is_told_in_16_bits, spares_a_companion_in_use, prefers_a_function_level_reset,
-	the_guests_own_reset_counts, a_failed_reset_is_none)
+	a_domain_is_told_in_16_bits, spares_a_companion_in_use, spares_a_companion_that_decodes,
+	a_bus_reset_wakes_a_companion, prefers_a_function_level_reset, the_guests_own_reset_counts,
+	a_failed_reset_is_none)
