@@ -11,11 +11,11 @@
 #include "vmm/vm.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 _Static_assert(PASS_ROM == VFIO_PCI_ROM_REGION_INDEX, "the ROM is the region after the BARs");
 
@@ -210,40 +210,24 @@ bool pass_is_range(const struct bus_range *r)
 }
 
 /*
- * Address space for the whole BAR, aligned as the BAR is: the kernel maps a device's pages by
- * 2 MiB and 1 GiB only where address and page number agree in their low bits.
+ * The kernel maps a device's pages by 2 MiB and 1 GiB only where address and page number agree in
+ * their low bits: the reservation is aligned as the BAR is.
  */
-static void reserve(struct pass_bar *b)
-{
-	uint64_t align = min_u64(max_u64(b->size, MEMORY_PAGE), GIB(1));
-	uint64_t size = align_up(b->region.size, MEMORY_PAGE), wide = size + align;
-	char *p = mmap(NULL, wide, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p == MAP_FAILED)
-		return;
-	char *start = p + (align_up((uintptr_t)p, align) - (uintptr_t)p);
-	if (start > p)
-		(void)munmap(p, (size_t)(start - p));
-	if (start + size < p + wide)
-		(void)munmap(start + size, (size_t)(p + wide - (start + size)));
-	b->reserved = start;
-	b->reserved_size = size;
-}
-
 static void map_piece(struct pass_bar *b, struct pass_piece *p)
 {
-	if (!b->reserved)
-		reserve(b);
-	if (!b->reserved)
+	uint64_t align = min_u64(max_u64(b->size, MEMORY_PAGE), GIB(1));
+	int r = 0;
+
+	if (!b->reserve.at)
+		r = pass_reserve_make(&b->reserve, align_up(b->region.size, MEMORY_PAGE), align);
+	if (r >= 0)
+		r = pass_reserve_map(
+			&b->reserve, &b->dev->vfio, &b->region, p->off, p->size, &p->host);
+	if (r >= 0)
 		return;
-	int r = vfio_region_map(
-		&b->dev->vfio, &b->region, p->off, p->size, (char *)b->reserved + p->off, &p->host);
-	if (r < 0) {
-		p->host = NULL;
-		log_warn(b->dev->name,
-			"BAR %u at 0x%llx cannot be mapped, each access will exit: %s", b->index,
-			(unsigned long long)p->off, strerror(-r));
-	}
+	p->host = NULL;
+	log_warn(b->dev->name, "cannot map BAR %u at 0x%" PRIx64 ", so each access exits: %s",
+		b->index, p->off, strerror(-r));
 }
 
 static int make_pieces(struct pass_bar *b, struct err *e)
@@ -458,9 +442,7 @@ void pass_bars_release(struct pass_dev *d)
 		struct pass_bar *b = &d->bars[i];
 		if (b->placed)
 			take_away(b);
-		if (b->reserved)
-			(void)munmap(b->reserved, b->reserved_size);
-		b->reserved = NULL;
+		pass_reserve_free(&b->reserve);
 		for (unsigned k = 0; k < b->piece_count; k++)
 			b->pieces[k].host = NULL;
 	}

@@ -4,6 +4,7 @@
 
 #include "vfio/region.h"
 #include "vmm/bus.h"
+#include "vmm/pass/reserve.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,8 +51,7 @@ struct pass_bar {
 	unsigned piece_count;
 	struct pass_piece *pieces;
 	uint32_t written[2]; /* what the guest wrote last to the register and its upper half */
-	void *reserved; /* the address range that the mapped pieces lie in */
-	uint64_t reserved_size;
+	struct pass_reserve reserve; /* of the mapped pieces */
 	bool placed;
 	uint64_t at; /* address in the guest, while placed */
 };

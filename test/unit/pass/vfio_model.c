@@ -329,6 +329,12 @@ static int model_map(struct vfio_dev *d, void *at, size_t len, int prot, uint64_
 	if (m->refuse_map)
 		return -EINVAL;
 	off &= mask64(REGION_SHIFT);
+	if (m->busy_map) {
+		/* As mmap(2) when the driver refuses: what was there is unmapped already. */
+		(void)munmap(at, len);
+		m->busy_map(at, len);
+		return -EBUSY;
+	}
 	/* What lies beyond the model's memory is there, but nothing is behind it. */
 	void *p = mmap(at, len, prot, MAP_SHARED | (at ? MAP_FIXED : 0), r->memfd, (off_t)off);
 	if (p == MAP_FAILED)

@@ -49,7 +49,9 @@ struct vfio_model {
 	unsigned bus_count; /* functions that a reset of the bus hits; 0: it cannot be reset */
 	unsigned bus_devfn[4]; /* of them, on bus 1 */
 	int bus_fd[4]; /* what stands for their groups, which are 0, 1, … */
-	bool refuse_map;
+	bool refuse_map; /* without a look at the address */
+	void (*busy_map)(
+		void *at, size_t len); /* refuses with a hole, which another thread finds */
 	bool dead; /* reads fail, as of a device that was pulled */
 	char log[1 << 14];
 };
