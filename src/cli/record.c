@@ -4,8 +4,8 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/num.h"
+#include "base/output.h"
 #include "cli/option.h"
 #include "cli/topic.h"
 #include "cli/verb.h"
@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Sends what verbs print nowhere, and back. */
@@ -183,18 +182,6 @@ int record_text(
 	return r;
 }
 
-/* A pipe, a terminal or /dev/null stays what it is; a link leads to the file that is replaced. */
-static int put_file(const char *file, const char *text, size_t len, unsigned mode)
-{
-	cleanup_free char *real = realpath(file, NULL);
-	struct stat st;
-
-	if (stat(file, &st) < 0 || S_ISREG(st.st_mode))
-		return file_replace(real ? real : file, text, len, mode);
-	cleanup_fd int fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	return fd < 0 ? -errno : fd_write_full(fd, text, len);
-}
-
 int record_put(const char *file, const char *text, const char *remark, struct err *e)
 {
 	const char *rest = strchr(text, '\n') + 1; /* the form's first line has to stay the first */
@@ -205,8 +192,7 @@ int record_put(const char *file, const char *text, const char *remark, struct er
 		all = NULL;
 		return err_set(e, -ENOMEM, "write snapshot '%s'", file);
 	}
-	int r = put_file(file, all, (size_t)len, 0644);
-	return r < 0 ? err_set(e, r, "write snapshot '%s'", file) : 0;
+	return output_write("snapshot", file, all, (size_t)len, 0644, e);
 }
 
 int record_write(struct host *h, enum record_secrecy secrecy, const char *file, struct err *e)
@@ -221,6 +207,5 @@ int record_write(struct host *h, enum record_secrecy secrecy, const char *file, 
 		(void)fwrite(text, 1, len, stdout); /* report_finish() tells of a failure */
 		return 0;
 	}
-	r = put_file(file, text, len, secrecy == RECORD_EXACT ? 0600 : 0644);
-	return r < 0 ? err_set(e, r, "write snapshot '%s'", file) : 0;
+	return output_write("snapshot", file, text, len, secrecy == RECORD_EXACT ? 0600 : 0644, e);
 }

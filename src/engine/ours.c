@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "base/output.h"
 #include "engine/devices.h"
 #include "engine/engine.h"
 
@@ -128,22 +129,32 @@ static int add_cmdline(const struct guest_spec *s, struct program *p)
 	return program_arg(p, "%s%spanic=-1", given, given[0] ? " " : "");
 }
 
-/* Opens a file that the program inherits and engine_finish() closes. Return: descriptor, -errno. */
-static int give(struct engine_run *run, const char *path, int flags, struct err *e)
+/* The program inherits @fd; engine_finish() closes it. Return: @fd, -errno. */
+static int give_fd(struct engine_run *run, int fd, const char *path, struct err *e)
 {
-	int fd = open(path, flags | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		return err_set(e, -errno, "open '%s'", path);
 	run->given[run->given_count++] = fd;
 	int r = program_fd(&run->program, fd);
 	return r < 0 ? err_set(e, r, "hand over '%s'", path) : fd;
 }
 
+static int give_file(struct engine_run *run, const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_set(e, -errno, "open '%s'", path) : give_fd(run, fd, path, e);
+}
+
+static int give_output(struct engine_run *run, const char *path, struct err *e)
+{
+	int fd = output_open("statistics", path, 0644, e);
+
+	return fd < 0 ? fd : give_fd(run, fd, path, e);
+}
+
 /* By descriptor: at a reboot of the guest the file may be another, or gone. */
 static int add_initrd(const struct guest_spec *s, struct engine_run *run, struct err *e)
 {
-	int fd = give(run, s->initrd, O_RDONLY, e);
+	int fd = give_file(run, s->initrd, e);
 
 	return fd < 0 ? fd : program_arg(&run->program, "--initrd=/proc/self/fd/%d", fd);
 }
@@ -157,11 +168,11 @@ static int add_figures(const struct guest_spec *s, struct engine_run *run, struc
 		r = program_word(p, "--stats");
 	if (r < 0 || !(s->stats || s->stats_file))
 		return r;
-	int fd = give(run, "/proc/interrupts", O_RDONLY, e);
+	int fd = give_file(run, "/proc/interrupts", e);
 	r = fd < 0 ? fd : program_arg(p, "--interrupts=%d", fd);
 	if (r < 0 || !s->stats_file)
 		return r;
-	fd = give(run, s->stats_file, O_WRONLY | O_CREAT | O_TRUNC, e);
+	fd = give_output(run, s->stats_file, e);
 	return fd < 0 ? fd : program_arg(p, "--stats-json=%d", fd);
 }
 
@@ -212,7 +223,7 @@ static int device_keys(
 		(void)snprintf(buf + len, size - len, ",rom=off");
 	if (!g->rom[0])
 		return 0;
-	int fd = give(run, g->rom, O_RDONLY, e);
+	int fd = give_file(run, g->rom, e);
 	if (fd >= 0)
 		(void)snprintf(buf + len, size - len, ",rom=%d", fd);
 	return fd < 0 ? fd : 0;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Where output goes wrong: a full disk and a closed standard output are told of and are no success;
-a snapshot never replaces a pipe or a node, follows a link, and leaves nothing behind.
+a snapshot never replaces a pipe or a node, follows a link of the caller's but none of another user,
+and leaves nothing behind.
 outputs.py USHER FIXTURE.host
 """
 import os
@@ -70,9 +71,43 @@ def kept(usher, fixture):
             yield f"{left} was left behind"
 
 
+STRANGER = 65534
+
+
+def refused(usher, fixture, path, what):
+    done = subprocess.run([usher, "snapshot", "--host", fixture, path], stderr=subprocess.PIPE,
+                          text=True, check=False)
+    if done.returncode != 1 or "another user" not in done.stderr:
+        yield f"{what} of another user: ends with {done.returncode}: {done.stderr}"
+
+
+def guarded(usher, fixture):
+    """What another user put into a folder like /tmp; only root can play that user."""
+    if os.geteuid() != 0:
+        return
+    with tempfile.TemporaryDirectory() as name:
+        shared, victim = pathlib.Path(name) / "shared", pathlib.Path(name) / "victim"
+        shared.mkdir()
+        shared.chmod(0o1777)
+        victim.write_text("before")
+        link, folder, file = shared / "link", shared / "folder", shared / "file"
+        link.symlink_to(victim)
+        folder.symlink_to(name)
+        file.write_text("before")
+        for path in link, folder, file:
+            os.lchown(path, STRANGER, STRANGER)
+        yield from refused(usher, fixture, link, "a link")
+        yield from refused(usher, fixture, folder / "victim", "a folder's link")
+        yield from refused(usher, fixture, file, "a file")
+        if victim.read_text() != "before" or file.read_text() != "before":
+            yield "what another user pointed at was overwritten"
+        if {path.name for path in shared.iterdir()} != {"link", "folder", "file"}:
+            yield "a file was left in the shared folder"
+
+
 def main():
     usher, fixture = sys.argv[1], sys.argv[2]
-    faults = [*told(usher, fixture), *kept(usher, fixture)]
+    faults = [*told(usher, fixture), *kept(usher, fixture), *guarded(usher, fixture)]
     print("\n".join(faults) if faults else "what cannot be written is told of")
     return 1 if faults else 0
 

@@ -26,3 +26,17 @@ expect_ok usher snapshot --exact --host "$work/exact.host" "$work/again.host"
 diff "$work/exact.host" "$work/again.host" || fail "a snapshot of a snapshot is another"
 expect_status 1 usher snapshot /nonexistent/folder/file
 expect_text /nonexistent/folder/file
+
+# A link that another user planted is not followed, whatever the kernel's own protection says.
+mkdir -m 1777 "$work/shared"
+echo precious >"$work/victim"
+ln -s "$work/victim" "$work/shared/out.host"
+chown -h 65534:65534 "$work/shared/out.host"
+before=$(cat /proc/sys/fs/protected_symlinks)
+at_exit "echo $before >/proc/sys/fs/protected_symlinks"
+for protected in 0 1; do
+	echo $protected >/proc/sys/fs/protected_symlinks
+	expect_status 1 usher snapshot "$work/shared/out.host"
+	expect_text 'another user'
+	expect_equal 'the file behind the link' precious "$(cat "$work/victim")"
+done

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/output.h"
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+/*
+ * How it works. No link is followed by the kernel: output_walk() opens the path one component at a
+ * time, with O_NOFOLLOW, and puts the text of a link in front of what is left of the path after it
+ * has looked at the link's owner. Owner and text are read through one descriptor, so nobody can
+ * exchange the link in between. The walk ends with a descriptor of the folder and a name in it that
+ * is not a link. All that follows is relative to that descriptor.
+ *
+ * The one exception are the links of /proc (/dev/stdout leads to one): their text is not a path, so
+ * the kernel has to follow them. Nobody can plant one.
+ */
+
+#define LINKS_MAX 40 /* as in the kernel */
+
+struct output_walk {
+	int dir; /* the folder reached so far */
+	unsigned links;
+	bool follow; /* the last component is a link of /proc */
+	char name[NAME_MAX + 1]; /* the last component */
+	char rest[PATH_MAX]; /* what is left of the path */
+};
+
+static bool owner_is_trusted(uid_t uid)
+{
+	const char *sudo = geteuid() == 0 ? getenv("SUDO_UID") : NULL;
+	char *end;
+
+	if (uid == geteuid() || uid == 0)
+		return true;
+	return sudo && *sudo && strtoul(sudo, &end, 10) == uid && !*end;
+}
+
+static int owner_refuse(const char *kind, const char *name, uid_t uid, struct err *e)
+{
+	(void)err_say(e, -EPERM, "'%s' is a %s of another user (uid %u)", name, kind, uid);
+	err_hint(e, "name a file in a folder where only you can write");
+	return -EPERM;
+}
+
+/* Moves the first component of @w->rest to @w->name. Return: whether it is the last one. */
+static int walk_next(struct output_walk *w)
+{
+	const char *at = w->rest + strspn(w->rest, "/");
+	size_t len = strcspn(at, "/");
+
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
+	memcpy(w->name, at, len);
+	w->name[len] = '\0';
+	at += len;
+	bool last = *at == '\0';
+	memmove(w->rest, at, strlen(at) + 1);
+	if (last && (len == 0 || strcmp(w->name, ".") == 0 || strcmp(w->name, "..") == 0))
+		return -EISDIR;
+	return last;
+}
+
+static int walk_enter(struct output_walk *w, int dir)
+{
+	if (dir < 0)
+		return -errno;
+	fd_close(&w->dir);
+	w->dir = dir;
+	return 0;
+}
+
+static int walk_link(struct output_walk *w, int link, struct err *e)
+{
+	char text[PATH_MAX];
+	struct stat st;
+
+	if (fstat(link, &st) < 0)
+		return -errno;
+	if (!owner_is_trusted(st.st_uid))
+		return owner_refuse("symbolic link", w->name, st.st_uid, e);
+	if (++w->links > LINKS_MAX)
+		return -ELOOP;
+	ssize_t len = readlinkat(link, "", text, sizeof(text));
+	if (len < 0)
+		return -errno;
+	if ((size_t)len + strlen(w->rest) >= sizeof(w->rest))
+		return -ENAMETOOLONG;
+	memmove(w->rest + len, w->rest, strlen(w->rest) + 1);
+	memcpy(w->rest, text, (size_t)len);
+	if (w->rest[0] != '/')
+		return 0;
+	return walk_enter(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+static bool is_on_proc(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* One component. Return: 1 at the last one, 0 when the walk goes on, -errno. */
+static int walk_step(struct output_walk *w, struct err *e)
+{
+	struct stat st;
+
+	int last = walk_next(w);
+	if (last < 0)
+		return last;
+	cleanup_fd int fd = openat(w->dir, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return last && errno == ENOENT ? 1 : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISLNK(st.st_mode))
+		return last ? 1 : walk_enter(w, TAKE_FD(fd));
+	if (!is_on_proc(fd))
+		return walk_link(w, fd, e);
+	if (!owner_is_trusted(st.st_uid))
+		return owner_refuse("symbolic link", w->name, st.st_uid, e);
+	w->follow = last;
+	return last ? 1 : walk_enter(w, openat(w->dir, w->name, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int output_walk(struct output_walk *w, const char *path, struct err *e)
+{
+	size_t len = strlen(path);
+	int r;
+
+	if (len == 0)
+		return -ENOENT;
+	if (len >= sizeof(w->rest))
+		return -ENAMETOOLONG;
+	memcpy(w->rest, path, len + 1);
+	r = walk_enter(w, open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	while (r == 0)
+		r = walk_step(w, e);
+	return r < 0 ? r : 0;
+}
+
+/* A file or FIFO of somebody else: its owner would lose what is in it, or read what is written. */
+static int output_judge(const struct output_walk *w, const struct stat *st, struct err *e)
+{
+	if (S_ISDIR(st->st_mode))
+		return -EISDIR;
+	if (S_ISREG(st->st_mode) && !owner_is_trusted(st->st_uid))
+		return owner_refuse("file", w->name, st->st_uid, e);
+	if (S_ISFIFO(st->st_mode) && !owner_is_trusted(st->st_uid))
+		return owner_refuse("FIFO", w->name, st->st_uid, e);
+	return 0;
+}
+
+/* Another name of root's own file (a hard link in /tmp) must not empty that file. */
+static bool is_linked_twice(const struct output_walk *w, const struct stat *st)
+{
+	struct stat folder;
+
+	if (!S_ISREG(st->st_mode) || st->st_nlink < 2 || fstat(w->dir, &folder) < 0)
+		return false;
+	return (folder.st_mode & (S_IWGRP | S_IWOTH)) || !owner_is_trusted(folder.st_uid);
+}
+
+static int open_existing(const struct output_walk *w, struct err *e)
+{
+	struct stat st;
+
+	cleanup_fd int fd = openat(
+		w->dir, w->name, O_WRONLY | O_CLOEXEC | O_NOCTTY | (w->follow ? 0 : O_NOFOLLOW));
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	int r = output_judge(w, &st, e);
+	if (r < 0)
+		return r;
+	if (is_linked_twice(w, &st))
+		return err_say(e, -EPERM, "'%s' has a second name elsewhere", w->name);
+	if (S_ISREG(st.st_mode) && ftruncate(fd, 0) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static int open_in_place(const struct output_walk *w, unsigned mode, struct err *e)
+{
+	struct stat st;
+	const int flags = w->follow ? 0 : AT_SYMLINK_NOFOLLOW;
+
+	/* Before open(): a FIFO of another user would keep open() waiting for a reader. */
+	if (fstatat(w->dir, w->name, &st, flags) == 0) {
+		int r = output_judge(w, &st, e);
+		return r < 0 ? r : open_existing(w, e);
+	}
+	if (errno != ENOENT)
+		return -errno;
+	int fd =
+		openat(w->dir, w->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * The new file lies beside the old one until rename(2). A crash may have left one of that name, or
+ * another user may have planted it: it is removed, and O_EXCL makes sure that the file is ours.
+ */
+static int open_new(const struct output_walk *w, const char *name, unsigned mode)
+{
+	(void)unlinkat(w->dir, name, 0);
+	int fd = openat(w->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int replace_file(const struct output_walk *w, const void *data, size_t len, unsigned mode)
+{
+	char name[NAME_MAX + 8];
+
+	(void)snprintf(name, sizeof(name), "%s.new", w->name);
+	cleanup_fd int fd = open_new(w, name, mode);
+	if (fd < 0)
+		return fd;
+	int r = fd_write_full(fd, data, len);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r == 0 && renameat(w->dir, name, w->dir, w->name) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(w->dir, name, 0);
+	return r;
+}
+
+static int write_whole(
+	const struct output_walk *w, const void *data, size_t len, unsigned mode, struct err *e)
+{
+	struct stat st;
+	bool exists = !w->follow && fstatat(w->dir, w->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+	if (w->follow || (exists && !S_ISREG(st.st_mode))) {
+		cleanup_fd int fd = open_in_place(w, mode, e);
+		return fd < 0 ? fd : fd_write_full(fd, data, len);
+	}
+	/* The kernel lets root replace a file of another user even in a sticky folder. */
+	int r = exists ? output_judge(w, &st, e) : 0;
+	return r < 0 ? r : replace_file(w, data, len, mode);
+}
+
+/* Puts what was to be written, and where, in front of the reason. */
+static int output_fail(
+	const char *what, const char *path, int r, const struct err *why, struct err *e)
+{
+	if (why->code == 0)
+		return err_set(e, r, "write %s '%s'", what, path);
+	(void)err_say(e, r, "write %s '%s': %s", what, path, why->msg);
+	err_hint(e, "%s", why->hint);
+	return r;
+}
+
+int output_write(const char *what, const char *path, const void *data, size_t len, unsigned mode,
+	struct err *e)
+{
+	struct output_walk w = {.dir = -1};
+	struct err why = {0};
+
+	int r = output_walk(&w, path, &why);
+	if (r == 0)
+		r = write_whole(&w, data, len, mode, &why);
+	fd_close(&w.dir);
+	return r < 0 ? output_fail(what, path, r, &why, e) : 0;
+}
+
+int output_open(const char *what, const char *path, unsigned mode, struct err *e)
+{
+	struct output_walk w = {.dir = -1};
+	struct err why = {0};
+
+	int r = output_walk(&w, path, &why);
+	if (r == 0)
+		r = open_in_place(&w, mode, &why);
+	fd_close(&w.dir);
+	return r < 0 ? output_fail(what, path, r, &why, e) : r;
+}
