@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/output.h"
+
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
