@@ -145,7 +145,7 @@ int pass_domain_start(struct vm *vm, const struct vfio_container *container,
 		.vm = vm,
 		.container = *container,
 		.iommu = *iommu,
-		.listener = {.name = "vfio", .map = map, .unmap = unmap},
+		.listener = {.name = "vfio", .pins = true, .map = map, .unmap = unmap},
 		.kvm = -1,
 	};
 	int r = memory_listen(&vm->memory, &g->listener, e);

@@ -8,11 +8,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* A listener that writes down what it hears, and fails at the call it was told to. */
+/* A listener of differences: it notes each call in `heard`, and refuses one of them. */
 struct ear {
 	struct memory_listener listener;
 	char id;
-	int fail_at; /* map calls until failure; negative: never */
+	int fail_at; /* map calls until a failure; negative: never */
+	int fail_again; /* further failures after that one */
 };
 
 static char heard[64];
@@ -30,8 +31,10 @@ static int ear_map(struct memory_listener *l, const struct memory_range *r, stru
 {
 	struct ear *ear = container_of(l, struct ear, listener);
 
-	if (!ear->fail_at--)
+	if (ear->fail_at == 0 && ear->fail_again-- >= 0)
 		return err_set(e, -ENOMEM, "ear %c", ear->id);
+	if (ear->fail_at > 0)
+		ear->fail_at--;
 	hear('+', ear->id);
 	return 0;
 }
@@ -48,6 +51,77 @@ static struct ear ear(char id, int fail_at)
 		.id = id,
 		.fail_at = fail_at,
 	};
+}
+
+/*
+ * A listener of tables, as vhost-user is: it sends all of RAM with descriptors and offsets, and the
+ * other side has room for 8 regions.
+ */
+#define BACK_REGIONS_MAX 8
+
+struct back {
+	struct memory_listener listener;
+	struct {
+		gpa_t gpa;
+		uint64_t size;
+		int fd;
+		uint64_t fd_off;
+	} regions[BACK_REGIONS_MAX];
+	size_t count;
+	unsigned sent; /* tables */
+	int open; /* changes that began and have not ended */
+};
+
+static void back_begin(struct memory_listener *l)
+{
+	ck_assert_int_eq(container_of(l, struct back, listener)->open++, 0);
+}
+
+static int back_send(struct back *b, const struct memory *m, struct err *e)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->count; i++)
+		count += m->ranges[i].kind == MEMORY_RAM;
+	if (count > BACK_REGIONS_MAX)
+		return err_say(e, -E2BIG, "share guest memory: %zu regions", count);
+	b->count = 0;
+	for (size_t i = 0; i < m->count; i++) {
+		const struct memory_range *r = &m->ranges[i];
+		if (r->kind != MEMORY_RAM)
+			continue;
+		b->regions[b->count].gpa = r->gpa;
+		b->regions[b->count].size = r->size;
+		b->regions[b->count].fd = r->fd;
+		b->regions[b->count++].fd_off = r->fd_off;
+	}
+	b->sent++;
+	return 0;
+}
+
+static int back_commit(struct memory_listener *l, const struct memory *m, struct err *e)
+{
+	struct back *b = container_of(l, struct back, listener);
+	int r = back_send(b, m, e);
+
+	b->open -= r >= 0;
+	return r;
+}
+
+static void back_undo(struct memory_listener *l, const struct memory *m)
+{
+	struct back *b = container_of(l, struct back, listener);
+
+	ck_assert_int_eq(back_send(b, m, NULL), 0);
+	b->open = 0;
+}
+
+static struct back back(void)
+{
+	return (struct back){.listener = {.name = "back",
+				     .begin = back_begin,
+				     .commit = back_commit,
+				     .undo = back_undo}};
 }
 
 static struct memory_range page_at(uint64_t gpa)
@@ -137,6 +211,152 @@ START_TEST(refuses_overlap_and_part_pages)
 }
 END_TEST
 
+/* Three of four steps are applied in all listeners when the last one is refused. */
+START_TEST(refused_change_is_undone_in_all)
+{
+	struct memory m = two_pages();
+	struct ear a = ear('a', -1), b = ear('b', 3);
+	struct memory_step steps[] = {
+		{MEMORY_ADD, page_at(0x5000)},
+		{MEMORY_REMOVE, page_at(0x1000)},
+		{MEMORY_ADD, page_at(0x7000)},
+	};
+	struct err e = {0};
+
+	ck_assert_int_eq(memory_listen(&m, &a.listener, NULL), 0);
+	ck_assert_int_eq(memory_listen(&m, &b.listener, NULL), 0);
+	heard[0] = 0;
+	ck_assert_int_eq(memory_change(&m, steps, 3, &e), -ENOMEM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "ear b"));
+	/* Applied: +5000, -1000, +7000 in a alone. Undone: -7000, +1000, -5000. */
+	ck_assert_str_eq(heard, "+a+b-b-a+a-a+a+b-b-a");
+	ck_assert_uint_eq(m.count, 2);
+	ck_assert_uint_eq(m.ranges[0].gpa.v, 0x1000);
+	ck_assert_uint_eq(m.ranges[1].gpa.v, 0x3000);
+	heard[0] = 0;
+	ck_assert_int_eq(memory_change(&m, steps, 3, &e), 0);
+	ck_assert_str_eq(heard, "+a+b-b-a+a+b");
+	ck_assert_uint_eq(m.count, 3);
+}
+END_TEST
+
+START_TEST(change_of_nonsense_changes_nothing)
+{
+	struct memory m = two_pages();
+	struct ear a = ear('a', -1);
+	struct memory_step overlap[] = {
+		{MEMORY_ADD, page_at(0x5000)}, {MEMORY_ADD, page_at(0x5000)}};
+	struct memory_step absent[] = {
+		{MEMORY_REMOVE, page_at(0x3000)}, {MEMORY_REMOVE, page_at(0x3000)}};
+	struct memory_step many[MEMORY_STEPS_MAX + 1] = {0};
+
+	ck_assert_int_eq(memory_listen(&m, &a.listener, NULL), 0);
+	ck_assert_int_eq(memory_change(&m, overlap, 2, NULL), -EEXIST);
+	ck_assert_int_eq(memory_change(&m, absent, 2, NULL), -ENOENT);
+	ck_assert_int_eq(memory_change(&m, many, COUNT(many), NULL), -E2BIG);
+	ck_assert_str_eq(heard, "+a+a+a-a-a+a");
+	ck_assert_uint_eq(m.count, 2);
+	ck_assert_uint_eq(m.ranges[1].gpa.v, 0x3000);
+}
+END_TEST
+
+/* A range moves: the new place is refused, and so is the old one after it. */
+START_TEST(what_cannot_be_mapped_again_is_gone)
+{
+	struct memory m = two_pages();
+	struct ear a = ear('a', -1), b = ear('b', 2);
+	struct memory_step move[] = {
+		{MEMORY_REMOVE, page_at(0x3000)}, {MEMORY_ADD, page_at(0x8000)}};
+	struct err e = {0};
+
+	b.fail_again = 1;
+	ck_assert_int_eq(memory_listen(&m, &a.listener, NULL), 0);
+	ck_assert_int_eq(memory_listen(&m, &b.listener, NULL), 0);
+	heard[0] = 0;
+	ck_assert_int_eq(memory_change(&m, move, 2, &e), -ENOTRECOVERABLE);
+	ck_assert_str_eq(heard, "-b-a+a-a+a-a");
+	ck_assert_uint_eq(m.count, 1);
+	ck_assert_uint_eq(m.ranges[0].gpa.v, 0x1000);
+	ck_assert_int_eq(memory_add(&m, &move[0].range, NULL), 0);
+}
+END_TEST
+
+/* All of it in one table: eight regions of a memfd, at their offsets. */
+START_TEST(table_listener_gets_whole_tables)
+{
+	struct memory m = MEMORY_NONE;
+	struct back b = back();
+	struct memory_step steps[BACK_REGIONS_MAX];
+
+	ck_assert_int_eq(memory_init(&m, MIB(4), MEMORY_SHARED, NULL), 0);
+	ck_assert_int_eq(memory_listen(&m, &b.listener, NULL), 0);
+	for (size_t i = 0; i < COUNT(steps); i++)
+		steps[i] = (struct memory_step){
+			MEMORY_ADD, {.gpa = GPA(MIB(i)),
+					    .size = KIB(512),
+					    .host = (char *)m.ram + i * KIB(512)}};
+	ck_assert_int_eq(memory_change(&m, steps, COUNT(steps), NULL), 0);
+	ck_assert_uint_eq(b.sent, 2); /* at first the empty one */
+	ck_assert_uint_eq(b.count, BACK_REGIONS_MAX);
+	for (size_t i = 0; i < b.count; i++) {
+		ck_assert_int_eq(b.regions[i].fd, m.memfd);
+		ck_assert_uint_eq(b.regions[i].fd_off, i * KIB(512));
+		ck_assert_uint_eq(b.regions[i].gpa.v, MIB(i));
+	}
+	memory_fini(&m);
+	ck_assert_uint_eq(b.sent, 3);
+	ck_assert_uint_eq(b.count, 0);
+	ck_assert_int_eq(b.open, 0);
+}
+END_TEST
+
+/* The table listener refuses a ninth region: the range leaves the other listener, too. */
+START_TEST(table_listener_refuses_too_many_regions)
+{
+	struct memory m = MEMORY_NONE;
+	struct back b = back();
+	struct ear a = ear('a', -1);
+	struct memory_range bar = page_at(MIB(64)), ninth = page_at(MIB(32));
+	struct err e = {0};
+
+	bar.kind = MEMORY_DEVICE;
+	ck_assert_int_eq(memory_listen(&m, &a.listener, NULL), 0);
+	ck_assert_int_eq(memory_listen(&m, &b.listener, NULL), 0);
+	for (uint64_t i = 0; i < BACK_REGIONS_MAX; i++) {
+		struct memory_range r = page_at(MIB(i));
+		ck_assert_int_eq(memory_add(&m, &r, NULL), 0);
+	}
+	heard[0] = 0;
+	ck_assert_int_eq(memory_add(&m, &ninth, &e), -E2BIG);
+	ck_assert_ptr_nonnull(strstr(e.msg, "9 regions"));
+	ck_assert_str_eq(heard, "+a-a");
+	ck_assert_uint_eq(b.count, BACK_REGIONS_MAX);
+	ck_assert_int_eq(b.open, 0);
+	ck_assert_int_eq(b.regions[0].fd, -1); /* not of the memfd: nobody can share it */
+	ck_assert_int_eq(memory_add(&m, &bar, &e), 0); /* which is no region of its */
+	ck_assert_int_eq(memory_remove(&m, GPA(0)), 0);
+	ck_assert_uint_eq(b.count, BACK_REGIONS_MAX - 1);
+	ck_assert_int_eq(memory_add(&m, &ninth, &e), 0);
+}
+END_TEST
+
+/* A listener that comes late and refuses the table has its differences taken back. */
+START_TEST(late_listener_may_refuse_the_table)
+{
+	struct memory m = MEMORY_NONE;
+	struct back b = back();
+
+	for (uint64_t i = 0; i <= BACK_REGIONS_MAX; i++) {
+		struct memory_range r = page_at(MIB(i));
+		ck_assert_int_eq(memory_add(&m, &r, NULL), 0);
+	}
+	ck_assert_int_eq(memory_listen(&m, &b.listener, NULL), -E2BIG);
+	ck_assert_ptr_null(m.listeners);
+	ck_assert_uint_eq(b.count, 0);
+	ck_assert_int_eq(b.open, 0);
+}
+END_TEST
+
 START_TEST(ram_pointer_stays_in_one_range)
 {
 	struct memory m = MEMORY_NONE;
@@ -177,4 +397,7 @@ END_TEST
 
 SUITE("memory", announces_in_order_and_back, failing_listener_rolls_back,
 	late_listener_hears_what_is_there, refuses_overlap_and_part_pages,
+	refused_change_is_undone_in_all, change_of_nonsense_changes_nothing,
+	what_cannot_be_mapped_again_is_gone, table_listener_gets_whole_tables,
+	table_listener_refuses_too_many_regions, late_listener_may_refuse_the_table,
 	ram_pointer_stays_in_one_range, shared_memory_is_shared)

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_COPY_H
+#define VMM_COPY_H
+
+#include "vmm/gpa.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct memory;
+
+/*
+ * How devices reach guest RAM: by copies. The guest may write to its memory at any time, so a value
+ * that was checked must not be read again; a device that has a copy cannot. There is no pointer.
+ *
+ * A range may cross from one range of RAM into the next. Device memory (BARs) is not reached.
+ * Each call returns 0, or -EFAULT when not all of it is RAM (for writes: writable RAM); then
+ * nothing was copied.
+ *
+ * Context: any thread, without a lock.
+ */
+int memory_read(const struct memory *m, gpa_t at, void *to, size_t len);
+int memory_write(const struct memory *m, gpa_t at, const void *from, size_t len);
+int memory_fill(const struct memory *m, gpa_t at, uint8_t byte, size_t len);
+
+/*
+ * A little-endian field. One that is aligned to its size is read, or written, by one access: the
+ * guest sees the old value or the new one. Order among fields is the caller's (a fence).
+ */
+int memory_le16_get(const struct memory *m, gpa_t at, uint16_t *ret);
+int memory_le32_get(const struct memory *m, gpa_t at, uint32_t *ret);
+int memory_le64_get(const struct memory *m, gpa_t at, uint64_t *ret);
+int memory_le16_put(const struct memory *m, gpa_t at, uint16_t value);
+int memory_le32_put(const struct memory *m, gpa_t at, uint32_t value);
+int memory_le64_put(const struct memory *m, gpa_t at, uint64_t value);
+
+#endif
