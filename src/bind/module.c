@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/signals.h"
 #include "host/host.h"
 
 #include <errno.h>
@@ -30,13 +31,22 @@ static pid_t spawn_modprobe(const char *program, const char *module, int out)
 {
 	char *argv[] = {strdupa(program), strdupa("--"), strdupa(module), NULL};
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t defaults;
 	pid_t pid = 0;
 
-	int r = posix_spawn_file_actions_init(&actions);
+	/* Neither of the two init functions fails in glibc: they allocate nothing. */
+	(void)posix_spawn_file_actions_init(&actions);
+	(void)posix_spawnattr_init(&attributes);
+	signals_of_writes(&defaults);
+	int r = posix_spawnattr_setsigdefault(&attributes, &defaults);
+	if (r == 0)
+		r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
 	if (r == 0)
-		r = posix_spawn(&pid, program, &actions, NULL, argv, environ);
+		r = posix_spawn(&pid, program, &actions, &attributes, argv, environ);
+	(void)posix_spawnattr_destroy(&attributes);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return r ? -r : pid;
 }

@@ -3,11 +3,11 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "base/signals.h"
 #include "cli/option.h"
 #include "cli/user.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 int targets_id(struct targets *t, const struct verb *v, const char *text)
@@ -70,6 +70,7 @@ void targets_hold_signals(void)
 {
 	sigset_t set;
 
+	signals_survive_writes();
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);

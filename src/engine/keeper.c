@@ -4,6 +4,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "engine/fit.h"
 #include "engine/state.h"
 #include "engine/wipe.h"
@@ -63,6 +64,7 @@ static int catch_signals(sigset_t *old, struct err *e)
 {
 	sigset_t set;
 
+	signals_survive_writes();
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);

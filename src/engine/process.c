@@ -4,6 +4,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "engine/confine.h"
 
 #include <errno.h>
@@ -177,11 +178,22 @@ static void shut_in(const struct program *p, int report)
 	(void)setsid();
 }
 
+/* The kernel keeps ignored and blocked signals over an exec: the program starts with neither. */
+static void reset_signals(void)
+{
+	sigset_t ignored, none;
+
+	signals_of_writes(&ignored);
+	for (int number = 1; number < NSIG; number++)
+		if (sigismember(&ignored, number) == 1)
+			(void)signal(number, SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* In the child: only calls that are safe between fork and exec. */
 static void become(const struct program *p, pid_t parent, int report)
 {
-	sigset_t none;
-
 	if (p->die_signal) {
 		(void)prctl(PR_SET_PDEATHSIG, p->die_signal);
 		if (getppid() != parent)
@@ -194,9 +206,7 @@ static void become(const struct program *p, pid_t parent, int report)
 		(void)fd_set_cloexec(p->fds[i], 0);
 	for (size_t i = 0; i < p->env_count; i++)
 		(void)putenv(p->env[i]);
-	(void)signal(SIGPIPE, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	reset_signals();
 	(void)execvp(p->argv[0], p->argv);
 	fail(report, why_not(p->argv[0], errno));
 }

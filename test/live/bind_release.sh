@@ -73,6 +73,16 @@ expect_driver "$card" vfio-pci
 expect_ok usher restore --all
 expect_driver "$card" e1000e
 
+# A reader that ends first, such as `head`, ends neither release nor restore between two groups.
+for verb in 'release' 'restore --all'; do
+	expect_ok usher bind "$card" "$edu"
+	(usher $verb "$card" "$edu"; echo $? >"$work/status") 2>&1 | :
+	expect_equal "exit status of $verb" 1 "$(cat "$work/status")"
+	expect_driver "$card" e1000e
+	expect_driver "$old" e1000
+	expect_equal "the journal after $verb" '' "$(ls /run/usher/journal)"
+done
+
 # What somebody else has bound goes to the driver that matches.
 echo vfio-pci >"$pci/$card/driver_override"
 echo "$card" >"$pci/$card/driver/unbind"

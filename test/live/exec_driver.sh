@@ -22,6 +22,12 @@ expect_driver "$(e1000_address)" "$other"
 expect_ok usher exec --device "$edu" --quiet --user 1000 -- "$programs/examples/edu-factorial" 10
 expect_text '10! = 3628800'
 
+# A reader that ends first ends the program at most, and the device comes back.
+(usher exec --device "$edu" --user 1000 -- /bin/true; echo $? >"$work/status") 2>&1 | :
+expect_equal 'exit status without a reader' 0 "$(cat "$work/status")"
+expect_driver "$edu" none
+expect_driver "$(e1000_address)" "$other"
+
 # Random reads and writes, and what the kernel's driver finds before and after.
 dd if="/dev/$block" of="$work/disk" bs=1M count=8 iflag=direct 2>/dev/null
 chown 1000 "$work/disk"

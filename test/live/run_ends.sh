@@ -45,6 +45,20 @@ wait "$keeper"
 expect_equal "the keeper's exit status after kill -9 of usher-vmm" 137 $?
 back 'kill -9 of usher-vmm'
 
+# What collects its output ends first, as `tee` does at Ctrl-C.
+mkfifo "$work/log"
+cat <"$work/log" >"$work/console" &
+reader=$!
+usher run --kernel "$kernel" --initrd "$initrd" --device "$disk" </dev/null >"$work/log" 2>&1 \
+	--cmdline 'console=ttyS0 quiet panic=-1 usher.do=sleep' &
+keeper=$!
+wait_until 120 ready_or_ended
+kill -9 $reader
+kill -INT "$keeper"
+wait "$keeper"
+expect_equal "the keeper's exit status after SIGINT and without a reader" 0 $?
+back 'a reader that ended'
+
 start_guest sleep --device "$disk"
 kill -INT "$keeper"
 wait "$keeper"

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -35,6 +36,15 @@ START_TEST(tells_the_exit_status)
 {
 	ck_assert_int_eq(run_shell("exit 7", -1), 7);
 	ck_assert_int_eq(run_shell("kill -9 $$", -1), 128 + SIGKILL);
+}
+END_TEST
+
+/* Ignored here, as in a keeper: the program has them as it would from a shell. */
+START_TEST(signals_of_writes_end_the_program)
+{
+	signals_survive_writes();
+	ck_assert_int_eq(run_shell("kill -PIPE $$", -1), 128 + SIGPIPE);
+	ck_assert_int_eq(run_shell("kill -XFSZ $$", -1), 128 + SIGXFSZ);
 }
 END_TEST
 
@@ -126,6 +136,7 @@ START_TEST(there_is_an_end_to_words)
 }
 END_TEST
 
-SUITE("process", tells_the_exit_status, hands_over_only_what_is_named,
-	a_missing_program_is_told_at_once, the_folder_that_keeps_it_out_is_named,
-	dies_with_its_parent_when_asked, there_is_an_end_to_words)
+SUITE("process", tells_the_exit_status, signals_of_writes_end_the_program,
+	hands_over_only_what_is_named, a_missing_program_is_told_at_once,
+	the_folder_that_keeps_it_out_is_named, dies_with_its_parent_when_asked,
+	there_is_an_end_to_words)

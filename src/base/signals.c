@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/signals.h"
+
+void signals_survive_writes(void)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
+}
+
+void signals_of_writes(sigset_t *ret)
+{
+	(void)sigemptyset(ret);
+	(void)sigaddset(ret, SIGPIPE);
+	(void)sigaddset(ret, SIGXFSZ);
+}
