@@ -35,6 +35,14 @@ struct host_node {
 	gid_t gid;
 };
 
+enum host_number_kind { HOST_NUMBER_CHAR, HOST_NUMBER_BLOCK, HOST_NUMBER_FILE };
+
+/* What a path leads to, by number: the same disk has other names in every /dev. */
+struct host_number {
+	enum host_number_kind kind;
+	dev_t dev; /* of the node itself; of the file system that a file or folder is on */
+};
+
 /* An address of a network interface. */
 struct host_net_address {
 	char interface[16];
@@ -83,6 +91,16 @@ struct host_ops {
 	int64_t (*changed)(struct host *h, const char *path);
 	/* Return: 0, -ENODEV for what is no node of a device, -errno. */
 	int (*node)(struct host *h, const char *path, struct host_node *ret);
+	/*
+	 * The number of a node, links followed; that of its file system for anything else.
+	 * Return: 0, -ENOENT, -errno.
+	 */
+	int (*number)(struct host *h, const char *path, struct host_number *ret);
+	/*
+	 * What loop device @name ("loop0") lies over, as the kernel has it open: a block device, or
+	 * a file. Return: 0, -ENXIO for a free one, -EACCES for who is no administrator, -errno.
+	 */
+	int (*loop)(struct host *h, const char *name, struct host_number *ret);
 	/* Each address of each network interface. Return: as holders(). */
 	int (*addresses)(struct host *h, int (*each)(void *arg, const struct host_net_address *a),
 		void *arg);

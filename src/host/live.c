@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/loop.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -122,6 +124,38 @@ static int live_block_busy(struct host *h, const char *disk)
 	if (fd >= 0)
 		return 0;
 	return errno == EBUSY ? 1 : -errno;
+}
+
+static int live_number(struct host *h, const char *path, struct host_number *ret)
+{
+	struct statx st;
+
+	/* DONT_SYNC: a path may lead to a dead network file system. */
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return -errno;
+	ret->kind = S_ISBLK(st.stx_mode)   ? HOST_NUMBER_BLOCK
+		    : S_ISCHR(st.stx_mode) ? HOST_NUMBER_CHAR
+					   : HOST_NUMBER_FILE;
+	ret->dev = ret->kind == HOST_NUMBER_FILE ? makedev(st.stx_dev_major, st.stx_dev_minor)
+						 : makedev(st.stx_rdev_major, st.stx_rdev_minor);
+	return 0;
+}
+
+static int live_loop(struct host *h, const char *name, struct host_number *ret)
+{
+	char path[FILE_PATH_MAX];
+	struct loop_info64 info;
+
+	int r = file_path(path, sizeof(path), "/dev/%s", name);
+	if (r < 0)
+		return r;
+	cleanup_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
+		return -errno;
+	/* The kernel's encoding of a number is that of the C library, for the majors that it has. */
+	ret->kind = info.lo_rdevice ? HOST_NUMBER_BLOCK : HOST_NUMBER_FILE;
+	ret->dev = info.lo_rdevice ? info.lo_rdevice : info.lo_device;
+	return 0;
 }
 
 #define THREADS_MAX ((size_t)256 * 1024) /* [bytes] of /proc/2/task/2/children */
@@ -287,6 +321,8 @@ static const struct host_ops live_ops = {
 	.block_busy = live_block_busy,
 	.holders = live_holders,
 	.node = live_node,
+	.number = live_number,
+	.loop = live_loop,
 	.addresses = inet_addresses,
 	.functions = live_functions,
 };

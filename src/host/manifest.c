@@ -347,6 +347,43 @@ static int parse_holder(struct reader *r, char *rest)
 	return 0;
 }
 
+/* "b259:1 NAME": a block node, "c" a character node, "f" a file on the file system of that number. */
+static int parse_numbered(struct manifest *m, struct manifest_numbers *n, char *rest)
+{
+	static const char kinds[] = {
+		[HOST_NUMBER_CHAR] = 'c', [HOST_NUMBER_BLOCK] = 'b', [HOST_NUMBER_FILE] = 'f'};
+	const char *kind = *rest ? memchr(kinds, *rest, sizeof(kinds)) : NULL;
+	uint64_t major, minor;
+
+	if (!kind)
+		return -EINVAL;
+	rest++;
+	if (parse_number(&rest, ':', 4095, &major) < 0 ||
+		parse_number(&rest, ' ', 1048575, &minor) < 0 || !*rest)
+		return -EINVAL;
+	ssize_t length = unescape(rest);
+	if (length < 0 || memchr(rest, '\0', (size_t)length))
+		return -EINVAL;
+	rest[length] = '\0';
+	size_t size = sizeof(*n->list) + strlen(rest) + 1;
+	if (size > m->budget)
+		return -ENOMEM;
+	m->budget -= size;
+	const struct host_number number = {
+		(enum host_number_kind)(kind - kinds), makedev((unsigned)major, (unsigned)minor)};
+	return manifest_number_add(n, rest, number);
+}
+
+static int parse_path_number(struct reader *r, char *rest)
+{
+	return parse_numbered(r->m, &r->m->paths, rest);
+}
+
+static int parse_loop(struct reader *r, char *rest)
+{
+	return parse_numbered(r->m, &r->m->loops, rest);
+}
+
 /* INTERFACE ADDRESS/PREFIX */
 static int parse_address(struct reader *r, char *rest)
 {
@@ -395,6 +432,8 @@ static int parse_line(struct reader *r, char *line)
 		{"at", .plain = parse_at},
 		{"busy", .plain = parse_busy},
 		{"holder", .plain = parse_holder},
+		{"number", .plain = parse_path_number},
+		{"loop", .plain = parse_loop},
 		{"address", .plain = parse_address},
 		{"blind", .plain = parse_blind},
 	};
@@ -470,6 +509,36 @@ int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e)
 	return check_tree(m, e);
 }
 
+const struct manifest_number *manifest_number_find(
+	const struct manifest_numbers *n, const char *name)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (strcmp(n->list[i].name, name) == 0)
+			return &n->list[i];
+	return NULL;
+}
+
+int manifest_number_add(struct manifest_numbers *n, const char *name, struct host_number number)
+{
+	struct manifest_number *list = reallocarray(n->list, n->count + 1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	n->list = list;
+	list[n->count].name = strdup(name);
+	if (!list[n->count].name)
+		return -ENOMEM;
+	list[n->count++].number = number;
+	return 0;
+}
+
+static void numbers_free(struct manifest_numbers *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		free(n->list[i].name);
+	free(n->list);
+}
+
 void manifest_fini(struct manifest *m)
 {
 	for (size_t i = 0; i < m->nr_entries; i++) {
@@ -478,6 +547,8 @@ void manifest_fini(struct manifest *m)
 	}
 	for (size_t i = 0; i < m->nr_busy; i++)
 		free(m->busy[i].name);
+	numbers_free(&m->paths);
+	numbers_free(&m->loops);
 	free(m->entries);
 	free(m->busy);
 	free(m->holders);

@@ -22,6 +22,17 @@ struct manifest_busy {
 	int answer; /* 1 busy, -errno */
 };
 
+/* What a path, or a loop device, leads to. */
+struct manifest_number {
+	char *name;
+	struct host_number number;
+};
+
+struct manifest_numbers {
+	size_t count;
+	struct manifest_number *list;
+};
+
 struct manifest {
 	size_t nr_entries;
 	struct manifest_entry
@@ -30,6 +41,8 @@ struct manifest {
 	struct manifest_busy *busy;
 	size_t nr_holders;
 	struct host_holder *holders;
+	struct manifest_numbers paths;
+	struct manifest_numbers loops;
 	size_t nr_addresses;
 	struct host_net_address *addresses;
 	int blind; /* -errno when it was taken without the right to see all processes */
@@ -54,6 +67,12 @@ ssize_t manifest_format(const struct manifest *m, char **ret);
 int manifest_error(const char *name);
 /* NULL for one that it cannot. */
 const char *manifest_error_name(int error);
+
+/* NULL when it has none. */
+const struct manifest_number *manifest_number_find(
+	const struct manifest_numbers *n, const char *name);
+/* Adds one, the name copied. Return: 0, -ENOMEM. */
+int manifest_number_add(struct manifest_numbers *n, const char *name, struct host_number number);
 
 #define MANIFEST_HEADER "usher-host 1"
 #define MANIFEST_BYTES_MAX 65536 /* largest sparse file: far above configuration space's 4096 */

@@ -147,6 +147,20 @@ static void put_holders(FILE *f, const struct manifest *m)
 	}
 }
 
+static void put_numbers(FILE *f, const char *word, const struct manifest_numbers *n)
+{
+	static const char kinds[] = {
+		[HOST_NUMBER_CHAR] = 'c', [HOST_NUMBER_BLOCK] = 'b', [HOST_NUMBER_FILE] = 'f'};
+
+	for (size_t i = 0; i < n->count; i++) {
+		const struct host_number *x = &n->list[i].number;
+
+		(void)fprintf(f, "%s %c%u:%u ", word, kinds[x->kind], major(x->dev), minor(x->dev));
+		put_text(f, n->list[i].name, strlen(n->list[i].name));
+		(void)fputc('\n', f);
+	}
+}
+
 static void put_others(FILE *f, const struct manifest *m)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -159,6 +173,8 @@ static void put_others(FILE *f, const struct manifest *m)
 			(void)fprintf(f, "busy %s%s%s\n", m->busy[i].name, error ? " " : "",
 				error ? error : "");
 	}
+	put_numbers(f, "number", &m->paths);
+	put_numbers(f, "loop", &m->loops);
 	for (size_t i = 0; i < m->nr_addresses; i++) {
 		const struct host_net_address *a = &m->addresses[i];
 

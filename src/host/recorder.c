@@ -23,7 +23,7 @@ struct recorder {
 	struct host host;
 	struct host *inner;
 	struct answers answers;
-	struct manifest others; /* busy, holders, addresses */
+	struct manifest others; /* all but files: busy, holders, numbers, addresses */
 	bool has_holders, has_addresses;
 };
 
@@ -299,6 +299,32 @@ static int recorder_addresses(
 	return x;
 }
 
+static int number_keep(struct recorder *r, struct manifest_numbers *n, const char *name,
+	const struct host_number *number)
+{
+	if (manifest_number_find(n, name))
+		return 0;
+	int x = manifest_number_add(n, name, *number);
+	r->answers.failed = r->answers.failed || x < 0;
+	return x;
+}
+
+static int recorder_number(struct host *h, const char *path, struct host_number *ret)
+{
+	struct recorder *r = recorder_of(h);
+	int x = r->inner->ops->number(r->inner, path, ret);
+
+	return x < 0 ? x : number_keep(r, &r->others.paths, path, ret);
+}
+
+static int recorder_loop(struct host *h, const char *name, struct host_number *ret)
+{
+	struct recorder *r = recorder_of(h);
+	int x = r->inner->ops->loop(r->inner, name, ret);
+
+	return x < 0 ? x : number_keep(r, &r->others.loops, name, ret);
+}
+
 /* Snapshots have no times; so that who keeps answers by a time asks anew, it is hidden here. */
 static int64_t recorder_changed(struct host *h, const char *path)
 {
@@ -337,6 +363,8 @@ static const struct host_ops recorder_ops = {
 	.list = recorder_list,
 	.changed = recorder_changed,
 	.node = recorder_node,
+	.number = recorder_number,
+	.loop = recorder_loop,
 	.block_busy = recorder_block_busy,
 	.holders = recorder_holders,
 	.addresses = recorder_addresses,
@@ -354,7 +382,15 @@ int host_recorder_new(struct host *inner, struct host **ret)
 	return 0;
 }
 
-/* The two recordings that are lists already. */
+static int copy_numbers(const struct manifest_numbers *from, struct manifest_numbers *n)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (manifest_number_add(n, from->list[i].name, from->list[i].number) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* The recordings that are lists already. */
 static int copy_others(const struct manifest *from, struct manifest *m)
 {
 	for (size_t i = 0; i < from->nr_holders; i++)
@@ -363,6 +399,8 @@ static int copy_others(const struct manifest *from, struct manifest *m)
 	for (size_t i = 0; i < from->nr_addresses; i++)
 		if (address_add(m, &from->addresses[i]) < 0)
 			return -ENOMEM;
+	if (copy_numbers(&from->paths, &m->paths) < 0 || copy_numbers(&from->loops, &m->loops) < 0)
+		return -ENOMEM;
 	m->busy = calloc(from->nr_busy + 1, sizeof(*m->busy));
 	if (!m->busy)
 		return -ENOMEM;

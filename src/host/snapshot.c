@@ -16,6 +16,9 @@
  *					/sys/class/block has, or what its fail says)
  *	holder PID UID MAJOR:MINOR COMM an open descriptor of a character node, "b8:1" of a block
  *					node; COMM escaped as in file
+ *	number b259:1 PATH		host_ops.number() of PATH: a block node, "c10:3" a character
+ *					node, "f8:1" what is on that file system; escaped as in file
+ *	loop b259:1 loop0		host_ops.loop() of loop0, likewise
  *	address INTERFACE ADDRESS/LEN	an address of a network interface
  *	blind [EPERM]                   some processes could not be looked at: holders() ends -EACCES
  *
@@ -269,6 +272,25 @@ static int snapshot_holders(
 	return r ? r : m->blind;
 }
 
+static int number_in(const struct manifest_numbers *n, const char *name, struct host_number *ret)
+{
+	const struct manifest_number *x = manifest_number_find(n, name);
+
+	if (x)
+		*ret = x->number;
+	return x ? 0 : -ENOENT;
+}
+
+static int snapshot_number(struct host *h, const char *path, struct host_number *ret)
+{
+	return number_in(&manifest_of(h)->paths, path, ret);
+}
+
+static int snapshot_loop(struct host *h, const char *name, struct host_number *ret)
+{
+	return number_in(&manifest_of(h)->loops, name, ret);
+}
+
 static int snapshot_addresses(
 	struct host *h, int (*each)(void *arg, const struct host_net_address *a), void *arg)
 {
@@ -297,6 +319,8 @@ static const struct host_ops snapshot_ops = {
 	.block_busy = snapshot_block_busy,
 	.holders = snapshot_holders,
 	.node = snapshot_node,
+	.number = snapshot_number,
+	.loop = snapshot_loop,
 	.addresses = snapshot_addresses,
 };
 

@@ -215,6 +215,9 @@ START_TEST(refuses_hostile_text)
 		"address eth0 1.2.3/8\n",
 		"address eth0 ::1\n",
 		"address averylonginterface 1.2.3.4/8\n",
+		"number 259:1 /dev/x\n",
+		"number b259 /dev/x\n",
+		"loop b259:1 \n",
 		"busy ../sda\n",
 		"busy \n",
 		"fail /a EWHAT\n",
@@ -325,6 +328,13 @@ START_TEST(replays_nodes)
 	host_close(h);
 	ck_assert_int_eq(host_live()->ops->node(host_live(), "/dev/null", &n), 0);
 	ck_assert_int_eq(host_live()->ops->node(host_live(), "/etc/passwd", &n), -ENODEV);
+	struct host_number x;
+	ck_assert_int_eq(host_live()->ops->number(host_live(), "/dev/null", &x), 0);
+	ck_assert(x.kind == HOST_NUMBER_CHAR && x.dev == makedev(1, 3));
+	ck_assert_int_eq(host_live()->ops->number(host_live(), "/proc/self/stat", &x), 0);
+	ck_assert(x.kind == HOST_NUMBER_FILE && major(x.dev) == 0);
+	ck_assert_int_eq(host_live()->ops->number(host_live(), "/dev/none", &x), -ENOENT);
+	ck_assert_int_lt(host_live()->ops->loop(host_live(), "null", &x), 0);
 	struct err e = {0};
 	ck_assert_int_eq(snapshot("node /dev/kvm 0888 0:1\n", &h, &e), -EINVAL);
 	ck_assert_int_eq(snapshot("node /dev/kvm 0660 0\n", &h, &e), -EINVAL);

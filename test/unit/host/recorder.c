@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static struct host *replay(const char *text)
@@ -48,6 +49,10 @@ static const char house[] =
 	"holder 12 1000 226:0 X\\x1b[m\n"
 	"holder 13 0 b8:1 dd\n"
 	"holder 13 0 1:3 null\n"
+	"number b259:1 /dev/disk/by-id/a\\x20b\n"
+	"number c10:3 /dev/nvme0\n"
+	"number f8:17 /srv/image\n"
+	"loop f8:17 loop0\n"
 	"address eth0 192.0.2.7/24\n"
 	"address eth0 2001:db8::1/64\n"
 	"blind EPERM\n";
@@ -92,6 +97,16 @@ static int stop(void *arg, const char *name)
 	return 1;
 }
 
+static void ask_number(int (*op)(struct host *h, const char *name, struct host_number *ret),
+	struct host *h, const char *name, enum host_number_kind kind, dev_t dev)
+{
+	struct host_number n;
+
+	ck_assert_int_eq(op(h, name, &n), 0);
+	ck_assert_int_eq(n.kind, kind);
+	ck_assert_uint_eq(n.dev, dev);
+}
+
 /* Reads all that there is, and holds it against what it has to be. */
 static void ask(struct host *h)
 {
@@ -133,6 +148,12 @@ static void ask(struct host *h)
 	ck_assert_int_eq(h->ops->block_busy(h, "sda"), 0);
 	ck_assert_int_eq(h->ops->block_busy(h, "sdb"), -EACCES);
 	ck_assert_int_eq(h->ops->block_busy(h, "sdz"), -ENOENT);
+	ask_number(h->ops->number, h, "/dev/disk/by-id/a b", HOST_NUMBER_BLOCK, makedev(259, 1));
+	ask_number(h->ops->number, h, "/dev/nvme0", HOST_NUMBER_CHAR, makedev(10, 3));
+	ask_number(h->ops->number, h, "/srv/image", HOST_NUMBER_FILE, makedev(8, 17));
+	ask_number(h->ops->loop, h, "loop0", HOST_NUMBER_FILE, makedev(8, 17));
+	ck_assert_int_eq(h->ops->number(h, "loop0", &(struct host_number){0}), -ENOENT);
+	ck_assert_int_eq(h->ops->loop(h, "loop1", &(struct host_number){0}), -ENOENT);
 	ck_assert_int_eq(h->ops->holders(h, tell_holder, &holders), -EPERM);
 	ck_assert_ptr_nonnull(strstr(holders.text, "12 1000 0 e200 X\x1b[m;13 0 1 801 dd;"));
 	ck_assert_int_eq(h->ops->addresses(h, tell_address, &addresses), 0);
