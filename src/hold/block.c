@@ -3,7 +3,8 @@
  * Disks below a device. Who holds one is told twice over: by what the kernel shows (mounts, swap,
  * holders/), which gives the words, and by asking for the exclusive claim, which catches what
  * shows nowhere, such as a ZFS pool. Without a claim and without words a disk is free. A loop device
- * is the one user that neither claims nor stands in holders/: it names what is below it itself.
+ * neither claims nor stands in holders/: it names what is below it itself. What the kernel exports to
+ * others shows in the target's settings only (export.c).
  */
 #include "base/file.h"
 #include "base/num.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #define DEPTH_MAX 8 /* dm on md on dm … */
 #define VISITS_MAX 256 /* volumes on one disk: a snapshot could make them branch without end */
@@ -221,6 +223,22 @@ static int find_partitions(struct use *u, const char *name)
 	return 0;
 }
 
+/* @dev: "259:1", as sysfs has it. */
+static void find_exports(struct use *u, const char *dev)
+{
+	const struct hold_view *v = u->c->view;
+	char number[32];
+
+	for (size_t i = 0; i < v->export_count; i++) {
+		const struct hold_export *x = &v->exports[i];
+
+		(void)snprintf(number, sizeof(number), "%u:%u", major(x->number.dev),
+			minor(x->number.dev));
+		if (x->is_known && x->number.kind == HOST_NUMBER_BLOCK && strcmp(number, dev) == 0)
+			say(u, x->text, "");
+	}
+}
+
 /* What @name is used for, as far as the kernel shows it. */
 static int look(struct use *u, const char *name)
 {
@@ -235,6 +253,7 @@ static int look(struct use *u, const char *name)
 	alias_read(h, name, alias, sizeof(alias));
 	find_mounts(u, name, dev);
 	find_swap(u, name, alias);
+	find_exports(u, dev);
 	r = file_path(path, sizeof(path), "/sys/class/block/%s/holders", name);
 	if (r == 0)
 		r = h->ops->list(h, path, look_holder, u);
@@ -353,14 +372,20 @@ static int judge(struct hold_case *c, const char *name, bool explained)
 	return r < 0 ? r : c->found->count > before;
 }
 
+#define BASE_STORAGE 0x01 /* PCI Code and ID Assignment Specification, section 1 */
+
 int hold_block(struct hold_case *c)
 {
 	const struct hold_links *l = &c->view->block;
 	struct host *h = c->view->host;
+	const char *disk = NULL;
 	bool held = false;
+	int r = 0;
 
+	if (c->device->class >> 16 == BASE_STORAGE)
+		r = hold_view_disks(c->view);
 	/* Partitions first: one that is claimed explains why its disk cannot be. */
-	for (int pass = 0; pass < 2; pass++) {
+	for (int pass = 0; r == 0 && pass < 2; pass++) {
 		for (size_t i = 0; i < l->count; i++) {
 			const struct hold_link *b = &l->list[i];
 
@@ -368,13 +393,16 @@ int hold_block(struct hold_case *c)
 				continue;
 			if (is_partition(h, b->name) != (pass == 0) || is_hidden(h, b->name))
 				continue;
-			int r = hold_view_disks(c->view);
+			r = hold_view_disks(c->view);
 			if (r == 0)
 				r = judge(c, b->name, held && pass == 1);
 			if (r < 0)
 				return r;
 			held = held || r;
+			disk = pass == 1 ? b->name : disk;
 		}
 	}
-	return 0;
+	if (r >= 0)
+		r = hold_block_characters(c);
+	return r < 0 || held || !disk ? r : hold_block_unknown(c, disk);
 }

@@ -14,9 +14,10 @@ struct pci_device;
  * The in-use gate: who uses a device right now. The kernel unbinds a mounted disk without a
  * word, so somebody has to ask before.
  *
- * Checks: "block" mounted, swap, part of a volume, below a loop device, open; "net" address,
- * route, port of a bridge, SSH session, in another network namespace; "vfio" lent already; "sriov" virtual functions at work; "gpu" the host's display;
- * "input" the last keyboard, a console; "fd" a process has a device node open.
+ * Checks: "block" mounted, swap, part of a volume, below a loop device, exported by the kernel,
+ * open; "net" address, route, port of a bridge, SSH session, in another network namespace; "vfio"
+ * lent already; "sriov" virtual functions at work; "gpu" the host's display; "input" the last
+ * keyboard, a console; "fd" a process has a device node open.
  */
 extern const char *const hold_checks[]; /* their names; NULL ends them */
 

@@ -240,7 +240,9 @@ int hold_view_disks(struct hold_view *v)
 
 	if (r == 0)
 		r = text_read(v->host, "/proc/swaps", &v->swaps);
-	return r < 0 ? r : loops_read(v);
+	if (r == 0)
+		r = loops_read(v);
+	return r < 0 ? r : hold_exports_read(v);
 }
 
 int hold_view_nested(struct hold_view *v, const struct hold_links **ret)
@@ -359,6 +361,7 @@ void hold_view_free(struct hold_view *v)
 	for (size_t i = 0; i < v->nr_loops; i++)
 		free(v->loops[i].file);
 	free(v->loops);
+	free(v->exports);
 	free(v->routes);
 	free(v->routes6);
 	free(v->users);

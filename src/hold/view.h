@@ -37,6 +37,16 @@ struct hold_loop {
 	char *file; /* as the kernel names it: "/dev/nvme0n1p1", "/srv/image (deleted)" */
 };
 
+#define HOLD_EXPORT_TEXT 160
+
+/* A disk, or a controller, that the kernel serves to others. */
+struct hold_export {
+	bool is_known; /* false: what it is could not be found out */
+	struct host_number number;
+	char path[128]; /* as the target's settings have it */
+	char text[HOLD_EXPORT_TEXT]; /* "exported by nvmet: subsystem NQN, namespace 1" */
+};
+
 struct hold_view {
 	struct host *host;
 	struct hold_links block;
@@ -54,6 +64,9 @@ struct hold_view {
 	bool has_loops;
 	size_t nr_loops;
 	struct hold_loop *loops;
+	bool has_exports;
+	size_t export_count;
+	struct hold_export *exports;
 	bool has_nested;
 	struct hold_links nested; /* USB's and virtio's devices, each below a PCI function */
 	char *routes; /* /proc/net/route */
@@ -72,9 +85,12 @@ struct hold_case {
 	struct holds *found;
 };
 
-/* Mounts, swaps and loops; routes, addresses and the SSH session. Return: 0, -ENOMEM, -errno. */
+/* Mounts, swaps, loops and exports; routes, addresses and the SSH session. Return: 0, -ENOMEM, -errno. */
 int hold_view_disks(struct hold_view *v);
 int hold_view_routes(struct hold_view *v);
+
+/* What the kernel serves to others; once. Return: 0, -ENOMEM. */
+int hold_exports_read(struct hold_view *v);
 
 /* Devices that may have interfaces, below PCI functions; they are @v's. Return: 0, -ENOMEM, -errno. */
 int hold_view_nested(struct hold_view *v, const struct hold_links **ret);
@@ -109,6 +125,13 @@ int hold_sriov(struct hold_case *c);
 int hold_gpu(struct hold_case *c);
 int hold_input(struct hold_case *c);
 int hold_fd(struct hold_case *c);
+
+/*
+ * The parts of hold_block() that look at exports: of nodes below the device that are no disk, and of
+ * what is unknown, which counts against @disk. Return: 0, -ENOMEM.
+ */
+int hold_block_characters(struct hold_case *c);
+int hold_block_unknown(struct hold_case *c, const char *disk);
 
 /* The local address of the SSH session that usher runs in; "" for none. */
 void hold_ssh_address(struct host *h, char *buf, size_t size);

@@ -253,6 +253,45 @@ static void hide_backing(const struct page *p)
 		(void)fprintf(p->out, "/%s\n", alias_name(p->key, "file", p->data, p->len, name));
 }
 
+/* A link of udev's has the disk's serial number in its name: /dev/disk/by-id/nvme-MODEL_SERIAL. */
+static bool is_link_by_property(const char *path)
+{
+	return strstr(path, "/by-") != NULL;
+}
+
+static void hide_link(const struct page *p)
+{
+	char name[ALIAS_TEXT];
+	size_t n = p->len - (p->len && p->data[p->len - 1] == '\n');
+
+	if (is_link_by_property(p->data))
+		(void)fprintf(p->out, "/dev/%s\n", alias_name(p->key, "link", p->data, n, name));
+	else
+		put(p, p->data, p->len);
+}
+
+/* What a kernel target says of a disk: but for its number it is all names. */
+static void hide_target(const struct page *p)
+{
+	const char *number = strstr(p->data, "Major: ");
+	const char *file = strstr(p->data, "File: ");
+	char name[ALIAS_TEXT];
+
+	if (number)
+		(void)fprintf(p->out, "%.*s\n", (int)strcspn(number, "\n"), number);
+	const char *end = file ? strstr(file, "  Size: ") : NULL;
+	if (!end)
+		return;
+	file += strlen("File: ");
+	size_t n = (size_t)(end - file);
+	(void)fputs("File: ", p->out);
+	if (memmem(file, n, "/by-", 4))
+		(void)fprintf(p->out, "/dev/%s", alias_name(p->key, "link", file, n, name));
+	else
+		put(p, file, n);
+	(void)fputs("  Size: \n", p->out);
+}
+
 static const struct {
 	const char *pattern; /* * matches a slash, too */
 	void (*write)(const struct page *p);
@@ -269,6 +308,10 @@ static const struct {
 	{"/sys/*/unique_id", hide},
 	{"/sys/*/dm/uuid", hide},
 	{"/sys/*/loop/backing_file", hide_backing},
+	{"/sys/kernel/config/*/device_path", hide_link},
+	{"/sys/kernel/config/*/udev_path", hide_link},
+	{"/sys/kernel/config/usb_gadget/*/file", hide_link},
+	{"/sys/kernel/config/target/*/info", hide_target},
 	{"/etc/machine-id", hide},
 	{"/etc/hostname", hide},
 	{"/proc/sys/kernel/hostname", hide},
@@ -355,6 +398,23 @@ static void sort_entries(struct manifest *m)
 	m->nr_entries = n;
 }
 
+/* As the files that name this path are redacted: what reads them looks it up. */
+static int redact_path(char **path, const uint8_t *key)
+{
+	char name[ALIAS_TEXT];
+
+	if (!is_link_by_property(*path)) {
+		alias_scrub(key, *path, strlen(*path));
+		return 0;
+	}
+	char *hidden = NULL;
+	if (asprintf(&hidden, "/dev/%s", alias_name(key, "link", *path, strlen(*path), name)) < 0)
+		return -ENOMEM;
+	free(*path);
+	*path = hidden;
+	return 0;
+}
+
 int manifest_redact(struct manifest *m, const uint8_t *key)
 {
 	int r = 0;
@@ -362,6 +422,8 @@ int manifest_redact(struct manifest *m, const uint8_t *key)
 	for (size_t i = 0; r == 0 && i < m->nr_entries; i++)
 		r = redact_entry(&m->entries[i], key);
 	sort_entries(m);
+	for (size_t i = 0; r == 0 && key && i < m->paths.count; i++)
+		r = redact_path(&m->paths.list[i].name, key);
 	for (size_t i = 0; key && i < m->nr_addresses; i++) {
 		struct host_net_address *a = &m->addresses[i];
 

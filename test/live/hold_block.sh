@@ -135,3 +135,34 @@ expect_text "open in sleep (pid $reader, root)"
 kill $reader
 wait $reader
 is_free
+
+# Exported by the kernel, which claims nothing then: a namespace over a node of another name, and
+# the whole controller. The fixtures of test/unit/hold have the other targets.
+config=/sys/kernel/config
+modprobe nvmet || fail "no nvmet"
+[ -d $config/nvmet ] || mount -t configfs none $config || fail "no configfs"
+subsystem=$config/nvmet/subsystems/usher-test
+mkdir $subsystem $subsystem/namespaces/1 || fail "no subsystem"
+at_exit "echo 0 >$subsystem/namespaces/1/enable; rmdir $subsystem/namespaces/1 $subsystem"
+at_exit "[ ! -d $subsystem/passthru ] || echo 0 >$subsystem/passthru/enable"
+numbers=$(cat "/sys/class/block/$name/dev")
+mknod "$work/shelf" b "${numbers%:*}" "${numbers#*:}"
+printf %s "$work/shelf" >$subsystem/namespaces/1/device_path
+is_free
+echo 1 >$subsystem/namespaces/1/enable || fail "the disk is not exported"
+is_busy 'exported by nvmet: subsystem usher-test, namespace 1' "$name"
+expect_status 3 usher bind "$disk"
+expect_driver "$disk" nvme
+expect_ok usher bind --dry-run --allow=block "$disk"
+expect_ok usher snapshot "$work/report.host"
+expect_ok usher list -n --json --host "$work/report.host" "$disk"
+expect_text 'exported by nvmet: subsystem usher-test, namespace 1'
+echo 0 >$subsystem/namespaces/1/enable
+is_free
+if [ -d $subsystem/passthru ]; then
+	printf %s "/dev/${name%n*}" >$subsystem/passthru/device_path
+	echo 1 >$subsystem/passthru/enable || fail "the controller is not exported"
+	is_busy 'exported by nvmet: subsystem usher-test, the whole controller' "${name%n*}"
+	echo 0 >$subsystem/passthru/enable
+	is_free
+fi

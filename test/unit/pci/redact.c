@@ -140,6 +140,19 @@ static struct manifest household(void)
 	add(&m, "/proc/9/environ", MANIFEST_FILE, environ, sizeof(environ));
 	add(&m, "/sys/devices/pci0000:00/0000:00:01.0/config", MANIFEST_FILE, c.bytes, c.size);
 	add(&m, "/sys/class/net/eth1", MANIFEST_LINK, "../../x/enx525400123456", 23);
+	FILE_ADD("/sys/kernel/config/nvmet/subsystems/s/namespaces/1/device_path",
+		"/dev/disk/by-id/nvme-secret\n");
+	FILE_ADD("/sys/kernel/config/target/core/fileio_0/a/info",
+		"TCM FILEIO ID: 0        File: /dev/disk/by-id/nvme-secret  Size: 1\n");
+	FILE_ADD("/sys/kernel/config/target/core/iblock_0/b/info",
+		"iBlock device: sda  UDEV PATH: /dev/disk/by-id/secret\n"
+		"        Major: 8 Minor: 0  CLAIMED: IBLOCK\n");
+	ck_assert_int_eq(manifest_number_add(&m.paths, "/dev/disk/by-id/nvme-secret",
+				 (struct host_number){HOST_NUMBER_BLOCK, 1}),
+		0);
+	ck_assert_int_eq(manifest_number_add(
+				 &m.paths, "/dev/sda", (struct host_number){HOST_NUMBER_BLOCK, 2}),
+		0);
 	m.addresses = calloc(1, sizeof(*m.addresses));
 	m.nr_addresses = 1;
 	m.addresses[0] =
@@ -172,6 +185,17 @@ START_TEST(takes_out_what_is_private)
 	ck_assert_int_eq(
 		strncmp(content(&m, "/sys/block/loop0/loop/backing_file"), "/file-", 6), 0);
 	ck_assert_str_eq(content(&m, "/sys/block/loop1/loop/backing_file"), "/dev/nvme0n1\n");
+	/* Whoever reads a path finds its number under the name that the path has now. */
+	char link[64];
+	const char *name =
+		content(&m, "/sys/kernel/config/nvmet/subsystems/s/namespaces/1/device_path");
+	(void)snprintf(link, sizeof(link), "%.*s", (int)strcspn(name, "\n"), name);
+	ck_assert_str_eq(m.paths.list[0].name, link);
+	ck_assert_str_eq(m.paths.list[1].name, "/dev/sda");
+	ck_assert_ptr_nonnull(
+		strstr(content(&m, "/sys/kernel/config/target/core/fileio_0/a/info"), link));
+	ck_assert_ptr_nonnull(strstr(content(&m, "/sys/kernel/config/target/core/iblock_0/b/info"),
+		"Major: 8 Minor: 0"));
 	ck_assert_ptr_nonnull(strstr(content(&m, "/etc/passwd"), "root:x:0:0::/:\nuser-"));
 	ck_assert_str_eq(content(&m, "/proc/9/stat"),
 		"9 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 999\n");
