@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include "asked.h"
+#include "suite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MOUNTS "file /proc/self/mountinfo 22 1 0:20 / /proc rw shared:5 - proc proc rw\\n"
+
+START_TEST(leaves_free_disks_alone)
+{
+	struct pci_device d = nvme_device();
+
+	hold_none("", &d);
+	hold_none(DISK MOUNTS "30 22 8:1 / / rw - ext4 /dev/sda1 rw\n", &d);
+	/* Another function whose address this one's is a part of. */
+	hold_none(
+		"link /sys/class/block/sda ../../devices/pci0000:00/10000:02:00.0/host0/sda\nbusy "
+		"sda\n",
+		&d);
+}
+END_TEST
+
+START_TEST(finds_mounts)
+{
+	struct pci_device d = nvme_device();
+	struct hold o =
+		hold_only(DISK MOUNTS "30 22 259:1 / /srv/my\\\\040data rw - ext4 /dev/x rw\n"
+				      "busy nvme0n1\nbusy nvme0n1p1\n",
+			&d);
+
+	ck_assert_str_eq(o.check, "block");
+	ck_assert_str_eq(o.object, "nvme0n1p1");
+	ck_assert_str_eq(o.text, "mounted at /srv/my\\040data");
+	ck_assert(!o.absolute && !o.unsure);
+	/* btrfs tells the node, not the number. */
+	o = hold_only(DISK MOUNTS "30 22 0:44 / /srv rw shared:1 - btrfs /dev/nvme0n1p1 rw\n"
+				  "busy nvme0n1p1\nbusy nvme0n1\n",
+		&d);
+	ck_assert_str_eq(o.text, "mounted at /srv");
+}
+END_TEST
+
+START_TEST(keeps_what_the_host_needs)
+{
+	struct pci_device d = nvme_device();
+	static const char *const places[] = {"/", "/boot", "/boot/efi", "/usr"};
+	char text[2048];
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+			DISK MOUNTS "30 22 259:1 / %s rw - ext4 /dev/x rw\nbusy nvme0n1p1\n",
+			places[i]);
+		ck_assert_msg(hold_only(text, &d).absolute, "%s", places[i]);
+	}
+	/* However many other places it is mounted at. */
+	struct hold o = hold_only(DISK MOUNTS
+		"1 2 259:1 / /a rw - ext4 x rw\\n1 2 259:1 / /b rw - ext4 x rw"
+		"\\n1 2 259:1 / /c rw - ext4 x rw\\n1 2 259:1 / / rw - ext4 x rw\n",
+		&d);
+	ck_assert(o.absolute);
+	ck_assert_str_eq(o.text, "mounted at /a, mounted at /b, mounted at /");
+}
+END_TEST
+
+/* Seen from a chroot, or from a mount namespace of one's own. */
+START_TEST(looks_through_the_eyes_of_the_first_process)
+{
+	struct pci_device d = nvme_device();
+	struct hold o =
+		hold_only(DISK MOUNTS "30 22 259:1 / /mnt rw - ext4 /dev/x rw\n"
+				      "file /proc/1/mountinfo 30 1 259:1 / / rw - ext4 /dev/x rw\n"
+				      "busy nvme0n1p1\n",
+			&d);
+
+	ck_assert(o.absolute);
+	ck_assert_str_eq(o.text, "mounted at /mnt, mounted at /");
+	/* What both see is told once. */
+	o = hold_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 x rw\n"
+				  "file /proc/1/mountinfo 30 22 259:1 / /srv ro - ext4 x rw\n",
+		&d);
+	ck_assert(!o.absolute);
+	ck_assert_str_eq(o.text, "mounted at /srv");
+	/* A root that lies over others, one of them perhaps on this disk. */
+	o = hold_only(DISK
+		"file /proc/1/mountinfo 30 1 0:33 / / rw - overlay overlay rw\nbusy nvme0n1\n",
+		&d);
+	ck_assert(o.absolute);
+}
+END_TEST
+
+START_TEST(follows_volumes)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(DISK MOUNTS "30 22 253:0 / / rw - ext4 /dev/mapper/vg-root rw\n"
+					      "dir nvme0n1p1/holders/dm-1\n"
+					      "at /sys/class/block\n"
+					      "file dm-1/dm/name luks\nfile dm-1/dev 253:1\n"
+					      "dir dm-1/holders/dm-0\n"
+					      "file dm-0/dm/name vg-root\nfile dm-0/dev 253:0\n"
+					      "busy nvme0n1p1\nbusy nvme0n1\n",
+		&d);
+
+	ck_assert_str_eq(o.object, "nvme0n1p1");
+	ck_assert_str_eq(o.text, "part of dm-1 (luks), part of dm-0 (vg-root), mounted at /");
+	ck_assert(o.absolute);
+	/* Holders that go in a circle, as only a hostile snapshot has them, end. */
+	o = hold_only("link /sys/class/block/sda " BELOW "/sda\n"
+		      "dir /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/sda/holders/sda\n",
+		&d);
+	ck_assert_str_eq(o.object, "sda");
+}
+END_TEST
+
+#define LOOPS                                                                       \
+	"link /sys/class/block/loop0 ../../devices/virtual/block/loop0\n"           \
+	"link /sys/class/block/loop1 ../../devices/virtual/block/loop1\n"           \
+	"link /sys/class/block/loop1p2 ../../devices/virtual/block/loop1/loop1p2\n" \
+	"file /sys/devices/virtual/block/loop0/dev 7:0\n"                           \
+	"file /sys/devices/virtual/block/loop1/dev 7:1\n"                           \
+	"file /sys/devices/virtual/block/loop1/loop1p2/dev 259:9\n"
+#define LOOP0 "file /sys/devices/virtual/block/loop0/loop/backing_file "
+#define LOOP1 "file /sys/devices/virtual/block/loop1/loop/backing_file "
+
+/* Nothing else tells of a loop device: no claim is taken, and holders/ has no entry. */
+START_TEST(finds_loops)
+{
+	struct pci_device d = nvme_device();
+	struct hold o;
+
+	/* Free ones, one over a file, one over another disk whose name this one's is a part of. */
+	hold_none(DISK LOOPS LOOP0 "/srv/nvme0n1\n" LOOP1 "/dev/nvme0n1p10\n", &d);
+	hold_none(DISK LOOPS LOOP0 "/dev/nvme0n10\n" LOOP1 "/dev/xnvme0n1\n", &d);
+	o = hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1\n", &d);
+	ck_assert_str_eq(o.check, "block");
+	ck_assert_str_eq(o.object, "nvme0n1");
+	ck_assert_str_eq(o.text, "below loop0");
+	ck_assert(!o.absolute && !o.unsure);
+	o = hold_only(
+		DISK LOOPS LOOP1 "/dev/nvme0n1p1\n" MOUNTS "30 22 7:1 / /mnt rw - ext4 x rw\n", &d);
+	ck_assert_str_eq(o.object, "nvme0n1p1");
+	ck_assert_str_eq(o.text, "below loop1, mounted at /mnt");
+	ck_assert(!o.absolute);
+	/* Its node is gone; it was opened in a container's /dev, or in one mounted nowhere. */
+	ck_assert_str_eq(
+		hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1 (deleted)\n", &d).text, "below loop0");
+	ck_assert_str_eq(
+		hold_only(DISK LOOPS LOOP0 "/srv/box/dev/nvme0n1\n", &d).text, "below loop0");
+	ck_assert_str_eq(hold_only(DISK LOOPS LOOP0 "/nvme0n1\n", &d).text, "below loop0");
+}
+END_TEST
+
+START_TEST(keeps_what_the_host_needs_over_loops)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1p1\n" MOUNTS
+						   "30 22 7:0 / / rw - ext4 /dev/loop0 rw\n",
+		&d);
+
+	ck_assert_str_eq(o.text, "below loop0, mounted at /");
+	ck_assert(o.absolute);
+	/* On a partition of a loop device over another one. */
+	o = hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1\n" LOOP1 "/dev/loop0\n" MOUNTS
+				       "30 22 259:9 / / rw - ext4 /dev/x rw\n",
+		&d);
+	ck_assert_str_eq(o.text, "below loop0, below loop1, partition loop1p2, mounted at /");
+	ck_assert(o.absolute);
+	/* Over a volume, by either of its names. */
+	static const char *const volumes[] = {"/dev/dm-0", "/dev/mapper/vg-root"};
+	for (size_t i = 0; i < sizeof(volumes) / sizeof(volumes[0]); i++) {
+		char text[2048];
+		(void)snprintf(text, sizeof(text),
+			DISK LOOPS "dir nvme0n1p1/holders/dm-0\n"
+				   "at /sys/class/block\nfile dm-0/dm/name vg-root\n" LOOP1
+				   "%s\n" MOUNTS "30 22 7:1 / /usr rw - ext4 x rw\n",
+			volumes[i]);
+		o = hold_only(text, &d);
+		ck_assert_str_eq(o.text, "part of dm-0 (vg-root), below loop1, mounted at /usr");
+		ck_assert(o.absolute);
+	}
+	/* One over itself, as only a hostile snapshot has it, ends. */
+	o = hold_only(DISK LOOPS LOOP0
+		"/dev/nvme0n1\n" LOOP1 "/dev/loop1\n"
+		"link /sys/class/block/loop2 ../../devices/virtual/block/loop2\n"
+		"file /sys/devices/virtual/block/loop2/loop/backing_file /dev/loop0\n"
+		"dir /sys/devices/virtual/block/loop2/holders/loop0\n",
+		&d);
+	ck_assert_str_eq(o.object, "nvme0n1");
+}
+END_TEST
+
+START_TEST(finds_swap)
+{
+	struct pci_device d = nvme_device();
+	struct hold o =
+		hold_only(DISK "file /proc/swaps Filename Type Size Used Priority\\n"
+			       "/dev/nvme0n1p1 partition 1000 0 -2\nbusy nvme0n1p1\nbusy nvme0n1\n",
+			&d);
+
+	ck_assert_str_eq(o.text, "swap space");
+	ck_assert_str_eq(o.object, "nvme0n1p1");
+}
+END_TEST
+
+START_TEST(believes_the_claim)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(DISK "busy nvme0n1\n", &d);
+
+	ck_assert_str_eq(o.object, "nvme0n1");
+	ck_assert_ptr_nonnull(strstr(o.text, "in use by the kernel"));
+	ck_assert(!o.absolute);
+	o = hold_only(DISK MOUNTS "30 1 0:33 / / rw - zfs rpool/root rw\nbusy nvme0n1\n", &d);
+	ck_assert(o.absolute);
+}
+END_TEST
+
+START_TEST(counts_the_unknown_as_held)
+{
+	struct pci_device d = nvme_device();
+	struct hold o =
+		hold_only("link /sys/class/block/sda " BELOW "/sda\n"
+			  "fail /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/sda EIO\n",
+			&d);
+
+	ck_assert_str_eq(o.object, "sda");
+	ck_assert(o.unsure);
+	o = hold_only("blind\n", &d);
+	ck_assert_str_eq(o.check, "fd");
+	ck_assert(o.unsure);
+	d.driver[0] = '\0'; /* no driver, no nodes, nobody */
+	hold_none("blind\n", &d);
+}
+END_TEST
+
+#define MULTIPATH                                                                          \
+	"link /sys/class/nvme-subsystem/nvme-subsys0 "                                     \
+	"../../devices/virtual/nvme-subsystem/nvme-subsys0\n"                              \
+	"link /sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0 ../../../pci0000:00/" \
+	"0000:00:06.0/0000:02:00.0/nvme/nvme0\n"                                           \
+	"link /sys/class/block/nvme0n1 "                                                   \
+	"../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1\n"                      \
+	"link /sys/class/block/nvme0c0n1 " BELOW "/nvme/nvme0/nvme0c0n1\n"                 \
+	"file /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/nvme/nvme0/nvme0c0n1/hidden 1\n"
+
+START_TEST(sees_through_nvme_multipath)
+{
+	struct pci_device d = nvme_device();
+	struct pci_device other = {.address = {.bus = 3}};
+	struct hold o = hold_only(MULTIPATH "busy nvme0n1\nbusy nvme0c0n1\n", &d);
+
+	ck_assert_str_eq(o.object, "nvme0n1");
+	hold_none(MULTIPATH "busy nvme0n1\n", &other);
+}
+END_TEST
+
+SUITE("block", leaves_free_disks_alone, finds_mounts, keeps_what_the_host_needs,
+	looks_through_the_eyes_of_the_first_process, follows_volumes, finds_loops,
+	keeps_what_the_host_needs_over_loops, finds_swap, believes_the_claim,
+	counts_the_unknown_as_held, sees_through_nvme_multipath)
