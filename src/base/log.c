@@ -6,10 +6,27 @@
 #include <unistd.h>
 
 static enum log_level log_max = LOG_LEVEL_INFO;
+static void (*log_output)(void *ctx, const char *text, size_t len);
+static void *log_output_ctx;
 
 void log_set_level(enum log_level level)
 {
 	log_max = level;
+}
+
+void log_set_output(void (*output)(void *ctx, const char *text, size_t len), void *ctx)
+{
+	log_output = output;
+	log_output_ctx = ctx;
+}
+
+void log_text(const char *text, size_t len)
+{
+	if (log_output)
+		log_output(log_output_ctx, text, len);
+	/* One write a line: lines of several threads and processes do not mix. */
+	else if (write(STDERR_FILENO, text, len) < 0)
+		return;
 }
 
 void log_line(enum log_level level, const char *subject, const char *fmt, ...)
@@ -28,9 +45,7 @@ void log_line(enum log_level level, const char *subject, const char *fmt, ...)
 	if ((size_t)n > sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	line[n++] = '\n';
-	/* One write a line: lines of several threads and processes do not mix. */
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
-		return;
+	log_text(line, (size_t)n);
 }
 
 bool log_guest_tell(struct log_guest *g)

@@ -3,6 +3,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -12,6 +13,15 @@
 enum log_level { LOG_LEVEL_ERR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log_set_level(enum log_level level); /* default: LOG_LEVEL_INFO */
+
+/*
+ * Lines go to @output instead of stderr, which may block; NULL: to stderr again. Context: while no
+ * other thread logs. @output itself may be called by any thread.
+ */
+void log_set_output(void (*output)(void *ctx, const char *text, size_t len), void *ctx);
+
+/* @text as it is, whole lines, to where log lines go. */
+void log_text(const char *text, size_t len);
 
 void log_line(enum log_level level, const char *subject, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -3,17 +3,21 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <string.h>
-#include <sys/epoll.h>
+#include <inttypes.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define CONSOLE_LAST_MS 1000 /* for a reader, once the guest has ended */
+/* For a reader, once the guest has ended: without a byte taken, and in all. */
+#define CONSOLE_LAST_IDLE_MS 1000
+#define CONSOLE_LAST_MS 10000
+/* The same when the guest was told to stop. */
+#define CONSOLE_STOP_IDLE_MS 100
+#define CONSOLE_STOP_MS 1000
 #define CONSOLE_IDLE_MS 1000 /* between two looks at a port that nobody uses */
 #define KEY_ESCAPE 0x01 /* Ctrl-A */
 
@@ -37,57 +41,26 @@ static void arm_tick(struct console *c, unsigned ms)
 		c->tick_ms = ms;
 }
 
-static void watch_output(struct console *c)
-{
-	/* A file cannot be waited for, and never needs to be. */
-	if (!c->output_on && loop_add(&c->vm->loop, &c->output, NULL) == 0)
-		c->output_on = true;
-}
-
-static bool can_write(const struct console *c, int wait_ms)
-{
-	struct pollfd p = {.fd = c->output.fd, .events = POLLOUT};
-
-	return poll(&p, 1, wait_ms) > 0;
-}
-
-/* Writes what goes without waiting: no more than a pipe takes whole once it takes anything. */
-static void flush(struct console *c)
-{
-	size_t done = 0;
-
-	while (done < c->len && !c->closed) {
-		if (!can_write(c, 0)) {
-			watch_output(c);
-			break;
-		}
-		size_t piece = min_u64(c->len - done, 4096);
-		ssize_t n = write(c->output.fd, c->buffer + done, piece);
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			c->closed = true;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	if (c->closed)
-		done = c->len;
-	memmove(c->buffer, c->buffer + done, c->len - done);
-	c->len -= done;
-	if (done)
-		(void)pthread_cond_broadcast(&c->room);
-}
-
-static void console_send(struct serial *s, uint8_t byte)
+static bool console_send(struct serial *s, uint8_t byte)
 {
 	struct console *c = of_serial(s);
 
 	panic_hear(&c->vm->panic, byte);
-	while (c->len == CONSOLE_BUFFER && !c->closed && vm_ended(c->vm) == VM_RUNNING)
-		(void)pthread_cond_wait(&c->room, &c->vm->lock);
-	if (c->len == CONSOLE_BUFFER)
-		return;
-	c->buffer[c->len++] = (char)byte;
-	if (byte == '\n' || c->len == CONSOLE_BUFFER)
-		flush(c);
+	size_t room = outbox_put(&c->outbox, &byte, 1);
+	if (byte == '\n')
+		outbox_flush(&c->outbox);
 	arm_tick(c, CONSOLE_TICK_MS);
+	return room >= SERIAL_FIFO;
+}
+
+/* Context: the outbox's thread. */
+static void console_drained(struct outbox *o)
+{
+	struct console *c = container_of(o, struct console, outbox);
+
+	(void)pthread_mutex_lock(&c->vm->lock);
+	serial_drained(&c->serial);
+	(void)pthread_mutex_unlock(&c->vm->lock);
 }
 
 static void console_irq(struct serial *s, bool level)
@@ -158,17 +131,6 @@ static void on_input(struct loop_source *src, uint32_t events)
 	serial_receive(&c->serial, keys, c->raw ? typed(c, keys, (size_t)n) : (size_t)n);
 }
 
-static void on_output(struct loop_source *src, uint32_t events)
-{
-	struct console *c = container_of(src, struct console, output);
-
-	flush(c);
-	if (c->len)
-		return;
-	loop_remove(&c->vm->loop, src);
-	c->output_on = false;
-}
-
 /*
  * A guest may send and never leave for user space again, so as long as KVM coalesces there is
  * always a next look: soon while something comes, then ever later.
@@ -182,13 +144,8 @@ static void on_tick(struct loop_source *src, uint32_t events)
 	if (read(src->fd, &times, sizeof(times)) < 0)
 		return;
 	c->tick_ms = 0;
-	/*
-	 * Not while output waits for a reader: sending would wait here, in the one thread that
-	 * can end the wait.
-	 */
-	if (c->len + KIB(4) <= CONSOLE_BUFFER)
-		(void)coalesce_drain(c->vm);
-	flush(c);
+	(void)coalesce_drain(c->vm);
+	outbox_flush(&c->outbox);
 	if (c->vm->coalesce.ring)
 		arm_tick(c, next);
 }
@@ -219,12 +176,14 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 {
 	c->vm = vm;
 	c->input = (struct loop_source){.fd = STDIN_FILENO, .ready = on_input};
-	c->output =
-		(struct loop_source){.fd = STDOUT_FILENO, .ready = on_output, .events = EPOLLOUT};
 	c->tick = (struct loop_source){.fd = -1, .ready = on_tick};
-	(void)pthread_cond_init(&c->room, NULL);
 	serial_init(&c->serial, &ops, CONSOLE_PORT);
-	int r = bus_add(&vm->ports, &c->serial.range, e);
+	int r = outbox_init(&c->outbox, "console", STDOUT_FILENO);
+	if (r < 0)
+		return err_set(e, r, "make the console's buffer");
+	c->outbox.ready = console_drained;
+	c->outbox.low = SERIAL_FIFO;
+	r = bus_add(&vm->ports, &c->serial.range, e);
 	if (r < 0)
 		return r;
 	c->tick.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -239,19 +198,14 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 	return 0;
 }
 
-/* The end: a slow reader gets its time, one that is gone does not. */
-static void finish(struct console *c)
-{
-	while (c->len && !c->closed && can_write(c, CONSOLE_LAST_MS))
-		flush(c);
-}
-
 void console_drain(struct console *c)
 {
-	/* What KVM still holds was sent before the end; the buffer may need to go first. */
-	finish(c);
+	bool stopped = vm_ended(c->vm) == VM_STOPPED;
+
+	/* What KVM still holds was sent before the end. */
 	(void)coalesce_drain(c->vm);
-	finish(c);
+	(void)outbox_drain(&c->outbox, stopped ? CONSOLE_STOP_IDLE_MS : CONSOLE_LAST_IDLE_MS,
+		stopped ? CONSOLE_STOP_MS : CONSOLE_LAST_MS);
 }
 
 void console_reset(struct console *c)
@@ -260,21 +214,18 @@ void console_reset(struct console *c)
 	watch_input(c);
 }
 
-void console_release(struct console *c)
-{
-	(void)pthread_mutex_lock(&c->vm->lock);
-	(void)pthread_cond_broadcast(&c->room);
-	(void)pthread_mutex_unlock(&c->vm->lock);
-}
-
 void console_fini(struct console *c)
 {
 	if (!c->vm)
 		return;
 	console_drain(c);
+	outbox_fini(&c->outbox);
+	if (c->outbox.dropped)
+		log_warn(c->vm->name, "console: nobody read: %" PRIu64 " bytes are lost",
+			c->outbox.dropped);
+	/* Not TCSADRAIN: that would wait for a terminal that nobody reads. */
 	if (c->raw)
-		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &c->saved);
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &c->saved);
 	fd_close(&c->tick.fd);
-	(void)pthread_cond_destroy(&c->room);
 	c->vm = NULL;
 }

@@ -7,18 +7,16 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "vmm/cpuid.h"
+#include "vmm/thread.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
 #include <linux/kvm.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-
-/* Wakes a thread out of KVM_RUN; what it does there, immediate_exit says. */
-#define CPU_KICK SIGRTMIN
 
 #define CR0_PE 0x1U
 #define CR0_ET 0x10U
@@ -263,21 +261,16 @@ static void *cpu_thread(void *arg)
 	return NULL;
 }
 
-static void on_kick(int sig)
-{
-	(void)sig;
-}
-
 int cpus_start(struct vm *vm, struct err *e)
 {
-	struct sigaction sa = {.sa_handler = on_kick};
-
-	(void)sigaction(CPU_KICK, &sa, NULL);
 	for (unsigned i = 0; i < vm->cpu_count; i++) {
 		struct cpu *c = &vm->cpus[i];
-		int r = pthread_create(&c->thread, NULL, cpu_thread, c);
-		if (r)
-			return err_set(e, -r, "start processor %u", i);
+		char name[THREAD_NAME];
+
+		(void)snprintf(name, sizeof(name), "vcpu %u", i);
+		int r = thread_start(&c->thread, name, cpu_thread, c);
+		if (r < 0)
+			return err_set(e, r, "start processor %u", i);
 		c->started = true;
 	}
 	return 0;
@@ -291,7 +284,7 @@ void cpus_stop(struct vm *vm)
 			continue;
 		/* Set first: a thread that is just about to enter comes straight back. */
 		__atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_RELEASE);
-		(void)pthread_kill(c->thread, CPU_KICK);
+		thread_interrupt(c->thread);
 	}
 	for (unsigned i = 0; i < vm->cpu_count; i++) {
 		if (!vm->cpus[i].started)

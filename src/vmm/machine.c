@@ -55,6 +55,10 @@ const struct machine_map machine_reduced = {
 
 #define MEMORY_MIN MIB(4)
 
+/* For a reader of our messages, at the end: without a byte taken, and in all. */
+#define MESSAGES_IDLE_MS 200
+#define MESSAGES_LAST_MS 2000
+
 static int open_kvm(struct machine *m, struct err *e)
 {
 	int fd = m->spec->kvm_fd;
@@ -382,11 +386,34 @@ static const struct {
 	{"kernel", load_guest, load_guest},
 };
 
+static void put_message(void *ctx, const char *text, size_t len)
+{
+	struct outbox *o = ctx;
+
+	(void)outbox_put(o, text, len);
+	outbox_flush(o);
+}
+
+/* Messages may come from any thread, and standard error may be a terminal that nobody reads. */
+static void messages_init(struct machine *m)
+{
+	if (outbox_init(&m->messages, "messages", STDERR_FILENO) == 0)
+		log_set_output(put_message, &m->messages);
+}
+
+static void messages_fini(struct machine *m)
+{
+	(void)outbox_drain(&m->messages, MESSAGES_IDLE_MS, MESSAGES_LAST_MS);
+	log_set_output(NULL, NULL);
+	outbox_fini(&m->messages);
+}
+
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
 	struct err *e)
 {
 	m->map = map;
 	m->spec = spec;
+	messages_init(m);
 	m->signals.fd = -1;
 	m->vm.fd = m->vm.kvm_fd = -1;
 	m->vm.memory = (struct memory)MEMORY_NONE;
@@ -408,7 +435,6 @@ static int run_once(struct machine *m, struct err *e)
 	if (r >= 0)
 		r = loop_run(&m->vm.loop, &m->vm.lock, e);
 	vm_stop(&m->vm, VM_FAILED, "our own failure");
-	console_release(&m->console);
 	cpus_stop(&m->vm);
 	console_drain(&m->console); /* a panic may be among it */
 	return r;
@@ -472,4 +498,5 @@ void machine_fini(struct machine *m)
 	vm_fini(&m->vm);
 	pass_fini(&m->vm);
 	fd_close(&m->signals.fd);
+	messages_fini(m);
 }

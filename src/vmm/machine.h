@@ -58,6 +58,7 @@ struct machine {
 	struct pci_window ecam; /* of the buses in use */
 	struct vfio_iommu iommu; /* of the passed-through devices, if there are any */
 	struct layout layout; /* of RAM, and of BARs above it */
+	struct outbox messages; /* what is logged */
 	struct console console;
 	struct power power;
 	struct loop_source keeper;

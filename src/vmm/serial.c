@@ -9,8 +9,10 @@
 /*
  * Ref: TI TL16C750 data sheet; registers as linux/serial_reg.h names them.
  *
- * What is sent is gone at once: the transmitter is always empty. Its interrupt is asked for by
- * each write and by turning it on, and acknowledged by reading IIR, as on the chip.
+ * While the line has room, what is sent is gone at once: the transmitter is empty. Its interrupt is
+ * asked for by each write and by turning it on, and acknowledged by reading IIR, as on the chip. On
+ * a line without room the transmitter stays full: a driver waits, and one that sends all the same
+ * loses what it sends.
  */
 #define IER_BITS 0x0f
 #define MCR_BITS 0x3f
@@ -97,7 +99,7 @@ static uint8_t interrupt_id(struct serial *s)
 
 static uint8_t line_status(struct serial *s)
 {
-	uint8_t v = (uint8_t)(UART_LSR_THRE | UART_LSR_TEMT | s->overrun);
+	uint8_t v = (uint8_t)((s->full ? 0 : UART_LSR_THRE | UART_LSR_TEMT) | s->overrun);
 
 	s->overrun = 0;
 	return s->held ? v | UART_LSR_DR : v;
@@ -132,8 +134,8 @@ static void send(struct serial *s, uint8_t byte)
 	if (s->mcr & UART_MCR_LOOP)
 		put_input(s, byte);
 	else
-		s->ops->send(s, byte);
-	s->sent = true;
+		s->full = !s->ops->send(s, byte);
+	s->sent = !s->full;
 }
 
 static void set_fifo(struct serial *s, uint8_t v)
@@ -152,7 +154,7 @@ static void set_ier(struct serial *s, uint8_t v)
 {
 	v &= IER_BITS;
 	if (v & ~s->ier & UART_IER_THRI)
-		s->sent = true;
+		s->sent = !s->full;
 	s->ier = v;
 }
 
@@ -238,12 +240,19 @@ void serial_init(struct serial *s, const struct serial_ops *ops, uint64_t base)
 
 void serial_reset(struct serial *s)
 {
-	*s = (struct serial){.range = s->range, .ops = s->ops, .divisor = {12, 0}};
+	*s = (struct serial){.range = s->range, .ops = s->ops, .divisor = {12, 0}, .full = s->full};
 }
 
 unsigned serial_room(const struct serial *s)
 {
 	return s->mcr & UART_MCR_LOOP ? 0 : SERIAL_FIFO - s->held;
+}
+
+void serial_drained(struct serial *s)
+{
+	s->full = false;
+	s->sent = true;
+	update_irq(s);
 }
 
 void serial_receive(struct serial *s, const void *data, size_t len)

@@ -20,7 +20,8 @@
 struct serial;
 
 struct serial_ops {
-	void (*send)(struct serial *s, uint8_t byte);
+	/* Return: whether the line takes SERIAL_FIFO bytes more; if not, serial_drained() follows. */
+	bool (*send)(struct serial *s, uint8_t byte);
 	void (*irq)(struct serial *s, bool level);
 	void (*room)(struct serial *s); /* the guest took input: there is room for more */
 };
@@ -30,6 +31,7 @@ struct serial {
 	const struct serial_ops *ops;
 	uint8_t ier, lcr, mcr, fcr, scr, divisor[2];
 	uint8_t overrun; /* LSR_OE, until read */
+	bool full; /* the line takes no more for now: the transmitter is not empty */
 	bool sent; /* the transmitter ran empty, not yet acknowledged */
 	bool level; /* of the interrupt line */
 	uint8_t delta; /* MSR's change bits */
@@ -45,6 +47,9 @@ void serial_reset(struct serial *s);
 
 /* How many bytes the receiver can take now. */
 unsigned serial_room(const struct serial *s);
+
+/* The line takes SERIAL_FIFO bytes again. */
+void serial_drained(struct serial *s);
 
 /* Input from outside; what does not fit is lost as on a real line (LSR_OE). */
 void serial_receive(struct serial *s, const void *data, size_t len);

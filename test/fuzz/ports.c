@@ -68,9 +68,10 @@ static const struct pci_func_ops scratch_ops = {.name = "scratch",
 	.eject = eject,
 	.fini = nothing};
 
-static void send(struct serial *s, uint8_t byte)
+static bool send(struct serial *s, uint8_t byte)
 {
 	(void)s, (void)byte;
+	return true;
 }
 
 static void irq(struct serial *s, bool level)

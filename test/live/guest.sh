@@ -50,10 +50,11 @@ run_guest() {
 		--cmdline "console=ttyS0 quiet panic=-1 usher.do=$wish_" "$@" </dev/null
 }
 
-# start_guest WISH [OPTION…]: in the background; waits until it says that it is ready.
+# start_guest WISH [OPTION…]: in the background; waits until it says that it is ready. Its console
+# goes to $work/console, or to the file $line if that is set.
 start_guest() {
 	become=exec # $! is to be usher itself, not a shell that waits for it
-	run_guest "$@" >"$work/console" 2>"$work/keeper" &
+	run_guest "$@" >"${line:-$work/console}" 2>"$work/keeper" &
 	become=
 	keeper=$!
 	at_exit "kill -9 $keeper 2>/dev/null"

@@ -1,13 +1,27 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
-# The keeper is killed: the guest stops by itself, and restore brings the device back.
+# The keeper is killed: the guest stops by itself, though nobody reads its console any more, and
+# restore brings the device back.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
 disk=$(nvme_address)
-start_guest sleep --device "$disk"
+guest_script <<'END'
+echo 'guest: ready'
+while :; do echo 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef; done
+END
+line=$work/line
+mkfifo "$line"
+# Open for writing, too, so that it does not end with a guest that is stillborn.
+{ sed -u '/guest: ready/q' >"$work/console"; exec sleep 600; } <>"$line" &
+at_exit "kill $!"
+start_guest script --device "$disk"
 vmm=$(vmm_pid)
+writes() {
+	grep -q pipe_write "/proc/$vmm"/task/*/wchan
+}
+wait_until 60 writes
 kill -9 "$keeper"
 wait "$keeper" 2>/dev/null
 wait_until 10 test ! -e "/proc/$vmm"

@@ -193,11 +193,13 @@ void trace_access(
 	const uint8_t *raw = b->dev->config.raw;
 	const struct trace_decoder *t = trace_find(le16_get(raw + PCI_VENDOR_ID),
 		le16_get(raw + PCI_DEVICE_ID), le32_get(raw + PCI_CLASS_REVISION) >> 8, b->index);
-	char name[TRACE_NAME] = "";
+	char name[TRACE_NAME] = "", line[160];
 
 	if (!name_msix(b, off, name) && t)
 		trace_name(t, off, name);
-	(void)fprintf(stderr, "trace: %s BAR %u +0x%llx %s%u 0x%llx%s%s\n", b->dev->name, b->index,
-		(unsigned long long)off, way == TRACE_READ ? "read" : "write", size,
-		(unsigned long long)value, name[0] ? " " : "", name);
+	int len = snprintf(line, sizeof(line), "trace: %s BAR %u +0x%llx %s%u 0x%llx%s%s\n",
+		b->dev->name, b->index, (unsigned long long)off,
+		way == TRACE_READ ? "read" : "write", size, (unsigned long long)value,
+		name[0] ? " " : "", name);
+	log_text(line, (size_t)len);
 }

@@ -3,6 +3,7 @@
 
 #include "base/clean.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "vmm/cpu.h"
 #include "vmm/machine.h"
@@ -149,11 +150,18 @@ static void put_all(struct machine *m, struct figures *f)
 
 void stats_print(struct machine *m)
 {
+	cleanup_free char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
 	struct figures f;
 
-	figures_begin(&f, stderr, false);
+	if (!out)
+		return;
+	figures_begin(&f, out, false);
 	put_all(m, &f);
 	figures_end(&f);
+	if (fclose(out) == 0)
+		log_text(text, len);
 }
 
 int stats_write_json(struct machine *m, int fd, struct err *e)

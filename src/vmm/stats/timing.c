@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/stats/timing.h"
 
+#include "base/clean.h"
+#include "base/log.h"
 #include "vmm/cpu.h"
 #include "vmm/vm.h"
 
@@ -65,46 +67,53 @@ void timing_enter(struct timing *t)
 	t->own_ns = now_ns() - t->start_ns - ioctls.ns;
 }
 
-static void print_ms(const char *name, uint64_t ns)
+static void print_ms(FILE *out, const char *name, uint64_t ns)
 {
-	(void)fprintf(stderr, "timing: %s_ms %.3f\n", name, (double)ns / 1e6);
+	(void)fprintf(out, "timing: %s_ms %.3f\n", name, (double)ns / 1e6);
 }
 
 /* Two words a line, so that scripts need not guess: 'BAR 0' is told as BAR_0. */
-static void print_count(const char *kind, const char *name, uint64_t n)
+static void print_count(FILE *out, const char *kind, const char *name, uint64_t n)
 {
 	if (!n)
 		return;
-	(void)fprintf(stderr, "timing: %s.", kind);
+	(void)fprintf(out, "timing: %s.", kind);
 	for (const char *c = name; *c; c++)
-		(void)fputc(*c == ' ' ? '_' : *c, stderr);
-	(void)fprintf(stderr, " %llu\n", (unsigned long long)n);
+		(void)fputc(*c == ' ' ? '_' : *c, out);
+	(void)fprintf(out, " %llu\n", (unsigned long long)n);
 }
 
-static void print_bus(const struct bus *b)
+static void print_bus(FILE *out, const struct bus *b)
 {
 	for (size_t i = 0; i < b->count; i++)
-		print_count(
-			b->name, b->ranges[i]->name, b->ranges[i]->reads + b->ranges[i]->writes);
-	print_count(b->name, "nobody", b->missed);
+		print_count(out, b->name, b->ranges[i]->name,
+			b->ranges[i]->reads + b->ranges[i]->writes);
+	print_count(out, b->name, "nobody", b->missed);
 }
 
 void timing_print(const struct vm *vm)
 {
+	cleanup_free char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
 	const struct timing *t = &vm->timing;
 	uint64_t total = 0;
 
+	if (!out)
+		return;
 	for (size_t i = 0; i < t->count; i++)
-		print_ms(t->phases[i].name, t->phases[i].ns);
-	print_ms("ioctl", t->ioctl_ns);
-	print_ms("own", t->own_ns);
-	print_ms("total", now_ns() - t->start_ns);
+		print_ms(out, t->phases[i].name, t->phases[i].ns);
+	print_ms(out, "ioctl", t->ioctl_ns);
+	print_ms(out, "own", t->own_ns);
+	print_ms(out, "total", now_ns() - t->start_ns);
 	for (unsigned reason = 0; reason < CPU_EXITS; reason++) {
-		print_count("exits", cpu_exit_name(reason), cpus_exits(vm, reason));
+		print_count(out, "exits", cpu_exit_name(reason), cpus_exits(vm, reason));
 		total += cpus_exits(vm, reason);
 	}
-	(void)fprintf(stderr, "timing: exits %llu\n", (unsigned long long)total);
-	(void)fprintf(stderr, "timing: coalesced %llu\n", (unsigned long long)vm->coalesce.taken);
-	print_bus(&vm->ports);
-	print_bus(&vm->mmio);
+	(void)fprintf(out, "timing: exits %llu\n", (unsigned long long)total);
+	(void)fprintf(out, "timing: coalesced %llu\n", (unsigned long long)vm->coalesce.taken);
+	print_bus(out, &vm->ports);
+	print_bus(out, &vm->mmio);
+	if (fclose(out) == 0)
+		log_text(text, len);
 }

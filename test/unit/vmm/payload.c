@@ -14,6 +14,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
 
@@ -248,6 +249,61 @@ START_TEST(a_terminal_is_raw_and_restored)
 }
 END_TEST
 
+/* Sends for ever, whatever the port says. */
+#define FLOOD MOV_DX, PORT_SERIAL, MOV_AL, 'x', OUT, 0xeb, 0xfd /* jmp to the out */
+
+/* Ends within seconds of SIGTERM, though nobody reads @fd, of which it holds the other end. */
+static void expect_stop(pid_t pid, int fd)
+{
+	int status = -1, queued = 0;
+
+	/* Until it has filled what the kernel holds for a reader. */
+	for (int same = 0, was = -1; same < 30; was = queued) {
+		(void)usleep(10000);
+		ck_assert_int_eq(ioctl(fd, FIONREAD, &queued), 0);
+		same = queued && queued == was ? same + 1 : 0;
+	}
+	(void)kill(pid, SIGTERM);
+	for (int i = 0; i < 500 && waitpid(pid, &status, WNOHANG) == 0; i++)
+		(void)usleep(10000);
+	bool ended = status >= 0;
+	if (!ended) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, &status, 0);
+	}
+	ck_assert(ended);
+	ck_assert_int_eq(status, 0);
+}
+
+START_TEST(a_pipe_that_nobody_reads_holds_up_nothing)
+{
+	const char *const args[] = {"--memory", "16M", "--kernel", path, NULL};
+
+	PAYLOAD(FLOOD);
+	pid_t pid = run_start(args);
+	expect_stop(pid, run_pipe);
+	(void)close(run_pipe);
+	(void)unlink(path);
+}
+END_TEST
+
+START_TEST(a_terminal_that_nobody_reads_holds_up_nothing)
+{
+	int master;
+
+	PAYLOAD(FLOOD);
+	pid_t pid = forkpty(&master, NULL, NULL, NULL);
+	if (!pid) {
+		const char *vmm = getenv("USHER_VMM");
+		(void)execl(vmm, vmm, "--memory", "16M", "--kernel", path, (char *)NULL);
+		_exit(126);
+	}
+	expect_stop(pid, master);
+	(void)close(master);
+	(void)unlink(path);
+}
+END_TEST
+
 START_TEST(kvm_as_a_descriptor)
 {
 	char text[16];
@@ -310,7 +366,9 @@ int main(void)
 	const TTest *const tests[] = {powers_off, reboots, boots_again, reboots_by_the_reset_vector,
 		triple_fault_tells_where, finds_its_memory_cached, several_processors_and_timing,
 		a_signal_stops_it, it_ends_with_its_keeper, a_terminal_is_raw_and_restored,
-		kvm_as_a_descriptor, refuses_what_cannot_work, a_hostile_guest_harms_nobody};
+		a_pipe_that_nobody_reads_holds_up_nothing,
+		a_terminal_that_nobody_reads_holds_up_nothing, kvm_as_a_descriptor,
+		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
 
 	PAYLOAD(POWEROFF, HALT);
 	int status = run_vmm("--memory", "16M", "--kernel", path);

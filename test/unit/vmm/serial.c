@@ -8,12 +8,13 @@
 
 static struct serial s;
 static char sent[256];
-static size_t sent_len;
+static size_t sent_len, line_room;
 static int irqs, level, rooms;
 
-static void on_send(struct serial *u, uint8_t byte)
+static bool on_send(struct serial *u, uint8_t byte)
 {
 	sent[sent_len++] = (char)byte;
+	return sent_len < line_room;
 }
 
 static void on_irq(struct serial *u, bool to)
@@ -43,6 +44,7 @@ static void setup(void)
 {
 	memset(sent, 0, sizeof(sent));
 	sent_len = 0;
+	line_room = sizeof(sent);
 	irqs = level = rooms = 0;
 	serial_init(&s, &ops, 0x3f8);
 }
@@ -56,6 +58,33 @@ START_TEST(sends_and_is_ready)
 	ck_assert_str_eq(sent, "hi");
 	ck_assert_uint_eq(in(UART_LSR), UART_LSR_THRE | UART_LSR_TEMT);
 	ck_assert_int_eq(irqs, 0);
+}
+END_TEST
+
+/* The line is full: no driver may send, and none is interrupted before there is room again. */
+START_TEST(a_full_line_holds_the_transmitter)
+{
+	setup();
+	line_room = 2;
+	out(UART_IER, UART_IER_THRI);
+	ck_assert_uint_eq(in(UART_IIR), UART_IIR_THRI);
+	out(UART_TX, 'a');
+	ck_assert_uint_eq(in(UART_IIR), UART_IIR_THRI);
+	out(UART_TX, 'b');
+	ck_assert_uint_eq(in(UART_LSR), 0);
+	ck_assert_uint_eq(in(UART_IIR), UART_IIR_NO_INT);
+	ck_assert_int_eq(level, 0);
+	/* Turning the interrupt off and on does not empty it, nor does a reset of the port. */
+	out(UART_IER, 0);
+	out(UART_IER, UART_IER_THRI);
+	ck_assert_int_eq(level, 0);
+	serial_reset(&s);
+	ck_assert_uint_eq(in(UART_LSR), 0);
+	out(UART_IER, UART_IER_THRI);
+	serial_drained(&s);
+	ck_assert_int_eq(level, 1);
+	ck_assert_uint_eq(in(UART_IIR), UART_IIR_THRI);
+	ck_assert_uint_eq(in(UART_LSR), UART_LSR_THRE | UART_LSR_TEMT);
 }
 END_TEST
 
@@ -178,5 +207,6 @@ START_TEST(loops_back)
 }
 END_TEST
 
-SUITE("serial", sends_and_is_ready, divisor_hides_data, probes_as_a_16750,
-	transmit_interrupt_is_acknowledged, receives_in_order, overrun_is_told_once, loops_back)
+SUITE("serial", sends_and_is_ready, a_full_line_holds_the_transmitter, divisor_hides_data,
+	probes_as_a_16750, transmit_interrupt_is_acknowledged, receives_in_order,
+	overrun_is_told_once, loops_back)

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/outbox.h"
+
+#include "base/num.h"
+#include "vmm/thread.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * How it works
+ *
+ * The buffer is a ring. Only the thread takes bytes out, and it does so after they are written, so
+ * write(2) reads the ring itself, without the lock: nobody overwrites what is still held. An empty
+ * ring begins at its start again, so a guest that says little touches few of its pages.
+ *
+ * O_NONBLOCK would be a property of the open file, which other processes share. So the descriptor
+ * stays as it is, the write blocks, and thread_interrupt() gets the thread out of it.
+ */
+#define OUTBOX_PIECE 1024 /* [bytes] a write: a slow line shows that it moves */
+#define OUTBOX_JOIN_MS 200
+
+int outbox_init(struct outbox *o, const char *name, int fd)
+{
+	pthread_condattr_t monotonic;
+
+	*o = (struct outbox){.name = name, .fd = fd};
+	(void)pthread_mutex_init(&o->lock, NULL);
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&o->work, NULL);
+	(void)pthread_cond_init(&o->progress, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
+	o->bytes = malloc(OUTBOX_SIZE);
+	return o->bytes ? 0 : -ENOMEM;
+}
+
+/* Under the lock, which it drops while it writes. */
+static void write_piece(struct outbox *o)
+{
+	size_t len = min_u64(min_u64(o->held, OUTBOX_SIZE - o->first), OUTBOX_PIECE);
+	const char *from = o->bytes + o->first;
+
+	(void)pthread_mutex_unlock(&o->lock);
+	ssize_t n = write(o->fd, from, len);
+	int error = n < 0 ? errno : 0;
+	/* Somebody else has made this file non-blocking. */
+	if (error == EAGAIN)
+		(void)usleep(1000);
+	(void)pthread_mutex_lock(&o->lock);
+	if (error && error != EINTR && error != EAGAIN)
+		o->closed = true;
+	size_t done = o->closed ? o->held : (size_t)(n > 0 ? n : 0);
+	o->held -= done;
+	o->first = o->held ? (o->first + done) % OUTBOX_SIZE : 0;
+	o->written += o->closed ? 0 : done;
+	o->due &= o->held > 0;
+	if (done)
+		(void)pthread_cond_broadcast(&o->progress);
+}
+
+/* Under the lock, which it drops for the call. */
+static void tell_ready(struct outbox *o)
+{
+	if (!o->starved || o->held > OUTBOX_SIZE / 2)
+		return;
+	o->starved = false;
+	(void)pthread_mutex_unlock(&o->lock);
+	o->ready(o);
+	(void)pthread_mutex_lock(&o->lock);
+}
+
+static void *outbox_thread(void *arg)
+{
+	struct outbox *o = arg;
+
+	(void)pthread_mutex_lock(&o->lock);
+	while (!o->ending) {
+		if (o->due && o->held)
+			write_piece(o);
+		else
+			(void)pthread_cond_wait(&o->work, &o->lock);
+		tell_ready(o);
+	}
+	(void)pthread_mutex_unlock(&o->lock);
+	return NULL;
+}
+
+/* Under the lock. Without a thread output is discarded, and the guest goes on. */
+static void outbox_wake(struct outbox *o)
+{
+	o->due = true;
+	if (o->started)
+		(void)pthread_cond_signal(&o->work);
+	else
+		o->started = thread_start(&o->thread, o->name, outbox_thread, o) >= 0;
+	if (o->started)
+		return;
+	o->closed = true;
+	o->held = 0;
+}
+
+size_t outbox_put(struct outbox *o, const void *data, size_t len)
+{
+	(void)pthread_mutex_lock(&o->lock);
+	size_t room = OUTBOX_SIZE - o->held;
+	if (len > room && !o->closed) {
+		o->dropped += len;
+	} else if (!o->closed) {
+		size_t at = (o->first + o->held) % OUTBOX_SIZE;
+		size_t straight = min_u64(len, OUTBOX_SIZE - at);
+		memcpy(o->bytes + at, data, straight);
+		memcpy(o->bytes, (const char *)data + straight, len - straight);
+		o->held += len;
+		room -= len;
+	}
+	o->starved |= room < o->low;
+	if (o->held >= OUTBOX_SIZE / 2 && !o->due)
+		outbox_wake(o);
+	(void)pthread_mutex_unlock(&o->lock);
+	return room;
+}
+
+void outbox_flush(struct outbox *o)
+{
+	(void)pthread_mutex_lock(&o->lock);
+	if (o->held && !o->due)
+		outbox_wake(o);
+	(void)pthread_mutex_unlock(&o->lock);
+}
+
+static struct timespec after_ms(unsigned ms)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000L;
+	}
+	return t;
+}
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+bool outbox_drain(struct outbox *o, unsigned idle_ms, unsigned total_ms)
+{
+	const struct timespec end = after_ms(total_ms);
+
+	outbox_flush(o);
+	(void)pthread_mutex_lock(&o->lock);
+	for (int r = 0; o->held && !o->closed && r == 0;) {
+		struct timespec idle = after_ms(idle_ms);
+		r = pthread_cond_timedwait(
+			&o->progress, &o->lock, is_before(&idle, &end) ? &idle : &end);
+	}
+	bool empty = !o->held;
+	(void)pthread_mutex_unlock(&o->lock);
+	return empty;
+}
+
+void outbox_fini(struct outbox *o)
+{
+	if (!o->bytes || o->ending)
+		return;
+	(void)pthread_mutex_lock(&o->lock);
+	o->ending = o->closed = true;
+	(void)pthread_cond_signal(&o->work);
+	bool started = o->started;
+	(void)pthread_mutex_unlock(&o->lock);
+	if (started && !thread_join(o->thread, OUTBOX_JOIN_MS)) {
+		(void)pthread_detach(o->thread);
+		return;
+	}
+	(void)pthread_cond_destroy(&o->work);
+	(void)pthread_cond_destroy(&o->progress);
+	(void)pthread_mutex_destroy(&o->lock);
+	free(o->bytes);
+	o->bytes = NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_THREAD_H
+#define VMM_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/*
+ * The threads of usher-vmm beside the main one. Each has a name, which top and gdb show. The main
+ * thread, which runs the loop, keeps the program's: by that the process is found.
+ */
+#define THREAD_NAME 16 /* [bytes] with the NUL, as the kernel has it */
+
+/* Starts a thread that runs @run with @arg. @name: at most 15 characters. Return: 0, -EAGAIN. */
+int thread_start(pthread_t *ret, const char *name, void *(*run)(void *arg), void *arg);
+
+/*
+ * Gets a thread out of a system call that blocks: it ends early, with EINTR or part of its work. A
+ * call that is yet to be made is not affected, so the caller repeats this or leaves a note first.
+ */
+void thread_interrupt(pthread_t thread);
+
+/* Waits for the end of a thread that was told to end, @ms at most. Return: false: it runs on. */
+bool thread_join(pthread_t thread, unsigned ms);
+
+#endif
