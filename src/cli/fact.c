@@ -12,7 +12,7 @@
 #include "pci/bar.h"
 #include "pci/class.h"
 #include "pci/vfs.h"
-#include "view/describe.h"
+#include "view/size.h"
 #include "view/wrap.h"
 
 #include <ctype.h>
@@ -275,8 +275,7 @@ void fact_bar(const struct facts *f)
 	if (largest)
 		say("The largest is BAR %u of %s (%s), %s.", most.index,
 			pci_address_format(largest->address, address),
-			pci_class_name(largest->class),
-			describe_size(most.size, size, sizeof(size)));
+			pci_class_name(largest->class), size_format(most.size, size, sizeof(size)));
 	else
 		say("No device shows its BARs.");
 	if (homeless)

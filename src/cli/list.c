@@ -6,20 +6,13 @@
 #include "cli/report.h"
 #include "host/host.h"
 #include "view/column.h"
-#include "view/describe.h"
 #include "view/filter.h"
 #include "view/hint.h"
-#include "view/inventory.h"
-#include "view/json.h"
+#include "view/listing.h"
 #include "view/names.h"
-#include "view/picture.h"
-#include "view/table.h"
-#include "view/tree.h"
-#include "view/wrap.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 enum form { FORM_TABLE, FORM_JSON, FORM_DOT, FORM_SVG };
 
@@ -33,259 +26,67 @@ struct request {
 	bool numeric;
 };
 
-/* What there is to show. */
-struct listing {
-	struct host *host;
-	struct names *names;
-	struct inventory inventory;
-	struct tree tree;
-};
-
-static enum table_colour colour_of(enum inventory_state s)
-{
-	switch (s) {
-	case INVENTORY_FREE:
-	case INVENTORY_READY:
-		return TABLE_GOOD;
-	case INVENTORY_BUSY:
-	case INVENTORY_LENT:
-	case INVENTORY_GROUP:
-		return TABLE_BAD;
-	case INVENTORY_BRIDGE:
-	case INVENTORY_HOST:
-	case INVENTORY_NO_IOMMU:
-		return TABLE_DIM;
-	case INVENTORY_MAYBE:
-		break;
-	}
-	return TABLE_PLAIN;
-}
-
-/* Whether a column says nothing of any device. */
-static bool is_empty(const struct column *c, const struct column_view *v, const struct tree *t)
-{
-	char text[COLUMN_TEXT];
-
-	for (size_t i = 0; i < t->count; i++) {
-		if (!t->list[i].entry)
-			continue;
-		c->fill(v, t->list[i].entry, text, sizeof(text));
-		if (strcmp(text, "-") != 0)
-			return false;
-	}
-	return true;
-}
-
-/* Not every host has nodes or virtual functions, and a table is narrow. */
-static void drop_empty(struct columns *c, const struct column_view *v, const struct tree *t)
-{
-	static const char *const optional[] = {"numa", "reset", "sriov"};
-
-	for (size_t i = 0; i < c->count;) {
-		const struct column *one = c->list[i++];
-
-		for (size_t k = 0; k < COUNT(optional); k++)
-			if (strcmp(one->name, optional[k]) == 0 && is_empty(one, v, t)) {
-				columns_drop(c, one->name);
-				i--;
-			}
-	}
-}
-
-#define NARROW 120 /* [columns] */
-
-/* What a narrow terminal has no room for, and `usher show` tells. Names would be cut to nothing. */
-static void drop_wide(struct columns *c)
-{
-	static const char *const wide[] = {"device", "numa", "reset", "sriov"};
-	unsigned width = wrap_width();
-
-	for (size_t i = 0; width && width < NARROW && i < COUNT(wide); i++)
-		columns_drop(c, wide[i]);
-}
-
-static void print_row(struct table *t, const struct columns *c, const struct column_view *v,
-	const struct tree_node *n)
-{
-	char text[COLUMN_TEXT];
-
-	if (!n->entry) {
-		table_set(t, 0, n->heading, TABLE_BOLD);
-		return;
-	}
-	for (size_t i = 0; i < c->count; i++) {
-		enum table_colour colour = TABLE_PLAIN;
-
-		if (strcmp(c->list[i]->name, "state") == 0)
-			colour = colour_of(n->entry->state);
-		c->list[i]->fill(v, n->entry, text, sizeof(text));
-		table_set(t, i, text, colour);
-	}
-}
-
-static int fill_table(struct table *t, const struct columns *c, const struct column_view *v,
-	const struct tree *tree, enum tree_kind kind)
-{
-	void **rows = calloc(tree->count + 1, sizeof(*rows));
-
-	if (!rows)
-		return -ENOMEM;
-	for (size_t i = 0; i < tree->count; i++) {
-		const struct tree_node *n = &tree->list[i];
-
-		rows[i] = table_row(
-			t, kind == TREE_FLAT || n->parent == TREE_TOP ? NULL : rows[n->parent]);
-		print_row(t, c, v, n);
-	}
-	free(rows);
-	return 0;
-}
-
-static int print_table(const struct request *q, const struct listing *l, struct err *e)
-{
-	struct column_view view = {.host = l->host, .names = l->names};
-	struct table_column heads[COLUMNS_MAX];
-	char text[COLUMNS_MAX][24];
-	struct columns c = q->columns;
-	struct lookup_names store = {0};
-	struct table *t = NULL;
-
-	int r = columns_read(&c, &view, &store);
-	if (r < 0)
-		r = err_set(e, r, "list PCI devices");
-	if (!q->chosen) {
-		drop_empty(&c, &view, &l->tree);
-		drop_wide(&c);
-	}
-	for (size_t i = 0; i < c.count; i++) {
-		column_heading(c.list[i], text[i], sizeof(text[i]));
-		heads[i] = (struct table_column){text[i], c.list[i]->how & ~TABLE_TREE};
-	}
-	/* The tree's lines are drawn in the first column, whichever that is. */
-	if (q->kind != TREE_FLAT)
-		heads[0].how |= TABLE_TREE;
-	if (r == 0)
-		r = table_new(heads, c.count, &t, e);
-	if (r == 0 && fill_table(t, &c, &view, &l->tree, q->kind) < 0)
-		r = err_set(e, -ENOMEM, "list PCI devices");
-	if (r == 0)
-		r = table_print(t, e);
-	table_free(t);
-	lookup_names_fini(&store);
-	return r;
-}
-
-static void put_vfs(struct json *map, struct host *h, struct pci_address a)
-{
-	struct pci_vfs f = pci_vfs_read(h, a);
-	char text[PCI_ADDRESS_TEXT];
-
-	if (!f.total && !f.is_virtual) {
-		json_put_null(map, "sriov");
-		return;
-	}
-	struct json *one = json_put_map(map, "sriov");
-	json_put_text(one, "physical_function",
-		f.is_virtual ? pci_address_format(f.physical, text) : NULL);
-	json_put_number(one, "virtual_functions", f.active);
-	json_put_number(one, "virtual_functions_max", f.total);
-}
-
-static void put_names(struct json *map, const struct lookup_names *names, struct pci_address a)
-{
-	struct json *list = json_put_list(map, "names");
-
-	for (size_t i = lookup_names_find(names, a);
-		i < names->count && pci_address_equal(names->list[i].address, a); i++)
-		json_push_text(list, names->list[i].name);
-}
-
-static int print_json(const struct listing *l, struct err *e)
-{
-	static const char *const states[] = {
-		[PCI_IOMMU_ON] = "on",
-		[PCI_IOMMU_KERNEL] = "off_in_kernel",
-		[PCI_IOMMU_FIRMWARE] = "off_in_firmware",
-	};
-	struct lookup_names names = {0};
-	struct json *doc = NULL;
-	char text[PCI_ADDRESS_TEXT];
-
-	int r = lookup_names_read(l->host, &names) < 0 ? err_set(e, -ENOMEM, "list PCI devices")
-						       : json_new(1, &doc, e);
-	if (r == 0) {
-		json_put_text(doc, "iommu", states[l->inventory.iommu]);
-		json_put_flag(doc, "complete", !l->inventory.blind);
-		struct json *devices = json_put_list(doc, "devices");
-		for (size_t i = 0; i < l->tree.count; i++) {
-			const struct inventory_entry *x = l->tree.list[i].entry;
-			struct json *one = json_push_map(devices);
-
-			describe_put(one, x, l->names);
-			json_put_text(one, "above",
-				x->device.has_parent ? pci_address_format(x->device.parent, text)
-						     : NULL);
-			put_vfs(one, l->host, x->device.address);
-			put_names(one, &names, x->device.address);
-		}
-		r = json_print(doc, e);
-	}
-	json_free(doc);
-	lookup_names_fini(&names);
-	return r;
-}
-
-/* What the table alone does not say. */
-static void print_notes(const struct listing *l)
+/* On standard error, what the table itself does not show. */
+static void report_notes(const struct listing *l)
 {
 	const struct inventory *v = &l->inventory;
-	struct err e = {0};
 
 	if (l->tree.devices == 0)
 		report_note("%s", v->count ? "no device matches" : "this host has no PCI devices");
 	if (v->iommu != PCI_IOMMU_ON) {
-		pci_iommu_explain(l->host, v->iommu, &e);
-		report_note("note: %s", e.msg);
-		report_note("hint: %s", e.hint);
+		report_note("note: %s", l->iommu.msg);
+		report_note("hint: %s", l->iommu.hint);
 	}
 	if (v->blind)
 		report_note("note: not all processes could be looked at; root (CAP_SYS_PTRACE) "
 			    "sees who uses what");
 }
 
-static int print(const struct request *q, const struct listing *l, struct err *e)
+static unsigned request_parts(const struct request *q)
 {
-	struct column_view view = {.host = l->host, .names = l->names};
+	switch (q->form) {
+	case FORM_JSON:
+		return LISTING_VFS | LISTING_NODES;
+	case FORM_TABLE:
+		return columns_parts(&q->columns) | LISTING_IOMMU;
+	case FORM_DOT:
+	case FORM_SVG:
+		break;
+	}
+	return 0;
+}
+
+static int print_listing(const struct request *q, const struct listing *l, struct err *e)
+{
+	int r = 0;
 
 	switch (q->form) {
 	case FORM_JSON:
-		return print_json(l, e);
+		return listing_json(l, e);
 	case FORM_DOT:
-		picture_dot(&l->tree, &view);
+		listing_dot(l);
 		return 0;
 	case FORM_SVG:
-		return picture_svg(&l->tree, &view, e);
+		return listing_svg(l, e);
 	case FORM_TABLE:
 		break;
 	}
-	int r = l->tree.devices ? print_table(q, l, e) : 0;
+	if (l->tree.devices)
+		r = listing_table(l, &q->columns, q->kind, !q->chosen, e);
 	if (r == 0)
-		print_notes(l);
+		report_notes(l);
 	return r;
 }
 
-static int list(const struct request *q, struct host *h, struct err *e)
+static int list_devices(const struct request *q, struct host *h, struct err *e)
 {
-	struct listing l = {.host = h, .names = q->numeric ? NULL : names_new()};
+	struct names *names = q->numeric ? NULL : names_new();
+	struct listing l;
 
-	int r = inventory_read(h, &l.inventory, e);
-	if (r == 0 && tree_make(&l.inventory, &q->filter, q->kind, &l.tree) < 0)
-		r = err_set(e, -ENOMEM, "list PCI devices");
+	int r = listing_read(h, &q->filter, q->kind, request_parts(q), names, &l, e);
 	if (r == 0)
-		r = print(q, &l, e);
-	tree_fini(&l.tree);
-	inventory_fini(&l.inventory);
-	names_free(l.names);
+		r = print_listing(q, &l, e);
+	listing_fini(&l);
 	return r;
 }
 
@@ -384,7 +185,7 @@ static int run_on(const struct verb *v, struct request *q, int count, char **wor
 		r = take_words(v, h, count, words, addresses);
 	q->filter.addresses = addresses;
 	q->filter.address_count = (size_t)count;
-	int x = r ? 0 : list(q, h, &e);
+	int x = r ? 0 : list_devices(q, h, &e);
 	host_close(h);
 	if (x < 0)
 		report(&e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/plan.h"
 #include "cli/subject.h"
-#include "view/describe.h"
 #include "view/inventory.h"
+#include "view/inventory_json.h"
 #include "view/json.h"
 
 #include <inttypes.h>
@@ -91,7 +91,7 @@ static void put_power(struct json *map, const struct pci_sleep *p)
 
 void subject_put(struct json *map, const struct subject *s, struct names *n)
 {
-	describe_put(map, s->entry, n);
+	inventory_json(map, s->entry, n);
 	put_identity(map, s);
 	put_group(map, s);
 	put_hot_reset(map, &s->hot);

@@ -7,7 +7,7 @@
 #include "vfio/hotreset.h"
 #include "vfio/irq.h"
 #include "view/card.h"
-#include "view/describe.h"
+#include "view/size.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -117,7 +117,7 @@ static void look_at_bars(struct trial *t)
 		if (r < 0)
 			mark = CARD_FAILED;
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "%sBAR %u (%s) %s", n ? ", " : "",
-			i, describe_size(b->region.size, size, sizeof(size)),
+			i, size_format(b->region.size, size, sizeof(size)),
 			r < 0                    ? strerror(-r)
 			: b->first == UINT32_MAX ? "answers all ones"
 						 : "answers");

@@ -3,7 +3,7 @@
 
 #include "base/num.h"
 #include "pci/class.h"
-#include "view/inventory.h"
+#include "view/listing.h"
 #include "view/names.h"
 
 #include <ctype.h>
@@ -11,118 +11,117 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef const struct column_view view;
+typedef const struct listing listing;
 typedef const struct inventory_entry entry;
 
-static void put(char *buf, size_t size, const char *text)
+static void cell_put(char *buf, size_t size, const char *text)
 {
 	(void)snprintf(buf, size, "%s", text[0] ? text : "-");
 }
 
-static void fill_address(view *v, entry *x, char *buf, size_t size)
+static void fill_address(listing *l, entry *x, char *buf, size_t size)
 {
 	char text[PCI_ADDRESS_TEXT];
 
-	put(buf, size, pci_address_format(x->device.address, text));
+	cell_put(buf, size, pci_address_format(x->device.address, text));
 }
 
-static void fill_group(view *v, entry *x, char *buf, size_t size)
+static void fill_group(listing *l, entry *x, char *buf, size_t size)
 {
 	if (x->device.group == PCI_GROUP_NONE)
-		put(buf, size, "");
+		cell_put(buf, size, "");
 	else
 		(void)snprintf(buf, size, "%d", x->device.group);
 }
 
-static void fill_class(view *v, entry *x, char *buf, size_t size)
+static void fill_class(listing *l, entry *x, char *buf, size_t size)
 {
-	put(buf, size, pci_class_name(x->device.class));
+	cell_put(buf, size, pci_class_name(x->device.class));
 }
 
-static void fill_device(view *v, entry *x, char *buf, size_t size)
+static void fill_device(listing *l, entry *x, char *buf, size_t size)
 {
-	names_both(v->names, &x->device, buf, size);
+	names_both(l->names, &x->device, buf, size);
 }
 
-static void fill_id(view *v, entry *x, char *buf, size_t size)
+static void fill_id(listing *l, entry *x, char *buf, size_t size)
 {
 	(void)snprintf(buf, size, "%04x:%04x", x->device.vendor, x->device.device);
 }
 
-static void fill_subsystem(view *v, entry *x, char *buf, size_t size)
+static void fill_subsystem(listing *l, entry *x, char *buf, size_t size)
 {
 	if (x->device.subvendor || x->device.subdevice)
 		(void)snprintf(buf, size, "%04x:%04x", x->device.subvendor, x->device.subdevice);
 	else
-		put(buf, size, "");
+		cell_put(buf, size, "");
 }
 
-static void fill_revision(view *v, entry *x, char *buf, size_t size)
+static void fill_revision(listing *l, entry *x, char *buf, size_t size)
 {
 	(void)snprintf(buf, size, "%02x", x->device.revision);
 }
 
-static void fill_driver(view *v, entry *x, char *buf, size_t size)
+static void fill_driver(listing *l, entry *x, char *buf, size_t size)
 {
-	put(buf, size, x->device.driver);
+	cell_put(buf, size, x->device.driver);
 }
 
-static void fill_state(view *v, entry *x, char *buf, size_t size)
+static void fill_state(listing *l, entry *x, char *buf, size_t size)
 {
-	put(buf, size, inventory_state_name(x->state));
+	cell_put(buf, size, inventory_state_name(x->state));
 }
 
-static void fill_used_by(view *v, entry *x, char *buf, size_t size)
+static void fill_used_by(listing *l, entry *x, char *buf, size_t size)
 {
 	inventory_reason(x, buf, size);
 }
 
-static void fill_numa(view *v, entry *x, char *buf, size_t size)
+static void fill_numa(listing *l, entry *x, char *buf, size_t size)
 {
 	if (x->device.numa_node < 0)
-		put(buf, size, "");
+		cell_put(buf, size, "");
 	else
 		(void)snprintf(buf, size, "%d", x->device.numa_node);
 }
 
-static void fill_reset(view *v, entry *x, char *buf, size_t size)
+static void fill_reset(listing *l, entry *x, char *buf, size_t size)
 {
-	put(buf, size, x->device.reset_method);
+	cell_put(buf, size, x->device.reset_method);
 	for (char *c = buf; (c = strchr(c, ' ')); c++)
 		*c = ',';
 }
 
-static void fill_sriov(view *v, entry *x, char *buf, size_t size)
+static void fill_sriov(listing *l, entry *x, char *buf, size_t size)
 {
-	struct pci_vfs f = pci_vfs_read(v->host, x->device.address);
+	struct pci_vfs f = listing_vfs(l, x);
 	char text[PCI_ADDRESS_TEXT];
 
-	put(buf, size, "");
+	cell_put(buf, size, "");
 	if (f.is_virtual)
 		(void)snprintf(buf, size, "of %s", pci_address_format(f.physical, text));
 	else if (f.total)
 		(void)snprintf(buf, size, "%u/%u", f.active, f.total);
 }
 
-static void fill_name(view *v, entry *x, char *buf, size_t size)
+static void fill_name(listing *l, entry *x, char *buf, size_t size)
 {
 	char text[COLUMN_TEXT] = "";
 
-	if (v->nodes)
-		lookup_names_of(v->nodes, x->device.address, text, sizeof(text));
-	put(buf, size, text);
+	lookup_names_of(&l->nodes, x->device.address, text, sizeof(text));
+	cell_put(buf, size, text);
 }
 
-static void fill_above(view *v, entry *x, char *buf, size_t size)
+static void fill_above(listing *l, entry *x, char *buf, size_t size)
 {
 	char text[PCI_ADDRESS_TEXT] = "";
 
 	if (x->device.has_parent)
 		pci_address_format(x->device.parent, text);
-	put(buf, size, text);
+	cell_put(buf, size, text);
 }
 
-static const struct column all[] = {
+static const struct column known[] = {
 	{"address", TABLE_TREE, fill_address},
 	{"group", TABLE_RIGHT, fill_group},
 	{"class", TABLE_LEFT, fill_class},
@@ -140,11 +139,11 @@ static const struct column all[] = {
 	{"used-by", TABLE_SHRINK, fill_used_by},
 };
 
-static const struct column *find(const char *name, size_t len)
+static const struct column *column_find(const char *name, size_t len)
 {
-	for (size_t i = 0; i < COUNT(all); i++)
-		if (strlen(all[i].name) == len && strncasecmp(all[i].name, name, len) == 0)
-			return &all[i];
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (strlen(known[i].name) == len && strncasecmp(known[i].name, name, len) == 0)
+			return &known[i];
 	return NULL;
 }
 
@@ -167,7 +166,7 @@ int columns_parse(struct columns *c, const char *text, char ret_wrong[32])
 		c->count = 0;
 	for (;;) {
 		size_t n = strcspn(text, ",");
-		const struct column *one = find(text, n);
+		const struct column *one = column_find(text, n);
 
 		if (!one) {
 			(void)snprintf(ret_wrong, 32, "%.*s", n < 31 ? (int)n : 31, text);
@@ -175,8 +174,8 @@ int columns_parse(struct columns *c, const char *text, char ret_wrong[32])
 		}
 		if (c->count == COLUMNS_MAX)
 			return -E2BIG;
-		/* What is there is not added; who names columns may name one twice. */
-		if (!adds || !columns_have(c, one->name))
+		/* '+' skips a column that is there; a complete list may name one twice. */
+		if (!adds || !columns_find(c, one->name))
 			c->list[c->count++] = one;
 		if (!text[n])
 			return 0;
@@ -184,12 +183,12 @@ int columns_parse(struct columns *c, const char *text, char ret_wrong[32])
 	}
 }
 
-bool columns_have(const struct columns *c, const char *name)
+const struct column *columns_find(const struct columns *c, const char *name)
 {
 	for (size_t i = 0; i < c->count; i++)
 		if (strcmp(c->list[i]->name, name) == 0)
-			return true;
-	return false;
+			return c->list[i];
+	return NULL;
 }
 
 void columns_drop(struct columns *c, const char *name)
@@ -202,12 +201,10 @@ void columns_drop(struct columns *c, const char *name)
 	c->count = n;
 }
 
-int columns_read(const struct columns *c, struct column_view *v, struct lookup_names *store)
+unsigned columns_parts(const struct columns *c)
 {
-	if (!columns_have(c, "name"))
-		return 0;
-	v->nodes = store;
-	return lookup_names_read(v->host, store);
+	return (columns_find(c, "sriov") ? LISTING_VFS : 0) |
+	       (columns_find(c, "name") ? LISTING_NODES : 0);
 }
 
 void column_heading(const struct column *c, char *buf, size_t size)

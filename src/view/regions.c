@@ -5,8 +5,8 @@
 #include "base/num.h"
 #include "pci/acs.h"
 #include "pci/device.h"
-#include "view/describe.h"
 #include "view/json.h"
+#include "view/size.h"
 #include "view/wrap.h"
 
 #include <errno.h>
@@ -129,7 +129,7 @@ static void rebar_text(const struct pci_config *c, char *buf, size_t size)
 
 		n += snprintf(buf + n, size - (size_t)n, "%sBAR %u is %s", n ? ", " : "",
 			control & PCI_REBAR_CTRL_BAR_IDX,
-			describe_size(order < 44 ? MIB(1) << order : 0, text, sizeof(text)));
+			size_format(order < 44 ? MIB(1) << order : 0, text, sizeof(text)));
 	}
 }
 
@@ -179,7 +179,7 @@ static void print_bars(const struct space *s)
 		if (b->kind == PCI_BAR_IO)
 			(void)snprintf(size, sizeof(size), "%" PRIu64, b->size);
 		else
-			describe_size(b->size, size, sizeof(size));
+			size_format(b->size, size, sizeof(size));
 		if (b->index == PCI_BAR_ROM_INDEX)
 			(void)snprintf(label, sizeof(label), "ROM");
 		else

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/class.h"
-#include "view/column.h"
-#include "view/inventory.h"
+#include "view/listing.h"
 #include "view/names.h"
-#include "view/picture.h"
-#include "view/tree.h"
 
 #include <stdio.h>
 
 /* Inside a quoted string of the DOT language. */
-static void put(const char *text)
+static void put_quoted(const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '"' || *text == '\\')
@@ -18,7 +15,7 @@ static void put(const char *text)
 	}
 }
 
-static const char *colour(enum inventory_state s)
+static const char *state_colour(enum inventory_state s)
 {
 	switch (s) {
 	case INVENTORY_FREE:
@@ -45,7 +42,7 @@ static void put_name(const struct tree_node *n)
 		n->entry ? pci_address_format(n->entry->device.address, address) : n->heading);
 }
 
-static void put_device(const struct tree_node *n, const struct column_view *v)
+static void put_device(const struct tree_node *n, const struct listing *l)
 {
 	const struct pci_device *d = &n->entry->device;
 	char text[2 * NAMES_TEXT];
@@ -57,19 +54,21 @@ static void put_device(const struct tree_node *n, const struct column_view *v)
 	else
 		(void)printf("  { ");
 	put_name(n);
-	(void)printf(" [color=\"%s\", label=\"%s\\n", colour(n->entry->state),
+	(void)printf(" [color=\"%s\", label=\"%s\\n", state_colour(n->entry->state),
 		pci_address_format(d->address, text));
-	put(pci_class_name(d->class));
+	put_quoted(pci_class_name(d->class));
 	(void)printf("\\n");
-	names_both(v->names, d, text, sizeof(text));
-	put(text);
+	names_both(l->names, d, text, sizeof(text));
+	put_quoted(text);
 	(void)printf("\\n");
-	put(d->driver[0] ? d->driver : "no driver");
+	put_quoted(d->driver[0] ? d->driver : "no driver");
 	(void)printf(", %s\"] }\n", inventory_state_name(n->entry->state));
 }
 
-void picture_dot(const struct tree *t, const struct column_view *v)
+void listing_dot(const struct listing *l)
 {
+	const struct tree *t = &l->tree;
+
 	(void)puts("digraph usher {\n"
 		   "  rankdir=LR\n"
 		   "  node [shape=box, style=rounded, fontname=\"sans-serif\", fontsize=10]\n"
@@ -80,7 +79,7 @@ void picture_dot(const struct tree *t, const struct column_view *v)
 		const struct tree_node *n = &t->list[i];
 
 		if (n->entry) {
-			put_device(n, v);
+			put_device(n, l);
 		} else {
 			(void)printf("  ");
 			put_name(n);

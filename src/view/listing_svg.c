@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "pci/class.h"
 #include "view/column.h"
-#include "view/inventory.h"
+#include "view/listing.h"
 #include "view/names.h"
-#include "view/picture.h"
-#include "view/tree.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +37,7 @@ static unsigned top_of(size_t row)
 }
 
 /* At most @max characters, as text of XML. */
-static void put(const char *text, size_t max)
+static void put_escaped(const char *text, size_t max)
 {
 	size_t n = strlen(text);
 
@@ -123,7 +120,7 @@ static void put_line(const struct tree *t, size_t i)
 		left_of(n));
 }
 
-static void put_device(const struct tree_node *n, size_t row, const struct column_view *v)
+static void put_device(const struct tree_node *n, size_t row, const struct listing *l)
 {
 	const struct pci_device *d = &n->entry->device;
 	unsigned x = left_of(n), y = top_of(row);
@@ -133,20 +130,20 @@ static void put_device(const struct tree_node *n, size_t row, const struct colum
 
 	inventory_reason(n->entry, text, sizeof(text));
 	(void)printf("<g><title>");
-	put(text[0] ? text : state, sizeof(text));
+	put_escaped(text[0] ? text : state, sizeof(text));
 	(void)printf("</title><rect class=\"box %s\" x=\"%u\" y=\"%u\" width=\"%d\" height=\"%d\" "
 		     "rx=\"4\"/>",
 		state_class(n->entry->state), x, y, BOX_WIDTH, BOX);
 	(void)printf("<text x=\"%u\" y=\"%u\"><tspan class=\"address\">%s</tspan>  ", x + 8, y + 14,
 		pci_address_format(d->address, address));
-	put(pci_class_name(d->class), room - 40);
+	put_escaped(pci_class_name(d->class), room - 40);
 	(void)printf("</text><text class=\"name\" x=\"%u\" y=\"%u\">", x + 8, y + 28);
-	names_both(v->names, d, text, sizeof(text));
-	put(text, small);
+	names_both(l->names, d, text, sizeof(text));
+	put_escaped(text, small);
 	(void)printf("</text><text class=\"right %s\" x=\"%u\" y=\"%u\">%s</text>",
 		state_class(n->entry->state), x + BOX_WIDTH - 8, y + 14, state);
 	(void)printf("<text class=\"right name\" x=\"%u\" y=\"%u\">", x + BOX_WIDTH - 8, y + 28);
-	put(d->driver[0] ? d->driver : "no driver", 20);
+	put_escaped(d->driver[0] ? d->driver : "no driver", 20);
 	(void)puts("</text></g>");
 }
 
@@ -163,8 +160,9 @@ static const char style[] = "<style>\n"
 			    ".line{fill:none;stroke:#9e9e9e}\n"
 			    "</style>\n";
 
-int picture_svg(const struct tree *t, const struct column_view *v, struct err *e)
+int listing_svg(const struct listing *l, struct err *e)
 {
+	const struct tree *t = &l->tree;
 	unsigned deepest = MARGIN;
 
 	for (size_t i = 0; i < t->count; i++)
@@ -184,7 +182,7 @@ int picture_svg(const struct tree *t, const struct column_view *v, struct err *e
 		const struct tree_node *n = &t->list[i];
 
 		if (n->entry)
-			put_device(n, i, v);
+			put_device(n, i, l);
 		else
 			(void)printf("<text class=\"address\" x=\"%u\" y=\"%u\">%s</text>\n",
 				left_of(n), top_of(i) + BOX / 2 + 4, n->heading);

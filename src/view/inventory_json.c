@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "view/describe.h"
+#include "view/inventory_json.h"
 
 #include "pci/class.h"
 #include "view/inventory.h"
 #include "view/json.h"
 #include "view/names.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-const char *describe_size(uint64_t size, char *buf, size_t len)
-{
-	static const char *const units[] = {" bytes", " KiB", " MiB", " GiB", " TiB"};
-	unsigned unit = 0;
-
-	for (; unit < 4 && size && size % 1024 == 0; unit++)
-		size /= 1024;
-	(void)snprintf(buf, len, "%" PRIu64 "%s", size, units[unit]);
-	return buf;
-}
 
 static const char *or_null(const char *text)
 {
@@ -72,7 +60,7 @@ static void put_id(struct json *map, const char *key, unsigned vendor, unsigned 
 	json_put_text(map, key, vendor || device ? text : NULL);
 }
 
-void describe_put(struct json *map, const struct inventory_entry *x, struct names *n)
+void inventory_json(struct json *map, const struct inventory_entry *x, struct names *n)
 {
 	const struct pci_device *d = &x->device;
 	char text[512];
