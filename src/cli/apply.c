@@ -11,13 +11,13 @@
 #include "claim/claim.h"
 #include "claim/rule.h"
 #include "claim/stray.h"
-#include "cli/giving.h"
 #include "cli/option.h"
-#include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "cli/user.h"
 #include "host/host.h"
+#include "view/plan.h"
+#include "view/release.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -74,7 +74,7 @@ static void give_stray(struct application *a, size_t i)
 	if (r == 1)
 		report_note("%s: is in the place of claim %s and is not what it means: given back",
 			pci_address_format(stray->address, address), c->name);
-	giving_print(stdout, &done);
+	release_text(stdout, &done);
 	bind_report_fini(&done);
 	if (r < 0)
 		fail(a, r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED, &e);
@@ -136,9 +136,9 @@ static void take(struct application *a, size_t first)
 	if (r == 0)
 		r = bind_take(&a->env, &q, &plan, &e);
 	if (r == 0 || plan.refusals)
-		plan_problems(&plan);
+		report_problems(&plan);
 	if (r == 0)
-		plan_members(stdout, &plan);
+		plan_text(stdout, &plan);
 	else if (!plan.refusals)
 		fail(a, LEAVE_FAILED, &e);
 	else if (a->leave == LEAVE_OK)

@@ -5,11 +5,11 @@
 #include "bind/bind.h"
 #include "bind/resize.h"
 #include "cli/option.h"
-#include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "host/host.h"
 #include "view/json.h"
+#include "view/plan.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,9 +36,9 @@ static int print_json(
 	int r = json_new(1, &doc, e);
 	if (r < 0)
 		return r;
-	plan_put(doc, p);
+	plan_json(doc, p);
 	if (steps)
-		plan_put_steps(doc, steps, count);
+		plan_json_steps(doc, steps, count);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;
@@ -70,11 +70,11 @@ static int dry_run(const struct arguments *a)
 	if (r == 0 && a->json) {
 		r = print_json(&plan, steps, count, &e);
 	} else if (r == 0) {
-		plan_members(stdout, &plan);
+		plan_text(stdout, &plan);
 		if (a->request.only)
-			plan_viability(stdout, &plan);
-		plan_steps(stdout, steps, count);
-		plan_problems(&plan);
+			plan_text_viability(stdout, &plan);
+		plan_text_steps(stdout, steps, count);
+		report_problems(&plan);
 		if (plan.refusals)
 			tell_idle_allows(a, &plan);
 	}
@@ -100,10 +100,10 @@ static int take(const struct arguments *a)
 			report(&why);
 	} else if (r == 0 || refused) {
 		if (r == 0)
-			plan_members(stdout, &plan);
+			plan_text(stdout, &plan);
 		if (r == 0 && a->request.only)
-			plan_viability(stdout, &plan);
-		plan_problems(&plan);
+			plan_text_viability(stdout, &plan);
+		report_problems(&plan);
 		if (refused)
 			tell_idle_allows(a, &plan);
 	}

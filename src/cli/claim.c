@@ -6,10 +6,10 @@
 #include "claim/claim.h"
 #include "claim/rule.h"
 #include "cli/option.h"
-#include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "host/host.h"
+#include "view/plan.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -130,7 +130,7 @@ static int check_use(const struct arguments *a)
 		return LEAVE_FAILED;
 	}
 	drop_passing(&plan);
-	plan_problems(&plan);
+	report_problems(&plan);
 	int leave = plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
 	if (leave == LEAVE_OK)
 		tell_siblings(&plan);

@@ -11,10 +11,10 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "cli/option.h"
-#include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "host/host.h"
+#include "view/plan.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -119,9 +119,9 @@ static int take(const struct words *w)
 	read_user(&q);
 	targets_hold_signals();
 	int r = bind_take(&env, &q, &plan, &e);
-	plan_problems(&plan);
+	report_problems(&plan);
 	if (r == 0) {
-		plan_members(stdout, &plan);
+		plan_text(stdout, &plan);
 		(void)printf("%s: bound to vfio-pci, /dev/vfio/%d\n",
 			pci_address_format(w->target.address, address), plan.groups[0].number);
 	} else if (!plan.refusals) {

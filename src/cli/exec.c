@@ -3,14 +3,14 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
-#include "cli/giving.h"
 #include "cli/option.h"
-#include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "engine/exec.h"
 #include "engine/keeper.h"
 #include "engine/wipe.h"
+#include "view/plan.h"
+#include "view/release.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -161,19 +161,19 @@ static void tell(void *arg, const struct keeper_news *n)
 	case KEEPER_PLANNED:
 		w->refused = n->plan->refusals != 0;
 		if (w->refused)
-			plan_problems(n->plan);
+			report_problems(n->plan);
 		else if (!w->quiet)
-			plan_members(stderr, n->plan);
+			plan_text(stderr, n->plan);
 		break;
 	case KEEPER_WIPED:
 		tell_wiped(w, n->wiped);
 		break;
 	case KEEPER_GIVEN:
 		if (!w->quiet)
-			giving_print(stderr, n->report);
+			release_text(stderr, n->report);
 		break;
 	case KEEPER_STUCK:
-		giving_print(stderr, n->report);
+		release_text(stderr, n->report);
 		report(n->error);
 		report_note("the journal keeps it: 'usher restore' tries again");
 		break;
@@ -203,8 +203,8 @@ static int show_plan(const struct exec_words *w, const struct keeper *k)
 		return EXEC_OURS;
 	}
 	(void)printf("'%s' as user %u\n", w->spec.engine_args[0], (unsigned)w->spec.uid);
-	plan_members(stdout, &plan);
-	plan_problems(&plan);
+	plan_text(stdout, &plan);
+	report_problems(&plan);
 	int status = plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
 	bind_plan_fini(&plan);
 	return status;

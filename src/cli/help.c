@@ -4,7 +4,9 @@
 #include "base/err.h"
 #include "cli/option.h"
 #include "cli/report.h"
-#include "cli/topic.h"
+#include "host/host.h"
+#include "view/fact.h"
+#include "view/topic.h"
 #include "view/wrap.h"
 
 #include <errno.h>
@@ -122,6 +124,23 @@ int help_unknown_verb(const char *name)
 	return LEAVE_USAGE;
 }
 
+static int help_topic(const struct topic *t, const char *file)
+{
+	struct host *h = NULL;
+	struct facts f;
+
+	int r = option_host(file, &h);
+	if (r)
+		return r;
+	bool known = facts_read(h, &f) == 0;
+	if (known)
+		topic_facts(t, &f);
+	topic_text(t, known ? &f : NULL, file ? "that host" : "this host");
+	facts_fini(&f);
+	host_close(h);
+	return LEAVE_OK;
+}
+
 static int run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
@@ -150,7 +169,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		}
 	}
 	const struct topic *t = topic_find(word);
-	return t ? topic_print(t, file) : unknown_word(word);
+	return t ? help_topic(t, file) : unknown_word(word);
 }
 
 const struct verb verb_help = {

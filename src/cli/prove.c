@@ -4,17 +4,14 @@
 #include "bind/bind.h"
 #include "bind/method.h"
 #include "cli/option.h"
-#include "cli/plan.h"
 #include "cli/record.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "cli/trial.h"
 #include "host/host.h"
-#include "pci/class.h"
 #include "pci/reset.h"
-#include "view/card.h"
-#include "view/json.h"
 #include "view/names.h"
+#include "view/proof.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -31,10 +28,7 @@ struct proving {
 	struct bind_env env;
 	struct bind_request request;
 	struct bind_target target;
-	struct bind_plan plan;
-	struct pci_device was; /* before anything was touched */
-	struct card card;
-	bool dry_run;
+	struct proof proof;
 	bool json;
 	bool numeric;
 	const char *host;
@@ -50,20 +44,20 @@ static int gate(struct proving *p, struct err *e)
 {
 	uint64_t since = card_clock();
 
-	int r = pci_device_read(p->env.host, p->target.address, &p->was, e);
+	int r = pci_device_read(p->env.host, p->target.address, &p->proof.was, e);
 	if (r == 0)
-		r = bind_plan(&p->env, &p->request, &p->plan, e);
+		r = bind_plan(&p->env, &p->request, &p->proof.plan, e);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < p->plan.problem_count; i++) {
-		const struct bind_problem *b = &p->plan.problems[i];
+	for (size_t i = 0; i < p->proof.plan.problem_count; i++) {
+		const struct bind_problem *b = &p->proof.plan.problems[i];
 
 		if (b->refuses)
-			card_add(&p->card, "gate", CARD_FAILED, 0, "%.63s: %.150s [%s]", b->object,
-				b->text, b->check);
+			card_add(&p->proof.card, "gate", CARD_FAILED, 0, "%.63s: %.150s [%s]",
+				b->object, b->text, b->check);
 	}
-	if (!p->plan.refusals)
-		card_add(&p->card, "gate", CARD_PASSED, since,
+	if (!p->proof.plan.refusals)
+		card_add(&p->proof.card, "gate", CARD_PASSED, since,
 			"nobody uses it, or what is in its group");
 	return 0;
 }
@@ -72,20 +66,20 @@ static int take(struct proving *p, struct err *e)
 {
 	uint64_t since = card_clock();
 
-	bind_plan_fini(&p->plan);
-	int r = bind_take(&p->env, &p->request, &p->plan, e);
+	bind_plan_fini(&p->proof.plan);
+	int r = bind_take(&p->env, &p->request, &p->proof.plan, e);
 	if (r < 0) {
-		card_add(&p->card, "bind", CARD_FAILED, since, "%s", e->msg);
+		card_add(&p->proof.card, "bind", CARD_FAILED, since, "%s", e->msg);
 		return r;
 	}
-	for (size_t i = 0; i < p->plan.group_count; i++) {
-		const struct bind_group *g = &p->plan.groups[i];
+	for (size_t i = 0; i < p->proof.plan.group_count; i++) {
+		const struct bind_group *g = &p->proof.plan.groups[i];
 
 		for (size_t k = 0; k < g->count; k++)
 			if (g->members[k].is_target)
-				card_add(&p->card, "bind", CARD_PASSED, since,
+				card_add(&p->proof.card, "bind", CARD_PASSED, since,
 					"from %s to %s, with all of group %d (%zu)",
-					p->was.driver[0] ? p->was.driver : "no driver",
+					p->proof.was.driver[0] ? p->proof.was.driver : "no driver",
 					g->members[k].driver, g->number, g->count);
 	}
 	return 0;
@@ -93,24 +87,25 @@ static int take(struct proving *p, struct err *e)
 
 static void try_methods(struct proving *p, struct trial *t)
 {
-	const char *at = p->was.reset_method;
+	const char *at = p->proof.was.reset_method;
 	char method[PCI_NAME_MAX];
 	struct err e = {0};
 
 	while (pci_reset_next(&at, method, sizeof(method))) {
-		int r = bind_reset_method(
-			&p->env, p->was.group, &p->request.owner, p->target.address, method, &e);
+		int r = bind_reset_method(&p->env, p->proof.was.group, &p->request.owner,
+			p->target.address, method, &e);
 		if (r == 0)
 			(void)trial_reset(t, method);
 		else
-			card_add(&p->card, "reset", CARD_FAILED, 0, "%s: %s", method, e.msg);
+			card_add(&p->proof.card, "reset", CARD_FAILED, 0, "%s: %s", method, e.msg);
 	}
 	/* The journal has them, too; but a group that was bound by hand stays bound. */
-	if (p->was.reset_method[0] && bind_reset_method(&p->env, p->was.group, &p->request.owner,
-					      p->target.address, p->was.reset_method, &e) < 0)
-		card_add(&p->card, "reset", CARD_FAILED, 0, "%s", e.msg);
+	if (p->proof.was.reset_method[0] &&
+		bind_reset_method(&p->env, p->proof.was.group, &p->request.owner, p->target.address,
+			p->proof.was.reset_method, &e) < 0)
+		card_add(&p->proof.card, "reset", CARD_FAILED, 0, "%s", e.msg);
 	/* Without a way of its own it is wiped with all that is behind its bridge, if at all. */
-	if (!p->was.reset_method[0])
+	if (!p->proof.was.reset_method[0])
 		(void)trial_hot_reset(t);
 }
 
@@ -119,7 +114,8 @@ static void try_device(struct proving *p)
 	struct trial t;
 	struct err e = {0};
 
-	if (trial_open(p->env.host, p->was.group, p->target.address, &p->card, &t, &e) < 0)
+	if (trial_open(p->env.host, p->proof.was.group, p->target.address, &p->proof.card, &t, &e) <
+		0)
 		return;
 	trial_look(&t);
 	try_methods(p, &t);
@@ -140,7 +136,7 @@ static const char *difference(const struct pci_device *was, const struct pci_dev
 static void give_back(struct proving *p)
 {
 	const struct bind_giving g = {
-		.group = p->was.group,
+		.group = p->proof.was.group,
 		.how = BIND_RETURN_DRIVER,
 		.owner = p->request.owner,
 		.allow = allowed,
@@ -155,14 +151,14 @@ static void give_back(struct proving *p)
 	bind_report_fini(&report);
 	if (r == 0)
 		r = pci_device_read(p->env.host, p->target.address, &now, &e);
-	const char *other = r < 0 ? NULL : difference(&p->was, &now);
+	const char *other = r < 0 ? NULL : difference(&p->proof.was, &now);
 	if (r < 0)
-		card_add(&p->card, "give back", CARD_FAILED, since, "%s", e.msg);
+		card_add(&p->proof.card, "give back", CARD_FAILED, since, "%s", e.msg);
 	else if (other)
-		card_add(&p->card, "give back", CARD_FAILED, since, "its %s is not as it was",
+		card_add(&p->proof.card, "give back", CARD_FAILED, since, "its %s is not as it was",
 			other);
 	else
-		card_add(&p->card, "give back", CARD_PASSED, since, "to %s, all as it was",
+		card_add(&p->proof.card, "give back", CARD_PASSED, since, "to %s, all as it was",
 			now.driver[0] ? now.driver : "no driver");
 }
 
@@ -180,7 +176,7 @@ static int prove(struct proving *p, struct err *e)
 
 	if (r == 0)
 		r = gate(p, e);
-	if (r < 0 || p->plan.refusals || p->dry_run)
+	if (r < 0 || p->proof.plan.refusals || p->proof.dry_run)
 		return r;
 	targets_hold_signals();
 	r = bind_owner_self(&p->env, "prove", &p->request.owner);
@@ -193,12 +189,12 @@ static int prove(struct proving *p, struct err *e)
 	return 0;
 }
 
-static void print_refusals(const struct proving *p)
+static void report_refusals(const struct proving *p)
 {
 	struct err e = {0};
 
-	for (size_t i = 0; i < p->plan.problem_count; i++) {
-		const struct bind_problem *b = &p->plan.problems[i];
+	for (size_t i = 0; i < p->proof.plan.problem_count; i++) {
+		const struct bind_problem *b = &p->proof.plan.problems[i];
 
 		if (!b->refuses)
 			continue;
@@ -210,47 +206,21 @@ static void print_refusals(const struct proving *p)
 	}
 }
 
-static void print_text(const struct proving *p)
+static int print_proof(struct proving *p, struct err *e)
 {
-	struct names *n = p->numeric ? NULL : names_new();
-	char address[PCI_ADDRESS_TEXT], name[2 * NAMES_TEXT];
+	struct proof *f = &p->proof;
 
-	names_both(n, &p->was, name, sizeof(name));
-	names_free(n);
-	(void)printf("%s  %s: %s\n", pci_address_format(p->was.address, address),
-		pci_class_name(p->was.class), name);
-	if (p->dry_run || p->plan.refusals) {
-		if (!p->plan.refusals)
-			plan_members(stdout, &p->plan);
-		print_refusals(p);
-		return;
+	if (p->json) {
+		if (host_read_text(p->env.host, "/proc/sys/kernel/osrelease", f->kernel,
+			    sizeof(f->kernel)) <= 0)
+			f->kernel[0] = '\0';
+		return proof_json(f, e);
 	}
-	card_print(stdout, &p->card, "  ");
-}
-
-static int print_json(const struct proving *p, struct err *e)
-{
-	struct json *doc = NULL;
-	char text[128];
-
-	int r = json_new(1, &doc, e);
-	if (r < 0)
-		return r;
-	json_put_text(doc, "address", pci_address_format(p->was.address, text));
-	(void)snprintf(text, sizeof(text), "%04x:%04x", p->was.vendor, p->was.device);
-	json_put_text(doc, "id", text);
-	json_put_text(doc, "class_name", pci_class_name(p->was.class));
-	bool told =
-		host_read_text(p->env.host, "/proc/sys/kernel/osrelease", text, sizeof(text)) > 0;
-	json_put_text(doc, "kernel", told ? text : NULL);
-	json_put_text(doc, "usher", USHER_VERSION);
-	json_put_flag(doc, "refused", p->plan.refusals != 0);
-	json_put_flag(doc, "dry_run", p->dry_run);
-	card_put(doc, &p->card);
-	plan_put(doc, &p->plan);
-	r = json_print(doc, e);
-	json_free(doc);
-	return r;
+	struct names *n = p->numeric ? NULL : names_new();
+	proof_text(f, n);
+	names_free(n);
+	report_refusals(p);
+	return 0;
 }
 
 /* The card stands in the archive as a remark, which whoever replays it passes over. */
@@ -259,14 +229,15 @@ static int write_archive(const struct proving *p, struct err *e)
 	char address[PCI_ADDRESS_TEXT], *remark = NULL;
 	size_t len = 0;
 
-	if (!p->snapshot || p->dry_run)
+	if (!p->snapshot || p->proof.dry_run)
 		return 0;
 	FILE *f = open_memstream(&remark, &len);
 	if (!f)
 		return err_set(e, -ENOMEM, "write the card");
 	(void)fprintf(f, "# usher prove %s (%04x:%04x)\n",
-		pci_address_format(p->was.address, address), p->was.vendor, p->was.device);
-	card_print(f, &p->card, "# ");
+		pci_address_format(p->proof.was.address, address), p->proof.was.vendor,
+		p->proof.was.device);
+	card_text(f, &p->proof.card, "# ");
 	int r = fclose(f) ? err_set(e, -ENOMEM, "write the card")
 			  : record_put(p->snapshot, p->archive, remark, e);
 	free(remark);
@@ -277,9 +248,9 @@ static int leave(const struct proving *p, int r)
 {
 	if (r < 0)
 		return LEAVE_FAILED;
-	if (p->plan.refusals)
+	if (p->proof.plan.refusals)
 		return LEAVE_REFUSED;
-	return p->dry_run || card_passed(&p->card) ? LEAVE_OK : LEAVE_FAILED;
+	return p->proof.dry_run || card_passed(&p->proof.card) ? LEAVE_OK : LEAVE_FAILED;
 }
 
 static int run_all(struct proving *p)
@@ -288,14 +259,14 @@ static int run_all(struct proving *p)
 
 	int r = prove(p, &e);
 	if (r == 0) {
-		r = p->json ? print_json(p, &e) : (print_text(p), 0);
+		r = print_proof(p, &e);
 		if (r == 0)
 			r = write_archive(p, &e);
 	}
 	if (r < 0)
 		report(&e);
 	int status = leave(p, r);
-	bind_plan_fini(&p->plan);
+	bind_plan_fini(&p->proof.plan);
 	free(p->archive);
 	return status;
 }
@@ -319,7 +290,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct proving *p)
 	while (r == 0 && (c = option_next(&o)) > 0) {
 		p->numeric = p->numeric || c == NUMERIC;
 		p->json = p->json || c == JSON;
-		p->dry_run = p->dry_run || c == DRY_RUN;
+		p->proof.dry_run = p->proof.dry_run || c == DRY_RUN;
 		if (c == SNAPSHOT)
 			p->snapshot = optarg;
 		else if (c == HOST)
@@ -335,7 +306,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct proving *p)
 		return option_wrong(v, "one ADDRESS is needed, and no more");
 	if (pci_address_parse(argv[optind], &p->target.address) < 0)
 		return option_wrong(v, "'%s' is no PCI address", argv[optind]);
-	if (p->host && !p->dry_run)
+	if (p->host && !p->proof.dry_run)
 		return option_wrong(v, "--host needs --dry-run: a snapshot has nothing to try");
 	return 0;
 }
@@ -348,7 +319,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	if (!p)
 		return r;
 	p->env = bind_env_live();
-	p->plan = BIND_PLAN_NONE;
+	p->proof.plan = BIND_PLAN_NONE;
 	p->request = (struct bind_request){
 		.targets = &p->target,
 		.target_count = 1,

@@ -7,11 +7,12 @@
 #include "base/num.h"
 #include "base/output.h"
 #include "cli/option.h"
-#include "cli/topic.h"
 #include "cli/verb.h"
 #include "host/recorder.h"
 #include "pci/device.h"
 #include "pci/redact.h"
+#include "view/fact.h"
+#include "view/topic.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -91,8 +92,16 @@ static void run_forms(void)
 			argv[n] = (char *)(uintptr_t)forms[i].words[n];
 		run(forms[i].verb, n, argv);
 	}
-	for (unsigned i = 0; topic_at(i); i++)
-		(void)topic_print(topic_at(i), NULL);
+}
+
+static void read_topics(struct host *h)
+{
+	struct facts f;
+
+	if (facts_read(h, &f) == 0)
+		for (unsigned i = 0; topic_at(i); i++)
+			topic_facts(topic_at(i), &f);
+	facts_fini(&f);
 }
 
 /* `show` and `vfs` of every device, each alone: one that fails must not keep the others out. */
@@ -138,6 +147,7 @@ int record_host(struct host *h, struct manifest *ret, struct err *e)
 	r = hush_begin(&hush);
 	if (r == 0) {
 		run_forms();
+		read_topics(recorder);
 		r = run_devices(recorder, e);
 	} else {
 		(void)err_set(e, r, "record what is read of this host");

@@ -2,11 +2,11 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/bind.h"
-#include "cli/giving.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "view/json.h"
+#include "view/release.h"
 
 #include <errno.h>
 #include <string.h>
@@ -81,9 +81,9 @@ static int release(struct arguments *a, const int *groups, int count, struct jso
 		a->giving.group = groups[i];
 		int r = bind_release(&a->env, &a->giving, &done, &e);
 		if (list)
-			giving_put(list, groups[i], &done);
+			release_json(list, groups[i], &done);
 		else
-			giving_print(stdout, &done);
+			release_text(stdout, &done);
 		bind_report_fini(&done);
 		if (r == 0)
 			continue;

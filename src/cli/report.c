@@ -2,6 +2,7 @@
 #include "cli/report.h"
 
 #include "base/err.h"
+#include "bind/bind.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -41,6 +42,20 @@ void report_note(const char *fmt, ...)
 	va_end(ap);
 	(void)fflush(stdout);
 	put(text);
+}
+
+void report_problems(const struct bind_plan *p)
+{
+	struct err e = {0};
+
+	for (size_t i = 0; i < p->problem_count; i++) {
+		const struct bind_problem *b = &p->problems[i];
+		err_say(&e, -EPERM, "%s%s: %s [%s]", b->refuses ? "" : "note: ", b->object, b->text,
+			b->check);
+		if (b->refuses || !b->liftable)
+			err_hint(&e, "%s", b->fix);
+		report(&e);
+	}
 }
 
 int report_finish(int status)

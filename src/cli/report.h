@@ -2,6 +2,7 @@
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
+struct bind_plan;
 struct err;
 
 /*
@@ -12,6 +13,9 @@ void report(const struct err *e);
 
 /* One plain line on stderr, for what is worth knowing and no failure. */
 void report_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Each problem of a plan on stderr, with what to do about it. */
+void report_problems(const struct bind_plan *p);
 
 /*
  * The last word of a program: a full disk or a closed pipe must not pass for success.

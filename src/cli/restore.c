@@ -2,7 +2,6 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "bind/bind.h"
-#include "cli/giving.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
@@ -11,6 +10,7 @@
 #include "pci/vfs.h"
 #include "vfs/plan.h"
 #include "view/json.h"
+#include "view/release.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -94,9 +94,9 @@ static int restore_one(struct arguments *a, const struct bind_env *env, const st
 	if (r == 1)
 		report_note("group %d: left alone%s", l->group, later(l->state));
 	if (list)
-		giving_put(list, l->group, &done);
+		release_json(list, l->group, &done);
 	else
-		giving_print(stdout, &done);
+		release_text(stdout, &done);
 	bind_report_fini(&done);
 	if (r < 0)
 		report(&e);

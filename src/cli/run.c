@@ -2,14 +2,14 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/bind.h"
-#include "cli/giving.h"
 #include "cli/option.h"
-#include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "engine/fit.h"
 #include "engine/keeper.h"
 #include "view/json.h"
+#include "view/plan.h"
+#include "view/release.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -240,9 +240,9 @@ static void tell_plan(struct run_words *w, const struct bind_plan *p)
 {
 	w->refused = p->refusals != 0;
 	if (w->refused)
-		plan_problems(p);
+		report_problems(p);
 	else if (!w->quiet)
-		plan_members(stderr, p);
+		plan_text(stderr, p);
 }
 
 static void tell_timing(const struct run_words *w, const char *step, int64_t us)
@@ -281,11 +281,11 @@ static void tell(void *arg, const struct keeper_news *n)
 		break;
 	case KEEPER_GIVEN:
 		if (!w->quiet)
-			giving_print(stderr, n->report);
+			release_text(stderr, n->report);
 		tell_timing(w, "give", n->us);
 		break;
 	case KEEPER_STUCK:
-		giving_print(stderr, n->report);
+		release_text(stderr, n->report);
 		report(n->error);
 		report_note("the journal keeps it: 'usher restore' tries again");
 		break;
@@ -361,7 +361,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_text(guest, "kernel", s->kernel);
 	json_put_text(guest, "initrd", s->initrd);
 	json_put_text(guest, "cmdline", s->cmdline);
-	plan_put(doc, p);
+	plan_json(doc, p);
 	if (layout)
 		put_layout(doc, layout);
 	put_checked(doc, fit_names(w->engine));
@@ -420,11 +420,11 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 			report(&e);
 	} else {
 		print_guest(w);
-		plan_members(stdout, &plan);
+		plan_text(stdout, &plan);
 		if (laid_out)
 			print_layout(&layout);
 		print_checked(fit_names(w->engine));
-		plan_problems(&plan);
+		report_problems(&plan);
 	}
 	int status = r < 0 ? RUN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
 	bind_plan_fini(&plan);

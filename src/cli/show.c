@@ -3,8 +3,8 @@
 #include "base/err.h"
 #include "cli/option.h"
 #include "cli/report.h"
-#include "cli/subject.h"
 #include "host/host.h"
+#include "view/device.h"
 #include "view/hint.h"
 #include "view/inventory.h"
 #include "view/json.h"
@@ -34,17 +34,17 @@ struct showing {
 
 static int show_one(struct showing *w, const struct inventory_entry *x, struct err *e)
 {
-	struct subject *s = malloc(sizeof(*s));
+	struct device_facts *s = malloc(sizeof(*s));
 
 	if (!s)
 		return err_set(e, -ENOMEM, "show a device");
-	int r = subject_read(w->host, &w->inventory, x, s, e);
+	int r = device_facts_read(w->host, &w->inventory, x, s, e);
 	if (r == 0 && w->devices)
-		subject_put(json_push_map(w->devices), s, w->names);
+		device_json(json_push_map(w->devices), s, w->names);
 	else if (r == 0)
-		subject_print(s, w->names);
+		device_text(s, w->names);
 	if (r == 0)
-		subject_fini(s);
+		device_facts_fini(s);
 	free(s);
 	return r;
 }

@@ -3,12 +3,12 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "cli/option.h"
-#include "cli/plan.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "host/host.h"
 #include "vfs/plan.h"
-#include "view/json.h"
+#include "view/plan.h"
+#include "view/vfs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,70 +25,10 @@ struct arguments {
 	bool json;
 };
 
-static void print_function(const struct pci_device *d)
-{
-	char address[PCI_ADDRESS_TEXT];
-
-	(void)printf("  %s: %s", pci_address_format(d->address, address),
-		d->driver[0] ? d->driver : "no driver");
-	if (d->group >= 0)
-		(void)printf(" (group %d)", d->group);
-	(void)printf("\n");
-}
-
-static void print_state(const struct vfs_plan *p)
-{
-	char address[PCI_ADDRESS_TEXT];
-
-	(void)printf("%s: %u of %u virtual functions\n",
-		pci_address_format(p->device.address, address), p->now, p->total);
-	for (size_t i = 0; i < p->function_count; i++)
-		print_function(&p->functions[i]);
-}
-
-static void put_functions(struct json *doc, const struct vfs_plan *p)
-{
-	struct json *list = json_put_list(doc, "functions");
-	char text[PCI_ADDRESS_TEXT];
-
-	for (size_t i = 0; i < p->function_count; i++) {
-		const struct pci_device *d = &p->functions[i];
-		struct json *j = json_push_map(list);
-		json_put_text(j, "address", pci_address_format(d->address, text));
-		json_put_text(j, "driver", d->driver[0] ? d->driver : NULL);
-		if (d->group >= 0)
-			json_put_signed(j, "group", d->group);
-		else
-			json_put_null(j, "group");
-	}
-}
-
-static int print_json(const struct arguments *a, const struct vfs_plan *p,
-	const struct bind_step *steps, size_t count, struct err *e)
-{
-	struct json *doc = NULL;
-	char text[PCI_ADDRESS_TEXT];
-
-	int r = json_new(1, &doc, e);
-	if (r < 0)
-		return r;
-	json_put_text(doc, "address", pci_address_format(p->device.address, text));
-	json_put_number(doc, "total", p->total);
-	json_put_number(doc, "count", p->now);
-	if (a->has_count)
-		json_put_number(doc, "wanted", a->request.count);
-	put_functions(doc, p);
-	plan_put_problems(doc, &p->says);
-	if (steps)
-		plan_put_steps(doc, steps, count);
-	r = json_print(doc, e);
-	json_free(doc);
-	return r;
-}
-
 /* What is there, or what would be done. */
-static int tell(const struct arguments *a)
+static int show_plan(const struct arguments *a)
 {
+	const struct vfs_request *wanted = a->has_count ? &a->request : NULL;
 	struct vfs_plan plan = BIND_VFS_PLAN_NONE;
 	cleanup_free struct bind_step *steps = NULL;
 	struct err e = {0};
@@ -98,12 +38,12 @@ static int tell(const struct arguments *a)
 	if (r == 0 && a->has_count && !plan.says.refusals)
 		r = vfs_steps(&a->env, &a->request, &plan, &steps, &count);
 	if (r == 0 && a->json) {
-		r = print_json(a, &plan, steps, count, &e);
+		r = vfs_json(&plan, wanted, steps, count, &e);
 	} else if (r == 0) {
 		if (plan.total)
-			print_state(&plan);
-		plan_steps(stdout, steps, count);
-		plan_problems(&plan.says);
+			vfs_text(&plan);
+		plan_text_steps(stdout, steps, count);
+		report_problems(&plan.says);
 	}
 	if (r < 0)
 		report(&e);
@@ -121,12 +61,12 @@ static int set(const struct arguments *a)
 	int r = vfs_set(&a->env, &a->request, &plan, &e);
 	bool refused = r < 0 && plan.says.refusals;
 	if (a->json && (r == 0 || refused)) {
-		if (print_json(a, &plan, NULL, 0, &why) < 0)
+		if (vfs_json(&plan, &a->request, NULL, 0, &why) < 0)
 			report(&why);
 	} else if (r == 0 || refused) {
 		if (r == 0)
-			print_state(&plan);
-		plan_problems(&plan.says);
+			vfs_text(&plan);
+		report_problems(&plan.says);
 	}
 	vfs_plan_fini(&plan);
 	if (r < 0 && !refused)
@@ -202,7 +142,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	r = option_host(a.host, &a.env.host);
 	if (r)
 		return r;
-	r = tell(&a);
+	r = show_plan(&a);
 	host_close(a.env.host);
 	return r;
 }

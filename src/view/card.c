@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/card.h"
 
-#include "view/json.h"
-
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,7 +30,7 @@ void card_add(
 	va_end(ap);
 }
 
-static size_t count(const struct card *c, enum card_mark mark)
+static size_t card_count(const struct card *c, enum card_mark mark)
 {
 	size_t n = 0;
 
@@ -42,7 +41,7 @@ static size_t count(const struct card *c, enum card_mark mark)
 
 bool card_passed(const struct card *c)
 {
-	return count(c, CARD_FAILED) == 0 && c->resets_passed > 0;
+	return card_count(c, CARD_FAILED) == 0 && c->resets_passed > 0;
 }
 
 const char *card_verdict(const struct card *c)
@@ -57,42 +56,13 @@ const char *card_verdict(const struct card *c)
 			 : "it cannot be wiped between two guests: it has no way to be reset";
 }
 
-static const char *const marks[] = {
-	[CARD_PASSED] = "passed",
-	[CARD_FAILED] = "failed",
-	[CARD_SKIPPED] = "skipped",
-};
-
-void card_print(FILE *to, const struct card *c, const char *margin)
+const char *card_mark_name(enum card_mark m)
 {
-	for (size_t i = 0; i < c->count; i++) {
-		const struct card_step *s = &c->steps[i];
-		char time[32] = "";
+	static const char *const names[] = {
+		[CARD_PASSED] = "passed",
+		[CARD_FAILED] = "failed",
+		[CARD_SKIPPED] = "skipped",
+	};
 
-		if (s->time_ns)
-			(void)snprintf(
-				time, sizeof(time), "%.1f ms", (double)s->time_ns / 1000000.0);
-		(void)fprintf(to, "%s%-16s %-7s %11s  %s\n", margin, s->name, marks[s->mark], time,
-			s->text);
-	}
-	(void)fprintf(to, "%sverdict: %s\n", margin, card_verdict(c));
-}
-
-void card_put(struct json *map, const struct card *c)
-{
-	json_put_flag(map, "passed", card_passed(c));
-	json_put_text(map, "verdict", card_verdict(c));
-	struct json *list = json_put_list(map, "steps");
-	for (size_t i = 0; i < c->count; i++) {
-		const struct card_step *s = &c->steps[i];
-		struct json *one = json_push_map(list);
-
-		json_put_text(one, "step", s->name);
-		json_put_text(one, "result", marks[s->mark]);
-		if (s->time_ns)
-			json_put_number(one, "microseconds", s->time_ns / 1000);
-		else
-			json_put_null(one, "microseconds");
-		json_put_text(one, "text", s->text);
-	}
+	return names[m];
 }

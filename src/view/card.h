@@ -46,10 +46,13 @@ bool card_passed(const struct card *c);
 /* One sentence. */
 const char *card_verdict(const struct card *c);
 
+/* "passed", "failed", "skipped" */
+const char *card_mark_name(enum card_mark m);
+
 /* A line a step and the verdict; @margin stands in front of each. */
-void card_print(FILE *to, const struct card *c, const char *margin);
+void card_text(FILE *to, const struct card *c, const char *margin);
 
 /* The keys "passed", "verdict" and "steps". */
-void card_put(struct json *map, const struct card *c);
+void card_json(struct json *map, const struct card *c);
 
 #endif

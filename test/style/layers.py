@@ -26,7 +26,7 @@ LAYERS = {
     "driver": ["base", "regs"],
     "vmm": ["base", "pci", "vfio"],
     "engine": ["base", "host", "pci", "hold", "bind", "vfio"],
-    "view": ["base", "host", "pci", "hold", "bind", "claim", "vfs"],
+    "view": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "check"],
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "vfio", "engine", "view"],
     "cli": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "vfio", "model", "lib", "driver",
             "engine", "check", "view"],

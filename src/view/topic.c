@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/topic.h"
+#include "view/topic.h"
 
 #include "base/num.h"
-#include "cli/fact.h"
-#include "cli/option.h"
-#include "host/host.h"
-#include "view/wrap.h"
+#include "view/fact.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* A topic, and which facts stand below it. */
 struct entry {
 	struct topic topic;
-	void (*facts)(const struct facts *f);
+	void (*facts)(struct facts *f);
 };
 
 static const struct entry topics[] = {
@@ -145,32 +141,11 @@ const struct topic *topic_at(unsigned i)
 	return i < COUNT(topics) ? &topics[i].topic : NULL;
 }
 
-/* A paragraph is no line for grep: it is broken everywhere, and never wide. */
-unsigned topic_width(void)
-{
-	unsigned width = wrap_width();
-
-	return width && width < TOPIC_WIDTH ? width : TOPIC_WIDTH;
-}
-
-int topic_print(const struct topic *t, const char *file)
+void topic_facts(const struct topic *t, struct facts *f)
 {
 	const struct entry *x = topics;
-	struct host *h = NULL;
-	struct facts f;
 
 	while (&x->topic != t)
 		x++;
-	int r = option_host(file, &h);
-	if (r)
-		return r;
-	(void)printf("%s\n\n", t->title);
-	wrap_put(stdout, topic_width(), 0, t->text);
-	if (facts_read(h, &f) == 0) {
-		(void)printf("\nOn %s:\n", file ? "that host" : "this host");
-		x->facts(&f);
-	}
-	facts_fini(&f);
-	host_close(h);
-	return LEAVE_OK;
+	x->facts(f);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/plan.h"
-#include "cli/subject.h"
+#include "view/device.h"
 #include "view/inventory.h"
 #include "view/inventory_json.h"
 #include "view/json.h"
+#include "view/plan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ static const char *or_null(const char *text)
 	return text[0] ? text : NULL;
 }
 
-static void put_identity(struct json *map, const struct subject *s)
+static void put_identity(struct json *map, const struct device_facts *s)
 {
 	const struct pci_serials *x = &s->serials;
 	char text[32];
@@ -42,10 +42,10 @@ static void put_reason(struct json *list, const struct pci_reason *r)
 	json_put_text(one, "kind", r->kind == PCI_REASON_PORT ? "port" : "slot");
 	json_put_text(one, "acs", verdicts[r->acs.verdict]);
 	json_put_text(one, "missing", or_null(pci_acs_bits(r->acs.missing, text, sizeof(text))));
-	json_put_text(one, "text", subject_reason(r, text, sizeof(text)));
+	json_put_text(one, "text", device_group_reason(r, text, sizeof(text)));
 }
 
-static void put_group(struct json *map, const struct subject *s)
+static void put_group(struct json *map, const struct device_facts *s)
 {
 	struct json *members = json_put_list(map, "group_members");
 	char address[PCI_ADDRESS_TEXT];
@@ -89,7 +89,7 @@ static void put_power(struct json *map, const struct pci_sleep *p)
 		json_put_null(one, "d3cold_allowed");
 }
 
-void subject_put(struct json *map, const struct subject *s, struct names *n)
+void device_json(struct json *map, const struct device_facts *s, struct names *n)
 {
 	inventory_json(map, s->entry, n);
 	put_identity(map, s);
@@ -99,5 +99,5 @@ void subject_put(struct json *map, const struct subject *s, struct names *n)
 	space_put(map, &s->space);
 	struct json *plan = json_put_map(map, "if_lent");
 	json_put_flag(plan, "refused", s->plan.refusals != 0);
-	plan_put(plan, &s->plan);
+	plan_json(plan, &s->plan);
 }

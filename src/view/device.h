@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLI_SUBJECT_H
-#define CLI_SUBJECT_H
+#ifndef VIEW_DEVICE_H
+#define VIEW_DEVICE_H
 
 #include "bind/bind.h"
 #include "claim/identity.h"
@@ -18,7 +18,7 @@ struct json;
 struct names;
 
 /* Everything that `show` tells about one device. */
-struct subject {
+struct device_facts {
 	const struct inventory *inventory; /* of its host */
 	const struct inventory_entry *entry; /* what the listing has of it */
 	struct pci_device device; /* with its override */
@@ -32,18 +32,18 @@ struct subject {
 	struct bind_plan plan; /* what lending it would do */
 };
 
-/* @x: of @v, which must outlive @ret. Return: 0 and subject_fini() is due; -errno. */
-int subject_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
-	struct subject *ret, struct err *e);
-void subject_fini(struct subject *s);
+/* @x: of @v, which must outlive @ret. Return: 0 and device_facts_fini() is due; -errno. */
+int device_facts_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
+	struct device_facts *ret, struct err *e);
+void device_facts_fini(struct device_facts *s);
 
 /* On standard output. @n: NULL for no names. */
-void subject_print(const struct subject *s, struct names *n);
+void device_text(const struct device_facts *s, struct names *n);
 
 /* The keys of `show --json`. */
-void subject_put(struct json *map, const struct subject *s, struct names *n);
+void device_json(struct json *map, const struct device_facts *s, struct names *n);
 
 /* "0000:00:01.0 (root port) has no ACS: what is behind it shares its group". Return: @buf. */
-const char *subject_reason(const struct pci_reason *r, char *buf, size_t size);
+const char *device_group_reason(const struct pci_reason *r, char *buf, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/subject.h"
+#include "view/device.h"
 
 #include "base/clean.h"
 #include "base/err.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /* What `usher bind` would say; it reads only, so a snapshot will do. */
-static int ask_plan(struct subject *s, struct host *h, struct err *e)
+static int ask_plan(struct device_facts *s, struct host *h, struct err *e)
 {
 	const struct bind_target target = {.address = s->entry->device.address};
 	const struct bind_request q = {
@@ -37,7 +37,7 @@ static size_t choose(const struct inventory *v, int group, const struct pci_devi
 	return n;
 }
 
-static int read_surroundings(struct subject *s, struct host *h, struct err *e)
+static int read_surroundings(struct device_facts *s, struct host *h, struct err *e)
 {
 	const struct inventory *v = s->inventory;
 	cleanup_free const struct pci_device **list = calloc(v->count + 1, sizeof(*list));
@@ -56,12 +56,12 @@ static int read_surroundings(struct subject *s, struct host *h, struct err *e)
 	return 0;
 }
 
-int subject_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
-	struct subject *ret, struct err *e)
+int device_facts_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
+	struct device_facts *ret, struct err *e)
 {
 	struct pci_address a = x->device.address;
 
-	*ret = (struct subject){.inventory = v, .entry = x, .plan = BIND_PLAN_NONE};
+	*ret = (struct device_facts){.inventory = v, .entry = x, .plan = BIND_PLAN_NONE};
 	space_read(h, &x->device, &ret->space);
 	if (claim_path_read(h, a, ret->place) < 0)
 		ret->place[0] = '\0';
@@ -73,11 +73,11 @@ int subject_read(struct host *h, const struct inventory *v, const struct invento
 	if (r == 0)
 		r = ask_plan(ret, h, e);
 	if (r < 0)
-		subject_fini(ret);
+		device_facts_fini(ret);
 	return r;
 }
 
-void subject_fini(struct subject *s)
+void device_facts_fini(struct device_facts *s)
 {
 	bind_plan_fini(&s->plan);
 	pci_hot_reset_fini(&s->hot);
@@ -88,7 +88,7 @@ static const char *port_name(const struct pci_reason *r)
 	return r->is_express ? pci_express_type_name(r->type) : "conventional PCI";
 }
 
-const char *subject_reason(const struct pci_reason *r, char *buf, size_t size)
+const char *device_group_reason(const struct pci_reason *r, char *buf, size_t size)
 {
 	static const char *const effects[] = {
 		[PCI_REASON_PORT] = "what is behind it shares its group",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
-#include "cli/subject.h"
 #include "pci/class.h"
+#include "view/device.h"
 #include "view/inventory.h"
 #include "view/names.h"
 #include "view/wrap.h"
@@ -23,7 +23,7 @@ static void line(const char *label, const char *text)
 	wrap_put(stdout, wrap_width(), HANG, safe);
 }
 
-static void print_title(const struct subject *s, struct names *n)
+static void print_title(const struct device_facts *s, struct names *n)
 {
 	const struct pci_device *d = &s->device;
 	char address[PCI_ADDRESS_TEXT], name[2 * NAMES_TEXT];
@@ -46,7 +46,7 @@ static void print_serial(const struct pci_serials *x)
 		line("serial", text);
 }
 
-static void print_identity(const struct subject *s)
+static void print_identity(const struct device_facts *s)
 {
 	const struct pci_device *d = &s->device;
 	char text[WIDE];
@@ -73,7 +73,7 @@ static void print_identity(const struct subject *s)
 	}
 }
 
-static void print_members(const struct subject *s)
+static void print_members(const struct device_facts *s)
 {
 	int number = s->entry->device.group;
 	char text[WIDE], address[PCI_ADDRESS_TEXT];
@@ -103,7 +103,7 @@ static void print_members(const struct subject *s)
 	}
 }
 
-static void print_group(const struct subject *s)
+static void print_group(const struct device_facts *s)
 {
 	char text[WIDE];
 
@@ -113,10 +113,10 @@ static void print_group(const struct subject *s)
 	}
 	print_members(s);
 	for (size_t i = 0; i < s->reason_count; i++)
-		line(i ? "" : "  because", subject_reason(&s->reasons[i], text, sizeof(text)));
+		line(i ? "" : "  because", device_group_reason(&s->reasons[i], text, sizeof(text)));
 }
 
-static void print_state(const struct subject *s)
+static void print_state(const struct device_facts *s)
 {
 	const struct inventory_entry *x = s->entry;
 	char reason[512], text[WIDE];
@@ -155,7 +155,7 @@ static void print_hot_reset(const struct pci_hot_reset *hot)
 	line("hot reset", text);
 }
 
-static void print_resets(const struct subject *s)
+static void print_resets(const struct device_facts *s)
 {
 	const char *at = s->device.reset_method;
 	char method[PCI_NAME_MAX], text[WIDE];
@@ -206,7 +206,7 @@ static const char *act_text(const struct bind_member *m, char *buf, size_t size)
 	return buf;
 }
 
-static void print_plan(const struct subject *s)
+static void print_plan(const struct device_facts *s)
 {
 	const struct bind_plan *p = &s->plan;
 	char text[WIDE], act[160], address[PCI_ADDRESS_TEXT];
@@ -240,7 +240,7 @@ static void print_plan(const struct subject *s)
 	}
 }
 
-void subject_print(const struct subject *s, struct names *n)
+void device_text(const struct device_facts *s, struct names *n)
 {
 	print_title(s, n);
 	print_identity(s);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/giving.h"
-
 #include "base/file.h"
-#include "view/json.h"
+#include "view/release.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +10,7 @@ static const char *or_none(const char *driver)
 	return *driver ? driver : "no driver";
 }
 
-void giving_print(FILE *to, const struct bind_report *r)
+void release_text(FILE *to, const struct bind_report *r)
 {
 	char address[PCI_ADDRESS_TEXT], why[512];
 
@@ -27,21 +25,5 @@ void giving_print(FILE *to, const struct bind_report *r)
 		else
 			(void)fprintf(to, "%s: %s on %s%s%s\n", address, g->left ? "left" : "is",
 				or_none(g->to), colon, why);
-	}
-}
-
-void giving_put(struct json *list, int group, const struct bind_report *r)
-{
-	char address[PCI_ADDRESS_TEXT];
-
-	for (size_t i = 0; i < r->given_count; i++) {
-		const struct bind_given *g = &r->given[i];
-		struct json *j = json_push_map(list);
-		json_put_signed(j, "group", group);
-		json_put_text(j, "address", pci_address_format(g->address, address));
-		json_put_text(j, "from", g->from[0] ? g->from : NULL);
-		json_put_text(j, "to", g->to[0] ? g->to : NULL);
-		json_put_flag(j, "left", g->left);
-		json_put_text(j, "text", g->text[0] ? g->text : NULL);
 	}
 }

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/fact.h"
+#include "view/fact.h"
 
 #include "base/clean.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/num.h"
 #include "bind/gate.h"
 #include "bind/module.h"
-#include "cli/topic.h"
 #include "host/host.h"
 #include "pci/bar.h"
 #include "pci/class.h"
 #include "pci/vfs.h"
 #include "view/size.h"
-#include "view/wrap.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -24,24 +21,23 @@
 #define VENDOR_VIRTIO 0x1af4
 #define TOLD_MAX 8 /* names in one list */
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void fact_add(struct facts *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-static void say(const char *fmt, ...)
+static void fact_add(struct facts *f, const char *fmt, ...)
 {
-	char text[512], safe[520] = "  ";
 	va_list ap;
 
+	if (f->count == FACTS_MAX)
+		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)vsnprintf(f->text[f->count++], FACT_TEXT, fmt, ap);
 	va_end(ap);
-	file_escape(safe + 2, sizeof(safe) - 2, text);
-	wrap_put(stdout, topic_width(), 4, safe);
 }
 
 int facts_read(struct host *h, struct facts *ret)
 {
 	*ret = (struct facts){.host = h, .iommu = pci_iommu_state(h)};
-	int r = pci_device_list(h, &ret->devices, &ret->count, NULL);
+	int r = pci_device_list(h, &ret->devices, &ret->device_count, NULL);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -56,29 +52,30 @@ static bool may_be_lent(const struct pci_device *d)
 	return !d->is_bridge && !bind_class_is_platform(d->class);
 }
 
-void fact_vfio(const struct facts *f)
+void fact_vfio(struct facts *f)
 {
 	struct host_node n;
 	bool has_driver = bind_driver_present(f->host, "vfio-pci");
 	int iommufd = f->host->ops->node(f->host, "/dev/iommu", &n);
 
-	say("vfio-pci is %s.", has_driver ? "loaded" : "not loaded; lending a device loads it");
-	say("Its newer interface, iommufd, is %s.",
+	fact_add(f, "vfio-pci is %s.",
+		has_driver ? "loaded" : "not loaded; lending a device loads it");
+	fact_add(f, "Its newer interface, iommufd, is %s.",
 		iommufd == 0 ? "there" : "not there; groups do all that is needed");
 	fact_iommu(f);
 }
 
-void fact_container(const struct facts *f)
+void fact_container(struct facts *f)
 {
 	struct host_node n;
 
 	int r = f->host->ops->node(f->host, "/dev/vfio/vfio", &n);
 	if (r == 0)
-		say("/dev/vfio/vfio is there, mode %04o.", n.mode);
+		fact_add(f, "/dev/vfio/vfio is there, mode %04o.", n.mode);
 	else if (r == -ENOENT)
-		say("/dev/vfio/vfio is not there: VFIO's modules are not loaded.");
+		fact_add(f, "/dev/vfio/vfio is not there: VFIO's modules are not loaded.");
 	else
-		say("/dev/vfio/vfio: %s.", strerror(-r));
+		fact_add(f, "/dev/vfio/vfio: %s.", strerror(-r));
 }
 
 static int number_order(const void *a, const void *b)
@@ -88,15 +85,15 @@ static int number_order(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-void fact_group(const struct facts *f)
+void fact_group(struct facts *f)
 {
-	cleanup_free int *numbers = calloc(f->count + 1, sizeof(*numbers));
+	cleanup_free int *numbers = calloc(f->device_count + 1, sizeof(*numbers));
 	size_t n = 0, groups = 0, most = 0;
 	int largest = 0;
 
 	if (!numbers)
 		return;
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->device_count; i++)
 		if (f->devices[i].group != PCI_GROUP_NONE)
 			numbers[n++] = f->devices[i].group;
 	qsort(numbers, n, sizeof(*numbers), number_order);
@@ -110,8 +107,9 @@ void fact_group(const struct facts *f)
 		}
 	}
 	if (groups)
-		say("%zu devices are in %zu groups; the largest, group %d, has %zu: 'usher list "
-		    "--group %d'.",
+		fact_add(f,
+			"%zu devices are in %zu groups; the largest, group %d, has %zu: 'usher list "
+			"--group %d'.",
 			n, groups, largest, most, largest);
 	else
 		fact_iommu(f);
@@ -123,82 +121,83 @@ static int first_name(void *arg, const char *name)
 	return 1;
 }
 
-void fact_iommu(const struct facts *f)
+void fact_iommu(struct facts *f)
 {
 	struct err e = {0};
 	char name[32] = "";
 
 	if (f->iommu == PCI_IOMMU_ON) {
 		(void)f->host->ops->list(f->host, "/sys/class/iommu", first_name, name);
-		say("The IOMMU is on%s%s.", name[0] ? ": " : "", name);
+		fact_add(f, "The IOMMU is on%s%s.", name[0] ? ": " : "", name);
 		return;
 	}
 	pci_iommu_explain(f->host, f->iommu, &e);
-	say("%c%s.", toupper((unsigned char)e.msg[0]), e.msg + 1);
-	say("To do: %s%s.", e.hint,
+	fact_add(f, "%c%s.", toupper((unsigned char)e.msg[0]), e.msg + 1);
+	fact_add(f, "To do: %s%s.", e.hint,
 		f->iommu == PCI_IOMMU_KERNEL ? "; 'usher check' says in which file" : "");
 }
 
-void fact_passthrough(const struct facts *f)
+void fact_passthrough(struct facts *f)
 {
 	size_t candidates = 0;
 
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->device_count; i++)
 		candidates += may_be_lent(&f->devices[i]) && f->devices[i].group != PCI_GROUP_NONE;
-	say("%zu of %zu devices are in a group and carry nothing of the host: 'usher list' tells "
-	    "which are free.",
-		candidates, f->count);
+	fact_add(f,
+		"%zu of %zu devices are in a group and carry nothing of the host: 'usher list' tells "
+		"which are free.",
+		candidates, f->device_count);
 	if (f->iommu != PCI_IOMMU_ON)
 		fact_iommu(f);
 }
 
-void fact_binding(const struct facts *f)
+void fact_binding(struct facts *f)
 {
 	char address[PCI_ADDRESS_TEXT];
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = 0; i < f->device_count; i++) {
 		const struct pci_device *d = &f->devices[i];
 
 		if (!bind_on_vfio(f->host, d))
 			continue;
 		if (n++ < TOLD_MAX)
-			say("%s (%s) is on %s.", pci_address_format(d->address, address),
+			fact_add(f, "%s (%s) is on %s.", pci_address_format(d->address, address),
 				pci_class_name(d->class), d->driver);
 	}
 	if (n == 0)
-		say("No device is on a VFIO driver.");
+		fact_add(f, "No device is on a VFIO driver.");
 	else if (n > TOLD_MAX)
-		say("And %zu more.", n - TOLD_MAX);
+		fact_add(f, "And %zu more.", n - TOLD_MAX);
 }
 
-void fact_kvm(const struct facts *f)
+void fact_kvm(struct facts *f)
 {
 	struct host_node n;
 
 	int r = f->host->ops->node(f->host, "/dev/kvm", &n);
 	if (r == 0)
-		say("/dev/kvm is there, mode %04o, group %u.", n.mode, n.gid);
+		fact_add(f, "/dev/kvm is there, mode %04o, group %u.", n.mode, n.gid);
 	else
-		say("There is no /dev/kvm: 'usher check' says why.");
+		fact_add(f, "There is no /dev/kvm: 'usher check' says why.");
 }
 
-void fact_virtio(const struct facts *f)
+void fact_virtio(struct facts *f)
 {
 	char address[PCI_ADDRESS_TEXT];
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = 0; i < f->device_count; i++) {
 		const struct pci_device *d = &f->devices[i];
 
 		if (d->vendor != VENDOR_VIRTIO || d->is_bridge)
 			continue;
 		if (n++ < TOLD_MAX)
-			say("%s is a VirtIO device (%s): this machine is itself a guest.",
+			fact_add(f, "%s is a VirtIO device (%s): this machine is itself a guest.",
 				pci_address_format(d->address, address), pci_class_name(d->class));
 	}
 	if (n == 0)
-		say("There are no VirtIO devices: this is no guest, or one with others.");
+		fact_add(f, "There are no VirtIO devices: this is no guest, or one with others.");
 }
 
 static int count_rivals(void *arg, const char *name)
@@ -209,7 +208,7 @@ static int count_rivals(void *arg, const char *name)
 	return 0;
 }
 
-void fact_owners(const struct facts *f)
+void fact_owners(struct facts *f)
 {
 	static const struct {
 		const char *folder, *what;
@@ -224,19 +223,19 @@ void fact_owners(const struct facts *f)
 
 		(void)f->host->ops->list(f->host, rivals[i].folder, count_rivals, &n);
 		if (n)
-			say("%s: %u.", rivals[i].what, n);
+			fact_add(f, "%s: %u.", rivals[i].what, n);
 		any += n;
 	}
 	if (!any)
-		say("Neither driverctl nor libvirt has a device or a guest here.");
+		fact_add(f, "Neither driverctl nor libvirt has a device or a guest here.");
 }
 
-void fact_reset(const struct facts *f)
+void fact_reset(struct facts *f)
 {
 	char address[PCI_ADDRESS_TEXT];
 	size_t flr = 0, other = 0, none = 0;
 
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = 0; i < f->device_count; i++) {
 		const struct pci_device *d = &f->devices[i];
 
 		if (!may_be_lent(d))
@@ -246,21 +245,22 @@ void fact_reset(const struct facts *f)
 		else if (d->reset_method[0])
 			other++;
 		else if (none++ < TOLD_MAX)
-			say("%s (%s) has no reset of its own.",
+			fact_add(f, "%s (%s) has no reset of its own.",
 				pci_address_format(d->address, address), pci_class_name(d->class));
 	}
-	say("With a function level reset: %zu; with another one: %zu; with none of their own: %zu.",
+	fact_add(f,
+		"With a function level reset: %zu; with another one: %zu; with none of their own: %zu.",
 		flr, other, none);
 }
 
-void fact_bar(const struct facts *f)
+void fact_bar(struct facts *f)
 {
 	const struct pci_device *largest = NULL;
 	struct pci_bar bars[PCI_BAR_MAX], most = {0};
 	char address[PCI_ADDRESS_TEXT], size[32];
 	size_t homeless = 0;
 
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = 0; i < f->device_count; i++) {
 		int n = pci_bar_read(f->host, f->devices[i].address, bars, NULL);
 
 		for (int k = 0; k < n && !f->devices[i].is_bridge; k++) {
@@ -273,28 +273,29 @@ void fact_bar(const struct facts *f)
 		}
 	}
 	if (largest)
-		say("The largest is BAR %u of %s (%s), %s.", most.index,
+		fact_add(f, "The largest is BAR %u of %s (%s), %s.", most.index,
 			pci_address_format(largest->address, address),
 			pci_class_name(largest->class), size_format(most.size, size, sizeof(size)));
 	else
-		say("No device shows its BARs.");
+		fact_add(f, "No device shows its BARs.");
 	if (homeless)
-		say("The host found no room for %zu of them: 'usher check' says which.", homeless);
+		fact_add(f, "The host found no room for %zu of them: 'usher check' says which.",
+			homeless);
 }
 
-void fact_sriov(const struct facts *f)
+void fact_sriov(struct facts *f)
 {
 	char address[PCI_ADDRESS_TEXT];
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = 0; i < f->device_count; i++) {
 		struct pci_vfs v = pci_vfs_read(f->host, f->devices[i].address);
 
 		if (v.total && n++ < TOLD_MAX)
-			say("%s has %u of %u virtual functions.",
+			fact_add(f, "%s has %u of %u virtual functions.",
 				pci_address_format(f->devices[i].address, address), v.active,
 				v.total);
 	}
 	if (n == 0)
-		say("No device can have virtual functions.");
+		fact_add(f, "No device can have virtual functions.");
 }

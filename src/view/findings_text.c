@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/findings.h"
+#include "view/wrap.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *severity_title(enum check_severity s)
+{
+	switch (s) {
+	case CHECK_FAIL:
+		return "This stands against lending:";
+	case CHECK_WARN:
+		return "This will bite some day:";
+	case CHECK_INFO:
+		break;
+	}
+	return "Worth knowing:";
+}
+
+#define HANG_TEXT 6 /* where sentences go on that do not fit into a line */
+#define HANG_MORE 12
+
+static void print_line(unsigned hang, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void print_line(unsigned hang, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	wrap_put(stdout, wrap_width(), hang, text);
+}
+
+static void print_finding(const struct check_finding *f)
+{
+	/* What the text said already need not be seen twice. */
+	bool more = f->value[0] && !strstr(f->text, f->value);
+
+	print_line(HANG_TEXT, "  %s %s: %s", f->rule->id, f->object, f->text);
+	if (f->path[0])
+		print_line(HANG_MORE, "      seen: %s%s%s", f->path, more ? ": " : "",
+			more ? f->value : "");
+	if (f->fix[0])
+		print_line(HANG_MORE, "      do:   %s", f->fix);
+}
+
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+void findings_text(const struct check_report *r)
+{
+	size_t fail = check_report_count(r, CHECK_FAIL), warn = check_report_count(r, CHECK_WARN);
+	size_t info = check_report_count(r, CHECK_INFO);
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct check_finding *f = &r->list[i];
+
+		if (i == 0 || f->severity != r->list[i - 1].severity)
+			(void)printf("%s%s\n", i ? "\n" : "", severity_title(f->severity));
+		print_finding(f);
+	}
+	if (r->blind_count)
+		(void)printf("%sThis could not be looked at:\n", r->count ? "\n" : "");
+	for (size_t i = 0; i < r->blind_count; i++) {
+		const struct check_blind *b = &r->blind[i];
+
+		print_line(HANG_TEXT, "  %s %s: %s: %s", b->rule->id, b->object, b->path,
+			strerror(-b->error));
+	}
+	if (r->count || r->blind_count)
+		(void)putchar('\n');
+	print_line(0, "%zu failure%s, %zu warning%s, %zu note%s; %zu of %zu checks found nothing",
+		fail, plural(fail), warn, plural(warn), info, plural(info), r->rules_quiet,
+		r->rules_run);
+}
+
+void findings_rules(void)
+{
+	const struct check_rule_info *i;
+
+	for (size_t n = 0; (i = check_rule_at(n)); n++)
+		(void)printf("%s  %-19s  %-6s  %s\n", i->id, i->name,
+			i->scope == CHECK_HOST ? "host" : "device", i->about);
+}

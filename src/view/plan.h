@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIEW_PLAN_H
+#define VIEW_PLAN_H
+
+#include "bind/bind.h"
+
+#include <stdio.h>
+
+struct json;
+
+/* What taking devices does or would do: told alike by `bind` and `run`. */
+
+/* A line a member: from which driver to which. */
+void plan_text(FILE *to, const struct bind_plan *p);
+
+/* A line a group: whether VFIO lets anybody open it. */
+void plan_text_viability(FILE *to, const struct bind_plan *p);
+
+/* Each step of a dry run, a line each. */
+void plan_text_steps(FILE *to, const struct bind_step *steps, size_t count);
+
+/* The keys "problems" and "steps". */
+void plan_json_problems(struct json *doc, const struct bind_plan *p);
+void plan_json_steps(struct json *doc, const struct bind_step *steps, size_t count);
+
+/* The keys "groups" and "problems". */
+void plan_json(struct json *doc, const struct bind_plan *p);
+
+#endif

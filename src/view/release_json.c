@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/json.h"
+#include "view/release.h"
+
+void release_json(struct json *list, int group, const struct bind_report *r)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < r->given_count; i++) {
+		const struct bind_given *g = &r->given[i];
+		struct json *j = json_push_map(list);
+		json_put_signed(j, "group", group);
+		json_put_text(j, "address", pci_address_format(g->address, address));
+		json_put_text(j, "from", g->from[0] ? g->from : NULL);
+		json_put_text(j, "to", g->to[0] ? g->to : NULL);
+		json_put_flag(j, "left", g->left);
+		json_put_text(j, "text", g->text[0] ? g->text : NULL);
+	}
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/vfs.h"
+
+#include <stdio.h>
+
+static void print_function(const struct pci_device *d)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	(void)printf("  %s: %s", pci_address_format(d->address, address),
+		d->driver[0] ? d->driver : "no driver");
+	if (d->group >= 0)
+		(void)printf(" (group %d)", d->group);
+	(void)printf("\n");
+}
+
+void vfs_text(const struct vfs_plan *p)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	(void)printf("%s: %u of %u virtual functions\n",
+		pci_address_format(p->device.address, address), p->now, p->total);
+	for (size_t i = 0; i < p->function_count; i++)
+		print_function(&p->functions[i]);
+}
