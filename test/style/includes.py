@@ -10,8 +10,9 @@ nor blank, so includes inside #if, behind a #define or behind a comment keep the
 """
 import pathlib
 import re
-import subprocess
 import sys
+
+from source import Tree
 
 INCLUDE = re.compile(r'^#include\s+([<"])([^>"]+)[>"]')
 
@@ -70,22 +71,26 @@ def first_difference(text, want):
     return next(number for number, (a, b) in enumerate(pairs, 1) if a != b)
 
 
-def main():
-    top, fix = pathlib.Path(sys.argv[1]), "--fix" in sys.argv[2:]
-    names = subprocess.run(["git", "-C", top, "ls-files", "-co", "--exclude-standard", "*.[ch]"],
-                           capture_output=True, text=True, check=True).stdout.split()
-    wrong = 0
-    for name in (n for n in names if (top / n).is_file()):
-        text = (top / name).read_text()
+def faults_of(tree):
+    for name in tree.code():
+        text = tree.text(name)
         want = in_order(name, text)
-        if want == text:
-            continue
-        if fix:
-            (top / name).write_text(want)
-            continue
-        wrong += 1
-        print(f"{name}:{first_difference(text, want)}: include out of order: ./dev fmt")
-    return 1 if wrong or not names else 0
+        if want != text:
+            yield f"{name}:{first_difference(text, want)}: include out of order: ./dev fmt"
+
+
+def main():
+    tree = Tree(sys.argv[1])
+    if sys.argv[2:] == ["--fix"]:
+        for name in tree.code():
+            text = tree.text(name)
+            want = in_order(name, text)
+            if want != text:
+                (tree.top / name).write_text(want)
+        return 0
+    faults = list(faults_of(tree))
+    print("\n".join(faults) if faults else f"{len(tree.code())} files have their includes in order")
+    return 1 if faults or not tree.code() else 0
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@
 Reads every #include "module/noun.h" and refuses one that the table does not allow, a private
 sub-folder's header used from another module, and a path that is not in module/file form.
 """
-import pathlib
 import re
 import sys
+
+from source import Tree
 
 # What each module may include, besides itself.
 LAYERS = {
@@ -34,10 +35,10 @@ LAYERS = {
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 
-def faults_of(src, path):
+def faults_in(src, path):
     module = path.relative_to(src).parts[0]
     if module not in LAYERS:
-        yield f"module '{module}' is not in the table of test/style/layers.py"
+        yield f"src/{module}:1: module '{module}' is not in the table of test/style/layers.py"
         return
     for number, line in enumerate(path.read_text().splitlines(), 1):
         match = INCLUDE.match(line)
@@ -54,12 +55,16 @@ def faults_of(src, path):
             yield f'{where}: "{target}" is private to {parts[0]}'
 
 
+def faults_of(tree):
+    for name in tree.code("src"):
+        yield from faults_in(tree.top / "src", tree.top / name)
+
+
 def main():
-    src = pathlib.Path(sys.argv[1]) / "src"
-    files = sorted(p for p in src.rglob("*.[ch]"))
-    faults = [fault for path in files for fault in faults_of(src, path)]
-    print("\n".join(faults) if faults else f"{len(files)} files keep their layers")
-    return 1 if faults or not files else 0
+    tree = Tree(sys.argv[1])
+    faults = list(faults_of(tree))
+    print("\n".join(faults) if faults else f"{len(tree.code('src'))} files keep their layers")
+    return 1 if faults or not tree.code("src") else 0
 
 
 if __name__ == "__main__":
