@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "vmm/copy.h"
 #include "vmm/memory.h"
 
 #include <elf.h>
@@ -248,32 +249,17 @@ void boot_add_map(struct boot_info *b, uint64_t base, uint64_t size, enum boot_m
 		b->map[b->count++] = (struct boot_memmap){base, size, type};
 }
 
-int boot_write_info(struct memory *m, const struct boot_info *b, struct err *e)
+static void encode_map(const struct boot_info *b, uint8_t map[BOOT_MEMMAP_MAX * MAP_ENTRY_SIZE])
 {
-	size_t cmdline_len = strlen(b->cmdline) + 1;
-	uint8_t *info = memory_ram(m, GPA(BOOT_START_INFO), INFO_SIZE);
-	uint8_t *module = memory_ram(m, GPA(BOOT_MODULES), MODULE_SIZE);
-	uint8_t *map = memory_ram(m, GPA(BOOT_MEMMAP), (uint64_t)BOOT_MEMMAP_MAX * MAP_ENTRY_SIZE);
-	char *cmdline = memory_ram(m, GPA(BOOT_CMDLINE), BOOT_CMDLINE_MAX);
-
-	if (cmdline_len > BOOT_CMDLINE_MAX)
-		return err_say(e, -E2BIG, "set the kernel's command line: longer than %d bytes",
-			BOOT_CMDLINE_MAX - 1);
-	if (!info || !module || !map || !cmdline)
-		return err_say(e, -ENOMEM, "write boot tables: guest memory ends below 1 MiB");
-	memset(info, 0, INFO_SIZE);
-	memset(module, 0, MODULE_SIZE);
-	memset(map, 0, BOOT_MEMMAP_MAX * MAP_ENTRY_SIZE);
-	memcpy(cmdline, b->cmdline, cmdline_len);
-	if (b->initrd.size) {
-		le64_put(module, b->initrd.gpa.v);
-		le64_put(module + 8, b->initrd.size);
-	}
 	for (size_t i = 0; i < b->count; i++) {
 		le64_put(map + i * MAP_ENTRY_SIZE, b->map[i].base);
 		le64_put(map + i * MAP_ENTRY_SIZE + 8, b->map[i].size);
 		le32_put(map + i * MAP_ENTRY_SIZE + 16, b->map[i].type);
 	}
+}
+
+static void encode_info(const struct boot_info *b, uint8_t info[INFO_SIZE])
+{
 	le32_put(info + INFO_MAGIC, PVH_MAGIC);
 	le32_put(info + INFO_VERSION, 1);
 	le32_put(info + INFO_MODULES, b->initrd.size ? 1 : 0);
@@ -282,5 +268,27 @@ int boot_write_info(struct memory *m, const struct boot_info *b, struct err *e)
 	le64_put(info + INFO_RSDP, b->rsdp.v);
 	le64_put(info + INFO_MEMMAP, BOOT_MEMMAP);
 	le32_put(info + INFO_MAP_ENTRIES, (uint32_t)b->count);
+}
+
+int boot_write_info(struct memory *m, const struct boot_info *b, struct err *e)
+{
+	uint8_t info[INFO_SIZE] = {0}, module[MODULE_SIZE] = {0};
+	uint8_t map[BOOT_MEMMAP_MAX * MAP_ENTRY_SIZE] = {0};
+	size_t cmdline_len = strlen(b->cmdline) + 1;
+
+	if (cmdline_len > BOOT_CMDLINE_MAX)
+		return err_say(e, -E2BIG, "set the kernel's command line: longer than %d bytes",
+			BOOT_CMDLINE_MAX - 1);
+	encode_info(b, info);
+	encode_map(b, map);
+	if (b->initrd.size) {
+		le64_put(module, b->initrd.gpa.v);
+		le64_put(module + 8, b->initrd.size);
+	}
+	if (memory_write(m, GPA(BOOT_START_INFO), info, sizeof(info)) < 0 ||
+		memory_write(m, GPA(BOOT_MODULES), module, sizeof(module)) < 0 ||
+		memory_write(m, GPA(BOOT_MEMMAP), map, sizeof(map)) < 0 ||
+		memory_write(m, GPA(BOOT_CMDLINE), b->cmdline, cmdline_len) < 0)
+		return err_say(e, -ENOMEM, "write boot tables: guest memory ends below 1 MiB");
 	return 0;
 }

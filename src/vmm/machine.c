@@ -2,6 +2,7 @@
 #include "vmm/machine.h"
 
 #include "base/bits.h"
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -9,6 +10,7 @@
 #include "pci/address.h"
 #include "vmm/acpi/acpi.h"
 #include "vmm/boot.h"
+#include "vmm/copy.h"
 #include "vmm/cpu.h"
 #include "vmm/cpuid.h"
 #include "vmm/pci/firmware.h"
@@ -18,6 +20,7 @@
 #include <linux/kvm.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -134,19 +137,22 @@ static int lay_out(struct machine *m, struct err *e)
 static int make_memory(struct machine *m, struct err *e)
 {
 	struct memory *mem = &m->vm.memory;
+	struct memory_step place[LAYOUT_RANGES_MAX];
 	uint64_t done = 0;
 
 	int r = memory_init(mem, m->spec->memory, m->spec->backing, e);
-	for (size_t i = 0; i < m->layout.count && r >= 0; i++) {
-		const struct memory_range range = {
-			.gpa = GPA(m->layout.ram[i].base),
-			.size = m->layout.ram[i].size,
-			.host = (char *)mem->ram + done,
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < m->layout.count; i++) {
+		place[i] = (struct memory_step){
+			.action = MEMORY_ADD,
+			.range = {.gpa = GPA(m->layout.ram[i].base),
+				.size = m->layout.ram[i].size,
+				.host = (char *)mem->ram + done},
 		};
-		r = memory_add(mem, &range, e);
-		done += range.size;
+		done += m->layout.ram[i].size;
 	}
-	return r;
+	return memory_change(mem, place, m->layout.count, e);
 }
 
 static int place_kvms_pages(struct machine *m, struct err *e)
@@ -290,11 +296,19 @@ static int make_tables(struct machine *m, struct err *e)
 		.sleep_s5 = POWER_SLEEP_S5,
 	};
 	gpa_t at = GPA(m->map->tables.base);
-	uint8_t *buf = memory_ram(&m->vm.memory, at, m->map->tables.size);
+	cleanup_free uint8_t *tables = calloc(1, m->map->tables.size);
+	uint8_t vector[POWER_VECTOR_SIZE] = {0};
 
-	power_write_vector(memory_ram(&m->vm.memory, GPA(POWER_VECTOR), POWER_VECTOR_SIZE));
-	int r = acpi_build(&am, buf, m->map->tables.size, at, e);
-	return r < 0 ? r : 0;
+	if (!tables)
+		return err_set(e, -ENOMEM, "describe the machine to the guest");
+	int size = acpi_build(&am, tables, m->map->tables.size, at, e);
+	if (size < 0)
+		return size;
+	power_write_vector(vector);
+	if (memory_write(&m->vm.memory, at, tables, (size_t)size) < 0 ||
+		memory_write(&m->vm.memory, GPA(POWER_VECTOR), vector, sizeof(vector)) < 0)
+		return err_set(e, -EFAULT, "write the ACPI tables to guest memory");
+	return 0;
 }
 
 static void fill_map(const struct machine *m, struct boot_info *info)

@@ -31,7 +31,8 @@ int power_init(struct power *p, struct vm *vm, struct err *e);
 /*
  * What lies where a PC's processor starts, and its BIOS would begin: code that asks for a reset.
  * Linux with hardware-reduced ACPI reboots by EFI, and where there is none goes back to real mode
- * and jumps here, past the reset register. @at: POWER_VECTOR_SIZE bytes at POWER_VECTOR.
+ * and jumps here, past the reset register. @at: POWER_VECTOR_SIZE bytes, which the
+ * guest is to see at POWER_VECTOR.
  */
 #define POWER_VECTOR 0xffff0
 #define POWER_VECTOR_SIZE 16
