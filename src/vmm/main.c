@@ -26,7 +26,7 @@ static const char usage[] =
 	"  --name NAME        for messages\n"
 	"  --memory SIZE      bytes, or with K, M, G\n"
 	"  --backing KIND     of memory: private (with 2 MiB pages where the host has them),\n"
-	"                     shared (a memfd) or pool (hugetlbfs); private when not given\n"
+	"                     shared (a file in memory) or pool (hugetlbfs); private when not given\n"
 	"  --cpus N           1 when not given\n"
 	"  --kernel FILE      ELF kernel (vmlinux) with a PVH entry\n"
 	"  --initrd FILE\n"

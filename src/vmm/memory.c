@@ -39,12 +39,15 @@ struct change {
 
 int memory_init(struct memory *m, uint64_t size, enum memory_backing backing, struct err *e)
 {
-	int r = ram_open(size, backing, &m->ram, &m->memfd, e);
+	struct ram ram;
 
+	int r = ram_open(size, backing, &ram, e);
 	if (r < 0)
 		return r;
+	m->ram = ram.host;
 	m->ram_size = size;
-	m->backing = backing;
+	m->memfd = ram.fd;
+	m->collapse = ram.collapse;
 	return 0;
 }
 
@@ -89,8 +92,8 @@ static int map_in_listener(const struct memory *m, struct memory_listener *l,
 	if (!l->map)
 		return 0;
 	/* Small pages serve as well, if the kernel has no huge ones. */
-	if (l->pins && r->fd >= 0 && m->backing == MEMORY_SHARED)
-		(void)ram_collapse(r->host, r->size);
+	if (l->pins && r->fd >= 0 && m->collapse)
+		(void)ram_collapse(r->fd, r->fd_off, r->host, r->size);
 	return l->map(l, r, e);
 }
 
@@ -170,7 +173,7 @@ static int check_range(const struct memory *m, const struct memory_range *r, str
 	return 0;
 }
 
-/* The file that another process can map to share @r: the memfd, if @r is a part of it. */
+/* The file that another process can map to share @r, if there is one. */
 static void set_file(const struct memory *m, struct memory_range *r)
 {
 	uint64_t off = (uintptr_t)r->host - (uintptr_t)m->ram;

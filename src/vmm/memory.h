@@ -80,8 +80,8 @@ struct memory_block {
 
 struct memory {
 	pthread_mutex_t lock; /* held for the length of a change */
-	enum memory_backing backing;
-	int memfd; /* -1: private */
+	int memfd; /* RAM's file; -1: private */
+	bool collapse; /* ram_collapse() before RAM is pinned */
 	uint64_t ram_size; /* [bytes] */
 	void *ram; /* aligned to MEMORY_HUGE */
 	size_t count;

@@ -5,8 +5,10 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 /*
@@ -15,11 +17,15 @@
  * Huge pages make nested paging and the IOMMU's mappings much quicker: one entry for 2 MiB, and one
  * page to pin instead of 512. So RAM starts at an address aligned to 2 MiB.
  *
- * Private memory gets huge pages from the kernel on the first touch. A memfd does not on a host as
- * distributions set it up: shmem_enabled is "never". MADV_COLLAPSE (Linux 6.1) does not ask that
- * setting, unless it is "deny". It copies what is present into a huge page, but refuses 2 MiB of
- * which nothing is present: ram_collapse() touches a page of each first. A read is enough, and is
- * safe beside a running guest.
+ * Private memory gets huge pages from the kernel at the first touch. A memfd does not on a host as
+ * distributions set it up: shmem_enabled is "never". There are two ways to huge pages in a file:
+ *
+ * - A tmpfs of our own that has huge=always, mounted nowhere. The pages are huge at the first touch,
+ *   as private ones are. Needs CAP_SYS_ADMIN.
+ * - MADV_COLLAPSE (Linux 6.1) on a memfd. It does not ask shmem_enabled, unless that is "deny". It
+ *   refuses 2 MiB of which nothing is present, so ram_collapse() allocates a page of each first; it
+ *   takes a fifth longer than pages that are huge from the start. All pages are present after it:
+ *   only for memory that is pinned anyway.
  */
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* linux/mman.h, 6.1 */
@@ -50,48 +56,66 @@ static void *map_aligned(int fd, enum memory_backing backing, uint64_t size)
 	return at;
 }
 
-/* Return: descriptor, -errno. */
-static int open_memfd(uint64_t size, enum memory_backing backing, struct err *e)
+/* A file in a tmpfs with huge pages. Return: descriptor; -EPERM, -EINVAL, … when there is none. */
+static int open_huge_file(void)
 {
-	unsigned flags = MFD_CLOEXEC | (backing == MEMORY_POOL ? MFD_HUGETLB : 0U);
-	cleanup_fd int fd = memfd_create("guest-ram", flags);
+	cleanup_fd int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
 
-	if (fd < 0)
-		return err_set(e, -errno, "create guest memory");
-	if (ftruncate(fd, (off_t)size) < 0)
-		return err_set(e, -errno, "size guest memory to %" PRIu64 " bytes", size);
-	return TAKE_FD(fd);
+	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "huge", "always", 0) < 0 ||
+		fsconfig(context, FSCONFIG_SET_STRING, "size", "0", 0) < 0 || /* no limit */
+		fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	cleanup_fd int mount = fsmount(context, FSMOUNT_CLOEXEC, 0);
+	if (mount < 0)
+		return -errno;
+	int fd = openat(mount, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : fd;
 }
 
-int ram_open(uint64_t size, enum memory_backing backing, void **ret_ram, int *ret_fd, struct err *e)
+/* Return: descriptor, -errno. */
+static int open_file(enum memory_backing backing, bool *ret_collapse)
 {
+	int fd = backing == MEMORY_SHARED ? open_huge_file() : -1;
+
+	*ret_collapse = backing == MEMORY_SHARED && fd < 0;
+	if (fd < 0)
+		fd = memfd_create(
+			"guest-ram", MFD_CLOEXEC | (backing == MEMORY_POOL ? MFD_HUGETLB : 0U));
+	return fd < 0 ? -errno : fd;
+}
+
+int ram_open(uint64_t size, enum memory_backing backing, struct ram *ret, struct err *e)
+{
+	bool collapse = false;
 	cleanup_fd int fd = -1;
 
 	if (backing != MEMORY_PRIVATE) {
-		fd = open_memfd(size, backing, e);
+		fd = open_file(backing, &collapse);
 		if (fd < 0)
-			return fd;
+			return err_set(e, fd, "create guest memory");
+		if (ftruncate(fd, (off_t)size) < 0)
+			return err_set(e, -errno, "size guest memory to %" PRIu64 " bytes", size);
 	}
-	void *ram = map_aligned(fd, backing, size);
-	if (ram == MAP_FAILED)
+	void *host = map_aligned(fd, backing, size);
+	if (host == MAP_FAILED)
 		return err_set(e, -errno, "map %" PRIu64 " bytes of guest memory", size);
 	/* A core dump of the VMM must not be a dump of the guest; a child has no use for it. */
-	(void)madvise(ram, size, MADV_DONTDUMP);
-	(void)madvise(ram, size, MADV_DONTFORK);
+	(void)madvise(host, size, MADV_DONTDUMP);
+	(void)madvise(host, size, MADV_DONTFORK);
 	/* Advice only: on a host without huge pages, small ones serve. */
-	(void)madvise(ram, size, MADV_HUGEPAGE);
-	*ret_ram = ram;
-	*ret_fd = TAKE_FD(fd);
+	(void)madvise(host, size, MADV_HUGEPAGE);
+	*ret = (struct ram){.host = host, .fd = TAKE_FD(fd), .collapse = collapse};
 	return 0;
 }
 
-int ram_collapse(void *at, uint64_t size)
+int ram_collapse(int fd, uint64_t fd_off, void *host, uint64_t size)
 {
-	uintptr_t start = align_up((uintptr_t)at, MEMORY_HUGE);
-	uintptr_t end = align_down((uintptr_t)at + size, MEMORY_HUGE);
+	uintptr_t start = align_up((uintptr_t)host, MEMORY_HUGE);
+	uintptr_t end = align_down((uintptr_t)host + size, MEMORY_HUGE);
 
-	for (uintptr_t page = start; page < end; page += MEMORY_HUGE)
-		(void)*(const volatile char *)page;
+	for (uintptr_t at = start; at < end; at += MEMORY_HUGE)
+		if (fallocate(fd, 0, (off_t)(fd_off + (at - (uintptr_t)host)), MEMORY_PAGE) < 0)
+			return -errno;
 	if (start >= end || madvise((void *)start, end - start, MADV_COLLAPSE) == 0)
 		return 0;
 	/* EINVAL: before 6.1, or shmem_enabled is "deny". */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Of the mapping at @at, in huge pages of a memfd, as the kernel says. [KiB] */
@@ -29,64 +30,96 @@ static unsigned long huge_kib(const void *at)
 	return kib;
 }
 
+static struct ram open_ram(uint64_t size, enum memory_backing backing)
+{
+	struct ram ram = {0};
+
+	ck_assert_int_eq(ram_open(size, backing, &ram, NULL), 0);
+	ck_assert_uint_eq((uintptr_t)ram.host % MEMORY_HUGE, 0);
+	return ram;
+}
+
+/* A memfd, as a process without privileges has it. */
+static struct ram open_small(uint64_t size)
+{
+	struct ram ram = open_ram(size, MEMORY_PRIVATE);
+
+	ram.fd = memfd_create("ram", MFD_CLOEXEC);
+	ck_assert_int_ge(ram.fd, 0);
+	ck_assert_int_eq(ftruncate(ram.fd, (off_t)size), 0);
+	ck_assert_ptr_eq(
+		mmap(ram.host, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ram.fd, 0),
+		ram.host);
+	return ram;
+}
+
 START_TEST(collapse_makes_huge_pages_and_keeps_contents)
 {
-	char *ram;
-	void *at;
-	int fd;
+	struct ram ram = open_small(MIB(5));
+	char *at = ram.host;
 
-	ck_assert_int_eq(ram_open(MIB(5), MEMORY_SHARED, &at, &fd, NULL), 0);
-	ram = at;
-	ck_assert_uint_eq((uintptr_t)at % MEMORY_HUGE, 0);
-	ram[MIB(3)] = 'x';
-	ram[MIB(5) - 1] = 'y';
-	int r = ram_collapse(at, MIB(5));
-	ck_assert_int_eq(ram[MIB(3)], 'x');
-	ck_assert_int_eq(ram[MIB(5) - 1], 'y');
-	ck_assert_int_eq(ram[MIB(3) + 1], 0);
+	at[MIB(2)] = 'x';
+	at[MIB(3)] = 'y';
+	at[MIB(5) - 1] = 'z';
+	int r = ram_collapse(ram.fd, 0, at, MIB(5));
+	ck_assert_int_eq(at[MIB(2)], 'x');
+	ck_assert_int_eq(at[MIB(3)], 'y');
+	ck_assert_int_eq(at[MIB(5) - 1], 'z');
+	ck_assert_int_eq(at[0], 0);
 	if (r >= 0)
-		ck_assert_uint_ge(huge_kib(at), 4096);
-	else
+		ck_assert_uint_eq(huge_kib(at), 4096);
+	else /* this kernel has none, or none is free */
 		ck_assert_msg(r == -EOPNOTSUPP || r == -ENOMEM || r == -EAGAIN, "%d", r);
-	ck_assert_int_eq(munmap(at, MIB(5)), 0);
-	(void)close(fd);
 }
 END_TEST
 
-/* Less than a huge page, or none that is aligned: nothing to do, and nothing is touched. */
-START_TEST(collapse_leaves_small_ranges_alone)
+/* The second range of a file begins within a huge page: the offset counts. */
+START_TEST(collapse_takes_whole_huge_pages_of_a_range)
 {
-	void *at;
-	int fd;
+	struct ram ram = open_small(MIB(6));
+	char *at = ram.host;
 
-	ck_assert_int_eq(ram_open(MIB(4), MEMORY_SHARED, &at, &fd, NULL), 0);
-	ck_assert_int_eq(ram_collapse((char *)at + MEMORY_PAGE, MIB(2)), 0);
-	ck_assert_uint_eq(huge_kib(at), 0);
-	ck_assert_int_eq(munmap(at, MIB(4)), 0);
-	(void)close(fd);
+	int r = ram_collapse(ram.fd, MIB(1), at + MIB(1), MIB(4));
+	ck_assert_int_eq(at[MIB(4)], 0);
+	if (r >= 0)
+		ck_assert_uint_eq(huge_kib(at), 2048);
+	ck_assert_int_eq(ram_collapse(ram.fd, MEMORY_PAGE, at + MEMORY_PAGE, MIB(2)), 0);
+}
+END_TEST
+
+/* With or without privileges: a file that gets huge pages by itself, or one to collapse. */
+START_TEST(shared_memory_is_huge_or_wants_a_collapse)
+{
+	struct ram ram = open_ram(MIB(4), MEMORY_SHARED);
+	struct stat st;
+
+	ck_assert_int_eq(fstat(ram.fd, &st), 0);
+	/* tmpfs: a preferred size of I/O of 2 MiB is its word for huge pages. */
+	ck_assert(ram.collapse || (uint64_t)st.st_blksize == MEMORY_HUGE);
+	((char *)ram.host)[MIB(3)] = 'x';
+	const char *again = mmap(NULL, MIB(4), PROT_READ, MAP_SHARED, ram.fd, 0);
+	ck_assert_int_eq(again[MIB(3)], 'x');
 }
 END_TEST
 
 START_TEST(private_memory_has_no_descriptor)
 {
-	void *at;
-	int fd = 0;
+	struct ram ram = open_ram(MIB(4), MEMORY_PRIVATE);
 
-	ck_assert_int_eq(ram_open(MIB(4), MEMORY_PRIVATE, &at, &fd, NULL), 0);
-	ck_assert_int_eq(fd, -1);
-	ck_assert_int_eq(munmap(at, MIB(4)), 0);
+	ck_assert_int_eq(ram.fd, -1);
+	ck_assert(!ram.collapse);
 }
 END_TEST
 
-/* A pool that is too small is told of at once, not by a signal at the first touch. */
+/* A pool that is too small is refused at once: no signal comes at the first touch. */
 START_TEST(pool_that_is_too_small_is_refused)
 {
-	void *at;
-	int fd;
+	struct ram ram;
 
-	ck_assert_int_lt(ram_open(GIB(1024), MEMORY_POOL, &at, &fd, NULL), 0);
+	ck_assert_int_lt(ram_open(GIB(1024), MEMORY_POOL, &ram, NULL), 0);
 }
 END_TEST
 
-SUITE("ram", collapse_makes_huge_pages_and_keeps_contents, collapse_leaves_small_ranges_alone,
+SUITE("ram", collapse_makes_huge_pages_and_keeps_contents,
+	collapse_takes_whole_huge_pages_of_a_range, shared_memory_is_huge_or_wants_a_collapse,
 	private_memory_has_no_descriptor, pool_that_is_too_small_is_refused)

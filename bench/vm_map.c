@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm_map GROUP MIB ROUNDS: what it takes to map a guest's RAM for DMA when other processes can share
+ * it, beside private RAM. All of what a start does counts: huge pages are made, pages cleared and
+ * pinned. A device of the group is on vfio-pci.
+ *
+ * Output, medians: 'shared_map_ratio R shared_ms S private_ms P'.
+ */
+#include "base/err.h"
+#include "base/num.h"
+#include "host/host.h"
+#include "vfio/container.h"
+#include "vfio/dma.h"
+#include "vfio/group.h"
+#include "vmm/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define ROUNDS_MAX 32
+
+enum way { PRIVATE, SHARED, WAYS };
+
+static struct vfio_container container = VFIO_CONTAINER_NONE;
+static struct vfio_group group = VFIO_GROUP_NONE;
+
+static void check_err(int r, const struct err *e)
+{
+	if (r >= 0)
+		return;
+	(void)fprintf(stderr, "vm_map: %s\n", e->msg);
+	exit(1);
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void open_container(int number)
+{
+	struct err e = {0};
+
+	check_err(vfio_container_open(&container, &e), &e);
+	check_err(vfio_group_open(host_live(), number, &group, &e), &e);
+	check_err(vfio_group_set_container(&group, &container, host_live(), &e), &e);
+	check_err(vfio_container_set_iommu(&container, &e), &e);
+}
+
+static int map_dma(struct memory_listener *l, const struct memory_range *r, struct err *e)
+{
+	return vfio_dma_map(
+		&container, IOVA(r->gpa.v), r->host, r->size, VFIO_DMA_READ | VFIO_DMA_WRITE, e);
+}
+
+static void unmap_dma(struct memory_listener *l, const struct memory_range *r)
+{
+	struct err e = {0};
+
+	check_err(vfio_dma_unmap(&container, IOVA(r->gpa.v), r->size, &e), &e);
+}
+
+static double time_map(enum way way, uint64_t size)
+{
+	struct memory_listener dma = {
+		.name = "dma", .pins = true, .map = map_dma, .unmap = unmap_dma};
+	struct memory m = MEMORY_NONE;
+	struct err e = {0};
+
+	check_err(memory_init(&m, size, way == PRIVATE ? MEMORY_PRIVATE : MEMORY_SHARED, &e), &e);
+	/* At 4 GiB: the IOMMU keeps addresses below for itself. */
+	const struct memory_range all = {.gpa = GPA(GIB(4)), .size = size, .host = m.ram};
+	check_err(memory_listen(&m, &dma, &e), &e);
+	double begun = now_ms();
+	check_err(memory_add(&m, &all, &e), &e);
+	double took = now_ms() - begun;
+	memory_fini(&m);
+	return took;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+int main(int argc, char **argv)
+{
+	static double took[WAYS][ROUNDS_MAX];
+	size_t rounds = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
+
+	if (rounds < 1 || rounds > ROUNDS_MAX) {
+		(void)fprintf(stderr, "usage: vm_map GROUP MIB ROUNDS\n");
+		return 2;
+	}
+	open_container(atoi(argv[1]));
+	for (size_t i = 0; i < rounds; i++)
+		for (enum way way = PRIVATE; way < WAYS; way++)
+			took[way][i] = time_map(way, MIB(strtoull(argv[2], NULL, 10)));
+	for (enum way way = PRIVATE; way < WAYS; way++)
+		qsort(took[way], rounds, sizeof(took[0][0]), by_value);
+	double private = took[PRIVATE][rounds / 2], shared = took[SHARED][rounds / 2];
+	printf("shared_map_ratio %.3f shared_ms %.1f private_ms %.1f\n", shared / private, shared,
+		private);
+	return 0;
+}
