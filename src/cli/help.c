@@ -14,6 +14,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The table of verbs, and `help` behind it: it prints the table, and so is not in it. */
+static const struct verb *help_verb_at(unsigned i)
+{
+	if (i > 0 && !verb_at(i - 1))
+		return NULL;
+	const struct verb *v = verb_at(i);
+	return v ? v : &verb_help;
+}
+
 #define HANG 16 /* where summaries begin */
 
 /* In lines that begin with as many blanks: completion looks for them. */
@@ -37,7 +46,7 @@ void help_print(FILE *to)
 		    "Hands PCI devices to virtual machines and programs, and brings them back.\n"
 		    "\n",
 		to);
-	for (unsigned i = 0; (v = verb_at(i)) && v != &verb_help; i++)
+	for (unsigned i = 0; (v = verb_at(i)); i++)
 		(void)fprintf(to, "  %-13s %s\n", v->name, v->summary);
 	(void)fputs(
 		"\n"
@@ -92,8 +101,8 @@ static int unknown_word(const char *name)
 	const char *near = NULL;
 	unsigned least = 3;
 
-	for (unsigned i = 0; verb_at(i); i++)
-		try_word(name, verb_at(i)->name, &least, &near);
+	for (unsigned i = 0; help_verb_at(i); i++)
+		try_word(name, help_verb_at(i)->name, &least, &near);
 	for (unsigned i = 0; topic_at(i); i++)
 		try_word(name, topic_at(i)->name, &least, &near);
 	(void)err_say(&e, -EINVAL, "help: there is neither a verb nor a topic '%s'", name);
@@ -111,8 +120,8 @@ int help_unknown_verb(const char *name)
 	const char *near = NULL;
 	unsigned least = 3;
 
-	for (unsigned i = 0; verb_at(i); i++)
-		try_word(name, verb_at(i)->name, &least, &near);
+	for (unsigned i = 0; help_verb_at(i); i++)
+		try_word(name, help_verb_at(i)->name, &least, &near);
 	(void)err_say(&e, -EINVAL, "there is no verb '%s'", name);
 	if (topic_find(name))
 		err_hint(&e, "it is a topic: 'usher help %s'", name);
@@ -126,17 +135,18 @@ int help_unknown_verb(const char *name)
 
 static int help_topic(const struct topic *t, const char *file)
 {
+	struct fact_source s;
+	struct facts f = {0};
 	struct host *h = NULL;
-	struct facts f;
 
 	int r = option_host(file, &h);
 	if (r)
 		return r;
-	bool known = facts_read(h, &f) == 0;
+	bool known = fact_source_read(h, &s) == 0;
 	if (known)
-		topic_facts(t, &f);
+		topic_facts(t, &s, &f);
 	topic_text(t, known ? &f : NULL, file ? "that host" : "this host");
-	facts_fini(&f);
+	fact_source_fini(&s);
 	host_close(h);
 	return LEAVE_OK;
 }
@@ -162,9 +172,9 @@ static int run(const struct verb *v, int argc, char **argv)
 	if (optind + 1 < argc)
 		return option_wrong(v, "one word at a time, not '%s'", argv[optind + 1]);
 	const char *word = argv[optind];
-	for (unsigned i = 0; verb_at(i); i++) {
-		if (strcmp(verb_at(i)->name, word) == 0) {
-			option_help(verb_at(i));
+	for (unsigned i = 0; help_verb_at(i); i++) {
+		if (strcmp(help_verb_at(i)->name, word) == 0) {
+			option_help(help_verb_at(i));
 			return LEAVE_OK;
 		}
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
 #include "base/file.h"
-#include "base/num.h"
 #include "cli/help.h"
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -9,40 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-/* In the order in which a device walks through them. */
-static const struct verb *const verbs[] = {
-	&verb_list,
-	&verb_show,
-	&verb_snapshot,
-	&verb_check,
-	&verb_prove,
-	&verb_bind,
-	&verb_release,
-	&verb_vfs,
-	&verb_run,
-	&verb_exec,
-	&verb_restore,
-	&verb_claim,
-	&verb_unclaim,
-	&verb_claims,
-	&verb_apply,
-	&verb_compat,
-	&verb_help,
-};
-
-const struct verb *verb_at(unsigned i)
-{
-	return i < COUNT(verbs) ? verbs[i] : NULL;
-}
-
-static const struct verb *find_verb(const char *name)
-{
-	for (size_t i = 0; i < COUNT(verbs); i++)
-		if (strcmp(verbs[i]->name, name) == 0)
-			return verbs[i];
-	return NULL;
-}
 
 int main(int argc, char **argv)
 {
@@ -71,6 +36,6 @@ int main(int argc, char **argv)
 		report(&e);
 		return LEAVE_USAGE;
 	}
-	const struct verb *v = find_verb(word);
+	const struct verb *v = strcmp(word, verb_help.name) == 0 ? &verb_help : verb_find(word);
 	return v ? report_finish(v->run(v, argc - 1, argv + 1)) : help_unknown_verb(word);
 }

@@ -96,12 +96,16 @@ static void run_forms(void)
 
 static void read_topics(struct host *h)
 {
-	struct facts f;
+	struct fact_source s;
 
-	if (facts_read(h, &f) == 0)
-		for (unsigned i = 0; topic_at(i); i++)
-			topic_facts(topic_at(i), &f);
-	facts_fini(&f);
+	if (fact_source_read(h, &s) == 0) {
+		for (unsigned i = 0; topic_at(i); i++) {
+			struct facts f = {0};
+
+			topic_facts(topic_at(i), &s, &f);
+		}
+	}
+	fact_source_fini(&s);
 }
 
 /* `show` and `vfs` of every device, each alone: one that fails must not keep the others out. */

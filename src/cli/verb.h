@@ -4,7 +4,7 @@
 
 /*
  * A verb of the command: one file each, src/cli/NAME.c, that defines `const struct verb
- * verb_NAME`. A new one is declared here and put into the table in main.c and into meson.build.
+ * verb_NAME`. A new one is declared here and put into the table in verbs.c and into meson.build.
  */
 struct verb {
 	const char *name;
@@ -43,7 +43,10 @@ extern const struct verb verb_exec;
 extern const struct verb verb_compat;
 extern const struct verb verb_help;
 
-/* In the order in which a device walks through them; NULL after the last. main.c has the table. */
+/* In the order in which a device walks through them, without `help`; NULL after the last. */
 const struct verb *verb_at(unsigned i);
+
+/* Return: NULL when there is no verb @name in the table. */
+const struct verb *verb_find(const char *name);
 
 #endif

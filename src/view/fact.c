@@ -34,17 +34,17 @@ static void fact_add(struct facts *f, const char *fmt, ...)
 	va_end(ap);
 }
 
-int facts_read(struct host *h, struct facts *ret)
+int fact_source_read(struct host *h, struct fact_source *ret)
 {
-	*ret = (struct facts){.host = h, .iommu = pci_iommu_state(h)};
+	*ret = (struct fact_source){.host = h, .iommu = pci_iommu_state(h)};
 	int r = pci_device_list(h, &ret->devices, &ret->device_count, NULL);
 	return r == -ENOENT ? 0 : r;
 }
 
-void facts_fini(struct facts *f)
+void fact_source_fini(struct fact_source *s)
 {
-	free(f->devices);
-	*f = (struct facts){0};
+	free(s->devices);
+	*s = (struct fact_source){0};
 }
 
 static bool may_be_lent(const struct pci_device *d)
@@ -52,24 +52,24 @@ static bool may_be_lent(const struct pci_device *d)
 	return !d->is_bridge && !bind_class_is_platform(d->class);
 }
 
-void fact_vfio(struct facts *f)
+void fact_vfio(const struct fact_source *s, struct facts *f)
 {
 	struct host_node n;
-	bool has_driver = bind_driver_present(f->host, "vfio-pci");
-	int iommufd = f->host->ops->node(f->host, "/dev/iommu", &n);
+	bool has_driver = bind_driver_present(s->host, "vfio-pci");
+	int iommufd = s->host->ops->node(s->host, "/dev/iommu", &n);
 
 	fact_add(f, "vfio-pci is %s.",
 		has_driver ? "loaded" : "not loaded; lending a device loads it");
 	fact_add(f, "Its newer interface, iommufd, is %s.",
 		iommufd == 0 ? "there" : "not there; groups do all that is needed");
-	fact_iommu(f);
+	fact_iommu(s, f);
 }
 
-void fact_container(struct facts *f)
+void fact_container(const struct fact_source *s, struct facts *f)
 {
 	struct host_node n;
 
-	int r = f->host->ops->node(f->host, "/dev/vfio/vfio", &n);
+	int r = s->host->ops->node(s->host, "/dev/vfio/vfio", &n);
 	if (r == 0)
 		fact_add(f, "/dev/vfio/vfio is there, mode %04o.", n.mode);
 	else if (r == -ENOENT)
@@ -85,17 +85,17 @@ static int number_order(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-void fact_group(struct facts *f)
+void fact_group(const struct fact_source *s, struct facts *f)
 {
-	cleanup_free int *numbers = calloc(f->device_count + 1, sizeof(*numbers));
+	cleanup_free int *numbers = calloc(s->device_count + 1, sizeof(*numbers));
 	size_t n = 0, groups = 0, most = 0;
 	int largest = 0;
 
 	if (!numbers)
 		return;
-	for (size_t i = 0; i < f->device_count; i++)
-		if (f->devices[i].group != PCI_GROUP_NONE)
-			numbers[n++] = f->devices[i].group;
+	for (size_t i = 0; i < s->device_count; i++)
+		if (s->devices[i].group != PCI_GROUP_NONE)
+			numbers[n++] = s->devices[i].group;
 	qsort(numbers, n, sizeof(*numbers), number_order);
 	for (size_t i = 0, same; i < n; i += same) {
 		for (same = 1; i + same < n && numbers[i + same] == numbers[i];)
@@ -112,7 +112,7 @@ void fact_group(struct facts *f)
 			"--group %d'.",
 			n, groups, largest, most, largest);
 	else
-		fact_iommu(f);
+		fact_iommu(s, f);
 }
 
 static int first_name(void *arg, const char *name)
@@ -121,45 +121,45 @@ static int first_name(void *arg, const char *name)
 	return 1;
 }
 
-void fact_iommu(struct facts *f)
+void fact_iommu(const struct fact_source *s, struct facts *f)
 {
 	struct err e = {0};
 	char name[32] = "";
 
-	if (f->iommu == PCI_IOMMU_ON) {
-		(void)f->host->ops->list(f->host, "/sys/class/iommu", first_name, name);
+	if (s->iommu == PCI_IOMMU_ON) {
+		(void)s->host->ops->list(s->host, "/sys/class/iommu", first_name, name);
 		fact_add(f, "The IOMMU is on%s%s.", name[0] ? ": " : "", name);
 		return;
 	}
-	pci_iommu_explain(f->host, f->iommu, &e);
+	pci_iommu_explain(s->host, s->iommu, &e);
 	fact_add(f, "%c%s.", toupper((unsigned char)e.msg[0]), e.msg + 1);
 	fact_add(f, "To do: %s%s.", e.hint,
-		f->iommu == PCI_IOMMU_KERNEL ? "; 'usher check' says in which file" : "");
+		s->iommu == PCI_IOMMU_KERNEL ? "; 'usher check' says in which file" : "");
 }
 
-void fact_passthrough(struct facts *f)
+void fact_passthrough(const struct fact_source *s, struct facts *f)
 {
 	size_t candidates = 0;
 
-	for (size_t i = 0; i < f->device_count; i++)
-		candidates += may_be_lent(&f->devices[i]) && f->devices[i].group != PCI_GROUP_NONE;
+	for (size_t i = 0; i < s->device_count; i++)
+		candidates += may_be_lent(&s->devices[i]) && s->devices[i].group != PCI_GROUP_NONE;
 	fact_add(f,
 		"%zu of %zu devices are in a group and carry nothing of the host: 'usher list' tells "
 		"which are free.",
-		candidates, f->device_count);
-	if (f->iommu != PCI_IOMMU_ON)
-		fact_iommu(f);
+		candidates, s->device_count);
+	if (s->iommu != PCI_IOMMU_ON)
+		fact_iommu(s, f);
 }
 
-void fact_binding(struct facts *f)
+void fact_binding(const struct fact_source *s, struct facts *f)
 {
 	char address[PCI_ADDRESS_TEXT];
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->device_count; i++) {
-		const struct pci_device *d = &f->devices[i];
+	for (size_t i = 0; i < s->device_count; i++) {
+		const struct pci_device *d = &s->devices[i];
 
-		if (!bind_on_vfio(f->host, d))
+		if (!bind_on_vfio(s->host, d))
 			continue;
 		if (n++ < TOLD_MAX)
 			fact_add(f, "%s (%s) is on %s.", pci_address_format(d->address, address),
@@ -171,24 +171,24 @@ void fact_binding(struct facts *f)
 		fact_add(f, "And %zu more.", n - TOLD_MAX);
 }
 
-void fact_kvm(struct facts *f)
+void fact_kvm(const struct fact_source *s, struct facts *f)
 {
 	struct host_node n;
 
-	int r = f->host->ops->node(f->host, "/dev/kvm", &n);
+	int r = s->host->ops->node(s->host, "/dev/kvm", &n);
 	if (r == 0)
 		fact_add(f, "/dev/kvm is there, mode %04o, group %u.", n.mode, n.gid);
 	else
 		fact_add(f, "There is no /dev/kvm: 'usher check' says why.");
 }
 
-void fact_virtio(struct facts *f)
+void fact_virtio(const struct fact_source *s, struct facts *f)
 {
 	char address[PCI_ADDRESS_TEXT];
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->device_count; i++) {
-		const struct pci_device *d = &f->devices[i];
+	for (size_t i = 0; i < s->device_count; i++) {
+		const struct pci_device *d = &s->devices[i];
 
 		if (d->vendor != VENDOR_VIRTIO || d->is_bridge)
 			continue;
@@ -208,7 +208,7 @@ static int count_rivals(void *arg, const char *name)
 	return 0;
 }
 
-void fact_owners(struct facts *f)
+void fact_owners(const struct fact_source *s, struct facts *f)
 {
 	static const struct {
 		const char *folder, *what;
@@ -221,7 +221,7 @@ void fact_owners(struct facts *f)
 	for (size_t i = 0; i < COUNT(rivals); i++) {
 		unsigned n = 0;
 
-		(void)f->host->ops->list(f->host, rivals[i].folder, count_rivals, &n);
+		(void)s->host->ops->list(s->host, rivals[i].folder, count_rivals, &n);
 		if (n)
 			fact_add(f, "%s: %u.", rivals[i].what, n);
 		any += n;
@@ -230,13 +230,13 @@ void fact_owners(struct facts *f)
 		fact_add(f, "Neither driverctl nor libvirt has a device or a guest here.");
 }
 
-void fact_reset(struct facts *f)
+void fact_reset(const struct fact_source *s, struct facts *f)
 {
 	char address[PCI_ADDRESS_TEXT];
 	size_t flr = 0, other = 0, none = 0;
 
-	for (size_t i = 0; i < f->device_count; i++) {
-		const struct pci_device *d = &f->devices[i];
+	for (size_t i = 0; i < s->device_count; i++) {
+		const struct pci_device *d = &s->devices[i];
 
 		if (!may_be_lent(d))
 			continue;
@@ -253,22 +253,22 @@ void fact_reset(struct facts *f)
 		flr, other, none);
 }
 
-void fact_bar(struct facts *f)
+void fact_bar(const struct fact_source *s, struct facts *f)
 {
 	const struct pci_device *largest = NULL;
 	struct pci_bar bars[PCI_BAR_MAX], most = {0};
 	char address[PCI_ADDRESS_TEXT], size[32];
 	size_t homeless = 0;
 
-	for (size_t i = 0; i < f->device_count; i++) {
-		int n = pci_bar_read(f->host, f->devices[i].address, bars, NULL);
+	for (size_t i = 0; i < s->device_count; i++) {
+		int n = pci_bar_read(s->host, s->devices[i].address, bars, NULL);
 
-		for (int k = 0; k < n && !f->devices[i].is_bridge; k++) {
+		for (int k = 0; k < n && !s->devices[i].is_bridge; k++) {
 			homeless += !bars[k].assigned && bars[k].kind != PCI_BAR_ROM &&
 				    bars[k].kind != PCI_BAR_IO;
 			if (bars[k].size > most.size && bars[k].kind != PCI_BAR_IO) {
 				most = bars[k];
-				largest = &f->devices[i];
+				largest = &s->devices[i];
 			}
 		}
 	}
@@ -283,17 +283,17 @@ void fact_bar(struct facts *f)
 			homeless);
 }
 
-void fact_sriov(struct facts *f)
+void fact_sriov(const struct fact_source *s, struct facts *f)
 {
 	char address[PCI_ADDRESS_TEXT];
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->device_count; i++) {
-		struct pci_vfs v = pci_vfs_read(f->host, f->devices[i].address);
+	for (size_t i = 0; i < s->device_count; i++) {
+		struct pci_vfs v = pci_vfs_read(s->host, s->devices[i].address);
 
 		if (v.total && n++ < TOLD_MAX)
 			fact_add(f, "%s has %u of %u virtual functions.",
-				pci_address_format(f->devices[i].address, address), v.active,
+				pci_address_format(s->devices[i].address, address), v.active,
 				v.total);
 	}
 	if (n == 0)

@@ -8,36 +8,37 @@
 #define FACTS_MAX 24
 #define FACT_TEXT 512
 
-/*
- * What a term of `usher help TOPIC` amounts to on one host: sentences with its numbers in them.
- * The devices are read once; each topic's function then adds its sentences.
- */
+/* What a term of `usher help TOPIC` amounts to on one host: sentences with its numbers in them. */
 struct facts {
-	struct host *host; /* only between facts_read() and facts_fini() of the caller */
+	size_t count;
+	char text[FACTS_MAX][FACT_TEXT]; /* not escaped yet */
+};
+
+/* A host, and what all topics ask about it. */
+struct fact_source {
+	struct host *host;
 	enum pci_iommu iommu;
 	size_t device_count;
 	struct pci_device *devices; /* by address */
-	size_t count;
-	char text[FACTS_MAX][FACT_TEXT]; /* sentences, not escaped yet */
 };
 
-/* Return: 0, -errno. facts_fini() either way. */
-int facts_read(struct host *h, struct facts *ret);
-void facts_fini(struct facts *f);
+/* Return: 0, -errno. fact_source_fini() either way. */
+int fact_source_read(struct host *h, struct fact_source *ret);
+void fact_source_fini(struct fact_source *s);
 
 /* Each adds the sentences of one topic; more than FACTS_MAX are dropped. */
-void fact_vfio(struct facts *f);
-void fact_container(struct facts *f);
-void fact_group(struct facts *f);
-void fact_iommu(struct facts *f);
-void fact_passthrough(struct facts *f);
-void fact_binding(struct facts *f);
-void fact_kvm(struct facts *f);
-void fact_virtio(struct facts *f);
+void fact_vfio(const struct fact_source *s, struct facts *f);
+void fact_container(const struct fact_source *s, struct facts *f);
+void fact_group(const struct fact_source *s, struct facts *f);
+void fact_iommu(const struct fact_source *s, struct facts *f);
+void fact_passthrough(const struct fact_source *s, struct facts *f);
+void fact_binding(const struct fact_source *s, struct facts *f);
+void fact_kvm(const struct fact_source *s, struct facts *f);
+void fact_virtio(const struct fact_source *s, struct facts *f);
 /* Other tools that lend devices. */
-void fact_owners(struct facts *f);
-void fact_reset(struct facts *f);
-void fact_bar(struct facts *f);
-void fact_sriov(struct facts *f);
+void fact_owners(const struct fact_source *s, struct facts *f);
+void fact_reset(const struct fact_source *s, struct facts *f);
+void fact_bar(const struct fact_source *s, struct facts *f);
+void fact_sriov(const struct fact_source *s, struct facts *f);
 
 #endif

@@ -9,7 +9,7 @@
 /* A topic, and which facts stand below it. */
 struct entry {
 	struct topic topic;
-	void (*facts)(struct facts *f);
+	void (*facts)(const struct fact_source *s, struct facts *f);
 };
 
 static const struct entry topics[] = {
@@ -141,11 +141,11 @@ const struct topic *topic_at(unsigned i)
 	return i < COUNT(topics) ? &topics[i].topic : NULL;
 }
 
-void topic_facts(const struct topic *t, struct facts *f)
+void topic_facts(const struct topic *t, const struct fact_source *s, struct facts *f)
 {
 	const struct entry *x = topics;
 
 	while (&x->topic != t)
 		x++;
-	x->facts(f);
+	x->facts(s, f);
 }

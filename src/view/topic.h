@@ -2,6 +2,7 @@
 #ifndef VIEW_TOPIC_H
 #define VIEW_TOPIC_H
 
+struct fact_source;
 struct facts;
 
 /*
@@ -22,8 +23,8 @@ const struct topic *topic_find(const char *name);
 /* In the order of the table; NULL after the last. */
 const struct topic *topic_at(unsigned i);
 
-/* Adds the sentences of topic @t to @f. */
-void topic_facts(const struct topic *t, struct facts *f);
+/* Adds the sentences of topic @t to @f, which starts as zeros. */
+void topic_facts(const struct topic *t, const struct fact_source *s, struct facts *f);
 
 /* Writes the paragraph and the sentences below it. @f: NULL for none. @whose: "this host". */
 void topic_text(const struct topic *t, const struct facts *f, const char *whose);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/num.h"
+#include "cli/verb.h"
+
+#include <string.h>
+
+/* In the order in which a device walks through them. */
+static const struct verb *const verbs[] = {
+	&verb_list,
+	&verb_show,
+	&verb_snapshot,
+	&verb_check,
+	&verb_prove,
+	&verb_bind,
+	&verb_release,
+	&verb_vfs,
+	&verb_run,
+	&verb_exec,
+	&verb_restore,
+	&verb_claim,
+	&verb_unclaim,
+	&verb_claims,
+	&verb_apply,
+	&verb_compat,
+};
+
+const struct verb *verb_at(unsigned i)
+{
+	return i < COUNT(verbs) ? verbs[i] : NULL;
+}
+
+const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (strcmp(verbs[i]->name, name) == 0)
+			return verbs[i];
+	return NULL;
+}
