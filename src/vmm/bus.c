@@ -6,6 +6,7 @@
 #include "base/num.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 /* Index of the first range that starts above @addr. */
 static size_t above(const struct bus *b, uint64_t addr)
@@ -22,7 +23,7 @@ static size_t above(const struct bus *b, uint64_t addr)
 	return lo;
 }
 
-int bus_add(struct bus *b, struct bus_range *r, struct err *e)
+int bus_check(const struct bus *b, const struct bus_range *r, struct err *e)
 {
 	size_t at = above(b, r->base);
 	const struct bus_range *prev = at ? b->ranges[at - 1] : NULL;
@@ -32,14 +33,24 @@ int bus_add(struct bus *b, struct bus_range *r, struct err *e)
 		return err_say(e, -EINVAL, "%s: add '%s': range of no size or past the end",
 			b->name, r->name);
 	if (prev && r->base - prev->base < prev->size)
-		return err_say(e, -EEXIST, "%s: add '%s' at 0x%llx: overlaps '%s'", b->name,
-			r->name, (unsigned long long)r->base, prev->name);
+		return err_say(e, -EEXIST, "%s: add '%s' at 0x%" PRIx64 ": overlaps '%s'", b->name,
+			r->name, r->base, prev->name);
 	if (next && next->base - r->base < r->size)
-		return err_say(e, -EEXIST, "%s: add '%s' at 0x%llx: overlaps '%s'", b->name,
-			r->name, (unsigned long long)r->base, next->name);
+		return err_say(e, -EEXIST, "%s: add '%s' at 0x%" PRIx64 ": overlaps '%s'", b->name,
+			r->name, r->base, next->name);
+	return 0;
+}
+
+int bus_add(struct bus *b, struct bus_range *r, struct err *e)
+{
+	int code = bus_check(b, r, e);
+
+	if (code < 0)
+		return code;
 	if (b->count == BUS_RANGES_MAX)
 		return err_say(e, -ENOSPC, "%s: add '%s': all %d ranges are in use", b->name,
 			r->name, BUS_RANGES_MAX);
+	size_t at = above(b, r->base);
 	for (size_t i = b->count++; i > at; i--)
 		b->ranges[i] = b->ranges[i - 1];
 	b->ranges[at] = r;

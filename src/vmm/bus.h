@@ -40,7 +40,10 @@ struct bus {
 	struct bus_range *(*late)(struct bus *b, uint64_t addr, unsigned size);
 };
 
-/* @r stays the device's. Return: 0, -EEXIST on overlap, -ENOSPC. */
+/* Whether @r has room between the other ranges. Return: 0, -EINVAL, -EEXIST on overlap. */
+int bus_check(const struct bus *b, const struct bus_range *r, struct err *e);
+
+/* @r stays the device's. Return: bus_check()'s, -ENOSPC. */
 int bus_add(struct bus *b, struct bus_range *r, struct err *e);
 void bus_remove(struct bus *b, struct bus_range *r);
 

@@ -66,7 +66,8 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 		.ending = PTHREAD_MUTEX_INITIALIZER,
 		.memory = MEMORY_NONE,
 		.ports = {.name = "ports"},
-		.mmio = {.name = "mmio"},
+		.mmio = {.name = "mmio", .late = pci_space_late},
+		.space = PCI_SPACE_NONE,
 		.loop = LOOP_NONE,
 		.timing = timing,
 	};

@@ -10,6 +10,7 @@
 #include "vmm/memory.h"
 #include "vmm/memslot.h"
 #include "vmm/panic.h"
+#include "vmm/pci/space.h"
 #include "vmm/stats/timing.h"
 
 #include <pthread.h>
@@ -42,6 +43,7 @@ struct vm {
 	struct memslots slots;
 	struct bus ports;
 	struct bus mmio;
+	struct pci_space space;
 	struct coalesce coalesce;
 	struct irq irq;
 	struct loop loop;
@@ -98,11 +100,11 @@ bool vm_cure(struct vm *vm, uint64_t seen);
 
 /*
  * Mapped pages were taken from the guest: a vCPU that came upon them while they were going may try
- * again, whoever took them. Context: under `lock`.
+ * again, whoever took them. Context: any thread.
  */
 static inline void vm_cured(struct vm *vm)
 {
-	__atomic_store_n(&vm->cures, vm->cures + 1, __ATOMIC_RELEASE);
+	(void)__atomic_fetch_add(&vm->cures, 1, __ATOMIC_RELEASE);
 }
 
 /* Context: any thread. */

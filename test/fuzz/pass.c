@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hostile guest on a hostile device: the input first corrupts configuration space, then plays
- * accesses, interrupts and resets. What must hold is what test/unit/pass/pass_rig.c asserts: no route
- * that KVM does not know is used, and everything is gone at the end.
+ * A hostile guest on a hostile device, with a second device beside it: the input first corrupts
+ * configuration space, then plays accesses, interrupts, resets, faults and BARs that overlap. What
+ * must hold is what test/unit/pass/pass_rig.c asserts after each step (rig_check), that no route is
+ * used that KVM does not know, and that everything is gone at the end.
  *
  * Input: 1 byte fixture, 1 byte count of patches, 3 bytes each (offset, offset, value); then steps
  * of 8 bytes: what, size, offset (2), value (4).
@@ -12,9 +13,11 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "pass/pass_rig.h"
+#include "vmm/pass/domain.h"
 #include "vmm/pass/function.h"
 
 #include <check.h>
+#include <linux/pci_regs.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -41,7 +44,22 @@ static void access_bus(struct bus *b, unsigned off, unsigned size, uint32_t valu
 	(void)bus_read(b, at, size);
 }
 
-static void step(const uint8_t *s)
+/* A BAR of @d to a place that others like as well, or a fault that traps all. */
+static void place(struct pass_dev *d, unsigned off, uint32_t value)
+{
+	static const uint32_t places[] = {
+		0, 0xc0000000, 0xc0001000, 0xc0002000, 0xc0004000, 0xc0010000, 0x10000, 0xfffff000};
+	unsigned reg = PCI_BASE_ADDRESS_0 + 4 * (off % 6);
+
+	if (value & 0x100)
+		(void)pass_fault(&rig.vm);
+	else if (value & 0x200)
+		d->func.ops->config_write(&d->func, PCI_COMMAND, 2, value >> 10 & 7);
+	else
+		d->func.ops->config_write(&d->func, reg, 4, places[value % COUNT(places)]);
+}
+
+static void step(const uint8_t *s, struct pass_dev *second)
 {
 	unsigned size = 1U << (s[1] & 3), off = le16_get(s + 2);
 	uint32_t value = le32_get(s + 4);
@@ -70,7 +88,11 @@ static void step(const uint8_t *s)
 		rig.model.vectors_max = off % 8;
 		break;
 	default:
-		if (s[0] & 8 && !value)
+		if (s[0] & 16)
+			place(s[0] & 32 ? second : rig.dev, off, value);
+		else if (s[0] & 64)
+			(void)bus_read(&rig.vm.mmio, 0xc0000000 + value % 0x20000, size);
+		else if (s[0] & 8 && !value)
 			pass_func_ops.eject(&rig.dev->func);
 		else
 			pass_func_ops.reset(&rig.dev->func);
@@ -89,12 +111,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned patches = data[1];
 	for (data += 2; patches && end - data >= 3; patches--, data += 3)
 		rig.model.config[le16_get(data) % 4096] = data[2];
+	struct pass_dev *second = rig_add(FIXTURES, names[size % COUNT(names)]);
 	if (rig_learn(NULL) < 0)
 		pass_dev_drop(rig.dev);
 	for (; end - data >= 8; data += 8) {
 		if (!rig.dev->dropped)
-			step(data);
-		rig_forget();
+			step(data, second);
+		rig_forget(); /* and checks */
 	}
 	rig_stop();
 	return 0;

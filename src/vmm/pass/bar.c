@@ -17,56 +17,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(PASS_ROM == VFIO_PCI_ROM_REGION_INDEX, "the ROM is the region after the BARs");
+_Static_assert(FUNC_BAR_ROM == VFIO_PCI_ROM_REGION_INDEX, "the ROM is the region after the BARs");
 
-static unsigned reg_of(const struct pass_bar *b)
+static struct pass_dev *bar_device(const struct func_bar *b)
 {
-	return b->kind == PASS_BAR_ROM ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * b->index;
+	return container_of(b->bars, struct pass_dev, bars);
 }
 
-static uint64_t pow2_up(uint64_t n)
+static struct vfio_region *bar_region(const struct func_bar *b)
 {
-	return n <= 1 ? n : UINT64_C(1) << (64 - __builtin_clzll(n - 1));
-}
-
-/*
- * The kind of a BAR from the flags that VFIO leaves in its register (the address is masked to 0);
- * a 64-bit one in the last register has no upper half.
- */
-static enum pass_bar_kind kind_of(uint32_t reg, unsigned index)
-{
-	if (reg & PCI_BASE_ADDRESS_SPACE_IO)
-		return PASS_BAR_IO;
-	if ((reg & PCI_BASE_ADDRESS_MEM_TYPE_MASK) != PCI_BASE_ADDRESS_MEM_TYPE_64)
-		return PASS_BAR_MEM32;
-	return index < PCI_STD_NUM_BARS - 1 ? PASS_BAR_MEM64 : PASS_BAR_NONE;
-}
-
-/* The register: its flags, and as many address bits as the size leaves. */
-static void emulate_reg(struct pass_bar *b, uint32_t flags)
-{
-	struct pass_config *c = &b->dev->config;
-	uint64_t bits = ~(b->size - 1);
-	unsigned reg = reg_of(b);
-
-	switch (b->kind) {
-	case PASS_BAR_IO:
-		pass_config_emulate(c, reg, 4, flags & 3, (uint32_t)bits & ~3U);
-		break;
-	case PASS_BAR_MEM64:
-		pass_config_emulate(c, reg + 4, 4, 0, (uint32_t)(bits >> 32));
-		pass_config_emulate(c, reg, 4, flags & 0xf, (uint32_t)bits & ~0xfU);
-		break;
-	case PASS_BAR_MEM32:
-		pass_config_emulate(c, reg, 4, flags & 0xf, (uint32_t)bits & ~0xfU);
-		break;
-	case PASS_BAR_ROM:
-		pass_config_emulate(c, reg, 4, 0,
-			((uint32_t)bits & (uint32_t)PCI_ROM_ADDRESS_MASK) | PCI_ROM_ADDRESS_ENABLE);
-		break;
-	case PASS_BAR_NONE:
-		break;
-	}
+	return &bar_device(b)->regions[b->index].vfio;
 }
 
 static bool in_a_hole(const struct pass_hole *holes, unsigned count, uint64_t page)
@@ -128,174 +88,164 @@ unsigned pass_bar_cut(const struct vfio_region *r, const struct pass_hole *holes
 	return add_span(ret, n, done, r->size, false);
 }
 
-static struct memory_range range_of(const struct pass_piece *p)
+static bool is_traced(const struct func_bar *b)
 {
-	return (struct memory_range){
-		.gpa = GPA(p->range.base), .size = p->size, .host = p->host, .kind = MEMORY_DEVICE};
+	return bar_device(b)->trace >> b->index & 1;
 }
 
-static bool is_traced(const struct pass_bar *b)
+static void access_failed(const struct func_bar *b, const char *what, uint64_t off, int r)
 {
-	return b->dev->trace >> b->index & 1;
+	struct pass_dev *d = bar_device(b);
+
+	log_guest(&d->misdeeds.access, d->name, "%s of %s at 0x%" PRIx64 ": %s", what,
+		b->pieces[0].range.name, off, strerror(-r));
 }
 
 /*
- * A piece that a fault had trapped: VFIO gives it to pread(2) and pwrite(2) under the very condition
- * under which its pages can be mapped. Where there is no room in memory any more, it stays.
+ * VFIO serves pread(2) and pwrite(2) under the very condition under which it serves the pages: an
+ * access that succeeds means that they are there.
  */
-static void map_again(struct pass_piece *p)
+static bool region_read(struct func_bar *b, uint64_t off, unsigned size, uint64_t *ret)
 {
-	struct vm *vm = p->bar->dev->vm;
-	struct memory_range m = range_of(p);
+	struct pass_dev *d = bar_device(b);
 
-	p->trapped = false;
-	p->in_memory = memory_add(&vm->memory, &m, NULL) >= 0;
-	if (!p->in_memory)
-		return;
-	bus_remove(&vm->mmio, &p->range);
-	p->on_bus = false;
-}
-
-static uint64_t bar_read(struct pass_piece *p, uint64_t off, unsigned size)
-{
-	struct pass_bar *b = p->bar;
-	uint64_t v;
-
-	if (b->kind == PASS_BAR_ROM)
-		return pass_rom_read(b->dev, off, size);
-	if (pass_msix_read(b->dev, b->index, off, size, &v))
-		return v;
-	int r = vfio_region_get(&b->dev->vfio, &b->region, off, size, &v);
-	if (r < 0) {
-		log_guest(&b->dev->misdeeds.access, b->dev->name, "read of %s at 0x%llx: %s",
-			p->range.name, (unsigned long long)off, strerror(-r));
-		return all_ones(size);
+	if (b->kind == FUNC_BAR_EXPANSION) {
+		*ret = pass_rom_read(d, off, size);
+		return false;
 	}
-	if (p->trapped)
-		map_again(p);
-	return v;
+	if (pass_msix_read(d, b->index, off, size, ret))
+		return false;
+	int r = vfio_region_get(&d->vfio, bar_region(b), off, size, ret);
+	if (r >= 0)
+		return true;
+	access_failed(b, "read", off, r);
+	*ret = all_ones(size);
+	return false;
 }
 
-static uint64_t piece_read(struct bus_range *range, uint64_t off, unsigned size)
+static bool bar_read(struct func_bar *b, uint64_t off, unsigned size, uint64_t *ret)
 {
-	struct pass_piece *p = container_of(range, struct pass_piece, range);
-	uint64_t v = bar_read(p, p->off + off, size);
+	bool answered = region_read(b, off, size, ret);
 
-	if (is_traced(p->bar))
-		trace_access(p->bar, p->off + off, size, v, TRACE_READ);
-	return v;
+	if (is_traced(b))
+		trace_access(b, off, size, *ret, TRACE_READ);
+	return answered;
 }
 
-static void piece_write(struct bus_range *range, uint64_t off, unsigned size, uint64_t value)
+static bool bar_write(struct func_bar *b, uint64_t off, unsigned size, uint64_t value)
 {
-	struct pass_piece *p = container_of(range, struct pass_piece, range);
-	struct pass_bar *b = p->bar;
+	struct pass_dev *d = bar_device(b);
 
-	off += p->off;
 	if (is_traced(b))
 		trace_access(b, off, size, value, TRACE_WRITE);
-	if (b->kind == PASS_BAR_ROM || pass_msix_write(b->dev, b->index, off, size, value))
-		return;
-	int r = vfio_region_put(&b->dev->vfio, &b->region, off, size, value);
+	if (b->kind == FUNC_BAR_EXPANSION || pass_msix_write(d, b->index, off, size, value))
+		return false;
+	int r = vfio_region_put(&d->vfio, bar_region(b), off, size, value);
 	if (r < 0)
-		log_guest(&b->dev->misdeeds.access, b->dev->name, "write of %s at 0x%llx: %s",
-			range->name, (unsigned long long)off, strerror(-r));
-	else if (p->trapped)
-		map_again(p);
+		access_failed(b, "write", off, r);
+	return r >= 0;
 }
 
-bool pass_is_range(const struct bus_range *r)
+static void bar_misplaced(struct func_bar *b, uint64_t at, const char *why)
 {
-	return r->read == piece_read;
+	struct pass_dev *d = bar_device(b);
+
+	log_guest(&d->misdeeds.place, d->name,
+		"the guest put %s at 0x%" PRIx64 ", where it cannot be: %s",
+		b->pieces[0].range.name, at, why);
 }
+
+static const struct func_bar_ops pass_bar_ops = {
+	.read = bar_read, .write = bar_write, .misplaced = bar_misplaced};
 
 /*
  * The kernel maps a device's pages by 2 MiB and 1 GiB only where address and page number agree in
- * their low bits: the reservation is aligned as the BAR is.
+ * their low bits: the reservation is aligned as the BAR is. Return: the pages, NULL without.
  */
-static void map_piece(struct pass_bar *b, struct pass_piece *p)
+static void *map_span(const struct func_bar *b, const struct pass_span *s)
 {
+	struct pass_dev *d = bar_device(b);
+	struct pass_region *region = &d->regions[b->index];
 	uint64_t align = min_u64(max_u64(b->size, MEMORY_PAGE), GIB(1));
-	int r = 0;
+	uint64_t size = align_up(region->vfio.size, MEMORY_PAGE);
+	void *host;
 
-	if (!b->reserve.at)
-		r = pass_reserve_make(&b->reserve, align_up(b->region.size, MEMORY_PAGE), align);
+	int r = region->reserve.at ? 0 : pass_reserve_make(&region->reserve, size, align);
 	if (r >= 0)
 		r = pass_reserve_map(
-			&b->reserve, &b->dev->vfio, &b->region, p->off, p->size, &p->host);
+			&region->reserve, &d->vfio, &region->vfio, s->off, s->size, &host);
 	if (r >= 0)
-		return;
-	p->host = NULL;
-	log_warn(b->dev->name, "cannot map BAR %u at 0x%" PRIx64 ", so each access exits: %s",
-		b->index, p->off, strerror(-r));
+		return host;
+	log_warn(d->name, "cannot map BAR %u at 0x%" PRIx64 ", so each access exits: %s", b->index,
+		s->off, strerror(-r));
+	return NULL;
 }
 
-static int make_pieces(struct pass_bar *b, struct err *e)
+static bool may_be_mapped(const struct func_bar *b)
 {
-	static const char *const names[PASS_BARS] = {
-		"BAR 0", "BAR 1", "BAR 2", "BAR 3", "BAR 4", "BAR 5", "ROM"};
-	struct pass_span spans[PASS_SPANS_MAX];
-	struct pass_hole holes[2];
-	unsigned nr_holes = pass_msix_holes(b->dev, b->index, holes);
-	unsigned count = pass_bar_cut(&b->region, holes, nr_holes, spans);
+	return !is_traced(b) && b->kind != FUNC_BAR_IO && b->kind != FUNC_BAR_EXPANSION;
+}
 
-	if (!count)
-		return 0;
-	b->pieces = calloc(count, sizeof(*b->pieces));
-	if (!b->pieces)
-		return err_set(e, -ENOMEM, "arrange BAR %u", b->index);
-	b->piece_count = count;
-	for (unsigned i = 0; i < count; i++) {
-		struct pass_piece *p = &b->pieces[i];
-		p->bar = b;
-		p->off = spans[i].off;
-		p->size = spans[i].size;
-		p->range = (struct bus_range){
-			.name = names[b->index], .read = piece_read, .write = piece_write};
-		if (spans[i].mapped && !is_traced(b) && b->kind != PASS_BAR_IO &&
-			b->kind != PASS_BAR_ROM)
-			map_piece(b, p);
-	}
-	return 0;
+static int make_pieces(struct func_bar *b, struct err *e)
+{
+	struct pass_span cut[PASS_SPANS_MAX];
+	struct func_span spans[PASS_SPANS_MAX];
+	struct pass_hole holes[2];
+	unsigned hole_count = pass_msix_holes(bar_device(b), b->index, holes);
+	unsigned count = pass_bar_cut(bar_region(b), holes, hole_count, cut);
+
+	for (unsigned i = 0; i < count; i++)
+		spans[i] = (struct func_span){.off = cut[i].off,
+			.size = cut[i].size,
+			.host = cut[i].mapped && may_be_mapped(b) ? map_span(b, &cut[i]) : NULL};
+	return func_bar_cut(b, spans, count, e);
+}
+
+/*
+ * The kind of a BAR from the flags that VFIO leaves in its register (the address is masked to 0);
+ * a 64-bit one in the last register has no upper half.
+ */
+static enum func_bar_kind kind_of(uint32_t reg, unsigned index)
+{
+	if (index == FUNC_BAR_ROM)
+		return FUNC_BAR_EXPANSION;
+	if (reg & PCI_BASE_ADDRESS_SPACE_IO)
+		return FUNC_BAR_IO;
+	if ((reg & PCI_BASE_ADDRESS_MEM_TYPE_MASK) != PCI_BASE_ADDRESS_MEM_TYPE_64)
+		return FUNC_BAR_MEM32;
+	return index < PCI_STD_NUM_BARS - 1 ? FUNC_BAR_MEM64 : FUNC_BAR_NONE;
 }
 
 static int init_bar(struct pass_dev *d, unsigned index, struct err *e)
 {
-	struct pass_bar *b = &d->bars[index];
+	struct vfio_region *region = &d->regions[index].vfio;
 	uint32_t reg = le32_get(d->config.raw + PCI_BASE_ADDRESS_0 + index * sizeof(uint32_t));
 
-	b->dev = d;
-	b->index = index;
 	if (index >= d->vfio.region_count)
 		return 0;
-	if (index == PASS_ROM && d->rom.source == PASS_ROM_OFF)
+	if (index == FUNC_BAR_ROM && d->rom.source == PASS_ROM_OFF)
 		return 0;
-	int r = vfio_region_info(&d->vfio, index, &b->region, e);
+	int r = vfio_region_info(&d->vfio, index, region, e);
 	if (r < 0)
 		return r;
-	if (index == PASS_ROM && d->rom.source == PASS_ROM_FILE)
-		b->region = (struct vfio_region){.index = index, .size = d->rom.size};
-	if (!b->region.size || b->region.size > INT64_MAX)
-		return 0;
-	b->size = max_u64(pow2_up(b->region.size), index == PASS_ROM ? KIB(2) : 4);
-	b->kind = index == PASS_ROM ? PASS_BAR_ROM : kind_of(reg, index);
-	if (b->kind == PASS_BAR_MEM32)
-		b->size = max_u64(b->size, 16);
-	if (b->kind != PASS_BAR_MEM64 && b->size > UINT32_MAX)
-		b->kind = PASS_BAR_NONE;
-	if (b->kind == PASS_BAR_NONE)
-		return 0;
-	emulate_reg(b, reg);
+	if (index == FUNC_BAR_ROM && d->rom.source == PASS_ROM_FILE)
+		*region = (struct vfio_region){.index = index, .size = d->rom.size};
+	const struct func_bar *b =
+		func_bar_make(&d->bars, index, kind_of(reg, index), region->size);
+	const struct func_bar_register made = func_bar_register(b, reg);
+	for (unsigned i = 0; i < made.count; i++)
+		pass_config_emulate(&d->config, made.off + 4 * i, 4, made.value[i], made.mask[i]);
 	return 0;
 }
 
 int pass_bars_init(struct pass_dev *d, struct err *e)
 {
-	for (unsigned i = 0; i < PASS_BARS; i++) {
+	func_bars_init(&d->bars, d->vm, &pass_bar_ops, d->config.value);
+	for (unsigned i = 0; i < FUNC_BARS; i++) {
 		int r = init_bar(d, i, e);
 		if (r < 0)
 			return r;
-		if (d->bars[i].kind == PASS_BAR_MEM64)
+		if (d->bars.bar[i].kind == FUNC_BAR_MEM64)
 			i++; /* its upper half is no BAR of its own */
 	}
 	return 0;
@@ -303,209 +253,21 @@ int pass_bars_init(struct pass_dev *d, struct err *e)
 
 int pass_bars_map(struct pass_dev *d, struct err *e)
 {
-	for (unsigned i = 0; i < PASS_BARS; i++) {
-		int r = d->bars[i].kind == PASS_BAR_NONE ? 0 : make_pieces(&d->bars[i], e);
+	for (unsigned i = 0; i < FUNC_BARS; i++) {
+		struct func_bar *b = &d->bars.bar[i];
+		int r = b->kind == FUNC_BAR_NONE ? 0 : make_pieces(b, e);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-void pass_bars_wrote(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
-{
-	for (unsigned i = 0; i < PASS_BARS; i++) {
-		struct pass_bar *b = &d->bars[i];
-		unsigned reg = reg_of(b), len = b->kind == PASS_BAR_MEM64 ? 8 : 4;
-		uint8_t bytes[8];
-
-		if (b->kind == PASS_BAR_NONE || off < reg || off - reg >= len)
-			continue;
-		le32_put(bytes, b->written[0]);
-		le32_put(bytes + 4, b->written[1]);
-		le_put(bytes + (off - reg), size, value);
-		b->written[0] = le32_get(bytes);
-		b->written[1] = le32_get(bytes + 4);
-	}
-}
-
-static struct bus *bus_of(const struct pass_bar *b)
-{
-	struct vm *vm = b->dev->vm;
-
-	return b->kind == PASS_BAR_IO ? &vm->ports : &vm->mmio;
-}
-
-static void unmap_piece(struct pass_piece *p)
-{
-	struct vm *vm = p->bar->dev->vm;
-
-	if (!p->in_memory)
-		return;
-	(void)memory_remove(&vm->memory, GPA(p->range.base));
-	p->in_memory = false;
-	vm_cured(vm);
-}
-
-static void take_away(struct pass_bar *b)
-{
-	for (unsigned i = 0; i < b->piece_count; i++) {
-		struct pass_piece *p = &b->pieces[i];
-		unmap_piece(p);
-		if (p->on_bus)
-			bus_remove(bus_of(b), &p->range);
-		p->on_bus = p->trapped = false;
-	}
-	b->placed = false;
-}
-
-static bool is_nowhere(const struct pass_piece *p)
-{
-	return !p->in_memory && !p->on_bus;
-}
-
-static void place_piece(struct pass_piece *p, struct err *e)
-{
-	struct pass_bar *b = p->bar;
-	struct memory_range m = range_of(p);
-
-	p->in_memory = p->host && memory_add(&b->dev->vm->memory, &m, e) >= 0;
-	/* Not mapped, or no room for one more memslot: slower, not wrong. */
-	if (!p->in_memory && e->code != -EEXIST)
-		p->on_bus = bus_add(bus_of(b), &p->range, e) >= 0;
-}
-
-static void place(struct pass_bar *b, uint64_t at)
-{
-	b->at = at;
-	b->placed = true;
-	for (unsigned i = 0; i < b->piece_count; i++) {
-		struct pass_piece *p = &b->pieces[i];
-		struct err e = {0};
-		p->range.base = at + p->off;
-		p->range.size = p->size;
-		place_piece(p, &e);
-		if (is_nowhere(p))
-			log_guest(&b->dev->misdeeds.place, b->dev->name,
-				"the guest put %s at 0x%llx, where it cannot be: %s", p->range.name,
-				(unsigned long long)at, e.msg);
-	}
-}
-
-void pass_bars_retry(struct pass_dev *d)
-{
-	for (unsigned i = 0; i < PASS_BARS; i++) {
-		struct pass_bar *b = &d->bars[i];
-		for (unsigned k = 0; b->placed && k < b->piece_count; k++) {
-			struct err e = {0};
-			if (is_nowhere(&b->pieces[k]))
-				place_piece(&b->pieces[k], &e);
-		}
-	}
-}
-
-struct bus_range *pass_bars_find(struct pass_dev *d, uint64_t addr, unsigned size)
-{
-	for (unsigned i = 0; i < PASS_BARS; i++) {
-		struct pass_bar *b = &d->bars[i];
-		for (unsigned k = 0; b->placed && k < b->piece_count; k++) {
-			struct pass_piece *p = &b->pieces[k];
-			if (p->in_memory && addr >= p->range.base &&
-				range_ok(addr - p->range.base, size, p->size))
-				return &p->range;
-		}
-	}
-	return NULL;
-}
-
-bool pass_bars_trap(struct pass_dev *d)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < PASS_BARS; i++) {
-		struct pass_bar *b = &d->bars[i];
-		for (unsigned k = 0; k < b->piece_count; k++) {
-			struct pass_piece *p = &b->pieces[k];
-			if (!p->in_memory)
-				continue;
-			unmap_piece(p);
-			p->trapped = true;
-			p->on_bus = bus_add(bus_of(b), &p->range, NULL) >= 0;
-			any = true;
-		}
-	}
-	return any;
-}
-
 void pass_bars_release(struct pass_dev *d)
 {
-	for (unsigned i = 0; i < PASS_BARS; i++) {
-		struct pass_bar *b = &d->bars[i];
-		if (b->placed)
-			take_away(b);
-		pass_reserve_free(&b->reserve);
-		for (unsigned k = 0; k < b->piece_count; k++)
-			b->pieces[k].host = NULL;
+	func_bars_hide(&d->bars);
+	for (unsigned i = 0; i < FUNC_BARS; i++) {
+		pass_reserve_free(&d->regions[i].reserve);
+		for (unsigned k = 0; k < d->bars.bar[i].piece_count; k++)
+			d->bars.bar[i].pieces[k].host = NULL;
 	}
-}
-
-void pass_bars_fini(struct pass_dev *d)
-{
-	pass_bars_release(d);
-	for (unsigned i = 0; i < PASS_BARS; i++) {
-		free(d->bars[i].pieces);
-		d->bars[i] = (struct pass_bar){0};
-	}
-}
-
-/*
- * Where the register says the BAR is. A register that holds the very all-ones of a size probe is
- * no address: software may probe with decoding on, one half of a 64-bit BAR at a time.
- * Return: false when it is nowhere.
- */
-static bool wanted(const struct pass_bar *b, unsigned decode, uint64_t *ret)
-{
-	unsigned needed = b->kind == PASS_BAR_IO ? PASS_DECODE_IO : PASS_DECODE_MEM;
-	uint64_t end = BIT64(32);
-
-	if (b->kind == PASS_BAR_NONE || !(decode & needed) || b->written[0] == UINT32_MAX ||
-		b->written[1] == UINT32_MAX)
-		return false;
-	const struct pass_config *c = &b->dev->config;
-	uint64_t at = pass_config_get(c, reg_of(b), 4);
-	if (b->kind == PASS_BAR_IO) {
-		at &= PCI_BASE_ADDRESS_IO_MASK;
-		end = BIT64(16);
-	} else if (b->kind == PASS_BAR_ROM) {
-		if (!(at & PCI_ROM_ADDRESS_ENABLE))
-			return false;
-		at &= PCI_ROM_ADDRESS_MASK;
-	} else {
-		at &= PCI_BASE_ADDRESS_MEM_MASK;
-	}
-	if (b->kind == PASS_BAR_MEM64) {
-		at |= (uint64_t)pass_config_get(c, reg_of(b) + 4, 4) << 32;
-		end = BIT64(52); /* the widest physical address of x86 */
-	}
-	*ret = at;
-	return at && range_ok(at, b->size, end);
-}
-
-void pass_bars_place(struct pass_dev *d, unsigned decode)
-{
-	uint64_t at[PASS_BARS];
-	bool want[PASS_BARS], left = false;
-
-	for (unsigned i = 0; i < PASS_BARS; i++) {
-		struct pass_bar *b = &d->bars[i];
-		want[i] = wanted(b, decode, &at[i]);
-		if (b->placed && (!want[i] || at[i] != b->at)) {
-			take_away(b);
-			left = true;
-		}
-	}
-	for (unsigned i = 0; i < PASS_BARS; i++)
-		if (want[i] && !d->bars[i].placed)
-			place(&d->bars[i], at[i]);
-	if (left)
-		pass_make_room(d);
 }

@@ -3,57 +3,23 @@
 #define VMM_PASS_BAR_H
 
 #include "vfio/region.h"
-#include "vmm/bus.h"
 #include "vmm/pass/reserve.h"
+#include "vmm/pci/bar.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct err;
-struct pass_bar;
 struct pass_dev;
 
 /*
- * A BAR, or the ROM, as pieces that are either mapped (pages of the device straight into the
- * guest) or trapped (each access comes here). Which is which is settled once, by what VFIO lets us
- * mmap and by where the MSI-X table and PBA lie; where the pieces are in the guest follows the
- * guest's writes to configuration space.
+ * What VFIO adds to the BARs of an emulated function: the region behind each, pages of the device
+ * to map into the guest, and what must be trapped instead: the MSI-X table's pages, and all that
+ * VFIO does not let us mmap.
  */
-#define PASS_BARS 7 /* six BARs and the ROM */
-#define PASS_ROM 6
-
-enum pass_bar_kind {
-	PASS_BAR_NONE,
-	PASS_BAR_MEM32,
-	PASS_BAR_MEM64, /* the next register is its upper half */
-	PASS_BAR_IO,
-	PASS_BAR_ROM,
-};
-
-struct pass_piece {
-	struct bus_range
-		range; /* where it is while its BAR is placed, and how it answers trapped */
-	struct pass_bar *bar;
-	uint64_t off; /* from the BAR's start */
-	uint64_t size;
-	void *host; /* where it is mapped; NULL: trapped */
-	bool in_memory; /* now in vm->memory */
-	bool on_bus; /* now on a bus */
-	bool trapped; /* on the bus for a fault alone, until the device answers there again */
-};
-
-struct pass_bar {
-	struct pass_dev *dev;
-	unsigned index;
-	enum pass_bar_kind kind;
-	uint64_t size; /* a power of two, as the register tells it; the region may be smaller */
-	struct vfio_region region;
-	unsigned piece_count;
-	struct pass_piece *pieces;
-	uint32_t written[2]; /* what the guest wrote last to the register and its upper half */
-	struct pass_reserve reserve; /* of the mapped pieces */
-	bool placed;
-	uint64_t at; /* address in the guest, while placed */
+struct pass_region {
+	struct vfio_region vfio; /* may be smaller than the BAR, whose size is a power of two */
+	struct pass_reserve reserve; /* where its mapped pages are in this process */
 };
 
 /* A part of a BAR that must be trapped. */
@@ -87,35 +53,7 @@ int pass_bars_init(struct pass_dev *d, struct err *e);
  */
 int pass_bars_map(struct pass_dev *d, struct err *e);
 
-/* Lets go of the device; what was counted stays until pass_bars_fini(). */
+/* Lets go of the device; what was counted stays until func_bars_fini(). */
 void pass_bars_release(struct pass_dev *d);
-void pass_bars_fini(struct pass_dev *d);
-
-/*
- * Traps what is mapped now, where it is. What pass_bars_place() places anew is mapped again, and so
- * is a piece where the device has answered. Return: whether anything was mapped.
- */
-bool pass_bars_trap(struct pass_dev *d);
-
-/* Pieces that found their place taken, and are nowhere, get it if it is free by now. */
-void pass_bars_retry(struct pass_dev *d);
-
-/* The mapped piece that all of [@addr, +@size) is in. Return: NULL when it is in none. */
-struct bus_range *pass_bars_find(struct pass_dev *d, uint64_t addr, unsigned size);
-
-/* Whether @r is a piece of a BAR. */
-bool pass_is_range(const struct bus_range *r);
-
-/* Notes what a guest writes to the registers: a size probe must not be taken for an address. */
-void pass_bars_wrote(struct pass_dev *d, unsigned off, unsigned size, uint32_t value);
-
-/*
- * Brings the BARs to where configuration space says, if memory (@mem) and ports (@io) are decoded:
- * first takes away all that moves or goes, then adds. What cannot be placed (over RAM, past the
- * end) answers nobody, as on a real bus; over another BAR, until that one leaves.
- */
-enum pass_decode { PASS_DECODE_NONE = 0, PASS_DECODE_IO = 1, PASS_DECODE_MEM = 2 };
-
-void pass_bars_place(struct pass_dev *d, unsigned decode);
 
 #endif

@@ -41,10 +41,10 @@ static void emulate_command(struct pass_dev *d)
 {
 	uint32_t bits = 0;
 
-	for (unsigned i = 0; i < PASS_BARS; i++) {
-		if (d->bars[i].kind == PASS_BAR_IO)
+	for (unsigned i = 0; i < FUNC_BARS; i++) {
+		if (d->bars.bar[i].kind == FUNC_BAR_IO)
 			bits |= PCI_COMMAND_IO;
-		else if (d->bars[i].kind != PASS_BAR_NONE)
+		else if (d->bars.bar[i].kind != FUNC_BAR_NONE)
 			bits |= PCI_COMMAND_MEMORY;
 	}
 	pass_config_emulate_bits(
@@ -89,7 +89,7 @@ static void release(struct pass_dev *d)
 void pass_dev_unlearn(struct pass_dev *d)
 {
 	release(d);
-	pass_bars_fini(d);
+	func_bars_fini(&d->bars);
 	pass_msix_fini(d);
 }
 

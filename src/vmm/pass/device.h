@@ -42,7 +42,8 @@ struct pass_dev {
 	struct vfio_dev vfio;
 	struct vfio_region config_region;
 	struct pass_config config;
-	struct pass_bar bars[PASS_BARS];
+	struct func_bars bars;
+	struct pass_region regions[FUNC_BARS];
 	struct pass_msix msix;
 	struct pass_msi msi;
 	struct pass_intx intx;

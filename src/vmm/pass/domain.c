@@ -107,31 +107,13 @@ bool pass_fault(struct vm *vm)
 	bool any = false;
 
 	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d; d = d->next) {
-		if (d->dropped || !pass_bars_trap(d))
+		if (d->dropped || !func_bars_fault(&d->bars))
 			continue;
 		any = true;
 		log_guest(&d->misdeeds.access, d->name,
 			"its BARs are trapped: one went away while the guest was at it");
 	}
 	return any;
-}
-
-void pass_make_room(struct pass_dev *d)
-{
-	pass_bars_retry(d);
-	for (struct pass_dev *o = d->vm->pass ? d->vm->pass->devices : NULL; o; o = o->next)
-		if (o != d)
-			pass_bars_retry(o);
-}
-
-struct bus_range *pass_late(struct bus *b, uint64_t addr, unsigned size)
-{
-	struct vm *vm = container_of(b, struct vm, mmio);
-	struct bus_range *r = NULL;
-
-	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && !r; d = d->next)
-		r = pass_bars_find(d, addr, size);
-	return r;
 }
 
 int pass_domain_start(struct vm *vm, const struct vfio_container *container,
@@ -155,7 +137,6 @@ int pass_domain_start(struct vm *vm, const struct vfio_container *container,
 	}
 	*ret = vm->pass = g;
 	vm->fault = pass_fault;
-	vm->mmio.late = pass_late;
 	return 0;
 }
 

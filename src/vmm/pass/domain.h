@@ -8,8 +8,6 @@
 
 #include <stdbool.h>
 
-struct bus;
-struct bus_range;
 struct err;
 struct pass_dev;
 struct vm;
@@ -67,15 +65,6 @@ bool pass_fault(struct vm *vm);
 
 /* @d is none of the guest's devices any more; it may never have been. */
 void pass_domain_remove(struct pass_dev *d);
-
-/* A BAR of @d has left its place, which others of the guest's may have waited for. */
-void pass_make_room(struct pass_dev *d);
-
-/*
- * struct bus.late of the guest's MMIO: an access that had exited because its piece was trapped, and
- * found it mapped again by another vCPU's, is the device's all the same.
- */
-struct bus_range *pass_late(struct bus *b, uint64_t addr, unsigned size);
 
 /* Whether devices may reach all of [@gpa, +@size). Return: 0, -EADDRINUSE. */
 int pass_domain_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, struct err *e);

@@ -23,17 +23,17 @@ static struct pass_dev *dev_of(struct pci_func *f)
 	return container_of(f, struct pass_dev, func);
 }
 
-/* What the device decodes: pass_decode flags. A function outside D0 answers to config alone. */
+/* What the device decodes: enum func_decode. A function outside D0 answers to config alone. */
 static unsigned decoded(const struct pass_dev *d)
 {
-	unsigned command = pass_config_get(&d->config, PCI_COMMAND, 2), decode = PASS_DECODE_NONE;
+	unsigned command = pass_config_get(&d->config, PCI_COMMAND, 2), decode = FUNC_DECODE_NONE;
 
 	if (d->power)
 		return decode;
 	if (command & PCI_COMMAND_IO)
-		decode |= PASS_DECODE_IO;
+		decode |= FUNC_DECODE_IO;
 	if (command & PCI_COMMAND_MEMORY)
-		decode |= PASS_DECODE_MEM;
+		decode |= FUNC_DECODE_MEM;
 	return decode;
 }
 
@@ -65,17 +65,17 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 		return;
 	}
 	pass_config_store(c, off, size, value);
-	pass_bars_wrote(d, off, size, value);
+	func_bars_wrote(&d->bars, off, size, value);
 	bool power = c->pm && pass_config_byte(c->pm + PCI_PM_CTRL, off, size, value, &pmcsr);
 	if (power)
 		d->power = pmcsr & PCI_PM_CTRL_STATE_MASK;
-	pass_bars_place(d, was & decoded(d));
+	func_bars_place(&d->bars, was & decoded(d));
 	if (!pass_config_emulated(c, off, size))
 		pass_dev_put(d, off, size, value);
 	/* A state that the device does not have leaves it where it was. */
 	if (power)
 		d->power = pass_dev_get(d, c->pm + PCI_PM_CTRL, 1) & PCI_PM_CTRL_STATE_MASK;
-	pass_bars_place(d, decoded(d));
+	func_bars_place(&d->bars, decoded(d));
 	pass_msix_update(d);
 	pass_msi_update(d);
 	pass_intx_update(d);

@@ -38,11 +38,11 @@ static uint64_t pba_size(const struct pass_msix *m)
 
 static bool fits(const struct pass_dev *d, unsigned bar, uint64_t off, uint64_t size)
 {
-	if (bar >= PASS_ROM)
+	if (bar >= FUNC_BAR_ROM)
 		return false;
-	const struct pass_bar *b = &d->bars[bar];
-	return (b->kind == PASS_BAR_MEM32 || b->kind == PASS_BAR_MEM64) &&
-	       range_ok(off, size, b->region.size);
+	const struct func_bar *b = &d->bars.bar[bar];
+	return (b->kind == FUNC_BAR_MEM32 || b->kind == FUNC_BAR_MEM64) &&
+	       range_ok(off, size, d->regions[bar].vfio.size);
 }
 
 static void reset_table(struct pass_msix *m)

@@ -47,7 +47,7 @@ bool pass_reset_is_flr(const struct pass_dev *d, unsigned off, unsigned size, ui
 
 void pass_reset_quiet(struct pass_dev *d)
 {
-	pass_bars_place(d, PASS_DECODE_NONE);
+	func_bars_hide(&d->bars);
 	pass_msix_reset(d);
 	pass_msi_stop(d);
 	pass_intx_stop(d);
@@ -76,8 +76,7 @@ static void forget(struct pass_dev *d)
 
 	for (unsigned i = 0; i < c->size; i++)
 		c->value[i] &= (uint8_t)~c->write[i];
-	for (unsigned i = 0; i < PASS_BARS; i++)
-		memset(d->bars[i].written, 0, sizeof(d->bars[i].written));
+	func_bars_forget(&d->bars);
 	pass_msi_update(d);
 	d->intx.failed = false;
 	d->power = 0;

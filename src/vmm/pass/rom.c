@@ -78,7 +78,7 @@ void pass_rom_fini(struct pass_dev *d)
 static void load(struct pass_dev *d)
 {
 	struct pass_rom *r = &d->rom;
-	const struct vfio_region *region = &d->bars[PASS_ROM].region;
+	const struct vfio_region *region = &d->regions[FUNC_BAR_ROM].vfio;
 
 	r->failed = true;
 	r->size = region->size;

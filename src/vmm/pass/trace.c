@@ -165,11 +165,16 @@ const struct trace_decoder *trace_find(
 	return NULL;
 }
 
+static const struct pass_dev *dev_of(const struct func_bar *b)
+{
+	return container_of(b->bars, struct pass_dev, bars);
+}
+
 /* A name for the MSI-X table and the pending bits, which lie in some BAR of any device. */
-static bool name_msix(const struct pass_bar *b, uint64_t off, char name[TRACE_NAME])
+static bool name_msix(const struct func_bar *b, uint64_t off, char name[TRACE_NAME])
 {
 	static const char *const fields[] = {"address", "address high", "data", "control"};
-	const struct pass_msix *m = &b->dev->msix;
+	const struct pass_msix *m = &dev_of(b)->msix;
 	uint64_t table = (uint64_t)m->count * PCI_MSIX_ENTRY_SIZE;
 
 	if (!m->count)
@@ -188,9 +193,10 @@ static bool name_msix(const struct pass_bar *b, uint64_t off, char name[TRACE_NA
 }
 
 void trace_access(
-	const struct pass_bar *b, uint64_t off, unsigned size, uint64_t value, enum trace_way way)
+	const struct func_bar *b, uint64_t off, unsigned size, uint64_t value, enum trace_way way)
 {
-	const uint8_t *raw = b->dev->config.raw;
+	const struct pass_dev *d = dev_of(b);
+	const uint8_t *raw = d->config.raw;
 	const struct trace_decoder *t = trace_find(le16_get(raw + PCI_VENDOR_ID),
 		le16_get(raw + PCI_DEVICE_ID), le32_get(raw + PCI_CLASS_REVISION) >> 8, b->index);
 	char name[TRACE_NAME] = "", line[160];
@@ -198,8 +204,7 @@ void trace_access(
 	if (!name_msix(b, off, name) && t)
 		trace_name(t, off, name);
 	int len = snprintf(line, sizeof(line), "trace: %s BAR %u +0x%llx %s%u 0x%llx%s%s\n",
-		b->dev->name, b->index, (unsigned long long)off,
-		way == TRACE_READ ? "read" : "write", size, (unsigned long long)value,
-		name[0] ? " " : "", name);
+		d->name, b->index, (unsigned long long)off, way == TRACE_READ ? "read" : "write",
+		size, (unsigned long long)value, name[0] ? " " : "", name);
 	log_text(line, (size_t)len);
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pass_bar;
+struct func_bar;
 
 /*
  * --trace-bar: each access of the guest to one BAR, told with the name of the register. Such a BAR
@@ -43,6 +43,6 @@ enum trace_way { TRACE_READ, TRACE_WRITE };
 
 /* One line on stderr: "trace: ADDRESS BAR N +0x1c read4 0x1 CSTS". */
 void trace_access(
-	const struct pass_bar *b, uint64_t off, unsigned size, uint64_t value, enum trace_way way);
+	const struct func_bar *b, uint64_t off, unsigned size, uint64_t value, enum trace_way way);
 
 #endif

@@ -61,7 +61,7 @@ static void put_bus(const struct bus *b, struct figures *f)
 	figures_open(f, b->name);
 	for (size_t i = 0; i < b->count; i++) {
 		const struct bus_range *r = b->ranges[i];
-		if (!pass_is_range(r) && r->reads + r->writes)
+		if (!func_is_piece(r) && r->reads + r->writes)
 			figures_number(f, r->name, r->reads + r->writes);
 	}
 	figures_number(f, "nobody", b->missed);
@@ -99,13 +99,13 @@ static void put_vectors(
 }
 
 /* Exits by BAR: a BAR has several trapped pieces, which the guest does not tell apart. */
-static void put_bar(const struct pass_bar *b, struct figures *f)
+static void put_bar(const struct func_bar *b, struct figures *f)
 {
 	uint64_t exits = 0, mapped = 0;
 
 	for (unsigned i = 0; i < b->piece_count; i++) {
 		exits += b->pieces[i].range.reads + b->pieces[i].range.writes;
-		mapped += b->pieces[i].host ? b->pieces[i].size : 0;
+		mapped += b->pieces[i].host ? b->pieces[i].range.size : 0;
 	}
 	figures_open(f, b->pieces[0].range.name);
 	figures_number(f, "exits", exits);
@@ -121,9 +121,9 @@ static void put_device(const struct pass_dev *d, struct figures *f)
 	figures_number(f, "bus_resets", d->bus_resets);
 	figures_number(f, "config_reads", d->config_reads);
 	figures_number(f, "config_writes", d->config_writes);
-	for (unsigned i = 0; i < PASS_BARS; i++)
-		if (d->bars[i].piece_count)
-			put_bar(&d->bars[i], f);
+	for (unsigned i = 0; i < FUNC_BARS; i++)
+		if (d->bars.bar[i].piece_count)
+			put_bar(&d->bars.bar[i], f);
 	if (d->intx.signals)
 		figures_number(f, "intx", d->intx.signals);
 	put_vectors(d->msi.vectors, d->msi.count, "msi", f);

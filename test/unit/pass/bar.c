@@ -319,7 +319,6 @@ START_TEST(an_access_that_comes_late_is_served)
 	uint64_t missed;
 
 	rig_start(suite_fixtures, "nvme");
-	rig.vm.mmio.late = pass_late;
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0xff); /* no devices yet */
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	rig_write(PCI_COMMAND, 2, MEM);
@@ -385,7 +384,8 @@ START_TEST(a_bar_gets_the_place_that_another_leaves)
 	ck_assert_uint_lt(rig.vm.memory.count, both);
 	rig_write(PCI_BASE_ADDRESS_1, 4, 0xc0200000);
 	ck_assert_uint_eq(rig.vm.memory.count, both);
-	ck_assert_ptr_eq(pass_bars_find(rig.dev, 0xc0100000, 4), &rig.dev->bars[0].pieces[0].range);
+	ck_assert_ptr_eq(
+		pci_space_late(&rig.vm.mmio, 0xc0100000, 4), &rig.dev->bars.bar[0].pieces[0].range);
 	rig_stop();
 }
 END_TEST
@@ -400,6 +400,7 @@ static struct pass_dev *add_second(struct pass_domain *group)
 	d->next = rig.dev;
 	group->devices = d;
 	rig.vm.pass = group;
+	rig.shared = true;
 	return d;
 }
 
@@ -413,17 +414,17 @@ START_TEST(and_so_does_another_devices)
 	rig_write(PCI_COMMAND, 2, MEM);
 	pass_func_ops.config_write(&second->func, PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	pass_func_ops.config_write(&second->func, PCI_COMMAND, 2, MEM);
-	ck_assert_ptr_null(pass_bars_find(second, 0xc0000000, 4));
+	ck_assert(!rig_maps(second, 0xc0000000));
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xd0000000);
-	ck_assert_ptr_nonnull(pass_bars_find(second, 0xc0000000, 4));
+	ck_assert(rig_maps(second, 0xc0000000));
 	ck_assert_uint_eq(rig.vm.memory.count, 2);
 	ck_assert_uint_eq(rig.vm.mmio.count, 2); /* trapped pieces as well */
 	/* And when the one is gone for good. */
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
-	ck_assert_ptr_null(pass_bars_find(rig.dev, 0xc0000000, 4));
+	ck_assert(!rig_maps(rig.dev, 0xc0000000));
 	pass_func_ops.fini(&second->func);
 	ck_assert_ptr_eq(group.devices, rig.dev);
-	ck_assert_ptr_nonnull(pass_bars_find(rig.dev, 0xc0000000, 4));
+	ck_assert(rig_maps(rig.dev, 0xc0000000));
 	rig.vm.pass = NULL;
 	rig_stop();
 }

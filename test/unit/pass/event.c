@@ -147,14 +147,14 @@ START_TEST(keeps_the_figures_of_a_dropped_device)
 	rig_write(rig.dev->config.msix + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
 	static const char line[] = "28: 7 3 PCI-MSI vfio-msix[0](0000:01:00.0)\n";
 	ck_assert_int_eq(pwrite(rig.vm.interrupts_fd, line, strlen(line), 0), strlen(line));
-	unsigned pieces = rig.dev->bars[0].piece_count;
+	unsigned pieces = rig.dev->bars.bar[0].piece_count;
 	ck_assert_uint_gt(pieces, 0);
 	signal_event(VFIO_PCI_ERR_IRQ_INDEX);
 	expect_dropped();
-	ck_assert_uint_eq(rig.dev->bars[0].piece_count, pieces);
+	ck_assert_uint_eq(rig.dev->bars.bar[0].piece_count, pieces);
 	uint64_t writes = 0;
 	for (unsigned i = 0; i < pieces; i++)
-		writes += rig.dev->bars[0].pieces[i].range.writes;
+		writes += rig.dev->bars.bar[0].pieces[i].range.writes;
 	ck_assert_uint_eq(writes, 4);
 	ck_assert_uint_eq(rig.dev->msix.vectors[0].signals, 10);
 	fd_close(&rig.vm.interrupts_fd);

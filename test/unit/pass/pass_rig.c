@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "pass/pass_rig.h"
 
+#include "base/bits.h"
 #include "base/err.h"
+#include "base/num.h"
+#include "vmm/pass/domain.h"
 #include "vmm/pass/function.h"
 
 #include <check.h>
@@ -133,7 +136,9 @@ void rig_prepare(const char *fixtures, const char *name)
 	rig.vm.name = "rig";
 	rig.vm.interrupts_fd = -1;
 	rig.vm.mmio.name = "mmio";
+	rig.vm.mmio.late = pci_space_late;
 	rig.vm.ports.name = "ports";
+	rig.vm.space = (struct pci_space)PCI_SPACE_NONE;
 	rig.vm.memory = (struct memory)MEMORY_NONE;
 	rig.listener =
 		(struct memory_listener){.name = "rig", .map = note_map, .unmap = note_unmap};
@@ -150,6 +155,22 @@ int rig_learn(struct err *e)
 	return pass_dev_learn(rig.dev, e);
 }
 
+struct pass_dev *rig_add(const char *fixtures, const char *name)
+{
+	static struct pass_domain domain;
+	struct err e = {0};
+
+	vfio_model_load(&rig.second, fixtures, name);
+	struct pass_dev *d = pass_dev_new(&rig.vm, "0000:02:00.0");
+	ck_assert_ptr_nonnull(d);
+	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.second, &d->vfio, &e), 0);
+	ck_assert_msg(pass_dev_learn(d, &e) == 0, "%s", e.msg);
+	domain = (struct pass_domain){.vm = &rig.vm, .kvm = -1, .devices = d};
+	d->next = rig.dev;
+	rig.vm.pass = &domain;
+	return d;
+}
+
 void rig_start(const char *fixtures, const char *name)
 {
 	struct err e = {0};
@@ -158,8 +179,152 @@ void rig_start(const char *fixtures, const char *name)
 	ck_assert_msg(rig_learn(&e) == 0, "%s", e.msg);
 }
 
+/* As ck_assert(), which writes to a file each time: these are asked too often for that. */
+#define must_hold(what)                                    \
+	do {                                               \
+		if (!(what))                               \
+			ck_assert_msg(false, "%s", #what); \
+	} while (0)
+
+static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a < b + b_size && b < a + a_size;
+}
+
+/* How many ranges of memory and of @bus overlap [@base, +@size). */
+static unsigned count_at(const struct bus *bus, uint64_t base, uint64_t size)
+{
+	const struct memory *m = &rig.vm.memory;
+	unsigned count = 0;
+
+	for (size_t i = 0; bus == &rig.vm.mmio && i < m->count; i++)
+		count += overlaps(base, size, m->ranges[i].gpa.v, m->ranges[i].size);
+	for (size_t i = 0; i < bus->count; i++)
+		count += overlaps(base, size, bus->ranges[i]->base, bus->ranges[i]->size);
+	return count;
+}
+
+static bool is_in_memory(const struct func_piece *p)
+{
+	for (size_t i = 0; i < rig.vm.memory.count; i++) {
+		const struct memory_range *r = &rig.vm.memory.ranges[i];
+		if (r->gpa.v == p->range.base && r->size == p->range.size && r->host == p->host)
+			return r->kind == MEMORY_DEVICE;
+	}
+	return false;
+}
+
+static bool is_on_bus(const struct func_piece *p)
+{
+	for (size_t i = 0; i < p->bus->count; i++)
+		if (p->bus->ranges[i] == &p->range)
+			return true;
+	return false;
+}
+
+struct counts {
+	size_t in_memory;
+	size_t on_bus;
+};
+
+static void check_piece(const struct func_piece *p, struct counts *n)
+{
+	if (!p->bar->at)
+		must_hold(p->state == FUNC_PIECE_OFF);
+	switch (p->state) {
+	case FUNC_PIECE_OFF:
+		must_hold(!p->bar->at);
+		break;
+	case FUNC_PIECE_WAITING:
+		must_hold(count_at(p->bus, p->range.base, p->range.size) ||
+			  p->bus->count == BUS_RANGES_MAX);
+		break;
+	case FUNC_PIECE_MAPPED:
+		n->in_memory++;
+		must_hold(p->host);
+		must_hold(is_in_memory(p));
+		break;
+	case FUNC_PIECE_FAULTED:
+		must_hold(p->host);
+		__attribute__((fallthrough));
+	case FUNC_PIECE_TRAPPED:
+		n->on_bus++;
+		must_hold(is_on_bus(p));
+		break;
+	}
+}
+
+/* Whether VFIO serves the pages of @d's BARs: it decodes memory, and is not in D3hot. */
+static bool serves_pages(const struct pass_dev *d)
+{
+	const struct vfio_model *m = d->vfio.model;
+	const uint8_t *config = m->config;
+	unsigned pm = d->config.pm;
+
+	/* Of several devices on one model: whose registers these are nobody knows. */
+	if (rig.was_dead || rig.shared)
+		return true;
+	return config[PCI_COMMAND] & PCI_COMMAND_MEMORY &&
+	       (!pm || config[pm] != PCI_CAP_ID_PM || (config[pm + PCI_PM_CTRL] & 3) < 3);
+}
+
+static void check_device(const struct pass_dev *d, struct counts *n)
+{
+	size_t before = n->in_memory;
+
+	for (unsigned i = 0; i < FUNC_BARS; i++) {
+		const struct func_bar *b = &d->bars.bar[i];
+		for (unsigned k = 0; k < b->piece_count; k++) {
+			check_piece(&b->pieces[k], n);
+			must_hold(!d->dropped || !b->pieces[k].host);
+		}
+		must_hold(!b->at || (!d->dropped && !d->power));
+	}
+	must_hold(n->in_memory == before || serves_pages(d));
+}
+
+static size_t count_pieces(const struct bus *b)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct bus_range *r = b->ranges[i];
+		must_hold(count_at(b, r->base, r->size) == 1);
+		count += func_is_piece(r);
+	}
+	return count;
+}
+
+void rig_check(void)
+{
+	const struct memory *m = &rig.vm.memory;
+	struct counts n = {0};
+	size_t device_ranges = 0;
+
+	rig.was_dead |= rig.model.dead;
+
+	for (const struct pass_dev *d = rig.vm.pass ? rig.vm.pass->devices : NULL; d; d = d->next)
+		if (d != rig.dev)
+			check_device(d, &n);
+	check_device(rig.dev, &n);
+	for (size_t i = 0; i < m->count; i++) {
+		device_ranges += m->ranges[i].kind == MEMORY_DEVICE;
+		must_hold(count_at(&rig.vm.mmio, m->ranges[i].gpa.v, m->ranges[i].size) == 1);
+	}
+	must_hold(device_ranges == n.in_memory);
+	must_hold(count_pieces(&rig.vm.mmio) + count_pieces(&rig.vm.ports) == n.on_bus);
+}
+
 void rig_stop(void)
 {
+	rig_check();
+	if (rig.second.regions[0].memory) {
+		struct pass_dev *d = rig.vm.pass->devices;
+		pass_func_ops.fini(&d->func);
+		rig_check();
+		vfio_model_free(&rig.second);
+		rig.vm.pass = NULL;
+	}
 	pass_func_ops.fini(&rig.dev->func);
 	ck_assert_uint_eq(rig.vm.memory.count, 0);
 	ck_assert_uint_eq(rig.vm.mmio.count, 0);
@@ -174,11 +339,13 @@ void rig_stop(void)
 
 void rig_forget(void)
 {
+	rig_check();
 	rig.model.log[0] = '\0';
 }
 
 const char *rig_log(void)
 {
+	rig_check();
 	return rig.model.log;
 }
 
@@ -190,6 +357,14 @@ uint32_t rig_read(unsigned off, unsigned size)
 void rig_write(unsigned off, unsigned size, uint32_t value)
 {
 	pass_func_ops.config_write(&rig.dev->func, off, size, value);
+	rig_check();
+}
+
+bool rig_maps(const struct pass_dev *d, uint64_t addr)
+{
+	struct bus_range *r = pci_space_late(&rig.vm.mmio, addr, 1);
+
+	return r && container_of(r, struct func_piece, range)->bar->bars == &d->bars;
 }
 
 uint32_t rig_size(unsigned reg)

@@ -19,6 +19,7 @@
 struct rig {
 	struct vm vm;
 	struct vfio_model model;
+	struct vfio_model second; /* of rig_add() */
 	struct pass_dev *dev;
 	struct memory_listener listener;
 	int map_error; /* what the next map of a listener answers */
@@ -27,6 +28,8 @@ struct rig {
 	bool refuse_attach;
 	bool answers; /* the guest, to the attention button */
 	bool no_gsi; /* all interrupt numbers are in use */
+	bool was_dead; /* the model was: it has missed writes since */
+	bool shared; /* several devices are on the one model */
 };
 
 extern struct rig rig; /* a test is a process of its own */
@@ -36,9 +39,22 @@ void rig_prepare(const char *fixtures, const char *name);
 int rig_learn(struct err *e);
 
 void rig_start(const char *fixtures, const char *name); /* a device as the guest finds it */
+/* A second device on a model of its own, both in rig.vm.pass; rig_stop() takes both away. */
+struct pass_dev *rig_add(const char *fixtures, const char *name);
 void rig_stop(void);
 void rig_forget(void); /* empties the log */
 const char *rig_log(void);
+
+/*
+ * Asserts what must hold between any two operations, for rig.dev and all devices of rig.vm.pass:
+ * a piece of a BAR is in memory or on a bus if and only if its state says so, nothing overlaps, a
+ * piece waits only while its place is taken, and VFIO serves the pages of what is mapped. Each
+ * rig_write(), rig_log(), rig_forget() and rig_stop() calls it.
+ */
+void rig_check(void);
+
+/* Whether a mapped piece of @d is at @addr. */
+bool rig_maps(const struct pass_dev *d, uint64_t addr);
 
 uint32_t rig_read(unsigned off, unsigned size);
 void rig_write(unsigned off, unsigned size, uint32_t value);

@@ -109,7 +109,7 @@ START_TEST(a_bar_that_cannot_be_mapped_is_trapped)
 	rig.model.busy_map = leave_hole;
 	ck_assert_int_eq(rig_learn(NULL), 0);
 	rig.model.busy_map = NULL;
-	char *at = rig.dev->bars[0].reserve.at;
+	char *at = rig.dev->regions[0].reserve.at;
 	ck_assert_ptr_nonnull(at);
 	ck_assert(is_mapped(at));
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);

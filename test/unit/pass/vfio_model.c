@@ -196,6 +196,33 @@ static void put_atomics(const struct vfio_model *m, uint32_t *info)
 	info[8] = m->atomics;
 }
 
+static unsigned find_cap(const struct vfio_model *m, uint8_t id)
+{
+	unsigned at = m->config[PCI_CAPABILITY_LIST], steps = 0;
+
+	while (at && m->config[at] != id && steps++ < 48)
+		at = m->config[at + 1];
+	return at && m->config[at] == id ? at : 0;
+}
+
+/* Any reset: the kernel restores configuration space, and the device is in D0. */
+static void wake_up(struct vfio_model *m)
+{
+	unsigned pm = find_cap(m, PCI_CAP_ID_PM);
+
+	if (pm)
+		m->config[pm + PCI_PM_CTRL] &= (uint8_t)~PCI_PM_CTRL_STATE_MASK;
+}
+
+static bool is_flr(const struct vfio_model *m, unsigned off, uint8_t byte)
+{
+	unsigned express = find_cap(m, PCI_CAP_ID_EXP), af = find_cap(m, PCI_CAP_ID_AF);
+
+	if (express && off == express + PCI_EXP_DEVCTL + 1)
+		return byte & PCI_EXP_DEVCTL_BCR_FLR >> 8;
+	return af && off == af + PCI_AF_CTRL && byte & PCI_AF_CTRL_FLR;
+}
+
 static int hot_reset_info(const struct vfio_model *m, struct vfio_pci_hot_reset_info *info)
 {
 	if (!m->bus_count)
@@ -224,6 +251,7 @@ static int hot_reset(struct vfio_model *m, const struct vfio_pci_hot_reset *rese
 			return -EINVAL;
 	}
 	m->bus_resets++;
+	wake_up(m);
 	vfio_model_note(m, "busreset");
 	return 0;
 }
@@ -260,6 +288,7 @@ static int model_call(struct vfio_dev *d, unsigned long request, void *arg)
 		if (m->reset_error)
 			return m->reset_error;
 		m->resets++;
+		wake_up(m);
 		vfio_model_note(m, "reset");
 		return 0;
 	default:
@@ -285,17 +314,13 @@ static ssize_t model_read(struct vfio_dev *d, void *buf, size_t len, uint64_t of
 /* Bits of a byte of configuration space that VFIO lets a user change. */
 static uint8_t writable(const struct vfio_model *m, unsigned off)
 {
-	unsigned pm = m->config[PCI_CAPABILITY_LIST], steps = 0;
+	unsigned pm = find_cap(m, PCI_CAP_ID_PM);
 
 	if (off == PCI_COMMAND)
 		return PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	if (off == PCI_COMMAND + 1)
 		return PCI_COMMAND_INTX_DISABLE >> 8;
-	while (pm && m->config[pm] != PCI_CAP_ID_PM && steps++ < 48)
-		pm = m->config[pm + 1];
-	return pm && m->config[pm] == PCI_CAP_ID_PM && off == pm + PCI_PM_CTRL
-		       ? PCI_PM_CTRL_STATE_MASK
-		       : 0;
+	return pm && off == pm + PCI_PM_CTRL ? PCI_PM_CTRL_STATE_MASK : 0;
 }
 
 static ssize_t model_write(struct vfio_dev *d, const void *buf, size_t len, uint64_t off)
@@ -317,6 +342,8 @@ static ssize_t model_write(struct vfio_dev *d, const void *buf, size_t len, uint
 	for (unsigned i = 0; i < len; i++) {
 		uint8_t w = writable(m, (unsigned)off + i), *c = &m->config[off + i];
 		*c = (uint8_t)((*c & ~w) | (bytes[i] & w));
+		if (is_flr(m, (unsigned)off + i, bytes[i]))
+			wake_up(m);
 	}
 	return (ssize_t)len;
 }

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Two devices whose BARs the guest lays over each other, while faults trap them and one leaves. */
+#include "base/num.h"
+#include "pass/pass_rig.h"
+#include "suite.h"
+#include "vmm/pass/domain.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <stdlib.h>
+
+#define MEM PCI_COMMAND_MEMORY
+
+static void put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
+{
+	d->func.ops->config_write(&d->func, off, size, value);
+	rig_check();
+}
+
+/*
+ * A BAR that waited for its place while all were trapped is mapped once the place is free, and the
+ * access that comes late must not map it a second time. What is left with the device must go.
+ */
+START_TEST(no_page_outlives_its_device)
+{
+	rig_start(suite_fixtures, "accel");
+	struct pass_dev *second = rig_add(suite_fixtures, "e1000e");
+	put(second, PCI_BASE_ADDRESS_3, 4, 0xc8000000);
+	put(second, PCI_COMMAND, 2, MEM);
+	put(rig.dev, PCI_BASE_ADDRESS_1, 4, 0xc8000000);
+	put(rig.dev, PCI_COMMAND, 2, MEM);
+	(void)pass_fault(&rig.vm);
+	rig_check();
+	put(second, PCI_BASE_ADDRESS_3, 4, 0xc9000000);
+	(void)bus_read(&rig.vm.mmio, 0xc8000000, 4);
+	rig_check();
+	ck_assert(rig_maps(rig.dev, 0xc8000000));
+	pass_dev_drop(rig.dev);
+	rig_check();
+	ck_assert(!rig_maps(rig.dev, 0xc8000000));
+	rig_stop();
+}
+END_TEST
+
+/* The same within one device. */
+START_TEST(no_page_outlives_its_bar)
+{
+	rig_start(suite_fixtures, "e1000e");
+	(void)rig_add(suite_fixtures, "nvme");
+	put(rig.dev, PCI_BASE_ADDRESS_3, 4, 0xc8000000);
+	put(rig.dev, PCI_BASE_ADDRESS_0, 4, 0xc8000000);
+	put(rig.dev, PCI_COMMAND, 2, MEM);
+	(void)pass_fault(&rig.vm);
+	rig_check();
+	put(rig.dev, PCI_BASE_ADDRESS_3, 4, 0xc9000000);
+	(void)bus_read(&rig.vm.mmio, 0xc8000000, 4);
+	rig_check();
+	rig_stop();
+}
+END_TEST
+
+/* A mapped piece and a trapped one are in two lists: neither may be placed over the other. */
+START_TEST(mapped_and_trapped_exclude_each_other)
+{
+	rig_start(suite_fixtures, "nvme"); /* pages 0 and 1 mapped, 2 and 3 trapped */
+	struct pass_dev *second = rig_add(suite_fixtures, "e1000e");
+	put(second, PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	put(second, PCI_COMMAND, 2, MEM);
+	put(rig.dev, PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	put(rig.dev, PCI_COMMAND, 2, MEM);
+	const struct func_bar *b = &rig.dev->bars.bar[0];
+	for (unsigned k = 0; k < b->piece_count; k++)
+		ck_assert_int_eq(b->pieces[k].state, FUNC_PIECE_WAITING);
+	put(second, PCI_COMMAND, 2, 0);
+	for (unsigned k = 0; k < b->piece_count; k++)
+		ck_assert_int_ne(b->pieces[k].state, FUNC_PIECE_WAITING);
+	/* The other way round: the trapped page of the first is in the way of the second's. */
+	put(second, PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	put(second, PCI_COMMAND, 2, MEM);
+	ck_assert_int_eq(second->bars.bar[0].pieces[0].state, FUNC_PIECE_WAITING);
+	rig_stop();
+}
+END_TEST
+
+static void stir(struct pass_dev *d)
+{
+	static const uint32_t places[] = {
+		0xc0000000, 0xc0001000, 0xc0002000, 0xc0004000, 0xc0010000, 0xc0020000, 0x10000, 0};
+	unsigned reg = PCI_BASE_ADDRESS_0 + 4 * ((unsigned)rand() % 6);
+	uint32_t at = places[(unsigned)rand() % COUNT(places)];
+
+	switch (rand() % 6) {
+	case 0:
+	case 1:
+		d->func.ops->config_write(&d->func, reg, 4, at);
+		break;
+	case 2:
+		d->func.ops->config_write(&d->func, PCI_COMMAND, 2, rand() % 4);
+		break;
+	case 3:
+		rig.map_error = rand() % 4 ? 0 : -ENOSPC;
+		(void)pass_fault(&rig.vm);
+		break;
+	case 4:
+		bus_write(&rig.vm.mmio, at + (unsigned)rand() % 0x4000, 1, 0);
+		break;
+	default:
+		(void)bus_read(&rig.vm.mmio, at + (unsigned)rand() % 0x4000, 1);
+		break;
+	}
+}
+
+/* Overlapping BARs, faults, late accesses, removal: in every order that the seeds come upon. */
+START_TEST(pieces_are_where_their_states_say)
+{
+	static const char *const names[] = {"nvme", "e1000e", "accel"};
+
+	for (unsigned seed = 0; seed < 60; seed++) {
+		rig_start(suite_fixtures, names[seed % 3]);
+		struct pass_dev *second = rig_add(suite_fixtures, names[seed / 3 % 3]);
+		srand(seed);
+		for (unsigned i = 0; i < 400; i++) {
+			stir(rand() % 2 ? second : rig.dev);
+			rig_forget();
+		}
+		rig.map_error = 0;
+		pass_dev_drop(seed % 2 ? second : rig.dev);
+		rig_check();
+		rig_stop();
+	}
+}
+END_TEST
+
+SUITE("pass_overlap", no_page_outlives_its_device, no_page_outlives_its_bar,
+	mapped_and_trapped_exclude_each_other, pieces_are_where_their_states_say)
