@@ -9,10 +9,8 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "host/host.h"
-#include "vfio/container.h"
 #include "vfio/device.h"
-#include "vfio/dma.h"
-#include "vfio/group.h"
+#include "vfio/type1.h"
 #include "vmm/boot.h"
 #include "vmm/cpuid.h"
 #include "vmm/memory.h"
@@ -99,19 +97,17 @@ static void load(char **argv, uint64_t size)
 
 static void lend(char **argv)
 {
-	static struct vfio_container container = VFIO_CONTAINER_NONE;
-	static struct vfio_group group = VFIO_GROUP_NONE;
+	static struct vfio_ioas ioas = VFIO_IOAS_NONE;
 	static struct vfio_dev device = VFIO_DEV_NONE;
+	const struct vfio_member m = {.host = host_live(), .name = argv[6], .group = atoi(argv[5])};
 	struct err e = {0};
 
-	check_err(vfio_container_open(&container, &e), &e);
-	check_err(vfio_group_open(host_live(), atoi(argv[5]), &group, &e), &e);
-	check_err(vfio_group_set_container(&group, &container, host_live(), &e), &e);
-	check_err(vfio_container_set_iommu(&container, &e), &e);
-	check_err(vfio_dma_map(&container, IOVA(0), memory.ram, memory.ram_size,
+	check_err(vfio_ioas_open(&vfio_type1, &ioas, &e), &e);
+	check_err(vfio_ioas_bind(&ioas, &m, &e), &e);
+	check_err(vfio_ioas_map(&ioas, IOVA(0), memory.ram, memory.ram_size,
 			  VFIO_DMA_READ | VFIO_DMA_WRITE, &e),
 		&e);
-	check_err(vfio_dev_open(&group, argv[6], &device, &e), &e);
+	check_err(vfio_ioas_attach(&ioas, &m, &device, &e), &e);
 }
 
 static void make_cpu(void)

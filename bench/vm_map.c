@@ -9,9 +9,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "host/host.h"
-#include "vfio/container.h"
-#include "vfio/dma.h"
-#include "vfio/group.h"
+#include "vfio/type1.h"
 #include "vmm/memory.h"
 
 #include <stdio.h>
@@ -22,8 +20,7 @@
 
 enum way { PRIVATE, SHARED, WAYS };
 
-static struct vfio_container container = VFIO_CONTAINER_NONE;
-static struct vfio_group group = VFIO_GROUP_NONE;
+static struct vfio_ioas ioas = VFIO_IOAS_NONE;
 
 static void check_err(int r, const struct err *e)
 {
@@ -41,27 +38,26 @@ static double now_ms(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static void open_container(int number)
+static void open_space(int number)
 {
+	const struct vfio_member m = {.host = host_live(), .group = number};
 	struct err e = {0};
 
-	check_err(vfio_container_open(&container, &e), &e);
-	check_err(vfio_group_open(host_live(), number, &group, &e), &e);
-	check_err(vfio_group_set_container(&group, &container, host_live(), &e), &e);
-	check_err(vfio_container_set_iommu(&container, &e), &e);
+	check_err(vfio_ioas_open(&vfio_type1, &ioas, &e), &e);
+	check_err(vfio_ioas_bind(&ioas, &m, &e), &e);
 }
 
 static int map_dma(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {
-	return vfio_dma_map(
-		&container, IOVA(r->gpa.v), r->host, r->size, VFIO_DMA_READ | VFIO_DMA_WRITE, e);
+	return vfio_ioas_map(
+		&ioas, IOVA(r->gpa.v), r->host, r->size, VFIO_DMA_READ | VFIO_DMA_WRITE, e);
 }
 
 static void unmap_dma(struct memory_listener *l, const struct memory_range *r)
 {
 	struct err e = {0};
 
-	check_err(vfio_dma_unmap(&container, IOVA(r->gpa.v), r->size, &e), &e);
+	check_err(vfio_ioas_unmap(&ioas, IOVA(r->gpa.v), r->size, &e), &e);
 }
 
 static double time_map(enum way way, uint64_t size)
@@ -98,7 +94,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: vm_map GROUP MIB ROUNDS\n");
 		return 2;
 	}
-	open_container(atoi(argv[1]));
+	open_space(atoi(argv[1]));
 	for (size_t i = 0; i < rounds; i++)
 		for (enum way way = PRIVATE; way < WAYS; way++)
 			took[way][i] = time_map(way, MIB(strtoull(argv[2], NULL, 10)));

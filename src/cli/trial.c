@@ -6,6 +6,7 @@
 #include "host/host.h"
 #include "vfio/hotreset.h"
 #include "vfio/irq.h"
+#include "vfio/type1.h"
 #include "view/card.h"
 #include "view/size.h"
 
@@ -23,18 +24,16 @@ static int open_all(struct trial *t, int group, struct err *e)
 {
 	char name[PCI_ADDRESS_TEXT];
 
-	int r = vfio_container_open(&t->container, e);
-	if (r == 0)
-		r = vfio_group_open(t->host, group, &t->group, e);
-	if (r == 0)
-		r = vfio_group_set_container(&t->group, &t->container, t->host, e);
-	if (r == 0)
-		r = vfio_container_set_iommu(&t->container, e);
-	if (r == 0)
-		r = vfio_dev_open(&t->group, pci_address_format(t->address, name), &t->device, e);
-	if (r == 0)
-		r = vfio_region_info(&t->device, VFIO_PCI_CONFIG_REGION_INDEX, &t->config, e);
-	return r;
+	const struct vfio_member m = {.host = t->host, .name = name, .group = group};
+
+	(void)pci_address_format(t->address, name);
+	int r = vfio_ioas_open(&vfio_type1, &t->ioas, e);
+	if (r < 0)
+		return r;
+	r = vfio_ioas_attach(&t->ioas, &m, &t->device, e);
+	if (r < 0)
+		return r;
+	return vfio_region_info(&t->device, VFIO_PCI_CONFIG_REGION_INDEX, &t->config, e);
 }
 
 int trial_open(struct host *h, int group, struct pci_address a, struct card *card,
@@ -45,8 +44,7 @@ int trial_open(struct host *h, int group, struct pci_address a, struct card *car
 		.host = h,
 		.address = a,
 		.card = card,
-		.container = VFIO_CONTAINER_NONE,
-		.group = VFIO_GROUP_NONE,
+		.ioas = VFIO_IOAS_NONE,
 		.device = VFIO_DEV_NONE,
 	};
 
@@ -64,9 +62,9 @@ int trial_open(struct host *h, int group, struct pci_address a, struct card *car
 
 void trial_close(struct trial *t)
 {
-	vfio_dev_close(&t->device);
-	vfio_group_close(&t->group);
-	vfio_container_close(&t->container);
+	if (t->ioas.ops)
+		vfio_ioas_detach(&t->ioas, &t->device);
+	vfio_ioas_close(&t->ioas);
 }
 
 /*
@@ -224,7 +222,9 @@ bool trial_hot_reset(struct trial *t)
 	uint64_t since = card_clock();
 	struct err e = {0};
 
-	int r = vfio_hotreset(&t->device, &t->group.fd, 1);
+	cleanup_free struct vfio_dependent *hit = NULL;
+	int count = vfio_hotreset_info(&t->device, &hit, &e);
+	int r = count < 0 ? count : vfio_ioas_reset_bus(&t->ioas, &t->device, hit, (size_t)count);
 	if (r < 0)
 		(void)err_set(&e, r, "reset the bus of the device");
 	return judge_reset(t, "hot reset", r, since, &e);

@@ -3,9 +3,8 @@
 #define CLI_TRIAL_H
 
 #include "pci/config.h"
-#include "vfio/container.h"
 #include "vfio/device.h"
-#include "vfio/group.h"
+#include "vfio/ioas.h"
 #include "vfio/region.h"
 
 #include <stdbool.h>
@@ -26,8 +25,7 @@ struct trial {
 	struct host *host;
 	struct pci_address address;
 	struct card *card;
-	struct vfio_container container;
-	struct vfio_group group;
+	struct vfio_ioas ioas;
 	struct vfio_dev device;
 	struct vfio_region config;
 	struct pci_config first; /* configuration space at the beginning, as the hardware has it */

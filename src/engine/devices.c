@@ -2,8 +2,7 @@
 #include "engine/devices.h"
 
 #include "base/err.h"
-#include "base/fd.h"
-#include "vfio/device.h"
+#include "vfio/type1.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 void devices_rest(struct open_devices *d)
 {
 	for (size_t i = 0; i < d->device_count; i++)
-		fd_close(&d->devices[i].fd);
+		vfio_ioas_detach(&d->ioas, &d->devices[i].vfio);
 }
 
 void devices_close(struct open_devices *d)
@@ -19,57 +18,49 @@ void devices_close(struct open_devices *d)
 	if (!d)
 		return;
 	devices_rest(d);
-	for (size_t i = 0; i < d->group_count; i++)
-		vfio_group_close(&d->groups[i]);
-	vfio_container_close(&d->container);
+	vfio_ioas_close(&d->ioas);
 	free(d);
 }
 
-static int open_groups(const struct bind_env *env, const struct bind_plan *plan,
+/* Bound, so that a group stays ours when its devices are closed. */
+static int bind_groups(const struct bind_env *env, const struct bind_plan *plan,
 	struct open_devices *d, struct err *e)
 {
 	for (size_t i = 0; i < plan->group_count; i++) {
-		struct vfio_group *g = &d->groups[i];
-		int r = vfio_group_open(env->host, plan->groups[i].number, g, e);
-		if (r < 0)
-			return r;
-		d->group_count++;
-		r = vfio_group_set_container(g, &d->container, env->host, e);
+		const struct vfio_member m = {.host = env->host, .group = plan->groups[i].number};
+		int r = vfio_ioas_bind(&d->ioas, &m, e);
 		if (r < 0)
 			return r;
 	}
-	/* Only with a group inside does a container let its IOMMU be chosen. */
-	return vfio_container_set_iommu(&d->container, e);
+	return 0;
 }
 
-static struct vfio_group *group_of(
-	struct open_devices *d, const struct bind_plan *plan, struct pci_address a)
+/* Return: the number of its group, -ENODEV. */
+static int group_of(const struct bind_plan *plan, struct pci_address a)
 {
 	for (size_t i = 0; i < plan->group_count; i++) {
 		for (size_t m = 0; m < plan->groups[i].count; m++) {
 			if (pci_address_equal(plan->groups[i].members[m].device.address, a))
-				return &d->groups[i];
+				return plan->groups[i].number;
 		}
 	}
-	return NULL;
+	return -ENODEV;
 }
 
-static int open_device(
-	struct open_devices *d, const struct bind_plan *plan, struct pci_address a, struct err *e)
+static int open_device(const struct bind_env *env, struct open_devices *d,
+	const struct bind_plan *plan, struct pci_address a, struct err *e)
 {
 	char name[PCI_ADDRESS_TEXT];
-	struct vfio_group *g = group_of(d, plan, a);
+	struct vfio_member m = {.host = env->host, .name = name, .group = group_of(plan, a)};
 
 	(void)pci_address_format(a, name);
-	if (!g)
+	if (m.group < 0)
 		return err_say(e, -ENODEV, "%s: not in a group that was taken", name);
-	int fd = vfio_group_device_fd(g, name, e);
-	if (fd < 0)
-		return fd;
+	int r = vfio_ioas_attach(&d->ioas, &m, &d->devices[d->device_count].vfio, e);
+	if (r < 0)
+		return r;
 	d->devices[d->device_count].address = a;
-	d->devices[d->device_count].fd = fd;
-	d->devices[d->device_count].group_fd = g->fd;
-	d->devices[d->device_count].group = g->number;
+	d->devices[d->device_count].group = m.group;
 	d->device_count++;
 	return 0;
 }
@@ -79,11 +70,12 @@ static int open_all(const struct bind_env *env, const struct guest_spec *s,
 {
 	if (plan->group_count > SPEC_DEVICES_MAX)
 		return err_set(e, -E2BIG, "devices");
-	int r = vfio_container_open(&d->container, e);
-	if (r == 0)
-		r = open_groups(env, plan, d, e);
-	for (size_t i = 0; r == 0 && i < s->device_count; i++)
-		r = open_device(d, plan, s->devices[i].address, e);
+	int r = vfio_ioas_open(&vfio_type1, &d->ioas, e);
+	if (r < 0)
+		return r;
+	r = bind_groups(env, plan, d, e);
+	for (size_t i = 0; r >= 0 && i < s->device_count; i++)
+		r = open_device(env, d, plan, s->devices[i].address, e);
 	return r;
 }
 
@@ -94,7 +86,7 @@ int devices_open(const struct bind_env *env, const struct guest_spec *s,
 
 	if (!d)
 		return err_set(e, -ENOMEM, "devices");
-	d->container = VFIO_CONTAINER_NONE;
+	d->ioas = VFIO_IOAS_NONE;
 	int r = open_all(env, s, groups, d, e);
 	if (r < 0) {
 		devices_close(d);

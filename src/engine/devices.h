@@ -4,25 +4,22 @@
 
 #include "bind/bind.h"
 #include "engine/spec.h"
-#include "vfio/container.h"
-#include "vfio/group.h"
+#include "vfio/device.h"
+#include "vfio/ioas.h"
 
 struct err;
 
 /*
- * The VFIO descriptors of a guest's devices, opened by the keeper for a VMM that opens no path:
- * one container for all, each group once, each device.
+ * A guest's devices, opened by the keeper for a VMM that opens no path: one I/O address space for
+ * all. It owns their groups, so that the devices can be reset and opened again when the VMM is gone.
  */
 struct open_devices {
-	struct vfio_container container;
-	size_t group_count;
-	struct vfio_group groups[SPEC_DEVICES_MAX];
+	struct vfio_ioas ioas;
 	size_t device_count;
 	struct {
 		struct pci_address address;
-		int fd;
-		int group_fd; /* one of groups[] */
 		int group; /* its number: of /dev/vfio/N */
+		struct vfio_dev vfio;
 	} devices[SPEC_DEVICES_MAX];
 };
 
@@ -33,7 +30,7 @@ struct open_devices {
 int devices_open(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct open_devices **ret, struct err *e);
 
-/* Keeps the groups and the container alone: the devices can be opened again by them. */
+/* Closes the devices, but keeps their groups: the devices can be opened again. */
 void devices_rest(struct open_devices *d);
 
 void devices_close(struct open_devices *d); /* NULL is fine */

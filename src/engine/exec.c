@@ -27,15 +27,15 @@ static int add_devices(const struct open_devices *d, struct program *p)
 	char list[64 * SPEC_DEVICES_MAX], text[PCI_ADDRESS_TEXT];
 	size_t used = 0;
 
-	int r = program_fd(p, d->container.fd);
+	int r = program_fd(p, d->ioas.fd);
 	for (size_t i = 0; r == 0 && i < d->device_count; i++) {
 		int n = snprintf(list + used, sizeof(list) - used, "%s%s=fd:%d,none,%d",
-			i ? " " : "", pci_address_format(d->devices[i].address, text),
-			d->container.fd, d->devices[i].fd);
+			i ? " " : "", pci_address_format(d->devices[i].address, text), d->ioas.fd,
+			d->devices[i].vfio.fd);
 		if (n < 0 || (size_t)n >= sizeof(list) - used)
 			return -E2BIG;
 		used += (size_t)n;
-		r = program_fd(p, d->devices[i].fd);
+		r = program_fd(p, d->devices[i].vfio.fd);
 	}
 	return r == 0 ? program_env(p, EXEC_VARIABLE "=%s", list) : r;
 }

@@ -4,7 +4,7 @@
 
 #include "bind/bind.h"
 #include "engine/engine.h"
-#include "vfio/container.h"
+#include "vfio/ioas.h"
 #include "vfio/layout.h"
 
 struct err;

@@ -235,17 +235,19 @@ static int add_devices(const struct guest_spec *s, struct engine_run *run, struc
 	struct program *p = &run->program;
 	char text[PCI_ADDRESS_TEXT], keys[96];
 
-	int r = add_descriptor(p, "container", d->container.fd);
-	for (size_t i = 0; r == 0 && i < d->group_count; i++)
-		r = program_fd(p, d->groups[i].fd);
+	int r = add_descriptor(p, "container", d->ioas.fd);
 	for (size_t i = 0; r == 0 && i < d->device_count; i++) {
+		const struct vfio_dev *v = &d->devices[i].vfio;
+		int kvm_file = vfio_ioas_kvm_file(&d->ioas, v);
 		r = device_keys(&s->devices[i], run, keys, sizeof(keys), e);
 		if (r == 0)
 			r = program_arg(p, "--device=address=%s,device=%d,group=%d,number=%d%s",
-				pci_address_format(d->devices[i].address, text), d->devices[i].fd,
-				d->devices[i].group_fd, d->devices[i].group, keys);
+				pci_address_format(d->devices[i].address, text), v->fd, kvm_file,
+				d->devices[i].group, keys);
 		if (r == 0)
-			r = program_fd(p, d->devices[i].fd);
+			r = program_fd(p, kvm_file);
+		if (r == 0)
+			r = program_fd(p, v->fd);
 	}
 	return r;
 }

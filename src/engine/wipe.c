@@ -66,15 +66,14 @@ static int master_off(struct vfio_dev *d, struct err *e)
 }
 
 /* Opening it is no reset while somebody else has it open. */
-static int open_again(struct open_devices *d, size_t i, struct vfio_dev *ret, struct err *e)
+static int open_again(
+	struct host *h, struct open_devices *d, size_t i, struct vfio_dev *ret, struct err *e)
 {
 	char name[PCI_ADDRESS_TEXT];
+	const struct vfio_member m = {.host = h, .name = name, .group = d->devices[i].group};
 
 	(void)pci_address_format(d->devices[i].address, name);
-	for (size_t k = 0; k < d->group_count; k++)
-		if (d->groups[k].fd == d->devices[i].group_fd)
-			return vfio_dev_open(&d->groups[k], name, ret, e);
-	return err_say(e, -ENODEV, "%s: its group is not open", name);
+	return vfio_ioas_attach(&d->ioas, &m, ret, e);
 }
 
 static void admit(struct host *h, struct ward *w, size_t i, struct wiped *told)
@@ -88,55 +87,40 @@ static void admit(struct host *h, struct ward *w, size_t i, struct wiped *told)
 	if (pci_device_peek(h, told->address, &d, NULL) == 0)
 		(void)snprintf(p->method, sizeof(p->method), "%.*s",
 			(int)strcspn(d.reset_method, " "), d.reset_method);
-	int r = open_again(w->open, i, &p->vfio, &e);
+	int r = open_again(h, w->open, i, &p->vfio, &e);
 	if (r >= 0)
 		r = master_off(&p->vfio, &e);
 	if (r < 0)
 		give_up(p, &e);
 }
 
-static int group_fd(const struct open_devices *d, int number)
-{
-	for (size_t i = 0; i < d->group_count; i++)
-		if (d->groups[i].number == number)
-			return d->groups[i].fd;
-	return -1;
-}
-
-/* The kernel takes no more groups than functions, and none that the reset does not hit. */
-static int groups_of(const struct open_devices *d, const struct vfio_dependent *hit, int count,
-	int fds[SPEC_DEVICES_MAX], struct err *e)
+/* The space owns the group of everything that a reset of the bus hits. */
+static int check_hits(
+	const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count, struct err *e)
 {
 	char name[PCI_ADDRESS_TEXT];
-	size_t n = 0;
+	size_t missing = vfio_ioas_missing(s, hit, count);
 
-	for (int i = 0; i < count; i++) {
-		size_t k = 0;
-		int fd = group_fd(d, hit[i].group);
-		if (fd < 0)
-			return err_say(e, -EPERM,
-				"a reset of its bus would hit %s of IOMMU group %d, which is not "
-				"ours",
-				pci_address_format(hit[i].address, name), hit[i].group);
-		while (k < n && fds[k] != fd)
-			k++;
-		if (k == n)
-			fds[n++] = fd;
-	}
-	return (int)n;
+	if (missing == count)
+		return 0;
+	return err_say(e, -EPERM,
+		"a reset of its bus would hit %s of IOMMU group %d, which is not ours",
+		pci_address_format(hit[missing].address, name), hit[missing].group);
 }
 
 /* With all that is on the bus: whatever of it is ours needs no other reset. */
 static int reset_bus(struct ward *w, struct patient *p, struct err *e)
 {
 	cleanup_free struct vfio_dependent *hit = NULL;
-	int fds[SPEC_DEVICES_MAX];
+	struct vfio_ioas *s = &w->open->ioas;
 	int count = vfio_hotreset_info(&p->vfio, &hit, e);
-	int n = count < 0 ? count : groups_of(w->open, hit, count, fds, e);
 
-	if (n < 0)
-		return n;
-	int r = vfio_hotreset(&p->vfio, fds, (size_t)n);
+	if (count < 0)
+		return count;
+	int r = check_hits(s, hit, (size_t)count, e);
+	if (r < 0)
+		return r;
+	r = vfio_ioas_reset_bus(s, &p->vfio, hit, (size_t)count);
 	if (r < 0)
 		return err_set(e, r, "reset its bus");
 	for (int i = 0; i < count; i++)
@@ -204,7 +188,7 @@ void devices_wipe(struct host *h, struct open_devices *d, struct wipe *ret)
 			treat(&w, &w.patients[i]);
 	for (size_t i = 0; i < w.count; i++) {
 		examine(&w.patients[i]);
-		vfio_dev_close(&w.patients[i].vfio);
+		vfio_ioas_detach(&d->ioas, &w.patients[i].vfio);
 	}
 }
 

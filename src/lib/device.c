@@ -9,7 +9,7 @@
 #include "lib/handed.h"
 #include "model/host.h"
 #include "pci/device.h"
-#include "vfio/explain.h"
+#include "vfio/type1.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -45,15 +45,13 @@ static int open_pci(struct usher_device *d, const struct device_uri *u, struct u
 	int number = -1;
 	int r = group_of(u->name, &number, e);
 
-	if (r >= 0)
-		r = space_enter(d->space, number, NULL, &d->group, e);
 	if (r < 0)
 		return r;
 	(void)snprintf(
 		d->info.name, sizeof(d->info.name), "%.*s", (int)strcspn(u->name, " "), u->name);
 	d->info.group = number;
-	r = vfio_dev_open(&d->group->vfio, u->name, &d->vfio, fault(e));
-	return r == -ENODEV ? vfio_explain_absent(host_live(), d->info.name, fault(e)) : r;
+	const struct vfio_member m = {.host = host_live(), .name = u->name, .group = number};
+	return space_attach(d->space, &vfio_type1, &m, &d->vfio, e);
 }
 
 static int open_model(struct usher_device *d, const struct device_uri *u, struct usher_err *e)
@@ -65,11 +63,9 @@ static int open_model(struct usher_device *d, const struct device_uri *u, struct
 	int r = model_plug(m, u->arguments, &d->model);
 	if (r < 0)
 		return err_set(fault(e), r, "make a model '%s'", u->name);
-	r = space_enter(d->space, d->model->group, d->model, &d->group, e);
-	if (r < 0)
-		return r;
 	(void)snprintf(d->info.name, sizeof(d->info.name), "%s", d->model->name);
-	return vfio_dev_open(&d->group->vfio, d->model->name, &d->vfio, fault(e));
+	const struct vfio_member member = {.name = d->model->name, .group = d->model->group};
+	return space_attach(d->space, &model_ioas, &member, &d->vfio, e);
 }
 
 /* What drivers ask of every device. */
@@ -145,7 +141,7 @@ static void unlink_from_space(struct usher_device *d)
 	s->mask = UINT64_MAX;
 	for (const struct usher_device *o = s->devices; o; o = o->next)
 		s->mask = min_u64(s->mask, mask64(o->dma_bits));
-	if (s->group_count)
+	if (s->members)
 		(void)space_rebuild(s);
 	(void)pthread_mutex_unlock(&s->lock);
 }
@@ -185,12 +181,11 @@ struct usher_device *usher_device_close(struct usher_device *d)
 		(void)usher_device_master_off(d, NULL);
 		device_irqs_off(d, DEVICE_KINDS);
 		device_windows_close(d);
-		vfio_dev_close(&d->vfio);
 	}
 	if (d->space)
 		unlink_from_space(d);
-	if (d->group)
-		space_leave(d->space, d->group);
+	if (d->vfio.ops)
+		space_detach(d->space, &d->vfio);
 	if (d->model)
 		model_unplug(d->model);
 	if (d->own_space)

@@ -24,7 +24,6 @@ struct usher_device {
 	struct vfio_dev vfio;
 	struct usher_space *space;
 	bool own_space; /* shared with other devices of a container that was handed over */
-	struct space_group *group;
 	struct usher_model_device *model; /* NULL: the kernel's */
 	struct usher_device_info info;
 	struct vfio_region regions[DEVICE_REGIONS];

@@ -4,37 +4,24 @@
 
 #include "lib/iova.h"
 #include "lib/mapping.h"
-#include "vfio/container.h"
-#include "vfio/group.h"
+#include "vfio/ioas.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <usher/space.h>
 
 struct usher_device;
-struct usher_model_device;
-
-#define SPACE_GROUPS_MAX 32
-
-struct space_group {
-	struct vfio_group vfio; /* fd -1: a device was handed over without it */
-	unsigned devices; /* open */
-	bool kept; /* attached by name: stays without devices */
-	bool used;
-};
-
 struct freed {
 	uint64_t iova;
 	uint64_t size; /* guard included; 0: none */
 };
 
 struct usher_space {
-	pthread_mutex_t lock;
-	struct vfio_container container;
-	bool is_model; /* the container is a model's */
+	pthread_mutex_t joining; /* taken before lock; held while a device joins or leaves */
+	pthread_mutex_t lock; /* all below */
+	struct vfio_ioas ioas; /* from the first member to the last; changes under both locks */
+	unsigned members; /* of ioas; 0: nothing is mapped */
 	struct vfio_iommu iommu; /* as of the last attach */
-	struct space_group groups[SPACE_GROUPS_MAX];
-	unsigned group_count;
 	struct usher_device *devices;
 	uint64_t mask; /* the narrowest DMA mask of its devices */
 	uint64_t guard;
@@ -43,27 +30,27 @@ struct usher_space {
 	uint64_t mapped; /* [bytes] */
 	struct freed *freed; /* ring: the quarantine, and the one that has rested */
 	size_t freed_room, freed_next;
-	bool is_handed; /* the container: others have its descriptor too */
 	unsigned owners; /* devices whose own space this is; 0: the caller's (lib/handed.h) */
 	struct usher_space *next_handed;
 };
 
 /*
- * The group comes in: the kernel's by @number, or a model's device. The first brings the container.
- * Return: 0 and *@ret, which counts one device more; as usher_space_attach_group(); 0 when it is
- * in already.
+ * Opens a device of @backend into the space; the first member makes the I/O address space.
+ * Return: 0 and *@ret for space_detach(); -EINVAL the space has devices of another back end; as
+ * vfio_ioas_attach().
  */
-int space_enter(struct usher_space *s, int number, struct usher_model_device *model,
-	struct space_group **ret, struct usher_err *e);
+int space_attach(struct usher_space *s, const struct vfio_ioas_ops *backend,
+	const struct vfio_member *m, struct vfio_dev *ret, struct usher_err *e);
 
-/* The same with descriptors of somebody's; @group -1: none. They are the space's on success. */
-int space_adopt(struct usher_space *s, int container, int group, struct space_group **ret,
-	struct usher_err *e);
+/*
+ * The same with descriptors of another process: @container, @group (-1: none) and @d, which is open.
+ * All three belong to the space on success. Return: 0; -EINVAL the space has another container.
+ */
+int space_adopt(
+	struct usher_space *s, int container, int group, struct vfio_dev *d, struct usher_err *e);
 
-/* A device of it closed: it leaves when that was the last. */
-void space_leave(struct usher_space *s, struct space_group *g);
-/* Leaves at once. */
-void space_drop(struct usher_space *s, struct space_group *g);
+/* Closes the device. The last member takes the I/O address space along. */
+void space_detach(struct usher_space *s, struct vfio_dev *d);
 
 /* The devices' masks or the ranges have changed. Return: 0, -ENOMEM. */
 int space_rebuild(struct usher_space *s);
@@ -71,7 +58,7 @@ int space_rebuild(struct usher_space *s);
 bool space_fits(const struct usher_space *s, uint64_t mask, uint64_t *ret_iova);
 /* The kernel's side of every mapping goes; which there were is still known. */
 void space_unmap_all(struct usher_space *s);
-/* Every mapping once more, in a container that has none. Return: 0, as vfio_dma_map(). */
+/* Every mapping once more, in an I/O address space that has none. Return: 0, as vfio_ioas_map(). */
 int space_replay(struct usher_space *s, struct usher_err *e);
 
 #endif

@@ -5,21 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/vfio.h>
-#include <pthread.h>
-#include <stddef.h>
-#include <string.h>
+#include <stdlib.h>
 
 #define DOMAIN 0xffff /* no machine's */
 #define SLOTS 32
 
-/* Devices of all spaces, which belong to several threads. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct usher_model_device *plugged;
-
 static bool is_taken(unsigned bus, unsigned slot)
 {
-	for (const struct usher_model_device *d = plugged; d; d = d->next)
+	for (const struct usher_model_device *d = model_plugged(); d; d = d->next)
 		if (d->bus == bus && d->slot == slot)
 			return true;
 	return false;
@@ -33,115 +26,87 @@ int model_bus_join(struct usher_model_device *d, const char *arguments)
 
 	if (r < 0 || !bus)
 		return r;
-	(void)pthread_mutex_lock(&lock);
+	model_lock();
 	while (slot < SLOTS && is_taken((unsigned)bus, slot))
 		slot++;
 	if (slot < SLOTS) {
 		d->bus = (unsigned)bus;
 		d->slot = slot;
-		d->next = plugged;
-		plugged = d;
 	}
-	(void)pthread_mutex_unlock(&lock);
+	model_unlock();
 	return slot < SLOTS ? 0 : -ENOSPC;
-}
-
-void model_bus_leave(struct usher_model_device *d)
-{
-	struct usher_model_device **at = &plugged;
-
-	(void)pthread_mutex_lock(&lock);
-	while (*at && *at != d)
-		at = &(*at)->next;
-	if (*at)
-		*at = d->next;
-	(void)pthread_mutex_unlock(&lock);
 }
 
 static unsigned count_hit(const struct usher_model_device *d)
 {
 	unsigned n = 0;
 
-	for (const struct usher_model_device *o = plugged; o; o = o->next)
+	for (const struct usher_model_device *o = model_plugged(); o; o = o->next)
 		n += o->bus == d->bus;
 	return n;
 }
 
-static int info(const struct usher_model_device *d, struct vfio_pci_hot_reset_info *i)
+int model_bus_dependents(struct usher_model_device *d, struct vfio_dependent **ret)
 {
-	const unsigned n = count_hit(d);
-	unsigned at = 0;
-
-	i->flags = 0;
-	i->count = n;
-	if (i->argsz < sizeof(*i) + n * sizeof(i->devices[0]))
-		return -ENOSPC;
-	for (const struct usher_model_device *o = plugged; o; o = o->next)
-		if (o->bus == d->bus)
-			i->devices[at++] =
-				(struct vfio_pci_dependent_device){.group_id = (uint32_t)o->group,
-					.segment = DOMAIN,
-					.bus = (uint8_t)o->bus,
-					.devfn = (uint8_t)(o->slot << 3)};
-	return 0;
-}
-
-int model_hot_reset_info(struct usher_model_device *d, struct vfio_pci_hot_reset_info *i)
-{
-	if (i->argsz < sizeof(*i))
-		return -EINVAL;
 	if (!d->bus)
 		return -ENODEV; /* a root bus, which cannot be reset */
-	(void)pthread_mutex_lock(&lock);
-	int r = info(d, i);
-	(void)pthread_mutex_unlock(&lock);
-	return r;
+	model_lock();
+	const unsigned count = count_hit(d);
+	struct vfio_dependent *list = calloc(count, sizeof(*list));
+	unsigned at = 0;
+	for (const struct usher_model_device *o = model_plugged(); list && o; o = o->next)
+		if (o->bus == d->bus)
+			list[at++] = (struct vfio_dependent){.group = o->group,
+				.address = {.domain = DOMAIN,
+					.bus = (uint8_t)o->bus,
+					.dev = (uint8_t)o->slot}};
+	model_unlock();
+	*ret = list;
+	return list ? (int)count : -ENOMEM;
 }
 
 static bool is_group(int fd)
 {
-	for (const struct usher_model_device *o = plugged; o; o = o->next)
+	for (const struct usher_model_device *o = model_plugged(); o; o = o->next)
 		if (o->group_open && o->group_fd == fd)
 			return true;
 	return false;
 }
 
-static bool is_proven(const struct usher_model_device *o, const struct vfio_pci_hot_reset *h)
+static bool is_proven(const struct usher_model_device *o, const int *groups, size_t count)
 {
-	for (uint32_t i = 0; i < h->count; i++)
-		if (o->group_open && h->group_fds[i] == o->group_fd)
+	for (size_t i = 0; i < count; i++)
+		if (o->group_open && groups[i] == o->group_fd)
 			return true;
 	return false;
 }
 
 /* In the kernel's order: the count, each descriptor, then whether a group is missing. */
-static int check(const struct usher_model_device *d, const struct vfio_pci_hot_reset *h)
+static int check_groups(const struct usher_model_device *d, const int *groups, size_t count)
 {
-	if (!h->count || h->count > count_hit(d))
+	if (!count || count > count_hit(d))
 		return -EINVAL;
-	for (uint32_t i = 0; i < h->count; i++) {
-		if (fcntl(h->group_fds[i], F_GETFD) < 0)
+	for (size_t i = 0; i < count; i++) {
+		if (fcntl(groups[i], F_GETFD) < 0)
 			return -EBADF;
-		if (!is_group(h->group_fds[i]))
+		if (!is_group(groups[i]))
 			return -EINVAL;
 	}
-	for (const struct usher_model_device *o = plugged; o; o = o->next)
-		if (o->bus == d->bus && !is_proven(o, h))
+	for (const struct usher_model_device *o = model_plugged(); o; o = o->next)
+		if (o->bus == d->bus && !is_proven(o, groups, count))
 			return -EINVAL;
 	return 0;
 }
 
-int model_hot_reset(struct usher_model_device *d, const struct vfio_pci_hot_reset *h)
+int model_bus_reset(struct usher_model_device *d, const int *groups, size_t count)
 {
-	if (h->argsz < offsetof(struct vfio_pci_hot_reset, group_fds) || h->flags)
-		return -EINVAL;
 	if (!d->bus)
 		return -ENODEV;
-	(void)pthread_mutex_lock(&lock);
-	int r = check(d, h);
-	for (struct usher_model_device *o = r ? NULL : plugged; o; o = o->next)
+	model_lock();
+	int r = check_groups(d, groups, count);
+	for (struct usher_model_device *o = r ? NULL : model_plugged(); o; o = o->next)
 		if (o->bus == d->bus && !o->gone)
 			model_device_reset(o);
-	(void)pthread_mutex_unlock(&lock);
+	model_unlock();
 	return r;
 }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The container of models: linux/vfio.h's type 1 (v2) IOMMU with the kernel's errnos. */
+/*
+ * The container of models.
+ *
+ * How it works. Mappings are an array sorted by IOVA; none overlaps another, and none is ever split.
+ * A container lives as long as its opener or a group has it. When the last group leaves, the IOMMU
+ * and all mappings go, as in the kernel. A device's DMA comes from other threads: c->lock guards the
+ * mappings and is held while DMA copies, so that no unmap returns in the middle of a copy.
+ */
 #include "base/num.h"
 #include "model/host.h"
 
 #include <errno.h>
-#include <linux/vfio.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -16,8 +21,8 @@
 #define ENTRIES_MAX 65535u /* the limit's default */
 
 /* As an emulated Intel IOMMU of 39 bits reports: MSIs go to the hole. */
-static const struct vfio_iova_range ranges[] = {
-	{0, 0xfedfffff}, {0xfef00000, UINT64_C(0x7fffffffff)}};
+static const struct vfio_span ranges[] = {
+	{{0}, {0xfedfffff}}, {{0xfef00000}, {UINT64_C(0x7fffffffff)}}};
 
 static struct model_container *containers;
 
@@ -42,7 +47,7 @@ bool model_container_ready(struct model_container *c)
 	return ready;
 }
 
-static void drop(struct model_container *c)
+static void container_drop(struct model_container *c)
 {
 	struct model_container **at = &containers;
 
@@ -67,12 +72,12 @@ void model_container_put_group(struct model_container *c)
 		c->locked = 0;
 		(void)pthread_mutex_unlock(&c->lock);
 	}
-	drop(c);
+	container_drop(c);
 	model_unlock();
 }
 
 /* The first mapping that ends behind @iova. */
-static size_t find(const struct model_container *c, uint64_t iova)
+static size_t mapping_find(const struct model_container *c, uint64_t iova)
 {
 	size_t low = 0, high = c->count;
 
@@ -89,16 +94,15 @@ static size_t find(const struct model_container *c, uint64_t iova)
 static bool in_ranges(uint64_t iova, uint64_t size)
 {
 	for (size_t i = 0; i < COUNT(ranges); i++)
-		if (iova >= ranges[i].start && iova + (size - 1) <= ranges[i].end)
+		if (iova >= ranges[i].first.v && iova + (size - 1) <= ranges[i].last.v)
 			return true;
 	return false;
 }
 
 /* Whether the pages could be pinned, as pin_user_pages() would. Before Linux 5.14: believed. */
-static int pin(void *host, uint64_t size, uint32_t access)
+static int pages_pin(void *host, uint64_t size, uint32_t access)
 {
-	const int advice =
-		access & VFIO_DMA_MAP_FLAG_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+	const int advice = access & VFIO_DMA_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
 	static _Alignas(KIB(4)) char probe[KIB(4)];
 
 	if (!madvise(host, size, advice))
@@ -106,7 +110,7 @@ static int pin(void *host, uint64_t size, uint32_t access)
 	return madvise(probe, sizeof(probe), MADV_POPULATE_WRITE) ? 0 : -EFAULT;
 }
 
-static int insert(struct model_container *c, size_t at, const struct model_mapping *m)
+static int mapping_insert(struct model_container *c, size_t at, const struct model_mapping *m)
 {
 	if (c->count == c->room) {
 		size_t room = c->room ? 2 * c->room : 64;
@@ -122,51 +126,53 @@ static int insert(struct model_container *c, size_t at, const struct model_mappi
 	return 0;
 }
 
-static int map(struct model_container *c, const struct vfio_iommu_type1_dma_map *m)
+static int map_locked(
+	struct model_container *c, uint64_t iova, void *host, uint64_t size, unsigned access)
 {
-	const uint32_t both = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
+	const unsigned both = VFIO_DMA_READ | VFIO_DMA_WRITE;
+	const uint64_t vaddr = (uintptr_t)host;
 
-	if (m->argsz < sizeof(*m) || m->flags & ~both || !(m->flags & both))
+	if (!c->has_iommu || access & ~both || !(access & both))
 		return -EINVAL;
-	if (!m->size || (m->size | m->iova | m->vaddr) % PAGE)
+	if (!size || (size | iova | vaddr) % PAGE)
 		return -EINVAL;
-	if (m->iova + (m->size - 1) < m->iova || m->vaddr + (m->size - 1) < m->vaddr)
+	if (iova + (size - 1) < iova || vaddr + (size - 1) < vaddr)
 		return -EINVAL;
-	size_t at = find(c, m->iova);
-	if (at < c->count && c->maps[at].iova <= m->iova + (m->size - 1))
+	size_t at = mapping_find(c, iova);
+	if (at < c->count && c->maps[at].iova <= iova + (size - 1))
 		return -EEXIST;
 	if (c->count >= c->entry_limit)
 		return -ENOSPC;
-	if (!in_ranges(m->iova, m->size))
+	if (!in_ranges(iova, size))
 		return -EINVAL;
-	if (c->lock_limit && c->locked + m->size > c->lock_limit)
+	if (c->lock_limit && c->locked + size > c->lock_limit)
 		return -ENOMEM;
-	struct model_mapping new = {.iova = m->iova,
-		.size = m->size,
-		.host = (uint8_t *)(uintptr_t)m->vaddr,
-		.access = m->flags};
-	int r = pin(new.host, new.size, new.access);
-	if (r == 0)
-		r = insert(c, at, &new);
-	c->locked += r == 0 ? m->size : 0;
+	struct model_mapping new = {.iova = iova, .size = size, .host = host, .access = access};
+	int r = pages_pin(new.host, new.size, new.access);
+	if (r < 0)
+		return r;
+	r = mapping_insert(c, at, &new);
+	if (r < 0)
+		return r;
+	c->locked += size;
+	return 0;
+}
+
+int model_container_map(
+	struct model_container *c, iova_t iova, void *host, uint64_t size, unsigned access)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	int r = map_locked(c, iova.v, host, size, access);
+	(void)pthread_mutex_unlock(&c->lock);
 	return r;
 }
 
-static int unmap(struct model_container *c, struct vfio_iommu_type1_dma_unmap *u)
+static int unmap_locked(struct model_container *c, uint64_t iova, uint64_t last, uint64_t *ret)
 {
-	uint64_t last = u->iova + (u->size - 1), sum = 0;
+	uint64_t sum = 0;
+	size_t first = mapping_find(c, iova), end = first;
 
-	if (u->argsz < sizeof(*u) || u->flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
-		return -EINVAL;
-	if (u->flags & VFIO_DMA_UNMAP_FLAG_ALL) {
-		if (u->iova || u->size)
-			return -EINVAL;
-		last = UINT64_MAX;
-	} else if (!u->size || (u->iova | u->size) % PAGE || last < u->iova) {
-		return -EINVAL;
-	}
-	size_t first = find(c, u->iova), end = first;
-	if (first < c->count && c->maps[first].iova < u->iova)
+	if (first < c->count && c->maps[first].iova < iova)
 		return -EINVAL; /* would cut it in two */
 	for (; end < c->count && c->maps[end].iova <= last; end++) {
 		if (c->maps[end].iova + (c->maps[end].size - 1) > last)
@@ -176,120 +182,69 @@ static int unmap(struct model_container *c, struct vfio_iommu_type1_dma_unmap *u
 	memmove(&c->maps[first], &c->maps[end], (c->count - end) * sizeof(c->maps[0]));
 	c->count -= end - first;
 	c->locked -= sum;
-	u->size = sum;
+	*ret = sum;
 	return 0;
 }
 
-struct info_answer {
-	struct vfio_iommu_type1_info head;
-	struct { /* struct vfio_iommu_type1_info_cap_iova_range */
-		struct vfio_info_cap_header header;
-		uint32_t nr_iovas;
-		uint32_t reserved;
-		struct vfio_iova_range ranges[COUNT(ranges)];
-	} cap;
-	struct vfio_iommu_type1_info_dma_avail avail;
-} __attribute__((aligned(8)));
-
-static int info(struct model_container *c, struct vfio_iommu_type1_info *arg)
+int model_container_unmap(struct model_container *c, iova_t iova, uint64_t size, uint64_t *ret)
 {
-	struct info_answer all = {
-		.head = {.argsz = sizeof(all),
-			.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS,
-			.iova_pgsizes = PAGE | MIB(2) | GIB(1)},
-		.cap = {.header = {.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, .version = 1},
-			.nr_iovas = COUNT(ranges)},
-		.avail = {.header = {.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, .version = 1},
-			.avail = (uint32_t)(c->entry_limit - c->count)},
-	};
-	uint32_t argsz = arg->argsz;
+	const uint64_t last = iova.v + (size - 1);
+	int r = -EINVAL;
 
-	if (argsz < offsetof(struct vfio_iommu_type1_info, cap_offset))
-		return -EINVAL;
-	memcpy(all.cap.ranges, ranges, sizeof(ranges));
-	if (argsz >= sizeof(all)) {
-		all.head.cap_offset = offsetof(struct info_answer, cap);
-		all.cap.header.next = offsetof(struct info_answer, avail);
+	(void)pthread_mutex_lock(&c->lock);
+	if (c->has_iommu && size && !((iova.v | size) % PAGE) && last >= iova.v)
+		r = unmap_locked(c, iova.v, last, ret);
+	(void)pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+void model_container_unmap_all(struct model_container *c, uint64_t *ret)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	(void)unmap_locked(c, 0, UINT64_MAX, ret);
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+int model_container_info(struct model_container *c, struct vfio_iommu *ret)
+{
+	int r = -EINVAL;
+
+	(void)pthread_mutex_lock(&c->lock);
+	if (c->has_iommu) {
+		*ret = (struct vfio_iommu){.page_sizes = PAGE | MIB(2) | GIB(1),
+			.dma_avail = (uint32_t)(c->entry_limit - c->count),
+			.range_count = COUNT(ranges)};
+		memcpy(ret->ranges, ranges, sizeof(ranges));
+		r = 0;
 	}
-	memcpy(arg, &all, min_u64(argsz, argsz >= sizeof(all) ? sizeof(all) : sizeof(all.head)));
-	return 0;
+	(void)pthread_mutex_unlock(&c->lock);
+	return r;
 }
 
-static int set_iommu(struct model_container *c, unsigned long type)
+int model_container_set_iommu(struct model_container *c)
 {
-	int r = 0;
+	int r = -EINVAL;
 
 	model_lock();
 	(void)pthread_mutex_lock(&c->lock);
-	if (!c->groups || c->has_iommu)
-		r = -EINVAL;
-	else if (type != VFIO_TYPE1v2_IOMMU)
-		r = -ENODEV;
-	else
+	if (c->groups && !c->has_iommu) {
 		c->has_iommu = true;
+		r = 0;
+	}
 	(void)pthread_mutex_unlock(&c->lock);
 	model_unlock();
 	return r;
 }
 
-static int extension(const struct model_container *c, unsigned long which)
+void model_container_close(struct model_container *c)
 {
-	(void)c;
-	return which == VFIO_TYPE1v2_IOMMU || which == VFIO_UNMAP_ALL || which == VFIO_DMA_CC_IOMMU;
-}
-
-static int call_locked(struct model_container *c, unsigned long request, void *arg)
-{
-	if (!c->has_iommu)
-		return -EINVAL; /* the kernel's default branch while there is no back end */
-	switch (request) {
-	case VFIO_IOMMU_GET_INFO:
-		return info(c, arg);
-	case VFIO_IOMMU_MAP_DMA:
-		return map(c, arg);
-	case VFIO_IOMMU_UNMAP_DMA:
-		return unmap(c, arg);
-	default:
-		return -ENOTTY;
-	}
-}
-
-static int container_call(struct vfio_container *v, unsigned long request, void *arg)
-{
-	struct model_container *c = v->model;
-
-	switch (request) {
-	case VFIO_GET_API_VERSION:
-		return VFIO_API_VERSION;
-	case VFIO_CHECK_EXTENSION:
-		return extension(c, (unsigned long)arg);
-	case VFIO_SET_IOMMU:
-		return set_iommu(c, (unsigned long)arg);
-	default:
-		break;
-	}
-	(void)pthread_mutex_lock(&c->lock);
-	int r = call_locked(c, request, arg);
-	(void)pthread_mutex_unlock(&c->lock);
-	return r;
-}
-
-static void container_close(struct vfio_container *v)
-{
-	struct model_container *c = v->model;
-
-	v->model = NULL;
-	if (!c)
-		return;
 	model_lock();
 	c->open = false;
-	drop(c);
+	container_drop(c);
 	model_unlock();
 }
 
-static const struct vfio_container_ops ops = {.call = container_call, .close = container_close};
-
-int model_container_open(struct vfio_container *ret)
+int model_container_open(struct model_container **ret)
 {
 	struct model_container *c = calloc(1, sizeof(*c));
 
@@ -307,7 +262,7 @@ int model_container_open(struct vfio_container *ret)
 	c->next = containers;
 	containers = c;
 	model_unlock();
-	*ret = (struct vfio_container){.ops = &ops, .fd = c->fd, .model = c};
+	*ret = c;
 	return 0;
 }
 
@@ -318,7 +273,7 @@ int model_container_walk(struct model_container *c, uint64_t iova, uint64_t len,
 
 	(void)pthread_mutex_lock(&c->lock);
 	while (len && !r) {
-		size_t at = find(c, iova);
+		size_t at = mapping_find(c, iova);
 		const struct model_mapping *m = &c->maps[at];
 		if (at == c->count || m->iova > iova || (m->access & access) != access) {
 			r = -EFAULT;

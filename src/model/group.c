@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* The groups of models: one for each device. */
+/* The groups of models, one for each device: the kernel's steps with a group. */
 #include "model/host.h"
 
 #include <errno.h>
-#include <linux/vfio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
-static int set_container(struct usher_model_device *d, const int *fd)
+int model_group_set_container(struct usher_model_device *d, int fd)
 {
 	if (d->container)
 		return -EINVAL;
-	if (!fd)
-		return -EFAULT;
-	if (*fd < 0)
+	if (fd < 0)
 		return -EBADF;
-	d->container = model_container_get(*fd);
+	d->container = model_container_get(fd);
 	return d->container ? 0 : -EBADFD;
 }
 
-static int unset_container(struct usher_model_device *d)
+int model_group_unset_container(struct usher_model_device *d)
 {
 	if (!d->container)
 		return -EINVAL;
@@ -30,11 +27,11 @@ static int unset_container(struct usher_model_device *d)
 	return 0;
 }
 
-static int device_fd(struct usher_model_device *d, const char *name)
+int model_group_device(struct usher_model_device *d, const char *name)
 {
 	if (!d->container || !model_container_ready(d->container))
 		return -EINVAL;
-	/* A token stands behind a blank; this is not a virtual function. */
+	/* A token follows a blank; this is not a virtual function. */
 	if (strchr(name, ' '))
 		return strncmp(name, d->name, strlen(d->name)) ? -ENODEV : -EINVAL;
 	if (strcmp(name, d->name) != 0 || d->gone)
@@ -42,44 +39,13 @@ static int device_fd(struct usher_model_device *d, const char *name)
 	return model_device_open(d);
 }
 
-static int group_call(struct vfio_group *g, unsigned long request, void *arg)
+void model_group_close(struct usher_model_device *d)
 {
-	struct usher_model_device *d = g->model;
-	struct vfio_group_status *s = arg;
-
-	switch (request) {
-	case VFIO_GROUP_GET_STATUS:
-		if (s->argsz < sizeof(*s))
-			return -EINVAL;
-		s->flags = VFIO_GROUP_FLAGS_VIABLE |
-			   (d->container ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0);
-		return 0;
-	case VFIO_GROUP_SET_CONTAINER:
-		return set_container(d, arg);
-	case VFIO_GROUP_UNSET_CONTAINER:
-		return unset_container(d);
-	case VFIO_GROUP_GET_DEVICE_FD:
-		return device_fd(d, arg);
-	default:
-		return -ENOTTY;
-	}
-}
-
-static void group_close(struct vfio_group *g)
-{
-	struct usher_model_device *d = g->model;
-
-	if (!d)
-		return;
-	g->model = NULL;
 	d->group_open = false;
-	(void)unset_container(d); /* an open device keeps it */
+	(void)model_group_unset_container(d); /* an open device keeps it */
 }
 
-static const struct vfio_group_ops ops = {
-	.call = group_call, .device = model_device_from_fd, .close = group_close};
-
-int model_group_open(struct usher_model_device *d, struct vfio_group *ret)
+int model_group_open(struct usher_model_device *d)
 {
 	if (d->group_open || d->open)
 		return -EBUSY;
@@ -88,6 +54,5 @@ int model_group_open(struct usher_model_device *d, struct vfio_group *ret)
 		return -errno;
 	d->group_open = true;
 	d->group_fd = fd;
-	*ret = (struct vfio_group){.ops = &ops, .fd = fd, .number = d->group, .model = d};
-	return 0;
+	return fd;
 }

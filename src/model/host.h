@@ -2,27 +2,33 @@
 #ifndef MODEL_HOST_H
 #define MODEL_HOST_H
 
-#include "vfio/container.h"
 #include "vfio/device.h"
-#include "vfio/group.h"
+#include "vfio/hotreset.h"
+#include "vfio/ioas.h"
+#include "vfio/irq.h"
+#include "vfio/region.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <usher/model.h>
 
 struct err;
-struct vfio_pci_hot_reset;
-struct vfio_pci_hot_reset_info;
 
 /*
- * VFIO in this process: what the kernel would be to a model of a device. It answers the ioctls of
- * linux/vfio.h with the kernel's results and errnos, so that one conformance table holds for both.
- * Descriptors are real ones (eventfds), so that they can be compared, closed and mistaken.
+ * VFIO in this process: what the kernel is to a device, these files are to a model of one.
+ *
+ * How it works. model/ioas.c and model/verbs.c are the back end: the verbs of vfio/ioas.h and
+ * vfio/device.h. They take the kernel's steps: a container gets its IOMMU when its first group
+ * enters, a group has one owner, a device is opened through its group. Each step has the kernel's
+ * result and errno, so that one table of errnos holds for both (test/unit/lib/errno_rows.c).
+ * Each device is alone in a group. Descriptors are real ones (eventfds), so that they can be
+ * compared, closed and mistaken.
  */
+extern const struct vfio_ioas_ops model_ioas;
+
 #define MODEL_CONFIG_SIZE 4096
 #define MODEL_KINDS 5 /* INTx, MSI, MSI-X, ERR, REQ */
 #define MODEL_REGIONS 9
-#define MODEL_REGION_SHIFT 40
 
 struct model_mapping {
 	uint64_t iova;
@@ -35,7 +41,7 @@ struct model_container {
 	pthread_mutex_t lock; /* mappings: a device's DMA may come from another thread */
 	int fd;
 	/* Under model_lock(). */
-	bool open; /* some vfio_container has it; groups keep it alive too */
+	bool open; /* its opener has it; groups keep it alive too */
 	unsigned groups;
 	/* Under lock. */
 	bool has_iommu;
@@ -58,6 +64,8 @@ struct usher_model_device {
 	char name[32];
 	int group;
 	bool group_open;
+	bool is_bound; /* its space keeps the group without an open device */
+	unsigned attached; /* by its space */
 	bool gone;
 	unsigned open; /* descriptors of the device */
 	struct model_container *container;
@@ -78,7 +86,7 @@ struct usher_model_device {
 	uint32_t vectors; /* of MSI or MSI-X that the host has left; UINT32_MAX: enough */
 	unsigned bus, slot; /* bus 0: a root bus, which cannot be reset */
 	int group_fd; /* while group_open */
-	struct usher_model_device *next; /* of those with a bus */
+	struct usher_model_device *next; /* of all that are plugged */
 };
 
 /* Those that need not be registered. */
@@ -100,30 +108,67 @@ int model_plug(const struct usher_model *m, const char *arguments, struct usher_
 /* No group or device of it is open any more. */
 void model_unplug(struct usher_model_device *d);
 
-int model_container_open(struct vfio_container *ret);
-/* As vfio_group_open(): -EBUSY when it is open, or a device of it is. */
-int model_group_open(struct usher_model_device *d, struct vfio_group *ret);
+/* The plugged device in this IOMMU group. NULL: none. */
+struct usher_model_device *model_find_plugged(int group);
+/* A plugged device whose open group is in the container. NULL: none. */
+struct usher_model_device *model_find_inside(const struct model_container *c);
+/* The first of all plugged devices; the others follow by ->next. Under model_lock(). */
+struct usher_model_device *model_plugged(void);
+void model_plugged_add(struct usher_model_device *d); /* gives it a group of its own */
+void model_plugged_remove(struct usher_model_device *d); /* one that was never added is fine */
+
+/* The kernel's steps with a container; each returns 0 or the kernel's errno. */
+int model_container_open(struct model_container **ret);
+void model_container_close(struct model_container *c); /* groups inside keep it alive */
+/* The open container of a descriptor, with one group more. NULL: @fd is none. */
+struct model_container *model_container_get(int fd);
+void model_container_put_group(struct model_container *c);
+int model_container_set_iommu(struct model_container *c); /* -EINVAL no group, or set already */
+bool model_container_ready(struct model_container *c); /* the IOMMU is set: devices may be opened */
+int model_container_info(struct model_container *c, struct vfio_iommu *ret);
+int model_container_map(
+	struct model_container *c, iova_t iova, void *host, uint64_t size, unsigned access);
+/* All mappings inside [@iova, +@size). *@ret: how many bytes they had. */
+int model_container_unmap(struct model_container *c, iova_t iova, uint64_t size, uint64_t *ret);
+void model_container_unmap_all(struct model_container *c, uint64_t *ret);
+/* [@iova, +@len) with @access: calls @each for the pieces. Return: 0, -EFAULT. */
+int model_container_walk(struct model_container *c, uint64_t iova, uint64_t len, uint32_t access,
+	void (*each)(void *arg, uint8_t *host, uint64_t len), void *arg);
+
+/* The kernel's steps with the group of a device. */
+int model_group_open(struct usher_model_device *d); /* descriptor; -EBUSY open, or its device is */
+void model_group_close(struct usher_model_device *d);
+int model_group_set_container(struct usher_model_device *d, int fd);
+int model_group_unset_container(struct usher_model_device *d);
+/* Opens the device. @name: its name, perhaps with a token behind a blank. Return: descriptor. */
+int model_group_device(struct usher_model_device *d, const char *name);
+
+/* A device as the back end's user sees it; @fd from model_group_device(). */
+int model_device_verbs(struct usher_model_device *d, int fd, struct vfio_dev *ret, struct err *e);
+extern const struct vfio_dev_ops model_verbs;
 
 /* bus=. Return: 0, -EINVAL, -ENOSPC. */
 int model_bus_join(struct usher_model_device *d, const char *arguments);
-void model_bus_leave(struct usher_model_device *d); /* one that never joined is fine */
-int model_hot_reset_info(struct usher_model_device *d, struct vfio_pci_hot_reset_info *i);
-int model_hot_reset(struct usher_model_device *d, const struct vfio_pci_hot_reset *h);
+int model_bus_dependents(struct usher_model_device *d, struct vfio_dependent **ret);
+int model_bus_reset(struct usher_model_device *d, const int *groups, size_t count);
 
-/* The parts of it that other files need. */
-/* What is the process's: registered models, numbers of groups, containers and who is in them. */
+/* The life of a device. */
+int model_device_open(struct usher_model_device *d);
+void model_device_close(struct usher_model_device *d); /* one descriptor less */
+void model_device_reset(struct usher_model_device *d);
+uint64_t model_region_size(const struct usher_model_device *d, uint64_t index);
+/* Where a BAR's memory begins. Return: its size if it has none. */
+uint64_t model_region_memory(const struct usher_model_device *d, uint64_t index);
+
+/* The process's: registered models, plugged devices, containers and who is in them. */
 void model_lock(void);
 void model_unlock(void);
 
-/* One group more of an open container. NULL: @fd is none. */
-struct model_container *model_container_get(int fd);
-/* Devices may be opened. */
-bool model_container_ready(struct model_container *c);
-void model_container_put_group(struct model_container *c);
-int model_device_open(struct usher_model_device *d);
-void model_device_reset(struct usher_model_device *d);
-int model_device_from_fd(struct vfio_group *g, int fd, struct vfio_dev *ret, struct err *e);
-int model_set_irqs(struct usher_model_device *d, const void *arg);
+int model_irqs_set(struct usher_model_device *d, uint32_t kind, uint32_t start, const int *fds,
+	uint32_t count);
+int model_irqs_act(struct usher_model_device *d, uint32_t kind, enum vfio_irq_act act,
+	uint32_t start, uint32_t count);
+int model_irqs_unmask_fd(struct usher_model_device *d, uint32_t kind, int fd);
 void model_irqs_off(struct usher_model_device *d, uint32_t kind);
 int model_irqs_count(const struct usher_model_device *d, uint32_t kind);
 uint32_t model_irqs_flags(const struct usher_model_device *d, uint32_t kind);
@@ -134,9 +179,5 @@ bool model_config_memory(const struct usher_model_device *d);
 bool model_config_master(const struct usher_model_device *d);
 uint32_t model_config_size(const struct usher_model_device *d);
 void model_config_write(struct usher_model_device *d, uint64_t off, const uint8_t *buf, size_t len);
-
-/* [@iova, +@len) with @access: calls @each for the pieces. Return: 0, -EFAULT, what it says. */
-int model_container_walk(struct model_container *c, uint64_t iova, uint64_t len, uint32_t access,
-	void (*each)(void *arg, uint8_t *host, uint64_t len), void *arg);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Interrupts of models: VFIO_DEVICE_SET_IRQS with the kernel's rules. */
+/* Interrupts of models, by the kernel's rules. */
 #include "base/fd.h"
 #include "model/host.h"
 
@@ -62,7 +62,7 @@ void model_irqs_off(struct usher_model_device *d, uint32_t kind)
 	}
 }
 
-static int on(struct usher_model_device *d, uint32_t kind, uint32_t count)
+static int kind_grow(struct usher_model_device *d, uint32_t kind, uint32_t count)
 {
 	struct model_irqs *q = &d->irqs[kind];
 	int *fds = reallocarray(q->fds, count, sizeof(*fds));
@@ -75,7 +75,7 @@ static int on(struct usher_model_device *d, uint32_t kind, uint32_t count)
 	return 0;
 }
 
-static int set_fds(struct model_irqs *q, uint32_t start, uint32_t count, const int32_t *fds)
+static int kind_set_fds(struct model_irqs *q, uint32_t start, uint32_t count, const int *fds)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		int copy = -1;
@@ -105,37 +105,48 @@ void model_intx_update(struct usher_model_device *d)
 	signal_fd(q->fds[0]);
 }
 
-static int intx_masking(struct usher_model_device *d, const struct vfio_irq_set *s)
+/* Are these vectors of the device? Return: 0, -EINVAL. */
+static int check_vectors(
+	const struct usher_model_device *d, uint32_t kind, uint32_t start, uint32_t count)
 {
-	const bool unmask = s->flags & VFIO_IRQ_SET_ACTION_UNMASK;
-	int32_t fd;
-
-	if (!d->irqs[VFIO_PCI_INTX_IRQ_INDEX].on || s->start || s->count != 1)
+	if (kind >= MODEL_KINDS || count >= UINT32_MAX - start)
 		return -EINVAL;
-	if (s->flags & VFIO_IRQ_SET_DATA_EVENTFD) {
-		if (!unmask)
-			return -ENOTTY;
-		memcpy(&fd, s->data, sizeof(fd));
-		fd_close(&d->intx_unmask_fd);
-		d->intx_unmask_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-		return fd < 0 || d->intx_unmask_fd >= 0 ? 0 : -errno;
-	}
-	if (s->flags & VFIO_IRQ_SET_DATA_BOOL && !s->data[0])
-		return 0;
-	d->intx_masked = !unmask;
-	model_intx_update(d);
-	return 0;
+	uint32_t has = (uint32_t)model_irqs_count(d, kind);
+	return start >= has || start + count > has ? -EINVAL : 0;
 }
 
-/* DATA_NONE and DATA_BOOL: signal as if the device had. */
-static int loop_back(struct model_irqs *q, const struct vfio_irq_set *s)
+static int intx_check(
+	const struct usher_model_device *d, uint32_t kind, uint32_t start, uint32_t count)
 {
-	for (uint32_t i = 0; i < s->count; i++) {
-		if (s->start + i >= q->count)
-			break;
-		if (s->flags & VFIO_IRQ_SET_DATA_NONE || s->data[i])
-			signal_fd(q->fds[s->start + i]);
-	}
+	int r = check_vectors(d, kind, start, count);
+
+	if (r < 0)
+		return r;
+	if (kind != VFIO_PCI_INTX_IRQ_INDEX)
+		return -ENOTTY;
+	return d->irqs[kind].on && !start && count == 1 ? 0 : -EINVAL;
+}
+
+int model_irqs_unmask_fd(struct usher_model_device *d, uint32_t kind, int fd)
+{
+	int r = intx_check(d, kind, 0, 1);
+
+	if (r < 0)
+		return r;
+	fd_close(&d->intx_unmask_fd);
+	d->intx_unmask_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 || d->intx_unmask_fd >= 0 ? 0 : -errno;
+}
+
+static int intx_set_mask(
+	struct usher_model_device *d, uint32_t kind, bool mask, uint32_t start, uint32_t count)
+{
+	int r = intx_check(d, kind, start, count);
+
+	if (r < 0)
+		return r;
+	d->intx_masked = mask;
+	model_intx_update(d);
 	return 0;
 }
 
@@ -147,81 +158,78 @@ static bool another_is_on(const struct usher_model_device *d, uint32_t kind)
 	return false;
 }
 
-static int trigger(struct usher_model_device *d, const struct vfio_irq_set *s)
+static int check_kind(
+	const struct usher_model_device *d, uint32_t kind, uint32_t start, uint32_t count)
 {
-	struct model_irqs *q = &d->irqs[s->index];
-	const bool growable = !(model_irqs_flags(d, s->index) & VFIO_IRQ_INFO_NORESIZE);
-	int r = 0;
+	if (another_is_on(d, kind) && kind <= VFIO_PCI_MSIX_IRQ_INDEX)
+		return -EINVAL;
+	if (kind == VFIO_PCI_INTX_IRQ_INDEX && (start || count != 1))
+		return -EINVAL;
+	return 0;
+}
 
-	if (q->on && !s->count && s->flags & VFIO_IRQ_SET_DATA_NONE) {
-		model_irqs_off(d, s->index);
-		return 0;
-	}
-	if (another_is_on(d, s->index) && s->index <= VFIO_PCI_MSIX_IRQ_INDEX)
+/* Signals as if the device had. */
+static int kind_fire(struct usher_model_device *d, uint32_t kind, uint32_t start, uint32_t count)
+{
+	const struct model_irqs *q = &d->irqs[kind];
+	int r = check_kind(d, kind, start, count);
+
+	if (r < 0 || !q->on)
 		return -EINVAL;
-	if (s->index == VFIO_PCI_INTX_IRQ_INDEX && (s->start || s->count != 1))
-		return -EINVAL;
-	if (!(s->flags & VFIO_IRQ_SET_DATA_EVENTFD))
-		return q->on ? loop_back(q, s) : -EINVAL;
-	if (!s->count)
-		return -EINVAL;
-	if (q->on && s->start + s->count > q->count && !growable)
-		return -EINVAL;
-	/* pci_alloc_irq_vectors(): how many there are, when there are some. */
-	if (s->index != VFIO_PCI_INTX_IRQ_INDEX && s->index <= VFIO_PCI_MSIX_IRQ_INDEX &&
-		s->start + s->count > d->vectors)
-		return d->vectors ? (int)d->vectors : -ENOSPC;
-	if (!q->on || s->start + s->count > q->count)
-		r = on(d, s->index, s->start + s->count);
+	for (uint32_t i = start; i < start + count && i < q->count; i++)
+		signal_fd(q->fds[i]);
+	return 0;
+}
+
+int model_irqs_set(
+	struct usher_model_device *d, uint32_t kind, uint32_t start, const int *fds, uint32_t count)
+{
+	int r = check_vectors(d, kind, start, count);
+
 	if (r < 0)
 		return r;
-	r = set_fds(q, s->start, s->count, (const int32_t *)(const void *)s->data);
-	if (s->index == VFIO_PCI_INTX_IRQ_INDEX)
+	struct model_irqs *q = &d->irqs[kind];
+	const bool is_fixed = model_irqs_flags(d, kind) & VFIO_IRQ_INFO_NORESIZE;
+	r = check_kind(d, kind, start, count);
+	if (r < 0 || !count || (q->on && start + count > q->count && is_fixed))
+		return -EINVAL;
+	/* pci_alloc_irq_vectors() says how many there are, if there are some. */
+	if ((kind == VFIO_PCI_MSI_IRQ_INDEX || kind == VFIO_PCI_MSIX_IRQ_INDEX) &&
+		start + count > d->vectors)
+		return d->vectors ? (int)d->vectors : -ENOSPC;
+	if (!q->on || start + count > q->count)
+		r = kind_grow(d, kind, start + count);
+	if (r < 0)
+		return r;
+	r = kind_set_fds(q, start, count, fds);
+	if (kind == VFIO_PCI_INTX_IRQ_INDEX)
 		model_intx_update(d);
 	return r;
 }
 
-static int check(const struct usher_model_device *d, const struct vfio_irq_set *s)
+static int kind_off(struct usher_model_device *d, uint32_t kind)
 {
-	const uint32_t all = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
-	uint32_t size;
-
-	if (s->argsz < sizeof(*s) || s->index >= MODEL_KINDS || s->flags & ~all)
+	if (!d->irqs[kind].on)
 		return -EINVAL;
-	if (s->count >= UINT32_MAX - s->start)
-		return -EINVAL;
-	uint32_t has = (uint32_t)model_irqs_count(d, s->index);
-	if (s->start >= has || s->start + s->count > has)
-		return -EINVAL;
-	switch (s->flags & VFIO_IRQ_SET_DATA_TYPE_MASK) {
-	case VFIO_IRQ_SET_DATA_NONE:
-		size = 0;
-		break;
-	case VFIO_IRQ_SET_DATA_BOOL:
-		size = 1;
-		break;
-	case VFIO_IRQ_SET_DATA_EVENTFD:
-		size = 4;
-		break;
-	default:
-		return -EINVAL;
-	}
-	return s->argsz - sizeof(*s) < (uint64_t)s->count * size ? -EINVAL : 0;
+	model_irqs_off(d, kind);
+	return 0;
 }
 
-int model_set_irqs(struct usher_model_device *d, const void *arg)
+int model_irqs_act(struct usher_model_device *d, uint32_t kind, enum vfio_irq_act act,
+	uint32_t start, uint32_t count)
 {
-	const struct vfio_irq_set *s = arg;
-	int r = check(d, s);
+	int r = check_vectors(d, kind, start, count);
 
 	if (r < 0)
 		return r;
-	switch (s->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) {
-	case VFIO_IRQ_SET_ACTION_MASK:
-	case VFIO_IRQ_SET_ACTION_UNMASK:
-		return s->index == VFIO_PCI_INTX_IRQ_INDEX ? intx_masking(d, s) : -ENOTTY;
-	case VFIO_IRQ_SET_ACTION_TRIGGER:
-		return trigger(d, s);
+	switch (act) {
+	case VFIO_IRQ_FIRE:
+		return kind_fire(d, kind, start, count);
+	case VFIO_IRQ_OFF:
+		return kind_off(d, kind);
+	case VFIO_IRQ_MASK:
+	case VFIO_IRQ_UNMASK:
+		return intx_set_mask(d, kind, act == VFIO_IRQ_MASK, start, count);
 	default:
 		return -ENOTTY;
 	}

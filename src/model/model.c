@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Models and their devices: <usher/model.h>, what is not an interrupt. */
+/* Models by name, and their devices: registered, plugged and unplugged. */
 #include "base/fd.h"
 #include "base/num.h"
 #include "model/host.h"
 
 #include <errno.h>
-#include <linux/vfio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,24 +12,10 @@
 #include <unistd.h>
 
 #define MODELS_MAX 32
-#define FIRST_GROUP 1000 /* apart from the kernel's in a message */
 
 static const struct usher_model *models[MODELS_MAX] = {&model_edu, &model_nvme, &model_nvme_mapped};
 static size_t model_count = 3;
-static int last_group = FIRST_GROUP;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-void model_lock(void)
-{
-	(void)pthread_mutex_lock(&lock);
-}
-
-void model_unlock(void)
-{
-	(void)pthread_mutex_unlock(&lock);
-}
-
-static const struct usher_model *find(const char *name)
+static const struct usher_model *registry_find(const char *name)
 {
 	for (size_t i = 0; i < model_count; i++)
 		if (!strcmp(models[i]->name, name))
@@ -41,7 +26,7 @@ static const struct usher_model *find(const char *name)
 const struct usher_model *model_find(const char *name)
 {
 	model_lock();
-	const struct usher_model *m = find(name);
+	const struct usher_model *m = registry_find(name);
 	model_unlock();
 	return m;
 }
@@ -51,7 +36,7 @@ int usher_model_register(const struct usher_model *m)
 	int r = 0;
 
 	model_lock();
-	if (find(m->name))
+	if (registry_find(m->name))
 		r = -EEXIST;
 	else if (model_count == MODELS_MAX)
 		r = -ENOSPC;
@@ -61,7 +46,7 @@ int usher_model_register(const struct usher_model *m)
 	return r;
 }
 
-static int make_bar(struct usher_model_device *d, unsigned i)
+static int bar_make(struct usher_model_device *d, unsigned i)
 {
 	size_t size = align_up(d->model->shape.bar_size[i], KIB(4));
 
@@ -75,9 +60,9 @@ static int make_bar(struct usher_model_device *d, unsigned i)
 	return 0;
 }
 
-static void destroy(struct usher_model_device *d)
+static void device_destroy(struct usher_model_device *d)
 {
-	model_bus_leave(d);
+	model_plugged_remove(d);
 	for (unsigned i = 0; i < USHER_MODEL_BARS; i++) {
 		if (d->bars[i])
 			(void)munmap(d->bars[i], align_up(d->model->shape.bar_size[i], KIB(4)));
@@ -87,7 +72,7 @@ static void destroy(struct usher_model_device *d)
 }
 
 /* What the host and the device it lends do not offer. */
-static int take_limits(struct usher_model_device *d, const char *arguments)
+static int device_take_limits(struct usher_model_device *d, const char *arguments)
 {
 	uint64_t vectors = UINT32_MAX;
 	size_t len;
@@ -99,35 +84,44 @@ static int take_limits(struct usher_model_device *d, const char *arguments)
 	return r;
 }
 
+static int device_make(struct usher_model_device *d, const char *arguments)
+{
+	const struct usher_model *m = d->model;
+	int r = 0;
+
+	for (unsigned i = 0; i < USHER_MODEL_BARS && r >= 0; i++)
+		if (m->shape.bar_size[i] && m->shape.bar_memory & 1u << i)
+			r = bar_make(d, i);
+	if (r < 0)
+		return r;
+	r = model_break_as_told(d, arguments);
+	if (r < 0)
+		return r;
+	r = device_take_limits(d, arguments);
+	if (r < 0)
+		return r;
+	model_plugged_add(d);
+	r = model_bus_join(d, arguments);
+	if (r < 0)
+		return r;
+	return m->ops->init ? m->ops->init(d, arguments, &d->state) : 0;
+}
+
 int model_plug(const struct usher_model *m, const char *arguments, struct usher_model_device **ret)
 {
 	struct usher_model_device *d = calloc(1, sizeof(*d));
-	int r = 0;
 
 	if (!d)
 		return -ENOMEM;
 	d->model = m;
-	model_lock();
-	d->group = last_group++;
-	model_unlock();
-	d->intx_unmask_fd = -1;
+	d->intx_unmask_fd = d->group_fd = -1;
 	(void)snprintf(d->name, sizeof(d->name), "model:%.20s", m->name);
 	for (unsigned i = 0; i < USHER_MODEL_BARS; i++)
 		d->bar_fds[i] = -1;
 	model_config_init(d);
-	for (unsigned i = 0; i < USHER_MODEL_BARS && !r; i++)
-		if (m->shape.bar_size[i] && m->shape.bar_memory & 1u << i)
-			r = make_bar(d, i);
-	if (!r)
-		r = model_break_as_told(d, arguments);
-	if (!r)
-		r = take_limits(d, arguments);
-	if (!r)
-		r = model_bus_join(d, arguments);
-	if (!r && m->ops->init)
-		r = m->ops->init(d, arguments, &d->state);
+	int r = device_make(d, arguments);
 	if (r < 0) {
-		destroy(d);
+		device_destroy(d);
 		return r;
 	}
 	*ret = d;
@@ -138,20 +132,12 @@ void model_unplug(struct usher_model_device *d)
 {
 	if (d->model->ops->fini)
 		d->model->ops->fini(d, d->state);
-	destroy(d);
+	device_destroy(d);
 }
 
 void *usher_model_bar(struct usher_model_device *d, unsigned bar)
 {
 	return bar < USHER_MODEL_BARS ? d->bars[bar] : NULL;
-}
-
-void usher_model_vanish(struct usher_model_device *d)
-{
-	d->gone = true;
-	for (unsigned i = 0; i < USHER_MODEL_BARS; i++)
-		if (d->bars[i])
-			memset(d->bars[i], 0xff, d->model->shape.bar_size[i]);
 }
 
 void *usher_model_state(struct usher_model_device *d)

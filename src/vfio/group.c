@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfio/group.h"
 
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -18,22 +19,15 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-static int kernel_call(struct vfio_group *g, unsigned long request, void *arg)
+/* ioctl(2) as 0 or more, or -errno. */
+static int group_call(const struct vfio_group *g, unsigned long request, void *arg)
 {
 	int r = ioctl(g->fd, request, arg);
 
 	return r < 0 ? -errno : r;
 }
 
-static int kernel_device(struct vfio_group *g, int fd, struct vfio_dev *ret, struct err *e)
-{
-	(void)g;
-	return vfio_dev_from_fd(fd, ret, e);
-}
-
-static const struct vfio_group_ops kernel_ops = {.call = kernel_call, .device = kernel_device};
-
-static int explain_open(struct host *h, int number, const char *path, int code, struct err *e)
+static int explain_group_open(struct host *h, int number, const char *path, int code, struct err *e)
 {
 	struct stat st;
 
@@ -64,13 +58,13 @@ int vfio_group_open(struct host *h, int number, struct vfio_group *ret, struct e
 		return err_set(e, r, "name IOMMU group %d", number);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return explain_open(h, number, path, -errno, e);
-	*ret = (struct vfio_group){.ops = &kernel_ops, .fd = fd, .number = number};
+		return explain_group_open(h, number, path, -errno, e);
+	*ret = (struct vfio_group){.fd = fd, .number = number};
 	return 0;
 }
 
 /* A group's ioctls do not tell its number; its node's name in sysfs is the number. */
-static int number_of(struct host *h, int fd)
+static int group_number_of(struct host *h, int fd)
 {
 	char path[48], name[16];
 	struct stat st;
@@ -87,20 +81,18 @@ static int number_of(struct host *h, int fd)
 
 int vfio_group_from_fd(struct host *h, int fd, struct vfio_group *ret, struct err *e)
 {
-	struct vfio_group g = {.ops = &kernel_ops, .fd = fd, .number = -1};
+	struct vfio_group g = {.fd = fd, .number = -1};
 	int r = vfio_group_viable(&g);
 
 	if (r < 0)
 		return err_set(e, r, "descriptor %d is not a VFIO group", fd);
-	g.number = number_of(h, fd);
+	g.number = group_number_of(h, fd);
 	*ret = g;
 	return 0;
 }
 
 void vfio_group_close(struct vfio_group *g)
 {
-	if (g->ops && g->ops->close)
-		g->ops->close(g);
 	fd_close(&g->fd);
 }
 
@@ -108,7 +100,7 @@ int vfio_group_viable(struct vfio_group *g)
 {
 	struct vfio_group_status s = {.argsz = sizeof(s)};
 
-	int r = g->ops->call(g, VFIO_GROUP_GET_STATUS, &s);
+	int r = group_call(g, VFIO_GROUP_GET_STATUS, &s);
 
 	if (r < 0)
 		return r;
@@ -116,7 +108,7 @@ int vfio_group_viable(struct vfio_group *g)
 }
 
 int vfio_group_set_container(
-	struct vfio_group *g, struct vfio_container *c, struct host *h, struct err *e)
+	struct vfio_group *g, const struct vfio_container *c, struct host *h, struct err *e)
 {
 	int viable = vfio_group_viable(g);
 
@@ -125,7 +117,7 @@ int vfio_group_set_container(
 	if (!viable)
 		return vfio_explain_not_viable(h, g->number, e);
 	/* A pointer to the descriptor, not the descriptor. */
-	int r = g->ops->call(g, VFIO_GROUP_SET_CONTAINER, &c->fd);
+	int r = group_call(g, VFIO_GROUP_SET_CONTAINER, (void *)(uintptr_t)&c->fd);
 	if (r >= 0)
 		return 0;
 	/* A member may have been bound since the question. */
@@ -136,9 +128,54 @@ int vfio_group_set_container(
 
 int vfio_group_unset_container(struct vfio_group *g, struct err *e)
 {
-	int r = g->ops->call(g, VFIO_GROUP_UNSET_CONTAINER, NULL);
+	int r = group_call(g, VFIO_GROUP_UNSET_CONTAINER, NULL);
 
 	if (r < 0)
 		return err_set(e, r, "take IOMMU group %d out of its container", g->number);
+	return 0;
+}
+
+static void hint_device_open(struct err *e, int code)
+{
+	switch (code) {
+	case -EINVAL:
+		err_hint(e, "its group must be in a container whose IOMMU is set");
+		break;
+	case -EACCES:
+		err_hint(e,
+			"a virtual function of a physical function that VFIO holds too: it wants "
+			"that one's vf_token");
+		break;
+	case -ENODEV:
+		err_hint(e, "the device is in another group, or is being removed");
+		break;
+	default:
+		break;
+	}
+}
+
+int vfio_group_device_fd(struct vfio_group *g, const char *name, struct err *e)
+{
+	/* The kernel only reads the name. */
+	int fd = group_call(g, VFIO_GROUP_GET_DEVICE_FD, (void *)(uintptr_t)name);
+
+	if (fd >= 0)
+		return fd;
+	(void)err_set(e, fd, "%s: open through VFIO group %d", name, g->number);
+	hint_device_open(e, fd);
+	return fd;
+}
+
+int vfio_group_device(struct vfio_group *g, const char *name, struct vfio_dev *ret, struct err *e)
+{
+	cleanup_fd int fd = vfio_group_device_fd(g, name, e);
+
+	if (fd < 0)
+		return fd;
+	int r = vfio_dev_from_fd(fd, ret, e);
+	if (r < 0)
+		return err_in(e, r, "%s", name);
+	ret->group = g->number;
+	(void)TAKE_FD(fd);
 	return 0;
 }

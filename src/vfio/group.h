@@ -8,39 +8,31 @@ struct vfio_container;
 struct vfio_dev;
 struct vfio_group;
 
-/* Who answers: the kernel, or a model in this process. */
-struct vfio_group_ops {
-	/* ioctl(2) of linux/vfio.h on a group. Return: what the ioctl returns, -errno. */
-	int (*call)(struct vfio_group *g, unsigned long request, void *arg);
-	/* A device by the descriptor that VFIO_GROUP_GET_DEVICE_FD returned. Return: 0, -errno. */
-	int (*device)(struct vfio_group *g, int fd, struct vfio_dev *ret, struct err *e);
-	void (*close)(struct vfio_group *g); /* NULL: close(2) is all there is to do */
-};
-
 /*
- * A VFIO group: the IOMMU group as the unit of ownership. One opener at a time, counted until the
- * last of its devices is closed. Usable ("viable") when no member is on a driver of the host.
+ * A VFIO group: the IOMMU group as the unit of ownership. Only vfio/type1.c uses it: everything else
+ * speaks the verbs of vfio/ioas.h.
+ *
+ * A group has one opener at a time, counted until the last of its devices is closed. It is usable
+ * ("viable") if no member is on a driver of the host.
  * Ref: Documentation/driver-api/vfio.rst; linux/vfio.h VFIO_GROUP_*.
  */
 struct vfio_group {
-	const struct vfio_group_ops *ops;
-	int fd;
-	int number; /* -1: handed over as a descriptor, and its node is not in sysfs */
-	void *model; /* the model's own */
+	int fd; /* -1: none */
+	int number; /* -1: unknown: the descriptor was handed over, and its node is not in sysfs */
 };
 
 #define VFIO_GROUP_NONE ((struct vfio_group){.fd = -1, .number = -1})
 
 /*
  * Opens /dev/vfio/@number. @h: where to look for an explanation, NULL for none.
- * Return: 0; -ENOENT no member is on a VFIO driver; -EBUSY somebody has it open (the message names
- * the process where it can be told); -EACCES; -EPERM.
+ * Return: 0; -ENOENT no member is on a VFIO driver; -EBUSY another process has it open (the message
+ * names the process if it can be found); -EACCES; -EPERM.
  */
 int vfio_group_open(struct host *h, int number, struct vfio_group *ret, struct err *e);
 
 /*
- * @h: where to look for the group's number, NULL for nowhere. @fd is the group's on success only.
- * Return: 0, -ENOTTY not a group.
+ * @h: where to look for the group's number, NULL for nowhere. @fd belongs to the group on success
+ * only. Return: 0, -ENOTTY not a group.
  */
 int vfio_group_from_fd(struct host *h, int fd, struct vfio_group *ret, struct err *e);
 
@@ -50,15 +42,27 @@ void vfio_group_close(struct vfio_group *g);
 int vfio_group_viable(struct vfio_group *g);
 
 /*
- * Puts the group into a container; refused unless it is viable, then the message names the member
- * that is in the way and its driver.
+ * Puts the group into a container. If the group is not viable, the message names the member on a
+ * host driver.
  * Return: 0; -EPERM not viable; -EINVAL in a container already; -EBUSY.
  * Ref: linux/vfio.h VFIO_GROUP_SET_CONTAINER.
  */
 int vfio_group_set_container(
-	struct vfio_group *g, struct vfio_container *c, struct host *h, struct err *e);
+	struct vfio_group *g, const struct vfio_container *c, struct host *h, struct err *e);
 
 /* Return: 0, -EINVAL in none, -EBUSY while a device is open. */
 int vfio_group_unset_container(struct vfio_group *g, struct err *e);
+
+/*
+ * Opens a device of the group. @name: its address as sysfs prints it, "0000:01:00.0", perhaps with
+ * " vf_token=UUID".
+ * Return: descriptor; -EINVAL the group's container has no IOMMU yet; -ENODEV no such device in the
+ * group, or it is being removed; -EACCES a VF whose PF wants a token.
+ * Ref: linux/vfio.h VFIO_GROUP_GET_DEVICE_FD.
+ */
+int vfio_group_device_fd(struct vfio_group *g, const char *name, struct err *e);
+
+/* The same as a device. Return: 0; as above and as vfio_dev_from_fd(). */
+int vfio_group_device(struct vfio_group *g, const char *name, struct vfio_dev *ret, struct err *e);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef VFIO_LAYOUT_H
 #define VFIO_LAYOUT_H
 
-#include "vfio/container.h"
+#include "vfio/ioas.h"
 
 #include <stddef.h>
 #include <stdint.h>

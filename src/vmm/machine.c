@@ -101,7 +101,7 @@ static int check_memory(const struct machine *m, struct err *e)
 /* What the IOMMU of the passed-through devices translates, if there are any. */
 static int ask_iommu(struct machine *m, struct err *e)
 {
-	struct vfio_container c = VFIO_CONTAINER_NONE;
+	struct vfio_ioas ioas = VFIO_IOAS_NONE;
 
 	m->iommu = (struct vfio_iommu){0};
 	if (!m->spec->device_count)
@@ -110,13 +110,13 @@ static int ask_iommu(struct machine *m, struct err *e)
 	int fd = fcntl(m->spec->devices[0].container, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(e, -errno, "use the VFIO container");
-	int r = vfio_container_from_fd(fd, &c, e);
+	int r = vfio_ioas_from_fd(fd, &ioas, e);
 	if (r < 0) {
 		(void)close(fd);
 		return r;
 	}
-	r = vfio_container_info(&c, &m->iommu, e);
-	vfio_container_close(&c);
+	r = vfio_ioas_info(&ioas, &m->iommu, e);
+	vfio_ioas_close(&ioas);
 	return r;
 }
 

@@ -3,7 +3,7 @@
 #define VMM_MACHINE_H
 
 #include "base/log.h"
-#include "vfio/container.h"
+#include "vfio/ioas.h"
 #include "vfio/layout.h"
 #include "vmm/console.h"
 #include "vmm/pass/pass.h"

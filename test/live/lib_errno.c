@@ -64,7 +64,7 @@ static int open_other(struct errno_bench *b, const char *name, int group, struct
 		r = vfio_container_set_iommu(&c, e);
 	b->other_groups[0] = g.fd;
 	b->other_group_count = 1;
-	return r < 0 ? r : vfio_dev_open(&g, name, &b->other, e);
+	return r < 0 ? r : vfio_group_device(&g, name, &b->other, e);
 }
 
 int main(int argc, char **argv)

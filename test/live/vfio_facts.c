@@ -94,29 +94,30 @@ static void group_steps(struct vfio_container *c, struct vfio_group *g, const ch
 	(void)close(wrong);
 }
 
-static void dma(struct vfio_container *c)
+static void dma(struct vfio_ioas *s)
 {
 	const unsigned rw = VFIO_DMA_READ | VFIO_DMA_WRITE;
 	char *p = mmap(NULL, MIB(1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *ro = mmap(NULL, KIB(4), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct vfio_iommu info;
 
-	fact(vfio_container_info(c, &info, NULL) == 0 && info.range_count &&
-			info.page_sizes & KIB(4) && info.dma_avail != UINT32_MAX,
+	fact(vfio_ioas_info(s, &info, NULL) == 0 && info.range_count && info.page_sizes & KIB(4) &&
+			info.dma_avail != UINT32_MAX,
 		"GET_INFO tells ranges, page sizes and mappings left");
-	fact(vfio_dma_map(c, IOVA(0), p, KIB(64), 0, NULL) == -EINVAL, "MAP no access: EINVAL");
-	fact(vfio_dma_map(c, IOVA(0), p, 0, rw, NULL) == -EINVAL, "MAP nothing: EINVAL");
-	fact(vfio_dma_map(c, IOVA(0x800), p, KIB(4), rw, NULL) == -EINVAL, "MAP unaligned: EINVAL");
-	fact(vfio_dma_map(c, IOVA(0xfee00000), p, KIB(4), rw, NULL) == -EINVAL,
+	fact(vfio_ioas_map(s, IOVA(0), p, KIB(64), 0, NULL) == -EINVAL, "MAP no access: EINVAL");
+	fact(vfio_ioas_map(s, IOVA(0), p, 0, rw, NULL) == -EINVAL, "MAP nothing: EINVAL");
+	fact(vfio_ioas_map(s, IOVA(0x800), p, KIB(4), rw, NULL) == -EINVAL,
+		"MAP unaligned: EINVAL");
+	fact(vfio_ioas_map(s, IOVA(0xfee00000), p, KIB(4), rw, NULL) == -EINVAL,
 		"MAP where MSIs go: EINVAL");
-	fact(vfio_dma_map(c, IOVA(0), p, MIB(1), rw, NULL) == 0, "MAP");
-	fact(vfio_dma_map(c, IOVA(KIB(4)), p, KIB(4), rw, NULL) == -EEXIST, "MAP over it: EEXIST");
-	fact(vfio_dma_map(c, IOVA(MIB(2)), ro, KIB(4), rw, NULL) == -EFAULT,
+	fact(vfio_ioas_map(s, IOVA(0), p, MIB(1), rw, NULL) == 0, "MAP");
+	fact(vfio_ioas_map(s, IOVA(KIB(4)), p, KIB(4), rw, NULL) == -EEXIST, "MAP over it: EEXIST");
+	fact(vfio_ioas_map(s, IOVA(MIB(2)), ro, KIB(4), rw, NULL) == -EFAULT,
 		"MAP read-only memory for writing: EFAULT");
-	fact(vfio_dma_unmap(c, IOVA(KIB(4)), KIB(4), NULL) == -EINVAL, "UNMAP a part: EINVAL");
-	fact(vfio_dma_unmap(c, IOVA(MIB(8)), KIB(4), NULL) == -ENOENT,
+	fact(vfio_ioas_unmap(s, IOVA(KIB(4)), KIB(4), NULL) == -EINVAL, "UNMAP a part: EINVAL");
+	fact(vfio_ioas_unmap(s, IOVA(MIB(8)), KIB(4), NULL) == -ENOENT,
 		"UNMAP nothing: the kernel says 0 bytes, usher ENOENT");
-	fact(vfio_dma_unmap(c, IOVA(0), MIB(1), NULL) == 0, "UNMAP");
+	fact(vfio_ioas_unmap(s, IOVA(0), MIB(1), NULL) == 0, "UNMAP");
 	(void)munmap(p, MIB(1));
 	(void)munmap(ro, KIB(4));
 }
@@ -198,6 +199,7 @@ static void bars(struct vfio_dev *d)
 int main(int argc, char **argv)
 {
 	struct vfio_container c = VFIO_CONTAINER_NONE;
+	struct vfio_ioas ioas = VFIO_IOAS_NONE;
 	struct vfio_group g = VFIO_GROUP_NONE;
 	struct vfio_dev d = VFIO_DEV_NONE;
 	struct sigaction sa = {.sa_handler = on_bus};
@@ -213,8 +215,9 @@ int main(int argc, char **argv)
 	}
 	container_alone(&c);
 	group_steps(&c, &g, argv[1]);
-	dma(&c);
-	fact(vfio_dev_open(&g, argv[1], &d, &e) == 0, "the device opens");
+	fact(vfio_ioas_from_fd(c.fd, &ioas, &e) == 0, "a container is an I/O address space");
+	dma(&ioas);
+	fact(vfio_group_device(&g, argv[1], &d, &e) == 0, "the device opens");
 	fact(d.region_count >= 9 && d.irq_count >= 5 && d.flags & VFIO_DEVICE_FLAGS_RESET,
 		"GET_INFO: nine regions, five kinds of interrupts, a reset");
 	fact(vfio_group_unset_container(&g, NULL) == -EBUSY,
@@ -222,7 +225,7 @@ int main(int argc, char **argv)
 	interrupts(&d);
 	bars(&d);
 	vfio_group_close(&g);
-	vfio_container_close(&c);
+	vfio_ioas_close(&ioas);
 	fact(vfio_group_open(NULL, atoi(argv[2]), &g, NULL) == -EBUSY,
 		"the group is busy as long as its device is open");
 	vfio_dev_close(&d);

@@ -54,7 +54,7 @@ static void map_peer(struct pass_domain *g, const struct memory_range *r)
 	struct err e = {0};
 
 	if (pass_domain_check(&g->iommu, r->gpa, r->size, &e) == 0 &&
-		vfio_dma_map(&g->container, IOVA(r->gpa.v), r->host, r->size,
+		vfio_ioas_map(&g->ioas, IOVA(r->gpa.v), r->host, r->size,
 			VFIO_DMA_READ | VFIO_DMA_WRITE, &e) == 0) {
 		g->peer_bytes += r->size;
 		return;
@@ -77,7 +77,7 @@ static int map(struct memory_listener *l, const struct memory_range *r, struct e
 	int code = pass_domain_check(&g->iommu, r->gpa, r->size, e);
 	if (code < 0)
 		return code;
-	return vfio_dma_map(&g->container, IOVA(r->gpa.v), r->host, r->size, access, e);
+	return vfio_ioas_map(&g->ioas, IOVA(r->gpa.v), r->host, r->size, access, e);
 }
 
 static void unmap(struct memory_listener *l, const struct memory_range *r)
@@ -89,11 +89,11 @@ static void unmap(struct memory_listener *l, const struct memory_range *r)
 		return;
 	if (r->kind != MEMORY_RAM) {
 		/* -ENOENT: it could not be mapped. */
-		if (g->peers && vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e) == 0)
+		if (g->peers && vfio_ioas_unmap(&g->ioas, IOVA(r->gpa.v), r->size, &e) == 0)
 			g->peer_bytes -= r->size;
 		return;
 	}
-	if (vfio_dma_unmap(&g->container, IOVA(r->gpa.v), r->size, &e) < 0)
+	if (vfio_ioas_unmap(&g->ioas, IOVA(r->gpa.v), r->size, &e) < 0)
 		log_error(g->vm->name, "%s", e.msg);
 }
 
@@ -116,8 +116,8 @@ bool pass_fault(struct vm *vm)
 	return any;
 }
 
-int pass_domain_start(struct vm *vm, const struct vfio_container *container,
-	const struct vfio_iommu *iommu, struct pass_domain **ret, struct err *e)
+int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct vfio_iommu *iommu,
+	struct pass_domain **ret, struct err *e)
 {
 	struct pass_domain *g = calloc(1, sizeof(*g));
 
@@ -125,7 +125,7 @@ int pass_domain_start(struct vm *vm, const struct vfio_container *container,
 		return err_set(e, -ENOMEM, "arrange passthrough");
 	*g = (struct pass_domain){
 		.vm = vm,
-		.container = *container,
+		.ioas = *ioas,
 		.iommu = *iommu,
 		.listener = {.name = "vfio", .pins = true, .map = map, .unmap = unmap},
 		.kvm = -1,
@@ -143,16 +143,16 @@ int pass_domain_start(struct vm *vm, const struct vfio_container *container,
 int pass_domain_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
 	struct pass_domain **ret, struct err *e)
 {
-	struct vfio_container c;
+	struct vfio_ioas ioas;
 
 	if (vm->pass) {
 		*ret = vm->pass;
-		if (vm->pass->container.fd == container)
+		if (vm->pass->ioas.fd == container)
 			return 0;
 		return err_say(e, -EINVAL, "all devices of a guest share one VFIO container");
 	}
-	int r = vfio_container_from_fd(container, &c, e);
-	return r < 0 ? r : pass_domain_start(vm, &c, iommu, ret, e);
+	int r = vfio_ioas_from_fd(container, &ioas, e);
+	return r < 0 ? r : pass_domain_start(vm, &ioas, iommu, ret, e);
 }
 
 void pass_domain_peers(struct pass_domain *g)
@@ -238,7 +238,7 @@ void pass_fini(struct vm *vm)
 	if (!g)
 		return;
 	fd_close(&g->kvm);
-	vfio_container_close(&g->container);
+	vfio_ioas_close(&g->ioas);
 	free(g);
 	vm->pass = NULL;
 }

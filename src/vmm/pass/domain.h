@@ -3,7 +3,7 @@
 #define VMM_PASS_DOMAIN_H
 
 #include "base/log.h"
-#include "vfio/container.h"
+#include "vfio/ioas.h"
 #include "vmm/memory.h"
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ struct vm;
  */
 struct pass_domain {
 	struct vm *vm;
-	struct vfio_container container;
+	struct vfio_ioas ioas;
 	struct vfio_iommu iommu;
 	struct memory_listener listener; /* maps RAM for DMA */
 	bool peers; /* devices may reach each other's BARs */
@@ -33,14 +33,14 @@ struct pass_domain {
 /*
  * The guest's group, made at the first call: takes over @container, of which @iommu tells, and
  * maps the guest's RAM for DMA. Return: 0; -EINVAL another container than before; -EADDRINUSE RAM
- * where the IOMMU takes no address; vfio_dma_map()'s.
+ * where the IOMMU takes no address; vfio_ioas_map()'s.
  */
 int pass_domain_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
 	struct pass_domain **ret, struct err *e);
 
-/* The same for a @container that is open, a model's too. Return: 0, -ENOMEM, vfio_dma_map()'s. */
-int pass_domain_start(struct vm *vm, const struct vfio_container *container,
-	const struct vfio_iommu *iommu, struct pass_domain **ret, struct err *e);
+/* The same for an I/O address space of any back end; it moves into the domain. Return: 0, -ENOMEM, vfio_ioas_map()'s. */
+int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct vfio_iommu *iommu,
+	struct pass_domain **ret, struct err *e);
 
 /*
  * Tells KVM of a VFIO group (KVM_DEV_VFIO_GROUP_ADD), so that it knows whether DMA snoops the

@@ -31,7 +31,7 @@ struct pass_spec {
  * function 0 the guest has already, beside that one, so that it finds the device as it is. Guest memory is mapped for DMA
  * (as a memory_listener) with the first device of a container. The descriptors become this
  * module's on success, but for the group's, which the caller keeps open as long as the guest lives.
- * @iommu: what the container's IOMMU can do (vfio_container_info). Return: 0, -errno with a sentence.
+ * @iommu: what the container's IOMMU can do (vfio_ioas_info). Return: 0, -errno with a sentence.
  */
 int pass_add(
 	struct vm *vm, const struct pass_spec *spec, const struct vfio_iommu *iommu, struct err *e);

@@ -32,14 +32,19 @@ static ssize_t read_config(struct host *h, const char *path, void *buf, size_t s
 	return (ssize_t)size;
 }
 
-static int call(struct vfio_dev *d, unsigned long request, void *arg)
+static int irq_set(
+	struct vfio_dev *d, uint32_t index, uint32_t start, const int *fds, uint32_t count)
 {
-	if (request == VFIO_DEVICE_SET_IRQS && bench.irq_error)
-		return bench.irq_error;
-	if (request == VFIO_DEVICE_RESET && bench.reset_error)
+	return bench.irq_error ? bench.irq_error
+			       : vfio_model_ops.irq_set(d, index, start, fds, count);
+}
+
+static int reset(struct vfio_dev *d)
+{
+	if (bench.reset_error)
 		return bench.reset_error;
-	int r = vfio_model_ops.call(d, request, arg);
-	if (request == VFIO_DEVICE_RESET && bench.after_reset)
+	int r = vfio_model_ops.reset(d);
+	if (bench.after_reset)
 		bench.after_reset(&bench.model);
 	return r;
 }
@@ -53,13 +58,13 @@ static void bench_set(void)
 	memset(&bench, 0, sizeof(bench));
 	vfio_model_load(&bench.model, suite_fixtures, "nvme");
 	ops = vfio_model_ops;
-	ops.call = call;
+	ops.irq_set = irq_set;
+	ops.reset = reset;
 	bench.host.ops = &host_ops;
 	*t = (struct trial){
 		.host = &bench.host,
 		.card = &bench.card,
-		.container = VFIO_CONTAINER_NONE,
-		.group = VFIO_GROUP_NONE,
+		.ioas = VFIO_IOAS_NONE,
 	};
 	bench.card.tried = true;
 	ck_assert_int_eq(vfio_dev_from_model(&ops, &bench.model, &t->device, NULL), 0);

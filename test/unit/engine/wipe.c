@@ -7,11 +7,12 @@
 #include "engine/devices.h"
 #include "suite.h"
 #include "vfio/device.h"
+#include "vfio/hotreset.h"
+#include "vfio/region.h"
 
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
-
-#define CONFIG_AT 0x70000000000ULL
+#include <stdlib.h>
 
 /* Of stage->devices[1] and [2], which share bus 2 and have one group each here. */
 static struct fake {
@@ -24,33 +25,37 @@ static struct fake {
 } fakes[2];
 
 static bool bus_works, master_was_on;
-static uint32_t groups_passed;
+static size_t functions_hit;
 
-static void hot_reset_info(struct vfio_pci_hot_reset_info *i)
+static struct vfio_dependent hit_at(size_t i)
 {
-	for (size_t n = 0; n < 2; n++) {
-		const struct pci_address a = stage->devices[n + 1].d.address;
-		i->devices[n].segment = 0;
-		i->devices[n].bus = (uint8_t)a.bus;
-		i->devices[n].devfn = (uint8_t)(a.dev << 3 | a.fn);
-		i->devices[n].group_id = (uint32_t)(101 + n);
-	}
+	return (struct vfio_dependent){
+		.group = 101 + (int)i, .address = stage->devices[i + 1].d.address};
 }
 
-static int hot_reset(void *arg)
+static int device_info(struct vfio_dev *d, struct vfio_dev_info *ret)
 {
-	const struct vfio_pci_hot_reset *r = arg;
+	const struct fake *f = d->model;
 
-	groups_passed = r->count;
-	for (size_t n = 0; n < 2; n++) {
-		master_was_on |= !!(fakes[n].command & PCI_COMMAND_MASTER);
-		fakes[n].bus_resets++;
-	}
+	*ret = (struct vfio_dev_info){
+		.flags = VFIO_DEVICE_FLAGS_PCI | (f->has_reset ? VFIO_DEVICE_FLAGS_RESET : 0),
+		.region_count = 9,
+		.irq_count = 5};
 	return 0;
 }
 
-static int reset(struct fake *f)
+static int device_region(struct vfio_dev *d, uint32_t index, struct vfio_region *ret)
 {
+	(void)d, (void)index;
+	ret->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	ret->size = 256;
+	return 0;
+}
+
+static int device_reset(struct vfio_dev *d)
+{
+	struct fake *f = d->model;
+
 	if (f->busy && f->busy--)
 		return -EAGAIN;
 	master_was_on |= !!(f->command & PCI_COMMAND_MASTER);
@@ -58,107 +63,119 @@ static int reset(struct fake *f)
 	return f->fails;
 }
 
-static int device_call(struct vfio_dev *d, unsigned long request, void *arg)
+static int device_dependents(struct vfio_dev *d, struct vfio_dependent **ret)
 {
-	struct vfio_pci_hot_reset_info *hit = arg;
-	struct vfio_region_info *region = arg;
-	struct vfio_device_info *info = arg;
-	struct fake *f = d->model;
-
-	switch (request) {
-	case VFIO_DEVICE_GET_INFO:
-		info->flags = VFIO_DEVICE_FLAGS_PCI | (f->has_reset ? VFIO_DEVICE_FLAGS_RESET : 0);
-		info->num_regions = 9;
-		info->num_irqs = 5;
-		return 0;
-	case VFIO_DEVICE_GET_REGION_INFO:
-		region->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-		region->size = 256;
-		region->offset = CONFIG_AT;
-		return 0;
-	case VFIO_DEVICE_RESET:
-		return reset(f);
-	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
-		if (!bus_works)
-			return -ENODEV;
-		hit->count = 2;
-		if (hit->argsz < sizeof(*hit) + 2 * sizeof(hit->devices[0]))
-			return -ENOSPC;
-		hot_reset_info(hit);
-		return 0;
-	case VFIO_DEVICE_PCI_HOT_RESET:
-		return hot_reset(arg);
-	default:
-		return -ENOTTY;
-	}
+	(void)d;
+	if (!bus_works)
+		return -ENODEV;
+	struct vfio_dependent *list = calloc(2, sizeof(*list));
+	ck_assert_ptr_nonnull(list);
+	for (size_t i = 0; i < 2; i++)
+		list[i] = hit_at(i);
+	*ret = list;
+	return 2;
 }
 
-static ssize_t device_read(struct vfio_dev *d, void *buf, size_t len, uint64_t off)
+static ssize_t device_read(
+	struct vfio_dev *d, const struct vfio_region *r, uint64_t off, void *buf, size_t len)
 {
 	const struct fake *f = d->model;
-	const uint16_t *from = off - CONFIG_AT == PCI_COMMAND ? &f->command : &f->vendor;
 
-	memcpy(buf, from, len);
+	memcpy(buf, off == PCI_COMMAND ? &f->command : &f->vendor, len);
 	return (ssize_t)len;
 }
 
-static ssize_t device_write(struct vfio_dev *d, const void *buf, size_t len, uint64_t off)
+static ssize_t device_write(
+	struct vfio_dev *d, const struct vfio_region *r, uint64_t off, const void *buf, size_t len)
 {
 	struct fake *f = d->model;
 
-	ck_assert_uint_eq(off, CONFIG_AT + PCI_COMMAND);
+	ck_assert_uint_eq(off, PCI_COMMAND);
 	memcpy(&f->command, buf, len);
 	return (ssize_t)len;
 }
 
-static void device_close(struct vfio_dev *d)
-{
-	struct fake *f = d->model;
-
-	f->opened--;
-}
-
 static const struct vfio_dev_ops device_ops = {
-	.call = device_call, .read = device_read, .write = device_write, .close = device_close};
+	.info = device_info,
+	.region_info = device_region,
+	.reset = device_reset,
+	.dependents = device_dependents,
+	.read = device_read,
+	.write = device_write,
+};
 
-static int group_call(struct vfio_group *g, unsigned long request, void *arg)
+/* The space owns the groups of its devices. */
+static int space_attach(
+	struct vfio_ioas *s, const struct vfio_member *m, struct vfio_dev *ret, struct err *e)
 {
-	(void)arg;
-	return request == VFIO_GROUP_GET_DEVICE_FD ? g->fd + 10 : -ENOTTY;
-}
+	char name[PCI_ADDRESS_TEXT];
+	struct fake *f = &fakes[m->group - 101];
 
-static int group_device(struct vfio_group *g, int fd, struct vfio_dev *ret, struct err *e)
-{
-	struct fake *f = g->model;
-
-	ck_assert_int_eq(fd, g->fd + 10);
+	(void)s;
+	ck_assert_str_eq(
+		m->name, pci_address_format(stage->devices[m->group - 100].d.address, name));
 	f->opened++;
 	return vfio_dev_from_model(&device_ops, f, ret, e);
 }
 
-static const struct vfio_group_ops group_ops = {.call = group_call, .device = group_device};
+static void space_detach(struct vfio_ioas *s, struct vfio_dev *d)
+{
+	struct fake *f = d->model;
+
+	(void)s;
+	f->opened--;
+}
+
+static size_t space_missing(
+	const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count)
+{
+	const size_t *owned = s->state;
+	size_t at = 0;
+
+	while (at < count && (size_t)(hit[at].group - 101) < *owned)
+		at++;
+	return at;
+}
+
+static int space_reset_bus(
+	struct vfio_ioas *s, struct vfio_dev *d, const struct vfio_dependent *hit, size_t count)
+{
+	(void)s, (void)d, (void)hit;
+	functions_hit = count;
+	for (size_t n = 0; n < 2; n++) {
+		master_was_on |= !!(fakes[n].command & PCI_COMMAND_MASTER);
+		fakes[n].bus_resets++;
+	}
+	return 0;
+}
+
+static const struct vfio_ioas_ops space_ops = {
+	.attach = space_attach,
+	.detach = space_detach,
+	.missing = space_missing,
+	.reset_bus = space_reset_bus,
+};
 
 /* The first @count of the two, in groups of their own, with what a program left in them. */
 static struct open_devices open_two(size_t count)
 {
-	struct open_devices d = {.device_count = count, .group_count = count};
+	static size_t owned;
+	struct open_devices d = {.device_count = count};
 
 	bus_works = true;
 	master_was_on = false;
-	groups_passed = 0;
+	functions_hit = 0;
+	owned = count;
+	d.ioas = (struct vfio_ioas){.ops = &space_ops, .fd = -1, .state = &owned};
 	for (size_t i = 0; i < 2; i++) {
 		fakes[i] = (struct fake){
 			.command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER,
 			.vendor = 0x8086,
 			.has_reset = true,
 		};
-		d.groups[i] = (struct vfio_group){.ops = &group_ops,
-			.fd = 1000 + (int)i,
-			.number = 101 + (int)i,
-			.model = &fakes[i]};
 		d.devices[i].address = stage->devices[i + 1].d.address;
-		d.devices[i].group_fd = d.groups[i].fd;
-		d.devices[i].fd = -1;
+		d.devices[i].group = 101 + (int)i;
+		d.devices[i].vfio = VFIO_DEV_NONE;
 	}
 	return d;
 }
@@ -198,15 +215,13 @@ START_TEST(takes_the_function_s_own_reset)
 }
 END_TEST
 
-/* Once for both, with the groups that it hits and no others. */
+/* Once for both. */
 START_TEST(resets_the_bus_where_there_is_only_power)
 {
 	struct bind_env env = stage_set();
 	struct open_devices d = open_two(2);
 	struct wipe w;
 
-	d.groups[d.group_count++] =
-		(struct vfio_group){.ops = &group_ops, .fd = 1002, .number = 103};
 	set_methods("pm bus", "");
 	fakes[1].has_reset = false;
 	devices_wipe(env.host, &d, &w);
@@ -214,7 +229,7 @@ START_TEST(resets_the_bus_where_there_is_only_power)
 	wiped_by(&w, 1, "its bus");
 	ck_assert_uint_eq(fakes[0].bus_resets, 1);
 	ck_assert_uint_eq(fakes[0].function_resets, 0);
-	ck_assert_uint_eq(groups_passed, 2);
+	ck_assert_uint_eq(functions_hit, 2);
 }
 END_TEST
 

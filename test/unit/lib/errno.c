@@ -12,7 +12,7 @@ static unsigned rows;
 static int open_group(struct errno_bench *b, struct vfio_group *ret)
 {
 	(void)b;
-	return model_group_open(plugged, ret);
+	return vfio_group_open(NULL, plugged->group, ret, NULL);
 }
 
 static void row(const char *text, int expected, int found)
@@ -26,16 +26,24 @@ static void open_other(struct errno_bench *b, struct vfio_container *c)
 {
 	static struct vfio_group groups[2];
 
-	ck_assert_int_eq(model_container_open(c), 0);
+	ck_assert_int_eq(vfio_container_open(c, NULL), 0);
 	for (unsigned i = 0; i < COUNT(groups); i++) {
 		ck_assert_int_eq(model_plug(model_find("plain"), "noreset,bus=1", &beside[i]), 0);
-		ck_assert_int_eq(model_group_open(beside[i], &groups[i]), 0);
+		ck_assert_int_eq(vfio_group_open(NULL, beside[i]->group, &groups[i], NULL), 0);
 		ck_assert_int_eq(vfio_group_set_container(&groups[i], c, NULL, NULL), 0);
 		b->other_groups[i] = groups[i].fd;
 	}
 	ck_assert_int_eq(vfio_container_set_iommu(c, NULL), 0);
-	ck_assert_int_eq(vfio_dev_open(&groups[0], beside[0]->name, &b->other, NULL), 0);
+	ck_assert_int_eq(vfio_group_device(&groups[0], beside[0]->name, &b->other, NULL), 0);
 	b->other_group_count = COUNT(groups);
+}
+
+static void limit_entries(int container, unsigned entries)
+{
+	struct model_container *c = model_container_get(container);
+
+	c->entry_limit = entries;
+	model_container_put_group(c);
 }
 
 START_TEST(answers_as_the_kernel_does)
@@ -45,9 +53,9 @@ START_TEST(answers_as_the_kernel_does)
 
 	plain_model_register();
 	ck_assert_int_eq(model_plug(model_find("plain"), "", &plugged), 0);
-	ck_assert_int_eq(model_container_open(&b.c), 0);
-	((struct model_container *)b.c.model)->entry_limit = b.entries;
-	ck_assert_int_eq(model_group_open(plugged, &b.g), 0);
+	ck_assert_int_eq(vfio_container_open(&b.c, NULL), 0);
+	ck_assert_int_eq(vfio_group_open(NULL, plugged->group, &b.g, NULL), 0);
+	limit_entries(b.c.fd, b.entries);
 	b.name = plugged->name;
 	open_other(&b, &other);
 	errno_rows(&b);

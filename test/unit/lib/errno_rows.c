@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -27,19 +28,27 @@ static struct errno_bench *b;
 static struct vfio_dev dev;
 static char *page, *read_only;
 
+/* ioctl(2) as 0 or more, or -errno. */
+static int call_fd(int fd, unsigned long request, void *arg)
+{
+	int r = ioctl(fd, request, arg);
+
+	return r < 0 ? -errno : r;
+}
+
 static int container(unsigned long request, void *arg)
 {
-	return b->c.ops->call(&b->c, request, arg);
+	return call_fd(b->c.fd, request, arg);
 }
 
 static int group(unsigned long request, void *arg)
 {
-	return b->g.ops->call(&b->g, request, arg);
+	return call_fd(b->g.fd, request, arg);
 }
 
 static int device(unsigned long request, void *arg)
 {
-	return dev.ops->call(&dev, request, arg);
+	return call_fd(dev.fd, request, arg);
 }
 
 static int map(uint32_t flags, uint64_t iova, const void *host, uint64_t size)
@@ -132,7 +141,7 @@ static int mask_other(uint32_t action)
 		.index = VFIO_PCI_MSI_IRQ_INDEX,
 		.count = 1};
 
-	return b->other.ops->call(&b->other, VFIO_DEVICE_SET_IRQS, &s);
+	return call_fd(b->other.fd, VFIO_DEVICE_SET_IRQS, &s);
 }
 
 /* @room: for so many functions. Return: how many there are, -errno; *@ret_count in any case. */
@@ -143,7 +152,7 @@ static int hits(size_t room, uint32_t *ret_count)
 	struct vfio_pci_hot_reset_info *i = (void *)buf;
 
 	i->argsz = (uint32_t)(sizeof(*i) + room * sizeof(i->devices[0]));
-	int r = b->other.ops->call(&b->other, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, i);
+	int r = call_fd(b->other.fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, i);
 	*ret_count = i->count;
 	return r;
 }
@@ -158,7 +167,7 @@ static int hot_reset(uint32_t flags, unsigned count, const int *groups)
 	h->count = count;
 	for (unsigned i = 0; groups && i < count; i++)
 		memcpy(h->group_fds + i, &groups[i], sizeof(int32_t));
-	return b->other.ops->call(&b->other, VFIO_DEVICE_PCI_HOT_RESET, h);
+	return call_fd(b->other.fd, VFIO_DEVICE_PCI_HOT_RESET, h);
 }
 
 static int small_info(void)
@@ -358,7 +367,7 @@ static void bus_resets(void)
 
 	b->row("mask MSI", -ENOTTY, mask_other(MASK));
 	b->row("unmask MSI", -ENOTTY, mask_other(UNMASK));
-	b->row("RESET without a method", -EINVAL, b->other.ops->call(&b->other, VFIO_DEVICE_RESET, NULL));
+	b->row("RESET without a method", -EINVAL, call_fd(b->other.fd, VFIO_DEVICE_RESET, NULL));
 	b->row("HOT_RESET_INFO without room", -ENOSPC, hits(0, &count));
 	b->row("says how many there are", 2, (int)count);
 	b->row("HOT_RESET_INFO with room for one of two", -ENOSPC, hits(1, &count));
@@ -383,9 +392,9 @@ static void regions(void)
 
 	b->row("configuration space is there", 0, vfio_region_info(&dev, VFIO_PCI_CONFIG_REGION_INDEX, &config, NULL));
 	b->row("BAR 0 is there", 0, vfio_region_info(&dev, VFIO_PCI_BAR0_REGION_INDEX, &bar, NULL));
-	b->row("map of configuration space", -EINVAL, dev.ops->map(&dev, NULL, KIB(4), PROT_READ, config.offset, &p));
-	b->row("map past the end", -EINVAL, dev.ops->map(&dev, NULL, KIB(4), PROT_READ, bar.offset + align_up(bar.size, KIB(4)), &p));
-	b->row("read past the end", -EINVAL, (int)dev.ops->read(&dev, buf, 4, bar.offset + bar.size));
+	b->row("map of configuration space", -EINVAL, dev.ops->map(&dev, &config, 0, KIB(4), PROT_READ, NULL, &p));
+	b->row("map past the end", -EINVAL, dev.ops->map(&dev, &bar, align_up(bar.size, KIB(4)), KIB(4), PROT_READ, NULL, &p));
+	b->row("read past the end", -EINVAL, (int)dev.ops->read(&dev, &bar, bar.size, buf, 4));
 	b->row("read the command register", 0, vfio_region_get(&dev, &config, PCI_COMMAND, 2, &command));
 	b->row("bus mastering at open", 0, (int)(command & PCI_COMMAND_MASTER));
 	b->row("memory off", 0, vfio_region_put(&dev, &config, PCI_COMMAND, 2, 0));
@@ -400,7 +409,7 @@ static void endings(void)
 	struct vfio_group again = VFIO_GROUP_NONE;
 	struct vfio_dev dev2 = VFIO_DEV_NONE;
 
-	b->row("GET_DEVICE_FD twice", 0, vfio_dev_open(&b->g, b->name, &dev2, NULL));
+	b->row("GET_DEVICE_FD twice", 0, vfio_group_device(&b->g, b->name, &dev2, NULL));
 	b->row("close of one of the two", 0, close_one(&dev2));
 	b->row("the other works", 0, region(VFIO_PCI_CONFIG_REGION_INDEX));
 	vfio_group_close(&b->g);
@@ -417,7 +426,7 @@ static void endings(void)
 	b->row("IOMMU_GET_INFO after the last group", -EINVAL, iommu_info(256));
 	b->row("SET_CONTAINER once more", 0, group(VFIO_GROUP_SET_CONTAINER, &b->c.fd));
 	b->row("SET_IOMMU once more", 0, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
-	b->row("the device opens once more", 0, vfio_dev_open(&b->g, b->name, &dev, NULL));
+	b->row("the device opens once more", 0, vfio_group_device(&b->g, b->name, &dev, NULL));
 	vfio_container_close(&b->c);
 	vfio_group_close(&b->g);
 	b->row("the device after the container's and the group's close", 0, read_config());
@@ -437,7 +446,7 @@ void errno_rows(struct errno_bench *bench)
 	containers();
 	groups();
 	mappings();
-	b->row("the device opens", 0, vfio_dev_open(&b->g, b->name, &dev, NULL));
+	b->row("the device opens", 0, vfio_group_device(&b->g, b->name, &dev, NULL));
 	infos();
 	interrupts();
 	regions();

@@ -7,8 +7,9 @@
 #include "vfio/group.h"
 
 /*
- * What VFIO says to a step out of order or a bad argument, one line a row. Two back ends, one
- * table: test/unit/lib/errno.c asks the model in the library, test/live/lib_errno.c the kernel.
+ * What VFIO says to a step out of order or a bad argument, one line a row. Two kernels, one table:
+ * test/unit/lib/errno.c asks the model in the library, behind the system calls of
+ * test/unit/vfio/model_kernel.h; test/live/lib_errno.c asks the kernel.
  *
  * Not in it, and why:
  * - a group that is not viable (EPERM), VF tokens, DMA to nowhere, unbinding while a device is open:

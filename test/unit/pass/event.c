@@ -234,40 +234,49 @@ struct container_model {
 	unsigned asked;
 };
 
-static int container_call(struct vfio_container *c, unsigned long request, void *arg)
+static int space_map(struct vfio_ioas *s, iova_t iova, void *host, uint64_t size, unsigned access)
 {
-	struct container_model *m = c->model;
+	struct container_model *m = s->state;
 
-	if (request == VFIO_IOMMU_MAP_DMA) {
-		const struct vfio_iommu_type1_dma_map *map = arg;
-		if (map->iova < m->bars)
-			return 0;
-		m->asked++;
-		m->mapped += m->refuses ? 0 : map->size;
-		return m->refuses;
-	}
-	struct vfio_iommu_type1_dma_unmap *unmap = arg;
-	ck_assert_uint_eq(request, VFIO_IOMMU_UNMAP_DMA);
-	if (unmap->iova < m->bars)
+	if (iova.v < m->bars)
 		return 0;
-	if (m->refuses)
-		unmap->size = 0; /* as the kernel does where there is nothing */
-	m->mapped -= unmap->size;
+	m->asked++;
+	m->mapped += m->refuses ? 0 : size;
+	return m->refuses;
+}
+
+static int space_unmap(struct vfio_ioas *s, iova_t iova, uint64_t size, uint64_t *ret)
+{
+	struct container_model *m = s->state;
+
+	/* As the kernel does where there is nothing. */
+	*ret = iova.v >= m->bars && m->refuses ? 0 : size;
+	m->mapped -= iova.v < m->bars ? 0 : *ret;
 	return 0;
 }
 
-static const struct vfio_container_ops container_ops = {.call = container_call};
+static int space_info(struct vfio_ioas *s, struct vfio_iommu *ret, struct err *e)
+{
+	return -EINVAL;
+}
+
+static void space_close(struct vfio_ioas *s)
+{
+}
+
+static const struct vfio_ioas_ops space_ops = {
+	.map = space_map, .unmap = space_unmap, .info = space_info, .close = space_close};
 
 /* One device with its BAR decoded, whose pages other devices are to reach. */
 static struct pass_domain *start_with_peers(
 	struct container_model *m, const struct vfio_iommu *iommu)
 {
-	struct vfio_container c = {.ops = &container_ops, .fd = -1, .model = m};
+	struct vfio_ioas ioas = {.ops = &space_ops, .fd = -1, .state = m};
 	struct pass_domain *g;
 	struct err e = {0};
 
 	rig_start(suite_fixtures, "nvme");
-	ck_assert_msg(pass_domain_start(&rig.vm, &c, iommu, &g, &e) == 0, "%s", e.msg);
+	ck_assert_msg(pass_domain_start(&rig.vm, &ioas, iommu, &g, &e) == 0, "%s", e.msg);
 	pass_domain_peers(g);
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);

@@ -17,8 +17,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define REGION_SHIFT 40
-
 void vfio_model_note(struct vfio_model *m, const char *fmt, ...)
 {
 	size_t len = strlen(m->log);
@@ -102,98 +100,85 @@ void vfio_model_free(struct vfio_model *m)
 	}
 }
 
-static int region_info(struct vfio_model *m, struct vfio_region_info *info)
+static int model_info(struct vfio_dev *d, struct vfio_dev_info *ret)
 {
-	uint8_t buf[sizeof(struct vfio_region_info) +
-		    sizeof(struct vfio_region_info_cap_sparse_mmap) +
-		    8 * sizeof(struct vfio_region_sparse_mmap_area)] = {0};
-	struct vfio_region_info *full = (void *)buf;
-	struct vfio_region_info_cap_sparse_mmap *cap = (void *)(buf + sizeof(*full));
-	uint32_t argsz = info->argsz;
+	const struct vfio_model *m = d->model;
 
-	if (info->index >= MODEL_REGIONS)
+	*ret = (struct vfio_dev_info){.flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
+		.region_count = MODEL_REGIONS,
+		.irq_count = MODEL_IRQS,
+		.atomics = m->atomics};
+	return 0;
+}
+
+static int model_region_info(struct vfio_dev *d, uint32_t index, struct vfio_region *ret)
+{
+	const struct vfio_model *m = d->model;
+
+	if (index >= MODEL_REGIONS)
 		return -EINVAL;
-	const struct model_region *r = &m->regions[info->index];
-	*full = (struct vfio_region_info){.argsz = sizeof(*full),
-		.index = info->index,
-		.flags = r->flags & 7,
-		.size = r->size,
-		.offset = (uint64_t)info->index << REGION_SHIFT};
-	if (r->area_count > 1) {
-		full->flags |= VFIO_REGION_INFO_FLAG_CAPS;
-		full->argsz = sizeof(buf);
-		full->cap_offset = sizeof(*full);
-		cap->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
-		cap->nr_areas = (uint32_t)r->area_count;
-		for (size_t i = 0; i < r->area_count; i++) {
-			cap->areas[i].offset = r->areas[i].off;
-			cap->areas[i].size = r->areas[i].size;
-		}
-	}
-	memcpy(info, buf, min_u64(argsz, full->argsz));
+	const struct model_region *r = &m->regions[index];
+	ret->flags = r->flags & 7;
+	ret->size = r->size;
+	if (r->flags & VFIO_REGION_INFO_FLAG_MMAP && r->size)
+		ret->areas[ret->area_count++] = (struct vfio_area){.off = 0, .size = r->size};
+	if (r->area_count < 2)
+		return 0;
+	ret->flags |= VFIO_REGION_INFO_FLAG_CAPS;
+	ret->area_count = r->area_count;
+	for (size_t i = 0; i < r->area_count; i++)
+		ret->areas[i] = (struct vfio_area){r->areas[i].off, r->areas[i].size};
+	return 0;
+}
+
+static int model_irq_info(struct vfio_dev *d, uint32_t index, struct vfio_irqs *ret)
+{
+	const struct vfio_model *m = d->model;
+
+	if (index >= MODEL_IRQS)
+		return -EINVAL;
+	*ret = (struct vfio_irqs){
+		.index = index, .count = m->irqs[index].count, .flags = m->irqs[index].flags};
+	return 0;
+}
+
+static int check_vectors(const struct vfio_model *m, uint32_t index, uint32_t start, uint32_t count)
+{
+	if (index >= MODEL_IRQS || start + count > m->irqs[index].count ||
+		start + count > MODEL_VECTORS)
+		return -EINVAL;
 	return 0;
 }
 
 /* As vfio_pci_set_irqs_ioctl() would, for the calls that usher makes. */
-static int set_irqs(struct vfio_model *m, const struct vfio_irq_set *set)
+static int model_irq_set(
+	struct vfio_dev *d, uint32_t index, uint32_t start, const int *fds, uint32_t count)
 {
-	int fds[MODEL_VECTORS];
-	uint32_t end = set->start + set->count;
+	struct vfio_model *m = d->model;
+	const uint32_t end = start + count;
 
-	if (set->index >= MODEL_IRQS || end > m->irqs[set->index].count || end > MODEL_VECTORS)
+	if (check_vectors(m, index, start, count) < 0)
 		return -EINVAL;
-	if (set->index >= VFIO_PCI_ERR_IRQ_INDEX) {
-		memcpy(&m->event_fds[set->index], set->data, sizeof(int));
+	if (index >= VFIO_PCI_ERR_IRQ_INDEX) {
+		m->event_fds[index] = fds[0];
 		return 0;
 	}
-	if (set->flags & VFIO_IRQ_SET_ACTION_UNMASK) {
-		memcpy(&m->unmask_fd, set->data, sizeof(int));
-		return m->on == (int)set->index ? 0 : -EINVAL;
-	}
-	if (set->flags & VFIO_IRQ_SET_DATA_NONE && set->flags & VFIO_IRQ_SET_ACTION_TRIGGER &&
-		set->count) {
-		const uint64_t one = 1;
-		vfio_model_note(m, "fire%u:%u", set->index, set->start);
-		return m->on == (int)set->index && write(m->fds[set->start], &one, 8) == 8
-			       ? 0
-			       : -EINVAL;
-	}
-	if (set->flags & VFIO_IRQ_SET_DATA_NONE) {
-		vfio_model_note(m, "off%u", set->index);
-		if (m->on != (int)set->index)
-			return -EINVAL;
-		m->on = -1;
-		for (unsigned i = 0; i < MODEL_VECTORS; i++)
-			m->fds[i] = -1;
-		return 0;
-	}
-	vfio_model_note(m, "set%u:%u+%u", set->index, set->start, set->count);
-	if (m->on >= 0 && m->on != (int)set->index)
+	vfio_model_note(m, "set%u:%u+%u", index, start, count);
+	if (m->on >= 0 && m->on != (int)index)
 		return -EINVAL;
 	if (m->refuse_vectors)
 		return -ENOMEM;
 	if (m->vectors_max && end > m->vectors_max)
 		return (int)m->vectors_max;
-	bool fixed = m->irqs[set->index].flags & VFIO_IRQ_INFO_NORESIZE;
+	bool fixed = m->irqs[index].flags & VFIO_IRQ_INFO_NORESIZE;
 	if (m->on >= 0 && fixed && end > m->allocated)
 		return -EINVAL;
-	memcpy(fds, set->data, set->count * sizeof(int));
 	if (m->on < 0)
 		m->allocated = end;
-	m->on = (int)set->index;
-	for (uint32_t i = 0; i < set->count; i++)
-		m->fds[set->start + i] = fds[i];
+	m->on = (int)index;
+	for (uint32_t i = 0; i < count; i++)
+		m->fds[start + i] = fds[i];
 	return 0;
-}
-
-/* As Linux 6.6: a capability behind the structure, which has a field more than Debian 12's. */
-static void put_atomics(const struct vfio_model *m, uint32_t *info)
-{
-	info[1] |= 1U << 7;
-	info[4] = 24;
-	info[6] = 5 | 1U << 16; /* id, version */
-	info[7] = 0;
-	info[8] = m->atomics;
 }
 
 static unsigned find_cap(const struct vfio_model *m, uint8_t id)
@@ -223,31 +208,74 @@ static bool is_flr(const struct vfio_model *m, unsigned off, uint8_t byte)
 	return af && off == af + PCI_AF_CTRL && byte & PCI_AF_CTRL_FLR;
 }
 
-static int hot_reset_info(const struct vfio_model *m, struct vfio_pci_hot_reset_info *info)
+static int irq_fire(struct vfio_model *m, uint32_t index, uint32_t start)
 {
-	if (!m->bus_count)
-		return -ENODEV;
-	info->count = m->bus_count;
-	if (info->argsz < sizeof(*info) + m->bus_count * sizeof(info->devices[0]))
-		return -ENOSPC;
-	for (unsigned i = 0; i < m->bus_count; i++)
-		info->devices[i] = (struct vfio_pci_dependent_device){
-			.group_id = i, .bus = 1, .devfn = (uint8_t)m->bus_devfn[i]};
+	const uint64_t one = 1;
+
+	vfio_model_note(m, "fire%u:%u", index, start);
+	return m->on == (int)index && write(m->fds[start], &one, 8) == 8 ? 0 : -EINVAL;
+}
+
+static int irq_off(struct vfio_model *m, uint32_t index)
+{
+	vfio_model_note(m, "off%u", index);
+	if (m->on != (int)index)
+		return -EINVAL;
+	m->on = -1;
+	for (unsigned i = 0; i < MODEL_VECTORS; i++)
+		m->fds[i] = -1;
 	return 0;
 }
 
-/* As vfio_pci_ioctl_pci_hot_reset(): no more groups than functions, and that of each among them. */
-static int hot_reset(struct vfio_model *m, const struct vfio_pci_hot_reset *reset)
+static int model_irq_act(
+	struct vfio_dev *d, uint32_t index, enum vfio_irq_act act, uint32_t start, uint32_t count)
 {
+	struct vfio_model *m = d->model;
+
+	if (check_vectors(m, index, start, count) < 0)
+		return -EINVAL;
+	return act == VFIO_IRQ_FIRE ? irq_fire(m, index, start) : irq_off(m, index);
+}
+
+static int model_irq_unmask_fd(struct vfio_dev *d, uint32_t index, int fd)
+{
+	struct vfio_model *m = d->model;
+
+	m->unmask_fd = fd;
+	return m->on == (int)index ? 0 : -EINVAL;
+}
+
+static int model_dependents(struct vfio_dev *d, struct vfio_dependent **ret)
+{
+	const struct vfio_model *m = d->model;
+
 	if (!m->bus_count)
 		return -ENODEV;
-	if (!reset->count || reset->count > m->bus_count)
+	struct vfio_dependent *list = calloc(m->bus_count, sizeof(*list));
+	ck_assert_ptr_nonnull(list);
+	for (unsigned i = 0; i < m->bus_count; i++)
+		list[i] = (struct vfio_dependent){.group = (int)i,
+			.address = {.bus = 1,
+				.dev = (uint8_t)(m->bus_devfn[i] >> 3),
+				.fn = m->bus_devfn[i] & 7}};
+	*ret = list;
+	return (int)m->bus_count;
+}
+
+/* As vfio_pci_ioctl_pci_hot_reset(): no more groups than functions, and that of each among them. */
+static int model_reset_bus(struct vfio_dev *d, const int *groups, size_t count)
+{
+	struct vfio_model *m = d->model;
+
+	if (!m->bus_count)
+		return -ENODEV;
+	if (!count || count > m->bus_count)
 		return -EINVAL;
 	for (unsigned i = 0; i < m->bus_count; i++) {
-		uint32_t n = 0;
-		while (n < reset->count && reset->group_fds[n] != m->bus_fd[i])
+		size_t n = 0;
+		while (n < count && groups[n] != m->bus_fd[i])
 			n++;
-		if (n == reset->count)
+		if (n == count)
 			return -EINVAL;
 	}
 	m->bus_resets++;
@@ -256,58 +284,29 @@ static int hot_reset(struct vfio_model *m, const struct vfio_pci_hot_reset *rese
 	return 0;
 }
 
-static int model_call(struct vfio_dev *d, unsigned long request, void *arg)
+static int model_reset(struct vfio_dev *d)
 {
 	struct vfio_model *m = d->model;
-	struct vfio_device_info *info = arg;
-	struct vfio_irq_info *irq = arg;
 
-	switch (request) {
-	case VFIO_DEVICE_GET_INFO:
-		info->flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
-		info->num_regions = MODEL_REGIONS;
-		info->num_irqs = MODEL_IRQS;
-		if (m->atomics && info->argsz >= 24 + 12)
-			put_atomics(m, arg);
-		return 0;
-	case VFIO_DEVICE_GET_REGION_INFO:
-		return region_info(m, arg);
-	case VFIO_DEVICE_GET_IRQ_INFO:
-		if (irq->index >= MODEL_IRQS)
-			return -EINVAL;
-		irq->count = m->irqs[irq->index].count;
-		irq->flags = m->irqs[irq->index].flags;
-		return 0;
-	case VFIO_DEVICE_SET_IRQS:
-		return set_irqs(m, arg);
-	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
-		return hot_reset_info(m, arg);
-	case VFIO_DEVICE_PCI_HOT_RESET:
-		return hot_reset(m, arg);
-	case VFIO_DEVICE_RESET:
-		if (m->reset_error)
-			return m->reset_error;
-		m->resets++;
-		wake_up(m);
-		vfio_model_note(m, "reset");
-		return 0;
-	default:
-		return -ENOTTY;
-	}
+	if (m->reset_error)
+		return m->reset_error;
+	m->resets++;
+	wake_up(m);
+	vfio_model_note(m, "reset");
+	return 0;
 }
 
-static ssize_t model_read(struct vfio_dev *d, void *buf, size_t len, uint64_t off)
+static ssize_t model_read(
+	struct vfio_dev *d, const struct vfio_region *r, uint64_t off, void *buf, size_t len)
 {
 	struct vfio_model *m = d->model;
-	unsigned index = (unsigned)(off >> REGION_SHIFT);
 
 	if (m->dead)
 		return -EIO;
-	off &= mask64(REGION_SHIFT);
-	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+	if (r->index == VFIO_PCI_CONFIG_REGION_INDEX)
 		memcpy(buf, m->config + off, len);
 	else
-		memcpy(buf, m->regions[index].memory + off % (MODEL_MEMORY - 8), len);
+		memcpy(buf, m->regions[r->index].memory + off % (MODEL_MEMORY - 8), len);
 	return (ssize_t)len;
 }
 
@@ -323,17 +322,16 @@ static uint8_t writable(const struct vfio_model *m, unsigned off)
 	return pm && off == pm + PCI_PM_CTRL ? PCI_PM_CTRL_STATE_MASK : 0;
 }
 
-static ssize_t model_write(struct vfio_dev *d, const void *buf, size_t len, uint64_t off)
+static ssize_t model_write(
+	struct vfio_dev *d, const struct vfio_region *r, uint64_t off, const void *buf, size_t len)
 {
 	struct vfio_model *m = d->model;
-	unsigned index = (unsigned)(off >> REGION_SHIFT);
 	const uint8_t *bytes = buf;
 
 	if (m->dead)
 		return -EIO;
-	off &= mask64(REGION_SHIFT);
-	if (index != VFIO_PCI_CONFIG_REGION_INDEX) {
-		memcpy(m->regions[index].memory + off % (MODEL_MEMORY - 8), buf, len);
+	if (r->index != VFIO_PCI_CONFIG_REGION_INDEX) {
+		memcpy(m->regions[r->index].memory + off % (MODEL_MEMORY - 8), buf, len);
 		return (ssize_t)len;
 	}
 	uint32_t value = 0;
@@ -348,14 +346,14 @@ static ssize_t model_write(struct vfio_dev *d, const void *buf, size_t len, uint
 	return (ssize_t)len;
 }
 
-static int model_map(struct vfio_dev *d, void *at, size_t len, int prot, uint64_t off, void **ret)
+static int model_map(struct vfio_dev *d, const struct vfio_region *r, uint64_t off, size_t len,
+	int prot, void *at, void **ret)
 {
 	struct vfio_model *m = d->model;
-	const struct model_region *r = &m->regions[off >> REGION_SHIFT];
+	const int fd = m->regions[r->index].memfd;
 
 	if (m->refuse_map)
 		return -EINVAL;
-	off &= mask64(REGION_SHIFT);
 	if (m->busy_map) {
 		/* As mmap(2) when the driver refuses: what was there is unmapped already. */
 		(void)munmap(at, len);
@@ -363,7 +361,7 @@ static int model_map(struct vfio_dev *d, void *at, size_t len, int prot, uint64_
 		return -EBUSY;
 	}
 	/* What lies beyond the model's memory is there, but nothing is behind it. */
-	void *p = mmap(at, len, prot, MAP_SHARED | (at ? MAP_FIXED : 0), r->memfd, (off_t)off);
+	void *p = mmap(at, len, prot, MAP_SHARED | (at ? MAP_FIXED : 0), fd, (off_t)off);
 	if (p == MAP_FAILED)
 		return -errno;
 	*ret = p;
@@ -371,7 +369,15 @@ static int model_map(struct vfio_dev *d, void *at, size_t len, int prot, uint64_
 }
 
 const struct vfio_dev_ops vfio_model_ops = {
-	.call = model_call,
+	.info = model_info,
+	.region_info = model_region_info,
+	.irq_info = model_irq_info,
+	.irq_set = model_irq_set,
+	.irq_act = model_irq_act,
+	.irq_unmask_fd = model_irq_unmask_fd,
+	.reset = model_reset,
+	.dependents = model_dependents,
+	.reset_bus = model_reset_bus,
 	.read = model_read,
 	.write = model_write,
 	.map = model_map,

@@ -3,6 +3,9 @@
 #define TEST_UNIT_VFIO_MODEL_H
 
 #include "vfio/device.h"
+#include "vfio/hotreset.h"
+#include "vfio/irq.h"
+#include "vfio/region.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <linux/vfio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -43,28 +44,16 @@ static int answer(void *arg, uint32_t argsz)
 	return 0;
 }
 
-static int container_call(struct vfio_container *c, unsigned long request, void *arg)
+int __real_ioctl(int fd, unsigned long request, void *arg);
+ssize_t __real_pread64(int fd, void *buf, size_t len, off_t off);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t off);
+
+#define SCRIPTED 1000 /* the descriptor of a device and a container that answer from the script */
+
+static int scripted_ioctl(unsigned long request, void *arg)
 {
 	struct vfio_iommu_type1_dma_unmap *u = arg;
-
-	if (model.code)
-		return model.code;
-	switch (request) {
-	case VFIO_IOMMU_GET_INFO:
-		return answer(arg, *(uint32_t *)arg);
-	case VFIO_IOMMU_UNMAP_DMA:
-		u->size = model.unmapped;
-		return 0;
-	default:
-		return 0;
-	}
-}
-
-static const struct vfio_container_ops container_ops = {.call = container_call};
-static struct vfio_container container = {.ops = &container_ops, .fd = -1};
-
-static int dev_call(struct vfio_dev *d, unsigned long request, void *arg)
-{
 	struct vfio_device_info *info = arg;
 	struct vfio_irq_set *set = arg;
 
@@ -74,31 +63,68 @@ static int dev_call(struct vfio_dev *d, unsigned long request, void *arg)
 		info->num_regions = 9;
 		info->num_irqs = 5;
 		return 0;
-	case VFIO_DEVICE_GET_REGION_INFO:
-		return answer(arg, *(uint32_t *)arg);
+	case VFIO_CHECK_EXTENSION:
+		return 1;
 	case VFIO_DEVICE_SET_IRQS:
 		memcpy(model.set, set, sizeof(model.set));
 		memcpy(model.fds, set->data, min_u64(set->argsz - sizeof(*set), sizeof(model.fds)));
 		return model.code;
 	default:
-		return -ENOTTY;
+		break;
+	}
+	if (model.code)
+		return model.code;
+	switch (request) {
+	case VFIO_IOMMU_GET_INFO: /* and VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, by number */
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return answer(arg, *(uint32_t *)arg);
+	case VFIO_IOMMU_UNMAP_DMA:
+		u->size = model.unmapped;
+		return 0;
+	default:
+		return 0;
 	}
 }
 
-static ssize_t dev_read(struct vfio_dev *d, void *buf, size_t len, uint64_t off)
+int __wrap_ioctl(int fd, unsigned long request, ...)
 {
+	va_list ap;
+
+	va_start(ap, request);
+	void *arg = va_arg(ap, void *);
+	va_end(ap);
+	if (fd != SCRIPTED)
+		return __real_ioctl(fd, request, arg);
+	int r = scripted_ioctl(request, arg);
+	if (r >= 0)
+		return r;
+	errno = -r;
+	return -1;
+}
+
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t off)
+{
+	if (fd != SCRIPTED)
+		return __real_pread64(fd, buf, len, off);
 	memcpy(buf, model.bar + (off - 0x100), len);
 	return (ssize_t)len;
 }
-
-static const struct vfio_dev_ops dev_ops = {.call = dev_call, .read = dev_read};
 
 static struct vfio_dev dev(void)
 {
 	struct vfio_dev d;
 
-	ck_assert_int_eq(vfio_dev_from_model(&dev_ops, NULL, &d, NULL), 0);
+	ck_assert_int_eq(vfio_dev_from_fd(SCRIPTED, &d, NULL), 0);
 	return d;
+}
+
+/* The container is asked for its version first. */
+static struct vfio_ioas ioas(void)
+{
+	struct vfio_ioas s;
+
+	ck_assert_int_eq(vfio_ioas_from_fd(SCRIPTED, &s, NULL), 0);
+	return s;
 }
 
 static void region(uint64_t size, uint32_t flags)
@@ -243,7 +269,8 @@ START_TEST(learns_the_iommu)
 		cap(VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 0, sizeof(*a));
 	a->avail = 65535;
 
-	ck_assert_int_eq(vfio_container_info(&container, &got, NULL), 0);
+	struct vfio_ioas s = ioas();
+	ck_assert_int_eq(vfio_ioas_info(&s, &got, NULL), 0);
 	ck_assert_uint_eq(got.page_sizes, 0x40201000);
 	ck_assert_uint_eq(got.dma_avail, 65535);
 	ck_assert_uint_eq(got.range_count, 2);
@@ -257,13 +284,15 @@ START_TEST(holds_unmap_to_its_word)
 	struct err e;
 
 	memset(&model, 0, sizeof(model));
+	struct vfio_ioas s = ioas();
+	const struct vfio_container container = {.fd = SCRIPTED};
 	model.unmapped = 0x1000;
-	ck_assert_int_eq(vfio_dma_unmap(&container, IOVA(0x1000), 0x1000, &e), 0);
-	ck_assert_int_eq(vfio_dma_unmap(&container, IOVA(0x1000), 0x2000, &e), -EIO);
+	ck_assert_int_eq(vfio_ioas_unmap(&s, IOVA(0x1000), 0x1000, &e), 0);
+	ck_assert_int_eq(vfio_ioas_unmap(&s, IOVA(0x1000), 0x2000, &e), -EIO);
 	model.unmapped = 0;
-	ck_assert_int_eq(vfio_dma_unmap(&container, IOVA(0x1000), 0x2000, &e), -ENOENT);
+	ck_assert_int_eq(vfio_ioas_unmap(&s, IOVA(0x1000), 0x2000, &e), -ENOENT);
 	model.code = -ENOMEM;
-	ck_assert_int_eq(vfio_dma_map(&container, IOVA(0), NULL, 0x1000, 3, &e), -ENOMEM);
+	ck_assert_int_eq(vfio_ioas_map(&s, IOVA(0), NULL, 0x1000, 3, &e), -ENOMEM);
 	model.code = -EPERM;
 	ck_assert_int_eq(vfio_container_set_iommu(&container, &e), -EPERM);
 	ck_assert_ptr_nonnull(strstr(e.msg, "remap interrupts"));
@@ -273,13 +302,13 @@ END_TEST
 
 START_TEST(tells_a_container_from_a_file)
 {
-	struct vfio_container c;
+	struct vfio_ioas c;
 	struct vfio_dev d;
 	struct err e;
 	int fds[2];
 
 	ck_assert_int_eq(pipe(fds), 0);
-	ck_assert_int_eq(vfio_container_from_fd(fds[0], &c, &e), -ENOTTY);
+	ck_assert_int_eq(vfio_ioas_from_fd(fds[0], &c, &e), -ENOTTY);
 	ck_assert_int_eq(vfio_dev_from_fd(fds[0], &d, &e), -ENOTTY);
 	ck_assert_int_eq(close(fds[0]) | close(fds[1]), 0); /* they are still ours */
 }
