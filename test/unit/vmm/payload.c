@@ -83,6 +83,14 @@ START_TEST(powers_off)
 }
 END_TEST
 
+START_TEST(runs_in_shared_memory)
+{
+	PAYLOAD(SAY('h'), SAY('i'), SAY('\n'), POWEROFF, HALT);
+	expect_run(0, "hi\n", "--memory", "16M", "--backing", "shared", "--kernel", path);
+	(void)unlink(path);
+}
+END_TEST
+
 START_TEST(reboots)
 {
 	PAYLOAD(REBOOT, HALT);
@@ -363,10 +371,10 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {powers_off, reboots, boots_again, reboots_by_the_reset_vector,
-		triple_fault_tells_where, finds_its_memory_cached, several_processors_and_timing,
-		a_signal_stops_it, it_ends_with_its_keeper, a_terminal_is_raw_and_restored,
-		a_pipe_that_nobody_reads_holds_up_nothing,
+	const TTest *const tests[] = {powers_off, runs_in_shared_memory, reboots, boots_again,
+		reboots_by_the_reset_vector, triple_fault_tells_where, finds_its_memory_cached,
+		several_processors_and_timing, a_signal_stops_it, it_ends_with_its_keeper,
+		a_terminal_is_raw_and_restored, a_pipe_that_nobody_reads_holds_up_nothing,
 		a_terminal_that_nobody_reads_holds_up_nothing, kvm_as_a_descriptor,
 		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
 
