@@ -13,7 +13,7 @@ static inline uint64_t mask64(unsigned n)
 	return n >= 64 ? UINT64_MAX : BIT64(n) - 1;
 }
 
-/* All-ones of an access of @size bytes: what a PCI read returns when nobody answers. */
+/* What a PCI read of @size bytes returns when no device answers. */
 static inline uint64_t all_ones(unsigned size)
 {
 	return mask64(8 * size);

@@ -3,9 +3,9 @@
 #define BASE_CLEAN_H
 
 /*
- * Ownership by scope: `cleanup_fd int fd = open(…)` is closed on every way out, unless
- * TAKE_FD(fd) hands it over. Declare and assign in one statement; a function uses these or
- * goto, not both.
+ * Ownership by scope: `cleanup_fd int fd = open(…)` is closed on each way out of the scope, unless
+ * TAKE_FD(fd) hands it over. Declare and assign in one statement. A function uses these or goto,
+ * not both.
  */
 
 #include <dirent.h>

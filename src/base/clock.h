@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* [ms] since some time before; goes on whatever somebody sets the date to. */
+/* Time since boot [ms]; a change of the date does not move it. */
 static inline int64_t clock_ms(void)
 {
 	struct timespec t;

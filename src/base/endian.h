@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Little-endian fields at any alignment: configuration space, ACPI tables, boot structures. */
+/* Little-endian fields at any alignment, as in configuration space and ACPI tables. */
 
 static inline uint16_t le16_get(const void *p)
 {

@@ -22,8 +22,8 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	set_text(e, code, fmt, ap);
 	va_end(ap);
-	size_t n = strlen(e->msg);
-	(void)snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", strerror(-code));
+	size_t len = strlen(e->msg);
+	(void)snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", strerror(-code));
 	return code;
 }
 
@@ -52,7 +52,7 @@ int err_in(struct err *e, int code, const char *fmt, ...)
 	va_end(ap);
 	memcpy(old, e->msg, sizeof(old));
 	e->code = code;
-	/* A text cut at the end is better than none: the first cause stands in front of the cut. */
+	/* If the text is too long, its end is cut: the first cause stays. */
 	(void)snprintf(e->msg, sizeof(e->msg), "%s: %.*s", head,
 		(int)(sizeof(e->msg) - strlen(head) - 3), old);
 	return code;

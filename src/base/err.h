@@ -3,12 +3,12 @@
 #define BASE_ERR_H
 
 /*
- * Why something failed, in words, owned by the caller and without memory of its own.
+ * Why something failed, in words. The caller owns it; it holds no memory of its own.
  *
- * Functions return 0 (or more) on success and -errno on failure. Those on a module's border
- * also take a `struct err *`, which may be NULL, and say there what they could not do:
- * subject, action, object, reason; lower case, no full stop, values quoted 'so'.
- * A hint is kept apart from the fact: one command or one fact that helps.
+ * Functions return 0 (or more) on success and -errno on failure. Public ones also take a
+ * `struct err *`, which may be NULL, and write there what failed: subject, action, object, reason;
+ * in lower case, without a full stop, values in single quotes. The hint is apart from the reason:
+ * one command or one fact that helps.
  *
  *	if (fd < 0)
  *		return err_set(e, -errno, "open %s", path);     first cause; strerror is appended
@@ -16,21 +16,21 @@
  *		return err_in(e, r, "%s", address);             puts "0000:03:00.0: " in front
  */
 struct err {
-	int code; /* -errno, 0 while nothing failed */
+	int code; /* -errno; 0: nothing failed */
 	char msg[512];
 	char hint[320];
 };
 
-/* First cause: writes the text, appends strerror(-code), clears the hint. Return: @code. */
+/* Writes the text, appends strerror(-@code), clears the hint. Return: @code. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* First cause whose text already holds the reason: nothing is appended. Return: @code. */
+/* The same for a text that already holds the reason: appends nothing. Return: @code. */
 int err_say(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Puts "text: " in front of what is there already. Return: @code. */
+/* Puts "text: " in front of the present text. Return: @code. */
 int err_in(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* What to do next, one sentence. */
+/* Sets the hint: what to do next, in one sentence. */
 void err_hint(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

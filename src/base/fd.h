@@ -6,19 +6,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* All of @len bytes, through short transfers and EINTR. Return: 0, -errno; -EIO at the end of file. */
+/*
+ * Transfer all of @len bytes: repeat after short transfers and EINTR.
+ * Return: 0, -errno; -EIO at the end of file.
+ */
 int fd_read_full(int fd, void *buf, size_t len);
 int fd_write_full(int fd, const void *buf, size_t len);
 int fd_pread_full(int fd, void *buf, size_t len, off_t off);
 int fd_pwrite_full(int fd, const void *buf, size_t len, off_t off);
 
-/* Turns close-on-exec on (1) or off (0): off is how a descriptor is handed to a child program. */
+/* Turns close-on-exec on (1) or off (0). A child program inherits descriptors that have it off. */
 int fd_set_cloexec(int fd, int on);
 
-/* Closes, sets *fd to -1; any negative value is fine. */
+/* Closes *@fd, unless it is negative, and sets it to -1. */
 void fd_close(int *fd);
 
-/* pidfd_open(2): glibc 2.36 has it, older build hosts do not. Return: descriptor, -errno. */
+/* pidfd_open(2), which glibc has only since 2.36. Return: descriptor, -errno. */
 int fd_pidfd_open(pid_t pid);
 
 #endif

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LEFTOVER ".new" /* what file_replace() writes before it counts */
+#define LEFTOVER ".new" /* suffix of the temporary file of file_replace() */
 
 int file_path(char *buf, size_t size, const char *fmt, ...)
 {
@@ -59,7 +59,7 @@ int file_write(const char *path, const char *text)
 	ssize_t n = write(fd, text, len);
 	if (n < 0)
 		return -errno;
-	/* sysfs takes a store whole or not at all; half of one would be a value nobody chose. */
+	/* sysfs stores each write(2) by itself: the rest of a short one would be another value. */
 	return (size_t)n == len ? 0 : -EIO;
 }
 
@@ -74,7 +74,7 @@ int file_sync_dir(const char *path)
 
 static int write_synced(const char *path, const void *data, size_t len, unsigned mode)
 {
-	/* A crash may have left one; in /tmp it may also be somebody else's, who would read ours. */
+	/* A crash may have left one. In /tmp another user may have made it, to read what we write. */
 	(void)unlink(path);
 	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 

@@ -24,7 +24,7 @@ void log_text(const char *text, size_t len)
 {
 	if (log_output)
 		log_output(log_output_ctx, text, len);
-	/* One write a line: lines of several threads and processes do not mix. */
+	/* One write(2) a line: lines of several threads and processes do not mix. */
 	else if (write(STDERR_FILENO, text, len) < 0)
 		return;
 }
@@ -37,15 +37,15 @@ void log_line(enum log_level level, const char *subject, const char *fmt, ...)
 
 	if (level > log_max)
 		return;
-	int n = snprintf(line, sizeof(line), "%s%s%s", words[level], subject ? subject : "",
+	int len = snprintf(line, sizeof(line), "%s%s%s", words[level], subject ? subject : "",
 		subject ? ": " : "");
 	va_start(ap, fmt);
-	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	len += vsnprintf(line + len, sizeof(line) - (size_t)len, fmt, ap);
 	va_end(ap);
-	if ((size_t)n > sizeof(line) - 2)
-		n = (int)sizeof(line) - 2;
-	line[n++] = '\n';
-	log_text(line, (size_t)n);
+	if ((size_t)len > sizeof(line) - 2)
+		len = (int)sizeof(line) - 2;
+	line[len++] = '\n';
+	log_text(line, (size_t)len);
 }
 
 bool log_guest_tell(struct log_guest *g)

@@ -10,7 +10,7 @@ int num_parse(const char *text, unsigned base, uint64_t max, uint64_t *ret)
 {
 	char *end;
 
-	/* strtoull takes blanks and signs; neither is a number here. */
+	/* strtoull() skips blanks and takes signs. */
 	if (!isxdigit((unsigned char)text[0]))
 		return -EINVAL;
 	errno = 0;

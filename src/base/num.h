@@ -13,7 +13,7 @@
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* The only bounds check: [off, off + len) lies in [0, size), and the sum does not wrap. */
+/* The only bounds check: whether [off, off + len) lies in [0, size), without a wrap. */
 static inline bool range_ok(uint64_t off, uint64_t len, uint64_t size)
 {
 	return off <= size && len <= size - off;
@@ -24,7 +24,7 @@ static inline bool is_pow2(uint64_t n)
 	return n && !(n & (n - 1));
 }
 
-/* @align: a power of two. Wraps to 0 when there is no such number. */
+/* @align: a power of two. Return: 0 when the result does not fit. */
 static inline uint64_t align_up(uint64_t n, uint64_t align)
 {
 	return (n + align - 1) & ~(align - 1);
@@ -46,15 +46,14 @@ static inline uint64_t max_u64(uint64_t a, uint64_t b)
 }
 
 /*
- * The whole of @text as a number in @base (0: 0x and 0 prefixes count), at most @max.
- * Signs, blanks and trailing text are refused.
- * Return: 0, -EINVAL, -ERANGE.
+ * Converts the whole of @text to a number, at most @max. @base: 0 takes the prefixes 0x and 0.
+ * Return: 0; -EINVAL for a sign, a blank or trailing text; -ERANGE.
  */
 int num_parse(const char *text, unsigned base, uint64_t max, uint64_t *ret);
 
 /*
- * A size such as 512M, 2G, 4096 or 64K (powers of 1024; an iB or B may follow). [bytes]
- * Return: 0, -EINVAL, -ERANGE.
+ * Converts a size such as 512M, 2G, 4096 or 64K to bytes. Units are powers of 1024; iB or B may
+ * follow them. Return: 0, -EINVAL, -ERANGE.
  */
 int num_parse_size(const char *text, uint64_t *ret);
 

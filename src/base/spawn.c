@@ -55,30 +55,30 @@ void spawn_keep_only(int fd)
 }
 
 #if SHARES_MEMORY
-struct start {
+struct spawn_job {
 	void (*main)(void *arg);
 	void *arg;
 };
 
-static int enter(void *p)
+static int child_enter(void *p)
 {
-	const struct start s = *(const struct start *)p;
+	const struct spawn_job job = *(const struct spawn_job *)p;
 
-	s.main(s.arg);
+	job.main(job.arg);
 	spawn_leave();
 }
 
-static pid_t start(char *stack, void (*main)(void *arg), void *arg)
+static pid_t child_start(char *stack, void (*main)(void *arg), void *arg)
 {
-	/* At the low end of the stack, which this process may leave before the other looks. */
-	struct start *s = (void *)stack;
+	/* At the low end of its stack: this function may return before the child reads it. */
+	struct spawn_job *job = (void *)stack;
 
-	*s = (struct start){main, arg};
-	pid_t pid = clone(enter, stack + SPAWN_STACK, CLONE_VM | SIGCHLD, s);
+	*job = (struct spawn_job){main, arg};
+	pid_t pid = clone(child_enter, stack + SPAWN_STACK, CLONE_VM | SIGCHLD, job);
 	return pid < 0 ? -errno : pid;
 }
 #else
-static pid_t start(char *stack, void (*main)(void *arg), void *arg)
+static pid_t child_start(char *stack, void (*main)(void *arg), void *arg)
 {
 	(void)stack;
 	pid_t pid = fork();
@@ -100,10 +100,10 @@ pid_t spawn_start(char stack[SPAWN_STACK], void (*main)(void *arg), void *arg)
 {
 	sigset_t all, before;
 
-	/* No handler of ours may run in it. */
+	/* None of our signal handlers may run in the child. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	pid_t pid = start(stack, main, arg);
+	pid_t pid = child_start(stack, main, arg);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return pid;
 }

@@ -6,25 +6,28 @@
 #include <sys/types.h>
 
 /*
- * Expendable processes: for system calls from which the kernel may not come back, out of reach of
- * any signal. Such a process must hold neither a lock of ours nor the end of a pipe that somebody
- * reads.
+ * Disposable children: for system calls that may never return, where no signal ends the process
+ * (an unbind whose driver waits). Such a child must hold none of our locks, nor the end of a pipe
+ * that another process reads.
  *
- * It shares our memory where it can: copying page tables and faulting pages in again costs more
- * than all its work, and every switch between the two would empty the TLB. It has a stack of its
- * own, all signals blocked, and makes system calls by spawn_call() only: the C library's errno is
- * ours, and one that the kernel lets go late must not change it under us. What it writes to has to
- * outlive it. Elsewhere (another processor, a sanitizer) it is an ordinary child.
+ * On x86-64 the child shares our memory: to copy page tables and to fault pages in again costs more
+ * than all its work, and each switch between two address spaces empties the TLB. It has a stack of
+ * its own and blocks all signals. It makes system calls by spawn_call() only: errno is ours, and a
+ * call that returns late must not change it. The memory that it writes to has to outlive it. On
+ * other processors, and under a sanitizer, it is an ordinary child.
  */
 #define SPAWN_STACK ((size_t)16 * 1024)
 
-/* Starts main(@arg), which never returns but ends by spawn_leave(). Return: its pid, -errno. */
+/* Starts a child that runs main(@arg) and ends by spawn_leave(). Return: its pid, -errno. */
 pid_t spawn_start(char stack[SPAWN_STACK], void (*main)(void *arg), void *arg);
 
-/* After the last use of what such a process was given: it may have to stay (it shares it). */
+/*
+ * Frees @given, which a child that never ended was given, if the child has a copy of it. If it
+ * shares our memory, @given has to stay.
+ */
 void spawn_free_of_lost(void *given);
 
-/* A system call. Return: as the kernel's, -errno. */
+/* Makes a system call. Return: the kernel's result; -errno on failure. */
 long spawn_call(long number, long a, long b, long c, long d, long e);
 _Noreturn void spawn_leave(void);
 
