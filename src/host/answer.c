@@ -87,7 +87,7 @@ int answer_fail(struct answers *a, const char *path, int error)
 	return error;
 }
 
-struct taking {
+struct collecting {
 	struct answers *answers;
 	struct host *host;
 	struct manifest *m;
@@ -98,25 +98,25 @@ static int any_name(void *arg, const char *name)
 	return 1;
 }
 
-/* What only its existence was asked of: a folder, or else a file that nobody read. */
-static void settle(struct taking *t, struct answer *x)
+/* The recorder asked only whether it exists: it is a folder, or else a file that was not read. */
+static void settle_kind(struct collecting *t, struct answer *x)
 {
 	if (x->is_known)
 		return;
-	int n = t->host->ops->list(t->host, x->path, any_name, NULL);
+	int r = t->host->ops->list(t->host, x->path, any_name, NULL);
 	x->is_known = true;
-	x->kind = n == -ENOTDIR ? MANIFEST_FILE : MANIFEST_DIR;
+	x->kind = r == -ENOTDIR ? MANIFEST_FILE : MANIFEST_DIR;
 	x->data = calloc(1, 1);
 }
 
 static bool is_below(const char *path, const char *folder)
 {
-	size_t n = strlen(folder);
+	size_t len = strlen(folder);
 
-	return strncmp(path, folder, n) == 0 && path[n] == '/';
+	return strncmp(path, folder, len) == 0 && path[len] == '/';
 }
 
-static int add(struct manifest *m, const struct answer *x)
+static int add_entry(struct manifest *m, const struct answer *x)
 {
 	if (m->nr_entries == 0 || is_pow2(m->nr_entries)) {
 		size_t room = m->nr_entries ? 2 * m->nr_entries : 1;
@@ -137,30 +137,30 @@ static int add(struct manifest *m, const struct answer *x)
 	return 0;
 }
 
-/* In order, so that whatever is below the last entry comes right after it. */
-static void take(const void *node, VISIT visit, void *arg)
+/* twalk_r() visits in order: what is below a folder comes right after it. */
+static void collect_answer(const void *node, VISIT visit, void *arg)
 {
-	struct taking *t = arg;
+	struct collecting *t = arg;
 	struct answer *x = *(struct answer *const *)node;
 	struct manifest *m = t->m;
 
 	if (visit != postorder && visit != leaf)
 		return;
-	/* A folder is implied by what is in it, whatever else was found out about it. */
+	/* An entry below a folder implies the folder, so drop the folder's own entry. */
 	if (m->nr_entries && is_below(x->path, m->entries[m->nr_entries - 1].path)) {
 		struct manifest_entry *folder = &m->entries[--m->nr_entries];
 		free(folder->path);
 		free(folder->data);
 	}
-	settle(t, x);
-	if (add(m, x) < 0)
+	settle_kind(t, x);
+	if (add_entry(m, x) < 0)
 		t->answers->failed = true;
 }
 
 int answers_take(struct answers *a, struct host *host, struct manifest *m)
 {
-	struct taking t = {a, host, m};
+	struct collecting t = {a, host, m};
 
-	twalk_r(a->tree, take, &t);
+	twalk_r(a->tree, collect_answer, &t);
 	return a->failed ? -ENOMEM : 0;
 }

@@ -7,38 +7,39 @@
 #include <stdbool.h>
 
 /*
- * What a recorder (pci/recorder.h) knows of the paths that it was asked for, by their real names:
- * none goes through a link.
+ * What a recorder (host/recorder.h) knows about the paths that it was asked for. Paths are real
+ * names: no component of them is a link.
  */
 struct answer {
 	char *path;
-	bool is_known; /* false: it exists, and is no link */
+	bool is_known; /* false: it exists, and is not a link */
 	enum manifest_kind kind;
-	char *data; /* content, target or node, with a NUL behind it */
+	char *data; /* content, target or node, with a NUL at the end */
 	size_t len;
 	int error; /* MANIFEST_FAIL: -errno */
 };
 
 struct answers {
 	void *tree; /* tsearch(3), in order of manifest_compare() */
-	bool failed; /* out of memory: they are not whole */
+	bool failed; /* out of memory: answers are missing */
 };
 
-struct answer *answer_find(const struct answers *a, const char *path); /* NULL: none yet */
+/* Return: NULL when there is none yet. */
+struct answer *answer_find(const struct answers *a, const char *path);
 
-/* The answer for a path, made when there is none yet. NULL without memory. */
+/* Finds the answer for a path, or makes one. Return: NULL when out of memory. */
 struct answer *answer_note(struct answers *a, const char *path);
 
-/* Fills one in. @data: NULL, or copied. */
+/* Sets the answer for a path. @data: copied; may be NULL. */
 void answer_know(
 	struct answers *a, const char *path, enum manifest_kind kind, const void *data, size_t len);
 
-/* A failure that a snapshot can tell; others are passed on only. Return: @error. */
+/* Notes a failure, if a snapshot has a word for it. Return: @error. */
 int answer_fail(struct answers *a, const char *path, int error);
 
 /*
- * All of them as entries of @m. @host: asked whether what nothing but the existence is known of is
- * a folder. Return: 0, -ENOMEM.
+ * Makes the answers entries of @m. Asks @host whether a path of which only the existence is known
+ * is a folder. Return: 0, -ENOMEM.
  */
 int answers_take(struct answers *a, struct host *host, struct manifest *m);
 

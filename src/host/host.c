@@ -16,16 +16,16 @@ void host_close(struct host *h)
 
 int host_read_text(struct host *h, const char *path, char *buf, size_t size)
 {
-	ssize_t n = h->ops->read(h, path, buf, size);
+	ssize_t len = h->ops->read(h, path, buf, size);
 
-	if (n < 0)
-		return (int)n;
-	if ((size_t)n == size)
+	if (len < 0)
+		return (int)len;
+	if ((size_t)len == size)
 		return -EFBIG;
-	if (n && buf[n - 1] == '\n')
-		n--;
-	buf[n] = '\0';
-	return (int)n;
+	if (len && buf[len - 1] == '\n')
+		len--;
+	buf[len] = '\0';
+	return (int)len;
 }
 
 ssize_t host_read_all(struct host *h, const char *path, char **ret)
@@ -34,15 +34,15 @@ ssize_t host_read_all(struct host *h, const char *path, char **ret)
 		char *text = malloc(size);
 		if (!text)
 			return -ENOMEM;
-		ssize_t n = h->ops->read(h, path, text, size);
-		if (n >= 0 && (size_t)n < size) {
-			text[n] = '\0';
+		ssize_t len = h->ops->read(h, path, text, size);
+		if (len >= 0 && (size_t)len < size) {
+			text[len] = '\0';
 			*ret = text;
-			return n;
+			return len;
 		}
 		free(text);
-		if (n < 0)
-			return n;
+		if (len < 0)
+			return len;
 	}
 	return -EFBIG;
 }
@@ -51,10 +51,10 @@ int host_read_number(struct host *h, const char *path, uint64_t *ret)
 {
 	char text[32];
 
-	int n = host_read_text(h, path, text, sizeof(text));
-	if (n < 0)
-		return n == -EFBIG ? -EINVAL : n;
-	/* Base 0 would take the leading zero of a decimal "010" for octal; the kernel never means that. */
+	int len = host_read_text(h, path, text, sizeof(text));
+	if (len < 0)
+		return len == -EFBIG ? -EINVAL : len;
+	/* Not base 0: that reads "010" as octal, but the kernel prints no octal numbers. */
 	unsigned base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
 	return num_parse(text, base, UINT64_MAX, ret) < 0 ? -EINVAL : 0;
 }
@@ -63,9 +63,9 @@ int host_link_name(struct host *h, const char *path, char *buf, size_t size)
 {
 	char target[FILE_PATH_MAX];
 
-	ssize_t n = h->ops->link(h, path, target, sizeof(target));
-	if (n < 0)
-		return (int)n;
+	ssize_t target_len = h->ops->link(h, path, target, sizeof(target));
+	if (target_len < 0)
+		return (int)target_len;
 	const char *name = file_base(target);
 	size_t len = strlen(name);
 	if (len >= size)

@@ -15,17 +15,17 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define LIST_MAX (1 << 20) /* [bytes] of interfaces: some 26,000 */
+#define LIST_MAX (1 << 20) /* [bytes], of some 26,000 interfaces */
 
 static const struct in_addr *in_of(const struct sockaddr *a)
 {
 	return &((const struct sockaddr_in *)(const void *)a)->sin_addr;
 }
 
-/* All interfaces' IPv4 addresses; *@ret is the caller's to free(). Return: how many, -errno. */
+/* Lists all IPv4 addresses; the caller frees *@ret. Return: how many, -errno. */
 static int list_interfaces(int fd, struct ifreq **ret)
 {
-	/* The kernel says how much there is, but more may come until it is asked for that. */
+	/* The kernel fills what fits and does not say that there is more: grow until some is left. */
 	for (int size = 4096; size <= LIST_MAX; size *= 2) {
 		cleanup_free char *buf = malloc((size_t)size);
 		struct ifconf c = {.ifc_len = size, .ifc_buf = buf};
@@ -54,7 +54,7 @@ static int tell_4(int fd, struct ifreq *i, int (*each)(void *arg, const struct h
 	/* A second address may have a label, "eth0:1"; no interface's name has a colon. */
 	(void)snprintf(a.interface, sizeof(a.interface), "%.*s", (int)strcspn(i->ifr_name, ":"),
 		i->ifr_name);
-	/* An interface has several addresses: the kernel looks for the one that is in there. */
+	/* An interface may have several addresses: the kernel takes the mask of the one in @i. */
 	if (ioctl(fd, SIOCGIFNETMASK, i) < 0)
 		return 0; /* gone meanwhile */
 	a.prefix = (uint8_t)__builtin_popcount(in_of(&i->ifr_netmask)->s_addr);
@@ -75,7 +75,7 @@ static int addresses_4(int (*each)(void *arg, const struct host_net_address *a),
 	return count < 0 ? count : r;
 }
 
-/* The next word of a line, which is changed. */
+/* Takes the next word off a line, and changes the line. */
 static bool next_hex(char **line, uint64_t max, uint64_t *ret)
 {
 	char *word = strsep(line, " ");

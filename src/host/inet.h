@@ -6,8 +6,8 @@ struct host;
 struct host_net_address;
 
 /*
- * The addresses of this machine's interfaces, for the live host. Not by getifaddrs(): that has the
- * kernel collect every interface's statistics, for which drivers go to the hardware.
+ * Calls @each for each address of this machine's interfaces. It avoids getifaddrs(): for that the
+ * kernel collects the statistics of each interface, which makes drivers access the hardware.
  * Return: 0, what @each returned, -errno.
  */
 int inet_addresses(

@@ -16,18 +16,18 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define PATIENCE_MS 1500 /* waking a device from D3cold takes 100 ms, and a link some more */
+#define PATIENCE_MS 1500 /* a device takes 100 ms to leave D3cold, and its link some more */
 #define STUCK_MAX 16
 
-/* What did not come back before: each such wait is paid for only once. */
+/* Paths whose read timed out: usher waits only once for each. */
 static char stuck[STUCK_MAX][FILE_PATH_MAX];
 static size_t stuck_count;
 
 bool locked_attribute(const char *path)
 {
 	/*
-	 * driver_override_show() takes the lock up to kernel 6.12, and later ones a lock of their
-	 * own; sriov_numvfs_show() takes it since 5.11.
+	 * driver_override_show() takes the device's lock up to Linux 6.12, and a lock of its own
+	 * after that; sriov_numvfs_show() takes the device's lock since 5.11.
 	 */
 	static const char *const names[] = {"driver_override", "sriov_numvfs", "config"};
 	const char *name = file_base(path);
@@ -46,16 +46,16 @@ static bool was_stuck(const char *path)
 	return false;
 }
 
-static void remember(const char *path)
+static void remember_stuck(const char *path)
 {
 	if (stuck_count < STUCK_MAX &&
 		file_path(stuck[stuck_count], sizeof(stuck[0]), "%s", path) == 0)
 		stuck_count++;
 }
 
-#define DATA_MAX 4096 /* configuration space; sysfs attributes are as long at most */
+#define DATA_MAX 4096 /* configuration space; other attributes are no longer */
 
-/* One reading, by an expendable process (base/spawn.h); it outlives us where that hangs. */
+/* One read by a disposable child (base/spawn.h). A child that hangs keeps it. */
 struct reading {
 	char stack[SPAWN_STACK] __attribute__((aligned(16)));
 	int out;
@@ -67,7 +67,7 @@ struct reading {
 	} answer;
 };
 
-/* Answers in one piece: a pipe has room for it. */
+/* Answers by one write(2): a pipe has room for it. */
 static void read_main(void *arg)
 {
 	struct reading *r = arg;
@@ -77,16 +77,16 @@ static void read_main(void *arg)
 	r->answer.len = fd;
 	if (fd >= 0)
 		r->answer.len = spawn_call(SYS_read, fd, (long)r->answer.data, (long)r->size, 0, 0);
-	size_t n = sizeof(r->answer.len) + (r->answer.len > 0 ? (size_t)r->answer.len : 0);
-	(void)spawn_call(SYS_write, r->out, (long)&r->answer, (long)n, 0, 0);
+	size_t len = sizeof(r->answer.len) + (r->answer.len > 0 ? (size_t)r->answer.len : 0);
+	(void)spawn_call(SYS_write, r->out, (long)&r->answer, (long)len, 0, 0);
 	spawn_leave();
 }
 
 /* Return: length, -ETIMEDOUT, -errno. */
-static ssize_t answer(int fd, void *buf, size_t size)
+static ssize_t answer_wait(int fd, void *buf, size_t size)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	ssize_t n;
+	ssize_t len;
 	int r;
 
 	do
@@ -94,10 +94,15 @@ static ssize_t answer(int fd, void *buf, size_t size)
 	while (r < 0 && errno == EINTR);
 	if (r <= 0)
 		return r == 0 ? -ETIMEDOUT : -errno;
-	r = fd_read_full(fd, &n, sizeof(n));
-	if (r == 0 && n > 0)
-		r = (size_t)n <= size ? fd_read_full(fd, buf, (size_t)n) : -EIO;
-	return r < 0 ? r : n;
+	r = fd_read_full(fd, &len, sizeof(len));
+	if (r < 0)
+		return r;
+	if (len <= 0)
+		return len;
+	if ((size_t)len > size)
+		return -EIO;
+	r = fd_read_full(fd, buf, (size_t)len);
+	return r < 0 ? r : len;
 }
 
 ssize_t locked_read(const char *path, void *buf, size_t size)
@@ -124,18 +129,18 @@ ssize_t locked_read(const char *path, void *buf, size_t size)
 		free(r);
 		return pid;
 	}
-	ssize_t n = answer(in, buf, size);
-	if (n != -ETIMEDOUT) {
-		/* It runs on a stack in @r. */
+	ssize_t len = answer_wait(in, buf, size);
+	if (len != -ETIMEDOUT) {
+		/* The child's stack lies in @r: wait for its end before free(). */
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			continue;
 		free(r);
-		return n;
+		return len;
 	}
-	/* It dies when the kernel lets it, and is then init's. Until then it has its memory. */
+	/* The child dies when its read returns, maybe never. It uses @r until then. */
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, WNOHANG);
 	spawn_free_of_lost(r);
-	remember(path);
-	return n;
+	remember_stuck(path);
+	return len;
 }

@@ -7,19 +7,18 @@
 #include <sys/types.h>
 
 /*
- * Attributes of sysfs that the kernel shows under a lock which may be kept for ever: who reads one
- * of them then waits out of reach of any signal. A driver that does not let go of its device keeps
- * the device's lock (device_driver_detach()), and a reset that hangs keeps configuration space
- * (pci_wait_cfg()).
+ * Attributes of sysfs that the kernel shows under a lock that it may hold for ever. A process that
+ * reads one then waits, and no signal ends it. A driver whose remove() waits holds the device's
+ * lock (device_driver_detach()); a reset that hangs holds configuration space (pci_wait_cfg()).
  */
 
-/* By the name of the attribute. */
+/* Whether @path is such an attribute, by its name. */
 bool locked_attribute(const char *path);
 
 /*
- * Up to @size bytes of the file, read by a disposable process.
- * Return: length; -ETIMEDOUT the kernel keeps it, and at once for a path that it kept before;
- * -errno.
+ * Has a disposable child read up to @size bytes of the file.
+ * Return: length; -ETIMEDOUT when the read does not return in time, later at once for the same
+ * path; -errno.
  */
 ssize_t locked_read(const char *path, void *buf, size_t size);
 
