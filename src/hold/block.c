@@ -13,10 +13,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #define DEPTH_MAX 8 /* dm on md on dm … */
-#define VISITS_MAX 256 /* volumes on one disk: a snapshot could make them branch without end */
+#define VISITS_MAX \
+	1024 /* volumes and images on one disk: a snapshot could make them branch without end */
 
 /* One disk or partition, and what it turned out to be used for. */
 struct use {
@@ -26,37 +26,6 @@ struct use {
 	int depth;
 	unsigned *visits;
 };
-
-/* Mount points without which the host does not run. */
-static bool host_needs(const char *where)
-{
-	return strcmp(where, "/") == 0 || strcmp(where, "/usr") == 0 ||
-	       strcmp(where, "/boot") == 0 || strncmp(where, "/boot/", 6) == 0;
-}
-
-/* A line of mountinfo: "ID PARENT MAJOR:MINOR ROOT WHERE OPTIONS … - TYPE SOURCE …". */
-struct mount {
-	char dev[32];
-	char where[256];
-	char type[32];
-	char source[256];
-};
-
-static bool mount_parse(const char *line, struct mount *m)
-{
-	size_t len = strcspn(line, "\n");
-	const char *dash = memmem(line, len, " - ", 3);
-	char text[1024];
-
-	if (!dash || (size_t)(dash - line) >= sizeof(text))
-		return false;
-	memcpy(text, line, (size_t)(dash - line));
-	text[dash - line] = '\0';
-	if (sscanf(text, "%*s %*s %31s %*s %255s", m->dev, m->where) != 2)
-		return false;
-	(void)snprintf(text, sizeof(text), "%.*s", (int)(line + len - dash - 3), dash + 3);
-	return sscanf(text, "%31s %255s", m->type, m->source) == 2;
-}
 
 /* The next line, or NULL. */
 static const char *next_line(const char *line)
@@ -86,53 +55,59 @@ static bool is_said(const struct use *u, const char *what, const char *where)
 	return false;
 }
 
-static void find_mounts(struct use *u, const char *name, const char *dev)
+static void find_mounts(struct use *u, const struct hold_disk *d)
 {
-	const char *mounts = u->c->view->mounts;
+	const struct hold_view *v = u->c->view;
 	unsigned found = 0;
-	struct mount m;
-	char node[96];
 
-	(void)snprintf(node, sizeof(node), "/dev/%s", name);
-	for (const char *line = *mounts ? mounts : NULL; line; line = next_line(line)) {
-		/* btrfs and the like mount an anonymous device number; their source is the node. */
-		if (!mount_parse(line, &m) ||
-			(strcmp(m.dev, dev) != 0 && strcmp(m.source, node) != 0))
+	for (size_t i = 0; i < v->mount_count; i++) {
+		const struct hold_mount *m = &v->mounts[i];
+
+		if (!hold_mount_is_on(v, m, d))
 			continue;
-		if (host_needs(m.where))
-			u->absolute = true;
-		if (is_said(u, "mounted at ", m.where))
+		bool needed = hold_mount_is_needed(m);
+		u->absolute = u->absolute || needed;
+		if (is_said(u, "mounted at ", m->where))
 			continue;
 		/* A place that the host needs is told, however many others there are. */
-		if (found++ < 2 || host_needs(m.where))
-			say(u, "mounted at ", m.where);
+		if (found++ < 2 || needed)
+			say(u, "mounted at ", m->where);
 	}
 }
 
-static void find_swap(struct use *u, const char *name, const char *alias)
+/* The kernel names the node of a swap space as its own; a node of another name has its number. */
+static bool swap_is_on(struct host *h, const char *node, const struct hold_disk *d)
 {
-	const char *swaps = u->c->view->swaps;
+	const char *base = file_base(node);
 
-	for (const char *line = *swaps ? swaps : NULL; line; line = next_line(line)) {
+	if (strcmp(base, d->name) == 0 || (*d->alias && strcmp(base, d->alias) == 0))
+		return true;
+	return d->number && hold_path_number(h, node) == d->number;
+}
+
+static void find_swap(struct use *u, const struct hold_disk *d)
+{
+	const struct hold_view *v = u->c->view;
+
+	for (const char *line = *v->swaps ? v->swaps : NULL; line; line = next_line(line)) {
 		char node[256];
 
-		if (sscanf(line, "%255s", node) != 1 || node[0] != '/')
-			continue;
-		const char *base = file_base(node);
-		if (strcmp(base, name) == 0 || (*alias && strcmp(base, alias) == 0))
+		if (sscanf(line, "%255s", node) == 1 && node[0] == '/' &&
+			swap_is_on(v->host, node, d))
 			say(u, "swap space", "");
 	}
 }
 
-/* "vg-root" for dm-0, "" for what has no other name. */
-static void alias_read(struct host *h, const char *name, char *buf, size_t size)
+/* What the kernel tells of the disk itself. */
+static int disk_read(struct host *h, const char *name, struct hold_disk *ret)
 {
 	char path[FILE_PATH_MAX];
 
-	buf[0] = '\0';
-	if (file_path(path, sizeof(path), "/sys/class/block/%s/dm/name", name) < 0 ||
-		host_read_text(h, path, buf, size) < 0)
-		buf[0] = '\0';
+	*ret = (struct hold_disk){.name = name, .number = hold_block_number(h, name)};
+	int r = file_path(path, sizeof(path), "/sys/class/block/%s/dm/name", name);
+	if (r == 0 && host_read_text(h, path, ret->alias, sizeof(ret->alias)) < 0)
+		ret->alias[0] = '\0';
+	return r;
 }
 
 static int look(struct use *u, const char *name);
@@ -149,14 +124,16 @@ static int look_above(struct use *u, const char *name, struct use *ret)
 static int look_holder(void *arg, const char *name)
 {
 	struct use *u = arg, above;
-	char alias[128], text[sizeof(above.text) + 160];
+	char text[sizeof(above.text) + 160];
+	struct hold_disk d;
 
 	int r = look_above(u, name, &above);
+	if (r == 0)
+		r = disk_read(u->c->view->host, name, &d);
 	if (r < 0)
 		return r;
-	alias_read(u->c->view->host, name, alias, sizeof(alias));
-	(void)snprintf(text, sizeof(text), "%s%s%s%s%s%s", name, *alias ? " (" : "", alias,
-		*alias ? ")" : "", above.text[0] ? ", " : "", above.text);
+	(void)snprintf(text, sizeof(text), "%s%s%s%s%s%s", name, *d.alias ? " (" : "", d.alias,
+		*d.alias ? ")" : "", above.text[0] ? ", " : "", above.text);
 	say(u, "part of ", text);
 	return 0;
 }
@@ -180,14 +157,21 @@ static bool loop_is_over(const char *file, const char *name, const char *alias)
 	       (*alias && strlen(alias) == n && memcmp(base, alias, n) == 0);
 }
 
-static int find_loops(struct use *u, const char *name, const char *alias)
+static bool loop_is_on(const struct hold_loop *l, const struct hold_disk *d)
+{
+	if (!l->is_told)
+		return loop_is_over(l->file, d->name, d->alias);
+	return l->number.kind == HOST_NUMBER_BLOCK && d->number && l->number.dev == d->number;
+}
+
+static int find_loops(struct use *u, const struct hold_disk *d)
 {
 	const struct hold_view *v = u->c->view;
 	char text[sizeof(u->text) + 80];
 	struct use above;
 
 	for (size_t i = 0; i < v->nr_loops; i++) {
-		if (!loop_is_over(v->loops[i].file, name, alias))
+		if (!loop_is_on(&v->loops[i], d))
 			continue;
 		int r = look_above(u, v->loops[i].name, &above);
 		if (r < 0)
@@ -195,6 +179,29 @@ static int find_loops(struct use *u, const char *name, const char *alias)
 		(void)snprintf(text, sizeof(text), "%s%s%s", v->loops[i].name,
 			above.text[0] ? ", " : "", above.text);
 		say(u, "below ", text);
+	}
+	return 0;
+}
+
+/*
+ * Images on the disk's file systems. The mount that each is in holds the disk already; what counts
+ * is whether the host needs what is inside. There may be dozens, each worth a look at most.
+ */
+static int find_images(struct use *u, const struct hold_disk *d)
+{
+	const struct hold_view *v = u->c->view;
+	char text[sizeof(u->text) + 80];
+	struct use above;
+
+	for (size_t i = 0; !u->absolute && i < v->nr_loops; i++) {
+		if (!hold_image_is_on(v, &v->loops[i], d))
+			continue;
+		int r = look_above(u, v->loops[i].name, &above);
+		if (r < 0)
+			return r;
+		(void)snprintf(text, sizeof(text), "%s, %s", v->loops[i].name, above.text);
+		if (above.absolute)
+			say(u, "has the image of ", text);
 	}
 	return 0;
 }
@@ -223,63 +230,57 @@ static int find_partitions(struct use *u, const char *name)
 	return 0;
 }
 
-/* @dev: "259:1", as sysfs has it. */
-static void find_exports(struct use *u, const char *dev)
+static void find_exports(struct use *u, const struct hold_disk *d)
 {
 	const struct hold_view *v = u->c->view;
-	char number[32];
 
 	for (size_t i = 0; i < v->export_count; i++) {
 		const struct hold_export *x = &v->exports[i];
 
-		(void)snprintf(number, sizeof(number), "%u:%u", major(x->number.dev),
-			minor(x->number.dev));
-		if (x->is_known && x->number.kind == HOST_NUMBER_BLOCK && strcmp(number, dev) == 0)
+		if (x->is_known && x->number.kind == HOST_NUMBER_BLOCK && d->number &&
+			x->number.dev == d->number)
 			say(u, x->text, "");
 	}
+}
+
+/* A device above the disk that is claimed and does not say by whom: a pool of ZFS on dm-crypt. */
+static void find_claim(struct use *u, const struct hold_disk *d)
+{
+	const struct hold_view *v = u->c->view;
+	int busy = v->host->ops->block_busy(v->host, d->name);
+
+	if (busy == 0 || busy == -ENOMEDIUM || busy == -ENXIO)
+		return;
+	u->absolute = u->absolute || hold_mounts_hide_disks(v);
+	if (busy == 1)
+		say(u, "in use by the kernel: a file system, a volume or a pool", "");
 }
 
 /* What @name is used for, as far as the kernel shows it. */
 static int look(struct use *u, const char *name)
 {
 	struct host *h = u->c->view->host;
-	char path[FILE_PATH_MAX], dev[32], alias[128];
+	char path[FILE_PATH_MAX];
+	struct hold_disk d;
 
-	int r = file_path(path, sizeof(path), "/sys/class/block/%s/dev", name);
+	int r = disk_read(h, name, &d);
 	if (r < 0)
 		return r;
-	if (host_read_text(h, path, dev, sizeof(dev)) < 0)
-		(void)snprintf(dev, sizeof(dev), "?");
-	alias_read(h, name, alias, sizeof(alias));
-	find_mounts(u, name, dev);
-	find_swap(u, name, alias);
-	find_exports(u, dev);
+	find_mounts(u, &d);
+	find_swap(u, &d);
+	find_exports(u, &d);
 	r = file_path(path, sizeof(path), "/sys/class/block/%s/holders", name);
 	if (r == 0)
 		r = h->ops->list(h, path, look_holder, u);
 	if (r == 0 || r == -ENOENT)
-		r = find_loops(u, name, alias);
-	return r < 0 ? r : find_partitions(u, name);
-}
-
-/*
- * Whether / is on a file system that hides its disks behind an anonymous device number, or lies
- * over one that is mounted where nobody sees it: then a disk that is claimed for a reason nobody
- * shows may be one of them.
- */
-static bool root_hides_its_disks(const struct hold_view *v)
-{
-	static const char *const types[] = {"btrfs", "zfs", "bcachefs", "overlay"};
-	struct mount m;
-
-	for (const char *line = *v->mounts ? v->mounts : NULL; line; line = next_line(line)) {
-		if (!mount_parse(line, &m) || strcmp(m.where, "/") != 0)
-			continue;
-		for (size_t i = 0; i < COUNT(types); i++)
-			if (strcmp(m.type, types[i]) == 0)
-				return true;
-	}
-	return false;
+		r = find_loops(u, &d);
+	if (r == 0)
+		r = find_partitions(u, name);
+	if (r == 0)
+		r = find_images(u, &d);
+	if (r == 0 && u->depth && !u->text[0])
+		find_claim(u, &d);
+	return r;
 }
 
 /* Says with its own words why a claim could not be had, when nothing else explains it. */
@@ -291,7 +292,7 @@ static int judge_claim(struct hold_case *c, const char *name, bool explained)
 	if (busy == 0 || explained || busy == -ENOMEDIUM || busy == -ENXIO)
 		return 0;
 	if (busy == 1)
-		return hold_add(c, "block", root_hides_its_disks(v) ? HOLD_ABSOLUTE : HOLD_PLAIN,
+		return hold_add(c, "block", hold_mounts_hide_disks(v) ? HOLD_ABSOLUTE : HOLD_PLAIN,
 			name, "in use by the kernel: a file system, a volume or a pool");
 	return hold_add(c, "block", HOLD_UNSURE, name, "whether it is in use cannot be told: %s",
 		strerror(-busy));

@@ -181,22 +181,23 @@ static int mounts_read(struct hold_view *v)
 {
 	char *first = NULL;
 
-	if (v->mounts)
+	if (v->mountinfo)
 		return 0;
-	int r = text_read(v->host, "/proc/self/mountinfo", &v->mounts);
-	/* Not ours to read, or not there, for who is no administrator: then he lends nothing. */
-	if (r < 0 || host_read_all(v->host, "/proc/1/mountinfo", &first) < 0)
+	int r = text_read(v->host, "/proc/self/mountinfo", &v->mountinfo);
+	if (r < 0)
 		return r;
-	if (strcmp(v->mounts, first) != 0) {
+	/* Not ours to read, or not there, for who is no administrator: then he lends nothing. */
+	if (host_read_all(v->host, "/proc/1/mountinfo", &first) >= 0 &&
+		strcmp(v->mountinfo, first) != 0) {
 		char *both = NULL;
-		r = asprintf(&both, "%s%s", v->mounts, first) < 0 ? -ENOMEM : 0;
+		r = asprintf(&both, "%s%s", v->mountinfo, first) < 0 ? -ENOMEM : 0;
 		if (r == 0) {
-			free(v->mounts);
-			v->mounts = both;
+			free(v->mountinfo);
+			v->mountinfo = both;
 		}
 	}
 	free(first);
-	return r;
+	return r < 0 ? r : hold_mounts_parse(v, v->mountinfo);
 }
 
 /* @file is the view's from now on. */
@@ -209,7 +210,9 @@ static int loop_add(struct hold_view *v, const char *name, char *file)
 		return -ENOMEM;
 	}
 	v->loops = list;
-	list[v->nr_loops++] = (struct hold_loop){name, file};
+	struct hold_loop *x = &list[v->nr_loops++];
+	*x = (struct hold_loop){.name = name, .file = file};
+	x->is_told = v->host->ops->loop(v->host, name, &x->number) == 0;
 	return 0;
 }
 
@@ -356,7 +359,9 @@ void hold_view_free(struct hold_view *v)
 	free(v->opens);
 	hold_links_free(&v->nested);
 	free(v->addresses);
+	free(v->mountinfo);
 	free(v->mounts);
+	free(v->volumes);
 	free(v->swaps);
 	for (size_t i = 0; i < v->nr_loops; i++)
 		free(v->loops[i].file);

@@ -35,6 +35,30 @@ struct hold_open {
 struct hold_loop {
 	const char *name; /* the view's: "loop0" */
 	char *file; /* as the kernel names it: "/dev/nvme0n1p1", "/srv/image (deleted)" */
+	bool is_told; /* @number is what it is; false: only the name is known */
+	struct host_number number;
+};
+
+/* One line of mountinfo. */
+struct hold_mount {
+	dev_t number; /* of the file system; major 0: anonymous */
+	dev_t node; /* of the disk that an anonymous one has as its source; 0: none is known */
+	const char *where; /* as mountinfo has it: blanks are "\040" */
+	const char *type;
+	const char *source;
+};
+
+/* A disk that is part of a btrfs. */
+struct hold_volume {
+	dev_t number;
+	char uuid[40]; /* of the file system */
+};
+
+/* A disk, a partition, or a device above one. */
+struct hold_disk {
+	const char *name; /* "dm-0" */
+	char alias[128]; /* "vg-root"; "" for what has no other name */
+	dev_t number; /* 0: sysfs does not tell */
 };
 
 #define HOLD_EXPORT_TEXT 160
@@ -59,7 +83,12 @@ struct hold_view {
 	size_t nr_addresses;
 	struct host_net_address *addresses;
 	/* These are read when a device first needs them, by the functions below. */
-	char *mounts; /* mountinfo, ours and process 1's; every text is "" when it is not there */
+	char *mountinfo; /* ours and process 1's, cut into words; NULL until it is read */
+	size_t mount_count;
+	struct hold_mount *mounts;
+	size_t volume_count;
+	struct hold_volume *volumes;
+	/* Every text is "" when its file is not there. */
 	char *swaps; /* /proc/swaps */
 	bool has_loops;
 	size_t nr_loops;
@@ -88,6 +117,29 @@ struct hold_case {
 /* Mounts, swaps, loops and exports; routes, addresses and the SSH session. Return: 0, -ENOMEM, -errno. */
 int hold_view_disks(struct hold_view *v);
 int hold_view_routes(struct hold_view *v);
+
+/*
+ * Mounts out of the text of mountinfo, which is changed and must outlive the view.
+ * Return: 0, -ENOMEM.
+ */
+int hold_mounts_parse(struct hold_view *v, char *text);
+/* Whether the host does not run without it. */
+bool hold_mount_is_needed(const struct hold_mount *m);
+bool hold_mount_is_on(
+	const struct hold_view *v, const struct hold_mount *m, const struct hold_disk *d);
+/*
+ * Whether something that the host needs is on a file system whose disks nothing tells, or lies over
+ * one that is mounted where nobody sees it: then a disk that is claimed for a reason nobody shows
+ * may be one of them.
+ */
+bool hold_mounts_hide_disks(const struct hold_view *v);
+/* Whether a loop device lies over a file that is on the disk. */
+bool hold_image_is_on(
+	const struct hold_view *v, const struct hold_loop *l, const struct hold_disk *d);
+
+/* The number of a block device by its name in sysfs, or by its path in /dev; 0: not known. */
+dev_t hold_block_number(struct host *h, const char *name);
+dev_t hold_path_number(struct host *h, const char *path);
 
 /* What the kernel serves to others; once. Return: 0, -ENOMEM. */
 int hold_exports_read(struct hold_view *v);

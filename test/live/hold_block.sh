@@ -166,3 +166,32 @@ if [ -d $subsystem/passthru ]; then
 	echo 0 >$subsystem/passthru/enable
 	is_free
 fi
+
+# A btrfs on a volume has an anonymous number; so has the file system of an image in it. Where the
+# host needs either, nothing lifts that.
+modprobe -q btrfs || fail "no btrfs"
+wipefs -qa "/dev/$name"
+blockdev --rereadpt "/dev/$name"
+echo "0 $(blockdev --getsz "/dev/$name") linear /dev/$name 0" | dmsetup create usher-btrfs ||
+	fail "no volume"
+at_exit "dmsetup remove usher-btrfs 2>/dev/null"
+mkfs.btrfs -qfM /dev/mapper/usher-btrfs || fail "no btrfs"
+mount /dev/mapper/usher-btrfs /boot/efi || fail "no mount of the btrfs"
+is_busy '(usher-btrfs), mounted at /boot/efi' "$name"
+expect_status 3 usher bind --dry-run --allow=block "$disk"
+expect_text 'nothing lifts this'
+umount /boot/efi
+mount /dev/mapper/usher-btrfs "$work/mnt" || fail "no mount of the btrfs"
+expect_ok usher bind --dry-run --allow=block "$disk"
+truncate -s 4M "$work/mnt/image"
+mkfs.ext4 -q "$work/mnt/image"
+mount -o loop "$work/mnt/image" /boot/efi || fail "no mount of the image"
+is_busy 'mounted at /boot/efi' "$name"
+expect_text 'has the image of loop'
+expect_status 3 usher bind --dry-run --allow=block "$disk"
+expect_text 'nothing lifts this'
+umount /boot/efi
+expect_ok usher bind --dry-run --allow=block "$disk"
+umount "$work/mnt"
+dmsetup remove usher-btrfs
+is_free

@@ -189,6 +189,135 @@ START_TEST(keeps_what_the_host_needs_over_loops)
 }
 END_TEST
 
+#define CRYPT                                                                        \
+	DISK "dir nvme0n1p1/holders/dm-0\nfile /sys/class/block/dm-0/dm/name root\n" \
+	     "file /sys/class/block/dm-0/dev 253:0\n"
+
+/* Such a file system has an anonymous number, and the node of one of its disks as the source. */
+START_TEST(keeps_what_the_host_needs_on_btrfs)
+{
+	struct pci_device d = nvme_device();
+	struct hold o =
+		hold_only(CRYPT MOUNTS "30 22 0:44 / /boot rw - btrfs /dev/mapper/r\\\\040t rw\n"
+				       "number b253:0 /dev/mapper/r t\n",
+			&d);
+
+	ck_assert_str_eq(o.text, "part of dm-0 (root), mounted at /boot");
+	ck_assert(o.absolute);
+	o = hold_only(CRYPT MOUNTS "30 22 0:44 / / rw - btrfs /dev/mapper/root rw\n", &d);
+	ck_assert(o.absolute);
+	hold_none(DISK MOUNTS "30 22 0:44 / / rw - btrfs /dev/nvme0n1p1 rw\n"
+			      "number b8:1 /dev/nvme0n1p1\n",
+		&d);
+}
+END_TEST
+
+#define VOLUMES                                                                 \
+	"dir /sys/fs/btrfs/features\n"                                          \
+	"dir /sys/fs/btrfs/u1/devices/sda\ndir /sys/fs/btrfs/u1/devices/dm-0\n" \
+	"dir /sys/fs/btrfs/u2/devices/sdb\n"                                    \
+	"file /sys/class/block/sda/dev 8:0\nfile /sys/class/block/sdb/dev 8:16\n"
+
+START_TEST(keeps_every_disk_of_a_btrfs)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/sda rw\n"
+						       "number b8:0 /dev/sda\n",
+		&d);
+
+	ck_assert_str_eq(o.text, "part of dm-0 (root), mounted at /");
+	ck_assert(o.absolute);
+	/* Another file system; one whose source leads nowhere may be either. */
+	o = hold_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/sdb rw\n", &d);
+	ck_assert_str_eq(o.text, "part of dm-0 (root)");
+	ck_assert(!o.absolute);
+	o = hold_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/root rw\n", &d);
+	ck_assert(o.absolute);
+	o = hold_only(DISK MOUNTS "30 22 0:44 / / rw - bcachefs /dev/sda:/dev/y rw\n"
+				  "number b259:1 /dev/y\n",
+		&d);
+	ck_assert_str_eq(o.object, "nvme0n1p1");
+	ck_assert(o.absolute);
+}
+END_TEST
+
+/* A pool tells its disks to nobody; one of them may be below a volume. */
+START_TEST(keeps_unexplained_volumes_of_a_host_on_zfs)
+{
+	struct pci_device d = nvme_device();
+	static const char *const places[] = {"/", "/boot"};
+	char text[2048];
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+			CRYPT MOUNTS "30 1 0:33 / %s rw - zfs rpool/root rw\nbusy dm-0\n",
+			places[i]);
+		ck_assert(hold_only(text, &d).absolute);
+	}
+	struct hold o = hold_only(CRYPT MOUNTS "30 1 0:33 / /srv rw - zfs x rw\nbusy dm-0\n", &d);
+	ck_assert(!o.absolute);
+	ck_assert_ptr_nonnull(strstr(o.text, "part of dm-0 (root), in use by the kernel"));
+	/* A volume that nobody uses. */
+	o = hold_only(CRYPT MOUNTS "30 1 0:33 / / rw - zfs rpool/root rw\n", &d);
+	ck_assert(!o.absolute);
+}
+END_TEST
+
+START_TEST(keeps_images_that_the_host_needs)
+{
+	struct pci_device d = nvme_device();
+	static const char image[] = LOOPS LOOP0 "/srv/my img\n";
+	char text[4096];
+	struct hold o;
+
+	(void)snprintf(text, sizeof(text),
+		DISK "%sloop f259:1 loop0\n" MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
+		     "31 22 7:0 / /boot rw - ext4 /dev/loop0 rw\n",
+		image);
+	o = hold_only(text, &d);
+	ck_assert_str_eq(o.text, "mounted at /srv, has the image of loop0, mounted at /boot");
+	ck_assert(o.absolute);
+	/* Mounted elsewhere: only the mount below it counts. On another disk: nothing does. */
+	(void)snprintf(text, sizeof(text),
+		DISK "%sloop f259:1 loop0\n" MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
+		     "31 22 7:0 / /mnt rw - ext4 /dev/loop0 rw\n",
+		image);
+	o = hold_only(text, &d);
+	ck_assert_str_eq(o.text, "mounted at /srv");
+	ck_assert(!o.absolute);
+	(void)snprintf(text, sizeof(text),
+		DISK "%sloop f8:1 loop0\n" MOUNTS "31 22 7:0 / /boot rw - ext4 /dev/loop0 rw\n",
+		image);
+	hold_none(text, &d);
+	/* In a subvolume, whose number no mount has, on a volume. */
+	(void)snprintf(text, sizeof(text),
+		CRYPT "%sloop f0:99 loop0\n" MOUNTS "1 2 8:1 / / rw - ext4 /dev/sda1 rw\\n"
+		      "30 22 0:44 / /srv rw - btrfs /dev/dm-0 rw\\n"
+		      "31 22 7:0 / /usr rw - ext4 /dev/loop0 rw\nnumber b253:0 /dev/dm-0\n",
+		image);
+	o = hold_only(text, &d);
+	ck_assert_str_eq(o.text,
+		"part of dm-0 (root), mounted at /srv, has the image of loop0, mounted at /usr");
+	ck_assert(o.absolute);
+}
+END_TEST
+
+/* A node of any name. */
+START_TEST(compares_loops_and_swap_by_number)
+{
+	struct pci_device d = nvme_device();
+
+	ck_assert_str_eq(hold_only(DISK LOOPS LOOP0 "/tmp/shelf\nloop b259:1 loop0\n", &d).object,
+		"nvme0n1p1");
+	hold_none(DISK LOOPS LOOP0 "/dev/nvme0n1\nloop b8:0 loop0\n", &d);
+	ck_assert_str_eq(hold_only(DISK "file /proc/swaps Filename\\n/dev/shelf partition 1 0 -2\n"
+					"number b259:1 /dev/shelf\n",
+				 &d)
+				 .text,
+		"swap space");
+}
+END_TEST
+
 START_TEST(finds_swap)
 {
 	struct pci_device d = nvme_device();
@@ -256,5 +385,7 @@ END_TEST
 
 SUITE("block", leaves_free_disks_alone, finds_mounts, keeps_what_the_host_needs,
 	looks_through_the_eyes_of_the_first_process, follows_volumes, finds_loops,
-	keeps_what_the_host_needs_over_loops, finds_swap, believes_the_claim,
-	counts_the_unknown_as_held, sees_through_nvme_multipath)
+	keeps_what_the_host_needs_over_loops, keeps_what_the_host_needs_on_btrfs,
+	keeps_every_disk_of_a_btrfs, keeps_unexplained_volumes_of_a_host_on_zfs,
+	keeps_images_that_the_host_needs, compares_loops_and_swap_by_number, finds_swap,
+	believes_the_claim, counts_the_unknown_as_held, sees_through_nvme_multipath)

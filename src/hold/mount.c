@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How it works
+ *
+ * Mounts as the kernel lists them, and the disks that each lies on. Most file systems have the
+ * device number of their disk. Those that span several disks (btrfs, ZFS, bcachefs) have an
+ * anonymous number instead, and one disk at most as their source:
+ *
+ *	btrfs		/sys/fs/btrfs/UUID/devices/ has all disks of a file system
+ *	bcachefs	the source is a list, "/dev/sda:/dev/sdb"
+ *	ZFS, overlay	nothing tells; see hold_mounts_hide_disks()
+ *
+ * Invariant: disks are compared by device number. A name counts only where the kernel or /dev
+ * gives no number for it, and a btrfs whose source leads nowhere is on every disk of any btrfs:
+ * what the host needs is not lent on a guess.
+ */
+#include "base/file.h"
+#include "base/num.h"
+#include "hold/view.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+bool hold_mount_is_needed(const struct hold_mount *m)
+{
+	return strcmp(m->where, "/") == 0 || strcmp(m->where, "/usr") == 0 ||
+	       strcmp(m->where, "/boot") == 0 || strncmp(m->where, "/boot/", 6) == 0;
+}
+
+/* "\040" and the like in place: mountinfo's blanks. */
+static void unescape_octal(char *text)
+{
+	char *out = text;
+
+	for (const char *in = text; *in; out++) {
+		unsigned byte;
+
+		if (in[0] == '\\' && strspn(in + 1, "01234567") >= 3 &&
+			sscanf(in + 1, "%3o", &byte) == 1 && byte) {
+			*out = (char)byte;
+			in += 4;
+		} else {
+			*out = *in++;
+		}
+	}
+	*out = '\0';
+}
+
+/* The next word of a line, cut off at its blank; NULL at the end. */
+static char *word_next(char **line)
+{
+	return *line ? strsep(line, " ") : NULL;
+}
+
+/* "ID PARENT MAJOR:MINOR ROOT WHERE OPTIONS [MORE…] - TYPE SOURCE OPTIONS" */
+static bool mount_parse(char *line, struct hold_mount *ret)
+{
+	char *rest = strstr(line, " - ");
+	unsigned major, minor;
+	char *number = NULL, *where = NULL;
+
+	if (!rest)
+		return false;
+	*rest = '\0';
+	rest += 3;
+	for (size_t i = 0; i < 5; i++) {
+		where = word_next(&line);
+		number = i == 2 ? where : number;
+	}
+	char *type = word_next(&rest), *source = word_next(&rest);
+	if (!where || !number || !source || sscanf(number, "%u:%u", &major, &minor) != 2)
+		return false;
+	unescape_octal(source);
+	*ret = (struct hold_mount){
+		.number = makedev(major, minor), .where = where, .type = type, .source = source};
+	return true;
+}
+
+/* "259:1" in sysfs. Return: the number, 0 for none. */
+dev_t hold_block_number(struct host *h, const char *name)
+{
+	char path[FILE_PATH_MAX], text[32];
+	unsigned major, minor;
+
+	if (file_path(path, sizeof(path), "/sys/class/block/%s/dev", name) < 0 ||
+		host_read_text(h, path, text, sizeof(text)) < 0 ||
+		sscanf(text, "%u:%u", &major, &minor) != 2)
+		return 0;
+	return makedev(major, minor);
+}
+
+dev_t hold_path_number(struct host *h, const char *path)
+{
+	struct host_number number;
+
+	if (strncmp(path, "/dev/", 5) != 0)
+		return 0;
+	if (h->ops->number(h, path, &number) == 0)
+		return number.kind == HOST_NUMBER_BLOCK ? number.dev : 0;
+	return strchr(path + 5, '/') ? 0 : hold_block_number(h, path + 5);
+}
+
+struct volume_reader {
+	struct hold_view *view;
+	const char *uuid;
+	int result;
+};
+
+static int volume_add(void *arg, const char *name)
+{
+	struct volume_reader *r = arg;
+	struct hold_view *v = r->view;
+	struct hold_volume *list =
+		reallocarray(v->volumes, v->volume_count + 1, sizeof(*v->volumes));
+
+	if (!list)
+		return r->result = -ENOMEM;
+	v->volumes = list;
+	struct hold_volume *x = &list[v->volume_count++];
+	*x = (struct hold_volume){.number = hold_block_number(v->host, name)};
+	(void)snprintf(x->uuid, sizeof(x->uuid), "%s", r->uuid);
+	return 0;
+}
+
+/* Among the file systems' folders is one of features, without devices. */
+static int volume_list(void *arg, const char *uuid)
+{
+	struct volume_reader *r = arg;
+	char folder[FILE_PATH_MAX];
+
+	r->uuid = uuid;
+	if (file_path(folder, sizeof(folder), "/sys/fs/btrfs/%s/devices", uuid) == 0)
+		(void)r->view->host->ops->list(r->view->host, folder, volume_add, r);
+	return r->result;
+}
+
+static int volumes_read(struct hold_view *v)
+{
+	struct volume_reader r = {.view = v};
+
+	(void)v->host->ops->list(v->host, "/sys/fs/btrfs", volume_list, &r);
+	return r.result;
+}
+
+static int mount_add(struct hold_view *v, const struct hold_mount *m)
+{
+	if (v->mount_count == 0 || is_pow2(v->mount_count)) {
+		size_t room = v->mount_count ? 2 * v->mount_count : 1;
+		struct hold_mount *list = reallocarray(v->mounts, room, sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		v->mounts = list;
+	}
+	v->mounts[v->mount_count++] = *m;
+	return 0;
+}
+
+static bool is_anonymous(dev_t number)
+{
+	return major(number) == 0;
+}
+
+int hold_mounts_parse(struct hold_view *v, char *text)
+{
+	bool has_volumes = false;
+	char *rest = text;
+	int r = 0;
+
+	for (char *line = strsep(&rest, "\n"); line && r == 0; line = strsep(&rest, "\n")) {
+		struct hold_mount m;
+
+		if (!mount_parse(line, &m))
+			continue;
+		if (is_anonymous(m.number))
+			m.node = hold_path_number(v->host, m.source);
+		if (strcmp(m.type, "btrfs") == 0 && !has_volumes) {
+			has_volumes = true;
+			r = volumes_read(v);
+		}
+		if (r == 0)
+			r = mount_add(v, &m);
+	}
+	return r;
+}
+
+/* The file system of a volume; NULL for what is none. */
+static const char *volume_uuid(const struct hold_view *v, dev_t number)
+{
+	for (size_t i = 0; number && i < v->volume_count; i++)
+		if (v->volumes[i].number == number)
+			return v->volumes[i].uuid;
+	return NULL;
+}
+
+static bool btrfs_is_on(const struct hold_view *v, const struct hold_mount *m, dev_t number)
+{
+	const char *ours = volume_uuid(v, number), *its = volume_uuid(v, m->node);
+
+	return ours && (!its || strcmp(ours, its) == 0);
+}
+
+/* Whether a list "/dev/sda:/dev/sdb" has the disk. */
+static bool list_has(struct host *h, const char *list, dev_t number)
+{
+	char path[FILE_PATH_MAX];
+
+	for (; number && *list; list += strcspn(list, ":"), list += *list == ':')
+		if (file_path(path, sizeof(path), "%.*s", (int)strcspn(list, ":"), list) == 0 &&
+			hold_path_number(h, path) == number)
+			return true;
+	return false;
+}
+
+bool hold_mount_is_on(
+	const struct hold_view *v, const struct hold_mount *m, const struct hold_disk *d)
+{
+	if (m->number == d->number || !is_anonymous(m->number))
+		return d->number && m->number == d->number;
+	if (m->node && m->node == d->number)
+		return true;
+	if (!m->node && strncmp(m->source, "/dev/", 5) == 0 &&
+		(strcmp(m->source + 5, d->name) == 0 ||
+			(*d->alias && strcmp(file_base(m->source), d->alias) == 0)))
+		return true;
+	if (strcmp(m->type, "btrfs") == 0)
+		return btrfs_is_on(v, m, d->number);
+	return strcmp(m->type, "bcachefs") == 0 && list_has(v->host, m->source, d->number);
+}
+
+bool hold_mounts_hide_disks(const struct hold_view *v)
+{
+	static const char *const types[] = {"btrfs", "zfs", "bcachefs", "overlay"};
+
+	for (size_t i = 0; i < v->mount_count; i++)
+		for (size_t j = 0; j < COUNT(types) && hold_mount_is_needed(&v->mounts[i]); j++)
+			if (strcmp(v->mounts[i].type, types[j]) == 0)
+				return true;
+	return false;
+}
+
+/* The mount that a path is below: the one with the longest place. */
+static const struct hold_mount *mount_of_path(const struct hold_view *v, const char *path)
+{
+	const struct hold_mount *best = NULL;
+	size_t longest = 0;
+
+	for (size_t i = 0; i < v->mount_count; i++) {
+		char where[FILE_PATH_MAX];
+
+		if (file_path(where, sizeof(where), "%s", v->mounts[i].where) < 0)
+			continue;
+		unescape_octal(where);
+		size_t n = strlen(where);
+		n -= n == 1; /* "/" is above every path */
+		if (strncmp(path, where, n) == 0 && path[n] == '/' && (!best || n >= longest)) {
+			best = &v->mounts[i];
+			longest = n;
+		}
+	}
+	return best;
+}
+
+/* The mount of the file system @number; NULL for one that is mounted nowhere. */
+static const struct hold_mount *mount_of_number(const struct hold_view *v, dev_t number)
+{
+	for (size_t i = 0; i < v->mount_count; i++)
+		if (v->mounts[i].number == number)
+			return &v->mounts[i];
+	return NULL;
+}
+
+bool hold_image_is_on(
+	const struct hold_view *v, const struct hold_loop *l, const struct hold_disk *d)
+{
+	if (l->is_told && l->number.kind != HOST_NUMBER_FILE)
+		return false;
+	if (!l->is_told && strstr(l->file, "/dev/"))
+		return false; /* most likely a disk: compared by its name */
+	if (l->is_told && !is_anonymous(l->number.dev))
+		return d->number && l->number.dev == d->number;
+	/* A file of btrfs has the number of its subvolume, which no mount has. */
+	const struct hold_mount *m = l->is_told ? mount_of_number(v, l->number.dev) : NULL;
+	m = m ? m : mount_of_path(v, l->file);
+	return m && hold_mount_is_on(v, m, d);
+}
