@@ -188,7 +188,7 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 	struct holds holds = {0};
 	char fix[256];
 
-	int r = c->view ? 0 : hold_view_new(c->env->host, &c->view, c->e);
+	int r = c->view ? 0 : hold_view_new(c->env->host, HOLD_EVERYTHING, &c->view, c->e);
 	if (r == 0)
 		r = hold_find_in(c->view, d, &holds, c->e);
 	for (size_t i = 0; r == 0 && i < holds.count; i++) {

@@ -122,7 +122,7 @@ static int run_devices(struct check_case *c)
 {
 	const struct check_request *q = c->request;
 	char address[PCI_ADDRESS_TEXT];
-	int r = q->address_count ? hold_view_new(c->host, &c->view, c->e) : 0;
+	int r = q->address_count ? hold_view_new(c->host, HOLD_EVERYTHING, &c->view, c->e) : 0;
 
 	for (size_t i = 0; r == 0 && i < q->address_count; i++) {
 		const struct pci_device *d = check_find(c, q->addresses[i]);

@@ -78,7 +78,7 @@ static int show(
 	struct showing w = {.host = h};
 	struct json *doc = NULL;
 
-	int r = inventory_read(h, &w.inventory, e);
+	int r = inventory_read(h, HOLD_EVERYTHING, &w.inventory, e);
 	w.names = q->numeric ? NULL : names_new();
 	if (r == 0 && q->json)
 		r = json_new(1, &doc, e);

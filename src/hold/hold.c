@@ -2,16 +2,10 @@
 #include "hold/hold.h"
 
 #include "base/err.h"
-#include "base/file.h"
 #include "base/num.h"
 #include "hold/view.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define HOLDS_MAX 256 /* more would be told to nobody; the device is held all the same */
 
 static int (*const sources[])(struct hold_case *c) = {
 	hold_block,
@@ -22,50 +16,6 @@ static int (*const sources[])(struct hold_case *c) = {
 	hold_input,
 	hold_fd,
 };
-
-const char *const hold_checks[] = {"block", "net", "vfio", "sriov", "gpu", "input", "fd", NULL};
-
-bool hold_below(const struct hold_case *c, const char *target)
-{
-	size_t n = strlen(c->address);
-
-	for (const char *p = strstr(target, c->address); p; p = strstr(p + 1, c->address))
-		if (p > target && p[-1] == '/' && (p[n] == '/' || p[n] == '\0'))
-			return true;
-	return false;
-}
-
-int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, const char *object,
-	const char *fmt, ...)
-{
-	struct holds *f = c->found;
-	char text[512];
-	va_list ap;
-
-	size_t known = 0;
-	while (hold_checks[known] && strcmp(hold_checks[known], check) != 0)
-		known++;
-	if (!hold_checks[known])
-		return -EINVAL;
-	if (f->count == HOLDS_MAX)
-		return 0;
-	struct hold *list = reallocarray(f->list, f->count + 1, sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	f->list = list;
-	struct hold *h = &list[f->count++];
-	*h = (struct hold){
-		.check = check,
-		.absolute = weight == HOLD_ABSOLUTE,
-		.unsure = weight == HOLD_UNSURE,
-	};
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	file_escape(h->object, sizeof(h->object), object);
-	file_escape(h->text, sizeof(h->text), text);
-	return 0;
-}
 
 int hold_find_in(struct hold_view *v, const struct pci_device *d, struct holds *ret, struct err *e)
 {
@@ -89,7 +39,7 @@ int hold_find(struct host *h, const struct pci_device *d, struct holds *ret, str
 {
 	struct hold_view *v;
 
-	int r = hold_view_new(h, &v, e);
+	int r = hold_view_new(h, HOLD_EVERYTHING, &v, e);
 	if (r < 0)
 		return r;
 	r = hold_find_in(v, d, ret, e);

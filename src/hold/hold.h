@@ -45,8 +45,13 @@ void holds_fini(struct holds *h);
 /*
  * The same for many devices at one time: what they have in common (processes, mounts, routes) is
  * read once, when the view is made. The host must outlive it.
+ *
+ * A listing starts no process, and so does not see interfaces of other network namespaces that
+ * stand on a device's own. What decides about a device asks for everything.
  */
-int hold_view_new(struct host *h, struct hold_view **ret, struct err *e);
+enum hold_depth { HOLD_LISTING, HOLD_EVERYTHING };
+
+int hold_view_new(struct host *h, enum hold_depth depth, struct hold_view **ret, struct err *e);
 int hold_find_in(struct hold_view *v, const struct pci_device *d, struct holds *ret, struct err *e);
 void hold_view_free(struct hold_view *v); /* NULL is fine */
 

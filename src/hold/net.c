@@ -3,7 +3,8 @@
  * Network interfaces below a device. An interface is held by an address, a route, the SSH
  * session that usher runs in, or by being part of another interface (bridge, bond, VLAN), whose
  * addresses and routes then count as its own. One in another network namespace is held: who moved
- * it there means to use it, and what it does there is not to be seen from here.
+ * it there means to use it, and what it does there is not to be seen from here. One that stays here
+ * and carries a macvlan or a VLAN of a container is held by that.
  */
 #include "base/file.h"
 #include "base/num.h"
@@ -221,6 +222,34 @@ static bool is_up(struct host *h, const char *name)
 	       host_read_number(h, path, &flags) < 0 || flags & FLAG_UP;
 }
 
+/* What stands on it in a container, where nothing here shows it. */
+static int find_uppers(const struct stack *s)
+{
+	struct hold_view *v = s->c->view;
+	char owner[128], above[32];
+
+	int r = hold_view_uppers(v);
+	for (size_t i = 0; r == 0 && i < v->upper_count; i++) {
+		const struct host_net_upper *u = &v->uppers[i];
+		struct host_holder o = {.pid = u->pid, .uid = u->uid};
+
+		if (!stack_has(s, u->lower))
+			continue;
+		(void)snprintf(o.comm, sizeof(o.comm), "%.16s", u->owner);
+		if (u->pid)
+			hold_process_name(v, &o, owner, sizeof(owner));
+		r = hold_add(s->c, "net", HOLD_PLAIN, s->names[0],
+			"carries %s%s in another network namespace: %s", u->name,
+			through(s, u->lower, above, sizeof(above)), u->pid ? owner : u->owner);
+	}
+	/* Whoever may not look into other processes is told so already: hold_fd(). */
+	if (r == 0 && v->uppers_error && !v->blind)
+		r = hold_add(s->c, "net", HOLD_UNSURE, s->names[0],
+			"whether a container uses it cannot be told: %s",
+			strerror(-v->uppers_error));
+	return r;
+}
+
 static int judge(struct hold_case *c, const char *name)
 {
 	struct stack s = {.c = c};
@@ -235,7 +264,7 @@ static int judge(struct hold_case *c, const char *name)
 	}
 	if (r >= 0 && s.count > 1)
 		r = hold_add(c, "net", HOLD_PLAIN, s.names[0], "part of %s", s.names[1]);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : find_uppers(&s);
 }
 
 static int stop_at_name(void *arg, const char *name)

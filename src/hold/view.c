@@ -273,6 +273,28 @@ int hold_view_routes(struct hold_view *v)
 	return r < 0 ? r : text_read(v->host, "/proc/net/route", &v->routes);
 }
 
+static int upper_add(void *arg, const struct host_net_upper *u)
+{
+	struct hold_view *v = arg;
+	struct host_net_upper *list =
+		reallocarray(v->uppers, v->upper_count + 1, sizeof(*v->uppers));
+
+	if (!list)
+		return -ENOMEM;
+	v->uppers = list;
+	list[v->upper_count++] = *u;
+	return 0;
+}
+
+int hold_view_uppers(struct hold_view *v)
+{
+	if (v->is_listing || v->has_uppers)
+		return 0;
+	v->has_uppers = true;
+	v->uppers_error = v->host->ops->uppers(v->host, upper_add, v);
+	return v->uppers_error == -ENOMEM ? -ENOMEM : 0;
+}
+
 /* Only the file, for the C library's way to a user's name may ask the network. */
 static const char *users_read(struct hold_view *v)
 {
@@ -328,13 +350,14 @@ static int view_read(struct hold_view *v)
 	return r == 0 ? opens_read(v) : r;
 }
 
-int hold_view_new(struct host *h, struct hold_view **ret, struct err *e)
+int hold_view_new(struct host *h, enum hold_depth depth, struct hold_view **ret, struct err *e)
 {
 	struct hold_view *v = calloc(1, sizeof(*v));
 	int r = -ENOMEM;
 
 	if (v) {
 		v->host = h;
+		v->is_listing = depth == HOLD_LISTING;
 		r = view_read(v);
 	}
 	if (r < 0) {
@@ -367,6 +390,7 @@ void hold_view_free(struct hold_view *v)
 		free(v->loops[i].file);
 	free(v->loops);
 	free(v->exports);
+	free(v->uppers);
 	free(v->routes);
 	free(v->routes6);
 	free(v->users);

@@ -93,6 +93,11 @@ struct hold_view {
 	bool has_loops;
 	size_t nr_loops;
 	struct hold_loop *loops;
+	bool is_listing; /* nothing that takes a process of its own is asked */
+	bool has_uppers;
+	size_t upper_count;
+	struct host_net_upper *uppers; /* in other network namespaces */
+	int uppers_error; /* -errno when some could not be looked at */
 	bool has_exports;
 	size_t export_count;
 	struct hold_export *exports;
@@ -143,6 +148,9 @@ dev_t hold_path_number(struct host *h, const char *path);
 
 /* What the kernel serves to others; once. Return: 0, -ENOMEM. */
 int hold_exports_read(struct hold_view *v);
+
+/* Interfaces of other network namespaces; none in a listing. Once. Return: 0, -ENOMEM. */
+int hold_view_uppers(struct hold_view *v);
 
 /* Devices that may have interfaces, below PCI functions; they are @v's. Return: 0, -ENOMEM, -errno. */
 int hold_view_nested(struct hold_view *v, const struct hold_links **ret);

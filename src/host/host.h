@@ -51,6 +51,15 @@ struct host_net_address {
 	uint8_t prefix; /* length of the network's part [bits] */
 };
 
+/* An interface in another network namespace that stands on one of ours: a macvlan, a VLAN. */
+struct host_net_upper {
+	char lower[16]; /* ours */
+	char name[16]; /* of the upper one, in its namespace */
+	pid_t pid; /* the first process of that namespace; 0: none is known */
+	uid_t uid; /* of that process */
+	char owner[64]; /* the process's comm, else where the namespace is mounted: not escaped */
+};
+
 #define HOST_VF_UNTOLD UINT32_MAX /* what a driver does not tell, and the kernel's word for it */
 
 /* What the interface of a physical function keeps for one of its virtual ones. */
@@ -104,6 +113,14 @@ struct host_ops {
 	/* Each address of each network interface. Return: as holders(). */
 	int (*addresses)(struct host *h, int (*each)(void *arg, const struct host_net_address *a),
 		void *arg);
+	/*
+	 * Each interface of another network namespace that stands on one of ours. A child process
+	 * asks in each namespace, so no listing calls this.
+	 * Return: 0, what @each returned, -EACCES after all others when some namespace could not be
+	 * looked at, -ETIMEDOUT, -errno.
+	 */
+	int (*uppers)(
+		struct host *h, int (*each)(void *arg, const struct host_net_upper *u), void *arg);
 	/* Of an interface; only who changes virtual functions asks, so a snapshot has none. */
 	int (*functions)(struct host *h, const char *interface,
 		int (*each)(void *arg, const struct host_vf *vf), void *arg);

@@ -4,6 +4,7 @@
 #include "host/host.h"
 #include "host/inet.h"
 #include "host/locked.h"
+#include "host/netns.h"
 #include "host/rtnl.h"
 
 #include <dirent.h>
@@ -324,6 +325,7 @@ static const struct host_ops live_ops = {
 	.number = live_number,
 	.loop = live_loop,
 	.addresses = inet_addresses,
+	.uppers = netns_uppers,
 	.functions = live_functions,
 };
 

@@ -410,6 +410,41 @@ static int parse_address(struct reader *r, char *rest)
 	return 0;
 }
 
+/* LOWER NAME PID UID OWNER, the owner escaped as in file. */
+static int parse_upper(struct reader *r, char *rest)
+{
+	struct host_net_upper u = {0};
+	struct manifest *m = r->m;
+	const char *lower = next_word(&rest), *name = next_word(&rest);
+	uint64_t pid, uid;
+
+	if (!lower || !name || strlen(lower) >= sizeof(u.lower) || strlen(name) >= sizeof(u.name))
+		return -EINVAL;
+	if (parse_number(&rest, ' ', INT32_MAX, &pid) < 0 ||
+		parse_number(&rest, ' ', UINT32_MAX, &uid) < 0)
+		return -EINVAL;
+	ssize_t len = unescape(rest);
+	if (len < 0 || (size_t)len >= sizeof(u.owner))
+		return -EINVAL;
+	memcpy(u.lower, lower, strlen(lower));
+	memcpy(u.name, name, strlen(name));
+	memcpy(u.owner, rest, (size_t)len);
+	u.pid = (pid_t)pid;
+	u.uid = (uid_t)uid;
+	void *array = grow(m, m->uppers, m->upper_count, sizeof(*m->uppers));
+	if (!array)
+		return -ENOMEM;
+	m->uppers = array;
+	m->uppers[m->upper_count++] = u;
+	return 0;
+}
+
+static int parse_unseen(struct reader *r, char *rest)
+{
+	r->m->uppers_error = manifest_error(rest);
+	return r->m->uppers_error ? 0 : -EINVAL;
+}
+
 static int parse_blind(struct reader *r, char *rest)
 {
 	r->m->blind = *rest ? manifest_error(rest) : -EACCES;
@@ -435,6 +470,8 @@ static int parse_line(struct reader *r, char *line)
 		{"number", .plain = parse_path_number},
 		{"loop", .plain = parse_loop},
 		{"address", .plain = parse_address},
+		{"upper", .plain = parse_upper},
+		{"unseen", .plain = parse_unseen},
 		{"blind", .plain = parse_blind},
 	};
 	char path[FILE_PATH_MAX];
@@ -553,5 +590,6 @@ void manifest_fini(struct manifest *m)
 	free(m->busy);
 	free(m->holders);
 	free(m->addresses);
+	free(m->uppers);
 	*m = (struct manifest){0};
 }

@@ -45,6 +45,9 @@ struct manifest {
 	struct manifest_numbers loops;
 	size_t nr_addresses;
 	struct host_net_address *addresses;
+	size_t upper_count;
+	struct host_net_upper *uppers;
+	int uppers_error; /* -errno that ends uppers() */
 	int blind; /* -errno when it was taken without the right to see all processes */
 	size_t budget; /* bytes that the text may still make us allocate */
 };

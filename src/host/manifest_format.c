@@ -161,6 +161,24 @@ static void put_numbers(FILE *f, const char *word, const struct manifest_numbers
 	}
 }
 
+static void put_uppers(FILE *f, const struct manifest *m)
+{
+	const char *error = manifest_error_name(m->uppers_error);
+
+	for (size_t i = 0; i < m->upper_count; i++) {
+		const struct host_net_upper *u = &m->uppers[i];
+
+		if (!word_ok(u->lower) || !word_ok(u->name) || !*u->lower || !*u->name)
+			continue;
+		(void)fprintf(
+			f, "upper %s %s %d %u ", u->lower, u->name, (int)u->pid, (unsigned)u->uid);
+		put_text(f, u->owner, strlen(u->owner));
+		(void)fputc('\n', f);
+	}
+	if (m->uppers_error)
+		(void)fprintf(f, "unseen %s\n", error ? error : "EIO");
+}
+
 static void put_others(FILE *f, const struct manifest *m)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -181,6 +199,7 @@ static void put_others(FILE *f, const struct manifest *m)
 		if (word_ok(a->interface) && inet_ntop(a->family, a->bytes, text, sizeof(text)))
 			(void)fprintf(f, "address %s %s/%u\n", a->interface, text, a->prefix);
 	}
+	put_uppers(f, m);
 	put_holders(f, m);
 }
 

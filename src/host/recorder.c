@@ -24,7 +24,7 @@ struct recorder {
 	struct host *inner;
 	struct answers answers;
 	struct manifest others; /* all but files: busy, holders, numbers, addresses */
-	bool has_holders, has_addresses;
+	bool has_holders, has_addresses, has_uppers;
 };
 
 static struct recorder *recorder_of(struct host *h)
@@ -299,6 +299,33 @@ static int recorder_addresses(
 	return x;
 }
 
+static int upper_add(void *arg, const struct host_net_upper *u)
+{
+	struct manifest *m = arg;
+	struct host_net_upper *list = reallocarray(m->uppers, m->upper_count + 1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	m->uppers = list;
+	list[m->upper_count++] = *u;
+	return 0;
+}
+
+static int recorder_uppers(
+	struct host *h, int (*each)(void *arg, const struct host_net_upper *u), void *arg)
+{
+	struct recorder *r = recorder_of(h);
+	struct manifest *m = &r->others;
+	int x = 0;
+
+	if (!r->has_uppers)
+		m->uppers_error = r->inner->ops->uppers(r->inner, upper_add, m);
+	r->has_uppers = true;
+	for (size_t i = 0; x == 0 && i < m->upper_count; i++)
+		x = each(arg, &m->uppers[i]);
+	return x ? x : m->uppers_error;
+}
+
 static int number_keep(struct recorder *r, struct manifest_numbers *n, const char *name,
 	const struct host_number *number)
 {
@@ -368,6 +395,7 @@ static const struct host_ops recorder_ops = {
 	.block_busy = recorder_block_busy,
 	.holders = recorder_holders,
 	.addresses = recorder_addresses,
+	.uppers = recorder_uppers,
 };
 
 int host_recorder_new(struct host *inner, struct host **ret)
@@ -399,6 +427,10 @@ static int copy_others(const struct manifest *from, struct manifest *m)
 	for (size_t i = 0; i < from->nr_addresses; i++)
 		if (address_add(m, &from->addresses[i]) < 0)
 			return -ENOMEM;
+	for (size_t i = 0; i < from->upper_count; i++)
+		if (upper_add(m, &from->uppers[i]) < 0)
+			return -ENOMEM;
+	m->uppers_error = from->uppers_error;
 	if (copy_numbers(&from->paths, &m->paths) < 0 || copy_numbers(&from->loops, &m->loops) < 0)
 		return -ENOMEM;
 	m->busy = calloc(from->nr_busy + 1, sizeof(*m->busy));

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,6 +283,64 @@ int rtnl_each_function(
 		}
 	}
 	return r;
+}
+
+void rtnl_ask_links(void *buf)
+{
+	const uint32_t mask = RTEXT_FILTER_SKIP_STATS;
+	struct request q;
+
+	begin(&q, RTM_GETLINK, 0);
+	q.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	(void)put(&q, IFLA_EXT_MASK, &mask, sizeof(mask));
+	memcpy(buf, &q, sizeof(q));
+}
+
+bool rtnl_link_read(const struct nlmsghdr *m, struct rtnl_link *ret)
+{
+	const size_t head = NLMSG_LENGTH(sizeof(struct ifinfomsg));
+	size_t left;
+
+	if (m->nlmsg_type != RTM_NEWLINK || m->nlmsg_len < head)
+		return false;
+	*ret = (struct rtnl_link){0};
+	const struct rtattr *a = first_of((const uint8_t *)m + head, m->nlmsg_len - head, &left);
+	for (; a; a = next_of(a, &left)) {
+		if (type_of(a) == IFLA_IFNAME) {
+			take(a, ret->name, sizeof(ret->name) - 1);
+		} else if (type_of(a) == IFLA_LINK) {
+			take(a, &ret->lower, sizeof(ret->lower));
+		} else if (type_of(a) == IFLA_LINK_NETNSID) {
+			take(a, &ret->lower_netns, sizeof(ret->lower_netns));
+			ret->has_lower_netns = true;
+		}
+	}
+	return true;
+}
+
+/* The head of such a message is one byte, and padding. */
+void rtnl_ask_netns(void *buf, int fd)
+{
+	const uint32_t value = (uint32_t)fd;
+	struct request q;
+
+	begin(&q, RTM_GETNSID, 0);
+	q.head.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg));
+	(void)put(&q, NETNSA_FD, &value, sizeof(value));
+	memcpy(buf, &q, sizeof(q));
+}
+
+void rtnl_netns_read(const struct nlmsghdr *m, int32_t *ret)
+{
+	const size_t head = NLMSG_ALIGN(NLMSG_LENGTH(sizeof(struct rtgenmsg)));
+	size_t left;
+
+	if (m->nlmsg_type != RTM_NEWNSID || m->nlmsg_len < head)
+		return;
+	const struct rtattr *a = first_of((const uint8_t *)m + head, m->nlmsg_len - head, &left);
+	for (; a; a = next_of(a, &left))
+		if (type_of(a) == NETNSA_NSID)
+			take(a, ret, sizeof(*ret));
 }
 
 static const struct nlmsghdr *next_message(const struct nlmsghdr *m, size_t *left)

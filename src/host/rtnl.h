@@ -26,6 +26,25 @@ void rtnl_ask_functions(void *buf, int ifindex);
 int rtnl_each_function(
 	const struct nlmsghdr *m, int (*each)(void *arg, const struct host_vf *vf), void *arg);
 
+/* "Tell all interfaces." @buf: RTNL_REQUEST_MAX. */
+void rtnl_ask_links(void *buf);
+
+/* One interface of such an answer. */
+struct rtnl_link {
+	char name[16];
+	uint32_t lower; /* index of the interface that it stands on, or its peer's; 0: none */
+	bool has_lower_netns; /* false: the lower one is in the same namespace */
+	int32_t lower_netns; /* number of the lower one's namespace, as the asked one counts */
+};
+
+/* Return: whether the message is an interface. */
+bool rtnl_link_read(const struct nlmsghdr *m, struct rtnl_link *ret);
+
+/* "Which number has the network namespace that @fd is of?" Ref: linux/net_namespace.h. */
+void rtnl_ask_netns(void *buf, int fd);
+/* *@ret is left as it is by another message; -1: it has none. */
+void rtnl_netns_read(const struct nlmsghdr *m, int32_t *ret);
+
 /* One setting of a virtual function; the kernel takes them one by one. */
 enum rtnl_setting {
 	RTNL_MAC,

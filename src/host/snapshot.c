@@ -20,6 +20,8 @@
  *					node, "f8:1" what is on that file system; escaped as in file
  *	loop b259:1 loop0		host_ops.loop() of loop0, likewise
  *	address INTERFACE ADDRESS/LEN	an address of a network interface
+ *	upper LOWER NAME PID UID OWNER	an interface of another network namespace on one of ours
+ *	unseen EACCES			host_ops.uppers() ends so
  *	blind [EPERM]                   some processes could not be looked at: holders() ends -EACCES
  *
  * The text may come from anybody. It is bounded in size and in what it makes us allocate, taken
@@ -302,6 +304,17 @@ static int snapshot_addresses(
 	return r;
 }
 
+static int snapshot_uppers(
+	struct host *h, int (*each)(void *arg, const struct host_net_upper *u), void *arg)
+{
+	const struct manifest *m = manifest_of(h);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->upper_count; i++)
+		r = each(arg, &m->uppers[i]);
+	return r ? r : m->uppers_error;
+}
+
 static void snapshot_close(struct host *h)
 {
 	struct snapshot *s = container_of(h, struct snapshot, host);
@@ -322,6 +335,7 @@ static const struct host_ops snapshot_ops = {
 	.number = snapshot_number,
 	.loop = snapshot_loop,
 	.addresses = snapshot_addresses,
+	.uppers = snapshot_uppers,
 };
 
 /* The whole of a regular file with a NUL behind it. */

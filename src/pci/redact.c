@@ -424,6 +424,13 @@ int manifest_redact(struct manifest *m, const uint8_t *key)
 	sort_entries(m);
 	for (size_t i = 0; r == 0 && key && i < m->paths.count; i++)
 		r = redact_path(&m->paths.list[i].name, key);
+	for (size_t i = 0; key && i < m->upper_count; i++) {
+		struct host_net_upper *u = &m->uppers[i];
+
+		alias_scrub(key, u->lower, strlen(u->lower));
+		alias_scrub(key, u->name, strlen(u->name));
+		alias_scrub(key, u->owner, strlen(u->owner));
+	}
 	for (size_t i = 0; key && i < m->nr_addresses; i++) {
 		struct host_net_address *a = &m->addresses[i];
 

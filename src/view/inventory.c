@@ -139,7 +139,7 @@ static int read_leases(struct host *h, struct inventory *v, struct err *e)
 	return r;
 }
 
-int inventory_read(struct host *h, struct inventory *ret, struct err *e)
+int inventory_read(struct host *h, enum hold_depth depth, struct inventory *ret, struct err *e)
 {
 	cleanup_free struct pci_device *devices = NULL;
 	struct hold_view *view = NULL;
@@ -148,7 +148,7 @@ int inventory_read(struct host *h, struct inventory *ret, struct err *e)
 	*ret = (struct inventory){.iommu = pci_iommu_state(h)};
 	int r = pci_device_list(h, &devices, &count, e);
 	if (r == 0)
-		r = hold_view_new(h, &view, e);
+		r = hold_view_new(h, depth, &view, e);
 	if (r == 0) {
 		ret->list = calloc(count ? count : 1, sizeof(*ret->list));
 		r = ret->list ? 0 : err_set(e, -ENOMEM, "list PCI devices");

@@ -39,7 +39,7 @@ struct inventory {
 };
 
 /* All devices, who uses them, and what that makes of each. inventory_fini() either way. */
-int inventory_read(struct host *h, struct inventory *ret, struct err *e);
+int inventory_read(struct host *h, enum hold_depth depth, struct inventory *ret, struct err *e);
 void inventory_fini(struct inventory *v);
 
 /* NULL when it is not there. */

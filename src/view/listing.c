@@ -35,7 +35,7 @@ int listing_read(struct host *h, const struct filter *f, enum tree_kind kind, un
 	struct names *names, struct listing *ret, struct err *e)
 {
 	*ret = (struct listing){.names = names, .parts = parts};
-	int r = inventory_read(h, &ret->inventory, e);
+	int r = inventory_read(h, HOLD_LISTING, &ret->inventory, e);
 	if (r < 0)
 		return r;
 	if (tree_make(&ret->inventory, f, kind, &ret->tree) < 0 || read_parts(h, ret) < 0)

@@ -78,6 +78,51 @@ held_through usher-vlan usher-vlan 203.0.113
 ip link del usher-vlan
 is free
 
+# Part of an interface that a container has: in a listing nothing shows it, for no process is started
+# for that; what decides about the card asks in every namespace.
+carries() {
+	expect_status 3 usher bind --dry-run "$card"
+	expect_text '[net]'
+	expect_text "carries $1 in another network namespace: $2"
+}
+modprobe -qa macvlan ipvlan 8021q
+ip netns add usher-box || fail 'no network namespace'
+at_exit 'ip netns del usher-box 2>/dev/null'
+ip link set "$eth" up
+for kind in macvlan ipvlan vlan; do
+	case $kind in vlan) id='id 9' ;; *) id= ;; esac
+	# shellcheck disable=SC2086
+	ip link add usher-up link "$eth" type $kind $id || fail "no $kind"
+	ip link set usher-up netns usher-box || fail "the $kind does not move"
+	carries usher-up /run/netns/usher-box
+	ip -n usher-box link del usher-up
+done
+expect_ok usher bind --dry-run "$card"
+ip link add usher-up link "$eth" type macvlan
+ip link set usher-up netns usher-box
+ip netns exec usher-box sleep 300 &
+sleeper=$!
+at_exit "kill $sleeper 2>/dev/null"
+in_the_box() { [ "$(readlink /proc/$sleeper/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
+wait_until 10 in_the_box
+wait_until 10 grep -q sleep /proc/$sleeper/comm
+carries usher-up "sleep (pid $sleeper, root)"
+expect_status 3 usher bind "$card"
+expect_driver "$card" e1000e
+expect_ok usher bind --dry-run --allow=net "$card"
+expect_ok usher show -n "$card"
+expect_text 'carries usher-up in another network namespace'
+expect_ok usher snapshot "$work/report.host"
+expect_ok usher show -n --host "$work/report.host" "$card"
+expect_text "carries usher-up in another network namespace: sleep (pid $sleeper"
+if command -v strace >/dev/null; then
+	expect_ok strace -f -qq -e trace=fork,vfork,clone,clone3,setns -o "$work/calls" usher list -n
+	[ ! -s "$work/calls" ] || fail "a listing starts a process: $(cat "$work/calls")"
+fi
+ip -n usher-box link del usher-up
+expect_ok usher bind --dry-run "$card"
+kill $sleeper
+
 # Moved to where a container would have it: all that is left of it here is a folder.
 at_exit 'ip netns del usher-far 2>/dev/null'
 ip netns add usher-far || fail 'no network namespace'

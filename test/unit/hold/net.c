@@ -52,6 +52,36 @@ START_TEST(finds_addresses)
 }
 END_TEST
 
+/* upper_* links exist within one network namespace only. */
+START_TEST(finds_what_stands_on_it_in_containers)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(ETH "upper eth1 mv1 7 0 other\nupper eth0 mv0 4711 0 ng\\x1binx\n"
+				      "file /etc/passwd root:x:0:0::/root:/bin/sh\n",
+		&d);
+
+	ck_assert_str_eq(o.check, "net");
+	ck_assert_str_eq(o.object, "eth0");
+	ck_assert_str_eq(
+		o.text, "carries mv0 in another network namespace: ng\\x1binx (pid 4711, root)");
+	ck_assert(!o.absolute && !o.unsure);
+	/* On a VLAN that is here; without a process. */
+	struct holds f = holds_ask(ETH
+		"link /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/net/eth0/upper_vl ../x\n"
+		"upper vl mv0 0 0 /run/netns/c1\n",
+		&d);
+	ck_assert_uint_eq(f.count, 2);
+	ck_assert_str_eq(f.list[1].text,
+		"carries mv0 through vl in another network namespace: /run/netns/c1");
+	holds_fini(&f);
+	/* What cannot be told is no leave. */
+	o = hold_only(ETH "unseen ETIMEDOUT\n", &d);
+	ck_assert(o.unsure);
+	ck_assert_str_eq(o.object, "eth0");
+	hold_none("unseen ETIMEDOUT\nupper eth0 mv0 7 0 other\n", &d);
+}
+END_TEST
+
 START_TEST(follows_bridges)
 {
 	struct pci_device d = nvme_device();
@@ -145,5 +175,5 @@ START_TEST(finds_the_ssh_session)
 }
 END_TEST
 
-SUITE("net", finds_routes, finds_addresses, follows_bridges, finds_interfaces_that_are_elsewhere,
-	finds_the_ssh_session)
+SUITE("net", finds_routes, finds_addresses, finds_what_stands_on_it_in_containers, follows_bridges,
+	finds_interfaces_that_are_elsewhere, finds_the_ssh_session)

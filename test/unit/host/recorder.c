@@ -49,6 +49,9 @@ static const char house[] =
 	"holder 12 1000 226:0 X\\x1b[m\n"
 	"holder 13 0 b8:1 dd\n"
 	"holder 13 0 1:3 null\n"
+	"upper eth0 mv0 4711 1000 my\\x0anginx\n"
+	"upper eth0 vl0 0 0 /run/netns/c1\n"
+	"unseen ETIMEDOUT\n"
 	"number b259:1 /dev/disk/by-id/a\\x20b\n"
 	"number c10:3 /dev/nvme0\n"
 	"number f8:17 /srv/image\n"
@@ -92,6 +95,16 @@ static int tell_address(void *arg, const struct host_net_address *a)
 	return 0;
 }
 
+static int tell_upper(void *arg, const struct host_net_upper *u)
+{
+	struct told *t = arg;
+
+	t->count++;
+	sprintf(t->text + strlen(t->text), "%s %s %d %u %s;", u->lower, u->name, u->pid, u->uid,
+		u->owner);
+	return 0;
+}
+
 static int stop(void *arg, const char *name)
 {
 	return 1;
@@ -110,7 +123,7 @@ static void ask_number(int (*op)(struct host *h, const char *name, struct host_n
 /* Reads all that there is, and holds it against what it has to be. */
 static void ask(struct host *h)
 {
-	struct told names = {0}, holders = {0}, addresses = {0};
+	struct told names = {0}, holders = {0}, addresses = {0}, uppers = {0};
 	struct host_node node;
 	char buf[512];
 
@@ -148,6 +161,8 @@ static void ask(struct host *h)
 	ck_assert_int_eq(h->ops->block_busy(h, "sda"), 0);
 	ck_assert_int_eq(h->ops->block_busy(h, "sdb"), -EACCES);
 	ck_assert_int_eq(h->ops->block_busy(h, "sdz"), -ENOENT);
+	ck_assert_int_eq(h->ops->uppers(h, tell_upper, &uppers), -ETIMEDOUT);
+	ck_assert_str_eq(uppers.text, "eth0 mv0 4711 1000 my\nnginx;eth0 vl0 0 0 /run/netns/c1;");
 	ask_number(h->ops->number, h, "/dev/disk/by-id/a b", HOST_NUMBER_BLOCK, makedev(259, 1));
 	ask_number(h->ops->number, h, "/dev/nvme0", HOST_NUMBER_CHAR, makedev(10, 3));
 	ask_number(h->ops->number, h, "/srv/image", HOST_NUMBER_FILE, makedev(8, 17));

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
@@ -255,5 +256,68 @@ START_TEST(talks_to_the_kernel)
 }
 END_TEST
 
+static void begin_answer(uint16_t type, const void *head, size_t n)
+{
+	const struct nlmsghdr m = {.nlmsg_type = type};
+
+	memset(answer, 0, sizeof(answer));
+	memcpy(answer, &m, sizeof(m));
+	memcpy(answer + NLMSG_HDRLEN, head, n);
+	size = NLMSG_HDRLEN + NLMSG_ALIGN(n);
+}
+
+static const struct nlmsghdr *end_answer(void)
+{
+	struct nlmsghdr *m = (void *)answer;
+
+	m->nlmsg_len = (uint32_t)size;
+	return m;
+}
+
+/* A macvlan whose lower interface is in the namespace that the asked one calls 3. */
+START_TEST(reads_links_across_namespaces)
+{
+	const struct ifinfomsg head = {.ifi_index = 9};
+	const uint32_t lower = 2;
+	const int32_t number = 3;
+	struct rtnl_link link;
+
+	begin_answer(RTM_NEWLINK, &head, sizeof(head));
+	add(IFLA_IFNAME, "mv0", 4);
+	add(IFLA_LINK, &lower, sizeof(lower));
+	ck_assert(rtnl_link_read(end_answer(), &link));
+	ck_assert_str_eq(link.name, "mv0");
+	ck_assert_uint_eq(link.lower, 2);
+	ck_assert(!link.has_lower_netns);
+	add(IFLA_LINK_NETNSID, &number, sizeof(number));
+	ck_assert(rtnl_link_read(end_answer(), &link));
+	ck_assert(link.has_lower_netns);
+	ck_assert_int_eq(link.lower_netns, 3);
+	/* A name without an end, a number that is cut off, another message. */
+	begin_answer(RTM_NEWLINK, &head, sizeof(head));
+	add(IFLA_IFNAME, "averylonginterfacename", 22);
+	add(IFLA_LINK, &lower, 2);
+	ck_assert(rtnl_link_read(end_answer(), &link));
+	ck_assert_str_eq(link.name, "averylonginterf");
+	begin_answer(RTM_NEWADDR, &head, sizeof(head));
+	ck_assert(!rtnl_link_read(end_answer(), &link));
+}
+END_TEST
+
+START_TEST(reads_numbers_of_namespaces)
+{
+	const struct rtgenmsg head = {AF_UNSPEC};
+	int32_t number = 7, ret = -1;
+
+	begin_answer(RTM_NEWNSID, &head, sizeof(head));
+	rtnl_netns_read(end_answer(), &ret);
+	ck_assert_int_eq(ret, -1);
+	add(NETNSA_NSID, &number, sizeof(number));
+	rtnl_netns_read(end_answer(), &ret);
+	ck_assert_int_eq(ret, 7);
+}
+END_TEST
+
 SUITE("rtnl", reads_every_function, reads_what_is_broken, asks_for_one_setting,
-	tells_a_reader_from_the_end, talks_to_the_kernel)
+	tells_a_reader_from_the_end, talks_to_the_kernel, reads_links_across_namespaces,
+	reads_numbers_of_namespaces)
