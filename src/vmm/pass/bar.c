@@ -113,7 +113,7 @@ static bool region_read(struct func_bar *b, uint64_t off, unsigned size, uint64_
 		*ret = pass_rom_read(d, off, size);
 		return false;
 	}
-	if (pass_msix_read(d, b->index, off, size, ret))
+	if (func_msix_read(&d->msix.guest, b->index, off, size, ret))
 		return false;
 	int r = vfio_region_get(&d->vfio, bar_region(b), off, size, ret);
 	if (r >= 0)
@@ -138,7 +138,8 @@ static bool bar_write(struct func_bar *b, uint64_t off, unsigned size, uint64_t 
 
 	if (is_traced(b))
 		trace_access(b, off, size, value, TRACE_WRITE);
-	if (b->kind == FUNC_BAR_EXPANSION || pass_msix_write(d, b->index, off, size, value))
+	if (b->kind == FUNC_BAR_EXPANSION ||
+		func_msix_write(&d->msix.guest, b->index, off, size, value))
 		return false;
 	int r = vfio_region_put(&d->vfio, bar_region(b), off, size, value);
 	if (r < 0)

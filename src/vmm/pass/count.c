@@ -132,8 +132,8 @@ static void take_intx(struct pass_dev *d)
 }
 
 /* @used: which of the vectors the host may have counted for. */
-static void take_vectors(struct pass_dev *d, const char *kind, struct pass_vector *v,
-	unsigned count, bool (*used)(const struct pass_vector *))
+static void take_vectors(struct pass_dev *d, const char *kind, struct func_vector *v,
+	unsigned count, bool (*used)(const struct func_vector *))
 {
 	uint64_t signals;
 	unsigned n = 0;
@@ -147,12 +147,12 @@ static void take_vectors(struct pass_dev *d, const char *kind, struct pass_vecto
 			v[n].signals += signals;
 }
 
-static bool is_armed(const struct pass_vector *v)
+static bool is_armed(const struct func_vector *v)
 {
 	return v->armed;
 }
 
-static bool has_eventfd(const struct pass_vector *v)
+static bool has_eventfd(const struct func_vector *v)
 {
 	return v->eventfd >= 0;
 }
@@ -166,5 +166,5 @@ void pass_count_take(struct pass_dev *d, uint32_t index)
 	else if (index == VFIO_PCI_MSI_IRQ_INDEX)
 		take_vectors(d, "msi", d->msi.vectors, d->msi.on, has_eventfd);
 	else
-		take_vectors(d, "msix", d->msix.vectors, d->msix.count, is_armed);
+		take_vectors(d, "msix", d->msix.guest.vectors, d->msix.guest.count, is_armed);
 }

@@ -68,9 +68,7 @@ int pass_dev_learn(struct pass_dev *d, struct err *e)
 	r = pass_msi_init(d, e);
 	if (r < 0)
 		return r;
-	r = pass_intx_init(d, e);
-	if (r < 0)
-		return r;
+	pass_intx_init(d);
 	pass_chain_link(&d->config);
 	r = pass_bars_map(d, e);
 	return r < 0 ? r : pass_events_init(d, e);
@@ -90,7 +88,7 @@ void pass_dev_unlearn(struct pass_dev *d)
 {
 	release(d);
 	func_bars_fini(&d->bars);
-	pass_msix_fini(d);
+	func_msix_fini(&d->msix.guest);
 }
 
 uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size)
@@ -148,11 +146,10 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
 	d->group_fd = d->group = -1;
-	d->intx = (struct pass_intx){.trigger = -1, .unmask = -1};
 	d->events.request.source.fd = d->events.error.source.fd = -1;
 	d->events.deadline.source.fd = -1;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
-		d->msi.vectors[n] = PASS_VECTOR_NONE;
+		d->msi.vectors[n] = FUNC_VECTOR_NONE;
 	(void)snprintf(d->name, sizeof(d->name), "%s", name);
 	return d;
 }

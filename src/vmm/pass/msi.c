@@ -25,7 +25,7 @@ int pass_msi_init(struct pass_dev *d, struct err *e)
 	struct vfio_irqs irqs;
 
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
-		m->vectors[n] = PASS_VECTOR_NONE;
+		m->vectors[n] = FUNC_VECTOR_NONE;
 	if (!cap)
 		return 0;
 	if (vfio_irq_info(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX, &irqs, NULL) < 0 || !irqs.count) {
@@ -62,7 +62,7 @@ void pass_msi_fini(struct pass_dev *d)
 {
 	pass_msi_stop(d);
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
-		pass_vector_fini(d, &d->msi.vectors[n]);
+		func_vector_fini(&d->vm->irq, &d->msi.vectors[n]);
 }
 
 static void complain(struct pass_dev *d, const char *what, int r)
@@ -80,7 +80,8 @@ static int route(struct pass_dev *d, unsigned n, unsigned count)
 
 	if (d->msi.data_off == PCI_MSI_DATA_64)
 		address |= (uint64_t)pass_config_get(c, cap + PCI_MSI_ADDRESS_HI, 4) << 32;
-	return pass_vector_route(d, &d->msi.vectors[n], address, (data & ~(count - 1)) | n);
+	return func_vector_route(
+		&d->vm->irq, &d->msi.vectors[n], address, (data & ~(count - 1)) | n);
 }
 
 /* Routes of all, then to KVM those that are not masked. Return: 0, -errno. */
@@ -98,9 +99,9 @@ static int connect_all(struct pass_dev *d, unsigned count)
 		r = irq_commit(&d->vm->irq, NULL);
 	for (unsigned n = 0; n < count && r >= 0; n++) {
 		if (masked >> n & 1)
-			pass_vector_detach(d, &m->vectors[n]);
+			func_vector_detach(&d->vm->irq, &m->vectors[n]);
 		else
-			r = pass_vector_attach(d, &m->vectors[n]);
+			r = func_vector_attach(&d->vm->irq, &m->vectors[n]);
 	}
 	return r;
 }
@@ -143,7 +144,7 @@ void pass_msi_stop(struct pass_dev *d)
 		(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX);
 	m->on = 0;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
-		pass_vector_quiet(d, &m->vectors[n]);
+		func_vector_quiet(&d->vm->irq, &m->vectors[n]);
 }
 
 uint32_t pass_msi_pending(const struct pass_dev *d, unsigned off, unsigned size)
@@ -157,7 +158,7 @@ uint32_t pass_msi_pending(const struct pass_dev *d, unsigned off, unsigned size)
 	if (off < reg || !range_ok(off - reg, size, 4))
 		return 0;
 	for (unsigned n = 0; n < m->on; n++)
-		if (pass_vector_pending(&m->vectors[n]))
+		if (func_vector_pending(&m->vectors[n]))
 			bits |= BIT32(n);
 	return bits >> 8 * (off - reg) & (uint32_t)all_ones(size);
 }
@@ -168,7 +169,7 @@ void pass_msi_update(struct pass_dev *d)
 	const uint8_t *now = d->config.value + d->config.msi + PCI_MSI_FLAGS;
 
 	/* MSI-X rules while it is on: a guest that turns on both gets that one. */
-	if (!m->count || d->msix.on || !memcmp(now, m->last, m->len))
+	if (!m->count || d->msix.guest.on || !memcmp(now, m->last, m->len))
 		return;
 	memcpy(m->last, now, m->len);
 	unsigned flags = le16_get(now);

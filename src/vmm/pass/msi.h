@@ -2,7 +2,7 @@
 #ifndef VMM_PASS_MSI_H
 #define VMM_PASS_MSI_H
 
-#include "vmm/pass/vector.h"
+#include "vmm/pci/vector.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@ struct pass_msi {
 	uint8_t data_off;
 	uint8_t len; /* of control … mask bits, or data where there are none */
 	uint8_t last[20]; /* of these, as last acted upon */
-	struct pass_vector vectors[PASS_MSI_MAX];
+	struct func_vector vectors[PASS_MSI_MAX];
 };
 
 /* Learns the capability; hidden when VFIO has no MSI for the device. Return: 0. */

@@ -48,7 +48,7 @@ bool pass_reset_is_flr(const struct pass_dev *d, unsigned off, unsigned size, ui
 void pass_reset_quiet(struct pass_dev *d)
 {
 	func_bars_hide(&d->bars);
-	pass_msix_reset(d);
+	func_msix_reset(&d->msix.guest);
 	pass_msi_stop(d);
 	pass_intx_stop(d);
 	d->quiet = true;
@@ -65,7 +65,7 @@ static bool is_in_use(const struct pass_dev *d)
 
 	if (d->quiet)
 		return false;
-	return command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY) || d->msix.on || d->msi.on ||
+	return command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY) || d->msix.guest.on || d->msi.on ||
 	       d->intx.on;
 }
 

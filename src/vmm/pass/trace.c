@@ -174,7 +174,7 @@ static const struct pass_dev *dev_of(const struct func_bar *b)
 static bool name_msix(const struct func_bar *b, uint64_t off, char name[TRACE_NAME])
 {
 	static const char *const fields[] = {"address", "address high", "data", "control"};
-	const struct pass_msix *m = &dev_of(b)->msix;
+	const struct func_msix *m = &dev_of(b)->msix.guest;
 	uint64_t table = (uint64_t)m->count * PCI_MSIX_ENTRY_SIZE;
 
 	if (!m->count)

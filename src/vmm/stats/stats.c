@@ -31,7 +31,7 @@ void stats_take(struct machine *m)
 			pass_count_take(d, VFIO_PCI_INTX_IRQ_INDEX);
 		if (d->msi.on)
 			pass_count_take(d, VFIO_PCI_MSI_IRQ_INDEX);
-		if (d->msix.on)
+		if (d->msix.guest.on)
 			pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
 	}
 	/* What comes now is taking down. */
@@ -84,7 +84,7 @@ static void put_memory(const struct machine *m, struct figures *f)
 }
 
 static void put_vectors(
-	const struct pass_vector *v, unsigned count, const char *kind, struct figures *f)
+	const struct func_vector *v, unsigned count, const char *kind, struct figures *f)
 {
 	char names[16];
 
@@ -127,7 +127,7 @@ static void put_device(const struct pass_dev *d, struct figures *f)
 	if (d->intx.signals)
 		figures_number(f, "intx", d->intx.signals);
 	put_vectors(d->msi.vectors, d->msi.count, "msi", f);
-	put_vectors(d->msix.vectors, d->msix.count, "msix", f);
+	put_vectors(d->msix.guest.vectors, d->msix.guest.count, "msix", f);
 	figures_close(f);
 }
 

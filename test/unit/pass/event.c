@@ -156,7 +156,7 @@ START_TEST(keeps_the_figures_of_a_dropped_device)
 	for (unsigned i = 0; i < pieces; i++)
 		writes += rig.dev->bars.bar[0].pieces[i].range.writes;
 	ck_assert_uint_eq(writes, 4);
-	ck_assert_uint_eq(rig.dev->msix.vectors[0].signals, 10);
+	ck_assert_uint_eq(rig.dev->msix.guest.vectors[0].signals, 10);
 	fd_close(&rig.vm.interrupts_fd);
 	rig_stop();
 }

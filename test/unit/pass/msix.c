@@ -140,16 +140,16 @@ START_TEST(grows_where_vectors_are_fixed)
 	rig_forget();
 	vector(2, 0x42);
 	ck_assert_str_eq(rig_log(), "commit attach25 off2 set2:0+3 set2:2+1");
-	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.vectors[0].eventfd);
+	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.guest.vectors[0].eventfd);
 	ck_assert_int_eq(rig.model.fds[1], -1);
-	ck_assert_int_eq(rig.model.fds[2], rig.dev->msix.vectors[2].eventfd);
+	ck_assert_int_eq(rig.model.fds[2], rig.dev->msix.guest.vectors[2].eventfd);
 	eventfd_t count;
 	ck_assert_int_eq(eventfd_read(rig.model.fds[0], &count), 0); /* in case one was lost */
 
 	rig.model.vectors_max = 3;
 	vector(7, 0x47); /* the host has no more: the others go on */
 	ck_assert_int_eq(rig.model.on, VFIO_PCI_MSIX_IRQ_INDEX);
-	ck_assert_int_eq(rig.model.fds[2], rig.dev->msix.vectors[2].eventfd);
+	ck_assert_int_eq(rig.model.fds[2], rig.dev->msix.guest.vectors[2].eventfd);
 	rig_stop();
 }
 END_TEST
@@ -183,7 +183,7 @@ START_TEST(survives_a_host_that_cannot)
 	rig.refuse_attach = false;
 	vector(0, 0x40); /* tried again */
 	ck_assert_uint_eq(rig.attached, 1);
-	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.vectors[0].eventfd);
+	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.guest.vectors[0].eventfd);
 	rig_stop();
 }
 END_TEST
@@ -197,7 +197,7 @@ static void expect_no_room_for_1(void)
 	ck_assert_str_eq(rig_log(), "");
 	ck_assert_uint_gt(rig.dev->misdeeds.vector.count, 0);
 	ck_assert_int_eq(rig.model.fds[1], -1);
-	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.vectors[0].eventfd);
+	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.guest.vectors[0].eventfd);
 	ck_assert_uint_eq(rig.attached, 1);
 }
 
@@ -205,7 +205,7 @@ static void expect_room_for_1(void)
 {
 	vector(1, 0x41);
 	ck_assert_uint_eq(rig.attached, 2);
-	ck_assert_int_eq(rig.model.fds[1], rig.dev->msix.vectors[1].eventfd);
+	ck_assert_int_eq(rig.model.fds[1], rig.dev->msix.guest.vectors[1].eventfd);
 	rig_stop();
 }
 
@@ -248,7 +248,7 @@ START_TEST(hides_a_table_outside_its_bar)
 	rig.model.config[0x45] = 0x3f; /* table at 0x3f00: 65 entries end beyond the BAR */
 	memset(&d->config, 0, sizeof(d->config));
 	ck_assert_int_eq(pass_dev_learn(d, NULL), 0);
-	ck_assert_uint_eq(d->msix.count, 0);
+	ck_assert_uint_eq(d->msix.guest.count, 0);
 	ck_assert_uint_eq(rig_read(PCI_CAPABILITY_LIST, 1), 0x80);
 	rig_stop();
 }
@@ -258,8 +258,8 @@ START_TEST(gives_intx_to_kvm)
 {
 	start_nvme();
 	ck_assert_int_eq(rig.model.on, VFIO_PCI_INTX_IRQ_INDEX);
-	ck_assert_int_eq(rig.model.fds[0], rig.dev->intx.trigger);
-	ck_assert_int_eq(rig.model.unmask_fd, rig.dev->intx.unmask);
+	ck_assert_int_eq(rig.model.fds[0], rig.dev->intx.line.trigger);
+	ck_assert_int_eq(rig.model.unmask_fd, rig.dev->intx.line.resample);
 	rig_stop();
 }
 END_TEST
@@ -364,10 +364,10 @@ START_TEST(lost_vectors_are_told_and_come_back)
 	ck_assert_uint_eq(rig.dev->misdeeds.vector.count, told + 2); /* both: none new, none old */
 	rig.model.refuse_vectors = false;
 	vector(0, 0x40);
-	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.vectors[0].eventfd);
+	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.guest.vectors[0].eventfd);
 	vector(1, 0x41);
-	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.vectors[0].eventfd);
-	ck_assert_int_eq(rig.model.fds[1], rig.dev->msix.vectors[1].eventfd);
+	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.guest.vectors[0].eventfd);
+	ck_assert_int_eq(rig.model.fds[1], rig.dev->msix.guest.vectors[1].eventfd);
 	rig.model.refuse_vectors = true;
 	vector(2, 0x42);
 	rig_forget();

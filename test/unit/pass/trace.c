@@ -63,12 +63,12 @@ START_TEST(adds_up_before_they_are_turned_off)
 	rig_write(rig.dev->config.msix + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
 	ck_assert_uint_eq(rig.dev->intx.signals, 3);
 	for (unsigned word = 0; word < 4; word++)
-		(void)pass_msix_write(
-			rig.dev, rig.dev->msix.table_bar, rig.dev->msix.table_off + 4 * word, 4, 0);
+		(void)func_msix_write(&rig.dev->msix.guest, rig.dev->msix.guest.table_bar,
+			rig.dev->msix.guest.table_off + 4 * word, 4, 0);
 	for (unsigned round = 1; round < 3; round++) {
 		say("28: 7 3 PCI-MSI vfio-msix[0](0000:01:00.0)\n");
 		rig_write(rig.dev->config.msix + PCI_MSIX_FLAGS, 2, 0);
-		ck_assert_uint_eq(rig.dev->msix.vectors[0].signals, UINT64_C(10) * round);
+		ck_assert_uint_eq(rig.dev->msix.guest.vectors[0].signals, UINT64_C(10) * round);
 		say("");
 		rig_write(rig.dev->config.msix + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
 	}

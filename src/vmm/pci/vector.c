@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "vmm/pass/vector.h"
+#include "vmm/pci/vector.h"
 
-#include "base/err.h"
 #include "base/fd.h"
-#include "vmm/pass/device.h"
-#include "vmm/vm.h"
+#include "vmm/irq.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
-static int make(struct pass_dev *d, struct pass_vector *v)
+int func_vector_make(struct irq *q, struct func_vector *v)
 {
 	if (v->gsi < 0) {
-		int gsi = irq_alloc(&d->vm->irq);
+		int gsi = irq_alloc(q);
 		if (gsi < 0)
 			return gsi;
 		v->gsi = gsi;
@@ -26,36 +24,36 @@ static int make(struct pass_dev *d, struct pass_vector *v)
 	return 0;
 }
 
-int pass_vector_route(struct pass_dev *d, struct pass_vector *v, uint64_t address, uint32_t data)
+int func_vector_route(struct irq *q, struct func_vector *v, uint64_t address, uint32_t data)
 {
-	int r = make(d, v);
+	int r = func_vector_make(q, v);
 
 	if (r < 0)
 		return r;
-	irq_route(&d->vm->irq, v->gsi, address, data);
+	irq_route(q, v->gsi, address, data);
 	return 0;
 }
 
-int pass_vector_attach(struct pass_dev *d, struct pass_vector *v)
+int func_vector_attach(struct irq *q, struct func_vector *v)
 {
 	if (v->attached)
 		return 0;
-	int r = irq_attach(&d->vm->irq, v->gsi, v->eventfd, -1, NULL);
+	int r = irq_attach(q, v->gsi, v->eventfd, -1, NULL);
 	if (r < 0)
 		return r;
 	v->attached = true;
 	return 0;
 }
 
-void pass_vector_detach(struct pass_dev *d, struct pass_vector *v)
+void func_vector_detach(struct irq *q, struct func_vector *v)
 {
 	if (!v->attached)
 		return;
-	(void)irq_detach(&d->vm->irq, v->gsi, v->eventfd);
+	(void)irq_detach(q, v->gsi, v->eventfd);
 	v->attached = false;
 }
 
-bool pass_vector_pending(const struct pass_vector *v)
+bool func_vector_pending(const struct func_vector *v)
 {
 	struct pollfd p = {.fd = v->eventfd, .events = POLLIN};
 
@@ -63,23 +61,23 @@ bool pass_vector_pending(const struct pass_vector *v)
 	return v->eventfd >= 0 && !v->attached && poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
 }
 
-void pass_vector_quiet(struct pass_dev *d, struct pass_vector *v)
+void func_vector_quiet(struct irq *q, struct func_vector *v)
 {
 	eventfd_t count;
 
-	pass_vector_detach(d, v);
+	func_vector_detach(q, v);
 	v->armed = false;
 	if (v->eventfd >= 0)
 		(void)eventfd_read(v->eventfd, &count);
 }
 
-void pass_vector_fini(struct pass_dev *d, struct pass_vector *v)
+void func_vector_fini(struct irq *q, struct func_vector *v)
 {
-	pass_vector_detach(d, v);
+	func_vector_detach(q, v);
 	if (v->gsi >= 0)
-		irq_free(&d->vm->irq, v->gsi);
+		irq_free(q, v->gsi);
 	fd_close(&v->eventfd);
 	const uint64_t signals = v->signals;
-	*v = PASS_VECTOR_NONE;
+	*v = FUNC_VECTOR_NONE;
 	v->signals = signals;
 }
