@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib_errno ADDRESS GROUP OTHER GROUP: the table of errno_rows.h, asked of the kernel, and what only
- * the kernel can be asked. dma_entry_limit of vfio_iommu_type1 is ENTRIES.
+ * lib_errno ADDRESS GROUP OTHER GROUP: the tables of ioas_rows.h and errno_rows.h, asked of the
+ * kernel, and what only the kernel can be asked. dma_entry_limit of vfio_iommu_type1 is ENTRIES.
  */
 #include "base/err.h"
 #include "unit/lib/errno_rows.h"
+#include "unit/vfio/ioas_rows.h"
 #include "vfio/region.h"
+#include "vfio/type1.h"
 
 #include <errno.h>
 #include <linux/vfio.h>
@@ -76,6 +78,10 @@ int main(int argc, char **argv)
 		return 2;
 	b.name = argv[1];
 	number = atoi(argv[2]);
+	ioas_rows(&(struct ioas_bench){.ops = &vfio_type1,
+		.first = {.name = argv[1], .group = number},
+		.second = {.name = argv[3], .group = atoi(argv[4])},
+		.row = row});
 	if (vfio_container_open(&b.c, &e) < 0 || vfio_group_open(NULL, number, &b.g, &e) < 0 ||
 		open_other(&b, argv[3], atoi(argv[4]), &e) < 0) {
 		printf("not ok %s\n", e.msg);
