@@ -17,16 +17,16 @@
 #define POLL_NS 100000
 #define DMA_BITS 28
 
-static int gone(struct usher_err *e)
+static int device_gone(struct usher_err *e)
 {
 	return err_say(
 		fault(e), -ENODEV, "edu: the device does not answer: it is gone or stuck in reset");
 }
 
 /* No register of it reads as all ones while it lives. */
-static int get(struct edu *d, uint64_t reg, uint32_t *ret, struct usher_err *e)
+static int register_get(struct edu *d, uint64_t reg, uint32_t *ret, struct usher_err *e)
 {
-	return usher_read32(&d->bar, reg, ret) < 0 || *ret == UINT32_MAX ? gone(e) : 0;
+	return usher_read32(&d->bar, reg, ret) < 0 || *ret == UINT32_MAX ? device_gone(e) : 0;
 }
 
 /* Until none of @bits is set in @reg. */
@@ -38,11 +38,11 @@ static int wait_clear(
 	uint32_t v = 0;
 
 	for (;;) {
-		int r = get(d, reg, &v, e);
+		int r = register_get(d, reg, &v, e);
 		if (r < 0 || !(v & bits))
 			return r;
 		if (clock_ms() > end && usher_window_ones(&d->bar) < 0)
-			return gone(e);
+			return device_gone(e);
 		if (clock_ms() > end)
 			return err_say(fault(e), -ETIMEDOUT, "edu: %s took longer than %u ms", what,
 				d->timeout_ms);
@@ -56,7 +56,7 @@ static enum usher_irq kind_of(enum edu_irq irq)
 }
 
 /* Lowers the line, and only then lets the kernel listen to it again: it masked INTx by itself. */
-static int acknowledge(struct edu *d, uint32_t bits, struct usher_err *e)
+static int irq_acknowledge(struct edu *d, uint32_t bits, struct usher_err *e)
 {
 	(void)usher_write32(&d->bar, EDU_IRQ_ACK, bits);
 	if (d->irq != EDU_INTX)
@@ -75,11 +75,11 @@ static int wait_irq(struct edu *d, uint32_t bits, const char *what, struct usher
 
 	for (;;) {
 		int64_t left = end - clock_ms();
-		int r = get(d, EDU_IRQ_STATUS, &status, e);
+		int r = register_get(d, EDU_IRQ_STATUS, &status, e);
 		if (r < 0)
 			return r;
 		if (left <= 0 && usher_window_ones(&d->bar) < 0)
-			return gone(e);
+			return device_gone(e);
 		if (left <= 0)
 			return err_say(fault(e), -ETIMEDOUT, "edu: no interrupt for %s in %u ms",
 				what, d->timeout_ms);
@@ -87,9 +87,9 @@ static int wait_irq(struct edu *d, uint32_t bits, const char *what, struct usher
 			(void)nanosleep(&pause, NULL);
 		else if (usher_irq_wait(d->dev, kind_of(d->irq), 0, (int)left) < 0)
 			continue;
-		r = get(d, EDU_IRQ_STATUS, &status, e);
+		r = register_get(d, EDU_IRQ_STATUS, &status, e);
 		if (r == 0 && (status & bits || d->irq != EDU_POLLED))
-			r = acknowledge(d, status, e);
+			r = irq_acknowledge(d, status, e);
 		if (r < 0 || status & bits)
 			return r;
 	}
@@ -119,15 +119,15 @@ static int check_alive(struct edu *d, struct usher_err *e)
 {
 	const uint32_t probe = 0x5a5a1234;
 	uint32_t v = 0;
-	int r = get(d, EDU_ID, &v, e);
+	int r = register_get(d, EDU_ID, &v, e);
 
 	if (r == 0 && (v & EDU_ID_MASK) != EDU_ID_IS)
 		return err_say(fault(e), -ENODEV, "edu: identity is 0x%08x", v);
 	if (r == 0)
 		r = usher_write32(&d->bar, EDU_LIVENESS, probe);
 	if (r == 0)
-		r = get(d, EDU_LIVENESS, &v, e);
-	return r == 0 && v != ~probe ? gone(e) : r;
+		r = register_get(d, EDU_LIVENESS, &v, e);
+	return r == 0 && v != ~probe ? device_gone(e) : r;
 }
 
 int edu_open(struct usher_device *dev, enum edu_irq irq, struct edu *ret, struct usher_err *e)
@@ -172,12 +172,12 @@ int edu_factorial(struct edu *d, uint32_t n, uint32_t *ret, struct usher_err *e)
 	if (r == 0)
 		r = wait_clear(d, EDU_STATUS, EDU_STATUS_COMPUTING, "the factorial", e);
 	if (r == 0 && usher_read32(&d->bar, EDU_FACTORIAL, ret) < 0)
-		r = gone(e);
+		r = device_gone(e);
 	return r;
 }
 
 /* One copy of the DMA engine, to its end. */
-static int copy(struct edu *d, uint64_t from, uint64_t to, uint32_t len, uint32_t direction,
+static int copy_piece(struct edu *d, uint64_t from, uint64_t to, uint32_t len, uint32_t direction,
 	struct usher_err *e)
 {
 	uint32_t command = EDU_DMA_RUN | direction | (d->irq == EDU_POLLED ? 0 : EDU_DMA_IRQ);
@@ -204,7 +204,7 @@ int edu_read(struct edu *d, uint32_t off, void *data, uint32_t len, struct usher
 	if (getrandom(mark, sizeof(mark), 0) != sizeof(mark))
 		return err_set(fault(e), -errno, "edu: a mark");
 	memcpy(mem + len - marked, mark, marked);
-	int r = copy(d, EDU_MEMORY + off, d->bounce.iova.v, len, EDU_DMA_FROM_DEVICE, e);
+	int r = copy_piece(d, EDU_MEMORY + off, d->bounce.iova.v, len, EDU_DMA_FROM_DEVICE, e);
 	if (r < 0)
 		return r;
 	if (marked == MARK_SIZE && memcmp(mem + len - marked, mark, marked) == 0)
@@ -221,12 +221,12 @@ int edu_write(struct edu *d, uint32_t off, const void *data, uint32_t len, struc
 	if (!len || !range_ok(off, len, EDU_MEMORY_USABLE))
 		return err_set(fault(e), -ERANGE, "edu: write %u bytes at %u", len, off);
 	memcpy(mem, data, len);
-	int r = copy(d, d->bounce.iova.v, EDU_MEMORY + off, len, 0, e);
+	int r = copy_piece(d, d->bounce.iova.v, EDU_MEMORY + off, len, 0, e);
 	if (r < 0)
 		return r;
 	memset(back, ~mem[len - 1], len);
-	r = copy(d, EDU_MEMORY + off, d->bounce.iova.v + EDU_MEMORY_SIZE, len, EDU_DMA_FROM_DEVICE,
-		e);
+	r = copy_piece(d, EDU_MEMORY + off, d->bounce.iova.v + EDU_MEMORY_SIZE, len,
+		EDU_DMA_FROM_DEVICE, e);
 	if (r < 0)
 		return r;
 	return memcmp(mem, back, len) == 0

@@ -24,18 +24,19 @@
 #define CLASS 0x010802u
 #define LIST_PAGES (NVME_PAGE / 8) /* one page of PRP list, no chains of them */
 
-static int gone(struct usher_err *e)
+static int controller_gone(struct usher_err *e)
 {
 	return err_say(fault(e), -ENODEV, "nvme: the controller is gone");
 }
 
-static int get(struct nvme *n, uint64_t reg, uint32_t *ret, struct usher_err *e)
+static int register_get(struct nvme *n, uint64_t reg, uint32_t *ret, struct usher_err *e)
 {
-	return usher_read32(&n->registers, reg, ret) < 0 || *ret == UINT32_MAX ? gone(e) : 0;
+	return usher_read32(&n->registers, reg, ret) < 0 || *ret == UINT32_MAX ? controller_gone(e)
+									       : 0;
 }
 
 /* What the controller makes of a write, a read tells. */
-static void put(struct nvme *n, uint64_t reg, uint32_t value)
+static void register_put(struct nvme *n, uint64_t reg, uint32_t value)
 {
 	(void)usher_write32(&n->registers, reg, value);
 }
@@ -49,14 +50,14 @@ static int wait_status(
 	uint32_t status = 0;
 
 	for (;;) {
-		int r = get(n, NVME_CSTS, &status, e);
+		int r = register_get(n, NVME_CSTS, &status, e);
 		if (r < 0 || (status & mask) == value)
 			return r;
 		if (status & NVME_CSTS_CFS && value)
 			return err_say(
 				fault(e), -EIO, "nvme: fatal error while it should %s", what);
 		if (clock_ms() > end && usher_window_ones(&n->registers) < 0)
-			return gone(e);
+			return controller_gone(e);
 		if (clock_ms() > end)
 			return err_say(fault(e), -ETIMEDOUT,
 				"nvme: the controller did not %s in %u ms", what, n->ready_ms);
@@ -64,24 +65,24 @@ static int wait_status(
 	}
 }
 
-static int disable(struct nvme *n, struct usher_err *e)
+static int controller_disable(struct nvme *n, struct usher_err *e)
 {
 	uint32_t cc = 0;
-	int r = get(n, NVME_CC, &cc, e);
+	int r = register_get(n, NVME_CC, &cc, e);
 
 	if (r < 0)
 		return r;
-	put(n, NVME_CC, cc & ~NVME_CC_EN);
+	register_put(n, NVME_CC, cc & ~NVME_CC_EN);
 	return wait_status(n, NVME_CSTS_RDY, 0, "stop", e);
 }
 
-static int enable(struct nvme *n, struct usher_err *e)
+static int controller_enable(struct nvme *n, struct usher_err *e)
 {
 	nvme_queue_start(&n->admin, 0);
-	put(n, NVME_AQA, n->admin.cq_mask << 16 | n->admin.mask);
+	register_put(n, NVME_AQA, n->admin.cq_mask << 16 | n->admin.mask);
 	(void)usher_write64(&n->registers, NVME_ASQ, n->admin.mem.iova.v);
 	(void)usher_write64(&n->registers, NVME_ACQ, nvme_queue_cq_iova(&n->admin));
-	put(n, NVME_CC, NVME_CC_SIZES | NVME_CC_EN);
+	register_put(n, NVME_CC, NVME_CC_SIZES | NVME_CC_EN);
 	return wait_status(n, NVME_CSTS_RDY, NVME_CSTS_RDY, "get ready", e);
 }
 
@@ -112,7 +113,7 @@ int nvme_admin(struct nvme *n, const struct nvme_sqe *command, uint32_t *ret, st
 	return 0;
 }
 
-static int identify(struct nvme *n, uint32_t cns, uint32_t nsid, struct usher_err *e)
+static int controller_identify(struct nvme *n, uint32_t cns, uint32_t nsid, struct usher_err *e)
 {
 	const struct nvme_sqe c = {
 		.cdw0 = htole32(NVME_IDENTIFY),
@@ -136,7 +137,7 @@ static int learn_controller(struct nvme *n, struct usher_err *e)
 {
 	const uint8_t *id = n->page.host;
 
-	int r = identify(n, NVME_CNS_CONTROLLER, 0, e);
+	int r = controller_identify(n, NVME_CNS_CONTROLLER, 0, e);
 	if (r < 0)
 		return r;
 	take_text(n->serial, id + NVME_ID_SERIAL, sizeof(n->serial) - 1);
@@ -155,7 +156,7 @@ static int learn_namespace(struct nvme *n, struct usher_err *e)
 {
 	const uint8_t *id = n->page.host;
 
-	int r = identify(n, NVME_CNS_NAMESPACE, n->options.nsid, e);
+	int r = controller_identify(n, NVME_CNS_NAMESPACE, n->options.nsid, e);
 	if (r < 0)
 		return r;
 	uint64_t blocks = le64_get(id + NVME_NS_SIZE);
@@ -238,7 +239,7 @@ static void attach_queue(struct nvme *n, struct nvme_queue *q, unsigned number)
 }
 
 /* The controller's side of a queue pair; also after a reset. */
-static int create(struct nvme *n, struct nvme_queue *q, struct usher_err *e)
+static int queue_create(struct nvme *n, struct nvme_queue *q, struct usher_err *e)
 {
 	uint32_t irq = n->options.interrupts ? NVME_QUEUE_IRQ | q->number << 16 : 0;
 	const struct nvme_sqe cq = {
@@ -287,7 +288,7 @@ static int make_queues(struct nvme *n, struct usher_err *e)
 	if (r == 0)
 		r = irq_on(n, e);
 	for (unsigned i = 0; r == 0 && i < n->queue_count; i++)
-		r = create(n, &n->queues[i], e);
+		r = queue_create(n, &n->queues[i], e);
 	return r;
 }
 
@@ -348,7 +349,7 @@ static int check_class(const struct usher_device *dev, struct usher_err *e)
 static int start_up(struct nvme *n, struct usher_err *e)
 {
 	attach_queue(n, &n->admin, 0);
-	int r = enable(n, e);
+	int r = controller_enable(n, e);
 	if (r == 0)
 		r = learn_controller(n, e);
 	if (r == 0)
@@ -375,7 +376,7 @@ int nvme_open(struct usher_device *dev, const struct nvme_options *options, stru
 	if (r == 0)
 		r = learn_registers(n, e);
 	if (r == 0)
-		r = disable(n, e);
+		r = controller_disable(n, e);
 	if (r == 0)
 		r = usher_buffer_alloc(s, NVME_PAGE, 0, &n->page, e);
 	if (r == 0)
@@ -386,14 +387,14 @@ int nvme_open(struct usher_device *dev, const struct nvme_options *options, stru
 }
 
 /* Only a stopped controller is past reaching the queues. */
-static void stop(struct nvme *n)
+static void controller_stop(struct nvme *n)
 {
 	uint32_t cc = 0;
 
-	if (get(n, NVME_CC, &cc, NULL) == 0 && cc & NVME_CC_EN) {
-		put(n, NVME_CC, cc | NVME_CC_SHUTDOWN);
+	if (register_get(n, NVME_CC, &cc, NULL) == 0 && cc & NVME_CC_EN) {
+		register_put(n, NVME_CC, cc | NVME_CC_SHUTDOWN);
 		(void)wait_status(n, NVME_CSTS_SHST, NVME_CSTS_SHST_DONE, "shut down", NULL);
-		(void)disable(n, NULL);
+		(void)controller_disable(n, NULL);
 	}
 	(void)usher_device_master_off(n->dev, NULL);
 }
@@ -403,7 +404,7 @@ void nvme_close(struct nvme *n)
 	if (!n->dev)
 		return;
 	if (n->registers.device)
-		stop(n);
+		controller_stop(n);
 	(void)usher_irq_off(n->dev, USHER_MSIX, NULL);
 	for (unsigned i = 0; i < n->queue_count; i++)
 		nvme_queue_free(&n->queues[i]);
@@ -416,9 +417,9 @@ void nvme_close(struct nvme *n)
 }
 
 /* Its own reset first; a controller that does not obey gets the function's. */
-static int silence(struct nvme *n, struct usher_err *e)
+static int irqs_silence(struct nvme *n, struct usher_err *e)
 {
-	int r = disable(n, e);
+	int r = controller_disable(n, e);
 
 	if (r == 0 || r == -ENODEV)
 		return r;
@@ -427,24 +428,24 @@ static int silence(struct nvme *n, struct usher_err *e)
 		r = usher_device_master_on(n->dev, e);
 	if (r == 0)
 		r = irq_on(n, e);
-	return r == 0 ? disable(n, e) : r;
+	return r == 0 ? controller_disable(n, e) : r;
 }
 
 int nvme_recover(struct nvme *n, struct usher_err *e)
 {
-	int r = silence(n, e);
+	int r = irqs_silence(n, e);
 
 	if (r < 0)
 		return r;
 	/* Nobody waits for an admin command any more. */
 	for (uint32_t i = 0; i <= n->admin.mask; i++)
 		n->admin.slots[i].epoch = 0;
-	r = enable(n, e);
+	r = controller_enable(n, e);
 	if (r == 0)
 		r = ask_queues(n, e);
 	if (r == 0)
 		r = use_shadow(n, e);
 	for (unsigned i = 0; r == 0 && i < n->queue_count; i++)
-		r = create(n, &n->queues[i], e);
+		r = queue_create(n, &n->queues[i], e);
 	return r;
 }

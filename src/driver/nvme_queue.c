@@ -111,7 +111,7 @@ int nvme_flush(struct nvme_queue *q, uint64_t tag)
 	return nvme_submit(q, &c, tag);
 }
 
-static int broken(struct nvme_queue *q, int error)
+static int queue_broken(struct nvme_queue *q, int error)
 {
 	q->state = NVME_QUEUE_BROKEN;
 	q->error = error;
@@ -124,7 +124,7 @@ static int broken(struct nvme_queue *q, int error)
  * It does not do what it should: because it is not there? Not every host bridge answers all ones
  * for a register of nobody; configuration space is asked.
  */
-static int verdict(const struct nvme_queue *q, int error)
+static int status_verdict(const struct nvme_queue *q, int error)
 {
 	return usher_window_ones(q->registers) < 0 ? -ENODEV : error;
 }
@@ -141,16 +141,16 @@ int nvme_look(struct nvme_queue *q)
 	q->epoch += q->epoch == UINT32_MAX ? 2 : 1; /* 0 is a free place's */
 	uint32_t status;
 	if (usher_read32(q->registers, NVME_CSTS, &status) < 0 || status == UINT32_MAX)
-		return broken(q, -ENODEV);
+		return queue_broken(q, -ENODEV);
 	if ((status & (NVME_CSTS_CFS | NVME_CSTS_RDY)) != NVME_CSTS_RDY)
-		return broken(q, verdict(q, -EIO));
+		return queue_broken(q, status_verdict(q, -EIO));
 	for (uint32_t i = 0; i <= q->mask; i++)
 		if (q->slots[i].epoch && q->epoch - q->slots[i].epoch > q->timeout_epochs)
-			return broken(q, verdict(q, -ETIMEDOUT));
+			return queue_broken(q, status_verdict(q, -ETIMEDOUT));
 	return 0;
 }
 
-static void runs(struct nvme_queue *q)
+static void controller_runs(struct nvme_queue *q)
 {
 	q->state = NVME_QUEUE_RUNS;
 	q->max_blocks = q->may_blocks;
@@ -170,7 +170,7 @@ static int poll_aborted(struct nvme_queue *q, struct nvme_done *done, unsigned m
 		s->epoch = 0;
 	}
 	if (!nvme_inflight(q))
-		runs(q);
+		controller_runs(q);
 	return (int)n;
 }
 
@@ -196,7 +196,7 @@ void nvme_tell_head(struct nvme_queue *q)
 
 void nvme_stray(struct nvme_queue *q)
 {
-	(void)broken(q, -EPROTO);
+	(void)queue_broken(q, -EPROTO);
 }
 
 int nvme_wait(struct nvme_queue *q, int timeout_ms)
@@ -338,7 +338,7 @@ void nvme_queue_start(struct nvme_queue *q, uint32_t nsid)
 	q->until_look = POLLS_A_LOOK;
 	q->epoch_ms = clock_ms();
 	q->epoch += !q->epoch;
-	runs(q);
+	controller_runs(q);
 	if (!nvme_inflight(q))
 		return;
 	/* Identifiers of before stay taken until nvme_poll() has told of them. */

@@ -39,7 +39,7 @@ static int make_memory(uint64_t size, unsigned flags)
 	return fd;
 }
 
-static int explain(int code, uint64_t size, unsigned flags, struct usher_err *e)
+static int explain_memory(int code, uint64_t size, unsigned flags, struct usher_err *e)
 {
 	(void)err_set(fault(e), code, "get %" PRIu64 " bytes of memory for DMA", size);
 	if (flags & (USHER_BUFFER_HUGE_2M | USHER_BUFFER_HUGE_1G))
@@ -55,7 +55,7 @@ static int map_memory(int fd, struct usher_buffer *b, unsigned flags, struct ush
 
 	/* Here it is that huge pages are taken from those that are reserved. */
 	if (p == MAP_FAILED)
-		return explain(-errno, b->size, flags, e);
+		return explain_memory(-errno, b->size, flags, e);
 	int r = usher_space_map(b->space, p, b->size, b->access, &b->iova, e);
 	if (r < 0) {
 		(void)munmap(p, b->size);
@@ -81,7 +81,7 @@ int usher_buffer_alloc(struct usher_space *s, uint64_t size, unsigned flags,
 		b.access = USHER_DMA_WRITE;
 	cleanup_fd int fd = make_memory(b.size, flags);
 	if (fd < 0)
-		return explain(fd, b.size, flags, e);
+		return explain_memory(fd, b.size, flags, e);
 	int r = map_memory(fd, &b, flags, e);
 	if (r < 0)
 		return r;

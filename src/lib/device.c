@@ -69,7 +69,7 @@ static int open_model(struct usher_device *d, const struct device_uri *u, struct
 }
 
 /* What drivers ask of every device. */
-static int learn(struct usher_device *d, struct usher_err *e)
+static int device_learn(struct usher_device *d, struct usher_err *e)
 {
 	uint64_t v = 0;
 	struct vfio_region *config = &d->regions[USHER_CONFIG];
@@ -103,7 +103,7 @@ static int open_fds(struct usher_device *d, struct usher_space *s, const struct 
 	int r = vfio_dev_from_fd(u->device, &d->vfio, fault(e));
 
 	if (r >= 0)
-		r = learn(d, e);
+		r = device_learn(d, e);
 	if (r >= 0)
 		r = handed_enter(d, s, u, e);
 	if (r < 0)
@@ -125,7 +125,7 @@ static int open_own(struct usher_device *d, struct usher_space *s, const struct 
 		d->own_space = true;
 	}
 	r = u->kind == URI_PCI ? open_pci(d, u, e) : open_model(d, u, e);
-	return r < 0 ? r : learn(d, e);
+	return r < 0 ? r : device_learn(d, e);
 }
 
 static void unlink_from_space(struct usher_device *d)

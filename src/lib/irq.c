@@ -39,7 +39,7 @@ int usher_irq_info(struct usher_device *d, enum usher_irq kind, struct usher_irq
 	return 0;
 }
 
-static void forget(struct device_irqs *q)
+static void kind_forget(struct device_irqs *q)
 {
 	for (uint32_t i = 0; q->fds && i < q->count; i++)
 		fd_close(&q->fds[i]);
@@ -82,7 +82,7 @@ static int check_on(struct usher_device *d, enum usher_irq kind, uint32_t count,
 }
 
 /* vfio_irq_set()'s answer in words. */
-static int told(struct usher_device *d, enum usher_irq kind, int r, struct usher_err *e)
+static int explain_irq_set(struct usher_device *d, enum usher_irq kind, int r, struct usher_err *e)
 {
 	if (r == 0)
 		return 0;
@@ -105,9 +105,9 @@ int usher_irq_on(struct usher_device *d, enum usher_irq kind, uint32_t count, st
 	if (r < 0)
 		(void)err_set(fault(e), r, "make %u eventfds", count);
 	else
-		r = told(d, kind, vfio_irq_set(&d->vfio, kind, 0, q->fds, count), e);
+		r = explain_irq_set(d, kind, vfio_irq_set(&d->vfio, kind, 0, q->fds, count), e);
 	if (r < 0) {
-		forget(q);
+		kind_forget(q);
 		return r;
 	}
 	q->on = true;
@@ -140,7 +140,7 @@ static int add_by_gap(struct usher_device *d, enum usher_irq kind, uint32_t vect
 	if (r != 0) {
 		fd_close(&q->fds[vector]);
 		if (set_all(d, kind) != 0)
-			forget(q); /* off, then: the truth at least */
+			kind_forget(q); /* off, then: the truth at least */
 	}
 	for (uint32_t i = 0; q->on && i < q->count; i++)
 		if (q->fds[i] >= 0)
@@ -166,7 +166,7 @@ int usher_irq_add(struct usher_device *d, enum usher_irq kind, uint32_t vector, 
 	(void)usher_irq_info(d, kind, &info);
 	int r = info.growable ? vfio_irq_set(&d->vfio, kind, vector, &q->fds[vector], 1)
 			      : add_by_gap(d, kind, vector);
-	r = told(d, kind, r, e);
+	r = explain_irq_set(d, kind, r, e);
 	if (r < 0 && q->on)
 		fd_close(&q->fds[vector]);
 	return r;
@@ -180,7 +180,7 @@ int usher_irq_off(struct usher_device *d, enum usher_irq kind, struct usher_err 
 	const int none = -1;
 	int r = kind >= USHER_ERR ? vfio_irq_set(&d->vfio, kind, 0, &none, 1)
 				  : vfio_irq_disable(&d->vfio, kind);
-	forget(&d->irqs[kind]);
+	kind_forget(&d->irqs[kind]);
 	if (r < 0)
 		return err_set(fault(e), r, "%s: turn %s off", d->info.name, kind_names[kind]);
 	return 0;

@@ -48,7 +48,7 @@ static int cut_guard(struct usher_space *s, uint64_t first)
 }
 
 /* The ring's oldest makes room, as when an IOVA is freed. */
-static void rest(struct usher_space *s, struct freed piece)
+static void piece_rest(struct usher_space *s, struct freed piece)
 {
 	struct freed *oldest = &s->freed[s->freed_next];
 
@@ -80,7 +80,7 @@ static void cut_freed(struct usher_space *s, uint64_t first, uint64_t last)
 			behind = rest_of_it;
 	}
 	if (behind.size)
-		rest(s, behind);
+		piece_rest(s, behind);
 }
 
 int space_place(struct usher_space *s, struct mapping *m)

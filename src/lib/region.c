@@ -12,7 +12,8 @@ _Static_assert(USHER_CONFIG == VFIO_PCI_CONFIG_REGION_INDEX, "uapi");
 _Static_assert(USHER_REGION_MAP == VFIO_REGION_INFO_FLAG_MMAP, "uapi");
 
 /* Those beyond the fixed ones (a vendor's) are asked for each time. */
-static int get(struct usher_device *d, uint32_t index, struct vfio_region *ret, struct usher_err *e)
+static int region_get(
+	struct usher_device *d, uint32_t index, struct vfio_region *ret, struct usher_err *e)
 {
 	if (index < DEVICE_REGIONS) {
 		*ret = d->regions[index];
@@ -25,7 +26,7 @@ int usher_region_info(
 	struct usher_device *d, uint32_t index, struct usher_region *ret, struct usher_err *e)
 {
 	struct vfio_region r;
-	int code = get(d, index, &r, e);
+	int code = region_get(d, index, &r, e);
 
 	if (code < 0)
 		return err_in(fault(e), code, "%s", d->info.name);
@@ -45,7 +46,7 @@ int usher_region_info(
 int usher_region_read(struct usher_device *d, uint32_t index, uint64_t off, void *buf, size_t len)
 {
 	struct vfio_region r;
-	int code = get(d, index, &r, NULL);
+	int code = region_get(d, index, &r, NULL);
 
 	return code < 0 ? code : device_verdict(d, vfio_region_read(&d->vfio, &r, off, buf, len));
 }
@@ -54,7 +55,7 @@ int usher_region_write(
 	struct usher_device *d, uint32_t index, uint64_t off, const void *buf, size_t len)
 {
 	struct vfio_region r;
-	int code = get(d, index, &r, NULL);
+	int code = region_get(d, index, &r, NULL);
 
 	return code < 0 ? code : device_verdict(d, vfio_region_write(&d->vfio, &r, off, buf, len));
 }
@@ -63,7 +64,7 @@ int usher_region_ioeventfd(
 	struct usher_device *d, uint32_t index, uint64_t off, unsigned size, uint64_t value, int fd)
 {
 	struct vfio_region r;
-	int code = get(d, index, &r, NULL);
+	int code = region_get(d, index, &r, NULL);
 
 	return code < 0 ? code : vfio_region_ioeventfd(&d->vfio, &r, off, size, value, fd);
 }

@@ -71,7 +71,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-static void install(void)
+static void handler_install(void)
 {
 	struct sigaction sa = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
@@ -81,7 +81,7 @@ static void install(void)
 
 int sigbus_watch(struct usher_window *w)
 {
-	(void)pthread_once(&once, install);
+	(void)pthread_once(&once, handler_install);
 	if (install_error < 0)
 		return install_error;
 	for (size_t i = 0; i < SIGBUS_WINDOWS_MAX; i++) {

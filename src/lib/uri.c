@@ -13,7 +13,7 @@
 #define TOKEN_KEY "vf_token="
 #define TOKEN_LEN 36 /* 8-4-4-4-12 hexadecimal digits */
 
-static int refuse(const char *uri, struct usher_err *e)
+static int refuse_uri(const char *uri, struct usher_err *e)
 {
 	(void)err_say(fault(e), -EINVAL, "'%.120s' names no device", uri);
 	err_hint(fault(e), "pci:0000:01:00.0, fd:CONTAINER,DEVICE or model:NAME");
@@ -114,7 +114,7 @@ int device_uri_parse(const char *uri, struct device_uri *ret, struct usher_err *
 			continue;
 		memset(ret, 0, sizeof(*ret));
 		ret->kind = (int)i;
-		return schemes[i].parse(uri + len, ret) < 0 ? refuse(uri, e) : 0;
+		return schemes[i].parse(uri + len, ret) < 0 ? refuse_uri(uri, e) : 0;
 	}
-	return refuse(uri, e);
+	return refuse_uri(uri, e);
 }

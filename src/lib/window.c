@@ -58,7 +58,8 @@ static int map_combined(struct usher_window *w)
 	return 0; /* cppcheck-suppress resourceLeak */
 }
 
-static int map(struct usher_window *w, const struct vfio_region *r, enum usher_caching caching)
+static int window_map(
+	struct usher_window *w, const struct vfio_region *r, enum usher_caching caching)
 {
 	w->mapping_size = w->size + (w->off - map_offset(w));
 	int code = caching == USHER_COMBINED ? map_combined(w) : -ENOTSUP;
@@ -87,7 +88,7 @@ int usher_window_open(struct usher_device *d, uint32_t index, uint64_t off, uint
 			" leaves region %u of 0x%" PRIx64,
 			d->info.name, size, off, index, r->size);
 	*ret = (struct usher_window){.size = size, .device = d, .region = index, .off = off};
-	int code = is_mappable(r, off, size) ? map(ret, r, caching) : 0;
+	int code = is_mappable(r, off, size) ? window_map(ret, r, caching) : 0;
 	if (code >= 0)
 		code = sigbus_watch(ret);
 	if (code < 0) {
@@ -115,7 +116,7 @@ void device_windows_close(struct usher_device *d)
 	}
 }
 
-static bool decodes(struct usher_device *d)
+static bool decodes_memory(struct usher_device *d)
 {
 	uint32_t command = 0;
 
@@ -124,7 +125,7 @@ static bool decodes(struct usher_device *d)
 
 int usher_window_revive(struct usher_window *w)
 {
-	if (!w->device || !device_answers(w->device) || !decodes(w->device))
+	if (!w->device || !device_answers(w->device) || !decodes_memory(w->device))
 		return -ENODEV;
 	if (w->mapping) {
 		void *p;
@@ -139,7 +140,7 @@ int usher_window_revive(struct usher_window *w)
 }
 
 /* Through the kernel: a device that does not answer there has gone for this window. */
-static int verdict(struct usher_window *w, int r)
+static int window_verdict(struct usher_window *w, int r)
 {
 	if (r != -EIO && r != -ENODEV)
 		return r;
@@ -156,7 +157,7 @@ int usher_window_load(struct usher_window *w, uint64_t off, unsigned size, uint6
 		return w->device ? -ERANGE : -ENODEV;
 	if (w->gone)
 		return -ENODEV;
-	int r = verdict(w, usher_region_read(w->device, w->region, w->off + off, buf, size));
+	int r = window_verdict(w, usher_region_read(w->device, w->region, w->off + off, buf, size));
 	if (r < 0)
 		return r;
 	*ret = le_get(buf, size);
@@ -172,7 +173,7 @@ int usher_window_store(struct usher_window *w, uint64_t off, unsigned size, uint
 	if (w->gone)
 		return -ENODEV;
 	le_put(buf, size, value);
-	return verdict(w, usher_region_write(w->device, w->region, w->off + off, buf, size));
+	return window_verdict(w, usher_region_write(w->device, w->region, w->off + off, buf, size));
 }
 
 int usher_window_ones(struct usher_window *w)

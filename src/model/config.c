@@ -75,7 +75,7 @@ bool model_config_master(const struct usher_model_device *d)
 	return le16_get(d->config + PCI_COMMAND) & PCI_COMMAND_MASTER;
 }
 
-static uint8_t writable(const struct usher_model_device *d, uint64_t off)
+static uint8_t writable_bits(const struct usher_model_device *d, uint64_t off)
 {
 	const uint16_t command = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
 				 PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE;
@@ -97,7 +97,7 @@ static uint8_t writable(const struct usher_model_device *d, uint64_t off)
 void model_config_write(struct usher_model_device *d, uint64_t off, const uint8_t *buf, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		uint8_t mask = writable(d, off + i);
+		uint8_t mask = writable_bits(d, off + i);
 		d->config[off + i] = (uint8_t)((d->config[off + i] & ~mask) | (buf[i] & mask));
 	}
 }

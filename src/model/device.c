@@ -76,3 +76,13 @@ void usher_model_vanish(struct usher_model_device *d)
 		if (d->bars[i])
 			memset(d->bars[i], 0xff, d->model->shape.bar_size[i]);
 }
+
+void *usher_model_bar(struct usher_model_device *d, unsigned bar)
+{
+	return bar < USHER_MODEL_BARS ? d->bars[bar] : NULL;
+}
+
+void *usher_model_state(struct usher_model_device *d)
+{
+	return d->state;
+}

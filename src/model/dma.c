@@ -35,7 +35,7 @@ static int may_master(struct usher_model_device *d)
 	return -EPERM;
 }
 
-static int told(struct usher_model_device *d, int r)
+static int count_fault(struct usher_model_device *d, int r)
 {
 	d->dma_faults += r < 0;
 	return r;
@@ -48,7 +48,8 @@ int usher_model_dma_read(struct usher_model_device *d, usher_iova_t from, void *
 
 	if (r < 0)
 		return r;
-	return told(d, model_container_walk(d->container, from.v, len, VFIO_DMA_READ, copy_in, &c));
+	return count_fault(
+		d, model_container_walk(d->container, from.v, len, VFIO_DMA_READ, copy_in, &c));
 }
 
 int usher_model_dma_write(
@@ -59,5 +60,6 @@ int usher_model_dma_write(
 
 	if (r < 0)
 		return r;
-	return told(d, model_container_walk(d->container, to.v, len, VFIO_DMA_WRITE, copy_out, &c));
+	return count_fault(
+		d, model_container_walk(d->container, to.v, len, VFIO_DMA_WRITE, copy_out, &c));
 }

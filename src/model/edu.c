@@ -28,7 +28,7 @@ static void lower_irq(struct model_edu *m, uint32_t bits)
 		usher_model_intx(m->dev, 0);
 }
 
-static void factorial(struct model_edu *m, uint32_t n)
+static void edu_factorial(struct model_edu *m, uint32_t n)
 {
 	enum usher_model_fault f = usher_model_meets(m->dev);
 	uint32_t product = 1;
@@ -46,7 +46,7 @@ static void factorial(struct model_edu *m, uint32_t n)
 }
 
 /* The end in the device, and the end in memory; QEMU itself stops at an end that is not there. */
-static void copy(struct model_edu *m)
+static void edu_copy(struct model_edu *m)
 {
 	enum usher_model_fault f = usher_model_meets(m->dev);
 	bool out = m->command & EDU_DMA_FROM_DEVICE;
@@ -120,7 +120,7 @@ static void write_dma(struct model_edu *m, uint64_t off, uint64_t value)
 	case EDU_DMA_COMMAND:
 		m->command = value;
 		if (value & EDU_DMA_RUN)
-			copy(m);
+			edu_copy(m);
 		break;
 	default:
 		break;
@@ -145,7 +145,7 @@ static void edu_write(struct usher_model_device *d, void *state, unsigned bar, u
 		break;
 	case EDU_FACTORIAL:
 		if (!(m->status & EDU_STATUS_COMPUTING))
-			factorial(m, word);
+			edu_factorial(m, word);
 		break;
 	case EDU_STATUS:
 		m->status = (m->status & EDU_STATUS_COMPUTING) | (word & EDU_STATUS_IRQ);

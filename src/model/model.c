@@ -134,13 +134,3 @@ void model_unplug(struct usher_model_device *d)
 		d->model->ops->fini(d, d->state);
 	device_destroy(d);
 }
-
-void *usher_model_bar(struct usher_model_device *d, unsigned bar)
-{
-	return bar < USHER_MODEL_BARS ? d->bars[bar] : NULL;
-}
-
-void *usher_model_state(struct usher_model_device *d)
-{
-	return d->state;
-}

@@ -18,7 +18,7 @@
 #define BLOCKS 8192u
 #define BLOCKS_MAX (UINT64_C(1) << 21) /* 1 GiB */
 
-static uint64_t capabilities(void)
+static uint64_t nvme_capabilities(void)
 {
 	/* Contiguous queues wanted; 500 ms to get ready; NVM command set. */
 	return (ENTRIES_MAX - 1) | BIT64(16) | UINT64_C(1) << 24 | BIT64(37);
@@ -37,7 +37,8 @@ static bool write_host(struct model_nvme *m, uint64_t iova, const void *from, ui
 }
 
 /* One piece within a page. Return: NVME_OK, _DATA_TRANSFER_ERROR. */
-static uint16_t move(struct model_nvme *m, uint64_t iova, uint8_t *disk, uint32_t len, bool out)
+static uint16_t move_piece(
+	struct model_nvme *m, uint64_t iova, uint8_t *disk, uint32_t len, bool out)
 {
 	bool moved = out ? read_host(m, iova, disk, len) : write_host(m, iova, disk, len);
 
@@ -49,7 +50,7 @@ static uint16_t move_rest(
 	struct model_nvme *m, uint64_t prp2, uint8_t *disk, uint32_t len, bool out)
 {
 	if (len <= NVME_PAGE)
-		return move(m, prp2, disk, len, out);
+		return move_piece(m, prp2, disk, len, out);
 	uint32_t pages = (len + NVME_PAGE - 1) / NVME_PAGE;
 	uint64_t list[LIST_ENTRIES];
 	if (pages > LIST_ENTRIES || prp2 & 7)
@@ -59,8 +60,8 @@ static uint16_t move_rest(
 	for (uint32_t i = 0; i < pages; i++) {
 		uint32_t n = (uint32_t)min_u64(len, NVME_PAGE);
 		uint64_t page = le64toh(list[i]);
-		uint16_t status =
-			page & (NVME_PAGE - 1) ? NVME_INVALID_FIELD : move(m, page, disk, n, out);
+		uint16_t status = page & (NVME_PAGE - 1) ? NVME_INVALID_FIELD
+							 : move_piece(m, page, disk, n, out);
 		if (status)
 			return status;
 		disk += n;
@@ -69,7 +70,7 @@ static uint16_t move_rest(
 	return NVME_OK;
 }
 
-static uint16_t transfer(struct model_nvme *m, const struct nvme_sqe *c, bool out, bool half)
+static uint16_t transfer_data(struct model_nvme *m, const struct nvme_sqe *c, bool out, bool half)
 {
 	uint64_t lba = le32toh(c->cdw10) | (uint64_t)le32toh(c->cdw11) << 32;
 	uint32_t blocks = (le32toh(c->cdw12) & 0xffff) + 1;
@@ -86,7 +87,7 @@ static uint16_t transfer(struct model_nvme *m, const struct nvme_sqe *c, bool ou
 	if (half)
 		len /= 2;
 	uint32_t first = (uint32_t)min_u64(len, NVME_PAGE - (prp1 & (NVME_PAGE - 1)));
-	uint16_t status = move(m, prp1, disk, first, out);
+	uint16_t status = move_piece(m, prp1, disk, first, out);
 	if (status == NVME_OK && len > first)
 		status = move_rest(m, le64toh(c->prp2), disk + first, len - first, out);
 	return half && status == NVME_OK ? NVME_DATA_TRANSFER_ERROR : status;
@@ -98,9 +99,9 @@ static uint16_t io_command(struct model_nvme *m, const struct nvme_sqe *c, bool 
 	case NVME_FLUSH:
 		return NVME_OK;
 	case NVME_READ:
-		return transfer(m, c, false, half);
+		return transfer_data(m, c, false, half);
 	case NVME_WRITE:
-		return transfer(m, c, true, half);
+		return transfer_data(m, c, true, half);
 	default:
 		return NVME_INVALID_OPCODE;
 	}
@@ -108,7 +109,7 @@ static uint16_t io_command(struct model_nvme *m, const struct nvme_sqe *c, bool 
 
 /* --- Admin commands -------------------------------------------------------------------------- */
 
-static uint16_t identify(struct model_nvme *m, const struct nvme_sqe *c)
+static uint16_t identify_command(struct model_nvme *m, const struct nvme_sqe *c)
 {
 	static const char serial[] = "model               ";
 	static const char model[] = "usher model of NVMe                     ";
@@ -159,7 +160,7 @@ static uint16_t admin_command(struct model_nvme *m, const struct nvme_sqe *c, ui
 
 	switch (le32toh(c->cdw0) & 0xff) {
 	case NVME_IDENTIFY:
-		return identify(m, c);
+		return identify_command(m, c);
 	case NVME_SET_FEATURES:
 		*result = (MODEL_NVME_QUEUES - 2) | (MODEL_NVME_QUEUES - 2) << 16;
 		return id == NVME_FEATURE_QUEUES ? NVME_OK : NVME_INVALID_FIELD;
@@ -194,7 +195,7 @@ static void give_up(struct model_nvme *m)
 	m->csts |= NVME_CSTS_CFS;
 }
 
-static void complete(
+static void complete_command(
 	struct model_nvme *m, unsigned queue, uint16_t cid, uint16_t status, uint32_t result)
 {
 	struct model_ring *q = &m->cq[queue];
@@ -236,7 +237,7 @@ static void carry_out(struct model_nvme *m, unsigned queue, const struct nvme_sq
 		give_up(m);
 		return;
 	case USHER_FAULT_STRAY:
-		complete(m, queue, (uint16_t)~cid, NVME_OK, 0);
+		complete_command(m, queue, (uint16_t)~cid, NVME_OK, 0);
 		return;
 	case USHER_FAULT_STATUS:
 		status = m->bad_status;
@@ -248,10 +249,10 @@ static void carry_out(struct model_nvme *m, unsigned queue, const struct nvme_sq
 			       : admin_command(m, c, &result);
 		break;
 	}
-	complete(m, queue, cid, status, result);
+	complete_command(m, queue, cid, status, result);
 }
 
-static void work(struct model_nvme *m, unsigned queue)
+static void work_rings(struct model_nvme *m, unsigned queue)
 {
 	struct model_ring *q = &m->sq[queue];
 
@@ -266,7 +267,7 @@ static void work(struct model_nvme *m, unsigned queue)
 	}
 }
 
-static void bell(struct model_nvme *m, unsigned index, uint32_t value)
+static void ring_bell(struct model_nvme *m, unsigned index, uint32_t value)
 {
 	struct model_ring *q = index & 1 ? &m->cq[index / 2] : &m->sq[index / 2];
 
@@ -288,7 +289,7 @@ static void read_shadow(struct model_nvme *m, unsigned index)
 
 	if (!read_host(m, m->shadow + (uint64_t)index * 4, &value, sizeof(value)))
 		return;
-	bell(m, index, le32toh(value));
+	ring_bell(m, index, le32toh(value));
 	(void)write_host(m, m->event + (uint64_t)index * 4, &value, sizeof(value));
 }
 
@@ -308,17 +309,17 @@ void model_nvme_run(struct model_nvme *m)
 		if (!q->entries)
 			continue;
 		if (mapped)
-			bell(m, i, le32_get(mapped + (size_t)i * 4));
+			ring_bell(m, i, le32_get(mapped + (size_t)i * 4));
 		if (m->shadow && i >= 2)
 			read_shadow(m, i);
 	}
 	for (unsigned i = 0; i < MODEL_NVME_QUEUES; i++)
-		work(m, i);
+		work_rings(m, i);
 }
 
 /* --- Registers ------------------------------------------------------------------------------- */
 
-static void stop(struct model_nvme *m)
+static void controller_stop(struct model_nvme *m)
 {
 	uint8_t *mapped = mapped_bells(m);
 
@@ -330,7 +331,7 @@ static void stop(struct model_nvme *m)
 		memset(mapped, 0, NVME_PAGE);
 }
 
-static void start(struct model_nvme *m)
+static void controller_start(struct model_nvme *m)
 {
 	if ((m->cc & ~NVME_CC_SHUTDOWN) != (NVME_CC_SIZES | NVME_CC_EN)) {
 		give_up(m);
@@ -348,9 +349,9 @@ static void write_cc(struct model_nvme *m, uint32_t value)
 
 	m->cc = value;
 	if (old & NVME_CC_EN && !(value & NVME_CC_EN))
-		stop(m);
+		controller_stop(m);
 	else if (!(old & NVME_CC_EN) && value & NVME_CC_EN)
-		start(m);
+		controller_start(m);
 	if (value & NVME_CC_SHUTDOWN)
 		m->csts = (m->csts & ~NVME_CSTS_SHST) | NVME_CSTS_SHST_DONE;
 }
@@ -361,7 +362,7 @@ static uint64_t nvme_read_reg(
 	const struct model_nvme *m = state;
 	uint8_t regs[0x40] = {0};
 
-	le64_put(regs + NVME_CAP, capabilities());
+	le64_put(regs + NVME_CAP, nvme_capabilities());
 	le32_put(regs + NVME_VS, VERSION_14);
 	le32_put(regs + NVME_CC, m->cc);
 	le32_put(regs + NVME_CSTS, m->csts);
@@ -389,7 +390,7 @@ static void nvme_write_reg(struct usher_model_device *d, void *state, unsigned b
 		uint32_t index = (uint32_t)((off - NVME_DOORBELLS) / 4);
 		m->bells++;
 		if (size == 4 && index < 2 * MODEL_NVME_QUEUES) {
-			bell(m, index, (uint32_t)value);
+			ring_bell(m, index, (uint32_t)value);
 			model_nvme_run(m);
 		}
 	} else if (off == NVME_CC) {
@@ -407,7 +408,7 @@ static void nvme_reset(struct usher_model_device *d, void *state)
 {
 	struct model_nvme *m = state;
 
-	stop(m);
+	controller_stop(m);
 	m->cc = m->aqa = 0;
 	m->asq = m->acq = 0;
 }

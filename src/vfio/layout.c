@@ -20,7 +20,7 @@ struct filling {
 };
 
 /* Takes of [@base, @end) what is left to place. Return: 0, -ENOSPC too many pieces. */
-static int fill(struct filling *f, uint64_t base, uint64_t end)
+static int fill_range(struct filling *f, uint64_t base, uint64_t end)
 {
 	struct layout *l = f->layout;
 
@@ -48,11 +48,11 @@ static int fill_usable(struct filling *f, uint64_t base, uint64_t end,
 	int r = 0;
 
 	if (!count)
-		return fill(f, base, end);
+		return fill_range(f, base, end);
 	for (size_t i = 0; i < count && r == 0; i++) {
 		if (usable[i].first.v >= end || usable[i].last.v < base)
 			continue;
-		r = fill(f, max_u64(base, usable[i].first.v),
+		r = fill_range(f, max_u64(base, usable[i].first.v),
 			usable[i].last.v < end ? usable[i].last.v + 1 : end);
 	}
 	return r;
@@ -70,7 +70,7 @@ static unsigned iommu_bits(const struct vfio_span *usable, size_t count)
 	return bits < 64 && last != BIT64(bits) - 1 ? bits - 1 : bits;
 }
 
-static struct layout_range window64(const struct layout *l)
+static struct layout_range window_above_ram(const struct layout *l)
 {
 	const struct layout_range *last = &l->ram[l->count - 1];
 	/* From a boundary that most BARs are aligned to, as far as addresses reach. */
@@ -108,7 +108,7 @@ int layout_make(uint64_t size, unsigned phys_bits, const struct vfio_span *usabl
 		return err_say(e, -ENOSPC,
 			"lay out the guest's memory: %llu MiB do not fit into addresses of %u bits",
 			(unsigned long long)(size >> 20), l.bits);
-	l.mem64 = window64(&l);
+	l.mem64 = window_above_ram(&l);
 	*ret = l;
 	return 0;
 }
