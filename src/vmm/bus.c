@@ -8,6 +8,19 @@
 #include <errno.h>
 #include <inttypes.h>
 
+/*
+ * How it works
+ *
+ * A vCPU looks a range up under `guard`, pins it, lets go of `guard`, and takes the lock of the
+ * range's device. In between the device may have removed the range, so the vCPU looks again if the
+ * table has changed: under the device's lock it cannot change for this range. A vCPU that waits for
+ * a device holds nothing that another vCPU needs to reach another device.
+ *
+ * Lock order: the device's lock, then `guard`, which is held for a look or one change and under
+ * which no other lock is taken.
+ */
+#define BUS_TRIES 8 /* a range that moves more often during one access does not answer */
+
 /* Index of the first range that starts above @addr. */
 static size_t above(const struct bus *b, uint64_t addr)
 {
@@ -23,7 +36,8 @@ static size_t above(const struct bus *b, uint64_t addr)
 	return lo;
 }
 
-int bus_check(const struct bus *b, const struct bus_range *r, struct err *e)
+/* Under `guard`, as all that follows with this name. */
+static int table_check(const struct bus *b, const struct bus_range *r, struct err *e)
 {
 	size_t at = above(b, r->base);
 	const struct bus_range *prev = at ? b->ranges[at - 1] : NULL;
@@ -41,9 +55,9 @@ int bus_check(const struct bus *b, const struct bus_range *r, struct err *e)
 	return 0;
 }
 
-int bus_add(struct bus *b, struct bus_range *r, struct err *e)
+static int table_add(struct bus *b, struct bus_range *r, struct err *e)
 {
-	int code = bus_check(b, r, e);
+	int code = table_check(b, r, e);
 
 	if (code < 0)
 		return code;
@@ -57,7 +71,7 @@ int bus_add(struct bus *b, struct bus_range *r, struct err *e)
 	return 0;
 }
 
-void bus_remove(struct bus *b, struct bus_range *r)
+static void table_remove(struct bus *b, const struct bus_range *r)
 {
 	size_t at = above(b, r->base);
 
@@ -66,60 +80,131 @@ void bus_remove(struct bus *b, struct bus_range *r)
 	b->count--;
 	for (size_t i = at - 1; i < b->count; i++)
 		b->ranges[i] = b->ranges[i + 1];
-	if (b->last == r)
-		b->last = NULL;
 }
 
-/* The range that holds all of the access, or NULL: a straddled end gets no answer. */
-static struct bus_range *find(struct bus *b, uint64_t addr, unsigned size)
+static void table_changed(struct bus *b)
 {
-	struct bus_range *r = b->last;
+	__atomic_store_n(&b->generation, b->generation + 1, __ATOMIC_RELEASE);
+}
 
-	if (!r || addr < r->base || addr - r->base >= r->size) {
-		size_t at = above(b, addr);
-		if (!at)
-			return NULL;
-		r = b->ranges[at - 1];
-	}
-	if (addr < r->base || !range_ok(addr - r->base, size, r->size))
-		return NULL;
-	b->last = r;
-	return r;
+int bus_check(struct bus *b, const struct bus_range *r, struct err *e)
+{
+	(void)pthread_rwlock_rdlock(&b->guard);
+	int code = table_check(b, r, e);
+	(void)pthread_rwlock_unlock(&b->guard);
+	return code;
+}
+
+int bus_add(struct bus *b, struct bus_range *r, struct err *e)
+{
+	(void)pthread_rwlock_wrlock(&b->guard);
+	int code = table_add(b, r, e);
+	table_changed(b);
+	(void)pthread_rwlock_unlock(&b->guard);
+	return code;
+}
+
+void bus_remove(struct bus *b, struct bus_range *r)
+{
+	(void)pthread_rwlock_wrlock(&b->guard);
+	table_remove(b, r);
+	table_changed(b);
+	(void)pthread_rwlock_unlock(&b->guard);
+}
+
+/* The range that holds all of the access, or NULL: a straddled end gets no answer. Under `guard`. */
+static struct bus_range *range_find(const struct bus *b, uint64_t addr, unsigned size)
+{
+	size_t at = above(b, addr);
+	struct bus_range *r = at ? b->ranges[at - 1] : NULL;
+
+	return r && range_ok(addr - r->base, size, r->size) ? r : NULL;
+}
+
+/* The same with a pin, or what came late. @ret: the state of the table that it is from. */
+static struct bus_range *range_pin(
+	struct bus *b, uint64_t addr, unsigned size, uint64_t *ret_generation)
+{
+	(void)pthread_rwlock_rdlock(&b->guard);
+	struct bus_range *r = range_find(b, addr, size);
+	if (r)
+		pin_take(&r->pins);
+	*ret_generation = b->generation;
+	(void)pthread_rwlock_unlock(&b->guard);
+	if (r || !b->late)
+		return r;
+	*ret_generation = UINT64_MAX; /* the table does not say when it goes */
+	return b->late(b, addr, size);
+}
+
+static void range_leave(struct bus_range *r)
+{
+	if (r->lock)
+		lock_drop(r->lock);
+	pin_drop(&r->pins);
+}
+
+/* Whether the range that was pinned has the address still. Under the lock of its device. */
+static bool range_stays(
+	struct bus *b, const struct bus_range *r, uint64_t addr, unsigned size, uint64_t generation)
+{
+	if (__atomic_load_n(&b->generation, __ATOMIC_ACQUIRE) == generation)
+		return true;
+	struct bus_range *now = range_pin(b, addr, size, &generation);
+	if (now)
+		pin_drop(&now->pins);
+	return now == r;
 }
 
 /*
- * KVM splits what crosses a page into pieces of up to 8 bytes, of any length: lengths that no bus
- * has get no answer.
+ * The range of an access, with its device's lock: range_leave() follows. KVM splits what crosses a
+ * page into pieces of up to 8 bytes, of any length: lengths that no bus has get no answer.
  */
-static struct bus_range *whose(struct bus *b, uint64_t addr, unsigned size)
+static struct bus_range *range_enter(struct bus *b, uint64_t addr, unsigned size)
 {
-	if (!is_pow2(size) || size > 8)
-		return NULL;
-	struct bus_range *r = find(b, addr, size);
-	return r || !b->late ? r : b->late(b, addr, size);
+	uint64_t generation;
+
+	for (unsigned i = 0; i < BUS_TRIES && is_pow2(size) && size <= 8; i++) {
+		struct bus_range *r = range_pin(b, addr, size, &generation);
+		if (!r)
+			break;
+		if (r->lock)
+			lock_take(r->lock);
+		if (range_stays(b, r, addr, size, generation))
+			return r;
+		range_leave(r);
+	}
+	(void)__atomic_fetch_add(&b->missed, 1, __ATOMIC_RELAXED);
+	return NULL;
 }
 
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned size)
 {
-	struct bus_range *r = whose(b, addr, size);
+	struct bus_range *r = range_enter(b, addr, size);
+	uint64_t value = all_ones(size);
 
-	if (!r) {
-		b->missed++;
-		return all_ones(size);
-	}
-	r->reads++;
-	return r->read ? r->read(r, addr - r->base, size) & all_ones(size) : all_ones(size);
+	if (!r)
+		return value;
+	(void)__atomic_fetch_add(&r->reads, 1, __ATOMIC_RELAXED);
+	if (r->read)
+		value &= r->read(r, addr - r->base, size);
+	range_leave(r);
+	return value;
 }
 
 void bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value)
 {
-	struct bus_range *r = whose(b, addr, size);
+	struct bus_range *r = range_enter(b, addr, size);
 
-	if (!r) {
-		b->missed++;
+	if (!r)
 		return;
-	}
-	r->writes++;
+	(void)__atomic_fetch_add(&r->writes, 1, __ATOMIC_RELAXED);
 	if (r->write)
 		r->write(r, addr - r->base, size, value & all_ones(size));
+	range_leave(r);
+}
+
+void bus_range_wait(const struct bus_range *r)
+{
+	pin_wait(&r->pins);
 }

@@ -2,6 +2,9 @@
 #ifndef VMM_BUS_H
 #define VMM_BUS_H
 
+#include "vmm/lock.h"
+
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,13 +14,15 @@ struct err;
  * Accesses that KVM hands to user space, by address: one bus for ports, one for MMIO.
  * A device sees offsets into its own range, never an absolute address.
  *
- * Context: any thread under the VM's lock (struct vm.lock), which the vCPU takes before it
- * dispatches.
+ * Context: any thread. The bus takes the lock of the range's device for an access. A device adds its
+ * ranges under its own lock or none, and removes them under its own lock: no access of another
+ * thread is under way then, and none follows.
  */
 #define BUS_RANGES_MAX 256
 
 struct bus_range {
 	const char *name; /* shown by --timing: who made the guest exit */
+	struct lock *lock; /* of the device; NULL: its calls need none */
 	uint64_t base;
 	uint64_t size; /* [bytes] */
 	/* The bus has checked: size is 1, 2, 4 or 8 and [off, off + size) lies in the range. */
@@ -25,27 +30,39 @@ struct bus_range {
 	void (*write)(struct bus_range *r, uint64_t off, unsigned size, uint64_t value);
 	uint64_t reads; /* accesses so far */
 	uint64_t writes;
+	unsigned pins; /* threads that are about to lock the device, or have */
 };
 
 struct bus {
 	const char *name;
 	size_t count;
 	struct bus_range *ranges[BUS_RANGES_MAX]; /* by base; the devices' own */
-	struct bus_range *last; /* the last hit: accesses come in runs */
+	pthread_rwlock_t guard; /* of the table, for a look at it or one change of it */
+	uint64_t generation; /* of the table */
 	uint64_t missed; /* nobody answered */
 	/*
 	 * Whose access was it, when no range has it: a range that need not be on the bus, NULL
-	 * nobody's. For what had left the guest before its place was mapped. NULL: none of it is.
+	 * nobody's. For what had left the guest before its place was mapped. The range comes with a
+	 * pin. NULL: none of it is.
 	 */
 	struct bus_range *(*late)(struct bus *b, uint64_t addr, unsigned size);
 };
 
+#define BUS_INIT(of)                                            \
+	{                                                       \
+		.name = of, .guard = PTHREAD_RWLOCK_INITIALIZER \
+	}
+
 /* Whether @r has room between the other ranges. Return: 0, -EINVAL, -EEXIST on overlap. */
-int bus_check(const struct bus *b, const struct bus_range *r, struct err *e);
+int bus_check(struct bus *b, const struct bus_range *r, struct err *e);
 
 /* @r stays the device's. Return: bus_check()'s, -ENOSPC. */
 int bus_add(struct bus *b, struct bus_range *r, struct err *e);
+/* Waits for nobody. @r may be added again at once, but not be freed before bus_range_wait(). */
 void bus_remove(struct bus *b, struct bus_range *r);
+
+/* Waits until no thread has @r, which is removed, any more. Context: without a device's lock. */
+void bus_range_wait(const struct bus_range *r);
 
 /* A read that nobody answers is all-ones, a write is lost: as on a real bus. */
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned size);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -33,23 +34,31 @@ static unsigned ring_entries(void)
 			  sizeof(struct kvm_coalesced_mmio));
 }
 
+/* Pairs with KVM's barrier between filling an entry and moving `last`. */
+static bool is_empty(const struct kvm_coalesced_mmio_ring *ring)
+{
+	return __atomic_load_n(&ring->first, __ATOMIC_ACQUIRE) ==
+	       __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
+}
+
 unsigned coalesce_drain(struct vm *vm)
 {
 	struct kvm_coalesced_mmio_ring *ring = vm->coalesce.ring;
-	unsigned n = 0;
+	unsigned count = 0;
 
-	if (!ring)
+	if (!ring || is_empty(ring))
 		return 0;
-	/* Pairs with KVM's barrier between filling an entry and moving `last`. */
-	while (ring->first != __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE)) {
+	lock_take(&vm->coalesce.lock);
+	while (!is_empty(ring)) {
 		struct kvm_coalesced_mmio m = ring->coalesced_mmio[ring->first];
-		/* Moved on first: a device may let go of the lock while it waits. */
-		__atomic_store_n(
-			&ring->first, (ring->first + 1) % ring_entries(), __ATOMIC_RELEASE);
 		if (m.pio && m.len && m.len <= sizeof(m.data))
 			bus_write(&vm->ports, m.phys_addr, m.len, le_get(m.data, m.len));
-		n++;
+		/* Moved on last: an empty ring means that all is dispatched. */
+		__atomic_store_n(
+			&ring->first, (ring->first + 1) % ring_entries(), __ATOMIC_RELEASE);
+		count++;
 	}
-	vm->coalesce.taken += n;
-	return n;
+	vm->coalesce.taken += count;
+	lock_drop(&vm->coalesce.lock);
+	return count;
 }

@@ -2,6 +2,8 @@
 #ifndef VMM_COALESCE_H
 #define VMM_COALESCE_H
 
+#include "vmm/lock.h"
+
 #include <stdint.h>
 
 struct err;
@@ -15,6 +17,7 @@ struct kvm_coalesced_mmio_ring;
  * Ref: linux/kvm.h KVM_REGISTER_COALESCED_MMIO, KVM_CAP_COALESCED_PIO
  */
 struct coalesce {
+	struct lock lock; /* of a drain: a write is dispatched before what its vCPU does next */
 	struct kvm_coalesced_mmio_ring *ring; /* NULL: this KVM has none */
 	uint64_t taken; /* writes that cost no exit */
 };
@@ -25,7 +28,7 @@ void coalesce_init(struct vm *vm, void *run);
 /* Keeps writes of one byte to @port in the ring. Return: 0, -ENOTSUP, -errno. */
 int coalesce_port(struct vm *vm, uint16_t port);
 
-/* Dispatches what the ring holds. Context: under the VM's lock. Return: how many writes. */
+/* Dispatches what the ring holds. Context: without a device's lock. Return: how many writes. */
 unsigned coalesce_drain(struct vm *vm);
 
 #endif

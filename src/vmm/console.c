@@ -28,7 +28,7 @@ static struct console *of_serial(struct serial *s)
 
 /*
  * In @ms, look for writes that KVM still holds and for half a line of ours. An earlier look that
- * is due anyway will do.
+ * is due anyway will do. Under the lock.
  */
 static void arm_tick(struct console *c, unsigned ms)
 {
@@ -39,6 +39,13 @@ static void arm_tick(struct console *c, unsigned ms)
 		return;
 	if (timerfd_settime(c->tick.fd, 0, &when, NULL) == 0)
 		c->tick_ms = ms;
+}
+
+static void arm_tick_alone(struct console *c, unsigned ms)
+{
+	lock_take(&c->lock);
+	arm_tick(c, ms);
+	lock_drop(&c->lock);
 }
 
 static bool console_send(struct serial *s, uint8_t byte)
@@ -58,9 +65,9 @@ static void console_drained(struct outbox *o)
 {
 	struct console *c = container_of(o, struct console, outbox);
 
-	(void)pthread_mutex_lock(&c->vm->lock);
+	lock_take(&c->lock);
 	serial_drained(&c->serial);
-	(void)pthread_mutex_unlock(&c->vm->lock);
+	lock_drop(&c->lock);
 }
 
 static void console_irq(struct serial *s, bool level)
@@ -110,25 +117,34 @@ static size_t typed(struct console *c, uint8_t *keys, size_t len)
 	return kept;
 }
 
+/* Stops watching when there is no room, until the guest has read. Return: the room [bytes]. */
+static unsigned input_room(struct console *c)
+{
+	lock_take(&c->lock);
+	unsigned room = serial_room(&c->serial);
+	if (!room)
+		unwatch_input(c);
+	lock_drop(&c->lock);
+	return room;
+}
+
 static void on_input(struct loop_source *src, uint32_t events)
 {
 	struct console *c = container_of(src, struct console, input);
 	uint8_t keys[SERIAL_FIFO];
-	unsigned room = serial_room(&c->serial);
+	unsigned room = input_room(c);
+	ssize_t n = room ? read(src->fd, keys, room) : 0;
 
-	if (!room) {
-		unwatch_input(c); /* until the guest has read */
+	if (!room || (n < 0 && (errno == EINTR || errno == EAGAIN)))
 		return;
-	}
-	ssize_t n = read(src->fd, keys, room);
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
+	lock_take(&c->lock);
 	if (n <= 0) {
 		unwatch_input(c);
 		src->fd = -1;
-		return;
+	} else {
+		serial_receive(&c->serial, keys, c->raw ? typed(c, keys, (size_t)n) : (size_t)n);
 	}
-	serial_receive(&c->serial, keys, c->raw ? typed(c, keys, (size_t)n) : (size_t)n);
+	lock_drop(&c->lock);
 }
 
 /*
@@ -138,16 +154,18 @@ static void on_input(struct loop_source *src, uint32_t events)
 static void on_tick(struct loop_source *src, uint32_t events)
 {
 	struct console *c = container_of(src, struct console, tick);
-	unsigned next = (unsigned)min_u64(UINT64_C(2) * c->tick_ms, CONSOLE_IDLE_MS);
 	uint64_t times;
 
 	if (read(src->fd, &times, sizeof(times)) < 0)
 		return;
+	lock_take(&c->lock);
+	unsigned next = (unsigned)min_u64(UINT64_C(2) * c->tick_ms, CONSOLE_IDLE_MS);
 	c->tick_ms = 0;
+	lock_drop(&c->lock);
 	(void)coalesce_drain(c->vm);
 	outbox_flush(&c->outbox);
 	if (c->vm->coalesce.ring)
-		arm_tick(c, next);
+		arm_tick_alone(c, next);
 }
 
 /* A terminal in the background belongs to another: touching it would stop this process. */
@@ -169,7 +187,7 @@ void console_renew(struct console *c)
 {
 	/* A saving, no need: without it each byte sent is an exit. */
 	if (coalesce_port(c->vm, CONSOLE_PORT) == 0)
-		arm_tick(c, CONSOLE_TICK_MS);
+		arm_tick_alone(c, CONSOLE_TICK_MS);
 }
 
 int console_init(struct console *c, struct vm *vm, struct err *e)
@@ -177,7 +195,9 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 	c->vm = vm;
 	c->input = (struct loop_source){.fd = STDIN_FILENO, .ready = on_input};
 	c->tick = (struct loop_source){.fd = -1, .ready = on_tick};
+	c->lock = (struct lock)LOCK_INIT(LOCK_DEVICE);
 	serial_init(&c->serial, &ops, CONSOLE_PORT);
+	c->serial.range.lock = &c->lock;
 	int r = outbox_init(&c->outbox, "console", STDOUT_FILENO);
 	if (r < 0)
 		return err_set(e, r, "make the console's buffer");
@@ -194,7 +214,9 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 		return r;
 	console_renew(c);
 	make_raw(c);
+	lock_take(&c->lock);
 	watch_input(c);
+	lock_drop(&c->lock);
 	return 0;
 }
 
@@ -210,8 +232,10 @@ void console_drain(struct console *c)
 
 void console_reset(struct console *c)
 {
+	lock_take(&c->lock);
 	serial_reset(&c->serial);
 	watch_input(c);
+	lock_drop(&c->lock);
 }
 
 void console_fini(struct console *c)

@@ -21,7 +21,7 @@ struct vm;
  * the same loses what it sends, as on any line. A terminal is put into raw mode and restored; there,
  * Ctrl-A X stops the guest and Ctrl-A Ctrl-A sends one Ctrl-A.
  *
- * Context: main thread and vCPU threads, under the VM's lock.
+ * Context: main thread. What it shares with vCPUs and with the thread that writes is under `lock`.
  */
 #define CONSOLE_TICK_MS 10
 #define CONSOLE_PORT 0x3f8
@@ -30,6 +30,7 @@ struct vm;
 struct console {
 	struct serial serial;
 	struct vm *vm;
+	struct lock lock; /* for `serial`, `tick_ms` and `input_on` */
 	struct loop_source input;
 	struct loop_source tick;
 	struct outbox outbox;

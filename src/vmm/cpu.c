@@ -205,13 +205,11 @@ static void serve_exit(struct cpu *c)
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 	case KVM_EXIT_MMIO:
-		(void)pthread_mutex_lock(&vm->lock);
 		(void)coalesce_drain(vm);
 		if (run->exit_reason == KVM_EXIT_IO)
 			serve_port(c);
 		else
 			serve_mmio(c);
-		(void)pthread_mutex_unlock(&vm->lock);
 		break;
 	case KVM_EXIT_SHUTDOWN:
 		vm_stop(vm, VM_CRASHED, "processor %u: triple fault at rip 0x%llx", c->index,

@@ -35,7 +35,7 @@ int cpus_init(struct vm *vm, unsigned count, struct err *e);
 /* Lets the first begin at @entry as PVH wants it, with @start_info in EBX. */
 int cpus_enter(struct vm *vm, uint32_t entry, uint32_t start_info, struct err *e);
 
-/* Starts the threads. Context: main thread, not under the VM's lock. */
+/* Starts the threads. Context: main thread. */
 int cpus_start(struct vm *vm, struct err *e);
 
 /* Makes all leave the guest for good and waits. The VM has ended (vm_stop). */

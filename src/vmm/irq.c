@@ -20,7 +20,7 @@ int irq_init(struct irq *q, int vm_fd, struct err *e)
 {
 	size_t size = sizeof(*q->table) + IRQ_GSI_MAX * sizeof(q->table->entries[0]);
 
-	*q = (struct irq){.vm_fd = vm_fd, .end = IRQ_PINS};
+	*q = (struct irq){.vm_fd = vm_fd, .lock = LOCK_INIT(LOCK_IRQ), .end = IRQ_PINS};
 	/* Memory that nobody has touched is none: few guests have more than a page of either. */
 	q->table = calloc(1, size);
 	q->routes = calloc(IRQ_GSI_MAX, sizeof(*q->routes));
@@ -47,7 +47,8 @@ void irq_fini(struct irq *q)
 	q->routes = NULL;
 }
 
-int irq_alloc(struct irq *q)
+/* Under the lock. */
+static int gsi_take(struct irq *q)
 {
 	for (int gsi = IRQ_PINS; gsi < IRQ_GSI_MAX; gsi++) {
 		if (!q->routes[gsi].used) {
@@ -59,22 +60,35 @@ int irq_alloc(struct irq *q)
 	return -ENOSPC;
 }
 
+int irq_alloc(struct irq *q)
+{
+	lock_take(&q->lock);
+	int gsi = gsi_take(q);
+	lock_drop(&q->lock);
+	return gsi;
+}
+
 void irq_free(struct irq *q, int gsi)
 {
 	if (gsi < IRQ_PINS || gsi >= IRQ_GSI_MAX)
 		return;
+	lock_take(&q->lock);
 	q->dirty |= q->routes[gsi].routed;
 	q->routes[gsi] = (struct irq_route){0};
+	lock_drop(&q->lock);
 }
 
 void irq_route(struct irq *q, int gsi, uint64_t address, uint32_t data)
 {
 	struct irq_route *r = &q->routes[gsi];
 
-	if (r->routed && r->address == address && r->data == data)
-		return;
-	*r = (struct irq_route){.used = true, .routed = true, .address = address, .data = data};
-	q->dirty = true;
+	lock_take(&q->lock);
+	if (!r->routed || r->address != address || r->data != data) {
+		*r = (struct irq_route){
+			.used = true, .routed = true, .address = address, .data = data};
+		q->dirty = true;
+	}
+	lock_drop(&q->lock);
 }
 
 /*
@@ -104,7 +118,8 @@ static struct kvm_irq_routing_entry msi_entry(int gsi, const struct irq_route *r
 	};
 }
 
-int irq_commit(struct irq *q, struct err *e)
+/* Under the lock. */
+static int table_set(struct irq *q, struct err *e)
 {
 	uint32_t n = 0;
 
@@ -123,6 +138,14 @@ int irq_commit(struct irq *q, struct err *e)
 		return err_set(e, -errno, "set %u interrupt routes", n);
 	q->dirty = false;
 	return 0;
+}
+
+int irq_commit(struct irq *q, struct err *e)
+{
+	lock_take(&q->lock);
+	int r = table_set(q, e);
+	lock_drop(&q->lock);
+	return r;
 }
 
 int irq_attach(struct irq *q, int gsi, int eventfd, int resample, struct err *e)

@@ -2,6 +2,8 @@
 #ifndef VMM_IRQ_H
 #define VMM_IRQ_H
 
+#include "vmm/lock.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,7 +16,7 @@ struct kvm_irq_routing;
  * KVM_SET_GSI_ROUTING for all: each call rebuilds the whole table (0.8 ms apiece on hosts with
  * many vectors).
  *
- * Context: main thread, or a vCPU thread under the VM's lock.
+ * Context: any thread; a lock of its own orders the changes.
  */
 #define IRQ_PINS 24
 #define IRQ_GSI_MAX 4096 /* KVM_MAX_IRQ_ROUTES; vectors beyond it are told and stay off */
@@ -28,6 +30,7 @@ struct irq_route {
 
 struct irq {
 	int vm_fd;
+	struct lock lock; /* for what follows */
 	bool dirty; /* staged routes differ from KVM's */
 	int end; /* no GSI from here on was ever used */
 	struct irq_route *routes; /* IRQ_GSI_MAX of them */

@@ -44,7 +44,7 @@ void loop_remove(struct loop *l, struct loop_source *s)
 	(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
 }
 
-int loop_run(struct loop *l, pthread_mutex_t *lock, struct err *e)
+int loop_run(struct loop *l, struct err *e)
 {
 	while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
 		struct epoll_event ev;
@@ -55,9 +55,7 @@ int loop_run(struct loop *l, pthread_mutex_t *lock, struct err *e)
 		if (n <= 0 || !ev.data.ptr)
 			continue;
 		struct loop_source *s = ev.data.ptr;
-		(void)pthread_mutex_lock(lock);
 		s->ready(s, ev.events);
-		(void)pthread_mutex_unlock(lock);
 	}
 	return 0;
 }

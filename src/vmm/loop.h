@@ -2,7 +2,6 @@
 #ifndef VMM_LOOP_H
 #define VMM_LOOP_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,7 +10,7 @@ struct err;
 /* The main thread's events: console input, the keeper's pidfd, signals, devices' eventfds. */
 struct loop_source {
 	int fd;
-	/* Context: main thread, under the VM's lock. @events: EPOLL… */
+	/* Context: main thread, without a lock. @events: EPOLL… */
 	void (*ready)(struct loop_source *s, uint32_t events);
 	uint32_t events; /* what to wait for; 0 means EPOLLIN */
 };
@@ -30,8 +29,8 @@ struct loop {
 int loop_init(struct loop *l, struct err *e);
 void loop_fini(struct loop *l); /* LOOP_NONE is fine */
 
-/* Serves events, each under @lock, until loop_stop(). Return: 0, -errno. */
-int loop_run(struct loop *l, pthread_mutex_t *lock, struct err *e);
+/* Serves events until loop_stop(). Return: 0, -errno. */
+int loop_run(struct loop *l, struct err *e);
 
 /* Ends loop_run(), now or when it starts. Context: any thread, any lock. */
 void loop_stop(struct loop *l);
@@ -39,8 +38,9 @@ void loop_stop(struct loop *l);
 /* loop_run() may run again. Context: main thread, after it has returned. */
 void loop_restart(struct loop *l);
 
-/* @s stays the caller's. Context: main thread. */
+/* @s stays the caller's. Context: any thread. */
 int loop_add(struct loop *l, struct loop_source *s, struct err *e);
+/* An event that the main thread has just taken may still be served. Context: any thread. */
 void loop_remove(struct loop *l, struct loop_source *s);
 
 #endif

@@ -447,7 +447,7 @@ static int run_once(struct machine *m, struct err *e)
 	int r = cpus_start(&m->vm, e);
 
 	if (r >= 0)
-		r = loop_run(&m->vm.loop, &m->vm.lock, e);
+		r = loop_run(&m->vm.loop, e);
 	vm_stop(&m->vm, VM_FAILED, "our own failure");
 	cpus_stop(&m->vm);
 	console_drain(&m->console); /* a panic may be among it */

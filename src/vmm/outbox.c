@@ -132,20 +132,6 @@ void outbox_flush(struct outbox *o)
 	(void)pthread_mutex_unlock(&o->lock);
 }
 
-static struct timespec after_ms(unsigned ms)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += ms % 1000 * 1000000L;
-	if (t.tv_nsec >= 1000000000L) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000L;
-	}
-	return t;
-}
-
 static bool is_before(const struct timespec *a, const struct timespec *b)
 {
 	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
@@ -153,12 +139,12 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 
 bool outbox_drain(struct outbox *o, unsigned idle_ms, unsigned total_ms)
 {
-	const struct timespec end = after_ms(total_ms);
+	const struct timespec end = thread_deadline(total_ms);
 
 	outbox_flush(o);
 	(void)pthread_mutex_lock(&o->lock);
 	for (int r = 0; o->held && !o->closed && r == 0;) {
-		struct timespec idle = after_ms(idle_ms);
+		struct timespec idle = thread_deadline(idle_ms);
 		r = pthread_cond_timedwait(
 			&o->progress, &o->lock, is_before(&idle, &end) ? &idle : &end);
 	}

@@ -14,6 +14,14 @@
 /* Linux, kernel/panic.c: what follows on the line is the reason. */
 static const char announcement[] = "Kernel panic - not syncing";
 
+/* Under the lock. */
+static void text_forget(struct panic *p)
+{
+	p->heard = false;
+	p->matched = p->len = 0;
+	p->text[0] = '\0';
+}
+
 static uint64_t panic_read(struct bus_range *r, uint64_t off, unsigned size)
 {
 	return PANICKED | CRASH_LOADED;
@@ -30,7 +38,7 @@ static void panic_write(struct bus_range *r, uint64_t off, unsigned size, uint64
 			"the guest's kernel panicked; its crash kernel takes over");
 	/* The crash kernel reboots when it is done, and that is then no panic. */
 	if (value & CRASH_LOADED)
-		panic_reset(p);
+		text_forget(p);
 }
 
 int panic_init(struct panic *p, struct vm *vm, struct err *e)
@@ -39,25 +47,27 @@ int panic_init(struct panic *p, struct vm *vm, struct err *e)
 		.range =
 			{
 				.name = "pvpanic",
+				.lock = &p->lock,
 				.base = PANIC_PORT,
 				.size = 1,
 				.read = panic_read,
 				.write = panic_write,
 			},
 		.vm = vm,
+		.lock = LOCK_INIT(LOCK_PANIC),
 	};
 	return bus_add(&vm->ports, &p->range, e);
 }
 
 void panic_reset(struct panic *p)
 {
-	p->heard = false;
-	p->matched = p->len = 0;
-	p->text[0] = '\0';
+	lock_take(&p->lock);
+	text_forget(p);
+	lock_drop(&p->lock);
 }
 
 /* The rest of the line, as far as it is printable: it goes into our own messages. */
-static void keep(struct panic *p, uint8_t byte)
+static void text_append(struct panic *p, uint8_t byte)
 {
 	if (byte == '\n' || p->len == PANIC_TEXT - 1) {
 		p->matched = 0;
@@ -69,10 +79,11 @@ static void keep(struct panic *p, uint8_t byte)
 	p->text[p->len] = '\0';
 }
 
-void panic_hear(struct panic *p, uint8_t byte)
+/* Under the lock. */
+static void byte_match(struct panic *p, uint8_t byte)
 {
 	if (p->matched == sizeof(announcement) - 1) {
-		keep(p, byte);
+		text_append(p, byte);
 		return;
 	}
 	if (byte != (uint8_t)announcement[p->matched])
@@ -84,6 +95,13 @@ void panic_hear(struct panic *p, uint8_t byte)
 	p->heard = true;
 	p->len = 0;
 	p->text[0] = '\0';
+}
+
+void panic_hear(struct panic *p, uint8_t byte)
+{
+	lock_take(&p->lock);
+	byte_match(p, byte);
+	lock_drop(&p->lock);
 }
 
 const char *panic_text(const struct panic *p)

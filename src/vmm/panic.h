@@ -18,7 +18,7 @@ struct vm;
  * alone: what is heard there counts when the guest then asks for a reset.
  *
  * Ref: QEMU docs/specs/pvpanic.
- * Context: under the VM's lock.
+ * Context: any thread; panic_text() once no vCPU runs.
  */
 #define PANIC_PORT 0x505
 #define PANIC_TEXT 120
@@ -26,6 +26,7 @@ struct vm;
 struct panic {
 	struct bus_range range;
 	struct vm *vm;
+	struct lock lock; /* for what follows */
 	unsigned matched; /* characters of the announcement, up to now */
 	unsigned len;
 	char text[PANIC_TEXT]; /* what the kernel said after the announcement */

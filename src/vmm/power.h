@@ -10,7 +10,7 @@ struct vm;
 /*
  * How a guest turns itself off or asks for a reset: ACPI's sleep control and reset registers, and
  * the PC's reset control register at 0xcf9. Each ends the VM.
- * Context: under the VM's lock.
+ * Context: any thread; nothing is kept, so no lock is needed.
  */
 #define POWER_PORT 0x600
 #define POWER_SLEEP_CONTROL (POWER_PORT + 0)

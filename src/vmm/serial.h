@@ -12,7 +12,7 @@
  * A serial port with the registers of a TI 16750: a 16550 with FIFOs of 64 bytes. Linux asks the
  * line status once for each FIFO that it fills, and each such question is an exit: four times
  * fewer than with 16 bytes.
- * Context: under the VM's lock.
+ * Context: under the lock of `range`.
  */
 #define SERIAL_PORTS 8 /* registers */
 #define SERIAL_FIFO 64 /* [bytes] */

@@ -2,10 +2,10 @@
 #include "vmm/thread.h"
 
 #include <signal.h>
-#include <time.h>
+#include <unistd.h>
 
 #define THREAD_SIGNAL SIGRTMIN
-#define JOIN_STEP_MS 10 /* between two interruptions */
+#define JOIN_STEP_US 500 /* between two interruptions */
 
 static void on_interrupt(int sig)
 {
@@ -30,21 +30,28 @@ void thread_interrupt(pthread_t thread)
 	(void)pthread_kill(thread, THREAD_SIGNAL);
 }
 
+struct timespec thread_deadline(unsigned ms)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000L;
+	}
+	return t;
+}
+
 bool thread_join(pthread_t thread, unsigned ms)
 {
-	for (unsigned waited = 0;; waited += JOIN_STEP_MS) {
-		struct timespec until;
-
-		thread_interrupt(thread);
-		(void)clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += JOIN_STEP_MS * 1000000L;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_sec++;
-			until.tv_nsec -= 1000000000L;
-		}
-		if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+	for (unsigned waited_us = 0;; waited_us += JOIN_STEP_US) {
+		if (pthread_tryjoin_np(thread, NULL) == 0)
 			return true;
-		if (waited >= ms)
+		if (waited_us / 1000 >= ms)
 			return false;
+		thread_interrupt(thread);
+		(void)usleep(JOIN_STEP_US);
 	}
 }

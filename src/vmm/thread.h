@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <time.h>
 
 /*
  * The threads of usher-vmm beside the main one. Each has a name, which top and gdb show. The main
@@ -22,5 +23,8 @@ void thread_interrupt(pthread_t thread);
 
 /* Waits for the end of a thread that was told to end, @ms at most. Return: false: it runs on. */
 bool thread_join(pthread_t thread, unsigned ms);
+
+/* CLOCK_MONOTONIC in @ms. */
+struct timespec thread_deadline(unsigned ms);
 
 #endif

@@ -62,15 +62,18 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 		.kvm_fd = kvm_fd,
 		.fd = -1,
 		.interrupts_fd = -1,
-		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.lock = LOCK_INIT(LOCK_DEVICE),
+		.cure = LOCK_INIT(LOCK_CURE),
+		.coalesce = {.lock = LOCK_INIT(LOCK_COALESCE)},
 		.ending = PTHREAD_MUTEX_INITIALIZER,
 		.memory = MEMORY_NONE,
-		.ports = {.name = "ports"},
-		.mmio = {.name = "mmio", .late = pci_space_late},
+		.ports = BUS_INIT("ports"),
+		.mmio = BUS_INIT("mmio"),
 		.space = PCI_SPACE_NONE,
 		.loop = LOOP_NONE,
 		.timing = timing,
 	};
+	vm->mmio.late = pci_space_late;
 	int r = check_kvm(kvm_fd, e);
 	if (r < 0)
 		return r;
@@ -130,13 +133,13 @@ void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 
 bool vm_cure(struct vm *vm, uint64_t seen)
 {
-	(void)pthread_mutex_lock(&vm->lock);
-	bool cured = vm->cures != seen;
+	lock_take(&vm->cure);
+	bool cured = vm_cures(vm) != seen;
 	if (!cured && vm->fault && vm->fault(vm)) {
 		vm_cured(vm);
 		cured = true;
 	}
 	vm->faults += cured;
-	(void)pthread_mutex_unlock(&vm->lock);
+	lock_drop(&vm->cure);
 	return cured;
 }

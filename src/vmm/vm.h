@@ -6,6 +6,7 @@
 #include "vmm/coalesce.h"
 #include "vmm/cpu.h"
 #include "vmm/irq.h"
+#include "vmm/lock.h"
 #include "vmm/loop.h"
 #include "vmm/memory.h"
 #include "vmm/memslot.h"
@@ -31,14 +32,15 @@ enum vm_end {
 };
 
 /*
- * One guest. The main thread owns device state; vCPU threads take `lock` before they dispatch an
- * access to a bus. Fields without a comment on threads belong to the holder of the lock.
+ * One guest. The main thread builds it, runs the loop and takes it down; vCPU threads, workers and
+ * outboxes run beside it (vmm/lock.h). What has no lock of its own below is written by the main
+ * thread alone, while no other thread runs.
  */
 struct vm {
 	const char *name;
 	int kvm_fd;
 	int fd; /* KVM_CREATE_VM */
-	pthread_mutex_t lock;
+	struct lock lock; /* of all PCI functions */
 	struct memory memory;
 	struct memslots slots;
 	struct bus ports;
@@ -51,11 +53,12 @@ struct vm {
 	struct pci_root *pci;
 	/*
 	 * A vCPU cannot go on for a page that is mapped and not there (EFAULT). Return: true: it may
-	 * try again. NULL while nothing is mapped but RAM. Context: under `lock`.
+	 * try again. NULL while nothing is mapped but RAM. Context: one thread at a time.
 	 */
 	bool (*fault)(struct vm *vm);
+	struct lock cure; /* of vm_cure() and `faults` */
 	uint64_t faults; /* how often one could go on: none that the guest itself can bring about */
-	uint64_t cures; /* atomic: read without the lock, see vm_cure() and vm_cured() */
+	uint64_t cures; /* atomic, see vm_cure() and vm_cured() */
 	struct pass_domain *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;

@@ -34,6 +34,8 @@ struct scratch {
 	bool gone;
 };
 
+static struct lock scratch_lock = LOCK_INIT(LOCK_DEVICE);
+
 static uint32_t scratch_read(struct pci_func *f, unsigned off, unsigned size)
 {
 	return func_config_read(&container_of(f, struct scratch, func)->regs, off, size);
@@ -140,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		power_init(&power, &vm, NULL) < 0)
 		return 0;
 	for (size_t i = 0; i < COUNT(scratch); i++) {
-		scratch[i] = (struct scratch){.func = {.ops = &scratch_ops}};
+		scratch[i] = (struct scratch){.func = {.ops = &scratch_ops, .lock = &scratch_lock}};
 		scratch[i].regs.bytes = scratch[i].bytes;
 		memset(scratch[i].regs.mask, 0xff, sizeof(scratch[i].regs.mask));
 		if (size >= 64)

@@ -241,7 +241,7 @@ static int init_bar(struct pass_dev *d, unsigned index, struct err *e)
 
 int pass_bars_init(struct pass_dev *d, struct err *e)
 {
-	func_bars_init(&d->bars, d->vm, &pass_bar_ops, d->config.value);
+	func_bars_init(&d->bars, d->vm, d->func.lock, &pass_bar_ops, d->config.value);
 	for (unsigned i = 0; i < FUNC_BARS; i++) {
 		int r = init_bar(d, i, e);
 		if (r < 0)

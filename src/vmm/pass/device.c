@@ -143,6 +143,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	if (!d)
 		return NULL;
 	d->func.ops = &pass_func_ops;
+	d->func.lock = &vm->lock;
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
 	d->group_fd = d->group = -1;

@@ -29,11 +29,19 @@ static struct pass_event *event_of(struct loop_source *s)
 	return container_of(s, struct pass_event, source);
 }
 
-static bool fired(struct loop_source *s)
+/*
+ * The loop calls without a lock, since slots have locks of their own, which come before that of a
+ * function. Whether there is an event is asked under the lock of the function: a device that has
+ * left has none.
+ */
+static bool event_fired(struct pass_event *v)
 {
 	eventfd_t count;
 
-	return s->fd >= 0 && eventfd_read(s->fd, &count) == 0;
+	lock_take(v->dev->func.lock);
+	bool fired = v->source.fd >= 0 && eventfd_read(v->source.fd, &count) == 0;
+	lock_drop(v->dev->func.lock);
+	return fired;
 }
 
 /* Class and revision: VFIO asks the device for them, where it answers for the IDs by itself. */
@@ -48,11 +56,15 @@ static bool is_gone(struct pass_dev *d)
 /* A card is in its slot as long as one of its functions is left. */
 static void take_away(struct pass_dev *d)
 {
+	lock_take(d->func.lock);
 	pass_dev_leave(d);
-	if (pass_dev_is_last(d))
+	bool last = pass_dev_is_last(d);
+	lock_drop(d->func.lock);
+	if (last)
 		pci_pull(&d->func);
 }
 
+/* Under the lock. */
 static int set_deadline(struct pass_dev *d, time_t seconds)
 {
 	const struct itimerspec at = {.it_value = {.tv_sec = seconds}};
@@ -66,17 +78,21 @@ static void on_deadline(struct loop_source *s, uint32_t events)
 {
 	struct pass_dev *d = event_of(s)->dev;
 
-	if (!fired(s))
+	if (!event_fired(event_of(s)))
 		return;
-	if (!d->events.answered && pci_answers(&d->func) && set_deadline(d, FINISH_S) == 0) {
-		d->events.answered = true;
+	bool answers = pci_answers(&d->func);
+	lock_take(d->func.lock);
+	bool wait = answers && !d->events.answered && set_deadline(d, FINISH_S) == 0;
+	d->events.answered |= wait;
+	d->events.late = !wait;
+	lock_drop(d->func.lock);
+	if (wait)
 		return;
-	}
-	d->events.late = true;
 	log_warn(d->name, "the guest does not let go of the device: it is taken from it");
 	pci_pull(&d->func);
 }
 
+/* Under the lock. */
 static int start_deadline(struct pass_dev *d, time_t seconds)
 {
 	struct pass_event *v = &d->events.deadline;
@@ -93,35 +109,46 @@ static int start_deadline(struct pass_dev *d, time_t seconds)
 	return set_deadline(d, seconds);
 }
 
-static void on_request(struct loop_source *s, uint32_t events)
-{
-	struct pass_dev *d = event_of(s)->dev;
+enum request { REQUEST_KNOWN, REQUEST_ASK, REQUEST_PULL, REQUEST_GONE };
 
-	if (!fired(s))
-		return;
-	if (is_gone(d)) {
-		log_error(d->name, "the device is gone: it is taken from the guest");
-		take_away(d);
-		return;
-	}
+static enum request request_decide(struct pass_dev *d)
+{
+	if (is_gone(d))
+		return REQUEST_GONE;
 	/* The kernel asks again and again; a second press of the button would take back the first. */
 	if (d->events.asked)
-		return;
+		return REQUEST_KNOWN;
 	d->events.asked = true;
 	log_info(d->name, "the host wants the device back: the guest is asked to let go of it");
 	/* Without a clock nobody waits. */
 	d->events.late = start_deadline(d, ANSWER_S) < 0;
-	if (d->events.late)
+	return d->events.late ? REQUEST_PULL : REQUEST_ASK;
+}
+
+static void on_request(struct loop_source *s, uint32_t events)
+{
+	struct pass_dev *d = event_of(s)->dev;
+
+	if (!event_fired(event_of(s)))
+		return;
+	lock_take(d->func.lock);
+	enum request what = d->dropped ? REQUEST_KNOWN : request_decide(d);
+	lock_drop(d->func.lock);
+	if (what == REQUEST_GONE) {
+		log_error(d->name, "the device is gone: it is taken from the guest");
+		take_away(d);
+	} else if (what == REQUEST_PULL) {
 		pci_pull(&d->func);
-	else
+	} else if (what == REQUEST_ASK) {
 		pci_ask(&d->func);
+	}
 }
 
 static void on_error(struct loop_source *s, uint32_t events)
 {
 	struct pass_dev *d = event_of(s)->dev;
 
-	if (!fired(s))
+	if (!event_fired(event_of(s)))
 		return;
 	log_error(d->name, "the device reports an error that it cannot correct: it is taken from "
 			   "the guest");

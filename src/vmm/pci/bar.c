@@ -32,10 +32,10 @@ static uint64_t pow2_up(uint64_t n)
 	return n <= 1 ? n : UINT64_C(1) << (64 - __builtin_clzll(n - 1));
 }
 
-void func_bars_init(
-	struct func_bars *s, struct vm *vm, const struct func_bar_ops *ops, const uint8_t *config)
+void func_bars_init(struct func_bars *s, struct vm *vm, struct lock *lock,
+	const struct func_bar_ops *ops, const uint8_t *config)
 {
-	*s = (struct func_bars){.vm = vm, .ops = ops, .config = config};
+	*s = (struct func_bars){.vm = vm, .lock = lock, .ops = ops, .config = config};
 	for (unsigned i = 0; i < FUNC_BARS; i++)
 		s->bar[i] = (struct func_bar){.bars = s, .index = i};
 }
@@ -123,6 +123,7 @@ int func_bar_cut(struct func_bar *b, const struct func_span *spans, unsigned cou
 	for (unsigned i = 0; i < count; i++)
 		b->pieces[i] = (struct func_piece){
 			.range = {.name = bar_names[b->index],
+				.lock = b->bars->lock,
 				.size = spans[i].size,
 				.read = piece_read,
 				.write = piece_write},
@@ -266,6 +267,8 @@ void func_bars_fini(struct func_bars *s)
 {
 	func_bars_hide(s);
 	for (unsigned i = 0; i < FUNC_BARS; i++) {
+		for (unsigned k = 0; k < s->bar[i].piece_count; k++)
+			bus_range_wait(&s->bar[i].pieces[k].range);
 		free(s->bar[i].pieces);
 		s->bar[i] = (struct func_bar){.bars = s, .index = i};
 	}

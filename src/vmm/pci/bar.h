@@ -53,6 +53,7 @@ struct func_bar_ops {
 
 struct func_bars {
 	struct vm *vm;
+	struct lock *lock; /* of the function */
 	const struct func_bar_ops *ops;
 	const uint8_t *config; /* the registers as the guest reads them: 64 bytes */
 	struct func_bar bar[FUNC_BARS];
@@ -73,9 +74,9 @@ struct func_span {
 	void *host; /* pages to map; NULL: trapped */
 };
 
-/* No BARs yet. @config is the function's, and must outlive them. */
-void func_bars_init(
-	struct func_bars *s, struct vm *vm, const struct func_bar_ops *ops, const uint8_t *config);
+/* No BARs yet. @lock and @config are the function's, and must outlive them. */
+void func_bars_init(struct func_bars *s, struct vm *vm, struct lock *lock,
+	const struct func_bar_ops *ops, const uint8_t *config);
 
 /*
  * Makes BAR @index. @size is rounded up to what a register can tell. Return: the BAR; its kind is
@@ -92,6 +93,7 @@ int func_bar_cut(struct func_bar *b, const struct func_span *spans, unsigned cou
 
 /* Takes all BARs from the guest; what was counted stays until func_bars_fini(). */
 void func_bars_hide(struct func_bars *s);
+/* Context: without the lock of the function, which a vCPU may still want. */
 void func_bars_fini(struct func_bars *s);
 
 /* Notes what the guest writes to configuration space: a size probe is not an address. */

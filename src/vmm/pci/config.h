@@ -9,7 +9,7 @@
 /*
  * Configuration space of an emulated function, as data: bytes, which bits of them the guest may
  * write, and which it clears by writing ones. Only the conventional part has writable bits.
- * Context: under the VM's lock.
+ * Context: under the lock of the function.
  */
 #define FUNC_CONFIG_WRITABLE 256
 

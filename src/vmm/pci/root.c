@@ -20,6 +20,10 @@
  * hardware routes them: to bus 0, or through the port whose secondary bus number, as software
  * wrote it, is the one asked for.
  *
+ * An access finds its function without a lock and is served under the lock of that function alone.
+ * ECAM has no lock, so an access to one function never waits for another. The list of ports and
+ * that of the functions below a port change only while no vCPU runs.
+ *
  * There is no 0xcf8/0xcfc pair: with it, Linux takes two port accesses for each register of the
  * first 256 bytes; with ECAM alone, one access.
  */
@@ -34,6 +38,7 @@
 
 struct pci_root {
 	struct bus_range ecam;
+	struct lock bridge_lock;
 	struct pci_func bridge;
 	struct func_config bridge_regs;
 	unsigned port_count;
@@ -84,9 +89,10 @@ static struct pci_func *find(struct pci_root *p, unsigned bus, unsigned devfn)
 	if (bus == 0)
 		return find_on_root(p, devfn);
 	for (unsigned i = 0; i < p->port_count; i++) {
-		if (root_port_secondary(p->ports[i]) != bus)
+		unsigned route = root_port_route(p->ports[i]);
+		if ((route & ROOT_PORT_BUS) != bus)
 			continue;
-		if (!slot_linked(&p->ports[i]->slot))
+		if (!(route & ROOT_PORT_LINKED))
 			return NULL;
 		for (struct pci_func *f = p->ports[i]->below; f; f = f->next)
 			if ((unsigned)PCI_DEVFN(f->slot, f->fn) == devfn)
@@ -106,9 +112,14 @@ uint32_t pci_config_read_at(
 	struct pci_root *p, unsigned bus, unsigned devfn, unsigned off, unsigned size)
 {
 	struct pci_func *f = access_ok(off, size) ? find(p, bus, devfn) : NULL;
-	uint32_t none = (uint32_t)all_ones(size);
+	uint32_t value = (uint32_t)all_ones(size);
 
-	return f ? f->ops->config_read(f, off, size) & none : none;
+	if (!f)
+		return value;
+	lock_take(f->lock);
+	value &= f->ops->config_read(f, off, size);
+	lock_drop(f->lock);
+	return value;
 }
 
 void pci_config_write_at(struct pci_root *p, unsigned bus, unsigned devfn, unsigned off,
@@ -116,8 +127,11 @@ void pci_config_write_at(struct pci_root *p, unsigned bus, unsigned devfn, unsig
 {
 	struct pci_func *f = access_ok(off, size) ? find(p, bus, devfn) : NULL;
 
-	if (f)
-		f->ops->config_write(f, off, size, value & (uint32_t)all_ones(size));
+	if (!f)
+		return;
+	lock_take(f->lock);
+	f->ops->config_write(f, off, size, value & (uint32_t)all_ones(size));
+	lock_drop(f->lock);
 }
 
 /* Ref: PCI Express Base 7.2.2: bus in bits 20 and up, device and function, register */
@@ -152,7 +166,9 @@ int pci_init(struct vm *vm, const struct pci_window *ecam, struct err *e)
 		free(p);
 		return err_set(e, -ENOMEM, "allocate configuration space");
 	}
+	p->bridge_lock = (struct lock)LOCK_INIT(LOCK_PORT);
 	p->bridge.ops = &bridge_ops;
+	p->bridge.lock = &p->bridge_lock;
 	p->bridge_regs.bytes = p->config;
 	bridge_reset(&p->bridge);
 	p->ecam = (struct bus_range){
@@ -188,10 +204,16 @@ void pci_reset(struct vm *vm)
 	struct pci_root *p = vm->pci;
 
 	bridge_reset(&p->bridge);
-	for (unsigned i = 0; i < p->port_count; i++)
+	for (unsigned i = 0; i < p->port_count; i++) {
+		lock_take(&p->ports[i]->lock);
 		root_port_quiet(p->ports[i]);
-	for (unsigned i = 0; i < p->port_count; i++)
+		lock_drop(&p->ports[i]->lock);
+	}
+	for (unsigned i = 0; i < p->port_count; i++) {
+		lock_take(&p->ports[i]->lock);
 		p->ports[i]->func.ops->reset(&p->ports[i]->func);
+		lock_drop(&p->ports[i]->lock);
+	}
 }
 
 static void send(void *arg, uint64_t address, uint32_t data)
@@ -234,17 +256,24 @@ void pci_port_atomics(struct pci_func *f, uint32_t bits)
 
 void pci_ask(struct pci_func *f)
 {
+	lock_take(&f->port->lock);
 	root_port_ask(f->port);
+	lock_drop(&f->port->lock);
 }
 
 bool pci_answers(const struct pci_func *f)
 {
-	return slot_answers(&f->port->slot);
+	lock_take(&f->port->lock);
+	bool answers = slot_answers(&f->port->slot);
+	lock_drop(&f->port->lock);
+	return answers;
 }
 
 void pci_pull(struct pci_func *f)
 {
+	lock_take(&f->port->lock);
 	root_port_pull(f->port);
+	lock_drop(&f->port->lock);
 }
 
 int pci_slot_gsi(unsigned slot, unsigned pin)

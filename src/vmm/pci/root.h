@@ -20,16 +20,15 @@ struct vm;
 #define PCI_BUSES_MAX 64 /* ECAM is 1 MiB a bus */
 #define PCI_CONFIG_SIZE 4096 /* PCI Express Base 7.2.2 */
 
+struct lock;
 struct pci_func;
 struct pci_root;
 struct root_port;
 
+/* Context of all but fini: under the lock of the function, by any thread. */
 struct pci_func_ops {
 	const char *name;
-	/*
-	 * The bus has checked: size is 1, 2 or 4, off is aligned to it and lies in 4 KiB.
-	 * Context: under the VM's lock.
-	 */
+	/* The bus has checked: size is 1, 2 or 4, off is aligned to it and lies in 4 KiB. */
 	uint32_t (*config_read)(struct pci_func *f, unsigned off, unsigned size);
 	void (*config_write)(struct pci_func *f, unsigned off, unsigned size, uint32_t value);
 	/*
@@ -44,12 +43,13 @@ struct pci_func_ops {
 	 * reaches the function any more but by reset. NULL: nothing to do.
 	 */
 	void (*eject)(struct pci_func *f);
-	/* Lets go of everything; the function is not called again. */
+	/* Lets go of everything; the function is not called again. Context: without a lock. */
 	void (*fini)(struct pci_func *f);
 };
 
 struct pci_func {
 	const struct pci_func_ops *ops;
+	struct lock *lock; /* its owner's: LOCK_DEVICE, for a port or bridge LOCK_PORT */
 	uint8_t slot; /* device number on its bus */
 	uint8_t fn;
 	struct pci_func *next; /* on the same bus */
@@ -93,6 +93,9 @@ void pci_plug_beside(struct pci_func *first, struct pci_func *f);
 void pci_port_atomics(struct pci_func *f, uint32_t bits);
 
 /*
+ * The next three take the lock of the port, and those of functions below. Context: without a
+ * function's lock.
+ *
  * Asks the guest to let go of the card that @f is a function of: it turns the power of the slot
  * off, after which the card leaves (ops->eject of each of its functions). At once, if the power is
  * off.

@@ -32,26 +32,52 @@ static uint32_t port_read(struct pci_func *f, unsigned off, unsigned size)
 	return func_config_read(&container_of(f, struct root_port, func)->regs, off, size);
 }
 
+static void route_update(struct root_port *p)
+{
+	unsigned route = p->regs.bytes[PCI_SECONDARY_BUS];
+
+	if (slot_linked(&p->slot))
+		route |= ROOT_PORT_LINKED;
+	__atomic_store_n(&p->route, route, __ATOMIC_RELEASE);
+}
+
+unsigned root_port_route(const struct root_port *p)
+{
+	return __atomic_load_n(&p->route, __ATOMIC_ACQUIRE);
+}
+
 void root_port_quiet(struct root_port *p)
 {
-	for (struct pci_func *f = p->below; f; f = f->next)
-		if (f->ops->quiet)
-			f->ops->quiet(f);
+	for (struct pci_func *f = p->below; f; f = f->next) {
+		if (!f->ops->quiet)
+			continue;
+		lock_take(f->lock);
+		f->ops->quiet(f);
+		lock_drop(f->lock);
+	}
 }
 
 static void reset_below(struct root_port *p)
 {
 	root_port_quiet(p);
-	for (struct pci_func *f = p->below; f; f = f->next)
+	for (struct pci_func *f = p->below; f; f = f->next) {
+		lock_take(f->lock);
 		f->ops->reset(f);
+		lock_drop(f->lock);
+	}
 }
 
 void root_port_pull(struct root_port *p)
 {
-	for (struct pci_func *f = p->below; f && p->slot.occupied; f = f->next)
-		if (f->ops->eject)
-			f->ops->eject(f);
+	for (struct pci_func *f = p->below; f && p->slot.occupied; f = f->next) {
+		if (!f->ops->eject)
+			continue;
+		lock_take(f->lock);
+		f->ops->eject(f);
+		lock_drop(f->lock);
+	}
 	slot_empty(&p->slot);
+	route_update(p);
 }
 
 void root_port_ask(struct root_port *p)
@@ -83,6 +109,7 @@ static void port_write(struct pci_func *f, unsigned off, unsigned size, uint32_t
 	if ((p->regs.bytes[PCI_BRIDGE_CONTROL] & ~before) & PCI_BRIDGE_CTL_BUS_RESET)
 		reset_below(p);
 	power_changed(p, slot_wrote(&p->slot));
+	route_update(p);
 }
 
 /*
@@ -140,6 +167,7 @@ static void port_reset(struct pci_func *f)
 	set_header(&p->regs);
 	set_express(&p->regs, f->slot, p->atomics);
 	slot_reset(&p->slot, f->slot);
+	route_update(p);
 	reset_below(p);
 }
 
@@ -165,7 +193,8 @@ static const struct pci_func_ops port_ops = {
 void root_port_init(struct root_port *p, uint8_t slot, uint8_t *bytes)
 {
 	*p = (struct root_port){
-		.func = {.ops = &port_ops, .slot = slot},
+		.func = {.ops = &port_ops, .lock = &p->lock, .slot = slot},
+		.lock = LOCK_INIT(LOCK_PORT),
 		.regs = {.bytes = bytes},
 		.slot = {.express = PORT_CAP_EXP, .msi = PORT_CAP_MSI},
 	};
@@ -186,6 +215,7 @@ void root_port_attach(struct root_port *p, struct pci_func *f)
 	f->next = p->below;
 	p->below = f;
 	slot_fill(&p->slot);
+	route_update(p);
 }
 
 void root_port_set_sender(
@@ -193,9 +223,4 @@ void root_port_set_sender(
 {
 	p->slot.send = send;
 	p->slot.arg = arg;
-}
-
-uint8_t root_port_secondary(const struct root_port *p)
-{
-	return p->regs.bytes[PCI_SECONDARY_BUS];
 }

@@ -2,6 +2,7 @@
 #ifndef VMM_PCI_ROOTPORT_H
 #define VMM_PCI_ROOTPORT_H
 
+#include "vmm/lock.h"
 #include "vmm/pci/config.h"
 #include "vmm/pci/root.h"
 #include "vmm/pci/slot.h"
@@ -10,10 +11,13 @@
  * A PCI Express root port: a type 1 header with windows for ports, memory and 64-bit prefetchable
  * memory, the PCI Express capability with a hot-plug slot, and MSI for the slot's events. No other
  * service (PME, AER).
- * Context: under the VM's lock.
+ * Context: under the port's lock, but for root_port_route(). The port takes the locks of the
+ * functions below, one after the other.
  */
 struct root_port {
 	struct pci_func func;
+	struct lock lock;
+	unsigned route; /* atomic: what root_port_route() tells */
 	struct func_config regs;
 	struct slot slot;
 	uint32_t atomics; /* PCI_EXP_DEVCAP2_ATOMIC_COMP… */
@@ -36,8 +40,13 @@ void root_port_attach(struct root_port *p, struct pci_func *f);
 /* Quiets all functions below (struct pci_func_ops). */
 void root_port_quiet(struct root_port *p);
 
-/* Secondary bus as numbered by software, 0 while it is not. */
-uint8_t root_port_secondary(const struct root_port *p);
+/*
+ * Secondary bus as numbered by software, 0 while it is not; and ROOT_PORT_LINKED while there is a
+ * card that can be reached. Context: any thread.
+ */
+#define ROOT_PORT_BUS 0xffU
+#define ROOT_PORT_LINKED 0x100U
+unsigned root_port_route(const struct root_port *p);
 
 /* The host wants the card: the guest is asked to turn the slot's power off. */
 void root_port_ask(struct root_port *p);

@@ -13,7 +13,7 @@ struct func_config;
  * are written, so none is told as completed. Who presses the button is the host: it wants the card
  * back, the guest lets go of it by turning the power off. A card can also be pulled.
  * Ref: PCI Express Base 6.7 (hot-plug), 7.5.3.9 to 7.5.3.11 (slot registers).
- * Context: under the VM's lock.
+ * Context: under the lock of the port.
  */
 struct slot {
 	struct func_config *regs; /* of the port */

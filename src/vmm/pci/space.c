@@ -160,6 +160,8 @@ struct bus_range *pci_space_late(struct bus *mmio, uint64_t addr, unsigned size)
 		if (p->state == FUNC_PIECE_MAPPED && addr >= p->range.base &&
 			range_ok(addr - p->range.base, size, p->range.size))
 			found = &p->range;
+	if (found)
+		pin_take(&found->pins);
 	(void)pthread_mutex_unlock(&vm->space.lock);
 	return found;
 }

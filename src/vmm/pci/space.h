@@ -68,9 +68,9 @@ bool pci_space_fault(struct vm *vm, struct func_piece *p);
 void pci_space_cure(struct vm *vm, struct func_piece *p);
 
 /*
- * The mapped piece that holds all of [@addr, +@size), NULL if there is none: struct bus.late of the
- * guest's MMIO. A vCPU's access exits because a piece is trapped; when the vCPU comes to serve it,
- * another vCPU may have caused the piece to be mapped again.
+ * The mapped piece that holds all of [@addr, +@size), with a pin; NULL if there is none: struct
+ * bus.late of the guest's MMIO. A vCPU's access exits because a piece is trapped; when the vCPU
+ * comes to serve it, another vCPU may have caused the piece to be mapped again.
  */
 struct bus_range *pci_space_late(struct bus *mmio, uint64_t addr, unsigned size);
 

@@ -134,6 +134,7 @@ void rig_prepare(const char *fixtures, const char *name)
 	memset(routes, 0, sizeof(routes));
 	rig.vm.irq.routes = routes;
 	rig.vm.name = "rig";
+	rig.vm.lock = (struct lock)LOCK_INIT(LOCK_DEVICE);
 	rig.vm.interrupts_fd = -1;
 	rig.vm.mmio.name = "mmio";
 	rig.vm.mmio.late = pci_space_late;
@@ -364,6 +365,8 @@ bool rig_maps(const struct pass_dev *d, uint64_t addr)
 {
 	struct bus_range *r = pci_space_late(&rig.vm.mmio, addr, 1);
 
+	if (r)
+		pin_drop(&r->pins);
 	return r && container_of(r, struct func_piece, range)->bar->bars == &d->bars;
 }
 

@@ -42,7 +42,8 @@ static void setup(void)
 		.fd = -1,
 		.ports = {.name = "ports"},
 		.irq = {.vm_fd = -1},
-		.lock = PTHREAD_MUTEX_INITIALIZER};
+		.coalesce = {.lock = LOCK_INIT(LOCK_COALESCE)},
+		.panic = {.lock = LOCK_INIT(LOCK_PANIC)}};
 	ck_assert_int_eq(loop_init(&vm.loop, NULL), 0);
 	ck_assert_int_eq(console_init(&console, &vm, NULL), 0);
 }
@@ -54,10 +55,8 @@ static void put(char c)
 
 static void put_text(const char *text)
 {
-	(void)pthread_mutex_lock(&vm.lock);
 	while (*text)
 		put(*text++);
-	(void)pthread_mutex_unlock(&vm.lock);
 }
 
 static const char *received(void)
@@ -75,7 +74,7 @@ static pthread_t server;
 
 static void *serve(void *arg)
 {
-	(void)loop_run(&vm.loop, &vm.lock, NULL);
+	(void)loop_run(&vm.loop, NULL);
 	return NULL;
 }
 
@@ -121,9 +120,7 @@ START_TEST(input_reaches_the_guest)
 	start_loop();
 	ck_assert_int_eq((int)write(to_guest, "hi", 2), 2);
 	for (int i = 0; i < 1000 && !v; i++) {
-		(void)pthread_mutex_lock(&vm.lock);
 		v = (uint8_t)bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1) & UART_LSR_DR;
-		(void)pthread_mutex_unlock(&vm.lock);
 		(void)usleep(1000);
 	}
 	ck_assert_uint_eq(v, UART_LSR_DR);
@@ -146,13 +143,11 @@ START_TEST(input_waits_for_room)
 	(void)close(to_guest);
 	start_loop();
 	for (int i = 0; i < 5000 && got < sizeof(many); i++) {
-		(void)pthread_mutex_lock(&vm.lock);
 		while (bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1) & UART_LSR_DR) {
 			ck_assert_uint_eq(
 				bus_read(&vm.ports, CONSOLE_PORT + UART_RX, 1), (uint8_t)many[got]);
 			got++;
 		}
-		(void)pthread_mutex_unlock(&vm.lock);
 		(void)usleep(500);
 	}
 	ck_assert_uint_eq(got, sizeof(many));
@@ -165,9 +160,7 @@ END_TEST
 
 static unsigned status(void)
 {
-	(void)pthread_mutex_lock(&vm.lock);
 	unsigned lsr = (unsigned)bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1);
-	(void)pthread_mutex_unlock(&vm.lock);
 	return lsr;
 }
 
@@ -177,10 +170,8 @@ static void *talk(void *arg)
 	for (int i = 0; i < MUCH; i += SERIAL_FIFO) {
 		while (!(status() & UART_LSR_THRE))
 			(void)usleep(100);
-		(void)pthread_mutex_lock(&vm.lock);
 		for (int k = i; k < i + SERIAL_FIFO; k++)
 			put((char)('a' + k % 26));
-		(void)pthread_mutex_unlock(&vm.lock);
 	}
 	return NULL;
 }
@@ -244,9 +235,7 @@ START_TEST(nobody_reads)
 	setup();
 	start_loop();
 	for (int i = 0; i < 2 * OUTBOX_SIZE; i++) {
-		(void)pthread_mutex_lock(&vm.lock);
 		put('x');
-		(void)pthread_mutex_unlock(&vm.lock);
 	}
 	ck_assert(!(status() & UART_LSR_THRE));
 	ck_assert_int_eq((int)write(to_guest, "k", 1), 1);
@@ -316,7 +305,7 @@ START_TEST(power_ends_the_guest_once)
 	bus_write(&vm.ports, 0xcf9, 1, 6);
 	ck_assert_int_eq(vm_ended(&vm), VM_POWEROFF);
 	/* The loop ends, though nobody ran it yet. */
-	ck_assert_int_eq(loop_run(&vm.loop, &vm.lock, NULL), 0);
+	ck_assert_int_eq(loop_run(&vm.loop, NULL), 0);
 	console_fini(&console);
 }
 END_TEST

@@ -14,6 +14,8 @@ static uint8_t bytes[PCI_CONFIG_SIZE];
 static struct root_port port;
 static int resets, finis;
 
+static struct lock below_lock = LOCK_INIT(LOCK_DEVICE);
+
 static uint32_t below_read(struct pci_func *f, unsigned off, unsigned size)
 {
 	return 0x12345678;
@@ -101,7 +103,7 @@ START_TEST(writes_of_a_part_keep_the_rest)
 	put(PCI_PRIMARY_BUS, 4, 0x00050403);
 	put(PCI_SECONDARY_BUS, 1, 9);
 	ck_assert_uint_eq(get(PCI_PRIMARY_BUS, 4), 0x00050903);
-	ck_assert_uint_eq(root_port_secondary(&port), 9);
+	ck_assert_uint_eq(root_port_route(&port), 9);
 	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	put(PCI_COMMAND + 1, 1, PCI_COMMAND_INTX_DISABLE >> 8);
 	ck_assert_uint_eq(get(PCI_COMMAND, 2),
@@ -123,7 +125,7 @@ END_TEST
 
 START_TEST(secondary_bus_reset_is_an_edge)
 {
-	struct pci_func below = {.ops = &below_ops};
+	struct pci_func below = {.ops = &below_ops, .lock = &below_lock};
 
 	setup();
 	root_port_attach(&port, &below);
@@ -176,7 +178,7 @@ static void make_root(void)
 START_TEST(routes_by_secondary_bus)
 {
 	make_root();
-	functions[0] = (struct pci_func){.ops = &below_ops};
+	functions[0] = (struct pci_func){.ops = &below_ops, .lock = &below_lock};
 	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
 	ck_assert_uint_eq(pci_slots(vm.pci), 2);
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, 0, PCI_CLASS_DEVICE), 2), 0x0600);
@@ -201,8 +203,8 @@ START_TEST(an_empty_slot_answers_nobody)
 	const unsigned at = PCI_DEVFN(1, 0), control = 0x40 + PCI_EXP_SLTCTL;
 
 	make_root();
-	functions[0] = (struct pci_func){.ops = &below_ops};
-	functions[1] = (struct pci_func){.ops = &below_ops};
+	functions[0] = (struct pci_func){.ops = &below_ops, .lock = &below_lock};
+	functions[1] = (struct pci_func){.ops = &below_ops, .lock = &below_lock};
 	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
 	ck_assert_int_eq(pci_plug(&vm, &functions[1], "two", NULL), 0);
 	bus_write(&vm.mmio, ecam(0, at, PCI_SECONDARY_BUS), 1, 5);
@@ -238,8 +240,8 @@ START_TEST(functions_share_a_slot)
 	ops = below_ops;
 	ops.quiet = below_quiet;
 	make_root();
-	functions[0] = (struct pci_func){.ops = &ops};
-	functions[1] = (struct pci_func){.ops = &ops, .fn = 3};
+	functions[0] = (struct pci_func){.ops = &ops, .lock = &below_lock};
+	functions[1] = (struct pci_func){.ops = &ops, .lock = &below_lock, .fn = 3};
 	ck_assert_int_eq(pci_plug(&vm, &functions[0], "first", NULL), 0);
 	pci_plug_beside(&functions[0], &functions[1]);
 	ck_assert_uint_eq(pci_slots(vm.pci), 2);
@@ -260,7 +262,7 @@ START_TEST(completes_what_the_hosts_port_does)
 	const unsigned at = PCI_DEVFN(1, 0);
 
 	make_root();
-	functions[0] = (struct pci_func){.ops = &below_ops};
+	functions[0] = (struct pci_func){.ops = &below_ops, .lock = &below_lock};
 	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
 	pci_port_atomics(&functions[0], PCI_EXP_DEVCAP2_ATOMIC_COMP64);
 	pci_reset(&vm);
@@ -286,10 +288,10 @@ START_TEST(ports_run_out)
 {
 	make_root();
 	for (unsigned i = 0; i < 31; i++) {
-		functions[i] = (struct pci_func){.ops = &below_ops};
+		functions[i] = (struct pci_func){.ops = &below_ops, .lock = &below_lock};
 		ck_assert_int_eq(pci_plug(&vm, &functions[i], "many", NULL), 0);
 	}
-	functions[31] = (struct pci_func){.ops = &below_ops};
+	functions[31] = (struct pci_func){.ops = &below_ops, .lock = &below_lock};
 	ck_assert_int_eq(pci_plug(&vm, &functions[31], "one too many", NULL), -ENOSPC);
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, PCI_DEVFN(31, 0), 0), 4), 0x000c1b36);
 	/* INTx: the pins of neighbours differ, and are those of _PRT. */

@@ -20,6 +20,7 @@
 static uint8_t bytes[PCI_CONFIG_SIZE];
 static struct root_port port;
 static struct pci_func card, second;
+static struct lock card_lock = LOCK_INIT(LOCK_DEVICE);
 static int resets, quiets, ejects, messages;
 
 static uint32_t card_read(struct pci_func *f, unsigned off, unsigned size)
@@ -101,7 +102,7 @@ static void start(void)
 	memset(bytes, 0, sizeof(bytes));
 	root_port_init(&port, 3, bytes);
 	root_port_set_sender(&port, send, &messages);
-	card = (struct pci_func){.ops = &card_ops};
+	card = (struct pci_func){.ops = &card_ops, .lock = &card_lock};
 	root_port_attach(&port, &card);
 	drive();
 	forget();
@@ -214,7 +215,7 @@ END_TEST
 START_TEST(a_card_of_two_leaves_whole)
 {
 	start();
-	second = (struct pci_func){.ops = &card_ops, .fn = 1};
+	second = (struct pci_func){.ops = &card_ops, .lock = &card_lock, .fn = 1};
 	root_port_attach(&port, &second);
 	root_port_ask(&port);
 	change_control(0, PCI_EXP_SLTCTL_PWR_OFF);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/worker.h"
+
+#include "base/num.h"
+#include "suite.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct note {
+	struct worker_job job;
+	char letter;
+	int again; /* how often it adds itself */
+};
+
+static struct worker w;
+static char done[16];
+static pthread_t ran_on;
+static char thread_name[THREAD_NAME];
+static sem_t begun, go_on;
+
+static void run_note(struct worker_job *j)
+{
+	struct note *n = container_of(j, struct note, job);
+
+	done[strlen(done)] = n->letter;
+	ran_on = pthread_self();
+	(void)pthread_getname_np(ran_on, thread_name, sizeof(thread_name));
+	if (n->again-- > 0)
+		worker_add(&w, j);
+}
+
+static void run_blocking(struct worker_job *j)
+{
+	(void)sem_post(&begun);
+	(void)sem_wait(&go_on);
+	run_note(j);
+}
+
+static void setup(void)
+{
+	memset(done, 0, sizeof(done));
+	(void)sem_init(&begun, 0, 0);
+	(void)sem_init(&go_on, 0, 0);
+	worker_init(&w, "worker 1");
+}
+
+START_TEST(jobs_run_in_order_on_a_thread_with_a_name)
+{
+	struct note a = {.job = {.run = run_blocking}, .letter = 'a'},
+		    b = {.job = {.run = run_note}, .letter = 'b', .again = 1},
+		    c = {.job = {.run = run_note}, .letter = 'c'};
+
+	setup();
+	worker_add(&w, &a.job);
+	(void)sem_wait(&begun);
+	worker_add(&w, &b.job);
+	worker_add(&w, &c.job);
+	worker_add(&w, &b.job); /* it waits already */
+	ck_assert(!worker_wait(&w, 10));
+	ck_assert_str_eq(done, "");
+	(void)sem_post(&go_on);
+	ck_assert(worker_wait(&w, 60000));
+	ck_assert_str_eq(done, "abcb");
+	ck_assert(!pthread_equal(ran_on, pthread_self()));
+	ck_assert_str_eq(thread_name, "worker 1");
+	worker_fini(&w);
+}
+END_TEST
+
+/* The thread ends with the last job; the next job has another one. */
+START_TEST(a_worker_without_a_job_has_no_thread)
+{
+	struct note a = {.job = {.run = run_note}, .letter = 'a'};
+
+	setup();
+	ck_assert(worker_wait(&w, 0));
+	for (int i = 0; i < 10; i++) {
+		worker_add(&w, &a.job);
+		ck_assert(worker_wait(&w, 60000));
+		ck_assert(!w.busy);
+	}
+	ck_assert_str_eq(done, "aaaaaaaaaa");
+	worker_fini(&w);
+}
+END_TEST
+
+START_TEST(the_end_waits_for_what_is_queued)
+{
+	struct note a = {.job = {.run = run_blocking}, .letter = 'a'},
+		    b = {.job = {.run = run_note}, .letter = 'b'};
+
+	setup();
+	worker_add(&w, &a.job);
+	worker_add(&w, &b.job);
+	(void)sem_post(&go_on);
+	worker_fini(&w);
+	ck_assert_str_eq(done, "ab");
+}
+END_TEST
+
+static int status_of_order(enum lock_rank first, enum lock_rank second)
+{
+	struct lock a = LOCK_INIT(first), b = LOCK_INIT(second);
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		(void)close(STDERR_FILENO);
+		lock_take(&a);
+		lock_take(&b);
+		lock_drop(&a);
+		lock_drop(&b);
+		_exit(lock_is_mine(&a) || lock_is_mine(&b));
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+START_TEST(locks_are_taken_in_their_order)
+{
+	ck_assert_int_eq(status_of_order(LOCK_PORT, LOCK_DEVICE), 0);
+	ck_assert_int_eq(status_of_order(LOCK_DEVICE, LOCK_PORT), SIGABRT);
+	ck_assert_int_eq(status_of_order(LOCK_DEVICE, LOCK_DEVICE), SIGABRT);
+}
+END_TEST
+
+SUITE("worker", jobs_run_in_order_on_a_thread_with_a_name, a_worker_without_a_job_has_no_thread,
+	the_end_waits_for_what_is_queued, locks_are_taken_in_their_order)
