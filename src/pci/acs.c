@@ -29,7 +29,7 @@ struct pci_acs pci_acs_judge(const struct pci_config *c)
 {
 	struct pci_express x;
 
-	/* The first 64 bytes are all that an ordinary user sees: no capability is among them. */
+	/* An ordinary user can read only the first 64 bytes, which hold no capability. */
 	if (c->size <= PCI_STD_HEADER_SIZEOF)
 		return (struct pci_acs){PCI_ACS_UNKNOWN, 0};
 	if (pci_express_read(c, &x) < 0)
@@ -45,7 +45,7 @@ struct pci_acs pci_acs_judge(const struct pci_config *c)
 	default:
 		break;
 	}
-	/* One function alone has nobody beside it that it could reach. */
+	/* The only function of a device has no neighbour to reach. */
 	if (!(pci_config_u8(c, PCI_HEADER_TYPE) & MULTI_FUNCTION))
 		return (struct pci_acs){PCI_ACS_ISOLATES, 0};
 	return flags_judge(c);
@@ -62,12 +62,12 @@ const char *pci_acs_bits(uint16_t bits, char *buf, size_t size)
 		{PCI_ACS_CR, "CR"},
 		{PCI_ACS_UF, "UF"},
 	};
-	int n = 0;
+	int len = 0;
 
 	buf[0] = '\0';
 	for (size_t i = 0; i < COUNT(names); i++)
-		if (bits & names[i].bit && (size_t)n < size)
-			n += snprintf(
-				buf + n, size - (size_t)n, "%s%s", n ? " " : "", names[i].name);
+		if (bits & names[i].bit && (size_t)len < size)
+			len += snprintf(buf + len, size - (size_t)len, "%s%s", len ? " " : "",
+				names[i].name);
 	return buf;
 }

@@ -16,17 +16,17 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* Between @min and @max hex digits. Return: how many there were, -EINVAL. */
+/* Parses @min to @max hex digits. Return: how many, -EINVAL. */
 static int hex_field(const char *text, int min, int max, uint32_t *ret)
 {
-	uint32_t n = 0;
+	uint32_t value = 0;
 	int len = 0;
 
 	while (len < max && hex_digit(text[len]) >= 0)
-		n = n << 4 | (uint32_t)hex_digit(text[len++]);
+		value = value << 4 | (uint32_t)hex_digit(text[len++]);
 	if (len < min || hex_digit(text[len]) >= 0)
 		return -EINVAL;
-	*ret = n;
+	*ret = value;
 	return len;
 }
 
@@ -34,13 +34,12 @@ int pci_address_parse(const char *text, struct pci_address *ret)
 {
 	uint32_t domain = 0, bus, dev, fn;
 	const char *colon = strchr(text, ':');
-	int n;
 
 	if (colon && strchr(colon + 1, ':')) {
-		n = hex_field(text, 4, 8, &domain);
-		if (n < 0 || text[n] != ':')
+		int len = hex_field(text, 4, 8, &domain);
+		if (len < 0 || text[len] != ':')
 			return -EINVAL;
-		text += n + 1;
+		text += len + 1;
 	}
 	if (hex_field(text, 2, 2, &bus) < 0 || text[2] != ':' ||
 		hex_field(text + 3, 2, 2, &dev) < 0 || text[5] != '.' ||
@@ -64,14 +63,14 @@ const char *pci_address_format(struct pci_address a, char buf[PCI_ADDRESS_TEXT])
 	return buf;
 }
 
-static uint64_t order(struct pci_address a)
+static uint64_t address_rank(struct pci_address a)
 {
 	return (uint64_t)a.domain << 24 | (uint64_t)a.bus << 16 | (uint64_t)a.dev << 8 | a.fn;
 }
 
 int pci_address_compare(struct pci_address a, struct pci_address b)
 {
-	uint64_t x = order(a), y = order(b);
+	uint64_t x = address_rank(a), y = address_rank(b);
 
 	return x < y ? -1 : x > y;
 }

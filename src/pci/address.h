@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Domain:Bus:Device.Function. Domains have four hex digits, or more behind a VMD (10000:…). */
+/* Domain:Bus:Device.Function. A domain has four hex digits; behind a VMD it has more (10000:…). */
 struct pci_address {
 	uint32_t domain;
 	uint8_t bus;
@@ -16,15 +16,15 @@ struct pci_address {
 #define PCI_ADDRESS_TEXT 20 /* room for "ffffffff:ff:1f.7" and the NUL */
 
 /*
- * "0000:01:00.0" or "01:00.0" (domain 0); lower or upper case. Nothing else is taken.
- * Return: 0, -EINVAL.
+ * Parses "0000:01:00.0" or "01:00.0" (domain 0), in lower or upper case.
+ * Return: 0, -EINVAL for any other text.
  */
 int pci_address_parse(const char *text, struct pci_address *ret);
 
-/* The kernel's own form: "%04x:%02x:%02x.%x". Return: @buf. */
+/* Formats as the kernel does: "%04x:%02x:%02x.%x". Return: @buf. */
 const char *pci_address_format(struct pci_address a, char buf[PCI_ADDRESS_TEXT]);
 
-/* Order of addresses as lspci prints them: <0, 0, >0. */
+/* Compares in the order in which lspci prints. Return: < 0, 0, > 0. */
 int pci_address_compare(struct pci_address a, struct pci_address b);
 
 static inline bool pci_address_equal(struct pci_address a, struct pci_address b)
@@ -32,7 +32,7 @@ static inline bool pci_address_equal(struct pci_address a, struct pci_address b)
 	return pci_address_compare(a, b) == 0;
 }
 
-/* Functions of one device, which may be one and the same function. */
+/* Whether both are functions of one device. True also for one and the same function. */
 static inline bool pci_address_same_slot(struct pci_address a, struct pci_address b)
 {
 	return a.domain == b.domain && a.bus == b.bus && a.dev == b.dev;

@@ -8,24 +8,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint64_t rotate(uint64_t x, unsigned n)
+static uint64_t rotate_left(uint64_t x, unsigned n)
 {
 	return x << n | x >> (64 - n);
 }
 
-static void rounds(uint64_t v[4], unsigned n)
+static void mix_rounds(uint64_t v[4], unsigned count)
 {
-	while (n--) {
+	while (count--) {
 		v[0] += v[1];
 		v[2] += v[3];
-		v[1] = rotate(v[1], 13) ^ v[0];
-		v[3] = rotate(v[3], 16) ^ v[2];
-		v[0] = rotate(v[0], 32);
+		v[1] = rotate_left(v[1], 13) ^ v[0];
+		v[3] = rotate_left(v[3], 16) ^ v[2];
+		v[0] = rotate_left(v[0], 32);
 		v[2] += v[1];
 		v[0] += v[3];
-		v[1] = rotate(v[1], 17) ^ v[2];
-		v[3] = rotate(v[3], 21) ^ v[0];
-		v[2] = rotate(v[2], 32);
+		v[1] = rotate_left(v[1], 17) ^ v[2];
+		v[3] = rotate_left(v[3], 21) ^ v[0];
+		v[2] = rotate_left(v[2], 32);
 	}
 }
 
@@ -49,13 +49,13 @@ uint64_t alias_hash(const uint8_t key[ALIAS_KEY], const void *data, size_t len)
 			block[7] = (uint8_t)len;
 		uint64_t m = le64_get(block);
 		v[3] ^= m;
-		rounds(v, 2);
+		mix_rounds(v, 2);
 		v[0] ^= m;
 		if (n < 8)
 			break;
 	}
 	v[2] ^= 0xff;
-	rounds(v, 4);
+	mix_rounds(v, 4);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
@@ -90,7 +90,7 @@ static void put_hex(char *p, uint8_t byte)
 	p[1] = digits[byte & 15];
 }
 
-/* Keeps the vendor's half. Nobody's and everybody's address say nothing. */
+/* Keeps the vendor's half. The null and the broadcast address identify no device: they stay. */
 static void alias_mac(const uint8_t key[ALIAS_KEY], uint8_t mac[6])
 {
 	static const uint8_t none[6], all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -101,7 +101,7 @@ static void alias_mac(const uint8_t key[ALIAS_KEY], uint8_t mac[6])
 	memcpy(mac + 3, &hash, 3);
 }
 
-/* @step: from one byte's digits to the next. */
+/* @step: distance from one byte's digits to the next byte's. */
 static void scrub_mac(const uint8_t key[ALIAS_KEY], char *p, size_t step)
 {
 	uint8_t mac[6];
@@ -175,7 +175,7 @@ static void scrub_uuid(const uint8_t key[ALIAS_KEY], char *p)
 	}
 }
 
-/* How long the thing at @p is that was replaced; 0: there is none. */
+/* Replaces a MAC, UUID or address at @p. Return: its length, 0 when there is none. */
 static size_t scrub_one(const uint8_t key[ALIAS_KEY], char *p, size_t left)
 {
 	if (is_mac(p, left) && (left == 17 || p[17] != ':')) {

@@ -3,7 +3,7 @@
 
 #include "base/num.h"
 
-/* The largest alignment below @below that some claim has, 0 when there is none. */
+/* The largest alignment of any claim that is smaller than @below; 0: there is none. */
 static uint64_t next_align(const struct pci_claim *claims, size_t count, uint64_t below)
 {
 	uint64_t best = 0;
@@ -16,7 +16,7 @@ static uint64_t next_align(const struct pci_claim *claims, size_t count, uint64_
 
 size_t pci_aperture_place(struct pci_claim *claims, size_t count, uint64_t base, uint64_t size)
 {
-	size_t without = 0;
+	size_t unplaced = 0;
 	uint64_t at = base;
 
 	for (uint64_t align = UINT64_MAX; (align = next_align(claims, count, align));) {
@@ -26,14 +26,14 @@ size_t pci_aperture_place(struct pci_claim *claims, size_t count, uint64_t base,
 			uint64_t start = align_up(at, align);
 			claims[i].base = 0;
 			if (!size || start < at || !range_ok(start - base, claims[i].size, size)) {
-				without++;
+				unplaced++;
 				continue;
 			}
 			claims[i].base = start;
 			at = start + claims[i].size;
 		}
 	}
-	return without;
+	return unplaced;
 }
 
 struct pci_claim pci_aperture_sum(const struct pci_claim *claims, size_t count, uint64_t granule)

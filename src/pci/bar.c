@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Flags of a `resource` line: linux/ioport.h of the kernel, not part of its UAPI headers. */
+/* Flags of a `resource` line: from the kernel's linux/ioport.h, which is not a UAPI header. */
 #define RESOURCE_IO 0x00000100
 #define RESOURCE_MEM 0x00000200
 #define RESOURCE_PREFETCH 0x00002000
@@ -61,7 +61,7 @@ struct pci_bar pci_bar_decode(const struct pci_config *c, unsigned index)
 	return b;
 }
 
-static enum pci_bar_kind kind_of(unsigned index, uint64_t flags)
+static enum pci_bar_kind kind_of_resource(unsigned index, uint64_t flags)
 {
 	if (index == PCI_BAR_ROM_INDEX)
 		return PCI_BAR_ROM;
@@ -74,7 +74,7 @@ static enum pci_bar_kind kind_of(unsigned index, uint64_t flags)
 
 int pci_bar_parse(const char *text, struct pci_bar ret[PCI_BAR_MAX])
 {
-	int n = 0;
+	int count = 0;
 
 	/* Lines after the ROM's are a bridge's windows and an SR-IOV function's BARs. */
 	for (unsigned i = 0; i < PCI_BAR_MAX && *text; i++) {
@@ -87,18 +87,18 @@ int pci_bar_parse(const char *text, struct pci_bar ret[PCI_BAR_MAX])
 			(size_t)used > len)
 			return -EINVAL;
 		text += len + (text[len] == '\n');
-		if (kind_of(i, flags) == PCI_BAR_NONE || end <= start)
+		if (kind_of_resource(i, flags) == PCI_BAR_NONE || end <= start)
 			continue;
-		ret[n++] = (struct pci_bar){
+		ret[count++] = (struct pci_bar){
 			.index = (uint8_t)i,
-			.kind = kind_of(i, flags),
+			.kind = kind_of_resource(i, flags),
 			.prefetchable = flags & RESOURCE_PREFETCH,
 			.assigned = !(flags & RESOURCE_UNSET) && start,
 			.address = flags & RESOURCE_UNSET ? 0 : start,
 			.size = end - start + 1,
 		};
 	}
-	return n;
+	return count;
 }
 
 int pci_bar_read(
@@ -107,8 +107,9 @@ int pci_bar_read(
 	char path[FILE_PATH_MAX], text[2048], address[PCI_ADDRESS_TEXT];
 
 	int r = pci_device_path(a, "resource", path, sizeof(path));
-	if (r == 0)
-		r = host_read_text(h, path, text, sizeof(text));
+	if (r < 0)
+		return r;
+	r = host_read_text(h, path, text, sizeof(text));
 	if (r >= 0)
 		r = pci_bar_parse(text, ret);
 	if (r < 0)

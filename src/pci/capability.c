@@ -11,12 +11,12 @@
 #define DWORDS (PCI_CONFIG_BYTES / 4)
 #define EXTENDED_START 0x100 /* PCI_CFG_SPACE_SIZE: where the extended list begins */
 
-/* Where a walk has been: one bit a dword. */
+/* The dwords that a walk has visited, one bit each. */
 struct trail {
 	uint64_t seen[DWORDS / 64];
 };
 
-static bool been_there(struct trail *t, unsigned off)
+static bool trail_visit(struct trail *t, unsigned off)
 {
 	uint64_t bit = BIT64(off / 4 % 64), *word = &t->seen[off / 4 / 64];
 	bool seen = *word & bit;
@@ -27,7 +27,7 @@ static bool been_there(struct trail *t, unsigned off)
 
 static unsigned first_standard(const struct pci_config *c)
 {
-	/* CardBus bridges keep the pointer elsewhere. */
+	/* CardBus bridges have the pointer at another offset. */
 	bool cardbus = pci_config_header(c) == PCI_HEADER_TYPE_CARDBUS;
 
 	if (c->size < PCI_STD_HEADER_SIZEOF ||
@@ -40,73 +40,73 @@ static size_t walk_standard(const struct pci_config *c, struct pci_capability *r
 {
 	unsigned off = first_standard(c) & ~3u;
 	struct trail trail = {0};
-	size_t n = 0;
+	size_t count = 0;
 
 	while (off >= PCI_STD_HEADER_SIZEOF && range_ok(off, 2, c->size) &&
-		!been_there(&trail, off)) {
+		!trail_visit(&trail, off)) {
 		uint8_t id = pci_config_u8(c, off + PCI_CAP_LIST_ID);
 		if (id == UINT8_MAX)
 			break;
-		if (n < max)
-			ret[n] = (struct pci_capability){
+		if (count < max)
+			ret[count] = (struct pci_capability){
 				.kind = PCI_CAPABILITY_STANDARD,
 				.id = id,
 				.offset = (uint16_t)off,
 			};
-		n++;
+		count++;
 		off = pci_config_u8(c, off + PCI_CAP_LIST_NEXT) & ~3u;
 	}
-	return n;
+	return count;
 }
 
 static size_t walk_extended(const struct pci_config *c, struct pci_capability *ret, size_t max)
 {
 	unsigned off = EXTENDED_START;
 	struct trail trail = {0};
-	size_t n = 0;
+	size_t count = 0;
 
-	while (off >= EXTENDED_START && range_ok(off, 4, c->size) && !been_there(&trail, off)) {
+	while (off >= EXTENDED_START && range_ok(off, 4, c->size) && !trail_visit(&trail, off)) {
 		uint32_t head = pci_config_u32(c, off);
-		/* A first header of all zeroes or ones: the list is empty, or the space is not there. */
+		/* All zeroes: the list is empty. All ones: the device has no extended space. */
 		if (head == 0 || head == UINT32_MAX)
 			break;
-		/* Id 0 is a place holder that a device or VFIO puts where one was hidden. */
+		/* Id 0 is a placeholder: a device, or VFIO, hides a capability behind it. */
 		if (PCI_EXT_CAP_ID(head) != 0) {
-			if (n < max)
-				ret[n] = (struct pci_capability){
+			if (count < max)
+				ret[count] = (struct pci_capability){
 					.kind = PCI_CAPABILITY_EXTENDED,
 					.id = (uint16_t)PCI_EXT_CAP_ID(head),
 					.offset = (uint16_t)off,
 					.version = (uint8_t)PCI_EXT_CAP_VER(head),
 				};
-			n++;
+			count++;
 		}
 		off = PCI_EXT_CAP_NEXT(head);
 	}
-	return n;
+	return count;
 }
 
 size_t pci_capability_list(const struct pci_config *c, struct pci_capability *ret, size_t max)
 {
-	size_t n = walk_standard(c, ret, max);
-	size_t stored = n < max ? n : max;
+	size_t count = walk_standard(c, ret, max);
+	size_t stored = count < max ? count : max;
 
-	return n + walk_extended(c, ret + stored, max - stored);
+	return count + walk_extended(c, ret + stored, max - stored);
 }
 
 uint16_t pci_capability_find(const struct pci_config *c, enum pci_capability_kind kind, uint16_t id)
 {
 	struct pci_capability list[DWORDS];
-	size_t n = kind == PCI_CAPABILITY_STANDARD ? walk_standard(c, list, COUNT(list))
-						   : walk_extended(c, list, COUNT(list));
+	size_t count = kind == PCI_CAPABILITY_STANDARD ? walk_standard(c, list, COUNT(list))
+						       : walk_extended(c, list, COUNT(list));
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < count; i++)
 		if (list[i].id == id)
 			return list[i].offset;
 	return 0;
 }
 
-/* A capability of which @len bytes lie in the image; 0: there is none. */
+/* Return: offset of a capability of which @len bytes lie in the image; 0: there is none. */
 static uint16_t find_whole(
 	const struct pci_config *c, enum pci_capability_kind kind, uint16_t id, unsigned len)
 {

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#define ANY 0x100 /* above every subclass and interface: the name of the whole */
+#define ANY 0x100 /* stands for each subclass or interface that has no row of its own */
 
 struct class_name {
 	uint8_t base;
@@ -122,7 +122,7 @@ const char *pci_class_name(uint32_t class)
 	uint8_t base = (uint8_t)(class >> 16), sub = (uint8_t)(class >> 8),
 		interface = (uint8_t) class;
 
-	/* Of one base the table goes from the narrow to the wide. */
+	/* For one base class, narrow rows precede wide ones. */
 	for (size_t i = 0; i < COUNT(names); i++) {
 		const struct class_name *n = &names[i];
 

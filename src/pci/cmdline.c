@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Harmless with any value. A trailing dot or star stands for whatever follows. */
+/* Harmless with any value. A star at the end stands for any text. */
 static const char *const known[] = {"quiet", "splash", "nosplash", "rhgb", "ro", "rw", "debug",
 	"single", "init", "panic", "loglevel", "console", "earlycon", "iommu", "iommu.*",
 	"intel_iommu", "amd_iommu", "amd_iommu_intr", "intremap", "vfio*", "kvm*", "pci", "pcie*",
@@ -22,12 +22,12 @@ static const char *const known[] = {"quiet", "splash", "nosplash", "rhgb", "ro",
 	"audit", "net.ifnames", "biosdevname", "zswap.*", "plymouth.*", "sysrq*", "nowatchdog",
 	"nmi_watchdog", "crashkernel", "consoleblank"};
 
-/* What these are set to names somebody's disks, machines or networks. */
+/* Their values name the user's disks, machines or networks. */
 static const char *const private[] = {"root", "rootflags", "rootfstype", "resume", "resume_offset",
 	"BOOT_IMAGE", "initrd", "cryptdevice", "cryptkey", "rd.*", "luks.*", "ip", "nfsroot",
 	"hostname", "systemd.*", "zfs", "bootfs", "ostree", "subvol", "dm-mod.*"};
 
-/* What a boot loader's file puts in front of, or between, the words. */
+/* Words of a boot loader's file in front of, or between, the kernel's words. */
 static const char *const frame[] = {"linux", "linuxefi", "linux16", "kernel", "options", "append",
 	"cmdline", "cmdline:", "kernel_cmdline:", "module2"};
 
@@ -67,8 +67,8 @@ static void put_word(const uint8_t key[ALIAS_KEY], const char *word, size_t len,
 	}
 }
 
-/* "GRUB_CMDLINE_LINUX=": a shell's variable in front of the words. */
-static size_t variable(const char *text, size_t len)
+/* Return: length of a shell's variable in front of the words ("GRUB_CMDLINE_LINUX="); 0: none. */
+static size_t variable_length(const char *text, size_t len)
 {
 	size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
 
@@ -79,7 +79,7 @@ static size_t variable(const char *text, size_t len)
 
 void cmdline_redact(const uint8_t key[ALIAS_KEY], const char *text, size_t len, FILE *out)
 {
-	size_t i = variable(text, len);
+	size_t i = variable_length(text, len);
 
 	(void)fwrite(text, 1, i, out);
 	while (i < len) {

@@ -19,10 +19,10 @@ int pci_config_read(struct host *h, struct pci_address a, struct pci_config *ret
 
 	pci_address_format(a, address);
 	int r = pci_device_path(a, "config", path, sizeof(path));
-	ssize_t n = r < 0 ? r : h->ops->read(h, path, ret->bytes, sizeof(ret->bytes));
-	ret->size = n < 0 ? 0 : (size_t)n;
-	if (n < 0)
-		return err_set(e, (int)n, "%s: read its configuration space", address);
+	ssize_t len = r < 0 ? r : h->ops->read(h, path, ret->bytes, sizeof(ret->bytes));
+	ret->size = len < 0 ? 0 : (size_t)len;
+	if (len < 0)
+		return err_set(e, (int)len, "%s: read its configuration space", address);
 	if (ret->size >= PCI_STD_HEADER_SIZEOF &&
 		pci_config_u16(ret, PCI_VENDOR_ID) == UINT16_MAX) {
 		ret->size = 0;

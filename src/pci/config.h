@@ -14,18 +14,18 @@ struct host;
 #define PCI_BAR_COUNT 6
 
 /*
- * An image of a function's configuration space, wherever it came from: sysfs, a VFIO region, a
- * test. Offsets have their names in <linux/pci_regs.h>. What was not read, or cannot be, reads as
- * all ones, as on a bus where nobody answers.
+ * An image of a function's configuration space, from sysfs, a VFIO region or a test. Names of
+ * offsets are in <linux/pci_regs.h>. Bytes that are not in the image read as all ones, as on a bus
+ * where no device answers.
  */
 struct pci_config {
-	size_t size; /* [bytes] known: 0, 64 (all that an ordinary user sees), 256 or 4096 */
+	size_t size; /* [bytes] in the image: 0, 64 (all that an ordinary user can read), 256, 4096 */
 	uint8_t bytes[PCI_CONFIG_BYTES];
 };
 
 /*
- * Reads the `config` attribute. This wakes a sleeping device (pci_config_pm_runtime_get()), so
- * only what is asked for one device does it.
+ * Reads the `config` attribute. The kernel wakes a sleeping device for it
+ * (pci_config_pm_runtime_get()), so a listing of all devices must not call this.
  * Return: 0, -EIO when the device no longer answers, -errno.
  */
 int pci_config_read(struct host *h, struct pci_address a, struct pci_config *ret, struct err *e);

@@ -13,7 +13,7 @@
 
 #define DEVICES "/sys/bus/pci/devices"
 
-/* A device's folder, to which one attribute's name after the other is put. */
+/* A device's folder; the name of one attribute after the other is put behind it. */
 struct folder {
 	struct host *host;
 	char path[FILE_PATH_MAX];
@@ -28,8 +28,8 @@ int pci_device_path(struct pci_address a, const char *attr, char *buf, size_t si
 }
 
 /*
- * "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0": the function above is the last
- * address but one. Behind a VMD a root bus of another domain comes between the two.
+ * "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0": the function above is the last address
+ * but one. Behind a VMD, the name of a root bus lies between the two.
  */
 static void find_parent(const char *target, struct pci_device *d)
 {
@@ -37,12 +37,12 @@ static void find_parent(const char *target, struct pci_device *d)
 	struct pci_address a;
 
 	for (const char *p = strchr(target, '/'); p; p = strchr(p + 1, '/')) {
-		size_t n = strcspn(p + 1, "/");
+		size_t len = strcspn(p + 1, "/");
 
-		if (!p[n + 1] || n >= sizeof(name))
+		if (!p[len + 1] || len >= sizeof(name))
 			continue;
-		memcpy(name, p + 1, n);
-		name[n] = '\0';
+		memcpy(name, p + 1, len);
+		name[len] = '\0';
 		if (pci_address_parse(name, &a) < 0)
 			continue;
 		d->has_parent = true;
@@ -51,8 +51,8 @@ static void find_parent(const char *target, struct pci_device *d)
 }
 
 /*
- * The names in /sys/bus/pci/devices are links "../../../devices/…"; to follow one for every
- * attribute costs more than the attribute does.
+ * Names in /sys/bus/pci/devices are links "../../../devices/…". The kernel takes longer to follow one
+ * than to show an attribute, so it is followed once.
  */
 static int folder_find(struct folder *f, struct pci_address a, struct pci_device *d)
 {
@@ -74,16 +74,16 @@ static int folder_find(struct folder *f, struct pci_address a, struct pci_device
 	return r;
 }
 
-static const char *attribute(struct folder *f, const char *name)
+static const char *attribute_path(struct folder *f, const char *name)
 {
-	/* Names are ours and short, so they fit. */
+	/* Always fits: the names are short ones of this file. */
 	(void)file_path(f->path + f->len, sizeof(f->path) - f->len, "%s", name);
 	return f->path;
 }
 
-static int number(struct folder *f, const char *name, uint64_t max, uint64_t *ret)
+static int read_number(struct folder *f, const char *name, uint64_t max, uint64_t *ret)
 {
-	int r = host_read_number(f->host, attribute(f, name), ret);
+	int r = host_read_number(f->host, attribute_path(f, name), ret);
 
 	return r < 0 ? r : *ret > max ? -ERANGE : 0;
 }
@@ -92,51 +92,53 @@ static int ids_read(struct folder *f, struct pci_device *d)
 {
 	uint64_t vendor = 0, device = 0, class = 0, n;
 
-	int r = number(f, "vendor", UINT16_MAX, &vendor);
-	if (r == 0)
-		r = number(f, "device", UINT16_MAX, &device);
-	if (r == 0)
-		r = number(f, "class", 0xffffff, &class);
+	int r = read_number(f, "vendor", UINT16_MAX, &vendor);
+	if (r < 0)
+		return r;
+	r = read_number(f, "device", UINT16_MAX, &device);
+	if (r < 0)
+		return r;
+	r = read_number(f, "class", 0xffffff, &class);
 	if (r < 0)
 		return r;
 	d->vendor = (uint16_t)vendor;
 	d->device = (uint16_t)device;
 	d->class = (uint32_t) class;
-	/* Bridges have no subsystem, and old kernels tell no revision. */
-	if (number(f, "subsystem_vendor", UINT16_MAX, &n) == 0)
+	/* Bridges have no subsystem; old kernels do not show the revision. */
+	if (read_number(f, "subsystem_vendor", UINT16_MAX, &n) == 0)
 		d->subvendor = (uint16_t)n;
-	if (number(f, "subsystem_device", UINT16_MAX, &n) == 0)
+	if (read_number(f, "subsystem_device", UINT16_MAX, &n) == 0)
 		d->subdevice = (uint16_t)n;
-	if (number(f, "revision", UINT8_MAX, &n) == 0)
+	if (read_number(f, "revision", UINT8_MAX, &n) == 0)
 		d->revision = (uint8_t)n;
 	return 0;
 }
 
-/* A text that may be absent; what does not fit must not pass for something shorter. */
-static int text(struct folder *f, const char *name, char *buf, size_t size)
+/* Reads a text that may be absent. One that does not fit is an error: it must not be cut. */
+static int read_text(struct folder *f, const char *name, char *buf, size_t size)
 {
-	int r = host_read_text(f->host, attribute(f, name), buf, size);
+	int r = host_read_text(f->host, attribute_path(f, name), buf, size);
 
 	if (r < 0)
 		buf[0] = '\0';
 	return r == -EFBIG || r == -EIO || r == -ETIMEDOUT ? r : 0;
 }
 
-/* readlink() on what exists and is no link says EINVAL: one call, nothing opened, nothing woken. */
-static bool exists(struct folder *f, const char *name)
+/* readlink(2) fails with EINVAL on a name that is not a link: one call, and no device wakes. */
+static bool attribute_exists(struct folder *f, const char *name)
 {
 	char target[FILE_PATH_MAX];
 
-	ssize_t n = f->host->ops->link(f->host, attribute(f, name), target, sizeof(target));
+	ssize_t n = f->host->ops->link(f->host, attribute_path(f, name), target, sizeof(target));
 	return n >= 0 || n == -EINVAL;
 }
 
-/* Whether to read what the kernel shows under the device's lock only. */
+/* Whether to read attributes that the kernel shows under the device's lock. */
 enum reach { READ_ALL, READ_UNLOCKED };
 
 static int override_read(struct folder *f, struct pci_device *d)
 {
-	int r = text(f, "driver_override", d->driver_override, sizeof(d->driver_override));
+	int r = read_text(f, "driver_override", d->driver_override, sizeof(d->driver_override));
 
 	d->is_locked = r == -ETIMEDOUT;
 	if (d->is_locked)
@@ -151,10 +153,10 @@ static int state_read(struct folder *f, enum reach reach, struct pci_device *d)
 	char name[PCI_NAME_MAX];
 	uint64_t n;
 
-	int r = host_link_name(f->host, attribute(f, "driver"), d->driver, sizeof(d->driver));
+	int r = host_link_name(f->host, attribute_path(f, "driver"), d->driver, sizeof(d->driver));
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = host_link_name(f->host, attribute(f, "iommu_group"), name, sizeof(name));
+	r = host_link_name(f->host, attribute_path(f, "iommu_group"), name, sizeof(name));
 	if (r < 0 && r != -ENOENT)
 		return r;
 	d->group = PCI_GROUP_NONE;
@@ -163,19 +165,31 @@ static int state_read(struct folder *f, enum reach reach, struct pci_device *d)
 			return -EINVAL;
 		d->group = (int)n;
 	}
-	r = text(f, "numa_node", name, sizeof(name));
+	r = read_text(f, "numa_node", name, sizeof(name));
 	d->numa_node = r == 0 && num_parse(name, 10, INT32_MAX, &n) == 0 ? (int)n : -1;
-	r = text(f, "reset_method", d->reset_method, sizeof(d->reset_method));
+	r = read_text(f, "reset_method", d->reset_method, sizeof(d->reset_method));
 	return r == 0 && reach == READ_ALL ? override_read(f, d) : r;
 }
 
 /*
- * The header type would tell a bridge, but stands in configuration space. The kernel shows
- * secondary_bus_number for header types 1 and 2 only (pci_bridge_attrs_are_visible()).
+ * The header type lies in configuration space, which is not read. But the kernel shows
+ * secondary_bus_number only for header types 1 and 2 (pci_bridge_attrs_are_visible()).
  */
-static bool bridge(struct folder *f, uint32_t class)
+static bool has_bridge_header(struct folder *f, uint32_t class)
 {
-	return class >> 16 == 0x06 && (exists(f, "pci_bus") || exists(f, "secondary_bus_number"));
+	return class >> 16 == 0x06 &&
+	       (attribute_exists(f, "pci_bus") || attribute_exists(f, "secondary_bus_number"));
+}
+
+static int folder_read(
+	struct folder *f, struct pci_address a, enum reach reach, struct pci_device *d)
+{
+	int r = folder_find(f, a, d);
+
+	if (r < 0)
+		return r;
+	r = ids_read(f, d);
+	return r < 0 ? r : state_read(f, reach, d);
 }
 
 static int device_read(struct host *h, struct pci_address a, enum reach reach,
@@ -186,16 +200,12 @@ static int device_read(struct host *h, struct pci_address a, enum reach reach,
 	char address[PCI_ADDRESS_TEXT];
 
 	pci_address_format(a, address);
-	int r = folder_find(&f, a, &d);
-	if (r == 0)
-		r = ids_read(&f, &d);
-	if (r == -ENOENT && !exists(&f, "vendor"))
+	int r = folder_read(&f, a, reach, &d);
+	if (r == -ENOENT && !attribute_exists(&f, "vendor"))
 		return err_say(e, -ENODEV, "%s: there is no such PCI device", address);
-	if (r == 0)
-		r = state_read(&f, reach, &d);
 	if (r < 0)
 		return err_set(e, r, "%s: read '%s'", address, f.path);
-	d.is_bridge = bridge(&f, d.class);
+	d.is_bridge = has_bridge_header(&f, d.class);
 	*ret = d;
 	return 0;
 }
@@ -236,7 +246,7 @@ static int listing_add(void *arg, const char *name)
 	int r = device_read(l->host, a, l->reach, &l->list[l->count], l->e);
 	if (r == 0)
 		l->count++;
-	return r == -ENODEV ? 0 : r; /* unplugged while we looked */
+	return r == -ENODEV ? 0 : r; /* removed meanwhile */
 }
 
 static int device_order(const void *a, const void *b)

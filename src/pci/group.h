@@ -5,8 +5,8 @@
 #include "pci/device.h"
 
 /*
- * IOMMU group: the smallest set of devices that the IOMMU can tell apart from all others, and
- * so the unit in which VFIO lends (Documentation/driver-api/vfio.rst).
+ * IOMMU group: the smallest set of devices that the IOMMU can isolate from all others. So it is what
+ * VFIO lends as a whole (Documentation/driver-api/vfio.rst).
  */
 struct pci_group {
 	int number;
@@ -14,7 +14,7 @@ struct pci_group {
 	struct pci_device *members; /* by address; freed by pci_group_fini() */
 };
 
-/* Return: 0, -ENOENT when the group does not exist, -errno. */
+/* Return: 0, -ENOENT when there is no such group, -errno. */
 int pci_group_read(struct host *h, int number, struct pci_group *ret, struct err *e);
 void pci_group_fini(struct pci_group *g);
 

@@ -2,6 +2,7 @@
 #include "pci/iommu.h"
 
 #include "base/err.h"
+#include "base/num.h"
 #include "host/host.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static int stop_at_table(void *arg, const char *name)
 	/* Remapping tables of Intel, AMD, ARM, RISC-V and of virtio-iommu. */
 	static const char *const tables[] = {"DMAR", "IVRS", "IORT", "RIMT", "VIOT"};
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+	for (size_t i = 0; i < COUNT(tables); i++) {
 		if (strcmp(name, tables[i]) != 0)
 			continue;
 		*(const char **)arg = tables[i];
@@ -38,7 +39,7 @@ static const char *find_table(struct host *h)
 
 enum pci_iommu pci_iommu_state(struct host *h)
 {
-	/* Groups without a driver in /sys/class/iommu exist too: on device tree and no-IOMMU hosts. */
+	/* Device tree and no-IOMMU hosts have groups without an entry in /sys/class/iommu. */
 	if (h->ops->list(h, "/sys/kernel/iommu_groups", stop_at_first, NULL) > 0 ||
 		h->ops->list(h, "/sys/class/iommu", stop_at_first, NULL) > 0)
 		return PCI_IOMMU_ON;
@@ -53,20 +54,17 @@ void pci_iommu_explain(struct host *h, enum pci_iommu state, struct err *e)
 		return;
 	if (state == PCI_IOMMU_FIRMWARE) {
 		(void)err_say(e, -ENODEV,
-			"this host has no IOMMU turned on, so no device can be lent: "
-			"the firmware tells of none");
-		err_hint(e, "turn on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware setup and "
-			    "reboot");
+			"this host has no active IOMMU, so no device can be lent: the firmware reports none");
+		err_hint(e,
+			"turn on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware setup and reboot");
 		return;
 	}
 	(void)err_say(e, -ENODEV,
-		"this host has no IOMMU turned on, so no device can be lent: the "
-		"firmware has one (ACPI table %s), the kernel leaves it off",
+		"this host has no active IOMMU, so no device can be lent: the firmware reports one (ACPI table %s), but the kernel leaves it off",
 		table ? table : "?");
 	if (table && strcmp(table, "DMAR") == 0)
 		err_hint(e, "add 'intel_iommu=on' to the kernel command line and reboot");
 	else
-		err_hint(e, "look for 'iommu=off' or 'amd_iommu=off' on the kernel command line, "
-			    "take it "
-			    "away and reboot");
+		err_hint(e,
+			"remove 'iommu=off' or 'amd_iommu=off' from the kernel command line and reboot");
 }

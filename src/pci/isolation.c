@@ -14,7 +14,7 @@ struct walk {
 	size_t reason_count;
 };
 
-static void judge(struct walk *w, enum pci_reason_kind kind, struct pci_address a)
+static void add_reason(struct walk *w, enum pci_reason_kind kind, struct pci_address a)
 {
 	struct pci_config c;
 	struct pci_express x;
@@ -33,7 +33,7 @@ static void judge(struct walk *w, enum pci_reason_kind kind, struct pci_address 
 		w->reasons[w->reason_count++] = reason;
 }
 
-/* Whether another member is behind that bridge. */
+/* Whether another member is behind @bridge. */
 static bool leads_to_member(const struct walk *w, const struct pci_device *bridge)
 {
 	struct pci_upstream u;
@@ -46,18 +46,13 @@ static bool leads_to_member(const struct walk *w, const struct pci_device *bridg
 	return false;
 }
 
-static bool same_slot(struct pci_address a, struct pci_address b)
-{
-	return a.domain == b.domain && a.bus == b.bus && a.dev == b.dev;
-}
-
-/* Members are in order of their addresses, so those of one slot stand together. */
+/* Members are in the order of their addresses, so functions of one slot are neighbours. */
 static bool first_of_slot(const struct walk *w, size_t i)
 {
 	struct pci_address a = w->members[i]->address;
 
-	return (i == 0 || !same_slot(w->members[i - 1]->address, a)) && i + 1 < w->count &&
-	       same_slot(w->members[i + 1]->address, a);
+	return (i == 0 || !pci_address_same_slot(w->members[i - 1]->address, a)) &&
+	       i + 1 < w->count && pci_address_same_slot(w->members[i + 1]->address, a);
 }
 
 size_t pci_isolation_read(struct host *h, const struct pci_device *const *members, size_t count,
@@ -67,9 +62,9 @@ size_t pci_isolation_read(struct host *h, const struct pci_device *const *member
 
 	for (size_t i = 0; i < count; i++) {
 		if (members[i]->is_bridge && leads_to_member(&w, members[i]))
-			judge(&w, PCI_REASON_PORT, members[i]->address);
+			add_reason(&w, PCI_REASON_PORT, members[i]->address);
 		if (first_of_slot(&w, i))
-			judge(&w, PCI_REASON_SLOT, members[i]->address);
+			add_reason(&w, PCI_REASON_SLOT, members[i]->address);
 	}
 	return w.reason_count;
 }

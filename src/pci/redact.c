@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A file's content on its way: rules write the new one to @out. */
+/* A file's content. A rule writes the redacted content to @out. */
 struct page {
 	const uint8_t *key;
 	const char *data;
@@ -24,13 +24,13 @@ struct page {
 	FILE *out;
 };
 
-static void put(const struct page *p, const char *data, size_t len)
+static void page_put(const struct page *p, const char *data, size_t len)
 {
 	(void)fwrite(data, 1, len, p->out);
 }
 
-/* The whole content is one secret. */
-static void hide(const struct page *p)
+/* The whole content is secret. */
+static void hide_secret(const struct page *p)
 {
 	char name[ALIAS_TEXT];
 	size_t n = p->len;
@@ -39,10 +39,10 @@ static void hide(const struct page *p)
 		n--;
 	if (n)
 		(void)fputs(alias_name(p->key, "serial", p->data, n, name), p->out);
-	put(p, p->data + n, p->len - n);
+	page_put(p, p->data + n, p->len - n);
 }
 
-/* Configuration space: the Device Serial Number. That of a network card is its MAC. */
+/* Configuration space: hides the Device Serial Number, which a network card makes of its MAC. */
 static void hide_dsn(const struct page *p)
 {
 	struct pci_config c = {0};
@@ -53,11 +53,11 @@ static void hide_dsn(const struct page *p)
 	uint16_t off = pci_capability_find(&c, PCI_CAPABILITY_EXTENDED, PCI_EXT_CAP_ID_DSN);
 	if (off && range_ok(off, PCI_EXT_CAP_DSN_SIZEOF, n))
 		le64_put(c.bytes + off + 4, alias_hash(p->key, c.bytes + off + 4, 8));
-	put(p, (const char *)c.bytes, n);
+	page_put(p, (const char *)c.bytes, n);
 }
 
-/* Calls @each for every line, without its newline; empty ones too, for lines are told by number. */
-static void lines(const struct page *p, void (*each)(const struct page *p, char *line))
+/* Calls @each for each line, without its newline. Empty lines count: messages quote line numbers. */
+static void page_each_line(const struct page *p, void (*each)(const struct page *p, char *line))
 {
 	char *text = strndup(p->data, p->len);
 
@@ -72,8 +72,8 @@ static void lines(const struct page *p, void (*each)(const struct page *p, char 
 	free(text);
 }
 
-/* "name:x:uid:…": of people the number is enough. */
-static void user(const struct page *p, char *line)
+/* "name:x:uid:…": people keep their number alone. */
+static void user_line(const struct page *p, char *line)
 {
 	char name[ALIAS_TEXT];
 	size_t n = strcspn(line, ":");
@@ -84,16 +84,16 @@ static void user(const struct page *p, char *line)
 	if (uid >= 1000 && uid < 60000)
 		(void)fputs(alias_name(p->key, "user", line, n, name), p->out);
 	else
-		put(p, line, n);
+		page_put(p, line, n);
 	(void)fprintf(p->out, ":x:%u:%u::/:\n", uid, uid);
 }
 
 static void hide_users(const struct page *p)
 {
-	lines(p, user);
+	page_each_line(p, user_line);
 }
 
-/* SSH_CONNECTION is "client port server port": only the server's address is looked at. */
+/* SSH_CONNECTION is "client port server port": usher reads the server's address alone. */
 static void hide_environment(const struct page *p)
 {
 	static const char key[] = "SSH_CONNECTION=";
@@ -106,7 +106,7 @@ static void hide_environment(const struct page *p)
 			(void)fprintf(p->out, "%s0.0.0.0 0 %s 22%c", key, server, '\0');
 }
 
-/* "PID (COMM) S PPID …": up to field 22, when it started; where it lies in memory comes after. */
+/* "PID (COMM) S PPID …": keeps fields up to 22, the start time. Later ones hold addresses. */
 static void hide_places(const struct page *p)
 {
 	const char *at = memrchr(p->data, ')', p->len), *end = p->data + p->len;
@@ -115,12 +115,12 @@ static void hide_places(const struct page *p)
 		at = memchr(at + 1, ' ', (size_t)(end - at - 1));
 	if (at)
 		at = memchr(at + 1, ' ', (size_t)(end - at - 1));
-	put(p, p->data, at ? (size_t)(at - p->data) : p->len);
+	page_put(p, p->data, at ? (size_t)(at - p->data) : p->len);
 	if (at)
 		(void)fputc('\n', p->out);
 }
 
-static void variant(const struct page *p, char *line)
+static void vfio_line(const struct page *p, char *line)
 {
 	if (strstr(line, "vfio"))
 		(void)fprintf(p->out, "%s\n", line);
@@ -128,10 +128,10 @@ static void variant(const struct page *p, char *line)
 
 static void keep_vfio(const struct page *p)
 {
-	lines(p, variant);
+	page_each_line(p, vfio_line);
 }
 
-static void message(const struct page *p, char *line)
+static void message_line(const struct page *p, char *line)
 {
 	static const char *const words[] = {"DMAR", "AMD-Vi", "iommu", "IOMMU", "vfio", "Remapping",
 		"remapping", "BAR ", "ACS", "efifb", "simplefb"};
@@ -148,7 +148,7 @@ static void message(const struct page *p, char *line)
 
 static void keep_messages(const struct page *p)
 {
-	lines(p, message);
+	page_each_line(p, message_line);
 }
 
 static void hide_words(const struct page *p)
@@ -156,7 +156,7 @@ static void hide_words(const struct page *p)
 	cmdline_redact(p->key, p->data, p->len, p->out);
 }
 
-/* In a remark may stand whatever its writer wanted to remember. */
+/* A remark may hold anything. */
 static bool is_remark(const char *line)
 {
 	return line[strspn(line, " \t")] == '#';
@@ -169,10 +169,10 @@ static void plain_line(const struct page *p, char *line)
 
 static void hide_remarks(const struct page *p)
 {
-	lines(p, plain_line);
+	page_each_line(p, plain_line);
 }
 
-/* The value of a claim's line "KEY VALUE", blanks around both; NULL for another key. */
+/* Return: the value in a claim's line "KEY VALUE" with blanks around both; NULL for another key. */
 static const char *claim_value(const char *line, const char *key)
 {
 	size_t n = strlen(key);
@@ -183,7 +183,7 @@ static const char *claim_value(const char *line, const char *key)
 	return line + n + strspn(line + n, " \t");
 }
 
-/* That of configuration space: see hide_dsn(). What is no number stays none. */
+/* A serial number as in hide_dsn(). One that is not a number becomes "?". */
 static void claim_serial(const struct page *p, const char *value)
 {
 	uint8_t bytes[8];
@@ -223,7 +223,7 @@ static void claim_line(const struct page *p, char *line)
 
 static void hide_claim(const struct page *p)
 {
-	lines(p, claim_line);
+	page_each_line(p, claim_line);
 }
 
 static void option_line(const struct page *p, char *line)
@@ -239,21 +239,21 @@ static void option_line(const struct page *p, char *line)
 
 static void hide_options(const struct page *p)
 {
-	lines(p, option_line);
+	page_each_line(p, option_line);
 }
 
-/* What a loop device lies over: a node of /dev is no secret, a file's place may be one. */
+/* The file below a loop device: a node in /dev is public, the path of a file may be secret. */
 static void hide_backing(const struct page *p)
 {
 	char name[ALIAS_TEXT];
 
 	if (memmem(p->data, p->len, "/dev/", 5))
-		put(p, p->data, p->len);
+		page_put(p, p->data, p->len);
 	else
 		(void)fprintf(p->out, "/%s\n", alias_name(p->key, "file", p->data, p->len, name));
 }
 
-/* A link of udev's has the disk's serial number in its name: /dev/disk/by-id/nvme-MODEL_SERIAL. */
+/* Names of udev's links hold serial numbers: /dev/disk/by-id/nvme-MODEL_SERIAL. */
 static bool is_link_by_property(const char *path)
 {
 	return strstr(path, "/by-") != NULL;
@@ -267,10 +267,10 @@ static void hide_link(const struct page *p)
 	if (is_link_by_property(p->data))
 		(void)fprintf(p->out, "/dev/%s\n", alias_name(p->key, "link", p->data, n, name));
 	else
-		put(p, p->data, p->len);
+		page_put(p, p->data, p->len);
 }
 
-/* What a kernel target says of a disk: but for its number it is all names. */
+/* Keeps the number of a kernel target's disk, and hides its names. */
 static void hide_target(const struct page *p)
 {
 	const char *number = strstr(p->data, "Major: ");
@@ -288,7 +288,7 @@ static void hide_target(const struct page *p)
 	if (memmem(file, n, "/by-", 4))
 		(void)fprintf(p->out, "/dev/%s", alias_name(p->key, "link", file, n, name));
 	else
-		put(p, file, n);
+		page_put(p, file, n);
 	(void)fputs("  Size: \n", p->out);
 }
 
@@ -296,25 +296,25 @@ static const struct {
 	const char *pattern; /* * matches a slash, too */
 	void (*write)(const struct page *p);
 } rules[] = {
-	{"/sys/*/serial", hide},
-	{"/sys/*/serial_number", hide},
-	{"/sys/*_serial", hide},
-	{"/sys/*/wwid", hide},
-	{"/sys/*/nguid", hide},
-	{"/sys/*/eui", hide},
-	{"/sys/*/subsysnqn", hide},
-	{"/sys/*/phys_port_id", hide},
-	{"/sys/*/phys_switch_id", hide},
-	{"/sys/*/unique_id", hide},
-	{"/sys/*/dm/uuid", hide},
+	{"/sys/*/serial", hide_secret},
+	{"/sys/*/serial_number", hide_secret},
+	{"/sys/*_serial", hide_secret},
+	{"/sys/*/wwid", hide_secret},
+	{"/sys/*/nguid", hide_secret},
+	{"/sys/*/eui", hide_secret},
+	{"/sys/*/subsysnqn", hide_secret},
+	{"/sys/*/phys_port_id", hide_secret},
+	{"/sys/*/phys_switch_id", hide_secret},
+	{"/sys/*/unique_id", hide_secret},
+	{"/sys/*/dm/uuid", hide_secret},
 	{"/sys/*/loop/backing_file", hide_backing},
 	{"/sys/kernel/config/*/device_path", hide_link},
 	{"/sys/kernel/config/*/udev_path", hide_link},
 	{"/sys/kernel/config/usb_gadget/*/file", hide_link},
 	{"/sys/kernel/config/target/*/info", hide_target},
-	{"/etc/machine-id", hide},
-	{"/etc/hostname", hide},
-	{"/proc/sys/kernel/hostname", hide},
+	{"/etc/machine-id", hide_secret},
+	{"/etc/hostname", hide_secret},
+	{"/proc/sys/kernel/hostname", hide_secret},
 	{"/sys/devices/*/config", hide_dsn},
 	{"/etc/passwd", hide_users},
 	{"/proc/*/stat", hide_places},
@@ -331,7 +331,8 @@ static const struct {
 	{"/etc/usher/claims.d/*", hide_claim},
 };
 
-static int apply(struct manifest_entry *x, const uint8_t *key, void (*write)(const struct page *p))
+static int rewrite_entry(
+	struct manifest_entry *x, const uint8_t *key, void (*write)(const struct page *p))
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -345,7 +346,7 @@ static int apply(struct manifest_entry *x, const uint8_t *key, void (*write)(con
 		return -ENOMEM;
 	}
 	free(x->data);
-	x->data = text; /* open_memstream() puts a NUL behind it */
+	x->data = text; /* open_memstream() adds a NUL */
 	x->len = len;
 	return 0;
 }
@@ -355,8 +356,8 @@ static int redact_entry(struct manifest_entry *x, const uint8_t *key)
 	int r = 0;
 
 	if (x->kind == MANIFEST_FILE && fnmatch("/proc/*/environ", x->path, 0) == 0)
-		return apply(x, key, hide_environment);
-	/* The UUIDs of firmware variables are names that everybody knows. */
+		return rewrite_entry(x, key, hide_environment);
+	/* The UUIDs in names of firmware variables are public constants. */
 	if (!key || strncmp(x->path, "/sys/firmware/efi/", 18) == 0)
 		return 0;
 	alias_scrub(key, x->path, strlen(x->path));
@@ -365,7 +366,7 @@ static int redact_entry(struct manifest_entry *x, const uint8_t *key)
 	for (size_t i = 0; x->kind == MANIFEST_FILE && i < COUNT(rules); i++) {
 		if (fnmatch(rules[i].pattern, x->path, 0) != 0)
 			continue;
-		r = apply(x, key, rules[i].write);
+		r = rewrite_entry(x, key, rules[i].write);
 		break;
 	}
 	if (r == 0 && !memchr(x->data, '\0', x->len))
@@ -380,7 +381,7 @@ static int entry_order(const void *a, const void *b)
 	return manifest_compare(x->path, y->path);
 }
 
-/* Names with a MAC in them have changed; two that come to the same are one. */
+/* Sorts again: names that hold a MAC have changed. Drops all but one of equal names. */
 static void sort_entries(struct manifest *m)
 {
 	size_t n = 0;
@@ -398,7 +399,7 @@ static void sort_entries(struct manifest *m)
 	m->nr_entries = n;
 }
 
-/* As the files that name this path are redacted: what reads them looks it up. */
+/* Redacts a path as the files that name it are redacted, so that usher still finds it. */
 static int redact_path(char **path, const uint8_t *key)
 {
 	char name[ALIAS_TEXT];

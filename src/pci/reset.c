@@ -46,13 +46,13 @@ void pci_hot_reset_fini(struct pci_hot_reset *r)
 bool pci_reset_next(const char **at, char *buf, size_t size)
 {
 	const char *word = *at + strspn(*at, " \n");
-	size_t n = strcspn(word, " \n");
+	size_t len = strcspn(word, " \n");
 
-	*at = word + n;
-	if (n == 0 || n >= size)
+	*at = word + len;
+	if (len == 0 || len >= size)
 		return false;
-	memcpy(buf, word, n);
-	buf[n] = '\0';
+	memcpy(buf, word, len);
+	buf[len] = '\0';
 	return true;
 }
 

@@ -36,7 +36,7 @@ void pci_serials_read(
 	ret->has_dsn = pci_serial_read(c, &ret->dsn) == 0;
 	if (pci_device_path(a, "nvme", folder, sizeof(folder)) == 0)
 		(void)h->ops->list(h, folder, find_serial, &f);
-	/* Its 20 bytes are filled up with blanks. */
+	/* The controller pads it to 20 bytes with blanks. */
 	for (size_t n = strlen(ret->nvme); n && ret->nvme[n - 1] == ' '; n--)
 		ret->nvme[n - 1] = '\0';
 }

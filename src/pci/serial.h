@@ -6,14 +6,14 @@
 
 #include <stdbool.h>
 
-/* What tells this very device from its twins, wherever it is plugged in. */
+/* Serial numbers: they identify a device among its twins, in whichever slot it is. */
 struct pci_serials {
 	bool has_dsn;
 	uint64_t dsn; /* Device Serial Number capability; PCI Express Base 7.9.3 */
-	char nvme[64]; /* serial number of an NVMe controller; "" none. Not escaped */
+	char nvme[64]; /* of an NVMe controller; "": none. Not escaped */
 };
 
-/* @c: its configuration space, as far as it could be read. */
+/* @c: its configuration space, or the part that could be read. */
 void pci_serials_read(
 	struct host *h, struct pci_address a, const struct pci_config *c, struct pci_serials *ret);
 

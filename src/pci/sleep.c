@@ -5,7 +5,8 @@
 #include "host/host.h"
 #include "pci/device.h"
 
-static void text(struct host *h, struct pci_address a, const char *attr, char *buf, size_t size)
+static void read_attribute(
+	struct host *h, struct pci_address a, const char *attr, char *buf, size_t size)
 {
 	char path[FILE_PATH_MAX];
 
@@ -16,8 +17,8 @@ static void text(struct host *h, struct pci_address a, const char *attr, char *b
 
 void pci_sleep_read(struct host *h, struct pci_address a, struct pci_sleep *ret)
 {
-	text(h, a, "power_state", ret->state, sizeof(ret->state));
-	text(h, a, "power/control", ret->control, sizeof(ret->control));
-	text(h, a, "power/runtime_status", ret->status, sizeof(ret->status));
-	text(h, a, "d3cold_allowed", ret->cold, sizeof(ret->cold));
+	read_attribute(h, a, "power_state", ret->state, sizeof(ret->state));
+	read_attribute(h, a, "power/control", ret->control, sizeof(ret->control));
+	read_attribute(h, a, "power/runtime_status", ret->status, sizeof(ret->status));
+	read_attribute(h, a, "d3cold_allowed", ret->cold, sizeof(ret->cold));
 }

@@ -7,8 +7,8 @@
 struct host;
 
 /*
- * How asleep a device is, and may be. None of these attributes wakes it. Each is "" when the kernel
- * does not tell.
+ * The power state of a device, and which states are allowed. To read these attributes does not wake
+ * it. Each is "" if the kernel does not show it.
  */
 struct pci_sleep {
 	char state[16]; /* "D0", "D3hot", "D3cold", "unknown" */

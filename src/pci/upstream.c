@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0", a VMD's own domain inside of it. */
+/* "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0"; a VMD's domain is a folder in it. */
 int pci_upstream_read(struct host *h, struct pci_address a, struct pci_upstream *ret)
 {
 	char path[FILE_PATH_MAX], target[FILE_PATH_MAX];
@@ -23,7 +23,7 @@ int pci_upstream_read(struct host *h, struct pci_address a, struct pci_upstream 
 	if (h->ops->link(h, path, target, sizeof(target)) < 0)
 		return -ENODEV;
 	for (char *part = strtok_r(target, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-		/* A root bus: what is above it is in another domain, or the platform's. */
+		/* A root bus: parts above it belong to another domain, or to the platform. */
 		if (strncmp(part, "pci", 3) == 0)
 			u.count = 0;
 		if (pci_address_parse(part, &at) < 0)

@@ -9,21 +9,21 @@
 
 struct host;
 
-#define PCI_UPSTREAM_MAX 32 /* bridges above one another; more than eight were never seen */
+#define PCI_UPSTREAM_MAX 32 /* bridges in a row; real hosts have eight at most */
 
-/* The bridges between a root bus and a function: buses are renumbered, this way is not. */
+/* The bridges between a root bus and a function. The path stays when buses are renumbered. */
 struct pci_upstream {
 	size_t count; /* 0: it is on a root bus */
 	struct pci_address bridges[PCI_UPSTREAM_MAX]; /* from the root port down to the parent */
 };
 
 /*
- * From where sysfs has the function's folder, so without touching configuration space.
- * Return: 0, -ENODEV when it cannot be told, -E2BIG.
+ * Takes the path from the place of the function's folder in sysfs: it reads no configuration space.
+ * Return: 0, -ENODEV without such a folder, -E2BIG.
  */
 int pci_upstream_read(struct host *h, struct pci_address a, struct pci_upstream *ret);
 
-/* Whether @bridge is one of them. */
+/* Whether @bridge is one of the bridges. */
 bool pci_upstream_has(const struct pci_upstream *u, struct pci_address bridge);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static uint16_t number(struct host *h, struct pci_address a, const char *attr)
+static uint16_t read_count(struct host *h, struct pci_address a, const char *attr)
 {
 	char path[FILE_PATH_MAX];
 	uint64_t n = 0;
@@ -26,7 +26,7 @@ static int count_link(void *arg, const char *name)
 	return 0;
 }
 
-/* sriov_numvfs would tell, but under the device's lock: a listing must not wait for that. */
+/* sriov_numvfs has it, too, but the kernel shows it under the device's lock: do not wait for it. */
 static uint16_t count_links(struct host *h, struct pci_address a)
 {
 	char path[FILE_PATH_MAX];
@@ -39,7 +39,7 @@ static uint16_t count_links(struct host *h, struct pci_address a)
 
 struct pci_vfs pci_vfs_read(struct host *h, struct pci_address a)
 {
-	struct pci_vfs v = {.total = number(h, a, "sriov_totalvfs")};
+	struct pci_vfs v = {.total = read_count(h, a, "sriov_totalvfs")};
 	char path[FILE_PATH_MAX], name[PCI_ADDRESS_TEXT];
 
 	if (v.total) {

@@ -6,15 +6,15 @@
 
 struct host;
 
-/* A function's part in SR-IOV as sysfs tells it, its configuration space left alone. */
+/* A function's part in SR-IOV, as sysfs shows it: it reads no configuration space. */
 struct pci_vfs {
-	uint16_t total; /* virtual functions it could have; 0: it is no physical function */
-	uint16_t active; /* and has */
-	bool is_virtual; /* it is one itself */
-	struct pci_address physical; /* whose */
+	uint16_t total; /* the most virtual functions; 0: it is not a physical function */
+	uint16_t active; /* how many it has */
+	bool is_virtual;
+	struct pci_address physical; /* the function that it belongs to, if @is_virtual */
 };
 
-/* All zeros for a device that has no part in it, or that went away. */
+/* Return: all zeros for a device without SR-IOV, or one that was removed. */
 struct pci_vfs pci_vfs_read(struct host *h, struct pci_address a);
 
 #endif
