@@ -61,6 +61,8 @@ static int open_device(const struct bind_env *env, struct open_devices *d,
 		return r;
 	d->devices[d->device_count].address = a;
 	d->devices[d->device_count].group = m.group;
+	d->devices[d->device_count].kvm_file =
+		vfio_ioas_kvm_file(&d->ioas, &d->devices[d->device_count].vfio);
 	d->device_count++;
 	return 0;
 }

@@ -19,6 +19,7 @@ struct open_devices {
 	struct {
 		struct pci_address address;
 		int group; /* its number: of /dev/vfio/N */
+		int kvm_file; /* by which an old KVM knows it; the space's, until the group is unbound */
 		struct vfio_dev vfio;
 	} devices[SPEC_DEVICES_MAX];
 };

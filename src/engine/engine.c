@@ -25,21 +25,22 @@ static void close_devices(struct engine_run *run)
 
 void engine_finish(struct engine_run *run)
 {
-	if (run->wipes && run->devices)
+	if (run->devices)
 		devices_rest(run->devices);
-	else
-		close_devices(run);
 	kernel_close(&run->kernel);
 	while (run->given_count)
 		fd_close(&run->given[--run->given_count]);
 	fd_close(&run->kvm_fd);
 	fd_close(&run->keeper_fd);
+	fd_close(&run->calls_fd);
 	fd_close(&run->confine.alive_fd);
 }
 
 void engine_ended(struct engine_run *run)
 {
 	fd_close(&run->lifeline_fd);
+	fd_close(&run->line_fd);
+	calls_close(&run->calls);
 	cgroup_remove(&run->cgroup);
 }
 

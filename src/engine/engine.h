@@ -3,6 +3,7 @@
 #define ENGINE_ENGINE_H
 
 #include "bind/bind.h"
+#include "engine/calls.h"
 #include "engine/cgroup.h"
 #include "engine/confine.h"
 #include "engine/kernel.h"
@@ -19,10 +20,13 @@ struct engine_run {
 	size_t given_count; /* more descriptors that the program inherits */
 	int given[SPEC_DEVICES_MAX + 4];
 	int kvm_fd;
-	int keeper_fd; /* pidfd of this process */
-	struct open_devices *devices; /* VFIO descriptors to hand over; NULL: it opens its own */
-	/* They are reset here when the program is gone; till then only their groups stay open. */
-	bool wipes;
+	int keeper_fd; /* of usher-vmm: its end of the socket that tells it of our end */
+	int line_fd; /* and ours, by which it was sent the description of the guest */
+	struct calls calls; /* that usher-vmm makes */
+	int calls_fd; /* its end of these */
+	struct open_devices
+		*devices; /* groups stay here, the rest is handed over; NULL: it opens its own */
+	bool wipes; /* the devices are reset here when the program is gone */
 	struct confine confine; /* of engine_exec */
 	struct cgroup cgroup;
 	int lifeline_fd; /* closes when we end */
@@ -32,6 +36,9 @@ struct engine_run {
 	((struct engine_run){.kernel.fd = -1, \
 		.kvm_fd = -1,                 \
 		.keeper_fd = -1,              \
+		.line_fd = -1,                \
+		.calls = CALLS_NONE,          \
+		.calls_fd = -1,               \
 		.confine = CONFINE_NONE,      \
 		.cgroup = CGROUP_NONE,        \
 		.lifeline_fd = -1})

@@ -101,7 +101,8 @@ static void stop(const struct keeper *k, const struct process *p, int signals, i
 }
 
 /* Until the guest is gone: by itself, or because a signal asked for it. */
-static int wait_for_end(const struct keeper *k, struct process *p, int signals)
+static int wait_for_end(
+	const struct keeper *k, struct process *p, struct engine_run *run, int signals)
 {
 	int64_t asked = 0;
 
@@ -109,14 +110,17 @@ static int wait_for_end(const struct keeper *k, struct process *p, int signals)
 		struct pollfd fds[] = {
 			{.fd = p->pidfd, .events = POLLIN},
 			{.fd = signals, .events = POLLIN},
+			{.fd = run->calls.fd, .events = POLLIN},
 		};
-		int n = poll(fds, 2, asked ? STOP_PATIENCE_MS : -1);
+		int n = poll(fds, 3, asked ? STOP_PATIENCE_MS : -1);
 		if (n == 0)
 			(void)kill(p->pid, SIGKILL);
 		if (fds[0].revents)
 			return process_reap(p);
 		if (n > 0 && fds[1].revents)
 			stop(k, p, signals, &asked);
+		if (n > 0 && fds[2].revents)
+			calls_serve(&run->calls, run->devices);
 	}
 }
 
@@ -152,7 +156,7 @@ static int run_engine(const struct keeper *k, const struct bind_plan *plan, stru
 			.pid = process.pid,
 			.us = now_us() - begun,
 		});
-	*ret_status = wait_for_end(k, &process, signals);
+	*ret_status = wait_for_end(k, &process, &run, signals);
 	engine_ended(&run);
 	tell(k, (struct keeper_news){.event = KEEPER_ENDED, .status = *ret_status});
 	wipe(k, &run, ret_wipe);

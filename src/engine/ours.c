@@ -7,17 +7,20 @@
 #include "base/output.h"
 #include "engine/devices.h"
 #include "engine/engine.h"
+#include "wire/machine.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /*
- * usher-vmm opens no path of its own: kernel and initrd by the paths told, all devices by
- * descriptor, /dev/kvm by descriptor, and the keeper by a pidfd whose end is its own.
+ * usher-vmm opens no path of the host. It gets one message (wire/machine.h) with all descriptors:
+ * files, /dev/kvm, the VFIO container and devices. The VFIO groups stay with the keeper, which does
+ * by request (engine/calls.h) what needs them.
  */
 #define VMM_NAME "usher-vmm"
 #define OVERHEAD MIB(16)
@@ -97,13 +100,6 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 	return kvm < 0 ? kvm : 0;
 }
 
-static int pair(struct program *p, const char *option, const char *word)
-{
-	int r = program_word(p, option);
-
-	return r < 0 ? r : program_word(p, word);
-}
-
 /* Whether @text has the word "@name…". */
 static bool has_word(const char *text, const char *name)
 {
@@ -119,176 +115,187 @@ static bool has_word(const char *text, const char *name)
  * A kernel that panics waits for ever unless it is told to reset (panic=-1), and the devices with
  * it. Which of the two the user wants is the user's to say.
  */
-static int add_cmdline(const struct guest_spec *s, struct program *p)
+static int describe_cmdline(const struct guest_spec *s, struct wire_machine *m, struct err *e)
 {
 	const char *given = s->cmdline ? s->cmdline : "";
-	int r = program_word(p, "--cmdline");
+	const char *more = has_word(given, "panic=") ? "" : given[0] ? " panic=-1" : "panic=-1";
+	int n = snprintf(m->cmdline, sizeof(m->cmdline), "%s%s", given, more);
 
-	if (r < 0 || has_word(given, "panic="))
-		return r < 0 ? r : program_word(p, given);
-	return program_arg(p, "%s%spanic=-1", given, given[0] ? " " : "");
+	if (n < 0 || (size_t)n >= sizeof(m->cmdline))
+		return err_say(e, -E2BIG, "--cmdline: more than %zu bytes",
+			sizeof(m->cmdline) - sizeof(" panic=-1"));
+	return 0;
 }
 
-/* The program inherits @fd; engine_finish() closes it. Return: @fd, -errno. */
-static int give_fd(struct engine_run *run, int fd, const char *path, struct err *e)
+/* A descriptor that usher-vmm gets, and that engine_finish() closes here. Return: its index. */
+static uint32_t give_fd(struct engine_run *run, struct wire_fds *fds, int fd)
 {
 	run->given[run->given_count++] = fd;
-	int r = program_fd(&run->program, fd);
-	return r < 0 ? err_set(e, r, "hand over '%s'", path) : fd;
+	return (uint32_t)wire_add(fds, fd);
 }
 
-static int give_file(struct engine_run *run, const char *path, struct err *e)
+static int give_file(struct engine_run *run, struct wire_fds *fds, const char *path, uint32_t *ret,
+	struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? err_set(e, -errno, "open '%s'", path) : give_fd(run, fd, path, e);
+	if (fd < 0)
+		return err_set(e, -errno, "open '%s'", path);
+	*ret = give_fd(run, fds, fd);
+	return 0;
 }
 
-static int give_output(struct engine_run *run, const char *path, struct err *e)
+static int give_output(struct engine_run *run, struct wire_fds *fds, const char *path,
+	uint32_t *ret, struct err *e)
 {
 	int fd = output_open("statistics", path, 0644, e);
 
-	return fd < 0 ? fd : give_fd(run, fd, path, e);
+	if (fd < 0)
+		return fd;
+	*ret = give_fd(run, fds, fd);
+	return 0;
 }
 
-/* By descriptor: at a reboot of the guest the file may be another, or gone. */
-static int add_initrd(const struct guest_spec *s, struct engine_run *run, struct err *e)
+static uint32_t flags_of(const struct guest_spec *s)
 {
-	int fd = give_file(run, s->initrd, e);
-
-	return fd < 0 ? fd : program_arg(&run->program, "--initrd=/proc/self/fd/%d", fd);
+	return (s->no_reboot ? WIRE_NO_REBOOT : 0U) | (s->timing ? WIRE_TIMING : 0U) |
+	       (s->stats ? WIRE_STATS : 0U) | (s->peers ? WIRE_PEERS : 0U);
 }
 
-static int add_figures(const struct guest_spec *s, struct engine_run *run, struct err *e)
+static int describe_figures(const struct guest_spec *s, struct engine_run *run,
+	struct wire_machine *m, struct wire_fds *fds, struct err *e)
 {
-	struct program *p = &run->program;
-	int r = s->timing ? program_word(p, "--timing") : 0;
-
-	if (r == 0 && s->stats)
-		r = program_word(p, "--stats");
-	if (r < 0 || !(s->stats || s->stats_file))
-		return r;
-	int fd = give_file(run, "/proc/interrupts", e);
-	r = fd < 0 ? fd : program_arg(p, "--interrupts=%d", fd);
+	if (!s->stats && !s->stats_file)
+		return 0;
+	int r = give_file(run, fds, "/proc/interrupts", &m->interrupts, e);
 	if (r < 0 || !s->stats_file)
 		return r;
-	fd = give_output(run, s->stats_file, e);
-	return fd < 0 ? fd : program_arg(p, "--stats-json=%d", fd);
+	return give_output(run, fds, s->stats_file, &m->stats, e);
 }
 
-static int add_guest(const struct guest_spec *s, struct engine_run *run, struct err *e)
+static int describe_guest(const struct guest_spec *s, struct engine_run *run,
+	struct wire_machine *m, struct wire_fds *fds, struct err *e)
 {
-	struct program *p = &run->program;
-
-	int r = pair(p, "--name", s->name);
-	if (r == 0)
-		r = program_arg(p, "--memory=%llu", (unsigned long long)s->memory);
-	if (r == 0)
-		r = program_arg(p, "--cpus=%u", s->cpus);
-	if (r == 0)
-		r = pair(p, "--kernel", run->kernel.path);
-	if (r == 0)
-		r = program_fd(p, run->kernel.fd);
-	if (r == 0 && s->initrd)
-		r = add_initrd(s, run, e);
-	if (r == 0)
-		r = add_cmdline(s, p);
-	if (r == 0 && s->hugepages)
-		r = program_word(p, "--backing=pool");
-	if (r == 0 && s->peers)
-		r = program_word(p, "--peers");
-	if (r == 0 && s->no_reboot)
-		r = program_word(p, "--no-reboot");
-	return r < 0 ? r : add_figures(s, run, e);
+	(void)snprintf(m->name, sizeof(m->name), "%s", s->name);
+	m->memory = s->memory;
+	m->backing = s->hugepages ? WIRE_BACKING_POOL : WIRE_BACKING_PRIVATE;
+	m->cpus = s->cpus;
+	m->flags = flags_of(s);
+	m->kvm = (uint32_t)wire_add(fds, run->kvm_fd);
+	m->kernel = (uint32_t)wire_add(fds, run->kernel.fd);
+	m->calls = (uint32_t)wire_add(fds, run->calls_fd);
+	int r = describe_cmdline(s, m, e);
+	if (r < 0)
+		return r;
+	/* By descriptor: at a reboot of the guest the file may be another, or gone. */
+	r = s->initrd ? give_file(run, fds, s->initrd, &m->initrd, e) : 0;
+	return r < 0 ? r : describe_figures(s, run, m, fds, e);
 }
 
-static int add_descriptor(struct program *p, const char *option, int fd)
-{
-	int r = program_arg(p, "--%s=%d", option, fd);
-
-	return r < 0 ? r : program_fd(p, fd);
-}
-
-/* The keys of one device, after those that every device has. */
-static int device_keys(
-	const struct guest_device *g, struct engine_run *run, char *buf, size_t size, struct err *e)
-{
-	size_t len = 0;
-
-	buf[0] = '\0';
-	for (unsigned bar = 0; bar < 6; bar++)
-		if (g->trace >> bar & 1)
-			len += (size_t)snprintf(buf + len, size - len, ",trace=%u", bar);
-	if (g->rom_off)
-		(void)snprintf(buf + len, size - len, ",rom=off");
-	if (!g->rom[0])
-		return 0;
-	int fd = give_file(run, g->rom, e);
-	if (fd >= 0)
-		(void)snprintf(buf + len, size - len, ",rom=%d", fd);
-	return fd < 0 ? fd : 0;
-}
-
-static int add_devices(const struct guest_spec *s, struct engine_run *run, struct err *e)
+static int describe_devices(const struct guest_spec *s, struct engine_run *run,
+	struct wire_machine *m, struct wire_fds *fds, struct err *e)
 {
 	const struct open_devices *d = run->devices;
-	struct program *p = &run->program;
-	char text[PCI_ADDRESS_TEXT], keys[96];
+	uint32_t container = d ? (uint32_t)wire_add(fds, d->ioas.fd) : WIRE_FD_NONE;
 
-	int r = add_descriptor(p, "container", d->ioas.fd);
-	for (size_t i = 0; r == 0 && i < d->device_count; i++) {
-		const struct vfio_dev *v = &d->devices[i].vfio;
-		int kvm_file = vfio_ioas_kvm_file(&d->ioas, v);
-		r = device_keys(&s->devices[i], run, keys, sizeof(keys), e);
-		if (r == 0)
-			r = program_arg(p, "--device=address=%s,device=%d,group=%d,number=%d%s",
-				pci_address_format(d->devices[i].address, text), v->fd, kvm_file,
-				d->devices[i].group, keys);
-		if (r == 0)
-			r = program_fd(p, kvm_file);
-		if (r == 0)
-			r = program_fd(p, v->fd);
+	for (size_t i = 0; d && i < d->device_count; i++) {
+		const struct guest_device *g = &s->devices[i];
+		struct wire_device *w = &m->devices[m->device_count++];
+		*w = (struct wire_device){
+			.kind = WIRE_DEVICE_VFIO,
+			.address = wire_address_of(d->devices[i].address),
+			.container = container,
+			.device = (uint32_t)wire_add(fds, d->devices[i].vfio.fd),
+			.group = d->devices[i].group,
+			.rom = g->rom_off  ? WIRE_ROM_OFF
+			       : g->rom[0] ? WIRE_ROM_FILE
+					   : WIRE_ROM_OWN,
+			.rom_file = WIRE_FD_NONE,
+			.trace = g->trace,
+		};
+		int r = g->rom[0] ? give_file(run, fds, g->rom, &w->rom_file, e) : 0;
+		if (r < 0)
+			return r;
 	}
-	return r;
+	return 0;
 }
 
-static int add_all(
-	const struct guest_spec *s, struct engine_run *run, const char *vmm, struct err *e)
+/* The message waits in the socket until usher-vmm, which is not started yet, reads it. */
+static int send_description(const struct guest_spec *s, struct engine_run *run, struct err *e)
 {
-	struct program *p = &run->program;
+	struct wire_fds fds = {0};
+	struct wire_machine m;
 
-	int r = program_arg(p, "%s", vmm);
-	if (r == 0)
-		r = add_guest(s, run, e);
-	if (r == 0)
-		r = add_descriptor(p, "kvm", run->kvm_fd);
-	if (r == 0)
-		r = add_descriptor(p, "keeper", run->keeper_fd);
-	if (r == 0 && run->devices)
-		r = add_devices(s, run, e);
-	return r;
+	wire_machine_init(&m, WIRE_MACHINE);
+	int r = describe_guest(s, run, &m, &fds, e);
+	if (r < 0)
+		return r;
+	r = describe_devices(s, run, &m, &fds, e);
+	if (r < 0)
+		return r;
+	r = wire_send(run->line_fd, &m, sizeof(m), &fds);
+	return r < 0 ? err_set(e, r, "describe the guest to " VMM_NAME) : 0;
+}
+
+static int open_line(struct engine_run *run, struct err *e)
+{
+	int line[2], calls[2];
+
+	int r = wire_pair(line);
+	if (r < 0)
+		return err_set(e, r, "make a socket for " VMM_NAME);
+	run->line_fd = line[0];
+	run->keeper_fd = line[1];
+	r = wire_pair(calls);
+	if (r < 0)
+		return err_set(e, r, "make a socket for " VMM_NAME);
+	run->calls.fd = calls[0];
+	run->calls_fd = calls[1];
+	return 0;
+}
+
+static int open_all(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct engine_run *run, struct err *e)
+{
+	run->kvm_fd = open_kvm(e);
+	if (run->kvm_fd < 0)
+		return run->kvm_fd;
+	int r = kernel_open(s->kernel, &run->kernel, e);
+	if (r < 0)
+		return r;
+	r = open_line(run, e);
+	if (r < 0)
+		return r;
+	return s->device_count ? devices_open(env, s, groups, &run->devices, e) : 0;
 }
 
 static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
+	struct program *p = &run->program;
 	char vmm[FILE_PATH_MAX];
 
 	int r = vmm_path(vmm, sizeof(vmm), e);
-	if (r == 0)
-		r = run->kvm_fd = open_kvm(e);
-	if (r >= 0)
-		r = kernel_open(s->kernel, &run->kernel, e);
-	if (r == 0)
-		r = run->keeper_fd = fd_pidfd_open(getpid());
-	if (r >= 0)
-		r = s->device_count ? devices_open(env, s, groups, &run->devices, e) : 0;
+	if (r < 0)
+		return r;
+	r = open_all(env, s, groups, run, e);
+	if (r < 0)
+		return r;
+	r = send_description(s, run, e);
 	if (r < 0)
 		return r;
 	/* Guest RAM is pinned whole for DMA; some pages of our own come on top. */
-	run->program.memlock = s->memory + OVERHEAD;
-	r = add_all(s, run, vmm, e);
-	return r < 0 && !e->msg[0] ? err_set(e, r, "arguments of " VMM_NAME) : r;
+	p->memlock = s->memory + OVERHEAD;
+	/* It ends with us even when its console is stuck and its loop with it. */
+	p->die_signal = SIGKILL;
+	r = program_arg(p, "%s", vmm);
+	if (r == 0)
+		r = program_arg(p, "--keeper");
+	if (r == 0)
+		r = program_arg(p, "%d", run->keeper_fd);
+	if (r == 0)
+		r = program_fd(p, run->keeper_fd);
+	return r < 0 ? err_set(e, r, "arguments of " VMM_NAME) : 0;
 }
 
 static uint64_t ours_memory(const struct guest_spec *s)

@@ -108,21 +108,51 @@ static int check_hits(
 		pci_address_format(hit[missing].address, name), hit[missing].group);
 }
 
-/* With all that is on the bus: whatever of it is ours needs no other reset. */
-static int reset_bus(struct ward *w, struct patient *p, struct err *e)
+/* Return: how many functions were hit, in *@ret for the caller to free(); -errno. */
+static int reset_bus_of(
+	struct vfio_ioas *s, struct vfio_dev *device, struct vfio_dependent **ret, struct err *e)
 {
 	cleanup_free struct vfio_dependent *hit = NULL;
-	struct vfio_ioas *s = &w->open->ioas;
-	int count = vfio_hotreset_info(&p->vfio, &hit, e);
+	int count = vfio_hotreset_info(device, &hit, e);
 
 	if (count < 0)
 		return count;
 	int r = check_hits(s, hit, (size_t)count, e);
 	if (r < 0)
 		return r;
-	r = vfio_ioas_reset_bus(s, &p->vfio, hit, (size_t)count);
+	r = vfio_ioas_reset_bus(s, device, hit, (size_t)count);
 	if (r < 0)
 		return err_set(e, r, "reset its bus");
+	*ret = TAKE_PTR(hit);
+	return count;
+}
+
+int devices_reset_bus(struct open_devices *d, struct pci_address address, struct err *e)
+{
+	cleanup_free struct vfio_dependent *hit = NULL;
+	struct vfio_dev device = VFIO_DEV_NONE;
+	size_t i = 0;
+
+	while (i < d->device_count && !pci_address_equal(d->devices[i].address, address))
+		i++;
+	if (i == d->device_count)
+		return err_say(e, -EPERM, "the device is not one of the guest's");
+	int r = open_again(NULL, d, i, &device, e);
+	if (r < 0)
+		return r;
+	r = reset_bus_of(&d->ioas, &device, &hit, e);
+	vfio_ioas_detach(&d->ioas, &device);
+	return r < 0 ? r : 0;
+}
+
+/* With all that is on the bus: whatever of it is ours needs no other reset. */
+static int reset_bus(struct ward *w, struct patient *p, struct err *e)
+{
+	cleanup_free struct vfio_dependent *hit = NULL;
+	int count = reset_bus_of(&w->open->ioas, &p->vfio, &hit, e);
+
+	if (count < 0)
+		return count;
 	for (int i = 0; i < count; i++)
 		for (size_t k = 0; k < w->count; k++)
 			if (!w->patients[k].done &&

@@ -31,6 +31,12 @@ struct wipe {
  */
 void devices_wipe(struct host *h, struct open_devices *d, struct wipe *ret);
 
+/*
+ * Resets the bus of one device of @d, for a guest that still has it open, with all that is on it.
+ * Return: 0; -EPERM the device, or the group of a function there, is not in @d; -errno.
+ */
+int devices_reset_bus(struct open_devices *d, struct pci_address address, struct err *e);
+
 /* Only those that were not reset. Return: how many, in @ret with room for SPEC_DEVICES_MAX. */
 size_t wipe_failed(const struct wipe *w, struct pci_address *ret);
 

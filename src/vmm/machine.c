@@ -14,6 +14,7 @@
 #include "vmm/cpu.h"
 #include "vmm/cpuid.h"
 #include "vmm/pci/firmware.h"
+#include "wire/machine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,19 +65,10 @@ const struct machine_map machine_reduced = {
 
 static int open_kvm(struct machine *m, struct err *e)
 {
-	int fd = m->spec->kvm_fd;
+	int r = vm_init(&m->vm, m->spec->name, m->spec->kvm_fd, e);
 
-	if (fd < 0)
-		fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (fd < 0) {
-		int r = err_set(e, -errno, "open /dev/kvm");
-		err_hint(e, r == -EACCES
-				    ? "join the group 'kvm'"
-				    : "load kvm-intel or kvm-amd, and see that the BIOS allows it");
-		return r;
-	}
-	int r = vm_init(&m->vm, m->spec->name, fd, e);
 	m->vm.interrupts_fd = m->spec->interrupts_fd;
+	m->vm.keeper = &m->keeper;
 	return r;
 }
 
@@ -98,16 +90,25 @@ static int check_memory(const struct machine *m, struct err *e)
 	return 0;
 }
 
+static const struct machine_device *first_passed(const struct machine_spec *s)
+{
+	for (size_t i = 0; i < s->device_count; i++)
+		if (s->devices[i].kind == MACHINE_PASSED)
+			return &s->devices[i];
+	return NULL;
+}
+
 /* What the IOMMU of the passed-through devices translates, if there are any. */
 static int ask_iommu(struct machine *m, struct err *e)
 {
+	const struct machine_device *first = first_passed(m->spec);
 	struct vfio_ioas ioas = VFIO_IOAS_NONE;
 
 	m->iommu = (struct vfio_iommu){0};
-	if (!m->spec->device_count)
+	if (!first)
 		return 0;
 	/* The container itself becomes vmm/pass's. */
-	int fd = fcntl(m->spec->devices[0].container, F_DUPFD_CLOEXEC, 0);
+	int fd = fcntl(first->passed.container, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(e, -errno, "use the VFIO container");
 	int r = vfio_ioas_from_fd(fd, &ioas, e);
@@ -199,14 +200,13 @@ static int make_devices(struct machine *m, struct err *e)
 /* Which of the devices @i goes in with: function 0 of the device it is of, if it is there, else @i. */
 static size_t first_of(const struct machine_spec *s, size_t i)
 {
-	struct pci_address a, b;
+	struct pci_address a = s->devices[i].passed.address;
 
-	if (pci_address_parse(s->devices[i].name, &a) < 0 || !a.fn)
-		return i;
-	for (size_t j = 0; j < s->device_count; j++)
-		if (pci_address_parse(s->devices[j].name, &b) == 0 && !b.fn &&
-			pci_address_same_slot(a, b))
+	for (size_t j = 0; j < s->device_count && a.fn; j++) {
+		struct pci_address b = s->devices[j].passed.address;
+		if (s->devices[j].kind == MACHINE_PASSED && !b.fn && pci_address_same_slot(a, b))
 			return j;
+	}
 	return i;
 }
 
@@ -217,12 +217,12 @@ static int add_passed(struct machine *m, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; i < s->device_count && r >= 0; i++) {
-		if (first_of(s, i) != i)
+		if (s->devices[i].kind != MACHINE_PASSED || first_of(s, i) != i)
 			continue;
-		r = pass_add(&m->vm, &s->devices[i], &m->iommu, e);
+		r = pass_add(&m->vm, &s->devices[i].passed, &m->iommu, e);
 		for (size_t j = 0; j < s->device_count && r >= 0; j++)
-			if (j != i && first_of(s, j) == i)
-				r = pass_add(&m->vm, &s->devices[j], &m->iommu, e);
+			if (j != i && s->devices[j].kind == MACHINE_PASSED && first_of(s, j) == i)
+				r = pass_add(&m->vm, &s->devices[j].passed, &m->iommu, e);
 	}
 	return r;
 }
@@ -345,9 +345,17 @@ static int load_guest(struct machine *m, struct err *e)
 
 static void on_keeper(struct loop_source *s, uint32_t events)
 {
-	struct machine *m = container_of(s, struct machine, keeper);
+	struct machine *m = container_of(s, struct machine, keeper_watch);
+	struct wire_machine more;
+	struct wire_fds fds;
 
-	vm_stop(&m->vm, VM_STOPPED, "stopped: its keeper has ended");
+	int r = wire_receive(s->fd, &more, sizeof(more), &fds);
+	if (r == 0)
+		wire_close(&fds);
+	if (r == 0 || r == -EPROTO)
+		log_warn(m->vm.name, "a device cannot be attached to this guest while it runs");
+	else
+		vm_stop(&m->vm, VM_STOPPED, "stopped: its keeper has ended");
 }
 
 static void on_signal(struct loop_source *s, uint32_t events)
@@ -378,8 +386,8 @@ static int watch(struct machine *m, struct err *e)
 	int r = loop_add(&m->vm.loop, &m->signals, e);
 	if (r < 0 || m->spec->keeper_fd < 0)
 		return r;
-	m->keeper = (struct loop_source){.fd = m->spec->keeper_fd, .ready = on_keeper};
-	return loop_add(&m->vm.loop, &m->keeper, e);
+	m->keeper_watch = (struct loop_source){.fd = m->spec->keeper_fd, .ready = on_keeper};
+	return loop_add(&m->vm.loop, &m->keeper_watch, e);
 }
 
 static const struct {
@@ -429,6 +437,7 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 	m->spec = spec;
 	messages_init(m);
 	m->signals.fd = -1;
+	keeper_init(&m->keeper, spec->calls_fd);
 	m->vm.fd = m->vm.kvm_fd = -1;
 	m->vm.memory = (struct memory)MEMORY_NONE;
 	m->vm.loop = (struct loop)LOOP_NONE;
@@ -511,6 +520,7 @@ void machine_fini(struct machine *m)
 	cpus_fini(&m->vm);
 	vm_fini(&m->vm);
 	pass_fini(&m->vm);
+	keeper_fini(&m->keeper);
 	fd_close(&m->signals.fd);
 	messages_fini(m);
 }

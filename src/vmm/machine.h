@@ -6,6 +6,7 @@
 #include "vfio/ioas.h"
 #include "vfio/layout.h"
 #include "vmm/console.h"
+#include "vmm/keeper.h"
 #include "vmm/pass/pass.h"
 #include "vmm/pci/root.h"
 #include "vmm/power.h"
@@ -31,23 +32,32 @@ struct machine_map {
 	struct pci_window tables; /* ACPI, below 1 MiB */
 };
 
-/* What the guest is to be, as told on the command line. Texts stay the caller's. */
 #define MACHINE_DEVICES_MAX 31
+
+enum machine_device_kind { MACHINE_PASSED };
+
+struct machine_device {
+	enum machine_device_kind kind;
+	struct pass_spec passed; /* MACHINE_PASSED */
+};
+
+/* The guest to build, as the keeper describes it. Texts stay the caller's. */
 
 struct machine_spec {
 	const char *name;
 	uint64_t memory; /* [bytes] */
 	enum memory_backing backing;
 	unsigned cpus;
-	const char *kernel;
+	const char *kernel; /* path of an open descriptor, and so is the next */
 	const char *initrd; /* NULL: none */
 	const char *cmdline;
-	int kvm_fd; /* -1: open /dev/kvm; taken over */
-	int keeper_fd; /* -1: none; a pidfd whose end is the guest's end */
+	int kvm_fd; /* taken over, as are those below */
+	int keeper_fd; /* -1: none; a socket whose end of file ends the guest */
+	int calls_fd; /* -1: none; struct keeper's */
 	int interrupts_fd; /* -1: none; /proc/interrupts */
 	bool no_reboot; /* a reboot is the guest's end */
 	size_t device_count;
-	struct pass_spec devices[MACHINE_DEVICES_MAX];
+	struct machine_device devices[MACHINE_DEVICES_MAX];
 };
 
 struct machine {
@@ -61,7 +71,8 @@ struct machine {
 	struct outbox messages; /* what is logged */
 	struct console console;
 	struct power power;
-	struct loop_source keeper;
+	struct keeper keeper;
+	struct loop_source keeper_watch;
 	struct loop_source signals;
 	unsigned reboots;
 	struct log_guest unplaced; /* it places BARs at each reboot */

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct keeper;
 struct pass_domain;
 struct pci_root;
 
@@ -59,6 +60,7 @@ struct vm {
 	struct lock cure; /* of vm_cure() and `faults` */
 	uint64_t faults; /* how often one could go on: none that the guest itself can bring about */
 	uint64_t cures; /* atomic, see vm_cure() and vm_cured() */
+	struct keeper *keeper; /* NULL: no call to it succeeds */
 	struct pass_domain *pass; /* what passed-through devices share; NULL while there are none */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;

@@ -28,6 +28,8 @@ boots() { # six of one guest, or as many as it lives
 		# Each VM is a new one, and has to be told of the devices' groups again.
 		ls -l "/proc/$(vmm_pid)/fd" >"$work/fds"
 		expect_equal "KVM's VFIO devices, boot $boot" 1 "$(grep -c 'kvm-vfio' "$work/fds")"
+		expect_equal "VFIO containers, boot $boot" 1 "$(grep -c '/dev/vfio/vfio$' "$work/fds")"
+		expect_equal "VFIO groups, boot $boot" 0 "$(grep -c '/dev/vfio/[0-9]' "$work/fds")"
 		[ $boot -lt 6 ] && echo reboot >&8 || echo off >&8
 	done
 	wait_until 120 grep -q '^usher ended' "$console"

@@ -6,13 +6,13 @@
 
 cmdline='console=ttyS0 quiet panic=-1'
 
-# vmm WISH [OPTION…]
-vmm() {
+# vmm WISH [OPTION…]: in a subshell, so that $! is usher-vmm itself.
+vmm() (
 	wish=$1
 	shift
-	usher-vmm --name t --memory 256M --kernel "$(cat /run/lab/kernel)" \
+	exec "$top/build/test/live/vmm_send" usher-vmm --name t --memory 256M --kernel "$(cat /run/lab/kernel)" \
 		--initrd "$(cat /run/lab/initrd)" --cmdline "$cmdline usher.do=$wish" "$@"
-}
+)
 
 # Console input, two processors; the same boot shows what it cost.
 ask() {

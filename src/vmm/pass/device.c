@@ -117,6 +117,8 @@ void pass_dev_drop(struct pass_dev *d)
 	d->dropped = true;
 	pass_reset_quiet(d);
 	release(d);
+	if (d->vm->pass)
+		pass_domain_drop(d->vm->pass, d);
 	vfio_dev_close(&d->vfio);
 }
 
@@ -124,7 +126,7 @@ void pass_dev_leave(struct pass_dev *d)
 {
 	pass_dev_drop(d);
 	if (d->vm->pass)
-		pass_domain_leave(d->vm->pass, d->group_fd);
+		pass_domain_leave(d->vm->pass, d->group);
 }
 
 bool pass_dev_is_last(const struct pass_dev *d)
@@ -136,7 +138,7 @@ bool pass_dev_is_last(const struct pass_dev *d)
 	return !other;
 }
 
-struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
+struct pass_dev *pass_dev_new(struct vm *vm, struct pci_address address)
 {
 	struct pass_dev *d = calloc(1, sizeof(*d));
 
@@ -146,23 +148,22 @@ struct pass_dev *pass_dev_new(struct vm *vm, const char *name)
 	d->func.lock = &vm->lock;
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
-	d->group_fd = d->group = -1;
+	d->group = -1;
 	d->events.request.source.fd = d->events.error.source.fd = -1;
 	d->events.deadline.source.fd = -1;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
 		d->msi.vectors[n] = FUNC_VECTOR_NONE;
-	(void)snprintf(d->name, sizeof(d->name), "%s", name);
+	d->address = address;
+	(void)pci_address_format(address, d->name);
 	return d;
 }
 
 /* Function 0 of the device that @a is another function of, if the guest has it. */
 static struct pass_dev *find_first(const struct pass_domain *g, struct pci_address a)
 {
-	struct pci_address other;
-
 	for (struct pass_dev *d = g->devices; d; d = d->next)
-		if (!d->func.fn && !d->dropped && pci_address_parse(d->name, &other) == 0 &&
-			!other.fn && pci_address_same_slot(other, a) &&
+		if (!d->func.fn && !d->dropped && !d->address.fn &&
+			pci_address_same_slot(d->address, a) &&
 			d->config.raw[PCI_HEADER_TYPE] & PASS_MULTIFUNCTION)
 			return d;
 	return NULL;
@@ -179,11 +180,9 @@ static uint32_t atomics_of(struct pass_dev *d)
 
 static int plug(struct pass_dev *d, const struct pass_domain *g, struct err *e)
 {
-	struct pci_address a = {0};
+	struct pass_dev *first = d->address.fn ? find_first(g, d->address) : NULL;
 
-	(void)pci_address_parse(d->name, &a);
-	struct pass_dev *first = a.fn ? find_first(g, a) : NULL;
-	d->func.fn = first ? a.fn : 0;
+	d->func.fn = first ? d->address.fn : 0;
 	int r = pass_dev_learn(d, e);
 	if (r < 0)
 		return r;
@@ -206,12 +205,15 @@ static int plug(struct pass_dev *d, const struct pass_domain *g, struct err *e)
 int pass_add(
 	struct vm *vm, const struct pass_spec *spec, const struct vfio_iommu *iommu, struct err *e)
 {
+	char name[PCI_ADDRESS_TEXT];
 	struct pass_domain *g;
-	struct pass_dev *d = pass_dev_new(vm, spec->name);
+	struct pass_dev *d = pass_dev_new(vm, spec->address);
 
+	(void)pci_address_format(spec->address, name);
 	if (!d)
-		return err_set(e, -ENOMEM, "%s: pass it through", spec->name);
+		return err_set(e, -ENOMEM, "%s: pass it through", name);
 	d->trace = spec->trace;
+	d->group = spec->group;
 	int r = vfio_dev_from_fd(spec->device, &d->vfio, e);
 	if (r < 0)
 		goto fail;
@@ -223,14 +225,12 @@ int pass_add(
 		goto close;
 	if (spec->peers)
 		pass_domain_peers(g);
-	r = pass_domain_add(g, spec->group, e);
+	r = pass_domain_add(g, d, e);
 	if (r < 0)
 		goto close;
 	r = plug(d, g, e);
 	if (r < 0)
 		goto close;
-	d->group_fd = spec->group;
-	d->group = spec->number;
 	d->next = g->devices;
 	g->devices = d;
 	return 0;
@@ -239,5 +239,5 @@ close:
 	vfio_dev_close(&d->vfio);
 fail:
 	free(d);
-	return err_in(e, r, "%s", spec->name);
+	return err_in(e, r, "%s", name);
 }

@@ -38,7 +38,8 @@ struct pass_misdeeds {
 struct pass_dev {
 	struct pci_func func;
 	struct vm *vm;
-	char name[PCI_ADDRESS_TEXT]; /* the device's address on the host: for messages */
+	struct pci_address address; /* on the host */
+	char name[PCI_ADDRESS_TEXT]; /* the same for messages */
 	struct vfio_dev vfio;
 	struct vfio_region config_region;
 	struct pass_config config;
@@ -59,13 +60,13 @@ struct pass_dev {
 	bool touched; /* the guest has had its hands on it since the last reset */
 	struct pass_misdeeds misdeeds;
 	unsigned trace; /* of struct pass_spec */
-	int group; /* the number of its VFIO group */
-	int group_fd; /* of that group; the keeper's gift, open as long as the guest lives */
+	int group; /* the number of its VFIO group, which the keeper holds */
+	bool known; /* KVM has the device by its own descriptor, see pass_domain_add() */
 	struct pass_dev *next; /* in the guest */
 };
 
 /* An empty one, @d->vfio to be opened by the caller. Return: NULL when there is no memory. */
-struct pass_dev *pass_dev_new(struct vm *vm, const char *name);
+struct pass_dev *pass_dev_new(struct vm *vm, struct pci_address address);
 
 /*
  * Learns what the device is from @d->vfio and shapes what the guest will see; touches neither the

@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
-#include "vfio/group.h"
+#include "vmm/keeper.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/pass.h"
 #include "vmm/vm.h"
@@ -14,6 +14,7 @@
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 /* The first byte at or after @at that no range covers, @end when there is none before it. */
 static uint64_t first_gap(const struct vfio_iommu *iommu, uint64_t at, uint64_t end)
@@ -160,15 +161,47 @@ void pass_domain_peers(struct pass_domain *g)
 	g->peers = true;
 }
 
-int pass_domain_add(struct pass_domain *g, int vfio_group, struct err *e)
+/* KVM_DEV_VFIO_GROUP_ADD and _DEL have the values of KVM_DEV_VFIO_FILE_ADD and _DEL. */
+static int kvm_set_file(const struct pass_domain *g, uint64_t what, int fd)
 {
-	struct kvm_create_device dev = {.type = KVM_DEV_TYPE_VFIO};
-	int32_t fd = vfio_group;
+	int32_t file = fd;
 	struct kvm_device_attr attr = {
 		.group = KVM_DEV_VFIO_GROUP,
-		.attr = KVM_DEV_VFIO_GROUP_ADD,
-		.addr = (uintptr_t)&fd,
+		.attr = what,
+		.addr = (uintptr_t)&file,
 	};
+
+	return ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr) < 0 ? -errno : 0;
+}
+
+/* KVM keeps the group by itself: the descriptor is here for the length of this call. */
+static int kvm_set_group(const struct pass_domain *g, uint64_t what, int group)
+{
+	int fd = keeper_lend_group(g->vm->keeper, group);
+
+	if (fd < 0)
+		return fd;
+	int r = kvm_set_file(g, what, fd);
+	(void)close(fd);
+	return r;
+}
+
+static int kvm_add_device(struct pass_domain *g, struct pass_dev *d)
+{
+	int r = kvm_set_file(g, KVM_DEV_VFIO_GROUP_ADD, d->vfio.fd);
+
+	d->known = r == 0;
+	if (r == -EINVAL) {
+		r = kvm_set_group(g, KVM_DEV_VFIO_GROUP_ADD, d->group);
+		g->kvm_has_groups |= r == 0;
+	}
+	/* Several devices of a group come with the same one: KVM has it already. */
+	return r == -EEXIST ? 0 : r;
+}
+
+int pass_domain_add(struct pass_domain *g, struct pass_dev *d, struct err *e)
+{
+	struct kvm_create_device dev = {.type = KVM_DEV_TYPE_VFIO};
 
 	if (g->kvm < 0) {
 		if (ioctl(g->vm->fd, KVM_CREATE_DEVICE, &dev) < 0) {
@@ -178,10 +211,15 @@ int pass_domain_add(struct pass_domain *g, int vfio_group, struct err *e)
 		}
 		g->kvm = (int)dev.fd;
 	}
-	/* Several devices of a group come with the same one: KVM has it already. */
-	if (ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr) < 0 && errno != EEXIST)
-		return err_set(e, -errno, "tell KVM of a VFIO group");
-	return 0;
+	int r = kvm_add_device(g, d);
+	return r < 0 ? err_set(e, r, "tell KVM of a VFIO device") : 0;
+}
+
+void pass_domain_drop(struct pass_domain *g, struct pass_dev *d)
+{
+	if (g->kvm >= 0 && d->known)
+		(void)kvm_set_file(g, KVM_DEV_VFIO_GROUP_DEL, d->vfio.fd);
+	d->known = false;
 }
 
 void pass_domain_remove(struct pass_dev *d)
@@ -194,28 +232,20 @@ void pass_domain_remove(struct pass_dev *d)
 		*at = d->next;
 }
 
-/* Before Linux 6.1 the last driver of a group waits until the group is in no container. */
-void pass_domain_leave(struct pass_domain *g, int vfio_group)
+/* The host's driver of the group gets its devices when nobody has the group open any more. */
+void pass_domain_leave(struct pass_domain *g, int group)
 {
-	struct vfio_group group;
-	int32_t fd = vfio_group;
-	struct kvm_device_attr attr = {
-		.group = KVM_DEV_VFIO_GROUP,
-		.attr = KVM_DEV_VFIO_GROUP_DEL,
-		.addr = (uintptr_t)&fd,
-	};
 	bool deserted = true;
 
 	for (const struct pass_dev *d = g->devices; d; d = d->next) {
-		if (!d->dropped && d->group_fd == vfio_group)
+		if (!d->dropped && d->group == group)
 			return;
 		deserted &= d->dropped;
 	}
 	g->deserted = deserted;
-	if (g->kvm >= 0)
-		(void)ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr);
-	if (vfio_group_from_fd(NULL, vfio_group, &group, NULL) == 0)
-		(void)vfio_group_unset_container(&group, NULL);
+	if (g->kvm >= 0 && g->kvm_has_groups)
+		(void)kvm_set_group(g, KVM_DEV_VFIO_GROUP_DEL, group);
+	(void)keeper_leave_group(g->vm->keeper, group);
 }
 
 int pass_renew(struct vm *vm, struct err *e)
@@ -227,7 +257,7 @@ int pass_renew(struct vm *vm, struct err *e)
 		fd_close(&vm->pass->kvm);
 	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && r >= 0; d = d->next)
 		if (!d->dropped)
-			r = pass_domain_add(vm->pass, d->group_fd, e);
+			r = pass_domain_add(vm->pass, d, e);
 	return r;
 }
 

@@ -26,6 +26,7 @@ struct pass_domain {
 	bool deserted; /* the last device has left: nothing is mapped for anybody */
 	uint64_t peer_bytes; /* of BARs, mapped for DMA now */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
+	bool kvm_has_groups; /* an old KVM, that knows devices by their groups */
 	struct log_guest without_kvm; /* asked anew at each reboot */
 	struct pass_dev *devices; /* the last plugged first; dropped ones too */
 };
@@ -43,16 +44,20 @@ int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct 
 	struct pass_domain **ret, struct err *e);
 
 /*
- * Tells KVM of a VFIO group (KVM_DEV_VFIO_GROUP_ADD), so that it knows whether DMA snoops the
- * caches. Twice is fine, and so is a KVM that has no such device.
+ * Tells KVM of @d, so that it knows whether DMA snoops the caches. A KVM of Linux 6.6 and later
+ * takes the device's descriptor; an earlier one wants the group's, which the keeper lends. Twice is
+ * fine, and so is a KVM that has no such device. Return: 0, -errno.
  */
-int pass_domain_add(struct pass_domain *g, int vfio_group, struct err *e);
+int pass_domain_add(struct pass_domain *g, struct pass_dev *d, struct err *e);
+
+/* Has KVM let go of @d's descriptor, which would keep the device open; before it is closed. */
+void pass_domain_drop(struct pass_domain *g, struct pass_dev *d);
 
 /*
- * A device of @vfio_group has left (it is dropped). After the last one of it the VFIO group leaves,
- * too: its host is not to wait for anything of ours.
+ * A device of the VFIO group with number @group has left (it is dropped). After the last one of it
+ * the keeper closes the group: the host must not wait for anything of ours.
  */
-void pass_domain_leave(struct pass_domain *g, int vfio_group);
+void pass_domain_leave(struct pass_domain *g, int group);
 
 /*
  * Lets the guest's devices reach each other's BARs, where IOMMU and kernel can (peer to peer).

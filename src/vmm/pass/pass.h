@@ -2,6 +2,7 @@
 #ifndef VMM_PASS_PASS_H
 #define VMM_PASS_PASS_H
 
+#include "pci/address.h"
 #include "vmm/pass/rom.h"
 
 #include <stdbool.h>
@@ -15,10 +16,9 @@ struct vm;
  * attached. The descriptors come from the keeper; this process opens nothing.
  */
 struct pass_spec {
-	const char *name; /* the device's address on the host: for messages */
+	struct pci_address address; /* on the host */
 	int container; /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
-	int group; /* VFIO group, for the KVM-VFIO device and resets of a bus */
-	int number; /* of the group, as in /dev/vfio/N: what VFIO calls it by */
+	int group; /* number of its VFIO group, which the keeper holds */
 	int device; /* VFIO device */
 	bool peers; /* this guest's devices may reach each other's BARs */
 	enum pass_rom_source rom;
@@ -30,7 +30,7 @@ struct pass_spec {
  * Opens the device and plugs it behind a root port of its own; a function of a device whose
  * function 0 the guest has already, beside that one, so that it finds the device as it is. Guest memory is mapped for DMA
  * (as a memory_listener) with the first device of a container. The descriptors become this
- * module's on success, but for the group's, which the caller keeps open as long as the guest lives.
+ * module's on success.
  * @iommu: what the container's IOMMU can do (vfio_ioas_info). Return: 0, -errno with a sentence.
  */
 int pass_add(

@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "pci/address.h"
 #include "vfio/hotreset.h"
+#include "vmm/keeper.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/vm.h"
@@ -104,74 +105,39 @@ static void was_reset(struct pass_dev *d)
  * The guest's device that VFIO means, NULL when it is nobody's. VFIO has 16 bits for a domain, and
  * those that VMD makes are wider: the group's number tells such a one from its namesake.
  */
-static struct pass_dev *find(const struct pass_domain *g, const struct vfio_dependent *x)
+static struct pass_dev *find_dependent(const struct pass_domain *g, const struct vfio_dependent *x)
 {
-	struct pci_address a;
-
-	for (struct pass_dev *d = g->devices; d; d = d->next)
-		if (d->group == x->group && pci_address_parse(d->name, &a) == 0 &&
-			(a.domain & UINT16_MAX) == x->address.domain && a.bus == x->address.bus &&
-			a.dev == x->address.dev && a.fn == x->address.fn)
+	for (struct pass_dev *d = g->devices; d; d = d->next) {
+		struct pci_address known = d->address;
+		known.domain &= UINT16_MAX;
+		if (d->group == x->group && pci_address_equal(known, x->address))
 			return d;
-	return NULL;
-}
-
-/* A group of which the guest has no device left is its host's again. */
-static int fd_of(const struct pass_domain *g, int group)
-{
-	for (const struct pass_dev *d = g->devices; d; d = d->next)
-		if (d->group == group && !d->dropped)
-			return d->group_fd;
-	return -1;
-}
-
-/*
- * The groups of all that is on the bus, each once, and none besides: VFIO refuses more groups than
- * functions. Return: how many, -EPERM one of them is not the guest's.
- */
-static int group_fds(const struct pass_domain *g, const struct vfio_dependent *all, int count,
-	int fds[VFIO_HOTRESET_GROUPS_MAX])
-{
-	int n = 0;
-
-	for (int i = 0; i < count; i++) {
-		int fd = fd_of(g, all[i].group), k = 0;
-		if (fd < 0)
-			return -EPERM;
-		while (k < n && fds[k] != fd)
-			k++;
-		if (k < n)
-			continue;
-		if (n == VFIO_HOTRESET_GROUPS_MAX)
-			return -E2BIG;
-		fds[n++] = fd;
 	}
-	return n;
+	return NULL;
 }
 
 /*
  * Resets the bus with all that is on it. Functions that are nobody's (of a group that is ours, on
- * a driver of VFIO) come along; the kernel checks that every group is ours.
+ * a driver of VFIO) come along. The keeper gives the kernel the groups as proof that all of it is
+ * ours.
  * Return: 0, -EBUSY another function of the guest is in use, -errno.
  */
 static int reset_bus(struct pass_dev *d)
 {
 	cleanup_free struct vfio_dependent *all = NULL;
 	const struct pass_domain *g = d->vm->pass;
-	int fds[VFIO_HOTRESET_GROUPS_MAX];
 
 	if (!g)
 		return -ENODEV;
 	int n = vfio_hotreset_info(&d->vfio, &all, NULL);
 	for (int i = 0; i < n; i++) {
-		const struct pass_dev *other = find(g, &all[i]);
+		const struct pass_dev *other = find_dependent(g, &all[i]);
 		if (other && is_in_use(other))
 			return -EBUSY;
 	}
-	int count = n < 0 ? n : group_fds(g, all, n, fds);
-	int r = count < 0 ? count : vfio_hotreset(&d->vfio, fds, (size_t)count);
+	int r = n < 0 ? n : keeper_reset_bus(d->vm->keeper, d->address);
 	for (int i = 0; i < n && r >= 0; i++) {
-		struct pass_dev *other = find(g, &all[i]);
+		struct pass_dev *other = find_dependent(g, &all[i]);
 		if (!other || other->dropped)
 			continue;
 		was_reset(other);

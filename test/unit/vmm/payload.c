@@ -208,24 +208,33 @@ END_TEST
 
 START_TEST(it_ends_with_its_keeper)
 {
-	char text[16];
-	pid_t keeper = fork();
+	pid_t pid = start_waiting((const char *const[]){NULL});
 
-	if (!keeper) {
-		(void)pause();
-		_exit(0);
-	}
-	int fd = fd_pidfd_open(keeper);
-	ck_assert_int_ge(fd, 0);
-	(void)fd_set_cloexec(fd, 0);
-	(void)snprintf(text, sizeof(text), "%d", fd);
-	pid_t pid = start_waiting((const char *const[]){"--keeper", text, NULL});
-	(void)kill(keeper, SIGKILL);
+	(void)close(run_line);
+	run_line = -1;
 	ck_assert_int_eq(run_finish(pid), 0);
 	ck_assert_ptr_nonnull(strstr(run_out, "its keeper has ended"));
 	(void)unlink(path);
 }
 END_TEST
+
+/* The guest at @path, with a terminal of its own, of which *@ret_master is the other side. */
+static pid_t start_at_terminal(int *ret_master)
+{
+	int socket = send_words(
+		(const char *const[]){"--memory", "16M", "--kernel", path, NULL}, &run_line);
+	pid_t pid = forkpty(ret_master, NULL, NULL, NULL);
+
+	if (!pid) {
+		const char *vmm = getenv("USHER_VMM");
+		char number[16];
+		(void)snprintf(number, sizeof(number), "%d", socket);
+		(void)execl(vmm, vmm, "--keeper", number, (char *)NULL);
+		_exit(126);
+	}
+	(void)close(socket);
+	return pid;
+}
 
 /* At a terminal, keys go to the guest as they are, and Ctrl-A X is the way out. */
 START_TEST(a_terminal_is_raw_and_restored)
@@ -235,12 +244,7 @@ START_TEST(a_terminal_is_raw_and_restored)
 	int master, status;
 
 	PAYLOAD(SAY('r'), SAY('\n'), HALT);
-	pid_t pid = forkpty(&master, NULL, NULL, NULL);
-	if (!pid) {
-		const char *vmm = getenv("USHER_VMM");
-		(void)execl(vmm, vmm, "--memory", "16M", "--kernel", path, (char *)NULL);
-		_exit(126);
-	}
+	pid_t pid = start_at_terminal(&master);
 	ck_assert_int_eq(tcgetattr(master, &before), 0);
 	while (!strchr(text, 'r'))
 		ck_assert_int_gt((int)read(master, text, 1), 0);
@@ -300,26 +304,9 @@ START_TEST(a_terminal_that_nobody_reads_holds_up_nothing)
 	int master;
 
 	PAYLOAD(FLOOD);
-	pid_t pid = forkpty(&master, NULL, NULL, NULL);
-	if (!pid) {
-		const char *vmm = getenv("USHER_VMM");
-		(void)execl(vmm, vmm, "--memory", "16M", "--kernel", path, (char *)NULL);
-		_exit(126);
-	}
+	pid_t pid = start_at_terminal(&master);
 	expect_stop(pid, master);
 	(void)close(master);
-	(void)unlink(path);
-}
-END_TEST
-
-START_TEST(kvm_as_a_descriptor)
-{
-	char text[16];
-	int fd = open("/dev/kvm", O_RDWR);
-
-	(void)snprintf(text, sizeof(text), "%d", fd);
-	PAYLOAD(POWEROFF, HALT);
-	expect_run(0, "powered off", "--memory", "16M", "--kernel", path, "--kvm", text);
 	(void)unlink(path);
 }
 END_TEST
@@ -332,10 +319,6 @@ START_TEST(refuses_what_cannot_work)
 	ck_assert_int_eq(ftruncate(fd, (off_t)MIB(32)), 0);
 	PAYLOAD(HALT);
 	expect_run(125, "do not fit", "--memory", "16M", "--kernel", path, "--initrd", big);
-	expect_run(125, "open initrd '/nonexistent'", "--memory", "16M", "--kernel", path,
-		"--initrd", "/nonexistent");
-	expect_run(
-		125, "open kernel '/nonexistent'", "--memory", "16M", "--kernel", "/nonexistent");
 	expect_run(125, "not a kernel image", "--memory", "16M", "--kernel", big);
 	expect_run(125, "less than 4 MiB", "--memory", "1M", "--kernel", path);
 	expect_run(125, "not whole pages", "--memory", "16777217", "--kernel", path);
@@ -375,8 +358,8 @@ int main(void)
 		reboots_by_the_reset_vector, triple_fault_tells_where, finds_its_memory_cached,
 		several_processors_and_timing, a_signal_stops_it, it_ends_with_its_keeper,
 		a_terminal_is_raw_and_restored, a_pipe_that_nobody_reads_holds_up_nothing,
-		a_terminal_that_nobody_reads_holds_up_nothing, kvm_as_a_descriptor,
-		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
+		a_terminal_that_nobody_reads_holds_up_nothing, refuses_what_cannot_work,
+		a_hostile_guest_harms_nobody};
 
 	PAYLOAD(POWEROFF, HALT);
 	int status = run_vmm("--memory", "16M", "--kernel", path);

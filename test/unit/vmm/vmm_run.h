@@ -2,6 +2,8 @@
 #ifndef TEST_UNIT_VMM_RUN_H
 #define TEST_UNIT_VMM_RUN_H
 
+#include "vmm/vmm_send.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,13 +17,21 @@
 static char run_out[8192];
 static int run_pipe;
 
-static inline pid_t run_start(const char *const *args)
+static int run_line = -1; /* the keeper's end; closed, it ends the guest */
+
+/* @socket: usher-vmm's end, closed here; -1: it gets @words as they are. */
+static inline pid_t run_words(const char *const *words, int socket)
 {
-	const char *argv[32] = {getenv("USHER_VMM")};
+	const char *argv[32] = {getenv("USHER_VMM"), "--keeper"};
+	char text[16];
 	int out[2];
 
-	for (size_t i = 0; args[i] && i < 30; i++)
-		argv[i + 1] = args[i];
+	if (socket < 0)
+		for (size_t i = 0; i == 0 || words[i - 1]; i++)
+			argv[i + 1] = words[i];
+	(void)snprintf(text, sizeof(text), "%d", socket);
+	if (socket >= 0)
+		argv[2] = text;
 	if (!argv[0] || pipe(out) < 0)
 		return -1;
 	pid_t pid = fork();
@@ -30,11 +40,23 @@ static inline pid_t run_start(const char *const *args)
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(out[1], STDOUT_FILENO);
 		(void)dup2(out[1], STDERR_FILENO);
+		if (run_line >= 0)
+			(void)close(run_line);
 		(void)execv(argv[0], (char *const *)(const void *)argv);
 		_exit(126);
 	}
 	(void)close(out[1]);
 	run_pipe = out[0];
+	return pid;
+}
+
+/* A guest that the words describe. */
+static inline pid_t run_start(const char *const *words)
+{
+	int socket = send_words(words, &run_line);
+	pid_t pid = run_words(NULL, socket);
+
+	(void)close(socket);
 	return pid;
 }
 
@@ -50,11 +72,17 @@ static inline int run_finish(pid_t pid)
 		len += (size_t)n;
 	run_out[len] = 0;
 	(void)close(run_pipe);
+	if (run_line >= 0)
+		(void)close(run_line);
+	run_line = -1;
 	(void)waitpid(pid, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 #define run_vmm(...) run_finish(run_start((const char *const[]){__VA_ARGS__, NULL}))
+
+/* The program with these words, and nobody who describes a guest. */
+#define run_bare(...) run_finish(run_words((const char *const[]){__VA_ARGS__, NULL}, -1))
 
 #define expect_run(status, word, ...)                                                       \
 	do {                                                                                \

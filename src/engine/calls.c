@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/calls.h"
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "engine/devices.h"
+#include "engine/wipe.h"
+#include "wire/call.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* An answer that does not fit into the socket is lost: it has room for far more than one call. */
+static void call_answer(const struct calls *c, const struct wire_call *call, int result, int fd)
+{
+	struct wire_call answer = {
+		.header = {.kind = WIRE_ANSWER, .id = call->header.id}, .result = result};
+	const struct wire_fds fds = {.count = fd >= 0, .fds = {fd}};
+
+	(void)wire_send(c->fd, &answer, sizeof(answer), &fds);
+}
+
+static void resets_reap(struct calls *c, int flags)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < c->reset_count; i++)
+		if (waitpid(c->resets[i], NULL, flags) == 0)
+			c->resets[left++] = c->resets[i];
+	c->reset_count = left;
+}
+
+static void answer_reset(struct calls *c, const struct wire_call *call, struct open_devices *d)
+{
+	struct pci_address a;
+	struct err e = {0};
+
+	(void)wire_address_parse(&call->device, &a);
+	resets_reap(c, WNOHANG);
+	if (c->reset_count == SPEC_DEVICES_MAX) {
+		call_answer(c, call, -EBUSY, -1);
+		return;
+	}
+	pid_t pid = fork();
+	if (pid < 0) {
+		call_answer(c, call, -errno, -1);
+	} else if (pid == 0) {
+		call_answer(c, call, devices_reset_bus(d, a, &e), -1);
+		_exit(0);
+	} else {
+		c->resets[c->reset_count++] = pid;
+	}
+}
+
+static int kvm_file_of(const struct open_devices *d, int group)
+{
+	if (!vfio_ioas_owns(&d->ioas, group))
+		return -EPERM;
+	for (size_t i = 0; i < d->device_count; i++)
+		if (d->devices[i].group == group)
+			return d->devices[i].kvm_file;
+	return -EPERM;
+}
+
+static void answer_lend(const struct calls *c, const struct wire_call *call, struct open_devices *d)
+{
+	int fd = kvm_file_of(d, call->group);
+
+	call_answer(c, call, fd < 0 ? fd : 0, fd);
+}
+
+void calls_serve(struct calls *c, struct open_devices *d)
+{
+	struct wire_call call;
+
+	int r = wire_receive(c->fd, &call, sizeof(call), NULL);
+	if (r == 0)
+		r = wire_call_check(&call);
+	if (r == -EPROTO) {
+		call_answer(c, &call, r, -1);
+		return;
+	}
+	if (r < 0) {
+		fd_close(&c->fd);
+		return;
+	}
+	if (!d)
+		call_answer(c, &call, -EPERM, -1);
+	else if (call.header.kind == WIRE_RESET_BUS)
+		answer_reset(c, &call, d);
+	else if (call.header.kind == WIRE_LEND_GROUP)
+		answer_lend(c, &call, d);
+	else
+		call_answer(c, &call, vfio_ioas_unbind(&d->ioas, call.group, NULL), -1);
+}
+
+void calls_close(struct calls *c)
+{
+	fd_close(&c->fd);
+	resets_reap(c, WNOHANG);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_CALLS_H
+#define ENGINE_CALLS_H
+
+#include "engine/spec.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct open_devices;
+
+/*
+ * The keeper's answers to usher-vmm (wire/call.h), which holds no VFIO group. A reset of a bus takes
+ * up to a second, and with a broken device for ever: a process of its own does it, so that the keeper
+ * can still stop the guest.
+ */
+struct calls {
+	int fd; /* our end of the socket; -1: the engine makes no calls */
+	size_t reset_count;
+	pid_t resets[SPEC_DEVICES_MAX]; /* processes to reap */
+};
+
+#define CALLS_NONE ((struct calls){.fd = -1})
+
+/* Answers one call, when @c->fd can be read; closes @c->fd when the other end is closed. */
+void calls_serve(struct calls *c, struct open_devices *d);
+
+void calls_close(struct calls *c);
+
+#endif

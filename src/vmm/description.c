@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/description.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static int fd_of(const struct wire_fds *fds, uint32_t index)
+{
+	return index == WIRE_FD_NONE ? -1 : fds->fds[index];
+}
+
+/* The file is opened anew for each boot of the guest, from its start. */
+static const char *path_of(const struct wire_fds *fds, uint32_t index, char *buf, size_t size)
+{
+	if (index == WIRE_FD_NONE)
+		return NULL;
+	(void)snprintf(buf, size, "/proc/self/fd/%d", fd_of(fds, index));
+	return buf;
+}
+
+static struct pass_spec passed_from(
+	const struct wire_machine *m, const struct wire_device *w, const struct wire_fds *fds)
+{
+	static const enum pass_rom_source roms[] = {
+		[WIRE_ROM_OWN] = PASS_ROM_DEVICE,
+		[WIRE_ROM_OFF] = PASS_ROM_OFF,
+		[WIRE_ROM_FILE] = PASS_ROM_FILE,
+	};
+	struct pass_spec d = {
+		.container = fd_of(fds, w->container),
+		.device = fd_of(fds, w->device),
+		.group = w->group,
+		.peers = m->flags & WIRE_PEERS,
+		.rom = roms[w->rom],
+		.rom_fd = fd_of(fds, w->rom_file),
+		.trace = w->trace,
+	};
+
+	(void)wire_address_parse(&w->address, &d.address); /* it was checked with the message */
+	return d;
+}
+
+static void description_fill(struct description *d, const struct wire_fds *fds, int keeper)
+{
+	static const enum memory_backing backings[] = {
+		[WIRE_BACKING_PRIVATE] = MEMORY_PRIVATE,
+		[WIRE_BACKING_SHARED] = MEMORY_SHARED,
+		[WIRE_BACKING_POOL] = MEMORY_POOL,
+	};
+	const struct wire_machine *m = &d->message;
+
+	d->timing = m->flags & WIRE_TIMING;
+	d->stats = m->flags & WIRE_STATS;
+	d->stats_fd = fd_of(fds, m->stats);
+	d->spec = (struct machine_spec){
+		.name = m->name,
+		.memory = m->memory,
+		.backing = backings[m->backing],
+		.cpus = m->cpus,
+		.kernel = path_of(fds, m->kernel, d->kernel, sizeof(d->kernel)),
+		.initrd = path_of(fds, m->initrd, d->initrd, sizeof(d->initrd)),
+		.cmdline = m->cmdline,
+		.kvm_fd = fd_of(fds, m->kvm),
+		.keeper_fd = keeper,
+		.calls_fd = fd_of(fds, m->calls),
+		.interrupts_fd = fd_of(fds, m->interrupts),
+		.no_reboot = m->flags & WIRE_NO_REBOOT,
+		.device_count = m->device_count,
+	};
+	for (uint32_t i = 0; i < m->device_count; i++)
+		d->spec.devices[i] = (struct machine_device){
+			.kind = MACHINE_PASSED, .passed = passed_from(m, &m->devices[i], fds)};
+}
+
+int description_receive(int keeper, struct description *ret, struct err *e)
+{
+	struct wire_fds fds;
+
+	int r = wire_receive(keeper, &ret->message, sizeof(ret->message), &fds);
+	if (r == -EPROTO)
+		return err_say(e, r, "the keeper's message is not of this version of usher");
+	if (r < 0)
+		return err_set(e, r, "read the keeper's description of the guest");
+	r = wire_machine_check(&ret->message, fds.count, e);
+	if (r == 0 && ret->message.header.kind != WIRE_MACHINE)
+		r = err_say(e, -EPROTO, "the keeper's first message describes no guest");
+	if (r < 0) {
+		wire_close(&fds);
+		return r;
+	}
+	description_fill(ret, &fds, keeper);
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_DESCRIPTION_H
+#define VMM_DESCRIPTION_H
+
+#include "vmm/machine.h"
+#include "wire/machine.h"
+
+struct err;
+
+/* The guest to run, as the keeper describes it. Texts of @spec lie in here. */
+struct description {
+	struct wire_machine message;
+	char kernel[32]; /* path of an inherited descriptor */
+	char initrd[32];
+	struct machine_spec spec;
+	bool timing; /* print at the end where the time went */
+	bool stats; /* print exits, interrupts and mapped memory at the end */
+	int stats_fd; /* the same as JSON into this file; -1: not */
+};
+
+/*
+ * Waits for the description on @keeper, a socket that becomes @ret's. All descriptors of the
+ * message become @ret->spec's. Return: 0, -EPIPE the keeper is gone, -EPROTO, -errno.
+ */
+int description_receive(int keeper, struct description *ret, struct err *e);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/keeper.h"
+
+#include "base/fd.h"
+#include "wire/call.h"
+
+#include <errno.h>
+
+/* Calls come one after the other: the next answer is that of the last call. */
+static int call_over_socket(struct keeper *k, struct wire_call *call, int *ret_fd)
+{
+	struct wire_call answer;
+	struct wire_fds fds;
+
+	if (k->fd < 0)
+		return -ENOTCONN;
+	call->header.id = ++k->id;
+	int r = wire_send(k->fd, call, sizeof(*call), NULL);
+	if (r < 0)
+		return r;
+	r = wire_receive(k->fd, &answer, sizeof(answer), &fds);
+	if (r < 0)
+		return r;
+	if (answer.header.kind != WIRE_ANSWER || answer.header.id != k->id || fds.count > 1 ||
+		answer.result > 0) {
+		wire_close(&fds);
+		return -EPROTO;
+	}
+	*ret_fd = fds.count ? fds.fds[0] : -1;
+	return answer.result;
+}
+
+static const struct keeper_ops socket_ops = {.call = call_over_socket};
+
+void keeper_init(struct keeper *k, int fd)
+{
+	*k = (struct keeper){.ops = &socket_ops, .fd = fd};
+	(void)pthread_mutex_init(&k->lock, NULL);
+}
+
+void keeper_fini(struct keeper *k)
+{
+	fd_close(&k->fd);
+	(void)pthread_mutex_destroy(&k->lock);
+}
+
+static int keeper_call(struct keeper *k, struct wire_call *call, int *ret_fd)
+{
+	if (!k)
+		return -ENOTCONN;
+	*ret_fd = -1;
+	(void)pthread_mutex_lock(&k->lock);
+	int r = k->ops->call(k, call, ret_fd);
+	(void)pthread_mutex_unlock(&k->lock);
+	return r;
+}
+
+int keeper_reset_bus(struct keeper *k, struct pci_address device)
+{
+	struct wire_call call = {.header.kind = WIRE_RESET_BUS, .device = wire_address_of(device)};
+	int fd = -1;
+
+	int r = keeper_call(k, &call, &fd);
+	fd_close(&fd);
+	return r;
+}
+
+int keeper_lend_group(struct keeper *k, int group)
+{
+	struct wire_call call = {.header.kind = WIRE_LEND_GROUP, .group = group};
+	int fd = -1;
+
+	int r = keeper_call(k, &call, &fd);
+	if (r < 0) {
+		fd_close(&fd);
+		return r;
+	}
+	return fd < 0 ? -EPROTO : fd;
+}
+
+int keeper_leave_group(struct keeper *k, int group)
+{
+	struct wire_call call = {.header.kind = WIRE_LEAVE_GROUP, .group = group};
+	int fd = -1;
+
+	int r = keeper_call(k, &call, &fd);
+	fd_close(&fd);
+	return r;
+}

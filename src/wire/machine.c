@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/machine.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define BARS 6
+#define FLAGS_ALL (WIRE_NO_REBOOT | WIRE_TIMING | WIRE_STATS | WIRE_PEERS)
+
+enum use { USE_NONE, USE_ONE, USE_CONTAINER };
+
+/* Who refers to which descriptor: one that is owned twice would be closed twice. */
+struct ledger {
+	size_t count;
+	enum use uses[WIRE_FDS_MAX];
+};
+
+void wire_machine_init(struct wire_machine *m, enum wire_kind kind)
+{
+	memset(m, 0, sizeof(*m));
+	m->header.kind = kind;
+	m->kvm = m->kernel = m->initrd = WIRE_FD_NONE;
+	m->interrupts = m->stats = m->calls = WIRE_FD_NONE;
+}
+
+static bool ledger_use(struct ledger *l, uint32_t index, enum use use)
+{
+	if (index >= l->count)
+		return false;
+	if (l->uses[index] != USE_NONE)
+		return use == USE_CONTAINER && l->uses[index] == USE_CONTAINER;
+	l->uses[index] = use;
+	return true;
+}
+
+static bool ledger_use_optional(struct ledger *l, uint32_t index)
+{
+	return index == WIRE_FD_NONE || ledger_use(l, index, USE_ONE);
+}
+
+static bool ledger_is_complete(const struct ledger *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->uses[i] == USE_NONE)
+			return false;
+	return true;
+}
+
+static bool text_is_terminated(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+/* A name goes into log lines. */
+static bool name_is_plain(const char *name)
+{
+	if (!name[0] || !text_is_terminated(name, WIRE_NAME_MAX))
+		return false;
+	for (const char *c = name; *c; c++)
+		if (*c < 0x21 || *c > 0x7e)
+			return false;
+	return true;
+}
+
+static int machine_refuse(struct err *e, const char *what)
+{
+	return err_say(e, -EPROTO, "description of the guest: %s is invalid", what);
+}
+
+static int device_check(const struct wire_device *d, struct ledger *l, struct err *e)
+{
+	struct pci_address a;
+
+	if (d->kind != WIRE_DEVICE_VFIO)
+		return machine_refuse(e, "a device's kind");
+	if (wire_address_parse(&d->address, &a) < 0)
+		return machine_refuse(e, "a device's address");
+	if (!ledger_use(l, d->container, USE_CONTAINER) || !ledger_use(l, d->device, USE_ONE))
+		return machine_refuse(e, "a device's descriptor");
+	if (d->group < 0)
+		return machine_refuse(e, "a device's group");
+	if (d->rom > WIRE_ROM_FILE)
+		return machine_refuse(e, "a device's ROM");
+	if (d->rom == WIRE_ROM_FILE ? !ledger_use(l, d->rom_file, USE_ONE)
+				    : d->rom_file != WIRE_FD_NONE)
+		return machine_refuse(e, "a ROM's descriptor");
+	return d->trace >> BARS ? machine_refuse(e, "a device's trace") : 0;
+}
+
+static int devices_check(const struct wire_machine *m, struct ledger *l, struct err *e)
+{
+	if (m->device_count > WIRE_DEVICES_MAX)
+		return machine_refuse(e, "the number of devices");
+	for (uint32_t i = 0; i < m->device_count; i++) {
+		int r = device_check(&m->devices[i], l, e);
+		if (r < 0)
+			return r;
+		for (uint32_t k = 0; k < i; k++)
+			if (memcmp(&m->devices[k].address, &m->devices[i].address,
+				    sizeof(m->devices[i].address)) == 0)
+				return machine_refuse(e, "an address that comes twice");
+	}
+	return 0;
+}
+
+static int guest_check(const struct wire_machine *m, struct ledger *l, struct err *e)
+{
+	if (!name_is_plain(m->name))
+		return machine_refuse(e, "the name");
+	if (!text_is_terminated(m->cmdline, sizeof(m->cmdline)))
+		return machine_refuse(e, "the command line");
+	if (!m->memory)
+		return machine_refuse(e, "the size of memory");
+	if (m->backing > WIRE_BACKING_POOL)
+		return machine_refuse(e, "the kind of memory");
+	if (!m->cpus || m->cpus > WIRE_CPUS_MAX)
+		return machine_refuse(e, "the number of processors");
+	if (m->flags & ~(uint32_t)FLAGS_ALL)
+		return machine_refuse(e, "a flag");
+	if (!ledger_use(l, m->kvm, USE_ONE) || !ledger_use(l, m->kernel, USE_ONE) ||
+		!ledger_use_optional(l, m->initrd) || !ledger_use_optional(l, m->interrupts) ||
+		!ledger_use_optional(l, m->stats) || !ledger_use_optional(l, m->calls))
+		return machine_refuse(e, "a descriptor");
+	return 0;
+}
+
+/* Everything but the devices is as wire_machine_init() leaves it. */
+static int attachment_check(const struct wire_machine *m, struct err *e)
+{
+	struct wire_machine empty;
+
+	wire_machine_init(&empty, WIRE_ATTACH);
+	empty.header = m->header;
+	empty.device_count = m->device_count;
+	if (memcmp(m, &empty, offsetof(struct wire_machine, devices)) != 0)
+		return machine_refuse(e, "a field beside the devices");
+	return m->device_count ? 0 : machine_refuse(e, "the number of devices");
+}
+
+int wire_machine_check(const struct wire_machine *m, size_t fd_count, struct err *e)
+{
+	struct ledger l = {.count = fd_count};
+	int r;
+
+	if (fd_count > WIRE_FDS_MAX)
+		return machine_refuse(e, "the number of descriptors");
+	if (m->header.kind == WIRE_MACHINE)
+		r = guest_check(m, &l, e);
+	else if (m->header.kind == WIRE_ATTACH)
+		r = attachment_check(m, e);
+	else
+		r = machine_refuse(e, "the kind of message");
+	if (r < 0)
+		return r;
+	r = devices_check(m, &l, e);
+	if (r < 0)
+		return r;
+	return ledger_is_complete(&l) ? 0
+				      : machine_refuse(e, "a descriptor that nothing refers to");
+}

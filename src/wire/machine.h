@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WIRE_MACHINE_H
+#define WIRE_MACHINE_H
+
+#include "wire/call.h"
+#include "wire/message.h"
+
+struct err;
+
+#define WIRE_DEVICES_MAX 31
+#define WIRE_CPUS_MAX 64
+#define WIRE_NAME_MAX 64 /* with the NUL, and so is the next */
+#define WIRE_CMDLINE_MAX 4096
+
+/* How a device is handed over. Values of other back ends, such as iommufd's, are added here. */
+enum wire_device_kind {
+	WIRE_DEVICE_VFIO = 1, /* a descriptor of a VFIO device whose group is in @container */
+};
+
+enum wire_rom { WIRE_ROM_OWN, WIRE_ROM_OFF, WIRE_ROM_FILE };
+enum wire_backing { WIRE_BACKING_PRIVATE, WIRE_BACKING_SHARED, WIRE_BACKING_POOL };
+
+struct wire_device {
+	uint32_t kind; /* enum wire_device_kind */
+	struct wire_address address; /* on the host */
+	uint32_t container; /* index; devices may share one */
+	uint32_t device; /* index */
+	int32_t group; /* number, as in /dev/vfio/N */
+	uint32_t rom; /* enum wire_rom */
+	uint32_t rom_file; /* index, with WIRE_ROM_FILE */
+	uint32_t trace; /* bit N: report each access of the guest to BAR N */
+};
+
+enum wire_flag {
+	WIRE_NO_REBOOT = 1 << 0, /* a reboot ends the guest */
+	WIRE_TIMING = 1 << 1, /* print at the end where the time went */
+	WIRE_STATS = 1 << 2, /* print exits, interrupts and mapped memory at the end */
+	WIRE_PEERS = 1 << 3, /* devices may reach each other's BARs */
+};
+
+/*
+ * A guest and its devices. For WIRE_ATTACH, @devices is all that counts, and all before it but the
+ * header is zero, or WIRE_FD_NONE.
+ */
+struct wire_machine {
+	struct wire_header header;
+	char name[WIRE_NAME_MAX];
+	char cmdline[WIRE_CMDLINE_MAX]; /* of the guest's kernel */
+	uint64_t memory; /* [bytes] */
+	uint32_t backing; /* enum wire_backing */
+	uint32_t cpus;
+	uint32_t flags; /* enum wire_flag */
+	uint32_t kvm; /* index: /dev/kvm */
+	uint32_t kernel; /* index: an ELF file with a PVH entry */
+	uint32_t initrd; /* index, or none */
+	uint32_t interrupts; /* index: /proc/interrupts, or none */
+	uint32_t stats; /* index: a file to write the statistics to as JSON, or none */
+	uint32_t calls; /* index: the socket for calls to the keeper, or none */
+	uint32_t device_count;
+	struct wire_device devices[WIRE_DEVICES_MAX];
+};
+
+/* Nothing in it yet: all indices are WIRE_FD_NONE. */
+void wire_machine_init(struct wire_machine *m, enum wire_kind kind);
+
+/*
+ * Whether all of @m is in bounds, and refers to each of the @fd_count descriptors exactly once (to
+ * a container as often as it likes). Return: 0, -EPROTO with a sentence.
+ */
+int wire_machine_check(const struct wire_machine *m, size_t fd_count, struct err *e);
+
+#endif

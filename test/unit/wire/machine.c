@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/machine.h"
+
+#include "base/err.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FDS 8 /* of the guest below */
+
+/* Two devices in one container, the second with a ROM of its own. */
+static void machine_set(struct wire_machine *m)
+{
+	wire_machine_init(m, WIRE_MACHINE);
+	(void)strcpy(m->name, "guest");
+	(void)strcpy(m->cmdline, "console=ttyS0");
+	m->memory = 1 << 24;
+	m->cpus = 1;
+	m->kvm = 0;
+	m->kernel = 1;
+	m->initrd = 2;
+	m->calls = 3;
+	m->device_count = 2;
+	m->devices[0] = (struct wire_device){
+		.kind = WIRE_DEVICE_VFIO,
+		.address = {.bus = 1},
+		.container = 4,
+		.device = 5,
+		.group = 7,
+		.rom_file = WIRE_FD_NONE,
+	};
+	m->devices[1] = m->devices[0];
+	m->devices[1].address.fn = 1;
+	m->devices[1].device = 6;
+	m->devices[1].rom = WIRE_ROM_FILE;
+	m->devices[1].rom_file = 7;
+}
+
+static struct wire_machine m;
+
+static void expect_refused(const char *what)
+{
+	struct err e = {0};
+
+	int r = wire_machine_check(&m, FDS, &e);
+	ck_assert_msg(r == -EPROTO && strstr(e.msg, what), "'%s', not '%s'", e.msg, what);
+	machine_set(&m);
+}
+
+#define REFUSED(change, what)         \
+	do {                          \
+		change;               \
+		expect_refused(what); \
+	} while (0)
+
+START_TEST(a_whole_guest)
+{
+	struct err e = {0};
+
+	machine_set(&m);
+	ck_assert_msg(wire_machine_check(&m, FDS, &e) == 0, "%s", e.msg);
+}
+END_TEST
+
+START_TEST(a_guest_out_of_bounds)
+{
+	machine_set(&m);
+	REFUSED(m.header.kind = WIRE_ANSWER, "the kind of message");
+	REFUSED(m.name[0] = '\0', "the name");
+	REFUSED(m.name[2] = '\033', "the name");
+	REFUSED(memset(m.name, 'x', sizeof(m.name)), "the name");
+	REFUSED(memset(m.cmdline, 'x', sizeof(m.cmdline)), "the command line");
+	REFUSED(m.memory = 0, "the size of memory");
+	REFUSED(m.backing = WIRE_BACKING_POOL + 1, "the kind of memory");
+	REFUSED(m.cpus = 0, "the number of processors");
+	REFUSED(m.cpus = WIRE_CPUS_MAX + 1, "the number of processors");
+	REFUSED(m.flags = 1U << 31, "a flag");
+	REFUSED(m.device_count = WIRE_DEVICES_MAX + 1, "the number of devices");
+	REFUSED(m.device_count = UINT32_MAX, "the number of devices");
+}
+END_TEST
+
+START_TEST(descriptors_out_of_bounds)
+{
+	machine_set(&m);
+	REFUSED(m.kvm = WIRE_FD_NONE, "a descriptor");
+	REFUSED(m.kernel = FDS, "a descriptor");
+	REFUSED(m.initrd = m.kernel, "a descriptor");
+	REFUSED(m.calls = WIRE_FD_NONE, "a descriptor that nothing refers to");
+	REFUSED(m.devices[0].device = FDS, "a device's descriptor");
+	REFUSED(m.devices[1].device = m.devices[0].device, "a device's descriptor");
+	REFUSED(m.devices[1].device = m.devices[1].container, "a device's descriptor");
+	REFUSED(m.devices[1].container = m.kvm, "a device's descriptor");
+	REFUSED(m.devices[1].rom_file = WIRE_FD_NONE, "a ROM's descriptor");
+	REFUSED(m.devices[0].rom_file = m.devices[1].rom_file, "a ROM's descriptor");
+}
+END_TEST
+
+START_TEST(a_device_out_of_bounds)
+{
+	machine_set(&m);
+	REFUSED(m.devices[0].kind = 0, "a device's kind");
+	REFUSED(m.devices[0].kind = WIRE_DEVICE_VFIO + 1, "a device's kind");
+	REFUSED(m.devices[0].address.dev = 32, "a device's address");
+	REFUSED(m.devices[0].address.fn = 8, "a device's address");
+	REFUSED(m.devices[0].address.zero = 1, "a device's address");
+	REFUSED(m.devices[1].address.fn = 0, "an address that comes twice");
+	REFUSED(m.devices[0].group = -1, "a device's group");
+	REFUSED(m.devices[0].rom = WIRE_ROM_FILE + 1, "a device's ROM");
+	REFUSED(m.devices[0].trace = 1 << 6, "a device's trace");
+}
+END_TEST
+
+START_TEST(devices_for_a_guest_that_runs)
+{
+	struct wire_machine more;
+	struct err e = {0};
+
+	machine_set(&m);
+	wire_machine_init(&more, WIRE_ATTACH);
+	more.device_count = 1;
+	more.devices[0] = m.devices[0];
+	more.devices[0].container = 0;
+	more.devices[0].device = 1;
+	ck_assert_msg(wire_machine_check(&more, 2, &e) == 0, "%s", e.msg);
+	more.cpus = 1;
+	ck_assert_int_eq(wire_machine_check(&more, 2, &e), -EPROTO);
+	more.cpus = 0;
+	more.device_count = 0;
+	ck_assert_int_eq(wire_machine_check(&more, 0, &e), -EPROTO);
+}
+END_TEST
+
+/* Whatever comes is refused or in bounds; the sanitizers watch. */
+START_TEST(garbage)
+{
+	unsigned char *bytes = (unsigned char *)&m;
+	struct err e = {0};
+
+	srandom(1);
+	for (unsigned round = 0; round < 2000; round++) {
+		machine_set(&m);
+		for (unsigned i = 0; i <= round % 16; i++)
+			bytes[(size_t)random() % sizeof(m)] = (unsigned char)random();
+		if (wire_machine_check(&m, (size_t)random() % (2 * WIRE_FDS_MAX), &e) < 0)
+			ck_assert_ptr_nonnull(strstr(e.msg, "is invalid"));
+	}
+	for (size_t i = 0; i < sizeof(m); i++)
+		bytes[i] = (unsigned char)random();
+	ck_assert_int_eq(wire_machine_check(&m, WIRE_FDS_MAX, &e), -EPROTO);
+}
+END_TEST
+
+SUITE("machine", a_whole_guest, a_guest_out_of_bounds, descriptors_out_of_bounds,
+	a_device_out_of_bounds, devices_for_a_guest_that_runs, garbage)
