@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs of others to measure against, fetched into the lab's cache and installed nowhere."""
+"""Other programs to compare with, fetched into the lab's cache and not installed."""
 import hashlib
 import pathlib
 import subprocess
@@ -9,7 +9,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 import cache  # noqa: E402
 
-# What is run as root, if only in the emulated host, has to be what was read before.
+# A script that runs as root, if only in the emulated host, must be the one that was reviewed.
 SCRIPT = ("https://raw.githubusercontent.com/andre-richter/vfio-pci-bind/"
           "b41e4545b21de434fc51a34a9bf1d72e3ac66cc8/vfio-pci-bind.sh")
 SCRIPT_SHA256 = "f241de90321583288480b7b45b60f9d3d9e27b753941e12289a915ff64eb9722"
@@ -23,7 +23,7 @@ def home():
 
 
 def debian(package):
-    """The folder into which a Debian package was unpacked, or None where apt has it not."""
+    """The folder of an unpacked Debian package, or None if apt does not have it."""
     tree = home() / package
     if tree.is_dir():
         return tree
@@ -45,7 +45,7 @@ def driverctl():
 
 
 def vfio_pci_bind():
-    """The script of that name, or None where it cannot be had."""
+    """The script of that name, or None if it cannot be fetched."""
     path = home() / "vfio-pci-bind.sh"
     if not path.exists():
         try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Where the lab keeps what is slow to make, and what it says while it makes it.
+"""The lab's cache of files that are slow to make, and its progress messages.
 
-Everything in the cache can be deleted at any time; the next lab makes it again. A thing appears
-under its final name only when it is complete: it is made under a temporary name and renamed.
+Everything in the cache can be deleted at any time; the next lab makes it again. A file is made under
+a temporary name and renamed, so it is complete under its final name.
 """
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ import time
 
 quiet = False
 
-# depmod, modprobe and mke2fs make what is kept here; an ordinary user's PATH lacks their place.
+# depmod, modprobe and mke2fs are in sbin, which is not in an ordinary user's PATH.
 os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
 
@@ -42,7 +42,7 @@ def lock_file(name):
 
 @contextlib.contextmanager
 def locked(name, *, wait=True):
-    """Holds the cache's lock of that name; the kernel drops it with its process, however that ends."""
+    """Holds the cache's lock of that name. The kernel releases it when the process ends."""
     with open(lock_file(name), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -53,10 +53,10 @@ def locked(name, *, wait=True):
 
 @contextlib.contextmanager
 def turn():
-    """Waits until a processor is free for one more emulated host, and has it to itself.
+    """Waits until a processor is free for one more emulated host, and reserves it.
 
-    An emulated host keeps one processor busy. With more of them than processors all are late, and
-    what is a time limit on one of them means nothing.
+    An emulated host keeps one processor busy. With more hosts than processors all are slow, and their
+    time limits mean nothing.
     """
     slots = range(os.cpu_count() or 1)
     with contextlib.ExitStack() as stack:
@@ -64,7 +64,7 @@ def turn():
         told = False
         while not any(taken(file) for file in files):
             if not told:
-                say(f"{len(files)} emulated hosts run already; waiting for one to end")
+                say(f"{len(files)} emulated hosts are running; waiting for one to end")
                 told = True
             time.sleep(0.2)
         yield
@@ -80,7 +80,7 @@ def taken(file):
 
 @contextlib.contextmanager
 def made_whole(path):
-    """Gives a fresh temporary directory that becomes `path` when the block ends without an error."""
+    """Yields a new temporary directory that becomes `path` when the block ends without an error."""
     part = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield part
@@ -93,7 +93,7 @@ def made_whole(path):
 
 
 def write_whole(path, data):
-    """Writes a file that is seen either complete or not at all."""
+    """Writes a file atomically."""
     fd, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     with open(fd, "wb") as file:
         file.write(data)

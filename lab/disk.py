@@ -14,9 +14,9 @@ PERSIST_SIZE = 256 << 20
 
 
 def pattern():
-    """The disk behind an NVMe device: 16 MiB of pseudo-random bytes, then zeros; always the same.
+    """The disk of an NVMe device: 16 MiB of pseudo-random bytes, then zeros; always the same.
 
-    Each boot writes to a snapshot of it, so that no run sees what another wrote.
+    Each boot writes to a snapshot of it, so no run sees the writes of another.
     """
     path = cache.directory() / "disk-pattern.raw"
     if not path.exists():
@@ -30,7 +30,7 @@ def content():
 
 
 def pattern_checksum():
-    """SHA-256 of the first 8 MiB, what a guest that got the disk should read."""
+    """SHA-256 of the first 8 MiB, which a guest with this disk reads."""
     path = cache.directory() / "disk-pattern.sha256"
     if not path.exists():
         cache.write_whole(path, hashlib.sha256(content()[:CHECKED_SIZE]).hexdigest().encode())
@@ -38,7 +38,7 @@ def pattern_checksum():
 
 
 def tftp():
-    """A directory with what the emulated network's TFTP server has: the disks' first 256 KiB."""
+    """A directory for the TFTP server of the emulated network: the first 256 KiB of each disk."""
     home = cache.directory() / "tftp"
     path = home / "pattern"
     if not path.exists():
@@ -48,7 +48,7 @@ def tftp():
 
 
 def persistent(name):
-    """An ext4 image that outlives a boot; the caller holds the lock persist-NAME."""
+    """An ext4 image that survives a boot. The caller holds the lock persist-NAME."""
     home = cache.directory() / "persist"
     home.mkdir(exist_ok=True)
     path = home / f"{name}.ext4"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Initial RAM file systems: uncompressed cpio archives ("newc"), written without any tool.
 
-Uncompressed, because QEMU puts the file into memory for nothing, and unpacking it there is what
+Uncompressed, because QEMU loads the file into memory at no cost, and unpacking it in the emulation
 costs time. Ref: Documentation/driver-api/early-userspace/buffer-format.rst.
 """
 import hashlib
@@ -80,7 +80,7 @@ def build(kind, kernel, applets, modules, files):
 
 
 def forget_old(home):
-    """What nobody used for a day; a younger one may be on its way into another lab."""
+    """Archives that were not used for a day; another lab may be about to use a younger one."""
     for path in home.glob("*.cpio"):
         if path.stat().st_mtime < time.time() - 24 * 3600:
             path.unlink(missing_ok=True)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The emulated host's kernel: the distribution's own, downloaded and unpacked, never installed.
+"""The emulated host's kernel: a package of the distribution, downloaded and unpacked, never installed.
 
-QEMU boots the plain vmlinux by PVH: nothing is decompressed inside the emulation, which would
-take seconds there. The same vmlinux serves as the kernel of nested guests.
+QEMU boots the plain vmlinux by PVH, because decompression inside the emulation would take seconds. The same vmlinux serves as the kernel of nested guests.
 """
 import dataclasses
 import functools
@@ -14,7 +13,7 @@ import subprocess
 
 import cache
 
-# What no emulated device and no test needs; half of the package, and slow to unpack.
+# No emulated device and no test needs these. They are half of the package, and slow to unpack.
 UNNEEDED = """sound drivers/media drivers/iio drivers/comedi drivers/staging drivers/infiniband
     drivers/isdn drivers/bluetooth drivers/hwmon drivers/mtd drivers/mmc drivers/hid drivers/input
     drivers/platform drivers/accel drivers/watchdog drivers/target drivers/net/wireless
@@ -53,7 +52,7 @@ class Kernel:
         return self.path / "lib" / "modules"
 
     def module_files(self, *names):
-        """The files of these modules and all they depend on, in the order of loading."""
+        """The files of these modules and of their dependencies, in the order of loading."""
         files = []
         for name in names:
             steps = subprocess.run(
@@ -69,7 +68,7 @@ class Kernel:
 
 
 def find(wanted=None):
-    """The kernel of that version (a prefix will do), or the default one; fetched when it is not there."""
+    """The kernel of that version (or prefix), or the default one; fetched if it is missing."""
     home = cache.directory() / "kernel"
     home.mkdir(exist_ok=True)
     chosen = home / "default"
@@ -152,7 +151,7 @@ def keep_modules(tree, part, version):
 
 
 def decompress_modules(modules):
-    """Done here once, because every load in the emulation would do it again, 20 times slower."""
+    """Decompresses once here; otherwise every load in the emulation would, 20 times slower."""
     for suffix, command in ((".xz", ["xz", "-d", "-T1"]), (".zst", ["zstd", "-dq", "--rm"])):
         files = list(modules.rglob("*.ko" + suffix))
         if files:
@@ -163,14 +162,14 @@ def decompress_modules(modules):
 def vmlinux(image):
     """The ELF file inside a bzImage. Ref: Documentation/arch/x86/boot.rst, payload_offset."""
     if image[0x202:0x206] != b"HdrS":
-        raise cache.LabError("the kernel package's vmlinuz is no bzImage")
+        raise cache.LabError("the kernel package's vmlinuz is not a bzImage")
     setup_sectors = image[0x1f1] or 4
     offset, length = struct.unpack_from("<II", image, 0x248)
     start = (setup_sectors + 1) * 512 + offset
     payload = image[start:start + length]
     for magic, command in DECOMPRESS:
         if payload.startswith(magic):
-            # The payload ends with the unpacked size, four bytes that the tools may complain about.
+            # The payload ends with four bytes, the unpacked size; some tools warn about them.
             elf = subprocess.run(command, input=payload[:-4], capture_output=True).stdout
             if elf.startswith(b"\x7fELF"):
                 return elf
@@ -185,7 +184,7 @@ def apt_show(package):
 
 @functools.cache
 def apt_update_once():
-    """A fresh container has no package lists at all; only then fetch them."""
+    """Fetches package lists only if there are none, as in a fresh container."""
     if output("apt-cache", "pkgnames", "linux-image-"):
         return
     cache.say("fetching apt's package lists")

@@ -9,8 +9,8 @@ import subprocess
 import disk
 import topology
 
-# Software emulation with one CPU: two of them make QEMU 7.2 oops the kernel now and then, and are
-# slower. Only AMD's nested virtualisation exists in this emulation, so the CPU is one of theirs.
+# Software emulation with one CPU: with two, QEMU 7.2 makes the kernel oops now and then, and is slower.
+# The emulation has only AMD's nested virtualisation, so the CPU is AMD's.
 CPU = "EPYC"
 
 IOMMUS = {
@@ -19,12 +19,12 @@ IOMMUS = {
     "none": [],
 }
 
-# Ports of the virtio serial device, /dev/virtio-ports/usher.NAME in there.
+# Ports of the virtio serial device: /dev/virtio-ports/usher.NAME in the emulated host.
 PORTS = ["control", "stdin", "stdout", "stderr", "qmp", "pulse"]
 
 KERNEL_COMMAND_LINE = [
     "console=ttyS0", "quiet", "loglevel=4",
-    "panic=-1", "oops=panic",  # an oops ends the boot at once: nothing that ran after it counts
+    "panic=-1", "oops=panic",  # an oops ends the boot at once: later results would mean nothing
     "mitigations=off", "nokaslr", "norandmaps", "no_timer_check", "audit=0", "apparmor=0",
     "random.trust_cpu=on", "cryptomgr.notests", "rcupdate.rcu_expedited=1",
 ]
@@ -32,7 +32,7 @@ KERNEL_COMMAND_LINE = [
 
 @dataclasses.dataclass
 class Wish:
-    """What kind of emulated host is asked for."""
+    """The properties of the emulated host."""
     topology: str = "minimal"
     iommu: str = "intel"
     kvm: bool = True
@@ -40,7 +40,7 @@ class Wish:
     kernel: str | None = None
     persist: str | None = None
     init: str = "agent"
-    guest: str = "same"  # or "small": the kernel of guests in there
+    guest: str = "same"  # or "small": the kernel of guests in the emulated host
     argument: str = "none"
 
 
@@ -63,7 +63,7 @@ class Machine:
             "-serial", f"file:{self.console}",
             "-qmp", f"unix:{self.qmp},server=on,wait=off",
         ]
-        # setpriv: the kernel kills QEMU when this process ends, in whatever way.
+        # setpriv: the kernel kills QEMU when this process ends, for any reason.
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64", *arguments],
             stdin=subprocess.DEVNULL, stdout=self.qemu_log.open("wb"),
@@ -95,15 +95,15 @@ def board(wish, kernel, initramfs, settings):
 
 
 def lab_devices(passed, persist):
-    """What carries the lab itself, in high slots so that topologies are free in the low ones."""
+    """The lab's own devices, in high slots; topologies use the low ones."""
     arguments = [
         "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
         "-device", "virtio-9p-pci,addr=1a.0,fsdev=host,mount_tag=host",
         "-device", "virtio-serial-pci,addr=1b.0,id=lab",
         "-chardev", f"socket,id=tty,fd={passed['tty'].fileno()}",
         "-device", "virtconsole,bus=lab.0,chardev=tty",
-        # The QMP monitor, wired to a port of the machine that it controls: a test inside can
-        # unplug hardware from itself.
+        # The QMP monitor, connected to a port of the machine that it controls: a test inside can
+        # unplug devices of its own machine.
         "-chardev", f"socket,id=monitor,fd={passed['monitor'].fileno()}",
         "-mon", "chardev=monitor,mode=control",
     ]
@@ -126,7 +126,7 @@ def described_devices(wish):
     for name in topology.back_ends(devices, "drive"):
         arguments += ["-drive", f"file={disk.pattern()},if=none,id={name},format=raw,snapshot=on"]
     for name in topology.back_ends(devices, "netdev"):
-        # It answers pings, and has the start of the disks to fetch by TFTP.
+        # It answers pings and serves the start of the disks by TFTP.
         arguments += ["-netdev", f"user,id={name},restrict=on,tftp={disk.tftp()}"]
     for device in devices:
         arguments += ["-device", device]

@@ -20,12 +20,12 @@ def arguments():
                " In a shell, Ctrl-] leaves at once.")
     parser.add_argument("--topology", default="minimal", help="one of: " + ", ".join(topology.names()))
     parser.add_argument("--from", dest="origin", metavar="FILE",
-                        help="of the shape of another host, of which FILE is a snapshot ('usher snapshot FILE');"
+                        help="a host of the same shape as another, of which FILE is a snapshot ('usher snapshot FILE');"
                         " tells what could not be kept")
     parser.add_argument("--iommu", default="intel", choices=list(machine.IOMMUS))
     parser.add_argument("--no-kvm", action="store_true", help="a CPU without virtualisation: no /dev/kvm")
     parser.add_argument("--memory", default="2G")
-    parser.add_argument("--kernel", metavar="VERSION", help="a kernel that apt knows, such as 6.1")
+    parser.add_argument("--kernel", metavar="VERSION", help="a version that apt knows, such as 6.1")
     parser.add_argument("--guest", default="same", choices=["same", "small"], help="the kernel of guests"
                         " in there: the same one, or a small one of our own, built once (about 10 minutes)")
     parser.add_argument("--persist", metavar="NAME", help="mount the disk image of that name at /persist;"
@@ -33,12 +33,12 @@ def arguments():
     parser.add_argument("--init", default="agent", choices=["agent", "systemd"],
                         help="systemd: boot with it and its udevd")
     parser.add_argument("--argument", default="none", metavar="WORD",
-                        help="one more word on the kernel's command line")
+                        help="one more argument for the kernel's command line")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for the command, after the boot")
     parser.add_argument("--boot-timeout", type=float, metavar="SECONDS", default=session.BOOT_SECONDS,
-                        help=f"for the boot; {session.BOOT_SECONDS} unless said")
-    parser.add_argument("--qmp", metavar="PATH", help="where to make QEMU's QMP socket")
-    parser.add_argument("--quiet", action="store_true", help="no word about what goes on")
+                        help=f"for the boot (default: {session.BOOT_SECONDS})")
+    parser.add_argument("--qmp", metavar="PATH", help="the path for QEMU's QMP socket")
+    parser.add_argument("--quiet", action="store_true", help="no progress messages")
     parser.add_argument("command", nargs="*", metavar="-- COMMAND")
     return parser.parse_args()
 

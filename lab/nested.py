@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The initramfs of the guest that runs inside the emulated host. What it does: lab/guest-init."""
+"""The initramfs of the guest inside the emulated host. The guest runs lab/guest-init."""
 import pathlib
 
 import initramfs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One boot of the emulated host that runs one command, or a shell at this terminal."""
+"""One boot of the emulated host, for one command or for a shell at this terminal."""
 import contextlib
 import os
 import pathlib
@@ -35,7 +35,7 @@ BOOT_SECONDS = 120  # 6 on an idle machine
 PULSE_SECONDS = 1
 ESCAPE = b"\x1d"  # Ctrl-], as telnet: leave a shell that does not answer
 
-# The rest of the environment speaks of things that do not exist in there.
+# The rest of the environment names things that do not exist in the emulated host.
 PASSED_ON = {"PATH", "HOME", "LANG", "TERM", "TZ", "NO_COLOR", "ASAN_OPTIONS", "UBSAN_OPTIONS",
              "LSAN_OPTIONS"}
 
@@ -94,7 +94,7 @@ def boot_archive(wish, booted):
 
 
 class RunDirectory:
-    """The files of one boot. Kept only when someone was told to look at the console log in it."""
+    """The files of one boot. They are kept only if a message named the console log in them."""
 
     def __init__(self):
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="usher-lab."))
@@ -114,15 +114,15 @@ def run_directory():
 def announce():
     told = cache.directory() / "told"
     if not told.exists() and not cache.quiet:
-        cache.say("the emulated host sees this machine's files, read-only; what it writes is lost")
+        cache.say("the emulated host sees this machine's files, read-only; its writes are lost")
         told.touch()
-    # Only for people: who collects stderr gets the command's, byte for byte.
+    # Only on a terminal: a script that reads stderr gets the command's alone, byte for byte.
     if os.isatty(2):
         cache.say("booting the emulated host (about 6 s)")
 
 
 def job_script(wish, command):
-    """What the agent runs in there, as a shell script: same place, same words."""
+    """The shell script that the agent runs: same directory, same words."""
     passed = {name: value for name, value in os.environ.items()
               if name in PASSED_ON or name.startswith(("LC_", "USHER_"))}
     passed |= {"USHER_LAB": wish.topology, "USHER_LAB_DISK_SHA256": disk.pattern_checksum()}
@@ -133,7 +133,7 @@ def job_script(wish, command):
 
 
 def forwards_stdin():
-    """A pipe or a file is passed on; a terminal stays here, where Ctrl-C is."""
+    """A pipe or a file is passed on; a terminal stays here, because Ctrl-C is for the lab."""
     try:
         mode = os.fstat(0)
     except OSError:
@@ -168,7 +168,7 @@ class Session:
         self.deadline = time.monotonic() + seconds
 
     def serve(self, shell, stdin):
-        """Carries bytes until the command has ended; returns the exit status to leave with."""
+        """Carries bytes until the command has ended; returns its exit status."""
         for name in ("control", "stdout", "stderr", "tty"):
             self.watch(name)
         threading.Thread(target=self.pulse, daemon=True).start()
@@ -216,7 +216,7 @@ class Session:
                 raise Ended(int(rest))
 
     def drain(self):
-        """The command's output is in the sockets by now: a write in there returns only then."""
+        """All output is in the sockets now, because a write in the emulated host returns only then."""
         for name in ("stdout", "stderr", "tty"):
             port = self.host.ports[name]
             port.setblocking(False)
@@ -225,19 +225,19 @@ class Session:
                     self.sinks[name](data)
 
     def feed(self):
-        """A thread of its own: a command that does not read may hold this up for ever."""
+        """In a separate thread, because a command that does not read may block it forever."""
         with contextlib.suppress(OSError):
             while data := os.read(0, 1 << 16):
                 self.host.ports["stdin"].sendall(data)
-            # Not close: QEMU would forget what it has not read yet.
+            # Not close(): QEMU would discard what it has not read yet.
             self.host.ports["stdin"].shutdown(socket.SHUT_WR)
 
     def pulse(self):
         """
-        An interrupt each second. QEMU's processor sets its own pending interrupts in VMRUN without
-        the lock under which devices set theirs, so one of these may be lost: an idle host whose
-        timer it was would then sleep for ever, with the interrupt still waiting in its APIC. The
-        next one, from anywhere, wakes it.
+        An interrupt each second. In VMRUN, QEMU's processor sets its pending interrupts without the
+        lock that devices use, so one of them may be lost. If that was the timer of an idle host, the
+        host would sleep forever, with the interrupt pending in its APIC. Any later interrupt wakes
+        it.
         """
         port = self.host.ports["pulse"]
         port.setblocking(False)
@@ -298,7 +298,7 @@ def raw_terminal():
 
 
 def die_on_signals():
-    """A signal becomes an exception, so that the emulated host's files are put away before we go."""
+    """Turns a signal into an exception, so that the emulated host's files are removed."""
     def leave(number, _):
         raise Ended(128 + number)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""An emulated host of the shape of another one: ./dev lab --from FILE, FILE as 'usher snapshot' made it.
+"""An emulated host of the same shape as another: ./dev lab --from FILE, a file of 'usher snapshot'.
 
-Ports, bridges, groups and classes are kept as far as QEMU's devices go; what could not be kept is in
-Shape.notes. Groups count for more than slots: they are what usher is about.
+Ports, bridges, groups and classes are kept as far as QEMU has devices for them; Shape.notes lists the
+rest. Groups have priority over slots, because usher works on groups.
 """
 import collections
 import dataclasses
@@ -15,15 +15,15 @@ import cache
 
 # Where topologies may put things on the root bus: lab/machine.py has the slots above.
 SLOTS = range(0x01, 0x19)
-DEVICES_MAX = 64  # each costs the emulated host's boot some time
+DEVICES_MAX = 64  # each makes the emulated host's boot longer
 FUNCTIONS = 8
 
 ROOT_PORT, UPSTREAM, DOWNSTREAM, TO_PCI = 4, 5, 6, 7  # types of PCI Express ports and bridges
 
-# What the emulated machine has of its own: host and ISA bridges, SMBus, IOMMUs, memory controllers.
+# The emulated machine's own devices: host and ISA bridges, SMBus, IOMMUs, memory controllers.
 OWN = re.compile("0600|0601|0806|0c05|05..")
 
-# A class, or its beginning, and what stands for it: QEMU's device and that one's class.
+# A class or its prefix, QEMU's device for it, and the class of that device.
 MODELS = [
     ("0108", "nvme", "0108"),
     ("0106", "ich9-ahci", "0106"),
@@ -62,7 +62,7 @@ class Shape:
     groups: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
 
     def expected(self):
-        """Each group as its members' classes, in order: how the emulated host has to look."""
+        """Each group as the classes of its members, in order: the expected shape."""
         return sorted(" ".join(sorted(kinds)) for kinds in self.groups.values())
 
 
@@ -82,11 +82,11 @@ def sparse(text):
 
 
 def read(path):
-    """The entries of a snapshot by path: what src/host/snapshot.c describes, as far as it counts here."""
+    """The entries of a snapshot by path (src/host/snapshot.c), as far as they are needed here."""
     entries, at = {}, ""
     with open(path, encoding="utf-8", errors="replace") as file:
         if file.readline() != "usher-host 1\n":
-            raise cache.LabError(f"'{path}' is no snapshot: its first line is not 'usher-host 1'")
+            raise cache.LabError(f"'{path}' is not a snapshot: its first line is not 'usher-host 1'")
         for line in file:
             word, _, rest = line.rstrip("\n").partition(" ")
             name, _, text = rest.partition(" ")
@@ -141,12 +141,12 @@ def devices_of(entries):
     found = (re.match(r"/sys/bus/pci/devices/([0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(?:/|$)", path)
              for path in entries)
     addresses = sorted({match[1] for match in found if match}, key=lambda a: (len(a), a))
-    # In tests the devices may stand there themselves, and not by links.
+    # In tests the devices may be there themselves instead of links.
     return [device(entries, a, entries.get(f"/sys/bus/pci/devices/{a}") or a) for a in addresses]
 
 
 class Builder:
-    """Goes down from the root bus; each device put on a bus gets a line and a group."""
+    """Walks down from the root bus; each device gets a line and a group."""
 
     def __init__(self, devices):
         self.shape = Shape()
@@ -241,8 +241,8 @@ class Builder:
         return "bus=d" + re.sub(r"\W", "_", d.address)
 
     def port(self, port, key):
-        """What is behind a PCI Express port: functions of slot 0, or one bridge. @key: of a group that
-        the port does not keep apart."""
+        """The devices behind a PCI Express port: functions of slot 0, or one bridge. @key: the group,
+        if the port does not isolate it."""
         children = [b for b in self.below[port.address] if not self.is_left_out(b)]
         several = ",multifunction=on" if len(children) > 1 else ""
         key = key or next(self.numbers)
@@ -272,7 +272,7 @@ class Builder:
             self.port(down, number)
 
     def conventional(self, bridge, key):
-        """A bus on which nothing can be told apart."""
+        """A bus without isolation: its devices share a group."""
         slots = itertools.count(1)
         for d in self.below[bridge.address]:
             if self.is_left_out(d):
@@ -319,7 +319,7 @@ def describe(path):
 
 
 def main():
-    """For tests: what the emulated host is made of, what could not be kept, and how its groups look."""
+    """For tests: the devices of the emulated host, the notes, and the groups."""
     shape = describe(sys.argv[1])
     for title, lines in (("device", shape.devices), ("note", shape.notes), ("group", shape.expected())):
         for line in lines:

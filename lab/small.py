@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The small kernel: our own build of the distribution's source, with little beside the drivers of
-the devices that tests lend. It boots in a third of the time, and knows what no distribution's
-kernel does (IOMMUFD). Built once; whatever the distribution's source becomes later, it stays.
+"""The small kernel: our own build of the distribution's source, with little but the drivers of the
+devices that tests lend. It boots in a third of the time, and has IOMMUFD, which the distribution's kernel
+lacks. It is built once and kept, also when the distribution's source changes.
 """
 import hashlib
 import os
@@ -20,7 +20,7 @@ SOURCES = ["linux-source-6.12", "linux-source-6.1", "linux-source-6.8.0"]
 
 
 def find():
-    """The small kernel, built now if it is not there."""
+    """The small kernel; builds it if it is missing."""
     mark = "-small-" + hashlib.sha256(CONFIG.read_bytes()).hexdigest()[:8]
     home = cache.directory() / "kernel"
     home.mkdir(exist_ok=True)
@@ -66,7 +66,7 @@ def unpack(package, place):
 
 
 def make(tree, *words):
-    # Reproducible, and without what the environment of a test says to another make.
+    # Reproducible, and without the environment of a test, which may configure another make.
     step(tree, "nice", "make", "-s", "KBUILD_BUILD_USER=usher", "KBUILD_BUILD_HOST=lab", *words)
 
 
@@ -79,7 +79,7 @@ def step(tree, *words):
 
 
 def complain_of_lost_options(built):
-    """An option whose dependencies are not met disappears without a word."""
+    """kconfig drops an option without a message if its dependencies are not met."""
     wanted = re.findall(r"^(CONFIG_\w+)=([ym])$", CONFIG.read_text(), re.M)
     lost = [name for name, value in wanted if f"{name}={value}\n" not in built]
     if lost:

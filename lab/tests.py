@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Runs test/live/*.sh inside the emulated host, in as few boots as their needs allow.
 
-The executable ones are tests, the others are sourced by them. The first comment lines say what a
-test needs:
-  # topology: desktop     lab/topology/NAME; minimal unless it says so
+Executable files are tests, which source the others. The first comment lines say what a test needs:
+  # topology: desktop     lab/topology/NAME (default: minimal)
   # init: systemd         boot with systemd and its udevd; /persist/etc is in /etc from the start
-  # argument: usher=off   one more on the kernel's command line
+  # argument: usher=off   one more argument on the kernel's command line
   # iommu: none           intel, virtio or none
   # kvm: no               a CPU without virtualisation
   # memory: 3G
   # kernel: 6.1
   # guest: small          the kernel of guests: lab/small.py's; otherwise the emulated host's own
-  # timeout: 300          seconds; 120 otherwise
+  # timeout: 300          seconds (default: 120)
   # boot: own             a boot that no other test shares, with an empty /persist
   # boots: 2              as many boots of its own, one after the other, with one /persist; all but
-                          the last may end with the power going off; $USHER_LAB_BOOT counts them;
-                          topology, init and argument may then be lists, as in minimal,desktop
+                          the last may end by power-off; $USHER_LAB_BOOT counts them; topology,
+                          init and argument may be lists then, such as minimal,desktop
 """
 import dataclasses
 import itertools
@@ -32,7 +31,7 @@ import session
 HERE = pathlib.Path(__file__).parent
 LIVE = HERE.parent / "test" / "live"
 SECONDS = 120
-# What may be another in each boot of a test.
+# These may differ in each boot of a test.
 CHANGING = {"topology": "minimal", "init": "agent", "argument": "none"}
 
 
@@ -51,7 +50,7 @@ class Test:
 
 
 def pick(words, number):
-    """The word for a boot: the last one stands for all that follow."""
+    """The word for a boot; the last word is for all later boots."""
     words = words.split(",")
     return words[min(number, len(words) - 1)]
 
@@ -78,7 +77,7 @@ def chosen(filters):
 
 
 def batches(tests):
-    """Tests with the same needs together; one that wants a boot of its own alone."""
+    """Groups tests with the same needs; a test with a boot of its own is alone."""
     shared = {}
     for test in tests:
         key = test.path if test.own_boot else dataclasses.astuple(test.wish)
@@ -87,7 +86,7 @@ def batches(tests):
 
 
 class Report:
-    """Reads what lab/runner prints, passes it on, and remembers who has had a result."""
+    """Reads the output of lab/runner, passes it on, and records which tests have a result."""
 
     def __init__(self):
         self.text = b""
@@ -138,7 +137,7 @@ def boot(wish, tests, report, may_power_off=False):
 
 
 def run_alone(test):
-    """A test with boots of its own and a disk that outlives them."""
+    """A test with boots of its own and a disk that survives them."""
     name = f"test-{test.name}-{os.getpid()}"
     wish = dataclasses.replace(test.wish, persist=name)
     try:
@@ -158,7 +157,7 @@ def run_alone(test):
 
 
 class Passing:
-    """A boot before the last: that the test got through it is no result yet."""
+    """A boot before the last; its success is not the test's result."""
 
     def __init__(self, report):
         self.report = report

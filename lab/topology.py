@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Descriptions of emulated hosts: lab/topology/NAME, one QEMU device a line, # for comments.
 
-A device that says drive=NAME gets a disk of the lab's pattern, one that says netdev=NAME a network
-that reaches nothing. from:FILE is the shape of another host, of which FILE is a snapshot (shape.py).
+A device with drive=NAME gets a disk with the lab's pattern, a device with netdev=NAME a network without
+a way out. from:FILE is a host of the same shape as the one in that snapshot (shape.py).
 """
 import pathlib
 import re
@@ -20,7 +20,7 @@ def names():
 
 
 def notes(name):
-    """What of another host's shape could not be kept."""
+    """The parts of another host's shape that could not be kept."""
     return shape.describe(TOP / name.removeprefix(FROM)).notes if name.startswith(FROM) else []
 
 
@@ -35,6 +35,6 @@ def devices(name):
 
 
 def back_ends(devices, key):
-    """The NAMEs in key=NAME over all devices, each once, in order."""
+    """The NAMEs of key=NAME in all devices, each once, in order."""
     found = (re.search(rf"(?:^|,){key}=([^,]+)", device) for device in devices)
     return list(dict.fromkeys(match[1] for match in found if match))

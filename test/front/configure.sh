@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Whatever state a build directory was left in, the next verb of ./dev builds. Plays with a scratch
-# tree of one program; every package counts as installed.
+# After an interrupted or outdated setup of a build directory, the next verb of ./dev builds again. Uses a
+# scratch tree of one program; every package counts as installed.
 set -eu
 
 top=$(cd "${0%/*}/../.." && pwd)
@@ -15,7 +15,7 @@ fail() {
 	exit 1
 }
 
-# builds WHAT: ./dev build works, and meson can work with what it leaves.
+# builds WHAT: ./dev build works, and so does meson in its directory.
 builds() {
 	rm -f build/hello
 	./dev build >out 2>&1 || fail "$1: ./dev build ended with $?"
@@ -30,7 +30,7 @@ while [ "$1" != '${db:Status-Abbrev} ${Package}\n' ]; do shift; done
 shift
 printf 'ii  %s\n' "$@"
 END
-# Like a meson that was installed a moment ago when the file is touched.
+# Touching this file looks like a newly installed meson.
 cat >bin/meson <<END
 #!/bin/sh
 echo "\$*" >>"$tree/calls"
@@ -53,14 +53,14 @@ END
 echo "executable('driver_uring', '../hello.c')" >bench/meson.build
 
 builds 'a fresh clone'
-touch -d '1 minute ago' build/meson-private/coredata.dat # an older meson command, for what follows
+touch -d '1 minute ago' build/meson-private/coredata.dat # newer than the meson command, for the next steps
 touch -d '2 minutes ago' bin/meson
 
 : >calls
 builds 'a directory that works'
 ! grep -q setup calls || fail 'configured again what works'
 
-# A library that a bench can use comes after the build, as apt brings liburing.
+# A bench's library is installed after the build, as apt installs liburing.
 printf 'Name: scratch-uring\nDescription: none\nVersion: 1\n' >scratch-uring.pc
 ./dev bench driver >out 2>&1 || fail "bench ended with $?"
 builds 'after a bench'
@@ -84,7 +84,7 @@ builds 'after the replacement of a directory was interrupted'
 [ -d build/found ] || fail 'what the fuzzers found was lost'
 meson introspect build --buildoptions | grep -q '"/srv/scratch"' || fail 'the prefix was lost'
 
-# A fault in the tree itself is told, and costs no directory.
+# A fault in the tree itself is reported, and the directory stays.
 echo 'nonsense(' >>meson.build
 touch build/mine
 ! ./dev build >out 2>&1 || fail 'no error for a meson.build that is broken'

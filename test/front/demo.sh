@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The first command that README.md names: what it says at its end, and that it says so by its status.
+# The first command in README.md: its last line, and its exit status.
 set -eu
 
 top=$(cd "${0%/*}/../.." && pwd)

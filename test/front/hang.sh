@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A boot that hangs (its first program only sleeps) ends in time, says what went wrong, and shows the
-# end of the console.
+# A boot that hangs (its first program only sleeps) ends in time, and the lab reports it with the end of
+# the console.
 set -eu
 
 top=$(cd "${0%/*}/../.." && pwd)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# ./dev install, the installed programs, and ./dev uninstall, in an empty place. The prefix that
-# somebody chose for this tree, and the list of what was really installed, stay.
+# ./dev install, the installed programs, and ./dev uninstall, in an empty directory. The prefix of this
+# tree and its list of installed files stay as they were.
 set -eu
 
 top=$(cd "${0%/*}/../.." && pwd)

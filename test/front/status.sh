@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# ./dev lab: a command's exit status and output are those of the lab.
+# ./dev lab ends with the command's exit status and prints its output.
 set -eu
 
 top=$(cd "${0%/*}/../.." && pwd)

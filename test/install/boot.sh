@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# boot.sh SOURCE UNIT: what is installed for a boot does what it says: the hook of initramfs-tools
-# and the file for dracut, each with a stand-in for its caller, take the udev rule and vfio_pci; the
-# unit ends by itself.
+# boot.sh SOURCE UNIT: the files that are installed for the boot. The hook of initramfs-tools and the file
+# for dracut, each run by a stand-in for its caller, include the udev rule and vfio_pci; the unit has a
+# time limit.
 set -eu
 
 source=$1 unit=$2
@@ -17,7 +17,7 @@ fail() {
 rule=$(sed -n 's/^#define BIND_RULE_PATH "\(.*\)"$/\1/p' "$source/src/claim/rule.h")
 [ -n "$rule" ] || fail 'no BIND_RULE_PATH'
 
-# As hook-functions(8) has them: copy_file says 1 where the file is there already.
+# As in hook-functions(8): copy_file returns 1 if the file is there already.
 cat >"$place/hook-functions" <<'END'
 copy_file() {
 	[ "$1" = rule ] && [ ! -e "$DESTDIR$2" ] || return 1
@@ -26,15 +26,15 @@ copy_file() {
 manual_add_modules() { printf '%s\n' "$@" >>"$DESTDIR/modules"; }
 END
 
-# The two files that it looks for outside of DESTDIR are those of this test.
+# The two files outside of DESTDIR are replaced by this test's.
 hook=$place/usher
 sed "s|^\. /usr/share/initramfs-tools/hook-functions$|. $place/hook-functions|
 	s|^rule=/|rule=$place/|" "$source/boot/usher.hook" >"$hook"
 [ "$(diff "$source/boot/usher.hook" "$hook" | grep -c '^>')" = 2 ] || fail 'the hook has changed'
-sh -n "$hook" || fail 'the hook is no shell script'
+sh -n "$hook" || fail 'the hook is not a shell script'
 [ "$(sh "$hook" prereqs)" = udev ] || fail 'the hook does not come after the one of udev'
 
-# hook_takes WHAT MODULES: the hook gets through, and asks for vfio_pci.
+# hook_takes WHAT MODULES: the hook succeeds and adds vfio_pci.
 hook_takes() {
 	DESTDIR=$place/initramfs sh "$hook" || fail "the hook $1: exit status $?"
 	[ "$(cat "$place/initramfs/modules")" = "$2" ] || fail "the hook $1: no vfio_pci"
@@ -48,7 +48,7 @@ hook_takes 'with a claim' "$(printf 'vfio_pci\nvfio_pci')"
 cmp "$place$rule" "$place/initramfs$place$rule" || fail 'the hook does not take the rule'
 hook_takes 'with the rule there already' "$(printf 'vfio_pci\nvfio_pci\nvfio_pci')"
 
-# dracut reads its files with bash; others add words before and after.
+# dracut reads its files with bash; other files add words before and after.
 sh -n "$source/boot/usher.dracut.conf" || fail 'the file for dracut cannot be read'
 # shellcheck disable=SC2016 # the other shell's
 got=$(bash -euc 'install_optional_items=/etc/other add_drivers=other; . "$1"
@@ -56,7 +56,7 @@ got=$(bash -euc 'install_optional_items=/etc/other add_drivers=other; . "$1"
 	echo $install_optional_items and $add_drivers' bash "$source/boot/usher.dracut.conf")
 [ "$got" = "/etc/other $rule /last and other vfio_pci last" ] || fail "dracut gets '$got'"
 
-# The unit: for all that hangs beyond one write, which ends after 10 s (cli/apply.c).
+# The unit's limit is longer than that of one write, 10 s (cli/apply.c).
 limit=$(sed -n 's/^TimeoutStartSec=\([0-9]*\)$/\1/p' "$unit")
 [ "${limit:-0}" -gt 10 ] && [ "$limit" -le 90 ] || fail "TimeoutStartSec is '$limit'"
 grep -q '^ExecStart=/.*/usher apply --boot$' "$unit" || fail 'the unit does not apply'

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# examples.sh EDU_FACTORIAL NVME_READ: the examples on models, as README.md tells.
+# examples.sh EDU_FACTORIAL NVME_READ: the examples on models, as in README.md.
 set -eu
 
 factorial=$1 read=$2
@@ -13,7 +13,7 @@ fail() {
 	exit 1
 }
 
-# gives DEVICE STATUS TEXT COMMAND…: on that device it ends so, and says this.
+# gives DEVICE STATUS TEXT COMMAND…: the command's exit status and text on that device.
 gives() {
 	device=$1 expected=$2 text=$3
 	shift 3

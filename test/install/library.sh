@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# library.sh BUILD SOURCE: installs into an empty place, and builds and runs a program against what
-# is there: headers, pkg-config file, library. And what the library promises of itself: it links
-# the C library only, exports usher_* only, and stays small. And vfio-pci-bind is a link to usher.
+# library.sh BUILD SOURCE: installs into an empty directory, then builds and runs a program with the
+# installed headers, pkg-config file and library. The library links libc only, exports usher_* only, and
+# stays small. vfio-pci-bind is a link to usher.
 set -eu
 
 TEXT_MAX=153600 # 150 KiB
@@ -20,7 +20,7 @@ pc=$(find "$place" -name usher.pc) && [ -n "$pc" ] || fail 'no usher.pc'
 lib=$(find "$place" -name libusher.so) && [ -n "$lib" ] || fail 'no libusher.so'
 
 link=$(find "$place" -path '*/bin/vfio-pci-bind')
-[ -n "$link" ] && [ "$(readlink "$link")" = usher ] || fail 'vfio-pci-bind is no link to usher'
+[ -n "$link" ] && [ "$(readlink "$link")" = usher ] || fail 'vfio-pci-bind is not a link to usher'
 
 export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$place"
 flags=$(pkg-config --cflags --libs usher)
@@ -33,7 +33,7 @@ ${CC:-cc} ${sanitized:+-fsanitize=address,undefined} -Wall -Wextra -Wconversion 
 LD_LIBRARY_PATH=${lib%/*} "$place/first_driver" | grep -q 'register 8 is 9' ||
 	fail 'the program does not work'
 
-# By a C++ program as well, without a warning.
+# In a C++ program as well, without a warning.
 if command -v c++ >/dev/null; then
 	for header in "$place"/*/include/usher/*.h "$place"/*/*/include/usher/*.h; do
 		[ ! -e "$header" ] || echo "#include <usher/${header##*/}>"
@@ -46,7 +46,7 @@ if command -v c++ >/dev/null; then
 	LD_LIBRARY_PATH=${lib%/*} "$place/headers" || fail 'C++ has other values'
 fi
 
-# Each function has its manual, where there are manuals.
+# Each function has a manual page, if manuals are installed.
 page=$(find "$place" -name usher_device.3)
 if [ -n "$page" ]; then
 	for name in usher_device_open usher_read32 usher_config_find; do
