@@ -65,7 +65,7 @@ int bind_access_keep(const struct bind_env *env, const struct bind_entry *n, str
 
 	int r = bind_access_is(&n->access) ? bind_access_rule(n, &text) : 0;
 	if (r == 0)
-		r = env->sys->rule(n->group, text);
+		r = env->kernel->rule(n->group, text);
 	return r < 0 ? err_set(e, r, "group %d: keep the owner of its nodes", n->group) : 0;
 }
 

@@ -33,7 +33,8 @@ static bool line_parse(const char *line, uint64_t *ret_start, char ret_name[NAME
 	for (size_t i = 0; i < COUNT(names); i++) {
 		size_t len = strlen(names[i]);
 		/* "simple-framebuffer.0": the device's own name, from some drivers. */
-		if (!strncmp(ret_name, names[i], len) && (!ret_name[len] || ret_name[len] == '.'))
+		if (strncmp(ret_name, names[i], len) == 0 &&
+			(!ret_name[len] || ret_name[len] == '.'))
 			return end > *ret_start;
 	}
 	return false;
@@ -123,20 +124,22 @@ const char *bind_framebuffer_path(const char *framebuffer, const char *attr, cha
 	return slash + 1;
 }
 
-void bind_framebuffer_back(struct bind_transaction *w, const char *framebuffer)
+void bind_framebuffer_back(struct bind_worker *w, const char *framebuffer)
 {
 	char path[FILE_PATH_MAX], text[FILE_PATH_MAX];
 
 	if (!framebuffer[0] || file_path(path, sizeof(path), "/sys/bus/platform/devices/%s",
 				       file_base(framebuffer)) < 0)
 		return;
-	if (w->env->host->ops->link(w->env->host, path, text, sizeof(text)) < 0)
+	if (w->transaction->env->host->ops->link(
+		    w->transaction->env->host, path, text, sizeof(text)) < 0)
 		return;
 	if (file_path(path, sizeof(path), "/sys/bus/platform/devices/%s/driver",
 		    file_base(framebuffer)) < 0 ||
-		w->env->host->ops->link(w->env->host, path, text, sizeof(text)) >= 0)
+		w->transaction->env->host->ops->link(
+			w->transaction->env->host, path, text, sizeof(text)) >= 0)
 		return;
 	const char *name = bind_framebuffer_path(framebuffer, "bind", path, sizeof(path));
 	if (name)
-		(void)bind_transaction_write(w, path, name, NULL);
+		(void)bind_worker_write(w, path, name, NULL);
 }

@@ -32,6 +32,6 @@ const char *bind_framebuffer_path(
  * Binds a framebuffer again. One that is not there any more is no failure: a graphics driver that
  * takes over the display removes the platform device for good.
  */
-void bind_framebuffer_back(struct bind_transaction *w, const char *framebuffer);
+void bind_framebuffer_back(struct bind_worker *w, const char *framebuffer);
 
 #endif

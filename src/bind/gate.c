@@ -11,6 +11,7 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 #define CLASS_SMBUS 0x0c05
 #define VENDOR_INTEL 0x8086
 
-static bool readable(struct host *h, const char *path)
+static bool file_is_readable(struct host *h, const char *path)
 {
 	char c;
 
@@ -53,7 +54,7 @@ static int gate_iommu(struct bind_case *c, const char *address)
 			"is behind no IOMMU, though this host has one");
 	for (size_t i = 0; i < COUNT(tables); i++)
 		if (file_path(path, sizeof(path), "/sys/firmware/acpi/tables/%s", tables[i]) == 0 &&
-			readable(h, path))
+			file_is_readable(h, path))
 			return bind_problem_add(c->plan, c->q, &kernel, address,
 				"the kernel does not use the IOMMU that the firmware describes "
 				"(%s)",
@@ -69,19 +70,22 @@ int bind_gate_target(struct bind_case *c, const struct bind_target *t, const str
 	static const struct problem_kind bridge = {
 		"bridge", PROBLEM_REFUSES, "name a device behind it"};
 	char address[PCI_ADDRESS_TEXT];
-	int r = 0;
 
 	pci_address_format(d->address, address);
-	if (t->has_id && (t->vendor != d->vendor || t->device != d->device))
-		r = bind_problem_add(c->plan, c->q, &id, address,
+	if (t->has_id && (t->vendor != d->vendor || t->device != d->device)) {
+		int r = bind_problem_add(c->plan, c->q, &id, address,
 			"expected %04x:%04x, found %04x:%04x", t->vendor, t->device, d->vendor,
 			d->device);
-	if (r == 0 && d->is_bridge)
-		r = bind_problem_add(c->plan, c->q, &bridge, address,
+		if (r < 0)
+			return r;
+	}
+	if (d->is_bridge) {
+		int r = bind_problem_add(c->plan, c->q, &bridge, address,
 			"is a PCI bridge, which stays with its driver");
-	if (r == 0 && d->group == PCI_GROUP_NONE)
-		r = gate_iommu(c, address);
-	return r;
+		if (r < 0)
+			return r;
+	}
+	return d->group == PCI_GROUP_NONE ? gate_iommu(c, address) : 0;
 }
 
 bool bind_class_is_platform(uint32_t class)
@@ -126,7 +130,7 @@ static int gate_platform(struct bind_case *c, const struct pci_device *d, const 
 	static const struct problem_kind dummy = {"platform", PROBLEM_LIFTABLE,
 		"--allow=platform takes the others and leaves it without a driver, as it is"};
 	uint32_t kind = d->class >> 8;
-	bool idle = !d->driver[0] || !strcmp(d->driver, "vfio-pci");
+	bool idle = !d->driver[0] || strcmp(d->driver, "vfio-pci") == 0;
 
 	if (!bind_class_is_platform(d->class))
 		return 0;
@@ -179,8 +183,8 @@ static int gate_sriov(struct bind_case *c, const struct pci_device *d, const cha
 	if (r < 0 || host_read_number(c->env->host, path, &count) < 0 || !count)
 		return r;
 	return bind_problem_add(c->plan, c->q, &sriov, address,
-		"has %llu virtual functions: vfio-pci does not take such a device (EBUSY)",
-		(unsigned long long)count);
+		"has %" PRIu64 " virtual functions: vfio-pci does not take such a device (EBUSY)",
+		count);
 }
 
 static int gate_holds(struct bind_case *c, const struct pci_device *d, const char *address)
@@ -197,9 +201,9 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 			o->unsure ? "ask as root, who can tell" : "free it", o->check);
 		const struct problem_kind kind = {o->check,
 			o->absolute ? PROBLEM_REFUSES : PROBLEM_LIFTABLE,
-			!o->absolute                ? fix
-			: !strcmp(o->check, "vfio") ? "end what has it open: nothing lifts this"
-						    : "the host needs it: nothing lifts this"};
+			!o->absolute                    ? fix
+			: strcmp(o->check, "vfio") == 0 ? "end what has it open: nothing lifts this"
+							: "the host needs it: nothing lifts this"};
 		r = bind_problem_add(c->plan, c->q, &kind, address, "%s: %s", o->object, o->text);
 	}
 	holds_fini(&holds);
@@ -232,7 +236,7 @@ bool bind_on_vfio(struct host *h, const struct pci_device *d)
 {
 	char path[FILE_PATH_MAX], target[2];
 
-	if (!strcmp(d->driver, "vfio-pci"))
+	if (strcmp(d->driver, "vfio-pci") == 0)
 		return true;
 	return d->driver[0] && pci_device_path(d->address, "vfio-dev", path, sizeof(path)) == 0 &&
 	       h->ops->link(h, path, target, sizeof(target)) == -EINVAL;
@@ -241,7 +245,7 @@ bool bind_on_vfio(struct host *h, const struct pci_device *d)
 /* Drivers under which the kernel calls a group viable: vfio_dev_viable(); bridges' own are others. */
 static bool is_harmless(struct host *h, const struct pci_device *d)
 {
-	return d->is_bridge || !d->driver[0] || !strcmp(d->driver, "pci-stub") ||
+	return d->is_bridge || !d->driver[0] || strcmp(d->driver, "pci-stub") == 0 ||
 	       bind_on_vfio(h, d);
 }
 
@@ -360,10 +364,12 @@ int bind_gate_group(struct bind_case *c, const struct bind_group *g)
 {
 	int r = bind_gate_lease(c, g->number);
 
-	if (r == 0)
-		r = gate_reserved(c, g->number);
-	if (r == 0)
-		r = gate_access(c, g);
+	if (r < 0)
+		return r;
+	r = gate_reserved(c, g->number);
+	if (r < 0)
+		return r;
+	r = gate_access(c, g);
 	for (size_t i = 0; r == 0 && i < g->count; i++)
 		r = gate_member(c, &g->members[i]);
 	return r;

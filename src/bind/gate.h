@@ -2,7 +2,7 @@
 #ifndef BIND_GATE_H
 #define BIND_GATE_H
 
-#include "bind/bind.h"
+#include "bind/plan.h"
 
 struct hold_view;
 

@@ -10,6 +10,7 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 static const char *const state_names[] = {
 	[BIND_STATE_TAKING] = "taking",
 	[BIND_STATE_TAKEN] = "taken",
-	[BIND_STATE_GIVING] = "giving",
+	[BIND_STATE_RETURNING] = "giving",
 };
 
 void bind_entry_fini(struct bind_entry *n)
@@ -63,7 +64,7 @@ static const char *id_text(uint32_t id, char buf[12])
 
 int bind_entry_format(const struct bind_entry *n, char **ret)
 {
-	char address[PCI_ADDRESS_TEXT], vf[BIND_VF_TEXT], uid[12], gid[12];
+	char address[PCI_ADDRESS_TEXT], vf[BIND_VF_SETTINGS_TEXT], uid[12], gid[12];
 	size_t len = 0;
 	char *text = NULL;
 	FILE *f = open_memstream(&text, &len);
@@ -72,9 +73,8 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 		return -ENOMEM;
 	(void)fprintf(f, "usher-journal 1\ngroup %d\nboot %s\nstate %s\n", n->group, n->boot,
 		state_names[n->state]);
-	(void)fprintf(f, "owner %d %llu %s\nwriter %d %llu\n", n->owner.pid,
-		(unsigned long long)n->owner.start, or_dash(n->owner.name), n->writer,
-		(unsigned long long)n->writer_start);
+	(void)fprintf(f, "owner %d %" PRIu64 " %s\nwriter %d %" PRIu64 "\n", n->owner.pid,
+		n->owner.start, or_dash(n->owner.name), n->writer, n->writer_start);
 	(void)fprintf(f, "kept %s\nused %s\nreset %s\n", n->kept ? "yes" : "no",
 		n->used ? "yes" : "no", n->reset_waived ? "waived" : "needed");
 	if (bind_access_is(&n->access))
@@ -94,7 +94,7 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 			if (m->bar[k])
 				(void)fprintf(f, "bar %u %u\n", k, m->bar[k] - 1u);
 		if (m->has_vf)
-			(void)fprintf(f, "vf %s\n", bind_vf_format(&m->vf, vf));
+			(void)fprintf(f, "vf %s\n", bind_vf_settings_format(&m->vf, vf));
 		if (m->unwiped)
 			(void)fprintf(f, "unwiped yes\n");
 	}
@@ -133,7 +133,7 @@ static char *value_of(struct reader *rd, const char *key)
 	return line + len + 1;
 }
 
-static uint64_t number(struct reader *rd, const char *key, char *text, uint64_t max)
+static uint64_t text_number(struct reader *rd, const char *key, char *text, uint64_t max)
 {
 	uint64_t v = 0;
 
@@ -144,7 +144,7 @@ static uint64_t number(struct reader *rd, const char *key, char *text, uint64_t 
 
 static uint64_t read_number(struct reader *rd, const char *key, uint64_t max)
 {
-	return number(rd, key, value_of(rd, key), max);
+	return text_number(rd, key, value_of(rd, key), max);
 }
 
 static unsigned read_word(
@@ -153,7 +153,7 @@ static unsigned read_word(
 	const char *value = value_of(rd, key);
 
 	for (unsigned i = 0; value && i < count; i++)
-		if (!strcmp(value, words[i]))
+		if (strcmp(value, words[i]) == 0)
 			return i;
 	rd->bad = rd->bad ? rd->bad : key;
 	return 0;
@@ -164,7 +164,7 @@ static void read_name(struct reader *rd, const char *key, char ret[PCI_NAME_MAX]
 	const char *value = value_of(rd, key);
 
 	ret[0] = '\0';
-	if (!value || !strcmp(value, "-"))
+	if (!value || strcmp(value, "-") == 0)
 		return;
 	if (bind_name_ok(value))
 		(void)snprintf(ret, PCI_NAME_MAX, "%s", value);
@@ -178,7 +178,7 @@ static void read_methods(struct reader *rd, const char *key, char ret[PCI_NAME_M
 	const char *value = value_of(rd, key);
 
 	ret[0] = '\0';
-	if (!value || !strcmp(value, "-"))
+	if (!value || strcmp(value, "-") == 0)
 		return;
 	if (*value && strlen(value) < PCI_NAME_MAX &&
 		strspn(value, "abcdefghijklmnopqrstuvwxyz_ ") == strlen(value))
@@ -208,8 +208,8 @@ static void read_owner(struct reader *rd, struct bind_entry *n)
 	char *start = pid ? strtok_r(NULL, " ", &save) : NULL;
 	char *name = start ? strtok_r(NULL, "", &save) : NULL;
 
-	n->owner.pid = (pid_t)number(rd, "owner", pid, INT32_MAX);
-	n->owner.start = number(rd, "owner", start, UINT64_MAX);
+	n->owner.pid = (pid_t)text_number(rd, "owner", pid, INT32_MAX);
+	n->owner.start = text_number(rd, "owner", start, UINT64_MAX);
 	if (rd->bad)
 		return;
 	if (!name || (strcmp(name, "-") != 0 && !bind_name_ok(name)))
@@ -225,8 +225,8 @@ static void read_writer(struct reader *rd, struct bind_entry *n)
 	char *pid = value ? strtok_r(value, " ", &save) : NULL;
 	char *start = pid ? strtok_r(NULL, "", &save) : NULL;
 
-	n->writer = (pid_t)number(rd, "writer", pid, INT32_MAX);
-	n->writer_start = number(rd, "writer", start, UINT64_MAX);
+	n->writer = (pid_t)text_number(rd, "writer", pid, INT32_MAX);
+	n->writer_start = text_number(rd, "writer", start, UINT64_MAX);
 }
 
 static void read_identity(struct reader *rd, struct bind_was *m)
@@ -257,7 +257,7 @@ static bool next_is(const struct reader *rd, const char *key)
 {
 	size_t len = strlen(key);
 
-	return !rd->bad && !strncmp(rd->next, key, len) && rd->next[len] == ' ';
+	return !rd->bad && strncmp(rd->next, key, len) == 0 && rd->next[len] == ' ';
 }
 
 /* "efi-framebuffer/efi-framebuffer.0" */
@@ -291,8 +291,8 @@ static void read_bars(struct reader *rd, uint8_t ret[PCI_BAR_COUNT])
 		char *value = value_of(rd, "bar");
 		char *index = value ? strtok_r(value, " ", &save) : NULL;
 		char *power = index ? strtok_r(NULL, "", &save) : NULL;
-		uint64_t i = number(rd, "bar", index, PCI_BAR_COUNT - 1);
-		uint64_t n = number(rd, "bar", power, 43);
+		uint64_t i = text_number(rd, "bar", index, PCI_BAR_COUNT - 1);
+		uint64_t n = text_number(rd, "bar", power, 43);
 		if (i < least)
 			rd->bad = "bar";
 		if (rd->bad)
@@ -307,7 +307,7 @@ static void read_vf(struct reader *rd, struct bind_was *m)
 	if (!next_is(rd, "vf"))
 		return;
 	const char *value = value_of(rd, "vf");
-	m->has_vf = value && bind_vf_parse(value, &m->vf) == 0;
+	m->has_vf = value && bind_vf_settings_parse(value, &m->vf) == 0;
 	if (!m->has_vf)
 		rd->bad = "vf";
 }
@@ -338,8 +338,9 @@ static void read_members(struct reader *rd, struct bind_entry *n)
 
 static uint32_t read_id(struct reader *rd, char *text)
 {
-	return text && !strcmp(text, "-") ? UINT32_MAX
-					  : (uint32_t)number(rd, "nodes", text, UINT32_MAX - 1);
+	return text && strcmp(text, "-") == 0
+		       ? UINT32_MAX
+		       : (uint32_t)text_number(rd, "nodes", text, UINT32_MAX - 1);
 }
 
 static void read_access(struct reader *rd, struct bind_access *a)

@@ -29,12 +29,12 @@
  *	reset_method flr bus
  *	framebuffer efi-framebuffer/efi-framebuffer.0	only when there was one
  *	bar 1 8				size before, 2^8 MiB; a line for each that was resized
- *	vf 0 52:54:00:00:00:09 …	of a virtual network card: bind_vf_format()
+ *	vf 0 52:54:00:00:00:09 …	of a virtual network card: bind_vf_settings_format()
  *	unwiped yes			only where its user's end could not reset it
  *	end
  */
 
-#include "bind/bind.h"
+#include "bind/plan.h"
 #include "host/host.h"
 
 #define BIND_MEMBERS_MAX 1024 /* far above 256 functions of a bus, VFs included */
@@ -42,7 +42,7 @@
 #define BIND_DRIVER_FITTING "+" /* in the place of the driver before */
 #define BIND_BOOT_MAX 40 /* a UUID and the NUL */
 
-enum bind_state { BIND_STATE_TAKING, BIND_STATE_TAKEN, BIND_STATE_GIVING };
+enum bind_state { BIND_STATE_TAKING, BIND_STATE_TAKEN, BIND_STATE_RETURNING };
 
 struct bind_was {
 	struct pci_address address;

@@ -21,7 +21,7 @@ static const struct bind_kernel_ops live = {
 	.load = bind_module_load,
 	.wait_node = bind_node_wait,
 	.rule = bind_access_write,
-	.set_vf = bind_vf_change,
+	.set_vf = bind_vf_settings_change,
 	.chown_node = bind_node_chown,
 };
 
@@ -34,7 +34,7 @@ struct bind_env bind_env_live(void)
 {
 	return (struct bind_env){
 		.host = host_live(),
-		.sys = &live,
+		.kernel = &live,
 		.state = BIND_STATE_DIR,
 		.timeout_ms = PATIENCE_MS,
 	};

@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "bind/gate.h"
+#include "bind/journal.h"
 #include "bind/owner.h"
 #include "bind/problem.h"
 #include "bind/stuck_writer.h"
@@ -25,7 +27,7 @@ enum bind_lease_state bind_lease_judge(const struct bind_env *env, const struct 
 		return BIND_LEASE_VOID;
 	}
 	if (bind_owner_alive(env->host, n->writer, n->writer_start)) {
-		bind_stuck_format(env->host, n->writer, "it", text, size);
+		bind_stuck_writer_format(env->host, n->writer, "it", text, size);
 		return BIND_LEASE_BUSY;
 	}
 	if (n->state != BIND_STATE_TAKEN) {
@@ -75,7 +77,7 @@ int bind_gate_lease(struct bind_case *c, int group)
 	}
 	enum bind_lease_state s = bind_lease_judge(c->env, &n, boot, text, sizeof(text));
 	const struct problem_kind busy = {
-		"lease", PROBLEM_REFUSES, bind_stuck_hint(n.writer, hint, sizeof(hint))};
+		"lease", PROBLEM_REFUSES, bind_stuck_writer_hint(n.writer, hint, sizeof(hint))};
 	if (s == BIND_LEASE_BUSY)
 		r = bind_problem_add(c->plan, c->q, &busy, object, "%s", text);
 	else if (s == BIND_LEASE_LIVE && !same_owner(&n.owner, &c->q->owner))

@@ -57,7 +57,7 @@ bool bind_name_ok(const char *name)
 {
 	size_t len = strlen(name);
 
-	if (!len || len >= BIND_NAME_MAX || !strcmp(name, "-"))
+	if (!len || len >= BIND_NAME_MAX || strcmp(name, "-") == 0)
 		return false;
 	for (const char *p = name; *p; p++)
 		if (!isalnum((unsigned char)*p) && !strchr("._+-", *p))
@@ -87,7 +87,7 @@ const char *bind_owner_format(const struct bind_owner *o, char *buf, size_t size
 
 	/* So `usher exec` calls what is no guest. */
 	(void)snprintf(exec, sizeof(exec), "exec-%d", o->pid);
-	if (!strcmp(o->name, exec))
+	if (strcmp(o->name, exec) == 0)
 		(void)snprintf(buf, size, "a program of usher exec (process %d)", o->pid);
 	else if (o->name[0])
 		(void)snprintf(buf, size, "VM '%s' (process %d)", o->name, o->pid);

@@ -2,7 +2,9 @@
 #ifndef BIND_OWNER_H
 #define BIND_OWNER_H
 
-#include "bind/bind.h"
+#include "bind/env.h"
+
+#include <stdbool.h>
 
 /* Start time of a living process. Return: 0, -ESRCH when it is gone or a zombie, -errno. */
 int bind_owner_start(struct host *h, pid_t pid, uint64_t *ret);

@@ -9,17 +9,17 @@
 #include <string.h>
 
 /* Drivers that are known to unbind many devices at one time: see the header. */
-static const char *const parallel[] = {"nvme"};
+static const char *const parallel_drivers[] = {"nvme"};
 
-static bool is_parallel(const char *driver)
+static bool driver_is_parallel(const char *driver)
 {
-	for (size_t i = 0; i < COUNT(parallel); i++)
-		if (!strcmp(driver, parallel[i]))
+	for (size_t i = 0; i < COUNT(parallel_drivers); i++)
+		if (strcmp(driver, parallel_drivers[i]) == 0)
 			return true;
 	return !*driver;
 }
 
-static bool resizes(const struct bind_member *m)
+static bool member_resizes(const struct bind_member *m)
 {
 	for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
 		if (m->bar[i])
@@ -31,8 +31,9 @@ static bool members_clash(const struct bind_member *a, const struct bind_member 
 {
 	if (a->act != BIND_ACT_TAKE || b->act != BIND_ACT_TAKE)
 		return false;
-	return (!strcmp(a->device.driver, b->device.driver) && !is_parallel(a->device.driver)) ||
-	       (resizes(a) && resizes(b));
+	return (strcmp(a->device.driver, b->device.driver) == 0 &&
+		       !driver_is_parallel(a->device.driver)) ||
+	       (member_resizes(a) && member_resizes(b));
 }
 
 static bool groups_clash(const struct bind_group *a, const struct bind_group *b)
@@ -45,7 +46,7 @@ static bool groups_clash(const struct bind_group *a, const struct bind_group *b)
 }
 
 /* Two lanes become one, and the last one takes the number that is free. */
-static void join(unsigned *of, size_t groups, unsigned keep, unsigned drop, unsigned last)
+static void lanes_join(unsigned *of, size_t groups, unsigned keep, unsigned drop, unsigned last)
 {
 	for (size_t i = 0; i < groups; i++) {
 		if (of[i] == drop)
@@ -55,7 +56,7 @@ static void join(unsigned *of, size_t groups, unsigned keep, unsigned drop, unsi
 	}
 }
 
-size_t lane_choose(const struct bind_plan *p, unsigned *ret)
+size_t bind_parallel_choose(const struct bind_plan *p, unsigned *ret)
 {
 	unsigned count = 0;
 
@@ -65,7 +66,7 @@ size_t lane_choose(const struct bind_plan *p, unsigned *ret)
 			unsigned keep = ret[k] < ret[i] ? ret[k] : ret[i];
 			unsigned drop = ret[k] < ret[i] ? ret[i] : ret[k];
 			if (keep != drop && groups_clash(&p->groups[i], &p->groups[k]))
-				join(ret, i + 1, keep, drop, --count);
+				lanes_join(ret, i + 1, keep, drop, --count);
 		}
 	}
 	/* More than there are writers for wait for one another. */
@@ -74,7 +75,7 @@ size_t lane_choose(const struct bind_plan *p, unsigned *ret)
 	return count < BIND_WRITERS_MAX ? count : BIND_WRITERS_MAX;
 }
 
-unsigned lane_of(const struct lanes *l, int group)
+unsigned bind_parallel_lane(const struct bind_parallel *l, int group)
 {
 	for (size_t i = 0; i < l->plan->group_count; i++)
 		if (l->plan->groups[i].number == group)
@@ -83,15 +84,16 @@ unsigned lane_of(const struct lanes *l, int group)
 }
 
 /* One run: where it stands, and the first failure. */
-struct run {
-	struct lanes *l;
+struct parallel_run {
+	struct bind_parallel *l;
 	const struct bind_step *steps;
 	size_t count;
 	int code;
 	struct err *e;
 };
 
-static void fail(struct run *r, struct lane *lane, int code, const struct err *why)
+static void lane_fail(
+	struct parallel_run *r, struct bind_parallel_lane *lane, int code, const struct err *why)
 {
 	lane->failed = &r->steps[lane->next];
 	lane->code = code;
@@ -102,22 +104,21 @@ static void fail(struct run *r, struct lane *lane, int code, const struct err *w
 }
 
 /* Does what a lane can do without waiting; its next write is then under way. */
-static void advance(struct run *r, unsigned number)
+static void lane_advance(struct parallel_run *r, unsigned number)
 {
-	struct lanes *l = r->l;
-	struct lane *lane = &l->list[number];
+	struct bind_parallel *l = r->l;
+	struct bind_parallel_lane *lane = &l->list[number];
 
 	for (; r->code == 0 && lane->next < r->count; lane->next++) {
 		const struct bind_step *s = &r->steps[lane->next];
 		struct err why = {0};
-		if (lane_of(l, s->group) != number)
+		if (bind_parallel_lane(l, s->group) != number)
 			continue;
-		l->work->lane = number;
-		int code = s->op == BIND_OP_WRITE
-				   ? bind_transaction_ask(l->work, s->path, s->text, &why)
-				   : l->step(l->arg, s, &why);
+		int code = s->op == BIND_OP_WRITE ? bind_worker_ask(&l->work->workers[number],
+							    s->path, s->text, &why)
+						  : l->step(l->arg, s, &why);
 		if (code < 0) {
-			fail(r, lane, code, &why);
+			lane_fail(r, lane, code, &why);
 			return;
 		}
 		if (s->op == BIND_OP_WRITE) {
@@ -128,22 +129,21 @@ static void advance(struct run *r, unsigned number)
 	}
 }
 
-static void hear(struct run *r, unsigned number)
+static void lane_hear(struct parallel_run *r, unsigned number)
 {
-	struct lane *lane = &r->l->list[number];
+	struct bind_parallel_lane *lane = &r->l->list[number];
 	struct err why = {0};
 
-	r->l->work->lane = number;
 	lane->is_asked = false;
-	int code = bind_transaction_answer(r->l->work, 0, &why);
+	int code = bind_worker_answer(&r->l->work->workers[number], 0, &why);
 	if (code < 0)
-		fail(r, lane, code, &why);
+		lane_fail(r, lane, code, &why);
 	else
 		lane->next++;
 }
 
 /* Waits for an answer, or for the first whose time is over. Return: its lane, -1 none is asked. */
-static int wait_for_one(struct lanes *l)
+static int lanes_wait(struct bind_parallel *l)
 {
 	struct bind_writer *asked[BIND_WRITERS_MAX] = {0};
 	int first = -1;
@@ -151,28 +151,28 @@ static int wait_for_one(struct lanes *l)
 	for (size_t i = 0; i < l->count; i++) {
 		if (!l->list[i].is_asked)
 			continue;
-		asked[i] = l->work->writers[i];
+		asked[i] = l->work->workers[i].writer;
 		if (first < 0 || l->list[i].deadline < l->list[first].deadline)
 			first = (int)i;
 	}
 	if (first < 0)
 		return -1;
 	int64_t left = l->list[first].deadline - clock_ms();
-	int one = l->work->env->sys->wait(asked, l->count, left > 0 ? (int)left : 0);
+	int one = l->work->env->kernel->wait(asked, l->count, left > 0 ? (int)left : 0);
 	return one < 0 ? first : one;
 }
 
-int lanes_run(struct lanes *l, const struct bind_step *steps, size_t count, struct err *e)
+int bind_parallel_run(
+	struct bind_parallel *l, const struct bind_step *steps, size_t count, struct err *e)
 {
-	struct run r = {.l = l, .steps = steps, .count = count, .e = e};
+	struct parallel_run r = {.l = l, .steps = steps, .count = count, .e = e};
 	int one;
 
 	for (unsigned i = 0; i < l->count; i++)
-		advance(&r, i);
-	while ((one = wait_for_one(l)) >= 0) {
-		hear(&r, (unsigned)one);
-		advance(&r, (unsigned)one);
+		lane_advance(&r, i);
+	while ((one = lanes_wait(l)) >= 0) {
+		lane_hear(&r, (unsigned)one);
+		lane_advance(&r, (unsigned)one);
 	}
-	l->work->lane = 0;
 	return r.code;
 }

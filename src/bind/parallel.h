@@ -2,7 +2,7 @@
 #ifndef BIND_PARALLEL_H
 #define BIND_PARALLEL_H
 
-#include "bind/bind.h"
+#include "bind/plan.h"
 #include "bind/transaction.h"
 
 /*
@@ -16,7 +16,7 @@
  *   which storage users have done for years. Different drivers share no state.
  * - resizing a BAR moves the windows of the bridges above it, which others may have in common.
  */
-struct lane {
+struct bind_parallel_lane {
 	const struct bind_step *failed; /* NULL: all went well */
 	int code; /* of that step */
 	/* How far it is. */
@@ -26,26 +26,27 @@ struct lane {
 };
 
 /* The lane of each group of @p, from 0, into @ret. Return: how many there are. */
-size_t lane_choose(const struct bind_plan *p, unsigned *ret);
+size_t bind_parallel_choose(const struct bind_plan *p, unsigned *ret);
 
 /* All lanes of one transaction, and what they carry out. */
-struct lanes {
+struct bind_parallel {
 	struct bind_transaction *work;
 	const struct bind_plan *plan;
 	const unsigned *of; /* the lane of each group of the plan */
 	size_t count;
-	struct lane list[BIND_WRITERS_MAX];
+	struct bind_parallel_lane list[BIND_WRITERS_MAX];
 	/* What is no write, done at once. Return: 0, -errno. */
 	int (*step)(void *arg, const struct bind_step *s, struct err *e);
 	void *arg;
 };
 
-unsigned lane_of(const struct lanes *l, int group);
+unsigned bind_parallel_lane(const struct bind_parallel *l, int group);
 
 /*
  * Carries out steps of groups until all are done or one fails; then none is begun any more, and
  * those under way are waited for. Return: 0, -errno of the first that failed, which @e tells of.
  */
-int lanes_run(struct lanes *l, const struct bind_step *steps, size_t count, struct err *e);
+int bind_parallel_run(
+	struct bind_parallel *l, const struct bind_step *steps, size_t count, struct err *e);
 
 #endif

@@ -82,7 +82,7 @@ static int choose_driver(struct bind_case *c, struct bind_member *m)
 	return 0;
 }
 
-static int decide(struct bind_case *c, struct bind_member *m)
+static int member_decide(struct bind_case *c, struct bind_member *m)
 {
 	const struct pci_device *d = &m->device;
 	const char *driver = m->is_target && c->q->driver ? c->q->driver : NULL;
@@ -90,7 +90,7 @@ static int decide(struct bind_case *c, struct bind_member *m)
 	m->act = BIND_ACT_STAYS;
 	if (d->is_bridge || (!m->is_target && (c->q->only || bind_class_is_platform(d->class))))
 		return 0;
-	if (driver ? !strcmp(d->driver, driver) : bind_on_vfio(c->env->host, d)) {
+	if (driver ? strcmp(d->driver, driver) == 0 : bind_on_vfio(c->env->host, d)) {
 		m->act = BIND_ACT_ALREADY;
 		(void)snprintf(m->driver, sizeof(m->driver), "%s", d->driver);
 		return 0;
@@ -100,7 +100,7 @@ static int decide(struct bind_case *c, struct bind_member *m)
 }
 
 /* What is to be done to a member besides its driver. */
-static int decide_rest(struct bind_case *c, struct bind_member *m)
+static int member_decide_rest(struct bind_case *c, struct bind_member *m)
 {
 	const struct bind_target *t = find_target(c->q, m->device.address);
 	int r = bind_framebuffer_plan(c, m);
@@ -116,7 +116,7 @@ static struct bind_access access_of(struct bind_case *c, const struct bind_group
 	char boot[BIND_BOOT_MAX];
 
 	if (!bind_access_is(&a) && bind_journal_read(c->env, g->number, &n, NULL) == 0 &&
-		bind_boot_id(c->env->host, boot, NULL) == 0 && !strcmp(n.boot, boot) &&
+		bind_boot_id(c->env->host, boot, NULL) == 0 && strcmp(n.boot, boot) == 0 &&
 		!bind_entry_is_past(g, &n))
 		a = n.access;
 	bind_entry_fini(&n);
@@ -143,9 +143,9 @@ static int add_group(struct bind_case *c, int number)
 		for (size_t i = 0; r == 0 && i < g.count; i++) {
 			members[i].device = g.members[i];
 			members[i].is_target = find_target(c->q, g.members[i].address);
-			r = decide(c, &members[i]);
+			r = member_decide(c, &members[i]);
 			if (r == 0)
-				r = decide_rest(c, &members[i]);
+				r = member_decide_rest(c, &members[i]);
 		}
 		list[p->group_count - 1].access = access_of(c, &list[p->group_count - 1]);
 	} else {

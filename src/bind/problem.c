@@ -10,7 +10,7 @@
 bool bind_allows(const char *const *allow, size_t count, const char *check)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!strcmp(allow[i], check))
+		if (strcmp(allow[i], check) == 0)
 			return true;
 	return false;
 }

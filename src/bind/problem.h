@@ -2,7 +2,7 @@
 #ifndef BIND_PROBLEM_H
 #define BIND_PROBLEM_H
 
-#include "bind/bind.h"
+#include "bind/plan.h"
 
 enum problem_weight {
 	PROBLEM_WARNS,

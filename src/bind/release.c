@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/bind.h"
+#include "bind/gate.h"
 #include "bind/lease.h"
 #include "bind/owner.h"
 #include "bind/problem.h"
@@ -20,7 +21,7 @@
 /* One giving back: what is asked, and what the journal says. */
 struct release {
 	struct bind_transaction work;
-	const struct bind_giving *g;
+	const struct bind_release_request *g;
 	struct bind_report *report;
 	struct bind_entry entry;
 };
@@ -50,7 +51,7 @@ static bool still_taken(struct release *r, const struct bind_was *was, struct pc
 {
 	return pci_device_peek(r->work.env->host, was->address, ret, NULL) == 0 &&
 	       ret->vendor == was->vendor && ret->device == was->device &&
-	       !strcmp(ret->driver, was->to) && strcmp(was->to, was->driver) != 0;
+	       strcmp(ret->driver, was->to) == 0 && strcmp(was->to, was->driver) != 0;
 }
 
 static int refuse_members_held(struct release *r, struct err *e)
@@ -97,12 +98,12 @@ static int find_unresettable(struct release *r, const char **keep)
 }
 
 /* Ends the lease, but remembers the way back. */
-static int keep_entry(struct release *r, struct err *e)
+static int entry_keep(struct release *r, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
 
-	if (r->g->how != BIND_RETURN_VFIO && bind_transaction_arm(&r->work, e) == 0)
-		bind_give_methods(&r->work, n);
+	if (r->g->how != BIND_RETURN_VFIO && bind_worker_arm(&r->work.workers[0], e) == 0)
+		bind_return_methods(&r->work.workers[0], n);
 	n->state = BIND_STATE_TAKEN;
 	n->owner = (struct bind_owner){0};
 	n->writer = 0;
@@ -111,9 +112,9 @@ static int keep_entry(struct release *r, struct err *e)
 	return bind_transaction_journal(&r->work, n, e);
 }
 
-static int say_kept(struct release *r, struct err *e)
+static int entry_keep_in_part(struct release *r, struct err *e)
 {
-	int code = keep_entry(r, e);
+	int code = entry_keep(r, e);
 
 	if (code < 0)
 		return code;
@@ -124,15 +125,15 @@ static int say_kept(struct release *r, struct err *e)
 }
 
 /* What would become of each member. */
-static int preview(struct release *r, const char *const *keep, struct err *e)
+static int report_preview(struct release *r, const char *const *keep, struct err *e)
 {
 	const struct bind_entry *n = &r->entry;
-	struct bind_given *given = bind_report_add(r->report, n->count ? n->count : 1);
+	struct bind_returned *given = bind_report_add(r->report, n->count ? n->count : 1);
 	struct pci_device d;
 
 	if (!given)
 		return err_set(e, -ENOMEM, "group %d", n->group);
-	r->report->given_count = n->count;
+	r->report->returned_count = n->count;
 	for (size_t i = 0; i < n->count; i++) {
 		const char *to = r->g->how == BIND_RETURN_NONE ? "" : n->members[i].driver;
 		given[i].address = n->members[i].address;
@@ -142,7 +143,7 @@ static int preview(struct release *r, const char *const *keep, struct err *e)
 		(void)snprintf(given[i].from, sizeof(given[i].from), "%s", d.driver);
 		(void)snprintf(
 			given[i].to, sizeof(given[i].to), "%s", given[i].left ? d.driver : to);
-		if (!given[i].left && !strcmp(to, BIND_DRIVER_FITTING)) {
+		if (!given[i].left && strcmp(to, BIND_DRIVER_FITTING) == 0) {
 			given[i].to[0] = '\0';
 			(void)snprintf(given[i].text, sizeof(given[i].text),
 				"to the driver that matches it");
@@ -153,7 +154,7 @@ static int preview(struct release *r, const char *const *keep, struct err *e)
 	return 0;
 }
 
-static int give_back(struct release *r, const char **keep, struct err *e)
+static int members_return(struct release *r, const char **keep, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
 	int kept = 0;
@@ -166,19 +167,19 @@ static int give_back(struct release *r, const char **keep, struct err *e)
 	if (kept < 0)
 		return err_set(e, kept, "group %d", n->group);
 	if (r->g->dry_run)
-		return preview(r, keep, e);
-	int code = bind_transaction_arm(&r->work, e);
+		return report_preview(r, keep, e);
+	int code = bind_worker_arm(&r->work.workers[0], e);
 	if (code < 0)
 		return code;
-	n->state = BIND_STATE_GIVING;
-	bind_transaction_sign(&r->work, n);
+	n->state = BIND_STATE_RETURNING;
+	bind_worker_sign(&r->work.workers[0], n);
 	code = bind_transaction_journal(&r->work, n, e);
 	/* Where there is no room for that, the entry of before knows the way as well. */
 	if (code == 0 || code == -ENOSPC)
-		code = bind_give_back(&r->work, n, r->g->how, keep, r->report, e);
+		code = bind_return_members(&r->work.workers[0], n, r->g->how, keep, r->report, e);
 	if (code < 0)
 		return code;
-	return kept ? say_kept(r, e) : bind_transaction_forget(&r->work, n->group, e);
+	return kept ? entry_keep_in_part(r, e) : bind_transaction_forget(&r->work, n->group, e);
 }
 
 static void mark_unwiped(struct release *r)
@@ -193,14 +194,14 @@ static int release_entry(struct release *r, struct err *e)
 {
 	mark_unwiped(r);
 	if (r->g->how == BIND_RETURN_VFIO || (r->g->owner.pid && r->entry.kept))
-		return r->g->dry_run ? 0 : keep_entry(r, e);
+		return r->g->dry_run ? 0 : entry_keep(r, e);
 	int code = refuse_members_held(r, e);
 	if (code < 0)
 		return code;
 	const char **keep = calloc(r->entry.count ? r->entry.count : 1, sizeof(*keep));
 	if (!keep)
 		return err_set(e, -ENOMEM, "group %d", r->entry.group);
-	code = give_back(r, keep, e);
+	code = members_return(r, keep, e);
 	free(keep);
 	return code;
 }
@@ -216,7 +217,7 @@ static int fill_foreign(struct release *r, const char *boot, struct err *e)
 		return code;
 	*n = BIND_ENTRY_NONE;
 	n->group = g.number;
-	n->state = BIND_STATE_GIVING;
+	n->state = BIND_STATE_RETURNING;
 	(void)snprintf(n->boot, sizeof(n->boot), "%s", boot);
 	n->members = calloc(g.count ? g.count : 1, sizeof(*n->members));
 	for (size_t i = 0; n->members && i < g.count; i++) {
@@ -251,7 +252,7 @@ static int may_release(struct release *r, const char *boot, struct err *e)
 	enum bind_lease_state s = bind_lease_judge(r->work.env, n, boot, text, sizeof(text));
 	if (s == BIND_LEASE_BUSY) {
 		err_say(e, -EBUSY, "group %d: %s", n->group, text);
-		err_hint(e, "%s", bind_stuck_hint(n->writer, hint, sizeof(hint)));
+		err_hint(e, "%s", bind_stuck_writer_hint(n->writer, hint, sizeof(hint)));
 		return -EBUSY;
 	}
 	if (o->pid ? n->owner.pid == o->pid && n->owner.start == o->start : s != BIND_LEASE_LIVE)
@@ -288,8 +289,8 @@ static int release_locked(struct release *r, struct err *e)
 	return code < 0 ? code : release_entry(r, e);
 }
 
-int bind_release(const struct bind_env *env, const struct bind_giving *g, struct bind_report *ret,
-	struct err *e)
+int bind_release(const struct bind_env *env, const struct bind_release_request *g,
+	struct bind_report *ret, struct err *e)
 {
 	struct release r = {.g = g, .report = ret};
 	int group = g->group;
@@ -328,7 +329,7 @@ static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
 		return kept == BIND_KEPT_RELEASE ? release_entry(r, e) : 1;
 	case BIND_LEASE_DEAD:
 		/* A group that was bound by hand before goes back to that. */
-		return r->entry.kept && kept == BIND_KEPT_STAYS ? keep_entry(r, e)
+		return r->entry.kept && kept == BIND_KEPT_STAYS ? entry_keep(r, e)
 								: release_entry(r, e);
 	case BIND_LEASE_BROKEN:
 		return release_entry(r, e);
@@ -339,7 +340,7 @@ static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
 int bind_restore(const struct bind_env *env, int group, enum bind_kept kept,
 	struct bind_report *ret, struct err *e)
 {
-	const struct bind_giving g = {.group = group, .how = BIND_RETURN_DRIVER};
+	const struct bind_release_request g = {.group = group, .how = BIND_RETURN_DRIVER};
 	struct release r = {.g = &g, .report = ret};
 
 	*ret = BIND_REPORT_NONE;

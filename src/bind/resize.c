@@ -103,18 +103,19 @@ int bind_resize_plan(struct bind_case *c, const struct bind_target *t, struct bi
 	return r;
 }
 
-int bind_resize_back(struct bind_transaction *w, const struct bind_was *was, struct err *e)
+int bind_resize_back(struct bind_worker *w, const struct bind_was *was, struct err *e)
 {
 	char path[FILE_PATH_MAX], text[4];
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && i < COUNT(was->bar); i++) {
-		if (!was->bar[i] || bind_resize_now(w->env->host, was->address, i) == was->bar[i])
+		if (!was->bar[i] ||
+			bind_resize_now(w->transaction->env->host, was->address, i) == was->bar[i])
 			continue;
 		r = bind_resize_path(was->address, i, path, sizeof(path));
 		if (r < 0)
 			return err_set(e, r, "resize BAR %u", i);
-		r = bind_transaction_write(w, path, bind_resize_text(was->bar[i], text), e);
+		r = bind_worker_write(w, path, bind_resize_text(was->bar[i], text), e);
 	}
 	return r;
 }

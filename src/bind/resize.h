@@ -30,6 +30,6 @@ int bind_resize_path(struct pci_address a, unsigned bar, char *buf, size_t size)
 const char *bind_resize_text(uint8_t code, char buf[4]);
 
 /* Gives each BAR of a device without a driver the size it had. Return: 0, -errno. */
-int bind_resize_back(struct bind_transaction *w, const struct bind_was *was, struct err *e);
+int bind_resize_back(struct bind_worker *w, const struct bind_was *was, struct err *e);
 
 #endif

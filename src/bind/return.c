@@ -16,33 +16,34 @@
 
 void bind_report_fini(struct bind_report *r)
 {
-	free(r->given);
+	free(r->returned);
 	*r = BIND_REPORT_NONE;
 }
 
-struct bind_given *bind_report_add(struct bind_report *r, size_t count)
+struct bind_returned *bind_report_add(struct bind_report *r, size_t count)
 {
-	struct bind_given *list = reallocarray(r->given, r->given_count + count, sizeof(*list));
+	struct bind_returned *list =
+		reallocarray(r->returned, r->returned_count + count, sizeof(*list));
 
 	if (!list)
 		return NULL;
-	r->given = list;
-	memset(list + r->given_count, 0, count * sizeof(*list));
-	r->given_count += count;
-	return list + r->given_count - count;
+	r->returned = list;
+	memset(list + r->returned_count, 0, count * sizeof(*list));
+	r->returned_count += count;
+	return list + r->returned_count - count;
 }
 
 /* "@folder/@attr" of a device or driver gets @text. */
-static int write_device(struct bind_transaction *w, struct pci_address a, const char *attr,
+static int write_device(struct bind_worker *w, struct pci_address a, const char *attr,
 	const char *text, struct err *e)
 {
 	char path[FILE_PATH_MAX];
 
 	int r = pci_device_path(a, attr, path, sizeof(path));
-	return r < 0 ? err_set(e, r, "%s", attr) : bind_transaction_write(w, path, text, e);
+	return r < 0 ? err_set(e, r, "%s", attr) : bind_worker_write(w, path, text, e);
 }
 
-static int write_driver(struct bind_transaction *w, const char *driver, const char *attr,
+static int write_driver(struct bind_worker *w, const char *driver, const char *attr,
 	struct pci_address a, struct err *e)
 {
 	char path[FILE_PATH_MAX], address[PCI_ADDRESS_TEXT];
@@ -50,74 +51,75 @@ static int write_driver(struct bind_transaction *w, const char *driver, const ch
 	int r = file_path(path, sizeof(path), "/sys/bus/pci/drivers/%s/%s", driver, attr);
 	if (r < 0)
 		return err_set(e, r, "driver %s", driver);
-	return bind_transaction_write(w, path, pci_address_format(a, address), e);
+	return bind_worker_write(w, path, pci_address_format(a, address), e);
 }
 
-static void say_left(struct bind_given *g, const char *why)
+static void returned_stays(struct bind_returned *g, const char *why)
 {
 	g->left = true;
 	(void)snprintf(g->text, sizeof(g->text), "%.255s", why);
 }
 
-static void restore_method(struct bind_transaction *w, const struct bind_was *was)
+static void restore_method(struct bind_worker *w, const struct bind_was *was)
 {
 	struct pci_device d;
 
-	if (was->reset_method[0] && pci_device_peek(w->env->host, was->address, &d, NULL) == 0 &&
+	if (was->reset_method[0] &&
+		pci_device_peek(w->transaction->env->host, was->address, &d, NULL) == 0 &&
 		d.vendor == was->vendor && d.device == was->device &&
 		strcmp(d.reset_method, was->reset_method) != 0)
 		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
 }
 
 /* Before its driver comes back, which reads its MAC address when it does. */
-static void restore_vf(struct bind_transaction *w, const struct bind_was *was, struct bind_given *g)
+static void restore_vf(struct bind_worker *w, const struct bind_was *was, struct bind_returned *g)
 {
 	struct err why = {0};
 
 	if (!was->has_vf)
 		return;
-	int r = bind_vf_back(w->env, was->address, &was->vf, &why);
+	int r = bind_vf_settings_restore(w->transaction->env, was->address, &was->vf, &why);
 	if (r < 0)
 		(void)snprintf(g->text, sizeof(g->text),
 			"its settings did not all come back: %.200s",
 			why.msg[0] ? why.msg : "its physical function is gone");
 	else
-		bind_transaction_count(w);
+		bind_transaction_count(w->transaction);
 }
 
 /* vfio_pci_core turns runtime power management on at bind and off at unbind, whatever it was. */
-static void restore_settings(struct bind_transaction *w, const struct bind_was *was)
+static void restore_settings(struct bind_worker *w, const struct bind_was *was)
 {
 	char path[FILE_PATH_MAX], now[PCI_NAME_MAX];
 
 	/* A driver may have settled these for itself: failing to set them is no failure. */
 	if (was->control[0] &&
 		pci_device_path(was->address, "power/control", path, sizeof(path)) == 0 &&
-		host_read_text(w->env->host, path, now, sizeof(now)) > 0 &&
+		host_read_text(w->transaction->env->host, path, now, sizeof(now)) > 0 &&
 		strcmp(now, was->control) != 0)
-		(void)bind_transaction_write(w, path, was->control, NULL);
+		(void)bind_worker_write(w, path, was->control, NULL);
 	restore_method(w, was);
 }
 
-void bind_give_methods(struct bind_transaction *w, const struct bind_entry *n)
+void bind_return_methods(struct bind_worker *w, const struct bind_entry *n)
 {
 	for (size_t i = 0; i < n->count; i++)
 		restore_method(w, &n->members[i]);
 }
 
-static int rebind(
-	struct bind_transaction *w, struct pci_address a, const char *driver, struct err *e)
+static int device_rebind(
+	struct bind_worker *w, struct pci_address a, const char *driver, struct err *e)
 {
 	struct pci_device d;
 
-	if (!bind_driver_present(w->env->host, driver)) {
-		int r = w->env->sys->load(driver, e);
+	if (!bind_driver_present(w->transaction->env->host, driver)) {
+		int r = w->transaction->env->kernel->load(driver, e);
 		if (r < 0)
 			return r;
 	}
 	/* Loading it may have bound the device already. */
-	int r = pci_device_peek(w->env->host, a, &d, e);
-	if (r < 0 || !strcmp(d.driver, driver))
+	int r = pci_device_peek(w->transaction->env->host, a, &d, e);
+	if (r < 0 || strcmp(d.driver, driver) == 0)
 		return r;
 	return write_driver(w, driver, "bind", a, e);
 }
@@ -125,41 +127,45 @@ static int rebind(
 /*
  * No override, and the kernel's choice of a driver; that none is loaded is no error there.
  */
-static int probe(struct bind_transaction *w, const struct pci_device *d, const struct bind_was *was,
-	struct err *e)
+static int device_probe(struct bind_worker *w, const struct pci_device *d,
+	const struct bind_was *was, struct err *e)
 {
 	char address[PCI_ADDRESS_TEXT];
 
 	int r = write_device(w, d->address, "driver_override", "", e);
 	if (r == 0 && d->driver[0])
 		r = write_driver(w, d->driver, "unbind", d->address, e);
-	if (r == 0)
-		r = bind_resize_back(w, was, e);
-	if (r == 0)
-		r = bind_transaction_write(w, "/sys/bus/pci/drivers_probe",
-			pci_address_format(d->address, address), e);
-	return r;
+	if (r < 0)
+		return r;
+	r = bind_resize_back(w, was, e);
+	if (r < 0)
+		return r;
+	return bind_worker_write(
+		w, "/sys/bus/pci/drivers_probe", pci_address_format(d->address, address), e);
 }
 
-static int move(struct bind_transaction *w, const struct bind_was *was, const struct pci_device *d,
-	const char *driver, struct err *e)
+static int device_move(struct bind_worker *w, const struct bind_was *was,
+	const struct pci_device *d, const char *driver, struct err *e)
 {
-	int r = 0;
-
-	if (strcmp(d->driver_override, was->override) != 0)
-		r = write_device(w, was->address, "driver_override", was->override, e);
-	if (r == 0 && d->driver[0] && strcmp(d->driver, driver) != 0)
-		r = write_driver(w, d->driver, "unbind", was->address, e);
+	if (strcmp(d->driver_override, was->override) != 0) {
+		int r = write_device(w, was->address, "driver_override", was->override, e);
+		if (r < 0)
+			return r;
+	}
 	/* Under its first driver a BAR is that driver's business. */
-	if (r == 0 && (!d->driver[0] || strcmp(d->driver, driver) != 0))
-		r = bind_resize_back(w, was, e);
-	if (r == 0 && driver[0] && strcmp(d->driver, driver) != 0)
-		r = rebind(w, was->address, driver, e);
-	return r;
+	if (d->driver[0] && strcmp(d->driver, driver) == 0)
+		return 0;
+	int r = d->driver[0] ? write_driver(w, d->driver, "unbind", was->address, e) : 0;
+	if (r < 0)
+		return r;
+	r = bind_resize_back(w, was, e);
+	if (r < 0 || !driver[0])
+		return r;
+	return device_rebind(w, was->address, driver, e);
 }
 
 /* What is wrong with giving @d back as @was; NULL when nothing is. */
-static const char *obstacle(const struct bind_was *was, const struct pci_device *d)
+static const char *device_obstacle(const struct bind_was *was, const struct pci_device *d)
 {
 	if (d->vendor != was->vendor || d->device != was->device || d->class != was->class)
 		return "another device is there now: not touched";
@@ -168,36 +174,36 @@ static const char *obstacle(const struct bind_was *was, const struct pci_device 
 	return NULL;
 }
 
-static int give_member(struct bind_transaction *w, const struct bind_was *was, enum bind_return how,
-	struct bind_given *g, struct err *e)
+static int member_return(struct bind_worker *w, const struct bind_was *was, enum bind_return how,
+	struct bind_returned *g, struct err *e)
 {
 	const char *driver = how == BIND_RETURN_NONE ? "" : was->driver;
 	char address[PCI_ADDRESS_TEXT];
 	struct pci_device d;
 
 	pci_address_format(was->address, address);
-	int r = pci_device_read(w->env->host, was->address, &d, e);
+	int r = pci_device_read(w->transaction->env->host, was->address, &d, e);
 	if (r == -ENODEV) {
-		say_left(g, "the device is gone");
+		returned_stays(g, "the device is gone");
 		return 0;
 	}
 	if (r < 0)
 		return r;
 	(void)snprintf(g->from, sizeof(g->from), "%s", d.driver);
 	(void)snprintf(g->to, sizeof(g->to), "%s", d.driver);
-	const char *why = obstacle(was, &d);
+	const char *why = device_obstacle(was, &d);
 	if (why) {
-		say_left(g, why);
+		returned_stays(g, why);
 		return 0;
 	}
 	restore_vf(w, was, g);
-	bool fitting = !strcmp(driver, BIND_DRIVER_FITTING);
-	r = fitting ? probe(w, &d, was, e) : move(w, was, &d, driver, e);
+	bool fitting = strcmp(driver, BIND_DRIVER_FITTING) == 0;
+	r = fitting ? device_probe(w, &d, was, e) : device_move(w, was, &d, driver, e);
 	if (r == 0)
 		restore_settings(w, was);
 	if (r == 0 && how == BIND_RETURN_DRIVER)
 		bind_framebuffer_back(w, was->framebuffer);
-	if (pci_device_peek(w->env->host, was->address, &d, r < 0 ? NULL : e) == 0) {
+	if (pci_device_peek(w->transaction->env->host, was->address, &d, r < 0 ? NULL : e) == 0) {
 		(void)snprintf(g->to, sizeof(g->to), "%s", d.driver);
 		if (r == 0 && !fitting && strcmp(d.driver, driver) != 0)
 			r = err_say(e, -EIO, "is on '%s', not on '%s'", d.driver, driver);
@@ -205,12 +211,12 @@ static int give_member(struct bind_transaction *w, const struct bind_was *was, e
 	return r < 0 ? err_in(e, r, "%s", address) : 0;
 }
 
-int bind_give_back(struct bind_transaction *w, const struct bind_entry *n, enum bind_return how,
+int bind_return_members(struct bind_worker *w, const struct bind_entry *n, enum bind_return how,
 	const char *const *keep, struct bind_report *ret, struct err *e)
 {
 	int first = 0;
 
-	struct bind_given *given = n->count ? bind_report_add(ret, n->count) : NULL;
+	struct bind_returned *given = n->count ? bind_report_add(ret, n->count) : NULL;
 	if (n->count && !given)
 		return err_set(e, -ENOMEM, "give back group %d", n->group);
 	for (size_t i = n->count; i--;) {
@@ -220,16 +226,15 @@ int bind_give_back(struct bind_transaction *w, const struct bind_entry *n, enum 
 		if (keep && keep[i]) {
 			(void)snprintf(given[i].from, sizeof(given[i].from), "%s", was->to);
 			(void)snprintf(given[i].to, sizeof(given[i].to), "%s", was->to);
-			say_left(&given[i], keep[i]);
+			returned_stays(&given[i], keep[i]);
 			continue;
 		}
-		int r = give_member(w, was, how, &given[i], &why);
+		int r = member_return(w, was, how, &given[i], &why);
 		if (r == 0)
 			continue;
-		say_left(&given[i], why.msg);
+		returned_stays(&given[i], why.msg);
 		if (r == -ETIMEDOUT)
-			(void)bind_transaction_arm(
-				w, NULL); /* the others need not wait for this one */
+			(void)bind_worker_arm(w, NULL); /* the others need not wait for this one */
 		if (first == 0) {
 			first = r;
 			if (e)

@@ -2,6 +2,7 @@
 #ifndef BIND_RETURN_H
 #define BIND_RETURN_H
 
+#include "bind/release.h"
 #include "bind/transaction.h"
 
 /*
@@ -11,13 +12,13 @@
  * @keep: members, by index, to leave where they are with a reason; NULL for none.
  * @ret gets every member. Return: 0 when all are back, else the first -errno with @e.
  */
-int bind_give_back(struct bind_transaction *w, const struct bind_entry *n, enum bind_return how,
+int bind_return_members(struct bind_worker *w, const struct bind_entry *n, enum bind_return how,
 	const char *const *keep, struct bind_report *ret, struct err *e);
 
 /* Only the choice of reset methods, for a group that stays where it is. */
-void bind_give_methods(struct bind_transaction *w, const struct bind_entry *n);
+void bind_return_methods(struct bind_worker *w, const struct bind_entry *n);
 
 /* Room for @count more. Return: the first of them, zeroed; NULL without memory. */
-struct bind_given *bind_report_add(struct bind_report *r, size_t count);
+struct bind_returned *bind_report_add(struct bind_report *r, size_t count);
 
 #endif

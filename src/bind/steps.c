@@ -20,7 +20,7 @@ struct list {
 	int error; /* the first; later additions do nothing */
 };
 
-static struct bind_step *add(struct list *l, enum bind_op op, const char *text)
+static struct bind_step *step_add(struct list *l, enum bind_op op, const char *text)
 {
 	if (l->error)
 		return NULL;
@@ -36,19 +36,21 @@ static struct bind_step *add(struct list *l, enum bind_op op, const char *text)
 	return s;
 }
 
-static void add_path(struct list *l, enum bind_op op, const char *path, const char *text)
+static struct bind_step *step_add_path(
+	struct list *l, enum bind_op op, const char *path, const char *text)
 {
-	struct bind_step *s = add(l, op, text);
+	struct bind_step *s = step_add(l, op, text);
 
 	if (s && file_path(s->path, sizeof(s->path), "%s", path) < 0)
 		l->error = -ENAMETOOLONG;
+	return s;
 }
 
 /* A step on attribute @attr of a device. */
-static void add_device(
+static void step_add_device(
 	struct list *l, enum bind_op op, struct pci_address a, const char *attr, const char *text)
 {
-	struct bind_step *s = add(l, op, text);
+	struct bind_step *s = step_add(l, op, text);
 
 	if (!s)
 		return;
@@ -57,10 +59,11 @@ static void add_device(
 		l->error = -ENAMETOOLONG;
 }
 
-static void add_driver(struct list *l, struct pci_address a, const char *driver, const char *attr)
+static void step_add_driver(
+	struct list *l, struct pci_address a, const char *driver, const char *attr)
 {
 	char address[PCI_ADDRESS_TEXT];
-	struct bind_step *s = add(l, BIND_OP_WRITE, pci_address_format(a, address));
+	struct bind_step *s = step_add(l, BIND_OP_WRITE, pci_address_format(a, address));
 
 	if (!s)
 		return;
@@ -77,7 +80,7 @@ static void add_framebuffer(struct list *l, const struct bind_member *m)
 	if (!m->framebuffer[0])
 		return;
 	name = bind_framebuffer_path(m->framebuffer, "unbind", path, sizeof(path));
-	struct bind_step *s = name ? add(l, BIND_OP_WRITE, name) : NULL;
+	struct bind_step *s = name ? step_add(l, BIND_OP_WRITE, name) : NULL;
 	if (s && file_path(s->path, sizeof(s->path), "%s", path) < 0)
 		l->error = -ENAMETOOLONG;
 	if (s)
@@ -92,7 +95,7 @@ static void add_resizes(struct list *l, const struct bind_member *m)
 		if (!m->bar[i])
 			continue;
 		(void)snprintf(attr, sizeof(attr), "resource%u_resize", i);
-		add_device(l, BIND_OP_WRITE, m->device.address, attr,
+		step_add_device(l, BIND_OP_WRITE, m->device.address, attr,
 			bind_resize_text(m->bar[i], text));
 	}
 }
@@ -109,12 +112,12 @@ static void add_member(struct list *l, const struct bind_member *m)
 		return;
 	add_framebuffer(l, m);
 	if (strcmp(d->driver_override, m->driver) != 0)
-		add_device(l, BIND_OP_WRITE, d->address, "driver_override", m->driver);
+		step_add_device(l, BIND_OP_WRITE, d->address, "driver_override", m->driver);
 	if (d->driver[0])
-		add_driver(l, d->address, d->driver, "unbind");
+		step_add_driver(l, d->address, d->driver, "unbind");
 	add_resizes(l, m);
-	add_driver(l, d->address, m->driver, "bind");
-	add_device(l, BIND_OP_VERIFY, d->address, "driver", m->driver);
+	step_add_driver(l, d->address, m->driver, "bind");
+	step_add_device(l, BIND_OP_VERIFY, d->address, "driver", m->driver);
 }
 
 static void access_text(const struct bind_access *a, char *buf, size_t size)
@@ -135,26 +138,26 @@ static void add_group(struct list *l, const struct bind_group *g)
 		access_text(a, text, sizeof(text));
 		if (bind_access_path(g->number, path, sizeof(path)) < 0)
 			l->error = -ENAMETOOLONG;
-		add_path(l, BIND_OP_RULE, path, text);
+		(void)step_add_path(l, BIND_OP_RULE, path, text);
 	}
 	for (size_t i = 0; i < g->count; i++)
 		add_member(l, &g->members[i]);
 	(void)snprintf(path, sizeof(path), "/dev/vfio/%d", g->number);
-	add_path(l, BIND_OP_WAIT, path, "");
+	(void)step_add_path(l, BIND_OP_WAIT, path, "");
 	if (!bind_access_is(a))
 		return;
 	access_text(a, text, sizeof(text));
-	add_path(l, BIND_OP_CHOWN, path, text);
+	(void)step_add_path(l, BIND_OP_CHOWN, path, text);
 	for (size_t i = 0; i < g->count; i++)
 		if (g->members[i].act != BIND_ACT_STAYS)
-			add_device(
+			step_add_device(
 				l, BIND_OP_CHOWN, g->members[i].device.address, "vfio-dev", text);
 }
 
 static bool named_before(const struct list *l, const char *module)
 {
 	for (size_t i = 0; i < l->count; i++)
-		if (!strcmp(l->steps[i].path, module))
+		if (strcmp(l->steps[i].path, module) == 0)
 			return true;
 	return false;
 }
@@ -168,12 +171,12 @@ static void add_loads(struct list *l, const struct bind_plan *p)
 			const struct bind_member *m = &g->members[k];
 			if (m->act == BIND_ACT_TAKE && !named_before(l, m->module) &&
 				!bind_driver_present(l->env->host, m->driver))
-				add_path(l, BIND_OP_LOAD, m->module, "");
+				(void)step_add_path(l, BIND_OP_LOAD, m->module, "");
 		}
 	}
 }
 
-static void add_journals(struct list *l, const struct bind_plan *p, const char *state)
+static void add_journals(struct list *l, const struct bind_plan *p, enum bind_journal_step state)
 {
 	char path[FILE_PATH_MAX];
 
@@ -181,8 +184,10 @@ static void add_journals(struct list *l, const struct bind_plan *p, const char *
 		l->group = p->groups[i].number;
 		if (bind_journal_path(l->env, l->group, path, sizeof(path)) < 0)
 			l->error = -ENAMETOOLONG;
-		else
-			add_path(l, BIND_OP_JOURNAL, path, state);
+		struct bind_step *s =
+			step_add_path(l, BIND_OP_JOURNAL, path, bind_journal_step_name(state));
+		if (s)
+			s->journal = state;
 	}
 }
 
@@ -192,10 +197,10 @@ int bind_plan_steps(const struct bind_env *env, const struct bind_request *q,
 	struct list l = {.env = env};
 
 	add_loads(&l, p);
-	add_journals(&l, p, "taking");
+	add_journals(&l, p, BIND_JOURNAL_TAKING);
 	for (size_t i = 0; i < p->group_count; i++)
 		add_group(&l, &p->groups[i]);
-	add_journals(&l, p, "taken");
+	add_journals(&l, p, BIND_JOURNAL_TAKEN);
 	if (l.error) {
 		free(l.steps);
 		return l.error;
@@ -203,6 +208,20 @@ int bind_plan_steps(const struct bind_env *env, const struct bind_request *q,
 	*ret = l.steps;
 	*ret_count = l.count;
 	return 0;
+}
+
+const char *bind_journal_step_name(enum bind_journal_step s)
+{
+	static const char *const names[] = {
+		[BIND_JOURNAL_NONE] = "",
+		[BIND_JOURNAL_TAKING] = "taking",
+		[BIND_JOURNAL_TAKEN] = "taken",
+		[BIND_JOURNAL_CHANGING] = "changing",
+		[BIND_JOURNAL_CHANGED] = "changed",
+		[BIND_JOURNAL_REMOVED] = "removed",
+	};
+
+	return names[s];
 }
 
 const char *bind_op_name(enum bind_op op)

@@ -46,13 +46,13 @@ static void find_place(struct host *h, pid_t writer, char *buf, size_t size)
 
 	buf[0] = '\0';
 	if (file_path(path, sizeof(path), "/proc/%d/wchan", writer) < 0 ||
-		host_read_text(h, path, text, sizeof(text)) <= 0 || !strcmp(text, "0"))
+		host_read_text(h, path, text, sizeof(text)) <= 0 || strcmp(text, "0") == 0)
 		return;
 	file_escape(place, sizeof(place), text);
 	(void)snprintf(buf, size, " (%.64s)", place);
 }
 
-const char *bind_stuck_format(
+const char *bind_stuck_writer_format(
 	struct host *h, pid_t writer, const char *what, char *buf, size_t size)
 {
 	char state = '?', place[WCHAN_MAX + 8];
@@ -68,7 +68,7 @@ const char *bind_stuck_format(
 	return buf;
 }
 
-const char *bind_stuck_hint(pid_t writer, char *buf, size_t size)
+const char *bind_stuck_writer_hint(pid_t writer, char *buf, size_t size)
 {
 	(void)snprintf(buf, size,
 		"see /proc/%d/stack; when what keeps the device lets go, run usher restore",

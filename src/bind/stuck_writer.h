@@ -13,10 +13,10 @@ struct host;
  * kernel (…)" when its usher waits for it, "… is at work on @what" else.
  * Return: @buf.
  */
-const char *bind_stuck_format(
+const char *bind_stuck_writer_format(
 	struct host *h, pid_t writer, const char *what, char *buf, size_t size);
 
 /* What to do about it. Return: @buf. */
-const char *bind_stuck_hint(pid_t writer, char *buf, size_t size);
+const char *bind_stuck_writer_hint(pid_t writer, char *buf, size_t size);
 
 #endif

@@ -33,7 +33,7 @@ struct transaction {
 	const struct bind_request *q;
 	struct bind_plan *plan;
 	struct taking *takings; /* one for each group of the plan */
-	struct lanes lanes;
+	struct bind_parallel lanes;
 	unsigned *lane_of; /* each group of the plan */
 };
 
@@ -54,7 +54,7 @@ static int find_groups(const struct bind_env *env, const struct bind_request *q,
 	return (int)n;
 }
 
-static int refuse(const struct bind_plan *p, struct err *e)
+static int plan_refuse(const struct bind_plan *p, struct err *e)
 {
 	for (size_t i = 0; i < p->problem_count; i++) {
 		const struct bind_problem *b = &p->problems[i];
@@ -77,7 +77,7 @@ static int load_modules(const struct bind_env *env, const struct bind_plan *p, s
 			const struct bind_member *m = &p->groups[i].members[k];
 			if (m->act != BIND_ACT_TAKE || bind_driver_present(env->host, m->driver))
 				continue;
-			int r = env->sys->load(m->module, e);
+			int r = env->kernel->load(m->module, e);
 			if (r < 0)
 				return r;
 			loaded = 1;
@@ -85,7 +85,7 @@ static int load_modules(const struct bind_env *env, const struct bind_plan *p, s
 	}
 	/* A soft dependency of vfio, without which no container can be used; may be built in. */
 	if (loaded)
-		(void)env->sys->load("vfio_iommu_type1", NULL);
+		(void)env->kernel->load("vfio_iommu_type1", NULL);
 	return loaded;
 }
 
@@ -98,13 +98,13 @@ static int plan_locked(struct transaction *t, struct err *e)
 	if (r < 0)
 		return r;
 	if (t->plan->refusals)
-		return refuse(t->plan, e);
+		return plan_refuse(t->plan, e);
 	r = load_modules(env, t->plan, e);
 	if (r <= 0)
 		return r;
 	bind_plan_fini(t->plan);
 	r = bind_plan(env, t->q, t->plan, e);
-	return r < 0 ? r : t->plan->refusals ? refuse(t->plan, e) : 0;
+	return r < 0 ? r : t->plan->refusals ? plan_refuse(t->plan, e) : 0;
 }
 
 /*
@@ -115,7 +115,7 @@ static void forget_claim(
 	const struct bind_request *q, const struct bind_member *m, struct bind_was *was)
 {
 	bool ours = q->claimed && m->is_target &&
-		    (!was->override[0] || !strcmp(was->override, q->claimed));
+		    (!was->override[0] || strcmp(was->override, q->claimed) == 0);
 
 	if (!ours || (was->driver[0] && strcmp(was->driver, was->override) != 0))
 		return;
@@ -143,7 +143,7 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", m->driver);
 	ret->unwiped = false; /* VFIO resets it anew */
 	if (!ret->has_vf && d->class >> 16 == PCI_CLASS_NETWORK)
-		ret->has_vf = bind_vf_read(env->host, d->address, &ret->vf) == 0;
+		ret->has_vf = bind_vf_settings_read(env->host, d->address, &ret->vf) == 0;
 	if (m->framebuffer[0])
 		(void)snprintf(ret->framebuffer, sizeof(ret->framebuffer), "%s", m->framebuffer);
 	for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
@@ -154,7 +154,7 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 /* What an entry of the past remembers is forgotten, and so is for whom udev was to make nodes. */
 static int drop_past(const struct bind_env *env, struct bind_entry *old, struct err *e)
 {
-	int r = bind_access_is(&old->access) ? env->sys->rule(old->group, NULL) : 0;
+	int r = bind_access_is(&old->access) ? env->kernel->rule(old->group, NULL) : 0;
 
 	bind_entry_fini(old);
 	return r < 0 ? err_set(e, r, "remove udev's rule of before") : 0;
@@ -225,6 +225,12 @@ static struct taking *find_taking(struct transaction *t, int group)
 	return NULL;
 }
 
+/* Who does the writes of a group. */
+static struct bind_worker *taking_worker(struct transaction *t, int group)
+{
+	return &t->work.workers[bind_parallel_lane(&t->lanes, group)];
+}
+
 static int step_journal(struct transaction *t, const struct bind_step *s, struct err *e)
 {
 	struct taking *k = find_taking(t, s->group);
@@ -232,14 +238,13 @@ static int step_journal(struct transaction *t, const struct bind_step *s, struct
 	if (!k)
 		return err_say(e, -EINVAL, "group %d: not in the plan", s->group);
 	struct bind_entry *n = &k->entry;
-	if (!strcmp(s->text, "taken")) {
+	if (s->journal == BIND_JOURNAL_TAKEN) {
 		n->state = BIND_STATE_TAKEN;
 		n->used = true;
 		n->writer = 0;
 		n->writer_start = 0;
 	} else {
-		t->work.lane = lane_of(&t->lanes, s->group);
-		bind_transaction_sign(&t->work, n);
+		bind_worker_sign(taking_worker(t, s->group), n);
 	}
 	return bind_transaction_journal(&t->work, n, e);
 }
@@ -251,7 +256,7 @@ static int step_verify(struct transaction *t, const struct bind_step *s, struct 
 	int r = host_link_name(t->work.env->host, s->path, driver, sizeof(driver));
 	if (r < 0 && r != -ENOENT)
 		return err_set(e, r, "read %s", s->path);
-	if (!strcmp(driver, s->text))
+	if (strcmp(driver, s->text) == 0)
 		return 0;
 	return err_say(e, -EIO, "%s: bind to %s: the kernel accepted it, but it is on %s",
 		pci_address_format(s->address, address), s->text, *driver ? driver : "no driver");
@@ -265,7 +270,7 @@ struct chown {
 
 static int chown_node(struct chown *c, const char *path)
 {
-	int r = c->t->work.env->sys->chown_node(path, c->access);
+	int r = c->t->work.env->kernel->chown_node(path, c->access);
 
 	return r < 0 ? err_set(c->e, r, "give %s to user %d", path, (int)c->access->uid) : 0;
 }
@@ -304,7 +309,7 @@ static int step_rule(struct transaction *t, const struct bind_step *s, struct er
 	return r;
 }
 
-static int step(void *arg, const struct bind_step *s, struct err *e)
+static int step_run(void *arg, const struct bind_step *s, struct err *e)
 {
 	struct transaction *t = arg;
 	const struct bind_env *env = t->work.env;
@@ -312,15 +317,15 @@ static int step(void *arg, const struct bind_step *s, struct err *e)
 
 	switch (s->op) {
 	case BIND_OP_LOAD:
-		return env->sys->load(s->path, e);
+		return env->kernel->load(s->path, e);
 	case BIND_OP_JOURNAL:
 		return step_journal(t, s, e);
 	case BIND_OP_WRITE:
-		return bind_transaction_write(&t->work, s->path, s->text, e);
+		return bind_worker_write(taking_worker(t, s->group), s->path, s->text, e);
 	case BIND_OP_VERIFY:
 		return step_verify(t, s, e);
 	case BIND_OP_WAIT:
-		r = env->sys->wait_node(s->path, env->timeout_ms);
+		r = env->kernel->wait_node(s->path, env->timeout_ms);
 		return r < 0 ? err_set(e, r, "wait for %s", s->path) : 0;
 	case BIND_OP_CHOWN:
 		return step_chown(t, s, e);
@@ -345,9 +350,9 @@ static void keep_off(struct bind_entry *n)
 }
 
 /* Puts one group back to what it was before this transaction, but for a device that hangs. */
-static int undo_group(struct transaction *t, struct taking *k, struct err *e)
+static int group_undo(struct transaction *t, struct taking *k, unsigned number, struct err *e)
 {
-	const struct lane *lane = &t->lanes.list[t->work.lane];
+	const struct bind_parallel_lane *lane = &t->lanes.list[number];
 	const struct bind_step *stuck = lane->code == -ETIMEDOUT ? lane->failed : NULL;
 	struct bind_report report = BIND_REPORT_NONE;
 	bool all = true;
@@ -368,7 +373,8 @@ static int undo_group(struct transaction *t, struct taking *k, struct err *e)
 		keep[i] = "the kernel does not let it go";
 		all = false;
 	}
-	int r = bind_give_back(&t->work, &k->entry, BIND_RETURN_DRIVER, keep, &report, e);
+	int r = bind_return_members(
+		&t->work.workers[number], &k->entry, BIND_RETURN_DRIVER, keep, &report, e);
 	bind_report_fini(&report);
 	free(keep);
 	if (r == 0 && !all)
@@ -377,27 +383,26 @@ static int undo_group(struct transaction *t, struct taking *k, struct err *e)
 }
 
 /* Whoever writes to a device that hangs, hangs too: its lane goes on with another writer. */
-static int rearm(struct transaction *t, struct err *e)
+static int lanes_rearm(struct transaction *t, struct err *e)
 {
 	int first = 0;
 
 	for (size_t i = 0; i < t->lanes.count; i++) {
-		t->work.lane = i;
-		int r = t->lanes.list[i].code == -ETIMEDOUT ? bind_transaction_arm(&t->work, e) : 0;
+		bool lost = t->lanes.list[i].code == -ETIMEDOUT;
+		int r = lost ? bind_worker_arm(&t->work.workers[i], e) : 0;
 		first = first ? first : r;
 	}
 	return first;
 }
 
 /* Goes back, group by group, the last first. What cannot be undone stays in the journal. */
-static void undo(struct transaction *t, struct err *e)
+static void groups_undo(struct transaction *t, struct err *e)
 {
 	struct err why = {0};
 
-	int first = rearm(t, &why);
+	int first = lanes_rearm(t, &why);
 	for (size_t i = t->plan->group_count; i--;) {
-		t->work.lane = t->lane_of[i];
-		int r = undo_group(t, &t->takings[i], first ? NULL : &why);
+		int r = group_undo(t, &t->takings[i], t->lane_of[i], first ? NULL : &why);
 		first = first ? first : r;
 	}
 	if (first == 0)
@@ -414,17 +419,15 @@ static int open_lanes(struct transaction *t, struct err *e)
 	t->lane_of = calloc(t->plan->group_count, sizeof(*t->lane_of));
 	if (!t->lane_of)
 		return err_set(e, -ENOMEM, "take");
-	t->lanes = (struct lanes){.work = &t->work,
+	t->lanes = (struct bind_parallel){.work = &t->work,
 		.plan = t->plan,
 		.of = t->lane_of,
-		.count = lane_choose(t->plan, t->lane_of),
-		.step = step,
+		.count = bind_parallel_choose(t->plan, t->lane_of),
+		.step = step_run,
 		.arg = t};
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < t->lanes.count; i++) {
-		t->work.lane = i;
-		r = bind_transaction_arm(&t->work, e);
-	}
+	for (size_t i = 0; r == 0 && i < t->lanes.count; i++)
+		r = bind_worker_arm(&t->work.workers[i], e);
 	return r;
 }
 
@@ -434,7 +437,7 @@ static bool is_for_all(const struct bind_step *s)
 }
 
 /* Modules and journal entries one after the other, the groups' own steps between them by lanes. */
-static int run_steps(
+static int steps_run(
 	struct transaction *t, const struct bind_step *steps, size_t count, struct err *e)
 {
 	size_t first = 0, end = count;
@@ -445,15 +448,15 @@ static int run_steps(
 	while (end > first && is_for_all(&steps[end - 1]))
 		end--;
 	for (size_t i = 0; r == 0 && i < first; i++)
-		r = step(t, &steps[i], e);
+		r = step_run(t, &steps[i], e);
 	if (r == 0)
-		r = lanes_run(&t->lanes, steps + first, end - first, e);
+		r = bind_parallel_run(&t->lanes, steps + first, end - first, e);
 	for (size_t i = end; r == 0 && i < count; i++)
-		r = step(t, &steps[i], e);
+		r = step_run(t, &steps[i], e);
 	return r;
 }
 
-static int carry_out(struct transaction *t, struct err *e)
+static int plan_carry_out(struct transaction *t, struct err *e)
 {
 	struct bind_step *steps = NULL;
 	size_t count = 0;
@@ -466,12 +469,19 @@ static int carry_out(struct transaction *t, struct err *e)
 		return err_set(e, r, "list the steps");
 	r = open_lanes(t, e);
 	if (r == 0) {
-		r = run_steps(t, steps, count, e);
+		r = steps_run(t, steps, count, e);
 		if (r < 0)
-			undo(t, e);
+			groups_undo(t, e);
 	}
 	free(steps);
 	return r;
+}
+
+static int take_locked(struct transaction *t, struct err *e)
+{
+	int r = plan_locked(t, e);
+
+	return r < 0 ? r : plan_carry_out(t, e);
 }
 
 static void transaction_end(struct transaction *t)
@@ -500,9 +510,7 @@ int bind_take(const struct bind_env *env, const struct bind_request *q, struct b
 	int r = bind_transaction_begin(&t.work, env, groups, (size_t)n, e);
 	free(groups);
 	if (r == 0)
-		r = plan_locked(&t, e);
-	if (r == 0)
-		r = carry_out(&t, e);
+		r = take_locked(&t, e);
 	transaction_end(&t);
 	if (r == 0)
 		bind_variant_keep(env);

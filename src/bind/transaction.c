@@ -51,6 +51,8 @@ int bind_transaction_begin(struct bind_transaction *w, const struct bind_env *en
 	uint64_t n = 0;
 
 	*w = (struct bind_transaction){.env = env};
+	for (size_t i = 0; i < COUNT(w->workers); i++)
+		w->workers[i].transaction = w;
 	if (die && num_parse(die, 10, UINT32_MAX, &n) == 0)
 		w->die_after = n;
 	w->locks = calloc(count ? count : 1, sizeof(*w->locks));
@@ -69,22 +71,24 @@ int bind_transaction_begin(struct bind_transaction *w, const struct bind_env *en
 	return 0;
 }
 
-int bind_transaction_arm(struct bind_transaction *w, struct err *e)
+int bind_worker_arm(struct bind_worker *w, struct err *e)
 {
-	w->env->sys->writer_stop(w->writers[w->lane]);
-	w->writers[w->lane] = NULL;
-	int r = w->env->sys->writer_start(&w->writers[w->lane]);
+	const struct bind_kernel_ops *kernel = w->transaction->env->kernel;
+
+	kernel->writer_stop(w->writer);
+	w->writer = NULL;
+	int r = kernel->writer_start(&w->writer);
 	return r < 0 ? err_set(e, r, "start a process for the writes") : 0;
 }
 
-void bind_transaction_sign(const struct bind_transaction *w, struct bind_entry *n)
+void bind_worker_sign(const struct bind_worker *w, struct bind_entry *n)
 {
-	struct bind_writer *writer = w->writers[w->lane];
-
-	n->writer = writer ? w->env->sys->writer_pid(writer) : 0;
-	n->writer_start = 0;
+	const struct bind_env *env = w->transaction->env;
 	uint64_t start;
-	if (n->writer && bind_owner_start(w->env->host, n->writer, &start) == 0)
+
+	n->writer = w->writer ? env->kernel->writer_pid(w->writer) : 0;
+	n->writer_start = 0;
+	if (n->writer && bind_owner_start(env->host, n->writer, &start) == 0)
 		n->writer_start = start;
 }
 
@@ -94,27 +98,25 @@ void bind_transaction_count(struct bind_transaction *w)
 		(void)kill(getpid(), SIGKILL);
 }
 
-int bind_transaction_ask(
-	struct bind_transaction *w, const char *path, const char *text, struct err *e)
+int bind_worker_ask(struct bind_worker *w, const char *path, const char *text, struct err *e)
 {
 	/* A write of no bytes never reaches the attribute: a lone newline clears an override. */
-	return w->env->sys->ask(w->writers[w->lane], path, *text ? text : "\n", e);
+	return w->transaction->env->kernel->ask(w->writer, path, *text ? text : "\n", e);
 }
 
-int bind_transaction_answer(struct bind_transaction *w, int timeout_ms, struct err *e)
+int bind_worker_answer(struct bind_worker *w, int timeout_ms, struct err *e)
 {
-	int r = w->env->sys->answer(w->writers[w->lane], timeout_ms, e);
+	int r = w->transaction->env->kernel->answer(w->writer, timeout_ms, e);
 
-	bind_transaction_count(w);
+	bind_transaction_count(w->transaction);
 	return r;
 }
 
-int bind_transaction_write(
-	struct bind_transaction *w, const char *path, const char *text, struct err *e)
+int bind_worker_write(struct bind_worker *w, const char *path, const char *text, struct err *e)
 {
-	int r = bind_transaction_ask(w, path, text, e);
+	int r = bind_worker_ask(w, path, text, e);
 
-	return r < 0 ? r : bind_transaction_answer(w, w->env->timeout_ms, e);
+	return r < 0 ? r : bind_worker_answer(w, w->transaction->env->timeout_ms, e);
 }
 
 int bind_transaction_journal(struct bind_transaction *w, const struct bind_entry *n, struct err *e)
@@ -127,7 +129,7 @@ int bind_transaction_journal(struct bind_transaction *w, const struct bind_entry
 
 int bind_transaction_forget(struct bind_transaction *w, int group, struct err *e)
 {
-	int r = w->env->sys->rule(group, NULL);
+	int r = w->env->kernel->rule(group, NULL);
 
 	if (r < 0)
 		return err_set(e, r, "group %d: remove udev's rule for its nodes", group);
@@ -140,10 +142,10 @@ int bind_transaction_forget(struct bind_transaction *w, int group, struct err *e
 
 void bind_transaction_end(struct bind_transaction *w)
 {
-	for (size_t i = 0; w->env && i < COUNT(w->writers); i++)
-		w->env->sys->writer_stop(w->writers[i]);
+	for (size_t i = 0; w->env && i < COUNT(w->workers); i++)
+		w->env->kernel->writer_stop(w->workers[i].writer);
 	for (size_t i = 0; i < w->lock_count; i++)
 		fd_close(&w->locks[i]);
 	free(w->locks);
-	*w = BIND_WORK_NONE;
+	*w = BIND_TRANSACTION_NONE;
 }

@@ -5,6 +5,14 @@
 #include "bind/journal.h"
 #include "bind/kernel_ops.h"
 
+struct bind_transaction;
+
+/* One process that does writes of a transaction, one after the other. */
+struct bind_worker {
+	struct bind_transaction *transaction;
+	struct bind_writer *writer; /* NULL until bind_worker_arm() */
+};
+
 /*
  * One transaction: the locks of its groups, the writer, and a count of what has been done. All
  * that changes the machine goes through here, so that a test can stop it anywhere:
@@ -14,15 +22,14 @@
  */
 struct bind_transaction {
 	const struct bind_env *env;
-	struct bind_writer *writers[BIND_WRITERS_MAX]; /* NULL until bind_transaction_arm() */
-	size_t lane; /* whose writer it is that the functions below mean: 0 unless it is set */
+	struct bind_worker workers[BIND_WRITERS_MAX]; /* most transactions need the first only */
 	int *locks;
 	size_t lock_count;
 	unsigned long changes;
 	unsigned long die_after; /* 0: never */
 };
 
-#define BIND_WORK_NONE ((struct bind_transaction){0})
+#define BIND_TRANSACTION_NONE ((struct bind_transaction){0})
 
 /*
  * Locks the groups, in order of their numbers so that two transactions cannot wait for each
@@ -39,21 +46,23 @@ int bind_transaction_begin(struct bind_transaction *w, const struct bind_env *en
  */
 void bind_transaction_await(const struct bind_env *env, pid_t writer, uint64_t start);
 
-/* Starts the writer, and names it in @n, which is to be written next. Return: 0, -errno. */
-int bind_transaction_arm(struct bind_transaction *w, struct err *e);
-void bind_transaction_sign(const struct bind_transaction *w, struct bind_entry *n);
+/*
+ * Starts the worker's process, or another one where the first is lost; and names it in @n, which is
+ * to be written next. Return: 0, -errno.
+ */
+int bind_worker_arm(struct bind_worker *w, struct err *e);
+void bind_worker_sign(const struct bind_worker *w, struct bind_entry *n);
 
 /*
  * One write to sysfs, begun and not waited for, and what became of it. @timeout_ms: 0 when it is
  * known to be there, or has had its time. Return: 0, -ETIMEDOUT, -errno.
  */
-int bind_transaction_ask(
-	struct bind_transaction *w, const char *path, const char *text, struct err *e);
-int bind_transaction_answer(struct bind_transaction *w, int timeout_ms, struct err *e);
+int bind_worker_ask(struct bind_worker *w, const char *path, const char *text, struct err *e);
+int bind_worker_answer(struct bind_worker *w, int timeout_ms, struct err *e);
 
-/* One write to sysfs. After -ETIMEDOUT the writer is lost: arm again to go on elsewhere. */
-int bind_transaction_write(
-	struct bind_transaction *w, const char *path, const char *text, struct err *e);
+/* One write to sysfs. After -ETIMEDOUT the process is lost: arm again to go on elsewhere. */
+int bind_worker_write(struct bind_worker *w, const char *path, const char *text, struct err *e);
+
 int bind_transaction_journal(struct bind_transaction *w, const struct bind_entry *n, struct err *e);
 int bind_transaction_forget(struct bind_transaction *w, int group, struct err *e);
 /* Counts one change that was made elsewhere, and dies after it if it is the one. */

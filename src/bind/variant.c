@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +30,7 @@ static void head_make(struct host *h, const char *path, char *buf, size_t size)
 {
 	int64_t changed = h->ops->changed(h, path);
 
-	if (!changed ||
-		file_path(buf, size, "usher-variants 1 %lld %s\n", (long long)changed, path))
+	if (!changed || file_path(buf, size, "usher-variants 1 %" PRId64 " %s\n", changed, path))
 		buf[0] = '\0';
 }
 
@@ -54,7 +54,7 @@ static ssize_t aliases_read(const struct bind_env *env, char **ret)
 }
 
 /* Lower is better: a pattern with fewer wildcards says more about the device. */
-static size_t wildcards(const char *pattern)
+static size_t pattern_wildcards(const char *pattern)
 {
 	size_t n = 0;
 
@@ -74,7 +74,7 @@ static size_t weigh_line(char *line, const char *modalias, const char **ret_modu
 		fnmatch(pattern, modalias, 0) != 0)
 		return SIZE_MAX;
 	*ret_module = module;
-	return wildcards(pattern);
+	return pattern_wildcards(pattern);
 }
 
 int bind_variant_find(const struct bind_env *env, const char *modalias, char *ret, size_t size)

@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "bind/kernel_ops.h"
 #include "host/rtnl.h"
+#include "pci/device.h"
 #include "pci/vfs.h"
 
 #include <errno.h>
@@ -14,26 +15,26 @@
 #include <string.h>
 
 /* "-" for what the driver does not tell. */
-static const char *told(uint32_t value, char buf[12])
+static const char *value_text(uint32_t value, char buf[12])
 {
 	(void)snprintf(buf, 12, "%u", value);
 	return value == HOST_VF_UNTOLD ? "-" : buf;
 }
 
-const char *bind_vf_format(const struct host_vf *vf, char buf[BIND_VF_TEXT])
+const char *bind_vf_settings_format(const struct host_vf *vf, char buf[BIND_VF_SETTINGS_TEXT])
 {
 	const uint8_t *m = vf->mac;
 	char spoofchk[12], state[12], rss[12], trust[12];
 
-	(void)snprintf(buf, BIND_VF_TEXT,
+	(void)snprintf(buf, BIND_VF_SETTINGS_TEXT,
 		"%u %02x:%02x:%02x:%02x:%02x:%02x %u %u 0x%04x %u %u %s %s %s %s", vf->index, m[0],
 		m[1], m[2], m[3], m[4], m[5], vf->vlan, vf->qos, vf->proto, vf->min_rate,
-		vf->max_rate, told(vf->spoofchk, spoofchk), told(vf->link_state, state),
-		told(vf->rss_query, rss), told(vf->trust, trust));
+		vf->max_rate, value_text(vf->spoofchk, spoofchk), value_text(vf->link_state, state),
+		value_text(vf->rss_query, rss), value_text(vf->trust, trust));
 	return buf;
 }
 
-static uint32_t parse_told(const char *text)
+static uint32_t value_parse(const char *text)
 {
 	uint64_t n;
 
@@ -41,9 +42,9 @@ static uint32_t parse_told(const char *text)
 }
 
 /* What was read loosely has to come out as the same text again: that makes it strict. */
-int bind_vf_parse(const char *text, struct host_vf *ret)
+int bind_vf_settings_parse(const char *text, struct host_vf *ret)
 {
-	char spoofchk[12], state[12], rss[12], trust[12], again[BIND_VF_TEXT];
+	char spoofchk[12], state[12], rss[12], trust[12], again[BIND_VF_SETTINGS_TEXT];
 	struct host_vf v = {0};
 	uint8_t *m = v.mac;
 
@@ -53,11 +54,11 @@ int bind_vf_parse(const char *text, struct host_vf *ret)
 		    &v.index, &m[0], &m[1], &m[2], &m[3], &m[4], &m[5], &v.vlan, &v.qos, &v.proto,
 		    &v.min_rate, &v.max_rate, spoofchk, state, rss, trust) != 16)
 		return -EBADMSG;
-	v.spoofchk = parse_told(spoofchk);
-	v.link_state = parse_told(state);
-	v.rss_query = parse_told(rss);
-	v.trust = parse_told(trust);
-	if (strcmp(text, bind_vf_format(&v, again)) != 0)
+	v.spoofchk = value_parse(spoofchk);
+	v.link_state = value_parse(state);
+	v.rss_query = value_parse(rss);
+	v.trust = value_parse(trust);
+	if (strcmp(text, bind_vf_settings_format(&v, again)) != 0)
 		return -EBADMSG;
 	*ret = v;
 	return 0;
@@ -77,7 +78,8 @@ static int count_name(void *arg, const char *name)
 	return 0;
 }
 
-int bind_vf_interface(struct host *h, struct pci_address physical, char ret[BIND_INTERFACE_MAX])
+int bind_vf_settings_interface(
+	struct host *h, struct pci_address physical, char ret[BIND_INTERFACE_MAX])
 {
 	struct names n = {0};
 	char path[FILE_PATH_MAX];
@@ -94,7 +96,7 @@ struct found {
 	size_t count, max;
 };
 
-static int add(void *arg, const struct host_vf *vf)
+static int settings_add(void *arg, const struct host_vf *vf)
 {
 	struct found *f = arg;
 
@@ -103,11 +105,11 @@ static int add(void *arg, const struct host_vf *vf)
 	return 0;
 }
 
-int bind_vf_list(struct host *h, const char *interface, struct host_vf *ret, size_t max)
+int bind_vf_settings_list(struct host *h, const char *interface, struct host_vf *ret, size_t max)
 {
 	struct found f = {ret, 0, max};
 
-	int r = host_functions(h, interface, add, &f);
+	int r = host_functions(h, interface, settings_add, &f);
 	return r < 0 ? r : (int)f.count;
 }
 
@@ -119,7 +121,7 @@ static int find_place(
 	struct pci_address at;
 
 	const struct pci_vfs v = pci_vfs_read(h, a);
-	int r = v.is_virtual ? bind_vf_interface(h, v.physical, interface) : -ENOENT;
+	int r = v.is_virtual ? bind_vf_settings_interface(h, v.physical, interface) : -ENOENT;
 	for (unsigned i = 0; r == 0 && i <= UINT16_MAX; i++) {
 		(void)snprintf(attr, sizeof(attr), "virtfn%u", i);
 		r = pci_device_path(v.physical, attr, path, sizeof(path));
@@ -138,7 +140,7 @@ struct one {
 	struct host_vf *ret;
 };
 
-static int keep_one(void *arg, const struct host_vf *vf)
+static int settings_match(void *arg, const struct host_vf *vf)
 {
 	const struct one *o = arg;
 
@@ -148,32 +150,33 @@ static int keep_one(void *arg, const struct host_vf *vf)
 	return 1;
 }
 
-static int read_at(struct host *h, const char *interface, uint32_t index, struct host_vf *ret)
+static int settings_read_at(
+	struct host *h, const char *interface, uint32_t index, struct host_vf *ret)
 {
 	struct one o = {index, ret};
 
-	int r = host_functions(h, interface, keep_one, &o);
+	int r = host_functions(h, interface, settings_match, &o);
 	return r == 1 ? 0 : r < 0 ? r : -ENOENT;
 }
 
-int bind_vf_read(struct host *h, struct pci_address a, struct host_vf *ret)
+int bind_vf_settings_read(struct host *h, struct pci_address a, struct host_vf *ret)
 {
 	char interface[BIND_INTERFACE_MAX];
 	uint32_t index = 0;
 
 	int r = find_place(h, a, interface, &index);
-	return r < 0 ? r : read_at(h, interface, index, ret);
+	return r < 0 ? r : settings_read_at(h, interface, index, ret);
 }
 
-int bind_vf_set(const struct bind_env *env, const char *interface, const struct host_vf *now,
-	const struct host_vf *want, struct err *e)
+int bind_vf_settings_apply(const struct bind_env *env, const char *interface,
+	const struct host_vf *now, const struct host_vf *want, struct err *e)
 {
 	int changed = 0, first = 0;
 
 	for (enum rtnl_setting s = 0; s < RTNL_SETTINGS; s++) {
 		if (rtnl_setting_equal(s, now, want))
 			continue;
-		int r = env->sys->set_vf(interface, (int)s, want);
+		int r = env->kernel->set_vf(interface, (int)s, want);
 		changed += r == 0;
 		if (r == 0 || first)
 			continue;
@@ -184,7 +187,7 @@ int bind_vf_set(const struct bind_env *env, const char *interface, const struct 
 	return first ? first : changed;
 }
 
-int bind_vf_back(
+int bind_vf_settings_restore(
 	const struct bind_env *env, struct pci_address a, const struct host_vf *want, struct err *e)
 {
 	char interface[BIND_INTERFACE_MAX];
@@ -193,14 +196,14 @@ int bind_vf_back(
 	int r = find_place(env->host, a, interface, &here.index);
 	if (r < 0)
 		return r;
-	r = read_at(env->host, interface, here.index, &now);
+	r = settings_read_at(env->host, interface, here.index, &now);
 	if (r < 0)
 		return err_set(e, r, "%s: read the settings of virtual function %u", interface,
 			here.index);
-	return bind_vf_set(env, interface, &now, &here, e);
+	return bind_vf_settings_apply(env, interface, &now, &here, e);
 }
 
-int bind_vf_change(const char *interface, int setting, const struct host_vf *vf)
+int bind_vf_settings_change(const char *interface, int setting, const struct host_vf *vf)
 {
 	uint8_t request[RTNL_REQUEST_MAX] __attribute__((aligned(8)));
 

@@ -8,41 +8,43 @@
  * are made anew, and whoever has the function lent may have it set otherwise; usher puts it back.
  */
 
-#include "bind/bind.h"
+#include "bind/env.h"
 #include "host/host.h"
+#include "pci/address.h"
 
-#define BIND_VF_TEXT 160 /* of bind_vf_format(), with the NUL */
+#define BIND_VF_SETTINGS_TEXT 160 /* of bind_vf_settings_format(), with the NUL */
 #define BIND_INTERFACE_MAX 16 /* IFNAMSIZ */
-#define BIND_VFS_KEPT_MAX 256 /* functions of one device whose settings are kept */
+#define VFS_SETTINGS_MAX 256 /* functions of one device whose settings are kept */
 
 /* "0 52:54:00:00:00:09 100 0 0x8100 0 0 1 0 - 0": index, MAC, VLAN, … in struct host_vf's order. */
-const char *bind_vf_format(const struct host_vf *vf, char buf[BIND_VF_TEXT]);
-/* Return: 0, -EBADMSG for what bind_vf_format() does not write. */
-int bind_vf_parse(const char *text, struct host_vf *ret);
+const char *bind_vf_settings_format(const struct host_vf *vf, char buf[BIND_VF_SETTINGS_TEXT]);
+/* Return: 0, -EBADMSG for what bind_vf_settings_format() does not write. */
+int bind_vf_settings_parse(const char *text, struct host_vf *ret);
 
 /*
  * The interface of a physical function. Return: 0, -ENOENT when it has none (a disk has not), or
  * more than one: nobody knows which of them keeps the settings.
  */
-int bind_vf_interface(struct host *h, struct pci_address physical, char ret[BIND_INTERFACE_MAX]);
+int bind_vf_settings_interface(
+	struct host *h, struct pci_address physical, char ret[BIND_INTERFACE_MAX]);
 
 /* Settings of all functions of an interface, up to @max. Return: how many, -errno. */
-int bind_vf_list(struct host *h, const char *interface, struct host_vf *ret, size_t max);
+int bind_vf_settings_list(struct host *h, const char *interface, struct host_vf *ret, size_t max);
 
 /* Of one function, by its own address. Return: 0, -ENOENT when nobody keeps any, -errno. */
-int bind_vf_read(struct host *h, struct pci_address a, struct host_vf *ret);
+int bind_vf_settings_read(struct host *h, struct pci_address a, struct host_vf *ret);
 
 /*
  * Has the interface keep @want where @now, which it keeps, is something else. Return: how many settings were
  * changed, -errno of the first that was refused, after all others.
  */
-int bind_vf_set(const struct bind_env *env, const char *interface, const struct host_vf *now,
-	const struct host_vf *want, struct err *e);
+int bind_vf_settings_apply(const struct bind_env *env, const char *interface,
+	const struct host_vf *now, const struct host_vf *want, struct err *e);
 /* The same for the function at @a. */
-int bind_vf_back(const struct bind_env *env, struct pci_address a, const struct host_vf *want,
-	struct err *e);
+int bind_vf_settings_restore(const struct bind_env *env, struct pci_address a,
+	const struct host_vf *want, struct err *e);
 
 /* The live set_vf of struct bind_kernel_ops: one setting. */
-int bind_vf_change(const char *interface, int setting, const struct host_vf *vf);
+int bind_vf_settings_change(const char *interface, int setting, const struct host_vf *vf);
 
 #endif

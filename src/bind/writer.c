@@ -58,7 +58,7 @@ static int write_attribute(const char *path, const char *text)
 	return n < 0 ? (int)n : n == len ? 0 : -EIO;
 }
 
-static void serve(int fd)
+static void writer_serve(int fd)
 {
 	char buf[REQUEST_MAX];
 
@@ -86,7 +86,7 @@ static void writer_main(void *arg)
 	(void)spawn_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (spawn_call(SYS_getppid, 0, 0, 0, 0, 0) == w->parent) {
 		spawn_keep_only(w->its_fd);
-		serve(w->its_fd);
+		writer_serve(w->its_fd);
 	}
 	spawn_leave();
 }
@@ -149,7 +149,7 @@ static void say_where(const struct bind_writer *w, struct err *e)
 	err_say(e, -ETIMEDOUT,
 		"write %s: the kernel did not come back within %d s (process %d waits in %s)",
 		w->request, waited_s(w), w->pid, where);
-	err_hint(e, "%s", bind_stuck_hint(w->pid, hint, sizeof(hint)));
+	err_hint(e, "%s", bind_stuck_writer_hint(w->pid, hint, sizeof(hint)));
 }
 
 int bind_writer_ask(struct bind_writer *w, const char *path, const char *text, struct err *e)

@@ -19,7 +19,7 @@ void check_claims_read(struct check_case *c)
 {
 	struct err why = {0};
 
-	int r = claim_list(c->host, BIND_CLAIMS_DIR, &c->claims, &c->claim_count, &why);
+	int r = claim_list(c->host, CLAIMS_DIR, &c->claims, &c->claim_count, &why);
 	if (r == 0 && c->claim_count)
 		r = claim_judge_among(c->host, c->devices, c->device_count, c->claims,
 			c->claim_count, &c->stands);
@@ -40,7 +40,7 @@ static void seen_claim(struct check_case *c, const struct claim *n, const char *
 {
 	char path[FILE_PATH_MAX];
 
-	(void)file_path(path, sizeof(path), BIND_CLAIMS_DIR "/%s.claim", n->name);
+	(void)file_path(path, sizeof(path), CLAIMS_DIR "/%s.claim", n->name);
 	check_seen(c, path, value);
 }
 
@@ -95,7 +95,7 @@ void check_claims(struct check_case *c)
 	char address[PCI_ADDRESS_TEXT];
 
 	if (c->claims_error)
-		check_blind(c, BIND_CLAIMS_DIR, c->claims_error);
+		check_blind(c, CLAIMS_DIR, c->claims_error);
 	for (size_t i = 0; i < c->claim_count; i++) {
 		const struct claim *n = &c->claims[i];
 		const struct pci_device *d = &c->stands[i].device;
@@ -103,7 +103,7 @@ void check_claims(struct check_case *c)
 		if (c->stands[i].standing == BIND_STANDING_VOID) {
 			check_found(c, CHECK_WARN, n->name, "this claim means nothing: %s", n->bad);
 			seen_claim(c, n, n->bad);
-			check_fix(c, "correct " BIND_CLAIMS_DIR "/%s.claim", n->name);
+			check_fix(c, "correct " CLAIMS_DIR "/%s.claim", n->name);
 		} else if (c->stands[i].standing == BIND_STANDING_MISSING) {
 			check_found(c, CHECK_WARN, n->name, "its claimed device is not here");
 			seen_claim(c, n, n->identity.path);

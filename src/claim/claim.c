@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ int claim_format(const struct claim *c, char **ret)
 	(void)fprintf(f, "id %04x:%04x\nsubsystem %04x:%04x\n", n->vendor, n->device, n->subvendor,
 		n->subdevice);
 	if (n->has_serial)
-		(void)fprintf(f, "serial %016llx\n", (unsigned long long)n->serial);
+		(void)fprintf(f, "serial %016" PRIx64 "\n", n->serial);
 	if (c->driver[0])
 		(void)fprintf(f, "driver %s\n", c->driver);
 	if (c->user[0])
@@ -50,7 +51,7 @@ int claim_format(const struct claim *c, char **ret)
 
 static bool take_version(const char *value, struct claim *c)
 {
-	return !strcmp(value, "1");
+	return strcmp(value, "1") == 0;
 }
 
 static bool take_address(const char *value, struct claim *c)
@@ -141,7 +142,7 @@ static const struct key {
 	{"user-group", take_user_group, true},
 };
 
-static char *trim(char *text)
+static char *line_trim(char *text)
 {
 	while (*text == ' ' || *text == '\t')
 		text++;
@@ -154,7 +155,7 @@ static char *trim(char *text)
 /* One line; @seen: a bit for each key. Return: 0, -EBADMSG. */
 static int take_line(char *text, unsigned number, unsigned *seen, struct claim *c, struct err *e)
 {
-	char *line = trim(text);
+	char *line = line_trim(text);
 	char word[64];
 
 	if (!*line || *line == '#')
@@ -163,7 +164,7 @@ static int take_line(char *text, unsigned number, unsigned *seen, struct claim *
 	char *value = line + n;
 	if (*value) {
 		*value = '\0';
-		value = trim(value + 1);
+		value = line_trim(value + 1);
 	}
 	file_escape(word, sizeof(word), line);
 	for (size_t i = 0; i < COUNT(keys); i++) {
@@ -213,7 +214,7 @@ struct listing {
 /* A file that cannot be taken is listed all the same: a claim must not go without a word. */
 static void read_file(struct listing *l, const char *file, struct claim *c)
 {
-	char path[FILE_PATH_MAX], text[BIND_CLAIM_MAX + 1];
+	char path[FILE_PATH_MAX], text[CLAIM_BYTES_MAX + 1];
 	struct err e = {0};
 
 	int r = file_path(path, sizeof(path), "%s/%s", l->folder, file);
@@ -237,7 +238,7 @@ static int add_file(void *arg, const char *name)
 
 	if (name[0] == '.' || n <= suffix || strcmp(name + n - suffix, SUFFIX) != 0)
 		return 0;
-	if (l->count == BIND_CLAIMS_MAX)
+	if (l->count == CLAIMS_MAX)
 		return -E2BIG;
 	struct claim *list = reallocarray(l->claims, l->count + 1, sizeof(*list));
 	if (!list)
@@ -247,7 +248,7 @@ static int add_file(void *arg, const char *name)
 	*c = (struct claim){0};
 	file_escape(c->name, sizeof(c->name), name);
 	size_t len = strlen(c->name);
-	if (len > suffix && !strcmp(c->name + len - suffix, SUFFIX))
+	if (len > suffix && strcmp(c->name + len - suffix, SUFFIX) == 0)
 		c->name[len - suffix] = '\0';
 	read_file(l, name, c);
 	return 0;
@@ -264,7 +265,7 @@ static void refuse_doubles(struct claim *claims, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < i && !claims[i].bad[0]; k++)
 			if (!claims[k].bad[0] &&
-				!strcmp(claims[k].identity.path, claims[i].identity.path))
+				strcmp(claims[k].identity.path, claims[i].identity.path) == 0)
 				(void)snprintf(claims[i].bad, sizeof(claims[i].bad),
 					"claims the place of '%s'", claims[k].name);
 	}

@@ -21,16 +21,16 @@
  * At boot a udev rule made from them (bind/rule.h) keeps other drivers off; `usher apply` binds.
  */
 
-#include "bind/bind.h"
+#include "bind/plan.h"
 #include "claim/identity.h"
 
-#define BIND_CLAIMS_DIR "/etc/usher/claims.d"
-#define BIND_CLAIM_MAX 4096 /* [bytes] of one file */
-#define BIND_CLAIMS_MAX 1024
-#define BIND_CLAIM_NAME_MAX 192 /* of a file, with the NUL */
+#define CLAIMS_DIR "/etc/usher/claims.d"
+#define CLAIM_BYTES_MAX 4096 /* [bytes] of one file */
+#define CLAIMS_MAX 1024
+#define CLAIM_NAME_MAX 192 /* of a file, with the NUL */
 
 struct claim {
-	char name[BIND_CLAIM_NAME_MAX]; /* of its file, without ".claim"; escaped */
+	char name[CLAIM_NAME_MAX]; /* of its file, without ".claim"; escaped */
 	char bad[256]; /* why the file means nothing; "" when it is good */
 	struct pci_address address;
 	struct claim_identity identity;

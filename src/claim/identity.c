@@ -38,11 +38,11 @@ static bool parse_function(const char *text, unsigned *dev, unsigned *fn)
 	if (sscanf(text, "%2x.%1x%n", dev, fn, &n) != 2 || text[n] || *dev > 31 || *fn > 7)
 		return false;
 	(void)snprintf(back, sizeof(back), "%02x.%x", *dev, *fn);
-	return !strcmp(back, text);
+	return strcmp(back, text) == 0;
 }
 
 /* The next component between slashes. Return: false at the end, or when it is too long. */
-static bool next(const char **text, char ret[COMPONENT_MAX])
+static bool component_next(const char **text, char ret[COMPONENT_MAX])
 {
 	const char *p = *text;
 	size_t n = strcspn(p, "/");
@@ -55,10 +55,10 @@ static bool next(const char **text, char ret[COMPONENT_MAX])
 	return true;
 }
 
-static int append(char *buf, size_t size, const char *fmt, ...)
+static int path_append(char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static int append(char *buf, size_t size, const char *fmt, ...)
+static int path_append(char *buf, size_t size, const char *fmt, ...)
 {
 	size_t len = strlen(buf);
 	va_list args;
@@ -69,7 +69,7 @@ static int append(char *buf, size_t size, const char *fmt, ...)
 	return n < 0 || (size_t)n >= size - len ? -ENAMETOOLONG : 0;
 }
 
-int claim_path_read(struct host *h, struct pci_address a, char ret[BIND_PATH_MAX])
+int claim_path_read(struct host *h, struct pci_address a, char ret[CLAIM_PATH_MAX])
 {
 	char path[FILE_PATH_MAX], target[FILE_PATH_MAX], part[COMPONENT_MAX];
 	unsigned domain, bus;
@@ -83,12 +83,12 @@ int claim_path_read(struct host *h, struct pci_address a, char ret[BIND_PATH_MAX
 		return n == -ENOENT ? -ENODEV : (int)n;
 	const char *p = strstr(target, "/pci");
 	ret[0] = '\0';
-	for (p = p ? p + 1 : ""; r == 0 && next(&p, part);) {
+	for (p = p ? p + 1 : ""; r == 0 && component_next(&p, part);) {
 		struct pci_address port;
-		if (!strncmp(part, "pci", 3) && parse_root(part + 3, &domain, &bus))
-			r = append(ret, BIND_PATH_MAX, "%s%s", *ret ? "/" : "", part + 3);
+		if (strncmp(part, "pci", 3) == 0 && parse_root(part + 3, &domain, &bus))
+			r = path_append(ret, CLAIM_PATH_MAX, "%s%s", *ret ? "/" : "", part + 3);
 		else if (pci_address_parse(part, &port) == 0)
-			r = append(ret, BIND_PATH_MAX, "/%02x.%x", port.dev, port.fn);
+			r = path_append(ret, CLAIM_PATH_MAX, "/%02x.%x", port.dev, port.fn);
 		else
 			r = -EINVAL;
 	}
@@ -96,7 +96,7 @@ int claim_path_read(struct host *h, struct pci_address a, char ret[BIND_PATH_MAX
 }
 
 /* Walks a place; @buf, when not NULL, gets the pattern. Return: 0, -EINVAL, -ENAMETOOLONG. */
-static int walk(const char *path, char *buf, size_t size)
+static int path_walk(const char *path, char *buf, size_t size)
 {
 	unsigned domain = 0, bus = 0, dev, fn;
 	char part[COMPONENT_MAX];
@@ -106,15 +106,15 @@ static int walk(const char *path, char *buf, size_t size)
 
 	if (buf)
 		(void)snprintf(buf, size, "*");
-	while (r == 0 && next(&p, part)) {
+	while (r == 0 && component_next(&p, part)) {
 		if ((depth == -1 || depth > 0) && parse_root(part, &domain, &bus)) {
-			r = buf ? append(buf, size, "/pci%s", part) : 0;
+			r = buf ? path_append(buf, size, "/pci%s", part) : 0;
 			depth = 0;
 		} else if (depth >= 0 && parse_function(part, &dev, &fn)) {
 			if (buf && depth == 0)
-				r = append(buf, size, "/%04x:%02x:%s", domain, bus, part);
+				r = path_append(buf, size, "/%04x:%02x:%s", domain, bus, part);
 			else if (buf)
-				r = append(buf, size, "/%04x:?\?:%s", domain, part);
+				r = path_append(buf, size, "/%04x:?\?:%s", domain, part);
 			depth++;
 		} else {
 			return -EINVAL;
@@ -127,12 +127,12 @@ static int walk(const char *path, char *buf, size_t size)
 
 bool claim_path_ok(const char *path)
 {
-	return strlen(path) < BIND_PATH_MAX && walk(path, NULL, 0) == 0;
+	return strlen(path) < CLAIM_PATH_MAX && path_walk(path, NULL, 0) == 0;
 }
 
 int claim_path_pattern(const char *path, char *buf, size_t size)
 {
-	return walk(path, buf, size);
+	return path_walk(path, buf, size);
 }
 
 int claim_identity_read(

@@ -11,7 +11,7 @@
 struct err;
 struct host;
 
-#define BIND_PATH_MAX 160 /* a place, with the NUL */
+#define CLAIM_PATH_MAX 160 /* a place, with the NUL */
 
 /*
  * What tells a device from all others, also after a card was added: bus numbers are dealt out anew
@@ -22,7 +22,7 @@ struct claim_identity {
 	 * Its place: "0000:00/01.0/00.0", the root bus, then device.function of each port above
 	 * it, then its own. Behind a VMD a second root follows: "0000:00/0e.0/10000:e0/02.0/00.0".
 	 */
-	char path[BIND_PATH_MAX];
+	char path[CLAIM_PATH_MAX];
 	uint16_t vendor;
 	uint16_t device;
 	uint16_t subvendor;
@@ -35,7 +35,7 @@ struct claim_identity {
  * The place of a device, from where sysfs has it. Return: 0, -ENODEV, -EINVAL for a device whose
  * folder does not tell it, -errno.
  */
-int claim_path_read(struct host *h, struct pci_address a, char ret[BIND_PATH_MAX]);
+int claim_path_read(struct host *h, struct pci_address a, char ret[CLAIM_PATH_MAX]);
 
 /* Whether a text is a place as claim_path_read() writes it, in no other form. */
 bool claim_path_ok(const char *path);

@@ -36,8 +36,8 @@ static bool has_ids(const struct claim *c, const struct pci_device *d)
 static bool is_candidate(const struct court *t, const struct pci_device *d, const char *path)
 {
 	for (size_t i = 0; i < t->count; i++)
-		if (!t->claims[i].bad[0] &&
-			(has_ids(&t->claims[i], d) || !strcmp(t->claims[i].identity.path, path)))
+		if (!t->claims[i].bad[0] && (has_ids(&t->claims[i], d) ||
+						    strcmp(t->claims[i].identity.path, path) == 0))
 			return true;
 	return false;
 }
@@ -53,7 +53,7 @@ static bool is_virtual(struct host *h, struct pci_address a)
 static void find_candidates(
 	struct court *t, struct host *h, const struct pci_device *devices, size_t count)
 {
-	char path[BIND_PATH_MAX];
+	char path[CLAIM_PATH_MAX];
 
 	for (size_t i = 0; i < count; i++) {
 		struct candidate *c = &t->candidates[t->candidate_count];
@@ -70,7 +70,7 @@ static void find_candidates(
 static struct candidate *find_at(struct court *t, const char *path)
 {
 	for (size_t i = 0; i < t->candidate_count; i++)
-		if (!strcmp(t->candidates[i].identity.path, path))
+		if (strcmp(t->candidates[i].identity.path, path) == 0)
 			return &t->candidates[i];
 	return NULL;
 }

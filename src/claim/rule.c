@@ -11,13 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char head[] =
-	"# Made by usher from " BIND_CLAIMS_DIR "; 'usher apply' makes it anew.\n"
-	"# The kernel argument usher=off switches it off.\n"
-	"ACTION!=\"add\", GOTO=\"usher_end\"\n"
-	"SUBSYSTEM!=\"pci\", GOTO=\"usher_end\"\n"
-	"IMPORT{cmdline}=\"usher\"\n"
-	"ENV{usher}==\"off\", GOTO=\"usher_end\"\n";
+static const char head[] = "# Made by usher from " CLAIMS_DIR "; 'usher apply' makes it anew.\n"
+			   "# The kernel argument usher=off switches it off.\n"
+			   "ACTION!=\"add\", GOTO=\"usher_end\"\n"
+			   "SUBSYSTEM!=\"pci\", GOTO=\"usher_end\"\n"
+			   "IMPORT{cmdline}=\"usher\"\n"
+			   "ENV{usher}==\"off\", GOTO=\"usher_end\"\n";
 
 static const char foot[] = "\nLABEL=\"usher_end\"\n";
 
@@ -28,7 +27,7 @@ static const char foot[] = "\nLABEL=\"usher_end\"\n";
 static int put_claim(FILE *f, const struct claim *c)
 {
 	const struct claim_identity *n = &c->identity;
-	char pattern[BIND_PATH_MAX * 3], address[PCI_ADDRESS_TEXT];
+	char pattern[CLAIM_PATH_MAX * 3], address[PCI_ADDRESS_TEXT];
 
 	int r = claim_path_pattern(n->path, pattern, sizeof(pattern));
 	if (r < 0)

@@ -4,7 +4,7 @@
 
 #include "claim/claim.h"
 
-#define BIND_RULE_PATH "/etc/udev/rules.d/07-usher.rules"
+#define CLAIM_RULE_PATH "/etc/udev/rules.d/07-usher.rules"
 
 /*
  * The udev rule of all good claims. udev carries an assignment to ATTR out while it reads the

@@ -17,8 +17,8 @@ static bool is_kept_off(struct host *h, const struct pci_device *stray, const ch
 	struct pci_device d;
 
 	return pci_device_read(h, stray->address, &d, NULL) == 0 && d.vendor == stray->vendor &&
-	       d.device == stray->device && !strcmp(d.driver_override, override) &&
-	       (!d.driver[0] || !strcmp(d.driver, override));
+	       d.device == stray->device && strcmp(d.driver_override, override) == 0 &&
+	       (!d.driver[0] || strcmp(d.driver, override) == 0);
 }
 
 /* usher's own business with the group comes first: `usher release` ends it. */
@@ -27,7 +27,7 @@ static int refuse_taken(struct bind_transaction *w, int group, const char *boot,
 	struct bind_entry n = BIND_ENTRY_NONE;
 
 	int r = bind_journal_read(w->env, group, &n, NULL);
-	bool taken = r == -EBADMSG || (r == 0 && !strcmp(n.boot, boot));
+	bool taken = r == -EBADMSG || (r == 0 && strcmp(n.boot, boot) == 0);
 	bind_entry_fini(&n);
 	if (!taken)
 		return 0;
@@ -55,7 +55,7 @@ static int give_locked(struct bind_transaction *w, const struct pci_device *stra
 {
 	struct bind_was was = {stray->address, stray->vendor, stray->device, stray->class};
 	struct bind_entry n = {
-		.group = stray->group, .state = BIND_STATE_GIVING, .members = &was, .count = 1};
+		.group = stray->group, .state = BIND_STATE_RETURNING, .members = &was, .count = 1};
 	bool has_group = stray->group >= 0;
 
 	if (!is_kept_off(w->env->host, stray, override))
@@ -63,18 +63,24 @@ static int give_locked(struct bind_transaction *w, const struct pci_device *stra
 	(void)snprintf(was.to, sizeof(was.to), "%s", override);
 	(void)snprintf(was.driver, sizeof(was.driver), "%s", BIND_DRIVER_FITTING);
 	int r = bind_boot_id(w->env->host, n.boot, e);
-	if (r == 0 && has_group)
-		r = refuse_taken(w, n.group, n.boot, e);
-	if (r == 0)
-		r = refuse_held(w, stray, e);
-	if (r == 0)
-		r = bind_transaction_arm(w, e);
-	if (r == 0 && has_group) {
-		bind_transaction_sign(w, &n);
+	if (r < 0)
+		return r;
+	r = has_group ? refuse_taken(w, n.group, n.boot, e) : 0;
+	if (r < 0)
+		return r;
+	r = refuse_held(w, stray, e);
+	if (r < 0)
+		return r;
+	r = bind_worker_arm(&w->workers[0], e);
+	if (r < 0)
+		return r;
+	if (has_group) {
+		bind_worker_sign(&w->workers[0], &n);
 		r = bind_transaction_journal(w, &n, e);
+		if (r < 0)
+			return r;
 	}
-	if (r == 0)
-		r = bind_give_back(w, &n, BIND_RETURN_DRIVER, NULL, ret, e);
+	r = bind_return_members(&w->workers[0], &n, BIND_RETURN_DRIVER, NULL, ret, e);
 	if (r == 0 && has_group)
 		r = bind_transaction_forget(w, n.group, e);
 	return r < 0 ? r : 1;
@@ -83,7 +89,7 @@ static int give_locked(struct bind_transaction *w, const struct pci_device *stra
 int claim_stray_return(const struct bind_env *env, const struct pci_device *stray,
 	const char *override, struct bind_report *ret, struct err *e)
 {
-	struct bind_transaction w = BIND_WORK_NONE;
+	struct bind_transaction w = BIND_TRANSACTION_NONE;
 	char address[PCI_ADDRESS_TEXT];
 	int group = stray->group;
 

@@ -54,7 +54,7 @@ static void refuse(struct application *a, size_t i)
 		err_hint(&e, "usher unclaim %s, then usher claim %s", a->claims[i].name,
 			pci_address_format(s->device.address, address));
 	else if (s->standing == BIND_STANDING_VOID)
-		err_hint(&e, "correct " BIND_CLAIMS_DIR "/%s.claim", a->claims[i].name);
+		err_hint(&e, "correct " CLAIMS_DIR "/%s.claim", a->claims[i].name);
 	else
 		err_hint(&e, "usher unclaim %s, if it is gone for good", a->claims[i].name);
 	fail(a, LEAVE_REFUSED, &e);
@@ -96,7 +96,7 @@ static int find_access(const struct claim *c, struct bind_access *ret, struct er
 		err_say(e, -ENOENT, "claim %s: there is no group '%s'", c->name, c->user_group);
 	else
 		return 0;
-	err_hint(e, "correct " BIND_CLAIMS_DIR "/%s.claim", c->name);
+	err_hint(e, "correct " CLAIMS_DIR "/%s.claim", c->name);
 	return -ENOENT;
 }
 
@@ -170,11 +170,11 @@ enum mode { MODE_NOW, MODE_BOOT, MODE_CHECK };
 
 static int apply(struct application *a, enum mode mode, struct err *e)
 {
-	int r = claim_list(a->env.host, BIND_CLAIMS_DIR, &a->claims, &a->count, e);
+	int r = claim_list(a->env.host, CLAIMS_DIR, &a->claims, &a->count, e);
 	if (r == 0)
 		r = claim_judge(a->env.host, a->claims, a->count, &a->stands, e);
 	if (r == 0 && mode == MODE_NOW)
-		r = claim_rule_write(a->env.host, BIND_CLAIMS_DIR, BIND_RULE_PATH, e);
+		r = claim_rule_write(a->env.host, CLAIMS_DIR, CLAIM_RULE_PATH, e);
 	if (r < 0)
 		return r;
 	a->done = calloc(a->count ? a->count : 1, sizeof(*a->done));

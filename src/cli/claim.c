@@ -176,7 +176,7 @@ static int claim_one(const struct arguments *a, struct pci_address address, stru
 		(void)fputs(file, stdout);
 		return 0;
 	}
-	r = claim_write(BIND_CLAIMS_DIR, &c, e);
+	r = claim_write(CLAIMS_DIR, &c, e);
 	if (r == 0)
 		(void)printf("%s: claimed as %s, from the next boot on\n",
 			pci_address_format(address, text), c.name);
@@ -197,7 +197,7 @@ static int run_claim(const struct verb *v, int argc, char **argv)
 	for (size_t i = 0; r == 0 && i < a.targets.count; i++)
 		r = claim_one(&a, a.targets.list[i].address, &e);
 	if (r == 0 && !a.dry_run)
-		r = claim_rule_write(host_live(), BIND_CLAIMS_DIR, BIND_RULE_PATH, &e);
+		r = claim_rule_write(host_live(), CLAIMS_DIR, CLAIM_RULE_PATH, &e);
 	if (r < 0) {
 		report(&e);
 		return r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
@@ -254,7 +254,7 @@ static int unclaim(const char *word, const struct claim *claims,
 	for (size_t i = 0; r == -ENOENT && i < count; i++) {
 		if (!is_meant(&claims[i], &stands[i], word))
 			continue;
-		r = claim_remove(BIND_CLAIMS_DIR, &claims[i], e);
+		r = claim_remove(CLAIMS_DIR, &claims[i], e);
 		if (r == 0)
 			(void)printf("%s: claim %s is gone, from the next boot on\n", word,
 				claims[i].name);
@@ -281,13 +281,13 @@ static int run_unclaim(const struct verb *v, int argc, char **argv)
 		return option_leave(r);
 	if (optind == argc)
 		return option_wrong(v, "no device is named");
-	r = claim_list(host_live(), BIND_CLAIMS_DIR, &claims, &count, &e);
+	r = claim_list(host_live(), CLAIMS_DIR, &claims, &count, &e);
 	if (r == 0)
 		r = claim_judge(host_live(), claims, count, &stands, &e);
 	for (int i = optind; r == 0 && i < argc; i++)
 		r = unclaim(argv[i], claims, stands, count, &e);
 	if (r == 0)
-		r = claim_rule_write(host_live(), BIND_CLAIMS_DIR, BIND_RULE_PATH, &e);
+		r = claim_rule_write(host_live(), CLAIMS_DIR, CLAIM_RULE_PATH, &e);
 	if (r < 0)
 		report(&e);
 	return r < 0 ? LEAVE_FAILED : LEAVE_OK;

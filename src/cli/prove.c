@@ -2,7 +2,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "bind/bind.h"
-#include "bind/method.h"
+#include "bind/reset.h"
 #include "cli/option.h"
 #include "cli/record.h"
 #include "cli/report.h"
@@ -135,7 +135,7 @@ static const char *difference(const struct pci_device *was, const struct pci_dev
 
 static void give_back(struct proving *p)
 {
-	const struct bind_giving g = {
+	const struct bind_release_request g = {
 		.group = p->proof.was.group,
 		.how = BIND_RETURN_DRIVER,
 		.owner = p->request.owner,

@@ -13,7 +13,7 @@
 
 struct arguments {
 	struct targets targets;
-	struct bind_giving giving;
+	struct bind_release_request giving;
 	struct bind_env env;
 	bool json;
 };

@@ -29,7 +29,7 @@ struct arguments {
 static int show_plan(const struct arguments *a)
 {
 	const struct vfs_request *wanted = a->has_count ? &a->request : NULL;
-	struct vfs_plan plan = BIND_VFS_PLAN_NONE;
+	struct vfs_plan plan = VFS_PLAN_NONE;
 	cleanup_free struct bind_step *steps = NULL;
 	struct err e = {0};
 	size_t count = 0;
@@ -54,7 +54,7 @@ static int show_plan(const struct arguments *a)
 
 static int set(const struct arguments *a)
 {
-	struct vfs_plan plan = BIND_VFS_PLAN_NONE;
+	struct vfs_plan plan = VFS_PLAN_NONE;
 	struct err e = {0}, why = {0};
 
 	targets_hold_signals();
@@ -132,7 +132,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 
 static int run(const struct verb *v, int argc, char **argv)
 {
-	struct arguments a = {.env = bind_env_live(), .request.count = BIND_VFS_AS_IT_IS};
+	struct arguments a = {.env = bind_env_live(), .request.count = VFS_AS_IT_IS};
 
 	int r = parse(v, argc, argv, &a);
 	if (r)

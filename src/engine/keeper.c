@@ -172,7 +172,7 @@ static int give_back(const struct keeper *k, const struct bind_plan *plan,
 	int worst = 0;
 
 	for (size_t i = 0; i < plan->group_count; i++) {
-		struct bind_giving giving = {
+		struct bind_release_request giving = {
 			.group = plan->groups[i].number,
 			.how = k->how,
 			.owner = *owner,

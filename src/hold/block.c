@@ -35,7 +35,7 @@ static const char *next_line(const char *line)
 	return end && end[1] ? end + 1 : NULL;
 }
 
-static void say(struct use *u, const char *what, const char *where)
+static void use_append(struct use *u, const char *what, const char *where)
 {
 	size_t n = strlen(u->text);
 
@@ -43,7 +43,7 @@ static void say(struct use *u, const char *what, const char *where)
 }
 
 /* Two views of one host, ours and the first process's, tell most mounts twice. */
-static bool is_said(const struct use *u, const char *what, const char *where)
+static bool use_mentions(const struct use *u, const char *what, const char *where)
 {
 	char text[sizeof(u->text) + 16];
 
@@ -67,11 +67,11 @@ static void find_mounts(struct use *u, const struct hold_disk *d)
 			continue;
 		bool needed = hold_mount_is_needed(m);
 		u->absolute = u->absolute || needed;
-		if (is_said(u, "mounted at ", m->where))
+		if (use_mentions(u, "mounted at ", m->where))
 			continue;
 		/* A place that the host needs is told, however many others there are. */
 		if (found++ < 2 || needed)
-			say(u, "mounted at ", m->where);
+			use_append(u, "mounted at ", m->where);
 	}
 }
 
@@ -94,7 +94,7 @@ static void find_swap(struct use *u, const struct hold_disk *d)
 
 		if (sscanf(line, "%255s", node) == 1 && node[0] == '/' &&
 			swap_is_on(v->host, node, d))
-			say(u, "swap space", "");
+			use_append(u, "swap space", "");
 	}
 }
 
@@ -110,31 +110,31 @@ static int disk_read(struct host *h, const char *name, struct hold_disk *ret)
 	return r;
 }
 
-static int look(struct use *u, const char *name);
+static int disk_look(struct use *u, const char *name);
 
-static int look_above(struct use *u, const char *name, struct use *ret)
+static int disk_look_above(struct use *u, const char *name, struct use *ret)
 {
 	*ret = (struct use){.c = u->c, .depth = u->depth + 1, .visits = u->visits};
 	bool enough = u->depth == DEPTH_MAX || ++*u->visits > VISITS_MAX;
-	int r = enough ? 0 : look(ret, name);
+	int r = enough ? 0 : disk_look(ret, name);
 	u->absolute = u->absolute || ret->absolute;
 	return r;
 }
 
-static int look_holder(void *arg, const char *name)
+static int disk_look_holder(void *arg, const char *name)
 {
 	struct use *u = arg, above;
 	char text[sizeof(above.text) + 160];
 	struct hold_disk d;
 
-	int r = look_above(u, name, &above);
+	int r = disk_look_above(u, name, &above);
 	if (r == 0)
 		r = disk_read(u->c->view->host, name, &d);
 	if (r < 0)
 		return r;
 	(void)snprintf(text, sizeof(text), "%s%s%s%s%s%s", name, *d.alias ? " (" : "", d.alias,
 		*d.alias ? ")" : "", above.text[0] ? ", " : "", above.text);
-	say(u, "part of ", text);
+	use_append(u, "part of ", text);
 	return 0;
 }
 
@@ -173,12 +173,12 @@ static int find_loops(struct use *u, const struct hold_disk *d)
 	for (size_t i = 0; i < v->nr_loops; i++) {
 		if (!loop_is_on(&v->loops[i], d))
 			continue;
-		int r = look_above(u, v->loops[i].name, &above);
+		int r = disk_look_above(u, v->loops[i].name, &above);
 		if (r < 0)
 			return r;
 		(void)snprintf(text, sizeof(text), "%s%s%s", v->loops[i].name,
 			above.text[0] ? ", " : "", above.text);
-		say(u, "below ", text);
+		use_append(u, "below ", text);
 	}
 	return 0;
 }
@@ -196,12 +196,12 @@ static int find_images(struct use *u, const struct hold_disk *d)
 	for (size_t i = 0; !u->absolute && i < v->nr_loops; i++) {
 		if (!hold_image_is_on(v, &v->loops[i], d))
 			continue;
-		int r = look_above(u, v->loops[i].name, &above);
+		int r = disk_look_above(u, v->loops[i].name, &above);
 		if (r < 0)
 			return r;
 		(void)snprintf(text, sizeof(text), "%s, %s", v->loops[i].name, above.text);
 		if (above.absolute)
-			say(u, "has the image of ", text);
+			use_append(u, "has the image of ", text);
 	}
 	return 0;
 }
@@ -220,12 +220,12 @@ static int find_partitions(struct use *u, const char *name)
 	for (size_t i = 0; u->depth && i < l->count; i++) {
 		if (!strstr(l->list[i].target, inside))
 			continue;
-		int r = look_above(u, l->list[i].name, &above);
+		int r = disk_look_above(u, l->list[i].name, &above);
 		if (r < 0)
 			return r;
 		(void)snprintf(text, sizeof(text), "%s, %s", l->list[i].name, above.text);
 		if (above.text[0])
-			say(u, "partition ", text);
+			use_append(u, "partition ", text);
 	}
 	return 0;
 }
@@ -239,7 +239,7 @@ static void find_exports(struct use *u, const struct hold_disk *d)
 
 		if (x->is_known && x->number.kind == HOST_NUMBER_BLOCK && d->number &&
 			x->number.dev == d->number)
-			say(u, x->text, "");
+			use_append(u, x->text, "");
 	}
 }
 
@@ -253,11 +253,11 @@ static void find_claim(struct use *u, const struct hold_disk *d)
 		return;
 	u->absolute = u->absolute || hold_mounts_hide_disks(v);
 	if (busy == 1)
-		say(u, "in use by the kernel: a file system, a volume or a pool", "");
+		use_append(u, "in use by the kernel: a file system, a volume or a pool", "");
 }
 
 /* What @name is used for, as far as the kernel shows it. */
-static int look(struct use *u, const char *name)
+static int disk_look(struct use *u, const char *name)
 {
 	struct host *h = u->c->view->host;
 	char path[FILE_PATH_MAX];
@@ -270,21 +270,25 @@ static int look(struct use *u, const char *name)
 	find_swap(u, &d);
 	find_exports(u, &d);
 	r = file_path(path, sizeof(path), "/sys/class/block/%s/holders", name);
-	if (r == 0)
-		r = h->ops->list(h, path, look_holder, u);
-	if (r == 0 || r == -ENOENT)
-		r = find_loops(u, &d);
-	if (r == 0)
-		r = find_partitions(u, name);
-	if (r == 0)
-		r = find_images(u, &d);
+	if (r < 0)
+		return r;
+	r = h->ops->list(h, path, disk_look_holder, u);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = find_loops(u, &d);
+	if (r < 0)
+		return r;
+	r = find_partitions(u, name);
+	if (r < 0)
+		return r;
+	r = find_images(u, &d);
 	if (r == 0 && u->depth && !u->text[0])
 		find_claim(u, &d);
 	return r;
 }
 
 /* Says with its own words why a claim could not be had, when nothing else explains it. */
-static int judge_claim(struct hold_case *c, const char *name, bool explained)
+static int claim_judge_silent(struct hold_case *c, const char *name, bool explained)
 {
 	struct hold_view *v = c->view;
 	int busy = v->host->ops->block_busy(v->host, name);
@@ -358,18 +362,20 @@ static bool is_partition(struct host *h, const char *name)
 }
 
 /* Return: 1 when @name is held, 0, -errno. */
-static int judge(struct hold_case *c, const char *name, bool explained)
+static int disk_judge(struct hold_case *c, const char *name, bool explained)
 {
 	unsigned visits = 0;
 	struct use u = {.c = c, .visits = &visits};
 	size_t before = c->found->count;
 
-	int r = look(&u, name);
-	if (r == 0 && u.text[0])
+	int r = disk_look(&u, name);
+	if (r < 0)
+		return r;
+	if (u.text[0])
 		r = hold_add(
 			c, "block", u.absolute ? HOLD_ABSOLUTE : HOLD_PLAIN, name, "%s", u.text);
-	if (r == 0 && !u.text[0])
-		r = judge_claim(c, name, explained);
+	else
+		r = claim_judge_silent(c, name, explained);
 	return r < 0 ? r : c->found->count > before;
 }
 
@@ -396,7 +402,7 @@ int hold_block(struct hold_case *c)
 				continue;
 			r = hold_view_disks(c->view);
 			if (r == 0)
-				r = judge(c, b->name, held && pass == 1);
+				r = disk_judge(c, b->name, held && pass == 1);
 			if (r < 0)
 				return r;
 			held = held || r;

@@ -240,7 +240,7 @@ static int match_expand(struct match *m, const char *folder, const char *rest)
 	return r == -ENOMEM ? r : 0;
 }
 
-static bool exists(struct host *h, const char *path)
+static bool path_exists(struct host *h, const char *path)
 {
 	char target[2];
 	ssize_t n = h->ops->link(h, path, target, sizeof(target));
@@ -261,7 +261,8 @@ static int add_hidden_targets(struct hold_view *v)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < COUNT(targets); i++) {
-		if (!exists(v->host, targets[i].module) || exists(v->host, targets[i].folder))
+		if (!path_exists(v->host, targets[i].module) ||
+			path_exists(v->host, targets[i].folder))
 			continue;
 		export_describe(text, "exported by %s", targets[i].text);
 		r = export_add(v, NULL, text, CONFIGFS);

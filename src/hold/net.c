@@ -64,7 +64,7 @@ static void stack_fill(struct stack *s, const char *name)
 }
 
 /* " through br0" for an interface above the lowest. */
-static const char *through(const struct stack *s, const char *name, char *buf, size_t size)
+static const char *stack_through(const struct stack *s, const char *name, char *buf, size_t size)
 {
 	bool lowest = strcmp(s->names[0], name) == 0;
 
@@ -102,7 +102,7 @@ static int find_session(const struct stack *s)
 			continue;
 		int r = hold_add(s->c, "net", HOLD_PLAIN, s->names[0],
 			"this SSH session comes in by it (%s)%s", v->ssh,
-			through(s, a->interface, above, sizeof(above)));
+			stack_through(s, a->interface, above, sizeof(above)));
 		return r < 0 ? r : 1;
 	}
 	return 0;
@@ -120,7 +120,7 @@ static void route_add(struct routes *r, const struct stack *s, const char *name,
 {
 	char text[INET6_ADDRSTRLEN], above[32];
 
-	(void)through(s, name, above, sizeof(above));
+	(void)stack_through(s, name, above, sizeof(above));
 	if (prefix == 0 && !r->is_default)
 		(void)snprintf(r->first, sizeof(r->first), "default%s", above);
 	else if (r->count == 0 && inet_ntop(family, bytes, text, sizeof(text)))
@@ -204,7 +204,7 @@ static int find_address(const struct stack *s)
 			!inet_ntop(a->family, a->bytes, text, sizeof(text)))
 			continue;
 		int r = hold_add(s->c, "net", HOLD_PLAIN, s->names[0], "has the address %s/%u%s",
-			text, a->prefix, through(s, a->interface, above, sizeof(above)));
+			text, a->prefix, stack_through(s, a->interface, above, sizeof(above)));
 		return r < 0 ? r : 1;
 	}
 	return 0;
@@ -240,7 +240,8 @@ static int find_uppers(const struct stack *s)
 			hold_process_name(v, &o, owner, sizeof(owner));
 		r = hold_add(s->c, "net", HOLD_PLAIN, s->names[0],
 			"carries %s%s in another network namespace: %s", u->name,
-			through(s, u->lower, above, sizeof(above)), u->pid ? owner : u->owner);
+			stack_through(s, u->lower, above, sizeof(above)),
+			u->pid ? owner : u->owner);
 	}
 	/* Whoever may not look into other processes is told so already: hold_fd(). */
 	if (r == 0 && v->uppers_error && !v->blind)
@@ -250,7 +251,7 @@ static int find_uppers(const struct stack *s)
 	return r;
 }
 
-static int judge(struct hold_case *c, const char *name)
+static int interface_judge(struct hold_case *c, const char *name)
 {
 	struct stack s = {.c = c};
 
@@ -293,7 +294,7 @@ static int find_away(struct hold_case *c, const char *folder)
 #define CLASS_USB 0x0c03
 
 /* The interface stands right below the function, or below a device of USB or virtio that does. */
-static int judge_away(struct hold_case *c)
+static int interface_judge_away(struct hold_case *c)
 {
 	const struct pci_device *d = c->device;
 	const struct hold_links *l;
@@ -319,14 +320,14 @@ static int judge_away(struct hold_case *c)
 int hold_net(struct hold_case *c)
 {
 	const struct hold_links *l = &c->view->net;
-	int r = judge_away(c);
+	int r = interface_judge_away(c);
 
 	for (size_t i = 0; r == 0 && i < l->count; i++) {
 		if (!hold_below(c, l->list[i].target))
 			continue;
 		r = hold_view_routes(c->view);
 		if (r == 0)
-			r = judge(c, l->list[i].name);
+			r = interface_judge(c, l->list[i].name);
 	}
 	return r;
 }

@@ -241,10 +241,12 @@ int hold_view_disks(struct hold_view *v)
 {
 	int r = mounts_read(v);
 
-	if (r == 0)
-		r = text_read(v->host, "/proc/swaps", &v->swaps);
-	if (r == 0)
-		r = loops_read(v);
+	if (r < 0)
+		return r;
+	r = text_read(v->host, "/proc/swaps", &v->swaps);
+	if (r < 0)
+		return r;
+	r = loops_read(v);
 	return r < 0 ? r : hold_exports_read(v);
 }
 
@@ -342,10 +344,12 @@ static int view_read(struct hold_view *v)
 {
 	int r = hold_links_read(v->host, "/sys/class/block", &v->block);
 
-	if (r == 0)
-		r = hold_links_read(v->host, "/sys/class/net", &v->net);
-	if (r == 0)
-		r = hold_links_read(v->host, "/sys/class/input", &v->input);
+	if (r < 0)
+		return r;
+	r = hold_links_read(v->host, "/sys/class/net", &v->net);
+	if (r < 0)
+		return r;
+	r = hold_links_read(v->host, "/sys/class/input", &v->input);
 	v->has_groups = v->host->ops->list(v->host, "/sys/class/vfio", stop_at_first, NULL) > 0;
 	return r == 0 ? opens_read(v) : r;
 }

@@ -41,10 +41,11 @@ static struct bind_step *step_add(struct change *c, enum bind_op op, const char 
 	return s;
 }
 
-static void add_journal(struct change *c, const struct bind_env *env, const char *text)
+static void add_journal(struct change *c, const struct bind_env *env, enum bind_journal_step state)
 {
-	struct bind_step *s = step_add(c, BIND_OP_JOURNAL, text);
+	struct bind_step *s = step_add(c, BIND_OP_JOURNAL, bind_journal_step_name(state));
 
+	s->journal = state;
 	if (vfs_entry_path(env, c->entry.address, s->path, sizeof(s->path)) < 0)
 		c->error = -ENAMETOOLONG;
 }
@@ -69,7 +70,7 @@ static void make_steps(struct change *c, const struct bind_env *env, unsigned no
 	static const char autoprobe[] = "sriov_drivers_autoprobe";
 
 	c->count = 0;
-	add_journal(c, env, "changing");
+	add_journal(c, env, BIND_JOURNAL_CHANGING);
 	if (now != g->count) {
 		if (now)
 			add_number(c, BIND_OP_WRITE, "sriov_numvfs", 0);
@@ -89,7 +90,7 @@ static void make_steps(struct change *c, const struct bind_env *env, unsigned no
 	}
 	if (probes != g->probes_after)
 		add_number(c, BIND_OP_WRITE, autoprobe, g->probes_after);
-	add_journal(c, env, g->forget ? "removed" : "changed");
+	add_journal(c, env, g->forget ? BIND_JOURNAL_REMOVED : BIND_JOURNAL_CHANGED);
 }
 
 static struct goal goal_of(const struct vfs_request *q, const struct vfs_plan *p)
@@ -120,23 +121,23 @@ int vfs_steps(const struct bind_env *env, const struct vfs_request *q, const str
 	return 0;
 }
 
-static int step_journal(struct change *c, const char *state, struct err *e)
+static int step_journal(struct change *c, enum bind_journal_step state, struct err *e)
 {
 	struct vfs_entry *n = &c->entry;
 	struct bind_entry signature = BIND_ENTRY_NONE;
 
-	if (!strcmp(state, "removed"))
+	if (state == BIND_JOURNAL_REMOVED)
 		return vfs_entry_remove(&c->work, n->address, e);
-	n->changing = !strcmp(state, "changing");
+	n->changing = state == BIND_JOURNAL_CHANGING;
 	if (n->changing)
-		bind_transaction_sign(&c->work, &signature);
+		bind_worker_sign(&c->work.workers[0], &signature);
 	n->writer = signature.writer;
 	n->writer_start = signature.writer_start;
 	return vfs_entry_write(&c->work, n, e);
 }
 
 /* drivers/pci/iov.c, sriov_numvfs_store() and sriov_enable(). */
-static int explain(int code, const struct bind_step *s, struct err *e)
+static int count_explain(int code, const struct bind_step *s, struct err *e)
 {
 	char address[PCI_ADDRESS_TEXT];
 
@@ -166,7 +167,7 @@ static int explain(int code, const struct bind_step *s, struct err *e)
 	}
 }
 
-static int verify(const struct bind_env *env, const struct bind_step *s, struct err *e)
+static int count_verify(const struct bind_env *env, const struct bind_step *s, struct err *e)
 {
 	char address[PCI_ADDRESS_TEXT], name[24], path[FILE_PATH_MAX], target[PCI_ADDRESS_TEXT];
 	uint64_t wanted = 0, found = 0;
@@ -194,31 +195,32 @@ static void step_settings(struct change *c, const struct bind_step *s)
 	uint64_t count = 0;
 
 	(void)num_parse(s->text, 10, UINT16_MAX, &count);
-	(void)vfs_keep_back(&c->work, &c->entry, (unsigned)count, &c->late);
+	(void)vfs_settings_restore(&c->work, &c->entry, (unsigned)count, &c->late);
 }
 
-static int run_steps(struct change *c, struct err *e)
+static int steps_run(struct change *c, struct err *e)
 {
 	int r = c->error;
 
 	for (size_t i = 0; r == 0 && i < c->count; i++) {
 		const struct bind_step *s = &c->steps[i];
 		if (s->op == BIND_OP_JOURNAL)
-			r = step_journal(c, s->text, e);
+			r = step_journal(c, s->journal, e);
 		else if (s->op == BIND_OP_VERIFY)
-			r = verify(c->work.env, s, e);
+			r = count_verify(c->work.env, s, e);
 		else if (s->op == BIND_OP_SETTINGS)
 			step_settings(c, s);
 		else
-			r = bind_transaction_write(&c->work, s->path, s->text, e);
+			r = bind_worker_write(&c->work.workers[0], s->path, s->text, e);
 		if (r < 0 && s->op == BIND_OP_WRITE)
-			r = explain(r, s, e);
+			r = count_explain(r, s, e);
 	}
 	return r;
 }
 
 /* Back to the number of before, or to the first state of all when that was it. */
-static int go_back(struct change *c, const struct vfs_plan *now, unsigned count, struct err *e)
+static int count_restore(
+	struct change *c, const struct vfs_plan *now, unsigned count, struct err *e)
 {
 	const struct vfs_entry *n = &c->entry;
 	bool first = count == n->first;
@@ -226,26 +228,34 @@ static int go_back(struct change *c, const struct vfs_plan *now, unsigned count,
 		(first || !count) && n->first_probes, first || !count};
 
 	make_steps(c, c->work.env, now->now, now->probes, &g);
-	return run_steps(c, e);
+	return steps_run(c, e);
+}
+
+static int restore_armed(
+	struct change *c, const struct vfs_plan *now, unsigned count, struct err *e)
+{
+	int r = bind_worker_arm(&c->work.workers[0], e);
+
+	return r < 0 ? r : count_restore(c, now, count, e);
 }
 
 /* A reading of how things are, for one who does not ask whether he may. */
-static int look(
+static int state_read(
 	const struct bind_env *env, struct pci_address a, struct vfs_plan *ret, struct err *e)
 {
-	const struct vfs_request q = {{.address = a}, BIND_VFS_AS_IT_IS};
+	const struct vfs_request q = {{.address = a}, VFS_AS_IT_IS};
 
 	return vfs_plan(env, &q, ret, e);
 }
 
-static void undo(struct change *c, struct err *e)
+static void change_undo(struct change *c, struct err *e)
 {
-	struct vfs_plan now = BIND_VFS_PLAN_NONE;
+	struct vfs_plan now = VFS_PLAN_NONE;
 	struct err why = {0};
 
-	int r = look(c->work.env, c->entry.address, &now, &why);
+	int r = state_read(c->work.env, c->entry.address, &now, &why);
 	if (r == 0)
-		r = go_back(c, &now, c->entry.before, &why);
+		r = count_restore(c, &now, c->entry.before, &why);
 	vfs_plan_fini(&now);
 	if (r == 0)
 		return;
@@ -268,7 +278,7 @@ static int fill_entry(struct change *c, const struct vfs_plan *p, unsigned count
 		.before = p->now};
 	int r = bind_boot_id(c->work.env->host, n->boot, e);
 	if (r == 0 && vfs_entry_read(c->work.env, n->address, &old, NULL) == 0 &&
-		!strcmp(old.boot, n->boot)) {
+		strcmp(old.boot, n->boot) == 0) {
 		n->first = old.first;
 		n->first_probes = old.first_probes;
 		/* A change that was broken off left a number that nobody asked for. */
@@ -280,7 +290,7 @@ static int fill_entry(struct change *c, const struct vfs_plan *p, unsigned count
 		return r;
 	if (!old.changing) {
 		/* What is to go may go, also when its settings cannot be read. */
-		r = vfs_keep(c->work.env->host, n, count ? e : NULL);
+		r = vfs_settings_read(c->work.env->host, n, count ? e : NULL);
 		return count ? r : 0;
 	}
 	memcpy(n->interface, old.interface, sizeof(n->interface));
@@ -290,7 +300,7 @@ static int fill_entry(struct change *c, const struct vfs_plan *p, unsigned count
 }
 
 /* The groups of the device and of its functions; @ret is the caller's to free(). */
-static int begin(
+static int change_begin(
 	struct change *c, const struct bind_env *env, const struct vfs_plan *p, struct err *e)
 {
 	size_t n = 0;
@@ -312,7 +322,7 @@ static int begin(
 	return r;
 }
 
-static int refuse(const struct vfs_plan *p, struct err *e)
+static int plan_refuse(const struct vfs_plan *p, struct err *e)
 {
 	for (size_t i = 0; i < p->says.problem_count; i++) {
 		const struct bind_problem *b = &p->says.problems[i];
@@ -342,39 +352,48 @@ static int set_locked(
 		return 0;
 	int r = fill_entry(c, p, q->count, e);
 	if (r == 0)
-		r = bind_transaction_arm(&c->work, e);
+		r = bind_worker_arm(&c->work.workers[0], e);
 	if (r < 0)
 		return r;
 	make_steps(c, c->work.env, p->now, p->probes, &g);
-	r = run_steps(c, e);
+	r = steps_run(c, e);
 	/* Whoever writes to a device that hangs in the kernel, hangs too. */
 	if (r < 0 && r != -ETIMEDOUT)
-		undo(c, e);
+		change_undo(c, e);
 	return tell_late(c, r, e);
+}
+
+/* Plans again under the locks; @ret tells how things are in the end. */
+static int set_planned(struct change *c, const struct bind_env *env, const struct vfs_request *q,
+	struct vfs_plan *ret, struct err *e)
+{
+	int r = vfs_plan(env, q, ret, e);
+
+	if (r < 0)
+		return r;
+	r = ret->says.refusals ? plan_refuse(ret, e) : set_locked(c, q, ret, e);
+	if (r < 0 || ret->now == q->count)
+		return r;
+	vfs_plan_fini(ret);
+	return vfs_plan(env, q, ret, e);
 }
 
 int vfs_set(const struct bind_env *env, const struct vfs_request *q, struct vfs_plan *ret,
 	struct err *e)
 {
-	struct change c = {.work = BIND_WORK_NONE};
-	struct vfs_plan p = BIND_VFS_PLAN_NONE;
+	struct change c = {.work = BIND_TRANSACTION_NONE};
+	struct vfs_plan p = VFS_PLAN_NONE;
 	struct err own = {0};
 
-	*ret = BIND_VFS_PLAN_NONE;
+	*ret = VFS_PLAN_NONE;
 	e = e ? e : &own;
 	/* Once for the groups to lock, and once more when nobody else can change them. */
 	int r = vfs_plan(env, q, &p, e);
 	if (r == 0)
-		r = begin(&c, env, &p, e);
+		r = change_begin(&c, env, &p, e);
 	vfs_plan_fini(&p);
 	if (r == 0)
-		r = vfs_plan(env, q, ret, e);
-	if (r == 0)
-		r = ret->says.refusals ? refuse(ret, e) : set_locked(&c, q, ret, e);
-	if (r == 0 && ret->now != q->count) {
-		vfs_plan_fini(ret);
-		r = vfs_plan(env, q, ret, e);
-	}
+		r = set_planned(&c, env, q, ret, e);
 	bind_transaction_end(&c.work);
 	return r;
 }
@@ -386,7 +405,7 @@ static int may_go(const struct bind_env *env, const struct vfs_entry *n, unsigne
 	const struct vfs_request q = {{n->address, true, n->vendor, n->device}, count};
 
 	int r = vfs_plan(env, &q, ret, e);
-	return r < 0 ? r : ret->says.refusals ? refuse(ret, e) : 0;
+	return r < 0 ? r : ret->says.refusals ? plan_refuse(ret, e) : 0;
 }
 
 /* An entry about a device that is not there any more means nothing. */
@@ -402,7 +421,7 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 {
 	const struct bind_env *env = c->work.env;
 	struct pci_address a = c->entry.address;
-	struct vfs_plan now = BIND_VFS_PLAN_NONE;
+	struct vfs_plan now = VFS_PLAN_NONE;
 	char boot[BIND_BOOT_MAX], text[1];
 	struct err why = {0};
 
@@ -422,13 +441,11 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 	unsigned count = kept == BIND_KEPT_RELEASE ? c->entry.first : c->entry.before;
 	/* What was broken off knows what was set before it began; to none nothing comes back. */
 	if (s != BIND_LEASE_BROKEN && count)
-		r = vfs_keep(env->host, &c->entry, e);
+		r = vfs_settings_read(env->host, &c->entry, e);
 	if (r == 0)
 		r = may_go(env, &c->entry, count, &now, e);
 	if (r == 0)
-		r = bind_transaction_arm(&c->work, e);
-	if (r == 0)
-		r = go_back(c, &now, count, e);
+		r = restore_armed(c, &now, count, e);
 	vfs_plan_fini(&now);
 	return tell_late(c, r, e);
 }
@@ -436,12 +453,12 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 int vfs_restore(
 	const struct bind_env *env, struct pci_address a, enum bind_kept kept, struct err *e)
 {
-	struct change c = {.work = BIND_WORK_NONE, .entry.address = a};
-	struct vfs_plan p = BIND_VFS_PLAN_NONE;
+	struct change c = {.work = BIND_TRANSACTION_NONE, .entry.address = a};
+	struct vfs_plan p = VFS_PLAN_NONE;
 
-	int r = look(env, a, &p, e);
+	int r = state_read(env, a, &p, e);
 	if (r == 0)
-		r = begin(&c, env, &p, e);
+		r = change_begin(&c, env, &p, e);
 	vfs_plan_fini(&p);
 	if (r == 0)
 		r = restore_locked(&c, kept, e);

@@ -13,11 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ENTRY_MAX (512 + BIND_VFS_KEPT_MAX * (BIND_VF_TEXT + 4)) /* [bytes] */
+#define ENTRY_MAX (512 + VFS_SETTINGS_MAX * (BIND_VF_SETTINGS_TEXT + 4)) /* [bytes] */
 
-static void format(const struct vfs_entry *n, char *buf, size_t size)
+static void entry_format(const struct vfs_entry *n, char *buf, size_t size)
 {
-	char address[PCI_ADDRESS_TEXT], vf[BIND_VF_TEXT];
+	char address[PCI_ADDRESS_TEXT], vf[BIND_VF_SETTINGS_TEXT];
 
 	size_t len = (size_t)snprintf(buf, size,
 		"usher-vfs 1\ndevice %s %04x:%04x\nboot %s\nstate %s\nwriter %d %" PRIu64
@@ -29,21 +29,21 @@ static void format(const struct vfs_entry *n, char *buf, size_t size)
 		len += (size_t)snprintf(buf + len, size - len, "interface %s\n", n->interface);
 	for (size_t i = 0; i < n->kept_count; i++)
 		len += (size_t)snprintf(
-			buf + len, size - len, "vf %s\n", bind_vf_format(&n->kept[i], vf));
+			buf + len, size - len, "vf %s\n", bind_vf_settings_format(&n->kept[i], vf));
 	(void)snprintf(buf + len, size - len, "end\n");
 }
 
 /* The lines behind "before". */
 static int parse_kept(const char *text, struct vfs_entry *n)
 {
-	char line[BIND_VF_TEXT];
+	char line[BIND_VF_SETTINGS_TEXT];
 	int used = 0;
 
 	if (sscanf(text, " interface %15s%n", n->interface, &used) == 1)
 		text += used;
 	while (sscanf(text, " vf %159[^\n]%n", line, &used) == 1) {
-		if (n->kept_count == BIND_VFS_KEPT_MAX ||
-			bind_vf_parse(line, &n->kept[n->kept_count++]) < 0)
+		if (n->kept_count == VFS_SETTINGS_MAX ||
+			bind_vf_settings_parse(line, &n->kept[n->kept_count++]) < 0)
 			return -EBADMSG;
 		text += used;
 	}
@@ -51,7 +51,7 @@ static int parse_kept(const char *text, struct vfs_entry *n)
 }
 
 /* Whatever was read loosely has to come out as the same text again: that makes it strict. */
-static int parse(const char *text, struct vfs_entry *n)
+static int entry_parse(const char *text, struct vfs_entry *n)
 {
 	char address[PCI_ADDRESS_TEXT], state[9], probes[4], again[ENTRY_MAX];
 	int used = 0;
@@ -64,9 +64,9 @@ static int parse(const char *text, struct vfs_entry *n)
 		    &n->first, probes, &n->before, &used) != 10 ||
 		pci_address_parse(address, &n->address) < 0 || parse_kept(text + used, n) < 0)
 		return -EBADMSG;
-	n->changing = !strcmp(state, "changing");
-	n->first_probes = !strcmp(probes, "yes");
-	format(n, again, sizeof(again));
+	n->changing = strcmp(state, "changing") == 0;
+	n->first_probes = strcmp(probes, "yes") == 0;
+	entry_format(n, again, sizeof(again));
 	return strcmp(text, again) != 0 ? -EBADMSG : 0;
 }
 
@@ -89,7 +89,7 @@ int vfs_entry_read(
 	if (len < 0)
 		return err_set(e, (int)len, "read %s", path);
 	text[len] = '\0';
-	if (parse(text, ret) < 0 || !pci_address_equal(ret->address, a))
+	if (entry_parse(text, ret) < 0 || !pci_address_equal(ret->address, a))
 		return err_say(e, -EBADMSG, "%s: is not an entry that usher wrote", path);
 	return 0;
 }
@@ -101,7 +101,7 @@ int vfs_entry_write(struct bind_transaction *w, const struct vfs_entry *n, struc
 	int r = vfs_entry_path(w->env, n->address, path, sizeof(path));
 	if (r < 0)
 		return err_set(e, r, "entry of virtual functions");
-	format(n, text, sizeof(text));
+	entry_format(n, text, sizeof(text));
 	r = file_replace(path, text, strlen(text), 0644);
 	if (r == -ENOENT) { /* the first of this boot */
 		char *slash = strrchr(path, '/');
@@ -136,7 +136,7 @@ enum bind_lease_state vfs_entry_judge(const struct bind_env *env, const struct v
 		return BIND_LEASE_VOID;
 	}
 	if (bind_owner_alive(env->host, n->writer, n->writer_start)) {
-		bind_stuck_format(env->host, n->writer, "its virtual functions", text, size);
+		bind_stuck_writer_format(env->host, n->writer, "its virtual functions", text, size);
 		return BIND_LEASE_BUSY;
 	}
 	if (n->changing) {
@@ -149,14 +149,14 @@ enum bind_lease_state vfs_entry_judge(const struct bind_env *env, const struct v
 	return BIND_LEASE_KEPT;
 }
 
-int vfs_keep(struct host *h, struct vfs_entry *n, struct err *e)
+int vfs_settings_read(struct host *h, struct vfs_entry *n, struct err *e)
 {
 	n->kept_count = 0;
-	if (bind_vf_interface(h, n->address, n->interface) < 0) {
+	if (bind_vf_settings_interface(h, n->address, n->interface) < 0) {
 		n->interface[0] = '\0';
 		return 0;
 	}
-	int r = bind_vf_list(h, n->interface, n->kept, BIND_VFS_KEPT_MAX);
+	int r = bind_vf_settings_list(h, n->interface, n->kept, VFS_SETTINGS_MAX);
 	if (r < 0)
 		return err_set(
 			e, r, "%s: read the settings of its virtual functions", n->interface);
@@ -172,24 +172,25 @@ static const struct host_vf *find_kept(const struct host_vf *list, size_t count,
 	return NULL;
 }
 
-int vfs_keep_back(
+int vfs_settings_restore(
 	struct bind_transaction *w, const struct vfs_entry *n, unsigned count, struct err *e)
 {
 	static const char what[] = "%s: read the settings of its virtual functions";
-	struct host_vf now[BIND_VFS_KEPT_MAX];
+	struct host_vf now[VFS_SETTINGS_MAX];
 	struct err why = {0};
 	int first = 0;
 
-	int have = n->kept_count && count
-			   ? bind_vf_list(w->env->host, n->interface, now, BIND_VFS_KEPT_MAX)
-			   : 0;
+	int have = n->kept_count && count ? bind_vf_settings_list(w->env->host, n->interface, now,
+						    VFS_SETTINGS_MAX)
+					  : 0;
 	if (have < 0)
 		return err_set(e, have, what, n->interface);
 	for (size_t i = 0; i < n->kept_count; i++) {
 		if (n->kept[i].index >= count)
 			continue;
 		const struct host_vf *is = find_kept(now, (size_t)have, n->kept[i].index);
-		int r = is ? bind_vf_set(w->env, n->interface, is, &n->kept[i], first ? NULL : &why)
+		int r = is ? bind_vf_settings_apply(
+				     w->env, n->interface, is, &n->kept[i], first ? NULL : &why)
 			   : err_set(first ? NULL : &why, -ENOENT, what, n->interface);
 		if (r > 0)
 			bind_transaction_count(w);

@@ -13,13 +13,14 @@
  *	first 0 yes			number, and whether host drivers were probed, at first
  *	before 2			number before the change that is under way
  *	interface eth0			optional: which keeps the lines below it
- *	vf 0 52:54:00:00:00:09 …	what was set for each function: bind_vf_format()
+ *	vf 0 52:54:00:00:00:09 …	what was set for each function: bind_vf_settings_format()
  *	end
  *
  * Any other text is corrupt.
  */
 
 #include "bind/journal.h"
+#include "bind/lease.h"
 #include "bind/transaction.h"
 #include "bind/vf_settings.h"
 
@@ -36,7 +37,7 @@ struct vfs_entry {
 	unsigned before;
 	char interface[BIND_INTERFACE_MAX]; /* "": none */
 	size_t kept_count;
-	struct host_vf kept[BIND_VFS_KEPT_MAX];
+	struct host_vf kept[VFS_SETTINGS_MAX];
 };
 
 int vfs_entry_path(const struct bind_env *env, struct pci_address a, char *buf, size_t size);
@@ -53,10 +54,10 @@ int vfs_entry_remove(struct bind_transaction *w, struct pci_address a, struct er
  * What is set for the functions that are there, into @n: none where no interface keeps any, or
  * nobody knows which. Return: 0, -errno.
  */
-int vfs_keep(struct host *h, struct vfs_entry *n, struct err *e);
+int vfs_settings_read(struct host *h, struct vfs_entry *n, struct err *e);
 
 /* Sets it again for the first @count functions. Return: 0, -errno of the first, after all others. */
-int vfs_keep_back(
+int vfs_settings_restore(
 	struct bind_transaction *w, const struct vfs_entry *n, unsigned count, struct err *e);
 
 /* What an entry means now; @text gets a sentence. */

@@ -23,7 +23,7 @@ void vfs_plan_fini(struct vfs_plan *p)
 {
 	free(p->functions);
 	bind_plan_fini(&p->says);
-	*p = BIND_VFS_PLAN_NONE;
+	*p = VFS_PLAN_NONE;
 }
 
 /* One planning: the gate's case, whose problems go to the plan's own list. */
@@ -89,20 +89,20 @@ static int read_state(struct vfs_case *c)
 	p->total = (unsigned)total;
 	p->now = (unsigned)now;
 	p->probes = p->first_probes = probes != 0;
-	if (c->q.count == BIND_VFS_AS_IT_IS)
+	if (c->q.count == VFS_AS_IT_IS)
 		c->q.count = p->now;
 	/* The boot is asked for where there is an entry: snapshots without one need none. */
 	if (vfs_entry_read(c->gate.env, a, &n, &why) == 0) {
 		int r = bind_boot_id(h, boot, c->gate.e);
 		if (r < 0)
 			return r;
-		if (!strcmp(n.boot, boot))
+		if (strcmp(n.boot, boot) == 0)
 			p->first_probes = n.first_probes;
 	}
 	return read_functions(c, c->gate.e);
 }
 
-static int add(struct vfs_case *c, const struct problem_kind *kind, const char *text)
+static int problem_add(struct vfs_case *c, const struct problem_kind *kind, const char *text)
 {
 	return bind_problem_add(&c->plan->says, c->gate.q, kind, c->address, "%s", text);
 }
@@ -119,14 +119,14 @@ static int gate_ability(struct vfs_case *c)
 	char text[96];
 
 	if (!p->total)
-		return add(c, &none, "has no virtual functions to offer");
+		return problem_add(c, &none, "has no virtual functions to offer");
 	if (c->q.count > p->total) {
 		(void)snprintf(
 			text, sizeof(text), "can have at most %u virtual functions", p->total);
-		return add(c, &many, text);
+		return problem_add(c, &many, text);
 	}
 	if (!p->device.driver[0] && c->q.count != p->now)
-		return add(c, &driver, "has no driver");
+		return problem_add(c, &driver, "has no driver");
 	return 0;
 }
 
@@ -144,7 +144,7 @@ static int gate_entry(struct vfs_case *c)
 	if (r == -ENOENT)
 		return 0;
 	if (r == -EBADMSG)
-		return add(c, &corrupt, why.msg);
+		return problem_add(c, &corrupt, why.msg);
 	if (r < 0)
 		return err_say(c->gate.e, r, "%s", why.msg);
 	r = bind_boot_id(c->gate.env->host, boot, c->gate.e);
@@ -152,10 +152,10 @@ static int gate_entry(struct vfs_case *c)
 		return r;
 	enum bind_lease_state s = vfs_entry_judge(c->gate.env, &n, boot, text, sizeof(text));
 	const struct problem_kind busy = {
-		"lease", PROBLEM_REFUSES, bind_stuck_hint(n.writer, hint, sizeof(hint))};
+		"lease", PROBLEM_REFUSES, bind_stuck_writer_hint(n.writer, hint, sizeof(hint))};
 	if (s == BIND_LEASE_BUSY)
-		return add(c, &busy, text);
-	return s == BIND_LEASE_BROKEN ? add(c, &broken, text) : 0;
+		return problem_add(c, &busy, text);
+	return s == BIND_LEASE_BROKEN ? problem_add(c, &broken, text) : 0;
 }
 
 /* A VF that usher has bound, for whomever, or that stands ready on VFIO for somebody else. */
@@ -240,28 +240,30 @@ static int find_settings(struct vfs_case *c)
 
 	if (!c->plan->now || !c->q.count)
 		return 0;
-	bool found = bind_vf_interface(h, a, c->plan->interface) == 0;
-	if (found && c->plan->now <= BIND_VFS_KEPT_MAX)
+	bool found = bind_vf_settings_interface(h, a, c->plan->interface) == 0;
+	if (found && c->plan->now <= VFS_SETTINGS_MAX)
 		return 0;
 	int r = pci_device_path(a, "net", path, sizeof(path));
 	if (r < 0 || h->ops->list(h, path, name_seen, NULL) != 1)
 		return r;
-	return add(c, &kind,
+	return problem_add(c, &kind,
 		found ? "has more virtual functions than settings are kept of"
 		      : "MAC addresses and VLANs go: it has more than one interface");
 }
 
-static int gate(struct vfs_case *c)
+static int plan_gate(struct vfs_case *c)
 {
 	const struct pci_device *d = &c->plan->device;
 
 	int r = bind_gate_target(&c->gate, &c->q.function, d);
 	if (r == 0 && d->group >= 0)
 		r = bind_gate_lease(&c->gate, d->group);
-	if (r == 0)
-		r = gate_ability(c);
-	if (r == 0)
-		r = gate_entry(c);
+	if (r < 0)
+		return r;
+	r = gate_ability(c);
+	if (r < 0)
+		return r;
+	r = gate_entry(c);
 	if (r < 0 || c->q.count == c->plan->now)
 		return r;
 	r = gate_functions(c);
@@ -272,7 +274,7 @@ int vfs_plan(const struct bind_env *env, const struct vfs_request *q, struct vfs
 	struct err *e)
 {
 	static const struct problem_kind gone = {"device", PROBLEM_REFUSES, "usher list"};
-	struct vfs_plan p = BIND_VFS_PLAN_NONE;
+	struct vfs_plan p = VFS_PLAN_NONE;
 	const struct bind_request nothing = {.access = BIND_ACCESS_NONE};
 	struct vfs_case c = {.gate = {env, &nothing, &p.says, e, NULL}, .q = *q, .plan = &p};
 
@@ -280,11 +282,11 @@ int vfs_plan(const struct bind_env *env, const struct vfs_request *q, struct vfs
 	p.device.address = q->function.address;
 	int r = pci_device_peek(env->host, q->function.address, &p.device, e);
 	if (r == -ENODEV)
-		r = add(&c, &gone, "there is no such device");
+		r = problem_add(&c, &gone, "there is no such device");
 	else if (r == 0)
 		r = read_state(&c);
 	if (r == 0 && !p.says.refusals)
-		r = gate(&c);
+		r = plan_gate(&c);
 	hold_view_free(c.gate.view);
 	if (r < 0) {
 		vfs_plan_fini(&p);

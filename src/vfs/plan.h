@@ -18,12 +18,14 @@
  * Ref: Documentation/PCI/pci-iov-howto.rst; drivers/pci/iov.c sriov_numvfs_store().
  */
 
-#include "bind/bind.h"
+#include "bind/lease.h"
+#include "bind/plan.h"
+#include "bind/release.h"
 #include "bind/vf_settings.h"
 
 #include <limits.h>
 
-#define BIND_VFS_AS_IT_IS UINT_MAX /* the number that there is: only to be told of it */
+#define VFS_AS_IT_IS UINT_MAX /* the number that there is: only to be told of it */
 
 struct vfs_request {
 	struct bind_target function; /* the physical one */
@@ -42,7 +44,7 @@ struct vfs_plan {
 	struct bind_plan says; /* problems and refusals; no groups */
 };
 
-#define BIND_VFS_PLAN_NONE ((struct vfs_plan){0})
+#define VFS_PLAN_NONE ((struct vfs_plan){0})
 
 /*
  * Decides; reads only. A plan with refusals is a success. @ret: vfs_plan_fini().

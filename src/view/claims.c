@@ -6,7 +6,7 @@
 int claims_read(struct host *h, struct claims *ret, struct err *e)
 {
 	*ret = (struct claims){0};
-	int r = claim_list(h, BIND_CLAIMS_DIR, &ret->list, &ret->count, e);
+	int r = claim_list(h, CLAIMS_DIR, &ret->list, &ret->count, e);
 	if (r < 0)
 		return r;
 	return claim_judge(h, ret->list, ret->count, &ret->judgements, e);

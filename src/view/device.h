@@ -23,7 +23,7 @@ struct device_facts {
 	const struct inventory_entry *entry; /* what the listing has of it */
 	struct pci_device device; /* with its override */
 	struct space space;
-	char place[BIND_PATH_MAX]; /* as claims have it; "" when it cannot be told */
+	char place[CLAIM_PATH_MAX]; /* as claims have it; "" when it cannot be told */
 	struct pci_serials serials;
 	struct pci_sleep sleep;
 	struct pci_hot_reset hot;

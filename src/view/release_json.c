@@ -6,8 +6,8 @@ void release_json(struct json *list, int group, const struct bind_report *r)
 {
 	char address[PCI_ADDRESS_TEXT];
 
-	for (size_t i = 0; i < r->given_count; i++) {
-		const struct bind_given *g = &r->given[i];
+	for (size_t i = 0; i < r->returned_count; i++) {
+		const struct bind_returned *g = &r->returned[i];
 		struct json *j = json_push_map(list);
 		json_put_signed(j, "group", group);
 		json_put_text(j, "address", pci_address_format(g->address, address));

@@ -14,8 +14,8 @@ void release_text(FILE *to, const struct bind_report *r)
 {
 	char address[PCI_ADDRESS_TEXT], why[512];
 
-	for (size_t i = 0; i < r->given_count; i++) {
-		const struct bind_given *g = &r->given[i];
+	for (size_t i = 0; i < r->returned_count; i++) {
+		const struct bind_returned *g = &r->returned[i];
 		pci_address_format(g->address, address);
 		file_escape(why, sizeof(why), g->text);
 		const char *colon = why[0] ? ": " : "";

@@ -14,8 +14,8 @@ fail() {
 	exit 1
 }
 
-rule=$(sed -n 's/^#define BIND_RULE_PATH "\(.*\)"$/\1/p' "$source/src/claim/rule.h")
-[ -n "$rule" ] || fail 'no BIND_RULE_PATH'
+rule=$(sed -n 's/^#define CLAIM_RULE_PATH "\(.*\)"$/\1/p' "$source/src/claim/rule.h")
+[ -n "$rule" ] || fail 'no CLAIM_RULE_PATH'
 
 # As in hook-functions(8): copy_file returns 1 if the file is there already.
 cat >"$place/hook-functions" <<'END'

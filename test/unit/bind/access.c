@@ -32,8 +32,9 @@ START_TEST(keeps_the_owner_of_nodes)
 	ck_assert_int_eq(bind_owner_self(&env, "web", &guest.owner), 0);
 	ck_assert_msg(lend_take(&env, &guest, &e) == 0, "%s", e.msg);
 	ck_assert_uint_eq(stage->node.uid, 1000);
-	ck_assert_msg(lend_release(&env, (struct bind_giving){.owner = guest.owner}, &e) == 0, "%s",
-		e.msg);
+	ck_assert_msg(
+		lend_release(&env, (struct bind_release_request){.owner = guest.owner}, &e) == 0,
+		"%s", e.msg);
 	ck_assert_str_ne(stage->rule, "");
 	/* One who fails to take it over leaves it to him. */
 	q.access.uid = 2000;
@@ -41,7 +42,7 @@ START_TEST(keeps_the_owner_of_nodes)
 	ck_assert_int_eq(lend_take(&env, &q, &e), -ETIMEDOUT);
 	ck_assert_ptr_nonnull(strstr(stage->rule, "OWNER=\"1000\""));
 	stage->no_node = false;
-	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
 	ck_assert_str_eq(stage->rule, "");
 	lend_is_on(1, "e1000", "");
 	ck_assert(!lend_journal_exists(LEND_GROUP));
@@ -73,7 +74,7 @@ START_TEST(forgets_whose_it_was)
 	ck_assert_msg(lend_take(&env, &LEND_REQUEST, &e) == 0, "%s", e.msg);
 	ck_assert(!bind_access_is(&stage->node));
 	ck_assert_str_eq(stage->rule, "");
-	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
 }
 END_TEST
 
@@ -101,7 +102,8 @@ START_TEST(keeps_the_lease_without_room_for_a_rule)
 	free(leases);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	stage->no_rule = false;
-	ck_assert_int_eq(lend_release(&env, (struct bind_giving){.owner = q.owner}, &e), 0);
+	ck_assert_int_eq(
+		lend_release(&env, (struct bind_release_request){.owner = q.owner}, &e), 0);
 }
 END_TEST
 

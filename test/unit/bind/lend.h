@@ -28,7 +28,8 @@ static inline int lend_take(const struct bind_env *env, const struct bind_reques
 }
 
 /* @g.group: 0 is LEND_GROUP. */
-static inline int lend_release(const struct bind_env *env, struct bind_giving g, struct err *e)
+static inline int lend_release(
+	const struct bind_env *env, struct bind_release_request g, struct err *e)
 {
 	struct bind_report report;
 

@@ -32,7 +32,7 @@ static void as_first(size_t i, const char *when)
 {
 	const struct pci_device *d = &stage->devices[i].d;
 
-	ck_assert_msg(!strcmp(d->driver, drivers[i]) && !*d->driver_override,
+	ck_assert_msg(strcmp(d->driver, drivers[i]) == 0 && !*d->driver_override,
 		"%s: card %zu is on '%s', override '%s'", when, i, d->driver, d->driver_override);
 	ck_assert_msg(!lend_journal_exists(FIRST_GROUP + (int)i),
 		"%s: card %zu has a journal entry", when, i);
@@ -55,7 +55,7 @@ static void restore_all(const struct bind_env *env)
 	}
 }
 
-/* One member a group, by its driver; a plan for lane_choose(). */
+/* One member a group, by its driver; a plan for bind_parallel_choose(). */
 static size_t choose(const char *const *names, size_t count, unsigned *ret)
 {
 	struct bind_member members[40] = {0};
@@ -66,7 +66,7 @@ static size_t choose(const char *const *names, size_t count, unsigned *ret)
 		(void)snprintf(members[i].device.driver, PCI_NAME_MAX, "%s", names[i]);
 		groups[i] = (struct bind_group){(int)i, 1, &members[i]};
 	}
-	return lane_choose(&p, ret);
+	return bind_parallel_choose(&p, ret);
 }
 
 START_TEST(keeps_a_driver_to_one_lane)
@@ -97,15 +97,15 @@ START_TEST(joins_lanes)
 	struct bind_plan p = {.group_count = 4, .groups = groups};
 	unsigned lane[4];
 
-	ck_assert_uint_eq(lane_choose(&p, lane), 2);
+	ck_assert_uint_eq(bind_parallel_choose(&p, lane), 2);
 	ck_assert(lane[0] == lane[2] && lane[0] == lane[3] && lane[0] != lane[1]);
 	both[0].act = both[1].act = BIND_ACT_ALREADY;
-	ck_assert_uint_eq(lane_choose(&p, lane), 4);
+	ck_assert_uint_eq(bind_parallel_choose(&p, lane), 4);
 	/* Two that resize a BAR. */
 	(void)strcpy(bar.device.driver, "d");
 	bar.bar[1] = c.bar[0] = 8;
 	groups[3] = (struct bind_group){4, 1, &bar};
-	ck_assert_uint_eq(lane_choose(&p, lane), 3);
+	ck_assert_uint_eq(bind_parallel_choose(&p, lane), 3);
 	ck_assert_uint_eq(lane[1], lane[3]);
 }
 END_TEST

@@ -26,7 +26,7 @@ static void foreign_is_home(void)
 
 static int release(const struct bind_env *env, struct err *e)
 {
-	return lend_release(env, (struct bind_giving){0}, e);
+	return lend_release(env, (struct bind_release_request){0}, e);
 }
 
 static int restore(const struct bind_env *env, struct err *e)
@@ -37,7 +37,8 @@ static int restore(const struct bind_env *env, struct err *e)
 START_TEST(releases_what_others_bound)
 {
 	struct bind_env env;
-	struct bind_giving nowhere = {.how = BIND_RETURN_NONE}, vfio = {.how = BIND_RETURN_VFIO};
+	struct bind_release_request nowhere = {.how = BIND_RETURN_NONE},
+				    vfio = {.how = BIND_RETURN_VFIO};
 	struct err e = {0};
 	unsigned n = 1;
 
@@ -84,7 +85,7 @@ START_TEST(clears_what_was_never_written)
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	/* The entry of the next one goes, and this with it. */
 	ck_assert_int_eq(file_replace(half, "usher-jo", 8, 0644), 0);
-	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
 	ck_assert_int_lt(access(half, F_OK), 0);
 	foreign_is_home();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "bind/reset.h"
+
 #include "bind/lend.h"
-#include "bind/method.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@ static void take(const struct bind_env *env, struct bind_owner owner)
 
 static int give(const struct bind_env *env, struct bind_owner owner)
 {
-	return lend_release(env, (struct bind_giving){.owner = owner}, NULL);
+	return lend_release(env, (struct bind_release_request){.owner = owner}, NULL);
 }
 
 static int choose(const struct bind_env *env, const struct bind_owner *owner, const char *method)

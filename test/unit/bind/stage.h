@@ -107,11 +107,11 @@ static int stage_sriov(const struct stage_device *s, const char *attr, char *buf
 {
 	if (!s->total)
 		return -1;
-	if (!strcmp(attr, "sriov_totalvfs"))
+	if (strcmp(attr, "sriov_totalvfs") == 0)
 		return snprintf(buf, size, "%u\n", s->total);
-	if (!strcmp(attr, "sriov_numvfs"))
+	if (strcmp(attr, "sriov_numvfs") == 0)
 		return snprintf(buf, size, "%u\n", s->numvfs);
-	if (!strcmp(attr, "sriov_drivers_autoprobe"))
+	if (strcmp(attr, "sriov_drivers_autoprobe") == 0)
 		return snprintf(buf, size, "%d\n", s->autoprobe);
 	return -1;
 }
@@ -121,9 +121,9 @@ static int stage_bar(const struct stage_device *s, const char *attr, char *buf, 
 {
 	if (!s->bar_mib)
 		return -1;
-	if (!strcmp(attr, "resource1_resize"))
+	if (strcmp(attr, "resource1_resize") == 0)
 		return snprintf(buf, size, "%016x\n", 0x700);
-	if (!strcmp(attr, "resource"))
+	if (strcmp(attr, "resource") == 0)
 		return snprintf(buf, size, "0x0 0x0 0x0\n0x100000000 0x%llx 0x14220c\n",
 			0xffffffffull + ((unsigned long long)s->bar_mib << 20));
 	return -1;
@@ -134,18 +134,18 @@ static int stage_attribute(const struct stage_device *s, const char *attr, char 
 	const struct pci_device *d = &s->d;
 	int n = -1;
 
-	if (!strcmp(attr, "vendor"))
+	if (strcmp(attr, "vendor") == 0)
 		n = snprintf(buf, size, "0x%04x\n", d->vendor);
-	else if (!strcmp(attr, "device"))
+	else if (strcmp(attr, "device") == 0)
 		n = snprintf(buf, size, "0x%04x\n", d->device);
-	else if (!strcmp(attr, "class"))
+	else if (strcmp(attr, "class") == 0)
 		n = snprintf(buf, size, "0x%06x\n", d->class);
-	else if (!strcmp(attr, "driver_override"))
+	else if (strcmp(attr, "driver_override") == 0)
 		n = snprintf(
 			buf, size, "%s\n", *d->driver_override ? d->driver_override : "(null)");
-	else if (!strcmp(attr, "reset_method") && d->reset_method[0])
+	else if (strcmp(attr, "reset_method") == 0 && d->reset_method[0])
 		n = snprintf(buf, size, "%s\n", d->reset_method);
-	else if (!strcmp(attr, "power/control"))
+	else if (strcmp(attr, "power/control") == 0)
 		n = snprintf(buf, size, "%s\n", s->control);
 	if (n < 0)
 		n = stage_sriov(s, attr, buf, size);
@@ -160,15 +160,16 @@ static ssize_t stage_read(struct host *h, const char *path, void *buf, size_t si
 	char text[256];
 	int n;
 
-	if (!strncmp(path, "/proc/sys/kernel/random/boot_id", 31))
+	if (strncmp(path, "/proc/sys/kernel/random/boot_id", 31) == 0)
 		n = snprintf(text, sizeof(text), "%s\n", stage->boot);
-	else if (!strcmp(path, "/proc/iomem"))
+	else if (strcmp(path, "/proc/iomem") == 0)
 		n = snprintf(text, sizeof(text),
 			"100000000-10fffffff : 0000:02:00.1\n"
 			"  100000000-1007e8fff : BOOTFB\n");
-	else if (!strncmp(path, stage_state, strlen(stage_state)) || !strncmp(path, "/proc/", 6))
+	else if (strncmp(path, stage_state, strlen(stage_state)) == 0 ||
+		 strncmp(path, "/proc/", 6) == 0)
 		return host_live()->ops->read(host_live(), path, buf, size);
-	else if (!strcmp(path, "/sys/class/vfio/7/dev"))
+	else if (strcmp(path, "/sys/class/vfio/7/dev") == 0)
 		n = snprintf(text, sizeof(text), "240:7\n");
 	else if (stage_split(path, &attr))
 		n = stage_attribute(stage_split(path, &attr), attr, text, sizeof(text));
@@ -187,21 +188,21 @@ static int stage_list(
 	char address[PCI_ADDRESS_TEXT];
 	int group = -1, r = 0;
 
-	if (!strncmp(path, stage_state, strlen(stage_state)))
+	if (strncmp(path, stage_state, strlen(stage_state)) == 0)
 		return host_live()->ops->list(host_live(), path, each, arg);
-	if (!strcmp(path, "/sys/bus/pci/drivers/vfio-pci"))
+	if (strcmp(path, "/sys/bus/pci/drivers/vfio-pci") == 0)
 		return stage->no_vfio ? -ENOENT : each(arg, "bind");
-	if (!strcmp(path, "/sys/class/vfio"))
+	if (strcmp(path, "/sys/class/vfio") == 0)
 		return each(arg, "7");
-	if (!strcmp(path, "/sys/bus/platform/drivers/efi-framebuffer"))
+	if (strcmp(path, "/sys/bus/platform/drivers/efi-framebuffer") == 0)
 		return stage->framebuffer_on ? each(arg, STAGE_FRAMEBUFFER) : each(arg, "bind");
-	if (!strcmp(path, "/sys/class/vfio"))
+	if (strcmp(path, "/sys/class/vfio") == 0)
 		return each(arg, "7");
-	if (!strcmp(path, "/sys/bus/pci/drivers/e1000") ||
-		!strcmp(path, "/sys/bus/pci/drivers/nvme") ||
-		!strcmp(path, "/sys/bus/pci/drivers/sib"))
+	if (strcmp(path, "/sys/bus/pci/drivers/e1000") == 0 ||
+		strcmp(path, "/sys/bus/pci/drivers/nvme") == 0 ||
+		strcmp(path, "/sys/bus/pci/drivers/sib") == 0)
 		return each(arg, "bind");
-	if (!strcmp(path, "/sys/bus/pci/devices/0000:02:00.1/net"))
+	if (strcmp(path, "/sys/bus/pci/devices/0000:02:00.1/net") == 0)
 		return stage->net ? each(arg, "eth0") : -ENOENT;
 	if (sscanf(path, "/sys/kernel/iommu_groups/%d/devices", &group) != 1 &&
 		strcmp(path, "/sys/bus/pci/devices") != 0)
@@ -225,7 +226,7 @@ static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t si
 	unsigned vf = 0;
 	int n;
 
-	if (!strncmp(path, "/sys/bus/platform/devices/" STAGE_FRAMEBUFFER, 43)) {
+	if (strncmp(path, "/sys/bus/platform/devices/" STAGE_FRAMEBUFFER, 43) == 0) {
 		bool there = path[43] ? stage->framebuffer_on : stage->framebuffer;
 		return there ? snprintf(buf, size, "../efi-framebuffer") : -ENOENT;
 	}
@@ -234,15 +235,15 @@ static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t si
 	if (!*attr)
 		n = snprintf(buf, size, "../../../devices/pci0000:00/0000:00:01.0/%s",
 			pci_address_format(s->d.address, address));
-	else if (!strcmp(attr, "driver") && s->d.driver[0])
+	else if (strcmp(attr, "driver") == 0 && s->d.driver[0])
 		n = snprintf(buf, size, "../../bus/pci/drivers/%s", s->d.driver);
-	else if (!strcmp(attr, "iommu_group") && s->d.group >= 0)
+	else if (strcmp(attr, "iommu_group") == 0 && s->d.group >= 0)
 		n = snprintf(buf, size, "../../kernel/iommu_groups/%d", s->d.group);
 	else if (sscanf(attr, "virtfn%u", &vf) == 1 && vf < s->numvfs)
 		n = snprintf(buf, size, "../0000:02:01.%u", vf);
-	else if (!strcmp(attr, "physfn") && s->d.address.dev == 1)
+	else if (strcmp(attr, "physfn") == 0 && s->d.address.dev == 1)
 		n = snprintf(buf, size, "../0000:02:00.1");
-	else if (!strcmp(attr, "pci_bus") && s->d.is_bridge)
+	else if (strcmp(attr, "pci_bus") == 0 && s->d.is_bridge)
 		return -EINVAL;
 	else
 		return -ENOENT;
@@ -314,7 +315,7 @@ static int stage_bind(struct stage_device *s, const char *driver)
 		return -ENODEV;
 	if (!stage->lies)
 		(void)snprintf(s->d.driver, sizeof(s->d.driver), "%s", driver);
-	if (!strcmp(driver, "vfio-pci"))
+	if (strcmp(driver, "vfio-pci") == 0)
 		(void)snprintf(s->control, sizeof(s->control), "auto");
 	return 0;
 }
@@ -371,7 +372,7 @@ static int stage_resize(struct stage_device *s, unsigned bit)
 
 static int stage_framebuffer(const char *verb, const char *text)
 {
-	bool on = !strcmp(verb, "bind");
+	bool on = strcmp(verb, "bind") == 0;
 
 	ck_assert_str_eq(text, STAGE_FRAMEBUFFER);
 	if (!stage->framebuffer || stage->framebuffer_on == on)
@@ -386,40 +387,40 @@ static int stage_store(const char *path, const char *text)
 	char driver[PCI_NAME_MAX], verb[8];
 	struct stage_device *s = stage_split(path, &attr);
 
-	if (s && !strcmp(attr, "driver_override")) {
-		bool clear = !strcmp(text, "\n");
+	if (s && strcmp(attr, "driver_override") == 0) {
+		bool clear = strcmp(text, "\n") == 0;
 		ck_assert_msg(*text, "a write of no bytes reaches nobody");
 		(void)snprintf(s->d.driver_override, PCI_NAME_MAX, "%s", clear ? "" : text);
 		return 0;
 	}
-	if (s && !strcmp(attr, "power/control")) {
+	if (s && strcmp(attr, "power/control") == 0) {
 		(void)snprintf(s->control, sizeof(s->control), "%s", text);
 		return 0;
 	}
 	/* As the kernel: the names that it has, or nothing is changed. */
-	if (s && !strcmp(attr, "reset_method")) {
+	if (s && strcmp(attr, "reset_method") == 0) {
 		if (strcmp(text, "flr") != 0 && strcmp(text, "bus") != 0 &&
 			strcmp(text, "flr bus") != 0)
 			return -EINVAL;
 		(void)snprintf(s->d.reset_method, PCI_NAME_MAX, "%s", text);
 		return 0;
 	}
-	if (s && !strcmp(attr, "sriov_numvfs"))
+	if (s && strcmp(attr, "sriov_numvfs") == 0)
 		return stage_numvfs(s, (unsigned)atoi(text));
-	if (s && !strcmp(attr, "sriov_drivers_autoprobe")) {
+	if (s && strcmp(attr, "sriov_drivers_autoprobe") == 0) {
 		s->autoprobe = atoi(text);
 		return 0;
 	}
-	if (s && !strcmp(attr, "resource1_resize"))
+	if (s && strcmp(attr, "resource1_resize") == 0)
 		return stage_resize(s, (unsigned)atoi(text));
 	if (sscanf(path, "/sys/bus/platform/drivers/efi-framebuffer/%7s", verb) == 1)
 		return stage_framebuffer(verb, text);
 	s = stage_find(text);
 	ck_assert_msg(s, "%s <- %s", path, text);
-	if (!strcmp(path, "/sys/bus/pci/drivers_probe"))
+	if (strcmp(path, "/sys/bus/pci/drivers_probe") == 0)
 		return stage_bind(s, s->native) ? 0 : 0;
 	ck_assert_int_eq(sscanf(path, "/sys/bus/pci/drivers/%63[^/]/%7s", driver, verb), 2);
-	if (!strcmp(verb, "bind"))
+	if (strcmp(verb, "bind") == 0)
 		return stage_bind(s, driver);
 	ck_assert_str_eq(verb, "unbind");
 	if (strcmp(s->d.driver, driver) != 0)

@@ -34,7 +34,7 @@ static void says(struct host *h, const char *expected)
 {
 	char text[160];
 
-	ck_assert_str_eq(bind_stuck_format(h, 812, "it", text, sizeof(text)), expected);
+	ck_assert_str_eq(bind_stuck_writer_format(h, 812, "it", text, sizeof(text)), expected);
 	host_close(h);
 }
 
@@ -67,7 +67,7 @@ START_TEST(judges_an_entry_by_it)
 	ck_assert_msg(strstr(text, where), "%s", text);
 	ck_assert_int_eq(vfs_entry_judge(&env, &f, BOOT, text, sizeof(text)), BIND_LEASE_BUSY);
 	ck_assert_msg(strstr(text, where), "%s", text);
-	ck_assert_str_eq(bind_stuck_hint(812, hint, sizeof(hint)),
+	ck_assert_str_eq(bind_stuck_writer_hint(812, hint, sizeof(hint)),
 		"see /proc/812/stack; when what keeps the device lets go, run usher restore");
 	host_close(env.host);
 }

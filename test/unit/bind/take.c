@@ -37,7 +37,7 @@ START_TEST(takes_and_gives_back)
 	all_taken();
 	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg); /* again: nothing to do */
 	all_taken();
-	ck_assert_msg(lend_release(&env, (struct bind_giving){0}, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_release(&env, (struct bind_release_request){0}, &e) == 0, "%s", e.msg);
 	all_as_first();
 }
 END_TEST
@@ -91,7 +91,7 @@ START_TEST(loads_the_module)
 
 	stage->no_vfio = true;
 	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
-	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
 	q.driver = "xyz_vfio_pci";
 	ck_assert_int_eq(lend_take(&env, &q, &e), -ENOENT);
 	all_as_first();
@@ -108,7 +108,7 @@ static int act_take(const struct bind_env *env, struct err *e)
 
 static int act_release(const struct bind_env *env, struct err *e)
 {
-	return lend_release(env, (struct bind_giving){0}, e);
+	return lend_release(env, (struct bind_release_request){0}, e);
 }
 
 static int act_restore(const struct bind_env *env, struct err *e)
@@ -182,8 +182,8 @@ START_TEST(takes_over_what_a_crash_left)
 		/* Without a restore in between: the first drivers must not be forgotten. */
 		ck_assert_msg(lend_take(&stage_env, &q, &e) == 0, "%u: %s", n, e.msg);
 		all_taken();
-		ck_assert_msg(lend_release(&stage_env, (struct bind_giving){0}, &e) == 0, "%u: %s",
-			n, e.msg);
+		ck_assert_msg(lend_release(&stage_env, (struct bind_release_request){0}, &e) == 0,
+			"%u: %s", n, e.msg);
 		all_as_first();
 	}
 }
@@ -193,7 +193,7 @@ START_TEST(leases_to_one_owner)
 {
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST, other = LEND_REQUEST;
-	struct bind_giving own = {.how = BIND_RETURN_DRIVER};
+	struct bind_release_request own = {.how = BIND_RETURN_DRIVER};
 	struct bind_plan p;
 	struct bind_lease *leases = NULL;
 	size_t count = 0;
@@ -228,7 +228,7 @@ START_TEST(goes_back_to_bound_by_hand)
 {
 	struct bind_env env = stage_set();
 	struct bind_request hand = LEND_REQUEST, q = LEND_REQUEST;
-	struct bind_giving own = {.how = BIND_RETURN_DRIVER};
+	struct bind_release_request own = {.how = BIND_RETURN_DRIVER};
 	struct err e = {0};
 
 	ck_assert_int_eq(lend_take(&env, &hand, &e), 0);
@@ -251,7 +251,7 @@ START_TEST(keeps_what_cannot_be_reset)
 {
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST;
-	struct bind_giving g = {.how = BIND_RETURN_DRIVER};
+	struct bind_release_request g = {.how = BIND_RETURN_DRIVER};
 	static const char *const allow[] = {"no-reset"};
 	struct err e = {0};
 
@@ -284,9 +284,9 @@ START_TEST(keeps_what_was_not_reset)
 {
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST;
-	struct bind_giving told = {.unwiped = &lend_target.address, .unwiped_count = 1};
+	struct bind_release_request told = {.unwiped = &lend_target.address, .unwiped_count = 1};
 	static const char *const allow[] = {"no-reset"};
-	struct bind_giving allowed = {.allow = allow, .allow_count = 1};
+	struct bind_release_request allowed = {.allow = allow, .allow_count = 1};
 	struct err e = {0};
 
 	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
@@ -294,11 +294,11 @@ START_TEST(keeps_what_was_not_reset)
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	lend_is_on(2, "sib", "sib");
 	/* Who comes later and knows nothing of it finds it in the journal. */
-	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), -EPERM);
+	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), -EPERM);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	/* The next that has it may find that it can be. */
 	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
-	ck_assert_msg(lend_release(&env, (struct bind_giving){0}, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_release(&env, (struct bind_release_request){0}, &e) == 0, "%s", e.msg);
 	all_as_first();
 	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	ck_assert_int_eq(lend_release(&env, told, &e), -EPERM);
@@ -311,7 +311,7 @@ START_TEST(returns_as_told)
 {
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST;
-	struct bind_giving g = {.how = BIND_RETURN_VFIO};
+	struct bind_release_request g = {.how = BIND_RETURN_VFIO};
 	struct err e = {0};
 
 	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
@@ -335,7 +335,7 @@ START_TEST(waits_for_nobody_who_has_it_open)
 	static const char *const allow[] = {"vfio"};
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST;
-	struct bind_giving g = {.how = BIND_RETURN_DRIVER};
+	struct bind_release_request g = {.how = BIND_RETURN_DRIVER};
 	struct err e = {0};
 
 	stage->held = true; /* somebody uses it without a lease */
@@ -358,7 +358,7 @@ END_TEST
 START_TEST(frees_what_others_bound)
 {
 	struct bind_env env = stage_set();
-	struct bind_giving g = {.how = BIND_RETURN_DRIVER};
+	struct bind_release_request g = {.how = BIND_RETURN_DRIVER};
 	struct err e = {0};
 
 	(void)snprintf(stage->devices[1].d.driver, PCI_NAME_MAX, "vfio-pci");
@@ -425,7 +425,7 @@ START_TEST(touches_no_stranger)
 	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	stage->devices[1].d.device = 0x4242; /* another card in that slot */
 	(void)snprintf(stage->devices[2].d.driver, PCI_NAME_MAX, "third");
-	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	lend_is_on(2, "third", "vfio-pci");
 	lend_is_on(3, "", "");
@@ -485,7 +485,7 @@ START_TEST(gives_a_claimed_one_to_its_driver)
 		ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 		all_taken();
 		ck_assert_int_eq(lend_take(&env, &q, &e), 0); /* the way back is not forgotten */
-		ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+		ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
 		lend_is_on(1, "e1000", "");
 		lend_is_on(2, "sib", "sib");
 		lend_is_on(3, "e1000", "");
@@ -521,7 +521,7 @@ START_TEST(leaves_a_foreign_override_of_a_claimed_one)
 
 	struct bind_env env = claimed("third", &q);
 	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
-	ck_assert_int_eq(lend_release(&env, (struct bind_giving){0}, &e), 0);
+	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
 	lend_is_on(3, "", "third");
 }
 END_TEST

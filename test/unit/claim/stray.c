@@ -23,8 +23,8 @@ static int give(const struct bind_env *env, struct err *e)
 
 	int r = claim_stray_return(env, &stray, "vfio-pci", &report, e);
 	if (r == 1) {
-		ck_assert_uint_eq(report.given_count, 1);
-		ck_assert_str_eq(report.given[0].to, "e1000");
+		ck_assert_uint_eq(report.returned_count, 1);
+		ck_assert_str_eq(report.returned[0].to, "e1000");
 	}
 	bind_report_fini(&report);
 	return r;
@@ -79,7 +79,7 @@ START_TEST(leaves_what_is_not_the_rules)
 	ck_assert_int_eq(give(&env, &e), -EPERM);
 	ck_assert_ptr_nonnull(strstr(e.msg, "its group 7 is bound by usher"));
 	lend_is_on(1, "vfio-pci", "vfio-pci");
-	ck_assert_msg(lend_release(&env, (struct bind_giving){0}, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_release(&env, (struct bind_release_request){0}, &e) == 0, "%s", e.msg);
 }
 END_TEST
 

@@ -86,7 +86,7 @@ START_TEST(refuses_what_cannot_be)
 END_TEST
 
 /* The second of the functions, which is a group of its own. */
-static const struct bind_giving function = {.group = 21};
+static const struct bind_release_request function = {.group = 21};
 
 static int take_function(const struct bind_env *env, struct err *e)
 {
@@ -324,7 +324,7 @@ static struct bind_env set_net(void)
 
 static bool has_settings(void)
 {
-	return !memcmp(stage->vf[1].mac, mac, sizeof(mac)) && stage->vf[0].vlan == 100;
+	return memcmp(stage->vf[1].mac, mac, sizeof(mac)) == 0 && stage->vf[0].vlan == 100;
 }
 
 START_TEST(keeps_settings)
@@ -349,7 +349,7 @@ START_TEST(keeps_settings)
 	ck_assert_int_eq(change(&env, 4, &e), -EOPNOTSUPP);
 	ck_assert_ptr_nonnull(strstr(e.msg, "eth0: set vlan of virtual function 0"));
 	ck_assert_uint_eq(stage->devices[1].numvfs, 4);
-	ck_assert(!memcmp(stage->vf[1].mac, mac, sizeof(mac)));
+	ck_assert(memcmp(stage->vf[1].mac, mac, sizeof(mac)) == 0);
 	ck_assert_int_eq(change(&env, 0, &e), 0);
 	as_first(&env);
 }
@@ -437,19 +437,19 @@ START_TEST(holds_settings_to_the_form)
 {
 	const struct host_vf all = {
 		3, {1, 2, 3, 4, 5, 0xff}, 4095, 7, 0x88a8, 10, 1000, 1, 2, HOST_VF_UNTOLD, 0};
-	char text[BIND_VF_TEXT], other[BIND_VF_TEXT];
+	char text[BIND_VF_SETTINGS_TEXT], other[BIND_VF_SETTINGS_TEXT];
 	struct host_vf again;
 
-	ck_assert_str_eq(
-		bind_vf_format(&all, text), "3 01:02:03:04:05:ff 4095 7 0x88a8 10 1000 1 2 - 0");
-	ck_assert_int_eq(bind_vf_parse(text, &again), 0);
+	ck_assert_str_eq(bind_vf_settings_format(&all, text),
+		"3 01:02:03:04:05:ff 4095 7 0x88a8 10 1000 1 2 - 0");
+	ck_assert_int_eq(bind_vf_settings_parse(text, &again), 0);
 	ck_assert_mem_eq(again.mac, all.mac, 6);
 	ck_assert_uint_eq(again.rss_query, HOST_VF_UNTOLD);
 	ck_assert_uint_eq(again.trust, 0);
 	for (size_t i = 0; i < strlen(text); i++) {
 		(void)strcpy(other, text);
 		other[i] = '/';
-		ck_assert_int_eq(bind_vf_parse(other, &again), -EBADMSG);
+		ck_assert_int_eq(bind_vf_settings_parse(other, &again), -EBADMSG);
 	}
 }
 END_TEST

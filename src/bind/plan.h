@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BIND_PLAN_H
+#define BIND_PLAN_H
+
+#include "bind/env.h"
+#include "pci/config.h"
+#include "pci/device.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A device to take, and what it has to be: an address alone moves when a card is added. */
+struct bind_target {
+	struct pci_address address;
+	bool has_id; /* @vendor:@device must match, or it is refused */
+	uint16_t vendor;
+	uint16_t device;
+	uint8_t bar[PCI_BAR_COUNT]; /* size each is to have, by bind_resize_code(); 0: as it is */
+};
+
+/* Who may open the nodes of a group; (uid_t)-1, (gid_t)-1 and 0: as they are. */
+struct bind_access {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+};
+
+#define BIND_ACCESS_NONE ((struct bind_access){(uid_t)-1, (gid_t)-1, 0})
+
+static inline bool bind_access_is(const struct bind_access *a)
+{
+	return a->uid != (uid_t)-1 || a->gid != (gid_t)-1 || a->mode;
+}
+
+struct bind_request {
+	const struct bind_target *targets;
+	size_t target_count;
+	const char *driver; /* of the targets; NULL: vfio-pci, or the variant that fits better */
+	const char *const *allow; /* checks to lift, by name: "net", "block", … */
+	size_t allow_count;
+	bool only; /* touch no device but the targets: siblings must be viable */
+	/*
+	 * The targets are claimed: what an override of this name, or none, kept from all drivers
+	 * goes to the one that fits when it is released. NULL: they are not.
+	 */
+	const char *claimed;
+	struct bind_owner owner; /* pid 0: kept until `usher release` */
+	struct bind_access access; /* to the /dev/vfio nodes, until the release */
+};
+
+enum bind_act {
+	BIND_ACT_TAKE, /* from its driver, or none, to the target driver */
+	BIND_ACT_ALREADY, /* is on the target driver already */
+	BIND_ACT_STAYS, /* is left alone: PCI(e) bridges; siblings with `only` */
+};
+
+struct bind_member {
+	struct pci_device device; /* as found */
+	enum bind_act act;
+	bool is_target; /* asked for by address; else a sibling */
+	char driver[PCI_NAME_MAX]; /* goes to; "" when it stays */
+	char module
+		[PCI_NAME_MAX]; /* that brings the driver: a module's name need not be a driver's */
+	char framebuffer[PCI_NAME_MAX]; /* in a BAR of it, let go first: "DRIVER/NAME"; "" none */
+	uint8_t bar[PCI_BAR_COUNT]; /* BARs to resize, as in struct bind_target */
+};
+
+struct bind_group {
+	int number; /* /dev/vfio/NUMBER */
+	size_t count;
+	struct bind_member *members; /* by address */
+	struct bind_access access; /* asked for now, or when it was taken */
+	bool viable; /* when all is done no member is left on a driver of the host: VFIO opens it */
+};
+
+/* What stands against a plan (or is worth a warning), from one table for text, JSON and tests. */
+struct bind_problem {
+	const char *check; /* stable name: "iommu", "id", "member", "block", … */
+	bool refuses; /* false: a warning, or lifted by `allow` */
+	bool liftable; /* --allow=CHECK would lift it */
+	char object[64]; /* "0000:03:00.0", "nvme0n1p1", "group 12" */
+	char text[256]; /* escaped */
+	char fix[256]; /* what to do; "" when there is nothing */
+};
+
+struct bind_plan {
+	size_t group_count;
+	struct bind_group *groups; /* in the order of the targets */
+	size_t problem_count;
+	struct bind_problem *problems; /* all of them, not the first only */
+	size_t refusals; /* problems that refuse: 0 means go */
+};
+
+#define BIND_PLAN_NONE ((struct bind_plan){0})
+
+/*
+ * Decides what bind_take() would do; reads only. A plan with refusals is a success: the caller
+ * tells its problems. @ret: bind_plan_fini().
+ * Return: 0, -ENOMEM, -errno.
+ */
+int bind_plan(const struct bind_env *env, const struct bind_request *q, struct bind_plan *ret,
+	struct err *e);
+void bind_plan_fini(struct bind_plan *p);
+
+enum bind_op {
+	BIND_OP_LOAD, /* module @path */
+	BIND_OP_JOURNAL, /* entry @path, state @text */
+	BIND_OP_WRITE, /* @text into @path */
+	BIND_OP_VERIFY, /* link @path leads to driver @text */
+	BIND_OP_WAIT, /* for node @path */
+	BIND_OP_CHOWN, /* node @path to @text, "UID:GID", or "UID:GID MODE" */
+	BIND_OP_RULE, /* file @path of udev's, that nodes which come anew are @text's */
+	BIND_OP_SETTINGS, /* of the first @text virtual functions of interface @path, again */
+};
+
+/* What a step of the journal leaves in it. */
+enum bind_journal_step {
+	BIND_JOURNAL_NONE, /* it is another step */
+	BIND_JOURNAL_TAKING,
+	BIND_JOURNAL_TAKEN,
+	BIND_JOURNAL_CHANGING, /* this and what follows: of virtual functions, vfs/apply.c */
+	BIND_JOURNAL_CHANGED,
+	BIND_JOURNAL_REMOVED,
+};
+
+/* "taking", "taken", "changing", "changed", "removed"; "" for none. */
+const char *bind_journal_step_name(enum bind_journal_step s);
+
+/* One thing that bind_take() does, in order: --dry-run prints the list that is carried out. */
+struct bind_step {
+	enum bind_op op;
+	enum bind_journal_step journal; /* with JOURNAL; @text has its name */
+	int group;
+	struct pci_address address; /* of WRITE and VERIFY */
+	char path[128];
+	char text[PCI_NAME_MAX]; /* free of newlines; an override is cleared by "" */
+};
+
+/* "load", "journal", "write", "verify", "wait", "chown", "rule", "keep". */
+const char *bind_op_name(enum bind_op op);
+
+/* The exact steps of a plan, for --dry-run; *@ret is the caller's to free(). Return: 0, -ENOMEM. */
+int bind_plan_steps(const struct bind_env *env, const struct bind_request *q,
+	const struct bind_plan *p, struct bind_step **ret, size_t *ret_count);
+
+#endif
