@@ -48,23 +48,23 @@ enum pci_iommu pci_iommu_state(struct host *h)
 
 void pci_iommu_explain(struct host *h, enum pci_iommu state, struct err *e)
 {
+	static const char inactive[] = "this host has no active IOMMU, so no device can be lent";
 	const char *table = find_table(h);
 
 	if (state == PCI_IOMMU_ON || !e)
 		return;
 	if (state == PCI_IOMMU_FIRMWARE) {
-		(void)err_say(e, -ENODEV,
-			"this host has no active IOMMU, so no device can be lent: the firmware reports none");
-		err_hint(e,
-			"turn on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware setup and reboot");
+		(void)err_say(e, -ENODEV, "%s: the firmware reports none", inactive);
+		err_hint(e, "turn on %s in the firmware setup and reboot",
+			"VT-d (Intel) or AMD-Vi/IOMMU (AMD)");
 		return;
 	}
 	(void)err_say(e, -ENODEV,
-		"this host has no active IOMMU, so no device can be lent: the firmware reports one (ACPI table %s), but the kernel leaves it off",
-		table ? table : "?");
+		"%s: the firmware reports one (ACPI table %s), but the kernel leaves it off",
+		inactive, table ? table : "?");
 	if (table && strcmp(table, "DMAR") == 0)
 		err_hint(e, "add 'intel_iommu=on' to the kernel command line and reboot");
 	else
-		err_hint(e,
-			"remove 'iommu=off' or 'amd_iommu=off' from the kernel command line and reboot");
+		err_hint(e, "remove %s from the kernel command line and reboot",
+			"'iommu=off' or 'amd_iommu=off'");
 }

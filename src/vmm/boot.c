@@ -12,6 +12,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,7 +27,7 @@
 #define BZIMAGE_MAGIC_OFF 0x202
 #define BZIMAGE_MAGIC "HdrS"
 
-/* Fields of struct hvm_start_info, version 1, and what it points to. */
+/* Fields of struct hvm_start_info, version 1, and of the tables that it points to. */
 #define INFO_MAGIC 0
 #define INFO_VERSION 4
 #define INFO_MODULES 12
@@ -56,7 +57,7 @@ static int open_file(struct image *im, const char *path, const char *what, struc
 	if (im->fd < 0)
 		return err_set(e, -errno, "open %s '%s'", what, path);
 	if (fstat(im->fd, &st) < 0)
-		return err_set(e, -errno, "look at %s '%s'", what, path);
+		return err_set(e, -errno, "stat %s '%s'", what, path);
 	if (!S_ISREG(st.st_mode))
 		return err_say(e, -ENOEXEC, "load %s '%s': not a regular file", what, path);
 	im->size = (uint64_t)st.st_size;
@@ -69,7 +70,7 @@ static int bad_image(const struct image *im, struct err *e, const char *why)
 	return err_say(e, -ENOEXEC, "load kernel '%s': %s", im->path, why);
 }
 
-/* A compressed image is what most people have at hand: say what it is, and what is wanted. */
+/* Most people have a compressed image at hand: the message says what it is, and what to do. */
 static int not_elf(const struct image *im, struct err *e)
 {
 	char magic[4];
@@ -78,7 +79,7 @@ static int not_elf(const struct image *im, struct err *e)
 		memcmp(magic, BZIMAGE_MAGIC, sizeof(magic)) != 0)
 		return bad_image(im, e, "not a kernel image (no ELF header)");
 	(void)bad_image(im, e, "a compressed image (bzImage), not the vmlinux inside it");
-	err_hint(e, "'usher run' unpacks it by itself; usher-vmm wants the unpacked ELF file");
+	err_hint(e, "'usher run' unpacks it; usher-vmm needs the unpacked ELF file");
 	return -ENOEXEC;
 }
 
@@ -93,7 +94,7 @@ static int read_header(const struct image *im, Elf64_Ehdr *h, struct err *e)
 	if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
 		return bad_image(im, e, "an ELF file that cannot be executed");
 	if (h->e_phentsize != sizeof(Elf64_Phdr) || !h->e_phnum || h->e_phnum > SEGMENTS_MAX)
-		return bad_image(im, e, "an ELF file with program headers that make no sense");
+		return bad_image(im, e, "an ELF file with invalid program headers");
 	return 0;
 }
 
@@ -116,26 +117,25 @@ static int load_segment(
 	if (!p->p_memsz)
 		return 0;
 	if (p->p_paddr < BOOT_KERNEL_MIN)
-		return bad_image(im, e, "wants memory below 1 MiB");
+		return bad_image(im, e, "needs memory below 1 MiB");
 	char *to = memory_ram(im->memory, GPA(p->p_paddr), p->p_memsz);
-	unsigned long long first = p->p_paddr, size = p->p_memsz, mib = im->memory->ram_size >> 20;
 	if (!to)
 		return err_say(e, -ENOMEM,
-			"load kernel '%s': needs 0x%llx bytes of memory at 0x%llx: the guest has "
-			"%llu MiB",
-			im->path, size, first, mib);
+			"load kernel '%s': needs 0x%" PRIx64 " bytes of memory at 0x%" PRIx64
+			": the guest has %" PRIu64 " MiB",
+			im->path, p->p_memsz, p->p_paddr, im->memory->ram_size >> 20);
 	int r = fd_pread_full(im->fd, to, p->p_filesz, (off_t)p->p_offset);
 	if (r < 0)
 		return err_set(e, r, "read kernel '%s'", im->path);
-	/* New memory is zero by itself, and costs nothing as long as nobody writes to it. */
+	/* New memory is zero, and a write would make its pages present. */
 	if (im->memory->used)
 		memset(to + p->p_filesz, 0, p->p_memsz - p->p_filesz);
 	k->end = max_u64(k->end, p->p_paddr + p->p_memsz);
 	return 0;
 }
 
-/* Walks the notes in @notes. Return: 1 when the entry was found, 0 when not. */
-static int find_entry(const uint8_t *notes, uint64_t len, uint32_t *ret)
+/* Searches notes for the entry. Return: whether it is there. */
+static bool find_entry(const uint8_t *notes, uint64_t len, uint32_t *ret)
 {
 	uint64_t off = 0;
 
@@ -147,28 +147,28 @@ static int find_entry(const uint8_t *notes, uint64_t len, uint32_t *ret)
 		uint64_t desc = name + align_up(name_len, 4);
 
 		if (!range_ok(name, name_len, len) || !range_ok(desc, desc_len, len))
-			return 0;
+			return false;
 		if (type == PVH_NOTE_TYPE && name_len == sizeof(PVH_NOTE_NAME) &&
-			!memcmp(notes + name, PVH_NOTE_NAME, sizeof(PVH_NOTE_NAME)) &&
+			memcmp(notes + name, PVH_NOTE_NAME, sizeof(PVH_NOTE_NAME)) == 0 &&
 			desc_len >= 4) {
 			*ret = le32_get(notes + desc);
-			return 1;
+			return true;
 		}
 		off = desc + align_up(desc_len, 4);
 	}
-	return 0;
+	return false;
 }
 
-static int read_note(const struct image *im, const Elf64_Phdr *p, uint32_t *ret)
+static bool read_note(const struct image *im, const Elf64_Phdr *p, uint32_t *ret)
 {
 	cleanup_free uint8_t *notes = NULL;
 
 	if (!p->p_filesz || p->p_filesz > NOTES_MAX ||
 		!range_ok(p->p_offset, p->p_filesz, im->size))
-		return 0;
+		return false;
 	notes = malloc(p->p_filesz);
 	if (!notes || fd_pread_full(im->fd, notes, p->p_filesz, (off_t)p->p_offset) < 0)
-		return 0;
+		return false;
 	return find_entry(notes, p->p_filesz, ret);
 }
 
@@ -187,7 +187,7 @@ static int load_elf(const struct image *im, struct boot_kernel *ret, struct err 
 		return r;
 	for (unsigned i = 0; i < h.e_phnum && !found; i++)
 		if (segments[i].p_type == PT_NOTE)
-			found = read_note(im, &segments[i], &k.entry) > 0;
+			found = read_note(im, &segments[i], &k.entry);
 	if (!found)
 		return bad_image(im, e, "no PVH entry (built without CONFIG_PVH)");
 	for (unsigned i = 0; i < h.e_phnum; i++) {
@@ -196,7 +196,7 @@ static int load_elf(const struct image *im, struct boot_kernel *ret, struct err 
 			return r;
 	}
 	if (k.entry < BOOT_KERNEL_MIN || k.entry >= k.end)
-		return bad_image(im, e, "its PVH entry lies outside of it");
+		return bad_image(im, e, "its PVH entry lies outside its segments");
 	*ret = k;
 	return 0;
 }
@@ -212,33 +212,33 @@ int boot_load_kernel(struct memory *m, const char *path, struct boot_kernel *ret
 	return r;
 }
 
+static int load_initrd(const struct image *im, uint64_t floor, uint64_t top,
+	struct boot_initrd *ret, struct err *e)
+{
+	if (im->size > top || align_down(top - im->size, MEMORY_PAGE) < floor)
+		return err_say(e, -ENOMEM,
+			"load initrd '%s': %" PRIu64
+			" bytes do not fit into guest memory beside the kernel",
+			im->path, im->size);
+	gpa_t at = GPA(align_down(top - im->size, MEMORY_PAGE));
+	void *to = memory_ram(im->memory, at, im->size);
+	if (!to)
+		return err_say(e, -ENOMEM, "load initrd '%s': no guest memory there", im->path);
+	int r = fd_pread_full(im->fd, to, im->size, 0);
+	if (r < 0)
+		return err_set(e, r, "read initrd '%s'", im->path);
+	*ret = (struct boot_initrd){.gpa = at, .size = im->size};
+	return 0;
+}
+
 int boot_load_initrd(struct memory *m, const char *path, uint64_t floor, uint64_t top,
 	struct boot_initrd *ret, struct err *e)
 {
 	struct image im = {.memory = m, .fd = -1};
 
 	int r = open_file(&im, path, "initrd", e);
-	if (r < 0)
-		goto out;
-	if (im.size > top || align_down(top - im.size, MEMORY_PAGE) < floor) {
-		r = err_say(e, -ENOMEM,
-			"load initrd '%s': %llu bytes do not fit into guest memory beside the "
-			"kernel",
-			path, (unsigned long long)im.size);
-		goto out;
-	}
-	gpa_t at = GPA(align_down(top - im.size, MEMORY_PAGE));
-	void *to = memory_ram(m, at, im.size);
-	if (!to) {
-		r = err_say(e, -ENOMEM, "load initrd '%s': no guest memory there", path);
-		goto out;
-	}
-	r = fd_pread_full(im.fd, to, im.size, 0);
-	if (r < 0)
-		(void)err_set(e, r, "read initrd '%s'", path);
-	else
-		*ret = (struct boot_initrd){.gpa = at, .size = im.size};
-out:
+	if (r >= 0)
+		r = load_initrd(&im, floor, top, ret, e);
 	fd_close(&im.fd);
 	return r;
 }

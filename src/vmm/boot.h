@@ -11,8 +11,8 @@ struct err;
 struct memory;
 
 /*
- * The loader: an ELF kernel by PVH (the entry that its Xen note names), an initial RAM disk, and
- * the tables that tell the kernel where things are. Files are read straight into guest RAM.
+ * The loader: an ELF kernel that starts by PVH (its Xen note names the entry), an initial RAM disk,
+ * and the tables that the kernel finds both by. It reads files straight into guest RAM.
  * Ref: Xen, docs/misc/pvh; xen/include/public/arch-x86/hvm/start_info.h
  */
 #define BOOT_START_INFO 0x6000
@@ -21,11 +21,11 @@ struct memory;
 #define BOOT_MEMMAP_MAX 32
 #define BOOT_CMDLINE 0x20000
 #define BOOT_CMDLINE_MAX 0x10000 /* [bytes], NUL included */
-#define BOOT_KERNEL_MIN 0x100000 /* below lie the tables */
+#define BOOT_KERNEL_MIN 0x100000 /* the tables lie below */
 
 struct boot_kernel {
 	uint32_t entry;
-	uint64_t end; /* first byte above what the kernel occupies */
+	uint64_t end; /* first byte above the kernel */
 };
 
 struct boot_initrd {
@@ -33,7 +33,7 @@ struct boot_initrd {
 	uint64_t size; /* 0: none */
 };
 
-/* Types as E820 numbers them. */
+/* Types have the numbers of E820. */
 enum boot_memory { BOOT_RAM = 1, BOOT_RESERVED = 2, BOOT_ACPI = 3 };
 
 struct boot_memmap {
@@ -51,19 +51,19 @@ struct boot_info {
 };
 
 /*
- * Loads the kernel image @path. Return: 0, -ENOEXEC with the reason when it is none that this
- * machine can start, -ENOMEM when guest memory is too small, -errno.
+ * Loads the kernel image @path. Return: 0; -ENOEXEC with the reason why this machine cannot start it;
+ * -ENOMEM when guest memory is too small; -errno.
  */
 int boot_load_kernel(struct memory *m, const char *path, struct boot_kernel *ret, struct err *e);
 
 /*
- * Loads the file @path as high as it fits below @top, above @floor.
- * Return: 0, -ENOMEM when it does not fit, -errno.
+ * Loads the file @path right below @top, but not below @floor. Return: 0, -ENOMEM when it does not
+ * fit, -errno.
  */
 int boot_load_initrd(struct memory *m, const char *path, uint64_t floor, uint64_t top,
 	struct boot_initrd *ret, struct err *e);
 
-/* Adds a range to the map; ranges of no size are left out. */
+/* Adds a range to the map, unless its size is 0. */
 void boot_add_map(struct boot_info *b, uint64_t base, uint64_t size, enum boot_memory type);
 
 /* Writes start info, module list, memory map and command line. Return: 0, -E2BIG, -ENOMEM. */

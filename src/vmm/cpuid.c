@@ -36,7 +36,7 @@
 
 #define LAPIC_BUS_KHZ 1000000 /* KVM's LAPIC timer counts nanoseconds */
 
-/* Bits of an APIC id that number processors in the socket. */
+/* How many bits of an APIC id number the processors of the socket. */
 static unsigned id_bits(unsigned count)
 {
 	unsigned bits = 0;
@@ -46,7 +46,7 @@ static unsigned id_bits(unsigned count)
 	return bits;
 }
 
-static struct kvm_cpuid_entry2 *find(struct kvm_cpuid2 *c, uint32_t leaf)
+static struct kvm_cpuid_entry2 *find_leaf(struct kvm_cpuid2 *c, uint32_t leaf)
 {
 	for (uint32_t i = 0; i < c->nent; i++)
 		if (c->entries[i].function == leaf)
@@ -54,7 +54,7 @@ static struct kvm_cpuid_entry2 *find(struct kvm_cpuid2 *c, uint32_t leaf)
 	return NULL;
 }
 
-static void drop(struct kvm_cpuid2 *c, uint32_t leaf)
+static void drop_leaf(struct kvm_cpuid2 *c, uint32_t leaf)
 {
 	uint32_t kept = 0;
 
@@ -71,7 +71,7 @@ static void put_topology(struct kvm_cpuid2 *c, uint32_t leaf, const struct cpuid
 		uint32_t shift, count, type;
 	} levels[] = {{0, 1, 1}, {id_bits(s->cpu_count), s->cpu_count, 2}, {0, 0, 0}};
 
-	drop(c, leaf);
+	drop_leaf(c, leaf);
 	for (uint32_t i = 0; i < 3; i++)
 		c->entries[c->nent++] = (struct kvm_cpuid_entry2){
 			.function = leaf,
@@ -84,7 +84,7 @@ static void put_topology(struct kvm_cpuid2 *c, uint32_t leaf, const struct cpuid
 		};
 }
 
-/* L1 and L2 are a core's own, what comes after is the socket's. */
+/* L1 and L2 belong to one core, later levels to the socket. */
 static void fit_cache(struct kvm_cpuid_entry2 *e, const struct cpuid_shape *s)
 {
 	uint32_t level = e->eax >> 5 & 7;
@@ -93,8 +93,8 @@ static void fit_cache(struct kvm_cpuid_entry2 *e, const struct cpuid_shape *s)
 	if (!(e->eax & 0x1f))
 		return;
 	e->eax = (e->eax & 0x3fff) | shared << 14;
-	if (e->function ==
-		LEAF_CACHE) /* Intel's tells the cores as well; AMD's bits are reserved */
+	/* Intel's leaf also counts the cores; AMD reserves these bits. */
+	if (e->function == LEAF_CACHE)
 		e->eax |= ((1U << id_bits(s->cpu_count)) - 1) << 26;
 }
 
@@ -123,7 +123,7 @@ static void fit_entry(struct kvm_cpuid_entry2 *e, const struct cpuid_shape *s)
 					  : e->ecx & ~AMD_ECX_CMP_LEGACY;
 		break;
 	case LEAF_WIDTHS:
-		/* What a device could not reach is no address of this machine. */
+		/* Devices reach no wider addresses, so the guest must not use them. */
 		if (s->phys_bits && s->phys_bits < (e->eax & 0xff))
 			e->eax = (e->eax & ~0xffU) | s->phys_bits;
 		e->ecx = (e->ecx & ~0xf0ffU) | (s->cpu_count - 1) | id_bits(s->cpu_count) << 12;
@@ -138,15 +138,15 @@ static void fit_entry(struct kvm_cpuid_entry2 *e, const struct cpuid_shape *s)
 	}
 }
 
-/* Frequencies in words, where a guest looks for them instead of measuring. */
+/* Frequencies: a guest reads them here and need not measure them. */
 static void put_timing(struct kvm_cpuid2 *c, const struct cpuid_shape *s)
 {
-	struct kvm_cpuid_entry2 *kvm = find(c, KVM_CPUID_SIGNATURE);
+	struct kvm_cpuid_entry2 *kvm = find_leaf(c, KVM_CPUID_SIGNATURE);
 
 	if (!kvm || !s->tsc_khz)
 		return;
 	kvm->eax = LEAF_HYPERVISOR_TIMING;
-	drop(c, LEAF_HYPERVISOR_TIMING);
+	drop_leaf(c, LEAF_HYPERVISOR_TIMING);
 	c->entries[c->nent++] = (struct kvm_cpuid_entry2){
 		.function = LEAF_HYPERVISOR_TIMING,
 		.eax = s->tsc_khz,
@@ -156,7 +156,7 @@ static void put_timing(struct kvm_cpuid2 *c, const struct cpuid_shape *s)
 
 void cpuid_fit(struct kvm_cpuid2 *c, const struct cpuid_shape *s)
 {
-	const struct kvm_cpuid_entry2 *base = find(c, 0);
+	const struct kvm_cpuid_entry2 *base = find_leaf(c, 0);
 	uint32_t most = base ? base->eax : 0;
 
 	for (uint32_t i = 0; i < c->nent; i++)
@@ -168,8 +168,8 @@ void cpuid_fit(struct kvm_cpuid2 *c, const struct cpuid_shape *s)
 	put_timing(c, s);
 }
 
-/* NULL with errno when KVM does not tell. The caller frees it. */
-static struct kvm_cpuid2 *supported(int kvm_fd)
+/* Return: KVM's table, which the caller frees; NULL with errno. */
+static struct kvm_cpuid2 *read_supported(int kvm_fd)
 {
 	struct kvm_cpuid2 *c = calloc(
 		1, sizeof(*c) + (CPUID_ROOM + CPUID_ADDED) * sizeof(struct kvm_cpuid_entry2));
@@ -186,11 +186,11 @@ static struct kvm_cpuid2 *supported(int kvm_fd)
 
 int cpuid_set(struct vm *vm, int cpu_fd, unsigned index, struct err *e)
 {
-	struct kvm_cpuid2 *c = supported(vm->kvm_fd);
+	struct kvm_cpuid2 *c = read_supported(vm->kvm_fd);
 	int r = 0;
 
 	if (!c)
-		return err_set(e, -errno, "ask KVM what its processors can do");
+		return err_set(e, -errno, "ask KVM which CPUID leaves it supports");
 	int khz = ioctl(cpu_fd, KVM_GET_TSC_KHZ, 0);
 	struct cpuid_shape shape = {
 		.cpu_count = vm->cpu_count,
@@ -202,17 +202,17 @@ int cpuid_set(struct vm *vm, int cpu_fd, unsigned index, struct err *e)
 	};
 	cpuid_fit(c, &shape);
 	if (ioctl(cpu_fd, KVM_SET_CPUID2, c) < 0)
-		r = err_set(e, -errno, "set what processor %u can do", index);
+		r = err_set(e, -errno, "set the CPUID leaves of processor %u", index);
 	free(c);
 	return r;
 }
 
 unsigned cpuid_phys_bits(int kvm_fd)
 {
-	struct kvm_cpuid2 *c = supported(kvm_fd);
-	const struct kvm_cpuid_entry2 *e = c ? find(c, LEAF_WIDTHS) : NULL;
+	struct kvm_cpuid2 *c = read_supported(kvm_fd);
+	const struct kvm_cpuid_entry2 *e = c ? find_leaf(c, LEAF_WIDTHS) : NULL;
 	unsigned bits = e ? e->eax & 0xff : 0;
 
 	free(c);
-	return bits ? bits : 36; /* what every 64-bit processor has */
+	return bits ? bits : 36; /* the least that a 64-bit processor has */
 }

@@ -8,12 +8,12 @@ struct err;
 struct kvm_cpuid2;
 struct vm;
 
-/* What a guest's processor says of itself: what KVM supports, with this machine's topology. */
+/* CPUID of a guest's processor: what KVM supports, with this machine's topology. */
 struct cpuid_shape {
 	unsigned cpu_count;
 	unsigned index; /* APIC id */
 	uint32_t tsc_khz; /* 0: unknown */
-	unsigned phys_bits; /* addresses are no wider than this; 0: as KVM has them */
+	unsigned phys_bits; /* limits the width of addresses; 0: no limit but KVM's */
 	uint32_t tsc_deadline; /* non-zero: the LAPIC timer can follow the TSC */
 };
 
@@ -24,7 +24,7 @@ struct cpuid_shape {
 #define CPUID_ADDED 8
 void cpuid_fit(struct kvm_cpuid2 *c, const struct cpuid_shape *shape);
 
-/* Tells KVM what the processor @index of @vm says. @cpu_fd: that vCPU. */
+/* Sets CPUID of the processor @index of @vm. @cpu_fd: its vCPU. Return: 0, -errno. */
 int cpuid_set(struct vm *vm, int cpu_fd, unsigned index, struct err *e);
 
 /* Width of guest-physical addresses that KVM offers. [bits] */

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Guest-physical address. A type of its own: mixing it with an IOVA or a pointer cannot compile. */
+/* Guest-physical address. A type of its own, so that to mix it with an IOVA does not compile. */
 typedef struct {
 	uint64_t v;
 } gpa_t;

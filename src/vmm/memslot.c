@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 
@@ -24,8 +25,8 @@ static int slot_map(struct memory_listener *l, const struct memory_range *r, str
 		.userspace_addr = (uintptr_t)r->host,
 	};
 	if (ioctl(s->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
-		return err_set(e, -errno, "map %llu bytes of guest memory at 0x%llx",
-			(unsigned long long)r->size, (unsigned long long)r->gpa.v);
+		return err_set(e, -errno, "map %" PRIu64 " bytes of guest memory at 0x%" PRIx64,
+			r->size, r->gpa.v);
 	s->used[slot] = true;
 	s->gpa[slot] = r->gpa;
 	return 0;
@@ -38,7 +39,7 @@ static void slot_unmap(struct memory_listener *l, const struct memory_range *r)
 	for (uint32_t slot = 0; slot < MEMORY_RANGES_MAX; slot++) {
 		if (!s->used[slot] || s->gpa[slot].v != r->gpa.v)
 			continue;
-		/* A size of 0 deletes; KVM refuses that only for slots it does not know. */
+		/* Size 0 deletes the slot. KVM refuses that only for an unused slot. */
 		struct kvm_userspace_memory_region region = {
 			.slot = slot,
 			.guest_phys_addr = r->gpa.v,
@@ -59,12 +60,13 @@ void memslots_init(struct memslots *s, int vm_fd)
 
 int memslots_renew(struct memslots *s, const struct memory *m, int vm_fd, struct err *e)
 {
-	int r = 0;
-
 	s->vm_fd = vm_fd;
 	for (size_t i = 0; i < MEMORY_RANGES_MAX; i++)
 		s->used[i] = false;
-	for (size_t i = 0; i < m->count && r >= 0; i++)
-		r = slot_map(&s->listener, &m->ranges[i], e);
-	return r;
+	for (size_t i = 0; i < m->count; i++) {
+		int r = slot_map(&s->listener, &m->ranges[i], e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }

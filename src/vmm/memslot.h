@@ -4,10 +4,7 @@
 
 #include "vmm/memory.h"
 
-/*
- * KVM's view of guest memory: a memory_listener that turns each range into a memslot.
- * Context: as struct memory.
- */
+/* KVM's view of guest memory: a memory_listener that makes a memslot of each range. */
 struct memslots {
 	struct memory_listener listener;
 	int vm_fd;
@@ -17,7 +14,7 @@ struct memslots {
 
 void memslots_init(struct memslots *s, int vm_fd);
 
-/* Tells a new VM of all that is there. Return: 0, -errno. */
+/* Sets all present ranges in a new VM. Context: no change of memory meanwhile. Return: 0, -errno. */
 int memslots_renew(struct memslots *s, const struct memory *m, int vm_fd, struct err *e);
 
 #endif

@@ -26,7 +26,7 @@
 #define FADT_SLEEP_CONTROL 244
 #define FADT_SLEEP_STATUS 256
 
-/* What is not there, so that nobody probes for it. Ref: ACPI 6.4, table 5.11 */
+/* What this machine lacks, so that the guest does not probe for it. Ref: ACPI 6.4, table 5.11 */
 #define BOOT_NO_VGA BIT32(2)
 #define BOOT_NO_ASPM BIT32(4)
 #define BOOT_NO_RTC BIT32(5)
@@ -50,7 +50,7 @@
 #define OSC_UNKNOWN_UUID BIT32(2)
 #define OSC_MASKED BIT32(4)
 
-/* Tables one after the other in guest memory. */
+/* Tables one after the other, as the guest sees them. */
 struct tables {
 	uint8_t *buf;
 	size_t size;
@@ -59,7 +59,7 @@ struct tables {
 	bool full;
 };
 
-static uint8_t checksum(const uint8_t *p, size_t len)
+static uint8_t sum_to_zero(const uint8_t *p, size_t len)
 {
 	uint8_t sum = 0;
 
@@ -68,8 +68,8 @@ static uint8_t checksum(const uint8_t *p, size_t len)
 	return (uint8_t)-sum;
 }
 
-/* Room for @len zeroed bytes. Return: offset; 0 when there is none. */
-static size_t take(struct tables *t, size_t len)
+/* Reserves @len zeroed bytes. Return: their offset; 0 when they do not fit. */
+static size_t reserve_bytes(struct tables *t, size_t len)
 {
 	size_t at = align_up(t->len, TABLE_ALIGN);
 
@@ -82,15 +82,16 @@ static size_t take(struct tables *t, size_t len)
 	return at;
 }
 
-/* A field of characters: it has no end mark. */
+/* A field of characters, without a NUL. */
 static void put_text(uint8_t *p, const char *text)
 {
 	while (*text)
 		*p++ = (uint8_t)*text++;
 }
 
-/* Fills in the header of a table that is complete but for it. */
-static void seal(struct tables *t, size_t at, const char *signature, uint8_t revision, size_t len)
+/* Fills in the header of a table whose contents are complete: the checksum covers both. */
+static void seal_table(
+	struct tables *t, size_t at, const char *signature, uint8_t revision, size_t len)
 {
 	uint8_t *h = t->buf + at;
 
@@ -103,7 +104,7 @@ static void seal(struct tables *t, size_t at, const char *signature, uint8_t rev
 	put_text(h + 28, "USHR");
 	le32_put(h + 32, 1);
 	h[9] = 0;
-	h[9] = checksum(h, len);
+	h[9] = sum_to_zero(h, len);
 }
 
 static uint64_t gpa_of(const struct tables *t, size_t at)
@@ -137,7 +138,7 @@ static void put_prt(struct aml *a, unsigned slots)
 	aml_end(a, all);
 }
 
-/* Sets @bit in the first word of the answer: why not all is as it was asked for. */
+/* Sets @bit in the first word of the answer: why the guest does not get all that it requested. */
 static void put_osc_status(struct aml *a, uint8_t bit)
 {
 	aml_op(a, AML_OR);
@@ -147,8 +148,8 @@ static void put_osc_status(struct aml *a, uint8_t bit)
 }
 
 /*
- * What the guest may drive by itself: the slots of its root ports. They tell of no PME and of no
- * error, and link states are no business of a guest's: those stay with us.
+ * Grants the guest control of the slots of its root ports. These report neither PMEs nor errors,
+ * and a guest must not change link states: it gets no control of them.
  * Ref: PCI Firmware 3.2, 4.5.1; ACPI 6.4, 6.2.11
  */
 static void put_osc(struct aml *a)
@@ -213,7 +214,7 @@ static void put_pci(struct aml *a, const struct acpi_machine *m)
 	aml_end(a, device);
 }
 
-/* ECAM belongs to the board: Linux uses it only where someone has reserved it. */
+/* The board reserves ECAM: Linux uses ECAM only if a device has reserved it. */
 static void put_board(struct aml *a, const struct acpi_machine *m)
 {
 	size_t device = aml_device(a, "MBRD");
@@ -245,7 +246,7 @@ static void put_com1(struct aml *a, const struct acpi_machine *m)
 	aml_end(a, device);
 }
 
-/* By this name Linux's pvpanic driver finds the port. Ref: QEMU docs/specs/pvpanic */
+/* Linux's pvpanic driver finds the port by this name. Ref: QEMU docs/specs/pvpanic */
 static void put_pvpanic(struct aml *a, const struct acpi_machine *m)
 {
 	size_t device = aml_device(a, "PEVT");
@@ -259,7 +260,7 @@ static void put_pvpanic(struct aml *a, const struct acpi_machine *m)
 	aml_end(a, device);
 }
 
-/* Soft-off: what to write into SLP_TYP. Some systems want all four elements. */
+/* Soft-off: the value for SLP_TYP. Some guests expect all four elements. */
 static void put_s5(struct aml *a, const struct acpi_machine *m)
 {
 	aml_name(a, "\\_S5");
@@ -273,7 +274,7 @@ static void put_s5(struct aml *a, const struct acpi_machine *m)
 
 static size_t put_dsdt(struct tables *t, const struct acpi_machine *m)
 {
-	size_t at = take(t, HEADER_SIZE);
+	size_t at = reserve_bytes(t, HEADER_SIZE);
 	struct aml a = {.buf = t->buf + t->len, .size = t->size - t->len, .full = t->full};
 
 	size_t scope = aml_scope(&a, "\\_SB");
@@ -286,13 +287,13 @@ static size_t put_dsdt(struct tables *t, const struct acpi_machine *m)
 	t->len += a.len;
 	t->full |= a.full;
 	if (!t->full)
-		seal(t, at, "DSDT", 2, HEADER_SIZE + a.len);
+		seal_table(t, at, "DSDT", 2, HEADER_SIZE + a.len);
 	return at;
 }
 
 static size_t put_fadt(struct tables *t, const struct acpi_machine *m, size_t dsdt)
 {
-	size_t at = take(t, FADT_SIZE);
+	size_t at = reserve_bytes(t, FADT_SIZE);
 	uint8_t *f = t->buf + at;
 
 	if (t->full)
@@ -307,14 +308,14 @@ static size_t put_fadt(struct tables *t, const struct acpi_machine *m, size_t ds
 	le64_put(f + FADT_X_DSDT, gpa_of(t, dsdt));
 	put_port(f + FADT_SLEEP_CONTROL, m->sleep_control);
 	put_port(f + FADT_SLEEP_STATUS, m->sleep_status);
-	seal(t, at, "FACP", 6, FADT_SIZE);
+	seal_table(t, at, "FACP", 6, FADT_SIZE);
 	return at;
 }
 
 static size_t put_madt(struct tables *t, const struct acpi_machine *m)
 {
 	size_t len = HEADER_SIZE + 8 + 8 * (size_t)m->cpu_count + 12 + 6;
-	size_t at = take(t, len);
+	size_t at = reserve_bytes(t, len);
 	uint8_t *p = t->buf + at + HEADER_SIZE;
 
 	if (t->full)
@@ -337,34 +338,34 @@ static size_t put_madt(struct tables *t, const struct acpi_machine *m)
 	p[1] = 6;
 	p[2] = 0xff; /* all processors */
 	p[5] = 1; /* LINT1 */
-	seal(t, at, "APIC", 5, len);
+	seal_table(t, at, "APIC", 5, len);
 	return at;
 }
 
 static size_t put_mcfg(struct tables *t, const struct acpi_machine *m)
 {
 	size_t len = HEADER_SIZE + 8 + 16;
-	size_t at = take(t, len);
+	size_t at = reserve_bytes(t, len);
 	uint8_t *p = t->buf + at + HEADER_SIZE + 8;
 
 	if (t->full)
 		return 0;
 	le64_put(p, m->ecam.base);
 	p[11] = (uint8_t)((m->ecam.size >> 20) - 1); /* last bus; segment and first are 0 */
-	seal(t, at, "MCFG", 1, len);
+	seal_table(t, at, "MCFG", 1, len);
 	return at;
 }
 
 static size_t put_xsdt(struct tables *t, const size_t *tables, size_t count)
 {
 	size_t len = HEADER_SIZE + 8 * count;
-	size_t at = take(t, len);
+	size_t at = reserve_bytes(t, len);
 
 	if (t->full)
 		return 0;
 	for (size_t i = 0; i < count; i++)
 		le64_put(t->buf + at + HEADER_SIZE + 8 * i, gpa_of(t, tables[i]));
-	seal(t, at, "XSDT", 1, len);
+	seal_table(t, at, "XSDT", 1, len);
 	return at;
 }
 
@@ -377,15 +378,15 @@ static void put_rsdp(struct tables *t, size_t at, size_t xsdt)
 	p[15] = 2; /* revision: with an XSDT */
 	le32_put(p + 20, RSDP_SIZE);
 	le64_put(p + 24, gpa_of(t, xsdt));
-	p[8] = checksum(p, RSDP_SIZE_V1);
-	p[32] = checksum(p, RSDP_SIZE);
+	p[8] = sum_to_zero(p, RSDP_SIZE_V1);
+	p[32] = sum_to_zero(p, RSDP_SIZE);
 }
 
 int acpi_build(const struct acpi_machine *m, uint8_t *buf, size_t size, gpa_t gpa, struct err *e)
 {
 	struct tables t = {.buf = buf, .size = size, .gpa = gpa};
 
-	size_t rsdp = take(&t, RSDP_SIZE);
+	size_t rsdp = reserve_bytes(&t, RSDP_SIZE);
 	size_t dsdt = put_dsdt(&t, m);
 	size_t fadt = put_fadt(&t, m, dsdt);
 	size_t madt = put_madt(&t, m);
@@ -393,8 +394,7 @@ int acpi_build(const struct acpi_machine *m, uint8_t *buf, size_t size, gpa_t gp
 	size_t xsdt = put_xsdt(&t, (const size_t[]){fadt, madt, mcfg}, 3);
 	if (t.full)
 		return err_say(e, -ENOSPC,
-			"describe the machine to the guest: ACPI tables of more"
-			" than %zu bytes",
+			"describe the machine to the guest: ACPI tables of more than %zu bytes",
 			size);
 	put_rsdp(&t, rsdp, xsdt);
 	return (int)t.len;

@@ -11,8 +11,8 @@
 struct err;
 
 /*
- * The tables that describe the machine to the guest: hardware-reduced ACPI, so no PIC, PIT, RTC,
- * PM timer or SCI has to be there, nor is looked for.
+ * The tables that describe the machine to the guest. They are hardware-reduced ACPI: a PIC, PIT, RTC,
+ * PM timer and SCI need not exist, and the guest does not look for them.
  * Ref: ACPI 6.4, 5.2; PCI Firmware 3.2 for MCFG
  */
 struct acpi_machine {
@@ -21,7 +21,7 @@ struct acpi_machine {
 	uint32_t ioapic;
 	struct pci_window ecam;
 	struct pci_windows windows;
-	unsigned slots; /* of bus 0 that are in use: they get INTx routes */
+	unsigned slots; /* of bus 0 in use: each gets INTx routes */
 	uint16_t com1; /* port */
 	unsigned com1_pin;
 	uint16_t panic; /* port of pvpanic */
@@ -33,8 +33,8 @@ struct acpi_machine {
 };
 
 /*
- * Writes all tables into @buf, which the guest sees at @gpa (below 4 GiB, 16-byte aligned); the
- * RSDP comes first. Return: bytes written, -ENOSPC.
+ * Writes all tables to @buf, the RSDP first. @gpa: where the guest will see them, below 4 GiB and
+ * aligned to 16 bytes. Return: bytes written, -ENOSPC.
  */
 int acpi_build(const struct acpi_machine *m, uint8_t *buf, size_t size, gpa_t gpa, struct err *e);
 

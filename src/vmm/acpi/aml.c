@@ -43,7 +43,7 @@
 #define SPACE_CACHEABLE 0x02
 #define SPACE_IO_ENTIRE 0x03
 
-static void put(struct aml *a, const void *data, size_t len)
+static void put_bytes(struct aml *a, const void *data, size_t len)
 {
 	if (len > a->size - a->len) {
 		a->full = true;
@@ -58,12 +58,12 @@ static void put_le(struct aml *a, uint64_t v, unsigned size)
 	uint8_t bytes[8];
 
 	le64_put(bytes, v);
-	put(a, bytes, size);
+	put_bytes(a, bytes, size);
 }
 
 static void put_op(struct aml *a, uint8_t op)
 {
-	put(a, &op, 1);
+	put_bytes(a, &op, 1);
 }
 
 static void put_segment(struct aml *a, const char *name)
@@ -74,11 +74,11 @@ static void put_segment(struct aml *a, const char *name)
 		put_op(a, (uint8_t)*name++);
 	for (size_t i = 0; i < sizeof(segment) && name[i]; i++)
 		segment[i] = name[i];
-	put(a, segment, sizeof(segment));
+	put_bytes(a, segment, sizeof(segment));
 }
 
-/* Room for a block's length; what the block holds follows. */
-static size_t begin(struct aml *a)
+/* Reserves bytes for a block's length; the contents of the block follow. */
+static size_t begin_block(struct aml *a)
 {
 	size_t block = a->len;
 
@@ -102,7 +102,7 @@ void aml_end(struct aml *a, size_t block)
 size_t aml_scope(struct aml *a, const char *name)
 {
 	put_op(a, OP_SCOPE);
-	size_t block = begin(a);
+	size_t block = begin_block(a);
 	put_segment(a, name);
 	return block;
 }
@@ -111,7 +111,7 @@ size_t aml_device(struct aml *a, const char *name)
 {
 	put_op(a, OP_EXT);
 	put_op(a, OP_EXT_DEVICE);
-	size_t block = begin(a);
+	size_t block = begin_block(a);
 	put_segment(a, name);
 	return block;
 }
@@ -119,7 +119,7 @@ size_t aml_device(struct aml *a, const char *name)
 size_t aml_package(struct aml *a, uint8_t count)
 {
 	put_op(a, OP_PACKAGE);
-	size_t block = begin(a);
+	size_t block = begin_block(a);
 	put_op(a, count);
 	return block;
 }
@@ -172,17 +172,17 @@ void aml_eisa(struct aml *a, const char *id)
 void aml_buffer(struct aml *a, const uint8_t *bytes, uint8_t len)
 {
 	put_op(a, OP_BUFFER);
-	size_t block = begin(a);
+	size_t block = begin_block(a);
 	aml_integer(a, len);
-	put(a, bytes, len);
+	put_bytes(a, bytes, len);
 	aml_end(a, block);
 }
 
-/* Names made by a method would clash if it ran twice at a time. */
+/* Serialized: names that a method creates would clash if two threads ran it at a time. */
 size_t aml_method(struct aml *a, const char *name, uint8_t args)
 {
 	put_op(a, OP_METHOD);
-	size_t block = begin(a);
+	size_t block = begin_block(a);
 	put_segment(a, name);
 	put_op(a, args | METHOD_SERIALIZED);
 	return block;
@@ -191,13 +191,13 @@ size_t aml_method(struct aml *a, const char *name, uint8_t args)
 size_t aml_if(struct aml *a)
 {
 	put_op(a, OP_IF);
-	return begin(a);
+	return begin_block(a);
 }
 
 size_t aml_else(struct aml *a)
 {
 	put_op(a, OP_ELSE);
-	return begin(a);
+	return begin_block(a);
 }
 
 void aml_op(struct aml *a, unsigned op)
@@ -218,11 +218,11 @@ void aml_dword_field(struct aml *a, unsigned arg, uint8_t off, const char *name)
 	put_segment(a, name);
 }
 
-/* A buffer: its length as an AML object of fixed form, written when it is known. */
+/* A buffer. Its length is an AML object of a fixed form: aml_resources_end() fills it in. */
 size_t aml_resources(struct aml *a)
 {
 	put_op(a, OP_BUFFER);
-	size_t block = begin(a);
+	size_t block = begin_block(a);
 	put_op(a, OP_DWORD);
 	put_le(a, 0, 4);
 	return block;

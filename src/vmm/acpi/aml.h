@@ -7,18 +7,18 @@
 #include <stdint.h>
 
 /*
- * ACPI machine language, written front to back. Blocks are opened and closed; a block's length is
- * always written in four bytes, which the encoding allows for any length.
+ * Writes ACPI machine language from front to back. A call opens a block, aml_end() closes it. A
+ * block's length always takes four bytes, which the encoding allows for any length.
  * Ref: ACPI 6.4, 20.2 AML grammar; 6.4 resource data types
  */
 struct aml {
 	uint8_t *buf;
 	size_t size;
 	size_t len;
-	bool full; /* something did not fit; len stays at what did */
+	bool full; /* the buffer was too small; len counts the bytes that fit */
 };
 
-/* Names: one segment of up to four characters, with a leading '\' for one from the root. */
+/* A name is one segment of up to four characters; a leading '\' makes it start at the root. */
 size_t aml_scope(struct aml *a, const char *name); /* Scope (name) { … aml_end() */
 size_t aml_device(struct aml *a, const char *name); /* Device (name) { … aml_end() */
 size_t aml_package(struct aml *a, uint8_t count); /* Package (count) { … aml_end() */
@@ -32,8 +32,8 @@ void aml_eisa(struct aml *a, const char *id); /* EISAID ("PNP0A08") */
 void aml_buffer(struct aml *a, const uint8_t *bytes, uint8_t len); /* Buffer (len) { bytes } */
 
 /*
- * Code. An operator is followed by its operands, and then by where the result goes; AML_ARG and
- * AML_LOCAL take a number from 0 to 6: AML_ARG + 3 is Arg3.
+ * Code. Operands follow their operator, then the target of the result. AML_ARG and AML_LOCAL take a
+ * number from 0 to 6: AML_ARG + 3 is Arg3.
  */
 enum aml_op {
 	AML_LOCAL = 0x60,

@@ -143,10 +143,10 @@ START_TEST(refuses_hostile_program_headers)
 	refuse(IMAGE_SIZE, -ENOEXEC, "cut short");
 	make_image();
 	header()->e_phnum = UINT16_MAX;
-	refuse(IMAGE_SIZE, -ENOEXEC, "make no sense");
+	refuse(IMAGE_SIZE, -ENOEXEC, "invalid program headers");
 	make_image();
 	header()->e_phentsize = 1;
-	refuse(IMAGE_SIZE, -ENOEXEC, "make no sense");
+	refuse(IMAGE_SIZE, -ENOEXEC, "invalid program headers");
 	make_image();
 	segment(0)->p_offset = UINT64_MAX - 0x80;
 	refuse(IMAGE_SIZE, -ENOEXEC, "cut short");
