@@ -8,7 +8,7 @@
 #define BIT64(n) (UINT64_C(1) << (n))
 
 /* The n low bits set; n in [0, 64]. */
-static inline uint64_t mask64(unsigned n)
+static inline uint64_t low_bits(unsigned n)
 {
 	return n >= 64 ? UINT64_MAX : BIT64(n) - 1;
 }
@@ -16,7 +16,7 @@ static inline uint64_t mask64(unsigned n)
 /* What a PCI read of @size bytes returns when no device answers. */
 static inline uint64_t all_ones(unsigned size)
 {
-	return mask64(8 * size);
+	return low_bits(8 * size);
 }
 
 #endif

@@ -2,8 +2,8 @@
 #include "driver/edu.h"
 
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "regs/edu.h"
 
 #include <errno.h>
@@ -19,8 +19,8 @@
 
 static int device_gone(struct usher_err *e)
 {
-	return err_say(
-		fault(e), -ENODEV, "edu: the device does not answer: it is gone or stuck in reset");
+	return err_say(err_from_usher(e), -ENODEV,
+		"edu: the device does not answer: it is gone or stuck in reset");
 }
 
 /* No register of it reads as all ones while it lives. */
@@ -44,8 +44,8 @@ static int wait_clear(
 		if (clock_ms() > end && usher_window_ones(&d->bar) < 0)
 			return device_gone(e);
 		if (clock_ms() > end)
-			return err_say(fault(e), -ETIMEDOUT, "edu: %s took longer than %u ms", what,
-				d->timeout_ms);
+			return err_say(err_from_usher(e), -ETIMEDOUT,
+				"edu: %s took longer than %u ms", what, d->timeout_ms);
 		(void)nanosleep(&pause, NULL);
 	}
 }
@@ -63,7 +63,7 @@ static int irq_acknowledge(struct edu *d, uint32_t bits, struct usher_err *e)
 		return 0;
 	(void)usher_window_flush(&d->bar, EDU_IRQ_STATUS);
 	int r = usher_irq_unmask(d->dev, USHER_INTX);
-	return r < 0 ? err_set(fault(e), r, "edu: unmask INTx") : 0;
+	return r < 0 ? err_set(err_from_usher(e), r, "edu: unmask INTx") : 0;
 }
 
 /* For one of @bits to be raised, by an interrupt; polled, by the status alone. */
@@ -81,8 +81,8 @@ static int wait_irq(struct edu *d, uint32_t bits, const char *what, struct usher
 		if (left <= 0 && usher_window_ones(&d->bar) < 0)
 			return device_gone(e);
 		if (left <= 0)
-			return err_say(fault(e), -ETIMEDOUT, "edu: no interrupt for %s in %u ms",
-				what, d->timeout_ms);
+			return err_say(err_from_usher(e), -ETIMEDOUT,
+				"edu: no interrupt for %s in %u ms", what, d->timeout_ms);
 		if (d->irq == EDU_POLLED)
 			(void)nanosleep(&pause, NULL);
 		else if (usher_irq_wait(d->dev, kind_of(d->irq), 0, (int)left) < 0)
@@ -110,8 +110,9 @@ static int check_identity(const struct usher_device *dev, struct usher_err *e)
 
 	if (i->vendor == EDU_VENDOR && i->device == EDU_DEVICE)
 		return 0;
-	return err_say(fault(e), -ENODEV, "the device is %04x:%04x, this driver is for %04x:%04x",
-		i->vendor, i->device, EDU_VENDOR, EDU_DEVICE);
+	return err_say(err_from_usher(e), -ENODEV,
+		"the device is %04x:%04x, this driver is for %04x:%04x", i->vendor, i->device,
+		EDU_VENDOR, EDU_DEVICE);
 }
 
 /* The liveness register tells a device from a window that just keeps what was written. */
@@ -122,7 +123,7 @@ static int check_alive(struct edu *d, struct usher_err *e)
 	int r = register_get(d, EDU_ID, &v, e);
 
 	if (r == 0 && (v & EDU_ID_MASK) != EDU_ID_IS)
-		return err_say(fault(e), -ENODEV, "edu: identity is 0x%08x", v);
+		return err_say(err_from_usher(e), -ENODEV, "edu: identity is 0x%08x", v);
 	if (r == 0)
 		r = usher_write32(&d->bar, EDU_LIVENESS, probe);
 	if (r == 0)
@@ -199,16 +200,16 @@ int edu_read(struct edu *d, uint32_t off, void *data, uint32_t len, struct usher
 	size_t marked = min_u64(len, MARK_SIZE);
 
 	if (!len || !range_ok(off, len, EDU_MEMORY_USABLE))
-		return err_set(fault(e), -ERANGE, "edu: read %u bytes at %u", len, off);
+		return err_set(err_from_usher(e), -ERANGE, "edu: read %u bytes at %u", len, off);
 	/* Random, so that data which happens to look like the mark is out of the question. */
 	if (getrandom(mark, sizeof(mark), 0) != sizeof(mark))
-		return err_set(fault(e), -errno, "edu: a mark");
+		return err_set(err_from_usher(e), -errno, "edu: a mark");
 	memcpy(mem + len - marked, mark, marked);
 	int r = copy_piece(d, EDU_MEMORY + off, d->bounce.iova.v, len, EDU_DMA_FROM_DEVICE, e);
 	if (r < 0)
 		return r;
 	if (marked == MARK_SIZE && memcmp(mem + len - marked, mark, marked) == 0)
-		return err_say(fault(e), -EIO,
+		return err_say(err_from_usher(e), -EIO,
 			"edu: the device wrote less than the %u bytes asked for", len);
 	memcpy(data, mem, len);
 	return 0;
@@ -219,7 +220,7 @@ int edu_write(struct edu *d, uint32_t off, const void *data, uint32_t len, struc
 	uint8_t *mem = d->bounce.host, *back = mem + EDU_MEMORY_SIZE;
 
 	if (!len || !range_ok(off, len, EDU_MEMORY_USABLE))
-		return err_set(fault(e), -ERANGE, "edu: write %u bytes at %u", len, off);
+		return err_set(err_from_usher(e), -ERANGE, "edu: write %u bytes at %u", len, off);
 	memcpy(mem, data, len);
 	int r = copy_piece(d, d->bounce.iova.v, EDU_MEMORY + off, len, 0, e);
 	if (r < 0)
@@ -231,7 +232,7 @@ int edu_write(struct edu *d, uint32_t off, const void *data, uint32_t len, struc
 		return r;
 	return memcmp(mem, back, len) == 0
 		       ? 0
-		       : err_say(fault(e), -EIO,
+		       : err_say(err_from_usher(e), -EIO,
 				 "edu: the device took less than the %u bytes given", len);
 }
 

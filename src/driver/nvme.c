@@ -4,8 +4,8 @@
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/endian.h"
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -26,7 +26,7 @@
 
 static int controller_gone(struct usher_err *e)
 {
-	return err_say(fault(e), -ENODEV, "nvme: the controller is gone");
+	return err_say(err_from_usher(e), -ENODEV, "nvme: the controller is gone");
 }
 
 static int register_get(struct nvme *n, uint64_t reg, uint32_t *ret, struct usher_err *e)
@@ -54,12 +54,12 @@ static int wait_status(
 		if (r < 0 || (status & mask) == value)
 			return r;
 		if (status & NVME_CSTS_CFS && value)
-			return err_say(
-				fault(e), -EIO, "nvme: fatal error while it should %s", what);
+			return err_say(err_from_usher(e), -EIO,
+				"nvme: fatal error while it should %s", what);
 		if (clock_ms() > end && usher_window_ones(&n->registers) < 0)
 			return controller_gone(e);
 		if (clock_ms() > end)
-			return err_say(fault(e), -ETIMEDOUT,
+			return err_say(err_from_usher(e), -ETIMEDOUT,
 				"nvme: the controller did not %s in %u ms", what, n->ready_ms);
 		(void)nanosleep(&pause, NULL);
 	}
@@ -103,10 +103,10 @@ int nvme_admin(struct nvme *n, const struct nvme_sqe *command, uint32_t *ret, st
 			q->until_look = 16;
 	}
 	if (r < 0)
-		return err_set(
-			fault(e), r, "nvme: admin command %02x", le32toh(command->cdw0) & 0xff);
+		return err_set(err_from_usher(e), r, "nvme: admin command %02x",
+			le32toh(command->cdw0) & 0xff);
 	if (done.status)
-		return err_say(fault(e), -EIO, "nvme: admin command %02x: %s",
+		return err_say(err_from_usher(e), -EIO, "nvme: admin command %02x: %s",
 			le32toh(command->cdw0) & 0xff, nvme_status_text(done.status, text));
 	if (ret)
 		*ret = done.result;
@@ -163,10 +163,10 @@ static int learn_namespace(struct nvme *n, struct usher_err *e)
 	unsigned format = id[NVME_NS_FLBAS] & 15;
 	unsigned shift = id[NVME_NS_LBAF + 4 * format + 2];
 	if (!blocks)
-		return err_say(
-			fault(e), -ENODEV, "nvme: there is no namespace %u", n->options.nsid);
+		return err_say(err_from_usher(e), -ENODEV, "nvme: there is no namespace %u",
+			n->options.nsid);
 	if (shift < BLOCK_SHIFT_MIN || shift > 16)
-		return err_say(fault(e), -ENOTSUP, "nvme: blocks of 2^%u bytes", shift);
+		return err_say(err_from_usher(e), -ENOTSUP, "nvme: blocks of 2^%u bytes", shift);
 	n->blocks = blocks;
 	n->block_shift = shift;
 	n->max_blocks = (uint32_t)min_u64(n->max_blocks >> shift, min_u64(blocks, 65536));
@@ -303,8 +303,8 @@ static int take_options(struct nvme *n, const struct nvme_options *o, struct ush
 	if (n->options.queues <= NVME_QUEUES_MAX && is_pow2(n->options.depth) &&
 		n->options.depth > 1 && n->options.depth <= DEPTH_MAX)
 		return 0;
-	return err_say(fault(e), -EINVAL, "nvme: %u queues of %u entries", n->options.queues,
-		n->options.depth);
+	return err_say(err_from_usher(e), -EINVAL, "nvme: %u queues of %u entries",
+		n->options.queues, n->options.depth);
 }
 
 static int open_windows(struct nvme *n, struct usher_err *e)
@@ -323,17 +323,18 @@ static int open_windows(struct nvme *n, struct usher_err *e)
 static int learn_registers(struct nvme *n, struct usher_err *e)
 {
 	if (usher_read64(&n->registers, NVME_CAP, &n->cap) < 0)
-		return err_say(fault(e), -ENODEV, "nvme: the controller does not answer");
+		return err_say(err_from_usher(e), -ENODEV, "nvme: the controller does not answer");
 	if (NVME_CAP_MPSMIN(n->cap))
-		return err_say(fault(e), -ENOTSUP, "nvme: the controller has no pages of 4 KiB");
+		return err_say(
+			err_from_usher(e), -ENOTSUP, "nvme: the controller has no pages of 4 KiB");
 	if (NVME_CAP_MQES(n->cap) < 3)
-		return err_say(fault(e), -ENOTSUP, "nvme: queues of %u entries",
+		return err_say(err_from_usher(e), -ENOTSUP, "nvme: queues of %u entries",
 			(unsigned)NVME_CAP_MQES(n->cap) + 1);
 	n->stride = NVME_CAP_DSTRD(n->cap);
 	n->ready_ms = (NVME_CAP_TO(n->cap) + 1) * READY_STEP_MS;
 	if (NVME_CQ_BELL(n->options.queues, n->stride) >= NVME_DOORBELLS + NVME_PAGE)
-		return err_say(
-			fault(e), -ENOTSUP, "nvme: doorbells of %u queues", n->options.queues);
+		return err_say(err_from_usher(e), -ENOTSUP, "nvme: doorbells of %u queues",
+			n->options.queues);
 	return 0;
 }
 
@@ -343,7 +344,8 @@ static int check_class(const struct usher_device *dev, struct usher_err *e)
 
 	if (class == CLASS)
 		return 0;
-	return err_say(fault(e), -ENODEV, "nvme: class %06x is no NVMe controller's", class);
+	return err_say(
+		err_from_usher(e), -ENODEV, "nvme: class %06x is no NVMe controller's", class);
 }
 
 static int start_up(struct nvme *n, struct usher_err *e)

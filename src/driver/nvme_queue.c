@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "driver/nvme_path.h"
 
 #include <endian.h>
@@ -221,17 +221,17 @@ static int drain_error(int r, struct usher_err *e)
 {
 	switch (r) {
 	case -ENODEV:
-		return err_say(fault(e), r, "nvme: the controller is gone");
+		return err_say(err_from_usher(e), r, "nvme: the controller is gone");
 	case -EIO:
-		return err_say(
-			fault(e), r, "nvme: the controller reports a fatal error, or has stopped");
+		return err_say(err_from_usher(e), r,
+			"nvme: the controller reports a fatal error, or has stopped");
 	case -ETIMEDOUT:
-		return err_say(fault(e), r, "nvme: a command was not answered in time");
+		return err_say(err_from_usher(e), r, "nvme: a command was not answered in time");
 	case -EPROTO:
-		return err_say(
-			fault(e), r, "nvme: the controller completed a command that was not sent");
+		return err_say(err_from_usher(e), r,
+			"nvme: the controller completed a command that was not sent");
 	default:
-		return err_set(fault(e), r, "nvme: wait for commands");
+		return err_set(err_from_usher(e), r, "nvme: wait for commands");
 	}
 }
 
@@ -248,7 +248,7 @@ int nvme_drain(struct nvme_queue *q, struct usher_err *e)
 			return drain_error(n, e);
 		for (int i = 0; i < n; i++)
 			if (done[i].status && !bad)
-				bad = err_say(fault(e), -EIO, "nvme: command %llu: %s",
+				bad = err_say(err_from_usher(e), -EIO, "nvme: command %llu: %s",
 					(unsigned long long)done[i].tag,
 					nvme_status_text(done[i].status, text));
 		if (!n)
@@ -302,7 +302,7 @@ int nvme_queue_new(struct nvme_queue *q, struct usher_space *s, unsigned depth, 
 	/* One piece: the places, then what their lists begin with. */
 	q->slots = calloc(depth, sizeof(*q->slots) + sizeof(*q->list_pages));
 	if (!q->slots)
-		return err_set(fault(e), -ENOMEM, "nvme: a queue");
+		return err_set(err_from_usher(e), -ENOMEM, "nvme: a queue");
 	int r = usher_buffer_alloc(s, lists + (uint64_t)depth * NVME_PAGE, 0, &q->mem, e);
 	if (r < 0) {
 		free(q->slots);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a device can do, and its VFIO features: power, tokens, migration. */
-#include "base/fault.h"
+#include "base/usher_err.h"
 #include "lib/device.h"
 #include "vfio/feature.h"
 
@@ -85,7 +85,9 @@ static int set_feature(
 {
 	int r = vfio_feature_use(&d->vfio, feature, VFIO_DEVICE_FEATURE_SET, data, size);
 
-	return r < 0 ? err_set(fault(e), r, "%s: use device feature %u", d->info.name, feature) : 0;
+	return r < 0 ? err_set(err_from_usher(e), r, "%s: use device feature %u", d->info.name,
+			       feature)
+		     : 0;
 }
 
 int usher_device_sleep(struct usher_device *d, int fd, struct usher_err *e)

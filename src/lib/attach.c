@@ -7,8 +7,8 @@
  * to join has every mapping once more. Opening and closing a device may take a second, because the
  * kernel resets it. So s->joining is held for that, and s->lock, which each mapping takes, is not.
  */
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "host/host.h"
 #include "lib/space.h"
 #include "vfio/device.h"
@@ -23,10 +23,11 @@ static int ioas_start(
 	struct vfio_ioas opened;
 
 	if (s->members && s->ioas.ops != backend)
-		return err_say(fault(e), -EINVAL, "a model and a real device cannot share a space");
+		return err_say(err_from_usher(e), -EINVAL,
+			"a model and a real device cannot share a space");
 	if (s->members)
 		return 0;
-	int r = vfio_ioas_open(backend, &opened, fault(e));
+	int r = vfio_ioas_open(backend, &opened, err_from_usher(e));
 	if (r < 0)
 		return r;
 	(void)pthread_mutex_lock(&s->lock);
@@ -52,7 +53,7 @@ static void ioas_end_if_empty(struct usher_space *s)
 /* What can the IOMMU do now, and where may mappings go? Under s->lock. */
 static int ioas_learn(struct usher_space *s, struct usher_err *e)
 {
-	int r = vfio_ioas_info(&s->ioas, &s->iommu, fault(e));
+	int r = vfio_ioas_info(&s->ioas, &s->iommu, err_from_usher(e));
 
 	if (r < 0)
 		return r;
@@ -62,7 +63,7 @@ static int ioas_learn(struct usher_space *s, struct usher_err *e)
 			return r;
 	}
 	r = space_rebuild(s);
-	return r < 0 ? err_set(fault(e), r, "learn which IOVAs are free") : 0;
+	return r < 0 ? err_set(err_from_usher(e), r, "learn which IOVAs are free") : 0;
 }
 
 static int ioas_learn_now(struct usher_space *s, struct usher_err *e)
@@ -97,7 +98,7 @@ static int attach_joining(struct usher_space *s, const struct vfio_ioas_ops *bac
 
 	if (r < 0)
 		return r;
-	r = vfio_ioas_attach(&s->ioas, m, ret, fault(e));
+	r = vfio_ioas_attach(&s->ioas, m, ret, err_from_usher(e));
 	if (r >= 0) {
 		r = ioas_settle(s, e);
 		if (r < 0)
@@ -130,7 +131,7 @@ static void ioas_disown(struct usher_space *s)
 static int ioas_start_handed(struct usher_space *s, int container, struct usher_err *e)
 {
 	struct vfio_ioas handed;
-	int r = vfio_ioas_from_fd(container, &handed, fault(e));
+	int r = vfio_ioas_from_fd(container, &handed, err_from_usher(e));
 
 	if (r < 0)
 		return r;
@@ -147,12 +148,12 @@ static int adopt_joining(
 	struct usher_space *s, int container, int group, struct vfio_dev *d, struct usher_err *e)
 {
 	if (s->members && s->ioas.fd != container)
-		return err_say(fault(e), -EINVAL,
+		return err_say(err_from_usher(e), -EINVAL,
 			"the space has another container than descriptor %d", container);
 	int r = s->members ? 0 : ioas_start_handed(s, container, e);
 	if (r < 0)
 		return r;
-	r = vfio_ioas_adopt(&s->ioas, d, group, fault(e));
+	r = vfio_ioas_adopt(&s->ioas, d, group, err_from_usher(e));
 	if (r >= 0)
 		members_update(s);
 	else if (!s->members)
@@ -184,7 +185,7 @@ static int attach_group_joining(struct usher_space *s, int group, struct usher_e
 
 	if (r < 0)
 		return r;
-	r = vfio_ioas_bind(&s->ioas, &m, fault(e));
+	r = vfio_ioas_bind(&s->ioas, &m, err_from_usher(e));
 	if (r >= 0) {
 		r = ioas_settle(s, e);
 		if (r < 0)
@@ -206,9 +207,9 @@ int usher_space_attach_group(struct usher_space *s, int group, struct usher_err 
 int usher_space_detach_group(struct usher_space *s, int group, struct usher_err *e)
 {
 	(void)pthread_mutex_lock(&s->joining);
-	int r = s->members ? vfio_ioas_unbind(&s->ioas, group, fault(e)) : -ENOENT;
+	int r = s->members ? vfio_ioas_unbind(&s->ioas, group, err_from_usher(e)) : -ENOENT;
 	if (!s->members)
-		(void)err_say(fault(e), r, "IOMMU group %d is not in the space", group);
+		(void)err_say(err_from_usher(e), r, "IOMMU group %d is not in the space", group);
 	else if (r >= 0)
 		ioas_end_if_empty(s);
 	(void)pthread_mutex_unlock(&s->joining);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory for DMA: a memfd, mapped here and in a space. */
 #include "base/clean.h"
-#include "base/fault.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,10 +41,10 @@ static int make_memory(uint64_t size, unsigned flags)
 
 static int explain_memory(int code, uint64_t size, unsigned flags, struct usher_err *e)
 {
-	(void)err_set(fault(e), code, "get %" PRIu64 " bytes of memory for DMA", size);
+	(void)err_set(err_from_usher(e), code, "get %" PRIu64 " bytes of memory for DMA", size);
 	if (flags & (USHER_BUFFER_HUGE_2M | USHER_BUFFER_HUGE_1G))
-		err_hint(fault(e), "huge pages are reserved beforehand: "
-				   "/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages");
+		err_hint(err_from_usher(e), "huge pages are reserved beforehand: "
+					    "/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages");
 	return code;
 }
 
@@ -73,7 +73,7 @@ int usher_buffer_alloc(struct usher_space *s, uint64_t size, unsigned flags,
 		.space = s, .size = align_up(size, page_of(flags)), .access = USHER_DMA_BOTH};
 
 	if (!size || b.size < size)
-		return err_say(fault(e), -EINVAL, "no buffer has %" PRIu64 " bytes", size);
+		return err_say(err_from_usher(e), -EINVAL, "no buffer has %" PRIu64 " bytes", size);
 	const unsigned one_way = flags & (USHER_BUFFER_TO_DEVICE | USHER_BUFFER_FROM_DEVICE);
 	if (one_way == USHER_BUFFER_TO_DEVICE)
 		b.access = USHER_DMA_READ;
@@ -97,7 +97,7 @@ int usher_buffer_share(const struct usher_buffer *b, struct usher_space *s,
 	cleanup_fd int fd = fcntl(b->fd, F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
-		return err_set(fault(e), -errno, "share a buffer");
+		return err_set(err_from_usher(e), -errno, "share a buffer");
 	int r = map_memory(fd, &copy, 0, e);
 	if (r < 0)
 		return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Configuration space: registers, capabilities, bus mastering. */
 #include "base/bits.h"
-#include "base/fault.h"
+#include "base/usher_err.h"
 #include "lib/device.h"
 
 #include <errno.h>
@@ -99,8 +99,8 @@ static int set_command(struct usher_device *d, uint32_t set, uint32_t clear, str
 	if (r >= 0 && ((command | set) & ~clear) != command)
 		r = usher_config_write(d, PCI_COMMAND, 2, (command | set) & ~clear);
 	if (r < 0)
-		return err_set(
-			fault(e), r, "%s: turn bus mastering %s", d->info.name, set ? "on" : "off");
+		return err_set(err_from_usher(e), r, "%s: turn bus mastering %s", d->info.name,
+			set ? "on" : "off");
 	return 0;
 }
 

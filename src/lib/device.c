@@ -3,8 +3,8 @@
 #include "lib/device.h"
 
 #include "base/bits.h"
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "host/host.h"
 #include "lib/handed.h"
 #include "model/host.h"
@@ -27,13 +27,14 @@ static int group_of(const char *name, int *ret, struct usher_err *e)
 	(void)snprintf(address, sizeof(address), "%.*s", (int)strcspn(name, " "), name);
 	int r = pci_address_parse(address, &a);
 	if (r >= 0)
-		r = pci_device_read(host_live(), a, &p, fault(e));
+		r = pci_device_read(host_live(), a, &p, err_from_usher(e));
 	if (r < 0)
 		return r;
 	if (p.group == PCI_GROUP_NONE) {
-		(void)err_say(fault(e), -ENODEV, "%s is in no IOMMU group", address);
-		err_hint(fault(e), "switch the IOMMU on in the firmware, and for the kernel: "
-				   "intel_iommu=on");
+		(void)err_say(err_from_usher(e), -ENODEV, "%s is in no IOMMU group", address);
+		err_hint(err_from_usher(e),
+			"switch the IOMMU on in the firmware, and for the kernel: "
+			"intel_iommu=on");
 		return -ENODEV;
 	}
 	*ret = p.group;
@@ -59,10 +60,10 @@ static int open_model(struct usher_device *d, const struct device_uri *u, struct
 	const struct usher_model *m = model_find(u->name);
 
 	if (!m)
-		return err_say(fault(e), -ENODEV, "no model '%s' is registered", u->name);
+		return err_say(err_from_usher(e), -ENODEV, "no model '%s' is registered", u->name);
 	int r = model_plug(m, u->arguments, &d->model);
 	if (r < 0)
-		return err_set(fault(e), r, "make a model '%s'", u->name);
+		return err_set(err_from_usher(e), r, "make a model '%s'", u->name);
 	(void)snprintf(d->info.name, sizeof(d->info.name), "%s", d->model->name);
 	const struct vfio_member member = {.name = d->model->name, .group = d->model->group};
 	return space_attach(d->space, &model_ioas, &member, &d->vfio, e);
@@ -76,14 +77,14 @@ static int device_learn(struct usher_device *d, struct usher_err *e)
 	int r = 0;
 
 	for (uint32_t i = 0; i < DEVICE_REGIONS && i < d->vfio.region_count && r >= 0; i++) {
-		r = vfio_region_info(&d->vfio, i, &d->regions[i], fault(e));
+		r = vfio_region_info(&d->vfio, i, &d->regions[i], err_from_usher(e));
 		if (r == -EINVAL && i == USHER_VGA)
 			r = 0; /* only of a VGA device */
 	}
 	if (r >= 0)
 		r = vfio_region_get(&d->vfio, config, PCI_VENDOR_ID, 4, &v);
 	if (r < 0 || (uint32_t)v == UINT32_MAX || !device_answers(d))
-		return err_say(fault(e), -ENODEV, "%s does not answer", d->info.name);
+		return err_say(err_from_usher(e), -ENODEV, "%s does not answer", d->info.name);
 	d->info.vendor = (uint16_t)v;
 	d->info.device = (uint16_t)(v >> 16);
 	r = vfio_region_get(&d->vfio, config, PCI_CLASS_REVISION, 4, &v);
@@ -100,7 +101,7 @@ static int open_fds(struct usher_device *d, struct usher_space *s, const struct 
 	struct usher_err *e)
 {
 	(void)snprintf(d->info.name, sizeof(d->info.name), "%.31s", u->name);
-	int r = vfio_dev_from_fd(u->device, &d->vfio, fault(e));
+	int r = vfio_dev_from_fd(u->device, &d->vfio, err_from_usher(e));
 
 	if (r >= 0)
 		r = device_learn(d, e);
@@ -140,7 +141,7 @@ static void unlink_from_space(struct usher_device *d)
 		*at = d->next;
 	s->mask = UINT64_MAX;
 	for (const struct usher_device *o = s->devices; o; o = o->next)
-		s->mask = min_u64(s->mask, mask64(o->dma_bits));
+		s->mask = min_u64(s->mask, low_bits(o->dma_bits));
 	if (s->members)
 		(void)space_rebuild(s);
 	(void)pthread_mutex_unlock(&s->lock);
@@ -156,7 +157,7 @@ int usher_device_open(
 		return r;
 	struct usher_device *d = calloc(1, sizeof(*d));
 	if (!d)
-		return err_set(fault(e), -ENOMEM, "open %s", uri);
+		return err_set(err_from_usher(e), -ENOMEM, "open %s", uri);
 	d->vfio = VFIO_DEV_NONE;
 	d->dma_bits = 64;
 	d->info.group = -1;
@@ -221,20 +222,21 @@ int usher_device_set_dma_bits(struct usher_device *d, unsigned bits, struct ushe
 	int r = 0;
 
 	if (bits < 12 || bits > 64)
-		return err_say(fault(e), -EINVAL, "no device has a DMA mask of %u bits", bits);
+		return err_say(
+			err_from_usher(e), -EINVAL, "no device has a DMA mask of %u bits", bits);
 	(void)pthread_mutex_lock(&s->lock);
-	if (!space_fits(s, mask64(bits), &above)) {
+	if (!space_fits(s, low_bits(bits), &above)) {
 		r = -ERANGE;
 	} else {
 		d->dma_bits = bits;
-		s->mask = mask64(bits);
+		s->mask = low_bits(bits);
 		for (const struct usher_device *o = s->devices; o; o = o->next)
-			s->mask = min_u64(s->mask, mask64(o->dma_bits));
+			s->mask = min_u64(s->mask, low_bits(o->dma_bits));
 		r = space_rebuild(s);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	if (r < 0)
-		(void)err_say(fault(e), r,
+		(void)err_say(err_from_usher(e), r,
 			"%s reaches %u bits of IOVA, but 0x%llx is mapped already", d->info.name,
 			bits, (unsigned long long)above);
 	return r;

@@ -9,8 +9,8 @@
  */
 #include "lib/handed.h"
 
-#include "base/fault.h"
 #include "base/fd.h"
+#include "base/usher_err.h"
 #include "lib/registry.h"
 
 #include <errno.h>
@@ -21,9 +21,9 @@ static int space_choose(
 	struct usher_space *has = registry_find(container);
 
 	if (s && has && s != has) {
-		(void)err_say(fault(e), -EBUSY,
+		(void)err_say(err_from_usher(e), -EBUSY,
 			"the container of descriptor %d is another IOVA space's", container);
-		err_hint(fault(e), "open both devices into one space");
+		err_hint(err_from_usher(e), "open both devices into one space");
 		return -EBUSY;
 	}
 	d->space = s ? s : has;
@@ -59,8 +59,8 @@ static int enter_locked(struct usher_device *d, struct usher_space *s, const str
 	if (r < 0)
 		return r;
 	if (is_open_in(d->space, u->device))
-		return err_say(
-			fault(e), -EBUSY, "the device of descriptor %d is open already", u->device);
+		return err_say(err_from_usher(e), -EBUSY,
+			"the device of descriptor %d is open already", u->device);
 	r = space_adopt(d->space, u->container, u->group, &d->vfio, e);
 	if (r < 0)
 		return r;

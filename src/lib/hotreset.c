@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The reset of a bus or slot: which devices it hits, and which groups' owner may ask for it. */
-#include "base/fault.h"
+#include "base/usher_err.h"
 #include "lib/device.h"
 #include "vfio/hotreset.h"
 
@@ -15,10 +15,10 @@ struct hits {
 
 static int hits_ask(struct usher_device *d, struct hits *ret, struct usher_err *e)
 {
-	int n = vfio_hotreset_info(&d->vfio, &ret->list, fault(e));
+	int n = vfio_hotreset_info(&d->vfio, &ret->list, err_from_usher(e));
 
 	if (n < 0)
-		return err_in(fault(e), n, "%s", d->info.name);
+		return err_in(err_from_usher(e), n, "%s", d->info.name);
 	ret->count = (size_t)n;
 	return 0;
 }
@@ -47,10 +47,10 @@ static int not_ours(
 {
 	char address[PCI_ADDRESS_TEXT];
 
-	(void)err_say(fault(e), -EPERM,
+	(void)err_say(err_from_usher(e), -EPERM,
 		"%s: a reset of the bus hits %s of IOMMU group %d, which is not ours", d->info.name,
 		pci_address_format(v->address, address), v->group);
-	err_hint(fault(e), "bind it and attach group %d to the space", v->group);
+	err_hint(err_from_usher(e), "bind it and attach group %d to the space", v->group);
 	return -EPERM;
 }
 
@@ -85,10 +85,11 @@ static int reset_hits(struct usher_device *d, const struct hits *h, struct usher
 	hits_quiesce(d, h);
 	int r = vfio_ioas_reset_bus(s, &d->vfio, h->list, h->count);
 	if (r < 0)
-		(void)err_set(fault(e), r, "%s: reset its bus", d->info.name);
+		(void)err_set(err_from_usher(e), r, "%s: reset its bus", d->info.name);
 	if (r == -EINVAL)
-		err_hint(fault(e), "every function on it must be on vfio-pci, and none may be a "
-				   "virtual function");
+		err_hint(err_from_usher(e),
+			"every function on it must be on vfio-pci, and none may be a "
+			"virtual function");
 	return r;
 }
 
@@ -107,7 +108,7 @@ int usher_device_hot_reset(struct usher_device *d, struct usher_err *e)
 	free(h.list);
 	if (r < 0)
 		return r;
-	return device_answers(d)
-		       ? 0
-		       : err_say(fault(e), -ENODEV, "%s is gone after its reset", d->info.name);
+	return device_answers(d) ? 0
+				 : err_say(err_from_usher(e), -ENODEV, "%s is gone after its reset",
+					   d->info.name);
 }

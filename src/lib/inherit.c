@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Devices that `usher exec` handed over, by the environment: USHER_DEVICE="ADDRESS=URI ADDRESS=URI". */
-#include "base/fault.h"
+#include "base/usher_err.h"
 #include "lib/device.h"
 #include "pci/address.h"
 
@@ -38,14 +38,14 @@ int usher_device_inherit(
 	int r = find_inherited(name, uri, sizeof(uri), address);
 
 	if (r < 0) {
-		(void)err_say(fault(e), r, "no device%s%.40s was handed to this program",
+		(void)err_say(err_from_usher(e), r, "no device%s%.40s was handed to this program",
 			name ? " " : "", name ? name : "");
-		err_hint(fault(e), "start it by: usher exec --device ADDRESS -- PROGRAM");
+		err_hint(err_from_usher(e), "start it by: usher exec --device ADDRESS -- PROGRAM");
 		return r;
 	}
 	r = usher_device_open(uri, s, ret, e);
 	if (r < 0)
-		return err_in(fault(e), r, "%s", address);
+		return err_in(err_from_usher(e), r, "%s", address);
 	(void)snprintf((*ret)->info.name, sizeof((*ret)->info.name), "%s", address);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupts and events, each vector an eventfd. */
-#include "base/fault.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "lib/device.h"
 #include "vfio/irq.h"
 
@@ -68,14 +68,14 @@ static int check_on(struct usher_device *d, enum usher_irq kind, uint32_t count,
 	struct usher_irq_info info;
 
 	if (usher_irq_info(d, kind, &info) < 0 || !count || count > info.count)
-		return err_say(fault(e), -EINVAL, "%s has not %u vectors of %s", d->info.name,
-			count, is_kind(kind) ? kind_names[kind] : "an unknown kind");
+		return err_say(err_from_usher(e), -EINVAL, "%s has not %u vectors of %s",
+			d->info.name, count, is_kind(kind) ? kind_names[kind] : "an unknown kind");
 	if (d->irqs[kind].on)
-		return err_say(
-			fault(e), -EBUSY, "%s: %s is on already", d->info.name, kind_names[kind]);
+		return err_say(err_from_usher(e), -EBUSY, "%s: %s is on already", d->info.name,
+			kind_names[kind]);
 	for (unsigned i = 0; kind <= USHER_MSIX && i <= USHER_MSIX; i++)
 		if (d->irqs[i].on)
-			return err_say(fault(e), -EBUSY, "%s: %s is on, which excludes %s",
+			return err_say(err_from_usher(e), -EBUSY, "%s: %s is on, which excludes %s",
 				d->info.name, kind_names[i], kind_names[kind]);
 	*ret_all = info.count;
 	return 0;
@@ -87,10 +87,11 @@ static int explain_irq_set(struct usher_device *d, enum usher_irq kind, int r, s
 	if (r == 0)
 		return 0;
 	if (r > 0)
-		return err_say(fault(e), -ENOSPC, "%s: the kernel has only %d vectors of %s",
-			d->info.name, r, kind_names[kind]);
-	return err_set(
-		fault(e), device_verdict(d, r), "%s: turn %s on", d->info.name, kind_names[kind]);
+		return err_say(err_from_usher(e), -ENOSPC,
+			"%s: the kernel has only %d vectors of %s", d->info.name, r,
+			kind_names[kind]);
+	return err_set(err_from_usher(e), device_verdict(d, r), "%s: turn %s on", d->info.name,
+		kind_names[kind]);
 }
 
 int usher_irq_on(struct usher_device *d, enum usher_irq kind, uint32_t count, struct usher_err *e)
@@ -103,7 +104,7 @@ int usher_irq_on(struct usher_device *d, enum usher_irq kind, uint32_t count, st
 	struct device_irqs *q = &d->irqs[kind];
 	r = make_fds(q, all, count);
 	if (r < 0)
-		(void)err_set(fault(e), r, "make %u eventfds", count);
+		(void)err_set(err_from_usher(e), r, "make %u eventfds", count);
 	else
 		r = explain_irq_set(d, kind, vfio_irq_set(&d->vfio, kind, 0, q->fds, count), e);
 	if (r < 0) {
@@ -153,7 +154,7 @@ int usher_irq_add(struct usher_device *d, enum usher_irq kind, uint32_t vector, 
 	struct usher_irq_info info;
 
 	if (kind != USHER_MSIX || !d->irqs[kind].on || vector >= d->irqs[kind].count)
-		return err_say(fault(e), -EINVAL,
+		return err_say(err_from_usher(e), -EINVAL,
 			"%s: vector %u cannot be added: MSI-X is off, or "
 			"the device has not so many",
 			d->info.name, vector);
@@ -162,7 +163,7 @@ int usher_irq_add(struct usher_device *d, enum usher_irq kind, uint32_t vector, 
 		return 0;
 	q->fds[vector] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (q->fds[vector] < 0)
-		return err_set(fault(e), -errno, "make an eventfd");
+		return err_set(err_from_usher(e), -errno, "make an eventfd");
 	(void)usher_irq_info(d, kind, &info);
 	int r = info.growable ? vfio_irq_set(&d->vfio, kind, vector, &q->fds[vector], 1)
 			      : add_by_gap(d, kind, vector);
@@ -182,7 +183,8 @@ int usher_irq_off(struct usher_device *d, enum usher_irq kind, struct usher_err 
 				  : vfio_irq_disable(&d->vfio, kind);
 	kind_forget(&d->irqs[kind]);
 	if (r < 0)
-		return err_set(fault(e), r, "%s: turn %s off", d->info.name, kind_names[kind]);
+		return err_set(
+			err_from_usher(e), r, "%s: turn %s off", d->info.name, kind_names[kind]);
 	return 0;
 }
 

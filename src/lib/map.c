@@ -15,8 +15,8 @@
  * when something failed.
  */
 #include "base/bits.h"
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "lib/place.h"
 
 #include <errno.h>
@@ -89,8 +89,8 @@ int space_replay(struct usher_space *s, struct usher_err *e)
 	for (size_t i = 0; i < s->maps.room && !r; i++) {
 		const struct mapping *m = &s->maps.slots[i];
 		if (m->size && m->host)
-			r = vfio_ioas_map(
-				&s->ioas, IOVA(m->iova), m->host, m->size, m->access, fault(e));
+			r = vfio_ioas_map(&s->ioas, IOVA(m->iova), m->host, m->size, m->access,
+				err_from_usher(e));
 	}
 	return r;
 }
@@ -151,8 +151,8 @@ static uint64_t best_alignment(const struct usher_space *s, uint64_t size)
 static int explain_pages(const struct usher_space *s, uint64_t size, struct usher_err *e)
 {
 	if (!s->members)
-		return err_say(fault(e), -EINVAL, "no device is in the IOVA space yet");
-	return err_say(fault(e), -EINVAL,
+		return err_say(err_from_usher(e), -EINVAL, "no device is in the IOVA space yet");
+	return err_say(err_from_usher(e), -EINVAL,
 		"%" PRIu64 " bytes to map are not whole IOMMU pages of %" PRIu64, size,
 		smallest_page(s));
 }
@@ -168,9 +168,9 @@ static inline int check_pages(
 
 static int explain_no_room(struct usher_space *s, uint64_t size, struct usher_err *e)
 {
-	(void)err_say(fault(e), -ENOSPC, "no %" PRIu64 " bytes of IOVA are free below 0x%" PRIx64,
-		size, s->mask);
-	err_hint(fault(e), "the devices' DMA masks and the IOMMU's ranges leave no more");
+	(void)err_say(err_from_usher(e), -ENOSPC,
+		"no %" PRIu64 " bytes of IOVA are free below 0x%" PRIx64, size, s->mask);
+	err_hint(err_from_usher(e), "the devices' DMA masks and the IOMMU's ranges leave no more");
 	return -ENOSPC;
 }
 
@@ -194,7 +194,7 @@ static void hint_memlock(const struct usher_space *s, uint64_t size, struct ushe
 
 	if (getrlimit(RLIMIT_MEMLOCK, &l) || l.rlim_cur == RLIM_INFINITY)
 		return;
-	err_hint(fault(e),
+	err_hint(err_from_usher(e),
 		"the space needs %" PRIu64
 		" KiB of locked memory with it, and RLIMIT_MEMLOCK is %" PRIu64
 		" KiB: raise it (usher exec --memlock, ulimit -l, LimitMEMLOCK=)",
@@ -232,7 +232,7 @@ static inline int mapping_remember(
 	if (r >= 0)
 		return 0;
 	mapping_untake(s, m);
-	return err_set(fault(e), r, "remember a mapping");
+	return err_set(err_from_usher(e), r, "remember a mapping");
 }
 
 static inline int mapping_commit(
@@ -242,7 +242,7 @@ static inline int mapping_commit(
 
 	if (r < 0)
 		return r;
-	r = vfio_ioas_map(&s->ioas, IOVA(m->iova), m->host, m->size, m->access, fault(e));
+	r = vfio_ioas_map(&s->ioas, IOVA(m->iova), m->host, m->size, m->access, err_from_usher(e));
 	if (r < 0)
 		return mapping_give_up(s, m, r, e);
 	s->mapped += m->size;
@@ -262,7 +262,8 @@ static inline int mapping_place(struct usher_space *s, struct mapping *m, uint64
 
 static int explain_place(struct usher_space *s, uint64_t size, int r, struct usher_err *e)
 {
-	return r == -ENOSPC ? explain_no_room(s, size, e) : err_set(fault(e), r, "find an IOVA");
+	return r == -ENOSPC ? explain_no_room(s, size, e)
+			    : err_set(err_from_usher(e), r, "find an IOVA");
 }
 
 static inline int map_somewhere(struct usher_space *s, struct mapping *m, struct usher_err *e)
@@ -281,10 +282,10 @@ int usher_space_map(struct usher_space *s, void *host, uint64_t size, unsigned a
 	struct mapping m = {.size = size, .host = host, .access = access};
 
 	if (!host)
-		return err_set(fault(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
+		return err_set(err_from_usher(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
 	if (!access)
-		return err_say(
-			fault(e), -EINVAL, "map memory that devices may neither read nor write");
+		return err_say(err_from_usher(e), -EINVAL,
+			"map memory that devices may neither read nor write");
 	(void)pthread_mutex_lock(&s->lock);
 	int r = map_somewhere(s, &m, e);
 	(void)pthread_mutex_unlock(&s->lock);
@@ -310,7 +311,7 @@ int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, us
 	struct mapping m = {.size = size};
 
 	if (align && !is_pow2(align))
-		return err_say(fault(e), -EINVAL, "an alignment must be a power of two");
+		return err_say(err_from_usher(e), -EINVAL, "an alignment must be a power of two");
 	(void)pthread_mutex_lock(&s->lock);
 	int r = reserve_locked(s, &m, max_u64(align, KIB(4)), e);
 	(void)pthread_mutex_unlock(&s->lock);
@@ -326,16 +327,16 @@ static int map_at_locked(struct usher_space *s, struct mapping *m, struct usher_
 	if (r < 0)
 		return r;
 	if (!in_ranges(s, m->iova, m->size)) {
-		(void)err_say(fault(e), -ERANGE,
+		(void)err_say(err_from_usher(e), -ERANGE,
 			"%" PRIu64 " bytes at iova 0x%" PRIx64
 			" are outside of what the IOMMU and the devices reach",
 			m->size, m->iova);
-		err_hint(fault(e), "usher_space_info() tells the ranges and the mask");
+		err_hint(err_from_usher(e), "usher_space_info() tells the ranges and the mask");
 		return -ERANGE;
 	}
 	r = space_place(s, m);
 	if (r < 0)
-		return err_say(fault(e), r,
+		return err_say(err_from_usher(e), r,
 			"%" PRIu64 " bytes at iova 0x%" PRIx64 " overlap a mapping, or page 0",
 			m->size, m->iova);
 	return mapping_commit(s, m, e);
@@ -347,7 +348,7 @@ int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uin
 	struct mapping m = {.iova = iova.v, .size = size, .host = host, .access = access};
 
 	if (!host)
-		return err_set(fault(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
+		return err_set(err_from_usher(e), -EFAULT, "map %" PRIu64 " bytes for DMA", size);
 	(void)pthread_mutex_lock(&s->lock);
 	int r = map_at_locked(s, &m, e);
 	(void)pthread_mutex_unlock(&s->lock);
@@ -368,16 +369,17 @@ static int unmap_locked(struct usher_space *s, uint64_t iova, uint64_t size, str
 	struct mapping *m = mapping_find(&s->maps, iova);
 
 	if (!m || !m->host)
-		return err_say(fault(e), -ENOENT, "nothing is mapped at iova 0x%" PRIx64, iova);
+		return err_say(
+			err_from_usher(e), -ENOENT, "nothing is mapped at iova 0x%" PRIx64, iova);
 	if (m->size != size) {
-		(void)err_say(fault(e), -EINVAL,
+		(void)err_say(err_from_usher(e), -EINVAL,
 			"the mapping at iova 0x%" PRIx64 " has %" PRIu64 " bytes, not %" PRIu64,
 			iova, m->size, size);
-		err_hint(fault(e), "a mapping goes as a whole");
+		err_hint(err_from_usher(e), "a mapping goes as a whole");
 		return -EINVAL;
 	}
 	/* Without a group the kernel has dropped all mappings already. */
-	int r = s->members ? vfio_ioas_unmap(&s->ioas, IOVA(iova), size, fault(e)) : 0;
+	int r = s->members ? vfio_ioas_unmap(&s->ioas, IOVA(iova), size, err_from_usher(e)) : 0;
 	if (r < 0)
 		return r;
 	mapping_forget(s, m);
@@ -402,6 +404,7 @@ int usher_space_release(struct usher_space *s, usher_iova_t iova, struct usher_e
 		mapping_forget(s, m);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (r < 0)
-		return err_say(fault(e), r, "nothing is reserved at iova 0x%" PRIx64, iova.v);
+		return err_say(
+			err_from_usher(e), r, "nothing is reserved at iova 0x%" PRIx64, iova.v);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Regions through the kernel. */
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "lib/device.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ static int region_get(
 		*ret = d->regions[index];
 		return 0;
 	}
-	return vfio_region_info(&d->vfio, index, ret, fault(e));
+	return vfio_region_info(&d->vfio, index, ret, err_from_usher(e));
 }
 
 int usher_region_info(
@@ -29,7 +29,7 @@ int usher_region_info(
 	int code = region_get(d, index, &r, e);
 
 	if (code < 0)
-		return err_in(fault(e), code, "%s", d->info.name);
+		return err_in(err_from_usher(e), code, "%s", d->info.name);
 	*ret = (struct usher_region){.index = index,
 		.flags = r.flags & 7,
 		.size = r.size,

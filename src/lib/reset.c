@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The reset of a device, and the quiet before it. */
-#include "base/fault.h"
+#include "base/usher_err.h"
 #include "lib/device.h"
 
 #include <errno.h>
@@ -17,11 +17,11 @@ int usher_device_reset(struct usher_device *d, struct usher_err *e)
 	/* A device without a reset method is left as it is. */
 	if (d->vfio.flags & VFIO_DEVICE_FLAGS_RESET)
 		device_quiesce(d);
-	int r = device_verdict(d, vfio_dev_reset(&d->vfio, fault(e)));
+	int r = device_verdict(d, vfio_dev_reset(&d->vfio, err_from_usher(e)));
 
 	if (r < 0)
-		return err_in(fault(e), r, "%s", d->info.name);
-	return device_answers(d)
-		       ? 0
-		       : err_say(fault(e), -ENODEV, "%s is gone after its reset", d->info.name);
+		return err_in(err_from_usher(e), r, "%s", d->info.name);
+	return device_answers(d) ? 0
+				 : err_say(err_from_usher(e), -ENODEV, "%s is gone after its reset",
+					   d->info.name);
 }

@@ -8,8 +8,8 @@
  */
 #include "lib/space.h"
 
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "lib/registry.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ int usher_space_new(
 	struct usher_space *s = calloc(1, sizeof(*s));
 
 	if (!s)
-		return err_set(fault(e), -ENOMEM, "make an IOVA space");
+		return err_set(err_from_usher(e), -ENOMEM, "make an IOVA space");
 	s->ioas = VFIO_IOAS_NONE;
 	s->mask = UINT64_MAX;
 	s->guard = o ? align_up(o->guard, KIB(4)) : KIB(4);
@@ -34,7 +34,7 @@ int usher_space_new(
 	s->freed = calloc(s->freed_room, sizeof(*s->freed));
 	if (!s->freed) {
 		free(s);
-		return err_set(fault(e), -ENOMEM, "make an IOVA space");
+		return err_set(err_from_usher(e), -ENOMEM, "make an IOVA space");
 	}
 	(void)pthread_mutex_init(&s->joining, NULL);
 	(void)pthread_mutex_init(&s->lock, NULL);
@@ -62,8 +62,9 @@ struct usher_space *usher_space_free(struct usher_space *s)
 int usher_space_info(struct usher_space *s, struct usher_space_info *ret, struct usher_err *e)
 {
 	(void)pthread_mutex_lock(&s->lock);
-	int r = s->members ? vfio_ioas_info(&s->ioas, &s->iommu, fault(e))
-			   : err_say(fault(e), -EINVAL, "no device is in the IOVA space yet");
+	int r = s->members
+			? vfio_ioas_info(&s->ioas, &s->iommu, err_from_usher(e))
+			: err_say(err_from_usher(e), -EINVAL, "no device is in the IOVA space yet");
 	if (r >= 0) {
 		*ret = (struct usher_space_info){.page_sizes = s->iommu.page_sizes,
 			.dma_mask = s->mask,

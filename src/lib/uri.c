@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of devices: pci:ADDRESS[,vf_token=UUID], fd:CONTAINER,[GROUP|none,]DEVICE, model:NAME[,…]. */
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "lib/device.h"
 #include "pci/address.h"
 
@@ -15,8 +15,8 @@
 
 static int refuse_uri(const char *uri, struct usher_err *e)
 {
-	(void)err_say(fault(e), -EINVAL, "'%.120s' names no device", uri);
-	err_hint(fault(e), "pci:0000:01:00.0, fd:CONTAINER,DEVICE or model:NAME");
+	(void)err_say(err_from_usher(e), -EINVAL, "'%.120s' names no device", uri);
+	err_hint(err_from_usher(e), "pci:0000:01:00.0, fd:CONTAINER,DEVICE or model:NAME");
 	return -EINVAL;
 }
 

@@ -3,8 +3,8 @@
 #include "base/bits.h"
 #include "base/clean.h"
 #include "base/endian.h"
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "lib/device.h"
 #include "lib/sigbus.h"
 #include "pci/device.h"
@@ -78,12 +78,13 @@ int usher_window_open(struct usher_device *d, uint32_t index, uint64_t off, uint
 	enum usher_caching caching, struct usher_window *ret, struct usher_err *e)
 {
 	if (index >= DEVICE_REGIONS || !d->regions[index].size)
-		return err_say(fault(e), -EINVAL, "%s has no region %u", d->info.name, index);
+		return err_say(
+			err_from_usher(e), -EINVAL, "%s has no region %u", d->info.name, index);
 	const struct vfio_region *r = &d->regions[index];
 	if (!size && off < r->size)
 		size = r->size - off;
 	if (!size || !range_ok(off, size, r->size))
-		return err_say(fault(e), -ERANGE,
+		return err_say(err_from_usher(e), -ERANGE,
 			"%s: a window of 0x%" PRIx64 " bytes at 0x%" PRIx64
 			" leaves region %u of 0x%" PRIx64,
 			d->info.name, size, off, index, r->size);
@@ -93,8 +94,8 @@ int usher_window_open(struct usher_device *d, uint32_t index, uint64_t off, uint
 		code = sigbus_watch(ret);
 	if (code < 0) {
 		usher_window_close(ret);
-		return err_set(
-			fault(e), code, "%s: open a window onto region %u", d->info.name, index);
+		return err_set(err_from_usher(e), code, "%s: open a window onto region %u",
+			d->info.name, index);
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Three back ends, one table: see ioas_rows.h. */
-#include "base/fault.h"
 #include "base/num.h"
+#include "base/usher_err.h"
 #include "lib/plain_model.h"
 #include "lib/space.h"
 #include "model/host.h"
@@ -110,7 +110,8 @@ START_TEST(a_space_of_libusher_runs_on_any_of_them)
 	/* What was mapped is mapped again for the next device. */
 	ck_assert_int_eq(space_attach(s, &iommufd_shape, &m, &d, &e), 0);
 	ck_assert_int_eq(
-		vfio_ioas_map(&s->ioas, IOVA(iova.v), memory, KIB(4), 3, fault(&e)), -EEXIST);
+		vfio_ioas_map(&s->ioas, IOVA(iova.v), memory, KIB(4), 3, err_from_usher(&e)),
+		-EEXIST);
 	ck_assert_int_eq(usher_space_unmap(s, iova, sizeof(memory), &e), 0);
 	ck_assert_int_eq(usher_space_map(s, memory, KIB(4), USHER_DMA_BOTH, &again, &e), 0);
 	ck_assert_uint_ne(again.v, iova.v);
