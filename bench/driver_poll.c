@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "driver_poll: %s\n", e.msg);
 		return 1;
 	}
-	if (!strcmp(argv[2], "count")) {
+	if (strcmp(argv[2], "count") == 0) {
 		r = counted(depth);
 	} else {
 		double begun = now();

@@ -61,10 +61,10 @@ static void both(struct usher_space *s)
 	fact(nvme_read(q, &b, 2 * EDU_MEMORY_SIZE, PLACE, blocks, 0) == 0 && nvme_drain(q, &e) == 0,
 		"what is on the disk");
 	fact(edu_write(&edu, 0, out, sizeof(out), &e) == 0, "edu is given data");
-	fact(edu_fill(b.iova, sizeof(out)) == 0 && !memcmp(mem, out, sizeof(out)),
+	fact(edu_fill(b.iova, sizeof(out)) == 0 && memcmp(mem, out, sizeof(out)) == 0,
 		"edu writes them into the buffer");
 	fact(through_disk(&b, 0, EDU_MEMORY_SIZE) == 0 &&
-			!memcmp(mem + EDU_MEMORY_SIZE, out, sizeof(out)),
+			memcmp(mem + EDU_MEMORY_SIZE, out, sizeof(out)) == 0,
 		"the disk takes them from there, and gives them back");
 	fact(nvme_write(q, &b, 2 * EDU_MEMORY_SIZE, PLACE, blocks, 0) == 0 &&
 			nvme_drain(q, &e) == 0,
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 	struct usher_device *first = NULL, *second = NULL;
 	struct usher_space *s = NULL;
 
-	if (argc == 4 && !strcmp(argv[3], "apart"))
+	if (argc == 4 && strcmp(argv[3], "apart") == 0)
 		return apart(argv);
 	if (argc != 3 || usher_space_new(NULL, &s, &e) < 0)
 		return 2;

@@ -190,13 +190,13 @@ static int look(const char *address, uint32_t off)
 
 int main(int argc, char **argv)
 {
-	if (argc >= 5 && !strcmp(argv[1], "leave"))
+	if (argc >= 5 && strcmp(argv[1], "leave") == 0)
 		return leave(argv + 2);
-	if (argc == 6 && !strcmp(argv[1], "lend"))
+	if (argc == 6 && strcmp(argv[1], "lend") == 0)
 		return lend(argv[2], argv + 3);
-	if (argc == 4 && !strcmp(argv[1], "hold"))
+	if (argc == 4 && strcmp(argv[1], "hold") == 0)
 		return hold(argv[2], (uint32_t)strtoul(argv[3], NULL, 0));
-	if (argc == 4 && !strcmp(argv[1], "look"))
+	if (argc == 4 && strcmp(argv[1], "look") == 0)
 		return look(argv[2], (uint32_t)strtoul(argv[3], NULL, 0));
 	return 2;
 }

@@ -19,8 +19,8 @@ static void print_rights(void)
 	FILE *f = fopen("/proc/self/status", "re");
 
 	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, "Cap", 3) || !strncmp(line, "NoNewPrivs", 10) ||
-			!strncmp(line, "Uid", 3) || !strncmp(line, "Groups", 6))
+		if (strncmp(line, "Cap", 3) == 0 || strncmp(line, "NoNewPrivs", 10) == 0 ||
+			strncmp(line, "Uid", 3) == 0 || strncmp(line, "Groups", 6) == 0)
 			(void)fputs(line, stdout);
 	if (f)
 		(void)fclose(f);
@@ -45,7 +45,7 @@ static void try_others(void)
 	DIR *d = opendir("/dev/vfio");
 
 	while (d && (entry = readdir(d))) {
-		if (!strcmp(entry->d_name, "vfio") || entry->d_name[0] == '.')
+		if (strcmp(entry->d_name, "vfio") == 0 || entry->d_name[0] == '.')
 			continue;
 		(void)snprintf(path, sizeof(path), "/dev/vfio/%s", entry->d_name);
 		(void)printf("group %s: %s\n", entry->d_name,
@@ -107,7 +107,7 @@ int main(int argc, char **argv)
 	try_attributes();
 	(void)fflush(stdout);
 	leave_grandchild();
-	if (argc > 1 && !strcmp(argv[1], "wait")) {
+	if (argc > 1 && strcmp(argv[1], "wait") == 0) {
 		(void)puts("waiting");
 		(void)fflush(stdout);
 		for (;;)

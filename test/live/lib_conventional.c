@@ -150,9 +150,9 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	struct usher_device *d = open_device(argv[2], NULL);
-	int r = !strcmp(argv[1], "rtl8139")   ? rtl8139(d)
-		: !strcmp(argv[1], "megasas") ? megasas(d)
-					      : ivshmem(d);
+	int r = strcmp(argv[1], "rtl8139") == 0   ? rtl8139(d)
+		: strcmp(argv[1], "megasas") == 0 ? megasas(d)
+						  : ivshmem(d);
 
 	usher_device_close(d);
 	fact(1, "closed in order");

@@ -451,13 +451,13 @@ static int pull(const char *address)
 
 int main(int argc, char **argv)
 {
-	if (argc == 4 && !strcmp(argv[1], "all"))
+	if (argc == 4 && strcmp(argv[1], "all") == 0)
 		return all(argv + 2);
-	if (argc == 3 && !strcmp(argv[1], "absent"))
+	if (argc == 3 && strcmp(argv[1], "absent") == 0)
 		return absent(argv[2]);
-	if (argc == 3 && !strcmp(argv[1], "request"))
+	if (argc == 3 && strcmp(argv[1], "request") == 0)
 		return request(argv[2]);
-	if (argc == 3 && !strcmp(argv[1], "pull"))
+	if (argc == 3 && strcmp(argv[1], "pull") == 0)
 		return pull(argv[2]);
 	return 2;
 }

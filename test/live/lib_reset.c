@@ -87,7 +87,7 @@ static int has_method(const char *address, const char *method)
 
 	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset_method", address);
 	FILE *f = fopen(path, "re");
-	int ok = f && fgets(text, sizeof(text), f) && !strncmp(text, method, strlen(method));
+	int ok = f && fgets(text, sizeof(text), f) && strncmp(text, method, strlen(method)) == 0;
 	if (f)
 		(void)fclose(f);
 	return ok;
@@ -130,7 +130,7 @@ static void power(const char *nic)
 static int is_listed(const struct usher_dependent *list, int n, const char *address)
 {
 	for (int i = 0; i < n; i++)
-		if (list[i].owned && !strcmp(list[i].address, address))
+		if (list[i].owned && strcmp(list[i].address, address) == 0)
 			return 1;
 	return 0;
 }

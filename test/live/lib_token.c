@@ -65,7 +65,7 @@ static void reset_bus(struct usher_device *pf, const char *vf)
 	int n = usher_device_dependents(pf, list, 8, &e), at = -1;
 
 	for (int i = 0; i < n && i < 8; i++)
-		if (!strcmp(list[i].address, vf))
+		if (strcmp(list[i].address, vf) == 0)
 			at = i;
 	fact(at >= 0 && !list[at].owned && list[at].group != usher_device_info(pf)->group,
 		"a reset of its bus hits the VF, whose group is not ours");

@@ -27,7 +27,7 @@ static void dump_config(const uint8_t *config, size_t size)
 
 	printf("config %zu\n", size);
 	for (size_t off = 0; off < size; off += 16) {
-		if (!memcmp(config + off, zero, 16))
+		if (memcmp(config + off, zero, 16) == 0)
 			continue;
 		printf("%03zx:", off);
 		for (size_t i = 0; i < 16; i++)

@@ -61,9 +61,19 @@ def faults_of(tree):
         yield from faults_in(tree.top / "src", tree.top / name)
 
 
+def table_faults(tree):
+    """ARCHITECTURE.md has a row for each module."""
+    here = {name.split("/")[1] for name in tree.code("src")}
+    rows = re.findall(r"^\| `(\w+)/` \|", tree.text("ARCHITECTURE.md"), re.MULTILINE)
+    for module in sorted(here - set(rows)):
+        yield f"ARCHITECTURE.md:1: the table of layers has no row of src/{module}/"
+    for module in (row for row in rows if row not in here):
+        yield f"ARCHITECTURE.md:1: the table of layers has a row of {module}/, which is not in src/"
+
+
 def main():
     tree = Tree(sys.argv[1])
-    faults = list(faults_of(tree))
+    faults = [*faults_of(tree), *table_faults(tree)]
     print("\n".join(faults) if faults else f"{len(tree.code('src'))} files keep their layers")
     return 1 if faults or not tree.code("src") else 0
 

@@ -59,9 +59,9 @@ static void parse_line(struct vfio_model *m, char *line)
 	unsigned index, count, flags, off;
 	char *end;
 
-	if (!strncmp(line, "region ", 7)) {
+	if (strncmp(line, "region ", 7) == 0) {
 		parse_region(m, line);
-	} else if (!strncmp(line, "irq ", 4)) {
+	} else if (strncmp(line, "irq ", 4) == 0) {
 		ck_assert_int_eq(sscanf(line, "irq %u %u %x", &index, &count, &flags), 3);
 		m->irqs[index].count = count;
 		m->irqs[index].flags = flags;

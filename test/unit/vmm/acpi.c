@@ -58,9 +58,9 @@ static const uint8_t *table(const char *signature)
 	ck_assert_int_eq(memcmp(xsdt, "XSDT", 4), 0);
 	for (uint32_t off = 36; off < le32_get(xsdt + 4); off += 8) {
 		const uint8_t *t = tables + (le64_get(xsdt + off) - AT);
-		if (!memcmp(t, signature, 4))
+		if (memcmp(t, signature, 4) == 0)
 			return t;
-		if (!memcmp(t, "FACP", 4) && !strcmp(signature, "DSDT"))
+		if (memcmp(t, "FACP", 4) == 0 && strcmp(signature, "DSDT") == 0)
 			return tables + (le64_get(t + 140) - AT);
 	}
 	ck_abort_msg("no table %s", signature);
