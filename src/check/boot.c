@@ -54,7 +54,7 @@ const char *boot_loader_name(enum boot_loader l)
 	return names[l];
 }
 
-static bool there(struct host *h, const char *path)
+static bool file_is_there(struct host *h, const char *path)
 {
 	char c;
 
@@ -197,19 +197,19 @@ static enum boot_loader find_loader(struct host *h, const struct boot *b)
 
 static const char *find_tool(struct host *h, enum boot_loader l)
 {
-	bool proxmox = there(h, "/etc/kernel/proxmox-boot-uuids");
+	bool proxmox = file_is_there(h, "/etc/kernel/proxmox-boot-uuids");
 
 	if (proxmox && (l == BOOT_GRUB || l == BOOT_SYSTEMD))
 		return "proxmox-boot-tool refresh";
-	if (l == BOOT_GRUB && there(h, "/usr/sbin/update-grub"))
+	if (l == BOOT_GRUB && file_is_there(h, "/usr/sbin/update-grub"))
 		return "update-grub";
-	if (l == BOOT_GRUB && there(h, "/usr/sbin/grub2-mkconfig"))
+	if (l == BOOT_GRUB && file_is_there(h, "/usr/sbin/grub2-mkconfig"))
 		return "grub2-mkconfig -o /boot/grub2/grub.cfg";
 	if (l == BOOT_GRUB)
 		return "grub-mkconfig -o /boot/grub/grub.cfg";
-	if (l == BOOT_SYSTEMD && there(h, "/etc/kernel/cmdline"))
+	if (l == BOOT_SYSTEMD && file_is_there(h, "/etc/kernel/cmdline"))
 		return "kernel-install add $(uname -r) /boot/vmlinuz-$(uname -r)";
-	if (l == BOOT_LIMINE && there(h, "/etc/default/limine"))
+	if (l == BOOT_LIMINE && file_is_there(h, "/etc/default/limine"))
 		return "limine-update";
 	return "";
 }

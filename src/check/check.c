@@ -141,7 +141,7 @@ static int run_devices(struct check_case *c)
 	return r;
 }
 
-static int order(const void *a, const void *b)
+static int finding_order(const void *a, const void *b)
 {
 	const struct check_finding *x = a, *y = b;
 
@@ -185,7 +185,7 @@ int check_run(
 	if (r == 0 && c->failed)
 		r = err_set(e, c->failed, "check this host");
 	if (ret->count)
-		qsort(ret->list, ret->count, sizeof(*ret->list), order);
+		qsort(ret->list, ret->count, sizeof(*ret->list), finding_order);
 	free(c);
 	return r;
 }

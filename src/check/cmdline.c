@@ -75,7 +75,7 @@ void check_cmdline(struct check_case *c)
 }
 
 /* A word that makes a difference to lending, for files that are not this host's own. */
-static bool matters(const char *word)
+static bool word_matters(const char *word)
 {
 	static const char *const fronts[] = {"intel_iommu", "amd_iommu", "iommu", "vfio", "pci",
 		"kvm", "hugepage", "default_hugepagesz", "initcall_blacklist", "video=", "isolcpus",
@@ -98,7 +98,7 @@ static void missing_words(const struct boot *b, const struct boot_line *l, char 
 		size_t n = strlen(buf);
 
 		if (strchr(word, '$') || boot_has(b->booted, word, NULL, 0) ||
-			(l->loader != b->loader && !matters(word)))
+			(l->loader != b->loader && !word_matters(word)))
 			continue;
 		(void)snprintf(buf + n, size - n, "%s%s", n ? " " : "", word);
 	}

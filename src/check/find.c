@@ -11,7 +11,7 @@
 #define FINDINGS_MAX 4096 /* a snapshot may claim anything: more would be read by nobody */
 
 /* Room for one more in an array of @count; NULL: no memory, and the case has failed. */
-static void *grow(struct check_case *c, void *array, size_t count, size_t size)
+static void *list_grow(struct check_case *c, void *array, size_t count, size_t size)
 {
 	if (count && !is_pow2(count))
 		return array;
@@ -31,7 +31,7 @@ void check_found(
 
 	c->spoke = true;
 	if (r->count < FINDINGS_MAX) {
-		void *list = grow(c, r->list, r->count, sizeof(*r->list));
+		void *list = list_grow(c, r->list, r->count, sizeof(*r->list));
 		if (list) {
 			r->list = list;
 			f = &r->list[r->count++];
@@ -72,7 +72,7 @@ void check_blind(struct check_case *c, const char *path, int error)
 	c->spoke = true;
 	if (r->blind_count == FINDINGS_MAX)
 		return;
-	void *list = grow(c, r->blind, r->blind_count, sizeof(*r->blind));
+	void *list = list_grow(c, r->blind, r->blind_count, sizeof(*r->blind));
 	if (!list)
 		return;
 	r->blind = list;

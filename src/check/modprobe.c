@@ -19,7 +19,7 @@ struct reading {
 };
 
 /* "vfio-pci" and "vfio_pci" are one module. */
-static void underscores(char *text)
+static void name_underscores(char *text)
 {
 	for (; *text; text++)
 		if (*text == '-')
@@ -33,7 +33,7 @@ static void take_line(struct modprobe *m, const char *file, unsigned number, con
 	if (!boot_next_word(&line, l.verb, sizeof(l.verb)) || l.verb[0] == '#' ||
 		!boot_next_word(&line, l.module, sizeof(l.module)) || m->count == LINES_MAX)
 		return;
-	underscores(l.module);
+	name_underscores(l.module);
 	if (file_path(l.file, sizeof(l.file), "%s", file) < 0)
 		return;
 	if (!m->count || is_pow2(m->count)) {

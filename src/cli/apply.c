@@ -35,7 +35,7 @@ struct application {
 	int leave;
 };
 
-static void fail(struct application *a, int leave, const struct err *e)
+static void apply_fail(struct application *a, int leave, const struct err *e)
 {
 	report(e);
 	if (a->leave != LEAVE_FAILED)
@@ -43,7 +43,7 @@ static void fail(struct application *a, int leave, const struct err *e)
 }
 
 /* A claim that means no device that is there. */
-static void refuse(struct application *a, size_t i)
+static void refuse_claim(struct application *a, size_t i)
 {
 	const struct claim_judgement *s = &a->stands[i];
 	char address[PCI_ADDRESS_TEXT];
@@ -57,7 +57,7 @@ static void refuse(struct application *a, size_t i)
 		err_hint(&e, "correct " CLAIMS_DIR "/%s.claim", a->claims[i].name);
 	else
 		err_hint(&e, "usher unclaim %s, if it is gone for good", a->claims[i].name);
-	fail(a, LEAVE_REFUSED, &e);
+	apply_fail(a, LEAVE_REFUSED, &e);
 }
 
 /* Two of a kind have changed places: the one that is not claimed is not to be without its driver. */
@@ -77,7 +77,7 @@ static void give_stray(struct application *a, size_t i)
 	release_text(stdout, &done);
 	bind_report_fini(&done);
 	if (r < 0)
-		fail(a, r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED, &e);
+		apply_fail(a, r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED, &e);
 }
 
 static bool same_wish(const struct claim *x, const struct claim *y)
@@ -101,7 +101,7 @@ static int find_access(const struct claim *c, struct bind_access *ret, struct er
 }
 
 /* All claims of one group in one request: each of its devices is then one that was asked for. */
-static size_t gather(struct application *a, size_t first, struct bind_request *q,
+static size_t gather_group(struct application *a, size_t first, struct bind_request *q,
 	struct bind_target targets[TARGETS_MAX])
 {
 	size_t n = 0;
@@ -120,7 +120,7 @@ static size_t gather(struct application *a, size_t first, struct bind_request *q
 	return n;
 }
 
-static void take(struct application *a, size_t first)
+static void take_group(struct application *a, size_t first)
 {
 	/* Whether the whole group may go to that user, `usher claim` has asked. */
 	static const char *const allowed[] = {"user"};
@@ -130,7 +130,7 @@ static void take(struct application *a, size_t first)
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct err e = {0};
 
-	q.target_count = gather(a, first, &q, targets);
+	q.target_count = gather_group(a, first, &q, targets);
 	q.claimed = q.driver ? q.driver : "vfio-pci";
 	int r = find_access(&a->claims[first], &q.access, &e);
 	if (r == 0)
@@ -140,14 +140,14 @@ static void take(struct application *a, size_t first)
 	if (r == 0)
 		plan_text(stdout, &plan);
 	else if (!plan.refusals)
-		fail(a, LEAVE_FAILED, &e);
+		apply_fail(a, LEAVE_FAILED, &e);
 	else if (a->leave == LEAVE_OK)
 		a->leave = LEAVE_REFUSED;
 	bind_plan_fini(&plan);
 }
 
 /* Whether a claimed device is where its claim wants it. */
-static void check(struct application *a, size_t i)
+static void check_claim(struct application *a, size_t i)
 {
 	const struct claim *c = &a->claims[i];
 	const struct pci_device *d = &a->stands[i].device;
@@ -163,12 +163,12 @@ static void check(struct application *a, size_t i)
 	err_say(&e, -EINVAL, "%s: is on %s, not on %s as claimed", address,
 		d->driver[0] ? d->driver : "no driver", c->driver[0] ? c->driver : "a VFIO driver");
 	err_hint(&e, "usher apply");
-	fail(a, LEAVE_FAILED, &e);
+	apply_fail(a, LEAVE_FAILED, &e);
 }
 
 enum mode { MODE_NOW, MODE_BOOT, MODE_CHECK };
 
-static int apply(struct application *a, enum mode mode, struct err *e)
+static int apply_claims(struct application *a, enum mode mode, struct err *e)
 {
 	int r = claim_list(a->env.host, CLAIMS_DIR, &a->claims, &a->count, e);
 	if (r == 0)
@@ -186,11 +186,11 @@ static int apply(struct application *a, enum mode mode, struct err *e)
 		if (a->stands[i].has_stray && mode != MODE_CHECK)
 			give_stray(a, i);
 		if (a->stands[i].standing != BIND_STANDING_AT)
-			refuse(a, i);
+			refuse_claim(a, i);
 		else if (mode == MODE_CHECK)
-			check(a, i);
+			check_claim(a, i);
 		else
-			take(a, i);
+			take_group(a, i);
 	}
 	return 0;
 }
@@ -209,7 +209,8 @@ static bool is_off(struct host *h)
 
 enum { BOOT = 1, CHECK, TIMEOUT };
 
-static int parse(const struct verb *v, int argc, char **argv, enum mode *mode, struct bind_env *env)
+static int apply_parse(
+	const struct verb *v, int argc, char **argv, enum mode *mode, struct bind_env *env)
 {
 	static const struct option takes[] = {
 		{"boot", no_argument, NULL, BOOT},
@@ -239,13 +240,13 @@ static int parse(const struct verb *v, int argc, char **argv, enum mode *mode, s
 	return optind < argc ? option_wrong(v, "takes no '%s'", argv[optind]) : 0;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int apply_run(const struct verb *v, int argc, char **argv)
 {
 	struct application a = {.env = bind_env_live()};
 	enum mode mode = MODE_NOW;
 	struct err e = {0};
 
-	int r = parse(v, argc, argv, &mode, &a.env);
+	int r = apply_parse(v, argc, argv, &mode, &a.env);
 	if (r)
 		return r < 0 ? option_leave(r) : r;
 	if (mode == MODE_BOOT && is_off(a.env.host)) {
@@ -253,9 +254,9 @@ static int run(const struct verb *v, int argc, char **argv)
 		return LEAVE_OK;
 	}
 	targets_hold_signals();
-	r = apply(&a, mode, &e);
+	r = apply_claims(&a, mode, &e);
 	if (r < 0)
-		fail(&a, LEAVE_FAILED, &e);
+		apply_fail(&a, LEAVE_FAILED, &e);
 	free(a.claims);
 	free(a.stands);
 	free(a.done);
@@ -282,5 +283,5 @@ const struct verb verb_apply = {
 		"boot)\n"
 		"\n"
 		"example: usher apply --check\n",
-	.run = run,
+	.run = apply_run,
 };

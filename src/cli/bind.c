@@ -86,7 +86,7 @@ static int dry_run(const struct arguments *a)
 	return leave;
 }
 
-static int take(const struct arguments *a)
+static int bind_group(const struct arguments *a)
 {
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct err e = {0};
@@ -134,7 +134,7 @@ static int parse_bar(const struct verb *v, const char *text, struct arguments *a
 
 enum { ID = 1, DRIVER, ALLOW, ONLY, USER, USER_GROUP, BAR, TIMEOUT, DRY_RUN, JSON, HOST };
 
-static int parse_one(const struct verb *v, struct arguments *a, int option)
+static int parse_option(const struct verb *v, struct arguments *a, int option)
 {
 	switch (option) {
 	case ID:
@@ -169,7 +169,7 @@ static int parse_one(const struct verb *v, struct arguments *a, int option)
 	}
 }
 
-static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+static int bind_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
 		{"id", required_argument, NULL, ID},
@@ -189,7 +189,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 	int c = OPTION_END, r = 0;
 
 	while (r == 0 && (c = option_next(&o)) > 0)
-		r = parse_one(v, a, c);
+		r = parse_option(v, a, c);
 	if (r)
 		return r;
 	if (c != OPTION_END)
@@ -203,14 +203,14 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 	return r ? r : targets_access(v, a->user, a->user_group, &a->request.access);
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int bind_run(const struct verb *v, int argc, char **argv)
 {
 	struct arguments a = {
 		.request = {.access = BIND_ACCESS_NONE},
 		.env = bind_env_live(),
 	};
 
-	int r = parse(v, argc, argv, &a);
+	int r = bind_parse(v, argc, argv, &a);
 	if (r)
 		return r < 0 ? option_leave(r) : r;
 	a.request.targets = a.targets.list;
@@ -218,7 +218,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	a.request.allow = a.targets.allow;
 	a.request.allow_count = a.targets.allow_count;
 	if (!a.dry_run)
-		return take(&a);
+		return bind_group(&a);
 	r = option_host(a.host, &a.env.host);
 	if (r)
 		return r;
@@ -255,5 +255,5 @@ const struct verb verb_bind = {
 		"  --host FILE      plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"example: usher bind 0000:03:00.0 --id 10de:2484 --user alice\n",
-	.run = run,
+	.run = bind_run,
 };

@@ -34,7 +34,7 @@ static int check_host(
 	return r;
 }
 
-static int run_on(const struct verb *v, const struct request *q, int count, char **words)
+static int check_words(const struct verb *v, const struct request *q, int count, char **words)
 {
 	cleanup_free struct pci_address *addresses = calloc((size_t)count + 1, sizeof(*addresses));
 	const struct check_request c = {.addresses = addresses, .address_count = (size_t)count};
@@ -62,7 +62,7 @@ static int run_on(const struct verb *v, const struct request *q, int count, char
 	return r < 0 ? LEAVE_FAILED : r;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int check_verb_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -86,7 +86,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		findings_rules();
 		return LEAVE_OK;
 	}
-	return run_on(v, &q, argc - optind, argv + optind);
+	return check_words(v, &q, argc - optind, argv + optind);
 }
 
 const struct verb verb_check = {
@@ -115,5 +115,5 @@ const struct verb verb_check = {
 		"\n"
 		"  usher check\n"
 		"  usher check 0000:01:00.0\n",
-	.run = run,
+	.run = check_verb_run,
 };

@@ -26,7 +26,7 @@ struct arguments {
 
 enum { ID = 1, DRIVER, ALLOW, USER, USER_GROUP, DRY_RUN };
 
-static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+static int claim_parse_words(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
 		{"id", required_argument, NULL, ID},
@@ -157,7 +157,7 @@ static void tell_boot(void)
 		report_note("'systemctl enable usher-apply' binds what is claimed at each boot");
 }
 
-static int claim_one(const struct arguments *a, struct pci_address address, struct err *e)
+static int claim_device(const struct arguments *a, struct pci_address address, struct err *e)
 {
 	char text[PCI_ADDRESS_TEXT];
 	struct claim c;
@@ -188,14 +188,14 @@ static int run_claim(const struct verb *v, int argc, char **argv)
 	struct arguments a = {0};
 	struct err e = {0};
 
-	int r = parse(v, argc, argv, &a);
+	int r = claim_parse_words(v, argc, argv, &a);
 	if (r)
 		return r < 0 ? option_leave(r) : r;
 	r = check_use(&a);
 	if (r)
 		return r;
 	for (size_t i = 0; r == 0 && i < a.targets.count; i++)
-		r = claim_one(&a, a.targets.list[i].address, &e);
+		r = claim_device(&a, a.targets.list[i].address, &e);
 	if (r == 0 && !a.dry_run)
 		r = claim_rule_write(host_live(), CLAIMS_DIR, CLAIM_RULE_PATH, &e);
 	if (r < 0) {
@@ -246,7 +246,7 @@ static bool is_meant(const struct claim *c, const struct claim_judgement *s, con
 					       : !c->bad[0] && pci_address_equal(a, c->address);
 }
 
-static int unclaim(const char *word, const struct claim *claims,
+static int unclaim_words(const char *word, const struct claim *claims,
 	const struct claim_judgement *stands, size_t count, struct err *e)
 {
 	int r = -ENOENT;
@@ -285,7 +285,7 @@ static int run_unclaim(const struct verb *v, int argc, char **argv)
 	if (r == 0)
 		r = claim_judge(host_live(), claims, count, &stands, &e);
 	for (int i = optind; r == 0 && i < argc; i++)
-		r = unclaim(argv[i], claims, stands, count, &e);
+		r = unclaim_words(argv[i], claims, stands, count, &e);
 	if (r == 0)
 		r = claim_rule_write(host_live(), CLAIMS_DIR, CLAIM_RULE_PATH, &e);
 	if (r < 0)

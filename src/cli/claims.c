@@ -8,7 +8,7 @@
 
 enum { JSON = 1, HOST };
 
-static int parse(const struct verb *v, int argc, char **argv, const char **host, bool *json)
+static int claims_parse(const struct verb *v, int argc, char **argv, const char **host, bool *json)
 {
 	static const struct option takes[] = {
 		{"json", no_argument, NULL, JSON},
@@ -29,7 +29,7 @@ static int parse(const struct verb *v, int argc, char **argv, const char **host,
 	return optind < argc ? option_wrong(v, "takes no '%s'", argv[optind]) : 0;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int claims_run(const struct verb *v, int argc, char **argv)
 {
 	const char *file = NULL;
 	struct host *h = NULL;
@@ -37,7 +37,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	struct err e = {0};
 	bool json = false;
 
-	int r = parse(v, argc, argv, &file, &json);
+	int r = claims_parse(v, argc, argv, &file, &json);
 	if (r)
 		return r < 0 ? option_leave(r) : r;
 	r = option_host(file, &h);
@@ -66,5 +66,5 @@ const struct verb verb_claims = {
 		"  --host FILE      of a snapshot of a host\n"
 		"\n"
 		"example: usher claims\n",
-	.run = run,
+	.run = claims_run,
 };

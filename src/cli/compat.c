@@ -45,7 +45,7 @@ static bool parse_id(const char *text, struct bind_target *t)
 	return true;
 }
 
-static int parse(int argc, char **argv, struct words *w, struct err *e)
+static int compat_parse(int argc, char **argv, struct words *w, struct err *e)
 {
 	for (int i = 1; i < argc; i++) {
 		if (parse_id(argv[i], &w->target))
@@ -65,7 +65,7 @@ static int parse(int argc, char **argv, struct words *w, struct err *e)
 }
 
 /* By id alone, as long as only one device has it. */
-static int find(struct host *h, struct words *w, struct err *e)
+static int find_device(struct host *h, struct words *w, struct err *e)
 {
 	cleanup_free struct pci_device *list = NULL;
 	struct bind_target *t = &w->target;
@@ -102,7 +102,7 @@ static void read_user(struct bind_request *q)
 		q->access.gid = (gid_t)n;
 }
 
-static int take(const struct words *w)
+static int take_device(const struct words *w)
 {
 	const struct bind_env env = bind_env_live();
 	struct bind_request q = {.targets = &w->target, .target_count = 1};
@@ -131,7 +131,7 @@ static int take(const struct words *w)
 	return r == 0 ? LEAVE_OK : LEAVE_FAILED;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int compat_run(const struct verb *v, int argc, char **argv)
 {
 	struct words w = {0};
 	struct err e = {0};
@@ -144,14 +144,14 @@ static int run(const struct verb *v, int argc, char **argv)
 	if (geteuid() != 0)
 		r = err_say(&e, -EPERM, "only root may bind devices");
 	if (r == 0)
-		r = parse(argc, argv, &w, &e);
+		r = compat_parse(argc, argv, &w, &e);
 	if (r == 0 && !w.has_address)
-		r = find(host_live(), &w, &e);
+		r = find_device(host_live(), &w, &e);
 	if (r < 0) {
 		report(&e);
 		return LEAVE_FAILED;
 	}
-	return take(&w);
+	return take_device(&w);
 }
 
 const struct verb verb_compat = {
@@ -167,5 +167,5 @@ const struct verb verb_compat = {
 		"started under this name. Leaves with 0 or 1. 'usher release' undoes it.\n"
 		"\n"
 		"example: usher vfio-pci-bind 0000:03:00.0 8086:10d3\n",
-	.run = run,
+	.run = compat_run,
 };

@@ -63,7 +63,7 @@ void help_print(FILE *to)
 }
 
 /* How many letters have to change, come or go; only short words are compared. */
-static unsigned distance(const char *a, const char *b)
+static unsigned word_distance(const char *a, const char *b)
 {
 	unsigned row[24];
 	size_t n = strlen(b);
@@ -87,7 +87,7 @@ static unsigned distance(const char *a, const char *b)
 
 static void try_word(const char *name, const char *word, unsigned *least, const char **near)
 {
-	unsigned d = distance(name, word);
+	unsigned d = word_distance(name, word);
 
 	if (d < *least) {
 		*least = d;
@@ -151,7 +151,7 @@ static int help_topic(const struct topic *t, const char *file)
 	return LEAVE_OK;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int help_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
 		{"host", required_argument, NULL, 'H'},
@@ -197,5 +197,5 @@ const struct verb verb_help = {
 		"\n"
 		"  usher help group\n"
 		"  usher help list\n",
-	.run = run,
+	.run = help_run,
 };

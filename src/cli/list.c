@@ -172,7 +172,7 @@ static int take_words(
 	return 0;
 }
 
-static int run_on(const struct verb *v, struct request *q, int count, char **words)
+static int list_words(const struct verb *v, struct request *q, int count, char **words)
 {
 	cleanup_free struct pci_address *addresses = calloc((size_t)count + 1, sizeof(*addresses));
 	struct host *h = NULL;
@@ -192,7 +192,7 @@ static int run_on(const struct verb *v, struct request *q, int count, char **wor
 	return x < 0 ? LEAVE_FAILED : r;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int list_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -225,7 +225,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		q.kind = TREE_FLAT;
 	else if (q.form != FORM_TABLE)
 		q.kind = TREE_BRIDGES;
-	return run_on(v, &q, argc - optind, argv + optind);
+	return list_words(v, &q, argc - optind, argv + optind);
 }
 
 const struct verb verb_list = {
@@ -268,5 +268,5 @@ const struct verb verb_list = {
 		"\n"
 		"  usher list --class ethernet\n"
 		"  usher list -o +group,name nvme0n1\n",
-	.run = run,
+	.run = list_run,
 };

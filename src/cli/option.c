@@ -14,7 +14,7 @@
 enum { VALUE_HELP = 0x7000 };
 
 /* The word of the command line that getopt_long() stumbled over. */
-static const char *culprit(const struct options *o, char letter[3])
+static const char *culprit_word(const struct options *o, char letter[3])
 {
 	if (optopt > 0 && optopt < 0x80) {
 		letter[0] = '-';
@@ -52,7 +52,7 @@ int option_next(struct options *o)
 		option_wrong(o->verb, "option '%s' needs a value", o->argv[optind - 1]);
 		return OPTION_BAD;
 	case '?':
-		option_wrong(o->verb, "there is no option '%s'", culprit(o, letter));
+		option_wrong(o->verb, "there is no option '%s'", culprit_word(o, letter));
 		return OPTION_BAD;
 	default:
 		return c;

@@ -40,7 +40,7 @@ struct proving {
 /* What a trial leaves in a device is nothing: it needs no wiping before it goes back. */
 static const char *const allowed[] = {"no-reset"};
 
-static int gate(struct proving *p, struct err *e)
+static int prove_gate(struct proving *p, struct err *e)
 {
 	uint64_t since = card_clock();
 
@@ -62,7 +62,7 @@ static int gate(struct proving *p, struct err *e)
 	return 0;
 }
 
-static int take(struct proving *p, struct err *e)
+static int prove_take(struct proving *p, struct err *e)
 {
 	uint64_t since = card_clock();
 
@@ -124,7 +124,7 @@ static void try_device(struct proving *p)
 }
 
 /* What of it is not as it was found; NULL for nothing. */
-static const char *difference(const struct pci_device *was, const struct pci_device *now)
+static const char *device_difference(const struct pci_device *was, const struct pci_device *now)
 {
 	if (strcmp(was->driver, now->driver) != 0)
 		return "driver";
@@ -151,7 +151,7 @@ static void give_back(struct proving *p)
 	bind_report_fini(&report);
 	if (r == 0)
 		r = pci_device_read(p->env.host, p->target.address, &now, &e);
-	const char *other = r < 0 ? NULL : difference(&p->proof.was, &now);
+	const char *other = r < 0 ? NULL : device_difference(&p->proof.was, &now);
 	if (r < 0)
 		card_add(&p->proof.card, "give back", CARD_FAILED, since, "%s", e.msg);
 	else if (other)
@@ -162,7 +162,7 @@ static void give_back(struct proving *p)
 			now.driver[0] ? now.driver : "no driver");
 }
 
-static int record(struct proving *p, struct err *e)
+static int record_before(struct proving *p, struct err *e)
 {
 	if (!p->snapshot)
 		return 0;
@@ -170,19 +170,19 @@ static int record(struct proving *p, struct err *e)
 }
 
 /* Return: -errno when nothing could be tried at all; else what happened is on the card. */
-static int prove(struct proving *p, struct err *e)
+static int prove_device(struct proving *p, struct err *e)
 {
-	int r = record(p, e);
+	int r = record_before(p, e);
 
 	if (r == 0)
-		r = gate(p, e);
+		r = prove_gate(p, e);
 	if (r < 0 || p->proof.plan.refusals || p->proof.dry_run)
 		return r;
 	targets_hold_signals();
 	r = bind_owner_self(&p->env, "prove", &p->request.owner);
 	if (r < 0)
 		return err_set(e, r, "become the owner of the device");
-	if (take(p, e) < 0)
+	if (prove_take(p, e) < 0)
 		return 0;
 	try_device(p);
 	give_back(p);
@@ -244,7 +244,7 @@ static int write_archive(const struct proving *p, struct err *e)
 	return r;
 }
 
-static int leave(const struct proving *p, int r)
+static int prove_status(const struct proving *p, int r)
 {
 	if (r < 0)
 		return LEAVE_FAILED;
@@ -253,11 +253,11 @@ static int leave(const struct proving *p, int r)
 	return p->proof.dry_run || card_passed(&p->proof.card) ? LEAVE_OK : LEAVE_FAILED;
 }
 
-static int run_all(struct proving *p)
+static int prove_and_print(struct proving *p)
 {
 	struct err e = {0};
 
-	int r = prove(p, &e);
+	int r = prove_device(p, &e);
 	if (r == 0) {
 		r = print_proof(p, &e);
 		if (r == 0)
@@ -265,7 +265,7 @@ static int run_all(struct proving *p)
 	}
 	if (r < 0)
 		report(&e);
-	int status = leave(p, r);
+	int status = prove_status(p, r);
 	bind_plan_fini(&p->proof.plan);
 	free(p->archive);
 	return status;
@@ -273,7 +273,7 @@ static int run_all(struct proving *p)
 
 enum { JSON = 'j', NUMERIC = 'n', SNAPSHOT = 1, TIMEOUT, DRY_RUN, HOST };
 
-static int parse(const struct verb *v, int argc, char **argv, struct proving *p)
+static int prove_parse(const struct verb *v, int argc, char **argv, struct proving *p)
 {
 	static const struct option takes[] = {
 		{"json", no_argument, NULL, JSON},
@@ -311,7 +311,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct proving *p)
 	return 0;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int prove_run(const struct verb *v, int argc, char **argv)
 {
 	struct proving *p = calloc(1, sizeof(*p));
 	int r = LEAVE_FAILED;
@@ -327,11 +327,11 @@ static int run(const struct verb *v, int argc, char **argv)
 		.allow_count = 1,
 		.access = BIND_ACCESS_NONE,
 	};
-	r = parse(v, argc, argv, p);
+	r = prove_parse(v, argc, argv, p);
 	if (r == 0)
 		r = option_host(p->host, &p->env.host);
 	if (r == 0) {
-		r = run_all(p);
+		r = prove_and_print(p);
 		host_close(p->env.host);
 	}
 	free(p);
@@ -363,5 +363,5 @@ const struct verb verb_prove = {
 		"Example: does the graphics card survive its second guest?\n"
 		"\n"
 		"  usher prove 0000:03:00.0\n",
-	.run = run,
+	.run = prove_run,
 };

@@ -60,7 +60,7 @@ static void hush_end(struct hush *s)
 }
 
 /* getopt_long(3) keeps its place in globals: 0 makes it begin anew. */
-static void run(const struct verb *v, int argc, char **argv)
+static void run_verb(const struct verb *v, int argc, char **argv)
 {
 	int place = optind;
 
@@ -90,7 +90,7 @@ static void run_forms(void)
 
 		for (; n < WORDS_MAX && forms[i].words[n]; n++)
 			argv[n] = (char *)(uintptr_t)forms[i].words[n];
-		run(forms[i].verb, n, argv);
+		run_verb(forms[i].verb, n, argv);
 	}
 }
 
@@ -126,8 +126,8 @@ static int run_devices(struct host *h, struct err *e)
 		char *made[] = {vfs, address, NULL};
 
 		(void)pci_address_format(list[i].address, address);
-		run(&verb_show, 3, shown);
-		run(&verb_vfs, 2, made);
+		run_verb(&verb_show, 3, shown);
+		run_verb(&verb_vfs, 2, made);
 	}
 	return r;
 }
@@ -168,7 +168,7 @@ int record_host(struct host *h, struct manifest *ret, struct err *e)
 	return r;
 }
 
-static int redact(struct manifest *m, enum record_secrecy secrecy, struct err *e)
+static int redact_manifest(struct manifest *m, enum record_secrecy secrecy, struct err *e)
 {
 	uint8_t key[REDACT_KEY];
 
@@ -186,7 +186,7 @@ int record_text(
 	int r = record_host(h, &m, e);
 	if (r < 0)
 		return r;
-	r = redact(&m, secrecy, e);
+	r = redact_manifest(&m, secrecy, e);
 	if (r == 0) {
 		ssize_t len = manifest_format(&m, ret);
 		r = len < 0 ? err_set(e, (int)len, "write a snapshot") : 0;

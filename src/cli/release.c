@@ -37,7 +37,7 @@ static int parse_return(const struct verb *v, const char *text, enum bind_return
 
 enum { RETURN = 1, ALLOW, TIMEOUT, DRY_RUN, JSON };
 
-static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+static int release_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
 		{"return", required_argument, NULL, RETURN},
@@ -70,7 +70,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 }
 
 /* Each group for itself: one that is refused does not hold up the others. */
-static int release(struct arguments *a, const int *groups, int count, struct json *list)
+static int release_groups(struct arguments *a, const int *groups, int count, struct json *list)
 {
 	struct err e = {0};
 	int leave = LEAVE_OK;
@@ -94,14 +94,14 @@ static int release(struct arguments *a, const int *groups, int count, struct jso
 	return leave;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int release_run(const struct verb *v, int argc, char **argv)
 {
 	struct arguments a = {.giving.how = BIND_RETURN_DRIVER, .env = bind_env_live()};
 	int groups[TARGETS_MAX];
 	struct json *doc = NULL;
 	struct err e = {0};
 
-	int r = parse(v, argc, argv, &a);
+	int r = release_parse(v, argc, argv, &a);
 	if (r)
 		return r < 0 ? option_leave(r) : r;
 	a.giving.allow = a.targets.allow;
@@ -114,7 +114,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		report(&e);
 		return LEAVE_FAILED;
 	}
-	int leave = release(&a, groups, count, doc ? json_put_list(doc, "devices") : NULL);
+	int leave = release_groups(&a, groups, count, doc ? json_put_list(doc, "devices") : NULL);
 	if (doc && json_print(doc, &e) < 0) {
 		report(&e);
 		leave = LEAVE_FAILED;
@@ -142,5 +142,5 @@ const struct verb verb_release = {
 		"  --json           the same for programs\n"
 		"\n"
 		"example: usher release 0000:03:00.0\n",
-	.run = run,
+	.run = release_run,
 };

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 /* Control bytes only: file names and the like may well be UTF-8. */
-static void put(const char *text)
+static void put_line(const char *text)
 {
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
@@ -25,10 +25,10 @@ void report(const struct err *e)
 {
 	(void)fflush(stdout);
 	(void)fputs("usher: ", stderr);
-	put(e->msg);
+	put_line(e->msg);
 	if (e->hint[0]) {
 		(void)fputs("hint: ", stderr);
-		put(e->hint);
+		put_line(e->hint);
 	}
 }
 
@@ -41,7 +41,7 @@ void report_note(const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	(void)fflush(stdout);
-	put(text);
+	put_line(text);
 }
 
 void report_problems(const struct bind_plan *p)

@@ -26,7 +26,7 @@ struct arguments {
 
 enum { ALL = 1, DRY_RUN, JSON };
 
-static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+static int restore_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
 		{"all", no_argument, NULL, ALL},
@@ -65,7 +65,7 @@ static bool is_left_alone(const struct arguments *a, const struct bind_lease *l)
 }
 
 /* A busy one is looked at again under its lock: a writer outlives its usher by a moment. */
-static const char *intent(const struct arguments *a, enum bind_lease_state s, int left)
+static const char *lease_intent(const struct arguments *a, enum bind_lease_state s, int left)
 {
 	if (s == BIND_LEASE_BUSY && !a->dry_run)
 		return "wait for it";
@@ -73,26 +73,26 @@ static const char *intent(const struct arguments *a, enum bind_lease_state s, in
 }
 
 /* Behind "left alone". */
-static const char *later(enum bind_lease_state s)
+static const char *lease_advice(enum bind_lease_state s)
 {
 	return s == BIND_LEASE_BUSY
 		       ? ": when what keeps the device lets go, run usher restore again"
 		       : "";
 }
 
-static int restore_one(struct arguments *a, const struct bind_env *env, const struct bind_lease *l,
-	struct json *list)
+static int restore_group(struct arguments *a, const struct bind_env *env,
+	const struct bind_lease *l, struct json *list)
 {
 	struct bind_report done = BIND_REPORT_NONE;
 	struct err e = {0};
 
-	report_note(
-		"group %d: %s: %s", l->group, l->text, intent(a, l->state, is_left_alone(a, l)));
+	report_note("group %d: %s: %s", l->group, l->text,
+		lease_intent(a, l->state, is_left_alone(a, l)));
 	if (a->dry_run || is_left_alone(a, l))
 		return LEAVE_OK;
 	int r = bind_restore(env, l->group, a->kept, &done, &e);
 	if (r == 1)
-		report_note("group %d: left alone%s", l->group, later(l->state));
+		report_note("group %d: left alone%s", l->group, lease_advice(l->state));
 	if (list)
 		release_json(list, l->group, &done);
 	else
@@ -133,10 +133,10 @@ static int restore_function(struct arguments *a, const struct bind_env *env,
 	struct err e = {0};
 
 	report_note("%s: %s: %s", pci_address_format(l->address, address), l->text,
-		intent(a, l->state, left));
+		lease_intent(a, l->state, left));
 	int r = a->dry_run || left ? 0 : vfs_restore(env, l->address, a->kept, &e);
 	if (r == 1)
-		report_note("%s: left alone%s", address, later(l->state));
+		report_note("%s: left alone%s", address, lease_advice(l->state));
 	if (list)
 		put_function(list, env, l, before, left || r != 0, r < 0 ? e.msg : l->text);
 	if (r < 0)
@@ -165,7 +165,8 @@ static int restore_functions(struct arguments *a, const struct bind_env *env, st
 	return leave;
 }
 
-static int restore(struct arguments *a, const struct bind_env *env, struct json *doc, struct err *e)
+static int restore_all(
+	struct arguments *a, const struct bind_env *env, struct json *doc, struct err *e)
 {
 	struct json *list = doc ? json_put_list(doc, "devices") : NULL;
 	cleanup_free struct bind_lease *leases = NULL;
@@ -179,7 +180,7 @@ static int restore(struct arguments *a, const struct bind_env *env, struct json 
 	for (size_t i = 0; i < count; i++) {
 		if (!is_meant(a, leases[i].group))
 			continue;
-		int one = restore_one(a, env, &leases[i], list);
+		int one = restore_group(a, env, &leases[i], list);
 		leave = one == LEAVE_FAILED || leave == LEAVE_OK ? one : leave;
 	}
 	int functions = restore_functions(a, env, doc ? json_put_list(doc, "functions") : NULL);
@@ -191,14 +192,14 @@ static int restore(struct arguments *a, const struct bind_env *env, struct json 
 	return leave;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int restore_run(const struct verb *v, int argc, char **argv)
 {
 	struct arguments a = {.kept = BIND_KEPT_STAYS};
 	struct bind_env env = bind_env_live();
 	struct json *doc = NULL;
 	struct err e = {0};
 
-	int r = parse(v, argc, argv, &a);
+	int r = restore_parse(v, argc, argv, &a);
 	if (r)
 		return r < 0 ? option_leave(r) : r;
 	r = a.group_count = targets_groups(&a.targets, env.host, a.groups, &e);
@@ -209,7 +210,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		return LEAVE_FAILED;
 	}
 	targets_hold_signals();
-	int leave = restore(&a, &env, doc, &e);
+	int leave = restore_all(&a, &env, doc, &e);
 	if (!a.dry_run)
 		cgroup_sweep();
 	json_free(doc);
@@ -235,5 +236,5 @@ const struct verb verb_restore = {
 		"  --json           what went where, for programs\n"
 		"\n"
 		"example: usher restore\n",
-	.run = run,
+	.run = restore_run,
 };

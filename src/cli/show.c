@@ -32,7 +32,7 @@ struct showing {
 	struct json *devices; /* NULL: text */
 };
 
-static int show_one(struct showing *w, const struct inventory_entry *x, struct err *e)
+static int show_device(struct showing *w, const struct inventory_entry *x, struct err *e)
 {
 	struct device_facts *s = malloc(sizeof(*s));
 
@@ -49,8 +49,8 @@ static int show_one(struct showing *w, const struct inventory_entry *x, struct e
 	return r;
 }
 
-static int show_all(const struct request *q, const struct pci_address *addresses, struct showing *w,
-	struct err *e)
+static int show_addresses(const struct request *q, const struct pci_address *addresses,
+	struct showing *w, struct err *e)
 {
 	int r = 0;
 
@@ -67,12 +67,12 @@ static int show_all(const struct request *q, const struct pci_address *addresses
 		}
 		if (i && !w->devices)
 			(void)putchar('\n');
-		r = show_one(w, x, e);
+		r = show_device(w, x, e);
 	}
 	return r;
 }
 
-static int show(
+static int show_devices(
 	const struct request *q, const struct pci_address *addresses, struct host *h, struct err *e)
 {
 	struct showing w = {.host = h};
@@ -85,7 +85,7 @@ static int show(
 	if (doc)
 		w.devices = json_put_list(doc, "devices");
 	if (r == 0)
-		r = show_all(q, addresses, &w, e);
+		r = show_addresses(q, addresses, &w, e);
 	if (r == 0 && doc)
 		r = json_print(doc, e);
 	json_free(doc);
@@ -112,7 +112,7 @@ static int take_words(
 	return LEAVE_OK;
 }
 
-static int run_on(const struct verb *v, const struct request *q)
+static int show_words(const struct verb *v, const struct request *q)
 {
 	cleanup_free struct pci_address *addresses =
 		calloc((size_t)q->word_count, sizeof(*addresses));
@@ -127,14 +127,14 @@ static int run_on(const struct verb *v, const struct request *q)
 	else
 		r = take_words(v, q, h, addresses);
 	if (r == 0 && addresses)
-		r = show(q, addresses, h, &e);
+		r = show_devices(q, addresses, h, &e);
 	host_close(h);
 	if (r < 0)
 		report(&e);
 	return r < 0 ? LEAVE_FAILED : r;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int show_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -157,7 +157,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	q.word_count = argc - optind;
 	if (q.word_count == 0)
 		return option_wrong(v, "which device? An ADDRESS, INTERFACE or DISK is missing");
-	return run_on(v, &q);
+	return show_words(v, &q);
 }
 
 const struct verb verb_show = {
@@ -178,5 +178,5 @@ const struct verb verb_show = {
 		"\n"
 		"  usher show 0000:01:00.0\n"
 		"  usher show nvme0n1\n",
-	.run = run,
+	.run = show_run,
 };

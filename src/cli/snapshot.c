@@ -5,7 +5,7 @@
 #include "cli/report.h"
 #include "host/host.h"
 
-static int run(const struct verb *v, int argc, char **argv)
+static int snapshot_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
 		{"exact", no_argument, NULL, 'x'},
@@ -61,5 +61,5 @@ const struct verb verb_snapshot = {
 		"Example:\n"
 		"\n"
 		"  usher snapshot report.host\n",
-	.run = run,
+	.run = snapshot_run,
 };

@@ -71,7 +71,7 @@ void trial_close(struct trial *t)
  * BARs answer only while memory and port decoding are on. The device can reach nothing meanwhile:
  * bus mastering stays off, and no memory is mapped for it.
  */
-static int decode(struct trial *t)
+static int decode_bars(struct trial *t)
 {
 	uint64_t command;
 
@@ -91,7 +91,7 @@ static int first_register(struct trial *t, const struct vfio_region *r, uint32_t
 	return x;
 }
 
-static bool readable(const struct vfio_region *r)
+static bool bar_is_readable(const struct vfio_region *r)
 {
 	return r->size >= 4 && r->flags & VFIO_REGION_INFO_FLAG_READ;
 }
@@ -103,13 +103,14 @@ static void look_at_bars(struct trial *t)
 	enum card_mark mark = CARD_PASSED;
 	int n = 0;
 
-	if (decode(t) < 0)
+	if (decode_bars(t) < 0)
 		mark = CARD_FAILED;
 	for (unsigned i = 0; i < TRIAL_BARS; i++) {
 		struct trial_bar *b = &t->bars[i];
 		struct err e;
 
-		if (vfio_region_info(&t->device, i, &b->region, &e) < 0 || !readable(&b->region))
+		if (vfio_region_info(&t->device, i, &b->region, &e) < 0 ||
+			!bar_is_readable(&b->region))
 			continue;
 		int r = first_register(t, &b->region, &b->first);
 		if (r < 0)
@@ -164,7 +165,7 @@ static void find_fault(struct trial *t, char *buf, size_t size)
 		return;
 	}
 	const char *fault = config_fault(&t->first, &now);
-	if (fault || decode(t) < 0) {
+	if (fault || decode_bars(t) < 0) {
 		(void)snprintf(buf, size, "%s", fault ? fault : "it takes no command any more");
 		return;
 	}
@@ -172,7 +173,7 @@ static void find_fault(struct trial *t, char *buf, size_t size)
 		const struct trial_bar *b = &t->bars[i];
 		uint32_t n;
 
-		if (!readable(&b->region))
+		if (!bar_is_readable(&b->region))
 			continue;
 		int r = first_register(t, &b->region, &n);
 		if (r < 0)

@@ -52,7 +52,7 @@ static int show_plan(const struct arguments *a)
 	return leave;
 }
 
-static int set(const struct arguments *a)
+static int vfs_change(const struct arguments *a)
 {
 	struct vfs_plan plan = VFS_PLAN_NONE;
 	struct err e = {0}, why = {0};
@@ -95,7 +95,7 @@ static int parse_operands(const struct verb *v, int count, char **words, struct 
 	return r;
 }
 
-static int parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+static int vfs_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
 		{"id", required_argument, NULL, ID},
@@ -130,15 +130,15 @@ static int parse(const struct verb *v, int argc, char **argv, struct arguments *
 	return r;
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int vfs_run(const struct verb *v, int argc, char **argv)
 {
 	struct arguments a = {.env = bind_env_live(), .request.count = VFS_AS_IT_IS};
 
-	int r = parse(v, argc, argv, &a);
+	int r = vfs_parse(v, argc, argv, &a);
 	if (r)
 		return r < 0 ? option_leave(r) : r;
 	if (a.has_count && !a.dry_run)
-		return set(&a);
+		return vfs_change(&a);
 	r = option_host(a.host, &a.env.host);
 	if (r)
 		return r;
@@ -166,5 +166,5 @@ const struct verb verb_vfs = {
 		"  --host FILE      plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"example: usher vfs 0000:01:00.0 2\n",
-	.run = run,
+	.run = vfs_run,
 };

@@ -27,7 +27,7 @@ static int ask_plan(struct device_facts *s, struct host *h, struct err *e)
 }
 
 /* The listing's devices: all, or those of one group. Return: how many. */
-static size_t choose(const struct inventory *v, int group, const struct pci_device **ret)
+static size_t choose_devices(const struct inventory *v, int group, const struct pci_device **ret)
 {
 	size_t n = 0;
 
@@ -45,13 +45,13 @@ static int read_surroundings(struct device_facts *s, struct host *h, struct err 
 
 	if (!list)
 		return err_set(e, -ENOMEM, "show a device");
-	size_t n = choose(v, PCI_GROUP_NONE, list);
+	size_t n = choose_devices(v, PCI_GROUP_NONE, list);
 	int r = pci_hot_reset_read(h, s->entry->device.address, list, n, &s->hot);
 	if (r < 0)
 		return err_set(e, r, "show a device");
 	if (group == PCI_GROUP_NONE)
 		return 0;
-	n = choose(v, group, list);
+	n = choose_devices(v, group, list);
 	s->reason_count = n < 2 ? 0 : pci_isolation_read(h, list, n, s->reasons);
 	return 0;
 }

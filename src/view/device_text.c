@@ -14,7 +14,7 @@
 #define HANG 15 /* where texts begin */
 
 /* All that is printed goes through here: a snapshot may have any byte in any text. */
-static void line(const char *label, const char *text)
+static void print_line(const char *label, const char *text)
 {
 	char safe[2 * WIDE];
 	int n = snprintf(safe, sizeof(safe), "  %-12s ", label);
@@ -43,7 +43,7 @@ static void print_serial(const struct pci_serials *x)
 		n += snprintf(
 			text + n, sizeof(text) - (size_t)n, "%s%s (NVMe)", n ? ", " : "", nvme);
 	if (n)
-		line("serial", text);
+		print_line("serial", text);
 }
 
 static void print_identity(const struct device_facts *s)
@@ -57,19 +57,19 @@ static void print_identity(const struct device_facts *s)
 			d->subvendor, d->subdevice);
 	(void)snprintf(text + n, sizeof(text) - (size_t)n, ", class %06x, revision %02x", d->class,
 		d->revision);
-	line("id", text);
+	print_line("id", text);
 	if (s->place[0])
-		line("place", s->place);
+		print_line("place", s->place);
 	print_serial(&s->serials);
-	line("driver", d->driver[0] ? d->driver : "none");
+	print_line("driver", d->driver[0] ? d->driver : "none");
 	if (d->is_locked)
-		line("override",
+		print_line("override",
 			"not known: the kernel is at work on the device and keeps its lock");
 	else if (d->driver_override[0])
-		line("override", d->driver_override);
+		print_line("override", d->driver_override);
 	if (d->numa_node >= 0) {
 		(void)snprintf(text, sizeof(text), "%d", d->numa_node);
-		line("NUMA node", text);
+		print_line("NUMA node", text);
 	}
 }
 
@@ -86,20 +86,20 @@ static void print_members(const struct device_facts *s)
 			continue;
 		if (others++ == 0) {
 			(void)snprintf(text, sizeof(text), "%d, with", number);
-			line("group", text);
+			print_line("group", text);
 		}
 		(void)snprintf(text, sizeof(text), "%s %s, %s, %s",
 			pci_address_format(x->device.address, address),
 			pci_class_name(x->device.class),
 			x->device.driver[0] ? x->device.driver : "no driver",
 			inventory_state_name(x->state));
-		line("", text);
+		print_line("", text);
 	}
 	if (others == 0) {
 		(void)snprintf(text, sizeof(text), "%d, alone in it", number);
-		line("group", text);
+		print_line("group", text);
 	} else if (s->reason_count == 0) {
-		line("  because", "the kernel says so: ACS does not explain it");
+		print_line("  because", "the kernel says so: ACS does not explain it");
 	}
 }
 
@@ -108,12 +108,13 @@ static void print_group(const struct device_facts *s)
 	char text[WIDE];
 
 	if (s->entry->device.group == PCI_GROUP_NONE) {
-		line("group", "none");
+		print_line("group", "none");
 		return;
 	}
 	print_members(s);
 	for (size_t i = 0; i < s->reason_count; i++)
-		line(i ? "" : "  because", device_group_reason(&s->reasons[i], text, sizeof(text)));
+		print_line(i ? "" : "  because",
+			device_group_reason(&s->reasons[i], text, sizeof(text)));
 }
 
 static void print_state(const struct device_facts *s)
@@ -125,13 +126,13 @@ static void print_state(const struct device_facts *s)
 	(void)snprintf(text, sizeof(text), "%s%s%s",
 		x->state == INVENTORY_NO_IOMMU ? "no IOMMU" : inventory_state_name(x->state),
 		reason[0] ? ", " : "", reason);
-	line("state", text);
+	print_line("state", text);
 	for (size_t i = 0; i < x->holds.count; i++) {
 		const struct hold *o = &x->holds.list[i];
 
 		(void)snprintf(text, sizeof(text), "%s: %s [%s]%s", o->object, o->text, o->check,
 			o->absolute ? ", nothing lifts this" : "");
-		line(i ? "" : "held by", text);
+		print_line(i ? "" : "held by", text);
 	}
 }
 
@@ -141,7 +142,7 @@ static void print_hot_reset(const struct pci_hot_reset *hot)
 	char text[WIDE], address[PCI_ADDRESS_TEXT];
 
 	if (!hot->possible) {
-		line("hot reset", "none: it is on a root bus, which no bridge resets");
+		print_line("hot reset", "none: it is on a root bus, which no bridge resets");
 		return;
 	}
 	pci_address_format(hot->bridge, address);
@@ -152,7 +153,7 @@ static void print_hot_reset(const struct pci_hot_reset *hot)
 			pci_address_format(hot->along[i], address));
 	if (hot->count > 8)
 		(void)snprintf(text + n, sizeof(text) - (size_t)n, " and %zu more", hot->count - 8);
-	line("hot reset", text);
+	print_line("hot reset", text);
 }
 
 static void print_resets(const struct device_facts *s)
@@ -166,11 +167,11 @@ static void print_resets(const struct device_facts *s)
 
 		(void)snprintf(
 			text, sizeof(text), "%s%s%s", method, name ? ": " : "", name ? name : "");
-		line(any ? "" : "reset", text);
+		print_line(any ? "" : "reset", text);
 		any = true;
 	}
 	if (!any)
-		line("reset", "none of its own");
+		print_line("reset", "none of its own");
 	if (!s->device.is_bridge)
 		print_hot_reset(&s->hot);
 }
@@ -188,7 +189,7 @@ static void print_power(const struct pci_sleep *p)
 		p->cold[0] == '1'   ? ", D3cold allowed"
 		: p->cold[0] == '0' ? ", D3cold forbidden"
 				    : "");
-	line("power", text);
+	print_line("power", text);
 }
 
 static const char *act_text(const struct bind_member *m, char *buf, size_t size)
@@ -213,7 +214,7 @@ static void print_plan(const struct device_facts *s)
 
 	if (s->entry->device.is_bridge)
 		return;
-	line("if lent", p->refusals ? "it would be refused" : "it would be taken");
+	print_line("if lent", p->refusals ? "it would be refused" : "it would be taken");
 	for (size_t i = 0; i < p->group_count && !p->refusals; i++) {
 		for (size_t k = 0; k < p->groups[i].count; k++) {
 			const struct bind_member *m = &p->groups[i].members[k];
@@ -221,7 +222,7 @@ static void print_plan(const struct device_facts *s)
 			(void)snprintf(text, sizeof(text), "%s %s",
 				pci_address_format(m->device.address, address),
 				act_text(m, act, sizeof(act)));
-			line("", text);
+			print_line("", text);
 		}
 	}
 	for (size_t i = 0; i < p->problem_count; i++) {
@@ -229,13 +230,13 @@ static void print_plan(const struct device_facts *s)
 
 		(void)snprintf(text, sizeof(text), "%s%s: %s [%s]",
 			b->refuses ? "" : "note: ", b->object, b->text, b->check);
-		line("", text);
+		print_line("", text);
 		/* Several holds have one remedy: it is told behind the last of them. */
 		bool again =
 			i + 1 < p->problem_count && strcmp(p->problems[i + 1].fix, b->fix) == 0;
 		if (b->fix[0] && !again) {
 			(void)snprintf(text, sizeof(text), "  %s", b->fix);
-			line("", text);
+			print_line("", text);
 		}
 	}
 }

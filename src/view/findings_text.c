@@ -48,7 +48,7 @@ static void print_finding(const struct check_finding *f)
 		print_line(HANG_MORE, "      do:   %s", f->fix);
 }
 
-static const char *plural(size_t n)
+static const char *plural_ending(size_t n)
 {
 	return n == 1 ? "" : "s";
 }
@@ -76,8 +76,8 @@ void findings_text(const struct check_report *r)
 	if (r->count || r->blind_count)
 		(void)putchar('\n');
 	print_line(0, "%zu failure%s, %zu warning%s, %zu note%s; %zu of %zu checks found nothing",
-		fail, plural(fail), warn, plural(warn), info, plural(info), r->rules_quiet,
-		r->rules_run);
+		fail, plural_ending(fail), warn, plural_ending(warn), info, plural_ending(info),
+		r->rules_quiet, r->rules_run);
 }
 
 void findings_rules(void)

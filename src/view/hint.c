@@ -24,7 +24,7 @@ void hint_word(struct host *h, const char *word, struct err *e)
 }
 
 /* Another function of the slot is nearest, then another slot of the bus, then the numbers. */
-static uint64_t distance(struct pci_address a, struct pci_address b)
+static uint64_t address_distance(struct pci_address a, struct pci_address b)
 {
 	uint64_t n = a.domain != b.domain;
 
@@ -43,8 +43,8 @@ void hint_address(const struct inventory *v, struct pci_address a, struct err *e
 
 		for (size_t k = 0; k < COUNT(near); k++) {
 			const struct inventory_entry *old = near[k];
-			if (old &&
-				distance(a, old->device.address) <= distance(a, x->device.address))
+			if (old && address_distance(a, old->device.address) <=
+					   address_distance(a, x->device.address))
 				continue;
 			near[k] = x;
 			x = old;

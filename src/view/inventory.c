@@ -34,7 +34,7 @@ const char *inventory_state_name(enum inventory_state s)
 }
 
 /* What a device is by itself, its group left aside. */
-static enum inventory_state judge(struct host *h, const struct inventory_entry *x)
+static enum inventory_state judge_device(struct host *h, const struct inventory_entry *x)
 {
 	enum inventory_state s = INVENTORY_FREE;
 
@@ -158,7 +158,7 @@ int inventory_read(struct host *h, enum hold_depth depth, struct inventory *ret,
 
 		x->device = devices[i];
 		r = hold_find_in(view, &devices[i], &x->holds, e);
-		x->state = judge(h, x);
+		x->state = judge_device(h, x);
 		for (size_t j = 0; j < x->holds.count; j++)
 			ret->blind = ret->blind || x->holds.list[j].unsure;
 	}

@@ -26,7 +26,7 @@ static struct {
 
 static int failed; /* one document at a time: the first failure while it was made */
 
-static int load(struct err *e)
+static int load_json_c(struct err *e)
 {
 	static const struct load_symbol symbols[] = {
 		{"json_object_new_object", &lib.new_object},
@@ -44,18 +44,19 @@ static int load(struct err *e)
 	return load_library("libjson-c.so.5", "libjson-c5", symbols, COUNT(symbols), e);
 }
 
-static struct json_object *object(struct json *j)
+static struct json_object *json_object_of(struct json *j)
 {
 	return (struct json_object *)(void *)j;
 }
 
 /* Hands @value to the map or (no @key) list; frees it when there is none. */
-static struct json *add(struct json *to, const char *key, struct json_object *value)
+static struct json *json_add(struct json *to, const char *key, struct json_object *value)
 {
 	int r = -1;
 
 	if (to && value)
-		r = key ? lib.object_add(object(to), key, value) : lib.array_add(object(to), value);
+		r = key ? lib.object_add(json_object_of(to), key, value)
+			: lib.array_add(json_object_of(to), value);
 	if (r == 0)
 		return (struct json *)(void *)value;
 	if (value)
@@ -65,7 +66,7 @@ static struct json *add(struct json *to, const char *key, struct json_object *va
 }
 
 /* How many bytes the UTF-8 sequence at @s has; 0: it is none (RFC 3629, section 4). */
-static size_t sequence(const unsigned char *s)
+static size_t utf8_sequence(const unsigned char *s)
 {
 	size_t n = s[0] < 0x80   ? 1
 		   : s[0] < 0xc2 ? 0
@@ -88,14 +89,14 @@ static bool is_utf8(const char *text)
 	size_t n;
 
 	for (const unsigned char *s = (const unsigned char *)text; *s; s += n) {
-		n = sequence(s);
+		n = utf8_sequence(s);
 		if (n == 0)
 			return false;
 	}
 	return true;
 }
 
-static struct json_object *string(const char *text)
+static struct json_object *json_string(const char *text)
 {
 	char safe[1024];
 
@@ -107,7 +108,7 @@ static struct json_object *string(const char *text)
 
 int json_new(int version, struct json **ret, struct err *e)
 {
-	int r = load(e);
+	int r = load_json_c(e);
 	if (r < 0)
 		return r;
 	failed = 0;
@@ -121,57 +122,57 @@ int json_new(int version, struct json **ret, struct err *e)
 
 struct json *json_put_map(struct json *map, const char *key)
 {
-	return add(map, key, lib.new_object());
+	return json_add(map, key, lib.new_object());
 }
 
 struct json *json_put_list(struct json *map, const char *key)
 {
-	return add(map, key, lib.new_array());
+	return json_add(map, key, lib.new_array());
 }
 
 void json_put_text(struct json *map, const char *key, const char *text)
 {
 	if (text)
-		(void)add(map, key, string(text));
+		(void)json_add(map, key, json_string(text));
 	else
 		json_put_null(map, key);
 }
 
 void json_put_number(struct json *map, const char *key, uint64_t n)
 {
-	(void)add(map, key, lib.new_uint64(n));
+	(void)json_add(map, key, lib.new_uint64(n));
 }
 
 void json_put_signed(struct json *map, const char *key, int64_t n)
 {
-	(void)add(map, key, lib.new_int64(n));
+	(void)json_add(map, key, lib.new_int64(n));
 }
 
 void json_put_flag(struct json *map, const char *key, int flag)
 {
-	(void)add(map, key, lib.new_boolean(flag));
+	(void)json_add(map, key, lib.new_boolean(flag));
 }
 
 void json_put_null(struct json *map, const char *key)
 {
 	/* json-c's null is the null pointer. */
-	if (!map || lib.object_add(object(map), key, NULL) < 0)
+	if (!map || lib.object_add(json_object_of(map), key, NULL) < 0)
 		failed = -ENOMEM;
 }
 
 struct json *json_push_map(struct json *list)
 {
-	return add(list, NULL, lib.new_object());
+	return json_add(list, NULL, lib.new_object());
 }
 
 void json_push_text(struct json *list, const char *text)
 {
-	(void)add(list, NULL, string(text));
+	(void)json_add(list, NULL, json_string(text));
 }
 
 void json_push_number(struct json *list, uint64_t n)
 {
-	(void)add(list, NULL, lib.new_uint64(n));
+	(void)json_add(list, NULL, lib.new_uint64(n));
 }
 
 int json_print(struct json *doc, struct err *e)
@@ -179,8 +180,9 @@ int json_print(struct json *doc, struct err *e)
 	const char *text = NULL;
 
 	if (!failed)
-		text = lib.to_text(object(doc), JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-							JSON_C_TO_STRING_NOSLASHESCAPE);
+		text = lib.to_text(json_object_of(doc), JSON_C_TO_STRING_PRETTY |
+								JSON_C_TO_STRING_SPACED |
+								JSON_C_TO_STRING_NOSLASHESCAPE);
 	if (!text)
 		return err_set(e, -ENOMEM, "make a JSON document");
 	(void)puts(text);
@@ -190,5 +192,5 @@ int json_print(struct json *doc, struct err *e)
 void json_free(struct json *doc)
 {
 	if (doc)
-		(void)lib.put(object(doc));
+		(void)lib.put(json_object_of(doc));
 }

@@ -172,7 +172,7 @@ static bool same_ids(const struct pci_device *a, const struct pci_device *b)
 	       a->subvendor == b->subvendor && a->subdevice == b->subdevice;
 }
 
-static void ask(struct names *n, const struct pci_device *d)
+static void look_up_device(struct names *n, const struct pci_device *d)
 {
 	if (n->known && same_ids(&n->last, d))
 		return;
@@ -190,7 +190,7 @@ void names_vendor(struct names *n, const struct pci_device *d, char buf[NAMES_TE
 	buf[0] = '\0';
 	if (!n)
 		return;
-	ask(n, d);
+	look_up_device(n, d);
 	memcpy(buf, n->vendor, NAMES_TEXT);
 }
 
@@ -199,7 +199,7 @@ void names_device(struct names *n, const struct pci_device *d, char buf[NAMES_TE
 	buf[0] = '\0';
 	if (!n)
 		return;
-	ask(n, d);
+	look_up_device(n, d);
 	memcpy(buf, n->device, NAMES_TEXT);
 }
 

@@ -31,7 +31,7 @@ static struct {
 	__typeof__(scols_print_table) *print;
 } lib;
 
-static int load(struct err *e)
+static int load_smartcols(struct err *e)
 {
 	static const struct load_symbol symbols[] = {
 		{"scols_new_table", &lib.new_table},
@@ -59,7 +59,7 @@ static bool wants_colour(void)
 
 int table_new(const struct table_column *columns, size_t count, struct table **ret, struct err *e)
 {
-	int r = load(e);
+	int r = load_smartcols(e);
 	if (r < 0)
 		return r;
 	struct table *t = calloc(1, sizeof(*t));

@@ -32,7 +32,7 @@ static int group_order(const void *a, const void *b)
 	return pci_address_compare(x->device.address, y->device.address);
 }
 
-static size_t add(struct tree *t, const struct inventory_entry *x, size_t parent)
+static size_t tree_add(struct tree *t, const struct inventory_entry *x, size_t parent)
 {
 	if (parent != TREE_TOP && t->list[parent].depth == DEPTH_MAX)
 		parent = t->list[parent].parent;
@@ -46,7 +46,7 @@ static size_t add(struct tree *t, const struct inventory_entry *x, size_t parent
 
 static size_t add_heading(struct tree *t, const char *text)
 {
-	size_t i = add(t, NULL, TREE_TOP);
+	size_t i = tree_add(t, NULL, TREE_TOP);
 
 	(void)snprintf(t->list[i].heading, sizeof(t->list[i].heading), "%s", text);
 	return i;
@@ -72,7 +72,7 @@ static int by_group(
 		(void)snprintf(text, sizeof(text), "group %d", group);
 		if (grouped && (i == 0 || group != order[i - 1]->device.group))
 			heading = add_heading(t, group == PCI_GROUP_NONE ? "no group" : text);
-		(void)add(t, order[i], heading);
+		(void)tree_add(t, order[i], heading);
 	}
 	t->devices = n;
 	return 0;
@@ -120,8 +120,8 @@ static void add_below(
 		bool fresh = kin[i].wanted && kin[i].node == NOBODY;
 
 		if (fresh)
-			kin[i].node =
-				add(t, &v->list[i], i == top ? heading : kin[kin[i].parent].node);
+			kin[i].node = tree_add(
+				t, &v->list[i], i == top ? heading : kin[kin[i].parent].node);
 		if (fresh && kin[i].child != NOBODY) {
 			i = kin[i].child;
 			continue;
@@ -155,7 +155,7 @@ static int by_bridge(const struct inventory *v, const struct filter *f, struct t
 	/* What is left hangs below itself. */
 	for (size_t i = 0; i < v->count; i++)
 		if (kin[i].wanted && kin[i].node == NOBODY)
-			kin[i].node = add(t, &v->list[i], TREE_TOP);
+			kin[i].node = tree_add(t, &v->list[i], TREE_TOP);
 	return 0;
 }
 
