@@ -329,14 +329,13 @@ void boot_how_to_drop(const struct boot *b, const char *word, char *buf, size_t 
 
 	if (!l) {
 		(void)snprintf(buf, size,
-			"take '%s' off the kernel command line in the configuration of %s and "
-			"reboot",
+			"remove '%s' from the kernel command line in the configuration of %s and reboot",
 			word,
 			b->loader == BOOT_UNKNOWN ? "your boot loader"
 						  : boot_loader_name(b->loader));
 		return;
 	}
-	(void)snprintf(buf, size, "take '%s' out of ", word);
+	(void)snprintf(buf, size, "remove '%s' from ", word);
 	put_line(l, buf, size);
 	put_end(b, buf, size);
 }

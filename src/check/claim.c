@@ -62,7 +62,7 @@ static void tell_moved(struct check_case *c, const struct claim *n, const struct
 	(void)snprintf(id, sizeof(id), "%04x:%04x", n->identity.vendor, n->identity.device);
 	if (s->standing == BIND_STANDING_MOVED) {
 		check_found(c, CHECK_FAIL, c->address,
-			"was claimed at %s and has another place now: no boot takes it here", then);
+			"was claimed at %s but has moved, so it is not bound at boot", then);
 		seen_claim(c, n, n->identity.path);
 		check_fix(c, "usher unclaim %s, then usher claim %s", n->name, c->address);
 	} else {
@@ -70,11 +70,11 @@ static void tell_moved(struct check_case *c, const struct claim *n, const struct
 			     n->identity.device == c->device->device;
 
 		check_found(c, CHECK_FAIL, c->address,
-			"stands in the place of claim '%s', which is for %s %s%s", n->name,
+			"is in the place of claim '%s', which is for %s %s%s", n->name,
 			alike ? "another" : "a", id,
-			alike ? ": serial number or subsystem differ" : "");
+			alike ? ": the serial number or subsystem differs" : "");
 		seen_claim(c, n, id);
-		check_fix(c, "usher unclaim %s, if the claimed one is gone for good", n->name);
+		check_fix(c, "if the claimed device was removed: usher unclaim %s", n->name);
 	}
 }
 
@@ -101,16 +101,16 @@ void check_claims(struct check_case *c)
 		const struct pci_device *d = &c->stands[i].device;
 
 		if (c->stands[i].standing == BIND_STANDING_VOID) {
-			check_found(c, CHECK_WARN, n->name, "this claim means nothing: %s", n->bad);
+			check_found(c, CHECK_WARN, n->name, "the claim is invalid: %s", n->bad);
 			seen_claim(c, n, n->bad);
 			check_fix(c, "correct " CLAIMS_DIR "/%s.claim", n->name);
 		} else if (c->stands[i].standing == BIND_STANDING_MISSING) {
-			check_found(c, CHECK_WARN, n->name, "its claimed device is not here");
+			check_found(c, CHECK_WARN, n->name, "its claimed device is missing");
 			seen_claim(c, n, n->identity.path);
-			check_fix(c, "usher unclaim %s, if it is gone for good", n->name);
+			check_fix(c, "if the device was removed: usher unclaim %s", n->name);
 		} else if (c->stands[i].standing == BIND_STANDING_AT && !bind_on_vfio(c->host, d)) {
 			pci_address_format(d->address, address);
-			check_found(c, CHECK_WARN, address, "is claimed for VFIO, and is on %s",
+			check_found(c, CHECK_WARN, address, "is claimed for VFIO but bound to %s",
 				d->driver[0] ? d->driver : "no driver");
 			seen_claim(c, n, d->driver);
 			check_fix(c, "usher apply");

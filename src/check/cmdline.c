@@ -18,40 +18,41 @@ struct word {
 
 static const struct word words[] = {
 	{"amd_iommu=on", CHECK_WARN,
-		"is no option of the kernel, which says 'Unknown option': AMD's IOMMU is on when "
-		"the firmware has it on",
+		"is not a kernel option: the kernel uses an AMD IOMMU whenever the firmware enables it",
 		true},
 	{"intel_iommu=off", CHECK_WARN, "turns the IOMMU off", true},
 	{"amd_iommu=off", CHECK_WARN, "turns the IOMMU off", true},
 	{"iommu=off", CHECK_WARN, "turns the IOMMU off", true},
 	{"intel_iommu=igfx_off", CHECK_WARN,
-		"leaves the processor's graphics without an IOMMU: it cannot be lent", true},
-	{"iommu=1", CHECK_INFO, "is no option of the kernel and does nothing", true},
-	{"pcie_acs_override=", CHECK_WARN,
-		"makes groups smaller than the hardware can hold apart: a device in one guest may "
-		"reach the memory of another by its neighbour",
+		"excludes the integrated graphics from the IOMMU, so it cannot be passed through",
 		true},
-	{"vfio-pci.ids=", CHECK_INFO, "takes every device with these ids at boot", false},
+	{"iommu=1", CHECK_INFO, "is not a kernel option and has no effect", true},
+	{"pcie_acs_override=", CHECK_WARN,
+		"splits groups that the hardware does not isolate: a device in one guest may reach the memory of another through its neighbour",
+		true},
+	{"vfio-pci.ids=", CHECK_INFO, "binds every device with these ids to vfio-pci at boot",
+		false},
 	{"vfio_iommu_type1.allow_unsafe_interrupts=", CHECK_WARN,
-		"lets a guest forge interrupts of the host", true},
+		"lets a guest forge host interrupts", true},
 	{"vfio.enable_unsafe_noiommu_mode=", CHECK_WARN,
-		"gives devices away without an IOMMU to hold them", true},
+		"allows passthrough without an IOMMU: a device can reach all memory", true},
 	{"initcall_blacklist=", CHECK_INFO,
-		"keeps a part of the kernel from starting; sysfb_init is the one that keeps the "
-		"firmware's framebuffer away",
+		"skips a kernel init function; sysfb_init is the one that sets up the firmware framebuffer",
 		false},
 	{"video=efifb:off", CHECK_WARN,
-		"does nothing any more: since 5.19 the framebuffer is simpledrm's or sysfb's",
+		"has no effect where simpledrm or sysfb drives the framebuffer (since Linux 5.19)",
 		true},
 	{"video=vesafb:off", CHECK_WARN,
-		"does nothing any more: since 5.19 the framebuffer is simpledrm's or sysfb's",
+		"has no effect where simpledrm or sysfb drives the framebuffer (since Linux 5.19)",
 		true},
-	{"nomodeset", CHECK_INFO, "keeps graphics drivers from their cards", false},
+	{"nomodeset", CHECK_INFO, "keeps graphics drivers from binding to their cards", false},
 	{"iommu.passthrough=", CHECK_INFO,
-		"is for devices that the host uses; lent ones are held all the same", false},
+		"affects only devices that the host uses; devices on VFIO are isolated all the same",
+		false},
 	{"iommu=pt", CHECK_INFO,
-		"is for devices that the host uses; lent ones are held all the same", false},
-	{"module_blacklist=", CHECK_INFO, "keeps modules from being loaded", false},
+		"affects only devices that the host uses; devices on VFIO are isolated all the same",
+		false},
+	{"module_blacklist=", CHECK_INFO, "prevents these modules from being loaded", false},
 };
 
 void check_cmdline(struct check_case *c)
@@ -126,7 +127,7 @@ void check_configured(struct check_case *c)
 			continue;
 		(void)snprintf(path, sizeof(path), "%s:%u", l->file, l->number);
 		if (l->loader == b->loader) {
-			check_found(c, CHECK_WARN, "host", "'%s' is configured and was not booted",
+			check_found(c, CHECK_WARN, "host", "'%s' is configured but was not booted",
 				missing);
 			if (b->tool[0])
 				check_fix(c, "run '%s' and reboot", b->tool);
@@ -134,9 +135,9 @@ void check_configured(struct check_case *c)
 				check_fix(c, "reboot");
 		} else {
 			check_found(c, CHECK_WARN, "host",
-				"'%s' is configured for %s, and this host boots by %s", missing,
+				"'%s' is configured for %s, but this host boots with %s", missing,
 				boot_loader_name(l->loader), boot_loader_name(b->loader));
-			check_fix(c, "put it into %s%s%s%s and reboot", right_file(b),
+			check_fix(c, "move it to %s%s%s%s and reboot", right_file(b),
 				b->tool[0] ? ", run '" : "", b->tool, b->tool[0] ? "'" : "");
 		}
 		check_seen(c, path, l->words);
@@ -171,16 +172,15 @@ static void capture_from(struct check_case *c, const char *path, const char *ids
 
 		if (n > 1)
 			check_found(c, CHECK_WARN, "host",
-				"vfio-pci takes all %zu devices that are %04x:%04x, and any that "
-				"appears later",
+				"vfio-pci binds all %zu devices with id %04x:%04x, and any that is added later",
 				n, vendor, device);
 		else
 			check_found(c, CHECK_INFO, "host",
-				n ? "vfio-pci takes whatever is %04x:%04x, one device now"
-				  : "vfio-pci is told to take %04x:%04x, which is not here",
+				n ? "vfio-pci binds every device with id %04x:%04x, at present one"
+				  : "vfio-pci is configured for id %04x:%04x, but no such device exists",
 				vendor, device);
 		check_seen(c, path, ids);
-		check_fix(c, "take it out: 'usher claim ADDRESS' sets one device aside at boot");
+		check_fix(c, "remove it, and reserve a single device: usher claim ADDRESS");
 	}
 }
 

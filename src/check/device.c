@@ -19,17 +19,17 @@
 void check_platform(struct check_case *c)
 {
 	const struct pci_device *d = c->device;
-	char path[FILE_PATH_MAX], value[16];
+	char path[FILE_PATH_MAX], value[16], text[64];
 
 	if (!d->is_bridge && !bind_class_is_platform(d->class))
 		return;
-	check_found(c, CHECK_FAIL, c->address, "is a %s, which %s", pci_class_name(d->class),
-		d->is_bridge ? "stays with its driver while what is behind it is lent"
-			     : "carries this host");
+	check_found(c, CHECK_FAIL, c->address, "is %s%s", check_class_text(d, text, sizeof(text)),
+		d->is_bridge ? ", which keeps its driver while devices behind it are lent"
+			     : " of the host, which is never lent");
 	(void)snprintf(value, sizeof(value), "0x%06x", d->class);
 	check_seen(c, check_attribute_path(c, "class", path, sizeof(path)), value);
-	check_fix(c, d->is_bridge ? "name a device behind it: 'usher list --tree'"
-				  : "lend another device");
+	check_fix(c, d->is_bridge ? "name a device behind it: usher list --tree"
+				  : "choose another device: usher list");
 }
 
 void check_driver(struct check_case *c)
@@ -39,18 +39,17 @@ void check_driver(struct check_case *c)
 
 	if (d->is_locked) {
 		check_found(c, CHECK_FAIL, c->address,
-			"the kernel is at work on it and does not come back: its lock is kept");
+			"a driver or the kernel holds its device lock and does not release it");
 		check_seen(c, check_attribute_path(c, "driver_override", path, sizeof(path)),
 			"did not answer");
 		check_fix(c,
-			"end who uses it: an unbind waits for him; else dmesg says which driver "
-			"hangs");
+			"stop the process that uses it, because an unbind waits for that process; else look for the driver that hangs: dmesg");
 		return;
 	}
-	check_found(c, CHECK_INFO, c->address, d->driver[0] ? "is on %s" : "is on no driver%s",
+	check_found(c, CHECK_INFO, c->address, d->driver[0] ? "is on %s" : "has no driver%s",
 		d->driver);
 	check_seen(c, check_attribute_path(c, "driver", path, sizeof(path)),
-		d->driver[0] ? d->driver : "is not there");
+		d->driver[0] ? d->driver : "does not exist");
 }
 
 static void check_variant(struct check_case *c)
@@ -65,10 +64,10 @@ static void check_variant(struct check_case *c)
 		bind_variant_find(&env, modalias, variant, sizeof(variant)) < 0)
 		return;
 	check_found(c, CHECK_INFO, c->address,
-		"has a VFIO driver of its own, %s, which can do more than vfio-pci (migration)",
+		"has its own VFIO driver, %s, which supports more than vfio-pci (migration)",
 		variant);
 	check_seen(c, check_attribute_path(c, "modalias", path, sizeof(path)), modalias);
-	check_fix(c, "'usher bind' takes it; for another: --driver");
+	check_fix(c, "'usher bind' uses it; --driver selects another");
 }
 
 void check_denied(struct check_case *c)
@@ -79,13 +78,11 @@ void check_denied(struct check_case *c)
 
 	if (bind_denylisted(d) && !check_flag_set(c, lifts)) {
 		check_found(c, CHECK_FAIL, c->address,
-			"vfio-pci denies %04x:%04x: this device cannot be lent safely", d->vendor,
-			d->device);
+			"vfio-pci refuses id %04x:%04x: passthrough of this device is unsafe",
+			d->vendor, d->device);
 		(void)snprintf(value, sizeof(value), "0x%04x", d->device);
 		check_seen(c, check_attribute_path(c, "device", path, sizeof(path)), value);
-		check_fix(c,
-			"modprobe vfio-pci disable_denylist=1, for trusted users of the device "
-			"only");
+		check_fix(c, "only for trusted guests: modprobe vfio-pci disable_denylist=1");
 	}
 	if (!c->named)
 		return;
@@ -93,10 +90,9 @@ void check_denied(struct check_case *c)
 	if (d->vendor != VENDOR_MELLANOX || d->class >> 16 != BASE_NETWORK)
 		return;
 	check_found(c, CHECK_INFO, c->address,
-		"DPDK's driver for this card works beside the kernel's: on vfio-pci it sees "
-		"nothing");
+		"DPDK's driver for this card needs the kernel's driver: on vfio-pci it finds no device");
 	check_seen(c, check_attribute_path(c, "vendor", path, sizeof(path)), "0x15b3");
-	check_fix(c, "leave it on mlx5_core for DPDK; lend it to a guest only");
+	check_fix(c, "for DPDK leave it on mlx5_core; bind it only for a guest");
 }
 
 /* Only what is awake is asked: the answer is in its configuration space. */
@@ -121,11 +117,11 @@ void check_alive(struct check_case *c)
 	}
 	if (n < 2 || id[0] != 0xff || id[1] != 0xff)
 		return;
-	check_found(c, CHECK_FAIL, c->address, "does not answer: it fell off the bus, or hangs");
+	check_found(
+		c, CHECK_FAIL, c->address, "does not respond: it dropped off the bus, or it hangs");
 	check_seen(c, path, "ff ff");
 	check_fix(c,
-		"echo 1 > /sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan; else "
-		"turn the host off and on",
+		"echo 1 > /sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan; if that fails, power the host off and on",
 		c->address);
 }
 
@@ -138,7 +134,7 @@ void check_twins(struct check_case *c)
 	if (n < 2)
 		return;
 	check_found(c, CHECK_INFO, c->address,
-		"%zu devices are %04x:%04x: only the address tells them apart", n, d->vendor,
+		"%zu devices have id %04x:%04x: only the address distinguishes them", n, d->vendor,
 		d->device);
 	(void)snprintf(value, sizeof(value), "0x%04x", d->device);
 	check_seen(c, check_attribute_path(c, "device", path, sizeof(path)), value);
@@ -174,11 +170,10 @@ void check_early(struct check_case *c)
 		return;
 	if (early_claim(c, path, sizeof(path))) {
 		check_found(c, CHECK_WARN, c->address,
-			"was meant for vfio-pci at boot, and %s was there first", d->driver);
+			"was meant for vfio-pci at boot, but %s bound it first", d->driver);
 		check_seen(c, path, d->driver);
 		check_fix(c,
-			"leave that out: 'usher claim %s' keeps other drivers off at boot, and "
-			"'usher bind' takes it when it is wanted",
+			"remove that line; to keep other drivers from it at boot: usher claim %s",
 			c->address);
 		return;
 	}
@@ -191,8 +186,8 @@ void check_early(struct check_case *c)
 	if (modprobe_presence(c->host, module) != MODPROBE_BUILTIN)
 		return;
 	check_found(c, CHECK_INFO, c->address,
-		"%s is built into the kernel and takes it at each boot, before vfio-pci could",
+		"%s is built into the kernel, so it binds the device at each boot before vfio-pci can",
 		d->driver);
 	check_seen(c, "/lib/modules", "modules.builtin");
-	check_fix(c, "usher takes it from there when it is wanted");
+	check_fix(c, "'usher bind' unbinds it from that driver");
 }

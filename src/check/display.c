@@ -38,19 +38,19 @@ void check_display(struct check_case *c)
 			continue;
 		check_found(c, CHECK_FAIL, c->address, "%s: %s", o->object, o->text);
 		check_seen(c, check_attribute_path(c, "boot_vga", path, sizeof(path)), o->text);
-		check_fix(c, "come in by SSH, and --allow=gpu");
+		check_fix(c, "log in by SSH, then use --allow=gpu");
 	}
 	(void)check_attribute(c, "boot_vga", boot, sizeof(boot));
 	check_attribute_path(c, "boot_vga", path, sizeof(path));
 	if (count_displays(c) == 1) {
 		check_found(c, CHECK_WARN, c->address,
-			"is the only display of this host: its screen goes dark, perhaps for good");
+			"is the only display of this host: its screen goes dark, perhaps until a reboot");
 		check_seen(c, path, boot);
-		check_fix(c, "have SSH or a serial console at hand");
+		check_fix(c, "make sure that you can log in by SSH or a serial console");
 	} else if (boot[0] == '1') {
-		check_found(c, CHECK_WARN, c->address, "is the display that the firmware chose");
+		check_found(c, CHECK_WARN, c->address, "is the display that the firmware selected");
 		check_seen(c, path, boot);
-		check_fix(c, "let the firmware start with another one, if its setup can");
+		check_fix(c, "select another primary display in the firmware setup");
 	}
 }
 
@@ -92,13 +92,12 @@ static void fix_framebuffer(struct check_case *c)
 		if (c->host->ops->list(c->host, path, take_bound, name) != 1)
 			continue;
 		check_fix(c,
-			"'usher bind' lets it go, and the console goes dark; by hand: echo %s > "
-			"%s/unbind",
+			"'usher bind' unbinds the framebuffer, and the console goes dark; by hand: echo %s > %s/unbind",
 			name, path);
 		return;
 	}
-	check_fix(c, "'usher bind' lets it go, and the console goes dark; or boot with "
-		     "initcall_blacklist=sysfb_init");
+	check_fix(c,
+		"'usher bind' unbinds the framebuffer, and the console goes dark; or boot with initcall_blacklist=sysfb_init");
 }
 
 void check_framebuffer(struct check_case *c)
@@ -127,9 +126,9 @@ void check_framebuffer(struct check_case *c)
 			/* vfio_pci_core evicts it itself, of this class only. */
 			bool evicted = c->device->class >> 8 == CLASS_VGA;
 			check_found(c, evicted ? CHECK_INFO : CHECK_WARN, c->address,
-				"the firmware's framebuffer lies in its BAR %u%s", bars[i].index,
-				evicted ? ": vfio-pci sends it away"
-					: ", and vfio-pci leaves it there");
+				"the firmware framebuffer uses its BAR %u%s", bars[i].index,
+				evicted ? ": vfio-pci removes it"
+					: ", and vfio-pci does not remove it");
 			check_seen(c, "/proc/iomem", line + strspn(line, " "));
 			if (!evicted)
 				fix_framebuffer(c);
@@ -168,17 +167,16 @@ void check_rom(struct check_case *c)
 		if (!c->named)
 			return;
 		check_found(c, CHECK_WARN, c->address,
-			"has no ROM: a guest's firmware shows no picture by it");
-		check_seen(c, path, "is not there");
-		check_fix(c, "for QEMU: romfile=FILE with the card's video BIOS; the processor's "
-			     "graphics do without");
+			"has no ROM, so a guest's firmware cannot show a picture on it");
+		check_seen(c, path, "does not exist");
+		check_fix(c,
+			"for QEMU: romfile=FILE with the card's video BIOS; integrated graphics need none");
 	} else if (is_shadowed(c)) {
 		check_found(c, CHECK_WARN, c->address,
-			"its ROM is the copy that was run at boot, which may have changed itself");
+			"its ROM is the shadow copy that ran at boot, which may have modified itself");
 		check_seen(c, check_attribute_path(c, "resource", path, sizeof(path)),
 			"IORESOURCE_ROM_SHADOW");
 		check_fix(c,
-			"for QEMU: romfile=FILE with the card's video BIOS, read while another "
-			"card was the display");
+			"for QEMU: romfile=FILE with the card's video BIOS, dumped while another card was the display");
 	}
 }

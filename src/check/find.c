@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "check/rule.h"
+#include "pci/class.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -173,4 +174,13 @@ struct check_cpu check_cpu_read(struct check_case *c)
 	cpu.has_virtualisation = strstr(line, " vmx ") || strstr(line, " svm ");
 	cpu.is_guest = strstr(line, " hypervisor ");
 	return cpu;
+}
+
+const char *check_class_text(const struct pci_device *d, char *buf, size_t size)
+{
+	const char *name = pci_class_name(d->class);
+	bool vowel = strchr("AEIOaeio", name[0]) || strncmp(name, "SMBus", 5) == 0;
+
+	(void)snprintf(buf, size, "%s %s", vowel ? "an" : "a", name);
+	return buf;
 }

@@ -17,7 +17,7 @@
 static void check_member(struct check_case *c, const struct pci_device *d)
 {
 	struct holds holds = {0};
-	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
+	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX], text[64];
 	bool dummy = !d->driver[0] && (d->class >> 8 == 0x0600 || d->class >> 16 == 0x05);
 
 	pci_address_format(d->address, address);
@@ -27,12 +27,10 @@ static void check_member(struct check_case *c, const struct pci_device *d)
 		return;
 	if (bind_class_is_platform(d->class) && !dummy) {
 		check_found(c, CHECK_FAIL, c->address,
-			"shares its group with %s, the %s of this host, which is never lent",
-			address, pci_class_name(d->class));
+			"shares its group with %s, %s of the host, which is never lent", address,
+			check_class_text(d, text, sizeof(text)));
 		check_seen(c, path, d->driver[0] ? d->driver : "no driver");
-		check_fix(c,
-			"move it to another slot; 'usher check %s' says why the group is large",
-			c->address);
+		check_fix(c, "move it to another slot; for the reason: usher check %s", c->address);
 		return;
 	}
 	if (hold_find_in(c->view, d, &holds, NULL) < 0)
@@ -40,16 +38,15 @@ static void check_member(struct check_case *c, const struct pci_device *d)
 	const struct hold *o = NULL;
 	for (size_t i = 0; i < holds.count && !o; i++)
 		o = holds.list[i].unsure ? NULL : &holds.list[i];
-	bool idle = !d->driver[0] || !strcmp(d->driver, "pci-stub") || bind_on_vfio(c->host, d);
+	bool idle = !d->driver[0] || strcmp(d->driver, "pci-stub") == 0 || bind_on_vfio(c->host, d);
 	if (o) {
 		check_found(c, CHECK_FAIL, c->address,
 			"shares its group with %s, which is in use: %s: %s", address, o->object,
 			o->text);
-		check_fix(c, "free that one, or move one of the two to another slot");
+		check_fix(c, "free that device, or move one of the two to another slot");
 	} else {
 		check_found(c, CHECK_INFO, c->address, "shares its group with %s (%s)%s", address,
-			pci_class_name(d->class),
-			idle ? "" : ", which comes along when it is lent");
+			pci_class_name(d->class), idle ? "" : ", which is bound along with it");
 	}
 	check_seen(c, path, d->driver[0] ? d->driver : "no driver");
 	holds_fini(&holds);
@@ -68,10 +65,11 @@ static void check_vmd(struct check_case *c)
 		return;
 	pci_address_format(above->address, address);
 	check_found(c, CHECK_WARN, c->address,
-		"is behind the volume management device %s: to the IOMMU they are one", address);
+		"is behind the volume management device %s, and the IOMMU cannot distinguish the two",
+		address);
 	(void)pci_device_path(above->address, "class", path, sizeof(path));
 	check_seen(c, path, pci_class_name(above->class));
-	check_fix(c, "lend %s with all that is behind it, or turn VMD off in the firmware setup",
+	check_fix(c, "bind %s with all devices behind it, or disable VMD in the firmware setup",
 		address);
 }
 
@@ -83,12 +81,11 @@ void check_members(struct check_case *c)
 	if (d->group == PCI_GROUP_NONE) {
 		if (c->iommu != PCI_IOMMU_ON)
 			return; /* H01 and H02 say why */
-		check_found(
-			c, CHECK_FAIL, c->address, "is behind no IOMMU, though this host has one");
+		check_found(c, CHECK_FAIL, c->address, "is not behind the IOMMU of this host");
 		check_seen(c, check_attribute_path(c, "iommu_group", path, sizeof(path)),
-			"is not there");
-		check_fix(c, "look for a word on the command line that leaves it out "
-			     "(intel_iommu=igfx_off), or lend another");
+			"does not exist");
+		check_fix(c,
+			"look for a kernel option that excludes it (intel_iommu=igfx_off), or choose another device");
 		return;
 	}
 	check_vmd(c);
@@ -121,13 +118,13 @@ static void tell_reason(struct check_case *c, const struct pci_reason *r)
 		check_blind(c, path, -EACCES);
 		return;
 	}
-	check_found(c, CHECK_INFO, c->address, "its group is that large because of %s: %s", address,
+	check_found(c, CHECK_INFO, c->address, "its group is large because of %s: %s", address,
 		r->kind == PCI_REASON_SLOT
-			? "the functions of this slot can reach each other"
-			: "what is behind this port can reach its neighbours past the IOMMU");
+			? "functions of this slot can reach each other"
+			: "devices behind this port can reach each other without the IOMMU");
 	(void)pci_device_path(r->address, "config", path, sizeof(path));
 	check_seen(c, path, value);
-	check_fix(c, "a slot below another root port may do: 'usher list --tree' shows them");
+	check_fix(c, "try a slot below another root port: usher list --tree");
 }
 
 void check_acs(struct check_case *c)
@@ -165,10 +162,10 @@ void check_reserved(struct check_case *c)
 		if (!type || strcmp(type, " direct") != 0)
 			continue;
 		check_found(c, CHECK_FAIL, c->address,
-			"the firmware keeps memory mapped for it (RMRR): VFIO refuses its group");
+			"the firmware reserves a DMA region for it (RMRR), so VFIO refuses its group");
 		check_seen(c, path, line);
-		check_fix(c, "look for a setting or an update of the firmware that drops it (HP: "
-			     "'Shared Memory Features'; Dell: the RAID and USB legacy settings)");
+		check_fix(c,
+			"look for a firmware setting or update that removes the region (HP: 'Shared Memory Features'; Dell: the RAID and USB legacy settings)");
 		return;
 	}
 }
@@ -189,11 +186,11 @@ void check_companions(struct check_case *c)
 			continue;
 		pci_address_format(o->address, address);
 		check_found(c, CHECK_WARN, c->address,
-			"%s (%s) is a part of the same card, in a group of its own", address,
+			"%s (%s) is part of the same card, but in another group", address,
 			pci_class_name(o->class));
 		(void)pci_device_path(o->address, "iommu_group", path, sizeof(path));
 		(void)snprintf(c->last->value, sizeof(c->last->value), "%d", o->group);
 		check_seen(c, path, c->last->value);
-		check_fix(c, "lend it, too: a card that is reset as a whole takes it along");
+		check_fix(c, "bind it as well: a reset of the whole card affects it");
 	}
 }

@@ -64,20 +64,21 @@ static void tell_no_reset(struct check_case *c)
 	list_along(&hot, along, sizeof(along));
 	if (!hot.possible)
 		check_found(c, CHECK_WARN, c->address,
-			"has no reset at all: what a guest leaves in it stays in it");
+			"cannot be reset: its state remains from one guest to the next");
 	else if (hot.count)
 		check_found(c, CHECK_WARN, c->address,
-			"has no reset of its own: only with its whole bus, and that takes along %s",
-			along);
+			"has no reset of its own: only a bus reset, which also resets %s", along);
 	else
 		check_found(c, CHECK_WARN, c->address, "has no reset of its own: %s",
-			c->named ? "VFIO resets the bus, where it is alone"
-				 : "only with its whole bus");
-	check_seen(c, check_attribute_path(c, "reset_method", path, sizeof(path)), "is not there");
+			c->named ? "VFIO resets its bus, on which it is alone"
+				 : "only a reset of its whole bus");
+	check_seen(
+		c, check_attribute_path(c, "reset_method", path, sizeof(path)), "does not exist");
 	if (hot.count)
-		check_fix(c, "lend those as well: VFIO resets a bus when it has all of it");
+		check_fix(c,
+			"bind those as well: VFIO resets a bus only if it owns all of its devices");
 	else if (!hot.possible)
-		check_fix(c, "after a guest it stays on vfio-pci, unless --allow=no-reset");
+		check_fix(c, "'usher release' leaves it on vfio-pci, unless --allow=no-reset");
 	pci_hot_reset_fini(&hot);
 }
 
@@ -100,15 +101,13 @@ void check_reset(struct check_case *c)
 		return;
 	check_found(c, CHECK_WARN, c->address,
 		d->vendor == VENDOR_AMD
-			? "has no function level reset, and many cards of this maker do not come "
-			  "back from the others: the second guest finds a dead card"
-			: "has no function level reset: not every card comes back from the others");
+			? "has no function level reset, and many cards of this vendor do not survive the other resets: the second guest may find a dead card"
+			: "has no function level reset: not every card survives the other resets");
 	check_seen(c, check_attribute_path(c, "reset_method", path, sizeof(path)), d->reset_method);
 	check_fix(c,
 		d->vendor == VENDOR_AMD
-			? "the module vendor-reset knows Polaris, Vega and Navi: echo "
-			  "device_specific > reset_method; try the card twice before you rely on it"
-			: "try it twice before you rely on it");
+			? "the vendor-reset module supports Polaris, Vega and Navi: echo device_specific > reset_method; then test the card: usher prove"
+			: "test it before you rely on it: usher prove");
 }
 
 void check_power(struct check_case *c)
@@ -123,17 +122,17 @@ void check_power(struct check_case *c)
 	/* What the host uses sleeps as deep as it likes: its driver knows how to wake it. */
 	if (strcmp(s.state, "D3cold") == 0 && (c->named || on_vfio)) {
 		check_found(c, CHECK_WARN, c->address,
-			"is without power (D3cold); some devices do not come back from it");
+			"has no power (D3cold); some devices do not return from that state");
 		check_seen(c, check_attribute_path(c, "power_state", path, sizeof(path)), s.state);
 	} else if (on_vfio && strcmp(s.control, "auto") == 0 && s.cold[0] == '1') {
 		check_found(c, CHECK_WARN, c->address,
-			"may lose its power while it is on a VFIO driver and idle (D3cold)");
+			"may lose power while it is idle on a VFIO driver (D3cold)");
 		check_seen(
 			c, check_attribute_path(c, "d3cold_allowed", path, sizeof(path)), s.cold);
 	} else {
 		return;
 	}
-	check_fix(c, "where it says 'stuck in D3': echo 0 > /sys/bus/pci/devices/%s/d3cold_allowed",
+	check_fix(c, "if dmesg says 'stuck in D3': echo 0 > /sys/bus/pci/devices/%s/d3cold_allowed",
 		c->address);
 }
 
@@ -155,10 +154,10 @@ static void check_resize(struct check_case *c, const struct pci_bar *b)
 	check_found(c, large ? CHECK_WARN : CHECK_INFO, c->address,
 		"BAR %u is %llu MiB and can be %llu MiB%s", b->index,
 		(unsigned long long)(b->size >> 20), (unsigned long long)(least >> 20),
-		large ? ": not every guest's firmware finds room for it" : "");
+		large ? ": not every guest firmware has room for it" : "");
 	check_seen(c, path, text);
-	check_fix(c, "'usher bind %s --bar %u=%lluM' lends it with that size", c->address, b->index,
-		(unsigned long long)(least >> 20));
+	check_fix(c, "to bind it with that size: usher bind %s --bar %u=%lluM", c->address,
+		b->index, (unsigned long long)(least >> 20));
 }
 
 void check_bars(struct check_case *c)
@@ -177,18 +176,15 @@ void check_bars(struct check_case *c)
 			(unsigned long long)b->size);
 		if (!b->assigned && b->kind != PCI_BAR_ROM && b->kind != PCI_BAR_IO) {
 			check_found(c, CHECK_WARN, c->address,
-				"the host found no room for BAR %u (%llu MiB)", b->index,
-				(unsigned long long)(b->size >> 20));
+				"the host did not assign BAR %u (%llu MiB): no address space is left",
+				b->index, (unsigned long long)(b->size >> 20));
 			check_seen(c, path, value);
 			check_fix(c,
-				"turn on 'Above 4G Decoding' in the firmware setup; for virtual "
-				"functions SR-IOV and ARI, too");
+				"enable 'Above 4G Decoding' in the firmware setup, and for virtual functions SR-IOV and ARI");
 		} else if (c->named && b->assigned && b->size < PAGE && b->kind != PCI_BAR_IO &&
 			   b->kind != PCI_BAR_ROM && b->address % PAGE) {
 			check_found(c, CHECK_INFO, c->address,
-				"BAR %u shares its page with others: each access of a guest is a "
-				"trip "
-				"to the host",
+				"BAR %u shares its page with another BAR, so each guest access exits to the host",
 				b->index);
 			check_seen(c, path, value);
 			check_fix(c, "pci=resource_alignment=%s on the kernel command line",
@@ -218,19 +214,18 @@ void check_numa(struct check_case *c)
 	(void)snprintf(value, sizeof(value), "%d", c->device->numa_node);
 	if (c->device->numa_node < 0) {
 		check_found(c, CHECK_WARN, c->address,
-			"the firmware does not tell which of %u nodes it is near to", nodes);
+			"the firmware does not report which of %u NUMA nodes it is on", nodes);
 		check_seen(c, path, value);
-		check_fix(c, "look at the board's manual, then: echo NODE > %s", path);
+		check_fix(c, "look up the node in the board's manual, then: echo NODE > %s", path);
 		return;
 	}
 	(void)check_attribute(c, "local_cpulist", cpus, sizeof(cpus));
 	check_found(c, CHECK_INFO, c->address,
-		"is near to node %d: a guest that runs elsewhere reaches it across the nodes",
+		"is on NUMA node %d: a guest on another node reaches it more slowly",
 		c->device->numa_node);
 	check_seen(c, path, value);
 	check_fix(c,
-		"let the guest have memory and processors of that node: numactl --membind=%d "
-		"--physcpubind=%s",
+		"give the guest memory and processors of that node: numactl --membind=%d --physcpubind=%s",
 		c->device->numa_node, cpus[0] ? cpus : "CPUS");
 }
 
@@ -253,9 +248,10 @@ void check_link(struct check_case *c)
 		return;
 	if (speed_of(speed) >= speed_of(speed_max) && speed_of(width) >= speed_of(width_max))
 		return;
-	check_found(c, CHECK_INFO, c->address, "its link runs at %s x%s, it could do %s x%s", speed,
+	check_found(c, CHECK_INFO, c->address, "its link runs at %s x%s but supports %s x%s", speed,
 		width, speed_max, width_max);
 	(void)snprintf(value, sizeof(value), "%s x%s", speed, width);
 	check_seen(c, check_attribute_path(c, "current_link_speed", path, sizeof(path)), value);
-	check_fix(c, "many cards slow down when idle; else a wider slot, or clean contacts");
+	check_fix(c,
+		"many cards reduce the speed when idle; otherwise use a wider slot, or clean the contacts");
 }

@@ -21,11 +21,10 @@ void check_lockdown(struct check_case *c)
 
 	if (host_read_text(c->host, path, text, sizeof(text)) > 0 && !strstr(text, "[none]")) {
 		check_found(c, CHECK_INFO, "host",
-			"the kernel is locked down: it loads signed modules only, and lets nobody "
-			"write configuration space; VFIO itself works");
+			"kernel lockdown is on: only signed modules load, and nobody can write configuration space; VFIO works");
 		check_seen(c, path, text);
-		check_fix(c, "sign what you need of other modules (vendor-reset, igb_uio), or turn "
-			     "Secure Boot off");
+		check_fix(c,
+			"sign out-of-tree modules that you need (vendor-reset, igb_uio), or disable Secure Boot");
 	} else if (c->host->ops->read(c->host, efi, variable, sizeof(variable)) == 5 &&
 		   variable[4] == 1) {
 		check_found(c, CHECK_INFO, "host", "Secure Boot is on");
@@ -92,7 +91,7 @@ void check_memlock(struct check_case *c)
 	if (sscanf(line, "%llu", &limit) != 1)
 		return; /* unlimited */
 	check_found(c, limit < MIB(512) ? CHECK_WARN : CHECK_INFO, "host",
-		"this user may lock %llu MiB: a guest that has a device locks all its memory",
+		"this user can lock %llu MiB: a guest with a device locks all of its memory",
 		limit >> 20);
 	(void)snprintf(line, sizeof(line), "%llu", limit);
 	check_seen(c, path, line);
@@ -160,17 +159,17 @@ void check_hugepages(struct check_case *c)
 			continue;
 		(void)snprintf(object, sizeof(object), "node %u", i);
 		if (nodes[i].all)
-			check_found(c, CHECK_WARN, object, "all huge pages of this node are taken");
+			check_found(c, CHECK_WARN, object,
+				"all huge pages of this NUMA node are in use");
 		else
 			check_found(c, CHECK_WARN, object,
-				"has devices and no huge pages, while other nodes have some");
+				"has devices but no huge pages, while other nodes have some");
 		(void)file_path(path, sizeof(path), "/sys/devices/system/node/node%u/hugepages", i);
 		(void)snprintf(value, sizeof(value), "%llu of %llu free",
 			(unsigned long long)nodes[i].free_, (unsigned long long)nodes[i].all);
 		check_seen(c, path, value);
 		check_fix(c,
-			"echo PAGES > %s/hugepages-2048kB/nr_hugepages, early: memory "
-			"fragments",
+			"soon after boot, before memory fragments: echo PAGES > %s/hugepages-2048kB/nr_hugepages",
 			path);
 	}
 	if (!all)
@@ -178,7 +177,7 @@ void check_hugepages(struct check_case *c)
 	cleanup_free char *mounts = NULL;
 	if (host_read_all(c->host, "/proc/mounts", &mounts) < 0 || strstr(mounts, " hugetlbfs "))
 		return;
-	check_found(c, CHECK_WARN, "host", "huge pages are set aside, and no hugetlbfs is mounted");
+	check_found(c, CHECK_WARN, "host", "huge pages are reserved, but no hugetlbfs is mounted");
 	check_seen(c, "/proc/mounts", "no hugetlbfs");
 	check_fix(c, "mount -t hugetlbfs hugetlbfs /dev/hugepages");
 }
@@ -189,19 +188,19 @@ static void explain_no_kvm(struct check_case *c)
 	struct check_cpu cpu = check_cpu_read(c);
 	const char *module = cpu.amd ? "kvm_amd" : "kvm_intel";
 
-	check_found(c, CHECK_WARN, "host", "there is no /dev/kvm: guests cannot run at speed");
-	check_seen(c, "/dev/kvm", "is not there");
+	check_found(c, CHECK_WARN, "host",
+		"/dev/kvm does not exist: guests cannot run, or only by emulation");
+	check_seen(c, "/dev/kvm", "does not exist");
 	if (!cpu.known)
 		return;
 	if (cpu.has_virtualisation)
 		check_fix(c, "modprobe %s", module);
 	else if (cpu.is_guest)
 		check_fix(c,
-			"this host is a virtual machine: let its hypervisor nest guests "
-			"(%s nested=1, -cpu host)",
+			"this host is a virtual machine: enable nested guests in its hypervisor (%s nested=1, -cpu host)",
 			module);
 	else
-		check_fix(c, "turn on %s in the firmware setup",
+		check_fix(c, "enable %s in the firmware setup",
 			cpu.amd ? "SVM" : "VT-x (Intel Virtualization Technology)");
 }
 
@@ -224,12 +223,12 @@ void check_kvm(struct check_case *c)
 		(n.uid == self.uid && (n.mode & 0600) == 0600) ||
 		(strstr(self.groups, gid) && (n.mode & 0060) == 0060))
 		return;
-	check_found(c, CHECK_WARN, "/dev/kvm", "this user may not open it");
+	check_found(c, CHECK_WARN, "/dev/kvm", "this user cannot open it");
 	(void)snprintf(value, sizeof(value), "mode %04o, user %u, group %u", n.mode, n.uid, n.gid);
 	check_seen(c, "/dev/kvm", value);
 	if ((n.mode & 0060) == 0060 && n.gid)
 		check_fix(c, "usermod -aG kvm USER, and log in again");
 	else
-		check_fix(c, "give it to a group, and this user to that: chgrp kvm /dev/kvm; chmod "
-			     "0660 /dev/kvm; the rules of systemd's udev do so");
+		check_fix(c,
+			"give a group access, as systemd's udev rules do, and add this user to it: chgrp kvm /dev/kvm; chmod 0660 /dev/kvm");
 }

@@ -21,7 +21,7 @@ static void check_lease(struct check_case *c, const struct bind_lease *l)
 		return;
 	(void)snprintf(object, sizeof(object), "group %d", l->group);
 	(void)snprintf(path, sizeof(path), BIND_STATE_DIR "/journal/%d", l->group);
-	check_found(c, CHECK_WARN, object, "was left half lent");
+	check_found(c, CHECK_WARN, object, "was left half bound");
 	check_seen(c, path, l->text);
 	check_fix(c, "usher restore");
 }
@@ -39,11 +39,11 @@ static void check_unclaimed(struct check_case *c, const struct bind_lease *lease
 			return;
 	pci_address_format(d->address, address);
 	check_found(c, CHECK_INFO, address,
-		"is on %s and was not put there by usher: by hand, by another tool or at boot",
+		"is bound to %s, but not by usher: manually, by another tool or at boot",
 		d->driver);
 	(void)pci_device_path(d->address, "driver", path, sizeof(path));
 	check_seen(c, path, d->driver);
-	check_fix(c, "usher release %s gives it back to the host", address);
+	check_fix(c, "usher release %s", address);
 }
 
 /* What was left in driver_override makes the next probe go wrong. */
@@ -59,11 +59,10 @@ static void check_override(struct check_case *c, const struct pci_device *d)
 	int r = host_read_text(c->host, path, text, sizeof(text));
 	if (r == -ETIMEDOUT) {
 		check_found(c, CHECK_WARN, address,
-			"the kernel is at work on it and does not come back: its lock is kept");
+			"a driver or the kernel holds its device lock and does not release it");
 		check_seen(c, path, "did not answer");
 		check_fix(c,
-			"end who uses it: 'usher check %s' names who; dmesg says which driver "
-			"hangs",
+			"stop the process that uses it: usher check %s; else look for the driver that hangs: dmesg",
 			address);
 	}
 	if (r <= 0)
@@ -71,8 +70,8 @@ static void check_override(struct check_case *c, const struct pci_device *d)
 	if (strcmp(text, "(null)") == 0 || strcmp(text, d->driver) == 0)
 		return;
 	check_found(c, CHECK_WARN, address,
-		"is kept for driver '%s' and is on %s: it does not come back by itself", text,
-		d->driver[0] ? d->driver : "none");
+		"has an override for driver '%s' but is bound to %s: its own driver will not bind it again",
+		text, d->driver[0] ? d->driver : "none");
 	check_seen(c, path, text);
 	check_fix(c, "usher release %s, or: echo > %s", address, path);
 }
@@ -110,7 +109,7 @@ struct owner {
 
 static const struct owner owners[] = {
 	{"/etc/driverctl.d", "pci-", "", "driverctl", "driverctl unset-override DEVICE"},
-	{"/run/libvirt/qemu", "", ".xml", "libvirt, a guest that runs",
+	{"/run/libvirt/qemu", "", ".xml", "a running libvirt guest",
 		"virsh nodedev-list --cap pci"},
 	{"/etc/mdevctl.d", "0000:", "", "mdevctl", "mdevctl undefine"},
 };
@@ -136,11 +135,11 @@ static int check_owned(void *arg, const char *name)
 	bool has = host_read_all(c->host, path, &text) >= 0;
 	if (back && !(has && strstr(text, "<hostdev") && strstr(text, "type='pci'")))
 		return 0;
-	check_found(c, CHECK_WARN, name + front, "is lent by another tool, too: %s", w->o->who);
+	check_found(c, CHECK_WARN, name + front, "is also managed by another tool: %s", w->o->who);
 	if (has)
 		text[strcspn(text, "\n")] = '\0';
-	check_seen(c, path, has ? text : "is there");
-	check_fix(c, "let one of the two do it: %s", w->o->fix);
+	check_seen(c, path, has ? text : "exists");
+	check_fix(c, "let only one of the two manage it: %s", w->o->fix);
 	return 0;
 }
 
@@ -166,9 +165,9 @@ static void check_lines(
 		if (pci_address_parse(word, &a) < 0)
 			continue;
 		check_found(c, CHECK_WARN, pci_address_format(a, address),
-			"is lent by another tool, too: %s", who);
+			"is also managed by another tool: %s", who);
 		check_seen(c, path, line);
-		check_fix(c, "let one of the two do it: %s", fix);
+		check_fix(c, "let only one of the two manage it: %s", fix);
 	}
 }
 
@@ -179,10 +178,10 @@ void check_owners(struct check_case *c)
 
 		(void)c->host->ops->list(c->host, owners[i].folder, check_owned, &w);
 	}
-	check_lines(c, "/run/qemu-server/pci-id-reservations", "Proxmox, a guest that runs", "",
+	check_lines(c, "/run/qemu-server/pci-id-reservations", "a running Proxmox guest", "",
 		"qm set VMID --delete hostpci0");
 	check_lines(c, "/etc/dpdk/interfaces", "DPDK, at each boot", "pci/",
-		"take its line out of /etc/dpdk/interfaces");
+		"remove its line from /etc/dpdk/interfaces");
 }
 
 /* One note of another tool: at this address there shall be such a device. */
@@ -200,10 +199,12 @@ static void check_noted(struct check_case *c, const char *path, const char *line
 		if (c->devices[i].vendor == vendor && c->devices[i].device == device)
 			pci_address_format(c->devices[i].address, now);
 	check_found(c, CHECK_FAIL, c->address,
-		"is %04x:%04x and was noted as %04x:%04x: addresses moved%s%s", c->device->vendor,
-		c->device->device, vendor, device, now[0] ? ", that one is now at " : "", now);
+		"is %04x:%04x but was recorded as %04x:%04x: addresses have changed%s%s",
+		c->device->vendor, c->device->device, vendor, device,
+		now[0] ? ", that device is now at " : "", now);
 	check_seen(c, path, line);
-	check_fix(c, now[0] ? "write %s there" : "take it out: the device is gone%s", now);
+	check_fix(c, now[0] ? "change the address to %s" : "remove the entry: the device is gone%s",
+		now);
 }
 
 /* The next "ADDRESS|VVVV:DDDD" of Unraid's list. */

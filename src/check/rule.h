@@ -72,6 +72,9 @@ int check_attribute(struct check_case *c, const char *attr, char *buf, size_t si
 const char *check_attribute_path(
 	const struct check_case *c, const char *attr, char *buf, size_t size);
 
+/* The class of @d with its article: "an ISA bridge". Return: @buf. */
+const char *check_class_text(const struct pci_device *d, char *buf, size_t size);
+
 /* "Y", "1" or "y" in a module's parameter. */
 bool check_flag_set(struct check_case *c, const char *path);
 

@@ -32,9 +32,9 @@ static void tell_hold(struct check_case *c, const struct use *u, const struct ho
 	check_found(c, CHECK_FAIL, c->address, "%s: %s", o->object, o->text);
 	check_seen(c, path, o->text);
 	if (o->absolute)
-		check_fix(c, "%s; nothing lifts this", u->fix);
+		check_fix(c, "%s; --allow cannot skip this check", u->fix);
 	else
-		check_fix(c, "%s; or take it all the same: --allow=%s", u->fix, o->check);
+		check_fix(c, "%s; or skip this check: --allow=%s", u->fix, o->check);
 }
 
 static void tell_holds(struct check_case *c, const struct use *u)
@@ -46,9 +46,9 @@ static void tell_holds(struct check_case *c, const struct use *u)
 
 void check_users(struct check_case *c)
 {
-	static const struct use nodes = {"fd", "/dev/", "end these processes"};
+	static const struct use nodes = {"fd", "/dev/", "stop these processes"};
 	static const struct use groups = {
-		"vfio", "/dev/", "end the guest or the program that has it"};
+		"vfio", "/dev/", "stop the guest or program that has it open"};
 
 	tell_holds(c, &nodes);
 	tell_holds(c, &groups);
@@ -57,7 +57,7 @@ void check_users(struct check_case *c)
 void check_storage(struct check_case *c)
 {
 	static const struct use u = {"block", "/sys/class/block/",
-		"unmount it, turn swap off, take it out of its volume"};
+		"unmount it, disable swap on it, or remove it from its volume"};
 
 	tell_holds(c, &u);
 }
@@ -65,9 +65,9 @@ void check_storage(struct check_case *c)
 void check_network(struct check_case *c)
 {
 	static const struct use here = {
-		"net", "/sys/class/net/", "move the address and the routes to another interface"};
+		"net", "/sys/class/net/", "move its address and routes to another interface"};
 	static const struct use away = {
-		"net", NULL, "bring it back: ip -n NAMESPACE link set INTERFACE netns 1"};
+		"net", NULL, "return it: ip -n NAMESPACE link set INTERFACE netns 1"};
 
 	for (size_t i = 0; i < c->holds.count; i++) {
 		const struct hold *o = &c->holds.list[i];
@@ -79,7 +79,7 @@ void check_network(struct check_case *c)
 void check_input(struct check_case *c)
 {
 	static const struct use u = {
-		"input", "/sys/class/input/", "plug in another keyboard, or come in by SSH"};
+		"input", "/sys/class/input/", "connect another keyboard, or log in by SSH"};
 
 	tell_holds(c, &u);
 }
@@ -94,7 +94,7 @@ void check_sriov(struct check_case *c)
 	tell_holds(c, &u);
 	if (f.is_virtual) {
 		check_found(c, CHECK_INFO, c->address,
-			"is a virtual function of %s, which must stay with its driver",
+			"is a virtual function of %s, which must keep its driver",
 			pci_address_format(f.physical, text));
 		check_seen(c, check_attribute_path(c, "physfn", path, sizeof(path)), text);
 	}
@@ -103,16 +103,16 @@ void check_sriov(struct check_case *c)
 	(void)snprintf(value, sizeof(value), "%u of %u", f.active, f.total);
 	if (f.active)
 		check_found(c, CHECK_FAIL, c->address,
-			"has %u virtual functions: vfio-pci does not take such a device (EBUSY)",
+			"has %u virtual functions: vfio-pci refuses such a device (EBUSY)",
 			f.active);
 	else if (!c->device->driver[0])
 		check_found(c, CHECK_INFO, c->address,
-			"could have %u virtual functions, and only its own driver makes them",
+			"supports %u virtual functions, which only its own driver can create",
 			f.total);
 	else
-		check_found(c, CHECK_INFO, c->address, "could have %u virtual functions", f.total);
+		check_found(c, CHECK_INFO, c->address, "supports %u virtual functions", f.total);
 	check_seen(c, check_attribute_path(c, "sriov_numvfs", path, sizeof(path)), value);
 	if (f.active)
-		check_fix(c, "lend its virtual functions; or remove them: usher vfs %s 0",
+		check_fix(c, "bind its virtual functions instead, or remove them: usher vfs %s 0",
 			c->address);
 }

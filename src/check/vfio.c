@@ -26,11 +26,11 @@ static bool kept_out(struct check_case *c, const char *module)
 			(i == 1 && !strstr(l->rest, "/bin/false") && !strstr(l->rest, "/bin/true")))
 			continue;
 		check_found(c, i ? CHECK_FAIL : CHECK_WARN, module,
-			i ? "modprobe is told not to load it" : "is on modprobe's blacklist");
+			i ? "modprobe is configured not to load it" : "is on modprobe's blacklist");
 		(void)snprintf(path, sizeof(path), "%s:%u", l->file, l->number);
 		(void)snprintf(text, sizeof(text), "%s %s %s", l->verb, l->module, l->rest);
 		check_seen(c, path, text);
-		check_fix(c, "take line %u out of %s", l->number, l->file);
+		check_fix(c, "remove line %u of %s", l->number, l->file);
 		return true;
 	}
 	return false;
@@ -48,17 +48,17 @@ void check_modules(struct check_case *c)
 		switch (modprobe_presence(c->host, modules[i])) {
 		case MODPROBE_ABSENT:
 			check_found(c, CHECK_FAIL, modules[i], "this kernel has no such module");
-			check_seen(
-				c, "/lib/modules", "neither in modules.builtin nor in modules.dep");
+			check_seen(c, "/lib/modules",
+				"it is neither in modules.builtin nor in modules.dep");
 			check_fix(c, "install the modules of the running kernel, or boot one with "
 				     "CONFIG_VFIO_PCI");
 			break;
 		case MODPROBE_LOADABLE:
 			if (i)
 				break;
-			check_found(c, CHECK_INFO, modules[i],
-				"is not loaded; lending a device loads it");
-			check_seen(c, "/sys/bus/pci/drivers/vfio-pci", "is not there");
+			check_found(
+				c, CHECK_INFO, modules[i], "is not loaded; 'usher bind' loads it");
+			check_seen(c, "/sys/bus/pci/drivers/vfio-pci", "does not exist");
 			break;
 		case MODPROBE_BUILTIN:
 			break;
@@ -75,15 +75,16 @@ void check_iommufd(struct check_case *c)
 
 	int r = c->host->ops->node(c->host, "/dev/iommu", &n);
 	if (r == 0)
-		check_found(c, CHECK_INFO, "host", "iommufd is there, beside VFIO's groups");
+		check_found(
+			c, CHECK_INFO, "host", "iommufd is available in addition to VFIO groups");
 	else if (r == -ENOENT)
-		check_found(c, CHECK_INFO, "host",
-			"no iommufd: devices are lent by their groups, which does all the same");
+		check_found(
+			c, CHECK_INFO, "host", "iommufd is not available; usher uses VFIO groups");
 	else {
 		check_blind(c, "/dev/iommu", r);
 		return;
 	}
-	check_seen(c, "/dev/iommu", r == 0 ? "is there" : "is not there");
+	check_seen(c, "/dev/iommu", r == 0 ? "exists" : "does not exist");
 }
 
 #define TAINT_USER 6 /* include/linux/panic.h: user space asked for something out of the ordinary */
@@ -97,10 +98,10 @@ void check_noiommu(struct check_case *c)
 		return;
 	(void)host_read_number(c->host, "/proc/sys/kernel/tainted", &taint);
 	check_found(c, CHECK_WARN, "host",
-		"VFIO gives devices away without an IOMMU: they reach all memory%s",
-		taint >> TAINT_USER & 1 ? ", and somebody has done so since the boot" : "");
+		"VFIO's no-IOMMU mode is on: devices can reach all memory%s",
+		taint >> TAINT_USER & 1 ? ", and it was used since the boot" : "");
 	check_seen(c, path, "Y");
-	check_fix(c, "write N to it; nobody needs it where there is an IOMMU");
+	check_fix(c, "write N to it: it is not needed on a host with an IOMMU");
 }
 
 struct option {
@@ -112,12 +113,12 @@ struct option {
 
 static const struct option options[] = {
 	{"vfio_iommu_type1", "allow_unsafe_interrupts", CHECK_WARN,
-		"a guest can forge interrupts of the host"},
+		"a guest can forge host interrupts"},
 	{"vfio_pci", "disable_denylist", CHECK_WARN,
-		"devices are lent that the kernel knows not to be safe"},
+		"devices that the kernel lists as unsafe can be passed through"},
 	{"vfio_pci", "enable_sriov", CHECK_WARN,
-		"who has a physical function makes virtual ones, and reaches into all of them"},
-	{"vfio_pci", "disable_idle_d3", CHECK_INFO, "devices that are bound and idle stay awake"},
+		"a guest with a physical function can create virtual ones and read their data"},
+	{"vfio_pci", "disable_idle_d3", CHECK_INFO, "idle devices on vfio-pci stay awake"},
 };
 
 /* Where an option is set; for people who look for it. */
@@ -128,15 +129,15 @@ static void option_source(struct check_case *c, const struct option *o, char *bu
 	size_t at = 0;
 
 	(void)snprintf(key, sizeof(key), "%s.%s", o->module, o->name);
-	(void)snprintf(buf, size, "it was set by hand: load %s without it", o->module);
+	(void)snprintf(buf, size, "it was set manually: load %s without it", o->module);
 	if (c->boot.booted && modprobe_value(c->boot.booted, key, value, sizeof(value))) {
 		(void)snprintf(key, sizeof(key), "%s.%s=%s", o->module, o->name, value);
 		boot_how_to_drop(&c->boot, key, buf, size);
 	}
 	while ((l = modprobe_next(&c->modprobe, &at, "options", o->module)))
 		if (modprobe_value(l->rest, o->name, value, sizeof(value)))
-			(void)snprintf(buf, size, "it is set by line %u of %s: take it out",
-				l->number, l->file);
+			(void)snprintf(
+				buf, size, "remove it from line %u of %s", l->number, l->file);
 }
 
 void check_unsafe(struct check_case *c)
@@ -179,15 +180,14 @@ static int check_group_node(void *arg, const char *name)
 	int r = c->host->ops->node(c->host, path, &n);
 	if (r == -ENOENT) {
 		check_found(c, CHECK_WARN, path,
-			"the group is there and its node is not: udev did not make it, or this is "
-			"a "
-			"container that was started before");
-		check_seen(c, path, "is not there");
-		check_fix(c, "'udevadm trigger --subsystem-match=vfio', or pass the node anew");
+			"the group exists but its node does not: udev did not create it, or this container was started earlier");
+		check_seen(c, path, "does not exist");
+		check_fix(c,
+			"udevadm trigger --subsystem-match=vfio; in a container, pass the node again");
 	} else if (r == 0 && n.mode & 0006) {
-		check_found(c, CHECK_WARN, path, "everybody may open this group");
+		check_found(c, CHECK_WARN, path, "every user can open this group");
 		seen_mode(c, path, &n);
-		check_fix(c, "give it to one user: 'usher bind --user NAME ADDRESS'");
+		check_fix(c, "give it to one user: usher bind --user NAME ADDRESS");
 	}
 	return 0;
 }
@@ -201,11 +201,10 @@ void check_nodes(struct check_case *c)
 		check_blind(c, "/dev/vfio/vfio", r);
 	if (r == 0 && (n.mode & 0666) != 0666) {
 		check_found(c, CHECK_WARN, "/dev/vfio/vfio",
-			"only root may open the container, which is safe for everybody: the groups "
-			"are what is guarded");
+			"only root can open the container; access for all users is safe, because the groups are protected");
 		seen_mode(c, "/dev/vfio/vfio", &n);
-		check_fix(c, "chmod 0666 /dev/vfio/vfio; systemd 254 had a rule that took it away: "
-			     "update it");
+		check_fix(c,
+			"chmod 0666 /dev/vfio/vfio; systemd 254 has a rule that removes the access: update systemd");
 	}
 	(void)c->host->ops->list(c->host, "/sys/class/vfio", check_group_node, c);
 }

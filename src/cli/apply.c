@@ -56,7 +56,7 @@ static void refuse_claim(struct application *a, size_t i)
 	else if (s->standing == BIND_STANDING_VOID)
 		err_hint(&e, "correct " CLAIMS_DIR "/%s.claim", a->claims[i].name);
 	else
-		err_hint(&e, "usher unclaim %s, if it is gone for good", a->claims[i].name);
+		err_hint(&e, "if the device was removed: usher unclaim %s", a->claims[i].name);
 	apply_fail(a, LEAVE_REFUSED, &e);
 }
 
@@ -72,7 +72,8 @@ static void give_stray(struct application *a, size_t i)
 	int r = claim_stray_return(
 		&a->env, stray, c->driver[0] ? c->driver : "vfio-pci", &done, &e);
 	if (r == 1)
-		report_note("%s: is in the place of claim %s and is not what it means: given back",
+		report_note(
+			"%s: is in the place of claim %s but is another device: returned to its driver",
 			pci_address_format(stray->address, address), c->name);
 	release_text(stdout, &done);
 	bind_report_fini(&done);
@@ -157,10 +158,10 @@ static void check_claim(struct application *a, size_t i)
 	pci_address_format(d->address, address);
 	bool good = c->driver[0] ? !strcmp(d->driver, c->driver) : bind_on_vfio(a->env.host, d);
 	if (good) {
-		(void)printf("%s: is on %s, as claimed\n", address, d->driver);
+		(void)printf("%s: is bound to %s, as claimed\n", address, d->driver);
 		return;
 	}
-	err_say(&e, -EINVAL, "%s: is on %s, not on %s as claimed", address,
+	err_say(&e, -EINVAL, "%s: is bound to %s, not to %s as claimed", address,
 		d->driver[0] ? d->driver : "no driver", c->driver[0] ? c->driver : "a VFIO driver");
 	err_hint(&e, "usher apply");
 	apply_fail(a, LEAVE_FAILED, &e);
@@ -226,7 +227,7 @@ static int apply_parse(
 			r = targets_timeout(env, v, optarg);
 			timeout_ms = env->timeout_ms;
 		} else if (*mode != MODE_NOW) {
-			return option_wrong(v, "--boot and --check exclude each other");
+			return option_wrong(v, "--boot and --check cannot be combined");
 		} else {
 			*mode = c == BOOT ? MODE_BOOT : MODE_CHECK;
 		}
@@ -237,7 +238,7 @@ static int apply_parse(
 		return c;
 	if (*mode == MODE_BOOT && !timeout_ms)
 		env->timeout_ms = BOOT_TIMEOUT_MS;
-	return optind < argc ? option_wrong(v, "takes no '%s'", argv[optind]) : 0;
+	return optind < argc ? option_wrong(v, "unexpected operand '%s'", argv[optind]) : 0;
 }
 
 static int apply_run(const struct verb *v, int argc, char **argv)
@@ -250,7 +251,7 @@ static int apply_run(const struct verb *v, int argc, char **argv)
 	if (r)
 		return r < 0 ? option_leave(r) : r;
 	if (mode == MODE_BOOT && is_off(a.env.host)) {
-		report_note("claims are switched off by the kernel argument " OFF_WORD);
+		report_note("claims are disabled by the kernel argument " OFF_WORD);
 		return LEAVE_OK;
 	}
 	targets_hold_signals();
@@ -265,23 +266,21 @@ static int apply_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_apply = {
 	.name = "apply",
-	.summary = "bring claims into force, or check whether they are",
+	.summary = "bind claimed devices now, or check that they are bound",
 	.help = "apply [OPTION…]\n"
 		"\n"
-		"Binds every claimed device that is where its claim says, makes the udev rule "
-		"anew,\n"
-		"and refuses, with the reason, claims whose device has moved or is another one.\n"
+		"Binds every claimed device that is at its place and writes the udev rule again.\n"
+		"Refuses, with the reason, a claim whose device has moved or was replaced.\n"
 		"\n"
-		"  --boot           as usher-apply.service does: leave /etc alone, do nothing "
-		"under "
-		"the\n"
-		"                   kernel argument usher=off\n"
-		"  --check          only compare: status 1 when a claimed device is not bound, 3 "
-		"when a\n"
-		"                   claim means none\n"
-		"  --timeout SECONDS  for one write that the kernel does not finish (30; 10 at "
-		"boot)\n"
+		"  --boot             as usher-apply.service does: write nothing to /etc, and do\n"
+		"                     nothing under the kernel argument usher=off\n"
+		"  --check            only compare: exit status 1 if a claimed device is not\n"
+		"                     bound, 3 if a claim matches no device\n"
+		"  --timeout SECONDS  give up on a kernel write after this time (default: 30; 10\n"
+		"                     with --boot)\n"
 		"\n"
-		"example: usher apply --check\n",
+		"Example:\n"
+		"\n"
+		"  usher apply --check\n",
 	.run = apply_run,
 };

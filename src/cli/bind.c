@@ -53,7 +53,9 @@ static void tell_idle_allows(const struct arguments *a, const struct bind_plan *
 			strcmp(p->problems[k].check, a->request.allow[i]) != 0)
 			k++;
 		if (k == p->problem_count)
-			report_note("--allow=%s lifts nothing here", a->request.allow[i]);
+			report_note(
+				"warning: --allow=%s has no effect: no check of that name refused",
+				a->request.allow[i]);
 	}
 }
 
@@ -124,8 +126,7 @@ static int parse_bar(const struct verb *v, const char *text, struct arguments *a
 		code = bind_resize_code(bytes);
 	if (!code)
 		return option_wrong(v,
-			"--bar: '%s' is not of the form N=SIZE: N from 0 to 5, SIZE a power of two "
-			"like 256M or 8G",
+			"--bar: '%s' is not N=SIZE, with N from 0 to 5 and SIZE a power of two like 256M or 8G",
 			text);
 	a->bar[text[0] - '0'] = code;
 	a->has_bar = true;
@@ -195,10 +196,10 @@ static int bind_parse(const struct verb *v, int argc, char **argv, struct argume
 	if (c != OPTION_END)
 		return c;
 	if (a->host && !a->dry_run)
-		return option_wrong(v, "--host needs --dry-run: a snapshot has nothing to bind");
+		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
 	r = targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
 	if (r == 0 && a->has_bar && a->targets.count > 1)
-		return option_wrong(v, "--bar is for one device, not for %zu", a->targets.count);
+		return option_wrong(v, "--bar needs exactly one device, not %zu", a->targets.count);
 	memcpy(a->targets.list[0].bar, a->bar, sizeof(a->bar));
 	return r ? r : targets_access(v, a->user, a->user_group, &a->request.access);
 }
@@ -229,31 +230,30 @@ static int bind_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_bind = {
 	.name = "bind",
-	.summary = "take devices, with their IOMMU groups, from their drivers for VFIO",
+	.summary = "bind devices, with their IOMMU groups, to VFIO",
 	.help = "bind ADDRESS… [OPTION…]\n"
 		"\n"
-		"Takes every device of the IOMMU groups of the named ones from its driver and "
-		"binds\n"
-		"it to vfio-pci, or to the VFIO variant driver that fits better. PCI bridges stay\n"
-		"with their driver. Refuses, with all reasons, when one of them is in use. "
-		"Remembers\n"
-		"what was before; 'usher release' brings it back.\n"
+		"Unbinds every device in the IOMMU groups of the named devices from its driver\n"
+		"and binds it to vfio-pci, or to the VFIO variant driver that fits it better. PCI\n"
+		"bridges keep their driver. Refuses, with all reasons, if a device is in use.\n"
+		"'usher release' restores the original drivers.\n"
 		"\n"
-		"  --id VVVV:DDDD   what the device has to be, or it is refused; one for each "
-		"address\n"
-		"  --driver NAME    the VFIO driver for the named devices\n"
-		"  --allow CHECK    lift one check, by the name in brackets behind a refusal\n"
-		"  --only           touch no other device of the group; say whether it is viable, "
-		"refuse\n"
-		"                   when it cannot be\n"
-		"  --user NAME      give the /dev/vfio nodes to this user, until the release\n"
-		"  --user-group NAME  open them to this group, too\n"
-		"  --bar N=SIZE     resize BAR N between its drivers, until the release: 1=8G\n"
-		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
-		"  --dry-run        print each write in order, and touch nothing\n"
-		"  --json           the same for programs\n"
-		"  --host FILE      plan on a snapshot of a host (with --dry-run)\n"
+		"  --id VVVV:DDDD     refuse a device with another id; once for each address\n"
+		"  --driver NAME      bind the named devices to this VFIO driver\n"
+		"  --allow CHECK      skip one check: its name is in brackets after a refusal;\n"
+		"                     may be repeated\n"
+		"  --only             bind no other device of the group; refuse if the group\n"
+		"                     would not be viable\n"
+		"  --user NAME        give the /dev/vfio nodes to this user until the release\n"
+		"  --user-group NAME  let this group open them as well\n"
+		"  --bar N=SIZE       resize BAR N until the release: 1=8G\n"
+		"  --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
+		"  --dry-run          print each write, in order, and change nothing\n"
+		"  --json             print a JSON document\n"
+		"  --host FILE        plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
-		"example: usher bind 0000:03:00.0 --id 10de:2484 --user alice\n",
+		"Example: bind a graphics card for user alice, if it is still at that address.\n"
+		"\n"
+		"  usher bind 0000:03:00.0 --id 10de:2484 --user alice\n",
 	.run = bind_run,
 };

@@ -49,8 +49,8 @@ static int check_words(const struct verb *v, const struct request *q, int count,
 	for (int i = 0; r == 0 && i < count; i++) {
 		if (lookup_device(h, words[i], &addresses[i]) == 0)
 			continue;
-		(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address, interface or disk", v->name,
-			words[i]);
+		(void)err_say(&e, -EINVAL, "%s: '%s' is not a PCI address, interface or disk",
+			v->name, words[i]);
 		hint_word(h, words[i], &e);
 		r = LEAVE_USAGE;
 	}
@@ -91,27 +91,26 @@ static int check_verb_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_check = {
 	.name = "check",
-	.summary = "what stands against lending a device, where it is seen, what to do",
+	.summary = "diagnose what prevents passthrough: evidence and fix",
 	.help = "check [OPTION…] [ADDRESS|INTERFACE|DISK…]\n"
 		"\n"
-		"Looks at this host as somebody would who has seen many of them: firmware,\n"
-		"kernel, boot loader, modules, rights, other tools; and at each device. Every\n"
-		"finding says where it was seen and what to do, with the file and line of this\n"
-		"host. It only reads.\n"
+		"Checks this host (firmware, kernel, boot loader, modules, permissions, other\n"
+		"tools) and each device. Every finding names the file or attribute that proves\n"
+		"it, and the fix for this host. It changes nothing.\n"
 		"\n"
-		"Without an operand: the host, and what is wrong with any device, whoever would\n"
-		"get it. With devices: also whether each could be lent now, who uses it, what it\n"
-		"shares.\n"
+		"Without an operand it checks the host, and each device for problems that do not\n"
+		"depend on its user. For the devices that you name, it also checks whether they\n"
+		"can be lent now, what uses them and what shares their group.\n"
 		"\n"
-		"  -j, --json       a JSON document\n"
-		"      --list       the checks there are, with their ids\n"
-		"      --host FILE  a snapshot of another host instead of this one\n"
+		"  -j, --json       print a JSON document\n"
+		"      --list       list all checks with their ids\n"
+		"      --host FILE  read a snapshot of another host instead of this host\n"
 		"\n"
-		"Exit status: 0 nothing stands against lending (there may be warnings), 1 it\n"
-		"could not be checked, 2 wrong command line, 3 this host, or a device that was\n"
-		"named, could not lend or be lent.\n"
+		"Exit status: 0 no errors (there may be warnings), 1 the check itself failed, 2\n"
+		"wrong command line, 3 errors: this host or a named device cannot be used for\n"
+		"passthrough.\n"
 		"\n"
-		"Examples: why does it not work? Could the graphics card go to a guest?\n"
+		"Examples: why does passthrough fail? Can this graphics card go to a guest?\n"
 		"\n"
 		"  usher check\n"
 		"  usher check 0000:01:00.0\n",

@@ -59,10 +59,11 @@ static int claim_parse_words(const struct verb *v, int argc, char **argv, struct
 	if (c != OPTION_END)
 		return c;
 	if (a->driver && !bind_name_is_vfio(a->driver))
-		return option_wrong(v, "--driver: '%s' is no driver of VFIO's", a->driver);
+		return option_wrong(v, "--driver: '%s' is not a VFIO driver", a->driver);
 	/* A claim is a line a word. */
 	if ((a->user && !bind_name_ok(a->user)) || (a->user_group && !bind_name_ok(a->user_group)))
-		return option_wrong(v, "a claim cannot hold that name: give the number");
+		return option_wrong(v,
+			"--user and --user-group: a claim cannot hold this name: use its number");
 	r = targets_access(v, a->user, a->user_group, &a->access);
 	return r ? r : targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
 }
@@ -102,8 +103,8 @@ static void tell_siblings(const struct bind_plan *p)
 			const struct bind_member *m = &p->groups[i].members[k];
 			if (m->is_target || m->act == BIND_ACT_STAYS)
 				continue;
-			report_note("%s: shares group %d and goes along; claim it too to keep its "
-				    "driver off from the start",
+			report_note(
+				"%s: is bound along with its group %d; claim it as well to keep its driver from it at boot",
 				pci_address_format(m->device.address, address),
 				p->groups[i].number);
 		}
@@ -151,10 +152,10 @@ static void tell_boot(void)
 
 	for (size_t i = 0; i < COUNT(makers); i++)
 		if (access(makers[i].sign, X_OK) == 0)
-			report_note("the initramfs has rules of its own: '%s' brings this one in",
+			report_note("the initramfs has its own copy of the udev rules: run '%s'",
 				makers[i].what);
 	if (access("/etc/systemd/system/multi-user.target.wants/usher-apply.service", F_OK) < 0)
-		report_note("'systemctl enable usher-apply' binds what is claimed at each boot");
+		report_note("to bind claimed devices at each boot: systemctl enable usher-apply");
 }
 
 static int claim_device(const struct arguments *a, struct pci_address address, struct err *e)
@@ -209,27 +210,27 @@ static int run_claim(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_claim = {
 	.name = "claim",
-	.summary = "set devices aside for VFIO at every boot",
+	.summary = "reserve devices for VFIO at every boot",
 	.help = "claim ADDRESS… [OPTION…]\n"
 		"\n"
-		"From the next boot on no other driver gets the device: a udev rule holds it for\n"
-		"vfio-pci, and usher-apply.service binds it. The claim is a file in\n"
-		"/etc/usher/claims.d and names the device by its place below the root bus, its "
-		"ids\n"
-		"and its serial number: where the device has moved, nothing is bound. Refuses what "
-		"is\n"
-		"in use. 'usher apply' binds now. The kernel argument usher=off switches all "
-		"claims off.\n"
+		"From the next boot on, a udev rule keeps other drivers from the device and\n"
+		"usher-apply.service binds it to VFIO. Each claim is a file in\n"
+		"/etc/usher/claims.d. It names the device by its place below the root bus, its\n"
+		"ids and its serial number, so another device in that place is not bound. Refuses\n"
+		"a device that is in use. 'usher apply' binds it now. The kernel argument\n"
+		"usher=off disables all claims for one boot.\n"
 		"\n"
-		"  --id VVVV:DDDD   what the device has to be, or it is refused; one for each "
-		"address\n"
-		"  --driver NAME    the VFIO driver, if not the one that fits best\n"
-		"  --allow CHECK    lift one check, by the name in brackets behind a refusal\n"
-		"  --user NAME      give the /dev/vfio nodes to this user\n"
-		"  --user-group NAME  open them to this group, too\n"
-		"  --dry-run        print the claim, and write nothing\n"
+		"  --id VVVV:DDDD     refuse a device with another id; once for each address\n"
+		"  --driver NAME      bind to this VFIO driver (default: the best match)\n"
+		"  --allow CHECK      skip one check: its name is in brackets after a refusal;\n"
+		"                     may be repeated\n"
+		"  --user NAME        give the /dev/vfio nodes to this user\n"
+		"  --user-group NAME  let this group open them as well\n"
+		"  --dry-run          print the claim, and write nothing\n"
 		"\n"
-		"example: usher claim 0000:03:00.0 0000:03:00.1 --id 10de:2484 --id 10de:228b\n",
+		"Example: claim a graphics card with its audio function.\n"
+		"\n"
+		"  usher claim 0000:03:00.0 0000:03:00.1 --id 10de:2484 --id 10de:228b\n",
 	.run = run_claim,
 };
 
@@ -280,7 +281,7 @@ static int run_unclaim(const struct verb *v, int argc, char **argv)
 	if (r != OPTION_END)
 		return option_leave(r);
 	if (optind == argc)
-		return option_wrong(v, "no device is named");
+		return option_wrong(v, "no device given");
 	r = claim_list(host_live(), CLAIMS_DIR, &claims, &count, &e);
 	if (r == 0)
 		r = claim_judge(host_live(), claims, count, &stands, &e);
@@ -295,14 +296,15 @@ static int run_unclaim(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_unclaim = {
 	.name = "unclaim",
-	.summary = "take claims back",
+	.summary = "remove claims",
 	.help = "unclaim ADDRESS|NAME…\n"
 		"\n"
-		"From the next boot on the device is its driver's again. Where it is now it stays: "
+		"Removes claims, which are named by the address of their device or as\n"
+		"'usher claims' prints them. The original driver gets the device at the next\n"
+		"boot; until then the device stays where it is. 'usher release' returns it now.\n"
 		"\n"
-		"'usher release' gives it back at once. NAME is a claim's, as 'usher claims' lists "
-		"it.\n"
+		"Example:\n"
 		"\n"
-		"example: usher unclaim 0000:03:00.0\n",
+		"  usher unclaim 0000:03:00.0\n",
 	.run = run_unclaim,
 };

@@ -26,7 +26,7 @@ static int claims_parse(const struct verb *v, int argc, char **argv, const char 
 	}
 	if (c != OPTION_END)
 		return c;
-	return optind < argc ? option_wrong(v, "takes no '%s'", argv[optind]) : 0;
+	return optind < argc ? option_wrong(v, "unexpected operand '%s'", argv[optind]) : 0;
 }
 
 static int claims_run(const struct verb *v, int argc, char **argv)
@@ -55,16 +55,18 @@ static int claims_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_claims = {
 	.name = "claims",
-	.summary = "the claimed devices, and where they are now",
+	.summary = "list claimed devices and where they are now",
 	.help = "claims [OPTION…]\n"
 		"\n"
-		"Lists what /etc/usher/claims.d claims: 'at ADDRESS', 'moved: it is now at "
-		"ADDRESS',\n"
-		"'missing', 'other device there', or what is wrong with the claim.\n"
+		"Lists the claims in /etc/usher/claims.d, each with its state: 'at ADDRESS',\n"
+		"'moved: it is now at ADDRESS', 'missing', 'other device there', or the error in\n"
+		"the claim's file.\n"
 		"\n"
-		"  --json           the same for programs\n"
-		"  --host FILE      of a snapshot of a host\n"
+		"  --json           print a JSON document\n"
+		"  --host FILE      read a snapshot of another host instead of this host\n"
 		"\n"
-		"example: usher claims\n",
+		"Example:\n"
+		"\n"
+		"  usher claims\n",
 	.run = claims_run,
 };

@@ -59,8 +59,8 @@ static int compat_parse(int argc, char **argv, struct words *w, struct err *e)
 	}
 	if (w->has_address || w->target.has_id)
 		return 0;
-	err_say(e, -EINVAL, "no device is named");
-	err_hint(e, "give its address (0000:03:00.0), its id (8086:10d3), or both");
+	err_say(e, -EINVAL, "no device given");
+	err_hint(e, "give an address (0000:03:00.0), an id (8086:10d3), or both");
 	return -EINVAL;
 }
 
@@ -84,9 +84,9 @@ static int find_device(struct host *h, struct words *w, struct err *e)
 		return 0;
 	if (!found)
 		return err_say(
-			e, -ENODEV, "%04x:%04x: there is no such device", t->vendor, t->device);
-	err_say(e, -EINVAL, "%04x:%04x: there are %zu such devices", t->vendor, t->device, found);
-	err_hint(e, "give the address of the one you mean, too");
+			e, -ENODEV, "%04x:%04x: no device has this id", t->vendor, t->device);
+	err_say(e, -EINVAL, "%04x:%04x: %zu devices have this id", t->vendor, t->device, found);
+	err_hint(e, "give the address of one of them as well");
 	return -EINVAL;
 }
 
@@ -142,7 +142,7 @@ static int compat_run(const struct verb *v, int argc, char **argv)
 	}
 	int r = 0;
 	if (geteuid() != 0)
-		r = err_say(&e, -EPERM, "only root may bind devices");
+		r = err_say(&e, -EPERM, "only root can bind devices");
 	if (r == 0)
 		r = compat_parse(argc, argv, &w, &e);
 	if (r == 0 && !w.has_address)
@@ -156,16 +156,18 @@ static int compat_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_compat = {
 	.name = "vfio-pci-bind",
-	.summary = "bind as the tool of that name does, in its words",
+	.summary = "bind as the vfio-pci-bind script does, with its command line",
 	.help = "vfio-pci-bind [ADDRESS] [VVVV:DDDD]\n"
 		"\n"
-		"Binds the whole IOMMU group of a device, without its PCI bridges, to vfio-pci. "
-		"With\n"
-		"both words they have to agree; with the id alone there must be one such device. "
-		"The\n"
-		"node in /dev/vfio goes to the user who called sudo. Also does so when usher is\n"
-		"started under this name. Leaves with 0 or 1. 'usher release' undoes it.\n"
+		"Binds the whole IOMMU group of a device, except its PCI bridges, to vfio-pci. If\n"
+		"both operands are given, the device at ADDRESS must have that id. If only the id\n"
+		"is given, exactly one device must have it. The node in /dev/vfio goes to the\n"
+		"user who called sudo. The exit status is 0 or 1. usher behaves in the same way\n"
+		"when it is started under the name vfio-pci-bind. 'usher release' undoes the\n"
+		"bind.\n"
 		"\n"
-		"example: usher vfio-pci-bind 0000:03:00.0 8086:10d3\n",
+		"Example:\n"
+		"\n"
+		"  usher vfio-pci-bind 0000:03:00.0 8086:10d3\n",
 	.run = compat_run,
 };

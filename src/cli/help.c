@@ -48,17 +48,15 @@ void help_print(FILE *to)
 		to);
 	for (unsigned i = 0; (v = verb_at(i)); i++)
 		(void)fprintf(to, "  %-13s %s\n", v->name, v->summary);
-	(void)fputs(
-		"\n"
-		"  help VERB     what a verb does, its options, an example: 'usher VERB --help'\n"
-		"  help TOPIC    a word of the field, and what it comes to on this host:\n",
+	(void)fputs("\n"
+		    "  help VERB     options and an example of a verb, as 'usher VERB --help'\n"
+		    "  help TOPIC    explain a VFIO term, with facts from this host:\n",
 		to);
 	print_topics(to);
-	(void)fputs(
-		"  --version     the version\n"
-		"\n"
-		"Exit status: 0 done, 1 failed, 2 wrong command line, 3 refused because of what a\n"
-		"device is used for or could do.\n",
+	(void)fputs("  --version     print the version\n"
+		    "\n"
+		    "Exit status: 0 done, 1 failed, 2 wrong command line, 3 refused because the\n"
+		    "device is in use or passing it on would be unsafe.\n",
 		to);
 }
 
@@ -105,9 +103,11 @@ static int unknown_word(const char *name)
 		try_word(name, help_verb_at(i)->name, &least, &near);
 	for (unsigned i = 0; topic_at(i); i++)
 		try_word(name, topic_at(i)->name, &least, &near);
-	(void)err_say(&e, -EINVAL, "help: there is neither a verb nor a topic '%s'", name);
+	(void)err_say(&e, -EINVAL, "help: '%s' is neither a verb nor a topic", name);
 	if (near)
-		err_hint(&e, "did you mean 'usher help %s'? 'usher help' lists all", near);
+		err_hint(&e,
+			"did you mean 'usher help %s'? 'usher help' lists all verbs and topics",
+			near);
 	else
 		err_hint(&e, "'usher help' lists all verbs and topics");
 	report(&e);
@@ -122,9 +122,9 @@ int help_unknown_verb(const char *name)
 
 	for (unsigned i = 0; help_verb_at(i); i++)
 		try_word(name, help_verb_at(i)->name, &least, &near);
-	(void)err_say(&e, -EINVAL, "there is no verb '%s'", name);
+	(void)err_say(&e, -EINVAL, "unknown verb '%s'", name);
 	if (topic_find(name))
-		err_hint(&e, "it is a topic: 'usher help %s'", name);
+		err_hint(&e, "it is a topic: usher help %s", name);
 	else if (near)
 		err_hint(&e, "did you mean 'usher %s'? 'usher --help' lists all verbs", near);
 	else
@@ -170,7 +170,7 @@ static int help_run(const struct verb *v, int argc, char **argv)
 		return LEAVE_OK;
 	}
 	if (optind + 1 < argc)
-		return option_wrong(v, "one word at a time, not '%s'", argv[optind + 1]);
+		return option_wrong(v, "unexpected operand '%s'", argv[optind + 1]);
 	const char *word = argv[optind];
 	for (unsigned i = 0; help_verb_at(i); i++) {
 		if (strcmp(help_verb_at(i)->name, word) == 0) {
@@ -184,16 +184,16 @@ static int help_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_help = {
 	.name = "help",
-	.summary = "what a verb does, or a word of the field and what it comes to here",
+	.summary = "explain a verb, or a VFIO term with facts from this host",
 	.help = "help [--host FILE] [VERB|TOPIC]\n"
 		"\n"
-		"Of a verb: what it does, its options, an example. Of a topic, a word of the\n"
-		"field: a paragraph, and what it comes to on this host. Without a word: the verbs\n"
-		"and topics there are.\n"
+		"For a verb: what it does, its options and an example. For a topic: a paragraph\n"
+		"that explains the term, and facts from this host. Without an operand: the list\n"
+		"of verbs and topics.\n"
 		"\n"
-		"      --host FILE  a topic's facts are of this snapshot, not of this host\n"
+		"      --host FILE  take a topic's facts from this snapshot instead of this host\n"
 		"\n"
-		"Examples: what is a group, and how large are they here?\n"
+		"Examples: what is an IOMMU group, and how large are the groups here?\n"
 		"\n"
 		"  usher help group\n"
 		"  usher help list\n",

@@ -38,8 +38,8 @@ static void report_notes(const struct listing *l)
 		report_note("hint: %s", l->iommu.hint);
 	}
 	if (v->blind)
-		report_note("note: not all processes could be looked at; root (CAP_SYS_PTRACE) "
-			    "sees who uses what");
+		report_note(
+			"note: some processes could not be inspected; as root (CAP_SYS_PTRACE) usher sees all users");
 }
 
 static unsigned request_parts(const struct request *q)
@@ -96,9 +96,9 @@ static int take_columns(const struct verb *v, struct request *q)
 
 	int r = columns_parse(&q->columns, optarg, wrong);
 	if (r == -E2BIG)
-		return option_wrong(v, "--output: more than %d columns", COLUMNS_MAX);
+		return option_wrong(v, "--output: at most %d columns can be shown", COLUMNS_MAX);
 	if (r < 0)
-		return option_wrong(v, "--output: there is no column '%s'", wrong);
+		return option_wrong(v, "--output: unknown column '%s'", wrong);
 	q->chosen = true;
 	return 0;
 }
@@ -108,7 +108,7 @@ static int take_group(const struct verb *v, struct filter *f)
 	uint64_t n;
 
 	if (num_parse(optarg, 10, INT32_MAX, &n) < 0)
-		return option_wrong(v, "--group: '%s' is no number", optarg);
+		return option_wrong(v, "--group: '%s' is not a number", optarg);
 	f->group = (int)n;
 	return 0;
 }
@@ -146,7 +146,7 @@ static int take_option(const struct verb *v, int c, struct request *q)
 	case 'i':
 		if (filter_parse_id(&q->filter, optarg) == 0)
 			return 0;
-		return option_wrong(v, "--id: '%s' is not of the form VVVV or VVVV:DDDD", optarg);
+		return option_wrong(v, "--id: '%s' is not an id like 10de or 10de:2484", optarg);
 	case 'o':
 		return take_columns(v, q);
 	default:
@@ -163,8 +163,8 @@ static int take_words(
 	for (int i = 0; i < count; i++) {
 		if (lookup_device(h, words[i], &ret[i]) == 0)
 			continue;
-		(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address, interface or disk", v->name,
-			words[i]);
+		(void)err_say(&e, -EINVAL, "%s: '%s' is not a PCI address, interface or disk",
+			v->name, words[i]);
 		hint_word(h, words[i], &e);
 		report(&e);
 		return LEAVE_USAGE;
@@ -230,41 +230,44 @@ static int list_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_list = {
 	.name = "list",
-	.summary = "the PCI devices of this host by IOMMU group, and who uses them",
+	.summary = "PCI devices by IOMMU group, and what uses them",
 	.help = "list [OPTION…] [ADDRESS|INTERFACE|DISK…]\n"
 		"\n"
-		"Every PCI device below its IOMMU group, which is the unit of lending, and a\n"
-		"word on whether it could be lent now:\n"
+		"Lists every PCI device below its IOMMU group, which usher binds as a whole. The\n"
+		"STATE column says whether the device can be lent now:\n"
 		"\n"
-		"  free     nobody uses it          free?   nobody was seen to; root sees all\n"
-		"  ready    is on a VFIO driver     lent    is in somebody's hands\n"
-		"  busy     somebody uses it        group   is free, a device in its group is not\n"
-		"  bridge   stays with its driver   host    carries this host, is never lent\n"
+		"  free     not in use              free?   no use found; only root sees all\n"
+		"  ready    on a VFIO driver        lent    a guest or a program has it open\n"
+		"  busy     in use by the host      group   free, but another device of its\n"
+		"                                           group is not\n"
+		"  bridge   stays with its driver   host    needed by this host, never lent\n"
 		"  -        there is no IOMMU\n"
 		"\n"
-		"Needs no root and no IOMMU, and wakes no device.\n"
+		"Needs neither root nor an IOMMU. Wakes no sleeping device.\n"
 		"\n"
-		"  -t, --tree        by topology: ports and bridges above what is behind them\n"
-		"  -l, --flat        a row a device, without headings\n"
+		"  -t, --tree        show the topology: each device below its port or bridge\n"
+		"  -l, --flat        print one row per device, without headings\n"
 		"  -o, --output COLUMNS\n"
-		"                    these columns, with a comma between two; +COLUMNS adds some:\n"
-		"                    address group class device id subsystem revision driver numa\n"
-		"                    reset sriov name above state used-by\n"
-		"  -n, --numeric     ids instead of names\n"
-		"  -j, --json        a JSON document\n"
-		"      --dot         a picture of the topology for Graphviz\n"
-		"      --svg         a picture of the topology, groups as boxes\n"
-		"      --host FILE   a snapshot of another host instead of this one\n"
+		"                    show these columns, separated by commas; +COLUMNS adds to\n"
+		"                    the default: address group class device id subsystem\n"
+		"                    revision driver numa reset sriov name above state used-by\n"
+		"  -n, --numeric     show ids instead of names\n"
+		"  -j, --json        print a JSON document\n"
+		"      --dot         print the topology for Graphviz\n"
+		"      --svg         print the topology as a picture, with groups as boxes\n"
+		"      --host FILE   read a snapshot of another host instead of this host\n"
 		"\n"
-		"Only some devices, those that match all of these and are named by an operand:\n"
+		"Show only the devices that match every one of these options and are among the\n"
+		"operands, if there are any:\n"
 		"\n"
-		"      --driver NAME     on this driver; - for those on none\n"
-		"      --class CLASS     by name (ethernet), or by the start of its code (0200)\n"
-		"      --id VVVV[:DDDD]  of this vendor, and device\n"
+		"      --driver NAME     bound to this driver; - matches devices without one\n"
+		"      --class CLASS     of this class: a part of its name (ethernet), or the\n"
+		"                        first digits of its code (0200)\n"
+		"      --id VVVV[:DDDD]  of this vendor, or of this vendor and device\n"
 		"      --group N         in this IOMMU group\n"
 		"\n"
-		"Examples: which network controllers could be lent? Whose is the disk that / is\n"
-		"on?\n"
+		"Examples: which network controllers can be lent? Which controller has the disk\n"
+		"nvme0n1?\n"
 		"\n"
 		"  usher list --class ethernet\n"
 		"  usher list -o +group,name nvme0n1\n",

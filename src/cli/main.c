@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 		return report_finish(LEAVE_OK);
 	}
 	if (word[0] == '-') {
-		(void)err_say(&e, -EINVAL, "there is no option '%s' in front of a verb", word);
+		(void)err_say(&e, -EINVAL, "unknown option '%s' before the verb", word);
 		err_hint(&e, "'usher --help' lists all verbs");
 		report(&e);
 		return LEAVE_USAGE;

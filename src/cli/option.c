@@ -52,7 +52,7 @@ int option_next(struct options *o)
 		option_wrong(o->verb, "option '%s' needs a value", o->argv[optind - 1]);
 		return OPTION_BAD;
 	case '?':
-		option_wrong(o->verb, "there is no option '%s'", culprit_word(o, letter));
+		option_wrong(o->verb, "unknown option '%s'", culprit_word(o, letter));
 		return OPTION_BAD;
 	default:
 		return c;

@@ -58,7 +58,7 @@ static int prove_gate(struct proving *p, struct err *e)
 	}
 	if (!p->proof.plan.refusals)
 		card_add(&p->proof.card, "gate", CARD_PASSED, since,
-			"nobody uses it, or what is in its group");
+			"not in use, and neither is its group");
 	return 0;
 }
 
@@ -78,7 +78,7 @@ static int prove_take(struct proving *p, struct err *e)
 		for (size_t k = 0; k < g->count; k++)
 			if (g->members[k].is_target)
 				card_add(&p->proof.card, "bind", CARD_PASSED, since,
-					"from %s to %s, with all of group %d (%zu)",
+					"from %s to %s, with group %d (%zu devices)",
 					p->proof.was.driver[0] ? p->proof.was.driver : "no driver",
 					g->members[k].driver, g->number, g->count);
 	}
@@ -155,11 +155,11 @@ static void give_back(struct proving *p)
 	if (r < 0)
 		card_add(&p->proof.card, "give back", CARD_FAILED, since, "%s", e.msg);
 	else if (other)
-		card_add(&p->proof.card, "give back", CARD_FAILED, since, "its %s is not as it was",
-			other);
+		card_add(&p->proof.card, "give back", CARD_FAILED, since,
+			"its %s differs from the original", other);
 	else
-		card_add(&p->proof.card, "give back", CARD_PASSED, since, "to %s, all as it was",
-			now.driver[0] ? now.driver : "no driver");
+		card_add(&p->proof.card, "give back", CARD_PASSED, since,
+			"to %s, original state restored", now.driver[0] ? now.driver : "no driver");
 }
 
 static int record_before(struct proving *p, struct err *e)
@@ -181,7 +181,7 @@ static int prove_device(struct proving *p, struct err *e)
 	targets_hold_signals();
 	r = bind_owner_self(&p->env, "prove", &p->request.owner);
 	if (r < 0)
-		return err_set(e, r, "become the owner of the device");
+		return err_set(e, r, "record usher as the owner of the device");
 	if (prove_take(p, e) < 0)
 		return 0;
 	try_device(p);
@@ -200,8 +200,9 @@ static void report_refusals(const struct proving *p)
 			continue;
 		(void)err_say(&e, -EPERM, "%s: %s [%s]", b->object, b->text, b->check);
 		err_hint(&e, "%s",
-			b->liftable ? "free it first: a trial never touches what is in use"
-				    : b->fix);
+			b->liftable
+				? "stop its users first: a trial never touches a device that is in use"
+				: b->fix);
 		report(&e);
 	}
 }
@@ -233,12 +234,12 @@ static int write_archive(const struct proving *p, struct err *e)
 		return 0;
 	FILE *f = open_memstream(&remark, &len);
 	if (!f)
-		return err_set(e, -ENOMEM, "write the card");
+		return err_set(e, -ENOMEM, "format the report card");
 	(void)fprintf(f, "# usher prove %s (%04x:%04x)\n",
 		pci_address_format(p->proof.was.address, address), p->proof.was.vendor,
 		p->proof.was.device);
 	card_text(f, &p->proof.card, "# ");
-	int r = fclose(f) ? err_set(e, -ENOMEM, "write the card")
+	int r = fclose(f) ? err_set(e, -ENOMEM, "format the report card")
 			  : record_put(p->snapshot, p->archive, remark, e);
 	free(remark);
 	return r;
@@ -303,11 +304,11 @@ static int prove_parse(const struct verb *v, int argc, char **argv, struct provi
 	if (c != OPTION_END)
 		return c;
 	if (argc - optind != 1)
-		return option_wrong(v, "one ADDRESS is needed, and no more");
+		return option_wrong(v, "exactly one ADDRESS is needed");
 	if (pci_address_parse(argv[optind], &p->target.address) < 0)
-		return option_wrong(v, "'%s' is no PCI address", argv[optind]);
+		return option_wrong(v, "'%s' is not a PCI address like 0000:03:00.0", argv[optind]);
 	if (p->host && !p->proof.dry_run)
-		return option_wrong(v, "--host needs --dry-run: a snapshot has nothing to try");
+		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
 	return 0;
 }
 
@@ -340,27 +341,27 @@ static int prove_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_prove = {
 	.name = "prove",
-	.summary = "try a device before it is lent: does it survive its second guest?",
+	.summary = "test whether a device survives bind, reset and return",
 	.help = "prove ADDRESS [OPTION…]\n"
 		"\n"
-		"Plays a loan through and writes a report card: takes the device, with its IOMMU\n"
-		"group, from its driver, resets it by each way that the kernel has, looks after\n"
-		"each whether configuration space and BARs still answer, has an interrupt of\n"
-		"each kind raised as far as VFIO brings it, and gives all back as it was. A\n"
-		"device that somebody uses, or one in its group, is not touched. If it is killed\n"
-		"meanwhile, 'usher restore' brings it back.\n"
+		"Tries the whole life of a loan without a guest, and prints a report card. usher\n"
+		"binds the device, with its IOMMU group, to VFIO, resets it by each method that\n"
+		"the kernel offers, checks configuration space and BARs after each reset, has\n"
+		"VFIO raise an interrupt of each kind, and returns everything to its original\n"
+		"state. A device that is in use, or whose group is, is not touched. If the trial\n"
+		"is killed, 'usher restore' returns the device.\n"
 		"\n"
-		"Exit status: 0 all went well, 1 something did not, 3 refused.\n"
+		"Exit status: 0 every step passed, 1 a step failed, 3 refused.\n"
 		"\n"
-		"  -n, --numeric        ids instead of names\n"
-		"  -j, --json           the card for programs\n"
-		"      --snapshot FILE  also write a snapshot of the host with the card in it\n"
+		"  -n, --numeric        show ids instead of names\n"
+		"  -j, --json           print the card as a JSON document\n"
+		"      --snapshot FILE  also write a snapshot of this host, with the card in it\n"
 		"      --timeout SECONDS\n"
-		"                       for one write that the kernel does not finish (30)\n"
-		"      --dry-run        only ask whether it may be touched\n"
-		"      --host FILE      of a snapshot of a host (with --dry-run)\n"
+		"                       give up on a kernel write after this time (default: 30)\n"
+		"      --dry-run        only check whether the device may be bound\n"
+		"      --host FILE      read a snapshot of another host (with --dry-run)\n"
 		"\n"
-		"Example: does the graphics card survive its second guest?\n"
+		"Example: does this graphics card survive its first guest?\n"
 		"\n"
 		"  usher prove 0000:03:00.0\n",
 	.run = prove_run,

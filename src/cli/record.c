@@ -146,7 +146,7 @@ int record_host(struct host *h, struct manifest *ret, struct err *e)
 
 	int r = host_recorder_new(h, &recorder);
 	if (r < 0)
-		return err_set(e, r, "record what is read of this host");
+		return err_set(e, r, "record the reads of this host");
 	option_replace_host(recorder);
 	r = hush_begin(&hush);
 	if (r == 0) {
@@ -154,7 +154,7 @@ int record_host(struct host *h, struct manifest *ret, struct err *e)
 		read_topics(recorder);
 		r = run_devices(recorder, e);
 	} else {
-		(void)err_set(e, r, "record what is read of this host");
+		(void)err_set(e, r, "record the reads of this host");
 	}
 	hush_end(&hush);
 	option_replace_host(NULL);
@@ -162,7 +162,7 @@ int record_host(struct host *h, struct manifest *ret, struct err *e)
 		(void)recorder->ops->list(recorder, names[i], any_name, NULL);
 	if (r == 0) {
 		r = host_recorder_manifest(recorder, ret);
-		r = r < 0 ? err_set(e, r, "record what is read of this host") : 0;
+		r = r < 0 ? err_set(e, r, "record the reads of this host") : 0;
 	}
 	host_recorder_free(recorder);
 	return r;

@@ -125,22 +125,23 @@ static int release_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_release = {
 	.name = "release",
-	.summary = "give devices, with their IOMMU groups, back to their drivers",
+	.summary = "return devices, with their IOMMU groups, to their drivers",
 	.help = "release ADDRESS… [OPTION…]\n"
 		"\n"
-		"Gives the IOMMU groups of the named devices back: each device to the driver and "
-		"the\n"
-		"override it was found with. Devices that something else than usher put on a VFIO\n"
-		"driver lose their override and go to the driver that matches. Refuses while a "
-		"guest\n"
-		"has them. A device without a working reset stays on its VFIO driver.\n"
+		"Returns every device in the IOMMU groups of the named devices to its original\n"
+		"driver and override. If another tool bound a device to a VFIO driver, its\n"
+		"override is cleared and the kernel chooses a driver. Refuses while a guest has\n"
+		"the group open. A device that cannot be reset stays on its VFIO driver.\n"
 		"\n"
-		"  --return WHERE   driver (default), vfio (end the lease only), or none\n"
-		"  --allow CHECK    no-reset: give back as its user left it; or an in-use check\n"
-		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
-		"  --dry-run        print what would go where, and touch nothing\n"
-		"  --json           the same for programs\n"
+		"  --return WHERE     driver (default), none, or vfio: only end the lease\n"
+		"  --allow CHECK      no-reset: return a device without a reset; or skip a check\n"
+		"                     of use; may be repeated\n"
+		"  --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
+		"  --dry-run          print where each device would go, and change nothing\n"
+		"  --json             print a JSON document\n"
 		"\n"
-		"example: usher release 0000:03:00.0\n",
+		"Example:\n"
+		"\n"
+		"  usher release 0000:03:00.0\n",
 	.run = release_run,
 };

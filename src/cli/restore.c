@@ -68,16 +68,14 @@ static bool is_left_alone(const struct arguments *a, const struct bind_lease *l)
 static const char *lease_intent(const struct arguments *a, enum bind_lease_state s, int left)
 {
 	if (s == BIND_LEASE_BUSY && !a->dry_run)
-		return "wait for it";
+		return "waiting for it";
 	return left || s == BIND_LEASE_BUSY ? "left alone" : "restore";
 }
 
 /* Behind "left alone". */
 static const char *lease_advice(enum bind_lease_state s)
 {
-	return s == BIND_LEASE_BUSY
-		       ? ": when what keeps the device lets go, run usher restore again"
-		       : "";
+	return s == BIND_LEASE_BUSY ? ": run 'usher restore' again when the device is free" : "";
 }
 
 static int restore_group(struct arguments *a, const struct bind_env *env,
@@ -219,22 +217,20 @@ static int restore_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_restore = {
 	.name = "restore",
-	.summary = "bring back what a crash left behind",
+	.summary = "return devices that a crash left bound",
 	.help = "restore [ADDRESS…] [OPTION…]\n"
 		"\n"
-		"Gives back every IOMMU group whose owner is gone or whose taking was broken off, "
-		"as\n"
-		"the journal in /run/usher remembers it, and removes entries that mean nothing "
-		"any\n"
-		"more. Virtual functions whose making was broken off go back to their number. What "
-		"is "
-		"in\n"
-		"use is told and left alone. It may be repeated at any time.\n"
+		"Returns every IOMMU group whose owner has exited, or whose bind was interrupted,\n"
+		"to the state recorded in /run/usher/journal, and removes stale entries. If a\n"
+		"change of virtual functions was interrupted, their original number is set again.\n"
+		"Groups in use are reported and left alone. May be run at any time.\n"
 		"\n"
-		"  --all            also give back what 'usher bind' and 'usher vfs' keep\n"
-		"  --dry-run        only tell\n"
-		"  --json           what went where, for programs\n"
+		"  --all              also return what 'usher bind' and 'usher vfs' keep\n"
+		"  --dry-run          report what would be done, and change nothing\n"
+		"  --json             print a JSON document\n"
 		"\n"
-		"example: usher restore\n",
+		"Example:\n"
+		"\n"
+		"  usher restore\n",
 	.run = restore_run,
 };

@@ -103,8 +103,8 @@ static int take_words(
 	for (int i = 0; i < q->word_count; i++) {
 		if (lookup_device(h, q->words[i], &ret[i]) == 0)
 			continue;
-		(void)err_say(&e, -EINVAL, "%s: '%s' is no PCI address, interface or disk", v->name,
-			q->words[i]);
+		(void)err_say(&e, -EINVAL, "%s: '%s' is not a PCI address, interface or disk",
+			v->name, q->words[i]);
 		hint_word(h, q->words[i], &e);
 		report(&e);
 		return LEAVE_USAGE;
@@ -156,25 +156,25 @@ static int show_run(const struct verb *v, int argc, char **argv)
 	q.words = argv + optind;
 	q.word_count = argc - optind;
 	if (q.word_count == 0)
-		return option_wrong(v, "which device? An ADDRESS, INTERFACE or DISK is missing");
+		return option_wrong(v, "no ADDRESS, INTERFACE or DISK given");
 	return show_words(v, &q);
 }
 
 const struct verb verb_show = {
 	.name = "show",
-	.summary = "all about a device: group, BARs, users, what lending it would take",
+	.summary = "everything about a device: group, BARs, users, effect of bind",
 	.help = "show [OPTION…] ADDRESS|INTERFACE|DISK…\n"
 		"\n"
-		"Everything usher knows of a device: who it is, its IOMMU group and who else is\n"
-		"in it, who uses it, its resets, BARs and capabilities, and what would happen if\n"
-		"it were lent. Capabilities are read from configuration space: root sees all of\n"
-		"them, and a sleeping device wakes up for it.\n"
+		"Shows what usher knows about a device: its identity, its IOMMU group and the\n"
+		"other members, what uses it, its resets, BARs and capabilities, and what\n"
+		"'usher bind' would do. Capabilities come from configuration space: only root\n"
+		"sees all of them, and reading them wakes a sleeping device.\n"
 		"\n"
-		"  -n, --numeric    ids instead of names\n"
-		"  -j, --json       a JSON document\n"
-		"      --host FILE  a snapshot of another host instead of this one\n"
+		"  -n, --numeric    show ids instead of names\n"
+		"  -j, --json       print a JSON document\n"
+		"      --host FILE  read a snapshot of another host instead of this host\n"
 		"\n"
-		"Examples: what is the card, and what keeps it from being lent? And the disk?\n"
+		"Examples: a graphics card, and the controller of a disk.\n"
 		"\n"
 		"  usher show 0000:01:00.0\n"
 		"  usher show nvme0n1\n",

@@ -29,7 +29,7 @@ static int snapshot_run(const struct verb *v, int argc, char **argv)
 		return option_leave(c);
 	if (argc - optind != 1)
 		return option_wrong(
-			v, argc == optind ? "where to? A FILE is missing" : "one FILE is enough");
+			v, argc == optind ? "no FILE given" : "only one FILE can be given");
 	const char *to = argv[optind];
 	int r = option_host(file, &h);
 	if (r)
@@ -43,20 +43,23 @@ static int snapshot_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_snapshot = {
 	.name = "snapshot",
-	.summary = "write all that the read verbs read of this host into one file",
+	.summary = "write everything that usher reads of this host into one file",
 	.help = "snapshot [OPTION…] FILE\n"
 		"\n"
-		"Writes what list, show and the other read verbs read of this host into FILE (-:\n"
-		"standard output), so that 'usher VERB --host FILE' tells elsewhere what it\n"
-		"would tell here: for a report, or for a test. Root sees most.\n"
+		"Writes everything that list, show and the other read-only verbs read of this\n"
+		"host into FILE (- for standard output). On another machine,\n"
+		"'usher VERB --host FILE' then prints what it would print here: for a bug report,\n"
+		"or for a test. Run it as root, who can read the most.\n"
 		"\n"
-		"FILE is plain text. Serial numbers, MAC addresses, UUIDs, users' names and\n"
-		"unknown words of the kernel's command line are replaced; what was equal stays\n"
-		"equal. Names of processes, IP addresses and mount points stay: look it through\n"
-		"before you give it away.\n"
+		"FILE is plain text. Serial numbers, MAC addresses, UUIDs, user names and unknown\n"
+		"words of the kernel command line are replaced by pseudonyms; equal values stay\n"
+		"equal. Process names, IP addresses and mount points remain: read FILE before you\n"
+		"share it.\n"
 		"\n"
-		"  --exact          replace none of these; only its owner can read FILE then\n"
-		"  --host FILE      of another snapshot instead of this host\n"
+		"FILE is not written through a symbolic link of another user.\n"
+		"\n"
+		"  --exact          replace nothing; make FILE readable by its owner only\n"
+		"  --host FILE      read another snapshot instead of this host\n"
 		"\n"
 		"Example:\n"
 		"\n"

@@ -20,13 +20,13 @@ int targets_id(struct targets *t, const struct verb *v, const char *text)
 		memcpy(word, text, len + 1);
 	char *colon = len < sizeof(word) ? strchr(word, ':') : NULL;
 	if (!colon)
-		return option_wrong(v, "--id: '%s' is not of the form VVVV:DDDD", text);
+		return option_wrong(v, "--id: '%s' is not an id like 10de:2484", text);
 	*colon = '\0';
 	if (num_parse(word, 16, UINT16_MAX, &vendor) < 0 ||
 		num_parse(colon + 1, 16, UINT16_MAX, &device) < 0)
-		return option_wrong(v, "--id: '%s' is not of the form VVVV:DDDD", text);
+		return option_wrong(v, "--id: '%s' is not an id like 10de:2484", text);
 	if (t->id_count == TARGETS_MAX)
-		return option_wrong(v, "more than %d ids", TARGETS_MAX);
+		return option_wrong(v, "at most %d --id can be given", TARGETS_MAX);
 	struct bind_target *b = &t->list[t->id_count++];
 	b->has_id = true;
 	b->vendor = (uint16_t)vendor;
@@ -37,7 +37,7 @@ int targets_id(struct targets *t, const struct verb *v, const char *text)
 int targets_allow(struct targets *t, const struct verb *v, const char *text)
 {
 	if (t->allow_count == ALLOWS_MAX)
-		return option_wrong(v, "more than %d --allow", ALLOWS_MAX);
+		return option_wrong(v, "at most %d --allow can be given", ALLOWS_MAX);
 	t->allow[t->allow_count++] = text;
 	return 0;
 }
@@ -57,11 +57,11 @@ int targets_access(
 {
 	*ret = BIND_ACCESS_NONE;
 	if (user && user_find(user, ret) < 0)
-		return option_wrong(
-			v, "--user: there is no user '%s' in /etc/passwd; a number will do", user);
+		return option_wrong(v,
+			"--user: /etc/passwd has no user '%s'; a number is accepted as well", user);
 	if (group && user_find_group(group, ret) < 0)
 		return option_wrong(v,
-			"--user-group: there is no group '%s' in /etc/group; a number will do",
+			"--user-group: /etc/group has no group '%s'; a number is accepted as well",
 			group);
 	return 0;
 }
@@ -82,17 +82,17 @@ int targets_operands(struct targets *t, const struct verb *v, int count, char **
 {
 	for (int i = 0; i < count; i++) {
 		if (t->count == TARGETS_MAX)
-			return option_wrong(v, "more than %d devices", TARGETS_MAX);
+			return option_wrong(v, "at most %d devices can be given", TARGETS_MAX);
 		if (pci_address_parse(words[i], &t->list[t->count].address) < 0)
 			return option_wrong(
 				v, "'%s' is not a PCI address like 0000:03:00.0", words[i]);
 		t->count++;
 	}
 	if (t->count < least)
-		return option_wrong(v, "no device is named");
+		return option_wrong(v, "no device given");
 	if (t->id_count && t->id_count != t->count)
-		return option_wrong(
-			v, "%zu ids for %zu devices: each needs its own", t->id_count, t->count);
+		return option_wrong(v, "%zu --id for %zu devices: give none, or one for each",
+			t->id_count, t->count);
 	return 0;
 }
 
@@ -107,7 +107,7 @@ int targets_groups(const struct targets *t, struct host *h, int *ret, struct err
 		if (r < 0)
 			return r;
 		if (d.group == PCI_GROUP_NONE)
-			return err_say(e, -ENODEV, "%s: is in no IOMMU group",
+			return err_say(e, -ENODEV, "%s: has no IOMMU group",
 				pci_address_format(d.address, address));
 		int k = 0;
 		while (k < n && ret[k] != d.group)

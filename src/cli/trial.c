@@ -166,7 +166,8 @@ static void find_fault(struct trial *t, char *buf, size_t size)
 	}
 	const char *fault = config_fault(&t->first, &now);
 	if (fault || decode_bars(t) < 0) {
-		(void)snprintf(buf, size, "%s", fault ? fault : "it takes no command any more");
+		(void)snprintf(buf, size, "%s",
+			fault ? fault : "its command register takes no writes any more");
 		return;
 	}
 	for (unsigned i = 0; i < TRIAL_BARS && !buf[0]; i++) {
@@ -193,7 +194,7 @@ static bool judge_reset(
 	/* So the kernel says that this way is none for this device, and goes on to the next one. */
 	if (r == -ENOTTY) {
 		card_add(t->card, step, CARD_SKIPPED, since,
-			"the kernel finds that it cannot be done here");
+			"the kernel reports that it cannot be done here");
 		return false;
 	}
 	if (r < 0) {
@@ -275,7 +276,8 @@ void trial_interrupts(struct trial *t)
 				irqs.count);
 		else
 			card_add(t->card, kinds[i].name, CARD_FAILED, since, "%s",
-				r < 0 ? strerror(-r) : "raised by VFIO, and nothing came");
+				r < 0 ? strerror(-r)
+				      : "VFIO raised it, but the eventfd received nothing");
 	}
 	if (!any)
 		card_add(t->card, "interrupts", CARD_SKIPPED, 0, "it has none");

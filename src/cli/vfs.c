@@ -81,7 +81,8 @@ static int parse_operands(const struct verb *v, int count, char **words, struct 
 	uint64_t n = 0;
 
 	if (count > 2)
-		return option_wrong(v, "one device and one number, not %d words", count);
+		return option_wrong(
+			v, "one ADDRESS and one COUNT are needed, not %d operands", count);
 	if (count == 2) {
 		if (num_parse(words[1], 10, COUNT_MAX, &n) < 0)
 			return option_wrong(
@@ -126,7 +127,7 @@ static int vfs_parse(const struct verb *v, int argc, char **argv, struct argumen
 		return c;
 	r = parse_operands(v, argc - optind, argv + optind, a);
 	if (r == 0 && a->host && a->has_count && !a->dry_run)
-		return option_wrong(v, "--host needs --dry-run: a snapshot has nothing to change");
+		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
 	return r;
 }
 
@@ -149,22 +150,23 @@ static int vfs_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_vfs = {
 	.name = "vfs",
-	.summary = "make or remove the virtual functions of a device (SR-IOV)",
+	.summary = "create or remove the virtual functions of a device (SR-IOV)",
 	.help = "vfs ADDRESS [COUNT] [OPTION…]\n"
 		"\n"
-		"Gives the device COUNT virtual functions, each of which can be lent by itself; 0\n"
-		"removes them. No host driver gets to see them. Every change but the first "
-		"removes\n"
-		"all that are there, so it is refused while one of them is in use, bound by usher "
-		"or\n"
-		"on a VFIO driver. Without COUNT it tells what is there.\n"
+		"Sets the number of virtual functions of a device to COUNT; 0 removes them. Each\n"
+		"can be bound on its own. No host driver probes them. The kernel removes all\n"
+		"existing functions before it creates another number, so usher refuses while one\n"
+		"of them is in use, bound by usher or on a VFIO driver. Without COUNT, prints the\n"
+		"functions that exist.\n"
 		"\n"
-		"  --id VVVV:DDDD   what the device has to be, or it is refused\n"
-		"  --timeout SECONDS  for one write that the kernel does not finish (30)\n"
-		"  --dry-run        print each write in order, and touch nothing\n"
-		"  --json           the same for programs\n"
-		"  --host FILE      plan on a snapshot of a host (with --dry-run)\n"
+		"  --id VVVV:DDDD     refuse a device with another id\n"
+		"  --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
+		"  --dry-run          print each write, in order, and change nothing\n"
+		"  --json             print a JSON document\n"
+		"  --host FILE        plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
-		"example: usher vfs 0000:01:00.0 2\n",
+		"Example:\n"
+		"\n"
+		"  usher vfs 0000:01:00.0 2\n",
 	.run = vfs_run,
 };

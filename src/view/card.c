@@ -51,9 +51,9 @@ const char *card_verdict(const struct card *c)
 	if (!c->tried)
 		return "it was not tried";
 	if (c->resets_passed)
-		return "it can be lent, with care: not all that was tried went well";
+		return "usable with care: some steps failed";
 	return c->resets ? "it does not survive its first guest: no way to reset it works"
-			 : "it cannot be wiped between two guests: it has no way to be reset";
+			 : "it cannot be reset between two guests: it has no way to be reset";
 }
 
 const char *card_mark_name(enum card_mark m)

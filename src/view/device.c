@@ -91,24 +91,24 @@ static const char *port_name(const struct pci_reason *r)
 const char *device_group_reason(const struct pci_reason *r, char *buf, size_t size)
 {
 	static const char *const effects[] = {
-		[PCI_REASON_PORT] = "what is behind it shares its group",
+		[PCI_REASON_PORT] = "the devices behind it share a group",
 		[PCI_REASON_SLOT] = "the functions of its slot share a group",
 	};
 	char address[PCI_ADDRESS_TEXT], bits[16], why[96] = "";
 
 	switch (r->acs.verdict) {
 	case PCI_ACS_LACKS:
-		(void)snprintf(why, sizeof(why), " (%s) has ACS, but %s off", port_name(r),
+		(void)snprintf(why, sizeof(why), " (%s) has ACS, but %s is off", port_name(r),
 			pci_acs_bits(r->acs.missing, bits, sizeof(bits)));
 		break;
 	case PCI_ACS_ABSENT:
 		(void)snprintf(why, sizeof(why), " (%s) has no ACS", port_name(r));
 		break;
 	case PCI_ACS_BRIDGE:
-		(void)snprintf(why, sizeof(why), " (%s) can hold nothing apart", port_name(r));
+		(void)snprintf(why, sizeof(why), " (%s) cannot isolate devices", port_name(r));
 		break;
 	case PCI_ACS_UNKNOWN:
-		(void)snprintf(why, sizeof(why), ": its ACS cannot be read (root can)");
+		(void)snprintf(why, sizeof(why), ": only root can read its ACS");
 		break;
 	case PCI_ACS_ISOLATES:
 		break;

@@ -63,8 +63,7 @@ static void print_identity(const struct device_facts *s)
 	print_serial(&s->serials);
 	print_line("driver", d->driver[0] ? d->driver : "none");
 	if (d->is_locked)
-		print_line("override",
-			"not known: the kernel is at work on the device and keeps its lock");
+		print_line("override", "unknown: the kernel holds the device's lock");
 	else if (d->driver_override[0])
 		print_line("override", d->driver_override);
 	if (d->numa_node >= 0) {
@@ -96,10 +95,10 @@ static void print_members(const struct device_facts *s)
 		print_line("", text);
 	}
 	if (others == 0) {
-		(void)snprintf(text, sizeof(text), "%d, alone in it", number);
+		(void)snprintf(text, sizeof(text), "%d, no other members", number);
 		print_line("group", text);
 	} else if (s->reason_count == 0) {
-		print_line("  because", "the kernel says so: ACS does not explain it");
+		print_line("  because", "of the kernel; ACS does not explain it");
 	}
 }
 
@@ -131,7 +130,7 @@ static void print_state(const struct device_facts *s)
 		const struct hold *o = &x->holds.list[i];
 
 		(void)snprintf(text, sizeof(text), "%s: %s [%s]%s", o->object, o->text, o->check,
-			o->absolute ? ", nothing lifts this" : "");
+			o->absolute ? ", cannot be skipped" : "");
 		print_line(i ? "" : "held by", text);
 	}
 }
@@ -142,12 +141,12 @@ static void print_hot_reset(const struct pci_hot_reset *hot)
 	char text[WIDE], address[PCI_ADDRESS_TEXT];
 
 	if (!hot->possible) {
-		print_line("hot reset", "none: it is on a root bus, which no bridge resets");
+		print_line("hot reset", "none: it is on a root bus, which cannot be reset");
 		return;
 	}
 	pci_address_format(hot->bridge, address);
 	int n = snprintf(text, sizeof(text), "by %s, %s", address,
-		hot->count ? "takes along" : "takes nothing else along");
+		hot->count ? "also resets" : "resets no other device");
 	for (size_t i = 0; i < hot->count && i < 8; i++)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, " %s",
 			pci_address_format(hot->along[i], address));
@@ -179,7 +178,7 @@ static void print_resets(const struct device_facts *s)
 static void print_power(const struct pci_sleep *p)
 {
 	char text[WIDE];
-	const char *control = strcmp(p->control, "on") == 0     ? ", is kept awake"
+	const char *control = strcmp(p->control, "on") == 0     ? ", kept awake"
 			      : strcmp(p->control, "auto") == 0 ? ", may sleep when idle"
 								: "";
 
@@ -197,13 +196,13 @@ static const char *act_text(const struct bind_member *m, char *buf, size_t size)
 	const char *from = m->device.driver[0] ? m->device.driver : "no driver";
 
 	if (m->act == BIND_ACT_STAYS && !m->device.driver[0])
-		(void)snprintf(buf, size, "stays without a driver");
+		(void)snprintf(buf, size, "remains without a driver");
 	else if (m->act == BIND_ACT_STAYS)
 		(void)snprintf(buf, size, "stays on %s", from);
 	else if (m->act == BIND_ACT_ALREADY)
-		(void)snprintf(buf, size, "is on %s already", m->driver);
+		(void)snprintf(buf, size, "is already bound to %s", m->driver);
 	else
-		(void)snprintf(buf, size, "goes from %s to %s", from, m->driver);
+		(void)snprintf(buf, size, "moves from %s to %s", from, m->driver);
 	return buf;
 }
 
@@ -214,7 +213,7 @@ static void print_plan(const struct device_facts *s)
 
 	if (s->entry->device.is_bridge)
 		return;
-	print_line("if lent", p->refusals ? "it would be refused" : "it would be taken");
+	print_line("if lent", p->refusals ? "bind would refuse" : "bind would succeed");
 	for (size_t i = 0; i < p->group_count && !p->refusals; i++) {
 		for (size_t k = 0; k < p->groups[i].count; k++) {
 			const struct bind_member *m = &p->groups[i].members[k];

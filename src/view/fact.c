@@ -58,10 +58,9 @@ void fact_vfio(const struct fact_source *s, struct facts *f)
 	bool has_driver = bind_driver_present(s->host, "vfio-pci");
 	int iommufd = s->host->ops->node(s->host, "/dev/iommu", &n);
 
-	fact_add(f, "vfio-pci is %s.",
-		has_driver ? "loaded" : "not loaded; lending a device loads it");
+	fact_add(f, "vfio-pci is %s.", has_driver ? "loaded" : "not loaded; 'usher bind' loads it");
 	fact_add(f, "Its newer interface, iommufd, is %s.",
-		iommufd == 0 ? "there" : "not there; groups do all that is needed");
+		iommufd == 0 ? "available" : "not available; usher uses groups");
 	fact_iommu(s, f);
 }
 
@@ -71,9 +70,9 @@ void fact_container(const struct fact_source *s, struct facts *f)
 
 	int r = s->host->ops->node(s->host, "/dev/vfio/vfio", &n);
 	if (r == 0)
-		fact_add(f, "/dev/vfio/vfio is there, mode %04o.", n.mode);
+		fact_add(f, "/dev/vfio/vfio exists, mode %04o.", n.mode);
 	else if (r == -ENOENT)
-		fact_add(f, "/dev/vfio/vfio is not there: VFIO's modules are not loaded.");
+		fact_add(f, "/dev/vfio/vfio does not exist: VFIO's modules are not loaded.");
 	else
 		fact_add(f, "/dev/vfio/vfio: %s.", strerror(-r));
 }
@@ -108,8 +107,7 @@ void fact_group(const struct fact_source *s, struct facts *f)
 	}
 	if (groups)
 		fact_add(f,
-			"%zu devices are in %zu groups; the largest, group %d, has %zu: 'usher list "
-			"--group %d'.",
+			"%zu devices are in %zu groups. The largest, group %d, has %zu: 'usher list --group %d'.",
 			n, groups, largest, most, largest);
 	else
 		fact_iommu(s, f);
@@ -133,8 +131,8 @@ void fact_iommu(const struct fact_source *s, struct facts *f)
 	}
 	pci_iommu_explain(s->host, s->iommu, &e);
 	fact_add(f, "%c%s.", toupper((unsigned char)e.msg[0]), e.msg + 1);
-	fact_add(f, "To do: %s%s.", e.hint,
-		s->iommu == PCI_IOMMU_KERNEL ? "; 'usher check' says in which file" : "");
+	fact_add(f, "Fix: %s%s.", e.hint,
+		s->iommu == PCI_IOMMU_KERNEL ? "; 'usher check' names the file" : "");
 }
 
 void fact_passthrough(const struct fact_source *s, struct facts *f)
@@ -144,8 +142,7 @@ void fact_passthrough(const struct fact_source *s, struct facts *f)
 	for (size_t i = 0; i < s->device_count; i++)
 		candidates += may_be_lent(&s->devices[i]) && s->devices[i].group != PCI_GROUP_NONE;
 	fact_add(f,
-		"%zu of %zu devices are in a group and carry nothing of the host: 'usher list' tells "
-		"which are free.",
+		"%zu of %zu devices are in a group and not needed by the host: 'usher list' shows which are free.",
 		candidates, s->device_count);
 	if (s->iommu != PCI_IOMMU_ON)
 		fact_iommu(s, f);
@@ -162,11 +159,12 @@ void fact_binding(const struct fact_source *s, struct facts *f)
 		if (!bind_on_vfio(s->host, d))
 			continue;
 		if (n++ < TOLD_MAX)
-			fact_add(f, "%s (%s) is on %s.", pci_address_format(d->address, address),
-				pci_class_name(d->class), d->driver);
+			fact_add(f, "%s (%s) is bound to %s.",
+				pci_address_format(d->address, address), pci_class_name(d->class),
+				d->driver);
 	}
 	if (n == 0)
-		fact_add(f, "No device is on a VFIO driver.");
+		fact_add(f, "No device is bound to a VFIO driver.");
 	else if (n > TOLD_MAX)
 		fact_add(f, "And %zu more.", n - TOLD_MAX);
 }
@@ -177,9 +175,9 @@ void fact_kvm(const struct fact_source *s, struct facts *f)
 
 	int r = s->host->ops->node(s->host, "/dev/kvm", &n);
 	if (r == 0)
-		fact_add(f, "/dev/kvm is there, mode %04o, group %u.", n.mode, n.gid);
+		fact_add(f, "/dev/kvm exists, mode %04o, group %u.", n.mode, n.gid);
 	else
-		fact_add(f, "There is no /dev/kvm: 'usher check' says why.");
+		fact_add(f, "/dev/kvm does not exist: 'usher check' shows why.");
 }
 
 void fact_virtio(const struct fact_source *s, struct facts *f)
@@ -197,7 +195,8 @@ void fact_virtio(const struct fact_source *s, struct facts *f)
 				pci_address_format(d->address, address), pci_class_name(d->class));
 	}
 	if (n == 0)
-		fact_add(f, "There are no VirtIO devices: this is no guest, or one with others.");
+		fact_add(
+			f, "This host has no VirtIO devices, so it is no guest with such devices.");
 }
 
 static int count_rivals(void *arg, const char *name)
@@ -213,8 +212,8 @@ void fact_owners(const struct fact_source *s, struct facts *f)
 	static const struct {
 		const char *folder, *what;
 	} rivals[] = {
-		{"/etc/driverctl.d", "devices that driverctl binds"},
-		{"/run/libvirt/qemu", "guests of libvirt that run"},
+		{"/etc/driverctl.d", "devices bound by driverctl"},
+		{"/run/libvirt/qemu", "running libvirt guests"},
 	};
 	unsigned any = 0;
 
@@ -227,7 +226,7 @@ void fact_owners(const struct fact_source *s, struct facts *f)
 		any += n;
 	}
 	if (!any)
-		fact_add(f, "Neither driverctl nor libvirt has a device or a guest here.");
+		fact_add(f, "Neither driverctl nor libvirt manages a device or runs a guest here.");
 }
 
 void fact_reset(const struct fact_source *s, struct facts *f)
@@ -249,7 +248,7 @@ void fact_reset(const struct fact_source *s, struct facts *f)
 				pci_address_format(d->address, address), pci_class_name(d->class));
 	}
 	fact_add(f,
-		"With a function level reset: %zu; with another one: %zu; with none of their own: %zu.",
+		"Devices with a function level reset: %zu; with another reset: %zu; with no reset of their own: %zu.",
 		flr, other, none);
 }
 
@@ -273,13 +272,13 @@ void fact_bar(const struct fact_source *s, struct facts *f)
 		}
 	}
 	if (largest)
-		fact_add(f, "The largest is BAR %u of %s (%s), %s.", most.index,
+		fact_add(f, "The largest BAR is BAR %u of %s (%s), %s.", most.index,
 			pci_address_format(largest->address, address),
 			pci_class_name(largest->class), size_format(most.size, size, sizeof(size)));
 	else
-		fact_add(f, "No device shows its BARs.");
+		fact_add(f, "No BAR can be read.");
 	if (homeless)
-		fact_add(f, "The host found no room for %zu of them: 'usher check' says which.",
+		fact_add(f, "The host did not assign %zu BARs: 'usher check' shows which.",
 			homeless);
 }
 
@@ -297,5 +296,5 @@ void fact_sriov(const struct fact_source *s, struct facts *f)
 				v.total);
 	}
 	if (n == 0)
-		fact_add(f, "No device can have virtual functions.");
+		fact_add(f, "No device supports virtual functions.");
 }

@@ -10,13 +10,13 @@ static const char *severity_title(enum check_severity s)
 {
 	switch (s) {
 	case CHECK_FAIL:
-		return "This stands against lending:";
+		return "Errors:";
 	case CHECK_WARN:
-		return "This will bite some day:";
+		return "Warnings:";
 	case CHECK_INFO:
 		break;
 	}
-	return "Worth knowing:";
+	return "Notes:";
 }
 
 #define HANG_TEXT 6 /* where sentences go on that do not fit into a line */
@@ -45,7 +45,7 @@ static void print_finding(const struct check_finding *f)
 		print_line(HANG_MORE, "      seen: %s%s%s", f->path, more ? ": " : "",
 			more ? f->value : "");
 	if (f->fix[0])
-		print_line(HANG_MORE, "      do:   %s", f->fix);
+		print_line(HANG_MORE, "      fix:  %s", f->fix);
 }
 
 static const char *plural_ending(size_t n)
@@ -66,7 +66,7 @@ void findings_text(const struct check_report *r)
 		print_finding(f);
 	}
 	if (r->blind_count)
-		(void)printf("%sThis could not be looked at:\n", r->count ? "\n" : "");
+		(void)printf("%sCould not be checked:\n", r->count ? "\n" : "");
 	for (size_t i = 0; i < r->blind_count; i++) {
 		const struct check_blind *b = &r->blind[i];
 
@@ -75,7 +75,7 @@ void findings_text(const struct check_report *r)
 	}
 	if (r->count || r->blind_count)
 		(void)putchar('\n');
-	print_line(0, "%zu failure%s, %zu warning%s, %zu note%s; %zu of %zu checks found nothing",
+	print_line(0, "%zu error%s, %zu warning%s, %zu note%s; %zu of %zu checks found nothing",
 		fail, plural_ending(fail), warn, plural_ending(warn), info, plural_ending(info),
 		r->rules_quiet, r->rules_run);
 }

@@ -19,8 +19,7 @@ void hint_word(struct host *h, const char *word, struct err *e)
 	if (lookup_device(h, word, &a) == 0)
 		err_hint(e, "'%s' is %s", word, pci_address_format(a, address));
 	else
-		err_hint(
-			e, "an address looks like 0000:01:00.0 or 01:00.0; 'usher list' shows all");
+		err_hint(e, "for all addresses: usher list");
 }
 
 /* Another function of the slot is nearest, then another slot of the bus, then the numbers. */
@@ -59,7 +58,7 @@ void hint_address(const struct inventory *v, struct pci_address a, struct err *e
 			pci_class_name(near[k]->device.class));
 	}
 	if (text[0])
-		err_hint(e, "near it: %s", text);
+		err_hint(e, "nearest: %s", text);
 	else
-		err_hint(e, "this host has no PCI devices at all");
+		err_hint(e, "this host has no PCI devices");
 }

@@ -168,7 +168,7 @@ int listing_svg(const struct listing *l, struct err *e)
 	for (size_t i = 0; i < t->count; i++)
 		deepest = left_of(&t->list[i]) > deepest ? left_of(&t->list[i]) : deepest;
 	if (t->count > UINT32_MAX / ROW / 2)
-		return err_say(e, -EFBIG, "draw %zu devices: they fit on no picture", t->count);
+		return err_say(e, -EFBIG, "draw %zu devices: too many for one picture", t->count);
 	unsigned right = deepest + BOX_WIDTH + LABEL, width = right + MARGIN;
 	unsigned height = top_of(t->count) + MARGIN;
 	(void)printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "

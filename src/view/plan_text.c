@@ -39,9 +39,8 @@ void plan_text_viability(FILE *to, const struct bind_plan *p)
 {
 	for (size_t i = 0; i < p->group_count; i++)
 		(void)fprintf(to, "group %d: %s\n", p->groups[i].number,
-			p->groups[i].viable
-				? "viable: none of its devices is left on a driver of the host"
-				: "not viable: a device is left on a driver of the host");
+			p->groups[i].viable ? "viable: no member is left on a host driver"
+					    : "not viable: a member is left on a host driver");
 }
 
 void plan_text_steps(FILE *to, const struct bind_step *steps, size_t count)

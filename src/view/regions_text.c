@@ -40,7 +40,7 @@ static void msix_text(const struct pci_config *c, char *buf, size_t size)
 
 	int r = pci_msix_read(c, &m);
 	if (r == -EINVAL)
-		(void)snprintf(buf, size, "malformed: its table is in no BAR");
+		(void)snprintf(buf, size, "malformed: its table is not in a BAR");
 	else if (r == 0)
 		(void)snprintf(buf, size,
 			"%u vectors, table in BAR %u at 0x%x, pending bits in BAR %u at 0x%x",
@@ -62,7 +62,7 @@ static void power_text(const struct pci_config *c, char *buf, size_t size)
 
 	if (pci_power_read(c, &p) == 0)
 		(void)snprintf(buf, size, "in D%u%s", p.state,
-			p.no_soft_reset ? ", D3hot does not reset it" : ", D3hot resets it");
+			p.no_soft_reset ? ", not reset by D3hot" : ", reset by D3hot");
 }
 
 static void sriov_text(const struct pci_config *c, char *buf, size_t size)

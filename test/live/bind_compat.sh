@@ -11,7 +11,7 @@ ln -s "$(command -v usher)" "$work/vfio-pci-bind.sh"
 bind="$work/vfio-pci-bind.sh"
 
 expect_status 1 "$bind"
-expect_text 'no device is named'
+expect_text 'no device given'
 expect_status 1 "$bind" 0000:ff:00.0
 expect_status 1 "$bind" "$card" 8086:100e
 expect_text 'expected 8086:100e'

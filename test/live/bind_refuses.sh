@@ -55,7 +55,7 @@ expect_status 2 usher release "$card" --return elsewhere
 
 # A check that is none.
 expect_status 3 usher bind "$disk" --allow blok
-expect_text '--allow=blok lifts nothing here'
+expect_text '--allow=blok has no effect'
 
 # A user would get the whole group.
 expect_status 3 usher bind "$edu" --user 1000 --allow net

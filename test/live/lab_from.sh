@@ -20,4 +20,4 @@ python3 -B "$top/lab/shape.py" "$top/test/unit/fixture/host/desktop.host" >"$wor
 sed -n 's/^group //p' "$work/shape" | sort >"$work/wanted"
 diff "$work/wanted" "$work/found" || fail "the groups are others"
 expect_ok usher show -n 00:01.0
-expect_text '(root port) has no ACS: what is behind it shares its group'
+expect_text '(root port) has no ACS: the devices behind it share a group'

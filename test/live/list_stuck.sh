@@ -34,7 +34,7 @@ expect_text "its group is open in vfio_hold (pid $holder, root)"
 # Some kernels show driver_override under that lock.
 expect_ok timeout 20 usher show -n "$disk"
 expect_text "its group is open in vfio_hold (pid $holder, root)"
-expect_text "it would be refused"
+expect_text "bind would refuse"
 expect_status 3 timeout 20 usher bind "$disk"
 kill -0 $writer 2>/dev/null || fail "the unbind has ended before the listing"
 

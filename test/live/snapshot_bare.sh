@@ -7,4 +7,4 @@
 
 replay_all
 expect_ok usher show -n --host "$work/exact.host" "$(address_of 10ec:8139)"
-expect_text 'none: it is on a root bus, which no bridge resets'
+expect_text 'none: it is on a root bus, which cannot be reset'

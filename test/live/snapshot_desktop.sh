@@ -7,4 +7,4 @@
 
 replay_all
 expect_ok usher show -n --host "$work/exact.host" "$(edu_address)"
-expect_text "(PCIe-to-PCI bridge) can hold nothing apart"
+expect_text "(PCIe-to-PCI bridge) cannot isolate devices"

@@ -15,7 +15,7 @@ printf 'usher-claim 1\naddress 0000:09:00.0\npath 0000:00/09.0/00.0\nid 10de:248
 	>$claims/card.claim
 replay_all
 usher check --host "$work/exact.host" "$(nvme_address)" >"$work/out" 2>"$work/err"
-expect_text "P01 $(nvme_address): was claimed at 0000:01:00.0 and has another place now"
-expect_text 'H16 card: its claimed device is not here'
+expect_text "P01 $(nvme_address): was claimed at 0000:01:00.0 but has moved"
+expect_text 'H16 card: its claimed device is missing'
 usher claims --host "$work/exact.host" >"$work/out" 2>"$work/err"
 expect_text "moved: it is now at $(nvme_address)"
