@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vm_map GROUP MIB ROUNDS: what it takes to map a guest's RAM for DMA when other processes can share
- * it, beside private RAM. All of what a start does counts: huge pages are made, pages cleared and
- * pinned. A device of the group is on vfio-pci.
+ * vm_map GROUP MIB ROUNDS: what it takes to map a guest's RAM for DMA when other processes can
+ * share it, beside private RAM. All of what a start does counts: huge pages are made, pages cleared
+ * and pinned. A device of the group is on vfio-pci.
  *
  * Output, medians: 'shared_map_ratio R shared_ms S private_ms P'.
  */

@@ -2,7 +2,8 @@
 /*
  * A guest that reads and writes what is emulated, at random: configuration space through ECAM (of
  * which root ports and their slots are a part), the serial port, the power registers; and a host
- * that wants its cards back. Input: steps of 8 bytes: bus and direction, size, offset (3), value (3).
+ * that wants its cards back. Input: steps of 8 bytes (bus and direction, size, offset in 3,
+ * value in 3).
  */
 #include "base/endian.h"
 #include "base/num.h"

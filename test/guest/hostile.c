@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest without an operating system that means harm: writes random values to configuration space,
- * by ECAM and by 0xcf8, and to the registers of every BAR, reads from them as wildly, and reboots in
- * the middle of it. Its command line:
+ * A hostile guest without an operating system: writes random values to configuration space,
+ * by ECAM and by 0xcf8, and to the registers of every BAR, reads from them as wildly, and reboots
+ * in the middle of it. Its command line:
  *   seed=N ops=N boots=N ecam=ADDRESS
  * ops are those of each boot. It says what seed it had, so that what it did can be done again, and
  * switches itself off.
@@ -37,8 +37,8 @@ struct function {
 };
 
 /*
- * Memory that is no part of the image stays as it was when the guest reboots. Devices write to memory
- * as they are told to: what is not ours ends the reboots.
+ * Memory that is no part of the image stays as it was when the guest reboots. Devices write to
+ * memory as they are told to: what is not ours ends the reboots.
  */
 #define BOOTS_AT 0xc00000
 #define BOOTS_MARK UINT64_C(0x686f7374696c6500)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a program leaves in a register of its devices (32 bits of BAR 0), and who looks at it then.
+ * Leaves a value in a register of a device (32 bits of BAR 0), and reads it afterwards.
  *
- *	exec_mark leave OFFSET VALUE ADDRESS…      writes it, may do DMA from then on, and ends
- *	exec_mark lend NAME OFFSET VALUE ADDRESS   the same, and gives its descriptor to an accomplice
- *	exec_mark hold NAME OFFSET                 the accomplice, who tells what he finds there
- *	exec_mark look ADDRESS OFFSET              by sysfs, past all drivers
+ *	exec_mark leave OFFSET VALUE ADDRESS…      writes it, enables DMA, and ends
+ *	exec_mark lend NAME OFFSET VALUE ADDRESS   the same, and gives an accomplice its descriptor
+ *	exec_mark hold NAME OFFSET                 the accomplice: prints the value that it reads
+ *	exec_mark look ADDRESS OFFSET              reads it through sysfs, without a driver
  *
  * NAME is that of an abstract socket.
  */
