@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
+#include "cli/loan.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -19,78 +20,43 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EXEC_OURS 125 /* the exit status of a failure that is not the program's, as for env(1) */
-#define EXEC_ALLOW_MAX 32
 #define EXEC_MEMLOCK MIB(64)
 #define EXEC_NOBODY "nobody"
 
 struct exec_words {
-	const struct verb *verb;
-	struct guest_spec spec;
+	struct loan_words loan;
 	const char *user;
-	const char *allow[EXEC_ALLOW_MAX];
-	size_t allow_count;
-	int plan;
-	int quiet;
-	int refused; /* the plan's problems are told already */
 };
 
-enum { OPT_DEVICE = 1, OPT_USER, OPT_MEMLOCK, OPT_ALLOW, OPT_PLAN, OPT_QUIET };
-
-static int take_device(struct exec_words *w, const char *text)
-{
-	struct err e = {0};
-
-	if (spec_add_device(&w->spec, text, &e) < 0) {
-		report(&e);
-		return LEAVE_USAGE;
-	}
-	return 0;
-}
+enum { OPT_USER = 1, OPT_MEMLOCK };
 
 /* Return: 0, or an exit status with the reason told. */
 static int take_option(struct exec_words *w, int c, const char *text)
 {
 	switch (c) {
-	case OPT_DEVICE:
-		return take_device(w, text);
 	case OPT_USER:
 		w->user = text;
 		return 0;
 	case OPT_MEMLOCK:
-		if (num_parse_size(text, &w->spec.memory) < 0)
+		if (num_parse_size(text, &w->loan.spec.memory) < 0)
 			return option_wrong(
-				w->verb, "--memlock: '%s' is not a size such as 8M", text);
-		return 0;
-	case OPT_ALLOW:
-		if (w->allow_count == EXEC_ALLOW_MAX)
-			return option_wrong(
-				w->verb, "--allow: more than %d checks", EXEC_ALLOW_MAX);
-		w->allow[w->allow_count++] = text;
-		return 0;
-	case OPT_PLAN:
-		w->plan = 1;
+				w->loan.verb, "--memlock: '%s' is not a size such as 8M", text);
 		return 0;
 	default:
-		w->quiet = 1;
-		return 0;
+		return loan_option(&w->loan, c, text);
 	}
 }
 
 static int take_words(struct exec_words *w, int argc, char **argv, int *ret_end)
 {
 	static const struct option takes[] = {
-		{"device", required_argument, NULL, OPT_DEVICE},
 		{"user", required_argument, NULL, OPT_USER},
 		{"memlock", required_argument, NULL, OPT_MEMLOCK},
-		{"allow", required_argument, NULL, OPT_ALLOW},
-		{"plan", no_argument, NULL, OPT_PLAN},
-		{"dry-run", no_argument, NULL, OPT_PLAN},
-		{"quiet", no_argument, NULL, OPT_QUIET},
+		LOAN_OPTIONS,
 		{0},
 	};
 	struct options o = {
-		.verb = w->verb, .argc = argc, .argv = argv, .takes = takes, .letters = "+"};
+		.verb = w->loan.verb, .argc = argc, .argv = argv, .takes = takes, .letters = "+"};
 	int c;
 
 	while ((c = option_next(&o)) > 0) {
@@ -101,7 +67,7 @@ static int take_words(struct exec_words *w, int argc, char **argv, int *ret_end)
 	*ret_end = c;
 	if (c != OPTION_END)
 		return option_leave(c);
-	w->spec.engine_args = argv + optind;
+	w->loan.spec.engine_args = argv + optind;
 	return 0;
 }
 
@@ -124,24 +90,24 @@ static int find_user(struct exec_words *w)
 		u = getpwnam(EXEC_NOBODY);
 	}
 	if (!u && who == sudo)
-		return option_wrong(w->verb,
+		return option_wrong(w->loan.verb,
 			"user %s, who called sudo, has no entry in the password file: "
 			"say another by --user",
 			who);
 	if (!u)
-		return option_wrong(w->verb, "--user: there is no user '%s'", who);
+		return option_wrong(w->loan.verb, "--user: there is no user '%s'", who);
 	/* Without a capability root still owns every node and attribute of a device. */
 	if (u->pw_uid == 0 || u->pw_gid == 0)
-		return option_wrong(w->verb,
+		return option_wrong(w->loan.verb,
 			"--user: '%s' is %s 0, whose every device's files are: that confines "
 			"nothing; name an ordinary user",
 			u->pw_name, u->pw_uid == 0 ? "user" : "of group");
-	w->spec.uid = u->pw_uid;
-	w->spec.gid = u->pw_gid;
+	w->loan.spec.uid = u->pw_uid;
+	w->loan.spec.gid = u->pw_gid;
 	return 0;
 }
 
-static void tell_wiped(const struct exec_words *w, const struct wiped *d)
+static void print_wiped(const struct exec_words *w, const struct wiped *d)
 {
 	char address[PCI_ADDRESS_TEXT], text[2 * sizeof(d->text)];
 
@@ -149,43 +115,35 @@ static void tell_wiped(const struct exec_words *w, const struct wiped *d)
 	file_escape(text, sizeof(text), d->text);
 	if (d->code < 0)
 		(void)fprintf(stderr, "%s: not reset: %s\n", address, text);
-	else if (!w->quiet)
+	else if (!w->loan.quiet)
 		(void)fprintf(stderr, "%s: reset by %s\n", address, text);
 }
 
-static void tell(void *arg, const struct keeper_news *n)
+static void print_failure(const struct err *e)
 {
-	struct exec_words *w = arg;
+	struct err told = *e;
 
-	switch (n->event) {
-	case KEEPER_PLANNED:
-		w->refused = n->plan->refusals != 0;
-		if (w->refused)
-			report_problems(n->plan);
-		else if (!w->quiet)
-			plan_text(stderr, n->plan);
-		break;
-	case KEEPER_WIPED:
-		tell_wiped(w, n->wiped);
-		break;
-	case KEEPER_GIVEN:
-		if (!w->quiet)
-			release_text(stderr, n->report);
-		break;
-	case KEEPER_STUCK:
-		release_text(stderr, n->report);
-		report(n->error);
-		report_note("the journal keeps it: 'usher restore' tries again");
-		break;
-	case KEEPER_ENDED:
-		if (n->status > 128 && !w->quiet)
-			report_note("'%s' was ended by signal %d (%s)", w->spec.engine_args[0],
-				n->status - 128, strsignal(n->status - 128));
-		break;
-	case KEEPER_STARTED:
-	case KEEPER_STOPPING:
-		break;
+	if ((e->code == -EACCES || e->code == -EPERM) && geteuid() != 0 && !e->hint[0])
+		err_hint(&told, "run it as root: sudo usher exec …; the program itself becomes an "
+				"ordinary user");
+	report(&told);
+}
+
+/* struct keeper.tell */
+static void print_news(void *arg, const struct keeper_news *n)
+{
+	const struct exec_words *w = arg;
+
+	if (n->event == KEEPER_FAILED) {
+		print_failure(n->error);
+		return;
 	}
+	loan_print(&w->loan, n);
+	if (n->event == KEEPER_WIPED)
+		print_wiped(w, n->wiped);
+	if (n->event == KEEPER_ENDED && n->status > 128 && !w->loan.quiet)
+		report_note("'%s' was ended by signal %d (%s)", w->loan.spec.engine_args[0],
+			n->status - 128, strsignal(n->status - 128));
 }
 
 static int show_plan(const struct exec_words *w, const struct keeper *k)
@@ -200,9 +158,9 @@ static int show_plan(const struct exec_words *w, const struct keeper *k)
 		r = bind_plan(&k->env, &q, &plan, &e);
 	if (r < 0) {
 		report(&e);
-		return EXEC_OURS;
+		return LOAN_OURS;
 	}
-	(void)printf("'%s' as user %u\n", w->spec.engine_args[0], (unsigned)w->spec.uid);
+	(void)printf("'%s' as user %u\n", w->loan.spec.engine_args[0], (unsigned)w->loan.spec.uid);
 	plan_text(stdout, &plan);
 	report_problems(&plan);
 	int status = plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
@@ -210,25 +168,17 @@ static int show_plan(const struct exec_words *w, const struct keeper *k)
 	return status;
 }
 
-static int exec_program(struct exec_words *w, const struct keeper *k)
+static int exec_program(const struct keeper *k)
 {
-	struct err e = {0};
-	int status = 0;
+	struct keeper_end end;
 
-	int r = keeper_run(k, &status, &e);
-	if (r == 0)
-		return status;
-	if ((r == -EACCES || r == -EPERM) && geteuid() != 0 && !e.hint[0])
-		err_hint(&e, "run it as root: sudo usher exec …; the program itself becomes an "
-			     "ordinary user");
-	if (!w->refused && r != -EUCLEAN) /* these are told already */
-		report(&e);
-	return w->refused ? LEAVE_REFUSED : EXEC_OURS;
+	int r = keeper_run(k, &end);
+	return loan_leave(r, &end);
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int exec_main(const struct verb *v, int argc, char **argv)
 {
-	struct exec_words w = {.verb = v, .spec = {.memory = EXEC_MEMLOCK, .cpus = 1}};
+	struct exec_words w = {.loan = {.verb = v, .spec = {.memory = EXEC_MEMLOCK, .cpus = 1}}};
 	struct err e = {0};
 	char name[SPEC_NAME_MAX];
 	int end = OPTION_END;
@@ -240,22 +190,17 @@ static int run(const struct verb *v, int argc, char **argv)
 	if (r)
 		return r;
 	(void)snprintf(name, sizeof(name), "exec-%d", (int)getpid());
-	w.spec.name = name;
-	r = engine_exec.check(&w.spec, &e);
+	w.loan.spec.name = name;
+	r = engine_exec.check(&w.loan.spec, &e);
 	if (r < 0) {
 		report(&e);
 		return LEAVE_USAGE;
 	}
-	const struct keeper k = {
-		.env = bind_env_live(),
-		.engine = &engine_exec,
-		.spec = &w.spec,
-		.allow = w.allow,
-		.allow_count = w.allow_count,
-		.tell = tell,
-		.arg = &w,
-	};
-	return w.plan ? show_plan(&w, &k) : exec_program(&w, &k);
+	struct keeper k = loan_keeper(&w.loan);
+	k.engine = &engine_exec;
+	k.tell = print_news;
+	k.arg = &w;
+	return w.loan.plan ? show_plan(&w, &k) : exec_program(&k);
 }
 
 const struct verb verb_exec = {
@@ -289,5 +234,5 @@ const struct verb verb_exec = {
 		"3 refused; 125 usher itself failed.\n"
 		"\n"
 		"Example: usher exec --device 0000:01:00.0 --user alice -- ./nvme-read 0 8\n",
-	.run = run,
+	.run = exec_main,
 };

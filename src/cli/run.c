@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/bind.h"
+#include "cli/loan.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -15,23 +16,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RUN_OURS 125 /* the exit status of a failure that is not the guest's, as for env(1) */
-#define RUN_ALLOW_MAX 32
 #define RUN_TRACE_MAX 32
 
 struct run_words {
-	const struct verb *verb;
-	struct guest_spec spec;
+	struct loan_words loan;
 	const struct engine *engine;
-	const char *allow[RUN_ALLOW_MAX];
-	size_t allow_count;
 	const char *trace[RUN_TRACE_MAX];
 	size_t trace_count;
 	enum bind_return how;
-	int plan;
-	int json;
-	int quiet;
-	int refused; /* the plan's problems are told already */
+	bool json;
 };
 
 enum {
@@ -41,9 +34,7 @@ enum {
 	OPT_MEMORY,
 	OPT_CPUS,
 	OPT_NAME,
-	OPT_DEVICE,
 	OPT_ENGINE,
-	OPT_ALLOW,
 	OPT_RETURN,
 	OPT_NO_REBOOT,
 	OPT_HUGEPAGES,
@@ -51,17 +42,15 @@ enum {
 	OPT_STATS,
 	OPT_TRACE_BAR,
 	OPT_TIMING,
-	OPT_PLAN,
 	OPT_JSON,
-	OPT_QUIET,
 };
 
 static int take_memory(struct run_words *w, const char *text)
 {
-	if (num_parse_size(text, &w->spec.memory) < 0)
+	if (num_parse_size(text, &w->loan.spec.memory) < 0)
 		return option_wrong(
-			w->verb, "--memory: '%s' is not a size such as 512M or 4G", text);
-	w->spec.has_memory = true;
+			w->loan.verb, "--memory: '%s' is not a size such as 512M or 4G", text);
+	w->loan.spec.has_memory = true;
 	return 0;
 }
 
@@ -70,10 +59,10 @@ static int take_cpus(struct run_words *w, const char *text)
 	uint64_t n;
 
 	if (num_parse(text, 10, SPEC_CPUS_MAX, &n) < 0 || n < 1)
-		return option_wrong(
-			w->verb, "--cpus: '%s' is not a number from 1 to %d", text, SPEC_CPUS_MAX);
-	w->spec.cpus = (unsigned)n;
-	w->spec.has_cpus = true;
+		return option_wrong(w->loan.verb, "--cpus: '%s' is not a number from 1 to %d", text,
+			SPEC_CPUS_MAX);
+	w->loan.spec.cpus = (unsigned)n;
+	w->loan.spec.has_cpus = true;
 	return 0;
 }
 
@@ -94,25 +83,14 @@ static int take_return(struct run_words *w, const char *text)
 			return 0;
 		}
 	}
-	return option_wrong(w->verb, "--return: '%s' is none of driver, vfio, none", text);
+	return option_wrong(w->loan.verb, "--return: '%s' is none of driver, vfio, none", text);
 }
 
 static int take_engine(struct run_words *w, const char *text)
 {
 	w->engine = engine_find(text);
 	if (!w->engine)
-		return option_wrong(w->verb, "--engine: '%s' is neither usher nor qemu", text);
-	return 0;
-}
-
-static int take_device(struct run_words *w, const char *text)
-{
-	struct err e = {0};
-
-	if (spec_add_device(&w->spec, text, &e) < 0) {
-		report(&e);
-		return LEAVE_USAGE;
-	}
+		return option_wrong(w->loan.verb, "--engine: '%s' is neither usher nor qemu", text);
 	return 0;
 }
 
@@ -120,16 +98,8 @@ static int take_device(struct run_words *w, const char *text)
 static int take_trace(struct run_words *w, const char *text)
 {
 	if (w->trace_count == RUN_TRACE_MAX)
-		return option_wrong(w->verb, "--trace-bar: more than %d BARs", RUN_TRACE_MAX);
+		return option_wrong(w->loan.verb, "--trace-bar: more than %d BARs", RUN_TRACE_MAX);
 	w->trace[w->trace_count++] = text;
-	return 0;
-}
-
-static int take_allow(struct run_words *w, const char *text)
-{
-	if (w->allow_count == RUN_ALLOW_MAX)
-		return option_wrong(w->verb, "--allow: more than %d checks", RUN_ALLOW_MAX);
-	w->allow[w->allow_count++] = text;
 	return 0;
 }
 
@@ -138,56 +108,48 @@ static int take_option(struct run_words *w, int c, const char *text)
 {
 	switch (c) {
 	case OPT_KERNEL:
-		w->spec.kernel = text;
+		w->loan.spec.kernel = text;
 		return 0;
 	case OPT_INITRD:
-		w->spec.initrd = text;
+		w->loan.spec.initrd = text;
 		return 0;
 	case OPT_CMDLINE:
-		w->spec.cmdline = text;
+		w->loan.spec.cmdline = text;
 		return 0;
 	case OPT_NAME:
-		w->spec.name = text;
+		w->loan.spec.name = text;
 		return 0;
 	case OPT_MEMORY:
 		return take_memory(w, text);
 	case OPT_CPUS:
 		return take_cpus(w, text);
-	case OPT_DEVICE:
-		return take_device(w, text);
 	case OPT_ENGINE:
 		return take_engine(w, text);
-	case OPT_ALLOW:
-		return take_allow(w, text);
 	case OPT_RETURN:
 		return take_return(w, text);
 	case OPT_PEERS:
-		w->spec.peers = true;
+		w->loan.spec.peers = true;
 		return 0;
 	case OPT_HUGEPAGES:
-		w->spec.hugepages = true;
+		w->loan.spec.hugepages = true;
 		return 0;
 	case OPT_NO_REBOOT:
-		w->spec.no_reboot = true;
+		w->loan.spec.no_reboot = true;
 		return 0;
 	case OPT_STATS:
-		w->spec.stats = !text;
-		w->spec.stats_file = text;
+		w->loan.spec.stats = !text;
+		w->loan.spec.stats_file = text;
 		return 0;
 	case OPT_TRACE_BAR:
 		return take_trace(w, text);
 	case OPT_TIMING:
-		w->spec.timing = true;
-		return 0;
-	case OPT_PLAN:
-		w->plan = 1;
+		w->loan.spec.timing = true;
 		return 0;
 	case OPT_JSON:
-		w->json = 1;
+		w->json = true;
 		return 0;
 	default:
-		w->quiet = 1;
-		return 0;
+		return loan_option(&w->loan, c, text);
 	}
 }
 
@@ -200,9 +162,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"memory", required_argument, NULL, OPT_MEMORY},
 		{"cpus", required_argument, NULL, OPT_CPUS},
 		{"name", required_argument, NULL, OPT_NAME},
-		{"device", required_argument, NULL, OPT_DEVICE},
 		{"engine", required_argument, NULL, OPT_ENGINE},
-		{"allow", required_argument, NULL, OPT_ALLOW},
 		{"return", required_argument, NULL, OPT_RETURN},
 		{"hugepages", no_argument, NULL, OPT_HUGEPAGES},
 		{"peers", no_argument, NULL, OPT_PEERS},
@@ -210,14 +170,12 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"stats", optional_argument, NULL, OPT_STATS},
 		{"trace-bar", required_argument, NULL, OPT_TRACE_BAR},
 		{"timing", no_argument, NULL, OPT_TIMING},
-		{"plan", no_argument, NULL, OPT_PLAN},
-		{"dry-run", no_argument, NULL, OPT_PLAN},
 		{"json", no_argument, NULL, OPT_JSON},
-		{"quiet", no_argument, NULL, OPT_QUIET},
+		LOAN_OPTIONS,
 		{0},
 	};
 	struct options o = {
-		.verb = w->verb, .argc = argc, .argv = argv, .takes = takes, .letters = "+"};
+		.verb = w->loan.verb, .argc = argc, .argv = argv, .takes = takes, .letters = "+"};
 	int c;
 
 	*ret_end = OPTION_END;
@@ -230,71 +188,54 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 	if (c != OPTION_END)
 		return option_leave(c);
 	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
-		return option_wrong(w->verb, "'%s' is no option; QEMU's own words come after '--'",
-			argv[optind]);
-	w->spec.engine_args = argv + optind;
+		return option_wrong(w->loan.verb,
+			"'%s' is no option; QEMU's own words come after '--'", argv[optind]);
+	w->loan.spec.engine_args = argv + optind;
 	return 0;
 }
 
-static void tell_plan(struct run_words *w, const struct bind_plan *p)
+static void print_timing(const struct run_words *w, const char *step, int64_t us)
 {
-	w->refused = p->refusals != 0;
-	if (w->refused)
-		report_problems(p);
-	else if (!w->quiet)
-		plan_text(stderr, p);
-}
-
-static void tell_timing(const struct run_words *w, const char *step, int64_t us)
-{
-	if (w->spec.timing)
+	if (w->loan.spec.timing)
 		(void)fprintf(stderr, "timing: keeper.%s_ms %.3f\n", step, (double)us / 1000);
 }
 
-/* What the keeper does, told on stderr: stdout is the guest's console. */
-static void tell(void *arg, const struct keeper_news *n)
+static void print_end(const struct run_words *w, int status)
 {
-	struct run_words *w = arg;
+	const char *name = w->loan.spec.name;
 
-	switch (n->event) {
-	case KEEPER_PLANNED:
-		tell_plan(w, n->plan);
-		tell_timing(w, "take", n->us);
-		break;
-	case KEEPER_STARTED:
-		if (!w->quiet)
-			report_note("guest '%s' runs: %s, process %d", w->spec.name,
-				w->engine->name, (int)n->pid);
-		tell_timing(w, "start", n->us);
-		break;
-	case KEEPER_STOPPING:
-		report_note("guest '%s' is being stopped (%s)", w->spec.name, strsignal(n->status));
-		break;
-	case KEEPER_ENDED:
-		if (n->status > 128)
-			report_note("guest '%s' was ended by signal %d (%s)", w->spec.name,
-				n->status - 128, strsignal(n->status - 128));
-		else if (!w->quiet || n->status)
-			report_note("guest '%s' ended with status %d", w->spec.name, n->status);
-		break;
-	case KEEPER_WIPED: /* by the kernel, as a guest's devices close */
-		break;
-	case KEEPER_GIVEN:
-		if (!w->quiet)
-			release_text(stderr, n->report);
-		tell_timing(w, "give", n->us);
-		break;
-	case KEEPER_STUCK:
-		release_text(stderr, n->report);
-		report(n->error);
-		report_note("the journal keeps it: 'usher restore' tries again");
-		break;
-	}
+	if (status > 128)
+		report_note("guest '%s' was ended by signal %d (%s)", name, status - 128,
+			strsignal(status - 128));
+	else if (!w->loan.quiet || status)
+		report_note("guest '%s' ended with status %d", name, status);
+}
+
+/* struct keeper.tell. A guest's devices are reset by the kernel, as they close. */
+static void print_news(void *arg, const struct keeper_news *n)
+{
+	const struct run_words *w = arg;
+
+	loan_print(&w->loan, n);
+	if (n->event == KEEPER_PLANNED)
+		print_timing(w, "take", n->us);
+	if (n->event == KEEPER_STARTED && !w->loan.quiet)
+		report_note("guest '%s' runs: %s, process %d", w->loan.spec.name, w->engine->name,
+			(int)n->pid);
+	if (n->event == KEEPER_STARTED)
+		print_timing(w, "start", n->us);
+	if (n->event == KEEPER_STOPPING)
+		report_note("guest '%s' is being stopped (%s)", w->loan.spec.name,
+			strsignal(n->status));
+	if (n->event == KEEPER_ENDED)
+		print_end(w, n->status);
+	if (n->event == KEEPER_GIVEN)
+		print_timing(w, "give", n->us);
 }
 
 static void print_guest(const struct run_words *w)
 {
-	const struct guest_spec *s = &w->spec;
+	const struct guest_spec *s = &w->loan.spec;
 
 	(void)printf("guest '%s' by %s: %llu MiB, %u cpu%s\n", s->name, w->engine->name,
 		(unsigned long long)(s->memory / MIB(1)), s->cpus, s->cpus == 1 ? "" : "s");
@@ -347,7 +288,7 @@ static void put_checked(struct json *doc, const struct fit_name *names)
 static int print_json(const struct run_words *w, const struct bind_plan *p,
 	const struct fit_layout *layout, struct err *e)
 {
-	const struct guest_spec *s = &w->spec;
+	const struct guest_spec *s = &w->loan.spec;
 	struct json *doc;
 
 	int r = json_new(1, &doc, e);
@@ -411,7 +352,7 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 		r = keeper_plan(k, &q, &plan, &e);
 	if (r < 0) {
 		report(&e);
-		return RUN_OURS;
+		return LOAN_OURS;
 	}
 	bool laid_out = fit_lay_out(k->env.host, k->engine, k->spec, &q, &layout) == 0;
 	if (w->json) {
@@ -426,60 +367,59 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 		print_checked(fit_names(w->engine));
 		report_problems(&plan);
 	}
-	int status = r < 0 ? RUN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
+	int status = r < 0 ? LOAN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
 	bind_plan_fini(&plan);
 	return status;
 }
 
-static int run_guest(struct run_words *w, const struct keeper *k)
+static int run_guest(const struct keeper *k)
 {
-	struct err e = {0};
-	int status = 0;
+	struct keeper_end end;
 
-	int r = keeper_run(k, &status, &e);
-	if (r == 0)
-		return status;
-	if (w->refused)
-		return LEAVE_REFUSED;
-	if (r != -EUCLEAN) /* what could not be given back is told already */
-		report(&e);
-	return RUN_OURS;
+	int r = keeper_run(k, &end);
+	return loan_leave(r, &end);
 }
 
-static int run(const struct verb *v, int argc, char **argv)
+static int check_words(struct run_words *w)
+{
+	struct err e = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < w->trace_count && r == 0; i++)
+		r = spec_add_trace(&w->loan.spec, w->trace[i], &e);
+	if (r == 0)
+		r = spec_check(&w->loan.spec, &e);
+	if (r == 0)
+		r = w->engine->check(&w->loan.spec, &e);
+	if (r == 0)
+		return 0;
+	report(&e);
+	return r == -EINVAL ? LEAVE_USAGE : LOAN_OURS;
+}
+
+static int run_main(const struct verb *v, int argc, char **argv)
 {
 	struct run_words w = {
-		.verb = v,
-		.spec = {.name = SPEC_DEFAULT_NAME, .memory = SPEC_DEFAULT_MEMORY, .cpus = 1},
+		.loan = {.verb = v,
+			.spec = {.name = SPEC_DEFAULT_NAME,
+				.memory = SPEC_DEFAULT_MEMORY,
+				.cpus = 1}},
 		.engine = &engine_ours,
 	};
-	struct err e = {0};
 	int end;
 
 	int r = take_words(&w, argc, argv, &end);
 	if (r || end != OPTION_END)
 		return r;
-	for (size_t i = 0; i < w.trace_count && r == 0; i++)
-		r = spec_add_trace(&w.spec, w.trace[i], &e);
-	if (r == 0)
-		r = spec_check(&w.spec, &e);
-	if (r == 0)
-		r = w.engine->check(&w.spec, &e);
-	if (r < 0) {
-		report(&e);
-		return r == -EINVAL ? LEAVE_USAGE : RUN_OURS;
-	}
-	struct keeper k = {
-		.env = bind_env_live(),
-		.engine = w.engine,
-		.spec = &w.spec,
-		.allow = w.allow,
-		.allow_count = w.allow_count,
-		.how = w.how,
-		.tell = tell,
-		.arg = &w,
-	};
-	return w.plan ? show_plan(&w, &k) : run_guest(&w, &k);
+	r = check_words(&w);
+	if (r)
+		return r;
+	struct keeper k = loan_keeper(&w.loan);
+	k.engine = w.engine;
+	k.how = w.how;
+	k.tell = print_news;
+	k.arg = &w;
+	return w.loan.plan ? show_plan(&w, &k) : run_guest(&k);
 }
 
 const struct verb verb_run = {
@@ -532,5 +472,5 @@ const struct verb verb_run = {
 		"\n"
 		"Example: usher run --kernel /boot/vmlinuz --initrd /boot/initrd.img \\\n"
 		"                   --cmdline console=ttyS0 --device 0000:01:00.0\n",
-	.run = run,
+	.run = run_main,
 };

@@ -5,19 +5,58 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/signals.h"
+#include "engine/clients.h"
 #include "engine/fit.h"
+#include "engine/follow.h"
 #include "engine/state.h"
 #include "engine/wipe.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+/*
+ * How it works
+ *
+ * Between the first write to the host and the last one this process does nothing that can wait for
+ * anybody but the kernel: not for a terminal, a pipe or a client. So it prints nothing itself. It
+ * sends each piece of news over a socket that never blocks (engine/clients); a child of this
+ * process, the client, reads and prints it. A terminal that nobody reads stops that child alone.
+ *
+ *	terminal ── client (child) ──┐
+ *	usherd, a web page ──────────┴─ sockets ── keeper (this process) ── usher-vmm, QEMU, a program
+ *
+ * Signals are blocked and read from a descriptor: none interrupts a transaction. The first SIGTERM,
+ * SIGINT, SIGHUP or SIGQUIT, or a client's command, asks the guest to stop; a second one, or
+ * STOP_PATIENCE_MS, kills it. Killing always comes before telling.
+ *
+ * At the end the keeper waits DRAIN_PATIENCE_MS for its client to print the rest. A client that is
+ * still stuck then stays behind with what it has to print, and ends when somebody reads it or the
+ * terminal is closed.
+ */
 #define STOP_PATIENCE_MS 10000 /* from the first SIGTERM to SIGKILL */
 #define STOP_SAME_US 500000 /* a second signal within this is the first one's echo */
+#define DRAIN_PATIENCE_MS 3000
+
+struct loan {
+	const struct keeper *k;
+	struct clients clients;
+	struct state state;
+	struct wire_event status; /* what a client hears that asks */
+	int signals; /* signalfd */
+	sigset_t before; /* the mask of signals of before */
+	pid_t client; /* 0: none */
+	int client_fd; /* pidfd of it */
+	int64_t stop_us; /* when the guest was asked to stop, 0 not yet */
+	bool killed;
+};
 
 static int64_t now_us(void)
 {
@@ -27,10 +66,12 @@ static int64_t now_us(void)
 	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
 }
 
-static void tell(const struct keeper *k, struct keeper_news n)
+static void loan_tell(struct loan *l, struct keeper_news n)
 {
-	if (k->tell)
-		k->tell(k->arg, &n);
+	if (l->client)
+		clients_tell(&l->clients, &n);
+	else if (l->k->tell) /* there was no process to be had for it */
+		l->k->tell(l->k->arg, &n);
 }
 
 int keeper_request(const struct keeper *k, struct bind_target *targets, struct bind_request *ret,
@@ -56,11 +97,8 @@ int keeper_request(const struct keeper *k, struct bind_target *targets, struct b
 	return r < 0 ? err_set(e, r, "learn our own start time") : 0;
 }
 
-/*
- * From here on a signal is something to read, not something that happens: no transaction is cut
- * in two by Ctrl-C. The child gets its mask back in process_start().
- */
-static int catch_signals(sigset_t *old, struct err *e)
+/* The child gets its mask back in process_start(). */
+static int signals_catch(struct loan *l, struct err *e)
 {
 	sigset_t set;
 
@@ -70,129 +108,224 @@ static int catch_signals(sigset_t *old, struct err *e)
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGHUP);
 	(void)sigaddset(&set, SIGQUIT);
-	if (sigprocmask(SIG_BLOCK, &set, old) < 0)
+	if (sigprocmask(SIG_BLOCK, &set, &l->before) < 0)
 		return err_set(e, -errno, "block signals");
-	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0) {
-		int r = -errno;
-		(void)sigprocmask(SIG_SETMASK, old, NULL);
-		return err_set(e, r, "signalfd");
+	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (l->signals >= 0)
+		return 0;
+	int r = err_set(e, -errno, "signalfd");
+	(void)sigprocmask(SIG_SETMASK, &l->before, NULL);
+	return r;
+}
+
+/* Its signals stay blocked: the last news comes after the Ctrl-C that hits all of us. */
+__attribute__((noreturn)) static void client_main(const struct keeper *k, int fd)
+{
+	(void)prctl(PR_SET_NAME, "usher-client");
+	(void)follow_keeper(fd, k->tell, k->arg);
+	(void)fflush(NULL);
+	_exit(0);
+}
+
+/* Before anything is locked or open that a client left behind would keep. */
+static void client_start(struct loan *l)
+{
+	int ends[2];
+
+	if (!l->k->tell || wire_pair(ends) < 0)
+		return;
+	(void)fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0) {
+		fd_close(&ends[0]);
+		fd_close(&l->signals);
+		client_main(l->k, ends[1]);
 	}
-	return fd;
+	fd_close(&ends[1]);
+	if (pid < 0) {
+		fd_close(&ends[0]);
+		return;
+	}
+	l->client = pid;
+	l->client_fd = fd_pidfd_open(pid);
+	(void)clients_add(&l->clients, ends[0], !l->k->outlives);
+}
+
+/* A signal from now on means that nobody wants to wait for the client. */
+static void client_wait(struct loan *l)
+{
+	struct signalfd_siginfo info;
+	struct pollfd fds[] = {
+		{.fd = l->client_fd, .events = POLLIN},
+		{.fd = l->signals, .events = POLLIN},
+	};
+
+	while (read(l->signals, &info, sizeof(info)) > 0)
+		;
+	(void)poll(fds, 2, DRAIN_PATIENCE_MS);
+	(void)waitpid(l->client, NULL, WNOHANG);
+	fd_close(&l->client_fd);
+}
+
+static void client_finish(struct loan *l, int status)
+{
+	struct wire_event done = {.event = WIRE_EVENT_DONE, .number = status};
+
+	clients_send(&l->clients, &done);
+	clients_close(&l->clients);
+	if (l->client)
+		client_wait(l);
 }
 
 /*
- * The first signal asks the engine to stop, one that comes later kills it. A terminal or
- * timeout(1) sends the same signal to the whole process group and to us again: what comes within
- * a moment is the same wish.
+ * A terminal or timeout(1) sends the same signal to the whole process group and to us again: what
+ * comes within a moment is the same wish.
  */
-static void stop(const struct keeper *k, const struct process *p, int signals, int64_t *asked)
+static void guest_stop(struct loan *l, const struct process *p, int number)
+{
+	int64_t now = now_us();
+
+	if (l->stop_us && now - l->stop_us < STOP_SAME_US)
+		return;
+	(void)kill(p->pid, l->stop_us ? SIGKILL : SIGTERM);
+	if (!l->stop_us)
+		l->stop_us = now;
+	loan_tell(l, (struct keeper_news){.event = KEEPER_STOPPING, .status = number});
+}
+
+static void signal_serve(struct loan *l, const struct process *p)
 {
 	struct signalfd_siginfo info;
 
-	if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return;
-	if (*asked && now_us() - *asked < STOP_SAME_US)
-		return;
-	tell(k, (struct keeper_news){.event = KEEPER_STOPPING, .status = (int)info.ssi_signo});
-	(void)kill(p->pid, *asked ? SIGKILL : SIGTERM);
-	if (!*asked)
-		*asked = now_us();
+	if (read(l->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		guest_stop(l, p, (int)info.ssi_signo);
 }
 
-/* Until the guest is gone: by itself, or because a signal asked for it. */
-static int wait_for_end(
-	const struct keeper *k, struct process *p, struct engine_run *run, int signals)
+/* [ms] until a guest that was asked to stop is killed; -1: for ever. */
+static int stop_patience(const struct loan *l)
 {
-	int64_t asked = 0;
+	if (!l->stop_us || l->killed)
+		return -1;
+	int64_t left = l->stop_us + STOP_PATIENCE_MS * INT64_C(1000) - now_us();
+	return left < 0 ? 0 : (int)(left / 1000) + 1;
+}
+
+/* Until the guest is gone: by itself, or because a signal or a client asked for it. */
+static int guest_wait(struct loan *l, struct process *p, struct engine_run *run)
+{
+	enum { PROCESS, SIGNALS, CALLS, CLIENTS };
+	struct pollfd fds[CLIENTS + 1 + CLIENTS_MAX];
 
 	for (;;) {
-		struct pollfd fds[] = {
-			{.fd = p->pidfd, .events = POLLIN},
-			{.fd = signals, .events = POLLIN},
-			{.fd = run->calls.fd, .events = POLLIN},
-		};
-		int n = poll(fds, 3, asked ? STOP_PATIENCE_MS : -1);
-		if (n == 0)
+		fds[PROCESS] = (struct pollfd){.fd = p->pidfd, .events = POLLIN};
+		fds[SIGNALS] = (struct pollfd){.fd = l->signals, .events = POLLIN};
+		fds[CALLS] = (struct pollfd){.fd = run->calls.fd, .events = POLLIN};
+		size_t count = clients_poll(&l->clients, fds + CLIENTS);
+		int n = poll(fds, CLIENTS + count, stop_patience(l));
+		if (n == 0) {
 			(void)kill(p->pid, SIGKILL);
-		if (fds[0].revents)
+			l->killed = true;
+		}
+		if (n <= 0)
+			continue;
+		if (fds[PROCESS].revents)
 			return process_reap(p);
-		if (n > 0 && fds[1].revents)
-			stop(k, p, signals, &asked);
-		if (n > 0 && fds[2].revents)
+		if (fds[SIGNALS].revents)
+			signal_serve(l, p);
+		if (fds[CALLS].revents)
 			calls_serve(&run->calls, run->devices);
+		int number = clients_serve(&l->clients, fds + CLIENTS, count, &l->status);
+		if (number)
+			guest_stop(l, p, number);
 	}
 }
 
 /* No process is left that could use the devices, but for an accomplice outside. */
-static void wipe(const struct keeper *k, struct engine_run *run, struct wipe *ret)
+static void devices_clean(struct loan *l, struct engine_run *run, struct wipe *ret)
 {
 	if (!run->wipes || !run->devices)
 		return;
-	devices_wipe(k->env.host, run->devices, ret);
+	devices_wipe(l->k->env.host, run->devices, ret);
 	for (size_t i = 0; i < ret->count; i++)
-		tell(k, (struct keeper_news){.event = KEEPER_WIPED, .wiped = &ret->devices[i]});
+		loan_tell(
+			l, (struct keeper_news){.event = KEEPER_WIPED, .wiped = &ret->devices[i]});
 }
 
-static int run_engine(const struct keeper *k, const struct bind_plan *plan, struct state *state,
-	int signals, int *ret_status, struct wipe *ret_wipe, struct err *e)
+static int engine_start(struct loan *l, const struct bind_plan *plan, struct engine_run *run,
+	struct process *ret, struct err *e)
 {
+	const struct keeper *k = l->k;
 	int64_t begun = now_us();
-	struct engine_run run = ENGINE_RUN_NONE;
-	struct process process;
 
-	int r = k->engine->prepare(&k->env, k->spec, plan, &run, e);
+	int r = k->engine->prepare(&k->env, k->spec, plan, run, e);
 	if (r == 0)
-		r = process_start(&run.program, &process, e);
-	engine_finish(&run);
-	if (r < 0) {
-		engine_ended(&run);
-		engine_close(&run);
+		r = process_start(&run->program, ret, e);
+	engine_finish(run);
+	if (r < 0)
 		return r;
-	}
-	(void)state_engine(state, process.pid);
-	tell(k, (struct keeper_news){
-			.event = KEEPER_STARTED,
-			.pid = process.pid,
-			.us = now_us() - begun,
-		});
-	*ret_status = wait_for_end(k, &process, &run, signals);
-	engine_ended(&run);
-	tell(k, (struct keeper_news){.event = KEEPER_ENDED, .status = *ret_status});
-	wipe(k, &run, ret_wipe);
-	engine_close(&run);
+	(void)state_engine(&l->state, ret->pid);
+	l->status.number = ret->pid;
+	loan_tell(l, (struct keeper_news){
+			     .event = KEEPER_STARTED,
+			     .pid = ret->pid,
+			     .us = now_us() - begun,
+		     });
 	return 0;
 }
 
-static int give_back(const struct keeper *k, const struct bind_plan *plan,
+static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *ret_status,
+	struct wipe *ret_wipe, struct err *e)
+{
+	struct engine_run run = ENGINE_RUN_NONE;
+	struct process process;
+
+	int r = engine_start(l, plan, &run, &process, e);
+	if (r == 0)
+		*ret_status = guest_wait(l, &process, &run);
+	engine_ended(&run);
+	if (r == 0) {
+		loan_tell(l, (struct keeper_news){.event = KEEPER_ENDED, .status = *ret_status});
+		devices_clean(l, &run, ret_wipe);
+	}
+	engine_close(&run);
+	return r;
+}
+
+static int group_give_back(struct loan *l, const struct bind_release_request *giving)
+{
+	struct bind_report report = BIND_REPORT_NONE;
+	struct err e = {0};
+	int64_t begun = now_us();
+
+	int r = bind_release(&l->k->env, giving, &report, &e);
+	loan_tell(l, (struct keeper_news){
+			     .event = r < 0 ? KEEPER_STUCK : KEEPER_GIVEN,
+			     .group = giving->group,
+			     .report = &report,
+			     .error = &e,
+			     .us = now_us() - begun,
+		     });
+	bind_report_fini(&report);
+	return r;
+}
+
+static int groups_give_back(struct loan *l, const struct bind_plan *plan,
 	const struct bind_owner *owner, const struct wipe *wipe)
 {
 	struct pci_address unwiped[SPEC_DEVICES_MAX];
-	size_t unwiped_count = wipe_failed(wipe, unwiped);
+	struct bind_release_request giving = {
+		.how = l->k->how,
+		.owner = *owner,
+		.allow = l->k->allow,
+		.allow_count = l->k->allow_count,
+		.unwiped = unwiped,
+		.unwiped_count = wipe_failed(wipe, unwiped),
+	};
 	int worst = 0;
 
 	for (size_t i = 0; i < plan->group_count; i++) {
-		struct bind_release_request giving = {
-			.group = plan->groups[i].number,
-			.how = k->how,
-			.owner = *owner,
-			.allow = k->allow,
-			.allow_count = k->allow_count,
-			.unwiped = unwiped,
-			.unwiped_count = unwiped_count,
-		};
-		struct bind_report report = BIND_REPORT_NONE;
-		struct err e = {0};
-		int64_t begun = now_us();
-		int r = bind_release(&k->env, &giving, &report, &e);
-		tell(k, (struct keeper_news){
-				.event = r < 0 ? KEEPER_STUCK : KEEPER_GIVEN,
-				.report = &report,
-				.error = &e,
-				.us = now_us() - begun,
-			});
-		bind_report_fini(&report);
-		if (r < 0)
+		giving.group = plan->groups[i].number;
+		if (group_give_back(l, &giving) < 0)
 			worst = -EUCLEAN;
 	}
 	return worst;
@@ -207,62 +340,107 @@ int keeper_plan(
 }
 
 /* What the host cannot give is told before a device is touched. Return: 0, -EPERM told, -errno. */
-static int check_fit(const struct keeper *k, const struct bind_request *q, struct err *e)
+static int fit_or_refuse(struct loan *l, const struct bind_request *q, struct err *e)
 {
+	const struct keeper *k = l->k;
 	struct bind_plan plan = BIND_PLAN_NONE;
 
 	int r = fit_check(k->env.host, k->engine, k->spec, q, &plan, e);
 	if (r == 0 && plan.refusals) {
-		tell(k, (struct keeper_news){.event = KEEPER_PLANNED, .plan = &plan});
+		loan_tell(l, (struct keeper_news){.event = KEEPER_PLANNED, .plan = &plan});
 		r = -EPERM;
 	}
 	bind_plan_fini(&plan);
 	return r;
 }
 
-static int run_taken(const struct keeper *k, const struct bind_request *q, struct state *state,
-	int signals, int *ret_status, struct err *e)
+static int loan_take(struct loan *l, const struct bind_request *q, struct bind_plan *ret,
+	struct keeper_end *end, struct err *e)
+{
+	int64_t begun = now_us();
+
+	int r = fit_or_refuse(l, q, e);
+	if (r < 0) {
+		end->refused = r == -EPERM;
+		return r;
+	}
+	r = q->target_count ? bind_take(&l->k->env, q, ret, e) : 0;
+	end->refused = ret->refusals != 0;
+	loan_tell(l,
+		(struct keeper_news){.event = KEEPER_PLANNED, .plan = ret, .us = now_us() - begun});
+	return r;
+}
+
+static int loan_run(
+	struct loan *l, const struct bind_request *q, struct keeper_end *end, struct err *e)
 {
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct wipe wipe = {.count = 0};
-	int64_t begun = now_us();
 	int given = 0;
-	int r = check_fit(k, q, e);
 
-	if (r < 0)
-		return r;
-	if (q->target_count)
-		r = bind_take(&k->env, q, &plan, e);
-	tell(k, (struct keeper_news){
-			.event = KEEPER_PLANNED, .plan = &plan, .us = now_us() - begun});
+	int r = loan_take(l, q, &plan, end, e);
 	if (r == 0) {
-		r = run_engine(k, &plan, state, signals, ret_status, &wipe, e);
-		given = give_back(k, &plan, &q->owner, &wipe);
+		r = engine_run_to_end(l, &plan, &end->status, &wipe, e);
+		given = groups_give_back(l, &plan, &q->owner, &wipe);
 	}
 	bind_plan_fini(&plan);
 	return r < 0 ? r : given;
 }
 
-int keeper_run(const struct keeper *k, int *ret_status, struct err *e)
+/* The guest's name is ours from here on, and clients may connect by it. */
+static int name_claim(struct loan *l, struct err *e)
+{
+	const struct keeper *k = l->k;
+	char path[sizeof(l->state.dir) + sizeof("/socket")];
+
+	int r = state_claim(k->env.state, k->spec->name, &l->state, e);
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), "%s/socket", l->state.dir);
+	r = clients_listen(&l->clients, path);
+	if (r < 0)
+		return err_set(e, r, "listen at %s", path);
+	(void)snprintf(l->status.object, sizeof(l->status.object), "%s", k->spec->name);
+	(void)snprintf(l->status.text, sizeof(l->status.text), "%s", k->engine->name);
+	return 0;
+}
+
+static int loan_serve(struct loan *l, struct keeper_end *end, struct err *e)
 {
 	struct bind_target targets[SPEC_DEVICES_MAX];
 	struct bind_request request;
-	struct state state;
-	sigset_t old;
 
-	int r = keeper_request(k, targets, &request, e);
+	int r = keeper_request(l->k, targets, &request, e);
 	if (r < 0)
 		return r;
-	r = state_claim(k->spec->name, &state, e);
-	if (r < 0)
-		return r;
-	cleanup_fd int signals = catch_signals(&old, e);
-	if (signals < 0) {
-		state_release(&state);
-		return signals;
+	r = name_claim(l, e);
+	return r < 0 ? r : loan_run(l, &request, end, e);
+}
+
+int keeper_run(const struct keeper *k, struct keeper_end *ret)
+{
+	struct loan l = {
+		.k = k,
+		.clients = CLIENTS_NONE,
+		.state = STATE_NONE,
+		.signals = -1,
+		.client_fd = -1,
+	};
+	struct err e = {0};
+
+	*ret = (struct keeper_end){0};
+	int r = signals_catch(&l, &e);
+	if (r == 0) {
+		client_start(&l);
+		r = loan_serve(&l, ret, &e);
 	}
-	r = run_taken(k, &request, &state, signals, ret_status, e);
-	state_release(&state);
-	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	/* What could not be given back is told already. */
+	if (r < 0 && r != -EUCLEAN && !ret->refused)
+		loan_tell(&l, (struct keeper_news){.event = KEEPER_FAILED, .error = &e});
+	client_finish(&l, r < 0 ? r : ret->status);
+	state_release(&l.state);
+	if (l.signals >= 0)
+		(void)sigprocmask(SIG_SETMASK, &l.before, NULL);
+	fd_close(&l.signals);
 	return r;
 }

@@ -35,18 +35,18 @@ static int busy(const char *name, const char *dir, struct err *e)
 	return -EBUSY;
 }
 
-int state_claim(const char *name, struct state *ret, struct err *e)
+int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e)
 {
 	char path[FILE_PATH_MAX];
 
-	*ret = (struct state){.lock_fd = -1};
-	int r = file_path(ret->dir, sizeof(ret->dir), STATE_RUN_DIR "/vm/%s", name);
+	*ret = STATE_NONE;
+	int r = file_path(ret->dir, sizeof(ret->dir), "%s/vm/%s", run_dir, name);
 	if (r == 0)
 		r = file_mkdirs(ret->dir, 0755);
 	if (r == 0)
 		r = file_path(path, sizeof(path), "%s/lock", ret->dir);
 	if (r < 0)
-		return err_set(e, r, "make " STATE_RUN_DIR "/vm/%s", name);
+		return err_set(e, r, "make %s/vm/%s", run_dir, name);
 	ret->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (ret->lock_fd < 0)
 		return err_set(e, -errno, "open %s", path);

@@ -6,19 +6,20 @@
 
 struct err;
 
-#define STATE_RUN_DIR "/run/usher"
-
 /*
  * A running guest's folder, /run/usher/vm/NAME/: `lock` is held (flock) as long as the keeper
- * lives, so that two guests cannot have one name; `keeper` and `engine` hold process ids.
+ * lives, so that two guests cannot have one name; `keeper` and `engine` hold process ids; `socket` is
+ * the keeper's, for its clients.
  */
 struct state {
 	char dir[128];
 	int lock_fd;
 };
 
-/* Return: 0, -EBUSY when a guest of that name runs (its keeper is named), -errno. */
-int state_claim(const char *name, struct state *ret, struct err *e);
+#define STATE_NONE ((struct state){.lock_fd = -1})
+
+/* @run_dir: BIND_STATE_DIR. Return: 0, -EBUSY when a guest of that name runs (its keeper is named), -errno. */
+int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e);
 /* Notes who runs the guest. Return: 0, -errno. */
 int state_engine(struct state *s, pid_t pid);
 void state_release(struct state *s);

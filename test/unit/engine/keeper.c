@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* The keeper around a shell instead of a guest, without devices: signals, clients, slow readers. */
+#include "engine/keeper.h"
+
+#include "base/fd.h"
+#include "suite.h"
+#include "wire/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *script; /* what the shell does */
+static char run_dir[] = "/tmp/usher-keeper-XXXXXX";
+static int news_pipe[2]; /* what the client prints: one line for each piece of news */
+
+static uint64_t stub_memory(const struct guest_spec *s)
+{
+	return 0;
+}
+
+static int stub_prepare(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct engine_run *run, struct err *e)
+{
+	int r = program_word(&run->program, "sh");
+
+	if (r == 0)
+		r = program_word(&run->program, "-c");
+	return r == 0 ? program_word(&run->program, script) : r;
+}
+
+static const struct engine stub = {.name = "stub", .memory = stub_memory, .prepare = stub_prepare};
+static const struct guest_spec spec = {.name = "keeper-test", .memory = 1, .cpus = 1};
+
+static void print_news(void *arg, const struct keeper_news *n)
+{
+	static const char *const words[] = {[KEEPER_PLANNED] = "planned",
+		[KEEPER_STARTED] = "started",
+		[KEEPER_STOPPING] = "stopping",
+		[KEEPER_ENDED] = "ended",
+		[KEEPER_WIPED] = "wiped",
+		[KEEPER_GIVEN] = "given",
+		[KEEPER_STUCK] = "stuck",
+		[KEEPER_FAILED] = "failed",
+		[KEEPER_LOST] = "lost"};
+	char line[32];
+	int n_chars = snprintf(line, sizeof(line), "%s\n", words[n->event]);
+
+	(void)fd_write_full(news_pipe[1], line, (size_t)n_chars);
+}
+
+static struct keeper keeper_make(const char *what)
+{
+	script = what;
+	ck_assert_ptr_nonnull(mkdtemp(run_dir));
+	ck_assert_int_eq(pipe2(news_pipe, O_CLOEXEC), 0);
+	struct keeper k = {
+		.env = bind_env_live(), .engine = &stub, .spec = &spec, .tell = print_news};
+	k.env.state = run_dir;
+	return k;
+}
+
+static void keeper_clean(void)
+{
+	char command[128];
+
+	(void)snprintf(command, sizeof(command), "rm -r %s", run_dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void expect_news(const char *expected)
+{
+	char text[512] = "";
+	size_t len = 0;
+	ssize_t n;
+
+	(void)close(news_pipe[1]);
+	while ((n = read(news_pipe[0], text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	ck_assert_str_eq(text, expected);
+}
+
+/* The keeper in a process of its own: back when the shell runs. Return: its process. */
+static pid_t keeper_start(const struct keeper *k)
+{
+	char path[128];
+	struct stat st;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct keeper_end end;
+		int r = keeper_run(k, &end);
+		_exit(r < 0 ? 125 : end.status);
+	}
+	(void)snprintf(path, sizeof(path), "%s/vm/%s/engine", run_dir, spec.name);
+	while (stat(path, &st) < 0)
+		(void)usleep(1000);
+	return pid;
+}
+
+static int keeper_reap(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int client_connect(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(
+		address.sun_path, sizeof(address.sun_path), "%s/vm/%s/socket", run_dir, spec.name);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void client_say(int fd, enum wire_command_kind what)
+{
+	struct wire_command c = {.header.kind = WIRE_COMMAND, .command = what};
+
+	ck_assert_int_eq(wire_send(fd, &c, sizeof(c), NULL), 0);
+}
+
+/* Return: the first event of that kind that comes. */
+static struct wire_event client_hear(int fd, enum wire_event_kind kind)
+{
+	struct wire_event ev;
+
+	do {
+		ck_assert_int_eq(wire_receive(fd, &ev, sizeof(ev), NULL), 0);
+		ck_assert_int_eq(wire_event_check(&ev), 0);
+	} while (ev.event != kind);
+	return ev;
+}
+
+START_TEST(tells_what_happens)
+{
+	struct keeper k = keeper_make("exit 7");
+	struct keeper_end end;
+
+	ck_assert_int_eq(keeper_run(&k, &end), 0);
+	ck_assert_int_eq(end.status, 7);
+	ck_assert(!end.refused);
+	expect_news("planned\nstarted\nended\n");
+	keeper_clean();
+}
+END_TEST
+
+START_TEST(a_name_is_given_once)
+{
+	struct keeper k = keeper_make("sleep 100");
+	struct keeper_end end;
+	pid_t pid = keeper_start(&k);
+
+	k.tell = NULL;
+	ck_assert_int_eq(keeper_run(&k, &end), -EBUSY);
+	(void)kill(pid, SIGTERM);
+	ck_assert_int_eq(keeper_reap(pid), 128 + SIGTERM);
+	expect_news("planned\nstarted\nstopping\nended\n");
+	keeper_clean();
+}
+END_TEST
+
+/* The reader of what the client prints is gone, as `tee` after Ctrl-C. */
+START_TEST(a_dead_reader_is_no_hindrance)
+{
+	struct keeper k = keeper_make("exit 3");
+	struct keeper_end end;
+
+	(void)close(news_pipe[0]);
+	ck_assert_int_eq(keeper_run(&k, &end), 0);
+	ck_assert_int_eq(end.status, 3);
+	(void)close(news_pipe[1]);
+	keeper_clean();
+}
+END_TEST
+
+static void pipe_fill(void)
+{
+	int flags = fcntl(news_pipe[1], F_GETFL);
+
+	(void)fcntl(news_pipe[1], F_SETFL, flags | O_NONBLOCK);
+	while (write(news_pipe[1], "x", 1) == 1)
+		;
+	(void)fcntl(news_pipe[1], F_SETFL, flags);
+}
+
+/* A terminal that nobody reads: the guest stops at once, and what was to be told is not lost. */
+START_TEST(a_stuck_reader_holds_up_nothing)
+{
+	struct keeper k = keeper_make("sleep 100");
+	char text[512] = "", c;
+	size_t len = 0;
+
+	pipe_fill();
+	pid_t pid = keeper_start(&k);
+	time_t begun = time(NULL);
+	(void)kill(pid, SIGTERM);
+	ck_assert_int_eq(keeper_reap(pid), 128 + SIGTERM);
+	ck_assert_int_le((int)(time(NULL) - begun), 6);
+	(void)close(news_pipe[1]);
+	while (read(news_pipe[0], &c, 1) == 1)
+		if (c != 'x' && len < sizeof(text) - 1)
+			text[len++] = c;
+	ck_assert_str_eq(text, "planned\nstarted\nstopping\nended\n");
+	keeper_clean();
+}
+END_TEST
+
+START_TEST(a_second_signal_kills)
+{
+	char deaf[160] = "", ready[64];
+	struct keeper k = keeper_make(deaf);
+	struct stat st;
+
+	(void)snprintf(ready, sizeof(ready), "%s/ready", run_dir);
+	(void)snprintf(deaf, sizeof(deaf), "trap '' TERM; : >%s; while :; do sleep 1; done", ready);
+	pid_t pid = keeper_start(&k);
+	while (stat(ready, &st) < 0)
+		(void)usleep(1000);
+	(void)kill(pid, SIGTERM);
+	(void)usleep(700000); /* later than an echo of the first */
+	(void)kill(pid, SIGINT);
+	ck_assert_int_eq(keeper_reap(pid), 128 + SIGKILL);
+	keeper_clean();
+}
+END_TEST
+
+START_TEST(clients_ask_and_stop)
+{
+	struct keeper k = keeper_make("sleep 100");
+	char path[128];
+	struct stat st;
+	pid_t pid = keeper_start(&k);
+
+	(void)snprintf(path, sizeof(path), "%s/vm/%s/socket", run_dir, spec.name);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq((int)(st.st_mode & 07777), 0600);
+	int silent = client_connect(), fd = client_connect();
+	client_say(fd, WIRE_COMMAND_STATE);
+	struct wire_event state = client_hear(fd, WIRE_EVENT_STATE);
+	ck_assert_str_eq(state.object, spec.name);
+	ck_assert_str_eq(state.text, "stub");
+	ck_assert_int_eq(kill(state.number, 0), 0);
+	ck_assert_int_eq((int)send(fd, "junk", 4, 0), 4);
+	client_say(fd, WIRE_COMMAND_STOP);
+	(void)client_hear(fd, WIRE_EVENT_STOPPING);
+	ck_assert_int_eq(client_hear(fd, WIRE_EVENT_ENDED).number, 128 + SIGTERM);
+	ck_assert_int_eq(client_hear(fd, WIRE_EVENT_DONE).number, 128 + SIGTERM);
+	ck_assert_int_eq(keeper_reap(pid), 128 + SIGTERM);
+	(void)close(silent);
+	(void)close(fd);
+	ck_assert_int_eq(stat(path, &st), -1);
+	keeper_clean();
+}
+END_TEST
+
+/* The client is a child of the keeper, as is the shell. */
+static pid_t client_of(pid_t keeper)
+{
+	char command[96], text[32] = "";
+
+	(void)snprintf(command, sizeof(command), "pgrep -P %d usher-client", (int)keeper);
+	FILE *f = popen(command, "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_ptr_nonnull(fgets(text, sizeof(text), f));
+	(void)pclose(f);
+	return (pid_t)atoi(text);
+}
+
+START_TEST(the_guest_ends_with_the_client)
+{
+	struct keeper k = keeper_make("sleep 100");
+	pid_t pid = keeper_start(&k);
+
+	(void)kill(client_of(pid), SIGKILL);
+	ck_assert_int_eq(keeper_reap(pid), 128 + SIGTERM);
+	keeper_clean();
+}
+END_TEST
+
+START_TEST(or_outlives_it)
+{
+	struct keeper k = keeper_make("read word; exit 4");
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(dup2(fds[0], STDIN_FILENO), STDIN_FILENO);
+	(void)close(fds[0]);
+	k.outlives = true;
+	pid_t pid = keeper_start(&k);
+	(void)kill(client_of(pid), SIGKILL);
+	/* Its end has been noticed once the keeper answers. */
+	int fd = client_connect();
+	client_say(fd, WIRE_COMMAND_STATE);
+	(void)client_hear(fd, WIRE_EVENT_STATE);
+	ck_assert_int_eq((int)write(fds[1], "go\n", 3), 3);
+	ck_assert_int_eq(keeper_reap(pid), 4);
+	(void)close(fd);
+	keeper_clean();
+}
+END_TEST
+
+SUITE("keeper", tells_what_happens, a_name_is_given_once, a_dead_reader_is_no_hindrance,
+	a_stuck_reader_holds_up_nothing, a_second_signal_kills, clients_ask_and_stop,
+	the_guest_ends_with_the_client, or_outlives_it)
