@@ -74,7 +74,9 @@ int file_sync_dir(const char *path)
 
 static int write_synced(const char *path, const void *data, size_t len, unsigned mode)
 {
-	/* A crash may have left one. In /tmp another user may have made it, to read what we write. */
+	/*
+	 * A crash may have left one. In /tmp another user may have made it, to read the new file.
+	 */
 	(void)unlink(path);
 	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 

@@ -118,8 +118,8 @@ static bool is_below(const char *path, const char *folder)
 
 static int add_entry(struct manifest *m, const struct answer *x)
 {
-	if (m->nr_entries == 0 || is_pow2(m->nr_entries)) {
-		size_t room = m->nr_entries ? 2 * m->nr_entries : 1;
+	if (m->entry_count == 0 || is_pow2(m->entry_count)) {
+		size_t room = m->entry_count ? 2 * m->entry_count : 1;
 		void *list = reallocarray(m->entries, room, sizeof(*m->entries));
 		if (!list)
 			return -ENOMEM;
@@ -133,7 +133,7 @@ static int add_entry(struct manifest *m, const struct answer *x)
 		return -ENOMEM;
 	}
 	memcpy(entry.data, x->data, x->len + 1);
-	m->entries[m->nr_entries++] = entry;
+	m->entries[m->entry_count++] = entry;
 	return 0;
 }
 
@@ -147,8 +147,8 @@ static void collect_answer(const void *node, VISIT visit, void *arg)
 	if (visit != postorder && visit != leaf)
 		return;
 	/* An entry below a folder implies the folder, so drop the folder's own entry. */
-	if (m->nr_entries && is_below(x->path, m->entries[m->nr_entries - 1].path)) {
-		struct manifest_entry *folder = &m->entries[--m->nr_entries];
+	if (m->entry_count && is_below(x->path, m->entries[m->entry_count - 1].path)) {
+		struct manifest_entry *folder = &m->entries[--m->entry_count];
 		free(folder->path);
 		free(folder->data);
 	}

@@ -10,10 +10,14 @@
 struct err;
 
 /*
- * The one way to read a host. Whatever usher learns from sysfs, /proc, /etc, block and network
- * state goes through here, with two back ends: the live machine, and a snapshot held in memory.
- * So every read verb and every check replays on a user's report and on a test's fixture.
- * Nothing is ever written through a host.
+ * How it works
+ *
+ * The invariant: usher reads a host through struct host alone, and writes nothing through it. So
+ * what one reader gets from the live machine, another one gets from a snapshot, and each read verb
+ * and each check replays on a user's report and on a test's fixture.
+ *
+ * Back ends: host/live.c asks the kernel; host/snapshot.c answers from a text in memory;
+ * host/recorder.c asks another host and remembers the answers, which make the next snapshot.
  */
 struct host {
 	const struct host_ops *ops;
@@ -23,12 +27,12 @@ struct host {
 struct host_holder {
 	pid_t pid;
 	uid_t uid;
-	bool is_block; /* the node's kind: character and block nodes number apart */
+	bool is_block; /* block and character nodes have separate numbers */
 	dev_t rdev; /* of the node */
-	char comm[17]; /* as /proc/PID/comm: not escaped yet */
+	char comm[17]; /* as in /proc/PID/comm, not escaped */
 };
 
-/* A node of /dev: who may open it. */
+/* Owner and mode of a device node. */
 struct host_node {
 	unsigned mode; /* permission bits, [0, 07777] */
 	uid_t uid;
@@ -37,10 +41,10 @@ struct host_node {
 
 enum host_number_kind { HOST_NUMBER_CHAR, HOST_NUMBER_BLOCK, HOST_NUMBER_FILE };
 
-/* What a path leads to, by number: the same disk has other names in every /dev. */
+/* What a path leads to, by number: one disk may have many names in /dev. */
 struct host_number {
 	enum host_number_kind kind;
-	dev_t dev; /* of the node itself; of the file system that a file or folder is on */
+	dev_t dev; /* of the node; of a file or folder: its file system's */
 };
 
 /* An address of a network interface. */
@@ -48,21 +52,21 @@ struct host_net_address {
 	char interface[16];
 	int family; /* AF_INET, AF_INET6 */
 	uint8_t bytes[16]; /* 4 or 16 of them, network order */
-	uint8_t prefix; /* length of the network's part [bits] */
+	uint8_t prefix; /* length of the network part [bits] */
 };
 
-/* An interface in another network namespace that stands on one of ours: a macvlan, a VLAN. */
+/* An interface of another network namespace on top of one of ours: a macvlan, a VLAN. */
 struct host_net_upper {
 	char lower[16]; /* ours */
 	char name[16]; /* of the upper one, in its namespace */
-	pid_t pid; /* the first process of that namespace; 0: none is known */
+	pid_t pid; /* the first process of that namespace; 0: unknown */
 	uid_t uid; /* of that process */
-	char owner[64]; /* the process's comm, else where the namespace is mounted: not escaped */
+	char owner[64]; /* the process's comm, else the namespace's mount point; not escaped */
 };
 
-#define HOST_VF_UNTOLD UINT32_MAX /* what a driver does not tell, and the kernel's word for it */
+#define HOST_VF_UNTOLD UINT32_MAX /* the driver does not report it; the kernel's value for that */
 
-/* What the interface of a physical function keeps for one of its virtual ones. */
+/* Settings of a virtual function, which the interface of its physical function keeps. */
 struct host_vf {
 	uint32_t index; /* virtfnN */
 	uint8_t mac[6];
@@ -70,96 +74,100 @@ struct host_vf {
 	uint32_t qos;
 	uint16_t proto; /* of the VLAN: 0x8100, 0x88a8 */
 	uint32_t min_rate, max_rate; /* [Mbit/s], 0: no limit */
-	/* As ip-link(8) has them; HOST_VF_UNTOLD where the driver has none. */
+	/* As in ip-link(8); HOST_VF_UNTOLD: the driver does not have it. */
 	uint32_t spoofchk, link_state, rss_query, trust;
 };
 
 struct host_ops {
 	void (*close)(struct host *h);
-	/* Up to @size bytes from the start of a file. Return: length, -errno. */
+	/* Reads up to @size bytes from the start of a file. Return: length, -errno. */
 	ssize_t (*read)(struct host *h, const char *path, void *buf, size_t size);
-	/* Target of a symbolic link, NUL-terminated. Return: length, -errno. */
+	/* Reads the target of a symbolic link and adds a NUL. Return: length, -errno. */
 	ssize_t (*link)(struct host *h, const char *path, char *buf, size_t size);
-	/* Each name in a directory but . and .., in no order; stops when @each returns non-zero. */
+	/*
+	 * Calls @each for each name in a directory but . and .., in no order, until it returns
+	 * non-zero. Return: 0, what @each returned, -errno.
+	 */
 	int (*list)(struct host *h, const char *path, int (*each)(void *arg, const char *name),
 		void *arg);
 	/*
-	 * Whether somebody holds /dev/@disk exclusively (mount, swap, md, dm, zfs, btrfs all do):
-	 * open(O_RDONLY | O_EXCL) on the block device. Return: 0 free, 1 busy, -errno unknown.
+	 * Whether /dev/@disk is held exclusively, as by mount, swap, md, dm, zfs and btrfs: by
+	 * open(O_RDONLY | O_EXCL). Return: 0 free, 1 busy, -errno unknown.
 	 */
 	int (*block_busy)(struct host *h, const char *disk);
 	/*
-	 * Each open descriptor of a character or block device node of any process, but for memory
-	 * devices (/dev/null) and pseudo terminals: all have them open, and no hardware is behind.
-	 * Return: 0, what @each returned, -EACCES after all others when some process could not be
-	 * looked at, -errno.
+	 * Calls @each for each open descriptor of a device node in any process, except of memory
+	 * devices (/dev/null) and pseudo terminals: most processes have these, and no hardware is
+	 * behind them. Return: 0; what @each returned; -EACCES, after the rest, when usher may not
+	 * look at some process; -errno.
 	 */
 	int (*holders)(
 		struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg);
-	/* When a file was last changed [ns since the epoch]; 0 when that cannot be told. */
+	/* When a file last changed [ns since the epoch]; 0: unknown. */
 	int64_t (*changed)(struct host *h, const char *path);
-	/* Return: 0, -ENODEV for what is no node of a device, -errno. */
+	/* Reads owner and mode. Return: 0, -ENODEV when it is not a device node, -errno. */
 	int (*node)(struct host *h, const char *path, struct host_node *ret);
 	/*
-	 * The number of a node, links followed; that of its file system for anything else.
+	 * Reads the number of a node, through links; of anything else, that of its file system.
 	 * Return: 0, -ENOENT, -errno.
 	 */
 	int (*number)(struct host *h, const char *path, struct host_number *ret);
 	/*
-	 * What loop device @name ("loop0") lies over, as the kernel has it open: a block device, or
-	 * a file. Return: 0, -ENXIO for a free one, -EACCES for who is no administrator, -errno.
+	 * Reads what the kernel has open for loop device @name ("loop0"): a block device or a file.
+	 * Return: 0, -ENXIO for a free loop device, -EACCES for an ordinary user, -errno.
 	 */
 	int (*loop)(struct host *h, const char *name, struct host_number *ret);
-	/* Each address of each network interface. Return: as holders(). */
+	/* Calls @each for each address of each network interface. Return: as holders(). */
 	int (*addresses)(struct host *h, int (*each)(void *arg, const struct host_net_address *a),
 		void *arg);
 	/*
-	 * Each interface of another network namespace that stands on one of ours. A child process
-	 * asks in each namespace, so no listing calls this.
-	 * Return: 0, what @each returned, -EACCES after all others when some namespace could not be
-	 * looked at, -ETIMEDOUT, -errno.
+	 * Calls @each for each interface of another network namespace on top of one of ours. A
+	 * child process enters each namespace, so a listing must not call this.
+	 * Return: 0; what @each returned; -EACCES, after the rest, when usher may not enter some
+	 * namespace; -ETIMEDOUT; -errno.
 	 */
 	int (*uppers)(
 		struct host *h, int (*each)(void *arg, const struct host_net_upper *u), void *arg);
-	/* Of an interface; only who changes virtual functions asks, so a snapshot has none. */
+	/* NULL in a snapshot: only verbs that change virtual functions ask for their settings. */
 	int (*functions)(struct host *h, const char *interface,
 		int (*each)(void *arg, const struct host_vf *vf), void *arg);
 };
 
-/* The machine usher runs on. @h is the caller's; never fails. */
+/* The machine that usher runs on. It never fails, and host_close() ignores it. */
 struct host *host_live(void);
 
 /*
- * A host read from a manifest in memory or in a file: see pci/snapshot.c for the form.
- * Return: 0, -errno. The host is the caller's: host_close().
+ * Opens a host from the text of a snapshot in a file; host/snapshot.c describes the form.
+ * Return: 0, -errno. The caller calls host_close().
  */
 int host_snapshot_open(const char *file, struct host **ret, struct err *e);
-/* The same of a text in memory, which is copied. */
+/* The same from a text in memory, which it copies. */
 int host_snapshot_from(const char *text, size_t len, struct host **ret, struct err *e);
 
 /*
- * Each virtual function that an interface keeps something for; none where the host cannot tell.
+ * Calls @each for each virtual function whose settings an interface keeps; for none of a snapshot.
  * Return: 0, what @each returned, -ENODEV without the interface, -errno.
  */
 int host_functions(struct host *h, const char *interface,
 	int (*each)(void *arg, const struct host_vf *vf), void *arg);
 
-void host_close(struct host *h); /* NULL and the live host are fine */
+/* NULL is fine. */
+void host_close(struct host *h);
 
 /*
- * The whole of a file of any length, NUL-terminated; *@ret is the caller's to free().
+ * Reads a whole file of any length and adds a NUL. The caller frees *@ret.
  * Return: length, -EFBIG above 16 MiB, -ENOMEM, -errno.
  */
 ssize_t host_read_all(struct host *h, const char *path, char **ret);
 
-/* Text attribute, trailing newline removed. Return: length, -EFBIG, -errno. */
+/* Reads a text attribute and removes one trailing newline. Return: length, -EFBIG, -errno. */
 int host_read_text(struct host *h, const char *path, char *buf, size_t size);
-/* Number in decimal or 0x form. Return: 0, -EINVAL, -errno. */
+/* Reads a number in decimal or 0x form. Return: 0, -EINVAL, -errno. */
 int host_read_number(struct host *h, const char *path, uint64_t *ret);
-/* Last component of a link's target ("driver", "iommu_group"). Return: length, -errno. */
+/* Reads the last component of a link's target, as of "driver". Return: length, -errno. */
 int host_link_name(struct host *h, const char *path, char *buf, size_t size);
 
-/* The kernel's messages, read through `read` or host_read_all(): lines "<LEVEL>[TIME] TEXT". */
+/* The kernel's messages, for `read` and host_read_all(): lines "<LEVEL>[TIME] TEXT". */
 #define HOST_KERNEL_LOG "/dev/kmsg"
 
 #endif

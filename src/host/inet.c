@@ -25,7 +25,9 @@ static const struct in_addr *in_of(const struct sockaddr *a)
 /* Lists all IPv4 addresses; the caller frees *@ret. Return: how many, -errno. */
 static int list_interfaces(int fd, struct ifreq **ret)
 {
-	/* The kernel fills what fits and does not say that there is more: grow until some is left. */
+	/*
+	 * The kernel fills what fits and does not say that there is more: grow until some is left.
+	 */
 	for (int size = 4096; size <= LIST_MAX; size *= 2) {
 		cleanup_free char *buf = malloc((size_t)size);
 		struct ifconf c = {.ifc_len = size, .ifc_buf = buf};

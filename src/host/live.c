@@ -21,13 +21,16 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define SYSLOG_READ_ALL 3 /* SYSLOG_ACTION_READ_ALL of linux/syslog.h, no UAPI header has it */
+#define SYSLOG_READ_ALL 3 /* SYSLOG_ACTION_READ_ALL of linux/syslog.h, which is not a UAPI header */
 
 static ssize_t live_read(struct host *h, const char *path, void *buf, size_t size)
 {
 	if (locked_attribute(path))
 		return locked_read(path, buf, size);
-	/* The node gives one message a read; this gives the newest @size bytes in one call. */
+	/*
+	 * read(2) on the node returns one message; klogctl() returns the newest @size bytes at
+	 * once.
+	 */
 	if (strcmp(path, HOST_KERNEL_LOG) == 0) {
 		int n = klogctl(SYSLOG_READ_ALL, buf, size > INT_MAX ? INT_MAX : (int)size);
 		return n < 0 ? -errno : n;
@@ -38,8 +41,8 @@ static ssize_t live_read(struct host *h, const char *path, void *buf, size_t siz
 	if (fd < 0)
 		return -errno;
 	/*
-	 * A sysfs attribute comes whole in one read, so a short one is its end; /proc files come in
-	 * pages, and only an empty read is theirs.
+	 * One read(2) returns a whole sysfs attribute, so a short one is its end. Files of /proc
+	 * come in pages, and only an empty read is their end.
 	 */
 	bool whole = strncmp(path, "/sys/", 5) == 0;
 	while (len < size) {
@@ -57,14 +60,14 @@ static ssize_t live_read(struct host *h, const char *path, void *buf, size_t siz
 
 static ssize_t live_link(struct host *h, const char *path, char *buf, size_t size)
 {
-	ssize_t n = readlink(path, buf, size);
+	ssize_t len = readlink(path, buf, size);
 
-	if (n < 0)
+	if (len < 0)
 		return -errno;
-	if ((size_t)n >= size)
+	if ((size_t)len >= size)
 		return -ENAMETOOLONG;
-	buf[n] = '\0';
-	return n;
+	buf[len] = '\0';
+	return len;
 }
 
 static int live_list(
@@ -117,9 +120,9 @@ static int live_block_busy(struct host *h, const char *disk)
 	if (r < 0)
 		return r;
 	/*
-	 * O_EXCL on a block device without O_CREAT asks for the exclusive claim that mounts, swap,
-	 * md, dm, zfs and btrfs hold (bd_prepare_to_claim() in the kernel); O_NONBLOCK keeps an
-	 * empty removable drive from waiting for its medium.
+	 * O_EXCL without O_CREAT requests the exclusive claim that mounts, swap, md, dm, zfs and
+	 * btrfs hold (bd_prepare_to_claim() in the kernel). With O_NONBLOCK, an empty removable
+	 * drive does not wait for its medium.
 	 */
 	cleanup_fd int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0)
@@ -153,7 +156,7 @@ static int live_loop(struct host *h, const char *name, struct host_number *ret)
 	cleanup_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
 		return -errno;
-	/* The kernel's encoding of a number is that of the C library, for the majors that it has. */
+	/* The kernel and the C library encode numbers alike, up to the kernel's largest major. */
 	ret->kind = info.lo_rdevice ? HOST_NUMBER_BLOCK : HOST_NUMBER_FILE;
 	ret->dev = info.lo_rdevice ? info.lo_rdevice : info.lo_device;
 	return 0;
@@ -164,8 +167,8 @@ static int live_loop(struct host *h, const char *name, struct host_number *ret)
 struct walk {
 	int (*each)(void *arg, const struct host_holder *o);
 	void *arg;
-	int blind; /* first error that hid a process from us */
-	char *threads; /* "\n2 3 17 …": the kernel's own; NULL when it does not tell */
+	int blind; /* error that hid a process from us */
+	char *threads; /* " 2 3 17 …": kernel threads; NULL: unknown */
 };
 
 static bool all_digits(const char *text)
@@ -173,7 +176,7 @@ static bool all_digits(const char *text)
 	return *text && text[strspn(text, "0123456789")] == '\0';
 }
 
-/* Fills in what is told of a process only once one of its descriptors is a node. */
+/* Fills in user and name of a process. Only for one that has a node open: it takes two calls. */
 static void holder_identify(int fd_dir, struct host_holder *o)
 {
 	struct stat st;
@@ -181,13 +184,13 @@ static void holder_identify(int fd_dir, struct host_holder *o)
 	if (fstatat(fd_dir, "..", &st, 0) == 0)
 		o->uid = st.st_uid;
 	cleanup_fd int fd = openat(fd_dir, "../comm", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, o->comm, sizeof(o->comm) - 1);
-	o->comm[n < 0 ? 0 : n] = '\0';
+	ssize_t len = fd < 0 ? -1 : read(fd, o->comm, sizeof(o->comm) - 1);
+	o->comm[len < 0 ? 0 : len] = '\0';
 	o->comm[strcspn(o->comm, "\n")] = '\0';
 }
 
-/* Kinds of node that most processes have open and no hardware is behind (devices.txt). */
-static bool is_nobodys(const struct statx *st)
+/* Memory devices and pseudo terminals: majors of devices.txt without hardware behind them. */
+static bool is_without_hardware(const struct statx *st)
 {
 	unsigned m = st->stx_rdev_major;
 
@@ -210,14 +213,16 @@ static int walk_process(const struct walk *w, const char *pid)
 		struct statx st;
 		if (!all_digits(d->d_name))
 			continue;
-		/* DONT_SYNC: a descriptor on a dead network file system must not stop us. */
+		/* DONT_SYNC: a file may lie on a dead network file system. */
 		if (statx(fd, d->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0) {
-			/* Root without CAP_SYS_PTRACE sees how many there are, and no more. */
+			/*
+			 * Root without CAP_SYS_PTRACE can list descriptors, but not look at them.
+			 */
 			if (errno == EACCES || errno == EPERM)
 				return -errno;
 			continue;
 		}
-		if ((!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode)) || is_nobodys(&st))
+		if ((!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode)) || is_without_hardware(&st))
 			continue;
 		o.is_block = S_ISBLK(st.stx_mode);
 		o.rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor);
@@ -229,10 +234,10 @@ static int walk_process(const struct walk *w, const char *pid)
 }
 
 /*
- * Kernel threads are most of /proc and have nothing open. They are the children of kthreadd,
- * process 2, which has no program; but in a container that may be anybody, and without
- * CONFIG_PROC_CHILDREN nobody knows. (The programs that the kernel itself starts, modprobe and
- * the like, are among them, too.)
+ * Most processes are kernel threads, which have nothing open: skip them. They are the children of
+ * kthreadd, process 2, which has no program. In a container, process 2 may be any process; without
+ * CONFIG_PROC_CHILDREN the list is unknown. Programs that the kernel starts, as modprobe, are
+ * children of kthreadd, too, and are skipped.
  */
 static void threads_read(struct walk *w)
 {
@@ -242,13 +247,13 @@ static void threads_read(struct walk *w)
 	if (readlink("/proc/2/exe", &exe, 1) >= 0 || errno != ENOENT)
 		return;
 	char *text = malloc(THREADS_MAX);
-	ssize_t n = text ? live_read(NULL, path, text + 1, THREADS_MAX - 2) : -1;
-	if (n <= 0 || n == THREADS_MAX - 2) {
+	ssize_t len = text ? live_read(NULL, path, text + 1, THREADS_MAX - 2) : -1;
+	if (len <= 0 || len == THREADS_MAX - 2) {
 		free(text);
 		return;
 	}
 	text[0] = ' ';
-	text[n + 1] = '\0';
+	text[len + 1] = '\0';
 	w->threads = text;
 }
 
@@ -268,7 +273,7 @@ static int walk_name(void *arg, const char *name)
 	if (!all_digits(name) || is_kernel_thread(w, name))
 		return 0;
 	int r = walk_process(w, name);
-	/* A process that ended meanwhile holds nothing any more. */
+	/* A process that ended meanwhile holds nothing. */
 	if (r == -ENOENT || r == -ESRCH)
 		return 0;
 	if (r == -EACCES || r == -EPERM) {

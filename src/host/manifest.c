@@ -14,7 +14,7 @@
 
 #define BUDGET MIB(64)
 
-/* Where the parser is; @at is the folder that relative paths start from. */
+/* State of the parser. @at: the folder where relative paths start. */
 struct reader {
 	struct manifest *m;
 	char at[FILE_PATH_MAX];
@@ -32,7 +32,7 @@ int manifest_compare(const char *a, const char *b)
 	return path_key(*a) - path_key(*b);
 }
 
-static void *take(struct manifest *m, size_t size)
+static void *budget_take(struct manifest *m, size_t size)
 {
 	if (size > m->budget)
 		return NULL;
@@ -40,8 +40,8 @@ static void *take(struct manifest *m, size_t size)
 	return calloc(1, size);
 }
 
-/* Room for one more in an array of @count that doubles at each power of two. */
-static void *grow(struct manifest *m, void *array, size_t count, size_t size)
+/* Makes room for one more element; the array doubles at each power of two. */
+static void *array_grow(struct manifest *m, void *array, size_t count, size_t size)
 {
 	if (count && !is_pow2(count))
 		return array;
@@ -52,7 +52,7 @@ static void *grow(struct manifest *m, void *array, size_t count, size_t size)
 	return reallocarray(array, want, size);
 }
 
-/* The next word of the line: cut off at its blank, *@line moves on. NULL at the end. */
+/* Takes the next word off *@line. Return: NULL at the end. */
 static char *next_word(char **line)
 {
 	char *word = *line;
@@ -89,13 +89,13 @@ static int full_path(const struct reader *r, const char *word, char *buf, size_t
 	return path_ok(buf) ? 0 : -EINVAL;
 }
 
-/* Owns @data from here on, in success and failure. */
+/* Takes over @data, also on failure. */
 static int entry_add(
 	struct manifest *m, const char *path, enum manifest_kind kind, char *data, size_t len)
 {
 	size_t size = strlen(path) + 1;
-	char *copy = take(m, size);
-	void *array = grow(m, m->entries, m->nr_entries, sizeof(*m->entries));
+	char *copy = budget_take(m, size);
+	void *array = array_grow(m, m->entries, m->entry_count, sizeof(*m->entries));
 
 	if (array)
 		m->entries = array;
@@ -105,7 +105,7 @@ static int entry_add(
 		return -ENOMEM;
 	}
 	memcpy(copy, path, size);
-	m->entries[m->nr_entries++] = (struct manifest_entry){
+	m->entries[m->entry_count++] = (struct manifest_entry){
 		.path = copy,
 		.data = data,
 		.len = len,
@@ -122,8 +122,8 @@ static int hex_byte(const char *s)
 	return strlen(text) == 2 && num_parse(text, 16, 255, &n) == 0 ? (int)n : -EINVAL;
 }
 
-/* \n, \\ and \xNN in place. Return: length, -EINVAL. */
-static ssize_t unescape(char *text)
+/* Replaces \n, \\ and \xNN in place. Return: length, -EINVAL. */
+static ssize_t unescape_text(char *text)
 {
 	char *out = text;
 
@@ -149,11 +149,11 @@ static ssize_t unescape(char *text)
 
 static int parse_file(struct reader *r, const char *path, char *rest)
 {
-	ssize_t len = unescape(rest);
+	ssize_t len = unescape_text(rest);
 
 	if (len < 0)
 		return (int)len;
-	char *data = take(r->m, (size_t)len + 2);
+	char *data = budget_take(r->m, (size_t)len + 2);
 	if (data) {
 		memcpy(data, rest, (size_t)len);
 		data[len++] = '\n';
@@ -161,7 +161,7 @@ static int parse_file(struct reader *r, const char *path, char *rest)
 	return entry_add(r->m, path, MANIFEST_FILE, data, (size_t)len);
 }
 
-/* "OFFSET:HEX…" into an image of @size bytes. */
+/* Writes "OFFSET:HEX…" into an image of @size bytes. */
 static int parse_run(char *data, uint64_t size, char *word)
 {
 	char *colon = strchr(word, ':');
@@ -188,7 +188,7 @@ static int parse_bytes(struct reader *r, const char *path, char *rest)
 
 	if (!word || num_parse(word, 10, MANIFEST_BYTES_MAX, &size) < 0)
 		return -EINVAL;
-	char *data = take(r->m, size + 1);
+	char *data = budget_take(r->m, size + 1);
 	if (!data)
 		return -ENOMEM;
 	while ((word = next_word(&rest))) {
@@ -206,7 +206,7 @@ static int parse_link(struct reader *r, const char *path, char *rest)
 
 	if (len == 0 || len >= FILE_PATH_MAX)
 		return -EINVAL;
-	char *data = take(r->m, len + 1);
+	char *data = budget_take(r->m, len + 1);
 	if (data)
 		memcpy(data, rest, len);
 	return entry_add(r->m, path, MANIFEST_LINK, data, len);
@@ -214,7 +214,7 @@ static int parse_link(struct reader *r, const char *path, char *rest)
 
 static int parse_dir(struct reader *r, const char *path, char *rest)
 {
-	return *rest ? -EINVAL : entry_add(r->m, path, MANIFEST_DIR, take(r->m, 1), 0);
+	return *rest ? -EINVAL : entry_add(r->m, path, MANIFEST_DIR, budget_take(r->m, 1), 0);
 }
 
 static const struct {
@@ -235,7 +235,7 @@ static const struct {
 	{"ETIMEDOUT", -ETIMEDOUT},
 };
 
-int manifest_error(const char *name)
+static int error_by_name(const char *name)
 {
 	for (size_t i = 0; i < COUNT(errors); i++)
 		if (strcmp(name, errors[i].name) == 0)
@@ -253,13 +253,13 @@ const char *manifest_error_name(int error)
 
 static int parse_fail(struct reader *r, const char *path, char *rest)
 {
-	int error = manifest_error(rest);
+	int error = error_by_name(rest);
 
 	if (!error)
 		return -EINVAL;
-	int x = entry_add(r->m, path, MANIFEST_FAIL, take(r->m, 1), 0);
+	int x = entry_add(r->m, path, MANIFEST_FAIL, budget_take(r->m, 1), 0);
 	if (x == 0)
-		r->m->entries[r->m->nr_entries - 1].error = error;
+		r->m->entries[r->m->entry_count - 1].error = error;
 	return x;
 }
 
@@ -269,24 +269,24 @@ static int parse_at(struct reader *r, char *rest)
 					     : -EINVAL;
 }
 
-/* DISK, and an error when it could not be told. */
+/* "DISK", or "DISK ERROR". */
 static int parse_busy(struct reader *r, char *rest)
 {
 	struct manifest *m = r->m;
 	const char *name = next_word(&rest);
-	int answer = *rest ? manifest_error(rest) : 1;
+	int answer = *rest ? error_by_name(rest) : 1;
 
 	if (!name || strchr(name, '/') || !answer)
 		return -EINVAL;
-	void *array = grow(m, m->busy, m->nr_busy, sizeof(*m->busy));
+	void *array = array_grow(m, m->busy, m->busy_count, sizeof(*m->busy));
 	if (!array)
 		return -ENOMEM;
 	m->busy = array;
 	size_t size = strlen(name) + 1;
-	char *copy = take(m, size);
+	char *copy = budget_take(m, size);
 	if (!copy)
 		return -ENOMEM;
-	m->busy[m->nr_busy++] = (struct manifest_busy){memcpy(copy, name, size), answer};
+	m->busy[m->busy_count++] = (struct manifest_busy){memcpy(copy, name, size), answer};
 	return 0;
 }
 
@@ -312,7 +312,7 @@ static int parse_node(struct reader *r, const char *path, char *rest)
 		parse_number(&rest, ':', UINT32_MAX, &uid) < 0 ||
 		num_parse(rest, 10, UINT32_MAX, &gid) < 0)
 		return -EINVAL;
-	struct host_node *n = take(r->m, sizeof(*n));
+	struct host_node *n = budget_take(r->m, sizeof(*n));
 	if (n)
 		*n = (struct host_node){(unsigned)bits, (uid_t)uid, (gid_t)gid};
 	return entry_add(r->m, path, MANIFEST_NODE, (char *)n, sizeof(*n));
@@ -332,22 +332,24 @@ static int parse_holder(struct reader *r, char *rest)
 	if (parse_number(&rest, ':', 4095, &major) < 0 ||
 		parse_number(&rest, ' ', 1048575, &minor) < 0)
 		return -EINVAL;
-	ssize_t len = unescape(rest);
+	ssize_t len = unescape_text(rest);
 	if (len < 0 || (size_t)len >= sizeof(o.comm))
 		return -EINVAL;
 	memcpy(o.comm, rest, (size_t)len);
 	o.pid = (pid_t)pid;
 	o.uid = (uid_t)uid;
 	o.rdev = makedev((unsigned)major, (unsigned)minor);
-	void *array = grow(m, m->holders, m->nr_holders, sizeof(*m->holders));
+	void *array = array_grow(m, m->holders, m->holder_count, sizeof(*m->holders));
 	if (!array)
 		return -ENOMEM;
 	m->holders = array;
-	m->holders[m->nr_holders++] = o;
+	m->holders[m->holder_count++] = o;
 	return 0;
 }
 
-/* "b259:1 NAME": a block node, "c" a character node, "f" a file on the file system of that number. */
+/*
+ * "b259:1 NAME": a block node, "c" a character node, "f" a file on the file system of that number.
+ */
 static int parse_numbered(struct manifest *m, struct manifest_numbers *n, char *rest)
 {
 	static const char kinds[] = {
@@ -361,7 +363,7 @@ static int parse_numbered(struct manifest *m, struct manifest_numbers *n, char *
 	if (parse_number(&rest, ':', 4095, &major) < 0 ||
 		parse_number(&rest, ' ', 1048575, &minor) < 0 || !*rest)
 		return -EINVAL;
-	ssize_t length = unescape(rest);
+	ssize_t length = unescape_text(rest);
 	if (length < 0 || memchr(rest, '\0', (size_t)length))
 		return -EINVAL;
 	rest[length] = '\0';
@@ -402,11 +404,11 @@ static int parse_address(struct reader *r, char *rest)
 		num_parse(slash + 1, 10, a.family == AF_INET ? 32 : 128, &prefix) < 0)
 		return -EINVAL;
 	a.prefix = (uint8_t)prefix;
-	void *array = grow(m, m->addresses, m->nr_addresses, sizeof(*m->addresses));
+	void *array = array_grow(m, m->addresses, m->address_count, sizeof(*m->addresses));
 	if (!array)
 		return -ENOMEM;
 	m->addresses = array;
-	m->addresses[m->nr_addresses++] = a;
+	m->addresses[m->address_count++] = a;
 	return 0;
 }
 
@@ -423,7 +425,7 @@ static int parse_upper(struct reader *r, char *rest)
 	if (parse_number(&rest, ' ', INT32_MAX, &pid) < 0 ||
 		parse_number(&rest, ' ', UINT32_MAX, &uid) < 0)
 		return -EINVAL;
-	ssize_t len = unescape(rest);
+	ssize_t len = unescape_text(rest);
 	if (len < 0 || (size_t)len >= sizeof(u.owner))
 		return -EINVAL;
 	memcpy(u.lower, lower, strlen(lower));
@@ -431,7 +433,7 @@ static int parse_upper(struct reader *r, char *rest)
 	memcpy(u.owner, rest, (size_t)len);
 	u.pid = (pid_t)pid;
 	u.uid = (uid_t)uid;
-	void *array = grow(m, m->uppers, m->upper_count, sizeof(*m->uppers));
+	void *array = array_grow(m, m->uppers, m->upper_count, sizeof(*m->uppers));
 	if (!array)
 		return -ENOMEM;
 	m->uppers = array;
@@ -441,13 +443,13 @@ static int parse_upper(struct reader *r, char *rest)
 
 static int parse_unseen(struct reader *r, char *rest)
 {
-	r->m->uppers_error = manifest_error(rest);
+	r->m->uppers_error = error_by_name(rest);
 	return r->m->uppers_error ? 0 : -EINVAL;
 }
 
 static int parse_blind(struct reader *r, char *rest)
 {
-	r->m->blind = *rest ? manifest_error(rest) : -EACCES;
+	r->m->blind = *rest ? error_by_name(rest) : -EACCES;
 	return r->m->blind ? 0 : -EINVAL;
 }
 
@@ -497,19 +499,20 @@ static int entry_order(const void *a, const void *b)
 	return manifest_compare(x->path, y->path);
 }
 
-/* No path twice, and nothing below what is no directory. */
+/* Refuses a path that occurs twice, and one below a file or link. */
 static int check_tree(const struct manifest *m, struct err *e)
 {
-	for (size_t i = 1; i < m->nr_entries; i++) {
+	for (size_t i = 1; i < m->entry_count; i++) {
 		const struct manifest_entry *a = &m->entries[i - 1], *b = &m->entries[i];
 		size_t n = strlen(a->path);
 
 		if (strncmp(a->path, b->path, n) != 0)
 			continue;
 		if (b->path[n] == '\0')
-			return err_say(e, -EINVAL, "'%s' is there twice", a->path);
+			return err_say(e, -EINVAL, "'%s' occurs twice", a->path);
 		if (b->path[n] == '/' && a->kind != MANIFEST_DIR)
-			return err_say(e, -EINVAL, "'%s' is below what is no directory", b->path);
+			return err_say(e, -EINVAL, "'%s' is below an entry that is not a directory",
+				b->path);
 	}
 	return 0;
 }
@@ -521,7 +524,7 @@ int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e)
 
 	*m = (struct manifest){.budget = BUDGET};
 	if (strlen(text) != len)
-		return err_say(e, -EINVAL, "it holds a NUL byte, so it is no snapshot");
+		return err_say(e, -EINVAL, "it holds a NUL byte, so it is not a snapshot");
 	while (text) {
 		char *next = strchr(text, '\n');
 
@@ -534,15 +537,15 @@ int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e)
 		} else {
 			int x = parse_line(&r, text);
 			if (x == -ENOMEM)
-				return err_say(
-					e, -EFBIG, "line %u: it wants too much memory", line);
+				return err_say(e, -EFBIG,
+					"line %u: the snapshot needs too much memory", line);
 			if (x < 0)
 				return err_say(e, -EINVAL, "line %u is malformed", line);
 		}
 		text = next;
 	}
-	if (m->nr_entries)
-		qsort(m->entries, m->nr_entries, sizeof(*m->entries), entry_order);
+	if (m->entry_count)
+		qsort(m->entries, m->entry_count, sizeof(*m->entries), entry_order);
 	return check_tree(m, e);
 }
 
@@ -578,11 +581,11 @@ static void numbers_free(struct manifest_numbers *n)
 
 void manifest_fini(struct manifest *m)
 {
-	for (size_t i = 0; i < m->nr_entries; i++) {
+	for (size_t i = 0; i < m->entry_count; i++) {
 		free(m->entries[i].path);
 		free(m->entries[i].data);
 	}
-	for (size_t i = 0; i < m->nr_busy; i++)
+	for (size_t i = 0; i < m->busy_count; i++)
 		free(m->busy[i].name);
 	numbers_free(&m->paths);
 	numbers_free(&m->loops);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The way back from struct manifest to its text; the form is described in pci/snapshot.c. */
+/* Formats struct manifest as text; host/snapshot.c describes the form. */
 #include "base/file.h"
 #include "host/manifest.h"
 
@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#define GAP 8 /* zeroes that are worth a new run: "OFFSET:" costs about as much */
+#define GAP 8 /* zeroes that start a new run: "OFFSET:" takes about as many characters */
 
-/* Words are parted by blanks and lines by newlines, and paths have no escapes. */
+/* Blanks separate words, newlines separate lines, and paths have no escapes. */
 static bool word_ok(const char *text)
 {
 	for (; *text; text++)
@@ -38,23 +38,23 @@ static void put_text(FILE *f, const char *data, size_t len)
 	}
 }
 
-static size_t zeroes(const char *data, size_t len)
+static size_t count_zeroes(const char *data, size_t len)
 {
-	size_t n = 0;
+	size_t count = 0;
 
-	while (n < len && !data[n])
-		n++;
-	return n;
+	while (count < len && !data[count])
+		count++;
+	return count;
 }
 
 static void put_runs(FILE *f, const char *data, size_t len)
 {
-	size_t i = zeroes(data, len);
+	size_t i = count_zeroes(data, len);
 
 	while (i < len) {
 		(void)fprintf(f, " %zx:", i);
 		for (;;) {
-			size_t gap = zeroes(data + i, len - i);
+			size_t gap = count_zeroes(data + i, len - i);
 
 			if (gap >= GAP || gap == len - i) {
 				i += gap;
@@ -105,12 +105,12 @@ static void put_entry(FILE *f, const char *name, const struct manifest_entry *x)
 	(void)fputc('\n', f);
 }
 
-/* Entries are in order of their paths, so those of one folder stand together. */
+/* Entries are in the order of their paths, so those of one folder follow each other. */
 static void put_entries(FILE *f, const struct manifest *m)
 {
 	char at[FILE_PATH_MAX] = "";
 
-	for (size_t i = 0; i < m->nr_entries; i++) {
+	for (size_t i = 0; i < m->entry_count; i++) {
 		const struct manifest_entry *x = &m->entries[i];
 		size_t n = (size_t)(file_base(x->path) - x->path) - 1; /* of its folder */
 
@@ -132,7 +132,7 @@ static void put_entries(FILE *f, const struct manifest *m)
 
 static void put_holders(FILE *f, const struct manifest *m)
 {
-	for (size_t i = 0; i < m->nr_holders; i++) {
+	for (size_t i = 0; i < m->holder_count; i++) {
 		const struct host_holder *o = &m->holders[i];
 
 		(void)fprintf(f, "holder %d %u %s%u:%u ", (int)o->pid, (unsigned)o->uid,
@@ -184,7 +184,7 @@ static void put_others(FILE *f, const struct manifest *m)
 	char text[INET6_ADDRSTRLEN];
 
 	(void)fputc('\n', f);
-	for (size_t i = 0; i < m->nr_busy; i++) {
+	for (size_t i = 0; i < m->busy_count; i++) {
 		const char *error = manifest_error_name(m->busy[i].answer);
 
 		if (word_ok(m->busy[i].name))
@@ -193,7 +193,7 @@ static void put_others(FILE *f, const struct manifest *m)
 	}
 	put_numbers(f, "number", &m->paths);
 	put_numbers(f, "loop", &m->loops);
-	for (size_t i = 0; i < m->nr_addresses; i++) {
+	for (size_t i = 0; i < m->address_count; i++) {
 		const struct host_net_address *a = &m->addresses[i];
 
 		if (word_ok(a->interface) && inet_ntop(a->family, a->bytes, text, sizeof(text)))

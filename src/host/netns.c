@@ -115,7 +115,10 @@ static int spaces_add_process(void *arg, const char *pid)
 	return spaces_add(s, inode, (pid_t)strtol(pid, NULL, 10), "", path);
 }
 
-/* "ID PARENT 0:4 net:[4026532281] /run/netns/x OPTIONS … - nsfs nsfs rw", in another's view or ours. */
+/*
+ * "ID PARENT 0:4 net:[4026532281] /run/netns/x OPTIONS … - nsfs nsfs rw", in another's view or
+ * ours.
+ */
 static int spaces_add_mounts(struct spaces *s, const char *mountinfo, const char *root)
 {
 	cleanup_free char *text = NULL;

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Answers are kept by the name under which a thing really stands: a path is walked component by
- * component, and each link on the way is an answer too. So a snapshot has every file once, however
- * many links lead to it, and none below a link.
- */
 #include "host/recorder.h"
 
 #include "base/clean.h"
@@ -16,8 +11,15 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#define LINKS_MAX 40 /* as the kernel */
-#define MAJOR_MEM 1 /* /dev/null and the like, open in every process */
+/*
+ * How it works
+ *
+ * The invariant: an answer is kept under the real name of a file, so a snapshot has each file once,
+ * however many links lead to it, and no entry below a link. To find the real name, real_path()
+ * walks a path one component at a time; each link on the way is an answer, too.
+ */
+#define LINKS_MAX 40 /* as in the kernel */
+#define MAJOR_MEM 1 /* /dev/null and others, which most processes have open */
 
 struct recorder {
 	struct host host;
@@ -33,8 +35,8 @@ static struct recorder *recorder_of(struct host *h)
 }
 
 /*
- * Target of the link at @path, whose folders are no links. Return: its length, -EINVAL for what is
- * no link, -ENOENT, -errno.
+ * Reads the target of the link at @path, a real name but for its last component.
+ * Return: its length, -EINVAL when it is not a link, -ENOENT, -errno.
  */
 static ssize_t link_at(struct recorder *r, const char *path, char target[FILE_PATH_MAX])
 {
@@ -119,7 +121,7 @@ static ssize_t recorder_read(struct host *h, const char *path, void *buf, size_t
 	const struct answer *a = answer_find(&r->answers, at);
 	if (!a || !a->is_known || (a->kind != MANIFEST_FILE && a->kind != MANIFEST_FAIL)) {
 		ssize_t n = host_read_all(r->inner, at, &text);
-		if (n == -EFBIG) /* no snapshot has room for it */
+		if (n == -EFBIG) /* too large for a snapshot */
 			return r->inner->ops->read(r->inner, at, buf, size);
 		if (n < 0)
 			return n == -EISDIR ? n : answer_fail(&r->answers, at, (int)n);
@@ -191,7 +193,7 @@ static int recorder_list(
 		answer_know(&r->answers, at, MANIFEST_DIR, NULL, 0);
 	else
 		(void)answer_fail(&r->answers, at, x);
-	/* All names are kept, also those after the one that @each stops at. */
+	/* Keep all names, also those after the one at which @each stops. */
 	for (size_t i = 0; i < names.count; i++)
 		if (file_path(child, sizeof(child), "%s/%s", at, names.list[i]) == 0)
 			(void)link_at(r, child, target);
@@ -207,20 +209,20 @@ static int recorder_block_busy(struct host *h, const char *disk)
 	struct manifest *m = &r->others;
 	char path[FILE_PATH_MAX], target[FILE_PATH_MAX];
 
-	for (size_t i = 0; i < m->nr_busy; i++)
+	for (size_t i = 0; i < m->busy_count; i++)
 		if (strcmp(m->busy[i].name, disk) == 0)
 			return m->busy[i].answer;
 	int x = r->inner->ops->block_busy(r->inner, disk);
-	/* A free disk is one that is there. */
+	/* A replay takes a disk for free if its entry is there: keep it. */
 	if (x == 0 && file_path(path, sizeof(path), "/sys/class/block/%s", disk) == 0)
 		(void)recorder_link(h, path, target, sizeof(target));
 	if (x != 1 && !manifest_error_name(x))
 		return x;
-	struct manifest_busy *list = reallocarray(m->busy, m->nr_busy + 1, sizeof(*list));
+	struct manifest_busy *list = reallocarray(m->busy, m->busy_count + 1, sizeof(*list));
 	char *name = strdup(disk);
 	m->busy = list ? list : m->busy;
 	if (list && name)
-		list[m->nr_busy++] = (struct manifest_busy){name, x};
+		list[m->busy_count++] = (struct manifest_busy){name, x};
 	else
 		free(name);
 	r->answers.failed = r->answers.failed || !list || !name;
@@ -232,24 +234,24 @@ static bool same_holder(const struct host_holder *a, const struct host_holder *b
 	return a->pid == b->pid && a->is_block == b->is_block && a->rdev == b->rdev;
 }
 
-/* A process's descriptors come together, and often many of one node. */
+/* The descriptors of one process follow each other, and many are of one node. */
 static int holder_add(void *arg, const struct host_holder *o)
 {
 	struct manifest *m = arg;
 
 	if (!o->is_block && major(o->rdev) == MAJOR_MEM)
 		return 0;
-	for (size_t i = m->nr_holders; i-- && m->holders[i].pid == o->pid;)
+	for (size_t i = m->holder_count; i-- && m->holders[i].pid == o->pid;)
 		if (same_holder(&m->holders[i], o))
 			return 0;
-	if (m->nr_holders == 0 || is_pow2(m->nr_holders)) {
-		size_t room = m->nr_holders ? 2 * m->nr_holders : 1;
+	if (m->holder_count == 0 || is_pow2(m->holder_count)) {
+		size_t room = m->holder_count ? 2 * m->holder_count : 1;
 		struct host_holder *list = reallocarray(m->holders, room, sizeof(*list));
 		if (!list)
 			return -ENOMEM;
 		m->holders = list;
 	}
-	m->holders[m->nr_holders++] = *o;
+	m->holders[m->holder_count++] = *o;
 	return 0;
 }
 
@@ -268,7 +270,7 @@ static int recorder_holders(
 		r->has_holders = true;
 	}
 	x = 0;
-	for (size_t i = 0; x == 0 && i < m->nr_holders; i++)
+	for (size_t i = 0; x == 0 && i < m->holder_count; i++)
 		x = each(arg, &m->holders[i]);
 	return x ? x : m->blind;
 }
@@ -277,12 +279,12 @@ static int address_add(void *arg, const struct host_net_address *a)
 {
 	struct manifest *m = arg;
 	struct host_net_address *list =
-		reallocarray(m->addresses, m->nr_addresses + 1, sizeof(*list));
+		reallocarray(m->addresses, m->address_count + 1, sizeof(*list));
 
 	if (!list)
 		return -ENOMEM;
 	m->addresses = list;
-	list[m->nr_addresses++] = *a;
+	list[m->address_count++] = *a;
 	return 0;
 }
 
@@ -294,7 +296,7 @@ static int recorder_addresses(
 	int x = r->has_addresses ? 0 : r->inner->ops->addresses(r->inner, address_add, m);
 
 	r->has_addresses = x == 0;
-	for (size_t i = 0; x == 0 && i < m->nr_addresses; i++)
+	for (size_t i = 0; x == 0 && i < m->address_count; i++)
 		x = each(arg, &m->addresses[i]);
 	return x;
 }
@@ -352,7 +354,7 @@ static int recorder_loop(struct host *h, const char *name, struct host_number *r
 	return x < 0 ? x : number_keep(r, &r->others.loops, name, ret);
 }
 
-/* Snapshots have no times; so that who keeps answers by a time asks anew, it is hidden here. */
+/* Snapshots have no times. A reader that caches by time must ask again: hide the time. */
 static int64_t recorder_changed(struct host *h, const char *path)
 {
 	return 0;
@@ -418,13 +420,13 @@ static int copy_numbers(const struct manifest_numbers *from, struct manifest_num
 	return 0;
 }
 
-/* The recordings that are lists already. */
+/* Copies what the recorder keeps as lists. */
 static int copy_others(const struct manifest *from, struct manifest *m)
 {
-	for (size_t i = 0; i < from->nr_holders; i++)
+	for (size_t i = 0; i < from->holder_count; i++)
 		if (holder_add(m, &from->holders[i]) < 0)
 			return -ENOMEM;
-	for (size_t i = 0; i < from->nr_addresses; i++)
+	for (size_t i = 0; i < from->address_count; i++)
 		if (address_add(m, &from->addresses[i]) < 0)
 			return -ENOMEM;
 	for (size_t i = 0; i < from->upper_count; i++)
@@ -433,14 +435,14 @@ static int copy_others(const struct manifest *from, struct manifest *m)
 	m->uppers_error = from->uppers_error;
 	if (copy_numbers(&from->paths, &m->paths) < 0 || copy_numbers(&from->loops, &m->loops) < 0)
 		return -ENOMEM;
-	m->busy = calloc(from->nr_busy + 1, sizeof(*m->busy));
+	m->busy = calloc(from->busy_count + 1, sizeof(*m->busy));
 	if (!m->busy)
 		return -ENOMEM;
-	for (size_t i = 0; i < from->nr_busy; i++) {
+	for (size_t i = 0; i < from->busy_count; i++) {
 		char *name = strdup(from->busy[i].name);
 		if (!name)
 			return -ENOMEM;
-		m->busy[m->nr_busy++] = (struct manifest_busy){name, from->busy[i].answer};
+		m->busy[m->busy_count++] = (struct manifest_busy){name, from->busy[i].answer};
 	}
 	m->blind = from->blind;
 	return 0;

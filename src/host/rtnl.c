@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 /*
- * The kernel sends the whole of an interface as one message. Its 256 functions with all their
- * counters stay below this; what is longer would be cut off, and is an error.
+ * The kernel sends an interface as one message. One with 256 functions and all their counters is
+ * shorter than this. A longer message would be cut: that is an error.
  */
 #define ANSWER_MAX ((size_t)256 * 1024)
 
@@ -29,9 +29,9 @@ struct request {
 	uint8_t attributes[RTNL_REQUEST_MAX - sizeof(struct nlmsghdr) - sizeof(struct ifinfomsg)];
 };
 
-_Static_assert(sizeof(struct request) == RTNL_REQUEST_MAX, "callers give as much");
+_Static_assert(sizeof(struct request) == RTNL_REQUEST_MAX, "callers give this much room");
 
-static void begin(struct request *q, uint16_t type, int ifindex)
+static void begin_request(struct request *q, uint16_t type, int ifindex)
 {
 	memset(q, 0, sizeof(*q));
 	q->head.nlmsg_len = NLMSG_LENGTH(sizeof(q->link));
@@ -40,8 +40,10 @@ static void begin(struct request *q, uint16_t type, int ifindex)
 	q->link.ifi_index = ifindex;
 }
 
-/* The attribute's data is @size bytes, or what is put behind it until end_nested(). */
-static struct rtattr *put(struct request *q, uint16_t type, const void *data, size_t size)
+/*
+ * Adds an attribute with @size bytes of data, or one that holds all attributes up to end_nested().
+ */
+static struct rtattr *put_attribute(struct request *q, uint16_t type, const void *data, size_t size)
 {
 	struct rtattr *a = (void *)((uint8_t *)q + NLMSG_ALIGN(q->head.nlmsg_len));
 
@@ -63,8 +65,8 @@ void rtnl_ask_functions(void *buf, int ifindex)
 	const uint32_t mask = RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS;
 	struct request q;
 
-	begin(&q, RTM_GETLINK, ifindex);
-	(void)put(&q, IFLA_EXT_MASK, &mask, sizeof(mask));
+	begin_request(&q, RTM_GETLINK, ifindex);
+	(void)put_attribute(&q, IFLA_EXT_MASK, &mask, sizeof(mask));
 	memcpy(buf, &q, sizeof(q));
 }
 
@@ -73,13 +75,13 @@ static void put_vlan(struct request *q, const struct host_vf *vf)
 	const struct ifla_vf_vlan_info vlan = {vf->index, vf->vlan, vf->qos, htons(vf->proto)};
 	const struct ifla_vf_vlan plain = {vf->index, vf->vlan, vf->qos};
 
-	/* The longer form is newer (4.9), and only drivers that know 802.1ad need it. */
+	/* The longer form is newer (Linux 4.9), and only drivers with 802.1ad need it. */
 	if (vf->proto == ETH_P_8021Q || !vf->proto) {
-		(void)put(q, IFLA_VF_VLAN, &plain, sizeof(plain));
+		(void)put_attribute(q, IFLA_VF_VLAN, &plain, sizeof(plain));
 		return;
 	}
-	struct rtattr *list = put(q, IFLA_VF_VLAN_LIST, NULL, 0);
-	(void)put(q, IFLA_VF_VLAN_INFO, &vlan, sizeof(vlan));
+	struct rtattr *list = put_attribute(q, IFLA_VF_VLAN_LIST, NULL, 0);
+	(void)put_attribute(q, IFLA_VF_VLAN_INFO, &vlan, sizeof(vlan));
 	end_nested(q, list);
 }
 
@@ -93,24 +95,24 @@ void rtnl_ask_setting(void *buf, int ifindex, enum rtnl_setting s, const struct 
 	const struct ifla_vf_trust trust = {vf->index, vf->trust};
 	struct request q;
 
-	begin(&q, RTM_SETLINK, ifindex);
-	struct rtattr *list = put(&q, IFLA_VFINFO_LIST, NULL, 0);
-	struct rtattr *info = put(&q, IFLA_VF_INFO, NULL, 0);
+	begin_request(&q, RTM_SETLINK, ifindex);
+	struct rtattr *list = put_attribute(&q, IFLA_VFINFO_LIST, NULL, 0);
+	struct rtattr *info = put_attribute(&q, IFLA_VF_INFO, NULL, 0);
 	memcpy(mac.mac, vf->mac, sizeof(vf->mac));
 	if (s == RTNL_MAC)
-		(void)put(&q, IFLA_VF_MAC, &mac, sizeof(mac));
+		(void)put_attribute(&q, IFLA_VF_MAC, &mac, sizeof(mac));
 	else if (s == RTNL_VLAN)
 		put_vlan(&q, vf);
 	else if (s == RTNL_RATE)
-		(void)put(&q, IFLA_VF_RATE, &rate, sizeof(rate));
+		(void)put_attribute(&q, IFLA_VF_RATE, &rate, sizeof(rate));
 	else if (s == RTNL_SPOOFCHK)
-		(void)put(&q, IFLA_VF_SPOOFCHK, &spoofchk, sizeof(spoofchk));
+		(void)put_attribute(&q, IFLA_VF_SPOOFCHK, &spoofchk, sizeof(spoofchk));
 	else if (s == RTNL_LINK_STATE)
-		(void)put(&q, IFLA_VF_LINK_STATE, &state, sizeof(state));
+		(void)put_attribute(&q, IFLA_VF_LINK_STATE, &state, sizeof(state));
 	else if (s == RTNL_RSS_QUERY)
-		(void)put(&q, IFLA_VF_RSS_QUERY_EN, &rss, sizeof(rss));
+		(void)put_attribute(&q, IFLA_VF_RSS_QUERY_EN, &rss, sizeof(rss));
 	else
-		(void)put(&q, IFLA_VF_TRUST, &trust, sizeof(trust));
+		(void)put_attribute(&q, IFLA_VF_TRUST, &trust, sizeof(trust));
 	end_nested(&q, info);
 	end_nested(&q, list);
 	memcpy(buf, &q, sizeof(q));
@@ -135,7 +137,7 @@ int rtnl_setting_equal(enum rtnl_setting s, const struct host_vf *a, const struc
 {
 	switch (s) {
 	case RTNL_MAC:
-		return !memcmp(a->mac, b->mac, sizeof(a->mac));
+		return memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 	case RTNL_VLAN:
 		return a->vlan == b->vlan && a->qos == b->qos && (a->proto == b->proto || !a->vlan);
 	case RTNL_RATE:
@@ -160,7 +162,7 @@ static const void *data_of(const struct rtattr *a)
 	return (const uint8_t *)a + RTA_LENGTH(0);
 }
 
-/* Attributes in a piece of memory; the next is NULL when what is left is none. */
+/* Walks the attributes in a piece of memory. Return: NULL at the end, or at an invalid one. */
 static const struct rtattr *first_of(const void *data, size_t size, size_t *left)
 {
 	*left = size;
@@ -183,8 +185,8 @@ static uint16_t type_of(const struct rtattr *a)
 	return a->rta_type & NLA_TYPE_MASK;
 }
 
-/* Copies as much as both have: a kernel's struct may have grown since. */
-static void take(const struct rtattr *a, void *ret, size_t size)
+/* Copies as many bytes as both have: the kernel's struct may be a longer, newer one. */
+static void copy_attribute(const struct rtattr *a, void *ret, size_t size)
 {
 	size_t n = RTA_PAYLOAD(a);
 
@@ -196,11 +198,11 @@ static void take_vlans(const struct rtattr *list, struct host_vf *vf)
 	struct ifla_vf_vlan_info v = {0};
 	size_t left;
 
-	/* One function can have one (kernel: IFLA_VF_VLAN_INFO is taken once). */
+	/* A function has one VLAN: the kernel reads one IFLA_VF_VLAN_INFO. */
 	const struct rtattr *a = first_of(data_of(list), RTA_PAYLOAD(list), &left);
 	if (!a || type_of(a) != IFLA_VF_VLAN_INFO)
 		return;
-	take(a, &v, sizeof(v));
+	copy_attribute(a, &v, sizeof(v));
 	vf->vlan = (uint16_t)v.vlan;
 	vf->qos = v.qos;
 	vf->proto = ntohs(v.vlan_proto);
@@ -211,16 +213,16 @@ static void take_attribute(const struct rtattr *a, struct host_vf *vf)
 	struct ifla_vf_mac mac = {0};
 	struct ifla_vf_vlan vlan = {0};
 	struct ifla_vf_rate rate = {0};
-	uint32_t pair[2] = {0}; /* the others: which function, and the value */
+	uint32_t pair[2] = {0}; /* of other attributes: the function, the value */
 
 	switch (type_of(a)) {
 	case IFLA_VF_MAC:
-		take(a, &mac, sizeof(mac));
+		copy_attribute(a, &mac, sizeof(mac));
 		vf->index = mac.vf;
 		memcpy(vf->mac, mac.mac, sizeof(vf->mac));
 		return;
 	case IFLA_VF_VLAN:
-		take(a, &vlan, sizeof(vlan));
+		copy_attribute(a, &vlan, sizeof(vlan));
 		vf->vlan = (uint16_t)vlan.vlan;
 		vf->qos = vlan.qos;
 		return;
@@ -228,12 +230,12 @@ static void take_attribute(const struct rtattr *a, struct host_vf *vf)
 		take_vlans(a, vf);
 		return;
 	case IFLA_VF_RATE:
-		take(a, &rate, sizeof(rate));
+		copy_attribute(a, &rate, sizeof(rate));
 		vf->min_rate = rate.min_tx_rate;
 		vf->max_rate = rate.max_tx_rate;
 		return;
 	default:
-		take(a, pair, sizeof(pair));
+		copy_attribute(a, pair, sizeof(pair));
 	}
 	if (type_of(a) == IFLA_VF_SPOOFCHK)
 		vf->spoofchk = pair[1];
@@ -290,9 +292,9 @@ void rtnl_ask_links(void *buf)
 	const uint32_t mask = RTEXT_FILTER_SKIP_STATS;
 	struct request q;
 
-	begin(&q, RTM_GETLINK, 0);
+	begin_request(&q, RTM_GETLINK, 0);
 	q.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	(void)put(&q, IFLA_EXT_MASK, &mask, sizeof(mask));
+	(void)put_attribute(&q, IFLA_EXT_MASK, &mask, sizeof(mask));
 	memcpy(buf, &q, sizeof(q));
 }
 
@@ -307,26 +309,26 @@ bool rtnl_link_read(const struct nlmsghdr *m, struct rtnl_link *ret)
 	const struct rtattr *a = first_of((const uint8_t *)m + head, m->nlmsg_len - head, &left);
 	for (; a; a = next_of(a, &left)) {
 		if (type_of(a) == IFLA_IFNAME) {
-			take(a, ret->name, sizeof(ret->name) - 1);
+			copy_attribute(a, ret->name, sizeof(ret->name) - 1);
 		} else if (type_of(a) == IFLA_LINK) {
-			take(a, &ret->lower, sizeof(ret->lower));
+			copy_attribute(a, &ret->lower, sizeof(ret->lower));
 		} else if (type_of(a) == IFLA_LINK_NETNSID) {
-			take(a, &ret->lower_netns, sizeof(ret->lower_netns));
+			copy_attribute(a, &ret->lower_netns, sizeof(ret->lower_netns));
 			ret->has_lower_netns = true;
 		}
 	}
 	return true;
 }
 
-/* The head of such a message is one byte, and padding. */
+/* The head of this message is one byte and padding. */
 void rtnl_ask_netns(void *buf, int fd)
 {
 	const uint32_t value = (uint32_t)fd;
 	struct request q;
 
-	begin(&q, RTM_GETNSID, 0);
+	begin_request(&q, RTM_GETNSID, 0);
 	q.head.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg));
-	(void)put(&q, NETNSA_FD, &value, sizeof(value));
+	(void)put_attribute(&q, NETNSA_FD, &value, sizeof(value));
 	memcpy(buf, &q, sizeof(q));
 }
 
@@ -340,7 +342,7 @@ void rtnl_netns_read(const struct nlmsghdr *m, int32_t *ret)
 	const struct rtattr *a = first_of((const uint8_t *)m + head, m->nlmsg_len - head, &left);
 	for (; a; a = next_of(a, &left))
 		if (type_of(a) == NETNSA_NSID)
-			take(a, ret, sizeof(*ret));
+			copy_attribute(a, ret, sizeof(*ret));
 }
 
 static const struct nlmsghdr *next_message(const struct nlmsghdr *m, size_t *left)

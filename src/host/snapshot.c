@@ -1,36 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A host replayed from a text: a fixture of a test, or what a user sent with a report.
- *
- * Form: the first line is "usher-host 1"; then one entry a line, blanks are single.
- *
- *	# comment                       ignored, as are empty lines
- *	at FOLDER                       relative paths start here from now on
- *	file PATH TEXT                  a file; \n, \\ and \xNN are understood, a newline is added
- *	bytes PATH SIZE OFFSET:HEX …    a file of SIZE bytes, zero but for these (offsets in hex)
- *	link PATH TARGET                a symbolic link
- *	dir PATH                        an empty directory (those above an entry are implied)
- *	node PATH MODE UID:GID          a node of /dev, its mode in octal
- *	fail PATH EACCES                every access fails so (the errors that manifest.c knows)
- *	busy DISK [EACCES]              host_ops.block_busy() says 1, or so (else 0 for what
- *					/sys/class/block has, or what its fail says)
- *	holder PID UID MAJOR:MINOR COMM an open descriptor of a character node, "b8:1" of a block
- *					node; COMM escaped as in file
- *	number b259:1 PATH		host_ops.number() of PATH: a block node, "c10:3" a character
- *					node, "f8:1" what is on that file system; escaped as in file
- *	loop b259:1 loop0		host_ops.loop() of loop0, likewise
- *	address INTERFACE ADDRESS/LEN	an address of a network interface
- *	upper LOWER NAME PID UID OWNER	an interface of another network namespace on one of ours
- *	unseen EACCES			host_ops.uppers() ends so
- *	blind [EPERM]                   some processes could not be looked at: holders() ends -EACCES
- *
- * The text may come from anybody. It is bounded in size and in what it makes us allocate, taken
- * strictly or refused with the line's number, and no path in it is ever opened: links lead to
- * other entries, through at most LINKS_MAX others, or nowhere.
- *
- * Entries are sorted so that a directory is followed by all that is in it: a look-up is one
- * binary search, a listing one more and a walk over the directory's entries.
- */
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -43,6 +11,38 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/*
+ * How it works
+ *
+ * The invariant: the text may come from anybody. It is limited in size and in what it makes usher
+ * allocate; it is parsed strictly, or refused with the line's number. usher opens no path in it:
+ * links lead to other entries, through at most LINKS_MAX links, or nowhere.
+ *
+ * Entries are sorted so that those in a directory follow it: to find one is a binary search, to
+ * list a directory is one more and a walk over its entries.
+ *
+ * Form: the first line is "usher-host 1"; then one entry on each line, with single blanks.
+ *
+ *	# comment                       ignored, as are empty lines
+ *	at FOLDER                       later relative paths start here
+ *	file PATH TEXT                  a file; \n, \\ and \xNN are understood, a newline is added
+ *	bytes PATH SIZE OFFSET:HEX …    a file of SIZE bytes, zero but for these (offsets in hex)
+ *	link PATH TARGET                a symbolic link
+ *	dir PATH                        an empty directory (those above an entry are implied)
+ *	node PATH MODE UID:GID          a node of /dev, its mode in octal
+ *	fail PATH EACCES                each access fails so (manifest.c has the errors)
+ *	busy DISK [EACCES]              host_ops.block_busy() returns 1, or so (else 0 for a
+ *					disk in /sys/class/block, or its fail entry)
+ *	holder PID UID MAJOR:MINOR COMM an open descriptor of a character node, "b8:1" of a block
+ *					node; COMM escaped as in file
+ *	number b259:1 PATH		host_ops.number() of PATH: a block node, "c10:3" a character
+ *					node, "f8:1" a file on that file system; escaped as in file
+ *	loop b259:1 loop0		host_ops.loop() of loop0, likewise
+ *	address INTERFACE ADDRESS/LEN	an address of a network interface
+ *	upper LOWER NAME PID UID OWNER	an interface of another network namespace on one of ours
+ *	unseen EACCES			host_ops.uppers() returns so at the end
+ *	blind [EPERM]                   host_ops.holders() returns -EACCES, or so, at the end
+ */
 #define TEXT_MAX MIB(32)
 #define LINKS_MAX 32 /* the kernel's own limit is 40 */
 
@@ -59,7 +59,7 @@ static const struct manifest *manifest_of(struct host *h)
 /* The first entry at or after @path. */
 static size_t lower_bound(const struct manifest *m, const char *path)
 {
-	size_t low = 0, high = m->nr_entries;
+	size_t low = 0, high = m->entry_count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
@@ -72,11 +72,11 @@ static size_t lower_bound(const struct manifest *m, const char *path)
 	return low;
 }
 
-static const struct manifest_entry *exact(const struct manifest *m, const char *path)
+static const struct manifest_entry *find_exact(const struct manifest *m, const char *path)
 {
 	size_t i = lower_bound(m, path);
 
-	return i < m->nr_entries && strcmp(m->entries[i].path, path) == 0 ? &m->entries[i] : NULL;
+	return i < m->entry_count && strcmp(m->entries[i].path, path) == 0 ? &m->entries[i] : NULL;
 }
 
 /* Goes from the folder @at one component up. */
@@ -89,7 +89,7 @@ static void step_up(char *at)
 }
 
 /* Puts the target of a link in front of the rest of the path that is still to walk. */
-static int follow(char *at, char *todo, const char *rest, const char *target)
+static int follow_link(char *at, char *todo, const char *rest, const char *target)
 {
 	char next[FILE_PATH_MAX];
 
@@ -105,10 +105,11 @@ static int follow(char *at, char *todo, const char *rest, const char *target)
 }
 
 /*
- * Walks @path through links to the name under which an entry could stand. The last component is
- * left alone when @last is AT_SYMLINK_NOFOLLOW.
+ * Walks @path through links to a real name. It does not follow the last component if @last is
+ * AT_SYMLINK_NOFOLLOW.
  */
-static int resolve(const struct manifest *m, const char *path, int last, char ret[FILE_PATH_MAX])
+static int resolve_path(
+	const struct manifest *m, const char *path, int last, char ret[FILE_PATH_MAX])
 {
 	char todo[FILE_PATH_MAX];
 	char at[FILE_PATH_MAX] = "";
@@ -125,12 +126,12 @@ static int resolve(const struct manifest *m, const char *path, int last, char re
 		else if (n && !(n == 1 && *p == '.'))
 			r = file_path(at + used, sizeof(at) - used, "/%.*s", (int)n, p);
 		p = rest;
-		const struct manifest_entry *x = r == 0 ? exact(m, at) : NULL;
+		const struct manifest_entry *x = r == 0 ? find_exact(m, at) : NULL;
 		if (!x || x->kind != MANIFEST_LINK || (!*rest && last == AT_SYMLINK_NOFOLLOW))
 			continue;
 		if (links++ == LINKS_MAX)
 			return -ELOOP;
-		r = follow(at, todo, rest, x->data);
+		r = follow_link(at, todo, rest, x->data);
 		p = todo;
 	}
 	if (r == 0)
@@ -139,19 +140,20 @@ static int resolve(const struct manifest *m, const char *path, int last, char re
 }
 
 /*
- * Return: 0 with the entry in *@ret, or NULL there for an implied directory, whose first entry
- * is *@ret_first; -ENOENT, -ELOOP, -ENAMETOOLONG, or the error that the entry stands for.
+ * Finds the entry of @path. An implied directory has none: then *@ret is NULL. *@ret_first: index
+ * of the entry, or of the first one in an implied directory.
+ * Return: 0, -ENOENT, -ELOOP, -ENAMETOOLONG, or the error of a fail entry.
  */
-static int find(const struct manifest *m, const char *path, int last, size_t *ret_first,
+static int find_entry(const struct manifest *m, const char *path, int last, size_t *ret_first,
 	const struct manifest_entry **ret)
 {
 	char at[FILE_PATH_MAX];
 
-	int r = resolve(m, path, last, at);
+	int r = resolve_path(m, path, last, at);
 	if (r < 0)
 		return r;
 	size_t i = lower_bound(m, at), n = strlen(at);
-	const struct manifest_entry *x = i < m->nr_entries ? &m->entries[i] : NULL;
+	const struct manifest_entry *x = i < m->entry_count ? &m->entries[i] : NULL;
 	*ret_first = i;
 	*ret = NULL;
 	if (!x || strncmp(x->path, at, n) != 0)
@@ -167,11 +169,11 @@ static int find(const struct manifest *m, const char *path, int last, size_t *re
 static ssize_t snapshot_read(struct host *h, const char *path, void *buf, size_t size)
 {
 	const struct manifest *m = manifest_of(h);
-	const struct manifest_entry *x = exact(m, path);
+	const struct manifest_entry *x = find_exact(m, path);
 	size_t first;
 
 	if (!x || x->kind != MANIFEST_FILE) {
-		int r = find(m, path, 0, &first, &x);
+		int r = find_entry(m, path, 0, &first, &x);
 		if (r < 0)
 			return r;
 		if (!x || x->kind != MANIFEST_FILE)
@@ -187,7 +189,7 @@ static ssize_t snapshot_link(struct host *h, const char *path, char *buf, size_t
 	const struct manifest_entry *x;
 	size_t first;
 
-	int r = find(manifest_of(h), path, AT_SYMLINK_NOFOLLOW, &first, &x);
+	int r = find_entry(manifest_of(h), path, AT_SYMLINK_NOFOLLOW, &first, &x);
 	if (r < 0)
 		return r;
 	if (!x || x->kind != MANIFEST_LINK)
@@ -206,21 +208,21 @@ static int snapshot_list(
 	const struct manifest_entry *x;
 	size_t i;
 
-	int r = find(m, path, 0, &i, &x);
+	int r = find_entry(m, path, 0, &i, &x);
 	if (r < 0)
 		return r;
 	if (x && x->kind != MANIFEST_DIR)
 		return -ENOTDIR;
-	r = resolve(m, path, 0, at);
+	r = resolve_path(m, path, 0, at);
 	size_t n = strlen(at);
-	for (i += x != NULL; r == 0 && i < m->nr_entries; i++) {
+	for (i += x != NULL; r == 0 && i < m->entry_count; i++) {
 		const char *p = m->entries[i].path;
 
 		if (strncmp(p, at, n) != 0 || p[n] != '/')
 			break;
 		size_t len = strcspn(p + n + 1, "/");
 		if (strlen(name) == len && strncmp(name, p + n + 1, len) == 0)
-			continue; /* deeper inside what was told already */
+			continue; /* deeper inside a name that @each has had */
 		(void)file_path(name, sizeof(name), "%.*s", (int)len, p + n + 1);
 		r = each(arg, name);
 	}
@@ -237,7 +239,7 @@ static int snapshot_node(struct host *h, const char *path, struct host_node *ret
 	const struct manifest_entry *x;
 	size_t first;
 
-	int r = find(manifest_of(h), path, 0, &first, &x);
+	int r = find_entry(manifest_of(h), path, 0, &first, &x);
 	if (r < 0)
 		return r;
 	if (!x || x->kind != MANIFEST_NODE)
@@ -253,14 +255,14 @@ static int snapshot_block_busy(struct host *h, const char *disk)
 	char path[FILE_PATH_MAX];
 	size_t first;
 
-	for (size_t i = 0; i < m->nr_busy; i++)
+	for (size_t i = 0; i < m->busy_count; i++)
 		if (strcmp(m->busy[i].name, disk) == 0)
 			return m->busy[i].answer;
 	int r = file_path(path, sizeof(path), "/sys/class/block/%s", disk);
 	if (r == 0)
-		r = find(m, path, 0, &first, &x);
-	/* The link alone will do: few snapshots hold what is behind it. */
-	return r == -ENOENT ? find(m, path, AT_SYMLINK_NOFOLLOW, &first, &x) : r;
+		r = find_entry(m, path, 0, &first, &x);
+	/* The link alone is enough: few snapshots hold its target. */
+	return r == -ENOENT ? find_entry(m, path, AT_SYMLINK_NOFOLLOW, &first, &x) : r;
 }
 
 static int snapshot_holders(
@@ -269,7 +271,7 @@ static int snapshot_holders(
 	const struct manifest *m = manifest_of(h);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < m->nr_holders; i++)
+	for (size_t i = 0; r == 0 && i < m->holder_count; i++)
 		r = each(arg, &m->holders[i]);
 	return r ? r : m->blind;
 }
@@ -299,7 +301,7 @@ static int snapshot_addresses(
 	const struct manifest *m = manifest_of(h);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < m->nr_addresses; i++)
+	for (size_t i = 0; r == 0 && i < m->address_count; i++)
 		r = each(arg, &m->addresses[i]);
 	return r;
 }
@@ -338,8 +340,8 @@ static const struct host_ops snapshot_ops = {
 	.uppers = snapshot_uppers,
 };
 
-/* The whole of a regular file with a NUL behind it. */
-static int load(const char *file, char **ret, size_t *ret_len, struct err *e)
+/* Reads a whole regular file and adds a NUL. */
+static int load_text(const char *file, char **ret, size_t *ret_len, struct err *e)
 {
 	cleanup_fd int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
@@ -363,8 +365,8 @@ static int load(const char *file, char **ret, size_t *ret_len, struct err *e)
 	return 0;
 }
 
-/* @text: a NUL follows it, and it is written to. */
-static int parse(char *text, size_t len, struct host **ret, struct err *e)
+/* @text: ends with a NUL; parsing changes it. */
+static int parse_text(char *text, size_t len, struct host **ret, struct err *e)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
 
@@ -388,7 +390,7 @@ int host_snapshot_from(const char *text, size_t len, struct host **ret, struct e
 		return err_set(e, len > TEXT_MAX ? -EFBIG : -ENOMEM, "read a snapshot");
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	return parse(copy, len, ret, e);
+	return parse_text(copy, len, ret, e);
 }
 
 int host_snapshot_open(const char *file, struct host **ret, struct err *e)
@@ -396,9 +398,9 @@ int host_snapshot_open(const char *file, struct host **ret, struct err *e)
 	cleanup_free char *text = NULL;
 	size_t len = 0;
 
-	int r = load(file, &text, &len, e);
+	int r = load_text(file, &text, &len, e);
 	if (r < 0)
 		return r;
-	r = parse(text, len, ret, e);
+	r = parse_text(text, len, ret, e);
 	return r < 0 ? err_in(e, r, "read snapshot '%s'", file) : 0;
 }

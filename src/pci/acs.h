@@ -5,8 +5,8 @@
 #include "pci/config.h"
 
 /*
- * Access Control Services: whether a port, or a function, forwards requests between devices directly
- * or sends them up to the IOMMU. Ref: PCI Express Base 6.12, 7.7.11.
+ * Access Control Services: whether a port, or a function, forwards requests between devices
+ * directly or sends them up to the IOMMU. Ref: PCI Express Base 6.12, 7.7.11.
  */
 enum pci_acs_verdict {
 	PCI_ACS_ISOLATES,

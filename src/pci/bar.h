@@ -31,8 +31,8 @@ struct pci_bar {
 const char *pci_bar_kind_name(enum pci_bar_kind kind);
 
 /*
- * Decodes kind and prefetchability from the register of BAR @index in a type 0 header. Address, size
- * and assigned stay 0: software has to write to the register to learn its size.
+ * Decodes kind and prefetchability from the register of BAR @index in a type 0 header. Address,
+ * size and assigned stay 0: software has to write to the register to learn its size.
  */
 struct pci_bar pci_bar_decode(const struct pci_config *c, unsigned index);
 

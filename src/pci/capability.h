@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 /*
- * The lists of capabilities in a configuration space. A device may hold any bytes there: a walk ends
- * at an offset outside its list's range, and at one that it has visited, so it always ends.
+ * The lists of capabilities in a configuration space. A device may hold any bytes there: a walk
+ * ends at an offset outside its list's range, and at one that it has visited, so it always ends.
  */
 enum pci_capability_kind { PCI_CAPABILITY_STANDARD, PCI_CAPABILITY_EXTENDED };
 

@@ -19,7 +19,7 @@ struct host;
  * where no device answers.
  */
 struct pci_config {
-	size_t size; /* [bytes] in the image: 0, 64 (all that an ordinary user can read), 256, 4096 */
+	size_t size; /* [bytes] in the image: 0, 64 (as an ordinary user reads), 256, 4096 */
 	uint8_t bytes[PCI_CONFIG_BYTES];
 };
 

@@ -51,8 +51,8 @@ static void find_parent(const char *target, struct pci_device *d)
 }
 
 /*
- * Names in /sys/bus/pci/devices are links "../../../devices/…". The kernel takes longer to follow one
- * than to show an attribute, so it is followed once.
+ * Names in /sys/bus/pci/devices are links "../../../devices/…". The kernel takes longer to follow
+ * one than to show an attribute, so it is followed once.
  */
 static int folder_find(struct folder *f, struct pci_address a, struct pci_device *d)
 {

@@ -46,8 +46,8 @@ int pci_device_read(struct host *h, struct pci_address a, struct pci_device *ret
 int pci_device_peek(struct host *h, struct pci_address a, struct pci_device *ret, struct err *e);
 
 /*
- * Lists all functions of the host in the order of their addresses, each as by pci_device_peek(). The
- * caller frees *@ret. Return: 0, -errno.
+ * Lists all functions of the host in the order of their addresses, each as by pci_device_peek().
+ * The caller frees *@ret. Return: 0, -errno.
  */
 int pci_device_list(struct host *h, struct pci_device **ret, size_t *ret_count, struct err *e);
 

@@ -5,8 +5,8 @@
 #include "pci/device.h"
 
 /*
- * IOMMU group: the smallest set of devices that the IOMMU can isolate from all others. So it is what
- * VFIO lends as a whole (Documentation/driver-api/vfio.rst).
+ * IOMMU group: the smallest set of devices that the IOMMU can isolate from all others. So it is
+ * what VFIO lends as a whole (Documentation/driver-api/vfio.rst).
  */
 struct pci_group {
 	int number;

@@ -56,7 +56,9 @@ static void hide_dsn(const struct page *p)
 	page_put(p, (const char *)c.bytes, n);
 }
 
-/* Calls @each for each line, without its newline. Empty lines count: messages quote line numbers. */
+/*
+ * Calls @each for each line, without its newline. Empty lines count: messages quote line numbers.
+ */
 static void page_each_line(const struct page *p, void (*each)(const struct page *p, char *line))
 {
 	char *text = strndup(p->data, p->len);
@@ -386,9 +388,9 @@ static void sort_entries(struct manifest *m)
 {
 	size_t n = 0;
 
-	if (m->nr_entries)
-		qsort(m->entries, m->nr_entries, sizeof(*m->entries), entry_order);
-	for (size_t i = 0; i < m->nr_entries; i++) {
+	if (m->entry_count)
+		qsort(m->entries, m->entry_count, sizeof(*m->entries), entry_order);
+	for (size_t i = 0; i < m->entry_count; i++) {
 		if (n && strcmp(m->entries[n - 1].path, m->entries[i].path) == 0) {
 			free(m->entries[i].path);
 			free(m->entries[i].data);
@@ -396,7 +398,7 @@ static void sort_entries(struct manifest *m)
 			m->entries[n++] = m->entries[i];
 		}
 	}
-	m->nr_entries = n;
+	m->entry_count = n;
 }
 
 /* Redacts a path as the files that name it are redacted, so that usher still finds it. */
@@ -420,7 +422,7 @@ int manifest_redact(struct manifest *m, const uint8_t *key)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < m->nr_entries; i++)
+	for (size_t i = 0; r == 0 && i < m->entry_count; i++)
 		r = redact_entry(&m->entries[i], key);
 	sort_entries(m);
 	for (size_t i = 0; r == 0 && key && i < m->paths.count; i++)
@@ -432,7 +434,7 @@ int manifest_redact(struct manifest *m, const uint8_t *key)
 		alias_scrub(key, u->name, strlen(u->name));
 		alias_scrub(key, u->owner, strlen(u->owner));
 	}
-	for (size_t i = 0; key && i < m->nr_addresses; i++) {
+	for (size_t i = 0; key && i < m->address_count; i++) {
 		struct host_net_address *a = &m->addresses[i];
 
 		alias_scrub(key, a->interface, strlen(a->interface));

@@ -129,7 +129,8 @@ static int load_segment(
 		return err_set(e, r, "read kernel '%s'", im->path);
 	/* New memory is zero, and a write would make its pages present. */
 	if (im->memory->used)
-		memset(to + p->p_filesz, 0, p->p_memsz - p->p_filesz);
+		(void)memory_fill(
+			im->memory, GPA(p->p_paddr + p->p_filesz), 0, p->p_memsz - p->p_filesz);
 	k->end = max_u64(k->end, p->p_paddr + p->p_memsz);
 	return 0;
 }

@@ -51,8 +51,8 @@ struct boot_info {
 };
 
 /*
- * Loads the kernel image @path. Return: 0; -ENOEXEC with the reason why this machine cannot start it;
- * -ENOMEM when guest memory is too small; -errno.
+ * Loads the kernel image @path. Return: 0; -ENOEXEC with the reason why this machine cannot start
+ * it; -ENOMEM when guest memory is too small; -errno.
  */
 int boot_load_kernel(struct memory *m, const char *path, struct boot_kernel *ret, struct err *e);
 

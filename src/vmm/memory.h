@@ -25,7 +25,7 @@ struct err;
 
 enum memory_kind {
 	MEMORY_RAM,
-	MEMORY_DEVICE, /* pages of a device (BAR): not for DMA unless a listener wants peer-to-peer */
+	MEMORY_DEVICE, /* pages of a BAR: a listener maps them for DMA only for peer-to-peer */
 };
 
 struct memory_range {
@@ -98,8 +98,8 @@ struct memory {
 	}
 
 /*
- * Creates RAM of @size bytes (whole pages) and maps it into this process; the guest sees it only
- * once memory_add() has placed it. @m: MEMORY_NONE, with listeners or not. Return: 0, -ENOMEM, -errno.
+ * Creates RAM of @size bytes (whole pages) and maps it into this process. The guest sees it only
+ * after memory_add(). @m: MEMORY_NONE, with listeners or not. Return: 0, -ENOMEM, -errno.
  */
 int memory_init(struct memory *m, uint64_t size, enum memory_backing backing, struct err *e);
 

@@ -14,7 +14,9 @@ struct memslots {
 
 void memslots_init(struct memslots *s, int vm_fd);
 
-/* Sets all present ranges in a new VM. Context: no change of memory meanwhile. Return: 0, -errno. */
+/*
+ * Sets all present ranges in a new VM. Context: no change of memory meanwhile. Return: 0, -errno.
+ */
 int memslots_renew(struct memslots *s, const struct memory *m, int vm_fd, struct err *e);
 
 #endif

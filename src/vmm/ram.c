@@ -20,8 +20,9 @@
  * Private memory gets huge pages from the kernel at the first touch. A memfd does not on a host as
  * distributions set it up: shmem_enabled is "never". There are two ways to huge pages in a file:
  *
- * - A tmpfs of our own that has huge=always, mounted nowhere. The pages are huge at the first touch,
- *   as private ones are. Needs CAP_SYS_ADMIN.
+ * - A tmpfs of our own that has huge=always, mounted nowhere. Like private memory, it has huge
+ *   pages
+ *   from the first touch. Needs CAP_SYS_ADMIN.
  * - MADV_COLLAPSE (Linux 6.1) on a memfd. It does not ask shmem_enabled, unless that is "deny". It
  *   refuses 2 MiB of which nothing is present, so ram_collapse() allocates a page of each first; it
  *   takes a fifth longer than pages that are huge from the start. All pages are present after it:
@@ -34,7 +35,7 @@
 static void *map_aligned(int fd, enum memory_backing backing, uint64_t size)
 {
 	const int anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
-	/* A pool is reserved here: one that is too small would kill this process at the first touch. */
+	/* Reserve a pool: if it is too small, the kernel would send SIGBUS at the first touch. */
 	const int flags = MAP_FIXED | (fd < 0 ? anonymous : MAP_SHARED) |
 			  (backing == MEMORY_POOL ? 0 : MAP_NORESERVE);
 	/* cppcheck-suppress invalidFunctionArg; -1 is what anonymous memory is mapped from */

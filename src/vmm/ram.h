@@ -30,7 +30,7 @@ int ram_open(uint64_t size, enum memory_backing backing, struct ram *ret, struct
 
 /*
  * Moves [@host, +@size), a mapping of @fd from @fd_off on, to huge pages as far as the kernel can,
- * and has them present: for memory that is about to be pinned. Contents stay; a guest may run in it.
+ * and makes them present: for memory that is about to be pinned. Contents stay. A guest may run.
  * Return: 0 all of it; -EOPNOTSUPP the kernel has no huge pages for a memfd; -errno a part of it.
  */
 int ram_collapse(int fd, uint64_t fd_off, void *host, uint64_t size);

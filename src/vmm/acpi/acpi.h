@@ -11,8 +11,8 @@
 struct err;
 
 /*
- * The tables that describe the machine to the guest. They are hardware-reduced ACPI: a PIC, PIT, RTC,
- * PM timer and SCI need not exist, and the guest does not look for them.
+ * The tables that describe the machine to the guest. They are hardware-reduced ACPI: a PIC, PIT,
+ * RTC, PM timer and SCI need not exist, and the guest does not look for them.
  * Ref: ACPI 6.4, 5.2; PCI Firmware 3.2 for MCFG
  */
 struct acpi_machine {

@@ -214,7 +214,7 @@ START_TEST(prefers_what_is_in_a_folder)
 	ck_assert_int_eq(recorder->ops->link(recorder, "/etc/a", buf, 8), -EINVAL);
 	ck_assert_int_eq(recorder->ops->read(recorder, "/etc/a/b", buf, 8), 2);
 	ck_assert_int_eq(host_recorder_manifest(recorder, &m), 0);
-	ck_assert_uint_eq(m.nr_entries, 1);
+	ck_assert_uint_eq(m.entry_count, 1);
 	ck_assert_str_eq(m.entries[0].path, "/etc/a/b");
 	manifest_fini(&m);
 	host_recorder_free(recorder);
@@ -231,7 +231,7 @@ START_TEST(leaves_out_what_the_form_cannot_say)
 		{b, data, 2, MANIFEST_FILE, 0},
 		{c, target, 3, MANIFEST_LINK, 0},
 	};
-	struct manifest m = {.nr_entries = 3, .entries = entries};
+	struct manifest m = {.entry_count = 3, .entries = entries};
 	char *text = NULL;
 
 	ck_assert_int_gt(manifest_format(&m, &text), 0);

@@ -94,7 +94,7 @@ END_TEST
 static void add(
 	struct manifest *m, const char *path, enum manifest_kind kind, const void *data, size_t len)
 {
-	struct manifest_entry *x = &m->entries[m->nr_entries++];
+	struct manifest_entry *x = &m->entries[m->entry_count++];
 	char *copy = calloc(1, len + 1);
 
 	memcpy(copy, data, len);
@@ -103,7 +103,7 @@ static void add(
 
 static const char *content(const struct manifest *m, const char *path)
 {
-	for (size_t i = 0; i < m->nr_entries; i++)
+	for (size_t i = 0; i < m->entry_count; i++)
 		if (strcmp(m->entries[i].path, path) == 0)
 			return m->entries[i].data;
 	return "absent";
@@ -154,7 +154,7 @@ static struct manifest household(void)
 				 &m.paths, "/dev/sda", (struct host_number){HOST_NUMBER_BLOCK, 2}),
 		0);
 	m.addresses = calloc(1, sizeof(*m.addresses));
-	m.nr_addresses = 1;
+	m.address_count = 1;
 	m.addresses[0] =
 		(struct host_net_address){.interface = "enx525400123456", .family = AF_INET6};
 	ck_assert_int_eq(inet_pton(AF_INET6, "fe80::5054:ff:fe12:3456", m.addresses[0].bytes), 1);
@@ -168,7 +168,7 @@ START_TEST(takes_out_what_is_private)
 	uint64_t dsn;
 
 	ck_assert_int_eq(manifest_redact(&m, key), 0);
-	for (size_t i = 0; i < m.nr_entries; i++) {
+	for (size_t i = 0; i < m.entry_count; i++) {
 		const struct manifest_entry *x = &m.entries[i];
 
 		ck_assert_ptr_null(memmem(x->data, x->len, "12345", 5));
