@@ -16,66 +16,72 @@ struct usher_err;
 struct usher_space;
 
 /*
- * A PCI function that this process drives. When it opens, the kernel has reset it, its memory
- * decodes, and bus mastering is off: neither DMA nor MSIs work until usher_device_master_on().
- * One thread at a time; different devices may be used by different threads.
+ * A PCI function that this process drives. When a device is opened, the kernel has reset it, its
+ * memory decodes, and bus mastering is off: neither DMA nor MSIs work until
+ * usher_device_master_on(). A device is for one thread at a time. Different threads may use
+ * different devices.
  *
- * URI                          who answers
- *   pci:0000:01:00.0             the kernel; the function is on vfio-pci. After the address may
- *                                stand ",vf_token=UUID" for a VF whose PF wants one
- *   fd:CONTAINER,DEVICE          the kernel, by descriptors that somebody handed over
- *   fd:CONTAINER,GROUP,DEVICE    the same with the group's ("none": not handed over); it is only
- *                                needed for a hot reset. Descriptors become the library's when
- *                                the device opens: they are closed on exec and with the last
- *                                device that named them
+ * URI                          back end
+ *   pci:0000:01:00.0             the kernel; the function is bound to vfio-pci. For a VF whose PF
+ *                                requires a token, append ",vf_token=UUID"
+ *   fd:CONTAINER,DEVICE          the kernel, by descriptors that another process handed over
+ *   fd:CONTAINER,GROUP,DEVICE    the same, with the descriptor of the group ("none": not handed
+ *                                over). Only a hot reset needs the group. The library owns the
+ *                                descriptors once the device is open: it closes them on exec, and
+ *                                with the last device that named them
  *   model:NAME[,ARGUMENTS]       a model in this process (model.h)
  */
 
 /*
- * @s: the space that the device shall use; NULL: one of its own, that goes with it; devices whose
- * URIs name one container share one then, for a container is a space. A kernel's and a model's
- * device cannot share one.
- * Return: 0; -EINVAL no such URI, or the space is another kind; -ENODEV no such device, or it is
- * going away; -EACCES a VF whose PF wants a token; -EBUSY another space has the container of an
- * "fd:", or the device is open already; otherwise as usher_space_attach_group().
- * The device is the caller's: usher_device_close().
+ * Opens a device.
+ * @s: the space that the device uses. NULL: a space of its own, which is freed with the device.
+ * Without @s, devices whose URIs name one container share a space. A kernel's device and a model
+ * cannot share a space.
+ * Return: 0; -EINVAL not a URI, or the space has devices of another back end; -ENODEV no such
+ * device, or it is being removed; -EACCES a VF whose PF requires a token; -EBUSY another space has
+ * the container of an "fd:" URI, or the device is open; otherwise as usher_space_attach_group().
+ * The caller owns the device: usher_device_close().
  */
 int usher_device_open(
 	const char *uri, struct usher_space *s, struct usher_device **ret, struct usher_err *e);
 
 /*
- * A device that `usher exec` handed to this process, named in the environment:
+ * Opens a device that `usher exec` handed to this process. The environment names it:
  * USHER_DEVICE="0000:01:00.0=fd:3,none,4 0000:02:00.0=fd:3,none,5".
- * @name: its address, NULL for the first. Return: as above; -ENOENT none was handed over.
+ * @name: address of the device; NULL: the first one.
+ * Return: as usher_device_open(); -ENOENT no such device was handed over.
  */
 int usher_device_inherit(
 	const char *name, struct usher_space *s, struct usher_device **ret, struct usher_err *e);
 
 /*
- * In order: bus mastering off, interrupts off, windows unmapped, descriptors closed, the group
- * leaves the space with its last device. NULL is fine. Return: NULL.
+ * Closes a device, in this order: bus mastering off, interrupts off, windows unmapped, descriptors
+ * closed. A group leaves the space with its last device. NULL is fine. Return: NULL.
  */
 struct usher_device *usher_device_close(struct usher_device *d);
 
+/* The space that the device uses. It belongs to whoever made it; NULL is never returned. */
 struct usher_space *usher_device_space(struct usher_device *d);
 
 struct usher_device_info {
-	char name[32]; /* "0000:01:00.0", "model:edu"; "fd:4" when nobody told its address */
+	char name[32]; /* "0000:01:00.0", "model:edu"; "fd:4" if its address is unknown */
 	uint16_t vendor;
 	uint16_t device;
 	uint32_t class_code; /* 24 bits */
-	uint32_t regions;
-	uint32_t irq_kinds;
-	int group; /* -1: a model, or not told */
-	uint32_t atomics; /* what the root port completes of it: 1, 2, 4: 32, 64, 128 bits */
+	uint32_t regions; /* how many; indices of usher_region_info() */
+	uint32_t irq_kinds; /* how many of enum usher_irq */
+	int group; /* IOMMU group; -1: a model, or unknown */
+	uint32_t
+		atomics; /* AtomicOps that the root port completes: bits 1, 2, 4 = 32, 64, 128 bits */
 };
 
+/* What the library knows about the device. Valid until usher_device_close(). */
 const struct usher_device_info *usher_device_info(const struct usher_device *d);
 
 /* What this device, on this kernel, can do. Ask instead of comparing versions. */
 enum usher_ability {
 	USHER_CAN_RESET, /* the function alone: FLR, PM or bus */
-	USHER_CAN_HOT_RESET, /* its bus or slot, with all that is on it */
+	USHER_CAN_HOT_RESET, /* its bus or slot, with every function on it */
 	USHER_CAN_INTX,
 	USHER_CAN_MSI,
 	USHER_CAN_MSIX,
@@ -83,7 +89,7 @@ enum usher_ability {
 	USHER_CAN_ERR, /* an event for uncorrectable errors */
 	USHER_CAN_REQ, /* an event when the host wants the device back */
 	USHER_CAN_LOW_POWER,
-	USHER_CAN_VF_TOKEN, /* a PF whose VFs can be protected by one */
+	USHER_CAN_VF_TOKEN, /* a PF whose VFs can be protected by a token */
 	USHER_CAN_MIGRATE,
 	USHER_CAN_LOG_DMA,
 };
@@ -92,77 +98,90 @@ enum usher_ability {
 int usher_device_can(struct usher_device *d, enum usher_ability what);
 
 /*
- * Whether the device is known to have gone: unplugged, or its memory not there any more. A thing
- * of the past for this device, unless a reset brings it back. Return: 1, 0.
+ * Is the device known to be gone: unplugged, or without its configuration space? It stays gone
+ * unless a reset brings it back. Return: 1 gone, 0 not known to be gone.
  */
 int usher_device_gone(const struct usher_device *d);
 
-/* A register of configuration space, @size 1, 2 or 4. Return: 0, -ERANGE, -EIO, -ENODEV gone. */
+/*
+ * Reads or writes a register of configuration space. @off: [bytes]. @size: 1, 2 or 4 [bytes].
+ * Return: 0; -ERANGE outside configuration space; -EIO; -ENODEV the device is gone.
+ */
 int usher_config_read(struct usher_device *d, uint32_t off, unsigned size, uint32_t *ret);
 int usher_config_write(struct usher_device *d, uint32_t off, unsigned size, uint32_t value);
 
 /*
- * The PCI capability @id, or the extended one. Return: its offset, -ENOENT, -errno.
+ * Finds a PCI capability, or an extended one, by its number.
+ * Return: its offset in configuration space; -ENOENT the device does not have it; -errno.
+ * Ref: linux/pci_regs.h PCI_CAP_ID_*, PCI_EXT_CAP_ID_*.
  */
 int usher_config_find(struct usher_device *d, uint8_t id);
 int usher_config_find_extended(struct usher_device *d, uint16_t id);
 
-/* Lets the device put DMA and MSIs on the bus. Return: 0, -ENODEV gone, -errno. */
+/* Lets the device issue DMA and MSIs. Return: 0, -ENODEV gone, -errno. */
 int usher_device_master_on(struct usher_device *d, struct usher_err *e);
-/* No more DMA and MSIs from the device from now on. */
+/* Stops DMA and MSIs of the device. Return: 0, -ENODEV gone, -errno. */
 int usher_device_master_off(struct usher_device *d, struct usher_err *e);
 
 /*
- * Highest IOVA that the device can put on the bus: 2^@bits - 1. The space gives out none above it
- * from now on. @bits: [12, 64]. Return: 0, -EINVAL, -ERANGE a mapping lies above it already.
+ * Sets the highest IOVA that the device can address: 2^@bits - 1. The space allocates no IOVA above
+ * it from now on. @bits: 12 to 64; default: 64.
+ * Return: 0, -EINVAL, -ERANGE a mapping lies above it already.
  */
 int usher_device_set_dma_bits(struct usher_device *d, unsigned bits, struct usher_err *e);
 
 /*
- * Resets the function. Its registers are as after opening: bus mastering off. Windows stay;
- * interrupts must be turned on again.
- * Return: 0; -ENOTTY no way to reset it; -EAGAIN busy, try again; -ENODEV gone.
+ * Resets the function. Its registers are as after opening, with bus mastering off. Windows stay
+ * valid. Interrupts must be turned on again.
+ * Return: 0; -ENOTTY the function has no reset method; -EAGAIN busy, try again; -ENODEV gone.
  * Ref: linux/vfio.h VFIO_DEVICE_RESET.
  */
 int usher_device_reset(struct usher_device *d, struct usher_err *e);
 
-/* A function that a hot reset of another one resets too. */
+/* A function that a hot reset of another function resets too. */
 struct usher_dependent {
 	char address[20];
 	int group;
-	int owned; /* 1: its group is in our space, 0: a reset is refused because of it */
+	int owned; /* 1: its group is in the space; 0: because of it a hot reset is refused */
 };
 
 /*
- * Which functions a hot reset would hit. Return: how many there are, which may be more than
- * @max; -ENODEV there is no bus or slot reset. Ref: linux/vfio.h VFIO_DEVICE_GET_PCI_HOT_RESET_INFO.
+ * Lists the functions that a hot reset would hit. @ret: room for @max of them, the caller's.
+ * Return: how many there are, which may be more than @max; -ENODEV neither bus nor slot can be
+ * reset; -errno. Ref: linux/vfio.h VFIO_DEVICE_GET_PCI_HOT_RESET_INFO.
  */
 int usher_device_dependents(
 	struct usher_device *d, struct usher_dependent *ret, size_t max, struct usher_err *e);
 
 /*
- * Resets the bus or slot that the function is on. Every group on it must be in our space. Bus
- * mastering and interrupts of our devices there go off before; others of the space are not touched.
- * Return: 0; -EPERM a group is not ours (the message names it), -ENODEV there is no such reset: then
- * nothing has changed; -EINVAL the kernel refuses: a function is on another driver, or a virtual one;
- * -ENOTTY the hardware cannot; -errno. Ref: linux/vfio.h VFIO_DEVICE_PCI_HOT_RESET.
+ * Resets the bus or slot of the function. The space must own every group on it. Before the reset,
+ * the library turns off bus mastering and interrupts of those devices of the space that are hit.
+ * Return: 0; -EPERM the space does not own a group (the message names it); -ENODEV neither bus nor
+ * slot can be reset; -EINVAL the kernel refuses: a function is on another driver, or is a virtual
+ * function; -ENOTTY the hardware cannot; -errno. After -EPERM and -ENODEV nothing has changed. Ref: linux/vfio.h VFIO_DEVICE_PCI_HOT_RESET.
  */
 int usher_device_hot_reset(struct usher_device *d, struct usher_err *e);
 
 /*
- * Lets the platform put the device to sleep until usher_device_wake(), or until any access of
- * ours. @fd: an eventfd to signal when it wakes by itself, -1 none. Return: 0, -ENOTTY, -errno.
+ * Lets the platform put the device to sleep until usher_device_wake(), or until this process
+ * accesses the device. @fd: eventfd to signal when the device wakes by itself; -1: none. The eventfd
+ * stays the caller's. Return: 0; -ENOTTY the device has no such feature; -errno.
  * Ref: linux/vfio.h VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, _ENTRY_WITH_WAKEUP, _EXIT.
  */
 int usher_device_sleep(struct usher_device *d, int fd, struct usher_err *e);
 int usher_device_wake(struct usher_device *d, struct usher_err *e);
 
-/* For a PF: whoever opens its VFs must know @uuid. Return: 0, -ENOTTY, -errno. */
+/*
+ * Sets the token of a PF: a process that opens one of its VFs must give @uuid.
+ * Return: 0; -ENOTTY not a PF; -errno. Ref: linux/vfio.h VFIO_DEVICE_FEATURE_PCI_VF_TOKEN.
+ */
 int usher_device_set_vf_token(struct usher_device *d, const uint8_t uuid[16], struct usher_err *e);
 
 /*
- * Any feature of linux/vfio.h by number (VFIO_DEVICE_FEATURE_MIGRATION, _DMA_LOGGING_START, …),
- * where the device has it. Return: 0; -ENOTTY it has not; -EINVAL.
+ * Uses a feature of linux/vfio.h by its number (VFIO_DEVICE_FEATURE_MIGRATION, _DMA_LOGGING_START,
+ * …). @data: @size bytes, read or written as the feature says; NULL if it has none.
+ * Return: 0; -ENOTTY the device does not have the feature; -EINVAL; -E2BIG more than 4096 bytes.
+ * Ref: linux/vfio.h VFIO_DEVICE_FEATURE.
  */
 enum usher_feature_use {
 	USHER_FEATURE_PROBE_GET,

@@ -12,17 +12,17 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * Memory for DMA: a memfd mapped into this process and into a space. Zero-filled, shared (a
- * fork()ed child sees the same pages, as the device does), readable by its descriptor for another
- * process. Every device of the space reaches it at the same IOVA.
+ * Memory for DMA: a memfd that is mapped into this process and into a space. The memory is zeroed and
+ * shared: a child after fork() sees the same pages as the device, and so does a process that gets the
+ * descriptor. Every device of the space reaches the buffer at the same IOVA.
  */
 struct usher_buffer {
-	void *host;
-	usher_iova_t iova;
-	uint64_t size; /* [bytes] as asked for, rounded up to whole pages */
+	void *host; /* address in this process; NULL: no buffer */
+	usher_iova_t iova; /* address for devices */
+	uint64_t size; /* [bytes] as requested, rounded up to whole pages */
 	struct usher_space *space;
-	int fd; /* memfd, the buffer's; -1 none */
-	unsigned access;
+	int fd; /* memfd, owned by the buffer; -1: none */
+	unsigned access; /* USHER_DMA_READ, _WRITE */
 };
 
 #ifdef __cplusplus
@@ -31,32 +31,35 @@ struct usher_buffer {
 #define USHER_BUFFER_NONE ((struct usher_buffer){.fd = -1})
 #endif
 
-#define USHER_BUFFER_HUGE_2M 1u /* hugetlb pages; -ENOMEM when the host has reserved none */
+#define USHER_BUFFER_HUGE_2M 1u /* hugetlb pages; -ENOMEM if the host has reserved none */
 #define USHER_BUFFER_HUGE_1G 2u
-#define USHER_BUFFER_TO_DEVICE 4u /* the device may only read it */
-#define USHER_BUFFER_FROM_DEVICE 8u /* the device may only write it */
+#define USHER_BUFFER_TO_DEVICE 4u /* devices may only read the buffer */
+#define USHER_BUFFER_FROM_DEVICE 8u /* devices may only write the buffer */
 
 /*
- * Memory of @size bytes that all devices of the space reach. @flags: 0 or USHER_BUFFER_*.
- * Return: 0, as usher_space_map(). The buffer is the caller's: usher_buffer_free().
+ * Allocates a buffer that all devices of the space reach. @size: > 0 [bytes]. @flags: 0 or
+ * USHER_BUFFER_*.
+ * Return: 0; -EINVAL no such size; -ENOMEM; as usher_space_map(). The caller owns the buffer:
+ * usher_buffer_free().
  */
 int usher_buffer_alloc(struct usher_space *s, uint64_t size, unsigned flags,
 	struct usher_buffer *ret, struct usher_err *e);
 
 /*
- * The same memory for the devices of another space; each of the two is freed by itself.
- * Return: 0, as usher_space_map().
+ * Makes the memory of a buffer reachable for the devices of another space, too. Each of the two
+ * buffers is freed on its own, in any order. Return: 0, as usher_space_map().
  */
 int usher_buffer_share(const struct usher_buffer *b, struct usher_space *s,
 	struct usher_buffer *ret, struct usher_err *e);
 
 /*
- * Unmaps and frees; USHER_BUFFER_NONE and twice are fine. Devices must be done with it. Before its
- * space goes: a device that was opened without a space takes its own along when it is closed.
+ * Unmaps and frees a buffer. USHER_BUFFER_NONE is fine, and so is a second call. Devices must be
+ * done with the buffer. Free it before its space: a device that was opened without a space frees its
+ * own when it is closed.
  */
 void usher_buffer_free(struct usher_buffer *b);
 
-/* IOVA of [@off, +@len) in the buffer. Return: 0, -ERANGE. */
+/* The IOVA of [@off, +@len) in the buffer [bytes]. Return: 0, -ERANGE outside the buffer. */
 static inline int usher_buffer_at(
 	const struct usher_buffer *b, uint64_t off, uint64_t len, usher_iova_t *ret)
 {
@@ -66,7 +69,7 @@ static inline int usher_buffer_at(
 	return 0;
 }
 
-/* The same by the address of [@p, +@len) in this process. Return: 0, -ERANGE. */
+/* The same for [@p, +@len) in this process. Return: 0, -ERANGE outside the buffer. */
 static inline int usher_buffer_of(
 	const struct usher_buffer *b, const void *p, uint64_t len, usher_iova_t *ret)
 {

@@ -7,15 +7,16 @@ extern "C" {
 #endif
 
 /*
- * Why something failed, in words, owned by the caller and without memory of its own. Functions
- * return 0 (or more) on success and -errno on failure; those that take a `struct usher_err *`
- * (NULL is fine) say there what they could not do: subject, action, object, reason. It is written
+ * Why a call failed, in words. The caller owns the struct; it has no memory of its own.
+ *
+ * Functions return 0 or more on success and -errno on failure. Those that take a
+ * `struct usher_err *` (NULL is fine) also write there what they could not do and why. They write it
  * on failure only.
  */
 struct usher_err {
 	int code; /* -errno */
-	char msg[512];
-	char hint[320]; /* what to do next; "" when there is nothing to say */
+	char msg[512]; /* what failed, on which object, why */
+	char hint[320]; /* what to do next; "": no advice */
 };
 
 #ifdef __cplusplus

@@ -15,7 +15,7 @@ extern "C" {
 struct usher_device;
 struct usher_err;
 
-/* Indices of regions, as the kernel counts them. Ref: linux/vfio.h VFIO_PCI_*_REGION_INDEX. */
+/* Indices of regions, as in the kernel. Ref: linux/vfio.h VFIO_PCI_*_REGION_INDEX. */
 #define USHER_BAR(n) ((uint32_t)(n)) /* 0 to 5 */
 #define USHER_ROM 6u
 #define USHER_CONFIG 7u
@@ -28,65 +28,72 @@ struct usher_err;
 struct usher_region {
 	uint32_t index;
 	uint32_t flags; /* USHER_REGION_* */
-	uint64_t size; /* [bytes]; 0: not there */
-	uint32_t type; /* of a vendor's, index 9 and up: VFIO_REGION_TYPE_*; 0: a fixed one */
+	uint64_t size; /* [bytes]; 0: the device does not have the region */
+	uint32_t
+		type; /* VFIO_REGION_TYPE_* of a vendor's region, index 9 and up; 0: a fixed region */
 	uint32_t subtype;
-	size_t area_count; /* what can be mapped; no more than 32 are told */
+	size_t area_count; /* of areas that can be mapped; the first 32 are listed */
 	struct {
-		uint64_t off;
-		uint64_t size;
-	} areas[32];
+		uint64_t off; /* in the region [bytes] */
+		uint64_t size; /* [bytes] */
+	} areas[32]; /* ascending, not overlapping */
 };
 
-/* Return: 0 (also for a region that is not there), -EINVAL no such index. */
+/* Return: 0, also for a region that the device does not have; -EINVAL no such index. */
 int usher_region_info(
 	struct usher_device *d, uint32_t index, struct usher_region *ret, struct usher_err *e);
 
-/* Any bytes of any region, through the kernel. Return: 0, -ERANGE, -EACCES, -EIO, -ENODEV gone. */
+/*
+ * Reads or writes any bytes of a region through the kernel. @off, @len: [bytes].
+ * Return: 0; -ERANGE outside the region; -EACCES not readable or writable; -EIO memory decoding is
+ * off; -ENODEV the device is gone.
+ */
 int usher_region_read(struct usher_device *d, uint32_t index, uint64_t off, void *buf, size_t len);
 int usher_region_write(
 	struct usher_device *d, uint32_t index, uint64_t off, const void *buf, size_t len);
 
 /*
- * @fd's signal makes the kernel write @value of @size bytes (1, 2, 4, 8) to the register; -1 ends
- * it. Return: 0, -EINVAL, -ENOTTY, -errno. Ref: linux/vfio.h VFIO_DEVICE_IOEVENTFD.
+ * From now on the kernel writes @value of @size bytes (1, 2, 4 or 8) to the register when the eventfd
+ * @fd is signalled; -1: no longer. The eventfd stays the caller's.
+ * Return: 0; -EINVAL not a BAR, or the MSI-X table; -ENOTTY; -ENOSPC; -errno. Ref: linux/vfio.h VFIO_DEVICE_IOEVENTFD.
  */
 int usher_region_ioeventfd(struct usher_device *d, uint32_t index, uint64_t off, unsigned size,
 	uint64_t value, int fd);
 
-/* How a 64-bit register is reached. */
+/* How a 64-bit register is accessed. */
 enum usher_split {
 	USHER_WHOLE, /* one access of 8 bytes */
-	USHER_LOW_FIRST, /* two of 4 bytes */
+	USHER_LOW_FIRST, /* two accesses of 4 bytes, the low half first */
 	USHER_HIGH_FIRST,
 };
 
 enum usher_caching {
 	USHER_UNCACHED, /* each access reaches the device, in order */
-	USHER_COMBINED, /* stores may be gathered: for prefetchable memory, with usher_wmb() */
+	USHER_COMBINED, /* the CPU may combine stores: for prefetchable BARs, with usher_wmb() */
 };
 
 /*
- * A part of a region, mapped where it may be, else reached through the kernel; which one does not
- * show. The library knows where it is: it must stay there until it, or its device, is closed.
+ * A part of a region. It is mapped if it may be; otherwise the accessors below call the kernel. The
+ * library keeps the address of the struct: do not move it before the window, or its device, is
+ * closed.
  *
- * A device can disappear under a load or store. Where the hardware answers all ones, the window
- * looks whether the device is still there; where the kernel answers SIGBUS (memory decoding off,
- * low power, unplugged), the window's page is replaced by one of all ones. Either way accesses
- * return -ENODEV from then on and the program lives. For this the library installs a handler
- * of SIGBUS with the first window, which passes on what happens outside of windows.
+ * A device can disappear during a load or store. If a load returns all ones, the window checks
+ * whether the device still answers. If the kernel sends SIGBUS (memory decoding off, low power,
+ * unplugged), the library replaces the page by one of all ones. In both cases accesses return
+ * -ENODEV from then on, and the program lives. With the first window the library installs a SIGBUS
+ * handler. It passes faults outside of windows on to the handler before it.
  */
 struct usher_window {
-	volatile uint8_t *base; /* NULL: through functions */
-	uint64_t size;
-	volatile int gone;
+	volatile uint8_t *base; /* NULL: not mapped, accessed through the kernel */
+	uint64_t size; /* [bytes] */
+	volatile int gone; /* 1: accesses return -ENODEV */
 	enum usher_split split; /* the driver may change it at any time */
-	enum usher_caching caching; /* what it is, whatever was asked for */
+	enum usher_caching caching; /* as mapped, which may differ from the request */
 	struct usher_device *device;
-	uint32_t region;
-	uint64_t off; /* in the region */
-	void *mapping; /* the library's */
-	size_t mapping_size;
+	uint32_t region; /* index */
+	uint64_t off; /* in the region [bytes] */
+	void *mapping; /* owned by the library */
+	size_t mapping_size; /* [bytes] */
 };
 
 #ifdef __cplusplus
@@ -96,31 +103,38 @@ struct usher_window {
 #endif
 
 /*
- * Opens [@off, +@size) of a region. @size 0: all the rest. USHER_COMBINED is a wish.
- * Return: 0; -ERANGE; -EINVAL no such region; -ENOSPC too many windows in the process (256).
- * The window is the caller's: usher_window_close(), or usher_device_close().
+ * Opens [@off, +@size) of a region [bytes]; @size 0: up to its end. @caching: USHER_COMBINED is used
+ * where it can be (the region is prefetchable, and the process may open its file in sysfs).
+ * Return: 0; -ERANGE outside the region; -EINVAL no such region; -ENOSPC too many windows in the
+ * process (256). The caller owns the window: usher_window_close(), or usher_device_close().
  */
 int usher_window_open(struct usher_device *d, uint32_t index, uint64_t off, uint64_t size,
 	enum usher_caching caching, struct usher_window *ret, struct usher_err *e);
 
 void usher_window_close(struct usher_window *w); /* twice is fine */
 
-/* After the device came back (a reset, decoding on again). Return: 0, -ENODEV still gone. */
+/*
+ * Makes a window usable again after the device came back (a reset, decoding on again).
+ * Return: 0; -ENODEV the device is still gone; -errno.
+ */
 int usher_window_revive(struct usher_window *w);
 
-/* The slow ways of the accessors below. @size: 1, 2, 4, 8. */
+/*
+ * The slow path of the accessors below, through the kernel. @size: 1, 2, 4 or 8 [bytes].
+ * Return: as the accessors.
+ */
 int usher_window_load(struct usher_window *w, uint64_t off, unsigned size, uint64_t *ret);
 int usher_window_store(struct usher_window *w, uint64_t off, unsigned size, uint64_t value);
 /*
- * A load gave all ones, or the device does not do what it should: is it there at all? Configuration
- * space is asked. Return: 0 yes, -ENODEV the device is gone.
+ * Checks by configuration space whether the device is still there, after a load of all ones or a
+ * timeout. Return: 0 it is; -ENODEV the device is gone.
  */
 int usher_window_ones(struct usher_window *w);
 
 /*
- * Barriers between memory that the device sees and its registers. usher_wmb(): what was written
- * to memory is there before the next store to the device. usher_rmb(): what the device had
- * written when a load told so is seen by the loads that follow.
+ * Barriers between DMA memory and registers. usher_wmb(): earlier stores to memory are visible to
+ * the device before the next store to a register. usher_rmb(): loads from memory after it see what
+ * the device wrote before it answered the load of a register.
  */
 #if defined(__x86_64__) || defined(__i386__)
 /* Stores to write-back memory and then to uncached memory keep their order (SDM 3A, 8.2.2). */
@@ -139,10 +153,10 @@ int usher_window_ones(struct usher_window *w);
 #endif
 
 /*
- * Little-endian registers, naturally aligned. Reads order what follows behind them
- * (usher_rmb()), writes what precedes in front of them (usher_wmb()); the _relaxed ones do
- * neither. Values are the CPU's.
- * Return: 0; -ERANGE outside the window; -ENODEV the device is gone (reads: *@ret is all ones).
+ * Accessors of little-endian registers, naturally aligned. Values are in the CPU's byte order.
+ * Accesses after a read are issued after it (usher_rmb()). A write is issued after all earlier
+ * accesses (usher_wmb()). The _relaxed ones do not order anything.
+ * Return: 0; -ERANGE outside the window; -ENODEV the device is gone (a read sets *@ret to all ones).
  */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define USHER_LE16(v) (v)
@@ -205,13 +219,13 @@ USHER_ACCESSORS_(8, 1, )
 USHER_ACCESSORS_(16, 2, USHER_LE16)
 USHER_ACCESSORS_(32, 4, USHER_LE32)
 
-/* By w->split. */
+/* 64-bit registers, accessed as w->split says. */
 int usher_read64(struct usher_window *w, uint64_t off, uint64_t *ret);
 int usher_write64(struct usher_window *w, uint64_t off, uint64_t v);
 
 /*
- * Waits until all writes have reached the device, by reading the 32-bit register at @off, which
- * must be harmless to read. Return: as a read.
+ * Waits until all writes have reached the device, by a read of the 32-bit register at @off. The read
+ * must have no side effect. Return: as a read.
  */
 static inline int usher_window_flush(struct usher_window *w, uint64_t off)
 {

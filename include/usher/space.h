@@ -20,39 +20,43 @@ typedef struct {
 } usher_iova_t;
 
 /* What devices may do with memory; both bits are the usual case. */
-#define USHER_DMA_READ 1u /* the device reads it */
-#define USHER_DMA_WRITE 2u /* the device writes it */
+#define USHER_DMA_READ 1u /* the device reads the memory */
+#define USHER_DMA_WRITE 2u /* the device writes the memory */
 #define USHER_DMA_BOTH (USHER_DMA_READ | USHER_DMA_WRITE)
 
 /*
- * An IOVA space: the memory that a set of devices can reach, and where. All devices opened into a
- * space share it. It begins empty; the first device brings the IOMMU with it (the kernel's, or a
- * model's). The IOMMU's ranges are asked again whenever a group comes in. When a group leaves,
- * the mappings stay for the others; when the last one leaves, they come back with the next.
+ * An IOVA space: which memory a set of devices can reach, and at which addresses. All devices of a
+ * space see the same mappings. A new space is empty. Its first device, or group, decides whose IOMMU
+ * it is: the kernel's or a model's. When the last device leaves, the space remembers its mappings
+ * and makes them again for the next one.
  *
- * Map and unmap may be called from several threads. Translation needs neither call nor lock: it
- * is an addition (dma.h).
+ * Several threads may map and unmap at the same time. Translation of an address is an addition and
+ * needs neither call nor lock (dma.h).
  * Ref: Documentation/driver-api/vfio.rst; linux/vfio.h, the type 1 (v2) IOMMU.
  */
 struct usher_space_options {
-	uint64_t guard; /* unmapped gap behind each mapping [bytes]; default one page */
-	size_t quarantine; /* freed IOVAs kept from reuse, the latest so many; default 64 */
+	uint64_t guard; /* unmapped gap after each mapping [bytes]; default: one page */
+	size_t quarantine; /* how many IOVAs, the last unmapped ones, are not reused; default: 64 */
 };
 
-/* @o: NULL for the defaults. Return: 0, -ENOMEM. The space is the caller's. */
+/*
+ * Makes a space. @o: NULL for the defaults.
+ * Return: 0, -ENOMEM. The caller owns the space: usher_space_free().
+ */
 int usher_space_new(
 	const struct usher_space_options *o, struct usher_space **ret, struct usher_err *e);
 
-/* All devices must be closed. What is still mapped is unmapped. Return: NULL. */
+/* Unmaps everything and frees the space. All devices must be closed. NULL is fine. Return: NULL. */
 struct usher_space *usher_space_free(struct usher_space *s);
 
 /*
- * Puts an IOMMU group into the space, or takes it out, independently of devices: opening a device
- * does this by itself. Every member must be on vfio-pci or on no driver.
- * Return: 0; -ENOENT no member is on vfio-pci; -EBUSY another process has it (the message names
- * it where it can be told), or on removal a device of it is open; -EPERM not viable (the message
- * names the member and its driver), or the IOMMU does not remap interrupts; -EACCES; -EINVAL the
- * IOMMU cannot hold the mappings that there are; -EEXIST, -ENOENT it is in already, is not in.
+ * Puts an IOMMU group into the space, or takes it out, with or without open devices. To open a
+ * device does this on its own. Every member of the group must be on vfio-pci or on no driver.
+ * Return: 0; -ENOENT no member is on vfio-pci, or (detach) the group is not in the space; -EEXIST
+ * the group is in the space already; -EBUSY another process has the group (the message names the
+ * process if it can be found), or (detach) a device of it is open; -EPERM the group is not viable
+ * (the message names the member and its driver), or the IOMMU does not remap interrupts; -EACCES;
+ * -EINVAL the IOMMU of the group does not take a mapping of the space.
  */
 int usher_space_attach_group(struct usher_space *s, int group, struct usher_err *e);
 int usher_space_detach_group(struct usher_space *s, int group, struct usher_err *e);
@@ -66,10 +70,10 @@ struct usher_span {
 
 struct usher_space_info {
 	uint64_t page_sizes; /* bit n: the IOMMU has pages of 2^n bytes */
-	uint64_t dma_mask; /* highest IOVA that every device in the space reaches */
-	uint32_t mappings; /* now */
-	uint32_t mappings_left; /* UINT32_MAX: the kernel does not say */
-	uint64_t mapped; /* [bytes]; they count against RLIMIT_MEMLOCK */
+	uint64_t dma_mask; /* highest IOVA that every device of the space can address */
+	uint32_t mappings; /* how many there are */
+	uint32_t mappings_left; /* how many more; UINT32_MAX: the kernel does not say */
+	uint64_t mapped; /* [bytes], which count against RLIMIT_MEMLOCK */
 	size_t span_count;
 	struct usher_span spans[USHER_SPANS_MAX]; /* usable IOVAs, ascending */
 };
@@ -81,51 +85,55 @@ enum usher_space_ability {
 	USHER_SPACE_UPDATE_VADDR, /* mappings outlive a change of addresses: VFIO_UPDATE_VADDR */
 };
 
-/* Return: 1 yes; 0 no, or no device is in the space yet. */
+/* Return: 1 yes; 0 no, or the space has no device yet. */
 int usher_space_can(struct usher_space *s, enum usher_space_ability what);
 
-/* Return: 0, -EINVAL no group or device in it yet. */
+/* What the IOMMU of the space can do, and what is mapped. Return: 0, -EINVAL no device yet. */
 int usher_space_info(struct usher_space *s, struct usher_space_info *ret, struct usher_err *e);
 
 /*
- * Lets the space's devices reach [@host, +@size). The IOVA is chosen: inside the IOMMU's ranges,
- * below every device's DMA mask, aligned for the largest IOMMU page that fits, apart from its
- * neighbours by a guard, and not one that was freed a moment ago.
- * @host, @size: multiples of the smallest IOMMU page. The pages are pinned and count against
- * RLIMIT_MEMLOCK. The memory stays the caller's and must outlive the mapping.
- * Return: 0; -EINVAL misaligned, empty, or no device in the space yet; -ENOMEM beyond
- * RLIMIT_MEMLOCK (the hint says how much is needed); -ENOSPC no IOVA of that size, or no mapping
- * left; -EFAULT no such memory, or not writable.
+ * Lets the devices of the space reach [@host, +@size). The library chooses the IOVA: inside the
+ * IOMMU's ranges, below the DMA mask of every device, aligned to the largest IOMMU page that fits,
+ * with a guard after it, and not one of the last unmapped ones (usher_space_options.quarantine).
+ * @host, @size: multiples of the smallest IOMMU page [bytes]. @access: USHER_DMA_*. The kernel pins
+ * the pages; they count against RLIMIT_MEMLOCK. The memory stays the caller's and must outlive the
+ * mapping.
+ * Return: 0 and the IOVA in *@ret; -EINVAL misaligned, empty, or the space has no device yet; -ENOMEM
+ * beyond RLIMIT_MEMLOCK (the hint says how much is needed); -ENOSPC no IOVA of that size, or no
+ * mapping left; -EFAULT no such memory, or not writable.
  * Ref: linux/vfio.h VFIO_IOMMU_MAP_DMA.
  */
 int usher_space_map(struct usher_space *s, void *host, uint64_t size, unsigned access,
 	usher_iova_t *ret, struct usher_err *e);
 
 /*
- * The same at an IOVA of the caller's, who may put mappings side by side: guards, and IOVAs that
- * were freed a moment ago, give way. What the space places by itself keeps its distance to it.
- * Return: as above; -EEXIST it overlaps a mapping or page 0; -ERANGE.
+ * The same at a given IOVA. A caller that specifies an IOVA may use guard and quarantined ranges, so
+ * that mappings can be adjacent. IOVAs that the library chooses keep their guard.
+ * Return: as usher_space_map(); -EEXIST the range overlaps a mapping or page 0; -ERANGE outside the
+ * IOMMU's ranges or the DMA masks.
  */
 int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uint64_t size,
 	unsigned access, struct usher_err *e);
 
 /*
- * Takes a mapping away: the whole of it, with the size that it was mapped with. Parts cannot be
- * unmapped. Devices must be done with it.
- * Return: 0; -ENOENT nothing is mapped there; -EINVAL another size; -EIO the kernel unmapped
- * something else.
+ * Removes a mapping as a whole: @iova and @size as they were mapped. Parts cannot be unmapped.
+ * Devices must be done with the memory.
+ * Return: 0; -ENOENT nothing is mapped there; -EINVAL another size; -EIO the kernel unmapped another
+ * number of bytes. Ref: linux/vfio.h VFIO_IOMMU_UNMAP_DMA.
  */
 int usher_space_unmap(struct usher_space *s, usher_iova_t iova, uint64_t size, struct usher_err *e);
 
 /*
- * An IOVA that nobody gets, such as one for a device's own window. It is freed like a mapping.
- * @align: a power of two, 0: none. Return: 0, -EINVAL, -ENOSPC.
+ * Reserves IOVAs without memory, such as for a device's own window. usher_space_release() frees
+ * them. @size: [bytes]. @align: a power of two; 0: none.
+ * Return: 0 and the IOVA in *@ret; -EINVAL misaligned, or no device yet; -ENOSPC. Release: 0;
+ * -ENOENT nothing is reserved there.
  */
 int usher_space_reserve(struct usher_space *s, uint64_t size, uint64_t align, usher_iova_t *ret,
 	struct usher_err *e);
 int usher_space_release(struct usher_space *s, usher_iova_t iova, struct usher_err *e);
 
-/* Freed IOVAs may be used again at once: every device is quiet, as after a reset. */
+/* Ends the quarantine of all unmapped IOVAs, because every device is quiet, as after a reset. */
 void usher_space_flush_quarantine(struct usher_space *s);
 
 #pragma GCC visibility pop
