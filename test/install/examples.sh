@@ -25,7 +25,7 @@ gives() {
 
 gives any=model:edu 0 '10! = 3628800 (modulo 2^32)' "$factorial" 10
 gives any=model:edu 0 '13! = 1932053504 (modulo 2^32)' "$factorial" 13
-gives any=model:edu,fault=timeout 1 'no answer: Connection timed out' "$factorial" 10
+gives any=model:edu,fault=timeout 1 'the device does not answer' "$factorial" 10
 gives '' 1 'no device was handed to this program' "$factorial" 10
 gives '' 1 'usher exec --device' "$factorial" 10
 gives any=model:nvme 1 'no block 8192 of 8192' "$read" 8190 3
