@@ -95,7 +95,9 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Turn about, and who is first in turn as well, so that what disturbs the one disturbs the other. */
+/*
+ * Turn about, and who is first in turn as well, so that what disturbs the one disturbs the other.
+ */
 static void pairs(void)
 {
 	static double mine[TURNS], theirs[TURNS];

@@ -46,7 +46,9 @@ static int send_one(struct nvme_queue *q, uint64_t tag)
 	return nvme_read(q, &buf, tag * READ_SIZE, place(), READ_SIZE >> nvme.block_shift, tag);
 }
 
-/* What is to be sent next, and cannot as long as a slow command holds the next place of the ring. */
+/*
+ * What is to be sent next, and cannot as long as a slow command holds the next place of the ring.
+ */
 static struct {
 	uint16_t tags[DEPTH_MAX];
 	unsigned count;
@@ -119,16 +121,24 @@ static int counted(unsigned depth)
 	return calls < 0;
 }
 
+static int open_disk(void)
+{
+	int r = usher_device_inherit(NULL, NULL, &dev, &e);
+
+	if (r < 0)
+		return r;
+	r = nvme_open(dev, NULL, &nvme, &e);
+	if (r < 0)
+		return r;
+	return usher_buffer_alloc(
+		usher_device_space(dev), (uint64_t)DEPTH_MAX * READ_SIZE, 0, &buf, &e);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned depth = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
 
-	int r = usher_device_inherit(NULL, NULL, &dev, &e);
-	if (r == 0)
-		r = nvme_open(dev, NULL, &nvme, &e);
-	if (r == 0)
-		r = usher_buffer_alloc(
-			usher_device_space(dev), (uint64_t)DEPTH_MAX * READ_SIZE, 0, &buf, &e);
+	int r = open_disk();
 	if (r < 0 || !depth || depth > DEPTH_MAX || argc < 3) {
 		(void)fprintf(stderr, "driver_poll: %s\n", e.msg);
 		return 1;

@@ -7,19 +7,17 @@
 #include <stdlib.h>
 #include <usher/err.h>
 
-/* Reads @count blocks, which one command can carry, and writes them out. */
 static int copy_blocks(struct nvme *nvme, const struct usher_buffer *buf, uint64_t first,
 	uint32_t count, struct usher_err *e)
 {
-	struct nvme_queue *q = &nvme->queues[0];
-	int r = nvme_read(q, buf, 0, first, count, first);
+	int r = nvme_read(&nvme->queues[0], buf, 0, first, count, first);
 
 	if (r < 0) {
 		(void)snprintf(e->msg, sizeof(e->msg), "no block %" PRIu64 " of %" PRIu64,
 			first + count - 1, nvme->blocks);
 		return r;
 	}
-	r = nvme_drain(q, e);
+	r = nvme_drain(&nvme->queues[0], e);
 	if (r < 0)
 		return r;
 	return fwrite(buf->host, (size_t)count << nvme->block_shift, 1, stdout) == 1 ? 0 : -1;
@@ -27,10 +25,10 @@ static int copy_blocks(struct nvme *nvme, const struct usher_buffer *buf, uint64
 
 static int read_blocks(struct nvme *nvme, uint64_t first, uint64_t count, struct usher_err *e)
 {
-	struct usher_space *space = usher_device_space(nvme->dev);
 	const uint64_t most = nvme->max_blocks;
 	struct usher_buffer buf;
-	int r = usher_buffer_alloc(space, most << nvme->block_shift, 0, &buf, e);
+	int r = usher_buffer_alloc(
+		usher_device_space(nvme->dev), most << nvme->block_shift, 0, &buf, e);
 
 	if (r < 0)
 		return r;

@@ -71,8 +71,7 @@ struct usher_device_info {
 	uint32_t regions; /* how many; indices of usher_region_info() */
 	uint32_t irq_kinds; /* how many of enum usher_irq */
 	int group; /* IOMMU group; -1: a model, or unknown */
-	uint32_t
-		atomics; /* AtomicOps that the root port completes: bits 1, 2, 4 = 32, 64, 128 bits */
+	uint32_t atomics; /* AtomicOps that the root port completes; 1, 2, 4: 32, 64, 128 bits */
 };
 
 /* What the library knows about the device. Valid until usher_device_close(). */
@@ -158,14 +157,15 @@ int usher_device_dependents(
  * the library turns off bus mastering and interrupts of those devices of the space that are hit.
  * Return: 0; -EPERM the space does not own a group (the message names it); -ENODEV neither bus nor
  * slot can be reset; -EINVAL the kernel refuses: a function is on another driver, or is a virtual
- * function; -ENOTTY the hardware cannot; -errno. After -EPERM and -ENODEV nothing has changed. Ref: linux/vfio.h VFIO_DEVICE_PCI_HOT_RESET.
+ * function; -ENOTTY the hardware cannot; -errno. After -EPERM and -ENODEV nothing has changed.
+ * Ref: linux/vfio.h VFIO_DEVICE_PCI_HOT_RESET.
  */
 int usher_device_hot_reset(struct usher_device *d, struct usher_err *e);
 
 /*
  * Lets the platform put the device to sleep until usher_device_wake(), or until this process
- * accesses the device. @fd: eventfd to signal when the device wakes by itself; -1: none. The eventfd
- * stays the caller's. Return: 0; -ENOTTY the device has no such feature; -errno.
+ * accesses the device. @fd: eventfd to signal when the device wakes by itself; -1: none. The
+ * eventfd stays the caller's. Return: 0; -ENOTTY the device has no such feature; -errno.
  * Ref: linux/vfio.h VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, _ENTRY_WITH_WAKEUP, _EXIT.
  */
 int usher_device_sleep(struct usher_device *d, int fd, struct usher_err *e);

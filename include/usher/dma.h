@@ -12,9 +12,9 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * Memory for DMA: a memfd that is mapped into this process and into a space. The memory is zeroed and
- * shared: a child after fork() sees the same pages as the device, and so does a process that gets the
- * descriptor. Every device of the space reaches the buffer at the same IOVA.
+ * Memory for DMA: a memfd that is mapped into this process and into a space. The memory is zeroed
+ * and shared: a child after fork() sees the same pages as the device, and so does a process that
+ * gets the descriptor. Every device of the space reaches the buffer at the same IOVA.
  */
 struct usher_buffer {
 	void *host; /* address in this process; NULL: no buffer */
@@ -54,8 +54,8 @@ int usher_buffer_share(const struct usher_buffer *b, struct usher_space *s,
 
 /*
  * Unmaps and frees a buffer. USHER_BUFFER_NONE is fine, and so is a second call. Devices must be
- * done with the buffer. Free it before its space: a device that was opened without a space frees its
- * own when it is closed.
+ * done with the buffer. Free it before its space: a device that was opened without a space frees
+ * its own when it is closed.
  */
 void usher_buffer_free(struct usher_buffer *b);
 

@@ -9,9 +9,8 @@ extern "C" {
 /*
  * Why a call failed, in words. The caller owns the struct; it has no memory of its own.
  *
- * Functions return 0 or more on success and -errno on failure. Those that take a
- * `struct usher_err *` (NULL is fine) also write there what they could not do and why. They write it
- * on failure only.
+ * Functions return 0 or more on success and -errno on failure. Those that take a `struct usher_err
+ * *` (NULL is fine) also write there what they could not do and why. They write it on failure only.
  */
 struct usher_err {
 	int code; /* -errno */

@@ -14,9 +14,9 @@ struct usher_device;
 struct usher_err;
 
 /*
- * Interrupts and events of a device. Each vector signals an eventfd, which works with poll(2), epoll
- * and io_uring. Only one of INTx, MSI and MSI-X can be on at a time; ERR and REQ can be on beside
- * it. MSIs are DMA writes: none arrives before usher_device_master_on().
+ * Interrupts and events of a device. Each vector signals an eventfd, which works with poll(2),
+ * epoll and io_uring. Only one of INTx, MSI and MSI-X can be on at a time; ERR and REQ can be on
+ * beside it. MSIs are DMA writes: none arrives before usher_device_master_on().
  * Ref: linux/vfio.h VFIO_DEVICE_GET_IRQ_INFO, VFIO_DEVICE_SET_IRQS.
  */
 enum usher_irq {
@@ -48,9 +48,10 @@ int usher_irq_on(struct usher_device *d, enum usher_irq kind, uint32_t count, st
 /*
  * Adds one vector while MSI-X is on. @vector: any of the device's.
  *
- * Before Linux 6.5 the kernel cannot add vectors. Then the library turns MSI-X off and on again, and
- * signals every vector once, so that no interrupt in between is missed. If no vector is left, those
- * that were on are turned on again. If even that fails, MSI-X is off, and usher_irq_fd() returns
+ * Before Linux 6.5 the kernel cannot add vectors. Then the library turns MSI-X off and on again,
+ * and signals every vector once, so that no interrupt in between is missed. If no vector is left,
+ * those that were on are turned on again. If even that fails, MSI-X is off, and usher_irq_fd()
+ * returns
  * -ENOENT.
  * Return: as usher_irq_on(); 0 if the vector is on already.
  */

@@ -47,9 +47,9 @@ struct usher_model_shape {
 
 struct usher_model_ops {
 	/*
-	 * Makes a device. @arguments: the text after "model:NAME,", or "". It includes the library's
-	 * own arguments, so a model ignores those that it does not know. *@ret_state belongs to the
-	 * model. Return: 0, -errno.
+	 * Makes a device. @arguments: the text after "model:NAME,", or "". It includes the
+	 * library's own arguments, so a model ignores those that it does not know. *@ret_state
+	 * belongs to the model. Return: 0, -errno.
 	 */
 	int (*init)(struct usher_model_device *d, const char *arguments, void **ret_state);
 	void (*fini)(struct usher_model_device *d, void *state);
@@ -91,8 +91,8 @@ int usher_model_register(const struct usher_model *m);
  * same time as a call of the driver.
  *
  * DMA obeys bus mastering and the access rights of mappings. @len: [bytes].
- * Return: 0; -EPERM bus mastering is off, where hardware would drop the access silently; -EFAULT not
- * mapped, or not with that access.
+ * Return: 0; -EPERM bus mastering is off, where hardware would drop the access silently; -EFAULT
+ * not mapped, or not with that access.
  */
 int usher_model_dma_read(struct usher_model_device *d, usher_iova_t from, void *buf, uint64_t len);
 int usher_model_dma_write(
@@ -113,7 +113,9 @@ void usher_model_error(struct usher_model_device *d);
 /* Unplugs the device: reads are all ones, DMA and interrupts end, accesses fail as with VFIO. */
 void usher_model_vanish(struct usher_model_device *d);
 
-/* Faults to inject. Each model decides where a fault can happen; not every model has all of them. */
+/*
+ * Faults to inject. Each model decides where a fault can happen; not every model has all of them.
+ */
 enum usher_model_fault {
 	USHER_FAULT_NONE,
 	USHER_FAULT_TIMEOUT, /* an operation never completes */

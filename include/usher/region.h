@@ -29,8 +29,7 @@ struct usher_region {
 	uint32_t index;
 	uint32_t flags; /* USHER_REGION_* */
 	uint64_t size; /* [bytes]; 0: the device does not have the region */
-	uint32_t
-		type; /* VFIO_REGION_TYPE_* of a vendor's region, index 9 and up; 0: a fixed region */
+	uint32_t type; /* VFIO_REGION_TYPE_* of a vendor's region (9 and up); 0: fixed */
 	uint32_t subtype;
 	size_t area_count; /* of areas that can be mapped; the first 32 are listed */
 	struct {
@@ -53,9 +52,10 @@ int usher_region_write(
 	struct usher_device *d, uint32_t index, uint64_t off, const void *buf, size_t len);
 
 /*
- * From now on the kernel writes @value of @size bytes (1, 2, 4 or 8) to the register when the eventfd
- * @fd is signalled; -1: no longer. The eventfd stays the caller's.
- * Return: 0; -EINVAL not a BAR, or the MSI-X table; -ENOTTY; -ENOSPC; -errno. Ref: linux/vfio.h VFIO_DEVICE_IOEVENTFD.
+ * From now on the kernel writes @value of @size bytes (1, 2, 4 or 8) to the register when the
+ * eventfd @fd is signalled; -1: no longer. The eventfd stays the caller's.
+ * Return: 0; -EINVAL not a BAR, or the MSI-X table; -ENOTTY; -ENOSPC; -errno. Ref: linux/vfio.h
+ * VFIO_DEVICE_IOEVENTFD.
  */
 int usher_region_ioeventfd(struct usher_device *d, uint32_t index, uint64_t off, unsigned size,
 	uint64_t value, int fd);
@@ -103,8 +103,8 @@ struct usher_window {
 #endif
 
 /*
- * Opens [@off, +@size) of a region [bytes]; @size 0: up to its end. @caching: USHER_COMBINED is used
- * where it can be (the region is prefetchable, and the process may open its file in sysfs).
+ * Opens [@off, +@size) of a region [bytes]; @size 0: up to its end. @caching: USHER_COMBINED is
+ * used where it can be (the region is prefetchable, and the process may open its file in sysfs).
  * Return: 0; -ERANGE outside the region; -EINVAL no such region; -ENOSPC too many windows in the
  * process (256). The caller owns the window: usher_window_close(), or usher_device_close().
  */
@@ -156,7 +156,8 @@ int usher_window_ones(struct usher_window *w);
  * Accessors of little-endian registers, naturally aligned. Values are in the CPU's byte order.
  * Accesses after a read are issued after it (usher_rmb()). A write is issued after all earlier
  * accesses (usher_wmb()). The _relaxed ones do not order anything.
- * Return: 0; -ERANGE outside the window; -ENODEV the device is gone (a read sets *@ret to all ones).
+ * Return: 0; -ERANGE outside the window; -ENODEV the device is gone (a read sets *@ret to all
+ * ones).
  */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define USHER_LE16(v) (v)
@@ -224,8 +225,8 @@ int usher_read64(struct usher_window *w, uint64_t off, uint64_t *ret);
 int usher_write64(struct usher_window *w, uint64_t off, uint64_t v);
 
 /*
- * Waits until all writes have reached the device, by a read of the 32-bit register at @off. The read
- * must have no side effect. Return: as a read.
+ * Waits until all writes have reached the device, by a read of the 32-bit register at @off. The
+ * read must have no side effect. Return: as a read.
  */
 static inline int usher_window_flush(struct usher_window *w, uint64_t off)
 {

@@ -26,9 +26,9 @@ typedef struct {
 
 /*
  * An IOVA space: which memory a set of devices can reach, and at which addresses. All devices of a
- * space see the same mappings. A new space is empty. Its first device, or group, decides whose IOMMU
- * it is: the kernel's or a model's. When the last device leaves, the space remembers its mappings
- * and makes them again for the next one.
+ * space see the same mappings. A new space is empty. Its first device, or group, decides whose
+ * IOMMU it is: the kernel's or a model's. When the last device leaves, the space remembers its
+ * mappings and makes them again for the next one.
  *
  * Several threads may map and unmap at the same time. Translation of an address is an addition and
  * needs neither call nor lock (dma.h).
@@ -98,17 +98,17 @@ int usher_space_info(struct usher_space *s, struct usher_space_info *ret, struct
  * @host, @size: multiples of the smallest IOMMU page [bytes]. @access: USHER_DMA_*. The kernel pins
  * the pages; they count against RLIMIT_MEMLOCK. The memory stays the caller's and must outlive the
  * mapping.
- * Return: 0 and the IOVA in *@ret; -EINVAL misaligned, empty, or the space has no device yet; -ENOMEM
- * beyond RLIMIT_MEMLOCK (the hint says how much is needed); -ENOSPC no IOVA of that size, or no
- * mapping left; -EFAULT no such memory, or not writable.
+ * Return: 0 and the IOVA in *@ret; -EINVAL misaligned, empty, or the space has no device yet;
+ * -ENOMEM beyond RLIMIT_MEMLOCK (the hint says how much is needed); -ENOSPC no IOVA of that size,
+ * or no mapping left; -EFAULT no such memory, or not writable.
  * Ref: linux/vfio.h VFIO_IOMMU_MAP_DMA.
  */
 int usher_space_map(struct usher_space *s, void *host, uint64_t size, unsigned access,
 	usher_iova_t *ret, struct usher_err *e);
 
 /*
- * The same at a given IOVA. A caller that specifies an IOVA may use guard and quarantined ranges, so
- * that mappings can be adjacent. IOVAs that the library chooses keep their guard.
+ * The same at a given IOVA. A caller that specifies an IOVA may use guard and quarantined ranges,
+ * so that mappings can be adjacent. IOVAs that the library chooses keep their guard.
  * Return: as usher_space_map(); -EEXIST the range overlaps a mapping or page 0; -ERANGE outside the
  * IOMMU's ranges or the DMA masks.
  */
@@ -118,8 +118,8 @@ int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uin
 /*
  * Removes a mapping as a whole: @iova and @size as they were mapped. Parts cannot be unmapped.
  * Devices must be done with the memory.
- * Return: 0; -ENOENT nothing is mapped there; -EINVAL another size; -EIO the kernel unmapped another
- * number of bytes. Ref: linux/vfio.h VFIO_IOMMU_UNMAP_DMA.
+ * Return: 0; -ENOENT nothing is mapped there; -EINVAL another size; -EIO the kernel unmapped
+ * another number of bytes. Ref: linux/vfio.h VFIO_IOMMU_UNMAP_DMA.
  */
 int usher_space_unmap(struct usher_space *s, usher_iova_t iova, uint64_t size, struct usher_err *e);
 

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <usher/irq.h>
 
-#define EDU_TIMEOUT_MS 2000 /* a copy takes QEMU's device 100 ms */
+#define EDU_TIMEOUT_MS 2000 /* QEMU's device copies for 100 ms */
 #define MARK_SIZE 16
 #define POLL_NS 100000
 #define DMA_BITS 28
@@ -23,13 +23,13 @@ static int device_gone(struct usher_err *e)
 		"edu: the device does not answer: it is gone or stuck in reset");
 }
 
-/* No register of it reads as all ones while it lives. */
+/* No register of a living device reads as all ones. */
 static int register_get(struct edu *d, uint64_t reg, uint32_t *ret, struct usher_err *e)
 {
 	return usher_read32(&d->bar, reg, ret) < 0 || *ret == UINT32_MAX ? device_gone(e) : 0;
 }
 
-/* Until none of @bits is set in @reg. */
+/* Waits until none of @bits is set in @reg. */
 static int wait_clear(
 	struct edu *d, uint64_t reg, uint32_t bits, const char *what, struct usher_err *e)
 {
@@ -55,7 +55,7 @@ static enum usher_irq kind_of(enum edu_irq irq)
 	return irq == EDU_MSI ? USHER_MSI : USHER_INTX;
 }
 
-/* Lowers the line, and only then lets the kernel listen to it again: it masked INTx by itself. */
+/* Lowers the line before it unmasks INTx, which the kernel masked at the signal. */
 static int irq_acknowledge(struct edu *d, uint32_t bits, struct usher_err *e)
 {
 	(void)usher_write32(&d->bar, EDU_IRQ_ACK, bits);
@@ -66,7 +66,7 @@ static int irq_acknowledge(struct edu *d, uint32_t bits, struct usher_err *e)
 	return r < 0 ? err_set(err_from_usher(e), r, "edu: unmask INTx") : 0;
 }
 
-/* For one of @bits to be raised, by an interrupt; polled, by the status alone. */
+/* Waits until the device raises one of @bits, by its interrupt or, polled, by its status. */
 static int wait_irq(struct edu *d, uint32_t bits, const char *what, struct usher_err *e)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
@@ -115,20 +115,42 @@ static int check_identity(const struct usher_device *dev, struct usher_err *e)
 		EDU_VENDOR, EDU_DEVICE);
 }
 
-/* The liveness register tells a device from a window that just keeps what was written. */
+/* The liveness register inverts what is written, which plain memory does not. */
 static int check_alive(struct edu *d, struct usher_err *e)
 {
 	const uint32_t probe = 0x5a5a1234;
 	uint32_t v = 0;
 	int r = register_get(d, EDU_ID, &v, e);
 
-	if (r == 0 && (v & EDU_ID_MASK) != EDU_ID_IS)
+	if (r < 0)
+		return r;
+	if ((v & EDU_ID_MASK) != EDU_ID_IS)
 		return err_say(err_from_usher(e), -ENODEV, "edu: identity is 0x%08x", v);
-	if (r == 0)
-		r = usher_write32(&d->bar, EDU_LIVENESS, probe);
-	if (r == 0)
-		r = register_get(d, EDU_LIVENESS, &v, e);
-	return r == 0 && v != ~probe ? device_gone(e) : r;
+	r = usher_write32(&d->bar, EDU_LIVENESS, probe);
+	if (r < 0)
+		return r;
+	r = register_get(d, EDU_LIVENESS, &v, e);
+	return r >= 0 && v != ~probe ? device_gone(e) : r;
+}
+
+static int open_registers(struct edu *d, struct usher_err *e)
+{
+	int r = check_identity(d->dev, e);
+
+	if (r < 0)
+		return r;
+	r = usher_window_open(d->dev, USHER_BAR(0), 0, EDU_BAR_SIZE, USHER_UNCACHED, &d->bar, e);
+	return r < 0 ? r : check_alive(d, e);
+}
+
+static int alloc_bounce(struct edu *d, struct usher_err *e)
+{
+	int r = usher_device_set_dma_bits(d->dev, DMA_BITS, e);
+
+	if (r < 0)
+		return r;
+	return usher_buffer_alloc(
+		usher_device_space(d->dev), UINT64_C(2) * EDU_MEMORY_SIZE, 0, &d->bounce, e);
 }
 
 int edu_open(struct usher_device *dev, enum edu_irq irq, struct edu *ret, struct usher_err *e)
@@ -136,21 +158,15 @@ int edu_open(struct usher_device *dev, enum edu_irq irq, struct edu *ret, struct
 	*ret = EDU_NONE;
 	ret->dev = dev;
 	ret->timeout_ms = EDU_TIMEOUT_MS;
-	int r = check_identity(dev, e);
-	if (r == 0)
-		r = usher_window_open(
-			dev, USHER_BAR(0), 0, EDU_BAR_SIZE, USHER_UNCACHED, &ret->bar, e);
-	if (r == 0)
-		r = check_alive(ret, e);
-	if (r == 0)
-		r = usher_device_set_dma_bits(dev, DMA_BITS, e);
-	if (r == 0)
-		r = usher_buffer_alloc(
-			usher_device_space(dev), UINT64_C(2) * EDU_MEMORY_SIZE, 0, &ret->bounce, e);
-	if (r == 0)
-		r = irq_on(ret, irq, e);
-	/* Only now: until here the device had no business with memory. */
-	return r == 0 ? usher_device_master_on(dev, e) : r;
+	int r = open_registers(ret, e);
+	if (r < 0)
+		return r;
+	r = alloc_bounce(ret, e);
+	if (r < 0)
+		return r;
+	r = irq_on(ret, irq, e);
+	/* Turn bus mastering on last: before, the device needs no memory. */
+	return r < 0 ? r : usher_device_master_on(dev, e);
 }
 
 void edu_close(struct edu *d)
@@ -170,20 +186,21 @@ int edu_factorial(struct edu *d, uint32_t n, uint32_t *ret, struct usher_err *e)
 	(void)usher_write32(&d->bar, EDU_STATUS, d->irq == EDU_POLLED ? 0 : EDU_STATUS_IRQ);
 	(void)usher_write32(&d->bar, EDU_FACTORIAL, n);
 	int r = d->irq == EDU_POLLED ? 0 : wait_irq(d, EDU_IRQ_FACTORIAL, "the factorial", e);
-	if (r == 0)
-		r = wait_clear(d, EDU_STATUS, EDU_STATUS_COMPUTING, "the factorial", e);
-	if (r == 0 && usher_read32(&d->bar, EDU_FACTORIAL, ret) < 0)
-		r = device_gone(e);
-	return r;
+	if (r < 0)
+		return r;
+	r = wait_clear(d, EDU_STATUS, EDU_STATUS_COMPUTING, "the factorial", e);
+	if (r < 0)
+		return r;
+	return usher_read32(&d->bar, EDU_FACTORIAL, ret) < 0 ? device_gone(e) : 0;
 }
 
-/* One copy of the DMA engine, to its end. */
+/* Runs one copy of the DMA engine to its end. */
 static int copy_piece(struct edu *d, uint64_t from, uint64_t to, uint32_t len, uint32_t direction,
 	struct usher_err *e)
 {
 	uint32_t command = EDU_DMA_RUN | direction | (d->irq == EDU_POLLED ? 0 : EDU_DMA_IRQ);
 
-	/* The masks of both ends lie below 2^32, so one word each is the whole address. */
+	/* Both addresses are below 2^32, so one word each is enough. */
 	(void)usher_write32(&d->bar, EDU_DMA_SOURCE, (uint32_t)from);
 	(void)usher_write32(&d->bar, EDU_DMA_TARGET, (uint32_t)to);
 	(void)usher_write32(&d->bar, EDU_DMA_COUNT, len);
@@ -201,7 +218,7 @@ int edu_read(struct edu *d, uint32_t off, void *data, uint32_t len, struct usher
 
 	if (!len || !range_ok(off, len, EDU_MEMORY_USABLE))
 		return err_set(err_from_usher(e), -ERANGE, "edu: read %u bytes at %u", len, off);
-	/* Random, so that data which happens to look like the mark is out of the question. */
+	/* A random mark cannot be equal to the data by chance. */
 	if (getrandom(mark, sizeof(mark), 0) != sizeof(mark))
 		return err_set(err_from_usher(e), -errno, "edu: a mark");
 	memcpy(mem + len - marked, mark, marked);
@@ -247,12 +264,14 @@ int edu_reset(struct edu *d, struct usher_err *e)
 	enum edu_irq irq = d->irq;
 	int r = usher_device_reset(d->dev, e);
 
-	/* A reset turns interrupts off; one that is refused does not. */
+	/* A reset turns interrupts off; a refused one does not. */
 	if (irq != EDU_POLLED && usher_irq_fd(d->dev, kind_of(irq), 0) < 0)
 		d->irq = EDU_POLLED;
-	if (r == 0)
-		r = check_alive(d, e);
-	if (r == 0)
-		r = irq_on(d, irq, e);
-	return r == 0 ? usher_device_master_on(d->dev, e) : r;
+	if (r < 0)
+		return r;
+	r = check_alive(d, e);
+	if (r < 0)
+		return r;
+	r = irq_on(d, irq, e);
+	return r < 0 ? r : usher_device_master_on(d->dev, e);
 }

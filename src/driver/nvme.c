@@ -22,7 +22,7 @@
 #define READY_STEP_MS 500 /* unit of CAP.TO */
 #define BLOCK_SHIFT_MIN 9
 #define CLASS 0x010802u
-#define LIST_PAGES (NVME_PAGE / 8) /* one page of PRP list, no chains of them */
+#define LIST_PAGES (NVME_PAGE / 8) /* a PRP list has one page and is not chained */
 
 static int controller_gone(struct usher_err *e)
 {
@@ -35,13 +35,13 @@ static int register_get(struct nvme *n, uint64_t reg, uint32_t *ret, struct ushe
 									       : 0;
 }
 
-/* What the controller makes of a write, a read tells. */
+/* A read after the write shows whether the controller is gone. */
 static void register_put(struct nvme *n, uint64_t reg, uint32_t value)
 {
 	(void)usher_write32(&n->registers, reg, value);
 }
 
-/* Until (CSTS & @mask) == @value. */
+/* Waits until (CSTS & @mask) == @value. */
 static int wait_status(
 	struct nvme *n, uint32_t mask, uint32_t value, const char *what, struct usher_err *e)
 {
@@ -99,7 +99,7 @@ int nvme_admin(struct nvme *n, const struct nvme_sqe *command, uint32_t *ret, st
 		r = nvme_poll(q, &done, 1);
 		if (r == 0)
 			(void)nanosleep(&pause, NULL);
-		if (r == 0 && q->until_look > 16) /* a sleep is worth many polls */
+		if (r == 0 && q->until_look > 16) /* a sleep counts as many polls */
 			q->until_look = 16;
 	}
 	if (r < 0)
@@ -142,11 +142,11 @@ static int learn_controller(struct nvme *n, struct usher_err *e)
 		return r;
 	take_text(n->serial, id + NVME_ID_SERIAL, sizeof(n->serial) - 1);
 	take_text(n->model, id + NVME_ID_MODEL, sizeof(n->model) - 1);
-	/* Not aligned to a page, a transfer touches one more than its size says. */
+	/* A transfer that does not begin at a page touches one page more. */
 	uint64_t pages = LIST_PAGES;
 	if (id[NVME_ID_MDTS] && id[NVME_ID_MDTS] < 16)
 		pages = min_u64(pages, BIT64(id[NVME_ID_MDTS]));
-	n->max_blocks = (uint32_t)(pages * NVME_PAGE); /* bytes, until the block is known */
+	n->max_blocks = (uint32_t)(pages * NVME_PAGE); /* [bytes] until the block size is known */
 	if (!(le16_get(id + NVME_ID_OACS) & NVME_OACS_DOORBELL_BUFFER))
 		n->options.no_shadow = true;
 	return 0;
@@ -173,7 +173,7 @@ static int learn_namespace(struct nvme *n, struct usher_err *e)
 	return 0;
 }
 
-/* Asks for as many queues as there shall be; the answer may be fewer. */
+/* Requests the queues; the controller may grant fewer. */
 static int ask_queues(struct nvme *n, struct usher_err *e)
 {
 	uint32_t want = n->options.queues - 1, got = 0;
@@ -238,7 +238,7 @@ static void attach_queue(struct nvme *n, struct nvme_queue *q, unsigned number)
 	place_bell(n, &q->cq_bell, NVME_CQ_BELL(number, n->stride), number != 0);
 }
 
-/* The controller's side of a queue pair; also after a reset. */
+/* Creates a queue pair in the controller, also after a reset. */
 static int queue_create(struct nvme *n, struct nvme_queue *q, struct usher_err *e)
 {
 	uint32_t irq = n->options.interrupts ? NVME_QUEUE_IRQ | q->number << 16 : 0;
@@ -260,7 +260,7 @@ static int queue_create(struct nvme *n, struct nvme_queue *q, struct usher_err *
 	return r < 0 ? r : nvme_admin(n, &sq, NULL, e);
 }
 
-/* Vector 0 is the admin queue's, which polls. */
+/* Vector 0 belongs to the admin queue, which polls. */
 static int irq_on(struct nvme *n, struct usher_err *e)
 {
 	if (!n->options.interrupts)
@@ -277,7 +277,7 @@ static int make_queues(struct nvme *n, struct usher_err *e)
 	unsigned depth = n->options.depth;
 	int r = 0;
 
-	/* A completion ring has twice as many places as there can be commands under way. */
+	/* A completion ring has twice as many slots as commands can be in flight. */
 	while (2 * depth > most)
 		depth >>= 1;
 	for (unsigned i = 0; r == 0 && i < n->queue_count; i++) {
@@ -315,7 +315,7 @@ static int open_windows(struct nvme *n, struct usher_err *e)
 	if (r == 0)
 		r = usher_window_open(n->dev, USHER_BAR(0), NVME_DOORBELLS, NVME_PAGE,
 			USHER_UNCACHED, &n->doorbells, e);
-	/* Not every controller takes eight bytes at once. */
+	/* Not every controller accepts accesses of 8 bytes. */
 	w->split = USHER_LOW_FIRST;
 	return r;
 }
@@ -344,51 +344,75 @@ static int check_class(const struct usher_device *dev, struct usher_err *e)
 
 	if (class == CLASS)
 		return 0;
-	return err_say(
-		err_from_usher(e), -ENODEV, "nvme: class %06x is no NVMe controller's", class);
+	return err_say(err_from_usher(e), -ENODEV,
+		"nvme: class %06x is not that of an NVMe controller", class);
+}
+
+/* The number of queues, and how their doorbells are written; also after a reset. */
+static int request_queues(struct nvme *n, struct usher_err *e)
+{
+	int r = ask_queues(n, e);
+
+	return r < 0 ? r : use_shadow(n, e);
 }
 
 static int start_up(struct nvme *n, struct usher_err *e)
 {
 	attach_queue(n, &n->admin, 0);
 	int r = controller_enable(n, e);
-	if (r == 0)
-		r = learn_controller(n, e);
-	if (r == 0)
-		r = learn_namespace(n, e);
-	if (r == 0)
-		r = ask_queues(n, e);
-	if (r == 0)
-		r = use_shadow(n, e);
-	return r == 0 ? make_queues(n, e) : r;
+	if (r < 0)
+		return r;
+	r = learn_controller(n, e);
+	if (r < 0)
+		return r;
+	r = learn_namespace(n, e);
+	if (r < 0)
+		return r;
+	r = request_queues(n, e);
+	return r < 0 ? r : make_queues(n, e);
+}
+
+static int open_controller(struct nvme *n, struct usher_err *e)
+{
+	int r = open_windows(n, e);
+
+	if (r < 0)
+		return r;
+	r = learn_registers(n, e);
+	return r < 0 ? r : controller_disable(n, e);
+}
+
+static int make_admin_queue(struct nvme *n, struct usher_err *e)
+{
+	struct usher_space *s = usher_device_space(n->dev);
+	int r = usher_buffer_alloc(s, NVME_PAGE, 0, &n->page, e);
+
+	return r < 0 ? r : nvme_queue_new(&n->admin, s, ADMIN_DEPTH, e);
 }
 
 int nvme_open(struct usher_device *dev, const struct nvme_options *options, struct nvme *ret,
 	struct usher_err *e)
 {
-	struct usher_space *s = usher_device_space(dev);
 	struct nvme *n = ret;
 
 	*n = (struct nvme){.dev = dev, .page = USHER_BUFFER_NONE, .bells = USHER_BUFFER_NONE};
 	int r = take_options(n, options, e);
-	if (r == 0)
-		r = check_class(dev, e);
-	if (r == 0)
-		r = open_windows(n, e);
-	if (r == 0)
-		r = learn_registers(n, e);
-	if (r == 0)
-		r = controller_disable(n, e);
-	if (r == 0)
-		r = usher_buffer_alloc(s, NVME_PAGE, 0, &n->page, e);
-	if (r == 0)
-		r = nvme_queue_new(&n->admin, s, ADMIN_DEPTH, e);
-	if (r == 0)
-		r = usher_device_master_on(dev, e);
-	return r == 0 ? start_up(n, e) : r;
+	if (r < 0)
+		return r;
+	r = check_class(dev, e);
+	if (r < 0)
+		return r;
+	r = open_controller(n, e);
+	if (r < 0)
+		return r;
+	r = make_admin_queue(n, e);
+	if (r < 0)
+		return r;
+	r = usher_device_master_on(dev, e);
+	return r < 0 ? r : start_up(n, e);
 }
 
-/* Only a stopped controller is past reaching the queues. */
+/* Only a stopped controller cannot access the queues any more. */
 static void controller_stop(struct nvme *n)
 {
 	uint32_t cc = 0;
@@ -418,36 +442,37 @@ void nvme_close(struct nvme *n)
 	*n = (struct nvme){.dev = NULL};
 }
 
-/* Its own reset first; a controller that does not obey gets the function's. */
-static int irqs_silence(struct nvme *n, struct usher_err *e)
+/* Tries the controller's own reset first, then that of the function. */
+static int controller_silence(struct nvme *n, struct usher_err *e)
 {
 	int r = controller_disable(n, e);
 
 	if (r == 0 || r == -ENODEV)
 		return r;
 	r = usher_device_reset(n->dev, e);
-	if (r == 0)
-		r = usher_device_master_on(n->dev, e);
-	if (r == 0)
-		r = irq_on(n, e);
-	return r == 0 ? controller_disable(n, e) : r;
+	if (r < 0)
+		return r;
+	r = usher_device_master_on(n->dev, e);
+	if (r < 0)
+		return r;
+	r = irq_on(n, e);
+	return r < 0 ? r : controller_disable(n, e);
 }
 
 int nvme_recover(struct nvme *n, struct usher_err *e)
 {
-	int r = irqs_silence(n, e);
+	int r = controller_silence(n, e);
 
 	if (r < 0)
 		return r;
-	/* Nobody waits for an admin command any more. */
+	/* No caller waits for an admin command any more. */
 	for (uint32_t i = 0; i <= n->admin.mask; i++)
 		n->admin.slots[i].epoch = 0;
 	r = controller_enable(n, e);
-	if (r == 0)
-		r = ask_queues(n, e);
-	if (r == 0)
-		r = use_shadow(n, e);
-	for (unsigned i = 0; r == 0 && i < n->queue_count; i++)
+	if (r < 0)
+		return r;
+	r = request_queues(n, e);
+	for (unsigned i = 0; r >= 0 && i < n->queue_count; i++)
 		r = queue_create(n, &n->queues[i], e);
 	return r;
 }

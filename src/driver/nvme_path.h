@@ -8,8 +8,8 @@
 #include <errno.h>
 
 /*
- * The way of a command, from a buffer to its completion, in the caller's own code: what is rare is
- * a call (nvme_queue.c). `./dev bench driver` counts its instructions.
+ * Hot path: a command from its buffer to its completion, inline in the caller's code. What is rare
+ * is a call into nvme_queue.c. `./dev bench driver` counts the instructions.
  */
 #define nvme_rare(x) __builtin_expect(!!(x), 0)
 
@@ -26,7 +26,7 @@ static inline void nvme_bell(struct nvme_queue *q, struct nvme_bell *b, uint32_t
 		nvme_bell_slow(q, b, value);
 		return;
 	}
-	/* The entries are in memory before the device is told of them. */
+	/* The entries must be in memory before the doorbell. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 #if defined(__aarch64__)
 	__asm__ volatile("dmb oshst" ::: "memory");
@@ -35,8 +35,8 @@ static inline void nvme_bell(struct nvme_queue *q, struct nvme_bell *b, uint32_t
 }
 
 /*
- * The place behind the tail is free as long as the ring is not full; that the tail's own is free
- * was seen when the last command was sent. A queue that takes nothing has max_blocks 0.
+ * The slot after the tail is free unless the ring is full; the last command checked that the tail's
+ * own slot is free. A queue that accepts no commands has max_blocks 0.
  */
 static inline int nvme_transfer(struct nvme_queue *q, uint8_t opcode, const struct usher_buffer *b,
 	uint64_t off, uint64_t lba, uint32_t blocks, uint64_t tag)
@@ -47,7 +47,7 @@ static inline int nvme_transfer(struct nvme_queue *q, uint8_t opcode, const stru
 	uint64_t len = (uint64_t)blocks << q->block_shift;
 	uint64_t iova = b->iova.v + off;
 
-	/* blocks - 1: none at all is too many. */
+	/* blocks - 1 wraps, so that 0 blocks are too many. */
 	if (nvme_rare(slots[next].epoch || blocks - 1 >= q->max_blocks ||
 		      lba > q->blocks - blocks || off > b->size || len > b->size - off || iova & 3))
 		return nvme_refusal(q);
@@ -65,10 +65,10 @@ static inline int nvme_transfer(struct nvme_queue *q, uint8_t opcode, const stru
 }
 
 /*
- * @blocks at @lba, into or out of @b from @off on (a multiple of 4). Nothing is sent before
- * nvme_ring(). @tag comes back in struct nvme_done.
- * Return: 0; -EAGAIN the queue is full, or the next place is still in use; -ERANGE outside the
- * buffer, the namespace, or what one command can carry; what broke the queue.
+ * Queues a transfer of @blocks at @lba into or out of @b, from @off on (a multiple of 4). The
+ * device sees it after nvme_ring(). @tag comes back in struct nvme_done.
+ * Return: 0; -EAGAIN the queue is full, or the next slot is in use; -ERANGE outside the buffer, the
+ * namespace, or the limit of one command; the error that broke the queue.
  */
 static inline int nvme_read(struct nvme_queue *q, const struct usher_buffer *b, uint64_t off,
 	uint64_t lba, uint32_t blocks, uint64_t tag)
@@ -82,7 +82,7 @@ static inline int nvme_write(struct nvme_queue *q, const struct usher_buffer *b,
 	return nvme_transfer(q, NVME_WRITE, b, off, lba, blocks, tag);
 }
 
-/* Tells the device what has been queued since the last time. */
+/* Rings the doorbell for all that was queued since the last time. */
 static inline void nvme_ring(struct nvme_queue *q)
 {
 	if (q->rung == q->tail)
@@ -92,9 +92,9 @@ static inline void nvme_ring(struct nvme_queue *q)
 }
 
 /*
- * What is done, at most @max. Return: how many; -ETIMEDOUT a command is overdue; -ENODEV the device
- * is gone; -EIO the controller reports a fatal error or has stopped; -EPROTO it completed what
- * nobody sent.
+ * Takes at most @max completions. Return: how many; -ETIMEDOUT a command is overdue; -ENODEV the
+ * device is gone; -EIO the controller reports a fatal error or has stopped; -EPROTO it completed a
+ * command that is not in flight.
  */
 static inline int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsigned max)
 {
@@ -104,7 +104,7 @@ static inline int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsign
 	unsigned n = 0;
 
 	while (n < max) {
-		/* Acquire: the rest of the entry, and the data, are read after the phase. */
+		/* Acquire: read the rest of the entry, and the data, after the phase. */
 		uint32_t end = le32toh(__atomic_load_n(&c->end, __ATOMIC_ACQUIRE));
 		uint32_t cid = end & 0xffff;
 		if ((end & NVME_PHASE) != phase)
@@ -115,7 +115,7 @@ static inline int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsign
 		}
 		slots[cid].epoch = 0;
 		done[n].tag = slots[cid].tag;
-		/* Atomic only so that the compiler does not pack two words into a vector. */
+		/* Atomic only to keep the compiler from packing two words into a vector. */
 		done[n].result = le32toh(__atomic_load_n(&c->result, __ATOMIC_RELAXED));
 		done[n].status = end >> 17;
 		n++;
@@ -133,10 +133,10 @@ static inline int nvme_poll(struct nvme_queue *q, struct nvme_done *done, unsign
 	}
 	q->next = c;
 	q->unread += n;
-	/* At most mask commands are under way: half of the ring is always free for them. */
+	/* At most mask commands are in flight: half of the ring is always free for them. */
 	if (nvme_rare(q->unread > mask))
 		nvme_tell_head(q);
-	/* What is done is told first; what broke the queue, the next time. */
+	/* Return completions first; the error follows at the next call. */
 	return (int)n;
 }
 

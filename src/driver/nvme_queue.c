@@ -6,6 +6,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +16,11 @@
 #define EPOCH_MS 100
 #define POLLS_A_LOOK 256
 #define LIST_ENTRIES (NVME_PAGE / sizeof(uint64_t))
-#define NO_PHASE 2 /* that no completion has */
+#define NO_PHASE 2 /* no completion has it */
 
 /*
- * With a doorbell buffer the device reads the new value from memory, and wants the register written
- * only when it went to sleep at a value that this one passes. Ref: NVMe 1.4 §B.5.
+ * With a doorbell buffer the device reads the new value from memory. The register must be written
+ * only if the new value passes the one at which the device went to sleep. Ref: NVMe 1.4 §B.5.
  */
 static void bell_shadow(struct nvme_queue *q, struct nvme_bell *b, uint32_t value)
 {
@@ -27,7 +28,10 @@ static void bell_shadow(struct nvme_queue *q, struct nvme_bell *b, uint32_t valu
 
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	*b->shadow = htole32(value);
-	/* The device writes the event index, then reads the shadow; we the other way round. */
+	/*
+	 * The device writes the event index and then reads the shadow; the driver the other way
+	 * round.
+	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	uint16_t event = (uint16_t)le32toh(*b->event);
 	if ((uint16_t)(new - event - 1) < (uint16_t)(new - old))
@@ -43,7 +47,7 @@ void nvme_bell_slow(struct nvme_queue *q, struct nvme_bell *b, uint32_t value)
 	(void)usher_write32(q->doorbells, b->off, value);
 }
 
-/* Why a command is not taken: the slow way out. */
+/* Slow path: says why a command is not accepted. */
 int nvme_refusal(const struct nvme_queue *q)
 {
 	if (q->state == NVME_QUEUE_BROKEN)
@@ -64,7 +68,7 @@ unsigned nvme_inflight(const struct nvme_queue *q)
 	return n;
 }
 
-/* The PRP list of @slot: the @count pages from @page on, unless it says so already. */
+/* Writes the PRP list of @slot, @count pages from @page on, if it differs. */
 static uint64_t list_of(struct nvme_queue *q, uint32_t slot, uint64_t page, uint32_t count)
 {
 	struct nvme_slot *s = &q->slots[slot];
@@ -121,15 +125,15 @@ static int queue_broken(struct nvme_queue *q, int error)
 }
 
 /*
- * It does not do what it should: because it is not there? Not every host bridge answers all ones
- * for a register of nobody; configuration space is asked.
+ * Is the controller gone? Not every host bridge answers all ones for a missing device, so check
+ * configuration space, too.
  */
 static int status_verdict(const struct nvme_queue *q, int error)
 {
 	return usher_window_ones(q->registers) < 0 ? -ENODEV : error;
 }
 
-/* Once in a while: does the controller live, and is a command overdue? */
+/* Called once in a while: does the controller live, and is a command overdue? */
 int nvme_look(struct nvme_queue *q)
 {
 	int64_t now = clock_ms();
@@ -138,7 +142,7 @@ int nvme_look(struct nvme_queue *q)
 	if (now - q->epoch_ms < EPOCH_MS)
 		return 0;
 	q->epoch_ms = now;
-	q->epoch += q->epoch == UINT32_MAX ? 2 : 1; /* 0 is a free place's */
+	q->epoch += q->epoch == UINT32_MAX ? 2 : 1; /* 0 means a free slot */
 	uint32_t status;
 	if (usher_read32(q->registers, NVME_CSTS, &status) < 0 || status == UINT32_MAX)
 		return queue_broken(q, -ENODEV);
@@ -157,7 +161,7 @@ static void controller_runs(struct nvme_queue *q)
 	q->phase = NVME_PHASE;
 }
 
-/* After a reset: what was under way will never be answered by the device. */
+/* After a reset: the device will not complete the commands in flight. */
 static int poll_aborted(struct nvme_queue *q, struct nvme_done *done, unsigned max)
 {
 	unsigned n = 0;
@@ -206,10 +210,10 @@ int nvme_wait(struct nvme_queue *q, int timeout_ms)
 
 	if (q->event_fd < 0 || q->state != NVME_QUEUE_RUNS)
 		return 0;
-	/* A controller need not signal again before it knows that the last entries were read. */
+	/* The controller need not signal again before it knows that the last entries were read. */
 	if (q->unread)
 		nvme_tell_head(q);
-	q->until_look = 1; /* whoever sleeps has time for the clock */
+	q->until_look = 1; /* a sleep is long enough to read the clock */
 	if ((le32toh(__atomic_load_n(&q->next->end, __ATOMIC_ACQUIRE)) & NVME_PHASE) == q->phase)
 		return 0;
 	if (poll(&p, 1, timeout_ms) < 0)
@@ -248,8 +252,8 @@ int nvme_drain(struct nvme_queue *q, struct usher_err *e)
 			return drain_error(n, e);
 		for (int i = 0; i < n; i++)
 			if (done[i].status && !bad)
-				bad = err_say(err_from_usher(e), -EIO, "nvme: command %llu: %s",
-					(unsigned long long)done[i].tag,
+				bad = err_say(err_from_usher(e), -EIO,
+					"nvme: command %" PRIu64 ": %s", done[i].tag,
 					nvme_status_text(done[i].status, text));
 		if (!n)
 			n = nvme_wait(q, EPOCH_MS);
@@ -284,7 +288,7 @@ const char *nvme_status_text(uint32_t status, char buf[32])
 	return buf;
 }
 
-/* One buffer: submission ring, completion ring, a page for each place's PRP list. */
+/* One buffer: submission ring, completion ring, a page for the PRP list of each slot. */
 static uint64_t cq_offset(unsigned depth)
 {
 	return align_up(depth * sizeof(struct nvme_sqe), NVME_PAGE);
@@ -299,7 +303,7 @@ int nvme_queue_new(struct nvme_queue *q, struct usher_space *s, unsigned depth, 
 		.mem = USHER_BUFFER_NONE,
 		.mask = depth - 1,
 		.cq_mask = cq_depth - 1};
-	/* One piece: the places, then what their lists begin with. */
+	/* One allocation: the slots, then the address that each list starts with. */
 	q->slots = calloc(depth, sizeof(*q->slots) + sizeof(*q->list_pages));
 	if (!q->slots)
 		return err_set(err_from_usher(e), -ENOMEM, "nvme: a queue");
@@ -341,7 +345,7 @@ void nvme_queue_start(struct nvme_queue *q, uint32_t nsid)
 	controller_runs(q);
 	if (!nvme_inflight(q))
 		return;
-	/* Identifiers of before stay taken until nvme_poll() has told of them. */
+	/* Old identifiers stay in use until nvme_poll() has returned them. */
 	q->state = NVME_QUEUE_ABORTS;
 	q->max_blocks = 0;
 	q->phase = NO_PHASE;

@@ -13,42 +13,43 @@ struct usher_err;
 /*
  * A submission queue and its completion queue.
  *
- * How it is quick: a command's identifier is its place in the ring, so there is no list of free
- * ones; the entries lie preformatted in the ring, and a command writes five fields; an I/O address
- * is the buffer's plus an offset; each place has its own page for a PRP list, which is written only
- * when it has to say something else than last time; one doorbell for a batch; the completion
- * queue's doorbell only when half of it is used up; no lock, and no look at the clock.
+ * How it works. The identifier of a command is its slot in the ring, so there is no free list.
+ * Invariant: a slot is in use from the command to the nvme_poll() that returns it. Entries are
+ * preformatted in the ring, and a command writes five fields. An I/O address is that of the buffer
+ * plus an offset. Each slot has a page for a PRP list, which is written only if it changes. One
+ * doorbell serves a batch; the completion doorbell is written when half of the ring is used up. The
+ * hot path takes no lock and does not read the clock.
  *
- * Deadlines without a clock: the queue counts epochs of 100 ms, a command remembers the one it was
- * sent in. The clock is looked at once a round of the completion ring, and by every 256th nvme_poll()
- * that finds nothing; one look adds at most one epoch: a queue that nobody polled for an hour does
- * not time out what was sent before that.
+ * Deadlines without a clock: the queue counts epochs of 100 ms, and a command remembers the epoch
+ * in which it was sent. nvme_poll() reads the clock once a round of the completion ring, and at
+ * every 256th call that finds nothing. One look adds at most one epoch, so that a queue that was
+ * not polled for an hour does not time out older commands.
  */
 struct nvme_done {
 	uint64_t tag;
 	uint32_t result;
-	uint32_t status; /* NVME_OK, or what went wrong: type and code by NVME_STATUS_MASK */
+	uint32_t status; /* NVME_OK, or an error: type and code by NVME_STATUS_MASK */
 };
 
 struct nvme_slot {
 	uint64_t tag;
-	uint32_t epoch; /* that the command was sent in; 0: the place is free */
-	uint32_t list_count; /* entries of its PRP list that are right, from list_pages on */
+	uint32_t epoch; /* in which the command was sent; 0: the slot is free */
+	uint32_t list_count; /* valid entries of its PRP list, from list_pages on */
 };
 
-/* Where a doorbell is: mapped, shadowed in memory, or behind a call. */
+/* A doorbell: mapped, shadowed in memory, or written by a call. */
 struct nvme_bell {
 	volatile uint32_t *at; /* NULL: shadowed, or by usher_write32() */
 	volatile uint32_t *shadow; /* NULL: none */
-	volatile uint32_t *event; /* the device wants to be told when the shadow passes this */
-	uint32_t off; /* in the window of doorbells */
+	volatile uint32_t *event; /* the register must be written when the shadow passes this */
+	uint32_t off; /* in the window of doorbells [bytes] */
 };
 
 enum nvme_queue_state {
 	NVME_QUEUE_CLOSED,
 	NVME_QUEUE_RUNS,
 	NVME_QUEUE_BROKEN, /* @error says why */
-	NVME_QUEUE_ABORTS, /* runs again, but nvme_poll() still owes commands of before */
+	NVME_QUEUE_ABORTS, /* works again; nvme_poll() has aborted commands to return */
 };
 
 struct nvme_queue {
@@ -58,26 +59,26 @@ struct nvme_queue {
 	struct nvme_slot *slots;
 	uint32_t tail, mask; /* of the submission queue */
 	uint32_t rung; /* tail that the device knows */
-	uint32_t phase; /* that a new completion has */
-	uint32_t unread; /* completions taken that the device does not know of */
+	uint32_t phase; /* of a new completion */
+	uint32_t unread; /* completions taken since the last completion doorbell */
 	uint32_t epoch; /* never 0 */
-	uint32_t until_look; /* calls of nvme_poll() that find nothing */
+	uint32_t until_look; /* empty calls of nvme_poll() until it reads the clock */
 	enum nvme_queue_state state;
-	uint32_t max_blocks; /* of one command; 0: the queue takes none */
+	uint32_t max_blocks; /* of one command; 0: the queue accepts none */
 	uint32_t block_shift;
 	uint64_t blocks; /* of the namespace, >= max_blocks */
-	uint64_t *list_pages; /* I/O address that each PRP list starts at */
+	uint64_t *list_pages; /* I/O address that each PRP list starts with */
 	uint64_t *lists;
 	uint64_t lists_iova;
 	struct nvme_bell sq_bell, cq_bell;
 
-	/* Seldom used. */
+	/* Off the hot path. */
 	struct usher_window *registers, *doorbells;
 	unsigned number;
 	uint32_t cq_mask;
 	uint32_t may_blocks; /* max_blocks while the queue runs */
 	int error;
-	int event_fd; /* the device's; -1: polled */
+	int event_fd; /* owned by the device; -1: polled */
 	int64_t epoch_ms; /* when the epoch began */
 	uint32_t timeout_epochs;
 	struct usher_buffer mem;
@@ -85,34 +86,38 @@ struct nvme_queue {
 
 int nvme_flush(struct nvme_queue *q, uint64_t tag);
 
-/* How many commands are under way, or not told of yet. */
+/* How many commands are in flight, or completed and not returned yet. */
 unsigned nvme_inflight(const struct nvme_queue *q);
 
-/* The completion queue's doorbell. */
+/* Rings the doorbell of the completion queue. */
 void nvme_tell_head(struct nvme_queue *q);
 
-/* Sleeps until an interrupt, at most @timeout_ms; polled, returns at once. Return: 0, -errno. */
+/*
+ * Sleeps until an interrupt, at most @timeout_ms. A polled queue returns at once. Return: 0,
+ * -errno.
+ */
 int nvme_wait(struct nvme_queue *q, int timeout_ms);
 
 /*
- * Rings, then waits until nothing is under way. Return: 0; -EIO a command had a bad status, which
- * is in @e; as nvme_poll().
+ * Rings the doorbell and waits until no command is in flight. Return: 0; -EIO a command had an
+ * error status, which is in @e; as nvme_poll().
  */
 int nvme_drain(struct nvme_queue *q, struct usher_err *e);
 
-/* "data transfer error"; for statuses without a name their number, in @buf. */
+/* The name of a status, "data transfer error"; if it has none, its number, in @buf. */
 const char *nvme_status_text(uint32_t status, char buf[32]);
 
 /*
- * For nvme.c: makes rings of @depth commands and 2 * @depth completions; starts over with empty ones.
- * Twice: half of it may be unread (nvme_poll()), and all commands under way still find room.
+ * For nvme.c: makes rings of @depth commands and 2 * @depth completions, or empties them after a
+ * reset. The completion ring is twice as large, because half of it may be unread (nvme_poll())
+ * while all commands in flight still need room.
  */
 int nvme_queue_new(
 	struct nvme_queue *q, struct usher_space *s, unsigned depth, struct usher_err *e);
 void nvme_queue_start(struct nvme_queue *q, uint32_t nsid);
 void nvme_queue_free(struct nvme_queue *q);
 uint64_t nvme_queue_cq_iova(const struct nvme_queue *q);
-/* One whole entry, as it stands; its identifier is set. Return: as nvme_read(). */
+/* Queues one whole entry; the driver sets its identifier. Return: as nvme_read(). */
 int nvme_submit(struct nvme_queue *q, const struct nvme_sqe *command, uint64_t tag);
 
 #endif

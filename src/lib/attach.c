@@ -3,9 +3,10 @@
  * Devices and groups join a space and leave it.
  *
  * How it works. The back end's I/O address space exists from the first member to the last one, the
- * struct usher_space for as long as its owner wants. What was mapped is remembered: the first member
- * to join has every mapping once more. Opening and closing a device may take a second, because the
- * kernel resets it. So s->joining is held for that, and s->lock, which each mapping takes, is not.
+ * struct usher_space for as long as its owner wants. Invariant: while there is a member, the IOMMU
+ * maps exactly what the table of mappings says. So the first member makes every mapping once more,
+ * and the last one leaves the table as it is. To open or close a device may take a second, because
+ * the kernel resets it. That needs s->joining only; s->lock, which each mapping takes, is not held.
  */
 #include "base/num.h"
 #include "base/usher_err.h"
@@ -41,7 +42,9 @@ static void ioas_end_if_empty(struct usher_space *s)
 	(void)pthread_mutex_lock(&s->lock);
 	s->members = s->ioas.members;
 	if (!s->members) {
-		/* The kernel drops mappings with the last group, but not if others have the space. */
+		/*
+		 * The kernel drops mappings with the last group, but not if others have the space.
+		 */
 		if (s->ioas.is_shared)
 			space_unmap_all(s);
 		vfio_ioas_close(&s->ioas);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory for DMA: a memfd, mapped here and in a space. */
+/* Memory for DMA: a memfd that is mapped in this process and in a space. */
 #include "base/clean.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -48,12 +48,14 @@ static int explain_memory(int code, uint64_t size, unsigned flags, struct usher_
 	return code;
 }
 
-/* @fd becomes the buffer's on success. */
+/* @fd belongs to the buffer on success. */
 static int map_memory(int fd, struct usher_buffer *b, unsigned flags, struct usher_err *e)
 {
 	void *p = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	/* Here it is that huge pages are taken from those that are reserved. */
+	/*
+	 * mmap() takes huge pages from the reserved ones, so it is what fails when there are none.
+	 */
 	if (p == MAP_FAILED)
 		return explain_memory(-errno, b->size, flags, e);
 	int r = usher_space_map(b->space, p, b->size, b->access, &b->iova, e);
@@ -108,7 +110,7 @@ int usher_buffer_share(const struct usher_buffer *b, struct usher_space *s,
 
 void usher_buffer_free(struct usher_buffer *b)
 {
-	/* One that is all zeroes is none either: descriptor 0 is not ours. */
+	/* A zeroed buffer is no buffer: its descriptor 0 is not ours. */
 	if (b->host) {
 		(void)usher_space_unmap(b->space, b->iova, b->size, NULL);
 		(void)munmap(b->host, b->size);

@@ -8,8 +8,9 @@
 #include <linux/pci_regs.h>
 
 /*
- * Class and revision: the vendor's id and much of the command register are vfio-pci's own memory,
- * which answers for a device that is not there any more (vfio_pci_config.c, ALL_VIRT).
+ * Read class and revision, because the device itself answers them. The vendor ID and much of the
+ * command register are vfio-pci's memory, which answers for an unplugged device, too
+ * (vfio_pci_config.c, ALL_VIRT).
  */
 bool device_answers(struct usher_device *d)
 {
@@ -63,7 +64,7 @@ int usher_config_find(struct usher_device *d, uint8_t id)
 	if (!(status & PCI_STATUS_CAP_LIST))
 		return -ENOENT;
 	r = usher_config_read(d, PCI_CAPABILITY_LIST, 1, &at);
-	/* A chain of a broken device may be a ring: there is room for 48. */
+	/* The list of a broken device may loop; a valid one has at most 48 entries. */
 	for (unsigned i = 0; i < 48 && r >= 0 && (at &= ~3u) >= PCI_STD_HEADER_SIZEOF; i++) {
 		r = usher_config_read(d, at, 1, &found);
 		if (r >= 0 && found == id)

@@ -12,6 +12,7 @@
 #include "vfio/type1.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <stdio.h>
@@ -69,7 +70,7 @@ static int open_model(struct usher_device *d, const struct device_uri *u, struct
 	return space_attach(d->space, &model_ioas, &member, &d->vfio, e);
 }
 
-/* What drivers ask of every device. */
+/* Reads what every driver needs: regions, identity, class. */
 static int device_learn(struct usher_device *d, struct usher_err *e)
 {
 	uint64_t v = 0;
@@ -79,7 +80,7 @@ static int device_learn(struct usher_device *d, struct usher_err *e)
 	for (uint32_t i = 0; i < DEVICE_REGIONS && i < d->vfio.region_count && r >= 0; i++) {
 		r = vfio_region_info(&d->vfio, i, &d->regions[i], err_from_usher(e));
 		if (r == -EINVAL && i == USHER_VGA)
-			r = 0; /* only of a VGA device */
+			r = 0; /* only a VGA device has it */
 	}
 	if (r >= 0)
 		r = vfio_region_get(&d->vfio, config, PCI_VENDOR_ID, 4, &v);
@@ -92,11 +93,11 @@ static int device_learn(struct usher_device *d, struct usher_err *e)
 	d->info.regions = d->vfio.region_count;
 	d->info.irq_kinds = d->vfio.irq_count;
 	d->info.atomics = vfio_dev_atomics(&d->vfio);
-	/* As VFIO leaves it; but who handed a descriptor over may have had it open before. */
+	/* Off after open, but a device that was handed over may have been used before. */
 	return r < 0 ? r : usher_device_master_off(d, e);
 }
 
-/* All that may fail is done before the descriptors are ours. */
+/* Everything that can fail comes before the library owns the descriptors. */
 static int open_fds(struct usher_device *d, struct usher_space *s, const struct device_uri *u,
 	struct usher_err *e)
 {
@@ -237,7 +238,7 @@ int usher_device_set_dma_bits(struct usher_device *d, unsigned bits, struct ushe
 	(void)pthread_mutex_unlock(&s->lock);
 	if (r < 0)
 		(void)err_say(err_from_usher(e), r,
-			"%s reaches %u bits of IOVA, but 0x%llx is mapped already", d->info.name,
-			bits, (unsigned long long)above);
+			"%s reaches %u bits of IOVA, but 0x%" PRIx64 " is mapped already",
+			d->info.name, bits, above);
 	return r;
 }

@@ -16,15 +16,15 @@
 
 struct device_irqs {
 	bool on;
-	uint32_t count; /* of the device; fds has so many */
+	uint32_t count; /* vectors of the device, and entries of fds */
 	int *fds; /* -1: not on */
 };
 
 struct usher_device {
 	struct vfio_dev vfio;
 	struct usher_space *space;
-	bool own_space; /* shared with other devices of a container that was handed over */
-	struct usher_model_device *model; /* NULL: the kernel's */
+	bool own_space; /* was opened without a space: counts in space->owners */
+	struct usher_model_device *model; /* NULL: a device of the kernel */
 	struct usher_device_info info;
 	struct vfio_region regions[DEVICE_REGIONS];
 	struct device_irqs irqs[DEVICE_KINDS];
@@ -33,30 +33,32 @@ struct usher_device {
 	struct usher_device *next; /* in the space */
 };
 
-/* What a region's call returned, as a driver shall see it: a device without configuration space
- * has gone. Return: @r, -ENODEV. */
+/*
+ * Turns the result of a region's access into one for the driver: if configuration space does not
+ * answer either, the device is gone. Return: @r, -ENODEV.
+ */
 int device_verdict(struct usher_device *d, int r);
 
-/* Looks at its class. Return: true it answers; false, and the device is marked gone. */
+/* Does the device answer? Reads its class; if it does not answer, marks the device gone. */
 bool device_answers(struct usher_device *d);
 
 /*
- * Bus mastering and interrupts off. The kernel saves and restores configuration space around a
- * reset, these too: a device that is to start anew must not find them on.
+ * Turns bus mastering and interrupts off. The kernel saves and restores configuration space around
+ * a reset, so a device would find them on after it.
  */
 void device_quiesce(struct usher_device *d);
 
-/* INTx, MSI, MSI-X; or all five. */
+/* Turns the first @kinds of enum usher_irq off: USHER_MSIX + 1, or DEVICE_KINDS for all. */
 void device_irqs_off(struct usher_device *d, unsigned kinds);
 
-/* Every window of it is unmapped. */
+/* Unmaps and closes every window of the device. */
 void device_windows_close(struct usher_device *d);
 
-/* Where a URI leads. */
+/* A parsed URI. */
 struct device_uri {
 	enum { URI_PCI, URI_FD, URI_MODEL } kind;
-	char name[96]; /* an address, perhaps with a token; or a model's */
-	char arguments[160]; /* a model's */
+	char name[96]; /* a PCI address, perhaps with a token; or a model */
+	char arguments[160]; /* of a model */
 	int container, group, device; /* descriptors; group -1: none */
 };
 

@@ -2,10 +2,10 @@
 /*
  * Devices by descriptors that another process handed over.
  *
- * How it works. Several devices may name one container. Their IOVAs are one space then, and the
- * container, and a group that two of them name, is closed once: by the space that has them all. The
- * registry remembers which space that is. A device that was opened without a space shares the one
- * that its container has already; the last such device frees it.
+ * How it works. Several devices may name one container. They share one space then, which closes the
+ * container once, and likewise a group that two of them name. Invariant: one container, one space;
+ * the registry remembers which. A device that is opened without a space shares the space of its
+ * container; the last such device frees it.
  */
 #include "lib/handed.h"
 
@@ -65,7 +65,7 @@ static int enter_locked(struct usher_device *d, struct usher_space *s, const str
 	if (r < 0)
 		return r;
 	registry_add(d->space);
-	/* What this program executes shall not have them. */
+	/* A program that this one executes must not inherit them. */
 	(void)fd_set_cloexec(u->container, 1);
 	(void)fd_set_cloexec(u->device, 1);
 	if (u->group >= 0)

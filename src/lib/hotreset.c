@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The reset of a bus or slot: which devices it hits, and which groups' owner may ask for it. */
+/* The reset of a bus or slot: which functions it hits, and whether the space owns their groups. */
 #include "base/usher_err.h"
 #include "lib/device.h"
 #include "vfio/hotreset.h"
@@ -54,7 +54,7 @@ static int not_ours(
 	return -EPERM;
 }
 
-/* By its address; of a model, or of one handed over without a name, by its group. */
+/* Compares addresses; for a model, or a device that was handed over without a name, groups. */
 static bool is_hit(const struct usher_device *d, const struct hits *h)
 {
 	struct pci_address a = {0};
@@ -67,7 +67,7 @@ static bool is_hit(const struct usher_device *d, const struct hits *h)
 	return !named && group < 0;
 }
 
-/* Every device of the space that is hit, whoever asked for the reset. */
+/* Quiesces every device of the space that the reset hits. */
 static void hits_quiesce(const struct usher_device *d, const struct hits *h)
 {
 	for (struct usher_device *o = d->space->devices; o; o = o->next)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Devices that `usher exec` handed over, by the environment: USHER_DEVICE="ADDRESS=URI ADDRESS=URI". */
+/*
+ * Devices that `usher exec` handed over, by the environment: USHER_DEVICE="ADDRESS=URI
+ * ADDRESS=URI".
+ */
 #include "base/usher_err.h"
 #include "lib/device.h"
 #include "pci/address.h"

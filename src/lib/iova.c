@@ -33,7 +33,7 @@ static void extent_drop(struct iova_pool *p, size_t at)
 	memmove(&p->free[at], &p->free[at + 1], (p->count - at) * sizeof(p->free[0]));
 }
 
-/* The first extent that ends at @iova or behind it. */
+/* The first extent that ends at or after @iova. */
 static size_t extent_find(const struct iova_pool *p, uint64_t iova)
 {
 	size_t low = 0, high = p->count;
@@ -71,7 +71,7 @@ void iova_pool_fini(struct iova_pool *p)
 	*p = (struct iova_pool){.free = NULL};
 }
 
-/* Takes [@first, @last], which lies in extent @at. */
+/* Removes [@first, @last], which lies in extent @at. */
 static int extent_cut(struct iova_pool *p, size_t at, uint64_t first, uint64_t last)
 {
 	struct iova_extent *x = &p->free[at];

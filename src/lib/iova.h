@@ -8,8 +8,10 @@
 #include <stdint.h>
 
 /*
- * Which IOVAs are free: disjoint extents, ascending. First fit from below, so that devices with
- * a small DMA mask find something; never IOVA 0, which many devices take for none.
+ * How it works. The pool is a sorted array of disjoint, non-adjacent free extents. Allocation is
+ * first fit from below, so that a device with a small DMA mask still finds room. IOVA 0 is never
+ * free, because many devices take it for "no address". The pool knows nothing of mappings:
+ * lib/map.c carves them out.
  */
 struct iova_pool {
 	struct iova_extent {
@@ -19,24 +21,24 @@ struct iova_pool {
 	size_t count, room;
 };
 
-/* All of the ranges up to @mask is free. Return: 0, -ENOMEM. */
+/* Makes all of the ranges up to @mask free. Return: 0, -ENOMEM. */
 int iova_pool_reset(
 	struct iova_pool *p, const struct vfio_span *ranges, size_t count, uint64_t mask);
 void iova_pool_fini(struct iova_pool *p);
 
-/* @size > 0; @align a power of two. Return: 0, -ENOSPC, -ENOMEM. */
+/* Allocates IOVAs. @size: > 0. @align: a power of two. Return: 0, -ENOSPC, -ENOMEM. */
 int iova_pool_take(struct iova_pool *p, uint64_t size, uint64_t align, uint64_t *ret);
 
-/* Return: 0, -EEXIST not all of it is free, -ENOMEM. */
+/* Allocates [@first, +@size). Return: 0, -EEXIST a part of it is not free, -ENOMEM. */
 int iova_pool_take_at(struct iova_pool *p, uint64_t first, uint64_t size);
 
-/* What of [@first, +@size) is free is so no longer. Return: 0, -ENOMEM. */
+/* Removes whatever of [@first, +@size) is free. Return: 0, -ENOMEM. */
 int iova_pool_carve(struct iova_pool *p, uint64_t first, uint64_t size);
 
-/* How much is free from @first on, in one piece. */
+/* How many bytes are free from @first on without a gap. */
 uint64_t iova_pool_run(const struct iova_pool *p, uint64_t first);
 
-/* Must have been taken. Return: 0, -ENOMEM: then it is lost. */
+/* Frees what was allocated or carved. Return: 0; -ENOMEM: the range is lost. */
 int iova_pool_give(struct iova_pool *p, uint64_t first, uint64_t size);
 
 #endif

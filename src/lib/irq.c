@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Interrupts and events, each vector an eventfd. */
+/*
+ * Interrupts and events.
+ *
+ * How it works. Each vector that is on has an eventfd, which the device owns until its kind goes
+ * off. Invariant: irqs[kind].fds has one entry for each vector of the device; -1 means off, also in
+ * the kernel. MSI-X vectors are added one by one. Before Linux 6.5 the kernel cannot do so: then
+ * MSI-X goes off and on, and every vector is signalled once, because an interrupt may be lost in
+ * between.
+ */
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/usher_err.h"
@@ -31,7 +39,7 @@ int usher_irq_info(struct usher_device *d, enum usher_irq kind, struct usher_irq
 		return -EINVAL;
 	*ret = (struct usher_irq_info){.count = 0};
 	if (vfio_irq_info(&d->vfio, kind, &i, NULL) < 0)
-		return 0; /* ERR of what is not PCI Express */
+		return 0; /* ERR of a device that is not PCI Express */
 	ret->count = i.count;
 	ret->maskable = !!(i.flags & VFIO_IRQ_INFO_MASKABLE);
 	ret->automasked = !!(i.flags & VFIO_IRQ_INFO_AUTOMASKED);
@@ -81,7 +89,7 @@ static int check_on(struct usher_device *d, enum usher_irq kind, uint32_t count,
 	return 0;
 }
 
-/* vfio_irq_set()'s answer in words. */
+/* Words for a result of vfio_irq_set(). */
 static int explain_irq_set(struct usher_device *d, enum usher_irq kind, int r, struct usher_err *e)
 {
 	if (r == 0)
@@ -115,7 +123,7 @@ int usher_irq_on(struct usher_device *d, enum usher_irq kind, uint32_t count, st
 	return 0;
 }
 
-/* Those that are on, from the first to the last. */
+/* Sets all vectors that are on at once. */
 static int set_all(struct usher_device *d, enum usher_irq kind)
 {
 	const struct device_irqs *q = &d->irqs[kind];
@@ -127,8 +135,9 @@ static int set_all(struct usher_device *d, enum usher_irq kind)
 }
 
 /*
- * Off and on again with one more, or as before when there is none to be had. What came in between
- * is lost, so everybody is told to look.
+ * Turns the kind off and on with one vector more; if the kernel has no such vector, as it was
+ * before. An interrupt in between is lost, so signal every vector: a driver looks at its device
+ * then.
  */
 static int add_by_gap(struct usher_device *d, enum usher_irq kind, uint32_t vector)
 {
@@ -141,7 +150,7 @@ static int add_by_gap(struct usher_device *d, enum usher_irq kind, uint32_t vect
 	if (r != 0) {
 		fd_close(&q->fds[vector]);
 		if (set_all(d, kind) != 0)
-			kind_forget(q); /* off, then: the truth at least */
+			kind_forget(q); /* it is off: say so */
 	}
 	for (uint32_t i = 0; q->on && i < q->count; i++)
 		if (q->fds[i] >= 0)
@@ -177,7 +186,7 @@ int usher_irq_off(struct usher_device *d, enum usher_irq kind, struct usher_err 
 {
 	if (!is_kind(kind) || !d->irqs[kind].on)
 		return 0;
-	/* ERR and REQ have no "off" of their own: their eventfd goes. */
+	/* The kernel cannot turn ERR and REQ off; take their eventfd away instead. */
 	const int none = -1;
 	int r = kind >= USHER_ERR ? vfio_irq_set(&d->vfio, kind, 0, &none, 1)
 				  : vfio_irq_disable(&d->vfio, kind);

@@ -2,17 +2,17 @@
 /*
  * What is mapped in an IOVA space, and where the next mapping goes.
  *
- * How it works. The pool (lib/iova.h) has the free IOVAs, the table (lib/mapping.h) the mappings; an
- * IOVA is in one of them, or it rests in the quarantine ring. Invariant: what the kernel maps is in
- * the table, so that a first member can have all of it again.
+ * How it works. Invariant: each usable IOVA is in exactly one place: free in the pool (lib/iova.h),
+ * in a mapping or its guard in the table (lib/mapping.h), or in the quarantine ring. What the
+ * kernel maps is in the table, so that the first member of a space can have all of it again.
  *
- * An unmapped IOVA rests until as many others as the quarantine holds were unmapped after it: a
- * device that is late must not hit the memory of the next owner. The ring's oldest entry has rested.
- * A driver that maps for each I/O asks for one size over and over, so that entry is tried first, and
- * the pool is not touched at all. A guard behind each mapping catches a device that runs over.
+ * An unmapped IOVA stays in the quarantine until as many others were unmapped after it as the ring
+ * holds: a late DMA must not hit the memory of the next owner. The oldest entry of the ring is free
+ * again. A driver that maps for each I/O uses one size over and over, so that entry is tried first,
+ * and the pool is not touched. A guard after each mapping catches a device that runs over its end.
  *
- * The path of each mapping is inline: no division, no text. Text is built in functions of their own,
- * when something failed.
+ * The hot path is inline: no division, no formatting. Functions of their own build texts on
+ * failure.
  */
 #include "base/bits.h"
 #include "base/num.h"
@@ -56,7 +56,7 @@ int space_rebuild(struct usher_space *s)
 			continue;
 		r = iova_pool_carve(&s->pool, f->iova, f->size);
 		if (!in_ranges(s, f->iova, f->size))
-			f->size = 0; /* no longer ours to give */
+			f->size = 0; /* outside the ranges: not usable any more */
 	}
 	return r;
 }
@@ -99,7 +99,7 @@ static void quarantine_flush(struct usher_space *s)
 {
 	for (size_t i = 0; i < s->freed_room; i++)
 		s->freed[i].size = 0;
-	/* Without a group there is no IOVA to give out: the next one begins with what is left. */
+	/* Without a member there are no ranges; the next one rebuilds the pool. */
 	if (s->members)
 		(void)space_rebuild(s);
 }
@@ -111,7 +111,7 @@ void usher_space_flush_quarantine(struct usher_space *s)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-/* The latest freed IOVAs rest: a device that is late must not hit somebody else's memory. */
+/* Puts an unmapped IOVA into the quarantine. The entry that it replaces goes to the pool. */
 static void iova_rest(struct usher_space *s, uint64_t iova, uint64_t size)
 {
 	struct freed *oldest = &s->freed[s->freed_next];
@@ -122,7 +122,7 @@ static void iova_rest(struct usher_space *s, uint64_t iova, uint64_t size)
 		s->freed_next = 0;
 }
 
-/* A driver that maps for each I/O asks for one size over and over: no way through the pool then. */
+/* Reuses the oldest entry of the quarantine if it fits exactly, without the pool. */
 static bool iova_reuse(struct usher_space *s, uint64_t size, uint64_t align, uint64_t *ret)
 {
 	struct freed *rested = &s->freed[s->freed_next];
@@ -139,8 +139,7 @@ static uint64_t smallest_page(const struct usher_space *s)
 	return s->iommu.page_sizes & -s->iommu.page_sizes;
 }
 
-/* The largest IOMMU page that @size fills, which is no less than the smallest of them: so aligned,
- * the IOMMU can use it. */
+/* The largest IOMMU page that @size fills: aligned to it, the IOMMU can use such pages. */
 static uint64_t best_alignment(const struct usher_space *s, uint64_t size)
 {
 	const uint64_t fit = s->iommu.page_sizes & (UINT64_MAX >> __builtin_clzll(size));
@@ -157,7 +156,7 @@ static int explain_pages(const struct usher_space *s, uint64_t size, struct ushe
 		smallest_page(s));
 }
 
-/* On the way of each mapping, as all that is inline here: no division, no text. */
+/* Hot path, like all inline functions here: no division, no formatting. */
 static inline int check_pages(
 	const struct usher_space *s, uint64_t bits, uint64_t size, struct usher_err *e)
 {
@@ -180,14 +179,14 @@ static int iova_take(struct usher_space *s, uint64_t size, uint64_t align, uint6
 
 	if (r != -ENOSPC)
 		return r;
-	quarantine_flush(s); /* better too early than not at all */
+	quarantine_flush(s); /* early reuse is better than failure */
 	r = iova_pool_take(&s->pool, size, align, ret);
 	return r == -ENOSPC && align > smallest_page(s)
 		       ? iova_pool_take(&s->pool, size, smallest_page(s), ret)
 		       : r;
 }
 
-/* What the whole space needs, not this mapping alone: the number to set the limit to. */
+/* Names the need of the whole space, which is what the limit must be set to. */
 static void hint_memlock(const struct usher_space *s, uint64_t size, struct usher_err *e)
 {
 	struct rlimit l;
@@ -201,7 +200,7 @@ static void hint_memlock(const struct usher_space *s, uint64_t size, struct ushe
 		(s->mapped + size + 1023) >> 10, (uint64_t)l.rlim_cur >> 10);
 }
 
-/* @m came to nothing. */
+/* Gives the IOVA of @m back, which was not mapped. */
 static void mapping_untake(struct usher_space *s, const struct mapping *m)
 {
 	struct mapping left = *m;
@@ -212,7 +211,7 @@ static void mapping_untake(struct usher_space *s, const struct mapping *m)
 		(void)iova_pool_give(&s->pool, left.iova, left.size + left.guard);
 }
 
-/* The kernel did not map @m, for @r. */
+/* The back end refused to map @m with @r. */
 static int mapping_give_up(
 	struct usher_space *s, const struct mapping *m, int r, struct usher_err *e)
 {
@@ -223,7 +222,7 @@ static int mapping_give_up(
 	return r;
 }
 
-/* @m's IOVA is taken from the pool: remembers it. */
+/* Adds @m, whose IOVA is allocated, to the table. */
 static inline int mapping_remember(
 	struct usher_space *s, const struct mapping *m, struct usher_err *e)
 {
@@ -249,7 +248,7 @@ static inline int mapping_commit(
 	return 0;
 }
 
-/* An IOVA for @m, by its size, and a guard behind it. */
+/* Allocates an IOVA for @m with a guard after it. */
 static inline int mapping_place(struct usher_space *s, struct mapping *m, uint64_t align)
 {
 	if (m->size > UINT64_MAX - s->guard)
@@ -355,7 +354,7 @@ int usher_space_map_at(struct usher_space *s, usher_iova_t iova, void *host, uin
 	return r;
 }
 
-/* @m is unmapped: its IOVA rests. */
+/* @m is unmapped: puts its IOVA into the quarantine. */
 static inline void mapping_forget(struct usher_space *s, struct mapping *m)
 {
 	if (__builtin_expect(m->crowds, 0))
@@ -378,7 +377,7 @@ static int unmap_locked(struct usher_space *s, uint64_t iova, uint64_t size, str
 		err_hint(err_from_usher(e), "a mapping goes as a whole");
 		return -EINVAL;
 	}
-	/* Without a group the kernel has dropped all mappings already. */
+	/* Without a member the kernel has dropped all mappings already. */
 	int r = s->members ? vfio_ioas_unmap(&s->ioas, IOVA(iova), size, err_from_usher(e)) : 0;
 	if (r < 0)
 		return r;

@@ -5,11 +5,11 @@
 
 #include <errno.h>
 
-/* All spans here are [first, last]: they may end where addresses do. */
+/* Ranges here are [first, last], because a range may end at the last address. */
 
 /*
- * A mapping in the way is one too many; one close behind leaves less room for the guard.
- * Return: the guard that is left, or -EEXIST.
+ * How much guard a mapping at [@first, @last] can have: a mapping that follows closely leaves less.
+ * *@ret: that mapping. Return: the guard [bytes], -EEXIST a mapping overlaps.
  */
 static int64_t find_room(struct usher_space *s, uint64_t first, uint64_t last, struct mapping **ret)
 {
@@ -30,7 +30,7 @@ static int64_t find_room(struct usher_space *s, uint64_t first, uint64_t last, s
 	return (int64_t)guard;
 }
 
-/* The guard of a mapping in front reaches into [@first, …). Return: 1 it gave way, 0 none does. */
+/* Shortens the guard of an earlier mapping that reaches @first. Return: 1 there was one, 0. */
 static int cut_guard(struct usher_space *s, uint64_t first)
 {
 	for (size_t i = 0; i < s->maps.room; i++) {
@@ -47,7 +47,7 @@ static int cut_guard(struct usher_space *s, uint64_t first)
 	return 0;
 }
 
-/* The ring's oldest makes room, as when an IOVA is freed. */
+/* Puts a piece into the quarantine in place of the oldest entry. */
 static void piece_rest(struct usher_space *s, struct freed piece)
 {
 	struct freed *oldest = &s->freed[s->freed_next];
@@ -58,7 +58,7 @@ static void piece_rest(struct usher_space *s, struct freed piece)
 	s->freed_next = s->freed_next + 1 == s->freed_room ? 0 : s->freed_next + 1;
 }
 
-/* What lies in [@first, @last] has rested long enough; what is left of each piece rests on. */
+/* Takes [@first, @last] out of the quarantine. The rest of each entry stays in it. */
 static void cut_freed(struct usher_space *s, uint64_t first, uint64_t last)
 {
 	struct freed behind = {.size = 0};
@@ -93,7 +93,7 @@ int space_place(struct usher_space *s, struct mapping *m)
 		return -EEXIST;
 	m->crowds = cut_guard(s, m->iova);
 	cut_freed(s, m->iova, last + (uint64_t)guard);
-	/* The IOMMU's range, or the devices' mask, may end in it. */
+	/* The IOMMU's range, or the devices' mask, may end inside the guard. */
 	m->guard = min_u64((uint64_t)guard, iova_pool_run(&s->pool, last + 1));
 	if (behind)
 		behind->crowds = 1;

@@ -5,18 +5,17 @@
 #include "lib/space.h"
 
 /*
- * A mapping at an IOVA of the caller's. Guards and the quarantine keep apart what the space places
- * by itself; whoever names an IOVA may go into both. What is left of them stays, and a guard that
- * had to give way comes back when the mapping in it goes (struct mapping, crowds).
- *
- * m->iova and m->size are given; takes them and as much guard as there is room for.
- * Return: 0; -EEXIST a mapping or page 0 is in the way; then nothing has changed. -ENOMEM.
+ * Allocates the IOVA that the caller specifies in m->iova and m->size, and as much guard after it
+ * as there is room for. It may lie in the guard of another mapping and in the quarantine, which
+ * keep apart only what the space places by itself. A guard that is cut comes back when @m goes
+ * (mapping.crowds).
+ * Return: 0; -EEXIST a mapping or page 0 overlaps, and nothing has changed; -ENOMEM.
  */
 int space_place(struct usher_space *s, struct mapping *m);
 
 /*
- * @m, which crowds, has come to its end: a guard in front of it takes what it lacks. What is left is
- * @m's iova, and its size with a guard of 0; that may be none.
+ * @m, which crowds, is unmapped: the guard of the mapping before it takes back what it lacks. *@m
+ * becomes what is left, with a guard of 0; its size may be 0.
  */
 void space_spread(struct usher_space *s, struct mapping *m);
 

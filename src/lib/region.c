@@ -11,7 +11,7 @@ _Static_assert(USHER_ROM == VFIO_PCI_ROM_REGION_INDEX, "uapi");
 _Static_assert(USHER_CONFIG == VFIO_PCI_CONFIG_REGION_INDEX, "uapi");
 _Static_assert(USHER_REGION_MAP == VFIO_REGION_INFO_FLAG_MMAP, "uapi");
 
-/* Those beyond the fixed ones (a vendor's) are asked for each time. */
+/* A vendor's regions, beyond the fixed ones, are not cached. */
 static int region_get(
 	struct usher_device *d, uint32_t index, struct vfio_region *ret, struct usher_err *e)
 {

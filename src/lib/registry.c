@@ -2,7 +2,7 @@
 #include "lib/registry.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct usher_space *spaces; /* that have, or had, a container which was handed over */
+static struct usher_space *spaces; /* that have or had a container of another process */
 
 void registry_lock(void)
 {

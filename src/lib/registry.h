@@ -5,13 +5,13 @@
 #include "lib/space.h"
 
 /*
- * Which space of this process has which container that was handed over. All but registry_forget()
- * need the registry locked; its lock is taken before those of a space.
+ * Which space of this process has which container of another process. The caller of all functions
+ * but registry_forget() holds the registry's lock, which is taken before those of a space.
  */
 void registry_lock(void);
 void registry_unlock(void);
 
-/* NULL: no space has it. */
+/* Return: the space that has the container; NULL: none. */
 struct usher_space *registry_find(int container);
 void registry_add(struct usher_space *s); /* a second time is fine */
 void registry_remove(const struct usher_space *s); /* one that was never added is fine */

@@ -14,7 +14,7 @@ void device_quiesce(struct usher_device *d)
 
 int usher_device_reset(struct usher_device *d, struct usher_err *e)
 {
-	/* A device without a reset method is left as it is. */
+	/* Do not disturb a device that cannot be reset. */
 	if (d->vfio.flags & VFIO_DEVICE_FLAGS_RESET)
 		device_quiesce(d);
 	int r = device_verdict(d, vfio_dev_reset(&d->vfio, err_from_usher(e)));

@@ -11,32 +11,32 @@
 #include <unistd.h>
 #include <usher/region.h>
 
-/* What others than the window's own thread may look at; the window itself may be gone any time. */
+/* What other threads may read. The window itself may be freed at any time. */
 static struct {
 	_Atomic(struct usher_window *) window;
 	_Atomic(const struct usher_device *) device;
 	_Atomic uintptr_t at;
-	_Atomic size_t size; /* [bytes] mapped; 0: through functions */
+	_Atomic size_t size; /* [bytes] mapped; 0: not mapped */
 } slots[SIGBUS_WINDOWS_MAX];
 static struct sigaction before;
-static uintptr_t page_size; /* sysconf() is not for a signal handler */
+static uintptr_t page_size; /* sysconf() is not async-signal-safe */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int install_error;
 
-/* mmap(2) is a bare system call: it may be made in a handler, whatever POSIX leaves open. */
+/* mmap(2) is a bare system call, so a signal handler may call it although POSIX does not say so. */
 static int put_ones(struct usher_window *w, uintptr_t at)
 {
 	void *page = (void *)(at & ~(page_size - 1));
 	const int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 
-	/* First: another thread may load from the new page before it is all ones. */
+	/* Set this first: another thread may load from the new page before it is all ones. */
 	w->gone = 1;
 	/* cppcheck-suppress invalidFunctionArg; -1 is what anonymous memory is mapped from */
 	void *ones = mmap(page, page_size, PROT_READ | PROT_WRITE, how, -1, 0);
 	if (ones == MAP_FAILED)
 		return -1;
 	memset(ones, 0xff, page_size);
-	/* cppcheck-suppress memleak; it is part of the window's mapping, and goes with it */
+	/* cppcheck-suppress memleak; usher_window_close() unmaps it with the window */
 	return 0;
 }
 
@@ -63,7 +63,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	} else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
 		before.sa_handler(sig);
 	} else {
-		/* The access is done once more, and ends the program as it would have without us. */
+		/* Without a handler before ours, the repeated access ends the program. */
 		(void)sigaction(sig, &before, NULL);
 		if (info->si_code <= 0)
 			(void)raise(sig);

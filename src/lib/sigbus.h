@@ -8,15 +8,17 @@ struct usher_device;
 struct usher_window;
 
 /*
- * Windows whose SIGBUS is caught: the page that was touched becomes one of all ones, the window
- * is marked gone, and the access is done once more. Faults elsewhere go to who had the signal.
+ * How it works. A table of the process's windows is readable from the signal handler without a
+ * lock. On SIGBUS inside a window the handler marks it gone, replaces the page by one of all ones,
+ * and returns: the access is repeated and succeeds. A fault elsewhere goes to the handler before
+ * ours.
  */
 #define SIGBUS_WINDOWS_MAX 256
 
-int sigbus_watch(struct usher_window *w); /* 0, -ENOSPC, -errno */
-void sigbus_forget(struct usher_window *w); /* one that is not watched is fine */
+int sigbus_watch(struct usher_window *w); /* Return: 0, -ENOSPC, -errno */
+void sigbus_forget(struct usher_window *w); /* a window that is not watched is fine */
 
-/* Those of @d, which is being closed. NULL: an empty place, or another device's. */
+/* Entry @i of the table. Return: a window of @d; NULL: none, or a window of another device. */
 struct usher_window *sigbus_window(size_t i, const struct usher_device *d);
 
 #endif

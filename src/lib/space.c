@@ -2,9 +2,10 @@
 /*
  * The life of an IOVA space.
  *
- * How it works. A space outlives its devices: it remembers what is mapped, and the back end's I/O
- * address space (struct vfio_ioas) exists only while a device or a group is a member (lib/attach.c).
- * Where mappings go is lib/map.c's. Two locks: joining for members, lock for mappings.
+ * How it works. A space outlives its devices. It keeps the table of mappings; the back end's I/O
+ * address space (struct vfio_ioas) exists only while a device or a group is a member
+ * (lib/attach.c). lib/map.c decides where mappings go. Two locks: joining for members, lock for
+ * mappings, in this order.
  */
 #include "lib/space.h"
 
@@ -29,7 +30,7 @@ int usher_space_new(
 	s->ioas = VFIO_IOAS_NONE;
 	s->mask = UINT64_MAX;
 	s->guard = o ? align_up(o->guard, KIB(4)) : KIB(4);
-	/* One more than rest: the oldest, which has rested and goes to the next that wants it. */
+	/* One entry more than the quarantine holds: the oldest one, which may be reused. */
 	s->freed_room = min_u64(o ? o->quarantine : QUARANTINE, SIZE_MAX - 1) + 1;
 	s->freed = calloc(s->freed_room, sizeof(*s->freed));
 	if (!s->freed) {

@@ -13,7 +13,7 @@
 struct usher_device;
 struct freed {
 	uint64_t iova;
-	uint64_t size; /* guard included; 0: none */
+	uint64_t size; /* with the guard [bytes]; 0: empty */
 };
 
 struct usher_space {
@@ -28,9 +28,9 @@ struct usher_space {
 	struct iova_pool pool;
 	struct mapping_table maps;
 	uint64_t mapped; /* [bytes] */
-	struct freed *freed; /* ring: the quarantine, and the one that has rested */
+	struct freed *freed; /* ring: the quarantine, and one entry that may be reused */
 	size_t freed_room, freed_next;
-	unsigned owners; /* devices whose own space this is; 0: the caller's (lib/handed.h) */
+	unsigned owners; /* devices that were opened without a space; 0: the caller owns it */
 	struct usher_space *next_handed;
 };
 
@@ -43,22 +43,22 @@ int space_attach(struct usher_space *s, const struct vfio_ioas_ops *backend,
 	const struct vfio_member *m, struct vfio_dev *ret, struct usher_err *e);
 
 /*
- * The same with descriptors of another process: @container, @group (-1: none) and @d, which is open.
- * All three belong to the space on success. Return: 0; -EINVAL the space has another container.
+ * The same with descriptors of another process: @container, @group (-1: none) and @d, which is
+ * open. The space owns all three on success. Return: 0; -EINVAL the space has another container.
  */
 int space_adopt(
 	struct usher_space *s, int container, int group, struct vfio_dev *d, struct usher_err *e);
 
-/* Closes the device. The last member takes the I/O address space along. */
+/* Closes the device. With the last member the I/O address space is closed. */
 void space_detach(struct usher_space *s, struct vfio_dev *d);
 
-/* The devices' masks or the ranges have changed. Return: 0, -ENOMEM. */
+/* Rebuilds the pool, because the ranges or the devices' masks changed. Return: 0, -ENOMEM. */
 int space_rebuild(struct usher_space *s);
-/* What is above @mask already. Return: false and the first mapping, or true. */
+/* Do all mappings lie below @mask? If not, *@ret_iova is one that does not. */
 bool space_fits(const struct usher_space *s, uint64_t mask, uint64_t *ret_iova);
-/* The kernel's side of every mapping goes; which there were is still known. */
+/* Unmaps everything in the back end; the table stays as it is. */
 void space_unmap_all(struct usher_space *s);
-/* Every mapping once more, in an I/O address space that has none. Return: 0, as vfio_ioas_map(). */
+/* Maps the whole table in an I/O address space that maps nothing. Return: as vfio_ioas_map(). */
 int space_replay(struct usher_space *s, struct usher_err *e);
 
 #endif

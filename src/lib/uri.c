@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of devices: pci:ADDRESS[,vf_token=UUID], fd:CONTAINER,[GROUP|none,]DEVICE, model:NAME[,…]. */
+/*
+ * Names of devices: pci:ADDRESS[,vf_token=UUID], fd:CONTAINER,[GROUP|none,]DEVICE, model:NAME[,…].
+ */
 #include "base/num.h"
 #include "base/usher_err.h"
 #include "lib/device.h"
@@ -25,7 +27,7 @@ static bool is_token(const char *text)
 	return strlen(text) == TOKEN_LEN && strspn(text, "0123456789abcdefABCDEF-") == TOKEN_LEN;
 }
 
-/* The kernel wants "0000:01:00.0 vf_token=UUID". */
+/* The kernel takes "0000:01:00.0 vf_token=UUID". */
 static int parse_pci(const char *text, struct device_uri *ret)
 {
 	char address[32], form[PCI_ADDRESS_TEXT];
@@ -54,7 +56,7 @@ static int parse_number(const char *text, int *ret)
 {
 	uint64_t n;
 
-	if (!strcmp(text, "none")) {
+	if (strcmp(text, "none") == 0) {
 		*ret = -1;
 		return 0;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Windows onto a device's registers that outlive the device. */
+/* Windows: parts of regions, mapped or not, that stay usable when the device disappears. */
 #include "base/bits.h"
 #include "base/clean.h"
 #include "base/endian.h"
@@ -26,15 +26,15 @@ static bool is_mappable(const struct vfio_region *r, uint64_t off, uint64_t size
 	return false;
 }
 
-/* Where the mapping of a window begins in its region: mappings begin at pages. */
+/* Where the mapping of a window begins in its region: at a page. */
 static uint64_t map_offset(const struct usher_window *w)
 {
 	return align_down(w->off, (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 /*
- * VFIO maps BARs uncached only. sysfs has a write-combining twin of prefetchable BARs, which a
- * process with the right to it may use instead.
+ * VFIO maps BARs uncached only. For prefetchable BARs sysfs has a write-combining file, which works
+ * if the process may open it.
  */
 static int map_combined(struct usher_window *w)
 {
@@ -140,7 +140,7 @@ int usher_window_revive(struct usher_window *w)
 	return 0;
 }
 
-/* Through the kernel: a device that does not answer there has gone for this window. */
+/* An access through the kernel that fails means that the device is gone for this window. */
 static int window_verdict(struct usher_window *w, int r)
 {
 	if (r != -EIO && r != -ENODEV)
@@ -193,7 +193,7 @@ static int read_whole(struct usher_window *w, uint64_t off, uint64_t *ret)
 		return usher_window_load(w, off, 8, ret);
 	uint64_t v = USHER_LE64(*(const volatile uint64_t *)(const volatile void *)(w->base + off));
 	usher_rmb();
-	/* The page of a window that is gone is memory, which may hold what was stored since. */
+	/* If the window is gone, the page is memory, which may hold what was stored since. */
 	if (w->gone)
 		return -ENODEV;
 	*ret = v;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Buses of models: what a hot reset hits, and the proof of ownership that the kernel wants for it. */
+/*
+ * Buses of models: which functions a hot reset hits, and the check that the caller owns their
+ * groups.
+ */
 #include "base/num.h"
 #include "model/host.h"
 
@@ -7,7 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#define DOMAIN 0xffff /* no machine's */
+#define DOMAIN 0xffff /* no machine has it */
 #define SLOTS 32
 
 static bool is_taken(unsigned bus, unsigned slot)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Configuration space of models, as vfio-pci lets its user see it. */
+/* Configuration space of models, as vfio-pci shows it to its user. */
 #include "base/endian.h"
 #include "base/num.h"
 #include "model/host.h"
@@ -59,7 +59,7 @@ void model_config_init(struct usher_model_device *d)
 	model_config_reset(d);
 }
 
-/* As VFIO leaves a device that it opens: it decodes memory and masters nothing. */
+/* As VFIO leaves a device at open: memory decoding on, bus mastering off. */
 void model_config_reset(struct usher_model_device *d)
 {
 	le16_put(d->config + PCI_COMMAND, PCI_COMMAND_MEMORY);

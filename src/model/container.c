@@ -2,10 +2,11 @@
 /*
  * The container of models.
  *
- * How it works. Mappings are an array sorted by IOVA; none overlaps another, and none is ever split.
- * A container lives as long as its opener or a group has it. When the last group leaves, the IOMMU
- * and all mappings go, as in the kernel. A device's DMA comes from other threads: c->lock guards the
- * mappings and is held while DMA copies, so that no unmap returns in the middle of a copy.
+ * How it works. Invariant: mappings are an array sorted by IOVA; none overlaps another, and none is
+ * ever split. A container lives as long as its opener or a group has it. When the last group
+ * leaves, the IOMMU and all mappings go, as in the kernel. DMA may come from other threads: c->lock
+ * guards the mappings and is held while DMA copies, so that no unmap returns in the middle of a
+ * copy.
  */
 #include "base/num.h"
 #include "model/host.h"
@@ -20,7 +21,7 @@
 #define PAGE KIB(4)
 #define ENTRIES_MAX 65535u /* the limit's default */
 
-/* As an emulated Intel IOMMU of 39 bits reports: MSIs go to the hole. */
+/* As an emulated Intel IOMMU of 39 bits reports them. MSIs go to the hole. */
 static const struct vfio_span ranges[] = {
 	{{0}, {0xfedfffff}}, {{0xfef00000}, {UINT64_C(0x7fffffffff)}}};
 
@@ -76,7 +77,7 @@ void model_container_put_group(struct model_container *c)
 	model_unlock();
 }
 
-/* The first mapping that ends behind @iova. */
+/* The first mapping that ends at or after @iova. */
 static size_t mapping_find(const struct model_container *c, uint64_t iova)
 {
 	size_t low = 0, high = c->count;
@@ -99,7 +100,7 @@ static bool in_ranges(uint64_t iova, uint64_t size)
 	return false;
 }
 
-/* Whether the pages could be pinned, as pin_user_pages() would. Before Linux 5.14: believed. */
+/* Could pin_user_pages() pin the pages? Before Linux 5.14 nothing can tell, so assume yes. */
 static int pages_pin(void *host, uint64_t size, uint32_t access)
 {
 	const int advice = access & VFIO_DMA_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;

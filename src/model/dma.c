@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* DMA of models: only with bus mastering, only where the container maps, and only as it allows. */
+/* DMA of models: needs bus mastering, a mapping, and the right access to it. */
 #include "model/host.h"
 
 #include <errno.h>

@@ -45,7 +45,7 @@ static void edu_factorial(struct model_edu *m, uint32_t n)
 		raise_irq(m, EDU_IRQ_FACTORIAL);
 }
 
-/* The end in the device, and the end in memory; QEMU itself stops at an end that is not there. */
+/* One end is in the device, the other in memory. QEMU aborts if the device end is out of range. */
 static void edu_copy(struct model_edu *m)
 {
 	enum usher_model_fault f = usher_model_meets(m->dev);
@@ -60,7 +60,7 @@ static void edu_copy(struct model_edu *m)
 	if (here >= EDU_MEMORY && range_ok(here - EDU_MEMORY, m->count, EDU_MEMORY_SIZE)) {
 		uint8_t *mine = m->memory + (here - EDU_MEMORY);
 		const usher_iova_t iova = {there & EDU_DMA_MASK};
-		/* It knows nothing of what became of it. */
+		/* The device does not report errors of its DMA. */
 		if (out)
 			(void)usher_model_dma_write(m->dev, iova, mine, len);
 		else
@@ -104,7 +104,7 @@ static uint64_t edu_read(
 
 static void write_dma(struct model_edu *m, uint64_t off, uint64_t value)
 {
-	/* While it copies the engine takes no orders. */
+	/* The engine ignores writes while it copies. */
 	if (m->command & EDU_DMA_RUN)
 		return;
 	switch (off) {
@@ -151,7 +151,7 @@ static void edu_write(struct usher_model_device *d, void *state, unsigned bar, u
 		m->status = (m->status & EDU_STATUS_COMPUTING) | (word & EDU_STATUS_IRQ);
 		break;
 	case EDU_IRQ_RAISE:
-		/* A moment too: that it never comes is a fault of its own. */
+		/* This is an operation, too: a lost interrupt is a fault of its own. */
 		if (usher_model_meets(d) != USHER_FAULT_TIMEOUT)
 			raise_irq(m, word);
 		break;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <usher/model.h>
 
-/* "model:edu": QEMU's educational device (docs/specs/edu), with answers at once. Its state. */
+/* State of "model:edu": QEMU's educational device (docs/specs/edu), which answers at once. */
 struct model_edu {
 	struct usher_model_device *dev;
 	uint32_t liveness, factorial, status, irq;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What goes wrong with a model, and when. */
+/* Fault injection, and the arguments of a model. */
 #include "base/num.h"
 #include "model/host.h"
 
@@ -34,7 +34,7 @@ const char *model_argument(const char *arguments, const char *key, size_t *ret_l
 
 	for (const char *at = arguments; *at; at += strspn(at, ",")) {
 		size_t len = strcspn(at, ",");
-		if (len >= wanted && !strncmp(at, key, wanted) &&
+		if (len >= wanted && strncmp(at, key, wanted) == 0 &&
 			(len == wanted || at[wanted] == '=')) {
 			*ret_len = len == wanted ? 0 : len - wanted - 1;
 			return len == wanted ? at + len : at + wanted + 1;

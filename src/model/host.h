@@ -41,14 +41,14 @@ struct model_container {
 	pthread_mutex_t lock; /* mappings: a device's DMA may come from another thread */
 	int fd;
 	/* Under model_lock(). */
-	bool open; /* its opener has it; groups keep it alive too */
+	bool open; /* its opener has it; groups keep it alive, too */
 	unsigned groups;
 	/* Under lock. */
 	bool has_iommu;
 	struct model_mapping *maps; /* by iova */
 	size_t count, room;
-	uint64_t locked, lock_limit; /* [bytes]; limit 0: none */
-	uint32_t entry_limit; /* mappings: dma_entry_limit of vfio_iommu_type1 */
+	uint64_t locked, lock_limit; /* [bytes]; lock_limit 0: none */
+	uint32_t entry_limit; /* of mappings, as dma_entry_limit of vfio_iommu_type1 */
 	struct model_container *next;
 };
 
@@ -65,7 +65,7 @@ struct usher_model_device {
 	int group;
 	bool group_open;
 	bool is_bound; /* its space keeps the group without an open device */
-	unsigned attached; /* by its space */
+	unsigned attached; /* how many times its space has it attached */
 	bool gone;
 	unsigned open; /* descriptors of the device */
 	struct model_container *container;
@@ -78,34 +78,34 @@ struct usher_model_device {
 	bool asleep; /* by the low power feature */
 	enum usher_model_fault fault;
 	unsigned fault_after, fault_count;
-	unsigned resets; /* asked for by its user */
+	unsigned resets; /* that its user requested */
 	uint64_t dma_lost; /* DMA and MSIs while bus mastering was off */
-	uint64_t dma_faults; /* DMA that is not mapped, or not so */
+	uint64_t dma_faults; /* DMA without a mapping of that access */
 	bool no_reset;
-	bool no_resize; /* MSI-X: no vector joins while others are on, as before Linux 6.5 */
+	bool no_resize; /* MSI-X vectors cannot be added while others are on, as before Linux 6.5 */
 	uint32_t vectors; /* of MSI or MSI-X that the host has left; UINT32_MAX: enough */
 	unsigned bus, slot; /* bus 0: a root bus, which cannot be reset */
 	int group_fd; /* while group_open */
 	struct usher_model_device *next; /* of all that are plugged */
 };
 
-/* Those that need not be registered. */
+/* Built-in models. */
 extern const struct usher_model model_edu, model_nvme, model_nvme_mapped;
 
-/* NULL: nobody registered it. */
+/* A model by its name. Return: NULL none is registered. */
 const struct usher_model *model_find(const char *name);
 
-/* "key=value" or "key" of "a=1,b". Return: the value and its length, NULL it is not there. */
+/* Finds "key=value" or "key" in "a=1,b". Return: the value, and its length; NULL not there. */
 const char *model_argument(const char *arguments, const char *key, size_t *ret_len);
-/* *@value stays when it is not there. Return: 0, -EINVAL no number in [@least, @most]. */
+/* Leaves *@value alone if it is not there. Return: 0, -EINVAL not a number in [@least, @most]. */
 int model_argument_number(
 	const char *arguments, const char *key, uint64_t least, uint64_t most, uint64_t *value);
-/* fault=, after=, count=. Return: 0, -EINVAL. */
+/* Applies fault=, after=, count=. Return: 0, -EINVAL. */
 int model_break_as_told(struct usher_model_device *d, const char *arguments);
 
-/* A device of that model, in a group of its own. Return: 0, what its init() says, -ENOMEM. */
+/* Makes a device of a model, in a group of its own. Return: 0, -ENOMEM, as its init(). */
 int model_plug(const struct usher_model *m, const char *arguments, struct usher_model_device **ret);
-/* No group or device of it is open any more. */
+/* Frees a device. Neither its group nor a descriptor of it may be open. */
 void model_unplug(struct usher_model_device *d);
 
 /* The plugged device in this IOMMU group. NULL: none. */
@@ -117,7 +117,7 @@ struct usher_model_device *model_plugged(void);
 void model_plugged_add(struct usher_model_device *d); /* gives it a group of its own */
 void model_plugged_remove(struct usher_model_device *d); /* one that was never added is fine */
 
-/* The kernel's steps with a container; each returns 0 or the kernel's errno. */
+/* The kernel's steps with a container. Each returns 0 or the kernel's errno. */
 int model_container_open(struct model_container **ret);
 void model_container_close(struct model_container *c); /* groups inside keep it alive */
 /* The open container of a descriptor, with one group more. NULL: @fd is none. */
@@ -128,26 +128,26 @@ bool model_container_ready(struct model_container *c); /* the IOMMU is set: devi
 int model_container_info(struct model_container *c, struct vfio_iommu *ret);
 int model_container_map(
 	struct model_container *c, iova_t iova, void *host, uint64_t size, unsigned access);
-/* All mappings inside [@iova, +@size). *@ret: how many bytes they had. */
+/* Unmaps all mappings inside [@iova, +@size). *@ret: how many bytes that were. */
 int model_container_unmap(struct model_container *c, iova_t iova, uint64_t size, uint64_t *ret);
 void model_container_unmap_all(struct model_container *c, uint64_t *ret);
-/* [@iova, +@len) with @access: calls @each for the pieces. Return: 0, -EFAULT. */
+/* Calls @each for the pieces of [@iova, +@len), mapped with @access. Return: 0, -EFAULT. */
 int model_container_walk(struct model_container *c, uint64_t iova, uint64_t len, uint32_t access,
 	void (*each)(void *arg, uint8_t *host, uint64_t len), void *arg);
 
 /* The kernel's steps with the group of a device. */
-int model_group_open(struct usher_model_device *d); /* descriptor; -EBUSY open, or its device is */
+int model_group_open(struct usher_model_device *d); /* Return: descriptor, -EBUSY */
 void model_group_close(struct usher_model_device *d);
 int model_group_set_container(struct usher_model_device *d, int fd);
 int model_group_unset_container(struct usher_model_device *d);
 /* Opens the device. @name: its name, perhaps with a token behind a blank. Return: descriptor. */
 int model_group_device(struct usher_model_device *d, const char *name);
 
-/* A device as the back end's user sees it; @fd from model_group_device(). */
+/* The verbs of an open device. @fd: from model_group_device(). */
 int model_device_verbs(struct usher_model_device *d, int fd, struct vfio_dev *ret, struct err *e);
 extern const struct vfio_dev_ops model_verbs;
 
-/* bus=. Return: 0, -EINVAL, -ENOSPC. */
+/* Applies bus=. Return: 0, -EINVAL, -ENOSPC. */
 int model_bus_join(struct usher_model_device *d, const char *arguments);
 int model_bus_dependents(struct usher_model_device *d, struct vfio_dependent **ret);
 int model_bus_reset(struct usher_model_device *d, const int *groups, size_t count);
@@ -160,7 +160,7 @@ uint64_t model_region_size(const struct usher_model_device *d, uint64_t index);
 /* Where a BAR's memory begins. Return: its size if it has none. */
 uint64_t model_region_memory(const struct usher_model_device *d, uint64_t index);
 
-/* The process's: registered models, plugged devices, containers and who is in them. */
+/* Guards what the process has once: models, plugged devices, containers and their groups. */
 void model_lock(void);
 void model_unlock(void);
 

@@ -35,7 +35,7 @@ uint32_t model_irqs_flags(const struct usher_model_device *d, uint32_t kind)
 	switch (kind) {
 	case VFIO_PCI_INTX_IRQ_INDEX:
 		return VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
-	case VFIO_PCI_MSIX_IRQ_INDEX: /* vectors can be added: as Linux 6.5 */
+	case VFIO_PCI_MSIX_IRQ_INDEX: /* vectors can be added since Linux 6.5 */
 		return VFIO_IRQ_INFO_EVENTFD | (d->no_resize ? VFIO_IRQ_INFO_NORESIZE : 0);
 	default:
 		return VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
@@ -96,7 +96,7 @@ void model_intx_update(struct usher_model_device *d)
 	struct pollfd p = {.fd = d->intx_unmask_fd, .events = POLLIN};
 	eventfd_t n;
 
-	/* A thread of the kernel would wait for it; here it is seen at the next change. */
+	/* The kernel waits for it in a thread; this model looks at the next change. */
 	if (p.fd >= 0 && poll(&p, 1, 0) == 1 && !eventfd_read(p.fd, &n))
 		d->intx_masked = false;
 	if (!q->on || !d->intx_level || d->intx_masked || d->gone)
@@ -237,7 +237,7 @@ int model_irqs_act(struct usher_model_device *d, uint32_t kind, enum vfio_irq_ac
 
 void usher_model_msi(struct usher_model_device *d, uint32_t vector)
 {
-	/* An MSI is a write to memory: without bus mastering it goes nowhere. */
+	/* An MSI is a memory write: without bus mastering it is lost. */
 	if (d->gone)
 		return;
 	if (!model_config_master(d)) {

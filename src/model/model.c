@@ -18,7 +18,7 @@ static size_t model_count = 3;
 static const struct usher_model *registry_find(const char *name)
 {
 	for (size_t i = 0; i < model_count; i++)
-		if (!strcmp(models[i]->name, name))
+		if (strcmp(models[i]->name, name) == 0)
 			return models[i];
 	return NULL;
 }
@@ -71,7 +71,7 @@ static void device_destroy(struct usher_model_device *d)
 	free(d);
 }
 
-/* What the host and the device it lends do not offer. */
+/* Applies the limits of host and device: vectors=, noreset, noresize. */
 static int device_take_limits(struct usher_model_device *d, const char *arguments)
 {
 	uint64_t vectors = UINT32_MAX;

@@ -36,7 +36,7 @@ static bool write_host(struct model_nvme *m, uint64_t iova, const void *from, ui
 	return !usher_model_dma_write(m->dev, (usher_iova_t){iova}, from, len);
 }
 
-/* One piece within a page. Return: NVME_OK, _DATA_TRANSFER_ERROR. */
+/* Copies one piece, which lies in one page. Return: NVME_OK, _DATA_TRANSFER_ERROR. */
 static uint16_t move_piece(
 	struct model_nvme *m, uint64_t iova, uint8_t *disk, uint32_t len, bool out)
 {
@@ -45,7 +45,7 @@ static uint16_t move_piece(
 	return moved ? NVME_OK : NVME_DATA_TRANSFER_ERROR;
 }
 
-/* PRP1's page, then PRP2: a page, or a list of them. @off in the list's page. */
+/* Copies the rest of the data by PRP2: one page, or a list of pages. */
 static uint16_t move_rest(
 	struct model_nvme *m, uint64_t prp2, uint8_t *disk, uint32_t len, bool out)
 {
@@ -125,7 +125,7 @@ static uint16_t identify_command(struct model_nvme *m, const struct nvme_sqe *c)
 		break;
 	case NVME_CNS_NAMESPACE:
 		if (le32toh(c->nsid) != 1)
-			break; /* an inactive one is all zeroes */
+			break; /* the data of an inactive namespace is zero */
 		le64_put(id + NVME_NS_SIZE, m->blocks);
 		id[NVME_NS_LBAF + 2] = 9;
 		break;
@@ -167,7 +167,10 @@ static uint16_t admin_command(struct model_nvme *m, const struct nvme_sqe *c, ui
 	case NVME_CREATE_CQ:
 		return create_ring(c, m->cq);
 	case NVME_CREATE_SQ:
-		/* Its completion queue has to have the same number: all that our driver needs. */
+		/*
+		 * The completion queue must have the same number, which is all that our driver
+		 * uses.
+		 */
 		if (id >= MODEL_NVME_QUEUES || !m->cq[id].entries || le32toh(c->cdw11) >> 16 != id)
 			return NVME_INVALID_QUEUE;
 		return create_ring(c, m->sq);
@@ -207,12 +210,12 @@ static void complete_command(
 	const uint64_t to = q->iova + (uint64_t)q->tail * sizeof(c);
 	const size_t head = offsetof(struct nvme_cqe, end);
 
-	/* A full queue, or one in memory that is not there, is the host's fault: fatal (§9.5). */
+	/* A full queue, or one that is not mapped, is a fatal error of the host (§9.5). */
 	if ((q->tail + 1) % q->entries == q->head || !write_host(m, to, &c, head)) {
 		give_up(m);
 		return;
 	}
-	/* The phase comes last: who sees it sees the rest. */
+	/* Write the phase last: a host that sees it sees the rest. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	(void)write_host(m, to + head, &c.end, sizeof(c.end));
 	q->tail = (q->tail + 1) % q->entries;
@@ -282,7 +285,7 @@ static void ring_bell(struct model_nvme *m, unsigned index, uint32_t value)
 		q->tail = value;
 }
 
-/* What a driver that uses the doorbell buffer has written there; and we sleep from here on. */
+/* Reads the doorbell buffer, and sets the event index: from here on the device sleeps. */
 static void read_shadow(struct model_nvme *m, unsigned index)
 {
 	uint32_t value;

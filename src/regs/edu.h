@@ -25,14 +25,14 @@
 #define EDU_DMA_COUNT 0x90
 #define EDU_DMA_COMMAND 0x98
 #define EDU_DMA_RUN 0x01u
-#define EDU_DMA_FROM_DEVICE 0x02u /* else from memory to the device */
+#define EDU_DMA_FROM_DEVICE 0x02u /* 0: from memory to the device */
 #define EDU_DMA_IRQ 0x04u
 
 /* The device's own memory, as addresses of its DMA engine; not reachable through the BAR. */
 #define EDU_MEMORY 0x40000u
 #define EDU_MEMORY_SIZE 4096u
-/* QEMU ends itself over a copy that reaches the last byte: its check is one too strict. */
+/* QEMU aborts on a copy that reaches the last byte: its check is off by one. */
 #define EDU_MEMORY_USABLE 4095u
-#define EDU_DMA_MASK 0x0fffffffu /* 28 address lines, unless it was made with others */
+#define EDU_DMA_MASK 0x0fffffffu /* 28 address lines by default */
 
 #endif

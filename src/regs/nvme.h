@@ -4,11 +4,11 @@
 
 #include <stdint.h>
 
-/* What an NVMe controller and its host share. Ref: NVM Express base specification 1.4. */
+/* Registers and queue entries of an NVMe controller. Ref: NVM Express base specification 1.4. */
 
 /* Controller registers, in BAR 0 (§3.1). */
 #define NVME_CAP 0x00
-#define NVME_CAP_MQES(cap) ((uint32_t)((cap)&0xffff)) /* entries a queue, less one */
+#define NVME_CAP_MQES(cap) ((uint32_t)((cap)&0xffff)) /* entries of a queue, minus one */
 #define NVME_CAP_TO(cap) ((uint32_t)((cap) >> 24 & 0xff)) /* [500 ms] until ready */
 #define NVME_CAP_DSTRD(cap) ((uint32_t)((cap) >> 32 & 0xf)) /* doorbells 4 << DSTRD apart */
 #define NVME_CAP_MPSMIN(cap) ((uint32_t)((cap) >> 48 & 0xf)) /* smallest page 4096 << MPSMIN */
@@ -56,7 +56,7 @@ struct nvme_cqe {
 			uint16_t cid;
 			uint16_t status; /* bit 0: phase */
 		};
-		uint32_t end; /* both, in one access */
+		uint32_t end; /* the two fields above in one access */
 	};
 };
 _Static_assert(sizeof(struct nvme_cqe) == 16, "§4.6");

@@ -8,20 +8,20 @@
 struct vfio_info_cap_header;
 
 /*
- * The capability chain that follows a VFIO info structure: offsets from the start of the
- * structure, 0 ends it. It comes from a kernel or from an in-process model: every step is checked,
- * and offsets may only grow, so that no chain is endless.
+ * The capability chain that follows a VFIO info structure: offsets from the start of the structure;
+ * 0 ends it. Do not trust it: every step is checked, and offsets must grow, so that no chain is
+ * endless.
  */
 
 /*
- * The capability after @at (NULL: the first, at offset @first) whose header and @min bytes lie in
- * @buf. Return: NULL at the end, or where the chain is broken.
+ * The capability after @at (NULL: the first one, at offset @first). Its header lies in @buf.
+ * Return: NULL at the end, or if the chain is broken.
  * Ref: linux/vfio.h struct vfio_info_cap_header.
  */
 const struct vfio_info_cap_header *vfio_cap_next(
 	const void *buf, size_t size, uint32_t first, const struct vfio_info_cap_header *at);
 
-/* Bytes from @cap to the end of @buf: what a capability with a length field may claim. */
+/* Bytes from @cap to the end of @buf: an upper bound for a length that the capability claims. */
 size_t vfio_cap_room(const void *buf, size_t size, const struct vfio_info_cap_header *cap);
 
 #endif

@@ -96,7 +96,7 @@ int vfio_container_set_iommu(const struct vfio_container *c, struct err *e)
 		return 0;
 	switch (r) {
 	case -EPERM:
-		/* The kernel's own condition: no isolation of the devices' MSIs. */
+		/* The kernel refuses because nothing isolates the MSIs of devices. */
 		(void)err_say(
 			e, r, "the IOMMU does not remap interrupts: a device could forge them");
 		err_hint(e, "switch interrupt remapping on in the firmware; where every guest is "

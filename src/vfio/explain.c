@@ -31,13 +31,13 @@ static int match_holder(void *arg, const struct host_holder *o)
 	return 1;
 }
 
-/* An open device tells nobody which group it is of; but few processes have one. */
+/* A descriptor of a device does not say which group it is of, but few processes have one. */
 #define DEVICE_LINK "anon_inode:[vfio-device]"
 #define CANDIDATES_MAX 3
 
 struct candidates {
 	struct host *host;
-	const char *pid; /* whose descriptors are looked at */
+	const char *pid; /* of the process whose descriptors are read */
 	size_t count, len;
 	char text[160];
 };
@@ -81,7 +81,7 @@ static int match_process(void *arg, const char *pid)
 	return 0;
 }
 
-/* Its owner may have closed the group's node: an open device still holds the group. */
+/* The owner may have closed the group's node; an open device still holds the group. */
 static void hint_candidates(struct host *h, struct err *e)
 {
 	struct candidates c = {.host = h};
@@ -127,7 +127,7 @@ static bool in_the_way(const struct pci_device *d)
 	static const char *const harmless[] = {"", "pci-stub", "pcieport"};
 
 	for (size_t i = 0; i < COUNT(harmless); i++)
-		if (!strcmp(d->driver, harmless[i]))
+		if (strcmp(d->driver, harmless[i]) == 0)
 			return false;
 	return !is_vfio(d->driver);
 }
@@ -171,7 +171,7 @@ int vfio_explain_absent(struct host *h, const char *address, struct err *e)
 	(void)file_path(path, sizeof(path), "%s/%s/driver", DEVICES, address);
 	int r = host_link_name(h, path, name, sizeof(name));
 	if (r >= 0 ? is_vfio(name) : r != -ENOENT)
-		return -ENODEV; /* on its way out, then */
+		return -ENODEV; /* it is being removed */
 	file_escape(driver, sizeof(driver), name);
 	if (r >= 0)
 		(void)err_say(e, -ENODEV, "%s is on driver '%s', not on vfio-pci", address, driver);

@@ -8,19 +8,21 @@ struct err;
 struct host;
 
 /*
- * What the host knows about a bare errno of VFIO. @h may be NULL: then the sentence is shorter.
+ * Explains a bare errno of VFIO with facts of the host. @h: NULL makes a shorter message.
  */
 
-/* Who has the group's node (@rdev, 0 unknown) open. Return: -EBUSY. */
+/*
+ * Names the process that has the group's node open. @rdev: of the node, 0 unknown. Return: -EBUSY.
+ */
 int vfio_explain_busy(struct host *h, int group, dev_t rdev, struct err *e);
 
 /*
- * Why the group does not have the device; a variant of vfio-pci, or what cannot be told, leaves the
- * sentence that there is. Return: -ENODEV.
+ * Says why the group does not have the device. Leaves @e as it is if the device is on vfio-pci or a
+ * variant of it, or if its driver is unknown. Return: -ENODEV.
  */
 int vfio_explain_absent(struct host *h, const char *address, struct err *e);
 
-/* Which members are on which driver of the host. Return: -EPERM. */
+/* Names the members that are on a host driver. Return: -EPERM. */
 int vfio_explain_not_viable(struct host *h, int group, struct err *e);
 
 #endif

@@ -63,7 +63,7 @@ int vfio_group_open(struct host *h, int number, struct vfio_group *ret, struct e
 	return 0;
 }
 
-/* A group's ioctls do not tell its number; its node's name in sysfs is the number. */
+/* No ioctl of a group returns its number, but the name of its node in sysfs is the number. */
 static int group_number_of(struct host *h, int fd)
 {
 	char path[48], name[16];
@@ -120,7 +120,7 @@ int vfio_group_set_container(
 	int r = group_call(g, VFIO_GROUP_SET_CONTAINER, (void *)(uintptr_t)&c->fd);
 	if (r >= 0)
 		return 0;
-	/* A member may have been bound since the question. */
+	/* A host driver may have been bound to a member since the check. */
 	if (r == -EPERM)
 		return vfio_explain_not_viable(h, g->number, e);
 	return err_set(e, r, "put IOMMU group %d into the container", g->number);

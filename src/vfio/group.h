@@ -9,8 +9,8 @@ struct vfio_dev;
 struct vfio_group;
 
 /*
- * A VFIO group: the IOMMU group as the unit of ownership. Only vfio/type1.c uses it: everything else
- * speaks the verbs of vfio/ioas.h.
+ * A VFIO group: the IOMMU group as the unit of ownership. Only vfio/type1.c uses it: everything
+ * else speaks the verbs of vfio/ioas.h.
  *
  * A group has one opener at a time, counted until the last of its devices is closed. It is usable
  * ("viable") if no member is on a driver of the host.

@@ -10,8 +10,8 @@ struct err;
 struct vfio_dev;
 
 /*
- * The reset of a bus or slot: it hits every function there, so the kernel wants proof that the
- * caller owns the group of each: the groups' descriptors.
+ * The reset of a bus or slot. It hits every function there, so the kernel requires that the caller
+ * owns the group of each. The descriptors of the groups prove it.
  * Ref: linux/vfio.h VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, VFIO_DEVICE_PCI_HOT_RESET.
  */
 struct vfio_dependent {
@@ -20,16 +20,17 @@ struct vfio_dependent {
 };
 
 /*
- * The functions that would be reset; *@ret is the caller's to free(). Return: how many; -ENODEV
- * neither bus nor slot can be reset (a device of the root bus); -errno.
+ * Lists the functions that would be reset. The caller frees *@ret by free(). Return: how many;
+ * -ENODEV neither bus nor slot can be reset (a device of the root bus); -errno.
  */
 int vfio_hotreset_info(struct vfio_dev *d, struct vfio_dependent **ret, struct err *e);
 
 #define VFIO_HOTRESET_GROUPS_MAX 64
 
 /*
- * Return: 0; -EINVAL a group is missing, or a descriptor is no group's; -ENODEV; -ENOTTY the
- * bridge cannot; -E2BIG; -errno.
+ * Resets the bus or slot. @groups: @count descriptors. vfio_ioas_reset_bus() finds them.
+ * Return: 0; -EINVAL a group is missing, or a descriptor is not of a group; -ENODEV; -ENOTTY the
+ * bridge cannot reset it; -E2BIG; -errno.
  */
 int vfio_hotreset(struct vfio_dev *d, const int *groups, size_t count);
 

@@ -13,10 +13,10 @@ struct vfio_dev;
 struct vfio_ioas;
 
 /*
- * How it works. An I/O address space (IOAS) is one set of DMA mappings, and the devices that use it.
- * The verbs below say what is meant: attach a device, map memory, reset a bus. A back end says how:
- * vfio/type1.h by the kernel's containers and groups, model/ inside this process. Neither group nor
- * container is visible here, because iommufd and vfio-user have none.
+ * How it works. An I/O address space (IOAS) is one set of DMA mappings, and the devices that use
+ * it. The verbs below say what is meant: attach a device, map memory, reset a bus. A back end says
+ * how: vfio/type1.h by the kernel's containers and groups, model/ inside this process. Neither
+ * group nor container is visible here, because iommufd and vfio-user have none.
  *
  * Invariants that callers rely on and every back end keeps (test/unit/vfio/ioas_rows.c):
  * - map, unmap and info work from the first member on. A member is an attached device or a bound
@@ -167,14 +167,14 @@ int vfio_ioas_kvm_file(const struct vfio_ioas *s, const struct vfio_dev *d);
 bool vfio_ioas_owns(const struct vfio_ioas *s, int group);
 
 /*
- * Which of the functions that a reset of the bus hits is in the way: the first whose group the space
- * does not own. Return: its index in @hit; @count if there is none.
+ * Which of the functions that a reset of the bus hits is in the way: the first whose group the
+ * space does not own. Return: its index in @hit; @count if there is none.
  */
 size_t vfio_ioas_missing(const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count);
 
 /*
- * Resets the bus or slot of @d with everything on it. @hit: what that is, from vfio_hotreset_info();
- * the space must own the group of each.
+ * Resets the bus or slot of @d with everything on it. @hit: what that is, from
+ * vfio_hotreset_info(); the space must own the group of each.
  * Return: 0; -EPERM a group is not owned; -EINVAL the kernel misses one; -ENODEV; -ENOTTY; -errno.
  */
 int vfio_ioas_reset_bus(
@@ -185,9 +185,9 @@ int vfio_ioas_explain_map(struct vfio_ioas *s, iova_t iova, uint64_t size, int c
 int vfio_ioas_explain_unmap(iova_t iova, uint64_t size, uint64_t unmapped, int code, struct err *e);
 
 /*
- * Lets the devices of the space reach [@host, +@size) at @iova. The kernel pins the pages; they count
- * against the caller's RLIMIT_MEMLOCK unless the caller has CAP_IPC_LOCK.
- * @iova, @host, @size: multiples of the smallest IOMMU page (struct vfio_iommu.page_sizes). [bytes]
+ * Lets the devices of the space reach [@host, +@size) at @iova. The kernel pins the pages; they
+ * count against the caller's RLIMIT_MEMLOCK unless the caller has CAP_IPC_LOCK. @iova, @host,
+ * @size: multiples of the smallest IOMMU page (struct vfio_iommu.page_sizes). [bytes]
  * Return: 0; -EINVAL misaligned, empty, or outside the IOMMU's ranges; -EEXIST overlaps a mapping;
  * -EFAULT no such memory, or not writable; -ENOMEM beyond RLIMIT_MEMLOCK; -ENOSPC no entries left
  * (struct vfio_iommu.dma_avail).

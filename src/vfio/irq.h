@@ -21,29 +21,31 @@ struct vfio_irqs {
 	 * (vectors cannot be added while it is on: MSI, and MSI-X before Linux 6.5).
 	 */
 	uint32_t flags;
-	uint32_t count; /* vectors; 0: the device has none of this kind */
+	uint32_t count; /* vectors; 0: the device does not have this kind */
 };
 
 /* Return: 0; -EINVAL no such kind (ERR on a device that is not PCI Express). */
 int vfio_irq_info(struct vfio_dev *d, uint32_t index, struct vfio_irqs *ret, struct err *e);
 
 /*
- * Vectors [@start, +@count) signal @fds; -1 takes a vector's eventfd away. The first call turns
- * the kind on, with @start + @count vectors. The eventfds stay the caller's.
+ * Makes vectors [@start, +@count) signal the eventfds @fds; -1: the vector signals none. The first
+ * call turns the kind on with @start + @count vectors. The eventfds stay the caller's.
  * Return: 0; > 0 the kernel has only that many vectors, and nothing was turned on; -EINVAL vectors
  * that do not exist or cannot be added, or another kind is on; -errno.
  */
 int vfio_irq_set(
 	struct vfio_dev *d, uint32_t index, uint32_t start, const int *fds, uint32_t count);
 
-/* Turns the whole kind off. Return: 0, -EINVAL it was not on, -errno. */
+/* Turns the whole kind off. Return: 0; -EINVAL it was off; -errno. */
 int vfio_irq_disable(struct vfio_dev *d, uint32_t index);
 
-/* INTx alone; on others -ENOTTY. Return: 0, -EINVAL it is not on. */
+/* Masks or unmasks INTx. Return: 0; -ENOTTY any other kind; -EINVAL INTx is off. */
 int vfio_irq_mask(struct vfio_dev *d, uint32_t index);
 int vfio_irq_unmask(struct vfio_dev *d, uint32_t index);
 
-/* A signal of @fd unmasks (-1: no longer): for KVM's resample eventfd. Return: 0, -errno. */
+/*
+ * Lets a signal of @fd unmask INTx; -1: no longer. For KVM's resample eventfd. Return: 0, -errno.
+ */
 int vfio_irq_unmask_fd(struct vfio_dev *d, uint32_t index, int fd);
 
 /* Signals the eventfds of [@start, +@count) as if the device had. Return: 0, -errno. */

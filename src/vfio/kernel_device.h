@@ -4,7 +4,9 @@
 
 #include "vfio/device.h"
 
-/* The verbs of a device by its VFIO descriptor, however that was opened: by a group or by iommufd. */
+/*
+ * The verbs of a device by its VFIO descriptor, however that was opened: by a group or by iommufd.
+ */
 extern const struct vfio_dev_ops vfio_kernel_device;
 
 #endif

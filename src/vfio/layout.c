@@ -6,20 +6,21 @@
 #include "base/num.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
-/* A kernel and its tables boot in the first megabytes: they are one piece. */
+/* A kernel and its tables need the first megabytes in one piece. */
 #define FIRST_MIN MIB(64)
-/* Huge pages fit both ends of a piece, and holes of a few KiB cost no more than that. */
+/* So that huge pages fill a piece; a hole of a few KiB costs no more than one of them. */
 #define PIECE_ALIGN MIB(2)
-/* AMD's IOMMUs keep this for HyperTransport: no address above may be one of a BAR or of RAM. */
+/* AMD reserves addresses from here for HyperTransport: neither a BAR nor RAM may lie above. */
 #define HYPERTRANSPORT UINT64_C(0xfd00000000)
 
 struct filling {
 	struct layout *layout;
-	uint64_t left; /* of RAM, not placed yet */
+	uint64_t left; /* RAM that is not placed yet [bytes] */
 };
 
-/* Takes of [@base, @end) what is left to place. Return: 0, -ENOSPC too many pieces. */
+/* Places as much of the RAM that is left in [@base, @end). Return: 0, -ENOSPC too many pieces. */
 static int fill_range(struct filling *f, uint64_t base, uint64_t end)
 {
 	struct layout *l = f->layout;
@@ -41,7 +42,7 @@ static int fill_range(struct filling *f, uint64_t base, uint64_t end)
 	return 0;
 }
 
-/* The same of the part of [@base, @end) that is usable. */
+/* The same in the usable parts of [@base, @end). */
 static int fill_usable(struct filling *f, uint64_t base, uint64_t end,
 	const struct vfio_span *usable, size_t count)
 {
@@ -58,7 +59,7 @@ static int fill_usable(struct filling *f, uint64_t base, uint64_t end,
 	return r;
 }
 
-/* The width in which every address fits that devices may use. */
+/* The address width that devices can use in full. */
 static unsigned iommu_bits(const struct vfio_span *usable, size_t count)
 {
 	uint64_t last = count ? usable[count - 1].last.v : UINT64_MAX;
@@ -66,14 +67,14 @@ static unsigned iommu_bits(const struct vfio_span *usable, size_t count)
 
 	while (bits < 64 && last >> bits)
 		bits++;
-	/* A width counts in full only when its last address is there. */
+	/* A width counts only if its last address is usable. */
 	return bits < 64 && last != BIT64(bits) - 1 ? bits - 1 : bits;
 }
 
 static struct layout_range window_above_ram(const struct layout *l)
 {
 	const struct layout_range *last = &l->ram[l->count - 1];
-	/* From a boundary that most BARs are aligned to, as far as addresses reach. */
+	/* Begins at a boundary that fits most BARs and ends at the last address. */
 	uint64_t base = align_up(max_u64(LAYOUT_HIGH_BASE, last->base + last->size), GIB(16));
 	uint64_t end = BIT64(l->bits);
 
@@ -89,7 +90,7 @@ int layout_make(uint64_t size, unsigned phys_bits, const struct vfio_span *usabl
 	struct filling f = {.layout = &l, .left = size};
 
 	l.bits = (unsigned)min_u64(l.bits, 52); /* the widest physical address of x86 */
-	/* Whole pieces but for the last: memory that is not a multiple of them ends in it. */
+	/* Pieces are aligned, so only the last one may have another size. */
 	int r = fill_usable(&f, 0, LAYOUT_LOW_MAX, usable, count);
 	/* BARs need room above RAM. */
 	if (r == 0 && l.bits > 32)
@@ -98,16 +99,17 @@ int layout_make(uint64_t size, unsigned phys_bits, const struct vfio_span *usabl
 			count);
 	if (!l.count || l.ram[0].base || l.ram[0].size < min_u64(size, FIRST_MIN)) {
 		err_say(e, -EADDRINUSE,
-			"lay out the guest's memory: the IOMMU keeps addresses below %u MiB for "
-			"itself, where a kernel boots",
+			"lay out the guest's memory: the IOMMU reserves addresses below %u MiB, "
+			"which a kernel needs to boot",
 			(unsigned)(FIRST_MIN >> 20));
 		err_hint(e, "see /sys/kernel/iommu_groups/*/reserved_regions");
 		return -EADDRINUSE;
 	}
 	if (r < 0 || f.left)
 		return err_say(e, -ENOSPC,
-			"lay out the guest's memory: %llu MiB do not fit into addresses of %u bits",
-			(unsigned long long)(size >> 20), l.bits);
+			"lay out the guest's memory: %" PRIu64
+			" MiB do not fit into addresses of %u bits",
+			size >> 20, l.bits);
 	l.mem64 = window_above_ram(&l);
 	*ret = l;
 	return 0;

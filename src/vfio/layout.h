@@ -10,12 +10,12 @@
 struct err;
 
 /*
- * Where the memory of a guest lies whose devices use guest-physical addresses as IOVAs: around
- * what the IOMMU keeps for itself (the window of MSIs, memory that firmware maps, AMD's
- * HyperTransport range), and no higher than processor and IOMMU can address. Pure: the VMM lays
- * out a guest by it, and a plan tells beforehand what would come of it.
+ * Decides where the memory of a guest lies. Its devices use guest-physical addresses as IOVAs. So
+ * RAM must avoid what the IOMMU reserves (the MSI window, memory that firmware maps, AMD's
+ * HyperTransport range), and must not lie higher than processor and IOMMU can address. A pure
+ * function: the VMM lays out a guest by it, and a plan predicts the result by it.
  */
-#define LAYOUT_LOW_MAX UINT64_C(0xc0000000) /* RAM below 4 GiB ends here at most */
+#define LAYOUT_LOW_MAX UINT64_C(0xc0000000) /* RAM below 4 GiB ends here or lower */
 #define LAYOUT_MEM32_BASE UINT64_C(0xc0000000) /* 32-bit BARs */
 #define LAYOUT_MEM32_SIZE UINT64_C(0x28000000)
 #define LAYOUT_IO_BASE UINT64_C(0x1000)
@@ -36,10 +36,10 @@ struct layout {
 };
 
 /*
- * @size: of RAM, whole pages. @phys_bits: of the processor. @usable: what the IOMMU translates,
- * ascending; @count 0: all of it (no devices, or a kernel that does not tell).
- * Return: 0; -ENOSPC it does not fit below what can be addressed; -EADDRINUSE the IOMMU keeps
- * memory that a kernel boots in.
+ * @size: of RAM [bytes], whole pages. @phys_bits: of the processor. @usable: what the IOMMU
+ * translates, ascending; @count 0: everything (no devices, or a kernel that does not say).
+ * Return: 0; -ENOSPC the RAM does not fit into the addresses; -EADDRINUSE the IOMMU reserves
+ * addresses that a kernel needs to boot.
  */
 int layout_make(uint64_t size, unsigned phys_bits, const struct vfio_span *usable, size_t count,
 	struct layout *ret, struct err *e);

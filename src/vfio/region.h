@@ -11,8 +11,8 @@ struct vfio_dev;
 
 /*
  * A region of a device: a BAR, the ROM, configuration space. Indices are VFIO_PCI_BAR0_REGION_INDEX
- * and so on. Whatever may not be mmapped is reached by read and write, which the kernel turns into
- * accesses of the device of the same size.
+ * and so on. Parts that may not be mapped are accessed by read and write, which the kernel turns
+ * into accesses of the device of the same size.
  */
 #define VFIO_AREAS_MAX 32 /* sparse areas beyond these are trapped, not mapped */
 
@@ -24,24 +24,24 @@ struct vfio_area {
 struct vfio_region {
 	uint32_t index;
 	uint32_t flags; /* VFIO_REGION_INFO_FLAG_READ, _WRITE, _MMAP */
-	uint64_t size; /* [bytes]; 0: not there */
-	uint64_t offset; /* in the device's file */
-	bool msix_mappable; /* the pages of the MSI-X table may be mmapped too */
-	uint32_t type; /* of a region beyond the fixed ones; 0 none */
+	uint64_t size; /* [bytes]; 0: the device does not have it */
+	uint64_t offset; /* in the device's file, for back ends with one */
+	bool msix_mappable; /* the pages of the MSI-X table may be mapped, too */
+	uint32_t type; /* of a region beyond the fixed ones; 0: none */
 	uint32_t subtype;
-	size_t area_count; /* what may be mmapped; 0 when nothing may */
+	size_t area_count; /* of areas that may be mapped */
 	struct vfio_area areas[VFIO_AREAS_MAX]; /* ascending, inside the region, not overlapping */
 };
 
 /*
- * Return: 0 (a region that is not there has size 0); -EINVAL no such index; -EPROTO an answer that
- * contradicts itself. Ref: linux/vfio.h VFIO_DEVICE_GET_REGION_INFO and its capabilities.
+ * Return: 0, also for a region that the device does not have; -EINVAL no such index; -EPROTO the
+ * answer contradicts itself. Ref: linux/vfio.h VFIO_DEVICE_GET_REGION_INFO and its capabilities.
  */
 int vfio_region_info(struct vfio_dev *d, uint32_t index, struct vfio_region *ret, struct err *e);
 
 /*
- * @len bytes at @off. Return: 0; -ERANGE outside the region; -EACCES not readable or writable;
- * -EIO memory decoding is off, or the device did not answer.
+ * Reads or writes @len bytes at @off. Return: 0; -ERANGE outside the region; -EACCES not readable
+ * or writable; -EIO memory decoding is off, or the device did not answer.
  */
 int vfio_region_read(
 	struct vfio_dev *d, const struct vfio_region *r, uint64_t off, void *buf, size_t len);
@@ -56,9 +56,9 @@ int vfio_region_put(struct vfio_dev *d, const struct vfio_region *r, uint64_t of
 
 /*
  * Maps [@off, +@len) of the region, readable and writable as the region allows. @at: NULL, or the
- * address that it shall have (whatever is mapped there goes). Touching it while the device's memory
- * decoding is off is a SIGBUS. The caller unmaps it with munmap(2).
- * Return: 0, -ERANGE, -EINVAL (no such page may be mapped), -errno.
+ * exact address; an existing mapping there is replaced. An access while memory decoding of the
+ * device is off raises SIGBUS. The caller unmaps it by munmap(2).
+ * Return: 0; -ERANGE outside the region; -EINVAL a page may not be mapped; -errno.
  */
 int vfio_region_map(struct vfio_dev *d, const struct vfio_region *r, uint64_t off, uint64_t len,
 	void *at, void **ret);

@@ -3,13 +3,13 @@
  * The kernel's containers and groups as an I/O address space.
  *
  * How it works. The container is the space, a group is what its devices come by. A group enters the
- * container with its first device, or when it is bound, and leaves with its last device unless it is
- * bound. The first group to enter unlocks the IOMMU, and with the last one the kernel drops all
+ * container with its first device, or when it is bound, and leaves with its last device unless it
+ * is bound. The first group to enter unlocks the IOMMU, and with the last one the kernel drops all
  * mappings. A slot keeps a group's descriptor for as long as the group is inside: the descriptor is
  * what opens further devices, and the proof of ownership that a bus reset wants.
  *
- * A container that was handed over has its IOMMU set already. Its devices come as descriptors; those
- * without a group's descriptor share one slot, which owns nothing.
+ * A container that was handed over has its IOMMU set already. Its devices come as descriptors;
+ * those without a group's descriptor share one slot, which owns nothing.
  */
 #include "vfio/type1.h"
 

@@ -31,7 +31,7 @@ gives '' 1 'usher exec --device' "$factorial" 10
 gives any=model:nvme 1 'no block 8192 of 8192' "$read" 8190 3
 gives any=model:nvme,fault=status 1 'unrecovered read error' "$read" 0 8
 gives any=model:nvme,fault=vanish 1 'the controller is gone' "$read" 0 8
-gives any=model:edu 1 'is no NVMe controller' "$read" 0 8
+gives any=model:edu 1 'is not that of an NVMe controller' "$read" 0 8
 
 for blocks in 1 8 2000 8192; do
 	size=$(USHER_DEVICE=any=model:nvme,shadow "$read" 0 $blocks | wc -c)

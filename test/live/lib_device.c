@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libusher on a real kernel, in the emulated host. Prints 'ok' or 'not ok' and the fact, one a line.
+ * libusher on a real kernel, in the emulated host. Prints 'ok' or 'not ok' and the fact, one a
+ * line.
  *
  *	lib_device all NIC DISK   NIC an e1000e
  *	lib_device absent ADDRESS   it is on no driver, but another one of its group is on vfio-pci
@@ -441,7 +442,10 @@ static int pull(const char *address)
 	fact(usher_irq_on(d, USHER_REQ, 1, &e) == 0, "REQ is watched");
 	while (r == 0 && usher_irq_wait(d, USHER_REQ, 0, 0) == -ETIMEDOUT)
 		r = usher_read32(&w, NIC_STATUS, &v);
-	/* The slot keeps its power until the host lets go of the device: asked for, it is still there. */
+	/*
+	 * The slot keeps its power until the host lets go of the device: asked for, it is still
+	 * there.
+	 */
 	fact(r == 0 && usher_read32(&w, NIC_STATUS, &v) == 0 && v != UINT32_MAX,
 		"the host asks for it, and registers answered all the time");
 	usher_device_close(d);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib_reset DISK NIC EDU OTHER: each way to reset a device, seen by its registers. DISK has FLR, NIC
- * (e1000e) PM; EDU and OTHER (e1000) are behind one bridge and in one group, the others in two more.
+ * lib_reset DISK NIC EDU OTHER: each way to reset a device, seen by its registers. DISK has FLR,
+ * NIC (e1000e) PM; EDU and OTHER (e1000) are behind one bridge and in one group, the others in two
+ * more.
  */
 #include "facts.h"
 

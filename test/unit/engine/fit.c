@@ -159,7 +159,7 @@ START_TEST(memory_lies_where_the_iommu_lets_it)
 
 	setup(MIB(512), 1);
 	ask(&engine_ours, low);
-	expect("reserved", "where a kernel boots");
+	expect("reserved", "a kernel needs to boot");
 	ask(&engine_qemu, low);
 	expect("reserved", "QEMU");
 	ask(&engine_ours, relaxed);

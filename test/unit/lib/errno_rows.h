@@ -11,25 +11,27 @@
  * test/unit/lib/errno.c asks the model in the library, behind the system calls of
  * test/unit/vfio/model_kernel.h; test/live/lib_errno.c asks the kernel.
  *
- * Not in it, and why:
- * - a group that is not viable (EPERM), VF tokens, DMA to nowhere, unbinding while a device is open:
- *   the model has no host with drivers, PFs and an IOMMU that reports (groups.sh, lib_token,
+ * What the table leaves out, and why:
+ * - a group that is not viable (EPERM), VF tokens, DMA to nowhere, unbinding while a device is
+ *   open: a model has no host with drivers, PFs and an IOMMU that reports (groups.sh, lib_token,
  *   lib_device request);
- * - MAP_PRIVATE: not to be asked through struct vfio_dev_ops (test/live/lib_errno.c); the MSI-X table
- *   with memory off: no model keeps one in a BAR (test/live/lib_device.c);
- * - fewer vectors than asked for, a number > 0: the kernel has enough of them in the emulated host
+ * - MAP_PRIVATE: struct vfio_dev_ops cannot request it (test/live/lib_errno.c);
+ * - the MSI-X table with memory off: no model has one in a BAR (test/live/lib_device.c);
+ * - fewer vectors than requested, a number > 0: the emulated host has enough of them
  *   (test/unit/lib/device.c: "vectors=");
- * - HOT_RESET_INFO of a root bus: all of that bus are the emulated host's own (test/unit/lib/reset.c);
+ * - HOT_RESET_INFO of a root bus: the emulated host uses that bus (test/unit/lib/reset.c);
  * - no interrupt remapping (EPERM): every IOMMU of the emulated host remaps;
- * - type 1 v1, whose unmapping follows other rules: usher speaks v2 alone, and so does the model;
- * - iommufd and cdev: a back end to come.
+ * - type 1 v1, which unmaps by other rules: usher uses v2 only;
+ * - iommufd and cdev, for which there is no back end (test/unit/vfio/iommufd_shape.h).
  */
 struct errno_bench {
 	struct vfio_container c; /* open, empty */
 	struct vfio_group g; /* open, in no container */
 	const char *name; /* of a PCI Express device with INTx, MSI-X and a reset */
 	unsigned entries; /* as many mappings a container takes */
-	/* A function with MSI and no reset of its own, on a bus with another one that can be reset. */
+	/*
+	 * A function with MSI and no reset of its own, on a bus with another one that can be reset.
+	 */
 	struct vfio_dev other;
 	int other_groups[2]; /* descriptors: the groups on that bus */
 	unsigned other_group_count;
