@@ -7,6 +7,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/kvm.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
 
 /*
  * How it works
@@ -34,6 +37,68 @@ static size_t above(const struct bus *b, uint64_t addr)
 			lo = mid + 1;
 	}
 	return lo;
+}
+
+/* Ref: KVM API, KVM_IOEVENTFD. Return: 0, -errno. */
+static int doorbell_ioctl(const struct bus *b, const struct bus_range *r,
+	const struct bus_doorbell *d, unsigned flags)
+{
+	struct kvm_ioeventfd io = {
+		.datamatch = d->value,
+		.addr = r->base + d->off,
+		.len = d->size,
+		.fd = d->eventfd,
+		.flags = flags,
+	};
+
+	if (b->ports)
+		io.flags |= KVM_IOEVENTFD_FLAG_PIO;
+	if (d->matches)
+		io.flags |= KVM_IOEVENTFD_FLAG_DATAMATCH;
+	return ioctl(*b->vm_fd, KVM_IOEVENTFD, &io) < 0 ? -errno : 0;
+}
+
+static void bind_doorbells(const struct bus *b, const struct bus_range *r)
+{
+	for (struct bus_doorbell *d = r->doorbells; d; d = d->next)
+		d->in_kvm = b->vm_fd && doorbell_ioctl(b, r, d, 0) >= 0;
+}
+
+static void unbind_doorbells(const struct bus *b, const struct bus_range *r)
+{
+	for (struct bus_doorbell *d = r->doorbells; d; d = d->next) {
+		if (d->in_kvm)
+			(void)doorbell_ioctl(b, r, d, KVM_IOEVENTFD_FLAG_DEASSIGN);
+		d->in_kvm = false;
+	}
+}
+
+void bus_renew(struct bus *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		bind_doorbells(b, b->ranges[i]);
+}
+
+int bus_add_doorbell(struct bus_range *r, struct bus_doorbell *d, struct err *e)
+{
+	if (!is_pow2(d->size) || d->size > 8 || !range_ok(d->off, d->size, r->size))
+		return err_say(e, -EINVAL, "add a doorbell of %u bytes at 0x%" PRIx64 " of '%s'",
+			d->size, d->off, r->name);
+	d->in_kvm = false;
+	d->next = r->doorbells;
+	r->doorbells = d;
+	return 0;
+}
+
+/* Return: whether the write is a doorbell's, which has been rung. */
+static bool ring_doorbell(const struct bus_range *r, uint64_t off, unsigned size, uint64_t value)
+{
+	for (const struct bus_doorbell *d = r->doorbells; d; d = d->next)
+		if (d->off == off && d->size == size && (!d->matches || d->value == value)) {
+			(void)eventfd_write(d->eventfd, 1);
+			return true;
+		}
+	return false;
 }
 
 /* Under `guard`, as all that follows with this name. */
@@ -101,11 +166,14 @@ int bus_add(struct bus *b, struct bus_range *r, struct err *e)
 	int code = table_add(b, r, e);
 	table_changed(b);
 	(void)pthread_rwlock_unlock(&b->guard);
+	if (code >= 0)
+		bind_doorbells(b, r);
 	return code;
 }
 
 void bus_remove(struct bus *b, struct bus_range *r)
 {
+	unbind_doorbells(b, r);
 	(void)pthread_rwlock_wrlock(&b->guard);
 	table_remove(b, r);
 	table_changed(b);
@@ -199,8 +267,9 @@ void bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value)
 	if (!r)
 		return;
 	(void)__atomic_fetch_add(&r->writes, 1, __ATOMIC_RELAXED);
-	if (r->write)
-		r->write(r, addr - r->base, size, value & all_ones(size));
+	value &= all_ones(size);
+	if (r->write && !ring_doorbell(r, addr - r->base, size, value))
+		r->write(r, addr - r->base, size, value);
 	range_leave(r);
 }
 

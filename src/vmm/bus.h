@@ -5,6 +5,7 @@
 #include "vmm/lock.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,20 @@ struct err;
  */
 #define BUS_RANGES_MAX 256
 
+/*
+ * A write that signals an eventfd instead of calling the range. KVM signals it while the range is
+ * on its bus, without an exit (KVM_IOEVENTFD); where KVM has no room for it, the bus does.
+ */
+struct bus_doorbell {
+	uint64_t off; /* from the range's start */
+	unsigned size; /* [bytes] of the write: 1, 2, 4 or 8 */
+	bool matches; /* only a write of `value` counts */
+	uint64_t value;
+	int eventfd; /* the device's */
+	bool in_kvm; /* set by the bus */
+	struct bus_doorbell *next; /* of the same range */
+};
+
 struct bus_range {
 	const char *name; /* shown by --timing: who made the guest exit */
 	struct lock *lock; /* of the device; NULL: its calls need none */
@@ -28,6 +43,7 @@ struct bus_range {
 	/* The bus has checked: size is 1, 2, 4 or 8 and [off, off + size) lies in the range. */
 	uint64_t (*read)(struct bus_range *r, uint64_t off, unsigned size);
 	void (*write)(struct bus_range *r, uint64_t off, unsigned size, uint64_t value);
+	struct bus_doorbell *doorbells;
 	uint64_t reads; /* accesses so far */
 	uint64_t writes;
 	unsigned pins; /* threads that are about to lock the device, or have */
@@ -35,6 +51,8 @@ struct bus_range {
 
 struct bus {
 	const char *name;
+	const int *vm_fd; /* for doorbells; NULL: KVM rings none */
+	bool ports; /* its addresses are ports */
 	size_t count;
 	struct bus_range *ranges[BUS_RANGES_MAX]; /* by base; the devices' own */
 	pthread_rwlock_t guard; /* of the table, for a look at it or one change of it */
@@ -63,6 +81,15 @@ void bus_remove(struct bus *b, struct bus_range *r);
 
 /* Waits until no thread has @r, which is removed, any more. Context: without a device's lock. */
 void bus_range_wait(const struct bus_range *r);
+
+/*
+ * Adds a doorbell to @r, which is not on a bus; it comes and goes with @r. @d stays the device's.
+ * Return: 0; -EINVAL it is not in the range, or has no such size.
+ */
+int bus_add_doorbell(struct bus_range *r, struct bus_doorbell *d, struct err *e);
+
+/* *@b->vm_fd is a new VM: tells it of all doorbells. */
+void bus_renew(struct bus *b);
 
 /* A read that nobody answers is all-ones, a write is lost: as on a real bus. */
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned size);

@@ -224,6 +224,8 @@ static int add_passed(struct machine *m, struct err *e)
 			if (j != i && s->devices[j].kind == MACHINE_PASSED && first_of(s, j) == i)
 				r = pass_add(&m->vm, &s->devices[j].passed, &m->iommu, e);
 	}
+	for (unsigned i = 0; i < s->slots && r >= 0; i++)
+		r = pci_add_port(&m->vm, e);
 	return r;
 }
 
@@ -269,6 +271,7 @@ static int place_pci(struct machine *m, struct err *e)
 	int r = firmware_place(&access, &m->windows, &result, e);
 	if (r < 0)
 		return r;
+	pci_seal(&m->vm);
 	/* Linux asks every slot of each bus that ECAM has: tell it of those in use alone. */
 	m->ecam = (struct pci_window){.base = m->map->ecam.base, .size = MIB(result.buses)};
 	if (result.unplaced)

@@ -56,6 +56,7 @@ struct machine_spec {
 	int calls_fd; /* -1: none; struct keeper's */
 	int interrupts_fd; /* -1: none; /proc/interrupts */
 	bool no_reboot; /* a reboot is the guest's end */
+	unsigned slots; /* empty hot-plug slots beside those of the devices */
 	size_t device_count;
 	struct machine_device devices[MACHINE_DEVICES_MAX];
 };

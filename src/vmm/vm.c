@@ -73,6 +73,8 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 		.loop = LOOP_NONE,
 		.timing = timing,
 	};
+	vm->ports.vm_fd = vm->mmio.vm_fd = &vm->fd;
+	vm->ports.ports = true;
 	vm->mmio.late = pci_space_late;
 	int r = check_kvm(kvm_fd, e);
 	if (r < 0)
@@ -94,6 +96,8 @@ int vm_renew(struct vm *vm, struct err *e)
 	r = memslots_renew(&vm->slots, &vm->memory, vm->fd, e);
 	if (r < 0)
 		return r;
+	bus_renew(&vm->ports);
+	bus_renew(&vm->mmio);
 	loop_restart(&vm->loop);
 	__atomic_store_n(&vm->end, VM_RUNNING, __ATOMIC_RELEASE);
 	return 0;

@@ -33,7 +33,10 @@ struct scratch {
 	struct func_config regs;
 	uint8_t bytes[PCI_CONFIG_SIZE];
 	bool gone;
+	bool plugged;
 };
+
+#define CARDS 4
 
 static struct lock scratch_lock = LOCK_INIT(LOCK_DEVICE);
 
@@ -64,12 +67,17 @@ static void eject(struct pci_func *f)
 	s->gone = true;
 }
 
+static void finish(struct pci_func *f)
+{
+	container_of(f, struct scratch, func)->plugged = false;
+}
+
 static const struct pci_func_ops scratch_ops = {.name = "scratch",
 	.config_read = scratch_read,
 	.config_write = scratch_write,
 	.reset = nothing,
 	.eject = eject,
-	.fini = nothing};
+	.fini = finish};
 
 static bool send(struct serial *s, uint8_t byte)
 {
@@ -100,18 +108,31 @@ static void config_write(
 	pci_config_write_at(ctx, bus, devfn, off, size, value);
 }
 
-static void want_back(struct pci_func *f, bool now)
+static void plug(struct vm *vm, struct scratch *s)
 {
-	if (now)
-		pci_pull(f);
-	else
-		pci_ask(f);
+	s->func = (struct pci_func){.ops = &scratch_ops, .lock = &scratch_lock};
+	s->gone = false;
+	s->plugged = pci_plug(vm, &s->func, "scratch", NULL) >= 0;
+}
+
+/* A host that wants a card back, or puts one in. */
+static void move_card(struct vm *vm, struct scratch *s, unsigned how)
+{
+	if (!s->plugged) {
+		plug(vm, s);
+		if (s->plugged)
+			pci_announce(&s->func);
+	} else if (how & 1) {
+		pci_unplug(&s->func);
+	} else {
+		pci_request_unplug(&s->func);
+	}
 }
 
 static void step(struct vm *vm, struct scratch *cards, const uint8_t *s)
 {
 	if ((s[0] & 0xf8) == 0xf8) {
-		want_back(&cards[s[1] & 1].func, s[1] & 2);
+		move_card(vm, &cards[s[1] % CARDS], s[1] / CARDS);
 		return;
 	}
 	uint64_t off = le32_get(s + 2) & 0xffffff;
@@ -128,7 +149,7 @@ static void step(struct vm *vm, struct scratch *cards, const uint8_t *s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct scratch scratch[2];
+	static struct scratch scratch[CARDS];
 	static struct vm vm;
 	struct serial serial;
 	struct power power;
@@ -143,13 +164,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		power_init(&power, &vm, NULL) < 0)
 		return 0;
 	for (size_t i = 0; i < COUNT(scratch); i++) {
-		scratch[i] = (struct scratch){.func = {.ops = &scratch_ops, .lock = &scratch_lock}};
+		scratch[i] = (struct scratch){.plugged = false};
 		scratch[i].regs.bytes = scratch[i].bytes;
 		memset(scratch[i].regs.mask, 0xff, sizeof(scratch[i].regs.mask));
-		if (size >= 64)
+		if (size >= 32 * (i + 1))
 			memcpy(scratch[i].bytes, data + 32 * i, 32);
-		(void)pci_plug(&vm, &scratch[i].func, "scratch", NULL);
+		if (i < 2)
+			plug(&vm, &scratch[i]);
 	}
+	(void)pci_add_port(&vm, NULL);
+	pci_seal(&vm);
 	const struct firmware_access access = {config_read, config_write, vm.pci};
 	const struct pci_windows windows = {.io = {0x1000, 0xf000},
 		.mem32 = {0xc0000000, 0x28000000},

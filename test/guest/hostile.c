@@ -43,7 +43,7 @@ struct function {
 #define BOOTS_AT 0xc00000
 #define BOOTS_MARK UINT64_C(0x686f7374696c6500)
 
-void hostile(const uint8_t *start_info);
+void guest_main(const uint8_t *start_info);
 
 static struct function functions[FUNCTIONS_MAX];
 static unsigned count;
@@ -344,7 +344,7 @@ static uint64_t boots_so_far(uint64_t boots)
 	return (mark & ~UINT64_C(0xff)) == BOOTS_MARK ? mark & 0xff : boots;
 }
 
-void hostile(const uint8_t *start_info)
+void guest_main(const uint8_t *start_info)
 {
 	const char *words = (const char *)*(const uint64_t *)(start_info + PVH_CMDLINE);
 	uint64_t seed = number_after(words, "seed=", 1), ops = number_after(words, "ops=", 1000);

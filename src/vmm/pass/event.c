@@ -61,7 +61,7 @@ static void take_away(struct pass_dev *d)
 	bool last = pass_dev_is_last(d);
 	lock_drop(d->func.lock);
 	if (last)
-		pci_pull(&d->func);
+		pci_unplug(&d->func);
 }
 
 /* Under the lock. */
@@ -80,7 +80,7 @@ static void on_deadline(struct loop_source *s, uint32_t events)
 
 	if (!event_fired(event_of(s)))
 		return;
-	bool answers = pci_answers(&d->func);
+	bool answers = pci_unplug_acknowledged(&d->func);
 	lock_take(d->func.lock);
 	bool wait = answers && !d->events.answered && set_deadline(d, FINISH_S) == 0;
 	d->events.answered |= wait;
@@ -89,7 +89,7 @@ static void on_deadline(struct loop_source *s, uint32_t events)
 	if (wait)
 		return;
 	log_warn(d->name, "the guest does not let go of the device: it is taken from it");
-	pci_pull(&d->func);
+	pci_unplug(&d->func);
 }
 
 /* Under the lock. */
@@ -138,9 +138,9 @@ static void on_request(struct loop_source *s, uint32_t events)
 		log_error(d->name, "the device is gone: it is taken from the guest");
 		take_away(d);
 	} else if (what == REQUEST_PULL) {
-		pci_pull(&d->func);
+		pci_unplug(&d->func);
 	} else if (what == REQUEST_ASK) {
-		pci_ask(&d->func);
+		pci_request_unplug(&d->func);
 	}
 }
 

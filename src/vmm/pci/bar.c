@@ -8,6 +8,7 @@
 #include "vmm/vm.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,20 @@ int func_bar_cut(struct func_bar *b, const struct func_span *spans, unsigned cou
 			.host = spans[i].host,
 		};
 	return 0;
+}
+
+int func_bar_add_doorbell(struct func_bar *b, struct bus_doorbell *d, struct err *e)
+{
+	for (unsigned i = 0; i < b->piece_count; i++) {
+		struct func_piece *p = &b->pieces[i];
+		if (p->host || d->off < p->off || d->off - p->off >= p->range.size)
+			continue;
+		d->off -= p->off;
+		return bus_add_doorbell(&p->range, d, e);
+	}
+	return err_say(e, -EINVAL,
+		"add a doorbell at 0x%" PRIx64 " of BAR %u: nothing is trapped there", d->off,
+		b->index);
 }
 
 void func_bars_wrote(struct func_bars *s, unsigned off, unsigned size, uint32_t value)

@@ -91,6 +91,13 @@ struct func_bar_register func_bar_register(const struct func_bar *b, uint32_t fl
 /* Cuts @b into pieces, once; the pages of @spans stay the caller's. Return: 0, -ENOMEM. */
 int func_bar_cut(struct func_bar *b, const struct func_span *spans, unsigned count, struct err *e);
 
+/*
+ * Adds a doorbell at @d->off of @b, which is cut into pieces and not decoded yet; @d->off is
+ * from the piece's start afterwards. It is rung wherever the BAR is. Return: 0; -EINVAL it is not
+ * in one trapped piece.
+ */
+int func_bar_add_doorbell(struct func_bar *b, struct bus_doorbell *d, struct err *e);
+
 /* Takes all BARs from the guest; what was counted stays until func_bars_fini(). */
 void func_bars_hide(struct func_bars *s);
 /* Context: without the lock of the function, which a vCPU may still want. */

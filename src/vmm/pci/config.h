@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Configuration space of an emulated function, as data: bytes, which bits of them the guest may
- * write, and which it clears by writing ones. Only the conventional part has writable bits.
+ * Configuration space of an emulated function: bytes, the bits that the guest may write, and the
+ * bits that it clears by writing ones. Only the conventional part has writable bits.
  * Context: under the lock of the function.
  */
 #define FUNC_CONFIG_WRITABLE 256
@@ -23,7 +23,7 @@ struct func_config {
 void func_config_set(
 	struct func_config *r, unsigned off, unsigned size, uint32_t value, uint32_t mask);
 
-/* The bits of a field that a written one clears (RW1C). */
+/* Sets the bits of a field that the guest clears by writing ones (RW1C). */
 void func_config_set_clear(struct func_config *r, unsigned off, unsigned size, uint32_t clear);
 
 /*

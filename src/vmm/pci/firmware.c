@@ -59,13 +59,14 @@ struct firmware {
 static const uint64_t window_granule[KINDS] = {
 	[KIND_IO] = 4096, [KIND_MEM32] = MIB(1), [KIND_MEM64] = MIB(1)};
 
-static uint32_t get(struct firmware *f, unsigned bus, unsigned devfn, unsigned off, unsigned size)
+static uint32_t config_get(
+	struct firmware *f, unsigned bus, unsigned devfn, unsigned off, unsigned size)
 {
 	return f->a->read(f->a->ctx, bus, devfn, off, size);
 }
 
-static void put(struct firmware *f, unsigned bus, unsigned devfn, unsigned off, unsigned size,
-	uint32_t value)
+static void config_put(struct firmware *f, unsigned bus, unsigned devfn, unsigned off,
+	unsigned size, uint32_t value)
 {
 	f->a->write(f->a->ctx, bus, devfn, off, size, value);
 }
@@ -85,13 +86,13 @@ static int add_item(struct firmware *f, const struct item *item)
 }
 
 /* Writes ones, reads back what stuck, puts 0. */
-static uint32_t probe(struct firmware *f, unsigned bus, unsigned devfn, unsigned off)
+static uint32_t probe_bar(struct firmware *f, unsigned bus, unsigned devfn, unsigned off)
 {
-	put(f, bus, devfn, off, 4,
+	config_put(f, bus, devfn, off, 4,
 		off == PCI_ROM_ADDRESS || off == PCI_ROM_ADDRESS1 ? (uint32_t)PCI_ROM_ADDRESS_MASK
 								  : UINT32_MAX);
-	uint32_t v = get(f, bus, devfn, off, 4);
-	put(f, bus, devfn, off, 4, 0);
+	uint32_t v = config_get(f, bus, devfn, off, 4);
+	config_put(f, bus, devfn, off, 4, 0);
 	return v;
 }
 
@@ -101,7 +102,7 @@ static bool is_64(uint32_t bar)
 	       (bar & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
 }
 
-/* The item that the probed value @low (and @high) tells of; size 0 when the BAR is none. */
+/* Return: the item of a BAR that was probed as @low and @high; size 0 if it is not a BAR. */
 static struct item bar_item(uint32_t low, uint32_t high)
 {
 	struct item item = {.what = ITEM_BAR, .kind = KIND_MEM32};
@@ -135,9 +136,9 @@ static int scan_bars(struct firmware *f, unsigned bus, unsigned devfn, bool is_b
 
 	for (unsigned i = 0; i < bars; i++) {
 		unsigned off = PCI_BASE_ADDRESS_0 + 4 * i;
-		uint32_t low = probe(f, bus, devfn, off), high = 0;
+		uint32_t low = probe_bar(f, bus, devfn, off), high = 0;
 		if (is_64(low) && ++i < bars)
-			high = probe(f, bus, devfn, off + 4);
+			high = probe_bar(f, bus, devfn, off + 4);
 		struct item item = bar_item(low, high);
 		item.bus = (uint8_t)bus;
 		item.devfn = (uint8_t)devfn;
@@ -145,7 +146,7 @@ static int scan_bars(struct firmware *f, unsigned bus, unsigned devfn, bool is_b
 		if (item.size && add_item(f, &item) < 0)
 			return -ENOMEM;
 	}
-	uint64_t mask = probe(f, bus, devfn, rom) & (uint32_t)PCI_ROM_ADDRESS_MASK;
+	uint64_t mask = probe_bar(f, bus, devfn, rom) & (uint32_t)PCI_ROM_ADDRESS_MASK;
 	struct item item = {.what = ITEM_ROM,
 		.kind = KIND_MEM32,
 		.bus = (uint8_t)bus,
@@ -158,14 +159,14 @@ static int scan_bars(struct firmware *f, unsigned bus, unsigned devfn, bool is_b
 
 static int scan_bus(struct firmware *f, unsigned bus);
 
-/* Base above limit: nothing is forwarded until there is something to forward to. */
+/* Base above limit: the bridge forwards nothing until its window is set. */
 static void close_windows(struct firmware *f, unsigned bus, unsigned devfn)
 {
-	put(f, bus, devfn, PCI_IO_BASE, 2, 0x00f0);
-	put(f, bus, devfn, PCI_MEMORY_BASE, 4, 0x0000fff0);
-	put(f, bus, devfn, PCI_PREF_MEMORY_BASE, 4, 0x0000fff0);
-	put(f, bus, devfn, PCI_PREF_BASE_UPPER32, 4, 0);
-	put(f, bus, devfn, PCI_PREF_LIMIT_UPPER32, 4, 0);
+	config_put(f, bus, devfn, PCI_IO_BASE, 2, 0x00f0);
+	config_put(f, bus, devfn, PCI_MEMORY_BASE, 4, 0x0000fff0);
+	config_put(f, bus, devfn, PCI_PREF_MEMORY_BASE, 4, 0x0000fff0);
+	config_put(f, bus, devfn, PCI_PREF_BASE_UPPER32, 4, 0);
+	config_put(f, bus, devfn, PCI_PREF_LIMIT_UPPER32, 4, 0);
 }
 
 static int scan_bridge(struct firmware *f, unsigned bus, unsigned devfn)
@@ -175,29 +176,29 @@ static int scan_bridge(struct firmware *f, unsigned bus, unsigned devfn)
 	unsigned below = f->buses++;
 	f->above[below] = (struct bridge){.bus = (uint8_t)bus, .devfn = (uint8_t)devfn};
 	close_windows(f, bus, devfn);
-	put(f, bus, devfn, PCI_PRIMARY_BUS, 1, bus);
-	put(f, bus, devfn, PCI_SECONDARY_BUS, 1, below);
-	put(f, bus, devfn, PCI_SUBORDINATE_BUS, 1, PCI_BUSES_MAX - 1);
+	config_put(f, bus, devfn, PCI_PRIMARY_BUS, 1, bus);
+	config_put(f, bus, devfn, PCI_SECONDARY_BUS, 1, below);
+	config_put(f, bus, devfn, PCI_SUBORDINATE_BUS, 1, PCI_BUSES_MAX - 1);
 	int r = scan_bus(f, below);
 	if (r < 0)
 		return r;
-	put(f, bus, devfn, PCI_SUBORDINATE_BUS, 1, f->buses - 1);
+	config_put(f, bus, devfn, PCI_SUBORDINATE_BUS, 1, f->buses - 1);
 	return 0;
 }
 
 /* Return: 1 when the function is one of several, 0, -errno. */
 static int scan_function(struct firmware *f, unsigned bus, unsigned devfn)
 {
-	uint32_t id = get(f, bus, devfn, PCI_VENDOR_ID, 4);
+	uint32_t id = config_get(f, bus, devfn, PCI_VENDOR_ID, 4);
 
-	/* 0x0001 is a device that is not ready yet (configuration retry): nothing to wait for. */
+	/* 0x0001 is a device that is not ready (configuration retry): none here needs time. */
 	if ((id & 0xffff) == 0xffff || (id & 0xffff) <= 1)
 		return 0;
-	uint32_t type = get(f, bus, devfn, PCI_HEADER_TYPE, 1);
+	uint32_t type = config_get(f, bus, devfn, PCI_HEADER_TYPE, 1);
 	bool is_bridge = (type & 0x7f) == PCI_HEADER_TYPE_BRIDGE;
-	uint32_t command = get(f, bus, devfn, PCI_COMMAND, 2);
+	uint32_t command = config_get(f, bus, devfn, PCI_COMMAND, 2);
 	if (command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY))
-		put(f, bus, devfn, PCI_COMMAND, 2,
+		config_put(f, bus, devfn, PCI_COMMAND, 2,
 			command & ~(uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
 	int r = is_bridge || (type & 0x7f) == PCI_HEADER_TYPE_NORMAL
 			? scan_bars(f, bus, devfn, is_bridge)
@@ -209,7 +210,7 @@ static int scan_function(struct firmware *f, unsigned bus, unsigned devfn)
 
 static int scan_bus(struct firmware *f, unsigned bus)
 {
-	/* A link has device 0 alone; asking for others would find it again on sloppy hardware. */
+	/* A link has device 0 alone. Some hardware answers for other numbers as well. */
 	unsigned slots = bus ? 1 : 32;
 
 	for (unsigned slot = 0; slot < slots; slot++) {
@@ -239,8 +240,8 @@ static size_t claims_of(
 	return n;
 }
 
-/* What the items of @kind on @bus come to, as the window of the bridge above. */
-static int collect(struct firmware *f, unsigned bus, enum kind kind)
+/* Adds an item for the window that all items of @kind on @bus need in the bridge above. */
+static int collect_items(struct firmware *f, unsigned bus, enum kind kind)
 {
 	cleanup_free struct pci_claim *claims = calloc(f->count + 1, sizeof(*claims));
 
@@ -258,8 +259,8 @@ static int collect(struct firmware *f, unsigned bus, enum kind kind)
 	return window.size ? add_item(f, &window) : 0;
 }
 
-/* Lays out the items of @kind on @bus in @w; one that does not fit stays without a base. */
-static int assign(struct firmware *f, unsigned bus, enum kind kind, struct pci_window w)
+/* Lays out the items of @kind on @bus in @w; an item that does not fit keeps base 0. */
+static int assign_items(struct firmware *f, unsigned bus, enum kind kind, struct pci_window w)
 {
 	cleanup_free struct pci_claim *claims = calloc(f->count + 1, sizeof(*claims));
 	size_t n = 0;
@@ -288,17 +289,21 @@ static void write_window(struct firmware *f, const struct item *it)
 	uint64_t last = it->base + it->size - 1;
 
 	if (it->kind == KIND_IO) {
-		put(f, it->bus, it->devfn, PCI_IO_BASE, 1, (uint32_t)(it->base >> 8) & 0xf0);
-		put(f, it->bus, it->devfn, PCI_IO_LIMIT, 1, (uint32_t)(last >> 8) & 0xf0);
+		config_put(f, it->bus, it->devfn, PCI_IO_BASE, 1, (uint32_t)(it->base >> 8) & 0xf0);
+		config_put(f, it->bus, it->devfn, PCI_IO_LIMIT, 1, (uint32_t)(last >> 8) & 0xf0);
 	} else if (it->kind == KIND_MEM32) {
-		put(f, it->bus, it->devfn, PCI_MEMORY_BASE, 2, (uint32_t)(it->base >> 16) & 0xfff0);
-		put(f, it->bus, it->devfn, PCI_MEMORY_LIMIT, 2, (uint32_t)(last >> 16) & 0xfff0);
-	} else {
-		put(f, it->bus, it->devfn, PCI_PREF_BASE_UPPER32, 4, (uint32_t)(it->base >> 32));
-		put(f, it->bus, it->devfn, PCI_PREF_LIMIT_UPPER32, 4, (uint32_t)(last >> 32));
-		put(f, it->bus, it->devfn, PCI_PREF_MEMORY_BASE, 2,
+		config_put(f, it->bus, it->devfn, PCI_MEMORY_BASE, 2,
 			(uint32_t)(it->base >> 16) & 0xfff0);
-		put(f, it->bus, it->devfn, PCI_PREF_MEMORY_LIMIT, 2,
+		config_put(f, it->bus, it->devfn, PCI_MEMORY_LIMIT, 2,
+			(uint32_t)(last >> 16) & 0xfff0);
+	} else {
+		config_put(f, it->bus, it->devfn, PCI_PREF_BASE_UPPER32, 4,
+			(uint32_t)(it->base >> 32));
+		config_put(
+			f, it->bus, it->devfn, PCI_PREF_LIMIT_UPPER32, 4, (uint32_t)(last >> 32));
+		config_put(f, it->bus, it->devfn, PCI_PREF_MEMORY_BASE, 2,
+			(uint32_t)(it->base >> 16) & 0xfff0);
+		config_put(f, it->bus, it->devfn, PCI_PREF_MEMORY_LIMIT, 2,
 			(uint32_t)(last >> 16) & 0xfff0);
 	}
 }
@@ -309,9 +314,9 @@ static void write_item(struct firmware *f, const struct item *it)
 		write_window(f, it);
 		return;
 	}
-	put(f, it->bus, it->devfn, it->off, 4, (uint32_t)it->base);
+	config_put(f, it->bus, it->devfn, it->off, 4, (uint32_t)it->base);
 	if (it->what == ITEM_BAR64)
-		put(f, it->bus, it->devfn, it->off + 4U, 4, (uint32_t)(it->base >> 32));
+		config_put(f, it->bus, it->devfn, it->off + 4U, 4, (uint32_t)(it->base >> 32));
 }
 
 static void write_all(struct firmware *f, struct firmware_result *ret)
@@ -325,22 +330,22 @@ static void write_all(struct firmware *f, struct firmware_result *ret)
 		*(it->base ? &ret->placed : &ret->unplaced) += 1;
 	}
 	for (unsigned bus = 1; bus < f->buses; bus++)
-		put(f, f->above[bus].bus, f->above[bus].devfn, PCI_COMMAND, 2,
+		config_put(f, f->above[bus].bus, f->above[bus].devfn, PCI_COMMAND, 2,
 			PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-static int layout(struct firmware *f, const struct pci_windows *w)
+static int lay_out_buses(struct firmware *f, const struct pci_windows *w)
 {
 	const struct pci_window root[KINDS] = {
 		[KIND_IO] = w->io, [KIND_MEM32] = w->mem32, [KIND_MEM64] = w->mem64};
 
 	for (unsigned bus = f->buses - 1; bus; bus--)
 		for (enum kind k = 0; k < KINDS; k++)
-			if (collect(f, bus, k) < 0)
+			if (collect_items(f, bus, k) < 0)
 				return -ENOMEM;
 	for (unsigned bus = 0; bus < f->buses; bus++)
 		for (enum kind k = 0; k < KINDS; k++)
-			if (assign(f, bus, k, bus ? window_of(f, bus, k) : root[k]) < 0)
+			if (assign_items(f, bus, k, bus ? window_of(f, bus, k) : root[k]) < 0)
 				return -ENOMEM;
 	return 0;
 }
@@ -355,7 +360,7 @@ int firmware_place(const struct firmware_access *a, const struct pci_windows *w,
 	if (r == -ENOSPC)
 		(void)err_say(e, r, "number the guest's PCI buses: more than %d", PCI_BUSES_MAX);
 	if (r >= 0)
-		r = layout(&f, w);
+		r = lay_out_buses(&f, w);
 	if (r == -ENOMEM)
 		(void)err_set(e, r, "place the guest's PCI devices");
 	if (r >= 0) {

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /*
- * The firmware's part in the life of PCI: numbers buses, sizes BARs by writing ones, places them
- * and sets bridges' windows, by configuration accesses alone. Bridges are left forwarding;
- * functions keep their decoders off, as a driver expects to find them and turns them on.
+ * Does what firmware does with PCI, by configuration accesses alone: numbers buses, sizes BARs by
+ * writing ones, places them, and sets the windows of bridges. Bridges forward afterwards; functions
+ * keep their decoders off until their driver turns them on.
  */
 struct firmware_access {
 	uint32_t (*read)(void *ctx, unsigned bus, unsigned devfn, unsigned off, unsigned size);
@@ -21,12 +21,12 @@ struct firmware_access {
 struct firmware_result {
 	unsigned buses; /* numbered, bus 0 included */
 	unsigned placed; /* BARs and ROMs */
-	unsigned unplaced; /* left at 0 for want of space: the guest may know better */
+	unsigned unplaced; /* left at 0: no space; the guest may still place them */
 };
 
 /*
- * Return: 0, -ENOMEM, -ENOSPC when there are more buses than PCI_BUSES_MAX. Want of address space
- * is no error: see @ret.
+ * Return: 0, -ENOMEM, -ENOSPC if there are more buses than PCI_BUSES_MAX. A lack of address space
+ * is not an error: @ret counts what is unplaced.
  */
 int firmware_place(const struct firmware_access *a, const struct pci_windows *w,
 	struct firmware_result *ret, struct err *e);

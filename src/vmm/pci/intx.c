@@ -68,14 +68,17 @@ void func_intx_fini(struct func_intx *i)
 	fd_close(&i->resample);
 }
 
-/* Context: main thread. The guest has handled the interrupt; a line that is still asserted is anew. */
+/* Main thread, without a lock. The guest has handled the interrupt: a line still asserted is anew. */
 static void on_resample(struct loop_source *s, uint32_t events)
 {
 	struct func_intx *i = container_of(s, struct func_intx, resampled);
 	eventfd_t count;
 
-	if (eventfd_read(s->fd, &count) == 0 && i->asserted)
+	lock_take(i->func->lock);
+	/* The function may have gone meanwhile, and its eventfds with it. */
+	if (s->fd >= 0 && eventfd_read(s->fd, &count) == 0 && i->asserted)
 		(void)eventfd_write(i->trigger, 1);
+	lock_drop(i->func->lock);
 }
 
 static int intx_watch(struct func_intx *i)

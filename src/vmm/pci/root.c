@@ -21,8 +21,9 @@
  * wrote it, is the one asked for.
  *
  * An access finds its function without a lock and is served under the lock of that function alone.
- * ECAM has no lock, so an access to one function never waits for another. The list of ports and
- * that of the functions below a port change only while no vCPU runs.
+ * ECAM has no lock, so an access to one function never waits for another. The list of ports does not
+ * change while the guest runs. Functions below a port come before its link is up, and are finished
+ * when it is down and no access has a pin of the port any more.
  *
  * There is no 0xcf8/0xcfc pair: with it, Linux takes two port accesses for each register of the
  * first 256 bytes; with ECAM alone, one access.
@@ -41,6 +42,7 @@ struct pci_root {
 	struct lock bridge_lock;
 	struct pci_func bridge;
 	struct func_config bridge_regs;
+	bool sealed;
 	unsigned port_count;
 	struct root_port *ports[PCI_PORTS_MAX];
 	uint8_t *config; /* PCI_CONFIG_SIZE for the bridge and for each port */
@@ -84,22 +86,49 @@ static struct pci_func *find_on_root(struct pci_root *p, unsigned devfn)
 	return slot <= p->port_count ? &p->ports[slot - 1]->func : NULL;
 }
 
-static struct pci_func *find(struct pci_root *p, unsigned bus, unsigned devfn)
+static struct pci_func *find_below(struct root_port *port, unsigned devfn)
 {
-	if (bus == 0)
-		return find_on_root(p, devfn);
+	struct pci_func *f = port->below;
+
+	while (f && (unsigned)PCI_DEVFN(f->slot, f->fn) != devfn)
+		f = f->next;
+	return f;
+}
+
+/* The port that leads to @bus, with a pin: while it is there, no function below is finished. */
+static struct root_port *pin_port(struct pci_root *p, unsigned bus)
+{
 	for (unsigned i = 0; i < p->port_count; i++) {
-		unsigned route = root_port_route(p->ports[i]);
-		if ((route & ROOT_PORT_BUS) != bus)
+		struct root_port *port = p->ports[i];
+		if ((root_port_route(port) & ROOT_PORT_BUS) != bus)
 			continue;
-		if (!(route & ROOT_PORT_LINKED))
-			return NULL;
-		for (struct pci_func *f = p->ports[i]->below; f; f = f->next)
-			if ((unsigned)PCI_DEVFN(f->slot, f->fn) == devfn)
-				return f;
+		pin_take(&port->pins);
+		if (root_port_route(port) & ROOT_PORT_LINKED)
+			return port;
+		pin_drop(&port->pins);
 		return NULL;
 	}
 	return NULL;
+}
+
+/* The function of an access, with its lock: leave_function() follows. */
+static struct pci_func *enter_function(struct pci_root *p, unsigned bus, unsigned devfn)
+{
+	struct root_port *port = bus ? pin_port(p, bus) : NULL;
+	struct pci_func *f = port ? find_below(port, devfn) : bus ? NULL : find_on_root(p, devfn);
+
+	if (f)
+		lock_take(f->lock);
+	else if (port)
+		pin_drop(&port->pins);
+	return f;
+}
+
+static void leave_function(struct pci_func *f)
+{
+	lock_drop(f->lock);
+	if (f->port)
+		pin_drop(&f->port->pins);
 }
 
 static bool access_ok(unsigned off, unsigned size)
@@ -111,27 +140,25 @@ static bool access_ok(unsigned off, unsigned size)
 uint32_t pci_config_read_at(
 	struct pci_root *p, unsigned bus, unsigned devfn, unsigned off, unsigned size)
 {
-	struct pci_func *f = access_ok(off, size) ? find(p, bus, devfn) : NULL;
+	struct pci_func *f = access_ok(off, size) ? enter_function(p, bus, devfn) : NULL;
 	uint32_t value = (uint32_t)all_ones(size);
 
 	if (!f)
 		return value;
-	lock_take(f->lock);
 	value &= f->ops->config_read(f, off, size);
-	lock_drop(f->lock);
+	leave_function(f);
 	return value;
 }
 
 void pci_config_write_at(struct pci_root *p, unsigned bus, unsigned devfn, unsigned off,
 	unsigned size, uint32_t value)
 {
-	struct pci_func *f = access_ok(off, size) ? find(p, bus, devfn) : NULL;
+	struct pci_func *f = access_ok(off, size) ? enter_function(p, bus, devfn) : NULL;
 
 	if (!f)
 		return;
-	lock_take(f->lock);
 	f->ops->config_write(f, off, size, value & (uint32_t)all_ones(size));
-	lock_drop(f->lock);
+	leave_function(f);
 }
 
 /* Ref: PCI Express Base 7.2.2: bus in bits 20 and up, device and function, register */
@@ -216,7 +243,7 @@ void pci_reset(struct vm *vm)
 	}
 }
 
-static void send(void *arg, uint64_t address, uint32_t data)
+static void send_message(void *arg, uint64_t address, uint32_t data)
 {
 	struct vm *vm = arg;
 
@@ -224,22 +251,51 @@ static void send(void *arg, uint64_t address, uint32_t data)
 	(void)irq_signal_msi(&vm->irq, address, data);
 }
 
-int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
+int pci_add_port(struct vm *vm, struct err *e)
 {
 	struct pci_root *p = vm->pci;
 
-	if (p->port_count == PCI_PORTS_MAX)
-		return err_say(e, -ENOSPC, "%s: plug into the guest: all %d root ports are in use",
-			name, PCI_PORTS_MAX);
+	if (p->sealed || p->port_count == PCI_PORTS_MAX)
+		return err_say(e, -ENOSPC, "add a root port: all %u are in use", p->port_count);
 	struct root_port *port = calloc(1, sizeof(*port));
 	if (!port)
-		return err_set(e, -ENOMEM, "%s: plug into the guest", name);
+		return err_set(e, -ENOMEM, "add a root port");
 	unsigned slot = p->port_count + 1;
 	root_port_init(port, (uint8_t)slot, p->config + (size_t)slot * PCI_CONFIG_SIZE);
-	root_port_set_sender(port, send, vm);
+	root_port_set_sender(port, send_message, vm);
+	p->ports[p->port_count++] = port;
+	return 0;
+}
+
+void pci_seal(struct vm *vm)
+{
+	vm->pci->sealed = true;
+}
+
+/* Takes an empty slot for a card that is to come. Return: its port, NULL there is none. */
+static struct root_port *take_slot(const struct pci_root *p)
+{
+	for (unsigned i = 0; i < p->port_count; i++)
+		if (root_port_take_slot(p->ports[i]))
+			return p->ports[i];
+	return NULL;
+}
+
+int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
+{
+	struct pci_root *p = vm->pci;
+	struct root_port *port = take_slot(p);
+
+	if (!port) {
+		int r = pci_add_port(vm, e);
+		if (r < 0)
+			return err_in(e, r, "%s: plug into the guest", name);
+		port = take_slot(p);
+	}
 	f->slot = 0;
 	root_port_attach(port, f);
-	p->ports[p->port_count++] = port;
+	if (!p->sealed)
+		root_port_fill(port);
 	return 0;
 }
 
@@ -249,30 +305,35 @@ void pci_plug_beside(struct pci_func *first, struct pci_func *f)
 	root_port_attach(first->port, f);
 }
 
+void pci_announce(struct pci_func *f)
+{
+	root_port_insert(f->port);
+}
+
 void pci_port_atomics(struct pci_func *f, uint32_t bits)
 {
 	root_port_set_atomics(f->port, bits);
 }
 
-void pci_ask(struct pci_func *f)
+void pci_request_unplug(struct pci_func *f)
 {
 	lock_take(&f->port->lock);
-	root_port_ask(f->port);
+	root_port_request_unplug(f->port);
 	lock_drop(&f->port->lock);
 }
 
-bool pci_answers(const struct pci_func *f)
+bool pci_unplug_acknowledged(const struct pci_func *f)
 {
 	lock_take(&f->port->lock);
-	bool answers = slot_answers(&f->port->slot);
+	bool answers = slot_acknowledges(&f->port->slot);
 	lock_drop(&f->port->lock);
 	return answers;
 }
 
-void pci_pull(struct pci_func *f)
+void pci_unplug(struct pci_func *f)
 {
 	lock_take(&f->port->lock);
-	root_port_pull(f->port);
+	root_port_unplug(f->port);
 	lock_drop(&f->port->lock);
 }
 

@@ -12,10 +12,9 @@ struct err;
 struct vm;
 
 /*
- * The guest's PCI Express hierarchy: a host bridge, a root port for each device, ECAM over the
- * whole of it. A function is known by its configuration space alone: buses are numbered, BARs
- * sized and placed through config accesses, by vmm/firmware as a firmware would and by the guest
- * as it likes.
+ * The guest's PCI Express hierarchy: a host bridge, a root port for each device, and ECAM. All
+ * software sees functions through configuration space alone: vmm/pci/firmware and the guest number
+ * buses and size and place BARs by the same accesses.
  */
 #define PCI_BUSES_MAX 64 /* ECAM is 1 MiB a bus */
 #define PCI_CONFIG_SIZE 4096 /* PCI Express Base 7.2.2 */
@@ -32,18 +31,18 @@ struct pci_func_ops {
 	uint32_t (*config_read)(struct pci_func *f, unsigned off, unsigned size);
 	void (*config_write)(struct pci_func *f, unsigned off, unsigned size, uint32_t value);
 	/*
-	 * Before a reset of all that is on a bus: lets nobody reach the function any more, so that
-	 * several can be reset together. NULL: nothing to do.
+	 * Before a reset of a whole bus: makes the function unreachable, so that several functions
+	 * can be reset together. NULL: nothing to do.
 	 */
 	void (*quiet)(struct pci_func *f);
 	/* Guest-visible state as after power-on; no I/O in flight on return. */
 	void (*reset)(struct pci_func *f);
 	/*
-	 * The card leaves its slot while the guest runs: lets go of the device; until fini nobody
-	 * reaches the function any more but by reset. NULL: nothing to do.
+	 * The card leaves its slot while the guest runs: releases the device. Until fini only reset
+	 * is called. NULL: nothing to do.
 	 */
 	void (*eject)(struct pci_func *f);
-	/* Lets go of everything; the function is not called again. Context: without a lock. */
+	/* Frees everything; the function is not called again. Context: without a lock. */
 	void (*fini)(struct pci_func *f);
 };
 
@@ -71,24 +70,35 @@ struct pci_windows {
 /* The host bridge at 00:00.0, and configuration space at @ecam. Return: 0, -ENOMEM, -errno. */
 int pci_init(struct vm *vm, const struct pci_window *ecam, struct err *e);
 
-/* The whole hierarchy as after power-on, devices behind the ports included. */
+/* Resets the whole hierarchy, devices behind the ports included. */
 void pci_reset(struct vm *vm);
 
-/* Lets go of all functions, the last plugged first. */
+/* Finishes all functions, the last plugged first. */
 void pci_fini(struct vm *vm);
 
+/* Adds a root port with an empty slot, before pci_seal(). Return: 0, -ENOSPC, -ENOMEM. */
+int pci_add_port(struct vm *vm, struct err *e);
+
+/* From now on no port is added, and the guest is notified of cards that are plugged. */
+void pci_seal(struct vm *vm);
+
 /*
- * Puts @f on a bus of its own behind a new root port, as slot 0. @name: for messages.
- * The function stays its owner's until ops->fini. Return: 0, -ENOSPC.
+ * Puts @f into the first empty slot, as device 0 of the bus behind its root port. Before pci_seal()
+ * a port is added if no slot is empty. Functions of the card before are finished. @name is for
+ * messages. @f stays its owner's until ops->fini. After pci_seal() the guest sees the card only
+ * once pci_announce() is called. Return: 0, -ENOSPC no slot is empty, -ENOMEM.
  */
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e);
 
-/* Puts @f, whose `fn` is set, beside @first, which is plugged: another function of its device. */
+/* Puts @f, whose `fn` is set, beside @first, which is plugged: another function of its card. */
 void pci_plug_beside(struct pci_func *first, struct pci_func *f);
 
+/* Completes the card of @f, all of whose functions are plugged, and notifies the guest. */
+void pci_announce(struct pci_func *f);
+
 /*
- * The root port above @f completes these AtomicOps: PCI_EXP_DEVCAP2_ATOMIC_COMP…. A driver turns
- * on what its device may ask for by what the port says.
+ * Sets the AtomicOps that the root port above @f completes: PCI_EXP_DEVCAP2_ATOMIC_COMP…. A driver
+ * reads them before it lets its device use AtomicOps.
  */
 void pci_port_atomics(struct pci_func *f, uint32_t bits);
 
@@ -96,21 +106,21 @@ void pci_port_atomics(struct pci_func *f, uint32_t bits);
  * The next three take the lock of the port, and those of functions below. Context: without a
  * function's lock.
  *
- * Asks the guest to let go of the card that @f is a function of: it turns the power of the slot
- * off, after which the card leaves (ops->eject of each of its functions). At once, if the power is
- * off.
+ * Asks the guest to release the card of @f, by the attention button. The guest turns the power of
+ * the slot off, after which the card leaves (ops->eject of each of its functions). If the power is
+ * off already, the card leaves at once.
  */
-void pci_ask(struct pci_func *f);
+void pci_request_unplug(struct pci_func *f);
 
-/* Whether the guest has heard, and is about to. */
-bool pci_answers(const struct pci_func *f);
+/* Whether the guest has acknowledged the request and is releasing the card. */
+bool pci_unplug_acknowledged(const struct pci_func *f);
 
-/* Takes the card that @f is a function of out of its slot, and tells the guest. Twice is fine. */
-void pci_pull(struct pci_func *f);
+/* Takes the card of @f out of its slot, whatever the guest does, and tells it. Twice is fine. */
+void pci_unplug(struct pci_func *f);
 
 /*
- * Configuration access as the guest does it. @off is aligned to @size, which is 1, 2 or 4.
- * Nobody there: all-ones, or a lost write.
+ * Accesses configuration space as the guest does. @off is aligned to @size, which is 1, 2 or 4.
+ * Without a function there, a read is all-ones and a write is lost.
  */
 uint32_t pci_config_read_at(
 	struct pci_root *p, unsigned bus, unsigned devfn, unsigned off, unsigned size);
@@ -123,7 +133,7 @@ int pci_intx_gsi(const struct pci_func *f, unsigned pin);
 /* The same for a slot of bus 0. */
 int pci_slot_gsi(unsigned slot, unsigned pin);
 
-/* How many slots of bus 0 are in use; they are dense from 0. */
+/* Return: how many slots of bus 0 are in use, from 0 on without gaps. */
 unsigned pci_slots(const struct pci_root *p);
 
 #endif

@@ -7,8 +7,8 @@
 #include <linux/pci_regs.h>
 
 /*
- * The ids of the generic root port of QEMU's set: guests know it by its class, and no quirk of
- * any guest is keyed to it.
+ * The ids of QEMU's generic root port. Guests drive it by its class, and no guest has a quirk for
+ * it.
  */
 #define PORT_VENDOR 0x1b36
 #define PORT_DEVICE 0x000c
@@ -67,7 +67,7 @@ static void reset_below(struct root_port *p)
 	}
 }
 
-void root_port_pull(struct root_port *p)
+void root_port_unplug(struct root_port *p)
 {
 	for (struct pci_func *f = p->below; f && p->slot.occupied; f = f->next) {
 		if (!f->ops->eject)
@@ -76,25 +76,25 @@ void root_port_pull(struct root_port *p)
 		f->ops->eject(f);
 		lock_drop(f->lock);
 	}
-	slot_empty(&p->slot);
+	slot_remove(&p->slot);
 	route_update(p);
 }
 
-void root_port_ask(struct root_port *p)
+void root_port_request_unplug(struct root_port *p)
 {
-	slot_ask(&p->slot);
-	/* Off already: there is nobody to ask. */
+	slot_press_button(&p->slot);
+	/* Without power no driver of the guest uses the card. */
 	if (!slot_linked(&p->slot))
-		root_port_pull(p);
+		root_port_unplug(p);
 }
 
-/* Without power the card is as one in reset; with it, as one that has just been put in. */
+/* A card without power is as in reset; one that gets power is as after power-on. */
 static void power_changed(struct root_port *p, enum slot_power power)
 {
 	if (power == SLOT_TURNED_ON)
 		reset_below(p);
 	else if (power == SLOT_TURNED_OFF && p->slot.asked)
-		root_port_pull(p);
+		root_port_unplug(p);
 	else if (power == SLOT_TURNED_OFF)
 		root_port_quiet(p);
 }
@@ -108,7 +108,7 @@ static void port_write(struct pci_func *f, unsigned off, unsigned size, uint32_t
 	/* The secondary bus is in reset while the bit is set: once, on the edge. */
 	if ((p->regs.bytes[PCI_BRIDGE_CONTROL] & ~before) & PCI_BRIDGE_CTL_BUS_RESET)
 		reset_below(p);
-	power_changed(p, slot_wrote(&p->slot));
+	power_changed(p, slot_written(&p->slot));
 	route_update(p);
 }
 
@@ -171,15 +171,37 @@ static void port_reset(struct pci_func *f)
 	reset_below(p);
 }
 
+/* Context: the link is down; without a lock, because a vCPU with a pin may wait for it. */
+static void finish_below(struct root_port *p)
+{
+	lock_take(&p->lock);
+	struct pci_func *gone = p->below;
+	p->below = NULL;
+	lock_drop(&p->lock);
+	/* An access that has no pin yet finds the link down, whatever order the stores had. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	pin_wait(&p->pins);
+	while (gone) {
+		struct pci_func *f = gone;
+		gone = f->next;
+		f->ops->fini(f);
+	}
+}
+
+bool root_port_take_slot(struct root_port *p)
+{
+	lock_take(&p->lock);
+	bool is_empty = !p->slot.occupied && !p->taken;
+	p->taken |= is_empty;
+	lock_drop(&p->lock);
+	if (is_empty)
+		finish_below(p);
+	return is_empty;
+}
+
 static void port_fini(struct pci_func *f)
 {
-	struct root_port *p = container_of(f, struct root_port, func);
-
-	while (p->below) {
-		struct pci_func *gone = p->below;
-		p->below = gone->next;
-		gone->ops->fini(gone);
-	}
+	finish_below(container_of(f, struct root_port, func));
 }
 
 static const struct pci_func_ops port_ops = {
@@ -211,11 +233,29 @@ void root_port_set_atomics(struct root_port *p, uint32_t bits)
 
 void root_port_attach(struct root_port *p, struct pci_func *f)
 {
+	lock_take(&p->lock);
 	f->port = p;
 	f->next = p->below;
 	p->below = f;
+	lock_drop(&p->lock);
+}
+
+void root_port_fill(struct root_port *p)
+{
+	lock_take(&p->lock);
 	slot_fill(&p->slot);
+	p->taken = false;
 	route_update(p);
+	lock_drop(&p->lock);
+}
+
+void root_port_insert(struct root_port *p)
+{
+	lock_take(&p->lock);
+	slot_insert(&p->slot);
+	p->taken = false;
+	route_update(p);
+	lock_drop(&p->lock);
 }
 
 void root_port_set_sender(

@@ -22,36 +22,50 @@ struct root_port {
 	struct slot slot;
 	uint32_t atomics; /* PCI_EXP_DEVCAP2_ATOMIC_COMP… */
 	struct pci_func *below; /* functions on the secondary bus */
+	bool taken; /* for a card that is not in the slot yet */
+	unsigned pins; /* accesses that are under way to functions below */
 };
 
 /* @bytes: PCI_CONFIG_SIZE of zeros, the caller's. @slot on bus 0 also numbers the link. */
 void root_port_init(struct root_port *p, uint8_t slot, uint8_t *bytes);
 
-/* AtomicOps that the port completes: PCI_EXP_DEVCAP2_ATOMIC_COMP…. */
+/* Sets the AtomicOps that the port completes: PCI_EXP_DEVCAP2_ATOMIC_COMP…. */
 void root_port_set_atomics(struct root_port *p, uint32_t bits);
 
-/* Who sends the slot's messages; nobody does without. */
+/* Sets the function that sends the slot's messages; without one, none is sent. */
 void root_port_set_sender(
 	struct root_port *p, void (*send)(void *arg, uint64_t address, uint32_t data), void *arg);
 
-/* Puts @f on the secondary bus, and so into the slot. */
+/*
+ * The next four take the port's lock. Context: without a lock.
+ *
+ * Reserves the empty slot for a card, and finishes the functions of the card before.
+ * Return: false if the slot is not empty, or is reserved.
+ */
+bool root_port_take_slot(struct root_port *p);
+
+/* Puts @f on the secondary bus; the guest reaches it once the card is in the slot. */
 void root_port_attach(struct root_port *p, struct pci_func *f);
+
+/* Puts the card into the slot: before the guest runs, or while it runs, with an event. */
+void root_port_fill(struct root_port *p);
+void root_port_insert(struct root_port *p);
 
 /* Quiets all functions below (struct pci_func_ops). */
 void root_port_quiet(struct root_port *p);
 
 /*
- * Secondary bus as numbered by software, 0 while it is not; and ROOT_PORT_LINKED while there is a
- * card that can be reached. Context: any thread.
+ * Return: the number of the secondary bus as software set it, 0 before; with ROOT_PORT_LINKED while
+ * the functions below can be reached. Context: any thread.
  */
 #define ROOT_PORT_BUS 0xffU
 #define ROOT_PORT_LINKED 0x100U
 unsigned root_port_route(const struct root_port *p);
 
-/* The host wants the card: the guest is asked to turn the slot's power off. */
-void root_port_ask(struct root_port *p);
+/* Asks the guest to turn the slot's power off, by the attention button. */
+void root_port_request_unplug(struct root_port *p);
 
-/* The card leaves, with all its functions (struct pci_func_ops: eject), whatever the guest does. */
-void root_port_pull(struct root_port *p);
+/* Ejects all functions of the card (struct pci_func_ops) and empties the slot. */
+void root_port_unplug(struct root_port *p);
 
 #endif

@@ -19,34 +19,35 @@
 
 #define LINK_UP (PCI_EXP_LNKSTA_CLS_2_5GB | 1U << 4 | PCI_EXP_LNKSTA_DLLLA) /* x1, nominal */
 
-static unsigned get(const struct slot *s, unsigned off)
+static unsigned get_express(const struct slot *s, unsigned off)
 {
 	return le16_get(s->regs->bytes + s->express + off);
 }
 
-static void put(struct slot *s, unsigned off, unsigned value)
+static void put_express(struct slot *s, unsigned off, unsigned value)
 {
 	le16_put(s->regs->bytes + s->express + off, (uint16_t)value);
 }
 
-static bool is_on(const struct slot *s)
+static bool has_power(const struct slot *s)
 {
-	return !(get(s, PCI_EXP_SLTCTL) & PCI_EXP_SLTCTL_PCC);
+	return !(get_express(s, PCI_EXP_SLTCTL) & PCI_EXP_SLTCTL_PCC);
 }
 
 bool slot_linked(const struct slot *s)
 {
-	return get(s, PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA;
+	return get_express(s, PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA;
 }
 
 static void set_link(struct slot *s)
 {
-	put(s, PCI_EXP_LNKSTA, s->occupied && is_on(s) ? LINK_UP : PCI_EXP_LNKSTA_CLS_2_5GB);
+	put_express(s, PCI_EXP_LNKSTA,
+		s->occupied && has_power(s) ? LINK_UP : PCI_EXP_LNKSTA_CLS_2_5GB);
 }
 
 void slot_reset(struct slot *s, unsigned number)
 {
-	/* An empty slot has no power, so that nobody waits for its link. */
+	/* An empty slot has no power, so the guest does not wait for a link. */
 	unsigned control = PCI_EXP_SLTCTL_ATTN_IND_OFF |
 			   (s->occupied ? PCI_EXP_SLTCTL_PWR_IND_ON
 					: PCI_EXP_SLTCTL_PWR_IND_OFF | PCI_EXP_SLTCTL_PWR_OFF);
@@ -66,62 +67,63 @@ void slot_reset(struct slot *s, unsigned number)
 	s->listened = s->told = false;
 }
 
-static void send(const struct slot *s)
+static void send_message(const struct slot *s)
 {
 	const uint8_t *msi = s->regs->bytes + s->msi;
 
-	/* A message is a memory write of the port's own. */
+	/* A message is a memory write by the port, which needs bus mastering. */
 	if (!s->send || !(le16_get(msi + PCI_MSI_FLAGS) & PCI_MSI_FLAGS_ENABLE) ||
 		!(le16_get(s->regs->bytes + PCI_COMMAND) & PCI_COMMAND_MASTER))
 		return;
 	s->send(s->arg, le64_get(msi + PCI_MSI_ADDRESS_LO), le16_get(msi + PCI_MSI_DATA_64));
 }
 
-/* Ref: PCI Express Base 6.7.3.4: a message when the first of the enabled events comes to stand */
-static void tell(struct slot *s)
+/* Ref: PCI Express Base 6.7.3.4: one message when the first of the enabled events is pending */
+static void tell_guest(struct slot *s)
 {
-	unsigned control = get(s, PCI_EXP_SLTCTL);
-	/* Of those three, an event and its enable have the same bit, but for the link's. */
+	unsigned control = get_express(s, PCI_EXP_SLTCTL);
+	/* An event and its enable have the same bit, except for the link's. */
 	unsigned enabled = control & (PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_PDCE);
 
 	if (control & PCI_EXP_SLTCTL_DLLSCE)
 		enabled |= PCI_EXP_SLTSTA_DLLSC;
-	bool stands = control & PCI_EXP_SLTCTL_HPIE && get(s, PCI_EXP_SLTSTA) & enabled;
+	bool stands = control & PCI_EXP_SLTCTL_HPIE && get_express(s, PCI_EXP_SLTSTA) & enabled;
 	if (stands && !s->told)
-		send(s);
+		send_message(s);
 	s->told = stands;
 }
 
 static void set_events(struct slot *s, unsigned events)
 {
-	put(s, PCI_EXP_SLTSTA, get(s, PCI_EXP_SLTSTA) | events);
-	tell(s);
+	put_express(s, PCI_EXP_SLTSTA, get_express(s, PCI_EXP_SLTSTA) | events);
+	tell_guest(s);
 }
 
-static bool listens(const struct slot *s)
+static bool is_listening(const struct slot *s)
 {
 	const unsigned both = PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_HPIE;
 
-	return (get(s, PCI_EXP_SLTCTL) & both) == both;
+	return (get_express(s, PCI_EXP_SLTCTL) & both) == both;
 }
 
-bool slot_answers(const struct slot *s)
+bool slot_acknowledges(const struct slot *s)
 {
-	/* An attendant is to see by the indicator that the button was heard. */
-	return (get(s, PCI_EXP_SLTCTL) & PCI_EXP_SLTCTL_PIC) == PCI_EXP_SLTCTL_PWR_IND_BLINK;
+	/* A blinking power indicator shows that the guest has noticed the button. */
+	return (get_express(s, PCI_EXP_SLTCTL) & PCI_EXP_SLTCTL_PIC) ==
+	       PCI_EXP_SLTCTL_PWR_IND_BLINK;
 }
 
-enum slot_power slot_wrote(struct slot *s)
+enum slot_power slot_written(struct slot *s)
 {
 	bool was_linked = slot_linked(s), listened = s->listened;
 
 	set_link(s);
-	s->listened = listens(s);
-	/* A driver forgets what was before it came. */
-	if (s->asked && s->listened && !listened && !slot_answers(s))
-		put(s, PCI_EXP_SLTSTA, get(s, PCI_EXP_SLTSTA) | PCI_EXP_SLTSTA_ABP);
+	s->listened = is_listening(s);
+	/* A driver that has just started clears events from before: press the button again. */
+	if (s->asked && s->listened && !listened && !slot_acknowledges(s))
+		put_express(s, PCI_EXP_SLTSTA, get_express(s, PCI_EXP_SLTSTA) | PCI_EXP_SLTSTA_ABP);
 	if (slot_linked(s) == was_linked) {
-		tell(s);
+		tell_guest(s);
 		return SLOT_AS_IT_WAS;
 	}
 	set_events(s, PCI_EXP_SLTSTA_DLLSC);
@@ -131,12 +133,26 @@ enum slot_power slot_wrote(struct slot *s)
 void slot_fill(struct slot *s)
 {
 	s->occupied = true;
-	put(s, PCI_EXP_SLTCTL, PCI_EXP_SLTCTL_ATTN_IND_OFF | PCI_EXP_SLTCTL_PWR_IND_ON);
-	put(s, PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS);
+	put_express(s, PCI_EXP_SLTCTL, PCI_EXP_SLTCTL_ATTN_IND_OFF | PCI_EXP_SLTCTL_PWR_IND_ON);
+	put_express(s, PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS);
 	set_link(s);
 }
 
-void slot_ask(struct slot *s)
+void slot_insert(struct slot *s)
+{
+	unsigned events = PCI_EXP_SLTSTA_PDC;
+
+	if (s->occupied)
+		return;
+	s->occupied = true;
+	set_link(s);
+	if (slot_linked(s))
+		events |= PCI_EXP_SLTSTA_DLLSC;
+	put_express(s, PCI_EXP_SLTSTA, get_express(s, PCI_EXP_SLTSTA) | PCI_EXP_SLTSTA_PDS);
+	set_events(s, events);
+}
+
+void slot_press_button(struct slot *s)
 {
 	if (s->asked || !s->occupied)
 		return;
@@ -144,7 +160,7 @@ void slot_ask(struct slot *s)
 	set_events(s, PCI_EXP_SLTSTA_ABP);
 }
 
-void slot_empty(struct slot *s)
+void slot_remove(struct slot *s)
 {
 	unsigned events = PCI_EXP_SLTSTA_PDC;
 
@@ -154,6 +170,7 @@ void slot_empty(struct slot *s)
 		events |= PCI_EXP_SLTSTA_DLLSC;
 	s->occupied = s->asked = false;
 	set_link(s);
-	put(s, PCI_EXP_SLTSTA, get(s, PCI_EXP_SLTSTA) & ~(unsigned)PCI_EXP_SLTSTA_PDS);
+	put_express(
+		s, PCI_EXP_SLTSTA, get_express(s, PCI_EXP_SLTSTA) & ~(unsigned)PCI_EXP_SLTSTA_PDS);
 	set_events(s, events);
 }

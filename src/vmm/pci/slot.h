@@ -8,10 +8,10 @@
 struct func_config;
 
 /*
- * The hot-plug slot below a root port, as registers: attention button, power controller, indicators,
- * presence and link, and the port's one MSI to tell of their changes. Commands are done when they
- * are written, so none is told as completed. Who presses the button is the host: it wants the card
- * back, the guest lets go of it by turning the power off. A card can also be pulled.
+ * The hot-plug slot of a root port, as registers: attention button, power controller, indicators,
+ * presence and link, and the port's one MSI that reports changes of them. A command takes effect
+ * at once, so the slot never reports "command completed". The host presses the button when it
+ * wants the card back; the guest releases the card by turning the power off.
  * Ref: PCI Express Base 6.7 (hot-plug), 7.5.3.9 to 7.5.3.11 (slot registers).
  * Context: under the lock of the port.
  */
@@ -23,33 +23,39 @@ struct slot {
 	void (*send)(void *arg, uint64_t address, uint32_t data);
 	void *arg;
 	bool occupied;
-	bool asked; /* the button was pressed, and the card is still there */
-	bool listened; /* the guest takes notice of the button */
-	bool told; /* an event stands that a message has told of */
+	bool asked; /* the button was pressed, and the card is still in the slot */
+	bool listened; /* the guest enabled the button's interrupt, at the last write */
+	bool told; /* a message was sent for the events that are pending */
 };
 
-/* What a write to the registers of the slot has done to its power. */
+/* The effect of a write to the slot's registers on its power. */
 enum slot_power { SLOT_AS_IT_WAS, SLOT_TURNED_OFF, SLOT_TURNED_ON };
 
-/* Adds the registers of slot @number as after power-on to those of the port. */
+/* Sets the port's registers of slot @number as after power-on. */
 void slot_reset(struct slot *s, unsigned number);
 
-/* To be called after each write to the port's registers: what follows from it. */
-enum slot_power slot_wrote(struct slot *s);
+/* Acts on a write to the port's registers; the port calls it after each one. */
+enum slot_power slot_written(struct slot *s);
 
-/* A card is in the slot from the start: the guest is not told. */
+/* Puts a card into the slot before the guest runs: no event. */
 void slot_fill(struct slot *s);
 
-/* There is power, and a card: what is on it can be reached. */
+/* Puts a card into the slot while the guest runs, with the events of it. Twice is fine. */
+void slot_insert(struct slot *s);
+
+/* True if the slot has power and a card: the functions of the card can be reached. */
 bool slot_linked(const struct slot *s);
 
-/* Presses the attention button, once; again when a guest that did not listen begins to. */
-void slot_ask(struct slot *s);
+/*
+ * Presses the attention button. If the guest enables the button's interrupt only later, the button
+ * is pressed again then.
+ */
+void slot_press_button(struct slot *s);
 
-/* Whether the guest has taken notice: pressed again, it would think better of it. */
-bool slot_answers(const struct slot *s);
+/* True if the guest is powering the slot down: a second press would cancel that. */
+bool slot_acknowledges(const struct slot *s);
 
-/* The card is gone. Twice is fine. */
-void slot_empty(struct slot *s);
+/* Takes the card out of the slot, with the events of it. Twice is fine. */
+void slot_remove(struct slot *s);
 
 #endif

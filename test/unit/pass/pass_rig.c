@@ -90,17 +90,22 @@ void pci_plug_beside(struct pci_func *first, struct pci_func *f)
 	f->port = first->port;
 }
 
-void pci_ask(struct pci_func *f)
+void pci_announce(struct pci_func *f)
+{
+	vfio_model_note(&rig.model, "announce");
+}
+
+void pci_request_unplug(struct pci_func *f)
 {
 	vfio_model_note(&rig.model, "ask");
 }
 
-bool pci_answers(const struct pci_func *f)
+bool pci_unplug_acknowledged(const struct pci_func *f)
 {
 	return rig.answers;
 }
 
-void pci_pull(struct pci_func *f)
+void pci_unplug(struct pci_func *f)
 {
 	vfio_model_note(&rig.model, "pull");
 	f->ops->eject(f);

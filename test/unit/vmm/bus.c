@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 static uint64_t seen_off, seen_value;
 static unsigned seen_size;
@@ -132,5 +134,44 @@ START_TEST(full_bus_says_so)
 }
 END_TEST
 
-SUITE("bus", dispatches_by_offset, refuses_overlap, refuses_wrapping_range,
+/* Without a VM the bus rings by itself; what does not ring reaches the range. */
+START_TEST(rings_doorbells)
+{
+	struct bus b = {.name = "mmio"};
+	struct bus_range r = range("r", 0x1000, 0x100);
+	struct bus_doorbell any = {.off = 0x10, .size = 4, .eventfd = eventfd(0, EFD_NONBLOCK)};
+	struct bus_doorbell seven = {.off = 0x20,
+		.size = 4,
+		.matches = true,
+		.value = 7,
+		.eventfd = eventfd(0, EFD_NONBLOCK)};
+	struct bus_doorbell outside = {.off = 0xfd, .size = 4}, odd = {.off = 0, .size = 3};
+	eventfd_t count;
+
+	ck_assert_int_eq(bus_add_doorbell(&r, &any, NULL), 0);
+	ck_assert_int_eq(bus_add_doorbell(&r, &seven, NULL), 0);
+	ck_assert_int_eq(bus_add_doorbell(&r, &outside, NULL), -EINVAL);
+	ck_assert_int_eq(bus_add_doorbell(&r, &odd, NULL), -EINVAL);
+	ck_assert_int_eq(bus_add(&b, &r, NULL), 0);
+	ck_assert(!any.in_kvm);
+	seen_value = 0;
+	bus_write(&b, 0x1010, 4, 1);
+	bus_write(&b, 0x1010, 4, 2);
+	bus_write(&b, 0x1020, 4, UINT64_C(0x100000007));
+	ck_assert_uint_eq(seen_value, 0);
+	ck_assert_int_eq(eventfd_read(any.eventfd, &count), 0);
+	ck_assert_uint_eq(count, 2);
+	ck_assert_int_eq(eventfd_read(seven.eventfd, &count), 0);
+	ck_assert_uint_eq(count, 1);
+	bus_write(&b, 0x1020, 4, 8);
+	ck_assert_uint_eq(seen_value, 8);
+	bus_write(&b, 0x1010, 2, 9);
+	ck_assert_uint_eq(seen_value, 9);
+	ck_assert_int_lt(eventfd_read(any.eventfd, &count), 0);
+	(void)close(any.eventfd);
+	(void)close(seven.eventfd);
+}
+END_TEST
+
+SUITE("bus", rings_doorbells, dispatches_by_offset, refuses_overlap, refuses_wrapping_range,
 	straddling_and_nobody_read_all_ones, removed_range_is_gone, full_bus_says_so)

@@ -213,7 +213,7 @@ START_TEST(an_empty_slot_answers_nobody)
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
 	bus_write(&vm.mmio, ecam(0, at, control), 2, 0);
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0x12345678);
-	pci_pull(&functions[0]);
+	pci_unplug(&functions[0]);
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(6, 0, 0), 4), 0x12345678);
 	pci_reset(&vm);
@@ -254,6 +254,44 @@ START_TEST(functions_share_a_slot)
 	ck_assert_int_ge(quiets, 2);
 	pci_fini(&vm);
 	ck_assert_int_eq(finis, 2);
+}
+END_TEST
+
+/* Plugged while the guest runs: into the slot that is empty, and not seen before it is announced. */
+START_TEST(an_empty_slot_is_filled_again)
+{
+	const unsigned at = PCI_DEVFN(1, 0), status = 0x40 + PCI_EXP_SLTSTA;
+
+	make_root();
+	for (unsigned i = 0; i < 5; i++)
+		functions[i] = (struct pci_func){.ops = &below_ops, .lock = &below_lock};
+	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
+	ck_assert_int_eq(pci_add_port(&vm, NULL), 0);
+	pci_seal(&vm);
+	ck_assert_uint_eq(pci_slots(vm.pci), 3);
+	ck_assert_int_eq(pci_add_port(&vm, NULL), -ENOSPC);
+	ck_assert_int_eq(pci_plug(&vm, &functions[1], "two", NULL), 0);
+	ck_assert_int_eq(pci_plug(&vm, &functions[2], "no room", NULL), -ENOSPC);
+	pci_announce(&functions[1]);
+	ck_assert_int_eq(pci_plug(&vm, &functions[2], "no room", NULL), -ENOSPC);
+	bus_write(&vm.mmio, ecam(0, at, PCI_SECONDARY_BUS), 1, 5);
+	pci_unplug(&functions[0]);
+	bus_write(&vm.mmio, ecam(0, at, status), 2, UINT16_MAX);
+	ck_assert_int_eq(finis, 0);
+	ck_assert_int_eq(pci_plug(&vm, &functions[3], "three", NULL), 0);
+	ck_assert_int_eq(finis, 1);
+	functions[4].fn = 2;
+	pci_plug_beside(&functions[3], &functions[4]);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, at, status), 2), 0);
+	pci_announce(&functions[3]);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, at, status), 2),
+		PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0x12345678);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, PCI_DEVFN(0, 2), 0), 4), 0x12345678);
+	ck_assert_int_eq(pci_intx_gsi(&functions[3], 1), pci_slot_gsi(1, 1));
+	pci_fini(&vm);
+	ck_assert_int_eq(finis, 4);
 }
 END_TEST
 
@@ -307,4 +345,5 @@ END_TEST
 SUITE("port", is_a_root_port, only_its_masks_are_writable, writes_of_a_part_keep_the_rest,
 	written_ones_clear, secondary_bus_reset_is_an_edge, reset_restores_power_on,
 	routes_by_secondary_bus, an_empty_slot_answers_nobody, functions_share_a_slot,
-	completes_what_the_hosts_port_does, odd_accesses_have_no_answer, ports_run_out)
+	an_empty_slot_is_filled_again, completes_what_the_hosts_port_does,
+	odd_accesses_have_no_answer, ports_run_out)

@@ -104,6 +104,7 @@ static void start(void)
 	root_port_set_sender(&port, send, &messages);
 	card = (struct pci_func){.ops = &card_ops, .lock = &card_lock};
 	root_port_attach(&port, &card);
+	root_port_fill(&port);
 	drive();
 	forget();
 }
@@ -152,17 +153,17 @@ END_TEST
 START_TEST(lets_go_when_asked)
 {
 	start();
-	root_port_ask(&port);
+	root_port_request_unplug(&port);
 	ck_assert_uint_eq(get(SLTSTA, 2), PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_ABP);
 	ck_assert_int_eq(messages, 1);
-	root_port_ask(&port);
+	root_port_request_unplug(&port);
 	ck_assert_int_eq(messages, 1);
-	ck_assert(!slot_answers(&port.slot));
+	ck_assert(!slot_acknowledges(&port.slot));
 	/* The event is taken with its status, together with what stands beside it. */
 	put(SLTCTL, 4, get(SLTCTL, 4));
 	ck_assert_uint_eq(get(SLTSTA, 2), PCI_EXP_SLTSTA_PDS);
 	change_control(PCI_EXP_SLTCTL_PIC, PCI_EXP_SLTCTL_PWR_IND_BLINK);
-	ck_assert(slot_answers(&port.slot));
+	ck_assert(slot_acknowledges(&port.slot));
 	ck_assert_int_eq(ejects, 0);
 	change_control(0, PCI_EXP_SLTCTL_PWR_OFF);
 	ck_assert_int_eq(ejects, 1);
@@ -172,8 +173,8 @@ START_TEST(lets_go_when_asked)
 	/* There is nothing in it any more, whatever the power. */
 	change_control(PCI_EXP_SLTCTL_PCC, 0);
 	ck_assert(!slot_linked(&port.slot));
-	root_port_pull(&port);
-	root_port_ask(&port);
+	root_port_unplug(&port);
+	root_port_request_unplug(&port);
 	ck_assert_int_eq(resets, 0);
 }
 END_TEST
@@ -182,7 +183,7 @@ START_TEST(asks_again_who_did_not_listen)
 {
 	start();
 	change_control(LISTEN, 0);
-	root_port_ask(&port);
+	root_port_request_unplug(&port);
 	ck_assert_int_eq(messages, 0);
 	put(SLTSTA, 2, 0xffff); /* a driver that comes clears what was */
 	change_control(0, LISTEN);
@@ -201,12 +202,12 @@ END_TEST
 START_TEST(a_pulled_card_is_told)
 {
 	start();
-	root_port_pull(&port);
+	root_port_unplug(&port);
 	ck_assert_int_eq(ejects, 1);
 	ck_assert_uint_eq(get(SLTSTA, 2), PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
 	ck_assert_uint_eq(get(LNKSTA, 2) & PCI_EXP_LNKSTA_DLLLA, 0);
 	ck_assert_int_eq(messages, 1);
-	root_port_pull(&port);
+	root_port_unplug(&port);
 	ck_assert_uint_eq(get(SLTSTA, 2), PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
 	ck_assert_int_eq(messages, 1);
 }
@@ -217,7 +218,8 @@ START_TEST(a_card_of_two_leaves_whole)
 	start();
 	second = (struct pci_func){.ops = &card_ops, .lock = &card_lock, .fn = 1};
 	root_port_attach(&port, &second);
-	root_port_ask(&port);
+	root_port_fill(&port);
+	root_port_request_unplug(&port);
 	change_control(0, PCI_EXP_SLTCTL_PWR_OFF);
 	ck_assert_int_eq(ejects, 2);
 }
@@ -239,7 +241,7 @@ START_TEST(power_is_the_guests)
 	ck_assert(slot_linked(&port.slot));
 	/* Nobody to ask while it is off. */
 	change_control(0, PCI_EXP_SLTCTL_PWR_OFF);
-	root_port_ask(&port);
+	root_port_request_unplug(&port);
 	ck_assert_int_eq(ejects, 1);
 	ck_assert_uint_eq(get(SLTSTA, 2) & PCI_EXP_SLTSTA_PDS, 0);
 }
@@ -248,8 +250,8 @@ END_TEST
 START_TEST(one_message_until_all_is_taken)
 {
 	start();
-	root_port_ask(&port);
-	root_port_pull(&port);
+	root_port_request_unplug(&port);
+	root_port_unplug(&port);
 	ck_assert_int_eq(messages, 1);
 	put(SLTSTA, 2, PCI_EXP_SLTSTA_ABP);
 	ck_assert_int_eq(messages, 1);
@@ -267,15 +269,15 @@ START_TEST(a_message_wants_msi_and_mastering)
 {
 	start();
 	put(PCI_COMMAND, 2, 0);
-	root_port_ask(&port);
+	root_port_request_unplug(&port);
 	ck_assert_int_eq(messages, 0);
 	start();
 	put(MSI + PCI_MSI_FLAGS, 2, 0);
-	root_port_ask(&port);
+	root_port_request_unplug(&port);
 	ck_assert_int_eq(messages, 0);
 	start();
 	root_port_set_sender(&port, NULL, NULL);
-	root_port_ask(&port);
+	root_port_request_unplug(&port);
 	ck_assert_int_eq(messages, 0);
 }
 END_TEST
@@ -284,7 +286,7 @@ START_TEST(reset_keeps_what_is_in_it)
 {
 	start();
 	change_control(0, PCI_EXP_SLTCTL_PWR_OFF);
-	root_port_ask(&port);
+	root_port_request_unplug(&port);
 	forget();
 	port.func.ops->reset(&port.func);
 	ck_assert(!slot_linked(&port.slot));
@@ -302,7 +304,7 @@ START_TEST(reset_keeps_what_is_in_it)
 
 	/* The host still wants it: a guest that boots is asked when it listens. */
 	start();
-	root_port_ask(&port);
+	root_port_request_unplug(&port);
 	port.func.ops->reset(&port.func);
 	ck_assert_uint_eq(get(SLTSTA, 2), PCI_EXP_SLTSTA_PDS);
 	forget();
@@ -323,7 +325,7 @@ START_TEST(survives_a_scribbling_guest)
 		unsigned size = 1U << (state >> 30) % 3;
 		put((EXPRESS + (state >> 16) % 0x50) & ~(size - 1), size, state * 2654435761U);
 		if (i == 150000)
-			root_port_pull(&port);
+			root_port_unplug(&port);
 		bool on = !(get(SLTCTL, 2) & PCI_EXP_SLTCTL_PCC);
 		ck_assert_int_eq(slot_linked(&port.slot), on && i < 150000);
 		ck_assert_int_eq(!!(get(SLTSTA, 2) & PCI_EXP_SLTSTA_PDS), i < 150000);
