@@ -38,7 +38,7 @@ expect_text "process $writer of usher is stuck in the kernel (vfio_"
 expect_text 'when what keeps the device lets go, run usher restore'
 expect_ok usher restore
 expect_text "process $writer of usher is stuck in the kernel (vfio_"
-expect_text 'left alone: run 'usher restore' again when the device is free'
+expect_text "left alone: run 'usher restore' again when the device is free"
 
 # The holder lets go: the unbind is done at last, and the rest is for restore.
 kill $holder
