@@ -13,10 +13,12 @@
 /* Ref: The Boot Loader Interface, https://systemd.io/BOOT_LOADER_INTERFACE */
 #define LOADER_GUID "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 
-/* Where words for the kernel stand. A path that ends in a slash: every file in there. */
+/*
+ * A file with kernel command line options. A path that ends in a slash stands for all files in it.
+ */
 struct source {
 	const char *path;
-	const char *key; /* what a line begins with; "" for a file of words only */
+	const char *key; /* the beginning of the line; "" if the file contains the options only */
 	enum boot_loader loader;
 };
 
@@ -61,7 +63,7 @@ static bool file_is_there(struct host *h, const char *path)
 	return h->ops->read(h, path, &c, 1) >= 0;
 }
 
-/* The words of a line behind its key: without '=', '+=', "[name]", blanks and quotes. */
+/* The options after the key of a line, without '=', '+=', "[name]", blanks and quotes. */
 static char *take_words(const char *text)
 {
 	text += strspn(text, " \t");
@@ -101,7 +103,9 @@ static void read_file(struct host *h, const struct source *s, const char *file, 
 
 	if (host_read_all(h, file, &text) < 0)
 		return;
-	/* strtok_r() would pass over empty lines, and the number would not be the editor's. */
+	/*
+	 * Not strtok_r(): it skips empty lines, and the line numbers would differ from an editor's.
+	 */
 	for (char *line = text; line; line = save) {
 		save = strchr(line, '\n');
 		if (save)
@@ -117,7 +121,7 @@ struct reading {
 	struct host *host;
 	const struct source *source;
 	struct boot *boot;
-	const char *entry; /* of systemd-boot: the one that was booted; "" all */
+	const char *entry; /* the booted entry of systemd-boot; "" for all entries */
 };
 
 static int read_name(void *arg, const char *name)
@@ -170,7 +174,7 @@ static bool has_line_of(const struct boot *b, enum boot_loader l)
 	return false;
 }
 
-/* What the loader says of itself, then what it leaves on the command line, then whose files lie there. */
+/* By the loader's EFI variable, else by its words on the command line, else by its files. */
 static enum boot_loader find_loader(struct host *h, const struct boot *b)
 {
 	static const enum boot_loader by_files[] = {
@@ -184,7 +188,7 @@ static enum boot_loader find_loader(struct host *h, const struct boot *b)
 		return BOOT_GRUB;
 	if (strncasecmp(info, "limine", 6) == 0)
 		return BOOT_LIMINE;
-	/* The kernel's EFI stub loads what initrd= names: with backslashes, as EFI writes paths. */
+	/* The kernel's EFI stub loads the file of initrd=, an EFI path with backslashes. */
 	if (b->booted && boot_has(b->booted, "initrd=\\", NULL, 0) && has_line_of(b, BOOT_SYSTEMD))
 		return BOOT_SYSTEMD;
 	if (b->booted && boot_has(b->booted, "BOOT_IMAGE=", NULL, 0) && has_line_of(b, BOOT_GRUB))

@@ -8,8 +8,8 @@
 struct host;
 
 /*
- * Where this host's kernel command line comes from. Editing the file of another boot loader than
- * the one that boots is the commonest reason for an IOMMU that stays off.
+ * The source of this host's kernel command line. The most frequent reason for an IOMMU that stays
+ * off is an edit in the file of a boot loader that does not boot this host.
  */
 enum boot_loader {
 	BOOT_UNKNOWN,
@@ -22,24 +22,25 @@ enum boot_loader {
 
 #define BOOT_LINES_MAX 24
 
-/* A line of a configuration file that holds words for the kernel. */
+/* A line of a configuration file with kernel command line options. */
 struct boot_line {
 	enum boot_loader loader; /* that reads it */
 	char file[160];
 	unsigned number; /* [1, …] */
-	char key[40]; /* "GRUB_CMDLINE_LINUX_DEFAULT"; "" when the line has the words only */
+	char key[40]; /* "GRUB_CMDLINE_LINUX_DEFAULT"; "" if the line has the options only */
 	char *words; /* without quotes */
 };
 
 struct boot {
 	char *booted; /* /proc/cmdline; NULL when it cannot be read */
 	enum boot_loader loader; /* that booted this kernel */
-	const char *tool; /* what brings a change to the loader: "update-grub"; "" nothing */
+	const char
+		*tool; /* the command that applies a change: "update-grub"; "" if none is needed */
 	size_t line_count;
 	struct boot_line lines[BOOT_LINES_MAX];
 };
 
-/* Never fails: what cannot be read is not there. boot_fini() after it. */
+/* Never fails: an unreadable file counts as missing. The caller calls boot_fini(). */
 void boot_read(struct host *h, struct boot *ret);
 void boot_fini(struct boot *b);
 
@@ -47,21 +48,21 @@ void boot_fini(struct boot *b);
 const char *boot_loader_name(enum boot_loader l);
 
 /*
- * Steps over a command line's words. *@at: where to go on. Return: whether there is one; cut off
- * when it is longer than @size.
+ * Copies the next word of a command line to @buf, truncated to @size, and advances *@at.
+ * Return: false at the end.
  */
 bool boot_next_word(const char **at, char *buf, size_t size);
 
 /*
- * Whether a line has @word, or with '=' at its end a word that begins so. @ret: the word; may be
- * NULL. A dash and an underscore are one to the kernel (parameq()), and so they are here.
+ * True if the line has @word, or a word that begins with it if @word ends in '='. @ret receives the
+ * word found; it may be NULL. Dash and underscore are equal, as in the kernel (parameq()).
  */
 bool boot_has(const char *words, const char *word, char *ret, size_t size);
 
-/* The line of the loader that boots in which a word stands; NULL: in none. */
+/* The line of the booted loader that contains @word; NULL if there is none. */
 const struct boot_line *boot_line_with(const struct boot *b, const char *word);
 
-/* A sentence on how to have @word on the command line, or not any more, on this very host. */
+/* Writes how to add @word to, or remove it from, the command line of this host. */
 void boot_how_to_add(const struct boot *b, const char *word, char *buf, size_t size);
 void boot_how_to_drop(const struct boot *b, const char *word, char *buf, size_t size);
 

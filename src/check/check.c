@@ -20,7 +20,7 @@
 		.info = {id_, name_, about_, CHECK_DEVICE}, .run = (run_), .named_only = true \
 	}
 
-/* Every check there is, in the order in which they run. Its id and name are for good. */
+/* All checks, in the order in which they run. Ids and names never change. */
 static const struct check_rule rules[] = {
 	HOST("H01", "firmware-iommu", check_firmware_iommu, "the firmware reports an IOMMU"),
 	HOST("H02", "kernel-iommu", check_kernel_iommu, "the kernel uses the IOMMU"),
@@ -112,7 +112,7 @@ static int run_device(struct check_case *c, const struct pci_device *d, bool nam
 	c->named = named;
 	pci_address_format(d->address, c->address);
 	if (named) {
-		/* With its override, which a listing leaves out. */
+		/* A listing leaves out the override. */
 		r = pci_device_read(c->host, d->address, &whole, c->e);
 		c->device = r == 0 ? &whole : d;
 		if (r == 0)
@@ -173,7 +173,7 @@ int check_run(
 	*c = (struct check_case){.host = h, .report = ret, .request = q, .e = e};
 	int r = pci_device_list(h, &devices, &c->device_count, &why);
 	if (r == -ENOENT)
-		r = 0; /* a host without PCI has a firmware and a kernel all the same */
+		r = 0; /* the host's own checks work without PCI */
 	else if (r < 0)
 		(void)err_say(e, r, "%s", why.msg);
 	c->devices = devices;

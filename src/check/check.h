@@ -11,14 +11,13 @@ struct err;
 struct host;
 
 /*
- * The doctor: what stands between this host and lending a device, found before it happens. One
- * table of rules (check.c), each of which looks at one thing, reads only, and says what it found,
- * where it saw that, and what to do.
+ * Diagnoses what prevents passthrough on this host. check.c has a table of rules; each rule checks
+ * one thing, only reads, and reports the problem, the evidence and the fix.
  */
 enum check_severity {
 	CHECK_INFO, /* worth knowing */
 	CHECK_WARN, /* will bite some day */
-	CHECK_FAIL, /* nothing can be lent, or not this device */
+	CHECK_FAIL, /* no device can be lent, or not this one */
 };
 
 enum check_scope { CHECK_HOST, CHECK_DEVICE };
@@ -37,12 +36,12 @@ struct check_finding {
 	enum check_severity severity;
 	char object[64]; /* "host", "0000:01:00.0", "group 12" */
 	char text[256]; /* what is the matter */
-	char path[160]; /* where it was seen; "" for what is known otherwise */
+	char path[160]; /* the file or attribute that proves it; "" for none */
 	char value[160]; /* and what stands there */
-	char fix[320]; /* what to do; "" when there is nothing to */
+	char fix[320]; /* the fix; "" if there is none */
 };
 
-/* A rule that could not look: it needs more rights, or a file that a snapshot lacks. */
+/* A rule that could not read what it needs: missing rights, or a file that a snapshot lacks. */
 struct check_blind {
 	const struct check_rule_info *rule;
 	char object[64];
@@ -52,25 +51,27 @@ struct check_blind {
 
 struct check_report {
 	size_t count;
-	struct check_finding *list; /* worst first, then as the table has them, then by object */
+	struct check_finding
+		*list; /* by severity, then in the order of the table, then by object */
 	size_t blind_count;
 	struct check_blind *blind;
 	size_t rules_run;
-	size_t rules_quiet; /* of them: found nothing, and could look */
+	size_t rules_quiet; /* rules that could read everything and found nothing */
 };
 
 struct check_request {
 	/*
-	 * Devices somebody means to lend: whether they could be, and all there is to know. With
-	 * none, what is wrong with any device, whoever would get it; not who uses which.
+	 * Devices to be lent: these are checked completely. Without any, all devices are checked
+	 * for problems that do not depend on their user.
 	 */
 	const struct pci_address *addresses;
 	size_t address_count;
 };
 
 /*
- * Runs all rules. Never fails for what a host is like. @ret: check_report_fini() either way.
- * Return: 0, -ENOMEM, -errno.
+ * Runs all rules. The state of the host is never an error. The caller calls check_report_fini() in
+ * any case.
+ * Return: 0, -ENODEV for a named device that does not exist, -ENOMEM, -errno.
  */
 int check_run(
 	struct host *h, const struct check_request *q, struct check_report *ret, struct err *e);

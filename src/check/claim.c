@@ -11,8 +11,8 @@
 #include <string.h>
 
 /*
- * What usher itself set aside (bind/claim.h) against what this host has now: a claim that means
- * another device than it did, or none, is found here and not at the next boot.
+ * Compares usher's own claims (claim/claim.h) with the devices of this host, so that a claim for a
+ * missing or moved device is found before the next boot.
  */
 
 void check_claims_read(struct check_case *c)
@@ -53,7 +53,7 @@ bool check_claims_hold(const struct check_case *c, struct pci_address a)
 	return false;
 }
 
-/* A claim that the device that is looked at does not fulfil: P01. */
+/* P01: the checked device does not match a claim. */
 static void tell_moved(struct check_case *c, const struct claim *n, const struct claim_judgement *s)
 {
 	char then[PCI_ADDRESS_TEXT], id[16];
@@ -89,7 +89,7 @@ void check_claimed(struct check_case *c)
 	}
 }
 
-/* Claims that no device is behind, or whose device is not where the claim wants it: H16. */
+/* H16: claims without a device, or whose device is not on a VFIO driver. */
 void check_claims(struct check_case *c)
 {
 	char address[PCI_ADDRESS_TEXT];

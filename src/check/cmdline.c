@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rules about the kernel command line: what stands there, and what does not although it should. */
+/*
+ * Rules about the kernel command line: harmful options, and configured options that were not
+ * booted.
+ */
 
-/* A word that matters here; one with '=' at its end stands for all values. */
+/* An option that affects passthrough; with '=' at the end, it matches all values. */
 struct word {
 	const char *word;
 	enum check_severity severity;
@@ -75,7 +78,7 @@ void check_cmdline(struct check_case *c)
 	}
 }
 
-/* A word that makes a difference to lending, for files that are not this host's own. */
+/* True if the option affects passthrough. Used for files of loaders that do not boot this host. */
 static bool word_matters(const char *word)
 {
 	static const char *const fronts[] = {"intel_iommu", "amd_iommu", "iommu", "vfio", "pci",
@@ -88,7 +91,7 @@ static bool word_matters(const char *word)
 	return false;
 }
 
-/* The words of a line that were not booted, with a blank between two. */
+/* The words of a line that were not booted, separated by blanks. */
 static void missing_words(const struct boot *b, const struct boot_line *l, char *buf, size_t size)
 {
 	const char *at = l->words;
@@ -105,7 +108,7 @@ static void missing_words(const struct boot *b, const struct boot_line *l, char 
 	}
 }
 
-/* The file that should have been edited. */
+/* The file to edit: the one of the booted loader. */
 static const char *right_file(const struct boot *b)
 {
 	for (size_t i = 0; i < b->line_count; i++)
@@ -160,7 +163,7 @@ static bool next_id(const char **at, unsigned *vendor, unsigned *device, char wo
 	}
 }
 
-/* Where a list of ids stands. */
+/* Reports each id of a list; @path is the file of the list. */
 static void capture_from(struct check_case *c, const char *path, const char *ids)
 {
 	const char *at = ids;

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rules about a device by itself: what it is, its driver, whether it is there at all. */
+/* Rules about one device: its class, its driver, whether it responds. */
 
 #define VENDOR_MELLANOX 0x15b3
 #define BASE_NETWORK 0x02
@@ -59,7 +59,7 @@ static void check_variant(struct check_case *c)
 
 	env.host = c->host;
 	if (c->host != host_live())
-		env.state = "/nonexistent"; /* what is kept there is of this host */
+		env.state = "/nonexistent"; /* the cache there belongs to this host */
 	if (check_attribute(c, "modalias", modalias, sizeof(modalias)) <= 0 ||
 		bind_variant_find(&env, modalias, variant, sizeof(variant)) < 0)
 		return;
@@ -95,7 +95,7 @@ void check_denied(struct check_case *c)
 	check_fix(c, "for DPDK leave it on mlx5_core; bind it only for a guest");
 }
 
-/* Only what is awake is asked: the answer is in its configuration space. */
+/* Do not wake a sleeping device: this reads configuration space. */
 void check_alive(struct check_case *c)
 {
 	char status[32], path[FILE_PATH_MAX];
@@ -106,7 +106,7 @@ void check_alive(struct check_case *c)
 				 strcmp(status, "active") != 0))
 		return;
 	if (!c->named && !c->device->driver[0])
-		return; /* a device that hangs may have no driver, and costs its own patience */
+		return; /* a device that hangs may have no driver; each read of it times out */
 	check_attribute_path(c, "config", path, sizeof(path));
 	ssize_t n = c->host->ops->read(c->host, path, id, sizeof(id));
 	if (n == -ENOENT)
@@ -140,7 +140,7 @@ void check_twins(struct check_case *c)
 	check_seen(c, check_attribute_path(c, "device", path, sizeof(path)), value);
 }
 
-/* The line by which modprobe, or the kernel, is told to give this device to vfio-pci. */
+/* The modprobe or kernel option that assigns this device to vfio-pci. */
 static bool early_claim(struct check_case *c, char *buf, size_t size)
 {
 	const struct modprobe_line *l;

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rules about displays: the host's own picture, the firmware's framebuffer, a card's ROM. */
+/* Rules about displays: the host's display, the firmware framebuffer, the ROM of a card. */
 
 #define BASE_DISPLAY 0x03
 #define CLASS_VGA 0x0300
@@ -54,7 +54,7 @@ void check_display(struct check_case *c)
 	}
 }
 
-/* "f6000000-f6ffffff : BOOTFB"; all are 0 for whom the kernel does not tell. */
+/* "f6000000-f6ffffff : BOOTFB"; the kernel shows zeros to users without CAP_SYS_ADMIN. */
 static bool framebuffer_line(const char *line, uint64_t *start, uint64_t *end)
 {
 	static const char *const names[] = {
@@ -80,7 +80,7 @@ static int take_bound(void *arg, const char *name)
 	return 1;
 }
 
-/* How the framebuffer is sent away on this host. */
+/* How to unbind the framebuffer on this host. */
 static void fix_framebuffer(struct check_case *c)
 {
 	static const char *const drivers[] = {
@@ -123,7 +123,7 @@ void check_framebuffer(struct check_case *c)
 			if (bars[i].kind == PCI_BAR_IO || start < bars[i].address ||
 				start - bars[i].address >= bars[i].size)
 				continue;
-			/* vfio_pci_core evicts it itself, of this class only. */
+			/* vfio_pci_core removes it, but only from devices of this class. */
 			bool evicted = c->device->class >> 8 == CLASS_VGA;
 			check_found(c, evicted ? CHECK_INFO : CHECK_WARN, c->address,
 				"the firmware framebuffer uses its BAR %u%s", bars[i].index,
@@ -162,7 +162,7 @@ void check_rom(struct check_case *c)
 	if (c->device->class >> 16 != BASE_DISPLAY)
 		return;
 	check_attribute_path(c, "rom", path, sizeof(path));
-	/* Without its folder, sysfs was not looked at this closely. */
+	/* Without the directory, the snapshot does not contain these attributes. */
 	if (c->host->ops->link(c->host, path, target, sizeof(target)) == -ENOENT) {
 		if (!c->named)
 			return;

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FINDINGS_MAX 4096 /* a snapshot may claim anything: more would be read by nobody */
+#define FINDINGS_MAX 4096 /* a snapshot may contain anything; nobody reads more */
 
-/* Room for one more in an array of @count; NULL: no memory, and the case has failed. */
+/* Makes room for one more element. Return: NULL without memory; the case has failed then. */
 static void *list_grow(struct check_case *c, void *array, size_t count, size_t size)
 {
 	if (count && !is_pow2(count))

@@ -13,7 +13,7 @@
 
 /* Rules about a device's IOMMU group and its neighbours. */
 
-/* What keeps the group from being lent, or comes along. */
+/* Reports whether another member prevents binding the group, or is bound along with it. */
 static void check_member(struct check_case *c, const struct pci_device *d)
 {
 	struct holds holds = {0};
@@ -52,7 +52,7 @@ static void check_member(struct check_case *c, const struct pci_device *d)
 	holds_fini(&holds);
 }
 
-/* A VMD hides disks in a domain of its own, and the IOMMU takes all of them for it. */
+/* A VMD puts disks into a PCI domain of its own; for the IOMMU they are all the VMD. */
 static void check_vmd(struct check_case *c)
 {
 	const struct pci_device *d = c->device;
@@ -155,7 +155,7 @@ void check_reserved(struct check_case *c)
 			c->device->group) < 0 ||
 		host_read_text(c->host, path, text, sizeof(text)) < 0)
 		return;
-	/* "START END TYPE"; what is `direct-relaxable` the kernel lets go of. */
+	/* "START END TYPE"; VFIO accepts regions of type `direct-relaxable`. */
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		const char *type = strrchr(line, ' ');
 
@@ -175,10 +175,10 @@ void check_companions(struct check_case *c)
 	const struct pci_device *d = c->device;
 	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
 
-	/* A graphics card's audio, USB and UCSI functions hang by its side. */
+	/* A graphics card may have audio, USB and UCSI functions. */
 	if (d->class >> 16 != 0x03 || d->address.fn != 0)
 		return;
-	/* They are sorted: the other functions of the slot come next. */
+	/* The list is sorted: the other functions of the slot follow. */
 	const struct pci_device *o = check_find(c, d->address);
 	while (o && ++o < c->devices + c->device_count && o->address.dev == d->address.dev &&
 		o->address.bus == d->address.bus && o->address.domain == d->address.domain) {

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rules about how well a device will do its work: resets, power, BARs, node, link. */
+/* Rules about the condition of a device: resets, power, BARs, NUMA node, link. */
 
 #define VENDOR_AMD 0x1002
 #define BASE_DISPLAY 0x03
@@ -35,8 +35,9 @@ static void list_along(const struct pci_hot_reset *r, char *buf, size_t size)
 }
 
 /*
- * What a reset of the bus would do. To look behind the bridge takes a look at all devices, which
- * is for named ones only. Return: 0, -ENOMEM.
+ * Reads what a bus reset would affect. This walks over all devices, so it is only done for named
+ * devices.
+ * Return: 0, -ENOMEM.
  */
 static int find_hot_reset(struct check_case *c, struct pci_hot_reset *ret)
 {
@@ -51,7 +52,7 @@ static int find_hot_reset(struct check_case *c, struct pci_hot_reset *ret)
 	return pci_hot_reset_read(c->host, c->device->address, all, c->device_count, ret);
 }
 
-/* No reset of the function alone: what would go along with its bus? */
+/* The function has no reset of its own: report what a bus reset would affect. */
 static void tell_no_reset(struct check_case *c)
 {
 	struct pci_hot_reset hot;
@@ -90,7 +91,7 @@ void check_reset(struct check_case *c)
 	if (d->is_bridge || bind_class_is_platform(d->class))
 		return;
 	if (!d->reset_method[0]) {
-		/* Of the many that nobody means to lend, only what has a driver is worth a word. */
+		/* Devices that were not named and have no driver are not worth a warning. */
 		if (c->named || bind_on_vfio(c->host, d))
 			tell_no_reset(c);
 		return;
@@ -119,7 +120,7 @@ void check_power(struct check_case *c)
 		return;
 	pci_sleep_read(c->host, c->device->address, &s);
 	bool on_vfio = bind_on_vfio(c->host, c->device);
-	/* What the host uses sleeps as deep as it likes: its driver knows how to wake it. */
+	/* A host driver knows how to wake its device, so any power state is fine. */
 	if (strcmp(s.state, "D3cold") == 0 && (c->named || on_vfio)) {
 		check_found(c, CHECK_WARN, c->address,
 			"has no power (D3cold); some devices do not return from that state");

@@ -83,7 +83,10 @@ void check_remapping(struct check_case *c)
 		check_blind(c, "/proc/interrupts", (int)n);
 		return;
 	}
-	/* The chips are called IR-PCI-MSI, IR-IO-APIC then. Other machines than PCs have no such. */
+	/*
+	 * With remapping, the interrupt chips are called IR-PCI-MSI or IR-IO-APIC. Only PCs have
+	 * them.
+	 */
 	bool is_pc = strstr(text, "IO-APIC") || strstr(text, "PCI-MSI");
 	if (!is_pc || strstr(text, "IR-"))
 		return;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rules about what a guest needs of the host besides its device: memory, KVM, rights. */
+/* Rules about what a guest needs besides its device: memory, KVM, permissions. */
 
 void check_lockdown(struct check_case *c)
 {
@@ -50,7 +50,7 @@ static const char *rest_of_line(const char *text, const char *name, char *buf, s
 struct self {
 	bool known;
 	unsigned uid;
-	bool may_lock; /* CAP_IPC_LOCK: no limit counts */
+	bool may_lock; /* CAP_IPC_LOCK: the limit does not apply */
 	char groups[1024]; /* " 0 106 " */
 };
 
@@ -127,7 +127,7 @@ static int add_pages(void *arg, const char *name)
 
 #define NODES_MAX 64
 
-/* Return: whether there is such a node. */
+/* Return: false if the node does not exist. */
 static bool read_pages(struct check_case *c, unsigned node, struct pages *ret)
 {
 	char path[FILE_PATH_MAX];

@@ -86,7 +86,7 @@ void modprobe_read(struct host *h, struct modprobe *ret)
 
 	*ret = (struct modprobe){0};
 	for (size_t i = 0; i < COUNT(folders); i++) {
-		/* Where /lib is a link to /usr/lib, the files are the same ones. */
+		/* If /lib is a link to /usr/lib, both names are the same files. */
 		if (strncmp(folders[i], "/lib/", 5) == 0 &&
 			h->ops->link(h, "/lib", target, sizeof(target)) > 0)
 			continue;

@@ -21,21 +21,26 @@ struct modprobe {
 	struct modprobe_line *list;
 };
 
-/* Never fails: what cannot be read, or is too much for memory, is left out. modprobe_fini(). */
+/*
+ * Never fails: unreadable files, or lines without memory for them, are left out. The caller calls
+ * modprobe_fini().
+ */
 void modprobe_read(struct host *h, struct modprobe *ret);
 void modprobe_fini(struct modprobe *m);
 
-/* The first line with this verb for @module at or after *@at, which moves behind it; NULL. */
+/*
+ * The next line with this verb for @module, starting at *@at, which is advanced; NULL at the end.
+ */
 const struct modprobe_line *modprobe_next(
 	const struct modprobe *m, size_t *at, const char *verb, const char *module);
 
 /*
- * The value of KEY=VALUE in a line of options; the words of a kernel command line will do, too.
- * Return: whether it is there.
+ * The value of KEY=VALUE in a line of options or a kernel command line.
+ * Return: false if it is missing.
  */
 bool modprobe_value(const char *words, const char *key, char *buf, size_t size);
 
-/* Whether the kernel has @module: built in (modules.builtin), or to load (modules.dep). */
+/* True if the kernel has @module, built in (modules.builtin) or loadable (modules.dep). */
 enum modprobe_presence { MODPROBE_ABSENT, MODPROBE_LOADABLE, MODPROBE_BUILTIN, MODPROBE_UNKNOWN };
 enum modprobe_presence modprobe_presence(struct host *h, const char *module);
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rules about who else has a say: usher's own journal, other tools, what they know devices by. */
+/* Rules about other owners: usher's own journal, other tools and the addresses in their files. */
 
 static void check_lease(struct check_case *c, const struct bind_lease *l)
 {
@@ -26,7 +26,7 @@ static void check_lease(struct check_case *c, const struct bind_lease *l)
 	check_fix(c, "usher restore");
 }
 
-/* On a VFIO driver, in nobody's hands and in no journal. */
+/* On a VFIO driver, not open, and without a journal entry. */
 static void check_unclaimed(struct check_case *c, const struct bind_lease *leases, size_t count,
 	const struct pci_device *d)
 {
@@ -46,7 +46,7 @@ static void check_unclaimed(struct check_case *c, const struct bind_lease *lease
 	check_fix(c, "usher release %s", address);
 }
 
-/* What was left in driver_override makes the next probe go wrong. */
+/* A stale driver_override prevents the next probe. */
 static void check_override(struct check_case *c, const struct pci_device *d)
 {
 	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX], text[PCI_NAME_MAX];
@@ -76,7 +76,7 @@ static void check_override(struct check_case *c, const struct pci_device *d)
 	check_fix(c, "usher release %s, or: echo > %s", address, path);
 }
 
-#define OVERRIDES_MAX 256 /* each is read by a process of its own, live: see pci/locked.h */
+#define OVERRIDES_MAX 256 /* on a live host each read costs a process: see host/locked.h */
 
 void check_stale(struct check_case *c)
 {
@@ -91,14 +91,14 @@ void check_stale(struct check_case *c)
 		check_lease(c, &leases[i]);
 	for (size_t i = 0; i < c->device_count; i++) {
 		check_unclaimed(c, leases, count, &c->devices[i]);
-		/* What a claim keeps for VFIO, and is not there, check_claims() tells. */
+		/* check_claims() reports claimed devices that are not on VFIO. */
 		if (i < OVERRIDES_MAX && !check_claims_hold(c, c->devices[i].address))
 			check_override(c, &c->devices[i]);
 	}
 	check_claims(c);
 }
 
-/* A folder in which another tool keeps a file for each thing that it lends. */
+/* A directory in which another tool keeps a file for each device or guest. */
 struct owner {
 	const char *folder;
 	const char *front; /* of the names that count */
@@ -131,7 +131,7 @@ static int check_owned(void *arg, const char *name)
 		strcmp(name + n - back, w->o->back) != 0 ||
 		file_path(path, sizeof(path), "%s/%s", w->o->folder, name) < 0)
 		return 0;
-	/* A domain without a PCI device is nobody's rival. */
+	/* A domain without a PCI device does not compete. */
 	bool has = host_read_all(c->host, path, &text) >= 0;
 	if (back && !(has && strstr(text, "<hostdev") && strstr(text, "type='pci'")))
 		return 0;
@@ -184,7 +184,7 @@ void check_owners(struct check_case *c)
 		"remove its line from /etc/dpdk/interfaces");
 }
 
-/* One note of another tool: at this address there shall be such a device. */
+/* A record of another tool: the device that it expects at an address. */
 static void check_noted(struct check_case *c, const char *path, const char *line,
 	struct pci_address a, const char *ids)
 {

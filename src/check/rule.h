@@ -15,7 +15,7 @@
 struct claim;
 struct claim_judgement;
 
-/* What every rule may look at, read once. */
+/* The facts that all rules use, read once. */
 struct check_case {
 	struct host *host;
 	struct check_report *report;
@@ -27,45 +27,45 @@ struct check_case {
 	enum pci_iommu iommu;
 	struct boot boot;
 	struct modprobe modprobe;
-	struct hold_view *view; /* made when a device is named */
-	struct claim *claims; /* usher's own, and how each stands */
+	struct hold_view *view; /* only for named devices */
+	struct claim *claims; /* usher's own claims, and where their devices are */
 	struct claim_judgement *stands;
 	size_t claim_count;
-	int claims_error; /* why they could not be read */
-	/* The rule that runs, and the device it looks at. */
+	int claims_error; /* -errno if they could not be read */
+	/* The running rule and the checked device. */
 	const struct check_rule_info *rule;
 	const struct pci_device *device;
 	char address[PCI_ADDRESS_TEXT];
-	bool named; /* somebody means to lend it */
+	bool named; /* it is to be lent */
 	struct holds holds; /* of a named device */
-	struct check_finding *last; /* that check_seen() and check_fix() write to */
-	struct check_finding spare; /* when there is no memory for one more */
+	struct check_finding *last; /* the target of check_seen() and check_fix() */
+	struct check_finding spare; /* if there is no memory for another finding */
 	int failed; /* -ENOMEM */
-	bool spoke; /* the rule found something, or could not look */
+	bool spoke; /* the rule found something, or could not read what it needs */
 };
 
 struct check_rule {
 	struct check_rule_info info;
 	void (*run)(struct check_case *c);
-	/* About lending this device now: asked of named devices only. */
+	/* only for named devices: about lending this device now */
 	bool named_only;
 };
 
 /*
- * A finding of the rule that runs. Of a device that nobody named, CHECK_FAIL becomes CHECK_WARN:
- * the host does well with it. Follow with check_seen() and check_fix().
+ * Adds a finding of the running rule. For a device that was not named, CHECK_FAIL becomes
+ * CHECK_WARN, because the host itself works. Followed by check_seen() and check_fix().
  */
 void check_found(struct check_case *c, enum check_severity s, const char *object, const char *fmt,
 	...) __attribute__((format(printf, 4, 5)));
 void check_seen(struct check_case *c, const char *path, const char *value);
 void check_fix(struct check_case *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The rule could not look at @path. -ENOENT is quiet where a file may be missing for good. */
+/* Records that the rule could not read @path. -ENOENT is ignored for files that may be missing. */
 void check_blind(struct check_case *c, const char *path, int error);
 
 /*
- * A text attribute of the device that is looked at. Return: length, -ENOENT, -errno after
- * check_blind().
+ * Reads a text attribute of the checked device.
+ * Return: length, -ENOENT, -errno after check_blind().
  */
 int check_attribute(struct check_case *c, const char *attr, char *buf, size_t size);
 /* Its path, for check_seen(). Return: @buf. */
@@ -75,23 +75,23 @@ const char *check_attribute_path(
 /* The class of @d with its article: "an ISA bridge". Return: @buf. */
 const char *check_class_text(const struct pci_device *d, char *buf, size_t size);
 
-/* "Y", "1" or "y" in a module's parameter. */
+/* True if a module parameter is "Y", "1" or "y". */
 bool check_flag_set(struct check_case *c, const char *path);
 
-/* Whether there is anything under this name: a file, a folder, a link. */
+/* True if a file, directory or link of this name exists. */
 bool check_exists(struct host *h, const char *path);
 
-/* How many functions of the host have these ids. */
+/* The number of functions of the host with these ids. */
 size_t check_count_ids(const struct check_case *c, unsigned vendor, unsigned device);
 
 const struct pci_device *check_find(const struct check_case *c, struct pci_address a);
 
-/* Claims, read once for all rules; and whether one holds for the device at @a. */
+/* Claims, read once for all rules. check_claims_hold() is true if a claim's device is at @a. */
 void check_claims_read(struct check_case *c);
 void check_claims_free(struct check_case *c);
 bool check_claims_hold(const struct check_case *c, struct pci_address a);
 
-/* What the first processor says of itself. */
+/* The flags of the first processor. */
 struct check_cpu {
 	bool known;
 	bool intel;

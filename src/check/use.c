@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rules about who uses a device right now: what the in-use gate (hold/) found. */
+/* Rules about the current users of a device, as hold/ finds them. */
 
-/* What a kind of hold is seen by, and what ends it. */
+/* The evidence of a kind of hold, and its fix. */
 struct use {
 	const char *check;
 	const char *folder; /* that the object is in; NULL: the device's own */

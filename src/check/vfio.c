@@ -11,7 +11,7 @@
 
 /* Rules about VFIO itself: its modules, their options, its nodes. */
 
-/* A line of modprobe's configuration that keeps a module out. */
+/* A line of modprobe's configuration that prevents loading a module. */
 static bool kept_out(struct check_case *c, const char *module)
 {
 	static const char *const verbs[] = {"blacklist", "install"};
@@ -21,7 +21,7 @@ static bool kept_out(struct check_case *c, const char *module)
 		size_t at = 0;
 		const struct modprobe_line *l = modprobe_next(&c->modprobe, &at, verbs[i], module);
 
-		/* `install M /sbin/modprobe -i M && …` only adds to loading it. */
+		/* `install M /sbin/modprobe -i M && …` still loads the module. */
 		if (!l ||
 			(i == 1 && !strstr(l->rest, "/bin/false") && !strstr(l->rest, "/bin/true")))
 			continue;
@@ -87,7 +87,7 @@ void check_iommufd(struct check_case *c)
 	check_seen(c, "/dev/iommu", r == 0 ? "exists" : "does not exist");
 }
 
-#define TAINT_USER 6 /* include/linux/panic.h: user space asked for something out of the ordinary */
+#define TAINT_USER 6 /* TAINT_USER, include/linux/panic.h: user space used an unsafe option */
 
 void check_noiommu(struct check_case *c)
 {
@@ -121,7 +121,7 @@ static const struct option options[] = {
 	{"vfio_pci", "disable_idle_d3", CHECK_INFO, "idle devices on vfio-pci stay awake"},
 };
 
-/* Where an option is set; for people who look for it. */
+/* Reports where an option is set. */
 static void option_source(struct check_case *c, const struct option *o, char *buf, size_t size)
 {
 	char key[96], value[64];
@@ -167,7 +167,7 @@ static void seen_mode(struct check_case *c, const char *path, const struct host_
 	check_seen(c, path, value);
 }
 
-/* Nodes of groups: who may lend this device to himself. */
+/* Nodes of groups: who can open this device. */
 static int check_group_node(void *arg, const char *name)
 {
 	struct check_case *c = arg;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claims come into force: all that stand where they belong are bound, one IOMMU group after the
- * other, and one that is refused does not hold up the next. At boot this finishes what the udev
- * rule began, so it writes nothing into /etc and ends after a time whatever the kernel does.
+ * How it works: usher binds every claimed device that is in its place, one IOMMU group after the
+ * other. A refused claim does not stop the others. At boot, the udev rule has already kept other
+ * drivers from the devices. So usher writes nothing to /etc then, and a timeout bounds each kernel
+ * write, because a boot waits for this.
  */
 #include "base/clean.h"
 #include "base/err.h"
@@ -23,7 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BOOT_TIMEOUT_MS 10000 /* for one write: a boot waits for few things gladly */
+#define BOOT_TIMEOUT_MS 10000 /* for one write, because the boot waits */
 #define OFF_WORD "usher=off"
 
 struct application {
@@ -42,7 +43,7 @@ static void apply_fail(struct application *a, int leave, const struct err *e)
 		a->leave = leave;
 }
 
-/* A claim that means no device that is there. */
+/* Reports a claim without a matching device. */
 static void refuse_claim(struct application *a, size_t i)
 {
 	const struct claim_judgement *s = &a->stands[i];
@@ -60,7 +61,7 @@ static void refuse_claim(struct application *a, size_t i)
 	apply_fail(a, LEAVE_REFUSED, &e);
 }
 
-/* Two of a kind have changed places: the one that is not claimed is not to be without its driver. */
+/* An unclaimed device of the same model is in the claimed place: return it to its driver. */
 static void give_stray(struct application *a, size_t i)
 {
 	const struct claim *c = &a->claims[i];
@@ -87,7 +88,7 @@ static bool same_wish(const struct claim *x, const struct claim *y)
 	       !strcmp(x->user_group, y->user_group);
 }
 
-/* Return: 0, -ENOENT when there is no such user any more. */
+/* Return: 0, -ENOENT if the user does not exist. */
 static int find_access(const struct claim *c, struct bind_access *ret, struct err *e)
 {
 	*ret = BIND_ACCESS_NONE;
@@ -101,7 +102,7 @@ static int find_access(const struct claim *c, struct bind_access *ret, struct er
 	return -ENOENT;
 }
 
-/* All claims of one group in one request: each of its devices is then one that was asked for. */
+/* Puts all claims of a group into one request, so that all claimed members are targets of it. */
 static size_t gather_group(struct application *a, size_t first, struct bind_request *q,
 	struct bind_target targets[TARGETS_MAX])
 {
@@ -114,7 +115,7 @@ static size_t gather_group(struct application *a, size_t first, struct bind_requ
 			(i != first && d->group != a->stands[first].device.group))
 			continue;
 		if (!same_wish(&a->claims[i], &a->claims[first]))
-			continue; /* comes in a request of its own */
+			continue; /* gets a request of its own */
 		targets[n++] = (struct bind_target){d->address, true, d->vendor, d->device};
 		a->done[i] = true;
 	}
@@ -123,7 +124,7 @@ static size_t gather_group(struct application *a, size_t first, struct bind_requ
 
 static void take_group(struct application *a, size_t first)
 {
-	/* Whether the whole group may go to that user, `usher claim` has asked. */
+	/* `usher claim` has checked that this user may get the whole group. */
 	static const char *const allowed[] = {"user"};
 	struct bind_target targets[TARGETS_MAX];
 	struct bind_request q = {
@@ -147,7 +148,7 @@ static void take_group(struct application *a, size_t first)
 	bind_plan_fini(&plan);
 }
 
-/* Whether a claimed device is where its claim wants it. */
+/* Reports whether a claimed device is bound as claimed. */
 static void check_claim(struct application *a, size_t i)
 {
 	const struct claim *c = &a->claims[i];

@@ -44,7 +44,7 @@ static int print_json(
 	return r;
 }
 
-/* A misspelt check lifts nothing, and who is refused all the same wonders why. */
+/* A misspelt check name has no effect: warn, or the refusal is hard to understand. */
 static void tell_idle_allows(const struct arguments *a, const struct bind_plan *p)
 {
 	for (size_t i = 0; i < a->request.allow_count; i++) {
@@ -115,7 +115,7 @@ static int bind_group(const struct arguments *a)
 	return r == 0 ? LEAVE_OK : refused ? LEAVE_REFUSED : LEAVE_FAILED;
 }
 
-/* "1=8G": the size that BAR 1 is to have. */
+/* Parses "1=8G": the new size of BAR 1. */
 static int parse_bar(const struct verb *v, const char *text, struct arguments *a)
 {
 	uint64_t bytes = 0;

@@ -60,7 +60,7 @@ static int claim_parse_words(const struct verb *v, int argc, char **argv, struct
 		return c;
 	if (a->driver && !bind_name_is_vfio(a->driver))
 		return option_wrong(v, "--driver: '%s' is not a VFIO driver", a->driver);
-	/* A claim is a line a word. */
+	/* A claim's file has one word per line. */
 	if ((a->user && !bind_name_ok(a->user)) || (a->user_group && !bind_name_ok(a->user_group)))
 		return option_wrong(v,
 			"--user and --user-group: a claim cannot hold this name: use its number");
@@ -68,7 +68,7 @@ static int claim_parse_words(const struct verb *v, int argc, char **argv, struct
 	return r ? r : targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
 }
 
-/* Checks that speak of this moment: the next boot finds no lease and nobody who has it open. */
+/* Checks of the present state: leases and open files do not survive a reboot. */
 static bool is_passing(const struct bind_problem *b)
 {
 	static const char *const checks[] = {"lease", "journal", "vfio", "fd", "no-reset"};
@@ -93,7 +93,7 @@ static void drop_passing(struct bind_plan *p)
 	p->problem_count = n;
 }
 
-/* What sits in the group with a claimed device is taken along, but only after its driver ran. */
+/* Unclaimed members are bound along with a claimed one, but their driver runs at boot before. */
 static void tell_siblings(const struct bind_plan *p)
 {
 	char address[PCI_ADDRESS_TEXT];
@@ -111,7 +111,7 @@ static void tell_siblings(const struct bind_plan *p)
 	}
 }
 
-/* A claim of what this host lives on would be a host that does not boot. */
+/* A host does not boot without a device that it needs, so a device in use cannot be claimed. */
 static int check_use(const struct arguments *a)
 {
 	const struct bind_env env = bind_env_live();
@@ -139,7 +139,7 @@ static int check_use(const struct arguments *a)
 	return leave;
 }
 
-/* What else has to be done once on this host for a claim to come into force. */
+/* Reports what must be set up once on this host. */
 static void tell_boot(void)
 {
 	static const struct {
@@ -234,7 +234,7 @@ const struct verb verb_claim = {
 	.run = run_claim,
 };
 
-/* By the address it was claimed at or stands at now, or by the claim's name. */
+/* True if @word is the claim's name, or the current or claimed address of its device. */
 static bool is_meant(const struct claim *c, const struct claim_judgement *s, const char *word)
 {
 	struct pci_address a;

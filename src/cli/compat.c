@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As vfio-pci-bind, for scripts and udev rules that call it: started under that name (a link to
- * usher), or as the verb. The same words on the command line in any order, the last of a kind
- * counts; 0 or 1. What differs: domains may be longer than four digits, words are taken
- * strictly, what is in use is refused, success means that it was looked at, and 'usher release'
- * undoes it.
+ * A replacement for the vfio-pci-bind script: started under that name (a link to usher), or as the
+ * verb. Operands may be in any order, and the last of each kind counts; the exit status is 0 or 1.
+ * Differences: domains may have more than four digits, operands are parsed strictly, a device in
+ * use is refused, success means that the driver was read afterwards, and 'usher release' undoes it.
  */
 #include "base/clean.h"
 #include "base/err.h"
@@ -64,7 +63,7 @@ static int compat_parse(int argc, char **argv, struct words *w, struct err *e)
 	return -EINVAL;
 }
 
-/* By id alone, as long as only one device has it. */
+/* Finds the device by its id, if exactly one device has it. */
 static int find_device(struct host *h, struct words *w, struct err *e)
 {
 	cleanup_free struct pci_device *list = NULL;
@@ -90,7 +89,7 @@ static int find_device(struct host *h, struct words *w, struct err *e)
 	return -EINVAL;
 }
 
-/* Who called sudo gets the group's node. */
+/* The user who called sudo gets the group's node. */
 static void read_user(struct bind_request *q)
 {
 	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
@@ -110,7 +109,7 @@ static int take_device(const struct words *w)
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
 
-	/* It can name one device only, and gives its group away as a whole: told, not refused. */
+	/* The script names one device but binds its whole group: report that, do not refuse. */
 	static const char *const allow[] = {"user"};
 	q.allow = allow;
 	q.allow_count = COUNT(allow);

@@ -25,7 +25,7 @@ static const struct verb *const verbs[] = {&verb_bind, &verb_release, &verb_rest
 static const char *const plain[] = {"--all", "--allow", "--driver", "--dry-run", "--id", "--only",
 	"--return", "--timeout", "--user", "--user-group"};
 
-/* JSON and the like need a library, and a snapshot a reader: not here. */
+/* JSON needs a library, and a snapshot its reader: both are in usher-whole only. */
 static bool is_plain(const char *word)
 {
 	if (word[0] != '-')
@@ -51,7 +51,7 @@ static const struct verb *find_verb(int argc, char **argv)
 	return NULL;
 }
 
-/* Beside this program in the build tree, in libexec where it is installed. */
+/* Next to this program in the build tree; in libexec after installation. */
 static int become_whole(char **argv)
 {
 	static const char *const places[] = {"", "../libexec/usher/"};
@@ -72,7 +72,7 @@ static int become_whole(char **argv)
 	return LEAVE_FAILED;
 }
 
-/* Nothing that stays here asks for a library. */
+/* The verbs of this program need no library. */
 int load_library(const char *soname, const char *package, const struct load_symbol *symbols,
 	size_t count, struct err *e)
 {

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The table of verbs, and `help` behind it: it prints the table, and so is not in it. */
+/* The table of verbs, then `help`. help.c depends on the table, so `help` is not in it. */
 static const struct verb *help_verb_at(unsigned i)
 {
 	if (i > 0 && !verb_at(i - 1))
@@ -25,7 +25,7 @@ static const struct verb *help_verb_at(unsigned i)
 
 #define HANG 16 /* where summaries begin */
 
-/* In lines that begin with as many blanks: completion looks for them. */
+/* Completion recognises these lines by their indentation. */
 static void print_topics(FILE *to)
 {
 	char text[256];
@@ -60,7 +60,7 @@ void help_print(FILE *to)
 		to);
 }
 
-/* How many letters have to change, come or go; only short words are compared. */
+/* The edit distance of two words; only short words are compared. */
 static unsigned word_distance(const char *a, const char *b)
 {
 	unsigned row[24];

@@ -7,7 +7,7 @@
 /* All verbs and topics. */
 void help_print(FILE *to);
 
-/* Tells that there is none of that name, and which one is near. Return: LEAVE_USAGE. */
+/* Reports an unknown verb, with the most similar one as a hint. Return: LEAVE_USAGE. */
 int help_unknown_verb(const char *name);
 
 #endif

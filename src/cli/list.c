@@ -22,11 +22,11 @@ struct request {
 	enum tree_kind kind;
 	enum form form;
 	struct columns columns;
-	bool chosen; /* columns were: show them even when there is nothing in them */
+	bool chosen; /* --output was given: show empty columns as well */
 	bool numeric;
 };
 
-/* On standard error, what the table itself does not show. */
+/* Writes to standard error what the table does not show. */
 static void report_notes(const struct listing *l)
 {
 	const struct inventory *v = &l->inventory;
@@ -154,7 +154,7 @@ static int take_option(const struct verb *v, int c, struct request *q)
 	}
 }
 
-/* The devices that the operands name: addresses, interfaces, disks. */
+/* Resolves the operands: addresses, interfaces, disks. */
 static int take_words(
 	const struct verb *v, struct host *h, int count, char **words, struct pci_address *ret)
 {

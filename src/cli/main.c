@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 {
 	struct err e = {0};
 
-	/* As a link: whoever calls that name means that verb. */
+	/* Started through a link of that name. */
 	if (argc > 0 &&
 		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)
 		return report_finish(verb_compat.run(&verb_compat, argc, argv));

@@ -13,7 +13,7 @@
 
 enum { VALUE_HELP = 0x7000 };
 
-/* The word of the command line that getopt_long() stumbled over. */
+/* The word that getopt_long() rejected. */
 static const char *culprit_word(const struct options *o, char letter[3])
 {
 	if (optopt > 0 && optopt < 0x80) {
@@ -34,7 +34,9 @@ int option_next(struct options *o)
 
 	for (; n < OPTIONS_MAX && o->takes && o->takes[n].name; n++)
 		all[n + 1] = o->takes[n];
-	/* A ':' in front tells a missing value from an unknown option. */
+	/*
+	 * With a leading ':', getopt_long() distinguishes a missing value from an unknown option.
+	 */
 	const char *own = o->letters ? o->letters : "";
 	(void)snprintf(letters, sizeof(letters), "%s:%sh", *own == '+' ? "+" : "",
 		*own == '+' ? own + 1 : own);
@@ -48,7 +50,7 @@ int option_next(struct options *o)
 		option_help(o->verb);
 		return OPTION_HELP;
 	case ':':
-		/* optopt of a long option is its `val`: its own word says more. */
+		/* For a long option, optopt is its `val`; print the word itself. */
 		option_wrong(o->verb, "option '%s' needs a value", o->argv[optind - 1]);
 		return OPTION_BAD;
 	case '?':
@@ -78,7 +80,7 @@ int option_wrong(const struct verb *v, const char *fmt, ...)
 	return LEAVE_USAGE;
 }
 
-/* The host that verbs read when no --host names another; NULL: the live one. */
+/* The host that verbs read without --host; NULL: the live host. */
 static struct host *replaced;
 
 void option_replace_host(struct host *h)

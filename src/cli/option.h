@@ -23,28 +23,28 @@ struct options {
 	const struct verb *verb;
 	int argc;
 	char **argv;
-	const struct option *takes; /* ends with {0}; `val` is what option_next() returns, > 0 */
+	const struct option *takes; /* ends with {0}; option_next() returns `val`, which is > 0 */
 	const char *letters; /* short options as for getopt(3); NULL: none. "+…" stops at the
 				     * first operand */
 };
 
 enum { OPTION_END = -1, OPTION_HELP = -2, OPTION_BAD = -3 };
 
-/* Return: the option's `val`, OPTION_END, OPTION_HELP (help is printed), OPTION_BAD (told). */
+/* Return: the option's `val`, OPTION_END, OPTION_HELP (help was printed), OPTION_BAD (reported). */
 int option_next(struct options *o);
 
-/* The exit status when option_next() ended with OPTION_HELP or OPTION_BAD. */
+/* The exit status after OPTION_HELP or OPTION_BAD. */
 int option_leave(int end);
 
-/* Tells what is wrong with the command line, points at the verb's help. Return: LEAVE_USAGE. */
+/* Reports an error in the command line, with the verb's help as a hint. Return: LEAVE_USAGE. */
 int option_wrong(const struct verb *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* For --host: NULL is the live machine. Return: 0, or LEAVE_FAILED with the reason told. */
+/* Opens the host of --host; NULL is the live host. Return: 0, or LEAVE_FAILED after a report. */
 int option_host(const char *file, struct host **ret);
 
 /*
- * Verbs without --host read @h from now on, until NULL: `snapshot` runs them over a recorder. Their
- * host_close() must leave it alone.
+ * Makes verbs without --host read @h; NULL ends this. `snapshot` runs the verbs on a recorder.
+ * host_close() of the verb must not close @h.
  */
 void option_replace_host(struct host *h);
 

@@ -20,9 +20,9 @@
 #include <string.h>
 
 /*
- * The whole of a device's loan, played through: gate, bind, reset by each way, interrupts, return.
- * All that is changed goes through the journal of src/bind, with this process as owner: when it is
- * killed, `usher restore` brings back driver, override and reset methods.
+ * How it works: a trial is a loan. usher plans, binds, tries each reset and interrupt, and releases
+ * the device through the journal of src/bind, with this process as the owner. If the process is
+ * killed, `usher restore` restores driver, override and reset methods.
  */
 struct proving {
 	struct bind_env env;
@@ -37,7 +37,7 @@ struct proving {
 	size_t archive_len;
 };
 
-/* What a trial leaves in a device is nothing: it needs no wiping before it goes back. */
+/* A trial leaves no data in the device, so it may be returned without a reset. */
 static const char *const allowed[] = {"no-reset"};
 
 static int prove_gate(struct proving *p, struct err *e)
@@ -78,7 +78,7 @@ static int prove_take(struct proving *p, struct err *e)
 		for (size_t k = 0; k < g->count; k++)
 			if (g->members[k].is_target)
 				card_add(&p->proof.card, "bind", CARD_PASSED, since,
-					"from %s to %s, with group %d (%zu devices)",
+					"from %s to %s, with all members of group %d (%zu)",
 					p->proof.was.driver[0] ? p->proof.was.driver : "no driver",
 					g->members[k].driver, g->number, g->count);
 	}
@@ -99,12 +99,14 @@ static void try_methods(struct proving *p, struct trial *t)
 		else
 			card_add(&p->proof.card, "reset", CARD_FAILED, 0, "%s: %s", method, e.msg);
 	}
-	/* The journal has them, too; but a group that was bound by hand stays bound. */
+	/*
+	 * A group that was bound manually stays bound, so the release does not restore the methods.
+	 */
 	if (p->proof.was.reset_method[0] &&
 		bind_reset_method(&p->env, p->proof.was.group, &p->request.owner, p->target.address,
 			p->proof.was.reset_method, &e) < 0)
 		card_add(&p->proof.card, "reset", CARD_FAILED, 0, "%s", e.msg);
-	/* Without a way of its own it is wiped with all that is behind its bridge, if at all. */
+	/* Without a method of its own, only a bus reset is left. */
 	if (!p->proof.was.reset_method[0])
 		(void)trial_hot_reset(t);
 }
@@ -123,7 +125,7 @@ static void try_device(struct proving *p)
 	trial_close(&t);
 }
 
-/* What of it is not as it was found; NULL for nothing. */
+/* The first attribute that differs from the original; NULL if none does. */
 static const char *device_difference(const struct pci_device *was, const struct pci_device *now)
 {
 	if (strcmp(was->driver, now->driver) != 0)
@@ -169,7 +171,7 @@ static int record_before(struct proving *p, struct err *e)
 	return record_text(p->env.host, RECORD_REDACTED, &p->archive, &p->archive_len, e);
 }
 
-/* Return: -errno when nothing could be tried at all; else what happened is on the card. */
+/* Return: -errno if the trial could not begin; else the card has the result. */
 static int prove_device(struct proving *p, struct err *e)
 {
 	int r = record_before(p, e);
@@ -224,7 +226,7 @@ static int print_proof(struct proving *p, struct err *e)
 	return 0;
 }
 
-/* The card stands in the archive as a remark, which whoever replays it passes over. */
+/* The card is written into the archive as comment lines, which a reader skips. */
 static int write_archive(const struct proving *p, struct err *e)
 {
 	char address[PCI_ADDRESS_TEXT], *remark = NULL;

@@ -22,7 +22,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* Sends what verbs print nowhere, and back. */
+/* Redirects the output of verbs to /dev/null, and back. */
 struct hush {
 	int out, err;
 };
@@ -30,7 +30,9 @@ struct hush {
 static int hush_begin(struct hush *s)
 {
 	(void)fflush(stdout);
-	/* -1: it is closed, and will be again. Asked before open(), which would get its number. */
+	/*
+	 * -1: the descriptor is closed, and stays so. Before open(), which would reuse its number.
+	 */
 	*s = (struct hush){
 		fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -59,7 +61,7 @@ static void hush_end(struct hush *s)
 	put_back(&s->err, STDERR_FILENO);
 }
 
-/* getopt_long(3) keeps its place in globals: 0 makes it begin anew. */
+/* getopt_long(3) keeps its position in a global variable; 0 restarts it. */
 static void run_verb(const struct verb *v, int argc, char **argv)
 {
 	int place = optind;
@@ -71,7 +73,7 @@ static void run_verb(const struct verb *v, int argc, char **argv)
 
 #define WORDS_MAX 6
 
-/* Each form of the read verbs that reads something which the others do not. */
+/* The forms of the read-only verbs, each of which reads something that the others do not. */
 static const struct {
 	const struct verb *verb;
 	const char *words[WORDS_MAX];
@@ -108,7 +110,7 @@ static void read_topics(struct host *h)
 	fact_source_fini(&s);
 }
 
-/* `show` and `vfs` of every device, each alone: one that fails must not keep the others out. */
+/* Runs `show` and `vfs` on each device separately, so that a failure affects one device only. */
 static int run_devices(struct host *h, struct err *e)
 {
 	cleanup_free struct pci_device *list = NULL;
@@ -116,7 +118,7 @@ static int run_devices(struct host *h, struct err *e)
 
 	int r = pci_device_list(h, &list, &count, e);
 	if (r == -ENOENT) {
-		*e = (struct err){0}; /* no PCI: why not is what such a snapshot may tell */
+		*e = (struct err){0}; /* without PCI, the snapshot may show the reason */
 		return 0;
 	}
 	for (size_t i = 0; r == 0 && i < count; i++) {
@@ -139,7 +141,7 @@ static int any_name(void *arg, const char *name)
 
 int record_host(struct host *h, struct manifest *ret, struct err *e)
 {
-	/* What a person may call a device, beside the names that the in-use gate looks at anyway. */
+	/* Names of devices that lookup_device() accepts and that no verb above reads. */
 	static const char *const names[] = {"/sys/class/drm"};
 	struct host *recorder = NULL;
 	struct hush hush;
@@ -198,7 +200,7 @@ int record_text(
 
 int record_put(const char *file, const char *text, const char *remark, struct err *e)
 {
-	const char *rest = strchr(text, '\n') + 1; /* the form's first line has to stay the first */
+	const char *rest = strchr(text, '\n') + 1; /* the first line identifies the format */
 	cleanup_free char *all = NULL;
 
 	int len = asprintf(&all, "%.*s%s%s", (int)(rest - text), text, remark, rest);
@@ -218,7 +220,7 @@ int record_write(struct host *h, enum record_secrecy secrecy, const char *file, 
 	if (r < 0)
 		return r;
 	if (strcmp(file, "-") == 0) {
-		(void)fwrite(text, 1, len, stdout); /* report_finish() tells of a failure */
+		(void)fwrite(text, 1, len, stdout); /* report_finish() reports a failure */
 		return 0;
 	}
 	return output_write("snapshot", file, text, len, secrecy == RECORD_EXACT ? 0600 : 0644, e);

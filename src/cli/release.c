@@ -69,7 +69,7 @@ static int release_parse(const struct verb *v, int argc, char **argv, struct arg
 	return targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
 }
 
-/* Each group for itself: one that is refused does not hold up the others. */
+/* Each group on its own: a refused group does not stop the others. */
 static int release_groups(struct arguments *a, const int *groups, int count, struct json *list)
 {
 	struct err e = {0};

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Control bytes only: file names and the like may well be UTF-8. */
+/* Escapes control bytes only: file names may be UTF-8. */
 static void put_line(const char *text)
 {
 	for (; *text; text++) {

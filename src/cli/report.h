@@ -6,20 +6,20 @@ struct bind_plan;
 struct err;
 
 /*
- * Tells on stderr why something failed: "usher: " and the message, then "hint: " and the hint
- * when there is one. What a device or a process may have put into it is escaped.
+ * Writes an error to stderr: "usher: " and the message, then "hint: " and the hint if there is one.
+ * Control bytes are escaped.
  */
 void report(const struct err *e);
 
-/* One plain line on stderr, for what is worth knowing and no failure. */
+/* Writes one line to stderr that is not an error. */
 void report_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Each problem of a plan on stderr, with what to do about it. */
+/* Writes each problem of a plan to stderr, with its fix. */
 void report_problems(const struct bind_plan *p);
 
 /*
- * The last word of a program: a full disk or a closed pipe must not pass for success.
- * Return: @status, or 1 in its place when not all of standard output could be written.
+ * Called last: a full disk or a closed pipe is not a success.
+ * Return: @status, or 1 instead of 0 if standard output could not be written completely.
  */
 int report_finish(int status);
 

@@ -64,7 +64,7 @@ static bool is_left_alone(const struct arguments *a, const struct bind_lease *l)
 	       (l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS);
 }
 
-/* A busy one is looked at again under its lock: a writer outlives its usher by a moment. */
+/* A busy group is checked again under its lock: a writer may outlive its usher briefly. */
 static const char *lease_intent(const struct arguments *a, enum bind_lease_state s, int left)
 {
 	if (s == BIND_LEASE_BUSY && !a->dry_run)
@@ -142,7 +142,7 @@ static int restore_function(struct arguments *a, const struct bind_env *env,
 	return r >= 0 ? LEAVE_OK : r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
 }
 
-/* After the groups: a virtual function that is given back may go. */
+/* After the groups: a virtual function must be returned before it can be removed. */
 static int restore_functions(struct arguments *a, const struct bind_env *env, struct json *list)
 {
 	cleanup_free struct vfs_lease *leases = NULL;

@@ -24,7 +24,7 @@ struct request {
 	int word_count;
 };
 
-/* What is told, and where it goes. */
+/* The facts, and the document that they go to. */
 struct showing {
 	struct host *host;
 	struct inventory inventory;
@@ -94,7 +94,7 @@ static int show_devices(
 	return r;
 }
 
-/* The devices that the operands name: addresses, interfaces, disks. */
+/* Resolves the operands: addresses, interfaces, disks. */
 static int take_words(
 	const struct verb *v, const struct request *q, struct host *h, struct pci_address *ret)
 {

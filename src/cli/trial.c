@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define INTERRUPT_MS 2000 /* for what takes microseconds, on a busy machine */
+#define INTERRUPT_MS 2000 /* an interrupt takes microseconds; a busy machine may delay it */
 
 static int open_all(struct trial *t, int group, struct err *e)
 {
@@ -68,8 +68,8 @@ void trial_close(struct trial *t)
 }
 
 /*
- * BARs answer only while memory and port decoding are on. The device can reach nothing meanwhile:
- * bus mastering stays off, and no memory is mapped for it.
+ * BARs respond only while memory and I/O decoding are on. Bus mastering stays off and no memory is
+ * mapped, so the device cannot access memory.
  */
 static int decode_bars(struct trial *t)
 {
@@ -141,7 +141,7 @@ void trial_look(struct trial *t)
 	look_at_bars(t);
 }
 
-/* Registers that a reset clears and the kernel puts back, and those that nothing may change. */
+/* Registers that the kernel restores after a reset, and registers that never change. */
 static const char *config_fault(const struct pci_config *was, const struct pci_config *now)
 {
 	if (pci_config_u32(was, PCI_VENDOR_ID) != pci_config_u32(now, PCI_VENDOR_ID) ||
@@ -153,7 +153,7 @@ static const char *config_fault(const struct pci_config *was, const struct pci_c
 	return NULL;
 }
 
-/* What is wrong with it now; "" for nothing. */
+/* Writes the first fault to @buf; "" for none. */
 static void find_fault(struct trial *t, char *buf, size_t size)
 {
 	struct pci_config now;
@@ -191,7 +191,7 @@ static bool judge_reset(
 	uint64_t took = card_clock() - since;
 
 	t->card->resets++;
-	/* So the kernel says that this way is none for this device, and goes on to the next one. */
+	/* By these errors the kernel says that a method does not apply, and tries the next one. */
 	if (r == -ENOTTY) {
 		card_add(t->card, step, CARD_SKIPPED, since,
 			"the kernel reports that it cannot be done here");

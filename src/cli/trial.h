@@ -13,12 +13,12 @@ struct card;
 struct err;
 struct host;
 
-/* A device under trial, opened through VFIO; each function writes its steps on the card. */
+/* A device under trial, opened through VFIO. Each function adds its steps to the card. */
 #define TRIAL_BARS 6
 
 struct trial_bar {
 	struct vfio_region region; /* size 0: not there */
-	uint32_t first; /* what its first register read at the beginning */
+	uint32_t first; /* value of its first register at the start */
 };
 
 struct trial {
@@ -28,25 +28,25 @@ struct trial {
 	struct vfio_ioas ioas;
 	struct vfio_dev device;
 	struct vfio_region config;
-	struct pci_config first; /* configuration space at the beginning, as the hardware has it */
+	struct pci_config first; /* configuration space at the start, as the hardware has it */
 	struct trial_bar bars[TRIAL_BARS];
 };
 
-/* Opens it: the kernel resets a device that is opened. Return: 0 and trial_close() is due, -errno. */
+/* Opens the device, which the kernel resets. Return: 0 (the caller calls trial_close()), -errno. */
 int trial_open(struct host *h, int group, struct pci_address a, struct card *card,
 	struct trial *ret, struct err *e);
 void trial_close(struct trial *t);
 
-/* How configuration space and BARs are now; what resets are measured against. */
+/* Reads configuration space and BARs, for comparison after each reset. */
 void trial_look(struct trial *t);
 
-/* A reset by the one way that is left to the kernel, named @method. Whether it lives after it. */
+/* Resets by the only method left enabled, @method. Return: true if the device works afterwards. */
 bool trial_reset(struct trial *t, const char *method);
 
-/* All behind the bridge above. */
+/* Resets the whole bus. Return: true if the device works afterwards. */
 bool trial_hot_reset(struct trial *t);
 
-/* Each kind of interrupt that it has, raised in its stead by the kernel: as far as an eventfd. */
+/* Has the kernel raise each kind of interrupt, which has to reach an eventfd. */
 void trial_interrupts(struct trial *t);
 
 #endif

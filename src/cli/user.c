@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MODE_GROUP 0660 /* the kernel makes nodes 0600, which keeps a group out */
+#define MODE_GROUP 0660 /* the kernel creates nodes with mode 0600, without access for a group */
 
 int user_find(const char *text, struct bind_access *ret)
 {

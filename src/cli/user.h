@@ -5,15 +5,15 @@
 #include "bind/bind.h"
 
 /*
- * Users and groups by name or number, for who may open what. Names are those of /etc/passwd and
- * /etc/group: other directories may ask the network, which a boot does not have yet, and a number
- * does as well. Return: 0, -ENOENT.
+ * Users and groups by name or number. Only names from /etc/passwd and /etc/group: other directories
+ * may need the network, which is missing early at boot.
+ * Return: 0, -ENOENT.
  */
 
-/* --user: its owner, and its own group with it where it is known. */
+/* --user: the owner, and that user's group if known. */
 int user_find(const char *text, struct bind_access *ret);
 
-/* --user-group: nodes are open to the group then, too. Goes after --user, whose group it replaces. */
+/* --user-group: opens nodes to the group. Called after --user, whose group it replaces. */
 int user_find_group(const char *text, struct bind_access *ret);
 
 #endif

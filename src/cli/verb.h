@@ -3,26 +3,26 @@
 #define CLI_VERB_H
 
 /*
- * A verb of the command: one file each, src/cli/NAME.c, that defines `const struct verb
- * verb_NAME`. A new one is declared here and put into the table in verbs.c and into meson.build.
+ * A verb. src/cli/NAME.c defines `const struct verb verb_NAME`. A new verb is declared here and
+ * added to the table in verbs.c and to meson.build.
  */
 struct verb {
 	const char *name;
 	const char *summary; /* one line of `usher --help` */
 	/*
-	 * `usher VERB --help`: what follows "usage: usher " (operands and options), then what it
-	 * does, its options two blanks in, and at least one example.
+	 * The text of `usher VERB --help` after "usage: usher ": operands and options, a
+	 * description, the options indented by two blanks, at least one example.
 	 */
 	const char *help;
 	int (*run)(const struct verb *v, int argc, char **argv); /* argv[0]: the verb; enum leave */
 };
 
-/* The exit status, the same for every verb; `run` and `exec` add 125 and the child's own. */
+/* The exit status of every verb. `run` and `exec` add 125 and the child's own. */
 enum leave {
 	LEAVE_OK = 0,
 	LEAVE_FAILED = 1,
 	LEAVE_USAGE = 2, /* the command line is wrong */
-	LEAVE_REFUSED = 3, /* it could be done, and usher would not: in use, unsafe */
+	LEAVE_REFUSED = 3, /* refused: in use, or unsafe */
 };
 
 extern const struct verb verb_list;

@@ -25,7 +25,7 @@ struct arguments {
 	bool json;
 };
 
-/* What is there, or what would be done. */
+/* Shows the existing functions, or the plan. */
 static int show_plan(const struct arguments *a)
 {
 	const struct vfs_request *wanted = a->has_count ? &a->request : NULL;

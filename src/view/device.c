@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What `usher bind` would say; it reads only, so a snapshot will do. */
+/* The plan of `usher bind`. Planning only reads, so it works on a snapshot. */
 static int ask_plan(struct device_facts *s, struct host *h, struct err *e)
 {
 	const struct bind_target target = {.address = s->entry->device.address};
@@ -26,7 +26,7 @@ static int ask_plan(struct device_facts *s, struct host *h, struct err *e)
 	return bind_plan(&env, &q, &s->plan, e);
 }
 
-/* The listing's devices: all, or those of one group. Return: how many. */
+/* Selects all devices of the inventory, or those of one group. Return: their number. */
 static size_t choose_devices(const struct inventory *v, int group, const struct pci_device **ret)
 {
 	size_t n = 0;

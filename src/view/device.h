@@ -17,22 +17,25 @@ struct inventory_entry;
 struct json;
 struct names;
 
-/* Everything that `show` tells about one device. */
+/* The facts that `show` prints about one device. */
 struct device_facts {
 	const struct inventory *inventory; /* of its host */
-	const struct inventory_entry *entry; /* what the listing has of it */
+	const struct inventory_entry *entry; /* its entry in the inventory */
 	struct pci_device device; /* with its override */
 	struct space space;
-	char place[CLAIM_PATH_MAX]; /* as claims have it; "" when it cannot be told */
+	char place[CLAIM_PATH_MAX]; /* the place that claims use; "" if unknown */
 	struct pci_serials serials;
 	struct pci_sleep sleep;
 	struct pci_hot_reset hot;
 	size_t reason_count;
-	struct pci_reason reasons[PCI_REASONS_MAX]; /* why its group is as large as it is */
-	struct bind_plan plan; /* what lending it would do */
+	struct pci_reason reasons[PCI_REASONS_MAX]; /* why its group is large */
+	struct bind_plan plan; /* what binding it would do */
 };
 
-/* @x: of @v, which must outlive @ret. Return: 0 and device_facts_fini() is due; -errno. */
+/*
+ * @x is an entry of @v, which must outlive @ret.
+ * Return: 0 (the caller calls device_facts_fini()), -errno.
+ */
 int device_facts_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
 	struct device_facts *ret, struct err *e);
 void device_facts_fini(struct device_facts *s);
@@ -43,7 +46,7 @@ void device_text(const struct device_facts *s, struct names *n);
 /* The keys of `show --json`. */
 void device_json(struct json *map, const struct device_facts *s, struct names *n);
 
-/* "0000:00:01.0 (root port) has no ACS: what is behind it shares its group". Return: @buf. */
+/* "0000:00:01.0 (root port) has no ACS: the devices behind it share a group". Return: @buf. */
 const char *device_group_reason(const struct pci_reason *r, char *buf, size_t size);
 
 #endif

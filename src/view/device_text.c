@@ -13,7 +13,7 @@
 #define WIDE 640
 #define HANG 15 /* where texts begin */
 
-/* All that is printed goes through here: a snapshot may have any byte in any text. */
+/* Escapes all output: a snapshot may contain any byte in any text. */
 static void print_line(const char *label, const char *text)
 {
 	char safe[2 * WIDE];
@@ -135,7 +135,7 @@ static void print_state(const struct device_facts *s)
 	}
 }
 
-/* The others that a hot reset resets; a whole bus of them is only counted. */
+/* The other devices of a hot reset; beyond eight, only their number. */
 static void print_hot_reset(const struct pci_hot_reset *hot)
 {
 	char text[WIDE], address[PCI_ADDRESS_TEXT];
@@ -230,7 +230,7 @@ static void print_plan(const struct device_facts *s)
 		(void)snprintf(text, sizeof(text), "%s%s: %s [%s]",
 			b->refuses ? "" : "note: ", b->object, b->text, b->check);
 		print_line("", text);
-		/* Several holds have one remedy: it is told behind the last of them. */
+		/* Several holds may share one fix: print it after the last of them. */
 		bool again =
 			i + 1 < p->problem_count && strcmp(p->problems[i + 1].fix, b->fix) == 0;
 		if (b->fix[0] && !again) {

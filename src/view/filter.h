@@ -10,10 +10,10 @@ struct pci_device;
 
 #define FILTER_ANY_ID 0x10000u
 
-/* Which devices are meant; one has to match everything that is set. */
+/* Selects devices; a device must match every field that is set. */
 struct filter {
 	const char *driver; /* "-": none */
-	const char *class; /* hex digits in front of the code, or a part of the name */
+	const char *class; /* first hex digits of the code, or a part of the name */
 	unsigned vendor; /* FILTER_ANY_ID: all */
 	unsigned device;
 	int group; /* PCI_GROUP_NONE: all */

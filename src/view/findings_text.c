@@ -19,7 +19,7 @@ static const char *severity_title(enum check_severity s)
 	return "Notes:";
 }
 
-#define HANG_TEXT 6 /* where sentences go on that do not fit into a line */
+#define HANG_TEXT 6 /* indent of continuation lines */
 #define HANG_MORE 12
 
 static void print_line(unsigned hang, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -37,7 +37,7 @@ static void print_line(unsigned hang, const char *fmt, ...)
 
 static void print_finding(const struct check_finding *f)
 {
-	/* What the text said already need not be seen twice. */
+	/* Do not repeat a value that the text contains. */
 	bool more = f->value[0] && !strstr(f->text, f->value);
 
 	print_line(HANG_TEXT, "  %s %s: %s", f->rule->id, f->object, f->text);

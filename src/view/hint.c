@@ -22,7 +22,7 @@ void hint_word(struct host *h, const char *word, struct err *e)
 		err_hint(e, "for all addresses: usher list");
 }
 
-/* Another function of the slot is nearest, then another slot of the bus, then the numbers. */
+/* The nearest address is another function of the slot, then another slot of the bus. */
 static uint64_t address_distance(struct pci_address a, struct pci_address b)
 {
 	uint64_t n = a.domain != b.domain;

@@ -9,12 +9,12 @@ struct host;
 struct inventory;
 
 /*
- * What a person may have meant by a word that is no address: the device of an interface, a disk
- * or a graphics card by that name, else what an address looks like. Sets the hint.
+ * Sets the hint for a word that is not an address: the device of that interface, disk or graphics
+ * card, else how to list addresses.
  */
 void hint_word(struct host *h, const char *word, struct err *e);
 
-/* The addresses nearest to one that is not there. Sets the hint. */
+/* Sets the hint for a missing address: the nearest existing ones. */
 void hint_address(const struct inventory *v, struct pci_address a, struct err *e);
 
 #endif

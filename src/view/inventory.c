@@ -33,7 +33,7 @@ const char *inventory_state_name(enum inventory_state s)
 	return names[s];
 }
 
-/* What a device is by itself, its group left aside. */
+/* The state of a device without regard to its group. */
 static enum inventory_state judge_device(struct host *h, const struct inventory_entry *x)
 {
 	enum inventory_state s = INVENTORY_FREE;
@@ -56,8 +56,8 @@ static enum inventory_state judge_device(struct host *h, const struct inventory_
 }
 
 /*
- * The group is the unit of lending: one member that is not free keeps all. A host bridge or a
- * memory controller that nobody drives does not: the group is viable without it (bind/gate.c).
+ * The group is bound as a whole: one member in use prevents it. A host bridge or memory controller
+ * without a driver does not, because the group is viable with it (bind/gate.c).
  */
 static bool keeps_group(const struct inventory_entry *x)
 {
@@ -79,7 +79,7 @@ static int group_order(const void *a, const void *b)
 	return pci_address_compare(x->device.address, y->device.address);
 }
 
-/* What the members of one group make of each other. */
+/* Applies the state of the group to its free members. */
 static void judge_group(struct inventory_entry **members, size_t count)
 {
 	const struct inventory_entry *keeper = NULL;
@@ -196,7 +196,7 @@ const struct inventory_entry *inventory_find(const struct inventory *v, struct p
 	return NULL;
 }
 
-/* The hold that says most, one that nothing lifts or else the first, and how many more there are. */
+/* Writes the first absolute hold, else the first one, and the number of the others. */
 static void first_hold(const struct inventory_entry *x, char *buf, size_t size)
 {
 	const struct hold *first = NULL;

@@ -9,46 +9,49 @@
 struct err;
 struct host;
 
-/* Whether a device could be lent now, in one word. */
+/* Whether a device can be lent now. */
 enum inventory_state {
-	INVENTORY_FREE, /* nobody uses it or a sibling */
-	INVENTORY_MAYBE, /* nobody was seen to; not all could be looked at */
+	INVENTORY_FREE, /* neither it nor another member of its group is in use */
+	INVENTORY_MAYBE, /* no use found, but not all processes could be inspected */
 	INVENTORY_READY, /* on a VFIO driver, not open */
 	INVENTORY_LENT, /* its group is open */
 	INVENTORY_BUSY, /* somebody uses it */
-	INVENTORY_GROUP, /* it is free, a sibling in its group is not */
-	INVENTORY_BRIDGE, /* a PCI bridge: stays with its driver */
-	INVENTORY_HOST, /* carries the host itself: never */
-	INVENTORY_NO_IOMMU, /* nothing can hold it apart */
+	INVENTORY_GROUP, /* it is free, but another member of its group is not */
+	INVENTORY_BRIDGE, /* a PCI bridge, which keeps its driver */
+	INVENTORY_HOST, /* a part of the host, never lent */
+	INVENTORY_NO_IOMMU, /* no IOMMU isolates it */
 };
 
 struct inventory_entry {
 	struct pci_device device;
 	struct holds holds;
 	enum inventory_state state;
-	const struct inventory_entry *sibling; /* with INVENTORY_GROUP: the one that is not free */
-	char lease[160]; /* what usher's journal says of its group; "" for nothing */
-	bool kept; /* that it is bound by hand, which says nothing of who uses it */
+	const struct inventory_entry
+		*sibling; /* with INVENTORY_GROUP: the member that is not free */
+	char lease[160]; /* the journal's text about its group; "" for none */
+	bool kept; /* @lease says that it is bound manually, not who uses it */
 };
 
 struct inventory {
 	size_t count;
 	struct inventory_entry *list; /* by address */
 	enum pci_iommu iommu;
-	bool blind; /* processes of other users could not be looked at */
+	bool blind; /* processes of other users could not be inspected */
 };
 
-/* All devices, who uses them, and what that makes of each. inventory_fini() either way. */
+/*
+ * Reads all devices, their users and their states. The caller calls inventory_fini() in any case.
+ */
 int inventory_read(struct host *h, enum hold_depth depth, struct inventory *ret, struct err *e);
 void inventory_fini(struct inventory *v);
 
-/* NULL when it is not there. */
+/* Return: NULL if there is no such device. */
 const struct inventory_entry *inventory_find(const struct inventory *v, struct pci_address a);
 
 /* "free", "free?", "ready", "lent", "busy", "group", "bridge", "host", "-". */
 const char *inventory_state_name(enum inventory_state s);
 
-/* One sentence for the state of @x; "" where the word says it all. */
+/* Writes the reason for the state of @x; "" for none. */
 void inventory_reason(const struct inventory_entry *x, char *buf, size_t size);
 
 #endif

@@ -24,7 +24,7 @@ static struct {
 	__typeof__(json_object_put) *put;
 } lib;
 
-static int failed; /* one document at a time: the first failure while it was made */
+static int failed; /* of the current document; there is only one at a time */
 
 static int load_json_c(struct err *e)
 {
@@ -49,7 +49,7 @@ static struct json_object *json_object_of(struct json *j)
 	return (struct json_object *)(void *)j;
 }
 
-/* Hands @value to the map or (no @key) list; frees it when there is none. */
+/* Adds @value to a map, or without @key to a list. Frees it on failure. */
 static struct json *json_add(struct json *to, const char *key, struct json_object *value)
 {
 	int r = -1;
@@ -65,7 +65,7 @@ static struct json *json_add(struct json *to, const char *key, struct json_objec
 	return NULL;
 }
 
-/* How many bytes the UTF-8 sequence at @s has; 0: it is none (RFC 3629, section 4). */
+/* The length of the UTF-8 sequence at @s; 0 if it is invalid (RFC 3629, section 4). */
 static size_t utf8_sequence(const unsigned char *s)
 {
 	size_t n = s[0] < 0x80   ? 1

@@ -31,8 +31,9 @@ struct listing {
 };
 
 /*
- * Reads the devices that match @f. @parts: LISTING_*. @names becomes the listing's.
- * listing_fini() either way. Return: 0, -ENOENT without PCI, -ENOMEM, -errno.
+ * Reads the devices that match @f. @parts: LISTING_*. @names becomes the listing's. listing_fini()
+ * either way.
+ * Return: 0, -ENOENT without PCI, -ENOMEM, -errno.
  */
 int listing_read(struct host *h, const struct filter *f, enum tree_kind kind, unsigned parts,
 	struct names *names, struct listing *ret, struct err *e);

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* Inside a quoted string of the DOT language. */
+/* Escapes text for a quoted string of the DOT language. */
 static void put_quoted(const char *text)
 {
 	for (; *text; text++) {
@@ -47,7 +47,7 @@ static void put_device(const struct tree_node *n, const struct listing *l)
 	const struct pci_device *d = &n->entry->device;
 	char text[2 * NAMES_TEXT];
 
-	/* A cluster that is met again goes on: its members need not follow one another. */
+	/* DOT joins clusters of the same name, so members of a group need not be adjacent. */
 	if (d->group != PCI_GROUP_NONE)
 		(void)printf(
 			"  subgraph \"cluster_%d\" { label=\"group %d\"; ", d->group, d->group);

@@ -11,8 +11,9 @@
 #include <string.h>
 
 /*
- * A row a device, indented by its depth, as a file manager shows folders; the boxes of groups lie
- * behind the rows. All in pixels; the fonts are monospaced, so that widths are known.
+ * How it works: one row per device, indented by its depth, as a file manager shows directories. The
+ * boxes of groups are drawn behind the rows. All sizes are pixels. The font is monospaced, so the
+ * width of a text is known without measuring it.
  */
 enum {
 	MARGIN = 14,
@@ -27,7 +28,7 @@ enum {
 
 static unsigned left_of(const struct tree_node *n)
 {
-	/* A hostile snapshot may be deep; the picture has an edge. */
+	/* A hostile snapshot may be deep, but the picture has a bounded width. */
 	return MARGIN + INDENT * (n->depth < 24 ? n->depth : 24);
 }
 
@@ -36,7 +37,7 @@ static unsigned top_of(size_t row)
 	return (unsigned)(MARGIN + ROW * row);
 }
 
-/* At most @max characters, as text of XML. */
+/* Writes at most @max characters as XML text. */
 static void put_escaped(const char *text, size_t max)
 {
 	size_t n = strlen(text);
@@ -83,7 +84,7 @@ static int group_of(const struct tree_node *n)
 	return n->entry ? n->entry->device.group : PCI_GROUP_NONE;
 }
 
-/* Neighbours in one group share a box; its colour tells parts of one group that lie apart. */
+/* Adjacent members of a group share a box. Boxes of the same group have the same colour. */
 static void put_groups(const struct tree *t, unsigned right)
 {
 	static const char *const fills[] = {"#e3f2fd", "#fff3e0", "#e8f5e9", "#f3e5f5", "#fffde7",

@@ -9,7 +9,7 @@
 int load_library(const char *soname, const char *package, const struct load_symbol *symbols,
 	size_t count, struct err *e)
 {
-	/* Lazy: of a library's own calls only those that happen are bound. */
+	/* Lazy binding: the linker resolves only calls that happen. */
 	void *library = dlopen(soname, RTLD_LAZY | RTLD_LOCAL);
 
 	for (size_t i = 0; library && i < count; i++) {

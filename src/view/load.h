@@ -7,8 +7,8 @@
 struct err;
 
 /*
- * Libraries that only some verbs need are loaded when such a verb runs: every library that a
- * program links is mapped, relocated and initialised at each start, also for `usher --help`.
+ * Loads libraries that only some verbs need. The linker maps, relocates and initialises every
+ * linked library at each start, even for `usher --help`.
  */
 struct load_symbol {
 	const char *name;
@@ -16,7 +16,7 @@ struct load_symbol {
 };
 
 /*
- * @package: the Debian package that brings @soname, for the hint. Stays loaded for good.
+ * @package: the Debian package that contains @soname, for the hint. The library stays loaded.
  * Return: 0, -ENOPKG.
  */
 int load_library(const char *soname, const char *package, const struct load_symbol *symbols,

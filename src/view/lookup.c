@@ -26,7 +26,7 @@ static bool last_address(char *target, struct pci_address *ret)
 	return found;
 }
 
-/* Return: 0, -ENODEV: no such name, or what has it is no PCI device. */
+/* Return: 0, -ENODEV if there is no such name, or it does not belong to a PCI device. */
 static int class_device(
 	struct host *h, const char *class, const char *name, struct pci_address *ret)
 {
@@ -60,7 +60,7 @@ struct reading {
 	struct lookup_names *names;
 };
 
-/* Disks have many names below them, partitions; a graphics card, its connectors. */
+/* Partitions of a disk and connectors of a graphics card are not names of the device. */
 static bool is_part(struct host *h, const char *class, const char *name)
 {
 	char path[FILE_PATH_MAX], text[16];

@@ -9,13 +9,13 @@
 struct host;
 
 /*
- * The devices that a word of the command line may mean: an address, or the name of a network
- * interface, a disk, a graphics or sound card ("eth0", "nvme0n1", "/dev/nvme0n1").
- * Return: 0, -ENODEV when there is nothing of that name.
+ * Resolves an operand: an address, or the name of a network interface, a disk, a graphics or sound
+ * card ("eth0", "nvme0n1", "/dev/nvme0n1").
+ * Return: 0, -ENODEV if there is no such name.
  */
 int lookup_device(struct host *h, const char *word, struct pci_address *ret);
 
-/* What the host calls a function: "eth0", "nvme0n1", "card1". */
+/* A name of a function: "eth0", "nvme0n1", "card1". */
 struct lookup_name {
 	struct pci_address address;
 	char name[64];
@@ -30,10 +30,10 @@ struct lookup_names {
 int lookup_names_read(struct host *h, struct lookup_names *ret);
 void lookup_names_fini(struct lookup_names *n);
 
-/* The first one of a function; @n->count when there is none at or after it. */
+/* The index of the first name at or after address @a; @n->count if there is none. */
 size_t lookup_names_find(const struct lookup_names *n, struct pci_address a);
 
-/* Those of one function, with a comma between two; "" for none. */
+/* The names of one function, separated by commas; "" for none. */
 void lookup_names_of(const struct lookup_names *n, struct pci_address a, char *buf, size_t size);
 
 #endif

@@ -19,7 +19,7 @@ struct names {
 	struct udev_hwdb *hwdb;
 	const char *ids; /* pci.ids, mapped; not NUL-terminated */
 	size_t ids_len;
-	/* The last answer: a database's price is a query, not what is taken from it. */
+	/* The last answer. A query of the database is expensive, its values are not. */
 	bool known;
 	struct pci_device last;
 	char vendor[NAMES_TEXT];
@@ -119,8 +119,8 @@ static void ask_hwdb(struct names *n, const struct pci_device *d)
 	char alias[32];
 
 	/*
-	 * The front of the kernel's modalias; the database matches it with patterns. What follows
-	 * there has it try each of its patterns for classes, for names that are not taken.
+	 * The beginning of the kernel's modalias, which the database matches with patterns. The
+	 * rest of a modalias would make it try all patterns of classes, whose names are not used.
 	 */
 	(void)snprintf(alias, sizeof(alias), "pci:v%08Xd%08X", d->vendor, d->device);
 	struct udev_list_entry *list = lib.properties(n->hwdb, alias, 0);
@@ -129,9 +129,9 @@ static void ask_hwdb(struct names *n, const struct pci_device *d)
 }
 
 /*
- * pci.ids: "10de  NVIDIA Corporation", below it "\t2484  GA104 …", below that subsystems with
- * two tabs; '#' starts a comment, and from "C 00" on the file is about classes.
- * @from: where to look; *@ret_end: where the entry's own lines begin.
+ * pci.ids: "10de  NVIDIA Corporation", below it "\t2484  GA104 …", below that subsystems with two
+ * tabs; '#' starts a comment, and from "C 00" on the file is about classes. @from: where to look;
+ * *@ret_end: where the entry's own lines begin.
  * Return: whether there is an entry for @id at depth @tabs before one that is less deep.
  */
 static bool find_id(const char *from, const char *end, unsigned tabs, uint16_t id,

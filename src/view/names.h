@@ -11,15 +11,15 @@ struct pci_device;
 #define NAMES_TEXT 128
 
 /*
- * Names of vendors and devices, for people. From udev's hardware database (libudev, loaded here:
- * a mapped trie, nothing to parse), else from a pci.ids text, else none, and then ids stand for
- * themselves. Never fails; NULL is fine everywhere and means no names.
+ * Names of vendors and devices. From udev's hardware database (libudev, loaded here: a mapped trie,
+ * nothing to parse), else from a pci.ids file, else ids are shown. Never fails; every function
+ * accepts NULL, which means no names.
  */
 struct names *names_new(void);
 struct names *names_from_ids(const char *path); /* pci.ids only; NULL when it cannot be read */
 void names_free(struct names *n);
 
-/* Escaped; "" when the name is not known. */
+/* Escaped; "" if the name is not known. */
 void names_vendor(struct names *n, const struct pci_device *d, char buf[NAMES_TEXT]);
 void names_device(struct names *n, const struct pci_device *d, char buf[NAMES_TEXT]);
 

@@ -8,15 +8,15 @@
 
 struct json;
 
-/* What taking devices does or would do: told alike by `bind` and `run`. */
+/* Writers of a plan: what binding devices does, or would do. Used by all verbs that bind. */
 
-/* A line a member: from which driver to which. */
+/* One line per member: from which driver to which. */
 void plan_text(FILE *to, const struct bind_plan *p);
 
-/* A line a group: whether VFIO lets anybody open it. */
+/* One line per group: whether it is viable, so that VFIO allows opening it. */
 void plan_text_viability(FILE *to, const struct bind_plan *p);
 
-/* Each step of a dry run, a line each. */
+/* One line per step of a dry run. */
 void plan_text_steps(FILE *to, const struct bind_step *steps, size_t count);
 
 /* The keys "problems" and "steps". */

@@ -10,7 +10,7 @@ struct host;
 struct json;
 struct pci_device;
 
-/* A device's BARs and capabilities as `show` tells them; what cannot be read is left out. */
+/* The BARs and capabilities of a device; unreadable ones are left out. */
 struct space {
 	struct pci_config config;
 	int config_error; /* -errno; 0 */

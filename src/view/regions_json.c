@@ -52,7 +52,7 @@ void space_put(struct json *map, const struct space *s)
 	struct pci_msi m;
 
 	put_bars(map, s);
-	/* An ordinary user sees a header without its list: that is not known, and not empty. */
+	/* An ordinary user can read the header only: the list is unknown, not empty. */
 	if (c->size <= PCI_STD_HEADER_SIZEOF) {
 		json_put_null(map, "capabilities");
 		return;

@@ -102,7 +102,7 @@ static void af_text(const struct pci_config *c, char *buf, size_t size)
 		(void)snprintf(buf, size, "FLR");
 }
 
-/* The BARs that could have another size, and the one they have. Ref: PCI Express Base 7.8.6. */
+/* The resizable BARs and their current sizes. Ref: PCI Express Base 7.8.6. */
 static void rebar_text(const struct pci_config *c, char *buf, size_t size)
 {
 	uint16_t off = pci_capability_find(c, PCI_CAPABILITY_EXTENDED, PCI_EXT_CAP_ID_REBAR);
@@ -121,7 +121,7 @@ static void rebar_text(const struct pci_config *c, char *buf, size_t size)
 	}
 }
 
-/* What a capability says, as far as lending has to do with it; "" for the others. */
+/* The content of a capability that matters for passthrough; "" for others. */
 static void capability_text(
 	const struct pci_config *c, const struct pci_capability *x, char *buf, size_t size)
 {

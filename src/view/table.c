@@ -76,7 +76,7 @@ int table_new(const struct table_column *columns, size_t count, struct table **r
 		flags |= columns[i].how & TABLE_SHRINK ? SCOLS_FL_TRUNC : 0;
 		flags |= columns[i].how & TABLE_TREE ? SCOLS_FL_TREE : 0;
 		struct libscols_column *c = lib.new_column(t->scols, columns[i].name, 1, flags);
-		/* It would escape the backslash of what is escaped already. */
+		/* libsmartcols would escape the backslash of escaped text again. */
 		if (!c || lib.set_safe(c, "\\") < 0)
 			t->failed = -ENOMEM;
 	}

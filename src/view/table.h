@@ -17,17 +17,17 @@ struct table_column {
 enum table_colour { TABLE_PLAIN, TABLE_GOOD, TABLE_BAD, TABLE_DIM, TABLE_BOLD };
 
 /*
- * An aligned table on standard output (libsmartcols, as lsblk). Cut to the terminal's width on
- * a terminal, whole elsewhere; coloured on a terminal unless NO_COLOR is set or TERM is dumb.
- * What runs out of memory meanwhile fails table_print(). Cells are escaped here.
+ * An aligned table on standard output (libsmartcols, as lsblk). On a terminal it is truncated to
+ * the width, and coloured unless NO_COLOR is set or TERM is dumb. Cells are escaped here. If memory
+ * runs out later, table_print() fails.
  * Return: 0, -ENOPKG, -ENOMEM.
  */
 int table_new(const struct table_column *columns, size_t count, struct table **ret, struct err *e);
 
-/* A new last row, below @parent (a row of a tree; NULL: at the top). */
+/* Appends a row below @parent (a row of a tree; NULL: at the top). */
 void *table_row(struct table *t, void *parent);
 
-/* Of the last row. */
+/* Sets a cell of the last row. */
 void table_set(struct table *t, size_t column, const char *text, enum table_colour colour);
 
 int table_print(struct table *t, struct err *e);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Prose is not meant for grep: it is wrapped in a pipe as well, and never wider than a page. */
+/* Prose is not for grep: it is wrapped in a pipe as well, and never wider than TOPIC_WIDTH. */
 static unsigned topic_width(void)
 {
 	unsigned width = wrap_width();

@@ -10,15 +10,15 @@
 #include <string.h>
 
 #define NOBODY ((size_t)-1)
-/* Bridges above one another: eight were seen. A snapshot may claim more than any picture can show. */
+/* Nested bridges. Real hosts have up to eight; a snapshot may contain any number. */
 #define DEPTH_MAX 32
 
-/* What hangs below what, by index into the inventory. */
+/* Parents and children, by index into the inventory. */
 struct kin {
 	size_t parent; /* NOBODY: on a root bus */
 	size_t child; /* the first, by address */
 	size_t sibling; /* the next */
-	size_t node; /* where it stands in the tree; NOBODY: nowhere yet */
+	size_t node; /* its index in the tree; NOBODY: not added yet */
 	bool wanted;
 };
 
@@ -85,7 +85,7 @@ static size_t index_of(const struct inventory *v, struct pci_address a)
 	return x ? (size_t)(x - v->list) : NOBODY;
 }
 
-/* Backwards, so that each list of children is in the order of addresses. */
+/* Backwards, so that each list of children is sorted by address. */
 static void find_kin(
 	const struct inventory *v, const struct filter *f, struct kin *kin, struct tree *t)
 {
@@ -103,7 +103,7 @@ static void find_kin(
 		kin[i].wanted = filter_matches(f, d);
 		t->devices += kin[i].wanted;
 	}
-	/* What is above comes along; who climbs to what is wanted already need not go on. */
+	/* The bridges above a match are shown as well. Stop at one that is marked already. */
 	for (size_t i = 0; i < v->count; i++)
 		for (size_t k = kin[i].wanted ? kin[i].parent : NOBODY;
 			k != NOBODY && !kin[k].wanted; k = kin[k].parent)
@@ -152,7 +152,7 @@ static int by_bridge(const struct inventory *v, const struct filter *f, struct t
 		memcpy(last, text, sizeof(last));
 		add_below(v, kin, i, heading, t);
 	}
-	/* What is left hangs below itself. */
+	/* What is left is in a circle of bridges. */
 	for (size_t i = 0; i < v->count; i++)
 		if (kin[i].wanted && kin[i].node == NOBODY)
 			kin[i].node = tree_add(t, &v->list[i], TREE_TOP);

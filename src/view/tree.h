@@ -13,7 +13,7 @@ struct inventory_entry;
 enum tree_kind {
 	TREE_FLAT, /* by group, then address; no headings */
 	TREE_GROUPS, /* a heading for each IOMMU group */
-	TREE_BRIDGES, /* ports, switches and bridges above what is behind them */
+	TREE_BRIDGES, /* ports, switches and bridges above the devices behind them */
 };
 
 struct tree_node {
@@ -23,17 +23,18 @@ struct tree_node {
 	unsigned depth;
 };
 
-/* Devices in the order in which they are shown, each after what it hangs below. */
+/* Devices in the order in which they are shown, each after its parent. */
 struct tree {
 	size_t count;
-	size_t devices; /* that match; what is shown for its children only does not count */
+	size_t devices; /* devices that match, without bridges that are shown only for their children */
 	struct tree_node *list;
 };
 
 /*
- * The devices that match. With TREE_BRIDGES, bridges above one that matches come along.
- * A snapshot may claim that two bridges are above each other: every device is shown once.
- * tree_fini() either way. Return: 0, -ENOMEM.
+ * Selects the devices that match; with TREE_BRIDGES, also the bridges above each match. A snapshot
+ * may contain circles of bridges: every device is shown once. The caller calls tree_fini() in any
+ * case.
+ * Return: 0, -ENOMEM.
  */
 int tree_make(
 	const struct inventory *v, const struct filter *f, enum tree_kind kind, struct tree *ret);

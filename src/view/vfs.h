@@ -11,7 +11,8 @@ void vfs_text(const struct vfs_plan *p);
 
 /*
  * The same as a document, with the problems of @p. @q: NULL when no number is asked for. @steps:
- * NULL for none. Return: 0, -ENOMEM, -ENOPKG.
+ * NULL for none.
+ * Return: 0, -ENOMEM, -ENOPKG.
  */
 int vfs_json(const struct vfs_plan *p, const struct vfs_request *q, const struct bind_step *steps,
 	size_t count, struct err *e);

@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define WIDTH_MIN 40 /* below, a hanging indent leaves no room for words */
+#define WIDTH_MIN 40 /* a smaller width leaves no room after the indent */
 
 unsigned wrap_width(void)
 {
@@ -14,7 +14,7 @@ unsigned wrap_width(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
 }
 
-/* Length of the word at @text; a command in quotes is one, if it is not a sentence of its own. */
+/* The length of the word at @text; a short command in quotes counts as one word. */
 static size_t word_length(const char *text)
 {
 	const char *end = *text == '\'' ? strchr(text + 1, '\'') : NULL;

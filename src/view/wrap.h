@@ -5,17 +5,16 @@
 #include <stdio.h>
 
 /*
- * Sentences for people: a terminal breaks them anywhere, so they are broken between words before,
- * and what follows stands below what it belongs to. Into a pipe or a file goes one line a
- * sentence, for grep and for scripts.
+ * Wraps sentences between words, with an indent for continuation lines, because a terminal breaks
+ * lines anywhere. A pipe or a file gets one line per sentence, for grep and scripts.
  */
 
-/* Columns of the terminal that standard output is; 0: it is none, or does not tell. */
+/* The width of the terminal on standard output [columns]; 0 if it is not a terminal, or unknown. */
 unsigned wrap_width(void);
 
 /*
- * @text and a newline; where more than @width columns (0: never) would be needed, goes on in a new
- * line behind @hang blanks. Words are never broken: somebody may want to copy them.
+ * Writes @text and a newline, wrapped at @width columns (0: never) with @hang blanks before each
+ * continuation line. Words are never broken, so that they can be copied.
  */
 void wrap_put(FILE *f, unsigned width, unsigned hang, const char *text);
 

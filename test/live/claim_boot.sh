@@ -60,7 +60,7 @@ case $USHER_LAB_BOOT in
 	expect_text "at $card"
 	expect_driver "$disk" nvme
 	expect_status 1 usher apply --check
-	expect_text "$disk: is on nvme"
+	expect_text "$disk: is bound to nvme"
 	keep
 	;;
 2)
@@ -71,7 +71,7 @@ case $USHER_LAB_BOOT in
 		expect_override "${one% *}" vfio-pci
 	done
 	expect_ok usher apply --check
-	expect_text "$disk: is on vfio-pci, as claimed"
+	expect_text "$disk: is bound to vfio-pci, as claimed"
 	expect_ok usher restore
 	expect_driver "$disk" vfio-pci
 
@@ -110,7 +110,7 @@ case $USHER_LAB_BOOT in
 	expect_equal 'the unit' 'inactive no' \
 		"$(systemctl show -P ActiveState $unit) $(systemctl show -P ConditionResult $unit)"
 	expect_ok usher apply --boot
-	expect_text 'switched off by the kernel argument usher=off'
+	expect_text 'disabled by the kernel argument usher=off'
 	expect_driver "$disk" nvme
 	;;
 4)

@@ -68,7 +68,7 @@ sleeper=$!
 at_exit "kill $sleeper 2>/dev/null"
 expect_status 3 usher prove "$disk"
 expect_text "$block"
-expect_text 'never touches what is in use'
+expect_text 'never touches a device that is in use'
 expect_driver "$disk" nvme
 kill $sleeper
 wait $sleeper
