@@ -156,6 +156,14 @@ int file_mkdirs(const char *path, unsigned mode)
 	return 0;
 }
 
+void file_step_up(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		*slash = '\0';
+}
+
 const char *file_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');

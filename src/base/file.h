@@ -41,6 +41,9 @@ int file_mkdirs(const char *path, unsigned mode);
 /* fsync of a directory: a created or removed name survives a crash. Return: 0, -errno. */
 int file_sync_dir(const char *path);
 
+/* Cuts the last component off @path, with its slash. */
+void file_step_up(char *path);
+
 /* The last component of @path; @path itself when it has no slash. */
 const char *file_base(const char *path);
 

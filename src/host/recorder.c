@@ -58,14 +58,6 @@ static ssize_t link_at(struct recorder *r, const char *path, char target[FILE_PA
 	return n;
 }
 
-static void step_up(char *at)
-{
-	char *slash = strrchr(at, '/');
-
-	if (slash)
-		*slash = '\0';
-}
-
 enum last { LAST_FOLLOW, LAST_AS_IT_IS };
 
 /* Walks @path through links. Return: 0 with the real name in @at, -ELOOP, -ENOENT, -errno. */
@@ -81,7 +73,7 @@ static int real_path(struct recorder *r, const char *path, enum last last, char 
 		const char *rest = p + n + (p[n] == '/');
 
 		if (n == 2 && memcmp(p, "..", 2) == 0) {
-			step_up(at);
+			file_step_up(at);
 			n = 0;
 		} else if (n && !(n == 1 && *p == '.')) {
 			x = file_path(at + used, FILE_PATH_MAX - used, "/%.*s", (int)n, p);
@@ -104,7 +96,7 @@ static int real_path(struct recorder *r, const char *path, enum last last, char 
 		if (*target == '/')
 			at[0] = '\0';
 		else
-			step_up(at);
+			file_step_up(at);
 	}
 	return x;
 }

@@ -79,15 +79,6 @@ static const struct manifest_entry *find_exact(const struct manifest *m, const c
 	return i < m->entry_count && strcmp(m->entries[i].path, path) == 0 ? &m->entries[i] : NULL;
 }
 
-/* Goes from the folder @at one component up. */
-static void step_up(char *at)
-{
-	char *slash = strrchr(at, '/');
-
-	if (slash)
-		*slash = '\0';
-}
-
 /* Puts the target of a link in front of the rest of the path that is still to walk. */
 static int follow_link(char *at, char *todo, const char *rest, const char *target)
 {
@@ -100,7 +91,7 @@ static int follow_link(char *at, char *todo, const char *rest, const char *targe
 	if (*target == '/')
 		*at = '\0';
 	else
-		step_up(at);
+		file_step_up(at);
 	return 0;
 }
 
@@ -122,7 +113,7 @@ static int resolve_path(
 		size_t used = strlen(at);
 
 		if (n == 2 && memcmp(p, "..", 2) == 0)
-			step_up(at);
+			file_step_up(at);
 		else if (n && !(n == 1 && *p == '.'))
 			r = file_path(at + used, sizeof(at) - used, "/%.*s", (int)n, p);
 		p = rest;

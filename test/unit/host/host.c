@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 /* A snapshot of the lines in @text, below the header. */
-static int snapshot(const char *text, struct host **ret, struct err *e)
+static int open_snapshot(const char *text, struct host **ret, struct err *e)
 {
 	char path[] = "/tmp/usher-host-XXXXXX";
 	int fd = mkstemp(path);
@@ -34,12 +34,12 @@ static int snapshot(const char *text, struct host **ret, struct err *e)
 	return r;
 }
 
-static struct host *replay(const char *text)
+static struct host *replay_text(const char *text)
 {
 	struct host *h = NULL;
 	struct err e = {0};
 
-	ck_assert_msg(snapshot(text, &h, &e) == 0, "%s", e.msg);
+	ck_assert_msg(open_snapshot(text, &h, &e) == 0, "%s", e.msg);
 	return h;
 }
 
@@ -48,7 +48,7 @@ struct names {
 	char text[256];
 };
 
-static int collect(void *arg, const char *name)
+static int collect_name(void *arg, const char *name)
 {
 	struct names *n = arg;
 
@@ -60,15 +60,15 @@ static int collect(void *arg, const char *name)
 
 START_TEST(reads_files_and_links)
 {
-	struct host *h = replay("at /sys/a\n"
-				"file vendor 0x10de\n"
-				"file odd one\\ntwo\\x00\\\\\n"
-				"# remark\n\n"
-				"link driver ../../bus/drivers/nvme\n"
-				"bytes config 8 0:de10 6:ff\n"
-				"file /sys/big 18446744073709551615\n"
-				"file /sys/minus -1\n"
-				"fail /sys/lost EIO\n");
+	struct host *h = replay_text("at /sys/a\n"
+				     "file vendor 0x10de\n"
+				     "file odd one\\ntwo\\x00\\\\\n"
+				     "# remark\n\n"
+				     "link driver ../../bus/drivers/nvme\n"
+				     "bytes config 8 0:de10 6:ff\n"
+				     "file /sys/big 18446744073709551615\n"
+				     "file /sys/minus -1\n"
+				     "fail /sys/lost EIO\n");
 	char text[64];
 	uint64_t n;
 
@@ -98,11 +98,11 @@ END_TEST
 
 START_TEST(walks_links_and_dots)
 {
-	struct host *h = replay("link /sys/bus/dev/x ../../devices/pci/x\n"
-				"file /sys/devices/pci/x/id 7\n"
-				"link /sys/devices/pci/x/abs /sys/devices/pci\n"
-				"link /sys/loop /sys/loop\n"
-				"link /sys/up ../../../../sys/devices\n");
+	struct host *h = replay_text("link /sys/bus/dev/x ../../devices/pci/x\n"
+				     "file /sys/devices/pci/x/id 7\n"
+				     "link /sys/devices/pci/x/abs /sys/devices/pci\n"
+				     "link /sys/loop /sys/loop\n"
+				     "link /sys/up ../../../../sys/devices\n");
 	uint64_t n = 0;
 
 	ck_assert_int_eq(host_read_number(h, "/sys/bus/dev/x/id", &n), 0);
@@ -117,22 +117,23 @@ END_TEST
 
 START_TEST(lists_each_name_once)
 {
-	struct host *h = replay("file /d/b/1 x\nfile /d/b/2 x\nfile /d/b-c x\nfile /d/a x\n"
-				"dir /d/e\nlink /l d\nfile /dd x\n");
+	struct host *h = replay_text("file /d/b/1 x\nfile /d/b/2 x\nfile /d/b-c x\nfile /d/a x\n"
+				     "dir /d/e\nlink /l d\nfile /dd x\n");
 	struct names n = {0}, empty = {0}, root = {0}, same = {0};
 
-	ck_assert_int_eq(h->ops->list(h, "/d", collect, &n), 0);
+	ck_assert_int_eq(h->ops->list(h, "/d", collect_name, &n), 0);
 	ck_assert_str_eq(n.text, "a b b-c e ");
-	ck_assert_int_eq(h->ops->list(h, "/l", collect, &same), 0);
+	ck_assert_int_eq(h->ops->list(h, "/l", collect_name, &same), 0);
 	ck_assert_str_eq(same.text, "a b b-c e ");
-	ck_assert_int_eq(h->ops->list(h, "/d/e", collect, &empty), 0);
+	ck_assert_int_eq(h->ops->list(h, "/d/e", collect_name, &empty), 0);
 	ck_assert_uint_eq(empty.count, 0);
-	ck_assert_int_eq(h->ops->list(h, "/", collect, &root), 0);
+	ck_assert_int_eq(h->ops->list(h, "/", collect_name, &root), 0);
 	ck_assert_str_eq(root.text, "d dd l ");
-	ck_assert_int_eq(h->ops->list(h, "/d/a", collect, &n), -ENOTDIR);
-	ck_assert_int_eq(h->ops->list(h, "/x", collect, &n), -ENOENT);
+	ck_assert_int_eq(h->ops->list(h, "/d/a", collect_name, &n), -ENOTDIR);
+	ck_assert_int_eq(h->ops->list(h, "/x", collect_name, &n), -ENOENT);
 	n.count = 99;
-	ck_assert_int_eq(h->ops->list(h, "/d", collect, &n), 7); /* stops as it was told */
+	ck_assert_int_eq(h->ops->list(h, "/d", collect_name, &n),
+		7); /* it stops when the callback says so */
 	host_close(h);
 }
 END_TEST
@@ -163,10 +164,10 @@ static int find_loopback(void *arg, const struct host_net_address *a)
 
 START_TEST(replays_blocks_and_holders)
 {
-	struct host *h = replay("busy sda1\ndir /sys/class/block/sdb\n"
-				"holder 42 1000 b226:1 X\\x1b[2Jorg\n"
-				"address eth0 fd00::7/64\n");
-	struct host *blind = replay("blind\n");
+	struct host *h = replay_text("busy sda1\ndir /sys/class/block/sdb\n"
+				     "holder 42 1000 b226:1 X\\x1b[2Jorg\n"
+				     "address eth0 fd00::7/64\n");
+	struct host *blind = replay_text("blind\n");
 	struct host_holder o = {0};
 	struct host_net_address a = {0};
 
@@ -237,7 +238,7 @@ START_TEST(refuses_hostile_text)
 		struct host *h = NULL;
 		struct err e = {0};
 
-		ck_assert_msg(snapshot(bad[i], &h, &e) == -EINVAL, "taken: %s", bad[i]);
+		ck_assert_msg(open_snapshot(bad[i], &h, &e) == -EINVAL, "taken: %s", bad[i]);
 		ck_assert_ptr_null(h);
 		ck_assert_ptr_nonnull(strstr(e.msg, "read snapshot"));
 	}
@@ -254,7 +255,7 @@ START_TEST(stops_at_its_memory_budget)
 	/* 100 kB that ask for 250 MB. */
 	for (size_t i = 0; i < lines; i++)
 		used += (size_t)snprintf(text + used, size - used, "bytes /%zu 65536\n", i);
-	ck_assert_int_eq(snapshot(text, &h, &e), -EFBIG);
+	ck_assert_int_eq(open_snapshot(text, &h, &e), -EFBIG);
 	ck_assert_ptr_nonnull(strstr(e.msg, "memory"));
 	free(text);
 }
@@ -319,7 +320,7 @@ END_TEST
 
 START_TEST(replays_nodes)
 {
-	struct host *h = replay("node /dev/kvm 0660 0:106\nfile /dev/text x\n");
+	struct host *h = replay_text("node /dev/kvm 0660 0:106\nfile /dev/text x\n");
 	struct host_node n;
 
 	ck_assert_int_eq(h->ops->node(h, "/dev/kvm", &n), 0);
@@ -339,8 +340,8 @@ START_TEST(replays_nodes)
 	ck_assert_int_eq(host_live()->ops->number(host_live(), "/dev/none", &x), -ENOENT);
 	ck_assert_int_lt(host_live()->ops->loop(host_live(), "null", &x), 0);
 	struct err e = {0};
-	ck_assert_int_eq(snapshot("node /dev/kvm 0888 0:1\n", &h, &e), -EINVAL);
-	ck_assert_int_eq(snapshot("node /dev/kvm 0660 0\n", &h, &e), -EINVAL);
+	ck_assert_int_eq(open_snapshot("node /dev/kvm 0888 0:1\n", &h, &e), -EINVAL);
+	ck_assert_int_eq(open_snapshot("node /dev/kvm 0660 0\n", &h, &e), -EINVAL);
 }
 END_TEST
 

@@ -11,7 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static struct host *replay(const char *text)
+static struct host *replay_manifest(const char *text)
 {
 	char path[] = "/tmp/usher-recorder-XXXXXX";
 	struct host *h = NULL;
@@ -105,7 +105,7 @@ static int tell_upper(void *arg, const struct host_net_upper *u)
 	return 0;
 }
 
-static int stop(void *arg, const char *name)
+static int stop_at_first(void *arg, const char *name)
 {
 	return 1;
 }
@@ -121,7 +121,7 @@ static void ask_number(int (*op)(struct host *h, const char *name, struct host_n
 }
 
 /* Reads all that there is, and holds it against what it has to be. */
-static void ask(struct host *h)
+static void ask_all(struct host *h)
 {
 	struct told names = {0}, holders = {0}, addresses = {0}, uppers = {0};
 	struct host_node node;
@@ -150,7 +150,7 @@ static void ask(struct host *h)
 	ck_assert_int_eq(h->ops->link(h, DEVICE "unread", buf, sizeof(buf)), -EINVAL);
 	ck_assert_int_gt(host_link_name(h, DEVICE "driver", buf, sizeof(buf)), 0);
 	ck_assert_str_eq(buf, "nvme");
-	ck_assert_int_eq(h->ops->list(h, "/sys/bus/pci/devices", stop, NULL), 1);
+	ck_assert_int_eq(h->ops->list(h, "/sys/bus/pci/devices", stop_at_first, NULL), 1);
 	ck_assert_int_eq(h->ops->list(h, "/sys/bus/pci/devices", tell_name, &names), 0);
 	ck_assert_str_eq(names.text, "0000:00:01.0 0000:00:02.0 ");
 	ck_assert_int_eq(h->ops->list(h, DEVICE "vendor", tell_name, &names), -ENOTDIR);
@@ -177,14 +177,14 @@ static void ask(struct host *h)
 
 START_TEST(answers_as_the_host_does_and_replays)
 {
-	struct host *inner = replay(house), *recorder = NULL;
+	struct host *inner = replay_manifest(house), *recorder = NULL;
 	struct manifest m;
 	char *text = NULL;
 
-	ask(inner);
+	ask_all(inner);
 	ck_assert_int_eq(host_recorder_new(inner, &recorder), 0);
-	ask(recorder);
-	ask(recorder); /* from what it remembers */
+	ask_all(recorder);
+	ask_all(recorder); /* from what it remembers */
 	host_close(recorder); /* a reader's, which must not hurt it */
 	ck_assert_int_eq(host_recorder_manifest(recorder, &m), 0);
 	host_recorder_free(recorder);
@@ -196,8 +196,8 @@ START_TEST(answers_as_the_host_does_and_replays)
 	ck_assert_ptr_nonnull(strstr(text, "\nbytes unread 0\n"));
 	ck_assert_ptr_null(strstr(text, "secret"));
 	ck_assert_ptr_null(strstr(text, "null"));
-	struct host *again = replay(text);
-	ask(again);
+	struct host *again = replay_manifest(text);
+	ask_all(again);
 	host_close(again);
 	free(text);
 }
@@ -206,7 +206,7 @@ END_TEST
 /* A folder that could not be listed, and of which something was read all the same. */
 START_TEST(prefers_what_is_in_a_folder)
 {
-	struct host *inner = replay("usher-host 1\nfile /etc/a/b x\n"), *recorder = NULL;
+	struct host *inner = replay_manifest("usher-host 1\nfile /etc/a/b x\n"), *recorder = NULL;
 	struct manifest m;
 	char buf[8];
 

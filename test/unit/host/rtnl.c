@@ -39,7 +39,7 @@ static void close_attribute(size_t at)
 	size = RTA_ALIGN(size);
 }
 
-static void add(uint16_t type, const void *data, size_t n)
+static void add_attribute(uint16_t type, const void *data, size_t n)
 {
 	size_t at = open_attribute(type);
 
@@ -61,17 +61,17 @@ static void add_function(uint32_t index, uint16_t proto)
 	const struct ifla_vf_trust trust = {index, 1};
 	size_t at = open_attribute(IFLA_VF_INFO | NLA_F_NESTED);
 
-	add(IFLA_VF_MAC, &mac, sizeof(mac));
-	add(IFLA_VF_VLAN, &vlan, sizeof(vlan));
+	add_attribute(IFLA_VF_MAC, &mac, sizeof(mac));
+	add_attribute(IFLA_VF_VLAN, &vlan, sizeof(vlan));
 	size_t list = open_attribute(IFLA_VF_VLAN_LIST | NLA_F_NESTED);
-	add(IFLA_VF_VLAN_INFO, &info, sizeof(info));
+	add_attribute(IFLA_VF_VLAN_INFO, &info, sizeof(info));
 	close_attribute(list);
-	add(IFLA_VF_RATE, &rate, sizeof(rate));
-	add(IFLA_VF_TX_RATE, &tx, sizeof(tx));
-	add(IFLA_VF_SPOOFCHK, &spoofchk, sizeof(spoofchk));
-	add(IFLA_VF_LINK_STATE, &state, sizeof(state));
-	add(IFLA_VF_RSS_QUERY_EN, &rss, sizeof(rss));
-	add(IFLA_VF_TRUST, &trust, sizeof(trust));
+	add_attribute(IFLA_VF_RATE, &rate, sizeof(rate));
+	add_attribute(IFLA_VF_TX_RATE, &tx, sizeof(tx));
+	add_attribute(IFLA_VF_SPOOFCHK, &spoofchk, sizeof(spoofchk));
+	add_attribute(IFLA_VF_LINK_STATE, &state, sizeof(state));
+	add_attribute(IFLA_VF_RSS_QUERY_EN, &rss, sizeof(rss));
+	add_attribute(IFLA_VF_TRUST, &trust, sizeof(trust));
 	close_attribute(at);
 }
 
@@ -82,8 +82,8 @@ static struct nlmsghdr *make_answer(void)
 
 	memset(answer, 0, sizeof(answer));
 	size = NLMSG_LENGTH(sizeof(struct ifinfomsg));
-	add(IFLA_IFNAME, "eth0", 5);
-	add(IFLA_MTU, &mtu, sizeof(mtu));
+	add_attribute(IFLA_IFNAME, "eth0", 5);
+	add_attribute(IFLA_MTU, &mtu, sizeof(mtu));
 	size_t at = open_attribute(IFLA_VFINFO_LIST | NLA_F_NESTED);
 	add_function(0, 0x8100);
 	add_function(1, 0x88a8);
@@ -95,7 +95,7 @@ static struct nlmsghdr *make_answer(void)
 static struct host_vf found[4];
 static size_t found_count;
 
-static int keep(void *arg, const struct host_vf *vf)
+static int keep_function(void *arg, const struct host_vf *vf)
 {
 	ck_assert_uint_lt(found_count, 4);
 	found[found_count++] = *vf;
@@ -107,7 +107,7 @@ START_TEST(reads_every_function)
 	const struct nlmsghdr *m = make_answer();
 
 	found_count = 0;
-	ck_assert_int_eq(rtnl_each_function(m, keep, NULL), 0);
+	ck_assert_int_eq(rtnl_each_function(m, keep_function, NULL), 0);
 	ck_assert_uint_eq(found_count, 2);
 	for (uint32_t i = 0; i < 2; i++) {
 		const struct host_vf *v = &found[i];
@@ -135,14 +135,14 @@ START_TEST(reads_what_is_broken)
 	for (size_t n = sizeof(*m); n < whole; n++) {
 		m->nlmsg_len = (uint32_t)n;
 		found_count = 0;
-		(void)rtnl_each_function(m, keep, NULL);
+		(void)rtnl_each_function(m, keep_function, NULL);
 		ck_assert_uint_le(found_count, 2);
 	}
 	for (size_t i = sizeof(*m); i < whole; i++) {
 		m = make_answer();
 		answer[i] ^= 0xff;
 		found_count = 0;
-		(void)rtnl_each_function(m, keep, NULL);
+		(void)rtnl_each_function(m, keep_function, NULL);
 	}
 }
 END_TEST
@@ -245,9 +245,9 @@ START_TEST(talks_to_the_kernel)
 	int lo = (int)if_nametoindex("lo");
 
 	found_count = 0;
-	ck_assert_int_eq(host_functions(host_live(), "lo", keep, NULL), 0);
+	ck_assert_int_eq(host_functions(host_live(), "lo", keep_function, NULL), 0);
 	ck_assert_uint_eq(found_count, 0);
-	ck_assert_int_eq(host_functions(host_live(), "no-such-one", keep, NULL), -ENODEV);
+	ck_assert_int_eq(host_functions(host_live(), "no-such-one", keep_function, NULL), -ENODEV);
 	for (enum rtnl_setting s = 0; s < RTNL_SETTINGS; s++) {
 		rtnl_ask_setting(request, lo, s, &vf);
 		int r = rtnl_talk(request, NULL, NULL);
@@ -283,20 +283,20 @@ START_TEST(reads_links_across_namespaces)
 	struct rtnl_link link;
 
 	begin_answer(RTM_NEWLINK, &head, sizeof(head));
-	add(IFLA_IFNAME, "mv0", 4);
-	add(IFLA_LINK, &lower, sizeof(lower));
+	add_attribute(IFLA_IFNAME, "mv0", 4);
+	add_attribute(IFLA_LINK, &lower, sizeof(lower));
 	ck_assert(rtnl_link_read(end_answer(), &link));
 	ck_assert_str_eq(link.name, "mv0");
 	ck_assert_uint_eq(link.lower, 2);
 	ck_assert(!link.has_lower_netns);
-	add(IFLA_LINK_NETNSID, &number, sizeof(number));
+	add_attribute(IFLA_LINK_NETNSID, &number, sizeof(number));
 	ck_assert(rtnl_link_read(end_answer(), &link));
 	ck_assert(link.has_lower_netns);
 	ck_assert_int_eq(link.lower_netns, 3);
 	/* A name without an end, a number that is cut off, another message. */
 	begin_answer(RTM_NEWLINK, &head, sizeof(head));
-	add(IFLA_IFNAME, "averylonginterfacename", 22);
-	add(IFLA_LINK, &lower, 2);
+	add_attribute(IFLA_IFNAME, "averylonginterfacename", 22);
+	add_attribute(IFLA_LINK, &lower, 2);
 	ck_assert(rtnl_link_read(end_answer(), &link));
 	ck_assert_str_eq(link.name, "averylonginterf");
 	begin_answer(RTM_NEWADDR, &head, sizeof(head));
@@ -312,7 +312,7 @@ START_TEST(reads_numbers_of_namespaces)
 	begin_answer(RTM_NEWNSID, &head, sizeof(head));
 	rtnl_netns_read(end_answer(), &ret);
 	ck_assert_int_eq(ret, -1);
-	add(NETNSA_NSID, &number, sizeof(number));
+	add_attribute(NETNSA_NSID, &number, sizeof(number));
 	rtnl_netns_read(end_answer(), &ret);
 	ck_assert_int_eq(ret, 7);
 }

@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* A type 0 header that has a capability list starting at 0x40. */
-static void blank(struct pci_config *c, size_t size)
+static void blank_config(struct pci_config *c, size_t size)
 {
 	memset(c, 0, sizeof(*c));
 	c->size = size;
@@ -36,7 +36,7 @@ static void put_ext(struct pci_config *c, unsigned off, uint16_t id, unsigned ne
 	le32_put(c->bytes + off, id | 1u << 16 | next << 20);
 }
 
-static size_t count(const struct pci_config *c)
+static size_t count_capabilities(const struct pci_config *c)
 {
 	struct pci_capability list[PCI_CAPABILITY_MAX];
 
@@ -61,7 +61,7 @@ START_TEST(walks_both_lists)
 	struct pci_capability list[4];
 	struct pci_config c;
 
-	blank(&c, 4096);
+	blank_config(&c, 4096);
 	put_cap(&c, 0x40, PCI_CAP_ID_PM, 0x52); /* the two low bits of a pointer are reserved */
 	put_cap(&c, 0x50, PCI_CAP_ID_MSIX, 0);
 	put_ext(&c, 0x100, PCI_EXT_CAP_ID_ERR, 0x140);
@@ -77,7 +77,7 @@ START_TEST(walks_both_lists)
 	ck_assert_uint_eq(pci_capability_find(&c, PCI_CAPABILITY_EXTENDED, PCI_CAP_ID_MSIX), 0);
 	ck_assert_uint_eq(pci_capability_find(&c, PCI_CAPABILITY_STANDARD, PCI_CAP_ID_MSI), 0);
 	c.size = 64; /* what an ordinary user reads */
-	ck_assert_uint_eq(count(&c), 0);
+	ck_assert_uint_eq(count_capabilities(&c), 0);
 }
 END_TEST
 
@@ -85,23 +85,23 @@ START_TEST(ends_every_walk)
 {
 	struct pci_config c;
 
-	blank(&c, 256);
+	blank_config(&c, 256);
 	put_cap(&c, 0x40, PCI_CAP_ID_PM, 0x40);
-	ck_assert_uint_eq(count(&c), 1);
+	ck_assert_uint_eq(count_capabilities(&c), 1);
 	put_cap(&c, 0x40, PCI_CAP_ID_PM, 0x48);
 	put_cap(&c, 0x48, PCI_CAP_ID_VNDR, 0x40);
-	ck_assert_uint_eq(count(&c), 2);
+	ck_assert_uint_eq(count_capabilities(&c), 2);
 	put_cap(&c, 0x48, PCI_CAP_ID_VNDR, 0x10); /* back into the header */
-	ck_assert_uint_eq(count(&c), 2);
-	blank(&c, 4096);
+	ck_assert_uint_eq(count_capabilities(&c), 2);
+	blank_config(&c, 4096);
 	c.bytes[PCI_CAPABILITY_LIST] = 0;
 	put_ext(&c, 0x100, PCI_EXT_CAP_ID_ERR, 0x200);
 	put_ext(&c, 0x200, PCI_EXT_CAP_ID_DSN, 0x100);
-	ck_assert_uint_eq(count(&c), 2);
+	ck_assert_uint_eq(count_capabilities(&c), 2);
 	put_ext(&c, 0x200, PCI_EXT_CAP_ID_DSN, 0x40);
-	ck_assert_uint_eq(count(&c), 2);
+	ck_assert_uint_eq(count_capabilities(&c), 2);
 	memset(c.bytes, 0xff, sizeof(c.bytes));
-	ck_assert_uint_eq(count(&c), 0);
+	ck_assert_uint_eq(count_capabilities(&c), 0);
 }
 END_TEST
 
@@ -145,7 +145,7 @@ START_TEST(decodes_msix)
 	struct pci_msix m;
 	struct pci_config c;
 
-	blank(&c, 256);
+	blank_config(&c, 256);
 	ck_assert_int_eq(pci_msix_read(&c, &m), -ENOENT);
 	put_cap(&c, 0x40, PCI_CAP_ID_MSIX, 0);
 	le16_put(c.bytes + 0x42, 0x8000 | 64);
@@ -177,7 +177,7 @@ START_TEST(decodes_the_others)
 	struct pci_config c;
 	uint64_t serial;
 
-	blank(&c, 4096);
+	blank_config(&c, 4096);
 	put_cap(&c, 0x40, PCI_CAP_ID_EXP, 0x80);
 	le16_put(c.bytes + 0x42, 0x0142); /* root port with a slot, version 2 */
 	le32_put(c.bytes + 0x44, PCI_EXP_DEVCAP_FLR);
@@ -225,7 +225,7 @@ START_TEST(finds_flr_in_advanced_features)
 {
 	struct pci_config c;
 
-	blank(&c, 256);
+	blank_config(&c, 256);
 	put_cap(&c, 0x40, PCI_CAP_ID_AF, 0);
 	c.bytes[0x42] = 6;
 	ck_assert(!pci_has_flr(&c));
@@ -251,7 +251,7 @@ START_TEST(decodes_bars)
 {
 	struct pci_config c;
 
-	blank(&c, 256);
+	blank_config(&c, 256);
 	le32_put(c.bytes + PCI_BASE_ADDRESS_0, 0xe000000c); /* 64-bit, prefetchable */
 	le32_put(c.bytes + PCI_BASE_ADDRESS_1, 0x00000004); /* its upper half: looks like a BAR */
 	le32_put(c.bytes + PCI_BASE_ADDRESS_2, 0xf6000000);

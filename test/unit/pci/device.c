@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct host *replay(const char *name)
+static struct host *replay_host(const char *name)
 {
 	char path[FILE_PATH_MAX];
 	struct host *h = NULL;
@@ -22,7 +22,7 @@ static struct host *replay(const char *name)
 	return h;
 }
 
-static struct pci_address at(const char *text)
+static struct pci_address address_at(const char *text)
 {
 	struct pci_address a = {0};
 
@@ -32,11 +32,11 @@ static struct pci_address at(const char *text)
 
 START_TEST(reads_every_field)
 {
-	struct host *h = replay("desktop");
+	struct host *h = replay_host("desktop");
 	struct pci_device d;
 	struct err e = {0};
 
-	ck_assert_int_eq(pci_device_read(h, at("01:00.0"), &d, &e), 0);
+	ck_assert_int_eq(pci_device_read(h, address_at("01:00.0"), &d, &e), 0);
 	ck_assert_uint_eq(d.vendor, 0x10de);
 	ck_assert_uint_eq(d.device, 0x2484);
 	ck_assert_uint_eq(d.subvendor, 0x1458);
@@ -49,7 +49,7 @@ START_TEST(reads_every_field)
 	ck_assert_str_eq(d.driver_override, "");
 	ck_assert_str_eq(d.reset_method, "bus");
 	ck_assert(!d.is_bridge);
-	ck_assert_int_eq(pci_device_read(h, at("00:01.0"), &d, &e), 0);
+	ck_assert_int_eq(pci_device_read(h, address_at("00:01.0"), &d, &e), 0);
 	ck_assert(d.is_bridge);
 	host_close(h);
 }
@@ -58,12 +58,12 @@ END_TEST
 /* The kernel shows it under a lock that a stuck driver keeps: a listing must not touch it. */
 START_TEST(lists_without_the_override)
 {
-	struct host *h = replay("server");
+	struct host *h = replay_host("server");
 	struct pci_device *list = NULL, d;
 	size_t count = 0, bound = 0;
 	struct err e = {0};
 
-	ck_assert_int_eq(pci_device_read(h, at("c3:00.0"), &d, &e), 0);
+	ck_assert_int_eq(pci_device_read(h, address_at("c3:00.0"), &d, &e), 0);
 	ck_assert_str_eq(d.driver_override, "vfio-pci");
 	ck_assert_int_eq(pci_device_list(h, &list, &count, &e), 0);
 	for (size_t i = 0; i < count; i++) {
@@ -78,12 +78,12 @@ END_TEST
 
 START_TEST(says_what_is_not_there)
 {
-	struct host *h = replay("desktop");
+	struct host *h = replay_host("desktop");
 	struct pci_device d = {.vendor = 0x77};
 	struct pci_group g;
 	struct err e = {0};
 
-	ck_assert_int_eq(pci_device_read(h, at("09:00.0"), &d, &e), -ENODEV);
+	ck_assert_int_eq(pci_device_read(h, address_at("09:00.0"), &d, &e), -ENODEV);
 	ck_assert_str_eq(e.msg, "0000:09:00.0: there is no such PCI device");
 	ck_assert_uint_eq(d.vendor, 0x77);
 	ck_assert_int_eq(pci_group_read(h, 99, &g, &e), -ENOENT);
@@ -94,7 +94,7 @@ END_TEST
 
 START_TEST(lists_in_order)
 {
-	struct host *h = replay("desktop");
+	struct host *h = replay_host("desktop");
 	struct pci_device *list = NULL;
 	size_t count = 0;
 	struct err e = {0};
@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(reads_groups)
 {
-	struct host *h = replay("bridge");
+	struct host *h = replay_host("bridge");
 	struct pci_group g;
 	struct err e = {0};
 
@@ -128,11 +128,11 @@ END_TEST
 
 START_TEST(works_without_an_iommu)
 {
-	struct host *h = replay("laptop");
+	struct host *h = replay_host("laptop");
 	struct pci_device d;
 	struct err e = {0};
 
-	ck_assert_int_eq(pci_device_read(h, at("04:00.0"), &d, &e), 0);
+	ck_assert_int_eq(pci_device_read(h, address_at("04:00.0"), &d, &e), 0);
 	ck_assert_int_eq(d.group, PCI_GROUP_NONE);
 	ck_assert_str_eq(d.driver, "nvme");
 	host_close(h);
@@ -155,13 +155,13 @@ END_TEST
 
 START_TEST(knows_what_is_above)
 {
-	struct host *h = replay("server");
+	struct host *h = replay_host("server");
 	struct pci_device d;
 
-	ck_assert_int_eq(pci_device_read(h, at("c1:00.0"), &d, NULL), 0);
+	ck_assert_int_eq(pci_device_read(h, address_at("c1:00.0"), &d, NULL), 0);
 	ck_assert(d.has_parent);
-	ck_assert(pci_address_equal(d.parent, at("c0:01.1")));
-	ck_assert_int_eq(pci_device_read(h, at("c0:01.1"), &d, NULL), 0);
+	ck_assert(pci_address_equal(d.parent, address_at("c0:01.1")));
+	ck_assert_int_eq(pci_device_read(h, address_at("c0:01.1"), &d, NULL), 0);
 	ck_assert(!d.has_parent);
 	host_close(h);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static enum pci_iommu state(const char *text, struct err *e)
+static enum pci_iommu state_of(const char *text, struct err *e)
 {
 	char path[] = "/tmp/usher-iommu-XXXXXX";
 	struct host *h = NULL;
@@ -30,8 +30,8 @@ START_TEST(tells_on_from_off)
 {
 	struct err e = {0};
 
-	ck_assert_int_eq(state("dir /sys/kernel/iommu_groups/0\n", &e), PCI_IOMMU_ON);
-	ck_assert_int_eq(state("link /sys/class/iommu/dmar0 ../x\n", &e), PCI_IOMMU_ON);
+	ck_assert_int_eq(state_of("dir /sys/kernel/iommu_groups/0\n", &e), PCI_IOMMU_ON);
+	ck_assert_int_eq(state_of("link /sys/class/iommu/dmar0 ../x\n", &e), PCI_IOMMU_ON);
 	ck_assert_int_eq(e.code, 0);
 }
 END_TEST
@@ -40,15 +40,15 @@ START_TEST(tells_firmware_from_kernel)
 {
 	struct err e = {0};
 
-	ck_assert_int_eq(state("dir /sys/kernel/iommu_groups\n"
-			       "dir /sys/firmware/acpi/tables/FACP\n",
+	ck_assert_int_eq(state_of("dir /sys/kernel/iommu_groups\n"
+				  "dir /sys/firmware/acpi/tables/FACP\n",
 				 &e),
 		PCI_IOMMU_FIRMWARE);
 	ck_assert_ptr_nonnull(strstr(e.hint, "firmware setup"));
-	ck_assert_int_eq(state("file /sys/firmware/acpi/tables/DMAR x\n", &e), PCI_IOMMU_KERNEL);
+	ck_assert_int_eq(state_of("file /sys/firmware/acpi/tables/DMAR x\n", &e), PCI_IOMMU_KERNEL);
 	ck_assert_ptr_nonnull(strstr(e.hint, "intel_iommu=on"));
 	/* 'amd_iommu=on' is no option of the kernel: nobody must be told to set it. */
-	ck_assert_int_eq(state("file /sys/firmware/acpi/tables/IVRS x\n", &e), PCI_IOMMU_KERNEL);
+	ck_assert_int_eq(state_of("file /sys/firmware/acpi/tables/IVRS x\n", &e), PCI_IOMMU_KERNEL);
 	ck_assert_ptr_null(strstr(e.hint, "amd_iommu=on"));
 	ck_assert_ptr_nonnull(strstr(e.hint, "amd_iommu=off"));
 }

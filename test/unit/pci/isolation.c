@@ -13,7 +13,7 @@
 #define ALL (PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF)
 
 /* A PCI Express function of that type, with ACS at 0x100 when it offers any of it. */
-static struct pci_config function(uint8_t type, uint16_t offers, uint16_t on)
+static struct pci_config make_function(uint8_t type, uint16_t offers, uint16_t on)
 {
 	struct pci_config c = {.size = sizeof(c.bytes)};
 
@@ -29,7 +29,7 @@ static struct pci_config function(uint8_t type, uint16_t offers, uint16_t on)
 	return c;
 }
 
-static void judged(struct pci_config c, enum pci_acs_verdict verdict, uint16_t missing)
+static void judge_config(struct pci_config c, enum pci_acs_verdict verdict, uint16_t missing)
 {
 	struct pci_acs a = pci_acs_judge(&c);
 
@@ -39,25 +39,25 @@ static void judged(struct pci_config c, enum pci_acs_verdict verdict, uint16_t m
 
 START_TEST(ports_need_acs)
 {
-	judged(function(PCI_EXP_TYPE_ROOT_PORT, 0, 0), PCI_ACS_ABSENT, ALL);
-	judged(function(PCI_EXP_TYPE_ROOT_PORT, ALL, ALL), PCI_ACS_ISOLATES, 0);
-	judged(function(PCI_EXP_TYPE_DOWNSTREAM, ALL, ALL & ~PCI_ACS_RR), PCI_ACS_LACKS,
+	judge_config(make_function(PCI_EXP_TYPE_ROOT_PORT, 0, 0), PCI_ACS_ABSENT, ALL);
+	judge_config(make_function(PCI_EXP_TYPE_ROOT_PORT, ALL, ALL), PCI_ACS_ISOLATES, 0);
+	judge_config(make_function(PCI_EXP_TYPE_DOWNSTREAM, ALL, ALL & ~PCI_ACS_RR), PCI_ACS_LACKS,
 		PCI_ACS_RR);
 	/* What it does not offer counts as on; what it offers beyond does not count. */
-	judged(function(PCI_EXP_TYPE_ROOT_PORT, PCI_ACS_SV | PCI_ACS_TB, PCI_ACS_SV),
+	judge_config(make_function(PCI_EXP_TYPE_ROOT_PORT, PCI_ACS_SV | PCI_ACS_TB, PCI_ACS_SV),
 		PCI_ACS_ISOLATES, 0);
 }
 END_TEST
 
 START_TEST(functions_need_it_among_others_only)
 {
-	struct pci_config c = function(PCI_EXP_TYPE_ENDPOINT, 0, 0);
+	struct pci_config c = make_function(PCI_EXP_TYPE_ENDPOINT, 0, 0);
 
-	judged(c, PCI_ACS_ISOLATES, 0);
+	judge_config(c, PCI_ACS_ISOLATES, 0);
 	c.bytes[PCI_HEADER_TYPE] = 0x80;
-	judged(c, PCI_ACS_ABSENT, ALL);
-	c = function(PCI_EXP_TYPE_UPSTREAM, 0, 0);
-	judged(c, PCI_ACS_ISOLATES, 0);
+	judge_config(c, PCI_ACS_ABSENT, ALL);
+	c = make_function(PCI_EXP_TYPE_UPSTREAM, 0, 0);
+	judge_config(c, PCI_ACS_ISOLATES, 0);
 }
 END_TEST
 
@@ -65,21 +65,21 @@ START_TEST(bridges_hold_nothing_apart)
 {
 	struct pci_config c = {.size = 256};
 
-	judged(function(PCI_EXP_TYPE_PCI_BRIDGE, ALL, ALL), PCI_ACS_BRIDGE, ALL);
-	judged(c, PCI_ACS_BRIDGE, ALL); /* not PCI Express at all */
+	judge_config(make_function(PCI_EXP_TYPE_PCI_BRIDGE, ALL, ALL), PCI_ACS_BRIDGE, ALL);
+	judge_config(c, PCI_ACS_BRIDGE, ALL); /* not PCI Express at all */
 }
 END_TEST
 
 START_TEST(what_is_not_seen_is_not_known)
 {
-	struct pci_config c = function(PCI_EXP_TYPE_ROOT_PORT, ALL, ALL);
+	struct pci_config c = make_function(PCI_EXP_TYPE_ROOT_PORT, ALL, ALL);
 
 	c.size = 64;
-	judged(c, PCI_ACS_UNKNOWN, 0);
+	judge_config(c, PCI_ACS_UNKNOWN, 0);
 	c.size = 256; /* capabilities, but no extended ones */
-	judged(c, PCI_ACS_UNKNOWN, 0);
+	judge_config(c, PCI_ACS_UNKNOWN, 0);
 	c.size = 0;
-	judged(c, PCI_ACS_UNKNOWN, 0);
+	judge_config(c, PCI_ACS_UNKNOWN, 0);
 }
 END_TEST
 

@@ -52,7 +52,7 @@ START_TEST(scrubs_in_place)
 }
 END_TEST
 
-static char *words(const char *line)
+static char *expect_words(const char *line)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -65,9 +65,10 @@ static char *words(const char *line)
 
 START_TEST(keeps_known_words_of_a_command_line)
 {
-	char *one = words("BOOT_IMAGE=/vmlinuz root=UUID=1 ro  intel_iommu=on vfio-pci.ids=10de:1 "
-			  "password=hunter2 secret\n");
-	char *two = words("GRUB_CMDLINE_LINUX_DEFAULT=\"quiet secret root=UUID=1\"");
+	char *one = expect_words(
+		"BOOT_IMAGE=/vmlinuz root=UUID=1 ro  intel_iommu=on vfio-pci.ids=10de:1 "
+		"password=hunter2 secret\n");
+	char *two = expect_words("GRUB_CMDLINE_LINUX_DEFAULT=\"quiet secret root=UUID=1\"");
 
 	ck_assert_int_eq(strncmp(one, "BOOT_IMAGE=word-", 16), 0);
 	ck_assert_ptr_nonnull(strstr(one, " root=word-"));
@@ -91,7 +92,7 @@ START_TEST(keeps_known_words_of_a_command_line)
 }
 END_TEST
 
-static void add(
+static void add_file(
 	struct manifest *m, const char *path, enum manifest_kind kind, const void *data, size_t len)
 {
 	struct manifest_entry *x = &m->entries[m->entry_count++];
@@ -101,7 +102,7 @@ static void add(
 	*x = (struct manifest_entry){strdup(path), copy, len, kind, 0};
 }
 
-static const char *content(const struct manifest *m, const char *path)
+static const char *content_of(const struct manifest *m, const char *path)
 {
 	for (size_t i = 0; i < m->entry_count; i++)
 		if (strcmp(m->entries[i].path, path) == 0)
@@ -109,7 +110,7 @@ static const char *content(const struct manifest *m, const char *path)
 	return "absent";
 }
 
-static struct manifest household(void)
+static struct manifest make_household(void)
 {
 	struct manifest m = {.entries = calloc(32, sizeof(struct manifest_entry))};
 	struct pci_config c = {.size = PCI_CONFIG_BYTES};
@@ -118,7 +119,7 @@ static struct manifest household(void)
 
 	le32_put(c.bytes + 0x100, PCI_EXT_CAP_ID_DSN | 1u << 16);
 	le64_put(c.bytes + 0x104, UINT64_C(0x1122334455667788));
-#define FILE_ADD(path, text) add(&m, path, MANIFEST_FILE, text, strlen(text))
+#define FILE_ADD(path, text) add_file(&m, path, MANIFEST_FILE, text, strlen(text))
 	FILE_ADD("/sys/class/nvme/nvme0/serial", "S5GXNX0R12345       \n");
 	FILE_ADD("/sys/block/loop0/loop/backing_file", "/home/anna/taxes.img\n");
 	FILE_ADD("/sys/block/loop1/loop/backing_file", "/dev/nvme0n1\n");
@@ -137,9 +138,9 @@ static struct manifest household(void)
 		"# secret\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"secret ro\"\n");
 	FILE_ADD("/etc/usher/claims.d/x.claim",
 		"usher-claim 1\n \tserial  1122334455667788\nuser alice \n user 1000\n");
-	add(&m, "/proc/9/environ", MANIFEST_FILE, environ, sizeof(environ));
-	add(&m, "/sys/devices/pci0000:00/0000:00:01.0/config", MANIFEST_FILE, c.bytes, c.size);
-	add(&m, "/sys/class/net/eth1", MANIFEST_LINK, "../../x/enx525400123456", 23);
+	add_file(&m, "/proc/9/environ", MANIFEST_FILE, environ, sizeof(environ));
+	add_file(&m, "/sys/devices/pci0000:00/0000:00:01.0/config", MANIFEST_FILE, c.bytes, c.size);
+	add_file(&m, "/sys/class/net/eth1", MANIFEST_LINK, "../../x/enx525400123456", 23);
 	FILE_ADD("/sys/kernel/config/nvmet/subsystems/s/namespaces/1/device_path",
 		"/dev/disk/by-id/nvme-secret\n");
 	FILE_ADD("/sys/kernel/config/target/core/fileio_0/a/info",
@@ -163,7 +164,7 @@ static struct manifest household(void)
 
 START_TEST(takes_out_what_is_private)
 {
-	struct manifest m = household();
+	struct manifest m = make_household();
 	struct pci_config c = {.size = PCI_CONFIG_BYTES};
 	uint64_t dsn;
 
@@ -181,48 +182,50 @@ START_TEST(takes_out_what_is_private)
 		if (i)
 			ck_assert_int_lt(manifest_compare(x[-1].path, x->path), 0);
 	}
-	ck_assert_int_eq(strncmp(content(&m, "/sys/class/nvme/nvme0/serial"), "serial-", 7), 0);
+	ck_assert_int_eq(strncmp(content_of(&m, "/sys/class/nvme/nvme0/serial"), "serial-", 7), 0);
 	ck_assert_int_eq(
-		strncmp(content(&m, "/sys/block/loop0/loop/backing_file"), "/file-", 6), 0);
-	ck_assert_str_eq(content(&m, "/sys/block/loop1/loop/backing_file"), "/dev/nvme0n1\n");
+		strncmp(content_of(&m, "/sys/block/loop0/loop/backing_file"), "/file-", 6), 0);
+	ck_assert_str_eq(content_of(&m, "/sys/block/loop1/loop/backing_file"), "/dev/nvme0n1\n");
 	/* Whoever reads a path finds its number under the name that the path has now. */
 	char link[64];
 	const char *name =
-		content(&m, "/sys/kernel/config/nvmet/subsystems/s/namespaces/1/device_path");
+		content_of(&m, "/sys/kernel/config/nvmet/subsystems/s/namespaces/1/device_path");
 	(void)snprintf(link, sizeof(link), "%.*s", (int)strcspn(name, "\n"), name);
 	ck_assert_str_eq(m.paths.list[0].name, link);
 	ck_assert_str_eq(m.paths.list[1].name, "/dev/sda");
 	ck_assert_ptr_nonnull(
-		strstr(content(&m, "/sys/kernel/config/target/core/fileio_0/a/info"), link));
-	ck_assert_ptr_nonnull(strstr(content(&m, "/sys/kernel/config/target/core/iblock_0/b/info"),
-		"Major: 8 Minor: 0"));
-	ck_assert_ptr_nonnull(strstr(content(&m, "/etc/passwd"), "root:x:0:0::/:\nuser-"));
-	ck_assert_str_eq(content(&m, "/proc/9/stat"),
+		strstr(content_of(&m, "/sys/kernel/config/target/core/fileio_0/a/info"), link));
+	ck_assert_ptr_nonnull(
+		strstr(content_of(&m, "/sys/kernel/config/target/core/iblock_0/b/info"),
+			"Major: 8 Minor: 0"));
+	ck_assert_ptr_nonnull(strstr(content_of(&m, "/etc/passwd"), "root:x:0:0::/:\nuser-"));
+	ck_assert_str_eq(content_of(&m, "/proc/9/stat"),
 		"9 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 999\n");
-	ck_assert_str_eq(content(&m, "/lib/modules/6.1/modules.alias"), "alias vfio_pci:v2 x\n");
-	ck_assert_str_eq(content(&m, "/dev/kmsg"), "<6>[1] DMAR: ok\n");
-	ck_assert_str_eq(content(&m, "/proc/9/environ"), "SSH_CONNECTION=0.0.0.0 0 192.0.2.7 22");
-	ck_assert_str_eq(content(&m, "/sys/firmware/efi/efivars/"
-				     "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"),
+	ck_assert_str_eq(content_of(&m, "/lib/modules/6.1/modules.alias"), "alias vfio_pci:v2 x\n");
+	ck_assert_str_eq(content_of(&m, "/dev/kmsg"), "<6>[1] DMAR: ok\n");
+	ck_assert_str_eq(
+		content_of(&m, "/proc/9/environ"), "SSH_CONNECTION=0.0.0.0 0 192.0.2.7 22");
+	ck_assert_str_eq(content_of(&m, "/sys/firmware/efi/efivars/"
+					"SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"),
 		"x\n");
-	memcpy(c.bytes, content(&m, "/sys/devices/pci0000:00/0000:00:01.0/config"), c.size);
+	memcpy(c.bytes, content_of(&m, "/sys/devices/pci0000:00/0000:00:01.0/config"), c.size);
 	ck_assert_int_eq(pci_serial_read(&c, &dsn), 0);
 	ck_assert_uint_ne(dsn, UINT64_C(0x1122334455667788));
 	/* What is claimed is still that device. */
 	char claim[64];
 	int len = snprintf(claim, sizeof(claim), "usher-claim 1\nserial %016llx\nuser ",
 		(unsigned long long)dsn);
-	const char *shared = content(&m, "/etc/usher/claims.d/x.claim");
+	const char *shared = content_of(&m, "/etc/usher/claims.d/x.claim");
 	ck_assert_int_eq(strncmp(shared, claim, (size_t)len), 0);
 	/* And of the same user, by the name that /etc/passwd has for him. */
-	const char *alias = strchr(content(&m, "/etc/passwd"), '\n') + 1;
+	const char *alias = strchr(content_of(&m, "/etc/passwd"), '\n') + 1;
 	size_t n = strcspn(alias, ":");
 	ck_assert_int_eq(strncmp(shared + len, alias, n), 0);
 	ck_assert_str_eq(shared + len + n, "\n user 1000\n");
 	/* Lines keep their numbers: findings tell them. */
 	ck_assert_str_eq(
-		content(&m, "/etc/modprobe.d/vfio.conf"), "#\n\noptions vfio-pci ids=1:2\n");
-	ck_assert_int_eq(strncmp(content(&m, "/etc/default/grub"),
+		content_of(&m, "/etc/modprobe.d/vfio.conf"), "#\n\noptions vfio-pci ids=1:2\n");
+	ck_assert_int_eq(strncmp(content_of(&m, "/etc/default/grub"),
 				 "#\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"word-", 42),
 		0);
 	ck_assert_int_eq(strncmp(m.addresses[0].interface, "enx525400", 9), 0);
@@ -234,11 +237,12 @@ END_TEST
 
 START_TEST(takes_the_environment_out_always)
 {
-	struct manifest m = household();
+	struct manifest m = make_household();
 
 	ck_assert_int_eq(manifest_redact(&m, NULL), 0);
-	ck_assert_str_eq(content(&m, "/proc/9/environ"), "SSH_CONNECTION=0.0.0.0 0 192.0.2.7 22");
-	ck_assert_str_eq(content(&m, "/proc/cmdline"), "quiet secret\n");
+	ck_assert_str_eq(
+		content_of(&m, "/proc/9/environ"), "SSH_CONNECTION=0.0.0.0 0 192.0.2.7 22");
+	ck_assert_str_eq(content_of(&m, "/proc/cmdline"), "quiet secret\n");
 	ck_assert_str_eq(m.addresses[0].interface, "enx525400123456");
 	manifest_fini(&m);
 }

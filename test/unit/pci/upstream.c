@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct host *fixture(const char *name)
+static struct host *open_fixture(const char *name)
 {
 	char path[FILE_PATH_MAX];
 	struct host *h = NULL;
@@ -26,7 +26,7 @@ static struct host *fixture(const char *name)
 	return h;
 }
 
-static struct pci_address address(const char *text)
+static struct pci_address parse_address(const char *text)
 {
 	struct pci_address a;
 
@@ -36,18 +36,18 @@ static struct pci_address address(const char *text)
 
 START_TEST(walks_up_to_the_root)
 {
-	struct host *h = fixture("bridge");
+	struct host *h = open_fixture("bridge");
 	struct pci_upstream u;
 
-	ck_assert_int_eq(pci_upstream_read(h, address("02:01.0"), &u), 0);
+	ck_assert_int_eq(pci_upstream_read(h, parse_address("02:01.0"), &u), 0);
 	ck_assert_uint_eq(u.count, 2);
-	ck_assert(pci_address_equal(u.bridges[0], address("00:04.0")));
-	ck_assert(pci_address_equal(u.bridges[1], address("01:00.0")));
-	ck_assert(pci_upstream_has(&u, address("01:00.0")));
-	ck_assert(!pci_upstream_has(&u, address("02:01.0")));
-	ck_assert_int_eq(pci_upstream_read(h, address("00:04.0"), &u), 0);
+	ck_assert(pci_address_equal(u.bridges[0], parse_address("00:04.0")));
+	ck_assert(pci_address_equal(u.bridges[1], parse_address("01:00.0")));
+	ck_assert(pci_upstream_has(&u, parse_address("01:00.0")));
+	ck_assert(!pci_upstream_has(&u, parse_address("02:01.0")));
+	ck_assert_int_eq(pci_upstream_read(h, parse_address("00:04.0"), &u), 0);
 	ck_assert_uint_eq(u.count, 0);
-	ck_assert_int_eq(pci_upstream_read(h, address("09:00.0"), &u), -ENODEV);
+	ck_assert_int_eq(pci_upstream_read(h, parse_address("09:00.0"), &u), -ENODEV);
 	host_close(h);
 }
 END_TEST
@@ -55,19 +55,19 @@ END_TEST
 /* A VMD's devices stand in sysfs below the VMD, but on root buses of their own. */
 START_TEST(begins_at_the_nearest_root_bus)
 {
-	struct host *h = fixture("vmd");
+	struct host *h = open_fixture("vmd");
 	struct pci_upstream u;
 
-	ck_assert_int_eq(pci_upstream_read(h, address("10000:01:00.0"), &u), 0);
+	ck_assert_int_eq(pci_upstream_read(h, parse_address("10000:01:00.0"), &u), 0);
 	ck_assert_uint_eq(u.count, 1);
-	ck_assert(pci_address_equal(u.bridges[0], address("10000:00:02.0")));
+	ck_assert(pci_address_equal(u.bridges[0], parse_address("10000:00:02.0")));
 	host_close(h);
 }
 END_TEST
 
 START_TEST(knows_what_a_hot_reset_takes_along)
 {
-	struct host *h = fixture("bridge");
+	struct host *h = open_fixture("bridge");
 	const struct pci_device *all[8];
 	struct pci_device *list;
 	struct pci_hot_reset r;
@@ -77,13 +77,13 @@ START_TEST(knows_what_a_hot_reset_takes_along)
 	ck_assert_uint_le(count, 8);
 	for (size_t i = 0; i < count; i++)
 		all[i] = &list[i];
-	ck_assert_int_eq(pci_hot_reset_read(h, address("02:01.0"), all, count, &r), 0);
+	ck_assert_int_eq(pci_hot_reset_read(h, parse_address("02:01.0"), all, count, &r), 0);
 	ck_assert(r.possible);
-	ck_assert(pci_address_equal(r.bridge, address("01:00.0")));
+	ck_assert(pci_address_equal(r.bridge, parse_address("01:00.0")));
 	ck_assert_uint_eq(r.count, 1);
-	ck_assert(pci_address_equal(r.along[0], address("02:02.0")));
+	ck_assert(pci_address_equal(r.along[0], parse_address("02:02.0")));
 	pci_hot_reset_fini(&r);
-	ck_assert_int_eq(pci_hot_reset_read(h, address("00:04.0"), all, count, &r), 0);
+	ck_assert_int_eq(pci_hot_reset_read(h, parse_address("00:04.0"), all, count, &r), 0);
 	ck_assert(!r.possible);
 	pci_hot_reset_fini(&r);
 	free(list);
@@ -110,20 +110,20 @@ END_TEST
 
 START_TEST(reads_who_it_is_and_how_it_sleeps)
 {
-	struct host *h = fixture("vmd");
+	struct host *h = open_fixture("vmd");
 	struct pci_config c = {0};
 	struct pci_serials x;
 	struct pci_sleep p;
 
-	pci_serials_read(h, address("10000:01:00.0"), &c, &x);
+	pci_serials_read(h, parse_address("10000:01:00.0"), &c, &x);
 	ck_assert(!x.has_dsn);
 	ck_assert_str_eq(x.nvme, "PHLN0123456789");
-	pci_sleep_read(h, address("10000:01:00.0"), &p);
+	pci_sleep_read(h, parse_address("10000:01:00.0"), &p);
 	ck_assert_str_eq(p.state, "D3hot");
 	ck_assert_str_eq(p.control, "auto");
 	ck_assert_str_eq(p.status, "suspended");
 	ck_assert_str_eq(p.cold, "1");
-	pci_sleep_read(h, address("10000:00:02.0"), &p);
+	pci_sleep_read(h, parse_address("10000:00:02.0"), &p);
 	ck_assert_str_eq(p.state, "");
 	host_close(h);
 }

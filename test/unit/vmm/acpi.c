@@ -19,7 +19,7 @@
 
 static uint8_t tables[0x10000];
 
-static struct acpi_machine machine(void)
+static struct acpi_machine make_machine(void)
 {
 	return (struct acpi_machine){
 		.cpu_count = 3,
@@ -41,7 +41,7 @@ static struct acpi_machine machine(void)
 	};
 }
 
-static uint8_t sum(const uint8_t *p, size_t len)
+static uint8_t sum_bytes(const uint8_t *p, size_t len)
 {
 	uint8_t s = 0;
 
@@ -51,7 +51,7 @@ static uint8_t sum(const uint8_t *p, size_t len)
 }
 
 /* The table with @signature, found as a guest finds it: RSDP, XSDT, FADT. */
-static const uint8_t *table(const char *signature)
+static const uint8_t *find_table(const char *signature)
 {
 	const uint8_t *xsdt = tables + (le64_get(tables + 24) - AT);
 
@@ -67,9 +67,9 @@ static const uint8_t *table(const char *signature)
 	return NULL;
 }
 
-static void build(void)
+static void build_tables(void)
 {
-	struct acpi_machine m = machine();
+	struct acpi_machine m = make_machine();
 
 	ck_assert_int_gt(acpi_build(&m, tables, sizeof(tables), GPA(AT), NULL), 0);
 }
@@ -78,19 +78,20 @@ START_TEST(checksums_hold)
 {
 	static const char *const all[] = {"FACP", "APIC", "MCFG", "DSDT"};
 
-	build();
+	build_tables();
 	ck_assert_int_eq(memcmp(tables, "RSD PTR ", 8), 0);
-	ck_assert_uint_eq(sum(tables, 20), 0);
-	ck_assert_uint_eq(sum(tables, 36), 0);
+	ck_assert_uint_eq(sum_bytes(tables, 20), 0);
+	ck_assert_uint_eq(sum_bytes(tables, 36), 0);
 	for (size_t i = 0; i < COUNT(all); i++)
-		ck_assert_uint_eq(sum(table(all[i]), le32_get(table(all[i]) + 4)), 0);
+		ck_assert_uint_eq(
+			sum_bytes(find_table(all[i]), le32_get(find_table(all[i]) + 4)), 0);
 }
 END_TEST
 
 START_TEST(fadt_is_hardware_reduced)
 {
-	build();
-	const uint8_t *f = table("FACP");
+	build_tables();
+	const uint8_t *f = find_table("FACP");
 	ck_assert_uint_eq(le32_get(f + 4), 276);
 	ck_assert_uint_eq(le32_get(f + 112) & (1U << 20 | 1U << 10), 1U << 20 | 1U << 10);
 	ck_assert_uint_eq(le64_get(f + 116 + 4), 0x602);
@@ -104,14 +105,14 @@ END_TEST
 
 START_TEST(madt_and_mcfg)
 {
-	build();
-	const uint8_t *m = table("APIC");
+	build_tables();
+	const uint8_t *m = find_table("APIC");
 	ck_assert_uint_eq(le32_get(m + 4), 36 + 8 + 3 * 8 + 12 + 6);
 	ck_assert_uint_eq(le32_get(m + 40), 0); /* no 8259 */
 	ck_assert_uint_eq(m[44 + 2 * 8 + 3], 2);
 	ck_assert_uint_eq(m[44 + 3 * 8], 1);
 	ck_assert_uint_eq(le32_get(m + 44 + 3 * 8 + 4), 0xfec00000);
-	const uint8_t *c = table("MCFG");
+	const uint8_t *c = find_table("MCFG");
 	ck_assert_uint_eq(le64_get(c + 44), 0xe8000000);
 	ck_assert_uint_eq(c[44 + 11], 1);
 }
@@ -119,7 +120,7 @@ END_TEST
 
 START_TEST(no_room_is_an_error)
 {
-	struct acpi_machine m = machine();
+	struct acpi_machine m = make_machine();
 	int need = acpi_build(&m, tables, sizeof(tables), GPA(AT), NULL);
 
 	for (int size = 0; size < need; size++)
@@ -165,7 +166,7 @@ static void remove_folder(void)
 }
 
 /* One that goes with the test, which is a process of its own. */
-static const char *folder(void)
+static const char *make_folder(void)
 {
 	ck_assert_ptr_nonnull(mkdtemp(work));
 	ck_assert_int_eq(atexit(remove_folder), 0);
@@ -190,7 +191,7 @@ static int run_in(const char *dir, const char *out, const char *const words[])
 	return WEXITSTATUS(status);
 }
 
-static int iasl(const char *dir, const char *option, const char *file)
+static int run_iasl(const char *dir, const char *option, const char *file)
 {
 	return run_in(dir, "iasl.out", (const char *const[]){"iasl", option, file, NULL});
 }
@@ -202,7 +203,8 @@ static void write_table(const char *dir, const char *signature)
 	(void)snprintf(path, sizeof(path), "%s/%s.dat", dir, signature);
 	FILE *f = fopen(path, "w");
 	ck_assert_ptr_nonnull(f);
-	ck_assert_uint_eq(fwrite(table(signature), le32_get(table(signature) + 4), 1, f), 1);
+	ck_assert_uint_eq(
+		fwrite(find_table(signature), le32_get(find_table(signature) + 4), 1, f), 1);
 	(void)fclose(f);
 }
 
@@ -223,18 +225,18 @@ START_TEST(iasl_reads_them)
 {
 	static const char *const all[] = {"FACP", "APIC", "MCFG", "DSDT"};
 	char name[32];
-	const char *dir = folder();
+	const char *dir = make_folder();
 
-	build();
+	build_tables();
 	for (size_t i = 0; i < COUNT(all); i++) {
 		write_table(dir, all[i]);
 		(void)snprintf(name, sizeof(name), "%s.dat", all[i]);
-		ck_assert_msg(
-			!iasl(dir, "-d", name), "iasl -d %s: %s", all[i], text_of(dir, "iasl.out"));
+		ck_assert_msg(!run_iasl(dir, "-d", name), "iasl -d %s: %s", all[i],
+			text_of(dir, "iasl.out"));
 		ck_assert_ptr_null(strstr(text_of(dir, "iasl.out"), "rror"));
 	}
 	/* What it read compiles again without an error or a warning, and says what we meant. */
-	ck_assert_int_eq(iasl(dir, "-ve", "DSDT.dsl"), 0);
+	ck_assert_int_eq(run_iasl(dir, "-ve", "DSDT.dsl"), 0);
 	char *text = text_of(dir, "DSDT.dsl");
 	ck_assert_ptr_nonnull(strstr(text, "Device (PCI0)"));
 	ck_assert_ptr_nonnull(strstr(text, "\"PNP0A08\""));
@@ -263,9 +265,9 @@ START_TEST(grants_slots_alone)
 		 "(000000001F000000)",
 			"04 00 00 00 1F 00 00 00"},
 	};
-	const char *dir = folder();
+	const char *dir = make_folder();
 
-	build();
+	build_tables();
 	write_table(dir, "DSDT");
 	for (size_t i = 0; i < COUNT(asked); i++) {
 		ck_assert_int_eq(run_in(dir, "acpiexec.out",

@@ -23,12 +23,12 @@ static uint8_t image[IMAGE_SIZE];
 static struct memory memory = MEMORY_NONE;
 static char path[64];
 
-static Elf64_Ehdr *header(void)
+static Elf64_Ehdr *image_header(void)
 {
 	return (Elf64_Ehdr *)(void *)image;
 }
 
-static Elf64_Phdr *segment(unsigned i)
+static Elf64_Phdr *image_segment(unsigned i)
 {
 	return (Elf64_Phdr *)(void *)(image + sizeof(Elf64_Ehdr)) + i;
 }
@@ -46,7 +46,7 @@ static void put_note(uint32_t off, const char *name, uint32_t type, uint32_t des
 static void make_image(void)
 {
 	memset(image, 0, sizeof(image));
-	Elf64_Ehdr *h = header();
+	Elf64_Ehdr *h = image_header();
 	memcpy(h->e_ident, ELFMAG, SELFMAG);
 	h->e_ident[EI_CLASS] = ELFCLASS64;
 	h->e_ident[EI_DATA] = ELFDATA2LSB;
@@ -55,18 +55,18 @@ static void make_image(void)
 	h->e_phoff = sizeof(*h);
 	h->e_phentsize = sizeof(Elf64_Phdr);
 	h->e_phnum = 2;
-	*segment(0) = (Elf64_Phdr){.p_type = PT_LOAD,
+	*image_segment(0) = (Elf64_Phdr){.p_type = PT_LOAD,
 		.p_offset = CODE_OFF,
 		.p_paddr = LOAD_AT,
 		.p_filesz = 0x100,
 		.p_memsz = 0x1000};
-	*segment(1) = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = NOTE_OFF, .p_filesz = 48};
+	*image_segment(1) = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = NOTE_OFF, .p_filesz = 48};
 	put_note(NOTE_OFF, "GNU", 18, 0xdead);
 	put_note(NOTE_OFF + 24, "Xen", 18, LOAD_AT + 0x10);
 	memset(image + CODE_OFF, 0x90, 0x100);
 }
 
-static int load(size_t size, struct boot_kernel *k, struct err *e)
+static int load_image(size_t size, struct boot_kernel *k, struct err *e)
 {
 	(void)strcpy(path, "/tmp/usher-boot-XXXXXX");
 	int fd = mkstemp(path);
@@ -84,12 +84,12 @@ static int load(size_t size, struct boot_kernel *k, struct err *e)
 	return r;
 }
 
-static void refuse(size_t size, int code, const char *word)
+static void expect_refusal(size_t size, int code, const char *word)
 {
 	struct boot_kernel k;
 	struct err e = {0};
 
-	ck_assert_int_eq(load(size, &k, &e), code);
+	ck_assert_int_eq(load_image(size, &k, &e), code);
 	ck_assert_msg(strstr(e.msg, word), "'%s' is not in '%s'", word, e.msg);
 }
 
@@ -98,7 +98,7 @@ START_TEST(loads_a_good_image)
 	struct boot_kernel k;
 
 	make_image();
-	ck_assert_int_eq(load(IMAGE_SIZE, &k, NULL), 0);
+	ck_assert_int_eq(load_image(IMAGE_SIZE, &k, NULL), 0);
 	ck_assert_uint_eq(k.entry, LOAD_AT + 0x10);
 	ck_assert_uint_eq(k.end, LOAD_AT + 0x1000);
 	const uint8_t *at = memory_ram(&memory, GPA(LOAD_AT), 0x1000);
@@ -111,17 +111,17 @@ START_TEST(says_what_is_no_kernel)
 {
 	make_image();
 	image[0] = '#';
-	refuse(IMAGE_SIZE, -ENOEXEC, "not a kernel image");
-	refuse(3, -ENOEXEC, "not a kernel image");
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "not a kernel image");
+	expect_refusal(3, -ENOEXEC, "not a kernel image");
 	memcpy(image + 0x202, "HdrS", 4);
-	refuse(IMAGE_SIZE, -ENOEXEC, "bzImage");
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "bzImage");
 	make_image();
-	header()->e_machine = EM_AARCH64;
-	refuse(IMAGE_SIZE, -ENOEXEC, "not of 64-bit x86");
+	image_header()->e_machine = EM_AARCH64;
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "not of 64-bit x86");
 	make_image();
-	header()->e_type = ET_REL;
-	refuse(IMAGE_SIZE, -ENOEXEC, "cannot be executed");
-	refuse(sizeof(Elf64_Ehdr), -ENOEXEC, "cannot be executed");
+	image_header()->e_type = ET_REL;
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "cannot be executed");
+	expect_refusal(sizeof(Elf64_Ehdr), -ENOEXEC, "cannot be executed");
 }
 END_TEST
 
@@ -139,39 +139,39 @@ END_TEST
 START_TEST(refuses_hostile_program_headers)
 {
 	make_image();
-	header()->e_phoff = UINT64_MAX - 8;
-	refuse(IMAGE_SIZE, -ENOEXEC, "cut short");
+	image_header()->e_phoff = UINT64_MAX - 8;
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "cut short");
 	make_image();
-	header()->e_phnum = UINT16_MAX;
-	refuse(IMAGE_SIZE, -ENOEXEC, "invalid program headers");
+	image_header()->e_phnum = UINT16_MAX;
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "invalid program headers");
 	make_image();
-	header()->e_phentsize = 1;
-	refuse(IMAGE_SIZE, -ENOEXEC, "invalid program headers");
+	image_header()->e_phentsize = 1;
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "invalid program headers");
 	make_image();
-	segment(0)->p_offset = UINT64_MAX - 0x80;
-	refuse(IMAGE_SIZE, -ENOEXEC, "cut short");
+	image_segment(0)->p_offset = UINT64_MAX - 0x80;
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "cut short");
 	make_image();
-	segment(0)->p_filesz = 0x2000; /* more than p_memsz */
-	refuse(IMAGE_SIZE, -ENOEXEC, "cut short");
+	image_segment(0)->p_filesz = 0x2000; /* more than p_memsz */
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "cut short");
 	make_image();
-	refuse(CODE_OFF + 0x80, -ENOEXEC, "cut short");
+	expect_refusal(CODE_OFF + 0x80, -ENOEXEC, "cut short");
 }
 END_TEST
 
 START_TEST(refuses_to_load_outside_of_ram)
 {
 	make_image();
-	segment(0)->p_paddr = MIB(4) - 0x100;
-	refuse(IMAGE_SIZE, -ENOMEM, "the guest has");
+	image_segment(0)->p_paddr = MIB(4) - 0x100;
+	expect_refusal(IMAGE_SIZE, -ENOMEM, "the guest has");
 	make_image();
-	segment(0)->p_paddr = UINT64_MAX - 0xfff;
-	refuse(IMAGE_SIZE, -ENOMEM, "the guest has");
+	image_segment(0)->p_paddr = UINT64_MAX - 0xfff;
+	expect_refusal(IMAGE_SIZE, -ENOMEM, "the guest has");
 	make_image();
-	segment(0)->p_memsz = UINT64_MAX;
-	refuse(IMAGE_SIZE, -ENOMEM, "the guest has");
+	image_segment(0)->p_memsz = UINT64_MAX;
+	expect_refusal(IMAGE_SIZE, -ENOMEM, "the guest has");
 	make_image();
-	segment(0)->p_paddr = BOOT_START_INFO;
-	refuse(IMAGE_SIZE, -ENOEXEC, "below 1 MiB");
+	image_segment(0)->p_paddr = BOOT_START_INFO;
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "below 1 MiB");
 }
 END_TEST
 
@@ -179,25 +179,25 @@ START_TEST(wants_a_pvh_entry)
 {
 	make_image();
 	put_note(NOTE_OFF + 24, "Xen", 17, LOAD_AT);
-	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
 	make_image();
-	segment(1)->p_filesz = 40; /* the note is cut */
-	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	image_segment(1)->p_filesz = 40; /* the note is cut */
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
 	make_image();
-	segment(1)->p_offset = UINT64_MAX;
-	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	image_segment(1)->p_offset = UINT64_MAX;
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
 	make_image();
 	le32_put(image + NOTE_OFF, UINT32_MAX); /* a name of 4 GiB */
-	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
 	make_image();
 	le32_put(image + NOTE_OFF + 4, UINT32_MAX - 2); /* a description whose padding wraps */
-	refuse(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
 	make_image();
 	put_note(NOTE_OFF + 24, "Xen", 18, LOAD_AT + 0x1000);
-	refuse(IMAGE_SIZE, -ENOEXEC, "lies outside");
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "lies outside");
 	make_image();
 	put_note(NOTE_OFF + 24, "Xen", 18, 0x7000);
-	refuse(IMAGE_SIZE, -ENOEXEC, "lies outside");
+	expect_refusal(IMAGE_SIZE, -ENOEXEC, "lies outside");
 }
 END_TEST
 
@@ -210,7 +210,7 @@ START_TEST(initrd_at_the_top_or_not_at_all)
 	int fd = mkstemp(name);
 
 	make_image();
-	ck_assert_int_eq(load(IMAGE_SIZE, &k, NULL), 0);
+	ck_assert_int_eq(load_image(IMAGE_SIZE, &k, NULL), 0);
 	ck_assert_int_eq(ftruncate(fd, 0x1801), 0);
 	ck_assert_int_eq((int)pwrite(fd, "x", 1, 0x1800), 1);
 	ck_assert_int_eq(boot_load_initrd(&memory, name, k.end, MIB(4), &rd, &e), 0);
@@ -238,7 +238,7 @@ START_TEST(start_info_tells_where_things_are)
 		.initrd = {.gpa = GPA(0x300000), .size = 0x123}};
 
 	make_image();
-	ck_assert_int_eq(load(IMAGE_SIZE, &k, NULL), 0);
+	ck_assert_int_eq(load_image(IMAGE_SIZE, &k, NULL), 0);
 	boot_add_map(&b, 0, 0xa0000, BOOT_RAM);
 	boot_add_map(&b, 0x123000, 0, BOOT_RAM); /* of no size: left out */
 	boot_add_map(&b, 0xe8000000, MIB(64), BOOT_RESERVED);
@@ -272,7 +272,7 @@ START_TEST(command_line_that_is_too_long)
 	struct boot_info b = {.cmdline = text};
 
 	make_image();
-	ck_assert_int_eq(load(IMAGE_SIZE, &k, NULL), 0);
+	ck_assert_int_eq(load_image(IMAGE_SIZE, &k, NULL), 0);
 	memset(text, 'a', sizeof(text) - 1);
 	ck_assert_int_eq(boot_write_info(&memory, &b, NULL), -E2BIG);
 	text[BOOT_CMDLINE_MAX - 1] = 0;

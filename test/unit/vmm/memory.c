@@ -18,7 +18,7 @@ struct ear {
 
 static char heard[64];
 
-static void hear(char what, char id)
+static void note_call(char what, char id)
 {
 	size_t n = strlen(heard);
 
@@ -35,16 +35,16 @@ static int ear_map(struct memory_listener *l, const struct memory_range *r, stru
 		return err_set(e, -ENOMEM, "ear %c", ear->id);
 	if (ear->fail_at > 0)
 		ear->fail_at--;
-	hear('+', ear->id);
+	note_call('+', ear->id);
 	return 0;
 }
 
 static void ear_unmap(struct memory_listener *l, const struct memory_range *r)
 {
-	hear('-', container_of(l, struct ear, listener)->id);
+	note_call('-', container_of(l, struct ear, listener)->id);
 }
 
-static struct ear ear(char id, int fail_at)
+static struct ear make_ear(char id, int fail_at)
 {
 	return (struct ear){
 		.listener = {.name = "ear", .map = ear_map, .unmap = ear_unmap},
@@ -116,7 +116,7 @@ static void back_undo(struct memory_listener *l, const struct memory *m)
 	b->open = 0;
 }
 
-static struct back back(void)
+static struct back make_back(void)
 {
 	return (struct back){.listener = {.name = "back",
 				     .begin = back_begin,
@@ -143,7 +143,7 @@ static struct memory two_pages(void)
 START_TEST(announces_in_order_and_back)
 {
 	struct memory m = MEMORY_NONE;
-	struct ear a = ear('a', -1), b = ear('b', -1);
+	struct ear a = make_ear('a', -1), b = make_ear('b', -1);
 	struct memory_range r = page_at(0x1000);
 
 	heard[0] = 0;
@@ -160,7 +160,8 @@ END_TEST
 START_TEST(failing_listener_rolls_back)
 {
 	struct memory m = MEMORY_NONE;
-	struct ear a = ear('a', -1), b = ear('b', -1), c = ear('c', 0), d = ear('d', -1);
+	struct ear a = make_ear('a', -1), b = make_ear('b', -1), c = make_ear('c', 0),
+		   d = make_ear('d', -1);
 	struct memory_range r = page_at(0x1000);
 	struct err e;
 
@@ -182,7 +183,7 @@ END_TEST
 START_TEST(late_listener_hears_what_is_there)
 {
 	struct memory m = two_pages();
-	struct ear a = ear('a', -1), b = ear('b', 1);
+	struct ear a = make_ear('a', -1), b = make_ear('b', 1);
 
 	ck_assert_int_eq(memory_listen(&m, &a.listener, NULL), 0);
 	ck_assert_str_eq(heard, "+a+a");
@@ -215,7 +216,7 @@ END_TEST
 START_TEST(refused_change_is_undone_in_all)
 {
 	struct memory m = two_pages();
-	struct ear a = ear('a', -1), b = ear('b', 3);
+	struct ear a = make_ear('a', -1), b = make_ear('b', 3);
 	struct memory_step steps[] = {
 		{MEMORY_ADD, page_at(0x5000)},
 		{MEMORY_REMOVE, page_at(0x1000)},
@@ -243,7 +244,7 @@ END_TEST
 START_TEST(change_of_nonsense_changes_nothing)
 {
 	struct memory m = two_pages();
-	struct ear a = ear('a', -1);
+	struct ear a = make_ear('a', -1);
 	struct memory_step overlap[] = {
 		{MEMORY_ADD, page_at(0x5000)}, {MEMORY_ADD, page_at(0x5000)}};
 	struct memory_step absent[] = {
@@ -264,7 +265,7 @@ END_TEST
 START_TEST(what_cannot_be_mapped_again_is_gone)
 {
 	struct memory m = two_pages();
-	struct ear a = ear('a', -1), b = ear('b', 2);
+	struct ear a = make_ear('a', -1), b = make_ear('b', 2);
 	struct memory_step move[] = {
 		{MEMORY_REMOVE, page_at(0x3000)}, {MEMORY_ADD, page_at(0x8000)}};
 	struct err e = {0};
@@ -285,7 +286,7 @@ END_TEST
 START_TEST(table_listener_gets_whole_tables)
 {
 	struct memory m = MEMORY_NONE;
-	struct back b = back();
+	struct back b = make_back();
 	struct memory_step steps[BACK_REGIONS_MAX];
 
 	ck_assert_int_eq(memory_init(&m, MIB(4), MEMORY_SHARED, NULL), 0);
@@ -314,8 +315,8 @@ END_TEST
 START_TEST(table_listener_refuses_too_many_regions)
 {
 	struct memory m = MEMORY_NONE;
-	struct back b = back();
-	struct ear a = ear('a', -1);
+	struct back b = make_back();
+	struct ear a = make_ear('a', -1);
 	struct memory_range bar = page_at(MIB(64)), ninth = page_at(MIB(32));
 	struct err e = {0};
 
@@ -344,7 +345,7 @@ END_TEST
 START_TEST(late_listener_may_refuse_the_table)
 {
 	struct memory m = MEMORY_NONE;
-	struct back b = back();
+	struct back b = make_back();
 
 	for (uint64_t i = 0; i <= BACK_REGIONS_MAX; i++) {
 		struct memory_range r = page_at(MIB(i));
