@@ -19,7 +19,7 @@
 
 /*
  * usher-vmm opens no path of the host. It gets one message (wire/machine.h) with all descriptors:
- * files, /dev/kvm, the VFIO container and devices. The VFIO groups stay with the keeper, which does
+ * files, /dev/kvm, the I/O address space and devices. The VFIO groups stay with the keeper, which does
  * by request (engine/calls.h) what needs them.
  */
 #define VMM_NAME "usher-vmm"
@@ -196,7 +196,7 @@ static int describe_devices(const struct guest_spec *s, struct engine_run *run,
 	struct wire_machine *m, struct wire_fds *fds, struct err *e)
 {
 	const struct open_devices *d = run->devices;
-	uint32_t container = d ? (uint32_t)wire_add(fds, d->ioas.fd) : WIRE_FD_NONE;
+	uint32_t ioas = d ? (uint32_t)wire_add(fds, d->ioas.fd) : WIRE_FD_NONE;
 
 	for (size_t i = 0; d && i < d->device_count; i++) {
 		const struct guest_device *g = &s->devices[i];
@@ -204,7 +204,7 @@ static int describe_devices(const struct guest_spec *s, struct engine_run *run,
 		*w = (struct wire_device){
 			.kind = WIRE_DEVICE_VFIO,
 			.address = wire_address_of(d->devices[i].address),
-			.container = container,
+			.ioas = ioas,
 			.device = (uint32_t)wire_add(fds, d->devices[i].vfio.fd),
 			.group = d->devices[i].group,
 			.rom = g->rom_off  ? WIRE_ROM_OFF

@@ -29,7 +29,7 @@ static struct pass_spec passed_from(
 		[WIRE_ROM_FILE] = PASS_ROM_FILE,
 	};
 	struct pass_spec d = {
-		.container = fd_of(fds, w->container),
+		.ioas = fd_of(fds, w->ioas),
 		.device = fd_of(fds, w->device),
 		.group = w->group,
 		.peers = m->flags & WIRE_PEERS,

@@ -107,10 +107,10 @@ static int ask_iommu(struct machine *m, struct err *e)
 	m->iommu = (struct vfio_iommu){0};
 	if (!first)
 		return 0;
-	/* The container itself becomes vmm/pass's. */
-	int fd = fcntl(first->passed.container, F_DUPFD_CLOEXEC, 0);
+	/* vmm/pass owns the descriptor itself. */
+	int fd = fcntl(first->passed.ioas, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
-		return err_set(e, -errno, "use the VFIO container");
+		return err_set(e, -errno, "use the I/O address space");
 	int r = vfio_ioas_from_fd(fd, &ioas, e);
 	if (r < 0) {
 		(void)close(fd);

@@ -10,7 +10,7 @@
 #define BARS 6
 #define FLAGS_ALL (WIRE_NO_REBOOT | WIRE_TIMING | WIRE_STATS | WIRE_PEERS)
 
-enum use { USE_NONE, USE_ONE, USE_CONTAINER };
+enum use { USE_NONE, USE_ONE, USE_IOAS };
 
 /* Who refers to which descriptor: one that is owned twice would be closed twice. */
 struct ledger {
@@ -31,7 +31,7 @@ static bool ledger_use(struct ledger *l, uint32_t index, enum use use)
 	if (index >= l->count)
 		return false;
 	if (l->uses[index] != USE_NONE)
-		return use == USE_CONTAINER && l->uses[index] == USE_CONTAINER;
+		return use == USE_IOAS && l->uses[index] == USE_IOAS;
 	l->uses[index] = use;
 	return true;
 }
@@ -78,7 +78,7 @@ static int device_check(const struct wire_device *d, struct ledger *l, struct er
 		return machine_refuse(e, "a device's kind");
 	if (wire_address_parse(&d->address, &a) < 0)
 		return machine_refuse(e, "a device's address");
-	if (!ledger_use(l, d->container, USE_CONTAINER) || !ledger_use(l, d->device, USE_ONE))
+	if (!ledger_use(l, d->ioas, USE_IOAS) || !ledger_use(l, d->device, USE_ONE))
 		return machine_refuse(e, "a device's descriptor");
 	if (d->group < 0)
 		return machine_refuse(e, "a device's group");

@@ -14,7 +14,7 @@ struct err;
 
 /* How a device is handed over. Values of other back ends, such as iommufd's, are added here. */
 enum wire_device_kind {
-	WIRE_DEVICE_VFIO = 1, /* a descriptor of a VFIO device whose group is in @container */
+	WIRE_DEVICE_VFIO = 1, /* a descriptor of a VFIO device that is attached to @ioas */
 };
 
 enum wire_rom { WIRE_ROM_OWN, WIRE_ROM_OFF, WIRE_ROM_FILE };
@@ -23,7 +23,7 @@ enum wire_backing { WIRE_BACKING_PRIVATE, WIRE_BACKING_SHARED, WIRE_BACKING_POOL
 struct wire_device {
 	uint32_t kind; /* enum wire_device_kind */
 	struct wire_address address; /* on the host */
-	uint32_t container; /* index; devices may share one */
+	uint32_t ioas; /* index: I/O address space; devices may share one */
 	uint32_t device; /* index */
 	int32_t group; /* number, as in /dev/vfio/N */
 	uint32_t rom; /* enum wire_rom */
@@ -65,7 +65,7 @@ void wire_machine_init(struct wire_machine *m, enum wire_kind kind);
 
 /*
  * Whether all of @m is in bounds, and refers to each of the @fd_count descriptors exactly once (to
- * a container as often as it likes). Return: 0, -EPROTO with a sentence.
+ * an I/O address space as often as it likes). Return: 0, -EPROTO with a sentence.
  */
 int wire_machine_check(const struct wire_machine *m, size_t fd_count, struct err *e);
 

@@ -220,7 +220,7 @@ int pass_add(
 	r = pass_rom_init(d, spec->rom, spec->rom_fd, e);
 	if (r < 0)
 		goto close;
-	r = pass_domain_get(vm, spec->container, iommu, &g, e);
+	r = pass_domain_get(vm, spec->ioas, iommu, &g, e);
 	if (r < 0)
 		goto close;
 	if (spec->peers)

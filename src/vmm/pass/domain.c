@@ -141,18 +141,18 @@ int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct 
 	return 0;
 }
 
-int pass_domain_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
+int pass_domain_get(struct vm *vm, int ioas_fd, const struct vfio_iommu *iommu,
 	struct pass_domain **ret, struct err *e)
 {
 	struct vfio_ioas ioas;
 
 	if (vm->pass) {
 		*ret = vm->pass;
-		if (vm->pass->ioas.fd == container)
+		if (vm->pass->ioas.fd == ioas_fd)
 			return 0;
-		return err_say(e, -EINVAL, "all devices of a guest share one VFIO container");
+		return err_say(e, -EINVAL, "all devices of a guest share one I/O address space");
 	}
-	int r = vfio_ioas_from_fd(container, &ioas, e);
+	int r = vfio_ioas_from_fd(ioas_fd, &ioas, e);
 	return r < 0 ? r : pass_domain_start(vm, &ioas, iommu, ret, e);
 }
 

@@ -32,11 +32,11 @@ struct pass_domain {
 };
 
 /*
- * The guest's group, made at the first call: takes over @container, of which @iommu tells, and
- * maps the guest's RAM for DMA. Return: 0; -EINVAL another container than before; -EADDRINUSE RAM
+ * The guest's group, made at the first call: takes over @ioas_fd, which @iommu describes, and
+ * maps the guest's RAM for DMA. Return: 0; -EINVAL another I/O address space than before; -EADDRINUSE RAM
  * where the IOMMU takes no address; vfio_ioas_map()'s.
  */
-int pass_domain_get(struct vm *vm, int container, const struct vfio_iommu *iommu,
+int pass_domain_get(struct vm *vm, int ioas_fd, const struct vfio_iommu *iommu,
 	struct pass_domain **ret, struct err *e);
 
 /* The same for an I/O address space of any back end; it moves into the domain. Return: 0, -ENOMEM, vfio_ioas_map()'s. */

@@ -17,7 +17,7 @@ struct vm;
  */
 struct pass_spec {
 	struct pci_address address; /* on the host */
-	int container; /* VFIO container, its IOMMU already set (TYPE1v2); shared by all devices */
+	int ioas; /* descriptor of the I/O address space; shared by all devices (vfio_ioas_from_fd) */
 	int group; /* number of its VFIO group, which the keeper holds */
 	int device; /* VFIO device */
 	bool peers; /* this guest's devices may reach each other's BARs */
@@ -29,9 +29,9 @@ struct pass_spec {
 /*
  * Opens the device and plugs it behind a root port of its own; a function of a device whose
  * function 0 the guest has already, beside that one, so that it finds the device as it is. Guest memory is mapped for DMA
- * (as a memory_listener) with the first device of a container. The descriptors become this
+ * (as a memory_listener) with the first device of an I/O address space. The descriptors become this
  * module's on success.
- * @iommu: what the container's IOMMU can do (vfio_ioas_info). Return: 0, -errno with a sentence.
+ * @iommu: what its IOMMU can do (vfio_ioas_info). Return: 0, -errno with a sentence.
  */
 int pass_add(
 	struct vm *vm, const struct pass_spec *spec, const struct vfio_iommu *iommu, struct err *e);
@@ -39,7 +39,7 @@ int pass_add(
 /* The guest reboots: tells the new VM (vm_renew) of the groups. Return: 0, -errno. */
 int pass_renew(struct vm *vm, struct err *e);
 
-/* Lets go of the container and KVM's VFIO device: after pci_fini() and memory_fini(). */
+/* Closes the I/O address space and KVM's VFIO device: after pci_fini() and memory_fini(). */
 void pass_fini(struct vm *vm);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define FDS 8 /* of the guest below */
 
-/* Two devices in one container, the second with a ROM of its own. */
+/* Two devices in one I/O address space, the second with a ROM of its own. */
 static void machine_set(struct wire_machine *m)
 {
 	wire_machine_init(m, WIRE_MACHINE);
@@ -26,7 +26,7 @@ static void machine_set(struct wire_machine *m)
 	m->devices[0] = (struct wire_device){
 		.kind = WIRE_DEVICE_VFIO,
 		.address = {.bus = 1},
-		.container = 4,
+		.ioas = 4,
 		.device = 5,
 		.group = 7,
 		.rom_file = WIRE_FD_NONE,
@@ -91,8 +91,8 @@ START_TEST(descriptors_out_of_bounds)
 	REFUSED(m.calls = WIRE_FD_NONE, "a descriptor that nothing refers to");
 	REFUSED(m.devices[0].device = FDS, "a device's descriptor");
 	REFUSED(m.devices[1].device = m.devices[0].device, "a device's descriptor");
-	REFUSED(m.devices[1].device = m.devices[1].container, "a device's descriptor");
-	REFUSED(m.devices[1].container = m.kvm, "a device's descriptor");
+	REFUSED(m.devices[1].device = m.devices[1].ioas, "a device's descriptor");
+	REFUSED(m.devices[1].ioas = m.kvm, "a device's descriptor");
 	REFUSED(m.devices[1].rom_file = WIRE_FD_NONE, "a ROM's descriptor");
 	REFUSED(m.devices[0].rom_file = m.devices[1].rom_file, "a ROM's descriptor");
 }
@@ -122,7 +122,7 @@ START_TEST(devices_for_a_guest_that_runs)
 	wire_machine_init(&more, WIRE_ATTACH);
 	more.device_count = 1;
 	more.devices[0] = m.devices[0];
-	more.devices[0].container = 0;
+	more.devices[0].ioas = 0;
 	more.devices[0].device = 1;
 	ck_assert_msg(wire_machine_check(&more, 2, &e) == 0, "%s", e.msg);
 	more.cpus = 1;
