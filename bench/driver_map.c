@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driver_map ADDRESS GROUP: what mapping memory for DMA costs, beside the bare ioctls, on a device
- * that is on vfio-pci; and how many ioctls map 1 GiB of huge pages.
+ * driver_map ADDRESS GROUP: the cost of mapping memory for DMA compared with the bare ioctls, on a
+ * device on vfio-pci; and how many ioctls map 1 GiB of huge pages.
  */
 #include "calls.h"
 
@@ -36,7 +36,7 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* All by hand, so that the bare ioctls go to the same container. */
+/* By bare calls, so that the bare ioctls use the same container. */
 static int open_all(const char *address, const char *group_number)
 {
 	char path[64], uri[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything that the edu driver does, on the device that was handed over. */
+/* Everything that the edu driver does, on a device that `usher exec` handed over. */
 #include "driver/edu.h"
 #include "regs/edu.h"
 

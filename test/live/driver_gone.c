@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driver_gone ADDRESS [stay]: NVMe reads without an end. When the host wants the device back, the
- * queue is drained and all is closed. With "stay" that is not heard: the device goes away under the
- * reads, which has to end as orderly. Then it waits for a line on its input: the kernel needs more
- * than a minute to close a device that it was not told of.
+ * driver_gone ADDRESS [stay]: reads from an NVMe disk without an end. When the host wants the
+ * device back, the program drains the queue and closes everything. With "stay" it ignores the
+ * request: the device disappears during the reads, which must end in order, too. Then the program
+ * waits for a line on its input, because the kernel needs more than a minute to close such a
+ * device.
  */
 #include "driver/nvme.h"
 #include "facts.h"
@@ -19,7 +20,7 @@ static struct nvme_queue *q = &nvme.queues[0];
 static struct usher_buffer buf;
 static uint64_t sent, done_count;
 
-/* Fills the queue and takes what is done. Return: how much, < 0. */
+/* Fills the queue and takes completions. Return: how many, < 0. */
 static int turn(void)
 {
 	struct nvme_done done[DEPTH];
@@ -34,7 +35,7 @@ static int turn(void)
 		return r;
 	nvme_ring(q);
 	int n = nvme_poll(q, done, DEPTH);
-	/* What the device gave up while it went says nothing: the next turn does. */
+	/* A failed command during the removal proves nothing; the next round does. */
 	for (int i = 0; i < n; i++)
 		if (done[i].status && usher_window_ones(&nvme.registers) == 0)
 			return -EIO;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program that leaves its device as it was when it worked: starts the NVMe controller that it was
- * handed, and ends at once. exec_mark looks at that afterwards.
+ * Starts the NVMe controller that it inherits, and ends at once without closing it. exec_mark
+ * checks afterwards what is left.
  */
 #include "driver/nvme.h"
 #include "facts.h"

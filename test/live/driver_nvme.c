@@ -41,7 +41,7 @@ static void draw(const struct nvme *n, struct order *o, unsigned place, int writ
 {
 	o->count = 1 + (uint32_t)random() % (BLOCKS_MAX - 8);
 	o->lba = (uint64_t)random() % ((SIZE >> n->block_shift) - o->count);
-	/* Not at a page's start: two pages, or a list, with an odd first one. */
+	/* Not aligned to a page: two pages, or a list that begins inside a page. */
 	o->off = (uint64_t)place * BLOCKS_MAX * 512 + (uint64_t)(random() % 4) * 512;
 	o->writes = writes;
 }
@@ -77,7 +77,7 @@ static int batch(struct nvme *n, struct usher_buffer *buf, int writes)
 	return 0;
 }
 
-/* Round the rings: who does not tell the controller what it has read is not answered any more. */
+/* More than one round: without its completion doorbell the controller stops answering. */
 static int laps(struct nvme *n, struct usher_buffer *buf)
 {
 	struct nvme_queue *q = &n->queues[n->queue_count - 1];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driver_pair EDU DISK: two devices of two groups that `usher exec` handed over, in one space, and
- * one buffer for both: what edu copies into it, the disk takes from it.
+ * driver_pair EDU DISK: two devices of two groups that `usher exec` handed over, in one space, with
+ * one buffer for both: edu copies into it, and the disk reads from it.
  *
- * driver_pair EDU DISK apart: the same two, each opened as if it were alone.
+ * driver_pair EDU DISK apart: the same two, each opened without a space.
  */
 #include "driver/edu.h"
 #include "driver/nvme.h"
@@ -21,7 +21,7 @@
 static struct edu edu;
 static struct nvme nvme;
 
-/* The device's memory into the buffer at @iova, by the device. */
+/* The device copies its memory into the buffer at @iova. */
 static int edu_fill(usher_iova_t iova, uint32_t len)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
@@ -72,7 +72,7 @@ static void both(struct usher_space *s)
 	usher_buffer_free(&b);
 }
 
-/* Whatever the program executes has none of its descriptors but the three of everybody's. */
+/* A program that this one executes inherits its three standard descriptors only. */
 static bool all_closed_on_exec(void)
 {
 	for (int fd = 3; fd < 256; fd++) {
@@ -83,7 +83,7 @@ static bool all_closed_on_exec(void)
 	return true;
 }
 
-/* Nobody said that they share a space; the container that they came with says so. */
+/* They share a space because they came with the same container. */
 static int apart(char **argv)
 {
 	struct usher_device *first = NULL, *second = NULL, *again = NULL;

@@ -2,7 +2,7 @@
 /*
  * Conventional PCI devices through libusher, in the emulated host.
  *
- *	lib_conventional rtl8139 ADDRESS    a memory BAR of 256 bytes, an I/O BAR, INTx alone
+ *	lib_conventional rtl8139 ADDRESS    a memory BAR of 256 bytes, an I/O BAR, INTx only
  *	lib_conventional ivshmem-plain ADDRESS   memory that may be write-combined
  *	lib_conventional megasas ADDRESS    every kind of interrupt, one after the other
  */

@@ -4,7 +4,7 @@
  * line.
  *
  *	lib_device all NIC DISK   NIC an e1000e
- *	lib_device absent ADDRESS   it is on no driver, but another one of its group is on vfio-pci
+ *	lib_device absent ADDRESS   the device is on no driver, a sibling in its group on vfio-pci
  *	lib_device request ADDRESS   closes the device when the host wants it back
  *	lib_device pull NIC   reads registers until the host asks for the device
  */
@@ -37,7 +37,7 @@
 #define NIC_FCTTV 0x170 /* a plain number, 0 after a reset */
 #define LINK_CHANGED 4u
 
-/* One interrupt, as the card makes it itself. */
+/* Lets the card raise one interrupt. */
 static int64_t interrupt(struct usher_device *d, struct usher_window *w, enum usher_irq kind)
 {
 	uint32_t cause;
@@ -49,9 +49,8 @@ static int64_t interrupt(struct usher_device *d, struct usher_window *w, enum us
 }
 
 /*
- * The card is to keep still. Linux takes an interrupt away in two steps: the message becomes zeros,
- * then MSI goes off; what the card sends in between is a write to address 0, which the IOMMU stops
- * and reports.
+ * Stops the card. Linux removes an MSI in two steps: it zeroes the message, then it turns MSI off.
+ * What the card sends in between is a write to address 0, which the IOMMU stops and reports.
  */
 static void quiet(struct usher_window *w)
 {
@@ -211,7 +210,7 @@ static void two_groups(const char *nic, const char *disk)
 	usher_space_free(s);
 }
 
-/* The same 10,000 operations that the model has been through. */
+/* The same 10,000 operations as on the model. */
 static void rounds(const char *nic)
 {
 	struct usher_space *s = NULL;
@@ -238,7 +237,7 @@ static int group_of(const char *address)
 	return name ? atoi(name + 1) : -1;
 }
 
-/* Opened by somebody else, with the bare calls of the kernel, and handed over. */
+/* Opened by bare system calls, and handed over. */
 static void handed(const char *nic)
 {
 	char path[64], uri[64];
@@ -291,7 +290,7 @@ static void memlock(const char *nic)
 	usher_device_close(d);
 }
 
-/* Held by a device's descriptor alone: its owner has closed the group's node. */
+/* Held only by the descriptor of a device: its owner has closed the node of the group. */
 static void held(const char *nic)
 {
 	char path[64], who[64];
@@ -344,7 +343,7 @@ static void huge(const char *nic)
 	usher_device_close(d);
 }
 
-/* What is not prefetchable cannot be write-combined: the wish is one. */
+/* A BAR that is not prefetchable cannot be write-combined: the request is ignored. */
 static void combined(struct usher_device *d)
 {
 	struct usher_window w = USHER_WINDOW_NONE;
@@ -364,7 +363,7 @@ static int all(char **argv)
 	struct usher_window w = USHER_WINDOW_NONE;
 
 	fact(usher_window_open(d, USHER_BAR(0), 0, 0, USHER_UNCACHED, &w, &e) == 0, "BAR 0");
-	reset_card(d, &w); /* the host's driver had it a moment ago, with MSI-X */
+	reset_card(d, &w); /* the host driver used it before, with MSI-X */
 	intx(d, &w);
 	reset_card(d, &w);
 	msi(d, &w);
@@ -384,7 +383,7 @@ static int all(char **argv)
 	return failed;
 }
 
-/* A copy of the descriptor, in a process that knows nothing of it. Its end: *@ret is closed. */
+/* A process that keeps a copy of the descriptor until *@ret is closed. */
 static pid_t keep_a_copy(int *ret)
 {
 	int ends[2];
@@ -419,7 +418,7 @@ static int request(const char *address)
 	pid_t child = keep_a_copy(&end);
 	usher_device_close(d);
 	usher_space_free(s);
-	/* The group's node goes when the unbinding is through, and not before. */
+	/* The node of the group disappears when the unbind is complete. */
 	(void)usleep(300000);
 	fact(child > 0 && access(path, F_OK) == 0,
 		"a copy of its descriptor holds the unbinding up");
@@ -443,7 +442,7 @@ static int pull(const char *address)
 	while (r == 0 && usher_irq_wait(d, USHER_REQ, 0, 0) == -ETIMEDOUT)
 		r = usher_read32(&w, NIC_STATUS, &v);
 	/*
-	 * The slot keeps its power until the host lets go of the device: asked for, it is still
+	 * The slot keeps its power until the host releases the device: at the request it is still
 	 * there.
 	 */
 	fact(r == 0 && usher_read32(&w, NIC_STATUS, &v) == 0 && v != UINT32_MAX,

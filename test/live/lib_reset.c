@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib_reset DISK NIC EDU OTHER: each way to reset a device, seen by its registers. DISK has FLR,
- * NIC (e1000e) PM; EDU and OTHER (e1000) are behind one bridge and in one group, the others in two
- * more.
+ * lib_reset DISK NIC EDU OTHER: each method to reset a device, checked by its registers. DISK has
+ * FLR, NIC (e1000e) PM; EDU and OTHER (e1000) are behind one bridge and in one group, the others in
+ * two more.
  */
 #include "facts.h"
 
@@ -16,13 +16,13 @@
 /* Registers that keep what is written, and are 0 after a reset. */
 #define NVME_CC 0x14 /* NVMe 1.4 §3.1.5 */
 #define E1000_TDBAL 0x3800 /* 82540EM manual §13.4.37 */
-#define EDU_LIVENESS 0x04 /* answers the complement */
+#define EDU_LIVENESS 0x04 /* reads as the complement */
 #define MARK 0x00460000u /* sizes of queue entries; not enabled */
 
 struct card {
 	struct usher_device *d;
 	struct usher_window w;
-	uint64_t reg; /* 0: it has none such */
+	uint64_t reg; /* 0: none */
 };
 
 static uint32_t reg(struct card *c)
@@ -41,7 +41,7 @@ static int masters(struct card *c)
 	       command & PCI_COMMAND_MASTER;
 }
 
-/* A card that works: register written, bus mastering on, an interrupt that signals. */
+/* A card in use: a register is written, bus mastering is on, an interrupt signals. */
 static enum usher_irq start(struct card *c)
 {
 	enum usher_irq kind = usher_device_can(c->d, USHER_CAN_MSIX)  ? USHER_MSIX
@@ -63,7 +63,7 @@ static struct card open_card(const char *address, struct usher_space *s, uint64_
 	return c;
 }
 
-/* A window stays where it is: the library knows its place. */
+/* Do not move a window: the library keeps its address. */
 static void look_in(struct card *c)
 {
 	fact(usher_window_open(c->d, USHER_BAR(0), 0, 0, USHER_UNCACHED, &c->w, &e) == 0,
@@ -81,7 +81,7 @@ static int starts_anew(struct card *c, enum usher_irq kind)
 	return !masters(c) && (!c->reg || reg(c) == 0) && usher_irq_fd(c->d, kind, 0) == -ENOENT;
 }
 
-/* Whether the kernel's first choice is the one that the test is about. */
+/* Does the kernel try the method of this test first? */
 static int has_method(const char *address, const char *method)
 {
 	char path[96], text[64] = "";
@@ -112,8 +112,8 @@ static void flr(const char *disk)
 }
 
 /*
- * QEMU does nothing when a function goes to D3 and back (no reset, though PMCSR says so): the call,
- * and what the library does besides, are all that can be seen of it here.
+ * QEMU ignores D3 and back (PMCSR promises a reset). So only the call, and what the library does
+ * beside it, can be checked here.
  */
 static void power(const char *nic)
 {
@@ -145,8 +145,8 @@ static int lives(struct card *edu)
 }
 
 /*
- * Two devices of the bus, both open, and two of other groups in the same space. QEMU's edu has no
- * reset of its own, so it is the other one whose registers tell.
+ * Two devices of the bus, both open, and two of other groups in the same space. A bus reset does
+ * not reset QEMU's edu, so the test reads the registers of the other one.
  */
 static void bus(char **argv)
 {
@@ -176,7 +176,7 @@ static void bus(char **argv)
 	fact(usher_device_reset(edu.d, &e) == -ENOTTY, "a reset of edu alone: ENOTTY");
 	e.msg[0] = '\0';
 	fact(works(&other, others), "which changes nothing");
-	/* The same from the other side of the space: one function on its bus. */
+	/* The same for another device of the space, alone on its bus. */
 	fact(usher_device_hot_reset(nic.d, &e) == 0 && starts_anew(&nic, nics),
 		"the network card's bus: its register is 0");
 	fact(works(&disk, disks) && works(&other, others), "and nothing has happened to the rest");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib_token PF: a physical function on vfio-pci makes a virtual one, and who opens that has to know
- * the token that the PF's user has set. Module vfio-pci with enable_sriov.
+ * lib_token PF: a physical function on vfio-pci makes a virtual one. A process that opens that must
+ * give the token that the user of the PF has set. Needs module vfio-pci with enable_sriov.
  */
 #include "facts.h"
 
@@ -55,7 +55,7 @@ static uint32_t register_of(struct usher_device *d)
 	return v;
 }
 
-/* The VF is in a group of its own, on the same bus: who resets that must own both. */
+/* The VF is in a group of its own on the same bus: a reset of it needs both groups. */
 static void reset_bus(struct usher_device *pf, const char *vf)
 {
 	const uint32_t mark = MARK;
@@ -89,7 +89,7 @@ static void reset_bus(struct usher_device *pf, const char *vf)
 	e.msg[0] = '\0';
 	n = usher_device_dependents(pf, list, 8, &e);
 	fact(at < n && list[at].owned, "opened into the PF's space, the VF's group is ours too");
-	/* vfio-pci keeps each VF apart from its bus: with one there it resets no bus (6.12). */
+	/* vfio-pci refuses to reset a bus with a VF on it (Linux 6.12). */
 	r = usher_device_hot_reset(pf, &e);
 	fact(r == -EINVAL && strstr(e.hint, "virtual function"),
 		"but the kernel resets no bus with a VF: EINVAL, and why");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What usher leans on in the kernel's VFIO, asked of the kernel: vfio_facts ADDRESS GROUP, an NVMe
- * controller on vfio-pci. Prints 'ok' or 'not ok' and the fact, one a line.
+ * vfio_facts ADDRESS GROUP: checks the facts of the kernel's VFIO that usher relies on, with an
+ * NVMe controller on vfio-pci. Prints 'ok' or 'not ok' and the fact, one per line.
  */
 #include "base/err.h"
 #include "base/num.h"
@@ -48,7 +48,7 @@ static void on_bus(int sig)
 	siglongjmp(bus_jump, 1);
 }
 
-/* Return: 0 and the value at @p, or -EFAULT when touching it is a SIGBUS. */
+/* Return: 0 and the value at @p; -EFAULT if the access raises SIGBUS. */
 static int touch(const volatile uint32_t *p, uint32_t *ret)
 {
 	if (sigsetjmp(bus_jump, 1))

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <usher/err.h>
 
-/* The driver on the model, as a program would have it. */
+/* The driver on the model, opened as a program does it. */
 static struct usher_device *dev;
 static struct usher_model_device *host;
 static struct model_edu *model;
@@ -53,7 +53,7 @@ START_TEST(computes_by_every_kind_of_interrupt)
 
 	for (unsigned i = 0; i < 3; i++) {
 		set_up(ways[i]);
-		/* Twice: a line that nobody unmasked would not signal again. */
+		/* Twice: INTx that is still masked would not signal again. */
 		for (unsigned k = 0; k < 2; k++) {
 			ck_assert_msg(edu_factorial(&edu, 10 + k, &n, &e) == 0, "%s", e.msg);
 			ck_assert_uint_eq(n, k ? 39916800 : 3628800);
@@ -207,7 +207,7 @@ START_TEST(another_device_is_refused)
 }
 END_TEST
 
-/* A program that is handed a model behaves as one that was handed a device. */
+/* A program that inherits a model behaves like one that inherits a device. */
 START_TEST(breaks_by_its_name)
 {
 	uint32_t n;

@@ -110,7 +110,7 @@ START_TEST(refuses_what_lies_outside)
 }
 END_TEST
 
-/* The ring goes round many times, in batches of every size, each tag comes back once. */
+/* Many rounds of the ring, in batches of every size; each tag comes back once. */
 START_TEST(batches_go_round)
 {
 	const struct nvme_options o = {.depth = 32};
@@ -137,7 +137,7 @@ START_TEST(batches_go_round)
 				ck_assert_uint_eq(done[k].status, NVME_OK);
 			}
 		}
-		/* Fewer words about completions than completions: one for half a ring. */
+		/* Fewer completion doorbells than completions: one for half a ring. */
 		ck_assert_uint_lt(model->bells, 1000 + 1000 * 16 / 32 + 64);
 		tear_down();
 	}
@@ -165,7 +165,7 @@ START_TEST(several_queues_with_interrupts)
 }
 END_TEST
 
-/* A completion ring that is never told its head is full after one round. */
+/* Without a completion doorbell the ring is full after one round. */
 START_TEST(rings_go_round_at_every_limit)
 {
 	const struct nvme_options o = {.queues = NVME_QUEUES_MAX, .depth = 2048};
@@ -224,7 +224,7 @@ START_TEST(a_short_transfer_is_an_error)
 }
 END_TEST
 
-/* What breaks the queue, and that a reset brings each command back once, and the queue. */
+/* What breaks the queue; a reset returns each command once and makes the queue work again. */
 static void breaks_and_recovers(enum usher_model_fault fault, int code)
 {
 	const struct nvme_options o = {.timeout_ms = TIMEOUT_MS, .interrupts = true};
@@ -293,7 +293,7 @@ START_TEST(slow_programs_do_not_time_out)
 	set_up(&o);
 	struct nvme_queue *q = &nvme.queues[0];
 	ck_assert_int_eq(nvme_read(q, &buf, 0, 0, 1, 0), 0);
-	/* An hour in which nobody looked at the queue, and then somebody does. */
+	/* An hour without a poll, and then a poll. */
 	q->epoch_ms -= 3600000;
 	for (unsigned i = 0; i < 1000; i++)
 		ck_assert_int_eq(nvme_poll(q, done, 1), 0);

@@ -73,7 +73,7 @@ START_TEST(tells_what_the_space_can)
 	struct usher_region r;
 
 	ck_assert_int_eq(usher_space_new(NULL, &s, NULL), 0);
-	ck_assert_int_eq(usher_space_can(s, USHER_SPACE_UNMAP_ALL), 0); /* nobody to ask yet */
+	ck_assert_int_eq(usher_space_can(s, USHER_SPACE_UNMAP_ALL), 0); /* no back end yet */
 	usher_space_free(s);
 	open_plain();
 	s = usher_device_space(dev);
@@ -172,7 +172,8 @@ START_TEST(reads_registers_of_each_width)
 		ck_assert_uint_eq(d, UINT64_C(0x1122334455667788));
 		ck_assert_int_eq(usher_write64(&regs, 8, 0), 0);
 		ck_assert_int_eq(usher_write32(&regs, 8, 0xffffffff), 0);
-		ck_assert_int_eq(usher_read64(&regs, 8, &d), 0); /* half of all ones is no death */
+		ck_assert_int_eq(usher_read64(&regs, 8, &d),
+			0); /* one half of all ones does not mean gone */
 		ck_assert_uint_eq(d, UINT32_MAX);
 	}
 	ck_assert_int_eq(usher_write8(&regs, 9, 0x5a), 0);
@@ -220,7 +221,7 @@ static void on_bus(int sig)
 {
 	(void)sig;
 	passed_on++;
-	/* Only the second time: once to see it, once to come back from it. */
+	/* The second time: the first access detects it. */
 	_exit(42);
 }
 
@@ -232,7 +233,7 @@ START_TEST(turns_a_sigbus_into_an_error)
 	open_plain();
 	ck_assert_int_eq(
 		usher_window_open(dev, USHER_BAR(2), 0, 8192, USHER_UNCACHED, &w, NULL), 0);
-	/* Pages behind the end of a file are a SIGBUS, as pages of a BAR are with decoding off. */
+	/* An access after the end of a file raises SIGBUS, like a BAR with decoding off. */
 	int fd = memfd_create("short", 0);
 	ck_assert_ptr_ne(mmap(w.mapping, w.mapping_size, PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_FIXED, fd, 0),
@@ -249,7 +250,7 @@ START_TEST(turns_a_sigbus_into_an_error)
 }
 END_TEST
 
-/* What is stored into a window that is gone must not come back as if a device had kept it. */
+/* A store into a window that is gone must not be read back as if a device had kept it. */
 START_TEST(a_dead_window_keeps_nothing)
 {
 	struct usher_window w;
@@ -353,7 +354,7 @@ START_TEST(adds_vectors)
 	ck_assert_int_eq(usher_irq_fire(dev, USHER_MSIX, 5), 0);
 	ck_assert_int_eq(signals(USHER_MSIX, 5), 1);
 	ck_assert_int_eq(usher_irq_mask(dev, USHER_MSIX), -ENOTTY);
-	ask(PLAIN_RAISE_MSI); /* lost: the device may not write */
+	ask(PLAIN_RAISE_MSI); /* lost: bus mastering is off */
 	ck_assert_int_eq(usher_irq_wait(dev, USHER_MSIX, 0, 1), -ETIMEDOUT);
 	ck_assert_int_eq(usher_device_master_on(dev, NULL), 0);
 	ask(PLAIN_RAISE_MSI);
@@ -365,7 +366,7 @@ START_TEST(adds_vectors)
 }
 END_TEST
 
-/* Kernels before 6.5: to add a vector, all go off and on again. */
+/* Before Linux 6.5 all vectors go off and on again to add one. */
 START_TEST(adds_vectors_by_a_gap)
 {
 	struct usher_irq_info i;
@@ -380,9 +381,9 @@ START_TEST(adds_vectors_by_a_gap)
 	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 2, NULL), 0);
 	int first = usher_irq_fd(dev, USHER_MSIX, 0);
 	for (uint32_t v = 5; v < 8; v++) {
-		/* The sixth is there; for a seventh and an eighth there is no room. */
+		/* There is a sixth vector, but no seventh and eighth. */
 		ck_assert_int_eq(usher_irq_add(dev, USHER_MSIX, v, &e), v == 5 ? 0 : -ENOSPC);
-		/* Something may have come in between: everybody looks. */
+		/* An interrupt may be lost in between, so all are signalled. */
 		ck_assert_int_eq(signals(USHER_MSIX, 0), 1);
 		ck_assert_int_eq(signals(USHER_MSIX, 1), 1);
 		ck_assert_int_eq(signals(USHER_MSIX, 5), 1);
@@ -393,7 +394,7 @@ START_TEST(adds_vectors_by_a_gap)
 		ck_assert_int_eq(signals(USHER_MSIX, 5), 1);
 	}
 	ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, 0), first);
-	/* Others took them meanwhile: not even the old ones come back, and it does not seem so. */
+	/* Others took the vectors meanwhile: the old ones do not come back, and usher says so. */
 	usher_model_of(dev)->vectors = 1;
 	ck_assert_int_eq(usher_irq_add(dev, USHER_MSIX, 3, &e), -ENOSPC);
 	ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, 0), -ENOENT);

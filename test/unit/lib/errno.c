@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The model in the library says what the kernel says: see errno_rows.h. */
+/* The model in the library answers as the kernel does: see errno_rows.h. */
 #include "base/num.h"
 #include "lib/errno_rows.h"
 #include "lib/plain_model.h"

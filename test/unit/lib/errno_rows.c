@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define RW (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
-#define NUMBER(n) ((void *)(uintptr_t)(n)) /* an argument that is no pointer */
+#define NUMBER(n) ((void *)(uintptr_t)(n)) /* an argument that is not a pointer */
 #define OLD_IOMMU 2 /* VFIO_SPAPR_TCE_IOMMU: not of this machine */
 #define UNKNOWN_IOCTL _IO(';', 199)
 #define DATA_FDS VFIO_IRQ_SET_DATA_EVENTFD
@@ -114,7 +114,7 @@ static int wrap(int r)
 	return r == -EOVERFLOW ? -EINVAL : r;
 }
 
-/* Whether a refused call has left the size alone: 0, or how it answered. */
+/* Return: 0 a refused call leaves the size alone; otherwise its answer. */
 static int refused_unmap(uint64_t iova, uint64_t size)
 {
 	struct vfio_iommu_type1_dma_unmap u = {.argsz = sizeof(u), .iova = iova, .size = size};
@@ -123,7 +123,7 @@ static int refused_unmap(uint64_t iova, uint64_t size)
 	return r < 0 && u.size == size ? 0 : r;
 }
 
-/* Every page of its own, as many as go in. Return: what one more is answered; then all are gone. */
+/* Maps as many single pages as fit, then unmaps all. Return: the answer to one more. */
 static int fill(unsigned *ret)
 {
 	int r = 0;
@@ -144,7 +144,7 @@ static int mask_other(uint32_t action)
 	return call_fd(b->other.fd, VFIO_DEVICE_SET_IRQS, &s);
 }
 
-/* @room: for so many functions. Return: how many there are, -errno; *@ret_count in any case. */
+/* @room: for how many functions. *@ret_count: how many there are, also on failure. */
 static int hits(size_t room, uint32_t *ret_count)
 {
 	_Alignas(8) uint8_t buf[sizeof(struct vfio_pci_hot_reset_info) +
@@ -403,7 +403,7 @@ static void regions(void)
 	b->row("read a BAR with memory on", 0, vfio_region_get(&dev, &bar, 0, 4, &v));
 }
 
-/* The last group takes the IOMMU along; closed containers and groups live on in their devices. */
+/* With the last group the IOMMU goes; an open device keeps a closed container and group alive. */
 static void endings(void)
 {
 	struct vfio_group again = VFIO_GROUP_NONE;

@@ -7,8 +7,8 @@
 #include "vfio/group.h"
 
 /*
- * What VFIO says to a step out of order or a bad argument, one line a row. Two kernels, one table:
- * test/unit/lib/errno.c asks the model in the library, behind the system calls of
+ * What VFIO answers to a call out of order or a bad argument, one line a row. Two kernels, one
+ * table: test/unit/lib/errno.c asks the model in the library, behind the system calls of
  * test/unit/vfio/model_kernel.h; test/live/lib_errno.c asks the kernel.
  *
  * What the table leaves out, and why:
@@ -28,7 +28,7 @@ struct errno_bench {
 	struct vfio_container c; /* open, empty */
 	struct vfio_group g; /* open, in no container */
 	const char *name; /* of a PCI Express device with INTx, MSI-X and a reset */
-	unsigned entries; /* as many mappings a container takes */
+	unsigned entries; /* how many mappings a container takes */
 	/*
 	 * A function with MSI and no reset of its own, on a bus with another one that can be reset.
 	 */
@@ -37,11 +37,11 @@ struct errno_bench {
 	unsigned other_group_count;
 	/* Opens the group once more. Return: 0, -errno. */
 	int (*group)(struct errno_bench *b, struct vfio_group *ret);
-	/* Told of each row. @found: what the call returned. */
+	/* Called for each row. @found: what the call returned. */
 	void (*row)(const char *text, int expected, int found);
 };
 
-/* Closes the container and the group that it was given. */
+/* Closes the container and the group of the bench. */
 void errno_rows(struct errno_bench *b);
 
 #endif

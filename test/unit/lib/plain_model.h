@@ -5,8 +5,9 @@
 #include <usher/model.h>
 
 /*
- * "model:plain": a device of every kind of interrupt. BAR 0 is 4 KiB of registers that keep what
- * is written, and offset 0x100 does what is asked (PLAIN_*); BAR 2 is 8 KiB of mapped memory.
+ * "model:plain": a device with every kind of interrupt. BAR 0 has 4 KiB of registers that keep what
+ * is written; a write to offset 0x100 triggers an action (PLAIN_*). BAR 2 is 8 KiB of mapped
+ * memory.
  */
 #define PLAIN_ASK 0x100
 #define PLAIN_RAISE_MSI 1

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hot resets of libusher, on models that share a bus: whom they hit, and who may ask for them. */
+/* Hot resets on models that share a bus: which functions they hit, and when they are refused. */
 #include "base/num.h"
 #include "lib/plain_model.h"
 #include "suite.h"
@@ -17,7 +17,7 @@
 
 static struct usher_space *space;
 
-/* One that works: it masters the bus, has interrupts, and a register that is not zero. */
+/* A device in use: bus mastering and interrupts are on, and a register is not zero. */
 static struct usher_device *open_busy(const char *uri, struct usher_space *s)
 {
 	struct usher_device *d;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The IOVA space on a model: where mappings go, and that they go away as they came. */
+/* The IOVA space on a model: where mappings go, and that each is unmapped as it was mapped. */
 #include "base/num.h"
 #include "lib/plain_model.h"
 #include "lib/space_rounds.h"
@@ -172,14 +172,14 @@ START_TEST(guards_what_the_caller_places)
 	open_plain(NULL);
 	ck_assert_int_eq(at(KIB(4), p, KIB(4)), 0);
 	ck_assert_uint_eq(somewhere(p).v, KIB(12));
-	/* Side by side is the caller's own wish, in front and behind. */
+	/* The caller may place mappings adjacent to another, before and after it. */
 	ck_assert_int_eq(at(KIB(8), p, KIB(4)), 0);
 	ck_assert_int_eq(at(KIB(16), p, KIB(4)), 0);
 	ck_assert_int_eq(at(KIB(16), p, KIB(4)), -EEXIST);
 	ck_assert_int_eq(at(KIB(16), p, KIB(8)), -EEXIST);
 	ck_assert_int_eq(at(0, p, KIB(4)), -EEXIST);
 	ck_assert_uint_eq(somewhere(p).v, KIB(24));
-	/* What had given way is a guard again when its place is free. */
+	/* A guard that was cut is whole again when the mapping in it is gone. */
 	usher_space_flush_quarantine(space);
 	gone(KIB(16), KIB(4));
 	gone(KIB(8), KIB(4));
@@ -203,10 +203,10 @@ START_TEST(a_refused_place_disturbs_no_rest)
 	gone(second, KIB(4));
 	ck_assert_int_eq(at(MIB(1), p, KIB(4)), -EEXIST);
 	ck_assert_uint_gt(somewhere(p).v, second);
-	/* The caller may have back one that rests; the other rests on. */
+	/* The caller may use one quarantined IOVA; the other stays in quarantine. */
 	ck_assert_int_eq(at(second, p, KIB(4)), 0);
 	ck_assert_uint_gt(somewhere(p).v, second);
-	/* No such memory: the neighbour's guard is as before. */
+	/* No such memory: the guard of the neighbour is unchanged. */
 	ck_assert_int_eq(at(second + KIB(4), NULL, KIB(4)), -EFAULT);
 	ck_assert_int_eq(at(second + KIB(4), (void *)(uintptr_t)KIB(4), KIB(4)), -EFAULT);
 	usher_space_flush_quarantine(space);
@@ -262,7 +262,7 @@ START_TEST(forgets_what_a_mask_cuts_off)
 
 	open_plain(&none);
 	for (int i = 0; i < 2; i++) {
-		/* The second time around it has rested, and is the first to be taken. */
+		/* In the second round it has left the quarantine, and is used first. */
 		ck_assert_int_eq(usher_space_map_at(space, high, p, KIB(4), 3, NULL), 0);
 		ck_assert_int_eq(usher_space_unmap(space, high, KIB(4), NULL), 0);
 		if (i)
@@ -338,7 +338,7 @@ START_TEST(says_where_huge_pages_come_from)
 	struct usher_err e;
 
 	open_plain(NULL);
-	/* 32 TiB of them: no host has reserved so many. */
+	/* 32 TiB of huge pages: no host has reserved that many. */
 	ck_assert_int_lt(
 		usher_buffer_alloc(space, UINT64_C(1) << 45, USHER_BUFFER_HUGE_2M, &b, &e), 0);
 	ck_assert_ptr_nonnull(strstr(e.msg, "get 35184372088832 bytes of memory for DMA"));

@@ -5,8 +5,8 @@
 #include <usher/space.h>
 
 /*
- * 10,000 random operations on an IOVA space, checked against a list that cannot be wrong: what is
- * mapped, guards, quarantine, and how many mappings the IOMMU has left. Two back ends, one test:
+ * 10,000 random operations on an IOVA space, checked against a plain list: what is mapped, guards,
+ * quarantine, and how many mappings the IOMMU has left. Two back ends, one test:
  * test/unit/lib/space.c on the model, test/live/lib_device.c on the kernel.
  *
  * @s has the default guard and quarantine, and no mappings; it has none afterwards. @memory: of

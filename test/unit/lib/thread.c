@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Different devices in different threads, in one space and in their own. What goes wrong here goes
- * wrong seldom by itself: meson setup -Db_sanitize=thread says what the chances are.
+ * Different devices in different threads, in one space and in spaces of their own. A race shows
+ * seldom by itself: run this with meson setup -Db_sanitize=thread.
  */
 #include "base/num.h"
 #include "lib/plain_model.h"
@@ -23,7 +23,7 @@ struct worker {
 	const char *uri;
 	unsigned number;
 	struct usher_window regs; /* of the device that is open now; it goes with it */
-	const char *failed; /* what did */
+	const char *failed; /* which call */
 };
 
 /* The device is this thread's alone; its space, and what the models share, may not be. */
@@ -88,7 +88,7 @@ START_TEST(devices_share_a_space)
 
 	ck_assert_int_eq(usher_space_new(NULL, &s, NULL), 0);
 	run(s);
-	/* Whoever was the last took the IOMMU along. */
+	/* The last device has closed the I/O address space. */
 	ck_assert_int_eq(usher_space_info(s, &info, NULL), -EINVAL);
 	usher_space_free(s);
 }

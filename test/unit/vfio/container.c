@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VFIO calls against a model that answers as linux/vfio.h says, and as it should not: short
- * unmaps, chains that lead nowhere, areas outside their region.
+ * The VFIO calls against a scripted kernel, which answers as linux/vfio.h says, and as it should
+ * not: short unmaps, broken capability chains, areas outside their region.
  */
 #include "vfio/container.h"
 
@@ -24,7 +24,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* What the model says next, and what it was asked. */
+/* What the scripted kernel answers next, and what it was asked. */
 static struct {
 	uint8_t info[512]; /* of a region or an IOMMU, header and capabilities */
 	size_t info_size;
@@ -168,7 +168,7 @@ START_TEST(takes_sparse_areas_that_fit)
 	ck_assert_int_eq(vfio_region_info(&d, 0, &r, NULL), 0);
 	ck_assert_uint_eq(r.size, 0x10000);
 	ck_assert(r.msix_mappable);
-	ck_assert_uint_eq(r.area_count, 2); /* overlap, empty and beyond the end are left out */
+	ck_assert_uint_eq(r.area_count, 2); /* dropped: overlapping, empty, beyond the end */
 	ck_assert_uint_eq(r.areas[1].off, 0x3000);
 
 	s->nr_areas = UINT32_MAX; /* claims more than there is */
@@ -234,7 +234,7 @@ START_TEST(sets_vectors)
 	ck_assert_int_eq(model.fds[1], -1);
 	ck_assert_int_eq(model.fds[2], 9);
 
-	model.code = 1; /* the kernel has one vector only, and says so without an error */
+	model.code = 1; /* the kernel has one vector only, and returns their number */
 	ck_assert_int_eq(vfio_irq_set(&d, VFIO_PCI_MSIX_IRQ_INDEX, 0, fds, 3), 1);
 	ck_assert_int_eq(vfio_irq_disable(&d, VFIO_PCI_MSIX_IRQ_INDEX), -EIO);
 	model.code = 0;
