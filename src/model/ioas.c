@@ -24,8 +24,8 @@ static void group_leave(struct usher_model_device *d)
 {
 	if (d->attached || d->is_bound)
 		return;
-	fd_close(&d->group_fd);
 	model_group_close(d);
+	fd_close(&d->group_fd);
 }
 
 static void space_close(struct vfio_ioas *s)
