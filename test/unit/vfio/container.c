@@ -276,6 +276,7 @@ START_TEST(learns_the_iommu)
 	ck_assert_uint_eq(got.range_count, 2);
 	ck_assert_uint_eq(got.ranges[1].first.v, 0xfef00000);
 	ck_assert_uint_eq(got.ranges[1].last.v, 0x7fffffffff);
+	vfio_ioas_close(&s);
 }
 END_TEST
 
@@ -297,6 +298,7 @@ START_TEST(holds_unmap_to_its_word)
 	ck_assert_int_eq(vfio_container_set_iommu(&container, &e), -EPERM);
 	ck_assert_ptr_nonnull(strstr(e.msg, "remap interrupts"));
 	ck_assert_ptr_nonnull(strstr(e.hint, "allow_unsafe_interrupts"));
+	vfio_ioas_close(&s);
 }
 END_TEST
 
