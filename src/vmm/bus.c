@@ -25,7 +25,7 @@
 #define BUS_TRIES 8 /* a range that moves more often during one access does not answer */
 
 /* Index of the first range that starts above @addr. */
-static size_t above(const struct bus *b, uint64_t addr)
+static size_t index_above(const struct bus *b, uint64_t addr)
 {
 	size_t lo = 0, hi = b->count;
 
@@ -104,7 +104,7 @@ static bool ring_doorbell(const struct bus_range *r, uint64_t off, unsigned size
 /* Under `guard`, as all that follows with this name. */
 static int table_check(const struct bus *b, const struct bus_range *r, struct err *e)
 {
-	size_t at = above(b, r->base);
+	size_t at = index_above(b, r->base);
 	const struct bus_range *prev = at ? b->ranges[at - 1] : NULL;
 	const struct bus_range *next = at < b->count ? b->ranges[at] : NULL;
 
@@ -129,7 +129,7 @@ static int table_add(struct bus *b, struct bus_range *r, struct err *e)
 	if (b->count == BUS_RANGES_MAX)
 		return err_say(e, -ENOSPC, "%s: add '%s': all %d ranges are in use", b->name,
 			r->name, BUS_RANGES_MAX);
-	size_t at = above(b, r->base);
+	size_t at = index_above(b, r->base);
 	for (size_t i = b->count++; i > at; i--)
 		b->ranges[i] = b->ranges[i - 1];
 	b->ranges[at] = r;
@@ -138,7 +138,7 @@ static int table_add(struct bus *b, struct bus_range *r, struct err *e)
 
 static void table_remove(struct bus *b, const struct bus_range *r)
 {
-	size_t at = above(b, r->base);
+	size_t at = index_above(b, r->base);
 
 	if (!at || b->ranges[at - 1] != r)
 		return;
@@ -183,7 +183,7 @@ void bus_remove(struct bus *b, struct bus_range *r)
 /* The range that holds all of the access, or NULL: a straddled end gets no answer. Under `guard`. */
 static struct bus_range *range_find(const struct bus *b, uint64_t addr, unsigned size)
 {
-	size_t at = above(b, addr);
+	size_t at = index_above(b, addr);
 	struct bus_range *r = at ? b->ranges[at - 1] : NULL;
 
 	return r && range_ok(addr - r->base, size, r->size) ? r : NULL;

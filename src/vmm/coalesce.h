@@ -11,15 +11,15 @@ struct vm;
 struct kvm_coalesced_mmio_ring;
 
 /*
- * Port writes that KVM keeps in a ring instead of leaving the guest for each: what a guest sends
- * to its serial port costs an exit only now and then. The ring is emptied before any other access
- * is dispatched, so a device sees all accesses in the guest's order.
+ * Port writes that KVM keeps in a ring instead of exiting for each: output to the serial port then
+ * costs few exits. The ring is emptied before any other access is dispatched, so a device sees all
+ * accesses in the guest's order.
  * Ref: linux/kvm.h KVM_REGISTER_COALESCED_MMIO, KVM_CAP_COALESCED_PIO
  */
 struct coalesce {
 	struct lock lock; /* of a drain: a write is dispatched before what its vCPU does next */
 	struct kvm_coalesced_mmio_ring *ring; /* NULL: this KVM has none */
-	uint64_t taken; /* writes that cost no exit */
+	uint64_t taken; /* writes that cost no exit; under the lock */
 };
 
 /* @run: a vCPU's mapping, in which KVM keeps the VM's one ring. */

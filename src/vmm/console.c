@@ -27,8 +27,8 @@ static struct console *of_serial(struct serial *s)
 }
 
 /*
- * In @ms, look for writes that KVM still holds and for half a line of ours. An earlier look that
- * is due anyway will do. Under the lock.
+ * Has on_tick() look, in @ms at the latest, for writes that KVM holds and for half a line in the
+ * buffer. Under the lock.
  */
 static void arm_tick(struct console *c, unsigned ms)
 {
@@ -99,8 +99,8 @@ static const struct serial_ops ops = {
 	.room = console_room,
 };
 
-/* Takes the escape keys out of what was typed. Return: bytes left for the guest. */
-static size_t typed(struct console *c, uint8_t *keys, size_t len)
+/* Acts on the escape keys and removes them. Return: bytes left for the guest. */
+static size_t take_escapes(struct console *c, uint8_t *keys, size_t len)
 {
 	size_t kept = 0;
 
@@ -142,14 +142,15 @@ static void on_input(struct loop_source *src, uint32_t events)
 		unwatch_input(c);
 		src->fd = -1;
 	} else {
-		serial_receive(&c->serial, keys, c->raw ? typed(c, keys, (size_t)n) : (size_t)n);
+		serial_receive(
+			&c->serial, keys, c->raw ? take_escapes(c, keys, (size_t)n) : (size_t)n);
 	}
 	lock_drop(&c->lock);
 }
 
 /*
- * A guest may send and never leave for user space again, so as long as KVM coalesces there is
- * always a next look: soon while something comes, then ever later.
+ * KVM may hold output of a guest that never exits to user space again. So while KVM coalesces, the
+ * timer is always armed: soon after output, and later each time that there was none.
  */
 static void on_tick(struct loop_source *src, uint32_t events)
 {
@@ -168,7 +169,7 @@ static void on_tick(struct loop_source *src, uint32_t events)
 		arm_tick_alone(c, next);
 }
 
-/* A terminal in the background belongs to another: touching it would stop this process. */
+/* A process in the background must not set the terminal: the kernel would stop it. */
 static void make_raw(struct console *c)
 {
 	int fd = c->input.fd;
@@ -185,7 +186,7 @@ static void make_raw(struct console *c)
 
 void console_renew(struct console *c)
 {
-	/* A saving, no need: without it each byte sent is an exit. */
+	/* Without it each byte is an exit, and all works as before. */
 	if (coalesce_port(c->vm, CONSOLE_PORT) == 0)
 		arm_tick_alone(c, CONSOLE_TICK_MS);
 }
@@ -245,7 +246,8 @@ void console_fini(struct console *c)
 	console_drain(c);
 	outbox_fini(&c->outbox);
 	if (c->outbox.dropped)
-		log_warn(c->vm->name, "console: nobody read: %" PRIu64 " bytes are lost",
+		log_warn(c->vm->name,
+			"console: %" PRIu64 " bytes of output are lost, because nobody read them",
 			c->outbox.dropped);
 	/* Not TCSADRAIN: that would wait for a terminal that nobody reads. */
 	if (c->raw)

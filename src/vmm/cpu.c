@@ -11,6 +11,7 @@
 #include "vmm/vm.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,16 +46,16 @@ const char *cpu_exit_name(unsigned reason)
 
 uint64_t cpus_exits(const struct vm *vm, unsigned reason)
 {
-	uint64_t n = vm->exits[reason];
+	uint64_t count = vm->exits[reason];
 
 	for (unsigned i = 0; i < vm->cpu_count && vm->cpus; i++)
-		n += vm->cpus[i].exits[reason];
-	return n;
+		count += vm->cpus[i].exits[reason];
+	return count;
 }
 
 /*
- * Memory is write-back unless something says otherwise: with a device that does not snoop, KVM
- * takes the guest's MTRRs at their word, and their reset value means uncached.
+ * The default memory type is write-back. With a device that does not snoop caches, KVM applies the
+ * guest's MTRRs, and their reset value means uncached.
  */
 static int set_msrs(struct cpu *c)
 {
@@ -98,7 +99,7 @@ int cpus_init(struct vm *vm, unsigned count, struct err *e)
 	if (most > 0 && count > (unsigned)most)
 		return err_say(e, -EINVAL, "create %u processors: KVM has at most %d", count, most);
 	if (run_size < (int)sizeof(struct kvm_run))
-		return err_say(e, -EIO, "create processors: KVM tells no size of their state");
+		return err_say(e, -EIO, "create processors: KVM reports no size of their state");
 	vm->cpus = calloc(count, sizeof(*vm->cpus));
 	if (!vm->cpus)
 		return err_set(e, -ENOMEM, "create %u processors", count);
@@ -129,7 +130,7 @@ void cpus_fini(struct vm *vm)
 	vm->cpu_count = 0;
 }
 
-static struct kvm_segment flat(uint16_t selector, uint8_t type)
+static struct kvm_segment flat_segment(uint16_t selector, uint8_t type)
 {
 	return (struct kvm_segment){
 		.limit = 0xffffffff,
@@ -150,8 +151,8 @@ int cpus_enter(struct vm *vm, uint32_t entry, uint32_t start_info, struct err *e
 
 	if (ioctl(c->fd, KVM_GET_SREGS, &s) < 0)
 		return err_set(e, -errno, "read the registers of processor 0");
-	s.cs = flat(0x08, 0xb);
-	s.ds = s.es = s.fs = s.gs = s.ss = flat(0x10, 0x3);
+	s.cs = flat_segment(0x08, 0xb);
+	s.ds = s.es = s.fs = s.gs = s.ss = flat_segment(0x10, 0x3);
 	s.tr = (struct kvm_segment){.limit = 0x67, .selector = 0x18, .type = 0xb, .present = 1};
 	s.cr0 = CR0_PE | CR0_ET;
 	s.cr4 = 0;
@@ -162,7 +163,7 @@ int cpus_enter(struct vm *vm, uint32_t entry, uint32_t start_info, struct err *e
 	return 0;
 }
 
-static unsigned long long rip_of(const struct cpu *c)
+static uint64_t rip_of(const struct cpu *c)
 {
 	struct kvm_regs r;
 
@@ -212,27 +213,26 @@ static void serve_exit(struct cpu *c)
 			serve_mmio(c);
 		break;
 	case KVM_EXIT_SHUTDOWN:
-		vm_stop(vm, VM_CRASHED, "processor %u: triple fault at rip 0x%llx", c->index,
+		vm_stop(vm, VM_CRASHED, "processor %u: triple fault at rip 0x%" PRIx64, c->index,
 			rip_of(c));
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
-		vm_stop(vm, VM_CRASHED,
-			"processor %u: KVM cannot go on at rip 0x%llx: internal error %u", c->index,
-			rip_of(c), run->internal.suberror);
+		vm_stop(vm, VM_CRASHED, "processor %u: internal error %u of KVM at rip 0x%" PRIx64,
+			c->index, run->internal.suberror, rip_of(c));
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
 		vm_stop(vm, VM_CRASHED,
-			"processor %u: cannot enter the guest at rip 0x%llx: hardware reason "
-			"0x%llx",
+			"processor %u: the hardware refuses to enter the guest at rip 0x%" PRIx64
+			": reason 0x%" PRIx64,
 			c->index, rip_of(c),
-			(unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+			(uint64_t)run->fail_entry.hardware_entry_failure_reason);
 		break;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		break;
 	default:
-		vm_stop(vm, VM_CRASHED, "processor %u: unexpected exit %u at rip 0x%llx", c->index,
-			run->exit_reason, rip_of(c));
+		vm_stop(vm, VM_CRASHED, "processor %u: unexpected exit %u at rip 0x%" PRIx64,
+			c->index, run->exit_reason, rip_of(c));
 		break;
 	}
 }
@@ -249,8 +249,8 @@ static void *cpu_thread(void *arg)
 			if (error == EINTR || error == EAGAIN ||
 				(error == EFAULT && vm_cure(c->vm, cures)))
 				continue;
-			vm_stop(c->vm, VM_CRASHED, "processor %u: run at rip 0x%llx: %s", c->index,
-				rip_of(c), strerror(error));
+			vm_stop(c->vm, VM_CRASHED, "processor %u: run at rip 0x%" PRIx64 ": %s",
+				c->index, rip_of(c), strerror(error));
 			break;
 		}
 		c->exits[c->run->exit_reason % CPU_EXITS]++;

@@ -21,7 +21,7 @@ int irq_init(struct irq *q, int vm_fd, struct err *e)
 	size_t size = sizeof(*q->table) + IRQ_GSI_MAX * sizeof(q->table->entries[0]);
 
 	*q = (struct irq){.vm_fd = vm_fd, .lock = LOCK_INIT(LOCK_IRQ), .end = IRQ_PINS};
-	/* Memory that nobody has touched is none: few guests have more than a page of either. */
+	/* The kernel backs only the pages that are used: few guests use more than one of either. */
 	q->table = calloc(1, size);
 	q->routes = calloc(IRQ_GSI_MAX, sizeof(*q->routes));
 	if (!q->table || !q->routes)
@@ -92,8 +92,8 @@ void irq_route(struct irq *q, int gsi, uint64_t address, uint32_t data)
 }
 
 /*
- * A pin goes to the IOAPIC's input of the same number alone. KVM's own default would send 0-15
- * to the 8259 as well and 0 to input 2: this machine tells the guest of neither (MADT, flags).
+ * A pin reaches only the IOAPIC's input of the same number. KVM's default would also send 0-15 to
+ * the 8259, and 0 to input 2: the MADT of this machine announces neither.
  */
 static struct kvm_irq_routing_entry pin_entry(int pin)
 {
@@ -121,21 +121,21 @@ static struct kvm_irq_routing_entry msi_entry(int gsi, const struct irq_route *r
 /* Under the lock. */
 static int table_set(struct irq *q, struct err *e)
 {
-	uint32_t n = 0;
+	uint32_t count = 0;
 
 	if (!q->dirty)
 		return 0;
 	for (int gsi = 0; gsi < q->end; gsi++) {
 		const struct irq_route *r = &q->routes[gsi];
 		if (gsi < IRQ_PINS)
-			q->table->entries[n++] = pin_entry(gsi);
+			q->table->entries[count++] = pin_entry(gsi);
 		else if (r->routed)
-			q->table->entries[n++] = msi_entry(gsi, r);
+			q->table->entries[count++] = msi_entry(gsi, r);
 	}
-	q->table->nr = n;
+	q->table->nr = count;
 	q->table->flags = 0;
 	if (ioctl(q->vm_fd, KVM_SET_GSI_ROUTING, q->table) < 0)
-		return err_set(e, -errno, "set %u interrupt routes", n);
+		return err_set(e, -errno, "set %u interrupt routes", count);
 	q->dirty = false;
 	return 0;
 }

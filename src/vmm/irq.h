@@ -11,15 +11,15 @@ struct err;
 struct kvm_irq_routing;
 
 /*
- * Interrupts into the guest: GSIs, their routes, and irqfds. The full irqchip is KVM's; GSIs
- * 0-23 are the IOAPIC's pins, those above carry MSIs. Routes are staged and set by one
- * KVM_SET_GSI_ROUTING for all: each call rebuilds the whole table (0.8 ms apiece on hosts with
- * many vectors).
+ * Interrupts into the guest: GSIs, their routes, and irqfds. KVM emulates the full irqchip. GSIs
+ * 0-23 are the IOAPIC's pins, those above carry MSIs. Routes are staged, and irq_commit() sets them
+ * all by one KVM_SET_GSI_ROUTING: each such call rebuilds the whole table (0.8 ms on hosts with many
+ * vectors).
  *
  * Context: any thread; a lock of its own orders the changes.
  */
 #define IRQ_PINS 24
-#define IRQ_GSI_MAX 4096 /* KVM_MAX_IRQ_ROUTES; vectors beyond it are told and stay off */
+#define IRQ_GSI_MAX 4096 /* KVM_MAX_IRQ_ROUTES; vectors beyond it stay off, with a message */
 
 struct irq_route {
 	bool used;
@@ -34,7 +34,7 @@ struct irq {
 	bool dirty; /* staged routes differ from KVM's */
 	int end; /* no GSI from here on was ever used */
 	struct irq_route *routes; /* IRQ_GSI_MAX of them */
-	struct kvm_irq_routing *table; /* what KVM is told: built anew by each commit */
+	struct kvm_irq_routing *table; /* the argument of the ioctl, built anew by each commit */
 };
 
 /* Creates the in-kernel irqchip and sets the pins' routes. */
@@ -42,8 +42,8 @@ int irq_init(struct irq *q, int vm_fd, struct err *e);
 void irq_fini(struct irq *q);
 
 /*
- * The same for a new VM in the place of the old one. GSIs stay with those who have them; no route
- * is left, and no eventfd connected. Return: 0, -errno.
+ * The same for a new VM that replaces the old one. Allocated GSIs stay allocated, without a route
+ * and without an eventfd. Context: no other thread runs. Return: 0, -errno.
  */
 int irq_renew(struct irq *q, int vm_fd, struct err *e);
 

@@ -48,11 +48,11 @@ int loop_run(struct loop *l, struct err *e)
 {
 	while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
 		struct epoll_event ev;
-		/* One at a time: a source may remove another, whose event must not then be served. */
-		int n = epoll_wait(l->epoll_fd, &ev, 1, -1);
-		if (n < 0 && errno != EINTR)
+		/* One at a time: a source may remove another one, whose event must not be served then. */
+		int count = epoll_wait(l->epoll_fd, &ev, 1, -1);
+		if (count < 0 && errno != EINTR)
 			return err_set(e, -errno, "wait for events");
-		if (n <= 0 || !ev.data.ptr)
+		if (count <= 0 || !ev.data.ptr)
 			continue;
 		struct loop_source *s = ev.data.ptr;
 		s->ready(s, ev.events);
@@ -66,7 +66,7 @@ void loop_stop(struct loop *l)
 
 	__atomic_store_n(&l->stop, true, __ATOMIC_RELEASE);
 	if (write(l->wake_fd, &one, sizeof(one)) < 0)
-		return; /* full: it wakes already */
+		return; /* the counter is full: the loop wakes anyway */
 }
 
 void loop_restart(struct loop *l)

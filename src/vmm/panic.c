@@ -9,7 +9,7 @@
 
 /* Events. Ref: QEMU docs/specs/pvpanic */
 #define PANICKED 0x01
-#define CRASH_LOADED 0x02 /* it panicked, and a kernel that takes a dump boots now */
+#define CRASH_LOADED 0x02 /* the kernel panicked, and a crash kernel boots to take a dump */
 
 /* Linux, kernel/panic.c: what follows on the line is the reason. */
 static const char announcement[] = "Kernel panic - not syncing";
@@ -35,8 +35,8 @@ static void panic_write(struct bus_range *r, uint64_t off, unsigned size, uint64
 		vm_stop(p->vm, VM_CRASHED, "its kernel panicked%s", panic_text(p));
 	else if (value & CRASH_LOADED)
 		log_guest(&p->told, p->vm->name,
-			"the guest's kernel panicked; its crash kernel takes over");
-	/* The crash kernel reboots when it is done, and that is then no panic. */
+			"the kernel of the guest panicked, and its crash kernel boots");
+	/* The crash kernel reboots when it is done: that reboot does not follow from a panic. */
 	if (value & CRASH_LOADED)
 		text_forget(p);
 }
@@ -66,7 +66,7 @@ void panic_reset(struct panic *p)
 	lock_drop(&p->lock);
 }
 
-/* The rest of the line, as far as it is printable: it goes into our own messages. */
+/* Keeps the printable characters of the rest of the line, which our messages quote. */
 static void text_append(struct panic *p, uint8_t byte)
 {
 	if (byte == '\n' || p->len == PANIC_TEXT - 1) {

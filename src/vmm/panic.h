@@ -12,10 +12,11 @@ struct err;
 struct vm;
 
 /*
- * A kernel that panics is at its end, and so is the guest: a reboot would bring the next panic.
- * Two ways to hear of it: pvpanic, a port whose driver tells (ACPI device QEMU0001), and the
- * console. A panic before any driver is loaded, for want of a root file system, is on the console
- * alone: what is heard there counts when the guest then asks for a reset.
+ * A panic of the kernel ends the guest, since after a reboot the kernel would panic again.
+ * usher-vmm learns of a panic in two ways: from the driver of pvpanic, a port (ACPI device
+ * QEMU0001), and from the text on the console. A panic before any driver is loaded, for example
+ * without a root file system, shows on the console alone. A text alone does not end the guest; it
+ * turns a reset that follows into a crash.
  *
  * Ref: QEMU docs/specs/pvpanic.
  * Context: any thread; panic_text() once no vCPU runs.
@@ -31,7 +32,7 @@ struct panic {
 	unsigned len;
 	char text[PANIC_TEXT]; /* what the kernel said after the announcement */
 	struct log_guest told;
-	bool heard; /* on the console, since the guest has booted */
+	bool heard; /* a panic on the console, since the guest booted */
 };
 
 int panic_init(struct panic *p, struct vm *vm, struct err *e);
@@ -42,7 +43,7 @@ void panic_reset(struct panic *p);
 /* A byte that goes to the console. */
 void panic_hear(struct panic *p, uint8_t byte);
 
-/* What the kernel said, printable; "" when nothing was heard. */
+/* Return: what the kernel said, printable; "" without a panic. */
 const char *panic_text(const struct panic *p);
 
 #endif

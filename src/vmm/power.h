@@ -8,8 +8,8 @@ struct err;
 struct vm;
 
 /*
- * How a guest turns itself off or asks for a reset: ACPI's sleep control and reset registers, and
- * the PC's reset control register at 0xcf9. Each ends the VM.
+ * The registers by which a guest powers off or asks for a reset: ACPI's sleep control and reset
+ * registers, and the PC's reset control register at 0xcf9. Each ends the VM.
  * Context: any thread; nothing is kept, so no lock is needed.
  */
 #define POWER_PORT 0x600
@@ -29,9 +29,9 @@ struct power {
 int power_init(struct power *p, struct vm *vm, struct err *e);
 
 /*
- * What lies where a PC's processor starts, and its BIOS would begin: code that asks for a reset.
- * Linux with hardware-reduced ACPI reboots by EFI, and where there is none goes back to real mode
- * and jumps here, past the reset register. @at: POWER_VECTOR_SIZE bytes, which the
+ * Writes code that asks for a reset to where a PC's processor starts, and where a BIOS would begin.
+ * Linux with hardware-reduced ACPI reboots by EFI; without EFI it goes back to real mode and jumps
+ * here, and does not use the reset register. @at: POWER_VECTOR_SIZE bytes, which the
  * guest is to see at POWER_VECTOR.
  */
 #define POWER_VECTOR 0xffff0

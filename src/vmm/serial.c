@@ -63,7 +63,7 @@ static uint8_t get_input(struct serial *s)
 	return byte;
 }
 
-/* Who waits with input for the FIFO to empty must hear of it, however it came to be empty. */
+/* The console stops reading input while the FIFO is full: tell it, whatever emptied the FIFO. */
 static void drop_input(struct serial *s)
 {
 	if (!s->held)
@@ -129,7 +129,7 @@ static uint8_t read_register(struct serial *s, uint64_t off)
 	}
 }
 
-static void send(struct serial *s, uint8_t byte)
+static void send_byte(struct serial *s, uint8_t byte)
 {
 	if (s->mcr & UART_MCR_LOOP)
 		put_input(s, byte);
@@ -140,7 +140,7 @@ static void send(struct serial *s, uint8_t byte)
 
 static void set_fifo(struct serial *s, uint8_t v)
 {
-	/* The depth can be changed only while the divisor is open: so software tells a 16750. */
+	/* The depth can be changed only while DLAB is set: by that, software detects a 16750. */
 	uint8_t depth = s->lcr & UART_LCR_DLAB ? v & UART_FCR7_64BYTE : s->fcr & UART_FCR7_64BYTE;
 
 	if ((v ^ s->fcr) & UART_FCR_ENABLE_FIFO || v & UART_FCR_CLEAR_RCVR)
@@ -163,7 +163,7 @@ static void set_mcr(struct serial *s, uint8_t v)
 	uint8_t was = s->mcr;
 
 	s->mcr = v & MCR_BITS;
-	/* In loop-back there is no room for anybody else (serial_room). */
+	/* In loop-back mode the receiver takes no input from outside (serial_room). */
 	if (was & ~s->mcr & UART_MCR_LOOP)
 		s->ops->room(s);
 }
@@ -177,7 +177,7 @@ static void write_register(struct serial *s, uint64_t off, uint8_t v)
 		if (divisor)
 			s->divisor[0] = v;
 		else
-			send(s, v);
+			send_byte(s, v);
 		break;
 	case UART_IER:
 		if (divisor)

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /*
- * A serial port with the registers of a TI 16750: a 16550 with FIFOs of 64 bytes. Linux asks the
- * line status once for each FIFO that it fills, and each such question is an exit: four times
- * fewer than with 16 bytes.
+ * A serial port with the registers of a TI 16750: a 16550 with FIFOs of 64 bytes. Linux reads the
+ * line status once for each FIFO that it fills, and each read is an exit: with 64 bytes there are
+ * four times fewer exits than with 16.
  * Context: under the lock of `range`.
  */
 #define SERIAL_PORTS 8 /* registers */
@@ -45,7 +45,7 @@ void serial_init(struct serial *s, const struct serial_ops *ops, uint64_t base);
 /* As after power-on; the range and its counts stay. */
 void serial_reset(struct serial *s);
 
-/* How many bytes the receiver can take now. */
+/* Return: how many bytes the receiver can take now. */
 unsigned serial_room(const struct serial *s);
 
 /* The line takes SERIAL_FIFO bytes again. */

@@ -32,16 +32,16 @@ static int check_kvm(int kvm_fd, struct err *e)
 	if (version < 0)
 		return err_set(e, -errno, "ask KVM for its version");
 	if (version != KVM_API_VERSION)
-		return err_say(e, -ENOTSUP, "use KVM: its interface has version %d, not %d",
+		return err_say(e, -ENOTSUP, "use KVM: its API has version %d instead of %d",
 			version, KVM_API_VERSION);
 	for (size_t i = 0; i < COUNT(needed); i++)
 		if (ioctl(kvm_fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
 			return err_say(
-				e, -ENOTSUP, "use KVM: this host's lacks %s", needed[i].name);
+				e, -ENOTSUP, "use KVM: it lacks the capability %s", needed[i].name);
 	return 0;
 }
 
-static int create(struct vm *vm, struct err *e)
+static int create_vm(struct vm *vm, struct err *e)
 {
 	/* EINTR: creation is interruptible, and a signal (terminal resize) may come. */
 	do
@@ -79,7 +79,7 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 	int r = check_kvm(kvm_fd, e);
 	if (r < 0)
 		return r;
-	r = create(vm, e);
+	r = create_vm(vm, e);
 	if (r < 0)
 		return r;
 	memslots_init(&vm->slots, vm->fd);
@@ -90,7 +90,7 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 int vm_renew(struct vm *vm, struct err *e)
 {
 	fd_close(&vm->fd);
-	int r = create(vm, e);
+	int r = create_vm(vm, e);
 	if (r < 0)
 		return r;
 	r = memslots_renew(&vm->slots, &vm->memory, vm->fd, e);
@@ -112,8 +112,8 @@ void vm_fini(struct vm *vm)
 	fd_close(&vm->kvm_fd);
 }
 
-/* Under `ending`. */
-static bool may_end(enum vm_end was, enum vm_end end)
+/* Whether @end replaces @was. Under `ending`. */
+static bool end_replaces(enum vm_end was, enum vm_end end)
 {
 	return was == VM_RUNNING || (was == VM_REBOOT && end == VM_STOPPED);
 }
@@ -123,7 +123,7 @@ void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 	va_list ap;
 
 	(void)pthread_mutex_lock(&vm->ending);
-	bool counts = may_end(vm->end, end);
+	bool counts = end_replaces(vm->end, end);
 	if (counts) {
 		va_start(ap, fmt);
 		(void)vsnprintf(vm->why, sizeof(vm->why), fmt, ap);

@@ -169,7 +169,7 @@ static void *map_span(const struct func_bar *b, const struct pass_span *s)
 	struct pass_region *region = &d->regions[b->index];
 	uint64_t align = min_u64(max_u64(b->size, MEMORY_PAGE), GIB(1));
 	uint64_t size = align_up(region->vfio.size, MEMORY_PAGE);
-	void *host;
+	void *host = NULL;
 
 	int r = region->reserve.at ? 0 : pass_reserve_make(&region->reserve, size, align);
 	if (r >= 0)

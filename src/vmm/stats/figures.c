@@ -2,14 +2,15 @@
 #include "vmm/stats/figures.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
-static void indent(struct figures *f)
+static void indent_line(struct figures *f)
 {
 	(void)fprintf(f->out, "%s\n%*s", f->first ? "" : ",", (int)(2 * (f->depth + 1)), "");
 	f->first = false;
 }
 
-/* Printable ASCII as it is, the rest as \u00NN: texts are ours, but may quote a path. */
+/* Escapes all but printable ASCII as \u00NN, since a text may quote a path. */
 static void put_json_text(FILE *out, const char *text)
 {
 	(void)fputc('"', out);
@@ -30,11 +31,11 @@ static void put_word(FILE *out, const char *text)
 		(void)fputc(*text == ' ' ? '_' : *text, out);
 }
 
-/* What stands before a value, in either form. */
+/* Writes what precedes a value, in either form. */
 static void put_name(struct figures *f, const char *name)
 {
 	if (f->json) {
-		indent(f);
+		indent_line(f);
 		put_json_text(f->out, name);
 		(void)fputs(": ", f->out);
 		return;
@@ -85,7 +86,7 @@ void figures_close(struct figures *f)
 void figures_number(struct figures *f, const char *name, uint64_t v)
 {
 	put_name(f, name);
-	(void)fprintf(f->out, "%llu%s", (unsigned long long)v, f->json ? "" : "\n");
+	(void)fprintf(f->out, "%" PRIu64 "%s", v, f->json ? "" : "\n");
 }
 
 void figures_text(struct figures *f, const char *name, const char *v)

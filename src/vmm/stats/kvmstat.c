@@ -16,7 +16,7 @@
 #define NAME_MAX_LEN 128
 #define FIGURES_MAX 256
 
-/* What one descriptor of statistics says of itself. */
+/* One statistics descriptor of KVM and its description of its figures. */
 struct book {
 	int fd;
 	struct kvm_stats_header h;
@@ -48,8 +48,9 @@ static void book_close(struct book *b)
 	fd_close(&b->fd);
 }
 
-/* A plain count, and its sum over processors; 0 for what is a histogram or a moment's value. */
-static uint64_t sum(const struct book *books, unsigned count, uint32_t i, const char **ret_name)
+/* Return: a count, summed over all processors; 0 for a histogram or a momentary value. */
+static uint64_t figure_sum(
+	const struct book *books, unsigned count, uint32_t i, const char **ret_name)
 {
 	const struct book *b = &books[0];
 	struct kvm_stats_desc d;
@@ -79,13 +80,13 @@ void kvmstat_put(const struct vm *vm, struct figures *f)
 		figures_open(f, "kvm");
 		for (uint32_t i = 0; i < books[0].h.num_desc; i++) {
 			const char *name;
-			uint64_t n = sum(books, count, i, &name);
+			uint64_t n = figure_sum(books, count, i, &name);
 			if (n)
 				figures_number(f, name, n);
 		}
 		figures_close(f);
 	}
-	/* The one that could not be opened has to be let go of as well. */
+	/* The last one too, whose opening failed half-way. */
 	for (unsigned c = 0; books && c <= count && c < vm->cpu_count; c++)
 		book_close(&books[c]);
 }

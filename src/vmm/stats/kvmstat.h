@@ -6,8 +6,8 @@ struct figures;
 struct vm;
 
 /*
- * KVM's own figures of the guest's processors, added up: exits that never left the kernel, halts,
- * injected interrupts. They begin anew at a reboot. Nothing on kernels before 5.14.
+ * Writes KVM's own figures of the guest's processors, summed up: exits that the kernel handled,
+ * halts, injected interrupts. They count from the last reboot. Kernels before 5.14 have none.
  * Ref: KVM API 4.133 KVM_GET_STATS_FD.
  */
 void kvmstat_put(const struct vm *vm, struct figures *f);

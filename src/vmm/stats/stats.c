@@ -34,7 +34,7 @@ void stats_take(struct machine *m)
 		if (d->msix.guest.on)
 			pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
 	}
-	/* What comes now is taking down. */
+	/* Interrupts from here on belong to the end of the machine. */
 	m->vm.interrupts_fd = -1;
 }
 
@@ -55,7 +55,7 @@ static void put_exits(const struct vm *vm, struct figures *f)
 	figures_close(f);
 }
 
-/* Ranges of the machine's own devices: a passed-through one's are told with it. */
+/* Ranges of emulated devices. Those of a passed-through device are reported with the device. */
 static void put_bus(const struct bus *b, struct figures *f)
 {
 	figures_open(f, b->name);
@@ -98,7 +98,7 @@ static void put_vectors(
 	figures_close(f);
 }
 
-/* Exits by BAR: a BAR has several trapped pieces, which the guest does not tell apart. */
+/* Exits by BAR: its trapped pieces are summed up, since the guest does not see pieces. */
 static void put_bar(const struct func_bar *b, struct figures *f)
 {
 	uint64_t exits = 0, mapped = 0;

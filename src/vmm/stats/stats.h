@@ -8,18 +8,18 @@ struct err;
 struct machine;
 
 /*
- * What a guest cost, told at its end: exits by reason and by who was addressed, interrupts by
- * device and vector, bytes mapped. The same figures in two forms: "stats: NAME VALUE", a line
- * each, on stderr; and one JSON object.
+ * What a guest cost, reported at its end: exits by reason and by the device addressed, interrupts
+ * by device and vector, bytes mapped. There are two forms of the same figures: lines of "stats: NAME
+ * VALUE" among the messages, and one JSON object.
  *
- * Context: main thread, when no processor runs, while the devices are still open.
+ * Context: main thread, when no vCPU runs and no worker has a job, while the devices are open.
  */
 void stats_print(struct machine *m);
 
 /* Into @fd, which stays the caller's. Return: 0, -errno. */
 int stats_write_json(struct machine *m, int fd, struct err *e);
 
-/* Adds up what the devices' interrupts have come to so far; once, before either of them. */
+/* Reads the interrupt counts of the devices. Call it once, before the other two. */
 void stats_take(struct machine *m);
 
 #endif

@@ -7,6 +7,7 @@
 #include "vmm/vm.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
@@ -20,8 +21,8 @@ static uint64_t now_ns(void)
 }
 
 /*
- * Time inside ioctl(2) before the guest runs: what the kernel takes for KVM and VFIO is not this
- * program's. All of usher-vmm is linked with --wrap=ioctl, so that each one comes by here.
+ * Time inside ioctl(2) before the guest runs: the kernel spends it for KVM and VFIO, not this
+ * program. usher-vmm is linked with --wrap=ioctl, so each ioctl() calls __wrap_ioctl().
  */
 static struct {
 	bool on;
@@ -72,15 +73,15 @@ static void print_ms(FILE *out, const char *name, uint64_t ns)
 	(void)fprintf(out, "timing: %s_ms %.3f\n", name, (double)ns / 1e6);
 }
 
-/* Two words a line, so that scripts need not guess: 'BAR 0' is told as BAR_0. */
-static void print_count(FILE *out, const char *kind, const char *name, uint64_t n)
+/* One word for a name, so that scripts can split a line at blanks: 'BAR 0' becomes BAR_0. */
+static void print_count(FILE *out, const char *kind, const char *name, uint64_t count)
 {
-	if (!n)
+	if (!count)
 		return;
 	(void)fprintf(out, "timing: %s.", kind);
 	for (const char *c = name; *c; c++)
 		(void)fputc(*c == ' ' ? '_' : *c, out);
-	(void)fprintf(out, " %llu\n", (unsigned long long)n);
+	(void)fprintf(out, " %" PRIu64 "\n", count);
 }
 
 static void print_bus(FILE *out, const struct bus *b)
@@ -110,8 +111,8 @@ void timing_print(const struct vm *vm)
 		print_count(out, "exits", cpu_exit_name(reason), cpus_exits(vm, reason));
 		total += cpus_exits(vm, reason);
 	}
-	(void)fprintf(out, "timing: exits %llu\n", (unsigned long long)total);
-	(void)fprintf(out, "timing: coalesced %llu\n", (unsigned long long)vm->coalesce.taken);
+	(void)fprintf(out, "timing: exits %" PRIu64 "\n", total);
+	(void)fprintf(out, "timing: coalesced %" PRIu64 "\n", vm->coalesce.taken);
 	print_bus(out, &vm->ports);
 	print_bus(out, &vm->mmio);
 	if (fclose(out) == 0)

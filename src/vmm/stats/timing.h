@@ -8,7 +8,7 @@
 struct vm;
 
 /*
- * Where the time goes: phases of start-up, and who made the guest leave for user space.
+ * Where the time goes: phases of start-up, and which devices the exits to user space addressed.
  * Context: main thread.
  */
 #define TIMING_PHASES_MAX 24
@@ -36,8 +36,8 @@ void timing_mark(struct timing *t, const char *name);
 void timing_enter(struct timing *t);
 
 /*
- * The report: one figure a line on stderr, `timing: NAME VALUE`, for people and scripts. Names
- * that end in _ms are phases and sums of them; `exits`, by reason and by who was addressed.
+ * Reports one figure a line, `timing: NAME VALUE`, for people and scripts, among the messages. Names
+ * that end in _ms are phases and sums of phases; the others count exits, by reason and by device.
  */
 void timing_print(const struct vm *vm);
 
