@@ -22,10 +22,6 @@ enum lock_rank {
 	LOCK_PORT, /* a root port, above the functions behind it */
 	LOCK_DEVICE, /* a function, the serial port */
 	LOCK_PANIC, /* the serial port has it listen */
-	LOCK_DOMAIN, /* the list of passed-through devices */
-	LOCK_ROUTE, /* which function has which bus number */
-	LOCK_SPACE, /* who has which address */
-	LOCK_MEMORY, /* guest memory and its listeners */
 	LOCK_IRQ, /* interrupt routes */
 	LOCK_QUEUE, /* a worker's jobs */
 };

@@ -13,12 +13,14 @@
 #include "vmm/copy.h"
 #include "vmm/cpu.h"
 #include "vmm/cpuid.h"
+#include "vmm/pass/reset.h"
 #include "vmm/pci/firmware.h"
 #include "wire/machine.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +64,10 @@ const struct machine_map machine_reduced = {
 /* For a reader of our messages, at the end: without a byte taken, and in all. */
 #define MESSAGES_IDLE_MS 200
 #define MESSAGES_LAST_MS 2000
+
+/* For a device to come back from a reset; the kernel gives it 60 s. */
+#define RESET_STEP_MS 100
+#define RESET_MAX_MS 90000
 
 static int open_kvm(struct machine *m, struct err *e)
 {
@@ -466,6 +472,29 @@ static int run_once(struct machine *m, struct err *e)
 	return r;
 }
 
+static bool stop_waits(const struct machine *m)
+{
+	struct pollfd p[] = {
+		{.fd = m->signals.fd, .events = POLLIN}, {.fd = m->keeper.fd, .events = POLLIN}};
+
+	return poll(p, m->spec->keeper_fd < 0 ? 1 : 2, 0) > 0;
+}
+
+/*
+ * Until no device is in reset: none may write to memory that the next kernel is loaded into.
+ * Return: 0 also when the guest is to stop; -ETIMEDOUT.
+ */
+static int await_resets(struct machine *m, struct err *e)
+{
+	for (unsigned waited = 0; waited < RESET_MAX_MS; waited += RESET_STEP_MS) {
+		if (pass_reset_wait(&m->vm, RESET_STEP_MS) == 0 || stop_waits(m))
+			return 0;
+	}
+	return err_say(e, -ETIMEDOUT,
+		"reboot the guest: a device is not back from its reset after %u s",
+		RESET_MAX_MS / 1000);
+}
+
 /*
  * As the reset button: devices first, while nobody else runs, since they may still write to the
  * guest's memory; then a machine of which nothing is left but memory and devices.
@@ -477,6 +506,9 @@ static int restart(struct machine *m, struct err *e)
 		log_info(m->vm.name, "guest rebooted");
 	console_reset(&m->console);
 	pci_reset(&m->vm);
+	int waited = await_resets(m, e);
+	if (waited < 0)
+		return waited;
 	cpus_fini(&m->vm);
 	m->vm.memory.used = true;
 	for (size_t i = 0; i < COUNT(steps); i++) {
@@ -511,6 +543,8 @@ int machine_run(struct machine *m, struct err *e)
 		if (r >= 0)
 			r = run_once(m, e);
 	}
+	/* What they do to the devices counts; one that hangs is not waited for. */
+	(void)pass_reset_wait(&m->vm, RESET_STEP_MS);
 	console_fini(&m->console); /* before anybody tells of the end */
 	timing_mark(&m->vm.timing, "run");
 	return r;

@@ -62,7 +62,6 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 		.kvm_fd = kvm_fd,
 		.fd = -1,
 		.interrupts_fd = -1,
-		.lock = LOCK_INIT(LOCK_DEVICE),
 		.cure = LOCK_INIT(LOCK_CURE),
 		.coalesce = {.lock = LOCK_INIT(LOCK_COALESCE)},
 		.ending = PTHREAD_MUTEX_INITIALIZER,

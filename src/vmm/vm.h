@@ -41,7 +41,6 @@ struct vm {
 	const char *name;
 	int kvm_fd;
 	int fd; /* KVM_CREATE_VM */
-	struct lock lock; /* of all PCI functions */
 	struct memory memory;
 	struct memslots slots;
 	struct bus ports;

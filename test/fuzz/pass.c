@@ -95,7 +95,7 @@ static void step(const uint8_t *s, struct pass_dev *second)
 		else if (s[0] & 8 && !value)
 			pass_func_ops.eject(&rig.dev->func);
 		else
-			pass_func_ops.reset(&rig.dev->func);
+			rig_reset(rig.dev);
 		break;
 	}
 }

@@ -110,30 +110,55 @@ void pass_dev_put(struct pass_dev *d, unsigned off, unsigned size, uint32_t valu
 			off, strerror(-r));
 }
 
-void pass_dev_drop(struct pass_dev *d)
+/* The guest has the device no longer. Under the lock. */
+static void forsake(struct pass_dev *d)
 {
 	if (d->dropped)
 		return;
-	d->dropped = true;
 	pass_reset_quiet(d);
-	release(d);
+	__atomic_store_n(&d->dropped, true, __ATOMIC_SEQ_CST);
+}
+
+void pass_dev_drop(struct pass_dev *d)
+{
+	lock_take(&d->lock);
+	forsake(d);
+	bool closed = d->closed;
+	if (!closed)
+		release(d);
+	d->closed = true;
+	lock_drop(&d->lock);
+	if (closed)
+		return;
 	if (d->vm->pass)
 		pass_domain_drop(d->vm->pass, d);
 	vfio_dev_close(&d->vfio);
 }
 
-void pass_dev_leave(struct pass_dev *d)
+/* Context: the worker, after a reset that may have been going on. */
+static void leave_run(struct worker_job *j)
 {
+	struct pass_dev *d = container_of(j, struct pass_dev, leaving);
+
 	pass_dev_drop(d);
 	if (d->vm->pass)
 		pass_domain_leave(d->vm->pass, d->group);
+}
+
+void pass_dev_leave(struct pass_dev *d)
+{
+	if (d->dropped)
+		return;
+	forsake(d);
+	worker_add(&d->worker, &d->leaving);
 }
 
 bool pass_dev_is_last(const struct pass_dev *d)
 {
 	const struct pass_dev *other = d->vm->pass ? d->vm->pass->devices : NULL;
 
-	while (other && (other == d || other->dropped || other->func.port != d->func.port))
+	while (other &&
+		(other == d || pass_dev_is_dropped(other) || other->func.port != d->func.port))
 		other = other->next;
 	return !other;
 }
@@ -145,7 +170,10 @@ struct pass_dev *pass_dev_new(struct vm *vm, struct pci_address address)
 	if (!d)
 		return NULL;
 	d->func.ops = &pass_func_ops;
-	d->func.lock = &vm->lock;
+	d->lock = (struct lock)LOCK_INIT(LOCK_DEVICE);
+	d->func.lock = &d->lock;
+	d->resetting.job.run = pass_reset_run;
+	d->leaving.run = leave_run;
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
 	d->group = -1;
@@ -155,6 +183,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, struct pci_address address)
 		d->msi.vectors[n] = FUNC_VECTOR_NONE;
 	d->address = address;
 	(void)pci_address_format(address, d->name);
+	worker_init(&d->worker, d->name);
 	return d;
 }
 

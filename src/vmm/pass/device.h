@@ -12,8 +12,10 @@
 #include "vmm/pass/intx.h"
 #include "vmm/pass/msi.h"
 #include "vmm/pass/msix.h"
+#include "vmm/pass/reset.h"
 #include "vmm/pass/rom.h"
 #include "vmm/pci/root.h"
+#include "vmm/worker.h"
 
 #include <stdbool.h>
 
@@ -29,7 +31,9 @@ struct pass_misdeeds {
 };
 
 /*
- * A passed-through device. Context of everything in vmm/pass: under the VM's lock.
+ * A passed-through device. Context of everything in vmm/pass, unless it says otherwise: under the
+ * lock of the device. What may block is a job for its worker, which takes the lock for what it does
+ * to this structure, not for the call that blocks.
  *
  * What is on the guest's bus follows from configuration space alone. After each write to it the
  * whole is looked at again (pass_function_write), and the difference goes to vmm/memory, vmm/bus,
@@ -37,6 +41,10 @@ struct pass_misdeeds {
  */
 struct pass_dev {
 	struct pci_func func;
+	struct lock lock;
+	struct worker worker;
+	struct pass_resetting resetting;
+	struct worker_job leaving;
 	struct vm *vm;
 	struct pci_address address; /* on the host */
 	char name[PCI_ADDRESS_TEXT]; /* the same for messages */
@@ -50,7 +58,8 @@ struct pass_dev {
 	struct pass_intx intx;
 	struct pass_events events;
 	struct pass_rom rom;
-	bool dropped; /* closed: the guest finds nobody there */
+	bool dropped; /* it has left the guest; atomic, for other devices to see */
+	bool closed; /* and VFIO has it back */
 	bool quiet; /* from pass_reset_quiet() to the reset: nobody reaches the device */
 	unsigned power; /* 0 … 3: D0 … D3hot */
 	uint64_t resets; /* by us: for the guest's reset or reboot, or by the guest (FLR) */
@@ -76,15 +85,28 @@ int pass_dev_learn(struct pass_dev *d, struct err *e);
 
 /*
  * Takes the device from the guest, and closes it: what is left answers all-ones, and has what was
- * counted, until pass_dev_unlearn(). Twice is fine.
+ * counted, until pass_dev_unlearn(). Twice is fine. Context: without a lock; it may take long.
  */
 void pass_dev_drop(struct pass_dev *d);
 
 /*
- * The same while the guest runs on: the host may do with the device, and with its group if it was
- * the last of it in the guest, what it likes. Twice is fine.
+ * The same while the guest runs on. The guest has lost the device on return; the worker then closes
+ * it, and the host may do what it likes with the device, and with its group if that has no other
+ * device in the guest. Twice is fine.
  */
 void pass_dev_leave(struct pass_dev *d);
+
+/* Whether the device has left the guest. Context: any thread. */
+static inline bool pass_dev_is_dropped(const struct pass_dev *d)
+{
+	return __atomic_load_n(&d->dropped, __ATOMIC_SEQ_CST);
+}
+
+/* Whether the function is in reset: it answers nobody. */
+static inline bool pass_dev_in_reset(const struct pass_dev *d)
+{
+	return d->resetting.queued || d->resetting.held;
+}
 
 /* Whether no other function of its card is left in the guest. */
 bool pass_dev_is_last(const struct pass_dev *d);

@@ -86,7 +86,7 @@ static void unmap(struct memory_listener *l, const struct memory_range *r)
 	struct pass_domain *g = container_of(l, struct pass_domain, listener);
 	struct err e;
 
-	if (g->deserted)
+	if (__atomic_load_n(&g->deserted, __ATOMIC_ACQUIRE))
 		return;
 	if (r->kind != MEMORY_RAM) {
 		/* -ENOENT: it could not be mapped. */
@@ -108,7 +108,7 @@ bool pass_fault(struct vm *vm)
 	bool any = false;
 
 	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d; d = d->next) {
-		if (d->dropped || !func_bars_fault(&d->bars))
+		if (pass_dev_is_dropped(d) || !func_bars_fault(&d->bars))
 			continue;
 		any = true;
 		log_guest(&d->misdeeds.access, d->name,
@@ -130,6 +130,7 @@ int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct 
 		.iommu = *iommu,
 		.listener = {.name = "vfio", .pins = true, .map = map, .unmap = unmap},
 		.kvm = -1,
+		.reset = LOCK_INIT(LOCK_RESET),
 	};
 	int r = memory_listen(&vm->memory, &g->listener, e);
 	if (r < 0) {
@@ -238,11 +239,11 @@ void pass_domain_leave(struct pass_domain *g, int group)
 	bool deserted = true;
 
 	for (const struct pass_dev *d = g->devices; d; d = d->next) {
-		if (!d->dropped && d->group == group)
+		if (!pass_dev_is_dropped(d) && d->group == group)
 			return;
-		deserted &= d->dropped;
+		deserted &= pass_dev_is_dropped(d);
 	}
-	g->deserted = deserted;
+	__atomic_store_n(&g->deserted, deserted, __ATOMIC_RELEASE);
 	if (g->kvm >= 0 && g->kvm_has_groups)
 		(void)kvm_set_group(g, KVM_DEV_VFIO_GROUP_DEL, group);
 	(void)keeper_leave_group(g->vm->keeper, group);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "vfio/ioas.h"
+#include "vmm/lock.h"
 #include "vmm/memory.h"
 
 #include <stdbool.h>
@@ -23,11 +24,12 @@ struct pass_domain {
 	struct memory_listener listener; /* maps RAM for DMA */
 	bool peers; /* devices may reach each other's BARs */
 	bool told; /* that they cannot */
-	bool deserted; /* the last device has left: nothing is mapped for anybody */
+	bool deserted; /* atomic: the last device has left: nothing is mapped for anybody */
 	uint64_t peer_bytes; /* of BARs, mapped for DMA now */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
 	bool kvm_has_groups; /* an old KVM, that knows devices by their groups */
 	struct log_guest without_kvm; /* asked anew at each reboot */
+	struct lock reset; /* workers alone: of resets of whole buses */
 	struct pass_dev *devices; /* the last plugged first; dropped ones too */
 };
 

@@ -42,7 +42,7 @@ static uint32_t config_read(struct pci_func *f, unsigned off, unsigned size)
 	struct pass_dev *d = dev_of(f);
 	const struct pass_config *c = &d->config;
 
-	if (d->dropped || !range_ok(off, size, c->size))
+	if (d->dropped || pass_dev_in_reset(d) || !range_ok(off, size, c->size))
 		return (uint32_t)all_ones(size);
 	d->config_reads++;
 	if (pass_config_emulated(c, off, size))
@@ -57,7 +57,7 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 	unsigned was = decoded(d);
 	uint8_t pmcsr = 0;
 
-	if (d->dropped || !range_ok(off, size, c->size))
+	if (d->dropped || pass_dev_in_reset(d) || !range_ok(off, size, c->size))
 		return;
 	d->config_writes++;
 	if (pass_reset_is_flr(d, off, size, value)) {
@@ -106,6 +106,10 @@ static void fini(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
 
+	/* A reset of the bus that another device's worker is at may concern this one. */
+	while (pass_reset_wait(d->vm, 1000) < 0)
+		continue;
+	worker_fini(&d->worker);
 	pass_dev_drop(d);
 	pass_dev_unlearn(d);
 	pass_domain_remove(d);

@@ -116,59 +116,156 @@ static struct pass_dev *find_dependent(const struct pass_domain *g, const struct
 	return NULL;
 }
 
+/* @reset: they were. */
+static void release_others(struct pass_dev **others, int count, bool reset)
+{
+	for (int i = 0; i < count; i++) {
+		struct pass_dev *other = others[i];
+		if (!other)
+			continue;
+		lock_take(&other->lock);
+		if (reset && !other->dropped) {
+			was_reset(other);
+			other->bus_resets++;
+		}
+		other->resetting.held--;
+		lock_drop(&other->lock);
+	}
+}
+
+/*
+ * The guest's other functions on the bus, which are to be reset with @d: each is held in reset.
+ * Return: 0; -EBUSY one of them is in use, and none is held.
+ */
+static int hold_others(
+	struct pass_dev *d, const struct vfio_dependent *all, int count, struct pass_dev **others)
+{
+	for (int i = 0; i < count; i++) {
+		struct pass_dev *other = find_dependent(d->vm->pass, &all[i]);
+		others[i] = NULL;
+		if (!other || other == d)
+			continue;
+		lock_take(&other->lock);
+		bool in_use = !other->dropped && is_in_use(other);
+		if (!in_use && !other->dropped) {
+			other->resetting.held++;
+			others[i] = other;
+		}
+		lock_drop(&other->lock);
+		if (!in_use)
+			continue;
+		release_others(others, i, false);
+		return -EBUSY;
+	}
+	return 0;
+}
+
 /*
  * Resets the bus with all that is on it. Functions that are nobody's (of a group that is ours, on
  * a driver of VFIO) come along. The keeper gives the kernel the groups as proof that all of it is
- * ours.
+ * ours. Context: the worker.
  * Return: 0, -EBUSY another function of the guest is in use, -errno.
  */
 static int reset_bus(struct pass_dev *d)
 {
 	cleanup_free struct vfio_dependent *all = NULL;
-	const struct pass_domain *g = d->vm->pass;
+	cleanup_free struct pass_dev **others = NULL;
 
-	if (!g)
-		return -ENODEV;
 	int n = vfio_hotreset_info(&d->vfio, &all, NULL);
-	for (int i = 0; i < n; i++) {
-		const struct pass_dev *other = find_dependent(g, &all[i]);
-		if (other && is_in_use(other))
-			return -EBUSY;
-	}
-	int r = n < 0 ? n : keeper_reset_bus(d->vm->keeper, d->address);
-	for (int i = 0; i < n && r >= 0; i++) {
-		struct pass_dev *other = find_dependent(g, &all[i]);
-		if (!other || other->dropped)
-			continue;
-		was_reset(other);
-		other->bus_resets++;
-	}
+	if (n < 0)
+		return n;
+	others = calloc((size_t)n + 1, sizeof(struct pass_dev *));
+	if (!others)
+		return -ENOMEM;
+	int r = hold_others(d, all, n, others);
+	if (r < 0)
+		return r;
+	r = keeper_reset_bus(d->vm->keeper, d->address);
+	release_others(others, n, r >= 0);
 	return r;
+}
+
+/* What the kernel has, best first. Context: the worker. Return: 1 by the bus, 0, -errno. */
+static int reset_function(struct pass_dev *d, struct err *e)
+{
+	bool has_flr = has_express_flr(&d->config) || has_af_flr(&d->config);
+
+	if (!has_flr && d->vm->pass) {
+		/* One bus at a time: others on it wait here with their own, and then need none. */
+		lock_take(&d->vm->pass->reset);
+		lock_take(&d->lock);
+		bool needed = d->touched;
+		lock_drop(&d->lock);
+		int r = needed ? reset_bus(d) : 0;
+		lock_drop(&d->vm->pass->reset);
+		if (r >= 0)
+			return needed;
+	}
+	return vfio_dev_reset(&d->vfio, e);
+}
+
+static void finish_reset(struct pass_dev *d, int result, const struct err *e)
+{
+	lock_take(&d->lock);
+	if (result >= 0 && d->touched) {
+		was_reset(d);
+		d->bus_resets += result > 0;
+	} else if (result < 0) {
+		log_guest(&d->misdeeds.reset, d->name, "at the guest's reset: %s", e->msg);
+		hush(d); /* and it stays touched: the next time may do */
+	}
+	d->resetting.queued = false;
+	lock_drop(&d->lock);
+}
+
+void pass_reset_run(struct worker_job *j)
+{
+	struct pass_dev *d = container_of(j, struct pass_dev, resetting.job);
+	struct pass_resetting *w = &d->resetting;
+	struct err e = {0};
+	int r = 0;
+
+	/* Nobody else is at the device: all accesses end before VFIO while it is in reset. */
+	if (w->flr_size)
+		pass_dev_put(d, w->flr_off, w->flr_size, w->flr_value);
+	else
+		r = reset_function(d, &e);
+	finish_reset(d, r, &e);
+}
+
+static void queue_reset(struct pass_dev *d)
+{
+	d->resetting.queued = true;
+	worker_add(&d->worker, &d->resetting.job);
 }
 
 void pass_reset(struct pass_dev *d)
 {
-	struct err e = {0};
-
-	if (d->dropped)
+	if (d->dropped || d->resetting.queued)
 		return;
 	pass_reset_quiet(d);
-	bool has_flr = has_express_flr(&d->config) || has_af_flr(&d->config);
-	if (d->touched && (has_flr || reset_bus(d) < 0)) {
-		if (vfio_dev_reset(&d->vfio, &e) < 0) {
-			log_guest(&d->misdeeds.reset, d->name, "at the guest's reset: %s", e.msg);
-			hush(d); /* and it stays touched: the next time may do */
-		} else {
-			was_reset(d);
-		}
-	}
 	forget(d);
+	if (!d->touched)
+		return;
+	d->resetting.flr_size = 0;
+	queue_reset(d);
 }
 
 void pass_reset_flr(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
 {
 	pass_reset_quiet(d);
-	pass_dev_put(d, off, size, value);
-	was_reset(d);
 	forget(d);
+	d->resetting.flr_off = off;
+	d->resetting.flr_size = size;
+	d->resetting.flr_value = value;
+	queue_reset(d);
+}
+
+int pass_reset_wait(struct vm *vm, unsigned ms)
+{
+	bool idle = true;
+
+	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d; d = d->next)
+		idle &= worker_wait(&d->worker, ms);
+	return idle ? 0 : -ETIMEDOUT;
 }

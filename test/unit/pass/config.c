@@ -311,14 +311,14 @@ END_TEST
 START_TEST(resets_the_device_only_after_use)
 {
 	rig_start(suite_fixtures, "nvme");
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.resets, 0); /* opening it was a reset */
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.resets, 1);
 	ck_assert_uint_eq(rig.vm.memory.count, 0);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.resets, 1);
 	rig_stop();
 }

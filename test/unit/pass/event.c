@@ -83,6 +83,7 @@ START_TEST(asks_the_guest_once)
 	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), 0x00101b36);
 	/* The guest turns the power off. */
 	rig.dev->func.ops->eject(&rig.dev->func);
+	rig_settle();
 	ck_assert_int_eq(rig.dev->events.deadline.source.fd, -1);
 	expect_dropped();
 	rig_stop();

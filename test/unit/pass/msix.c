@@ -341,7 +341,7 @@ START_TEST(intx_is_tried_again_after_a_reset)
 	rig.refuse_attach = false;
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY); /* not at each write */
 	ck_assert(!rig.dev->intx.on);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	ck_assert(rig.dev->intx.on);
 	rig_stop();

@@ -139,7 +139,6 @@ void rig_prepare(const char *fixtures, const char *name)
 	memset(routes, 0, sizeof(routes));
 	rig.vm.irq.routes = routes;
 	rig.vm.name = "rig";
-	rig.vm.lock = (struct lock)LOCK_INIT(LOCK_DEVICE);
 	rig.vm.interrupts_fd = -1;
 	rig.vm.mmio.name = "mmio";
 	rig.vm.mmio.late = pci_space_late;
@@ -171,7 +170,8 @@ struct pass_dev *rig_add(const char *fixtures, const char *name)
 	ck_assert_ptr_nonnull(d);
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.second, &d->vfio, &e), 0);
 	ck_assert_msg(pass_dev_learn(d, &e) == 0, "%s", e.msg);
-	domain = (struct pass_domain){.vm = &rig.vm, .kvm = -1, .devices = d};
+	domain = (struct pass_domain){
+		.vm = &rig.vm, .kvm = -1, .devices = d, .reset = LOCK_INIT(LOCK_RESET)};
 	d->next = rig.dev;
 	rig.vm.pass = &domain;
 	return d;
@@ -301,12 +301,25 @@ static size_t count_pieces(const struct bus *b)
 	return count;
 }
 
+void rig_settle(void)
+{
+	ck_assert_int_eq(pass_reset_wait(&rig.vm, 60000), 0);
+	ck_assert(worker_wait(&rig.dev->worker, 60000));
+}
+
+void rig_reset(struct pass_dev *d)
+{
+	d->func.ops->reset(&d->func);
+	rig_settle();
+}
+
 void rig_check(void)
 {
 	const struct memory *m = &rig.vm.memory;
 	struct counts n = {0};
 	size_t device_ranges = 0;
 
+	rig_settle();
 	rig.was_dead |= rig.model.dead;
 
 	for (const struct pass_dev *d = rig.vm.pass ? rig.vm.pass->devices : NULL; d; d = d->next)

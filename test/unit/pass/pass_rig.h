@@ -38,6 +38,11 @@ extern struct rig rig; /* a test is a process of its own */
 void rig_prepare(const char *fixtures, const char *name);
 int rig_learn(struct err *e);
 
+/* Waits until the workers of the devices have nothing left to do. */
+void rig_settle(void);
+/* A reset as of a bus above it, to its end. */
+void rig_reset(struct pass_dev *d);
+
 void rig_start(const char *fixtures, const char *name); /* a device as the guest finds it */
 /* A second device on a model of its own, both in rig.vm.pass; rig_stop() takes both away. */
 struct pass_dev *rig_add(const char *fixtures, const char *name);

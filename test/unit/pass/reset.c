@@ -12,13 +12,14 @@
 
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <semaphore.h>
 #include <string.h>
 
 #define FLR_AT (0x80 + PCI_EXP_DEVCAP + 3) /* of the nvme fixture: bit 28 of device capabilities */
 
 #define FD 100 /* of group N: 100 + N */
 
-static struct pass_domain group;
+static struct pass_domain group = {.kvm = -1, .reset = LOCK_INIT(LOCK_RESET)};
 static struct pass_dev *companion;
 static int refuse_reset; /* what the keeper answers instead of a reset */
 
@@ -101,8 +102,8 @@ START_TEST(resets_the_bus_once_for_all)
 	use(companion, 0xc8000000);
 	companion->func.ops->quiet(&companion->func);
 	rig.dev->func.ops->quiet(&rig.dev->func);
-	pass_func_ops.reset(&rig.dev->func);
-	pass_func_ops.reset(&companion->func);
+	rig_reset(rig.dev);
+	rig_reset(companion);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	ck_assert_uint_eq(rig.model.resets, 0);
 	/* The companion is as after power-on as well. */
@@ -122,7 +123,7 @@ START_TEST(resets_what_is_on_the_bus_alone)
 	use(elsewhere, 0xd0000000); /* in use, and no hindrance */
 	use(namesake, 0xd8000000);
 	companion->func.ops->quiet(&companion->func);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	ck_assert_uint_eq(rig.model.resets, 0);
 	ck_assert_uint_eq(rig.dev->bus_resets, 1);
@@ -131,7 +132,7 @@ START_TEST(resets_what_is_on_the_bus_alone)
 	/* A group that is not the guest's: the keeper refuses, and nothing of others is reset. */
 	refuse_reset = -EPERM;
 	use(rig.dev, 0xc0000000);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	ck_assert_uint_eq(rig.model.resets, 1);
 	pass_func_ops.fini(&elsewhere->func);
@@ -146,11 +147,11 @@ START_TEST(a_domain_is_told_in_16_bits)
 	rig.dev->address.domain = companion->address.domain = 0x10000;
 	use(rig.dev, 0xc0000000);
 	use(companion, 0xc8000000);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 0); /* the companion is known, and in use */
 	companion->func.ops->quiet(&companion->func);
 	use(rig.dev, 0xc0000000);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	stop_pair();
 }
@@ -161,7 +162,7 @@ START_TEST(spares_a_companion_in_use)
 	start_pair();
 	use(rig.dev, 0xc0000000);
 	use(companion, 0xc8000000);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 0);
 	ck_assert_uint_eq(rig.model.resets, 1);
 	ck_assert_uint_eq(companion->func.ops->config_read(&companion->func, PCI_COMMAND, 2) & 7,
@@ -176,7 +177,7 @@ START_TEST(spares_a_companion_that_decodes)
 	start_pair();
 	use(rig.dev, 0xc0000000);
 	use(companion, 0);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 0);
 	ck_assert_uint_eq(rig.model.resets, 1);
 	stop_pair();
@@ -189,7 +190,7 @@ START_TEST(a_bus_reset_wakes_a_companion)
 	use(rig.dev, 0xc0000000);
 	companion->func.ops->config_write(&companion->func, 0x64, 2, 3); /* D3hot */
 	ck_assert_uint_eq(companion->power, 3);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	use(companion, 0xc8000000);
 	ck_assert(rig_maps(companion, 0xc8000000));
@@ -202,7 +203,7 @@ START_TEST(prefers_a_function_level_reset)
 	rig_start(suite_fixtures, "nvme");
 	rig.model.bus_count = 1;
 	use(rig.dev, 0xc0000000);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 0);
 	ck_assert_uint_eq(rig.model.resets, 1);
 	rig_stop();
@@ -214,11 +215,11 @@ START_TEST(the_guests_own_reset_counts)
 	rig_start(suite_fixtures, "nvme");
 	use(rig.dev, 0xc0000000);
 	rig_write(0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.resets, 0);
 	/* Emulated registers alone do not need the device to be reset, but go as well. */
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 4);
 	ck_assert_uint_eq(rig.model.resets, 0);
 	rig_stop();
@@ -231,17 +232,112 @@ START_TEST(a_failed_reset_is_none)
 	use(rig.dev, 0xc0000000);
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	rig.model.reset_error = -ENOTTY;
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.dev->resets, 0);
 	ck_assert_uint_eq(rig.model.config[PCI_COMMAND] & PCI_COMMAND_MASTER, 0);
 	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 4);
 	/* The next one is not left out. */
 	rig.model.reset_error = 0;
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.resets, 1);
 	ck_assert_uint_eq(rig.dev->resets, 1);
-	pass_func_ops.reset(&rig.dev->func);
+	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.resets, 1);
+	rig_stop();
+}
+END_TEST
+
+static sem_t begun, may_end;
+
+static void take_long(void)
+{
+	(void)sem_post(&begun);
+	(void)sem_wait(&may_end);
+}
+
+static uint32_t config_of(struct pass_dev *d, unsigned off, unsigned size)
+{
+	return d->func.ops->config_read(&d->func, off, size);
+}
+
+/* The vCPU that asks for the reset is back at once, and reads from another device meanwhile. */
+START_TEST(a_long_reset_holds_up_nobody)
+{
+	rig_start(suite_fixtures, "nvme");
+	struct pass_dev *other = rig_add(suite_fixtures, "e1000e");
+	use(rig.dev, 0xc0000000);
+	ck_assert(rig_maps(rig.dev, 0xc0000000));
+	(void)sem_init(&begun, 0, 0);
+	(void)sem_init(&may_end, 0, 0);
+	rig.model.during_reset = take_long;
+	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	(void)sem_wait(&begun);
+	ck_assert_uint_eq(config_of(rig.dev, PCI_VENDOR_ID, 4), UINT32_MAX);
+	ck_assert_uint_eq(config_of(rig.dev, PCI_COMMAND, 2), UINT16_MAX);
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc0000000, 4), UINT32_MAX);
+	use(rig.dev, 0xc0000000); /* lost */
+	ck_assert(!rig_maps(rig.dev, 0xc0000000));
+	ck_assert_uint_eq(config_of(other, PCI_VENDOR_ID, 4), 0x10d38086);
+	use(other, 0xd0000000);
+	ck_assert(rig_maps(other, 0xd0000000));
+	/* One of the bus above, and another of the function itself, are met by it. */
+	rig.dev->func.ops->reset(&rig.dev->func);
+	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	ck_assert_int_eq(pass_reset_wait(&rig.vm, 10), -ETIMEDOUT);
+	(void)sem_post(&may_end);
+	rig_settle();
+	ck_assert_uint_eq(config_of(rig.dev, PCI_VENDOR_ID, 4), 0x00101b36);
+	ck_assert_uint_eq(config_of(rig.dev, PCI_COMMAND, 2) & 7, 0);
+	ck_assert_uint_eq(config_of(rig.dev, PCI_BASE_ADDRESS_0, 4), 4);
+	ck_assert_uint_eq(rig.dev->resets, 1);
+	ck_assert_uint_eq(rig.model.resets, 0);
+	rig.model.during_reset = NULL;
+	rig_stop();
+}
+END_TEST
+
+/* While the bus is in reset, nobody on it answers, whoever asked for the reset. */
+START_TEST(a_reset_of_the_bus_holds_all_that_is_on_it)
+{
+	start_pair();
+	use(rig.dev, 0xc0000000);
+	use(companion, 0xc8000000);
+	companion->func.ops->quiet(&companion->func);
+	(void)sem_init(&begun, 0, 0);
+	(void)sem_init(&may_end, 0, 0);
+	rig.model.during_reset = take_long;
+	rig.dev->func.ops->reset(&rig.dev->func);
+	(void)sem_wait(&begun);
+	ck_assert_uint_eq(config_of(companion, PCI_VENDOR_ID, 4), UINT32_MAX);
+	/* Its own reset waits, and finds nothing left to do. */
+	companion->func.ops->reset(&companion->func);
+	(void)sem_post(&may_end);
+	rig_settle();
+	ck_assert_uint_eq(config_of(companion, PCI_VENDOR_ID, 4), 0x00101b36);
+	ck_assert_uint_eq(rig.model.bus_resets, 1);
+	ck_assert_uint_eq(companion->bus_resets, 1);
+	ck_assert_uint_eq(companion->resets, 1);
+	rig.model.during_reset = NULL;
+	stop_pair();
+}
+END_TEST
+
+START_TEST(a_device_leaves_after_its_reset)
+{
+	rig_start(suite_fixtures, "nvme");
+	use(rig.dev, 0xc0000000);
+	(void)sem_init(&begun, 0, 0);
+	(void)sem_init(&may_end, 0, 0);
+	rig.model.during_reset = take_long;
+	rig.dev->func.ops->reset(&rig.dev->func);
+	(void)sem_wait(&begun);
+	rig.dev->func.ops->eject(&rig.dev->func);
+	ck_assert(rig.dev->dropped);
+	ck_assert(!rig.dev->closed);
+	(void)sem_post(&may_end);
+	rig_settle();
+	ck_assert(rig.dev->closed);
+	ck_assert_uint_eq(config_of(rig.dev, PCI_VENDOR_ID, 4), UINT32_MAX);
 	rig_stop();
 }
 END_TEST
@@ -249,4 +345,5 @@ END_TEST
 SUITE("pass_reset", resets_the_bus_once_for_all, resets_what_is_on_the_bus_alone,
 	a_domain_is_told_in_16_bits, spares_a_companion_in_use, spares_a_companion_that_decodes,
 	a_bus_reset_wakes_a_companion, prefers_a_function_level_reset, the_guests_own_reset_counts,
-	a_failed_reset_is_none)
+	a_failed_reset_is_none, a_long_reset_holds_up_nobody,
+	a_reset_of_the_bus_holds_all_that_is_on_it, a_device_leaves_after_its_reset)

@@ -278,6 +278,8 @@ static int model_reset_bus(struct vfio_dev *d, const int *groups, size_t count)
 		if (n == count)
 			return -EINVAL;
 	}
+	if (m->during_reset)
+		m->during_reset();
 	m->bus_resets++;
 	wake_up(m);
 	vfio_model_note(m, "busreset");
@@ -290,6 +292,8 @@ static int model_reset(struct vfio_dev *d)
 
 	if (m->reset_error)
 		return m->reset_error;
+	if (m->during_reset)
+		m->during_reset();
 	m->resets++;
 	wake_up(m);
 	vfio_model_note(m, "reset");
@@ -340,8 +344,11 @@ static ssize_t model_write(
 	for (unsigned i = 0; i < len; i++) {
 		uint8_t w = writable(m, (unsigned)off + i), *c = &m->config[off + i];
 		*c = (uint8_t)((*c & ~w) | (bytes[i] & w));
-		if (is_flr(m, (unsigned)off + i, bytes[i]))
-			wake_up(m);
+		if (!is_flr(m, (unsigned)off + i, bytes[i]))
+			continue;
+		if (m->during_reset)
+			m->during_reset();
+		wake_up(m);
 	}
 	return (ssize_t)len;
 }

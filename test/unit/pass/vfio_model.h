@@ -48,6 +48,7 @@ struct vfio_model {
 	unsigned atomics; /* VFIO_ATOMIC_… */
 	unsigned resets;
 	int reset_error; /* what a reset of the device alone answers, and has no effect */
+	void (*during_reset)(void); /* of any kind */
 	unsigned bus_resets;
 	unsigned bus_count; /* functions that a reset of the bus hits; 0: it cannot be reset */
 	unsigned bus_devfn[4]; /* of them, on bus 1 */
