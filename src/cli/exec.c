@@ -71,7 +71,7 @@ static int take_words(struct exec_words *w, int argc, char **argv, int *ret_end)
 	return 0;
 }
 
-/* --user; who called sudo; nobody: never root by default. */
+/* --user, else the user who called sudo, else nobody: never root by default. */
 static int find_user(struct exec_words *w)
 {
 	const char *sudo = getenv("SUDO_UID");
@@ -91,16 +91,16 @@ static int find_user(struct exec_words *w)
 	}
 	if (!u && who == sudo)
 		return option_wrong(w->loan.verb,
-			"user %s, who called sudo, has no entry in the password file: "
-			"say another by --user",
+			"user %s, who called sudo, is not in the password file: name another by "
+			"--user",
 			who);
 	if (!u)
 		return option_wrong(w->loan.verb, "--user: there is no user '%s'", who);
-	/* Without a capability root still owns every node and attribute of a device. */
+	/* Even without capabilities, root owns every node and attribute of a device. */
 	if (u->pw_uid == 0 || u->pw_gid == 0)
 		return option_wrong(w->loan.verb,
-			"--user: '%s' is %s 0, whose every device's files are: that confines "
-			"nothing; name an ordinary user",
+			"--user: '%s' is %s 0, which owns every device file, so this would not "
+			"confine the program; name an ordinary user",
 			u->pw_name, u->pw_uid == 0 ? "user" : "of group");
 	w->loan.spec.uid = u->pw_uid;
 	w->loan.spec.gid = u->pw_gid;
@@ -124,8 +124,8 @@ static void print_failure(const struct err *e)
 	struct err told = *e;
 
 	if ((e->code == -EACCES || e->code == -EPERM) && geteuid() != 0 && !e->hint[0])
-		err_hint(&told, "run it as root: sudo usher exec …; the program itself becomes an "
-				"ordinary user");
+		err_hint(&told,
+			"run 'sudo usher exec …'; the program itself runs as an ordinary user");
 	report(&told);
 }
 
@@ -208,30 +208,23 @@ const struct verb verb_exec = {
 	.summary = "run a program that drives devices by itself, as an ordinary user",
 	.help = "exec --device ADDRESS[,id=VVVV:DDDD]… [OPTION…] -- PROGRAM [ARGUMENT…]\n"
 		"\n"
-		"Checks and takes the devices' whole IOMMU groups, opens the devices, and runs "
-		"PROGRAM with\n"
-		"their descriptors: as an ordinary user, without groups and capabilities, in a "
-		"process-id\n"
-		"namespace of its own. It finds them by usher_device_inherit(), and can open no "
-		"others. When\n"
-		"it ends or is killed, every process that it left is killed, the devices are "
-		"reset, and\n"
-		"their drivers get them back.\n"
+		"Checks and takes the IOMMU groups of the devices, opens the devices, and runs\n"
+		"PROGRAM with their descriptors. PROGRAM is an ordinary user without groups and\n"
+		"capabilities, in a process-id namespace of its own. It finds the devices by\n"
+		"usher_device_inherit(), and cannot open others. When it ends, usher kills every\n"
+		"process that it left, resets the devices, and gives them back to their drivers.\n"
 		"\n"
-		"  --device ADDRESS  hand over this device; may be said many times. "
-		"id=VVVV:DDDD refuses\n"
-		"                    another device at that address\n"
-		"  --user NAME       whom PROGRAM becomes; unless said the one who called sudo, "
-		"else nobody\n"
-		"  --memlock SIZE    memory that it may keep for DMA; 64M unless said\n"
-		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
-		"times\n"
-		"  --plan, --dry-run print what would be done and what would stop it; do nothing\n"
-		"  --quiet           only what went wrong\n"
+		"  --device ADDRESS  hand over this device; may be repeated. id=VVVV:DDDD refuses\n"
+		"                    any other device at that address\n"
+		"  --user NAME       user that runs PROGRAM; default: the one who called sudo,\n"
+		"                    else nobody\n"
+		"  --memlock SIZE    memory that PROGRAM may lock for DMA; default: 64M\n"
+		"  --allow CHECK     ignore one check that refuses; may be repeated\n"
+		"  --plan, --dry-run print what would happen and what prevents it; do nothing\n"
+		"  --quiet           print errors only\n"
 		"\n"
-		"Exit status: the program's own; 128 + N when signal N ended it; 2 wrong command "
-		"line;\n"
-		"3 refused; 125 usher itself failed.\n"
+		"Exit status: that of PROGRAM; 128 + N when signal N ended it; 2 wrong command\n"
+		"line; 3 refused; 125 usher itself failed.\n"
 		"\n"
 		"Example: usher exec --device 0000:01:00.0 --user alice -- ./nvme-read 0 8\n",
 	.run = exec_main,

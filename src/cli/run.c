@@ -13,6 +13,7 @@
 #include "view/release.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -237,8 +238,8 @@ static void print_guest(const struct run_words *w)
 {
 	const struct guest_spec *s = &w->loan.spec;
 
-	(void)printf("guest '%s' by %s: %llu MiB, %u cpu%s\n", s->name, w->engine->name,
-		(unsigned long long)(s->memory / MIB(1)), s->cpus, s->cpus == 1 ? "" : "s");
+	(void)printf("guest '%s' by %s: %" PRIu64 " MiB, %u cpu%s\n", s->name, w->engine->name,
+		(s->memory / MIB(1)), s->cpus, s->cpus == 1 ? "" : "s");
 	if (s->kernel)
 		(void)printf("kernel: %s\n", s->kernel);
 	if (s->initrd)
@@ -330,13 +331,12 @@ static void print_layout(const struct fit_layout *l)
 {
 	(void)printf("addresses: %u bits; memory at", l->layout.bits);
 	for (size_t i = 0; i < l->layout.count; i++)
-		(void)printf(" 0x%llx-0x%llx", (unsigned long long)l->layout.ram[i].base,
-			(unsigned long long)(l->layout.ram[i].base + l->layout.ram[i].size - 1));
-	(void)printf("\nbars: %llu of %llu MiB below 4 GiB, %llu of %llu MiB above memory\n",
-		(unsigned long long)(l->mem32 / MIB(1)),
-		(unsigned long long)(LAYOUT_MEM32_SIZE / MIB(1)),
-		(unsigned long long)(l->mem64 / MIB(1)),
-		(unsigned long long)(l->layout.mem64.size / MIB(1)));
+		(void)printf(" 0x%" PRIx64 "-0x%" PRIx64, l->layout.ram[i].base,
+			(l->layout.ram[i].base + l->layout.ram[i].size - 1));
+	(void)printf("\nbars: %" PRIu64 " of %" PRIu64 " MiB below 4 GiB, %" PRIu64 " of %" PRIu64
+		     " MiB above memory\n",
+		(l->mem32 / MIB(1)), (LAYOUT_MEM32_SIZE / MIB(1)), (l->mem64 / MIB(1)),
+		(l->layout.mem64.size / MIB(1)));
 }
 
 static int show_plan(const struct run_words *w, const struct keeper *k)
@@ -428,47 +428,40 @@ const struct verb verb_run = {
 	.help = "run [--device ADDRESS[,KEY=VALUE]…]… --kernel FILE [OPTION…]\n"
 		"       usher run --engine=qemu [--device …]… -- QEMU-ARGUMENTS…\n"
 		"\n"
-		"Checks and takes the devices' whole IOMMU groups, runs the guest, waits for its "
-		"end\n"
-		"(power-off, crash, panic, kill) and gives back what it took. Standard input and "
-		"output\n"
-		"are the guest's console.\n"
+		"Checks and takes the IOMMU groups of the devices, runs the guest, waits for its\n"
+		"end (power-off, crash, panic, kill), and gives the devices back. Standard input\n"
+		"and output are the guest's console.\n"
 		"\n"
-		"  --device ADDRESS  lend this device; may be said many times. id=VVVV:DDDD "
-		"refuses\n"
-		"                    another device at that address; rom=FILE stands in for its "
-		"ROM,\n"
-		"                    rom=off hides it. Functions of one device stay together\n"
+		"  --device ADDRESS  lend this device; may be repeated. id=VVVV:DDDD refuses any\n"
+		"                    other device at that address. rom=FILE replaces its ROM,\n"
+		"                    rom=off hides it. Functions of one device share a slot\n"
 		"  --kernel FILE     bzImage (unpacked once, cached) or ELF vmlinux\n"
 		"  --initrd FILE     initial ramdisk\n"
-		"  --cmdline TEXT    the kernel's command line\n"
-		"  --memory SIZE     512M unless said\n"
-		"  --hugepages       memory from the host's pool of huge pages\n"
-		"  --cpus N          1 unless said\n"
-		"  --name NAME       of the guest; 'guest' unless said\n"
-		"  --engine NAME     usher (usher-vmm, the default) or qemu; QEMU_SYSTEM names the "
-		"program\n"
-		"  --allow CHECK     lift one check that refuses, by its name; may be said many "
-		"times\n"
-		"  --return WHERE    at the end: driver (the first one; the default), vfio, none\n"
-		"  --peers           let the guest's devices reach each other's BARs, where the "
-		"host can\n"
-		"  --no-reboot       a reboot is the guest's end; else it boots again, with its "
-		"devices reset\n"
-		"  --plan            print what would be done and what would stop it; do nothing\n"
-		"  --json            with --plan: as JSON\n"
-		"  --stats[=FILE]    at the end, print exits by reason and device, interrupts by "
-		"vector and\n"
-		"                    mapped memory; or write them to FILE as JSON\n"
-		"  --trace-bar ADDRESS:N  print each access to BAR N of that device, with its "
-		"register's name\n"
-		"                    (NVMe, e1000e, edu); slow, may be said many times\n"
-		"  --timing          print start-up phases and exits at the end\n"
-		"  --quiet           only what went wrong\n"
+		"  --cmdline TEXT    command line of the kernel\n"
+		"  --memory SIZE     default: 512M\n"
+		"  --hugepages       take the memory from the host's pool of huge pages\n"
+		"  --cpus N          default: 1\n"
+		"  --name NAME       name of the guest; default: guest\n"
+		"  --engine NAME     usher (default: usher-vmm) or qemu; QEMU_SYSTEM names the\n"
+		"                    program\n"
+		"  --allow CHECK     ignore one check that refuses; may be repeated\n"
+		"  --return WHERE    where devices go at the end: driver (default: the first\n"
+		"                    one), vfio or none\n"
+		"  --peers           let the guest's devices reach each other's BARs, if the host\n"
+		"                    can\n"
+		"  --no-reboot       end when the guest reboots; default: boot it again, with its\n"
+		"                    devices reset\n"
+		"  --plan, --dry-run print what the run would do and what prevents it; do nothing\n"
+		"  --json            with --plan: print JSON\n"
+		"  --stats[=FILE]    at the end, print exits by reason and device, interrupts by\n"
+		"                    vector and mapped memory; with FILE, write them there as JSON\n"
+		"  --trace-bar ADDRESS:N  print each access to BAR N of that device, with the\n"
+		"                    register's name (NVMe, e1000e, edu); slow; may be repeated\n"
+		"  --timing          at the end, print the phases of the start and the exits\n"
+		"  --quiet           print errors only\n"
 		"\n"
-		"Exit status: the engine's own (0: the guest switched itself off); 2 wrong command "
-		"line;\n"
-		"3 refused; 125 usher itself failed.\n"
+		"Exit status: that of the engine (0: the guest powered off); 2 wrong command\n"
+		"line; 3 refused; 125 usher itself failed.\n"
 		"\n"
 		"Example: usher run --kernel /boot/vmlinuz --initrd /boot/initrd.img \\\n"
 		"                   --cmdline console=ttyS0 --device 0000:01:00.0\n",

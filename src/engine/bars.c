@@ -9,9 +9,10 @@
 #include "vfio/layout.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
-/* A bridge forwards 64-bit addresses through its prefetchable window alone. */
+/* A bridge forwards 64-bit addresses only through its prefetchable window. */
 enum kind { KIND_IO, KIND_MEM32, KIND_MEM64, KINDS };
 
 static const uint64_t granule[KINDS] = {
@@ -25,8 +26,8 @@ static enum kind kind_of(const struct pci_bar *b)
 }
 
 /*
- * The target whose root port target @i is behind: its own, or, as vmm/machine has it, that of
- * function 0 of its device.
+ * The target that owns the root port of target @i: function 0 of its device if that is a target,
+ * else @i itself, as in vmm/machine.
  */
 static size_t port_of(const struct bind_request *q, size_t i)
 {
@@ -88,17 +89,17 @@ int bars_check_sum(struct host *h, struct bars_room room, const struct bind_requ
 		return 0;
 	bool is_low = low > room.low;
 	int r = bind_problem_add(p, q, kind, "host",
-		"the devices' BARs need %llu MiB %s, and the guest can address %llu there",
-		(unsigned long long)((is_low ? low : all) >> 20),
-		is_low ? "below 4 GiB" : "beside its memory",
-		(unsigned long long)((is_low ? room.low : room.high) >> 20));
+		"the devices' BARs need %" PRIu64 " MiB %s, and the guest can address %" PRIu64
+		" there",
+		((is_low ? low : all) >> 20), is_low ? "below 4 GiB" : "beside its memory",
+		((is_low ? room.low : room.high) >> 20));
 	return r < 0 ? r : 1;
 }
 
-static int tell(struct bind_plan *p, const struct bind_request *q, enum kind kind,
+static int report_window(struct bind_plan *p, const struct bind_request *q, enum kind kind,
 	const struct pci_claim *claim, struct pci_address a)
 {
-	/* Drivers of our day do without ports. */
+	/* Current drivers do not need I/O ports. */
 	static const struct problem_kind kinds[KINDS] = {
 		[KIND_IO] = {"bars", PROBLEM_WARNS, NULL},
 		[KIND_MEM32] = {"bars", PROBLEM_REFUSES, "give the guest fewer devices"},
@@ -110,8 +111,8 @@ static int tell(struct bind_plan *p, const struct bind_request *q, enum kind kin
 	char address[PCI_ADDRESS_TEXT];
 
 	return bind_problem_add(p, q, &kinds[kind], pci_address_format(a, address),
-		"its BARs need %llu KiB of %s, and the guest has no more",
-		(unsigned long long)(claim->size >> 10), names[kind]);
+		"its BARs need %" PRIu64 " KiB of %s, and the guest has no more",
+		(claim->size >> 10), names[kind]);
 }
 
 int bars_check(struct host *h, const struct layout *layout, const struct bind_request *q,
@@ -138,7 +139,7 @@ int bars_check(struct host *h, const struct layout *layout, const struct bind_re
 		(void)pci_aperture_place(claims, n, room[kind].base, room[kind].size);
 		for (size_t i = 0; i < n && r == 0; i++)
 			if (!claims[i].base)
-				r = tell(p, q, kind, &claims[i], of[i]);
+				r = report_window(p, q, kind, &claims[i], of[i]);
 	}
 	return r;
 }

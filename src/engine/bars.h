@@ -9,26 +9,26 @@ struct layout;
 struct problem_kind;
 
 /*
- * Whether the BARs of the targets find address space in a guest of usher-vmm, laid out as it will
- * lay them out; adds a problem for each device that does not. Return: 0, -ENOMEM.
+ * Checks that the BARs of the targets have room in a guest of usher-vmm, with its own layout. Adds a
+ * problem for each device without room. Return: 0, -ENOMEM.
  */
 int bars_check(struct host *h, const struct layout *layout, const struct bind_request *q,
 	struct bind_plan *p);
 
-/* How much a guest can address beside its memory, whoever places BARs there. [bytes] */
+/* How much a guest can address beside its memory [bytes]. */
 struct bars_room {
 	uint64_t low; /* below 4 GiB */
 	uint64_t high; /* anywhere */
 };
 
 /*
- * Whether all BARs of the targets together are no more than @room: what is more, no firmware can
- * place, and becomes a problem of @kind. Return: 0; 1 they are more; -ENOMEM.
+ * Checks that the sum of all BARs is at most @room: no firmware can place more. Otherwise adds a
+ * problem of @kind. Return: 0; 1 they are more; -ENOMEM.
  */
 int bars_check_sum(struct host *h, struct bars_room room, const struct bind_request *q,
 	const struct problem_kind *kind, struct bind_plan *p);
 
-/* What the BARs come to behind their root ports [bytes]: below 4 GiB, and 64-bit prefetchable. */
+/* The sizes of the BAR windows of all root ports [bytes]: below 4 GiB, and 64-bit prefetchable. */
 void bars_need(
 	struct host *h, const struct bind_request *q, uint64_t *ret_mem32, uint64_t *ret_mem64);
 

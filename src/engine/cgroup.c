@@ -21,7 +21,7 @@
 #define EMPTY_TRIES 200
 #define EMPTY_PAUSE_NS 10000000
 
-/* Our own folder, "0::/user.slice/…": what the program uses is counted where we are. */
+/* Our own folder, from "0::/user.slice/…": the program's use counts where usher's does. */
 static int own_dir(char *buf, size_t size)
 {
 	char text[FILE_PATH_MAX];
@@ -35,7 +35,7 @@ static int own_dir(char *buf, size_t size)
 	return file_path(buf, size, CGROUP_TOP "%s", text + 3);
 }
 
-/* "usher-exec-PID" whose keeper was killed. */
+/* True for "usher-exec-PID" if process PID is gone: its keeper was killed. */
 static bool is_left(const char *name)
 {
 	int pid;
@@ -43,8 +43,8 @@ static bool is_left(const char *name)
 	return sscanf(name, PREFIX "exec-%d", &pid) == 1 && kill(pid, 0) < 0 && errno == ESRCH;
 }
 
-/* With processes in it the kernel keeps it. */
-static void sweep(const char *top, unsigned depth)
+/* The kernel refuses to remove a cgroup that has processes. */
+static void sweep_folder(const char *top, unsigned depth)
 {
 	char path[FILE_PATH_MAX];
 	const struct dirent *entry;
@@ -57,13 +57,13 @@ static void sweep(const char *top, unsigned depth)
 		if (is_left(entry->d_name))
 			(void)rmdir(path);
 		else if (depth)
-			sweep(path, depth - 1);
+			sweep_folder(path, depth - 1);
 	}
 }
 
 void cgroup_sweep(void)
 {
-	sweep(CGROUP_TOP, DEPTH_MAX);
+	sweep_folder(CGROUP_TOP, DEPTH_MAX);
 }
 
 void cgroup_make(const char *name, struct cgroup *ret)
@@ -75,7 +75,7 @@ void cgroup_make(const char *name, struct cgroup *ret)
 		return;
 	if (strcmp(own, CGROUP_TOP "/") == 0)
 		own[strlen(own) - 1] = '\0';
-	sweep(own, 0);
+	sweep_folder(own, 0);
 	if (file_path(ret->dir, sizeof(ret->dir), "%s/" PREFIX "%s", own, name) < 0 ||
 		(mkdir(ret->dir, 0755) < 0 && errno != EEXIST) ||
 		file_path(path, sizeof(path), "%s/cgroup.procs", ret->dir) < 0) {
@@ -93,7 +93,7 @@ void cgroup_remove(struct cgroup *g)
 	if (!g->dir[0])
 		return;
 	fd_close(&g->procs_fd);
-	/* Linux 5.14; before, and without it, the namespace's end has killed them already. */
+	/* Linux 5.14. Otherwise the end of the namespace has killed them already. */
 	if (file_path(path, sizeof(path), "%s/cgroup.kill", g->dir) == 0)
 		(void)file_write(path, "1");
 	for (unsigned i = 0; i < EMPTY_TRIES && rmdir(g->dir) < 0 && errno == EBUSY; i++)

@@ -4,7 +4,7 @@
 
 struct err;
 
-/* A cgroup (version 2) of one program. Where there are none, everything here does nothing. */
+/* A cgroup (version 2) of one program. Without cgroups, all functions here do nothing. */
 struct cgroup {
 	char dir[512]; /* "": none */
 	int procs_fd;
@@ -12,13 +12,13 @@ struct cgroup {
 
 #define CGROUP_NONE ((struct cgroup){.procs_fd = -1})
 
-/* Beside ours, below the folder that systemd or nobody manages. Never fails: see dir. */
+/* Makes one below our own cgroup. Never fails: without one, dir is "". */
 void cgroup_make(const char *name, struct cgroup *ret);
 
-/* Kills what is left in it, and removes it. */
+/* Kills the processes that are left in it, and removes it. */
 void cgroup_remove(struct cgroup *g);
 
-/* Removes those that keepers of `usher exec` left which were killed, wherever they are. */
+/* Removes the cgroups of killed keepers of `usher exec`, in the whole tree. */
 void cgroup_sweep(void);
 
 #endif

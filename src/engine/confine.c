@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* No capability is kept, and none can be had again: not by a file's, not by a set-user-ID. */
+/* Drops all capabilities for good: neither a file's capabilities nor set-user-ID bring any back. */
 static int drop_capabilities(void)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -28,7 +28,7 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
 }
 
-/* While we may: what a process may never get back is dropped by number, to the kernel's last. */
+/* Needs CAP_SETPCAP, so it comes first. The kernel's last capability is known only by trying. */
 static int drop_bounding_set(void)
 {
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
@@ -51,12 +51,12 @@ static int drop_rights(const struct confine *c)
 
 static int join_cgroup(const struct confine *c)
 {
-	/* "0": whoever writes */
+	/* "0" means the process that writes. */
 	return c->cgroup_fd < 0 ? 0 : fd_write_full(c->cgroup_fd, "0", 1);
 }
 
-/* A namespace's first process gets every orphan of it. Return: true once @child has ended. */
-static bool reap(pid_t child, int *ret_status)
+/* The first process of a namespace inherits every orphan of it. Return: true if @child has ended. */
+static bool reap_orphans(pid_t child, int *ret_status)
 {
 	bool ended = false;
 	int status;
@@ -72,10 +72,10 @@ static bool reap(pid_t child, int *ret_status)
 }
 
 /*
- * The first process: hands signals on, reaps, and ends with the program's status, or at once when
- * the keeper is gone. It holds no descriptor of a device.
+ * The first process of the namespace: forwards signals, reaps, and exits with the program's status,
+ * or at once when the keeper is gone. It holds no descriptor of a device.
  */
-__attribute__((noreturn)) static void stand_watch(pid_t child, int signals, int alive)
+__attribute__((noreturn)) static void watch_program(pid_t child, int signals, int alive)
 {
 	struct signalfd_siginfo info;
 	int status = 0;
@@ -93,12 +93,12 @@ __attribute__((noreturn)) static void stand_watch(pid_t child, int signals, int 
 			continue;
 		if (info.ssi_signo != SIGCHLD)
 			(void)kill(child, (int)info.ssi_signo);
-		else if (reap(child, &status))
+		else if (reap_orphans(child, &status))
 			_exit(status);
 	}
 }
 
-/* All signals are something to read: the first process of a namespace has no default actions. */
+/* Reads all signals: the kernel drops those of a namespace's first process that have no handler. */
 static int catch_signals(void)
 {
 	sigset_t all;
@@ -110,7 +110,7 @@ static int catch_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Closes everything but three descriptors and two: devices are the program's, not ours. */
+/* Closes all descriptors but 0 to 2 and these two: the devices belong to the program. */
 static void close_others(int signals, int alive)
 {
 	int low = signals < alive ? signals : alive, high = signals < alive ? alive : signals;
@@ -137,10 +137,10 @@ int confine_enter(const struct confine *c, int report)
 	if (child < 0)
 		return -errno;
 	if (child == 0) {
-		/* Of a terminal's foreground group still, and without one to be injected into. */
+		/* Still in the foreground group of the terminal: setsid() comes later. */
 		(void)close(signals);
 		return 0;
 	}
 	close_others(signals, c->alive_fd);
-	stand_watch(child, signals, c->alive_fd);
+	watch_program(child, signals, c->alive_fd);
 }

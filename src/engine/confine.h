@@ -8,12 +8,12 @@
 struct err;
 
 /*
- * What a program is shut into: an ordinary user without groups, capabilities, or a way back to
- * them, in a process-id namespace of its own, and in a cgroup where there is one.
+ * The confinement of a program: an ordinary user without groups and capabilities and without a way
+ * to get any, in a process-id namespace of its own, and in a cgroup where cgroups exist.
  *
- * The namespace's first process is ours. When it ends, whatever the reason, the kernel kills all
- * others in the namespace, and lets nobody see its end before they are gone: so a keeper that has
- * seen it knows that no descendant holds a descriptor any more.
+ * The namespace's first process is ours. When it ends, the kernel kills all other processes of the
+ * namespace before it reports that end. So a keeper that has seen the end knows that no descendant
+ * holds a descriptor any more.
  */
 struct confine {
 	uid_t uid;
@@ -28,9 +28,9 @@ struct confine {
 #define CONFINE_CLONE CLONE_NEWPID
 
 /*
- * In the new process, alone in it: gives up every right, becomes the namespace's first process,
- * and returns in a second one that is to execute the program. @report: a descriptor that only the
- * second one is to keep. Return: 0 in the second process, -errno.
+ * Runs in the new process, which has one thread: drops all rights, becomes the namespace's first
+ * process, and returns in a second process, which executes the program. Only the second process
+ * keeps the descriptor @report. Return: 0 in the second process, -errno.
  */
 int confine_enter(const struct confine *c, int report);
 

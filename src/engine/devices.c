@@ -22,7 +22,7 @@ void devices_close(struct open_devices *d)
 	free(d);
 }
 
-/* Bound, so that a group stays ours when its devices are closed. */
+/* Binds the groups, so that each stays ours after its devices are closed. */
 static int bind_groups(const struct bind_env *env, const struct bind_plan *plan,
 	struct open_devices *d, struct err *e)
 {

@@ -13,23 +13,23 @@
 struct err;
 struct open_devices;
 
-/* What one start needs and owns: the words of the program, and what it inherits. */
+/* What one start needs and owns: the program, and what it inherits. */
 struct engine_run {
 	struct program program;
 	struct kernel kernel;
-	size_t given_count; /* more descriptors that the program inherits */
+	size_t given_count; /* more descriptors for the program; engine_finish() closes them */
 	int given[SPEC_DEVICES_MAX + 4];
 	int kvm_fd;
-	int keeper_fd; /* of usher-vmm: its end of the socket that tells it of our end */
-	int line_fd; /* and ours, by which it was sent the description of the guest */
-	struct calls calls; /* that usher-vmm makes */
-	int calls_fd; /* its end of these */
+	int keeper_fd; /* usher-vmm's end of the socket to the keeper */
+	int line_fd; /* our end of it: the description of the guest goes through it */
+	struct calls calls; /* our end of the socket for usher-vmm's calls */
+	int calls_fd; /* usher-vmm's end of that socket */
 	struct open_devices
 		*devices; /* groups stay here, the rest is handed over; NULL: it opens its own */
 	bool wipes; /* the devices are reset here when the program is gone */
 	struct confine confine; /* of engine_exec */
 	struct cgroup cgroup;
-	int lifeline_fd; /* closes when we end */
+	int lifeline_fd; /* the confined program's first process ends when this is closed */
 };
 
 #define ENGINE_RUN_NONE                       \
@@ -43,23 +43,23 @@ struct engine_run {
 		.cgroup = CGROUP_NONE,        \
 		.lifeline_fd = -1})
 
-/* Who can run a guest. Each is a static const table; the keeper does the rest. */
+/* A program that can run a guest. Each engine is a static const table; the keeper does the rest. */
 struct engine {
 	const char *name;
-	uint64_t overhead; /* [bytes] that it locks besides the guest's memory */
-	bool lays_out; /* the guest's addresses follow vfio/layout */
-	/* What the guest will have. [bytes] */
+	uint64_t overhead; /* memory that it locks besides the guest's [bytes] */
+	bool lays_out; /* vfio/layout decides about the guest's addresses */
+	/* Return: the size of the guest's memory [bytes]. */
 	uint64_t (*memory)(const struct guest_spec *s);
-	/* Whether its addresses may be as wide as the host's; NULL: they are laid out (lays_out). */
+	/* True if the guest's addresses may be as wide as the host's. NULL: see lays_out. */
 	bool (*wide)(const struct guest_spec *s);
 	/*
-	 * What is wrong with running @s by this engine, as far as can be told without touching
-	 * anything. Return: 0, -EINVAL, -ENOEXEC, -ENOENT, -errno.
+	 * Checks, without any change to the host, that this engine can run @s.
+	 * Return: 0, -EINVAL, -ENOEXEC, -ENOENT, -errno.
 	 */
 	int (*check)(const struct guest_spec *s, struct err *e);
 	/*
-	 * Turns @s into a program to start; the devices of @groups are on their VFIO driver now.
-	 * @run is ENGINE_RUN_NONE on entry and given to finish() in any case. Return: 0, -errno.
+	 * Turns @s into a program to start. The devices of @groups are on their VFIO driver now.
+	 * @run is ENGINE_RUN_NONE; the caller calls engine_finish() in any case. Return: 0, -errno.
 	 */
 	int (*prepare)(const struct bind_env *env, const struct guest_spec *s,
 		const struct bind_plan *groups, struct engine_run *run, struct err *e);
@@ -68,18 +68,18 @@ struct engine {
 extern const struct engine engine_ours; /* usher-vmm */
 extern const struct engine engine_qemu; /* qemu-system-x86_64, QEMU_SYSTEM overrides */
 
-/* Return: NULL when there is none of that name. */
+/* Return: NULL if no engine has that name. */
 const struct engine *engine_find(const char *name);
 
 /*
- * Lets go of what the program has inherited by now: from here on the devices are free as soon
- * as the program is gone, and has closed them even before (an unbind waits for every descriptor).
+ * Closes our copies of what the program has inherited, but keeps the groups. From here on a device
+ * is free as soon as the program has closed it: an unbind waits for every descriptor.
  */
 void engine_finish(struct engine_run *run);
 
-/* After the program's end, or when it did not start: lets go of what held it. */
+/* After the program's end, or if it did not start: releases its cgroup, lifeline and sockets. */
 void engine_ended(struct engine_run *run);
-/* And at last of the devices. */
+/* After that: closes the devices. */
 void engine_close(struct engine_run *run);
 
 #endif

@@ -21,7 +21,7 @@ static int exec_check(const struct guest_spec *s, struct err *e)
 	return 0;
 }
 
-/* The group's descriptor stays here: with it a program could open the group's other devices. */
+/* Keeps the groups' descriptors here: with them a program could open other devices of a group. */
 static int add_devices(const struct open_devices *d, struct program *p)
 {
 	char list[64 * SPEC_DEVICES_MAX], text[PCI_ADDRESS_TEXT];
@@ -40,7 +40,7 @@ static int add_devices(const struct open_devices *d, struct program *p)
 	return r == 0 ? program_env(p, EXEC_VARIABLE "=%s", list) : r;
 }
 
-/* What a shell of that user would find. */
+/* Sets the variables that a shell of that user would have. */
 static int add_user(uid_t uid, struct program *p)
 {
 	const struct passwd *u = getpwuid(uid);
@@ -53,9 +53,7 @@ static int add_user(uid_t uid, struct program *p)
 	return r == 0 ? program_env(p, "LOGNAME=%s", u->pw_name) : r;
 }
 
-/*
- * The program's end of "the keeper lives" is never written to; ours closes when we end, however.
- */
+/* Nobody writes to this pipe. Our end of it closes when this process ends, whatever the reason. */
 static int add_lifeline(struct engine_run *run)
 {
 	int fds[2];
@@ -95,7 +93,7 @@ static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 	return 0;
 }
 
-/* What it may lock is what it was given: nothing to ask for beforehand. */
+/* The program gets the limit that it asks for, so there is nothing to check. */
 static uint64_t exec_memory(const struct guest_spec *s)
 {
 	return 0;

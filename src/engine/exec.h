@@ -5,9 +5,9 @@
 #include "engine/engine.h"
 
 /*
- * The engine of `usher exec`: what it runs is no guest but a program that drives the devices by
- * itself, as an ordinary user. spec.engine_args: the program and its arguments; spec.memory: what
- * it may keep in memory for DMA (RLIMIT_MEMLOCK); spec.uid, spec.gid: whom it becomes.
+ * The engine of `usher exec`: it runs a program that drives the devices, as an ordinary user.
+ * spec.engine_args: the program and its arguments. spec.memory: how much it may lock for DMA
+ * (RLIMIT_MEMLOCK). spec.uid, spec.gid: the user.
  */
 #define EXEC_VARIABLE "USHER_DEVICE" /* "0000:01:00.0=fd:CONTAINER,none,DEVICE …" */
 

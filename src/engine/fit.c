@@ -12,13 +12,14 @@
 #include "vfio/layout.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TEXT_MAX 8192
-#define QEMU_BITS 40 /* of a guest-physical address, in all its processors but "host" and "max" */
+#define QEMU_BITS 40 /* width of a guest-physical address in all processors but "host" and "max" */
 
 static const struct fit_name names_ours[] = {
 	{.name = "iommu"},
@@ -49,7 +50,7 @@ const struct fit_name *fit_names(const struct engine *engine)
 	return engine->lays_out ? names_ours : names_qemu;
 }
 
-/* One asking: what a check may look at. */
+/* What a check may read. */
 struct fit_case {
 	struct host *host;
 	const struct engine *engine;
@@ -118,13 +119,14 @@ static int fit_memlock(struct fit_case *c)
 	if (!c->spec->device_count ||
 		(read_field(c->host, "/proc/self/status", "CapEff", 16, &caps) == 0 && caps & may))
 		return 0;
-	/* Unlimited, or unknown: the kernel tells at the mapping. The keeper raises soft to hard. */
+	/* If the limit is unknown, the mapping will fail. The keeper raises the soft limit to the hard. */
 	if (read_hard(c->host, "Max locked memory", &hard) < 0 || hard >= need)
 		return 0;
 	return bind_problem_add(c->plan, c->q, &kind, "host",
-		"the guest's memory is pinned for its devices: %llu MiB in all, and this user may "
-		"lock %llu",
-		(unsigned long long)(need >> 20), (unsigned long long)(hard >> 20));
+		"the guest's memory is pinned for its devices: %" PRIu64
+		" MiB in all, and this user may "
+		"lock %" PRIu64,
+		(need >> 20), (hard >> 20));
 }
 
 static int fit_memory(struct fit_case *c)
@@ -137,15 +139,15 @@ static int fit_memory(struct fit_case *c)
 
 	if (read_field(c->host, "/proc/meminfo", "MemTotal", 10, &all) == 0 && c->memory > KIB(all))
 		return bind_problem_add(c->plan, c->q, &more, "host",
-			"the guest is to have %llu MiB, and the host has %llu",
-			(unsigned long long)(c->memory >> 20), (unsigned long long)(all >> 10));
+			"the guest is to have %" PRIu64 " MiB, and the host has %" PRIu64,
+			(c->memory >> 20), (all >> 10));
 	if (!c->spec->device_count || c->spec->hugepages ||
 		read_field(c->host, "/proc/meminfo", "MemAvailable", 10, &available) < 0 ||
 		c->memory <= KIB(available))
 		return 0;
 	return bind_problem_add(c->plan, c->q, &tight, "host",
-		"the guest's %llu MiB are pinned at once, and %llu are available",
-		(unsigned long long)(c->memory >> 20), (unsigned long long)(available >> 10));
+		"the guest's %" PRIu64 " MiB are pinned at once, and %" PRIu64 " are available",
+		(c->memory >> 20), (available >> 10));
 }
 
 static int fit_hugepages(struct fit_case *c)
@@ -165,11 +167,12 @@ static int fit_hugepages(struct fit_case *c)
 		return 0;
 	if (size && c->memory % size)
 		return bind_problem_add(c->plan, c->q, &kind, "host",
-			"the guest's %llu MiB are no whole number of huge pages of %llu MiB",
-			(unsigned long long)(c->memory >> 20), (unsigned long long)(size >> 20));
+			"the guest's %" PRIu64 " MiB are no whole number of huge pages of %" PRIu64
+			" MiB",
+			(c->memory >> 20), (size >> 20));
 	return bind_problem_add(c->plan, c->q, &kind, "host",
-		"the guest needs %llu huge pages, and %llu are free",
-		(unsigned long long)(size ? c->memory / size : 0), (unsigned long long)pages);
+		"the guest needs %" PRIu64 " huge pages, and %" PRIu64 " are free",
+		(size ? c->memory / size : 0), pages);
 }
 
 /* Takes [@first, @last] out of @spans. */
@@ -195,7 +198,7 @@ static size_t cut_out(
 	return n;
 }
 
-/* The last address that VT-d translates, as its capability register tells; others do not say. */
+/* The last address that VT-d translates, from its capability register; others have none. */
 static uint64_t last_iova(struct host *h, struct pci_address a)
 {
 	char path[FILE_PATH_MAX];
@@ -229,7 +232,7 @@ size_t fit_usable(struct host *h, const struct bind_request *q, struct vfio_span
 			char *end;
 			unsigned long long from = strtoull(line, &end, 16);
 			unsigned long long to = strtoull(end, &end, 16);
-			/* What is `direct-relaxable` the kernel gives up for VFIO. */
+			/* The kernel releases `direct-relaxable` regions for VFIO. */
 			if (from <= to && strcmp(end, " direct-relaxable") != 0)
 				n = cut_out(ret, n, room, from, to);
 		}
@@ -246,7 +249,7 @@ static unsigned phys_bits(struct host *h)
 	return bits >= 32 && bits <= 52 ? (unsigned)bits : 36;
 }
 
-/* QEMU's own layout: what is RAM in each of its machines, 2 to 3.5 GiB low and the rest high. */
+/* QEMU's machines have 2 to 3.5 GiB of RAM below 4 GiB and the rest above. */
 static int check_qemu(const struct fit_case *c, const struct vfio_span *usable, size_t n)
 {
 	uint64_t low = min_u64(c->memory, GIB(2));
@@ -260,7 +263,7 @@ static int check_qemu(const struct fit_case *c, const struct vfio_span *usable, 
 	return low_ok && high_ok ? 0 : -EADDRINUSE;
 }
 
-/* What a guest of @bits can address beside its memory, at most. */
+/* The most that a guest with addresses of @bits can address beside its memory. */
 static struct bars_room room_of(const struct fit_case *c, unsigned bits)
 {
 	uint64_t end = UINT64_C(1) << bits;
@@ -272,8 +275,8 @@ static struct bars_room room_of(const struct fit_case *c, unsigned bits)
 }
 
 /*
- * QEMU's processors have 40 bits, those that follow the host its own; some distributions have all
- * follow it. So more than 40 is a warning, and more than the host's is no guest's.
+ * QEMU's processors have addresses of 40 bits, or the host's width; some distributions give all of
+ * them the host's. So a need of more than 40 bits is a warning, and of more than the host's refuses.
  */
 static int fit_bars_qemu(struct fit_case *c)
 {
@@ -338,7 +341,7 @@ int fit_check(struct host *h, const struct engine *engine, const struct guest_sp
 		.memory = engine->memory(s)};
 	int r = 0;
 
-	/* A program that drives devices by itself (usher exec) is no guest. */
+	/* `usher exec` runs no guest: its memory is 0. */
 	for (size_t i = 0; c.memory && i < COUNT(checks) && r == 0; i++)
 		r = checks[i](&c);
 	return r < 0 ? err_set(e, r, "plan the guest") : 0;

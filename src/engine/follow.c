@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Plans and reports come piece by piece; they are put together again for who prints them. */
+/* Plans and reports arrive in pieces, and are put together again for the caller. */
 struct follow {
 	void (*tell)(void *arg, const struct keeper_news *n);
 	void *arg;
@@ -41,7 +41,7 @@ static struct pci_address address_of(const struct wire_event *ev)
 	return a;
 }
 
-/* Members of one group come one after the other; @m is the next free one of an array of all. */
+/* Members of one group arrive in a row. @m: the next free one of an array of all members. */
 static void member_add(struct bind_plan *p, struct bind_member *m, const struct wire_event *ev)
 {
 	if (!p->group_count || p->groups[p->group_count - 1].number != ev->group) {
@@ -71,7 +71,7 @@ static void problem_add(struct bind_plan *p, const struct wire_event *ev)
 	(void)snprintf(b->fix, sizeof(b->fix), "%.255s", ev->hint);
 }
 
-/* What members and problems of the plan have come. */
+/* A plan of the members and problems that have arrived. */
 static void tell_plan(struct follow *f, struct keeper_news *n, const struct wire_event *ev)
 {
 	size_t room = f->count + 1, used = 0;
@@ -133,7 +133,7 @@ static void tell_lost(struct follow *f, const struct wire_event *ev)
 		f->tell(f->arg, &(struct keeper_news){.event = KEEPER_LOST, .status = (int)lost});
 }
 
-/* Return: 1 that was the last. */
+/* Return: 1 if @ev is the last event, else 0. */
 static int event_tell(struct follow *f, const struct wire_event *ev)
 {
 	struct err e = {.code = ev->number};

@@ -12,6 +12,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,10 +20,9 @@
 #include <unistd.h>
 
 /*
- * How it works. A bzImage is a real-mode setup part, then a small ELF-less program that carries
- * the compressed vmlinux as its payload. The setup header (Documentation/arch/x86/boot.rst,
- * protocol 2.08 and later) says where the payload lies. The vmlinux inside carries the PVH note
- * by which usher-vmm enters it.
+ * How it works. A bzImage is a real-mode setup part, followed by a small program that contains the
+ * compressed vmlinux. The setup header (Documentation/arch/x86/boot.rst, protocol 2.08 and later)
+ * says where that payload lies. usher-vmm enters the vmlinux by its PVH note.
  */
 #define BOOT_HEADER_SIZE 0x268
 #define BOOT_SETUP_SECTS 0x1f1
@@ -30,7 +30,7 @@
 #define BOOT_VERSION 0x206
 #define BOOT_PAYLOAD_OFFSET 0x248
 #define BOOT_PAYLOAD_LENGTH 0x24c
-#define BOOT_VERSION_PAYLOAD 0x0208 /* first protocol that tells where the payload is */
+#define BOOT_VERSION_PAYLOAD 0x0208 /* first protocol with the payload's offset */
 #define TAIL_SIZE 4096
 #define PAYLOAD_MAX MIB(256)
 #define VMLINUX_MAX MIB(512)
@@ -46,7 +46,7 @@ struct image {
 static int not_a_kernel(const char *path, const char *why, struct err *e)
 {
 	err_say(e, -ENOEXEC, "--kernel: '%s' is not a kernel image: %s", path, why);
-	err_hint(e, "a bzImage (/boot/vmlinuz-…) or an ELF vmlinux is wanted");
+	err_hint(e, "give a bzImage (/boot/vmlinuz-…) or an ELF vmlinux");
 	return -ENOEXEC;
 }
 
@@ -68,7 +68,7 @@ static int find_payload(const char *path, struct image *img, struct err *e)
 }
 
 /* Return: 1 for ELF, 0 for a bzImage whose payload is found, -errno. */
-static int look(const char *path, struct image *img, struct err *e)
+static int image_open(const char *path, struct image *img, struct err *e)
 {
 	img->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (img->fd < 0)
@@ -91,13 +91,13 @@ int kernel_check(const char *path, struct err *e)
 {
 	struct image img = {.fd = -1};
 
-	int r = look(path, &img, e);
+	int r = image_open(path, &img, e);
 	fd_close(&img.fd);
 	return r < 0 ? r : 0;
 }
 
-/* FNV-1a: a cache key, not a proof; the size and time of the file are in the name as well. */
-static uint64_t hash(uint64_t h, const uint8_t *p, size_t len)
+/* FNV-1a. It is a cache key, not a proof: the name has the size and time of the file as well. */
+static uint64_t hash_bytes(uint64_t h, const uint8_t *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
@@ -126,14 +126,13 @@ static int cache_name(const struct image *img, char *buf, size_t size)
 	int r = fd_pread_full(img->fd, tail, len, end);
 	if (r < 0)
 		return r;
-	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), img->head, sizeof(img->head));
-	h = hash(h, tail, len);
+	uint64_t h = hash_bytes(UINT64_C(0xcbf29ce484222325), img->head, sizeof(img->head));
+	h = hash_bytes(h, tail, len);
 	r = cache_dir(dir, sizeof(dir));
 	if (r < 0)
 		return r;
-	return file_path(buf, size, "%s/vmlinux-%llx-%llx-%016llx", dir,
-		(unsigned long long)img->st.st_size, (unsigned long long)img->st.st_mtim.tv_sec,
-		(unsigned long long)h);
+	return file_path(buf, size, "%s/vmlinux-%" PRIx64 "-%" PRIx64 "-%016" PRIx64, dir,
+		(uint64_t)img->st.st_size, (uint64_t)img->st.st_mtim.tv_sec, h);
 }
 
 static int open_cached(const char *name, struct kernel *k)
@@ -144,7 +143,7 @@ static int open_cached(const char *name, struct kernel *k)
 
 	if (fd < 0)
 		return -errno;
-	/* A file of somebody else in the cache could put any kernel into a guest. */
+	/* Another user's file in the cache could put any kernel into a guest. */
 	if (fstat(fd, &st) < 0 || (st.st_uid != geteuid() && st.st_uid != 0))
 		return -EPERM;
 	if (fd_pread_full(fd, magic, sizeof(magic), 0) < 0 || memcmp(magic, ELFMAG, SELFMAG) != 0)
@@ -164,14 +163,14 @@ static int keep_in_memory(const void *data, size_t len, struct kernel *k)
 	int r = fd_write_full(fd, data, len);
 	if (r < 0)
 		return r;
-	/* The child opens it through its own descriptor table, where it has the same number. */
+	/* For messages; usher-vmm gets the descriptor. */
 	r = file_path(k->path, sizeof(k->path), "/proc/self/fd/%d", fd);
 	if (r == 0)
 		k->fd = TAKE_FD(fd);
 	return r;
 }
 
-static int keep(const char *name, const void *data, size_t len, struct kernel *k)
+static int keep_vmlinux(const char *name, const void *data, size_t len, struct kernel *k)
 {
 	char dir[FILE_PATH_MAX];
 
@@ -199,9 +198,9 @@ static int unpack_image(
 	if (r < 0)
 		return err_in(e, r, "--kernel: unpack '%s'", path);
 	if (len < SELFMAG || memcmp(data, ELFMAG, SELFMAG) != 0)
-		return not_a_kernel(path, "what is packed inside is not ELF", e);
-	r = keep(name, data, len, k);
-	return r < 0 ? err_set(e, r, "--kernel: keep the unpacked '%s'", path) : 0;
+		return not_a_kernel(path, "its payload is not ELF", e);
+	r = keep_vmlinux(name, data, len, k);
+	return r < 0 ? err_set(e, r, "--kernel: store the unpacked '%s'", path) : 0;
 }
 
 int kernel_open(const char *path, struct kernel *ret, struct err *e)
@@ -210,7 +209,7 @@ int kernel_open(const char *path, struct kernel *ret, struct err *e)
 	char name[FILE_PATH_MAX] = "";
 
 	*ret = (struct kernel){.fd = -1};
-	int r = look(path, &img, e);
+	int r = image_open(path, &img, e);
 	if (r == 1) {
 		ret->cached = 2;
 		r = file_path(ret->path, sizeof(ret->path), "%s", path);

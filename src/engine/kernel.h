@@ -7,19 +7,18 @@
 struct err;
 
 /*
- * A bootable kernel as an ELF vmlinux. A bzImage is unpacked once (Debian's takes a guest 7 s to
- * unpack for itself in an emulated host, 0.4-1.1 s here) and cached by what the file is: size,
- * time of change, setup header and tail. With no room for the cache the unpacked kernel lives in
- * a memfd as long as the descriptor does.
+ * A bootable kernel as an ELF vmlinux. usher unpacks a bzImage once (in an emulated host a guest takes
+ * 7 s to unpack Debian's, usher 0.4-1.1 s) and caches it by the file's size, time of change, setup
+ * header and tail. Without room for the cache the unpacked kernel is a memfd.
  */
 struct kernel {
 	int fd; /* ELF file, read-only; kernel_close() */
-	char path[512]; /* by which a child process that inherits @fd opens it */
-	int cached; /* found in the cache: 1; an ELF file to begin with: 2 */
+	char path[512]; /* of @fd, for messages */
+	int cached; /* 1: found in the cache; 2: the file itself is ELF */
 };
 
 /*
- * Whether @path is something that can be unpacked, without doing it.
+ * Checks that @path is a kernel image, but does not unpack it.
  * Return: 0, -ENOEXEC with a sentence when it is no kernel image, -errno.
  */
 int kernel_check(const char *path, struct err *e);

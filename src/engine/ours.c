@@ -32,7 +32,7 @@ static int try_path(char *buf, size_t size, const char *path)
 	return file_path(buf, size, "%s", path);
 }
 
-/* $USHER_VMM; in the build tree, src/vmm beside src/cli; where it is installed. */
+/* $USHER_VMM, else src/vmm of the build tree, else the installed program. */
 static int vmm_path(char *buf, size_t size, struct err *e)
 {
 	static const char *const beside[] = {
@@ -112,8 +112,8 @@ static bool has_word(const char *text, const char *name)
 }
 
 /*
- * A kernel that panics waits for ever unless it is told to reset (panic=-1), and the devices with
- * it. Which of the two the user wants is the user's to say.
+ * Without panic=-1 a kernel that panics waits for ever, and its devices stay lent. A panic parameter
+ * of the user has precedence.
  */
 static int describe_cmdline(const struct guest_spec *s, struct wire_machine *m, struct err *e)
 {
@@ -127,7 +127,7 @@ static int describe_cmdline(const struct guest_spec *s, struct wire_machine *m, 
 	return 0;
 }
 
-/* A descriptor that usher-vmm gets, and that engine_finish() closes here. Return: its index. */
+/* usher-vmm gets @fd; engine_finish() closes it here. Return: its index. */
 static uint32_t give_fd(struct engine_run *run, struct wire_fds *fds, int fd)
 {
 	run->given[run->given_count++] = fd;
@@ -187,7 +187,7 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	int r = describe_cmdline(s, m, e);
 	if (r < 0)
 		return r;
-	/* By descriptor: at a reboot of the guest the file may be another, or gone. */
+	/* By descriptor: when the guest reboots, another file may have that path, or none. */
 	r = s->initrd ? give_file(run, fds, s->initrd, &m->initrd, e) : 0;
 	return r < 0 ? r : describe_figures(s, run, m, fds, e);
 }
@@ -220,7 +220,7 @@ static int describe_devices(const struct guest_spec *s, struct engine_run *run,
 	return 0;
 }
 
-/* The message waits in the socket until usher-vmm, which is not started yet, reads it. */
+/* usher-vmm does not run yet: the message waits in the socket. */
 static int send_description(const struct guest_spec *s, struct engine_run *run, struct err *e)
 {
 	struct wire_fds fds = {0};
@@ -284,9 +284,9 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	r = send_description(s, run, e);
 	if (r < 0)
 		return r;
-	/* Guest RAM is pinned whole for DMA; some pages of our own come on top. */
+	/* The kernel pins all guest RAM for DMA; some pages of usher-vmm come on top. */
 	p->memlock = s->memory + OVERHEAD;
-	/* It ends with us even when its console is stuck and its loop with it. */
+	/* The kernel kills usher-vmm when the keeper ends, even if its main loop is stuck. */
 	p->die_signal = SIGKILL;
 	r = program_arg(p, "%s", vmm);
 	if (r == 0)

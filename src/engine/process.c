@@ -34,7 +34,7 @@ int program_word(struct program *p, const char *word)
 	return 0;
 }
 
-/* Text made here. Return: NULL when there is no room. */
+/* Formats into @p->text. Return: NULL when there is no room. */
 __attribute__((format(printf, 2, 0))) static char *keep_text(
 	struct program *p, const char *fmt, va_list ap)
 {
@@ -81,7 +81,7 @@ int program_fd(struct program *p, int fd)
 	return 0;
 }
 
-/* What it needs, at least; of a program that is shut in, what it gets, and no more. */
+/* @need is a minimum; for a confined program it is the limit itself. */
 static void set_memlock(uint64_t need, const struct confine *confine)
 {
 	struct rlimit l = {.rlim_cur = need, .rlim_max = need};
@@ -95,26 +95,26 @@ static void set_memlock(uint64_t need, const struct confine *confine)
 	if (l.rlim_max < need)
 		l.rlim_max = need;
 	l.rlim_cur = need;
-	/* Without the right to raise it, MAP_DMA tells by -ENOMEM and how much was needed. */
+	/* If we may not raise it, mapping for DMA fails with a sentence that says how much it needs. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &l);
 }
 
-/* Why the program does not run, as the child tells it. */
+/* Why the program does not run: the child sends it to us. */
 struct failure {
 	int code; /* errno */
 	uint32_t barred; /* [bytes] of the program's path: the folder that keeps it out, 0 none */
 	uint32_t passed; /* folders of PATH that it may not enter */
 };
 
-__attribute__((noreturn)) static void fail(int report, struct failure f)
+__attribute__((noreturn)) static void report_and_exit(int report, struct failure f)
 {
 	(void)fd_write_full(report, &f, sizeof(f));
 	_exit(127);
 }
 
 /*
- * execve(2) says EACCES of a program that lies in a folder which this user may not enter, and not
- * which one. In the child, whose rights count. Return: as failure.barred.
+ * execve(2) fails with EACCES if the user may not enter a folder of the path, but does not say which
+ * folder. This runs in the child, whose rights count. Return: as failure.barred.
  */
 static uint32_t barred_folder(const char *path)
 {
@@ -131,8 +131,8 @@ static uint32_t barred_folder(const char *path)
 }
 
 /*
- * execvp(3) says EACCES, too, of a name that is nowhere, when PATH has a folder that this user may
- * not enter. Return: such folders; 0 when a file of that name was what could not be executed.
+ * execvp(3) also fails with EACCES for a name that no folder of PATH has, if the user may not enter
+ * one of them. Return: how many such folders; 0 if a file of that name exists.
  */
 static uint32_t folders_passed(const char *name)
 {
@@ -166,15 +166,15 @@ static struct failure why_not(const char *name, int code)
 }
 
 /*
- * The program shall not type into our terminal (TIOCSTI): one of a session of its own cannot. What
- * the terminal sends comes through us.
+ * A session of its own keeps the program from typing into our terminal (TIOCSTI). The keeper
+ * forwards the terminal's signals.
  */
-static void shut_in(const struct program *p, int report)
+static void confine_child(const struct program *p, int report)
 {
 	int r = confine_enter(p->confine, report);
 
 	if (r < 0)
-		fail(report, (struct failure){.code = -r});
+		report_and_exit(report, (struct failure){.code = -r});
 	(void)setsid();
 }
 
@@ -192,7 +192,7 @@ static void reset_signals(void)
 }
 
 /* In the child: only calls that are safe between fork and exec. */
-static void become(const struct program *p, pid_t parent, int report)
+static void child_execute(const struct program *p, pid_t parent, int report)
 {
 	if (p->die_signal) {
 		(void)prctl(PR_SET_PDEATHSIG, p->die_signal);
@@ -201,18 +201,18 @@ static void become(const struct program *p, pid_t parent, int report)
 	}
 	set_memlock(p->memlock, p->confine);
 	if (p->confine)
-		shut_in(p, report);
+		confine_child(p, report);
 	for (size_t i = 0; i < p->fd_count; i++)
 		(void)fd_set_cloexec(p->fds[i], 0);
 	for (size_t i = 0; i < p->env_count; i++)
 		(void)putenv(p->env[i]);
 	reset_signals();
 	(void)execvp(p->argv[0], p->argv);
-	fail(report, why_not(p->argv[0], errno));
+	report_and_exit(report, why_not(p->argv[0], errno));
 }
 
-/* As fork(), into the namespaces of a program that is shut in. */
-static pid_t split(const struct program *p)
+/* Like fork(); a confined program also gets its namespaces. */
+static pid_t child_fork(const struct program *p)
 {
 	if (!p->confine)
 		return fork();
@@ -248,11 +248,11 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	cleanup_fd int in = pipe_fds[0];
 	cleanup_fd int out = pipe_fds[1];
-	pid_t pid = split(p);
+	pid_t pid = child_fork(p);
 	if (pid < 0)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	if (pid == 0)
-		become(p, self, out);
+		child_execute(p, self, out);
 	fd_close(&out);
 	/* The pipe closes on exec: end of file means that the program runs. */
 	if (fd_read_full(in, &why, sizeof(why)) == 0) {

@@ -13,27 +13,27 @@ struct err;
 #define PROCESS_ARGS_MAX 256
 #define PROCESS_FDS_MAX 128
 
-/* A program to start: its words, and the descriptors it inherits under their own numbers. */
+/* A program to start: its arguments, and the descriptors that it inherits with their numbers. */
 struct program {
 	size_t argc;
 	char *argv[PROCESS_ARGS_MAX + 1];
-	char text[8192]; /* the words that were made here */
+	char text[8192]; /* formatted arguments and variables */
 	size_t used;
 	size_t fd_count;
 	int fds[PROCESS_FDS_MAX];
-	uint64_t memlock; /* [bytes] RLIMIT_MEMLOCK it needs at least; 0: as it is */
+	uint64_t memlock; /* [bytes] the least RLIMIT_MEMLOCK; 0: unchanged */
 	size_t env_count;
 	char *env
 		[PROCESS_ENV_MAX]; /* "NAME=value", in text, besides the environment that we have */
-	const struct confine *confine; /* NULL: as we are; outlives the start */
-	int die_signal; /* sent to it by the kernel when we die; 0: it watches by itself */
+	const struct confine *confine; /* NULL: not confined; outlives process_start() */
+	int die_signal; /* the kernel sends it when this process dies; 0: none */
 };
 
 /* Appends a word; @fmt's result is copied. Return: 0, -E2BIG. */
 int program_arg(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Adds "NAME=value" to its environment. Return: 0, -E2BIG. */
 int program_env(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Appends a word that outlives the program. Return: 0, -E2BIG. */
+/* Appends @word, which must outlive @p. Return: 0, -E2BIG. */
 int program_word(struct program *p, const char *word);
 /* Lets the program inherit @fd. Return: 0, -E2BIG. */
 int program_fd(struct program *p, int fd);
@@ -44,12 +44,12 @@ struct process {
 };
 
 /*
- * Starts it: signals unblocked, all other descriptors closed on exec. A program that cannot be
- * executed is told here, not by its exit status. Return: 0, -ENOENT, -EACCES, -errno.
+ * Starts the program with default signals and only the named descriptors. Waits until the program
+ * executes, so that a failure to execute is an error here. Return: 0, -ENOENT, -EACCES, -errno.
  */
 int process_start(const struct program *p, struct process *ret, struct err *e);
 
-/* Reaps it. Return: the shell's form of a status: 0-255, 128 + signal. */
+/* Waits for the end of the process. Return: the status as a shell has it: 0-255, 128 + signal. */
 int process_reap(struct process *p);
 
 #endif

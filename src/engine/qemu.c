@@ -4,15 +4,16 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
- * QEMU runs what usher-vmm does not run yet: firmware, Windows, displays. The user's own words
- * come first; what the description says is added behind them, and each device as vfio-pci. QEMU
- * opens the VFIO nodes by itself (before version 9.0 it takes no descriptors).
+ * QEMU runs guests that usher-vmm cannot run yet: firmware, Windows, displays. Its command line
+ * starts with the user's own arguments; usher appends the description's, and each device as
+ * vfio-pci. QEMU opens the VFIO nodes itself: before version 9.0 it takes no descriptors.
  */
 static const char *qemu_path(void)
 {
@@ -23,7 +24,7 @@ static const char *qemu_path(void)
 
 #define OVERHEAD MIB(256)
 
-/* What the user's own words say, "-m 4G" or "-m size=4096,…": MiB unless there is a unit. */
+/* The size in a user's "-m 4G" or "-m size=4096,…", which is in MiB without a unit. */
 static uint64_t own_memory(const char *text)
 {
 	char size[32];
@@ -44,14 +45,14 @@ static uint64_t qemu_memory(const struct guest_spec *s)
 {
 	uint64_t n = s->memory;
 
-	/* A --memory of ours comes behind them, and the last one counts. */
+	/* QEMU uses the last -m, and usher appends --memory. */
 	for (char *const *a = s->engine_args; !s->has_memory && a && *a; a++)
 		if (strcmp(*a, "-m") == 0 && a[1] && own_memory(a[1]))
 			n = own_memory(a[1]);
 	return n;
 }
 
-/* -cpu host and max have the host's width, others can be given one. */
+/* The processors `host` and `max` have the host's width; phys-bits sets that of others. */
 static bool qemu_wide(const struct guest_spec *s)
 {
 	for (char *const *a = s->engine_args; a && *a; a++)
@@ -78,7 +79,7 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 		return err_say(e, -EINVAL,
 			"--timing, --stats, --hugepages, --peers and --trace-bar are for "
 			"usher-vmm, not for QEMU");
-	/* A bare QEMU with no machine words shows an empty screen: there has to be something to run. */
+	/* QEMU without arguments shows an empty screen. */
 	if (!s->kernel && !(s->engine_args && s->engine_args[0])) {
 		err_say(e, -EINVAL, "nothing to run: no --kernel and no QEMU arguments after '--'");
 		return -EINVAL;
@@ -110,13 +111,13 @@ static int add_guest(const struct guest_spec *s, struct program *p)
 	return r;
 }
 
-/* Memory and processors are the description's unless the user's own words say them. */
+/* Only what the user gave to usher: QEMU's own arguments may set memory and processors, too. */
 static int add_size(const struct guest_spec *s, struct program *p)
 {
 	int r = 0;
 
 	if (s->has_memory && (r = program_arg(p, "-m")) == 0)
-		r = program_arg(p, "%lluM", (unsigned long long)(s->memory / MIB(1)));
+		r = program_arg(p, "%" PRIu64 "M", (s->memory / MIB(1)));
 	if (r == 0 && s->has_cpus && (r = program_arg(p, "-smp")) == 0)
 		r = program_arg(p, "%u", s->cpus);
 	return r;
@@ -155,9 +156,9 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 		r = add_devices(s, p);
 	if (r < 0)
 		return err_set(e, r, "QEMU's arguments");
-	/* RAM is pinned whole; video memory and ROMs come on top. */
+	/* The kernel pins all RAM; video memory and ROMs come on top. */
 	p->memlock = qemu_memory(s) + OVERHEAD;
-	/* QEMU does not know of a keeper: the kernel has to tell it. */
+	/* QEMU does not watch the keeper, so the kernel stops it when the keeper ends. */
 	p->die_signal = SIGTERM;
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -134,8 +135,8 @@ int spec_check(const struct guest_spec *s, struct err *e)
 	if (r < 0)
 		return r;
 	if (s->memory < MIB(32) || s->memory % MIB(1)) {
-		err_say(e, -EINVAL, "--memory: %llu bytes is not a guest's memory",
-			(unsigned long long)s->memory);
+		err_say(e, -EINVAL, "--memory: %" PRIu64 " bytes is not a guest's memory",
+			s->memory);
 		err_hint(e, "whole MiB, at least 32M: --memory 512M");
 		return -EINVAL;
 	}

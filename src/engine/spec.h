@@ -11,22 +11,22 @@
 
 struct err;
 
-#define SPEC_NAME_MAX 48 /* guest names become file names and process titles */
-#define SPEC_DEVICES_MAX 31 /* as many as usher-vmm has slots for, behind as many root ports */
+#define SPEC_NAME_MAX 48 /* a guest's name becomes a file name */
+#define SPEC_DEVICES_MAX 31 /* usher-vmm has a root port for each */
 #define SPEC_CPUS_MAX 64
 #define SPEC_ROM_MAX 256 /* of a path, NUL included */
 
 /*
- * One engine-neutral description of a guest: what it is, not who runs it. Texts belong to the
- * caller (the command line) and outlive the spec.
+ * A description of a guest that is the same for every engine. Texts belong to the caller (the
+ * command line) and outlive the spec.
  */
 struct guest_device {
 	struct pci_address address;
 	uint16_t vendor; /* 0: not checked */
 	uint16_t device;
-	bool rom_off; /* the guest sees no ROM */
-	char rom[SPEC_ROM_MAX]; /* path of a file that stands in for the device's ROM; "": its own */
-	unsigned trace; /* bit N: the guest's accesses to BAR N are told */
+	bool rom_off; /* hide the ROM from the guest */
+	char rom[SPEC_ROM_MAX]; /* path of a file in place of the device's ROM; "": its own */
+	unsigned trace; /* bit N: print each access of the guest to BAR N */
 };
 
 struct guest_spec {
@@ -36,22 +36,22 @@ struct guest_spec {
 	const char *cmdline; /* NULL: none */
 	uint64_t memory; /* [bytes], whole MiB */
 	unsigned cpus; /* [1, SPEC_CPUS_MAX] */
-	bool has_memory; /* said by the user, not a default */
+	bool has_memory; /* the user set it; not a default */
 	bool has_cpus;
 	bool hugepages; /* memory from the host's pool of huge pages */
 	bool peers; /* its devices may reach each other's BARs */
-	bool no_reboot; /* a reboot is the end */
+	bool no_reboot; /* a reboot ends the guest */
 	bool timing; /* print start-up phases and exits at the end */
 	bool stats; /* print exits, interrupts and mapped memory at the end */
 	const char *stats_file; /* the same as JSON into this file; NULL: not */
 	size_t device_count;
 	struct guest_device devices[SPEC_DEVICES_MAX];
 	char *const *engine_args; /* after "--", NULL-terminated; NULL: none */
-	uid_t uid; /* whom a program becomes (engine_exec) */
+	uid_t uid; /* user that runs the program (engine_exec) */
 	gid_t gid;
 };
 
-/* What was not said on the command line. */
+/* Defaults of the command line. */
 #define SPEC_DEFAULT_MEMORY MIB(512)
 #define SPEC_DEFAULT_NAME "guest"
 
@@ -62,14 +62,14 @@ struct guest_spec {
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
 
 /*
- * "ADDRESS:N" as --trace-bar takes it; the device is one of @s by now.
+ * "ADDRESS:N" as --trace-bar takes it, of a device that @s already has.
  * Return: 0, -EINVAL.
  */
 int spec_add_trace(struct guest_spec *s, const char *text, struct err *e);
 
 /*
- * Everything that can be wrong with the description itself: name, memory, cpus, files that
- * cannot be read. Return: 0, -EINVAL, -errno of a file.
+ * Checks the description itself: name, memory, cpus, and that its files can be read.
+ * Return: 0, -EINVAL, -errno of a file.
  */
 int spec_check(const struct guest_spec *s, struct err *e);
 

@@ -12,7 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static int write_pid(const struct state *s, const char *name, pid_t pid)
+static int pid_write(const struct state *s, const char *name, pid_t pid)
 {
 	char path[FILE_PATH_MAX], text[24];
 
@@ -23,7 +23,7 @@ static int write_pid(const struct state *s, const char *name, pid_t pid)
 	return file_replace(path, text, (size_t)n, 0644);
 }
 
-static int busy(const char *name, const char *dir, struct err *e)
+static int report_busy_name(const char *name, const char *dir, struct err *e)
 {
 	char path[FILE_PATH_MAX], pid[24] = "?";
 
@@ -51,12 +51,12 @@ int state_claim(const char *run_dir, const char *name, struct state *ret, struct
 	if (ret->lock_fd < 0)
 		return err_set(e, -errno, "open %s", path);
 	if (flock(ret->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		r = errno == EWOULDBLOCK ? busy(name, ret->dir, e)
+		r = errno == EWOULDBLOCK ? report_busy_name(name, ret->dir, e)
 					 : err_set(e, -errno, "lock %s", path);
 		fd_close(&ret->lock_fd);
 		return r;
 	}
-	r = write_pid(ret, "keeper", getpid());
+	r = pid_write(ret, "keeper", getpid());
 	if (r < 0) {
 		fd_close(&ret->lock_fd);
 		return err_set(e, r, "write %s/keeper", ret->dir);
@@ -66,12 +66,12 @@ int state_claim(const char *run_dir, const char *name, struct state *ret, struct
 
 int state_engine(struct state *s, pid_t pid)
 {
-	return write_pid(s, "engine", pid);
+	return pid_write(s, "engine", pid);
 }
 
 /*
- * The folder and its lock file stay: removing a lock file that another process has just opened
- * would let two guests hold "the" lock. What is stale says so by the lock being free.
+ * Keeps the folder and its lock file: if a lock file is removed while another process opens it, two
+ * guests can hold "the" lock. A free lock marks a stale folder.
  */
 void state_release(struct state *s)
 {

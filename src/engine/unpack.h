@@ -7,13 +7,12 @@
 struct err;
 
 /*
- * Decompresses a kernel's payload: gzip, bzip2, lzma, xz, lzo, lz4 (legacy frames) or zstd, told
- * apart by their magic. Rests on libarchive, which is loaded when this is first called: a start
- * with a cached kernel does not pay for it.
+ * Decompresses a kernel's payload: gzip, bzip2, lzma, xz, lzo, lz4 (legacy frames) or zstd, by their
+ * magic. The first call loads libarchive, so a start with a cached kernel does not pay for it.
  *
- * @max: more than this is refused. *@ret: the caller's to free().
- * Return: 0, -ENOEXEC when it is no known compression or damaged, -EFBIG, -ENOMEM,
- * -ELIBACC when libarchive is not there.
+ * @max: the most to unpack [bytes]. *@ret: the caller's to free().
+ * Return: 0; -ENOEXEC unknown compression, or damaged; -EFBIG more than @max; -ENOMEM; -ELIBACC
+ * libarchive is missing.
  */
 int unpack(const void *data, size_t len, size_t max, void **ret, size_t *ret_len, struct err *e);
 

@@ -22,7 +22,7 @@
 #define BUSY_TRIES 50 /* somebody holds the device's lock for a moment */
 #define BUSY_PAUSE_NS 100000000
 
-/* One device on the way. */
+/* A device to reset. */
 struct patient {
 	struct vfio_dev vfio;
 	struct wiped *told;
@@ -36,14 +36,14 @@ struct ward {
 	struct patient patients[SPEC_DEVICES_MAX];
 };
 
-static void succeed(struct patient *p, const char *how)
+static void mark_reset(struct patient *p, const char *how)
 {
 	p->done = true;
 	p->told->code = 0;
 	(void)snprintf(p->told->text, sizeof(p->told->text), "%s", how);
 }
 
-static void give_up(struct patient *p, const struct err *e)
+static void mark_failed(struct patient *p, const struct err *e)
 {
 	p->done = true;
 	p->told->code = e->code ? e->code : -EIO;
@@ -65,7 +65,7 @@ static int master_off(struct vfio_dev *d, struct err *e)
 	return r < 0 ? err_set(e, r, "turn its bus mastering off") : 0;
 }
 
-/* Opening it is no reset while somebody else has it open. */
+/* The kernel does not reset a device that is open elsewhere. */
 static int open_again(
 	struct host *h, struct open_devices *d, size_t i, struct vfio_dev *ret, struct err *e)
 {
@@ -76,7 +76,7 @@ static int open_again(
 	return vfio_ioas_attach(&d->ioas, &m, ret, e);
 }
 
-static void admit(struct host *h, struct ward *w, size_t i, struct wiped *told)
+static void patient_open(struct host *h, struct ward *w, size_t i, struct wiped *told)
 {
 	struct patient *p = &w->patients[i];
 	struct pci_device d;
@@ -91,7 +91,7 @@ static void admit(struct host *h, struct ward *w, size_t i, struct wiped *told)
 	if (r >= 0)
 		r = master_off(&p->vfio, &e);
 	if (r < 0)
-		give_up(p, &e);
+		mark_failed(p, &e);
 }
 
 /* The space owns the group of everything that a reset of the bus hits. */
@@ -145,7 +145,7 @@ int devices_reset_bus(struct open_devices *d, struct pci_address address, struct
 	return r < 0 ? r : 0;
 }
 
-/* With all that is on the bus: whatever of it is ours needs no other reset. */
+/* Resets everything on the bus; other devices of ours there need no reset of their own. */
 static int reset_bus(struct ward *w, struct patient *p, struct err *e)
 {
 	cleanup_free struct vfio_dependent *hit = NULL;
@@ -157,7 +157,7 @@ static int reset_bus(struct ward *w, struct patient *p, struct err *e)
 		for (size_t k = 0; k < w->count; k++)
 			if (!w->patients[k].done &&
 				pci_address_equal(w->patients[k].told->address, hit[i].address))
-				succeed(&w->patients[k], "its bus");
+				mark_reset(&w->patients[k], "its bus");
 	return 0;
 }
 
@@ -171,27 +171,28 @@ static int reset_function(struct patient *p, struct err *e)
 		r = vfio_dev_reset(&p->vfio, e);
 	}
 	if (r >= 0)
-		succeed(p, p->method[0] ? p->method : "a way that the kernel does not name");
+		mark_reset(p, p->method[0] ? p->method : "a way that the kernel does not name");
 	return r;
 }
 
-static void treat(struct ward *w, struct patient *p)
+static void patient_reset(struct ward *w, struct patient *p)
 {
-	/* "bus" is the kernel's guess of when no neighbour had been found yet. */
-	const bool weak = !p->method[0] || !strcmp(p->method, "pm") || !strcmp(p->method, "bus");
+	/* The kernel chose "bus" before it had found the other devices of the bus. */
+	const bool weak =
+		!p->method[0] || strcmp(p->method, "pm") == 0 || strcmp(p->method, "bus") == 0;
 	struct err bus = {0}, own = {0};
 
 	if (weak && reset_bus(w, p, &bus) == 0)
 		return;
 	if (reset_function(p, &own) < 0)
-		give_up(p, own.code == -ENOTTY && bus.code ? &bus : &own);
+		mark_failed(p, own.code == -ENOTTY && bus.code ? &bus : &own);
 	else if (bus.code)
 		(void)snprintf(
 			p->told->text, sizeof(p->told->text), "%.63s: %.180s", p->method, bus.msg);
 }
 
-/* A device that no longer answers was not reset, whatever the kernel says. */
-static void examine(struct patient *p)
+/* A device that no longer answers has not been reset, even if the kernel reports success. */
+static void patient_verify(struct patient *p)
 {
 	struct vfio_region config;
 	uint64_t id = UINT16_MAX;
@@ -202,7 +203,7 @@ static void examine(struct patient *p)
 	if (vfio_region_info(&p->vfio, VFIO_PCI_CONFIG_REGION_INDEX, &config, NULL) < 0 ||
 		vfio_region_get(&p->vfio, &config, PCI_VENDOR_ID, 2, &id) < 0 || id == UINT16_MAX) {
 		(void)err_say(&e, -ENODEV, "it does not answer after its reset");
-		give_up(p, &e);
+		mark_failed(p, &e);
 	}
 }
 
@@ -212,12 +213,12 @@ void devices_wipe(struct host *h, struct open_devices *d, struct wipe *ret)
 
 	ret->count = d->device_count;
 	for (size_t i = 0; i < w.count; i++)
-		admit(h, &w, i, &ret->devices[i]);
+		patient_open(h, &w, i, &ret->devices[i]);
 	for (size_t i = 0; i < w.count; i++)
 		if (!w.patients[i].done)
-			treat(&w, &w.patients[i]);
+			patient_reset(&w, &w.patients[i]);
 	for (size_t i = 0; i < w.count; i++) {
-		examine(&w.patients[i]);
+		patient_verify(&w.patients[i]);
 		vfio_ioas_detach(&d->ioas, &w.patients[i].vfio);
 	}
 }

@@ -8,9 +8,9 @@ struct host;
 struct open_devices;
 
 /*
- * The reset of devices whose program is gone, before the host gets them back. The kernel does one
- * of its own at the last close, but tells nobody whether it worked, and takes a cycle through D3
- * for one, though that leaves much of many devices as it was.
+ * Resets devices after their program has ended, before the host gets them back. The kernel resets
+ * them too, at the last close, but does not report whether that worked. It also takes a cycle
+ * through D3 for a reset, although that leaves much of many devices unchanged.
  */
 struct wiped {
 	struct pci_address address;
@@ -24,10 +24,10 @@ struct wipe {
 };
 
 /*
- * Of each device of @d, whose groups and container are open: bus mastering off, then a function
- * level reset or another one of the function's own; where it has none but the cycle through D3, a
- * reset of the whole bus if every group on it is in @d. Others that have a device open (an
- * accomplice that got the descriptor) keep none of what they set up.
+ * For each device of @d, whose groups are open: turns bus mastering off, then uses a reset of the
+ * function's own. If the function has only the cycle through D3, resets the whole bus, provided that
+ * every group on it is in @d. A process that still has a device open (the program may have passed the
+ * descriptor on) loses what it set up.
  */
 void devices_wipe(struct host *h, struct open_devices *d, struct wipe *ret);
 
@@ -37,7 +37,7 @@ void devices_wipe(struct host *h, struct open_devices *d, struct wipe *ret);
  */
 int devices_reset_bus(struct open_devices *d, struct pci_address address, struct err *e);
 
-/* Only those that were not reset. Return: how many, in @ret with room for SPEC_DEVICES_MAX. */
+/* The devices that were not reset. @ret: room for SPEC_DEVICES_MAX. Return: how many. */
 size_t wipe_failed(const struct wipe *w, struct pci_address *ret);
 
 #endif

@@ -69,7 +69,7 @@ expect_status 2 usher exec --device "$disk" --user nobody-of-that-name -- true
 # Root is root without capabilities, too.
 for root in root 0; do
 	expect_status 2 usher exec --device "$disk" --user $root -- "$stay"
-	expect_text "is user 0, whose every device's files are"
+	expect_text "is user 0, which owns every device file"
 done
 echo 'wheel:x:4711:0::/:/bin/sh' >>/etc/passwd
 expect_status 2 usher exec --device "$disk" --user wheel -- "$stay"

@@ -37,7 +37,7 @@ static struct guest_spec spec;
 static struct bind_target targets[SPEC_DEVICES_MAX];
 static struct bind_plan plan;
 
-static void ask(const struct engine *engine, const char *text)
+static void ask_fit(const struct engine *engine, const char *text)
 {
 	struct bind_request q = {.targets = targets, .target_count = spec.device_count};
 	struct err e = {0};
@@ -52,7 +52,7 @@ static void ask(const struct engine *engine, const char *text)
 	host_close(h);
 }
 
-static void expect(const char *check, const char *text)
+static void expect_problem(const char *check, const char *text)
 {
 	ck_assert_msg(plan.problem_count == 1, "%zu problems, the first: %s", plan.problem_count,
 		plan.problem_count ? plan.problems[0].text : "");
@@ -61,7 +61,7 @@ static void expect(const char *check, const char *text)
 	ck_assert_uint_eq(plan.refusals, plan.problems[0].refuses);
 }
 
-static void setup(uint64_t memory, size_t devices)
+static void host_setup(uint64_t memory, size_t devices)
 {
 	spec = (struct guest_spec){
 		.name = "g", .memory = memory, .cpus = 1, .device_count = devices};
@@ -71,29 +71,29 @@ static void setup(uint64_t memory, size_t devices)
 
 START_TEST(what_fits_has_no_problems)
 {
-	setup(MIB(512), 1);
-	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE BARS("0x00000010ffffffff"));
+	host_setup(MIB(512), 1);
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE BARS("0x00000010ffffffff"));
 	ck_assert_uint_eq(plan.problem_count, 0);
-	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE);
+	ask_fit(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE);
 	ck_assert_uint_eq(plan.problem_count, 0);
 	/* A host of which nothing can be read is no reason. */
-	ask(&engine_ours, "dir /proc\n");
+	ask_fit(&engine_ours, "dir /proc\n");
 	ck_assert_uint_eq(plan.problem_count, 0);
 }
 END_TEST
 
 START_TEST(memory_is_pinned)
 {
-	setup(GIB(1), 1);
-	ask(&engine_ours, USER MEMINFO CPUINFO DEVICE);
-	expect("memlock", "1040 MiB in all, and this user may lock 1024");
-	setup(MIB(1008), 1);
-	ask(&engine_ours, USER MEMINFO CPUINFO DEVICE);
+	host_setup(GIB(1), 1);
+	ask_fit(&engine_ours, USER MEMINFO CPUINFO DEVICE);
+	expect_problem("memlock", "1040 MiB in all, and this user may lock 1024");
+	host_setup(MIB(1008), 1);
+	ask_fit(&engine_ours, USER MEMINFO CPUINFO DEVICE);
 	ck_assert_uint_eq(plan.problem_count, 0);
-	ask(&engine_qemu, USER MEMINFO CPUINFO DEVICE); /* which locks more besides */
-	expect("memlock", "1264 MiB");
-	setup(GIB(1), 0);
-	ask(&engine_ours, USER MEMINFO CPUINFO);
+	ask_fit(&engine_qemu, USER MEMINFO CPUINFO DEVICE); /* which locks more besides */
+	expect_problem("memlock", "1264 MiB");
+	host_setup(GIB(1), 0);
+	ask_fit(&engine_ours, USER MEMINFO CPUINFO);
 	ck_assert_uint_eq(plan.problem_count, 0);
 }
 END_TEST
@@ -104,45 +104,45 @@ START_TEST(qemus_own_words_count)
 	char *const mib[] = {
 		(char[]){"-M"}, (char[]){"q35"}, (char[]){"-m"}, (char[]){"2048"}, NULL};
 
-	setup(MIB(512), 1);
+	host_setup(MIB(512), 1);
 	spec.engine_args = size;
-	ask(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
-	expect("memlock", "2304 MiB");
+	ask_fit(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
+	expect_problem("memlock", "2304 MiB");
 	spec.engine_args = mib;
-	ask(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
-	expect("memlock", "2304 MiB");
+	ask_fit(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
+	expect_problem("memlock", "2304 MiB");
 	spec.has_memory = true;
-	ask(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
+	ask_fit(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
 	ck_assert_uint_eq(plan.problem_count, 0);
 }
 END_TEST
 
 START_TEST(a_host_has_an_end)
 {
-	setup(GIB(32), 0);
-	ask(&engine_ours, ROOT MEMINFO CPUINFO);
-	expect("memory", "32768 MiB, and the host has 16000");
-	setup(GIB(10), 1);
-	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
-	expect("memory", "pinned at once");
+	host_setup(GIB(32), 0);
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO);
+	expect_problem("memory", "32768 MiB, and the host has 16000");
+	host_setup(GIB(10), 1);
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
+	expect_problem("memory", "pinned at once");
 	ck_assert_uint_eq(plan.refusals, 0);
 }
 END_TEST
 
 START_TEST(huge_pages_are_free_ones)
 {
-	setup(GIB(1), 1);
+	host_setup(GIB(1), 1);
 	spec.hugepages = true;
-	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
 	ck_assert_uint_eq(plan.problem_count, 0);
-	setup(MIB(1026), 1);
+	host_setup(MIB(1026), 1);
 	spec.hugepages = true;
-	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
-	expect("hugepages", "513 huge pages, and 512 are free");
-	setup(MIB(1025), 1);
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
+	expect_problem("hugepages", "513 huge pages, and 512 are free");
+	host_setup(MIB(1025), 1);
 	spec.hugepages = true;
-	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
-	expect("hugepages", "no whole number");
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
+	expect_problem("hugepages", "no whole number");
 }
 END_TEST
 
@@ -157,12 +157,12 @@ START_TEST(memory_lies_where_the_iommu_lets_it)
 				     "file /sys/kernel/iommu_groups/7/reserved_regions "
 				     "0x0000000000e00000 0x0000000000ffffff direct-relaxable\n";
 
-	setup(MIB(512), 1);
-	ask(&engine_ours, low);
-	expect("reserved", "a kernel needs to boot");
-	ask(&engine_qemu, low);
-	expect("reserved", "QEMU");
-	ask(&engine_ours, relaxed);
+	host_setup(MIB(512), 1);
+	ask_fit(&engine_ours, low);
+	expect_problem("reserved", "a kernel needs to boot");
+	ask_fit(&engine_qemu, low);
+	expect_problem("reserved", "QEMU");
+	ask_fit(&engine_ours, relaxed);
 	ck_assert_uint_eq(plan.problem_count, 0);
 }
 END_TEST
@@ -175,7 +175,7 @@ START_TEST(iommus_have_a_width)
 	struct vfio_span spans[VFIO_RANGES_MAX];
 	struct host *h;
 
-	setup(MIB(512), 1);
+	host_setup(MIB(512), 1);
 	ck_assert_int_eq(host_snapshot_from(text, strlen(text), &h, NULL), 0);
 	ck_assert_uint_eq(fit_usable(h, &q, spans, VFIO_RANGES_MAX), 2);
 	ck_assert_uint_eq(spans[0].last.v, 0xfedfffff);
@@ -187,11 +187,11 @@ END_TEST
 
 START_TEST(bars_need_addresses)
 {
-	setup(MIB(512), 1);
+	host_setup(MIB(512), 1);
 	/* 1 TiB of prefetchable memory, where 40 bits leave less. */
-	ask(&engine_ours, ROOT MEMINFO CPUINFO DEVICE BARS("0x000001ffffffffff"));
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE BARS("0x000001ffffffffff"));
 	ck_assert_uint_eq(plan.refusals, 1);
-	expect("bars", "of 64-bit memory");
+	expect_problem("bars", "of 64-bit memory");
 }
 END_TEST
 
@@ -206,28 +206,29 @@ START_TEST(qemus_guests_have_a_width)
 	char *const host[] = {(char[]){"-cpu"}, (char[]){"host,-x2apic"}, NULL};
 	char *const model[] = {(char[]){"-cpu"}, (char[]){"EPYC"}, NULL};
 
-	setup(MIB(512), 1);
-	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE BARS("0x0000008fffffffff")); /* 512 GiB */
+	host_setup(MIB(512), 1);
+	ask_fit(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE BARS("0x0000008fffffffff")); /* 512 GiB */
 	ck_assert_uint_eq(plan.problem_count, 0);
-	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE BARS(TIB));
-	expect("bars", "need 1048576 MiB beside its memory, and the guest can address 1048064");
+	ask_fit(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE BARS(TIB));
+	expect_problem(
+		"bars", "need 1048576 MiB beside its memory, and the guest can address 1048064");
 	ck_assert_uint_eq(plan.refusals, 1);
 	/* The host could. */
-	ask(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
-	expect("bars", "need 1048576 MiB");
+	ask_fit(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
+	expect_problem("bars", "need 1048576 MiB");
 	ck_assert_uint_eq(plan.refusals, 0);
 	spec.engine_args = model;
-	ask(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
-	expect("bars", "need 1048576 MiB");
+	ask_fit(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
+	expect_problem("bars", "need 1048576 MiB");
 	spec.engine_args = host;
-	ask(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
+	ask_fit(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
 	ck_assert_uint_eq(plan.problem_count, 0);
 	/* 4 GiB of 32-bit BARs, of which each guest has less. */
 	spec.engine_args = NULL;
-	ask(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE
+	ask_fit(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE
 		"file " AT "resource "
 		"0x0000000000000000 0x00000000ffffffff 0x0000000000040200\n");
-	expect("bars", "need 4096 MiB below 4 GiB, and the guest can address 3584 there");
+	expect_problem("bars", "need 4096 MiB below 4 GiB, and the guest can address 3584 there");
 }
 END_TEST
 

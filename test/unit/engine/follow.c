@@ -16,7 +16,7 @@
 static char heard[4096];
 static int lost;
 
-__attribute__((format(printf, 1, 2))) static void note(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void note_line(const char *fmt, ...)
 {
 	size_t len = strlen(heard);
 	va_list ap;
@@ -31,35 +31,36 @@ static void hear_plan(const struct bind_plan *p)
 	for (size_t i = 0; i < p->group_count; i++)
 		for (size_t m = 0; m < p->groups[i].count; m++) {
 			const struct bind_member *b = &p->groups[i].members[m];
-			note("group %d: %02x %s to %s%s\n", p->groups[i].number,
+			note_line("group %d: %02x %s to %s%s\n", p->groups[i].number,
 				b->device.address.bus, b->device.driver, b->driver,
 				b->device.is_bridge ? ", bridge" : "");
 		}
 	for (size_t i = 0; i < p->problem_count; i++)
-		note("[%s] %s: %s; %s %d%d\n", p->problems[i].check, p->problems[i].object,
+		note_line("[%s] %s: %s; %s %d%d\n", p->problems[i].check, p->problems[i].object,
 			p->problems[i].text, p->problems[i].fix, p->problems[i].refuses,
 			p->problems[i].liftable);
-	note("refusals %zu\n", p->refusals);
+	note_line("refusals %zu\n", p->refusals);
 }
 
-static void hear(void *arg, const struct keeper_news *n)
+static void hear_news(void *arg, const struct keeper_news *n)
 {
 	if (n->event == KEEPER_PLANNED)
 		hear_plan(n->plan);
 	if (n->event == KEEPER_STARTED)
-		note("started %d in %lld\n", (int)n->pid, (long long)n->us);
+		note_line("started %d in %lld\n", (int)n->pid, (long long)n->us);
 	if (n->event == KEEPER_ENDED)
-		note("ended %d\n", n->status);
+		note_line("ended %d\n", n->status);
 	if (n->event == KEEPER_WIPED)
-		note("wiped %02x %d %s\n", n->wiped->address.bus, n->wiped->code, n->wiped->text);
+		note_line("wiped %02x %d %s\n", n->wiped->address.bus, n->wiped->code,
+			n->wiped->text);
 	if (n->event == KEEPER_GIVEN || n->event == KEEPER_STUCK)
 		for (size_t i = 0; i < n->report->returned_count; i++)
-			note("given %02x %s to %s%s: %s\n", n->report->returned[i].address.bus,
+			note_line("given %02x %s to %s%s: %s\n", n->report->returned[i].address.bus,
 				n->report->returned[i].from, n->report->returned[i].to,
 				n->report->returned[i].left ? ", left" : "",
 				n->report->returned[i].text);
 	if (n->event == KEEPER_STUCK || n->event == KEEPER_FAILED)
-		note("error %d %s (%s)\n", n->error->code, n->error->msg, n->error->hint);
+		note_line("error %d %s (%s)\n", n->error->code, n->error->msg, n->error->hint);
 	if (n->event == KEEPER_LOST)
 		lost += n->status;
 }
@@ -113,7 +114,7 @@ START_TEST(a_plan)
 	clients_tell(
 		&clients, &(struct keeper_news){.event = KEEPER_PLANNED, .plan = &BIND_PLAN_NONE});
 	clients_end();
-	ck_assert_int_eq(follow_keeper(far_end, hear, NULL), 0);
+	ck_assert_int_eq(follow_keeper(far_end, hear_news, NULL), 0);
 	ck_assert_str_eq(heard, "group 7: 01 nvme to vfio-pci\n"
 				"group 7: 02 pcieport to , bridge\n"
 				"group 8: 03  to vfio-pci\n"
@@ -143,7 +144,7 @@ START_TEST(a_life)
 			.event = KEEPER_STUCK, .report = &BIND_REPORT_NONE, .error = &error});
 	clients_tell(&clients, &(struct keeper_news){.event = KEEPER_FAILED, .error = &error});
 	clients_end();
-	ck_assert_int_eq(follow_keeper(far_end, hear, NULL), 0);
+	ck_assert_int_eq(follow_keeper(far_end, hear_news, NULL), 0);
 	ck_assert_str_eq(heard, "started 42 in 5\nended 137\nwiped 05 -25 cannot\n"
 				"given 01 vfio-pci to nvme: \n"
 				"given 02 vfio-pci to , left: no reset\n"
@@ -168,7 +169,7 @@ START_TEST(what_nobody_reads_in_time_is_counted)
 	for (unsigned i = 0; i < 20; i++)
 		ck_assert_int_eq(wire_receive(far_end, &ev, sizeof(ev), NULL), 0);
 	clients_end();
-	ck_assert_int_eq(follow_keeper(far_end, hear, NULL), 0);
+	ck_assert_int_eq(follow_keeper(far_end, hear_news, NULL), 0);
 	ck_assert_int_eq(lost, 5);
 }
 END_TEST
@@ -178,7 +179,7 @@ START_TEST(a_keeper_that_is_killed)
 	clients_start();
 	clients_tell(&clients, &(struct keeper_news){.event = KEEPER_ENDED, .status = 1});
 	clients_close(&clients);
-	ck_assert_int_eq(follow_keeper(far_end, hear, NULL), -EPIPE);
+	ck_assert_int_eq(follow_keeper(far_end, hear_news, NULL), -EPIPE);
 	ck_assert_str_eq(heard, "ended 1\n");
 }
 END_TEST

@@ -35,7 +35,7 @@ static void write_file(const void *data, size_t len)
 	(void)close(fd);
 }
 
-static void clean(void)
+static void cache_clean(void)
 {
 	char command[128];
 
@@ -63,7 +63,7 @@ static void expect_no_kernel(const void *data, size_t len, const char *why)
 	write_file(data, len);
 	ck_assert_int_eq(kernel_open(path, &k, &e), -ENOEXEC);
 	ck_assert_msg(strstr(e.msg, why) != NULL, "%s", e.msg);
-	clean();
+	cache_clean();
 }
 
 START_TEST(an_elf_file_is_itself)
@@ -76,7 +76,7 @@ START_TEST(an_elf_file_is_itself)
 	ck_assert_str_eq(k.path, path);
 	ck_assert_int_eq(k.cached, 2);
 	kernel_close(&k);
-	clean();
+	cache_clean();
 }
 END_TEST
 
@@ -96,7 +96,7 @@ START_TEST(a_bzimage_is_unpacked_once)
 	ck_assert_int_eq(kernel_open(path, &k, &e), 0);
 	ck_assert_int_eq(k.cached, 1);
 	kernel_close(&k);
-	clean();
+	cache_clean();
 }
 END_TEST
 
@@ -115,7 +115,7 @@ START_TEST(without_a_cache_it_lives_in_memory)
 	ck_assert_int_eq(fstat(k.fd, &st), 0);
 	ck_assert_int_eq(st.st_size, 64);
 	kernel_close(&k);
-	clean();
+	cache_clean();
 }
 END_TEST
 
@@ -155,7 +155,7 @@ START_TEST(refuses_a_damaged_payload)
 	struct err e = {0};
 	write_file(image, len);
 	ck_assert_int_eq(kernel_open(path, &k, &e), -ENOEXEC);
-	clean();
+	cache_clean();
 }
 END_TEST
 

@@ -10,14 +10,14 @@
 #include <errno.h>
 #include <string.h>
 
-static struct guest_spec good(void)
+static struct guest_spec spec_good(void)
 {
 	return (struct guest_spec){.name = "guest", .memory = MIB(512), .cpus = 1};
 }
 
 START_TEST(devices_have_addresses_and_keys)
 {
-	struct guest_spec s = good();
+	struct guest_spec s = spec_good();
 	struct err e = {0};
 
 	ck_assert_int_eq(spec_add_device(&s, "0000:01:00.0", &e), 0);
@@ -35,7 +35,7 @@ START_TEST(bad_devices_change_nothing)
 	static const char *const bad[] = {"", "nvme0", "0000:01:00.8", "0000:01:00.0,",
 		"01:00.0,id=1", "01:00.0,id=8086:10d3x", "01:00.0,id=8086 10d3",
 		"01:00.0,rom=", "01:00.0,gone=1"};
-	struct guest_spec s = good();
+	struct guest_spec s = spec_good();
 
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct err e = {0};
@@ -50,7 +50,7 @@ START_TEST(roms_and_traces)
 {
 	static const char *const bad[] = {
 		"01:00.0", "01:00.0:6", "01:00.0:", "nvme:0", "02:00.0:0", ":0", "01:00.0:-1"};
-	struct guest_spec s = good();
+	struct guest_spec s = spec_good();
 	struct err e = {0};
 
 	ck_assert_int_eq(spec_add_device(&s, "01:00.0,rom=/dev/null", &e), 0);
@@ -73,7 +73,7 @@ END_TEST
 
 START_TEST(a_device_goes_in_once)
 {
-	struct guest_spec s = good();
+	struct guest_spec s = spec_good();
 	struct err e = {0};
 
 	ck_assert_int_eq(spec_add_device(&s, "0000:01:00.0", &e), 0);
@@ -87,7 +87,7 @@ static_assert(SPEC_DEVICES_MAX == MACHINE_DEVICES_MAX, "usher-vmm takes another 
 
 START_TEST(there_is_an_end_to_devices)
 {
-	struct guest_spec s = good();
+	struct guest_spec s = spec_good();
 	char text[32];
 
 	for (unsigned i = 0; i < SPEC_DEVICES_MAX; i++) {
@@ -102,7 +102,7 @@ START_TEST(names_become_file_names)
 {
 	static const char *const bad[] = {"", ".", "..", ".x", "a/b", "a b", "a\n",
 		"0123456789012345678901234567890123456789012345678"};
-	struct guest_spec s = good();
+	struct guest_spec s = spec_good();
 
 	ck_assert_int_eq(spec_check(&s, NULL), 0);
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -114,13 +114,13 @@ END_TEST
 
 START_TEST(sizes_have_bounds)
 {
-	struct guest_spec s = good();
+	struct guest_spec s = spec_good();
 
 	s.memory = MIB(31);
 	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
 	s.memory = MIB(64) + 4096;
 	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
-	s = good();
+	s = spec_good();
 	s.cpus = 0;
 	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
 	s.cpus = SPEC_CPUS_MAX + 1;
@@ -130,7 +130,7 @@ END_TEST
 
 START_TEST(files_must_be_readable)
 {
-	struct guest_spec s = good();
+	struct guest_spec s = spec_good();
 	struct err e = {0};
 
 	s.kernel = "/nowhere/vmlinuz";
