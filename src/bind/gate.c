@@ -1,4 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How it works
+ *
+ * Invariant: what usher cannot find out is a problem, never a pass.
+ *
+ * The gate collects every reason against a plan: for the target (id, bridge, no IOMMU), for the
+ * group (lease, reserved regions, access of a user) and for each member (platform device, hanging
+ * lock, denylist, virtual functions, users). A problem refuses, or refuses unless --allow names its
+ * check, or warns; struct problem_kind says which, with the hint. Members that stay are asked only
+ * whether they leave the group viable.
+ *
+ * The users of all members come from one view of the host (hold/), which the first member makes.
+ */
 #include "bind/gate.h"
 
 #include "base/err.h"

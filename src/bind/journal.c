@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How it works
+ *
+ * Invariant: a reader sees the old entry or the new one, whole. usher writes a temporary file,
+ * fsyncs it, renames it over the entry and fsyncs the folder.
+ *
+ * The parser accepts only what the formatter writes, in the same order, so a truncated or edited
+ * entry is corrupt and never half believed. The first error stops it: `bad` names the key.
+ */
 #include "bind/journal.h"
 
 #include "base/clean.h"

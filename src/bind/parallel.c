@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How it works
+ *
+ * Invariant: the steps of one group run in their order, and after a failure no step starts.
+ *
+ * Groups are distributed over lanes (see the header for which groups share one), each with a
+ * worker. A lane runs its steps until a write: the worker starts it, and the lane waits for the
+ * answer. bind_parallel_run() advances every lane, then waits for any answer or the next deadline,
+ * and advances that lane. One thread does all this; only the writes overlap.
+ */
 #include "bind/parallel.h"
 
 #include "base/clock.h"

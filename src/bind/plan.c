@@ -1,4 +1,18 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How it works
+ *
+ * Invariant: planning only reads. bind_take() plans again under the locks and carries out exactly
+ * that plan, so what --dry-run prints is what happens.
+ *
+ * bind_plan() adds the group of each target once, whole. Each member gets an act: TAKE, ALREADY or
+ * STAYS. Bridges and, with `only`, siblings stay. A member to take also gets its driver, the
+ * framebuffer to unbind first and the BARs to resize. The driver is vfio-pci, the variant that
+ * matches best, or the one that the caller named.
+ *
+ * Then the gate (gate.c) adds its problems: all of them, not only the first. A refusal is part of a
+ * plan, not an error.
+ */
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -193,7 +207,7 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 	int r = 0;
 
 	if (!q->target_count)
-		return err_say(e, -EINVAL, "no device is named");
+		return err_say(e, -EINVAL, "no device given");
 	if (q->driver && !bind_name_ok(q->driver))
 		return err_say(e, -EINVAL, "the driver's name is not one");
 	if (q->driver && !bind_name_is_vfio(q->driver))

@@ -1,4 +1,21 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How it works
+ *
+ * Invariant: the entry is removed after the last member is back, and never before.
+ *
+ * bind_release() and bind_restore() differ in one question only: who may. The owner, or anyone
+ * once the owner has ended, may release; restore decides by the entry's state. Both then call
+ * release_entry():
+ *
+ *	stays	the group was bound manually, or the caller wants it on VFIO: only the lease ends
+ *	refuse	a member is in use: its unbind would wait in the kernel
+ *	keep	a member without a working reset stays on VFIO, unless allowed
+ *	return	state `giving` in the journal, then return.c moves each member
+ *	forget	the entry and its udev rule; with members that stay, the entry remains
+ *
+ * A group without an entry, bound by another tool, gets one first.
+ */
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/bind.h"

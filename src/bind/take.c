@@ -1,4 +1,23 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How it works
+ *
+ * Invariant: before the first write to sysfs the journal has the first state of every member, and
+ * it keeps that state until every member is back. So a crash at any point leaves an entry from
+ * which bind_restore() can return the group.
+ *
+ *	lock	all groups, in order of their numbers (transaction.c)
+ *	plan	again, for the state may have changed since the caller looked
+ *	load	modules that the plan needs; then plan once more, with the drivers' names
+ *	journal	state `taking`, with the workers' processes
+ *	steps	of the groups, in parallel where drivers allow it (parallel.c): override, unbind,
+ *		resize, bind, then read the driver link back and wait for the group's node
+ *	journal	state `taken`: now the entry is the lease
+ *
+ * If a step fails, groups_undo() returns the groups, the last first. A device whose unbind hangs
+ * stays in the journal; its worker gets a new process for the others. An owner that takes a group
+ * twice keeps the older entry, whose first state takes precedence over what is there now.
+ */
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How it works
+ *
+ * Invariant: a process of usher that holds a lock never writes to sysfs itself. An unbind runs the
+ * driver's remove(), which may wait for ever, and no signal reaches the process meanwhile.
+ *
+ * A writer is a process that shares our memory (base/spawn.h) and has one descriptor: its end of a
+ * pair of packet sockets. A request is "path\0text\0", the answer an int, 0 or -errno. The
+ * kernel kills a writer when its parent ends. A writer that hangs is marked lost: its memory stays
+ * allocated, and the parent starts another one. The journal names the writer, so that the next
+ * usher can wait for it, or report where it hangs.
+ */
 #include "bind/writer.h"
 
 #include "base/clean.h"
@@ -24,11 +36,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/*
- * Parent and writer talk over a pair of packet sockets: a request is "path\0text\0", the answer
- * an int (0 or -errno). The writer has no other descriptor: one that the kernel keeps for ever
- * must hold neither a lock of ours nor the end of a pipe that somebody reads.
- */
 #define REQUEST_MAX (FILE_PATH_MAX + 256)
 
 struct bind_writer {

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How it works
+ *
+ * Invariant: the entry in STATE/vfs is written before the first change and removed when nothing of
+ * usher's is left, so that vfs_restore() can undo an interrupted change.
+ *
+ * A change is a list of steps: entry, number to 0, autoprobe off, the new number, check, settings
+ * of the functions, autoprobe, entry. --dry-run prints the list. If a step fails, change_undo()
+ * reads the present state, makes a list towards the number before, and runs that. The locks of all
+ * groups that the functions are in are held throughout: nobody binds a function meanwhile.
+ */
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"

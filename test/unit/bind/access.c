@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/access.h"
 
+#include "base/err.h"
 #include "bind/lend.h"
+#include "suite.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Whose nodes they are stays so until the release, also for who takes it after another. */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/framebuffer.h"
 
+#include "base/err.h"
 #include "bind/lend.h"
+#include "suite.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+#include "base/file.h"
 #include "bind/lend.h"
+#include "suite.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

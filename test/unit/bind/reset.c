@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/reset.h"
 
+#include "base/err.h"
 #include "bind/lend.h"
+#include "suite.h"
 
+#include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/resize.h"
 
+#include "base/err.h"
 #include "bind/lend.h"
+#include "suite.h"
+
+#include <string.h>
 
 static struct bind_target target = {.address = {0, 2, 0, 1}};
 

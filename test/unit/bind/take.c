@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+#include "base/file.h"
 #include "bind/journal.h"
 #include "bind/lend.h"
+#include "suite.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "claim/stray.h"
 
+#include "base/err.h"
 #include "bind/lend.h"
+#include "suite.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

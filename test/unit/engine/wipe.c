@@ -2,6 +2,7 @@
 /* The reset of what a program leaves: devices and groups are these few lines, not the kernel's. */
 #include "engine/wipe.h"
 
+#include "base/err.h"
 #include "base/num.h"
 #include "bind/stage.h"
 #include "engine/devices.h"
@@ -10,9 +11,12 @@
 #include "vfio/hotreset.h"
 #include "vfio/region.h"
 
+#include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Of stage->devices[1] and [2], which share bus 2 and have one group each here. */
 static struct fake {

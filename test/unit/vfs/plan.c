@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "vfs/plan.h"
 
+#include "base/err.h"
+#include "base/file.h"
 #include "bind/lend.h"
 #include "bind/owner.h"
+#include "host/rtnl.h"
+#include "suite.h"
 #include "vfs/entry.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
