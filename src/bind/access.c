@@ -30,7 +30,8 @@ static void put_access(FILE *f, const struct bind_access *a)
 	(void)fputs("\n", f);
 }
 
-int bind_access_rule(const struct bind_entry *n, char **ret)
+/* Text of the rule; *@ret is the caller's to free(). Return: 0, -ENOMEM. */
+static int rule_format(const struct bind_entry *n, char **ret)
 {
 	char address[PCI_ADDRESS_TEXT];
 	char *text = NULL;
@@ -63,7 +64,7 @@ int bind_access_keep(const struct bind_env *env, const struct bind_entry *n, str
 {
 	cleanup_free char *text = NULL;
 
-	int r = bind_access_is(&n->access) ? bind_access_rule(n, &text) : 0;
+	int r = bind_access_is(&n->access) ? rule_format(n, &text) : 0;
 	if (r == 0)
 		r = env->kernel->rule(n->group, text);
 	return r < 0 ? err_set(e, r, "group %d: keep the owner of its nodes", n->group) : 0;

@@ -3,11 +3,11 @@
 #define BIND_ACCESS_H
 
 /*
- * Who may open the nodes of a group: /dev/vfio/GROUP, and /dev/vfio/devices/vfioN where the kernel
- * has them. A node lives as long as a device of the group is bound, and comes back as root's: when
- * a card is unplugged, or a driver is changed by hand. So besides changing its owner, usher leaves
- * a rule to udev in /run/udev/rules.d until the group is released. Group numbers are given anew
- * when a group is: the rule counts only while the group holds the device that it was made for.
+ * Who may open the nodes of a group: /dev/vfio/GROUP and, where the kernel has them,
+ * /dev/vfio/devices/vfioN. The kernel removes a node with the last bound device of its group, and
+ * the next node belongs to root again. So usher changes the owner and also writes a udev rule into
+ * /run/udev/rules.d, which lasts until the group is released. The kernel reuses group numbers: the
+ * rule applies only while the group contains the device that the rule was made for.
  */
 
 #include "bind/journal.h"
@@ -15,11 +15,8 @@
 /* The rule's file is named after the group. Return: 0, -ENAMETOOLONG. */
 int bind_access_path(int group, char *buf, size_t size);
 
-/* The rule for the members of @n and @n->access. *@ret: the caller's to free(). Return: 0, -ENOMEM. */
-int bind_access_rule(const struct bind_entry *n, char **ret);
-
 /*
- * Has udev, where it runs, keep to it as long as the group is taken; without @n->access, no more.
+ * Writes the rule for the members of @n and @n->access; removes it when @n->access is none.
  * Return: 0, -errno.
  */
 int bind_access_keep(const struct bind_env *env, const struct bind_entry *n, struct err *e);

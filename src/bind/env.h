@@ -13,20 +13,20 @@ struct bind_kernel_ops;
 #define BIND_STATE_DIR "/run/usher" /* journal/ and lock/ live below it; void after a boot */
 #define BIND_NAME_MAX 64 /* names of guests, with the NUL */
 
-/* Where things are read and written. Tests stand in for the kernel with their own. */
+/* Where usher reads and writes. Tests replace the kernel with their own. */
 struct bind_env {
-	struct host *host; /* everything that is read: host_live() */
-	const struct bind_kernel_ops *kernel; /* everything that is done: bind_kernel_ops_live() */
+	struct host *host; /* everything that is read */
+	const struct bind_kernel_ops *kernel; /* everything that is changed */
 	const char *state; /* BIND_STATE_DIR */
-	int timeout_ms; /* patience with one write that the kernel does not finish */
+	int timeout_ms; /* how long usher waits for one write to sysfs */
 };
 
 /* The machine usher runs on; never fails. */
 struct bind_env bind_env_live(void);
 
-/* Who has a group. A process id comes back to life as another: the start time tells them apart. */
+/* The owner of a group. Process ids are reused, so the start time tells two processes apart. */
 struct bind_owner {
-	pid_t pid; /* 0: nobody; the group is kept until it is released by hand */
+	pid_t pid; /* 0: bound manually, without an owner process */
 	uint64_t start; /* [clock ticks since boot], /proc/PID/stat field 22 */
 	char name[BIND_NAME_MAX]; /* of the guest; "" for none; [A-Za-z0-9._-] */
 };

@@ -131,10 +131,10 @@ static const char *platform_name(uint32_t class)
 }
 
 /*
- * Host bridges and memory controllers often are dummies that nobody drives, in one group with a
- * device that is worth lending: AMD root ports share theirs with such a bridge, Intel's xHCI
- * with the chipset's SRAM. Then the group is viable without them, so a user may say so. What has
- * a driver, and what can do harm by itself, never.
+ * Host bridges and memory controllers often are dummies without a driver, in one group with a
+ * useful device: AMD root ports share a group with such a bridge, Intel's xHCI with the chipset's
+ * SRAM. Such a group is viable without them, so a user may allow it. A device with a driver, or
+ * one that can do harm by itself, is never allowed.
  */
 static int gate_platform(struct bind_case *c, const struct pci_device *d, const char *address)
 {
@@ -210,13 +210,14 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 		r = hold_find_in(c->view, d, &holds, c->e);
 	for (size_t i = 0; r == 0 && i < holds.count; i++) {
 		const struct hold *o = &holds.list[i];
-		(void)snprintf(fix, sizeof(fix), "%s, or take it all the same: --allow=%s",
-			o->unsure ? "ask as root, who can tell" : "free it", o->check);
+		(void)snprintf(fix, sizeof(fix), "%s, or take it anyway: --allow=%s",
+			o->unsure ? "run as root to find out" : "free it", o->check);
 		const struct problem_kind kind = {o->check,
 			o->absolute ? PROBLEM_REFUSES : PROBLEM_LIFTABLE,
-			!o->absolute                    ? fix
-			: strcmp(o->check, "vfio") == 0 ? "end what has it open: nothing lifts this"
-							: "the host needs it: nothing lifts this"};
+			!o->absolute ? fix
+			: strcmp(o->check, "vfio") == 0
+				? "end the process that has it open: nothing lifts this"
+				: "the host needs it: nothing lifts this"};
 		r = bind_problem_add(c->plan, c->q, &kind, address, "%s: %s", o->object, o->text);
 	}
 	holds_fini(&holds);
@@ -226,7 +227,7 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 static int gate_reset(struct bind_case *c, const struct bind_group *g, const struct bind_member *m)
 {
 	static const struct problem_kind reset = {"no-reset", PROBLEM_WARNS,
-		"it will stay on its VFIO driver at the end, unless --allow=no-reset"};
+		"it stays on its VFIO driver at the end, unless --allow=no-reset"};
 	char address[PCI_ADDRESS_TEXT];
 	size_t n = 0;
 
@@ -240,7 +241,7 @@ static int gate_reset(struct bind_case *c, const struct bind_group *g, const str
 	if (!bind_reset_works(c->env->host, &m->device, taken, n))
 		r = bind_problem_add(c->plan, c->q, &reset,
 			pci_address_format(m->device.address, address),
-			"has no working reset: what its user leaves in it stays in it");
+			"has no working reset: its state survives the guest");
 	free(taken);
 	return r;
 }
@@ -255,7 +256,7 @@ bool bind_on_vfio(struct host *h, const struct pci_device *d)
 	       h->ops->link(h, path, target, sizeof(target)) == -EINVAL;
 }
 
-/* Drivers under which the kernel calls a group viable: vfio_dev_viable(); bridges' own are others. */
+/* Drivers that leave a group viable: vfio_dev_viable() of the kernel. A bridge keeps its own. */
 static bool is_harmless(struct host *h, const struct pci_device *d)
 {
 	return d->is_bridge || !d->driver[0] || strcmp(d->driver, "pci-stub") == 0 ||
@@ -270,7 +271,7 @@ bool bind_gate_viable(struct host *h, const struct bind_group *g)
 	return true;
 }
 
-/* With `only`: a sibling that stays must leave the group viable (vfio_group viability, 5.19). */
+/* With `only`: a sibling that stays must leave the group viable. */
 static int gate_sibling(struct bind_case *c, const struct pci_device *d, const char *address)
 {
 	static const struct problem_kind member = {
@@ -282,16 +283,16 @@ static int gate_sibling(struct bind_case *c, const struct pci_device *d, const c
 		"shares the group and is on %s, so it would have to come along", d->driver);
 }
 
-/* Whoever writes to such a device would wait with the others (pci/locked.h). */
+/* A write to such a device would hang as well (host/locked.h). */
 static int gate_lock(struct bind_case *c, const struct pci_device *d, const char *address)
 {
 	static const struct problem_kind locked = {"locked", PROBLEM_REFUSES,
-		"end who uses it: an unbind waits for him; else dmesg says which driver hangs"};
+		"end the process that uses it; otherwise dmesg names the driver that hangs"};
 
 	if (!d->is_locked)
 		return 0;
 	return bind_problem_add(c->plan, c->q, &locked, address,
-		"the kernel is at work on it and does not come back: its lock is kept");
+		"the kernel keeps its device lock and does not return");
 }
 
 static int gate_member(struct bind_case *c, const struct bind_member *m)
@@ -317,11 +318,11 @@ static int gate_member(struct bind_case *c, const struct bind_member *m)
 	return r < 0 ? r : gate_holds(c, d, address);
 }
 
-/* Who can open a group can use every device of it that is on VFIO. */
+/* A user that can open a group can use every device in it that is on VFIO. */
 static int gate_access(struct bind_case *c, const struct bind_group *g)
 {
 	static const struct problem_kind kind = {"user", PROBLEM_LIFTABLE,
-		"name it too, if the user is to have it: --allow=user does as much"};
+		"if the user may have it, name it as well, or use --allow=user"};
 	char address[PCI_ADDRESS_TEXT];
 	int r = 0;
 
@@ -332,13 +333,13 @@ static int gate_access(struct bind_case *c, const struct bind_group *g)
 			(m->act == BIND_ACT_STAYS && !bind_on_vfio(c->env->host, d)))
 			continue;
 		r = bind_problem_add(c->plan, c->q, &kind, pci_address_format(d->address, address),
-			"the user would get it too: it shares group %d, and was not asked for",
+			"the user would gain access to it, unrequested: it shares group %d",
 			g->number);
 	}
 	return r;
 }
 
-/* Lines "START END TYPE": `direct` ones the firmware itself does DMA to, and VFIO refuses them. */
+/* Lines "START END TYPE". The firmware does DMA to `direct` regions; VFIO refuses the group. */
 static int gate_reserved(struct bind_case *c, int group)
 {
 	static const struct problem_kind kind = {"reserved", PROBLEM_LIFTABLE,
@@ -356,8 +357,7 @@ static int gate_reserved(struct bind_case *c, int group)
 			continue;
 		(void)snprintf(object, sizeof(object), "group %d", group);
 		return bind_problem_add(c->plan, c->q, &kind, object,
-			"the firmware keeps memory mapped for it (%.48s): VFIO will refuse the "
-			"group",
+			"the firmware keeps memory mapped for it (%.48s): VFIO refuses the group",
 			line);
 	}
 	return 0;

@@ -3,22 +3,22 @@
 #define BIND_JOURNAL_H
 
 /*
- * STATE/journal/GROUP: what a group was before usher touched it, and whose it is now. Written
- * and fsynced before the first sysfs write, removed after the last one of the release, so that
- * at every moment in between there is enough on disk to go back.
+ * STATE/journal/GROUP: the state of a group before usher changed it, and its owner. usher writes
+ * and fsyncs the entry before the first write to sysfs, and removes it after the last write of the
+ * release. At every moment in between the disk has what usher needs to go back.
  *
- * One `key value…` a line, in a fixed order, closed by `end`; anything else is corrupt:
+ * One `key value…` a line, in a fixed order, closed by `end`. Any other text is corrupt:
  *
  *	usher-journal 1
  *	group 12
  *	boot 1b2f…			/proc/sys/kernel/random/boot_id
- *	state taking | taken | giving
+ *	state taking | taken | giving	giving: the group is being returned
  *	owner PID START NAME		`owner 0 0 -` for nobody
  *	writer PID START		the process that does the writes of this transaction
- *	kept yes | no			bound by hand: outlives its owner's release
- *	used yes | no			it was handed out: what is in the devices is a user's
+ *	kept yes | no			bound manually: stays bound when its owner releases it
+ *	used yes | no			it was handed out: the devices hold state of a user
  *	reset needed | waived		--allow=no-reset
- *	nodes 1000 1000 0660		optional: user, group (`-`: as it is) and mode (0) of its nodes
+ *	nodes 1000 1000 0660		optional: user, group (`-`: unchanged), mode (0: unchanged)
  *	members N
  *	member 0000:03:00.0 8086:10d3 020000	N times, with these five below each:
  *	to vfio-pci
@@ -30,7 +30,7 @@
  *	framebuffer efi-framebuffer/efi-framebuffer.0	only when there was one
  *	bar 1 8				size before, 2^8 MiB; a line for each that was resized
  *	vf 0 52:54:00:00:00:09 …	of a virtual network card: bind_vf_settings_format()
- *	unwiped yes			only where its user's end could not reset it
+ *	unwiped yes			only if the reset at the end of its use failed
  *	end
  */
 
@@ -56,9 +56,9 @@ struct bind_was {
 	char reset_method[PCI_NAME_MAX];
 	char framebuffer[PCI_NAME_MAX]; /* "": none; see struct bind_member */
 	uint8_t bar[PCI_BAR_COUNT]; /* 0: not resized; see bind/resize.h */
-	bool unwiped; /* it could not be reset, and is to stay on VFIO */
+	bool unwiped; /* its reset failed: it stays on VFIO */
 	bool has_vf;
-	struct host_vf vf; /* what its physical function's interface kept for it */
+	struct host_vf vf; /* its settings at the physical function's interface */
 };
 
 struct bind_entry {
@@ -102,8 +102,8 @@ int bind_boot_id(struct host *h, char ret[BIND_BOOT_MAX], struct err *e);
 const struct bind_was *bind_entry_find(const struct bind_entry *n, struct pci_address a);
 
 /*
- * Whether everything is where an older entry found it: somebody gave the group back without us, and
- * what the entry remembers, also that it was to be kept and for whom, is of the past.
+ * True if every member is back where an older entry found it: someone returned the group without
+ * usher, so the entry is stale.
  */
 bool bind_entry_is_past(const struct bind_group *g, const struct bind_entry *old);
 

@@ -25,11 +25,6 @@ static const struct bind_kernel_ops live = {
 	.chown_node = bind_node_chown,
 };
 
-const struct bind_kernel_ops *bind_kernel_ops_live(void)
-{
-	return &live;
-}
-
 struct bind_env bind_env_live(void)
 {
 	return (struct bind_env){

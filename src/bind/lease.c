@@ -23,7 +23,7 @@ enum bind_lease_state bind_lease_judge(const struct bind_env *env, const struct 
 
 	bind_owner_format(&n->owner, owner, sizeof(owner));
 	if (strcmp(n->boot, boot) != 0) {
-		(void)snprintf(text, size, "an entry of an earlier boot, which means nothing now");
+		(void)snprintf(text, size, "an entry of an earlier boot, without meaning now");
 		return BIND_LEASE_VOID;
 	}
 	if (bind_owner_alive(env->host, n->writer, n->writer_start)) {
@@ -31,12 +31,12 @@ enum bind_lease_state bind_lease_judge(const struct bind_env *env, const struct 
 		return BIND_LEASE_BUSY;
 	}
 	if (n->state != BIND_STATE_TAKEN) {
-		(void)snprintf(text, size, "%s it was broken off half-way",
-			n->state == BIND_STATE_TAKING ? "taking" : "giving back");
+		(void)snprintf(text, size, "%s it was interrupted",
+			n->state == BIND_STATE_TAKING ? "taking" : "returning");
 		return BIND_LEASE_BROKEN;
 	}
 	if (!n->owner.pid) {
-		(void)snprintf(text, size, "bound by hand, kept until it is released");
+		(void)snprintf(text, size, "bound manually, until it is released");
 		return BIND_LEASE_KEPT;
 	}
 	bool alive = bind_owner_alive(env->host, n->owner.pid, n->owner.start);
@@ -53,11 +53,10 @@ static bool same_owner(const struct bind_owner *a, const struct bind_owner *b)
 int bind_gate_lease(struct bind_case *c, int group)
 {
 	static const struct problem_kind live = {
-		"lease", PROBLEM_REFUSES, "wait for its end, or stop it"};
-	static const struct problem_kind corrupt = {
-		"journal", PROBLEM_REFUSES, "usher restore removes the entry"};
+		"lease", PROBLEM_REFUSES, "wait until it ends, or stop it"};
+	static const struct problem_kind corrupt = {"journal", PROBLEM_REFUSES, "usher restore"};
 	static const struct problem_kind stale = {
-		"lease", PROBLEM_WARNS, "the entry is taken over, with what it remembers"};
+		"lease", PROBLEM_WARNS, "usher takes over the entry, with the first state in it"};
 	struct bind_entry n = BIND_ENTRY_NONE;
 	struct err why = {0};
 	char boot[BIND_BOOT_MAX], object[32], text[160], hint[128];
@@ -123,8 +122,8 @@ static int add_lease(void *arg, const char *name)
 	}
 	if (left) {
 		lease->state = BIND_LEASE_VOID;
-		(void)snprintf(lease->text, sizeof(lease->text),
-			"an entry that a crash broke off before it counted");
+		(void)snprintf(
+			lease->text, sizeof(lease->text), "a temporary file that a crash left");
 	} else if (r == 0) {
 		lease->owner = n.owner;
 		lease->state =

@@ -52,7 +52,7 @@ static const struct bind_target *find_target(const struct bind_request *q, struc
 	return NULL;
 }
 
-/* A module that is not loaded yet keeps its driver's name to itself: most share it. */
+/* The driver's name is known once its module is loaded; most share it. */
 static void name_variant(struct host *h, struct bind_member *m)
 {
 	if (bind_module_driver(h, m->module, m->driver, sizeof(m->driver)) < 0)
@@ -113,7 +113,7 @@ static int member_decide(struct bind_case *c, struct bind_member *m)
 	return choose_driver(c, m);
 }
 
-/* What is to be done to a member besides its driver. */
+/* Changes to a member besides its driver. */
 static int member_decide_rest(struct bind_case *c, struct bind_member *m)
 {
 	const struct bind_target *t = find_target(c->q, m->device.address);
@@ -122,7 +122,7 @@ static int member_decide_rest(struct bind_case *c, struct bind_member *m)
 	return r == 0 && t && !m->device.is_bridge ? bind_resize_plan(c, t, m) : r;
 }
 
-/* Who may open its nodes: as is asked now, else as was asked when it was taken. */
+/* Access to its nodes: as requested now, or when it was taken. */
 static struct bind_access access_of(struct bind_case *c, const struct bind_group *g)
 {
 	struct bind_entry n = BIND_ENTRY_NONE;
@@ -169,7 +169,7 @@ static int add_group(struct bind_case *c, int number)
 	return r;
 }
 
-/* The target as its group's reading has it, so that it is read only once. */
+/* The target among the members that were read with its group. */
 static const struct pci_device *find_member(const struct bind_plan *p, struct pci_address a)
 {
 	for (size_t i = 0; i < p->group_count; i++)
@@ -209,11 +209,10 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 	if (!q->target_count)
 		return err_say(e, -EINVAL, "no device given");
 	if (q->driver && !bind_name_ok(q->driver))
-		return err_say(e, -EINVAL, "the driver's name is not one");
+		return err_say(e, -EINVAL, "not a driver name");
 	if (q->driver && !bind_name_is_vfio(q->driver))
 		return err_say(e, -EINVAL,
-			"driver '%s' is none of VFIO's: it would get a device that is not its kind",
-			q->driver);
+			"driver '%s' is not a VFIO driver, and may not know the device", q->driver);
 	for (size_t i = 0; r == 0 && i < q->target_count; i++)
 		r = add_target(&c, &q->targets[i]);
 	for (size_t i = 0; r == 0 && i < p.group_count; i++)

@@ -11,16 +11,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A device to take, and what it has to be: an address alone moves when a card is added. */
+/* A device to take. An address alone is not enough: it changes when a card is added. */
 struct bind_target {
 	struct pci_address address;
-	bool has_id; /* @vendor:@device must match, or it is refused */
+	bool has_id; /* refuse it unless @vendor:@device match */
 	uint16_t vendor;
 	uint16_t device;
 	uint8_t bar[PCI_BAR_COUNT]; /* size each is to have, by bind_resize_code(); 0: as it is */
 };
 
-/* Who may open the nodes of a group; (uid_t)-1, (gid_t)-1 and 0: as they are. */
+/* Access to the nodes of a group; (uid_t)-1, (gid_t)-1 and 0: unchanged. */
 struct bind_access {
 	uid_t uid;
 	gid_t gid;
@@ -40,30 +40,31 @@ struct bind_request {
 	const char *driver; /* of the targets; NULL: vfio-pci, or the variant that fits better */
 	const char *const *allow; /* checks to lift, by name: "net", "block", … */
 	size_t allow_count;
-	bool only; /* touch no device but the targets: siblings must be viable */
+	bool only; /* take no sibling; each must leave the group viable */
 	/*
-	 * The targets are claimed: what an override of this name, or none, kept from all drivers
-	 * goes to the one that fits when it is released. NULL: they are not.
+	 * The targets are claimed, and the claim's rule sets this override. A device that has this
+	 * override, or none, and no driver goes to the driver that matches when it is released.
+	 * NULL: not claimed.
 	 */
 	const char *claimed;
-	struct bind_owner owner; /* pid 0: kept until `usher release` */
+	struct bind_owner owner; /* pid 0: bound manually, until `usher release` */
 	struct bind_access access; /* to the /dev/vfio nodes, until the release */
 };
 
 enum bind_act {
 	BIND_ACT_TAKE, /* from its driver, or none, to the target driver */
-	BIND_ACT_ALREADY, /* is on the target driver already */
-	BIND_ACT_STAYS, /* is left alone: PCI(e) bridges; siblings with `only` */
+	BIND_ACT_ALREADY, /* on the target driver already */
+	BIND_ACT_STAYS, /* left alone: PCI(e) bridges; siblings with `only` */
 };
 
 struct bind_member {
 	struct pci_device device; /* as found */
 	enum bind_act act;
-	bool is_target; /* asked for by address; else a sibling */
-	char driver[PCI_NAME_MAX]; /* goes to; "" when it stays */
-	char module
-		[PCI_NAME_MAX]; /* that brings the driver: a module's name need not be a driver's */
-	char framebuffer[PCI_NAME_MAX]; /* in a BAR of it, let go first: "DRIVER/NAME"; "" none */
+	bool is_target; /* requested by address; otherwise a sibling */
+	char driver[PCI_NAME_MAX]; /* to bind to; "" if it stays */
+	char module[PCI_NAME_MAX]; /* of the driver: the two names may differ */
+	char framebuffer
+		[PCI_NAME_MAX]; /* in one of its BARs, unbound first: "DRIVER/NAME"; "" for none */
 	uint8_t bar[PCI_BAR_COUNT]; /* BARs to resize, as in struct bind_target */
 };
 
@@ -71,18 +72,18 @@ struct bind_group {
 	int number; /* /dev/vfio/NUMBER */
 	size_t count;
 	struct bind_member *members; /* by address */
-	struct bind_access access; /* asked for now, or when it was taken */
-	bool viable; /* when all is done no member is left on a driver of the host: VFIO opens it */
+	struct bind_access access; /* requested now, or when it was taken */
+	bool viable; /* once the plan is done VFIO can open the group */
 };
 
-/* What stands against a plan (or is worth a warning), from one table for text, JSON and tests. */
+/* Why a plan is refused, or a warning. */
 struct bind_problem {
 	const char *check; /* stable name: "iommu", "id", "member", "block", … */
-	bool refuses; /* false: a warning, or lifted by `allow` */
-	bool liftable; /* --allow=CHECK would lift it */
+	bool refuses; /* false: a warning, or allowed */
+	bool liftable; /* --allow=CHECK lifts it */
 	char object[64]; /* "0000:03:00.0", "nvme0n1p1", "group 12" */
 	char text[256]; /* escaped */
-	char fix[256]; /* what to do; "" when there is nothing */
+	char fix[256]; /* the hint; "" for none */
 };
 
 struct bind_plan {
@@ -90,14 +91,14 @@ struct bind_plan {
 	struct bind_group *groups; /* in the order of the targets */
 	size_t problem_count;
 	struct bind_problem *problems; /* all of them, not the first only */
-	size_t refusals; /* problems that refuse: 0 means go */
+	size_t refusals; /* problems that refuse; 0: the plan can be carried out */
 };
 
 #define BIND_PLAN_NONE ((struct bind_plan){0})
 
 /*
- * Decides what bind_take() would do; reads only. A plan with refusals is a success: the caller
- * tells its problems. @ret: bind_plan_fini().
+ * Decides what bind_take() would do; reads only. Refusals are no error: the caller prints
+ * @ret->problems. @ret: bind_plan_fini().
  * Return: 0, -ENOMEM, -errno.
  */
 int bind_plan(const struct bind_env *env, const struct bind_request *q, struct bind_plan *ret,
@@ -128,7 +129,7 @@ enum bind_journal_step {
 /* "taking", "taken", "changing", "changed", "removed"; "" for none. */
 const char *bind_journal_step_name(enum bind_journal_step s);
 
-/* One thing that bind_take() does, in order: --dry-run prints the list that is carried out. */
+/* One step of bind_take(). --dry-run prints the same list. */
 struct bind_step {
 	enum bind_op op;
 	enum bind_journal_step journal; /* with JOURNAL; @text has its name */

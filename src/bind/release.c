@@ -35,7 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One giving back: what is asked, and what the journal says. */
+/* State of one release. */
 struct release {
 	struct bind_transaction work;
 	const struct bind_release_request *g;
@@ -43,7 +43,7 @@ struct release {
 	struct bind_entry entry;
 };
 
-/* Unbinding a VFIO device that somebody has open waits in the kernel until he closes it. */
+/* Unbinding a VFIO device that a process has open waits in the kernel until it is closed. */
 static int refuse_held(struct release *r, const struct pci_device *d, struct err *e)
 {
 	char address[PCI_ADDRESS_TEXT];
@@ -53,7 +53,7 @@ static int refuse_held(struct release *r, const struct pci_device *d, struct err
 	pci_address_format(d->address, address);
 	for (size_t i = 0; code == 0 && i < holds.count; i++) {
 		const struct hold *o = &holds.list[i];
-		/* Absolute is what nobody can take; an unbind asks the holder, and waits for him. */
+		/* --allow lifts absolute ones here, too: an unbind only waits for the holder. */
 		if (bind_allows(r->g->allow, r->g->allow_count, o->check))
 			continue;
 		code = err_say(e, -EPERM, "%s: in use: %s: %s", address, o->object, o->text);
@@ -63,7 +63,7 @@ static int refuse_held(struct release *r, const struct pci_device *d, struct err
 	return code;
 }
 
-/* Members that are still where the entry put them: only these are to be asked and moved. */
+/* True if the member is still where usher put it: only such members are moved. */
 static bool still_taken(struct release *r, const struct bind_was *was, struct pci_device *ret)
 {
 	return pci_device_peek(r->work.env->host, was->address, ret, NULL) == 0 &&
@@ -85,7 +85,7 @@ static int refuse_members_held(struct release *r, struct err *e)
 	return 0;
 }
 
-/* Which members have to stay on VFIO, because nothing can wipe them. Return: how many, -ENOMEM. */
+/* Members that stay on VFIO, because nothing can reset them. Return: their count, -ENOMEM. */
 static int find_unresettable(struct release *r, const char **keep)
 {
 	struct pci_address *taken = calloc(r->entry.count ? r->entry.count : 1, sizeof(*taken));
@@ -105,16 +105,15 @@ static int find_unresettable(struct release *r, const char **keep)
 			(!r->entry.members[i].unwiped &&
 				bind_reset_works(r->work.env->host, &d, taken, n)))
 			continue;
-		keep[i] = r->entry.members[i].unwiped
-				  ? "could not be reset, and stays where the IOMMU holds it"
-				  : "has no working reset, and stays where the IOMMU holds it";
+		keep[i] = r->entry.members[i].unwiped ? "could not be reset; stays on VFIO"
+						      : "has no working reset; stays on VFIO";
 		kept++;
 	}
 	free(taken);
 	return kept;
 }
 
-/* Ends the lease, but remembers the way back. */
+/* Ends the lease, and keeps the entry for a later release. */
 static int entry_keep(struct release *r, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
@@ -135,9 +134,10 @@ static int entry_keep_in_part(struct release *r, struct err *e)
 
 	if (code < 0)
 		return code;
-	err_say(e, -EPERM, "group %d: stays on VFIO in part: it has no working reset",
+	err_say(e, -EPERM,
+		"group %d: some devices stay on VFIO, because they have no working reset",
 		r->entry.group);
-	err_hint(e, "usher release --allow=no-reset gives it back as its user left it");
+	err_hint(e, "usher release --allow=no-reset");
 	return -EPERM;
 }
 
@@ -178,7 +178,7 @@ static int members_return(struct release *r, const char **keep, struct err *e)
 
 	n->reset_waived =
 		n->reset_waived || bind_allows(r->g->allow, r->g->allow_count, "no-reset");
-	/* What was never handed out needs no wiping. */
+	/* A group that was never handed out needs no reset. */
 	if (n->used && !n->reset_waived)
 		kept = find_unresettable(r, keep);
 	if (kept < 0)
@@ -191,7 +191,7 @@ static int members_return(struct release *r, const char **keep, struct err *e)
 	n->state = BIND_STATE_RETURNING;
 	bind_worker_sign(&r->work.workers[0], n);
 	code = bind_transaction_journal(&r->work, n, e);
-	/* Where there is no room for that, the entry of before knows the way as well. */
+	/* On a full disk the older entry is still there, and serves as well. */
 	if (code == 0 || code == -ENOSPC)
 		code = bind_return_members(&r->work.workers[0], n, r->g->how, keep, r->report, e);
 	if (code < 0)
@@ -223,7 +223,7 @@ static int release_entry(struct release *r, struct err *e)
 	return code;
 }
 
-/* An entry for devices that somebody else put on VFIO: nobody remembers from where. */
+/* An entry for devices that another tool put on VFIO: their first driver is unknown. */
 static int fill_foreign(struct release *r, const char *boot, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
@@ -250,7 +250,7 @@ static int fill_foreign(struct release *r, const char *boot, struct err *e)
 	return n->members ? 0 : err_set(e, -ENOMEM, "group %d", r->g->group);
 }
 
-/* They lose their override and go to the driver that matches; journalled as any other. */
+/* Such devices lose their override and go to the driver that matches. */
 static int release_foreign(struct release *r, const char *boot, struct err *e)
 {
 	int code = fill_foreign(r, boot, e);
@@ -330,7 +330,7 @@ static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
 	if (code < 0)
 		return code;
 	code = bind_journal_read(r->work.env, r->g->group, &r->entry, &why);
-	/* Without an entry there may still be what a crash left of writing one. */
+	/* A crash may have left a temporary file without an entry. */
 	if (code == -ENOENT || code == -EBADMSG)
 		return bind_transaction_forget(&r->work, r->g->group, e);
 	if (code < 0)
@@ -345,7 +345,7 @@ static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
 	case BIND_LEASE_KEPT:
 		return kept == BIND_KEPT_RELEASE ? release_entry(r, e) : 1;
 	case BIND_LEASE_DEAD:
-		/* A group that was bound by hand before goes back to that. */
+		/* A group that was bound manually before stays bound. */
 		return r->entry.kept && kept == BIND_KEPT_STAYS ? entry_keep(r, e)
 								: release_entry(r, e);
 	case BIND_LEASE_BROKEN:

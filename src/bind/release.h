@@ -9,21 +9,21 @@
 #include <stddef.h>
 
 enum bind_return {
-	BIND_RETURN_DRIVER, /* to the driver and the override it was found with */
-	BIND_RETURN_VFIO, /* stays on vfio-pci, held by the IOMMU; `usher release` gives it back */
+	BIND_RETURN_DRIVER, /* to the first driver and override */
+	BIND_RETURN_VFIO, /* stays on vfio-pci until `usher release` */
 	BIND_RETURN_NONE, /* to no driver */
 };
 
 struct bind_release_request {
 	int group;
 	enum bind_return how;
-	struct bind_owner owner; /* keeper: itself. pid 0: by hand, refused while an owner lives */
-	const char *const *allow; /* "no-reset": what has no working reset goes back all the same */
+	struct bind_owner owner; /* of the lease. pid 0: manual, refused while an owner runs */
+	const char *const *allow; /* "no-reset": return devices without a working reset, too */
 	size_t allow_count;
-	/* Their owner has tried to reset them, in vain: as good as without a reset, until taken anew. */
+	/* The owner could not reset these: they stay on VFIO as if without a reset. */
 	const struct pci_address *unwiped;
 	size_t unwiped_count;
-	bool dry_run; /* decide and report, touch nothing */
+	bool dry_run; /* report only */
 };
 
 /* What became of one member. */
@@ -31,7 +31,7 @@ struct bind_returned {
 	struct pci_address address;
 	char from[PCI_NAME_MAX]; /* driver before; "" none */
 	char to[PCI_NAME_MAX]; /* driver now */
-	bool left; /* not where it should be: @text says why */
+	bool left; /* it was not returned: @text says why */
 	char text[256];
 };
 
@@ -44,10 +44,10 @@ struct bind_report {
 void bind_report_fini(struct bind_report *r);
 
 /*
- * Gives one group back and ends its lease. A group that was bound by hand before its owner took
- * it goes back to that state only; a device without a working reset stays on vfio-pci unless
- * allowed. A group without a journal entry gets one: devices on a VFIO driver lose their override
- * and are probed again. Idempotent.
+ * Returns one group to its drivers and ends its lease. A group that was bound manually before its
+ * owner took it stays bound. A device without a working reset stays on vfio-pci unless allowed. In
+ * a group without a journal entry, devices on a VFIO driver lose their override and the kernel
+ * probes them again. Idempotent.
  * Return: 0, -EPERM when refused (owner alive, in use, no reset), -EBUSY, -ETIMEDOUT, -errno.
  */
 int bind_release(const struct bind_env *env, const struct bind_release_request *g,
@@ -56,8 +56,8 @@ int bind_release(const struct bind_env *env, const struct bind_release_request *
 enum bind_kept { BIND_KEPT_STAYS, BIND_KEPT_RELEASE };
 
 /*
- * Cleans up one entry as its state asks: void and corrupt ones are removed, broken and dead
- * ones released, live and busy ones left alone, and so are kept ones unless @kept says otherwise.
+ * Cleans up one entry by its state: removes void and corrupt ones, releases broken and dead ones,
+ * leaves live and busy ones alone. @kept decides about groups that were bound manually.
  * Idempotent. Return: 0 done or nothing to do, 1 left alone, -errno as bind_release().
  */
 int bind_restore(const struct bind_env *env, int group, enum bind_kept kept,

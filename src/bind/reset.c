@@ -17,7 +17,7 @@ struct bus {
 	size_t taken_count;
 };
 
-/* Stops the listing at a function of the bus that is not taken. */
+/* Ends the listing at a function of the bus that is not taken. */
 static int find_stranger(void *arg, const char *name)
 {
 	const struct bus *b = arg;
@@ -60,7 +60,7 @@ static int may_write(const struct bind_entry *n, const struct bind_owner *owner,
 	if (n->state != BIND_STATE_TAKEN || !owner->pid || n->owner.pid != owner->pid ||
 		n->owner.start != owner->start)
 		return err_say(e, -EPERM, "group %d: is not leased to this process", n->group);
-	/* What the journal does not remember nobody could put back. */
+	/* Without the original choice in the journal it could not be restored. */
 	if (!was || !was->reset_method[0])
 		return err_say(e, -EINVAL, "has no choice of reset methods");
 	return 0;
@@ -91,7 +91,7 @@ int bind_reset_method(const struct bind_env *env, int group, const struct bind_o
 	struct bind_transaction w = BIND_TRANSACTION_NONE;
 	char address[PCI_ADDRESS_TEXT];
 
-	/* One name or several, and nothing that sysfs could take for something else. */
+	/* One name or more, and no character that sysfs gives another meaning. */
 	if (!*method || method[strspn(method, "abcdefghijklmnopqrstuvwxyz_ ")])
 		return err_say(e, -EINVAL, "'%s' is no reset method", method);
 	int r = bind_transaction_begin(&w, env, &group, 1, e);

@@ -34,7 +34,7 @@ uint8_t bind_resize_now(struct host *h, struct pci_address a, unsigned bar)
 	return 0;
 }
 
-int bind_resize_path(struct pci_address a, unsigned bar, char *buf, size_t size)
+static int resize_path(struct pci_address a, unsigned bar, char *buf, size_t size)
 {
 	char attr[20];
 
@@ -69,7 +69,7 @@ static int plan_one(struct bind_case *c, struct bind_member *m, unsigned bar, ui
 	uint64_t offered = 0;
 
 	pci_address_format(a, address);
-	int r = bind_resize_path(a, bar, path, sizeof(path));
+	int r = resize_path(a, bar, path, sizeof(path));
 	if (r == 0)
 		r = host_read_text(c->env->host, path, text, sizeof(text));
 	/* Hex without 0x. */
@@ -112,7 +112,7 @@ int bind_resize_back(struct bind_worker *w, const struct bind_was *was, struct e
 		if (!was->bar[i] ||
 			bind_resize_now(w->transaction->env->host, was->address, i) == was->bar[i])
 			continue;
-		r = bind_resize_path(was->address, i, path, sizeof(path));
+		r = resize_path(was->address, i, path, sizeof(path));
 		if (r < 0)
 			return err_set(e, r, "resize BAR %u", i);
 		r = bind_worker_write(w, path, bind_resize_text(was->bar[i], text), e);

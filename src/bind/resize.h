@@ -25,8 +25,7 @@ uint8_t bind_resize_now(struct host *h, struct pci_address a, unsigned bar);
  */
 int bind_resize_plan(struct bind_case *c, const struct bind_target *t, struct bind_member *m);
 
-/* Path of BAR @bar's attribute and what to write. Return: 0, -ENAMETOOLONG. */
-int bind_resize_path(struct pci_address a, unsigned bar, char *buf, size_t size);
+/* What to write into resourceN_resize for a size. Return: @buf. */
 const char *bind_resize_text(uint8_t code, char buf[4]);
 
 /* Gives each BAR of a device without a driver the size it had. Return: 0, -errno. */

@@ -71,7 +71,7 @@ static void restore_method(struct bind_worker *w, const struct bind_was *was)
 		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
 }
 
-/* Before its driver comes back, which reads its MAC address when it does. */
+/* Called before its driver binds, because that reads the MAC address. */
 static void restore_vf(struct bind_worker *w, const struct bind_was *was, struct bind_returned *g)
 {
 	struct err why = {0};
@@ -81,18 +81,18 @@ static void restore_vf(struct bind_worker *w, const struct bind_was *was, struct
 	int r = bind_vf_settings_restore(w->transaction->env, was->address, &was->vf, &why);
 	if (r < 0)
 		(void)snprintf(g->text, sizeof(g->text),
-			"its settings did not all come back: %.200s",
+			"not all of its settings were restored: %.200s",
 			why.msg[0] ? why.msg : "its physical function is gone");
 	else
 		bind_transaction_count(w->transaction);
 }
 
-/* vfio_pci_core turns runtime power management on at bind and off at unbind, whatever it was. */
+/* vfio_pci_core enables runtime power management at bind and disables it at unbind. */
 static void restore_settings(struct bind_worker *w, const struct bind_was *was)
 {
 	char path[FILE_PATH_MAX], now[PCI_NAME_MAX];
 
-	/* A driver may have settled these for itself: failing to set them is no failure. */
+	/* Failure is ignored: the driver may have set its own value. */
 	if (was->control[0] &&
 		pci_device_path(was->address, "power/control", path, sizeof(path)) == 0 &&
 		host_read_text(w->transaction->env->host, path, now, sizeof(now)) > 0 &&
@@ -117,16 +117,14 @@ static int device_rebind(
 		if (r < 0)
 			return r;
 	}
-	/* Loading it may have bound the device already. */
+	/* Loading the module may have bound the device already. */
 	int r = pci_device_peek(w->transaction->env->host, a, &d, e);
 	if (r < 0 || strcmp(d.driver, driver) == 0)
 		return r;
 	return write_driver(w, driver, "bind", a, e);
 }
 
-/*
- * No override, and the kernel's choice of a driver; that none is loaded is no error there.
- */
+/* Clears the override and lets the kernel choose; a driver that is not loaded is no error. */
 static int device_probe(struct bind_worker *w, const struct pci_device *d,
 	const struct bind_was *was, struct err *e)
 {
@@ -152,7 +150,7 @@ static int device_move(struct bind_worker *w, const struct bind_was *was,
 		if (r < 0)
 			return r;
 	}
-	/* Under its first driver a BAR is that driver's business. */
+	/* On its first driver already: its BARs belong to that driver. */
 	if (d->driver[0] && strcmp(d->driver, driver) == 0)
 		return 0;
 	int r = d->driver[0] ? write_driver(w, d->driver, "unbind", was->address, e) : 0;
@@ -164,13 +162,13 @@ static int device_move(struct bind_worker *w, const struct bind_was *was,
 	return device_rebind(w, was->address, driver, e);
 }
 
-/* What is wrong with giving @d back as @was; NULL when nothing is. */
+/* Why @d cannot be returned as @was says; NULL if it can. */
 static const char *device_obstacle(const struct bind_was *was, const struct pci_device *d)
 {
 	if (d->vendor != was->vendor || d->device != was->device || d->class != was->class)
-		return "another device is there now: not touched";
+		return "another device has its address now: left alone";
 	if (d->driver[0] && strcmp(d->driver, was->to) != 0 && strcmp(d->driver, was->driver) != 0)
-		return "somebody else gave it another driver: not touched";
+		return "another tool gave it another driver: left alone";
 	return NULL;
 }
 
@@ -218,7 +216,7 @@ int bind_return_members(struct bind_worker *w, const struct bind_entry *n, enum 
 
 	struct bind_returned *given = n->count ? bind_report_add(ret, n->count) : NULL;
 	if (n->count && !given)
-		return err_set(e, -ENOMEM, "give back group %d", n->group);
+		return err_set(e, -ENOMEM, "return group %d", n->group);
 	for (size_t i = n->count; i--;) {
 		const struct bind_was *was = &n->members[i];
 		struct err why = {0};

@@ -6,19 +6,19 @@
 #include "bind/transaction.h"
 
 /*
- * Brings the members of @n back to where they were, last one first; how a failed bind_take() is
- * undone, and what bind_release() and bind_restore() do. It looks where each device is now and
- * does only what is missing, so it may be broken off and begun again at any point.
- * @keep: members, by index, to leave where they are with a reason; NULL for none.
- * @ret gets every member. Return: 0 when all are back, else the first -errno with @e.
+ * Returns the members of @n to their first drivers, the last one first. A failed bind_take(),
+ * bind_release() and bind_restore() use it. It reads where each device is and does only what is
+ * missing, so it may be interrupted and repeated at any point.
+ * @keep: for each member, why it stays where it is; NULL to return it. NULL: return all.
+ * @ret gets every member. Return: 0 if all are returned, else the first -errno, with @e.
  */
 int bind_return_members(struct bind_worker *w, const struct bind_entry *n, enum bind_return how,
 	const char *const *keep, struct bind_report *ret, struct err *e);
 
-/* Only the choice of reset methods, for a group that stays where it is. */
+/* Restores only the choice of reset methods, for a group that stays on VFIO. */
 void bind_return_methods(struct bind_worker *w, const struct bind_entry *n);
 
-/* Room for @count more. Return: the first of them, zeroed; NULL without memory. */
+/* Adds @count zeroed entries. Return: the first of them; NULL without memory. */
 struct bind_returned *bind_report_add(struct bind_report *r, size_t count);
 
 #endif

@@ -101,8 +101,8 @@ static void add_resizes(struct list *l, const struct bind_member *m)
 }
 
 /*
- * The override goes first: with it in place no other driver can slip in between the unbind and
- * the bind. `bind` tells the driver's own errno, where drivers_probe says 0 whatever happened.
+ * The override comes first: with it no other driver can bind between the unbind and the bind.
+ * A write to `bind` returns the driver's errno; drivers_probe returns 0 in any case.
  */
 static void add_member(struct list *l, const struct bind_member *m)
 {

@@ -18,7 +18,7 @@ static int read_comm(struct host *h, pid_t pid, char buf[COMM_MAX])
 	return r < 0 ? r : (int)host_read_text(h, path, buf, COMM_MAX);
 }
 
-/* proc(5), /proc/PID/stat: the name in brackets may hold brackets itself, state and parent follow. */
+/* proc(5), /proc/PID/stat: the name may contain brackets itself; state and parent follow. */
 static int read_state(struct host *h, pid_t pid, char *ret_state, pid_t *ret_parent)
 {
 	char path[FILE_PATH_MAX], text[1024];
@@ -30,7 +30,7 @@ static int read_state(struct host *h, pid_t pid, char *ret_state, pid_t *ret_par
 	return p && sscanf(p, ") %c %d", ret_state, ret_parent) == 2 ? 0 : -1;
 }
 
-/* A writer has its usher's name; whoever adopts it when that is gone, init or a session, has not. */
+/* A writer has its parent's name while usher runs; init or a session that adopts it has another. */
 static int is_orphan(struct host *h, pid_t writer, pid_t parent)
 {
 	char own[COMM_MAX], its[COMM_MAX];
@@ -39,7 +39,7 @@ static int is_orphan(struct host *h, pid_t writer, pid_t parent)
 	       (read_comm(h, parent, its) < 0 || strcmp(own, its) != 0);
 }
 
-/* " (vfio_unregister_group_dev)", or nothing where that is not told: "0" is for the unprivileged. */
+/* " (vfio_unregister_group_dev)"; "" if the kernel hides it: unprivileged readers get "0". */
 static void find_place(struct host *h, pid_t writer, char *buf, size_t size)
 {
 	char path[FILE_PATH_MAX], text[WCHAN_MAX], place[WCHAN_MAX * 4];
@@ -71,7 +71,7 @@ const char *bind_stuck_writer_format(
 const char *bind_stuck_writer_hint(pid_t writer, char *buf, size_t size)
 {
 	(void)snprintf(buf, size,
-		"see /proc/%d/stack; when what keeps the device lets go, run usher restore",
+		"see /proc/%d/stack; when the device is no longer in use, run usher restore",
 		writer);
 	return buf;
 }

@@ -8,15 +8,18 @@
 struct host;
 
 /*
- * One sentence on a writer that is still there: "process 12 of usher is stuck in the kernel
- * (vfio_unregister_group_dev)" when its usher is gone and the kernel holds it, "… waits in the
- * kernel (…)" when its usher waits for it, "… is at work on @what" else.
+ * One sentence about a writer that still runs:
+ *
+ *	process 12 of usher is stuck in the kernel (PLACE)	its usher has ended
+ *	process 12 of usher waits in the kernel (PLACE)		its usher waits for it
+ *	process 12 of usher is at work on @what			otherwise
+ *
  * Return: @buf.
  */
 const char *bind_stuck_writer_format(
 	struct host *h, pid_t writer, const char *what, char *buf, size_t size);
 
-/* What to do about it. Return: @buf. */
+/* The hint for it. Return: @buf. */
 const char *bind_stuck_writer_hint(pid_t writer, char *buf, size_t size);
 
 #endif

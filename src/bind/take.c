@@ -41,10 +41,10 @@
 
 #define PCI_CLASS_NETWORK 0x02 /* base class: PCI Code and ID Assignment Specification, 1.3 */
 
-/* What the journal knows of one group of the plan. */
+/* The journal's entries of one group of the plan. */
 struct taking {
 	struct bind_entry entry;
-	struct bind_entry old; /* what stood there before; an undo goes back to it if it was used */
+	struct bind_entry old; /* the entry before; an undo restores it if it was used */
 };
 
 struct transaction {
@@ -56,7 +56,7 @@ struct transaction {
 	unsigned *lane_of; /* each group of the plan */
 };
 
-/* The groups that the targets are in, as far as they exist: the plan tells of the others. */
+/* Groups of the targets that exist; the plan reports the others. */
 static int find_groups(const struct bind_env *env, const struct bind_request *q, int **ret)
 {
 	size_t n = 0;
@@ -86,7 +86,7 @@ static int plan_refuse(const struct bind_plan *p, struct err *e)
 	return -EPERM;
 }
 
-/* Loads what the plan's drivers need. Return: 1 when something was loaded, 0, -errno. */
+/* Loads the modules of the plan's drivers. Return: 1 if it loaded one, 0, -errno. */
 static int load_modules(const struct bind_env *env, const struct bind_plan *p, struct err *e)
 {
 	int loaded = 0;
@@ -102,13 +102,13 @@ static int load_modules(const struct bind_env *env, const struct bind_plan *p, s
 			loaded = 1;
 		}
 	}
-	/* A soft dependency of vfio, without which no container can be used; may be built in. */
+	/* Only a soft dependency of vfio, but no container works without it; may be built in. */
 	if (loaded)
 		(void)env->kernel->load("vfio_iommu_type1", NULL);
 	return loaded;
 }
 
-/* Plans under the locks; a second time when a module had to come and tell its driver's name. */
+/* Plans under the locks; twice if it loaded a module, whose driver's name it knows only then. */
 static int plan_locked(struct transaction *t, struct err *e)
 {
 	const struct bind_env *env = t->work.env;
@@ -127,8 +127,8 @@ static int plan_locked(struct transaction *t, struct err *e)
 }
 
 /*
- * What a claim's rule did before any driver could is not what was there before usher; nor is
- * that no driver has it, when this comes even before the rule.
+ * An override set by our own udev rule is not the original state. Do not record it, nor the missing
+ * driver that follows from it.
  */
 static void forget_claim(
 	const struct bind_request *q, const struct bind_member *m, struct bind_was *was)
@@ -160,7 +160,7 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 			ret->control[0] = '\0';
 	}
 	(void)snprintf(ret->to, sizeof(ret->to), "%s", m->driver);
-	ret->unwiped = false; /* VFIO resets it anew */
+	ret->unwiped = false; /* VFIO resets it again */
 	if (!ret->has_vf && d->class >> 16 == PCI_CLASS_NETWORK)
 		ret->has_vf = bind_vf_settings_read(env->host, d->address, &ret->vf) == 0;
 	if (m->framebuffer[0])
@@ -170,18 +170,18 @@ static void fill_member(const struct bind_env *env, const struct bind_member *m,
 			ret->bar[i] = bind_resize_now(env->host, d->address, i);
 }
 
-/* What an entry of the past remembers is forgotten, and so is for whom udev was to make nodes. */
+/* Discards a stale entry together with its udev rule. */
 static int drop_past(const struct bind_env *env, struct bind_entry *old, struct err *e)
 {
 	int r = bind_access_is(&old->access) ? env->kernel->rule(old->group, NULL) : 0;
 
 	bind_entry_fini(old);
-	return r < 0 ? err_set(e, r, "remove udev's rule of before") : 0;
+	return r < 0 ? err_set(e, r, "remove the older udev rule") : 0;
 }
 
 /*
- * The new entry of a group. What an older one of this boot remembers is worth more than what is
- * there now: it was written when the device was still where it belongs.
+ * The new entry of a group. An older entry of this boot takes precedence over the present state:
+ * usher wrote it when the device was still on its first driver.
  */
 static int fill_entry(
 	struct transaction *t, const struct bind_group *g, struct taking *k, struct err *e)
@@ -235,7 +235,7 @@ static int fill_entries(struct transaction *t, struct err *e)
 	return 0;
 }
 
-/* Of a group of the plan; NULL for no other. */
+/* Returns NULL if the group is not in the plan. */
 static struct taking *find_taking(struct transaction *t, int group)
 {
 	for (size_t i = 0; i < t->plan->group_count; i++)
@@ -244,7 +244,7 @@ static struct taking *find_taking(struct transaction *t, int group)
 	return NULL;
 }
 
-/* Who does the writes of a group. */
+/* The worker that does the writes of a group. */
 static struct bind_worker *taking_worker(struct transaction *t, int group)
 {
 	return &t->work.workers[bind_parallel_lane(&t->lanes, group)];
@@ -277,7 +277,7 @@ static int step_verify(struct transaction *t, const struct bind_step *s, struct 
 		return err_set(e, r, "read %s", s->path);
 	if (strcmp(driver, s->text) == 0)
 		return 0;
-	return err_say(e, -EIO, "%s: bind to %s: the kernel accepted it, but it is on %s",
+	return err_say(e, -EIO, "%s: bind to %s: the kernel accepted it, but the device is on %s",
 		pci_address_format(s->address, address), s->text, *driver ? driver : "no driver");
 }
 
@@ -356,7 +356,7 @@ static int step_run(void *arg, const struct bind_step *s, struct err *e)
 	return -EINVAL;
 }
 
-/* What a claim kept drivers off stays so: only a release gives it to the one that fits. */
+/* A claimed device keeps its override after an undo; only a release lets the kernel choose. */
 static void keep_off(struct bind_entry *n)
 {
 	for (size_t i = 0; i < n->count; i++) {
@@ -368,7 +368,7 @@ static void keep_off(struct bind_entry *n)
 	}
 }
 
-/* Puts one group back to what it was before this transaction, but for a device that hangs. */
+/* Undoes this transaction for one group, except for a device that hangs. */
 static int group_undo(struct transaction *t, struct taking *k, unsigned number, struct err *e)
 {
 	const struct bind_parallel_lane *lane = &t->lanes.list[number];
@@ -377,7 +377,7 @@ static int group_undo(struct transaction *t, struct taking *k, unsigned number, 
 	bool all = true;
 
 	if (k->old.used) {
-		/* The entry first: the owner's lease must outlive a rule that cannot be written. */
+		/* The entry first: the lease must survive even if the rule cannot be written. */
 		int back = bind_transaction_journal(&t->work, &k->old, e);
 		int rule = bind_access_keep(t->work.env, &k->old, back < 0 ? NULL : e);
 		return back < 0 ? back : rule;
@@ -389,7 +389,7 @@ static int group_undo(struct transaction *t, struct taking *k, unsigned number, 
 	for (size_t i = 0; stuck && i < k->entry.count; i++) {
 		if (!pci_address_equal(k->entry.members[i].address, stuck->address))
 			continue;
-		keep[i] = "the kernel does not let it go";
+		keep[i] = "the kernel does not return from its unbind";
 		all = false;
 	}
 	int r = bind_return_members(
@@ -401,7 +401,7 @@ static int group_undo(struct transaction *t, struct taking *k, unsigned number, 
 	return r < 0 ? r : bind_transaction_forget(&t->work, k->entry.group, e);
 }
 
-/* Whoever writes to a device that hangs, hangs too: its lane goes on with another writer. */
+/* A process that writes to a hanging device hangs as well, so its worker gets another one. */
 static int lanes_rearm(struct transaction *t, struct err *e)
 {
 	int first = 0;
@@ -414,7 +414,7 @@ static int lanes_rearm(struct transaction *t, struct err *e)
 	return first;
 }
 
-/* Goes back, group by group, the last first. What cannot be undone stays in the journal. */
+/* Undoes group by group, the last first. The journal keeps what could not be undone. */
 static void groups_undo(struct transaction *t, struct err *e)
 {
 	struct err why = {0};
@@ -432,7 +432,7 @@ static void groups_undo(struct transaction *t, struct err *e)
 		err_hint(e, "usher restore");
 }
 
-/* A writer for each lane; the journal is to name it before it writes. */
+/* Starts a worker for each lane; the journal names its process before the first write. */
 static int open_lanes(struct transaction *t, struct err *e)
 {
 	t->lane_of = calloc(t->plan->group_count, sizeof(*t->lane_of));
@@ -455,7 +455,7 @@ static bool is_for_all(const struct bind_step *s)
 	return s->op == BIND_OP_LOAD || s->op == BIND_OP_JOURNAL;
 }
 
-/* Modules and journal entries one after the other, the groups' own steps between them by lanes. */
+/* Modules and journal entries in order; between them the groups' own steps, in parallel. */
 static int steps_run(
 	struct transaction *t, const struct bind_step *steps, size_t count, struct err *e)
 {

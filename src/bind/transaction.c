@@ -34,7 +34,7 @@ void bind_transaction_await(const struct bind_env *env, pid_t writer, uint64_t s
 		(void)poll(&p, 1, WRITER_PATIENCE_MS);
 }
 
-/* The group's lock is ours, so whoever started the writer is gone, or has given it up. */
+/* This process has the group's lock, so the usher that started the writer has ended. */
 static void await_writer(const struct bind_env *env, int group)
 {
 	struct bind_entry n = BIND_ENTRY_NONE;

@@ -14,11 +14,11 @@ struct bind_worker {
 };
 
 /*
- * One transaction: the locks of its groups, the writer, and a count of what has been done. All
- * that changes the machine goes through here, so that a test can stop it anywhere:
- * USHER_BIND_DIE=N in the environment kills the process right after the Nth change. It is part
- * of the shipped program, because a crash is worth testing only in the program that ships; it
- * can do nothing that `kill -9` could not, and costs one getenv().
+ * One transaction: the locks of its groups, its workers, and a count of changes. Every change of
+ * the machine goes through here, so that a test can stop it anywhere: USHER_BIND_DIE=N in the
+ * environment kills the process right after the Nth change. The shipped program has it, because a
+ * crash is worth testing only there; it can do nothing that `kill -9` cannot, and costs one
+ * getenv().
  */
 struct bind_transaction {
 	const struct bind_env *env;
@@ -40,9 +40,9 @@ int bind_transaction_begin(struct bind_transaction *w, const struct bind_env *en
 	size_t count, struct err *e);
 
 /*
- * Waits a little for a writer that is still there. A writer ends with its usher, but not in the same
- * moment: what it does last must be done before anybody looks. One that the kernel does not let go
- * outlasts this wait and is told of later.
+ * Waits up to two seconds for a writer that still runs. A writer ends shortly after its usher; its
+ * last write must be done before the next usher reads. A writer that hangs outlasts this wait, and
+ * the caller reports it later.
  */
 void bind_transaction_await(const struct bind_env *env, pid_t writer, uint64_t start);
 
@@ -65,7 +65,7 @@ int bind_worker_write(struct bind_worker *w, const char *path, const char *text,
 
 int bind_transaction_journal(struct bind_transaction *w, const struct bind_entry *n, struct err *e);
 int bind_transaction_forget(struct bind_transaction *w, int group, struct err *e);
-/* Counts one change that was made elsewhere, and dies after it if it is the one. */
+/* Counts one change that was made elsewhere; the one of USHER_BIND_DIE kills the process. */
 void bind_transaction_count(struct bind_transaction *w);
 void bind_transaction_end(struct bind_transaction *w);
 

@@ -3,9 +3,10 @@
 #define BIND_VF_SETTINGS_H
 
 /*
- * What an administrator sets for a virtual function through the interface of its physical one
- * (MAC address, VLAN, rates, trust …) belongs to that one's driver. It goes when the functions
- * are made anew, and whoever has the function lent may have it set otherwise; usher puts it back.
+ * Settings of a virtual function (MAC address, VLAN, rates, trust …), which an administrator sets
+ * through the interface of its physical function. That function's driver stores them and loses
+ * them when the virtual functions are created again. The user of a lent function may change them,
+ * too. usher reads them before, and restores them.
  */
 
 #include "bind/env.h"
@@ -35,8 +36,8 @@ int bind_vf_settings_list(struct host *h, const char *interface, struct host_vf 
 int bind_vf_settings_read(struct host *h, struct pci_address a, struct host_vf *ret);
 
 /*
- * Has the interface keep @want where @now, which it keeps, is something else. Return: how many settings were
- * changed, -errno of the first that was refused, after all others.
+ * Changes the interface's settings from @now to @want, as far as they differ. Return: how many it
+ * changed, -errno of the first that the kernel refused, after trying all others.
  */
 int bind_vf_settings_apply(const struct bind_env *env, const char *interface,
 	const struct host_vf *now, const struct host_vf *want, struct err *e);

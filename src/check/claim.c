@@ -47,7 +47,7 @@ static void seen_claim(struct check_case *c, const struct claim *n, const char *
 bool check_claims_hold(const struct check_case *c, struct pci_address a)
 {
 	for (size_t i = 0; i < c->claim_count; i++)
-		if (c->stands[i].standing == BIND_STANDING_AT &&
+		if (c->stands[i].standing == CLAIM_STANDING_AT &&
 			pci_address_equal(c->stands[i].device.address, a))
 			return true;
 	return false;
@@ -60,7 +60,7 @@ static void tell_moved(struct check_case *c, const struct claim *n, const struct
 
 	pci_address_format(n->address, then);
 	(void)snprintf(id, sizeof(id), "%04x:%04x", n->identity.vendor, n->identity.device);
-	if (s->standing == BIND_STANDING_MOVED) {
+	if (s->standing == CLAIM_STANDING_MOVED) {
 		check_found(c, CHECK_FAIL, c->address,
 			"was claimed at %s but has moved, so it is not bound at boot", then);
 		seen_claim(c, n, n->identity.path);
@@ -83,7 +83,7 @@ void check_claimed(struct check_case *c)
 	for (size_t i = 0; i < c->claim_count; i++) {
 		const struct claim_judgement *s = &c->stands[i];
 
-		if ((s->standing == BIND_STANDING_MOVED || s->standing == BIND_STANDING_OTHER) &&
+		if ((s->standing == CLAIM_STANDING_MOVED || s->standing == CLAIM_STANDING_OTHER) &&
 			pci_address_equal(s->device.address, c->device->address))
 			tell_moved(c, &c->claims[i], s);
 	}
@@ -100,15 +100,16 @@ void check_claims(struct check_case *c)
 		const struct claim *n = &c->claims[i];
 		const struct pci_device *d = &c->stands[i].device;
 
-		if (c->stands[i].standing == BIND_STANDING_VOID) {
+		if (c->stands[i].standing == CLAIM_STANDING_VOID) {
 			check_found(c, CHECK_WARN, n->name, "the claim is invalid: %s", n->bad);
 			seen_claim(c, n, n->bad);
 			check_fix(c, "correct " CLAIMS_DIR "/%s.claim", n->name);
-		} else if (c->stands[i].standing == BIND_STANDING_MISSING) {
+		} else if (c->stands[i].standing == CLAIM_STANDING_MISSING) {
 			check_found(c, CHECK_WARN, n->name, "its claimed device is missing");
 			seen_claim(c, n, n->identity.path);
 			check_fix(c, "if the device was removed: usher unclaim %s", n->name);
-		} else if (c->stands[i].standing == BIND_STANDING_AT && !bind_on_vfio(c->host, d)) {
+		} else if (c->stands[i].standing == CLAIM_STANDING_AT &&
+			   !bind_on_vfio(c->host, d)) {
 			pci_address_format(d->address, address);
 			check_found(c, CHECK_WARN, address, "is claimed for VFIO but bound to %s",
 				d->driver[0] ? d->driver : "no driver");

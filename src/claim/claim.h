@@ -18,7 +18,7 @@
  *	user alice			optional: who gets its nodes, by name or number
  *	user-group kvm			optional: a group that may open them, too
  *
- * At boot a udev rule made from them (bind/rule.h) keeps other drivers off; `usher apply` binds.
+ * At boot a udev rule made from them (claim/rule.h) keeps other drivers off; `usher apply` binds.
  */
 
 #include "bind/plan.h"
@@ -53,7 +53,7 @@ int claim_parse(char *text, struct claim *ret, struct err *e);
 int claim_list(
 	struct host *h, const char *folder, struct claim **ret, size_t *ret_count, struct err *e);
 
-/* The claim that a device would get, not written yet. Return: 0, -EPERM when it can have none. */
+/* Builds the claim for a device without writing it. Return: 0, -EPERM if it can have none. */
 int claim_make(struct host *h, struct pci_address a, struct claim *ret, struct err *e);
 
 /* Writes it, as the only one of its place. Return: 0, -errno. */
@@ -61,21 +61,21 @@ int claim_write(const char *folder, struct claim *c, struct err *e);
 /* Return: 0, -errno. */
 int claim_remove(const char *folder, const struct claim *c, struct err *e);
 
-/* Where the device of a claim is now. */
+/* Where the claimed device is now. */
 enum claim_standing {
-	BIND_STANDING_AT, /* where it belongs */
-	BIND_STANDING_MOVED, /* in another place: what is bound there is the user's to decide */
-	BIND_STANDING_MISSING,
-	BIND_STANDING_OTHER, /* another device has its place */
-	BIND_STANDING_VOID, /* the claim is bad */
+	CLAIM_STANDING_AT, /* in its place */
+	CLAIM_STANDING_MOVED, /* in another place: the user decides whether to bind it there */
+	CLAIM_STANDING_MISSING,
+	CLAIM_STANDING_OTHER, /* another device is in its place */
+	CLAIM_STANDING_VOID, /* the claim is bad */
 };
 
 struct claim_judgement {
 	enum claim_standing standing;
 	struct pci_device device; /* the claimed one (AT, MOVED) or the other one (OTHER) */
 	/*
-	 * The place is another one's that the udev rule takes for the claimed one, for it has all but
-	 * its serial number, and that nobody claims: it is kept from its driver by mistake.
+	 * Another device is in the place, without a claim. It differs by its serial number only,
+	 * which the udev rule cannot see, so the rule keeps it from its driver by mistake.
 	 */
 	bool has_stray;
 	struct pci_device stray;
@@ -88,7 +88,7 @@ struct claim_judgement {
  */
 int claim_judge(struct host *h, const struct claim *claims, size_t count,
 	struct claim_judgement **ret, struct err *e);
-/* The same for who has listed the devices already. */
+/* The same for a caller that has listed the devices already. */
 int claim_judge_among(struct host *h, const struct pci_device *devices, size_t device_count,
 	const struct claim *claims, size_t count, struct claim_judgement **ret);
 

@@ -87,9 +87,9 @@ static void judge_place(struct court *t, const struct claim *c, struct claim_jud
 {
 	char now[PCI_ADDRESS_TEXT], then[PCI_ADDRESS_TEXT];
 
-	s->standing = BIND_STANDING_MISSING;
+	s->standing = CLAIM_STANDING_MISSING;
 	if (c->bad[0]) {
-		s->standing = BIND_STANDING_VOID;
+		s->standing = CLAIM_STANDING_VOID;
 		(void)snprintf(s->text, sizeof(s->text), "%.250s", c->bad);
 		return;
 	}
@@ -99,7 +99,7 @@ static void judge_place(struct court *t, const struct claim *c, struct claim_jud
 	s->device = *at->device;
 	pci_address_format(s->device.address, now);
 	if (!claim_identity_same(&c->identity, &at->identity)) {
-		s->standing = BIND_STANDING_OTHER;
+		s->standing = CLAIM_STANDING_OTHER;
 		s->has_stray = has_ids(c, &s->device) && !is_claimed(t, &at->identity);
 		s->stray = s->device;
 		(void)snprintf(s->text, sizeof(s->text), "other device there: %s is %04x:%04x%s",
@@ -108,7 +108,7 @@ static void judge_place(struct court *t, const struct claim *c, struct claim_jud
 		return;
 	}
 	at->is_taken = true;
-	s->standing = BIND_STANDING_AT;
+	s->standing = CLAIM_STANDING_AT;
 	(void)snprintf(s->text, sizeof(s->text), "at %s", now);
 	if (!pci_address_equal(c->address, s->device.address))
 		(void)snprintf(s->text, sizeof(s->text), "at %s (was %s: buses have new numbers)",
@@ -124,13 +124,13 @@ static void judge_moved(struct court *t, const struct claim *c, struct claim_jud
 		struct candidate *at = &t->candidates[i];
 		if (at->is_taken || !claim_identity_same(&c->identity, &at->identity))
 			continue;
-		s->standing = BIND_STANDING_MOVED;
+		s->standing = CLAIM_STANDING_MOVED;
 		s->device = *at->device;
 		(void)snprintf(s->text, sizeof(s->text), "moved: it is now at %s",
 			pci_address_format(s->device.address, now));
 		return;
 	}
-	if (s->standing == BIND_STANDING_MISSING)
+	if (s->standing == CLAIM_STANDING_MISSING)
 		(void)snprintf(s->text, sizeof(s->text), "missing");
 }
 
@@ -150,8 +150,8 @@ int claim_judge_among(struct host *h, const struct pci_device *devices, size_t d
 	for (size_t i = 0; i < count; i++)
 		judge_place(&t, &claims[i], &t.stands[i]);
 	for (size_t i = 0; i < count; i++)
-		if (t.stands[i].standing == BIND_STANDING_MISSING ||
-			t.stands[i].standing == BIND_STANDING_OTHER)
+		if (t.stands[i].standing == CLAIM_STANDING_MISSING ||
+			t.stands[i].standing == CLAIM_STANDING_OTHER)
 			judge_moved(&t, &claims[i], &t.stands[i]);
 	free(t.candidates);
 	*ret = t.stands;
@@ -174,11 +174,11 @@ int claim_judge(struct host *h, const struct claim *claims, size_t count,
 const char *claim_standing_name(enum claim_standing s)
 {
 	static const char *const names[] = {
-		[BIND_STANDING_AT] = "at",
-		[BIND_STANDING_MOVED] = "moved",
-		[BIND_STANDING_MISSING] = "missing",
-		[BIND_STANDING_OTHER] = "other",
-		[BIND_STANDING_VOID] = "void",
+		[CLAIM_STANDING_AT] = "at",
+		[CLAIM_STANDING_MOVED] = "moved",
+		[CLAIM_STANDING_MISSING] = "missing",
+		[CLAIM_STANDING_OTHER] = "other",
+		[CLAIM_STANDING_VOID] = "void",
 	};
 
 	return names[s];

@@ -51,10 +51,10 @@ static void refuse_claim(struct application *a, size_t i)
 	struct err e = {0};
 
 	err_say(&e, -EPERM, "claim %s: %s", a->claims[i].name, s->text);
-	if (s->standing == BIND_STANDING_MOVED)
+	if (s->standing == CLAIM_STANDING_MOVED)
 		err_hint(&e, "usher unclaim %s, then usher claim %s", a->claims[i].name,
 			pci_address_format(s->device.address, address));
-	else if (s->standing == BIND_STANDING_VOID)
+	else if (s->standing == CLAIM_STANDING_VOID)
 		err_hint(&e, "correct " CLAIMS_DIR "/%s.claim", a->claims[i].name);
 	else
 		err_hint(&e, "if the device was removed: usher unclaim %s", a->claims[i].name);
@@ -111,7 +111,7 @@ static size_t gather_group(struct application *a, size_t first, struct bind_requ
 	q->driver = a->claims[first].driver[0] ? a->claims[first].driver : NULL;
 	for (size_t i = first; i < a->count && n < TARGETS_MAX; i++) {
 		const struct pci_device *d = &a->stands[i].device;
-		if (a->stands[i].standing != BIND_STANDING_AT ||
+		if (a->stands[i].standing != CLAIM_STANDING_AT ||
 			(i != first && d->group != a->stands[first].device.group))
 			continue;
 		if (!same_wish(&a->claims[i], &a->claims[first]))
@@ -187,7 +187,7 @@ static int apply_claims(struct application *a, enum mode mode, struct err *e)
 			continue;
 		if (a->stands[i].has_stray && mode != MODE_CHECK)
 			give_stray(a, i);
-		if (a->stands[i].standing != BIND_STANDING_AT)
+		if (a->stands[i].standing != CLAIM_STANDING_AT)
 			refuse_claim(a, i);
 		else if (mode == MODE_CHECK)
 			check_claim(a, i);

@@ -243,8 +243,8 @@ static bool is_meant(const struct claim *c, const struct claim_judgement *s, con
 		return true;
 	if (pci_address_parse(word, &a) < 0)
 		return false;
-	return s->standing == BIND_STANDING_AT ? pci_address_equal(a, s->device.address)
-					       : !c->bad[0] && pci_address_equal(a, c->address);
+	return s->standing == CLAIM_STANDING_AT ? pci_address_equal(a, s->device.address)
+						: !c->bad[0] && pci_address_equal(a, c->address);
 }
 
 static int unclaim_words(const char *word, const struct claim *claims,

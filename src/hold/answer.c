@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the sources have in common: whether a thing is below the device, and how an answer is kept. */
+/* What all sources share: is a thing below the device, and where an answer is stored. */
 #include "base/file.h"
 #include "hold/hold.h"
 #include "hold/view.h"

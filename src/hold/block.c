@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks below a device. Who holds one is told twice over: by what the kernel shows (mounts, swap,
- * holders/), which gives the words, and by asking for the exclusive claim, which catches what
- * shows nowhere, such as a ZFS pool. Without a claim and without words a disk is free. A loop device
- * neither claims nor stands in holders/: it names what is below it itself. What the kernel exports to
- * others shows in the target's settings only (export.c).
+ * How it works
+ *
+ * Invariant: a disk is free only if the kernel shows no user of it and grants the exclusive claim.
+ *
+ * What the kernel shows (mounts, swap, holders/, loop devices, exports) gives the words. The
+ * exclusive claim, by open(O_EXCL), finds users that show nowhere, such as a ZFS pool. Two kinds of
+ * user take no claim: a loop device, which names its lower disk itself, and a kernel target, whose
+ * settings name the disk (export.c).
+ *
+ * disk_look() collects the users of one disk or partition and calls itself for each device above
+ * it: volumes, arrays, loop devices, images on its file systems. What the host needs (mount.c) on
+ * any level makes the hold absolute. Depth and number of visits are bounded, for a snapshot may
+ * contain circles.
  */
 #include "base/file.h"
 #include "base/num.h"
@@ -18,7 +26,7 @@
 #define VISITS_MAX \
 	1024 /* volumes and images on one disk: a snapshot could make them branch without end */
 
-/* One disk or partition, and what it turned out to be used for. */
+/* One disk or partition, and its users. */
 struct use {
 	struct hold_case *c;
 	char text[256];
@@ -42,7 +50,7 @@ static void use_append(struct use *u, const char *what, const char *where)
 	(void)snprintf(u->text + n, sizeof(u->text) - n, "%s%s%s", n ? ", " : "", what, where);
 }
 
-/* Two views of one host, ours and the first process's, tell most mounts twice. */
+/* Two views of one host, ours and process 1's, contain most mounts twice. */
 static bool use_mentions(const struct use *u, const char *what, const char *where)
 {
 	char text[sizeof(u->text) + 16];
@@ -139,9 +147,9 @@ static int disk_look_holder(void *arg, const char *name)
 }
 
 /*
- * Whether a loop device's @file is the disk @name, or its volume @alias. The kernel gives the node's
- * own path, links resolved, as whoever opened it saw it: perhaps in the /dev of a container or of a
- * chroot, "/srv/box/dev/sda", or right below the root of a /dev that is mounted nowhere here.
+ * Whether a loop device's @file is the disk @name, or its volume @alias. The kernel shows the path
+ * of the node, links resolved, as the process that opened it saw it: perhaps in the /dev of a
+ * container or of a chroot, "/srv/box/dev/sda", or at the root of a /dev that is not mounted.
  */
 static bool loop_is_over(const char *file, const char *name, const char *alias)
 {
@@ -184,8 +192,9 @@ static int find_loops(struct use *u, const struct hold_disk *d)
 }
 
 /*
- * Images on the disk's file systems. The mount that each is in holds the disk already; what counts
- * is whether the host needs what is inside. There may be dozens, each worth a look at most.
+ * Images on the disk's file systems. Their mount holds the disk already; an image counts only if
+ * the host needs what is mounted from it. A host with snaps has dozens, so a disk that is absolute
+ * already needs no look at them.
  */
 static int find_images(struct use *u, const struct hold_disk *d)
 {
@@ -206,10 +215,7 @@ static int find_images(struct use *u, const struct hold_disk *d)
 	return 0;
 }
 
-/*
- * Partitions of what stands above a disk: an array, a loop device. Those of the disk itself are
- * judged one by one.
- */
+/* Partitions of a device above the disk. hold_block() asks for the disk's own one by one. */
 static int find_partitions(struct use *u, const char *name)
 {
 	const struct hold_links *l = &u->c->view->block;
@@ -243,7 +249,7 @@ static void find_exports(struct use *u, const struct hold_disk *d)
 	}
 }
 
-/* A device above the disk that is claimed and does not say by whom: a pool of ZFS on dm-crypt. */
+/* A claimed device above the disk without a visible user: a ZFS pool on dm-crypt. */
 static void find_claim(struct use *u, const struct hold_disk *d)
 {
 	const struct hold_view *v = u->c->view;
@@ -287,7 +293,7 @@ static int disk_look(struct use *u, const char *name)
 	return r;
 }
 
-/* Says with its own words why a claim could not be had, when nothing else explains it. */
+/* A claim that was refused, if no other user explains it. */
 static int claim_judge_silent(struct hold_case *c, const char *name, bool explained)
 {
 	struct hold_view *v = c->view;
@@ -302,7 +308,7 @@ static int claim_judge_silent(struct hold_case *c, const char *name, bool explai
 		strerror(-busy));
 }
 
-/* Paths of NVMe multipath have a disk without a node: the subsystem's disk stands for them. */
+/* A path of NVMe multipath has a disk without a node; the subsystem's disk represents it. */
 static bool is_hidden(struct host *h, const char *name)
 {
 	char path[FILE_PATH_MAX];

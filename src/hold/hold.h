@@ -11,8 +11,8 @@ struct host;
 struct pci_device;
 
 /*
- * The in-use gate: who uses a device right now. The kernel unbinds a mounted disk without a
- * word, so somebody has to ask before.
+ * The in-use gate: who uses a device right now. The kernel unbinds a mounted disk without any
+ * error, so usher checks before.
  *
  * Checks: "block" mounted, swap, part of a volume, below a loop device, exported by the kernel,
  * open; "net" address, route, port of a bridge, SSH session, in another network namespace; "vfio"
@@ -25,8 +25,8 @@ struct hold {
 	const char *check; /* "block", "net", …: the name that --allow=CHECK lifts */
 	char object[64]; /* "nvme0n1p1", "eth0" */
 	char text[192]; /* "mounted at /srv", "carries the route to 10.0.2.0/24": escaped */
-	bool absolute; /* no --allow lifts it: the disk that / is on, a group that is open */
-	bool unsure; /* it could not be told, and counts as held */
+	bool absolute; /* --allow does not lift it: the disk below /, an open group */
+	bool unsure; /* usher could not find out; it counts as held */
 };
 
 struct holds {
@@ -35,19 +35,19 @@ struct holds {
 };
 
 /*
- * Everything that holds @d, in a stable order. What cannot be told counts as held. A bridge is
- * held by nobody: it stays with its driver when a device behind it is lent.
+ * Everything that holds @d, in a stable order. What usher cannot find out counts as held. A bridge
+ * has no holds: it stays with its driver when a device behind it is lent.
  * Return: 0, -ENOMEM, -errno.
  */
 int hold_find(struct host *h, const struct pci_device *d, struct holds *ret, struct err *e);
 void holds_fini(struct holds *h);
 
 /*
- * The same for many devices at one time: what they have in common (processes, mounts, routes) is
- * read once, when the view is made. The host must outlive it.
+ * The same for many devices: the view reads what they share (processes, mounts, routes) once. The
+ * host must outlive it.
  *
- * A listing starts no process, and so does not see interfaces of other network namespaces that
- * stand on a device's own. What decides about a device asks for everything.
+ * A listing starts no process, so it does not see a container's interface on top of the device's
+ * own. Plans and checks ask for everything.
  */
 enum hold_depth { HOLD_LISTING, HOLD_EVERYTHING };
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Network interfaces below a device. An interface is held by an address, a route, the SSH
- * session that usher runs in, or by being part of another interface (bridge, bond, VLAN), whose
- * addresses and routes then count as its own. One in another network namespace is held: who moved
- * it there means to use it, and what it does there is not to be seen from here. One that stays here
- * and carries a macvlan or a VLAN of a container is held by that.
+ * Network interfaces below a device. These hold an interface: an address, a route, the SSH session
+ * that usher runs in, and an upper interface (bridge, bond, VLAN), whose addresses and routes count
+ * as well. An interface in another network namespace counts as held, since usher cannot see its
+ * use. A macvlan or VLAN of a container on top of an interface holds it, too.
  */
 #include "base/file.h"
 #include "base/num.h"
@@ -222,7 +221,7 @@ static bool is_up(struct host *h, const char *name)
 	       host_read_number(h, path, &flags) < 0 || flags & FLAG_UP;
 }
 
-/* What stands on it in a container, where nothing here shows it. */
+/* Upper interfaces in other network namespaces. */
 static int find_uppers(const struct stack *s)
 {
 	struct hold_view *v = s->c->view;
@@ -243,7 +242,7 @@ static int find_uppers(const struct stack *s)
 			stack_through(s, u->lower, above, sizeof(above)),
 			u->pid ? owner : u->owner);
 	}
-	/* Whoever may not look into other processes is told so already: hold_fd(). */
+	/* hold_fd() reports it already if other processes are hidden. */
 	if (r == 0 && v->uppers_error && !v->blind)
 		r = hold_add(s->c, "net", HOLD_UNSURE, s->names[0],
 			"whether a container uses it cannot be told: %s",

@@ -23,7 +23,7 @@ static int link_add(void *arg, const char *name)
 	struct hold_links *l = r->links;
 	char path[FILE_PATH_MAX], target[HOLD_TARGET_MAX];
 
-	/* Names of the kernel's devices are short; what is not one of them is not ours to judge. */
+	/* Names of the kernel's devices are short; anything longer is no device. */
 	if (strlen(name) >= sizeof(l->list->name) ||
 		file_path(path, sizeof(path), "%s/%s", r->folder, name) < 0)
 		return 0;
@@ -50,7 +50,8 @@ static int link_order(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-int hold_links_read(struct host *h, const char *folder, struct hold_links *ret)
+/* The links in a class's folder; none if it does not exist. Return: 0, -ENOMEM, -errno. */
+static int links_read(struct host *h, const char *folder, struct hold_links *ret)
 {
 	struct link_reader r = {.host = h, .folder = folder, .links = ret};
 
@@ -60,7 +61,7 @@ int hold_links_read(struct host *h, const char *folder, struct hold_links *ret)
 	return x == -ENOENT ? 0 : x;
 }
 
-void hold_links_free(struct hold_links *l)
+static void links_free(struct hold_links *l)
 {
 	for (size_t i = 0; i < l->count; i++)
 		free(l->list[i].target);
@@ -80,7 +81,7 @@ static int open_order(const void *a, const void *b)
 	return x->rdev < y->rdev ? -1 : x->rdev > y->rdev;
 }
 
-/* A process has its terminal and /dev/null open many times over: those are memory devices and ttys. */
+/* Every process has memory devices (/dev/null) and its terminal open. */
 #define MAJOR_MEM 1
 #define MAJOR_PTY_FIRST 136
 #define MAJOR_PTY_LAST 143
@@ -102,7 +103,7 @@ static int open_add(void *arg, const struct host_holder *o)
 	return 0;
 }
 
-/* The same node is often open in many processes: its link is read once for all. */
+/* Many processes have the same node open: its link is read once. */
 static int open_resolve(struct hold_view *v, size_t i)
 {
 	const struct host_holder *o = &v->opens[i].holder;
@@ -158,7 +159,7 @@ static int address_add(void *arg, const struct host_net_address *a)
 	return 0;
 }
 
-/* What a kernel was built without, or a container hides, is not there: "" then. */
+/* "" if the file does not exist: the kernel lacks the feature, or a container hides it. */
 static int text_read(struct host *h, const char *path, char **ret)
 {
 	if (*ret)
@@ -174,8 +175,8 @@ static int text_read(struct host *h, const char *path, char **ret)
 }
 
 /*
- * What this process sees mounted, and what the first one does: from inside a chroot or a mount
- * namespace of its own, the host's root is none of ours, and is what the host runs on all the same.
+ * Mounts of this process and of process 1. Inside a chroot or a mount namespace, the host's root
+ * is not among this process's mounts, but the host still needs it.
  */
 static int mounts_read(struct hold_view *v)
 {
@@ -186,7 +187,7 @@ static int mounts_read(struct hold_view *v)
 	int r = text_read(v->host, "/proc/self/mountinfo", &v->mountinfo);
 	if (r < 0)
 		return r;
-	/* Not ours to read, or not there, for who is no administrator: then he lends nothing. */
+	/* Unprivileged users cannot read it, and cannot bind either. */
 	if (host_read_all(v->host, "/proc/1/mountinfo", &first) >= 0 &&
 		strcmp(v->mountinfo, first) != 0) {
 		char *both = NULL;
@@ -200,7 +201,7 @@ static int mounts_read(struct hold_view *v)
 	return r < 0 ? r : hold_mounts_parse(v, v->mountinfo);
 }
 
-/* @file is the view's from now on. */
+/* Takes ownership of @file. */
 static int loop_add(struct hold_view *v, const char *name, char *file)
 {
 	struct hold_loop *list = reallocarray(v->loops, v->nr_loops + 1, sizeof(*list));
@@ -216,7 +217,7 @@ static int loop_add(struct hold_view *v, const char *name, char *file)
 	return 0;
 }
 
-/* A loop device without the file is free; without loop devices nothing is read at all. */
+/* A free loop device has no such file. */
 static int loops_read(struct hold_view *v)
 {
 	int r = 0;
@@ -255,9 +256,9 @@ int hold_view_nested(struct hold_view *v, const struct hold_links **ret)
 	int r = 0;
 
 	if (!v->has_nested)
-		r = hold_links_read(v->host, "/sys/bus/usb/devices", &v->nested);
+		r = links_read(v->host, "/sys/bus/usb/devices", &v->nested);
 	if (!v->has_nested && r == 0)
-		r = hold_links_read(v->host, "/sys/bus/virtio/devices", &v->nested);
+		r = links_read(v->host, "/sys/bus/virtio/devices", &v->nested);
 	v->has_nested = true;
 	*ret = &v->nested;
 	return r;
@@ -297,7 +298,7 @@ int hold_view_uppers(struct hold_view *v)
 	return v->uppers_error == -ENOMEM ? -ENOMEM : 0;
 }
 
-/* Only the file, for the C library's way to a user's name may ask the network. */
+/* Only the file: getpwuid(3) may ask the network. */
 static const char *users_read(struct hold_view *v)
 {
 	return text_read(v->host, "/etc/passwd", &v->users) == 0 ? v->users : "";
@@ -342,14 +343,14 @@ static int stop_at_first(void *arg, const char *name)
 
 static int view_read(struct hold_view *v)
 {
-	int r = hold_links_read(v->host, "/sys/class/block", &v->block);
+	int r = links_read(v->host, "/sys/class/block", &v->block);
 
 	if (r < 0)
 		return r;
-	r = hold_links_read(v->host, "/sys/class/net", &v->net);
+	r = links_read(v->host, "/sys/class/net", &v->net);
 	if (r < 0)
 		return r;
-	r = hold_links_read(v->host, "/sys/class/input", &v->input);
+	r = links_read(v->host, "/sys/class/input", &v->input);
 	v->has_groups = v->host->ops->list(v->host, "/sys/class/vfio", stop_at_first, NULL) > 0;
 	return r == 0 ? opens_read(v) : r;
 }
@@ -376,15 +377,15 @@ void hold_view_free(struct hold_view *v)
 {
 	if (!v)
 		return;
-	hold_links_free(&v->block);
-	hold_links_free(&v->net);
-	hold_links_free(&v->input);
+	links_free(&v->block);
+	links_free(&v->net);
+	links_free(&v->input);
 	for (size_t i = 0; i < v->nr_opens; i++) {
 		free(v->opens[i].target);
 		free(v->opens[i].node);
 	}
 	free(v->opens);
-	hold_links_free(&v->nested);
+	links_free(&v->nested);
 	free(v->addresses);
 	free(v->mountinfo);
 	free(v->mounts);
@@ -398,6 +399,6 @@ void hold_view_free(struct hold_view *v)
 	free(v->routes);
 	free(v->routes6);
 	free(v->users);
-	hold_links_free(&v->consoles);
+	links_free(&v->consoles);
 	free(v);
 }

@@ -11,8 +11,8 @@
 #define HOLD_TARGET_MAX 512
 
 /*
- * What all sources look at, read once. sysfs names every class device by a link whose target
- * goes through the PCI function that it is below, so one link tells whose it is.
+ * What all sources need, read once. In sysfs every class device is a link whose target goes through
+ * its PCI function, so the link is enough to find the function.
  */
 struct hold_link {
 	char name[64];
@@ -82,7 +82,7 @@ struct hold_view {
 	int blind; /* -errno when some processes could not be looked at */
 	size_t nr_addresses;
 	struct host_net_address *addresses;
-	/* These are read when a device first needs them, by the functions below. */
+	/* The functions below read the rest when a device first needs it. */
 	char *mountinfo; /* ours and process 1's, cut into words; NULL until it is read */
 	size_t mount_count;
 	struct hold_mount *mounts;
@@ -111,7 +111,7 @@ struct hold_view {
 	char ssh[64]; /* local address of the SSH session that usher runs in; "" for none */
 };
 
-/* One question: what a source gets, and where it puts its answers. */
+/* One question to all sources, and their answers. */
 struct hold_case {
 	struct hold_view *view;
 	const struct pci_device *device;
@@ -119,7 +119,7 @@ struct hold_case {
 	struct holds *found;
 };
 
-/* Mounts, swaps, loops and exports; routes, addresses and the SSH session. Return: 0, -ENOMEM, -errno. */
+/* Read what the disks, or the interfaces, need. Once. Return: 0, -ENOMEM, -errno. */
 int hold_view_disks(struct hold_view *v);
 int hold_view_routes(struct hold_view *v);
 
@@ -152,7 +152,7 @@ int hold_exports_read(struct hold_view *v);
 /* Interfaces of other network namespaces; none in a listing. Once. Return: 0, -ENOMEM. */
 int hold_view_uppers(struct hold_view *v);
 
-/* Devices that may have interfaces, below PCI functions; they are @v's. Return: 0, -ENOMEM, -errno. */
+/* USB's and virtio's devices, which @v owns. Return: 0, -ENOMEM, -errno. */
 int hold_view_nested(struct hold_view *v, const struct hold_links **ret);
 
 /* The kernel's consoles, which are @v's. Return: 0, -ENOMEM. */
@@ -160,10 +160,6 @@ int hold_view_consoles(struct hold_view *v, const struct hold_links **ret);
 
 /* Whether a link's target goes through the device in question. */
 bool hold_below(const struct hold_case *c, const char *target);
-
-/* The links in a class's folder; none when it is not there. Return: 0, -ENOMEM, -errno. */
-int hold_links_read(struct host *h, const char *folder, struct hold_links *ret);
-void hold_links_free(struct hold_links *l);
 
 enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_UNSURE };
 
@@ -187,8 +183,8 @@ int hold_input(struct hold_case *c);
 int hold_fd(struct hold_case *c);
 
 /*
- * The parts of hold_block() that look at exports: of nodes below the device that are no disk, and of
- * what is unknown, which counts against @disk. Return: 0, -ENOMEM.
+ * Parts of hold_block(): exported nodes below the device that are no disk; exports of unknown
+ * disks, which may be @disk. Return: 0, -ENOMEM.
  */
 int hold_block_characters(struct hold_case *c);
 int hold_block_unknown(struct hold_case *c, const char *disk);

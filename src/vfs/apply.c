@@ -25,7 +25,7 @@
 
 #define STEPS_MAX 8
 
-/* Where a change leads to. */
+/* The state that a change aims at. */
 struct goal {
 	unsigned count;
 	const char *interface; /* that has settings to set again; "" for none */
@@ -40,7 +40,7 @@ struct change {
 	struct bind_step steps[STEPS_MAX];
 	size_t count;
 	int error;
-	struct err late; /* settings that did not come back: no reason to undo all */
+	struct err late; /* settings that could not be restored: no reason to undo the rest */
 };
 
 static struct bind_step *step_add(struct change *c, enum bind_op op, const char *text)
@@ -72,8 +72,8 @@ static void add_number(struct change *c, enum bind_op op, const char *attr, unsi
 }
 
 /*
- * sriov_numvfs goes through 0: the kernel takes no other number while there are functions
- * (EBUSY). What host drivers must not see is settled before the first function is there.
+ * sriov_numvfs goes through 0: the kernel accepts no other number while functions exist (EBUSY).
+ * Autoprobe is off before the first function exists, so that no host driver binds it.
  */
 static void make_steps(struct change *c, const struct bind_env *env, unsigned now, bool probes,
 	const struct goal *g)
@@ -229,7 +229,7 @@ static int steps_run(struct change *c, struct err *e)
 	return r;
 }
 
-/* Back to the number of before, or to the first state of all when that was it. */
+/* Back to the number before the change, or to the first state if that is the same. */
 static int count_restore(
 	struct change *c, const struct vfs_plan *now, unsigned count, struct err *e)
 {
@@ -250,7 +250,7 @@ static int restore_armed(
 	return r < 0 ? r : count_restore(c, now, count, e);
 }
 
-/* A reading of how things are, for one who does not ask whether he may. */
+/* Reads the present state; refusals do not matter. */
 static int state_read(
 	const struct bind_env *env, struct pci_address a, struct vfs_plan *ret, struct err *e)
 {
@@ -276,7 +276,7 @@ static void change_undo(struct change *c, struct err *e)
 		err_hint(e, "usher restore");
 }
 
-/* What an older entry of this boot remembers is worth more than what is there now. */
+/* An older entry of this boot takes precedence over the present state. */
 static int fill_entry(struct change *c, const struct vfs_plan *p, unsigned count, struct err *e)
 {
 	struct vfs_entry *n = &c->entry, old;
@@ -292,7 +292,7 @@ static int fill_entry(struct change *c, const struct vfs_plan *p, unsigned count
 		strcmp(old.boot, n->boot) == 0) {
 		n->first = old.first;
 		n->first_probes = old.first_probes;
-		/* A change that was broken off left a number that nobody asked for. */
+		/* An interrupted change left a number that nobody requested. */
 		n->before = old.changing ? old.before : n->before;
 	} else {
 		old.changing = false;
@@ -300,7 +300,7 @@ static int fill_entry(struct change *c, const struct vfs_plan *p, unsigned count
 	if (r < 0)
 		return r;
 	if (!old.changing) {
-		/* What is to go may go, also when its settings cannot be read. */
+		/* Functions may be removed even if their settings cannot be read. */
 		r = vfs_settings_read(c->work.env->host, n, count ? e : NULL);
 		return count ? r : 0;
 	}
@@ -326,7 +326,7 @@ static int change_begin(
 			groups[n++] = p->functions[i].group;
 	int r = bind_transaction_begin(&c->work, env, groups, n, e);
 	free(groups);
-	/* Under the lock, so that its usher is gone; without, the next reading would call it busy. */
+	/* Its usher has ended, for we have the lock. Without this wait the entry looks busy. */
 	struct vfs_entry old;
 	if (r == 0 && vfs_entry_read(env, p->device.address, &old, NULL) == 0)
 		bind_transaction_await(env, old.writer, old.writer_start);
@@ -450,13 +450,11 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 	if (s == BIND_LEASE_BUSY || (s == BIND_LEASE_KEPT && kept == BIND_KEPT_STAYS))
 		return 1;
 	unsigned count = kept == BIND_KEPT_RELEASE ? c->entry.first : c->entry.before;
-	/* What was broken off knows what was set before it began; to none nothing comes back. */
+	/* The entry of an interrupted change has the settings; without functions there are none. */
 	if (s != BIND_LEASE_BROKEN && count)
 		r = vfs_settings_read(env->host, &c->entry, e);
-	if (r == 0)
-		r = may_go(env, &c->entry, count, &now, e);
-	if (r == 0)
-		r = restore_armed(c, &now, count, e);
+	r = r < 0 ? r : may_go(env, &c->entry, count, &now, e);
+	r = r < 0 ? r : restore_armed(c, &now, count, e);
 	vfs_plan_fini(&now);
 	return tell_late(c, r, e);
 }

@@ -140,8 +140,8 @@ enum bind_lease_state vfs_entry_judge(const struct bind_env *env, const struct v
 		return BIND_LEASE_BUSY;
 	}
 	if (n->changing) {
-		(void)snprintf(text, size,
-			"changing the number of its virtual functions was broken off half-way");
+		(void)snprintf(
+			text, size, "changing the number of its virtual functions was interrupted");
 		return BIND_LEASE_BROKEN;
 	}
 	(void)snprintf(

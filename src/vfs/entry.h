@@ -51,16 +51,16 @@ int vfs_entry_write(struct bind_transaction *w, const struct vfs_entry *n, struc
 int vfs_entry_remove(struct bind_transaction *w, struct pci_address a, struct err *e);
 
 /*
- * What is set for the functions that are there, into @n: none where no interface keeps any, or
- * nobody knows which. Return: 0, -errno.
+ * Reads the settings of the existing functions into @n; none if the device has no interface, or
+ * more than one. Return: 0, -errno.
  */
 int vfs_settings_read(struct host *h, struct vfs_entry *n, struct err *e);
 
-/* Sets it again for the first @count functions. Return: 0, -errno of the first, after all others. */
+/* Restores them for the first @count functions. Return: 0, the first -errno after all others. */
 int vfs_settings_restore(
 	struct bind_transaction *w, const struct vfs_entry *n, unsigned count, struct err *e);
 
-/* What an entry means now; @text gets a sentence. */
+/* State of an entry now; @text gets one sentence. */
 enum bind_lease_state vfs_entry_judge(const struct bind_env *env, const struct vfs_entry *n,
 	const char *boot, char *text, size_t size);
 

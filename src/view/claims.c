@@ -21,5 +21,5 @@ void claims_fini(struct claims *c)
 
 bool claims_found(const struct claim_judgement *j)
 {
-	return j->standing == BIND_STANDING_AT || j->standing == BIND_STANDING_MOVED;
+	return j->standing == CLAIM_STANDING_AT || j->standing == CLAIM_STANDING_MOVED;
 }

@@ -22,7 +22,7 @@ int claims_text(const struct claims *c, struct err *e)
 	for (size_t i = 0; i < c->count; i++) {
 		const struct claim *n = &c->list[i];
 		const struct claim_judgement *s = &c->judgements[i];
-		bool at = s->standing == BIND_STANDING_AT;
+		bool at = s->standing == CLAIM_STANDING_AT;
 		(void)snprintf(id, sizeof(id), "%04x:%04x", n->identity.vendor, n->identity.device);
 		(void)table_row(t, NULL);
 		table_set(t, 0, n->name, TABLE_PLAIN);

@@ -35,7 +35,7 @@ expect_text "process $writer of usher is stuck in the kernel (vfio_"
 expect_text "see /proc/$writer/stack"
 expect_status 3 usher bind "$card"
 expect_text "process $writer of usher is stuck in the kernel (vfio_"
-expect_text 'when what keeps the device lets go, run usher restore'
+expect_text 'when the device is no longer in use, run usher restore'
 expect_ok usher restore
 expect_text "process $writer of usher is stuck in the kernel (vfio_"
 expect_text "left alone: run 'usher restore' again when the device is free"

@@ -59,14 +59,14 @@ expect_text '--allow=blok has no effect'
 
 # A user would get the whole group.
 expect_status 3 usher bind "$edu" --user 1000 --allow net
-expect_text "$old: the user would get it too"
+expect_text "$old: the user would gain access to it"
 
 # A driver that there is not, or that is none of VFIO's.
 expect_status 1 usher bind "$card" --driver none_such_vfio_pci
 expect_text 'Module none_such_vfio_pci not found'
 for driver in pci-stub e1000e nvme; do
 	expect_status 1 usher bind "$card" --driver $driver
-	expect_text "driver '$driver' is none of VFIO's"
+	expect_text "driver '$driver' is not a VFIO driver"
 done
 expect_driver "$card" e1000e
 expect_override "$card" none

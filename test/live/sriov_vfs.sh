@@ -45,8 +45,8 @@ expect_driver "$first" vfio-pci
 expect_driver "$second" vfio-pci
 for n in 0 1 4; do
 	expect_status 3 usher vfs "$disk" $n
-	expect_text "$first: virtual function of $disk: bound by hand"
-	expect_text "$second: virtual function of $disk: bound by hand"
+	expect_text "$first: virtual function of $disk: bound manually"
+	expect_text "$second: virtual function of $disk: bound manually"
 done
 expect_equal 'the number' 2 "$(cat "$dev/sriov_numvfs")"
 

@@ -68,7 +68,7 @@ START_TEST(judges_an_entry_by_it)
 	ck_assert_int_eq(vfs_entry_judge(&env, &f, BOOT, text, sizeof(text)), BIND_LEASE_BUSY);
 	ck_assert_msg(strstr(text, where), "%s", text);
 	ck_assert_str_eq(bind_stuck_writer_hint(812, hint, sizeof(hint)),
-		"see /proc/812/stack; when what keeps the device lets go, run usher restore");
+		"see /proc/812/stack; when the device is no longer in use, run usher restore");
 	host_close(env.host);
 }
 END_TEST

@@ -78,7 +78,8 @@ START_TEST(does_not_believe_what_is_not_so)
 
 	stage->lies = true;
 	ck_assert_int_eq(lend_take(&env, &q, &e), -EIO);
-	ck_assert_ptr_nonnull(strstr(e.msg, "the kernel accepted it, but it is on no driver"));
+	ck_assert_ptr_nonnull(
+		strstr(e.msg, "the kernel accepted it, but the device is on no driver"));
 	ck_assert_ptr_nonnull(strstr(e.msg, "not all undone"));
 	ck_assert(lend_journal_exists(LEND_GROUP));
 	stage->lies = false;

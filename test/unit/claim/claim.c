@@ -201,24 +201,24 @@ END_TEST
 START_TEST(tells_where_devices_are)
 {
 	judge();
-	stands_as("still", BIND_STANDING_AT, "at 0000:01:00.0");
-	stands_as("renumbered", BIND_STANDING_AT,
+	stands_as("still", CLAIM_STANDING_AT, "at 0000:01:00.0");
+	stands_as("renumbered", CLAIM_STANDING_AT,
 		"at 0000:03:00.0 (was 0000:02:00.0: buses have new numbers)");
-	stands_as("moved", BIND_STANDING_MOVED, "moved: it is now at 0000:05:00.0");
-	stands_as("gone", BIND_STANDING_MISSING, "missing");
-	stands_as("other", BIND_STANDING_OTHER, "other device there: 0000:06:00.0 is 8086:10d3");
-	stands_as("twin", BIND_STANDING_OTHER,
+	stands_as("moved", CLAIM_STANDING_MOVED, "moved: it is now at 0000:05:00.0");
+	stands_as("gone", CLAIM_STANDING_MISSING, "missing");
+	stands_as("other", CLAIM_STANDING_OTHER, "other device there: 0000:06:00.0 is 8086:10d3");
+	stands_as("twin", CLAIM_STANDING_OTHER,
 		"other device there: 0000:07:00.0 is 8086:10d3 with another serial number or "
 		"subsystem");
 	/* The rule knows no serial number: only the twin is kept off by mistake. */
 	for (size_t i = 0; i < count; i++)
 		ck_assert_int_eq(stands[i].has_stray, strcmp(claims[i].name, "twin") == 0);
-	stands_as("virtual", BIND_STANDING_MISSING, "missing");
-	stands_as("void", BIND_STANDING_VOID, "line 2: there is no key 'nonsense'");
-	stands_as("still-again", BIND_STANDING_VOID, "claims the place of 'still'");
-	stands_as("unreadable", BIND_STANDING_VOID, "read: Permission denied");
-	stands_as("long", BIND_STANDING_VOID, "too long, or not a text");
-	stands_as("odd\\x1b", BIND_STANDING_VOID, "the line 'usher-claim' is missing");
+	stands_as("virtual", CLAIM_STANDING_MISSING, "missing");
+	stands_as("void", CLAIM_STANDING_VOID, "line 2: there is no key 'nonsense'");
+	stands_as("still-again", CLAIM_STANDING_VOID, "claims the place of 'still'");
+	stands_as("unreadable", CLAIM_STANDING_VOID, "read: Permission denied");
+	stands_as("long", CLAIM_STANDING_VOID, "too long, or not a text");
+	stands_as("odd\\x1b", CLAIM_STANDING_VOID, "the line 'usher-claim' is missing");
 	ck_assert_uint_eq(count, 12);
 	done();
 }

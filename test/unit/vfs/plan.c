@@ -112,8 +112,8 @@ START_TEST(refuses_while_one_is_bound)
 
 	ck_assert_int_eq(change(&env, 2, &e), 0);
 	ck_assert_msg(take_function(&env, &e) == 0, "%s", e.msg);
-	refused(&env, 0, "bound by hand");
-	refused(&env, 3, "bound by hand");
+	refused(&env, 0, "bound manually");
+	refused(&env, 3, "bound manually");
 	ck_assert_int_eq(vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e), -EPERM);
 	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
 	ck_assert_msg(lend_release(&env, function, &e) == 0, "%s", e.msg);
