@@ -227,7 +227,7 @@ int edu_read(struct edu *d, uint32_t off, void *data, uint32_t len, struct usher
 		return r;
 	if (marked == MARK_SIZE && memcmp(mem + len - marked, mark, marked) == 0)
 		return err_say(err_from_usher(e), -EIO,
-			"edu: the device wrote less than the %u bytes asked for", len);
+			"edu: the device wrote fewer than the %u bytes requested", len);
 	memcpy(data, mem, len);
 	return 0;
 }
@@ -250,7 +250,7 @@ int edu_write(struct edu *d, uint32_t off, const void *data, uint32_t len, struc
 	return memcmp(mem, back, len) == 0
 		       ? 0
 		       : err_say(err_from_usher(e), -EIO,
-				 "edu: the device took less than the %u bytes given", len);
+				 "edu: the device read fewer than the %u bytes given", len);
 }
 
 int edu_interrupt(struct edu *d, uint32_t bits, struct usher_err *e)

@@ -48,8 +48,8 @@ static int not_ours(
 	char address[PCI_ADDRESS_TEXT];
 
 	(void)err_say(err_from_usher(e), -EPERM,
-		"%s: a reset of the bus hits %s of IOMMU group %d, which is not ours", d->info.name,
-		pci_address_format(v->address, address), v->group);
+		"%s: a reset of the bus would hit %s of IOMMU group %d, which is not in the space",
+		d->info.name, pci_address_format(v->address, address), v->group);
 	err_hint(err_from_usher(e), "bind it and attach group %d to the space", v->group);
 	return -EPERM;
 }

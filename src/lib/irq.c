@@ -76,7 +76,7 @@ static int check_on(struct usher_device *d, enum usher_irq kind, uint32_t count,
 	struct usher_irq_info info;
 
 	if (usher_irq_info(d, kind, &info) < 0 || !count || count > info.count)
-		return err_say(err_from_usher(e), -EINVAL, "%s has not %u vectors of %s",
+		return err_say(err_from_usher(e), -EINVAL, "%s does not support %u vectors of %s",
 			d->info.name, count, is_kind(kind) ? kind_names[kind] : "an unknown kind");
 	if (d->irqs[kind].on)
 		return err_say(err_from_usher(e), -EBUSY, "%s: %s is on already", d->info.name,
@@ -165,7 +165,7 @@ int usher_irq_add(struct usher_device *d, enum usher_irq kind, uint32_t vector, 
 	if (kind != USHER_MSIX || !d->irqs[kind].on || vector >= d->irqs[kind].count)
 		return err_say(err_from_usher(e), -EINVAL,
 			"%s: vector %u cannot be added: MSI-X is off, or "
-			"the device has not so many",
+			"the device has fewer vectors",
 			d->info.name, vector);
 	struct device_irqs *q = &d->irqs[kind];
 	if (q->fds[vector] >= 0)

@@ -374,7 +374,7 @@ static int unmap_locked(struct usher_space *s, uint64_t iova, uint64_t size, str
 		(void)err_say(err_from_usher(e), -EINVAL,
 			"the mapping at iova 0x%" PRIx64 " has %" PRIu64 " bytes, not %" PRIu64,
 			iova, m->size, size);
-		err_hint(err_from_usher(e), "a mapping goes as a whole");
+		err_hint(err_from_usher(e), "a mapping can only be unmapped as a whole");
 		return -EINVAL;
 	}
 	/* Without a member the kernel has dropped all mappings already. */

@@ -17,7 +17,7 @@
 
 static int refuse_uri(const char *uri, struct usher_err *e)
 {
-	(void)err_say(err_from_usher(e), -EINVAL, "'%.120s' names no device", uri);
+	(void)err_say(err_from_usher(e), -EINVAL, "'%.120s' is not the URI of a device", uri);
 	err_hint(err_from_usher(e), "pci:0000:01:00.0, fd:CONTAINER,DEVICE or model:NAME");
 	return -EINVAL;
 }

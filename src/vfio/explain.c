@@ -89,10 +89,12 @@ static void hint_candidates(struct host *h, struct err *e)
 	if (h)
 		(void)h->ops->list(h, "/proc", match_process, &c);
 	if (c.count)
-		err_hint(e, "a device of it may be open without its node; with a device open: %s%s",
+		err_hint(e,
+			"a device of the group may be open without its node; VFIO devices are open "
+			"in: %s%s",
 			c.text, c.count > CANDIDATES_MAX ? ", …" : "");
 	else
-		err_hint(e, "a device of it may be open without its node: see /proc/*/fd "
+		err_hint(e, "a device of the group may be open without its node: see /proc/*/fd "
 			    "for " DEVICE_LINK);
 }
 
@@ -107,7 +109,7 @@ int vfio_explain_busy(struct host *h, int group, dev_t rdev, struct err *e)
 		file_escape(comm, sizeof(comm), s.holder.comm);
 		(void)err_say(e, -EBUSY, "IOMMU group %d is open in process %d ('%s', user %u)",
 			group, (int)s.holder.pid, comm, (unsigned)s.holder.uid);
-		err_hint(e, "a group has one owner: end that process, or give it the device");
+		err_hint(e, "a group has one owner at a time: end that process first");
 		return -EBUSY;
 	}
 	(void)err_say(e, -EBUSY, "IOMMU group %d is in use by another process", group);
@@ -156,7 +158,7 @@ int vfio_explain_not_viable(struct host *h, int group, struct err *e)
 	if (first[0])
 		err_hint(e, "the whole group must leave the host's drivers: usher bind %s", first);
 	else
-		err_hint(e, "a member is on a driver of the host: usher show group %d", group);
+		err_hint(e, "a member is on a host driver: usher show group %d", group);
 	return -EPERM;
 }
 

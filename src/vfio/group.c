@@ -142,9 +142,8 @@ static void hint_device_open(struct err *e, int code)
 		err_hint(e, "its group must be in a container whose IOMMU is set");
 		break;
 	case -EACCES:
-		err_hint(e,
-			"a virtual function of a physical function that VFIO holds too: it wants "
-			"that one's vf_token");
+		err_hint(e, "the physical function is on vfio-pci, too: give its vf_token with the "
+			    "virtual one");
 		break;
 	case -ENODEV:
 		err_hint(e, "the device is in another group, or is being removed");

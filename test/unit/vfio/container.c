@@ -352,8 +352,9 @@ START_TEST(names_who_is_in_the_way)
 	ck_assert_str_eq(e.msg, "IOMMU group 2 is open in process 4711 ('sp\\x1bdk', user 1000)");
 	ck_assert_int_eq(vfio_explain_busy(h, 2, makedev(235, 3), &e), -EBUSY);
 	ck_assert_str_eq(e.msg, "IOMMU group 2 is in use by another process");
-	ck_assert_str_eq(e.hint, "a device of it may be open without its node: see /proc/*/fd for "
-				 "anon_inode:[vfio-device]");
+	ck_assert_str_eq(e.hint,
+		"a device of the group may be open without its node: see /proc/*/fd for "
+		"anon_inode:[vfio-device]");
 	host_close(h);
 }
 END_TEST
@@ -370,8 +371,9 @@ START_TEST(names_who_may_have_a_device_open)
 
 	ck_assert_int_eq(vfio_explain_busy(h, 2, makedev(235, 3), &e), -EBUSY);
 	ck_assert_str_eq(e.msg, "IOMMU group 2 is in use by another process");
-	ck_assert_str_eq(e.hint, "a device of it may be open without its node; with a device open: "
-				 "process 12 ('sp\\x1bdk'), process 47 ('')");
+	ck_assert_str_eq(e.hint,
+		"a device of the group may be open without its node; VFIO devices are open in: "
+		"process 12 ('sp\\x1bdk'), process 47 ('')");
 	host_close(h);
 }
 END_TEST
