@@ -333,7 +333,8 @@ void boot_how_to_drop(const struct boot *b, const char *word, char *buf, size_t 
 
 	if (!l) {
 		(void)snprintf(buf, size,
-			"remove '%s' from the kernel command line in the configuration of %s and reboot",
+			"remove '%s' from the kernel command line in the configuration of %s "
+			"and reboot",
 			word,
 			b->loader == BOOT_UNKNOWN ? "your boot loader"
 						  : boot_loader_name(b->loader));

@@ -21,7 +21,8 @@ struct word {
 
 static const struct word words[] = {
 	{"amd_iommu=on", CHECK_WARN,
-		"is not a kernel option: the kernel uses an AMD IOMMU whenever the firmware enables it",
+		"is not a kernel option: the kernel uses an AMD IOMMU whenever the firmware "
+		"enables it",
 		true},
 	{"intel_iommu=off", CHECK_WARN, "turns the IOMMU off", true},
 	{"amd_iommu=off", CHECK_WARN, "turns the IOMMU off", true},
@@ -31,7 +32,8 @@ static const struct word words[] = {
 		true},
 	{"iommu=1", CHECK_INFO, "is not a kernel option and has no effect", true},
 	{"pcie_acs_override=", CHECK_WARN,
-		"splits groups that the hardware does not isolate: a device in one guest may reach the memory of another through its neighbour",
+		"splits groups that the hardware does not isolate: "
+		"a device in one guest may reach the memory of another through its neighbour",
 		true},
 	{"vfio-pci.ids=", CHECK_INFO, "binds every device with these ids to vfio-pci at boot",
 		false},
@@ -40,7 +42,8 @@ static const struct word words[] = {
 	{"vfio.enable_unsafe_noiommu_mode=", CHECK_WARN,
 		"allows passthrough without an IOMMU: a device can reach all memory", true},
 	{"initcall_blacklist=", CHECK_INFO,
-		"skips a kernel init function; sysfb_init is the one that sets up the firmware framebuffer",
+		"skips a kernel init function; sysfb_init is the one that sets up the firmware "
+		"framebuffer",
 		false},
 	{"video=efifb:off", CHECK_WARN,
 		"has no effect where simpledrm or sysfb drives the framebuffer (since Linux 5.19)",
@@ -50,10 +53,12 @@ static const struct word words[] = {
 		true},
 	{"nomodeset", CHECK_INFO, "keeps graphics drivers from binding to their cards", false},
 	{"iommu.passthrough=", CHECK_INFO,
-		"affects only devices that the host uses; devices on VFIO are isolated all the same",
+		"affects only devices that the host uses; devices on VFIO are isolated all the "
+		"same",
 		false},
 	{"iommu=pt", CHECK_INFO,
-		"affects only devices that the host uses; devices on VFIO are isolated all the same",
+		"affects only devices that the host uses; devices on VFIO are isolated all the "
+		"same",
 		false},
 	{"module_blacklist=", CHECK_INFO, "prevents these modules from being loaded", false},
 };
@@ -175,12 +180,14 @@ static void capture_from(struct check_case *c, const char *path, const char *ids
 
 		if (n > 1)
 			check_found(c, CHECK_WARN, "host",
-				"vfio-pci binds all %zu devices with id %04x:%04x, and any that is added later",
+				"vfio-pci binds all %zu devices with id %04x:%04x, "
+				"and any that is added later",
 				n, vendor, device);
 		else
 			check_found(c, CHECK_INFO, "host",
 				n ? "vfio-pci binds every device with id %04x:%04x, at present one"
-				  : "vfio-pci is configured for id %04x:%04x, but no such device exists",
+				  : "vfio-pci is configured for id %04x:%04x, "
+				    "but no such device exists",
 				vendor, device);
 		check_seen(c, path, ids);
 		check_fix(c, "remove it, and reserve a single device: usher claim ADDRESS");

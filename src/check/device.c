@@ -42,8 +42,8 @@ void check_driver(struct check_case *c)
 			"a driver or the kernel holds its device lock and does not release it");
 		check_seen(c, check_attribute_path(c, "driver_override", path, sizeof(path)),
 			"did not answer");
-		check_fix(c,
-			"stop the process that uses it, because an unbind waits for that process; else look for the driver that hangs: dmesg");
+		check_fix(c, "stop the process that uses it, because an unbind waits for that "
+			     "process; else look for the driver that hangs: dmesg");
 		return;
 	}
 	check_found(c, CHECK_INFO, c->address, d->driver[0] ? "is on %s" : "has no driver%s",
@@ -90,7 +90,8 @@ void check_denied(struct check_case *c)
 	if (d->vendor != VENDOR_MELLANOX || d->class >> 16 != BASE_NETWORK)
 		return;
 	check_found(c, CHECK_INFO, c->address,
-		"DPDK's driver for this card needs the kernel's driver: on vfio-pci it finds no device");
+		"DPDK's driver for this card needs the kernel's driver: "
+		"on vfio-pci it finds no device");
 	check_seen(c, check_attribute_path(c, "vendor", path, sizeof(path)), "0x15b3");
 	check_fix(c, "for DPDK leave it on mlx5_core; bind it only for a guest");
 }
@@ -121,7 +122,8 @@ void check_alive(struct check_case *c)
 		c, CHECK_FAIL, c->address, "does not respond: it dropped off the bus, or it hangs");
 	check_seen(c, path, "ff ff");
 	check_fix(c,
-		"echo 1 > /sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan; if that fails, power the host off and on",
+		"echo 1 > /sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan; "
+		"if that fails, power the host off and on",
 		c->address);
 }
 
@@ -186,7 +188,8 @@ void check_early(struct check_case *c)
 	if (modprobe_presence(c->host, module) != MODPROBE_BUILTIN)
 		return;
 	check_found(c, CHECK_INFO, c->address,
-		"%s is built into the kernel, so it binds the device at each boot before vfio-pci can",
+		"%s is built into the kernel, so it binds the device at each boot before "
+		"vfio-pci can",
 		d->driver);
 	check_seen(c, "/lib/modules", "modules.builtin");
 	check_fix(c, "'usher bind' unbinds it from that driver");

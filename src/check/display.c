@@ -44,7 +44,8 @@ void check_display(struct check_case *c)
 	check_attribute_path(c, "boot_vga", path, sizeof(path));
 	if (count_displays(c) == 1) {
 		check_found(c, CHECK_WARN, c->address,
-			"is the only display of this host: its screen goes dark, perhaps until a reboot");
+			"is the only display of this host: its screen goes dark, "
+			"perhaps until a reboot");
 		check_seen(c, path, boot);
 		check_fix(c, "make sure that you can log in by SSH or a serial console");
 	} else if (boot[0] == '1') {
@@ -92,12 +93,13 @@ static void fix_framebuffer(struct check_case *c)
 		if (c->host->ops->list(c->host, path, take_bound, name) != 1)
 			continue;
 		check_fix(c,
-			"'usher bind' unbinds the framebuffer, and the console goes dark; by hand: echo %s > %s/unbind",
+			"'usher bind' unbinds the framebuffer, and the console goes dark; "
+			"by hand: echo %s > %s/unbind",
 			name, path);
 		return;
 	}
-	check_fix(c,
-		"'usher bind' unbinds the framebuffer, and the console goes dark; or boot with initcall_blacklist=sysfb_init");
+	check_fix(c, "'usher bind' unbinds the framebuffer, and the console goes dark; "
+		     "or boot with initcall_blacklist=sysfb_init");
 }
 
 void check_framebuffer(struct check_case *c)
@@ -169,14 +171,15 @@ void check_rom(struct check_case *c)
 		check_found(c, CHECK_WARN, c->address,
 			"has no ROM, so a guest's firmware cannot show a picture on it");
 		check_seen(c, path, "does not exist");
-		check_fix(c,
-			"for QEMU: romfile=FILE with the card's video BIOS; integrated graphics need none");
+		check_fix(c, "for QEMU: romfile=FILE with the card's video BIOS; "
+			     "integrated graphics need none");
 	} else if (is_shadowed(c)) {
 		check_found(c, CHECK_WARN, c->address,
-			"its ROM is the shadow copy that ran at boot, which may have modified itself");
+			"its ROM is the shadow copy that ran at boot, "
+			"which may have modified itself");
 		check_seen(c, check_attribute_path(c, "resource", path, sizeof(path)),
 			"IORESOURCE_ROM_SHADOW");
-		check_fix(c,
-			"for QEMU: romfile=FILE with the card's video BIOS, dumped while another card was the display");
+		check_fix(c, "for QEMU: romfile=FILE with the card's video BIOS, "
+			     "dumped while another card was the display");
 	}
 }

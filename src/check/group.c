@@ -65,7 +65,8 @@ static void check_vmd(struct check_case *c)
 		return;
 	pci_address_format(above->address, address);
 	check_found(c, CHECK_WARN, c->address,
-		"is behind the volume management device %s, and the IOMMU cannot distinguish the two",
+		"is behind the volume management device %s, "
+		"and the IOMMU cannot distinguish the two",
 		address);
 	(void)pci_device_path(above->address, "class", path, sizeof(path));
 	check_seen(c, path, pci_class_name(above->class));
@@ -84,8 +85,8 @@ void check_members(struct check_case *c)
 		check_found(c, CHECK_FAIL, c->address, "is not behind the IOMMU of this host");
 		check_seen(c, check_attribute_path(c, "iommu_group", path, sizeof(path)),
 			"does not exist");
-		check_fix(c,
-			"look for a kernel option that excludes it (intel_iommu=igfx_off), or choose another device");
+		check_fix(c, "look for a kernel option that excludes it (intel_iommu=igfx_off), "
+			     "or choose another device");
 		return;
 	}
 	check_vmd(c);
@@ -162,10 +163,11 @@ void check_reserved(struct check_case *c)
 		if (!type || strcmp(type, " direct") != 0)
 			continue;
 		check_found(c, CHECK_FAIL, c->address,
-			"the firmware reserves a DMA region for it (RMRR), so VFIO refuses its group");
+			"the firmware reserves a DMA region for it (RMRR), "
+			"so VFIO refuses its group");
 		check_seen(c, path, line);
-		check_fix(c,
-			"look for a firmware setting or update that removes the region (HP: 'Shared Memory Features'; Dell: the RAID and USB legacy settings)");
+		check_fix(c, "look for a firmware setting or update that removes the region (HP: "
+			     "'Shared Memory Features'; Dell: the RAID and USB legacy settings)");
 		return;
 	}
 }

@@ -10,6 +10,7 @@
 #include "pci/sleep.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,13 +103,16 @@ void check_reset(struct check_case *c)
 		return;
 	check_found(c, CHECK_WARN, c->address,
 		d->vendor == VENDOR_AMD
-			? "has no function level reset, and many cards of this vendor do not survive the other resets: the second guest may find a dead card"
+			? "has no function level reset, and many cards of this vendor do not "
+			  "survive the other resets: the second guest may find a dead "
+			  "card"
 			: "has no function level reset: not every card survives the other resets");
 	check_seen(c, check_attribute_path(c, "reset_method", path, sizeof(path)), d->reset_method);
-	check_fix(c,
-		d->vendor == VENDOR_AMD
-			? "the vendor-reset module supports Polaris, Vega and Navi: echo device_specific > reset_method; then test the card: usher prove"
-			: "test it before you rely on it: usher prove");
+	check_fix(c, d->vendor == VENDOR_AMD
+			     ? "the vendor-reset module supports Polaris, Vega and Navi: "
+			       "echo device_specific > reset_method; "
+			       "then test the card: usher prove"
+			     : "test it before you rely on it: usher prove");
 }
 
 void check_power(struct check_case *c)
@@ -153,12 +157,11 @@ static void check_resize(struct check_case *c, const struct pci_bar *b)
 		return;
 	bool large = b->size >= BAR_LARGE;
 	check_found(c, large ? CHECK_WARN : CHECK_INFO, c->address,
-		"BAR %u is %llu MiB and can be %llu MiB%s", b->index,
-		(unsigned long long)(b->size >> 20), (unsigned long long)(least >> 20),
-		large ? ": not every guest firmware has room for it" : "");
+		"BAR %u is %" PRIu64 " MiB and can be %" PRIu64 " MiB%s", b->index, b->size >> 20,
+		least >> 20, large ? ": not every guest firmware has room for it" : "");
 	check_seen(c, path, text);
-	check_fix(c, "to bind it with that size: usher bind %s --bar %u=%lluM", c->address,
-		b->index, (unsigned long long)(least >> 20));
+	check_fix(c, "to bind it with that size: usher bind %s --bar %u=%" PRIu64 "M", c->address,
+		b->index, least >> 20);
 }
 
 void check_bars(struct check_case *c)
@@ -173,19 +176,21 @@ void check_bars(struct check_case *c)
 	for (int i = 0; i < n; i++) {
 		const struct pci_bar *b = &bars[i];
 
-		(void)snprintf(value, sizeof(value), "BAR %u, %llu bytes", b->index,
-			(unsigned long long)b->size);
+		(void)snprintf(
+			value, sizeof(value), "BAR %u, %" PRIu64 " bytes", b->index, b->size);
 		if (!b->assigned && b->kind != PCI_BAR_ROM && b->kind != PCI_BAR_IO) {
 			check_found(c, CHECK_WARN, c->address,
-				"the host did not assign BAR %u (%llu MiB): no address space is left",
-				b->index, (unsigned long long)(b->size >> 20));
+				"the host did not assign BAR %u (%" PRIu64
+				" MiB): no address space is left",
+				b->index, b->size >> 20);
 			check_seen(c, path, value);
-			check_fix(c,
-				"enable 'Above 4G Decoding' in the firmware setup, and for virtual functions SR-IOV and ARI");
+			check_fix(c, "enable 'Above 4G Decoding' in the firmware setup, "
+				     "and for virtual functions SR-IOV and ARI");
 		} else if (c->named && b->assigned && b->size < PAGE && b->kind != PCI_BAR_IO &&
 			   b->kind != PCI_BAR_ROM && b->address % PAGE) {
 			check_found(c, CHECK_INFO, c->address,
-				"BAR %u shares its page with another BAR, so each guest access exits to the host",
+				"BAR %u shares its page with another BAR, "
+				"so each guest access exits to the host",
 				b->index);
 			check_seen(c, path, value);
 			check_fix(c, "pci=resource_alignment=%s on the kernel command line",
@@ -226,7 +231,8 @@ void check_numa(struct check_case *c)
 		c->device->numa_node);
 	check_seen(c, path, value);
 	check_fix(c,
-		"give the guest memory and processors of that node: numactl --membind=%d --physcpubind=%s",
+		"give the guest memory and processors of that node: "
+		"numactl --membind=%d --physcpubind=%s",
 		c->device->numa_node, cpus[0] ? cpus : "CPUS");
 }
 
@@ -253,6 +259,6 @@ void check_link(struct check_case *c)
 		width, speed_max, width_max);
 	(void)snprintf(value, sizeof(value), "%s x%s", speed, width);
 	check_seen(c, check_attribute_path(c, "current_link_speed", path, sizeof(path)), value);
-	check_fix(c,
-		"many cards reduce the speed when idle; otherwise use a wider slot, or clean the contacts");
+	check_fix(c, "many cards reduce the speed when idle; otherwise use a wider slot, "
+		     "or clean the contacts");
 }

@@ -5,6 +5,7 @@
 #include "check/rule.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,8 @@ void check_firmware_iommu(struct check_case *c)
 	if (c->iommu != PCI_IOMMU_FIRMWARE)
 		return;
 	check_found(c, CHECK_FAIL, "host",
-		"the firmware reports no IOMMU: there is none, or it is disabled in the firmware setup");
+		"the firmware reports no IOMMU: there is none, "
+		"or it is disabled in the firmware setup");
 	check_seen(c, TABLES, "no DMAR, IVRS, IORT, RIMT or VIOT");
 	if (cpu.is_guest)
 		check_fix(c, "this host is a virtual machine: give it an IOMMU "
@@ -27,11 +29,11 @@ void check_firmware_iommu(struct check_case *c)
 	else if (cpu.intel)
 		check_fix(c, "enable VT-d in the firmware setup and reboot");
 	else if (cpu.amd)
-		check_fix(c,
-			"set IOMMU (AMD-Vi) to 'Enabled', not 'Auto', in the firmware setup and reboot");
+		check_fix(c, "set IOMMU (AMD-Vi) to 'Enabled', not 'Auto', "
+			     "in the firmware setup and reboot");
 	else
-		check_fix(c,
-			"enable VT-d (Intel) or IOMMU, AMD-Vi (AMD) in the firmware setup and reboot");
+		check_fix(c, "enable VT-d (Intel) or IOMMU, AMD-Vi (AMD) in the firmware setup and "
+			     "reboot");
 }
 
 void check_kernel_iommu(struct check_case *c)
@@ -59,14 +61,16 @@ void check_kernel_iommu(struct check_case *c)
 		boot_how_to_add(&c->boot, "intel_iommu=on", fix, sizeof(fix));
 		if (l)
 			check_fix(c,
-				"'intel_iommu=on' is in line %u of %s but was not booted: %s%s%sreboot",
+				"'intel_iommu=on' is in line %u of %s but was not booted: "
+				"%s%s%sreboot",
 				l->number, l->file, c->boot.tool[0] ? "run '" : "", c->boot.tool,
 				c->boot.tool[0] ? "', then " : "");
 		else
 			check_fix(c, "%s", fix);
 	} else {
 		check_fix(c,
-			"an AMD IOMMU needs no kernel option: look for AMD-Vi errors in dmesg, and for a firmware update");
+			"an AMD IOMMU needs no kernel option: look for AMD-Vi errors in dmesg, "
+			"and for a firmware update");
 	}
 }
 
@@ -94,7 +98,9 @@ void check_remapping(struct check_case *c)
 		"interrupts are not remapped: a device could forge them, so VFIO refuses");
 	check_seen(c, "/proc/interrupts", "no chip is called IR-...");
 	check_fix(c,
-		"enable interrupt remapping and x2APIC in the firmware setup; without it, and only if you trust all guests, put 'options vfio_iommu_type1 allow_unsafe_interrupts=1' into /etc/modprobe.d");
+		"enable interrupt remapping and x2APIC in the firmware setup; "
+		"without it, and only if you trust all guests, "
+		"put 'options vfio_iommu_type1 allow_unsafe_interrupts=1' into /etc/modprobe.d");
 }
 
 /* The address in "… [02:00.0] …" or "… device=0000:02:00.0 …"; "" when there is none. */
@@ -155,11 +161,13 @@ void check_faults(struct check_case *c)
 				memcpy(seen[count++], address, sizeof(address));
 				(void)snprintf(value, sizeof(value), "%.*s", (int)len, line);
 				check_found(c, CHECK_WARN, address[0] ? address : "host",
-					"the IOMMU blocked %s DMA to an address that was not mapped",
+					"the IOMMU blocked %s DMA to an address that was not "
+					"mapped",
 					address[0] ? "its" : "a device's");
 				check_seen(c, HOST_KERNEL_LOG, value);
-				check_fix(c,
-					"harmless right after a guest ends; otherwise the driver or firmware uses memory that it does not own");
+				check_fix(c, "harmless right after a guest ends; "
+					     "otherwise the driver or firmware uses memory that it "
+					     "does not own");
 			}
 		}
 		line += len;
@@ -205,10 +213,11 @@ void check_width(struct check_case *c)
 		"supports addresses of %u bits: a guest's memory and BARs must be below %llu GiB",
 		w.least, 1ull << (w.least < 30 ? 0 : w.least - 30));
 	(void)file_path(path, sizeof(path), "/sys/class/iommu/%s/intel-iommu/cap", w.name);
-	(void)snprintf(value, sizeof(value), "%llx", (unsigned long long)w.cap);
+	(void)snprintf(value, sizeof(value), "%" PRIx64, w.cap);
 	check_seen(c, path, value);
 	if (narrow)
 		check_fix(c,
-			"for QEMU: -cpu host,host-phys-bits-limit=%u keeps guest BARs below that limit",
+			"for QEMU: -cpu host,host-phys-bits-limit=%u keeps guest BARs below "
+			"that limit",
 			w.least);
 }

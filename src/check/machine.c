@@ -5,6 +5,7 @@
 #include "check/rule.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,10 +22,11 @@ void check_lockdown(struct check_case *c)
 
 	if (host_read_text(c->host, path, text, sizeof(text)) > 0 && !strstr(text, "[none]")) {
 		check_found(c, CHECK_INFO, "host",
-			"kernel lockdown is on: only signed modules load, and nobody can write configuration space; VFIO works");
+			"kernel lockdown is on: only signed modules load, "
+			"and nobody can write configuration space; VFIO works");
 		check_seen(c, path, text);
-		check_fix(c,
-			"sign out-of-tree modules that you need (vendor-reset, igb_uio), or disable Secure Boot");
+		check_fix(c, "sign out-of-tree modules that you need (vendor-reset, igb_uio), "
+			     "or disable Secure Boot");
 	} else if (c->host->ops->read(c->host, efi, variable, sizeof(variable)) == 5 &&
 		   variable[4] == 1) {
 		check_found(c, CHECK_INFO, "host", "Secure Boot is on");
@@ -165,11 +167,12 @@ void check_hugepages(struct check_case *c)
 			check_found(c, CHECK_WARN, object,
 				"has devices but no huge pages, while other nodes have some");
 		(void)file_path(path, sizeof(path), "/sys/devices/system/node/node%u/hugepages", i);
-		(void)snprintf(value, sizeof(value), "%llu of %llu free",
-			(unsigned long long)nodes[i].free_, (unsigned long long)nodes[i].all);
+		(void)snprintf(value, sizeof(value), "%" PRIu64 " of %" PRIu64 " free",
+			nodes[i].free_, nodes[i].all);
 		check_seen(c, path, value);
 		check_fix(c,
-			"soon after boot, before memory fragments: echo PAGES > %s/hugepages-2048kB/nr_hugepages",
+			"soon after boot, before memory fragments: "
+			"echo PAGES > %s/hugepages-2048kB/nr_hugepages",
 			path);
 	}
 	if (!all)
@@ -197,7 +200,8 @@ static void explain_no_kvm(struct check_case *c)
 		check_fix(c, "modprobe %s", module);
 	else if (cpu.is_guest)
 		check_fix(c,
-			"this host is a virtual machine: enable nested guests in its hypervisor (%s nested=1, -cpu host)",
+			"this host is a virtual machine: enable nested guests in its "
+			"hypervisor (%s nested=1, -cpu host)",
 			module);
 	else
 		check_fix(c, "enable %s in the firmware setup",
@@ -229,6 +233,6 @@ void check_kvm(struct check_case *c)
 	if ((n.mode & 0060) == 0060 && n.gid)
 		check_fix(c, "usermod -aG kvm USER, and log in again");
 	else
-		check_fix(c,
-			"give a group access, as systemd's udev rules do, and add this user to it: chgrp kvm /dev/kvm; chmod 0660 /dev/kvm");
+		check_fix(c, "give a group access, as systemd's udev rules do, "
+			     "and add this user to it: chgrp kvm /dev/kvm; chmod 0660 /dev/kvm");
 }

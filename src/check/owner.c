@@ -62,7 +62,8 @@ static void check_override(struct check_case *c, const struct pci_device *d)
 			"a driver or the kernel holds its device lock and does not release it");
 		check_seen(c, path, "did not answer");
 		check_fix(c,
-			"stop the process that uses it: usher check %s; else look for the driver that hangs: dmesg",
+			"stop the process that uses it: usher check %s; "
+			"else look for the driver that hangs: dmesg",
 			address);
 	}
 	if (r <= 0)
@@ -70,7 +71,8 @@ static void check_override(struct check_case *c, const struct pci_device *d)
 	if (strcmp(text, "(null)") == 0 || strcmp(text, d->driver) == 0)
 		return;
 	check_found(c, CHECK_WARN, address,
-		"has an override for driver '%s' but is bound to %s: its own driver will not bind it again",
+		"has an override for driver '%s' but is bound to %s: "
+		"its own driver will not bind it again",
 		text, d->driver[0] ? d->driver : "none");
 	check_seen(c, path, text);
 	check_fix(c, "usher release %s, or: echo > %s", address, path);

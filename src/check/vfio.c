@@ -180,10 +180,11 @@ static int check_group_node(void *arg, const char *name)
 	int r = c->host->ops->node(c->host, path, &n);
 	if (r == -ENOENT) {
 		check_found(c, CHECK_WARN, path,
-			"the group exists but its node does not: udev did not create it, or this container was started earlier");
+			"the group exists but its node does not: "
+			"udev did not create it, or this container was started earlier");
 		check_seen(c, path, "does not exist");
-		check_fix(c,
-			"udevadm trigger --subsystem-match=vfio; in a container, pass the node again");
+		check_fix(c, "udevadm trigger --subsystem-match=vfio; "
+			     "in a container, pass the node again");
 	} else if (r == 0 && n.mode & 0006) {
 		check_found(c, CHECK_WARN, path, "every user can open this group");
 		seen_mode(c, path, &n);
@@ -201,10 +202,11 @@ void check_nodes(struct check_case *c)
 		check_blind(c, "/dev/vfio/vfio", r);
 	if (r == 0 && (n.mode & 0666) != 0666) {
 		check_found(c, CHECK_WARN, "/dev/vfio/vfio",
-			"only root can open the container; access for all users is safe, because the groups are protected");
+			"only root can open the container; access for all users is safe, "
+			"because the groups are protected");
 		seen_mode(c, "/dev/vfio/vfio", &n);
-		check_fix(c,
-			"chmod 0666 /dev/vfio/vfio; systemd 254 has a rule that removes the access: update systemd");
+		check_fix(c, "chmod 0666 /dev/vfio/vfio; systemd 254 has a rule that removes the "
+			     "access: update systemd");
 	}
 	(void)c->host->ops->list(c->host, "/sys/class/vfio", check_group_node, c);
 }

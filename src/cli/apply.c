@@ -73,8 +73,8 @@ static void give_stray(struct application *a, size_t i)
 	int r = claim_stray_return(
 		&a->env, stray, c->driver[0] ? c->driver : "vfio-pci", &done, &e);
 	if (r == 1)
-		report_note(
-			"%s: is in the place of claim %s but is another device: returned to its driver",
+		report_note("%s: is in the place of claim %s but is another device: "
+			    "returned to its driver",
 			pci_address_format(stray->address, address), c->name);
 	release_text(stdout, &done);
 	bind_report_fini(&done);
@@ -84,8 +84,8 @@ static void give_stray(struct application *a, size_t i)
 
 static bool same_wish(const struct claim *x, const struct claim *y)
 {
-	return !strcmp(x->driver, y->driver) && !strcmp(x->user, y->user) &&
-	       !strcmp(x->user_group, y->user_group);
+	return strcmp(x->driver, y->driver) == 0 && strcmp(x->user, y->user) == 0 &&
+	       strcmp(x->user_group, y->user_group) == 0;
 }
 
 /* Return: 0, -ENOENT if the user does not exist. */
@@ -157,7 +157,7 @@ static void check_claim(struct application *a, size_t i)
 	struct err e = {0};
 
 	pci_address_format(d->address, address);
-	bool good = c->driver[0] ? !strcmp(d->driver, c->driver) : bind_on_vfio(a->env.host, d);
+	bool good = c->driver[0] ? strcmp(d->driver, c->driver) == 0 : bind_on_vfio(a->env.host, d);
 	if (good) {
 		(void)printf("%s: is bound to %s, as claimed\n", address, d->driver);
 		return;
@@ -173,9 +173,12 @@ enum mode { MODE_NOW, MODE_BOOT, MODE_CHECK };
 static int apply_claims(struct application *a, enum mode mode, struct err *e)
 {
 	int r = claim_list(a->env.host, CLAIMS_DIR, &a->claims, &a->count, e);
-	if (r == 0)
-		r = claim_judge(a->env.host, a->claims, a->count, &a->stands, e);
-	if (r == 0 && mode == MODE_NOW)
+	if (r < 0)
+		return r;
+	r = claim_judge(a->env.host, a->claims, a->count, &a->stands, e);
+	if (r < 0)
+		return r;
+	if (mode == MODE_NOW)
 		r = claim_rule_write(a->env.host, CLAIMS_DIR, CLAIM_RULE_PATH, e);
 	if (r < 0)
 		return r;
@@ -204,7 +207,7 @@ static bool is_off(struct host *h)
 	if (host_read_text(h, "/proc/cmdline", text, sizeof(text)) < 0)
 		return false;
 	for (char *w = strtok_r(text, " ", &save); w; w = strtok_r(NULL, " ", &save))
-		if (!strcmp(w, OFF_WORD))
+		if (strcmp(w, OFF_WORD) == 0)
 			return true;
 	return false;
 }

@@ -45,7 +45,7 @@ static int print_json(
 }
 
 /* A misspelt check name has no effect: warn, or the refusal is hard to understand. */
-static void tell_idle_allows(const struct arguments *a, const struct bind_plan *p)
+static void report_idle_allows(const struct arguments *a, const struct bind_plan *p)
 {
 	for (size_t i = 0; i < a->request.allow_count; i++) {
 		size_t k = 0;
@@ -59,31 +59,39 @@ static void tell_idle_allows(const struct arguments *a, const struct bind_plan *
 	}
 }
 
+static int print_plan(const struct arguments *a, const struct bind_plan *plan, struct err *e)
+{
+	cleanup_free struct bind_step *steps = NULL;
+	size_t count = 0;
+
+	if (!plan->refusals) {
+		int r = bind_plan_steps(&a->env, &a->request, plan, &steps, &count);
+		if (r < 0)
+			return r;
+	}
+	if (a->json)
+		return print_json(plan, steps, count, e);
+	plan_text(stdout, plan);
+	if (a->request.only)
+		plan_text_viability(stdout, plan);
+	plan_text_steps(stdout, steps, count);
+	report_problems(plan);
+	if (plan->refusals)
+		report_idle_allows(a, plan);
+	return 0;
+}
+
 static int dry_run(const struct arguments *a)
 {
 	struct bind_plan plan = BIND_PLAN_NONE;
-	struct bind_step *steps = NULL;
 	struct err e = {0};
-	size_t count = 0;
 
 	int r = bind_plan(&a->env, &a->request, &plan, &e);
-	if (r == 0 && !plan.refusals)
-		r = bind_plan_steps(&a->env, &a->request, &plan, &steps, &count);
-	if (r == 0 && a->json) {
-		r = print_json(&plan, steps, count, &e);
-	} else if (r == 0) {
-		plan_text(stdout, &plan);
-		if (a->request.only)
-			plan_text_viability(stdout, &plan);
-		plan_text_steps(stdout, steps, count);
-		report_problems(&plan);
-		if (plan.refusals)
-			tell_idle_allows(a, &plan);
-	}
+	if (r == 0)
+		r = print_plan(a, &plan, &e);
 	if (r < 0)
 		report(&e);
 	int leave = r < 0 ? LEAVE_FAILED : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
-	free(steps);
 	bind_plan_fini(&plan);
 	return leave;
 }
@@ -107,7 +115,7 @@ static int bind_group(const struct arguments *a)
 			plan_text_viability(stdout, &plan);
 		report_problems(&plan);
 		if (refused)
-			tell_idle_allows(a, &plan);
+			report_idle_allows(a, &plan);
 	}
 	bind_plan_fini(&plan);
 	if (r < 0 && !refused)
@@ -126,7 +134,8 @@ static int parse_bar(const struct verb *v, const char *text, struct arguments *a
 		code = bind_resize_code(bytes);
 	if (!code)
 		return option_wrong(v,
-			"--bar: '%s' is not N=SIZE, with N from 0 to 5 and SIZE a power of two like 256M or 8G",
+			"--bar: '%s' is not N=SIZE, with N from 0 to 5 and SIZE a power of two "
+			"like 256M or 8G",
 			text);
 	a->bar[text[0] - '0'] = code;
 	a->has_bar = true;

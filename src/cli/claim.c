@@ -74,7 +74,7 @@ static bool is_passing(const struct bind_problem *b)
 	static const char *const checks[] = {"lease", "journal", "vfio", "fd", "no-reset"};
 
 	for (size_t i = 0; i < COUNT(checks); i++)
-		if (!strcmp(b->check, checks[i]))
+		if (strcmp(b->check, checks[i]) == 0)
 			return true;
 	return false;
 }
@@ -103,8 +103,8 @@ static void tell_siblings(const struct bind_plan *p)
 			const struct bind_member *m = &p->groups[i].members[k];
 			if (m->is_target || m->act == BIND_ACT_STAYS)
 				continue;
-			report_note(
-				"%s: is bound along with its group %d; claim it as well to keep its driver from it at boot",
+			report_note("%s: is bound along with its group %d; "
+				    "claim it as well to keep its driver from it at boot",
 				pci_address_format(m->device.address, address),
 				p->groups[i].number);
 		}
@@ -239,7 +239,7 @@ static bool is_meant(const struct claim *c, const struct claim_judgement *s, con
 {
 	struct pci_address a;
 
-	if (!strcmp(c->name, word))
+	if (strcmp(c->name, word) == 0)
 		return true;
 	if (pci_address_parse(word, &a) < 0)
 		return false;

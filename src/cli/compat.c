@@ -130,6 +130,16 @@ static int take_device(const struct words *w)
 	return r == 0 ? LEAVE_OK : LEAVE_FAILED;
 }
 
+static int compat_find(int argc, char **argv, struct words *w, struct err *e)
+{
+	if (geteuid() != 0)
+		return err_say(e, -EPERM, "only root can bind devices");
+	int r = compat_parse(argc, argv, w, e);
+	if (r < 0)
+		return r;
+	return w->has_address ? 0 : find_device(host_live(), w, e);
+}
+
 static int compat_run(const struct verb *v, int argc, char **argv)
 {
 	struct words w = {0};
@@ -139,14 +149,7 @@ static int compat_run(const struct verb *v, int argc, char **argv)
 		option_help(v);
 		return LEAVE_OK;
 	}
-	int r = 0;
-	if (geteuid() != 0)
-		r = err_say(&e, -EPERM, "only root can bind devices");
-	if (r == 0)
-		r = compat_parse(argc, argv, &w, &e);
-	if (r == 0 && !w.has_address)
-		r = find_device(host_live(), &w, &e);
-	if (r < 0) {
+	if (compat_find(argc, argv, &w, &e) < 0) {
 		report(&e);
 		return LEAVE_FAILED;
 	}

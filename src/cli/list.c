@@ -38,8 +38,8 @@ static void report_notes(const struct listing *l)
 		report_note("hint: %s", l->iommu.hint);
 	}
 	if (v->blind)
-		report_note(
-			"note: some processes could not be inspected; as root (CAP_SYS_PTRACE) usher sees all users");
+		report_note("note: some processes could not be inspected; "
+			    "as root (CAP_SYS_PTRACE) usher sees all users");
 }
 
 static unsigned request_parts(const struct request *q)
@@ -178,11 +178,12 @@ static int list_words(const struct verb *v, struct request *q, int count, char *
 	struct host *h = NULL;
 	struct err e = {0};
 
+	if (!addresses)
+		return LEAVE_FAILED;
 	int r = option_host(q->file, &h);
-	if (r == 0 && !addresses)
-		r = LEAVE_FAILED;
-	if (r == 0)
-		r = take_words(v, h, count, words, addresses);
+	if (r)
+		return r;
+	r = take_words(v, h, count, words, addresses);
 	q->filter.addresses = addresses;
 	q->filter.address_count = (size_t)count;
 	int x = r ? 0 : list_devices(q, h, &e);

@@ -202,9 +202,9 @@ static void report_refusals(const struct proving *p)
 			continue;
 		(void)err_say(&e, -EPERM, "%s: %s [%s]", b->object, b->text, b->check);
 		err_hint(&e, "%s",
-			b->liftable
-				? "stop its users first: a trial never touches a device that is in use"
-				: b->fix);
+			b->liftable ? "stop its users first: a trial never touches a device that "
+				      "is in use"
+				    : b->fix);
 		report(&e);
 	}
 }
@@ -314,6 +314,16 @@ static int prove_parse(const struct verb *v, int argc, char **argv, struct provi
 	return 0;
 }
 
+static int prove_on_host(struct proving *p)
+{
+	int r = option_host(p->host, &p->env.host);
+	if (r)
+		return r;
+	r = prove_and_print(p);
+	host_close(p->env.host);
+	return r;
+}
+
 static int prove_run(const struct verb *v, int argc, char **argv)
 {
 	struct proving *p = calloc(1, sizeof(*p));
@@ -331,14 +341,9 @@ static int prove_run(const struct verb *v, int argc, char **argv)
 		.access = BIND_ACCESS_NONE,
 	};
 	r = prove_parse(v, argc, argv, p);
-	if (r == 0)
-		r = option_host(p->host, &p->env.host);
-	if (r == 0) {
-		r = prove_and_print(p);
-		host_close(p->env.host);
-	}
+	r = r < 0 ? option_leave(r) : r ? r : prove_on_host(p);
 	free(p);
-	return r < 0 ? option_leave(r) : r;
+	return r;
 }
 
 const struct verb verb_prove = {

@@ -16,7 +16,7 @@ struct err;
 int record_host(struct host *h, struct manifest *ret, struct err *e);
 
 enum record_secrecy {
-	RECORD_REDACTED, /* without serial numbers, MAC addresses and private words of the command line */
+	RECORD_REDACTED, /* without serial numbers, MAC addresses, private words */
 	RECORD_EXACT,
 };
 

@@ -27,7 +27,7 @@ static int parse_return(const struct verb *v, const char *text, enum bind_return
 	};
 
 	for (unsigned i = 0; i < COUNT(words); i++) {
-		if (!strcmp(text, words[i])) {
+		if (strcmp(text, words[i]) == 0) {
 			*ret = (enum bind_return)i;
 			return 0;
 		}

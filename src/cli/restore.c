@@ -163,7 +163,7 @@ static int restore_functions(struct arguments *a, const struct bind_env *env, st
 	return leave;
 }
 
-static int restore_all(
+static int restore_leases(
 	struct arguments *a, const struct bind_env *env, struct json *doc, struct err *e)
 {
 	struct json *list = doc ? json_put_list(doc, "devices") : NULL;
@@ -208,7 +208,7 @@ static int restore_run(const struct verb *v, int argc, char **argv)
 		return LEAVE_FAILED;
 	}
 	targets_hold_signals();
-	int leave = restore_all(&a, &env, doc, &e);
+	int leave = restore_leases(&a, &env, doc, &e);
 	if (!a.dry_run)
 		cgroup_sweep();
 	json_free(doc);

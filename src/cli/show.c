@@ -72,23 +72,31 @@ static int show_addresses(const struct request *q, const struct pci_address *add
 	return r;
 }
 
+static int show_json(const struct request *q, const struct pci_address *addresses,
+	struct showing *w, struct err *e)
+{
+	struct json *doc = NULL;
+
+	int r = json_new(1, &doc, e);
+	if (r < 0)
+		return r;
+	w->devices = json_put_list(doc, "devices");
+	r = show_addresses(q, addresses, w, e);
+	if (r == 0)
+		r = json_print(doc, e);
+	json_free(doc);
+	return r;
+}
+
 static int show_devices(
 	const struct request *q, const struct pci_address *addresses, struct host *h, struct err *e)
 {
 	struct showing w = {.host = h};
-	struct json *doc = NULL;
 
 	int r = inventory_read(h, HOLD_EVERYTHING, &w.inventory, e);
 	w.names = q->numeric ? NULL : names_new();
-	if (r == 0 && q->json)
-		r = json_new(1, &doc, e);
-	if (doc)
-		w.devices = json_put_list(doc, "devices");
 	if (r == 0)
-		r = show_addresses(q, addresses, &w, e);
-	if (r == 0 && doc)
-		r = json_print(doc, e);
-	json_free(doc);
+		r = q->json ? show_json(q, addresses, &w, e) : show_addresses(q, addresses, &w, e);
 	names_free(w.names);
 	inventory_fini(&w.inventory);
 	return r;

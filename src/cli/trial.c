@@ -20,7 +20,7 @@
 
 #define INTERRUPT_MS 2000 /* an interrupt takes microseconds; a busy machine may delay it */
 
-static int open_all(struct trial *t, int group, struct err *e)
+static int open_device(struct trial *t, int group, struct err *e)
 {
 	char name[PCI_ADDRESS_TEXT];
 
@@ -48,7 +48,7 @@ int trial_open(struct host *h, int group, struct pci_address a, struct card *car
 		.device = VFIO_DEV_NONE,
 	};
 
-	int r = open_all(&t, group, e);
+	int r = open_device(&t, group, e);
 	if (r < 0) {
 		card_add(card, "open", CARD_FAILED, since, "%s", e->msg);
 		trial_close(&t);
@@ -233,7 +233,7 @@ bool trial_hot_reset(struct trial *t)
 }
 
 /* Return: 1 the eventfd was signalled, 0 not in time, -errno. */
-static int raise_one(struct trial *t, uint32_t index)
+static int raise_interrupt(struct trial *t, uint32_t index)
 {
 	cleanup_fd int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -269,7 +269,7 @@ void trial_interrupts(struct trial *t)
 		if (vfio_irq_info(&t->device, kinds[i].index, &irqs, NULL) < 0 || !irqs.count)
 			continue;
 		any = true;
-		int r = raise_one(t, kinds[i].index);
+		int r = raise_interrupt(t, kinds[i].index);
 		if (r == 1)
 			card_add(t->card, kinds[i].name, CARD_PASSED, since,
 				"the first of %u reaches an eventfd when VFIO raises it",

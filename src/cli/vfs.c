@@ -25,26 +25,34 @@ struct arguments {
 	bool json;
 };
 
+static int print_plan(const struct arguments *a, const struct vfs_plan *plan, struct err *e)
+{
+	cleanup_free struct bind_step *steps = NULL;
+	size_t count = 0;
+
+	if (a->has_count && !plan->says.refusals) {
+		int r = vfs_steps(&a->env, &a->request, plan, &steps, &count);
+		if (r < 0)
+			return r;
+	}
+	if (a->json)
+		return vfs_json(plan, a->has_count ? &a->request : NULL, steps, count, e);
+	if (plan->total)
+		vfs_text(plan);
+	plan_text_steps(stdout, steps, count);
+	report_problems(&plan->says);
+	return 0;
+}
+
 /* Shows the existing functions, or the plan. */
 static int show_plan(const struct arguments *a)
 {
-	const struct vfs_request *wanted = a->has_count ? &a->request : NULL;
 	struct vfs_plan plan = VFS_PLAN_NONE;
-	cleanup_free struct bind_step *steps = NULL;
 	struct err e = {0};
-	size_t count = 0;
 
 	int r = vfs_plan(&a->env, &a->request, &plan, &e);
-	if (r == 0 && a->has_count && !plan.says.refusals)
-		r = vfs_steps(&a->env, &a->request, &plan, &steps, &count);
-	if (r == 0 && a->json) {
-		r = vfs_json(&plan, wanted, steps, count, &e);
-	} else if (r == 0) {
-		if (plan.total)
-			vfs_text(&plan);
-		plan_text_steps(stdout, steps, count);
-		report_problems(&plan.says);
-	}
+	if (r == 0)
+		r = print_plan(a, &plan, &e);
 	if (r < 0)
 		report(&e);
 	int leave = r < 0 ? LEAVE_FAILED : plan.says.refusals ? LEAVE_REFUSED : LEAVE_OK;

@@ -68,10 +68,10 @@ int device_facts_read(struct host *h, const struct inventory *v, const struct in
 	pci_serials_read(h, a, &ret->space.config, &ret->serials);
 	pci_sleep_read(h, a, &ret->sleep);
 	int r = pci_device_read(h, a, &ret->device, e);
-	if (r == 0)
-		r = read_surroundings(ret, h, e);
-	if (r == 0)
-		r = ask_plan(ret, h, e);
+	if (r < 0)
+		return r;
+	r = read_surroundings(ret, h, e);
+	r = r < 0 ? r : ask_plan(ret, h, e);
 	if (r < 0)
 		device_facts_fini(ret);
 	return r;

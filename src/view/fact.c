@@ -107,7 +107,8 @@ void fact_group(const struct fact_source *s, struct facts *f)
 	}
 	if (groups)
 		fact_add(f,
-			"%zu devices are in %zu groups. The largest, group %d, has %zu: 'usher list --group %d'.",
+			"%zu devices are in %zu groups. The largest, group %d, has %zu: "
+			"'usher list --group %d'.",
 			n, groups, largest, most, largest);
 	else
 		fact_iommu(s, f);
@@ -142,7 +143,8 @@ void fact_passthrough(const struct fact_source *s, struct facts *f)
 	for (size_t i = 0; i < s->device_count; i++)
 		candidates += may_be_lent(&s->devices[i]) && s->devices[i].group != PCI_GROUP_NONE;
 	fact_add(f,
-		"%zu of %zu devices are in a group and not needed by the host: 'usher list' shows which are free.",
+		"%zu of %zu devices are in a group and not needed by the host: "
+		"'usher list' shows which are free.",
 		candidates, s->device_count);
 	if (s->iommu != PCI_IOMMU_ON)
 		fact_iommu(s, f);
@@ -248,7 +250,8 @@ void fact_reset(const struct fact_source *s, struct facts *f)
 				pci_address_format(d->address, address), pci_class_name(d->class));
 	}
 	fact_add(f,
-		"Devices with a function level reset: %zu; with another reset: %zu; with no reset of their own: %zu.",
+		"Devices with a function level reset: %zu; with another reset: %zu; "
+		"with no reset of their own: %zu.",
 		flr, other, none);
 }
 

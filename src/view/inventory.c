@@ -13,6 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * How it works. Invariant: a state never promises more than `usher bind` would do.
+ *
+ * Each device is first judged alone: bridges and parts of the host by their class, others by their
+ * holds (src/hold). Then the members of each group are judged together, because usher binds a group
+ * as a whole: one member in use makes every free member INVENTORY_GROUP. At last the journal tells
+ * which groups usher has bound, and for whom.
+ *
+ * Everything is read once, here. Filters, columns and writers work on the result.
+ */
+
 #define CLASS_HOST_BRIDGE 0x0600
 #define BASE_MEMORY 0x05
 
@@ -147,12 +158,12 @@ int inventory_read(struct host *h, enum hold_depth depth, struct inventory *ret,
 
 	*ret = (struct inventory){.iommu = pci_iommu_state(h)};
 	int r = pci_device_list(h, &devices, &count, e);
-	if (r == 0)
-		r = hold_view_new(h, depth, &view, e);
-	if (r == 0) {
-		ret->list = calloc(count ? count : 1, sizeof(*ret->list));
-		r = ret->list ? 0 : err_set(e, -ENOMEM, "list PCI devices");
-	}
+	if (r < 0)
+		return r;
+	ret->list = calloc(count ? count : 1, sizeof(*ret->list));
+	if (!ret->list)
+		return err_set(e, -ENOMEM, "list PCI devices");
+	r = hold_view_new(h, depth, &view, e);
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		struct inventory_entry *x = &ret->list[ret->count++];
 
@@ -163,11 +174,10 @@ int inventory_read(struct host *h, enum hold_depth depth, struct inventory *ret,
 			ret->blind = ret->blind || x->holds.list[j].unsure;
 	}
 	hold_view_free(view);
-	if (r == 0)
-		r = judge_groups(ret, e);
-	if (r == 0)
-		r = read_leases(h, ret, e);
-	return r;
+	if (r < 0)
+		return r;
+	r = judge_groups(ret, e);
+	return r < 0 ? r : read_leases(h, ret, e);
 }
 
 void inventory_fini(struct inventory *v)

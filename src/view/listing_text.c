@@ -59,7 +59,7 @@ static void drop_empty(struct columns *c, const struct listing *l)
 
 #define NARROW 120 /* [columns] */
 
-/* A narrow terminal has no room for these; `usher show` prints them. Names would be cut to nothing. */
+/* A narrow terminal has no room for these; `usher show` prints them. */
 static void drop_wide(struct columns *c)
 {
 	static const char *const wide[] = {"device", "numa", "reset", "sriov"};

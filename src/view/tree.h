@@ -26,7 +26,7 @@ struct tree_node {
 /* Devices in the order in which they are shown, each after its parent. */
 struct tree {
 	size_t count;
-	size_t devices; /* devices that match, without bridges that are shown only for their children */
+	size_t devices; /* that match, without bridges shown only for their children */
 	struct tree_node *list;
 };
 
