@@ -377,7 +377,7 @@ static void on_signal(struct loop_source *s, uint32_t events)
 	vm_stop(&m->vm, VM_STOPPED, "stopped by signal %u", info.ssi_signo);
 }
 
-static int watch(struct machine *m, struct err *e)
+static int watch_events(struct machine *m, struct err *e)
 {
 	sigset_t set;
 
@@ -405,7 +405,7 @@ static const struct {
 	int (*again)(struct machine *m, struct err *e); /* when the guest reboots */
 } steps[] = {
 	{"kvm", open_kvm, renew_vm},
-	{"watch", watch, NULL},
+	{"watch", watch_events, NULL},
 	{"layout", lay_out, NULL},
 	{"memory", make_memory, NULL},
 	{"interrupts", make_irqs, renew_irqs},
@@ -472,12 +472,13 @@ static int run_once(struct machine *m, struct err *e)
 	return r;
 }
 
+/* Whether a signal or the keeper's end is there for the loop, which does not run now. */
 static bool stop_waits(const struct machine *m)
 {
-	struct pollfd p[] = {
-		{.fd = m->signals.fd, .events = POLLIN}, {.fd = m->keeper.fd, .events = POLLIN}};
+	struct pollfd p[] = {{.fd = m->signals.fd, .events = POLLIN},
+		{.fd = m->spec->keeper_fd, .events = POLLIN}};
 
-	return poll(p, m->spec->keeper_fd < 0 ? 1 : 2, 0) > 0;
+	return poll(p, COUNT(p), 0) > 0; /* one that is -1 is left out */
 }
 
 /*
@@ -499,7 +500,7 @@ static int await_resets(struct machine *m, struct err *e)
  * As the reset button: devices first, while nobody else runs, since they may still write to the
  * guest's memory; then a machine of which nothing is left but memory and devices.
  */
-static int restart(struct machine *m, struct err *e)
+static int restart_guest(struct machine *m, struct err *e)
 {
 	m->reboots++;
 	if (log_guest_tell(&m->rebooted))
@@ -539,7 +540,7 @@ int machine_run(struct machine *m, struct err *e)
 	int r = run_once(m, e);
 
 	while (r >= 0 && wants_reboot(m)) {
-		r = restart(m, e);
+		r = restart_guest(m, e);
 		if (r >= 0)
 			r = run_once(m, e);
 	}
