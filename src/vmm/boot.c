@@ -13,9 +13,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PVH_NOTE_NAME "Xen"
 #define PVH_NOTE_TYPE 18 /* XEN_ELFNOTE_PHYS32_ENTRY */
@@ -42,24 +45,37 @@
 
 /* One image while it is loaded. */
 struct image {
-	const char *path;
+	char path[PATH_MAX]; /* for messages */
 	int fd;
 	uint64_t size;
 	struct memory *memory;
 };
 
+/* The keeper hands files over as /proc/self/fd/N; a user looks for the file that N stands for. */
+static void image_set_path(struct image *im, const char *path)
+{
+	char link[32];
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", im->fd);
+	ssize_t len = readlink(link, im->path, sizeof(im->path) - 1);
+	if (len > 0)
+		im->path[len] = '\0';
+	else
+		(void)snprintf(im->path, sizeof(im->path), "%s", path);
+}
+
 static int open_file(struct image *im, const char *path, const char *what, struct err *e)
 {
 	struct stat st;
 
-	im->path = path;
 	im->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (im->fd < 0)
 		return err_set(e, -errno, "open %s '%s'", what, path);
+	image_set_path(im, path);
 	if (fstat(im->fd, &st) < 0)
-		return err_set(e, -errno, "stat %s '%s'", what, path);
+		return err_set(e, -errno, "stat %s '%s'", what, im->path);
 	if (!S_ISREG(st.st_mode))
-		return err_say(e, -ENOEXEC, "load %s '%s': not a regular file", what, path);
+		return err_say(e, -ENOEXEC, "load %s '%s': not a regular file", what, im->path);
 	im->size = (uint64_t)st.st_size;
 	(void)posix_fadvise(im->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return 0;

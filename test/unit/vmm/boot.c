@@ -136,6 +136,22 @@ START_TEST(missing_file_and_directory)
 }
 END_TEST
 
+START_TEST(names_the_file_behind_a_descriptor)
+{
+	char name[] = "/tmp/usher-boot-XXXXXX", link[32];
+	int fd = mkstemp(name);
+	struct boot_kernel k;
+	struct err e;
+
+	ck_assert_int_ge(fd, 0);
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ck_assert_int_eq(boot_load_kernel(&memory, link, &k, &e), -ENOEXEC);
+	ck_assert_msg(strstr(e.msg, name), "%s", e.msg);
+	(void)unlink(name);
+	(void)close(fd);
+}
+END_TEST
+
 START_TEST(refuses_hostile_program_headers)
 {
 	make_image();
@@ -281,6 +297,6 @@ START_TEST(command_line_that_is_too_long)
 END_TEST
 
 SUITE("boot", loads_a_good_image, says_what_is_no_kernel, missing_file_and_directory,
-	refuses_hostile_program_headers, refuses_to_load_outside_of_ram, wants_a_pvh_entry,
-	initrd_at_the_top_or_not_at_all, start_info_tells_where_things_are,
-	command_line_that_is_too_long)
+	names_the_file_behind_a_descriptor, refuses_hostile_program_headers,
+	refuses_to_load_outside_of_ram, wants_a_pvh_entry, initrd_at_the_top_or_not_at_all,
+	start_info_tells_where_things_are, command_line_that_is_too_long)
