@@ -7,7 +7,7 @@
  *
  * The unit is the IOMMU group. bind_plan() decides and touches nothing; bind_take() plans again
  * under the group's lock, writes the journal, carries the plan out, verifies it, and undoes it
- * when a step fails; bind_release() gives a group back as the journal remembers it;
+ * when a step fails; bind_release() returns a group to what the journal has;
  * bind_restore() does so for what a crash left behind. After any of them a crash at any point
  * leaves a journal from which bind_restore() brings every device back to its first driver.
  *

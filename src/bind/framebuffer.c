@@ -62,7 +62,7 @@ struct search {
 	char *ret; /* PCI_NAME_MAX */
 };
 
-/* In a driver's folder the devices, "efi-framebuffer.0", stand among its attributes. */
+/* A driver's folder lists devices ("efi-framebuffer.0") and attributes. */
 static int match_device(void *arg, const char *name)
 {
 	struct search *s = arg;

@@ -15,7 +15,7 @@
 #include "bind/transaction.h"
 
 /*
- * Finds what has to be let go before @m is taken: m->framebuffer, "DRIVER/NAME" of the platform
+ * Finds what must be unbound before @m is taken: m->framebuffer, "DRIVER/NAME" of the platform
  * bus, and a warning in the plan. /proc/iomem shows addresses to root only, so others plan
  * without it. Return: 0, -ENOMEM.
  */
@@ -30,7 +30,7 @@ const char *bind_framebuffer_path(
 
 /*
  * Binds a framebuffer again. One that is not there any more is no failure: a graphics driver that
- * takes over the display removes the platform device for good.
+ * takes over the display removes the platform device permanently.
  */
 void bind_framebuffer_back(struct bind_worker *w, const char *framebuffer);
 

@@ -64,7 +64,7 @@ static const char *or_dash(const char *text)
 	return *text ? text : "-";
 }
 
-/* uid_t and gid_t are the same to the kernel; -1 is nobody's. */
+/* The kernel has one type for uid_t and gid_t; -1 is no id. */
 static const char *id_text(uint32_t id, char buf[12])
 {
 	(void)snprintf(buf, 12, "%u", id);

@@ -13,7 +13,7 @@
  *	group 12
  *	boot 1b2f…			/proc/sys/kernel/random/boot_id
  *	state taking | taken | giving	giving: the group is being returned
- *	owner PID START NAME		`owner 0 0 -` for nobody
+ *	owner PID START NAME		`owner 0 0 -` for none
  *	writer PID START		the process that does the writes of this transaction
  *	kept yes | no			bound manually: stays bound when its owner releases it
  *	used yes | no			it was handed out: the devices hold state of a user

@@ -18,7 +18,7 @@
 #define LOCK_PATIENCE_MS 3000 /* a transaction takes some hundred, unless the kernel hangs */
 #define LOCK_POLL_MS 10
 
-/* flock(2) has neither a time limit nor a descriptor that tells: so ask, and ask again. */
+/* flock(2) has neither a time limit nor a descriptor to poll. */
 static int lock_patiently(int fd)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
@@ -82,7 +82,7 @@ int bind_lock(const struct bind_env *env, int group, struct err *e)
 		return say_holder(path, group, e);
 	if (r < 0)
 		return err_set(e, r, "lock %s", path);
-	/* Whom to name to those who wait; the lock itself does not need it, nor the room for it. */
+	/* Only for the message of a process that waits; failure does not matter. */
 	int n = snprintf(pid, sizeof(pid), "%d\n", getpid());
 	if (ftruncate(fd, 0) == 0)
 		(void)fd_pwrite_full(fd, pid, (size_t)n, 0);

@@ -26,7 +26,7 @@ static void find_modprobe(char *buf, size_t size)
 		(void)snprintf(buf, size, "/sbin/modprobe");
 }
 
-/* What it complains of goes to @out. Return: the process, -errno. */
+/* Its standard error is @out. Return: the process, -errno. */
 static pid_t spawn_modprobe(const char *program, const char *module, int out)
 {
 	char *argv[] = {strdupa(program), strdupa("--"), strdupa(module), NULL};

@@ -93,7 +93,7 @@ unsigned bind_parallel_lane(const struct bind_parallel *l, int group)
 	return 0;
 }
 
-/* One run: where it stands, and the first failure. */
+/* One run: its steps, and the first failure. */
 struct parallel_run {
 	struct bind_parallel *l;
 	const struct bind_step *steps;
@@ -152,7 +152,7 @@ static void lane_hear(struct parallel_run *r, unsigned number)
 		lane->next++;
 }
 
-/* Waits for an answer, or for the first whose time is over. Return: its lane, -1 none is asked. */
+/* Waits for an answer or the first deadline. Return: its lane; -1 if no lane waits. */
 static int lanes_wait(struct bind_parallel *l)
 {
 	struct bind_writer *asked[BIND_WRITERS_MAX] = {0};

@@ -8,11 +8,11 @@
 /*
  * Groups that are taken side by side. An unbind runs the old driver's remove(), which for a disk
  * is its shutdown and takes seconds; a rack of them one after the other takes minutes. Each lane
- * has a writer of its own and does its steps in order. Two groups share a lane where drivers do
- * not stand it:
+ * has a worker of its own and does its steps in order. Two groups share a lane where parallel
+ * work is not safe:
  *
- * - a driver whose devices are unbound at the same time is a driver nobody tested: ioatdma
- *   crashes the kernel so (bugzilla.kernel.org 209041). Only nvme is known to be good at it,
+ * - few drivers are tested with devices that are unbound at the same time: ioatdma crashes the
+ *   kernel (bugzilla.kernel.org 209041). Only nvme is known to be good at it,
  *   which storage users have done for years. Different drivers share no state.
  * - resizing a BAR moves the windows of the bridges above it, which others may have in common.
  */
@@ -43,8 +43,8 @@ struct bind_parallel {
 unsigned bind_parallel_lane(const struct bind_parallel *l, int group);
 
 /*
- * Carries out steps of groups until all are done or one fails; then none is begun any more, and
- * those under way are waited for. Return: 0, -errno of the first that failed, which @e tells of.
+ * Carries out steps of groups until all are done or one fails. After a failure it starts no step
+ * and waits for those under way. Return: 0, -errno of the first that failed, with @e.
  */
 int bind_parallel_run(
 	struct bind_parallel *l, const struct bind_step *steps, size_t count, struct err *e);

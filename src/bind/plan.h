@@ -17,7 +17,7 @@ struct bind_target {
 	bool has_id; /* refuse it unless @vendor:@device match */
 	uint16_t vendor;
 	uint16_t device;
-	uint8_t bar[PCI_BAR_COUNT]; /* size each is to have, by bind_resize_code(); 0: as it is */
+	uint8_t bar[PCI_BAR_COUNT]; /* wanted sizes, by bind_resize_code(); 0: unchanged */
 };
 
 /* Access to the nodes of a group; (uid_t)-1, (gid_t)-1 and 0: unchanged. */
@@ -112,7 +112,7 @@ enum bind_op {
 	BIND_OP_VERIFY, /* link @path leads to driver @text */
 	BIND_OP_WAIT, /* for node @path */
 	BIND_OP_CHOWN, /* node @path to @text, "UID:GID", or "UID:GID MODE" */
-	BIND_OP_RULE, /* file @path of udev's, that nodes which come anew are @text's */
+	BIND_OP_RULE, /* udev's file @path: new nodes belong to @text */
 	BIND_OP_SETTINGS, /* of the first @text virtual functions of interface @path, again */
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bind/problem.h"
 
+#include "base/err.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +15,19 @@ bool bind_allows(const char *const *allow, size_t count, const char *check)
 		if (strcmp(allow[i], check) == 0)
 			return true;
 	return false;
+}
+
+int bind_problem_refuse(const struct bind_plan *p, struct err *e)
+{
+	for (size_t i = 0; i < p->problem_count; i++) {
+		const struct bind_problem *b = &p->problems[i];
+		if (!b->refuses)
+			continue;
+		err_say(e, -EPERM, "%s: %s", b->object, b->text);
+		err_hint(e, "%s", b->fix);
+		break;
+	}
+	return -EPERM;
 }
 
 int bind_problem_add(struct bind_plan *p, const struct bind_request *q,

@@ -22,7 +22,10 @@ int bind_problem_add(struct bind_plan *p, const struct bind_request *q,
 	const struct problem_kind *kind, const char *object, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
-/* Whether @check stands in a list of names. */
+/* The first problem that refuses as an error with its hint. Return: -EPERM. */
+int bind_problem_refuse(const struct bind_plan *p, struct err *e);
+
+/* Whether a list of names has @check. */
 bool bind_allows(const char *const *allow, size_t count, const char *check);
 
 #endif

@@ -73,19 +73,6 @@ static int find_groups(const struct bind_env *env, const struct bind_request *q,
 	return (int)n;
 }
 
-static int plan_refuse(const struct bind_plan *p, struct err *e)
-{
-	for (size_t i = 0; i < p->problem_count; i++) {
-		const struct bind_problem *b = &p->problems[i];
-		if (!b->refuses)
-			continue;
-		err_say(e, -EPERM, "%s: %s", b->object, b->text);
-		err_hint(e, "%s", b->fix);
-		break;
-	}
-	return -EPERM;
-}
-
 /* Loads the modules of the plan's drivers. Return: 1 if it loaded one, 0, -errno. */
 static int load_modules(const struct bind_env *env, const struct bind_plan *p, struct err *e)
 {
@@ -117,13 +104,13 @@ static int plan_locked(struct transaction *t, struct err *e)
 	if (r < 0)
 		return r;
 	if (t->plan->refusals)
-		return plan_refuse(t->plan, e);
+		return bind_problem_refuse(t->plan, e);
 	r = load_modules(env, t->plan, e);
 	if (r <= 0)
 		return r;
 	bind_plan_fini(t->plan);
 	r = bind_plan(env, t->q, t->plan, e);
-	return r < 0 ? r : t->plan->refusals ? plan_refuse(t->plan, e) : 0;
+	return r < 0 ? r : t->plan->refusals ? bind_problem_refuse(t->plan, e) : 0;
 }
 
 /*

@@ -25,7 +25,7 @@ static int aliases_path(struct host *h, char *buf, size_t size)
 	return r < 0 ? r : file_path(buf, size, "/lib/modules/%s/modules.alias", release);
 }
 
-/* "usher-variants 1 CHANGED PATH"; "" when it cannot be told whether the file was changed. */
+/* "usher-variants 1 CHANGED PATH"; "" if the time of change is unknown. */
 static void head_make(struct host *h, const char *path, char *buf, size_t size)
 {
 	int64_t changed = h->ops->changed(h, path);

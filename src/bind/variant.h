@@ -8,8 +8,8 @@ struct bind_env;
 
 /*
  * The module of the VFIO variant driver that fits a device best (fewest wildcards), from the
- * lines `alias vfio_pci:PATTERN MODULE` of modules.alias: by this word the kernel tells drivers
- * that bind only when an override names them. vfio-pci itself is none.
+ * lines `alias vfio_pci:PATTERN MODULE` of modules.alias: the kernel marks drivers so that
+ * bind only when an override names them. vfio-pci itself is none.
  * Return: 0, -ENOENT when there is none, -errno.
  */
 int bind_variant_find(const struct bind_env *env, const char *modalias, char *ret, size_t size);

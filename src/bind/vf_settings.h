@@ -15,7 +15,7 @@
 
 #define BIND_VF_SETTINGS_TEXT 160 /* of bind_vf_settings_format(), with the NUL */
 #define BIND_INTERFACE_MAX 16 /* IFNAMSIZ */
-#define VFS_SETTINGS_MAX 256 /* functions of one device whose settings are kept */
+#define VFS_SETTINGS_MAX 256 /* functions of one device whose settings usher stores */
 
 /* "0 52:54:00:00:00:09 100 0 0x8100 0 0 1 0 - 0": index, MAC, VLAN, … in struct host_vf's order. */
 const char *bind_vf_settings_format(const struct host_vf *vf, char buf[BIND_VF_SETTINGS_TEXT]);
@@ -24,7 +24,7 @@ int bind_vf_settings_parse(const char *text, struct host_vf *ret);
 
 /*
  * The interface of a physical function. Return: 0, -ENOENT when it has none (a disk has not), or
- * more than one: nobody knows which of them keeps the settings.
+ * more than one: then it is unknown which of them stores the settings.
  */
 int bind_vf_settings_interface(
 	struct host *h, struct pci_address physical, char ret[BIND_INTERFACE_MAX]);
@@ -32,7 +32,7 @@ int bind_vf_settings_interface(
 /* Settings of all functions of an interface, up to @max. Return: how many, -errno. */
 int bind_vf_settings_list(struct host *h, const char *interface, struct host_vf *ret, size_t max);
 
-/* Of one function, by its own address. Return: 0, -ENOENT when nobody keeps any, -errno. */
+/* Of one function, by its own address. Return: 0, -ENOENT if there are none, -errno. */
 int bind_vf_settings_read(struct host *h, struct pci_address a, struct host_vf *ret);
 
 /*

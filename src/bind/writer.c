@@ -89,7 +89,7 @@ static void writer_main(void *arg)
 {
 	const struct bind_writer *w = arg;
 
-	/* With its parent gone nobody would undo what it still does. */
+	/* Nothing would undo its writes once the parent has ended. */
 	(void)spawn_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (spawn_call(SYS_getppid, 0, 0, 0, 0, 0) == w->parent) {
 		spawn_keep_only(w->its_fd);
@@ -218,7 +218,7 @@ void bind_writer_stop(struct bind_writer *w)
 	if (w->lost) {
 		/*
 		 * Takes effect when the kernel lets it go, before it sees a line of ours again; but
-		 * when that is nobody knows, so its memory stays.
+		 * and until then it needs its memory.
 		 */
 		(void)kill(w->pid, SIGKILL);
 		(void)waitpid(w->pid, NULL, WNOHANG);

@@ -107,7 +107,7 @@ static bool take_driver(const char *value, struct claim *c)
 	return true;
 }
 
-/* Whether there is such a user is seen when the claim is applied: he may come later. */
+/* `usher apply` checks that the user exists, which may be added later. */
 static bool take_name(const char *value, char ret[BIND_NAME_MAX])
 {
 	if (!bind_name_ok(value))
@@ -211,7 +211,7 @@ struct listing {
 	size_t count;
 };
 
-/* A file that cannot be taken is listed all the same: a claim must not go without a word. */
+/* An unreadable file is listed as well: a claim must not disappear without a message. */
 static void read_file(struct listing *l, const char *file, struct claim *c)
 {
 	char path[FILE_PATH_MAX], text[CLAIM_BYTES_MAX + 1];
@@ -319,7 +319,7 @@ int claim_make(struct host *h, struct pci_address a, struct claim *ret, struct e
 	return r;
 }
 
-/* A name that tells the place; letters that a file's name may have everywhere. */
+/* A name made of the place, in characters that every file system accepts. */
 static void name_claim(struct claim *c)
 {
 	(void)snprintf(c->name, sizeof(c->name), "%s", c->identity.path);

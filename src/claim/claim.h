@@ -15,7 +15,7 @@
  *	subsystem 1af4:1100
  *	serial 525400fffe000001		optional
  *	driver vfio-pci			optional: vfio-pci, or the variant that fits better
- *	user alice			optional: who gets its nodes, by name or number
+ *	user alice			optional: owner of its nodes, by name or number
  *	user-group kvm			optional: a group that may open them, too
  *
  * At boot a udev rule made from them (claim/rule.h) keeps other drivers off; `usher apply` binds.
@@ -83,7 +83,7 @@ struct claim_judgement {
 };
 
 /*
- * How each of @claims stands, by what the host has now; *@ret has one for each and is the
+ * Where the device of each of @claims is now; *@ret has one for each and is the
  * caller's to free(). Return: 0, -ENOMEM, -errno.
  */
 int claim_judge(struct host *h, const struct claim *claims, size_t count,

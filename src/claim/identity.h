@@ -14,8 +14,8 @@ struct host;
 #define CLAIM_PATH_MAX 160 /* a place, with the NUL */
 
 /*
- * What tells a device from all others, also after a card was added: bus numbers are dealt out anew
- * at each boot, in the order in which bridges are found, and mean nothing on their own.
+ * What identifies a device, also after a card was added. Bus numbers do not: the host assigns them
+ * at each boot, in the order in which it finds bridges.
  */
 struct claim_identity {
 	/*

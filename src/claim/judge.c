@@ -13,7 +13,7 @@
 struct candidate {
 	const struct pci_device *device;
 	struct claim_identity identity;
-	bool is_taken; /* stands where some claim wants it */
+	bool is_taken; /* in the place of some claim */
 };
 
 struct court {
@@ -115,7 +115,7 @@ static void judge_place(struct court *t, const struct claim *c, struct claim_jud
 			now, pci_address_format(c->address, then));
 }
 
-/* What has no serial number can only be known by its kind: any that nobody claims may be it. */
+/* Without a serial number only the kind identifies it: any unclaimed device of it may be the one. */
 static void judge_moved(struct court *t, const struct claim *c, struct claim_judgement *s)
 {
 	char now[PCI_ADDRESS_TEXT];

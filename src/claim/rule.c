@@ -22,7 +22,7 @@ static const char foot[] = "\nLABEL=\"usher_end\"\n";
 
 /*
  * The serial number is no attribute, and a virtual function may have its parent's ids: the first
- * is left to `usher apply`, the second is told by its link.
+ * is left to `usher apply`, the link shows the second.
  */
 static int put_claim(FILE *f, const struct claim *c)
 {

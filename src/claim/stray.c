@@ -36,7 +36,7 @@ static int refuse_taken(struct bind_transaction *w, int group, const char *boot,
 	return -EPERM;
 }
 
-/* On a VFIO driver somebody may have it open, and an unbind would wait for him. */
+/* On a VFIO driver a process may have it open, and an unbind would wait for it. */
 static int refuse_held(struct bind_transaction *w, const struct pci_device *d, struct err *e)
 {
 	struct holds holds = {0};

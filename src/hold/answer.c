@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOLDS_MAX 256 /* more would help nobody; the device is held all the same */
+#define HOLDS_MAX 256 /* more would not help the reader */
 
 const char *const hold_checks[] = {"block", "net", "vfio", "sriov", "gpu", "input", "fd", NULL};
 

@@ -77,7 +77,7 @@ static void find_mounts(struct use *u, const struct hold_disk *d)
 		u->absolute = u->absolute || needed;
 		if (use_mentions(u, "mounted at ", m->where))
 			continue;
-		/* A place that the host needs is told, however many others there are. */
+		/* At most two places, but always those that the host needs. */
 		if (found++ < 2 || needed)
 			use_append(u, "mounted at ", m->where);
 	}
@@ -106,7 +106,7 @@ static void find_swap(struct use *u, const struct hold_disk *d)
 	}
 }
 
-/* What the kernel tells of the disk itself. */
+/* Names and number of the disk. */
 static int disk_read(struct host *h, const char *name, struct hold_disk *ret)
 {
 	char path[FILE_PATH_MAX];

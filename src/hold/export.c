@@ -127,7 +127,7 @@ static int nvmet_passthru_read(const struct match *m, const char *folder)
 }
 
 /*
- * LIO: udev_path is what the administrator wrote, if anything; `info` tells what is really open:
+ * LIO: udev_path is what the administrator wrote, if anything; `info` shows what is open:
  * "Major: 8 Minor: 0" for a block device, "File: /dev/sdb  Size: …" for a file or a node.
  */
 static int lio_read(const struct match *m, const char *folder)
@@ -137,7 +137,7 @@ static int lio_read(const struct match *m, const char *folder)
 
 	if (!is_enabled(m, folder) || strncmp(m->names[0], "rd_", 3) == 0 ||
 		strncmp(m->names[0], "user_", 5) == 0)
-		return 0; /* in memory; by a process, whose descriptors are found */
+		return 0; /* in memory; served by a process, whose descriptors hold_fd() finds */
 	export_describe(text, "exported by LIO: backstore %s/%s", m->names[0], m->names[1]);
 	attribute_read(m, folder, "info", info, sizeof(info));
 	const char *at = strstr(info, "Major: ");
@@ -167,7 +167,7 @@ static int gadget_read(const struct match *m, const char *folder)
 	return export_add_path(m->view, path, text);
 }
 
-/* The kernel gives the disk's own name here, not a path. */
+/* Here the kernel shows the disk's name, not a path. */
 static int heartbeat_read(const struct match *m, const char *folder)
 {
 	char name[64], path[FILE_PATH_MAX], text[HOLD_EXPORT_TEXT];

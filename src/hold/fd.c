@@ -68,7 +68,7 @@ int hold_fd(struct hold_case *c)
 		r = hold_add(c, is_vfio ? "vfio" : "fd", is_vfio ? HOLD_ABSOLUTE : HOLD_PLAIN, node,
 			"open in %s", process);
 	}
-	/* Without a driver a device has no nodes, so nobody can have one open. */
+	/* Without a driver a device has no nodes to open. */
 	if (r == 0 && v->blind && c->device->driver[0])
 		r = hold_add(c, "fd", HOLD_UNSURE, "processes",
 			"those of other users cannot be looked at: %s", strerror(-v->blind));

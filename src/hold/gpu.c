@@ -11,7 +11,7 @@
 #define MAJOR_NVIDIA 195
 
 /*
- * NVIDIA's own driver registers its nodes without a device in sysfs. It tells a card's minor
+ * NVIDIA's own driver registers its nodes without a device in sysfs. It shows a card's minor
  * number in a text of its own.
  */
 static int find_nvidia(struct hold_case *c)

@@ -23,7 +23,7 @@ static bool is_keyboard(struct host *h, const char *name)
 	return num_parse(text, 16, UINT64_MAX, &bits) == 0 && bits >> EV_REP & 1;
 }
 
-/* The last keyboard: without it nobody can type at this host's console. */
+/* The last keyboard of the host's console. */
 static int find_keyboard(struct hold_case *c)
 {
 	const struct hold_links *l = &c->view->input;

@@ -8,7 +8,7 @@
  *
  *	btrfs		/sys/fs/btrfs/UUID/devices/ has all disks of a file system
  *	bcachefs	the source is a list, "/dev/sda:/dev/sdb"
- *	ZFS, overlay	nothing tells; see hold_mounts_hide_disks()
+ *	ZFS, overlay	their disks are unknown; see hold_mounts_hide_disks()
  *
  * Invariant: disks are compared by device number. A name counts only where the kernel or /dev
  * gives no number for it, and a btrfs whose source leads nowhere is on every disk of any btrfs:

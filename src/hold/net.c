@@ -18,7 +18,7 @@
 #define NAME_MAX_NET 16 /* IFNAMSIZ */
 #define STACK_MAX 16 /* interfaces above one another */
 
-/* An interface and all that stand on it, the lowest first. */
+/* An interface and its upper interfaces, the lowest first. */
 struct stack {
 	struct hold_case *c;
 	size_t count;
@@ -39,7 +39,7 @@ static void stack_add(struct stack *s, const char *name)
 		memcpy(s->names[s->count++], name, strlen(name) + 1);
 }
 
-/* "upper_br0" stands in the folder of each port of br0. */
+/* Each port of br0 has "upper_br0" in its folder. */
 static int add_upper(void *arg, const char *name)
 {
 	if (strncmp(name, "upper_", 6) == 0)
@@ -211,7 +211,7 @@ static int find_address(const struct stack *s)
 
 #define FLAG_UP 0x1 /* IFF_UP */
 
-/* An interface that is down keeps its addresses, and nobody reaches them. */
+/* An interface that is down keeps its addresses, but they are unreachable. */
 static bool is_up(struct host *h, const char *name)
 {
 	char path[FILE_PATH_MAX];
@@ -292,7 +292,7 @@ static int find_away(struct hold_case *c, const char *folder)
 #define BASE_NETWORK 0x02
 #define CLASS_USB 0x0c03
 
-/* The interface stands right below the function, or below a device of USB or virtio that does. */
+/* The interface is below the function itself, or below its USB or virtio device. */
 static int interface_judge_away(struct hold_case *c)
 {
 	const struct pci_device *d = c->device;

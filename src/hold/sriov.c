@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Virtual functions that some driver works on: they go when their physical function goes. */
+/* Bound virtual functions: the kernel removes them with their physical function. */
 int hold_sriov(struct hold_case *c)
 {
 	struct host *h = c->view->host;

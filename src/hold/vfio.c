@@ -45,7 +45,7 @@ int hold_vfio(struct hold_case *c)
 			continue;
 		(void)snprintf(object, sizeof(object), "vfio/%s", name);
 		hold_process_name(v, o, process, sizeof(process));
-		/* A second open of a group is EBUSY: to take it all the same would serve nobody. */
+		/* The kernel refuses a second open of a group with EBUSY. */
 		r = hold_add(c, "vfio", HOLD_ABSOLUTE, object, "its group is open in %s", process);
 	}
 	return r;

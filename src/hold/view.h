@@ -28,7 +28,7 @@ struct hold_links {
 struct hold_open {
 	struct host_holder holder;
 	char *target; /* of /sys/dev/{char,block}/MAJOR:MINOR; NULL: no such link */
-	char *node; /* "dri/card1"; NULL until somebody asks */
+	char *node; /* "dri/card1"; NULL until needed */
 };
 
 /* A loop device that has something below it. */
@@ -133,9 +133,8 @@ bool hold_mount_is_needed(const struct hold_mount *m);
 bool hold_mount_is_on(
 	const struct hold_view *v, const struct hold_mount *m, const struct hold_disk *d);
 /*
- * Whether something that the host needs is on a file system whose disks nothing tells, or lies over
- * one that is mounted where nobody sees it: then a disk that is claimed for a reason nobody shows
- * may be one of them.
+ * Whether something that the host needs is on a file system whose disks are unknown, or on an
+ * overlay over such a one. Then a claimed disk without a visible user may be one of them.
  */
 bool hold_mounts_hide_disks(const struct hold_view *v);
 /* Whether a loop device lies over a file that is on the disk. */
@@ -158,7 +157,7 @@ int hold_view_nested(struct hold_view *v, const struct hold_links **ret);
 /* The kernel's consoles, which are @v's. Return: 0, -ENOMEM. */
 int hold_view_consoles(struct hold_view *v, const struct hold_links **ret);
 
-/* Whether a link's target goes through the device in question. */
+/* Whether a link's target goes through the device. */
 bool hold_below(const struct hold_case *c, const char *target);
 
 enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_UNSURE };

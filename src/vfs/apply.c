@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/gate.h"
+#include "bind/problem.h"
 #include "host/host.h"
 #include "vfs/entry.h"
 #include "vfs/plan.h"
@@ -333,19 +334,6 @@ static int change_begin(
 	return r;
 }
 
-static int plan_refuse(const struct vfs_plan *p, struct err *e)
-{
-	for (size_t i = 0; i < p->says.problem_count; i++) {
-		const struct bind_problem *b = &p->says.problems[i];
-		if (!b->refuses)
-			continue;
-		err_say(e, -EPERM, "%s: %s", b->object, b->text);
-		err_hint(e, "%s", b->fix);
-		break;
-	}
-	return -EPERM;
-}
-
 static int tell_late(const struct change *c, int r, struct err *e)
 {
 	if (r < 0 || !c->late.code)
@@ -368,13 +356,13 @@ static int set_locked(
 		return r;
 	make_steps(c, c->work.env, p->now, p->probes, &g);
 	r = steps_run(c, e);
-	/* Whoever writes to a device that hangs in the kernel, hangs too. */
+	/* A process that writes to a hanging device hangs as well. */
 	if (r < 0 && r != -ETIMEDOUT)
 		change_undo(c, e);
 	return tell_late(c, r, e);
 }
 
-/* Plans again under the locks; @ret tells how things are in the end. */
+/* Plans again under the locks; @ret gets the final state. */
 static int set_planned(struct change *c, const struct bind_env *env, const struct vfs_request *q,
 	struct vfs_plan *ret, struct err *e)
 {
@@ -382,7 +370,7 @@ static int set_planned(struct change *c, const struct bind_env *env, const struc
 
 	if (r < 0)
 		return r;
-	r = ret->says.refusals ? plan_refuse(ret, e) : set_locked(c, q, ret, e);
+	r = ret->says.refusals ? bind_problem_refuse(&ret->says, e) : set_locked(c, q, ret, e);
 	if (r < 0 || ret->now == q->count)
 		return r;
 	vfs_plan_fini(ret);
@@ -398,7 +386,7 @@ int vfs_set(const struct bind_env *env, const struct vfs_request *q, struct vfs_
 
 	*ret = VFS_PLAN_NONE;
 	e = e ? e : &own;
-	/* Once for the groups to lock, and once more when nobody else can change them. */
+	/* Planned once to find the groups to lock, and again under their locks. */
 	int r = vfs_plan(env, q, &p, e);
 	if (r == 0)
 		r = change_begin(&c, env, &p, e);
@@ -409,14 +397,14 @@ int vfs_set(const struct bind_env *env, const struct vfs_request *q, struct vfs_
 	return r;
 }
 
-/* Asks as for the removal of them all: nothing that is in use goes. */
+/* Plans the removal of all functions, which is refused if one is in use. */
 static int may_go(const struct bind_env *env, const struct vfs_entry *n, unsigned count,
 	struct vfs_plan *ret, struct err *e)
 {
 	const struct vfs_request q = {{n->address, true, n->vendor, n->device}, count};
 
 	int r = vfs_plan(env, &q, ret, e);
-	return r < 0 ? r : ret->says.refusals ? plan_refuse(ret, e) : 0;
+	return r < 0 ? r : ret->says.refusals ? bind_problem_refuse(&ret->says, e) : 0;
 }
 
 /* An entry about a device that is not there any more means nothing. */

@@ -26,7 +26,7 @@ void vfs_plan_fini(struct vfs_plan *p)
 	*p = VFS_PLAN_NONE;
 }
 
-/* One planning: the gate's case, whose problems go to the plan's own list. */
+/* State of one call to vfs_plan(); the gate adds its problems to the plan's list. */
 struct vfs_case {
 	struct bind_case gate;
 	struct vfs_request q;
@@ -158,7 +158,7 @@ static int gate_entry(struct vfs_case *c)
 	return s == BIND_LEASE_BROKEN ? problem_add(c, &broken, text) : 0;
 }
 
-/* A VF that usher has bound, for whomever, or that stands ready on VFIO for somebody else. */
+/* A virtual function that usher has bound, or that another tool has put on VFIO. */
 static int gate_lent(struct vfs_case *c, const struct pci_device *d, const char *address)
 {
 	static const struct problem_kind lease = {
@@ -227,8 +227,8 @@ static int name_seen(void *arg, const char *name)
 }
 
 /*
- * What the interface's driver keeps for each of its virtual functions goes with them, and is set
- * again. A device with two ports behind one function tells for neither which functions are its.
+ * The driver loses its settings of the virtual functions with them; usher restores these. For a
+ * device with two ports behind one function it is unknown which function belongs to which.
  */
 static int find_settings(struct vfs_case *c)
 {

@@ -7,9 +7,8 @@
  * never while one of them is in use.
  *
  * The kernel knows their number only as a whole: to go from two to four it removes the two first.
- * So every change but the first counts as a removal of all that are there. What was set on them
- * through the physical function's interface (MAC address, VLAN) is the driver's and goes with
- * them; it is read before, and set again for those that are there then.
+ * So every change but the first counts as a removal of all existing functions. The driver loses
+ * their settings (MAC address, VLAN), so usher reads them before and restores them afterwards.
  *
  * STATE/vfs/ADDRESS remembers how many there were before and whether host drivers were probed,
  * from before the first write until the last one is removed, so that vfs_restore() can undo
@@ -25,7 +24,7 @@
 
 #include <limits.h>
 
-#define VFS_AS_IT_IS UINT_MAX /* the number that there is: only to be told of it */
+#define VFS_AS_IT_IS UINT_MAX /* no change: only the present state */
 
 struct vfs_request {
 	struct bind_target function; /* the physical one */
@@ -83,7 +82,7 @@ int vfs_leases(
 	const struct bind_env *env, struct vfs_lease **ret, size_t *ret_count, struct err *e);
 
 /*
- * Brings a device whose change was broken off back to the number it had; with BIND_KEPT_RELEASE
+ * Restores the number of functions after an interrupted change; with BIND_KEPT_RELEASE
  * any device back to what it was before usher came. Idempotent.
  * Return: 0 done or nothing to do, 1 left alone, -EPERM while one is in use, -errno.
  */
