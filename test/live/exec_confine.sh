@@ -63,7 +63,7 @@ expect_text 'user 1000 may not enter'
 for_anyone src/cli/usher src/cli/usher-whole
 expect_status 125 setpriv --reuid 1000 --clear-groups "$work/build/src/cli/usher" \
 	exec --quiet --device "$disk" -- true
-expect_text 'run it as root'
+expect_text 'sudo usher exec'
 expect_driver "$disk" nvme
 expect_status 2 usher exec --device "$disk" --user nobody-of-that-name -- true
 # Root is root without capabilities, too.
