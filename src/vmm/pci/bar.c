@@ -172,31 +172,6 @@ void func_bars_forget(struct func_bars *s)
 		memset(s->bar[i].written, 0, sizeof(s->bar[i].written));
 }
 
-/* Return: whether a place is free now. */
-static bool bar_hide(struct func_bar *b)
-{
-	bool left = false;
-
-	for (unsigned i = 0; i < b->piece_count; i++)
-		left |= pci_space_leave(b->bars->vm, &b->pieces[i]);
-	b->at = 0;
-	return left;
-}
-
-static void bar_show(struct func_bar *b, uint64_t at)
-{
-	const struct func_bar_ops *ops = b->bars->ops;
-
-	b->at = at;
-	for (unsigned i = 0; i < b->piece_count; i++) {
-		struct func_piece *p = &b->pieces[i];
-		struct err e = {0};
-		if (pci_space_place(b->bars->vm, p, bar_bus(b), at + p->off, &e) < 0 &&
-			ops->misplaced)
-			ops->misplaced(b, at, e.msg);
-	}
-}
-
 /* The address in the register. Return: 0 for a ROM that is off. */
 static uint64_t bar_address(const struct func_bar *b)
 {
@@ -236,20 +211,69 @@ static uint64_t bar_wanted(const struct func_bar *b, unsigned decode)
 	return range_ok(at, b->size, end) ? at : 0;
 }
 
+/* Puts the pieces of @b in front of @list. */
+static struct func_piece *bar_batch(struct func_bar *b, struct func_piece *list)
+{
+	for (unsigned i = b->piece_count; i--;) {
+		b->pieces[i].batch = list;
+		list = &b->pieces[i];
+	}
+	return list;
+}
+
+/* Return: whether a place is free now. */
+static bool leave_places(struct func_bars *s, const uint64_t *at)
+{
+	struct func_piece *list = NULL;
+
+	for (unsigned i = FUNC_BARS; i--;) {
+		struct func_bar *b = &s->bar[i];
+		if (!b->at || at[i] == b->at)
+			continue;
+		list = bar_batch(b, list);
+		b->at = 0;
+	}
+	return list && pci_space_leave(s->vm, list);
+}
+
+static void tell_misplaced(struct func_bars *s, const struct func_piece *list)
+{
+	for (const struct func_piece *p = list; p && s->ops->misplaced; p = p->batch) {
+		struct err e = {0};
+		if (pci_space_check(s->vm, p, &e) < 0)
+			s->ops->misplaced(p->bar, p->bar->at, e.msg);
+	}
+}
+
+static void take_places(struct func_bars *s, const uint64_t *at)
+{
+	struct func_piece *list = NULL;
+
+	for (unsigned i = FUNC_BARS; i--;) {
+		struct func_bar *b = &s->bar[i];
+		if (!at[i] || b->at)
+			continue;
+		list = bar_batch(b, list);
+		b->at = at[i];
+		for (unsigned k = 0; k < b->piece_count; k++) {
+			b->pieces[k].bus = bar_bus(b);
+			b->pieces[k].range.base = b->at + b->pieces[k].off;
+		}
+	}
+	if (!list)
+		return;
+	pci_space_place(s->vm, list);
+	tell_misplaced(s, list);
+}
+
 void func_bars_place(struct func_bars *s, unsigned decode)
 {
 	uint64_t at[FUNC_BARS];
-	bool left = false;
 
-	for (unsigned i = 0; i < FUNC_BARS; i++) {
-		struct func_bar *b = &s->bar[i];
-		at[i] = bar_wanted(b, decode);
-		if (b->at && at[i] != b->at)
-			left |= bar_hide(b);
-	}
 	for (unsigned i = 0; i < FUNC_BARS; i++)
-		if (at[i] && !s->bar[i].at)
-			bar_show(&s->bar[i], at[i]);
+		at[i] = bar_wanted(&s->bar[i], decode);
+	bool left = leave_places(s, at);
+	take_places(s, at);
 	if (left)
 		pci_space_settle(s->vm);
 }

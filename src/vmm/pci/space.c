@@ -42,77 +42,136 @@ static int check_memory_free(const struct memory *m, const struct bus_range *r, 
 	return 0;
 }
 
-static int piece_map(struct vm *vm, struct func_piece *p)
+static struct memory_range piece_memory(const struct func_piece *p)
 {
-	const struct memory_range m = {.gpa = GPA(p->range.base),
+	return (struct memory_range){.gpa = GPA(p->range.base),
 		.size = p->range.size,
 		.host = p->host,
 		.kind = MEMORY_DEVICE};
+}
+
+static int piece_map(struct vm *vm, const struct func_piece *p)
+{
+	const struct memory_range m = piece_memory(p);
 
 	return p->host ? memory_add(&vm->memory, &m, NULL) : -ENOTSUP;
 }
 
-static void piece_unmap(struct vm *vm, const struct func_piece *p)
+static int piece_check(struct vm *vm, const struct func_piece *p, struct err *e)
 {
-	(void)memory_remove(&vm->memory, GPA(p->range.base));
-	vm_cured(vm);
+	int r = p->bus == &vm->mmio ? check_memory_free(&vm->memory, &p->range, e) : 0;
+
+	return r < 0 ? r : bus_check(p->bus, &p->range, e);
 }
 
-/* From nowhere to memory or @bus. */
-static int piece_settle(struct vm *vm, struct func_piece *p, struct bus *bus, struct err *e)
+/* From nowhere to memory or its bus. */
+static void piece_settle(struct vm *vm, struct func_piece *p)
 {
-	int r = bus == &vm->mmio ? check_memory_free(&vm->memory, &p->range, e) : 0;
-
-	if (r < 0)
-		return r;
-	r = bus_check(bus, &p->range, e);
-	if (r < 0)
-		return r;
-	if (bus == &vm->mmio && piece_map(vm, p) >= 0) {
+	if (piece_check(vm, p, NULL) < 0)
+		return;
+	if (p->bus == &vm->mmio && piece_map(vm, p) >= 0)
 		p->state = FUNC_PIECE_MAPPED;
-		return 0;
-	}
-	r = bus_add(bus, &p->range, e);
-	if (r >= 0)
+	else if (bus_add(p->bus, &p->range, NULL) >= 0)
 		p->state = FUNC_PIECE_TRAPPED;
-	return r;
 }
 
-int pci_space_place(
-	struct vm *vm, struct func_piece *p, struct bus *bus, uint64_t base, struct err *e)
+/*
+ * Maps all pieces of @list that can be mapped by one change of memory: its listeners see the
+ * function's BARs come together. If the change is refused, nothing is mapped.
+ */
+static void map_together(struct vm *vm, struct func_piece *list)
 {
-	struct func_piece **tail = &vm->space.first;
+	struct memory_step steps[MEMORY_STEPS_MAX];
+	struct func_piece *mapped[MEMORY_STEPS_MAX];
+	size_t count = 0;
 
-	(void)pthread_mutex_lock(&vm->space.lock);
-	p->range.base = base;
-	p->bus = bus;
-	p->state = FUNC_PIECE_WAITING;
-	p->next = NULL;
+	for (struct func_piece *p = list; p && count < MEMORY_STEPS_MAX; p = p->batch) {
+		if (!p->host || p->bus != &vm->mmio || piece_check(vm, p, NULL) < 0)
+			continue;
+		steps[count] = (struct memory_step){MEMORY_ADD, piece_memory(p)};
+		mapped[count++] = p;
+	}
+	if (count < 2 || memory_change(&vm->memory, steps, count, NULL) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		mapped[i]->state = FUNC_PIECE_MAPPED;
+}
+
+static void list_append(struct pci_space *s, struct func_piece *p)
+{
+	struct func_piece **tail = &s->first;
+
 	while (*tail)
 		tail = &(*tail)->next;
+	p->next = NULL;
 	*tail = p;
-	int r = piece_settle(vm, p, bus, e);
-	(void)pthread_mutex_unlock(&vm->space.lock);
-	return r;
 }
 
-bool pci_space_leave(struct vm *vm, struct func_piece *p)
+static void list_remove(struct pci_space *s, const struct func_piece *p)
 {
-	struct func_piece **at = &vm->space.first;
+	struct func_piece **at = &s->first;
 
-	(void)pthread_mutex_lock(&vm->space.lock);
-	const bool had_place = p->state == FUNC_PIECE_MAPPED || is_on_bus(p);
-	if (p->state == FUNC_PIECE_MAPPED)
-		piece_unmap(vm, p);
-	else if (is_on_bus(p))
-		bus_remove(p->bus, &p->range);
 	while (*at && *at != p)
 		at = &(*at)->next;
 	if (*at)
 		*at = p->next;
-	p->state = FUNC_PIECE_OFF;
+}
+
+void pci_space_place(struct vm *vm, struct func_piece *list)
+{
+	(void)pthread_mutex_lock(&vm->space.lock);
+	for (struct func_piece *p = list; p; p = p->batch) {
+		p->state = FUNC_PIECE_WAITING;
+		list_append(&vm->space, p);
+	}
+	map_together(vm, list);
+	for (struct func_piece *p = list; p; p = p->batch)
+		if (p->state == FUNC_PIECE_WAITING)
+			piece_settle(vm, p);
 	(void)pthread_mutex_unlock(&vm->space.lock);
-	return had_place;
+}
+
+int pci_space_check(struct vm *vm, const struct func_piece *p, struct err *e)
+{
+	(void)pthread_mutex_lock(&vm->space.lock);
+	int r = p->state == FUNC_PIECE_WAITING ? piece_check(vm, p, e) : 0;
+	if (r >= 0 && p->state == FUNC_PIECE_WAITING)
+		r = err_say(e, -ENOSPC, "%s: all ranges are in use", p->bus->name);
+	(void)pthread_mutex_unlock(&vm->space.lock);
+	return r;
+}
+
+static void memory_leave(struct vm *vm, const struct memory_step *steps, size_t count)
+{
+	if (!count)
+		return;
+	(void)memory_change(&vm->memory, steps, count, NULL);
+	vm_cured(vm);
+}
+
+bool pci_space_leave(struct vm *vm, struct func_piece *list)
+{
+	struct memory_step steps[MEMORY_STEPS_MAX];
+	bool left = false;
+	size_t count = 0;
+
+	(void)pthread_mutex_lock(&vm->space.lock);
+	for (struct func_piece *p = list; p; p = p->batch) {
+		if (p->state == FUNC_PIECE_MAPPED)
+			steps[count++] = (struct memory_step){MEMORY_REMOVE, piece_memory(p)};
+		else if (is_on_bus(p))
+			bus_remove(p->bus, &p->range);
+		left |= p->state == FUNC_PIECE_MAPPED || is_on_bus(p);
+		list_remove(&vm->space, p);
+		p->state = FUNC_PIECE_OFF;
+		if (count == MEMORY_STEPS_MAX) {
+			memory_leave(vm, steps, count);
+			count = 0;
+		}
+	}
+	memory_leave(vm, steps, count);
+	(void)pthread_mutex_unlock(&vm->space.lock);
+	return left;
 }
 
 void pci_space_settle(struct vm *vm)
@@ -120,7 +179,7 @@ void pci_space_settle(struct vm *vm)
 	(void)pthread_mutex_lock(&vm->space.lock);
 	for (struct func_piece *p = vm->space.first; p; p = p->next)
 		if (p->state == FUNC_PIECE_WAITING)
-			(void)piece_settle(vm, p, p->bus, NULL);
+			piece_settle(vm, p);
 	(void)pthread_mutex_unlock(&vm->space.lock);
 }
 
@@ -129,7 +188,8 @@ bool pci_space_fault(struct vm *vm, struct func_piece *p)
 	(void)pthread_mutex_lock(&vm->space.lock);
 	const bool was_mapped = p->state == FUNC_PIECE_MAPPED;
 	if (was_mapped) {
-		piece_unmap(vm, p);
+		(void)memory_remove(&vm->memory, GPA(p->range.base));
+		vm_cured(vm);
 		/* A full bus: nobody answers until something leaves. */
 		p->state = bus_add(p->bus, &p->range, NULL) < 0 ? FUNC_PIECE_WAITING
 								: FUNC_PIECE_FAULTED;

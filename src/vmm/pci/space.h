@@ -35,6 +35,7 @@ struct func_piece {
 	void *host; /* pages to map into the guest; NULL: always trapped */
 	enum func_piece_state state;
 	struct func_piece *next; /* in the arbiter's list */
+	struct func_piece *batch; /* the next one of the same change; its function's */
 };
 
 struct pci_space {
@@ -48,15 +49,20 @@ struct pci_space {
 	}
 
 /*
- * Puts @p, which is off, on @bus at @base, or into memory if it has pages. Without room for one
- * more memory range, a piece with pages is trapped. Return: 0; -EEXIST its place is taken, and
- * -ENOSPC the bus is full: then @p waits.
+ * Puts the pieces of @list, linked by `batch`, to where `bus` and `range.base` say; they are off.
+ * Pieces with pages go into memory, in one change if that works; without room for one more memory
+ * range a piece is trapped. A piece whose place is taken waits.
  */
-int pci_space_place(
-	struct vm *vm, struct func_piece *p, struct bus *bus, uint64_t base, struct err *e);
+void pci_space_place(struct vm *vm, struct func_piece *list);
 
-/* Takes @p away from its bus or from memory. Return: true when its place is free now. */
-bool pci_space_leave(struct vm *vm, struct func_piece *p);
+/* Why @p waits. Return: -EEXIST its place is taken, -ENOSPC its bus is full; 0: it need not wait. */
+int pci_space_check(struct vm *vm, const struct func_piece *p, struct err *e);
+
+/*
+ * Takes the pieces of @list away from memory, in one change, and from their buses.
+ * Return: true if a place is free now.
+ */
+bool pci_space_leave(struct vm *vm, struct func_piece *list);
 
 /* Gives places that are free now to pieces that wait: first come, first served. */
 void pci_space_settle(struct vm *vm);

@@ -82,6 +82,37 @@ START_TEST(mapped_and_trapped_exclude_each_other)
 }
 END_TEST
 
+/* Listeners that take whole tables, as vhost does, are called once for all BARs of a function. */
+START_TEST(bars_come_and_go_in_one_change)
+{
+	rig_start(suite_fixtures, "e1000e");
+	put(rig.dev, PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	put(rig.dev, PCI_BASE_ADDRESS_1, 4, 0xc0100000);
+	put(rig.dev, PCI_BASE_ADDRESS_3, 4, 0xc0200000);
+	rig.changes = 0;
+	put(rig.dev, PCI_COMMAND, 2, MEM);
+	ck_assert_uint_gt(rig.vm.memory.count, 2);
+	ck_assert_uint_eq(rig.changes, 1);
+	put(rig.dev, PCI_COMMAND, 2, 0);
+	ck_assert_uint_eq(rig.vm.memory.count, 0);
+	ck_assert_uint_eq(rig.changes, 2);
+	/* Two of one function at one place: the first has it, and the third comes all the same. */
+	put(rig.dev, PCI_BASE_ADDRESS_1, 4, 0xc0000000);
+	put(rig.dev, PCI_COMMAND, 2, MEM);
+	ck_assert(rig_maps(rig.dev, 0xc0000000));
+	ck_assert(rig_maps(rig.dev, 0xc0201000));
+	ck_assert_int_eq(rig.dev->bars.bar[1].pieces[0].state, FUNC_PIECE_WAITING);
+	/* A listener that refuses: each is trapped. */
+	put(rig.dev, PCI_COMMAND, 2, 0);
+	rig.map_error = -ENOSPC;
+	put(rig.dev, PCI_COMMAND, 2, MEM);
+	ck_assert_uint_eq(rig.vm.memory.count, 0);
+	ck_assert_int_eq(rig.dev->bars.bar[0].pieces[0].state, FUNC_PIECE_TRAPPED);
+	rig.map_error = 0;
+	rig_stop();
+}
+END_TEST
+
 static void stir(struct pass_dev *d)
 {
 	static const uint32_t places[] = {
@@ -131,5 +162,6 @@ START_TEST(pieces_are_where_their_states_say)
 }
 END_TEST
 
-SUITE("pass_overlap", no_page_outlives_its_device, no_page_outlives_its_bar,
-	mapped_and_trapped_exclude_each_other, pieces_are_where_their_states_say)
+SUITE("pass_overlap", bars_come_and_go_in_one_change, no_page_outlives_its_device,
+	no_page_outlives_its_bar, mapped_and_trapped_exclude_each_other,
+	pieces_are_where_their_states_say)

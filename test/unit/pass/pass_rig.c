@@ -115,6 +115,11 @@ void pci_port_atomics(struct pci_func *f, uint32_t bits)
 {
 }
 
+static void note_begin(struct memory_listener *l)
+{
+	rig.changes++;
+}
+
 static int note_map(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {
 	if (rig.map_error)
@@ -145,8 +150,8 @@ void rig_prepare(const char *fixtures, const char *name)
 	rig.vm.ports.name = "ports";
 	rig.vm.space = (struct pci_space)PCI_SPACE_NONE;
 	rig.vm.memory = (struct memory)MEMORY_NONE;
-	rig.listener =
-		(struct memory_listener){.name = "rig", .map = note_map, .unmap = note_unmap};
+	rig.listener = (struct memory_listener){
+		.name = "rig", .begin = note_begin, .map = note_map, .unmap = note_unmap};
 	ck_assert_int_eq(memory_listen(&rig.vm.memory, &rig.listener, &e), 0);
 	ck_assert_int_eq(loop_init(&rig.vm.loop, &e), 0);
 	vfio_model_load(&rig.model, fixtures, name);

@@ -24,6 +24,7 @@ struct rig {
 	struct memory_listener listener;
 	int map_error; /* what the next map of a listener answers */
 	unsigned commits;
+	unsigned changes; /* of guest memory, each of one or more ranges */
 	unsigned attached; /* eventfds that "KVM" has */
 	bool refuse_attach;
 	bool answers; /* the guest, to the attention button */
