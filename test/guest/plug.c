@@ -92,7 +92,10 @@ static void require(int holds, const char *what)
 	stop();
 }
 
-static volatile uint32_t *at32(uint64_t address)
+/* Of functions that interrupt handlers call. */
+#define SAVES_REGISTERS __attribute__((no_caller_saved_registers))
+
+SAVES_REGISTERS static volatile uint32_t *at32(uint64_t address)
 {
 	return (volatile uint32_t *)address;
 }
@@ -110,7 +113,7 @@ static volatile uint16_t *config16(uint32_t function, unsigned off)
 /* Interrupts: gates to handlers that count, and the end of interrupt. */
 struct frame;
 
-static void end_interrupt(unsigned n)
+SAVES_REGISTERS static void end_interrupt(unsigned n)
 {
 	interrupts[n]++;
 	*at32(LAPIC + 0xb0) = 0;
