@@ -174,16 +174,16 @@ static void insert_card(void)
 
 static void obey(const char *line)
 {
-	struct card *c = &cards[inserted - 1];
+	struct card *c = inserted ? &cards[inserted - 1] : NULL;
 
 	if (strcmp(line, "plug: insert") == 0) {
 		ck_assert_uint_lt(inserted, COUNT(cards));
 		insert_card();
-	} else if (strcmp(line, "plug: unplug") == 0) {
+	} else if (c && strcmp(line, "plug: unplug") == 0) {
 		c->in_kvm = c->bells[0].doorbell.in_kvm && c->bells[1].doorbell.in_kvm &&
 			    c->bells[2].doorbell.in_kvm;
 		pci_request_unplug(&c->endpoint.func);
-	} else if (strcmp(line, "plug: pull") == 0) {
+	} else if (c && strcmp(line, "plug: pull") == 0) {
 		pci_unplug(&c->endpoint.func);
 	}
 }
