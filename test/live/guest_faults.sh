@@ -96,7 +96,7 @@ fail_card POISON_TLP error
 
 expect_ok qmp device_del '{"id": "nvme"}'
 wait_for_guest "$nvme: the host wants the device back"
-wait_for_guest "$nvme: the guest has let go of the device"
+wait_for_guest "$nvme: the guest has released the device"
 wait_unplugged nvme "$nvme"
 echo removal >&8
 wait_for_guest '^usher ended'

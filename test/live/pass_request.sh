@@ -66,7 +66,7 @@ ends_well() {
 lets_go() {
 	open_guest --name lets-go --device "$disk" --device "$nic" --memory 256M
 	take_back
-	expect_guest "$disk: the guest has let go of the device"
+	expect_guest "$disk: the guest has released the device"
 	echo unbind >&8
 	wait_for_guest '^guest: after unbind:'
 	expect_guest 'Slot(1): .*ower off' 'the guest was not asked'
@@ -86,7 +86,7 @@ until lets_go; do wait_until 60 block_of "$disk"; done
 words=pcie_ports=compat
 open_guest --name clings --device "$disk" --device "$nic" --memory 256M
 take_back
-expect_guest "$disk: the guest does not let go of the device"
+expect_guest "$disk: the guest does not release the device in time"
 echo unbind >&8
 wait_until 30 test -s "$console"
 kill -0 "$(vmm_pid)" || fail 'the guest has ended with its device'

@@ -13,9 +13,8 @@ struct err;
 struct pass_dev;
 
 /*
- * What VFIO adds to the BARs of an emulated function: the region behind each, pages of the device
- * to map into the guest, and what must be trapped instead: the MSI-X table's pages, and all that
- * VFIO does not let us mmap.
+ * What VFIO adds to the BARs of an emulated function: a region behind each, whose pages are mapped
+ * into the guest. Trapped are the pages of the MSI-X table and what VFIO does not allow to mmap.
  */
 struct pass_region {
 	struct vfio_region vfio; /* may be smaller than the BAR, whose size is a power of two */
@@ -44,7 +43,7 @@ struct pass_span {
 unsigned pass_bar_cut(const struct vfio_region *r, const struct pass_hole *holes, unsigned count,
 	struct pass_span ret[PASS_SPANS_MAX]);
 
-/* Learns the BARs from VFIO and emulates their registers. Return: 0, -errno. */
+/* Reads the BARs' kinds and sizes from VFIO and emulates their registers. Return: 0, -errno. */
 int pass_bars_init(struct pass_dev *d, struct err *e);
 
 /*
@@ -53,7 +52,7 @@ int pass_bars_init(struct pass_dev *d, struct err *e);
  */
 int pass_bars_map(struct pass_dev *d, struct err *e);
 
-/* Lets go of the device; what was counted stays until func_bars_fini(). */
+/* Unmaps the device's pages; counts stay until func_bars_fini(). */
 void pass_bars_release(struct pass_dev *d);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Capability lists. A capability keeps its place (drivers and firmware remember offsets); a hidden
- * one is stepped over: the `next` of the one before it points past it, and its registers read as
- * zero. The first extended capability must be at 0x100: hidden, it becomes a null capability that
- * only carries the link.
+ * How it works
  *
- * Both lists come from a device: pointers may lead anywhere, so each offset is visited once.
+ * A capability keeps its offset, because drivers and firmware remember offsets. A hidden one is
+ * skipped: the `next` of its predecessor points past it, and its registers read as zero. The first
+ * extended capability must be at 0x100: if hidden, it becomes a null capability with the link.
+ *
+ * Both lists come from a device: a pointer may lead anywhere, so each offset is visited once.
  */
 #include "base/bits.h"
 #include "base/endian.h"
@@ -18,17 +19,17 @@
 #define STD_MAX 48
 #define EXT_FIRST 0x100U
 #define EXT_MAX ((PCI_CONFIG_SIZE - EXT_FIRST) / 4)
-#define EXT_BODY_MAX 0x100U /* no hidden capability is longer */
+#define EXT_BODY_MAX 0x100U /* [bytes]; no hidden capability is longer */
 
 /* A pair of registers for each BAR. Ref: PCI Express Base 7.8.6; sizes are 2^(20 + n). */
 #define REBAR_STEP 8
 #define REBAR_SIZE 0x3f00U /* six bits since revision 4.0; the header has five */
-#define REBAR_SIZE_MAX 27 /* the last that the capability register has a bit for */
+#define REBAR_SIZE_MAX 27 /* the capability register has no bit for larger ones */
 
 /* Not in Debian 12's header. Ref: PCI Code and ID Assignment, extended capability IDs. */
 #define EXT_ID_VF_REBAR 0x24
 
-static bool visited(uint64_t *seen, unsigned pos)
+static bool was_visited(uint64_t *seen, unsigned pos)
 {
 	uint64_t bit = BIT64(pos / 4 % 64), *word = &seen[pos / 4 / 64];
 	bool was = *word & bit;
@@ -60,7 +61,7 @@ static void link_std(struct pass_config *c)
 	if (!(le16_get(c->raw + PCI_STATUS) & PCI_STATUS_CAP_LIST))
 		pos = 0;
 	for (unsigned n = 0; n < STD_MAX && pos >= PCI_STD_HEADER_SIZEOF; n++) {
-		if (visited(seen, pos))
+		if (was_visited(seen, pos))
 			break;
 		unsigned next = c->raw[pos + PCI_CAP_LIST_NEXT] & ~3U;
 		if (keeps_std(c, pos)) {
@@ -80,7 +81,7 @@ static void link_std(struct pass_config *c)
 static bool keeps_ext(uint32_t header)
 {
 	switch (PCI_EXT_CAP_ID(header)) {
-	case 0: /* null: vfio hides some capabilities so */
+	case 0: /* null: VFIO hides some capabilities this way */
 	case PCI_EXT_CAP_ID_ARI:
 	case PCI_EXT_CAP_ID_ATS:
 	case PCI_EXT_CAP_ID_SRIOV:
@@ -114,7 +115,7 @@ static unsigned walk_ext(const struct pass_config *c, uint16_t all[EXT_MAX])
 	uint64_t seen[PCI_CONFIG_SIZE / 4 / 64] = {0};
 	unsigned pos = EXT_FIRST, count = 0;
 
-	while (pos >= EXT_FIRST && !visited(seen, pos)) {
+	while (pos >= EXT_FIRST && !was_visited(seen, pos)) {
 		uint32_t header = le32_get(c->raw + pos);
 		if (!header || header == UINT32_MAX)
 			break;
@@ -125,8 +126,8 @@ static unsigned walk_ext(const struct pass_config *c, uint16_t all[EXT_MAX])
 }
 
 /*
- * Resizable BARs as they are: the one size that a BAR has now is the only one it can have. Another
- * would change what the host's kernel has mapped for it. Return: false: it makes no sense, hide it.
+ * Shows resizable BARs with their present size as the only one: another size would change what the
+ * host's kernel has mapped. Return: false if the capability is invalid and has to be hidden.
  */
 static bool shape_rebar(struct pass_config *c, unsigned pos, unsigned len)
 {
@@ -166,7 +167,7 @@ static void link_ext(struct pass_config *c)
 			pass_config_blank(c, pos, len);
 		}
 	}
-	/* The head links to itself when it is kept: it is the first that is linked to. */
+	/* A head that is kept links to itself: it is the first one that is linked. */
 	pass_config_emulate_bits(c, link, 4, 0xfff00000, 0);
 }
 

@@ -10,7 +10,7 @@
 #include <linux/pci_regs.h>
 #include <string.h>
 
-#define CAPS_MAX 48 /* 192 bytes of 4: a longer walk goes in circles */
+#define CAPS_MAX 48 /* 192 bytes of 4: a longer list is a circle */
 
 static void note_cap(struct pass_config *c, uint8_t pos)
 {
@@ -62,7 +62,7 @@ static unsigned msi_size(const struct pass_config *c)
 	       (flags & PCI_MSI_FLAGS_MASKBIT ? 10 : 0);
 }
 
-/* A capability whose registers do not fit before the end of the 256 bytes is no capability. */
+/* Hides capabilities whose registers do not end within the 256 bytes. */
 static void drop_cut(struct pass_config *c)
 {
 	if (c->pm > 256 - PCI_PM_SIZEOF)
@@ -78,8 +78,8 @@ static void drop_cut(struct pass_config *c)
 }
 
 /*
- * The guest sees the function alone behind a root port, as an endpoint: one that is integrated
- * into the host's root complex (an iGPU, a DSA) has no link, and an endpoint must have one.
+ * The guest sees the function behind a root port, as an endpoint. A function that is integrated into
+ * the host's root complex (an iGPU, a DSA) has no link, and an endpoint must have one.
  */
 static int shape_express(struct pass_config *c, struct err *e)
 {
@@ -91,7 +91,7 @@ static int shape_express(struct pass_config *c, struct err *e)
 	if (type != PCI_EXP_TYPE_ENDPOINT && type != PCI_EXP_TYPE_LEG_END &&
 		type != PCI_EXP_TYPE_RC_END)
 		return err_say(e, -EINVAL, "not an endpoint (PCI Express type %u)", type);
-	if (!(flags & PCI_EXP_FLAGS_VERS)) /* 82599 virtual functions say 0 */
+	if (!(flags & PCI_EXP_FLAGS_VERS)) /* virtual functions of an 82599 report 0 */
 		flags |= 1;
 	if (type == PCI_EXP_TYPE_RC_END) {
 		flags &= ~(unsigned)PCI_EXP_FLAGS_TYPE;
@@ -112,7 +112,7 @@ int pass_config_init(struct pass_config *c, struct err *e)
 		return err_say(e, -EINVAL, "a bridge cannot be passed through");
 	find_caps(c);
 	drop_cut(c);
-	/* The host's addresses, bus arrangement and interrupt line are nothing to the guest. */
+	/* The host's addresses, bus numbers and interrupt line mean nothing in the guest. */
 	pass_config_emulate_bits(c, PCI_HEADER_TYPE, 1, PASS_MULTIFUNCTION, 0);
 	for (unsigned off = PCI_BASE_ADDRESS_0; off <= PCI_CARDBUS_CIS; off += 4)
 		pass_config_emulate(c, off, 4, 0, 0);

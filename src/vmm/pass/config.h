@@ -13,17 +13,17 @@ struct err;
 #define PASS_MULTIFUNCTION 0x80
 
 /*
- * Configuration space as the guest sees it: the device's own, but for the bits in `mask`, which
- * are answered from `value`; of those the guest may change the bits in `write`. Everything here is
- * data: what an access does to the machine is vmm/pass/function's affair.
+ * Configuration space as the guest sees it. Bits in `mask` are emulated: they read from `value`, and
+ * the guest may change those in `write`. All others are the device's own. This is data alone:
+ * vmm/pass/function acts on accesses.
  */
 struct pass_config {
-	unsigned size; /* 256 or 4096 [bytes]: what VFIO has of it */
-	uint8_t raw[PCI_CONFIG_SIZE]; /* as the device had it when it was opened */
+	unsigned size; /* 256 or 4096 [bytes], as VFIO reports it */
+	uint8_t raw[PCI_CONFIG_SIZE]; /* the device's own, when it was opened */
 	uint8_t value[PCI_CONFIG_SIZE];
 	uint8_t mask[PCI_CONFIG_SIZE];
 	uint8_t write[PCI_CONFIG_SIZE];
-	/* Capabilities that matter to the machine, by offset; 0: not there. */
+	/* Offsets of capabilities that usher acts on; 0: absent. */
 	uint8_t express;
 	uint8_t pm;
 	uint8_t msi;
@@ -33,36 +33,36 @@ struct pass_config {
 };
 
 /*
- * Learns from @c->raw and @c->size: takes a type 0 header, finds the capabilities, emulates what
- * is never the device's own. Return: 0; -ENODEV the device reads all-ones; -EINVAL a bridge.
+ * Reads @c->raw, finds the capabilities, and emulates what no guest may get from the device.
+ * Return: 0; -ENODEV the device reads all-ones; -EINVAL a bridge.
  */
 int pass_config_init(struct pass_config *c, struct err *e);
 
-/* Bits of [@off, +@size] that are answered from @value, and those that the guest may change. */
+/* Emulates all bits of [@off, +@size) as @value; the guest may change those of @write. */
 void pass_config_emulate(
 	struct pass_config *c, unsigned off, unsigned size, uint32_t value, uint32_t write);
 
-/* The same for @bits alone; the others stay as they are. */
+/* Emulates @bits alone; the other bits stay as they are. */
 void pass_config_emulate_bits(
 	struct pass_config *c, unsigned off, unsigned size, uint32_t bits, uint32_t value);
 
-/* [@off, +@len) reads as zero and takes no write. */
+/* Makes [@off, +@len) read as zero and ignore writes. */
 void pass_config_blank(struct pass_config *c, unsigned off, unsigned len);
 
-/* True when the device need not be asked for [@off, +@size), or told of a write to it. */
+/* True if all bits of [@off, +@size) are emulated: no access needs to reach the device. */
 bool pass_config_emulated(const struct pass_config *c, unsigned off, unsigned size);
 
-/* What the guest reads: @physical is what the device said. */
+/* Return: what the guest reads if the device reads @physical. */
 uint32_t pass_config_merge(
 	const struct pass_config *c, unsigned off, unsigned size, uint32_t physical);
 
-/* What a guest's write leaves in the emulated bits. */
+/* Stores a write of the guest in the emulated bits. */
 void pass_config_store(struct pass_config *c, unsigned off, unsigned size, uint32_t value);
 
-/* The emulated value alone, 1, 2 or 4 bytes. */
+/* Return: the emulated value, of 1, 2 or 4 bytes. */
 uint32_t pass_config_get(const struct pass_config *c, unsigned off, unsigned size);
 
-/* A write of @value to [@off, +@size). Return: whether it covers the byte at @at, which is *@ret. */
+/* Return: whether a write of @value to [@off, +@size) covers the byte at @at; *@ret is that byte. */
 static inline bool pass_config_byte(
 	unsigned at, unsigned off, unsigned size, uint32_t value, uint8_t *ret)
 {
@@ -73,10 +73,11 @@ static inline bool pass_config_byte(
 }
 
 /*
- * Relinks the two capability lists without those that a guest must not see: enhanced allocation
- * (fixed BARs), capabilities whose offset above was set to 0 again (MSI, MSI-X that do not work),
- * and of the extended ones SR-IOV, ARI, ATS, PRI, PASID, DPC, PTM, L1 substates and TPH: they speak of the host's bus, of an IOMMU that the guest does not have, or of BARs
- * that stay as they are. See vmm/pass/chain.c.
+ * Links the two capability lists anew, without capabilities that a guest must not see. Hidden are
+ * enhanced allocation (fixed BARs) and capabilities whose offset above was set to 0 (MSI and MSI-X
+ * that do not work). Of the extended ones hidden are SR-IOV, ARI, ATS, PRI, PASID, DPC, PTM, L1
+ * substates and TPH: they are about the host's bus, about an IOMMU that the guest does not have, or
+ * about BARs whose size is fixed. See vmm/pass/chain.c.
  */
 void pass_chain_link(struct pass_config *c);
 

@@ -22,10 +22,10 @@
 struct err;
 struct vm;
 
-/* A guest must not fill the log: one count for each kind of misdeed. */
+/* Limits what a guest can write to the log, for each kind of misdeed. */
 struct pass_misdeeds {
 	struct log_guest place; /* BARs where they cannot be */
-	struct log_guest access; /* registers that the device does not answer for */
+	struct log_guest access; /* registers at which the device does not answer */
 	struct log_guest vector; /* interrupts that the host cannot give */
 	struct log_guest reset;
 };
@@ -60,13 +60,13 @@ struct pass_dev {
 	struct pass_rom rom;
 	bool dropped; /* it has left the guest; atomic, for other devices to see */
 	bool closed; /* and VFIO has it back */
-	bool quiet; /* from pass_reset_quiet() to the reset: nobody reaches the device */
+	bool quiet; /* from pass_reset_quiet() to the reset: the device is unreachable */
 	unsigned power; /* 0 … 3: D0 … D3hot */
 	uint64_t resets; /* by us: for the guest's reset or reboot, or by the guest (FLR) */
 	uint64_t bus_resets; /* of these with all that is on its bus */
 	uint64_t config_reads; /* of the guest */
 	uint64_t config_writes;
-	bool touched; /* the guest has had its hands on it since the last reset */
+	bool touched; /* the guest has written to it since the last reset */
 	struct pass_misdeeds misdeeds;
 	unsigned trace; /* of struct pass_spec */
 	int group; /* the number of its VFIO group, which the keeper holds */
@@ -107,13 +107,6 @@ static inline bool pass_dev_in_reset(const struct pass_dev *d)
 {
 	return d->resetting.queued || d->resetting.held;
 }
-
-/* Whether no other function of its card is left in the guest. */
-bool pass_dev_is_last(const struct pass_dev *d);
-
-/* Configuration space of the device itself. Nobody there: all-ones, or a lost write. */
-uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size);
-void pass_dev_put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value);
 
 /* Lets go of what pass_dev_learn() made; half-made is fine. */
 void pass_dev_unlearn(struct pass_dev *d);

@@ -7,7 +7,6 @@
 #include "base/num.h"
 #include "vmm/keeper.h"
 #include "vmm/pass/device.h"
-#include "vmm/pass/pass.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -65,7 +64,7 @@ static void map_peer(struct pass_domain *g, const struct memory_range *r)
 	g->told = true;
 }
 
-static int map(struct memory_listener *l, const struct memory_range *r, struct err *e)
+static int map_range(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {
 	struct pass_domain *g = container_of(l, struct pass_domain, listener);
 	unsigned access = VFIO_DMA_READ | (r->readonly ? 0 : VFIO_DMA_WRITE);
@@ -81,7 +80,7 @@ static int map(struct memory_listener *l, const struct memory_range *r, struct e
 	return vfio_ioas_map(&g->ioas, IOVA(r->gpa.v), r->host, r->size, access, e);
 }
 
-static void unmap(struct memory_listener *l, const struct memory_range *r)
+static void unmap_range(struct memory_listener *l, const struct memory_range *r)
 {
 	struct pass_domain *g = container_of(l, struct pass_domain, listener);
 	struct err e;
@@ -128,7 +127,7 @@ int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct 
 		.vm = vm,
 		.ioas = *ioas,
 		.iommu = *iommu,
-		.listener = {.name = "vfio", .pins = true, .map = map, .unmap = unmap},
+		.listener = {.name = "vfio", .pins = true, .map = map_range, .unmap = unmap_range},
 		.kvm = -1,
 		.reset = LOCK_INIT(LOCK_RESET),
 	};
@@ -249,27 +248,12 @@ void pass_domain_leave(struct pass_domain *g, int group)
 	(void)keeper_leave_group(g->vm->keeper, group);
 }
 
-int pass_renew(struct vm *vm, struct err *e)
+bool pass_domain_is_last(const struct pass_dev *d)
 {
-	int r = 0;
+	const struct pass_dev *other = d->vm->pass ? d->vm->pass->devices : NULL;
 
-	/* The old one first: it still believes that the groups are its VM's. */
-	if (vm->pass)
-		fd_close(&vm->pass->kvm);
-	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d && r >= 0; d = d->next)
-		if (!d->dropped)
-			r = pass_domain_add(vm->pass, d, e);
-	return r;
-}
-
-void pass_fini(struct vm *vm)
-{
-	struct pass_domain *g = vm->pass;
-
-	if (!g)
-		return;
-	fd_close(&g->kvm);
-	vfio_ioas_close(&g->ioas);
-	free(g);
-	vm->pass = NULL;
+	while (other &&
+		(other == d || pass_dev_is_dropped(other) || other->func.port != d->func.port))
+		other = other->next;
+	return !other;
 }

@@ -23,7 +23,7 @@ struct pass_domain {
 	struct vfio_iommu iommu;
 	struct memory_listener listener; /* maps RAM for DMA */
 	bool peers; /* devices may reach each other's BARs */
-	bool told; /* that they cannot */
+	bool told; /* a message said that they cannot */
 	bool deserted; /* atomic: the last device has left: nothing is mapped for anybody */
 	uint64_t peer_bytes; /* of BARs, mapped for DMA now */
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
@@ -62,18 +62,21 @@ void pass_domain_drop(struct pass_domain *g, struct pass_dev *d);
 void pass_domain_leave(struct pass_domain *g, int group);
 
 /*
- * Lets the guest's devices reach each other's BARs, where IOMMU and kernel can (peer to peer).
- * What cannot be mapped is told once, and is no reason to stop. Before the first BAR is placed.
+ * Lets the guest's devices reach each other's BARs, if IOMMU and kernel can map them (peer to peer).
+ * A failure is logged once, and usher continues without it. Before the first BAR is placed.
  */
 void pass_domain_peers(struct pass_domain *g);
 
-/* struct vm.fault: traps what is mapped. Return: false when nothing was. */
+/* struct vm.fault: traps all mapped BARs. Return: false if none was mapped. */
 bool pass_fault(struct vm *vm);
 
-/* @d is none of the guest's devices any more; it may never have been. */
+/* Takes @d out of the list of devices, if it is there. */
 void pass_domain_remove(struct pass_dev *d);
 
-/* Whether devices may reach all of [@gpa, +@size). Return: 0, -EADDRINUSE. */
+/* Return: true if no other function of @d's card is left in the guest. */
+bool pass_domain_is_last(const struct pass_dev *d);
+
+/* Checks that devices can reach all of [@gpa, +@size). Return: 0, -EADDRINUSE. */
 int pass_domain_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, struct err *e);
 
 #endif

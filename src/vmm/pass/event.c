@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "vfio/irq.h"
 #include "vmm/pass/device.h"
+#include "vmm/pass/domain.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -16,10 +17,9 @@
 #include <sys/timerfd.h>
 
 /*
- * How long a guest may take [s]. To take notice: Linux does within milliseconds, unless it is just
- * booting, or has no driver for slots and never will. To finish: it waits 5 s for a second press of
- * the button, then its drivers let go, of which NVMe's waits up to 5 s for the disk and one that
- * flushes caches longer.
+ * Deadlines of the guest [s]. Linux acknowledges the button within milliseconds, unless it is booting
+ * or has no driver for slots. To finish, it waits 5 s for a second press of the button. Then its
+ * drivers release the device: NVMe's waits up to 5 s for the disk, one that flushes caches longer.
  */
 #define ANSWER_S 15
 #define FINISH_S 60
@@ -30,9 +30,8 @@ static struct pass_event *event_of(struct loop_source *s)
 }
 
 /*
- * The loop calls without a lock, since slots have locks of their own, which come before that of a
- * function. Whether there is an event is asked under the lock of the function: a device that has
- * left has none.
+ * The loop calls without a lock, because a slot's lock comes before that of a function. The event
+ * is read under the function's lock: a device that has left has no eventfd any more.
  */
 static bool event_fired(struct pass_event *v)
 {
@@ -44,7 +43,7 @@ static bool event_fired(struct pass_event *v)
 	return fired;
 }
 
-/* Class and revision: VFIO asks the device for them, where it answers for the IDs by itself. */
+/* Reads class and revision: VFIO reads them from the device, but emulates the IDs. */
 static bool is_gone(struct pass_dev *d)
 {
 	uint64_t v;
@@ -53,12 +52,13 @@ static bool is_gone(struct pass_dev *d)
 	return r < 0 || v == UINT32_MAX;
 }
 
-/* A card is in its slot as long as one of its functions is left. */
-static void take_away(struct pass_dev *d)
+/* The card stays in its slot while one of its functions is left. */
+static void remove_device(struct pass_dev *d)
 {
 	lock_take(d->func.lock);
-	pass_dev_leave(d);
-	bool last = pass_dev_is_last(d);
+	d->events.logged = true;
+	d->func.ops->eject(&d->func);
+	bool last = pass_domain_is_last(d);
 	lock_drop(d->func.lock);
 	if (last)
 		pci_unplug(&d->func);
@@ -73,7 +73,7 @@ static int set_deadline(struct pass_dev *d, time_t seconds)
 	return timerfd_settime(s->fd, 0, &at, NULL) < 0 ? -errno : 0;
 }
 
-/* A guest that has taken notice is given the time that its driver needs to finish. */
+/* A guest that has acknowledged gets the time that its driver needs to finish. */
 static void on_deadline(struct loop_source *s, uint32_t events)
 {
 	struct pass_dev *d = event_of(s)->dev;
@@ -84,11 +84,11 @@ static void on_deadline(struct loop_source *s, uint32_t events)
 	lock_take(d->func.lock);
 	bool wait = answers && !d->events.answered && set_deadline(d, FINISH_S) == 0;
 	d->events.answered |= wait;
-	d->events.late = !wait;
+	d->events.logged = !wait;
 	lock_drop(d->func.lock);
 	if (wait)
 		return;
-	log_warn(d->name, "the guest does not let go of the device: it is taken from it");
+	log_warn(d->name, "the guest does not release the device in time: usher removes it");
 	pci_unplug(&d->func);
 }
 
@@ -115,14 +115,14 @@ static enum request request_decide(struct pass_dev *d)
 {
 	if (is_gone(d))
 		return REQUEST_GONE;
-	/* The kernel asks again and again; a second press of the button would take back the first. */
+	/* The kernel repeats the request; a second press of the button would cancel the first. */
 	if (d->events.asked)
 		return REQUEST_KNOWN;
 	d->events.asked = true;
-	log_info(d->name, "the host wants the device back: the guest is asked to let go of it");
-	/* Without a clock nobody waits. */
-	d->events.late = start_deadline(d, ANSWER_S) < 0;
-	return d->events.late ? REQUEST_PULL : REQUEST_ASK;
+	log_info(d->name, "the host wants the device back: usher asks the guest to release it");
+	/* Without a timer the device is removed at once. */
+	d->events.logged = start_deadline(d, ANSWER_S) < 0;
+	return d->events.logged ? REQUEST_PULL : REQUEST_ASK;
 }
 
 static void on_request(struct loop_source *s, uint32_t events)
@@ -135,8 +135,8 @@ static void on_request(struct loop_source *s, uint32_t events)
 	enum request what = d->dropped ? REQUEST_KNOWN : request_decide(d);
 	lock_drop(d->func.lock);
 	if (what == REQUEST_GONE) {
-		log_error(d->name, "the device is gone: it is taken from the guest");
-		take_away(d);
+		log_error(d->name, "the device is gone: usher removes it from the guest");
+		remove_device(d);
 	} else if (what == REQUEST_PULL) {
 		pci_unplug(&d->func);
 	} else if (what == REQUEST_ASK) {
@@ -150,26 +150,28 @@ static void on_error(struct loop_source *s, uint32_t events)
 
 	if (!event_fired(event_of(s)))
 		return;
-	log_error(d->name, "the device reports an error that it cannot correct: it is taken from "
-			   "the guest");
-	take_away(d);
+	log_error(d->name,
+		"the device reports an uncorrectable error: usher removes it from the guest");
+	remove_device(d);
 }
 
 void pass_events_ejected(struct pass_dev *d)
 {
-	if (d->dropped || d->events.late)
+	if (d->dropped || d->events.logged)
 		return;
-	log_info(d->name, d->events.asked ? "the guest has let go of the device"
-					  : "the device leaves the guest with its card");
+	log_info(d->name,
+		d->events.asked
+			? "the guest has released the device"
+			: "the device leaves the guest with the other functions of its card");
 }
 
-static int watch(struct pass_dev *d, struct pass_event *v, uint32_t index,
+static int watch_event(struct pass_dev *d, struct pass_event *v, uint32_t index,
 	void (*ready)(struct loop_source *, uint32_t), struct err *e)
 {
 	struct vfio_irqs irqs;
 
 	*v = (struct pass_event){.source = {.fd = -1, .ready = ready}, .dev = d};
-	/* Devices that are not PCI Express have no errors to report. */
+	/* Devices that are not PCI Express report no errors. */
 	if (vfio_irq_info(&d->vfio, index, &irqs, NULL) < 0 || !irqs.count)
 		return 0;
 	v->source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -187,14 +189,14 @@ static int watch(struct pass_dev *d, struct pass_event *v, uint32_t index,
 int pass_events_init(struct pass_dev *d, struct err *e)
 {
 	d->events.error.source.fd = d->events.deadline.source.fd = -1;
-	int r = watch(d, &d->events.request, VFIO_PCI_REQ_IRQ_INDEX, on_request, e);
+	int r = watch_event(d, &d->events.request, VFIO_PCI_REQ_IRQ_INDEX, on_request, e);
 
 	if (r < 0)
 		return r;
-	return watch(d, &d->events.error, VFIO_PCI_ERR_IRQ_INDEX, on_error, e);
+	return watch_event(d, &d->events.error, VFIO_PCI_ERR_IRQ_INDEX, on_error, e);
 }
 
-static void unwatch(struct pass_dev *d, struct pass_event *v)
+static void unwatch_event(struct pass_dev *d, struct pass_event *v)
 {
 	if (v->source.fd < 0)
 		return;
@@ -204,7 +206,7 @@ static void unwatch(struct pass_dev *d, struct pass_event *v)
 
 void pass_events_fini(struct pass_dev *d)
 {
-	unwatch(d, &d->events.request);
-	unwatch(d, &d->events.error);
-	unwatch(d, &d->events.deadline);
+	unwatch_event(d, &d->events.request);
+	unwatch_event(d, &d->events.error);
+	unwatch_event(d, &d->events.deadline);
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Configuration accesses of the guest, and what follows from them.
+ * How it works
  *
- * The order in a write is the point of this file. The kernel zaps every mapping of a BAR when
- * memory decoding goes off, when the device leaves D0 and when it is reset; a vCPU that then
- * touches the BAR would fail with EFAULT, and the guest with it. So what is about to go is taken
- * from the guest's memory before the device hears of the write, and what comes is added after.
+ * The order within a configuration write is the invariant of this file. The kernel removes every
+ * mapping of a BAR when memory decoding is disabled, when the device leaves D0 and when it is reset.
+ * A vCPU that then accesses the BAR fails with EFAULT, which would end the guest. So BARs that are
+ * about to go leave guest memory before the device sees the write, and others come after it.
  */
 #include "vmm/pass/function.h"
 
 #include "base/bits.h"
 #include "base/num.h"
+#include "vmm/pass/access.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/pass/reset.h"
@@ -24,7 +25,7 @@ static struct pass_dev *dev_of(struct pci_func *f)
 }
 
 /* What the device decodes: enum func_decode. A function outside D0 answers to config alone. */
-static unsigned decoded(const struct pass_dev *d)
+static unsigned decoded_spaces(const struct pass_dev *d)
 {
 	unsigned command = pass_config_get(&d->config, PCI_COMMAND, 2), decode = FUNC_DECODE_NONE;
 
@@ -54,7 +55,7 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 {
 	struct pass_dev *d = dev_of(f);
 	struct pass_config *c = &d->config;
-	unsigned was = decoded(d);
+	unsigned was = decoded_spaces(d);
 	uint8_t pmcsr = 0;
 
 	if (d->dropped || pass_dev_in_reset(d) || !range_ok(off, size, c->size))
@@ -69,19 +70,19 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 	bool power = c->pm && pass_config_byte(c->pm + PCI_PM_CTRL, off, size, value, &pmcsr);
 	if (power)
 		d->power = pmcsr & PCI_PM_CTRL_STATE_MASK;
-	func_bars_place(&d->bars, was & decoded(d));
+	func_bars_place(&d->bars, was & decoded_spaces(d));
 	if (!pass_config_emulated(c, off, size))
 		pass_dev_put(d, off, size, value);
 	/* A state that the device does not have leaves it where it was. */
 	if (power)
 		d->power = pass_dev_get(d, c->pm + PCI_PM_CTRL, 1) & PCI_PM_CTRL_STATE_MASK;
-	func_bars_place(&d->bars, decoded(d));
+	func_bars_place(&d->bars, decoded_spaces(d));
 	pass_msix_update(d);
 	pass_msi_update(d);
 	pass_intx_update(d);
 }
 
-static void quiet(struct pci_func *f)
+static void quiet_function(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
 
@@ -89,12 +90,12 @@ static void quiet(struct pci_func *f)
 		pass_reset_quiet(d);
 }
 
-static void reset(struct pci_func *f)
+static void reset_function(struct pci_func *f)
 {
 	pass_reset(dev_of(f));
 }
 
-static void eject(struct pci_func *f)
+static void eject_function(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
 
@@ -102,7 +103,7 @@ static void eject(struct pci_func *f)
 	pass_dev_leave(d);
 }
 
-static void fini(struct pci_func *f)
+static void finish_function(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
 
@@ -120,8 +121,17 @@ const struct pci_func_ops pass_func_ops = {
 	.name = "vfio",
 	.config_read = config_read,
 	.config_write = config_write,
-	.quiet = quiet,
-	.reset = reset,
-	.eject = eject,
-	.fini = fini,
+	.quiet = quiet_function,
+	.reset = reset_function,
+	.eject = eject_function,
+	.fini = finish_function,
 };
+
+struct pass_dev *pass_func_new(struct vm *vm, struct pci_address address)
+{
+	struct pass_dev *d = pass_dev_new(vm, address);
+
+	if (d)
+		d->func.ops = &pass_func_ops;
+	return d;
+}

@@ -17,17 +17,17 @@ struct pass_dev;
  */
 struct pass_intx {
 	struct func_intx line;
-	bool on; /* VFIO has it on */
-	bool failed; /* the host cannot: not asked again before a reset */
+	bool on; /* VFIO has enabled it */
+	bool failed; /* the host cannot; no further attempt before a reset */
 	uint64_t signals; /* that the host has counted (vmm/pass/count) */
 	uint64_t first; /* what its line had counted when it was turned on */
 };
 
-/* Learns whether the device has a line; hidden where VFIO cannot mask it. */
+/* Emulates the pin, or hides it if VFIO cannot mask the line. */
 void pass_intx_init(struct pass_dev *d);
 void pass_intx_fini(struct pass_dev *d);
 
-/* On while neither MSI nor MSI-X is and the guest lets the device decode anything. */
+/* Enables INTx if neither MSI nor MSI-X is enabled and the guest lets the device decode. */
 void pass_intx_update(struct pass_dev *d);
 void pass_intx_stop(struct pass_dev *d);
 

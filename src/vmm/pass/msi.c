@@ -65,13 +65,13 @@ void pass_msi_fini(struct pass_dev *d)
 		func_vector_fini(&d->vm->irq, &d->msi.vectors[n]);
 }
 
-static void complain(struct pass_dev *d, const char *what, int r)
+static void msi_failed(struct pass_dev *d, const char *what, int r)
 {
 	log_guest(&d->misdeeds.vector, d->name, "MSI: %s: %s", what, strerror(-r));
 }
 
 /* Message @n of @count has @n in the low bits of the data. */
-static int route(struct pass_dev *d, unsigned n, unsigned count)
+static int route_message(struct pass_dev *d, unsigned n, unsigned count)
 {
 	const struct pass_config *c = &d->config;
 	unsigned cap = c->msi;
@@ -84,7 +84,7 @@ static int route(struct pass_dev *d, unsigned n, unsigned count)
 		&d->vm->irq, &d->msi.vectors[n], address, (data & ~(count - 1)) | n);
 }
 
-/* Routes of all, then to KVM those that are not masked. Return: 0, -errno. */
+/* Routes all messages, then attaches those that are not masked to KVM. Return: 0, -errno. */
 static int connect_all(struct pass_dev *d, unsigned count)
 {
 	struct pass_msi *m = &d->msi;
@@ -94,7 +94,7 @@ static int connect_all(struct pass_dev *d, unsigned count)
 	if (m->mask_off)
 		masked = pass_config_get(&d->config, d->config.msi + m->mask_off, 4);
 	for (unsigned n = 0; n < count && r >= 0; n++)
-		r = route(d, n, count);
+		r = route_message(d, n, count);
 	if (r >= 0)
 		r = irq_commit(&d->vm->irq, NULL);
 	for (unsigned n = 0; n < count && r >= 0; n++) {
@@ -106,7 +106,7 @@ static int connect_all(struct pass_dev *d, unsigned count)
 	return r;
 }
 
-static void start(struct pass_dev *d, unsigned count)
+static void msi_start(struct pass_dev *d, unsigned count)
 {
 	struct pass_msi *m = &d->msi;
 	const unsigned asked = count;
@@ -115,19 +115,19 @@ static void start(struct pass_dev *d, unsigned count)
 	pass_intx_stop(d);
 	int r = connect_all(d, count);
 	if (r < 0) {
-		complain(d, "connect to KVM", r);
+		msi_failed(d, "connect to KVM", r);
 		return;
 	}
 	for (unsigned n = 0; n < count; n++)
 		fds[n] = m->vectors[n].eventfd;
 	r = vfio_irq_set(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX, 0, fds, count);
 	if (r > 0) {
-		/* The host has fewer: messages beyond them never come, as when the device sends none. */
+		/* The host has fewer: the guest never gets the other messages. */
 		count = (unsigned)min_u64(count, (unsigned)r);
 		r = vfio_irq_set(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX, 0, fds, count);
 	}
 	if (r) {
-		complain(d, "turn it on", r > 0 ? -ENOSPC : r);
+		msi_failed(d, "turn it on", r > 0 ? -ENOSPC : r);
 		return;
 	}
 	m->on = count;
@@ -168,7 +168,7 @@ void pass_msi_update(struct pass_dev *d)
 	struct pass_msi *m = &d->msi;
 	const uint8_t *now = d->config.value + d->config.msi + PCI_MSI_FLAGS;
 
-	/* MSI-X rules while it is on: a guest that turns on both gets that one. */
+	/* A guest that enables both gets MSI-X. */
 	if (!m->count || d->msix.guest.on || !memcmp(now, m->last, m->len))
 		return;
 	memcpy(m->last, now, m->len);
@@ -181,14 +181,14 @@ void pass_msi_update(struct pass_dev *d)
 		return;
 	}
 	count = (unsigned)min_u64(count, m->count);
-	/* With fewer than it asked for, the guest has what there is: no reason to start anew. */
+	/* Do not start anew because the host has fewer vectors than requested. */
 	if (!m->on || m->asked != count) {
 		if (m->on)
 			pass_msi_stop(d);
-		start(d, count);
+		msi_start(d, count);
 		return;
 	}
 	int r = connect_all(d, count);
 	if (r < 0)
-		complain(d, "change it", r);
+		msi_failed(d, "change it", r);
 }

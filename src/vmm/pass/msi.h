@@ -17,30 +17,30 @@ struct pass_dev;
 #define PASS_MSI_MAX 32
 
 struct pass_msi {
-	unsigned count; /* vectors that the guest may ask for, a power of two; 0: no MSI */
-	unsigned on; /* vectors that VFIO has on; 0: off */
-	unsigned asked; /* while on: what the guest asked for; the host may have had fewer */
+	unsigned count; /* vectors that the guest may request, a power of two; 0: no MSI */
+	unsigned on; /* vectors that VFIO has enabled; 0: off */
+	unsigned asked; /* while on: the guest requested these; the host may have fewer */
 	uint8_t mask_off; /* of the mask bits, from the capability; 0: none */
 	uint8_t data_off;
 	uint8_t len; /* of control … mask bits, or data where there are none */
-	uint8_t last[20]; /* of these, as last acted upon */
+	uint8_t last[20]; /* their values that usher has acted on */
 	struct func_vector vectors[PASS_MSI_MAX];
 };
 
-/* Learns the capability; hidden when VFIO has no MSI for the device. Return: 0. */
+/* Emulates the capability, or hides it if VFIO has no MSI for the device. Return: 0. */
 int pass_msi_init(struct pass_dev *d, struct err *e);
 void pass_msi_fini(struct pass_dev *d);
 
-/* Acts on the capability as configuration space has it now. */
+/* Acts on the present values of the capability. */
 void pass_msi_update(struct pass_dev *d);
 
 /*
- * The pending register, as far as a read of @size bytes at @off of configuration space shows it:
- * made when it is read. Return: 0 where the read is of something else.
+ * Computes the part of the pending register that a read of @size bytes at @off of configuration
+ * space shows. Return: 0 if the read is of something else.
  */
 uint32_t pass_msi_pending(const struct pass_dev *d, unsigned off, unsigned size);
 
-/* Off, whatever the capability says. */
+/* Disables MSI, whatever the capability says. */
 void pass_msi_stop(struct pass_dev *d);
 
 #endif

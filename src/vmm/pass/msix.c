@@ -2,11 +2,11 @@
 /*
  * How it works
  *
- * vmm/pci/msix emulates the table. VFIO is told of a vector the first time it is live and not
- * again: later masks and unmasks only detach the eventfd from KVM and attach it.
+ * vmm/pci/msix emulates the table. VFIO learns of a vector when it is first live, once: later masks
+ * and unmasks only detach its eventfd from KVM and attach it.
  *
- * VFIO turns the device's MSI-X on as soon as the guest does, with no vector armed: some devices
- * want to see the enable bit before they take commands.
+ * VFIO enables the device's MSI-X when the guest does, with no vector armed: some devices need to
+ * see the enable bit before they accept commands.
  */
 #include "vmm/pass/msix.h"
 
@@ -87,7 +87,7 @@ static void vector_failed(struct pass_dev *d, unsigned n, const char *what, int 
 			strerror(-r));
 }
 
-/* VFIO has MSI-X off, against the guest's will: each vector is armed anew when it is next used. */
+/* VFIO has disabled MSI-X, although the guest wants it: each vector is armed anew at its next use. */
 static void lose_vectors(struct pass_dev *d, int r)
 {
 	struct pass_msix *m = &d->msix;
@@ -101,9 +101,9 @@ static void lose_vectors(struct pass_dev *d, int r)
 }
 
 /*
- * VFIO makes the vectors when MSI-X is turned on, and before Linux 6.5 can add none later: turn it
- * off and on with more. What the device signals in between is lost, so every live vector is
- * signalled once: a driver takes a spurious interrupt easily, a lost one never.
+ * VFIO allocates the vectors when MSI-X is enabled, and before Linux 6.5 cannot add any later: disable
+ * it and enable it with more. What the device signals in between is lost, so every live vector is
+ * signalled once: drivers tolerate a spurious interrupt, but not a lost one.
  */
 static int grow_vectors(struct pass_dev *d, unsigned count)
 {
@@ -133,7 +133,7 @@ static int grow_vectors(struct pass_dev *d, unsigned count)
 	return 0;
 }
 
-/* Tells VFIO of [@first, @end), none of which it knows. */
+/* Arms vectors [@first, @end), none of which VFIO knows. */
 static void arm_vectors(struct pass_dev *d, unsigned first, unsigned end)
 {
 	struct pass_msix *m = &d->msix;
@@ -154,7 +154,7 @@ static void arm_vectors(struct pass_dev *d, unsigned first, unsigned end)
 		m->guest.vectors[n].armed = true;
 }
 
-/* A live vector that has all that VFIO needs to signal it. */
+/* Whether vector @n is live and attached, so that VFIO can signal it. */
 static bool wants_arming(const struct func_msix *m, unsigned n)
 {
 	return func_msix_is_live(m, n) && m->vectors[n].attached && !m->vectors[n].armed;

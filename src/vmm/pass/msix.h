@@ -21,17 +21,17 @@ struct pass_msix {
 };
 
 /*
- * Learns the capability; one that contradicts the BARs or VFIO is hidden. After pass_bars_init().
+ * Emulates the capability, or hides one that contradicts the BARs or VFIO. After pass_bars_init().
  * Return: 0, -ENOMEM, -errno.
  */
 int pass_msix_init(struct pass_dev *d, struct err *e);
-/* Lets go of the device; what was counted stays until func_msix_fini(). */
+/* Releases the device's vectors; counts stay until func_msix_fini(). */
 void pass_msix_release(struct pass_dev *d);
 
-/* What of BAR @index must be trapped. Return: how many of @ret[2] are set. */
+/* Finds the parts of BAR @index that must be trapped. Return: how many of @ret[2] are set. */
 unsigned pass_msix_holes(const struct pass_dev *d, unsigned index, struct pass_hole *ret);
 
-/* Acts on the control register as configuration space has it now. */
+/* Acts on the present value of the control register. */
 void pass_msix_update(struct pass_dev *d);
 
 #endif

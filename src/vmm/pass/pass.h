@@ -23,20 +23,19 @@ struct pass_spec {
 	bool peers; /* this guest's devices may reach each other's BARs */
 	enum pass_rom_source rom;
 	int rom_fd; /* of the file, if that is the source: taken over */
-	unsigned trace; /* bit N: BAR N is trapped, and each access told */
+	unsigned trace; /* bit N: BAR N is trapped, and each access is printed */
 };
 
 /*
- * Opens the device and plugs it behind a root port of its own; a function of a device whose
- * function 0 the guest has already, beside that one, so that it finds the device as it is. Guest memory is mapped for DMA
- * (as a memory_listener) with the first device of an I/O address space. The descriptors become this
- * module's on success.
+ * Opens the device and plugs it behind a root port of its own. A function of a card whose function 0
+ * the guest has already is plugged beside that one. The first device of an I/O address space has guest memory
+ * mapped for DMA (by a memory_listener). The descriptors become this module's on success.
  * @iommu: what its IOMMU can do (vfio_ioas_info). Return: 0, -errno with a sentence.
  */
 int pass_add(
 	struct vm *vm, const struct pass_spec *spec, const struct vfio_iommu *iommu, struct err *e);
 
-/* The guest reboots: tells the new VM (vm_renew) of the groups. Return: 0, -errno. */
+/* Registers the devices with the new VM of a guest that reboots (vm_renew). Return: 0, -errno. */
 int pass_renew(struct vm *vm, struct err *e);
 
 /* Closes the I/O address space and KVM's VFIO device: after pci_fini() and memory_fini(). */

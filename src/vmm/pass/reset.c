@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Resets. The kernel has several ways, and its own order of them puts a cycle through D3 before a
- * reset of the bus, though the former leaves much of many devices as it was. So, without a
- * function level reset, the bus is reset here, if all that is on it is the guest's and none of it
- * in use; then whatever the kernel has (VFIO_DEVICE_RESET).
+ * How it works
+ *
+ * The kernel has several reset methods and prefers a cycle through D3 to a bus reset, although that
+ * cycle leaves much state of many devices as it was. So, for a device without a function level
+ * reset, usher resets the bus itself if all devices on it are the guest's and none is in use.
+ * Otherwise the kernel chooses (VFIO_DEVICE_RESET).
  */
 #include "vmm/pass/reset.h"
 
@@ -14,6 +16,7 @@
 #include "pci/address.h"
 #include "vfio/hotreset.h"
 #include "vmm/keeper.h"
+#include "vmm/pass/access.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/vm.h"
@@ -70,8 +73,8 @@ static bool is_in_use(const struct pass_dev *d)
 	       d->intx.on;
 }
 
-/* The emulated registers as after power-on. */
-static void forget(struct pass_dev *d)
+/* Sets the emulated registers as after power-on. */
+static void forget_registers(struct pass_dev *d)
 {
 	struct pass_config *c = &d->config;
 
@@ -85,17 +88,17 @@ static void forget(struct pass_dev *d)
 }
 
 /*
- * After a reset the kernel puts the command register back as it was, and without one nobody does
- * anything: either way the device is to do nothing, above all no DMA.
+ * After a reset the kernel restores the command register. After a failed one the register is as
+ * before. In both cases the device must be idle, above all without DMA.
  */
-static void hush(struct pass_dev *d)
+static void silence_device(struct pass_dev *d)
 {
 	pass_dev_put(d, PCI_COMMAND, 2, 0);
 }
 
 static void was_reset(struct pass_dev *d)
 {
-	hush(d);
+	silence_device(d);
 	d->power = 0;
 	d->resets++;
 	d->touched = false;
@@ -212,7 +215,7 @@ static void finish_reset(struct pass_dev *d, int result, const struct err *e)
 		d->bus_resets += result > 0;
 	} else if (result < 0) {
 		log_guest(&d->misdeeds.reset, d->name, "at the guest's reset: %s", e->msg);
-		hush(d); /* and it stays touched: the next time may do */
+		silence_device(d); /* and it stays touched: the next time may do */
 	}
 	d->resetting.queued = false;
 	lock_drop(&d->lock);
@@ -244,7 +247,7 @@ void pass_reset(struct pass_dev *d)
 	if (d->dropped || d->resetting.queued)
 		return;
 	pass_reset_quiet(d);
-	forget(d);
+	forget_registers(d);
 	if (!d->touched)
 		return;
 	d->resetting.flr_size = 0;
@@ -254,7 +257,7 @@ void pass_reset(struct pass_dev *d)
 void pass_reset_flr(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
 {
 	pass_reset_quiet(d);
-	forget(d);
+	forget_registers(d);
 	d->resetting.flr_off = off;
 	d->resetting.flr_size = size;
 	d->resetting.flr_value = value;

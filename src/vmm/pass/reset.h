@@ -23,7 +23,7 @@ struct pass_resetting {
 	uint32_t flr_value;
 };
 
-/* Everything that interrupts and all that is mapped, off: nobody reaches the device any more. */
+/* Disables interrupts and removes the BARs: the device is unreachable. */
 void pass_reset_quiet(struct pass_dev *d);
 
 /*

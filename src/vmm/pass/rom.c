@@ -18,7 +18,7 @@
 /* Of the first image. Ref: PCI Firmware 3.2, 5.1.1 */
 #define ROM_MAGIC 0xaa55
 #define ROM_BLOCKS 2 /* length, in blocks of 512 bytes */
-#define ROM_SPARE 6 /* a byte that no entry point uses: makes the checksum come out */
+#define ROM_SPARE 6 /* a byte that no entry point uses: adjusts the checksum */
 #define ROM_PCIR 0x18 /* where the data structure is */
 #define PCIR_VENDOR 4
 #define PCIR_DEVICE 6
@@ -74,8 +74,8 @@ void pass_rom_fini(struct pass_dev *d)
 	d->rom.bytes = NULL;
 }
 
-/* The device's own, in one piece. It answers only while it decodes memory: now, since it is read. */
-static void load(struct pass_dev *d)
+/* Reads the device's own, in one piece. The device decodes memory: the guest is reading it. */
+static void load_rom(struct pass_dev *d)
 {
 	struct pass_rom *r = &d->rom;
 	const struct vfio_region *region = &d->regions[FUNC_BAR_ROM].vfio;
@@ -99,7 +99,7 @@ uint64_t pass_rom_read(struct pass_dev *d, uint64_t off, unsigned size)
 	const uint8_t *raw = d->config.raw;
 
 	if (!r->bytes && !r->failed && r->source == PASS_ROM_DEVICE) {
-		load(d);
+		load_rom(d);
 		if (r->bytes)
 			pass_rom_fix(r->bytes, r->size, le16_get(raw + PCI_VENDOR_ID),
 				le16_get(raw + PCI_DEVICE_ID));

@@ -31,7 +31,7 @@ static const struct trace_reg nvme_regs[] = {
 	{0xe00, 4, 1, 0, "PMRCAP"},
 	{0xe04, 4, 1, 0, "PMRCTL"},
 	{0xe08, 4, 1, 0, "PMRSTS"},
-	/* Doorbells, as far apart as CAP.DSTRD of 0 has them: what every drive of today has. */
+	/* Doorbells at the distance of CAP.DSTRD 0, as all current drives have it. */
 	{0x1000, 4, 256, 8, "SQ%uTDBL"},
 	{0x1004, 4, 256, 8, "CQ%uHDBL"},
 };
@@ -170,7 +170,7 @@ static const struct pass_dev *dev_of(const struct func_bar *b)
 	return container_of(b->bars, struct pass_dev, bars);
 }
 
-/* A name for the MSI-X table and the pending bits, which lie in some BAR of any device. */
+/* Names the MSI-X table and the pending bits, which any device may have in any BAR. */
 static bool name_msix(const struct func_bar *b, uint64_t off, char name[TRACE_NAME])
 {
 	static const char *const fields[] = {"address", "address high", "data", "control"};

@@ -8,19 +8,19 @@
 struct func_bar;
 
 /*
- * --trace-bar: each access of the guest to one BAR, told with the name of the register. Such a BAR
- * is trapped as a whole instead of mapped: slow, but nothing of it is missed.
+ * --trace-bar prints each access of the guest to one BAR, with the name of the register. Such a BAR
+ * is trapped as a whole instead of mapped: slow, but complete.
  */
 #define TRACE_NAME 32
 
-/* What the registers of a BAR are called. */
+/* Names of the registers of a BAR. */
 struct trace_decoder {
 	const char *name;
 	const struct trace_reg *regs;
 	size_t count;
 };
 
-/* Registers from @off on: @count of them, @step apart, when it is a row. */
+/* One register at `off`, or a row of `count` registers that are `step` apart. */
 struct trace_reg {
 	uint32_t off;
 	uint16_t size; /* [bytes] of one */
@@ -30,18 +30,18 @@ struct trace_reg {
 };
 
 /*
- * By vendor, device and class (24 bits, as configuration space has it) for BAR @index:
- * NVMe, e1000e and QEMU's edu. Return: NULL: names are not known.
+ * Finds the names for BAR @index of a device by vendor, device and class (24 bits). Known are NVMe,
+ * e1000e and QEMU's edu. Return: NULL if no names are known.
  */
 const struct trace_decoder *trace_find(
 	uint16_t vendor, uint16_t device, uint32_t class, unsigned index);
 
-/* The name of what is at @off, "" when it has none. */
+/* Writes the name of the register at @off, "" if it has none. */
 void trace_name(const struct trace_decoder *t, uint64_t off, char name[TRACE_NAME]);
 
 enum trace_way { TRACE_READ, TRACE_WRITE };
 
-/* One line on stderr: "trace: ADDRESS BAR N +0x1c read4 0x1 CSTS". */
+/* Prints one line on stderr: "trace: ADDRESS BAR N +0x1c read4 0x1 CSTS". */
 void trace_access(
 	const struct func_bar *b, uint64_t off, unsigned size, uint64_t value, enum trace_way way);
 

@@ -393,7 +393,7 @@ END_TEST
 
 static struct pass_dev *add_second(struct pass_domain *group)
 {
-	struct pass_dev *d = pass_dev_new(&rig.vm, (struct pci_address){.bus = 2});
+	struct pass_dev *d = pass_func_new(&rig.vm, (struct pci_address){.bus = 2});
 	struct err e = {0};
 
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &d->vfio, &e), 0);

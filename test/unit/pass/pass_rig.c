@@ -155,7 +155,7 @@ void rig_prepare(const char *fixtures, const char *name)
 	ck_assert_int_eq(memory_listen(&rig.vm.memory, &rig.listener, &e), 0);
 	ck_assert_int_eq(loop_init(&rig.vm.loop, &e), 0);
 	vfio_model_load(&rig.model, fixtures, name);
-	rig.dev = pass_dev_new(&rig.vm, (struct pci_address){.bus = 1});
+	rig.dev = pass_func_new(&rig.vm, (struct pci_address){.bus = 1});
 	ck_assert_ptr_nonnull(rig.dev);
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &rig.dev->vfio, &e), 0);
 }
@@ -171,7 +171,7 @@ struct pass_dev *rig_add(const char *fixtures, const char *name)
 	struct err e = {0};
 
 	vfio_model_load(&rig.second, fixtures, name);
-	struct pass_dev *d = pass_dev_new(&rig.vm, (struct pci_address){.bus = 2});
+	struct pass_dev *d = pass_func_new(&rig.vm, (struct pci_address){.bus = 2});
 	ck_assert_ptr_nonnull(d);
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.second, &d->vfio, &e), 0);
 	ck_assert_msg(pass_dev_learn(d, &e) == 0, "%s", e.msg);

@@ -51,7 +51,7 @@ static struct pass_dev *add(const char *name, int number)
 	struct err e = {0};
 
 	ck_assert_int_eq(pci_address_parse(name, &address), 0);
-	struct pass_dev *d = pass_dev_new(&rig.vm, address);
+	struct pass_dev *d = pass_func_new(&rig.vm, address);
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &d->vfio, &e), 0);
 	ck_assert_msg(pass_dev_learn(d, &e) == 0, "%s", e.msg);
 	d->group = number;
