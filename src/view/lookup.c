@@ -73,7 +73,7 @@ static bool is_part(struct host *h, const char *class, const char *name)
 	       host_read_text(h, path, text, sizeof(text)) >= 0;
 }
 
-static int read_one(void *arg, const char *name)
+static int read_words(void *arg, const char *name)
 {
 	struct reading *r = arg;
 	struct lookup_names *n = r->names;
@@ -113,7 +113,7 @@ int lookup_names_read(struct host *h, struct lookup_names *ret)
 
 		r.class = classes[i];
 		(void)file_path(path, sizeof(path), "/sys/class/%s", classes[i]);
-		if (h->ops->list(h, path, read_one, &r) == -ENOMEM)
+		if (h->ops->list(h, path, read_words, &r) == -ENOMEM)
 			return -ENOMEM;
 	}
 	if (ret->count)

@@ -17,7 +17,7 @@
 #define TEXT_MAX MIB(4) /* a host of many processors and vectors; beyond it nothing is counted */
 
 /* All of it, NUL-terminated. Return: NULL when it cannot be read. The caller frees it. */
-static char *read_all(int fd)
+static char *read_counts(int fd)
 {
 	size_t room = KIB(16), len = 0;
 	char *text = malloc(room);
@@ -115,14 +115,14 @@ void pass_count_begin_intx(struct pass_dev *d)
 {
 	if (d->vm->interrupts_fd < 0)
 		return;
-	cleanup_free char *text = read_all(d->vm->interrupts_fd);
+	cleanup_free char *text = read_counts(d->vm->interrupts_fd);
 	if (text)
 		d->intx.first = count_intx(text, d->name);
 }
 
 static void take_intx(struct pass_dev *d)
 {
-	cleanup_free char *text = read_all(d->vm->interrupts_fd);
+	cleanup_free char *text = read_counts(d->vm->interrupts_fd);
 
 	if (!text)
 		return;
@@ -140,7 +140,7 @@ static void take_vectors(struct pass_dev *d, const char *kind, struct func_vecto
 
 	while (n < count && !used(&v[n]))
 		n++;
-	cleanup_free char *text = n < count ? read_all(d->vm->interrupts_fd) : NULL;
+	cleanup_free char *text = n < count ? read_counts(d->vm->interrupts_fd) : NULL;
 	const char *at = text;
 	while (at && pass_count_next(&at, kind, d->name, &n, &signals) == 0)
 		if (n < count && used(&v[n]))
