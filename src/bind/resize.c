@@ -57,7 +57,7 @@ static void append_size(char *buf, size_t size, unsigned bit)
 		buf + n, size - n, "%s%u %s", n ? ", " : "", 1u << bit % 10, units[bit / 10]);
 }
 
-static int plan_one(struct bind_case *c, struct bind_member *m, unsigned bar, uint8_t wanted)
+static int plan_bar(struct bind_case *c, struct bind_member *m, unsigned bar, uint8_t wanted)
 {
 	static const struct problem_kind none = {"bar", PROBLEM_REFUSES,
 		"only BARs in the Resizable BAR capability can be: see usher show"};
@@ -99,7 +99,7 @@ int bind_resize_plan(struct bind_case *c, const struct bind_target *t, struct bi
 
 	for (unsigned i = 0; r == 0 && i < COUNT(t->bar); i++)
 		if (t->bar[i])
-			r = plan_one(c, m, i, t->bar[i]);
+			r = plan_bar(c, m, i, t->bar[i]);
 	return r;
 }
 

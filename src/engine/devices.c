@@ -67,7 +67,7 @@ static int open_device(const struct bind_env *env, struct open_devices *d,
 	return 0;
 }
 
-static int open_all(const struct bind_env *env, const struct guest_spec *s,
+static int open_parts(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *plan, struct open_devices *d, struct err *e)
 {
 	if (plan->group_count > SPEC_DEVICES_MAX)
@@ -89,7 +89,7 @@ int devices_open(const struct bind_env *env, const struct guest_spec *s,
 	if (!d)
 		return err_set(e, -ENOMEM, "devices");
 	d->ioas = VFIO_IOAS_NONE;
-	int r = open_all(env, s, groups, d, e);
+	int r = open_parts(env, s, groups, d, e);
 	if (r < 0) {
 		devices_close(d);
 		return r;

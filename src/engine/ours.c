@@ -254,7 +254,7 @@ static int open_line(struct engine_run *run, struct err *e)
 	return 0;
 }
 
-static int open_all(const struct bind_env *env, const struct guest_spec *s,
+static int open_parts(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
 	run->kvm_fd = open_kvm(e);
@@ -278,7 +278,7 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	int r = vmm_path(vmm, sizeof(vmm), e);
 	if (r < 0)
 		return r;
-	r = open_all(env, s, groups, run, e);
+	r = open_parts(env, s, groups, run, e);
 	if (r < 0)
 		return r;
 	r = send_description(s, run, e);

@@ -71,7 +71,7 @@ static size_t without_size(const uint8_t *p, size_t len)
 	return len > 6 && !(p[0] == 0x1f && p[1] == 0x8b) ? len - 4 : len;
 }
 
-static int read_all(
+static int read_payload(
 	struct lib *l, struct archive *a, size_t max, void **ret, size_t *ret_len, struct err *e)
 {
 	size_t room = (size_t)64 << 20, len = 0;
@@ -119,7 +119,7 @@ int unpack(const void *data, size_t len, size_t max, void **ret, size_t *ret_len
 		r = err_say(e, -ENOEXEC, "%s",
 			l.error_string(a) ? l.error_string(a) : "not compressed");
 	else
-		r = read_all(&l, a, max, ret, ret_len, e);
+		r = read_payload(&l, a, max, ret, ret_len, e);
 	(void)l.read_free(a);
 	return r;
 }

@@ -171,7 +171,7 @@ struct walk {
 	char *threads; /* " 2 3 17 …": kernel threads; NULL: unknown */
 };
 
-static bool all_digits(const char *text)
+static bool is_number(const char *text)
 {
 	return *text && text[strspn(text, "0123456789")] == '\0';
 }
@@ -211,7 +211,7 @@ static int walk_process(const struct walk *w, const char *pid)
 	int fd = dirfd(dir);
 	for (struct dirent *d = readdir(dir); d && r == 0; d = readdir(dir)) {
 		struct statx st;
-		if (!all_digits(d->d_name))
+		if (!is_number(d->d_name))
 			continue;
 		/* DONT_SYNC: a file may lie on a dead network file system. */
 		if (statx(fd, d->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0) {
@@ -270,7 +270,7 @@ static int walk_name(void *arg, const char *name)
 {
 	struct walk *w = arg;
 
-	if (!all_digits(name) || is_kernel_thread(w, name))
+	if (!is_number(name) || is_kernel_thread(w, name))
 		return 0;
 	int r = walk_process(w, name);
 	/* A process that ended meanwhile holds nothing. */

@@ -124,7 +124,7 @@ int usher_irq_on(struct usher_device *d, enum usher_irq kind, uint32_t count, st
 }
 
 /* Sets all vectors that are on at once. */
-static int set_all(struct usher_device *d, enum usher_irq kind)
+static int set_vectors(struct usher_device *d, enum usher_irq kind)
 {
 	const struct device_irqs *q = &d->irqs[kind];
 	uint32_t end = q->count;
@@ -146,10 +146,10 @@ static int add_by_gap(struct usher_device *d, enum usher_irq kind, uint32_t vect
 
 	if (r < 0)
 		return r;
-	r = set_all(d, kind);
+	r = set_vectors(d, kind);
 	if (r != 0) {
 		fd_close(&q->fds[vector]);
-		if (set_all(d, kind) != 0)
+		if (set_vectors(d, kind) != 0)
 			kind_forget(q); /* it is off: say so */
 	}
 	for (uint32_t i = 0; q->on && i < q->count; i++)

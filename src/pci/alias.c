@@ -176,7 +176,7 @@ static void scrub_uuid(const uint8_t key[ALIAS_KEY], char *p)
 }
 
 /* Replaces a MAC, UUID or address at @p. Return: its length, 0 when there is none. */
-static size_t scrub_one(const uint8_t key[ALIAS_KEY], char *p, size_t left)
+static size_t scrub_name(const uint8_t key[ALIAS_KEY], char *p, size_t left)
 {
 	if (is_mac(p, left) && (left == 17 || p[17] != ':')) {
 		scrub_mac(key, p, 3);
@@ -205,7 +205,7 @@ void alias_scrub(const uint8_t key[ALIAS_KEY], char *text, size_t len)
 			scrub_mac(key, p + 3, 2);
 			n = 15;
 		} else if (!inside) {
-			n = scrub_one(key, p, left);
+			n = scrub_name(key, p, left);
 		}
 		n = n ? n : 1;
 		i += n;
