@@ -115,7 +115,7 @@ static void judge_place(struct court *t, const struct claim *c, struct claim_jud
 			now, pci_address_format(c->address, then));
 }
 
-/* Without a serial number only the kind identifies it: any unclaimed device of it may be the one. */
+/* Without a serial number only the kind identifies it: any unclaimed device may be the one. */
 static void judge_moved(struct court *t, const struct claim *c, struct claim_judgement *s)
 {
 	char now[PCI_ADDRESS_TEXT];
