@@ -229,9 +229,7 @@ static int replace_file(const struct output_walk *w, const void *data, size_t le
 	if (fd < 0)
 		return fd;
 	int r = fd_write_full(fd, data, len);
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	if (r == 0 && renameat(w->dir, name, w->dir, w->name) < 0)
+	if (r == 0 && (fsync(fd) < 0 || renameat(w->dir, name, w->dir, w->name) < 0))
 		r = -errno;
 	if (r < 0)
 		(void)unlinkat(w->dir, name, 0);

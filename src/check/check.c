@@ -10,15 +10,16 @@
 #include <string.h>
 
 /*
- * How it works. Invariant: a rule only reads, and the state of a host is never an error of the check.
+ * How it works. Invariant: a rule only reads, and the state of a host is never an error of the
+ * check.
  *
- * check_run() reads the facts that several rules need (struct check_case), runs the host's rules, and
- * then the device rules: on the named devices, or else on all. A rule calls check_found(), then
+ * check_run() reads the facts that several rules need (struct check_case), runs the host's rules,
+ * and then the device rules: on the named devices, or else on all. A rule calls check_found(), then
  * check_seen() for the evidence and check_fix() for the fix. If it cannot read what it needs, it
  * calls check_blind(), so that "found nothing" and "could not look" stay apart.
  *
- * Rules for named devices only (NAMED) are about lending a device now. For devices that nobody named,
- * an error counts as a warning, because the host itself works.
+ * Rules for named devices only (NAMED) are about lending a device now. For devices that nobody
+ * named, an error counts as a warning, because the host itself works.
  */
 
 #define RULE(id_, name_, scope_, run_, about_)                      \

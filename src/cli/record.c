@@ -26,8 +26,8 @@
  * How it works. Invariant: a snapshot has everything that a read-only verb reads.
  *
  * The verbs themselves run on a host that records each answer (host/recorder.h), with their output
- * redirected to /dev/null. So no list of files has to be kept up to date: a new read of a verb is in
- * the next snapshot. Each form in the table below reads something that the others do not.
+ * redirected to /dev/null. So no list of files has to be kept up to date: a new read of a verb is
+ * in the next snapshot. Each form in the table below reads something that the others do not.
  */
 
 /* Redirects the output of verbs to /dev/null, and back. */

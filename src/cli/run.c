@@ -380,17 +380,24 @@ static int run_guest(const struct keeper *k)
 	return loan_leave(r, &end);
 }
 
+static int check_spec(struct run_words *w, struct err *e)
+{
+	for (size_t i = 0; i < w->trace_count; i++) {
+		int r = spec_add_trace(&w->loan.spec, w->trace[i], e);
+		if (r < 0)
+			return r;
+	}
+	int r = spec_check(&w->loan.spec, e);
+	if (r < 0)
+		return r;
+	return w->engine->check(&w->loan.spec, e);
+}
+
 static int check_words(struct run_words *w)
 {
 	struct err e = {0};
-	int r = 0;
 
-	for (size_t i = 0; i < w->trace_count && r == 0; i++)
-		r = spec_add_trace(&w->loan.spec, w->trace[i], &e);
-	if (r == 0)
-		r = spec_check(&w->loan.spec, &e);
-	if (r == 0)
-		r = w->engine->check(&w->loan.spec, &e);
+	int r = check_spec(w, &e);
 	if (r == 0)
 		return 0;
 	report(&e);
@@ -454,7 +461,7 @@ const struct verb verb_run = {
 		"  --plan, --dry-run print what the run would do and what prevents it; do nothing\n"
 		"  --json            with --plan: print JSON\n"
 		"  --stats[=FILE]    at the end, print exits by reason and device, interrupts by\n"
-		"                    vector and mapped memory; with FILE, write them there as JSON\n"
+		"                    vector and mapped memory; with FILE, write JSON to it\n"
 		"  --trace-bar ADDRESS:N  print each access to BAR N of that device, with the\n"
 		"                    register's name (NVMe, e1000e, edu); slow; may be repeated\n"
 		"  --timing          at the end, print the phases of the start and the exits\n"

@@ -9,8 +9,8 @@ struct layout;
 struct problem_kind;
 
 /*
- * Checks that the BARs of the targets have room in a guest of usher-vmm, with its own layout. Adds a
- * problem for each device without room. Return: 0, -ENOMEM.
+ * Checks that the BARs of the targets have room in a guest of usher-vmm, with its own layout. Adds
+ * a problem for each device without room. Return: 0, -ENOMEM.
  */
 int bars_check(struct host *h, const struct layout *layout, const struct bind_request *q,
 	struct bind_plan *p);

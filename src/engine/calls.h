@@ -10,9 +10,9 @@
 struct open_devices;
 
 /*
- * The keeper's answers to usher-vmm (wire/call.h), which holds no VFIO group. A reset of a bus takes
- * up to a second, and with a broken device for ever: a process of its own does it, so that the keeper
- * can still stop the guest.
+ * The keeper's answers to usher-vmm (wire/call.h), which holds no VFIO group. A reset of a bus
+ * takes up to a second, and with a broken device for ever: a process of its own does it, so that
+ * the keeper can still stop the guest.
  */
 struct calls {
 	int fd; /* our end of the socket; -1: the engine makes no calls */

@@ -55,7 +55,9 @@ static int join_cgroup(const struct confine *c)
 	return c->cgroup_fd < 0 ? 0 : fd_write_full(c->cgroup_fd, "0", 1);
 }
 
-/* The first process of a namespace inherits every orphan of it. Return: true if @child has ended. */
+/*
+ * The first process of a namespace inherits every orphan of it. Return: true if @child has ended.
+ */
 static bool reap_orphans(pid_t child, int *ret_status)
 {
 	bool ended = false;

@@ -11,7 +11,8 @@ struct err;
 
 /*
  * A guest's devices, opened by the keeper for a VMM that opens no path: one I/O address space for
- * all. It owns their groups, so that the devices can be reset and opened again when the VMM is gone.
+ * all. It owns their groups, so that the devices can be reset and opened again when the VMM is
+ * gone.
  */
 struct open_devices {
 	struct vfio_ioas ioas;
@@ -19,7 +20,8 @@ struct open_devices {
 	struct {
 		struct pci_address address;
 		int group; /* its number: of /dev/vfio/N */
-		int kvm_file; /* by which an old KVM knows it; the space's, until the group is unbound */
+		/* by which an old KVM knows it; the space's, until the group is unbound */
+		int kvm_file;
 		struct vfio_dev vfio;
 	} devices[SPEC_DEVICES_MAX];
 };

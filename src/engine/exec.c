@@ -65,6 +65,24 @@ static int add_lifeline(struct engine_run *run)
 	return 0;
 }
 
+static int add_program(const struct guest_spec *s, struct engine_run *run)
+{
+	struct program *p = &run->program;
+	int r = 0;
+
+	for (char *const *a = s->engine_args; r == 0 && *a; a++)
+		r = program_word(p, *a);
+	if (r < 0)
+		return r;
+	r = add_devices(run->devices, p);
+	if (r < 0)
+		return r;
+	r = add_user(s->uid, p);
+	if (r < 0)
+		return r;
+	return add_lifeline(run);
+}
+
 static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
@@ -73,14 +91,7 @@ static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 	int r = devices_open(env, s, groups, &run->devices, e);
 	if (r < 0)
 		return r;
-	for (char *const *a = s->engine_args; r == 0 && *a; a++)
-		r = program_word(p, *a);
-	if (r == 0)
-		r = add_devices(run->devices, p);
-	if (r == 0)
-		r = add_user(s->uid, p);
-	if (r == 0)
-		r = add_lifeline(run);
+	r = add_program(s, run);
 	if (r < 0)
 		return err_set(e, r, "prepare %s", s->engine_args[0]);
 	cgroup_make(s->name, &run->cgroup);

@@ -119,7 +119,10 @@ static int fit_memlock(struct fit_case *c)
 	if (!c->spec->device_count ||
 		(read_field(c->host, "/proc/self/status", "CapEff", 16, &caps) == 0 && caps & may))
 		return 0;
-	/* If the limit is unknown, the mapping will fail. The keeper raises the soft limit to the hard. */
+	/*
+	 * If the limit is unknown, the mapping will fail. The keeper raises the soft limit to the
+	 * hard.
+	 */
 	if (read_hard(c->host, "Max locked memory", &hard) < 0 || hard >= need)
 		return 0;
 	return bind_problem_add(c->plan, c->q, &kind, "host",
@@ -276,7 +279,8 @@ static struct bars_room room_of(const struct fit_case *c, unsigned bits)
 
 /*
  * QEMU's processors have addresses of 40 bits, or the host's width; some distributions give all of
- * them the host's. So a need of more than 40 bits is a warning, and of more than the host's refuses.
+ * them the host's. So a need of more than 40 bits is a warning, and of more than the host's
+ * refuses.
  */
 static int fit_bars_qemu(struct fit_case *c)
 {

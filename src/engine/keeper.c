@@ -31,7 +31,7 @@
  * process, the client, reads and prints it. A terminal that nobody reads stops that child alone.
  *
  *	terminal ── client (child) ──┐
- *	usherd, a web page ──────────┴─ sockets ── keeper (this process) ── usher-vmm, QEMU, a program
+ *	usherd, a web page ──────────┴─ sockets ── keeper (this process) ── usher-vmm, QEMU, program
  *
  * Signals are blocked and read from a descriptor: none interrupts a transaction. The first SIGTERM,
  * SIGINT, SIGHUP or SIGQUIT, or a client's command, asks the guest to stop; a second one, or

@@ -49,7 +49,8 @@ int keeper_plan(
  * its end. Whatever fails is told. Others connect to the socket in /run/usher/vm/NAME
  * (wire/control.h).
  * Return: 0 with everything given back; -EPERM with @ret->refused when the plan refuses; -EUCLEAN
- * when a device could not be given back; -errno otherwise, with everything given back that could be.
+ * when a device could not be given back; -errno otherwise, with everything given back that could
+ * be.
  */
 int keeper_run(const struct keeper *k, struct keeper_end *ret);
 

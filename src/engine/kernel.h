@@ -7,9 +7,9 @@
 struct err;
 
 /*
- * A bootable kernel as an ELF vmlinux. usher unpacks a bzImage once (in an emulated host a guest takes
- * 7 s to unpack Debian's, usher 0.4-1.1 s) and caches it by the file's size, time of change, setup
- * header and tail. Without room for the cache the unpacked kernel is a memfd.
+ * A bootable kernel as an ELF vmlinux. usher unpacks a bzImage once (in an emulated host a guest
+ * takes 7 s to unpack Debian's, usher 0.4-1.1 s) and caches it by the file's size, time of change,
+ * setup header and tail. Without room for the cache the unpacked kernel is a memfd.
  */
 struct kernel {
 	int fd; /* ELF file, read-only; kernel_close() */

@@ -19,8 +19,8 @@
 
 /*
  * usher-vmm opens no path of the host. It gets one message (wire/machine.h) with all descriptors:
- * files, /dev/kvm, the I/O address space and devices. The VFIO groups stay with the keeper, which does
- * by request (engine/calls.h) what needs them.
+ * files, /dev/kvm, the I/O address space and devices. The VFIO groups stay with the keeper, which
+ * does by request (engine/calls.h) what needs them.
  */
 #define VMM_NAME "usher-vmm"
 #define OVERHEAD MIB(16)
@@ -112,8 +112,8 @@ static bool has_word(const char *text, const char *name)
 }
 
 /*
- * Without panic=-1 a kernel that panics waits for ever, and its devices stay lent. A panic parameter
- * of the user has precedence.
+ * Without panic=-1 a kernel that panics waits for ever, and its devices stay lent. A panic
+ * parameter of the user has precedence.
  */
 static int describe_cmdline(const struct guest_spec *s, struct wire_machine *m, struct err *e)
 {
@@ -269,6 +269,21 @@ static int open_parts(const struct bind_env *env, const struct guest_spec *s,
 	return s->device_count ? devices_open(env, s, groups, &run->devices, e) : 0;
 }
 
+/* The words of usher-vmm. It inherits its end of the line to the keeper. */
+static int add_words(struct program *p, const char *vmm, int keeper_fd)
+{
+	int r = program_word(p, vmm);
+	if (r < 0)
+		return r;
+	r = program_word(p, "--keeper");
+	if (r < 0)
+		return r;
+	r = program_arg(p, "%d", keeper_fd);
+	if (r < 0)
+		return r;
+	return program_fd(p, keeper_fd);
+}
+
 static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
@@ -288,13 +303,7 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	p->memlock = s->memory + OVERHEAD;
 	/* The kernel kills usher-vmm when the keeper ends, even if its main loop is stuck. */
 	p->die_signal = SIGKILL;
-	r = program_arg(p, "%s", vmm);
-	if (r == 0)
-		r = program_arg(p, "--keeper");
-	if (r == 0)
-		r = program_arg(p, "%d", run->keeper_fd);
-	if (r == 0)
-		r = program_fd(p, run->keeper_fd);
+	r = add_words(p, vmm, run->keeper_fd);
 	return r < 0 ? err_set(e, r, "arguments of " VMM_NAME) : 0;
 }
 

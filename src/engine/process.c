@@ -95,7 +95,10 @@ static void set_memlock(uint64_t need, const struct confine *confine)
 	if (l.rlim_max < need)
 		l.rlim_max = need;
 	l.rlim_cur = need;
-	/* If we may not raise it, mapping for DMA fails with a sentence that says how much it needs. */
+	/*
+	 * If we may not raise it, mapping for DMA fails with a sentence that says how much it
+	 * needs.
+	 */
 	(void)setrlimit(RLIMIT_MEMLOCK, &l);
 }
 
@@ -113,8 +116,8 @@ __attribute__((noreturn)) static void report_and_exit(int report, struct failure
 }
 
 /*
- * execve(2) fails with EACCES if the user may not enter a folder of the path, but does not say which
- * folder. This runs in the child, whose rights count. Return: as failure.barred.
+ * execve(2) fails with EACCES if the user may not enter a folder of the path, but does not say
+ * which folder. This runs in the child, whose rights count. Return: as failure.barred.
  */
 static uint32_t barred_folder(const char *path)
 {

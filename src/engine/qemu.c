@@ -87,40 +87,60 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 	return 0;
 }
 
+static int add_option(struct program *p, const char *option, const char *value)
+{
+	int r = program_word(p, option);
+
+	return r < 0 ? r : program_word(p, value);
+}
+
+static int add_kernel(const struct guest_spec *s, struct program *p)
+{
+	int r = add_option(p, "-kernel", s->kernel);
+	if (r < 0)
+		return r;
+	if (s->initrd) {
+		r = add_option(p, "-initrd", s->initrd);
+		if (r < 0)
+			return r;
+	}
+	return s->cmdline ? add_option(p, "-append", s->cmdline) : 0;
+}
+
 static int add_guest(const struct guest_spec *s, struct program *p)
 {
 	int r = program_word(p, qemu_path());
 
 	for (char *const *a = s->engine_args; r == 0 && a && *a; a++)
 		r = program_word(p, *a);
-	if (r == 0)
-		r = program_arg(p, "-name");
-	if (r == 0)
-		r = program_arg(p, "%s", s->name);
-	if (r == 0 && s->no_reboot)
-		r = program_arg(p, "-no-reboot");
-	if (r < 0 || !s->kernel)
+	if (r < 0)
 		return r;
-	r = program_arg(p, "-kernel");
-	if (r == 0)
-		r = program_word(p, s->kernel);
-	if (r == 0 && s->initrd && (r = program_arg(p, "-initrd")) == 0)
-		r = program_word(p, s->initrd);
-	if (r == 0 && s->cmdline && (r = program_arg(p, "-append")) == 0)
-		r = program_word(p, s->cmdline);
-	return r;
+	r = add_option(p, "-name", s->name);
+	if (r < 0)
+		return r;
+	if (s->no_reboot) {
+		r = program_word(p, "-no-reboot");
+		if (r < 0)
+			return r;
+	}
+	return s->kernel ? add_kernel(s, p) : 0;
 }
 
 /* Only what the user gave to usher: QEMU's own arguments may set memory and processors, too. */
 static int add_size(const struct guest_spec *s, struct program *p)
 {
-	int r = 0;
+	char memory[32], cpus[16];
 
-	if (s->has_memory && (r = program_arg(p, "-m")) == 0)
-		r = program_arg(p, "%" PRIu64 "M", (s->memory / MIB(1)));
-	if (r == 0 && s->has_cpus && (r = program_arg(p, "-smp")) == 0)
-		r = program_arg(p, "%u", s->cpus);
-	return r;
+	if (s->has_memory) {
+		(void)snprintf(memory, sizeof(memory), "%" PRIu64 "M", s->memory / MIB(1));
+		int r = add_option(p, "-m", memory);
+		if (r < 0)
+			return r;
+	}
+	if (!s->has_cpus)
+		return 0;
+	(void)snprintf(cpus, sizeof(cpus), "%u", s->cpus);
+	return add_option(p, "-smp", cpus);
 }
 
 static int add_devices(const struct guest_spec *s, struct program *p)
@@ -142,6 +162,17 @@ static int add_devices(const struct guest_spec *s, struct program *p)
 	return r;
 }
 
+static int add_arguments(const struct guest_spec *s, struct program *p)
+{
+	int r = add_guest(s, p);
+	if (r < 0)
+		return r;
+	r = add_size(s, p);
+	if (r < 0)
+		return r;
+	return add_devices(s, p);
+}
+
 static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
@@ -149,11 +180,7 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 
 	(void)env;
 	(void)groups;
-	int r = add_guest(s, p);
-	if (r == 0)
-		r = add_size(s, p);
-	if (r == 0)
-		r = add_devices(s, p);
+	int r = add_arguments(s, p);
 	if (r < 0)
 		return err_set(e, r, "QEMU's arguments");
 	/* The kernel pins all RAM; video memory and ROMs come on top. */

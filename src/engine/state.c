@@ -35,16 +35,24 @@ static int report_busy_name(const char *name, const char *dir, struct err *e)
 	return -EBUSY;
 }
 
+/* Makes the guest's folder. @path: of its lock, FILE_PATH_MAX bytes. */
+static int make_folder(const char *run_dir, const char *name, struct state *ret, char *path)
+{
+	int r = file_path(ret->dir, sizeof(ret->dir), "%s/vm/%s", run_dir, name);
+	if (r < 0)
+		return r;
+	r = file_mkdirs(ret->dir, 0755);
+	if (r < 0)
+		return r;
+	return file_path(path, FILE_PATH_MAX, "%s/lock", ret->dir);
+}
+
 int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e)
 {
 	char path[FILE_PATH_MAX];
 
 	*ret = STATE_NONE;
-	int r = file_path(ret->dir, sizeof(ret->dir), "%s/vm/%s", run_dir, name);
-	if (r == 0)
-		r = file_mkdirs(ret->dir, 0755);
-	if (r == 0)
-		r = file_path(path, sizeof(path), "%s/lock", ret->dir);
+	int r = make_folder(run_dir, name, ret, path);
 	if (r < 0)
 		return err_set(e, r, "make %s/vm/%s", run_dir, name);
 	ret->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -8,8 +8,8 @@ struct err;
 
 /*
  * A running guest's folder, /run/usher/vm/NAME/: `lock` is held (flock) as long as the keeper
- * lives, so that two guests cannot have one name; `keeper` and `engine` hold process ids; `socket` is
- * the keeper's, for its clients.
+ * lives, so that two guests cannot have one name; `keeper` and `engine` hold process ids; `socket`
+ * is the keeper's, for its clients.
  */
 struct state {
 	char dir[128];
@@ -18,7 +18,10 @@ struct state {
 
 #define STATE_NONE ((struct state){.lock_fd = -1})
 
-/* @run_dir: BIND_STATE_DIR. Return: 0, -EBUSY when a guest of that name runs (its keeper is named), -errno. */
+/*
+ * @run_dir: BIND_STATE_DIR. Return: 0, -EBUSY when a guest of that name runs (its keeper is named),
+ * -errno.
+ */
 int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e);
 /* Notes who runs the guest. Return: 0, -errno. */
 int state_engine(struct state *s, pid_t pid);

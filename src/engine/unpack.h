@@ -7,8 +7,9 @@
 struct err;
 
 /*
- * Decompresses a kernel's payload: gzip, bzip2, lzma, xz, lzo, lz4 (legacy frames) or zstd, by their
- * magic. The first call loads libarchive, so a start with a cached kernel does not pay for it.
+ * Decompresses a kernel's payload: gzip, bzip2, lzma, xz, lzo, lz4 (legacy frames) or zstd, by
+ * their magic. The first call loads libarchive, so a start with a cached kernel does not pay for
+ * it.
  *
  * @max: the most to unpack [bytes]. *@ret: the caller's to free().
  * Return: 0; -ENOEXEC unknown compression, or damaged; -EFBIG more than @max; -ENOMEM; -ELIBACC

@@ -25,9 +25,9 @@ struct wipe {
 
 /*
  * For each device of @d, whose groups are open: turns bus mastering off, then uses a reset of the
- * function's own. If the function has only the cycle through D3, resets the whole bus, provided that
- * every group on it is in @d. A process that still has a device open (the program may have passed the
- * descriptor on) loses what it set up.
+ * function's own. If the function has only the cycle through D3, resets the whole bus, provided
+ * that every group on it is in @d. A process that still has a device open (the program may have
+ * passed the descriptor on) loses what it set up.
  */
 void devices_wipe(struct host *h, struct open_devices *d, struct wipe *ret);
 

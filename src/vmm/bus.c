@@ -180,7 +180,9 @@ void bus_remove(struct bus *b, struct bus_range *r)
 	(void)pthread_rwlock_unlock(&b->guard);
 }
 
-/* The range that holds all of the access, or NULL: a straddled end gets no answer. Under `guard`. */
+/*
+ * The range that holds all of the access, or NULL: a straddled end gets no answer. Under `guard`.
+ */
 static struct bus_range *range_find(const struct bus *b, uint64_t addr, unsigned size)
 {
 	size_t at = index_above(b, addr);

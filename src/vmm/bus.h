@@ -15,8 +15,8 @@ struct err;
  * Accesses that KVM hands to user space, by address: one bus for ports, one for MMIO.
  * A device sees offsets into its own range, never an absolute address.
  *
- * Context: any thread. The bus takes the lock of the range's device for an access. A device adds its
- * ranges under its own lock or none, and removes them under its own lock: no access of another
+ * Context: any thread. The bus takes the lock of the range's device for an access. A device adds
+ * its ranges under its own lock or none, and removes them under its own lock: no access of another
  * thread is under way then, and none follows.
  */
 #define BUS_RANGES_MAX 256

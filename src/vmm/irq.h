@@ -13,8 +13,8 @@ struct kvm_irq_routing;
 /*
  * Interrupts into the guest: GSIs, their routes, and irqfds. KVM emulates the full irqchip. GSIs
  * 0-23 are the IOAPIC's pins, those above carry MSIs. Routes are staged, and irq_commit() sets them
- * all by one KVM_SET_GSI_ROUTING: each such call rebuilds the whole table (0.8 ms on hosts with many
- * vectors).
+ * all by one KVM_SET_GSI_ROUTING: each such call rebuilds the whole table (0.8 ms on hosts with
+ * many vectors).
  *
  * Context: any thread; a lock of its own orders the changes.
  */

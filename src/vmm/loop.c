@@ -48,7 +48,10 @@ int loop_run(struct loop *l, struct err *e)
 {
 	while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
 		struct epoll_event ev;
-		/* One at a time: a source may remove another one, whose event must not be served then. */
+		/*
+		 * One at a time: a source may remove another one, whose event must not be served
+		 * then.
+		 */
 		int count = epoll_wait(l->epoll_fd, &ev, 1, -1);
 		if (count < 0 && errno != EINTR)
 			return err_set(e, -errno, "wait for events");

@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/kvm.h>
 #include <poll.h>
 #include <signal.h>
@@ -85,14 +86,15 @@ static int check_memory(const struct machine *m, struct err *e)
 
 	if (size < MEMORY_MIN)
 		return err_say(e, -EINVAL,
-			"give the guest %llu bytes of memory: less than %llu MiB",
-			(unsigned long long)size, (unsigned long long)(MEMORY_MIN >> 20));
+			"give the guest %" PRIu64 " bytes of memory: less than %" PRIu64 " MiB",
+			size, (uint64_t)MEMORY_MIN >> 20);
 	if (size & (MEMORY_PAGE - 1))
-		return err_say(e, -EINVAL, "give the guest %llu bytes of memory: not whole pages",
-			(unsigned long long)size);
+		return err_say(e, -EINVAL,
+			"give the guest %" PRIu64 " bytes of memory: not whole pages", size);
 	if (size > host)
-		return err_say(e, -ENOMEM, "give the guest %llu MiB of memory: this host has %llu",
-			(unsigned long long)(size >> 20), (unsigned long long)(host >> 20));
+		return err_say(e, -ENOMEM,
+			"give the guest %" PRIu64 " MiB of memory: this host has %" PRIu64,
+			size >> 20, host >> 20);
 	return 0;
 }
 
@@ -166,7 +168,9 @@ static int place_kvms_pages(struct machine *m, struct err *e)
 {
 	uint64_t identity = m->map->identity;
 
-	/* Only Intel processors without unrestricted guest mode use them; they come before vCPUs. */
+	/*
+	 * Only Intel processors without unrestricted guest mode use them; they come before vCPUs.
+	 */
 	if (ioctl(m->vm.fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
 		ioctl(m->vm.fd, KVM_SET_TSS_ADDR, (unsigned long)m->map->tss) < 0)
 		return err_set(e, -errno, "place KVM's own pages");
@@ -203,7 +207,9 @@ static int make_devices(struct machine *m, struct err *e)
 	return r < 0 ? r : pci_init(&m->vm, &m->map->ecam, e);
 }
 
-/* Which of the devices @i goes in with: function 0 of the device it is of, if it is there, else @i. */
+/*
+ * Which of the devices @i goes in with: function 0 of the device it is of, if it is there, else @i.
+ */
 static size_t first_of(const struct machine_spec *s, size_t i)
 {
 	struct pci_address a = s->devices[i].passed.address;

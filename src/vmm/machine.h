@@ -17,8 +17,9 @@
 #include <stdint.h>
 
 /*
- * A machine is a table: where windows and registers lie. RAM lies as vfio/layout has it. The code that builds one reads
- * the table, so another shape (one that UEFI firmware expects) is another table.
+ * A machine is a table: where windows and registers lie. RAM lies as vfio/layout has it. The code
+ * that builds one reads the table, so another shape (one that UEFI firmware expects) is another
+ * table.
  */
 struct machine_map {
 	const char *name;
@@ -91,7 +92,9 @@ extern const struct machine_map machine_reduced;
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
 	struct err *e);
 
-/* Runs the guest to its end, over its reboots: vm_ended() and vm.why tell of it. Return: 0, -errno. */
+/*
+ * Runs the guest to its end, over its reboots: vm_ended() and vm.why tell of it. Return: 0, -errno.
+ */
 int machine_run(struct machine *m, struct err *e);
 
 /* In the reverse order of machine_init(). */

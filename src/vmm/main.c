@@ -24,8 +24,8 @@
 
 static const char usage[] =
 	"usage: usher-vmm --keeper FD\n"
-	"Runs one guest on KVM. 'usher run' starts it, and describes the guest in a message on FD,\n"
-	"a socket of type SOCK_SEQPACKET. When the other end of FD is closed, the guest ends.\n"
+	"Runs one guest on KVM. 'usher run' starts it, and describes the guest in a message\n"
+	"on FD, a socket of type SOCK_SEQPACKET. The guest ends when the other end is closed.\n"
 	"\n"
 	"  --help, --version\n"
 	"\n"

@@ -20,7 +20,7 @@
 #define IIR_FIFO 0xc0 /* FIFOs are on */
 #define IIR_FIFO64 0x20 /* and 64 bytes deep */
 
-static uint8_t pending(const struct serial *s)
+static uint8_t pending_interrupt(const struct serial *s)
 {
 	if ((s->ier & UART_IER_RLSI) && s->overrun)
 		return UART_IIR_RLSI;
@@ -35,7 +35,7 @@ static uint8_t pending(const struct serial *s)
 
 static void update_irq(struct serial *s)
 {
-	bool level = pending(s) != UART_IIR_NO_INT && !(s->mcr & UART_MCR_LOOP);
+	bool level = pending_interrupt(s) != UART_IIR_NO_INT && !(s->mcr & UART_MCR_LOOP);
 
 	if (level == s->level)
 		return;
@@ -88,7 +88,7 @@ static uint8_t modem_status(struct serial *s)
 
 static uint8_t interrupt_id(struct serial *s)
 {
-	uint8_t id = pending(s);
+	uint8_t id = pending_interrupt(s);
 
 	if (id == UART_IIR_THRI)
 		s->sent = false;

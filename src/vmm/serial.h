@@ -20,7 +20,9 @@
 struct serial;
 
 struct serial_ops {
-	/* Return: whether the line takes SERIAL_FIFO bytes more; if not, serial_drained() follows. */
+	/*
+	 * Return: whether the line takes SERIAL_FIFO bytes more; if not, serial_drained() follows.
+	 */
 	bool (*send)(struct serial *s, uint8_t byte);
 	void (*irq)(struct serial *s, bool level);
 	void (*room)(struct serial *s); /* the guest took input: there is room for more */

@@ -52,8 +52,8 @@ struct vm {
 	struct panic panic;
 	struct pci_root *pci;
 	/*
-	 * A vCPU cannot go on for a page that is mapped and not there (EFAULT). Return: true: it may
-	 * try again. NULL while nothing is mapped but RAM. Context: one thread at a time.
+	 * A vCPU cannot go on for a page that is mapped and not there (EFAULT). Return: true: it
+	 * may try again. NULL while nothing is mapped but RAM. Context: one thread at a time.
 	 */
 	bool (*fault)(struct vm *vm);
 	struct lock cure; /* of vm_cure() and `faults` */

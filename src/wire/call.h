@@ -13,8 +13,8 @@
  * there is of a group that is not the guest's; -errno of the kernel.
  * WIRE_LEND_GROUP: the descriptor of VFIO group @group, for KVM alone, which keeps the group by
  * itself: kernels before 6.6 learn of a device only by its group. usher-vmm closes it at once.
- * WIRE_LEAVE_GROUP: no device of @group is left in the guest: take it out of the I/O address space and
- * close it, so that the host does not wait for it.
+ * WIRE_LEAVE_GROUP: no device of @group is left in the guest: take it out of the I/O address space
+ * and close it, so that the host does not wait for it.
  */
 struct wire_call {
 	struct wire_header header;
@@ -37,7 +37,7 @@ static inline struct wire_address wire_address_of(struct pci_address a)
 /* Return: 0, -EPROTO no address. */
 int wire_address_parse(const struct wire_address *w, struct pci_address *ret);
 
-/* Whether @c is a call, and no other message, with all of its fields in bounds. Return: 0, -EPROTO. */
+/* Checks that @c is a call and that all of its fields are in bounds. Return: 0, -EPROTO. */
 int wire_call_check(const struct wire_call *c);
 
 #endif

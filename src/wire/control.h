@@ -26,7 +26,8 @@ enum wire_event_kind {
 	WIRE_EVENT_STUCK, /* not all of it did: @number, @text, @hint; the journal keeps it */
 	WIRE_EVENT_FAILED, /* the keeper's own failure: @number, @text, @hint */
 	WIRE_EVENT_DONE, /* the last one; @number: the keeper's exit status */
-	WIRE_EVENT_STATE, /* to the client that asked: @object: name, @text: engine, @number: process */
+	/* to the client that asked: @object: name, @text: engine, @number: process */
+	WIRE_EVENT_STATE,
 };
 
 enum wire_event_flag {

@@ -132,8 +132,8 @@ __attribute__((interrupt)) static void on_msix_late(struct frame *f)
 }
 
 /*
- * The host triggers an asserted line again after each end of interrupt. It may do so once too often,
- * before it learns that the line is not asserted any more: no such interrupt counts.
+ * The host triggers an asserted line again after each end of interrupt. It may do so once too
+ * often, before it learns that the line is not asserted any more: no such interrupt counts.
  */
 __attribute__((interrupt)) static void on_line(struct frame *f)
 {

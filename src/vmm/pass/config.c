@@ -78,8 +78,8 @@ static void drop_cut(struct pass_config *c)
 }
 
 /*
- * The guest sees the function behind a root port, as an endpoint. A function that is integrated into
- * the host's root complex (an iGPU, a DSA) has no link, and an endpoint must have one.
+ * The guest sees the function behind a root port, as an endpoint. A function that is integrated
+ * into the host's root complex (an iGPU, a DSA) has no link, and an endpoint must have one.
  */
 static int shape_express(struct pass_config *c, struct err *e)
 {

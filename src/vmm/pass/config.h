@@ -13,8 +13,8 @@ struct err;
 #define PASS_MULTIFUNCTION 0x80
 
 /*
- * Configuration space as the guest sees it. Bits in `mask` are emulated: they read from `value`, and
- * the guest may change those in `write`. All others are the device's own. This is data alone:
+ * Configuration space as the guest sees it. Bits in `mask` are emulated: they read from `value`,
+ * and the guest may change those in `write`. All others are the device's own. This is data alone:
  * vmm/pass/function acts on accesses.
  */
 struct pass_config {
@@ -62,7 +62,9 @@ void pass_config_store(struct pass_config *c, unsigned off, unsigned size, uint3
 /* Return: the emulated value, of 1, 2 or 4 bytes. */
 uint32_t pass_config_get(const struct pass_config *c, unsigned off, unsigned size);
 
-/* Return: whether a write of @value to [@off, +@size) covers the byte at @at; *@ret is that byte. */
+/*
+ * Return: whether a write of @value to [@off, +@size) covers the byte at @at; *@ret is that byte.
+ */
 static inline bool pass_config_byte(
 	unsigned at, unsigned off, unsigned size, uint32_t value, uint8_t *ret)
 {

@@ -7,13 +7,15 @@
 struct pass_dev;
 
 /*
- * Interrupts by vector, for --stats. They go from VFIO to KVM without this process. The host's kernel
- * counts them in /proc/interrupts and forgets the count when the interrupt is disabled, so counts are
- * added up before that. Without vm->interrupts_fd nothing is counted. No kernel sees interrupts that
- * an IOMMU posts to a running guest (VT-d, AMD AVIC).
+ * Interrupts by vector, for --stats. They go from VFIO to KVM without this process. The host's
+ * kernel counts them in /proc/interrupts and forgets the count when the interrupt is disabled, so
+ * counts are added up before that. Without vm->interrupts_fd nothing is counted. No kernel sees
+ * interrupts that an IOMMU posts to a running guest (VT-d, AMD AVIC).
  */
 
-/* Adds up what @index (VFIO_PCI_INTX_IRQ_INDEX, _MSI_, _MSIX_) has counted; before it is disabled. */
+/*
+ * Adds up what @index (VFIO_PCI_INTX_IRQ_INDEX, _MSI_, _MSIX_) has counted; before it is disabled.
+ */
 void pass_count_take(struct pass_dev *d, uint32_t index);
 
 /* INTx was enabled: what its line has counted before was for other devices. */

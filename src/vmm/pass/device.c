@@ -10,6 +10,7 @@
 #include "vmm/vm.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <stdio.h>
@@ -25,8 +26,8 @@ static int read_config(struct pass_dev *d, struct err *e)
 		return r;
 	/* 256, or 4096 for PCI Express and PCI-X 2.0. */
 	if (d->config_region.size < 256)
-		return err_say(e, -EPROTO, "its configuration space has %llu bytes",
-			(unsigned long long)d->config_region.size);
+		return err_say(e, -EPROTO, "its configuration space has %" PRIu64 " bytes",
+			(uint64_t)d->config_region.size);
 	c->size = d->config_region.size < PCI_CONFIG_SIZE ? 256 : PCI_CONFIG_SIZE;
 	r = vfio_region_read(&d->vfio, &d->config_region, 0, c->raw, c->size);
 	if (r < 0)

@@ -10,6 +10,7 @@
 #include "vmm/vm.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -41,9 +42,9 @@ int pass_domain_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, 
 	if (gap == end)
 		return 0;
 	(void)err_say(e, -EADDRINUSE,
-		"guest memory [0x%llx-0x%llx] cannot be reached by devices at 0x%llx: the IOMMU "
-		"keeps that address for itself",
-		(unsigned long long)gpa.v, (unsigned long long)end - 1, (unsigned long long)gap);
+		"guest memory [0x%" PRIx64 "-0x%" PRIx64
+		"] cannot be reached by devices at 0x%" PRIx64 ": the IOMMU reserves that address",
+		gpa.v, end - 1, gap);
 	err_hint(e, "see /sys/kernel/iommu_groups/*/reserved_regions; less memory may avoid it");
 	return -EADDRINUSE;
 }

@@ -35,13 +35,16 @@ struct pass_domain {
 
 /*
  * The guest's group, made at the first call: takes over @ioas_fd, which @iommu describes, and
- * maps the guest's RAM for DMA. Return: 0; -EINVAL another I/O address space than before; -EADDRINUSE RAM
- * where the IOMMU takes no address; vfio_ioas_map()'s.
+ * maps the guest's RAM for DMA. Return: 0; -EINVAL another I/O address space than before;
+ * -EADDRINUSE RAM where the IOMMU takes no address; vfio_ioas_map()'s.
  */
 int pass_domain_get(struct vm *vm, int ioas_fd, const struct vfio_iommu *iommu,
 	struct pass_domain **ret, struct err *e);
 
-/* The same for an I/O address space of any back end; it moves into the domain. Return: 0, -ENOMEM, vfio_ioas_map()'s. */
+/*
+ * The same for an I/O address space of any back end; it moves into the domain. Return: 0, -ENOMEM,
+ * vfio_ioas_map()'s.
+ */
 int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct vfio_iommu *iommu,
 	struct pass_domain **ret, struct err *e);
 
@@ -62,8 +65,8 @@ void pass_domain_drop(struct pass_domain *g, struct pass_dev *d);
 void pass_domain_leave(struct pass_domain *g, int group);
 
 /*
- * Lets the guest's devices reach each other's BARs, if IOMMU and kernel can map them (peer to peer).
- * A failure is logged once, and usher continues without it. Before the first BAR is placed.
+ * Lets the guest's devices reach each other's BARs, if IOMMU and kernel can map them (peer to
+ * peer). A failure is logged once, and usher continues without it. Before the first BAR is placed.
  */
 void pass_domain_peers(struct pass_domain *g);
 

@@ -17,9 +17,10 @@
 #include <sys/timerfd.h>
 
 /*
- * Deadlines of the guest [s]. Linux acknowledges the button within milliseconds, unless it is booting
- * or has no driver for slots. To finish, it waits 5 s for a second press of the button. Then its
- * drivers release the device: NVMe's waits up to 5 s for the disk, one that flushes caches longer.
+ * Deadlines of the guest [s]. Linux acknowledges the button within milliseconds, unless it is
+ * booting or has no driver for slots. To finish, it waits 5 s for a second press of the button.
+ * Then its drivers release the device: NVMe's waits up to 5 s for the disk, one that flushes caches
+ * longer.
  */
 #define ANSWER_S 15
 #define FINISH_S 60

@@ -3,9 +3,10 @@
  * How it works
  *
  * The order within a configuration write is the invariant of this file. The kernel removes every
- * mapping of a BAR when memory decoding is disabled, when the device leaves D0 and when it is reset.
- * A vCPU that then accesses the BAR fails with EFAULT, which would end the guest. So BARs that are
- * about to go leave guest memory before the device sees the write, and others come after it.
+ * mapping of a BAR when memory decoding is disabled, when the device leaves D0 and when it is
+ * reset. A vCPU that then accesses the BAR fails with EFAULT, which would end the guest. So BARs
+ * that are about to go leave guest memory before the device sees the write, and others come after
+ * it.
  */
 #include "vmm/pass/function.h"
 

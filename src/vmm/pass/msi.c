@@ -85,7 +85,7 @@ static int route_message(struct pass_dev *d, unsigned n, unsigned count)
 }
 
 /* Routes all messages, then attaches those that are not masked to KVM. Return: 0, -errno. */
-static int connect_all(struct pass_dev *d, unsigned count)
+static int connect_messages(struct pass_dev *d, unsigned count)
 {
 	struct pass_msi *m = &d->msi;
 	uint32_t masked = 0;
@@ -113,7 +113,7 @@ static void msi_start(struct pass_dev *d, unsigned count)
 	int fds[PASS_MSI_MAX];
 
 	pass_intx_stop(d);
-	int r = connect_all(d, count);
+	int r = connect_messages(d, count);
 	if (r < 0) {
 		msi_failed(d, "connect to KVM", r);
 		return;
@@ -169,7 +169,7 @@ void pass_msi_update(struct pass_dev *d)
 	const uint8_t *now = d->config.value + d->config.msi + PCI_MSI_FLAGS;
 
 	/* A guest that enables both gets MSI-X. */
-	if (!m->count || d->msix.guest.on || !memcmp(now, m->last, m->len))
+	if (!m->count || d->msix.guest.on || memcmp(now, m->last, m->len) == 0)
 		return;
 	memcpy(m->last, now, m->len);
 	unsigned flags = le16_get(now);
@@ -188,7 +188,7 @@ void pass_msi_update(struct pass_dev *d)
 		msi_start(d, count);
 		return;
 	}
-	int r = connect_all(d, count);
+	int r = connect_messages(d, count);
 	if (r < 0)
 		msi_failed(d, "change it", r);
 }

@@ -87,7 +87,9 @@ static void vector_failed(struct pass_dev *d, unsigned n, const char *what, int 
 			strerror(-r));
 }
 
-/* VFIO has disabled MSI-X, although the guest wants it: each vector is armed anew at its next use. */
+/*
+ * VFIO has disabled MSI-X, although the guest wants it: each vector is armed anew at its next use.
+ */
 static void lose_vectors(struct pass_dev *d, int r)
 {
 	struct pass_msix *m = &d->msix;
@@ -101,9 +103,9 @@ static void lose_vectors(struct pass_dev *d, int r)
 }
 
 /*
- * VFIO allocates the vectors when MSI-X is enabled, and before Linux 6.5 cannot add any later: disable
- * it and enable it with more. What the device signals in between is lost, so every live vector is
- * signalled once: drivers tolerate a spurious interrupt, but not a lost one.
+ * VFIO allocates the vectors when MSI-X is enabled, and before Linux 6.5 cannot add any later:
+ * disable it and enable it with more. What the device signals in between is lost, so every live
+ * vector is signalled once: drivers tolerate a spurious interrupt, but not a lost one.
  */
 static int grow_vectors(struct pass_dev *d, unsigned count)
 {

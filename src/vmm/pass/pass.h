@@ -17,7 +17,8 @@ struct vm;
  */
 struct pass_spec {
 	struct pci_address address; /* on the host */
-	int ioas; /* descriptor of the I/O address space; shared by all devices (vfio_ioas_from_fd) */
+	/* descriptor of the I/O address space; shared by all devices (vfio_ioas_from_fd) */
+	int ioas;
 	int group; /* number of its VFIO group, which the keeper holds */
 	int device; /* VFIO device */
 	bool peers; /* this guest's devices may reach each other's BARs */
@@ -27,9 +28,10 @@ struct pass_spec {
 };
 
 /*
- * Opens the device and plugs it behind a root port of its own. A function of a card whose function 0
- * the guest has already is plugged beside that one. The first device of an I/O address space has guest memory
- * mapped for DMA (by a memory_listener). The descriptors become this module's on success.
+ * Opens the device and plugs it behind a root port of its own. A function of a card whose function
+ * 0 the guest has already is plugged beside that one. The first device of an I/O address space has
+ * guest memory mapped for DMA (by a memory_listener). The descriptors become this module's on
+ * success.
  * @iommu: what its IOMMU can do (vfio_ioas_info). Return: 0, -errno with a sentence.
  */
 int pass_add(

@@ -11,9 +11,9 @@ struct pass_dev;
 struct vm;
 
 /*
- * A reset takes 100 ms, or a second if it is one of the bus. So it is a job for the device's worker:
- * the guest's access that asks for it returns at once, and the function answers all-ones and takes
- * no write until the reset is done, as hardware does. Ref: PCI Express Base 6.6.2.
+ * A reset takes 100 ms, or a second if it is one of the bus. So it is a job for the device's
+ * worker: the guest's access that asks for it returns at once, and the function answers all-ones
+ * and takes no write until the reset is done, as hardware does. Ref: PCI Express Base 6.6.2.
  */
 struct pass_resetting {
 	struct worker_job job;
@@ -36,7 +36,10 @@ void pass_reset(struct pass_dev *d);
 /* The job of struct pass_resetting. */
 void pass_reset_run(struct worker_job *j);
 
-/* Waits until no worker has anything to do, @ms at most. Context: without a lock. Return: 0, -ETIMEDOUT. */
+/*
+ * Waits until no worker has anything to do, @ms at most. Context: without a lock. Return: 0,
+ * -ETIMEDOUT.
+ */
 int pass_reset_wait(struct vm *vm, unsigned ms);
 
 /* Whether a write to configuration space asks for a function level reset. */

@@ -10,6 +10,7 @@
 #include "vmm/pass/device.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +51,8 @@ static int read_file(struct pass_rom *r, int fd, struct err *e)
 	if (!S_ISREG(st.st_mode) || st.st_size <= 0)
 		return err_say(e, -EINVAL, "its ROM file is empty, or not a file");
 	if (st.st_size > (off_t)PASS_ROM_MAX)
-		return err_say(e, -EFBIG, "its ROM file has %lld bytes: more than %u",
-			(long long)st.st_size, PASS_ROM_MAX);
+		return err_say(e, -EFBIG, "its ROM file has %" PRIu64 " bytes: more than %u",
+			(uint64_t)st.st_size, PASS_ROM_MAX);
 	r->size = (uint64_t)st.st_size;
 	r->bytes = malloc(r->size);
 	if (!r->bytes)

@@ -23,7 +23,10 @@ struct pass_rom {
 	uint8_t *bytes; /* NULL until read */
 };
 
-/* Reads the file @fd, which is taken over, if @source wants one. Return: 0, -EFBIG, -EINVAL, -errno. */
+/*
+ * Reads the file @fd, which is taken over, if @source wants one. Return: 0, -EFBIG, -EINVAL,
+ * -errno.
+ */
 int pass_rom_init(struct pass_dev *d, enum pass_rom_source source, int fd, struct err *e);
 void pass_rom_fini(struct pass_dev *d);
 

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "vmm/pass/device.h"
 
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <stdio.h>
 #include <string.h>
@@ -203,8 +204,8 @@ void trace_access(
 
 	if (!name_msix(b, off, name) && t)
 		trace_name(t, off, name);
-	int len = snprintf(line, sizeof(line), "trace: %s BAR %u +0x%llx %s%u 0x%llx%s%s\n",
-		d->name, b->index, (unsigned long long)off, way == TRACE_READ ? "read" : "write",
-		size, (unsigned long long)value, name[0] ? " " : "", name);
+	int len = snprintf(line, sizeof(line),
+		"trace: %s BAR %u +0x%" PRIx64 " %s%u 0x%" PRIx64 "%s%s\n", d->name, b->index, off,
+		way == TRACE_READ ? "read" : "write", size, value, name[0] ? " " : "", name);
 	log_text(line, (size_t)len);
 }

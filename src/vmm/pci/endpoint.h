@@ -20,8 +20,8 @@ struct endpoint;
  * capability, BARs, MSI-X, INTx. A device adds its registers: read and write of trapped pieces,
  * doorbells, interrupts.
  *
- * Context: under `lock`, but for init, add and fini. An operation touches the endpoint's own state, the
- * arbiter (vmm/pci/space) and announced memory, nothing of other functions.
+ * Context: under `lock`, but for init, add and fini. An operation touches the endpoint's own state,
+ * the arbiter (vmm/pci/space) and announced memory, nothing of other functions.
  */
 struct endpoint_ops {
 	const char *name;
@@ -73,7 +73,9 @@ void endpoint_init(struct endpoint *p, struct vm *vm, const struct endpoint_ops 
 int endpoint_add_bar(struct endpoint *p, unsigned index, enum func_bar_kind kind, uint64_t size,
 	bool prefetchable, const struct func_span *spans, unsigned count, struct err *e);
 
-/* MSI-X; the table is at @table_off of BAR @bar, the pending bits at @pba_off. Return: 0, -ENOMEM. */
+/*
+ * MSI-X; the table is at @table_off of BAR @bar, the pending bits at @pba_off. Return: 0, -ENOMEM.
+ */
 int endpoint_add_msix(struct endpoint *p, unsigned count, unsigned bar, uint64_t table_off,
 	uint64_t pba_off, struct err *e);
 

@@ -319,7 +319,7 @@ static void write_item(struct firmware *f, const struct item *it)
 		config_put(f, it->bus, it->devfn, it->off + 4U, 4, (uint32_t)(it->base >> 32));
 }
 
-static void write_all(struct firmware *f, struct firmware_result *ret)
+static void write_items(struct firmware *f, struct firmware_result *ret)
 {
 	for (size_t i = 0; i < f->count; i++) {
 		const struct item *it = &f->items[i];
@@ -364,7 +364,7 @@ int firmware_place(const struct firmware_access *a, const struct pci_windows *w,
 	if (r == -ENOMEM)
 		(void)err_set(e, r, "place the guest's PCI devices");
 	if (r >= 0) {
-		write_all(&f, &result);
+		write_items(&f, &result);
 		result.buses = f.buses;
 		*ret = result;
 	}

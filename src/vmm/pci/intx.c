@@ -68,7 +68,9 @@ void func_intx_fini(struct func_intx *i)
 	fd_close(&i->resample);
 }
 
-/* Main thread, without a lock. The guest has handled the interrupt: a line still asserted is anew. */
+/*
+ * Main thread, without a lock. The guest has handled the interrupt: a line still asserted is anew.
+ */
 static void on_resample(struct loop_source *s, uint32_t events)
 {
 	struct func_intx *i = container_of(s, struct func_intx, resampled);
@@ -97,7 +99,9 @@ int func_intx_set(struct func_intx *i, bool asserted)
 	if (!i->pin || asserted == i->asserted)
 		return 0;
 	if (!asserted) {
-		/* KVM lowers the pin at the end of the interrupt that the guest is about to handle. */
+		/*
+		 * KVM lowers the pin at the end of the interrupt that the guest is about to handle.
+		 */
 		i->asserted = false;
 		return 0;
 	}

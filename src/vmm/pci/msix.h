@@ -20,7 +20,9 @@ struct func_msix_ops {
 	/* The guest turns MSI-X on or off. Return: 0, -errno: it stays off. NULL: nothing to do. */
 	int (*start)(struct func_msix *m);
 	void (*stop)(struct func_msix *m);
-	/* Vectors of [@first, @end) may have come to life; live ones are attached. NULL: as above. */
+	/*
+	 * Vectors of [@first, @end) may have come to life; live ones are attached. NULL: as above.
+	 */
 	void (*arm)(struct func_msix *m, unsigned first, unsigned end);
 	/* Vector @n does not work: @what failed with @r. NULL: nobody wants to know. */
 	void (*failed)(struct func_msix *m, unsigned n, const char *what, int r);

@@ -21,9 +21,9 @@
  * wrote it, is the one asked for.
  *
  * An access finds its function without a lock and is served under the lock of that function alone.
- * ECAM has no lock, so an access to one function never waits for another. The list of ports does not
- * change while the guest runs. Functions below a port come before its link is up, and are finished
- * when it is down and no access has a pin of the port any more.
+ * ECAM has no lock, so an access to one function never waits for another. The list of ports does
+ * not change while the guest runs. Functions below a port come before its link is up, and are
+ * finished when it is down and no access has a pin of the port any more.
  *
  * There is no 0xcf8/0xcfc pair: with it, Linux takes two port accesses for each register of the
  * first 256 bytes; with ECAM alone, one access.

@@ -127,7 +127,9 @@ uint32_t pci_config_read_at(
 void pci_config_write_at(struct pci_root *p, unsigned bus, unsigned devfn, unsigned off,
 	unsigned size, uint32_t value);
 
-/* IOAPIC pin that INTx @pin (1: A … 4: D) of a plugged function reaches, as _PRT tells the guest. */
+/*
+ * IOAPIC pin that INTx @pin (1: A … 4: D) of a plugged function reaches, as _PRT tells the guest.
+ */
 int pci_intx_gsi(const struct pci_func *f, unsigned pin);
 
 /* The same for a slot of bus 0. */

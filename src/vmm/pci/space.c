@@ -3,8 +3,8 @@
  * How it works
  *
  * The invariant: a piece is in guest memory if and only if it is FUNC_PIECE_MAPPED, and on a bus if
- * and only if it is FUNC_PIECE_TRAPPED or FUNC_PIECE_FAULTED. Nothing in memory or on a bus overlaps
- * anything else in memory or on the same bus: RAM, the machine's registers, other pieces.
+ * and only if it is FUNC_PIECE_TRAPPED or FUNC_PIECE_FAULTED. Nothing in memory or on a bus
+ * overlaps anything else in memory or on the same bus: RAM, the machine's registers, other pieces.
  *
  * vmm/memory and vmm/bus each refuse overlaps among their own ranges only. So a place is looked up
  * in both before a piece goes into either. From then on the place belongs to the piece: between

@@ -55,7 +55,9 @@ struct pci_space {
  */
 void pci_space_place(struct vm *vm, struct func_piece *list);
 
-/* Why @p waits. Return: -EEXIST its place is taken, -ENOSPC its bus is full; 0: it need not wait. */
+/*
+ * Why @p waits. Return: -EEXIST its place is taken, -ENOSPC its bus is full; 0: it need not wait.
+ */
 int pci_space_check(struct vm *vm, const struct func_piece *p, struct err *e);
 
 /*

@@ -131,7 +131,7 @@ static void put_device(const struct pass_dev *d, struct figures *f)
 	figures_close(f);
 }
 
-static void put_all(struct machine *m, struct figures *f)
+static void put_figures(struct machine *m, struct figures *f)
 {
 	figures_number(f, "version", 1);
 	figures_text(f, "guest", m->vm.name);
@@ -158,7 +158,7 @@ void stats_print(struct machine *m)
 	if (!out)
 		return;
 	figures_begin(&f, out, false);
-	put_all(m, &f);
+	put_figures(m, &f);
 	figures_end(&f);
 	if (fclose(out) == 0)
 		log_text(text, len);
@@ -173,7 +173,7 @@ int stats_write_json(struct machine *m, int fd, struct err *e)
 	if (!out)
 		return err_set(e, -errno, "write the statistics");
 	figures_begin(&f, out, true);
-	put_all(m, &f);
+	put_figures(m, &f);
 	figures_end(&f);
 	return fflush(out) ? err_set(e, -errno, "write the statistics") : 0;
 }

@@ -9,8 +9,8 @@ struct machine;
 
 /*
  * What a guest cost, reported at its end: exits by reason and by the device addressed, interrupts
- * by device and vector, bytes mapped. There are two forms of the same figures: lines of "stats: NAME
- * VALUE" among the messages, and one JSON object.
+ * by device and vector, bytes mapped. There are two forms of the same figures: lines of "stats:
+ * NAME VALUE" among the messages, and one JSON object.
  *
  * Context: main thread, when no vCPU runs and no worker has a job, while the devices are open.
  */

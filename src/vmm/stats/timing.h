@@ -36,8 +36,9 @@ void timing_mark(struct timing *t, const char *name);
 void timing_enter(struct timing *t);
 
 /*
- * Reports one figure a line, `timing: NAME VALUE`, for people and scripts, among the messages. Names
- * that end in _ms are phases and sums of phases; the others count exits, by reason and by device.
+ * Reports one figure a line, `timing: NAME VALUE`, for people and scripts, among the messages.
+ * Names that end in _ms are phases and sums of phases; the others count exits, by reason and by
+ * device.
  */
 void timing_print(const struct vm *vm);
 

@@ -10,6 +10,7 @@
 #include <check.h>
 #include <errno.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,8 +76,8 @@ static int stage_bar(const struct stage_device *s, const char *attr, char *buf, 
 	if (strcmp(attr, "resource1_resize") == 0)
 		return snprintf(buf, size, "%016x\n", 0x700);
 	if (strcmp(attr, "resource") == 0)
-		return snprintf(buf, size, "0x0 0x0 0x0\n0x100000000 0x%llx 0x14220c\n",
-			0xffffffffull + ((unsigned long long)s->bar_mib << 20));
+		return snprintf(buf, size, "0x0 0x0 0x0\n0x100000000 0x%" PRIx64 " 0x14220c\n",
+			UINT64_C(0xffffffff) + ((uint64_t)s->bar_mib << 20));
 	return -1;
 }
 

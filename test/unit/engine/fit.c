@@ -8,6 +8,7 @@
 #include "host/host.h"
 #include "suite.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -287,8 +288,7 @@ START_TEST(functions_share_a_port_with_function_0)
 		for (size_t k = 0; k < q.target_count; k++)
 			targets[k].address = (struct pci_address){.bus = 1, .fn = cases[i].fns[k]};
 		bars_need(h, &q, &mem32, &mem64);
-		ck_assert_msg(
-			mem32 == cases[i].mem32, "case %zu: %llx", i, (unsigned long long)mem32);
+		ck_assert_msg(mem32 == cases[i].mem32, "case %zu: %" PRIx64, i, mem32);
 		ck_assert_uint_eq(mem64, 0);
 	}
 	host_close(h);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* News from the keeper's side of a socket to a client's, as each kind of it is put together again. */
+/*
+ * News from the keeper's side of a socket to a client's, as each kind of it is put together again.
+ */
 #include "engine/follow.h"
 
 #include "base/err.h"
@@ -8,6 +10,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +50,7 @@ static void hear_news(void *arg, const struct keeper_news *n)
 	if (n->event == KEEPER_PLANNED)
 		hear_plan(n->plan);
 	if (n->event == KEEPER_STARTED)
-		note_line("started %d in %lld\n", (int)n->pid, (long long)n->us);
+		note_line("started %d in %" PRId64 "\n", (int)n->pid, (int64_t)n->us);
 	if (n->event == KEEPER_ENDED)
 		note_line("ended %d\n", n->status);
 	if (n->event == KEEPER_WIPED)

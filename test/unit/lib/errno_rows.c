@@ -222,14 +222,14 @@ static int read_config(void)
 	return r < 0 ? r : vfio_region_get(&dev, &config, PCI_VENDOR_ID, 4, &v);
 }
 
-/* One line a row, however long: that is what makes it a table. */
-/* clang-format off */
-
 static void containers(void)
 {
-	b->row("CHECK_EXTENSION of an unknown one", 0, container(VFIO_CHECK_EXTENSION, NUMBER(9999)));
-	b->row("CHECK_EXTENSION type 1 v2", 1, container(VFIO_CHECK_EXTENSION, NUMBER(VFIO_TYPE1v2_IOMMU)));
-	b->row("SET_IOMMU without a group", -EINVAL, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("CHECK_EXTENSION of an unknown one", 0,
+		container(VFIO_CHECK_EXTENSION, NUMBER(9999)));
+	b->row("CHECK_EXTENSION type 1 v2", 1,
+		container(VFIO_CHECK_EXTENSION, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("SET_IOMMU without a group", -EINVAL,
+		container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
 	b->row("IOMMU_GET_INFO without an IOMMU", -EINVAL, iommu_info(256));
 	b->row("MAP_DMA without an IOMMU", -EINVAL, map(RW, MIB(1), page, KIB(4)));
 	b->row("UNMAP_DMA without an IOMMU", -EINVAL, unmap(0, MIB(1), KIB(4)));
@@ -241,12 +241,14 @@ static void groups(void)
 	struct vfio_group second;
 	char with_token[96];
 
-	(void)snprintf(with_token, sizeof(with_token), "%s vf_token=8b1c3d5e-2143-4a65-87a9-cbed0f214365", b->name);
+	(void)snprintf(with_token, sizeof(with_token),
+		"%s vf_token=8b1c3d5e-2143-4a65-87a9-cbed0f214365", b->name);
 	int none = -1, wrong = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	b->row("open of a group that is open", -EBUSY, b->group(b, &second));
 	b->row("GET_STATUS viable, in no container", VFIO_GROUP_FLAGS_VIABLE, flags_of_group());
-	b->row("GET_DEVICE_FD without a container", -EINVAL, group(VFIO_GROUP_GET_DEVICE_FD, NUMBER(b->name)));
+	b->row("GET_DEVICE_FD without a container", -EINVAL,
+		group(VFIO_GROUP_GET_DEVICE_FD, NUMBER(b->name)));
 	b->row("UNSET_CONTAINER in none", -EINVAL, group(VFIO_GROUP_UNSET_CONTAINER, NULL));
 	b->row("SET_CONTAINER NULL", -EFAULT, group(VFIO_GROUP_SET_CONTAINER, NULL));
 	b->row("SET_CONTAINER -1", -EBADF, group(VFIO_GROUP_SET_CONTAINER, &none));
@@ -254,15 +256,19 @@ static void groups(void)
 	b->row("an unknown ioctl of a group", -ENOTTY, group(UNKNOWN_IOCTL, NULL));
 	b->row("SET_CONTAINER", 0, group(VFIO_GROUP_SET_CONTAINER, &b->c.fd));
 	b->row("SET_CONTAINER twice", -EINVAL, group(VFIO_GROUP_SET_CONTAINER, &b->c.fd));
-	b->row("GET_DEVICE_FD without an IOMMU", -EINVAL, group(VFIO_GROUP_GET_DEVICE_FD, NUMBER(b->name)));
-	b->row("SET_IOMMU of another machine's", -ENODEV, container(VFIO_SET_IOMMU, NUMBER(OLD_IOMMU)));
+	b->row("GET_DEVICE_FD without an IOMMU", -EINVAL,
+		group(VFIO_GROUP_GET_DEVICE_FD, NUMBER(b->name)));
+	b->row("SET_IOMMU of another machine's", -ENODEV,
+		container(VFIO_SET_IOMMU, NUMBER(OLD_IOMMU)));
 	b->row("SET_IOMMU of an unknown type", -ENODEV, container(VFIO_SET_IOMMU, NUMBER(9999)));
 	b->row("SET_IOMMU type 1 v2", 0, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
 	b->row("SET_IOMMU twice", -EINVAL, container(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
 	b->row("an unknown ioctl of a container", -ENOTTY, container(UNKNOWN_IOCTL, NULL));
 	b->row("IOMMU_GET_INFO too small", -EINVAL, iommu_info(8));
-	b->row("GET_DEVICE_FD of no virtual function with a token", -EINVAL, group(VFIO_GROUP_GET_DEVICE_FD, NUMBER(with_token)));
-	b->row("GET_DEVICE_FD of no such name", -ENODEV, group(VFIO_GROUP_GET_DEVICE_FD, NUMBER("0000:ff:1f.7")));
+	b->row("GET_DEVICE_FD of no virtual function with a token", -EINVAL,
+		group(VFIO_GROUP_GET_DEVICE_FD, NUMBER(with_token)));
+	b->row("GET_DEVICE_FD of no such name", -ENODEV,
+		group(VFIO_GROUP_GET_DEVICE_FD, NUMBER("0000:ff:1f.7")));
 	(void)close(wrong);
 }
 
@@ -278,11 +284,14 @@ static void mappings(void)
 	b->row("MAP_DMA of memory inside a page", -EINVAL, map(RW, MIB(1), page + 8, KIB(4)));
 	b->row("MAP_DMA where MSIs go", -EINVAL, map(RW, 0xfee00000, page, KIB(4)));
 	b->row("MAP_DMA beyond the last range", -EINVAL, map(RW, UINT64_C(1) << 39, page, KIB(4)));
-	b->row("MAP_DMA at IOVAs that wrap", -EINVAL, wrap(map(RW, UINT64_MAX - KIB(4) + 1, page, KIB(8))));
-	b->row("MAP_DMA of memory that wraps", -EINVAL, wrap(map(RW, MIB(1), NUMBER(UINT64_MAX - KIB(4) + 1), KIB(8))));
+	b->row("MAP_DMA at IOVAs that wrap", -EINVAL,
+		wrap(map(RW, UINT64_MAX - KIB(4) + 1, page, KIB(8))));
+	b->row("MAP_DMA of memory that wraps", -EINVAL,
+		wrap(map(RW, MIB(1), NUMBER(UINT64_MAX - KIB(4) + 1), KIB(8))));
 	b->row("MAP_DMA of no memory", -EFAULT, map(RW, MIB(1), NUMBER(KIB(4)), KIB(4)));
 	b->row("MAP_DMA of read-only memory to write", -EFAULT, map(RW, MIB(1), read_only, KIB(4)));
-	b->row("MAP_DMA of read-only memory to read", 0, map(VFIO_DMA_MAP_FLAG_READ, MIB(2), read_only, KIB(4)));
+	b->row("MAP_DMA of read-only memory to read", 0,
+		map(VFIO_DMA_MAP_FLAG_READ, MIB(2), read_only, KIB(4)));
 	b->row("MAP_DMA", 0, map(RW, MIB(1), page, KIB(16)));
 	b->row("MAP_DMA over a part of it", -EEXIST, map(RW, MIB(1) + KIB(12), page, KIB(16)));
 	b->row("UNMAP_DMA of its end", -EINVAL, unmap(0, MIB(1) + KIB(4), KIB(12)));
@@ -290,9 +299,11 @@ static void mappings(void)
 	b->row("UNMAP_DMA that is refused leaves the size alone", 0, refused_unmap(MIB(1), KIB(4)));
 	b->row("UNMAP_DMA of its middle", -EINVAL, unmap(0, MIB(1) + KIB(4), KIB(4)));
 	b->row("UNMAP_DMA at an IOVA inside a page", -EINVAL, unmap(0, MIB(1) + 8, KIB(16)));
-	b->row("UNMAP_DMA of a size that is not whole pages", -EINVAL, unmap(0, MIB(1), KIB(16) + 100));
+	b->row("UNMAP_DMA of a size that is not whole pages", -EINVAL,
+		unmap(0, MIB(1), KIB(16) + 100));
 	b->row("UNMAP_DMA with an unknown flag", -EINVAL, unmap(1u << 30, MIB(1), KIB(16)));
-	b->row("UNMAP_DMA of all from an IOVA on", -EINVAL, unmap(VFIO_DMA_UNMAP_FLAG_ALL, MIB(1), 0));
+	b->row("UNMAP_DMA of all from an IOVA on", -EINVAL,
+		unmap(VFIO_DMA_UNMAP_FLAG_ALL, MIB(1), 0));
 	b->row("UNMAP_DMA of nothing there", 0, unmap(0, MIB(64), KIB(4)));
 	b->row("UNMAP_DMA of no size", -EINVAL, unmap(0, MIB(1), 0));
 	b->row("UNMAP_DMA of all, and a size", -EINVAL, unmap(VFIO_DMA_UNMAP_FLAG_ALL, 0, KIB(4)));
@@ -308,11 +319,13 @@ static void mappings(void)
 
 static void infos(void)
 {
-	b->row("UNSET_CONTAINER with an open device", -EBUSY, group(VFIO_GROUP_UNSET_CONTAINER, NULL));
+	b->row("UNSET_CONTAINER with an open device", -EBUSY,
+		group(VFIO_GROUP_UNSET_CONTAINER, NULL));
 	b->row("DEVICE_GET_INFO too small", -EINVAL, small_info());
 	b->row("a group's ioctl of a device", -ENOTTY, device(VFIO_GROUP_SET_CONTAINER, NULL));
 	b->row("GET_API_VERSION of a device", -ENOTTY, device(VFIO_GET_API_VERSION, NULL));
-	b->row("SET_IOMMU of a device", -ENOTTY, device(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
+	b->row("SET_IOMMU of a device", -ENOTTY,
+		device(VFIO_SET_IOMMU, NUMBER(VFIO_TYPE1v2_IOMMU)));
 	b->row("an unknown ioctl of a device", -ENOTTY, device(UNKNOWN_IOCTL, NULL));
 	b->row("REGION_INFO of configuration space", 0, region(VFIO_PCI_CONFIG_REGION_INDEX));
 	b->row("REGION_INFO of VGA, which it is not", -EINVAL, region(VFIO_PCI_VGA_REGION_INDEX));
@@ -320,40 +333,59 @@ static void infos(void)
 	b->row("IRQ_INFO of ERR", 0, irq_info(VFIO_PCI_ERR_IRQ_INDEX));
 	b->row("IRQ_INFO of no such kind", -EINVAL, irq_info(5));
 	b->row("FEATURE unknown", -ENOTTY, feature(0xfff0 | VFIO_DEVICE_FEATURE_GET));
-	b->row("FEATURE get and set", -EINVAL, feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET));
-	b->row("FEATURE with an unknown flag", -EINVAL, feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | 1u << 30));
-	b->row("FEATURE low power, probe", 0, feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PROBE));
-	b->row("FEATURE migration, which it has not", -ENOTTY, feature(VFIO_DEVICE_FEATURE_MIGRATION | VFIO_DEVICE_FEATURE_GET));
-	b->row("FEATURE DMA logging, which it has not", -ENOTTY, feature(VFIO_DEVICE_FEATURE_DMA_LOGGING_START | VFIO_DEVICE_FEATURE_SET));
+	b->row("FEATURE get and set", -EINVAL,
+		feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | VFIO_DEVICE_FEATURE_GET |
+			VFIO_DEVICE_FEATURE_SET));
+	b->row("FEATURE with an unknown flag", -EINVAL,
+		feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | 1u << 30));
+	b->row("FEATURE low power, probe", 0,
+		feature(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | VFIO_DEVICE_FEATURE_SET |
+			VFIO_DEVICE_FEATURE_PROBE));
+	b->row("FEATURE migration, which it has not", -ENOTTY,
+		feature(VFIO_DEVICE_FEATURE_MIGRATION | VFIO_DEVICE_FEATURE_GET));
+	b->row("FEATURE DMA logging, which it has not", -ENOTTY,
+		feature(VFIO_DEVICE_FEATURE_DMA_LOGGING_START | VFIO_DEVICE_FEATURE_SET));
 	b->row("RESET", 0, device(VFIO_DEVICE_RESET, NULL));
 }
 
 static void interrupts(void)
 {
 	b->row("SET_IRQS of no such kind", -EINVAL, irqs(DATA_FDS | TRIGGER, 5, 0, 1));
-	b->row("SET_IRQS of no such vector", -EINVAL, irqs(DATA_FDS | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 2));
-	b->row("SET_IRQS that wraps", -EINVAL, irqs(DATA_NONE | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, UINT32_MAX, 2));
+	b->row("SET_IRQS of no such vector", -EINVAL,
+		irqs(DATA_FDS | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 2));
+	b->row("SET_IRQS that wraps", -EINVAL,
+		irqs(DATA_NONE | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, UINT32_MAX, 2));
 	b->row("SET_IRQS shorter than its eventfds", -EINVAL, short_irqs());
-	b->row("SET_IRQS of two kinds of data", -EINVAL, irqs(DATA_FDS | DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
-	b->row("SET_IRQS with an unknown flag", -EINVAL, irqs(DATA_FDS | TRIGGER | 1u << 30, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
-	b->row("mask INTx that is off", -EINVAL, irqs(DATA_NONE | MASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
-	b->row("unmask INTx that is off", -EINVAL, irqs(DATA_NONE | UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
-	b->row("INTx off that is off", -EINVAL, irqs(DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 0));
+	b->row("SET_IRQS of two kinds of data", -EINVAL,
+		irqs(DATA_FDS | DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("SET_IRQS with an unknown flag", -EINVAL,
+		irqs(DATA_FDS | TRIGGER | 1u << 30, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("mask INTx that is off", -EINVAL,
+		irqs(DATA_NONE | MASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("unmask INTx that is off", -EINVAL,
+		irqs(DATA_NONE | UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("INTx off that is off", -EINVAL,
+		irqs(DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 0));
 	b->row("INTx on", 0, irqs(DATA_FDS | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
-	b->row("mask INTx by an eventfd", -ENOTTY, irqs(DATA_FDS | MASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("mask INTx by an eventfd", -ENOTTY,
+		irqs(DATA_FDS | MASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
 	b->row("mask INTx", 0, irqs(DATA_NONE | MASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
-	b->row("unmask INTx by an eventfd from now on", 0, irqs(DATA_FDS | UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("unmask INTx by an eventfd from now on", 0,
+		irqs(DATA_FDS | UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
 	b->row("unmask INTx", 0, irqs(DATA_NONE | UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
 	b->row("signal INTx", 0, irqs(DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
-	b->row("MSI-X while INTx is on", -EINVAL, irqs(DATA_FDS | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
+	b->row("MSI-X while INTx is on", -EINVAL,
+		irqs(DATA_FDS | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
 	b->row("INTx off", 0, irqs(DATA_NONE | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 0));
 	b->row("MSI-X on", 0, irqs(DATA_FDS | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
-	b->row("INTx while MSI-X is on", -EINVAL, irqs(DATA_FDS | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
+	b->row("INTx while MSI-X is on", -EINVAL,
+		irqs(DATA_FDS | TRIGGER, VFIO_PCI_INTX_IRQ_INDEX, 0, 1));
 	b->row("mask MSI-X", -ENOTTY, irqs(DATA_NONE | MASK, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
 	b->row("signal MSI-X", 0, irqs(DATA_NONE | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
 	b->row("MSI-X off", 0, irqs(DATA_NONE | TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 0));
 	b->row("mask REQ", -ENOTTY, irqs(DATA_NONE | MASK, VFIO_PCI_REQ_IRQ_INDEX, 0, 1));
-	b->row("REQ by two eventfds", -EINVAL, irqs(DATA_FDS | TRIGGER, VFIO_PCI_REQ_IRQ_INDEX, 0, 2));
+	b->row("REQ by two eventfds", -EINVAL,
+		irqs(DATA_FDS | TRIGGER, VFIO_PCI_REQ_IRQ_INDEX, 0, 2));
 	b->row("REQ on", 0, irqs(DATA_FDS | TRIGGER, VFIO_PCI_REQ_IRQ_INDEX, 0, 1));
 	b->row("ERR on", 0, irqs(DATA_FDS | TRIGGER, VFIO_PCI_ERR_IRQ_INDEX, 0, 1));
 }
@@ -374,12 +406,14 @@ static void bus_resets(void)
 	b->row("HOT_RESET_INFO", 0, hits(2, &count));
 	b->row("of as many", 2, (int)count);
 	b->row("HOT_RESET with no group", -EINVAL, hot_reset(0, 0, NULL));
-	b->row("HOT_RESET with a flag", -EINVAL, hot_reset(1, b->other_group_count, b->other_groups));
+	b->row("HOT_RESET with a flag", -EINVAL,
+		hot_reset(1, b->other_group_count, b->other_groups));
 	b->row("HOT_RESET with more groups than functions", -EINVAL, hot_reset(0, 3, two));
 	b->row("HOT_RESET with no descriptor", -EBADF, hot_reset(0, 1, &none));
 	b->row("HOT_RESET with what is no group", -EINVAL, hot_reset(0, 1, &wrong));
 	b->row("HOT_RESET with a group of another bus alone", -EINVAL, hot_reset(0, 1, &b->g.fd));
-	b->row("HOT_RESET with the bus's groups", 0, hot_reset(0, b->other_group_count, b->other_groups));
+	b->row("HOT_RESET with the bus's groups", 0,
+		hot_reset(0, b->other_group_count, b->other_groups));
 	(void)close(wrong);
 }
 
@@ -390,12 +424,16 @@ static void regions(void)
 	uint8_t buf[4];
 	void *p;
 
-	b->row("configuration space is there", 0, vfio_region_info(&dev, VFIO_PCI_CONFIG_REGION_INDEX, &config, NULL));
+	b->row("configuration space is there", 0,
+		vfio_region_info(&dev, VFIO_PCI_CONFIG_REGION_INDEX, &config, NULL));
 	b->row("BAR 0 is there", 0, vfio_region_info(&dev, VFIO_PCI_BAR0_REGION_INDEX, &bar, NULL));
-	b->row("map of configuration space", -EINVAL, dev.ops->map(&dev, &config, 0, KIB(4), PROT_READ, NULL, &p));
-	b->row("map past the end", -EINVAL, dev.ops->map(&dev, &bar, align_up(bar.size, KIB(4)), KIB(4), PROT_READ, NULL, &p));
+	b->row("map of configuration space", -EINVAL,
+		dev.ops->map(&dev, &config, 0, KIB(4), PROT_READ, NULL, &p));
+	b->row("map past the end", -EINVAL,
+		dev.ops->map(&dev, &bar, align_up(bar.size, KIB(4)), KIB(4), PROT_READ, NULL, &p));
 	b->row("read past the end", -EINVAL, (int)dev.ops->read(&dev, &bar, bar.size, buf, 4));
-	b->row("read the command register", 0, vfio_region_get(&dev, &config, PCI_COMMAND, 2, &command));
+	b->row("read the command register", 0,
+		vfio_region_get(&dev, &config, PCI_COMMAND, 2, &command));
 	b->row("bus mastering at open", 0, (int)(command & PCI_COMMAND_MASTER));
 	b->row("memory off", 0, vfio_region_put(&dev, &config, PCI_COMMAND, 2, 0));
 	b->row("read a BAR with memory off", -EIO, vfio_region_get(&dev, &bar, 0, 4, &v));
@@ -435,8 +473,6 @@ static void endings(void)
 	b->row("open of its group after its close", 0, b->group(b, &again));
 	vfio_group_close(&again);
 }
-
-/* clang-format on */
 
 void errno_rows(struct errno_bench *bench)
 {

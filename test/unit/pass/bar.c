@@ -8,6 +8,7 @@
 #include "vmm/pass/function.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <string.h>
@@ -65,7 +66,7 @@ START_TEST(aligns_as_huge_pages_need_it)
 		ck_assert_uint_eq(rig.vm.memory.count, 1);
 		const struct memory_range *m = &rig.vm.memory.ranges[0];
 		ck_assert_msg((uintptr_t)m->host % align == (m->gpa.v & (align - 1)),
-			"%llu KiB at %p", (unsigned long long)(size >> 10), m->host);
+			"%" PRIu64 " KiB at %p", size >> 10, m->host);
 		rig_stop();
 	}
 }

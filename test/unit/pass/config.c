@@ -91,7 +91,7 @@ START_TEST(hides_what_a_guest_cannot_use)
 	rig_forget();
 	rig_write(0x208, 2, 1); /* VF enable */
 	ck_assert_str_eq(rig_log(), "");
-	/* Integrated into the host's root complex; behind our root port, an endpoint with a link. */
+	/* On the host it is part of the root complex; here it is an endpoint with a link. */
 	ck_assert_uint_eq(rig_read(0x92, 2), 0x0002);
 	ck_assert_uint_eq(rig_read(0x9c, 4) & 0x3ff, 0x11);
 	ck_assert_uint_eq(rig_read(0xa2, 2) & 0x3ff, 0x11);
@@ -223,8 +223,8 @@ static struct pass_config *with_ext(const uint32_t *words, unsigned count)
 }
 
 /*
- * Each between one that is kept and another: it is stepped over, and its registers read as zero. The
- * numbers stand here as the specification has them, not as our header does.
+ * Each between one that is kept and another: it is stepped over, and its registers read as zero.
+ * The numbers stand here as the specification has them, not as our header does.
  */
 START_TEST(hides_each_extended_capability_of_the_hosts)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A host that wants a device back, devices that are pulled or fail, and DMA around what an IOMMU keeps. */
+/* Requests of the host, devices that are pulled or fail, and DMA around reserved ranges. */
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -314,7 +314,7 @@ START_TEST(peers_reach_what_is_mapped)
 }
 END_TEST
 
-/* Whether the kernel refuses, or the IOMMU keeps the address: the guest has its BAR all the same. */
+/* The guest keeps its BAR, whether the kernel refuses or the IOMMU reserves the address. */
 START_TEST(goes_without_peers)
 {
 	const struct vfio_iommu narrow = {.range_count = 1, .ranges = {{{0}, {0xbfffffff}}}};

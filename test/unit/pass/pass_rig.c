@@ -9,6 +9,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,14 +125,13 @@ static int note_map(struct memory_listener *l, const struct memory_range *r, str
 {
 	if (rig.map_error)
 		return err_set(e, rig.map_error, "map");
-	vfio_model_note(&rig.model, "+%llx:%llx", (unsigned long long)r->gpa.v,
-		(unsigned long long)r->size);
+	vfio_model_note(&rig.model, "+%" PRIx64 ":%" PRIx64, r->gpa.v, r->size);
 	return 0;
 }
 
 static void note_unmap(struct memory_listener *l, const struct memory_range *r)
 {
-	vfio_model_note(&rig.model, "-%llx", (unsigned long long)r->gpa.v);
+	vfio_model_note(&rig.model, "-%" PRIx64, r->gpa.v);
 }
 
 void rig_prepare(const char *fixtures, const char *name)

@@ -35,7 +35,7 @@ struct rig {
 
 extern struct rig rig; /* a test is a process of its own */
 
-/* The two halves of rig_start(): a device that nobody has looked at yet, and the look (0, -errno). */
+/* The two halves of rig_start(): make a device, and learn it. Return of both: 0, -errno. */
 void rig_prepare(const char *fixtures, const char *name);
 int rig_learn(struct err *e);
 

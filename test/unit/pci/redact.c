@@ -7,6 +7,7 @@
 #include "suite.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,8 +214,8 @@ START_TEST(takes_out_what_is_private)
 	ck_assert_uint_ne(dsn, UINT64_C(0x1122334455667788));
 	/* What is claimed is still that device. */
 	char claim[64];
-	int len = snprintf(claim, sizeof(claim), "usher-claim 1\nserial %016llx\nuser ",
-		(unsigned long long)dsn);
+	int len =
+		snprintf(claim, sizeof(claim), "usher-claim 1\nserial %016" PRIx64 "\nuser ", dsn);
 	const char *shared = content_of(&m, "/etc/usher/claims.d/x.claim");
 	ck_assert_int_eq(strncmp(shared, claim, (size_t)len), 0);
 	/* And of the same user, by the name that /etc/passwd has for him. */

@@ -85,9 +85,6 @@ static int ranges_ascend(void)
 	return iommu.range_count > 0;
 }
 
-/* One line a row, however long: that is what makes it a table. */
-/* clang-format off */
-
 static void members(void)
 {
 	b->row("open", 0, vfio_ioas_open(b->ops, &s, &e));
@@ -185,12 +182,16 @@ static void regions(void)
 	uint64_t v = UINT16_MAX;
 
 	b->row("nine regions", 9, (int)first.region_count);
-	b->row("configuration space", 0, vfio_region_info(&first, VFIO_PCI_CONFIG_REGION_INDEX, &r, &e));
+	b->row("configuration space", 0,
+		vfio_region_info(&first, VFIO_PCI_CONFIG_REGION_INDEX, &r, &e));
 	b->row("read the vendor", 0, vfio_region_get(&first, &r, PCI_VENDOR_ID, 2, &v));
 	b->row("which is one", 1, v != UINT16_MAX);
 	b->row("read past the end", -ERANGE, vfio_region_get(&first, &r, r.size - 1, 2, &v));
-	b->row("bus mastering on", 0, vfio_region_put(&first, &r, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY));
-	b->row("read it back", PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY, vfio_region_get(&first, &r, PCI_COMMAND, 2, &v) < 0 ? -1 : (int)v & 6);
+	b->row("bus mastering on", 0,
+		vfio_region_put(
+			&first, &r, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY));
+	b->row("read it back", PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY,
+		vfio_region_get(&first, &r, PCI_COMMAND, 2, &v) < 0 ? -1 : (int)v & 6);
 	b->row("no such region", -EINVAL, vfio_region_info(&first, 99, &r, &e));
 	b->row("map a BAR", 0, map_bar());
 }
@@ -207,14 +208,16 @@ static void interrupts(void)
 	b->row("no such kind", -EINVAL, vfio_irq_info(&first, 5, &q, &e));
 	b->row("off when it is off", -EINVAL, vfio_irq_disable(&first, VFIO_PCI_MSIX_IRQ_INDEX));
 	b->row("on", 0, vfio_irq_set(&first, VFIO_PCI_MSIX_IRQ_INDEX, 0, &fd, 1));
-	b->row("another kind beside it", -EINVAL, vfio_irq_set(&first, VFIO_PCI_INTX_IRQ_INDEX, 0, &fd, 1));
+	b->row("another kind beside it", -EINVAL,
+		vfio_irq_set(&first, VFIO_PCI_INTX_IRQ_INDEX, 0, &fd, 1));
 	b->row("mask MSI-X", -ENOTTY, vfio_irq_mask(&first, VFIO_PCI_MSIX_IRQ_INDEX));
 	b->row("fire", 0, vfio_irq_fire(&first, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1));
 	b->row("the eventfd is signalled", 1, eventfd_read(fd, &count) < 0 ? -errno : (int)count);
 	b->row("off", 0, vfio_irq_disable(&first, VFIO_PCI_MSIX_IRQ_INDEX));
 	b->row("INTx on", 0, vfio_irq_set(&first, VFIO_PCI_INTX_IRQ_INDEX, 0, &fd, 1));
 	b->row("mask INTx", 0, vfio_irq_mask(&first, VFIO_PCI_INTX_IRQ_INDEX));
-	b->row("an eventfd unmasks INTx", 0, vfio_irq_unmask_fd(&first, VFIO_PCI_INTX_IRQ_INDEX, fd));
+	b->row("an eventfd unmasks INTx", 0,
+		vfio_irq_unmask_fd(&first, VFIO_PCI_INTX_IRQ_INDEX, fd));
 	b->row("unmask INTx", 0, vfio_irq_unmask(&first, VFIO_PCI_INTX_IRQ_INDEX));
 	b->row("INTx off", 0, vfio_irq_disable(&first, VFIO_PCI_INTX_IRQ_INDEX));
 	(void)close(fd);
@@ -222,8 +225,11 @@ static void interrupts(void)
 
 static void abilities(void)
 {
-	b->row("low power", 1, vfio_feature_has(&first, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, VFIO_DEVICE_FEATURE_SET));
-	b->row("an unknown feature", -ENOTTY, vfio_feature_use(&first, 0xfff0, VFIO_DEVICE_FEATURE_GET, NULL, 0));
+	b->row("low power", 1,
+		vfio_feature_has(
+			&first, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, VFIO_DEVICE_FEATURE_SET));
+	b->row("an unknown feature", -ENOTTY,
+		vfio_feature_use(&first, 0xfff0, VFIO_DEVICE_FEATURE_GET, NULL, 0));
 	b->row("reset", 0, vfio_dev_reset(&first, &e));
 }
 
@@ -243,8 +249,6 @@ static void endings(void)
 	vfio_ioas_close(&s);
 	b->row("a closed space holds nothing", 0, attach_elsewhere(&b->first));
 }
-
-/* clang-format on */
 
 void ioas_rows(const struct ioas_bench *bench)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GSIs and routes, without KVM: every call of it fails, and the books have to be right all the same. */
+/* GSIs and routes without KVM: every call of KVM fails, and the bookkeeping stays right. */
 #include "vmm/irq.h"
 
 #include "suite.h"

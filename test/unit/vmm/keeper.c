@@ -23,7 +23,7 @@ static void keeper_connect(struct keeper *k)
 
 static struct wire_call seen;
 
-/* Answers one call with @arg: a struct wire_call, its kind and id filled in unless they are there. */
+/* Answers one call with @arg, a struct wire_call; fills in its kind and id if they are 0. */
 static void *answer_one(void *arg)
 {
 	struct wire_call answer = *(const struct wire_call *)arg;

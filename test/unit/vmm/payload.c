@@ -330,8 +330,8 @@ START_TEST(refuses_what_cannot_work)
 END_TEST
 
 /*
- * A guest that writes anything anywhere: whatever it does, it is its own affair. Each run is another
- * one, and says which: HOSTILE_SEED=N does it again.
+ * A guest that writes anything anywhere: whatever it does, it is its own affair. Each run is
+ * another one, and says which: HOSTILE_SEED=N does it again.
  */
 START_TEST(a_hostile_guest_harms_nobody)
 {

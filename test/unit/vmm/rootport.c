@@ -257,7 +257,7 @@ START_TEST(functions_share_a_slot)
 }
 END_TEST
 
-/* Plugged while the guest runs: into the slot that is empty, and not seen before it is announced. */
+/* Plugged while the guest runs: into an empty slot, and hidden until it is announced. */
 START_TEST(an_empty_slot_is_filled_again)
 {
 	const unsigned at = PCI_DEVFN(1, 0), status = 0x40 + PCI_EXP_SLTSTA;

@@ -53,7 +53,7 @@ static inline void send_word(
 		send_fail("wrong word", word);
 }
 
-/* Return: the socket that usher-vmm inherits; *@ret_line: its other end, by which the guest lives. */
+/* Return: the socket for usher-vmm; *@ret_line: its other end; closing it ends the guest. */
 static inline int send_words(const char *const *words, int *ret_line)
 {
 	struct wire_machine m;
