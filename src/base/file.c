@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -122,6 +123,15 @@ bool file_is_leftover(const char *name, char *buf, size_t size)
 	memcpy(buf, name, len);
 	buf[len] = '\0';
 	return left;
+}
+
+int file_end_text(FILE *f, char **text)
+{
+	if (fclose(f) == 0)
+		return 0;
+	free(*text);
+	*text = NULL;
+	return -ENOMEM;
 }
 
 int file_remove(const char *path)

@@ -52,10 +52,8 @@ static int rule_format(const struct bind_entry *n, char **ret)
 			f, "ACTION!=\"remove\", SUBSYSTEM==\"vfio-dev\", KERNELS==\"%s\"", address);
 		put_access(f, &n->access);
 	}
-	if (fclose(f) != 0) {
-		free(text);
+	if (file_end_text(f, &text) < 0)
 		return -ENOMEM;
-	}
 	*ret = text;
 	return 0;
 }

@@ -108,10 +108,8 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 			(void)fprintf(f, "unwiped yes\n");
 	}
 	(void)fprintf(f, "end\n");
-	if (fclose(f) != 0) {
-		free(text);
+	if (file_end_text(f, &text) < 0)
 		return -ENOMEM;
-	}
 	*ret = text;
 	return (int)len;
 }

@@ -41,10 +41,8 @@ int claim_format(const struct claim *c, char **ret)
 		(void)fprintf(f, "user %s\n", c->user);
 	if (c->user_group[0])
 		(void)fprintf(f, "user-group %s\n", c->user_group);
-	if (fclose(f) != 0) {
-		free(text);
+	if (file_end_text(f, &text) < 0)
 		return -ENOMEM;
-	}
 	*ret = text;
 	return (int)len;
 }

@@ -62,9 +62,11 @@ int claim_rule_format(const struct claim *claims, size_t count, char **ret)
 		if (!claims[i].bad[0])
 			r = put_claim(f, &claims[i]);
 	(void)fputs(foot, f);
-	if (fclose(f) != 0 || r < 0) {
+	if (file_end_text(f, &text) < 0)
+		return -ENOMEM;
+	if (r < 0) {
 		free(text);
-		return r < 0 ? r : -ENOMEM;
+		return r;
 	}
 	*ret = text;
 	return (int)len;

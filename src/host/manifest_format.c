@@ -214,10 +214,8 @@ ssize_t manifest_format(const struct manifest *m, char **ret)
 	(void)fputs(MANIFEST_HEADER "\n", f);
 	put_entries(f, m);
 	put_others(f, m);
-	if (fclose(f) != 0) {
-		free(text);
+	if (file_end_text(f, &text) < 0)
 		return -ENOMEM;
-	}
 	*ret = text;
 	return (ssize_t)len;
 }

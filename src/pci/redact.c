@@ -2,6 +2,7 @@
 #include "pci/redact.h"
 
 #include "base/endian.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "pci/capability.h"
 #include "pci/cmdline.h"
@@ -343,10 +344,8 @@ static int rewrite_entry(
 	if (!out)
 		return -ENOMEM;
 	write(&(struct page){key, x->data, x->len, out});
-	if (fclose(out) != 0) {
-		free(text);
+	if (file_end_text(out, &text) < 0)
 		return -ENOMEM;
-	}
 	free(x->data);
 	x->data = text; /* open_memstream() adds a NUL */
 	x->len = len;
