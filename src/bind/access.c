@@ -58,14 +58,14 @@ static int rule_format(const struct bind_entry *n, char **ret)
 	return 0;
 }
 
-int bind_access_keep(const struct bind_env *env, const struct bind_entry *n, struct err *e)
+int bind_access_install(const struct bind_env *env, const struct bind_entry *n, struct err *e)
 {
 	cleanup_free char *text = NULL;
 
 	int r = bind_access_is(&n->access) ? rule_format(n, &text) : 0;
 	if (r == 0)
 		r = env->kernel->rule(n->group, text);
-	return r < 0 ? err_set(e, r, "group %d: keep the owner of its nodes", n->group) : 0;
+	return r < 0 ? err_set(e, r, "group %d: write the udev rule for its nodes", n->group) : 0;
 }
 
 int bind_access_write(int group, const char *text)

@@ -19,7 +19,7 @@ int bind_access_path(int group, char *buf, size_t size);
  * Writes the rule for the members of @n and @n->access; removes it when @n->access is none.
  * Return: 0, -errno.
  */
-int bind_access_keep(const struct bind_env *env, const struct bind_entry *n, struct err *e);
+int bind_access_install(const struct bind_env *env, const struct bind_entry *n, struct err *e);
 
 /* The live `rule` of struct bind_kernel_ops. */
 int bind_access_write(int group, const char *text);

@@ -84,7 +84,7 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 		state_names[n->state]);
 	(void)fprintf(f, "owner %d %" PRIu64 " %s\nwriter %d %" PRIu64 "\n", n->owner.pid,
 		n->owner.start, or_dash(n->owner.name), n->writer, n->writer_start);
-	(void)fprintf(f, "kept %s\nused %s\nreset %s\n", n->kept ? "yes" : "no",
+	(void)fprintf(f, "kept %s\nused %s\nreset %s\n", n->manual ? "yes" : "no",
 		n->used ? "yes" : "no", n->reset_waived ? "waived" : "needed");
 	if (bind_access_is(&n->access))
 		(void)fprintf(f, "nodes %s %s %04o\n", id_text(n->access.uid, uid),
@@ -381,7 +381,7 @@ static void read_head(struct reader *rd, struct bind_entry *n)
 	n->state = (enum bind_state)read_word(rd, "state", state_names, COUNT(state_names));
 	read_owner(rd, n);
 	read_writer(rd, n);
-	n->kept = read_word(rd, "kept", yes_no, COUNT(yes_no));
+	n->manual = read_word(rd, "kept", yes_no, COUNT(yes_no));
 	n->used = read_word(rd, "used", yes_no, COUNT(yes_no));
 	n->reset_waived = read_word(rd, "reset", waivers, COUNT(waivers));
 	read_access(rd, &n->access);

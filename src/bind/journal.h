@@ -23,7 +23,7 @@
  *	member 0000:03:00.0 8086:10d3 020000	N times, with these five below each:
  *	to vfio-pci
  *	driver e1000e			`-` for none, here and below; `+`: the one that fits, which
- *					the kernel chooses (a claim kept all of them off)
+ *					the kernel chooses (a claim prevented any driver)
  *	override -
  *	control auto			power/control
  *	reset_method flr bus
@@ -68,7 +68,7 @@ struct bind_entry {
 	struct bind_owner owner;
 	pid_t writer; /* 0: none */
 	uint64_t writer_start;
-	bool kept;
+	bool manual; /* `kept` in the text */
 	bool used;
 	bool reset_waived;
 	struct bind_access access;

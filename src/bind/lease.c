@@ -37,7 +37,7 @@ enum bind_lease_state bind_lease_judge(const struct bind_env *env, const struct 
 	}
 	if (!n->owner.pid) {
 		(void)snprintf(text, size, "bound manually, until it is released");
-		return BIND_LEASE_KEPT;
+		return BIND_LEASE_MANUAL;
 	}
 	bool alive = bind_owner_alive(env->host, n->owner.pid, n->owner.start);
 	(void)snprintf(text, size, "%s %s%s", alive ? "lent to" : "was lent to", owner,
@@ -87,53 +87,52 @@ int bind_gate_lease(struct bind_case *c, int group)
 	return r;
 }
 
-struct leases {
+struct walk {
 	const struct bind_env *env;
+	const struct bind_lease_folder *folder;
 	struct bind_lease *list;
 	size_t count;
-	char boot[BIND_BOOT_MAX]; /* read when there is an entry: snapshots without one need none */
+	char boot[BIND_BOOT_MAX]; /* read at the first entry: a snapshot without one lacks it */
 };
 
-static int add_lease(void *arg, const char *name)
+/* Fills @l from its entry or leftover. Return: 1, 0 there is no entry. */
+static int lease_judge(const struct walk *w, bool leftover, struct bind_lease *l)
 {
-	struct leases *l = arg;
-	struct bind_entry n = BIND_ENTRY_NONE;
-	char number[16] = "";
 	struct err why = {0};
-	uint64_t group;
 
-	bool left = file_is_leftover(name, number, sizeof(number));
-	if (num_parse(number, 10, INT32_MAX, &group) < 0)
+	int r = w->folder->read(w->env, w->boot, l, &why);
+	/* Released meanwhile; or a leftover beside its entry, whose removal removes both. */
+	if (leftover ? r != -ENOENT : r == -ENOENT)
 		return 0;
-	int r = l->boot[0] ? 0 : bind_boot_id(l->env->host, l->boot, NULL);
+	if (leftover) {
+		l->state = BIND_LEASE_VOID;
+		(void)snprintf(l->text, sizeof(l->text), "a temporary file that a crash left");
+	} else if (r < 0) {
+		l->state = BIND_LEASE_CORRUPT;
+		(void)snprintf(l->text, sizeof(l->text), "%.159s", why.msg);
+	}
+	return 1;
+}
+
+static int walk_name(void *arg, const char *name)
+{
+	struct walk *w = arg;
+	struct bind_lease found = {0};
+	char entry[32] = "";
+
+	bool leftover = file_is_leftover(name, entry, sizeof(entry));
+	if (!w->folder->name(entry, &found))
+		return 0;
+	int r = w->boot[0] ? 0 : bind_boot_id(w->env->host, w->boot, NULL);
 	if (r < 0)
 		return r;
-	struct bind_lease *list = reallocarray(l->list, l->count + 1, sizeof(*list));
+	if (lease_judge(w, leftover, &found) == 0)
+		return 0;
+	struct bind_lease *list = reallocarray(w->list, w->count + 1, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
-	l->list = list;
-	struct bind_lease *lease = &list[l->count];
-	*lease = (struct bind_lease){.group = (int)group};
-	r = bind_journal_read(l->env, lease->group, &n, &why);
-	/* Released while we look; or listed under its own name, and removed with it. */
-	if (left ? r != -ENOENT : r == -ENOENT) {
-		bind_entry_fini(&n);
-		return 0;
-	}
-	if (left) {
-		lease->state = BIND_LEASE_VOID;
-		(void)snprintf(
-			lease->text, sizeof(lease->text), "a temporary file that a crash left");
-	} else if (r == 0) {
-		lease->owner = n.owner;
-		lease->state =
-			bind_lease_judge(l->env, &n, l->boot, lease->text, sizeof(lease->text));
-	} else {
-		lease->state = BIND_LEASE_CORRUPT;
-		(void)snprintf(lease->text, sizeof(lease->text), "%.159s", why.msg);
-	}
-	bind_entry_fini(&n);
-	l->count++;
+	w->list = list;
+	w->list[w->count++] = found;
 	return 0;
 }
 
@@ -141,25 +140,59 @@ static int lease_order(const void *a, const void *b)
 {
 	const struct bind_lease *x = a, *y = b;
 
-	return x->group < y->group ? -1 : x->group > y->group;
+	if (x->group != y->group)
+		return x->group < y->group ? -1 : 1;
+	return pci_address_compare(x->address, y->address);
+}
+
+int bind_lease_walk(const struct bind_env *env, const struct bind_lease_folder *folder,
+	struct bind_lease **ret, size_t *ret_count, struct err *e)
+{
+	struct walk w = {.env = env, .folder = folder};
+	char path[FILE_PATH_MAX];
+
+	int r = file_path(path, sizeof(path), "%s/%s", env->state, folder->path);
+	if (r == 0)
+		r = env->host->ops->list(env->host, path, walk_name, &w);
+	if (r < 0 && r != -ENOENT) {
+		free(w.list);
+		return err_set(e, r, "list %s", path);
+	}
+	if (w.count)
+		qsort(w.list, w.count, sizeof(*w.list), lease_order);
+	*ret = w.list;
+	*ret_count = w.count;
+	return 0;
+}
+
+static bool group_name(const char *name, struct bind_lease *l)
+{
+	uint64_t group;
+
+	if (num_parse(name, 10, INT32_MAX, &group) < 0)
+		return false;
+	l->group = (int)group;
+	return true;
+}
+
+static int group_read(
+	const struct bind_env *env, const char *boot, struct bind_lease *l, struct err *e)
+{
+	struct bind_entry n = BIND_ENTRY_NONE;
+
+	int r = bind_journal_read(env, l->group, &n, e);
+	if (r == 0) {
+		l->owner = n.owner;
+		l->state = bind_lease_judge(env, &n, boot, l->text, sizeof(l->text));
+	}
+	bind_entry_fini(&n);
+	return r;
 }
 
 int bind_leases(
 	const struct bind_env *env, struct bind_lease **ret, size_t *ret_count, struct err *e)
 {
-	struct leases l = {.env = env};
-	char path[FILE_PATH_MAX];
+	static const struct bind_lease_folder folder = {"journal", group_name, group_read};
 
-	int r = file_path(path, sizeof(path), "%s/journal", env->state);
-	if (r == 0)
-		r = env->host->ops->list(env->host, path, add_lease, &l);
-	if (r < 0 && r != -ENOENT) {
-		free(l.list);
-		return err_set(e, r, "list %s", path);
-	}
-	if (l.count)
-		qsort(l.list, l.count, sizeof(*l.list), lease_order);
-	*ret = l.list;
-	*ret_count = l.count;
-	return 0;
+	return bind_lease_walk(env, &folder, ret, ret_count, e);
 }

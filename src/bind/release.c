@@ -10,7 +10,7 @@
  *
  *	stays	the group was bound manually, or the caller wants it on VFIO: only the lease ends
  *	refuse	a member is in use: its unbind would wait in the kernel
- *	keep	a member without a working reset stays on VFIO, unless allowed
+ *	why_stays	a member without a working reset stays on VFIO, unless allowed
  *	return	state `giving` in the journal, then return.c moves each member
  *	forget	the entry and its udev rule; with members that stay, the entry remains
  *
@@ -86,12 +86,12 @@ static int refuse_members_held(struct release *r, struct err *e)
 }
 
 /* Members that stay on VFIO, because nothing can reset them. Return: their count, -ENOMEM. */
-static int find_unresettable(struct release *r, const char **keep)
+static int find_unresettable(struct release *r, const char **why_stays)
 {
 	struct pci_address *taken = calloc(r->entry.count ? r->entry.count : 1, sizeof(*taken));
 	struct pci_device d;
 	size_t n = 0;
-	int kept = 0;
+	int staying = 0;
 
 	if (!taken)
 		return -ENOMEM;
@@ -105,16 +105,16 @@ static int find_unresettable(struct release *r, const char **keep)
 			(!r->entry.members[i].unwiped &&
 				bind_reset_works(r->work.env->host, &d, taken, n)))
 			continue;
-		keep[i] = r->entry.members[i].unwiped ? "could not be reset; stays on VFIO"
-						      : "has no working reset; stays on VFIO";
-		kept++;
+		why_stays[i] = r->entry.members[i].unwiped ? "could not be reset; stays on VFIO"
+							   : "has no working reset; stays on VFIO";
+		staying++;
 	}
 	free(taken);
-	return kept;
+	return staying;
 }
 
-/* Ends the lease, and keeps the entry for a later release. */
-static int entry_keep(struct release *r, struct err *e)
+/* Ends the lease; from now on the group counts as bound manually. */
+static int entry_make_manual(struct release *r, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
 
@@ -124,13 +124,13 @@ static int entry_keep(struct release *r, struct err *e)
 	n->owner = (struct bind_owner){0};
 	n->writer = 0;
 	n->writer_start = 0;
-	n->kept = true;
+	n->manual = true;
 	return bind_transaction_journal(&r->work, n, e);
 }
 
-static int entry_keep_in_part(struct release *r, struct err *e)
+static int release_in_part(struct release *r, struct err *e)
 {
-	int code = entry_keep(r, e);
+	int code = entry_make_manual(r, e);
 
 	if (code < 0)
 		return code;
@@ -142,7 +142,7 @@ static int entry_keep_in_part(struct release *r, struct err *e)
 }
 
 /* What would become of each member. */
-static int report_preview(struct release *r, const char *const *keep, struct err *e)
+static int report_preview(struct release *r, const char *const *why_stays, struct err *e)
 {
 	const struct bind_entry *n = &r->entry;
 	struct bind_returned *given = bind_report_add(r->report, n->count ? n->count : 1);
@@ -154,7 +154,7 @@ static int report_preview(struct release *r, const char *const *keep, struct err
 	for (size_t i = 0; i < n->count; i++) {
 		const char *to = r->g->how == BIND_RETURN_NONE ? "" : n->members[i].driver;
 		given[i].address = n->members[i].address;
-		given[i].left = keep[i] || !still_taken(r, &n->members[i], &d);
+		given[i].left = why_stays[i] || !still_taken(r, &n->members[i], &d);
 		if (pci_device_peek(r->work.env->host, given[i].address, &d, NULL) < 0)
 			d.driver[0] = '\0';
 		(void)snprintf(given[i].from, sizeof(given[i].from), "%s", d.driver);
@@ -166,25 +166,26 @@ static int report_preview(struct release *r, const char *const *keep, struct err
 				"to the driver that matches it");
 			continue;
 		}
-		(void)snprintf(given[i].text, sizeof(given[i].text), "%s", keep[i] ? keep[i] : "");
+		(void)snprintf(given[i].text, sizeof(given[i].text), "%s",
+			why_stays[i] ? why_stays[i] : "");
 	}
 	return 0;
 }
 
-static int members_return(struct release *r, const char **keep, struct err *e)
+static int members_return(struct release *r, const char **why_stays, struct err *e)
 {
 	struct bind_entry *n = &r->entry;
-	int kept = 0;
+	int staying = 0;
 
 	n->reset_waived =
 		n->reset_waived || bind_allows(r->g->allow, r->g->allow_count, "no-reset");
 	/* A group that was never handed out needs no reset. */
 	if (n->used && !n->reset_waived)
-		kept = find_unresettable(r, keep);
-	if (kept < 0)
-		return err_set(e, kept, "group %d", n->group);
+		staying = find_unresettable(r, why_stays);
+	if (staying < 0)
+		return err_set(e, staying, "group %d", n->group);
 	if (r->g->dry_run)
-		return report_preview(r, keep, e);
+		return report_preview(r, why_stays, e);
 	int code = bind_worker_arm(&r->work.workers[0], e);
 	if (code < 0)
 		return code;
@@ -193,10 +194,11 @@ static int members_return(struct release *r, const char **keep, struct err *e)
 	code = bind_transaction_journal(&r->work, n, e);
 	/* On a full disk the older entry is still there, and serves as well. */
 	if (code == 0 || code == -ENOSPC)
-		code = bind_return_members(&r->work.workers[0], n, r->g->how, keep, r->report, e);
+		code = bind_return_members(
+			&r->work.workers[0], n, r->g->how, why_stays, r->report, e);
 	if (code < 0)
 		return code;
-	return kept ? entry_keep_in_part(r, e) : bind_transaction_forget(&r->work, n->group, e);
+	return staying ? release_in_part(r, e) : bind_transaction_forget(&r->work, n->group, e);
 }
 
 static void mark_unwiped(struct release *r)
@@ -210,16 +212,16 @@ static void mark_unwiped(struct release *r)
 static int release_entry(struct release *r, struct err *e)
 {
 	mark_unwiped(r);
-	if (r->g->how == BIND_RETURN_VFIO || (r->g->owner.pid && r->entry.kept))
-		return r->g->dry_run ? 0 : entry_keep(r, e);
+	if (r->g->how == BIND_RETURN_VFIO || (r->g->owner.pid && r->entry.manual))
+		return r->g->dry_run ? 0 : entry_make_manual(r, e);
 	int code = refuse_members_held(r, e);
 	if (code < 0)
 		return code;
-	const char **keep = calloc(r->entry.count ? r->entry.count : 1, sizeof(*keep));
-	if (!keep)
+	const char **why_stays = calloc(r->entry.count ? r->entry.count : 1, sizeof(*why_stays));
+	if (!why_stays)
 		return err_set(e, -ENOMEM, "group %d", r->entry.group);
-	code = members_return(r, keep, e);
-	free(keep);
+	code = members_return(r, why_stays, e);
+	free(why_stays);
 	return code;
 }
 
@@ -321,7 +323,7 @@ int bind_release(const struct bind_env *env, const struct bind_release_request *
 	return code;
 }
 
-static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
+static int restore_locked(struct release *r, enum bind_manual manual, struct err *e)
 {
 	char boot[BIND_BOOT_MAX];
 	struct err why = {0};
@@ -342,19 +344,19 @@ static int restore_locked(struct release *r, enum bind_kept kept, struct err *e)
 	case BIND_LEASE_LIVE:
 	case BIND_LEASE_BUSY:
 		return 1;
-	case BIND_LEASE_KEPT:
-		return kept == BIND_KEPT_RELEASE ? release_entry(r, e) : 1;
+	case BIND_LEASE_MANUAL:
+		return manual == BIND_MANUAL_RELEASE ? release_entry(r, e) : 1;
 	case BIND_LEASE_DEAD:
 		/* A group that was bound manually before stays bound. */
-		return r->entry.kept && kept == BIND_KEPT_STAYS ? entry_keep(r, e)
-								: release_entry(r, e);
+		return r->entry.manual && manual == BIND_MANUAL_STAYS ? entry_make_manual(r, e)
+								      : release_entry(r, e);
 	case BIND_LEASE_BROKEN:
 		return release_entry(r, e);
 	}
 	return -EINVAL;
 }
 
-int bind_restore(const struct bind_env *env, int group, enum bind_kept kept,
+int bind_restore(const struct bind_env *env, int group, enum bind_manual manual,
 	struct bind_report *ret, struct err *e)
 {
 	const struct bind_release_request g = {.group = group, .how = BIND_RETURN_DRIVER};
@@ -363,7 +365,7 @@ int bind_restore(const struct bind_env *env, int group, enum bind_kept kept,
 	*ret = BIND_REPORT_NONE;
 	int code = bind_transaction_begin(&r.work, env, &group, 1, e);
 	if (code == 0)
-		code = restore_locked(&r, kept, e);
+		code = restore_locked(&r, manual, e);
 	bind_entry_fini(&r.entry);
 	bind_transaction_end(&r.work);
 	return code;

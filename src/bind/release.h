@@ -53,14 +53,14 @@ void bind_report_fini(struct bind_report *r);
 int bind_release(const struct bind_env *env, const struct bind_release_request *g,
 	struct bind_report *ret, struct err *e);
 
-enum bind_kept { BIND_KEPT_STAYS, BIND_KEPT_RELEASE };
+enum bind_manual { BIND_MANUAL_STAYS, BIND_MANUAL_RELEASE };
 
 /*
  * Cleans up one entry by its state: removes void and corrupt ones, releases broken and dead ones,
- * leaves live and busy ones alone. @kept decides about groups that were bound manually.
+ * leaves live and busy ones alone. @manual decides about groups that were bound manually.
  * Idempotent. Return: 0 done or nothing to do, 1 left alone, -errno as bind_release().
  */
-int bind_restore(const struct bind_env *env, int group, enum bind_kept kept,
+int bind_restore(const struct bind_env *env, int group, enum bind_manual manual,
 	struct bind_report *ret, struct err *e);
 
 #endif

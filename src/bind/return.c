@@ -210,7 +210,7 @@ static int member_return(struct bind_worker *w, const struct bind_was *was, enum
 }
 
 int bind_return_members(struct bind_worker *w, const struct bind_entry *n, enum bind_return how,
-	const char *const *keep, struct bind_report *ret, struct err *e)
+	const char *const *why_stays, struct bind_report *ret, struct err *e)
 {
 	int first = 0;
 
@@ -221,10 +221,10 @@ int bind_return_members(struct bind_worker *w, const struct bind_entry *n, enum 
 		const struct bind_was *was = &n->members[i];
 		struct err why = {0};
 		given[i].address = was->address;
-		if (keep && keep[i]) {
+		if (why_stays && why_stays[i]) {
 			(void)snprintf(given[i].from, sizeof(given[i].from), "%s", was->to);
 			(void)snprintf(given[i].to, sizeof(given[i].to), "%s", was->to);
-			returned_stays(&given[i], keep[i]);
+			returned_stays(&given[i], why_stays[i]);
 			continue;
 		}
 		int r = member_return(w, was, how, &given[i], &why);

@@ -181,7 +181,7 @@ static int fill_entry(
 	n->owner = t->q->owner;
 	n->access = g->access;
 	n->reset_waived = bind_allows(t->q->allow, t->q->allow_count, "no-reset");
-	n->kept = !n->owner.pid;
+	n->manual = !n->owner.pid;
 	int r = bind_boot_id(env->host, n->boot, e);
 	if (r < 0)
 		return r;
@@ -204,7 +204,7 @@ static int fill_entry(
 		fill_member(env, m, bind_entry_find(old, m->device.address), was);
 		forget_claim(t->q, m, was);
 	}
-	n->kept = n->kept || old->kept;
+	n->manual = n->manual || old->manual;
 	n->used = old->used;
 	return 0;
 }
@@ -310,7 +310,7 @@ static int step_rule(struct transaction *t, const struct bind_step *s, struct er
 {
 	const struct taking *k = find_taking(t, s->group);
 
-	int r = k ? bind_access_keep(t->work.env, &k->entry, e) : -EINVAL;
+	int r = k ? bind_access_install(t->work.env, &k->entry, e) : -EINVAL;
 	bind_transaction_count(&t->work);
 	return r;
 }
@@ -344,7 +344,7 @@ static int step_run(void *arg, const struct bind_step *s, struct err *e)
 }
 
 /* A claimed device keeps its override after an undo; only a release lets the kernel choose. */
-static void keep_off(struct bind_entry *n)
+static void skip_fitting_driver(struct bind_entry *n)
 {
 	for (size_t i = 0; i < n->count; i++) {
 		struct bind_was *m = &n->members[i];
@@ -366,23 +366,23 @@ static int group_undo(struct transaction *t, struct taking *k, unsigned number, 
 	if (k->old.used) {
 		/* The entry first: the lease must survive even if the rule cannot be written. */
 		int back = bind_transaction_journal(&t->work, &k->old, e);
-		int rule = bind_access_keep(t->work.env, &k->old, back < 0 ? NULL : e);
+		int rule = bind_access_install(t->work.env, &k->old, back < 0 ? NULL : e);
 		return back < 0 ? back : rule;
 	}
-	const char **keep = calloc(k->entry.count ? k->entry.count : 1, sizeof(*keep));
-	if (!keep)
+	const char **why_stays = calloc(k->entry.count ? k->entry.count : 1, sizeof(*why_stays));
+	if (!why_stays)
 		return err_set(e, -ENOMEM, "undo");
-	keep_off(&k->entry);
+	skip_fitting_driver(&k->entry);
 	for (size_t i = 0; stuck && i < k->entry.count; i++) {
 		if (!pci_address_equal(k->entry.members[i].address, stuck->address))
 			continue;
-		keep[i] = "the kernel does not return from its unbind";
+		why_stays[i] = "the kernel does not return from its unbind";
 		all = false;
 	}
 	int r = bind_return_members(
-		&t->work.workers[number], &k->entry, BIND_RETURN_DRIVER, keep, &report, e);
+		&t->work.workers[number], &k->entry, BIND_RETURN_DRIVER, why_stays, &report, e);
 	bind_report_fini(&report);
-	free(keep);
+	free(why_stays);
 	if (r == 0 && !all)
 		return err_say(e, -ETIMEDOUT, "one device hangs in the kernel");
 	return r < 0 ? r : bind_transaction_forget(&t->work, k->entry.group, e);
@@ -519,6 +519,6 @@ int bind_take(const struct bind_env *env, const struct bind_request *q, struct b
 		r = take_locked(&t, e);
 	transaction_end(&t);
 	if (r == 0)
-		bind_variant_keep(env);
+		bind_variant_cache(env);
 	return r;
 }

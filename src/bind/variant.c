@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The kept lines look like those of modules.alias, below one that says what they were made of. */
+/* The cache has lines as in modules.alias, below a line that names their source. */
 static const char key[] = "vfio_pci:"; /* after "alias " */
 
 static int aliases_path(struct host *h, char *buf, size_t size)
@@ -34,17 +34,17 @@ static void head_make(struct host *h, const char *path, char *buf, size_t size)
 		buf[0] = '\0';
 }
 
-/* The kept lines if they are still good, else all of modules.alias; the caller's to free(). */
+/* Reads the cache if it is valid, otherwise modules.alias; *@ret is the caller's to free(). */
 static ssize_t aliases_read(const struct bind_env *env, char **ret)
 {
-	char path[FILE_PATH_MAX], kept[FILE_PATH_MAX], head[FILE_PATH_MAX + 64];
+	char path[FILE_PATH_MAX], cache[FILE_PATH_MAX], head[FILE_PATH_MAX + 64];
 
 	int r = aliases_path(env->host, path, sizeof(path));
 	if (r < 0)
 		return r;
 	head_make(env->host, path, head, sizeof(head));
-	if (head[0] && file_path(kept, sizeof(kept), "%s/variants", env->state) == 0 &&
-		host_read_all(env->host, kept, ret) >= 0) {
+	if (head[0] && file_path(cache, sizeof(cache), "%s/variants", env->state) == 0 &&
+		host_read_all(env->host, cache, ret) >= 0) {
 		if (strncmp(*ret, head, strlen(head)) == 0)
 			return (ssize_t)strlen(*ret);
 		free(*ret);
@@ -99,7 +99,7 @@ int bind_variant_find(const struct bind_env *env, const char *modalias, char *re
 	return best == SIZE_MAX ? -ENOENT : 0;
 }
 
-static void keep_lines(const char *kept, const char *head, const char *text)
+static void cache_write(const char *cache, const char *head, const char *text)
 {
 	size_t len = 0;
 	char *lines = NULL;
@@ -111,23 +111,23 @@ static void keep_lines(const char *kept, const char *head, const char *text)
 	for (const char *line = strstr(text, key); line; line = strstr(line + 1, key))
 		(void)fprintf(f, "alias %.*s\n", (int)strcspn(line, "\n"), line);
 	if (fclose(f) == 0)
-		(void)file_replace(kept, lines, len, 0644);
+		(void)file_replace(cache, lines, len, 0644);
 	free(lines);
 }
 
-void bind_variant_keep(const struct bind_env *env)
+void bind_variant_cache(const struct bind_env *env)
 {
-	char path[FILE_PATH_MAX], kept[FILE_PATH_MAX], head[FILE_PATH_MAX + 64];
+	char path[FILE_PATH_MAX], cache[FILE_PATH_MAX], head[FILE_PATH_MAX + 64];
 	cleanup_free char *old = NULL;
 	cleanup_free char *text = NULL;
 
 	if (aliases_path(env->host, path, sizeof(path)) < 0 ||
-		file_path(kept, sizeof(kept), "%s/variants", env->state) < 0)
+		file_path(cache, sizeof(cache), "%s/variants", env->state) < 0)
 		return;
 	head_make(env->host, path, head, sizeof(head));
-	if (!head[0] || (host_read_all(env->host, kept, &old) >= 0 &&
+	if (!head[0] || (host_read_all(env->host, cache, &old) >= 0 &&
 				strncmp(old, head, strlen(head)) == 0))
 		return;
 	if (host_read_all(env->host, path, &text) >= 0)
-		keep_lines(kept, head, text);
+		cache_write(cache, head, text);
 }

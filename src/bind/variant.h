@@ -15,9 +15,9 @@ struct bind_env;
 int bind_variant_find(const struct bind_env *env, const char *modalias, char *ret, size_t size);
 
 /*
- * Keeps the few such lines in STATE/variants, for modules.alias is some hundred times longer.
- * They are good as long as modules.alias is not changed. Failing is no loss.
+ * Caches these lines in STATE/variants, because modules.alias is about a hundred times longer.
+ * The cache is valid until modules.alias changes. Without it, reading only takes longer.
  */
-void bind_variant_keep(const struct bind_env *env);
+void bind_variant_cache(const struct bind_env *env);
 
 #endif

@@ -12,7 +12,7 @@
 /* Rules about VFIO itself: its modules, their options, its nodes. */
 
 /* A line of modprobe's configuration that prevents loading a module. */
-static bool kept_out(struct check_case *c, const char *module)
+static bool modprobe_prevents(struct check_case *c, const char *module)
 {
 	static const char *const verbs[] = {"blacklist", "install"};
 	char path[200], text[200];
@@ -43,7 +43,7 @@ void check_modules(struct check_case *c)
 	if (bind_driver_present(c->host, "vfio-pci"))
 		return;
 	for (size_t i = 0; i < COUNT(modules); i++) {
-		if (kept_out(c, modules[i]))
+		if (modprobe_prevents(c, modules[i]))
 			continue;
 		switch (modprobe_presence(c->host, modules[i])) {
 		case MODPROBE_ABSENT:

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* Whether it is as the rule alone leaves a device. */
-static bool is_kept_off(struct host *h, const struct pci_device *stray, const char *override)
+static bool has_rule_override(struct host *h, const struct pci_device *stray, const char *override)
 {
 	struct pci_device d;
 
@@ -58,7 +58,7 @@ static int give_locked(struct bind_transaction *w, const struct pci_device *stra
 		.group = stray->group, .state = BIND_STATE_RETURNING, .members = &was, .count = 1};
 	bool has_group = stray->group >= 0;
 
-	if (!is_kept_off(w->env->host, stray, override))
+	if (!has_rule_override(w->env->host, stray, override))
 		return 0;
 	(void)snprintf(was.to, sizeof(was.to), "%s", override);
 	(void)snprintf(was.driver, sizeof(was.driver), "%s", BIND_DRIVER_FITTING);
@@ -94,7 +94,7 @@ int claim_stray_return(const struct bind_env *env, const struct pci_device *stra
 	int group = stray->group;
 
 	*ret = BIND_REPORT_NONE;
-	if (!is_kept_off(env->host, stray, override))
+	if (!has_rule_override(env->host, stray, override))
 		return 0;
 	int r = bind_transaction_begin(&w, env, &group, group >= 0, e);
 	if (r == 0)

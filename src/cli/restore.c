@@ -19,7 +19,7 @@ struct arguments {
 	struct targets targets;
 	int groups[TARGETS_MAX]; /* of the targets */
 	int group_count;
-	enum bind_kept kept;
+	enum bind_manual manual;
 	bool dry_run;
 	bool json;
 };
@@ -39,7 +39,7 @@ static int restore_parse(const struct verb *v, int argc, char **argv, struct arg
 
 	while ((c = option_next(&o)) > 0) {
 		if (c == ALL)
-			a->kept = BIND_KEPT_RELEASE;
+			a->manual = BIND_MANUAL_RELEASE;
 		else if (c == DRY_RUN)
 			a->dry_run = true;
 		else
@@ -61,7 +61,7 @@ static bool is_meant(const struct arguments *a, int group)
 static bool is_left_alone(const struct arguments *a, const struct bind_lease *l)
 {
 	return l->state == BIND_LEASE_LIVE ||
-	       (l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS);
+	       (l->state == BIND_LEASE_MANUAL && a->manual == BIND_MANUAL_STAYS);
 }
 
 /* A busy group is checked again under its lock: a writer may outlive its usher briefly. */
@@ -88,7 +88,7 @@ static int restore_group(struct arguments *a, const struct bind_env *env,
 		lease_intent(a, l->state, is_left_alone(a, l)));
 	if (a->dry_run || is_left_alone(a, l))
 		return LEAVE_OK;
-	int r = bind_restore(env, l->group, a->kept, &done, &e);
+	int r = bind_restore(env, l->group, a->manual, &done, &e);
 	if (r == 1)
 		report_note("group %d: left alone%s", l->group, lease_advice(l->state));
 	if (list)
@@ -109,7 +109,7 @@ static bool is_named(const struct arguments *a, struct pci_address address)
 	return a->targets.count == 0;
 }
 
-static void put_function(struct json *list, const struct bind_env *env, const struct vfs_lease *l,
+static void put_function(struct json *list, const struct bind_env *env, const struct bind_lease *l,
 	uint64_t before, bool left, const char *why)
 {
 	char address[PCI_ADDRESS_TEXT];
@@ -123,16 +123,16 @@ static void put_function(struct json *list, const struct bind_env *env, const st
 }
 
 static int restore_function(struct arguments *a, const struct bind_env *env,
-	const struct vfs_lease *l, struct json *list)
+	const struct bind_lease *l, struct json *list)
 {
-	bool left = l->state == BIND_LEASE_KEPT && a->kept == BIND_KEPT_STAYS;
+	bool left = l->state == BIND_LEASE_MANUAL && a->manual == BIND_MANUAL_STAYS;
 	uint64_t before = list ? pci_vfs_read(env->host, l->address).active : 0;
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
 
 	report_note("%s: %s: %s", pci_address_format(l->address, address), l->text,
 		lease_intent(a, l->state, left));
-	int r = a->dry_run || left ? 0 : vfs_restore(env, l->address, a->kept, &e);
+	int r = a->dry_run || left ? 0 : vfs_restore(env, l->address, a->manual, &e);
 	if (r == 1)
 		report_note("%s: left alone%s", address, lease_advice(l->state));
 	if (list)
@@ -145,7 +145,7 @@ static int restore_function(struct arguments *a, const struct bind_env *env,
 /* After the groups: a virtual function must be returned before it can be removed. */
 static int restore_functions(struct arguments *a, const struct bind_env *env, struct json *list)
 {
-	cleanup_free struct vfs_lease *leases = NULL;
+	cleanup_free struct bind_lease *leases = NULL;
 	struct err e = {0};
 	size_t count = 0;
 	int leave = LEAVE_OK;
@@ -192,7 +192,7 @@ static int restore_leases(
 
 static int restore_run(const struct verb *v, int argc, char **argv)
 {
-	struct arguments a = {.kept = BIND_KEPT_STAYS};
+	struct arguments a = {.manual = BIND_MANUAL_STAYS};
 	struct bind_env env = bind_env_live();
 	struct json *doc = NULL;
 	struct err e = {0};

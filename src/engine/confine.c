@@ -16,6 +16,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/*
+ * How it works
+ *
+ * Invariant: when the keeper sees this process end, no process of the program is left. The kernel
+ * guarantees that for the first process of a PID namespace, so confine_enter() makes this process
+ * the first, and the program its child.
+ *
+ *	keeper ── clone(CLONE_NEWPID) ── first process (watch_program) ── fork() ── the program
+ *
+ * The order of steps is forced:
+ *
+ *	join_cgroup()    first, because it needs the keeper's rights
+ *	drop_rights()    the bounding set before the user ids (CAP_SETPCAP), capabilities last
+ *	catch_signals()  before the fork, so that no SIGCHLD is lost
+ *	fork()           the child returns and executes; the parent closes all devices and waits
+ *
+ * The first process ends at once when @alive_fd reports end of file: the keeper is gone. It exits
+ * with the program's status, which the keeper reads as its own child's.
+ */
+
 /* Drops all capabilities for good: neither a file's capabilities nor set-user-ID bring any back. */
 static int drop_capabilities(void)
 {

@@ -17,7 +17,7 @@ static int exec_check(const struct guest_spec *s, struct err *e)
 	if (!s->engine_args || !s->engine_args[0])
 		return err_say(e, -EINVAL, "no program to run: it comes after '--'");
 	if (!s->device_count)
-		return err_say(e, -EINVAL, "no --device: there is nothing to hand over");
+		return err_say(e, -EINVAL, "no --device: the program would get no device");
 	return 0;
 }
 
@@ -27,30 +27,30 @@ static int add_devices(const struct open_devices *d, struct program *p)
 	char list[64 * SPEC_DEVICES_MAX], text[PCI_ADDRESS_TEXT];
 	size_t used = 0;
 
-	int r = program_fd(p, d->ioas.fd);
-	for (size_t i = 0; r == 0 && i < d->device_count; i++) {
+	program_fd(p, d->ioas.fd);
+	for (size_t i = 0; i < d->device_count; i++) {
 		int n = snprintf(list + used, sizeof(list) - used, "%s%s=fd:%d,none,%d",
 			i ? " " : "", pci_address_format(d->devices[i].address, text), d->ioas.fd,
 			d->devices[i].vfio.fd);
 		if (n < 0 || (size_t)n >= sizeof(list) - used)
 			return -E2BIG;
 		used += (size_t)n;
-		r = program_fd(p, d->devices[i].vfio.fd);
+		program_fd(p, d->devices[i].vfio.fd);
 	}
-	return r == 0 ? program_env(p, EXEC_VARIABLE "=%s", list) : r;
+	program_env(p, EXEC_VARIABLE "=%s", list);
+	return 0;
 }
 
 /* Sets the variables that a shell of that user would have. */
-static int add_user(uid_t uid, struct program *p)
+static void add_user(uid_t uid, struct program *p)
 {
 	const struct passwd *u = getpwuid(uid);
 
 	if (!u)
-		return 0;
-	int r = program_env(p, "HOME=%s", u->pw_dir);
-	if (r == 0)
-		r = program_env(p, "USER=%s", u->pw_name);
-	return r == 0 ? program_env(p, "LOGNAME=%s", u->pw_name) : r;
+		return;
+	program_env(p, "HOME=%s", u->pw_dir);
+	program_env(p, "USER=%s", u->pw_name);
+	program_env(p, "LOGNAME=%s", u->pw_name);
 }
 
 /* Nobody writes to this pipe. Our end of it closes when this process ends, whatever the reason. */
@@ -65,24 +65,6 @@ static int add_lifeline(struct engine_run *run)
 	return 0;
 }
 
-static int add_program(const struct guest_spec *s, struct engine_run *run)
-{
-	struct program *p = &run->program;
-	int r = 0;
-
-	for (char *const *a = s->engine_args; r == 0 && *a; a++)
-		r = program_word(p, *a);
-	if (r < 0)
-		return r;
-	r = add_devices(run->devices, p);
-	if (r < 0)
-		return r;
-	r = add_user(s->uid, p);
-	if (r < 0)
-		return r;
-	return add_lifeline(run);
-}
-
 static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
@@ -91,7 +73,12 @@ static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 	int r = devices_open(env, s, groups, &run->devices, e);
 	if (r < 0)
 		return r;
-	r = add_program(s, run);
+	for (char *const *a = s->engine_args; *a; a++)
+		program_word(p, *a);
+	add_user(s->uid, p);
+	r = add_devices(run->devices, p);
+	if (r == 0)
+		r = add_lifeline(run);
 	if (r < 0)
 		return err_set(e, r, "prepare %s", s->engine_args[0]);
 	cgroup_make(s->name, &run->cgroup);

@@ -18,6 +18,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * How it works
+ *
+ * Invariant: the checks only read, through struct host, so that they work on a snapshot of
+ * another machine. What cannot be read does not refuse: the run itself will report it.
+ *
+ * A check is a function over struct fit_case that adds at most one problem to the plan. fit_check()
+ * runs them in the order of its table. The checks of addresses come last, in two steps:
+ *
+ *	fit_usable()  all addresses, less the IOMMU's width and each group's reserved_regions
+ *	layout_make() RAM around the gaps of that, as usher-vmm will place it; then bars_check()
+ *
+ * QEMU places RAM and BARs itself. For it, check_qemu() tests QEMU's two blocks of RAM against the
+ * usable addresses, and bars_check_sum() only the size of all BARs. names_ours and names_qemu tell
+ * the user which checks applied.
+ */
 #define TEXT_MAX 8192
 #define QEMU_BITS 40 /* width of a guest-physical address in all processors but "host" and "max" */
 
@@ -41,7 +57,7 @@ static const struct fit_name names_qemu[] = {
 	{.name = "memory"},
 	{.name = "reserved"},
 	{"bars", FIT_PARTLY, "only that the guest can address as much: its firmware places them"},
-	{"hugepages", FIT_NOT, "QEMU's own words ask for them"},
+	{"hugepages", FIT_NOT, "QEMU's own arguments request them"},
 	{0},
 };
 
@@ -50,7 +66,7 @@ const struct fit_name *fit_names(const struct engine *engine)
 	return engine->lays_out ? names_ours : names_qemu;
 }
 
-/* What a check may read. */
+/* The input of the checks. */
 struct fit_case {
 	struct host *host;
 	const struct engine *engine;
@@ -119,44 +135,41 @@ static int fit_memlock(struct fit_case *c)
 	if (!c->spec->device_count ||
 		(read_field(c->host, "/proc/self/status", "CapEff", 16, &caps) == 0 && caps & may))
 		return 0;
-	/*
-	 * If the limit is unknown, the mapping will fail. The keeper raises the soft limit to the
-	 * hard.
-	 */
+	/* The keeper raises the soft limit itself. An unknown limit shows when mapping fails. */
 	if (read_hard(c->host, "Max locked memory", &hard) < 0 || hard >= need)
 		return 0;
 	return bind_problem_add(c->plan, c->q, &kind, "host",
-		"the guest's memory is pinned for its devices: %" PRIu64
-		" MiB in all, and this user may "
-		"lock %" PRIu64,
-		(need >> 20), (hard >> 20));
+		"the kernel pins the guest's memory for DMA: %" PRIu64
+		" MiB, but this user may lock only %" PRIu64 " MiB",
+		need >> 20, hard >> 20);
 }
 
 static int fit_memory(struct fit_case *c)
 {
 	static const struct problem_kind more = {
-		"memory", PROBLEM_REFUSES, "give the guest less: --memory"};
-	static const struct problem_kind tight = {
-		"memory", PROBLEM_WARNS, "the host will have to swap, or end something"};
+		"memory", PROBLEM_REFUSES, "give the guest less memory: --memory"};
+	static const struct problem_kind tight = {"memory", PROBLEM_WARNS,
+		"the host may swap, or kill processes; give the guest less memory"};
 	uint64_t all, available;
 
 	if (read_field(c->host, "/proc/meminfo", "MemTotal", 10, &all) == 0 && c->memory > KIB(all))
 		return bind_problem_add(c->plan, c->q, &more, "host",
-			"the guest is to have %" PRIu64 " MiB, and the host has %" PRIu64,
+			"the guest needs %" PRIu64 " MiB, but the host has only %" PRIu64 " MiB",
 			(c->memory >> 20), (all >> 10));
 	if (!c->spec->device_count || c->spec->hugepages ||
 		read_field(c->host, "/proc/meminfo", "MemAvailable", 10, &available) < 0 ||
 		c->memory <= KIB(available))
 		return 0;
 	return bind_problem_add(c->plan, c->q, &tight, "host",
-		"the guest's %" PRIu64 " MiB are pinned at once, and %" PRIu64 " are available",
+		"the kernel pins the guest's %" PRIu64 " MiB at its start, but only %" PRIu64
+		" MiB are available",
 		(c->memory >> 20), (available >> 10));
 }
 
 static int fit_hugepages(struct fit_case *c)
 {
 	static const struct problem_kind kind = {"hugepages", PROBLEM_REFUSES,
-		"set more aside: /proc/sys/vm/nr_hugepages; early, while memory is in one piece"};
+		"reserve more soon after boot: /proc/sys/vm/nr_hugepages"};
 	static const char path[] = "/proc/meminfo";
 	uint64_t free_ = 0, held = 0, kib = 0;
 
@@ -170,15 +183,15 @@ static int fit_hugepages(struct fit_case *c)
 		return 0;
 	if (size && c->memory % size)
 		return bind_problem_add(c->plan, c->q, &kind, "host",
-			"the guest's %" PRIu64 " MiB are no whole number of huge pages of %" PRIu64
-			" MiB",
+			"the guest's %" PRIu64
+			" MiB are not a multiple of the huge page size, %" PRIu64 " MiB",
 			(c->memory >> 20), (size >> 20));
 	return bind_problem_add(c->plan, c->q, &kind, "host",
-		"the guest needs %" PRIu64 " huge pages, and %" PRIu64 " are free",
+		"the guest needs %" PRIu64 " huge pages, but only %" PRIu64 " are free",
 		(size ? c->memory / size : 0), pages);
 }
 
-/* Takes [@first, @last] out of @spans. */
+/* Removes [@first, @last] from @spans. Return: the new count. */
 static size_t cut_out(
 	struct vfio_span *spans, size_t count, size_t room, uint64_t first, uint64_t last)
 {
@@ -266,7 +279,7 @@ static int check_qemu(const struct fit_case *c, const struct vfio_span *usable, 
 	return low_ok && high_ok ? 0 : -EADDRINUSE;
 }
 
-/* The most that a guest with addresses of @bits can address beside its memory. */
+/* The address space that a guest with addresses of @bits has left beside its memory. */
 static struct bars_room room_of(const struct fit_case *c, unsigned bits)
 {
 	uint64_t end = UINT64_C(1) << bits;
@@ -278,16 +291,15 @@ static struct bars_room room_of(const struct fit_case *c, unsigned bits)
 }
 
 /*
- * QEMU's processors have addresses of 40 bits, or the host's width; some distributions give all of
- * them the host's. So a need of more than 40 bits is a warning, and of more than the host's
- * refuses.
+ * QEMU's processors have addresses of 40 bits or of the host's width; some distributions build
+ * them all with the host's. So BARs beyond 40 bits warn, and those beyond the host's width refuse.
  */
 static int fit_bars_qemu(struct fit_case *c)
 {
 	static const struct problem_kind more = {
 		"bars", PROBLEM_REFUSES, "give the guest fewer devices"};
 	static const struct problem_kind wide = {
-		"bars", PROBLEM_WARNS, "-cpu host has the host's width"};
+		"bars", PROBLEM_WARNS, "add -cpu host: its addresses are as wide as the host's"};
 	unsigned bits = phys_bits(c->host);
 
 	int r = bars_check_sum(c->host, room_of(c, bits), c->q, &more, c->plan);
@@ -300,7 +312,7 @@ static int fit_bars_qemu(struct fit_case *c)
 static int fit_layout(struct fit_case *c)
 {
 	static const struct problem_kind kind = {"reserved", PROBLEM_REFUSES,
-		"see /sys/kernel/iommu_groups/*/reserved_regions; less memory may avoid it"};
+		"see /sys/kernel/iommu_groups/*/reserved_regions; less memory may fit around them"};
 	struct vfio_span usable[VFIO_RANGES_MAX];
 	struct layout layout;
 	struct err e = {0};
@@ -312,7 +324,7 @@ static int fit_layout(struct fit_case *c)
 		if (check_qemu(c, usable, n) == 0)
 			return fit_bars_qemu(c);
 		return bind_problem_add(c->plan, c->q, &kind, "host",
-			"QEMU would put the guest's memory where the IOMMU translates nothing");
+			"QEMU would place guest memory where the IOMMU does not translate");
 	}
 	int r = layout_make(c->memory, phys_bits(c->host), usable, n, &layout, &e);
 	if (r < 0)

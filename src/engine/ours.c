@@ -270,20 +270,6 @@ static int open_parts(const struct bind_env *env, const struct guest_spec *s,
 }
 
 /* The words of usher-vmm. It inherits its end of the line to the keeper. */
-static int add_words(struct program *p, const char *vmm, int keeper_fd)
-{
-	int r = program_word(p, vmm);
-	if (r < 0)
-		return r;
-	r = program_word(p, "--keeper");
-	if (r < 0)
-		return r;
-	r = program_arg(p, "%d", keeper_fd);
-	if (r < 0)
-		return r;
-	return program_fd(p, keeper_fd);
-}
-
 static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
@@ -303,8 +289,11 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	p->memlock = s->memory + OVERHEAD;
 	/* The kernel kills usher-vmm when the keeper ends, even if its main loop is stuck. */
 	p->die_signal = SIGKILL;
-	r = add_words(p, vmm, run->keeper_fd);
-	return r < 0 ? err_set(e, r, "arguments of " VMM_NAME) : 0;
+	program_arg(p, "%s", vmm);
+	program_word(p, "--keeper");
+	program_arg(p, "%d", run->keeper_fd);
+	program_fd(p, run->keeper_fd);
+	return 0;
 }
 
 static uint64_t ours_memory(const struct guest_spec *s)

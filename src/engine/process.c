@@ -21,7 +21,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int program_word(struct program *p, const char *word)
+/*
+ * How it works
+ *
+ * Invariant: process_start() succeeds only if the program executes. The child holds one end of a
+ * pipe that closes on exec: end of file means success, and a struct failure says what went wrong.
+ *
+ *	parent  pipe, fork (a confined program: clone with its namespaces), read the pipe, pidfd
+ *	child   die signal, RLIMIT_MEMLOCK, confinement, descriptors, environment, signals, execvp
+ *
+ * The child inherits only descriptors 0 to 2 and those of program_fd(): all others close on exec.
+ * Their close-on-exec flag is cleared in the child, so that another program that this process
+ * starts does not inherit them. execvp(3) reports EACCES without a name, so the child looks for the
+ * folder itself: only the child has the user's rights.
+ */
+void program_word(struct program *p, const char *word)
 {
 	union {
 		const char *in;
@@ -29,56 +43,59 @@ int program_word(struct program *p, const char *word)
 	} u = {.in = word};
 
 	if (p->argc == PROCESS_ARGS_MAX)
-		return -E2BIG;
-	p->argv[p->argc++] = u.out;
-	return 0;
+		p->error = -E2BIG;
+	else
+		p->argv[p->argc++] = u.out;
 }
 
 /* Formats into @p->text. Return: NULL when there is no room. */
-__attribute__((format(printf, 2, 0))) static char *keep_text(
+__attribute__((format(printf, 2, 0))) static char *text_add(
 	struct program *p, const char *fmt, va_list ap)
 {
 	size_t room = sizeof(p->text) - p->used;
 	char *word = p->text + p->used;
 	int n = vsnprintf(word, room, fmt, ap);
 
-	if (n < 0 || (size_t)n >= room)
+	if (n < 0 || (size_t)n >= room) {
+		p->error = -E2BIG;
 		return NULL;
+	}
 	p->used += (size_t)n + 1;
 	return word;
 }
 
-int program_arg(struct program *p, const char *fmt, ...)
+void program_arg(struct program *p, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	const char *word = keep_text(p, fmt, ap);
+	const char *word = text_add(p, fmt, ap);
 	va_end(ap);
-	return word ? program_word(p, word) : -E2BIG;
+	if (word)
+		program_word(p, word);
 }
 
-int program_env(struct program *p, const char *fmt, ...)
+void program_env(struct program *p, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (p->env_count == PROCESS_ENV_MAX)
-		return -E2BIG;
+	if (p->env_count == PROCESS_ENV_MAX) {
+		p->error = -E2BIG;
+		return;
+	}
 	va_start(ap, fmt);
-	char *word = keep_text(p, fmt, ap);
+	char *word = text_add(p, fmt, ap);
 	va_end(ap);
-	if (!word)
-		return -E2BIG;
-	p->env[p->env_count++] = word;
-	return 0;
+	if (word)
+		p->env[p->env_count++] = word;
 }
 
-int program_fd(struct program *p, int fd)
+void program_fd(struct program *p, int fd)
 {
 	if (p->fd_count == PROCESS_FDS_MAX)
-		return -E2BIG;
-	p->fds[p->fd_count++] = fd;
-	return 0;
+		p->error = -E2BIG;
+	else
+		p->fds[p->fd_count++] = fd;
 }
 
 /* @need is a minimum; for a confined program it is the limit itself. */
@@ -95,17 +112,14 @@ static void set_memlock(uint64_t need, const struct confine *confine)
 	if (l.rlim_max < need)
 		l.rlim_max = need;
 	l.rlim_cur = need;
-	/*
-	 * If we may not raise it, mapping for DMA fails with a sentence that says how much it
-	 * needs.
-	 */
+	/* If the kernel refuses this, the first DMA mapping fails, and its error has the size. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &l);
 }
 
-/* Why the program does not run: the child sends it to us. */
+/* Why the program does not run. The child sends it over a pipe. */
 struct failure {
 	int code; /* errno */
-	uint32_t barred; /* [bytes] of the program's path: the folder that keeps it out, 0 none */
+	uint32_t barred; /* [bytes] of the path, up to the folder without access; 0: none */
 	uint32_t passed; /* folders of PATH that it may not enter */
 };
 
@@ -155,7 +169,7 @@ static uint32_t folders_passed(const char *name)
 	return passed;
 }
 
-static struct failure why_not(const char *name, int code)
+static struct failure failure_explain(const char *name, int code)
 {
 	struct failure f = {.code = code};
 
@@ -211,7 +225,7 @@ static void child_execute(const struct program *p, pid_t parent, int report)
 		(void)putenv(p->env[i]);
 	reset_signals();
 	(void)execvp(p->argv[0], p->argv);
-	report_and_exit(report, why_not(p->argv[0], errno));
+	report_and_exit(report, failure_explain(p->argv[0], errno));
 }
 
 /* Like fork(); a confined program also gets its namespaces. */
@@ -222,13 +236,13 @@ static pid_t child_fork(const struct program *p)
 	return (pid_t)syscall(SYS_clone, CONFINE_CLONE | SIGCHLD, 0, 0, 0, 0);
 }
 
-static int tell_failure(const struct program *p, const struct failure *f, struct err *e)
+static int failure_report(const struct program *p, const struct failure *f, struct err *e)
 {
 	uid_t uid = p->confine ? p->confine->uid : geteuid();
 
 	if (f->passed) {
 		(void)err_say(e, -ENOENT, "start %s: no such program in PATH", p->argv[0]);
-		err_hint(e, "say its whole path; user %u may not enter %u folder%s of PATH",
+		err_hint(e, "give its full path; user %u may not enter %u folder%s of PATH",
 			(unsigned)uid, f->passed, f->passed == 1 ? "" : "s");
 		return -ENOENT;
 	}
@@ -236,7 +250,7 @@ static int tell_failure(const struct program *p, const struct failure *f, struct
 		return err_set(e, -f->code, "start %s", p->argv[0]);
 	int r = err_say(e, -f->code, "start %s: user %u may not enter %.*s", p->argv[0],
 		(unsigned)uid, (int)f->barred, p->argv[0]);
-	err_hint(e, "the program must lie where user %u may go, such as /usr/local/bin",
+	err_hint(e, "put the program where user %u has access, such as /usr/local/bin",
 		(unsigned)uid);
 	return r;
 }
@@ -247,6 +261,8 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 	pid_t self = getpid();
 	struct failure why;
 
+	if (p->error)
+		return err_set(e, p->error, "start %s", p->argv[0]);
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	cleanup_fd int in = pipe_fds[0];
@@ -260,7 +276,7 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 	/* The pipe closes on exec: end of file means that the program runs. */
 	if (fd_read_full(in, &why, sizeof(why)) == 0) {
 		(void)waitpid(pid, NULL, 0);
-		return tell_failure(p, &why, e);
+		return failure_report(p, &why, e);
 	}
 	int pidfd = fd_pidfd_open(pid);
 	if (pidfd < 0) {

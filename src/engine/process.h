@@ -23,20 +23,22 @@ struct program {
 	int fds[PROCESS_FDS_MAX];
 	uint64_t memlock; /* [bytes] the least RLIMIT_MEMLOCK; 0: unchanged */
 	size_t env_count;
-	char *env
-		[PROCESS_ENV_MAX]; /* "NAME=value", in text, besides the environment that we have */
+	char *env[PROCESS_ENV_MAX]; /* "NAME=value", in text; added to our own environment */
+	int error; /* 0; -E2BIG: an array or the text is full */
 	const struct confine *confine; /* NULL: not confined; outlives process_start() */
 	int die_signal; /* the kernel sends it when this process dies; 0: none */
 };
 
-/* Appends a word; @fmt's result is copied. Return: 0, -E2BIG. */
-int program_arg(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Adds "NAME=value" to its environment. Return: 0, -E2BIG. */
-int program_env(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Appends @word, which must outlive @p. Return: 0, -E2BIG. */
-int program_word(struct program *p, const char *word);
-/* Lets the program inherit @fd. Return: 0, -E2BIG. */
-int program_fd(struct program *p, int fd);
+/* These record the first failure in @p->error; process_start() returns it. */
+
+/* Appends a word; @fmt's result is copied. */
+void program_arg(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Adds "NAME=value" to its environment. */
+void program_env(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Appends @word, which must outlive @p. */
+void program_word(struct program *p, const char *word);
+/* Lets the program inherit @fd. */
+void program_fd(struct program *p, int fd);
 
 struct process {
 	pid_t pid;
@@ -45,7 +47,8 @@ struct process {
 
 /*
  * Starts the program with default signals and only the named descriptors. Waits until the program
- * executes, so that a failure to execute is an error here. Return: 0, -ENOENT, -EACCES, -errno.
+ * executes, so that a failure to execute is an error here.
+ * Return: 0, -E2BIG, -ENOENT, -EACCES, -errno.
  */
 int process_start(const struct program *p, struct process *ret, struct err *e);
 

@@ -87,90 +87,50 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 	return 0;
 }
 
-static int add_option(struct program *p, const char *option, const char *value)
+static void add_option(struct program *p, const char *option, const char *value)
 {
-	int r = program_word(p, option);
-
-	return r < 0 ? r : program_word(p, value);
+	if (!value)
+		return;
+	program_word(p, option);
+	program_word(p, value);
 }
 
-static int add_kernel(const struct guest_spec *s, struct program *p)
+static void add_guest(const struct guest_spec *s, struct program *p)
 {
-	int r = add_option(p, "-kernel", s->kernel);
-	if (r < 0)
-		return r;
-	if (s->initrd) {
-		r = add_option(p, "-initrd", s->initrd);
-		if (r < 0)
-			return r;
-	}
-	return s->cmdline ? add_option(p, "-append", s->cmdline) : 0;
-}
-
-static int add_guest(const struct guest_spec *s, struct program *p)
-{
-	int r = program_word(p, qemu_path());
-
-	for (char *const *a = s->engine_args; r == 0 && a && *a; a++)
-		r = program_word(p, *a);
-	if (r < 0)
-		return r;
-	r = add_option(p, "-name", s->name);
-	if (r < 0)
-		return r;
-	if (s->no_reboot) {
-		r = program_word(p, "-no-reboot");
-		if (r < 0)
-			return r;
-	}
-	return s->kernel ? add_kernel(s, p) : 0;
+	program_word(p, qemu_path());
+	for (char *const *a = s->engine_args; a && *a; a++)
+		program_word(p, *a);
+	add_option(p, "-name", s->name);
+	if (s->no_reboot)
+		program_word(p, "-no-reboot");
+	if (!s->kernel)
+		return;
+	add_option(p, "-kernel", s->kernel);
+	add_option(p, "-initrd", s->initrd);
+	add_option(p, "-append", s->cmdline);
 }
 
 /* Only what the user gave to usher: QEMU's own arguments may set memory and processors, too. */
-static int add_size(const struct guest_spec *s, struct program *p)
+static void add_size(const struct guest_spec *s, struct program *p)
 {
-	char memory[32], cpus[16];
-
 	if (s->has_memory) {
-		(void)snprintf(memory, sizeof(memory), "%" PRIu64 "M", s->memory / MIB(1));
-		int r = add_option(p, "-m", memory);
-		if (r < 0)
-			return r;
+		program_word(p, "-m");
+		program_arg(p, "%" PRIu64 "M", s->memory / MIB(1));
 	}
-	if (!s->has_cpus)
-		return 0;
-	(void)snprintf(cpus, sizeof(cpus), "%u", s->cpus);
-	return add_option(p, "-smp", cpus);
+	if (s->has_cpus) {
+		program_word(p, "-smp");
+		program_arg(p, "%u", s->cpus);
+	}
 }
 
-static int add_devices(const struct guest_spec *s, struct program *p)
+static void add_device(const struct guest_device *d, size_t i, struct program *p)
 {
+	const char *rom = d->rom_off ? ",rombar=0" : d->rom[0] ? ",romfile=" : "";
 	char text[PCI_ADDRESS_TEXT];
-	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < s->device_count; i++) {
-		const struct guest_device *d = &s->devices[i];
-		r = program_arg(p, "-device");
-		if (r == 0)
-			r = program_arg(p, "vfio-pci,host=%s,id=usher%zu%s%s",
-				pci_address_format(d->address, text), i,
-				d->rom_off  ? ",rombar=0"
-				: d->rom[0] ? ",romfile="
-					    : "",
-				d->rom);
-	}
-	return r;
-}
-
-static int add_arguments(const struct guest_spec *s, struct program *p)
-{
-	int r = add_guest(s, p);
-	if (r < 0)
-		return r;
-	r = add_size(s, p);
-	if (r < 0)
-		return r;
-	return add_devices(s, p);
+	program_word(p, "-device");
+	program_arg(p, "vfio-pci,host=%s,id=usher%zu%s%s", pci_address_format(d->address, text), i,
+		rom, d->rom);
 }
 
 static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
@@ -180,9 +140,11 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 
 	(void)env;
 	(void)groups;
-	int r = add_arguments(s, p);
-	if (r < 0)
-		return err_set(e, r, "QEMU's arguments");
+	(void)e;
+	add_guest(s, p);
+	add_size(s, p);
+	for (size_t i = 0; i < s->device_count; i++)
+		add_device(&s->devices[i], i, p);
 	/* The kernel pins all RAM; video memory and ROMs come on top. */
 	p->memlock = qemu_memory(s) + OVERHEAD;
 	/* QEMU does not watch the keeper, so the kernel stops it when the keeper ends. */

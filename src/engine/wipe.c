@@ -19,14 +19,30 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUSY_TRIES 50 /* somebody holds the device's lock for a moment */
+/*
+ * How it works
+ *
+ * Invariant: a device counts as reset only if the kernel reported a reset of it in devices_wipe(),
+ * and the device answers afterwards. Anything else is a failure, and the device stays on VFIO.
+ *
+ * Three passes over the devices, because a reset of a bus hits several of them:
+ *
+ *	patient_open()    opens it again and turns bus mastering off: from here on, no DMA
+ *	patient_reset()   the bus if the function has no better way than D3, else the function
+ *	patient_verify()  reads the vendor id, then closes the device
+ *
+ * A reset of the bus needs the group of every function on it, and we hold the groups of our devices
+ * only. If a function of another group is there, the device falls back to its own reset, and the
+ * report says why.
+ */
+#define BUSY_TRIES 50 /* another process may hold the device's lock briefly */
 #define BUSY_PAUSE_NS 100000000
 
 /* A device to reset. */
 struct patient {
 	struct vfio_dev vfio;
 	struct wiped *told;
-	char method[PCI_NAME_MAX]; /* the first that the kernel would take; "" none, or not told */
+	char method[PCI_NAME_MAX]; /* the first that the kernel would use; "" none, or unknown */
 	bool done;
 };
 
@@ -50,7 +66,7 @@ static void mark_failed(struct patient *p, const struct err *e)
 	(void)snprintf(p->told->text, sizeof(p->told->text), "%.255s", e->msg);
 }
 
-static int master_off(struct vfio_dev *d, struct err *e)
+static int bus_master_disable(struct vfio_dev *d, struct err *e)
 {
 	struct vfio_region config;
 	uint64_t command = 0;
@@ -62,7 +78,7 @@ static int master_off(struct vfio_dev *d, struct err *e)
 	if (r >= 0)
 		r = vfio_region_put(
 			d, &config, PCI_COMMAND, 2, command & ~(uint64_t)PCI_COMMAND_MASTER);
-	return r < 0 ? err_set(e, r, "turn its bus mastering off") : 0;
+	return r < 0 ? err_set(e, r, "turn off its bus mastering") : 0;
 }
 
 /* The kernel does not reset a device that is open elsewhere. */
@@ -89,12 +105,12 @@ static void patient_open(struct host *h, struct ward *w, size_t i, struct wiped 
 			(int)strcspn(d.reset_method, " "), d.reset_method);
 	int r = open_again(h, w->open, i, &p->vfio, &e);
 	if (r >= 0)
-		r = master_off(&p->vfio, &e);
+		r = bus_master_disable(&p->vfio, &e);
 	if (r < 0)
 		mark_failed(p, &e);
 }
 
-/* The space owns the group of everything that a reset of the bus hits. */
+/* A reset of the bus needs the group of every function that it hits. */
 static int check_hits(
 	const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count, struct err *e)
 {

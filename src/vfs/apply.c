@@ -236,8 +236,8 @@ static int count_restore(
 {
 	const struct vfs_entry *n = &c->entry;
 	bool first = count == n->first;
-	const struct goal g = {count, n->kept_count ? n->interface : "", first && n->first_probes,
-		(first || !count) && n->first_probes, first || !count};
+	const struct goal g = {count, n->settings_count ? n->interface : "",
+		first && n->first_probes, (first || !count) && n->first_probes, first || !count};
 
 	make_steps(c, c->work.env, now->now, now->probes, &g);
 	return steps_run(c, e);
@@ -306,8 +306,8 @@ static int fill_entry(struct change *c, const struct vfs_plan *p, unsigned count
 		return count ? r : 0;
 	}
 	memcpy(n->interface, old.interface, sizeof(n->interface));
-	memcpy(n->kept, old.kept, sizeof(n->kept));
-	n->kept_count = old.kept_count;
+	memcpy(n->settings, old.settings, sizeof(n->settings));
+	n->settings_count = old.settings_count;
 	return 0;
 }
 
@@ -416,7 +416,7 @@ static bool is_there(const struct bind_env *env, const struct vfs_entry *n)
 	       d.vendor == n->vendor && d.device == n->device;
 }
 
-static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
+static int restore_locked(struct change *c, enum bind_manual manual, struct err *e)
 {
 	const struct bind_env *env = c->work.env;
 	struct pci_address a = c->entry.address;
@@ -435,9 +435,9 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 	enum bind_lease_state s = vfs_entry_judge(env, &c->entry, boot, text, sizeof(text));
 	if (s == BIND_LEASE_VOID || !is_there(env, &c->entry))
 		return vfs_entry_remove(&c->work, a, e);
-	if (s == BIND_LEASE_BUSY || (s == BIND_LEASE_KEPT && kept == BIND_KEPT_STAYS))
+	if (s == BIND_LEASE_BUSY || (s == BIND_LEASE_MANUAL && manual == BIND_MANUAL_STAYS))
 		return 1;
-	unsigned count = kept == BIND_KEPT_RELEASE ? c->entry.first : c->entry.before;
+	unsigned count = manual == BIND_MANUAL_RELEASE ? c->entry.first : c->entry.before;
 	/* The entry of an interrupted change has the settings; without functions there are none. */
 	if (s != BIND_LEASE_BROKEN && count)
 		r = vfs_settings_read(env->host, &c->entry, e);
@@ -448,7 +448,7 @@ static int restore_locked(struct change *c, enum bind_kept kept, struct err *e)
 }
 
 int vfs_restore(
-	const struct bind_env *env, struct pci_address a, enum bind_kept kept, struct err *e)
+	const struct bind_env *env, struct pci_address a, enum bind_manual manual, struct err *e)
 {
 	struct change c = {.work = BIND_TRANSACTION_NONE, .entry.address = a};
 	struct vfs_plan p = VFS_PLAN_NONE;
@@ -458,76 +458,31 @@ int vfs_restore(
 		r = change_begin(&c, env, &p, e);
 	vfs_plan_fini(&p);
 	if (r == 0)
-		r = restore_locked(&c, kept, e);
+		r = restore_locked(&c, manual, e);
 	bind_transaction_end(&c.work);
 	return r;
 }
 
-struct leases {
-	const struct bind_env *env;
-	struct vfs_lease *list;
-	size_t count;
-	char boot[BIND_BOOT_MAX];
-};
-
-static int add_lease(void *arg, const char *name)
+static bool device_name(const char *name, struct bind_lease *l)
 {
-	struct leases *l = arg;
-	struct vfs_lease found = {0};
+	return pci_address_parse(name, &l->address) == 0;
+}
+
+static int device_read(
+	const struct bind_env *env, const char *boot, struct bind_lease *l, struct err *e)
+{
 	struct vfs_entry n;
-	struct err why = {0};
 
-	char address[PCI_ADDRESS_TEXT];
-	bool left = file_is_leftover(name, address, sizeof(address));
-	if (pci_address_parse(address, &found.address) < 0)
-		return 0;
-	int r = vfs_entry_read(l->env, found.address, &n, &why);
-	/* Removed while we look; or listed under its own name, and removed with it. */
-	if (left ? r != -ENOENT : r == -ENOENT)
-		return 0;
-	if (left) {
-		found.state = BIND_LEASE_VOID;
-		(void)snprintf(found.text, sizeof(found.text),
-			"an entry that a crash broke off before it counted");
-	} else if (r == 0) {
-		found.state = vfs_entry_judge(l->env, &n, l->boot, found.text, sizeof(found.text));
-	} else {
-		found.state = BIND_LEASE_CORRUPT;
-		(void)snprintf(found.text, sizeof(found.text), "%.159s", why.msg);
-	}
-	struct vfs_lease *list = reallocarray(l->list, l->count + 1, sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	l->list = list;
-	l->list[l->count++] = found;
-	return 0;
-}
-
-static int lease_order(const void *a, const void *b)
-{
-	const struct vfs_lease *x = a, *y = b;
-
-	return pci_address_compare(x->address, y->address);
-}
-
-int vfs_leases(const struct bind_env *env, struct vfs_lease **ret, size_t *ret_count, struct err *e)
-{
-	struct leases l = {.env = env};
-	char path[FILE_PATH_MAX];
-
-	int r = bind_boot_id(env->host, l.boot, e);
-	if (r < 0)
-		return r;
-	r = file_path(path, sizeof(path), "%s/vfs", env->state);
+	int r = vfs_entry_read(env, l->address, &n, e);
 	if (r == 0)
-		r = env->host->ops->list(env->host, path, add_lease, &l);
-	if (r < 0 && r != -ENOENT) {
-		free(l.list);
-		return err_set(e, r, "list %s", path);
-	}
-	if (l.count)
-		qsort(l.list, l.count, sizeof(*l.list), lease_order);
-	*ret = l.list;
-	*ret_count = l.count;
-	return 0;
+		l->state = vfs_entry_judge(env, &n, boot, l->text, sizeof(l->text));
+	return r;
+}
+
+int vfs_leases(
+	const struct bind_env *env, struct bind_lease **ret, size_t *ret_count, struct err *e)
+{
+	static const struct bind_lease_folder folder = {"vfs", device_name, device_read};
+
+	return bind_lease_walk(env, &folder, ret, ret_count, e);
 }

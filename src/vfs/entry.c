@@ -27,14 +27,14 @@ static void entry_format(const struct vfs_entry *n, char *buf, size_t size)
 		n->first_probes ? "yes" : "no", n->before);
 	if (n->interface[0])
 		len += (size_t)snprintf(buf + len, size - len, "interface %s\n", n->interface);
-	for (size_t i = 0; i < n->kept_count; i++)
-		len += (size_t)snprintf(
-			buf + len, size - len, "vf %s\n", bind_vf_settings_format(&n->kept[i], vf));
+	for (size_t i = 0; i < n->settings_count; i++)
+		len += (size_t)snprintf(buf + len, size - len, "vf %s\n",
+			bind_vf_settings_format(&n->settings[i], vf));
 	(void)snprintf(buf + len, size - len, "end\n");
 }
 
 /* The lines behind "before". */
-static int parse_kept(const char *text, struct vfs_entry *n)
+static int parse_settings(const char *text, struct vfs_entry *n)
 {
 	char line[BIND_VF_SETTINGS_TEXT];
 	int used = 0;
@@ -42,8 +42,8 @@ static int parse_kept(const char *text, struct vfs_entry *n)
 	if (sscanf(text, " interface %15s%n", n->interface, &used) == 1)
 		text += used;
 	while (sscanf(text, " vf %159[^\n]%n", line, &used) == 1) {
-		if (n->kept_count == VFS_SETTINGS_MAX ||
-			bind_vf_settings_parse(line, &n->kept[n->kept_count++]) < 0)
+		if (n->settings_count == VFS_SETTINGS_MAX ||
+			bind_vf_settings_parse(line, &n->settings[n->settings_count++]) < 0)
 			return -EBADMSG;
 		text += used;
 	}
@@ -62,7 +62,7 @@ static int entry_parse(const char *text, struct vfs_entry *n)
 		    "%20" SCNu64 " first %5u %3s before %5u%n",
 		    address, &n->vendor, &n->device, n->boot, state, &n->writer, &n->writer_start,
 		    &n->first, probes, &n->before, &used) != 10 ||
-		pci_address_parse(address, &n->address) < 0 || parse_kept(text + used, n) < 0)
+		pci_address_parse(address, &n->address) < 0 || parse_settings(text + used, n) < 0)
 		return -EBADMSG;
 	n->changing = strcmp(state, "changing") == 0;
 	n->first_probes = strcmp(probes, "yes") == 0;
@@ -146,25 +146,25 @@ enum bind_lease_state vfs_entry_judge(const struct bind_env *env, const struct v
 	}
 	(void)snprintf(
 		text, size, "has virtual functions made by hand, kept until they are removed");
-	return BIND_LEASE_KEPT;
+	return BIND_LEASE_MANUAL;
 }
 
 int vfs_settings_read(struct host *h, struct vfs_entry *n, struct err *e)
 {
-	n->kept_count = 0;
+	n->settings_count = 0;
 	if (bind_vf_settings_interface(h, n->address, n->interface) < 0) {
 		n->interface[0] = '\0';
 		return 0;
 	}
-	int r = bind_vf_settings_list(h, n->interface, n->kept, VFS_SETTINGS_MAX);
+	int r = bind_vf_settings_list(h, n->interface, n->settings, VFS_SETTINGS_MAX);
 	if (r < 0)
 		return err_set(
 			e, r, "%s: read the settings of its virtual functions", n->interface);
-	n->kept_count = (size_t)r;
+	n->settings_count = (size_t)r;
 	return 0;
 }
 
-static const struct host_vf *find_kept(const struct host_vf *list, size_t count, uint32_t index)
+static const struct host_vf *find_settings(const struct host_vf *list, size_t count, uint32_t index)
 {
 	for (size_t i = 0; i < count; i++)
 		if (list[i].index == index)
@@ -180,17 +180,17 @@ int vfs_settings_restore(
 	struct err why = {0};
 	int first = 0;
 
-	int have = n->kept_count && count ? bind_vf_settings_list(w->env->host, n->interface, now,
-						    VFS_SETTINGS_MAX)
-					  : 0;
+	int have = n->settings_count && count ? bind_vf_settings_list(w->env->host, n->interface,
+							now, VFS_SETTINGS_MAX)
+					      : 0;
 	if (have < 0)
 		return err_set(e, have, what, n->interface);
-	for (size_t i = 0; i < n->kept_count; i++) {
-		if (n->kept[i].index >= count)
+	for (size_t i = 0; i < n->settings_count; i++) {
+		if (n->settings[i].index >= count)
 			continue;
-		const struct host_vf *is = find_kept(now, (size_t)have, n->kept[i].index);
+		const struct host_vf *is = find_settings(now, (size_t)have, n->settings[i].index);
 		int r = is ? bind_vf_settings_apply(
-				     w->env, n->interface, is, &n->kept[i], first ? NULL : &why)
+				     w->env, n->interface, is, &n->settings[i], first ? NULL : &why)
 			   : err_set(first ? NULL : &why, -ENOENT, what, n->interface);
 		if (r > 0)
 			bind_transaction_count(w);

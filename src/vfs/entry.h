@@ -36,8 +36,8 @@ struct vfs_entry {
 	bool first_probes;
 	unsigned before;
 	char interface[BIND_INTERFACE_MAX]; /* "": none */
-	size_t kept_count;
-	struct host_vf kept[VFS_SETTINGS_MAX];
+	size_t settings_count;
+	struct host_vf settings[VFS_SETTINGS_MAX];
 };
 
 int vfs_entry_path(const struct bind_env *env, struct pci_address a, char *buf, size_t size);

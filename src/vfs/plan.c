@@ -247,7 +247,7 @@ static int find_settings(struct vfs_case *c)
 	if (r < 0 || h->ops->list(h, path, name_seen, NULL) != 1)
 		return r;
 	return problem_add(c, &kind,
-		found ? "has more virtual functions than settings are kept of"
+		found ? "has more virtual functions than usher can save settings of"
 		      : "MAC addresses and VLANs go: it has more than one interface");
 }
 

@@ -70,23 +70,19 @@ int vfs_steps(const struct bind_env *env, const struct vfs_request *q, const str
 int vfs_set(const struct bind_env *env, const struct vfs_request *q, struct vfs_plan *ret,
 	struct err *e);
 
-/* What usher remembers of one device's virtual functions. */
-struct vfs_lease {
-	struct pci_address address; /* of the physical function */
-	enum bind_lease_state state; /* BROKEN, KEPT, BUSY, VOID, CORRUPT */
-	char text[160]; /* one sentence for people */
-};
-
-/* By address; *@ret is the caller's to free(). Return: 0, -ENOMEM, -errno. */
+/*
+ * What usher remembers of each device's virtual functions, by address: BROKEN, MANUAL, BUSY, VOID
+ * or CORRUPT. *@ret is the caller's to free(). Return: 0, -ENOMEM, -errno.
+ */
 int vfs_leases(
-	const struct bind_env *env, struct vfs_lease **ret, size_t *ret_count, struct err *e);
+	const struct bind_env *env, struct bind_lease **ret, size_t *ret_count, struct err *e);
 
 /*
- * Restores the number of functions after an interrupted change; with BIND_KEPT_RELEASE
+ * Restores the number of functions after an interrupted change; with BIND_MANUAL_RELEASE
  * any device back to what it was before usher came. Idempotent.
  * Return: 0 done or nothing to do, 1 left alone, -EPERM while one is in use, -errno.
  */
 int vfs_restore(
-	const struct bind_env *env, struct pci_address a, enum bind_kept kept, struct err *e);
+	const struct bind_env *env, struct pci_address a, enum bind_manual manual, struct err *e);
 
 #endif

@@ -145,7 +145,7 @@ static int read_leases(struct host *h, struct inventory *v, struct err *e)
 		if (l->state == BIND_LEASE_VOID || x->device.group != l->group)
 			continue;
 		(void)file_path(x->lease, sizeof(x->lease), "%s", l->text);
-		x->kept = l->state == BIND_LEASE_KEPT;
+		x->manual = l->state == BIND_LEASE_MANUAL;
 	}
 	return r;
 }
@@ -238,7 +238,7 @@ void inventory_reason(const struct inventory_entry *x, char *buf, size_t size)
 		(void)snprintf(buf, size, "%s in its group is %s",
 			pci_address_format(x->sibling->device.address, address),
 			x->sibling->state == INVENTORY_HOST ? "the host's" : "in use");
-	else if (x->lease[0] && !(x->kept && x->holds.count))
+	else if (x->lease[0] && !(x->manual && x->holds.count))
 		(void)file_path(buf, size, "%s", x->lease);
 	else if (x->state == INVENTORY_BUSY || x->state == INVENTORY_LENT)
 		first_hold(x, buf, size);

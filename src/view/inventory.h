@@ -29,7 +29,7 @@ struct inventory_entry {
 	const struct inventory_entry
 		*sibling; /* with INVENTORY_GROUP: the member that is not free */
 	char lease[160]; /* the journal's text about its group; "" for none */
-	bool kept; /* @lease says that it is bound manually, not who uses it */
+	bool manual; /* @lease says that it is bound manually, not who uses it */
 };
 
 struct inventory {

@@ -33,7 +33,7 @@ static void restore(const struct bind_env *env)
 {
 	struct err e = {0};
 
-	ck_assert_msg(lend_restore(env, LEND_GROUP, BIND_KEPT_RELEASE, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_restore(env, LEND_GROUP, BIND_MANUAL_RELEASE, &e) == 0, "%s", e.msg);
 	ck_assert_str_eq(stage->devices[1].d.driver, "e1000");
 }
 

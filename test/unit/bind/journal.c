@@ -64,7 +64,7 @@ START_TEST(reads_what_it_writes)
 	ck_assert_uint_eq(n.owner.start, 99887766554433);
 	ck_assert_str_eq(n.owner.name, "web.1");
 	ck_assert_int_eq(n.writer, 813);
-	ck_assert(n.kept && !n.used && n.reset_waived);
+	ck_assert(n.manual && !n.used && n.reset_waived);
 	ck_assert_uint_eq(n.access.uid, 1000);
 	ck_assert_uint_eq(n.access.gid, (gid_t)-1);
 	ck_assert_uint_eq(n.access.mode, 0660);

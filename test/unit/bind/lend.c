@@ -30,11 +30,11 @@ int lend_release(const struct bind_env *env, struct bind_release_request g, stru
 	return r;
 }
 
-int lend_restore(const struct bind_env *env, int group, enum bind_kept kept, struct err *e)
+int lend_restore(const struct bind_env *env, int group, enum bind_manual manual, struct err *e)
 {
 	struct bind_report report;
 
-	int r = bind_restore(env, group, kept, &report, e);
+	int r = bind_restore(env, group, manual, &report, e);
 	bind_report_fini(&report);
 	return r;
 }

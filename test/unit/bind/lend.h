@@ -21,7 +21,7 @@ int lend_take(const struct bind_env *env, const struct bind_request *q, struct e
 /* @g.group: 0 is LEND_GROUP. */
 int lend_release(const struct bind_env *env, struct bind_release_request g, struct err *e);
 
-int lend_restore(const struct bind_env *env, int group, enum bind_kept kept, struct err *e);
+int lend_restore(const struct bind_env *env, int group, enum bind_manual manual, struct err *e);
 
 /*
  * Does it in a child that dies right after its Nth change; 0 is that it went well, which it must if

@@ -55,7 +55,7 @@ static void restore_all(const struct bind_env *env)
 {
 	for (size_t i = 0; i < cards; i++) {
 		struct err e = {0};
-		int r = lend_restore(env, FIRST_GROUP + (int)i, BIND_KEPT_RELEASE, &e);
+		int r = lend_restore(env, FIRST_GROUP + (int)i, BIND_MANUAL_RELEASE, &e);
 		ck_assert_msg(r == 0, "group %zu: %s", i, e.msg);
 	}
 }

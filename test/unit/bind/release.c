@@ -36,7 +36,7 @@ static int release(const struct bind_env *env, struct err *e)
 
 static int restore(const struct bind_env *env, struct err *e)
 {
-	return lend_restore(env, LEND_GROUP, BIND_KEPT_STAYS, e);
+	return lend_restore(env, LEND_GROUP, BIND_MANUAL_STAYS, e);
 }
 
 START_TEST(releases_what_others_bound)
@@ -57,7 +57,7 @@ START_TEST(releases_what_others_bound)
 	env = set_foreign();
 	while (lend_dies_at(&env, n, release)) {
 		ck_assert_msg(
-			lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
+			lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0, "%s", e.msg);
 		foreign_is_home();
 		env = set_foreign();
 		n++;
@@ -85,7 +85,7 @@ START_TEST(clears_what_was_never_written)
 	ck_assert_int_eq(list[0].group, 7);
 	ck_assert_int_eq(list[0].state, BIND_LEASE_VOID);
 	free(list);
-	ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0, "%s", e.msg);
 	ck_assert_int_lt(access(half, F_OK), 0);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	/* The entry of the next one goes, and this with it. */
@@ -111,7 +111,7 @@ START_TEST(survives_two_crashes_anywhere)
 			died = lend_dies_at(&env, first, release);
 			bool again = lend_dies_at(&env, n, restore);
 			deaths += again;
-			ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
+			ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0,
 				"%s", e.msg);
 			lend_is_on(1, "e1000", "");
 			lend_is_on(2, "sib", "sib");

@@ -107,7 +107,7 @@ START_TEST(comes_back_after_a_crash)
 	ck_assert_int_eq(status, 0);
 	ck_assert_str_eq(now(), "bus");
 	/* What was handed out wants a reset before it goes back, and has one. */
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, NULL), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, NULL), 0);
 	ck_assert_str_eq(now(), "flr bus");
 	ck_assert_str_eq(stage->devices[1].d.driver, "e1000");
 }

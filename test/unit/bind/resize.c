@@ -28,7 +28,7 @@ static int restore(const struct bind_env *env)
 {
 	struct err e = {0};
 
-	return lend_restore(env, LEND_GROUP, BIND_KEPT_RELEASE, &e);
+	return lend_restore(env, LEND_GROUP, BIND_MANUAL_RELEASE, &e);
 }
 
 START_TEST(reads_sizes)

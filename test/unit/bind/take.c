@@ -66,7 +66,7 @@ START_TEST(undoes_when_a_write_fails)
 	}
 	ck_assert_int_eq(k, 9); /* 3 overrides, 2 unbinds, 3 binds: each has failed once */
 	struct bind_env env = stage_set();
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_RELEASE, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_RELEASE, &e), 0);
 }
 END_TEST
 
@@ -83,7 +83,7 @@ START_TEST(does_not_believe_what_is_not_so)
 	ck_assert_ptr_nonnull(strstr(e.msg, "not all undone"));
 	ck_assert(lend_journal_exists(LEND_GROUP));
 	stage->lies = false;
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
 	all_as_first();
 	stage->no_node = true;
 	ck_assert_int_eq(lend_take(&env, &q, &e), -ETIMEDOUT);
@@ -121,7 +121,7 @@ static int act_release(const struct bind_env *env, struct err *e)
 
 static int act_restore(const struct bind_env *env, struct err *e)
 {
-	return lend_restore(env, LEND_GROUP, BIND_KEPT_STAYS, e);
+	return lend_restore(env, LEND_GROUP, BIND_MANUAL_STAYS, e);
 }
 
 static struct bind_env stage_env;
@@ -134,10 +134,10 @@ START_TEST(restores_from_death_in_every_step)
 	for (bool died = true; died;) {
 		stage_env = stage_set();
 		died = lend_dies_at(&stage_env, ++n, act_take);
-		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
+		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0,
 			"%u: %s", n, e.msg);
 		all_as_first();
-		ck_assert_int_eq(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
+		ck_assert_int_eq(lend_restore(&stage_env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
 	}
 	ck_assert_uint_eq(n, 11); /* the journal twice and 8 writes */
 }
@@ -153,7 +153,7 @@ START_TEST(restores_from_death_while_giving_back)
 		ck_assert(!lend_dies_at(&stage_env, 1000, act_take));
 		all_taken();
 		died = lend_dies_at(&stage_env, ++n, act_release);
-		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
+		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0,
 			"%u: %s", n, e.msg);
 		all_as_first();
 	}
@@ -170,7 +170,7 @@ START_TEST(restores_from_death_while_restoring)
 		stage_env = stage_set();
 		ck_assert(lend_dies_at(&stage_env, 6, act_take));
 		died = lend_dies_at(&stage_env, ++n, act_restore);
-		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0,
+		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0,
 			"%u: %s", n, e.msg);
 		all_as_first();
 	}
@@ -215,7 +215,7 @@ START_TEST(leases_to_one_owner)
 	ck_assert_ptr_nonnull(strstr(p.problems[0].text, "lent to VM 'web'"));
 	bind_plan_fini(&p);
 	ck_assert_int_eq(lend_release(&env, own, &e), -EPERM); /* by hand, while the owner lives */
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_RELEASE, &e), 1);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_RELEASE, &e), 1);
 	all_taken();
 	ck_assert_int_eq(bind_leases(&env, &leases, &count, &e), 0);
 	ck_assert_uint_eq(count, 1);
@@ -240,7 +240,7 @@ START_TEST(goes_back_to_bound_by_hand)
 	struct err e = {0};
 
 	ck_assert_int_eq(lend_take(&env, &hand, &e), 0);
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 1);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 1);
 	ck_assert_int_eq(bind_owner_self(&env, "web", &q.owner), 0);
 	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	own.owner = q.owner;
@@ -248,9 +248,9 @@ START_TEST(goes_back_to_bound_by_hand)
 	all_taken(); /* the administrator's wish outlives the guest */
 	stage_env = env;
 	ck_assert(!lend_dies_at(&stage_env, 1000, act_take)); /* an owner that dies */
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
 	all_taken();
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_RELEASE, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_RELEASE, &e), 0);
 	all_as_first();
 }
 END_TEST
@@ -282,7 +282,7 @@ START_TEST(keeps_what_cannot_be_reset)
 	stage_env = env;
 	ck_assert(lend_dies_at(&stage_env, 9, act_take));
 	lend_is_on(1, "vfio-pci", "vfio-pci");
-	ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0, "%s", e.msg);
 	all_as_first();
 }
 END_TEST
@@ -354,7 +354,7 @@ START_TEST(waits_for_nobody_who_has_it_open)
 	stage->held = true;
 	ck_assert_int_eq(lend_release(&env, g, &e), -EPERM);
 	ck_assert_ptr_nonnull(strstr(e.msg, "qemu (pid 4711"));
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_RELEASE, &e), -EPERM);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_RELEASE, &e), -EPERM);
 	all_taken();
 	g.allow = allow;
 	g.allow_count = 1;
@@ -393,7 +393,7 @@ START_TEST(forgets_other_boots_and_rubbish)
 	ck_assert_int_eq(leases[0].state, BIND_LEASE_VOID);
 	free(leases);
 	int before = stage->writes;
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
 	ck_assert_int_eq(stage->writes, before);
 	ck_assert(!lend_journal_exists(LEND_GROUP));
 	ck_assert_int_eq(file_path(path, sizeof(path), "%s/journal/7", stage_state), 0);
@@ -403,7 +403,7 @@ START_TEST(forgets_other_boots_and_rubbish)
 	ck_assert_int_eq(bind_leases(&env, &leases, &count, &e), 0);
 	ck_assert_int_eq(leases[0].state, BIND_LEASE_CORRUPT);
 	free(leases);
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
 	ck_assert(!lend_journal_exists(LEND_GROUP));
 }
 END_TEST
@@ -419,7 +419,7 @@ START_TEST(leaves_alone_what_hangs)
 	lend_is_on(1, "e1000", ""); /* the first went back meanwhile */
 	lend_is_on(2, "sib", "vfio-pci");
 	ck_assert(lend_journal_exists(LEND_GROUP));
-	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
 	all_as_first();
 }
 END_TEST

@@ -77,7 +77,7 @@ START_TEST(keeps_what_it_found)
 	struct bind_env env = {.host = &f.host};
 
 	env.state = mkdtemp(dir);
-	bind_variant_keep(&env);
+	bind_variant_cache(&env);
 	f.reads = 0;
 	ck_assert_int_eq(bind_variant_find(&env, mlx, module, sizeof(module)), 0);
 	ck_assert_str_eq(module, "mlx5_vfio_pci");
@@ -87,7 +87,7 @@ START_TEST(keeps_what_it_found)
 	f.changed = 6;
 	ck_assert_int_eq(bind_variant_find(&env, mlx, module, sizeof(module)), 0);
 	ck_assert_str_eq(module, "newer");
-	bind_variant_keep(&env);
+	bind_variant_cache(&env);
 	f.reads = 0;
 	ck_assert_int_eq(bind_variant_find(&env, mlx, module, sizeof(module)), 0);
 	ck_assert_str_eq(module, "newer");

@@ -103,7 +103,7 @@ START_TEST(survives_a_crash_anywhere)
 		struct bind_env env = set("vfio-pci", "vfio-pci");
 		died = lend_dies_at(&env, n, gives);
 		ck_assert_msg(
-			lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
+			lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0, "%s", e.msg);
 		is_home();
 	}
 	ck_assert_uint_eq(
@@ -124,7 +124,7 @@ START_TEST(ends_when_the_kernel_hangs)
 		ck_assert(lend_journal_exists(LEND_GROUP));
 		stage->hang_at = 0;
 		ck_assert_msg(
-			lend_restore(&env, LEND_GROUP, BIND_KEPT_STAYS, &e) == 0, "%s", e.msg);
+			lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0, "%s", e.msg);
 		is_home();
 	}
 	/* As `usher apply` takes a claimed device. */

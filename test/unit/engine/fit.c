@@ -87,7 +87,7 @@ START_TEST(memory_is_pinned)
 {
 	host_setup(GIB(1), 1);
 	ask_fit(&engine_ours, USER MEMINFO CPUINFO DEVICE);
-	expect_problem("memlock", "1040 MiB in all, and this user may lock 1024");
+	expect_problem("memlock", "1040 MiB, but this user may lock only 1024 MiB");
 	host_setup(MIB(1008), 1);
 	ask_fit(&engine_ours, USER MEMINFO CPUINFO DEVICE);
 	ck_assert_uint_eq(plan.problem_count, 0);
@@ -118,14 +118,51 @@ START_TEST(qemus_own_words_count)
 }
 END_TEST
 
+static struct engine_run prepared;
+
+/* In a frame of its own, which the caller's next call overwrites. */
+static __attribute__((noinline)) void prepare_qemu(void)
+{
+	struct err e = {0};
+
+	ck_assert_int_eq(engine_qemu.prepare(NULL, &spec, NULL, &prepared, &e), 0);
+}
+
+/* True if the arguments have @option, followed by @value. */
+static bool has_option(const struct program *p, const char *option, const char *value)
+{
+	for (size_t i = 0; i + 1 < p->argc; i++)
+		if (strcmp(p->argv[i], option) == 0)
+			return strcmp(p->argv[i + 1], value) == 0;
+	return false;
+}
+
+START_TEST(qemu_starts_with_the_size_of_the_guest)
+{
+	host_setup(MIB(768), 0);
+	spec.name = "sized";
+	spec.kernel = "/boot/vmlinuz";
+	spec.has_memory = spec.has_cpus = true;
+	spec.cpus = 3;
+	prepare_qemu();
+	/* This call overwrites the stack of the one above: the arguments must not point there. */
+	ask_fit(&engine_qemu, ROOT MEMINFO CPUINFO);
+	ck_assert_int_eq(prepared.program.error, 0);
+	ck_assert(has_option(&prepared.program, "-m", "768M"));
+	ck_assert(has_option(&prepared.program, "-smp", "3"));
+	ck_assert(has_option(&prepared.program, "-kernel", "/boot/vmlinuz"));
+	ck_assert(!has_option(&prepared.program, "-initrd", ""));
+}
+END_TEST
+
 START_TEST(a_host_has_an_end)
 {
 	host_setup(GIB(32), 0);
 	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO);
-	expect_problem("memory", "32768 MiB, and the host has 16000");
+	expect_problem("memory", "32768 MiB, but the host has only 16000 MiB");
 	host_setup(GIB(10), 1);
 	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
-	expect_problem("memory", "pinned at once");
+	expect_problem("memory", "at its start, but only");
 	ck_assert_uint_eq(plan.refusals, 0);
 }
 END_TEST
@@ -139,11 +176,11 @@ START_TEST(huge_pages_are_free_ones)
 	host_setup(MIB(1026), 1);
 	spec.hugepages = true;
 	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
-	expect_problem("hugepages", "513 huge pages, and 512 are free");
+	expect_problem("hugepages", "513 huge pages, but only 512 are free");
 	host_setup(MIB(1025), 1);
 	spec.hugepages = true;
 	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE);
-	expect_problem("hugepages", "no whole number");
+	expect_problem("hugepages", "not a multiple");
 }
 END_TEST
 
@@ -295,7 +332,7 @@ START_TEST(functions_share_a_port_with_function_0)
 }
 END_TEST
 
-SUITE("fit", what_fits_has_no_problems, memory_is_pinned, qemus_own_words_count, a_host_has_an_end,
-	huge_pages_are_free_ones, memory_lies_where_the_iommu_lets_it, iommus_have_a_width,
-	bars_need_addresses, qemus_guests_have_a_width, tells_what_it_checks,
-	functions_share_a_port_with_function_0)
+SUITE("fit", what_fits_has_no_problems, memory_is_pinned, qemus_own_words_count,
+	qemu_starts_with_the_size_of_the_guest, a_host_has_an_end, huge_pages_are_free_ones,
+	memory_lies_where_the_iommu_lets_it, iommus_have_a_width, bars_need_addresses,
+	qemus_guests_have_a_width, tells_what_it_checks, functions_share_a_port_with_function_0)

@@ -114,7 +114,7 @@ START_TEST(refuses_while_one_is_bound)
 	ck_assert_msg(take_function(&env, &e) == 0, "%s", e.msg);
 	refused(&env, 0, "bound manually");
 	refused(&env, 3, "bound manually");
-	ck_assert_int_eq(vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e), -EPERM);
+	ck_assert_int_eq(vfs_restore(&env, pf, BIND_MANUAL_RELEASE, &e), -EPERM);
 	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
 	ck_assert_msg(lend_release(&env, function, &e) == 0, "%s", e.msg);
 	(void)snprintf(stage->devices[4].d.driver, PCI_NAME_MAX, "vfio-pci"); /* by others */
@@ -142,7 +142,7 @@ START_TEST(undoes_when_a_write_fails)
 	ck_assert_int_eq(k, 3); /* autoprobe, number */
 	struct bind_env env = stage_set();
 	stage->devices[1].total = 4;
-	ck_assert_int_eq(vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e), 0);
+	ck_assert_int_eq(vfs_restore(&env, pf, BIND_MANUAL_RELEASE, &e), 0);
 }
 END_TEST
 
@@ -157,8 +157,8 @@ START_TEST(goes_back_to_the_number_of_before)
 	ck_assert_ptr_nonnull(strstr(e.msg, "no memory space or bus numbers"));
 	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
 	ck_assert(!stage->devices[1].autoprobe);
-	ck_assert_int_eq(vfs_restore(&env, pf, BIND_KEPT_STAYS, &e), 1);
-	ck_assert_int_eq(vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e), 0);
+	ck_assert_int_eq(vfs_restore(&env, pf, BIND_MANUAL_STAYS, &e), 1);
+	ck_assert_int_eq(vfs_restore(&env, pf, BIND_MANUAL_RELEASE, &e), 0);
 	as_first(&env);
 }
 END_TEST
@@ -182,7 +182,7 @@ START_TEST(survives_a_crash_anywhere)
 			_exit(change(&env, 3, &e) ? 1 : 0);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		ck_assert_int_eq(unsetenv("USHER_BIND_DIE"), 0);
-		ck_assert_msg(vfs_restore(&env, pf, BIND_KEPT_RELEASE, &e) == 0, "%s", e.msg);
+		ck_assert_msg(vfs_restore(&env, pf, BIND_MANUAL_RELEASE, &e) == 0, "%s", e.msg);
 		ck_assert_uint_eq(stage->devices[1].numvfs, 2);
 		ck_assert(stage->devices[1].autoprobe && !entry_exists(&env));
 		ck_assert_str_eq(stage->devices[4].d.driver, "vfdrv");
@@ -201,7 +201,7 @@ static int remove_all(const struct bind_env *env, struct err *e)
 
 static int restore(const struct bind_env *env, struct err *e)
 {
-	return vfs_restore(env, pf, BIND_KEPT_STAYS, e) < 0 ? -EIO : 0;
+	return vfs_restore(env, pf, BIND_MANUAL_STAYS, e) < 0 ? -EIO : 0;
 }
 
 /* Three made by hand: their removal, broken off anywhere, leaves all three or, when done, none. */
@@ -220,7 +220,7 @@ START_TEST(survives_a_crash_of_the_removal_anywhere)
 				break;
 			continue;
 		}
-		ck_assert_msg(vfs_restore(&env, pf, BIND_KEPT_STAYS, &e) >= 0, "%s", e.msg);
+		ck_assert_msg(vfs_restore(&env, pf, BIND_MANUAL_STAYS, &e) >= 0, "%s", e.msg);
 		ck_assert_uint_eq(stage->devices[1].numvfs, 3);
 		ck_assert_uint_eq(stage->hosted, 0);
 		/* And the next one is not refused for it. */
@@ -292,7 +292,7 @@ END_TEST
 START_TEST(holds_its_entry_to_the_form)
 {
 	struct bind_env env = set();
-	struct vfs_lease *list = NULL;
+	struct bind_lease *list = NULL;
 	char path[FILE_PATH_MAX], text[512];
 	struct err e = {0};
 	size_t count = 0;
@@ -310,7 +310,7 @@ START_TEST(holds_its_entry_to_the_form)
 	ck_assert_uint_eq(count, 1);
 	ck_assert_int_eq(list[0].state, BIND_LEASE_CORRUPT);
 	free(list);
-	ck_assert_int_eq(vfs_restore(&env, pf, BIND_KEPT_STAYS, &e), 0);
+	ck_assert_int_eq(vfs_restore(&env, pf, BIND_MANUAL_STAYS, &e), 0);
 	ck_assert(access(path, F_OK) < 0);
 }
 END_TEST
@@ -387,7 +387,7 @@ START_TEST(keeps_settings_over_failures_and_crashes)
 	for (unsigned n = 1; died; n++) {
 		struct bind_env env = set_net();
 		died = lend_dies_at(&env, n, make_four);
-		ck_assert_msg(vfs_restore(&env, pf, BIND_KEPT_STAYS, &e) >= 0, "%s", e.msg);
+		ck_assert_msg(vfs_restore(&env, pf, BIND_MANUAL_STAYS, &e) >= 0, "%s", e.msg);
 		ck_assert_msg(has_settings(), "after a death at change %u", n);
 	}
 }
@@ -435,7 +435,7 @@ START_TEST(restore_tells_of_settings)
 	for (uint32_t i = 0; i < 4; i++)
 		stage->vf[i].index = i;
 	stage->vf_refuses = RTNL_MAC;
-	ck_assert_int_eq(vfs_restore(&env, pf, BIND_KEPT_STAYS, &e), -EOPNOTSUPP);
+	ck_assert_int_eq(vfs_restore(&env, pf, BIND_MANUAL_STAYS, &e), -EOPNOTSUPP);
 	ck_assert_ptr_nonnull(strstr(e.msg, "the virtual functions are there, but"));
 	ck_assert_uint_eq(stage->devices[1].numvfs, 2);
 }
