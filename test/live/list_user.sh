@@ -10,7 +10,7 @@ disk=$(nvme_address)
 
 # shellcheck disable=SC2086 # they are words
 expect_ok $nobody list -l -n -o address
-expect_text 'not all processes could be looked at'
+expect_text 'some processes could not be inspected'
 expect_equal 'devices seen' "$(ls "$pci" | grep -c :)" "$(grep -c '^[0-9a-f]*:' "$work/out")"
 # shellcheck disable=SC2086
 expect_ok $nobody show -n "$disk"
