@@ -340,25 +340,92 @@ static int map_present_ranges(const struct memory *m, struct memory_listener *l,
 	return r;
 }
 
+static void append_listener(struct memory *m, struct memory_listener *l)
+{
+	struct memory_listener **tail = &m->listeners;
+
+	while (*tail)
+		tail = &(*tail)->next;
+	l->next = NULL;
+	*tail = l;
+}
+
 int memory_listen(struct memory *m, struct memory_listener *l, struct err *e)
 {
 	static const struct memory nothing = MEMORY_NONE;
-	struct memory_listener **tail = &m->listeners;
 
 	(void)pthread_mutex_lock(&m->lock);
 	if (l->begin)
 		l->begin(l);
 	int r = map_present_ranges(m, l, e);
-	if (r >= 0) {
-		while (*tail)
-			tail = &(*tail)->next;
-		l->next = NULL;
-		*tail = l;
-	} else if (l->undo) {
+	if (r >= 0)
+		append_listener(m, l);
+	else if (l->undo)
 		l->undo(l, &nothing);
-	}
 	(void)pthread_mutex_unlock(&m->lock);
 	return r;
+}
+
+static size_t copy_ram_ranges(struct memory *m, struct memory_range *ret)
+{
+	size_t count = 0;
+
+	(void)pthread_mutex_lock(&m->lock);
+	for (size_t i = 0; i < m->count; i++)
+		if (m->ranges[i].kind == MEMORY_RAM)
+			ret[count++] = m->ranges[i];
+	(void)pthread_mutex_unlock(&m->lock);
+	return count;
+}
+
+/* Under the lock. @l has RAM already. */
+static int map_device_ranges(struct memory *m, struct memory_listener *l, struct err *e)
+{
+	size_t done = 0;
+	int r = 0;
+
+	for (; done < m->count && r >= 0; done += r >= 0)
+		if (m->ranges[done].kind != MEMORY_RAM)
+			r = map_in_listener(m, l, &m->ranges[done], e);
+	while (r < 0 && done--)
+		if (m->ranges[done].kind != MEMORY_RAM)
+			l->unmap(l, &m->ranges[done]);
+	return r;
+}
+
+int memory_listen_live(struct memory *m, struct memory_listener *l, struct err *e)
+{
+	struct memory_range ram[MEMORY_BLOCKS_MAX];
+	size_t count = copy_ram_ranges(m, ram), done = 0;
+	int r = 0;
+
+	for (; done < count && r >= 0; done += r >= 0)
+		r = map_in_listener(m, l, &ram[done], e);
+	if (r >= 0) {
+		(void)pthread_mutex_lock(&m->lock);
+		r = map_device_ranges(m, l, e);
+		if (r >= 0)
+			append_listener(m, l);
+		(void)pthread_mutex_unlock(&m->lock);
+	}
+	while (r < 0 && done--)
+		l->unmap(l, &ram[done]);
+	return r;
+}
+
+void memory_unlisten(struct memory *m, struct memory_listener *l)
+{
+	struct memory_listener **at = &m->listeners;
+
+	(void)pthread_mutex_lock(&m->lock);
+	while (*at && *at != l)
+		at = &(*at)->next;
+	if (*at) {
+		*at = l->next;
+		for (size_t i = m->count; i--;)
+			l->unmap(l, &m->ranges[i]);
+	}
+	(void)pthread_mutex_unlock(&m->lock);
 }
 
 void memory_fini(struct memory *m)

@@ -112,6 +112,15 @@ void memory_fini(struct memory *m);
  */
 int memory_listen(struct memory *m, struct memory_listener *l, struct err *e);
 
+/*
+ * The same while the guest runs. RAM does not change then: @l maps it without the lock, which may
+ * take seconds, and a vCPU that moves a BAR does not wait. @l has map() and unmap() alone.
+ */
+int memory_listen_live(struct memory *m, struct memory_listener *l, struct err *e);
+
+/* Takes all ranges from @l, which has map() and unmap() alone, the last one first. */
+void memory_unlisten(struct memory *m, struct memory_listener *l);
+
 enum memory_action { MEMORY_ADD, MEMORY_REMOVE };
 
 struct memory_step {
