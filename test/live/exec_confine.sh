@@ -75,6 +75,6 @@ echo 'wheel:x:4711:0::/:/bin/sh' >>/etc/passwd
 expect_status 2 usher exec --device "$disk" --user wheel -- "$stay"
 expect_text "is of group 0"
 expect_status 2 env SUDO_UID=4712 usher exec --device "$disk" -- "$stay"
-expect_text 'user 4712, who called sudo, has no entry'
+expect_text 'user 4712, who called sudo, is not in the password file'
 expect_status 2 usher exec --device "$disk"
 wait_until 20 test -b "/dev/$(block_of "$disk")"
