@@ -22,6 +22,7 @@ struct engine_run {
 	int kvm_fd;
 	int keeper_fd; /* usher-vmm's end of the socket to the keeper */
 	int line_fd; /* our end of it: the description of the guest goes through it */
+	uint32_t attach_id; /* of the last message that attaches devices */
 	struct calls calls; /* our end of the socket for usher-vmm's calls */
 	int calls_fd; /* usher-vmm's end of that socket */
 	struct open_devices

@@ -20,7 +20,7 @@ static const char *path_of(const struct wire_fds *fds, uint32_t index, char *buf
 	return buf;
 }
 
-static struct pass_spec passed_from(
+struct pass_spec description_passed(
 	const struct wire_machine *m, const struct wire_device *w, const struct wire_fds *fds)
 {
 	static const enum pass_rom_source roms[] = {
@@ -67,11 +67,12 @@ static void description_fill(struct description *d, const struct wire_fds *fds, 
 		.calls_fd = fd_of(fds, m->calls),
 		.interrupts_fd = fd_of(fds, m->interrupts),
 		.no_reboot = m->flags & WIRE_NO_REBOOT,
+		.slots = m->slots,
 		.device_count = m->device_count,
 	};
 	for (uint32_t i = 0; i < m->device_count; i++)
-		d->spec.devices[i] = (struct machine_device){
-			.kind = MACHINE_PASSED, .passed = passed_from(m, &m->devices[i], fds)};
+		d->spec.devices[i] = (struct machine_device){.kind = MACHINE_PASSED,
+			.passed = description_passed(m, &m->devices[i], fds)};
 }
 
 int description_receive(int keeper, struct description *ret, struct err *e)

@@ -24,4 +24,8 @@ struct description {
  */
 int description_receive(int keeper, struct description *ret, struct err *e);
 
+/* Return: device @w of the checked message @m, whose descriptors are @fds. */
+struct pass_spec description_passed(
+	const struct wire_machine *m, const struct wire_device *w, const struct wire_fds *fds);
+
 #endif

@@ -15,7 +15,6 @@
 #include "vmm/cpuid.h"
 #include "vmm/pass/reset.h"
 #include "vmm/pci/firmware.h"
-#include "wire/machine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -361,15 +360,8 @@ static int load_guest(struct machine *m, struct err *e)
 static void on_keeper(struct loop_source *s, uint32_t events)
 {
 	struct machine *m = container_of(s, struct machine, keeper_watch);
-	struct wire_machine more;
-	struct wire_fds fds;
 
-	int r = wire_receive(s->fd, &more, sizeof(more), &fds);
-	if (r == 0)
-		wire_close(&fds);
-	if (r == 0 || r == -EPROTO)
-		log_warn(m->vm.name, "a device cannot be attached to this guest while it runs");
-	else
+	if (attach_receive(&m->attach) < 0)
 		vm_stop(&m->vm, VM_STOPPED, "stopped: its keeper has ended");
 }
 
@@ -453,6 +445,7 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 	messages_init(m);
 	m->signals.fd = -1;
 	keeper_init(&m->keeper, spec->calls_fd);
+	attach_init(&m->attach, &m->vm, spec->keeper_fd);
 	m->vm.fd = m->vm.kvm_fd = -1;
 	m->vm.memory = (struct memory)MEMORY_NONE;
 	m->vm.loop = (struct loop)LOOP_NONE;
@@ -481,8 +474,8 @@ static int run_once(struct machine *m, struct err *e)
 /* Whether a signal or the keeper's end is there for the loop, which does not run now. */
 static bool stop_waits(const struct machine *m)
 {
-	struct pollfd p[] = {{.fd = m->signals.fd, .events = POLLIN},
-		{.fd = m->spec->keeper_fd, .events = POLLIN}};
+	/* The keeper's end is POLLHUP; a message of it waits until the guest runs again. */
+	struct pollfd p[] = {{.fd = m->signals.fd, .events = POLLIN}, {.fd = m->spec->keeper_fd}};
 
 	return poll(p, COUNT(p), 0) > 0; /* one that is -1 is left out */
 }
@@ -508,6 +501,7 @@ static int await_resets(struct machine *m, struct err *e)
  */
 static int restart_guest(struct machine *m, struct err *e)
 {
+	attach_wait(&m->attach);
 	m->reboots++;
 	if (log_guest_tell(&m->rebooted))
 		log_info(m->vm.name, "guest rebooted");
@@ -550,6 +544,7 @@ int machine_run(struct machine *m, struct err *e)
 		if (r >= 0)
 			r = run_once(m, e);
 	}
+	attach_wait(&m->attach);
 	/* What they do to the devices counts; one that hangs is not waited for. */
 	(void)pass_reset_wait(&m->vm, RESET_STEP_MS);
 	console_fini(&m->console); /* before anybody tells of the end */
@@ -560,6 +555,7 @@ int machine_run(struct machine *m, struct err *e)
 void machine_fini(struct machine *m)
 {
 	console_fini(&m->console);
+	attach_fini(&m->attach);
 	pci_fini(&m->vm);
 	cpus_fini(&m->vm);
 	vm_fini(&m->vm);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "vfio/ioas.h"
 #include "vfio/layout.h"
+#include "vmm/attach.h"
 #include "vmm/console.h"
 #include "vmm/keeper.h"
 #include "vmm/pass/pass.h"
@@ -75,6 +76,7 @@ struct machine {
 	struct power power;
 	struct keeper keeper;
 	struct loop_source keeper_watch;
+	struct attach attach; /* devices for the running guest */
 	struct loop_source signals;
 	unsigned reboots;
 	struct log_guest unplaced; /* it places BARs at each reboot */

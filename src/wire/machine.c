@@ -118,6 +118,8 @@ static int guest_check(const struct wire_machine *m, struct ledger *l, struct er
 		return machine_refuse(e, "the kind of memory");
 	if (!m->cpus || m->cpus > WIRE_CPUS_MAX)
 		return machine_refuse(e, "the number of processors");
+	if (m->slots > WIRE_DEVICES_MAX)
+		return machine_refuse(e, "the number of slots");
 	if (m->flags & ~(uint32_t)FLAGS_ALL)
 		return machine_refuse(e, "a flag");
 	if (!ledger_use(l, m->kvm, USE_ONE) || !ledger_use(l, m->kernel, USE_ONE) ||
@@ -160,4 +162,14 @@ int wire_machine_check(const struct wire_machine *m, size_t fd_count, struct err
 		return r;
 	return ledger_is_complete(&l) ? 0
 				      : machine_refuse(e, "a descriptor that nothing refers to");
+}
+
+int wire_attached_check(const struct wire_attached *a)
+{
+	if (a->header.kind != WIRE_ATTACHED || a->result > 0)
+		return -EPROTO;
+	if (!text_is_terminated(a->reason, sizeof(a->reason)) ||
+		!text_is_terminated(a->hint, sizeof(a->hint)))
+		return -EPROTO;
+	return 0;
 }

@@ -11,6 +11,7 @@ struct err;
 #define WIRE_CPUS_MAX 64
 #define WIRE_NAME_MAX 64 /* with the NUL, and so is the next */
 #define WIRE_CMDLINE_MAX 4096
+#define WIRE_REASON_MAX 512
 
 /* How a device is handed over. Values of other back ends, such as iommufd's, are added here. */
 enum wire_device_kind {
@@ -39,8 +40,9 @@ enum wire_flag {
 };
 
 /*
- * A guest and its devices. For WIRE_ATTACH, @devices is all that counts, and all before it but the
- * header is zero, or WIRE_FD_NONE.
+ * A guest and its devices. For WIRE_ATTACH, @devices is all that counts: the functions of one card,
+ * which goes into an empty slot. All before it but the header is zero, or WIRE_FD_NONE. The answer
+ * is a struct wire_attached.
  */
 struct wire_machine {
 	struct wire_header header;
@@ -49,6 +51,7 @@ struct wire_machine {
 	uint64_t memory; /* [bytes] */
 	uint32_t backing; /* enum wire_backing */
 	uint32_t cpus;
+	uint32_t slots; /* empty hot-plug slots, for WIRE_ATTACH */
 	uint32_t flags; /* enum wire_flag */
 	uint32_t kvm; /* index: /dev/kvm */
 	uint32_t kernel; /* index: an ELF file with a PVH entry */
@@ -60,6 +63,14 @@ struct wire_machine {
 	struct wire_device devices[WIRE_DEVICES_MAX];
 };
 
+/* The answer to WIRE_ATTACH, with its id. usher-vmm has closed all descriptors of a failed one. */
+struct wire_attached {
+	struct wire_header header; /* kind WIRE_ATTACHED */
+	int32_t result; /* 0; -errno, then @reason and perhaps @hint are sentences */
+	char reason[WIRE_REASON_MAX];
+	char hint[WIRE_REASON_MAX];
+};
+
 /* Nothing in it yet: all indices are WIRE_FD_NONE. */
 void wire_machine_init(struct wire_machine *m, enum wire_kind kind);
 
@@ -68,5 +79,8 @@ void wire_machine_init(struct wire_machine *m, enum wire_kind kind);
  * an I/O address space as often as it likes). Return: 0, -EPROTO with a sentence.
  */
 int wire_machine_check(const struct wire_machine *m, size_t fd_count, struct err *e);
+
+/* Return: 0, -EPROTO the message is no answer to an attachment. */
+int wire_attached_check(const struct wire_attached *a);
 
 #endif

@@ -32,6 +32,7 @@ enum wire_kind {
 	WIRE_ANSWER, /* keeper to usher-vmm */
 	WIRE_EVENT, /* keeper to client: struct wire_event */
 	WIRE_COMMAND, /* client to keeper: struct wire_command */
+	WIRE_ATTACHED, /* usher-vmm to keeper: struct wire_attached */
 };
 
 struct wire_header {

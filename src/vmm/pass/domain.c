@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/kcmp.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The first byte at or after @at that no range covers, @end when there is none before it. */
@@ -117,21 +119,30 @@ bool pass_fault(struct vm *vm)
 	return any;
 }
 
-int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct vfio_iommu *iommu,
-	struct pass_domain **ret, struct err *e)
+static struct pass_domain *domain_new(struct vm *vm, const struct vfio_ioas *ioas)
 {
 	struct pass_domain *g = calloc(1, sizeof(*g));
 
 	if (!g)
-		return err_set(e, -ENOMEM, "arrange passthrough");
+		return NULL;
 	*g = (struct pass_domain){
 		.vm = vm,
 		.ioas = *ioas,
-		.iommu = *iommu,
 		.listener = {.name = "vfio", .pins = true, .map = map_range, .unmap = unmap_range},
 		.kvm = -1,
 		.reset = LOCK_INIT(LOCK_RESET),
 	};
+	return g;
+}
+
+int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct vfio_iommu *iommu,
+	struct pass_domain **ret, struct err *e)
+{
+	struct pass_domain *g = domain_new(vm, ioas);
+
+	if (!g)
+		return err_set(e, -ENOMEM, "arrange passthrough");
+	g->iommu = *iommu;
 	int r = memory_listen(&vm->memory, &g->listener, e);
 	if (r < 0) {
 		free(g);
@@ -140,6 +151,68 @@ int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct 
 	*ret = vm->pass = g;
 	vm->fault = pass_fault;
 	return 0;
+}
+
+/* The keeper's descriptor of each message has a number of its own. */
+static bool is_same_file(int a, int b)
+{
+	pid_t self = getpid();
+	long r = a == b ? 0 : syscall(SYS_kcmp, self, self, KCMP_FILE, a, b);
+
+	/* A kernel without kcmp(2): the keeper is right. */
+	return r == 0 || (r < 0 && errno == ENOSYS);
+}
+
+static int join_present(struct pass_domain *g, int ioas_fd, struct err *e)
+{
+	if (__atomic_load_n(&g->deserted, __ATOMIC_ACQUIRE))
+		return err_say(e, -ENODEV,
+			"the guest's I/O address space was closed when its last device left");
+	if (!is_same_file(g->ioas.fd, ioas_fd))
+		return err_say(e, -EINVAL, "all devices of a guest share one I/O address space");
+	return 0;
+}
+
+int pass_domain_join(struct vm *vm, int *ioas_fd, struct pass_domain **ret, struct err *e)
+{
+	struct pass_domain *g;
+	struct vfio_ioas ioas;
+
+	*ret = vm->pass;
+	if (vm->pass)
+		return join_present(vm->pass, *ioas_fd, e);
+	int r = vfio_ioas_from_fd(*ioas_fd, &ioas, e);
+	if (r < 0)
+		return r;
+	*ioas_fd = -1;
+	g = domain_new(vm, &ioas);
+	r = g ? vfio_ioas_info(&g->ioas, &g->iommu, e) : err_set(e, -ENOMEM, "arrange passthrough");
+	if (r >= 0)
+		r = memory_listen_live(&vm->memory, &g->listener, e);
+	if (r < 0) {
+		vfio_ioas_close(&ioas);
+		free(g);
+		return r;
+	}
+	*ret = g;
+	return 0;
+}
+
+void pass_domain_publish(struct pass_domain *g)
+{
+	/* A vCPU that runs already reads both in vm_cure(). */
+	lock_take(&g->vm->cure);
+	g->vm->pass = g;
+	g->vm->fault = pass_fault;
+	lock_drop(&g->vm->cure);
+}
+
+void pass_domain_end(struct pass_domain *g)
+{
+	memory_unlisten(&g->vm->memory, &g->listener);
+	fd_close(&g->kvm);
+	vfio_ioas_close(&g->ioas);
+	free(g);
 }
 
 int pass_domain_get(struct vm *vm, int ioas_fd, const struct vfio_iommu *iommu,
@@ -221,6 +294,27 @@ void pass_domain_drop(struct pass_domain *g, struct pass_dev *d)
 	if (g->kvm >= 0 && d->known)
 		(void)kvm_set_file(g, KVM_DEV_VFIO_GROUP_DEL, d->vfio.fd);
 	d->known = false;
+}
+
+void pass_domain_withdraw(struct pass_domain *g, struct pass_dev *d)
+{
+	bool known = d->known;
+
+	pass_domain_drop(g, d);
+	for (const struct pass_dev *o = g->devices; o; o = o->next)
+		if (!pass_dev_is_dropped(o) && o->group == d->group)
+			return;
+	if (!known && g->kvm >= 0 && g->kvm_has_groups)
+		(void)kvm_set_group(g, KVM_DEV_VFIO_GROUP_DEL, d->group);
+}
+
+void pass_domain_link(struct pass_domain *g, struct pass_dev *d)
+{
+	d->next = g->devices;
+	/* A walker sees the whole device or none of it. */
+	__atomic_store_n(&g->devices, d, __ATOMIC_RELEASE);
+	/* After the last device had left, unmap() did nothing; from now on it counts again. */
+	__atomic_store_n(&g->deserted, false, __ATOMIC_RELEASE);
 }
 
 void pass_domain_remove(struct pass_dev *d)

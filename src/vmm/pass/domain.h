@@ -49,6 +49,23 @@ int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct 
 	struct pass_domain **ret, struct err *e);
 
 /*
+ * For a device that comes while the guest runs: the domain of the guest, if *@ioas_fd is another
+ * descriptor of its I/O address space. Without a domain, one that takes over *@ioas_fd (it is then
+ * -1), has guest memory mapped for DMA, and is nobody's until pass_domain_publish();
+ * pass_domain_end() undoes it. Context: without a lock; to pin memory takes seconds.
+ * Return: 0; -EINVAL another I/O address space; -ENODEV it is closed; as pass_domain_get().
+ */
+int pass_domain_join(struct vm *vm, int *ioas_fd, struct pass_domain **ret, struct err *e);
+void pass_domain_publish(struct pass_domain *g);
+void pass_domain_end(struct pass_domain *g);
+
+/* Puts @d, which is plugged, into the list of the guest's devices. */
+void pass_domain_link(struct pass_domain *g, struct pass_dev *d);
+
+/* Undoes pass_domain_add() of a device that does not come. */
+void pass_domain_withdraw(struct pass_domain *g, struct pass_dev *d);
+
+/*
  * Tells KVM of @d, so that it knows whether DMA snoops the caches. A KVM of Linux 6.6 and later
  * takes the device's descriptor; an earlier one wants the group's, which the keeper lends. Twice is
  * fine, and so is a KVM that has no such device. Return: 0, -errno.

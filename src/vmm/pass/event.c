@@ -178,7 +178,7 @@ static int watch_event(struct pass_dev *d, struct pass_event *v, uint32_t index,
 	v->source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (v->source.fd < 0)
 		return err_set(e, -errno, "watch for events of the device");
-	int r = loop_add(&d->vm->loop, &v->source, e);
+	int r = d->events.deferred ? 0 : loop_add(&d->vm->loop, &v->source, e);
 	if (r < 0) {
 		fd_close(&v->source.fd);
 		return r;
@@ -210,4 +210,18 @@ void pass_events_fini(struct pass_dev *d)
 	unwatch_event(d, &d->events.request);
 	unwatch_event(d, &d->events.error);
 	unwatch_event(d, &d->events.deadline);
+}
+
+int pass_events_watch(struct pass_dev *d, struct err *e)
+{
+	struct pass_event *const events[] = {&d->events.request, &d->events.error};
+
+	for (size_t i = 0; i < COUNT(events); i++) {
+		if (events[i]->source.fd < 0)
+			continue;
+		int r = loop_add(&d->vm->loop, &events[i]->source, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }

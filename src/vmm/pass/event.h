@@ -30,6 +30,7 @@ struct pass_events {
 	struct pass_event request;
 	struct pass_event error;
 	struct pass_event deadline; /* of a request; a timer */
+	bool deferred; /* the loop hears of them only after pass_events_watch() */
 	bool asked; /* the guest was asked to release the device */
 	bool answered; /* it was releasing it when the first deadline came */
 	bool logged; /* a message has said that usher removes it */
@@ -38,6 +39,12 @@ struct pass_events {
 /* Return: 0, -errno. */
 int pass_events_init(struct pass_dev *d, struct err *e);
 void pass_events_fini(struct pass_dev *d);
+
+/*
+ * Lets the loop serve deferred events. The device is in its slot, whose button the loop presses.
+ * Events that came earlier are served now. Return: 0, -errno.
+ */
+int pass_events_watch(struct pass_dev *d, struct err *e);
 
 /* Logs that the device leaves the guest, unless another message said so; before pass_dev_drop(). */
 void pass_events_ejected(struct pass_dev *d);

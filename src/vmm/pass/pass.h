@@ -6,6 +6,7 @@
 #include "vmm/pass/rom.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct err;
 struct vfio_iommu;
@@ -36,6 +37,16 @@ struct pass_spec {
  */
 int pass_add(
 	struct vm *vm, const struct pass_spec *spec, const struct vfio_iommu *iommu, struct err *e);
+
+/*
+ * Attaches the functions of one card to the running guest: into an empty slot, with the events of a
+ * card that is plugged in. Function 0 is the first of @specs. Peers: as the guest's first device.
+ * The descriptors are taken over in any case. On failure they are closed; the guest is as it was.
+ * Context: a worker, without a lock; may take seconds. Not during a reboot.
+ * Return: 0; -ENOSPC no slot is empty; -EINVAL; -errno with a sentence.
+ */
+#define PASS_FUNCTIONS_MAX 8
+int pass_attach(struct vm *vm, struct pass_spec *specs, size_t count, struct err *e);
 
 /* Registers the devices with the new VM of a guest that reboots (vm_renew). Return: 0, -errno. */
 int pass_renew(struct vm *vm, struct err *e);

@@ -83,7 +83,9 @@ int pci_intx_gsi(const struct pci_func *f, unsigned pin)
 
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
 {
-	return 0;
+	if (rig.during_plug)
+		rig.during_plug();
+	return rig.plug_error ? err_set(e, rig.plug_error, "plug") : 0;
 }
 
 void pci_plug_beside(struct pci_func *first, struct pci_func *f)

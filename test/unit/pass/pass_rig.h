@@ -23,6 +23,8 @@ struct rig {
 	struct pass_dev *dev;
 	struct memory_listener listener;
 	int map_error; /* what the next map of a listener answers */
+	int plug_error; /* what pci_plug() answers */
+	void (*during_plug)(void);
 	unsigned commits;
 	unsigned changes; /* of guest memory, each of one or more ranges */
 	unsigned attached; /* eventfds that "KVM" has */

@@ -4,11 +4,15 @@
  * where it does not, is skipped.
  */
 #include "base/endian.h"
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "engine/attach.h"
+#include "engine/engine.h"
 #include "suite.h"
 #include "vmm/vmm_run.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <pty.h>
@@ -311,6 +315,53 @@ START_TEST(a_terminal_that_nobody_reads_holds_up_nothing)
 }
 END_TEST
 
+/* Descriptors that a process has. */
+static unsigned count_files(pid_t pid)
+{
+	char folder[64];
+	unsigned count = 0;
+
+	(void)snprintf(folder, sizeof(folder), "/proc/%d/fd", (int)pid);
+	DIR *d = opendir(folder);
+	ck_assert_ptr_nonnull(d);
+	while (readdir(d))
+		count++;
+	(void)closedir(d);
+	return count;
+}
+
+/* The keeper hears why, twice; the guest goes on, and has nothing more open than before. */
+START_TEST(a_device_that_cannot_be_attached)
+{
+	const char *const args[] = {"--memory", "16M", "--slots", "1", "--kernel", path, NULL};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct attach_function f = {.address = {.bus = 3}, .device = null, .group = 1};
+	struct engine_run run = ENGINE_RUN_NONE;
+	struct err e = {0};
+	char c = 0;
+
+	PAYLOAD(SAY('r'), HALT);
+	pid_t pid = run_start(args);
+	while (c != 'r')
+		ck_assert_int_eq((int)read(run_pipe, &c, 1), 1);
+	unsigned before = count_files(pid);
+	run.line_fd = run_line;
+	for (unsigned i = 0; i < 2; i++) {
+		int r = engine_attach(&run, null, &f, 1, 20000, &e);
+		ck_assert_msg(
+			r == -ENOTTY && strncmp(e.msg, "attach: ", 8) == 0, "%d: %s", r, e.msg);
+		ck_assert_uint_eq(count_files(pid), before);
+	}
+	ck_assert_int_eq(engine_attach(&run, null, &f, 0, 20000, &e), -EINVAL);
+	(void)close(run_line);
+	run_line = -1;
+	ck_assert_int_eq(run_finish(pid), 0);
+	ck_assert_ptr_nonnull(strstr(run_out, "attach: "));
+	(void)unlink(path);
+	(void)close(null);
+}
+END_TEST
+
 START_TEST(refuses_what_cannot_work)
 {
 	char big[] = "/tmp/usher-big-XXXXXX";
@@ -358,8 +409,8 @@ int main(void)
 		reboots_by_the_reset_vector, triple_fault_tells_where, finds_its_memory_cached,
 		several_processors_and_timing, a_signal_stops_it, it_ends_with_its_keeper,
 		a_terminal_is_raw_and_restored, a_pipe_that_nobody_reads_holds_up_nothing,
-		a_terminal_that_nobody_reads_holds_up_nothing, refuses_what_cannot_work,
-		a_hostile_guest_harms_nobody};
+		a_terminal_that_nobody_reads_holds_up_nothing, a_device_that_cannot_be_attached,
+		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
 
 	PAYLOAD(POWEROFF, HALT);
 	int status = run_vmm("--memory", "16M", "--kernel", path);

@@ -49,6 +49,8 @@ static inline void send_word(
 		m->backing = WIRE_BACKING_SHARED;
 	else if (strcmp(word, "--cpus") == 0 && num_parse(value, 10, UINT32_MAX, &n) == 0)
 		m->cpus = (uint32_t)n;
+	else if (strcmp(word, "--slots") == 0 && num_parse(value, 10, UINT32_MAX, &n) == 0)
+		m->slots = (uint32_t)n;
 	else
 		send_fail("wrong word", word);
 }

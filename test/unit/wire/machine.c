@@ -76,6 +76,7 @@ START_TEST(a_guest_out_of_bounds)
 	REFUSED(m.backing = WIRE_BACKING_POOL + 1, "the kind of memory");
 	REFUSED(m.cpus = 0, "the number of processors");
 	REFUSED(m.cpus = WIRE_CPUS_MAX + 1, "the number of processors");
+	REFUSED(m.slots = WIRE_DEVICES_MAX + 1, "the number of slots");
 	REFUSED(m.flags = 1U << 31, "a flag");
 	REFUSED(m.device_count = WIRE_DEVICES_MAX + 1, "the number of devices");
 	REFUSED(m.device_count = UINT32_MAX, "the number of devices");
@@ -133,6 +134,26 @@ START_TEST(devices_for_a_guest_that_runs)
 }
 END_TEST
 
+START_TEST(an_answer_out_of_bounds)
+{
+	static struct wire_attached a = {.header.kind = WIRE_ATTACHED};
+
+	ck_assert_int_eq(wire_attached_check(&a), 0);
+	a.result = 1;
+	ck_assert_int_eq(wire_attached_check(&a), -EPROTO);
+	a.result = -EINVAL;
+	memset(a.hint, 'x', sizeof(a.hint));
+	ck_assert_int_eq(wire_attached_check(&a), -EPROTO);
+	a.hint[0] = a.hint[WIRE_REASON_MAX - 1] = '\0';
+	memset(a.reason, 'x', sizeof(a.reason));
+	ck_assert_int_eq(wire_attached_check(&a), -EPROTO);
+	a.reason[0] = a.reason[WIRE_REASON_MAX - 1] = '\0';
+	ck_assert_int_eq(wire_attached_check(&a), 0);
+	a.header.kind = WIRE_ATTACH;
+	ck_assert_int_eq(wire_attached_check(&a), -EPROTO);
+}
+END_TEST
+
 /* Whatever comes is refused or in bounds; the sanitizers watch. */
 START_TEST(garbage)
 {
@@ -154,4 +175,4 @@ START_TEST(garbage)
 END_TEST
 
 SUITE("machine", a_whole_guest, a_guest_out_of_bounds, descriptors_out_of_bounds,
-	a_device_out_of_bounds, devices_for_a_guest_that_runs, garbage)
+	a_device_out_of_bounds, devices_for_a_guest_that_runs, an_answer_out_of_bounds, garbage)
