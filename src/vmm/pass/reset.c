@@ -244,8 +244,12 @@ static void queue_reset(struct pass_dev *d)
 
 void pass_reset(struct pass_dev *d)
 {
-	if (d->dropped || d->resetting.queued)
+	if (d->dropped)
 		return;
+	if (d->resetting.queued) {
+		d->quiet = false; /* its registers are as after a reset since the first request */
+		return;
+	}
 	pass_reset_quiet(d);
 	forget_registers(d);
 	if (!d->touched)

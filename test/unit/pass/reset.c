@@ -322,6 +322,32 @@ START_TEST(a_reset_of_the_bus_holds_all_that_is_on_it)
 }
 END_TEST
 
+/* Two resets of the bus above, in short order; afterwards the guest's driver uses the device. */
+START_TEST(a_companion_reset_twice_is_in_use_again)
+{
+	start_pair();
+	use(rig.dev, 0xc0000000);
+	use(companion, 0xc8000000);
+	(void)sem_init(&begun, 0, 0);
+	(void)sem_init(&may_end, 0, 0);
+	rig.model.during_reset = take_long;
+	companion->func.ops->quiet(&companion->func);
+	companion->func.ops->reset(&companion->func);
+	(void)sem_wait(&begun);
+	companion->func.ops->quiet(&companion->func);
+	companion->func.ops->reset(&companion->func);
+	(void)sem_post(&may_end);
+	rig_settle();
+	rig.model.during_reset = NULL;
+	ck_assert_uint_eq(rig.model.resets, 1);
+	use(companion, 0xc8000000);
+	rig_reset(rig.dev);
+	ck_assert_uint_eq(rig.model.bus_resets, 0);
+	ck_assert(rig_maps(companion, 0xc8000000));
+	stop_pair();
+}
+END_TEST
+
 START_TEST(a_device_leaves_after_its_reset)
 {
 	rig_start(suite_fixtures, "nvme");
@@ -346,4 +372,5 @@ SUITE("pass_reset", resets_the_bus_once_for_all, resets_what_is_on_the_bus_alone
 	a_domain_is_told_in_16_bits, spares_a_companion_in_use, spares_a_companion_that_decodes,
 	a_bus_reset_wakes_a_companion, prefers_a_function_level_reset, the_guests_own_reset_counts,
 	a_failed_reset_is_none, a_long_reset_holds_up_nobody,
-	a_reset_of_the_bus_holds_all_that_is_on_it, a_device_leaves_after_its_reset)
+	a_reset_of_the_bus_holds_all_that_is_on_it, a_companion_reset_twice_is_in_use_again,
+	a_device_leaves_after_its_reset)
