@@ -50,17 +50,16 @@ static void *worker_thread(void *arg)
 	return NULL;
 }
 
-/* `busy` is set, so nobody else is here. Without a thread the jobs stay queued. */
+/*
+ * Under the lock: a thread that is done before this one looks again must not be lost. The last one
+ * is not busy, so it has had the lock for the last time. Without a thread the jobs stay queued.
+ */
 static void start_thread(struct worker *w)
 {
 	if (w->joinable)
 		(void)pthread_join(w->thread, NULL); /* it has nothing left to do */
 	w->joinable = thread_start(&w->thread, w->name, worker_thread, w) >= 0;
-	if (w->joinable)
-		return;
-	lock_take(&w->lock);
-	w->busy = false;
-	lock_drop(&w->lock);
+	w->busy = w->joinable;
 }
 
 void worker_add(struct worker *w, struct worker_job *j)
@@ -75,11 +74,9 @@ void worker_add(struct worker *w, struct worker_job *j)
 			w->first = j;
 		w->last = j;
 	}
-	bool start = !w->busy;
-	w->busy = true;
-	lock_drop(&w->lock);
-	if (start)
+	if (!w->busy)
 		start_thread(w);
+	lock_drop(&w->lock);
 }
 
 bool worker_wait(struct worker *w, unsigned ms)

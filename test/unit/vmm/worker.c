@@ -103,6 +103,45 @@ START_TEST(the_end_waits_for_what_is_queued)
 }
 END_TEST
 
+#define ADDERS 3
+#define ROUNDS 3000
+
+static unsigned counts[ADDERS]; /* of the worker's jobs alone, which come one after the other */
+
+static void count_one(struct worker_job *j)
+{
+	counts[container_of(j, struct note, job)->again]++;
+}
+
+static void *add_often(void *arg)
+{
+	struct note *n = arg;
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		worker_add(&w, &n->job);
+	return NULL;
+}
+
+/* Threads of the worker end while others begin: each is joined once, when it is known. */
+START_TEST(several_threads_add_jobs_at_once)
+{
+	struct note notes[ADDERS];
+	pthread_t threads[ADDERS];
+
+	setup();
+	for (int i = 0; i < ADDERS; i++)
+		notes[i] = (struct note){.job = {.run = count_one}, .again = i};
+	for (int i = 0; i < ADDERS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, add_often, &notes[i]), 0);
+	for (int i = 0; i < ADDERS; i++)
+		(void)pthread_join(threads[i], NULL);
+	ck_assert(worker_wait(&w, 60000));
+	for (int i = 0; i < ADDERS; i++)
+		ck_assert_uint_ge(counts[i], 1);
+	worker_fini(&w);
+}
+END_TEST
+
 static int status_of_order(enum lock_rank first, enum lock_rank second)
 {
 	struct lock a = LOCK_INIT(first), b = LOCK_INIT(second);
@@ -130,4 +169,5 @@ START_TEST(locks_are_taken_in_their_order)
 END_TEST
 
 SUITE("worker", jobs_run_in_order_on_a_thread_with_a_name, a_worker_without_a_job_has_no_thread,
-	the_end_waits_for_what_is_queued, locks_are_taken_in_their_order)
+	the_end_waits_for_what_is_queued, several_threads_add_jobs_at_once,
+	locks_are_taken_in_their_order)
