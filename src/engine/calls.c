@@ -72,7 +72,7 @@ static void answer_lend(const struct calls *c, const struct wire_call *call, str
 
 void calls_serve(struct calls *c, struct open_devices *d)
 {
-	struct wire_call call;
+	struct wire_call call = {0}; /* the answer to a message that is too short has its id, too */
 
 	int r = wire_receive(c->fd, &call, sizeof(call), NULL);
 	if (r == 0)
