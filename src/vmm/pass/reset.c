@@ -210,7 +210,8 @@ static int reset_function(struct pass_dev *d, struct err *e)
 static void finish_reset(struct pass_dev *d, int result, const struct err *e)
 {
 	lock_take(&d->lock);
-	if (result >= 0 && d->touched) {
+	/* The guest's own request counts, even if the bus was reset meanwhile. */
+	if (result >= 0 && (d->touched || d->resetting.flr_size)) {
 		was_reset(d);
 		d->bus_resets += result > 0;
 	} else if (result < 0) {
@@ -221,18 +222,22 @@ static void finish_reset(struct pass_dev *d, int result, const struct err *e)
 	lock_drop(&d->lock);
 }
 
+/* The guest's write, without the lock: what the guest sees follows in finish_reset(). */
+static int request_flr(struct pass_dev *d, struct err *e)
+{
+	const struct pass_resetting *w = &d->resetting;
+	int r = vfio_region_put(&d->vfio, &d->config_region, w->flr_off, w->flr_size, w->flr_value);
+
+	return r < 0 ? err_set(e, r, "reset its function") : 0;
+}
+
 void pass_reset_run(struct worker_job *j)
 {
 	struct pass_dev *d = container_of(j, struct pass_dev, resetting.job);
-	struct pass_resetting *w = &d->resetting;
 	struct err e = {0};
-	int r = 0;
 
 	/* Nobody else is at the device: all accesses end before VFIO while it is in reset. */
-	if (w->flr_size)
-		pass_dev_put(d, w->flr_off, w->flr_size, w->flr_value);
-	else
-		r = reset_function(d, &e);
+	int r = d->resetting.flr_size ? request_flr(d, &e) : reset_function(d, &e);
 	finish_reset(d, r, &e);
 }
 

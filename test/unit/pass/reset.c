@@ -247,6 +247,23 @@ START_TEST(a_failed_reset_is_none)
 }
 END_TEST
 
+/* The guest's own request, which does not reach the device. */
+START_TEST(a_failed_request_is_none)
+{
+	rig_start(suite_fixtures, "nvme");
+	use(rig.dev, 0xc0000000);
+	rig.model.dead = true;
+	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	rig_settle();
+	ck_assert_uint_eq(rig.dev->resets, 0);
+	rig.model.dead = false;
+	rig_reset(rig.dev);
+	ck_assert_uint_eq(rig.model.resets, 1);
+	ck_assert_uint_eq(rig.dev->resets, 1);
+	rig_stop();
+}
+END_TEST
+
 static sem_t begun, may_end;
 
 static void take_long(void)
@@ -371,6 +388,6 @@ END_TEST
 SUITE("pass_reset", resets_the_bus_once_for_all, resets_what_is_on_the_bus_alone,
 	a_domain_is_told_in_16_bits, spares_a_companion_in_use, spares_a_companion_that_decodes,
 	a_bus_reset_wakes_a_companion, prefers_a_function_level_reset, the_guests_own_reset_counts,
-	a_failed_reset_is_none, a_long_reset_holds_up_nobody,
+	a_failed_reset_is_none, a_failed_request_is_none, a_long_reset_holds_up_nobody,
 	a_reset_of_the_bus_holds_all_that_is_on_it, a_companion_reset_twice_is_in_use_again,
 	a_device_leaves_after_its_reset)
