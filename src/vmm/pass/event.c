@@ -44,10 +44,17 @@ static bool event_fired(struct pass_event *v)
 	return fired;
 }
 
-/* Reads class and revision: VFIO reads them from the device, but emulates the IDs. */
+/*
+ * Reads class and revision: VFIO reads them from the device, but emulates the IDs. While the device
+ * is in reset the kernel lets no read through, for up to a minute: nobody waits for that under the
+ * lock, and the kernel repeats its request.
+ */
 static bool is_gone(struct pass_dev *d)
 {
 	uint64_t v;
+
+	if (pass_dev_in_reset(d))
+		return false;
 	int r = vfio_region_get(&d->vfio, &d->config_region, PCI_CLASS_REVISION, 4, &v);
 
 	return r < 0 || v == UINT32_MAX;

@@ -14,6 +14,7 @@
 #include <linux/pci_regs.h>
 #include <semaphore.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #define FLR_AT (0x80 + PCI_EXP_DEVCAP + 3) /* of the nvme fixture: bit 28 of device capabilities */
 
@@ -365,6 +366,36 @@ START_TEST(a_companion_reset_twice_is_in_use_again)
 }
 END_TEST
 
+/* A read of a device in reset would wait, and does not tell whether the device is gone. */
+START_TEST(the_host_asks_without_a_look_at_a_device_in_reset)
+{
+	rig_start(suite_fixtures, "nvme");
+	struct loop_source *request = &rig.dev->events.request.source;
+	use(rig.dev, 0xc0000000);
+	(void)sem_init(&begun, 0, 0);
+	(void)sem_init(&may_end, 0, 0);
+	rig.model.during_reset = take_long;
+	rig.dev->func.ops->reset(&rig.dev->func);
+	(void)sem_wait(&begun);
+	rig.model.dead = true;
+	ck_assert_int_eq(eventfd_write(request->fd, 1), 0);
+	request->ready(request, 0);
+	ck_assert(!rig.dev->dropped);
+	rig.model.dead = false;
+	(void)sem_post(&may_end);
+	rig_settle();
+	rig.model.during_reset = NULL;
+	ck_assert_ptr_nonnull(strstr(rig_log(), "ask"));
+	/* The kernel asks again: now it can be seen. */
+	rig.model.dead = true;
+	ck_assert_int_eq(eventfd_write(request->fd, 1), 0);
+	request->ready(request, 0);
+	ck_assert(rig.dev->dropped);
+	rig_settle();
+	rig_stop();
+}
+END_TEST
+
 START_TEST(a_device_leaves_after_its_reset)
 {
 	rig_start(suite_fixtures, "nvme");
@@ -390,4 +421,4 @@ SUITE("pass_reset", resets_the_bus_once_for_all, resets_what_is_on_the_bus_alone
 	a_bus_reset_wakes_a_companion, prefers_a_function_level_reset, the_guests_own_reset_counts,
 	a_failed_reset_is_none, a_failed_request_is_none, a_long_reset_holds_up_nobody,
 	a_reset_of_the_bus_holds_all_that_is_on_it, a_companion_reset_twice_is_in_use_again,
-	a_device_leaves_after_its_reset)
+	the_host_asks_without_a_look_at_a_device_in_reset, a_device_leaves_after_its_reset)
