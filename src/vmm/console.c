@@ -12,13 +12,25 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* For a reader, once the guest has ended: without a byte taken, and in all. */
+/*
+ * How it works
+ *
+ * No vCPU and no loop waits for the reader of the output: the guest's bytes go to an outbox, and
+ * the outbox's own thread writes them. When the outbox is full, the serial port reports a full
+ * transmitter.
+ *
+ * KVM collects the guest's port writes without an exit (vmm/coalesce), so output can sit in KVM
+ * while no exit fetches it. A timer, on_tick(), fetches it, and flushes a line that the guest has
+ * not finished. Without output the timer slows down to CONSOLE_IDLE_MS.
+ */
+
+/* How long a reader may take once the guest has ended: without reading a byte, and in all. */
 #define CONSOLE_LAST_IDLE_MS 1000
 #define CONSOLE_LAST_MS 10000
-/* The same when the guest was told to stop. */
+/* The same if a signal or the keeper stopped the guest. */
 #define CONSOLE_STOP_IDLE_MS 100
 #define CONSOLE_STOP_MS 1000
-#define CONSOLE_IDLE_MS 1000 /* between two looks at a port that nobody uses */
+#define CONSOLE_IDLE_MS 1000 /* between two looks at an idle port */
 #define KEY_ESCAPE 0x01 /* Ctrl-A */
 
 static struct console *of_serial(struct serial *s)

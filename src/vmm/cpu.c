@@ -19,6 +19,20 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+/*
+ * How it works
+ *
+ * Each processor is a thread around KVM_RUN. An exit is served in that thread, on the bus that the
+ * access belongs to; nothing that it calls may block (vmm/lock.h). Port writes that KVM has
+ * collected are served first, so that the guest's order holds.
+ *
+ * vm_stop() only sets the end; cpus_stop() brings the threads back: it sets immediate_exit, so the
+ * next KVM_RUN returns at once, and then interrupts a KVM_RUN that is going on.
+ *
+ * A mapped page of a device can vanish while the guest uses it: KVM_RUN fails with EFAULT, and
+ * vm_cure() decides whether the processor can try again.
+ */
+
 #define CR0_PE 0x1U
 #define CR0_ET 0x10U
 #define MSR_MTRR_DEF_TYPE 0x2ff

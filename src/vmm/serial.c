@@ -7,12 +7,16 @@
 #include <string.h>
 
 /*
- * Ref: TI TL16C750 data sheet; registers as linux/serial_reg.h names them.
+ * How it works
  *
- * While the line has room, what is sent is gone at once: the transmitter is empty. Its interrupt is
- * asked for by each write and by turning it on, and acknowledged by reading IIR, as on the chip. On
- * a line without room the transmitter stays full: a driver waits, and one that sends all the same
- * loses what it sends.
+ * A byte that the guest sends goes to the line at once. While the line has room, the transmitter
+ * reads as empty. Without room it reads as full: a driver that honours this waits, and a driver
+ * that ignores it loses its bytes. The transmitter's interrupt follows the chip: each write and
+ * enabling the interrupt raise it, and a read of IIR acknowledges it.
+ *
+ * update_irq() computes the level of the interrupt line from the registers after each access.
+ *
+ * Ref: TI TL16C750 data sheet; registers as linux/serial_reg.h names them.
  */
 #define IER_BITS 0x0f
 #define MCR_BITS 0x3f
