@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -86,6 +87,40 @@ START_TEST(asks_the_guest_once)
 	rig_settle();
 	ck_assert_int_eq(rig.dev->events.deadline.source.fd, -1);
 	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+static sem_t begun, may_end;
+
+static void take_long(void)
+{
+	(void)sem_post(&begun);
+	(void)sem_wait(&may_end);
+}
+
+/* A read of a device in reset would wait, and does not tell whether the device is gone. */
+START_TEST(asks_without_a_look_at_a_device_in_reset)
+{
+	start();
+	(void)sem_init(&begun, 0, 0);
+	(void)sem_init(&may_end, 0, 0);
+	rig.model.during_reset = take_long;
+	rig.dev->func.ops->reset(&rig.dev->func);
+	(void)sem_wait(&begun);
+	rig.model.dead = true;
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	ck_assert(!rig.dev->dropped);
+	rig.model.dead = false;
+	(void)sem_post(&may_end);
+	rig_settle();
+	rig.model.during_reset = NULL;
+	ck_assert_ptr_nonnull(strstr(rig_log(), "ask"));
+	/* The kernel asks again: now it can be seen. */
+	rig.model.dead = true;
+	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
+	ck_assert(rig.dev->dropped);
+	rig_settle();
 	rig_stop();
 }
 END_TEST
@@ -340,7 +375,7 @@ START_TEST(goes_without_peers)
 END_TEST
 
 SUITE("pass_event", peers_reach_what_is_mapped, goes_without_peers, asks_for_atomics,
-	asks_the_guest_once, takes_what_is_not_let_go, waits_for_a_guest_that_answers,
-	drops_a_device_that_is_gone, drops_a_device_that_fails,
+	asks_the_guest_once, asks_without_a_look_at_a_device_in_reset, takes_what_is_not_let_go,
+	waits_for_a_guest_that_answers, drops_a_device_that_is_gone, drops_a_device_that_fails,
 	keeps_the_figures_of_a_dropped_device, a_reboot_is_not_told_without_end,
 	finds_memory_that_devices_cannot_reach)
