@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/fd.h"
 
+#include "base/num.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -82,6 +84,16 @@ void fd_close(int *fd)
 	if (*fd >= 0)
 		(void)close(*fd);
 	*fd = -1;
+}
+
+void fd_fill_standard(void)
+{
+	/* Each for the direction in which nobody uses it. */
+	static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+	for (int fd = 0; fd < (int)COUNT(flags); fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)open("/dev/null", flags[fd]); /* the lowest that is free: fd */
 }
 
 int fd_pidfd_open(pid_t pid)

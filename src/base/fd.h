@@ -21,6 +21,13 @@ int fd_set_cloexec(int fd, int on);
 /* Closes *@fd, unless it is negative, and sets it to -1. */
 void fd_close(int *fd);
 
+/*
+ * Occupies each of the descriptors 0, 1 and 2 that the caller of this program left closed: else the
+ * next open() gets that number, and a message or a guest's console goes into a lock file, /dev/kvm
+ * or a device. The substitutes are inherited, and a transfer fails with EBADF, as it would without.
+ */
+void fd_fill_standard(void);
+
 /* pidfd_open(2), which glibc has only since 2.36. Return: descriptor, -errno. */
 int fd_pidfd_open(pid_t pid);
 

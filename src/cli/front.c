@@ -8,6 +8,7 @@
  * Only words that are known here stay here, so whatever a verb learns works at once.
  */
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
 #include "cli/report.h"
@@ -83,6 +84,7 @@ int main(int argc, char **argv)
 {
 	const struct verb *v = find_verb(argc, argv);
 
+	fd_fill_standard();
 	if (argc > 0 &&
 		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)
 		return report_finish(verb_compat.run(&verb_compat, argc, argv));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "cli/help.h"
 #include "cli/report.h"
@@ -13,6 +14,7 @@ int main(int argc, char **argv)
 {
 	struct err e = {0};
 
+	fd_fill_standard();
 	/* Started through a link of that name. */
 	if (argc > 0 &&
 		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)
