@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The completions offer what usher has: check.bash USHER FOLDER. Those for zsh and fish are looked at
-# where these shells are.
+# Usage: check.bash USHER FOLDER. Checks that the completions offer usher's verbs and options; those
+# of zsh and fish only if the shell is installed.
 set -euo pipefail
 
 PATH=$(dirname "$1"):$PATH
 # shellcheck source=/dev/null
 . "$2/usher.bash"
 
-# complete_words WORD…: asks for what the last of them can be completed to.
+# complete_words WORD…: completes the last word into COMPREPLY.
 complete_words() {
 	COMP_WORDS=(usher "$@")
 	COMP_CWORD=$#
@@ -18,7 +18,7 @@ complete_words() {
 	_usher
 }
 
-# $want is offered.
+# expect WORD…: the completions of the last word contain $want.
 expect() {
 	complete_words "$@"
 	case " ${COMPREPLY[*]} " in
@@ -48,7 +48,7 @@ want=unclaim expect un
 want=vfio-pci-bind expect vf
 want=--user-group expect claim --u
 
-# Of every verb, each option that its help tells of.
+# Each option in the help of each verb.
 for verb in $(usher --help | sed -n 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p'); do
 	[ "$verb" != help ] || continue
 	for option in $(usher "$verb" --help | sed -n 's/^ *\(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p'); do
@@ -57,7 +57,7 @@ for verb in $(usher --help | sed -n 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p'); 
 done
 [ "$(usher bind --help | grep -c '^  --')" -ge 11 ] || { echo "bind has lost its options"; exit 1; }
 
-# As the other tool: its first word is what is the third here.
+# vfio-pci-bind: its first argument is the third word of usher's command line.
 COMP_WORDS=(vfio-pci-bind --he) COMP_CWORD=1 COMP_LINE='vfio-pci-bind --he' COMP_POINT=18
 _usher_compat
 [ "${COMPREPLY[*]}" = --help ] || { echo "vfio-pci-bind --he: '${COMPREPLY[*]}'"; exit 1; }

@@ -10,7 +10,7 @@ _usher_addresses() {
 
 _usher() {
 	local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words
-	# An address has colons, at which readline breaks words: put them together again.
+	# readline splits words at the colons of an address: join them again.
 	local line=${COMP_LINE:0:COMP_POINT}
 	local whole=${line##* }
 
@@ -32,7 +32,7 @@ _usher() {
 	fi
 }
 
-# Under the name of the tool whose words it takes: an address, and an id that goes with it.
+# usher under the name vfio-pci-bind: completes as 'usher vfio-pci-bind'.
 _usher_compat() {
 	COMP_WORDS=(usher vfio-pci-bind "${COMP_WORDS[@]:1}")
 	COMP_CWORD=$((COMP_CWORD + 1))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# Scripts written for vfio-pci-bind find its words and exit statuses.
+# Scripts for vfio-pci-bind get the same arguments and exit statuses.
 . "${0%/*}/lib.sh"
 
 card=$(e1000e_address)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# Two at a time on one group: one takes it, the other finds it taken; and a lease is one owner's.
+# Two processes bind one group: one succeeds, the other is refused. A lease has one owner.
 . "${0%/*}/lib.sh"
 
 old=$(e1000_address)

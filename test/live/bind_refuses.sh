@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# What would hurt the host is refused, with every reason, and nothing is touched.
+# usher refuses what would harm the host, gives every reason, and changes nothing.
 . "${0%/*}/lib.sh"
 
 disk=$(nvme_address)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# Devices go to vfio-pci with their whole group, and come back as they were.
+# usher binds whole groups to vfio-pci, and release restores their original state.
 . "${0%/*}/lib.sh"
 
 card=$(e1000e_address)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# A claim for a user, of a device whose group has another: refused unless that is allowed, and what
-# was allowed then is allowed when it is applied.
+# A claim for a user whose device shares its group with another: refused unless --allow permits it.
+# The permission then also applies to 'usher apply'.
 . "${0%/*}/lib.sh"
 
 edu=$(edu_address) || fail 'no edu device'

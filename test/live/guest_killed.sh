@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: minimal
 # timeout: 600
-# kill -9 of usher-vmm at any moment of its life: the device is back with its driver, and works.
+# kill -9 of usher-vmm at any moment: the device returns to its driver and works.
 # USHER_MOMENTS="…" are those of an earlier run, in hundredths of a second after its start.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"

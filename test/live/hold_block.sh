@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Every way in which a host uses a disk is seen, and is not seen any more once it has ended.
+# usher finds every way in which a host uses a disk, and no longer reports one that has ended.
 # topology: minimal
 # timeout: 300
 . "${0%/*}/lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A network card is held by what its interface does, not by being there.
+# A network card counts as in use by what its interface does, not by its presence.
 # topology: minimal
 # timeout: 300
 . "${0%/*}/lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
-# A device that somebody else uses is refused, and the sentence says who.
+# A run refuses a device in use, and the message names the user.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: minimal
 # timeout: 240
-# However a guest ends, its device comes back.
+# After every kind of end of a guest, its device returns to the host driver.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 

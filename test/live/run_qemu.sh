@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: minimal
 # timeout: 240
-# The same care around a stock QEMU.
+# The checks and the return of devices, with a stock QEMU as the engine.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# Bad input gets a sentence and an exit status, and changes nothing.
+# Bad input gets a message and an exit status, and changes nothing.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 

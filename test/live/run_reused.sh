@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
-# What was bound by hand stays bound after a run; run gives back only what it took.
+# A device bound manually stays bound after a run; a run returns only what it bound itself.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # iommu: none
-# Without an IOMMU nothing is lent, and the sentence says where to turn it on.
+# Without an IOMMU usher lends nothing, and the message says where to turn it on.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # kvm: no
-# Without /dev/kvm nothing is taken.
+# Without /dev/kvm a run binds nothing.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 

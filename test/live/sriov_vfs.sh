@@ -68,7 +68,7 @@ expect_status 3 usher vfs "$disk" 0
 expect_text 'is bound to vfio-pci'
 expect_ok usher release "$first"
 
-# It was made by hand, so nothing but a hand removes it.
+# It was made manually, so only a manual removal removes it.
 expect_ok usher restore
 expect_text 'left alone'
 expect_ok usher vfs "$disk" 4

@@ -61,7 +61,7 @@ START_TEST(keeps_the_owner_of_nodes)
 END_TEST
 
 /* Given back by hand, behind our back: the next who binds it is not the user of then. */
-START_TEST(forgets_whose_it_was)
+START_TEST(forgets_the_former_owner)
 {
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST;
@@ -112,5 +112,5 @@ START_TEST(keeps_the_lease_without_room_for_a_rule)
 }
 END_TEST
 
-SUITE("access", keeps_the_owner_of_nodes, forgets_whose_it_was,
+SUITE("access", keeps_the_owner_of_nodes, forgets_the_former_owner,
 	keeps_the_lease_without_room_for_a_rule)

@@ -34,7 +34,7 @@ static void all_taken(void)
 	ck_assert(lend_journal_exists(LEND_GROUP));
 }
 
-START_TEST(takes_and_gives_back)
+START_TEST(binds_and_releases)
 {
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST;
@@ -70,7 +70,7 @@ START_TEST(undoes_when_a_write_fails)
 }
 END_TEST
 
-START_TEST(does_not_believe_what_is_not_so)
+START_TEST(verifies_each_write)
 {
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST;
@@ -143,7 +143,7 @@ START_TEST(restores_from_death_in_every_step)
 }
 END_TEST
 
-START_TEST(restores_from_death_while_giving_back)
+START_TEST(restores_from_death_while_releasing)
 {
 	struct err e = {0};
 	unsigned n = 0;
@@ -232,7 +232,7 @@ START_TEST(leases_to_one_owner)
 }
 END_TEST
 
-START_TEST(goes_back_to_bound_by_hand)
+START_TEST(returns_to_bound_manually)
 {
 	struct bind_env env = stage_set();
 	struct bind_request hand = LEND_REQUEST, q = LEND_REQUEST;
@@ -315,7 +315,7 @@ START_TEST(keeps_what_was_not_reset)
 }
 END_TEST
 
-START_TEST(returns_as_told)
+START_TEST(returns_as_requested)
 {
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST;
@@ -408,7 +408,7 @@ START_TEST(forgets_other_boots_and_rubbish)
 }
 END_TEST
 
-START_TEST(leaves_alone_what_hangs)
+START_TEST(leaves_a_hanging_device_alone)
 {
 	struct bind_env env = stage_set();
 	struct bind_request q = LEND_REQUEST;
@@ -535,10 +535,10 @@ START_TEST(leaves_a_foreign_override_of_a_claimed_one)
 END_TEST
 
 SUITE("take", gives_a_claimed_one_to_its_driver, keeps_drivers_off_a_claimed_one,
-	leaves_a_foreign_override_of_a_claimed_one, takes_and_gives_back, undoes_when_a_write_fails,
-	does_not_believe_what_is_not_so, loads_the_module, restores_from_death_in_every_step,
-	restores_from_death_while_giving_back, restores_from_death_while_restoring,
-	takes_over_what_a_crash_left, leases_to_one_owner, goes_back_to_bound_by_hand,
-	keeps_what_cannot_be_reset, keeps_what_was_not_reset, returns_as_told,
+	leaves_a_foreign_override_of_a_claimed_one, binds_and_releases, undoes_when_a_write_fails,
+	verifies_each_write, loads_the_module, restores_from_death_in_every_step,
+	restores_from_death_while_releasing, restores_from_death_while_restoring,
+	takes_over_what_a_crash_left, leases_to_one_owner, returns_to_bound_manually,
+	keeps_what_cannot_be_reset, keeps_what_was_not_reset, returns_as_requested,
 	waits_for_nobody_who_has_it_open, frees_what_others_bound, forgets_other_boots_and_rubbish,
-	leaves_alone_what_hangs, touches_no_stranger, works_once_at_a_time)
+	leaves_a_hanging_device_alone, touches_no_stranger, works_once_at_a_time)

@@ -70,7 +70,7 @@ static void host_setup(uint64_t memory, size_t devices)
 		targets[i].address = (struct pci_address){.bus = (uint8_t)(i + 1)};
 }
 
-START_TEST(what_fits_has_no_problems)
+START_TEST(accepts_a_guest_that_fits)
 {
 	host_setup(MIB(512), 1);
 	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO DEVICE BARS("0x00000010ffffffff"));
@@ -83,7 +83,7 @@ START_TEST(what_fits_has_no_problems)
 }
 END_TEST
 
-START_TEST(memory_is_pinned)
+START_TEST(refuses_memory_beyond_the_lock_limit)
 {
 	host_setup(GIB(1), 1);
 	ask_fit(&engine_ours, USER MEMINFO CPUINFO DEVICE);
@@ -99,7 +99,7 @@ START_TEST(memory_is_pinned)
 }
 END_TEST
 
-START_TEST(qemus_own_words_count)
+START_TEST(reads_the_memory_of_qemus_arguments)
 {
 	char *const size[] = {(char[]){"-m"}, (char[]){"size=2G,slots=2"}, NULL};
 	char *const mib[] = {
@@ -155,7 +155,7 @@ START_TEST(qemu_starts_with_the_size_of_the_guest)
 }
 END_TEST
 
-START_TEST(a_host_has_an_end)
+START_TEST(refuses_memory_beyond_the_host)
 {
 	host_setup(GIB(32), 0);
 	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO);
@@ -167,7 +167,7 @@ START_TEST(a_host_has_an_end)
 }
 END_TEST
 
-START_TEST(huge_pages_are_free_ones)
+START_TEST(counts_only_free_huge_pages)
 {
 	host_setup(GIB(1), 1);
 	spec.hugepages = true;
@@ -184,7 +184,7 @@ START_TEST(huge_pages_are_free_ones)
 }
 END_TEST
 
-START_TEST(memory_lies_where_the_iommu_lets_it)
+START_TEST(respects_reserved_regions)
 {
 	static const char low[] =
 		ROOT MEMINFO CPUINFO "link " AT "iommu_group ../../../../kernel/iommu_groups/7\n"
@@ -205,7 +205,7 @@ START_TEST(memory_lies_where_the_iommu_lets_it)
 }
 END_TEST
 
-START_TEST(iommus_have_a_width)
+START_TEST(respects_the_width_of_the_iommu)
 {
 	struct bind_request q = {.targets = targets, .target_count = 1};
 	static const char text[] = "usher-host 1\n" DEVICE "file " AT
@@ -223,7 +223,7 @@ START_TEST(iommus_have_a_width)
 }
 END_TEST
 
-START_TEST(bars_need_addresses)
+START_TEST(refuses_bars_without_addresses)
 {
 	host_setup(MIB(512), 1);
 	/* 1 TiB of prefetchable memory, where 40 bits leave less. */
@@ -239,7 +239,7 @@ END_TEST
 #define TIB "0x0000010fffffffff" /* of a BAR of 1 TiB */
 
 /* Its firmware places them; but what no address reaches, it cannot place either. */
-START_TEST(qemus_guests_have_a_width)
+START_TEST(respects_the_width_of_qemus_processors)
 {
 	char *const host[] = {(char[]){"-cpu"}, (char[]){"host,-x2apic"}, NULL};
 	char *const model[] = {(char[]){"-cpu"}, (char[]){"EPYC"}, NULL};
@@ -271,7 +271,7 @@ START_TEST(qemus_guests_have_a_width)
 END_TEST
 
 /* A plan tells of no check that is not made: that of each engine are what finds something above. */
-START_TEST(tells_what_it_checks)
+START_TEST(names_the_checks_of_each_engine)
 {
 	static const struct {
 		const struct engine *engine;
@@ -332,7 +332,9 @@ START_TEST(functions_share_a_port_with_function_0)
 }
 END_TEST
 
-SUITE("fit", what_fits_has_no_problems, memory_is_pinned, qemus_own_words_count,
-	qemu_starts_with_the_size_of_the_guest, a_host_has_an_end, huge_pages_are_free_ones,
-	memory_lies_where_the_iommu_lets_it, iommus_have_a_width, bars_need_addresses,
-	qemus_guests_have_a_width, tells_what_it_checks, functions_share_a_port_with_function_0)
+SUITE("fit", accepts_a_guest_that_fits, refuses_memory_beyond_the_lock_limit,
+	reads_the_memory_of_qemus_arguments, qemu_starts_with_the_size_of_the_guest,
+	refuses_memory_beyond_the_host, counts_only_free_huge_pages, respects_reserved_regions,
+	respects_the_width_of_the_iommu, refuses_bars_without_addresses,
+	respects_the_width_of_qemus_processors, names_the_checks_of_each_engine,
+	functions_share_a_port_with_function_0)

@@ -158,7 +158,7 @@ START_TEST(tells_what_happens)
 }
 END_TEST
 
-START_TEST(a_name_is_given_once)
+START_TEST(refuses_a_name_in_use)
 {
 	struct keeper k = keeper_make("sleep 100");
 	struct keeper_end end;
@@ -174,7 +174,7 @@ START_TEST(a_name_is_given_once)
 END_TEST
 
 /* The reader of what the client prints is gone, as `tee` after Ctrl-C. */
-START_TEST(a_dead_reader_is_no_hindrance)
+START_TEST(survives_a_dead_reader)
 {
 	struct keeper k = keeper_make("exit 3");
 	struct keeper_end end;
@@ -198,7 +198,7 @@ static void pipe_fill(void)
 }
 
 /* A terminal that nobody reads: the guest stops at once, and what was to be told is not lost. */
-START_TEST(a_stuck_reader_holds_up_nothing)
+START_TEST(does_not_wait_for_a_stuck_reader)
 {
 	struct keeper k = keeper_make("sleep 100");
 	char text[512] = "", c;
@@ -291,7 +291,7 @@ START_TEST(the_guest_ends_with_the_client)
 }
 END_TEST
 
-START_TEST(or_outlives_it)
+START_TEST(the_guest_outlives_the_client)
 {
 	struct keeper k = keeper_make("read word; exit 4");
 	int fds[2];
@@ -313,6 +313,6 @@ START_TEST(or_outlives_it)
 }
 END_TEST
 
-SUITE("keeper", tells_what_happens, a_name_is_given_once, a_dead_reader_is_no_hindrance,
-	a_stuck_reader_holds_up_nothing, a_second_signal_kills, clients_ask_and_stop,
-	the_guest_ends_with_the_client, or_outlives_it)
+SUITE("keeper", tells_what_happens, refuses_a_name_in_use, survives_a_dead_reader,
+	does_not_wait_for_a_stuck_reader, a_second_signal_kills, clients_ask_and_stop,
+	the_guest_ends_with_the_client, the_guest_outlives_the_client)

@@ -71,7 +71,7 @@ START_TEST(roms_and_traces)
 }
 END_TEST
 
-START_TEST(a_device_goes_in_once)
+START_TEST(refuses_a_device_twice)
 {
 	struct guest_spec s = spec_good();
 	struct err e = {0};
@@ -85,7 +85,7 @@ END_TEST
 /* What a plan takes, usher-vmm takes. */
 static_assert(SPEC_DEVICES_MAX == MACHINE_DEVICES_MAX, "usher-vmm takes another number");
 
-START_TEST(there_is_an_end_to_devices)
+START_TEST(refuses_too_many_devices)
 {
 	struct guest_spec s = spec_good();
 	char text[32];
@@ -140,5 +140,5 @@ START_TEST(files_must_be_readable)
 END_TEST
 
 SUITE("spec", roms_and_traces, devices_have_addresses_and_keys, bad_devices_change_nothing,
-	a_device_goes_in_once, there_is_an_end_to_devices, names_become_file_names,
+	refuses_a_device_twice, refuses_too_many_devices, names_become_file_names,
 	sizes_have_bounds, files_must_be_readable)

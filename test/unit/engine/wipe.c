@@ -199,7 +199,7 @@ static void wiped_by(const struct wipe *w, size_t i, const char *how)
 	ck_assert_uint_eq(fakes[i].opened, 0);
 }
 
-START_TEST(takes_the_function_s_own_reset)
+START_TEST(prefers_the_function_reset)
 {
 	struct bind_env env = stage_set();
 	struct open_devices d = open_two(2);
@@ -220,7 +220,7 @@ START_TEST(takes_the_function_s_own_reset)
 END_TEST
 
 /* Once for both. */
-START_TEST(resets_the_bus_where_there_is_only_power)
+START_TEST(resets_the_bus_if_only_d3_is_left)
 {
 	struct bind_env env = stage_set();
 	struct open_devices d = open_two(2);
@@ -237,7 +237,7 @@ START_TEST(resets_the_bus_where_there_is_only_power)
 }
 END_TEST
 
-START_TEST(leaves_strangers_on_the_bus_alone)
+START_TEST(refuses_a_bus_with_foreign_groups)
 {
 	struct bind_env env = stage_set();
 	struct open_devices d = open_two(1);
@@ -253,7 +253,7 @@ START_TEST(leaves_strangers_on_the_bus_alone)
 }
 END_TEST
 
-START_TEST(tells_what_was_not_reset)
+START_TEST(reports_a_failed_reset)
 {
 	struct bind_env env = stage_set();
 	struct open_devices d = open_two(2);
@@ -281,5 +281,5 @@ START_TEST(tells_what_was_not_reset)
 }
 END_TEST
 
-SUITE("wipe", takes_the_function_s_own_reset, resets_the_bus_where_there_is_only_power,
-	leaves_strangers_on_the_bus_alone, tells_what_was_not_reset)
+SUITE("wipe", prefers_the_function_reset, resets_the_bus_if_only_d3_is_left,
+	refuses_a_bus_with_foreign_groups, reports_a_failed_reset)

@@ -81,7 +81,7 @@ static void refused(const struct bind_env *env, unsigned count, const char *text
 	vfs_plan_fini(&p);
 }
 
-START_TEST(refuses_what_cannot_be)
+START_TEST(refuses_impossible_counts)
 {
 	struct bind_env env = set();
 
@@ -146,7 +146,7 @@ START_TEST(undoes_when_a_write_fails)
 }
 END_TEST
 
-START_TEST(goes_back_to_the_number_of_before)
+START_TEST(restores_the_original_count)
 {
 	struct bind_env env = set();
 	struct err e = {0};
@@ -204,7 +204,7 @@ static int restore(const struct bind_env *env, struct err *e)
 	return vfs_restore(env, pf, BIND_MANUAL_STAYS, e) < 0 ? -EIO : 0;
 }
 
-/* Three made by hand: their removal, broken off anywhere, leaves all three or, when done, none. */
+/* Three made manually: an interrupted removal leaves all three; a completed one leaves none. */
 START_TEST(survives_a_crash_of_the_removal_anywhere)
 {
 	struct err e = {0};
@@ -231,7 +231,7 @@ START_TEST(survives_a_crash_of_the_removal_anywhere)
 }
 END_TEST
 
-/* The writer of an usher that was killed lives a moment longer: nobody is refused for that. */
+/* The writer process of a killed usher ends a moment later: usher waits instead of refusing. */
 START_TEST(waits_for_a_writer_that_ends)
 {
 	struct bind_env env = set();
@@ -289,7 +289,7 @@ START_TEST(survives_a_crash_of_the_restore_too)
 }
 END_TEST
 
-START_TEST(holds_its_entry_to_the_form)
+START_TEST(rejects_a_truncated_entry)
 {
 	struct bind_env env = set();
 	struct bind_lease *list = NULL;
@@ -424,7 +424,7 @@ START_TEST(removes_what_it_cannot_read)
 END_TEST
 
 /* A restore, too, says which settings did not come back. */
-START_TEST(restore_tells_of_settings)
+START_TEST(restore_reports_lost_settings)
 {
 	struct bind_env env = set_net();
 	struct err e = {0};
@@ -462,9 +462,9 @@ START_TEST(holds_settings_to_the_form)
 }
 END_TEST
 
-SUITE("sriov", makes_and_removes, refuses_what_cannot_be, refuses_while_one_is_bound,
-	undoes_when_a_write_fails, goes_back_to_the_number_of_before, survives_a_crash_anywhere,
+SUITE("sriov", makes_and_removes, refuses_impossible_counts, refuses_while_one_is_bound,
+	undoes_when_a_write_fails, restores_the_original_count, survives_a_crash_anywhere,
 	survives_a_crash_of_the_removal_anywhere, survives_a_crash_of_the_restore_too,
-	waits_for_a_writer_that_ends, holds_its_entry_to_the_form, keeps_settings,
+	waits_for_a_writer_that_ends, rejects_a_truncated_entry, keeps_settings,
 	keeps_settings_over_failures_and_crashes, gives_a_function_back_as_it_was_set,
-	removes_what_it_cannot_read, restore_tells_of_settings, holds_settings_to_the_form)
+	removes_what_it_cannot_read, restore_reports_lost_settings, holds_settings_to_the_form)
