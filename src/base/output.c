@@ -32,6 +32,7 @@ struct output_walk {
 	int dir; /* the folder reached so far */
 	unsigned links;
 	bool follow; /* the last component is a link of /proc */
+	bool waits; /* for the reader of a FIFO, as the shell's '>' does */
 	char name[NAME_MAX + 1]; /* the last component */
 	char rest[PATH_MAX]; /* what is left of the path */
 };
@@ -175,9 +176,15 @@ static int open_existing(const struct output_walk *w, struct err *e)
 {
 	struct stat st;
 
-	cleanup_fd int fd = openat(
-		w->dir, w->name, O_WRONLY | O_CLOEXEC | O_NOCTTY | (w->follow ? 0 : O_NOFOLLOW));
+	const int flags = (w->follow ? 0 : O_NOFOLLOW) | (w->waits ? 0 : O_NONBLOCK);
+	cleanup_fd int fd = openat(w->dir, w->name, O_WRONLY | O_CLOEXEC | O_NOCTTY | flags);
+
+	if (fd < 0 && errno == ENXIO)
+		return err_say(e, -ENXIO, "nobody reads from it");
 	if (fd < 0)
+		return -errno;
+	/* That open() does not wait says nothing about write(). */
+	if (!w->waits && fcntl(fd, F_SETFL, 0) < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
@@ -265,7 +272,7 @@ static int output_fail(
 int output_write(const char *what, const char *path, const void *data, size_t len, unsigned mode,
 	struct err *e)
 {
-	struct output_walk w = {.dir = -1};
+	struct output_walk w = {.dir = -1, .waits = true};
 	struct err why = {0};
 
 	int r = output_walk(&w, path, &why);

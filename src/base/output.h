@@ -27,7 +27,9 @@ int output_write(const char *what, const char *path, const void *data, size_t le
 
 /*
  * Opens a file for writing in place: an existing one keeps its owner and mode, and is emptied.
- * Return: a descriptor that the caller closes, -EPERM for what another user owns, -errno.
+ * Does not wait for the reader of a FIFO.
+ * Return: a descriptor that the caller closes, -EPERM for what another user owns, -ENXIO for a FIFO
+ * without a reader, -errno.
  */
 int output_open(const char *what, const char *path, unsigned mode, struct err *e);
 

@@ -146,6 +146,26 @@ START_TEST(empties_no_file_through_a_second_name)
 }
 END_TEST
 
+/* The caller of output_open() may have a device: it must not wait for ever. */
+START_TEST(waits_for_no_reader_of_a_fifo)
+{
+	struct folder f = folder_make();
+	struct err e = {0};
+
+	ck_assert_int_eq(mkfifo(f.path, 0600), 0);
+	ck_assert_int_eq(output_open("statistics", f.path, 0644, &e), -ENXIO);
+	ck_assert_ptr_nonnull(strstr(e.msg, "nobody reads from it"));
+	int reader = open(f.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = output_open("statistics", f.path, 0644, &e);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_eq(write(fd, "text", 4), 4);
+	(void)close(fd);
+	(void)close(reader);
+	folder_remove(&f);
+}
+END_TEST
+
 START_TEST(follows_own_links)
 {
 	struct folder f = folder_make();
@@ -209,5 +229,6 @@ START_TEST(names_what_is_no_file)
 END_TEST
 
 SUITE("output", follows_no_link_of_another_user, follows_no_link_to_a_link_of_another_user,
-	keeps_files_of_other_users, empties_no_file_through_a_second_name, follows_own_links,
-	writes_where_a_pipe_ends, names_what_is_no_file)
+	keeps_files_of_other_users, empties_no_file_through_a_second_name,
+	waits_for_no_reader_of_a_fifo, follows_own_links, writes_where_a_pipe_ends,
+	names_what_is_no_file)
