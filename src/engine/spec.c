@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/spec.h"
 
+#include "base/clean.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/num.h"
 
 #include <errno.h>
@@ -9,7 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 static int parse_id(const char *text, struct guest_device *d)
 {
@@ -118,13 +120,18 @@ static int check_name(const char *name, struct err *e)
 	return 0;
 }
 
+/* Without O_NONBLOCK, open() of a FIFO waits for a writer. */
 static int check_file(const char *option, const char *path, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return err_set(e, -errno, "%s: open '%s'", option, path);
-	(void)close(fd);
+	if (fstat(fd, &st) < 0)
+		return err_set(e, -errno, "%s: stat '%s'", option, path);
+	if (!S_ISREG(st.st_mode))
+		return err_say(e, -EINVAL, "%s: '%s' is not a regular file", option, path);
 	return 0;
 }
 

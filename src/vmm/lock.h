@@ -16,9 +16,9 @@
  * never two of one rank. No circle can come about. A build with asserts checks each lock_take().
  */
 enum lock_rank {
-	LOCK_CURE = 1, /* one vCPU at a time repairs a fault */
+	LOCK_RESET = 1, /* resets of whole buses; a vCPU never takes it */
+	LOCK_CURE, /* one vCPU at a time repairs a fault */
 	LOCK_COALESCE, /* the ring of port writes, while they are dispatched */
-	LOCK_RESET, /* resets of whole buses, by workers alone */
 	LOCK_PORT, /* a root port, above the functions behind it */
 	LOCK_DEVICE, /* a function, the serial port */
 	LOCK_PANIC, /* the serial port has it listen */

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/signals.h"
 #include "pci/address.h"
 #include "vmm/acpi/acpi.h"
 #include "vmm/boot.h"
@@ -61,11 +62,11 @@ const struct machine_map machine_reduced = {
 
 #define MEMORY_MIN MIB(4)
 
-/* For a reader of our messages, at the end: without a byte taken, and in all. */
+/* How long a reader of our messages may take at the end: without reading a byte, and in all. */
 #define MESSAGES_IDLE_MS 200
 #define MESSAGES_LAST_MS 2000
 
-/* For a device to come back from a reset; the kernel gives it 60 s. */
+/* How long a device may take to return from a reset; the kernel allows 60 s. */
 #define RESET_STEP_MS 100
 #define RESET_MAX_MS 90000
 
@@ -221,7 +222,7 @@ static size_t first_of(const struct machine_spec *s, size_t i)
 	return i;
 }
 
-/* Function 0 before the others of its device: they go beside it. */
+/* Function 0 is plugged first: the other functions of its device share its slot. */
 static int add_passed(struct machine *m, struct err *e)
 {
 	const struct machine_spec *s = m->spec;
@@ -283,7 +284,7 @@ static int place_pci(struct machine *m, struct err *e)
 	if (r < 0)
 		return r;
 	pci_seal(&m->vm);
-	/* Linux asks every slot of each bus that ECAM has: tell it of those in use alone. */
+	/* Linux probes every slot of each bus in ECAM, so ECAM covers only the buses in use. */
 	m->ecam = (struct pci_window){.base = m->map->ecam.base, .size = MIB(result.buses)};
 	if (result.unplaced)
 		log_guest(&m->unplaced, m->vm.name,
@@ -335,7 +336,7 @@ static void fill_map(const struct machine *m, struct boot_info *info)
 	boot_add_map(info, BOOT_KERNEL_MIN, m->layout.ram[0].size - BOOT_KERNEL_MIN, BOOT_RAM);
 	for (size_t i = 1; i < m->layout.count; i++)
 		boot_add_map(info, m->layout.ram[i].base, m->layout.ram[i].size, BOOT_RAM);
-	/* Linux takes ECAM only from where the map, too, says that it is reserved. */
+	/* Linux accepts ECAM only in a range that the memory map reserves as well. */
 	boot_add_map(info, map->ecam.base, map->ecam.size, BOOT_RESERVED);
 	boot_add_map(info, map->identity, 4 * MEMORY_PAGE, BOOT_RESERVED);
 }
@@ -384,8 +385,8 @@ static int watch_events(struct machine *m, struct err *e)
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	/* Output to a pipe that nobody reads any more is an error of write(2), no death. */
-	(void)signal(SIGPIPE, SIG_IGN);
+	/* Output to a pipe that nobody reads, or to a file that is full, ends no guest. */
+	signals_survive_writes();
 	m->signals = (struct loop_source){
 		.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = on_signal};
 	if (m->signals.fd < 0)
@@ -423,7 +424,7 @@ static void put_message(void *ctx, const char *text, size_t len)
 	outbox_flush(o);
 }
 
-/* Messages may come from any thread, and standard error may be a terminal that nobody reads. */
+/* Any thread writes messages, and standard error may be a terminal that blocks. */
 static void messages_init(struct machine *m)
 {
 	if (outbox_init(&m->messages, "messages", STDERR_FILENO) == 0)
@@ -458,7 +459,7 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 	return 0;
 }
 
-/* From the first instruction of a kernel to the end of it. */
+/* Runs one kernel from its first instruction to its end. */
 static int run_once(struct machine *m, struct err *e)
 {
 	int r = cpus_start(&m->vm, e);

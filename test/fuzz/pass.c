@@ -52,7 +52,7 @@ static void place(struct pass_dev *d, unsigned off, uint32_t value)
 	unsigned reg = PCI_BASE_ADDRESS_0 + 4 * (off % 6);
 
 	if (value & 0x100)
-		(void)pass_fault(&rig.vm);
+		(void)rig_fault();
 	else if (value & 0x200)
 		d->func.ops->config_write(&d->func, PCI_COMMAND, 2, value >> 10 & 7);
 	else

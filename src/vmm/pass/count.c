@@ -3,6 +3,7 @@
 
 #include "base/clean.h"
 #include "base/num.h"
+#include "vfio/irq.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
 
@@ -69,16 +70,6 @@ static uint64_t sum_before(const char *text, const char *end)
 	return sum_line(line, end);
 }
 
-int pass_count_find(const char *text, const char *what, uint64_t *ret)
-{
-	const char *found = strstr(text, what);
-
-	if (!found)
-		return -ENOENT;
-	*ret = sum_before(text, found);
-	return 0;
-}
-
 int pass_count_next(
 	const char **at, const char *kind, const char *name, unsigned *ret, uint64_t *ret_count)
 {
@@ -101,70 +92,152 @@ int pass_count_next(
 	return -ENOENT;
 }
 
-static uint64_t count_intx(const char *text, const char *name)
+/* The host's number of the interrupt whose line in @text ends in "vfio-intx(NAME)", -1 none. */
+static int find_line(const char *text, const char *name)
 {
 	char what[64];
-	uint64_t count = 0;
 
 	(void)snprintf(what, sizeof(what), "vfio-intx(%s)", name);
-	(void)pass_count_find(text, what, &count);
-	return count;
+	const char *line = strstr(text, what);
+	while (line && line > text && line[-1] != '\n')
+		line--;
+	return line ? (int)strtoul(line, NULL, 10) : -1;
 }
 
-void pass_count_begin_intx(struct pass_dev *d)
+/* What the interrupt with number @irq has counted, 0 if @text has no line of it. */
+static uint64_t count_line(const char *text, int irq)
 {
-	if (d->vm->interrupts_fd < 0)
-		return;
-	cleanup_free char *text = read_counts(d->vm->interrupts_fd);
-	if (text)
-		d->intx.first = count_intx(text, d->name);
+	const char *line = text;
+
+	while (*line) {
+		const char *end = strchrnul(line, '\n');
+		char *after;
+		long n = strtol(line, &after, 10);
+		if (after > line && after < end && *after == ':' && n == irq)
+			return sum_line(line, end);
+		line = end + (*end == '\n');
+	}
+	return 0;
 }
 
-static void take_intx(struct pass_dev *d)
+/* The kernel keeps the count of a line that was turned off, so this may come late. */
+static void take_intx(struct pass_dev *d, const char *text)
 {
-	cleanup_free char *text = read_counts(d->vm->interrupts_fd);
+	struct pass_intx *i = &d->intx;
 
-	if (!text)
-		return;
-	uint64_t now = count_intx(text, d->name);
-	d->intx.signals += now >= d->intx.first ? now - d->intx.first : 0;
-	d->intx.first = now;
+	if (i->irq >= 0) {
+		uint64_t now = count_line(text, i->irq);
+		i->signals += now >= i->first ? now - i->first : 0;
+		i->first = now;
+	}
+	if (!i->on) {
+		i->irq = -1;
+	} else if (i->irq < 0) {
+		i->irq = find_line(text, d->name);
+		i->first = count_line(text, i->irq);
+	}
 }
 
-/* @used: which of the vectors the host may have counted for. */
-static void take_vectors(struct pass_dev *d, const char *kind, struct func_vector *v,
-	unsigned count, bool (*used)(const struct func_vector *))
+static void take_vectors(struct pass_dev *d, const char *text, const char *kind,
+	struct func_vector *v, unsigned count)
 {
 	uint64_t signals;
-	unsigned n = 0;
+	unsigned n;
 
-	while (n < count && !used(&v[n]))
-		n++;
-	cleanup_free char *text = n < count ? read_counts(d->vm->interrupts_fd) : NULL;
-	const char *at = text;
-	while (at && pass_count_next(&at, kind, d->name, &n, &signals) == 0)
-		if (n < count && used(&v[n]))
+	while (pass_count_next(&text, kind, d->name, &n, &signals) == 0)
+		if (n < count)
 			v[n].signals += signals;
 }
 
-static bool is_armed(const struct func_vector *v)
+/* Of the one kind that VFIO has on or that lingers. Under the lock. */
+static void take_messages(struct pass_dev *d, const char *text)
 {
-	return v->armed;
+	uint32_t lingers = d->count.lingers;
+
+	if (d->msi.on || lingers == VFIO_PCI_MSI_IRQ_INDEX)
+		take_vectors(d, text, "msi", d->msi.vectors, d->msi.count);
+	if (d->msix.guest.on || lingers == VFIO_PCI_MSIX_IRQ_INDEX)
+		take_vectors(d, text, "msix", d->msix.guest.vectors, d->msix.guest.count);
 }
 
-static bool has_eventfd(const struct func_vector *v)
+bool pass_count_lingers(const struct pass_dev *d)
 {
-	return v->eventfd >= 0;
+	return d->count.lingers != PASS_COUNT_NONE;
 }
 
-void pass_count_take(struct pass_dev *d, uint32_t index)
+void pass_count_settle(struct pass_dev *d)
 {
-	if (d->vm->interrupts_fd < 0)
+	uint32_t index = d->count.lingers;
+
+	d->count.lingers = PASS_COUNT_NONE;
+	if (index == PASS_COUNT_NONE)
 		return;
-	if (index == VFIO_PCI_INTX_IRQ_INDEX)
-		take_intx(d);
-	else if (index == VFIO_PCI_MSI_IRQ_INDEX)
-		take_vectors(d, "msi", d->msi.vectors, d->msi.on, has_eventfd);
-	else
-		take_vectors(d, "msix", d->msix.guest.vectors, d->msix.guest.count, is_armed);
+	int r = vfio_irq_disable(&d->vfio, index);
+	if (r < 0)
+		log_guest(&d->misdeeds.vector, d->name, "turn interrupts off: %s", strerror(-r));
+}
+
+static bool is_counted(const struct pass_dev *d)
+{
+	return __atomic_load_n(&d->vm->interrupts_fd, __ATOMIC_RELAXED) >= 0;
+}
+
+static void count_run(struct worker_job *j)
+{
+	struct pass_dev *d = container_of(j, struct pass_dev, count.job);
+	cleanup_free char *text =
+		read_counts(__atomic_load_n(&d->vm->interrupts_fd, __ATOMIC_RELAXED));
+
+	lock_take(&d->lock);
+	if (text && is_counted(d)) {
+		take_intx(d, text);
+		if (pass_count_lingers(d))
+			take_messages(d, text);
+	}
+	pass_count_settle(d);
+	if (!d->dropped && !d->quiet && !pass_dev_in_reset(d))
+		d->count.settled(d);
+	lock_drop(&d->lock);
+}
+
+void pass_count_init(struct pass_dev *d, void (*settled)(struct pass_dev *d))
+{
+	d->count = (struct pass_count){
+		.job.run = count_run, .lingers = PASS_COUNT_NONE, .settled = settled};
+	d->intx.irq = -1;
+}
+
+void pass_count_intx(struct pass_dev *d)
+{
+	if (is_counted(d) && !d->count.ended)
+		worker_add(&d->worker, &d->count.job);
+}
+
+int pass_count_off(struct pass_dev *d, uint32_t index)
+{
+	if (!is_counted(d) || d->count.ended)
+		return vfio_irq_disable(&d->vfio, index);
+	d->count.lingers = index;
+	worker_add(&d->worker, &d->count.job);
+	return 0;
+}
+
+void pass_count_end(struct pass_dev *d)
+{
+	lock_take(&d->lock);
+	d->count.ended = true;
+	lock_drop(&d->lock);
+}
+
+void pass_count_take(struct pass_dev *d)
+{
+	cleanup_free char *text = is_counted(d) ? read_counts(d->vm->interrupts_fd) : NULL;
+
+	lock_take(&d->lock);
+	if (text) {
+		take_intx(d, text);
+		take_messages(d, text);
+	}
+	pass_count_settle(d);
+	lock_drop(&d->lock);
 }

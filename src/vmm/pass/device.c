@@ -143,6 +143,7 @@ struct pass_dev *pass_dev_new(struct vm *vm, struct pci_address address)
 	d->func.lock = &d->lock;
 	d->resetting.job.run = pass_reset_run;
 	d->leaving.run = leave_run;
+	pass_count_init(d, pass_intx_update);
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
 	d->group = -1;

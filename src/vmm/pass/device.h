@@ -8,6 +8,7 @@
 #include "vfio/region.h"
 #include "vmm/pass/bar.h"
 #include "vmm/pass/config.h"
+#include "vmm/pass/count.h"
 #include "vmm/pass/event.h"
 #include "vmm/pass/intx.h"
 #include "vmm/pass/msi.h"
@@ -45,6 +46,7 @@ struct pass_dev {
 	struct worker worker;
 	struct pass_resetting resetting;
 	struct worker_job leaving;
+	struct pass_count count;
 	struct vm *vm;
 	struct pci_address address; /* on the host */
 	char name[PCI_ADDRESS_TEXT]; /* the same for messages */

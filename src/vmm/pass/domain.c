@@ -9,6 +9,7 @@
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/kcmp.h>
@@ -51,7 +52,7 @@ int pass_domain_check(const struct vfio_iommu *iommu, gpa_t gpa, uint64_t size, 
 	return -EADDRINUSE;
 }
 
-/* Peer-to-peer is no promise of any bus: what cannot be mapped goes without. */
+/* No bus guarantees peer-to-peer access: a BAR that cannot be mapped is a warning. */
 static void map_peer(struct pass_domain *g, const struct memory_range *r)
 {
 	struct err e = {0};
@@ -100,6 +101,12 @@ static void unmap_range(struct memory_listener *l, const struct memory_range *r)
 		log_error(g->vm->name, "%s", e.msg);
 }
 
+/* Pairs with pass_domain_link(). */
+static struct pass_dev *first_device(const struct pass_domain *g)
+{
+	return __atomic_load_n(&g->devices, __ATOMIC_ACQUIRE);
+}
+
 /*
  * The host reset a device, or put it to sleep, while a vCPU was at its BAR (AER recovery, a bridge
  * that went down). The kernel does not tell which: all BARs are trapped, where an access to a
@@ -109,7 +116,8 @@ bool pass_fault(struct vm *vm)
 {
 	bool any = false;
 
-	for (struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d; d = d->next) {
+	assert(lock_is_mine(&vm->cure));
+	for (struct pass_dev *d = vm->pass ? first_device(vm->pass) : NULL; d; d = d->next) {
 		if (pass_dev_is_dropped(d) || !func_bars_fault(&d->bars))
 			continue;
 		any = true;
@@ -148,8 +156,11 @@ int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct 
 		free(g);
 		return r;
 	}
+	/* A vCPU that runs already reads both in vm_cure(). */
+	lock_take(&vm->cure);
 	*ret = vm->pass = g;
 	vm->fault = pass_fault;
+	lock_drop(&vm->cure);
 	return 0;
 }
 
@@ -319,25 +330,44 @@ void pass_domain_link(struct pass_domain *g, struct pass_dev *d)
 
 void pass_domain_remove(struct pass_dev *d)
 {
-	struct pass_dev **at = d->vm->pass ? &d->vm->pass->devices : NULL;
+	struct pass_domain *g = d->vm->pass;
 
-	while (at && *at && *at != d)
+	if (!g)
+		return;
+	/* No walker is on its way: workers walk under the first lock, vCPUs under the second. */
+	lock_take(&g->reset);
+	lock_take(&d->vm->cure);
+	struct pass_dev **at = &g->devices;
+	while (*at && *at != d)
 		at = &(*at)->next;
-	if (at && *at)
-		*at = d->next;
+	if (*at)
+		__atomic_store_n(at, d->next, __ATOMIC_RELEASE);
+	lock_drop(&d->vm->cure);
+	lock_drop(&g->reset);
 }
 
-/* The host's driver of the group gets its devices when nobody has the group open any more. */
-void pass_domain_leave(struct pass_domain *g, int group)
+/* Whether the guest still has a device of @group. Under g->reset. */
+static bool group_is_used(struct pass_domain *g, int group)
 {
 	bool deserted = true;
 
-	for (const struct pass_dev *d = g->devices; d; d = d->next) {
+	for (const struct pass_dev *d = first_device(g); d; d = d->next) {
 		if (!pass_dev_is_dropped(d) && d->group == group)
-			return;
+			return true;
 		deserted &= pass_dev_is_dropped(d);
 	}
 	__atomic_store_n(&g->deserted, deserted, __ATOMIC_RELEASE);
+	return false;
+}
+
+/* The kernel returns the group to the host's driver once no process has the group open. */
+void pass_domain_leave(struct pass_domain *g, int group)
+{
+	lock_take(&g->reset);
+	bool used = group_is_used(g, group);
+	lock_drop(&g->reset);
+	if (used)
+		return;
 	if (g->kvm >= 0 && g->kvm_has_groups)
 		(void)kvm_set_group(g, KVM_DEV_VFIO_GROUP_DEL, group);
 	(void)keeper_leave_group(g->vm->keeper, group);

@@ -16,6 +16,11 @@ struct vm;
 /*
  * What all passed-through devices of a guest share: one I/O address space, in which IOVA is
  * guest-physical address, and KVM's list of VFIO groups.
+ *
+ * Only the main thread removes from `devices`, after it has waited for an attachment; so it and the
+ * attachment's worker walk the list without a lock. A vCPU walks it under vm->cure, a device's
+ * worker under `reset`. pass_domain_link() publishes a complete device, which needs no lock.
+ * pass_domain_remove() takes both locks: on return no thread is at the device.
  */
 struct pass_domain {
 	struct vm *vm;
@@ -29,7 +34,8 @@ struct pass_domain {
 	int kvm; /* KVM-VFIO device, -1 when KVM has none */
 	bool kvm_has_groups; /* an old KVM, that knows devices by their groups */
 	struct log_guest without_kvm; /* asked anew at each reboot */
-	struct lock reset; /* workers alone: of resets of whole buses */
+	/* Held for a whole reset of a bus: by workers, and by who removes a device. */
+	struct lock reset;
 	struct pass_dev *devices; /* the last plugged first; dropped ones too */
 };
 
@@ -59,9 +65,6 @@ int pass_domain_join(struct vm *vm, int *ioas_fd, struct pass_domain **ret, stru
 void pass_domain_publish(struct pass_domain *g);
 void pass_domain_end(struct pass_domain *g);
 
-/* Puts @d, which is plugged, into the list of the guest's devices. */
-void pass_domain_link(struct pass_domain *g, struct pass_dev *d);
-
 /* Undoes pass_domain_add() of a device that does not come. */
 void pass_domain_withdraw(struct pass_domain *g, struct pass_dev *d);
 
@@ -87,10 +90,17 @@ void pass_domain_leave(struct pass_domain *g, int group);
  */
 void pass_domain_peers(struct pass_domain *g);
 
-/* struct vm.fault: traps all mapped BARs. Return: false if none was mapped. */
+/* struct vm.fault: traps all mapped BARs. Return: false if none was mapped. Context: vm->cure. */
 bool pass_fault(struct vm *vm);
 
-/* Takes @d out of the list of devices, if it is there. */
+/* Adds @d, which is complete, to the guest's devices. Context: one thread at a time. */
+void pass_domain_link(struct pass_domain *g, struct pass_dev *d);
+
+/*
+ * Removes @d from the guest's devices; a device that was never added is accepted. On return no
+ * vCPU and no other device's worker uses @d. Waits for a reset of a bus that is going on.
+ * Context: main thread, without a lock; vCPUs may run.
+ */
 void pass_domain_remove(struct pass_dev *d);
 
 /* Return: true if no other function of @d's card is left in the guest. */

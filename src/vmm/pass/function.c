@@ -111,10 +111,11 @@ static void finish_function(struct pci_func *f)
 	/* A reset of the bus that another device's worker is at may concern this one. */
 	while (pass_reset_wait(d->vm, 1000) < 0)
 		continue;
+	pass_count_end(d);
 	worker_fini(&d->worker);
 	pass_dev_drop(d);
-	pass_dev_unlearn(d);
 	pass_domain_remove(d);
+	pass_dev_unlearn(d);
 	free(d);
 }
 

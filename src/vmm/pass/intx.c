@@ -50,7 +50,7 @@ static int intx_start(struct pass_dev *d, struct err *e)
 		return err_set(e, r > 0 ? -EIO : r, "turn it on");
 	}
 	i->on = true;
-	pass_count_begin_intx(d);
+	pass_count_intx(d);
 	r = vfio_irq_unmask_fd(&d->vfio, VFIO_PCI_INTX_IRQ_INDEX, i->line.resample);
 	if (r < 0) {
 		pass_intx_stop(d);
@@ -66,9 +66,9 @@ void pass_intx_stop(struct pass_dev *d)
 	if (!i->on)
 		return;
 	i->on = false;
-	pass_count_take(d, VFIO_PCI_INTX_IRQ_INDEX);
 	(void)vfio_irq_disable(&d->vfio, VFIO_PCI_INTX_IRQ_INDEX);
 	func_intx_detach(&i->line);
+	pass_count_intx(d);
 }
 
 void pass_intx_update(struct pass_dev *d)
@@ -79,6 +79,9 @@ void pass_intx_update(struct pass_dev *d)
 	struct err e = {0};
 
 	if (!i->line.pin || i->on || i->failed || d->msix.guest.on || d->msi.on || !decodes)
+		return;
+	/* The worker calls again. A level that the device asserts meanwhile is not lost. */
+	if (pass_count_lingers(d))
 		return;
 	if (intx_start(d, &e) < 0) {
 		/* A line that other devices share, on a device that cannot be masked: -EBUSY. */

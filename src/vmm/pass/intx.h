@@ -20,7 +20,8 @@ struct pass_intx {
 	bool on; /* VFIO has enabled it */
 	bool failed; /* the host cannot; no further attempt before a reset */
 	uint64_t signals; /* that the host has counted (vmm/pass/count) */
-	uint64_t first; /* what its line had counted when it was turned on */
+	int irq; /* the host's number of its line, once the worker has looked; -1 */
+	uint64_t first; /* what the line had counted then */
 };
 
 /* Emulates the pin, or hides it if VFIO cannot mask the line. */

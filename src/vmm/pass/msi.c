@@ -113,6 +113,7 @@ static void msi_start(struct pass_dev *d, unsigned count)
 	int fds[PASS_MSI_MAX];
 
 	pass_intx_stop(d);
+	pass_count_settle(d);
 	int r = connect_messages(d, count);
 	if (r < 0) {
 		msi_failed(d, "connect to KVM", r);
@@ -139,9 +140,7 @@ void pass_msi_stop(struct pass_dev *d)
 	struct pass_msi *m = &d->msi;
 
 	if (m->on)
-		pass_count_take(d, VFIO_PCI_MSI_IRQ_INDEX);
-	if (m->on)
-		(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX);
+		(void)pass_count_off(d, VFIO_PCI_MSI_IRQ_INDEX);
 	m->on = 0;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
 		func_vector_quiet(&d->vm->irq, &m->vectors[n]);

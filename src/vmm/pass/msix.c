@@ -114,10 +114,9 @@ static int grow_vectors(struct pass_dev *d, unsigned count)
 
 	for (unsigned n = 0; n < count; n++)
 		fds[n] = m->guest.vectors[n].armed ? m->guest.vectors[n].eventfd : -1;
-	if (m->allocated) {
-		pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
+	/* What these have counted is lost: the guest waits. Drivers add vectors when they start. */
+	if (m->allocated)
 		(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX);
-	}
 	int r = vfio_irq_set(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0, fds, count);
 	if (r) {
 		/* What there was must go on. */
@@ -180,6 +179,7 @@ static int msix_start(struct func_msix *m)
 
 	pass_intx_stop(d);
 	pass_msi_stop(d);
+	pass_count_settle(d);
 	int r = vfio_irq_set(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX, 0, &none, 1);
 	if (r) {
 		vector_failed(d, 0, "turn MSI-X on", r);
@@ -193,8 +193,7 @@ static void msix_stop(struct func_msix *m)
 {
 	struct pass_dev *d = msix_device(m);
 
-	pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
-	int r = d->msix.allocated ? vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX) : 0;
+	int r = d->msix.allocated ? pass_count_off(d, VFIO_PCI_MSIX_IRQ_INDEX) : 0;
 	if (r < 0)
 		vector_failed(d, 0, "turn MSI-X off", r);
 	for (unsigned n = 0; n < m->count; n++)
@@ -239,6 +238,7 @@ int pass_msix_init(struct pass_dev *d, struct err *e)
 
 void pass_msix_release(struct pass_dev *d)
 {
+	pass_count_settle(d);
 	if (d->msix.guest.on)
 		(void)vfio_irq_disable(&d->vfio, VFIO_PCI_MSIX_IRQ_INDEX);
 	func_msix_release(&d->msix.guest);

@@ -21,6 +21,7 @@
 #include "vmm/pass/domain.h"
 #include "vmm/vm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
@@ -110,7 +111,8 @@ static void was_reset(struct pass_dev *d)
  */
 static struct pass_dev *find_dependent(const struct pass_domain *g, const struct vfio_dependent *x)
 {
-	for (struct pass_dev *d = g->devices; d; d = d->next) {
+	assert(lock_is_mine(&g->reset));
+	for (struct pass_dev *d = __atomic_load_n(&g->devices, __ATOMIC_ACQUIRE); d; d = d->next) {
 		struct pci_address known = d->address;
 		known.domain &= UINT16_MAX;
 		if (d->group == x->group && pci_address_equal(known, x->address))

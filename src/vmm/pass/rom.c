@@ -18,8 +18,7 @@
 
 /* Of the first image. Ref: PCI Firmware 3.2, 5.1.1 */
 #define ROM_MAGIC 0xaa55
-#define ROM_BLOCKS 2 /* length, in blocks of 512 bytes */
-#define ROM_SPARE 6 /* a byte that no entry point uses: adjusts the checksum */
+#define ROM_SPARE 6 /* a byte that no entry point uses: makes the checksum come out */
 #define ROM_PCIR 0x18 /* where the data structure is */
 #define PCIR_VENDOR 4
 #define PCIR_DEVICE 6
@@ -34,12 +33,10 @@ void pass_rom_fix(uint8_t *rom, uint64_t size, uint16_t vendor, uint16_t device)
 		le16_get(rom + at + PCIR_VENDOR) != vendor ||
 		le16_get(rom + at + PCIR_DEVICE) == device)
 		return;
-	le16_put(rom + at + PCIR_DEVICE, device);
-	uint64_t len = min_u64(rom[ROM_BLOCKS] * UINT64_C(512), size);
-	uint8_t sum = 0;
-	for (uint64_t i = 0; i < len; i++)
-		sum = (uint8_t)(sum + rom[i]);
-	rom[ROM_SPARE] = (uint8_t)(rom[ROM_SPARE] - sum);
+	uint8_t *id = rom + at + PCIR_DEVICE;
+	unsigned was = id[0] + id[1];
+	le16_put(id, device);
+	rom[ROM_SPARE] = (uint8_t)(rom[ROM_SPARE] + was - id[0] - id[1]);
 }
 
 static int read_file(struct pass_rom *r, int fd, struct err *e)
@@ -75,21 +72,80 @@ void pass_rom_fini(struct pass_dev *d)
 	d->rom.bytes = NULL;
 }
 
-/* Reads the device's own, in one piece. The device decodes memory: the guest is reading it. */
-static void load_rom(struct pass_dev *d)
+/* The device's own, before the first piece of it is read. */
+static int device_rom_start(struct pass_dev *d)
 {
 	struct pass_rom *r = &d->rom;
-	const struct vfio_region *region = &d->regions[FUNC_BAR_ROM].vfio;
 
-	r->failed = true;
-	r->size = region->size;
+	r->size = d->regions[FUNC_BAR_ROM].vfio.size;
 	if (r->size > PASS_ROM_MAX)
+		return -EFBIG;
+	/* Zeroed, so the kernel provides only the pages that are read. */
+	r->bytes = calloc(1, r->size);
+	return r->bytes ? 0 : -ENOMEM;
+}
+
+static int piece_read(struct pass_dev *d, uint64_t piece)
+{
+	struct pass_rom *r = &d->rom;
+	uint64_t off = piece * PASS_ROM_PIECE;
+
+	if (r->have[piece / 64] >> piece % 64 & 1)
+		return 0;
+	int code = vfio_region_read(&d->vfio, &d->regions[FUNC_BAR_ROM].vfio, off, r->bytes + off,
+		min_u64(PASS_ROM_PIECE, r->size - off));
+	if (code >= 0)
+		r->have[piece / 64] |= BIT64(piece % 64);
+	return code;
+}
+
+/* [@off, +@size) of the device's own. It answers only while it decodes memory: the guest reads. */
+static int pieces_read(struct pass_dev *d, uint64_t off, uint64_t size)
+{
+	uint64_t end = off + size;
+	int code = 0;
+
+	for (off -= off % PASS_ROM_PIECE; off < end && code >= 0; off += PASS_ROM_PIECE)
+		code = piece_read(d, off / PASS_ROM_PIECE);
+	return code;
+}
+
+/* Reads the header and the data structure of the first image, and corrects the device ID. */
+static int device_rom_fix(struct pass_dev *d)
+{
+	struct pass_rom *r = &d->rom;
+	const uint8_t *raw = d->config.raw;
+
+	if (r->fixed || r->size < ROM_PCIR + 2)
+		return 0;
+	int code = pieces_read(d, 0, ROM_PCIR + 2);
+	if (code < 0)
+		return code;
+	unsigned at = le16_get(r->bytes + ROM_PCIR);
+	if (range_ok(at, PCIR_SIZE, r->size)) {
+		code = pieces_read(d, at, PCIR_SIZE);
+		if (code < 0)
+			return code;
+	}
+	pass_rom_fix(
+		r->bytes, r->size, le16_get(raw + PCI_VENDOR_ID), le16_get(raw + PCI_DEVICE_ID));
+	r->fixed = true;
+	return 0;
+}
+
+/* Has [@off, +@size) of the device's own in `bytes`, unless the device does not let it be read. */
+static void device_rom_load(struct pass_dev *d, uint64_t off, unsigned size)
+{
+	struct pass_rom *r = &d->rom;
+	int code = r->bytes ? 0 : device_rom_start(d);
+
+	if (code >= 0 && range_ok(off, size, r->size)) {
+		code = device_rom_fix(d);
+		code = code < 0 ? code : pieces_read(d, off, size);
+	}
+	if (code >= 0)
 		return;
-	r->bytes = malloc(r->size);
-	int code = r->bytes ? vfio_region_read(&d->vfio, region, 0, r->bytes, r->size) : -ENOMEM;
-	r->failed = code < 0;
-	if (!r->failed)
-		return;
+	r->failed = true;
 	log_guest(&d->misdeeds.access, d->name, "read of its ROM: %s", strerror(-code));
 	pass_rom_fini(d);
 }
@@ -97,14 +153,9 @@ static void load_rom(struct pass_dev *d)
 uint64_t pass_rom_read(struct pass_dev *d, uint64_t off, unsigned size)
 {
 	struct pass_rom *r = &d->rom;
-	const uint8_t *raw = d->config.raw;
 
-	if (!r->bytes && !r->failed && r->source == PASS_ROM_DEVICE) {
-		load_rom(d);
-		if (r->bytes)
-			pass_rom_fix(r->bytes, r->size, le16_get(raw + PCI_VENDOR_ID),
-				le16_get(raw + PCI_DEVICE_ID));
-	}
+	if (r->source == PASS_ROM_DEVICE && !r->failed)
+		device_rom_load(d, off, size);
 	if (!r->bytes || !range_ok(off, size, r->size))
 		return all_ones(size);
 	return le_get(r->bytes + off, size);

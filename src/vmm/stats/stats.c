@@ -26,16 +26,10 @@ static struct pass_dev *first_device(const struct vm *vm)
 
 void stats_take(struct machine *m)
 {
-	for (struct pass_dev *d = first_device(&m->vm); d; d = d->next) {
-		if (d->intx.on)
-			pass_count_take(d, VFIO_PCI_INTX_IRQ_INDEX);
-		if (d->msi.on)
-			pass_count_take(d, VFIO_PCI_MSI_IRQ_INDEX);
-		if (d->msix.guest.on)
-			pass_count_take(d, VFIO_PCI_MSIX_IRQ_INDEX);
-	}
-	/* Interrupts from here on belong to the end of the machine. */
-	m->vm.interrupts_fd = -1;
+	for (struct pass_dev *d = first_device(&m->vm); d; d = d->next)
+		pass_count_take(d);
+	/* Interrupts from here on belong to the end of the machine. Workers read it. */
+	__atomic_store_n(&m->vm.interrupts_fd, -1, __ATOMIC_RELAXED);
 }
 
 static void put_exits(const struct vm *vm, struct figures *f)

@@ -8,7 +8,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct guest_spec spec_good(void)
 {
@@ -53,9 +57,9 @@ START_TEST(roms_and_traces)
 	struct guest_spec s = spec_good();
 	struct err e = {0};
 
-	ck_assert_int_eq(spec_add_device(&s, "01:00.0,rom=/dev/null", &e), 0);
+	ck_assert_int_eq(spec_add_device(&s, "01:00.0,rom=/proc/self/exe", &e), 0);
 	ck_assert_int_eq(spec_add_device(&s, "01:00.1,rom=off,id=8086:10d3", &e), 0);
-	ck_assert_str_eq(s.devices[0].rom, "/dev/null");
+	ck_assert_str_eq(s.devices[0].rom, "/proc/self/exe");
 	ck_assert(!s.devices[0].rom_off);
 	ck_assert(s.devices[1].rom_off);
 	ck_assert_str_eq(s.devices[1].rom, "");
@@ -139,6 +143,29 @@ START_TEST(files_must_be_readable)
 }
 END_TEST
 
+/* Found before a device is taken; the FIFO has no writer, so the check must not wait for one. */
+START_TEST(files_must_be_regular)
+{
+	char folder[] = "/tmp/usher-spec-XXXXXX", fifo[64];
+	const char *const special[] = {"/dev/null", folder, fifo};
+	struct err e = {0};
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	for (size_t i = 0; i < COUNT(special); i++) {
+		struct guest_spec s = spec_good();
+		s.initrd = special[i];
+		ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(e.msg, "is not a regular file"));
+		s.kernel = special[i];
+		ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	}
+	(void)unlink(fifo);
+	(void)rmdir(folder);
+}
+END_TEST
+
 SUITE("spec", roms_and_traces, devices_have_addresses_and_keys, bad_devices_change_nothing,
 	refuses_a_device_twice, refuses_too_many_devices, names_become_file_names,
-	sizes_have_bounds, files_must_be_readable)
+	sizes_have_bounds, files_must_be_readable, files_must_be_regular)

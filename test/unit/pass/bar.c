@@ -224,24 +224,24 @@ END_TEST
 
 START_TEST(traps_what_went_away)
 {
-	struct pass_domain group = {0};
+	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
 
 	rig_start(suite_fixtures, "nvme");
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
-	ck_assert(!pass_fault(&rig.vm)); /* no device is known to be the guest's */
+	ck_assert(!rig_fault()); /* no device is known to be the guest's */
 	group.devices = rig.dev;
 	rig.vm.pass = &group;
 	size_t mapped = rig.vm.memory.count;
 	ck_assert_uint_gt(mapped, 0);
-	ck_assert(pass_fault(&rig.vm));
+	ck_assert(rig_fault());
 	ck_assert_uint_eq(rig.vm.memory.count, 0);
 	rig.model.dead = true;
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 4), UINT32_MAX);
 	bus_write(&rig.vm.mmio, 0xc000001c, 4, 1);
 	ck_assert_uint_eq(rig.vm.memory.count, 0);
 	/* A second fault is none of ours. */
-	ck_assert(!pass_fault(&rig.vm));
+	ck_assert(!rig_fault());
 	rig.model.dead = false;
 	rig_write(PCI_COMMAND, 2, 0);
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 4), UINT32_MAX);
@@ -254,7 +254,7 @@ END_TEST
 
 START_TEST(maps_again_where_the_device_answers)
 {
-	struct pass_domain group = {0};
+	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
 
 	rig_start(suite_fixtures, "accel");
 	rig_write(PCI_BASE_ADDRESS_1, 4, 0xc0000000); /* pages 1 and 2 trapped, 0 and 3 mapped */
@@ -263,7 +263,7 @@ START_TEST(maps_again_where_the_device_answers)
 	rig.vm.pass = &group;
 	size_t mapped = rig.vm.memory.count, trapped = rig.vm.mmio.count;
 	rig_forget();
-	ck_assert(pass_fault(&rig.vm));
+	ck_assert(rig_fault());
 	size_t pieces = rig.vm.mmio.count;
 	ck_assert_uint_eq(pieces, trapped + mapped);
 
@@ -280,7 +280,7 @@ START_TEST(maps_again_where_the_device_answers)
 
 	/* The next fault finds them; what moves meanwhile is not mapped where it was. */
 	rig_forget();
-	ck_assert(pass_fault(&rig.vm));
+	ck_assert(rig_fault());
 	ck_assert_str_eq(rig_log(), "-c0000000 -c0003000");
 	rig_write(PCI_BASE_ADDRESS_1, 4, 0xd0000000);
 	ck_assert_ptr_nonnull(strstr(rig_log(), "+d0000000:1000 +d0003000:1000"));
@@ -294,14 +294,14 @@ END_TEST
 
 START_TEST(a_piece_without_room_stays_trapped)
 {
-	struct pass_domain group = {0};
+	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
 
 	rig_start(suite_fixtures, "nvme");
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	rig_write(PCI_COMMAND, 2, MEM);
 	group.devices = rig.dev;
 	rig.vm.pass = &group;
-	ck_assert(pass_fault(&rig.vm));
+	ck_assert(rig_fault());
 	rig.map_error = -ENOSPC;
 	rig.model.regions[0].memory[0x1c] = 0x33;
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0x33);
@@ -316,7 +316,7 @@ END_TEST
 /* Another vCPU's exit for a page that this one's has mapped again meanwhile. */
 START_TEST(an_access_that_comes_late_is_served)
 {
-	struct pass_domain group = {0};
+	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
 	uint64_t missed;
 
 	rig_start(suite_fixtures, "nvme");
@@ -325,7 +325,7 @@ START_TEST(an_access_that_comes_late_is_served)
 	rig_write(PCI_COMMAND, 2, MEM);
 	group.devices = rig.dev;
 	rig.vm.pass = &group;
-	ck_assert(pass_fault(&rig.vm));
+	ck_assert(rig_fault());
 	rig.model.regions[0].memory[0x1c] = 0x33;
 	missed = rig.vm.mmio.missed;
 	bus_write(&rig.vm.mmio, 0xc0000014, 1, 0x11);
@@ -349,7 +349,7 @@ END_TEST
 /* A vCPU that got EFAULT for pages that went before it had the lock may try again. */
 START_TEST(whoever_takes_pages_says_so)
 {
-	struct pass_domain group = {0};
+	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
 
 	rig_start(suite_fixtures, "nvme");
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
@@ -363,7 +363,7 @@ START_TEST(whoever_takes_pages_says_so)
 	group.devices = rig.dev;
 	rig.vm.pass = &group;
 	seen = vm_cures(&rig.vm);
-	ck_assert(pass_fault(&rig.vm));
+	ck_assert(rig_fault());
 	ck_assert_uint_ne(vm_cures(&rig.vm), seen);
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0);
 	seen = vm_cures(&rig.vm);
@@ -408,7 +408,7 @@ static struct pass_dev *add_second(struct pass_domain *group)
 
 START_TEST(and_so_does_another_devices)
 {
-	struct pass_domain group = {0};
+	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
 
 	rig_start(suite_fixtures, "nvme");
 	struct pass_dev *second = add_second(&group);

@@ -29,7 +29,7 @@ START_TEST(no_page_outlives_its_device)
 	put(second, PCI_COMMAND, 2, MEM);
 	put(rig.dev, PCI_BASE_ADDRESS_1, 4, 0xc8000000);
 	put(rig.dev, PCI_COMMAND, 2, MEM);
-	(void)pass_fault(&rig.vm);
+	(void)rig_fault();
 	rig_check();
 	put(second, PCI_BASE_ADDRESS_3, 4, 0xc9000000);
 	(void)bus_read(&rig.vm.mmio, 0xc8000000, 4);
@@ -50,7 +50,7 @@ START_TEST(no_page_outlives_its_bar)
 	put(rig.dev, PCI_BASE_ADDRESS_3, 4, 0xc8000000);
 	put(rig.dev, PCI_BASE_ADDRESS_0, 4, 0xc8000000);
 	put(rig.dev, PCI_COMMAND, 2, MEM);
-	(void)pass_fault(&rig.vm);
+	(void)rig_fault();
 	rig_check();
 	put(rig.dev, PCI_BASE_ADDRESS_3, 4, 0xc9000000);
 	(void)bus_read(&rig.vm.mmio, 0xc8000000, 4);
@@ -130,7 +130,7 @@ static void stir(struct pass_dev *d)
 		break;
 	case 3:
 		rig.map_error = rand() % 4 ? 0 : -ENOSPC;
-		(void)pass_fault(&rig.vm);
+		(void)rig_fault();
 		break;
 	case 4:
 		bus_write(&rig.vm.mmio, at + (unsigned)rand() % 0x4000, 1, 0);

@@ -146,6 +146,7 @@ void rig_prepare(const char *fixtures, const char *name)
 	memset(routes, 0, sizeof(routes));
 	rig.vm.irq.routes = routes;
 	rig.vm.name = "rig";
+	rig.vm.cure = (struct lock)LOCK_INIT(LOCK_CURE);
 	rig.vm.interrupts_fd = -1;
 	rig.vm.mmio.name = "mmio";
 	rig.vm.mmio.late = pci_space_late;
@@ -308,6 +309,14 @@ static size_t count_pieces(const struct bus *b)
 	return count;
 }
 
+bool rig_fault(void)
+{
+	lock_take(&rig.vm.cure);
+	bool any = pass_fault(&rig.vm);
+	lock_drop(&rig.vm.cure);
+	return any;
+}
+
 void rig_settle(void)
 {
 	ck_assert_int_eq(pass_reset_wait(&rig.vm, 60000), 0);
@@ -380,9 +389,16 @@ uint32_t rig_read(unsigned off, unsigned size)
 	return pass_func_ops.config_read(&rig.dev->func, off, size);
 }
 
+void rig_write_at_once(unsigned off, unsigned size, uint32_t value)
+{
+	lock_take(rig.dev->func.lock);
+	pass_func_ops.config_write(&rig.dev->func, off, size, value);
+	lock_drop(rig.dev->func.lock);
+}
+
 void rig_write(unsigned off, unsigned size, uint32_t value)
 {
-	pass_func_ops.config_write(&rig.dev->func, off, size, value);
+	rig_write_at_once(off, size, value);
 	rig_check();
 }
 

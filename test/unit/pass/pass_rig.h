@@ -41,6 +41,9 @@ extern struct rig rig; /* a test is a process of its own */
 void rig_prepare(const char *fixtures, const char *name);
 int rig_learn(struct err *e);
 
+/* What a vCPU does when it finds a mapped page gone: pass_fault() under its lock. */
+bool rig_fault(void);
+
 /* Waits until the workers of the devices have nothing left to do. */
 void rig_settle(void);
 /* A reset as of a bus above it, to its end. */
@@ -66,6 +69,8 @@ bool rig_maps(const struct pass_dev *d, uint64_t addr);
 
 uint32_t rig_read(unsigned off, unsigned size);
 void rig_write(unsigned off, unsigned size, uint32_t value);
+/* The same, and does not wait for workers: nothing is checked. */
+void rig_write_at_once(unsigned off, unsigned size, uint32_t value);
 
 /* The value of a BAR's register after all-ones were written to it, as a guest sizes it. */
 uint32_t rig_size(unsigned reg);

@@ -86,6 +86,43 @@ START_TEST(reads_the_devices_own)
 }
 END_TEST
 
+/* A whole ROM of megabytes would hold the vCPU up for seconds. */
+START_TEST(reads_only_what_is_touched)
+{
+	rig_start(suite_fixtures, "e1000e");
+	struct model_region *region = &rig.model.regions[VFIO_PCI_ROM_REGION_INDEX];
+	ck_assert_uint_ge(region->size, 4 * PASS_ROM_PIECE);
+	make_image(region->memory, 0x8086, 0x1111);
+	enable();
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT, 2), 0xaa55);
+	/* Not yet read: the guest gets what the device has now. Read: what it had. */
+	for (unsigned piece = 0; piece < 4; piece++)
+		region->memory[piece * PASS_ROM_PIECE] = 0x77;
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT, 1), 0x55);
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + PASS_ROM_PIECE, 1), 0x77);
+	region->memory[PASS_ROM_PIECE] = 0x78;
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + PASS_ROM_PIECE, 1), 0x77);
+	/* Across two pieces, neither of which was read. */
+	region->memory[3 * PASS_ROM_PIECE - 1] = 0x11;
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + 3 * PASS_ROM_PIECE - 1, 2), 0x7711);
+	rig_stop();
+}
+END_TEST
+
+/* The data structure may lie in another piece than the header. */
+START_TEST(corrects_an_id_in_a_later_piece)
+{
+	rig_start(suite_fixtures, "e1000e");
+	uint8_t *rom = rig.model.regions[VFIO_PCI_ROM_REGION_INDEX].memory;
+	make_image(rom, 0x8086, 0x1111);
+	memcpy(rom + 2 * PASS_ROM_PIECE - 6, rom + 0x40, 0x18);
+	le16_put(rom + 0x18, 2 * PASS_ROM_PIECE - 6);
+	enable();
+	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + 2 * PASS_ROM_PIECE, 2), 0x10d3);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(reads_a_file)
 {
 	struct err e = {0};
@@ -122,4 +159,5 @@ START_TEST(hides_it)
 }
 END_TEST
 
-SUITE("pass_rom", puts_the_device_id_right, reads_the_devices_own, reads_a_file, hides_it)
+SUITE("pass_rom", puts_the_device_id_right, reads_the_devices_own, reads_only_what_is_touched,
+	corrects_an_id_in_a_later_piece, reads_a_file, hides_it)

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
 
@@ -83,6 +84,30 @@ START_TEST(powers_off)
 	PAYLOAD(SAY('h'), SAY('i'), SAY('\n'), SAY('.'), POWEROFF, HALT);
 	expect_run(0, "hi\n.", "--name", "me", "--memory", "16M", "--kernel", path);
 	ck_assert_ptr_nonnull(strstr(run_out, "me: guest powered off"));
+	(void)unlink(path);
+}
+END_TEST
+
+/* The limit is that of the console's file; a shell with that limit starts usher-vmm. */
+START_TEST(a_console_at_its_limit_of_size_ends_no_guest)
+{
+	char script[] = "/tmp/usher-limit-XXXXXX";
+	char *vmm = strdup(getenv("USHER_VMM"));
+	int fd = mkstemp(script);
+
+	ck_assert_int_ge(
+		dprintf(fd, "#!/bin/sh\nulimit -f 1\nexec '%s' \"$@\" >>\"$0\"\n", vmm), 0);
+	ck_assert_int_eq(fchmod(fd, 0700), 0);
+	(void)close(fd);
+	PAYLOAD(0xb9, 0x00, 0x10, 0x00, 0x00, /* mov ecx, 0x1000 */
+		MOV_DX, PORT_SERIAL, MOV_AL, 'x', OUT, 0x49, /* dec ecx */
+		0x75, 0xfc, /* jnz to OUT */
+		POWEROFF, HALT);
+	ck_assert_int_eq(setenv("USHER_VMM", script, 1), 0);
+	expect_run(0, "guest powered off", "--memory", "16M", "--kernel", path);
+	ck_assert_int_eq(setenv("USHER_VMM", vmm, 1), 0);
+	free(vmm);
+	(void)unlink(script);
 	(void)unlink(path);
 }
 END_TEST
@@ -405,10 +430,11 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {powers_off, runs_in_shared_memory, reboots, boots_again,
-		reboots_by_the_reset_vector, triple_fault_tells_where, finds_its_memory_cached,
-		several_processors_and_timing, a_signal_stops_it, it_ends_with_its_keeper,
-		a_terminal_is_raw_and_restored, a_pipe_that_nobody_reads_holds_up_nothing,
+	const TTest *const tests[] = {powers_off, a_console_at_its_limit_of_size_ends_no_guest,
+		runs_in_shared_memory, reboots, boots_again, reboots_by_the_reset_vector,
+		triple_fault_tells_where, finds_its_memory_cached, several_processors_and_timing,
+		a_signal_stops_it, it_ends_with_its_keeper, a_terminal_is_raw_and_restored,
+		a_pipe_that_nobody_reads_holds_up_nothing,
 		a_terminal_that_nobody_reads_holds_up_nothing, a_device_that_cannot_be_attached,
 		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
 
