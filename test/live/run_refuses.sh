@@ -31,9 +31,9 @@ expect_text 'ISA bridge'
 # The host: 3, by the plan and by the run alike.
 for wish in '--plan' '--quiet'; do
 	expect_status 3 guest poweroff $wish --device "$disk" --memory 900G
-	expect_text '921600 MiB, and the host has'
+	expect_text '921600 MiB, but the host has only'
 	expect_status 3 guest poweroff $wish --device "$disk" --hugepages
-	expect_text 'the guest needs 256 huge pages, and 0 are free [hugepages]'
+	expect_text 'the guest needs 256 huge pages, but only 0 are free [hugepages]'
 done
 expect_status 3 usher run --engine=qemu --device "$disk" -- -m 900G
 expect_text '[memory]'
