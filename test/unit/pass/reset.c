@@ -273,6 +273,20 @@ static void take_long(void)
 	(void)sem_wait(&may_end);
 }
 
+/* From here on a reset begins, and lasts until end_held_reset(). */
+static void hold_resets(void)
+{
+	(void)sem_init(&begun, 0, 0);
+	(void)sem_init(&may_end, 0, 0);
+	rig.model.during_reset = take_long;
+}
+
+static void end_held_reset(void)
+{
+	(void)sem_post(&may_end);
+	rig_settle();
+}
+
 static uint32_t config_of(struct pass_dev *d, unsigned off, unsigned size)
 {
 	return d->func.ops->config_read(&d->func, off, size);
@@ -285,9 +299,7 @@ START_TEST(a_long_reset_holds_up_nobody)
 	struct pass_dev *other = rig_add(suite_fixtures, "e1000e");
 	use(rig.dev, 0xc0000000);
 	ck_assert(rig_maps(rig.dev, 0xc0000000));
-	(void)sem_init(&begun, 0, 0);
-	(void)sem_init(&may_end, 0, 0);
-	rig.model.during_reset = take_long;
+	hold_resets();
 	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	(void)sem_wait(&begun);
 	ck_assert_uint_eq(config_of(rig.dev, PCI_VENDOR_ID, 4), UINT32_MAX);
@@ -302,8 +314,7 @@ START_TEST(a_long_reset_holds_up_nobody)
 	rig.dev->func.ops->reset(&rig.dev->func);
 	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	ck_assert_int_eq(pass_reset_wait(&rig.vm, 10), -ETIMEDOUT);
-	(void)sem_post(&may_end);
-	rig_settle();
+	end_held_reset();
 	ck_assert_uint_eq(config_of(rig.dev, PCI_VENDOR_ID, 4), 0x00101b36);
 	ck_assert_uint_eq(config_of(rig.dev, PCI_COMMAND, 2) & 7, 0);
 	ck_assert_uint_eq(config_of(rig.dev, PCI_BASE_ADDRESS_0, 4), 4);
@@ -321,16 +332,13 @@ START_TEST(a_reset_of_the_bus_holds_all_that_is_on_it)
 	use(rig.dev, 0xc0000000);
 	use(companion, 0xc8000000);
 	companion->func.ops->quiet(&companion->func);
-	(void)sem_init(&begun, 0, 0);
-	(void)sem_init(&may_end, 0, 0);
-	rig.model.during_reset = take_long;
+	hold_resets();
 	rig.dev->func.ops->reset(&rig.dev->func);
 	(void)sem_wait(&begun);
 	ck_assert_uint_eq(config_of(companion, PCI_VENDOR_ID, 4), UINT32_MAX);
 	/* Its own reset waits, and finds nothing left to do. */
 	companion->func.ops->reset(&companion->func);
-	(void)sem_post(&may_end);
-	rig_settle();
+	end_held_reset();
 	ck_assert_uint_eq(config_of(companion, PCI_VENDOR_ID, 4), 0x00101b36);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	ck_assert_uint_eq(companion->bus_resets, 1);
@@ -346,16 +354,13 @@ START_TEST(a_companion_reset_twice_is_in_use_again)
 	start_pair();
 	use(rig.dev, 0xc0000000);
 	use(companion, 0xc8000000);
-	(void)sem_init(&begun, 0, 0);
-	(void)sem_init(&may_end, 0, 0);
-	rig.model.during_reset = take_long;
+	hold_resets();
 	companion->func.ops->quiet(&companion->func);
 	companion->func.ops->reset(&companion->func);
 	(void)sem_wait(&begun);
 	companion->func.ops->quiet(&companion->func);
 	companion->func.ops->reset(&companion->func);
-	(void)sem_post(&may_end);
-	rig_settle();
+	end_held_reset();
 	rig.model.during_reset = NULL;
 	ck_assert_uint_eq(rig.model.resets, 1);
 	use(companion, 0xc8000000);
@@ -372,9 +377,7 @@ START_TEST(the_host_asks_without_a_look_at_a_device_in_reset)
 	rig_start(suite_fixtures, "nvme");
 	struct loop_source *request = &rig.dev->events.request.source;
 	use(rig.dev, 0xc0000000);
-	(void)sem_init(&begun, 0, 0);
-	(void)sem_init(&may_end, 0, 0);
-	rig.model.during_reset = take_long;
+	hold_resets();
 	rig.dev->func.ops->reset(&rig.dev->func);
 	(void)sem_wait(&begun);
 	rig.model.dead = true;
@@ -382,8 +385,7 @@ START_TEST(the_host_asks_without_a_look_at_a_device_in_reset)
 	request->ready(request, 0);
 	ck_assert(!rig.dev->dropped);
 	rig.model.dead = false;
-	(void)sem_post(&may_end);
-	rig_settle();
+	end_held_reset();
 	rig.model.during_reset = NULL;
 	ck_assert_ptr_nonnull(strstr(rig_log(), "ask"));
 	/* The kernel asks again: now it can be seen. */
@@ -400,16 +402,13 @@ START_TEST(a_device_leaves_after_its_reset)
 {
 	rig_start(suite_fixtures, "nvme");
 	use(rig.dev, 0xc0000000);
-	(void)sem_init(&begun, 0, 0);
-	(void)sem_init(&may_end, 0, 0);
-	rig.model.during_reset = take_long;
+	hold_resets();
 	rig.dev->func.ops->reset(&rig.dev->func);
 	(void)sem_wait(&begun);
 	rig.dev->func.ops->eject(&rig.dev->func);
 	ck_assert(rig.dev->dropped);
 	ck_assert(!rig.dev->closed);
-	(void)sem_post(&may_end);
-	rig_settle();
+	end_held_reset();
 	ck_assert(rig.dev->closed);
 	ck_assert_uint_eq(config_of(rig.dev, PCI_VENDOR_ID, 4), UINT32_MAX);
 	rig_stop();
