@@ -48,7 +48,7 @@ struct fit_name {
 
 /*
  * These checks, and those of bind_plan() that concern a guest, as far as they apply to @engine: a
- * plan also says what it has not checked. Return: static, ends with a NULL name.
+ * plan also lists the checks that it cannot do. Return: static, ends with a NULL name.
  */
 const struct fit_name *fit_names(const struct engine *engine);
 

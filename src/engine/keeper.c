@@ -38,8 +38,7 @@
  * STOP_PATIENCE_MS, kills it. Killing always comes before telling.
  *
  * At the end the keeper waits DRAIN_PATIENCE_MS for its client to print the rest. A client that is
- * still stuck then stays behind with what it has to print, and ends when somebody reads it or the
- * terminal is closed.
+ * still stuck outlives the keeper. It ends when somebody reads its output or closes the terminal.
  */
 #define STOP_PATIENCE_MS 10000 /* from the first SIGTERM to SIGKILL */
 #define STOP_SAME_US 500000 /* a second signal within this is the first one's echo */
@@ -436,7 +435,7 @@ int keeper_run(const struct keeper *k, struct keeper_end *ret)
 		client_start(&l);
 		r = loan_serve(&l, ret, &e);
 	}
-	/* What could not be given back is told already. */
+	/* The client has the sentence about each device that could not be given back. */
 	if (r < 0 && r != -EUCLEAN && !ret->refused)
 		loan_tell(&l, (struct keeper_news){.event = KEEPER_FAILED, .error = &e});
 	client_finish(&l, r < 0 ? r : ret->status);

@@ -46,7 +46,7 @@ int keeper_plan(
 
 /*
  * Makes this process the keeper, and a child of it the client that tells of it; runs the guest to
- * its end. Whatever fails is told. Others connect to the socket in /run/usher/vm/NAME
+ * its end. The client prints each failure. Others connect to the socket in /run/usher/vm/NAME
  * (wire/control.h).
  * Return: 0 with everything given back; -EPERM with @ret->refused when the plan refuses; -EUCLEAN
  * when a device could not be given back; -errno otherwise, with everything given back that could

@@ -19,7 +19,7 @@
  * Each device is first judged alone: bridges and parts of the host by their class, others by their
  * holds (src/hold). Then the members of each group are judged together, because usher binds a group
  * as a whole: one member in use makes every free member INVENTORY_GROUP. At last the journal tells
- * which groups usher has bound, and for whom.
+ * which groups usher has bound, and their owners.
  *
  * Everything is read once, here. Filters, columns and writers work on the result.
  */

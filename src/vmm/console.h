@@ -17,9 +17,9 @@ struct vm;
  *
  * Output is written a line at a time, the rest of one after CONSOLE_TICK_MS, by a thread of its
  * own: a terminal or pipe that nobody reads holds up neither a vCPU nor the loop. When the buffer
- * is full, the transmitter is not empty: a guest that heeds that loses nothing, and one that sends
- * all the same loses what it sends, as on any line. A terminal is put into raw mode and restored;
- * there, Ctrl-A X stops the guest and Ctrl-A Ctrl-A sends one Ctrl-A.
+ * is full, the transmitter is not empty: a guest that waits for it loses nothing. A guest that
+ * sends without waiting loses those bytes, as on any line. A terminal is put into raw mode and
+ * restored; there, Ctrl-A X stops the guest and Ctrl-A Ctrl-A sends one Ctrl-A.
  *
  * Context: main thread. What it shares with vCPUs and with the thread that writes is under `lock`.
  */

@@ -215,7 +215,7 @@ void func_msix_reset(struct func_msix *m)
 
 void func_msix_signal(struct func_msix *m, unsigned n)
 {
-	/* One that was never live has no eventfd yet, and can be pending all the same. */
+	/* A vector that was never live has no eventfd yet, but it can be pending. */
 	if (m->on && n < m->count && func_vector_make(m->irq, &m->vectors[n]) >= 0)
 		(void)eventfd_write(m->vectors[n].eventfd, 1);
 }
