@@ -41,8 +41,8 @@ struct bind_kernel_ops {
 	int (*answer)(struct bind_writer *w, int timeout_ms, struct err *e);
 	void (*writer_stop)(struct bind_writer *w); /* NULL is fine; frees */
 
-	/* Runs modprobe. Return: 0, -ENOENT if the module does not load, -errno. */
-	int (*load)(const char *module, struct err *e);
+	/* Runs modprobe. Return: 0, -ENOENT if the module does not load, -ETIMEDOUT, -errno. */
+	int (*load)(const char *module, int timeout_ms, struct err *e);
 	/* Waits until a device node exists. Return: 0, -ETIMEDOUT, -errno. */
 	int (*wait_node)(const char *path, int timeout_ms);
 	/* Changes one setting (host/rtnl.h) of a virtual function to @vf's. Return: 0, -errno. */

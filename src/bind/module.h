@@ -8,8 +8,14 @@
 struct err;
 struct host;
 
-/* modprobe. Return: 0, -ENOENT with what it says when it does not load, -errno. */
-int bind_module_load(const char *module, struct err *e);
+/*
+ * Runs modprobe, and waits for it no longer than @timeout_ms: a module's init function may hang.
+ * Return: 0, -ENOENT with what it says when it does not load, -ETIMEDOUT, -errno.
+ */
+int bind_module_load(const char *module, int timeout_ms, struct err *e);
+
+/* The same, by another program. */
+int bind_module_load_by(const char *program, const char *module, int timeout_ms, struct err *e);
 
 /* Whether a PCI driver of that name is registered: /sys/bus/pci/drivers/@driver exists. */
 bool bind_driver_present(struct host *h, const char *driver);

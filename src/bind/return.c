@@ -113,7 +113,8 @@ static int device_rebind(
 	struct pci_device d;
 
 	if (!bind_driver_present(w->transaction->env->host, driver)) {
-		int r = w->transaction->env->kernel->load(driver, e);
+		const struct bind_env *env = w->transaction->env;
+		int r = env->kernel->load(driver, env->timeout_ms, e);
 		if (r < 0)
 			return r;
 	}

@@ -83,7 +83,7 @@ static int load_modules(const struct bind_env *env, const struct bind_plan *p, s
 			const struct bind_member *m = &p->groups[i].members[k];
 			if (m->act != BIND_ACT_TAKE || bind_driver_present(env->host, m->driver))
 				continue;
-			int r = env->kernel->load(m->module, e);
+			int r = env->kernel->load(m->module, env->timeout_ms, e);
 			if (r < 0)
 				return r;
 			loaded = 1;
@@ -91,7 +91,7 @@ static int load_modules(const struct bind_env *env, const struct bind_plan *p, s
 	}
 	/* Only a soft dependency of vfio, but no container works without it; may be built in. */
 	if (loaded)
-		(void)env->kernel->load("vfio_iommu_type1", NULL);
+		(void)env->kernel->load("vfio_iommu_type1", env->timeout_ms, NULL);
 	return loaded;
 }
 
@@ -323,7 +323,7 @@ static int step_run(void *arg, const struct bind_step *s, struct err *e)
 
 	switch (s->op) {
 	case BIND_OP_LOAD:
-		return env->kernel->load(s->path, e);
+		return env->kernel->load(s->path, env->timeout_ms, e);
 	case BIND_OP_JOURNAL:
 		return step_journal(t, s, e);
 	case BIND_OP_WRITE:

@@ -444,7 +444,7 @@ static void stage_writer_stop(struct bind_writer *w)
 	free(w);
 }
 
-static int stage_load(const char *module, struct err *e)
+static int stage_load(const char *module, int timeout_ms, struct err *e)
 {
 	if (strcmp(module, "vfio-pci") != 0)
 		return err_say(e, -ENOENT, "module %s: load: there is none", module);
