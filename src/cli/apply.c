@@ -12,6 +12,7 @@
 #include "claim/claim.h"
 #include "claim/rule.h"
 #include "claim/stray.h"
+#include "cli/change.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
@@ -258,7 +259,7 @@ static int apply_run(const struct verb *v, int argc, char **argv)
 		report_note("claims are disabled by the kernel argument " OFF_WORD);
 		return LEAVE_OK;
 	}
-	targets_hold_signals();
+	change_begin();
 	r = apply_claims(&a, mode, &e);
 	if (r < 0)
 		apply_fail(&a, LEAVE_FAILED, &e);

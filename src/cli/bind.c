@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "bind/resize.h"
+#include "cli/change.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
@@ -101,7 +102,7 @@ static int bind_group(const struct arguments *a)
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct err e = {0};
 
-	targets_hold_signals();
+	change_begin();
 	int r = bind_take(&a->env, &a->request, &plan, &e);
 	bool refused = r < 0 && plan.refusals;
 	if (a->json && (r == 0 || refused)) {

@@ -5,6 +5,7 @@
 #include "bind/owner.h"
 #include "claim/claim.h"
 #include "claim/rule.h"
+#include "cli/change.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
@@ -195,6 +196,7 @@ static int run_claim(const struct verb *v, int argc, char **argv)
 	r = check_use(&a);
 	if (r)
 		return r;
+	change_begin();
 	for (size_t i = 0; r == 0 && i < a.targets.count; i++)
 		r = claim_device(&a, a.targets.list[i].address, &e);
 	if (r == 0 && !a.dry_run)
@@ -285,6 +287,7 @@ static int run_unclaim(const struct verb *v, int argc, char **argv)
 	r = claim_list(host_live(), CLAIMS_DIR, &claims, &count, &e);
 	if (r == 0)
 		r = claim_judge(host_live(), claims, count, &stands, &e);
+	change_begin();
 	for (int i = optind; r == 0 && i < argc; i++)
 		r = unclaim_words(argv[i], claims, stands, count, &e);
 	if (r == 0)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/bind.h"
+#include "cli/change.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
@@ -116,7 +117,7 @@ static int take_device(const struct words *w)
 	q.access = BIND_ACCESS_NONE;
 	q.driver = "vfio-pci";
 	read_user(&q);
-	targets_hold_signals();
+	change_begin();
 	int r = bind_take(&env, &q, &plan, &e);
 	report_problems(&plan);
 	if (r == 0) {

@@ -85,6 +85,7 @@ int main(int argc, char **argv)
 	const struct verb *v = find_verb(argc, argv);
 
 	fd_fill_standard();
+	report_lines();
 	if (argc > 0 &&
 		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)
 		return report_finish(verb_compat.run(&verb_compat, argc, argv));

@@ -15,6 +15,7 @@ int main(int argc, char **argv)
 	struct err e = {0};
 
 	fd_fill_standard();
+	report_lines();
 	/* Started through a link of that name. */
 	if (argc > 0 &&
 		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)

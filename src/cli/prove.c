@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "bind/bind.h"
 #include "bind/reset.h"
+#include "cli/change.h"
 #include "cli/option.h"
 #include "cli/record.h"
 #include "cli/report.h"
@@ -180,7 +181,7 @@ static int prove_device(struct proving *p, struct err *e)
 		r = prove_gate(p, e);
 	if (r < 0 || p->proof.plan.refusals || p->proof.dry_run)
 		return r;
-	targets_hold_signals();
+	change_begin();
 	r = bind_owner_self(&p->env, "prove", &p->request.owner);
 	if (r < 0)
 		return err_set(e, r, "record usher as the owner of the device");

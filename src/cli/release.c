@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/bind.h"
+#include "cli/change.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
@@ -75,7 +76,7 @@ static int release_groups(struct arguments *a, const int *groups, int count, str
 	struct err e = {0};
 	int leave = LEAVE_OK;
 
-	targets_hold_signals();
+	change_begin();
 	for (int i = 0; i < count; i++) {
 		struct bind_report done = BIND_REPORT_NONE;
 		a->giving.group = groups[i];

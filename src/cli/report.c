@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "bind/bind.h"
+#include "cli/change.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -58,13 +59,21 @@ void report_problems(const struct bind_plan *p)
 	}
 }
 
+void report_lines(void)
+{
+	(void)setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+}
+
 int report_finish(int status)
 {
 	struct err e;
 
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	int r = change_end();
+	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		r = errno ? -errno : -EIO;
+	if (r == 0)
 		return status;
-	(void)err_set(&e, errno ? -errno : -EIO, "write to standard output");
+	(void)err_set(&e, r, "write to standard output");
 	e.hint[0] = '\0';
 	report(&e);
 	return status ? status : 1;

@@ -18,7 +18,12 @@ void report_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void report_problems(const struct bind_plan *p);
 
 /*
- * Called last: a full disk or a closed pipe is not a success.
+ * Called first: each line on stderr is one write(2), so lines of several processes do not mix.
+ */
+void report_lines(void);
+
+/*
+ * Called last; it also ends a change (cli/change.h). A full disk or a closed pipe is not a success.
  * Return: @status, or 1 instead of 0 if standard output could not be written completely.
  */
 int report_finish(int status);

@@ -2,6 +2,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "bind/bind.h"
+#include "cli/change.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
@@ -207,7 +208,7 @@ static int restore_run(const struct verb *v, int argc, char **argv)
 		report(&e);
 		return LEAVE_FAILED;
 	}
-	targets_hold_signals();
+	change_begin();
 	int leave = restore_leases(&a, &env, doc, &e);
 	if (!a.dry_run)
 		cgroup_sweep();

@@ -3,7 +3,6 @@
 
 #include "base/err.h"
 #include "base/num.h"
-#include "base/signals.h"
 #include "cli/option.h"
 #include "cli/user.h"
 
@@ -64,18 +63,6 @@ int targets_access(
 			"--user-group: /etc/group has no group '%s'; a number is accepted as well",
 			group);
 	return 0;
-}
-
-void targets_hold_signals(void)
-{
-	sigset_t set;
-
-	signals_survive_writes();
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 int targets_operands(struct targets *t, const struct verb *v, int count, char **words, size_t least)

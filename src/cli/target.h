@@ -35,11 +35,4 @@ int targets_operands(
  */
 int targets_groups(const struct targets *t, struct host *h, int *ret, struct err *e);
 
-/*
- * From here to the end of the verb, what a terminal or a service manager sends waits: a
- * transaction is soon done, or its watchdog ends it, and then everything is as it should be. A
- * reader of our output that ends early does not end the verb.
- */
-void targets_hold_signals(void);
-
 #endif

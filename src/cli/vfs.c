@@ -2,6 +2,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "cli/change.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
@@ -65,7 +66,7 @@ static int vfs_change(const struct arguments *a)
 	struct vfs_plan plan = VFS_PLAN_NONE;
 	struct err e = {0}, why = {0};
 
-	targets_hold_signals();
+	change_begin();
 	int r = vfs_set(&a->env, &a->request, &plan, &e);
 	bool refused = r < 0 && plan.says.refusals;
 	if (a->json && (r == 0 || refused)) {

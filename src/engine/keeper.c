@@ -121,8 +121,6 @@ static int signals_catch(struct loan *l, struct err *e)
 __attribute__((noreturn)) static void client_main(const struct keeper *k, int fd)
 {
 	(void)prctl(PR_SET_NAME, "usher-client");
-	/* One write for each line: the guest's process writes to the same terminal. */
-	(void)setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	(void)follow_keeper(fd, k->tell, k->arg);
 	(void)fflush(NULL);
 	_exit(0);
