@@ -134,16 +134,24 @@ int file_end_text(FILE *f, char **text)
 	return -ENOMEM;
 }
 
+/* On a read-only file system the kernel refuses before it looks whether the file exists. */
+static int remove_name(const char *path)
+{
+	if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)
+		return 0;
+	int r = -errno;
+	return r == -EROFS && access(path, F_OK) < 0 && errno == ENOENT ? 0 : r;
+}
+
 int file_remove(const char *path)
 {
 	char tmp[FILE_PATH_MAX];
 
 	int r = file_path(tmp, sizeof(tmp), "%s" LEFTOVER, path);
-	if (r == 0 && unlink(tmp) < 0 && errno != ENOENT && errno != ENOTDIR)
-		r = -errno;
-	if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
-		r = -errno;
-	return r;
+	if (r == 0)
+		r = remove_name(tmp);
+	int last = remove_name(path);
+	return last < 0 ? last : r;
 }
 
 int file_mkdirs(const char *path, unsigned mode)

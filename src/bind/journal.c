@@ -443,6 +443,12 @@ int bind_journal_read(const struct bind_env *env, int group, struct bind_entry *
 	return 0;
 }
 
+bool bind_journal_is_full(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT || error == -EROFS || error == -EFBIG ||
+	       error == -EIO;
+}
+
 int bind_journal_write(const struct bind_env *env, const struct bind_entry *n, struct err *e)
 {
 	char path[FILE_PATH_MAX];

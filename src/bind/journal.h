@@ -93,6 +93,11 @@ int bind_journal_read(const struct bind_env *env, int group, struct bind_entry *
 int bind_journal_write(const struct bind_env *env, const struct bind_entry *n, struct err *e);
 /* Return: 0, also when there is none; -errno. */
 int bind_journal_remove(const struct bind_env *env, int group, struct err *e);
+/*
+ * True if the file system took no new entry: it is full or read-only, or it fails. The entry of
+ * before is whole, and serves to return the devices.
+ */
+bool bind_journal_is_full(int error);
 int bind_journal_path(const struct bind_env *env, int group, char *buf, size_t size);
 
 /* This boot's id. Return: 0, -errno. */

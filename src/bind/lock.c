@@ -50,6 +50,11 @@ static int open_lock(char *path)
 	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
 	int fd = open(path, flags, 0600);
 
+	/* flock(2) needs no write access: what is lent can be returned on a read-only /run. */
+	if (fd < 0 && errno == EROFS) {
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		return fd < 0 ? -EROFS : fd;
+	}
 	if (fd >= 0 || errno != ENOENT)
 		return fd < 0 ? -errno : fd;
 	char *slash = strrchr(path, '/'); /* the first of this boot */

@@ -128,17 +128,52 @@ static int entry_make_manual(struct release *r, struct err *e)
 	return bind_transaction_journal(&r->work, n, e);
 }
 
-static int release_in_part(struct release *r, struct err *e)
+/* Keeps the members that stay on VFIO. The others are on their driver, gone, or not ours now. */
+static void entry_shrink(struct bind_entry *n, const char *const *why_stays)
 {
-	int code = entry_make_manual(r, e);
+	size_t kept = 0;
 
+	for (size_t i = 0; i < n->count; i++)
+		if (why_stays[i])
+			n->members[kept++] = n->members[i];
+	n->count = kept;
+}
+
+static int release_in_part(struct release *r, const char *const *why_stays, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+	size_t all = r->entry.count;
+
+	entry_shrink(&r->entry, why_stays);
+	int code = entry_make_manual(r, e);
 	if (code < 0)
 		return code;
-	err_say(e, -EPERM,
-		"group %d: some devices stay on VFIO, because they have no working reset",
-		r->entry.group);
+	if (r->entry.count < all)
+		err_say(e, -EPERM,
+			"group %d: %s%s on VFIO, without a working reset; the others are no longer "
+			"lent",
+			r->entry.group, pci_address_format(r->entry.members[0].address, address),
+			r->entry.count > 1 ? " and others stay" : " stays");
+	else
+		err_say(e, -EPERM,
+			"group %d: some devices stay on VFIO, because they have no working reset",
+			r->entry.group);
 	err_hint(e, "usher release --allow=no-reset");
 	return -EPERM;
+}
+
+/* Every member is back. If the entry stays, it is stale: a later usher finds that out. */
+static int release_forget(struct release *r, struct err *e)
+{
+	struct err why = {0};
+
+	int code = bind_transaction_forget(&r->work, r->entry.group, &why);
+	if (code == 0)
+		return 0;
+	err_say(e, code, "group %d: its devices are back, but not its entry removed: %s",
+		r->entry.group, why.msg);
+	err_hint(e, "usher restore, when " BIND_STATE_DIR " can be written again");
+	return code;
 }
 
 /* What would become of each member. */
@@ -192,13 +227,12 @@ static int members_return(struct release *r, const char **why_stays, struct err 
 	n->state = BIND_STATE_RETURNING;
 	bind_worker_sign(&r->work.workers[0], n);
 	code = bind_transaction_journal(&r->work, n, e);
-	/* On a full disk the older entry is still there, and serves as well. */
-	if (code == 0 || code == -ENOSPC)
-		code = bind_return_members(
-			&r->work.workers[0], n, r->g->how, why_stays, r->report, e);
+	if (code < 0 && !bind_journal_is_full(code))
+		return code;
+	code = bind_return_members(&r->work.workers[0], n, r->g->how, why_stays, r->report, e);
 	if (code < 0)
 		return code;
-	return staying ? release_in_part(r, e) : bind_transaction_forget(&r->work, n->group, e);
+	return staying ? release_in_part(r, why_stays, e) : release_forget(r, e);
 }
 
 static void mark_unwiped(struct release *r)

@@ -41,6 +41,7 @@ struct change {
 	struct bind_step steps[STEPS_MAX];
 	size_t count;
 	int error;
+	bool restoring; /* an entry exists already */
 	struct err late; /* settings that could not be restored: no reason to undo the rest */
 };
 
@@ -145,7 +146,9 @@ static int step_journal(struct change *c, enum bind_journal_step state, struct e
 		bind_worker_sign(&c->work.workers[0], &signature);
 	n->writer = signature.writer;
 	n->writer_start = signature.writer_start;
-	return vfs_entry_write(&c->work, n, e);
+	int r = vfs_entry_write(&c->work, n, e);
+	/* The entry of before still says how to get back. */
+	return c->restoring && bind_journal_is_full(r) ? 0 : r;
 }
 
 /* drivers/pci/iov.c, sriov_numvfs_store() and sriov_enable(). */
@@ -240,6 +243,7 @@ static int count_restore(
 		first && n->first_probes, (first || !count) && n->first_probes, first || !count};
 
 	make_steps(c, c->work.env, now->now, now->probes, &g);
+	c->restoring = true;
 	return steps_run(c, e);
 }
 

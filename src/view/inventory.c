@@ -130,6 +130,18 @@ static int judge_groups(struct inventory *v, struct err *e)
 	return 0;
 }
 
+/*
+ * A member that was removed and found again, for example, has its driver back while the rest of its
+ * group is still lent. During a transaction any driver can be there.
+ */
+static bool is_back(struct host *h, const struct inventory_entry *x, const struct bind_lease *l)
+{
+	bool rests = l->state == BIND_LEASE_MANUAL || l->state == BIND_LEASE_DEAD ||
+		     l->state == BIND_LEASE_LIVE;
+
+	return rests && !x->device.is_bridge && x->device.driver[0] && !bind_on_vfio(h, &x->device);
+}
+
 static int read_leases(struct host *h, struct inventory *v, struct err *e)
 {
 	cleanup_free struct bind_lease *leases = NULL;
@@ -142,7 +154,7 @@ static int read_leases(struct host *h, struct inventory *v, struct err *e)
 		const struct bind_lease *l = &leases[i / v->count];
 		struct inventory_entry *x = &v->list[i % v->count];
 
-		if (l->state == BIND_LEASE_VOID || x->device.group != l->group)
+		if (l->state == BIND_LEASE_VOID || x->device.group != l->group || is_back(h, x, l))
 			continue;
 		(void)file_path(x->lease, sizeof(x->lease), "%s", l->text);
 		x->manual = l->state == BIND_LEASE_MANUAL;

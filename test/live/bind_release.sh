@@ -83,6 +83,44 @@ for verb in 'release' 'restore --all'; do
 	expect_equal "the journal after $verb" '' "$(ls /run/usher/journal)"
 done
 
+# Nor does one that reads nothing: all is back before the verb waits for it, and a signal ends that.
+mkfifo "$work/stuck"
+sleep 600 <>"$work/stuck" &
+at_exit "kill $!"
+dd if=/dev/zero of="$work/stuck" bs=64k count=16 oflag=nonblock 2>/dev/null
+all_back() {
+	[ "$(driver_of "$card")" = e1000e ] && [ "$(driver_of "$old")" = e1000 ] &&
+		[ -z "$(ls /run/usher/journal)" ]
+}
+for verb in 'release' 'restore --all'; do
+	expect_ok usher bind "$card" "$edu"
+	usher $verb "$card" "$edu" >"$work/stuck" 2>&1 &
+	verb_pid=$!
+	wait_until 60 all_back
+	kill -0 $verb_pid || fail "$verb has ended, though nobody read it"
+	kill -TERM $verb_pid
+	wait $verb_pid
+done
+
+# A member that was removed and found again has its driver: it is not lent any more, and the entry
+# says so. Without it in the group's hands the bus cannot be reset, so the other one stays.
+expect_ok usher bind "$edu"
+echo 1 >"$pci/$old/remove"
+echo 1 >/sys/bus/pci/rescan
+wait_until 20 has_driver "$old" e1000
+expect_ok usher list
+grep "^$old" "$work/out" | grep 'bound manually' && fail "$old counts as lent"
+for i in 1 2; do
+	expect_status 3 usher release "$edu"
+	expect_text "$edu"
+	expect_driver "$edu" vfio-pci
+	expect_equal "the members of the entry" 'members 1' \
+		"$(grep members "/run/usher/journal/$(group_of "$edu")")"
+done
+expect_ok usher release "$edu" --allow no-reset
+expect_driver "$edu" none
+expect_equal 'the journal' '' "$(ls /run/usher/journal)"
+
 # What somebody else has bound goes to the driver that matches.
 echo vfio-pci >"$pci/$card/driver_override"
 echo "$card" >"$pci/$card/driver/unbind"
@@ -112,4 +150,20 @@ expect_driver "$old" e1000
 expect_override "$old" none
 expect_ok usher release "$card"
 expect_driver "$card" e1000e
+expect_equal 'the journal' '' "$(ls /run/usher/journal)"
+
+# The same when it is read-only. The entry stays, as an old one, until it can be removed.
+rm /run/usher/fill
+expect_ok usher bind "$card"
+mount -o remount,ro /run/usher
+expect_status 1 usher bind "$edu"
+expect_text 'Read-only file system'
+expect_driver "$old" e1000
+expect_status 1 usher release "$card"
+expect_text "$card: vfio-pci -> e1000e"
+expect_text 'its devices are back'
+expect_driver "$card" e1000e
+expect_override "$card" none
+mount -o remount,rw /run/usher
+expect_ok usher restore --all
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"

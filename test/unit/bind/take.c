@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -315,6 +316,59 @@ START_TEST(keeps_what_was_not_reset)
 }
 END_TEST
 
+/* A member was removed and found again, so it has its driver; another one cannot be reset. */
+START_TEST(keeps_an_entry_of_what_is_still_lent)
+{
+	struct bind_env env = stage_set();
+	struct bind_request q = LEND_REQUEST;
+	struct bind_entry n = BIND_ENTRY_NONE;
+	struct err e = {0};
+
+	stage->devices[1].d.reset_method[0] = '\0';
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
+	(void)snprintf(stage->devices[2].d.driver, PCI_NAME_MAX, "sib");
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), -EPERM);
+		ck_assert_int_eq(bind_journal_read(&env, LEND_GROUP, &n, &e), 0);
+		ck_assert_uint_eq(n.count, 1);
+		ck_assert(pci_address_equal(n.members[0].address, lend_target.address));
+		bind_entry_fini(&n);
+		if (i == 0)
+			ck_assert_ptr_nonnull(strstr(e.msg, "the others are no longer lent"));
+	}
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	lend_is_on(2, "sib", "sib");
+	/* Where the group is taken again, what is back counts as new. */
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+	all_taken();
+	stage->devices[1].d.reset_method[0] = 'x';
+	ck_assert_msg(lend_release(&env, (struct bind_release_request){0}, &e) == 0, "%s", e.msg);
+	all_as_first();
+}
+END_TEST
+
+/* The file system of the journal takes nothing more: full, read-only, or a limit as here. */
+START_TEST(releases_without_room_for_the_journal)
+{
+	const struct rlimit none = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};
+	struct bind_env env = stage_set();
+	struct bind_request q = LEND_REQUEST;
+	struct rlimit before;
+	struct err e = {0};
+
+	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_msg(lend_release(&env, (struct bind_release_request){0}, &e) == 0, "%s", e.msg);
+	all_as_first();
+	/* Nothing is taken without an entry. */
+	ck_assert_int_eq(lend_take(&env, &q, &e), -EFBIG);
+	all_as_first();
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+}
+END_TEST
+
 START_TEST(returns_as_requested)
 {
 	struct bind_env env = stage_set();
@@ -539,6 +593,7 @@ SUITE("take", gives_a_claimed_one_to_its_driver, keeps_drivers_off_a_claimed_one
 	verifies_each_write, loads_the_module, restores_from_death_in_every_step,
 	restores_from_death_while_releasing, restores_from_death_while_restoring,
 	takes_over_what_a_crash_left, leases_to_one_owner, returns_to_bound_manually,
-	keeps_what_cannot_be_reset, keeps_what_was_not_reset, returns_as_requested,
+	keeps_what_cannot_be_reset, keeps_what_was_not_reset, keeps_an_entry_of_what_is_still_lent,
+	releases_without_room_for_the_journal, returns_as_requested,
 	waits_for_nobody_who_has_it_open, frees_what_others_bound, forgets_other_boots_and_rubbish,
 	leaves_a_hanging_device_alone, touches_no_stranger, works_once_at_a_time)
