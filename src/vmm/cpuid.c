@@ -2,7 +2,9 @@
 #include "vmm/cpuid.h"
 
 #include "base/bits.h"
+#include "base/clean.h"
 #include "base/err.h"
+#include "base/num.h"
 #include "vmm/vm.h"
 
 #include <asm/kvm_para.h>
@@ -22,7 +24,9 @@
 #define LEAF_TOPOLOGY 0xb
 #define LEAF_TOPOLOGY_V2 0x1f
 #define LEAF_HYPERVISOR_TIMING 0x40000010
+#define LEAF_EXTENDED 0x80000000
 #define LEAF_AMD_FEATURES 0x80000001
+#define LEAF_NAME 0x80000002 /* and the next two: 16 characters each */
 #define LEAF_WIDTHS 0x80000008
 #define LEAF_AMD_CACHE 0x8000001d
 #define LEAF_AMD_TOPOLOGY 0x8000001e
@@ -33,6 +37,8 @@
 #define EDX_HTT BIT32(28)
 #define AMD_ECX_CMP_LEGACY BIT32(1)
 #define AMD_ECX_SVM BIT32(2)
+
+#define CORES_MAX 63 /* of the field of six bits, which counts from 0 */
 
 #define LAPIC_BUS_KHZ 1000000 /* KVM's LAPIC timer counts nanoseconds */
 
@@ -46,12 +52,20 @@ static unsigned id_bits(unsigned count)
 	return bits;
 }
 
-static struct kvm_cpuid_entry2 *find_leaf(struct kvm_cpuid2 *c, uint32_t leaf)
+static const struct kvm_cpuid_entry2 *find_leaf(const struct kvm_cpuid2 *c, uint32_t leaf)
 {
 	for (uint32_t i = 0; i < c->nent; i++)
 		if (c->entries[i].function == leaf)
 			return &c->entries[i];
 	return NULL;
+}
+
+/* The same, to change it. */
+static struct kvm_cpuid_entry2 *edit_leaf(struct kvm_cpuid2 *c, uint32_t leaf)
+{
+	const struct kvm_cpuid_entry2 *e = find_leaf(c, leaf);
+
+	return e ? &c->entries[e - c->entries] : NULL;
 }
 
 static void drop_leaf(struct kvm_cpuid2 *c, uint32_t leaf)
@@ -93,9 +107,12 @@ static void fit_cache(struct kvm_cpuid_entry2 *e, const struct cpuid_shape *s)
 	if (!(e->eax & 0x1f))
 		return;
 	e->eax = (e->eax & 0x3fff) | shared << 14;
-	/* Intel's leaf also counts the cores; AMD reserves these bits. */
+	/*
+	 * Intel's leaf also counts the cores; AMD reserves these bits. More cores than the field
+	 * has room for are in leaf 0xb alone.
+	 */
 	if (e->function == LEAF_CACHE)
-		e->eax |= ((1U << id_bits(s->cpu_count)) - 1) << 26;
+		e->eax |= (uint32_t)min_u64((1U << id_bits(s->cpu_count)) - 1, CORES_MAX) << 26;
 }
 
 static void fit_features(struct kvm_cpuid_entry2 *e, const struct cpuid_shape *s)
@@ -141,7 +158,7 @@ static void fit_entry(struct kvm_cpuid_entry2 *e, const struct cpuid_shape *s)
 /* Frequencies: a guest reads them here and need not measure them. */
 static void put_timing(struct kvm_cpuid2 *c, const struct cpuid_shape *s)
 {
-	struct kvm_cpuid_entry2 *kvm = find_leaf(c, KVM_CPUID_SIGNATURE);
+	struct kvm_cpuid_entry2 *kvm = edit_leaf(c, KVM_CPUID_SIGNATURE);
 
 	if (!kvm || !s->tsc_khz)
 		return;
@@ -168,29 +185,76 @@ void cpuid_fit(struct kvm_cpuid2 *c, const struct cpuid_shape *s)
 	put_timing(c, s);
 }
 
-/* Return: KVM's table, which the caller frees; NULL with errno. */
-static struct kvm_cpuid2 *read_supported(int kvm_fd)
+void cpuid_put_name(struct kvm_cpuid2 *c, const struct cpuid_name *name)
 {
-	struct kvm_cpuid2 *c = calloc(
-		1, sizeof(*c) + (CPUID_ROOM + CPUID_ADDED) * sizeof(struct kvm_cpuid_entry2));
+	struct kvm_cpuid_entry2 *last = edit_leaf(c, LEAF_EXTENDED);
+
+	if (!name->words[0] || !last)
+		return;
+	last->eax = (uint32_t)max_u64(last->eax, LEAF_NAME + 2);
+	for (uint32_t i = 0; i < 3; i++) {
+		const uint32_t *w = &name->words[4 * i];
+		drop_leaf(c, LEAF_NAME + i);
+		c->entries[c->nent++] = (struct kvm_cpuid_entry2){
+			.function = LEAF_NAME + i,
+			.eax = w[0],
+			.ebx = w[1],
+			.ecx = w[2],
+			.edx = w[3],
+		};
+	}
+}
+
+static void execute_cpuid(uint32_t leaf, uint32_t ret[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(ret[0]), "=b"(ret[1]), "=c"(ret[2]), "=d"(ret[3])
+			 : "0"(leaf), "2"(0));
+}
+
+/* KVM_GET_SUPPORTED_CPUID leaves the name out, so the host's processor has to say it. */
+static struct cpuid_name host_name(void)
+{
+	struct cpuid_name n = {0};
+	uint32_t most[4];
+
+	execute_cpuid(LEAF_EXTENDED, most);
+	for (uint32_t i = 0; i < 3 && most[0] >= LEAF_NAME + 2; i++)
+		execute_cpuid(LEAF_NAME + i, &n.words[4 * i]);
+	return n;
+}
+
+static size_t table_size(uint32_t entries)
+{
+	return sizeof(struct kvm_cpuid2) +
+	       (entries + CPUID_ADDED) * sizeof(struct kvm_cpuid_entry2);
+}
+
+int cpuid_read(struct vm *vm, struct err *e)
+{
+	struct kvm_cpuid2 *c = calloc(1, table_size(CPUID_ROOM));
 
 	if (!c)
-		return NULL;
+		return err_set(e, -ENOMEM, "ask KVM which CPUID leaves it supports");
 	c->nent = CPUID_ROOM;
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, c) < 0) {
+	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, c) < 0) {
+		int r = -errno;
 		free(c);
-		return NULL;
+		return err_set(e, r, "ask KVM which CPUID leaves it supports");
 	}
-	return c;
+	const struct cpuid_name name = host_name();
+	cpuid_put_name(c, &name);
+	vm->cpuid = c;
+	return 0;
 }
 
 int cpuid_set(struct vm *vm, int cpu_fd, unsigned index, struct err *e)
 {
-	struct kvm_cpuid2 *c = read_supported(vm->kvm_fd);
-	int r = 0;
+	cleanup_free struct kvm_cpuid2 *c = calloc(1, table_size(vm->cpuid->nent));
 
 	if (!c)
-		return err_set(e, -errno, "ask KVM which CPUID leaves it supports");
+		return err_set(e, -ENOMEM, "set the CPUID leaves of processor %u", index);
+	memcpy(c, vm->cpuid, sizeof(*c) + vm->cpuid->nent * sizeof(struct kvm_cpuid_entry2));
 	int khz = ioctl(cpu_fd, KVM_GET_TSC_KHZ, 0);
 	struct cpuid_shape shape = {
 		.cpu_count = vm->cpu_count,
@@ -202,17 +266,28 @@ int cpuid_set(struct vm *vm, int cpu_fd, unsigned index, struct err *e)
 	};
 	cpuid_fit(c, &shape);
 	if (ioctl(cpu_fd, KVM_SET_CPUID2, c) < 0)
-		r = err_set(e, -errno, "set the CPUID leaves of processor %u", index);
-	free(c);
-	return r;
+		return err_set(e, -errno, "set the CPUID leaves of processor %u", index);
+	return 0;
 }
 
-unsigned cpuid_phys_bits(int kvm_fd)
+unsigned cpuid_phys_bits(const struct kvm_cpuid2 *c)
 {
-	struct kvm_cpuid2 *c = read_supported(kvm_fd);
-	const struct kvm_cpuid_entry2 *e = c ? find_leaf(c, LEAF_WIDTHS) : NULL;
+	const struct kvm_cpuid_entry2 *e = find_leaf(c, LEAF_WIDTHS);
 	unsigned bits = e ? e->eax & 0xff : 0;
 
-	free(c);
 	return bits ? bits : 36; /* the least that a 64-bit processor has */
+}
+
+bool cpuid_is_amd(const struct kvm_cpuid2 *c)
+{
+	const struct kvm_cpuid_entry2 *e = find_leaf(c, 0);
+	char vendor[12];
+
+	if (!e)
+		return false;
+	memcpy(vendor, &e->ebx, 4);
+	memcpy(vendor + 4, &e->edx, 4);
+	memcpy(vendor + 8, &e->ecx, 4);
+	return memcmp(vendor, "AuthenticAMD", sizeof(vendor)) == 0 ||
+	       memcmp(vendor, "HygonGenuine", sizeof(vendor)) == 0;
 }

@@ -136,8 +136,11 @@ static int lay_out(struct machine *m, struct err *e)
 	if (r >= 0)
 		r = ask_iommu(m, e);
 	if (r >= 0)
-		r = layout_make(m->spec->memory, cpuid_phys_bits(m->vm.kvm_fd), m->iommu.ranges,
-			m->iommu.range_count, &m->layout, e);
+		r = cpuid_read(&m->vm, e);
+	if (r < 0)
+		return r;
+	r = layout_make(m->spec->memory, cpuid_phys_bits(m->vm.cpuid), m->iommu.ranges,
+		m->iommu.range_count, &m->layout, e);
 	if (r >= 0)
 		m->vm.phys_bits = m->layout.bits;
 	return r;

@@ -9,6 +9,7 @@
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
 static const struct {
@@ -107,6 +108,8 @@ void vm_fini(struct vm *vm)
 	memory_fini(&vm->memory);
 	irq_fini(&vm->irq);
 	loop_fini(&vm->loop);
+	free(vm->cpuid);
+	vm->cpuid = NULL;
 	fd_close(&vm->fd);
 	fd_close(&vm->kvm_fd);
 }

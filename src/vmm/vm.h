@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 struct keeper;
+struct kvm_cpuid2;
 struct pass_domain;
 struct pci_root;
 
@@ -61,6 +62,7 @@ struct vm {
 	uint64_t cures; /* atomic, see vm_cure() and vm_cured() */
 	struct keeper *keeper; /* NULL: no call to it succeeds */
 	struct pass_domain *pass; /* what passed-through devices share; NULL while there are none */
+	struct kvm_cpuid2 *cpuid; /* what KVM supports, see cpuid_read() */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;
 	struct cpu *cpus;

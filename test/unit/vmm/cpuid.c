@@ -159,5 +159,76 @@ START_TEST(frequencies_are_told)
 }
 END_TEST
 
-SUITE("cpuid", addresses_are_no_wider_than_the_iommus, features_and_identity,
-	topology_is_ours_alone, caches_are_shared_as_they_should, frequencies_are_told)
+/* Fields of six and of eight bits, and of as many as a processor's number needs. */
+START_TEST(many_processors)
+{
+	const struct kvm_cpuid_entry2 host[] = {
+		{.function = 0, .eax = 0xb},
+		{.function = 1},
+		{.function = 4, .index = 3, .eax = 0x163},
+		{.function = 0x80000008, .eax = 0x3030},
+	};
+	const struct cpuid_shape last = {.cpu_count = 240, .index = 239};
+	struct kvm_cpuid2 *c = make_table(host, COUNT(host));
+
+	cpuid_fit(c, &last);
+	ck_assert_uint_eq(find_leaf(c, 1, 0)->ebx, 0xeff00000);
+	ck_assert_uint_eq(find_leaf(c, 4, 3)->eax >> 26, 63);
+	ck_assert_uint_eq(find_leaf(c, 4, 3)->eax >> 14 & 0xfff, 255);
+	ck_assert_uint_eq(find_leaf(c, 0xb, 1)->ebx, 240);
+	ck_assert_uint_eq(find_leaf(c, 0xb, 1)->eax, 8);
+	ck_assert_uint_eq(find_leaf(c, 0xb, 0)->edx, 239);
+	ck_assert_uint_eq(find_leaf(c, 0x80000008, 0)->ecx, 0x80ef);
+	free(c);
+}
+END_TEST
+
+START_TEST(the_processor_has_its_name)
+{
+	const struct kvm_cpuid_entry2 host[] = {
+		{.function = 0x80000000, .eax = 0x80000001}, /* as if it had no name */
+		{.function = 0x80000003, .eax = 77}, /* zeros, from KVM */
+	};
+	struct cpuid_name name = {.words = {0}}, none = {.words = {0}};
+	char text[sizeof(name)] = "AMD EPYC Processor of nobody, with 48 characters";
+	struct kvm_cpuid2 *c = make_table(host, COUNT(host));
+
+	cpuid_put_name(c, &none);
+	ck_assert_uint_eq(c->nent, 2);
+	memcpy(name.words, text, sizeof(name));
+	cpuid_put_name(c, &name);
+	ck_assert_uint_eq(find_leaf(c, 0x80000000, 0)->eax, 0x80000004);
+	memset(text, 0, sizeof(text));
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct kvm_cpuid_entry2 *e = find_leaf(c, 0x80000002 + i, 0);
+		ck_assert_uint_eq(how_many(c, 0x80000002 + i), 1);
+		memcpy(text + 16 * (size_t)i, &e->eax, 16);
+	}
+	ck_assert_mem_eq(text, "AMD EPYC Processor of nobody, with 48 characters", 48);
+	free(c);
+}
+END_TEST
+
+START_TEST(knows_who_made_it)
+{
+	static const struct {
+		const char *vendor; /* EBX, EDX, ECX */
+		bool amd;
+	} rows[] = {{"AuthenticAMD", true}, {"HygonGenuine", true}, {"GenuineIntel", false}};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct kvm_cpuid_entry2 e = {.function = 0};
+		memcpy(&e.ebx, rows[i].vendor, 4);
+		memcpy(&e.edx, rows[i].vendor + 4, 4);
+		memcpy(&e.ecx, rows[i].vendor + 8, 4);
+		struct kvm_cpuid2 *c = make_table(&e, 1);
+		ck_assert_int_eq(cpuid_is_amd(c), rows[i].amd);
+		ck_assert_uint_eq(cpuid_phys_bits(c), 36);
+		free(c);
+	}
+}
+END_TEST
+
+SUITE("cpuid", many_processors, the_processor_has_its_name, knows_who_made_it,
+	addresses_are_no_wider_than_the_iommus, features_and_identity, topology_is_ours_alone,
+	caches_are_shared_as_they_should, frequencies_are_told)
