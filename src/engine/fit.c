@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/fit.h"
 
+#include "base/bits.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
@@ -214,6 +215,12 @@ static size_t cut_out(
 	return n;
 }
 
+/* The width that the deepest page tables of VT-d have. Ref: VT-d 10.4.2, SAGAW in bits 8 to 12 */
+static unsigned table_bits(uint64_t cap)
+{
+	return cap & BIT64(11) ? 57 : cap & BIT64(10) ? 48 : cap & BIT64(9) ? 39 : 64;
+}
+
 /* The last address that VT-d translates, from its capability register; others have none. */
 static uint64_t last_iova(struct host *h, struct pci_address a)
 {
@@ -223,8 +230,8 @@ static uint64_t last_iova(struct host *h, struct pci_address a)
 	if (pci_device_path(a, "iommu/intel-iommu/cap", path, sizeof(path)) < 0 ||
 		read_field(h, path, "", 16, &cap) < 0)
 		return UINT64_MAX;
-	unsigned bits = (unsigned)(cap >> 16 & 0x3f) + 1; /* MGAW */
-	return bits >= 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+	uint64_t bits = min_u64((cap >> 16 & 0x3f) + 1, table_bits(cap)); /* MGAW */
+	return bits >= 64 ? UINT64_MAX : BIT64(bits) - 1;
 }
 
 size_t fit_usable(struct host *h, const struct bind_request *q, struct vfio_span *ret, size_t room)
@@ -256,25 +263,46 @@ size_t fit_usable(struct host *h, const struct bind_request *q, struct vfio_span
 	return n;
 }
 
-/* Width of physical addresses, from "address sizes : 46 bits physical, …". */
-static unsigned phys_bits(struct host *h)
+/* Whether the processor is AMD's or Hygon's: the first line of "vendor_id : AuthenticAMD". */
+static bool cpu_is_amd(struct host *h)
+{
+	char text[TEXT_MAX];
+
+	ssize_t n = h->ops->read(h, "/proc/cpuinfo", text, sizeof(text) - 1);
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	const char *vendor = strstr(text, "vendor_id");
+	if (!vendor)
+		return false;
+	size_t line = strcspn(vendor, "\n");
+	return memmem(vendor, line, "AuthenticAMD", 12) || memmem(vendor, line, "HygonGenuine", 12);
+}
+
+/* The processor, from "address sizes : 46 bits physical, …". */
+static struct layout_cpu read_cpu(struct host *h)
 {
 	uint64_t bits = 0;
 
 	(void)read_field(h, "/proc/cpuinfo", "address sizes", 10, &bits);
-	return bits >= 32 && bits <= 52 ? (unsigned)bits : 36;
+	return (struct layout_cpu){
+		.phys_bits = bits >= 32 && bits <= 52 ? (unsigned)bits : 36, .amd = cpu_is_amd(h)};
 }
 
-/* QEMU's machines have 2 to 3.5 GiB of RAM below 4 GiB and the rest above. */
+/*
+ * QEMU's machines have 2 to 3.5 GiB of RAM below 4 GiB and the rest above. With an AMD processor
+ * the rest begins at 1 TiB (since QEMU 7.1) if it would reach HyperTransport's addresses.
+ */
 static int check_qemu(const struct fit_case *c, const struct vfio_span *usable, size_t n)
 {
 	uint64_t low = min_u64(c->memory, GIB(2));
 	uint64_t high = c->memory > MIB(3584) ? c->memory - MIB(3584) : 0;
+	uint64_t start = read_cpu(c->host).amd && GIB(4) + high > GIB(1012) ? GIB(1024) : GIB(4);
 	bool low_ok = false, high_ok = !high;
 
 	for (size_t i = 0; i < n; i++) {
 		low_ok |= usable[i].first.v == 0 && usable[i].last.v >= low - 1;
-		high_ok |= usable[i].first.v <= GIB(4) && usable[i].last.v >= GIB(4) + high - 1;
+		high_ok |= usable[i].first.v <= start && usable[i].last.v >= start + high - 1;
 	}
 	return low_ok && high_ok ? 0 : -EADDRINUSE;
 }
@@ -300,7 +328,7 @@ static int fit_bars_qemu(struct fit_case *c)
 		"bars", PROBLEM_REFUSES, "give the guest fewer devices"};
 	static const struct problem_kind wide = {
 		"bars", PROBLEM_WARNS, "add -cpu host: its addresses are as wide as the host's"};
-	unsigned bits = phys_bits(c->host);
+	unsigned bits = read_cpu(c->host).phys_bits;
 
 	int r = bars_check_sum(c->host, room_of(c, bits), c->q, &more, c->plan);
 	if (r != 0 || bits <= QEMU_BITS || c->engine->wide(c->spec))
@@ -326,7 +354,8 @@ static int fit_layout(struct fit_case *c)
 		return bind_problem_add(c->plan, c->q, &kind, "host",
 			"QEMU would place guest memory where the IOMMU does not translate");
 	}
-	int r = layout_make(c->memory, phys_bits(c->host), usable, n, &layout, &e);
+	const struct layout_cpu cpu = read_cpu(c->host);
+	int r = layout_make(c->memory, &cpu, usable, n, &layout, &e);
 	if (r < 0)
 		return bind_problem_add(c->plan, c->q, &kind, "host", "%s", e.msg);
 	return bars_check(c->host, &layout, c->q, c->plan);
@@ -341,7 +370,8 @@ int fit_lay_out(struct host *h, const struct engine *engine, const struct guest_
 		return -ENOENT;
 	size_t n = fit_usable(h, q, usable, COUNT(usable));
 	bars_need(h, q, &ret->mem32, &ret->mem64);
-	return layout_make(engine->memory(s), phys_bits(h), usable, n, &ret->layout, NULL);
+	const struct layout_cpu cpu = read_cpu(h);
+	return layout_make(engine->memory(s), &cpu, usable, n, &ret->layout, NULL);
 }
 
 int fit_check(struct host *h, const struct engine *engine, const struct guest_spec *s,

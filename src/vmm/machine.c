@@ -139,8 +139,10 @@ static int lay_out(struct machine *m, struct err *e)
 		r = cpuid_read(&m->vm, e);
 	if (r < 0)
 		return r;
-	r = layout_make(m->spec->memory, cpuid_phys_bits(m->vm.cpuid), m->iommu.ranges,
-		m->iommu.range_count, &m->layout, e);
+	const struct layout_cpu cpu = {
+		.phys_bits = cpuid_phys_bits(m->vm.cpuid), .amd = cpuid_is_amd(m->vm.cpuid)};
+	r = layout_make(
+		m->spec->memory, &cpu, m->iommu.ranges, m->iommu.range_count, &m->layout, e);
 	if (r >= 0)
 		m->vm.phys_bits = m->layout.bits;
 	return r;

@@ -233,6 +233,61 @@ START_TEST(refuses_bars_without_addresses)
 }
 END_TEST
 
+/* As the CPUs and IOMMUs on the market: what a guest may have beside a BAR of 256 GiB. */
+START_TEST(big_memory_and_big_bars)
+{
+	static const char mgaw39[] = "file " AT "iommu/intel-iommu/cap 1c0000c40660462\n";
+	static const char mgaw57[] = "file " AT "iommu/intel-iommu/cap 19ed008c40780c66\n";
+	/* 57 bits of addresses, and tables for 48 of them. */
+	static const char tables48[] = "file " AT "iommu/intel-iommu/cap 19ed008c40780466\n";
+	static const char amd[] = "0x000000fd00000000 0x000000ffffffffff reserved\\n";
+	static const struct {
+		const char *vendor;
+		unsigned bits;
+		const char *cap, *reserved;
+		uint64_t memory;
+		const char *problem; /* NULL: it fits */
+	} rows[] = {
+		{"GenuineIntel", 39, mgaw39, "", GIB(128), NULL},
+		{"GenuineIntel", 39, mgaw39, "", GIB(300), "bars"},
+		{"GenuineIntel", 46, mgaw39, "", GIB(128), NULL},
+		{"GenuineIntel", 46, mgaw39, "", GIB(300), "bars"},
+		{"GenuineIntel", 46, tables48, "", GIB(512), NULL},
+		{"GenuineIntel", 52, mgaw57, "", GIB(512), NULL},
+		{"GenuineIntel", 52, mgaw57, "", GIB(2048), NULL},
+		{"AuthenticAMD", 48, "", amd, GIB(512), NULL},
+		{"AuthenticAMD", 48, "", amd, GIB(2048), NULL},
+		{"HygonGenuine", 43, "", amd, GIB(512), NULL},
+		{"AuthenticAMD", 40, "", amd, GIB(400), NULL},
+		{"AuthenticAMD", 40, "", amd, GIB(600), "bars"},
+		{"AuthenticAMD", 40, "", amd, GIB(1012), "reserved"},
+		{"GenuineIntel", 40, mgaw57, "", GIB(600), NULL},
+	};
+	char text[2048];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		host_setup(rows[i].memory, 1);
+		(void)snprintf(text, sizeof(text),
+			ROOT
+			"file /proc/cpuinfo processor\\x09: 0\\nvendor_id\\x09: %s\\n"
+			"address sizes\\x09: %u bits physical, 48 bits virtual\n"
+			"link " AT "iommu_group ../../../../kernel/iommu_groups/7\n"
+			"file /sys/kernel/iommu_groups/7/reserved_regions %s"
+			"0x00000000fee00000 0x00000000feefffff msi\n%s" BARS("0x0000004fffffffff"),
+			rows[i].vendor, rows[i].bits, rows[i].reserved, rows[i].cap);
+		ask_fit(&engine_ours, text);
+		ck_assert_msg(plan.problem_count == (rows[i].problem != NULL),
+			"row %zu: %zu problems: %s", i, plan.problem_count,
+			plan.problem_count ? plan.problems[0].text : "");
+		if (rows[i].problem)
+			ck_assert_str_eq(plan.problems[0].check, rows[i].problem);
+		/* QEMU moves RAM above 1 TiB on AMD as well. */
+		ask_fit(&engine_qemu, text);
+		ck_assert(!plan.problem_count || strcmp(plan.problems[0].check, "reserved") != 0);
+	}
+}
+END_TEST
+
 #define WIDE                                                                                    \
 	"file /proc/cpuinfo processor\\x09: 0\\naddress sizes\\x09: 46 bits physical, 48 bits " \
 	"virtual\n"
@@ -335,6 +390,6 @@ END_TEST
 SUITE("fit", accepts_a_guest_that_fits, refuses_memory_beyond_the_lock_limit,
 	reads_the_memory_of_qemus_arguments, qemu_starts_with_the_size_of_the_guest,
 	refuses_memory_beyond_the_host, counts_only_free_huge_pages, respects_reserved_regions,
-	respects_the_width_of_the_iommu, refuses_bars_without_addresses,
+	respects_the_width_of_the_iommu, refuses_bars_without_addresses, big_memory_and_big_bars,
 	respects_the_width_of_qemus_processors, names_the_checks_of_each_engine,
 	functions_share_a_port_with_function_0)
