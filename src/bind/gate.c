@@ -217,6 +217,8 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 			!o->absolute ? fix
 			: strcmp(o->check, "vfio") == 0
 				? "end the process that has it open: nothing lifts this"
+			: o->waits
+				? "free it first: the kernel waits for that, so nothing lifts this"
 				: "the host needs it: nothing lifts this"};
 		r = bind_problem_add(c->plan, c->q, &kind, address, "%s: %s", o->object, o->text);
 	}

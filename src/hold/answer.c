@@ -44,7 +44,8 @@ int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, co
 	struct hold *h = &list[f->count++];
 	*h = (struct hold){
 		.check = check,
-		.absolute = weight == HOLD_ABSOLUTE,
+		.absolute = weight == HOLD_ABSOLUTE || weight == HOLD_WAITS,
+		.waits = weight == HOLD_WAITS,
 		.unsure = weight == HOLD_UNSURE,
 	};
 	va_start(ap, fmt);

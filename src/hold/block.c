@@ -35,14 +35,6 @@ struct use {
 	unsigned *visits;
 };
 
-/* The next line, or NULL. */
-static const char *next_line(const char *line)
-{
-	const char *end = strchr(line, '\n');
-
-	return end && end[1] ? end + 1 : NULL;
-}
-
 static void use_append(struct use *u, const char *what, const char *where)
 {
 	size_t n = strlen(u->text);
@@ -83,26 +75,37 @@ static void find_mounts(struct use *u, const struct hold_disk *d)
 	}
 }
 
-/* The kernel names the node of a swap space as its own; a node of another name has its number. */
-static bool swap_is_on(struct host *h, const char *node, const struct hold_disk *d)
-{
-	const char *base = file_base(node);
-
-	if (strcmp(base, d->name) == 0 || (*d->alias && strcmp(base, d->alias) == 0))
-		return true;
-	return d->number && hold_path_number(h, node) == d->number;
-}
-
 static void find_swap(struct use *u, const struct hold_disk *d)
 {
 	const struct hold_view *v = u->c->view;
 
-	for (const char *line = *v->swaps ? v->swaps : NULL; line; line = next_line(line)) {
-		char node[256];
+	for (size_t i = 0; i < v->swap_count; i++) {
+		const struct hold_swap *s = &v->swaps[i];
 
-		if (sscanf(line, "%255s", node) == 1 && node[0] == '/' &&
-			swap_is_on(v->host, node, d))
+		if (!hold_swap_is_on(v, s, d))
+			continue;
+		/* A process that needs a page of it would be killed: perhaps the first one. */
+		u->absolute = true;
+		if (s->is_file)
+			use_append(u, "swap file ", s->name);
+		else
 			use_append(u, "swap space", "");
+	}
+}
+
+/* What the host needs is made of folders on the disk's file systems. */
+static void find_layers(struct use *u, const struct hold_disk *d)
+{
+	const struct hold_view *v = u->c->view;
+
+	for (size_t i = 0; i < v->layer_count; i++) {
+		const struct hold_layer *l = &v->layers[i];
+
+		if (!hold_layer_is_on(v, l, d))
+			continue;
+		u->absolute = true;
+		if (!use_mentions(u, "a layer of ", l->where))
+			use_append(u, "a layer of ", l->where);
 	}
 }
 
@@ -273,6 +276,7 @@ static int disk_look(struct use *u, const char *name)
 	if (r < 0)
 		return r;
 	find_mounts(u, &d);
+	find_layers(u, &d);
 	find_swap(u, &d);
 	find_exports(u, &d);
 	r = file_path(path, sizeof(path), "/sys/class/block/%s/holders", name);
@@ -290,6 +294,19 @@ static int disk_look(struct use *u, const char *name)
 	r = find_images(u, &d);
 	if (r == 0 && u->depth && !u->text[0])
 		find_claim(u, &d);
+	return r;
+}
+
+int hold_disk_uses(struct hold_case *c, const struct hold_disk *d, struct hold_uses *ret)
+{
+	unsigned visits = 0;
+	struct use u = {.c = c, .visits = &visits};
+
+	find_mounts(&u, d);
+	find_layers(&u, d);
+	int r = find_images(&u, d);
+	ret->absolute = u.absolute;
+	memcpy(ret->text, u.text, sizeof(ret->text));
 	return r;
 }
 

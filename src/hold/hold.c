@@ -9,6 +9,7 @@
 
 static int (*const sources[])(struct hold_case *c) = {
 	hold_block,
+	hold_share,
 	hold_net,
 	hold_vfio,
 	hold_sriov,

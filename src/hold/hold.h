@@ -14,10 +14,10 @@ struct pci_device;
  * The in-use gate: who uses a device right now. The kernel unbinds a mounted disk without any
  * error, so usher checks before.
  *
- * Checks: "block" mounted, swap, part of a volume, below a loop device, exported by the kernel,
- * open; "net" address, route, port of a bridge, SSH session, in another network namespace; "vfio"
- * lent already; "sriov" virtual functions at work; "gpu" the host's display; "input" the last
- * keyboard, a console; "fd" a process has a device node open.
+ * Checks: "block" mounted (disks, 9p, virtiofs), swap, part of a volume, below a loop device,
+ * exported by the kernel, open; "net" address, route, port of a bridge, SSH session, in another
+ * network namespace; "vfio" lent already; "sriov" virtual functions at work; "gpu" the host's
+ * display; "input" the last keyboard, a console; "fd" a process has a device node open.
  */
 extern const char *const hold_checks[]; /* their names; NULL ends them */
 
@@ -26,6 +26,7 @@ struct hold {
 	char object[64]; /* "nvme0n1p1", "eth0" */
 	char text[192]; /* "mounted at /srv", "carries the route to 10.0.2.0/24": escaped */
 	bool absolute; /* --allow does not lift it: the disk below /, an open group */
+	bool waits; /* absolute, and only because the driver's remove() waits for the user */
 	bool unsure; /* usher could not find out; it counts as held */
 };
 

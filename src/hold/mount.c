@@ -8,7 +8,9 @@
  *
  *	btrfs		/sys/fs/btrfs/UUID/devices/ has all disks of a file system
  *	bcachefs	the source is a list, "/dev/sda:/dev/sdb"
- *	ZFS, overlay	their disks are unknown; see hold_mounts_hide_disks()
+ *	ZFS		their disks are unknown; see hold_mounts_hide_disks()
+ *	overlay		its layers are folders elsewhere (layer.c), perhaps out of sight
+ *	9p, virtiofs	the source is the tag of a virtio device (share.c)
  *
  * Invariant: disks are compared by device number. A name counts only where the kernel or /dev
  * gives no number for it, and a btrfs whose source leads nowhere is on every disk of any btrfs:
@@ -26,12 +28,16 @@
 
 bool hold_mount_is_needed(const struct hold_mount *m)
 {
-	return strcmp(m->where, "/") == 0 || strcmp(m->where, "/usr") == 0 ||
-	       strcmp(m->where, "/boot") == 0 || strncmp(m->where, "/boot/", 6) == 0;
+	static const char *const places[] = {"/", "/usr", "/boot", "/etc", "/var", "/nix",
+		"/nix/store", "/gnu/store", "/sysroot"};
+
+	for (size_t i = 0; i < COUNT(places); i++)
+		if (strcmp(m->where, places[i]) == 0)
+			return true;
+	return strncmp(m->where, "/boot/", 6) == 0;
 }
 
-/* "\040" and the like in place: mountinfo's blanks. */
-static void unescape_octal(char *text)
+void hold_unescape(char *text)
 {
 	char *out = text;
 
@@ -71,11 +77,15 @@ static bool mount_parse(char *line, struct hold_mount *ret)
 		number = i == 2 ? where : number;
 	}
 	char *type = word_next(&rest), *source = word_next(&rest);
+	const char *options = word_next(&rest);
 	if (!where || !number || !source || sscanf(number, "%u:%u", &major, &minor) != 2)
 		return false;
-	unescape_octal(source);
-	*ret = (struct hold_mount){
-		.number = makedev(major, minor), .where = where, .type = type, .source = source};
+	hold_unescape(source);
+	*ret = (struct hold_mount){.number = makedev(major, minor),
+		.where = where,
+		.type = type,
+		.source = source,
+		.options = options ? options : ""};
 	return true;
 }
 
@@ -158,7 +168,7 @@ static int mount_add(struct hold_view *v, const struct hold_mount *m)
 	return 0;
 }
 
-static bool is_anonymous(dev_t number)
+bool hold_number_is_anonymous(dev_t number)
 {
 	return major(number) == 0;
 }
@@ -174,7 +184,7 @@ int hold_mounts_parse(struct hold_view *v, char *text)
 
 		if (!mount_parse(line, &m))
 			continue;
-		if (is_anonymous(m.number))
+		if (hold_number_is_anonymous(m.number))
 			m.node = hold_path_number(v->host, m.source);
 		if (strcmp(m.type, "btrfs") == 0 && !has_volumes) {
 			has_volumes = true;
@@ -214,10 +224,20 @@ static bool list_has(struct host *h, const char *list, dev_t number)
 	return false;
 }
 
+/* 9p has other transports as well, and names the one that it uses. */
+static bool mount_is_on_share(const struct hold_mount *m, const struct hold_disk *d)
+{
+	if (strcmp(m->type, d->share) != 0 || (*d->tag && strcmp(m->source, d->tag) != 0))
+		return false;
+	return !strstr(m->options, "trans=") || strstr(m->options, "trans=virtio");
+}
+
 bool hold_mount_is_on(
 	const struct hold_view *v, const struct hold_mount *m, const struct hold_disk *d)
 {
-	if (m->number == d->number || !is_anonymous(m->number))
+	if (d->share)
+		return mount_is_on_share(m, d);
+	if (m->number == d->number || !hold_number_is_anonymous(m->number))
 		return d->number && m->number == d->number;
 	if (m->node && m->node == d->number)
 		return true;
@@ -230,19 +250,59 @@ bool hold_mount_is_on(
 	return strcmp(m->type, "bcachefs") == 0 && list_has(v->host, m->source, d->number);
 }
 
-bool hold_mounts_hide_disks(const struct hold_view *v)
+static int stop_at_name(void *arg, const char *name)
 {
-	static const char *const types[] = {"btrfs", "zfs", "bcachefs", "overlay"};
+	return 1;
+}
 
-	for (size_t i = 0; i < v->mount_count; i++)
-		for (size_t j = 0; j < COUNT(types) && hold_mount_is_needed(&v->mounts[i]); j++)
-			if (strcmp(v->mounts[i].type, types[j]) == 0)
-				return true;
+/*
+ * A virtual disk that shows nothing below it, as a volume of ZFS. Memory has nothing below it, and
+ * a loop device names its file.
+ */
+static bool disk_hides_disks(const struct hold_view *v, dev_t number)
+{
+	static const char mark[] = "/virtual/block/";
+	char path[FILE_PATH_MAX], target[HOLD_TARGET_MAX], name[64];
+
+	if (file_path(path, sizeof(path), "/sys/dev/block/%u:%u", major(number), minor(number)) <
+			0 ||
+		v->host->ops->link(v->host, path, target, sizeof(target)) < 0)
+		return false;
+	const char *at = strstr(target, mark);
+	if (!at || file_path(name, sizeof(name), "%s", at + sizeof(mark) - 1) < 0)
+		return false;
+	name[strcspn(name, "/")] = '\0';
+	if (strncmp(name, "ram", 3) == 0 || strncmp(name, "zram", 4) == 0 ||
+		strncmp(name, "loop", 4) == 0)
+		return false;
+	return file_path(path, sizeof(path), "/sys/class/block/%s/slaves", name) == 0 &&
+	       v->host->ops->list(v->host, path, stop_at_name, NULL) != 1;
+}
+
+static bool mount_hides_disks(const struct hold_view *v, const struct hold_mount *m)
+{
+	static const char *const types[] = {"btrfs", "zfs", "bcachefs", "overlay", "aufs", "erofs"};
+
+	if (!hold_number_is_anonymous(m->number))
+		return disk_hides_disks(v, m->number);
+	for (size_t i = 0; i < COUNT(types); i++)
+		if (strcmp(m->type, types[i]) == 0)
+			return true;
 	return false;
 }
 
-/* The mount that a path is below: the one with the longest place. */
-static const struct hold_mount *mount_of_path(const struct hold_view *v, const char *path)
+bool hold_mounts_hide_disks(const struct hold_view *v)
+{
+	for (size_t i = 0; i < v->mount_count; i++)
+		if (hold_mount_is_needed(&v->mounts[i]) && mount_hides_disks(v, &v->mounts[i]))
+			return true;
+	for (size_t i = 0; i < v->swap_count; i++)
+		if (!v->swaps[i].is_file && disk_hides_disks(v, v->swaps[i].number))
+			return true;
+	return false;
+}
+
+const struct hold_mount *hold_mount_of_path(const struct hold_view *v, const char *path)
 {
 	const struct hold_mount *best = NULL;
 	size_t longest = 0;
@@ -252,10 +312,11 @@ static const struct hold_mount *mount_of_path(const struct hold_view *v, const c
 
 		if (file_path(where, sizeof(where), "%s", v->mounts[i].where) < 0)
 			continue;
-		unescape_octal(where);
+		hold_unescape(where);
 		size_t n = strlen(where);
 		n -= n == 1; /* "/" is above every path */
-		if (strncmp(path, where, n) == 0 && path[n] == '/' && (!best || n >= longest)) {
+		if (strncmp(path, where, n) == 0 && (path[n] == '/' || path[n] == '\0') &&
+			(!best || n >= longest)) {
 			best = &v->mounts[i];
 			longest = n;
 		}
@@ -263,8 +324,7 @@ static const struct hold_mount *mount_of_path(const struct hold_view *v, const c
 	return best;
 }
 
-/* The mount of the file system @number; NULL for one that is mounted nowhere. */
-static const struct hold_mount *mount_of_number(const struct hold_view *v, dev_t number)
+const struct hold_mount *hold_mount_of_number(const struct hold_view *v, dev_t number)
 {
 	for (size_t i = 0; i < v->mount_count; i++)
 		if (v->mounts[i].number == number)
@@ -279,10 +339,10 @@ bool hold_image_is_on(
 		return false;
 	if (!l->is_told && strstr(l->file, "/dev/"))
 		return false; /* most likely a disk: compared by its name */
-	if (l->is_told && !is_anonymous(l->number.dev))
+	if (l->is_told && !hold_number_is_anonymous(l->number.dev))
 		return d->number && l->number.dev == d->number;
 	/* A file of btrfs has the number of its subvolume, which no mount has. */
-	const struct hold_mount *m = l->is_told ? mount_of_number(v, l->number.dev) : NULL;
-	m = m ? m : mount_of_path(v, l->file);
+	const struct hold_mount *m = l->is_told ? hold_mount_of_number(v, l->number.dev) : NULL;
+	m = m ? m : hold_mount_of_path(v, l->file);
 	return m && hold_mount_is_on(v, m, d);
 }

@@ -198,7 +198,18 @@ static int mounts_read(struct hold_view *v)
 		}
 	}
 	free(first);
-	return r < 0 ? r : hold_mounts_parse(v, v->mountinfo);
+	if (r < 0)
+		return r;
+	r = hold_mounts_parse(v, v->mountinfo);
+	return r < 0 ? r : hold_layers_read(v);
+}
+
+static int swaps_read(struct hold_view *v)
+{
+	if (v->swap_text)
+		return 0;
+	int r = text_read(v->host, "/proc/swaps", &v->swap_text);
+	return r < 0 ? r : hold_swaps_parse(v);
 }
 
 /* Takes ownership of @file. */
@@ -244,7 +255,7 @@ int hold_view_disks(struct hold_view *v)
 
 	if (r < 0)
 		return r;
-	r = text_read(v->host, "/proc/swaps", &v->swaps);
+	r = swaps_read(v);
 	if (r < 0)
 		return r;
 	r = loops_read(v);
@@ -390,6 +401,8 @@ void hold_view_free(struct hold_view *v)
 	free(v->mountinfo);
 	free(v->mounts);
 	free(v->volumes);
+	free(v->layers);
+	free(v->swap_text);
 	free(v->swaps);
 	for (size_t i = 0; i < v->nr_loops; i++)
 		free(v->loops[i].file);

@@ -46,6 +46,22 @@ struct hold_mount {
 	const char *where; /* as mountinfo has it: blanks are "\040" */
 	const char *type;
 	const char *source;
+	const char *options; /* of the file system, as mountinfo has them */
+};
+
+/* A folder or an image that lies below a file system which the host needs. */
+struct hold_layer {
+	const char *where; /* that file system is mounted there */
+	dev_t number; /* of the file system that the layer is on; major 0: anonymous */
+	const struct hold_mount *mount; /* of that file system; NULL: not found */
+};
+
+/* One line of /proc/swaps. */
+struct hold_swap {
+	const char *name; /* as the kernel has it: blanks are "\040" */
+	bool is_file;
+	dev_t number; /* of the disk, or of the file system that the file is on; 0: unknown */
+	const struct hold_mount *mount; /* of a file: its file system's; NULL: unknown */
 };
 
 /* A disk that is part of a btrfs. */
@@ -54,11 +70,19 @@ struct hold_volume {
 	char uuid[40]; /* of the file system */
 };
 
-/* A disk, a partition, or a device above one. */
+/* A disk, a partition, a device above one; or a share, which is no block device. */
 struct hold_disk {
 	const char *name; /* "dm-0" */
 	char alias[128]; /* "vg-root"; "" for what has no other name */
 	dev_t number; /* 0: sysfs does not tell */
+	const char *share; /* type of the share's file systems: "9p", "virtiofs"; NULL: a disk */
+	const char *tag; /* of the share: source of its mounts; "" when it is unknown */
+};
+
+/* The users of a disk or a share that the kernel shows. */
+struct hold_uses {
+	char text[256]; /* "mounted at /srv"; "" for none */
+	bool absolute; /* the host needs one of them */
 };
 
 #define HOLD_EXPORT_TEXT 160
@@ -88,8 +112,12 @@ struct hold_view {
 	struct hold_mount *mounts;
 	size_t volume_count;
 	struct hold_volume *volumes;
+	size_t layer_count;
+	struct hold_layer *layers;
 	/* Every text is "" when its file is not there. */
-	char *swaps; /* /proc/swaps */
+	char *swap_text; /* /proc/swaps, cut into words; NULL until it is read */
+	size_t swap_count;
+	struct hold_swap *swaps;
 	bool has_loops;
 	size_t nr_loops;
 	struct hold_loop *loops;
@@ -137,6 +165,24 @@ bool hold_mount_is_on(
  * overlay over such a one. Then a claimed disk without a visible user may be one of them.
  */
 bool hold_mounts_hide_disks(const struct hold_view *v);
+/* The mount of the file system @number, or the one that @path is below; NULL for none. */
+const struct hold_mount *hold_mount_of_number(const struct hold_view *v, dev_t number);
+const struct hold_mount *hold_mount_of_path(const struct hold_view *v, const char *path);
+/* True for the numbers of file systems that are not on one disk. */
+bool hold_number_is_anonymous(dev_t number);
+/* Replaces "\040" and the like, in place: the kernel's blanks in tables of /proc. */
+void hold_unescape(char *text);
+
+/* What lies below the mounts that the host needs; after the mounts. Return: 0, -ENOMEM. */
+int hold_layers_read(struct hold_view *v);
+bool hold_layer_is_on(
+	const struct hold_view *v, const struct hold_layer *l, const struct hold_disk *d);
+
+/* Swap spaces out of v->swap_text; after the mounts. Return: 0, -ENOMEM. */
+int hold_swaps_parse(struct hold_view *v);
+bool hold_swap_is_on(
+	const struct hold_view *v, const struct hold_swap *s, const struct hold_disk *d);
+
 /* Whether a loop device lies over a file that is on the disk. */
 bool hold_image_is_on(
 	const struct hold_view *v, const struct hold_loop *l, const struct hold_disk *d);
@@ -151,7 +197,7 @@ int hold_exports_read(struct hold_view *v);
 /* Interfaces of other network namespaces; none in a listing. Once. Return: 0, -ENOMEM. */
 int hold_view_uppers(struct hold_view *v);
 
-/* USB's and virtio's devices, which @v owns. Return: 0, -ENOMEM, -errno. */
+/* USB's and virtio's devices, which @v owns; once. Return: 0, -ENOMEM, -errno. */
 int hold_view_nested(struct hold_view *v, const struct hold_links **ret);
 
 /* The kernel's consoles, which are @v's. Return: 0, -ENOMEM. */
@@ -160,7 +206,8 @@ int hold_view_consoles(struct hold_view *v, const struct hold_links **ret);
 /* Whether a link's target goes through the device. */
 bool hold_below(const struct hold_case *c, const char *target);
 
-enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_UNSURE };
+/* HOLD_WAITS: absolute, for the driver's remove() would wait for the user. */
+enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_WAITS, HOLD_UNSURE };
 
 /* Adds one answer, escaped; @check is one of hold_checks. Return: 0, -ENOMEM, -EINVAL. */
 int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, const char *object,
@@ -174,12 +221,16 @@ void hold_process_name(struct hold_view *v, const struct host_holder *o, char *b
 
 /* The sources, in the order in which they answer. Return: 0, -ENOMEM, -errno. */
 int hold_block(struct hold_case *c);
+int hold_share(struct hold_case *c);
 int hold_net(struct hold_case *c);
 int hold_vfio(struct hold_case *c);
 int hold_sriov(struct hold_case *c);
 int hold_gpu(struct hold_case *c);
 int hold_input(struct hold_case *c);
 int hold_fd(struct hold_case *c);
+
+/* Mounts, layers and images on @d; without what claims it. Return: 0, -ENOMEM, -errno. */
+int hold_disk_uses(struct hold_case *c, const struct hold_disk *d, struct hold_uses *ret);
 
 /*
  * Parts of hold_block(): exported nodes below the device that are no disk; exports of unknown

@@ -83,6 +83,8 @@ mkswap -q "/dev/${name}p2"
 swapon "/dev/${name}p2" || fail "no swap"
 at_exit "swapoff /dev/${name}p2 2>/dev/null"
 is_busy 'swap space' "${name}p2"
+expect_status 3 usher bind --dry-run --allow=block "$disk"
+expect_text 'nothing lifts this'
 swapoff "/dev/${name}p2"
 is_free
 
@@ -195,3 +197,39 @@ expect_ok usher bind --dry-run --allow=block "$disk"
 umount "$work/mnt"
 dmsetup remove usher-btrfs
 is_free
+
+# An overlay is made of folders on the disk: where the host needs it, nothing lifts that.
+mkfs.ext4 -qF "/dev/$name"
+mount "/dev/$name" "$work/mnt" || fail "no mount"
+mkdir "$work/mnt/low" "$work/mnt/up" "$work/mnt/work"
+expect_ok usher bind --dry-run --allow=block "$disk"
+mount -t overlay -o "lowerdir=$work/mnt/low,upperdir=$work/mnt/up,workdir=$work/mnt/work" usher-test \
+	/boot/efi || fail "no overlay"
+is_busy 'a layer of /boot/efi' "$name"
+expect_status 3 usher bind --dry-run --allow=block "$disk"
+expect_text 'nothing lifts this'
+umount /boot/efi
+
+# A swap file holds the disk after its file system has left the tree.
+dd if=/dev/zero of="$work/mnt/swap" bs=1M count=4 2>/dev/null
+chmod 600 "$work/mnt/swap"
+mkswap -q "$work/mnt/swap"
+swapon "$work/mnt/swap" || fail "no swap file"
+at_exit "swapoff $work/mnt/swap 2>/dev/null"
+is_busy "swap file $work/mnt/swap" "$name"
+expect_status 3 usher bind --dry-run --allow=block "$disk"
+swapoff "$work/mnt/swap"
+umount "$work/mnt"
+is_free
+
+# The root of this host lies on 9p, below an overlay and out of sight. The kernel would wait for it.
+share=$(basename "$(dirname "$(readlink -f /sys/bus/virtio/drivers/9pnet_virtio/virtio*)")")
+expect_ok usher list -n --json "$share"
+expect_text '"state": "busy"'
+expect_text '"object": "9p host"'
+before=$(seconds_up)
+expect_status 3 usher bind --allow=block "$share"
+expect_text 'the root file system of this host may be on it'
+expect_text 'nothing lifts this'
+expect_driver "$share" virtio-pci
+[ $(($(seconds_up) - before)) -lt 20 ] || fail "the refusal took $(($(seconds_up) - before)) s"

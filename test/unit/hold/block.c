@@ -328,6 +328,92 @@ START_TEST(finds_swap)
 
 	ck_assert_str_eq(o.text, "swap space");
 	ck_assert_str_eq(o.object, "nvme0n1p1");
+	ck_assert(o.absolute);
+}
+END_TEST
+
+/* A file on a file system that is mounted out of sight, or anywhere. */
+START_TEST(finds_swap_files)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(DISK
+		"file /proc/swaps Filename Type\\n/srv/my\\\\040swap\\x09 file 1 0 -2\n"
+		"number f259:1 /srv/my swap\n",
+		&d);
+
+	ck_assert_str_eq(o.object, "nvme0n1p1");
+	ck_assert_str_eq(o.text, "swap file /srv/my\\040swap");
+	ck_assert(o.absolute);
+	/* On btrfs the file has the number of its subvolume. */
+	o = hold_only(CRYPT MOUNTS "30 22 0:44 / /srv rw - btrfs /dev/dm-0 rw\n"
+				   "file /proc/swaps Filename Type\\n/srv/swap file 1 0 -2\n"
+				   "number f0:99 /srv/swap\nnumber b253:0 /dev/dm-0\n",
+		&d);
+	ck_assert_str_eq(o.text, "part of dm-0 (root), mounted at /srv, swap file /srv/swap");
+	ck_assert(o.absolute);
+	hold_none(DISK "file /proc/swaps Filename Type\\n/dev/nvme0n1p1 partition 1 0 -2\n"
+		       "number b8:1 /dev/nvme0n1p1\n",
+		&d);
+}
+END_TEST
+
+/* The host needs what it is made of, wherever that is mounted. */
+START_TEST(keeps_the_layers_of_what_the_host_needs)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(DISK MOUNTS
+		"30 22 259:1 / /srv rw - ext4 /dev/x rw\\n30 22 0:50 / / rw - overlay overlay "
+		"rw,lowerdir=/a:/srv/x\\\\134:y::/data,upperdir=/up,workdir=/w\n"
+		"number f259:1 /srv/x:y\nnumber f8:1 /up\n",
+		&d);
+
+	ck_assert_str_eq(o.text, "mounted at /srv, a layer of /");
+	ck_assert(o.absolute);
+	/* An overlay that the host does not need; one whose layers are elsewhere. */
+	o = hold_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n30 22 0:50 / /box rw - "
+				  "overlay overlay rw,lowerdir=/srv/x\nnumber f259:1 /srv/x\n",
+		&d);
+	ck_assert(!o.absolute);
+	o = hold_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n30 22 0:50 / / rw - "
+				  "overlay overlay rw,lowerdir=/srv/x\nnumber f8:1 /srv/x\n",
+		&d);
+	ck_assert(!o.absolute);
+	/* Over an overlay; and an image that is mounted without a loop device. */
+	o = hold_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
+				  "30 22 0:50 / /box rw - overlay overlay rw,lowerdir+=/srv/x\\n"
+				  "30 22 0:51 / /usr rw - overlay overlay rw,lowerdir=/box\n"
+				  "number f259:1 /srv/x\nnumber f0:50 /box\n",
+		&d);
+	ck_assert_str_eq(o.text, "mounted at /srv, a layer of /usr");
+	ck_assert(o.absolute);
+	o = hold_only(DISK MOUNTS
+		"30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
+		"30 22 0:51 / /usr ro - erofs /srv/img ro\nnumber f259:1 /srv/img\n",
+		&d);
+	ck_assert(o.absolute);
+}
+END_TEST
+
+/* A volume of ZFS shows nothing below it, and the pool's disks show no user. */
+START_TEST(keeps_unexplained_disks_of_a_host_on_virtual_disks)
+{
+	struct pci_device d = nvme_device();
+	static const char volume[] = "link /sys/dev/block/230:0 ../../devices/virtual/block/zd0\n"
+				     "link /sys/class/block/zd0 ../../devices/virtual/block/zd0\n"
+				     "dir /sys/devices/virtual/block/zd0/slaves\nbusy nvme0n1\n";
+	char text[4096];
+
+	(void)snprintf(
+		text, sizeof(text), DISK "%s" MOUNTS "30 1 230:0 / /boot rw - ext4 x rw\n", volume);
+	ck_assert(hold_only(text, &d).absolute);
+	(void)snprintf(
+		text, sizeof(text), DISK "%s" MOUNTS "30 1 230:0 / /srv rw - ext4 x rw\n", volume);
+	ck_assert(!hold_only(text, &d).absolute);
+	(void)snprintf(text, sizeof(text),
+		DISK "%sfile /proc/swaps Filename\\n"
+		     "/dev/zd0 partition 1 0 -2\nnumber b230:0 /dev/zd0\n",
+		volume);
+	ck_assert(hold_only(text, &d).absolute);
 }
 END_TEST
 
@@ -388,4 +474,6 @@ SUITE("block", leaves_free_disks_alone, finds_mounts, keeps_what_the_host_needs,
 	keeps_what_the_host_needs_over_loops, keeps_what_the_host_needs_on_btrfs,
 	keeps_every_disk_of_a_btrfs, keeps_unexplained_volumes_of_a_host_on_zfs,
 	keeps_images_that_the_host_needs, compares_loops_and_swap_by_number, finds_swap,
-	believes_the_claim, counts_the_unknown_as_held, sees_through_nvme_multipath)
+	finds_swap_files, keeps_the_layers_of_what_the_host_needs,
+	keeps_unexplained_disks_of_a_host_on_virtual_disks, believes_the_claim,
+	counts_the_unknown_as_held, sees_through_nvme_multipath)

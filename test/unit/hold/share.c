@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "asked.h"
+#include "suite.h"
+
+#include <string.h>
+
+#define MOUNTS "file /proc/self/mountinfo 22 1 0:20 / /proc rw shared:5 - proc proc rw\\n"
+#define VIRTIO                                                              \
+	"link /sys/bus/virtio/devices/virtio0 ../../../devices/pci0000:00/" \
+	"0000:00:06.0/0000:02:00.0/virtio0\n"                               \
+	"at /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/virtio0\n"    \
+	"file device 0x0009\n"
+#define P9                                                                    \
+	VIRTIO "link driver ../../../../../bus/virtio/drivers/9pnet_virtio\n" \
+	       "file mount_tag data\n"
+#define FS                                                                   \
+	VIRTIO "link driver ../../../../../bus/virtio/drivers/virtiofs\n"    \
+	       "file /sys/fs/virtiofs/0/tag data\n"                          \
+	       "link /sys/fs/virtiofs/0/device ../../../devices/pci0000:00/" \
+	       "0000:00:06.0/0000:02:00.0/virtio0\n"
+#define USED_9P(COUNT) "file /sys/module/9pnet_virtio/refcnt " #COUNT "\n"
+#define USED_FS(COUNT) "file /sys/module/virtiofs/refcnt " #COUNT "\n"
+
+static struct pci_device virtio_device(void)
+{
+	return (struct pci_device){.address = {.bus = 2},
+		.class = 0x000200,
+		.vendor = 0x1af4,
+		.device = 0x1009,
+		.group = 7,
+		.driver = "virtio-pci"};
+}
+
+START_TEST(leaves_free_shares_alone)
+{
+	struct pci_device d = virtio_device();
+
+	hold_none(P9 USED_9P(0), &d);
+	hold_none(FS USED_FS(0), &d);
+	/* No driver has it. */
+	hold_none(VIRTIO MOUNTS "30 1 0:44 / / rw - 9p data rw,trans=virtio\n", &d);
+	/* Every mount is of another tag, or over the network. */
+	hold_none(P9 USED_9P(1) MOUNTS "30 1 0:44 / / rw - 9p other rw,trans=virtio\n", &d);
+	hold_none(P9 USED_9P(0) MOUNTS "30 1 0:44 / / rw - 9p data rw,trans=tcp,port=564\n", &d);
+	hold_none(FS USED_FS(1) MOUNTS "30 1 0:44 / / rw - virtiofs other rw\n", &d);
+	/* Another device's. */
+	d.address.bus = 3;
+	hold_none(P9 USED_9P(1) MOUNTS "30 1 0:44 / / rw - 9p data rw,trans=virtio\n", &d);
+}
+END_TEST
+
+START_TEST(keeps_what_the_host_needs_on_shares)
+{
+	struct pci_device d = virtio_device();
+	struct hold o =
+		hold_only(P9 USED_9P(1) MOUNTS "30 1 0:44 / / rw - 9p data rw,trans=virtio\n", &d);
+
+	ck_assert_str_eq(o.check, "block");
+	ck_assert_str_eq(o.object, "9p data");
+	ck_assert_str_eq(o.text, "mounted at /");
+	ck_assert(o.absolute && !o.waits);
+	o = hold_only(FS USED_FS(1) MOUNTS "30 1 0:44 / /usr rw - virtiofs data rw\n", &d);
+	ck_assert_str_eq(o.object, "virtiofs data");
+	ck_assert(o.absolute);
+	/* Below an overlay, in sight and out of sight. */
+	o = hold_only(P9 USED_9P(1) MOUNTS
+		"30 1 0:44 / /low rw - 9p data rw,trans=virtio\\n"
+		"31 1 0:45 / / rw - overlay x rw,lowerdir=/low/a:/b\nnumber f0:44 /low/a\n",
+		&d);
+	ck_assert_str_eq(o.text, "mounted at /low, a layer of /");
+	ck_assert(o.absolute && !o.waits);
+	o = hold_only(P9 USED_9P(1) MOUNTS "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n", &d);
+	ck_assert_str_eq(o.text, "the root file system of this host may be on it");
+	ck_assert(o.absolute && !o.waits);
+	/* An image on it. */
+	o = hold_only(FS USED_FS(1) MOUNTS
+		"30 1 0:44 / /srv rw - virtiofs data rw\\n31 1 7:0 / /boot rw - ext4 x rw\n"
+		"link /sys/class/block/loop0 ../../devices/virtual/block/loop0\n"
+		"file /sys/devices/virtual/block/loop0/dev 7:0\n"
+		"file /sys/devices/virtual/block/loop0/loop/backing_file /srv/img\n"
+		"loop f0:44 loop0\n",
+		&d);
+	ck_assert_str_eq(o.text, "mounted at /srv, has the image of loop0, mounted at /boot");
+	ck_assert(o.absolute);
+}
+END_TEST
+
+/* The kernel's remove() of 9p waits for the unmount, wherever it is mounted. */
+START_TEST(lifts_no_mount_of_9p)
+{
+	struct pci_device d = virtio_device();
+	struct hold o = hold_only(
+		P9 USED_9P(1) MOUNTS "30 1 0:44 / /mnt rw - 9p data rw,trans=virtio\n", &d);
+
+	ck_assert_str_eq(o.text, "mounted at /mnt");
+	ck_assert(o.absolute && o.waits);
+	o = hold_only(FS USED_FS(1) MOUNTS "30 1 0:44 / /mnt rw - virtiofs data rw\n", &d);
+	ck_assert_str_eq(o.text, "mounted at /mnt");
+	ck_assert(!o.absolute);
+	/* A device has one client: what is out of sight is on another one. */
+	o = hold_only(P9 USED_9P(2) MOUNTS "30 1 0:44 / /mnt rw - 9p data rw,trans=virtio\\n"
+					   "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n",
+		&d);
+	ck_assert_str_eq(o.text, "mounted at /mnt");
+	ck_assert(o.waits);
+}
+END_TEST
+
+START_TEST(finds_mounts_out_of_sight)
+{
+	struct pci_device d = virtio_device();
+	struct hold o = hold_only(P9 USED_9P(1) MOUNTS "1 2 8:1 / / rw - ext4 x rw\n", &d);
+
+	ck_assert_ptr_nonnull(strstr(o.text, "mounted where usher cannot look"));
+	ck_assert(o.absolute && o.waits);
+	/* One in sight at two places leaves one that is not. */
+	o = hold_only(FS USED_FS(2) MOUNTS "1 2 0:44 / /a rw - virtiofs other rw\\n"
+					   "1 2 0:44 / /b rw - virtiofs other rw\n",
+		&d);
+	ck_assert(!o.absolute && !o.unsure);
+	/* A kernel that has it built in does not count. */
+	o = hold_only(P9 MOUNTS "1 2 8:1 / / rw - ext4 x rw\n", &d);
+	ck_assert(o.unsure);
+	o = hold_only(FS MOUNTS "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n", &d);
+	ck_assert(o.absolute);
+}
+END_TEST
+
+/* A tag that the kernel does not show may be that of any mount. */
+START_TEST(takes_an_unknown_tag_for_each)
+{
+	struct pci_device d = virtio_device();
+	struct hold o = hold_only(VIRTIO
+		"link driver ../../../../../bus/virtio/drivers/virtiofs\n" USED_FS(1) MOUNTS
+		"30 1 0:44 / / rw - virtiofs data rw\n",
+		&d);
+
+	ck_assert_str_eq(o.object, "virtiofs virtio0");
+	ck_assert(o.absolute);
+	/* A snapshot of an older usher. */
+	o = hold_only("link /sys/bus/virtio/devices/virtio0 ../../../devices/pci0000:00/"
+		      "0000:00:06.0/0000:02:00.0/virtio0\n" MOUNTS
+		      "30 1 0:44 / / rw - 9p data rw,trans=virtio\n",
+		&d);
+	ck_assert_str_eq(o.object, "9p virtio0");
+	ck_assert(o.absolute);
+}
+END_TEST
+
+SUITE("share", leaves_free_shares_alone, keeps_what_the_host_needs_on_shares, lifts_no_mount_of_9p,
+	finds_mounts_out_of_sight, takes_an_unknown_tag_for_each)
