@@ -12,20 +12,31 @@
 /* The folder of fixtures, as the test program was told: argv[1]. */
 static const char *suite_fixtures __attribute__((unused));
 
-static inline int suite_run(const char *name, const TTest *const *tests, size_t count)
+static inline TCase *suite_case(const char *name, const TTest *const *tests, size_t count)
 {
-	Suite *s = suite_create(name);
 	TCase *c = tcase_create(name);
 
 	tcase_set_timeout(c, SUITE_TIMEOUT);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(c, tests[i]);
+	return c;
+}
+
+static inline int suite_run_case(const char *name, TCase *c)
+{
+	Suite *s = suite_create(name);
+
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	int failed = srunner_ntests_failed(r);
 	srunner_free(r);
 	return failed ? 1 : 0;
+}
+
+static inline int suite_run(const char *name, const TTest *const *tests, size_t count)
+{
+	return suite_run_case(name, suite_case(name, tests, count));
 }
 
 /* Last line of a test file: SUITE("num", parses_decimal, refuses_blanks) */

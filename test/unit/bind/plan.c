@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/err.h"
-#include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
 #include "hold/hold.h"
-#include "host/host.h"
-#include "suite.h"
+#include "replay.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,22 +15,13 @@ static struct bind_target target;
 static struct bind_request request = {
 	.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
 
-static void open_host(const char *name)
-{
-	char path[FILE_PATH_MAX];
-	struct err e = {0};
-
-	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/%s.host", suite_fixtures, name), 0);
-	ck_assert_msg(host_snapshot_open(path, &env.host, &e) == 0, "%s", e.msg);
-}
-
 /* Plans for one device; the plan is good until the next one. */
 static void make(const char *address)
 {
 	struct err e = {0};
 
 	if (!env.host)
-		open_host("plan");
+		env.host = replay_fixture("plan");
 	bind_plan_fini(&plan);
 	ck_assert_int_eq(pci_address_parse(address, &target.address), 0);
 	int r = bind_plan(&env, &request, &plan, &e);
@@ -55,6 +43,12 @@ static void only_problem(const char *check, bool refuses, const char *text)
 	ck_assert_int_eq(plan.problems[0].refuses, refuses);
 	ck_assert_uint_eq(plan.refusals, refuses);
 	ck_assert_msg(strstr(plan.problems[0].text, text), "%s", plan.problems[0].text);
+}
+
+static void gives_problem(const char *address, const char *check, bool refuses, const char *text)
+{
+	make(address);
+	only_problem(check, refuses, text);
 }
 
 static void member(size_t i, enum bind_act act, const char *driver)
@@ -85,8 +79,7 @@ START_TEST(leaves_bridges_and_what_is_bound)
 	member(0, BIND_ACT_STAYS, "");
 	member(1, BIND_ACT_TAKE, "vfio-pci");
 	member(2, BIND_ACT_ALREADY, "vfio-pci");
-	make("21:00.0");
-	only_problem("bridge", true, "is a PCI bridge");
+	gives_problem("21:00.0", "bridge", true, "is a PCI bridge");
 	done();
 }
 END_TEST
@@ -128,13 +121,11 @@ END_TEST
 START_TEST(holds_to_the_id)
 {
 	target = (struct bind_target){.has_id = true, .vendor = 0x8086, .device = 0x10d3};
-	make("20:00.0");
-	only_problem("id", true, "expected 8086:10d3, found 1b36:0010");
+	gives_problem("20:00.0", "id", true, "expected 8086:10d3, found 1b36:0010");
 	target = (struct bind_target){.has_id = true, .vendor = 0x1b36, .device = 0x0010};
 	make("20:00.0");
 	ck_assert_uint_eq(plan.problem_count, 0);
-	make("20:00.7");
-	only_problem("device", true, "no such device");
+	gives_problem("20:00.7", "device", true, "no such device");
 	done();
 }
 END_TEST
@@ -149,13 +140,11 @@ START_TEST(spares_the_platform)
 	ck_assert_uint_eq(plan.refusals, 2);
 	ck_assert_ptr_nonnull(strstr(plan.problems[0].text, "the ISA bridge"));
 	ck_assert_ptr_nonnull(strstr(plan.problems[1].text, "SMBus"));
-	make("23:00.1");
-	only_problem("platform", false, "host bridge");
+	gives_problem("23:00.1", "platform", false, "host bridge");
 	member(0, BIND_ACT_STAYS, "");
 	member(1, BIND_ACT_TAKE, "vfio-pci");
 	request.allow_count = 0;
-	make("23:00.1");
-	only_problem("platform", true, "host bridge");
+	gives_problem("23:00.1", "platform", true, "host bridge");
 	done();
 }
 END_TEST
@@ -166,16 +155,12 @@ START_TEST(refuses_what_the_kernel_would)
 
 	request.allow = allow; /* lifts nothing: what vfio-pci refuses, it refuses */
 	request.allow_count = 1;
-	make("24:00.0");
-	only_problem("denylist", true, "8086:37c8");
+	gives_problem("24:00.0", "denylist", true, "8086:37c8");
 	ck_assert(!plan.problems[0].liftable);
 	request.allow_count = 0;
-	make("24:00.0");
-	only_problem("denylist", true, "8086:37c8");
-	make("25:00.0");
-	only_problem("sriov", true, "3 virtual functions");
-	make("26:00.0");
-	only_problem("reserved", true, "0x00000000000effff");
+	gives_problem("24:00.0", "denylist", true, "8086:37c8");
+	gives_problem("25:00.0", "sriov", true, "3 virtual functions");
+	gives_problem("26:00.0", "reserved", true, "0x00000000000effff");
 	done();
 }
 END_TEST
@@ -202,46 +187,39 @@ END_TEST
 
 START_TEST(respects_leases)
 {
-	make("28:00.0");
-	only_problem("lease", true, "lent to VM 'web' (process 500)");
+	gives_problem("28:00.0", "lease", true, "lent to VM 'web' (process 500)");
 	request.owner = (struct bind_owner){500, 4242, "web"};
 	make("28:00.0"); /* its own */
 	ck_assert_uint_eq(plan.problem_count, 0);
 	request.owner = (struct bind_owner){0};
-	make("29:00.0"); /* a zombie owns nothing */
-	only_problem("lease", false, "was lent to VM 'web' (process 501), gone");
+	/* A zombie owns nothing. */
+	gives_problem("29:00.0", "lease", false, "was lent to VM 'web' (process 501), gone");
 	make("30:00.0"); /* of another boot */
 	ck_assert_uint_eq(plan.problem_count, 0);
-	make("31:00.0");
-	only_problem("lease", false, "it was interrupted");
+	gives_problem("31:00.0", "lease", false, "it was interrupted");
 	make("32:00.0"); /* bound by hand */
 	ck_assert_uint_eq(plan.problem_count, 0);
-	make("33:00.0");
-	only_problem("journal", true, "expected 'usher-journal 1'");
+	gives_problem("33:00.0", "journal", true, "expected 'usher-journal 1'");
 	done();
 }
 END_TEST
 
 START_TEST(tells_why_there_is_no_iommu)
 {
-	make("35:00.0");
-	only_problem("iommu", true, "behind no IOMMU");
+	gives_problem("35:00.0", "iommu", true, "behind no IOMMU");
 	done();
-	open_host("off");
-	make("01:00.0");
-	only_problem("iommu", true, "the kernel does not use the IOMMU");
+	env.host = replay_fixture("off");
+	gives_problem("01:00.0", "iommu", true, "the kernel does not use the IOMMU");
 	done();
-	open_host("laptop");
-	make("04:00.0");
-	only_problem("iommu", true, "neither a DMAR nor an IVRS");
+	env.host = replay_fixture("laptop");
+	gives_problem("04:00.0", "iommu", true, "neither a DMAR nor an IVRS");
 	done();
 }
 END_TEST
 
 START_TEST(warns_about_resets)
 {
-	make("34:00.0");
-	only_problem("no-reset", false, "no working reset");
+	gives_problem("34:00.0", "no-reset", false, "no working reset");
 	done();
 }
 END_TEST
@@ -249,8 +227,7 @@ END_TEST
 START_TEST(takes_only_what_is_named)
 {
 	request.only = true;
-	make("20:00.1");
-	only_problem("member", true, "shares the group and is on alpha");
+	gives_problem("20:00.1", "member", true, "shares the group and is on alpha");
 	make("20:00.0"); /* its sibling is on no driver */
 	ck_assert_uint_eq(plan.problem_count, 0);
 	member(0, BIND_ACT_TAKE, "vfio-pci");
@@ -266,7 +243,7 @@ START_TEST(tells_all_problems_at_once)
 	struct bind_request q = request;
 	struct err e = {0};
 
-	open_host("plan");
+	env.host = replay_fixture("plan");
 	q.targets = two;
 	q.target_count = 3;
 	ck_assert_int_eq(bind_plan(&env, &q, &plan, &e), 0);
@@ -288,8 +265,7 @@ START_TEST(gives_a_user_only_what_is_named)
 	struct err e = {0};
 
 	request.access.uid = q.access.uid = 1000;
-	make("20:00.0");
-	only_problem("user", true, "gain access to it, unrequested");
+	gives_problem("20:00.0", "user", true, "gain access to it, unrequested");
 	request.allow = user;
 	request.allow_count = 1;
 	make("20:00.0");
@@ -319,7 +295,7 @@ static void never_goes(const char *host, const char *address)
 	}
 	for (size_t i = 0; i < COUNT(others); i++)
 		checks[count++] = others[i];
-	open_host(host);
+	env.host = replay_fixture(host);
 	for (unsigned set = 0; set < 1u << count; set++) {
 		size_t n = 0;
 		for (size_t i = 0; i < count; i++)

@@ -1,35 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "check/check.h"
 
-#include "base/err.h"
-#include "base/file.h"
 #include "base/num.h"
 #include "check/boot.h"
 #include "check/modprobe.h"
-#include "host/host.h"
-#include "suite.h"
+#include "replay.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* A snapshot of the lines in @text, below the header. */
-static struct host *replay(const char *text)
-{
-	char path[] = "/tmp/usher-check-XXXXXX";
-	struct host *h = NULL;
-	struct err e = {0};
-	int fd = mkstemp(path);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_gt(dprintf(fd, "usher-host 1\n%s", text), 0);
-	(void)close(fd);
-	ck_assert_msg(host_snapshot_open(path, &h, &e) == 0, "%s", e.msg);
-	ck_assert_int_eq(unlink(path), 0);
-	return h;
-}
 
 static const struct check_finding *find(const struct check_report *r, const char *id)
 {
@@ -76,7 +54,7 @@ START_TEST(fails_only_what_is_named)
 	const struct pci_address a = {.bus = 1};
 	const struct check_request named = {.addresses = &a, .address_count = 1};
 	const struct check_request all = {0};
-	struct host *h = replay(denied);
+	struct host *h = replay_lines(denied);
 	struct check_report r;
 	struct err e = {0};
 
@@ -97,8 +75,8 @@ END_TEST
 START_TEST(says_what_it_could_not_see)
 {
 	const struct check_request all = {0};
-	struct host *h = replay("fail /proc/interrupts EACCES\nfail /dev/kmsg EPERM\n"
-				"dir /sys/kernel/iommu_groups/1\n");
+	struct host *h = replay_lines("fail /proc/interrupts EACCES\nfail /dev/kmsg EPERM\n"
+				      "dir /sys/kernel/iommu_groups/1\n");
 	struct check_report r;
 	struct err e = {0};
 	unsigned seen = 0;
@@ -121,7 +99,7 @@ START_TEST(refuses_what_is_not_there)
 {
 	const struct pci_address a = {.bus = 7};
 	const struct check_request q = {.addresses = &a, .address_count = 1};
-	struct host *h = replay(denied);
+	struct host *h = replay_lines(denied);
 	struct check_report r;
 	struct err e = {0};
 
@@ -155,9 +133,9 @@ END_TEST
 
 START_TEST(counts_lines_as_an_editor_does)
 {
-	struct host *h = replay("file /proc/cmdline BOOT_IMAGE=/x quiet\n"
-				"file /etc/default/grub \\n\\n# GRUB_CMDLINE_LINUX=\"no\"\\n"
-				"  GRUB_CMDLINE_LINUX='iommu=off a'\\n\n");
+	struct host *h = replay_lines("file /proc/cmdline BOOT_IMAGE=/x quiet\n"
+				      "file /etc/default/grub \\n\\n# GRUB_CMDLINE_LINUX=\"no\"\\n"
+				      "  GRUB_CMDLINE_LINUX='iommu=off a'\\n\n");
 	char text[256];
 	struct boot b;
 
@@ -238,7 +216,7 @@ static const struct variant {
 static void weigh(const struct variant *v)
 {
 	const struct check_request all = {0};
-	struct host *h = replay(v->host);
+	struct host *h = replay_lines(v->host);
 	struct check_report r;
 	struct err e = {0};
 

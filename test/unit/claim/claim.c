@@ -4,8 +4,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "claim/rule.h"
-#include "host/host.h"
-#include "suite.h"
+#include "replay.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,20 +31,11 @@ static struct claim *claims;
 static struct claim_judgement *stands;
 static size_t count;
 
-static void open_host(const char *name)
-{
-	char path[FILE_PATH_MAX];
-	struct err e = {0};
-
-	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/%s.host", suite_fixtures, name), 0);
-	ck_assert_msg(host_snapshot_open(path, &host, &e) == 0, "%s", e.msg);
-}
-
 static void judge(void)
 {
 	struct err e = {0};
 
-	open_host("claims");
+	host = replay_fixture("claims");
 	ck_assert_msg(claim_list(host, CLAIMS, &claims, &count, &e) == 0, "%s", e.msg);
 	ck_assert_msg(claim_judge(host, claims, count, &stands, &e) == 0, "%s", e.msg);
 }
@@ -290,7 +280,7 @@ START_TEST(makes_claims_of_ordinary_devices_only)
 	struct claim c;
 	struct err e = {0};
 
-	open_host("claims");
+	host = replay_fixture("claims");
 	ck_assert_int_eq(claim_make(host, (struct pci_address){0, 1, 0, 0}, &c, &e), 0);
 	ck_assert_str_eq(c.identity.path, "0000:00/01.0/00.0");
 	ck_assert(!c.identity.has_serial);

@@ -2,11 +2,9 @@
 /* Whether a guest fits on a host, on hosts that are a few lines. */
 #include "engine/fit.h"
 
-#include "base/err.h"
 #include "base/num.h"
 #include "engine/bars.h"
-#include "host/host.h"
-#include "suite.h"
+#include "replay.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,12 +39,9 @@ static struct bind_plan plan;
 static void ask_fit(const struct engine *engine, const char *text)
 {
 	struct bind_request q = {.targets = targets, .target_count = spec.device_count};
+	struct host *h = replay_lines(text);
 	struct err e = {0};
-	struct host *h;
-	char all[8192];
 
-	(void)snprintf(all, sizeof(all), "usher-host 1\n%s", text);
-	ck_assert_msg(host_snapshot_from(all, strlen(all), &h, &e) == 0, "%s", e.msg);
 	bind_plan_fini(&plan);
 	plan = BIND_PLAN_NONE;
 	ck_assert_int_eq(fit_check(h, engine, &spec, &q, &plan, &e), 0);

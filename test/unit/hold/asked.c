@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "asked.h"
-#include "base/err.h"
-#include "host/host.h"
-
-#include <check.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "replay.h"
 
 struct holds holds_ask(const char *text, const struct pci_device *d)
 {
-	char path[] = "/tmp/usher-hold-XXXXXX";
-	struct host *h = NULL;
+	struct host *h = replay_lines(text);
 	struct holds found;
 	struct err e = {0};
-	int fd = mkstemp(path);
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_gt(dprintf(fd, "usher-host 1\n%s", text), 0);
-	(void)close(fd);
-	int r = host_snapshot_open(path, &h, &e);
-	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_msg(r == 0, "%s", e.msg);
 	ck_assert_msg(hold_find(h, d, &found, &e) == 0, "%s", e.msg);
 	host_close(h);
 	return found;
@@ -49,6 +35,13 @@ struct hold hold_only(const char *text, const struct pci_device *d)
 	struct hold o = found.list[0];
 	holds_fini(&found);
 	return o;
+}
+
+void hold_is(const struct hold *o, const char *check, const char *object, const char *text)
+{
+	ck_assert_str_eq(o->check, check);
+	ck_assert_str_eq(o->object, object);
+	ck_assert_str_eq(o->text, text);
 }
 
 void hold_none(const char *text, const struct pci_device *d)

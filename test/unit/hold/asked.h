@@ -25,4 +25,6 @@ struct holds holds_ask(const char *text, const struct pci_device *d);
 struct hold hold_only(const char *text, const struct pci_device *d);
 void hold_none(const char *text, const struct pci_device *d);
 
+void hold_is(const struct hold *o, const char *check, const char *object, const char *text);
+
 #endif

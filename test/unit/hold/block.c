@@ -29,9 +29,7 @@ START_TEST(finds_mounts)
 				      "busy nvme0n1\nbusy nvme0n1p1\n",
 			&d);
 
-	ck_assert_str_eq(o.check, "block");
-	ck_assert_str_eq(o.object, "nvme0n1p1");
-	ck_assert_str_eq(o.text, "mounted at /srv/my\\040data");
+	hold_is(&o, "block", "nvme0n1p1", "mounted at /srv/my\\040data");
 	ck_assert(!o.absolute && !o.unsure);
 	/* btrfs tells the node, not the number. */
 	o = hold_only(DISK MOUNTS "30 22 0:44 / /srv rw shared:1 - btrfs /dev/nvme0n1p1 rw\n"
@@ -101,8 +99,8 @@ START_TEST(follows_volumes)
 					      "busy nvme0n1p1\nbusy nvme0n1\n",
 		&d);
 
-	ck_assert_str_eq(o.object, "nvme0n1p1");
-	ck_assert_str_eq(o.text, "part of dm-1 (luks), part of dm-0 (vg-root), mounted at /");
+	hold_is(&o, "block", "nvme0n1p1",
+		"part of dm-1 (luks), part of dm-0 (vg-root), mounted at /");
 	ck_assert(o.absolute);
 	/* Holders that go in a circle, as only a hostile snapshot has them, end. */
 	o = hold_only("link /sys/class/block/sda " BELOW "/sda\n"
@@ -132,14 +130,11 @@ START_TEST(finds_loops)
 	hold_none(DISK LOOPS LOOP0 "/srv/nvme0n1\n" LOOP1 "/dev/nvme0n1p10\n", &d);
 	hold_none(DISK LOOPS LOOP0 "/dev/nvme0n10\n" LOOP1 "/dev/xnvme0n1\n", &d);
 	o = hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1\n", &d);
-	ck_assert_str_eq(o.check, "block");
-	ck_assert_str_eq(o.object, "nvme0n1");
-	ck_assert_str_eq(o.text, "below loop0");
+	hold_is(&o, "block", "nvme0n1", "below loop0");
 	ck_assert(!o.absolute && !o.unsure);
 	o = hold_only(
 		DISK LOOPS LOOP1 "/dev/nvme0n1p1\n" MOUNTS "30 22 7:1 / /mnt rw - ext4 x rw\n", &d);
-	ck_assert_str_eq(o.object, "nvme0n1p1");
-	ck_assert_str_eq(o.text, "below loop1, mounted at /mnt");
+	hold_is(&o, "block", "nvme0n1p1", "below loop1, mounted at /mnt");
 	ck_assert(!o.absolute);
 	/* Its node is gone; it was opened in a container's /dev, or in one mounted nowhere. */
 	ck_assert_str_eq(

@@ -18,9 +18,8 @@ START_TEST(finds_exports)
 				     "number b259:0 /dev/disk/by-id/nvme-x\n",
 			&d);
 
-	ck_assert_str_eq(o.check, "block");
-	ck_assert_str_eq(o.object, "nvme0n1");
-	ck_assert_str_eq(o.text, "exported by nvmet: subsystem nqn.2014-08.org:t1, namespace 1");
+	hold_is(&o, "block", "nvme0n1",
+		"exported by nvmet: subsystem nqn.2014-08.org:t1, namespace 1");
 	ck_assert(!o.absolute && !o.unsure);
 	/* Switched off; another disk; a file, whose file system is mounted. */
 	hold_none(DISK NVMET "file namespaces/1/device_path /dev/x\nfile namespaces/1/enable 0\n"
@@ -52,9 +51,8 @@ START_TEST(finds_exported_controllers)
 					   "link /sys/dev/char/243:0 " BELOW "/nvme/nvme0\n";
 	struct hold o = hold_only(export, &d);
 
-	ck_assert_str_eq(o.object, "nvme0");
-	ck_assert_str_eq(
-		o.text, "exported by nvmet: subsystem nqn.2014-08.org:t1, the whole controller");
+	hold_is(&o, "block", "nvme0",
+		"exported by nvmet: subsystem nqn.2014-08.org:t1, the whole controller");
 	d.address.bus = 3;
 	hold_none(export, &d);
 }

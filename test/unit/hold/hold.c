@@ -16,9 +16,7 @@ START_TEST(finds_open_groups)
 		"holder 42 0 243:1 other\nholder 43 0 b243:0 block\n",
 		&d);
 
-	ck_assert_str_eq(o.check, "vfio");
-	ck_assert_str_eq(o.object, "vfio/7");
-	ck_assert_str_eq(o.text, "its group is open in qemu-system-x86 (pid 41, vm)");
+	hold_is(&o, "vfio", "vfio/7", "its group is open in qemu-system-x86 (pid 41, vm)");
 	ck_assert(o.absolute); /* a second open is EBUSY */
 }
 END_TEST
@@ -34,10 +32,8 @@ START_TEST(finds_open_nodes)
 			  "holder 1204 0 226:0 other\nholder 1204 0 1:3 null\n",
 			&d);
 
-	ck_assert_str_eq(o.check, "fd");
 	ck_assert(!o.absolute);
-	ck_assert_str_eq(o.object, "dri/card1");
-	ck_assert_str_eq(o.text, "open in Xorg (pid 1203, uid 1000)");
+	hold_is(&o, "fd", "dri/card1", "open in Xorg (pid 1203, uid 1000)");
 	o = hold_only("link /sys/dev/block/8:0 " BELOW
 		      "/ata1/sda\nholder 9 0 b8:0 dd\nholder 10 0 8:0 no\n",
 		&d);
@@ -53,9 +49,7 @@ START_TEST(finds_open_nodes)
 		      "holder 6 0 195:2 no\n"
 		      "file /etc/passwd root:x:0:0::/root:/bin/sh\\nvm:x:64055:1::/:/bin/false\n",
 		&n);
-	ck_assert_str_eq(o.check, "gpu");
-	ck_assert_str_eq(o.object, "nvidia3");
-	ck_assert_str_eq(o.text, "open in python3 (pid 5, vm)");
+	hold_is(&o, "gpu", "nvidia3", "open in python3 (pid 5, vm)");
 }
 END_TEST
 
@@ -82,9 +76,7 @@ START_TEST(finds_working_virtual_functions)
 				  "link 0000:02:00.2/driver ../../../drivers/vfio-pci\n",
 		&d);
 
-	ck_assert_str_eq(o.check, "sriov");
-	ck_assert_str_eq(o.object, "0000:02:00.2");
-	ck_assert_str_eq(o.text, "virtual function of it, bound to vfio-pci");
+	hold_is(&o, "sriov", "0000:02:00.2", "virtual function of it, bound to vfio-pci");
 }
 END_TEST
 

@@ -20,9 +20,7 @@ START_TEST(finds_routes)
 			  "eth0 0002000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\\n"
 			  "eth0 00000000 0202000A 0003 0 0 0 00000000 0 0 0\n",
 		&d);
-	ck_assert_str_eq(o.check, "net");
-	ck_assert_str_eq(o.object, "eth0");
-	ck_assert_str_eq(o.text, "carries the route to default and 1 more");
+	hold_is(&o, "net", "eth0", "carries the route to default and 1 more");
 	o = hold_only(ETH
 		"file /proc/net/route Iface\\neth0 0002000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\n",
 		&d);
@@ -60,10 +58,8 @@ START_TEST(finds_what_stands_on_it_in_containers)
 				      "file /etc/passwd root:x:0:0::/root:/bin/sh\n",
 		&d);
 
-	ck_assert_str_eq(o.check, "net");
-	ck_assert_str_eq(o.object, "eth0");
-	ck_assert_str_eq(
-		o.text, "carries mv0 in another network namespace: ng\\x1binx (pid 4711, root)");
+	hold_is(&o, "net", "eth0",
+		"carries mv0 in another network namespace: ng\\x1binx (pid 4711, root)");
 	ck_assert(!o.absolute && !o.unsure);
 	/* On a VLAN that is here; without a process. */
 	struct holds f = holds_ask(ETH

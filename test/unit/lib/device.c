@@ -225,19 +225,24 @@ static void on_bus(int sig)
 	_exit(42);
 }
 
+/* An access after the end of a file raises SIGBUS, like a BAR with decoding off. */
+static void open_dead_window(struct usher_window *w)
+{
+	open_plain();
+	ck_assert_int_eq(usher_window_open(dev, USHER_BAR(2), 0, 8192, USHER_UNCACHED, w, NULL), 0);
+	int fd = memfd_create("short", 0);
+	ck_assert_ptr_ne(mmap(w->mapping, w->mapping_size, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_FIXED, fd, 0),
+		MAP_FAILED);
+	(void)close(fd);
+}
+
 START_TEST(turns_a_sigbus_into_an_error)
 {
 	struct usher_window w;
 	uint32_t v;
 
-	open_plain();
-	ck_assert_int_eq(
-		usher_window_open(dev, USHER_BAR(2), 0, 8192, USHER_UNCACHED, &w, NULL), 0);
-	/* An access after the end of a file raises SIGBUS, like a BAR with decoding off. */
-	int fd = memfd_create("short", 0);
-	ck_assert_ptr_ne(mmap(w.mapping, w.mapping_size, PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_FIXED, fd, 0),
-		MAP_FAILED);
+	open_dead_window(&w);
 	ck_assert_int_eq(usher_write32(&w, 0, 7), -ENODEV);
 	ck_assert_int_eq(usher_read32(&w, 4096, &v), -ENODEV);
 	ck_assert_uint_eq(v, UINT32_MAX);
@@ -259,13 +264,7 @@ START_TEST(a_dead_window_keeps_nothing)
 	uint16_t b = 0;
 	uint8_t a = 0;
 
-	open_plain();
-	ck_assert_int_eq(
-		usher_window_open(dev, USHER_BAR(2), 0, 8192, USHER_UNCACHED, &w, NULL), 0);
-	int fd = memfd_create("short", 0);
-	ck_assert_ptr_ne(mmap(w.mapping, w.mapping_size, PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_FIXED, fd, 0),
-		MAP_FAILED);
+	open_dead_window(&w);
 	for (int split = USHER_WHOLE; split <= USHER_HIGH_FIRST; split++) {
 		w.split = (enum usher_split)split;
 		ck_assert_int_eq(usher_write64(&w, 8, UINT64_C(0x1122334455667788)), -ENODEV);
@@ -281,7 +280,6 @@ START_TEST(a_dead_window_keeps_nothing)
 	ck_assert_int_eq(usher_write32(&w, 8, 7), 0);
 	ck_assert_int_eq(usher_read32(&w, 8, &c), 0);
 	ck_assert_uint_eq(c, 7);
-	(void)close(fd);
 	usher_device_close(dev);
 }
 END_TEST
@@ -434,15 +432,7 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	Suite *s = suite_create("lib_device");
-	TCase *c = tcase_create("lib_device");
-	for (size_t i = 0; i < COUNT(tests); i++)
-		tcase_add_test(c, tests[i]);
+	TCase *c = suite_case("lib_device", tests, COUNT(tests));
 	tcase_add_exit_test(c, passes_other_faults_on, 42);
-	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return suite_run_case("lib_device", c);
 }

@@ -16,6 +16,30 @@
 
 #define MEM PCI_COMMAND_MEMORY
 #define IO PCI_COMMAND_IO
+#define PLACE 0xc0000000
+
+static struct pass_domain domain;
+
+/* The fixture @name with the BAR of register @reg at PLACE, decoding memory. */
+static void start_placed(const char *name, unsigned reg)
+{
+	rig_start(suite_fixtures, name);
+	rig_write(reg, 4, PLACE);
+	rig_write(PCI_COMMAND, 2, MEM);
+}
+
+/* From here to stop_owned() the guest knows the device: pass_fault() finds it. */
+static void own_device(void)
+{
+	domain = (struct pass_domain){.reset = LOCK_INIT(LOCK_RESET), .devices = rig.dev};
+	rig.vm.pass = &domain;
+}
+
+static void stop_owned(void)
+{
+	rig.vm.pass = NULL;
+	rig_stop();
+}
 
 START_TEST(maps_the_pages_beside_the_table)
 {
@@ -94,9 +118,7 @@ END_TEST
 
 START_TEST(believes_the_device_about_its_power)
 {
-	rig_start(suite_fixtures, "nvme");
-	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
-	rig_write(PCI_COMMAND, 2, MEM);
+	start_placed("nvme", PCI_BASE_ADDRESS_0);
 	rig_forget();
 	rig.model.config[0x61 - 1] =
 		0; /* the model finds no PM capability: the write has no effect */
@@ -109,9 +131,7 @@ END_TEST
 
 START_TEST(takes_a_size_probe_for_no_address)
 {
-	rig_start(suite_fixtures, "nvme");
-	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
-	rig_write(PCI_COMMAND, 2, MEM);
+	start_placed("nvme", PCI_BASE_ADDRESS_0);
 	rig_forget();
 	/* With decoding on, one half after the other. */
 	ck_assert_uint_eq(rig_size(PCI_BASE_ADDRESS_0), 0xffffc004);
@@ -195,9 +215,7 @@ END_TEST
 
 START_TEST(cuts_a_table_that_shares_its_page)
 {
-	rig_start(suite_fixtures, "accel");
-	rig_write(PCI_BASE_ADDRESS_1, 4, 0xc0000000);
-	rig_write(PCI_COMMAND, 2, MEM);
+	start_placed("accel", PCI_BASE_ADDRESS_1);
 	/* Table at 0x1800, PBA at 0x2000: pages 1 and 2 trapped, 0 and 3 mapped. */
 	ck_assert_ptr_nonnull(strstr(rig_log(), "+c0000000:1000 +c0003000:1000"));
 	rig.model.regions[1].memory[0x1000] = 0x11;
@@ -224,14 +242,9 @@ END_TEST
 
 START_TEST(traps_what_went_away)
 {
-	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
-
-	rig_start(suite_fixtures, "nvme");
-	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
-	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	start_placed("nvme", PCI_BASE_ADDRESS_0);
 	ck_assert(!rig_fault()); /* no device is known to be the guest's */
-	group.devices = rig.dev;
-	rig.vm.pass = &group;
+	own_device();
 	size_t mapped = rig.vm.memory.count;
 	ck_assert_uint_gt(mapped, 0);
 	ck_assert(rig_fault());
@@ -247,20 +260,14 @@ START_TEST(traps_what_went_away)
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 4), UINT32_MAX);
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	ck_assert_uint_eq(rig.vm.memory.count, mapped);
-	rig.vm.pass = NULL;
-	rig_stop();
+	stop_owned();
 }
 END_TEST
 
 START_TEST(maps_again_where_the_device_answers)
 {
-	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
-
-	rig_start(suite_fixtures, "accel");
-	rig_write(PCI_BASE_ADDRESS_1, 4, 0xc0000000); /* pages 1 and 2 trapped, 0 and 3 mapped */
-	rig_write(PCI_COMMAND, 2, MEM);
-	group.devices = rig.dev;
-	rig.vm.pass = &group;
+	start_placed("accel", PCI_BASE_ADDRESS_1); /* pages 1 and 2 trapped, 0 and 3 mapped */
+	own_device();
 	size_t mapped = rig.vm.memory.count, trapped = rig.vm.mmio.count;
 	rig_forget();
 	ck_assert(rig_fault());
@@ -287,20 +294,14 @@ START_TEST(maps_again_where_the_device_answers)
 	rig_forget();
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc0003010, 1), 0xff);
 	ck_assert_str_eq(rig_log(), "");
-	rig.vm.pass = NULL;
-	rig_stop();
+	stop_owned();
 }
 END_TEST
 
 START_TEST(a_piece_without_room_stays_trapped)
 {
-	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
-
-	rig_start(suite_fixtures, "nvme");
-	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
-	rig_write(PCI_COMMAND, 2, MEM);
-	group.devices = rig.dev;
-	rig.vm.pass = &group;
+	start_placed("nvme", PCI_BASE_ADDRESS_0);
+	own_device();
 	ck_assert(rig_fault());
 	rig.map_error = -ENOSPC;
 	rig.model.regions[0].memory[0x1c] = 0x33;
@@ -308,23 +309,20 @@ START_TEST(a_piece_without_room_stays_trapped)
 	ck_assert_uint_eq(rig.vm.memory.count, 0);
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0x33);
 	rig.map_error = 0;
-	rig.vm.pass = NULL;
-	rig_stop();
+	stop_owned();
 }
 END_TEST
 
 /* Another vCPU's exit for a page that this one's has mapped again meanwhile. */
 START_TEST(an_access_that_comes_late_is_served)
 {
-	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
 	uint64_t missed;
 
 	rig_start(suite_fixtures, "nvme");
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0xff); /* no devices yet */
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	rig_write(PCI_COMMAND, 2, MEM);
-	group.devices = rig.dev;
-	rig.vm.pass = &group;
+	own_device();
 	ck_assert(rig_fault());
 	rig.model.regions[0].memory[0x1c] = 0x33;
 	missed = rig.vm.mmio.missed;
@@ -341,27 +339,21 @@ START_TEST(an_access_that_comes_late_is_served)
 	rig_write(PCI_COMMAND, 2, 0);
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0xff);
 	ck_assert_uint_eq(rig.vm.mmio.missed, missed + 3);
-	rig.vm.pass = NULL;
-	rig_stop();
+	stop_owned();
 }
 END_TEST
 
 /* A vCPU that got EFAULT for pages that went before it had the lock may try again. */
 START_TEST(whoever_takes_pages_says_so)
 {
-	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
-
-	rig_start(suite_fixtures, "nvme");
-	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
-	rig_write(PCI_COMMAND, 2, MEM);
+	start_placed("nvme", PCI_BASE_ADDRESS_0);
 	uint64_t seen = vm_cures(&rig.vm);
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000); /* nothing goes */
 	ck_assert_uint_eq(vm_cures(&rig.vm), seen);
 	rig_write(PCI_COMMAND, 2, 0);
 	ck_assert_uint_ne(vm_cures(&rig.vm), seen);
 	rig_write(PCI_COMMAND, 2, MEM);
-	group.devices = rig.dev;
-	rig.vm.pass = &group;
+	own_device();
 	seen = vm_cures(&rig.vm);
 	ck_assert(rig_fault());
 	ck_assert_uint_ne(vm_cures(&rig.vm), seen);
@@ -369,8 +361,7 @@ START_TEST(whoever_takes_pages_says_so)
 	seen = vm_cures(&rig.vm);
 	pass_dev_drop(rig.dev);
 	ck_assert_uint_ne(vm_cures(&rig.vm), seen);
-	rig.vm.pass = NULL;
-	rig_stop();
+	stop_owned();
 }
 END_TEST
 
@@ -392,26 +383,24 @@ START_TEST(a_bar_gets_the_place_that_another_leaves)
 }
 END_TEST
 
-static struct pass_dev *add_second(struct pass_domain *group)
+static struct pass_dev *add_second(void)
 {
 	struct pass_dev *d = pass_func_new(&rig.vm, (struct pci_address){.bus = 2});
 	struct err e = {0};
 
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &d->vfio, &e), 0);
 	ck_assert_msg(pass_dev_learn(d, &e) == 0, "%s", e.msg);
+	own_device();
 	d->next = rig.dev;
-	group->devices = d;
-	rig.vm.pass = group;
+	domain.devices = d;
 	rig.shared = true;
 	return d;
 }
 
 START_TEST(and_so_does_another_devices)
 {
-	struct pass_domain group = {.reset = LOCK_INIT(LOCK_RESET)};
-
 	rig_start(suite_fixtures, "nvme");
-	struct pass_dev *second = add_second(&group);
+	struct pass_dev *second = add_second();
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	rig_write(PCI_COMMAND, 2, MEM);
 	pass_func_ops.config_write(&second->func, PCI_BASE_ADDRESS_0, 4, 0xc0000000);
@@ -425,10 +414,9 @@ START_TEST(and_so_does_another_devices)
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	ck_assert(!rig_maps(rig.dev, 0xc0000000));
 	pass_func_ops.fini(&second->func);
-	ck_assert_ptr_eq(group.devices, rig.dev);
+	ck_assert_ptr_eq(domain.devices, rig.dev);
 	ck_assert(rig_maps(rig.dev, 0xc0000000));
-	rig.vm.pass = NULL;
-	rig_stop();
+	stop_owned();
 }
 END_TEST
 

@@ -48,6 +48,16 @@ static void vector(unsigned n, uint32_t data)
 	mmio(TABLE + 16 * n + 12, 4, 0);
 }
 
+/* A host that cannot add vectors to those that are on. Vector 0 is on. */
+static void start_fixed(void)
+{
+	start_nvme();
+	rig.dev->msix.fixed = true;
+	rig.model.irqs[VFIO_PCI_MSIX_IRQ_INDEX].flags |= VFIO_IRQ_INFO_NORESIZE;
+	rig_write(CONTROL, 2, ENABLE);
+	vector(0, 0x40);
+}
+
 START_TEST(turns_the_device_on_at_once)
 {
 	start_nvme();
@@ -132,11 +142,7 @@ END_TEST
 
 START_TEST(grows_where_vectors_are_fixed)
 {
-	start_nvme();
-	rig.dev->msix.fixed = true;
-	rig.model.irqs[VFIO_PCI_MSIX_IRQ_INDEX].flags |= VFIO_IRQ_INFO_NORESIZE;
-	rig_write(CONTROL, 2, ENABLE);
-	vector(0, 0x40);
+	start_fixed();
 	rig_forget();
 	vector(2, 0x42);
 	ck_assert_str_eq(rig_log(), "commit attach25 off2 set2:0+3 set2:2+1");
@@ -351,11 +357,7 @@ END_TEST
 /* More vectors cannot be had, and then those that there were neither. */
 START_TEST(lost_vectors_are_told_and_come_back)
 {
-	start_nvme();
-	rig.dev->msix.fixed = true;
-	rig.model.irqs[VFIO_PCI_MSIX_IRQ_INDEX].flags |= VFIO_IRQ_INFO_NORESIZE;
-	rig_write(CONTROL, 2, ENABLE);
-	vector(0, 0x40);
+	start_fixed();
 	vector(1, 0x41);
 	uint64_t told = rig.dev->misdeeds.vector.count;
 	rig.model.refuse_vectors = true;

@@ -36,23 +36,24 @@ static bool is_mapped(char *at)
 	return mincore(at, KIB(4), &page) == 0;
 }
 
-static struct vfio_dev device_of(struct vfio_model *m)
+static struct vfio_model model;
+static const struct vfio_region region = {.size = SIZE};
+
+static struct vfio_dev device_load(void)
 {
 	struct vfio_dev d;
 
-	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, m, &d, NULL), 0);
+	vfio_model_load(&model, suite_fixtures, "nvme");
+	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &model, &d, NULL), 0);
 	return d;
 }
 
 START_TEST(a_refused_map_leaves_no_hole)
 {
-	static struct vfio_model model;
 	struct pass_reserve s = {0};
-	const struct vfio_region region = {.size = SIZE};
 	void *host;
 
-	vfio_model_load(&model, suite_fixtures, "nvme");
-	struct vfio_dev d = device_of(&model);
+	struct vfio_dev d = device_load();
 	ck_assert_int_eq(pass_reserve_make(&s, SIZE, SIZE), 0);
 	ck_assert_uint_eq((uintptr_t)s.at % SIZE, 0);
 	char *at = s.at;
@@ -73,13 +74,10 @@ END_TEST
 
 START_TEST(a_strangers_mapping_in_the_hole_stays)
 {
-	static struct vfio_model model;
 	struct pass_reserve s = {0};
-	const struct vfio_region region = {.size = SIZE};
 	void *host;
 
-	vfio_model_load(&model, suite_fixtures, "nvme");
-	struct vfio_dev d = device_of(&model);
+	struct vfio_dev d = device_load();
 	for (stranger_off = 0; stranger_off < MIB(8); stranger_off += MIB(2)) {
 		ck_assert_int_eq(pass_reserve_make(&s, SIZE, SIZE), 0);
 		char *at = s.at;

@@ -96,11 +96,22 @@ static void use(struct pass_dev *d, uint32_t at)
 	d->func.ops->config_write(&d->func, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 }
 
-START_TEST(resets_the_bus_once_for_all)
+static void start_in_use(void)
+{
+	rig_start(suite_fixtures, "nvme");
+	use(rig.dev, 0xc0000000);
+}
+
+static void start_pair_in_use(void)
 {
 	start_pair();
 	use(rig.dev, 0xc0000000);
 	use(companion, 0xc8000000);
+}
+
+START_TEST(resets_the_bus_once_for_all)
+{
+	start_pair_in_use();
 	companion->func.ops->quiet(&companion->func);
 	rig.dev->func.ops->quiet(&rig.dev->func);
 	rig_reset(rig.dev);
@@ -160,9 +171,7 @@ END_TEST
 
 START_TEST(spares_a_companion_in_use)
 {
-	start_pair();
-	use(rig.dev, 0xc0000000);
-	use(companion, 0xc8000000);
+	start_pair_in_use();
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 0);
 	ck_assert_uint_eq(rig.model.resets, 1);
@@ -213,8 +222,7 @@ END_TEST
 
 START_TEST(the_guests_own_reset_counts)
 {
-	rig_start(suite_fixtures, "nvme");
-	use(rig.dev, 0xc0000000);
+	start_in_use();
 	rig_write(0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.resets, 0);
@@ -229,8 +237,7 @@ END_TEST
 
 START_TEST(a_failed_reset_is_none)
 {
-	rig_start(suite_fixtures, "nvme");
-	use(rig.dev, 0xc0000000);
+	start_in_use();
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	rig.model.reset_error = -ENOTTY;
 	rig_reset(rig.dev);
@@ -251,8 +258,7 @@ END_TEST
 /* The guest's own request, which does not reach the device. */
 START_TEST(a_failed_request_is_none)
 {
-	rig_start(suite_fixtures, "nvme");
-	use(rig.dev, 0xc0000000);
+	start_in_use();
 	rig.model.dead = true;
 	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	rig_settle();
@@ -281,10 +287,19 @@ static void hold_resets(void)
 	rig.model.during_reset = take_long;
 }
 
+/* A reset of @d, as of a bus above it, has begun on return. */
+static void begin_held_reset(struct pass_dev *d)
+{
+	hold_resets();
+	d->func.ops->reset(&d->func);
+	(void)sem_wait(&begun);
+}
+
 static void end_held_reset(void)
 {
 	(void)sem_post(&may_end);
 	rig_settle();
+	rig.model.during_reset = NULL;
 }
 
 static uint32_t config_of(struct pass_dev *d, unsigned off, unsigned size)
@@ -320,7 +335,6 @@ START_TEST(a_long_reset_holds_up_nobody)
 	ck_assert_uint_eq(config_of(rig.dev, PCI_BASE_ADDRESS_0, 4), 4);
 	ck_assert_uint_eq(rig.dev->resets, 1);
 	ck_assert_uint_eq(rig.model.resets, 0);
-	rig.model.during_reset = NULL;
 	rig_stop();
 }
 END_TEST
@@ -328,13 +342,9 @@ END_TEST
 /* While the bus is in reset, nobody on it answers, whoever asked for the reset. */
 START_TEST(a_reset_of_the_bus_holds_all_that_is_on_it)
 {
-	start_pair();
-	use(rig.dev, 0xc0000000);
-	use(companion, 0xc8000000);
+	start_pair_in_use();
 	companion->func.ops->quiet(&companion->func);
-	hold_resets();
-	rig.dev->func.ops->reset(&rig.dev->func);
-	(void)sem_wait(&begun);
+	begin_held_reset(rig.dev);
 	ck_assert_uint_eq(config_of(companion, PCI_VENDOR_ID, 4), UINT32_MAX);
 	/* Its own reset waits, and finds nothing left to do. */
 	companion->func.ops->reset(&companion->func);
@@ -343,7 +353,6 @@ START_TEST(a_reset_of_the_bus_holds_all_that_is_on_it)
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	ck_assert_uint_eq(companion->bus_resets, 1);
 	ck_assert_uint_eq(companion->resets, 1);
-	rig.model.during_reset = NULL;
 	stop_pair();
 }
 END_TEST
@@ -351,17 +360,12 @@ END_TEST
 /* Two resets of the bus above, in short order; afterwards the guest's driver uses the device. */
 START_TEST(a_companion_reset_twice_is_in_use_again)
 {
-	start_pair();
-	use(rig.dev, 0xc0000000);
-	use(companion, 0xc8000000);
-	hold_resets();
+	start_pair_in_use();
 	companion->func.ops->quiet(&companion->func);
-	companion->func.ops->reset(&companion->func);
-	(void)sem_wait(&begun);
+	begin_held_reset(companion);
 	companion->func.ops->quiet(&companion->func);
 	companion->func.ops->reset(&companion->func);
 	end_held_reset();
-	rig.model.during_reset = NULL;
 	ck_assert_uint_eq(rig.model.resets, 1);
 	use(companion, 0xc8000000);
 	rig_reset(rig.dev);
@@ -377,16 +381,13 @@ START_TEST(the_host_asks_without_a_look_at_a_device_in_reset)
 	rig_start(suite_fixtures, "nvme");
 	struct loop_source *request = &rig.dev->events.request.source;
 	use(rig.dev, 0xc0000000);
-	hold_resets();
-	rig.dev->func.ops->reset(&rig.dev->func);
-	(void)sem_wait(&begun);
+	begin_held_reset(rig.dev);
 	rig.model.dead = true;
 	ck_assert_int_eq(eventfd_write(request->fd, 1), 0);
 	request->ready(request, 0);
 	ck_assert(!rig.dev->dropped);
 	rig.model.dead = false;
 	end_held_reset();
-	rig.model.during_reset = NULL;
 	ck_assert_ptr_nonnull(strstr(rig_log(), "ask"));
 	/* The kernel asks again: now it can be seen. */
 	rig.model.dead = true;
@@ -400,11 +401,8 @@ END_TEST
 
 START_TEST(a_device_leaves_after_its_reset)
 {
-	rig_start(suite_fixtures, "nvme");
-	use(rig.dev, 0xc0000000);
-	hold_resets();
-	rig.dev->func.ops->reset(&rig.dev->func);
-	(void)sem_wait(&begun);
+	start_in_use();
+	begin_held_reset(rig.dev);
 	rig.dev->func.ops->eject(&rig.dev->func);
 	ck_assert(rig.dev->dropped);
 	ck_assert(!rig.dev->closed);

@@ -2,13 +2,10 @@
 #include "pci/config.h"
 
 #include "base/endian.h"
-#include "base/err.h"
-#include "base/file.h"
 #include "base/num.h"
-#include "host/host.h"
 #include "pci/bar.h"
 #include "pci/capability.h"
-#include "suite.h"
+#include "replay.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -300,15 +297,12 @@ END_TEST
 
 START_TEST(reads_through_the_host)
 {
-	char path[FILE_PATH_MAX];
-	struct host *h = NULL;
+	struct host *h = replay_fixture("desktop");
 	struct err e = {0};
 	struct pci_address a = {0}, none = {.bus = 9};
 	struct pci_config c;
 	struct pci_bar bars[PCI_BAR_MAX];
 
-	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/desktop.host", suite_fixtures), 0);
-	ck_assert_int_eq(host_snapshot_open(path, &h, &e), 0);
 	ck_assert_int_eq(pci_address_parse("01:00.0", &a), 0);
 	ck_assert_int_eq(pci_config_read(h, a, &c, &e), 0);
 	ck_assert_uint_eq(c.size, 4096);

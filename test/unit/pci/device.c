@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/device.h"
 
-#include "base/err.h"
-#include "base/file.h"
-#include "host/host.h"
 #include "pci/group.h"
-#include "suite.h"
+#include "replay.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct host *replay_host(const char *name)
-{
-	char path[FILE_PATH_MAX];
-	struct host *h = NULL;
-	struct err e = {0};
-
-	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/%s.host", suite_fixtures, name), 0);
-	ck_assert_msg(host_snapshot_open(path, &h, &e) == 0, "%s", e.msg);
-	return h;
-}
 
 static struct pci_address address_at(const char *text)
 {
@@ -32,7 +18,7 @@ static struct pci_address address_at(const char *text)
 
 START_TEST(reads_every_field)
 {
-	struct host *h = replay_host("desktop");
+	struct host *h = replay_fixture("desktop");
 	struct pci_device d;
 	struct err e = {0};
 
@@ -58,7 +44,7 @@ END_TEST
 /* The kernel shows it under a lock that a stuck driver keeps: a listing must not touch it. */
 START_TEST(lists_without_the_override)
 {
-	struct host *h = replay_host("server");
+	struct host *h = replay_fixture("server");
 	struct pci_device *list = NULL, d;
 	size_t count = 0, bound = 0;
 	struct err e = {0};
@@ -78,7 +64,7 @@ END_TEST
 
 START_TEST(says_what_is_not_there)
 {
-	struct host *h = replay_host("desktop");
+	struct host *h = replay_fixture("desktop");
 	struct pci_device d = {.vendor = 0x77};
 	struct pci_group g;
 	struct err e = {0};
@@ -94,7 +80,7 @@ END_TEST
 
 START_TEST(lists_in_order)
 {
-	struct host *h = replay_host("desktop");
+	struct host *h = replay_fixture("desktop");
 	struct pci_device *list = NULL;
 	size_t count = 0;
 	struct err e = {0};
@@ -110,7 +96,7 @@ END_TEST
 
 START_TEST(reads_groups)
 {
-	struct host *h = replay_host("bridge");
+	struct host *h = replay_fixture("bridge");
 	struct pci_group g;
 	struct err e = {0};
 
@@ -128,7 +114,7 @@ END_TEST
 
 START_TEST(works_without_an_iommu)
 {
-	struct host *h = replay_host("laptop");
+	struct host *h = replay_fixture("laptop");
 	struct pci_device d;
 	struct err e = {0};
 
@@ -155,7 +141,7 @@ END_TEST
 
 START_TEST(knows_what_is_above)
 {
-	struct host *h = replay_host("server");
+	struct host *h = replay_fixture("server");
 	struct pci_device d;
 
 	ck_assert_int_eq(pci_device_read(h, address_at("c1:00.0"), &d, NULL), 0);

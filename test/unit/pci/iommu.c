@@ -1,26 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/iommu.h"
 
-#include "base/err.h"
-#include "host/host.h"
-#include "suite.h"
+#include "replay.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static enum pci_iommu state_of(const char *text, struct err *e)
 {
-	char path[] = "/tmp/usher-iommu-XXXXXX";
-	struct host *h = NULL;
-	int fd = mkstemp(path);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_gt(dprintf(fd, "usher-host 1\n%s", text), 0);
-	(void)close(fd);
-	ck_assert_int_eq(host_snapshot_open(path, &h, e), 0);
-	ck_assert_int_eq(unlink(path), 0);
+	struct host *h = replay_lines(text);
 	enum pci_iommu s = pci_iommu_state(h);
+
 	pci_iommu_explain(h, s, e);
 	host_close(h);
 	return s;

@@ -2,9 +2,7 @@
 #include "pci/isolation.h"
 
 #include "base/endian.h"
-#include "base/file.h"
-#include "host/host.h"
-#include "suite.h"
+#include "replay.h"
 
 #include <linux/pci_regs.h>
 #include <stdlib.h>
@@ -102,12 +100,9 @@ struct fixture_group {
 
 static void group_open(struct fixture_group *g, const char *name, int number)
 {
-	char path[FILE_PATH_MAX];
 	size_t count;
 
-	*g = (struct fixture_group){0};
-	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/%s.host", suite_fixtures, name), 0);
-	ck_assert_int_eq(host_snapshot_open(path, &g->host, NULL), 0);
+	*g = (struct fixture_group){.host = replay_fixture(name)};
 	ck_assert_int_eq(pci_device_list(g->host, &g->all, &count, NULL), 0);
 	for (size_t i = 0; i < count; i++)
 		if (g->all[i].group == number)

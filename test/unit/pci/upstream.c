@@ -1,30 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "pci/upstream.h"
 
-#include "base/file.h"
-#include "host/host.h"
+#include "base/num.h"
 #include "host/locked.h"
 #include "pci/device.h"
 #include "pci/reset.h"
 #include "pci/serial.h"
 #include "pci/sleep.h"
-#include "suite.h"
+#include "replay.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static struct host *open_fixture(const char *name)
-{
-	char path[FILE_PATH_MAX];
-	struct host *h = NULL;
-
-	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/%s.host", suite_fixtures, name), 0);
-	ck_assert_int_eq(host_snapshot_open(path, &h, NULL), 0);
-	return h;
-}
 
 static struct pci_address parse_address(const char *text)
 {
@@ -36,7 +25,7 @@ static struct pci_address parse_address(const char *text)
 
 START_TEST(walks_up_to_the_root)
 {
-	struct host *h = open_fixture("bridge");
+	struct host *h = replay_fixture("bridge");
 	struct pci_upstream u;
 
 	ck_assert_int_eq(pci_upstream_read(h, parse_address("02:01.0"), &u), 0);
@@ -55,7 +44,7 @@ END_TEST
 /* A VMD's devices stand in sysfs below the VMD, but on root buses of their own. */
 START_TEST(begins_at_the_nearest_root_bus)
 {
-	struct host *h = open_fixture("vmd");
+	struct host *h = replay_fixture("vmd");
 	struct pci_upstream u;
 
 	ck_assert_int_eq(pci_upstream_read(h, parse_address("10000:01:00.0"), &u), 0);
@@ -67,7 +56,7 @@ END_TEST
 
 START_TEST(knows_what_a_hot_reset_takes_along)
 {
-	struct host *h = open_fixture("bridge");
+	struct host *h = replay_fixture("bridge");
 	const struct pci_device *all[8];
 	struct pci_device *list;
 	struct pci_hot_reset r;
@@ -93,13 +82,14 @@ END_TEST
 
 START_TEST(takes_reset_methods_apart)
 {
+	static const char *const words[] = {"flr", "bus"};
 	const char *at = "flr  bus\n";
 	char word[8];
 
-	ck_assert(pci_reset_next(&at, word, sizeof(word)));
-	ck_assert_str_eq(word, "flr");
-	ck_assert(pci_reset_next(&at, word, sizeof(word)));
-	ck_assert_str_eq(word, "bus");
+	for (size_t i = 0; i < COUNT(words); i++) {
+		ck_assert(pci_reset_next(&at, word, sizeof(word)));
+		ck_assert_str_eq(word, words[i]);
+	}
 	ck_assert(!pci_reset_next(&at, word, sizeof(word)));
 	at = "a_method_far_too_long";
 	ck_assert(!pci_reset_next(&at, word, sizeof(word)));
@@ -110,7 +100,7 @@ END_TEST
 
 START_TEST(reads_who_it_is_and_how_it_sleeps)
 {
-	struct host *h = open_fixture("vmd");
+	struct host *h = replay_fixture("vmd");
 	struct pci_config c = {0};
 	struct pci_serials x;
 	struct pci_sleep p;

@@ -133,25 +133,30 @@ static void *access_once(void *arg)
 	return NULL;
 }
 
-static void wait_for_pin(const struct device *d)
+/*
+ * A vCPU has found the range of @d, which alone is on the bus, and waits for its lock; the range
+ * has left its place meanwhile. The caller drops the lock, and joins the thread.
+ */
+static pthread_t device_leave_accessed(struct device *d, struct access *a)
 {
-	while (!__atomic_load_n(&d->range.pins, __ATOMIC_ACQUIRE))
-		(void)usleep(100);
-}
-
-/* The vCPU has found the range, and waits for the device, which then leaves its place. */
-START_TEST(a_range_that_goes_before_the_lock_does_not_answer)
-{
-	struct device *d = device_new(0);
-	struct access a = {.addr = PLACE(0)};
 	pthread_t vcpu;
 
 	bus = (struct bus)BUS_INIT("mmio");
 	device_add(d);
 	lock_take(&d->lock);
-	ck_assert_int_eq(pthread_create(&vcpu, NULL, access_once, &a), 0);
-	wait_for_pin(d);
+	ck_assert_int_eq(pthread_create(&vcpu, NULL, access_once, a), 0);
+	while (!__atomic_load_n(&d->range.pins, __ATOMIC_ACQUIRE))
+		(void)usleep(100);
 	bus_remove(&bus, &d->range);
+	return vcpu;
+}
+
+START_TEST(a_range_that_goes_before_the_lock_does_not_answer)
+{
+	struct device *d = device_new(0);
+	struct access a = {.addr = PLACE(0)};
+	pthread_t vcpu = device_leave_accessed(d, &a);
+
 	/* At another place it is not the range that was asked, either. */
 	d->range.base = PLACE(1);
 	ck_assert_int_eq(bus_add(&bus, &d->range, NULL), 0);
@@ -170,14 +175,8 @@ START_TEST(the_next_owner_of_the_place_answers)
 {
 	struct device *d = device_new(0), *next = device_new(1);
 	struct access a = {.addr = PLACE(0)};
-	pthread_t vcpu;
+	pthread_t vcpu = device_leave_accessed(d, &a);
 
-	bus = (struct bus)BUS_INIT("mmio");
-	device_add(d);
-	lock_take(&d->lock);
-	ck_assert_int_eq(pthread_create(&vcpu, NULL, access_once, &a), 0);
-	wait_for_pin(d);
-	bus_remove(&bus, &d->range);
 	next->range.base = PLACE(0);
 	next->there = true;
 	ck_assert_int_eq(bus_add(&bus, &next->range, NULL), 0);
