@@ -8,6 +8,8 @@
 static __attribute__((format(printf, 3, 0))) void set_text(
 	struct err *e, int code, const char *fmt, va_list ap)
 {
+	if (!e)
+		return;
 	e->code = code;
 	e->hint[0] = '\0';
 	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
@@ -17,11 +19,11 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!e)
-		return code;
 	va_start(ap, fmt);
 	set_text(e, code, fmt, ap);
 	va_end(ap);
+	if (!e)
+		return code;
 	size_t len = strlen(e->msg);
 	(void)snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", strerror(-code));
 	return code;
@@ -31,8 +33,6 @@ int err_say(struct err *e, int code, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!e)
-		return code;
 	va_start(ap, fmt);
 	set_text(e, code, fmt, ap);
 	va_end(ap);

@@ -5,73 +5,65 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int fd_read_full(int fd, void *buf, size_t len)
-{
-	char *p = buf;
+/* A transfer: of bytes from the file, or to it. */
+struct transfer {
+	int fd;
+	char *in; /* NULL: out */
+	const char *out;
+	size_t len;
+	bool at; /* at @off; else at the file's own position */
+	off_t off;
+};
 
-	while (len) {
-		ssize_t n = read(fd, p, len);
+static ssize_t transfer_some(const struct transfer *t)
+{
+	if (t->in)
+		return t->at ? pread(t->fd, t->in, t->len, t->off) : read(t->fd, t->in, t->len);
+	return t->at ? pwrite(t->fd, t->out, t->len, t->off) : write(t->fd, t->out, t->len);
+}
+
+static int transfer_bytes(struct transfer t)
+{
+	while (t.len) {
+		ssize_t n = transfer_some(&t);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n ? -errno : -EIO;
-		p += n;
-		len -= (size_t)n;
+		if (t.in)
+			t.in += n;
+		else
+			t.out += n;
+		t.off += n;
+		t.len -= (size_t)n;
 	}
 	return 0;
+}
+
+int fd_read_full(int fd, void *buf, size_t len)
+{
+	return transfer_bytes((struct transfer){.fd = fd, .in = buf, .len = len});
 }
 
 int fd_write_full(int fd, const void *buf, size_t len)
 {
-	const char *p = buf;
-
-	while (len) {
-		ssize_t n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return transfer_bytes((struct transfer){.fd = fd, .out = buf, .len = len});
 }
 
 int fd_pread_full(int fd, void *buf, size_t len, off_t off)
 {
-	char *p = buf;
-
-	while (len) {
-		ssize_t n = pread(fd, p, len, off);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		off += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return transfer_bytes(
+		(struct transfer){.fd = fd, .in = buf, .len = len, .at = true, .off = off});
 }
 
 int fd_pwrite_full(int fd, const void *buf, size_t len, off_t off)
 {
-	const char *p = buf;
-
-	while (len) {
-		ssize_t n = pwrite(fd, p, len, off);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		off += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return transfer_bytes(
+		(struct transfer){.fd = fd, .out = buf, .len = len, .at = true, .off = off});
 }
 
 int fd_set_cloexec(int fd, int on)

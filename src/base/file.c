@@ -125,15 +125,6 @@ bool file_is_leftover(const char *name, char *buf, size_t size)
 	return left;
 }
 
-int file_end_text(FILE *f, char **text)
-{
-	if (fclose(f) == 0)
-		return 0;
-	free(*text);
-	*text = NULL;
-	return -ENOMEM;
-}
-
 /* On a read-only file system the kernel refuses before it looks whether the file exists. */
 static int remove_name(const char *path)
 {

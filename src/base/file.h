@@ -33,12 +33,6 @@ int file_replace(const char *path, const void *data, size_t len, unsigned mode);
  */
 bool file_is_leftover(const char *name, char *buf, size_t size);
 
-/*
- * Closes a stream of open_memstream() and thereby completes its @text; frees @text on failure.
- * Return: 0, -ENOMEM.
- */
-int file_end_text(FILE *f, char **text);
-
 /* Removes @path, and its temporary file if a crash left one. Return: 0 (also if absent), -errno. */
 int file_remove(const char *path);
 

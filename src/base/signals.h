@@ -16,4 +16,7 @@ void signals_survive_writes(void);
 /* What a program that usher starts gets back: the signals ignored above. */
 void signals_of_writes(sigset_t *ret);
 
+/* Those by which a person, a terminal or a service manager ends a command: to block. */
+void signals_that_end(sigset_t *ret);
+
 #endif

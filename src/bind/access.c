@@ -4,6 +4,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "bind/kernel_ops.h"
 
 #include <errno.h>
@@ -30,16 +31,15 @@ static void put_access(FILE *f, const struct bind_access *a)
 	(void)fputs("\n", f);
 }
 
-/* Text of the rule; *@ret is the caller's to free(). Return: 0, -ENOMEM. */
+/* Text of the rule; *@ret is the caller's to free(). Return: its length, -ENOMEM. */
 static int rule_format(const struct bind_entry *n, char **ret)
 {
 	char address[PCI_ADDRESS_TEXT];
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	struct text t;
 
-	if (!f)
+	if (text_begin(&t) < 0)
 		return -ENOMEM;
+	FILE *f = t.out;
 	(void)fprintf(f, "# Made by usher bind --user; usher release removes it.\n");
 	for (size_t i = 0; i < n->count; i++) {
 		pci_address_format(n->members[i].address, address);
@@ -52,10 +52,7 @@ static int rule_format(const struct bind_entry *n, char **ret)
 			f, "ACTION!=\"remove\", SUBSYSTEM==\"vfio-dev\", KERNELS==\"%s\"", address);
 		put_access(f, &n->access);
 	}
-	if (file_end_text(f, &text) < 0)
-		return -ENOMEM;
-	*ret = text;
-	return 0;
+	return text_end(&t, ret);
 }
 
 int bind_access_install(const struct bind_env *env, const struct bind_entry *n, struct err *e)
@@ -63,7 +60,7 @@ int bind_access_install(const struct bind_env *env, const struct bind_entry *n, 
 	cleanup_free char *text = NULL;
 
 	int r = bind_access_is(&n->access) ? rule_format(n, &text) : 0;
-	if (r == 0)
+	if (r >= 0)
 		r = env->kernel->rule(n->group, text);
 	return r < 0 ? err_set(e, r, "group %d: write the udev rule for its nodes", n->group) : 0;
 }

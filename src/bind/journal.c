@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "bind/owner.h"
 #include "bind/vf_settings.h"
 #include "host/host.h"
@@ -74,12 +75,11 @@ static const char *id_text(uint32_t id, char buf[12])
 int bind_entry_format(const struct bind_entry *n, char **ret)
 {
 	char address[PCI_ADDRESS_TEXT], vf[BIND_VF_SETTINGS_TEXT], uid[12], gid[12];
-	size_t len = 0;
-	char *text = NULL;
-	FILE *f = open_memstream(&text, &len);
+	struct text t;
 
-	if (!f)
+	if (text_begin(&t) < 0)
 		return -ENOMEM;
+	FILE *f = t.out;
 	(void)fprintf(f, "usher-journal 1\ngroup %d\nboot %s\nstate %s\n", n->group, n->boot,
 		state_names[n->state]);
 	(void)fprintf(f, "owner %d %" PRIu64 " %s\nwriter %d %" PRIu64 "\n", n->owner.pid,
@@ -108,10 +108,7 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 			(void)fprintf(f, "unwiped yes\n");
 	}
 	(void)fprintf(f, "end\n");
-	if (file_end_text(f, &text) < 0)
-		return -ENOMEM;
-	*ret = text;
-	return (int)len;
+	return text_end(&t, ret);
 }
 
 /* Reads an entry line by line; the first line that is not as expected ends it. */

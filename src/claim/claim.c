@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "bind/owner.h"
 #include "host/host.h"
 
@@ -22,12 +23,11 @@ int claim_format(const struct claim *c, char **ret)
 {
 	const struct claim_identity *n = &c->identity;
 	char address[PCI_ADDRESS_TEXT];
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	struct text t;
 
-	if (!f)
+	if (text_begin(&t) < 0)
 		return -ENOMEM;
+	FILE *f = t.out;
 	(void)fprintf(f, "# Set aside for VFIO at every boot. After a change: usher apply\n");
 	(void)fprintf(f, "usher-claim 1\naddress %s\npath %s\n",
 		pci_address_format(c->address, address), n->path);
@@ -41,10 +41,7 @@ int claim_format(const struct claim *c, char **ret)
 		(void)fprintf(f, "user %s\n", c->user);
 	if (c->user_group[0])
 		(void)fprintf(f, "user-group %s\n", c->user_group);
-	if (file_end_text(f, &text) < 0)
-		return -ENOMEM;
-	*ret = text;
-	return (int)len;
+	return text_end(&t, ret);
 }
 
 static bool take_version(const char *value, struct claim *c)

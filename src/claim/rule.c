@@ -4,6 +4,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,30 +47,27 @@ static int put_claim(FILE *f, const struct claim *c)
 
 int claim_rule_format(const struct claim *claims, size_t count, char **ret)
 {
-	size_t good = 0, len = 0;
-	char *text = NULL;
+	size_t good = 0;
+	struct text t;
 	int r = 0;
 
 	for (size_t i = 0; i < count; i++)
 		good += !claims[i].bad[0];
 	if (!good)
 		return 0;
-	FILE *f = open_memstream(&text, &len);
-	if (!f)
+	if (text_begin(&t) < 0)
 		return -ENOMEM;
-	(void)fputs(head, f);
+	(void)fputs(head, t.out);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (!claims[i].bad[0])
-			r = put_claim(f, &claims[i]);
-	(void)fputs(foot, f);
-	if (file_end_text(f, &text) < 0)
-		return -ENOMEM;
-	if (r < 0) {
-		free(text);
-		return r;
-	}
-	*ret = text;
-	return (int)len;
+			r = put_claim(t.out, &claims[i]);
+	(void)fputs(foot, t.out);
+	cleanup_free char *text = NULL;
+	int len = text_end(&t, &text);
+	if (r < 0 || len < 0)
+		return r < 0 ? r : len;
+	*ret = TAKE_PTR(text);
+	return len;
 }
 
 static int write_rule(const char *path, const char *text, size_t len)

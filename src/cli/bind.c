@@ -21,12 +21,8 @@ struct arguments {
 	struct targets targets;
 	struct bind_request request;
 	struct bind_env env;
-	const char *host;
 	uint8_t bar[PCI_BAR_COUNT]; /* of the one device */
 	bool has_bar;
-	const char *user, *user_group;
-	bool dry_run;
-	bool json;
 };
 
 static int print_json(
@@ -70,7 +66,7 @@ static int print_plan(const struct arguments *a, const struct bind_plan *plan, s
 		if (r < 0)
 			return r;
 	}
-	if (a->json)
+	if (a->targets.json)
 		return print_json(plan, steps, count, e);
 	plan_text(stdout, plan);
 	if (a->request.only)
@@ -90,9 +86,7 @@ static int dry_run(const struct arguments *a)
 	int r = bind_plan(&a->env, &a->request, &plan, &e);
 	if (r == 0)
 		r = print_plan(a, &plan, &e);
-	if (r < 0)
-		report(&e);
-	int leave = r < 0 ? LEAVE_FAILED : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
+	int leave = report_outcome(r, r == 0 && plan.refusals, &e);
 	bind_plan_fini(&plan);
 	return leave;
 }
@@ -105,7 +99,7 @@ static int bind_group(const struct arguments *a)
 	change_begin();
 	int r = bind_take(&a->env, &a->request, &plan, &e);
 	bool refused = r < 0 && plan.refusals;
-	if (a->json && (r == 0 || refused)) {
+	if (a->targets.json && (r == 0 || refused)) {
 		struct err why = {0};
 		if (print_json(&plan, NULL, 0, &why) < 0)
 			report(&why);
@@ -119,13 +113,11 @@ static int bind_group(const struct arguments *a)
 			report_idle_allows(a, &plan);
 	}
 	bind_plan_fini(&plan);
-	if (r < 0 && !refused)
-		report(&e);
-	return r == 0 ? LEAVE_OK : refused ? LEAVE_REFUSED : LEAVE_FAILED;
+	return report_outcome(r, refused, &e);
 }
 
 /* Parses "1=8G": the new size of BAR 1. */
-static int parse_bar(const struct verb *v, const char *text, struct arguments *a)
+static int parse_bar(struct arguments *a, const char *text)
 {
 	uint64_t bytes = 0;
 	uint8_t code = 0;
@@ -134,7 +126,7 @@ static int parse_bar(const struct verb *v, const char *text, struct arguments *a
 		num_parse_size(text + 2, &bytes) == 0)
 		code = bind_resize_code(bytes);
 	if (!code)
-		return option_wrong(v,
+		return option_wrong(a->targets.verb,
 			"--bar: '%s' is not N=SIZE, with N from 0 to 5 and SIZE a power of two "
 			"like 256M or 8G",
 			text);
@@ -143,97 +135,76 @@ static int parse_bar(const struct verb *v, const char *text, struct arguments *a
 	return 0;
 }
 
-enum { ID = 1, DRIVER, ALLOW, ONLY, USER, USER_GROUP, BAR, TIMEOUT, DRY_RUN, JSON, HOST };
+enum { DRIVER = 1, ONLY, BAR, TIMEOUT };
 
-static int parse_option(const struct verb *v, struct arguments *a, int option)
+static int bind_option(void *arg, int c, const char *text)
 {
-	switch (option) {
-	case ID:
-		return targets_id(&a->targets, v, optarg);
+	struct arguments *a = arg;
+
+	switch (c) {
 	case DRIVER:
-		a->request.driver = optarg;
+		a->request.driver = text;
 		return 0;
-	case ALLOW:
-		return targets_allow(&a->targets, v, optarg);
 	case ONLY:
 		a->request.only = true;
 		return 0;
-	case USER:
-		a->user = optarg;
-		return 0;
-	case USER_GROUP:
-		a->user_group = optarg;
-		return 0;
 	case BAR:
-		return parse_bar(v, optarg, a);
+		return parse_bar(a, text);
 	case TIMEOUT:
-		return targets_timeout(&a->env, v, optarg);
-	case DRY_RUN:
-		a->dry_run = true;
-		return 0;
-	case JSON:
-		a->json = true;
-		return 0;
+		return targets_timeout(&a->env, a->targets.verb, text);
 	default:
-		a->host = optarg;
-		return 0;
+		return targets_option(&a->targets, c, text);
 	}
 }
 
 static int bind_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
-		{"id", required_argument, NULL, ID},
+		{"id", required_argument, NULL, TARGETS_ID},
 		{"driver", required_argument, NULL, DRIVER},
-		{"allow", required_argument, NULL, ALLOW},
+		{"allow", required_argument, NULL, TARGETS_ALLOW},
 		{"only", no_argument, NULL, ONLY},
-		{"user", required_argument, NULL, USER},
-		{"user-group", required_argument, NULL, USER_GROUP},
+		{"user", required_argument, NULL, TARGETS_USER},
+		{"user-group", required_argument, NULL, TARGETS_USER_GROUP},
 		{"bar", required_argument, NULL, BAR},
 		{"timeout", required_argument, NULL, TIMEOUT},
-		{"dry-run", no_argument, NULL, DRY_RUN},
-		{"json", no_argument, NULL, JSON},
-		{"host", required_argument, NULL, HOST},
+		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
+		{"json", no_argument, NULL, TARGETS_JSON},
+		{"host", required_argument, NULL, TARGETS_HOST},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
-	int c = OPTION_END, r = 0;
 
-	while (r == 0 && (c = option_next(&o)) > 0)
-		r = parse_option(v, a, c);
+	int r = options_take(&o, bind_option, a);
 	if (r)
 		return r;
-	if (c != OPTION_END)
-		return c;
-	if (a->host && !a->dry_run)
+	if (a->targets.host && !a->targets.dry_run)
 		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
-	r = targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
+	r = targets_operands(&a->targets, argc - optind, argv + optind, 1);
 	if (r == 0 && a->has_bar && a->targets.count > 1)
 		return option_wrong(v, "--bar needs exactly one device, not %zu", a->targets.count);
 	memcpy(a->targets.list[0].bar, a->bar, sizeof(a->bar));
-	return r ? r : targets_access(v, a->user, a->user_group, &a->request.access);
+	if (r == 0)
+		r = targets_access(&a->targets, &a->request.access);
+	return r ? r : option_host(a->targets.host, &a->env.host);
 }
 
 static int bind_run(const struct verb *v, int argc, char **argv)
 {
 	struct arguments a = {
+		.targets.verb = v,
 		.request = {.access = BIND_ACCESS_NONE},
 		.env = bind_env_live(),
 	};
 
 	int r = bind_parse(v, argc, argv, &a);
 	if (r)
-		return r < 0 ? option_leave(r) : r;
+		return option_leave(r);
 	a.request.targets = a.targets.list;
 	a.request.target_count = a.targets.count;
 	a.request.allow = a.targets.allow;
 	a.request.allow_count = a.targets.allow_count;
-	if (!a.dry_run)
-		return bind_group(&a);
-	r = option_host(a.host, &a.env.host);
-	if (r)
-		return r;
-	r = dry_run(&a);
+	r = a.targets.dry_run ? dry_run(&a) : bind_group(&a);
 	host_close(a.env.host);
 	return r;
 }

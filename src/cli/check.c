@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/clean.h"
 #include "base/err.h"
 #include "check/check.h"
+#include "cli/operand.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "host/host.h"
 #include "view/findings.h"
-#include "view/hint.h"
-#include "view/lookup.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 struct request {
 	const char *file; /* a snapshot */
@@ -36,28 +33,16 @@ static int check_host(
 
 static int check_words(const struct verb *v, const struct request *q, int count, char **words)
 {
-	cleanup_free struct pci_address *addresses = calloc((size_t)count + 1, sizeof(*addresses));
-	const struct check_request c = {.addresses = addresses, .address_count = (size_t)count};
-	struct host *h = NULL;
+	struct operands o;
 	struct err e = {0};
 
-	int r = option_host(q->file, &h);
-	if (r)
-		return r;
-	if (!addresses)
-		r = err_set(&e, -ENOMEM, "check this host");
-	for (int i = 0; r == 0 && i < count; i++) {
-		if (lookup_device(h, words[i], &addresses[i]) == 0)
-			continue;
-		(void)err_say(&e, -EINVAL, "%s: '%s' is not a PCI address, interface or disk",
-			v->name, words[i]);
-		hint_word(h, words[i], &e);
-		r = LEAVE_USAGE;
+	int r = operands_open(&o, v, q->file, count, words);
+	if (r == 0) {
+		const struct check_request c = {.addresses = o.addresses, .address_count = o.count};
+		r = check_host(q, o.host, &c, &e);
 	}
-	if (r == 0)
-		r = check_host(q, h, &c, &e);
-	host_close(h);
-	if (e.code)
+	operands_close(&o);
+	if (r < 0)
 		report(&e);
 	return r < 0 ? LEAVE_FAILED : r;
 }

@@ -20,53 +20,46 @@
 struct arguments {
 	struct targets targets;
 	const char *driver;
-	const char *user, *user_group;
 	struct bind_access access;
-	bool dry_run;
 };
 
-enum { ID = 1, DRIVER, ALLOW, USER, USER_GROUP, DRY_RUN };
+enum { DRIVER = 1 };
+
+static int claim_option(void *arg, int c, const char *text)
+{
+	struct arguments *a = arg;
+
+	if (c != DRIVER)
+		return targets_option(&a->targets, c, text);
+	a->driver = text;
+	return 0;
+}
 
 static int claim_parse_words(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
-		{"id", required_argument, NULL, ID},
+		{"id", required_argument, NULL, TARGETS_ID},
 		{"driver", required_argument, NULL, DRIVER},
-		{"allow", required_argument, NULL, ALLOW},
-		{"user", required_argument, NULL, USER},
-		{"user-group", required_argument, NULL, USER_GROUP},
-		{"dry-run", no_argument, NULL, DRY_RUN},
+		{"allow", required_argument, NULL, TARGETS_ALLOW},
+		{"user", required_argument, NULL, TARGETS_USER},
+		{"user-group", required_argument, NULL, TARGETS_USER_GROUP},
+		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
-	int c = OPTION_END, r = 0;
+	const struct targets *t = &a->targets;
 
-	while (r == 0 && (c = option_next(&o)) > 0) {
-		if (c == ID)
-			r = targets_id(&a->targets, v, optarg);
-		else if (c == ALLOW)
-			r = targets_allow(&a->targets, v, optarg);
-		else if (c == DRIVER)
-			a->driver = optarg;
-		else if (c == USER)
-			a->user = optarg;
-		else if (c == USER_GROUP)
-			a->user_group = optarg;
-		else
-			a->dry_run = true;
-	}
+	int r = options_take(&o, claim_option, a);
 	if (r)
 		return r;
-	if (c != OPTION_END)
-		return c;
 	if (a->driver && !bind_name_is_vfio(a->driver))
 		return option_wrong(v, "--driver: '%s' is not a VFIO driver", a->driver);
 	/* A claim's file has one word per line. */
-	if ((a->user && !bind_name_ok(a->user)) || (a->user_group && !bind_name_ok(a->user_group)))
+	if ((t->user && !bind_name_ok(t->user)) || (t->user_group && !bind_name_ok(t->user_group)))
 		return option_wrong(v,
 			"--user and --user-group: a claim cannot hold this name: use its number");
-	r = targets_access(v, a->user, a->user_group, &a->access);
-	return r ? r : targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
+	r = targets_access(t, &a->access);
+	return r ? r : targets_operands(&a->targets, argc - optind, argv + optind, 1);
 }
 
 /* Checks of the present state: leases and open files do not survive a reboot. */
@@ -161,6 +154,7 @@ static void tell_boot(void)
 
 static int claim_device(const struct arguments *a, struct pci_address address, struct err *e)
 {
+	const struct targets *t = &a->targets;
 	char text[PCI_ADDRESS_TEXT];
 	struct claim c;
 
@@ -168,10 +162,10 @@ static int claim_device(const struct arguments *a, struct pci_address address, s
 	if (r < 0)
 		return r;
 	(void)snprintf(c.driver, sizeof(c.driver), "%s", a->driver ? a->driver : "");
-	(void)snprintf(c.user, sizeof(c.user), "%s", a->user ? a->user : "");
+	(void)snprintf(c.user, sizeof(c.user), "%s", t->user ? t->user : "");
 	(void)snprintf(
-		c.user_group, sizeof(c.user_group), "%s", a->user_group ? a->user_group : "");
-	if (a->dry_run) {
+		c.user_group, sizeof(c.user_group), "%s", t->user_group ? t->user_group : "");
+	if (t->dry_run) {
 		cleanup_free char *file = NULL;
 		if (claim_format(&c, &file) < 0)
 			return err_set(e, -ENOMEM, "claim");
@@ -187,25 +181,25 @@ static int claim_device(const struct arguments *a, struct pci_address address, s
 
 static int run_claim(const struct verb *v, int argc, char **argv)
 {
-	struct arguments a = {0};
+	struct arguments a = {.targets.verb = v};
 	struct err e = {0};
 
 	int r = claim_parse_words(v, argc, argv, &a);
 	if (r)
-		return r < 0 ? option_leave(r) : r;
+		return option_leave(r);
 	r = check_use(&a);
 	if (r)
 		return r;
 	change_begin();
 	for (size_t i = 0; r == 0 && i < a.targets.count; i++)
 		r = claim_device(&a, a.targets.list[i].address, &e);
-	if (r == 0 && !a.dry_run)
+	if (r == 0 && !a.targets.dry_run)
 		r = claim_rule_write(host_live(), CLAIMS_DIR, CLAIM_RULE_PATH, &e);
 	if (r < 0) {
 		report(&e);
 		return r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
 	}
-	if (!a.dry_run)
+	if (!a.targets.dry_run)
 		tell_boot();
 	return LEAVE_OK;
 }

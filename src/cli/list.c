@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "cli/operand.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "host/host.h"
 #include "view/column.h"
 #include "view/filter.h"
-#include "view/hint.h"
 #include "view/listing.h"
 #include "view/names.h"
 
@@ -17,6 +16,7 @@
 enum form { FORM_TABLE, FORM_JSON, FORM_DOT, FORM_SVG };
 
 struct request {
+	const struct verb *verb;
 	struct filter filter;
 	const char *file; /* a snapshot */
 	enum tree_kind kind;
@@ -90,31 +90,34 @@ static int list_devices(const struct request *q, struct host *h, struct err *e)
 	return r;
 }
 
-static int take_columns(const struct verb *v, struct request *q)
+static int take_columns(struct request *q, const char *text)
 {
 	char wrong[32];
 
-	int r = columns_parse(&q->columns, optarg, wrong);
+	int r = columns_parse(&q->columns, text, wrong);
 	if (r == -E2BIG)
-		return option_wrong(v, "--output: at most %d columns can be shown", COLUMNS_MAX);
+		return option_wrong(
+			q->verb, "--output: at most %d columns can be shown", COLUMNS_MAX);
 	if (r < 0)
-		return option_wrong(v, "--output: unknown column '%s'", wrong);
+		return option_wrong(q->verb, "--output: unknown column '%s'", wrong);
 	q->chosen = true;
 	return 0;
 }
 
-static int take_group(const struct verb *v, struct filter *f)
+static int take_group(struct request *q, const char *text)
 {
 	uint64_t n;
 
-	if (num_parse(optarg, 10, INT32_MAX, &n) < 0)
-		return option_wrong(v, "--group: '%s' is not a number", optarg);
-	f->group = (int)n;
+	if (num_parse(text, 10, INT32_MAX, &n) < 0)
+		return option_wrong(q->verb, "--group: '%s' is not a number", text);
+	q->filter.group = (int)n;
 	return 0;
 }
 
-static int take_option(const struct verb *v, int c, struct request *q)
+static int list_option(void *arg, int c, const char *text)
 {
+	struct request *q = arg;
+
 	switch (c) {
 	case 'j':
 		q->form = FORM_JSON;
@@ -135,62 +138,40 @@ static int take_option(const struct verb *v, int c, struct request *q)
 		q->kind = TREE_FLAT;
 		return 0;
 	case 'H':
-		q->file = optarg;
+		q->file = text;
 		return 0;
 	case 'd':
-		q->filter.driver = optarg;
+		q->filter.driver = text;
 		return 0;
 	case 'c':
-		q->filter.class = optarg;
+		q->filter.class = text;
 		return 0;
 	case 'i':
-		if (filter_parse_id(&q->filter, optarg) == 0)
+		if (filter_parse_id(&q->filter, text) == 0)
 			return 0;
-		return option_wrong(v, "--id: '%s' is not an id like 10de or 10de:2484", optarg);
+		return option_wrong(
+			q->verb, "--id: '%s' is not an id like 10de or 10de:2484", text);
 	case 'o':
-		return take_columns(v, q);
+		return take_columns(q, text);
 	default:
-		return take_group(v, &q->filter);
+		return take_group(q, text);
 	}
-}
-
-/* Resolves the operands: addresses, interfaces, disks. */
-static int take_words(
-	const struct verb *v, struct host *h, int count, char **words, struct pci_address *ret)
-{
-	struct err e = {0};
-
-	for (int i = 0; i < count; i++) {
-		if (lookup_device(h, words[i], &ret[i]) == 0)
-			continue;
-		(void)err_say(&e, -EINVAL, "%s: '%s' is not a PCI address, interface or disk",
-			v->name, words[i]);
-		hint_word(h, words[i], &e);
-		report(&e);
-		return LEAVE_USAGE;
-	}
-	return 0;
 }
 
 static int list_words(const struct verb *v, struct request *q, int count, char **words)
 {
-	cleanup_free struct pci_address *addresses = calloc((size_t)count + 1, sizeof(*addresses));
-	struct host *h = NULL;
+	struct operands o;
 	struct err e = {0};
 
-	if (!addresses)
-		return LEAVE_FAILED;
-	int r = option_host(q->file, &h);
-	if (r)
-		return r;
-	r = take_words(v, h, count, words, addresses);
-	q->filter.addresses = addresses;
-	q->filter.address_count = (size_t)count;
-	int x = r ? 0 : list_devices(q, h, &e);
-	host_close(h);
-	if (x < 0)
+	int r = operands_open(&o, v, q->file, count, words);
+	q->filter.addresses = o.addresses;
+	q->filter.address_count = o.count;
+	if (r == 0)
+		r = list_devices(q, o.host, &e);
+	operands_close(&o);
+	if (r < 0)
 		report(&e);
-	return x < 0 ? LEAVE_FAILED : r;
+	return r < 0 ? LEAVE_FAILED : r;
 }
 
 static int list_run(const struct verb *v, int argc, char **argv)
@@ -212,16 +193,14 @@ static int list_run(const struct verb *v, int argc, char **argv)
 	};
 	struct options o = {
 		.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "jntlo:"};
-	struct request q = {
-		.filter = FILTER_NONE, .kind = TREE_GROUPS, .columns = columns_default()};
-	int c = OPTION_END, r = 0;
+	struct request q = {.verb = v,
+		.filter = FILTER_NONE,
+		.kind = TREE_GROUPS,
+		.columns = columns_default()};
 
-	while (r == 0 && (c = option_next(&o)) > 0)
-		r = take_option(v, c, &q);
+	int r = options_take(&o, list_option, &q);
 	if (r)
-		return r;
-	if (c != OPTION_END)
-		return option_leave(c);
+		return option_leave(r);
 	if (q.form == FORM_JSON)
 		q.kind = TREE_FLAT;
 	else if (q.form != FORM_TABLE)

@@ -61,8 +61,22 @@ int option_next(struct options *o)
 	}
 }
 
+int options_take(struct options *o, int (*take)(void *arg, int c, const char *text), void *arg)
+{
+	for (;;) {
+		int c = option_next(o);
+		if (c < 0)
+			return c == OPTION_END ? 0 : c;
+		int r = take(arg, c, optarg);
+		if (r)
+			return r;
+	}
+}
+
 int option_leave(int end)
 {
+	if (end >= 0)
+		return end;
 	return end == OPTION_HELP ? LEAVE_OK : LEAVE_USAGE;
 }
 

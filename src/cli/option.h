@@ -13,11 +13,12 @@ struct host;
  * here for every verb.
  *
  *	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
- *	while ((c = option_next(&o)) > 0)
- *		switch (c) …                       the option's own value is in optarg
- *	if (c != OPTION_END)
- *		return option_leave(c);
+ *	int r = options_take(&o, bind_option, &arguments);
+ *	if (r)
+ *		return option_leave(r);
  *	… operands are argv[optind] and on
+ *
+ * Verbs whose options cannot be wrong loop over option_next() instead.
  */
 struct options {
 	const struct verb *verb;
@@ -33,7 +34,14 @@ enum { OPTION_END = -1, OPTION_HELP = -2, OPTION_BAD = -3 };
 /* Return: the option's `val`, OPTION_END, OPTION_HELP (help was printed), OPTION_BAD (reported). */
 int option_next(struct options *o);
 
-/* The exit status after OPTION_HELP or OPTION_BAD. */
+/*
+ * Hands each option to @take (its `val`, and its own value or NULL) until that reports an error.
+ * Return: 0 (operands begin at argv[optind]), the exit status that @take returned, OPTION_HELP,
+ * OPTION_BAD.
+ */
+int options_take(struct options *o, int (*take)(void *arg, int c, const char *text), void *arg);
+
+/* The exit status for OPTION_HELP, OPTION_BAD, or an exit status. */
 int option_leave(int end);
 
 /* Reports an error in the command line, with the verb's help as a hint. Return: LEAVE_USAGE. */

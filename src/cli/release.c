@@ -16,10 +16,9 @@ struct arguments {
 	struct targets targets;
 	struct bind_release_request giving;
 	struct bind_env env;
-	bool json;
 };
 
-static int parse_return(const struct verb *v, const char *text, enum bind_return *ret)
+static int parse_return(struct arguments *a, const char *text)
 {
 	static const char *const words[] = {
 		[BIND_RETURN_DRIVER] = "driver",
@@ -29,45 +28,44 @@ static int parse_return(const struct verb *v, const char *text, enum bind_return
 
 	for (unsigned i = 0; i < COUNT(words); i++) {
 		if (strcmp(text, words[i]) == 0) {
-			*ret = (enum bind_return)i;
+			a->giving.how = (enum bind_return)i;
 			return 0;
 		}
 	}
-	return option_wrong(v, "--return: '%s' is not one of driver, vfio, none", text);
+	return option_wrong(
+		a->targets.verb, "--return: '%s' is not one of driver, vfio, none", text);
 }
 
-enum { RETURN = 1, ALLOW, TIMEOUT, DRY_RUN, JSON };
+enum { RETURN = 1, TIMEOUT };
+
+static int release_option(void *arg, int c, const char *text)
+{
+	struct arguments *a = arg;
+
+	switch (c) {
+	case RETURN:
+		return parse_return(a, text);
+	case TIMEOUT:
+		return targets_timeout(&a->env, a->targets.verb, text);
+	default:
+		return targets_option(&a->targets, c, text);
+	}
+}
 
 static int release_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
 		{"return", required_argument, NULL, RETURN},
-		{"allow", required_argument, NULL, ALLOW},
+		{"allow", required_argument, NULL, TARGETS_ALLOW},
 		{"timeout", required_argument, NULL, TIMEOUT},
-		{"dry-run", no_argument, NULL, DRY_RUN},
-		{"json", no_argument, NULL, JSON},
+		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
+		{"json", no_argument, NULL, TARGETS_JSON},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
-	int c = OPTION_END, r = 0;
 
-	while (r == 0 && (c = option_next(&o)) > 0) {
-		if (c == RETURN)
-			r = parse_return(v, optarg, &a->giving.how);
-		else if (c == ALLOW)
-			r = targets_allow(&a->targets, v, optarg);
-		else if (c == TIMEOUT)
-			r = targets_timeout(&a->env, v, optarg);
-		else if (c == DRY_RUN)
-			a->giving.dry_run = true;
-		else
-			a->json = true;
-	}
-	if (r)
-		return r;
-	if (c != OPTION_END)
-		return c;
-	return targets_operands(&a->targets, v, argc - optind, argv + optind, 1);
+	int r = options_take(&o, release_option, a);
+	return r ? r : targets_operands(&a->targets, argc - optind, argv + optind, 1);
 }
 
 /* Each group on its own: a refused group does not stop the others. */
@@ -97,19 +95,24 @@ static int release_groups(struct arguments *a, const int *groups, int count, str
 
 static int release_run(const struct verb *v, int argc, char **argv)
 {
-	struct arguments a = {.giving.how = BIND_RETURN_DRIVER, .env = bind_env_live()};
+	struct arguments a = {
+		.targets.verb = v,
+		.giving.how = BIND_RETURN_DRIVER,
+		.env = bind_env_live(),
+	};
 	int groups[TARGETS_MAX];
 	struct json *doc = NULL;
 	struct err e = {0};
 
 	int r = release_parse(v, argc, argv, &a);
 	if (r)
-		return r < 0 ? option_leave(r) : r;
+		return option_leave(r);
+	a.giving.dry_run = a.targets.dry_run;
 	a.giving.allow = a.targets.allow;
 	a.giving.allow_count = a.targets.allow_count;
 	int count = targets_groups(&a.targets, a.env.host, groups, &e);
 	r = count;
-	if (r >= 0 && a.json)
+	if (r >= 0 && a.targets.json)
 		r = json_new(1, &doc, &e);
 	if (r < 0) {
 		report(&e);

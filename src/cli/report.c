@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "bind/bind.h"
 #include "cli/change.h"
+#include "cli/verb.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -57,6 +58,15 @@ void report_problems(const struct bind_plan *p)
 			err_hint(&e, "%s", b->fix);
 		report(&e);
 	}
+}
+
+int report_outcome(int r, bool refused, const struct err *e)
+{
+	if (refused)
+		return LEAVE_REFUSED;
+	if (r < 0)
+		report(e);
+	return r < 0 ? LEAVE_FAILED : LEAVE_OK;
 }
 
 void report_lines(void)

@@ -2,6 +2,8 @@
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
+#include <stdbool.h>
+
 struct bind_plan;
 struct err;
 
@@ -16,6 +18,12 @@ void report_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Writes each problem of a plan to stderr, with its fix. */
 void report_problems(const struct bind_plan *p);
+
+/*
+ * How a verb ends that returned @r: reports @e unless usher refused, which the caller has reported.
+ * Return: exit status.
+ */
+int report_outcome(int r, bool refused, const struct err *e);
 
 /*
  * Called first: each line on stderr is one write(2), so lines of several processes do not mix.

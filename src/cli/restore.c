@@ -21,34 +21,32 @@ struct arguments {
 	int groups[TARGETS_MAX]; /* of the targets */
 	int group_count;
 	enum bind_manual manual;
-	bool dry_run;
-	bool json;
 };
 
-enum { ALL = 1, DRY_RUN, JSON };
+enum { ALL = 1 };
+
+static int restore_option(void *arg, int c, const char *text)
+{
+	struct arguments *a = arg;
+
+	if (c != ALL)
+		return targets_option(&a->targets, c, text);
+	a->manual = BIND_MANUAL_RELEASE;
+	return 0;
+}
 
 static int restore_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
 		{"all", no_argument, NULL, ALL},
-		{"dry-run", no_argument, NULL, DRY_RUN},
-		{"json", no_argument, NULL, JSON},
+		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
+		{"json", no_argument, NULL, TARGETS_JSON},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
-	int c;
 
-	while ((c = option_next(&o)) > 0) {
-		if (c == ALL)
-			a->manual = BIND_MANUAL_RELEASE;
-		else if (c == DRY_RUN)
-			a->dry_run = true;
-		else
-			a->json = true;
-	}
-	if (c != OPTION_END)
-		return c;
-	return targets_operands(&a->targets, v, argc - optind, argv + optind, 0);
+	int r = options_take(&o, restore_option, a);
+	return r ? r : targets_operands(&a->targets, argc - optind, argv + optind, 0);
 }
 
 static bool is_meant(const struct arguments *a, int group)
@@ -68,7 +66,7 @@ static bool is_left_alone(const struct arguments *a, const struct bind_lease *l)
 /* A busy group is checked again under its lock: a writer may outlive its usher briefly. */
 static const char *lease_intent(const struct arguments *a, enum bind_lease_state s, int left)
 {
-	if (s == BIND_LEASE_BUSY && !a->dry_run)
+	if (s == BIND_LEASE_BUSY && !a->targets.dry_run)
 		return "waiting for it";
 	return left || s == BIND_LEASE_BUSY ? "left alone" : "restore";
 }
@@ -87,7 +85,7 @@ static int restore_group(struct arguments *a, const struct bind_env *env,
 
 	report_note("group %d: %s: %s", l->group, l->text,
 		lease_intent(a, l->state, is_left_alone(a, l)));
-	if (a->dry_run || is_left_alone(a, l))
+	if (a->targets.dry_run || is_left_alone(a, l))
 		return LEAVE_OK;
 	int r = bind_restore(env, l->group, a->manual, &done, &e);
 	if (r == 1)
@@ -133,7 +131,7 @@ static int restore_function(struct arguments *a, const struct bind_env *env,
 
 	report_note("%s: %s: %s", pci_address_format(l->address, address), l->text,
 		lease_intent(a, l->state, left));
-	int r = a->dry_run || left ? 0 : vfs_restore(env, l->address, a->manual, &e);
+	int r = a->targets.dry_run || left ? 0 : vfs_restore(env, l->address, a->manual, &e);
 	if (r == 1)
 		report_note("%s: left alone%s", address, lease_advice(l->state));
 	if (list)
@@ -193,16 +191,16 @@ static int restore_leases(
 
 static int restore_run(const struct verb *v, int argc, char **argv)
 {
-	struct arguments a = {.manual = BIND_MANUAL_STAYS};
+	struct arguments a = {.targets.verb = v, .manual = BIND_MANUAL_STAYS};
 	struct bind_env env = bind_env_live();
 	struct json *doc = NULL;
 	struct err e = {0};
 
 	int r = restore_parse(v, argc, argv, &a);
 	if (r)
-		return r < 0 ? option_leave(r) : r;
+		return option_leave(r);
 	r = a.group_count = targets_groups(&a.targets, env.host, a.groups, &e);
-	if (r >= 0 && a.json)
+	if (r >= 0 && a.targets.json)
 		r = json_new(1, &doc, &e);
 	if (r < 0) {
 		report(&e);
@@ -210,7 +208,7 @@ static int restore_run(const struct verb *v, int argc, char **argv)
 	}
 	change_begin();
 	int leave = restore_leases(&a, &env, doc, &e);
-	if (!a.dry_run)
+	if (!a.targets.dry_run)
 		cgroup_sweep();
 	json_free(doc);
 	return leave;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/clean.h"
 #include "base/err.h"
+#include "cli/operand.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "host/host.h"
@@ -8,7 +8,6 @@
 #include "view/hint.h"
 #include "view/inventory.h"
 #include "view/json.h"
-#include "view/lookup.h"
 #include "view/names.h"
 
 #include <errno.h>
@@ -20,8 +19,6 @@ struct request {
 	const char *file;
 	bool json;
 	bool numeric;
-	char **words;
-	int word_count;
 };
 
 /* The facts, and the document that they go to. */
@@ -49,13 +46,12 @@ static int show_device(struct showing *w, const struct inventory_entry *x, struc
 	return r;
 }
 
-static int show_addresses(const struct request *q, const struct pci_address *addresses,
-	struct showing *w, struct err *e)
+static int show_addresses(const struct operands *o, struct showing *w, struct err *e)
 {
 	int r = 0;
 
-	for (int i = 0; r == 0 && i < q->word_count; i++) {
-		struct pci_address a = addresses[i];
+	for (size_t i = 0; r == 0 && i < o->count; i++) {
+		struct pci_address a = o->addresses[i];
 		const struct inventory_entry *x = inventory_find(&w->inventory, a);
 		if (!x) {
 			char text[PCI_ADDRESS_TEXT];
@@ -72,8 +68,7 @@ static int show_addresses(const struct request *q, const struct pci_address *add
 	return r;
 }
 
-static int show_json(const struct request *q, const struct pci_address *addresses,
-	struct showing *w, struct err *e)
+static int show_json(const struct operands *o, struct showing *w, struct err *e)
 {
 	struct json *doc = NULL;
 
@@ -81,62 +76,35 @@ static int show_json(const struct request *q, const struct pci_address *addresse
 	if (r < 0)
 		return r;
 	w->devices = json_put_list(doc, "devices");
-	r = show_addresses(q, addresses, w, e);
+	r = show_addresses(o, w, e);
 	if (r == 0)
 		r = json_print(doc, e);
 	json_free(doc);
 	return r;
 }
 
-static int show_devices(
-	const struct request *q, const struct pci_address *addresses, struct host *h, struct err *e)
+static int show_devices(const struct request *q, const struct operands *o, struct err *e)
 {
-	struct showing w = {.host = h};
+	struct showing w = {.host = o->host};
 
-	int r = inventory_read(h, HOLD_EVERYTHING, &w.inventory, e);
+	int r = inventory_read(o->host, HOLD_EVERYTHING, &w.inventory, e);
 	w.names = q->numeric ? NULL : names_new();
 	if (r == 0)
-		r = q->json ? show_json(q, addresses, &w, e) : show_addresses(q, addresses, &w, e);
+		r = q->json ? show_json(o, &w, e) : show_addresses(o, &w, e);
 	names_free(w.names);
 	inventory_fini(&w.inventory);
 	return r;
 }
 
-/* Resolves the operands: addresses, interfaces, disks. */
-static int take_words(
-	const struct verb *v, const struct request *q, struct host *h, struct pci_address *ret)
+static int show_words(const struct verb *v, const struct request *q, int count, char **words)
 {
+	struct operands o;
 	struct err e = {0};
 
-	for (int i = 0; i < q->word_count; i++) {
-		if (lookup_device(h, q->words[i], &ret[i]) == 0)
-			continue;
-		(void)err_say(&e, -EINVAL, "%s: '%s' is not a PCI address, interface or disk",
-			v->name, q->words[i]);
-		hint_word(h, q->words[i], &e);
-		report(&e);
-		return LEAVE_USAGE;
-	}
-	return LEAVE_OK;
-}
-
-static int show_words(const struct verb *v, const struct request *q)
-{
-	cleanup_free struct pci_address *addresses =
-		calloc((size_t)q->word_count, sizeof(*addresses));
-	struct host *h = NULL;
-	struct err e = {0};
-
-	int r = option_host(q->file, &h);
-	if (r)
-		return r;
-	if (!addresses)
-		r = err_set(&e, -ENOMEM, "show a device");
-	else
-		r = take_words(v, q, h, addresses);
-	if (r == 0 && addresses)
-		r = show_devices(q, addresses, h, &e);
-	host_close(h);
+	int r = operands_open(&o, v, q->file, count, words);
+	if (r == 0)
+		r = show_devices(q, &o, &e);
+	operands_close(&o);
 	if (r < 0)
 		report(&e);
 	return r < 0 ? LEAVE_FAILED : r;
@@ -161,11 +129,9 @@ static int show_run(const struct verb *v, int argc, char **argv)
 	}
 	if (c != OPTION_END)
 		return option_leave(c);
-	q.words = argv + optind;
-	q.word_count = argc - optind;
-	if (q.word_count == 0)
+	if (optind == argc)
 		return option_wrong(v, "no ADDRESS, INTERFACE or DISK given");
-	return show_words(v, &q);
+	return show_words(v, &q, argc - optind, argv + optind);
 }
 
 const struct verb verb_show = {

@@ -9,8 +9,9 @@
 #include <errno.h>
 #include <string.h>
 
-int targets_id(struct targets *t, const struct verb *v, const char *text)
+static int targets_add_id(struct targets *t, const char *text)
 {
+	const struct verb *v = t->verb;
 	char word[10];
 	uint64_t vendor, device;
 
@@ -33,11 +34,37 @@ int targets_id(struct targets *t, const struct verb *v, const char *text)
 	return 0;
 }
 
-int targets_allow(struct targets *t, const struct verb *v, const char *text)
+static int targets_add_allow(struct targets *t, const char *text)
 {
 	if (t->allow_count == ALLOWS_MAX)
-		return option_wrong(v, "at most %d --allow can be given", ALLOWS_MAX);
+		return option_wrong(t->verb, "at most %d --allow can be given", ALLOWS_MAX);
 	t->allow[t->allow_count++] = text;
+	return 0;
+}
+
+int targets_option(struct targets *t, int c, const char *text)
+{
+	switch (c) {
+	case TARGETS_ID:
+		return targets_add_id(t, text);
+	case TARGETS_ALLOW:
+		return targets_add_allow(t, text);
+	case TARGETS_USER:
+		t->user = text;
+		break;
+	case TARGETS_USER_GROUP:
+		t->user_group = text;
+		break;
+	case TARGETS_DRY_RUN:
+		t->dry_run = true;
+		break;
+	case TARGETS_JSON:
+		t->json = true;
+		break;
+	case TARGETS_HOST:
+		t->host = text;
+		break;
+	}
 	return 0;
 }
 
@@ -51,22 +78,24 @@ int targets_timeout(struct bind_env *env, const struct verb *v, const char *text
 	return 0;
 }
 
-int targets_access(
-	const struct verb *v, const char *user, const char *group, struct bind_access *ret)
+int targets_access(const struct targets *t, struct bind_access *ret)
 {
 	*ret = BIND_ACCESS_NONE;
-	if (user && user_find(user, ret) < 0)
-		return option_wrong(v,
-			"--user: /etc/passwd has no user '%s'; a number is accepted as well", user);
-	if (group && user_find_group(group, ret) < 0)
-		return option_wrong(v,
+	if (t->user && user_find(t->user, ret) < 0)
+		return option_wrong(t->verb,
+			"--user: /etc/passwd has no user '%s'; a number is accepted as well",
+			t->user);
+	if (t->user_group && user_find_group(t->user_group, ret) < 0)
+		return option_wrong(t->verb,
 			"--user-group: /etc/group has no group '%s'; a number is accepted as well",
-			group);
+			t->user_group);
 	return 0;
 }
 
-int targets_operands(struct targets *t, const struct verb *v, int count, char **words, size_t least)
+int targets_operands(struct targets *t, int count, char **words, size_t least)
 {
+	const struct verb *v = t->verb;
+
 	for (int i = 0; i < count; i++) {
 		if (t->count == TARGETS_MAX)
 			return option_wrong(v, "at most %d devices can be given", TARGETS_MAX);

@@ -8,26 +8,39 @@
 #define TARGETS_MAX 64
 #define ALLOWS_MAX 16
 
-/* Devices of a command line, and the checks to skip. */
+/* What verbs on devices have in common: the devices of the command line, and options. */
 struct targets {
+	const struct verb *verb; /* set by the caller, for messages */
 	struct bind_target list[TARGETS_MAX];
 	size_t count;
 	size_t id_count; /* number of --id; the first belongs to the first address */
 	const char *allow[ALLOWS_MAX];
 	size_t allow_count;
+	const char *user, *user_group; /* NULL if not given */
+	const char *host; /* a snapshot; NULL: this host */
+	bool dry_run;
+	bool json;
+};
+
+/* For the table of a verb's options: those of them that the verb has. */
+enum {
+	TARGETS_ID = 0x100,
+	TARGETS_ALLOW,
+	TARGETS_USER,
+	TARGETS_USER_GROUP,
+	TARGETS_DRY_RUN,
+	TARGETS_JSON,
+	TARGETS_HOST,
 };
 
 /* Each reports an error. Return: 0, LEAVE_USAGE. */
-int targets_id(struct targets *t, const struct verb *v, const char *text);
-int targets_allow(struct targets *t, const struct verb *v, const char *text);
+int targets_option(struct targets *t, int c, const char *text);
 /* --timeout SECONDS: the limit for one kernel write. */
 int targets_timeout(struct bind_env *env, const struct verb *v, const char *text);
-/* --user and --user-group; NULL if not given. */
-int targets_access(
-	const struct verb *v, const char *user, const char *group, struct bind_access *ret);
+/* Finds the users of --user and --user-group. */
+int targets_access(const struct targets *t, struct bind_access *ret);
 /* The operands; @least: the minimum. The number of ids must match the number of addresses. */
-int targets_operands(
-	struct targets *t, const struct verb *v, int count, char **words, size_t least);
+int targets_operands(struct targets *t, int count, char **words, size_t least);
 
 /*
  * The IOMMU groups of the targets, without duplicates. @ret has room for TARGETS_MAX.

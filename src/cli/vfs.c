@@ -20,10 +20,7 @@ struct arguments {
 	struct targets targets; /* one */
 	struct vfs_request request;
 	struct bind_env env;
-	const char *host;
 	bool has_count;
-	bool dry_run;
-	bool json;
 };
 
 static int print_plan(const struct arguments *a, const struct vfs_plan *plan, struct err *e)
@@ -36,7 +33,7 @@ static int print_plan(const struct arguments *a, const struct vfs_plan *plan, st
 		if (r < 0)
 			return r;
 	}
-	if (a->json)
+	if (a->targets.json)
 		return vfs_json(plan, a->has_count ? &a->request : NULL, steps, count, e);
 	if (plan->total)
 		vfs_text(plan);
@@ -54,9 +51,7 @@ static int show_plan(const struct arguments *a)
 	int r = vfs_plan(&a->env, &a->request, &plan, &e);
 	if (r == 0)
 		r = print_plan(a, &plan, &e);
-	if (r < 0)
-		report(&e);
-	int leave = r < 0 ? LEAVE_FAILED : plan.says.refusals ? LEAVE_REFUSED : LEAVE_OK;
+	int leave = report_outcome(r, r == 0 && plan.says.refusals, &e);
 	vfs_plan_fini(&plan);
 	return leave;
 }
@@ -69,7 +64,7 @@ static int vfs_change(const struct arguments *a)
 	change_begin();
 	int r = vfs_set(&a->env, &a->request, &plan, &e);
 	bool refused = r < 0 && plan.says.refusals;
-	if (a->json && (r == 0 || refused)) {
+	if (a->targets.json && (r == 0 || refused)) {
 		if (vfs_json(&plan, &a->request, NULL, 0, &why) < 0)
 			report(&why);
 	} else if (r == 0 || refused) {
@@ -78,12 +73,19 @@ static int vfs_change(const struct arguments *a)
 		report_problems(&plan.says);
 	}
 	vfs_plan_fini(&plan);
-	if (r < 0 && !refused)
-		report(&e);
-	return r == 0 ? LEAVE_OK : refused ? LEAVE_REFUSED : LEAVE_FAILED;
+	return report_outcome(r, refused, &e);
 }
 
-enum { ID = 1, TIMEOUT, DRY_RUN, JSON, HOST };
+enum { TIMEOUT = 1 };
+
+static int vfs_option(void *arg, int c, const char *text)
+{
+	struct arguments *a = arg;
+
+	if (c == TIMEOUT)
+		return targets_timeout(&a->env, a->targets.verb, text);
+	return targets_option(&a->targets, c, text);
+}
 
 static int parse_operands(const struct verb *v, int count, char **words, struct arguments *a)
 {
@@ -100,7 +102,7 @@ static int parse_operands(const struct verb *v, int count, char **words, struct 
 		a->request.count = (unsigned)n;
 		count = 1;
 	}
-	int r = targets_operands(&a->targets, v, count, words, 1);
+	int r = targets_operands(&a->targets, count, words, 1);
 	a->request.function = a->targets.list[0];
 	return r;
 }
@@ -108,51 +110,36 @@ static int parse_operands(const struct verb *v, int count, char **words, struct 
 static int vfs_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
-		{"id", required_argument, NULL, ID},
+		{"id", required_argument, NULL, TARGETS_ID},
 		{"timeout", required_argument, NULL, TIMEOUT},
-		{"dry-run", no_argument, NULL, DRY_RUN},
-		{"json", no_argument, NULL, JSON},
-		{"host", required_argument, NULL, HOST},
+		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
+		{"json", no_argument, NULL, TARGETS_JSON},
+		{"host", required_argument, NULL, TARGETS_HOST},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
-	int c = OPTION_END, r = 0;
 
-	while (r == 0 && (c = option_next(&o)) > 0) {
-		if (c == ID)
-			r = targets_id(&a->targets, v, optarg);
-		else if (c == TIMEOUT)
-			r = targets_timeout(&a->env, v, optarg);
-		else if (c == DRY_RUN)
-			a->dry_run = true;
-		else if (c == JSON)
-			a->json = true;
-		else
-			a->host = optarg;
-	}
+	int r = options_take(&o, vfs_option, a);
 	if (r)
 		return r;
-	if (c != OPTION_END)
-		return c;
 	r = parse_operands(v, argc - optind, argv + optind, a);
-	if (r == 0 && a->host && a->has_count && !a->dry_run)
+	if (r == 0 && a->targets.host && a->has_count && !a->targets.dry_run)
 		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
-	return r;
+	return r ? r : option_host(a->targets.host, &a->env.host);
 }
 
 static int vfs_run(const struct verb *v, int argc, char **argv)
 {
-	struct arguments a = {.env = bind_env_live(), .request.count = VFS_AS_IT_IS};
+	struct arguments a = {
+		.targets.verb = v,
+		.env = bind_env_live(),
+		.request.count = VFS_AS_IT_IS,
+	};
 
 	int r = vfs_parse(v, argc, argv, &a);
 	if (r)
-		return r < 0 ? option_leave(r) : r;
-	if (a.has_count && !a.dry_run)
-		return vfs_change(&a);
-	r = option_host(a.host, &a.env.host);
-	if (r)
-		return r;
-	r = show_plan(&a);
+		return option_leave(r);
+	r = a.has_count && !a.targets.dry_run ? vfs_change(&a) : show_plan(&a);
 	host_close(a.env.host);
 	return r;
 }

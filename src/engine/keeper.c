@@ -102,10 +102,7 @@ static int signals_catch(struct loan *l, struct err *e)
 	sigset_t set;
 
 	signals_survive_writes();
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
+	signals_that_end(&set);
 	(void)sigaddset(&set, SIGQUIT);
 	if (sigprocmask(SIG_BLOCK, &set, &l->before) < 0)
 		return err_set(e, -errno, "block signals");

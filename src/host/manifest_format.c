@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Formats struct manifest as text; host/snapshot.c describes the form. */
 #include "base/file.h"
+#include "base/text.h"
 #include "host/manifest.h"
 
 #include <arpa/inet.h>
@@ -205,17 +206,12 @@ static void put_others(FILE *f, const struct manifest *m)
 
 ssize_t manifest_format(const struct manifest *m, char **ret)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	struct text t;
 
-	if (!f)
+	if (text_begin(&t) < 0)
 		return -ENOMEM;
-	(void)fputs(MANIFEST_HEADER "\n", f);
-	put_entries(f, m);
-	put_others(f, m);
-	if (file_end_text(f, &text) < 0)
-		return -ENOMEM;
-	*ret = text;
-	return (ssize_t)len;
+	(void)fputs(MANIFEST_HEADER "\n", t.out);
+	put_entries(t.out, m);
+	put_others(t.out, m);
+	return text_end(&t, ret);
 }

@@ -4,6 +4,7 @@
 #include "base/endian.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "pci/capability.h"
 #include "pci/cmdline.h"
 
@@ -337,18 +338,18 @@ static const struct {
 static int rewrite_entry(
 	struct manifest_entry *x, const uint8_t *key, void (*write)(const struct page *p))
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
+	char *data = NULL;
+	struct text t;
 
-	if (!out)
+	if (text_begin(&t) < 0)
 		return -ENOMEM;
-	write(&(struct page){key, x->data, x->len, out});
-	if (file_end_text(out, &text) < 0)
-		return -ENOMEM;
+	write(&(struct page){key, x->data, x->len, t.out});
+	int len = text_end(&t, &data);
+	if (len < 0)
+		return len;
 	free(x->data);
-	x->data = text; /* open_memstream() adds a NUL */
-	x->len = len;
+	x->data = data;
+	x->len = (size_t)len;
 	return 0;
 }
 

@@ -385,10 +385,7 @@ static int watch_events(struct machine *m, struct err *e)
 {
 	sigset_t set;
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGHUP);
+	signals_that_end(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	/* Output to a pipe that nobody reads, or to a file that is full, ends no guest. */
 	signals_survive_writes();
