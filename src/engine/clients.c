@@ -227,6 +227,26 @@ static int client_serve(struct client *from, const struct wire_event *state)
 	return 0;
 }
 
+/* One too many hears why it cannot stay. */
+static void client_accept(struct clients *c)
+{
+	struct wire_event full = {
+		.header.kind = WIRE_EVENT, .event = WIRE_EVENT_FAILED, .number = -EUSERS};
+	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (c->count < CLIENTS_MAX) {
+		(void)clients_add(c, fd, false);
+		return;
+	}
+	(void)snprintf(full.text, sizeof(full.text),
+		"the keeper has %d clients already, and takes no more", CLIENTS_MAX);
+	TEXT_SET(full.hint, "end one that is connected to this socket");
+	(void)wire_send(fd, &full, sizeof(full), NULL);
+	fd_close(&fd);
+}
+
 int clients_serve(struct clients *c, const struct pollfd *polled, size_t count,
 	const struct wire_event *state)
 {
@@ -245,9 +265,8 @@ int clients_serve(struct clients *c, const struct pollfd *polled, size_t count,
 		else if (r > 0)
 			stop = r;
 	}
-	int fd = polled[0].revents ? accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
-	if (fd >= 0)
-		(void)clients_add(c, fd, false);
+	if (polled[0].revents)
+		client_accept(c);
 	return stop;
 }
 

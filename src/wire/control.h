@@ -24,7 +24,8 @@ enum wire_event_kind {
 	WIRE_EVENT_RETURNED, /* @device of @group went @from, @to */
 	WIRE_EVENT_GIVEN, /* all of @group went back */
 	WIRE_EVENT_STUCK, /* not all of it did: @number, @text, @hint; the journal keeps it */
-	WIRE_EVENT_FAILED, /* the keeper's own failure: @number, @text, @hint */
+	/* the keeper's own failure: @number, @text, @hint. -EUSERS: it takes no more clients */
+	WIRE_EVENT_FAILED,
 	WIRE_EVENT_DONE, /* the last one; @number: the keeper's exit status */
 	/* to the client that asked: @object: name, @text: engine, @number: process */
 	WIRE_EVENT_STATE,

@@ -3,12 +3,15 @@
 #include "engine/keeper.h"
 
 #include "base/fd.h"
+#include "base/file.h"
+#include "engine/clients.h"
 #include "suite.h"
 #include "wire/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -313,6 +317,132 @@ START_TEST(the_guest_outlives_the_client)
 }
 END_TEST
 
+/* One more than there is room for, with the keeper's own client. */
+START_TEST(tells_a_client_that_it_is_one_too_many)
+{
+	struct keeper k = keeper_make("sleep 100");
+	pid_t pid = keeper_start(&k);
+	int fds[CLIENTS_MAX];
+
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		fds[i] = client_connect();
+	struct wire_event ev = client_hear(fds[CLIENTS_MAX - 1], WIRE_EVENT_FAILED);
+	ck_assert_int_eq(ev.number, -EUSERS);
+	ck_assert_ptr_nonnull(strstr(ev.text, "8 clients"));
+	ck_assert_int_eq(wire_receive(fds[CLIENTS_MAX - 1], &ev, sizeof(ev), NULL), -EPIPE);
+	(void)close(fds[0]);
+	client_say(fds[1], WIRE_COMMAND_STATE);
+	(void)client_hear(fds[1], WIRE_EVENT_STATE);
+	client_say(fds[1], WIRE_COMMAND_STOP);
+	ck_assert_int_eq(keeper_reap(pid), 128 + SIGTERM);
+	keeper_clean();
+}
+END_TEST
+
+/* A shell at a terminal of its own, which outlives the keeper that it starts there. */
+static pid_t shell_start(const struct keeper *k, int *ret_master)
+{
+	pid_t shell = forkpty(ret_master, NULL, NULL, NULL);
+
+	if (shell)
+		return shell;
+	(void)keeper_start(k);
+	for (;;)
+		(void)pause();
+}
+
+static pid_t pid_read(const char *name)
+{
+	char path[128], text[24];
+
+	(void)snprintf(path, sizeof(path), "%s/vm/%s/%s", run_dir, spec.name, name);
+	while (file_read(path, text, sizeof(text)) < 0)
+		(void)usleep(1000);
+	return (pid_t)atoi(text);
+}
+
+static tcflag_t local_flags(int master)
+{
+	struct termios t;
+
+	ck_assert_int_eq(tcgetattr(master, &t), 0);
+	return t.c_lflag;
+}
+
+static void await_flag(int master, bool canonical)
+{
+	for (int i = 0; i < 1000 && !(local_flags(master) & ICANON) == canonical; i++)
+		(void)usleep(10000);
+	ck_assert_int_eq(!(local_flags(master) & ICANON), !canonical);
+}
+
+/* Whoever is killed: the guest's process, or the keeper. */
+static void expect_restored(bool kill_keeper)
+{
+	struct keeper k = keeper_make("stty raw opost onlcr; sleep 100");
+	int master;
+
+	pid_t shell = shell_start(&k, &master);
+	await_flag(master, false);
+	pid_t engine = pid_read("engine");
+	(void)kill(kill_keeper ? pid_read("keeper") : engine, SIGKILL);
+	await_flag(master, true);
+	(void)kill(engine, SIGKILL);
+	(void)kill(shell, SIGKILL);
+	ck_assert_int_eq(waitpid(shell, NULL, 0), shell);
+	(void)close(master);
+	keeper_clean();
+}
+
+START_TEST(a_terminal_is_restored_when_the_guest_is_killed)
+{
+	expect_restored(false);
+}
+END_TEST
+
+START_TEST(a_terminal_is_restored_when_the_keeper_is_killed)
+{
+	expect_restored(true);
+}
+END_TEST
+
+/* A stopped process takes no SIGTERM. */
+START_TEST(ends_a_guest_that_is_stopped)
+{
+	struct keeper k = keeper_make("kill -STOP $$; sleep 100");
+	pid_t pid = keeper_start(&k);
+	time_t begun = time(NULL);
+
+	(void)usleep(100000);
+	(void)kill(pid, SIGTERM);
+	ck_assert_int_eq(keeper_reap(pid), 128 + SIGTERM);
+	ck_assert_int_le((int)(time(NULL) - begun), 6);
+	keeper_clean();
+}
+END_TEST
+
+/* As by nohup(1). */
+START_TEST(outlives_its_terminal_if_it_is_to)
+{
+	struct keeper k = keeper_make("read word; exit 4");
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(dup2(fds[0], STDIN_FILENO), STDIN_FILENO);
+	(void)close(fds[0]);
+	(void)signal(SIGHUP, SIG_IGN);
+	pid_t pid = keeper_start(&k);
+	(void)kill(pid, SIGHUP);
+	(void)usleep(100000);
+	ck_assert_int_eq((int)write(fds[1], "go\n", 3), 3);
+	ck_assert_int_eq(keeper_reap(pid), 4);
+	keeper_clean();
+}
+END_TEST
+
 SUITE("keeper", tells_what_happens, refuses_a_name_in_use, survives_a_dead_reader,
 	does_not_wait_for_a_stuck_reader, a_second_signal_kills, clients_ask_and_stop,
-	the_guest_ends_with_the_client, the_guest_outlives_the_client)
+	the_guest_ends_with_the_client, the_guest_outlives_the_client,
+	tells_a_client_that_it_is_one_too_many, a_terminal_is_restored_when_the_guest_is_killed,
+	a_terminal_is_restored_when_the_keeper_is_killed, ends_a_guest_that_is_stopped,
+	outlives_its_terminal_if_it_is_to)
