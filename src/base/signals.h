@@ -13,10 +13,19 @@
 /* From here on such a write fails with -EPIPE or -EFBIG, in this process and its children. */
 void signals_survive_writes(void);
 
+/*
+ * By which a person, a terminal or a service manager ends a process: SIGINT, SIGTERM, SIGQUIT, and
+ * SIGHUP unless it is ignored.
+ */
+void signals_that_end(sigset_t *ret);
+
+/*
+ * By which a terminal stops a job. A process in the background gets them that sets its terminal,
+ * reads from it, or with `stty tostop` writes to it. One that owns a device must go on.
+ */
+void signals_that_stop(sigset_t *ret);
+
 /* What a program that usher starts gets back: the signals ignored above. */
 void signals_of_writes(sigset_t *ret);
-
-/* Those by which a person, a terminal or a service manager ends a command: to block. */
-void signals_that_end(sigset_t *ret);
 
 #endif

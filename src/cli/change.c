@@ -154,14 +154,13 @@ static FILE *stream_open(struct stream *s, FILE *before)
 
 static void signals_hold(struct change *c)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
 	sigset_t set;
 
 	signals_survive_writes();
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < COUNT(numbers); i++)
-		(void)sigaddset(&set, numbers[i]);
+	signals_that_end(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, &c->signals_before);
+	signals_that_stop(&set);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 void change_begin(void)
@@ -180,19 +179,14 @@ void change_begin(void)
 static bool signals_release(struct change *c)
 {
 	const struct timespec now = {0};
-	sigset_t pending, ends;
+	sigset_t ends;
 	bool came = false;
 
-	(void)sigpending(&pending);
-	(void)sigemptyset(&ends);
-	for (int number = 1; number < NSIG; number++) {
-		bool is_end = number == SIGINT || number == SIGTERM || number == SIGHUP ||
-			      number == SIGQUIT;
-		if (is_end && sigismember(&pending, number) == 1 &&
-			sigismember(&c->signals_before, number) == 0)
-			(void)sigaddset(&ends, number);
-	}
-	while (!sigisemptyset(&ends) && sigtimedwait(&ends, NULL, &now) > 0)
+	signals_that_end(&ends);
+	for (int number = 1; number < NSIG; number++)
+		if (sigismember(&c->signals_before, number) == 1)
+			(void)sigdelset(&ends, number);
+	while (sigtimedwait(&ends, NULL, &now) > 0)
 		came = true;
 	(void)sigprocmask(SIG_SETMASK, &c->signals_before, NULL);
 	return came;

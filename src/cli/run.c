@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,14 +202,24 @@ static void print_timing(const struct run_words *w, const char *step, int64_t us
 		(void)fprintf(stderr, "timing: keeper.%s_ms %.3f\n", step, (double)us / 1000);
 }
 
+/* A person or a service manager wanted its end. */
+static bool is_stop(int status)
+{
+	int number = status - 128;
+
+	return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
+}
+
 static void print_end(const struct run_words *w, int status)
 {
 	const char *name = w->loan.spec.name;
 
-	if (status > 128)
+	if (is_stop(status) && !w->loan.quiet)
+		report_note("guest '%s' was stopped (%s)", name, strsignal(status - 128));
+	else if (status > 128 && !is_stop(status))
 		report_note("guest '%s' was ended by signal %d (%s)", name, status - 128,
 			strsignal(status - 128));
-	else if (!w->loan.quiet || status)
+	else if (status <= 128 && (!w->loan.quiet || status))
 		report_note("guest '%s' ended with status %d", name, status);
 }
 
@@ -467,8 +478,8 @@ const struct verb verb_run = {
 		"  --timing          at the end, print the phases of the start and the exits\n"
 		"  --quiet           print errors only\n"
 		"\n"
-		"Exit status: that of the engine (0: the guest powered off); 2 wrong command\n"
-		"line; 3 refused; 125 usher itself failed.\n"
+		"Exit status: 0 the guest powered off; 1 it crashed; 2 wrong command line; 3\n"
+		"refused; 125 usher itself failed; 128 + N it was stopped by signal N.\n"
 		"\n"
 		"Example: usher run --kernel /boot/vmlinuz --initrd /boot/initrd.img \\\n"
 		"                   --cmdline console=ttyS0 --device 0000:01:00.0\n",

@@ -49,6 +49,8 @@ struct engine {
 	const char *name;
 	uint64_t overhead; /* memory that it locks besides the guest's [bytes] */
 	bool lays_out; /* vfio/layout decides about the guest's addresses */
+	bool ends_by_any; /* SIGINT, SIGQUIT and SIGHUP end it in order, as SIGTERM does */
+	bool stops_with_zero; /* its status after SIGTERM is 0 */
 	/* Return: the size of the guest's memory [bytes]. */
 	uint64_t (*memory)(const struct guest_spec *s);
 	/* True if the guest's addresses may be as wide as the host's. NULL: see lays_out. */

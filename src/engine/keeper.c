@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/signals.h"
+#include "base/terminal.h"
 #include "engine/clients.h"
 #include "engine/fit.h"
 #include "engine/follow.h"
@@ -35,7 +36,9 @@
  *
  * Signals are blocked and read from a descriptor: none interrupts a transaction. The first SIGTERM,
  * SIGINT, SIGHUP or SIGQUIT, or a client's command, asks the guest to stop; a second one, or
- * STOP_PATIENCE_MS, kills it. Killing always comes before telling.
+ * STOP_PATIENCE_MS, kills it. Killing always comes before telling. A terminal cannot stop the
+ * keeper, and whoever uses it last restores it: the guest's process; if that was killed, the
+ * keeper; if that was killed as well, the client.
  *
  * At the end the keeper waits DRAIN_PATIENCE_MS for its client to print the rest. A client that is
  * still stuck outlives the keeper. It ends when somebody reads its output or closes the terminal.
@@ -51,9 +54,11 @@ struct loan {
 	struct wire_event status; /* what a client hears that asks */
 	int signals; /* signalfd */
 	sigset_t before; /* the mask of signals of before */
+	struct terminal terminal; /* standard input, as it was before the guest */
 	pid_t client; /* 0: none */
 	int client_fd; /* pidfd of it */
 	int64_t stop_us; /* when the guest was asked to stop, 0 not yet */
+	int stop_signal; /* by this signal */
 	bool killed;
 };
 
@@ -102,10 +107,11 @@ static int signals_catch(struct loan *l, struct err *e)
 	sigset_t set;
 
 	signals_survive_writes();
-	signals_that_end(&set);
-	(void)sigaddset(&set, SIGQUIT);
+	signals_that_stop(&set);
 	if (sigprocmask(SIG_BLOCK, &set, &l->before) < 0)
 		return err_set(e, -errno, "block signals");
+	signals_that_end(&set);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (l->signals >= 0)
 		return 0;
@@ -115,10 +121,19 @@ static int signals_catch(struct loan *l, struct err *e)
 }
 
 /* Its signals stay blocked: the last news comes after the Ctrl-C that hits all of us. */
-__attribute__((noreturn)) static void client_main(const struct keeper *k, int fd)
+__attribute__((noreturn)) static void client_main(
+	const struct keeper *k, const struct terminal *terminal, int fd)
 {
+	const struct err gone = {.code = -EPIPE,
+		.msg = "the keeper has ended without a last word",
+		.hint = "'usher restore' returns the devices"};
+
 	(void)prctl(PR_SET_NAME, "usher-client");
-	(void)follow_keeper(fd, k->tell, k->arg);
+	/* The kernel kills usher-vmm with its keeper: nobody else is left for the terminal. */
+	if (follow_keeper(fd, k->tell, k->arg) == -EPIPE) {
+		terminal_repair(terminal, true);
+		k->tell(k->arg, &(struct keeper_news){.event = KEEPER_FAILED, .error = &gone});
+	}
 	(void)fflush(NULL);
 	_exit(0);
 }
@@ -135,7 +150,7 @@ static void client_start(struct loan *l)
 	if (pid == 0) {
 		fd_close(&ends[0]);
 		fd_close(&l->signals);
-		client_main(l->k, ends[1]);
+		client_main(l->k, &l->terminal, ends[1]);
 	}
 	fd_close(&ends[1]);
 	if (pid < 0) {
@@ -173,6 +188,15 @@ static void client_finish(struct loan *l, int status)
 		client_wait(l);
 }
 
+/* What the guest's process gets if @number asks for its end. */
+static int stop_signal(const struct loan *l, int number)
+{
+	sigset_t ends;
+
+	signals_that_end(&ends);
+	return l->k->engine->ends_by_any && sigismember(&ends, number) == 1 ? number : SIGTERM;
+}
+
 /*
  * A terminal or timeout(1) sends the same signal to the whole process group and to us again: what
  * comes within a moment is the same wish.
@@ -183,9 +207,12 @@ static void guest_stop(struct loan *l, const struct process *p, int number)
 
 	if (l->stop_us && now - l->stop_us < STOP_SAME_US)
 		return;
-	(void)kill(p->pid, l->stop_us ? SIGKILL : SIGTERM);
-	if (!l->stop_us)
+	(void)kill(p->pid, l->stop_us ? SIGKILL : stop_signal(l, number));
+	(void)kill(p->pid, SIGCONT); /* a stopped process would take no other */
+	if (!l->stop_us) {
 		l->stop_us = now;
+		l->stop_signal = number;
+	}
 	loan_tell(l, (struct keeper_news){.event = KEEPER_STOPPING, .status = number});
 }
 
@@ -236,6 +263,14 @@ static int guest_wait(struct loan *l, struct process *p, struct engine_run *run)
 	}
 }
 
+/* The status of a guest as its program gives it, or as the signal that asked for its end. */
+static int guest_status(const struct loan *l, int status)
+{
+	bool told = l->stop_signal && l->k->engine->stops_with_zero && status == 0;
+
+	return told ? 128 + l->stop_signal : status;
+}
+
 /* No process is left that could use the devices, but for an accomplice outside. */
 static void devices_clean(struct loan *l, struct engine_run *run, struct wipe *ret)
 {
@@ -276,8 +311,10 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 	struct process process;
 
 	int r = engine_start(l, plan, &run, &process, e);
-	if (r == 0)
-		*ret_status = guest_wait(l, &process, &run);
+	if (r == 0) {
+		*ret_status = guest_status(l, guest_wait(l, &process, &run));
+		terminal_repair(&l->terminal, *ret_status > 128);
+	}
 	engine_ended(&run);
 	if (r == 0) {
 		loan_tell(l, (struct keeper_news){.event = KEEPER_ENDED, .status = *ret_status});
@@ -425,6 +462,7 @@ int keeper_run(const struct keeper *k, struct keeper_end *ret)
 	struct err e = {0};
 
 	*ret = (struct keeper_end){0};
+	(void)terminal_read(STDIN_FILENO, &l.terminal);
 	int r = signals_catch(&l, &e);
 	if (r == 0) {
 		client_start(&l);

@@ -305,6 +305,7 @@ const struct engine engine_ours = {
 	.name = "usher",
 	.overhead = OVERHEAD,
 	.lays_out = true,
+	.ends_by_any = true,
 	.memory = ours_memory,
 	.check = ours_check,
 	.prepare = ours_prepare,

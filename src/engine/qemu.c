@@ -155,6 +155,7 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 const struct engine engine_qemu = {
 	.name = "qemu",
 	.overhead = OVERHEAD,
+	.stops_with_zero = true,
 	.memory = qemu_memory,
 	.wide = qemu_wide,
 	.check = qemu_check,

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -89,7 +90,8 @@ static void console_irq(struct serial *s, bool level)
 
 static void watch_input(struct console *c)
 {
-	if (!c->input_on && c->input.fd >= 0 && loop_add(&c->vm->loop, &c->input, NULL) == 0)
+	if (!c->input_on && !c->background && c->input.fd >= 0 &&
+		loop_add(&c->vm->loop, &c->input, NULL) == 0)
 		c->input_on = true;
 }
 
@@ -122,7 +124,7 @@ static size_t take_escapes(struct console *c, uint8_t *keys, size_t len)
 		if (!escaped && keys[i] == KEY_ESCAPE)
 			c->escape = true;
 		else if (escaped && (keys[i] == 'x' || keys[i] == 'X'))
-			vm_stop(c->vm, VM_STOPPED, "stopped from the terminal");
+			vm_interrupt(c->vm, SIGINT, "stopped from the terminal");
 		else
 			keys[kept++] = keys[i];
 	}
@@ -140,23 +142,67 @@ static unsigned input_room(struct console *c)
 	return room;
 }
 
-static void on_input(struct loop_source *src, uint32_t events)
+static void input_take(struct console *c)
 {
-	struct console *c = container_of(src, struct console, input);
 	uint8_t keys[SERIAL_FIFO];
 	unsigned room = input_room(c);
-	ssize_t n = room ? read(src->fd, keys, room) : 0;
+	ssize_t n = room ? read(c->input.fd, keys, room) : 0;
 
 	if (!room || (n < 0 && (errno == EINTR || errno == EAGAIN)))
 		return;
 	lock_take(&c->lock);
 	if (n <= 0) {
 		unwatch_input(c);
-		src->fd = -1;
+		c->input.fd = -1;
 	} else {
 		serial_receive(
 			&c->serial, keys, c->raw ? take_escapes(c, keys, (size_t)n) : (size_t)n);
 	}
+	lock_drop(&c->lock);
+}
+
+/*
+ * In the background the keys are somebody else's, and a process that reads them is stopped by the
+ * kernel (SIGTTIN), or gets EIO.
+ */
+static bool in_background(const struct console *c)
+{
+	return c->terminal.known && !terminal_is_ours(c->terminal.fd);
+}
+
+static void on_input(struct loop_source *src, uint32_t events)
+{
+	struct console *c = container_of(src, struct console, input);
+
+	if (!in_background(c)) {
+		input_take(c);
+		return;
+	}
+	lock_take(&c->lock);
+	unwatch_input(c);
+	c->background = true;
+	arm_tick(c, CONSOLE_IDLE_MS);
+	lock_drop(&c->lock);
+}
+
+/* A process in the background must not set the terminal: it is somebody else's meanwhile. */
+static void make_raw(struct console *c)
+{
+	c->background = in_background(c);
+	if (!c->background && !c->raw && terminal_read(c->input.fd, &c->terminal))
+		c->raw = terminal_make_raw(&c->terminal);
+}
+
+/* Nobody tells a process that it is in the foreground again. */
+static void input_return(struct console *c)
+{
+	make_raw(c);
+	if (c->background) {
+		arm_tick_alone(c, CONSOLE_IDLE_MS);
+		return;
+	}
+	lock_take(&c->lock);
+	watch_input(c);
 	lock_drop(&c->lock);
 }
 
@@ -179,21 +225,8 @@ static void on_tick(struct loop_source *src, uint32_t events)
 	outbox_flush(&c->outbox);
 	if (c->vm->coalesce.ring)
 		arm_tick_alone(c, next);
-}
-
-/* A process in the background must not set the terminal: the kernel would stop it. */
-static void make_raw(struct console *c)
-{
-	int fd = c->input.fd;
-	struct termios t;
-
-	if (!isatty(fd) || tcgetpgrp(fd) != getpgrp() || tcgetattr(fd, &t) < 0)
-		return;
-	c->saved = t;
-	cfmakeraw(&t);
-	/* Our own messages, and the keeper's, still end their lines with \n alone. */
-	t.c_oflag |= OPOST | ONLCR;
-	c->raw = tcsetattr(fd, TCSANOW, &t) == 0;
+	if (c->background)
+		input_return(c);
 }
 
 void console_renew(struct console *c)
@@ -226,10 +259,8 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 	if (r < 0)
 		return r;
 	console_renew(c);
-	make_raw(c);
-	lock_take(&c->lock);
-	watch_input(c);
-	lock_drop(&c->lock);
+	(void)terminal_read(c->input.fd, &c->terminal);
+	input_return(c);
 	return 0;
 }
 
@@ -261,9 +292,8 @@ void console_fini(struct console *c)
 		log_warn(c->vm->name,
 			"console: %" PRIu64 " bytes of output are lost, because nobody read them",
 			c->outbox.dropped);
-	/* Not TCSADRAIN: that would wait for a terminal that nobody reads. */
 	if (c->raw)
-		(void)tcsetattr(STDIN_FILENO, TCSANOW, &c->saved);
+		terminal_restore(&c->terminal);
 	fd_close(&c->tick.fd);
 	c->vm = NULL;
 }

@@ -2,12 +2,12 @@
 #ifndef VMM_CONSOLE_H
 #define VMM_CONSOLE_H
 
+#include "base/terminal.h"
 #include "vmm/loop.h"
 #include "vmm/outbox.h"
 #include "vmm/serial.h"
 
 #include <stdbool.h>
-#include <termios.h>
 
 struct err;
 struct vm;
@@ -37,8 +37,9 @@ struct console {
 	bool input_on;
 	unsigned tick_ms; /* until the next tick when it was armed; 0: it is not */
 	bool escape; /* Ctrl-A was the last key */
+	bool background; /* of the terminal: its keys are not read */
 	bool raw;
-	struct termios saved;
+	struct terminal terminal; /* as it was before it was raw */
 };
 
 /* Puts the port on the bus and watches standard input. */

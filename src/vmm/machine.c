@@ -368,7 +368,7 @@ static void on_keeper(struct loop_source *s, uint32_t events)
 	struct machine *m = container_of(s, struct machine, keeper_watch);
 
 	if (attach_receive(&m->attach) < 0)
-		vm_stop(&m->vm, VM_STOPPED, "stopped: its keeper has ended");
+		vm_interrupt(&m->vm, SIGTERM, "stopped: its keeper has ended");
 }
 
 static void on_signal(struct loop_source *s, uint32_t events)
@@ -378,13 +378,15 @@ static void on_signal(struct loop_source *s, uint32_t events)
 
 	if (read(s->fd, &info, sizeof(info)) < 0)
 		return;
-	vm_stop(&m->vm, VM_STOPPED, "stopped by signal %u", info.ssi_signo);
+	vm_interrupt(&m->vm, (int)info.ssi_signo, "stopped by signal %u", info.ssi_signo);
 }
 
 static int watch_events(struct machine *m, struct err *e)
 {
 	sigset_t set;
 
+	signals_that_stop(&set);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	signals_that_end(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	/* Output to a pipe that nobody reads, or to a file that is full, ends no guest. */

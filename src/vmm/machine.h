@@ -88,7 +88,7 @@ extern const struct machine_map machine_reduced;
 
 /*
  * Builds all of the guest, ready to run; what is half made is the caller's to take down with
- * machine_fini(). SIGTERM, SIGINT and SIGHUP are blocked, and stop the guest when it runs.
+ * machine_fini(). SIGTERM, SIGINT, SIGQUIT and SIGHUP are blocked, and stop the guest when it runs.
  * Return: 0, -errno with a sentence.
  */
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,

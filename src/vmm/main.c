@@ -29,8 +29,8 @@ static const char usage[] =
 	"\n"
 	"  --help, --version\n"
 	"\n"
-	"Exit status: 0 the guest powered off or rebooted, or was stopped; 1 it crashed;\n"
-	"2 usage; 125 usher-vmm failed.\n";
+	"Exit status: 0 the guest powered off or rebooted; 1 it crashed; 128 + N signal N\n"
+	"stopped it; 2 usage; 125 usher-vmm failed.\n";
 
 static int report_failure(const char *subject, const struct err *e, int status)
 {
@@ -68,9 +68,11 @@ static int report_end(const struct vm *vm)
 	switch (vm_ended(vm)) {
 	case VM_POWEROFF:
 	case VM_REBOOT:
-	case VM_STOPPED:
 		log_info(vm->name, "guest %s", vm->why);
 		return 0;
+	case VM_STOPPED:
+		log_info(vm->name, "guest %s", vm->why);
+		return 128 + vm->interrupted;
 	case VM_CRASHED:
 		log_error(vm->name, "guest crashed: %s", vm->why);
 		return EXIT_CRASHED;

@@ -120,21 +120,37 @@ static bool end_replaces(enum vm_end was, enum vm_end end)
 	return was == VM_RUNNING || (was == VM_REBOOT && end == VM_STOPPED);
 }
 
-void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
+__attribute__((format(printf, 4, 0))) static void end_set(
+	struct vm *vm, enum vm_end end, int number, const char *fmt, va_list ap)
 {
-	va_list ap;
-
 	(void)pthread_mutex_lock(&vm->ending);
 	bool counts = end_replaces(vm->end, end);
 	if (counts) {
-		va_start(ap, fmt);
 		(void)vsnprintf(vm->why, sizeof(vm->why), fmt, ap);
-		va_end(ap);
+		vm->interrupted = number;
 		__atomic_store_n(&vm->end, end, __ATOMIC_RELEASE);
 	}
 	(void)pthread_mutex_unlock(&vm->ending);
 	if (counts)
 		loop_stop(&vm->loop);
+}
+
+void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	end_set(vm, end, 0, fmt, ap);
+	va_end(ap);
+}
+
+void vm_interrupt(struct vm *vm, int number, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	end_set(vm, VM_STOPPED, number, fmt, ap);
+	va_end(ap);
 }
 
 bool vm_cure(struct vm *vm, uint64_t seen)

@@ -28,7 +28,7 @@ enum vm_end {
 	VM_RUNNING,
 	VM_POWEROFF, /* it powered off */
 	VM_REBOOT, /* it asked for a reset */
-	VM_STOPPED, /* it was told to stop: a signal, the keeper's end */
+	VM_STOPPED, /* it was told to stop: vm_interrupt() */
 	VM_CRASHED, /* it did what no machine can go on from: why says what */
 	VM_FAILED, /* we, or KVM, could not go on */
 };
@@ -71,6 +71,7 @@ struct vm {
 	int interrupts_fd; /* /proc/interrupts for --stats, -1 */
 	pthread_mutex_t ending; /* for writing `end` and `why`; taken last, for a moment */
 	enum vm_end end; /* atomic, for reading */
+	int interrupted; /* with VM_STOPPED: by this signal, or as if by it */
 	char why[256]; /* read when all threads are back */
 };
 
@@ -95,6 +96,10 @@ int vm_renew(struct vm *vm, struct err *e);
  * Context: any thread, any lock.
  */
 void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Ends the guest with VM_STOPPED, as signal @number would. Otherwise as vm_stop(). */
+void vm_interrupt(struct vm *vm, int number, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /*

@@ -56,7 +56,7 @@ wait_until 120 ready_or_ended
 kill -9 $reader
 kill -INT "$keeper"
 wait "$keeper"
-expect_equal "the keeper's exit status after SIGINT and without a reader" 0 $?
+expect_equal "the keeper's exit status after SIGINT and without a reader" 130 $?
 back 'a reader that ended'
 
 start_guest sleep --device "$disk"
@@ -64,5 +64,5 @@ kill -INT "$keeper"
 wait "$keeper"
 status=$?
 grep -q 'is being stopped (Interrupt)' "$work/keeper" || fail "$(cat "$work/keeper")"
-expect_equal "the keeper's exit status after SIGINT" 0 $status
+expect_equal "the keeper's exit status after SIGINT" 130 $status
 back 'SIGINT'

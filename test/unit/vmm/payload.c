@@ -223,12 +223,12 @@ static pid_t start_waiting(const char *const *more)
 
 START_TEST(a_signal_stops_it)
 {
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
 	for (size_t i = 0; i < COUNT(signals); i++) {
 		pid_t pid = start_waiting((const char *const[]){NULL});
 		(void)kill(pid, signals[i]);
-		ck_assert_int_eq(run_finish(pid), 0);
+		ck_assert_int_eq(run_finish(pid), 128 + signals[i]);
 		ck_assert_ptr_nonnull(strstr(run_out, "guest stopped by signal"));
 		(void)unlink(path);
 	}
@@ -241,11 +241,21 @@ START_TEST(it_ends_with_its_keeper)
 
 	(void)close(run_line);
 	run_line = -1;
-	ck_assert_int_eq(run_finish(pid), 0);
+	ck_assert_int_eq(run_finish(pid), 128 + SIGTERM);
 	ck_assert_ptr_nonnull(strstr(run_out, "its keeper has ended"));
 	(void)unlink(path);
 }
 END_TEST
+
+__attribute__((noreturn)) static void vmm_execute(int socket)
+{
+	const char *vmm = getenv("USHER_VMM");
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%d", socket);
+	(void)execl(vmm, vmm, "--keeper", number, (char *)NULL);
+	_exit(126);
+}
 
 /* The guest at @path, with a terminal of its own, of which *@ret_master is the other side. */
 static pid_t start_at_terminal(int *ret_master)
@@ -254,16 +264,73 @@ static pid_t start_at_terminal(int *ret_master)
 		(const char *const[]){"--memory", "16M", "--kernel", path, NULL}, &run_line);
 	pid_t pid = forkpty(ret_master, NULL, NULL, NULL);
 
-	if (!pid) {
-		const char *vmm = getenv("USHER_VMM");
-		char number[16];
-		(void)snprintf(number, sizeof(number), "%d", socket);
-		(void)execl(vmm, vmm, "--keeper", number, (char *)NULL);
-		_exit(126);
-	}
+	if (!pid)
+		vmm_execute(socket);
 	(void)close(socket);
 	return pid;
 }
+
+/*
+ * The same as a job of a shell, in the background of its terminal. Each line on @turns has the job
+ * and the shell change places. The shell ends with the job's status, or with 99 if it is stopped.
+ */
+static pid_t start_as_job(int *ret_master, int turns)
+{
+	int socket = send_words(
+		(const char *const[]){"--memory", "16M", "--kernel", path, NULL}, &run_line);
+	pid_t shell = forkpty(ret_master, NULL, NULL, NULL);
+	int status = 0;
+	char c;
+
+	if (shell) {
+		(void)close(socket);
+		return shell;
+	}
+	(void)signal(SIGTTOU, SIG_IGN);
+	pid_t job = fork();
+	if (job == 0) {
+		(void)setpgid(0, 0);
+		(void)signal(SIGTTOU, SIG_DFL);
+		vmm_execute(socket);
+	}
+	(void)setpgid(job, job);
+	while (read(turns, &c, 1) == 1 && c != 'e')
+		(void)tcsetpgrp(STDIN_FILENO, c == 'f' ? job : getpid());
+	if (waitpid(job, &status, WUNTRACED | WNOHANG) == job && WIFSTOPPED(status))
+		_exit(99);
+	(void)kill(job, SIGTERM);
+	(void)waitpid(job, &status, 0);
+	_exit(WEXITSTATUS(status));
+}
+
+/* In the background, the keys are the shell's; back in the foreground, they are the guest's. */
+START_TEST(a_job_in_the_background_is_not_stopped)
+{
+	struct termios now;
+	char text[512] = "";
+	int master, status, turns[2];
+
+	PAYLOAD(SAY('r'), SAY('\n'), HALT);
+	ck_assert_int_eq(pipe(turns), 0);
+	pid_t shell = start_as_job(&master, turns[0]);
+	while (!strchr(text, 'r'))
+		ck_assert_int_gt((int)read(master, text, 1), 0);
+	ck_assert_int_eq(tcgetattr(master, &now), 0);
+	ck_assert_uint_ne(now.c_lflag & ICANON, 0);
+	ck_assert_int_eq((int)write(master, "ls\n", 3), 3);
+	(void)usleep(300000); /* had it read them, the kernel had stopped it */
+	ck_assert_int_eq((int)write(turns[1], "f", 1), 1);
+	for (int i = 0; i < 1000 && now.c_lflag & ICANON; i++) {
+		(void)usleep(10000);
+		ck_assert_int_eq(tcgetattr(master, &now), 0);
+	}
+	ck_assert_uint_eq(now.c_lflag & ICANON, 0);
+	ck_assert_int_eq((int)write(turns[1], "be", 2), 2);
+	ck_assert_int_eq(waitpid(shell, &status, 0), shell);
+	ck_assert_int_eq(WEXITSTATUS(status), 128 + SIGTERM);
+	(void)unlink(path);
+}
+END_TEST
 
 /* At a terminal, keys go to the guest as they are, and Ctrl-A X is the way out. */
 START_TEST(a_terminal_is_raw_and_restored)
@@ -281,7 +348,7 @@ START_TEST(a_terminal_is_raw_and_restored)
 	ck_assert_uint_eq(during.c_lflag & (ICANON | ECHO | ISIG), 0);
 	ck_assert_int_eq((int)write(master, "\x03\x01\x01\x01x", 5), 5); /* Ctrl-C: the guest's */
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(WEXITSTATUS(status), 128 + SIGINT);
 	ck_assert_int_gt((int)read(master, text, sizeof(text) - 1), 0);
 	ck_assert_ptr_nonnull(strstr(text, "stopped from the terminal"));
 	ck_assert_int_eq(tcgetattr(master, &after), 0);
@@ -313,7 +380,7 @@ static void expect_stop(pid_t pid, int fd)
 		(void)waitpid(pid, &status, 0);
 	}
 	ck_assert(ended);
-	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(WEXITSTATUS(status), 128 + SIGTERM);
 }
 
 START_TEST(a_pipe_that_nobody_reads_holds_up_nothing)
@@ -380,7 +447,7 @@ START_TEST(a_device_that_cannot_be_attached)
 	ck_assert_int_eq(engine_attach(&run, null, &f, 0, 20000, &e), -EINVAL);
 	(void)close(run_line);
 	run_line = -1;
-	ck_assert_int_eq(run_finish(pid), 0);
+	ck_assert_int_eq(run_finish(pid), 128 + SIGTERM);
 	ck_assert_ptr_nonnull(strstr(run_out, "attach: "));
 	(void)unlink(path);
 	(void)close(null);
@@ -434,7 +501,7 @@ int main(void)
 		runs_in_shared_memory, reboots, boots_again, reboots_by_the_reset_vector,
 		triple_fault_tells_where, finds_its_memory_cached, several_processors_and_timing,
 		a_signal_stops_it, it_ends_with_its_keeper, a_terminal_is_raw_and_restored,
-		a_pipe_that_nobody_reads_holds_up_nothing,
+		a_job_in_the_background_is_not_stopped, a_pipe_that_nobody_reads_holds_up_nothing,
 		a_terminal_that_nobody_reads_holds_up_nothing, a_device_that_cannot_be_attached,
 		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
 

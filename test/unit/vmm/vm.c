@@ -4,6 +4,7 @@
 
 #include "suite.h"
 
+#include <signal.h>
 #include <string.h>
 
 static struct vm vm;
@@ -92,7 +93,8 @@ START_TEST(stopped_is_more_than_rebooted)
 	vm_stop(&vm, VM_REBOOT, "rebooted");
 	vm_stop(&vm, VM_FAILED, "our own failure");
 	expect_end(VM_REBOOT, "rebooted");
-	vm_stop(&vm, VM_STOPPED, "stopped by signal 15");
+	vm_interrupt(&vm, SIGTERM, "stopped by signal 15");
+	ck_assert_int_eq(vm.interrupted, SIGTERM);
 	expect_end(VM_STOPPED, "stopped by signal 15");
 	vm_stop(&vm, VM_REBOOT, "rebooted");
 	expect_end(VM_STOPPED, "stopped by signal 15");
