@@ -5,26 +5,35 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct boot_owner;
 struct host;
 
 /*
  * The source of this host's kernel command line. The most frequent reason for an IOMMU that stays
- * off is an edit in the file of a boot loader that does not boot this host.
+ * off is an edit in a file that nothing on the way to the booted line reads. So usher finds out
+ * what wrote that line (bootowner.h), and only then names a file or a command.
  */
-enum boot_loader {
-	BOOT_UNKNOWN,
-	BOOT_GRUB,
-	BOOT_SYSTEMD, /* systemd-boot, entries of kernel-install, Proxmox's boot tool */
-	BOOT_LIMINE,
-	BOOT_EXTLINUX,
-	BOOT_FIRMWARE, /* of a single-board computer: cmdline.txt */
+
+/* A family of files with kernel command line options. */
+enum boot_file {
+	BOOT_FILE_GRUB, /* /etc/default/grub */
+	BOOT_FILE_ENTRY, /* boot loader entries: /boot/loader/entries/NAME.conf */
+	BOOT_FILE_CMDLINE, /* /etc/kernel/cmdline, /etc/cmdline.d/: for those that make entries */
+	BOOT_FILE_DRACUT, /* kernel_cmdline= of dracut */
+	BOOT_FILE_LIMINE_DEFAULT, /* /etc/default/limine: for the tool that writes limine.conf */
+	BOOT_FILE_LIMINE, /* limine.conf */
+	BOOT_FILE_REFIND, /* refind_linux.conf */
+	BOOT_FILE_SYSLINUX, /* syslinux.cfg */
+	BOOT_FILE_UBOOT, /* /etc/default/u-boot: for the tool that writes extlinux.conf */
+	BOOT_FILE_EXTLINUX, /* extlinux.conf */
+	BOOT_FILE_FIRMWARE, /* of a single-board computer: cmdline.txt */
 };
 
 #define BOOT_LINES_MAX 24
 
 /* A line of a configuration file with kernel command line options. */
 struct boot_line {
-	enum boot_loader loader; /* that reads it */
+	enum boot_file kind;
 	char file[160];
 	unsigned number; /* [1, …] */
 	char key[40]; /* "GRUB_CMDLINE_LINUX_DEFAULT"; "" if the line has the options only */
@@ -33,9 +42,8 @@ struct boot_line {
 
 struct boot {
 	char *booted; /* /proc/cmdline; NULL when it cannot be read */
-	enum boot_loader loader; /* that booted this kernel */
-	const char
-		*tool; /* the command that applies a change: "update-grub"; "" if none is needed */
+	const struct boot_owner *owner; /* that wrote it; never NULL, but it may be unknown */
+	const char *tool; /* the command that applies an edit: "update-grub"; "" for none */
 	size_t line_count;
 	struct boot_line lines[BOOT_LINES_MAX];
 };
@@ -43,27 +51,5 @@ struct boot {
 /* Never fails: an unreadable file counts as missing. The caller calls boot_fini(). */
 void boot_read(struct host *h, struct boot *ret);
 void boot_fini(struct boot *b);
-
-/* "GRUB", "systemd-boot", … */
-const char *boot_loader_name(enum boot_loader l);
-
-/*
- * Copies the next word of a command line to @buf, truncated to @size, and advances *@at.
- * Return: false at the end.
- */
-bool boot_next_word(const char **at, char *buf, size_t size);
-
-/*
- * True if the line has @word, or a word that begins with it if @word ends in '='. @ret receives the
- * word found; it may be NULL. Dash and underscore are equal, as in the kernel (parameq()).
- */
-bool boot_has(const char *words, const char *word, char *ret, size_t size);
-
-/* The line of the booted loader that contains @word; NULL if there is none. */
-const struct boot_line *boot_line_with(const struct boot *b, const char *word);
-
-/* Writes how to add @word to, or remove it from, the command line of this host. */
-void boot_how_to_add(const struct boot *b, const char *word, char *buf, size_t size);
-void boot_how_to_drop(const struct boot *b, const char *word, char *buf, size_t size);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/num.h"
+#include "check/bootadvice.h"
+#include "check/bootowner.h"
+#include "check/bootwords.h"
 #include "check/rule.h"
 
 #include <errno.h>
@@ -99,6 +102,7 @@ static bool word_matters(const char *word)
 /* The words of a line that were not booted, separated by blanks. */
 static void missing_words(const struct boot *b, const struct boot_line *l, char *buf, size_t size)
 {
+	bool all = boot_owner_reads(b->owner, l->kind);
 	const char *at = l->words;
 	char word[256];
 
@@ -107,48 +111,87 @@ static void missing_words(const struct boot *b, const struct boot_line *l, char 
 		size_t n = strlen(buf);
 
 		if (strchr(word, '$') || boot_has(b->booted, word, NULL, 0) ||
-			(l->loader != b->loader && !word_matters(word)))
+			(!all && !word_matters(word)))
 			continue;
 		(void)snprintf(buf + n, size - n, "%s%s", n ? " " : "", word);
 	}
 }
 
-/* The file to edit: the one of the booted loader. */
-static const char *right_file(const struct boot *b)
+/* True if check_cmdline() would ask to remove @word again. */
+static bool word_is_unwanted(const char *word)
 {
-	for (size_t i = 0; i < b->line_count; i++)
-		if (b->lines[i].loader == b->loader)
-			return b->lines[i].file;
-	return "its own configuration";
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (words[i].drop && boot_has(word, words[i].word, NULL, 0))
+			return true;
+	return false;
+}
+
+/* How to boot with those of the words that usher would keep. */
+static void suggest_move(const struct boot *b, const char *missing, char *fix, size_t size)
+{
+	char keep[512] = "", word[256];
+
+	while (boot_next_word(&missing, word, sizeof(word))) {
+		size_t n = strlen(keep);
+
+		if (!word_is_unwanted(word))
+			(void)snprintf(keep + n, sizeof(keep) - n, "%s%s", n ? " " : "", word);
+	}
+	if (keep[0])
+		boot_how_to_add(b, keep, fix, size);
+	else
+		(void)snprintf(fix, size, "remove it there: it has no use on this host");
+}
+
+/* Words in a file that nothing on the way to the booted line reads. */
+static void report_stray(struct check_case *c, const struct boot_line *l, const char *missing,
+	char *fix, size_t size)
+{
+	const struct boot *b = &c->boot;
+
+	if (!boot_owner_is_known(b->owner))
+		check_found(c, CHECK_WARN, "host", "'%s' is configured for %s but was not booted",
+			missing, boot_file_reader(l->kind));
+	else if (strcmp(boot_file_reader(l->kind), b->owner->name) == 0)
+		check_found(c, CHECK_WARN, "host",
+			"'%s' is configured, but %s does not read that file on this host", missing,
+			b->owner->name);
+	else
+		check_found(c, CHECK_WARN, "host",
+			"'%s' is configured for %s, but this host boots with %s", missing,
+			boot_file_reader(l->kind), b->owner->name);
+	suggest_move(b, missing, fix, size);
+}
+
+static void report_line(struct check_case *c, const struct boot_line *l, const char *missing)
+{
+	char path[200], fix[320];
+
+	(void)snprintf(path, sizeof(path), "%s:%u", l->file, l->number);
+	if (boot_owner_reads(c->boot.owner, l->kind)) {
+		check_found(
+			c, CHECK_WARN, "host", "'%s' is configured but was not booted", missing);
+		boot_how_to_apply(&c->boot, fix, sizeof(fix));
+	} else {
+		report_stray(c, l, missing, fix, sizeof(fix));
+	}
+	check_seen(c, path, l->words);
+	check_fix(c, "%s", fix);
 }
 
 void check_configured(struct check_case *c)
 {
 	const struct boot *b = &c->boot;
-	char missing[512], path[200];
+	char missing[512];
 
 	for (size_t i = 0; b->booted && i < b->line_count; i++) {
 		const struct boot_line *l = &b->lines[i];
 
-		missing_words(b, l, missing, sizeof(missing));
-		if (!missing[0])
+		if (boot_owner_makes(b->owner, l->kind) && !boot_owner_reads(b->owner, l->kind))
 			continue;
-		(void)snprintf(path, sizeof(path), "%s:%u", l->file, l->number);
-		if (l->loader == b->loader) {
-			check_found(c, CHECK_WARN, "host", "'%s' is configured but was not booted",
-				missing);
-			if (b->tool[0])
-				check_fix(c, "run '%s' and reboot", b->tool);
-			else
-				check_fix(c, "reboot");
-		} else {
-			check_found(c, CHECK_WARN, "host",
-				"'%s' is configured for %s, but this host boots with %s", missing,
-				boot_loader_name(l->loader), boot_loader_name(b->loader));
-			check_fix(c, "move it to %s%s%s%s and reboot", right_file(b),
-				b->tool[0] ? ", run '" : "", b->tool, b->tool[0] ? "'" : "");
-		}
-		check_seen(c, path, l->words);
+		missing_words(b, l, missing, sizeof(missing));
+		if (missing[0])
+			report_line(c, l, missing);
 	}
 }
 

@@ -2,6 +2,8 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "check/bootadvice.h"
+#include "check/bootwords.h"
 #include "check/rule.h"
 
 #include <errno.h>
@@ -36,6 +38,22 @@ void check_firmware_iommu(struct check_case *c)
 			     "reboot");
 }
 
+/* The option may be configured already, where its owner reads it, and wait for a boot. */
+static void suggest_option(struct check_case *c, const char *word)
+{
+	const struct boot_line *l = boot_line_with(&c->boot, word);
+	char fix[256];
+
+	if (!l) {
+		boot_how_to_add(&c->boot, word, fix, sizeof(fix));
+		check_fix(c, "%s", fix);
+		return;
+	}
+	boot_how_to_apply(&c->boot, fix, sizeof(fix));
+	check_fix(c, "'%s' is in line %u of %s but was not booted: %s", word, l->number, l->file,
+		fix);
+}
+
 void check_kernel_iommu(struct check_case *c)
 {
 	static const char *const off[] = {
@@ -55,23 +73,11 @@ void check_kernel_iommu(struct check_case *c)
 		check_fix(c, "%s", fix);
 		return;
 	}
-	if (check_exists(c->host, TABLES "/DMAR")) {
-		const struct boot_line *l = boot_line_with(&c->boot, "intel_iommu=on");
-
-		boot_how_to_add(&c->boot, "intel_iommu=on", fix, sizeof(fix));
-		if (l)
-			check_fix(c,
-				"'intel_iommu=on' is in line %u of %s but was not booted: "
-				"%s%s%sreboot",
-				l->number, l->file, c->boot.tool[0] ? "run '" : "", c->boot.tool,
-				c->boot.tool[0] ? "', then " : "");
-		else
-			check_fix(c, "%s", fix);
-	} else {
-		check_fix(c,
-			"an AMD IOMMU needs no kernel option: look for AMD-Vi errors in dmesg, "
-			"and for a firmware update");
-	}
+	if (check_exists(c->host, TABLES "/DMAR"))
+		suggest_option(c, "intel_iommu=on");
+	else
+		check_fix(c, "an AMD IOMMU needs no kernel option: look for AMD-Vi errors in "
+			     "dmesg, and for a firmware update");
 }
 
 void check_remapping(struct check_case *c)

@@ -4,7 +4,7 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"
-#include "check/boot.h"
+#include "check/bootwords.h"
 #include "host/host.h"
 
 #include <stdio.h>

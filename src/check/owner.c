@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "bind/gate.h"
+#include "check/bootwords.h"
 #include "check/rule.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/module.h"
+#include "check/bootadvice.h"
 #include "check/rule.h"
 
 #include <errno.h>

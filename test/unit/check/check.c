@@ -2,7 +2,7 @@
 #include "check/check.h"
 
 #include "base/num.h"
-#include "check/boot.h"
+#include "check/bootwords.h"
 #include "check/modprobe.h"
 #include "replay.h"
 
@@ -131,28 +131,6 @@ START_TEST(knows_words_of_a_command_line)
 }
 END_TEST
 
-START_TEST(counts_lines_as_an_editor_does)
-{
-	struct host *h = replay_lines("file /proc/cmdline BOOT_IMAGE=/x quiet\n"
-				      "file /etc/default/grub \\n\\n# GRUB_CMDLINE_LINUX=\"no\"\\n"
-				      "  GRUB_CMDLINE_LINUX='iommu=off a'\\n\n");
-	char text[256];
-	struct boot b;
-
-	boot_read(h, &b);
-	ck_assert_int_eq(b.loader, BOOT_GRUB);
-	ck_assert_uint_eq(b.line_count, 1);
-	ck_assert_uint_eq(b.lines[0].number, 4);
-	ck_assert_str_eq(b.lines[0].words, "iommu=off a");
-	boot_how_to_drop(&b, "iommu=off", text, sizeof(text));
-	ck_assert_ptr_nonnull(strstr(text, "line 4 of /etc/default/grub"));
-	boot_how_to_drop(&b, "other", text, sizeof(text));
-	ck_assert_ptr_null(strstr(text, "/etc/default/grub"));
-	boot_fini(&b);
-	host_close(h);
-}
-END_TEST
-
 #define ON "dir /sys/kernel/iommu_groups/1\ndir /sys/class/iommu/dmar0\n"
 #define CARD                                                            \
 	"link /sys/bus/pci/devices/0000:01:00.0 "                       \
@@ -242,5 +220,4 @@ START_TEST(weighs_what_it_finds)
 END_TEST
 
 SUITE("check", weighs_what_it_finds, keeps_its_table_in_order, fails_only_what_is_named,
-	says_what_it_could_not_see, refuses_what_is_not_there, knows_words_of_a_command_line,
-	counts_lines_as_an_editor_does)
+	says_what_it_could_not_see, refuses_what_is_not_there, knows_words_of_a_command_line)
