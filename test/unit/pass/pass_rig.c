@@ -16,7 +16,7 @@
 
 struct rig rig;
 
-/* vmm/irq and vmm/pci, as far as vmm/pass calls them. */
+/* vmm/irq, as far as vmm/pass calls it; pass_slot.c is vmm/pci. */
 
 int irq_alloc(struct irq *q)
 {
@@ -74,48 +74,6 @@ int irq_detach(struct irq *q, int gsi, int eventfd)
 	rig.attached--;
 	vfio_model_note(&rig.model, "detach%d", gsi);
 	return 0;
-}
-
-int pci_intx_gsi(const struct pci_func *f, unsigned pin)
-{
-	return 15 + (int)pin;
-}
-
-int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
-{
-	if (rig.during_plug)
-		rig.during_plug();
-	return rig.plug_error ? err_set(e, rig.plug_error, "plug") : 0;
-}
-
-void pci_plug_beside(struct pci_func *first, struct pci_func *f)
-{
-	f->port = first->port;
-}
-
-void pci_announce(struct pci_func *f)
-{
-	vfio_model_note(&rig.model, "announce");
-}
-
-void pci_request_unplug(struct pci_func *f)
-{
-	vfio_model_note(&rig.model, "ask");
-}
-
-bool pci_unplug_acknowledged(const struct pci_func *f)
-{
-	return rig.answers;
-}
-
-void pci_unplug(struct pci_func *f)
-{
-	vfio_model_note(&rig.model, "pull");
-	f->ops->eject(f);
-}
-
-void pci_port_atomics(struct pci_func *f, uint32_t bits)
-{
 }
 
 static void note_begin(struct memory_listener *l)
@@ -361,6 +319,11 @@ void rig_stop(void)
 		rig.vm.pass = NULL;
 	}
 	pass_func_ops.fini(&rig.dev->func);
+	rig_end();
+}
+
+void rig_end(void)
+{
 	ck_assert_uint_eq(rig.vm.memory.count, 0);
 	ck_assert_uint_eq(rig.vm.mmio.count, 0);
 	ck_assert_uint_eq(rig.vm.ports.count, 0);

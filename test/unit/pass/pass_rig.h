@@ -53,6 +53,8 @@ void rig_start(const char *fixtures, const char *name); /* a device as the guest
 /* A second device on a model of its own, both in rig.vm.pass; rig_stop() takes both away. */
 struct pass_dev *rig_add(const char *fixtures, const char *name);
 void rig_stop(void);
+/* The end of rig_stop(): the devices are finished. */
+void rig_end(void);
 void rig_forget(void); /* empties the log */
 const char *rig_log(void);
 
