@@ -2,6 +2,8 @@
 /*
  * The loader on a file that somebody made up: it must refuse or load, and never write outside of
  * guest memory. Input: the file.
+ *
+ * covers: src/vmm/boot.c
  */
 #include "base/err.h"
 #include "base/fd.h"

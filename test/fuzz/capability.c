@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A configuration space of any content and length: all that is read from one. */
+/*
+ * A configuration space of any content and length: all that is read from one.
+ *
+ * covers: src/pci/capability.c src/pci/acs.c src/pci/bar.c
+ */
 #include "base/num.h"
 #include "pci/acs.h"
 #include "pci/bar.h"

@@ -3,6 +3,8 @@
  * The NVMe driver against a controller that does as the input says: good answers, bad ones, none,
  * such as nobody asked for, and writes to any memory it was given. Whatever it does, each command
  * comes back at most once, and a call returns one of the codes that its header names.
+ *
+ * covers: src/driver/nvme.c src/driver/nvme_queue.c
  */
 #include "base/num.h"
 #include "driver/nvme.h"

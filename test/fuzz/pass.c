@@ -7,6 +7,9 @@
  *
  * Input: 1 byte fixture, 1 byte count of patches, 3 bytes each (offset, offset, value); then steps
  * of 8 bytes: what, size, offset (2), value (4).
+ *
+ * covers: src/vmm/pass/config.c src/vmm/pass/chain.c src/vmm/pass/msix.c src/vmm/pass/msi.c
+ * covers: src/vmm/pass/intx.c src/vmm/pass/bar.c src/vmm/pass/function.c src/vmm/pass/rom.c
  */
 #include "base/endian.h"
 #include "base/err.h"

@@ -4,6 +4,9 @@
  * which root ports and their slots are a part), the serial port, the power registers; and a host
  * that wants its cards back. Input: steps of 8 bytes (bus and direction, size, offset in 3,
  * value in 3).
+ *
+ * covers: src/vmm/pci/root.c src/vmm/pci/rootport.c src/vmm/pci/slot.c src/vmm/pci/firmware.c
+ * covers: src/vmm/serial.c src/vmm/power.c src/vmm/bus.c
  */
 #include "base/endian.h"
 #include "base/num.h"

@@ -2,6 +2,8 @@
 /*
  * The text of a snapshot, which anybody may send: parsed, read by what the read verbs read with,
  * and written again, also redacted. What was written has to parse, and to the same.
+ *
+ * covers: src/host/manifest.c src/host/manifest_format.c src/host/snapshot.c
  */
 #include "base/file.h"
 #include "host/host.h"
