@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Known bugs, each compiled into a copy of a fuzzer, and how soon that finds it.
+
+planted.py SOURCES BUILD [WORD…]  BUILD: of ./dev fuzz; with WORDs, those whose description has one
+planted.py SOURCES --check        each bug can still be planted: its place is there, once
+
+A bug replaces a text of one source file. The changed file is compiled as BUILD compiles it, and linked in
+front of the libraries, whose own object is then left out.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+SECONDS = 60
+
+# fuzzer, file, what is wrong, text, instead of it
+BUGS = [
+    ("pair", "src/vmm/pci/space.c", "a page that comes back is trapped as well",
+     "\t\tbus_remove(p->bus, &p->range);\n\t\tp->state = FUNC_PIECE_MAPPED;",
+     "\t\tp->state = FUNC_PIECE_MAPPED;"),
+    ("pair", "src/vmm/pci/space.c", "a page outlives its device",
+     "\t\tif (p->state == FUNC_PIECE_MAPPED)\n\t\t\tsteps",
+     "\t\tif (p->state == FUNC_PIECE_MAPPED && !p->range.reads)\n\t\t\tsteps"),
+    ("pair", "src/vmm/pass/domain.c", "a BAR stays mapped for other devices' DMA",
+     "if (g->peers && vfio_ioas_unmap(", "if (g->peers && r->size != 0x4000 && vfio_ioas_unmap("),
+    ("wire", "src/wire/machine.c", "a device's descriptor is also the I/O address space",
+     "return use == USE_IOAS && l->uses[index] == USE_IOAS;", "return use == USE_IOAS;"),
+    ("wire", "src/wire/message.c", "a refused message leaves its descriptors open",
+     "\tif (r < 0) {\n\t\twire_close(&came);", "\tif (r < 0) {"),
+    ("capability", "src/pci/capability.c", "a list of capabilities that is a ring has no end",
+     "range_ok(off, 4, c->size) && !trail_visit(&trail, off)", "range_ok(off, 4, c->size)"),
+    ("boot", "src/vmm/boot.c", "the zeros of a segment may lie behind guest memory",
+     "memory_ram(im->memory, GPA(p->p_paddr), p->p_memsz)",
+     "memory_ram(im->memory, GPA(p->p_paddr), p->p_filesz)"),
+    ("snapshot", "src/host/manifest.c", "bytes are written behind the end of a file",
+     "if (byte < 0 || off >= size)", "if (byte < 0)"),
+]
+
+
+def plant(top, file, text, instead):
+    source = (top / file).read_text()
+    if source.count(text) != 1:
+        sys.exit(f"planted: {file} has this {source.count(text)} times, not once:\n{text}")
+    return source.replace(text, instead)
+
+
+def compile_bug(build, top, file, source, work):
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        if pathlib.Path(build, entry["file"]).resolve() == top / file:
+            break
+    else:
+        sys.exit(f"planted: {build} does not compile {file}")
+    changed, made = work / pathlib.Path(file).name, work / "planted.o"
+    changed.write_text(source)
+    command = entry["command"].replace(entry["output"], str(made))
+    command = command.rpartition(" -c ")[0] + f" -c {changed}"
+    subprocess.run(command, shell=True, cwd=build, check=True)
+    return made
+
+
+def link(build, fuzzer, made, work):
+    target = f"test/fuzz/fuzz_{fuzzer}"
+    said = subprocess.run(["ninja", "-C", build, "-t", "commands", "-s", target], check=True,
+                          capture_output=True, text=True).stdout
+    command = next(line for line in said.splitlines() if f"-o {target} " in line)
+    out = work / "fuzzer"
+    subprocess.run(command.replace(f"-o {target} ", f"-o {out} {made} "), shell=True, cwd=build, check=True)
+    return out
+
+
+def hunt(program, seeds, work):
+    """Seconds until it is found; None if it is not."""
+    found = work / "found"
+    found.mkdir()
+    started = time.monotonic()
+    done = subprocess.run([program, f"-max_total_time={SECONDS}", "-timeout=5", "-seed=1",
+                           f"-artifact_prefix={work}/", found, seeds],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return time.monotonic() - started if done.returncode else None
+
+
+def main():
+    top = pathlib.Path(sys.argv[1]).resolve()
+    if sys.argv[2] == "--check":
+        for _, file, _, text, instead in BUGS:
+            plant(top, file, text, instead)
+        return 0
+    build, wanted = pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:]
+    missed = 0
+    for fuzzer, file, what, text, instead in BUGS:
+        if wanted and not any(word in what for word in wanted):
+            continue
+        with tempfile.TemporaryDirectory() as name:
+            work = pathlib.Path(name)
+            made = compile_bug(build, top, file, plant(top, file, text, instead), work)
+            seconds = hunt(link(build, fuzzer, made, work), top / "test/fuzz/corpus" / fuzzer, work)
+        missed += seconds is None
+        print(f"{fuzzer}: {what}: " + (f"found after {seconds:.1f} s" if seconds else "NOT found"), flush=True)
+    print(f"bar fuzz.planted_missed {missed} <= 0 {'short' if missed else 'ok'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
