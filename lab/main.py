@@ -40,7 +40,10 @@ def arguments():
     parser.add_argument("--qmp", metavar="PATH", help="the path for QEMU's QMP socket")
     parser.add_argument("--quiet", action="store_true", help="no progress messages")
     parser.add_argument("command", nargs="*", metavar="-- COMMAND")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.command and "--" not in sys.argv:
+        parser.error(f"unknown word '{asked.command[0]}'; a command comes after '--'")
+    return asked
 
 
 def main():
