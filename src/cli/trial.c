@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
+#define RESET_SHORTEST_NS 1000000 /* PCI 3.0, section 4.3.2: a reset line is asserted for 1 ms */
 #define INTERRUPT_MS 2000 /* an interrupt takes microseconds; a busy machine may delay it */
 
 static int open_device(struct trial *t, int group, struct err *e)
@@ -184,52 +186,90 @@ static void find_fault(struct trial *t, char *buf, size_t size)
 	}
 }
 
+/* A reset as it began, to tell afterwards whether the kernel performed one. */
+struct attempt {
+	uint64_t since; /* [ns] */
+	long waits; /* how often this thread had slept */
+};
+
+static long count_waits(void)
+{
+	struct rusage u;
+
+	return getrusage(RUSAGE_THREAD, &u) < 0 ? 0 : u.ru_nvcsw;
+}
+
+static struct attempt attempt_begin(void)
+{
+	return (struct attempt){.since = card_clock(), .waits = count_waits()};
+}
+
+/*
+ * Whether the kernel gave up on a method before it touched the device. The kernel returns ENOTTY
+ * for a method that does not apply, but also for a bus that it did reset and whose link did not
+ * come back. Every reset sleeps: a bus reset asserts the line for 2 ms, FLR waits for 100 ms.
+ */
+static bool was_not_performed(const struct attempt *a, int r)
+{
+	return r == -ENOTTY &&
+	       (count_waits() == a->waits || card_clock() - a->since < RESET_SHORTEST_NS);
+}
+
+/* The device is looked at in every case: also a reset that the kernel calls failed may hit it. */
 static bool judge_reset(
-	struct trial *t, const char *step, int r, uint64_t since, const struct err *e)
+	struct trial *t, const char *step, int r, const struct attempt *a, const struct err *e)
 {
 	char fault[160];
-	uint64_t took = card_clock() - since;
+	bool untouched = was_not_performed(a, r);
+	uint64_t took = card_clock() - a->since;
 
 	t->card->resets++;
-	/* By these errors the kernel says that a method does not apply, and tries the next one. */
-	if (r == -ENOTTY) {
+	find_fault(t, fault, sizeof(fault));
+	uint64_t since = card_clock() - took;
+	if (r < 0 && fault[0])
+		card_add(t->card, step, CARD_FAILED, since, "%.90s; then: %.150s",
+			untouched ? "the kernel reports that it cannot be done here" : e->msg,
+			fault);
+	else if (untouched)
 		card_add(t->card, step, CARD_SKIPPED, since,
 			"the kernel reports that it cannot be done here");
-		return false;
-	}
-	if (r < 0) {
+	else if (r == -ENOTTY)
+		card_add(t->card, step, CARD_FAILED, since,
+			"the kernel performed it, and gave up waiting for the device");
+	else if (r < 0)
 		card_add(t->card, step, CARD_FAILED, since, "%s", e->msg);
-		return false;
-	}
-	find_fault(t, fault, sizeof(fault));
-	card_add(t->card, step, fault[0] ? CARD_FAILED : CARD_PASSED, card_clock() - took, "%s",
-		fault[0] ? fault : "config space and BARs answer as before");
-	t->card->resets_passed += !fault[0];
-	return !fault[0];
+	else
+		card_add(t->card, step, fault[0] ? CARD_FAILED : CARD_PASSED, since, "%s",
+			fault[0] ? fault : "config space and BARs answer as before");
+	bool passed = r == 0 && !fault[0];
+	t->card->resets_passed += passed;
+	return passed;
 }
 
 bool trial_reset(struct trial *t, const char *method)
 {
-	uint64_t since = card_clock();
+	struct attempt a = attempt_begin();
 	struct err e = {0};
 	char step[32];
 
 	int r = vfio_dev_reset(&t->device, &e);
 	(void)snprintf(step, sizeof(step), "reset %.24s", method);
-	return judge_reset(t, step, r, since, &e);
+	return judge_reset(t, step, r, &a, &e);
 }
 
 bool trial_hot_reset(struct trial *t)
 {
-	uint64_t since = card_clock();
+	struct attempt a = attempt_begin();
 	struct err e = {0};
 
 	cleanup_free struct vfio_dependent *hit = NULL;
 	int count = vfio_hotreset_info(&t->device, &hit, &e);
+	if (count >= 0)
+		a = attempt_begin();
 	int r = count < 0 ? count : vfio_ioas_reset_bus(&t->ioas, &t->device, hit, (size_t)count);
 	if (r < 0)
 		(void)err_set(&e, r, "reset the bus of the device");
-	return judge_reset(t, "hot reset", r, since, &e);
+	return judge_reset(t, "hot reset", r, &a, &e);
 }
 
 /* Return: 1 the eventfd was signalled, 0 not in time, -errno. */

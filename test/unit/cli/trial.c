@@ -11,6 +11,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <string.h>
+#include <time.h>
 
 /* A device on a bench: a model of it behind VFIO, and the same behind sysfs. */
 static struct {
@@ -19,6 +20,7 @@ static struct {
 	struct trial trial;
 	struct card card;
 	int reset_error;
+	unsigned reset_ms; /* that a failing reset takes */
 	void (*after_reset)(struct vfio_model *m);
 	int irq_error;
 } bench;
@@ -41,9 +43,11 @@ static int irq_set(
 
 static int reset(struct vfio_dev *d)
 {
-	if (bench.reset_error)
-		return bench.reset_error;
-	int r = vfio_model_ops.reset(d);
+	const struct timespec pause = {.tv_nsec = bench.reset_ms * 1000000L};
+
+	if (bench.reset_ms)
+		(void)nanosleep(&pause, NULL);
+	int r = bench.reset_error ? bench.reset_error : vfio_model_ops.reset(d);
 	if (bench.after_reset)
 		bench.after_reset(&bench.model);
 	return r;
@@ -170,6 +174,39 @@ START_TEST(looks_after_each_reset)
 }
 END_TEST
 
+/* A bus that was reset, and whose link did not come back, is ENOTTY as well. */
+START_TEST(tells_a_reset_that_was_performed)
+{
+	bench_set();
+	bench.reset_error = -ENOTTY;
+	bench.reset_ms = 3;
+	ck_assert(!trial_reset(&bench.trial, "bus"));
+	last_is("reset bus", CARD_FAILED, "the kernel performed it");
+	bench.reset_error = 0;
+	ck_assert(trial_reset(&bench.trial, "flr"));
+	ck_assert(!card_passed(&bench.card));
+	bench_clear();
+}
+END_TEST
+
+/* Whatever the kernel returned, the device has the last word. */
+START_TEST(looks_after_a_reset_that_failed)
+{
+	static const int errors[] = {-ENOTTY, -EAGAIN, -ETIMEDOUT};
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		bench_set();
+		bench.after_reset = falls_off_the_bus;
+		bench.reset_error = errors[i];
+		ck_assert(!trial_reset(&bench.trial, "bus"));
+		last_is("reset bus", CARD_FAILED, "then: ");
+		last_is("reset bus", CARD_FAILED, "does not answer");
+		ck_assert(!card_passed(&bench.card));
+		bench_clear();
+	}
+}
+END_TEST
+
 START_TEST(says_which_interrupt_does_not_come)
 {
 	bench_set();
@@ -199,5 +236,5 @@ START_TEST(has_a_verdict_for_what_was_not_tried)
 END_TEST
 
 SUITE("trial", gives_a_good_device_a_good_card, tells_a_reset_that_fails_from_one_that_is_none,
-	looks_after_each_reset, says_which_interrupt_does_not_come,
-	has_a_verdict_for_what_was_not_tried)
+	looks_after_each_reset, tells_a_reset_that_was_performed, looks_after_a_reset_that_failed,
+	says_which_interrupt_does_not_come, has_a_verdict_for_what_was_not_tried)
