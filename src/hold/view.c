@@ -275,6 +275,15 @@ int hold_view_nested(struct hold_view *v, const struct hold_links **ret)
 	return r;
 }
 
+int hold_view_graphics(struct hold_view *v, const struct hold_links **ret)
+{
+	int r = v->has_graphics ? 0 : links_read(v->host, "/sys/class/graphics", &v->graphics);
+
+	v->has_graphics = true;
+	*ret = &v->graphics;
+	return r;
+}
+
 int hold_view_routes(struct hold_view *v)
 {
 	if (v->routes)
@@ -397,6 +406,7 @@ void hold_view_free(struct hold_view *v)
 	}
 	free(v->opens);
 	links_free(&v->nested);
+	links_free(&v->graphics);
 	free(v->addresses);
 	free(v->mountinfo);
 	free(v->mounts);

@@ -129,6 +129,8 @@ struct hold_view {
 	bool has_exports;
 	size_t export_count;
 	struct hold_export *exports;
+	bool has_graphics;
+	struct hold_links graphics; /* framebuffers */
 	bool has_nested;
 	struct hold_links nested; /* USB's and virtio's devices, each below a PCI function */
 	char *routes; /* /proc/net/route */
@@ -199,6 +201,9 @@ int hold_view_uppers(struct hold_view *v);
 
 /* USB's and virtio's devices, which @v owns; once. Return: 0, -ENOMEM, -errno. */
 int hold_view_nested(struct hold_view *v, const struct hold_links **ret);
+
+/* The framebuffers ("fb0"), by name, which are @v's. Return: 0, -ENOMEM, -errno. */
+int hold_view_graphics(struct hold_view *v, const struct hold_links **ret);
 
 /* The kernel's consoles, which are @v's. Return: 0, -ENOMEM. */
 int hold_view_consoles(struct hold_view *v, const struct hold_links **ret);

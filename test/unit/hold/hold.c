@@ -119,6 +119,53 @@ START_TEST(finds_consoles)
 }
 END_TEST
 
+#define CONSOLE                                                           \
+	"file /sys/class/vtconsole/vtcon1/name (M) frame buffer device\n" \
+	"file /sys/class/vtconsole/vtcon1/bind 1\n"
+
+/* A display of class 0380 has no boot_vga. */
+START_TEST(finds_the_framebuffer_of_the_console)
+{
+	struct pci_device d = {.address = {.bus = 2}, .class = 0x038000, .driver = "bochs-drm"};
+	struct pci_device usb = {.address = {.bus = 2}, .class = 0x0c0330, .driver = "xhci_hcd"};
+	static const char other[] = "link /sys/class/graphics/fb1 ../../devices/pci0000:00/"
+				    "0000:00:02.0/graphics/fb1\n";
+	struct hold o =
+		hold_only(CONSOLE "link /sys/class/graphics/fb0 " BELOW "/graphics/fb0\n", &d);
+
+	ck_assert_str_eq(o.check, "gpu");
+	ck_assert_str_eq(o.object, "console");
+	ck_assert_str_eq(
+		hold_only(
+			CONSOLE "link /sys/class/graphics/fb0 " BELOW "/usb1/graphics/fb0\n", &usb)
+			.check,
+		"gpu");
+	/* The second one; a console on nothing; a framebuffer of another display. */
+	hold_none(CONSOLE "link /sys/class/graphics/fb0 ../../devices/pci0000:00/0000:00:02.0/"
+			  "graphics/fb0\nlink /sys/class/graphics/fb1 " BELOW "/graphics/fb1\n",
+		&d);
+	hold_none("link /sys/class/graphics/fb0 " BELOW "/graphics/fb0\n", &d);
+	struct pci_device vga = {.address = {.bus = 2}, .class = 0x030000, .driver = "nouveau"};
+	char text[512];
+	(void)snprintf(text, sizeof(text),
+		CONSOLE "file /sys/bus/pci/devices/0000:02:00.0/boot_vga 1\n%s", other);
+	hold_none(text, &vga);
+	/* The firmware's framebuffer is a device of its own. */
+	o = hold_only(CONSOLE "file /sys/bus/pci/devices/0000:02:00.0/boot_vga 1\n"
+			      "link /sys/class/graphics/fb0 ../../devices/platform/"
+			      "efi-framebuffer.0/graphics/fb0\n",
+		&vga);
+	ck_assert_str_eq(o.object, "console");
+	/* Text that the card itself draws: VGA. */
+	vga.driver[0] = '\0';
+	o = hold_only("file /sys/bus/pci/devices/0000:02:00.0/boot_vga 1\n"
+		      "file /sys/class/vtconsole/vtcon0/name (M) VGA+\n"
+		      "file /sys/class/vtconsole/vtcon0/bind 1\n",
+		&vga);
+	ck_assert_str_eq(o.object, "console");
+}
+END_TEST
+
 START_TEST(leaves_bridges_out)
 {
 	struct pci_device d = {.address = {.dev = 6}, .is_bridge = true, .driver = "pcieport"};
@@ -129,4 +176,4 @@ END_TEST
 
 SUITE("hold", finds_open_groups, finds_open_nodes, escapes_hostile_names,
 	finds_working_virtual_functions, finds_the_last_keyboard, finds_consoles,
-	leaves_bridges_out)
+	finds_the_framebuffer_of_the_console, leaves_bridges_out)
