@@ -22,6 +22,7 @@
 #include "bind/reset.h"
 #include "hold/hold.h"
 #include "host/host.h"
+#include "pci/alive.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -33,7 +34,15 @@
 #define BASE_MEMORY 0x05
 #define CLASS_HOST_BRIDGE 0x0600
 #define CLASS_ISA_BRIDGE 0x0601
+#define CLASS_PIC 0x0800
+#define CLASS_IOAPIC 0x080010
+#define CLASS_IOXAPIC 0x080020
+#define CLASS_DMA 0x0801
+#define CLASS_TIMER 0x0802
+#define CLASS_RTC 0x0803
 #define CLASS_IOMMU 0x0806
+#define CLASS_SYSTEM_OTHER 0x0880
+#define CLASS_PERFORMANCE 0x1101
 #define CLASS_SMBUS 0x0c05
 #define VENDOR_INTEL 0x8086
 
@@ -101,17 +110,53 @@ int bind_gate_target(struct bind_case *c, const struct bind_target *t, const str
 	return d->group == PCI_GROUP_NONE ? gate_iommu(c, address) : 0;
 }
 
-bool bind_class_is_platform(uint32_t class)
+/*
+ * The kernel offers `bus` only below a bridge. Behind a port the chipset's functions end: what is
+ * there sits in a slot, or is soldered like one.
+ */
+static bool is_behind_port(const struct pci_device *d)
 {
-	switch (class >> 8) {
+	return d->has_parent || strstr(d->reset_method, "bus");
+}
+
+/* Registers of the processor and the chipset that no driver resets, such as Intel's uncore. */
+static bool is_chipset_register(const struct pci_device *d)
+{
+	uint32_t kind = d->class >> 8;
+
+	return (kind == CLASS_SYSTEM_OTHER || kind == CLASS_PERFORMANCE) && !d->reset_method[0];
+}
+
+bool bind_is_platform(const struct pci_device *d)
+{
+	uint32_t kind = d->class >> 8;
+
+	/* Their work is to translate and deliver for others, wherever they are. */
+	if (kind == CLASS_IOMMU || d->class == CLASS_IOAPIC || d->class == CLASS_IOXAPIC)
+		return true;
+	if (is_behind_port(d))
+		return false;
+	switch (kind) {
 	case CLASS_HOST_BRIDGE:
 	case CLASS_ISA_BRIDGE:
-	case CLASS_IOMMU:
+	case CLASS_PIC:
+	case CLASS_DMA:
+	case CLASS_TIMER:
+	case CLASS_RTC:
 	case CLASS_SMBUS:
 		return true;
 	default:
-		return class >> 16 == BASE_MEMORY;
+		return kind >> 8 == BASE_MEMORY || is_chipset_register(d);
 	}
+}
+
+bool bind_is_dummy(const struct pci_device *d)
+{
+	uint32_t kind = d->class >> 8;
+	bool idle = !d->driver[0] || strcmp(d->driver, "vfio-pci") == 0;
+
+	return idle && bind_is_platform(d) &&
+	       (kind == CLASS_HOST_BRIDGE || kind >> 8 == BASE_MEMORY || is_chipset_register(d));
 }
 
 static const char *platform_name(uint32_t class)
@@ -125,6 +170,16 @@ static const char *platform_name(uint32_t class)
 		return "an IOMMU";
 	case CLASS_SMBUS:
 		return "the SMBus controller, which reaches memory modules and sensors";
+	case CLASS_PIC:
+		return "an interrupt controller";
+	case CLASS_DMA:
+		return "the DMA controller";
+	case CLASS_TIMER:
+	case CLASS_RTC:
+		return "a clock";
+	case CLASS_SYSTEM_OTHER:
+	case CLASS_PERFORMANCE:
+		return "a register block of the chipset";
 	default:
 		return "a memory controller";
 	}
@@ -142,13 +197,10 @@ static int gate_platform(struct bind_case *c, const struct pci_device *d, const 
 		"platform", PROBLEM_REFUSES, "no device of this group can be lent"};
 	static const struct problem_kind dummy = {"platform", PROBLEM_LIFTABLE,
 		"--allow=platform takes the others and leaves it without a driver, as it is"};
-	uint32_t kind = d->class >> 8;
-	bool idle = !d->driver[0] || strcmp(d->driver, "vfio-pci") == 0;
 
-	if (!bind_class_is_platform(d->class))
+	if (!bind_is_platform(d))
 		return 0;
-	bool harmless = idle && (kind == CLASS_HOST_BRIDGE || kind >> 8 == BASE_MEMORY);
-	return bind_problem_add(c->plan, c->q, harmless ? &dummy : &never, address,
+	return bind_problem_add(c->plan, c->q, bind_is_dummy(d) ? &dummy : &never, address,
 		"is %s of this host", platform_name(d->class));
 }
 
@@ -297,6 +349,23 @@ static int gate_lock(struct bind_case *c, const struct pci_device *d, const char
 		"the kernel keeps its device lock and does not return");
 }
 
+/* Whatever is done to a device that does not answer hangs, or times out, or is done to nothing. */
+static int gate_dead(struct bind_case *c, const struct pci_device *d, const char *address)
+{
+	char fix[64];
+	const struct problem_kind dead = {"dead", PROBLEM_REFUSES, fix};
+	int r = d->seems_dead ? 1 : pci_device_is_dead(c->env->host, d);
+
+	(void)snprintf(fix, sizeof(fix), "usher check %s", address);
+	if (r == -ETIMEDOUT)
+		return bind_problem_add(c->plan, c->q, &dead, address,
+			"the kernel does not return from reading its configuration space");
+	if (r != 1)
+		return 0;
+	return bind_problem_add(c->plan, c->q, &dead, address,
+		"does not answer: it dropped off the bus, or is powered off");
+}
+
 static int gate_member(struct bind_case *c, const struct bind_member *m)
 {
 	char address[PCI_ADDRESS_TEXT];
@@ -311,8 +380,9 @@ static int gate_member(struct bind_case *c, const struct bind_member *m)
 	if (r < 0)
 		return r;
 	if (m->act == BIND_ACT_STAYS)
-		return bind_class_is_platform(d->class) ? 0 : gate_sibling(c, d, address);
-	if (m->act == BIND_ACT_TAKE) {
+		return bind_is_platform(d) ? 0 : gate_sibling(c, d, address);
+	r = d->is_locked ? 0 : gate_dead(c, d, address);
+	if (r == 0 && m->act == BIND_ACT_TAKE) {
 		r = gate_denylist(c, d, address);
 		if (r == 0)
 			r = gate_sriov(c, d, address);

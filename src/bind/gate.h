@@ -26,8 +26,14 @@ int bind_gate_resets(struct bind_case *c, const struct bind_group *g);
 /* Number of a device's IOMMU group; PCI_GROUP_NONE for none. */
 int bind_group_of(struct host *h, struct pci_address a);
 
-/* True for classes that the host itself needs: usher never takes such a sibling. */
-bool bind_class_is_platform(uint32_t class);
+/*
+ * True for what the host itself is made of: functions of the chipset on a root bus, interrupt
+ * controllers and IOMMUs anywhere. usher never takes such a sibling. An endpoint of the same class
+ * behind a port is a device like any other.
+ */
+bool bind_is_platform(const struct pci_device *d);
+/* True for platform that leaves a group viable while no driver has it: a dummy. */
+bool bind_is_dummy(const struct pci_device *d);
 
 /* True if vfio-pci refuses the device unless its parameter disable_denylist is set. */
 bool bind_denylisted(const struct pci_device *d);

@@ -102,7 +102,7 @@ static int member_decide(struct bind_case *c, struct bind_member *m)
 	const char *driver = m->is_target && c->q->driver ? c->q->driver : NULL;
 
 	m->act = BIND_ACT_STAYS;
-	if (d->is_bridge || (!m->is_target && (c->q->only || bind_class_is_platform(d->class))))
+	if (d->is_bridge || (!m->is_target && (c->q->only || bind_is_platform(d))))
 		return 0;
 	if (driver ? strcmp(d->driver, driver) == 0 : bind_on_vfio(c->env->host, d)) {
 		m->act = BIND_ACT_ALREADY;

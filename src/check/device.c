@@ -5,6 +5,7 @@
 #include "bind/gate.h"
 #include "bind/variant.h"
 #include "check/rule.h"
+#include "pci/alive.h"
 #include "pci/class.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ void check_platform(struct check_case *c)
 	const struct pci_device *d = c->device;
 	char path[FILE_PATH_MAX], value[16], text[64];
 
-	if (!d->is_bridge && !bind_class_is_platform(d->class))
+	if (!d->is_bridge && !bind_is_platform(d))
 		return;
 	check_found(c, CHECK_FAIL, c->address, "is %s%s", check_class_text(d, text, sizeof(text)),
 		d->is_bridge ? ", which keeps its driver while devices behind it are lent"
@@ -100,27 +101,25 @@ void check_denied(struct check_case *c)
 void check_alive(struct check_case *c)
 {
 	char status[32], path[FILE_PATH_MAX];
-	uint8_t id[4] = {0};
+	bool seems_dead = c->device->seems_dead;
 
 	check_attribute_path(c, "power/runtime_status", path, sizeof(path));
-	if (!c->named && (host_read_text(c->host, path, status, sizeof(status)) <= 0 ||
-				 strcmp(status, "active") != 0))
+	bool active = host_read_text(c->host, path, status, sizeof(status)) > 0 &&
+		      strcmp(status, "active") == 0;
+	/* A device that hangs may have no driver; each read of it times out. */
+	if (!c->named && !seems_dead && (!active || !c->device->driver[0]))
 		return;
-	if (!c->named && !c->device->driver[0])
-		return; /* a device that hangs may have no driver; each read of it times out */
 	check_attribute_path(c, "config", path, sizeof(path));
-	ssize_t n = c->host->ops->read(c->host, path, id, sizeof(id));
-	if (n == -ENOENT)
-		return;
-	if (n < 0) {
-		check_blind(c, path, (int)n);
-		return;
-	}
-	if (n < 2 || id[0] != 0xff || id[1] != 0xff)
+	int r = seems_dead ? 1 : pci_device_is_dead(c->host, c->device);
+	if (r < 0 && r != -ENOENT)
+		check_blind(c, path, r);
+	if (r != 1)
 		return;
 	check_found(
 		c, CHECK_FAIL, c->address, "does not respond: it dropped off the bus, or it hangs");
-	check_seen(c, path, "ff ff");
+	if (seems_dead)
+		check_attribute_path(c, "power_state", path, sizeof(path));
+	check_seen(c, path, seems_dead ? "does not fit its runtime_status" : "ff ff");
 	check_fix(c,
 		"echo 1 > /sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan; "
 		"if that fails, power the host off and on",

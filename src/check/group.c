@@ -18,14 +18,13 @@ static void check_member(struct check_case *c, const struct pci_device *d)
 {
 	struct holds holds = {0};
 	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX], text[64];
-	bool dummy = !d->driver[0] && (d->class >> 8 == 0x0600 || d->class >> 16 == 0x05);
 
 	pci_address_format(d->address, address);
 	(void)file_path(
 		path, sizeof(path), "/sys/kernel/iommu_groups/%d/devices/%s", d->group, address);
 	if (d->is_bridge)
 		return;
-	if (bind_class_is_platform(d->class) && !dummy) {
+	if (bind_is_platform(d) && !bind_is_dummy(d)) {
 		check_found(c, CHECK_FAIL, c->address,
 			"shares its group with %s, %s of the host, which is never lent", address,
 			check_class_text(d, text, sizeof(text)));

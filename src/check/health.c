@@ -89,7 +89,7 @@ void check_reset(struct check_case *c)
 	const struct pci_device *d = c->device;
 	char path[FILE_PATH_MAX];
 
-	if (d->is_bridge || bind_class_is_platform(d->class))
+	if (d->is_bridge || bind_is_platform(d))
 		return;
 	if (!d->reset_method[0]) {
 		/* Devices that were not named and have no driver are not worth a warning. */

@@ -54,7 +54,7 @@ static void check_override(struct check_case *c, const struct pci_device *d)
 
 	if (d->is_bridge ||
 		pci_device_path(d->address, "driver_override", path, sizeof(path)) < 0 ||
-		bind_class_is_platform(d->class))
+		bind_is_platform(d))
 		return;
 	pci_address_format(d->address, address);
 	int r = host_read_text(c->host, path, text, sizeof(text));

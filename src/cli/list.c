@@ -221,7 +221,7 @@ const struct verb verb_list = {
 		"  busy     in use by the host      group   free, but another device of its\n"
 		"                                           group is not\n"
 		"  bridge   stays with its driver   host    needed by this host, never lent\n"
-		"  -        there is no IOMMU\n"
+		"  dead     does not answer         -       there is no IOMMU\n"
 		"\n"
 		"Needs neither root nor an IOMMU. Wakes no sleeping device.\n"
 		"\n"

@@ -61,6 +61,7 @@ static int show_addresses(const struct operands *o, struct showing *w, struct er
 			hint_address(&w->inventory, a, e);
 			return r;
 		}
+		inventory_look(&w->inventory, w->host, a);
 		if (i && !w->devices)
 			(void)putchar('\n');
 		r = show_device(w, x, e);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "host/host.h"
+#include "pci/alive.h"
 #include "pci/device.h"
 
 #include <errno.h>
@@ -23,8 +24,7 @@ int pci_config_read(struct host *h, struct pci_address a, struct pci_config *ret
 	ret->size = len < 0 ? 0 : (size_t)len;
 	if (len < 0)
 		return err_set(e, (int)len, "%s: read its configuration space", address);
-	if (ret->size >= PCI_STD_HEADER_SIZEOF &&
-		pci_config_u16(ret, PCI_VENDOR_ID) == UINT16_MAX) {
+	if (pci_header_is_dead(h, a, ret->bytes, ret->size)) {
 		ret->size = 0;
 		return err_say(e, -EIO,
 			"%s: the device does not answer: its configuration space "

@@ -133,6 +133,29 @@ static bool attribute_exists(struct folder *f, const char *name)
 	return n >= 0 || n == -EINVAL;
 }
 
+#define BASE_BRIDGE 0x06
+
+/*
+ * A device that does not leave D3cold stays there in the kernel's books, although its driver
+ * believes that it runs. Revision ff was read from a device that no longer answered. Neither wakes
+ * a device. Sleeping devices are D3cold, too, but suspended.
+ */
+static bool record_is_dead(struct folder *f, const struct pci_device *d)
+{
+	bool absent = d->revision == UINT8_MAX;
+	char power[16], runtime[16];
+
+	if (d->class >> 16 == BASE_BRIDGE || (!d->driver[0] && !absent) ||
+		host_read_text(f->host, attribute_path(f, "power_state"), power, sizeof(power)) < 0)
+		return false;
+	if (absent)
+		return strcmp(power, "D3cold") == 0 || strcmp(power, "unknown") == 0;
+	return strcmp(power, "D3cold") == 0 &&
+	       host_read_text(f->host, attribute_path(f, "power/runtime_status"), runtime,
+		       sizeof(runtime)) > 0 &&
+	       (strcmp(runtime, "active") == 0 || strcmp(runtime, "error") == 0);
+}
+
 /* Whether to read attributes that the kernel shows under the device's lock. */
 enum reach { READ_ALL, READ_UNLOCKED };
 
@@ -168,6 +191,7 @@ static int state_read(struct folder *f, enum reach reach, struct pci_device *d)
 	r = read_text(f, "numa_node", name, sizeof(name));
 	d->numa_node = r == 0 && num_parse(name, 10, INT32_MAX, &n) == 0 ? (int)n : -1;
 	r = read_text(f, "reset_method", d->reset_method, sizeof(d->reset_method));
+	d->seems_dead = record_is_dead(f, d);
 	return r == 0 && reach == READ_ALL ? override_read(f, d) : r;
 }
 

@@ -32,6 +32,7 @@ struct pci_device {
 	int numa_node; /* -1: none */
 	char driver[PCI_NAME_MAX]; /* "" when none is bound */
 	char driver_override[PCI_NAME_MAX]; /* "" when clear (sysfs says "(null)") */
+	bool seems_dead; /* by what the kernel remembers of it: see pci/alive.h */
 	bool is_locked; /* the kernel holds its lock: @driver_override is unknown */
 	char reset_method[PCI_NAME_MAX]; /* "flr bus" in the kernel's order; "" when none */
 };

@@ -49,7 +49,7 @@ void fact_source_fini(struct fact_source *s)
 
 static bool may_be_lent(const struct pci_device *d)
 {
-	return !d->is_bridge && !bind_class_is_platform(d->class);
+	return !d->is_bridge && !bind_is_platform(d);
 }
 
 void fact_vfio(const struct fact_source *s, struct facts *f)

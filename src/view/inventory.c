@@ -7,6 +7,7 @@
 #include "bind/bind.h"
 #include "bind/gate.h"
 #include "host/host.h"
+#include "pci/alive.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,9 +25,6 @@
  * Everything is read once, here. Filters, columns and writers work on the result.
  */
 
-#define CLASS_HOST_BRIDGE 0x0600
-#define BASE_MEMORY 0x05
-
 const char *inventory_state_name(enum inventory_state s)
 {
 	static const char *const names[] = {
@@ -35,6 +33,7 @@ const char *inventory_state_name(enum inventory_state s)
 		[INVENTORY_READY] = "ready",
 		[INVENTORY_LENT] = "lent",
 		[INVENTORY_BUSY] = "busy",
+		[INVENTORY_DEAD] = "dead",
 		[INVENTORY_GROUP] = "group",
 		[INVENTORY_BRIDGE] = "bridge",
 		[INVENTORY_HOST] = "host",
@@ -51,19 +50,23 @@ static enum inventory_state judge_device(struct host *h, const struct inventory_
 
 	if (x->device.is_bridge)
 		return INVENTORY_BRIDGE;
-	if (bind_class_is_platform(x->device.class))
+	if (bind_is_platform(&x->device))
 		return INVENTORY_HOST;
 	for (size_t i = 0; i < x->holds.count; i++) {
 		const struct hold *o = &x->holds.list[i];
 
 		if (!o->unsure && strcmp(o->check, "vfio") != 0)
-			return INVENTORY_BUSY;
+			return x->device.seems_dead ? INVENTORY_DEAD : INVENTORY_BUSY;
 		if (!o->unsure)
 			s = INVENTORY_LENT;
 		else if (s == INVENTORY_FREE)
 			s = INVENTORY_MAYBE;
 	}
-	return s != INVENTORY_LENT && bind_on_vfio(h, &x->device) ? INVENTORY_READY : s;
+	if (s == INVENTORY_LENT)
+		return s;
+	if (x->device.seems_dead)
+		return INVENTORY_DEAD;
+	return bind_on_vfio(h, &x->device) ? INVENTORY_READY : s;
 }
 
 /*
@@ -72,12 +75,9 @@ static enum inventory_state judge_device(struct host *h, const struct inventory_
  */
 static bool keeps_group(const struct inventory_entry *x)
 {
-	uint32_t class = x->device.class;
-	bool dummy = class >> 8 == CLASS_HOST_BRIDGE || class >> 16 == BASE_MEMORY;
-
 	if (x->state == INVENTORY_HOST)
-		return !dummy || x->device.driver[0];
-	return x->state == INVENTORY_BUSY;
+		return !bind_is_dummy(&x->device);
+	return x->state == INVENTORY_BUSY || x->state == INVENTORY_DEAD;
 }
 
 static int group_order(const void *a, const void *b)
@@ -128,6 +128,20 @@ static int judge_groups(struct inventory *v, struct err *e)
 		judge_group(order + i, n);
 	}
 	return 0;
+}
+
+void inventory_look(struct inventory *v, struct host *h, struct pci_address a)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		struct inventory_entry *x = &v->list[i];
+
+		if (!pci_address_equal(x->device.address, a) || x->device.is_bridge ||
+			pci_device_is_dead(h, &x->device) != 1)
+			continue;
+		x->device.seems_dead = true;
+		x->state = judge_device(h, x);
+		(void)judge_groups(v, NULL);
+	}
 }
 
 /*
@@ -249,7 +263,11 @@ void inventory_reason(const struct inventory_entry *x, char *buf, size_t size)
 	if (x->state == INVENTORY_GROUP)
 		(void)snprintf(buf, size, "%s in its group is %s",
 			pci_address_format(x->sibling->device.address, address),
-			x->sibling->state == INVENTORY_HOST ? "the host's" : "in use");
+			x->sibling->state == INVENTORY_HOST   ? "the host's"
+			: x->sibling->state == INVENTORY_DEAD ? "dead"
+							      : "in use");
+	else if (x->state == INVENTORY_DEAD)
+		(void)snprintf(buf, size, "it does not answer: off the bus, or powered off");
 	else if (x->lease[0] && !(x->manual && x->holds.count))
 		(void)file_path(buf, size, "%s", x->lease);
 	else if (x->state == INVENTORY_BUSY || x->state == INVENTORY_LENT)

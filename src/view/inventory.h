@@ -16,6 +16,7 @@ enum inventory_state {
 	INVENTORY_READY, /* on a VFIO driver, not open */
 	INVENTORY_LENT, /* its group is open */
 	INVENTORY_BUSY, /* somebody uses it */
+	INVENTORY_DEAD, /* it does not answer any more */
 	INVENTORY_GROUP, /* it is free, but another member of its group is not */
 	INVENTORY_BRIDGE, /* a PCI bridge, which keeps its driver */
 	INVENTORY_HOST, /* a part of the host, never lent */
@@ -45,10 +46,16 @@ struct inventory {
 int inventory_read(struct host *h, enum hold_depth depth, struct inventory *ret, struct err *e);
 void inventory_fini(struct inventory *v);
 
+/*
+ * Reads the registers of a device, which wakes it, and marks it as dead if it does not answer. What
+ * is read of all devices shows only deaths that the kernel has noticed.
+ */
+void inventory_look(struct inventory *v, struct host *h, struct pci_address a);
+
 /* Return: NULL if there is no such device. */
 const struct inventory_entry *inventory_find(const struct inventory *v, struct pci_address a);
 
-/* "free", "free?", "ready", "lent", "busy", "group", "bridge", "host", "-". */
+/* "free", "free?", "ready", "lent", "busy", "dead", "group", "bridge", "host", "-". */
 const char *inventory_state_name(enum inventory_state s);
 
 /* Writes the reason for the state of @x; "" for none. */

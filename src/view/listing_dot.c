@@ -24,6 +24,7 @@ static const char *state_colour(enum inventory_state s)
 		return "#2e7d32";
 	case INVENTORY_BUSY:
 	case INVENTORY_LENT:
+	case INVENTORY_DEAD:
 	case INVENTORY_GROUP:
 		return "#c62828";
 	case INVENTORY_BRIDGE:

@@ -69,6 +69,7 @@ static const char *state_class(enum inventory_state s)
 		return "good";
 	case INVENTORY_BUSY:
 	case INVENTORY_LENT:
+	case INVENTORY_DEAD:
 	case INVENTORY_GROUP:
 		return "bad";
 	case INVENTORY_BRIDGE:

@@ -19,6 +19,7 @@ static enum table_colour state_colour(enum inventory_state s)
 	case INVENTORY_BUSY:
 	case INVENTORY_LENT:
 	case INVENTORY_GROUP:
+	case INVENTORY_DEAD:
 		return TABLE_BAD;
 	case INVENTORY_BRIDGE:
 	case INVENTORY_HOST:

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
 #include "hold/hold.h"
@@ -145,6 +148,92 @@ START_TEST(spares_the_platform)
 	member(1, BIND_ACT_TAKE, "vfio-pci");
 	request.allow_count = 0;
 	gives_problem("23:00.1", "platform", true, "host bridge");
+	done();
+}
+END_TEST
+
+/* Plans for a device that is alone in its group; @path: its folder below /sys/devices. */
+static void make_alone(const char *path, const char *attributes)
+{
+	const char *address = file_base(path);
+	cleanup_free char *text = NULL;
+
+	ck_assert_int_gt(asprintf(&text,
+				 "link /sys/bus/pci/devices/%s ../../../devices/%s\n"
+				 "link /sys/kernel/iommu_groups/9/devices/%s ../../x\n"
+				 "at /sys/devices/%s\n"
+				 "file vendor 0x10ee\nfile device 0x9038\n"
+				 "link iommu_group ../../kernel/iommu_groups/9\n%s",
+				 address, path, address, path, attributes),
+		0);
+	host_close(env.host);
+	env.host = replay_lines(text);
+	make(address);
+}
+
+/* Only what is on a root bus can be a part of the chipset. */
+START_TEST(takes_endpoints_of_any_class)
+{
+	static const char root[] = "pci0000:00/0000:00:03.0";
+	static const char port[] = "pci0000:00/0000:00:01.0/0000:01:00.0";
+	static const char *const either[] = {"050000", "058000", "050210", "060000", "060100",
+		"080000", "080100", "080300", "0c0500"};
+	static const char *const never[] = {"080600", "080010", "080020"};
+	char class[64];
+
+	for (size_t i = 0; i < COUNT(either); i++) {
+		(void)snprintf(
+			class, sizeof(class), "file class 0x%s\nfile reset_method pm\n", either[i]);
+		make_alone(root, class);
+		ck_assert_msg(plan.refusals == 1, "%s", either[i]);
+		ck_assert_str_eq(plan.problems[0].check, "platform");
+		make_alone(port, class);
+		ck_assert_msg(plan.refusals == 0, "%s: %s", either[i], plan.problems[0].text);
+		member(0, BIND_ACT_TAKE, "vfio-pci");
+	}
+	for (size_t i = 0; i < COUNT(never); i++) {
+		(void)snprintf(class, sizeof(class), "file class 0x%s\n", never[i]);
+		make_alone(port, class);
+		ck_assert_str_eq(plan.problems[0].check, "platform");
+	}
+	/* The kernel offers a bus reset only below a bridge, though none is in this path. */
+	make_alone("pci0000:03/0000:03:00.0", "file class 0x058000\nfile reset_method flr bus\n");
+	ck_assert_uint_eq(plan.problem_count, 0);
+	/* Registers of the processor: nothing resets them. An engine of the same class has FLR. */
+	make_alone("pci0000:7f/0000:7f:0f.0", "file class 0x088000\n");
+	only_problem("platform", true, "register block");
+	make_alone("pci0000:7f/0000:7f:0f.0", "file class 0x088000\nfile reset_method flr\n");
+	ck_assert_uint_eq(plan.problem_count, 0);
+	done();
+}
+END_TEST
+
+START_TEST(refuses_a_device_that_does_not_answer)
+{
+	static const char path[] = "pci0000:00/0000:00:01.0/0000:01:00.0";
+
+	make_alone(path, "file class 0x030000\nfile reset_method bus\nbytes config 64 "
+			 "0:ffffffffffffffffffffffff\n");
+	only_problem("dead", true, "does not answer");
+	ck_assert(!plan.problems[0].liftable);
+	make_alone(path, "file class 0x030000\nfile reset_method bus\nfail config ETIMEDOUT\n");
+	only_problem("dead", true, "does not return");
+	/* The kernel knows already; it is not asked again. */
+	make_alone(path, "file class 0x030000\nfile reset_method bus\nfile revision 0xff\n"
+			 "file power_state D3cold\n");
+	only_problem("dead", true, "does not answer");
+	make_alone(path, "file class 0x030000\nfile reset_method bus\n"
+			 "link driver ../x/nouveau\nfile power_state D3cold\n"
+			 "file power/runtime_status active\n");
+	only_problem("dead", true, "does not answer");
+	/* Asleep; a virtual function, whose ids read ffff. */
+	make_alone(path, "file class 0x030000\nfile reset_method bus\n"
+			 "link driver ../x/nouveau\nfile power_state D3cold\n"
+			 "file power/runtime_status suspended\nbytes config 64 0:ee103890\n");
+	ck_assert_uint_eq(plan.problem_count, 0);
+	make_alone(path, "file class 0x020000\nfile reset_method flr\n"
+			 "link physfn ../0000:01:00.1\nbytes config 64 0:ffffffff06001000\n");
+	ck_assert_uint_eq(plan.problem_count, 0);
 	done();
 }
 END_TEST
@@ -322,6 +411,7 @@ START_TEST(never_lets_the_root_disk_go)
 END_TEST
 
 SUITE("plan", takes_the_whole_group, leaves_bridges_and_what_is_bound, lists_its_steps,
-	holds_to_the_id, spares_the_platform, refuses_what_the_kernel_would, finds_the_best_driver,
+	holds_to_the_id, spares_the_platform, takes_endpoints_of_any_class,
+	refuses_a_device_that_does_not_answer, refuses_what_the_kernel_would, finds_the_best_driver,
 	respects_leases, tells_why_there_is_no_iommu, warns_about_resets, takes_only_what_is_named,
 	tells_all_problems_at_once, never_lets_the_root_disk_go, gives_a_user_only_what_is_named)
