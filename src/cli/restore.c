@@ -7,6 +7,7 @@
 #include "cli/report.h"
 #include "cli/target.h"
 #include "engine/cgroup.h"
+#include "engine/state.h"
 #include "host/host.h"
 #include "pci/vfs.h"
 #include "vfs/plan.h"
@@ -208,8 +209,10 @@ static int restore_run(const struct verb *v, int argc, char **argv)
 	}
 	change_begin();
 	int leave = restore_leases(&a, &env, doc, &e);
-	if (!a.targets.dry_run)
+	if (!a.targets.dry_run) {
 		cgroup_sweep();
+		state_sweep(env.state);
+	}
 	json_free(doc);
 	return leave;
 }

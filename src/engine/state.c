@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/state.h"
 
+#include "base/clean.h"
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/file.h"
+#include "base/lockfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
+
+#define CLAIM_TRIES 50
+#define CLAIM_PAUSE_NS 10000000
 
 static int pid_write(const struct state *s, const char *name, pid_t pid)
 {
@@ -23,51 +26,74 @@ static int pid_write(const struct state *s, const char *name, pid_t pid)
 	return file_replace(path, text, (size_t)n, 0644);
 }
 
-static int report_busy_name(const char *name, const char *dir, struct err *e)
+static int report_busy_name(const char *name, const char *pid, struct err *e)
 {
-	char path[FILE_PATH_MAX], pid[24] = "?";
-
-	if (file_path(path, sizeof(path), "%s/keeper", dir) == 0 &&
-		file_read(path, pid, sizeof(pid)) < 0)
-		(void)strcpy(pid, "?");
 	err_say(e, -EBUSY, "a guest named '%s' runs already (keeper: process %s)", name, pid);
 	err_hint(e, "choose another --name");
 	return -EBUSY;
 }
 
-/* Makes the guest's folder. @path: of its lock, FILE_PATH_MAX bytes. */
-static int make_folder(const char *run_dir, const char *name, struct state *ret, char *path)
+/* Whether the holder of the lock is a keeper that runs. @pid: 24 bytes for its process id. */
+static bool keeper_is_named(const struct state *s, char *pid)
+{
+	char path[FILE_PATH_MAX];
+
+	return file_path(path, sizeof(path), "%s/keeper", s->dir) == 0 &&
+	       file_read(path, pid, 24) > 0;
+}
+
+/*
+ * Makes the guest's folder and locks it. @path: of its lock, FILE_PATH_MAX bytes.
+ * Return: 0; -ENOENT another keeper has just removed the folder; -errno.
+ */
+static int folder_lock(const char *run_dir, const char *name, struct state *ret, char *path)
 {
 	int r = file_path(ret->dir, sizeof(ret->dir), "%s/vm/%s", run_dir, name);
+	if (r < 0)
+		return r;
+	r = file_path(path, FILE_PATH_MAX, "%s/lock", ret->dir);
 	if (r < 0)
 		return r;
 	r = file_mkdirs(ret->dir, 0755);
 	if (r < 0)
 		return r;
-	return file_path(path, FILE_PATH_MAX, "%s/lock", ret->dir);
+	ret->lock_fd = lockfile_take(path);
+	return ret->lock_fd < 0 ? ret->lock_fd : 0;
+}
+
+/*
+ * Whoever holds the lock without a name in the folder is about to write it, or to remove the
+ * folder: both take a moment.
+ */
+static int folder_claim(const char *run_dir, const char *name, struct state *ret, char *pid)
+{
+	const struct timespec pause = {.tv_nsec = CLAIM_PAUSE_NS};
+	char path[FILE_PATH_MAX];
+	int r = -EWOULDBLOCK;
+
+	for (unsigned i = 0; i < CLAIM_TRIES; i++) {
+		r = folder_lock(run_dir, name, ret, path);
+		if (r != -ENOENT && (r != -EWOULDBLOCK || keeper_is_named(ret, pid)))
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+	return r;
 }
 
 int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e)
 {
-	char path[FILE_PATH_MAX];
+	char pid[24] = "?";
 
 	*ret = STATE_NONE;
-	int r = make_folder(run_dir, name, ret, path);
+	int r = folder_claim(run_dir, name, ret, pid);
+	if (r == -EWOULDBLOCK)
+		return report_busy_name(name, pid, e);
 	if (r < 0)
-		return err_set(e, r, "make %s/vm/%s", run_dir, name);
-	ret->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (ret->lock_fd < 0)
-		return err_set(e, -errno, "open %s", path);
-	if (flock(ret->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		r = errno == EWOULDBLOCK ? report_busy_name(name, ret->dir, e)
-					 : err_set(e, -errno, "lock %s", path);
-		fd_close(&ret->lock_fd);
-		return r;
-	}
+		return err_set(e, r, "lock %s/vm/%s", run_dir, name);
 	r = pid_write(ret, "keeper", getpid());
 	if (r < 0) {
-		fd_close(&ret->lock_fd);
-		return err_set(e, r, "write %s/keeper", ret->dir);
+		state_release(ret);
+		return err_set(e, r, "write %s/vm/%s/keeper", run_dir, name);
 	}
 	return 0;
 }
@@ -77,20 +103,35 @@ int state_engine(struct state *s, pid_t pid)
 	return pid_write(s, "engine", pid);
 }
 
-/*
- * Keeps the folder and its lock file: if a lock file is removed while another process opens it, two
- * guests can hold "the" lock. A free lock marks a stale folder.
- */
 void state_release(struct state *s)
 {
-	static const char *const files[] = {"keeper", "engine"};
+	static const char *const files[] = {"keeper", "engine", "socket"};
 	char path[FILE_PATH_MAX];
 
 	if (s->lock_fd < 0)
 		return;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		if (file_path(path, sizeof(path), "%s/%s", s->dir, files[i]) == 0)
-			(void)unlink(path);
+			(void)file_remove(path);
 	}
-	fd_close(&s->lock_fd);
+	if (file_path(path, sizeof(path), "%s/lock", s->dir) == 0)
+		lockfile_drop(path, &s->lock_fd);
+	/* Another keeper that is about to take this name makes the folder anew. */
+	(void)rmdir(s->dir);
+}
+
+void state_sweep(const char *run_dir)
+{
+	char top[FILE_PATH_MAX], path[FILE_PATH_MAX];
+	const struct dirent *entry;
+
+	if (file_path(top, sizeof(top), "%s/vm", run_dir) < 0)
+		return;
+	cleanup_dir DIR *d = opendir(top);
+	while (d && (entry = readdir(d))) {
+		struct state left = STATE_NONE;
+		if (entry->d_name[0] != '.' &&
+			folder_lock(run_dir, entry->d_name, &left, path) == 0)
+			state_release(&left);
+	}
 }

@@ -9,7 +9,7 @@ struct err;
 /*
  * A running guest's folder, /run/usher/vm/NAME/: `lock` is held (flock) as long as the keeper
  * lives, so that two guests cannot have one name; `keeper` and `engine` hold process ids; `socket`
- * is the keeper's, for its clients.
+ * is the keeper's, for its clients. The keeper removes the folder at its end.
  */
 struct state {
 	char dir[128];
@@ -26,5 +26,8 @@ int state_claim(const char *run_dir, const char *name, struct state *ret, struct
 /* Notes who runs the guest. Return: 0, -errno. */
 int state_engine(struct state *s, pid_t pid);
 void state_release(struct state *s);
+
+/* Removes the folders of keepers that were killed. */
+void state_sweep(const char *run_dir);
 
 #endif

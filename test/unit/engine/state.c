@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/state.h"
+
+#include "base/err.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char run_dir[] = "/tmp/usher-state-XXXXXX";
+
+static bool exists(const char *name)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "%s/vm%s", run_dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* Fails if anything but the empty folder "vm" is in there. */
+static void run_dir_remove(void)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "%s/vm", run_dir);
+	ck_assert_int_eq(rmdir(path), 0);
+	ck_assert_int_eq(rmdir(run_dir), 0);
+}
+
+START_TEST(nothing_is_left_of_a_guest)
+{
+	struct state s;
+	struct err e = {0};
+
+	ck_assert_ptr_nonnull(mkdtemp(run_dir));
+	ck_assert_msg(state_claim(run_dir, "one", &s, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(state_engine(&s, 4711), 0);
+	ck_assert(exists("/one/lock") && exists("/one/engine"));
+	state_release(&s);
+	run_dir_remove();
+}
+END_TEST
+
+START_TEST(a_name_in_use_names_its_keeper)
+{
+	struct state s, other;
+	struct err e = {0};
+	char expected[96];
+
+	ck_assert_ptr_nonnull(mkdtemp(run_dir));
+	ck_assert_int_eq(state_claim(run_dir, "one", &s, &e), 0);
+	ck_assert_int_eq(state_claim(run_dir, "one", &other, &e), -EBUSY);
+	(void)snprintf(expected, sizeof(expected),
+		"a guest named 'one' runs already (keeper: process %d)", (int)getpid());
+	ck_assert_str_eq(e.msg, expected);
+	state_release(&s);
+	run_dir_remove();
+}
+END_TEST
+
+START_TEST(a_killed_keeper_leaves_what_restore_sweeps)
+{
+	struct state s;
+	struct err e = {0};
+
+	ck_assert_ptr_nonnull(mkdtemp(run_dir));
+	ck_assert_int_eq(state_claim(run_dir, "alive", &s, &e), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct state killed;
+		(void)close(s.lock_fd);
+		(void)state_claim(run_dir, "killed", &killed, &e);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(exists("/killed/keeper"));
+	state_sweep(run_dir);
+	ck_assert(!exists("/killed"));
+	ck_assert(exists("/alive/lock"));
+	state_release(&s);
+	run_dir_remove();
+}
+END_TEST
+
+#define ROUNDS 40
+
+/* Takes the name again and again. If two ever hold it at once, the folder `alone` shows it. */
+static int claim_in_a_loop(void)
+{
+	char alone[96];
+
+	(void)snprintf(alone, sizeof(alone), "%s/alone", run_dir);
+	for (int held = 0; held < ROUNDS;) {
+		struct state s;
+		int r = state_claim(run_dir, "one", &s, NULL);
+		(void)usleep(100);
+		if (r == -EBUSY)
+			continue;
+		if (r < 0 || mkdir(alone, 0700) < 0)
+			return 1;
+		(void)rmdir(alone);
+		held++;
+		state_release(&s);
+	}
+	return 0;
+}
+
+START_TEST(two_keepers_never_hold_one_name)
+{
+	pid_t pids[3];
+	int status;
+
+	ck_assert_ptr_nonnull(mkdtemp(run_dir));
+	for (size_t i = 0; i < 3; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			_exit(claim_in_a_loop());
+	}
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+		ck_assert_int_eq(status, 0);
+	}
+	run_dir_remove();
+}
+END_TEST
+
+SUITE("engine_state", nothing_is_left_of_a_guest, a_name_in_use_names_its_keeper,
+	a_killed_keeper_leaves_what_restore_sweeps, two_keepers_never_hold_one_name)
