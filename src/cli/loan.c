@@ -18,6 +18,16 @@ static int device_add(struct loan_words *w, const char *text)
 	return LEAVE_USAGE;
 }
 
+static int env_add(struct loan_words *w, const char *text)
+{
+	struct err e = {0};
+
+	if (spec_add_env(&w->spec, text, &e) == 0)
+		return 0;
+	report(&e);
+	return LEAVE_USAGE;
+}
+
 int loan_option(struct loan_words *w, int c, const char *text)
 {
 	switch (c) {
@@ -29,6 +39,8 @@ int loan_option(struct loan_words *w, int c, const char *text)
 				w->verb, "--allow: more than %d checks", LOAN_ALLOW_MAX);
 		w->allow[w->allow_count++] = text;
 		return 0;
+	case LOAN_ENV:
+		return env_add(w, text);
 	case LOAN_PLAN:
 		w->plan = true;
 		return 0;

@@ -22,12 +22,13 @@ struct loan_words {
 	bool quiet;
 };
 
-enum { LOAN_DEVICE = 0x100, LOAN_ALLOW, LOAN_PLAN, LOAN_QUIET };
+enum { LOAN_DEVICE = 0x100, LOAN_ALLOW, LOAN_ENV, LOAN_PLAN, LOAN_QUIET };
 
 /* For the table of a verb's options; loan_option() takes these. */
 #define LOAN_OPTIONS                                                                               \
 	{"device", required_argument, NULL, LOAN_DEVICE},                                          \
 		{"allow", required_argument, NULL, LOAN_ALLOW},                                    \
+		{"env", required_argument, NULL, LOAN_ENV},                                        \
 		{"plan", no_argument, NULL, LOAN_PLAN}, {"dry-run", no_argument, NULL, LOAN_PLAN}, \
 	{                                                                                          \
 		"quiet", no_argument, NULL, LOAN_QUIET                                             \

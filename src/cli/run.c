@@ -462,6 +462,7 @@ const struct verb verb_run = {
 		"  --name NAME       name of the guest; default: guest\n"
 		"  --engine NAME     usher (default: usher-vmm) or qemu; QEMU_SYSTEM names the\n"
 		"                    program\n"
+		"  --env NAME[=VALUE]  pass this variable to QEMU, too; may be repeated\n"
 		"  --allow CHECK     ignore one check that refuses; may be repeated\n"
 		"  --return WHERE    where devices go at the end: driver (default: the first\n"
 		"                    one), vfio or none\n"

@@ -143,8 +143,9 @@ static void close_others(int signals, int alive)
 	(void)close_range((unsigned)high + 1, ~0U, 0);
 }
 
-int confine_enter(const struct confine *c, int report)
+int confine_enter(const struct confine *c, int report, const char **ret_step)
 {
+	*ret_step = "become its user";
 	int r = join_cgroup(c);
 
 	(void)report; /* closed with the others */

@@ -30,8 +30,9 @@ struct confine {
 /*
  * Runs in the new process, which has one thread: drops all rights, becomes the namespace's first
  * process, and returns in a second process, which executes the program. Only the second process
- * keeps the descriptor @report. Return: 0 in the second process, -errno.
+ * keeps the descriptor @report. Return: 0 in the second process; -errno with the step that failed
+ * in *@ret_step.
  */
-int confine_enter(const struct confine *c, int report);
+int confine_enter(const struct confine *c, int report, const char **ret_step);
 
 #endif

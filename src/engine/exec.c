@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "engine/devices.h"
+#include "engine/environment.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,6 +77,7 @@ static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 	for (char *const *a = s->engine_args; *a; a++)
 		program_word(p, *a);
 	add_user(s->uid, p);
+	environment_add(s, p);
 	r = add_devices(run->devices, p);
 	if (r == 0)
 		r = add_lifeline(run);

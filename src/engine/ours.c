@@ -85,6 +85,8 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 			s->engine_args[0]);
 		return -EINVAL;
 	}
+	if (s->env_count)
+		return err_say(e, -EINVAL, "--env is for --engine=qemu: " VMM_NAME " reads none");
 	if (!s->kernel) {
 		err_say(e, -EINVAL, "no --kernel: " VMM_NAME " boots kernels, not firmware");
 		err_hint(e,
@@ -289,6 +291,9 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	p->memlock = s->memory + OVERHEAD;
 	/* The kernel kills usher-vmm when the keeper ends, even if its main loop is stuck. */
 	p->die_signal = SIGKILL;
+	program_dir(p, "/");
+	/* Its console reads the terminal, in the foreground alone. */
+	p->in_session = true;
 	program_arg(p, "%s", vmm);
 	program_word(p, "--keeper");
 	program_arg(p, "%d", run->keeper_fd);

@@ -4,14 +4,19 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "base/signals.h"
+#include "engine/command.h"
 #include "engine/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +33,12 @@
  * pipe that closes on exec: end of file means success, and a struct failure says what went wrong.
  *
  *	parent  pipe, fork (a confined program: clone with its namespaces), read the pipe, pidfd
- *	child   die signal, RLIMIT_MEMLOCK, confinement, descriptors, environment, signals, execvp
+ *	child   die signal, RLIMIT_MEMLOCK, confinement, session, descriptors, signals, execvpe
  *
- * The child inherits only descriptors 0 to 2 and those of program_fd(): all others close on exec.
- * Their close-on-exec flag is cleared in the child, so that another program that this process
- * starts does not inherit them. execvp(3) reports EACCES without a name, so the child looks for the
- * folder itself: only the child has the user's rights.
+ * Nothing of the caller reaches the program: it has a session and a session keyring of its own, the
+ * environment of program_env() and program_keep(), and only descriptors 0 to 2 and those of
+ * program_fd(). All others close on exec. The flag of the program's own is cleared in the child, so
+ * that another program that this process starts does not inherit them.
  */
 void program_word(struct program *p, const char *word)
 {
@@ -75,19 +80,47 @@ void program_arg(struct program *p, const char *fmt, ...)
 		program_word(p, word);
 }
 
+/* A later variable replaces an earlier one of its name. */
+static void env_put(struct program *p, char *word)
+{
+	size_t name = strcspn(word, "=") + 1, i = 0;
+
+	while (i < p->env_count && strncmp(p->env[i], word, name) != 0)
+		i++;
+	if (i == PROCESS_ENV_MAX) {
+		p->error = -E2BIG;
+		return;
+	}
+	p->env[i] = word;
+	p->env_count += i == p->env_count;
+}
+
 void program_env(struct program *p, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (p->env_count == PROCESS_ENV_MAX) {
-		p->error = -E2BIG;
-		return;
-	}
 	va_start(ap, fmt);
 	char *word = text_add(p, fmt, ap);
 	va_end(ap);
 	if (word)
-		p->env[p->env_count++] = word;
+		env_put(p, word);
+}
+
+void program_keep(struct program *p, const char *name)
+{
+	const char *value = getenv(name);
+
+	if (value)
+		program_env(p, "%s=%s", name, value);
+}
+
+void program_dir(struct program *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	p->dir = text_add(p, fmt, ap);
+	va_end(ap);
 }
 
 void program_fd(struct program *p, int fd)
@@ -118,9 +151,8 @@ static void set_memlock(uint64_t need, const struct confine *confine)
 
 /* Why the program does not run. The child sends it over a pipe. */
 struct failure {
-	int code; /* errno */
-	uint32_t barred; /* [bytes] of the path, up to the folder without access; 0: none */
-	uint32_t passed; /* folders of PATH that it may not enter */
+	struct command command;
+	char step[64]; /* of its confinement; "": to execute it */
 };
 
 __attribute__((noreturn)) static void report_and_exit(int report, struct failure f)
@@ -129,70 +161,64 @@ __attribute__((noreturn)) static void report_and_exit(int report, struct failure
 	_exit(127);
 }
 
-/*
- * execve(2) fails with EACCES if the user may not enter a folder of the path, but does not say
- * which folder. This runs in the child, whose rights count. Return: as failure.barred.
- */
-static uint32_t barred_folder(const char *path)
-{
-	char folder[4096];
-
-	for (size_t i = 0; path[i] && i < sizeof(folder); folder[i] = path[i], i++) {
-		if (path[i] != '/' || i == 0)
-			continue;
-		folder[i] = '\0';
-		if (access(folder, X_OK) < 0)
-			return errno == EACCES ? (uint32_t)i : 0;
-	}
-	return 0;
-}
-
-/*
- * execvp(3) also fails with EACCES for a name that no folder of PATH has, if the user may not enter
- * one of them. Return: how many such folders; 0 if a file of that name exists.
- */
-static uint32_t folders_passed(const char *name)
-{
-	const char *at = getenv("PATH");
-	char path[4096];
-	uint32_t passed = 0;
-
-	while (at && *at) {
-		int len = (int)strcspn(at, ":");
-		(void)snprintf(path, sizeof(path), "%.*s/%s", len, at, name);
-		if (access(path, F_OK) == 0)
-			return 0;
-		passed += errno == EACCES;
-		at += len;
-		at += *at == ':';
-	}
-	return passed;
-}
-
 static struct failure failure_explain(const char *name, int code)
 {
-	struct failure f = {.code = code};
+	struct failure f = {.command = {.code = -code}};
 
-	if (code != EACCES)
-		return f;
-	if (strchr(name, '/'))
-		f.barred = barred_folder(name);
-	else
-		f.passed = folders_passed(name);
+	if (code == EACCES)
+		f.command = command_seek(name, NULL);
+	/* It was there when we looked: what the kernel said counts. */
+	if (!f.command.code)
+		f.command.code = -code;
 	return f;
 }
 
-/*
- * A session of its own keeps the program from typing into our terminal (TIOCSTI). The keeper
- * forwards the terminal's signals.
- */
 static void confine_child(const struct program *p, int report)
 {
-	int r = confine_enter(p->confine, report);
+	struct failure f = {0};
+	const char *step = "";
 
-	if (r < 0)
-		report_and_exit(report, (struct failure){.code = -r});
-	(void)setsid();
+	f.command.code = confine_enter(p->confine, report, &step);
+	if (f.command.code == 0)
+		return;
+	(void)snprintf(f.step, sizeof(f.step), "%s", step);
+	report_and_exit(report, f);
+}
+
+/*
+ * Whatever the caller has open without close-on-exec, such as a shell's "8<>/dev/mem", stays here.
+ * Before Linux 5.11 close_range(2) does not know the flag.
+ */
+static void descriptors_bar(const struct program *p)
+{
+	struct rlimit l = {.rlim_cur = 1024};
+
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
+		(void)getrlimit(RLIMIT_NOFILE, &l);
+		for (int fd = 3; fd < (int)min_u64(l.rlim_cur, 1 << 20); fd++)
+			(void)fd_set_cloexec(fd, 1);
+	}
+	for (size_t i = 0; i < p->fd_count; i++)
+		(void)fd_set_cloexec(p->fds[i], 0);
+}
+
+/*
+ * A session of its own keeps the program from typing into our terminal (TIOCSTI); the keeper
+ * forwards the terminal's signals. A session keyring of its own keeps it from the caller's keys: a
+ * kernel without keys has none to keep. @background: the terminal is not ours to read, and the
+ * kernel would no longer stop the program from doing so.
+ */
+static int session_leave(const struct program *p, bool background)
+{
+	if (!p->in_session)
+		(void)setsid();
+	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	if (background && !p->in_session) {
+		int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		(void)dup2(nothing, STDIN_FILENO);
+	}
+	/* The folder may be one that only the caller enters. */
+	return p->dir && chdir(p->dir) < 0 && chdir("/") < 0 ? -errno : 0;
 }
 
 /* The kernel keeps ignored and blocked signals over an exec: the program starts with neither. */
@@ -209,7 +235,7 @@ static void reset_signals(void)
 }
 
 /* In the child: only calls that are safe between fork and exec. */
-static void child_execute(const struct program *p, pid_t parent, int report)
+static void child_execute(const struct program *p, pid_t parent, bool background, int report)
 {
 	if (p->die_signal) {
 		(void)prctl(PR_SET_PDEATHSIG, p->die_signal);
@@ -219,12 +245,12 @@ static void child_execute(const struct program *p, pid_t parent, int report)
 	set_memlock(p->memlock, p->confine);
 	if (p->confine)
 		confine_child(p, report);
-	for (size_t i = 0; i < p->fd_count; i++)
-		(void)fd_set_cloexec(p->fds[i], 0);
-	for (size_t i = 0; i < p->env_count; i++)
-		(void)putenv(p->env[i]);
+	int r = session_leave(p, background);
+	if (r < 0)
+		report_and_exit(report, (struct failure){.command.code = r, .step = "enter /"});
+	descriptors_bar(p);
 	reset_signals();
-	(void)execvp(p->argv[0], p->argv);
+	(void)execvpe(p->file ? p->file : p->argv[0], p->argv, p->env);
 	report_and_exit(report, failure_explain(p->argv[0], errno));
 }
 
@@ -238,27 +264,23 @@ static pid_t child_fork(const struct program *p)
 
 static int failure_report(const struct program *p, const struct failure *f, struct err *e)
 {
-	uid_t uid = p->confine ? p->confine->uid : geteuid();
+	if (f->step[0])
+		return err_set(e, f->command.code, "confine %s: %s", p->argv[0], f->step);
+	return command_report(&f->command, p->argv[0], p->confine ? p->confine->uid : geteuid(), e);
+}
 
-	if (f->passed) {
-		(void)err_say(e, -ENOENT, "start %s: no such program in PATH", p->argv[0]);
-		err_hint(e, "give its full path; user %u may not enter %u folder%s of PATH",
-			(unsigned)uid, f->passed, f->passed == 1 ? "" : "s");
-		return -ENOENT;
-	}
-	if (!f->barred)
-		return err_set(e, -f->code, "start %s", p->argv[0]);
-	int r = err_say(e, -f->code, "start %s: user %u may not enter %.*s", p->argv[0],
-		(unsigned)uid, (int)f->barred, p->argv[0]);
-	err_hint(e, "put the program where user %u has access, such as /usr/local/bin",
-		(unsigned)uid);
-	return r;
+static bool is_in_background(void)
+{
+	pid_t group = tcgetpgrp(STDIN_FILENO);
+
+	return group >= 0 && group != getpgrp();
 }
 
 int process_start(const struct program *p, struct process *ret, struct err *e)
 {
 	int pipe_fds[2];
 	pid_t self = getpid();
+	bool background = is_in_background();
 	struct failure why;
 
 	if (p->error)
@@ -271,7 +293,7 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 	if (pid < 0)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	if (pid == 0)
-		child_execute(p, self, out);
+		child_execute(p, self, background, out);
 	fd_close(&out);
 	/* The pipe closes on exec: end of file means that the program runs. */
 	if (fd_read_full(in, &why, sizeof(why)) == 0) {

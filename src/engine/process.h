@@ -2,6 +2,7 @@
 #ifndef ENGINE_PROCESS_H
 #define ENGINE_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -9,7 +10,7 @@
 struct confine;
 struct err;
 
-#define PROCESS_ENV_MAX 8
+#define PROCESS_ENV_MAX 96
 #define PROCESS_ARGS_MAX 256
 #define PROCESS_FDS_MAX 128
 
@@ -17,14 +18,17 @@ struct err;
 struct program {
 	size_t argc;
 	char *argv[PROCESS_ARGS_MAX + 1];
-	char text[8192]; /* formatted arguments and variables */
+	char text[32768]; /* formatted arguments and variables */
 	size_t used;
 	size_t fd_count;
 	int fds[PROCESS_FDS_MAX];
 	uint64_t memlock; /* [bytes] the least RLIMIT_MEMLOCK; 0: unchanged */
 	size_t env_count;
-	char *env[PROCESS_ENV_MAX]; /* "NAME=value", in text; added to our own environment */
+	char *env[PROCESS_ENV_MAX + 1]; /* "NAME=value", in text: all of its environment */
+	const char *file; /* what to execute; NULL: argv[0], by PATH */
+	const char *dir; /* its working folder, or "/" if it may not enter; NULL: ours */
 	int error; /* 0; -E2BIG: an array or the text is full */
+	bool in_session; /* stays in our session, and shares the terminal as job control has it */
 	const struct confine *confine; /* NULL: not confined; outlives process_start() */
 	int die_signal; /* the kernel sends it when this process dies; 0: none */
 };
@@ -33,8 +37,12 @@ struct program {
 
 /* Appends a word; @fmt's result is copied. */
 void program_arg(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Adds "NAME=value" to its environment. */
+/* Adds "NAME=value" to its environment, which is empty at first. */
 void program_env(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Adds our own variable @name, if there is one. */
+void program_keep(struct program *p, const char *name);
+/* Sets its working folder. */
+void program_dir(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Appends @word, which must outlive @p. */
 void program_word(struct program *p, const char *word);
 /* Lets the program inherit @fd. */
@@ -46,7 +54,9 @@ struct process {
 };
 
 /*
- * Starts the program with default signals and only the named descriptors. Waits until the program
+ * Starts the program with default signals and only the named descriptors and variables, mostly in a
+ * session of its own. If the terminal at our standard input belongs to another process group, such
+ * a program gets /dev/null instead. Waits until the program
  * executes, so that a failure to execute is an error here.
  * Return: 0, -E2BIG, -ENOENT, -EACCES, -errno.
  */

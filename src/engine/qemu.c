@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "engine/engine.h"
+#include "engine/environment.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -136,11 +137,17 @@ static void add_device(const struct guest_device *d, size_t i, struct program *p
 static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
+	/* For its window and its sound. Its working folder stays ours: QEMU's words are paths. */
+	static const char *const kept[] = {"HOME", "USER", "LOGNAME", "DISPLAY", "XAUTHORITY",
+		"WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"};
 	struct program *p = &run->program;
 
 	(void)env;
 	(void)groups;
 	(void)e;
+	for (size_t i = 0; i < COUNT(kept); i++)
+		program_keep(p, kept[i]);
+	environment_add(s, p);
 	add_guest(s, p);
 	add_size(s, p);
 	for (size_t i = 0; i < s->device_count; i++)

@@ -81,6 +81,16 @@ int spec_add_device(struct guest_spec *s, const char *text, struct err *e)
 	return 0;
 }
 
+int spec_add_env(struct guest_spec *s, const char *text, struct err *e)
+{
+	if (!text[0] || text[0] == '=')
+		return err_say(e, -EINVAL, "--env: '%s' is not NAME or NAME=VALUE", text);
+	if (s->env_count == SPEC_ENV_MAX)
+		return err_say(e, -E2BIG, "--env: more than %d variables", SPEC_ENV_MAX);
+	s->env[s->env_count++] = text;
+	return 0;
+}
+
 int spec_add_trace(struct guest_spec *s, const char *text, struct err *e)
 {
 	const char *colon = strrchr(text, ':');

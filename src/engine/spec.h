@@ -14,6 +14,7 @@ struct err;
 #define SPEC_NAME_MAX 48 /* a guest's name becomes a file name */
 #define SPEC_DEVICES_MAX 31 /* usher-vmm has a root port for each */
 #define SPEC_CPUS_MAX 64
+#define SPEC_ENV_MAX 32
 #define SPEC_ROM_MAX 256 /* of a path, NUL included */
 
 /*
@@ -47,8 +48,12 @@ struct guest_spec {
 	size_t device_count;
 	struct guest_device devices[SPEC_DEVICES_MAX];
 	char *const *engine_args; /* after "--", NULL-terminated; NULL: none */
+	const char *program; /* the file that engine_args[0] names (engine_exec); NULL: by PATH */
+	size_t env_count;
+	const char *env[SPEC_ENV_MAX]; /* more of its environment: "NAME=value", or "NAME": ours */
 	uid_t uid; /* user that runs the program (engine_exec) */
 	gid_t gid;
+	bool own_user; /* it gets a user of its own instead, and @uid is only like it */
 };
 
 /* Defaults of the command line. */
@@ -60,6 +65,12 @@ struct guest_spec {
  * Return: 0, -EINVAL (malformed, unknown key), -EEXIST (twice), -E2BIG.
  */
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
+
+/*
+ * "NAME=value" or "NAME" as --env takes it, appended to @s.
+ * Return: 0, -EINVAL (no name), -E2BIG.
+ */
+int spec_add_env(struct guest_spec *s, const char *text, struct err *e);
 
 /*
  * "ADDRESS:N" as --trace-bar takes it, of a device that @s already has.

@@ -164,7 +164,7 @@ END_TEST
 
 START_TEST(refuses_a_name_in_use)
 {
-	struct keeper k = keeper_make("sleep 100");
+	struct keeper k = keeper_make("exec sleep 100");
 	struct keeper_end end;
 	pid_t pid = keeper_start(&k);
 
@@ -204,7 +204,7 @@ static void pipe_fill(void)
 /* A terminal that nobody reads: the guest stops at once, and what was to be told is not lost. */
 START_TEST(does_not_wait_for_a_stuck_reader)
 {
-	struct keeper k = keeper_make("sleep 100");
+	struct keeper k = keeper_make("exec sleep 100");
 	char text[512] = "", c;
 	size_t len = 0;
 
@@ -244,7 +244,7 @@ END_TEST
 
 START_TEST(clients_ask_and_stop)
 {
-	struct keeper k = keeper_make("sleep 100");
+	struct keeper k = keeper_make("exec sleep 100");
 	char path[128];
 	struct stat st;
 	pid_t pid = keeper_start(&k);
@@ -286,7 +286,7 @@ static pid_t client_of(pid_t keeper)
 
 START_TEST(the_guest_ends_with_the_client)
 {
-	struct keeper k = keeper_make("sleep 100");
+	struct keeper k = keeper_make("exec sleep 100");
 	pid_t pid = keeper_start(&k);
 
 	(void)kill(client_of(pid), SIGKILL);

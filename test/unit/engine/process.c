@@ -65,6 +65,66 @@ START_TEST(passes_only_the_named_descriptors)
 }
 END_TEST
 
+/* As a shell's "exec 9</etc/shadow" leaves it. */
+START_TEST(keeps_the_descriptors_of_the_caller)
+{
+	char script[64];
+	int stray = open("/dev/null", O_RDONLY); /* NOLINT(android-cloexec-open) */
+
+	(void)snprintf(script, sizeof(script), "test -e /proc/self/fd/%d", stray);
+	ck_assert_int_eq(run_shell(script, -1), 1);
+	(void)close(stray);
+}
+END_TEST
+
+START_TEST(keeps_the_environment_of_the_caller)
+{
+	struct program p = {0};
+	struct process proc;
+	struct err e = {0};
+
+	ck_assert_int_eq(setenv("USHER_TEST_SECRET", "secret", 1), 0);
+	ck_assert_int_eq(setenv("USHER_TEST_KEPT", "kept", 1), 0);
+	program_word(&p, "sh");
+	program_word(&p, "-c");
+	program_word(&p, "test \"$USHER_TEST_SECRET$USHER_TEST_KEPT$TWICE\" = kept2");
+	program_keep(&p, "USHER_TEST_KEPT");
+	program_keep(&p, "USHER_TEST_ABSENT");
+	program_env(&p, "TWICE=%d", 1);
+	program_env(&p, "TWICE=%d", 2);
+	ck_assert_uint_eq(p.env_count, 2);
+	ck_assert_msg(process_start(&p, &proc, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(process_reap(&proc), 0);
+}
+END_TEST
+
+/* In /proc/PID/stat the session is the fourth word after the name, and the group the third. */
+START_TEST(has_a_session_of_its_own)
+{
+	ck_assert_int_eq(run_shell("read -r line </proc/$$/stat; set -- ${line##*) }; "
+				   "test \"$3\" = $$ && test \"$4\" = $$",
+				 -1),
+		0);
+}
+END_TEST
+
+START_TEST(goes_to_its_folder_or_to_the_root)
+{
+	struct program p = {0};
+	struct process proc;
+
+	program_word(&p, "sh");
+	program_word(&p, "-c");
+	program_word(&p, "test $(pwd -P) = /proc && exit 3; test $(pwd -P) = / && exit 4");
+	program_dir(&p, "/%s", "proc");
+	ck_assert_int_eq(process_start(&p, &proc, NULL), 0);
+	ck_assert_int_eq(process_reap(&proc), 3);
+	program_dir(&p, "/nowhere");
+	ck_assert_int_eq(process_start(&p, &proc, NULL), 0);
+	ck_assert_int_eq(process_reap(&proc), 4);
+}
+END_TEST
+
 START_TEST(reports_a_missing_program_at_once)
 {
 	struct program p = {0};
@@ -137,12 +197,14 @@ START_TEST(refuses_too_many_arguments)
 	ck_assert_int_eq(p.error, -E2BIG);
 	ck_assert_int_eq(process_start(&p, &proc, &e), -E2BIG);
 	struct program q = {0};
-	program_arg(&q, "%9000d", 1);
+	program_arg(&q, "%40000d", 1);
 	ck_assert_int_eq(q.error, -E2BIG);
 }
 END_TEST
 
 SUITE("process", returns_the_exit_status, resets_the_signals_of_failed_writes,
-	passes_only_the_named_descriptors, reports_a_missing_program_at_once,
+	passes_only_the_named_descriptors, keeps_the_descriptors_of_the_caller,
+	keeps_the_environment_of_the_caller, has_a_session_of_its_own,
+	goes_to_its_folder_or_to_the_root, reports_a_missing_program_at_once,
 	names_the_folder_that_the_user_may_not_enter, dies_with_its_parent_on_request,
 	refuses_too_many_arguments)
