@@ -7,6 +7,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/verb.h"
+#include "engine/command.h"
 #include "engine/exec.h"
 #include "engine/keeper.h"
 #include "engine/wipe.h"
@@ -21,12 +22,16 @@
 #include <unistd.h>
 
 #define EXEC_MEMLOCK MIB(64)
-#define EXEC_NOBODY "nobody"
 
 struct exec_words {
 	struct loan_words loan;
 	const char *user;
+	char program[COMMAND_PATH_MAX];
 };
+
+/* As for env(1). */
+#define EXEC_ABSENT 127
+#define EXEC_BARRED 126
 
 enum { OPT_USER = 1, OPT_MEMLOCK };
 
@@ -71,40 +76,52 @@ static int take_words(struct exec_words *w, int argc, char **argv, int *ret_end)
 	return 0;
 }
 
-/* --user, else the user who called sudo, else nobody: never root by default. */
-static int find_user(struct exec_words *w)
+static const struct passwd *named_user(const char *name)
 {
-	const char *sudo = getenv("SUDO_UID");
-	const char *who = w->user ? w->user : EXEC_NOBODY;
-	const struct passwd *u = NULL;
+	const struct passwd *u = getpwnam(name);
 	uint64_t id;
 
-	if (w->user) {
-		u = getpwnam(w->user);
-		if (!u && num_parse(w->user, 10, UINT32_MAX - 1, &id) == 0)
-			u = getpwuid((uid_t)id);
-	} else if (sudo && num_parse(sudo, 10, UINT32_MAX - 1, &id) == 0 && id) {
-		who = sudo;
+	if (!u && num_parse(name, 10, UINT32_MAX - 1, &id) == 0)
 		u = getpwuid((uid_t)id);
-	} else {
-		u = getpwnam(EXEC_NOBODY);
+	return u;
+}
+
+/* --user, else one for this loan alone: never root. */
+static int find_user(struct exec_words *w)
+{
+	struct guest_spec *s = &w->loan.spec;
+
+	if (!w->user) {
+		s->own_user = true;
+		s->uid = s->gid = UID_FIRST;
+		return 0;
 	}
-	if (!u && who == sudo)
-		return option_wrong(w->loan.verb,
-			"user %s, who called sudo, is not in the password file: name another by "
-			"--user",
-			who);
+	const struct passwd *u = named_user(w->user);
 	if (!u)
-		return option_wrong(w->loan.verb, "--user: there is no user '%s'", who);
+		return option_wrong(w->loan.verb, "--user: there is no user '%s'", w->user);
 	/* Even without capabilities, root owns every node and attribute of a device. */
 	if (u->pw_uid == 0 || u->pw_gid == 0)
 		return option_wrong(w->loan.verb,
 			"--user: '%s' is %s 0, which owns every device file, so this would not "
 			"confine the program; name an ordinary user",
 			u->pw_name, u->pw_uid == 0 ? "user" : "of group");
-	w->loan.spec.uid = u->pw_uid;
-	w->loan.spec.gid = u->pw_gid;
+	s->uid = u->pw_uid;
+	s->gid = u->pw_gid;
 	return 0;
+}
+
+/* Before any device is touched. Return: 0, or an exit status with the reason told. */
+static int find_program(struct exec_words *w)
+{
+	struct guest_spec *s = &w->loan.spec;
+	struct err e = {0};
+
+	int r = command_find(s->engine_args[0], s->uid, s->gid, w->program, &e);
+	s->program = w->program;
+	if (r == 0)
+		return 0;
+	report(&e);
+	return r == -ENOENT || r == -ENOTDIR ? EXEC_ABSENT : EXEC_BARRED;
 }
 
 static void print_wiped(const struct exec_words *w, const struct wiped *d)
@@ -160,7 +177,11 @@ static int show_plan(const struct exec_words *w, const struct keeper *k)
 		report(&e);
 		return LOAN_OURS;
 	}
-	(void)printf("'%s' as user %u\n", w->loan.spec.engine_args[0], (unsigned)w->loan.spec.uid);
+	if (w->loan.spec.own_user)
+		(void)printf("'%s' as a user of its own\n", w->loan.spec.engine_args[0]);
+	else
+		(void)printf("'%s' as user %u\n", w->loan.spec.engine_args[0],
+			(unsigned)w->loan.spec.uid);
 	plan_text(stdout, &plan);
 	report_problems(&plan);
 	int status = plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
@@ -196,6 +217,9 @@ static int exec_main(const struct verb *v, int argc, char **argv)
 		report(&e);
 		return LEAVE_USAGE;
 	}
+	r = find_program(&w);
+	if (r)
+		return r;
 	struct keeper k = loan_keeper(&w.loan);
 	k.engine = &engine_exec;
 	k.tell = print_news;
@@ -210,21 +234,25 @@ const struct verb verb_exec = {
 		"\n"
 		"Checks and takes the IOMMU groups of the devices, opens the devices, and runs\n"
 		"PROGRAM with their descriptors. PROGRAM is an ordinary user without groups and\n"
-		"capabilities, in a process-id namespace of its own. It finds the devices by\n"
+		"capabilities, and sees no process but its own. It finds the devices by\n"
 		"usher_device_inherit(), and cannot open others. When it ends, usher kills every\n"
 		"process that it left, resets the devices, and gives them back to their drivers.\n"
 		"\n"
 		"  --device ADDRESS  hand over this device; may be repeated. id=VVVV:DDDD refuses\n"
 		"                    any other device at that address\n"
-		"  --user NAME       user that runs PROGRAM; default: the one who called sudo,\n"
-		"                    else nobody\n"
+		"  --user NAME       user that runs PROGRAM; default: one for this loan alone,\n"
+		"                    who can write to no file system but a small one at /dev/shm\n"
 		"  --memlock SIZE    memory that PROGRAM may lock for DMA; default: 64M\n"
+		"  --env NAME[=VALUE]  pass this variable, too; may be repeated. PROGRAM gets\n"
+		"                    PATH, TERM, LANG, LC_ALL and TZ, and HOME, USER and LOGNAME\n"
+		"                    of its user\n"
 		"  --allow CHECK     ignore one check that refuses; may be repeated\n"
 		"  --plan, --dry-run print what would happen and what prevents it; do nothing\n"
 		"  --quiet           print errors only\n"
 		"\n"
 		"Exit status: that of PROGRAM; 128 + N when signal N ended it; 2 wrong command\n"
-		"line; 3 refused; 125 usher itself failed.\n"
+		"line; 3 refused; 125 usher itself failed; 126 PROGRAM cannot be executed; 127\n"
+		"there is no PROGRAM.\n"
 		"\n"
 		"Example: usher exec --device 0000:01:00.0 --user alice -- ./nvme-read 0 8\n",
 	.run = exec_main,

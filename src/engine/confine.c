@@ -2,16 +2,19 @@
 #include "engine/confine.h"
 
 #include "base/fd.h"
+#include "base/num.h"
+#include "base/rights.h"
+#include "base/seccomp.h"
+#include "engine/mounts.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,51 +26,20 @@
  * guarantees that for the first process of a PID namespace, so confine_enter() makes this process
  * the first, and the program its child.
  *
- *	keeper ── clone(CLONE_NEWPID) ── first process (watch_program) ── fork() ── the program
+ *	keeper ── clone(CONFINE_CLONE) ── first process (watch_program) ── fork() ── the program
  *
  * The order of steps is forced:
  *
  *	join_cgroup()    first, because it needs the keeper's rights
- *	drop_rights()    the bounding set before the user ids (CAP_SETPCAP), capabilities last
+ *	mounts_enter()   so does this; and /proc shows the namespace of the process that mounts it
+ *	drop_rights()
+ *	refuse_calls()   an ordinary user may, once no_new_privs is set
  *	catch_signals()  before the fork, so that no SIGCHLD is lost
  *	fork()           the child returns and executes; the parent closes all devices and waits
  *
  * The first process ends at once when @alive_fd reports end of file: the keeper is gone. It exits
  * with the program's status, which the keeper reads as its own child's.
  */
-
-/* Drops all capabilities for good: neither a file's capabilities nor set-user-ID bring any back. */
-static int drop_capabilities(void)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-		return -errno;
-	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
-}
-
-/* Needs CAP_SETPCAP, so it comes first. The kernel's last capability is known only by trying. */
-static int drop_bounding_set(void)
-{
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return -errno;
-	return 0;
-}
-
-static int drop_rights(const struct confine *c)
-{
-	int r = drop_bounding_set();
-
-	if (r < 0)
-		return r;
-	if (setgroups(0, NULL) < 0 || setresgid(c->gid, c->gid, c->gid) < 0 ||
-		setresuid(c->uid, c->uid, c->uid) < 0)
-		return -errno;
-	return drop_capabilities();
-}
 
 static int join_cgroup(const struct confine *c)
 {
@@ -143,16 +115,48 @@ static void close_others(int signals, int alive)
 	(void)close_range((unsigned)high + 1, ~0U, 0);
 }
 
-int confine_enter(const struct confine *c, int report, const char **ret_step)
+/* The bounding set first, for that needs CAP_SETPCAP; capabilities last. */
+static int drop_rights(const struct confine *c)
 {
-	*ret_step = "become its user";
-	int r = join_cgroup(c);
+	int r = rights_unbound();
 
-	(void)report; /* closed with the others */
 	if (r == 0)
-		r = drop_rights(c);
+		r = rights_become(c->uid, c->gid);
+	return r == 0 ? rights_drop() : r;
+}
+
+static int refuse_calls(void)
+{
+	static const struct refusal list[] = {REFUSE_USER_NAMESPACES};
+
+	return seccomp_refuse(list, COUNT(list));
+}
+
+/* Return: 0; -errno with *@ret_step. */
+static int walls_raise(const struct confine *c, const char **ret_step)
+{
+	*ret_step = "join its cgroup";
+	int r = join_cgroup(c);
+	if (r == 0)
+		r = mounts_enter(c->read_only, c->uid, ret_step);
 	if (r < 0)
 		return r;
+	*ret_step = "become its user";
+	r = drop_rights(c);
+	if (r < 0)
+		return r;
+	*ret_step = "refuse user namespaces";
+	(void)umask(022);
+	return refuse_calls();
+}
+
+int confine_enter(const struct confine *c, int report, const char **ret_step)
+{
+	(void)report; /* closed with the others */
+	int r = walls_raise(c, ret_step);
+	if (r < 0)
+		return r;
+	*ret_step = "watch it";
 	int signals = catch_signals();
 	if (signals < 0)
 		return signals;

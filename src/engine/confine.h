@@ -2,6 +2,7 @@
 #ifndef ENGINE_CONFINE_H
 #define ENGINE_CONFINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -9,7 +10,8 @@ struct err;
 
 /*
  * The confinement of a program: an ordinary user without groups and capabilities and without a way
- * to get any, in a process-id namespace of its own, and in a cgroup where cgroups exist.
+ * to get any, in namespaces of its own for process ids, mounts (engine/mounts.h) and System V IPC,
+ * and in a cgroup where cgroups exist. It cannot make a user namespace.
  *
  * The namespace's first process is ours. When it ends, the kernel kills all other processes of the
  * namespace before it reports that end. So a keeper that has seen the end knows that no descendant
@@ -18,6 +20,7 @@ struct err;
 struct confine {
 	uid_t uid;
 	gid_t gid;
+	bool read_only; /* all file systems but its own scratch one */
 	int alive_fd; /* end of file: the keeper is gone */
 	int cgroup_fd; /* its cgroup.procs, -1 none */
 };
@@ -25,7 +28,7 @@ struct confine {
 #define CONFINE_NONE ((struct confine){.alive_fd = -1, .cgroup_fd = -1})
 
 /* The clone(2) flags of the process that calls confine_enter(). */
-#define CONFINE_CLONE CLONE_NEWPID
+#define CONFINE_CLONE (CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC)
 
 /*
  * Runs in the new process, which has one thread: drops all rights, becomes the namespace's first

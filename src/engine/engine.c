@@ -42,6 +42,7 @@ void engine_ended(struct engine_run *run)
 	fd_close(&run->line_fd);
 	calls_close(&run->calls);
 	cgroup_remove(&run->cgroup);
+	uid_release(&run->uid);
 }
 
 void engine_close(struct engine_run *run)

@@ -9,6 +9,7 @@
 #include "engine/kernel.h"
 #include "engine/process.h"
 #include "engine/spec.h"
+#include "engine/uid.h"
 
 struct err;
 struct open_devices;
@@ -29,6 +30,7 @@ struct engine_run {
 		*devices; /* groups stay here, the rest is handed over; NULL: it opens its own */
 	bool wipes; /* the devices are reset here when the program is gone */
 	struct confine confine; /* of engine_exec */
+	struct uid_lease uid; /* the program's user, if it has one of its own */
 	struct cgroup cgroup;
 	int lifeline_fd; /* the confined program's first process ends when this is closed */
 };
@@ -41,6 +43,7 @@ struct engine_run {
 		.calls = CALLS_NONE,          \
 		.calls_fd = -1,               \
 		.confine = CONFINE_NONE,      \
+		.uid = UID_LEASE_NONE,        \
 		.cgroup = CGROUP_NONE,        \
 		.lifeline_fd = -1})
 

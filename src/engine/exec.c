@@ -4,8 +4,10 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "engine/command.h"
 #include "engine/devices.h"
 #include "engine/environment.h"
+#include "engine/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +45,7 @@ static int add_devices(const struct open_devices *d, struct program *p)
 }
 
 /* Sets the variables that a shell of that user would have. */
-static void add_user(uid_t uid, struct program *p)
+static void add_named_user(uid_t uid, struct program *p)
 {
 	const struct passwd *u = getpwuid(uid);
 
@@ -52,6 +54,34 @@ static void add_user(uid_t uid, struct program *p)
 	program_env(p, "HOME=%s", u->pw_dir);
 	program_env(p, "USER=%s", u->pw_name);
 	program_env(p, "LOGNAME=%s", u->pw_name);
+}
+
+static int add_user(const struct bind_env *env, const struct guest_spec *s, struct engine_run *run,
+	struct err *e)
+{
+	run->confine.uid = s->uid;
+	run->confine.gid = s->gid;
+	if (!s->own_user) {
+		add_named_user(s->uid, &run->program);
+		return 0;
+	}
+	int r = uid_reserve(env->state, &run->uid, e);
+	if (r < 0)
+		return r;
+	run->confine.uid = run->uid.uid;
+	run->confine.gid = run->uid.uid;
+	run->confine.read_only = true;
+	program_env(&run->program, "HOME=/");
+	program_env(&run->program, "TMPDIR=" MOUNTS_SCRATCH);
+	return 0;
+}
+
+/* Ours, if the user may enter it by its path. */
+static void add_folder(struct program *p)
+{
+	char own[COMMAND_PATH_MAX];
+
+	program_dir(p, "%s", getcwd(own, sizeof(own)) ? own : "/");
 }
 
 /* Nobody writes to this pipe. Our end of it closes when this process ends, whatever the reason. */
@@ -76,16 +106,18 @@ static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 		return r;
 	for (char *const *a = s->engine_args; *a; a++)
 		program_word(p, *a);
-	add_user(s->uid, p);
+	p->file = s->program;
+	r = add_user(env, s, run, e);
+	if (r < 0)
+		return r;
 	environment_add(s, p);
+	add_folder(p);
 	r = add_devices(run->devices, p);
 	if (r == 0)
 		r = add_lifeline(run);
 	if (r < 0)
 		return err_set(e, r, "prepare %s", s->engine_args[0]);
 	cgroup_make(s->name, &run->cgroup);
-	run->confine.uid = s->uid;
-	run->confine.gid = s->gid;
 	run->confine.cgroup_fd = run->cgroup.procs_fd;
 	p->confine = &run->confine;
 	run->wipes = true;

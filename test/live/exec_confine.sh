@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# topology: desktop
 # What a program under `usher exec` may do, and that nothing of it stays.
 . "${0%/*}/lib.sh"
 
-for_anyone test/live/exec_stay
+for_anyone test/live/exec_stay test/live/exec_out
 stay=$work/build/test/live/exec_stay
+out=$work/build/test/live/exec_out
 disk=$(nvme_address)
 nic=$(e1000e_address)
 
@@ -17,14 +19,63 @@ expect_text 'Uid:	1000	1000	1000	1000'
 for set in Inh Prm Eff Bnd Amb; do expect_text "Cap$set:	0000000000000000"; done
 expect_text 'NoNewPrivs:	1'
 expect_text 'pid 2'
-expect_text "group $(group_of "$nic"): refused"
-expect_text "group $(group_of "$disk"): refused"
+expect_no_text SEEN
 expect_no_text OPENED
 expect_text 'attributes refused: many'
 expect_text "$disk: vfio-pci -> nvme"
 expect_driver "$disk" nvme
 expect_equal 'what stayed' '' "$(pidof exec_stay)"
 expect_equal 'its cgroup' '' "$(find /sys/fs/cgroup -name 'usher-*')"
+
+# From inside: a process of the same user, another procfs, the caller's key, descriptor, variable and
+# folder, a device's attributes that belong to the user.
+setpriv --reuid 1000 --regid 1000 --clear-groups sleep 600 &
+victim=$!
+at_exit "kill $victim"
+mkdir "$work/proc" "$work/shut"
+mount -t proc proc "$work/proc"
+at_exit "umount $work/proc"
+chmod 700 "$work/shut"
+chown 1000 "$pci/$nic/resource0" "$pci/$nic/config"
+at_exit "chown 0 $pci/$nic/resource0 $pci/$nic/config"
+SECRET=1 GIVEN=0
+export SECRET GIVEN
+cd "$work/shut"
+for user in '--user 1000' ''; do
+	# shellcheck disable=SC2086
+	expect_ok "$out" own usher exec --device "$disk" $user --env GIVEN=two -- \
+		"$out" try "$victim" "$work/proc"
+	cat "$work/out"
+	expect_text 'the owner finds its key'
+	expect_no_text GOT
+	expect_text 'working folder /'
+	expect_text 'secret unknown, given two'
+	expect_text 'path known'
+	expect_text 'session of its own'
+	expect_text 'refused many'
+	[ -n "$user" ] || break
+	expect_text 'user 1000, group 1000'
+	expect_text 'writes /tmp yes, /var/tmp yes'
+	rm -f /tmp/exec-out /var/tmp/exec-out /dev/shm/exec-out
+done
+kill -0 $victim || fail 'the program outside has ended'
+expect_text 'user 20209'
+expect_text 'home /'
+expect_text 'writes /tmp no, /var/tmp no, /dev/shm yes'
+[ ! -e /dev/shm/exec-out ] || fail 'what it wrote is on the host'
+expect_equal 'reserved users' '' "$(ls /run/usher/uid)"
+cd /
+
+# Two loans, two users.
+usher exec --device "$disk" -- sh -c 'echo waiting; exec sleep 100' >"$work/first" 2>&1 &
+keeper=$!
+at_exit "kill $keeper 2>/dev/null"
+wait_until 30 grep -q waiting "$work/first"
+expect_ok usher exec --quiet --device "$(edu_address)" -- sh -c 'id -u'
+expect_no_text "$(ls /run/usher/uid)"
+kill $keeper
+wait $keeper
+expect_driver "$disk" nvme
 
 # Killed: the program, then the keeper.
 for whom in program keeper; do
@@ -49,13 +100,18 @@ for whom in program keeper; do
 done
 
 # What cannot be started, and what is in the way.
-expect_status 125 usher exec --quiet --device "$disk" --user 1000 -- /nonexistent
-expect_text '/nonexistent'
+# As env(1) answers, and before the device is touched.
+expect_status 127 usher exec --device "$disk" --user 1000 -- /nonexistent
+expect_text 'start /nonexistent: No such file or directory'
+expect_no_text vfio-pci
+expect_status 126 usher exec --device "$disk" --user 1000 -- /etc/passwd
+expect_status 126 usher exec --device "$disk" --user 1000 -- /tmp
+expect_no_text vfio-pci
 install -d -m 700 "$work/closed"
 cp "$stay" "$work/closed/stay"
-expect_status 125 usher exec --quiet --device "$disk" --user 1000 -- "$work/closed/stay"
+expect_status 126 usher exec --quiet --device "$disk" --user 1000 -- "$work/closed/stay"
 expect_text "start $work/closed/stay: user 1000 may not enter $work/closed"
-expect_status 125 env PATH="$work/closed:$PATH" \
+expect_status 127 env PATH="$work/closed:$PATH" \
 	usher exec --quiet --device "$disk" --user 1000 -- nothing-of-that-name
 expect_text 'start nothing-of-that-name: no such program in PATH'
 expect_text 'user 1000 may not enter'
@@ -74,7 +130,6 @@ done
 echo 'wheel:x:4711:0::/:/bin/sh' >>/etc/passwd
 expect_status 2 usher exec --device "$disk" --user wheel -- "$stay"
 expect_text "is of group 0"
-expect_status 2 env SUDO_UID=4712 usher exec --device "$disk" -- "$stay"
-expect_text 'user 4712, who called sudo, is not in the password file'
 expect_status 2 usher exec --device "$disk"
+expect_equal 'what is left of the loans' '' "$(ls /run/usher/vm)"
 wait_until 20 test -b "/dev/$(block_of "$disk")"

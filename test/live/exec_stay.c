@@ -35,7 +35,7 @@ static unsigned refuses(const char *path)
 		(void)printf("%s: OPENED\n", path);
 		(void)close(fd);
 	}
-	return fd < 0 && errno == EACCES;
+	return fd < 0 && (errno == EACCES || errno == EROFS);
 }
 
 static void try_others(void)
@@ -48,7 +48,7 @@ static void try_others(void)
 		if (strcmp(entry->d_name, "vfio") == 0 || entry->d_name[0] == '.')
 			continue;
 		(void)snprintf(path, sizeof(path), "/dev/vfio/%s", entry->d_name);
-		(void)printf("group %s: %s\n", entry->d_name,
+		(void)printf("group %s: SEEN, %s\n", entry->d_name,
 			open(path, O_RDWR | O_CLOEXEC) < 0 ? "refused" : "OPENED");
 	}
 	if (d)

@@ -320,7 +320,7 @@ END_TEST
 /* One more than there is room for, with the keeper's own client. */
 START_TEST(tells_a_client_that_it_is_one_too_many)
 {
-	struct keeper k = keeper_make("sleep 100");
+	struct keeper k = keeper_make("exec sleep 100");
 	pid_t pid = keeper_start(&k);
 	int fds[CLIENTS_MAX];
 
@@ -379,7 +379,7 @@ static void await_flag(int master, bool canonical)
 /* Whoever is killed: the guest's process, or the keeper. */
 static void expect_restored(bool kill_keeper)
 {
-	struct keeper k = keeper_make("stty raw opost onlcr; sleep 100");
+	struct keeper k = keeper_make("stty raw opost onlcr; exec sleep 100");
 	int master;
 
 	pid_t shell = shell_start(&k, &master);
@@ -409,7 +409,7 @@ END_TEST
 /* A stopped process takes no SIGTERM. */
 START_TEST(ends_a_guest_that_is_stopped)
 {
-	struct keeper k = keeper_make("kill -STOP $$; sleep 100");
+	struct keeper k = keeper_make("kill -STOP $$; exec sleep 100");
 	pid_t pid = keeper_start(&k);
 	time_t begun = time(NULL);
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/seccomp.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * How it works
+ *
+ * The kernel runs a program of classic BPF at each system call. Ours is a list of comparisons, once
+ * for calls of 64 bits and once for those of 32 bits, because the numbers differ:
+ *
+ *	architecture: i386 -> its list; not x86-64 -> refuse
+ *	number: of x32, or one of the list -> refuse; else allow
+ *
+ * A jump says how many instructions it skips, in 8 bits, so each comparison is complete in itself.
+ */
+#define ROOM 256
+#define X32 0x40000000U /* set in the numbers of x32's calls, which reach the same code */
+
+#if defined(__x86_64__)
+
+struct writer {
+	struct sock_filter code[ROOM];
+	size_t used;
+	bool full;
+};
+
+static void code_add(struct writer *w, struct sock_filter one)
+{
+	if (w->used == ROOM)
+		w->full = true;
+	else
+		w->code[w->used++] = one;
+}
+
+static void code_load(struct writer *w, uint32_t offset)
+{
+	code_add(w, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset));
+}
+
+static void code_return(struct writer *w, uint32_t what)
+{
+	code_add(w, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what));
+}
+
+/* Compares what was loaded. If that is false, skips @skip instructions. */
+static void code_unless(struct writer *w, uint16_t how, uint32_t value, uint8_t skip)
+{
+	code_add(
+		w, (struct sock_filter)BPF_JUMP((uint16_t)(BPF_JMP | how | BPF_K), value, 0, skip));
+}
+
+static void refusal_write(struct writer *w, const struct refusal *r, int number)
+{
+	uint32_t refuse = SECCOMP_RET_ERRNO | (uint32_t)r->error;
+
+	if (number < 0)
+		return;
+	if (r->kind == REFUSE_ALWAYS) {
+		code_unless(w, BPF_JEQ, (uint32_t)number, 1);
+		code_return(w, refuse);
+		return;
+	}
+	code_unless(w, BPF_JEQ, (uint32_t)number, 4);
+	/* The low half, on a processor of little end: the flags of clone() are all there. */
+	code_load(w, offsetof(struct seccomp_data, args));
+	code_unless(w, BPF_JSET, r->bits, 1);
+	code_return(w, r->kind == REFUSE_WITH ? refuse : SECCOMP_RET_ALLOW);
+	code_return(w, r->kind == REFUSE_WITH ? SECCOMP_RET_ALLOW : refuse);
+}
+
+static void list_write(struct writer *w, const struct refusal *list, size_t count, bool is_32)
+{
+	code_load(w, offsetof(struct seccomp_data, nr));
+	if (!is_32) {
+		code_unless(w, BPF_JGE, X32, 1);
+		code_return(w, SECCOMP_RET_ERRNO | ENOSYS);
+	}
+	for (size_t i = 0; i < count; i++)
+		refusal_write(w, &list[i], is_32 ? list[i].number_32 : list[i].number);
+	code_return(w, SECCOMP_RET_ALLOW);
+}
+
+int seccomp_refuse(const struct refusal *list, size_t count)
+{
+	struct writer w = {0};
+
+	code_load(&w, offsetof(struct seccomp_data, arch));
+	code_unless(&w, BPF_JEQ, AUDIT_ARCH_I386, 1);
+	size_t jump = w.used;
+	code_add(&w, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 0));
+	code_unless(&w, BPF_JEQ, AUDIT_ARCH_X86_64, 1);
+	code_add(&w, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 1));
+	code_return(&w, SECCOMP_RET_ERRNO | ENOSYS);
+	list_write(&w, list, count, false);
+	w.code[jump].k = (uint32_t)(w.used - jump - 1);
+	list_write(&w, list, count, true);
+	if (w.full)
+		return -E2BIG;
+	const struct sock_fprog program = {.len = (uint16_t)w.used, .filter = w.code};
+	/* Without the flag, kernels before 5.16 slow the process down against Spectre. */
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		       &program) < 0
+		       ? -errno
+		       : 0;
+}
+
+#else
+
+int seccomp_refuse(const struct refusal *list, size_t count)
+{
+	(void)list;
+	(void)count;
+	return -EOPNOTSUPP;
+}
+
+#endif
