@@ -58,9 +58,11 @@ static void check_vmd(struct check_case *c)
 	const struct pci_device *above = d->has_parent ? check_find(c, d->parent) : NULL;
 	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
 
-	while (above && above->address.domain == d->address.domain)
+	/* The links of a snapshot may lead in a circle. */
+	for (size_t i = 0;
+		i < c->device_count && above && above->address.domain == d->address.domain; i++)
 		above = above->has_parent ? check_find(c, above->parent) : NULL;
-	if (!above || d->is_bridge)
+	if (!above || above->address.domain == d->address.domain || d->is_bridge)
 		return;
 	pci_address_format(above->address, address);
 	check_found(c, CHECK_WARN, c->address,

@@ -72,6 +72,32 @@ START_TEST(fails_only_what_is_named)
 }
 END_TEST
 
+/* Each of the two is below the other, as a snapshot from a stranger may have it. */
+START_TEST(ends_where_links_lead_in_a_circle)
+{
+	const struct pci_address a = {.bus = 1};
+	const struct check_request named = {.addresses = &a, .address_count = 1};
+	struct host *h =
+		replay_lines("link /sys/bus/pci/devices/0000:01:00.0 "
+			     "../../../devices/0000:02:00.0/0000:01:00.0\n"
+			     "link /sys/bus/pci/devices/0000:02:00.0 "
+			     "../../../devices/0000:01:00.0/0000:02:00.0\n"
+			     "at /sys/devices/0000:02:00.0/0000:01:00.0\n"
+			     "file vendor 0x8086\nfile device 0x37c8\nfile class 0x0b4000\n"
+			     "link iommu_group ../../../kernel/iommu_groups/1\n"
+			     "at /sys/devices/0000:01:00.0/0000:02:00.0\n"
+			     "file vendor 0x8086\nfile device 0x37c9\nfile class 0x060400\n"
+			     "link iommu_group ../../../kernel/iommu_groups/1\n"
+			     "dir /sys/kernel/iommu_groups/1\n");
+	struct check_report r;
+	struct err e = {0};
+
+	ck_assert_int_eq(check_run(h, &named, &r, &e), 0);
+	check_report_fini(&r);
+	host_close(h);
+}
+END_TEST
+
 START_TEST(says_what_it_could_not_see)
 {
 	const struct check_request all = {0};
@@ -220,4 +246,5 @@ START_TEST(weighs_what_it_finds)
 END_TEST
 
 SUITE("check", weighs_what_it_finds, keeps_its_table_in_order, fails_only_what_is_named,
-	says_what_it_could_not_see, refuses_what_is_not_there, knows_words_of_a_command_line)
+	ends_where_links_lead_in_a_circle, says_what_it_could_not_see, refuses_what_is_not_there,
+	knows_words_of_a_command_line)
