@@ -9,8 +9,9 @@
 #include "pci/bar.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BASE_DISPLAY 0x03
@@ -26,9 +27,13 @@ static bool line_parse(const char *line, uint64_t *ret_start, char ret_name[NAME
 {
 	static const char *const names[] = {
 		"BOOTFB", "efifb", "simplefb", "simpledrm", "vesafb", "simple-framebuffer"};
-	uint64_t end;
+	char *at;
 
-	if (sscanf(line, " %" SCNx64 "-%" SCNx64 " : %23[^\n]", ret_start, &end, ret_name) != 3)
+	*ret_start = strtoull(line, &at, 16);
+	if (*at != '-')
+		return false;
+	uint64_t end = strtoull(at + 1, &at, 16);
+	if (sscanf(at, " : %23[^\n]", ret_name) != 1)
 		return false;
 	for (size_t i = 0; i < COUNT(names); i++) {
 		size_t len = strlen(names[i]);

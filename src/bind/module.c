@@ -65,7 +65,7 @@ struct modprobe {
 
 static void complaint_read(struct modprobe *m)
 {
-	char rest[256];
+	char rest[256] = "";
 	ssize_t n;
 
 	do {

@@ -21,7 +21,7 @@ static int read_comm(struct host *h, pid_t pid, char buf[COMM_MAX])
 /* proc(5), /proc/PID/stat: the name may contain brackets itself; state and parent follow. */
 static int read_state(struct host *h, pid_t pid, char *ret_state, pid_t *ret_parent)
 {
-	char path[FILE_PATH_MAX], text[1024];
+	char path[FILE_PATH_MAX], text[1024] = "";
 
 	int r = file_path(path, sizeof(path), "/proc/%d/stat", pid);
 	if (r == 0)
