@@ -86,6 +86,7 @@ refuses fuzz pass nonsense
 refuses fuzz pass 60
 refuses fuzz --seconds
 refuses fuzz --seconds long
+refuses fuzz --seconds 0
 refuses fuzz --planted nonsense
 refuses fuzz hosts many
 refuses fuzz hosts 10 --seed
