@@ -170,6 +170,7 @@ static bool loop_is_over(const char *file, const char *name, const char *alias)
 
 static bool loop_is_on(const struct hold_loop *l, const struct hold_disk *d)
 {
+	/* A name alone can only add a reason to refuse. */
 	if (!l->is_told)
 		return loop_is_over(l->file, d->name, d->alias);
 	return l->number.kind == HOST_NUMBER_BLOCK && d->number && l->number.dev == d->number;
@@ -321,6 +322,9 @@ static int claim_judge_silent(struct hold_case *c, const char *name, bool explai
 	if (busy == 1)
 		return hold_add(c, "block", hold_mounts_hide_disks(v) ? HOLD_ABSOLUTE : HOLD_PLAIN,
 			name, "in use by the kernel: a file system, a volume or a pool");
+	if (busy == -ENODEV)
+		return hold_add(c, "block", HOLD_UNSURE, name,
+			"whether it is in use cannot be told: no node in /dev has its number");
 	return hold_add(c, "block", HOLD_UNSURE, name, "whether it is in use cannot be told: %s",
 		strerror(-busy));
 }
@@ -333,46 +337,6 @@ static bool is_hidden(struct host *h, const char *name)
 
 	return file_path(path, sizeof(path), "/sys/class/block/%s/hidden", name) == 0 &&
 	       host_read_number(h, path, &hidden) == 0 && hidden;
-}
-
-struct controllers {
-	const struct hold_case *c;
-	const char *folder;
-	bool ours;
-};
-
-static int match_controller(void *arg, const char *name)
-{
-	struct controllers *x = arg;
-	struct host *h = x->c->view->host;
-	char path[FILE_PATH_MAX], target[HOLD_TARGET_MAX];
-
-	if (file_path(path, sizeof(path), "%s/%s", x->folder, name) == 0 &&
-		h->ops->link(h, path, target, sizeof(target)) >= 0)
-		x->ours = x->ours || hold_below(x->c, target);
-	return 0;
-}
-
-/*
- * An NVMe disk with native multipath is below its subsystem,
- * ../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1, and the subsystem links to its
- * controllers, which are below their PCI functions.
- */
-static bool below_by_subsystem(const struct hold_case *c, const char *target)
-{
-	static const char mark[] = "/nvme-subsystem/";
-	const char *p = strstr(target, mark);
-	char folder[FILE_PATH_MAX];
-	struct controllers x = {.c = c, .folder = folder};
-
-	if (!p)
-		return false;
-	p += sizeof(mark) - 1;
-	if (file_path(folder, sizeof(folder), "/sys/class/nvme-subsystem/%.*s",
-		    (int)strcspn(p, "/"), p) < 0)
-		return false;
-	(void)c->view->host->ops->list(c->view->host, folder, match_controller, &x);
-	return x.ours;
 }
 
 static bool is_partition(struct host *h, const char *name)
@@ -402,6 +366,23 @@ static int disk_judge(struct hold_case *c, const char *name, bool explained)
 	return r < 0 ? r : c->found->count > before;
 }
 
+/* A loop device that does not tell what it is over may be over any disk. */
+static int find_unknown_loop(struct hold_case *c, const char *disk)
+{
+	const struct hold_view *v = c->view;
+
+	for (size_t i = 0; i < v->nr_loops; i++) {
+		const struct hold_loop *l = &v->loops[i];
+
+		if (l->is_told || l->error == -ENOENT || l->error == -ENXIO)
+			continue;
+		return hold_add(c, "block", HOLD_UNSURE, disk,
+			"whether it is below %s cannot be told: that is over '%s'", l->name,
+			l->file);
+	}
+	return 0;
+}
+
 #define BASE_STORAGE 0x01 /* PCI Code and ID Assignment Specification, section 1 */
 
 int hold_block(struct hold_case *c)
@@ -419,7 +400,7 @@ int hold_block(struct hold_case *c)
 		for (size_t i = 0; i < l->count; i++) {
 			const struct hold_link *b = &l->list[i];
 
-			if (!hold_below(c, b->target) && !below_by_subsystem(c, b->target))
+			if (!hold_reaches(c, b->target))
 				continue;
 			if (is_partition(h, b->name) != (pass == 0) || is_hidden(h, b->name))
 				continue;
@@ -434,5 +415,8 @@ int hold_block(struct hold_case *c)
 	}
 	if (r >= 0)
 		r = hold_block_characters(c);
-	return r < 0 || held || !disk ? r : hold_block_unknown(c, disk);
+	if (r < 0 || held || !disk)
+		return r;
+	r = find_unknown_loop(c, disk);
+	return r < 0 ? r : hold_block_unknown(c, disk);
 }

@@ -83,6 +83,14 @@ static int export_add_path(struct hold_view *v, const char *path, const char *te
 	return export_add(v, r == 0 ? &number : NULL, text, path);
 }
 
+/* Where the kernel shows the disk's name, not a path. */
+static int export_add_name(struct hold_view *v, const char *name, const char *text)
+{
+	const struct host_number number = {HOST_NUMBER_BLOCK, hold_block_number(v->host, name)};
+
+	return export_add(v, number.dev ? &number : NULL, text, name);
+}
+
 /* Text attribute of a match's folder; "" when it cannot be read. */
 static void attribute_read(
 	const struct match *m, const char *folder, const char *name, char *buf, size_t size)
@@ -167,28 +175,26 @@ static int gadget_read(const struct match *m, const char *folder)
 	return export_add_path(m->view, path, text);
 }
 
-/* Here the kernel shows the disk's name, not a path. */
 static int heartbeat_read(const struct match *m, const char *folder)
 {
-	char name[64], path[FILE_PATH_MAX], text[HOLD_EXPORT_TEXT];
+	char name[64], text[HOLD_EXPORT_TEXT];
 
 	attribute_read(m, folder, "dev", name, sizeof(name));
-	if (!*name || file_path(path, sizeof(path), "/dev/%s", name) < 0)
+	if (!*name)
 		return 0;
 	export_describe(text, "heartbeat of cluster %s: region %s", m->names[0], m->names[1]);
-	return export_add_path(m->view, path, text);
+	return export_add_name(m->view, name, text);
 }
 
 static int rnbd_read(const struct match *m, const char *folder)
 {
-	char link[FILE_PATH_MAX], name[64], path[FILE_PATH_MAX], text[HOLD_EXPORT_TEXT];
+	char link[FILE_PATH_MAX], name[64], text[HOLD_EXPORT_TEXT];
 
 	if (file_path(link, sizeof(link), "%s/block_dev", folder) < 0 ||
-		host_link_name(m->view->host, link, name, sizeof(name)) < 0 ||
-		file_path(path, sizeof(path), "/dev/%s", name) < 0)
+		host_link_name(m->view->host, link, name, sizeof(name)) < 0)
 		return 0;
 	export_describe(text, "exported by rnbd: device %s", m->names[0]);
-	return export_add_path(m->view, path, text);
+	return export_add_name(m->view, name, text);
 }
 
 static const struct export_kind kinds[] = {

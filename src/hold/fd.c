@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes with a device node open: graphics, sound, NVMe, disks, VFIO devices and whatever
+ * Processes that can reach a device node: graphics, sound, NVMe, disks, VFIO devices and whatever
  * else has a node below the device. Found by the node's number, not by names in /dev, which a
- * container may have elsewhere.
+ * container may have elsewhere. And those with a BAR in their memory, by its file in sysfs.
  */
 #include "base/file.h"
 #include "hold/view.h"
@@ -49,25 +49,70 @@ static const char *node_name(struct hold_view *v, size_t at)
 	return o->node;
 }
 
-int hold_fd(struct hold_case *c)
+/* "resource0" of "0000:01:00.0/resource0"; NULL for another device's. */
+static const char *resource_of(const struct hold_case *c, const struct host_holder *o)
+{
+	size_t n = strlen(c->address);
+
+	return strncmp(o->resource, c->address, n) == 0 && o->resource[n] == '/'
+		       ? o->resource + n + 1
+		       : NULL;
+}
+
+static int find_node(struct hold_case *c, size_t at)
+{
+	struct hold_view *v = c->view;
+	const struct hold_open *o = &v->opens[at];
+	const char *resource = resource_of(c, &o->holder);
+	bool is_vfio = false;
+	char use[160];
+
+	if (!resource && !(o->target && hold_reaches(c, o->target)))
+		return 0;
+	const char *node = resource ? resource : node_name(v, at);
+	if (!node)
+		return -ENOMEM;
+	if (o->target)
+		is_vfio = strstr(o->target, "/vfio-dev/");
+	hold_process_use(v, &o->holder, use, sizeof(use));
+	return hold_add(
+		c, is_vfio ? "vfio" : "fd", is_vfio ? HOLD_ABSOLUTE : HOLD_PLAIN, node, "%s", use);
+}
+
+#define BASE_STORAGE 0x01 /* PCI Code and ID Assignment Specification, section 1 */
+
+/* A ring whose files the kernel does not show: any disk may be among them. */
+static int find_rings(struct hold_case *c)
 {
 	struct hold_view *v = c->view;
 	char process[96];
 	int r = 0;
 
+	if (c->device->class >> 16 != BASE_STORAGE || !c->device->driver[0])
+		return 0;
 	for (size_t i = 0; r == 0 && i < v->nr_opens; i++) {
-		const struct hold_open *o = &v->opens[i];
+		const struct host_holder *o = &v->opens[i].holder;
 
-		if (!o->target || !hold_below(c, o->target))
+		if (o->way != HOST_HOLDER_RING || o->rdev)
 			continue;
-		const char *node = node_name(v, i);
-		if (!node)
-			return -ENOMEM;
-		hold_process_name(v, &o->holder, process, sizeof(process));
-		bool is_vfio = strstr(o->target, "/vfio-dev/");
-		r = hold_add(c, is_vfio ? "vfio" : "fd", is_vfio ? HOLD_ABSOLUTE : HOLD_PLAIN, node,
-			"open in %s", process);
+		hold_process_name(v, o, process, sizeof(process));
+		r = hold_add(c, "fd", HOLD_UNSURE, "io_uring",
+			"whether %s uses it cannot be told: the kernel does not show its files",
+			process);
 	}
+	return r;
+}
+
+int hold_fd(struct hold_case *c)
+{
+	struct hold_view *v = c->view;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < v->nr_opens; i++)
+		r = find_node(c, i);
+	if (r < 0)
+		return r;
+	r = find_rings(c);
 	/* Without a driver a device has no nodes to open. */
 	if (r == 0 && v->blind && c->device->driver[0])
 		r = hold_add(c, "fd", HOLD_UNSURE, "processes",

@@ -17,7 +17,7 @@
 static int find_nvidia(struct hold_case *c)
 {
 	struct hold_view *v = c->view;
-	char path[FILE_PATH_MAX], text[2048], process[96], object[32];
+	char path[FILE_PATH_MAX], text[2048], use[160], object[32];
 	unsigned number;
 	int r = 0;
 
@@ -35,8 +35,8 @@ static int find_nvidia(struct hold_case *c)
 		if (o->is_block || o->rdev != makedev(MAJOR_NVIDIA, number))
 			continue;
 		(void)snprintf(object, sizeof(object), "nvidia%u", number);
-		hold_process_name(v, o, process, sizeof(process));
-		r = hold_add(c, "gpu", HOLD_PLAIN, object, "open in %s", process);
+		hold_process_use(v, o, use, sizeof(use));
+		r = hold_add(c, "gpu", HOLD_PLAIN, object, "%s", use);
 	}
 	return r < 0 ? r : 0;
 }

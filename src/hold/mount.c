@@ -102,15 +102,21 @@ dev_t hold_block_number(struct host *h, const char *name)
 	return makedev(major, minor);
 }
 
+/*
+ * A node in /dev with the name of one disk and the number of another, as a chroot may have it, was
+ * not made by the kernel. Which of the two the mounter saw cannot be told.
+ */
 dev_t hold_path_number(struct host *h, const char *path)
 {
 	struct host_number number;
 
 	if (strncmp(path, "/dev/", 5) != 0)
 		return 0;
-	if (h->ops->number(h, path, &number) == 0)
-		return number.kind == HOST_NUMBER_BLOCK ? number.dev : 0;
-	return strchr(path + 5, '/') ? 0 : hold_block_number(h, path + 5);
+	dev_t named = strchr(path + 5, '/') ? 0 : hold_block_number(h, path + 5);
+	if (h->ops->number(h, path, &number) < 0)
+		return named;
+	bool is_other = named && named != number.dev;
+	return number.kind == HOST_NUMBER_BLOCK && !is_other ? number.dev : 0;
 }
 
 struct volume_reader {

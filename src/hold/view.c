@@ -76,9 +76,13 @@ static int open_order(const void *a, const void *b)
 
 	if (x->pid != y->pid)
 		return x->pid < y->pid ? -1 : 1;
+	if (x->way != y->way)
+		return x->way < y->way ? -1 : 1;
 	if (x->is_block != y->is_block)
 		return x->is_block - y->is_block;
-	return x->rdev < y->rdev ? -1 : x->rdev > y->rdev;
+	if (x->rdev != y->rdev)
+		return x->rdev < y->rdev ? -1 : 1;
+	return strcmp(x->resource, y->resource);
 }
 
 /* Every process has memory devices (/dev/null) and its terminal open. */
@@ -109,6 +113,8 @@ static int open_resolve(struct hold_view *v, size_t i)
 	const struct host_holder *o = &v->opens[i].holder;
 	char path[FILE_PATH_MAX], target[HOLD_TARGET_MAX];
 
+	if (!o->rdev)
+		return 0;
 	for (size_t j = 0; j < i; j++) {
 		const struct hold_open *x = &v->opens[j];
 		if (x->holder.rdev != o->rdev || x->holder.is_block != o->is_block)
@@ -126,7 +132,8 @@ static int open_resolve(struct hold_view *v, size_t i)
 
 static int opens_read(struct hold_view *v)
 {
-	int r = v->host->ops->holders(v->host, open_add, v);
+	enum host_look look = v->is_listing ? HOST_LOOK_DESCRIPTORS : HOST_LOOK_EVERYWHERE;
+	int r = v->host->ops->holders(v->host, look, open_add, v);
 	size_t n = 0;
 
 	if (r == -EACCES || r == -EPERM) {
@@ -224,7 +231,8 @@ static int loop_add(struct hold_view *v, const char *name, char *file)
 	v->loops = list;
 	struct hold_loop *x = &list[v->nr_loops++];
 	*x = (struct hold_loop){.name = name, .file = file};
-	x->is_told = v->host->ops->loop(v->host, name, &x->number) == 0;
+	x->error = v->host->ops->loop(v->host, name, &x->number);
+	x->is_told = x->error == 0;
 	return 0;
 }
 
@@ -354,6 +362,17 @@ void hold_process_name(struct hold_view *v, const struct host_holder *o, char *b
 		(void)snprintf(user, sizeof(user), "uid %u", (unsigned)o->uid);
 	(void)snprintf(buf, size, "%s (pid %d, %s)", o->comm[0] ? o->comm : "a process",
 		(int)o->pid, user);
+}
+
+void hold_process_use(struct hold_view *v, const struct host_holder *o, char *buf, size_t size)
+{
+	static const char *const ways[] = {[HOST_HOLDER_OPEN] = "open in",
+		[HOST_HOLDER_MAPPED] = "mapped by",
+		[HOST_HOLDER_RING] = "registered with an io_uring of"};
+	char process[96];
+
+	hold_process_name(v, o, process, sizeof(process));
+	(void)snprintf(buf, size, "%s %s", ways[o->way], process);
 }
 
 static int stop_at_first(void *arg, const char *name)

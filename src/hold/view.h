@@ -24,7 +24,7 @@ struct hold_links {
 	struct hold_link *list; /* by name */
 };
 
-/* A descriptor of a node that some process has open. */
+/* A node or a BAR that some process can reach. */
 struct hold_open {
 	struct host_holder holder;
 	char *target; /* of /sys/dev/{char,block}/MAJOR:MINOR; NULL: no such link */
@@ -36,6 +36,7 @@ struct hold_loop {
 	const char *name; /* the view's: "loop0" */
 	char *file; /* as the kernel names it: "/dev/nvme0n1p1", "/srv/image (deleted)" */
 	bool is_told; /* @number is what it is; false: only the name is known */
+	int error; /* why it is not told, -errno; -ENOENT: a snapshot does not have it */
 	struct host_number number;
 };
 
@@ -210,6 +211,8 @@ int hold_view_consoles(struct hold_view *v, const struct hold_links **ret);
 
 /* Whether a link's target goes through the device. */
 bool hold_below(const struct hold_case *c, const char *target);
+/* The same for nodes of disks, which may be below an NVMe subsystem with several controllers. */
+bool hold_reaches(const struct hold_case *c, const char *target);
 
 /* HOLD_WAITS: absolute, for the driver's remove() would wait for the user. */
 enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_WAITS, HOLD_UNSURE };
@@ -223,6 +226,8 @@ bool hold_user_name(const char *users, uid_t uid, char *buf, size_t size);
 
 /* "Xorg (pid 1203, root)". Reads the users' names first. */
 void hold_process_name(struct hold_view *v, const struct host_holder *o, char *buf, size_t size);
+/* "open in Xorg (pid 1203, root)", "mapped by …" */
+void hold_process_use(struct hold_view *v, const struct host_holder *o, char *buf, size_t size);
 
 /* The sources, in the order in which they answer. Return: 0, -ENOMEM, -errno. */
 int hold_block(struct hold_case *c);

@@ -23,14 +23,26 @@ struct host {
 	const struct host_ops *ops;
 };
 
-/* A process that holds an open descriptor of a device node. */
+/* How a process reaches a node. */
+enum host_holder_way {
+	HOST_HOLDER_OPEN, /* by a descriptor */
+	HOST_HOLDER_MAPPED, /* by memory, perhaps without a descriptor */
+	HOST_HOLDER_RING, /* by a file that is registered with an io_uring */
+};
+
+/* A process that can reach a device node, or a BAR in sysfs. */
 struct host_holder {
 	pid_t pid;
 	uid_t uid;
+	enum host_holder_way way;
 	bool is_block; /* block and character nodes have separate numbers */
-	dev_t rdev; /* of the node */
+	dev_t rdev; /* of the node; 0: of a BAR, or unknown */
+	char resource[40]; /* MAPPED: "0000:01:00.0/resource0"; "" for a node */
 	char comm[17]; /* as in /proc/PID/comm, not escaped */
 };
+
+/* Where to look for holders: descriptors alone, or also memory, rings, and each thread's own. */
+enum host_look { HOST_LOOK_DESCRIPTORS, HOST_LOOK_EVERYWHERE };
 
 /* Owner and mode of a device node. */
 struct host_node {
@@ -91,18 +103,20 @@ struct host_ops {
 	int (*list)(struct host *h, const char *path, int (*each)(void *arg, const char *name),
 		void *arg);
 	/*
-	 * Whether /dev/@disk is held exclusively, as by mount, swap, md, dm, zfs and btrfs: by
-	 * open(O_RDONLY | O_EXCL). Return: 0 free, 1 busy, -errno unknown.
+	 * Whether the disk that sysfs calls @disk is held exclusively, as by mount, swap, md, dm,
+	 * zfs and btrfs: by open(O_RDONLY | O_EXCL) of its node.
+	 * Return: 0 free, 1 busy, -ENODEV if /dev has no node with its number, -errno unknown.
 	 */
 	int (*block_busy)(struct host *h, const char *disk);
 	/*
-	 * Calls @each for each open descriptor of a device node in any process, except of memory
-	 * devices (/dev/null) and pseudo terminals: most processes have these, and no hardware is
-	 * behind them. Return: 0; what @each returned; -EACCES, after the rest, when usher may not
-	 * look at some process; -errno.
+	 * Calls @each for each device node that any process can reach, except memory devices
+	 * (/dev/null) and pseudo terminals: most processes have these, and no hardware is behind
+	 * them. A node may come more than once. A listing looks at descriptors alone.
+	 * Return: 0; what @each returned; -EACCES, after the rest, when usher may not look at some
+	 * process; -errno.
 	 */
-	int (*holders)(
-		struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg);
+	int (*holders)(struct host *h, enum host_look look,
+		int (*each)(void *arg, const struct host_holder *o), void *arg);
 	/* When a file last changed [ns since the epoch]; 0: unknown. */
 	int64_t (*changed)(struct host *h, const char *path);
 	/* Reads owner and mode. Return: 0, -ENODEV when it is not a device node, -errno. */
@@ -114,7 +128,8 @@ struct host_ops {
 	int (*number)(struct host *h, const char *path, struct host_number *ret);
 	/*
 	 * Reads what the kernel has open for loop device @name ("loop0"): a block device or a file.
-	 * Return: 0, -ENXIO for a free loop device, -EACCES for an ordinary user, -errno.
+	 * Return: 0, -ENXIO for a free loop device, -EACCES for an ordinary user, -ENODEV as
+	 * block_busy(), -ENOENT if a snapshot does not have it, -errno.
 	 */
 	int (*loop)(struct host *h, const char *name, struct host_number *ret);
 	/* Calls @each for each address of each network interface. Return: as holders(). */

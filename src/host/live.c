@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clean.h"
 #include "base/file.h"
+#include "host/disk_node.h"
+#include "host/holders.h"
 #include "host/host.h"
 #include "host/inet.h"
 #include "host/locked.h"
@@ -110,24 +112,16 @@ static int live_node(struct host *h, const char *path, struct host_node *ret)
 	return 0;
 }
 
+/*
+ * O_EXCL without O_CREAT requests the exclusive claim that mounts, swap, md, dm, zfs and btrfs hold
+ * (bd_prepare_to_claim() in the kernel). With O_NONBLOCK, an empty removable drive does not wait
+ * for its medium.
+ */
 static int live_block_busy(struct host *h, const char *disk)
 {
-	char path[FILE_PATH_MAX];
+	cleanup_fd int fd = disk_node_open(disk, O_RDONLY | O_EXCL | O_NONBLOCK);
 
-	if (strchr(disk, '/'))
-		return -EINVAL;
-	int r = file_path(path, sizeof(path), "/dev/%s", disk);
-	if (r < 0)
-		return r;
-	/*
-	 * O_EXCL without O_CREAT requests the exclusive claim that mounts, swap, md, dm, zfs and
-	 * btrfs hold (bd_prepare_to_claim() in the kernel). With O_NONBLOCK, an empty removable
-	 * drive does not wait for its medium.
-	 */
-	cleanup_fd int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0)
-		return 0;
-	return errno == EBUSY ? 1 : -errno;
+	return fd >= 0 ? 0 : fd == -EBUSY ? 1 : fd;
 }
 
 static int live_number(struct host *h, const char *path, struct host_number *ret)
@@ -147,151 +141,17 @@ static int live_number(struct host *h, const char *path, struct host_number *ret
 
 static int live_loop(struct host *h, const char *name, struct host_number *ret)
 {
-	char path[FILE_PATH_MAX];
 	struct loop_info64 info;
 
-	int r = file_path(path, sizeof(path), "/dev/%s", name);
-	if (r < 0)
-		return r;
-	cleanup_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
+	cleanup_fd int fd = disk_node_open(name, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
 		return -errno;
 	/* The kernel and the C library encode numbers alike, up to the kernel's largest major. */
 	ret->kind = info.lo_rdevice ? HOST_NUMBER_BLOCK : HOST_NUMBER_FILE;
 	ret->dev = info.lo_rdevice ? info.lo_rdevice : info.lo_device;
 	return 0;
-}
-
-#define THREADS_MAX ((size_t)256 * 1024) /* [bytes] of /proc/2/task/2/children */
-
-struct walk {
-	int (*each)(void *arg, const struct host_holder *o);
-	void *arg;
-	int blind; /* error that hid a process from us */
-	char *threads; /* " 2 3 17 …": kernel threads; NULL: unknown */
-};
-
-static bool is_number(const char *text)
-{
-	return *text && text[strspn(text, "0123456789")] == '\0';
-}
-
-/* Fills in user and name of a process. Only for one that has a node open: it takes two calls. */
-static void holder_identify(int fd_dir, struct host_holder *o)
-{
-	struct stat st;
-
-	if (fstatat(fd_dir, "..", &st, 0) == 0)
-		o->uid = st.st_uid;
-	cleanup_fd int fd = openat(fd_dir, "../comm", O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, o->comm, sizeof(o->comm) - 1);
-	o->comm[len < 0 ? 0 : len] = '\0';
-	o->comm[strcspn(o->comm, "\n")] = '\0';
-}
-
-/* Memory devices and pseudo terminals: majors of devices.txt without hardware behind them. */
-static bool is_without_hardware(const struct statx *st)
-{
-	unsigned m = st->stx_rdev_major;
-
-	return S_ISCHR(st->stx_mode) && (m == 1 || (m >= 136 && m <= 143));
-}
-
-static int walk_process(const struct walk *w, const char *pid)
-{
-	struct host_holder o = {.pid = (pid_t)strtol(pid, NULL, 10)};
-	char path[FILE_PATH_MAX];
-	int r = 0;
-
-	if (file_path(path, sizeof(path), "/proc/%s/fd", pid) < 0)
-		return 0;
-	cleanup_dir DIR *dir = opendir(path);
-	if (!dir)
-		return -errno;
-	int fd = dirfd(dir);
-	for (struct dirent *d = readdir(dir); d && r == 0; d = readdir(dir)) {
-		struct statx st;
-		if (!is_number(d->d_name))
-			continue;
-		/* DONT_SYNC: a file may lie on a dead network file system. */
-		if (statx(fd, d->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0) {
-			/*
-			 * Root without CAP_SYS_PTRACE can list descriptors, but not look at them.
-			 */
-			if (errno == EACCES || errno == EPERM)
-				return -errno;
-			continue;
-		}
-		if ((!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode)) || is_without_hardware(&st))
-			continue;
-		o.is_block = S_ISBLK(st.stx_mode);
-		o.rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor);
-		if (!o.comm[0])
-			holder_identify(fd, &o);
-		r = w->each(w->arg, &o);
-	}
-	return r;
-}
-
-/*
- * Most processes are kernel threads, which have nothing open: skip them. They are the children of
- * kthreadd, process 2, which has no program. In a container, process 2 may be any process; without
- * CONFIG_PROC_CHILDREN the list is unknown. Programs that the kernel starts, as modprobe, are
- * children of kthreadd, too, and are skipped.
- */
-static void threads_read(struct walk *w)
-{
-	static const char path[] = "/proc/2/task/2/children";
-	char exe;
-
-	if (readlink("/proc/2/exe", &exe, 1) >= 0 || errno != ENOENT)
-		return;
-	char *text = malloc(THREADS_MAX);
-	ssize_t len = text ? live_read(NULL, path, text + 1, THREADS_MAX - 2) : -1;
-	if (len <= 0 || len == THREADS_MAX - 2) {
-		free(text);
-		return;
-	}
-	text[0] = ' ';
-	text[len + 1] = '\0';
-	w->threads = text;
-}
-
-static bool is_kernel_thread(const struct walk *w, const char *pid)
-{
-	char word[16];
-
-	if (!w->threads || file_path(word, sizeof(word), " %s ", pid) < 0)
-		return false;
-	return strstr(w->threads, word) || strcmp(pid, "2") == 0;
-}
-
-static int walk_name(void *arg, const char *name)
-{
-	struct walk *w = arg;
-
-	if (!is_number(name) || is_kernel_thread(w, name))
-		return 0;
-	int r = walk_process(w, name);
-	/* A process that ended meanwhile holds nothing. */
-	if (r == -ENOENT || r == -ESRCH)
-		return 0;
-	if (r == -EACCES || r == -EPERM) {
-		w->blind = r;
-		return 0;
-	}
-	return r;
-}
-
-static int live_holders(
-	struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg)
-{
-	struct walk w = {.each = each, .arg = arg};
-
-	threads_read(&w);
-	int r = live_list(h, "/proc", walk_name, &w);
-	free(w.threads);
-	return r ? r : w.blind;
 }
 
 struct functions {
@@ -325,7 +185,7 @@ static const struct host_ops live_ops = {
 	.list = live_list,
 	.changed = live_changed,
 	.block_busy = live_block_busy,
-	.holders = live_holders,
+	.holders = holders_walk,
 	.node = live_node,
 	.number = live_number,
 	.loop = live_loop,

@@ -217,43 +217,9 @@ static int parse_dir(struct reader *r, const char *path, char *rest)
 	return *rest ? -EINVAL : entry_add(r->m, path, MANIFEST_DIR, budget_take(r->m, 1), 0);
 }
 
-static const struct {
-	const char *name;
-	int code;
-} errors[] = {
-	{"EACCES", -EACCES},
-	{"EPERM", -EPERM},
-	{"EIO", -EIO},
-	{"ENODEV", -ENODEV},
-	{"EINVAL", -EINVAL},
-	{"ENXIO", -ENXIO},
-	{"EBUSY", -EBUSY},
-	{"EAGAIN", -EAGAIN},
-	{"ENODATA", -ENODATA},
-	{"ENOMEDIUM", -ENOMEDIUM},
-	{"EOPNOTSUPP", -EOPNOTSUPP},
-	{"ETIMEDOUT", -ETIMEDOUT},
-};
-
-static int error_by_name(const char *name)
-{
-	for (size_t i = 0; i < COUNT(errors); i++)
-		if (strcmp(name, errors[i].name) == 0)
-			return errors[i].code;
-	return 0;
-}
-
-const char *manifest_error_name(int error)
-{
-	for (size_t i = 0; i < COUNT(errors); i++)
-		if (errors[i].code == error)
-			return errors[i].name;
-	return NULL;
-}
-
 static int parse_fail(struct reader *r, const char *path, char *rest)
 {
-	int error = error_by_name(rest);
+	int error = manifest_error_by_name(rest);
 
 	if (!error)
 		return -EINVAL;
@@ -274,7 +240,7 @@ static int parse_busy(struct reader *r, char *rest)
 {
 	struct manifest *m = r->m;
 	const char *name = next_word(&rest);
-	int answer = *rest ? error_by_name(rest) : 1;
+	int answer = *rest ? manifest_error_by_name(rest) : 1;
 
 	if (!name || strchr(name, '/') || !answer)
 		return -EINVAL;
@@ -318,19 +284,33 @@ static int parse_node(struct reader *r, const char *path, char *rest)
 	return entry_add(r->m, path, MANIFEST_NODE, (char *)n, sizeof(*n));
 }
 
-static int parse_holder(struct reader *r, char *rest)
+/* "b8:1", "226:1", "0000:01:00.0/resource0", "?", and then a blank. */
+static int parse_held(char **line, struct host_holder *o)
 {
-	struct host_holder o = {0};
+	uint64_t major, minor;
+	size_t n = strcspn(*line, " ");
+
+	if (memchr(*line, '/', n) || (n == 1 && **line == '?')) {
+		const char *word = next_word(line);
+		return *word == '?' ? 0 : file_path(o->resource, sizeof(o->resource), "%s", word);
+	}
+	o->is_block = **line == 'b';
+	*line += o->is_block;
+	if (parse_number(line, ':', 4095, &major) < 0 ||
+		parse_number(line, ' ', 1048575, &minor) < 0)
+		return -EINVAL;
+	o->rdev = makedev((unsigned)major, (unsigned)minor);
+	return 0;
+}
+
+static int parse_reach(struct reader *r, char *rest, enum host_holder_way way)
+{
+	struct host_holder o = {.way = way};
 	struct manifest *m = r->m;
-	uint64_t pid, uid, major, minor;
+	uint64_t pid, uid;
 
 	if (parse_number(&rest, ' ', INT32_MAX, &pid) < 0 ||
-		parse_number(&rest, ' ', UINT32_MAX, &uid) < 0)
-		return -EINVAL;
-	o.is_block = *rest == 'b';
-	rest += o.is_block;
-	if (parse_number(&rest, ':', 4095, &major) < 0 ||
-		parse_number(&rest, ' ', 1048575, &minor) < 0)
+		parse_number(&rest, ' ', UINT32_MAX, &uid) < 0 || parse_held(&rest, &o) < 0)
 		return -EINVAL;
 	ssize_t len = unescape_text(rest);
 	if (len < 0 || (size_t)len >= sizeof(o.comm))
@@ -338,13 +318,27 @@ static int parse_holder(struct reader *r, char *rest)
 	memcpy(o.comm, rest, (size_t)len);
 	o.pid = (pid_t)pid;
 	o.uid = (uid_t)uid;
-	o.rdev = makedev((unsigned)major, (unsigned)minor);
 	void *array = array_grow(m, m->holders, m->holder_count, sizeof(*m->holders));
 	if (!array)
 		return -ENOMEM;
 	m->holders = array;
 	m->holders[m->holder_count++] = o;
 	return 0;
+}
+
+static int parse_holder(struct reader *r, char *rest)
+{
+	return parse_reach(r, rest, HOST_HOLDER_OPEN);
+}
+
+static int parse_mapped(struct reader *r, char *rest)
+{
+	return parse_reach(r, rest, HOST_HOLDER_MAPPED);
+}
+
+static int parse_ring(struct reader *r, char *rest)
+{
+	return parse_reach(r, rest, HOST_HOLDER_RING);
 }
 
 /*
@@ -443,13 +437,13 @@ static int parse_upper(struct reader *r, char *rest)
 
 static int parse_unseen(struct reader *r, char *rest)
 {
-	r->m->uppers_error = error_by_name(rest);
+	r->m->uppers_error = manifest_error_by_name(rest);
 	return r->m->uppers_error ? 0 : -EINVAL;
 }
 
 static int parse_blind(struct reader *r, char *rest)
 {
-	r->m->blind = *rest ? error_by_name(rest) : -EACCES;
+	r->m->blind = *rest ? manifest_error_by_name(rest) : -EACCES;
 	return r->m->blind ? 0 : -EINVAL;
 }
 
@@ -469,6 +463,8 @@ static int parse_line(struct reader *r, char *line)
 		{"at", .plain = parse_at},
 		{"busy", .plain = parse_busy},
 		{"holder", .plain = parse_holder},
+		{"mapped", .plain = parse_mapped},
+		{"ring", .plain = parse_ring},
 		{"number", .plain = parse_path_number},
 		{"loop", .plain = parse_loop},
 		{"address", .plain = parse_address},

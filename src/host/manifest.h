@@ -67,6 +67,8 @@ ssize_t manifest_format(const struct manifest *m, char **ret);
 
 /* Return: the name of an error ("EACCES"); NULL when a snapshot cannot hold it. */
 const char *manifest_error_name(int error);
+/* Return: the error of that name, -errno; 0 when there is none. */
+int manifest_error_by_name(const char *name);
 
 /* Return: NULL when there is none. */
 const struct manifest_number *manifest_number_find(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Formats struct manifest as text; host/snapshot.c describes the form. */
 #include "base/file.h"
+#include "base/num.h"
 #include "base/text.h"
 #include "host/manifest.h"
 
@@ -13,6 +14,40 @@
 #include <sys/sysmacros.h>
 
 #define GAP 8 /* zeroes that start a new run: "OFFSET:" takes about as many characters */
+
+static const struct {
+	const char *name;
+	int code;
+} errors[] = {
+	{"EACCES", -EACCES},
+	{"EPERM", -EPERM},
+	{"EIO", -EIO},
+	{"ENODEV", -ENODEV},
+	{"EINVAL", -EINVAL},
+	{"ENXIO", -ENXIO},
+	{"EBUSY", -EBUSY},
+	{"EAGAIN", -EAGAIN},
+	{"ENODATA", -ENODATA},
+	{"ENOMEDIUM", -ENOMEDIUM},
+	{"EOPNOTSUPP", -EOPNOTSUPP},
+	{"ETIMEDOUT", -ETIMEDOUT},
+};
+
+int manifest_error_by_name(const char *name)
+{
+	for (size_t i = 0; i < COUNT(errors); i++)
+		if (strcmp(name, errors[i].name) == 0)
+			return errors[i].code;
+	return 0;
+}
+
+const char *manifest_error_name(int error)
+{
+	for (size_t i = 0; i < COUNT(errors); i++)
+		if (errors[i].code == error)
+			return errors[i].name;
+	return NULL;
+}
 
 /* Blanks separate words, newlines separate lines, and paths have no escapes. */
 static bool word_ok(const char *text)
@@ -133,11 +168,20 @@ static void put_entries(FILE *f, const struct manifest *m)
 
 static void put_holders(FILE *f, const struct manifest *m)
 {
+	static const char *const words[] = {[HOST_HOLDER_OPEN] = "holder",
+		[HOST_HOLDER_MAPPED] = "mapped",
+		[HOST_HOLDER_RING] = "ring"};
+
 	for (size_t i = 0; i < m->holder_count; i++) {
 		const struct host_holder *o = &m->holders[i];
 
-		(void)fprintf(f, "holder %d %u %s%u:%u ", (int)o->pid, (unsigned)o->uid,
-			o->is_block ? "b" : "", major(o->rdev), minor(o->rdev));
+		(void)fprintf(f, "%s %d %u ", words[o->way], (int)o->pid, (unsigned)o->uid);
+		if (o->rdev)
+			(void)fprintf(f, "%s%u:%u ", o->is_block ? "b" : "", major(o->rdev),
+				minor(o->rdev));
+		else
+			(void)fprintf(
+				f, "%s ", word_ok(o->resource) && *o->resource ? o->resource : "?");
 		put_text(f, o->comm, strlen(o->comm));
 		(void)fputc('\n', f);
 	}

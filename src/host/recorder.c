@@ -27,6 +27,7 @@ struct recorder {
 	struct answers answers;
 	struct manifest others; /* all but files: busy, holders, numbers, addresses */
 	bool has_holders, has_addresses, has_uppers;
+	enum host_look look; /* with has_holders: where they were looked for */
 };
 
 static struct recorder *recorder_of(struct host *h)
@@ -223,7 +224,8 @@ static int recorder_block_busy(struct host *h, const char *disk)
 
 static bool same_holder(const struct host_holder *a, const struct host_holder *b)
 {
-	return a->pid == b->pid && a->is_block == b->is_block && a->rdev == b->rdev;
+	return a->pid == b->pid && a->is_block == b->is_block && a->rdev == b->rdev &&
+	       a->way == b->way && strcmp(a->resource, b->resource) == 0;
 }
 
 /* The descriptors of one process follow each other, and many are of one node. */
@@ -247,15 +249,17 @@ static int holder_add(void *arg, const struct host_holder *o)
 	return 0;
 }
 
-static int recorder_holders(
-	struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg)
+static int recorder_holders(struct host *h, enum host_look look,
+	int (*each)(void *arg, const struct host_holder *o), void *arg)
 {
 	struct recorder *r = recorder_of(h);
 	struct manifest *m = &r->others;
 	int x = 0;
 
-	if (!r->has_holders) {
-		x = r->inner->ops->holders(r->inner, holder_add, m);
+	if (!r->has_holders || look > r->look) {
+		m->holder_count = 0;
+		r->look = look;
+		x = r->inner->ops->holders(r->inner, look, holder_add, m);
 		m->blind = x == -EACCES || x == -EPERM ? x : 0;
 		if (x < 0 && !m->blind)
 			return x;

@@ -35,6 +35,9 @@
  *					disk in /sys/class/block, or its fail entry)
  *	holder PID UID MAJOR:MINOR COMM an open descriptor of a character node, "b8:1" of a block
  *					node; COMM escaped as in file
+ *	mapped PID UID MAJOR:MINOR COMM	likewise, mapped to memory; a BAR in sysfs instead of the
+ *					numbers is "0000:01:00.0/resource0"
+ *	ring PID UID MAJOR:MINOR COMM	likewise, registered with an io_uring; "?" for unknown files
  *	number b259:1 PATH		host_ops.number() of PATH: a block node, "c10:3" a character
  *					node, "f8:1" a file on that file system; escaped as in file
  *	loop b259:1 loop0		host_ops.loop() of loop0, likewise
@@ -256,14 +259,15 @@ static int snapshot_block_busy(struct host *h, const char *disk)
 	return r == -ENOENT ? find_entry(m, path, AT_SYMLINK_NOFOLLOW, &first, &x) : r;
 }
 
-static int snapshot_holders(
-	struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg)
+static int snapshot_holders(struct host *h, enum host_look look,
+	int (*each)(void *arg, const struct host_holder *o), void *arg)
 {
 	const struct manifest *m = manifest_of(h);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < m->holder_count; i++)
-		r = each(arg, &m->holders[i]);
+		if (look == HOST_LOOK_EVERYWHERE || m->holders[i].way == HOST_HOLDER_OPEN)
+			r = each(arg, &m->holders[i]);
 	return r ? r : m->blind;
 }
 

@@ -104,7 +104,7 @@ int vfio_explain_busy(struct host *h, int group, dev_t rdev, struct err *e)
 	char comm[80];
 
 	if (h && rdev)
-		(void)h->ops->holders(h, match_holder, &s);
+		(void)h->ops->holders(h, HOST_LOOK_DESCRIPTORS, match_holder, &s);
 	if (s.found) {
 		file_escape(comm, sizeof(comm), s.holder.comm);
 		(void)err_say(e, -EBUSY, "IOMMU group %d is open in process %d ('%s', user %u)",

@@ -138,6 +138,91 @@ kill $reader
 wait $reader
 is_free
 
+# A process that reaches it without a descriptor of its leader's: the folder of a leader that has
+# exited is empty, memory and rings keep what they were given. A node of any name.
+numbers=$(cat "/sys/class/block/$name/dev")
+mknod "$work/shelf" b "${numbers%:*}" "${numbers#*:}"
+reach() { # MODE FILE
+	rm -f "$work/held"
+	"$top/build/test/live/hold_reach" "$1" "$2" >"$work/held" 2>&1 &
+	reader=$!
+	at_exit "kill -9 $reader 2>/dev/null"
+	wait_until 20 grep -q held "$work/held"
+}
+let_go() {
+	kill -9 $reader
+	wait $reader 2>/dev/null
+}
+for file in "/dev/$name" "$work/shelf"; do
+	for way in map:'mapped by' thread:'open in'; do
+		reach "${way%%:*}" "$file"
+		expect_status 3 usher bind --dry-run "$disk"
+		expect_text "$name: ${way#*:} hold_reach (pid $reader, root)"
+		let_go
+	done
+done
+reach ring "/dev/$name"
+expect_status 3 usher bind --dry-run "$disk"
+expect_text "$name: registered with an io_uring of hold_reach (pid $reader, root)"
+let_go
+# A kernel that shows a file's last name alone does not tell what it is.
+reach ring "$work/shelf"
+expect_status 3 usher bind --dry-run "$disk"
+expect_text "hold_reach (pid $reader, root)"
+let_go
+is_free
+
+# A BAR in the memory of a process, by the file in sysfs, needs no node and no driver.
+card=$(e1000e_address)
+echo "$card" >"$pci/$card/driver/unbind"
+at_exit "[ -e $pci/$card/driver ] || echo $card >/sys/bus/pci/drivers/e1000e/bind"
+expect_ok usher bind --dry-run "$card"
+reach map "$pci/$card/resource0"
+expect_status 3 usher bind --dry-run "$card"
+expect_text "resource0: mapped by hold_reach (pid $reader, root)"
+expect_ok usher snapshot "$work/report.host"
+expect_ok usher show --host "$work/report.host" "$card"
+expect_text "resource0: mapped by hold_reach (pid $reader, root)"
+let_go
+expect_ok usher bind --dry-run "$card"
+echo "$card" >/sys/bus/pci/drivers/e1000e/bind
+
+# The controller's node, and the generic one of the disk.
+for node in "/dev/${name%n*}" "/dev/ng${name#nvme}"; do
+	[ -e "$node" ] || continue
+	sleep 30 <"$node" &
+	reader=$!
+	at_exit "kill $reader 2>/dev/null"
+	wait_until 5 sh -c "ls -l /proc/$reader/fd | grep -q $node"
+	expect_status 3 usher bind --dry-run "$disk"
+	expect_text "${node#/dev/}: open in sleep (pid $reader, root)"
+	kill $reader
+	wait $reader
+done
+is_free
+
+# A node in /dev that is another device's says nothing about the disk. That device is not claimed;
+# and the link by number that udev makes does as well.
+modprobe -q loop
+mv "/dev/$name" "$work/aside"
+at_exit "[ ! -e $work/aside ] || mv -f $work/aside /dev/$name"
+mknod "/dev/$name" b 7 0
+is_unsure() {
+	expect_ok usher list -n --json "$disk"
+	expect_text '"state": "unsure"'
+	expect_text 'whether it is in use cannot be told: no node in /dev has its number'
+	expect_status 3 usher bind --dry-run "$disk"
+}
+is_unsure
+rm "/dev/$name"
+is_unsure
+mkdir -p /dev/block
+[ -e "/dev/block/$numbers" ] || at_exit "rm -f /dev/block/$numbers"
+ln -sf "$work/aside" "/dev/block/$numbers"
+is_free
+mv "$work/aside" "/dev/$name"
+is_free
+
 # Exported by the kernel, which claims nothing then: a namespace over a node of another name, and
 # the whole controller. The fixtures of test/unit/hold have the other targets.
 config=/sys/kernel/config
@@ -147,8 +232,6 @@ subsystem=$config/nvmet/subsystems/usher-test
 mkdir $subsystem $subsystem/namespaces/1 || fail "no subsystem"
 at_exit "echo 0 >$subsystem/namespaces/1/enable; rmdir $subsystem/namespaces/1 $subsystem"
 at_exit "[ ! -d $subsystem/passthru ] || echo 0 >$subsystem/passthru/enable"
-numbers=$(cat "/sys/class/block/$name/dev")
-mknod "$work/shelf" b "${numbers%:*}" "${numbers#*:}"
 printf %s "$work/shelf" >$subsystem/namespaces/1/device_path
 is_free
 echo 1 >$subsystem/namespaces/1/enable || fail "the disk is not exported"

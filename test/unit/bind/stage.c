@@ -212,8 +212,8 @@ static int stage_busy(struct host *h, const char *disk)
 	return -ENOENT;
 }
 
-static int stage_holders(
-	struct host *h, int (*each)(void *arg, const struct host_holder *o), void *arg)
+static int stage_holders(struct host *h, enum host_look look,
+	int (*each)(void *arg, const struct host_holder *o), void *arg)
 {
 	const struct host_holder o = {.pid = 4711, .rdev = makedev(240, 7), .comm = "qemu"};
 

@@ -201,9 +201,12 @@ START_TEST(keeps_what_the_host_needs_on_btrfs)
 	ck_assert(o.absolute);
 	o = hold_only(CRYPT MOUNTS "30 22 0:44 / / rw - btrfs /dev/mapper/root rw\n", &d);
 	ck_assert(o.absolute);
-	hold_none(DISK MOUNTS "30 22 0:44 / / rw - btrfs /dev/nvme0n1p1 rw\n"
-			      "number b8:1 /dev/nvme0n1p1\n",
+	/* Another node by the name of this disk: which of the two was mounted cannot be told. */
+	o = hold_only(DISK MOUNTS "30 22 0:44 / / rw - btrfs /dev/nvme0n1p1 rw\n"
+				  "number b8:1 /dev/nvme0n1p1\n",
 		&d);
+	ck_assert(o.absolute);
+	hold_none(DISK MOUNTS "30 22 0:44 / / rw - btrfs /dev/x rw\nnumber b8:1 /dev/x\n", &d);
 }
 END_TEST
 
@@ -346,8 +349,8 @@ START_TEST(finds_swap_files)
 		&d);
 	ck_assert_str_eq(o.text, "part of dm-0 (root), mounted at /srv, swap file /srv/swap");
 	ck_assert(o.absolute);
-	hold_none(DISK "file /proc/swaps Filename Type\\n/dev/nvme0n1p1 partition 1 0 -2\n"
-		       "number b8:1 /dev/nvme0n1p1\n",
+	hold_none(DISK "file /proc/swaps Filename Type\\n/dev/shelf partition 1 0 -2\n"
+		       "number b8:1 /dev/shelf\n",
 		&d);
 }
 END_TEST
@@ -425,6 +428,18 @@ START_TEST(believes_the_claim)
 }
 END_TEST
 
+/* The node in /dev is another device's. */
+START_TEST(trusts_no_node_of_another_number)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(DISK "busy nvme0n1 ENODEV\n", &d);
+
+	ck_assert_str_eq(
+		o.text, "whether it is in use cannot be told: no node in /dev has its number");
+	ck_assert(o.unsure);
+}
+END_TEST
+
 START_TEST(counts_the_unknown_as_held)
 {
 	struct pci_device d = nvme_device();
@@ -471,4 +486,4 @@ SUITE("block", leaves_free_disks_alone, finds_mounts, keeps_what_the_host_needs,
 	keeps_images_that_the_host_needs, compares_loops_and_swap_by_number, finds_swap,
 	finds_swap_files, keeps_the_layers_of_what_the_host_needs,
 	keeps_unexplained_disks_of_a_host_on_virtual_disks, believes_the_claim,
-	counts_the_unknown_as_held, sees_through_nvme_multipath)
+	trusts_no_node_of_another_number, counts_the_unknown_as_held, sees_through_nvme_multipath)

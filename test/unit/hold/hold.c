@@ -53,6 +53,54 @@ START_TEST(finds_open_nodes)
 }
 END_TEST
 
+/* Without a descriptor: by memory, or by a file that an io_uring has. */
+START_TEST(finds_mapped_nodes_and_rings)
+{
+	struct pci_device d = nvme_device();
+	struct pci_device nic = {.address = {.bus = 2}, .class = 0x020000, .driver = "e1000e"};
+	static const char disk[] = "link /sys/dev/block/8:0 " BELOW "/ata1/sda\n";
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text), "%smapped 9 0 b8:0 db\nmapped 9 0 b8:16 db\n", disk);
+	struct hold o = hold_only(text, &d);
+	ck_assert_str_eq(o.check, "fd");
+	ck_assert_str_eq(o.object, "sda");
+	ck_assert_str_eq(o.text, "mapped by db (pid 9, uid 0)");
+	(void)snprintf(text, sizeof(text), "%sring 9 0 b8:0 fio\n", disk);
+	ck_assert_str_eq(
+		hold_only(text, &d).text, "registered with an io_uring of fio (pid 9, uid 0)");
+	o = hold_only("mapped 9 0 0000:02:00.0/resource0 spdk\n"
+		      "mapped 9 0 10000:02:00.0/resource2 no\n"
+		      "mapped 9 0 0000:02:00.1/resource2 no\n",
+		&d);
+	ck_assert_str_eq(o.object, "resource0");
+	ck_assert_str_eq(o.text, "mapped by spdk (pid 9, uid 0)");
+	/* Files of a ring that the kernel does not show may be any disk. */
+	o = hold_only("ring 9 0 ? fio\nring 9 0 ? fio\n", &d);
+	ck_assert_str_eq(o.object, "io_uring");
+	ck_assert(o.unsure);
+	hold_none("ring 9 0 ? fio\n", &nic);
+}
+END_TEST
+
+/* A disk with several paths, and its character node, are below their subsystem. */
+START_TEST(finds_open_nodes_of_nvme_subsystems)
+{
+	struct pci_device d = nvme_device();
+	struct pci_device other = {.address = {.bus = 3}, .class = 0x010802, .driver = "nvme"};
+	static const char text[] =
+		"link /sys/class/nvme-subsystem/nvme-subsys0 "
+		"../../devices/virtual/nvme-subsystem/nvme-subsys0\n"
+		"link /sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0 "
+		"../../../pci0000:00/0000:00:06.0/0000:02:00.0/nvme/nvme0\n"
+		"link /sys/dev/char/240:0 ../../devices/virtual/nvme-subsystem/nvme-subsys0/ng0n1\n"
+		"holder 9 0 240:0 fio\n";
+
+	ck_assert_str_eq(hold_only(text, &d).object, "ng0n1");
+	hold_none(text, &other);
+}
+END_TEST
+
 START_TEST(escapes_hostile_names)
 {
 	struct pci_device d = nvme_device();
@@ -174,6 +222,7 @@ START_TEST(leaves_bridges_out)
 }
 END_TEST
 
-SUITE("hold", finds_open_groups, finds_open_nodes, escapes_hostile_names,
-	finds_working_virtual_functions, finds_the_last_keyboard, finds_consoles,
-	finds_the_framebuffer_of_the_console, leaves_bridges_out)
+SUITE("hold", finds_open_groups, finds_open_nodes, finds_mapped_nodes_and_rings,
+	finds_open_nodes_of_nvme_subsystems, escapes_hostile_names, finds_working_virtual_functions,
+	finds_the_last_keyboard, finds_consoles, finds_the_framebuffer_of_the_console,
+	leaves_bridges_out)

@@ -174,7 +174,7 @@ START_TEST(replays_blocks_and_holders)
 	ck_assert_int_eq(h->ops->block_busy(h, "sda1"), 1);
 	ck_assert_int_eq(h->ops->block_busy(h, "sdb"), 0);
 	ck_assert_int_eq(h->ops->block_busy(h, "sdc"), -ENOENT);
-	ck_assert_int_eq(h->ops->holders(h, first_holder, &o), 0);
+	ck_assert_int_eq(h->ops->holders(h, HOST_LOOK_DESCRIPTORS, first_holder, &o), 0);
 	ck_assert_int_eq(o.pid, 42);
 	ck_assert_uint_eq(o.uid, 1000);
 	ck_assert(o.is_block);
@@ -184,7 +184,8 @@ START_TEST(replays_blocks_and_holders)
 	ck_assert_uint_eq(a.prefix, 64);
 	ck_assert_uint_eq(a.bytes[15], 7);
 	ck_assert_str_eq(o.comm, "X\x1b[2Jorg");
-	ck_assert_int_eq(blind->ops->holders(blind, first_holder, &o), -EACCES);
+	ck_assert_int_eq(
+		blind->ops->holders(blind, HOST_LOOK_EVERYWHERE, first_holder, &o), -EACCES);
 	host_close(h);
 	host_close(blind);
 }
@@ -301,7 +302,7 @@ START_TEST(sees_the_live_machine)
 	ck_assert_int_eq(h->ops->link(h, "/proc/self/exe", text, 2), -ENAMETOOLONG);
 	ck_assert_int_eq(h->ops->block_busy(h, "no-such-disk"), -ENOENT);
 	ck_assert_int_eq(h->ops->block_busy(h, "../etc/passwd"), -EINVAL);
-	int r = h->ops->holders(h, find_self, &found);
+	int r = h->ops->holders(h, HOST_LOOK_DESCRIPTORS, find_self, &found);
 	ck_assert(r == 0 || r == -EACCES);
 	ck_assert_int_eq(found, 1);
 	found = 0;
@@ -427,7 +428,8 @@ START_TEST(tells_of_processes_that_it_cannot_look_at)
 		caps[0].permitted &= ~gone;
 		if (syscall(SYS_capset, &head, caps) < 0)
 			_exit(4);
-		int r = host_live()->ops->holders(host_live(), ignore_holder, NULL);
+		int r = host_live()->ops->holders(
+			host_live(), HOST_LOOK_DESCRIPTORS, ignore_holder, NULL);
 		_exit(r == -EACCES || r == -EPERM ? 0 : 5);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);

@@ -49,6 +49,10 @@ static const char house[] =
 	"holder 12 1000 226:0 X\\x1b[m\n"
 	"holder 13 0 b8:1 dd\n"
 	"holder 13 0 1:3 null\n"
+	"mapped 13 0 b8:1 dd\n"
+	"mapped 14 0 0000:00:01.0/resource0 flashrom\n"
+	"ring 15 7 b8:1 fio\n"
+	"ring 15 7 ? fio\n"
 	"upper eth0 mv0 4711 1000 my\\x0anginx\n"
 	"upper eth0 vl0 0 0 /run/netns/c1\n"
 	"unseen ETIMEDOUT\n"
@@ -81,6 +85,9 @@ static int tell_holder(void *arg, const struct host_holder *o)
 	struct told *t = arg;
 
 	t->count++;
+	if (o->way != HOST_HOLDER_OPEN)
+		sprintf(t->text + strlen(t->text), "%s%s ",
+			o->way == HOST_HOLDER_RING ? "ring" : "mapped", o->resource);
 	sprintf(t->text + strlen(t->text), "%d %u %d %lx %s;", o->pid, o->uid, o->is_block,
 		(unsigned long)o->rdev, o->comm);
 	return 0;
@@ -169,8 +176,11 @@ static void ask_all(struct host *h)
 	ask_number(h->ops->loop, h, "loop0", HOST_NUMBER_FILE, makedev(8, 17));
 	ck_assert_int_eq(h->ops->number(h, "loop0", &(struct host_number){0}), -ENOENT);
 	ck_assert_int_eq(h->ops->loop(h, "loop1", &(struct host_number){0}), -ENOENT);
-	ck_assert_int_eq(h->ops->holders(h, tell_holder, &holders), -EPERM);
+	ck_assert_int_eq(h->ops->holders(h, HOST_LOOK_EVERYWHERE, tell_holder, &holders), -EPERM);
 	ck_assert_ptr_nonnull(strstr(holders.text, "12 1000 0 e200 X\x1b[m;13 0 1 801 dd;"));
+	ck_assert_ptr_nonnull(strstr(holders.text,
+		"mapped 13 0 1 801 dd;mapped0000:00:01.0/resource0 14 0 0 0 flashrom;"
+		"ring 15 7 1 801 fio;ring 15 7 0 0 fio;"));
 	ck_assert_int_eq(h->ops->addresses(h, tell_address, &addresses), 0);
 	ck_assert_str_eq(addresses.text, "eth0 2 24;eth0 10 64;");
 }
