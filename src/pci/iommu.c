@@ -2,6 +2,7 @@
 #include "pci/iommu.h"
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "host/host.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define TABLES "/sys/firmware/acpi/tables"
+#define GROUPS "/sys/kernel/iommu_groups"
 
 static int stop_at_first(void *arg, const char *name)
 {
@@ -37,11 +39,23 @@ static const char *find_table(struct host *h)
 	return table;
 }
 
+/* VFIO's mode without an IOMMU makes groups, too, of one device each: vfio_noiommu_group_alloc(). */
+static int stop_at_real_group(void *arg, const char *name)
+{
+	char path[FILE_PATH_MAX], text[32];
+	struct host *h = arg;
+
+	if (file_path(path, sizeof(path), GROUPS "/%s/name", name) < 0 ||
+		host_read_text(h, path, text, sizeof(text)) <= 0)
+		return 1;
+	return strcmp(text, "vfio-noiommu") != 0;
+}
+
 enum pci_iommu pci_iommu_state(struct host *h)
 {
-	/* Device tree and no-IOMMU hosts have groups without an entry in /sys/class/iommu. */
-	if (h->ops->list(h, "/sys/kernel/iommu_groups", stop_at_first, NULL) > 0 ||
-		h->ops->list(h, "/sys/class/iommu", stop_at_first, NULL) > 0)
+	/* Hosts with a device tree have groups without an entry in /sys/class/iommu. */
+	if (h->ops->list(h, "/sys/class/iommu", stop_at_first, NULL) > 0 ||
+		h->ops->list(h, GROUPS, stop_at_real_group, h) > 0)
 		return PCI_IOMMU_ON;
 	return find_table(h) ? PCI_IOMMU_KERNEL : PCI_IOMMU_FIRMWARE;
 }

@@ -90,9 +90,27 @@ static int group_order(const void *a, const void *b)
 	return pci_address_compare(x->device.address, y->device.address);
 }
 
-/* Applies the state of the group to its free members. */
-static void judge_group(struct inventory_entry **members, size_t count)
+/*
+ * VFIO opens a group only if each member has a VFIO driver, pci-stub, or none; bridges keep theirs.
+ * Ref: vfio_dev_viable(), drivers/vfio/group.c
+ */
+static bool is_viable(struct host *h, struct inventory_entry **members, size_t count)
 {
+	for (size_t i = 0; i < count; i++) {
+		const struct pci_device *d = &members[i]->device;
+
+		if (d->driver[0] && !d->is_bridge && !bind_on_vfio(h, d) &&
+			strcmp(d->driver, "pci-stub") != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Applies the state of the group to the members that nothing uses. */
+static void judge_group(
+	struct host *h, struct inventory *v, struct inventory_entry **members, size_t count)
+{
+	bool isolated = v->iommu == PCI_IOMMU_ON && members[0]->device.group != PCI_GROUP_NONE;
 	const struct inventory_entry *keeper = NULL;
 
 	for (size_t i = 0; i < count && !keeper; i++)
@@ -101,9 +119,11 @@ static void judge_group(struct inventory_entry **members, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct inventory_entry *x = members[i];
 
+		if (x->state == INVENTORY_READY && !(isolated && is_viable(h, members, count)))
+			x->state = INVENTORY_FREE;
 		if (x->state != INVENTORY_FREE && x->state != INVENTORY_MAYBE)
 			continue;
-		if (x->device.group == PCI_GROUP_NONE) {
+		if (!isolated) {
 			x->state = INVENTORY_NO_IOMMU;
 		} else if (keeper) {
 			x->sibling = keeper;
@@ -112,7 +132,7 @@ static void judge_group(struct inventory_entry **members, size_t count)
 	}
 }
 
-static int judge_groups(struct inventory *v, struct err *e)
+static int judge_groups(struct host *h, struct inventory *v, struct err *e)
 {
 	cleanup_free struct inventory_entry **order = calloc(v->count + 1, sizeof(*order));
 
@@ -125,7 +145,7 @@ static int judge_groups(struct inventory *v, struct err *e)
 		for (n = 1;
 			i + n < v->count && order[i + n]->device.group == order[i]->device.group;)
 			n++;
-		judge_group(order + i, n);
+		judge_group(h, v, order + i, n);
 	}
 	return 0;
 }
@@ -202,7 +222,7 @@ int inventory_read(struct host *h, enum hold_depth depth, struct inventory *ret,
 	hold_view_free(view);
 	if (r < 0)
 		return r;
-	r = judge_groups(ret, e);
+	r = judge_groups(h, ret, e);
 	return r < 0 ? r : read_leases(h, ret, e);
 }
 
