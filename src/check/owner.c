@@ -47,6 +47,26 @@ static void check_unclaimed(struct check_case *c, const struct bind_lease *lease
 	check_fix(c, "usher release %s", address);
 }
 
+/*
+ * What a person wanted decides: VFIO, then `usher bind` does all of it; or the device's own driver,
+ * which an empty override and a probe bring back.
+ */
+static void fix_override(struct check_case *c, const struct pci_device *d, const char *override,
+	const char *path)
+{
+	char address[PCI_ADDRESS_TEXT], probe[96] = "";
+
+	pci_address_format(d->address, address);
+	if (!d->driver[0])
+		(void)snprintf(probe, sizeof(probe), "; echo %s > /sys/bus/pci/drivers_probe",
+			address);
+	if (strncmp(override, "vfio", 4) == 0)
+		check_fix(c, "to lend it: usher bind %s; for its own driver: echo > %s%s", address,
+			path, probe);
+	else
+		check_fix(c, "for its own driver: echo > %s%s", path, probe);
+}
+
 /* A stale driver_override prevents the next probe. */
 static void check_override(struct check_case *c, const struct pci_device *d)
 {
@@ -71,12 +91,18 @@ static void check_override(struct check_case *c, const struct pci_device *d)
 		return;
 	if (strcmp(text, "(null)") == 0 || strcmp(text, d->driver) == 0)
 		return;
-	check_found(c, CHECK_WARN, address,
-		"has an override for driver '%s' but is bound to %s: "
-		"its own driver will not bind it again",
-		text, d->driver[0] ? d->driver : "none");
+	if (d->driver[0])
+		check_found(c, CHECK_WARN, address,
+			"has an override for driver '%s' but is bound to %s, "
+			"which will not bind it again",
+			text, d->driver);
+	else
+		check_found(c, CHECK_WARN, address,
+			"has an override for driver '%s' but no driver: "
+			"nothing has probed it since the override was written",
+			text);
 	check_seen(c, path, text);
-	check_fix(c, "usher release %s, or: echo > %s", address, path);
+	fix_override(c, d, text, path);
 }
 
 #define OVERRIDES_MAX 256 /* on a live host each read costs a process: see host/locked.h */
