@@ -86,6 +86,7 @@ static const struct check_rule rules[] = {
 	DEVICE("P23", "early", check_early, "no other driver binds it first at boot"),
 	DEVICE("P24", "companions", check_companions,
 		"whether parts of the card are in other groups"),
+	DEVICE("P25", "viable", check_viable, "no other driver in its group keeps VFIO out"),
 };
 
 const struct check_rule_info *check_rule_at(size_t i)

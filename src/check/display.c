@@ -21,7 +21,7 @@ static size_t count_displays(const struct check_case *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->device_count; i++)
-		n += c->devices[i].class >> 16 == BASE_DISPLAY;
+		n += check_is_display(c, &c->devices[i]);
 	return n;
 }
 
@@ -29,7 +29,7 @@ void check_display(struct check_case *c)
 {
 	char path[FILE_PATH_MAX], boot[8] = "";
 
-	if (c->device->class >> 16 != BASE_DISPLAY)
+	if (!check_is_display(c, c->device))
 		return;
 	for (size_t i = 0; i < c->holds.count; i++) {
 		const struct hold *o = &c->holds.list[i];
@@ -161,7 +161,7 @@ void check_rom(struct check_case *c)
 {
 	char path[FILE_PATH_MAX], target[8];
 
-	if (c->device->class >> 16 != BASE_DISPLAY)
+	if (!check_is_display(c, c->device))
 		return;
 	check_attribute_path(c, "rom", path, sizeof(path));
 	/* Without the directory, the snapshot does not contain these attributes. */

@@ -13,6 +13,20 @@
 
 /* Rules about a device's IOMMU group and its neighbours. */
 
+/* The hold that nothing lifts, else the first; NULL if nothing is sure. */
+static const struct hold *worst_hold(const struct holds *holds)
+{
+	const struct hold *worst = NULL;
+
+	for (size_t i = 0; i < holds->count; i++) {
+		const struct hold *o = &holds->list[i];
+
+		if (!o->unsure && (!worst || (o->absolute && !worst->absolute)))
+			worst = o;
+	}
+	return worst;
+}
+
 /* Reports whether another member prevents binding the group, or is bound along with it. */
 static void check_member(struct check_case *c, const struct pci_device *d)
 {
@@ -34,9 +48,7 @@ static void check_member(struct check_case *c, const struct pci_device *d)
 	}
 	if (hold_find_in(c->view, d, &holds, NULL) < 0)
 		return;
-	const struct hold *o = NULL;
-	for (size_t i = 0; i < holds.count && !o; i++)
-		o = holds.list[i].unsure ? NULL : &holds.list[i];
+	const struct hold *o = worst_hold(&holds);
 	bool idle = !d->driver[0] || strcmp(d->driver, "pci-stub") == 0 || bind_on_vfio(c->host, d);
 	if (o) {
 		check_found(c, CHECK_FAIL, c->address,
@@ -179,13 +191,13 @@ void check_companions(struct check_case *c)
 	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
 
 	/* A graphics card may have audio, USB and UCSI functions. */
-	if (d->class >> 16 != 0x03 || d->address.fn != 0)
+	if (d->address.fn != 0 || !check_is_card(c, d))
 		return;
 	/* The list is sorted: the other functions of the slot follow. */
 	const struct pci_device *o = check_find(c, d->address);
 	while (o && ++o < c->devices + c->device_count && o->address.dev == d->address.dev &&
 		o->address.bus == d->address.bus && o->address.domain == d->address.domain) {
-		if (o->group == d->group || !d->has_parent)
+		if (o->group == d->group)
 			continue;
 		pci_address_format(o->address, address);
 		check_found(c, CHECK_WARN, c->address,
@@ -195,5 +207,31 @@ void check_companions(struct check_case *c)
 		(void)snprintf(c->last->value, sizeof(c->last->value), "%d", o->group);
 		check_seen(c, path, c->last->value);
 		check_fix(c, "bind it as well: a reset of the whole card affects it");
+	}
+}
+
+/* VFIO opens no group with a member on another driver; QEMU then says "group is not viable". */
+void check_viable(struct check_case *c)
+{
+	const struct pci_device *d = c->device;
+	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
+
+	if (d->group == PCI_GROUP_NONE || !bind_on_vfio(c->host, d))
+		return;
+	for (size_t i = 0; i < c->device_count; i++) {
+		const struct pci_device *o = &c->devices[i];
+
+		if (o->group != d->group || o->is_bridge || !o->driver[0] ||
+			bind_on_vfio(c->host, o) || strcmp(o->driver, "pci-stub") == 0)
+			continue;
+		pci_address_format(o->address, address);
+		check_found(c, CHECK_FAIL, c->address,
+			"is bound to %s, but VFIO refuses its group: %s in it is bound to %s",
+			d->driver, address, o->driver);
+		(void)pci_device_path(o->address, "driver", path, sizeof(path));
+		check_seen(c, path, o->driver);
+		check_fix(c, "usher bind %s takes the whole group, or says what prevents it",
+			c->address);
+		return;
 	}
 }

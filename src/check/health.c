@@ -17,7 +17,6 @@
 /* Rules about the condition of a device: resets, power, BARs, NUMA node, link. */
 
 #define VENDOR_AMD 0x1002
-#define BASE_DISPLAY 0x03
 #define BAR_LARGE GIB(16)
 #define PAGE 4096
 
@@ -99,20 +98,19 @@ void check_reset(struct check_case *c)
 	}
 	bool good = strstr(d->reset_method, "flr") || strstr(d->reset_method, "device_specific") ||
 		    strstr(d->reset_method, "acpi");
-	if (good || d->class >> 16 != BASE_DISPLAY)
+	if (good || !check_is_display(c, d))
 		return;
+	/* vendor-reset has quirks for boards, not for the graphics of processors. */
+	bool quirky = d->vendor == VENDOR_AMD && check_is_card(c, d);
 	check_found(c, CHECK_WARN, c->address,
-		d->vendor == VENDOR_AMD
-			? "has no function level reset, and many cards of this vendor do not "
-			  "survive the other resets: the second guest may find a dead "
-			  "card"
-			: "has no function level reset: not every card survives the other resets");
+		quirky ? "has no function level reset, and many cards of this vendor do not "
+			 "survive the other resets: the second guest may find a dead card"
+		       : "has no function level reset: not every card survives the other resets");
 	check_seen(c, check_attribute_path(c, "reset_method", path, sizeof(path)), d->reset_method);
-	check_fix(c, d->vendor == VENDOR_AMD
-			     ? "the vendor-reset module supports Polaris, Vega and Navi: "
-			       "echo device_specific > reset_method; "
-			       "then test the card: usher prove"
-			     : "test it before you rely on it: usher prove");
+	check_fix(c, quirky ? "the vendor-reset module supports Polaris, Vega and Navi: "
+			      "echo device_specific > reset_method; "
+			      "then test the card: usher prove"
+			    : "test it before you rely on it: usher prove");
 }
 
 void check_power(struct check_case *c)

@@ -51,15 +51,15 @@ static void check_unclaimed(struct check_case *c, const struct bind_lease *lease
  * What a person wanted decides: VFIO, then `usher bind` does all of it; or the device's own driver,
  * which an empty override and a probe bring back.
  */
-static void fix_override(struct check_case *c, const struct pci_device *d, const char *override,
-	const char *path)
+static void fix_override(
+	struct check_case *c, const struct pci_device *d, const char *override, const char *path)
 {
 	char address[PCI_ADDRESS_TEXT], probe[96] = "";
 
 	pci_address_format(d->address, address);
 	if (!d->driver[0])
-		(void)snprintf(probe, sizeof(probe), "; echo %s > /sys/bus/pci/drivers_probe",
-			address);
+		(void)snprintf(
+			probe, sizeof(probe), "; echo %s > /sys/bus/pci/drivers_probe", address);
 	if (strncmp(override, "vfio", 4) == 0)
 		check_fix(c, "to lend it: usher bind %s; for its own driver: echo > %s%s", address,
 			path, probe);

@@ -86,6 +86,11 @@ size_t check_count_ids(const struct check_case *c, unsigned vendor, unsigned dev
 
 const struct pci_device *check_find(const struct check_case *c, struct pci_address a);
 
+/* True for a display that is no virtual function. */
+bool check_is_display(const struct check_case *c, const struct pci_device *d);
+/* True for a display on a board of its own: neither the processor's nor a virtual function. */
+bool check_is_card(const struct check_case *c, const struct pci_device *d);
+
 /* Claims, read once for all rules. check_claims_hold() is true if a claim's device is at @a. */
 void check_claims_read(struct check_case *c);
 void check_claims_free(struct check_case *c);
@@ -143,6 +148,7 @@ void check_members(struct check_case *c);
 void check_acs(struct check_case *c);
 void check_reserved(struct check_case *c);
 void check_companions(struct check_case *c);
+void check_viable(struct check_case *c);
 
 void check_users(struct check_case *c);
 void check_storage(struct check_case *c);

@@ -39,7 +39,7 @@ static const char *find_table(struct host *h)
 	return table;
 }
 
-/* VFIO's mode without an IOMMU makes groups, too, of one device each: vfio_noiommu_group_alloc(). */
+/* VFIO makes groups for its mode without an IOMMU, too: vfio_noiommu_group_alloc(). */
 static int stop_at_real_group(void *arg, const char *name)
 {
 	char path[FILE_PATH_MAX], text[32];

@@ -17,7 +17,7 @@ static const struct check_finding *find(const struct check_report *r, const char
 	return NULL;
 }
 
-/* Names are promised to scripts: H01 to H19, then P01 to P24, each once. */
+/* Names are promised to scripts: H01 to H19, then P01 to P25, each once. */
 START_TEST(keeps_its_table_in_order)
 {
 	char id[8];
@@ -28,7 +28,7 @@ START_TEST(keeps_its_table_in_order)
 		ck_assert_str_eq(check_rule_at(i)->id, id);
 		ck_assert_int_eq(check_rule_at(i)->scope, CHECK_HOST);
 	}
-	for (unsigned n = 1; n <= 24; n++, i++) {
+	for (unsigned n = 1; n <= 25; n++, i++) {
 		(void)snprintf(id, sizeof(id), "P%02u", n);
 		ck_assert_str_eq(check_rule_at(i)->id, id);
 		ck_assert_int_eq(check_rule_at(i)->scope, CHECK_DEVICE);
@@ -170,6 +170,28 @@ END_TEST
 /* How bad a thing is depends on what else there is; NONE: nothing is found. */
 #define NONE (-1)
 
+/* A function of a slot behind a port, in a group of its own. */
+#define BEHIND(fn, vendor, class)                                                          \
+	"link /sys/bus/pci/devices/0000:05:00." fn                                         \
+	" ../../../devices/pci0000:00/0000:00:08.1/0000:05:00." fn                         \
+	"\nat /sys/devices/pci0000:00/0000:00:08.1/0000:05:00." fn "\nfile vendor " vendor \
+	"\nfile device 0x1234\nfile class " class                                          \
+		"\nlink iommu_group ../../../../kernel/iommu_groups/2" fn                  \
+		"\nfile reset_method bus\n"
+/* AMD's processor: its security processor is beside its display. */
+#define PROCESSOR BEHIND("0", "0x1002", "0x030000") BEHIND("2", "0x1022", "0x108000")
+#define BOARD BEHIND("0", "0x1002", "0x030000") BEHIND("2", "0x1002", "0x0c0330")
+#define VIRTUAL BEHIND("0", "0x8086", "0x030000") "link physfn ../0000:05:00.7\n"
+#define AUDIO                                                           \
+	"link /sys/bus/pci/devices/0000:05:00.1 "                       \
+	"../../../devices/pci0000:00/0000:00:08.1/0000:05:00.1\n"       \
+	"at /sys/devices/pci0000:00/0000:00:08.1/0000:05:00.1\n"        \
+	"file vendor 0x10de\nfile device 0x228b\nfile class 0x040300\n" \
+	"link iommu_group ../../../../kernel/iommu_groups/20\n"
+#define TO(driver) "link driver ../../x/drivers/" driver "\n"
+/* A board in one group, of which the display is on vfio-pci. */
+#define HALF(driver) ON BEHIND("0", "0x10de", "0x030000") TO("vfio-pci") AUDIO driver
+
 static const struct variant {
 	const char *host;
 	const char *id;
@@ -215,6 +237,14 @@ static const struct variant {
 	{CARD "file power_state D3cold", "P14", NONE, NULL},
 	{CARD "file reset_method bus", "P13", CHECK_WARN, "no function level reset"},
 	{CARD "file reset_method flr bus", "P13", NONE, NULL},
+	{BOARD, "P13", CHECK_WARN, "do not survive"},
+	{PROCESSOR, "P13", CHECK_WARN, "not every card"},
+	{VIRTUAL, "P13", NONE, NULL},
+	{BOARD, "P24", CHECK_WARN, "part of the same card"},
+	{PROCESSOR, "P24", NONE, NULL},
+	{HALF(TO("snd_hda_intel")), "P25", CHECK_WARN, "VFIO refuses"},
+	{HALF(TO("vfio-pci")), "P25", NONE, NULL},
+	{HALF(""), "P25", NONE, NULL},
 };
 
 static void weigh(const struct variant *v)
