@@ -160,7 +160,7 @@ void inventory_look(struct inventory *v, struct host *h, struct pci_address a)
 			continue;
 		x->device.seems_dead = true;
 		x->state = judge_device(h, x);
-		(void)judge_groups(v, NULL);
+		(void)judge_groups(h, v, NULL);
 	}
 }
 
