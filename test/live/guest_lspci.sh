@@ -25,3 +25,4 @@ until [ $(ls -d /sys/block/sd* | wc -l) = 2 ] || [ $((n += 1)) -gt 300 ]; do sle
 END
 # shellcheck disable=SC2086 # these are several words
 compare_lspci $devices
+python3 "$top/test/live/lspci.py" --links "$work/usher" || fail 'root ports and their cards differ in their links'

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """lspci.py [--show] USHER QEMU EXPLANATIONS: what 'lspci -n -vv -xxxx' said of the same devices in two
-guests, compared. Each difference must have a row in a table of EXPLANATIONS (Markdown):
+guests, compared; or lspci.py --links USHER: root ports compared with their cards. Each difference of
+the first must have a row in a table of EXPLANATIONS (Markdown):
 
     | device | where | under usher | under QEMU | why |
 
@@ -108,6 +109,28 @@ def differences(ours, theirs):
             yield place(places, off), f"{a:02x}", f"{b:02x}"
 
 
+def links(path):
+    """Checks that each root port has the link of the card on its secondary bus."""
+    wrong = checked = 0
+    ports, cards = {}, {}
+    for block in re.split(r"\n(?=[0-9a-f]{2}:[0-9a-f]{2}\.[0-7] )", said(path).strip()):
+        found = [re.search(rf"{name}:.*?Speed ([\w.]+/s)[^,]*, Width (x\d+)", block)
+                 for name in ("LnkCap", "LnkSta")]
+        link = [match.groups() for match in found if match]
+        secondary = re.search(r"secondary=([0-9a-f]{2})", block)
+        if secondary:
+            ports[secondary[1]] = link
+        elif len(link) == 2 and block[6] == "0":
+            cards.setdefault(block[:2], link)
+    for bus, link in cards.items():
+        checked += 1
+        if ports.get(bus) != link:
+            wrong += 1
+            print(f"bus {bus}: the card has {link}, its port {ports.get(bus)}")
+    print(f"{checked} links, {wrong} differ from their port's")
+    return 1 if wrong or not checked else 0
+
+
 def explanations(path):
     rows = []
     for line in path.read_text().splitlines():
@@ -124,6 +147,8 @@ def explained(rows, device, difference):
 
 
 def main():
+    if "--links" in sys.argv:
+        return links(pathlib.Path(sys.argv[-1]))
     show = "--show" in sys.argv
     ours, theirs, table = (pathlib.Path(word) for word in sys.argv[1:] if word != "--show")
     if show:

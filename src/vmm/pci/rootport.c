@@ -27,9 +27,38 @@
 		PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR |              \
 		PCI_STATUS_DETECTED_PARITY)
 
+/* Function 0 of the card: its registers describe the link. */
+static struct pci_func *find_first(const struct root_port *p)
+{
+	struct pci_func *f = p->below;
+
+	while (f && f->fn)
+		f = f->next;
+	return f;
+}
+
+/* Link Status follows the card: it lowers its speed to save power, and raises it again. */
+static void follow_link(struct root_port *p)
+{
+	struct pci_func *f = find_first(p);
+
+	if (!f || !slot_linked(&p->slot))
+		return;
+	lock_take(f->lock);
+	bool answers = link_refresh(&p->link, f);
+	lock_drop(f->lock);
+	if (answers)
+		slot_set_link(&p->slot, p->link.status);
+}
+
 static uint32_t port_read(struct pci_func *f, unsigned off, unsigned size)
 {
-	return func_config_read(&container_of(f, struct root_port, func)->regs, off, size);
+	struct root_port *p = container_of(f, struct root_port, func);
+	const unsigned status = PORT_CAP_EXP + PCI_EXP_LNKSTA;
+
+	if (off < status + 2 && status < off + size)
+		follow_link(p);
+	return func_config_read(&p->regs, off, size);
 }
 
 static void route_update(struct root_port *p)
@@ -139,11 +168,18 @@ static void set_header(struct func_config *r)
 	func_config_set(r, PCI_BRIDGE_CONTROL, 2, 0, PORT_BRIDGE_CONTROL);
 }
 
-static void set_express(struct func_config *r, unsigned number, uint32_t atomics)
+/* A port with a slot reports whether its link is up. */
+static void set_link(struct func_config *r, unsigned number, const struct pcie_link *l)
 {
-	/* x1, nominal; a port with a slot tells whether its link is up. */
-	const uint32_t link = PCI_EXP_LNKCAP_SLS_2_5GB | 1U << 4 | PCI_EXP_LNKCAP_DLLLARC;
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_LNKCAP, 4,
+		l->capability | PCI_EXP_LNKCAP_DLLLARC | number << 24, 0);
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_LNKCAP2, 4, l->speeds, 0);
+	func_config_set(r, PORT_CAP_EXP + PCI_EXP_LNKCTL2, 2, l->capability & PCI_EXP_LNKCAP_SLS,
+		PCI_EXP_LNKCTL2_TLS);
+}
 
+static void set_express(struct func_config *r, uint32_t atomics)
+{
 	r->bytes[PCI_CAPABILITY_LIST] = 0;
 	func_config_add_cap(r, PCI_CAP_ID_MSI, PORT_CAP_MSI);
 	func_config_add_cap(r, PCI_CAP_ID_EXP, PORT_CAP_EXP);
@@ -153,7 +189,6 @@ static void set_express(struct func_config *r, unsigned number, uint32_t atomics
 	func_config_set(r, PORT_CAP_EXP + PCI_EXP_DEVCTL, 2, 0,
 		PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE |
 			PCI_EXP_DEVCTL_URRE | PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_READRQ);
-	func_config_set(r, PORT_CAP_EXP + PCI_EXP_LNKCAP, 4, link | number << 24, 0);
 	func_config_set(r, PORT_CAP_EXP + PCI_EXP_LNKCTL, 2, 0,
 		PCI_EXP_LNKCTL_ASPMC | PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_RCB);
 	func_config_set(r, PORT_CAP_EXP + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI | atomics, 0);
@@ -165,7 +200,8 @@ static void port_reset(struct pci_func *f)
 	struct root_port *p = container_of(f, struct root_port, func);
 
 	set_header(&p->regs);
-	set_express(&p->regs, f->slot, p->atomics);
+	set_express(&p->regs, p->atomics);
+	set_link(&p->regs, f->slot, &p->link);
 	slot_reset(&p->slot, f->slot);
 	route_update(p);
 	reset_below(p);
@@ -219,8 +255,10 @@ void root_port_init(struct root_port *p, uint8_t slot, uint8_t *bytes)
 		.lock = LOCK_INIT(LOCK_PORT),
 		.regs = {.bytes = bytes},
 		.slot = {.express = PORT_CAP_EXP, .msi = PORT_CAP_MSI},
+		.link = link_default(),
 	};
 	p->slot.regs = &p->regs;
+	p->slot.link = p->link.status;
 	func_config_set(&p->regs, PCI_HEADER_TYPE, 1, PCI_HEADER_TYPE_BRIDGE, 0);
 	port_reset(&p->func);
 }
@@ -240,9 +278,24 @@ void root_port_attach(struct root_port *p, struct pci_func *f)
 	lock_drop(&p->lock);
 }
 
+/* The card is complete and not yet in the slot. */
+static void mirror_link(struct root_port *p)
+{
+	struct pci_func *f = find_first(p);
+
+	if (!f)
+		return;
+	lock_take(f->lock);
+	p->link = link_read(f);
+	lock_drop(f->lock);
+	set_link(&p->regs, p->func.slot, &p->link);
+	slot_set_link(&p->slot, p->link.status);
+}
+
 void root_port_fill(struct root_port *p)
 {
 	lock_take(&p->lock);
+	mirror_link(p);
 	slot_fill(&p->slot);
 	p->taken = false;
 	route_update(p);
@@ -252,6 +305,7 @@ void root_port_fill(struct root_port *p)
 void root_port_insert(struct root_port *p)
 {
 	lock_take(&p->lock);
+	mirror_link(p);
 	slot_insert(&p->slot);
 	p->taken = false;
 	route_update(p);

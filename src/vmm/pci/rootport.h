@@ -4,6 +4,7 @@
 
 #include "vmm/lock.h"
 #include "vmm/pci/config.h"
+#include "vmm/pci/link.h"
 #include "vmm/pci/root.h"
 #include "vmm/pci/slot.h"
 
@@ -20,6 +21,7 @@ struct root_port {
 	unsigned route; /* atomic: what root_port_route() tells */
 	struct func_config regs;
 	struct slot slot;
+	struct pcie_link link; /* of the card, or of the last one */
 	uint32_t atomics; /* PCI_EXP_DEVCAP2_ATOMIC_COMP… */
 	struct pci_func *below; /* functions on the secondary bus */
 	bool taken; /* for a card that is not in the slot yet */

@@ -17,8 +17,6 @@
 		PCI_EXP_SLTCTL_PIC | PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_DLLSCE)
 #define SLOT_EVENTS (PCI_EXP_SLTSTA_ABP | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC)
 
-#define LINK_UP (PCI_EXP_LNKSTA_CLS_2_5GB | 1U << 4 | PCI_EXP_LNKSTA_DLLLA) /* x1, nominal */
-
 static unsigned get_express(const struct slot *s, unsigned off)
 {
 	return le16_get(s->regs->bytes + s->express + off);
@@ -42,7 +40,14 @@ bool slot_linked(const struct slot *s)
 static void set_link(struct slot *s)
 {
 	put_express(s, PCI_EXP_LNKSTA,
-		s->occupied && has_power(s) ? LINK_UP : PCI_EXP_LNKSTA_CLS_2_5GB);
+		s->occupied && has_power(s) ? s->link | PCI_EXP_LNKSTA_DLLLA
+					    : PCI_EXP_LNKSTA_CLS_2_5GB);
+}
+
+void slot_set_link(struct slot *s, unsigned link)
+{
+	s->link = link;
+	set_link(s);
 }
 
 void slot_reset(struct slot *s, unsigned number)

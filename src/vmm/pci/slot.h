@@ -22,6 +22,7 @@ struct slot {
 	/* Sends the port's message: a memory write of @data to @address. NULL: to nobody. */
 	void (*send)(void *arg, uint64_t address, uint32_t data);
 	void *arg;
+	unsigned link; /* speed and width of the card's link, as in Link Status */
 	bool occupied;
 	bool asked; /* the button was pressed, and the card is still in the slot */
 	bool listened; /* the guest enabled the button's interrupt, at the last write */
@@ -36,6 +37,9 @@ void slot_reset(struct slot *s, unsigned number);
 
 /* Acts on a write to the port's registers; the port calls it after each one. */
 enum slot_power slot_written(struct slot *s);
+
+/* Sets the speed and width of the card's link. */
+void slot_set_link(struct slot *s, unsigned link);
 
 /* Puts a card into the slot before the guest runs: no event. */
 void slot_fill(struct slot *s);

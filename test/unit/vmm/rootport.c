@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/pci/rootport.h"
 
+#include "base/endian.h"
 #include "base/num.h"
 #include "suite.h"
 #include "vmm/vm.h"
@@ -310,6 +311,110 @@ START_TEST(completes_what_the_hosts_port_does)
 }
 END_TEST
 
+/* A card whose registers are bytes, with a PCI Express capability at 0x60. */
+static uint8_t card_bytes[256];
+
+static uint32_t card_read(struct pci_func *f, unsigned off, unsigned size)
+{
+	return (uint32_t)le_get(card_bytes + off, size);
+}
+
+static void set_card(unsigned version, uint32_t capability, uint16_t status, uint32_t speeds)
+{
+	memset(card_bytes, 0, sizeof(card_bytes));
+	le16_put(card_bytes + PCI_STATUS, PCI_STATUS_CAP_LIST);
+	card_bytes[PCI_CAPABILITY_LIST] = 0x50;
+	card_bytes[0x50] = PCI_CAP_ID_PM;
+	card_bytes[0x51] = 0x60;
+	card_bytes[0x60] = PCI_CAP_ID_EXP;
+	le16_put(card_bytes + 0x60 + PCI_EXP_FLAGS, (uint16_t)version);
+	le32_put(card_bytes + 0x60 + PCI_EXP_LNKCAP, capability);
+	le16_put(card_bytes + 0x60 + PCI_EXP_LNKSTA, status);
+	le32_put(card_bytes + 0x60 + PCI_EXP_LNKCAP2, speeds);
+}
+
+#define PORT_EXP(off) ecam(0, PCI_DEVFN(1, 0), 0x40 + (off))
+#define PORT_LINK(off, size) ((unsigned)bus_read(&vm.mmio, PORT_EXP(off), size))
+#define X(width) ((width) << 4)
+
+START_TEST(reports_the_link_of_its_card)
+{
+	static const struct {
+		unsigned version;
+		uint32_t capability, speeds;
+		uint16_t status;
+		uint32_t want_capability, want_speeds;
+		uint16_t want_status;
+	} rows[] = {
+		/* A graphics card of 16 GT/s and x16 that saves power in a slot of x8. */
+		{2, 4 | X(16) | 0x00477c00, 0x1e, 1 | X(8) | 0x1000, 4 | X(16), 0x1e, 1 | X(8)},
+		{2, 5 | X(4), 0, 5 | X(4), 5 | X(4), 0x3e, 5 | X(4)},
+		{1, 2 | X(4), 0xfe, 1 | X(1), 2 | X(4), 0x06, 1 | X(1)},
+		/* A virtual function: its status is 0. */
+		{2, 3 | X(8), 0x0e, 0, 3 | X(8), 0x0e, 3 | X(8)},
+		/* No link at all, or what no link can be. */
+		{2, 0, 0, 0, 1 | X(1), 0x02, 1 | X(1)},
+		{2, 9 | X(8), 0, 9 | X(8), 1 | X(1), 0x02, 1 | X(1)},
+		{2, 3 | X(8), 0x0e, UINT16_MAX, 1 | X(1), 0x02, 1 | X(1)},
+	};
+	static struct pci_func_ops ops;
+
+	ops = below_ops;
+	ops.config_read = card_read;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		set_card(rows[i].version, rows[i].capability, rows[i].status, rows[i].speeds);
+		make_root();
+		functions[0] = (struct pci_func){.ops = &ops, .lock = &below_lock};
+		ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
+		for (int reboot = 0; reboot < 2; reboot++) {
+			ck_assert_uint_eq(
+				PORT_LINK(PCI_EXP_LNKCAP, 4) & 0x3ff, rows[i].want_capability);
+			ck_assert_uint_eq(PORT_LINK(PCI_EXP_LNKCAP, 4) & ~0x3ffU,
+				PCI_EXP_LNKCAP_DLLLARC | 1U << 24);
+			ck_assert_uint_eq(PORT_LINK(PCI_EXP_LNKCAP2, 4), rows[i].want_speeds);
+			ck_assert_uint_eq(
+				PORT_LINK(PCI_EXP_LNKCTL2, 2), rows[i].want_capability & 0xf);
+			ck_assert_uint_eq(PORT_LINK(PCI_EXP_LNKSTA, 2),
+				rows[i].want_status | PCI_EXP_LNKSTA_DLLLA);
+			pci_reset(&vm);
+		}
+		pci_fini(&vm);
+	}
+}
+END_TEST
+
+START_TEST(follows_the_speed_of_its_card)
+{
+	static struct pci_func_ops ops;
+
+	ops = below_ops;
+	ops.config_read = card_read;
+	make_root();
+	ck_assert_int_eq(pci_add_port(&vm, NULL), 0);
+	pci_seal(&vm);
+	ck_assert_uint_eq(PORT_LINK(PCI_EXP_LNKCAP, 4) & 0x3ff, 1 | X(1));
+	/* Plugged while the guest runs, by function 3 of several. */
+	set_card(2, 4 | X(16), 1 | X(16), 0x1e);
+	functions[0] = (struct pci_func){.ops = &ops, .lock = &below_lock};
+	functions[1] = (struct pci_func){.ops = &below_ops, .lock = &below_lock, .fn = 3};
+	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
+	pci_plug_beside(&functions[0], &functions[1]);
+	pci_announce(&functions[0]);
+	bus_write(&vm.mmio, PORT_EXP(PCI_EXP_SLTCTL), 2, 0);
+	ck_assert_uint_eq(PORT_LINK(PCI_EXP_LNKCAP, 4) & 0x3ff, 4 | X(16));
+	ck_assert_uint_eq(PORT_LINK(PCI_EXP_LNKSTA, 2), 1 | X(16) | PCI_EXP_LNKSTA_DLLLA);
+	/* The guest's driver works with it. */
+	le16_put(card_bytes + 0x60 + PCI_EXP_LNKSTA, 4 | X(16));
+	ck_assert_uint_eq(PORT_LINK(PCI_EXP_LNKCTL, 4) >> 16, 4 | X(16) | PCI_EXP_LNKSTA_DLLLA);
+	/* It is in reset. */
+	le16_put(card_bytes + 0x60 + PCI_EXP_LNKSTA, UINT16_MAX);
+	ck_assert_uint_eq(PORT_LINK(PCI_EXP_LNKSTA, 2), 4 | X(16) | PCI_EXP_LNKSTA_DLLLA);
+	pci_unplug(&functions[0]);
+	ck_assert_uint_eq(PORT_LINK(PCI_EXP_LNKSTA, 2), PCI_EXP_LNKSTA_CLS_2_5GB);
+	pci_fini(&vm);
+}
+END_TEST
+
 START_TEST(odd_accesses_have_no_answer)
 {
 	make_root();
@@ -346,4 +451,5 @@ SUITE("port", is_a_root_port, only_its_masks_are_writable, writes_of_a_part_keep
 	written_ones_clear, secondary_bus_reset_is_an_edge, reset_restores_power_on,
 	routes_by_secondary_bus, an_empty_slot_answers_nobody, functions_share_a_slot,
 	an_empty_slot_is_filled_again, completes_what_the_hosts_port_does,
-	odd_accesses_have_no_answer, ports_run_out)
+	reports_the_link_of_its_card, follows_the_speed_of_its_card, odd_accesses_have_no_answer,
+	ports_run_out)
