@@ -209,7 +209,9 @@ static int make_devices(struct machine *m, struct err *e)
 		r = panic_init(&m->vm.panic, &m->vm, e);
 	if (r >= 0)
 		r = console_init(&m->console, &m->vm, e);
-	return r < 0 ? r : pci_init(&m->vm, &m->map->ecam, e);
+	if (r >= 0)
+		r = pci_init(&m->vm, &m->map->ecam, e);
+	return r < 0 ? r : conf1_init(&m->conf1, &m->vm, e);
 }
 
 /*
@@ -255,6 +257,7 @@ static int renew_devices(struct machine *m, struct err *e)
 {
 	panic_reset(&m->vm.panic);
 	console_renew(&m->console);
+	conf1_reset(&m->conf1);
 	return 0;
 }
 
@@ -306,6 +309,7 @@ static int make_tables(struct machine *m, struct err *e)
 		.ecam = m->ecam,
 		.windows = m->windows,
 		.slots = pci_slots(m->vm.pci),
+		.conf1 = CONF1_ADDRESS,
 		.com1 = CONSOLE_PORT,
 		.com1_pin = CONSOLE_PIN,
 		.panic = PANIC_PORT,

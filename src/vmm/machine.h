@@ -9,6 +9,7 @@
 #include "vmm/console.h"
 #include "vmm/keeper.h"
 #include "vmm/pass/pass.h"
+#include "vmm/pci/conf1.h"
 #include "vmm/pci/root.h"
 #include "vmm/power.h"
 #include "vmm/vm.h"
@@ -74,6 +75,7 @@ struct machine {
 	struct outbox messages; /* what is logged */
 	struct console console;
 	struct power power;
+	struct pci_conf1 conf1;
 	struct keeper keeper;
 	struct loop_source keeper_watch;
 	struct attach attach; /* devices for the running guest */

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define PC_RESET_PORT 0xcf9
 #define PC_RESET_CPU 0x04
 
 /* Ref: ACPI 6.4, 4.8.3.7 sleep control: SLP_TYP in bits 2-4, SLP_EN in bit 5 */
@@ -33,10 +32,10 @@ static void acpi_write(struct bus_range *r, uint64_t off, unsigned size, uint64_
 		vm_stop(p->vm, VM_REBOOT, "rebooted");
 }
 
-static void pc_write(struct bus_range *r, uint64_t off, unsigned size, uint64_t value)
+void power_reset_control(struct vm *vm, uint64_t value)
 {
 	if (value & PC_RESET_CPU)
-		vm_stop(container_of(r, struct power, pc)->vm, VM_REBOOT, "rebooted");
+		vm_stop(vm, VM_REBOOT, "rebooted");
 }
 
 int power_init(struct power *p, struct vm *vm, struct err *e)
@@ -50,18 +49,9 @@ int power_init(struct power *p, struct vm *vm, struct err *e)
 				.read = nothing_read,
 				.write = acpi_write,
 			},
-		.pc =
-			{
-				.name = "reset",
-				.base = PC_RESET_PORT,
-				.size = 1,
-				.read = nothing_read,
-				.write = pc_write,
-			},
 		.vm = vm,
 	};
-	int r = bus_add(&vm->ports, &p->acpi, e);
-	return r < 0 ? r : bus_add(&vm->ports, &p->pc, e);
+	return bus_add(&vm->ports, &p->acpi, e);
 }
 
 void power_write_vector(uint8_t *at)

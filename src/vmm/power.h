@@ -22,11 +22,13 @@ struct vm;
 
 struct power {
 	struct bus_range acpi;
-	struct bus_range pc;
 	struct vm *vm;
 };
 
 int power_init(struct power *p, struct vm *vm, struct err *e);
+
+/* A write to the PC's reset control register, which is a byte of another device's ports. */
+void power_reset_control(struct vm *vm, uint64_t value);
 
 /*
  * Writes code that asks for a reset to where a PC's processor starts, and where a BIOS would begin.

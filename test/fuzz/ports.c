@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest that reads and writes what is emulated, at random: configuration space through ECAM (of
- * which root ports and their slots are a part), the serial port, the power registers; and a host
- * that wants its cards back. Input: steps of 8 bytes (bus and direction, size, offset in 3,
- * value in 3).
+ * A guest that reads and writes what is emulated, at random: configuration space through ECAM and
+ * through ports (of which root ports and their slots are a part), the serial port, the power
+ * registers; and a host that wants its cards back. Input: steps of 8 bytes (bus and direction,
+ * size, offset in 3, value in 3).
  *
  * covers: src/vmm/pci/root.c src/vmm/pci/rootport.c src/vmm/pci/slot.c src/vmm/pci/firmware.c
- * covers: src/vmm/serial.c src/vmm/power.c src/vmm/bus.c
+ * covers: src/vmm/pci/conf1.c src/vmm/pci/link.c src/vmm/serial.c src/vmm/power.c src/vmm/bus.c
  */
 #include "base/endian.h"
 #include "base/num.h"
+#include "vmm/pci/conf1.h"
 #include "vmm/pci/config.h"
 #include "vmm/pci/firmware.h"
 #include "vmm/pci/root.h"
@@ -141,6 +142,7 @@ static void step(struct vm *vm, struct scratch *cards, const uint8_t *s)
 	uint64_t off = le32_get(s + 2) & 0xffffff;
 	uint64_t at = s[0] & 1   ? ECAM + (off & 0x3fffff)
 		      : s[0] & 2 ? COM1 + off % 9
+		      : s[0] & 8 ? CONF1_ADDRESS - 4 + off % 16
 				 : 0x5f0 + off % 32;
 	struct bus *b = s[0] & 1 ? &vm->mmio : &vm->ports;
 
@@ -156,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct vm vm;
 	struct serial serial;
 	struct power power;
+	struct pci_conf1 conf1;
 	const struct pci_window ecam = {.base = ECAM, .size = MIB(4)};
 
 	vm = (struct vm){.ports = {.name = "ports"},
@@ -164,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.irq = {.vm_fd = -1}};
 	serial_init(&serial, &serial_ops, COM1);
 	if (pci_init(&vm, &ecam, NULL) < 0 || bus_add(&vm.ports, &serial.range, NULL) < 0 ||
-		power_init(&power, &vm, NULL) < 0)
+		power_init(&power, &vm, NULL) < 0 || conf1_init(&conf1, &vm, NULL) < 0)
 		return 0;
 	for (size_t i = 0; i < COUNT(scratch); i++) {
 		scratch[i] = (struct scratch){.plugged = false};

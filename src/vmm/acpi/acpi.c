@@ -202,6 +202,7 @@ static void put_pci(struct aml *a, const struct acpi_machine *m)
 	aml_name(a, "_CRS");
 	size_t crs = aml_resources(a);
 	aml_bus_range(a, 0, (uint16_t)(m->ecam.size >> 20));
+	aml_ports(a, m->conf1, 8);
 	if (w->io.size)
 		aml_port_range(a, (uint16_t)w->io.base, (uint32_t)w->io.size);
 	if (w->mem32.size)

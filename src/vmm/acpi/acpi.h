@@ -22,6 +22,7 @@ struct acpi_machine {
 	struct pci_window ecam;
 	struct pci_windows windows;
 	unsigned slots; /* of bus 0 in use: each gets INTx routes */
+	uint16_t conf1; /* eight ports of configuration mechanism 1 */
 	uint16_t com1; /* port */
 	unsigned com1_pin;
 	uint16_t panic; /* port of pvpanic */

@@ -24,9 +24,6 @@
  * ECAM has no lock, so an access to one function never waits for another. The list of ports does
  * not change while the guest runs. Functions below a port come before its link is up, and are
  * finished when it is down and no access has a pin of the port any more.
- *
- * There is no 0xcf8/0xcfc pair: with it, Linux takes two port accesses for each register of the
- * first 256 bytes; with ECAM alone, one access.
  */
 #define PCI_PORTS_MAX 31
 

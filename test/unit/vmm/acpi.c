@@ -30,6 +30,7 @@ static struct acpi_machine make_machine(void)
 			.mem32 = {0xc0000000, 0x28000000},
 			.mem64 = {GIB(16), GIB(64)}},
 		.slots = 32,
+		.conf1 = 0xcf8,
 		.com1 = 0x3f8,
 		.com1_pin = 4,
 		.panic = 0x505,
@@ -242,6 +243,7 @@ START_TEST(iasl_reads_them)
 	ck_assert_ptr_nonnull(strstr(text, "\"PNP0A08\""));
 	ck_assert_ptr_nonnull(strstr(text, "Name (_PRT, Package (0x80)"));
 	ck_assert_ptr_nonnull(strstr(text, "0x0000000400000000, // Range Minimum"));
+	ck_assert_ptr_nonnull(strstr(text, "0x0CF8,             // Range Minimum"));
 	ck_assert_ptr_nonnull(strstr(text, "IRQNoFlags"));
 	ck_assert_ptr_nonnull(strstr(text, "_S5"));
 	ck_assert_ptr_nonnull(strstr(text, "Method (_OSC, 4, Serialized)"));

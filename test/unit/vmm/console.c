@@ -296,13 +296,13 @@ START_TEST(power_ends_the_guest_once)
 	bus_write(&vm.ports, POWER_SLEEP_CONTROL, 1, 3 << 2 | POWER_SLEEP_ENABLE); /* S3: none */
 	bus_write(&vm.ports, POWER_SLEEP_CONTROL, 1, POWER_SLEEP_S5 << 2);
 	bus_write(&vm.ports, POWER_RESET, 1, 0);
-	bus_write(&vm.ports, 0xcf9, 1, 2);
+	power_reset_control(&vm, 2);
 	ck_assert_int_eq(vm_ended(&vm), VM_RUNNING);
 	ck_assert_uint_eq(bus_read(&vm.ports, POWER_SLEEP_STATUS, 1), 0);
 	bus_write(&vm.ports, POWER_SLEEP_CONTROL, 1, POWER_SLEEP_S5 << 2 | POWER_SLEEP_ENABLE);
 	ck_assert_int_eq(vm_ended(&vm), VM_POWEROFF);
 	bus_write(&vm.ports, POWER_RESET, 1, POWER_RESET_VALUE);
-	bus_write(&vm.ports, 0xcf9, 1, 6);
+	power_reset_control(&vm, 6);
 	ck_assert_int_eq(vm_ended(&vm), VM_POWEROFF);
 	/* The loop ends, though nobody ran it yet. */
 	ck_assert_int_eq(loop_run(&vm.loop, NULL), 0);

@@ -4,6 +4,7 @@
 #include "base/endian.h"
 #include "base/num.h"
 #include "suite.h"
+#include "vmm/pci/conf1.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -427,6 +428,51 @@ START_TEST(odd_accesses_have_no_answer)
 }
 END_TEST
 
+/* As Linux probes for it and uses it, and as PCs are reset by its second byte. */
+START_TEST(answers_by_ports)
+{
+	struct pci_conf1 conf1;
+
+	make_root();
+	vm.ports.name = "ports";
+	vm.loop = (struct loop)LOOP_NONE;
+	functions[0] = (struct pci_func){.ops = &below_ops, .lock = &below_lock};
+	ck_assert_int_eq(pci_plug(&vm, &functions[0], "one", NULL), 0);
+	ck_assert_int_eq(conf1_init(&conf1, &vm, NULL), 0);
+	/* Nothing is selected. */
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcfc, 4), 0xffffffff);
+	bus_write(&vm.ports, 0xcfb, 1, 1);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcf8, 4), 0);
+	bus_write(&vm.ports, 0xcf8, 4, 0x80000000);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcf8, 4), 0x80000000);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcfc, 4), 0x00081b36);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcfe, 2), 0x0008);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcff, 1), 0x00);
+	/* The root port, and what is behind it. Reserved bits stay 0. */
+	bus_write(&vm.ports, 0xcf8, 4, 0xff000803 | PCI_PRIMARY_BUS);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcf8, 4), 0x80000800 | PCI_PRIMARY_BUS);
+	bus_write(&vm.ports, 0xcfd, 1, 5);
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, PCI_DEVFN(1, 0), PCI_SECONDARY_BUS), 1), 5);
+	bus_write(&vm.ports, 0xcf8, 4, 0x80050000);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcfc, 4), 0x12345678);
+	/* Nobody, a straddled register, and one that is turned off. */
+	bus_write(&vm.ports, 0xcf8, 4, 0x80060000);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcfc, 4), 0xffffffff);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcfd, 2), 0xffff);
+	bus_write(&vm.ports, 0xcf8, 4, 0x00000000);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcfc, 2), 0xffff);
+	bus_write(&vm.ports, 0xcf8, 4, 0x80000000);
+	conf1_reset(&conf1);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcfc, 4), 0xffffffff);
+	ck_assert_uint_eq(bus_read(&vm.ports, 0xcf9, 1), 0);
+	bus_write(&vm.ports, 0xcf9, 1, 2);
+	ck_assert_int_eq(vm_ended(&vm), VM_RUNNING);
+	bus_write(&vm.ports, 0xcf9, 1, 6);
+	ck_assert_int_eq(vm_ended(&vm), VM_REBOOT);
+	pci_fini(&vm);
+}
+END_TEST
+
 START_TEST(ports_run_out)
 {
 	make_root();
@@ -452,4 +498,4 @@ SUITE("port", is_a_root_port, only_its_masks_are_writable, writes_of_a_part_keep
 	routes_by_secondary_bus, an_empty_slot_answers_nobody, functions_share_a_slot,
 	an_empty_slot_is_filled_again, completes_what_the_hosts_port_does,
 	reports_the_link_of_its_card, follows_the_speed_of_its_card, odd_accesses_have_no_answer,
-	ports_run_out)
+	answers_by_ports, ports_run_out)
