@@ -6,7 +6,7 @@
 
 cmdline='console=ttyS0 quiet panic=-1'
 
-# vmm WISH [OPTION…]: in a subshell, so that $! is usher-vmm itself.
+# vmm WISH [OPTION…]
 vmm() (
 	wish=$1
 	shift
@@ -16,16 +16,18 @@ vmm() (
 
 # Console input, two processors; the same boot shows what it cost.
 ask() {
-	echo 'busybox nproc | sed s/^/processors:/; sed s/^/interrupts:/ /proc/interrupts; exit'
+	echo 'busybox nproc | sed s/^/processors:/; sed s/^/interrupts:/ /proc/interrupts'
+	echo 'busybox dmesg | sed -n /.PCI:/p; sed -n /.odel.name/p /proc/cpuinfo; exit'
 }
-for applet in nproc sed; do
+for applet in nproc sed dmesg; do
 	/bin/busybox --list | grep -qx $applet || skip "this busybox has no $applet"
 done
 mkfifo "$work/in"
 vmm shell --cpus 2 --timing <"$work/in" >"$work/out" 2>"$work/err" &
-vmm=$!
+job=$!
 exec 8>"$work/in"
 wait_until 90 grep -q 'guest: ready' "$work/out"
+vmm=$(pidof usher-vmm) # $! is a shell that waits for it
 
 # What the process has beside the guest's memory. [KiB]
 beside=$(awk '/^[0-9a-f]+-/ {size = 0} /^Size:/ {size = $2} /^Pss:/ && size < 262144 {sum += $2}
@@ -33,10 +35,19 @@ beside=$(awk '/^[0-9a-f]+-/ {size = 0} /^Size:/ {size = $2} /^Pss:/ && size < 26
 echo "memory beside the guest's: $beside KiB"
 [ "$beside" -le 6144 ] || fail "the VMM takes $beside KiB beside the guest's memory"
 
+cat "/proc/$vmm/task"/*/comm >"$work/threads"
+for thread in 'vcpu 0' 'vcpu 1'; do
+	grep -qx "$thread" "$work/threads" || fail "no thread '$thread': $(cat "$work/threads")"
+done
+
 ask >&8
-wait "$vmm" || fail_with_output "exit status $?"
+wait "$job" || fail_with_output "exit status $?"
 command='usher-vmm, usher.do=shell'
 expect_text 'processors:2'
+# The name is the host's, and configuration space is there before ACPI is.
+expect_text "$(grep -m 1 '^model name' /proc/cpuinfo)"
+expect_text 'PCI: Using configuration type 1 for base access'
+expect_no_text 'No config space access function found'
 expect_text 'guest powered off'
 grep '^timing' "$work/err"
 exits=$(sed -n 's/^timing: exits //p' "$work/err")
