@@ -61,7 +61,8 @@ static int take_cpus(struct run_words *w, const char *text)
 	uint64_t n;
 
 	if (num_parse(text, 10, SPEC_CPUS_MAX, &n) < 0 || n < 1)
-		return option_wrong(w->loan.verb, "--cpus: '%s' is not a number from 1 to %d", text,
+		return option_wrong(w->loan.verb,
+			"--cpus: '%s' is not a number from 1 to %d (more need x2APIC)", text,
 			SPEC_CPUS_MAX);
 	w->loan.spec.cpus = (unsigned)n;
 	w->loan.spec.has_cpus = true;

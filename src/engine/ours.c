@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /*
@@ -76,6 +78,22 @@ static int open_kvm(struct err *e)
 	return r;
 }
 
+/* KVM's own limits: of processors, and of their APIC ids, which usher numbers from 0. */
+static int check_cpus(int kvm_fd, unsigned cpus, struct err *e)
+{
+	int most = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+	int ids = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPU_ID);
+
+	if (ids > 0 && ids < most)
+		most = ids;
+	if (most <= 0 || cpus <= (unsigned)most)
+		return 0;
+	err_say(e, -EINVAL, "--cpus: %u: KVM of this host gives a guest at most %d processors",
+		cpus, most);
+	err_hint(e, "give the guest fewer: --cpus %d", most);
+	return -EINVAL;
+}
+
 static int ours_check(const struct guest_spec *s, struct err *e)
 {
 	char path[FILE_PATH_MAX];
@@ -99,7 +117,7 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 	if (r < 0)
 		return r;
 	cleanup_fd int kvm = open_kvm(e);
-	return kvm < 0 ? kvm : 0;
+	return kvm < 0 ? kvm : check_cpus(kvm, s->cpus, e);
 }
 
 /* Whether @text has the word "@name…". */

@@ -157,8 +157,11 @@ int spec_check(const struct guest_spec *s, struct err *e)
 		err_hint(e, "whole MiB, at least 32M: --memory 512M");
 		return -EINVAL;
 	}
-	if (s->cpus < 1 || s->cpus > SPEC_CPUS_MAX)
-		return err_say(e, -EINVAL, "--cpus: %u is not in 1..%d", s->cpus, SPEC_CPUS_MAX);
+	if (s->cpus < 1 || s->cpus > SPEC_CPUS_MAX) {
+		err_say(e, -EINVAL, "--cpus: %u is not in 1..%d", s->cpus, SPEC_CPUS_MAX);
+		err_hint(e, "more processors need x2APIC, which a guest of usher does not have");
+		return -EINVAL;
+	}
 	if (s->kernel && (r = check_file("--kernel", s->kernel, e)) < 0)
 		return r;
 	if (s->initrd && (r = check_file("--initrd", s->initrd, e)) < 0)

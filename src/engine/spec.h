@@ -13,7 +13,7 @@ struct err;
 
 #define SPEC_NAME_MAX 48 /* a guest's name becomes a file name */
 #define SPEC_DEVICES_MAX 31 /* usher-vmm has a root port for each */
-#define SPEC_CPUS_MAX 64
+#define SPEC_CPUS_MAX 240 /* 8-bit APIC ids: usher-vmm has no x2APIC */
 #define SPEC_ENV_MAX 32
 #define SPEC_ROM_MAX 256 /* of a path, NUL included */
 

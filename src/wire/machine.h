@@ -8,7 +8,7 @@
 struct err;
 
 #define WIRE_DEVICES_MAX 31
-#define WIRE_CPUS_MAX 64
+#define WIRE_CPUS_MAX 240
 #define WIRE_NAME_MAX 64 /* with the NUL, and so is the next */
 #define WIRE_CMDLINE_MAX 4096
 #define WIRE_REASON_MAX 512

@@ -119,6 +119,7 @@ END_TEST
 START_TEST(sizes_have_bounds)
 {
 	struct guest_spec s = spec_good();
+	struct err e = {0};
 
 	s.memory = MIB(31);
 	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
@@ -127,8 +128,11 @@ START_TEST(sizes_have_bounds)
 	s = spec_good();
 	s.cpus = 0;
 	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
-	s.cpus = SPEC_CPUS_MAX + 1;
-	ck_assert_int_eq(spec_check(&s, NULL), -EINVAL);
+	s.cpus = 240;
+	ck_assert_int_eq(spec_check(&s, NULL), 0);
+	s.cpus = 241;
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.hint, "x2APIC"));
 }
 END_TEST
 

@@ -6,6 +6,8 @@
 #include "base/num.h"
 #include "suite.h"
 #include "vmm/acpi/aml.h"
+#include "vmm/cpu.h"
+#include "vmm/power.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -116,6 +118,24 @@ START_TEST(madt_and_mcfg)
 	const uint8_t *c = find_table("MCFG");
 	ck_assert_uint_eq(le64_get(c + 44), 0xe8000000);
 	ck_assert_uint_eq(c[44 + 11], 1);
+}
+END_TEST
+
+/* The most that a machine has, in the window that it has for its tables. */
+START_TEST(the_largest_machine_has_room)
+{
+	struct acpi_machine m = make_machine();
+
+	m.cpu_count = CPUS_MAX;
+	m.ecam.size = MIB(PCI_BUSES_MAX);
+	ck_assert_int_gt(acpi_build(&m, tables, POWER_VECTOR - AT, GPA(AT), NULL), 0);
+	const uint8_t *madt = find_table("APIC");
+	ck_assert_uint_eq(le32_get(madt + 4), 36 + 8 + CPUS_MAX * 8 + 12 + 6);
+	for (unsigned i = 0; i < CPUS_MAX; i++) {
+		ck_assert_uint_eq(madt[44 + 8 * i + 3], i);
+		ck_assert_uint_eq(le32_get(madt + 44 + 8 * i + 4), 1);
+	}
+	ck_assert_uint_eq(sum_bytes(madt, le32_get(madt + 4)), 0);
 }
 END_TEST
 
@@ -282,5 +302,5 @@ START_TEST(grants_slots_alone)
 }
 END_TEST
 
-SUITE("acpi", checksums_hold, fadt_is_hardware_reduced, madt_and_mcfg, no_room_is_an_error,
-	lengths_and_integers, iasl_reads_them, grants_slots_alone)
+SUITE("acpi", checksums_hold, fadt_is_hardware_reduced, madt_and_mcfg, the_largest_machine_has_room,
+	no_room_is_an_error, lengths_and_integers, iasl_reads_them, grants_slots_alone)
