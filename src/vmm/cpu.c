@@ -227,8 +227,10 @@ static void serve_exit(struct cpu *c)
 			serve_mmio(c);
 		break;
 	case KVM_EXIT_SHUTDOWN:
-		vm_stop(vm, VM_CRASHED, "processor %u: triple fault at rip 0x%" PRIx64, c->index,
-			rip_of(c));
+		/* A PC's board answers by a reset; Linux reboots by it where nothing else works. */
+		__atomic_store_n(&vm->triple_fault, true, __ATOMIC_RELAXED);
+		vm_stop(vm, VM_REBOOT, "reset by a triple fault of processor %u at rip 0x%" PRIx64,
+			c->index, rip_of(c));
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		vm_stop(vm, VM_CRASHED, "processor %u: internal error %u of KVM at rip 0x%" PRIx64,

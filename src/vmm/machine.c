@@ -470,6 +470,7 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 /* Runs one kernel from its first instruction to its end. */
 static int run_once(struct machine *m, struct err *e)
 {
+	reboots_start(&m->reboots);
 	int r = cpus_start(&m->vm, e);
 
 	if (r >= 0)
@@ -511,9 +512,9 @@ static int await_resets(struct machine *m, struct err *e)
 static int restart_guest(struct machine *m, struct err *e)
 {
 	attach_wait(&m->attach);
-	m->reboots++;
+	m->reboots.count++;
 	if (log_guest_tell(&m->rebooted))
-		log_info(m->vm.name, "guest rebooted");
+		log_info(m->vm.name, "guest %s", m->vm.why);
 	console_reset(&m->console);
 	pci_reset(&m->vm);
 	int waited = await_resets(m, e);
@@ -529,26 +530,12 @@ static int restart_guest(struct machine *m, struct err *e)
 	return 0;
 }
 
-/* A reset after a panic is no reboot: the kernel would only come to the same end again. */
-static bool wants_reboot(struct machine *m)
-{
-	struct vm *vm = &m->vm;
-
-	if (vm_ended(vm) != VM_REBOOT)
-		return false;
-	if (!vm->panic.heard)
-		return !m->spec->no_reboot;
-	vm->end = VM_CRASHED;
-	(void)snprintf(vm->why, sizeof(vm->why), "its kernel panicked%s", panic_text(&vm->panic));
-	return false;
-}
-
 int machine_run(struct machine *m, struct err *e)
 {
 	timing_enter(&m->vm.timing);
 	int r = run_once(m, e);
 
-	while (r >= 0 && wants_reboot(m)) {
+	while (r >= 0 && reboots_again(&m->reboots, &m->vm) && !m->spec->no_reboot) {
 		r = restart_guest(m, e);
 		if (r >= 0)
 			r = run_once(m, e);

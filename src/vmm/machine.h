@@ -12,6 +12,7 @@
 #include "vmm/pci/conf1.h"
 #include "vmm/pci/root.h"
 #include "vmm/power.h"
+#include "vmm/reboot.h"
 #include "vmm/vm.h"
 
 #include <stdbool.h>
@@ -80,7 +81,7 @@ struct machine {
 	struct loop_source keeper_watch;
 	struct attach attach; /* devices for the running guest */
 	struct loop_source signals;
-	unsigned reboots;
+	struct reboots reboots;
 	struct log_guest unplaced; /* it places BARs at each reboot */
 	struct log_guest rebooted; /* one that does nothing else must not fill the log */
 };

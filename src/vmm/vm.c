@@ -99,6 +99,7 @@ int vm_renew(struct vm *vm, struct err *e)
 	bus_renew(&vm->ports);
 	bus_renew(&vm->mmio);
 	loop_restart(&vm->loop);
+	vm->triple_fault = false;
 	__atomic_store_n(&vm->end, VM_RUNNING, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -69,6 +69,7 @@ struct vm {
 	uint64_t exits[CPU_EXITS]; /* of processors before the last reboot */
 	struct timing timing; /* main thread */
 	int interrupts_fd; /* /proc/interrupts for --stats, -1 */
+	bool triple_fault; /* atomic: a processor had one since the last boot */
 	pthread_mutex_t ending; /* for writing `end` and `why`; taken last, for a moment */
 	enum vm_end end; /* atomic, for reading */
 	int interrupted; /* with VM_STOPPED: by this signal, or as if by it */

@@ -130,7 +130,7 @@ static void put_figures(struct machine *m, struct figures *f)
 	figures_number(f, "version", 1);
 	figures_text(f, "guest", m->vm.name);
 	figures_text(f, "end", m->vm.why);
-	figures_number(f, "reboots", m->reboots);
+	figures_number(f, "reboots", m->reboots.count);
 	put_exits(&m->vm, f);
 	kvmstat_put(&m->vm, f);
 	put_bus(&m->vm.ports, f);

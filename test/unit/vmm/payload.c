@@ -168,10 +168,23 @@ START_TEST(reboots_by_the_reset_vector)
 }
 END_TEST
 
-START_TEST(triple_fault_tells_where)
+/* As hardware does; and it says where, and does not do so for ever. */
+START_TEST(a_triple_fault_resets)
 {
 	PAYLOAD(TRIPLE_FAULT, HALT);
-	expect_run(1, "triple fault at rip 0x10", "--memory", "16M", "--kernel", path);
+	expect_run(0, "guest reset by a triple fault of processor 0 at rip 0x10", "--memory", "16M",
+		"--kernel", path, "--no-reboot");
+	expect_run(1, "guest crashed: reset by a triple fault of processor 0 at rip 0x10",
+		"--memory", "16M", "--kernel", path);
+	ck_assert_ptr_nonnull(strstr(run_out, "; it had one at each of its last 2 starts"));
+	(void)unlink(path);
+	/* The second boot finds what the first one has left, and powers off. */
+	PAYLOAD(0x80, 0x3d, 0x00, 0x00, 0x20, 0x00, 0x00, /* cmp byte [0x200000], 0 */
+		0x75, 0x0f, /* jne to POWEROFF */
+		0xfe, 0x05, 0x00, 0x00, 0x20, 0x00, /* inc byte [0x200000] */
+		TRIPLE_FAULT, POWEROFF, HALT);
+	expect_run(0, "guest powered off", "--memory", "16M", "--kernel", path);
+	ck_assert_ptr_nonnull(strstr(run_out, "guest reset by a triple fault"));
 	(void)unlink(path);
 }
 END_TEST
@@ -202,6 +215,16 @@ START_TEST(several_processors_and_timing)
 	ck_assert_ptr_nonnull(strstr(run_out, "timing: kernel_ms "));
 	ck_assert_ptr_nonnull(strstr(run_out, "timing: own_ms "));
 	ck_assert_ptr_nonnull(strstr(run_out, "timing: ports.power 1\n"));
+	(void)unlink(path);
+}
+END_TEST
+
+START_TEST(as_many_processors_as_a_guest_may_have)
+{
+	PAYLOAD(POWEROFF, HALT);
+	expect_run(0, "guest powered off", "--memory", "16M", "--kernel", path, "--cpus", "240",
+		"--timing");
+	ck_assert_ptr_nonnull(strstr(run_out, "timing: processors_ms "));
 	(void)unlink(path);
 }
 END_TEST
@@ -499,9 +522,10 @@ int main(void)
 {
 	const TTest *const tests[] = {powers_off, a_console_at_its_limit_of_size_ends_no_guest,
 		runs_in_shared_memory, reboots, boots_again, reboots_by_the_reset_vector,
-		triple_fault_tells_where, finds_its_memory_cached, several_processors_and_timing,
-		a_signal_stops_it, it_ends_with_its_keeper, a_terminal_is_raw_and_restored,
-		a_job_in_the_background_is_not_stopped, a_pipe_that_nobody_reads_holds_up_nothing,
+		a_triple_fault_resets, finds_its_memory_cached, several_processors_and_timing,
+		as_many_processors_as_a_guest_may_have, a_signal_stops_it, it_ends_with_its_keeper,
+		a_terminal_is_raw_and_restored, a_job_in_the_background_is_not_stopped,
+		a_pipe_that_nobody_reads_holds_up_nothing,
 		a_terminal_that_nobody_reads_holds_up_nothing, a_device_that_cannot_be_attached,
 		refuses_what_cannot_work, a_hostile_guest_harms_nobody};
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/reboot.h"
+
+#include "suite.h"
+#include "vmm/vm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct vm vm;
+
+static void set_end(enum vm_end end, bool triple_fault, bool heard)
+{
+	vm.end = end;
+	vm.triple_fault = triple_fault;
+	vm.panic.heard = heard;
+	(void)snprintf(vm.why, sizeof(vm.why), "%s", triple_fault ? "reset" : "rebooted");
+}
+
+START_TEST(only_a_reset_starts_it_again)
+{
+	struct reboots r = {0};
+
+	reboots_start(&r);
+	set_end(VM_POWEROFF, false, false);
+	ck_assert(!reboots_again(&r, &vm));
+	ck_assert_int_eq(vm.end, VM_POWEROFF);
+	set_end(VM_REBOOT, false, false);
+	ck_assert(reboots_again(&r, &vm));
+	set_end(VM_REBOOT, false, true);
+	ck_assert(!reboots_again(&r, &vm));
+	ck_assert_int_eq(vm.end, VM_CRASHED);
+	ck_assert_ptr_nonnull(strstr(vm.why, "its kernel panicked"));
+}
+END_TEST
+
+START_TEST(two_early_faults_in_a_row_end_it)
+{
+	struct reboots r = {0};
+
+	reboots_start(&r);
+	set_end(VM_REBOOT, true, false);
+	ck_assert(reboots_again(&r, &vm));
+	/* A reboot in between, or a fault of a kernel that has run for a while. */
+	set_end(VM_REBOOT, false, false);
+	ck_assert(reboots_again(&r, &vm));
+	set_end(VM_REBOOT, true, false);
+	ck_assert(reboots_again(&r, &vm));
+	r.booted.tv_sec -= 60;
+	ck_assert(reboots_again(&r, &vm));
+	reboots_start(&r);
+	ck_assert(reboots_again(&r, &vm));
+	ck_assert(!reboots_again(&r, &vm));
+	ck_assert_int_eq(vm.end, VM_CRASHED);
+	ck_assert_str_eq(vm.why, "reset; it had one at each of its last 2 starts");
+}
+END_TEST
+
+SUITE("reboot", only_a_reset_starts_it_again, two_early_faults_in_a_row_end_it)
