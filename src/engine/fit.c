@@ -8,6 +8,7 @@
 #include "bind/gate.h"
 #include "bind/problem.h"
 #include "engine/bars.h"
+#include "engine/busy.h"
 #include "host/host.h"
 #include "pci/device.h"
 #include "vfio/layout.h"
@@ -47,6 +48,7 @@ static const struct fit_name names_ours[] = {
 	{.name = "hugepages"},
 	{.name = "reserved"},
 	{.name = "bars"},
+	{.name = "mmap"},
 	{0},
 };
 
@@ -57,6 +59,7 @@ static const struct fit_name names_qemu[] = {
 	{.name = "memlock"},
 	{.name = "memory"},
 	{.name = "reserved"},
+	{.name = "mmap"},
 	{"bars", FIT_PARTLY, "only that the guest can address as much: its firmware places them"},
 	{"hugepages", FIT_NOT, "QEMU's own arguments request them"},
 	{0},
@@ -361,6 +364,11 @@ static int fit_layout(struct fit_case *c)
 	return bars_check(c->host, &layout, c->q, c->plan);
 }
 
+static int fit_busy(struct fit_case *c)
+{
+	return busy_check(c->host, c->q, c->plan);
+}
+
 int fit_lay_out(struct host *h, const struct engine *engine, const struct guest_spec *s,
 	const struct bind_request *q, struct fit_layout *ret)
 {
@@ -378,7 +386,7 @@ int fit_check(struct host *h, const struct engine *engine, const struct guest_sp
 	const struct bind_request *q, struct bind_plan *p, struct err *e)
 {
 	static int (*const checks[])(struct fit_case *) = {
-		fit_memlock, fit_memory, fit_hugepages, fit_layout};
+		fit_memlock, fit_memory, fit_hugepages, fit_layout, fit_busy};
 	struct fit_case c = {.host = h,
 		.engine = engine,
 		.spec = s,

@@ -20,6 +20,7 @@ struct host;
  *	reserved   is there room for its memory around the addresses that the IOMMU reserves
  *	bars       is there address space for the BARs of its devices. QEMU's firmware places BARs
  *	           itself: for QEMU, only whether they are more than the guest can address
+ *	mmap       does the host map these BARs (engine/busy)
  *
  * Return: 0, -ENOMEM.
  */

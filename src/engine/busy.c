@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/busy.h"
+
+#include "base/clean.h"
+#include "base/num.h"
+#include "bind/problem.h"
+#include "host/host.h"
+#include "pci/bar.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * How it works
+ *
+ * Invariant: a range that goes with the device's driver is no obstacle, for usher unbinds the
+ * driver. Which ranges these are, /proc/iomem does not tell: it has names that drivers chose.
+ *
+ *	the BAR itself: the line has the device's address		not a request
+ *	no driver, or a VFIO driver: whoever it is stays		busy
+ *	the whole of the BAR: drivers request that			the driver's
+ *	a part of it, with the name of the driver			the driver's
+ *	a framebuffer that the plan unbinds				goes
+ *	any other part							busy
+ */
+#define NAME_SHOWN 40
+
+struct claim {
+	uint64_t first, last;
+	char name[NAME_SHOWN];
+};
+
+/* A line of /proc/iomem: "    c0000000-c07e8fff : BOOTFB". */
+static bool claim_parse(const char *line, struct claim *ret)
+{
+	return sscanf(line, " %" SCNx64 "-%" SCNx64 " : %39[^\n]", &ret->first, &ret->last,
+		       ret->name) == 3 &&
+	       ret->last > ret->first;
+}
+
+/* Whether @name begins with @driver. Drivers write their own name with '-' or with '_'. */
+static bool name_is_drivers(const char *name, const char *driver)
+{
+	for (; *driver; name++, driver++) {
+		char a = *name == '-' ? '_' : (char)tolower((unsigned char)*name);
+		char b = *driver == '-' ? '_' : (char)tolower((unsigned char)*driver);
+		if (a != b)
+			return false;
+	}
+	return true;
+}
+
+static bool name_is_framebuffer(const char *name)
+{
+	static const char *const names[] = {
+		"BOOTFB", "efifb", "simplefb", "simpledrm", "vesafb", "simple-framebuffer"};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Whether @c stays when @m is with vfio-pci. */
+static bool claim_stays(const struct claim *c, const struct pci_bar *b, const struct bind_member *m)
+{
+	const char *driver = m->device.driver;
+	char address[PCI_ADDRESS_TEXT];
+
+	if (strcmp(c->name, pci_address_format(m->device.address, address)) == 0)
+		return false;
+	if (m->framebuffer[0] && name_is_framebuffer(c->name))
+		return false;
+	if (m->act != BIND_ACT_TAKE || !driver[0])
+		return strncmp(c->name, "vfio", 4) != 0;
+	bool is_whole = c->first == b->address && c->last == b->address + b->size - 1;
+	return !is_whole && !name_is_drivers(c->name, driver);
+}
+
+static bool claim_in_bar(const struct claim *c, const struct pci_bar *b)
+{
+	return b->assigned && (b->kind == PCI_BAR_MEM32 || b->kind == PCI_BAR_MEM64) &&
+	       c->first >= b->address && c->last - b->address < b->size;
+}
+
+/* The first claim in @iomem that keeps the host from mapping @b. */
+static bool find_claim(
+	const char *iomem, const struct pci_bar *b, const struct bind_member *m, struct claim *ret)
+{
+	for (const char *line = iomem; line && *line;) {
+		if (claim_parse(line, ret) && claim_in_bar(ret, b) && claim_stays(ret, b, m))
+			return true;
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	return false;
+}
+
+static int check_member(struct host *h, const char *iomem, const struct bind_member *m,
+	const struct bind_request *q, struct bind_plan *p)
+{
+	static const struct problem_kind kind = {"mmap", PROBLEM_WARNS,
+		"free that memory on the host; /proc/iomem shows who has it"};
+	struct pci_bar bars[PCI_BAR_MAX];
+	char address[PCI_ADDRESS_TEXT];
+	struct claim c;
+	int count = pci_bar_read(h, m->device.address, bars, NULL), r = 0;
+
+	for (int i = 0; i < count && r == 0; i++)
+		if (find_claim(iomem, &bars[i], m, &c))
+			r = bind_problem_add(p, q, &kind,
+				pci_address_format(m->device.address, address),
+				"%s holds a part of its BAR %d: while it does, the host maps no "
+				"page of the BAR, and each access of the guest exits",
+				c.name, bars[i].index);
+	return r;
+}
+
+int busy_check(struct host *h, const struct bind_request *q, struct bind_plan *p)
+{
+	cleanup_free char *iomem = NULL;
+	int r = 0;
+
+	if (!q->target_count || host_read_all(h, "/proc/iomem", &iomem) < 0)
+		return 0;
+	for (size_t i = 0; i < p->group_count; i++)
+		for (size_t k = 0; k < p->groups[i].count && r == 0; k++)
+			if (p->groups[i].members[k].is_target)
+				r = check_member(h, iomem, &p->groups[i].members[k], q, p);
+	return r;
+}
