@@ -20,6 +20,7 @@
 
 #include "base/bits.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "vmm/vm.h"
 
@@ -64,15 +65,30 @@ static int piece_check(struct vm *vm, const struct func_piece *p, struct err *e)
 	return r < 0 ? r : bus_check(p->bus, &p->range, e);
 }
 
+/* @error: why a piece that has pages is not mapped. The guest sees nothing but slowness. */
+static void report_trap(struct vm *vm, const struct func_piece *p, int error)
+{
+	if (p->host && error == -ENOSPC)
+		log_guest(&vm->space.full, vm->name,
+			"all %d ranges of guest memory are in use, so each access to %s at "
+			"0x%" PRIx64 " exits",
+			MEMORY_RANGES_MAX, p->range.name, p->range.base);
+}
+
 /* From nowhere to memory or its bus. */
 static void piece_settle(struct vm *vm, struct func_piece *p)
 {
 	if (piece_check(vm, p, NULL) < 0)
 		return;
-	if (p->bus == &vm->mmio && piece_map(vm, p) >= 0)
+	int r = p->bus == &vm->mmio ? piece_map(vm, p) : -ENOTSUP;
+	if (r >= 0) {
 		p->state = FUNC_PIECE_MAPPED;
-	else if (bus_add(p->bus, &p->range, NULL) >= 0)
-		p->state = FUNC_PIECE_TRAPPED;
+		return;
+	}
+	if (bus_add(p->bus, &p->range, NULL) < 0)
+		return;
+	p->state = FUNC_PIECE_TRAPPED;
+	report_trap(vm, p, r);
 }
 
 /*
@@ -201,11 +217,13 @@ bool pci_space_fault(struct vm *vm, struct func_piece *p)
 void pci_space_cure(struct vm *vm, struct func_piece *p)
 {
 	(void)pthread_mutex_lock(&vm->space.lock);
-	if (p->state == FUNC_PIECE_FAULTED && piece_map(vm, p) >= 0) {
+	int r = p->state == FUNC_PIECE_FAULTED ? piece_map(vm, p) : -EALREADY;
+	if (r >= 0) {
 		bus_remove(p->bus, &p->range);
 		p->state = FUNC_PIECE_MAPPED;
 	} else if (p->state == FUNC_PIECE_FAULTED) {
 		p->state = FUNC_PIECE_TRAPPED;
+		report_trap(vm, p, r);
 	}
 	(void)pthread_mutex_unlock(&vm->space.lock);
 }

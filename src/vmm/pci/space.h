@@ -2,6 +2,7 @@
 #ifndef VMM_PCI_SPACE_H
 #define VMM_PCI_SPACE_H
 
+#include "base/log.h"
 #include "vmm/bus.h"
 
 #include <pthread.h>
@@ -40,6 +41,7 @@ struct func_piece {
 
 struct pci_space {
 	pthread_mutex_t lock;
+	struct log_guest full; /* pieces that are trapped because memory has no range left */
 	struct func_piece *first; /* all pieces that are not off, in the order of their arrival */
 };
 
