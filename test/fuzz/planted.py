@@ -38,6 +38,20 @@ BUGS = [
      "memory_ram(im->memory, GPA(p->p_paddr), p->p_filesz)"),
     ("snapshot", "src/host/manifest.c", "bytes are written behind the end of a file",
      "if (byte < 0 || off >= size)", "if (byte < 0)"),
+    ("layout", "src/vfio/layout.c", "the window lies in what AMD reserves",
+     "base = end > reserved ? max_u64(base, BIT64(bits)) : end;",
+     "base = end > reserved ? max_u64(base, reserved) : end;"),
+    ("layout", "src/vfio/layout.c", "a piece of RAM is lost",
+     "\tf->left -= size;", "\tf->left -= align_up(size, PIECE_ALIGN);"),
+    ("aperture", "src/pci/aperture.c", "BARs overlap where one is no power of two",
+     "at = start + claims[i].size;", "at = start + claims[i].align;"),
+    ("aperture", "src/vmm/pass/bar.c", "the page of an MSI-X table is mapped",
+     "holes[i].off < page + MEMORY_PAGE)", "holes[i].off <= page)"),
+    ("machine", "src/vmm/cpuid.c", "addresses are wider than those of devices",
+     "if (s->phys_bits && s->phys_bits < (e->eax & 0xff))",
+     "if (s->phys_bits && s->phys_bits + 1 < (e->eax & 0xff))"),
+    ("machine", "src/vmm/acpi/acpi.c", "the sum leaves a byte out",
+     "h[9] = sum_to_zero(h, len);", "h[9] = sum_to_zero(h, len - 1);"),
 ]
 
 
