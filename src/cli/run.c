@@ -6,6 +6,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/verb.h"
+#include "engine/files.h"
 #include "engine/fit.h"
 #include "engine/keeper.h"
 #include "view/json.h"
@@ -22,6 +23,7 @@
 
 struct run_words {
 	struct loan_words loan;
+	struct guest_files files;
 	const struct engine *engine;
 	const char *trace[RUN_TRACE_MAX];
 	size_t trace_count;
@@ -402,7 +404,11 @@ static int check_spec(struct run_words *w, struct err *e)
 	int r = spec_check(&w->loan.spec, e);
 	if (r < 0)
 		return r;
-	return w->engine->check(&w->loan.spec, e);
+	r = w->engine->check(&w->loan.spec, e);
+	if (r < 0)
+		return r;
+	return w->loan.plan ? files_check_output(&w->loan.spec, e)
+			    : files_open_output(&w->loan.spec, &w->files, e);
 }
 
 static int check_words(struct run_words *w)
@@ -423,9 +429,12 @@ static int run_main(const struct verb *v, int argc, char **argv)
 			.spec = {.name = SPEC_DEFAULT_NAME,
 				.memory = SPEC_DEFAULT_MEMORY,
 				.cpus = 1}},
+		.files = FILES_NONE,
 		.engine = &engine_ours,
 	};
 	int end;
+
+	w.loan.spec.files = &w.files;
 
 	int r = take_words(&w, argc, argv, &end);
 	if (r || end != OPTION_END)
@@ -456,7 +465,7 @@ const struct verb verb_run = {
 		"                    rom=off hides it. Functions of one device share a slot\n"
 		"  --kernel FILE     bzImage (unpacked once, cached) or ELF vmlinux\n"
 		"  --initrd FILE     initial ramdisk\n"
-		"  --cmdline TEXT    command line of the kernel\n"
+		"  --cmdline TEXT    command line of the kernel; default: console=ttyS0\n"
 		"  --memory SIZE     default: 512M\n"
 		"  --hugepages       take the memory from the host's pool of huge pages\n"
 		"  --cpus N          default: 1\n"

@@ -9,6 +9,7 @@
 #include "bind/problem.h"
 #include "engine/bars.h"
 #include "engine/busy.h"
+#include "engine/files.h"
 #include "host/host.h"
 #include "pci/device.h"
 #include "vfio/layout.h"
@@ -48,6 +49,7 @@ static const struct fit_name names_ours[] = {
 	{.name = "hugepages"},
 	{.name = "reserved"},
 	{.name = "bars"},
+	{.name = "boot"},
 	{.name = "mmap"},
 	{0},
 };
@@ -340,6 +342,43 @@ static int fit_bars_qemu(struct fit_case *c)
 	return r < 0 ? r : 0;
 }
 
+static bool kernel_fits(const struct vmlinux *k, const struct layout *l)
+{
+	size_t fitting = 0;
+
+	for (size_t i = 0; i < k->count; i++)
+		for (size_t j = 0; j < l->count; j++) {
+			const struct vmlinux_segment *s = &k->segments[i];
+			const struct layout_range *r = &l->ram[j];
+			fitting += s->address >= r->base &&
+				   range_ok(s->address - r->base, s->size, r->size);
+		}
+	return fitting == k->count;
+}
+
+/* Where usher-vmm loads the files of the guest: the disk goes into the first range of RAM. */
+static int fit_boot(struct fit_case *c, const struct layout *l)
+{
+	static const struct problem_kind kind = {
+		"boot", PROBLEM_REFUSES, "give the guest more memory: --memory"};
+	const struct guest_files *f = c->spec->files;
+	uint64_t at;
+
+	if (!f || !f->image.count)
+		return 0;
+	if (!kernel_fits(&f->image, l))
+		return bind_problem_add(c->plan, c->q, &kind, "guest",
+			"--kernel: '%.100s' does not fit into %" PRIu64 " MiB of memory",
+			c->spec->kernel, c->memory >> 20);
+	if (vmlinux_place_initrd(f->initrd_size, f->image.end, l->ram[0].size, &at) == 0)
+		return 0;
+	return bind_problem_add(c->plan, c->q, &kind, "guest",
+		"--initrd: '%.100s' has %" PRIu64 " MiB and does not fit into %" PRIu64
+		" MiB of memory beside the kernel",
+		c->spec->initrd ? c->spec->initrd : "", align_up(f->initrd_size, MIB(1)) >> 20,
+		c->memory >> 20);
+}
+
 static int fit_layout(struct fit_case *c)
 {
 	static const struct problem_kind kind = {"reserved", PROBLEM_REFUSES,
@@ -361,7 +400,8 @@ static int fit_layout(struct fit_case *c)
 	int r = layout_make(c->memory, &cpu, usable, n, &layout, &e);
 	if (r < 0)
 		return bind_problem_add(c->plan, c->q, &kind, "host", "%s", e.msg);
-	return bars_check(c->host, &layout, c->q, c->plan);
+	r = fit_boot(c, &layout);
+	return r < 0 ? r : bars_check(c->host, &layout, c->q, c->plan);
 }
 
 static int fit_busy(struct fit_case *c)

@@ -70,7 +70,7 @@ static int find_payload(const char *path, struct image *img, struct err *e)
 /* Return: 1 for ELF, 0 for a bzImage whose payload is found, -errno. */
 static int image_open(const char *path, struct image *img, struct err *e)
 {
-	img->fd = open(path, O_RDONLY | O_CLOEXEC);
+	img->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (img->fd < 0)
 		return err_set(e, -errno, "--kernel: open '%s'", path);
 	if (fstat(img->fd, &img->st) < 0)
@@ -85,15 +85,6 @@ static int image_open(const char *path, struct image *img, struct err *e)
 	if (memcmp(img->head, ELFMAG, SELFMAG) == 0)
 		return 1;
 	return find_payload(path, img, e);
-}
-
-int kernel_check(const char *path, struct err *e)
-{
-	struct image img = {.fd = -1};
-
-	int r = image_open(path, &img, e);
-	fd_close(&img.fd);
-	return r < 0 ? r : 0;
 }
 
 /* FNV-1a. It is a cache key, not a proof: the name has the size and time of the file as well. */

@@ -17,13 +17,7 @@ struct kernel {
 	int cached; /* 1: found in the cache; 2: the file itself is ELF */
 };
 
-/*
- * Checks that @path is a kernel image, but does not unpack it.
- * Return: 0, -ENOEXEC with a sentence when it is no kernel image, -errno.
- */
-int kernel_check(const char *path, struct err *e);
-
-/* Return: 0, -ENOEXEC, -EFBIG, -ENOMEM, -errno. */
+/* Return: 0, -ENOEXEC with a sentence when it is no kernel image, -EFBIG, -ENOMEM, -errno. */
 int kernel_open(const char *path, struct kernel *ret, struct err *e);
 void kernel_close(struct kernel *k);
 

@@ -7,6 +7,7 @@
 #include "base/output.h"
 #include "engine/devices.h"
 #include "engine/engine.h"
+#include "engine/files.h"
 #include "wire/machine.h"
 
 #include <errno.h>
@@ -78,6 +79,49 @@ static int open_kvm(struct err *e)
 	return r;
 }
 
+/* Whether @text has the word "@name…". */
+static bool has_word(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = strstr(text, name); at; at = strstr(at + len, name))
+		if (at == text || at[-1] == ' ')
+			return true;
+	return false;
+}
+
+/*
+ * Without panic=-1 a kernel that panics waits for ever, and its devices stay lent. A panic
+ * parameter of the user has precedence. Without a command line the guest has a console, too.
+ */
+static int cmdline_make(const struct guest_spec *s, char *buf, size_t size, struct err *e)
+{
+	const char *given = s->cmdline ? s->cmdline : "console=ttyS0";
+	const char *more = has_word(given, "panic=") ? "" : given[0] ? " panic=-1" : "panic=-1";
+	int n = snprintf(buf, size, "%s%s", given, more);
+
+	if (n >= 0 && n <= SPEC_CMDLINE_MAX && (size_t)n < size)
+		return 0;
+	return err_say(e, -EINVAL,
+		"--cmdline: %zu bytes; a kernel takes at most %d, and usher adds %zu (%s)",
+		strlen(given), SPEC_CMDLINE_MAX, strlen(more), more + strspn(more, " "));
+}
+
+static int check_boot(const struct guest_spec *s, struct err *e)
+{
+	char cmdline[SPEC_CMDLINE_MAX + 1];
+	struct guest_files own;
+
+	int r = cmdline_make(s, cmdline, sizeof(cmdline), e);
+	if (r < 0)
+		return r;
+	if (s->files)
+		return files_open(s, s->files, e);
+	r = files_open(s, &own, e);
+	files_close(&own);
+	return r;
+}
+
 /* KVM's own limits: of processors, and of their APIC ids, which usher numbers from 0. */
 static int check_cpus(int kvm_fd, unsigned cpus, struct err *e)
 {
@@ -111,40 +155,13 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 			"give --kernel and --initrd, or --engine=qemu with QEMU's own arguments");
 		return -EINVAL;
 	}
-	int r = kernel_check(s->kernel, e);
+	int r = check_boot(s, e);
 	if (r == 0)
 		r = vmm_path(path, sizeof(path), e);
 	if (r < 0)
 		return r;
 	cleanup_fd int kvm = open_kvm(e);
 	return kvm < 0 ? kvm : check_cpus(kvm, s->cpus, e);
-}
-
-/* Whether @text has the word "@name…". */
-static bool has_word(const char *text, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *at = strstr(text, name); at; at = strstr(at + len, name))
-		if (at == text || at[-1] == ' ')
-			return true;
-	return false;
-}
-
-/*
- * Without panic=-1 a kernel that panics waits for ever, and its devices stay lent. A panic
- * parameter of the user has precedence.
- */
-static int describe_cmdline(const struct guest_spec *s, struct wire_machine *m, struct err *e)
-{
-	const char *given = s->cmdline ? s->cmdline : "";
-	const char *more = has_word(given, "panic=") ? "" : given[0] ? " panic=-1" : "panic=-1";
-	int n = snprintf(m->cmdline, sizeof(m->cmdline), "%s%s", given, more);
-
-	if (n < 0 || (size_t)n >= sizeof(m->cmdline))
-		return err_say(e, -E2BIG, "--cmdline: more than %zu bytes",
-			sizeof(m->cmdline) - sizeof(" panic=-1"));
-	return 0;
 }
 
 /* usher-vmm gets @fd; engine_finish() closes it here. Return: its index. */
@@ -154,10 +171,11 @@ static uint32_t give_fd(struct engine_run *run, struct wire_fds *fds, int fd)
 	return (uint32_t)wire_add(fds, fd);
 }
 
-static int give_file(struct engine_run *run, struct wire_fds *fds, const char *path, uint32_t *ret,
-	struct err *e)
+/* @open_fd: the file, where it is open already. */
+static int give_file(struct engine_run *run, struct wire_fds *fds, int *open_fd, const char *path,
+	uint32_t *ret, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open_fd && *open_fd >= 0 ? TAKE_FD(*open_fd) : open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_set(e, -errno, "open '%s'", path);
@@ -165,10 +183,11 @@ static int give_file(struct engine_run *run, struct wire_fds *fds, const char *p
 	return 0;
 }
 
-static int give_output(struct engine_run *run, struct wire_fds *fds, const char *path,
+static int give_output(struct engine_run *run, struct wire_fds *fds, int *open_fd, const char *path,
 	uint32_t *ret, struct err *e)
 {
-	int fd = output_open("statistics", path, 0644, e);
+	int fd = open_fd && *open_fd >= 0 ? TAKE_FD(*open_fd)
+					  : output_open("statistics", path, 0644, e);
 
 	if (fd < 0)
 		return fd;
@@ -187,10 +206,11 @@ static int describe_figures(const struct guest_spec *s, struct engine_run *run,
 {
 	if (!s->stats && !s->stats_file)
 		return 0;
-	int r = give_file(run, fds, "/proc/interrupts", &m->interrupts, e);
+	int r = give_file(run, fds, NULL, "/proc/interrupts", &m->interrupts, e);
 	if (r < 0 || !s->stats_file)
 		return r;
-	return give_output(run, fds, s->stats_file, &m->stats, e);
+	return give_output(
+		run, fds, s->files ? &s->files->stats : NULL, s->stats_file, &m->stats, e);
 }
 
 static int describe_guest(const struct guest_spec *s, struct engine_run *run,
@@ -204,11 +224,12 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	m->kvm = (uint32_t)wire_add(fds, run->kvm_fd);
 	m->kernel = (uint32_t)wire_add(fds, run->kernel.fd);
 	m->calls = (uint32_t)wire_add(fds, run->calls_fd);
-	int r = describe_cmdline(s, m, e);
+	int r = cmdline_make(s, m->cmdline, sizeof(m->cmdline), e);
 	if (r < 0)
 		return r;
 	/* By descriptor: when the guest reboots, another file may have that path, or none. */
-	r = s->initrd ? give_file(run, fds, s->initrd, &m->initrd, e) : 0;
+	int *initrd = s->files ? &s->files->initrd : NULL;
+	r = s->initrd ? give_file(run, fds, initrd, s->initrd, &m->initrd, e) : 0;
 	return r < 0 ? r : describe_figures(s, run, m, fds, e);
 }
 
@@ -233,7 +254,8 @@ static int describe_devices(const struct guest_spec *s, struct engine_run *run,
 			.rom_file = WIRE_FD_NONE,
 			.trace = g->trace,
 		};
-		int r = g->rom[0] ? give_file(run, fds, g->rom, &w->rom_file, e) : 0;
+		int *rom = s->files ? &s->files->roms[i] : NULL;
+		int r = g->rom[0] ? give_file(run, fds, rom, g->rom, &w->rom_file, e) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -280,10 +302,15 @@ static int open_parts(const struct bind_env *env, const struct guest_spec *s,
 	run->kvm_fd = open_kvm(e);
 	if (run->kvm_fd < 0)
 		return run->kvm_fd;
-	int r = kernel_open(s->kernel, &run->kernel, e);
-	if (r < 0)
-		return r;
-	r = open_line(run, e);
+	if (s->files && s->files->kernel.fd >= 0) {
+		run->kernel = s->files->kernel;
+		s->files->kernel.fd = -1;
+	} else {
+		int r = kernel_open(s->kernel, &run->kernel, e);
+		if (r < 0)
+			return r;
+	}
+	int r = open_line(run, e);
 	if (r < 0)
 		return r;
 	return s->device_count ? devices_open(env, s, groups, &run->devices, e) : 0;

@@ -131,18 +131,38 @@ static int check_name(const char *name, struct err *e)
 }
 
 /* Without O_NONBLOCK, open() of a FIFO waits for a writer. */
-static int check_file(const char *option, const char *path, struct err *e)
+int spec_open_file(const char *option, const char *path, struct err *e)
 {
 	struct stat st;
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return err_set(e, -errno, "%s: open '%s'", option, path);
-	if (fstat(fd, &st) < 0)
-		return err_set(e, -errno, "%s: stat '%s'", option, path);
-	if (!S_ISREG(st.st_mode))
-		return err_say(e, -EINVAL, "%s: '%s' is not a regular file", option, path);
-	return 0;
+		(void)err_set(e, -errno, "%s: open '%s'", option, path);
+	else if (fstat(fd, &st) < 0)
+		(void)err_set(e, -errno, "%s: stat '%s'", option, path);
+	else if (!S_ISREG(st.st_mode))
+		(void)err_say(e, -EINVAL, "%s: '%s' is not a regular file", option, path);
+	else
+		return TAKE_FD(fd);
+	return -EINVAL;
+}
+
+static int check_file(const char *option, const char *path, struct err *e)
+{
+	cleanup_fd int fd = path ? spec_open_file(option, path, e) : -1;
+
+	return path && fd < 0 ? fd : 0;
+}
+
+/* An x86 kernel cuts off the rest, and may then panic without its root or console. */
+static int check_cmdline(const char *cmdline, struct err *e)
+{
+	size_t len = cmdline ? strlen(cmdline) : 0;
+
+	if (len <= SPEC_CMDLINE_MAX)
+		return 0;
+	return err_say(e, -EINVAL, "--cmdline: %zu bytes; a kernel takes at most %d", len,
+		SPEC_CMDLINE_MAX);
 }
 
 int spec_check(const struct guest_spec *s, struct err *e)
@@ -162,9 +182,14 @@ int spec_check(const struct guest_spec *s, struct err *e)
 		err_hint(e, "more processors need x2APIC, which a guest of usher does not have");
 		return -EINVAL;
 	}
-	if (s->kernel && (r = check_file("--kernel", s->kernel, e)) < 0)
+	r = check_cmdline(s->cmdline, e);
+	if (r < 0)
 		return r;
-	if (s->initrd && (r = check_file("--initrd", s->initrd, e)) < 0)
+	r = check_file("--kernel", s->kernel, e);
+	if (r < 0)
+		return r;
+	r = check_file("--initrd", s->initrd, e);
+	if (r < 0)
 		return r;
 	for (size_t i = 0; i < s->device_count; i++) {
 		const char *rom = s->devices[i].rom;

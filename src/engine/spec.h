@@ -10,10 +10,12 @@
 #include <sys/types.h>
 
 struct err;
+struct guest_files;
 
 #define SPEC_NAME_MAX 48 /* a guest's name becomes a file name */
 #define SPEC_DEVICES_MAX 31 /* usher-vmm has a root port for each */
 #define SPEC_CPUS_MAX 240 /* 8-bit APIC ids: usher-vmm has no x2APIC */
+#define SPEC_CMDLINE_MAX 2047 /* [bytes] of an x86 kernel: COMMAND_LINE_SIZE, less the NUL */
 #define SPEC_ENV_MAX 32
 #define SPEC_ROM_MAX 256 /* of a path, NUL included */
 
@@ -34,7 +36,7 @@ struct guest_spec {
 	const char *name;
 	const char *kernel; /* path: bzImage or ELF vmlinux; NULL: the engine's own boot */
 	const char *initrd; /* path, NULL: none */
-	const char *cmdline; /* NULL: none */
+	const char *cmdline; /* NULL: the engine's default */
 	uint64_t memory; /* [bytes], whole MiB */
 	unsigned cpus; /* [1, SPEC_CPUS_MAX] */
 	bool has_memory; /* the user set it; not a default */
@@ -48,6 +50,7 @@ struct guest_spec {
 	size_t device_count;
 	struct guest_device devices[SPEC_DEVICES_MAX];
 	char *const *engine_args; /* after "--", NULL-terminated; NULL: none */
+	struct guest_files *files; /* the engine's check opens them; NULL: opened when needed */
 	const char *program; /* the file that engine_args[0] names (engine_exec); NULL: by PATH */
 	size_t env_count;
 	const char *env[SPEC_ENV_MAX]; /* more of its environment: "NAME=value", or "NAME": ours */
@@ -79,9 +82,12 @@ int spec_add_env(struct guest_spec *s, const char *text, struct err *e);
 int spec_add_trace(struct guest_spec *s, const char *text, struct err *e);
 
 /*
- * Checks the description itself: name, memory, cpus, and that its files can be read.
- * Return: 0, -EINVAL, -errno of a file.
+ * Opens a regular file for reading; @option: that named it. Does not wait for the writer of a FIFO.
+ * Return: descriptor, -EINVAL.
  */
+int spec_open_file(const char *option, const char *path, struct err *e);
+
+/* Checks the description itself: name, memory, cpus, and its files. Return: 0, -EINVAL. */
 int spec_check(const struct guest_spec *s, struct err *e);
 
 #endif

@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/boot.h"
 
-#include "base/clean.h"
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/vmlinux.h"
 #include "vmm/copy.h"
 #include "vmm/memory.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PVH_NOTE_NAME "Xen"
-#define PVH_NOTE_TYPE 18 /* XEN_ELFNOTE_PHYS32_ENTRY */
 #define PVH_MAGIC 0x336ec578
-
-#define SEGMENTS_MAX 64
-#define NOTES_MAX KIB(64)
-
-#define BZIMAGE_MAGIC_OFF 0x202
-#define BZIMAGE_MAGIC "HdrS"
 
 /* Fields of struct hvm_start_info, version 1, and of the tables that it points to. */
 #define INFO_MAGIC 0
@@ -81,140 +71,38 @@ static int open_file(struct image *im, const char *path, const char *what, struc
 	return 0;
 }
 
-static int bad_image(const struct image *im, struct err *e, const char *why)
+static int load_segment(const struct image *im, const struct vmlinux_segment *s, struct err *e)
 {
-	return err_say(e, -ENOEXEC, "load kernel '%s': %s", im->path, why);
-}
+	char *to = memory_ram(im->memory, GPA(s->address), s->size);
 
-/* Most people have a compressed image at hand: the message says what it is, and what to do. */
-static int not_elf(const struct image *im, struct err *e)
-{
-	char magic[4];
-
-	if (fd_pread_full(im->fd, magic, sizeof(magic), BZIMAGE_MAGIC_OFF) < 0 ||
-		memcmp(magic, BZIMAGE_MAGIC, sizeof(magic)) != 0)
-		return bad_image(im, e, "not a kernel image (no ELF header)");
-	(void)bad_image(im, e, "a compressed image (bzImage), not the vmlinux inside it");
-	err_hint(e, "'usher run' unpacks it; usher-vmm needs the unpacked ELF file");
-	return -ENOEXEC;
-}
-
-static int read_header(const struct image *im, Elf64_Ehdr *h, struct err *e)
-{
-	if (im->size < sizeof(*h) || fd_pread_full(im->fd, h, sizeof(*h), 0) < 0 ||
-		memcmp(h->e_ident, ELFMAG, SELFMAG) != 0)
-		return not_elf(im, e);
-	if (h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_ident[EI_DATA] != ELFDATA2LSB ||
-		h->e_machine != EM_X86_64)
-		return bad_image(im, e, "an ELF file, but not of 64-bit x86");
-	if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
-		return bad_image(im, e, "an ELF file that cannot be executed");
-	if (h->e_phentsize != sizeof(Elf64_Phdr) || !h->e_phnum || h->e_phnum > SEGMENTS_MAX)
-		return bad_image(im, e, "an ELF file with invalid program headers");
-	return 0;
-}
-
-static int read_segments(
-	const struct image *im, const Elf64_Ehdr *h, Elf64_Phdr *segments, struct err *e)
-{
-	size_t len = h->e_phnum * sizeof(*segments);
-
-	if (!range_ok(h->e_phoff, len, im->size))
-		return bad_image(im, e, "cut short within its program headers");
-	int r = fd_pread_full(im->fd, segments, len, (off_t)h->e_phoff);
-	return r < 0 ? err_set(e, r, "read kernel '%s'", im->path) : 0;
-}
-
-static int load_segment(
-	const struct image *im, const Elf64_Phdr *p, struct boot_kernel *k, struct err *e)
-{
-	if (p->p_filesz > p->p_memsz || !range_ok(p->p_offset, p->p_filesz, im->size))
-		return bad_image(im, e, "cut short, or a segment lies outside the file");
-	if (!p->p_memsz)
-		return 0;
-	if (p->p_paddr < BOOT_KERNEL_MIN)
-		return bad_image(im, e, "needs memory below 1 MiB");
-	char *to = memory_ram(im->memory, GPA(p->p_paddr), p->p_memsz);
 	if (!to)
 		return err_say(e, -ENOMEM,
 			"load kernel '%s': needs 0x%" PRIx64 " bytes of memory at 0x%" PRIx64
 			": the guest has %" PRIu64 " MiB",
-			im->path, p->p_memsz, p->p_paddr, im->memory->ram_size >> 20);
-	int r = fd_pread_full(im->fd, to, p->p_filesz, (off_t)p->p_offset);
+			im->path, s->size, s->address, im->memory->ram_size >> 20);
+	int r = fd_pread_full(im->fd, to, s->file_size, (off_t)s->off);
 	if (r < 0)
 		return err_set(e, r, "read kernel '%s'", im->path);
 	/* New memory is zero, and a write would make its pages present. */
 	if (im->memory->used)
 		(void)memory_fill(
-			im->memory, GPA(p->p_paddr + p->p_filesz), 0, p->p_memsz - p->p_filesz);
-	k->end = max_u64(k->end, p->p_paddr + p->p_memsz);
+			im->memory, GPA(s->address + s->file_size), 0, s->size - s->file_size);
 	return 0;
-}
-
-/* Searches notes for the entry. Return: whether it is there. */
-static bool find_entry(const uint8_t *notes, uint64_t len, uint32_t *ret)
-{
-	uint64_t off = 0;
-
-	while (range_ok(off, sizeof(Elf64_Nhdr), len)) {
-		uint64_t name_len = le32_get(notes + off);
-		uint64_t desc_len = le32_get(notes + off + 4);
-		uint32_t type = le32_get(notes + off + 8);
-		uint64_t name = off + sizeof(Elf64_Nhdr);
-		uint64_t desc = name + align_up(name_len, 4);
-
-		if (!range_ok(name, name_len, len) || !range_ok(desc, desc_len, len))
-			return false;
-		if (type == PVH_NOTE_TYPE && name_len == sizeof(PVH_NOTE_NAME) &&
-			memcmp(notes + name, PVH_NOTE_NAME, sizeof(PVH_NOTE_NAME)) == 0 &&
-			desc_len >= 4) {
-			*ret = le32_get(notes + desc);
-			return true;
-		}
-		off = desc + align_up(desc_len, 4);
-	}
-	return false;
-}
-
-static bool read_note(const struct image *im, const Elf64_Phdr *p, uint32_t *ret)
-{
-	cleanup_free uint8_t *notes = NULL;
-
-	if (!p->p_filesz || p->p_filesz > NOTES_MAX ||
-		!range_ok(p->p_offset, p->p_filesz, im->size))
-		return false;
-	notes = malloc(p->p_filesz);
-	if (!notes || fd_pread_full(im->fd, notes, p->p_filesz, (off_t)p->p_offset) < 0)
-		return false;
-	return find_entry(notes, p->p_filesz, ret);
 }
 
 static int load_elf(const struct image *im, struct boot_kernel *ret, struct err *e)
 {
-	Elf64_Phdr segments[SEGMENTS_MAX] = {0};
-	struct boot_kernel k = {0};
-	Elf64_Ehdr h = {0};
-	bool found = false;
+	struct vmlinux k;
 
-	int r = read_header(im, &h, e);
+	int r = vmlinux_read(im->fd, &k, e);
 	if (r < 0)
-		return r;
-	r = read_segments(im, &h, segments, e);
-	if (r < 0)
-		return r;
-	for (unsigned i = 0; i < h.e_phnum && !found; i++)
-		if (segments[i].p_type == PT_NOTE)
-			found = read_note(im, &segments[i], &k.entry);
-	if (!found)
-		return bad_image(im, e, "no PVH entry (built without CONFIG_PVH)");
-	for (unsigned i = 0; i < h.e_phnum; i++) {
-		r = segments[i].p_type == PT_LOAD ? load_segment(im, &segments[i], &k, e) : 0;
+		return err_in(e, r, "load kernel '%s'", im->path);
+	for (size_t i = 0; i < k.count; i++) {
+		r = load_segment(im, &k.segments[i], e);
 		if (r < 0)
 			return r;
 	}
-	if (k.entry < BOOT_KERNEL_MIN || k.entry >= k.end)
-		return bad_image(im, e, "its PVH entry lies outside its segments");
-	*ret = k;
+	*ret = (struct boot_kernel){.entry = k.entry, .end = k.end};
 	return 0;
 }
 
@@ -232,12 +120,14 @@ int boot_load_kernel(struct memory *m, const char *path, struct boot_kernel *ret
 static int load_initrd(const struct image *im, uint64_t floor, uint64_t top,
 	struct boot_initrd *ret, struct err *e)
 {
-	if (im->size > top || align_down(top - im->size, MEMORY_PAGE) < floor)
+	uint64_t base;
+
+	if (vmlinux_place_initrd(im->size, floor, top, &base) < 0)
 		return err_say(e, -ENOMEM,
 			"load initrd '%s': %" PRIu64
 			" bytes do not fit into guest memory beside the kernel",
 			im->path, im->size);
-	gpa_t at = GPA(align_down(top - im->size, MEMORY_PAGE));
+	gpa_t at = GPA(base);
 	void *to = memory_ram(im->memory, at, im->size);
 	if (!to)
 		return err_say(e, -ENOMEM, "load initrd '%s': no guest memory there", im->path);

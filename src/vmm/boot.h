@@ -2,6 +2,7 @@
 #ifndef VMM_BOOT_H
 #define VMM_BOOT_H
 
+#include "base/vmlinux.h"
 #include "vmm/gpa.h"
 
 #include <stddef.h>
@@ -21,7 +22,7 @@ struct memory;
 #define BOOT_MEMMAP_MAX 32
 #define BOOT_CMDLINE 0x20000
 #define BOOT_CMDLINE_MAX 0x10000 /* [bytes], NUL included */
-#define BOOT_KERNEL_MIN 0x100000 /* the tables lie below */
+#define BOOT_KERNEL_MIN VMLINUX_MIN /* the tables lie below */
 
 struct boot_kernel {
 	uint32_t entry;

@@ -64,17 +64,43 @@ assert [c["name"] for c in told["partly_checked"]] == ["bars"], told
 assert [c["name"] for c in told["unchecked"]] == ["hugepages"] and told["unchecked"][0]["reason"], told
 PY
 
-# What would run it: 125.
+# What would run it: 2, by the plan and by the run alike, and named as on the command line.
+expect_unusable() { # TEXT OPTION…
+	text=$1
+	shift
+	for wish in --plan --quiet; do
+		expect_status 2 timeout 60 usher run $wish --device "$disk" "$@"
+		expect_text "$text"
+		expect_no_text /proc/self
+	done
+}
+
 echo 'no kernel' >"$work/kernel"
-expect_status 125 usher run --kernel "$work/kernel" --device "$disk"
-expect_text 'is not a kernel image'
-head -c 2000 "$kernel" >"$work/kernel"
-expect_status 125 usher run --kernel "$work/kernel" --device "$disk"
-expect_text "$work/kernel"
-expect_status 125 usher run --kernel "$work/none" --device "$disk"
-expect_text 'No such file or directory'
-expect_status 125 usher run --kernel "$kernel" --initrd "$work/none" --device "$disk"
-expect_text 'No such file or directory'
+expect_unusable "$work/kernel' is not a kernel image" --kernel "$work/kernel"
+for size in 2000 1000000; do
+	head -c $size "$kernel" >"$work/kernel"
+	expect_unusable "$work/kernel" --kernel "$work/kernel"
+done
+expect_unusable 'No such file or directory' --kernel "$work/none"
+expect_unusable 'No such file or directory' --kernel "$kernel" --initrd "$work/none"
+mkfifo "$work/fifo"
+expect_unusable 'is not a regular file' --kernel "$work/fifo"
+for special in "$work/fifo" "$work" /dev/null; do
+	expect_unusable "$special' is not a regular file" --kernel "$kernel" --initrd "$special"
+done
+expect_unusable 'not a regular file' --kernel "$kernel" --device "$(e1000e_address),rom=$work/fifo"
+expect_unusable "$work/none/stats" --kernel "$kernel" --stats="$work/none/stats"
+words=$(printf %2039s '' | tr ' ' x)
+expect_unusable 'a kernel takes at most 2047, and usher adds 9' --kernel "$kernel" --cmdline "$words"
+expect_unusable '20390 bytes; a kernel takes at most 2047' --kernel "$kernel" \
+	--cmdline "$words$words$words$words$words$words$words$words$words$words"
+truncate -s 300M "$work/initrd"
+for wish in --plan --quiet; do
+	expect_status 3 usher run $wish --kernel "$kernel" --initrd "$work/initrd" --memory 256M \
+		--device "$disk"
+	expect_text "'$work/initrd' has 300 MiB and does not fit into 256 MiB"
+	expect_text '[boot]'
+done
 
 expect_equal 'the drivers' "$before" "$(all_drivers)"
 expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "engine/bars.h"
+#include "engine/files.h"
 #include "replay.h"
 
 #include <inttypes.h>
@@ -110,6 +111,29 @@ START_TEST(reads_the_memory_of_qemus_arguments)
 	spec.has_memory = true;
 	ask_fit(&engine_qemu, USER MEMINFO CPUINFO DEVICE);
 	ck_assert_uint_eq(plan.problem_count, 0);
+}
+END_TEST
+
+START_TEST(refuses_files_that_do_not_fit_into_memory)
+{
+	struct guest_files f = FILES_NONE;
+
+	host_setup(MIB(128), 0);
+	spec.files = &f;
+	spec.kernel = "vmlinuz";
+	spec.initrd = "initrd.img";
+	f.image = (struct vmlinux){.entry = VMLINUX_MIN, .end = MIB(32), .count = 1};
+	f.image.segments[0] =
+		(struct vmlinux_segment){.address = VMLINUX_MIN, .size = MIB(31), .file_size = 1};
+	f.initrd_size = MIB(96);
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO);
+	ck_assert_uint_eq(plan.problem_count, 0);
+	f.initrd_size++;
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO);
+	expect_problem("boot", "'initrd.img' has 97 MiB and does not fit into 128 MiB");
+	f.image.segments[0].size = MIB(128);
+	ask_fit(&engine_ours, ROOT MEMINFO CPUINFO);
+	expect_problem("boot", "'vmlinuz' does not fit into 128 MiB");
 }
 END_TEST
 
@@ -382,9 +406,10 @@ START_TEST(functions_share_a_port_with_function_0)
 }
 END_TEST
 
-SUITE("fit", accepts_a_guest_that_fits, refuses_memory_beyond_the_lock_limit,
-	reads_the_memory_of_qemus_arguments, qemu_starts_with_the_size_of_the_guest,
-	refuses_memory_beyond_the_host, counts_only_free_huge_pages, respects_reserved_regions,
-	respects_the_width_of_the_iommu, refuses_bars_without_addresses, big_memory_and_big_bars,
+SUITE("fit", refuses_files_that_do_not_fit_into_memory, accepts_a_guest_that_fits,
+	refuses_memory_beyond_the_lock_limit, reads_the_memory_of_qemus_arguments,
+	qemu_starts_with_the_size_of_the_guest, refuses_memory_beyond_the_host,
+	counts_only_free_huge_pages, respects_reserved_regions, respects_the_width_of_the_iommu,
+	refuses_bars_without_addresses, big_memory_and_big_bars,
 	respects_the_width_of_qemus_processors, names_the_checks_of_each_engine,
 	functions_share_a_port_with_function_0)

@@ -71,7 +71,7 @@ START_TEST(roms_and_traces)
 		ck_assert_int_eq(spec_add_trace(&s, bad[i], NULL), -EINVAL);
 	ck_assert_int_eq(spec_check(&s, &e), 0);
 	ck_assert_int_eq(spec_add_device(&s, "02:00.0,rom=/nowhere/rom", &e), 0);
-	ck_assert_int_eq(spec_check(&s, &e), -ENOENT);
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
 }
 END_TEST
 
@@ -142,7 +142,7 @@ START_TEST(files_must_be_readable)
 	struct err e = {0};
 
 	s.kernel = "/nowhere/vmlinuz";
-	ck_assert_int_eq(spec_check(&s, &e), -ENOENT);
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
 	ck_assert_str_eq(e.msg, "--kernel: open '/nowhere/vmlinuz': No such file or directory");
 }
 END_TEST
@@ -170,6 +170,22 @@ START_TEST(files_must_be_regular)
 }
 END_TEST
 
+START_TEST(command_lines_fit_into_a_kernel)
+{
+	static char text[SPEC_CMDLINE_MAX + 2];
+	struct guest_spec s = spec_good();
+	struct err e = {0};
+
+	memset(text, 'x', SPEC_CMDLINE_MAX);
+	s.cmdline = text;
+	ck_assert_int_eq(spec_check(&s, &e), 0);
+	text[SPEC_CMDLINE_MAX] = 'x';
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "--cmdline: 2048 bytes; a kernel takes at most 2047");
+}
+END_TEST
+
 SUITE("spec", roms_and_traces, devices_have_addresses_and_keys, bad_devices_change_nothing,
 	refuses_a_device_twice, refuses_too_many_devices, names_become_file_names,
-	sizes_have_bounds, files_must_be_readable, files_must_be_regular)
+	sizes_have_bounds, files_must_be_readable, files_must_be_regular,
+	command_lines_fit_into_a_kernel)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/files.h"
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "base/output.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Failures of this host, or of usher; all others come from what the user gave. */
+static int whose_fault(int r)
+{
+	static const int ours[] = {ENOMEM, ELIBACC, EMFILE, ENFILE, ENOSPC};
+
+	for (size_t i = 0; i < COUNT(ours); i++)
+		if (r == -ours[i])
+			return r;
+	return r < 0 ? -EINVAL : r;
+}
+
+static int open_kernel(const struct guest_spec *s, struct guest_files *f, struct err *e)
+{
+	int r = kernel_open(s->kernel, &f->kernel, e);
+
+	if (r < 0)
+		return whose_fault(r);
+	r = vmlinux_read(f->kernel.fd, &f->image, e);
+	return r < 0 ? whose_fault(err_in(e, r, "--kernel: '%s'", s->kernel)) : 0;
+}
+
+static int open_initrd(const struct guest_spec *s, struct guest_files *f, struct err *e)
+{
+	struct stat st;
+
+	f->initrd = spec_open_file("--initrd", s->initrd, e);
+	if (f->initrd < 0)
+		return f->initrd;
+	if (fstat(f->initrd, &st) < 0)
+		return err_set(e, -errno, "--initrd: stat '%s'", s->initrd);
+	f->initrd_size = (uint64_t)st.st_size;
+	return f->initrd_size ? 0 : err_say(e, -EINVAL, "--initrd: '%s' is empty", s->initrd);
+}
+
+int files_open(const struct guest_spec *s, struct guest_files *ret, struct err *e)
+{
+	*ret = FILES_NONE;
+	int r = s->kernel ? open_kernel(s, ret, e) : 0;
+	if (r == 0 && s->initrd)
+		r = open_initrd(s, ret, e);
+	for (size_t i = 0; r == 0 && i < s->device_count; i++) {
+		if (!s->devices[i].rom[0])
+			continue;
+		ret->roms[i] = spec_open_file("--device: rom", s->devices[i].rom, e);
+		r = ret->roms[i] < 0 ? ret->roms[i] : 0;
+	}
+	return r;
+}
+
+int files_open_output(const struct guest_spec *s, struct guest_files *ret, struct err *e)
+{
+	if (!s->stats_file)
+		return 0;
+	ret->stats = output_open("statistics", s->stats_file, 0644, e);
+	return ret->stats < 0 ? -EINVAL : 0;
+}
+
+int files_check_output(const struct guest_spec *s, struct err *e)
+{
+	char folder[FILE_PATH_MAX];
+	struct stat st;
+
+	if (!s->stats_file)
+		return 0;
+	if (file_path(folder, sizeof(folder), "%s", s->stats_file) < 0)
+		return err_say(e, -EINVAL, "--stats: the path is too long");
+	if (stat(folder, &st) < 0)
+		(void)file_path(folder, sizeof(folder), "%.*s.",
+			(int)(file_base(s->stats_file) - s->stats_file), s->stats_file);
+	else if (S_ISDIR(st.st_mode))
+		return err_say(e, -EINVAL, "--stats: '%s' is a folder", s->stats_file);
+	if (access(folder, W_OK) == 0)
+		return 0;
+	(void)err_set(e, -errno, "--stats: write '%s'", s->stats_file);
+	return -EINVAL;
+}
+
+void files_close(struct guest_files *f)
+{
+	kernel_close(&f->kernel);
+	fd_close(&f->initrd);
+	for (size_t i = 0; i < COUNT(f->roms); i++)
+		fd_close(&f->roms[i]);
+	fd_close(&f->stats);
+}
