@@ -38,7 +38,7 @@
 #include "host/host.h"
 
 #define BIND_MEMBERS_MAX 1024 /* far above 256 functions of a bus, VFs included */
-#define BIND_JOURNAL_MAX (1024 * 1024) /* [bytes] an entry of as many members stays below */
+#define BIND_JOURNAL_MAX (1 << 20) /* [bytes] an entry of as many members stays below */
 #define BIND_DRIVER_FITTING "+" /* in the place of the driver before */
 #define BIND_BOOT_MAX 40 /* a UUID and the NUL */
 

@@ -166,7 +166,7 @@ static void find_routes6(const struct stack *s, struct routes *r)
 			    name) != 4 ||
 			!stack_has(s, name))
 			continue;
-		for (; n < 16 && sscanf(dest + 2 * n, "%2hhx", &to[n]) == 1; n++)
+		for (; n < 16 && sscanf(dest + 2UL * n, "%2hhx", &to[n]) == 1; n++)
 			;
 		if (n == 16 && !is_idle_route6(to, prefix, flags))
 			route_add(r, s, name, AF_INET6, to, prefix);

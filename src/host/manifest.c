@@ -208,7 +208,7 @@ static int parse_link(struct reader *r, const char *path, char *rest)
 		return -EINVAL;
 	char *data = budget_take(r->m, len + 1);
 	if (data)
-		memcpy(data, rest, len);
+		memcpy(data, rest, len + 1);
 	return entry_add(r->m, path, MANIFEST_LINK, data, len);
 }
 

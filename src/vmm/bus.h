@@ -66,9 +66,9 @@ struct bus {
 	struct bus_range *(*late)(struct bus *b, uint64_t addr, unsigned size);
 };
 
-#define BUS_INIT(of)                                            \
-	{                                                       \
-		.name = of, .guard = PTHREAD_RWLOCK_INITIALIZER \
+#define BUS_INIT(of)                                              \
+	{                                                         \
+		.name = (of), .guard = PTHREAD_RWLOCK_INITIALIZER \
 	}
 
 /* Whether @r has room between the other ranges. Return: 0, -EINVAL, -EEXIST on overlap. */

@@ -19,9 +19,9 @@ struct memory;
  *
  * Context: any thread, without a lock.
  */
-int memory_read(const struct memory *m, gpa_t at, void *to, size_t len);
-int memory_write(const struct memory *m, gpa_t at, const void *from, size_t len);
-int memory_fill(const struct memory *m, gpa_t at, uint8_t byte, size_t len);
+int memory_read(const struct memory *m, gpa_t gpa, void *to, size_t len);
+int memory_write(const struct memory *m, gpa_t gpa, const void *from, size_t len);
+int memory_fill(const struct memory *m, gpa_t gpa, uint8_t byte, size_t len);
 
 /*
  * A little-endian field. One that is aligned to its size is read, or written, by one access: the

@@ -193,7 +193,7 @@ void cpuid_put_name(struct kvm_cpuid2 *c, const struct cpuid_name *name)
 		return;
 	last->eax = (uint32_t)max_u64(last->eax, LEAF_NAME + 2);
 	for (uint32_t i = 0; i < 3; i++) {
-		const uint32_t *w = &name->words[4 * i];
+		const uint32_t *w = &name->words[4UL * i];
 		drop_leaf(c, LEAF_NAME + i);
 		c->entries[c->nent++] = (struct kvm_cpuid_entry2){
 			.function = LEAF_NAME + i,
@@ -220,7 +220,7 @@ static struct cpuid_name host_name(void)
 
 	execute_cpuid(LEAF_EXTENDED, most);
 	for (uint32_t i = 0; i < 3 && most[0] >= LEAF_NAME + 2; i++)
-		execute_cpuid(LEAF_NAME + i, &n.words[4 * i]);
+		execute_cpuid(LEAF_NAME + i, &n.words[4UL * i]);
 	return n;
 }
 

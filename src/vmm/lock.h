@@ -31,9 +31,9 @@ struct lock {
 	enum lock_rank rank;
 };
 
-#define LOCK_INIT(of)                                           \
-	{                                                       \
-		.mutex = PTHREAD_MUTEX_INITIALIZER, .rank = of, \
+#define LOCK_INIT(of)                                             \
+	{                                                         \
+		.mutex = PTHREAD_MUTEX_INITIALIZER, .rank = (of), \
 	}
 
 void lock_take(struct lock *l);
