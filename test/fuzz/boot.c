@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -40,7 +41,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		__builtin_trap(); /* refused without a word */
 	if (r == 0 && (kernel.end > MIB(4) || kernel.entry >= kernel.end))
 		__builtin_trap();
-	(void)boot_load_initrd(&memory, path, kernel.end, MIB(4), &initrd, &e);
+	struct boot_info info = {.cmdline = "console=ttyS0"};
+	if (boot_load_initrd(&memory, path, kernel.end, MIB(4), &initrd, &e) == 0)
+		info.initrd = initrd;
 	(void)close(fd);
+	for (size_t i = 0; i + 16 <= size; i += 16) {
+		uint64_t range[2];
+		memcpy(range, data + i, sizeof(range));
+		boot_add_map(&info, range[0], range[1], BOOT_RAM);
+	}
+	if (boot_write_info(&memory, &info, &e) < 0)
+		__builtin_trap(); /* its tables lie below the kernel, where RAM is */
 	return 0;
 }

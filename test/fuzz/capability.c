@@ -2,7 +2,7 @@
 /*
  * A configuration space of any content and length: all that is read from one.
  *
- * covers: src/pci/capability.c src/pci/acs.c src/pci/bar.c
+ * covers: src/pci/capability.c src/pci/acs.c src/pci/config.c
  */
 #include "base/num.h"
 #include "pci/acs.h"

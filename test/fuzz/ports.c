@@ -6,7 +6,7 @@
  * size, offset in 3, value in 3).
  *
  * covers: src/vmm/pci/root.c src/vmm/pci/rootport.c src/vmm/pci/slot.c src/vmm/pci/firmware.c
- * covers: src/vmm/pci/conf1.c src/vmm/pci/link.c src/vmm/serial.c src/vmm/power.c src/vmm/bus.c
+ * covers: src/vmm/pci/conf1.c src/vmm/pci/link.c src/vmm/serial.c src/vmm/power.c
  */
 #include "base/endian.h"
 #include "base/num.h"
@@ -135,6 +135,10 @@ static void move_card(struct vm *vm, struct scratch *s, unsigned how)
 
 static void step(struct vm *vm, struct scratch *cards, const uint8_t *s)
 {
+	if ((s[0] & 0xff) == 0xf0 && s[1] == 0xf0) {
+		pci_reset(vm);
+		return;
+	}
 	if ((s[0] & 0xf8) == 0xf8) {
 		move_card(vm, &cards[s[1] % CARDS], s[1] / CARDS);
 		return;

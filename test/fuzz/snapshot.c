@@ -43,6 +43,55 @@ static int touch(void *arg, const char *name)
 	return 0;
 }
 
+static int take_holder(void *arg, const struct host_holder *o)
+{
+	(void)arg;
+	require(o->pid >= 0, "a holder is a process");
+	return 0;
+}
+
+static int take_address(void *arg, const struct host_net_address *a)
+{
+	(void)arg;
+	require(a->interface[0] && memchr(a->interface, '\0', sizeof(a->interface)),
+		"an address is an interface's");
+	return 0;
+}
+
+static int take_upper(void *arg, const struct host_net_upper *u)
+{
+	(void)arg;
+	require(memchr(u->lower, '\0', sizeof(u->lower)) &&
+			memchr(u->name, '\0', sizeof(u->name)) &&
+			memchr(u->owner, '\0', sizeof(u->owner)),
+		"an upper interface has names");
+	return 0;
+}
+
+/* Everything that a snapshot answers, apart from sysfs. */
+static void ask_host(struct host *h)
+{
+	static const char *const nodes[] = {
+		"/dev/kvm", "/dev/nvme0n1", "/dev/loop0", "/", "/sys/a/z"};
+	static const char *const disks[] = {"sda", "sdb", "nvme0n1", "loop0"};
+	struct host_number number;
+	struct host_node node;
+
+	(void)h->ops->holders(h, HOST_LOOK_EVERYWHERE, take_holder, NULL);
+	(void)h->ops->addresses(h, take_address, NULL);
+	(void)h->ops->uppers(h, take_upper, NULL);
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		(void)h->ops->node(h, nodes[i], &node);
+		(void)h->ops->number(h, nodes[i], &number);
+		(void)h->ops->changed(h, nodes[i]);
+	}
+	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
+		require(h->ops->block_busy(h, disks[i]) <= 1, "a disk is busy or not");
+		(void)h->ops->loop(h, disks[i], &number);
+	}
+	(void)host_functions(h, "eth0", NULL, NULL);
+}
+
 static void read_host(struct host *h)
 {
 	static struct pci_config config;
@@ -52,6 +101,7 @@ static void read_host(struct host *h)
 	struct pci_hot_reset hot;
 	size_t count = 0, n = 0;
 
+	ask_host(h);
 	(void)h->ops->list(h, "/", touch, h);
 	(void)h->ops->list(h, "/sys/bus/pci/devices", touch, h);
 	if (pci_device_list(h, &list, &count, NULL) < 0)
