@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,4 +42,42 @@ START_TEST(standard_descriptors_are_never_reused)
 }
 END_TEST
 
-SUITE("fd", standard_descriptors_are_never_reused)
+/* The linker replaces the system calls of this program: each transfers at most PART bytes. */
+#define PART 3
+
+ssize_t __real_pread64(int fd, void *buf, size_t len, off_t off);
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t off);
+ssize_t __real_pwrite64(int fd, const void *buf, size_t len, off_t off);
+ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off);
+
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t off)
+{
+	return __real_pread64(fd, buf, len < PART ? len : PART, off);
+}
+
+ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off)
+{
+	return __real_pwrite64(fd, buf, len < PART ? len : PART, off);
+}
+
+START_TEST(short_transfers_go_on)
+{
+	char path[] = "/tmp/usher-fd-XXXXXX", buf[8] = "";
+	int fd = mkstemp(path);
+
+	(void)unlink(path);
+	ck_assert_int_eq(fd_write_full(fd, "01", 2), 0);
+	ck_assert_int_eq(fd_pwrite_full(fd, "23456789", 8, 2), 0);
+	ck_assert_int_eq(fd_pread_full(fd, buf, 7, 1), 0);
+	ck_assert_str_eq(buf, "1234567");
+	/* The file's own position is behind the first two bytes. */
+	ck_assert_int_eq(fd_read_full(fd, buf, 7), 0);
+	ck_assert_str_eq(buf, "2345678");
+	ck_assert_int_eq(fd_read_full(fd, buf, 2), -EIO);
+	ck_assert_int_eq(fd_pread_full(fd, buf, 7, 4), -EIO);
+	ck_assert_int_eq(fd_pread_full(fd, buf, 1, -1), -EINVAL);
+	(void)close(fd);
+}
+END_TEST
+
+SUITE("fd", standard_descriptors_are_never_reused, short_transfers_go_on)

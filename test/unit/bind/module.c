@@ -8,8 +8,10 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 300
@@ -54,8 +56,15 @@ START_TEST(gives_up_in_time)
 	int64_t begun = clock_ms();
 
 	ck_assert_int_eq(load_by("exec sleep 600", PATIENCE_MS), -ETIMEDOUT);
-	ck_assert_ptr_nonnull(strstr(e.msg, "has not ended"));
+	const char *process = strstr(e.msg, "(process ");
+	ck_assert_ptr_nonnull(process);
+	ck_assert_ptr_nonnull(strstr(process, "has not ended"));
 	ck_assert_int_ge(clock_ms() - begun, PATIENCE_MS);
+	/* It was killed. */
+	pid_t pid = (pid_t)atoi(process + strlen("(process "));
+	while (waitpid(pid, NULL, WNOHANG) == 0)
+		(void)usleep(1000);
+	ck_assert_int_eq(kill(pid, 0), -1);
 }
 END_TEST
 

@@ -235,6 +235,18 @@ START_TEST(the_guests_own_reset_counts)
 }
 END_TEST
 
+/* As after a reset of the bus that came between the guest's writes and its request. */
+START_TEST(a_request_counts_though_nothing_was_written)
+{
+	rig_start(suite_fixtures, "nvme");
+	ck_assert(!rig.dev->touched);
+	rig_write(0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	ck_assert_uint_eq(rig.dev->resets, 1);
+	ck_assert_uint_eq(rig_read(PCI_COMMAND, 2) & 7, 0);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(a_failed_reset_is_none)
 {
 	start_in_use();
@@ -416,6 +428,7 @@ END_TEST
 SUITE("pass_reset", resets_the_bus_once_for_all, resets_what_is_on_the_bus_alone,
 	a_domain_is_told_in_16_bits, spares_a_companion_in_use, spares_a_companion_that_decodes,
 	a_bus_reset_wakes_a_companion, prefers_a_function_level_reset, the_guests_own_reset_counts,
-	a_failed_reset_is_none, a_failed_request_is_none, a_long_reset_holds_up_nobody,
+	a_request_counts_though_nothing_was_written, a_failed_reset_is_none,
+	a_failed_request_is_none, a_long_reset_holds_up_nobody,
 	a_reset_of_the_bus_holds_all_that_is_on_it, a_companion_reset_twice_is_in_use_again,
 	the_host_asks_without_a_look_at_a_device_in_reset, a_device_leaves_after_its_reset)
