@@ -96,7 +96,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /*
- * Turn about, and who is first in turn as well, so that what disturbs the one disturbs the other.
+ * The two alternate, and so does the first of them, so that a disturbance affects both alike.
  */
 static void pairs(void)
 {

@@ -38,6 +38,6 @@ for function, page in pages.items():
     if not source.exists():
         wrong.append(f"{function}: no page {source.name}")
     elif not re.search(rf"\b{function}\b", source.read_text()):
-        wrong.append(f"{function}: {source.name} does not tell of it")
+        wrong.append(f"{function}: {source.name} does not describe it")
 print("\n".join(wrong) or "ok")
 sys.exit(bool(wrong))

@@ -80,7 +80,7 @@ void fd_close(int *fd)
 
 void fd_fill_standard(void)
 {
-	/* Each for the direction in which nobody uses it. */
+	/* In the wrong direction, so that a transfer fails with EBADF. */
 	static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
 
 	for (int fd = 0; fd < (int)COUNT(flags); fd++)

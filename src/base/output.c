@@ -150,7 +150,7 @@ static int output_walk(struct output_walk *w, const char *path, struct err *e)
 	return r < 0 ? r : 0;
 }
 
-/* A file or FIFO of somebody else: its owner would lose what is in it, or read what is written. */
+/* A file or FIFO of another user, who would lose its content or could read what is written. */
 static int output_judge(const struct output_walk *w, const struct stat *st, struct err *e)
 {
 	if (S_ISDIR(st->st_mode))

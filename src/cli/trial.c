@@ -120,14 +120,14 @@ static void look_at_bars(struct trial *t)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "%sBAR %u (%s) %s", n ? ", " : "",
 			i, size_format(b->region.size, size, sizeof(size)),
 			r < 0                    ? strerror(-r)
-			: b->first == UINT32_MAX ? "answers all ones"
+			: b->first == UINT32_MAX ? "answers all-ones"
 						 : "answers");
 		if ((size_t)n >= sizeof(text))
 			break;
 	}
 	if (n == 0 && mark == CARD_PASSED)
 		mark = CARD_SKIPPED;
-	card_add(t->card, "BARs", mark, since, "%s", n ? text : "it has none that can be read");
+	card_add(t->card, "BARs", mark, since, "%s", n ? text : "the device has no readable BAR");
 }
 
 void trial_look(struct trial *t)
@@ -138,7 +138,7 @@ void trial_look(struct trial *t)
 	if (pci_config_read(t->host, t->address, &t->first, &e) < 0)
 		card_add(t->card, "config space", CARD_FAILED, since, "%s", e.msg);
 	else
-		card_add(t->card, "config space", CARD_PASSED, since, "%zu bytes answer",
+		card_add(t->card, "config space", CARD_PASSED, since, "%zu bytes are readable",
 			t->first.size);
 	look_at_bars(t);
 }
@@ -320,5 +320,5 @@ void trial_interrupts(struct trial *t)
 				      : "VFIO raised it, but the eventfd received nothing");
 	}
 	if (!any)
-		card_add(t->card, "interrupts", CARD_SKIPPED, 0, "it has none");
+		card_add(t->card, "interrupts", CARD_SKIPPED, 0, "the device has none");
 }

@@ -41,7 +41,7 @@ int clients_listen(struct clients *c, const char *path)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* Our lock says that one from before is nobody's. */
+	/* We hold the lock, so an older socket has no owner. */
 	(void)unlink(path);
 	mode_t before = umask(0177);
 	int r = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;

@@ -47,13 +47,15 @@ bool card_passed(const struct card *c)
 const char *card_verdict(const struct card *c)
 {
 	if (card_passed(c))
-		return "it survives: a second guest will find it as the first one did";
+		return "it survives: each guest gets the device in the same state";
 	if (!c->tried)
 		return "it was not tried";
 	if (c->resets_passed)
 		return "usable with care: some steps failed";
-	return c->resets ? "it does not survive its first guest: no way to reset it works"
-			 : "it cannot be reset between two guests: it has no way to be reset";
+	return c->resets ? "it does not survive: every reset failed, so the next guest would find "
+			   "what the first one left"
+			 : "it does not survive: it has no way to be reset, so the next guest "
+			   "would find what the first one left";
 }
 
 const char *card_mark_name(enum card_mark m)

@@ -15,7 +15,7 @@ enum inventory_state {
 	INVENTORY_MAYBE, /* no use found, but not all processes could be inspected */
 	INVENTORY_READY, /* on a VFIO driver, not open */
 	INVENTORY_LENT, /* its group is open */
-	INVENTORY_BUSY, /* somebody uses it */
+	INVENTORY_BUSY, /* in use */
 	INVENTORY_DEAD, /* it does not answer any more */
 	INVENTORY_GROUP, /* it is free, but another member of its group is not */
 	INVENTORY_BRIDGE, /* a PCI bridge, which keeps its driver */

@@ -46,7 +46,8 @@ struct columns;
 
 /*
  * Writers, on standard output. What a device or a process may have put into a text is escaped.
- * @is_default: nobody chose @c, so columns without content, or without room, are left out.
+ * @is_default: the user did not choose @c, so columns without content, or without room, are left
+ * out.
  * Return: 0, -ENOMEM, -ENOPKG.
  */
 int listing_table(const struct listing *l, const struct columns *c, enum tree_kind kind,

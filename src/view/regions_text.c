@@ -43,8 +43,9 @@ static void msix_text(const struct pci_config *c, char *buf, size_t size)
 		(void)snprintf(buf, size, "malformed: its table is not in a BAR");
 	else if (r == 0)
 		(void)snprintf(buf, size,
-			"%u vectors, table in BAR %u at 0x%x, pending bits in BAR %u at 0x%x",
-			m.count, m.table_bar, m.table_offset, m.pba_bar, m.pba_offset);
+			"%u vector%s, table in BAR %u at 0x%x, pending bits in BAR %u at 0x%x",
+			m.count, m.count == 1 ? "" : "s", m.table_bar, m.table_offset, m.pba_bar,
+			m.pba_offset);
 }
 
 static void msi_text(const struct pci_config *c, char *buf, size_t size)

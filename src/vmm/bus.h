@@ -57,11 +57,10 @@ struct bus {
 	struct bus_range *ranges[BUS_RANGES_MAX]; /* by base; the devices' own */
 	pthread_rwlock_t guard; /* of the table, for a look at it or one change of it */
 	uint64_t generation; /* of the table */
-	uint64_t missed; /* nobody answered */
+	uint64_t missed; /* accesses without an answer */
 	/*
-	 * Whose access was it, when no range has it: a range that need not be on the bus, NULL
-	 * nobody's. For what had left the guest before its place was mapped. The range comes with a
-	 * pin. NULL: none of it is.
+	 * Asked when no range has an address: the range that was there until its pages were mapped,
+	 * with a pin, though it is not on the bus; NULL: none. The function may be NULL.
 	 */
 	struct bus_range *(*late)(struct bus *b, uint64_t addr, unsigned size);
 };
@@ -76,7 +75,7 @@ int bus_check(struct bus *b, const struct bus_range *r, struct err *e);
 
 /* @r stays the device's. Return: bus_check()'s, -ENOSPC. */
 int bus_add(struct bus *b, struct bus_range *r, struct err *e);
-/* Waits for nobody. @r may be added again at once, but not be freed before bus_range_wait(). */
+/* Does not wait. @r may be added again at once, but not be freed before bus_range_wait(). */
 void bus_remove(struct bus *b, struct bus_range *r);
 
 /* Waits until no thread has @r, which is removed, any more. Context: without a device's lock. */
@@ -91,7 +90,7 @@ int bus_add_doorbell(struct bus_range *r, struct bus_doorbell *d, struct err *e)
 /* *@b->vm_fd is a new VM: tells it of all doorbells. */
 void bus_renew(struct bus *b);
 
-/* A read that nobody answers is all-ones, a write is lost: as on a real bus. */
+/* Without an answer a read is all-ones, and a write is lost, as on a real bus. */
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned size);
 void bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value);
 

@@ -15,7 +15,7 @@ struct vm;
  * Processors: one thread each. The first starts where boot says, the others wait in KVM for the
  * INIT and SIPI that the guest sends them.
  */
-#define CPUS_MAX 240 /* 8-bit APIC ids, 255 is everybody */
+#define CPUS_MAX 240 /* 8-bit APIC ids, 255 is the broadcast */
 #define CPU_EXITS 64 /* counted KVM_EXIT_* reasons */
 
 struct cpu {

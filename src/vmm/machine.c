@@ -32,9 +32,9 @@
 /*
  * How it works
  *
- * machine_init() is the table of steps at the end of this file, from top to bottom; --timing
- * names its phases after them. A reboot is the same table once more, by its second column: memory
- * stays pinned and mapped for DMA, the devices stay open and are reset, KVM's side is made anew.
+ * machine_init() runs the table of steps at the end of this file, from top to bottom; --timing
+ * names its phases after them. A reboot runs the table's second column: memory stays pinned and
+ * mapped for DMA, the devices stay open and are reset, and everything in KVM is made again.
  *
  * Guest-physical memory:
  *   0           RAM; start info at 0x6000, command line at 0x20000
@@ -46,7 +46,7 @@
  *   4 GiB       RAM again
  *   above       window for 64-bit BARs
  *
- * RAM has holes where the IOMMU keeps addresses for itself (vfio/layout).
+ * RAM has holes where the IOMMU reserves addresses (vfio/layout).
  */
 const struct machine_map machine_reduced = {
 	.name = "reduced",
@@ -62,11 +62,11 @@ const struct machine_map machine_reduced = {
 
 #define MEMORY_MIN MIB(4)
 
-/* How long a reader of our messages may take at the end: without reading a byte, and in all. */
+/* At the end, the time that a reader of our messages has: without reading a byte, and in all. */
 #define MESSAGES_IDLE_MS 200
 #define MESSAGES_LAST_MS 2000
 
-/* How long a device may take to return from a reset; the kernel allows 60 s. */
+/* How long a reset of a device may take; the kernel allows 60 s. */
 #define RESET_STEP_MS 100
 #define RESET_MAX_MS 90000
 
@@ -106,7 +106,7 @@ static const struct machine_device *first_passed(const struct machine_spec *s)
 	return NULL;
 }
 
-/* What the IOMMU of the passed-through devices translates, if there are any. */
+/* The addresses that the IOMMU of the passed-through devices translates; all if there are none. */
 static int ask_iommu(struct machine *m, struct err *e)
 {
 	const struct machine_device *first = first_passed(m->spec);
@@ -174,7 +174,8 @@ static int place_kvms_pages(struct machine *m, struct err *e)
 	uint64_t identity = m->map->identity;
 
 	/*
-	 * Only Intel processors without unrestricted guest mode use them; they come before vCPUs.
+	 * Only Intel processors without unrestricted guest mode use them. KVM wants them before the
+	 * vCPUs.
 	 */
 	if (ioctl(m->vm.fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
 		ioctl(m->vm.fd, KVM_SET_TSS_ADDR, (unsigned long)m->map->tss) < 0)
@@ -215,7 +216,8 @@ static int make_devices(struct machine *m, struct err *e)
 }
 
 /*
- * Which of the devices @i goes in with: function 0 of the device it is of, if it is there, else @i.
+ * The first function in the slot of function @i: function 0 of the same device if the guest has
+ * it, else @i.
  */
 static size_t first_of(const struct machine_spec *s, size_t i)
 {
@@ -338,7 +340,7 @@ static int make_tables(struct machine *m, struct err *e)
 static void fill_map(const struct machine *m, struct boot_info *info)
 {
 	const struct machine_map *map = m->map;
-	uint64_t reserved = BOOT_KERNEL_MIN - 0xa0000; /* where a PC has its adapters' ROMs */
+	uint64_t reserved = BOOT_KERNEL_MIN - 0xa0000; /* here a PC has the ROMs of its adapters */
 
 	boot_add_map(info, 0, 0xa0000, BOOT_RAM);
 	boot_add_map(info, 0xa0000, reserved, BOOT_RESERVED);
@@ -393,7 +395,7 @@ static int watch_events(struct machine *m, struct err *e)
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	signals_that_end(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	/* Output to a pipe that nobody reads, or to a file that is full, ends no guest. */
+	/* A pipe without a reader, or a full file, must not end the guest. */
 	signals_survive_writes();
 	m->signals = (struct loop_source){
 		.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = on_signal};
@@ -477,22 +479,24 @@ static int run_once(struct machine *m, struct err *e)
 		r = loop_run(&m->vm.loop, e);
 	vm_stop(&m->vm, VM_FAILED, "our own failure");
 	cpus_stop(&m->vm);
-	console_drain(&m->console); /* a panic may be among it */
+	console_drain(&m->console); /* it may report a panic */
 	return r;
 }
 
-/* Whether a signal or the keeper's end is there for the loop, which does not run now. */
+/* True if a signal, or the keeper's end, waits for the loop, which does not run now. */
 static bool stop_waits(const struct machine *m)
 {
-	/* The keeper's end is POLLHUP; a message of it waits until the guest runs again. */
+	/*
+	 * POLLHUP: the keeper has ended. A message of the keeper waits until the guest runs again.
+	 */
 	struct pollfd p[] = {{.fd = m->signals.fd, .events = POLLIN}, {.fd = m->spec->keeper_fd}};
 
-	return poll(p, COUNT(p), 0) > 0; /* one that is -1 is left out */
+	return poll(p, COUNT(p), 0) > 0; /* poll() skips a descriptor of -1 */
 }
 
 /*
- * Until no device is in reset: none may write to memory that the next kernel is loaded into.
- * Return: 0 also when the guest is to stop; -ETIMEDOUT.
+ * Waits until no device is in reset, because a device must not write to the memory of the next
+ * kernel. Return: 0, also if the guest has to stop; -ETIMEDOUT.
  */
 static int await_resets(struct machine *m, struct err *e)
 {
@@ -506,8 +510,8 @@ static int await_resets(struct machine *m, struct err *e)
 }
 
 /*
- * As the reset button: devices first, while nobody else runs, since they may still write to the
- * guest's memory; then a machine of which nothing is left but memory and devices.
+ * Like the reset button. The devices come first, while no vCPU runs, because they may still write
+ * to guest memory. Only memory and devices survive; the rest of the machine is made again.
  */
 static int restart_guest(struct machine *m, struct err *e)
 {
@@ -541,9 +545,9 @@ int machine_run(struct machine *m, struct err *e)
 			r = run_once(m, e);
 	}
 	attach_wait(&m->attach);
-	/* What they do to the devices counts; one that hangs is not waited for. */
+	/* Give workers time to reset the devices, but do not wait for a device that hangs. */
 	(void)pass_reset_wait(&m->vm, RESET_STEP_MS);
-	console_fini(&m->console); /* before anybody tells of the end */
+	console_fini(&m->console); /* before the end is reported */
 	timing_mark(&m->vm.timing, "run");
 	return r;
 }

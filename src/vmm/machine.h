@@ -98,7 +98,8 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 	struct err *e);
 
 /*
- * Runs the guest to its end, over its reboots: vm_ended() and vm.why tell of it. Return: 0, -errno.
+ * Runs the guest to its end, over its reboots; vm_ended() and vm.why have the reason.
+ * Return: 0, -errno.
  */
 int machine_run(struct machine *m, struct err *e);
 

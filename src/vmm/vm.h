@@ -93,7 +93,7 @@ int vm_renew(struct vm *vm, struct err *e);
 
 /*
  * Ends the guest. The first call counts, later ones do nothing; but VM_STOPPED counts after a
- * VM_REBOOT, for who tells a guest to stop does not want it started again. @fmt: why, a sentence.
+ * VM_REBOOT, because a guest that is to stop must not boot again. @fmt: why, a sentence.
  * Context: any thread, any lock.
  */
 void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
@@ -104,8 +104,8 @@ void vm_interrupt(struct vm *vm, int number, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * A device took its pages away without anybody's asking: that need not be the guest's end. Several
- * vCPUs may find it at once, of which the first cures it for all. @seen: vm_cures() before the
+ * A device has removed its pages by itself, which need not end the guest. Several vCPUs may fault
+ * at once; the first one cures it for all. @seen: vm_cures() before the
  * KVM_RUN that failed with EFAULT. Return: true: it may try again.
  */
 bool vm_cure(struct vm *vm, uint64_t seen);

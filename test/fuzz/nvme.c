@@ -102,7 +102,7 @@ static void poll_once(void)
 	require(nvme_inflight(&nvme.queues[0]) == open_count, "none is forgotten");
 }
 
-/* Any bytes to a place in one of the mappings: its queues, its lists, the data. */
+/* Writes any bytes into one of the mappings: queues, lists, data. */
 static void scribble(void)
 {
 	const struct model_container *c = usher_model_of(dev)->container;
@@ -123,7 +123,7 @@ static void recover(void)
 	static unsigned few;
 	struct usher_err e;
 
-	/* A controller that is waited for costs real time. */
+	/* Waiting for a controller takes real time. */
 	if (few++ % 16)
 		return;
 	int r = nvme_recover(&nvme, &e);
@@ -164,7 +164,7 @@ static void step(void)
 	}
 }
 
-/* What identify tells is the device's to say; the driver believes no more than it can bear. */
+/* The device controls the result of identify, which the driver must check. */
 static void lie(void)
 {
 	model->blocks = take16() + 1u;

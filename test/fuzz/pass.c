@@ -47,7 +47,7 @@ static void access_bus(struct bus *b, unsigned off, unsigned size, uint32_t valu
 	(void)bus_read(b, at, size);
 }
 
-/* A BAR of @d to a place that others like as well, or a fault that traps all. */
+/* Moves a BAR of @d to a place that other BARs use as well, or traps all by a fault. */
 static void place(struct pass_dev *d, unsigned off, uint32_t value)
 {
 	static const uint32_t places[] = {

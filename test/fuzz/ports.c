@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define ECAM UINT64_C(0xe8000000)
 #define COM1 0x3f8
 
-/* A function behind a port: registers all of which can be written. */
+/* A function behind a port; all of its registers are writable. */
 struct scratch {
 	struct pci_func func;
 	struct func_config regs;
@@ -61,7 +61,7 @@ static void nothing(struct pci_func *f)
 	(void)f;
 }
 
-/* Once, and nobody reaches it after that. */
+/* Called once; after that no access reaches the function. */
 static void eject(struct pci_func *f)
 {
 	struct scratch *s = container_of(f, struct scratch, func);
@@ -119,7 +119,7 @@ static void plug(struct vm *vm, struct scratch *s)
 	s->plugged = pci_plug(vm, &s->func, "scratch", NULL) >= 0;
 }
 
-/* A host that wants a card back, or puts one in. */
+/* The host wants a card back, or plugs one in. */
 static void move_card(struct vm *vm, struct scratch *s, unsigned how)
 {
 	if (!s->plugged) {

@@ -124,7 +124,7 @@ static void read_host(struct host *h)
 	free(list);
 }
 
-/* NULL when it does not parse. */
+/* Return: NULL if it does not parse. */
 static char *rewrite(const char *text, const uint8_t *key)
 {
 	struct manifest m;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hostile guest without an operating system: writes random values to configuration space,
- * by ECAM and by 0xcf8, and to the registers of every BAR, reads from them as wildly, and reboots
- * in the middle of it. Its command line:
- *   seed=N ops=N boots=N ecam=ADDRESS
- * ops are those of each boot. It says what seed it had, so that what it did can be done again, and
- * switches itself off.
+ * A hostile guest without an operating system. It writes random values to configuration space (by
+ * ECAM and by 0xcf8) and to the registers of every BAR, reads from them as wildly, and reboots in
+ * the middle of it. Its command line:
+ *
+ *	seed=N ops=N boots=N ecam=ADDRESS
+ *
+ * `ops` counts the operations of each boot. The guest prints its seed, so that a run can be
+ * repeated, and powers off at its end.
  */
 #include <stdint.h>
 
@@ -18,7 +20,7 @@
 #define CONFIG_DATA 0xcfc
 
 #define PVH_CMDLINE 24 /* struct hvm_start_info: cmdline_paddr */
-#define BUSES 34 /* more than there are: nobody may answer, too */
+#define BUSES 34 /* more than exist: some must not answer */
 #define FUNCTIONS_MAX 64
 #define BARS 6
 
@@ -29,16 +31,16 @@ struct bar {
 };
 
 struct function {
-	uint32_t number; /* bus, device, function, as ECAM counts them */
-	uint32_t registers[64]; /* as the firmware left it */
+	uint32_t number; /* bus, device, function, as in an ECAM address */
+	uint32_t registers[64]; /* the value that the firmware left */
 	uint8_t power; /* offset of the power management capability; 0: none */
 	uint8_t slot; /* of the PCI Express capability of a port with a slot; 0: none */
 	struct bar bars[BARS];
 };
 
 /*
- * Memory that is no part of the image stays as it was when the guest reboots. Devices write to
- * memory as they are told to: what is not ours ends the reboots.
+ * A reboot does not change memory outside of the image. The guest makes devices write to random
+ * addresses: if they overwrite this record, the reboots end.
  */
 #define BOOTS_AT 0xc00000
 #define BOOTS_MARK UINT64_C(0x686f7374696c6500)
@@ -81,7 +83,7 @@ static void say_number(uint64_t n)
 	say(p);
 }
 
-/* xorshift64*: enough for mischief. */
+/* xorshift64* is random enough. */
 static uint64_t any(void)
 {
 	state ^= state >> 12;
@@ -95,7 +97,7 @@ static uint64_t below(uint64_t n)
 	return (any() >> 16) % n;
 }
 
-/* Random bits, or what registers are made of: all, none, one bit, a small number. */
+/* Random bits, or typical values of registers: all bits, none, one bit, a small number. */
 static uint64_t any_value(void)
 {
 	switch (below(6)) {
@@ -182,7 +184,7 @@ static void find(void)
 	for (uint32_t n = 0; n < BUSES * 256 && count < FUNCTIONS_MAX; n++) {
 		if (*config(n, 0) != 0xffffffff)
 			learn(n);
-		/* Functions beside the first one only where that says so. */
+		/* Other functions exist only if function 0 says so. */
 		if (!(n & 7) && !(*config(n, 12) & 0x800000 && *config(n, 0) != 0xffffffff))
 			n += 7;
 	}
@@ -261,10 +263,10 @@ static void write_config(const struct function *f)
 	uint64_t at = ecam + (uint64_t)f->number * 4096;
 	unsigned off = (unsigned)below(below(4) ? 256 : 4096);
 
-	/* Now and then where nobody is. */
+	/* Sometimes an address without a function. */
 	if (!below(16))
 		at = ecam + below(BUSES * 256) * 4096;
-	/* Unaligned, too, but not past the end of ECAM. */
+	/* Also unaligned, but not past the end of ECAM. */
 	if (below(2)) {
 		memory_write(at + (off & ~(below(8) ? 7U : 0U)), any_value());
 		return;
@@ -281,7 +283,7 @@ static void use_bar(const struct function *f)
 
 	if (!b->size || !b->at)
 		return;
-	/* Registers are at the start, tables behind them. */
+	/* Registers are at the start of a BAR, tables after them. */
 	off = below(b->size < 8192 || !below(4) ? b->size : 8192);
 	int reads = !below(3);
 	if (b->io && reads)
@@ -294,7 +296,7 @@ static void use_bar(const struct function *f)
 		memory_write(b->at + (off & ~7UL), any_value());
 }
 
-/* Each byte once; of the extended space, each register. */
+/* Each byte of the first 256, and each register of the extended space. */
 static void sweep(const struct function *f)
 {
 	volatile uint8_t *space = (volatile uint8_t *)config(f->number, 0);
@@ -305,7 +307,7 @@ static void sweep(const struct function *f)
 		*config(f->number, off) = (uint32_t)any_value();
 }
 
-/* As a guest would have it: only so does a mess of another kind get anywhere. */
+/* Restore normal values, so that random writes of other kinds have an effect. */
 static void repair(const struct function *f)
 {
 	if (f->power)
@@ -334,7 +336,7 @@ static void harm(uint64_t ops)
 	}
 }
 
-/* How often it has booted before. */
+/* The number of earlier boots. */
 static uint64_t boots_so_far(uint64_t boots)
 {
 	uint64_t mark = *(volatile uint64_t *)BOOTS_AT;

@@ -12,7 +12,7 @@
 #define ECAM UINT64_C(0xe8000000)
 #define LAPIC UINT64_C(0xfee00000)
 #define IOAPIC UINT64_C(0xfec00000)
-#define SPINS 200000000U /* seconds, on any machine */
+#define SPINS 200000000U /* seconds on any machine */
 
 /* Configuration space. */
 #define COMMAND 0x04
@@ -30,7 +30,7 @@
 #define POWER_OFF 0x0400U
 #define TELL 0x1029U /* button, presence and link, by interrupt */
 
-/* The test function, as test/unit/vmm/hotplug.c has it. */
+/* The test function of test/unit/vmm/hotplug.c. */
 #define CARD_ID 0xcafe1b36U
 #define REG_SCRATCH 0x00U
 #define REG_RAISE 0x04U
@@ -92,7 +92,7 @@ static void require(int holds, const char *what)
 	stop();
 }
 
-/* Of functions that interrupt handlers call. */
+/* For functions that interrupt handlers call. */
 #define SAVES_REGISTERS __attribute__((no_caller_saved_registers))
 
 SAVES_REGISTERS static volatile uint32_t *at32(uint64_t address)
@@ -133,7 +133,7 @@ __attribute__((interrupt)) static void on_msix_late(struct frame *f)
 
 /*
  * The host triggers an asserted line again after each end of interrupt. It may do so once too
- * often, before it learns that the line is not asserted any more: no such interrupt counts.
+ * often, before it learns that the line is deasserted: that interrupt does not count.
  */
 __attribute__((interrupt)) static void on_line(struct frame *f)
 {
@@ -214,7 +214,9 @@ static void find_slot(void)
 	*config16(port, express + SLOT_CONTROL) = POWER_OFF | TELL;
 }
 
-/* Waits for events of the slot, which stand until they are cleared. Return: all that stand. */
+/*
+ * Waits for events of the slot, which are pending until they are cleared. Return: all pending ones.
+ */
 static unsigned wait_for_slot(unsigned events, const char *what)
 {
 	volatile uint16_t *status = config16(port, express + SLOT_STATUS);
@@ -289,7 +291,7 @@ static void use_msix(void)
 	*config16(card, MSIX + 2) = 0x8000;
 	*at32(registers + REG_RAISE) = 0;
 	wait_for_interrupt(BY_MSIX, 1, "no interrupt by MSI-X");
-	/* A masked one is pending, and comes when it is unmasked. */
+	/* A masked vector is pending, and interrupts when it is unmasked. */
 	*at32(registers + REG_RAISE) = 1;
 	require(*at32(registers + 0x1800) == 2, "a masked vector is not pending");
 	require(interrupts[BY_MSIX_LATE] == 0, "a masked vector interrupts");
@@ -298,7 +300,7 @@ static void use_msix(void)
 	*config16(card, MSIX + 2) = 0;
 }
 
-/* The line stays asserted over the end of the first interrupt: it comes again. */
+/* The line stays asserted after the first end of interrupt, so it interrupts again. */
 static void use_line(unsigned pin)
 {
 	unsigned before = interrupts[BY_LINE];
@@ -309,7 +311,7 @@ static void use_line(unsigned pin)
 	*at32(registers + REG_LINE) = 1;
 	wait_for_interrupt(BY_LINE, before + 2, "no interrupt by INTx");
 	require(!(*config32(card, COMMAND) & 0x80000), "the status shows a line that is gone");
-	/* Disabled, it does not interrupt, but is told of. */
+	/* Disabled INTx does not interrupt, but its status bit is set. */
 	*config16(card, COMMAND) = 0x407;
 	*at32(registers + REG_LINE) = 1;
 	require(*config32(card, COMMAND) & 0x80000, "the status does not show the line");

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# Scripts for vfio-pci-bind get the same arguments and exit statuses.
+# A script written for vfio-pci-bind gets the same results from usher: arguments and exit statuses.
 . "${0%/*}/lib.sh"
 
 card=$(e1000e_address)
@@ -27,7 +27,7 @@ expect_text "$card: is on vfio-pci already"
 expect_ok usher release "$card"
 expect_driver "$card" e1000e
 
-# The last of a kind counts.
+# With two addresses the last one counts.
 expect_ok usher vfio-pci-bind "$card" "$edu"
 expect_driver "$edu" vfio-pci
 expect_driver "$card" e1000e

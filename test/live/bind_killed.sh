@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # topology: desktop
 # timeout: 300
-# usher is killed after each of its changes, while it takes and while it gives back; restore
-# brings every device of the group to its first driver and override.
+# usher is killed after each change of a bind and of a release. restore brings every device of the
+# group back to its first driver and override.
 . "${0%/*}/lib.sh"
 
 old=$(e1000_address)
@@ -20,8 +20,8 @@ as_first() {
 	expect_equal "the rules of udev after $1" '' "$(ls /run/udev/rules.d 2>/dev/null)"
 }
 
-# Runs usher "$@" with its death after change N, N = 1, 2, … until it gets through; after each
-# death 'again' has to do.
+# Runs usher "$@" so that it dies after change N, for N = 1, 2, … until it gets through. After each
+# death, 'again' must succeed.
 deaths=0
 rules=0 # that a death left
 die_in() {
@@ -52,8 +52,8 @@ die_in bind "$edu"
 prepare() { expect_ok usher bind "$edu"; }
 die_in release "$edu"
 
-# With nodes that are given away, udev has a rule for them as long as they are.
-# The daemon is taken to be there by its socket.
+# While a user has the nodes, a udev rule exists for them. usher takes the daemon as running if its
+# socket exists.
 [ -e /run/udev/control ] || {
 	mkdir -p /run/udev
 	: >/run/udev/control
@@ -65,7 +65,7 @@ prepare() { expect_ok usher bind "$old" "$edu" --user 65534; }
 die_in release "$edu"
 [ $rules -gt 0 ] || fail 'no death came upon a rule of udev'
 
-# Without a restore in between the next bind takes over what is left.
+# Without a restore, the next bind takes over what is left.
 prepare() { :; }
 again() {
 	expect_ok usher bind "$edu"
@@ -76,7 +76,7 @@ again() {
 }
 die_in bind "$edu"
 
-# And a restore may die as well.
+# restore may die as well.
 prepare() {
 	USHER_BIND_DIE=6 usher bind "$edu" >/dev/null 2>&1
 }

@@ -28,7 +28,7 @@ for round in 1 2 3 4 5; do
 	expect_driver "$edu" none
 done
 
-# A lock that is not let go: whose it is, and after a moment no more waiting.
+# Another process keeps the lock: usher names it, and waits for a moment only.
 mkdir -p /run/usher/lock
 exec 8>"/run/usher/lock/$group"
 flock 8

@@ -28,7 +28,7 @@ at_exit "umount $work"
 expect_status 3 usher bind "$disk"
 expect_text "mounted at $work [block]"
 
-# An address and its route, also of a sibling that nobody has named.
+# An address with its route, on a sibling that the command line does not name.
 interface=$(ls "$pci/$old/net")
 ip link set "$interface" up
 ip addr add 198.51.100.1/24 dev "$interface"
@@ -53,15 +53,15 @@ expect_status 2 usher bind "$card" --user nobody-of-that-name
 expect_status 2 usher bind "$card" --user-group nobodies-of-that-name
 expect_status 2 usher release "$card" --return elsewhere
 
-# A check that is none.
+# A check that does not exist.
 expect_status 3 usher bind "$disk" --allow blok
 expect_text '--allow=blok has no effect'
 
-# A user would get the whole group.
+# The user would gain access to the whole group.
 expect_status 3 usher bind "$edu" --user 1000 --allow net
 expect_text "$old: the user would gain access to it"
 
-# A driver that there is not, or that is none of VFIO's.
+# A driver that does not exist, and drivers that are not VFIO's.
 expect_status 1 usher bind "$card" --driver none_such_vfio_pci
 expect_text 'Module none_such_vfio_pci not found'
 for driver in pci-stub e1000e nvme; do
@@ -71,7 +71,7 @@ done
 expect_driver "$card" e1000e
 expect_override "$card" none
 
-# An administrator may know better.
+# --allow is the decision of an administrator.
 expect_ok usher bind "$edu" --allow net
 expect_driver "$old" vfio-pci
 expect_ok usher release "$edu"

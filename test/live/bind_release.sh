@@ -10,7 +10,7 @@ edu=$(edu_address)
 group=$(group_of "$card")
 control=$(cat "$pci/$card/power/control")
 
-# The plan is what happens, and is only a plan.
+# --dry-run prints what a bind then does, and changes nothing.
 expect_ok usher bind "$card" --id 8086:10d3 --dry-run
 expect_text "$card: e1000e -> vfio-pci (group $group)"
 expect_text "write   $pci/$card/driver_override  vfio-pci"
@@ -25,12 +25,12 @@ expect_driver "$card" vfio-pci
 expect_equal 'the node' 'character special file 0:0' "$(stat -c '%F %u:%g' "/dev/vfio/$group")"
 [ -e /sys/module/vfio_iommu_type1 ] || fail 'without vfio_iommu_type1 no container can be used'
 
-# Again: nothing to do but the node's owner.
+# A second bind changes the node's owner only.
 expect_ok usher bind "$card" --user 1000
 expect_text "$card: is on vfio-pci already"
 expect_equal 'the owner' 1000 "$(stat -c %u "/dev/vfio/$group")"
 
-# It was bound by hand, so nothing but a hand gives it back.
+# It was bound manually, so only a manual release returns it.
 expect_ok usher restore
 expect_text 'left alone'
 expect_driver "$card" vfio-pci
@@ -55,7 +55,8 @@ expect_equal 'the drivers of the group' "$before" \
 	"$(for m in $(members_of "$(group_of "$edu")"); do driver_of "$m"; done)"
 expect_override "$old" none
 
-# With --only its sibling is in the way, but not the other way round.
+# --only refuses while the sibling is on a driver of the host. The sibling itself can be bound
+# alone.
 expect_status 3 usher bind "$edu" --only
 expect_text "$old: shares the group and is on e1000"
 expect_ok usher bind "$old" --only
@@ -66,7 +67,8 @@ expect_override "$old" none
 echo "$old" >/sys/bus/pci/drivers_probe
 expect_driver "$old" e1000
 
-# Ended, but left on vfio-pci; and the way back is not forgotten.
+# --return vfio ends the loan and leaves the device on vfio-pci. restore still knows the first
+# driver.
 expect_ok usher bind "$card"
 expect_ok usher release "$card" --return vfio
 expect_driver "$card" vfio-pci
@@ -102,8 +104,9 @@ for verb in 'release' 'restore --all'; do
 	wait $verb_pid
 done
 
-# A member that was removed and found again has its driver: it is not lent any more, and the entry
-# says so. Without it in the group's hands the bus cannot be reset, so the other one stays.
+# Remove a member and find it again: it gets its driver, so it is no longer lent, and the entry
+# loses it. Now usher cannot reset the bus, because not all devices on it are in the group's hands.
+# So the other member stays on vfio-pci.
 expect_ok usher bind "$edu"
 echo 1 >"$pci/$old/remove"
 echo 1 >/sys/bus/pci/rescan
@@ -121,7 +124,7 @@ expect_ok usher release "$edu" --allow no-reset
 expect_driver "$edu" none
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"
 
-# What somebody else has bound goes to the driver that matches.
+# A device that another tool has bound goes to the driver that matches it.
 echo vfio-pci >"$pci/$card/driver_override"
 echo "$card" >"$pci/$card/driver/unbind"
 echo "$card" >/sys/bus/pci/drivers_probe
@@ -130,7 +133,7 @@ expect_ok usher release "$card"
 expect_driver "$card" e1000e
 expect_override "$card" none
 
-# An override of before is one of after.
+# An override that existed before is there again afterwards.
 echo e1000e >"$pci/$card/driver_override"
 expect_ok usher bind "$card"
 expect_override "$card" vfio-pci

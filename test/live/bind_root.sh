@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 # topology: minimal
 # timeout: 300
-# The disk that / is on goes by no combination of --allow: not where it is the root of this
-# process, and not from inside a chroot, which cannot see that it is everybody else's.
+# No combination of --allow lends the disk of /: neither where / is the root of this process, nor
+# inside a chroot, which cannot see that all other processes have it as their root.
 . "${0%/*}/lib.sh"
 
-# Started again below with another root: this part is all that is run there.
+# This script runs itself again with another root; then only this part runs.
 if [ "${1:-}" = inside ]; then
 	disk=$2
 	shift 2
@@ -40,8 +40,8 @@ before=$(all_drivers)
 script=$(realpath "$0")
 checks='block net vfio sriov gpu input fd platform reserved member no-reset'
 
-# A host of its own, whose first process has its root on the disk and all else below that. From
-# there, and from a chroot into what was the root before.
+# In a mount namespace whose first process has its root on the disk: from there, and from a chroot
+# into the former root.
 cat >"$work/first" <<-END
 	set -e
 	mount /dev/$name /mnt/root

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: server
 # timeout: 600
-# A hundred of the random rounds that './dev bench rounds' does by the thousand, always the same ones.
+# A hundred of the random rounds of './dev bench rounds', with fixed seeds.
 . "${0%/*}/lib.sh"
 
 # They set these of the network cards, and expect to find them again.

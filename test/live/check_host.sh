@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The doctor on a real host: nothing stands against lending the disk until somebody uses it, and
-# the group of an old card is told with the bridge that makes it so large.
+# The doctor on a real host: it finds no error for the disk until something uses it. For the group
+# of an old card it names the bridge that makes the group so large.
 # topology: desktop
 . "${0%/*}/lib.sh"
 
-# finding ID: the last `check --json` has it, about the device or the host in $2 when given.
+# finding ID [OBJECT]: the last `check --json` has it, about that device or the host.
 finding() {
 	tr -d '\n' <"$work/out" | grep -qE "\"id\": *\"$1\",[^}]*\"object\": *\"${2:-[^\"]*}\"" ||
 		fail_with_output "finds no $1 ${2:-}"
@@ -27,7 +27,7 @@ expect_ok usher check --json "$disk"
 for id in P02 P09 P15 P21; do no_finding $id; done
 finding P05 "$disk"
 
-# Mounted, it cannot be lent, by its own name as well.
+# A mounted disk cannot be lent; its name serves as well as its address.
 mke2fs -q -F "/dev/$name"
 mkdir -p "$work/mount"
 at_exit "umount $work/mount; wipefs -qa /dev/$name"
@@ -35,7 +35,7 @@ mount "/dev/$name" "$work/mount"
 expect_status 3 usher check --json "$name"
 finding P09 "$disk"
 
-# A group of a bridge and two cards: its sibling is named, and the bridge that makes it so.
+# A group of a bridge and two cards: the findings name the sibling, and the bridge as the cause.
 expect_status 3 usher check --json 0000:00:1f.0
 finding P04 0000:00:1f.0
 usher check --json "$old" >"$work/out" 2>"$work/err"

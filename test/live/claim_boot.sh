@@ -11,7 +11,7 @@
 
 unit=usher-apply.service
 
-# keep: what a disk would have kept for the next boot.
+# keep: saves what a disk would keep for the next boot.
 keep() {
 	rm -rf /persist/etc
 	mkdir -p /persist/etc/udev/rules.d /persist/etc/systemd/system/multi-user.target.wants
@@ -23,13 +23,14 @@ keep() {
 	sync
 }
 
-# expect_unseen ADDRESS DRIVER: since the boot DRIVER, which is loaded, has not met the device.
+# expect_unseen ADDRESS DRIVER: DRIVER is loaded, and has not probed the device since the boot.
 expect_unseen() {
 	[ -e "/sys/bus/pci/drivers/$2" ] || fail "$2 is not loaded: this shows nothing"
 	! dmesg | grep -E "\] $2 .*$1" || fail "$2 has seen $1"
 }
 
-# expect_seen ADDRESS DRIVER: that the kernel's log tells of it, or expect_unseen is worth nothing.
+# expect_seen ADDRESS DRIVER: the kernel's log shows a probe; else expect_unseen would prove
+# nothing.
 expect_seen() {
 	dmesg | grep -qE "\] $2 .*$1" || fail "the log does not tell that $2 has $1"
 }
@@ -75,7 +76,7 @@ case $USHER_LAB_BOOT in
 	expect_ok usher restore
 	expect_driver "$disk" vfio-pci
 
-	# A node that goes and comes anew is root's, until udev has given it to its user again.
+	# The kernel gives a new node to root. udev then gives it to its user again.
 	node=/dev/vfio/$(group_of "$card")
 	expect_equal 'the node' '1000:1001 660' "$(stat -c '%u:%g %a' "$node")"
 	echo "$card" >/sys/bus/pci/drivers/vfio-pci/unbind
@@ -83,7 +84,7 @@ case $USHER_LAB_BOOT in
 	echo "$card" >/sys/bus/pci/drivers/vfio-pci/bind
 	wait_until 60 sh -c "stat -c '%u:%g %a' $node | grep -x '1000:1001 660'"
 
-	# The way back leads to the driver that the claim kept off.
+	# release returns the disk to the driver that the claim kept away.
 	expect_ok usher unclaim "$disk"
 	expect_no_text "$card"
 	expect_ok usher release "$disk" --dry-run
@@ -103,7 +104,7 @@ case $USHER_LAB_BOOT in
 	keep
 	;;
 3)
-	# The escape: neither the rule nor the unit does anything.
+	# usher=off on the kernel's command line: neither the rule nor the unit does anything.
 	expect_driver "$disk" nvme
 	expect_override "$disk" none
 	expect_driver "$card" e1000e

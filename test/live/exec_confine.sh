@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# What a program under `usher exec` may do, and that nothing of it stays.
+# What a program of `usher exec` may do; and none of its processes is left at the end.
 . "${0%/*}/lib.sh"
 
 for_anyone test/live/exec_stay test/live/exec_out
@@ -10,7 +10,7 @@ out=$work/build/test/live/exec_out
 disk=$(nvme_address)
 nic=$(e1000e_address)
 
-# Another device lies ready for VFIO: not for this program.
+# Another device is bound to VFIO: this program must not open it.
 expect_ok usher bind "$nic"
 at_exit usher release "$nic"
 expect_status 23 usher exec --device "$disk" --user 1000 -- "$stay"
@@ -27,8 +27,8 @@ expect_driver "$disk" nvme
 expect_equal 'what stayed' '' "$(pidof exec_stay)"
 expect_equal 'its cgroup' '' "$(find /sys/fs/cgroup -name 'usher-*')"
 
-# From inside: a process of the same user, another procfs, the caller's key, descriptor, variable and
-# folder, a device's attributes that belong to the user.
+# From inside, the program reaches neither another process of its user, nor another procfs, nor the
+# caller's key, descriptor, variable and folder, nor attributes of a device that its user owns.
 setpriv --reuid 1000 --regid 1000 --clear-groups sleep 600 &
 victim=$!
 at_exit "kill $victim"
@@ -66,7 +66,7 @@ expect_text 'writes /tmp no, /var/tmp no, /dev/shm yes'
 expect_equal 'reserved users' '' "$(ls /run/usher/uid)"
 cd /
 
-# Two loans, two users.
+# Two loans at once, with two users.
 usher exec --device "$disk" -- sh -c 'echo waiting; exec sleep 100' >"$work/first" 2>&1 &
 keeper=$!
 at_exit "kill $keeper 2>/dev/null"
@@ -77,7 +77,7 @@ kill $keeper
 wait $keeper
 expect_driver "$disk" nvme
 
-# Killed: the program, then the keeper.
+# Kill the program, then the keeper.
 for whom in program keeper; do
 	usher exec --device "$disk" --user 1000 -- "$stay" wait >"$work/out" 2>&1 &
 	keeper=$!
@@ -99,8 +99,7 @@ for whom in program keeper; do
 	expect_driver "$disk" nvme
 done
 
-# What cannot be started, and what is in the way.
-# As env(1) answers, and before the device is touched.
+# Programs that cannot be started: the status is that of env(1), and no device is touched.
 expect_status 127 usher exec --device "$disk" --user 1000 -- /nonexistent
 expect_text 'start /nonexistent: No such file or directory'
 expect_no_text vfio-pci
@@ -115,14 +114,14 @@ expect_status 127 env PATH="$work/closed:$PATH" \
 	usher exec --quiet --device "$disk" --user 1000 -- nothing-of-that-name
 expect_text 'start nothing-of-that-name: no such program in PATH'
 expect_text 'user 1000 may not enter'
-# Who is not root is told so.
+# A caller without privileges gets the command to run instead.
 for_anyone src/cli/usher src/cli/usher-whole
 expect_status 125 setpriv --reuid 1000 --clear-groups "$work/build/src/cli/usher" \
 	exec --quiet --device "$disk" -- true
 expect_text 'sudo usher exec'
 expect_driver "$disk" nvme
 expect_status 2 usher exec --device "$disk" --user nobody-of-that-name -- true
-# Root is root without capabilities, too.
+# Without capabilities, root still owns all device files.
 for root in root 0; do
 	expect_status 2 usher exec --device "$disk" --user $root -- "$stay"
 	expect_text "is user 0, which owns every device file"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: desktop
 # timeout: 300
-# Drivers as an ordinary user, by `usher exec`: edu and NVMe, against the kernel's own driver.
+# Drivers that run as an ordinary user: edu and NVMe, compared with the kernel's own driver.
 . "${0%/*}/lib.sh"
 
 programs=$work/build
@@ -12,7 +12,7 @@ disk=$(nvme_address)
 edu=$(edu_address)
 block=$(block_of "$disk")
 
-# Its group's other member goes with it, and comes back.
+# The other member of its group is taken and returned as well.
 other=$(driver_of "$(e1000_address)")
 expect_ok usher exec --device "$edu" --user 1000 -- "$programs/test/live/driver_edu"
 cat "$work/out"
@@ -22,13 +22,13 @@ expect_driver "$(e1000_address)" "$other"
 expect_ok usher exec --device "$edu" --quiet --user 1000 -- "$programs/examples/edu-factorial" 10
 expect_text '10! = 3628800'
 
-# A reader that ends first ends the program at most, and the device comes back.
+# A reader of the output that ends first does not keep the device from its driver.
 (usher exec --device "$edu" --user 1000 -- /bin/true; echo $? >"$work/status") 2>&1 | :
 expect_equal 'exit status without a reader' 0 "$(cat "$work/status")"
 expect_driver "$edu" none
 expect_driver "$(e1000_address)" "$other"
 
-# Random reads and writes, and what the kernel's driver finds before and after.
+# Random reads and writes; the kernel's driver then reads the same data.
 dd if="/dev/$block" of="$work/disk" bs=1M count=8 iflag=direct 2>/dev/null
 chown 1000 "$work/disk"
 cp "$work/disk" "$work/before"
@@ -48,7 +48,7 @@ head -c 1048576 "$work/after" | cmp - "$work/read" || fail 'nvme-read reads some
 wait_until 20 test -b "/dev/$block"
 dd if="$work/before" of="/dev/$block" bs=1M count=8 oflag=direct 2>/dev/null
 
-# Two devices for one program, which share a space and a buffer.
+# Two devices in one program share a space and a buffer.
 expect_ok usher exec --device "$edu" --device "$disk" --user 1000 -- \
 	"$programs/test/live/driver_pair" "$edu" "$disk"
 cat "$work/out"
@@ -63,8 +63,7 @@ expect_driver "$edu" none
 expect_driver "$disk" nvme
 wait_until 20 test -b "/dev/$(block_of "$disk")"
 
-# A program that ends in the midst of its work: the controller that it leaves running is reset
-# before it is given back.
+# A program leaves the controller running: usher resets it before its driver gets it.
 to_driver "$disk" none ''
 at_exit "to_driver $disk nvme ''"
 expect_ok usher exec --quiet --device "$disk" --user 1000 -- "$programs/test/live/driver_mark"
@@ -77,7 +76,7 @@ done
 to_driver "$disk" nvme ''
 wait_until 20 test -b "/dev/$(block_of "$disk")"
 
-# Too little memory that may be locked: the driver says how much it needs.
+# Too little lockable memory: the driver reports how much it needs.
 expect_status 1 usher exec --quiet --device "$disk" --user 1000 --memlock 64K -- \
 	"$programs/test/live/driver_nvme" "$work/disk"
 cat "$work/out"

@@ -72,7 +72,7 @@ static int meet(const char *name, struct sockaddr_un *ret, socklen_t *ret_len)
 	return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 }
 
-/* The one descriptor that goes along with a byte. */
+/* The descriptor that comes with a byte. */
 struct parcel {
 	char byte;
 	struct iovec part;
@@ -110,7 +110,7 @@ static int lend(const char *name, char **argv)
 		.cmsg_type = SCM_RIGHTS,
 		.cmsg_len = CMSG_LEN(sizeof(int))};
 	memcpy(CMSG_DATA(c), &device, sizeof(device));
-	/* Until he has seen it. */
+	/* Waits until the accomplice has read the register. */
 	return sendmsg(fd, m, 0) != 1 || read(fd, &p.byte, 1) != 1;
 }
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # topology: desktop
 # timeout: 300
-# What a program leaves in its devices is gone before the host gets them: reset by the function where
-# it can be, by the bus where there is only a cycle through D3 or nothing, and told.
+# usher resets each device before the host gets it, so that nothing of the program is left in it: by
+# the function's own reset, else by a reset of the bus. A cycle through D3 is not enough. usher
+# reports which it was.
 . "${0%/*}/lib.sh"
 
 for_anyone test/live/exec_mark
@@ -14,7 +15,7 @@ old=$(e1000_address)
 edu=$(edu_address)
 modprobe -a vfio-pci vfio_iommu_type1
 
-# No driver before, so that none of the host writes the registers after.
+# Without a driver, so that the host itself writes none of these registers.
 for device in "$disk" "$nic" "$old"; do
 	at_exit "to_driver $device $(driver_of "$device") ''"
 	to_driver "$device" none ''
@@ -23,7 +24,7 @@ for device in "$disk" "$nic" "$old" "$edu"; do
 	echo "$device: $(cat "$pci/$device/reset_method" 2>/dev/null)"
 done
 
-# left_clean HOW OFFSET VALUE ADDRESS…: programs write VALUE there; it was reset so, and finds 0.
+# left_clean HOW OFFSET VALUE ADDRESS…: programs write VALUE there; usher resets the devices by HOW.
 left_clean() {
 	how=$1 off=$2 value=$3
 	shift 3
@@ -47,9 +48,9 @@ left_clean 'its bus' 0x170 0x00001234 "$nic"
 expect_ok "$mark" look "$nic" 0x170
 expect_text "$nic: 0x00000000"
 
-# Two conventional devices, without any reset of their own, on one bus. QEMU's edu keeps its
-# registers over every reset: the card beside it shows that there was one
-# (by its ring of frames to send).
+# Two conventional devices on one bus, without a reset of their own. QEMU's edu keeps its registers
+# over every reset, so the card beside it shows that there was one, by the address of its transmit
+# ring.
 left_clean 'its bus' 0x3800 0x00001230 "$old"
 expect_ok "$mark" look "$old" 0x3800
 expect_text "$old: 0x00000000"
@@ -61,8 +62,8 @@ expect_ok "$mark" look "$old" 0x3800
 expect_text "$old: 0x00000000"
 left_clean 'its bus' 0x80 0x00001230 "$edu"
 
-# A descriptor that an accomplice outside got: the device is reset under his hands, and comes back
-# when he ends.
+# An accomplice outside gets the descriptor: usher resets the device while the accomplice has it,
+# and the device returns when the accomplice ends.
 "$mark" hold usher-accomplice 0x170 >"$work/held" 2>&1 &
 accomplice=$!
 at_exit "kill $accomplice 2>/dev/null"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program that tries to keep what it was given: what rights has it, which other devices can it
- * open, and a grandchild that holds all descriptors and ignores every signal stays behind.
+ * A program that tries to keep its device. It prints its rights and the other devices that it can
+ * open. It leaves a grandchild that holds all descriptors and ignores every signal.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -55,7 +55,9 @@ static void try_others(void)
 		(void)closedir(d);
 }
 
-/* Whatever gives a device to somebody else, or touches one. Prints what opens, and how much not. */
+/*
+ * All attributes that touch a device or give it away. Prints those that open, and how many do not.
+ */
 static void try_attributes(void)
 {
 	static const char *const attributes[] = {"driver_override", "reset", "reset_method",

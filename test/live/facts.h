@@ -7,7 +7,7 @@
 #include <usher/device.h>
 #include <usher/err.h>
 
-/* What programs of this folder say: 'ok' or 'not ok' and the fact, one a line. */
+/* The output of programs in this folder: 'ok' or 'not ok' and the fact, one for each line. */
 static int failed;
 static struct usher_err e;
 
@@ -20,7 +20,7 @@ static inline void fact(int true_, const char *text)
 	e.msg[0] = '\0';
 }
 
-/* By a URI; without the device there is nothing to go on with. */
+/* Opens a device by its URI, or ends the program. */
 static inline struct usher_device *open_uri(const char *uri, struct usher_space *s)
 {
 	struct usher_device *d = NULL;

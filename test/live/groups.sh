@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# For the tests groups_*.sh, one for each topology and IOMMU: '. "${0%/*}/groups.sh"'. Few
-# programs are started here: each costs an emulated host more than usher's own work.
+# Sourced by the tests groups_*.sh, one for each topology and IOMMU. They start few programs: in an
+# emulated host a start costs more than usher's own work.
 . "${0%/*}/lib.sh"
 
-# behind_ports: what the topology has, a device of each group; all else is the machine's own.
+# behind_ports: one device of each group behind the topology's ports; on bus 0 is the machine's own.
 behind_ports() {
 	for group_ in /sys/kernel/iommu_groups/*; do
 		for device_ in "$group_"/devices/*; do
@@ -24,7 +24,7 @@ state_of() {
 	done
 }
 
-# lend ADDRESS: its group goes to vfio-pci but for bridges, and is afterwards as it was.
+# lend ADDRESS: bind moves its group to vfio-pci, without the bridges; release restores it all.
 lend() {
 	before=$(state_of "$1")
 	expect_ok usher bind "$1"
@@ -42,8 +42,8 @@ lend() {
 	expect_equal "the group of $1 after the release" "$before" "$(state_of "$1")"
 }
 
-# every_group COUNT: one after the other; and what belongs to the machine, or is behind no IOMMU,
-# is refused. That all is as it was at the end the runner looks after.
+# every_group COUNT: lends one group after the other. usher refuses devices of the machine itself
+# and devices behind no IOMMU. The runner checks afterwards that all drivers are as before.
 every_group() {
 	lent=0
 	for one in $(behind_ports); do

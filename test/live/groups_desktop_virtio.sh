@@ -4,5 +4,5 @@
 # iommu: virtio
 . "${0%/*}/groups.sh"
 
-# What is behind a PCI bridge this IOMMU does not cover.
+# The virtual IOMMU does not cover devices behind a PCI bridge.
 every_group 2

@@ -3,10 +3,9 @@
 # topology: cards
 # guest: small
 # timeout: 600
-# One guest with seven functions at once: disks behind NVMe, USB and a RAID controller read as they
-# should, both network cards carry a file, one of them with each kind of interrupt and the other by
-# its ports too, edu computes, ROMs are the card's own or the file's, and what the guest draws is on
-# the card's screen.
+# One guest with seven functions. The disks behind NVMe, USB and a RAID controller read correctly.
+# Both network cards transfer a file, one of them with each kind of interrupt, the other also by its
+# ports. edu computes. A ROM is the card's own or the file's. The screen shows what the guest draws.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -14,7 +13,7 @@ devices=
 for id in 8086:10d3 1234:11e8 1b36:000d 1000:0079 10ec:8139 1234:1111 1b36:0010; do
 	device=$(address_of $id) || fail "no device $id"
 	devices="$devices --device $device"
-	# A ROM of our own for one of them: an image of 2 KiB, as the specification has it.
+	# A ROM of our own for one card: an image of 2 KiB, in the form that PCI specifies.
 	[ $id != 10ec:8139 ] || devices="$devices,rom=$work/rom"
 done
 python3 - "$work/rom" <<'PY'
@@ -68,7 +67,7 @@ devmem $((bar + 8)) 32 10
 until [ $(($(devmem $((bar + 0x20))) & 1)) = 0 ]; do :; done
 echo "guest: edu $(devmem $bar) $(devmem $((bar + 4))) $(devmem $((bar + 8)))"
 
-# A file comes by TFTP: hundreds of packets each way, and then it has to be the right one.
+# A file by TFTP: hundreds of packets each way, and then its content must be right.
 expected=$(dd if=/dev/nvme0n1 bs=64k count=4 iflag=direct 2>/dev/null | sha256sum)
 carry() { # WHAT CARD
 	n=0
@@ -100,7 +99,7 @@ rom() { # WHAT CARD: it answers while it decodes memory, which no driver may hav
 }
 rom e1000e $nic
 rom rtl8139 $old
-# The parameter is one for each card that is found, and a card that comes back is another one.
+# The parameter has a value for each probe, and a card that is bound again is probed again.
 insmod /lib/modules/e1000e.ko IntMode=2,1,0
 for mode in 2 1 0; do
 	carry e1000e-$mode $nic
@@ -108,7 +107,7 @@ for mode in 2 1 0; do
 	[ $mode = 0 ] || echo $nic >/sys/bus/pci/drivers/e1000e/bind
 done
 carry rtl8139 $old
-# Its registers are in BAR 0 by ports and in BAR 1 by memory, 256 bytes, less than a page.
+# Its registers are in BAR 0 (ports) and in BAR 1 (memory: 256 bytes, less than a page).
 ports=$(dd if=/dev/port bs=1 skip=$(bar $old 0) count=6 2>/dev/null | hexdump -e '6/1 "%02x"')
 memory=$(bar $old 1)
 echo "guest: rtl8139 ports $ports memory $(devmem $memory) $(devmem $((memory + 4)) 16)"
@@ -130,7 +129,7 @@ END
 open_guest --name cards --memory 256M $devices
 wait_for_guest '^guest: drawn'
 
-# What the card shows: the host's QEMU can see it, and writes it beside the job of this boot.
+# The outer QEMU sees the card's screen, and writes it next to the job of this boot.
 . /run/lab/settings
 screen=${job%/*}/screen.ppm
 printf 'P6\n1280 800\n255\n' >"$work/expected"
@@ -165,7 +164,7 @@ expect_guest "^guest: rom of e1000e $theirs" "a ROM does not read as on the host
 expect_guest "^guest: rom of rtl8139 $own" "a ROM is not the one of the file: $own"
 expect_guest '^guest: functions \(.*\)\.0 \1\.1' 'one card is two for the guest'
 expect_guest '^guest: edu 0x010000ED 0xEDCBA987 0x00375F00'
-# Its MSI does not work in QEMU 7.2, on the host either: the driver finds out, and falls back.
+# The card's MSI does not work in QEMU 7.2, on the host either: the driver notices, and falls back.
 for kind in e1000e-2:PCI-MSI e1000e-1:IO-APIC e1000e-0:IO-APIC rtl8139:IO-APIC; do
 	expect_guest "^guest: ${kind%:*} carries"
 	expect_guest "^guest: ${kind%:*} .*${kind#*:}"

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: MIT
 # boot: own
 # timeout: 600
-# Hardware that fails while a guest has it: a card reports errors that it cannot correct (AER), one of
-# which costs it its link, and the disk is unplugged. Each time the guest loses that device alone,
-# finds its slot empty, and goes on.
+# Hardware fails while a guest has it: a card reports uncorrectable errors (AER), one of which
+# resets its link, and the disk is unplugged. Each time the guest loses that device alone, finds its
+# slot empty, and goes on.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
 nvme=$(nvme_address) || fail 'no NVMe disk'
 
-# In place of the network card, of which QEMU 7.2 passes no error on, one of which it does.
+# Replace the network card: QEMU 7.2 injects no error into that one, but does into this one.
 card=$(e1000e_address) || fail 'no network card'
 unplug nic "$card"
 expect_ok qmp device_add '{"driver": "virtio-rng-pci", "id": "nic", "bus": "port2", "aer": true,
@@ -35,7 +35,7 @@ wait_for_loss() { # ID: until the kernel has taken notice
 }
 wait_for /dev/nvme0n1
 try 'at first'
-# The card's registers are read all the time: also while the host resets the link to it.
+# Read the card's registers all the time, also while the host resets the link.
 for device in /sys/bus/pci/devices/*; do
 	grep -q 0x1044 $device/device && card=$device
 done
@@ -56,8 +56,8 @@ open_guest_with_card() {
 	expect_guest '^guest: registers 0x00000000' "the card's registers do not read"
 }
 
-# fail_card ERROR WORD: the card reports it, and the guest loses the card and nothing else. Errors are
-# to reach the host's kernel: QEMU 7.2 wants SERR for that, all the way up.
+# fail_card ERROR WORD: the card reports the error, and the guest loses the card and nothing else.
+# With SERR on in card and port, QEMU 7.2 reports the error to the host's kernel.
 fail_card() {
 	port=$(basename "$(dirname "$(readlink -f "$pci/$card")")")
 	echo "reporting, as the guest left it: $(setpci -s "$card" COMMAND CAP_EXP+8.w | tr '\n' ' ')"
@@ -74,8 +74,8 @@ fail_card() {
 	expect_guest 'Slot(2): Link Down' 'the guest has not heard that its slot is empty'
 }
 
-# A fatal one (data link protocol): the host's kernel resets the link, and with it the card's BARs go
-# away while the guest reads them.
+# A fatal error (data link protocol): the host's kernel resets the link. The card's BARs vanish with
+# it while the guest reads them.
 dmesg -C
 open_guest_with_card
 fail_card DLP fatal
@@ -90,7 +90,7 @@ expect_driver "$card" virtio-pci
 expect_driver "$nvme" nvme
 expect_equal "the card's identity" 10441af4 "$(setpci -s "$card" 0.l)"
 
-# One that is not: only the card hears of it.
+# An error that is not fatal: no link is reset.
 open_guest_with_card
 fail_card POISON_TLP error
 
@@ -105,7 +105,7 @@ expect_guest '^guest: after removal: \.' 'the guest still has a disk that was un
 expect_guest '^usher ended: 0'
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"
 
-# All as it was, for those who look.
+# Put the hardware back for the tests that follow.
 expect_ok qmp device_add '{"driver": "nvme", "id": "nvme", "bus": "port1", "serial": "lab-disk", "drive": "disk"}'
 wait_until 30 test -e "$pci/$nvme/driver"
 unplug nic "$card"

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 # topology: cards
 # timeout: 600
-# A guest without an operating system that writes random values wherever a device can be written to,
-# reads wherever one can be read, and reboots in the middle of it (test/guest/hostile.c). It must end
-# when it wants to, must find all its devices after each reboot, must not fill the log, and they all
-# come back. USHER_SEED=N does what that seed does, USHER_SEED=any what nobody has seen yet: the host
-# around it is emulated and has bugs of its own, so that without a word the seeds are known ones.
+# A guest without an operating system writes random values to every register of its devices, reads
+# them, and reboots in the middle (test/guest/hostile.c). It must end when it wants to, must find
+# all its devices after each reboot, and must not fill the log. All devices return afterwards.
+# USHER_SEED=N repeats a seed; USHER_SEED=any takes a new one. The default is a few known seeds,
+# because the emulated host around it has bugs of its own.
 . "${0%/*}/lib.sh"
 
 hostile=$top/build/test/guest/hostile
@@ -27,7 +27,7 @@ for seed in ${USHER_SEED:-1 2}; do
 	status=$?
 	command="usher run, seed $seed"
 	[ $status -eq 0 ] || fail_with_output "exit status $status, seed $seed"
-	# Seven functions, and their root ports; the same ones after each reboot.
+	# Seven functions and their root ports, the same ones after each reboot.
 	found=$(grep -c "hostile: seed $seed, boot [1-$boots], functions 1[45]" "$work/out")
 	[ "$found" = $boots ] || fail_with_output "not all are found, seed $seed"
 	expect_equal 'kinds of boots' 1 "$(sed -n 's/^hostile: seed .* functions //p' "$work/out" | sort -u | wc -l)"
@@ -39,7 +39,7 @@ for seed in ${USHER_SEED:-1 2}; do
 	cmp -s "$work/before" "$work/after" || fail "seed $seed: $(diff "$work/before" "$work/after")"
 done
 
-# What was lent still works on the host.
+# The returned devices still work on the host.
 block=$(block_of "$(nvme_address)") || fail 'the disk has not come back'
 wait_until 30 test -b "/dev/$block"
 expect_ok dd if="/dev/$block" of=/dev/null bs=1M count=8 iflag=direct

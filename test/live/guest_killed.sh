@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # topology: minimal
 # timeout: 600
-# kill -9 of usher-vmm at any moment: the device returns to its driver and works.
-# USHER_MOMENTS="…" are those of an earlier run, in hundredths of a second after its start.
+# kill -9 of usher-vmm at random moments: the device returns to its driver and works.
+# USHER_MOMENTS="…" repeats the moments of an earlier run: hundredths of a second after the start.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 

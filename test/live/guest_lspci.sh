@@ -3,14 +3,15 @@
 # topology: cards
 # guest: small
 # timeout: 600
-# The same guest with the same devices under usher and under QEMU: what lspci -vvxxxx tells of them
-# differs in nothing that docs/pass-lspci.md does not explain. With USHER_SHOW=1 it tells all of it.
+# The same guest with the same devices under usher and under QEMU: lspci -vvxxxx prints the same,
+# but for the differences that docs/pass-lspci.md explains. With USHER_SHOW=1 the test prints all of
+# it.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
 . "${0%/*}/lspci.sh"
 
-# The first two are functions of one slot.
+# The first two are functions of one card, in one slot.
 devices=
 for id in 8086:10d3 1234:11e8 1b36:000d 1000:0079 10ec:8139 1234:1111 1b36:0010; do
 	device=$(address_of $id) || fail "no device $id"

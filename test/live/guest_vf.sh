@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: MIT
 # topology: server
 # timeout: 300
-# A virtual function of an NVMe disk goes into a guest, which reads the disk through it while the
-# host keeps the physical function and reads it too; and lspci tells of it what docs/pass-lspci.md
-# explains.
+# A guest reads a disk through a virtual function while the host reads it through the physical
+# function. What lspci prints of it in the guest, docs/pass-lspci.md explains.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 . "${0%/*}/lspci.sh"
@@ -18,8 +17,8 @@ controller=$(ls "$dev/nvme")
 virtualization() {
 	expect_ok "$top/build/test/live/nvme_admin" "/dev/$controller" 0x1c $(($1 << 16 | $2 << 8 | $3)) "$4"
 }
-# What is flexible of its queues (0) and interrupts (1) goes to its virtual functions, from the next
-# reset on.
+# From the next reset on, the controller's flexible queues (0) and interrupts (1) belong to its
+# virtual functions.
 virtualization 0 0 1 0
 virtualization 0 1 1 0
 echo 1 >"$dev/nvme/$controller/reset_controller"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hammer ADDRESS CPU: reads the register at that physical address as fast as one processor can,
- * until it is told to end, and says how often something answered and how often nobody did. Runs in
- * a guest, where there is no library to load: static.
+ * until it gets SIGTERM. Then it prints how often something answered, and how often nothing did.
+ * Linked statically, because it runs in a guest without libraries.
  */
 #include <fcntl.h>
 #include <sched.h>

@@ -26,7 +26,8 @@ at_exit "wipefs -qa /dev/$name; blockdev --rereadpt /dev/$name"
 is_free
 
 # A partition that is mounted.
-# An MBR by hand, for not every machine has an fdisk: type 83, 16 MiB from sectors 0x800 and 0x8800.
+# Write an MBR by hand, because not every machine has an fdisk: type 83, 16 MiB from sectors 0x800
+# and 0x8800.
 {
 	head -c 446 /dev/zero
 	printf '\0\0\0\0\203\0\0\0\000\010\0\0\000\200\0\0'
@@ -46,7 +47,7 @@ expect_no_text 'cannot be told'
 umount "$work/mnt"
 is_free
 
-# Mounted where the host needs it: nothing lifts that.
+# Mounted where the host needs it: no --allow skips that check.
 mkdir -p /boot/efi
 mount "/dev/${name}p1" /boot/efi || fail "no mount at /boot/efi"
 at_exit "umount /boot/efi 2>/dev/null"
@@ -54,7 +55,7 @@ is_busy 'mounted at /boot/efi' "${name}p1"
 expect_status 3 usher bind --dry-run --allow=block "$disk"
 umount /boot/efi
 
-# Below a loop device, which claims nothing and is no holder: by mount, and by hand.
+# Below a loop device, which claims no disk and is no holder in sysfs: by mount, and by losetup.
 modprobe -q loop
 loop_is_gone() { [ ! -e "/sys/block/${loop#/dev/}/loop" ]; }
 mkfs.ext4 -q "/dev/${name}p2"
@@ -88,7 +89,7 @@ expect_text 'nothing lifts this'
 swapoff "/dev/${name}p2"
 is_free
 
-# A volume of LVM, and what is mounted from that. There may be no udevd to answer it.
+# An LVM volume, and a file system on it. There may be no udevd that LVM could wait for.
 export DM_DISABLE_UDEV=1
 modprobe -q dm-mod
 lvm() {
@@ -138,8 +139,8 @@ kill $reader
 wait $reader
 is_free
 
-# A process that reaches it without a descriptor of its leader's: the folder of a leader that has
-# exited is empty, memory and rings keep what they were given. A node of any name.
+# A process that reaches the disk without a descriptor in its leader's folder, which is empty after
+# the leader's exit: memory and rings keep the file. The name of the node makes no difference.
 numbers=$(cat "/sys/class/block/$name/dev")
 mknod "$work/shelf" b "${numbers%:*}" "${numbers#*:}"
 reach() { # MODE FILE
@@ -165,14 +166,14 @@ reach ring "/dev/$name"
 expect_status 3 usher bind --dry-run "$disk"
 expect_text "$name: registered with an io_uring of hold_reach (pid $reader, root)"
 let_go
-# A kernel that shows a file's last name alone does not tell what it is.
+# A kernel that shows only the last component of a name: any file of that name counts as a disk.
 reach ring "$work/shelf"
 expect_status 3 usher bind --dry-run "$disk"
 expect_text "hold_reach (pid $reader, root)"
 let_go
 is_free
 
-# A BAR in the memory of a process, by the file in sysfs, needs no node and no driver.
+# A process maps a BAR by its file in sysfs, which needs neither a node nor a driver.
 card=$(e1000e_address)
 echo "$card" >"$pci/$card/driver/unbind"
 at_exit "[ -e $pci/$card/driver ] || echo $card >/sys/bus/pci/drivers/e1000e/bind"
@@ -201,8 +202,8 @@ for node in "/dev/${name%n*}" "/dev/ng${name#nvme}"; do
 done
 is_free
 
-# A node in /dev that is another device's says nothing about the disk. That device is not claimed;
-# and the link by number that udev makes does as well.
+# A node in /dev with the disk's name, but of another device: whether the disk is in use is unknown.
+# udev's link by number serves as well as a node.
 modprobe -q loop
 mv "/dev/$name" "$work/aside"
 at_exit "[ ! -e $work/aside ] || mv -f $work/aside /dev/$name"
@@ -223,7 +224,7 @@ is_free
 mv "$work/aside" "/dev/$name"
 is_free
 
-# Exported by the kernel, which claims nothing then: a namespace over a node of another name, and
+# The kernel exports the disk, and then claims nothing: a namespace over a node of another name, and
 # the whole controller. The fixtures of test/unit/hold have the other targets.
 config=/sys/kernel/config
 modprobe nvmet || fail "no nvmet"
@@ -252,8 +253,8 @@ if [ -d $subsystem/passthru ]; then
 	is_free
 fi
 
-# A btrfs on a volume has an anonymous number; so has the file system of an image in it. Where the
-# host needs either, nothing lifts that.
+# A btrfs on a volume has an anonymous device number, as has a file system in an image on it. Where
+# the host needs either, no --allow skips the check.
 modprobe -q btrfs || fail "no btrfs"
 wipefs -qa "/dev/$name"
 blockdev --rereadpt "/dev/$name"

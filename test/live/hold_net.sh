@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A network card counts as in use by what its interface does, not by its presence.
+# A network card is in use by what its interface does, not because the interface exists.
 # topology: minimal
 # timeout: 300
 . "${0%/*}/lib.sh"
@@ -18,7 +18,7 @@ is() {
 at_exit "ip addr flush dev $eth; ip link set $eth down"
 ip addr flush dev "$eth"
 ip link set "$eth" down
-# No router advertisement gives it a route that this test did not, nor to what it is made part of.
+# No router advertisement may add a route, to this interface or to one that it becomes a part of.
 at_exit "echo 1 >/proc/sys/net/ipv6/conf/$eth/accept_ra; echo 1 >/proc/sys/net/ipv6/conf/default/accept_ra"
 echo 0 >"/proc/sys/net/ipv6/conf/$eth/accept_ra"
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_ra
@@ -40,7 +40,7 @@ ip addr flush dev "$eth"
 ip route flush dev "$eth"
 is free
 
-# held_through LOWER UPPER NETWORK: the card is part of LOWER, on which UPPER stands.
+# held_through LOWER UPPER NETWORK: the card is part of LOWER; UPPER is LOWER or above it.
 held_through() {
 	is busy "part of $1"
 	ip link set "$1" up || fail "$1 does not come up"
@@ -49,13 +49,13 @@ held_through() {
 	is busy "carries the route to $3.0/24 through $2"
 }
 
-# part NAME TYPE…: an interface for the card to be part of.
+# part NAME TYPE…: creates an interface that the card is to become a part of.
 part() {
 	at_exit "ip link del $1 2>/dev/null"
 	ip link add "$@" || fail "no $1"
 }
 
-# A port of a bridge, of a bond, and of a VLAN on that.
+# A port of a bridge; of a bond with a VLAN on top; and a VLAN on the card itself.
 modprobe -qa bridge bonding 8021q
 part usher-br type bridge
 ip link set "$eth" master usher-br || fail 'no port of a bridge'
@@ -78,8 +78,8 @@ held_through usher-vlan usher-vlan 203.0.113
 ip link del usher-vlan
 is free
 
-# Part of an interface that a container has: in a listing nothing shows it, for no process is started
-# for that; what decides about the card asks in every namespace.
+# The upper interface is in a container. A listing does not show it, because a listing starts no
+# process. Verbs that decide about the card ask in every network namespace.
 carries() {
 	expect_status 3 usher bind --dry-run "$card"
 	expect_text '[net]'
@@ -123,7 +123,7 @@ ip -n usher-box link del usher-up
 expect_ok usher bind --dry-run "$card"
 kill $sleeper
 
-# Moved to where a container would have it: all that is left of it here is a folder.
+# The interface itself moves to another network namespace: only an empty folder is left of it here.
 at_exit 'ip netns del usher-far 2>/dev/null'
 ip netns add usher-far || fail 'no network namespace'
 ip link set "$eth" netns usher-far || fail "$eth does not move"
@@ -136,7 +136,7 @@ expect_ok usher bind --dry-run --allow=net "$card"
 expect_status 3 usher check "$card"
 expect_text "$pci/$card/net"
 expect_text 'ip -n NAMESPACE link set'
-# A snapshot tells it elsewhere, too.
+# A snapshot shows the same.
 expect_ok usher snapshot "$work/report.host"
 expect_ok usher list -n --json --host "$work/report.host" "$card"
 expect_text 'in another network namespace'

@@ -5,7 +5,7 @@
 # group with both functions of the card behind it.
 . "${0%/*}/lib.sh"
 
-# The classes in each group, without what the machine and the lab have of their own.
+# The classes in each group, without the devices of the emulated machine itself.
 for group in /sys/kernel/iommu_groups/*; do
 	for device in "$group"/devices/*; do
 		case ${device##*/} in

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: desktop
 # boot: own
-# The emulated host is what its description says; all the other tests here rest on it.
+# The emulated host is what its description says. All other tests here depend on that.
 . "${0%/*}/lib.sh"
 
 nvme=$(nvme_address) || fail 'no NVMe disk'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # boot: own
-# A test can take hardware out of the host that it runs in.
+# A test can unplug hardware of the host that it runs on.
 . "${0%/*}/lib.sh"
 
 nic=$(e1000e_address) || fail 'no network card'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # boots: 2
-# The power goes off in the middle; what was synced to /persist is there afterwards.
+# The power fails in the middle; files synced to /persist are there afterwards.
 . "${0%/*}/lib.sh"
 
 if [ "$USHER_LAB_BOOT" = 1 ]; then

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# For the tests in this folder: '. "${0%/*}/lib.sh"'. POSIX shell; they run as root inside the
-# emulated host (lab/), where nothing they break matters.
+# For the tests in this folder: '. "${0%/*}/lib.sh"'. POSIX shell. The tests run as root inside the
+# emulated host (lab/), which they may break.
 set -u
 
 top=$(cd "${0%/*}/../.." && pwd)
@@ -10,9 +10,9 @@ work=$(mktemp -d)
 undo=
 trap 'eval "$undo"; rm -rf "$work"' EXIT
 
-# for_anyone PROGRAM…: copies these of the build, named as they lie there, to $work/build. Our tree
-# may lie below a folder that only its owner enters (/root, mktemp -d). Its library comes along, for
-# a program looks for that relative to itself.
+# for_anyone PROGRAM…: copies programs of the build to $work/build, under the same names. Only the
+# owner may enter a folder above our tree (/root, mktemp -d). The copy includes libusher, which a
+# program finds relative to itself.
 for_anyone() {
 	chmod 755 "$work"
 	for program_ in "$@" src/lib/libusher.so.0; do
@@ -22,7 +22,7 @@ for_anyone() {
 	done
 }
 
-# fail TEXT: the test has failed; with the last that its guest said, if it has one.
+# fail TEXT: ends the test as failed, after the last lines of the guest's console.
 fail() {
 	[ ! -s "$work/console" ] || tail -n 40 "$work/console"
 	echo "FAILED: $*"
@@ -35,12 +35,12 @@ skip() {
 	exit 77
 }
 
-# at_exit COMMAND: to be done when the test ends, however it ends; the last one given comes first.
+# at_exit COMMAND: runs when the test ends, in whatever way; the last one registered runs first.
 at_exit() {
 	undo="$*; $undo"
 }
 
-# expect_status N COMMAND…: runs it; its output goes to $work/out and $work/err.
+# expect_status N COMMAND…: runs the command; $work/out and $work/err get its output.
 expect_status() {
 	expected=$1
 	shift
@@ -54,7 +54,7 @@ expect_ok() {
 	expect_status 0 "$@"
 }
 
-# expect_text TEXT: the last command printed it (on stdout or stderr); no pattern, as it stands.
+# expect_text TEXT: the last command printed TEXT, which is not a pattern, on stdout or stderr.
 expect_text() {
 	cat "$work/out" "$work/err" | grep -qF -e "$1" || fail_with_output "does not say '$1'"
 }
@@ -86,8 +86,8 @@ expect_override() {
 	expect_equal "$1's driver_override" "$2" "$override_"
 }
 
-# wait_until SECONDS COMMAND…: asks again and again until it succeeds. By the clock: on a busy
-# machine each question takes its time, too, and the test's own limit must not come first.
+# wait_until SECONDS COMMAND…: repeats the command until it succeeds. The limit is by the clock,
+# because on a busy machine each try takes time, too.
 wait_until() {
 	until_=$(($(seconds_up) + $1))
 	shift
@@ -106,12 +106,12 @@ driver_of() {
 	if [ -e "$pci/$1/driver" ]; then basename "$(readlink "$pci/$1/driver")"; else echo none; fi
 }
 
-# has_driver ADDRESS DRIVER: a question for wait_until.
+# has_driver ADDRESS DRIVER: a condition for wait_until.
 has_driver() {
 	[ "$(driver_of "$1")" = "$2" ]
 }
 
-# all_drivers: a line a device, with its driver and its override.
+# all_drivers: one line for each device, with its driver and its override.
 all_drivers() {
 	for device_ in "$pci"/*; do
 		echo "${device_##*/} $(driver_of "${device_##*/}") $(cat "$device_/driver_override")"
@@ -127,7 +127,7 @@ members_of() {
 	ls "/sys/kernel/iommu_groups/$1/devices"
 }
 
-# address_of VENDOR:DEVICE [N]: of the N-th such device (1), in order of their addresses.
+# address_of VENDOR:DEVICE [N]: the N-th such device, counted from 1 by address.
 address_of() {
 	n_=${2:-1}
 	for device_ in "$pci"/*; do
@@ -145,7 +145,7 @@ e1000e_address() { address_of 8086:10d3 "$@"; }
 e1000_address() { address_of 8086:100e "$@"; }
 edu_address() { address_of 1234:11e8 "$@"; }
 
-# block_of ADDRESS: the name of the disk that the NVMe device at that address is, such as nvme0n1.
+# block_of ADDRESS: the name of an NVMe device's disk, such as nvme0n1.
 block_of() {
 	for disk_ in "$pci/$1"/nvme/nvme*/nvme*n*; do
 		[ ! -e "$disk_" ] || { echo "${disk_##*/}"; return; }
@@ -153,11 +153,12 @@ block_of() {
 	return 1
 }
 
-# qmp COMMAND [ARGUMENTS]: tells the QEMU around us, whose hand is on the hardware; prints its
-# answer. As in: qmp device_del '{"id": "nvme"}'. The ids stand in lab/topology/NAME.
+# qmp COMMAND [ARGUMENTS]: has the outer QEMU, which controls the hardware, do something; prints its
+# answer. Example: qmp device_del '{"id": "nvme"}'. lab/topology/NAME has the ids.
 qmp() {
 	exec 9<>/dev/virtio-ports/usher.qmp
-	# Capabilities can be asked for only once; from then on this is an error, which is as good.
+	# QEMU accepts qmp_capabilities only once; later it answers with an error, which does no
+	# harm.
 	for request_ in '{"execute": "qmp_capabilities", "id": "ready"}' \
 		"{\"execute\": \"$1\", \"arguments\": ${2:-{\}}, \"id\": \"done\"}"; do
 		echo "$request_" >&9
@@ -170,8 +171,9 @@ qmp() {
 	case $answer_ in *'"error"'*) return 1 ;; esac
 }
 
-# unplug ID ADDRESS: by the outer QEMU, until that has forgotten the device too: only then another
-# can have its id and its back end. Linux removes the device first, and turns the slot off later.
+# unplug ID ADDRESS: unplugs a device, and waits until the outer QEMU has forgotten it: only then
+# can another device have its id and its back end. Linux removes the device first, and turns the
+# slot off later.
 unplug() {
 	expect_ok qmp device_del "{\"id\": \"$1\"}"
 	wait_unplugged "$@"
@@ -187,14 +189,14 @@ qmp_forgot() {
 	! grep -q "\"name\": \"$1\"" "$work/peripheral"
 }
 
-# power_off: as when the plug is pulled. For tests with '# boots: 2' or more.
+# power_off: cuts the power. For tests with '# boots: 2' or more.
 power_off() {
 	qmp quit
 	sleep 60
 }
 
-# to_vfio ADDRESS…: onto vfio-pci by plain writes, and back when the test ends: for tests that lean
-# on the kernel alone. The second module is only a soft dependency, which nothing loads by itself.
+# to_vfio ADDRESS…: binds devices to vfio-pci by plain writes, without usher, until the test ends.
+# No module depends firmly on vfio_iommu_type1, so it must be loaded by name.
 to_vfio() {
 	modprobe -a vfio-pci vfio_iommu_type1
 	for address_; do

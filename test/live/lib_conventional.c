@@ -14,11 +14,11 @@
 #include <usher/irq.h>
 #include <usher/region.h>
 
-/* Registers of the RTL8139, datasheet §5: the same in both BARs. */
+/* Registers of the RTL8139, datasheet §5. They are the same in both BARs. */
 #define RTL_SIZE 256
 #define RTL_MAR 0x08 /* multicast filter: plain memory */
-#define RTL_IMR 0x3c /* 16 bits: what interrupts */
-#define RTL_ISR 0x3e /* 16 bits: what has happened; writing ones clears */
+#define RTL_IMR 0x3c /* 16 bits: mask of causes */
+#define RTL_ISR 0x3e /* 16 bits: causes; writing ones clears */
 #define RTL_TCTR 0x48 /* timer; writing starts it at 0 */
 #define RTL_TIMER_INT 0x54 /* interrupts at this count; 0 never */
 #define RTL_TIMEOUT 0x4000u

@@ -33,7 +33,7 @@
 #define NIC_ICR 0xc0 /* causes; reading clears them */
 #define NIC_ICS 0xc8 /* sets causes */
 #define NIC_IMS 0xd0 /* causes that interrupt */
-#define NIC_IMC 0xd8 /* causes that no longer do */
+#define NIC_IMC 0xd8 /* causes to mask */
 #define NIC_FCTTV 0x170 /* a plain number, 0 after a reset */
 #define LINK_CHANGED 4u
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # topology: desktop
 # boot: own
-# libusher on the kernel: the errno table that its model keeps too; every kind of interrupt and
-# reset, memory decoding off under a window, several groups in one space, the host that wants a
-# device back, and one that is pulled out.
+# libusher on the kernel: the same table of errnos as on its model; every kind of interrupt and
+# reset; memory decoding off under a window; several groups in one space; the host wants a device
+# back; a device is unplugged.
 . "${0%/*}/lib.sh"
 
 bin=$top/build/test/live
@@ -14,7 +14,7 @@ edu=$(edu_address) || fail 'no edu device'
 e1000=$(e1000_address) || fail 'no e1000 behind the bridge'
 to_vfio "$nvme" "$nic" "$e1000"
 
-# Edu is on no driver, as it was; its group is there through the card beside it.
+# edu has no driver. Its group exists because the card next to it is bound.
 expect_status 0 "$bin/lib_device" absent "$edu"
 expect_no_text 'not ok'
 expect_text "$edu is on no driver, so VFIO does not have it"
@@ -40,10 +40,11 @@ expect_status 0 "$bin/lib_reset" "$nvme" "$nic" "$edu" "$e1000"
 cat "$work/out"
 expect_no_text 'not ok'
 expect_text 'ok closed in order'
-# Nothing of all this went where no DMA was allowed.
+# No DMA went to an address that was not mapped.
 ! dmesg | grep 'DMAR: \[DMA.*fault' || fail 'the IOMMU stopped a DMA'
 
-# Unbound while a program has it: the program is asked, lets go, and the unbind goes through.
+# The host unbinds a device that a program has open: the program gets the request and closes the
+# device, and the unbind succeeds.
 "$bin/lib_device" request "$nvme" >"$work/request" 2>&1 &
 wait_until 10 grep -q 'REQ is watched' "$work/request"
 echo "$nvme" >"$pci/$nvme/driver/unbind"
@@ -51,7 +52,7 @@ expect_driver "$nvme" none
 wait $! || fail "$(cat "$work/request")"
 to_driver "$nvme" vfio-pci vfio-pci
 
-# Pulled while a program reads its registers.
+# The device is unplugged while a program reads its registers.
 "$bin/lib_device" pull "$nic" >"$work/pull" 2>&1 &
 wait_until 10 grep -q 'REQ is watched' "$work/pull"
 expect_ok qmp device_del '{"id": "nic"}'

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib_errno ADDRESS GROUP OTHER GROUP: the tables of ioas_rows.h and errno_rows.h, asked of the
- * kernel, and what only the kernel can be asked. dma_entry_limit of vfio_iommu_type1 is ENTRIES.
+ * lib_errno ADDRESS GROUP OTHER GROUP: checks the tables of ioas_rows.h and errno_rows.h against
+ * the kernel, and facts that only a kernel has. dma_entry_limit of vfio_iommu_type1 is ENTRIES.
  */
 #include "base/err.h"
 #include "unit/lib/errno_rows.h"

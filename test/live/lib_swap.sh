@@ -3,15 +3,15 @@
 # topology: desktop
 # boot: own
 # timeout: 300
-# Other devices in the network card's slot: conventional ones, with a BAR smaller than a page, and
-# an NVMe disk that is taken away while a program reads it: asked for first, and then not.
+# Other devices in the network card's slot: conventional ones, one with a BAR smaller than a page,
+# and an NVMe disk that vanishes while a program reads it: first without a request, then with one.
 . "${0%/*}/lib.sh"
 
 bin=$top/build/test/live
 nic=$(e1000e_address) || fail 'no network card'
 port=$(basename "$(readlink -f "$pci/$nic/..")")
 
-# swap DRIVER [PROPERTIES]: that device instead of the one that is there, on vfio-pci.
+# swap DRIVER [PROPERTIES]: replaces the device in the slot by another one, bound to vfio-pci.
 swap() {
 	unplug nic "$nic"
 	insert "$@"
@@ -24,7 +24,7 @@ insert() {
 	wait_until 60 test -e "$pci/$nic"
 }
 
-# Linux binds a new device by itself, some time after it is there: to whom, that is a race.
+# Linux probes drivers for a new device some time after it appears, so the first driver is a race.
 settles() {
 	case $(driver_of "$nic") in
 	vfio-pci) return 0 ;;
@@ -47,14 +47,14 @@ for card in rtl8139 megasas; do
 	expect_facts "$bin/lib_conventional" $card "$nic"
 done
 
-# A device of memory, which is prefetchable.
+# A memory device; its BAR is prefetchable.
 expect_ok qmp object-add \
 	'{"qom-type": "memory-backend-ram", "id": "shared", "size": 1048576, "share": true}'
 swap ivshmem-plain ', "memdev": "shared"'
 expect_facts "$bin/lib_conventional" ivshmem-plain "$nic"
 
-# Reads from nowhere, as fast as they come. The slot loses its power under them, and no kernel and no
-# program is told: registers read as zeroes here, configuration space as all ones.
+# Reads from a null disk, as fast as possible. The slot loses power meanwhile, and nothing notifies
+# the kernel or the program: in QEMU registers then read as zeroes, configuration space as all-ones.
 expect_ok qmp blockdev-add '{"driver": "null-co", "node-name": "spare", "size": 67108864, "read-zeroes": true}'
 swap nvme ', "drive": "spare", "serial": "spare"'
 mkfifo "$work/go_on"
@@ -68,7 +68,7 @@ exec 8>&-
 wait $! || fail "$(cat "$work/gone")"
 cat "$work/gone"
 
-# Another one, and the host wants it back while it is read.
+# Another one: the host wants it back during the reads.
 swap nvme ', "drive": "spare", "serial": "spare"'
 "$bin/driver_gone" "$nic" >"$work/gone" 2>&1 &
 wait_until 60 grep -q 'reads go on' "$work/gone"

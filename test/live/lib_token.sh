@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: server
-# A virtual function of a device whose physical function is driven from user space too: it opens
-# for who knows the token.
+# A virtual function whose physical function is on vfio-pci as well opens only with the token.
 . "${0%/*}/lib.sh"
 
 pf=$(nvme_address)

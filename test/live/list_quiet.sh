@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# A listing wakes nothing and starts nothing: it opens no configuration space, no attribute that the
-# kernel answers from there, or under a lock that a hanging driver keeps, and makes no process.
+# A listing wakes no device and starts no process. It opens no configuration space, and no attribute
+# that the kernel reads from there or shows under a lock that a hanging driver keeps.
 . "${0%/*}/lib.sh"
 
-# expect_quiet OPTION…: so does `usher list OPTION…`.
+# expect_quiet OPTION…: the same for `usher list OPTION…`.
 expect_quiet() {
 	expect_ok strace -f -qq -o "$work/trace" -e trace=process,openat,open,pread64 usher list "$@"
 	grep -q '/sys/devices/.*/vendor' "$work/trace" || fail "strace saw no device read"
 	! grep -E 'clone|fork' "$work/trace" || fail "'list $*' starts a process"
-	# What is typed is a small program, which becomes the whole one.
+	# `usher` is a small program that executes the whole one.
 	expect_equal "programs of 'list $*'" 2 "$(grep -c 'execve(.*= 0$' "$work/trace")"
 	! grep -E '"[^"]*/(config|rom|(current|max)_link_(speed|width)|(secondary|subordinate)_bus_number)"' \
 		"$work/trace" || fail "'list $*' reads configuration space"
@@ -25,6 +25,6 @@ expect_quiet --json
 expect_quiet --svg
 expect_quiet --dot
 
-# The trace would have it: `show` reads what a listing must not.
+# Proof that the trace would show it: `show` reads what a listing must not.
 expect_ok strace -f -qq -o "$work/trace" -e trace=process,openat usher show "$(nvme_address)"
 grep -q '/config"' "$work/trace" || fail "strace does not see how 'show' reads configuration space"

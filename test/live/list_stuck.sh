@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A driver that does not let go of its device keeps the device's lock for as long: `usher list` and
-# `usher show` are what one types then, and must not hang. An open group keeps vfio-pci from
-# letting go.
+# A driver that does not release its device keeps the device's lock. `usher list` and `usher show`
+# are what a person then types, so they must not hang. Here an open group keeps vfio-pci from
+# releasing its device.
 # topology: minimal
 . "${0%/*}/lib.sh"
 
@@ -15,7 +15,7 @@ at_exit "usher release $disk >/dev/null"
 expect_ok usher list -n --json "$disk"
 expect_text '"state": "ready"'
 
-# Opens the device by the group, and keeps it until it is killed.
+# Open the device through its group until the holder is killed.
 "$top/build/test/live/vfio_hold" "$disk" "$group" >"$work/held" &
 holder=$!
 at_exit "kill $holder 2>/dev/null; wait $holder"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# An ordinary user sees all devices, and a note of what needs root.
+# An ordinary user sees all devices, and a note about what needs root.
 . "${0%/*}/lib.sh"
 
 for_anyone src/cli/usher src/cli/usher-whole

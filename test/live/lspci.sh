@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# For tests of what lspci tells in a guest, under usher and under QEMU. Sourced after guest.sh.
+# For tests of the output of lspci in a guest, under usher and under QEMU. Sourced after guest.sh.
 
-# lspci_script <SCRIPT: what the guest does before it runs lspci.
+# lspci_script <SCRIPT: what the guest runs before lspci.
 lspci_script() {
-	# lspci itself, with all that it is linked with.
+	# lspci with its libraries.
 	lspci=$(command -v lspci)
 	for file_ in "$lspci" $(ldd "$lspci" | grep -o '/[^ ]*'); do
 		mkdir -p "$work/archive/${file_%/*}"
@@ -11,19 +11,19 @@ lspci_script() {
 	done
 	{
 		cat
-		# Most of it are zeros, and each byte on QEMU's console is an exit.
+		# Compressed, because each byte on QEMU's console is an exit.
 		echo "echo 'lspci: begin'; $lspci -n -vv -xxxx 2>/dev/null | gzip | base64; echo 'lspci: end'"
 	} >"$work/lspci_script"
 	guest_script <"$work/lspci_script"
 }
 
-# compare_lspci ADDRESS…: in a guest of usher's, then in one of QEMU's; what usher's said besides is in
-# $work/usher. Fails on a difference that docs/pass-lspci.md does not explain.
+# compare_lspci ADDRESS…: runs lspci in a guest of usher, then in one of QEMU. $work/usher has the
+# console of the first. Fails on a difference that docs/pass-lspci.md does not explain.
 compare_lspci() {
 	ports_= number_=0
 	for device_; do
 		function_=${device_##*.}
-		# A virtual function is a device of its own, whatever its number.
+		# A virtual function is a device of its own, whatever its function number.
 		if [ "$function_" = 0 ] || [ -e "$pci/$device_/physfn" ]; then
 			ports_="$ports_ -device pcie-root-port,id=port$((number_ += 1)),chassis=$number_"
 			function_=0

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: MIT
 # topology: desktop
 # timeout: 240
-# What usher-vmm itself takes of the host's memory, besides its guest's.
+# The memory of the host that usher-vmm takes besides the guest's RAM.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
 disk=$(nvme_address) || fail 'no NVMe disk'
 nic=$(e1000e_address) || fail 'no network card'
 
-# [KiB] of all mappings but the guest's RAM, which is the one as large as it.
+# [KiB] of all mappings but the guest's RAM, the only one of its size.
 own_memory() {
 	awk '/^[0-9a-f]+-/ { own = 1 } /^Size:/ { own = $2 < 262144 } /^Pss:/ && own { sum += $2 }
 		END { print sum }' "/proc/$(vmm_pid)/smaps"

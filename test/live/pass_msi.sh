@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # boot: own
 # timeout: 240
-# MSI alone: a USB controller without MSI-X, plugged in where the network card was, with a tablet
-# on it that the guest has to find.
+# MSI alone: a USB controller without MSI-X in the network card's slot, with a tablet on it that the
+# guest must find.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -13,7 +13,7 @@ expect_ok qmp device_add '{"driver": "nec-usb-xhci", "id": "nic", "bus": "port2"
 wait_until 20 test -e "$pci/$nic"
 expect_ok qmp device_add '{"driver": "usb-tablet", "bus": "nic.0"}'
 
-# What the guest needs for it, in the order in which it is loaded.
+# The modules that the guest needs, in the order in which it loads them.
 n=10
 mkdir "$work/usb"
 modprobe --show-depends xhci-pci | while read -r _ file _; do
@@ -30,7 +30,7 @@ wait_for_guest '^usher ended: 0'
 expect_guest 'PCI-MSI-.*xhci' 'the controller has no MSI'
 expect_guest 'QEMU USB Tablet' 'the guest has not found the tablet'
 
-# The network card again, as the test found it.
+# Put the network card back.
 unplug nic "$nic"
 expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
 wait_until 20 test -e "$pci/$nic/driver"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # topology: desktop
 # timeout: 400
-# Five reboots of one guest: its devices stay with it, are reset, and work again each time; what is
-# told of it at its end; and one that panics.
+# Five reboots of one guest: its devices stay with it, are reset, and work again each time. At its
+# end the statistics are right. Another guest panics.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -25,7 +25,7 @@ boots() { # six of one guest, or as many as it lives
 		said $boot 'guest: ready' || break
 		expect_driver "$disk" vfio-pci
 		expect_driver "$nic" vfio-pci
-		# Each VM is a new one, and has to be told of the devices' groups again.
+		# Each boot has a new VM of KVM, which learns of the devices again.
 		ls -l "/proc/$(vmm_pid)/fd" >"$work/fds"
 		expect_equal "KVM's VFIO devices, boot $boot" 1 "$(grep -c 'kvm-vfio' "$work/fds")"
 		expect_equal "VFIO containers, boot $boot" 1 "$(grep -c '/dev/vfio/vfio$' "$work/fds")"
@@ -46,7 +46,7 @@ expect_driver "$disk" nvme
 expect_driver "$nic" e1000e
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"
 
-# What it cost, as JSON: reboots, a reset of each device for each, interrupts by vector.
+# The statistics as JSON: reboots, one reset of each device for each reboot, interrupts by vector.
 cat "$work/stats"
 python3 - "$work/stats" "$disk" "$nic" <<'END' || fail 'the statistics'
 import json, sys
@@ -57,17 +57,17 @@ assert told["exits"]["total"] > told["exits"]["mmio"] > 0, told["exits"]
 assert told["kvm"]["exits"] > 0, told["kvm"]
 peers = told["memory"].pop("peers")
 assert told["memory"] == {"ram": 256 << 20, "for_dma": 256 << 20}, told["memory"]
-# What the guest reaches without us, so do the other devices: no more, and no less.
+# The other devices reach exactly what is mapped into the guest.
 mapped = sum(bar["mapped"] for device in (disk, nic) for name, bar in device.items() if name.startswith("BAR"))
 assert peers == mapped > 0, (peers, mapped)
 assert disk["resets"] == nic["resets"] == 5, (disk["resets"], nic["resets"])
-# The disk has a reset of its own; the card has none, and gets that of its bus.
+# The disk has a function level reset. The card has none: usher-vmm resets its bus.
 assert disk["bus_resets"] == 0 and nic["bus_resets"] == 5, (disk["bus_resets"], nic["bus_resets"])
 assert sum(disk["msix"].values()) >= 6 * 8, disk["msix"]
 assert disk["BAR 0"]["mapped"] > 0 and nic["BAR 0"]["mapped"] == 0
 assert nic["BAR 0"]["exits"] > 0
 END
-# A traced BAR: the driver asks who it is, and turns all its interrupts off.
+# The trace of a BAR shows the driver mask all interrupts.
 grep -q "^trace: $nic BAR 0 +0xd8 write4 0xffffffff IMC" "$console" || fail 'no trace of the card'
 
 expect_status 1 guest panic --device "$disk" --stats

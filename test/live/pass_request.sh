@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # timeout: 400
-# The host unbinds one of two devices of a guest. A guest that drives its slots lets go of that one and
-# goes on, over a reboot too; from one that does not it is taken. The unbind goes through in either
-# case while the guest runs, and what the guest had goes back to its drivers when it ends.
+# The host unbinds one of two devices of a guest. A guest whose kernel drives its slots releases
+# that device and goes on, over a reboot too. From another guest usher-vmm removes it. In both cases
+# the unbind succeeds while the guest runs, and the devices return to their drivers when it ends.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -20,7 +20,7 @@ tell() { # what answers now, ports and all
 if grep -q 0x0108 /sys/bus/pci/devices/*/class; then
 	wait_for /dev/nvme0n1
 	tell 'at first'
-	# The disk is in use: a read may fail, but must come back.
+	# The disk is in use: a read may fail, but must return.
 	while dd if=/dev/nvme0n1 of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null; do :; done &
 	echo 'guest: ready'
 	read word
@@ -38,7 +38,7 @@ else
 fi
 END
 
-# take_back: unbinds the disk from under the guest, and returns when the host has done so.
+# take_back: unbinds the disk on the host while the guest uses it.
 take_back() {
 	wait_for_guest '^guest: ready'
 	expect_guest '^guest: at first: .*1b36 0010'
@@ -51,7 +51,7 @@ take_back() {
 	! grep "$nic: the " "$console" || fail 'the other device was asked for, too'
 }
 
-# ends_well: the guest, which then has no disk left, and all goes home.
+# ends_well: the guest ends, and both devices return to their drivers.
 ends_well() {
 	wait_for_guest '^usher ended: 0'
 	! grep -e '^error: ' -e '^hint: ' "$console" || fail 'an error of usher, for what the host did'
@@ -62,7 +62,7 @@ ends_well() {
 	wait_until 60 block_of "$disk"
 }
 
-# lets_go: status 1 when the reboot was stillborn.
+# lets_go: the guest releases its disk. Status 1 if its reboot was stillborn.
 lets_go() {
 	open_guest --name lets-go --device "$disk" --device "$nic" --memory 256M
 	take_back

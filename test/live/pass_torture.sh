@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # timeout: 240
-# A guest that pulls at its device: decoding off, D3hot, resets and removal while another processor
-# reads its registers without a pause. Nothing may end the guest, no page may go while the guest has
-# it mapped (that is cured, so a wrong order would show in no other way); afterwards the disk must
-# read as before.
+# A guest abuses its device (decoding off, D3hot, resets, removal) while another processor reads its
+# registers without a pause. Nothing may end the guest. No page may vanish while the guest has it
+# mapped: usher-vmm cures such a fault, so only its count shows a wrong order. Afterwards the disk
+# must read as before.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: MIT
 # topology: desktop
 # timeout: 200
-# A report card for devices that can be reset; nothing is left changed, also by one who is killed.
+# Report cards of devices that can be reset. Nothing is left changed, even if usher is killed.
 . "${0%/*}/lib.sh"
 
 disk=$(nvme_address)
 card=$(e1000e_address)
 edu=$(edu_address)
 
-# killed_in_reset: a prover of the disk that dies as it enters its first reset, by one method alone.
-# Where that is among its ioctls, one that lives has shown before.
+# killed_in_reset: `usher prove` dies as it enters the disk's first reset, with that one method
+# chosen. A trace of an undisturbed run shows which ioctl it is.
 killed_in_reset() {
 	strace -qq -o "$work/trace" -e trace=ioctl usher prove "$disk" >"$work/out" 2>"$work/err"
 	[ $? -le 1 ] || fail_with_output 'the trial did not run' # 1: see proves
@@ -65,7 +65,7 @@ expect_text '"step": "reset pm"'
 expect_text '"step": "MSI"'
 as_found "$card" e1000e "$methods"
 
-# Two old cards behind one bridge: reset with all that is there, and both are in the group.
+# Two old cards behind one bridge are in one group, so a reset of their bus is possible.
 old=$(cat "$pci/$(e1000_address)/reset_method" 2>/dev/null)
 expect_ok usher prove "$edu"
 cat "$work/out"
@@ -73,7 +73,7 @@ grep -q '^  hot reset *passed' "$work/out" || fail_with_output 'no hot reset'
 as_found "$edu" none ''
 as_found "$(e1000_address)" e1000 "$old"
 
-# What somebody uses is not touched.
+# A device in use is not touched.
 block=$(block_of "$disk")
 sleep 1000 <"/dev/$block" &
 sleeper=$!
@@ -89,13 +89,13 @@ expect_driver "$disk" nvme
 expect_status 2 usher prove
 expect_status 1 usher prove 00:1e.7
 
-# Killed between two resets, where driver, override and reset methods are not as they were.
+# Killed between two resets, when driver, override and reset methods are changed.
 methods=$(cat "$pci/$disk/reset_method")
 killed_in_reset
 expect_ok usher restore
 as_found "$disk" nvme "$methods"
 
-# On a group that was bound by hand it stays bound; the methods do not stay chosen.
+# A group bound manually stays bound; the reset methods are restored.
 expect_ok usher bind "$disk"
 killed_in_reset
 expect_ok usher restore

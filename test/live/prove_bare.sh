@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: bare
-# A report card for what has a bus reset only, and for what has no reset at all.
+# Report cards of a device with a bus reset only, and of one without any reset.
 . "${0%/*}/lib.sh"
 
 edu=$(edu_address)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# For the tests snapshot_*.sh: what the read verbs tell of this host, they tell of its snapshot.
+# For the tests snapshot_*.sh: the read verbs print the same on this host and on its snapshot.
 
-# The lab's own ports are nodes of a device, and who inherits one is among that device's users:
+# The lab's own ports are nodes of a device. A process that inherits one counts as a user of it:
 # usher, with another process id each time.
 exec </dev/null 3>&-
 
-# same WORD…: the verb, live and from the snapshot, byte for byte, with its exit status.
+# same VERB [WORD…]: its output, live and from the snapshot, is the same, as is its exit status.
 same() {
 	verb_=$1
 	shift
@@ -16,7 +16,7 @@ same() {
 	diff "$work/live" "$work/replayed" || fail "'$verb_ $*' is not the same from a snapshot"
 }
 
-# replay_all: takes a snapshot and compares every read verb on it.
+# replay_all: takes a snapshot and compares every read verb.
 replay_all() {
 	expect_ok usher snapshot --exact "$work/exact.host"
 	same list -n --json
@@ -40,7 +40,7 @@ replay_all() {
 	done
 }
 
-# redacts TEXT…: a snapshot to give away has none of them, and replays all the same.
+# redacts TEXT…: a redacted snapshot contains none of them, and still replays.
 redacts() {
 	expect_ok usher snapshot "$work/shared.host"
 	for text_; do

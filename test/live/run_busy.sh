@@ -16,7 +16,7 @@ kill "$keeper"
 wait "$keeper"
 expect_driver "$disk" nvme
 
-# A process of no usher holds the group's node open.
+# A process that is not usher has the group's node open.
 expect_ok usher bind "$disk"
 sleep 100 <"/dev/vfio/$(group_of "$disk")" &
 holder=$!

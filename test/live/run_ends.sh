@@ -21,7 +21,8 @@ expect_text 'Kernel panic'
 expect_text 'guest crashed: its kernel panicked: sysrq triggered crash'
 back 'a panic'
 
-# A kernel that would stay in its panic for ever: its pvpanic driver finds the port and tells.
+# A kernel that would never leave its panic: its pvpanic driver finds the port and reports the
+# panic.
 set --
 for file in $(modprobe --show-depends pvpanic-mmio | sed -n 's/^insmod //p'); do
 	set -- "$@" "$file"
@@ -45,7 +46,7 @@ wait "$keeper"
 expect_equal "the keeper's exit status after kill -9 of usher-vmm" 137 $?
 back 'kill -9 of usher-vmm'
 
-# What collects its output ends first, as `tee` does at Ctrl-C.
+# The reader of its output ends first, as `tee` does at Ctrl-C.
 mkfifo "$work/log"
 cat <"$work/log" >"$work/console" &
 reader=$!

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
-# The keeper is killed: the guest stops by itself, though nobody reads its console any more, and
-# restore brings the device back.
+# The keeper is killed: the guest stops by itself, even while its console is stuck, and restore
+# returns the device.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -13,7 +13,7 @@ while :; do echo 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde
 END
 line=$work/line
 mkfifo "$line"
-# Open for writing, too, so that it does not end with a guest that is stillborn.
+# The pipe is open for writing as well, so that the reader does not end with a stillborn guest.
 { sed -u '/guest: ready/q' >"$work/console"; exec sleep 600; } <>"$line" &
 at_exit "kill $!"
 start_guest script --device "$disk"

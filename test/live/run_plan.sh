@@ -3,8 +3,8 @@
 # topology: cards
 # guest: small
 # timeout: 600
-# A plan and a run are of one opinion, by either engine: what the plan lets pass starts, also where
-# there is not a byte to spare, and what it refuses the run refuses in the same words.
+# A plan and a run agree, for both engines: what the plan accepts starts, even where no byte is to
+# spare; what it refuses the run refuses in the same words.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -30,7 +30,7 @@ run_qemu() {
 		--cmdline 'console=ttyS0 quiet panic=-1 usher.do=poweroff' "$@" -- $board </dev/null
 }
 
-# Root may lock without a limit, but for these two.
+# Without these two capabilities, root has a limit of locked memory.
 may_lock() { # MIB
 	become="prlimit --memlock=$(($1 << 20)):$(($1 << 20)) setpriv --bounding-set -ipc_lock,-sys_resource"
 }

@@ -8,7 +8,7 @@
 disk=$(nvme_address)
 before=$(all_drivers)
 
-# The command line: 2.
+# Exit status 2: the command line.
 expect_status 2 guest poweroff --device nonsense
 expect_text "'nonsense' is not a PCI address"
 expect_status 2 guest poweroff --device "$disk" --device "$disk"
@@ -20,7 +20,7 @@ expect_text "cannot be a guest's name"
 expect_status 2 usher run --device "$disk"
 expect_text 'no --kernel'
 
-# The device: 3.
+# Exit status 3: the device.
 expect_status 3 guest poweroff --device 0000:ff:00.0
 expect_text 'there is no such device'
 expect_status 3 guest poweroff --device "$disk,id=8086:10d3"
@@ -28,7 +28,7 @@ expect_text 'expected 8086:10d3, found 1b36:0010'
 expect_status 3 guest poweroff --device 0000:00:1f.2
 expect_text 'ISA bridge'
 
-# The host: 3, by the plan and by the run alike.
+# Exit status 3: the host. Plan and run refuse alike.
 for wish in '--plan' '--quiet'; do
 	expect_status 3 guest poweroff $wish --device "$disk" --memory 900G
 	expect_text '921600 MiB, but the host has only'
@@ -50,7 +50,7 @@ import json, sys
 told = json.load(open(sys.argv[1]))
 assert "bars" in told["checked"] and told["partly_checked"] == told["unchecked"] == [], told
 PY
-# QEMU's firmware places BARs by itself, and a plan does not claim to know how.
+# QEMU's firmware places the BARs, so the plan does not claim to have checked that.
 expect_ok usher run --engine=qemu --plan --kernel "$kernel" --device "$disk"
 expect_text 'checked: iommu in-use no-reset memlock memory reserved'
 expect_text 'partly checked: bars (only that the guest can address as much'
@@ -105,7 +105,7 @@ done
 expect_equal 'the drivers' "$before" "$(all_drivers)"
 expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
 
-# A plan says the same and does nothing.
+# A plan changes nothing.
 expect_ok guest poweroff --plan --device "$disk"
 expect_text "$disk: nvme -> vfio-pci"
 expect_driver "$disk" nvme

@@ -14,13 +14,13 @@ expect_ok usher release "$disk"
 expect_driver "$disk" nvme
 wait_until 20 block_of "$disk"
 
-# --return=vfio keeps it fenced in by the IOMMU until it is released.
+# --return=vfio keeps the device isolated by the IOMMU until it is released.
 expect_ok guest poweroff --device "$disk" --return vfio
 expect_driver "$disk" vfio-pci
 expect_ok usher release "$disk"
 expect_driver "$disk" nvme
 
-# Bound by hand, and given back behind usher's back: the lease of that time means nothing any more.
+# Bound manually, then moved to its driver without usher: the journal's entry is stale.
 expect_ok usher bind "$disk"
 echo >"$pci/$disk/driver_override"
 echo "$disk" >"$pci/$disk/driver/unbind"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # iommu: none
-# Without an IOMMU usher lends nothing, and the message says where to turn it on.
+# Without an IOMMU usher lends nothing, and the message says how to turn it on.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -14,7 +14,7 @@ expect_override "$disk" none
 expect_ok usher list
 expect_text "$disk"
 
-# The doctor says the same of the host as a whole, with the place where it saw that.
+# `usher check` reports the same for the host, with the evidence.
 expect_status 3 usher check
 expect_text 'H01'
 expect_text '/sys/firmware/acpi/tables'

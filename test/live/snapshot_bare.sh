@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: bare
-# A snapshot of a host with devices that nothing resets, and that are on the root bus.
+# A snapshot of a host with devices on the root bus that have no reset.
 . "${0%/*}/lib.sh"
 . "${0%/*}/replay.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # topology: bench
 # timeout: 240
-# A snapshot of a machine with many equal disks, none with a medium but the first, tells what it does.
+# A snapshot of a machine with many equal disks, of which only the first has a medium, replays.
 . "${0%/*}/lib.sh"
 . "${0%/*}/replay.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: cards
-# A snapshot of a machine full of cards, with USB and SCSI disks behind them, tells what it does.
+# A snapshot of a machine full of cards, with USB and SCSI disks behind them, replays.
 . "${0%/*}/lib.sh"
 . "${0%/*}/replay.sh"
 

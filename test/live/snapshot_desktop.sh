@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# A snapshot of a host with a group of several devices tells why they share it, as the host does.
+# A snapshot of a host with a group of several devices shows why they share it, as the host does.
 . "${0%/*}/lib.sh"
 . "${0%/*}/replay.sh"
 

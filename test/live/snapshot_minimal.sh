@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
-# A snapshot tells what the host does, also of a device that is lent; a redacted one gives nothing
-# away.
+# A snapshot shows what the host shows, also for a device that is lent. A redacted one contains no
+# serial number and no MAC address.
 . "${0%/*}/lib.sh"
 . "${0%/*}/replay.sh"
 
 card=$(e1000e_address)
-# Its link-local address is made of its MAC.
+# The interface's link-local address contains its MAC address.
 interface=$(ls "$pci/$card/net")
 ip link set "$interface" up
 at_exit "ip link set $interface down 2>/dev/null"
@@ -21,13 +21,13 @@ replay_all
 expect_ok usher list -n --host "$work/exact.host" "$card"
 expect_text 'ready'
 
-# A snapshot of a snapshot is the same again.
+# A snapshot of a snapshot is identical.
 expect_ok usher snapshot --exact --host "$work/exact.host" "$work/again.host"
 diff "$work/exact.host" "$work/again.host" || fail "a snapshot of a snapshot is another"
 expect_status 1 usher snapshot /nonexistent/folder/file
 expect_text /nonexistent/folder/file
 
-# A link that another user planted is not followed, whatever the kernel's own protection says.
+# usher follows no link of another user, whether the kernel protects it or not.
 mkdir -m 1777 "$work/shared"
 echo precious >"$work/victim"
 ln -s "$work/victim" "$work/shared/out.host"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: moved
-# A snapshot of a host with claims whose devices have moved or gone tells of them as the host does.
+# A snapshot of a host with claims whose devices have moved or vanished replays.
 . "${0%/*}/lib.sh"
 . "${0%/*}/replay.sh"
 
@@ -9,7 +9,7 @@ claims=/etc/usher/claims.d
 mkdir -p $claims
 at_exit "rm -r $claims"
 ids=$(printf 'id 1b36:0010\nsubsystem 1af4:1100')
-# The disk, as it is claimed in another slot; and a card that is nowhere.
+# A claim of the disk, in another slot; and one of a card that does not exist.
 printf 'usher-claim 1\naddress 0000:01:00.0\npath 0000:00/01.0/00.0\n%s\n' "$ids" >$claims/disk.claim
 printf 'usher-claim 1\naddress 0000:09:00.0\npath 0000:00/09.0/00.0\nid 10de:2484\nsubsystem 0000:0000\n' \
 	>$claims/card.claim

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: server
-# A snapshot of a host with virtual functions and a switch tells what the host does.
+# A snapshot of a host with virtual functions and a switch replays.
 . "${0%/*}/lib.sh"
 . "${0%/*}/replay.sh"
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # topology: server
 # timeout: 240
-# Virtual functions are made without a host driver, bound, given back and removed; they stay while
-# one of them is bound or open; and what a crash broke off is undone.
+# Virtual functions are created without a host driver, bound, released and removed. Their number
+# cannot change while one of them is bound or open. restore undoes a change that a crash
+# interrupted.
 . "${0%/*}/lib.sh"
 
 disk=$(nvme_address)
@@ -17,7 +18,7 @@ as_first() {
 	expect_driver "$disk" nvme
 }
 
-# The plan is what happens, and is only a plan.
+# --dry-run prints what is then done, and changes nothing.
 expect_ok usher vfs "$disk" 2 --dry-run
 expect_text "write   $dev/sriov_drivers_autoprobe  0"
 expect_text "write   $dev/sriov_numvfs  2"
@@ -36,7 +37,7 @@ expect_driver "$second" none
 expect_ok usher vfs "$disk" 2
 expect_equal 'autoprobe' 0 "$(cat "$dev/sriov_drivers_autoprobe")"
 
-# The physical function does not go while they are there.
+# The physical function cannot be bound while they exist.
 expect_status 3 usher bind "$disk"
 expect_text '2 virtual functions'
 
@@ -50,7 +51,7 @@ for n in 0 1 4; do
 done
 expect_equal 'the number' 2 "$(cat "$dev/sriov_numvfs")"
 
-# One that somebody has open, and that usher knows nothing of.
+# A process has one open, which usher did not bind.
 expect_ok usher release "$first" "$second"
 expect_driver "$first" none
 expect_driver "$second" none
@@ -68,7 +69,7 @@ expect_status 3 usher vfs "$disk" 0
 expect_text 'is bound to vfio-pci'
 expect_ok usher release "$first"
 
-# It was made manually, so only a manual removal removes it.
+# They were created manually, so only a manual change removes them.
 expect_ok usher restore
 expect_text 'left alone'
 expect_ok usher vfs "$disk" 4
@@ -79,14 +80,14 @@ expect_ok usher vfs "$disk" 1
 expect_ok usher restore --all
 as_first 'restore --all'
 
-# Killed after each change, while they are made and while they are removed.
+# usher is killed after each change of a creation, and of a removal.
 n=0
 while :; do
 	n=$((n + 1))
 	[ $n -lt 9 ] || fail 'making them does not get through'
 	USHER_BIND_DIE=$n usher vfs "$disk" 1 >"$work/out" 2>"$work/err" && break
 	expect_ok usher restore
-	# After its last change, the death comes too late to undo anything.
+	# After the last change nothing is left to undo.
 	[ "$(cat "$dev/sriov_numvfs")" = 0 ] || break
 	as_first "a death at change $n"
 done

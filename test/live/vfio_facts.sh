@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
-# The kernel's VFIO behaves as usher takes it for: each row that vfio_facts asks is one that a
-# sentence or a step of ours rests on.
+# The kernel's VFIO behaves as usher expects: a message or a step of usher depends on each row of
+# vfio_facts.
 . "${0%/*}/lib.sh"
 
 nvme=$(nvme_address) || fail 'no NVMe disk'
@@ -12,6 +12,6 @@ to_vfio "$nvme" "$edu"
 expect_ok "$top/build/test/live/vfio_facts" "$nvme" "$(group_of "$nvme")"
 expect_no_text 'not ok'
 
-# A group that the host uses is not viable, and the sentence says because of whom.
+# A group in use by the host is not viable, and the message names the member in the way.
 expect_status 1 "$top/build/test/live/vfio_dump" "$edu" "$(group_of "$edu")"
 expect_text "not viable: $e1000 is on 'e1000'"

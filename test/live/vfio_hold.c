@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vfio_hold ADDRESS GROUP: opens a device that is on vfio-pci, says "held", and keeps it. */
+/* vfio_hold ADDRESS GROUP: opens a device that is on vfio-pci, prints "held", and keeps it open. */
 #include "base/err.h"
 #include "host/host.h"
 #include "vfio/device.h"

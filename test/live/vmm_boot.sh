@@ -6,7 +6,7 @@
 
 cmdline='console=ttyS0 quiet panic=-1'
 
-# vmm WISH [OPTION…]
+# vmm WISH [OPTION…]: runs usher-vmm.
 vmm() (
 	wish=$1
 	shift
@@ -14,7 +14,7 @@ vmm() (
 		--initrd "$(cat /run/lab/initrd)" --cmdline "$cmdline usher.do=$wish" "$@"
 )
 
-# Console input, two processors; the same boot shows what it cost.
+# Console input and two processors; the same boot measures the cost.
 ask() {
 	echo 'busybox nproc | sed s/^/processors:/; sed s/^/interrupts:/ /proc/interrupts'
 	echo 'busybox dmesg | sed -n /.PCI:/p; sed -n /.odel.name/p /proc/cpuinfo; exit'
@@ -29,7 +29,7 @@ exec 8>"$work/in"
 wait_until 90 grep -q 'guest: ready' "$work/out"
 vmm=$(pidof usher-vmm) # $! is a shell that waits for it
 
-# What the process has beside the guest's memory. [KiB]
+# [KiB] The memory of the process besides the guest's RAM.
 beside=$(awk '/^[0-9a-f]+-/ {size = 0} /^Size:/ {size = $2} /^Pss:/ && size < 262144 {sum += $2}
 	END {print sum}' "/proc/$vmm/smaps")
 echo "memory beside the guest's: $beside KiB"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vmm_send USHER-VMM WORD…: becomes usher-vmm with that guest, and keeps the keeper's end open. */
+/* vmm_send USHER-VMM WORD…: executes usher-vmm with that guest; the keeper's end stays open. */
 #include "vmm/vmm_send.h"
 
 #include <unistd.h>

@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* For one test [s]. They take milliseconds; a machine that does much else may need far longer. */
+/* [s] for one test. A test takes milliseconds, but far longer on a busy machine. */
 #define SUITE_TIMEOUT 60
 
-/* The folder of fixtures, as the test program was told: argv[1]. */
+/* The folder of fixtures: argv[1] of the test program. */
 static const char *suite_fixtures __attribute__((unused));
 
 static inline TCase *suite_case(const char *name, const TTest *const *tests, size_t count)

@@ -43,11 +43,11 @@ struct func_bar {
 struct func_bar_ops {
 	/*
 	 * A trapped access to [@off, +@size) of the BAR. Return: true: the device has answered, so
-	 * its pages are there. All-ones if nobody answers.
+	 * its pages are there. All-ones without an answer.
 	 */
 	bool (*read)(struct func_bar *b, uint64_t off, unsigned size, uint64_t *ret);
 	bool (*write)(struct func_bar *b, uint64_t off, unsigned size, uint64_t value);
-	/* A piece of @b cannot be at @at. NULL: nobody wants to know. */
+	/* A piece of @b cannot be at @at. NULL: not reported. */
 	void (*misplaced)(struct func_bar *b, uint64_t at, const char *why);
 };
 
@@ -85,7 +85,7 @@ void func_bars_init(struct func_bars *s, struct vm *vm, struct lock *lock,
 struct func_bar *func_bar_make(
 	struct func_bars *s, unsigned index, enum func_bar_kind kind, uint64_t size);
 
-/* The register of @b at 0. @flags: the low bits that tell of kind and prefetching. */
+/* The register of @b at 0. @flags: its low bits, which say the kind and prefetching. */
 struct func_bar_register func_bar_register(const struct func_bar *b, uint32_t flags);
 
 /* Cuts @b into pieces, once; the pages of @spans stay the caller's. Return: 0, -ENOMEM. */

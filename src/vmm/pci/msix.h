@@ -24,7 +24,7 @@ struct func_msix_ops {
 	 * Vectors of [@first, @end) may have come to life; live ones are attached. NULL: as above.
 	 */
 	void (*arm)(struct func_msix *m, unsigned first, unsigned end);
-	/* Vector @n does not work: @what failed with @r. NULL: nobody wants to know. */
+	/* Vector @n does not work: @what failed with @r. NULL: not reported. */
 	void (*failed)(struct func_msix *m, unsigned n, const char *what, int r);
 };
 

@@ -19,7 +19,7 @@ struct slot {
 	struct func_config *regs; /* of the port */
 	unsigned express; /* offset of its PCI Express capability */
 	unsigned msi; /* offset of its MSI capability */
-	/* Sends the port's message: a memory write of @data to @address. NULL: to nobody. */
+	/* Sends the port's message: a memory write of @data to @address. NULL: it is lost. */
 	void (*send)(void *arg, uint64_t address, uint32_t data);
 	void *arg;
 	unsigned link; /* speed and width of the card's link, as in Link Status */

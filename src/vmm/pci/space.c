@@ -206,7 +206,7 @@ bool pci_space_fault(struct vm *vm, struct func_piece *p)
 	if (was_mapped) {
 		(void)memory_remove(&vm->memory, GPA(p->range.base));
 		vm_cured(vm);
-		/* A full bus: nobody answers until something leaves. */
+		/* The bus is full: the piece waits until another range leaves it. */
 		p->state = bus_add(p->bus, &p->range, NULL) < 0 ? FUNC_PIECE_WAITING
 								: FUNC_PIECE_FAULTED;
 	}

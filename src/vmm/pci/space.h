@@ -21,7 +21,7 @@ struct vm;
  */
 enum func_piece_state {
 	FUNC_PIECE_OFF, /* its BAR is not decoded */
-	FUNC_PIECE_WAITING, /* decoded, but its place is taken: nobody answers there for it */
+	FUNC_PIECE_WAITING, /* decoded, but its place is taken: it gets no access */
 	FUNC_PIECE_TRAPPED, /* on a bus: each access exits */
 	FUNC_PIECE_MAPPED, /* its pages are in guest memory */
 	FUNC_PIECE_FAULTED, /* its pages went away: on the bus until the device answers again */

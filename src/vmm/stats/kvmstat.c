@@ -86,7 +86,7 @@ void kvmstat_put(const struct vm *vm, struct figures *f)
 		}
 		figures_close(f);
 	}
-	/* The last one too, whose opening failed half-way. */
+	/* Also the last one, which may be half open. */
 	for (unsigned c = 0; books && c <= count && c < vm->cpu_count; c++)
 		book_close(&books[c]);
 }

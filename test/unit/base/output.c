@@ -15,7 +15,7 @@
 
 #define STRANGER 65534
 
-/* A folder like /tmp, with a victim in a folder beside it that only the caller may write. */
+/* A folder like /tmp, and next to it a file in a folder that only the caller may write. */
 struct folder {
 	char top[32];
 	char shared[FILE_PATH_MAX], victim[FILE_PATH_MAX], path[FILE_PATH_MAX];
@@ -53,7 +53,7 @@ static void expect_text(const char *path, const char *expected)
 	ck_assert_str_eq(text, expected);
 }
 
-/* Both ways of writing @path are refused, and the victim keeps its text. */
+/* usher refuses to write to @path in both ways, and the victim keeps its text. */
 static void expect_refused(const struct folder *f, const char *path)
 {
 	struct err e = {0};
@@ -83,7 +83,7 @@ START_TEST(follows_no_link_of_another_user)
 	ck_assert_int_eq(symlink(f.victim, f.path), 0);
 	ck_assert_int_eq(lchown(f.path, STRANGER, STRANGER), 0);
 	expect_refused(&f, f.path);
-	/* Nor as a folder on the way. */
+	/* The same for a link in the middle of the path. */
 	ck_assert_int_eq(unlink(f.path), 0);
 	ck_assert_int_eq(symlink(f.top, f.path), 0);
 	ck_assert_int_eq(lchown(f.path, STRANGER, STRANGER), 0);
@@ -122,7 +122,10 @@ START_TEST(keeps_files_of_other_users)
 	expect_refused(&f, f.path);
 	expect_text(f.path, "theirs");
 	ck_assert_int_eq(unlink(f.path), 0);
-	/* A FIFO would send it what is written; its open must not wait for a reader either. */
+	/*
+	 * A FIFO of another user would get the text. To open one must not wait for a reader,
+	 * either.
+	 */
 	ck_assert_int_eq(mkfifo(f.path, 0666), 0);
 	ck_assert_int_eq(chown(f.path, STRANGER, STRANGER), 0);
 	expect_refused(&f, f.path);
@@ -138,7 +141,7 @@ START_TEST(empties_no_file_through_a_second_name)
 	ck_assert_int_eq(link(f.victim, f.path), 0);
 	ck_assert_int_eq(output_open("statistics", f.path, 0644, &e), -EPERM);
 	expect_text(f.victim, "precious");
-	/* A whole file replaces the name alone. */
+	/* file_replace() replaces the link, not its target. */
 	ck_assert_int_eq(output_write("snapshot", f.path, "text", 4, 0644, &e), 0);
 	expect_text(f.path, "text");
 	expect_text(f.victim, "precious");
@@ -146,7 +149,7 @@ START_TEST(empties_no_file_through_a_second_name)
 }
 END_TEST
 
-/* The caller of output_open() may have a device: it must not wait for ever. */
+/* The caller of output_open() may have a device taken, so it must not block for ever. */
 START_TEST(waits_for_no_reader_of_a_fifo)
 {
 	struct folder f = folder_make();
@@ -183,7 +186,7 @@ START_TEST(follows_own_links)
 	expect_text(f.victim, "more");
 	ck_assert_int_eq(lstat(f.path, &st), 0);
 	ck_assert(S_ISLNK(st.st_mode));
-	/* One that leads nowhere has its file made, as by the shell. */
+	/* A dangling link of the same user: the file is created, as a shell does. */
 	ck_assert_int_eq(unlink(f.victim), 0);
 	ck_assert_int_eq(output_write("snapshot", f.path, "new", 3, 0600, &e), 0);
 	expect_text(f.victim, "new");

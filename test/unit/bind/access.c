@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whose nodes they are stays so until the release, also for who takes it after another. */
+/* The nodes keep their user until the release, even if another owner takes the group meanwhile. */
 START_TEST(keeps_the_owner_of_nodes)
 {
 	static const char *const user[] = {"user"};
@@ -31,7 +31,7 @@ START_TEST(keeps_the_owner_of_nodes)
 	ck_assert_ptr_nonnull(strstr(stage->rule,
 		"SUBSYSTEM==\"vfio-dev\", KERNELS==\"0000:02:00.3\", OWNER=\"1000\"\n"));
 	ck_assert_ptr_null(strstr(stage->rule, "02:00.0")); /* the bridge */
-	/* A guest takes it and gives it back to him. */
+	/* A guest takes the group and returns it: the nodes have their user again. */
 	stage->node = BIND_ACCESS_NONE;
 	struct bind_request guest = LEND_REQUEST;
 	ck_assert_int_eq(bind_owner_self(&env, "web", &guest.owner), 0);
@@ -41,7 +41,7 @@ START_TEST(keeps_the_owner_of_nodes)
 		lend_release(&env, (struct bind_release_request){.owner = guest.owner}, &e) == 0,
 		"%s", e.msg);
 	ck_assert_str_ne(stage->rule, "");
-	/* One who fails to take it over leaves it to him. */
+	/* A failed take of a taken group leaves the nodes with their user. */
 	q.access.uid = 2000;
 	stage->no_node = true;
 	ck_assert_int_eq(lend_take(&env, &q, &e), -ETIMEDOUT);
@@ -51,7 +51,7 @@ START_TEST(keeps_the_owner_of_nodes)
 	ck_assert_str_eq(stage->rule, "");
 	lend_is_on(1, "e1000", "");
 	ck_assert(!lend_journal_exists(LEND_GROUP));
-	/* One who fails to take it at all leaves nothing. */
+	/* A failed take of a free group leaves no rule. */
 	stage->no_node = true;
 	ck_assert_int_eq(lend_take(&env, &q, &e), -ETIMEDOUT);
 	ck_assert_str_eq(stage->rule, "");
@@ -60,7 +60,7 @@ START_TEST(keeps_the_owner_of_nodes)
 }
 END_TEST
 
-/* Given back by hand, behind our back: the next who binds it is not the user of then. */
+/* The group was returned without usher: the next bind does not inherit the former user. */
 START_TEST(forgets_the_former_owner)
 {
 	struct bind_env env = stage_set();
@@ -83,7 +83,9 @@ START_TEST(forgets_the_former_owner)
 }
 END_TEST
 
-/* A guest has it; taking it over fails for want of room: the guest's lease stays what it was. */
+/*
+ * A guest has the group, and another take fails for want of room: the guest's lease is unchanged.
+ */
 START_TEST(keeps_the_lease_without_room_for_a_rule)
 {
 	struct bind_env env = stage_set();

@@ -69,7 +69,7 @@ START_TEST(is_told_in_the_plan)
 }
 END_TEST
 
-/* In no BAR of the device, or no framebuffer at all, or no graphics card. */
+/* The framebuffer is in no BAR of the device; there is none; the device is no graphics card. */
 START_TEST(is_left_alone_elsewhere)
 {
 	struct bind_env env = set();
@@ -87,7 +87,7 @@ START_TEST(is_left_alone_elsewhere)
 }
 END_TEST
 
-/* A graphics driver removes the platform device for good; that is no failure. */
+/* A graphics driver has removed the platform device for good; that is not a failure. */
 START_TEST(may_be_gone_at_the_end)
 {
 	struct bind_env env = set();

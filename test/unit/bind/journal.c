@@ -108,7 +108,7 @@ START_TEST(survives_every_changed_byte)
 	char text[sizeof(good)];
 	static const char odd[] = {'\n', ' ', '/', '9', '\x7f'};
 
-	/* Whether it is taken or not: no crash, no over-read, no leak (ASan looks). */
+	/* Accepted or refused: no crash, no over-read, no leak, as ASan checks. */
 	for (size_t i = 0; i < strlen(good); i++) {
 		for (size_t k = 0; k < sizeof(odd); k++) {
 			struct err e = {0};
@@ -122,7 +122,7 @@ START_TEST(survives_every_changed_byte)
 }
 END_TEST
 
-/* One line of the good entry replaced by another. */
+/* Replaces one line of the good entry. */
 static int parse_with(const char *line, const char *other, struct err *e)
 {
 	struct bind_entry n = BIND_ENTRY_NONE;
@@ -175,7 +175,7 @@ START_TEST(keeps_entries_in_files)
 	ck_assert_msg(bind_journal_read(&env, 12, &again, &e) == 0, "%s", e.msg);
 	ck_assert_uint_eq(again.count, 2);
 	bind_entry_fini(&again);
-	/* An entry under another group's name would give back the wrong devices. */
+	/* An entry under the name of another group would return the wrong devices. */
 	ck_assert_int_eq(file_path(path, sizeof(path), "%s/journal/13", dir), 0);
 	ck_assert_int_eq(file_replace(path, good, strlen(good), 0644), 0);
 	ck_assert_int_eq(bind_journal_read(&env, 13, &again, &e), -EBADMSG);

@@ -2,16 +2,16 @@
 #ifndef TEST_UNIT_BIND_LEND_H
 #define TEST_UNIT_BIND_LEND_H
 
-/* Takes and gives back on the stage, without the reports that a test does not look at. */
+/* Takes and returns groups on the stage, without the reports. */
 #include "bind/stage.h"
 
 #include <stdbool.h>
 
-#define LEND_GROUP 7 /* that of the stage's first devices */
+#define LEND_GROUP 7 /* group of the stage's first devices */
 
 extern const struct bind_target lend_target;
 
-/* For the stage's second device, as `usher bind` would ask. */
+/* The request of `usher bind` for the stage's second device. */
 #define LEND_REQUEST            \
 	((struct bind_request){ \
 		.targets = &lend_target, .target_count = 1, .access = BIND_ACCESS_NONE})
@@ -24,8 +24,8 @@ int lend_release(const struct bind_env *env, struct bind_release_request g, stru
 int lend_restore(const struct bind_env *env, int group, enum bind_manual manual, struct err *e);
 
 /*
- * Does it in a child that dies right after its Nth change; 0 is that it went well, which it must if
- * it does not die. Return: whether it died of that.
+ * Calls @doing in a child that dies right after its Nth change. If the child does not die, @doing
+ * must succeed. Return: whether it died.
  */
 bool lend_dies_at(const struct bind_env *env, unsigned n,
 	int (*doing)(const struct bind_env *env, struct err *e));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs that stand in for modprobe. */
+/* Scripts instead of modprobe. */
 #include "bind/module.h"
 
 #include "base/clock.h"

@@ -17,9 +17,9 @@ static const char *const drivers[] = {"nvme", "e1000", "nvme", "e1000", "nvme", 
 #define CARDS (sizeof(drivers) / sizeof(drivers[0]))
 
 static struct bind_target targets[CARDS];
-static size_t cards = CARDS; /* of them there are */
+static size_t cards = CARDS; /* how many of them exist */
 
-/* Cards on these drivers, each in a group of its own. */
+/* Cards with these drivers, each in a group of its own. */
 static struct bind_env set(void)
 {
 	struct bind_env env = stage_set();
@@ -60,7 +60,7 @@ static void restore_all(const struct bind_env *env)
 	}
 }
 
-/* One member a group, by its driver; a plan for bind_parallel_choose(). */
+/* A plan for bind_parallel_choose(): each group has one member, with that driver. */
 static size_t choose(const char *const *names, size_t count, unsigned *ret)
 {
 	struct bind_member members[40] = {0};
@@ -93,7 +93,7 @@ START_TEST(keeps_a_driver_to_one_lane)
 }
 END_TEST
 
-/* One group with two drivers ties the lanes of both; what stays where it is ties nothing. */
+/* A group with two drivers joins the lanes of both. A member that stays where it is joins none. */
 START_TEST(joins_lanes)
 {
 	struct bind_member a = {.device.driver = "a"}, b = {.device.driver = "b"};
@@ -106,7 +106,7 @@ START_TEST(joins_lanes)
 	ck_assert(lane[0] == lane[2] && lane[0] == lane[3] && lane[0] != lane[1]);
 	both[0].act = both[1].act = BIND_ACT_ALREADY;
 	ck_assert_uint_eq(bind_parallel_choose(&p, lane), 4);
-	/* Two that resize a BAR. */
+	/* Two groups that resize a BAR. */
 	(void)strcpy(bar.device.driver, "d");
 	bar.bar[1] = c.bar[0] = 8;
 	groups[3] = (struct bind_group){4, 1, &bar};

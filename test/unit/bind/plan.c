@@ -18,7 +18,7 @@ static struct bind_target target;
 static struct bind_request request = {
 	.targets = &target, .target_count = 1, .access = BIND_ACCESS_NONE};
 
-/* Plans for one device; the plan is good until the next one. */
+/* Makes `plan` for one device; the next call replaces it. */
 static void make(const char *address)
 {
 	struct err e = {0};
@@ -242,7 +242,7 @@ START_TEST(refuses_what_the_kernel_would)
 {
 	static const char *const allow[] = {"denylist"};
 
-	request.allow = allow; /* lifts nothing: what vfio-pci refuses, it refuses */
+	request.allow = allow; /* has no effect: vfio-pci itself refuses this device */
 	request.allow_count = 1;
 	gives_problem("24:00.0", "denylist", true, "8086:37c8");
 	ck_assert(!plan.problems[0].liftable);
@@ -345,7 +345,7 @@ START_TEST(tells_all_problems_at_once)
 }
 END_TEST
 
-/* Who can open a group has all of it. */
+/* A user who can open a group gets all of its devices. */
 START_TEST(gives_a_user_only_what_is_named)
 {
 	static const char *const user[] = {"user"};
@@ -370,14 +370,14 @@ START_TEST(gives_a_user_only_what_is_named)
 }
 END_TEST
 
-/* Each way to lift checks, also all at once. */
+/* Every combination of --allow. */
 static void never_goes(const char *host, const char *address)
 {
 	static const char *const others[] = {"platform", "reserved", "no-reset", "user"};
 	const char *checks[16], *allow[16];
 	size_t count = 0;
 
-	/* The in-use gate refuses under no other name: hold_add() sees to it. */
+	/* hold_add() accepts no other names for a use. */
 	for (size_t i = 0; hold_checks[i]; i++) {
 		ck_assert_uint_lt(count, COUNT(checks) - COUNT(others));
 		checks[count++] = hold_checks[i];

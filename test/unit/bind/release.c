@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Three devices that somebody else has put on VFIO. */
+/* Three devices that another tool has bound to VFIO. */
 static struct bind_env set_foreign(void)
 {
 	struct bind_env env = stage_set();
@@ -62,12 +62,12 @@ START_TEST(releases_what_others_bound)
 		env = set_foreign();
 		n++;
 	}
-	ck_assert_uint_eq(n - 1, 12); /* the entry, its end and its rule's, three writes for each */
+	ck_assert_uint_eq(n - 1, 12); /* entry, its end, the rule's end; 3 for each */
 	foreign_is_home();
 }
 END_TEST
 
-/* A crash in the middle of file_replace() leaves half a file where the entry was to be. */
+/* A crash inside file_replace() leaves a temporary file next to the entry. */
 START_TEST(clears_what_was_never_written)
 {
 	struct bind_env env = set_foreign();
@@ -88,7 +88,7 @@ START_TEST(clears_what_was_never_written)
 	ck_assert_msg(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0, "%s", e.msg);
 	ck_assert_int_lt(access(half, F_OK), 0);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
-	/* The entry of the next one goes, and this with it. */
+	/* The next release removes its entry, and this file. */
 	ck_assert_int_eq(file_replace(half, "usher-jo", 8, 0644), 0);
 	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
 	ck_assert_int_lt(access(half, F_OK), 0);
@@ -96,7 +96,9 @@ START_TEST(clears_what_was_never_written)
 }
 END_TEST
 
-/* A release dies at each of its changes, and the restore after it at each of its own. */
+/*
+ * The release dies after each of its changes, and the restore that follows after each of its own.
+ */
 START_TEST(survives_two_crashes_anywhere)
 {
 	unsigned first = 1, deaths = 0;

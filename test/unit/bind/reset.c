@@ -63,7 +63,7 @@ START_TEST(is_the_owners_alone)
 	struct bind_owner own = {0}, nobody = {0};
 
 	ck_assert_int_eq(bind_owner_self(&env, "prove", &own), 0);
-	ck_assert_int_eq(choose(&env, &own, "bus"), -ENOENT); /* no lease at all */
+	ck_assert_int_eq(choose(&env, &own, "bus"), -ENOENT); /* without a lease */
 	take(&env, own);
 	struct bind_owner other = own;
 	other.start++;
@@ -106,7 +106,7 @@ START_TEST(comes_back_after_a_crash)
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(status, 0);
 	ck_assert_str_eq(now(), "bus");
-	/* What was handed out wants a reset before it goes back, and has one. */
+	/* A device that was handed out is reset before it returns to its driver. */
 	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, NULL), 0);
 	ck_assert_str_eq(now(), "flr bus");
 	ck_assert_str_eq(stage->devices[1].d.driver, "e1000");

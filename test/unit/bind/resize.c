@@ -79,7 +79,7 @@ START_TEST(undoes_at_any_failure)
 }
 END_TEST
 
-/* The plan's only problem is "bar" and says @text. */
+/* The plan has one problem: "bar", with @text. */
 static void refused(const struct bind_env *env, const char *text)
 {
 	const struct bind_request q = request();
@@ -103,7 +103,7 @@ START_TEST(names_what_can_be_had)
 	stage->devices[1].bar_mib = 256;
 	target.bar[1] = bind_resize_code(2ull << 30);
 	refused(&env, "its BAR 1 cannot have 2 GiB, only 256 MiB, 512 MiB, 1 GiB");
-	target.bar[1] = bind_resize_code(256 << 20); /* as it is: nothing to do */
+	target.bar[1] = bind_resize_code(256 << 20); /* the size is right already */
 	ck_assert_msg(take(&env, &e) == 0, "%s", e.msg);
 	target.bar[1] = bind_resize_code(1 << 30);
 	refused(&env, "is on vfio-pci already");

@@ -32,7 +32,7 @@ static struct stage_device *stage_find(const char *text)
 	return NULL;
 }
 
-/* Splits ".../devices/ADDRESS/attr", by the bus or behind the bus's link. */
+/* Splits ".../devices/ADDRESS/attr", below the bus or below the target of its link. */
 static struct stage_device *stage_split(const char *path, const char **attr)
 {
 	static const char *const roots[] = {
@@ -262,7 +262,7 @@ static int stage_bind(struct stage_device *s, const char *driver)
 
 	if (s->d.driver[0])
 		return -EBUSY;
-	/* vfio-pci takes what is overridden to it, others what their table has. */
+	/* vfio-pci matches by override only, other drivers by their table. */
 	if (*over ? strcmp(over, driver) != 0 : strcmp(s->native, driver) != 0)
 		return -ENODEV;
 	if (!stage->lies)
@@ -301,7 +301,7 @@ int stage_numvfs(struct stage_device *s, unsigned count)
 		return -ENOMEM;
 	stage->count -= s->numvfs;
 	s->numvfs = count;
-	/* What was set for those of before is gone. */
+	/* The settings of the former virtual functions are lost. */
 	for (unsigned i = 0; i < 4; i++)
 		stage->vf[i] =
 			(struct host_vf){.index = i, .proto = 0x8100, .trust = HOST_VF_UNTOLD};
@@ -348,7 +348,7 @@ static int stage_store(const char *path, const char *text)
 		(void)snprintf(s->control, sizeof(s->control), "%s", text);
 		return 0;
 	}
-	/* As the kernel: the names that it has, or nothing is changed. */
+	/* As in the kernel: an unknown name changes nothing. */
 	if (s && strcmp(attr, "reset_method") == 0) {
 		if (strcmp(text, "flr") != 0 && strcmp(text, "bus") != 0 &&
 			strcmp(text, "flr bus") != 0)
@@ -381,7 +381,7 @@ static int stage_store(const char *path, const char *text)
 	return 0;
 }
 
-/* A writer of the stage has done at once what it is asked, and tells later. */
+/* A writer of the stage writes at once, and answers later. */
 struct bind_writer {
 	bool asked;
 	int result;
@@ -418,7 +418,7 @@ static int stage_ask(struct bind_writer *w, const char *path, const char *text, 
 	return 0;
 }
 
-/* The last one first: nobody may count on an order. One that hangs never answers. */
+/* In reverse order, because callers must not rely on one. A writer that hangs never answers. */
 static int stage_wait(struct bind_writer *const *list, size_t count, int timeout_ms)
 {
 	for (size_t i = count; i--;)
@@ -516,7 +516,9 @@ static int stage_remove(const char *path, const struct stat *st, int kind, struc
 	return remove(path);
 }
 
-/* Of a test's process; children that are killed or _exit() leave it alone. */
+/*
+ * Removes the folder at the end of the test's own process; killed children and _exit() skip this.
+ */
 static void stage_strike(void)
 {
 	(void)nftw(stage_state, stage_remove, 8, FTW_DEPTH | FTW_PHYS);

@@ -3,9 +3,9 @@
 #define TEST_UNIT_BIND_STAGE_H
 
 /*
- * A stand-in for the kernel's PCI core, enough of it to bind and unbind: devices in memory that
- * a forked child shares, so that a test can kill a transaction anywhere and look at what is
- * left. Paths below the state folder and /proc are the real ones.
+ * A model of the kernel's PCI core that can bind and unbind. Its devices are in memory that a
+ * forked child shares, so a test can kill a transaction anywhere and check what is left. Paths
+ * below the state folder and /proc are real.
  */
 
 #include "bind/bind.h"
@@ -32,28 +32,30 @@ struct stage {
 	int writes; /* so far */
 	int fail_at; /* this write fails with -EIO; 0: none */
 	int hang_at; /* this write times out */
-	int under_way; /* writes that nobody has heard of yet */
-	int most; /* of these at one time */
-	bool lies; /* `bind` says 0 and does nothing */
+	int under_way; /* writes without an answer so far */
+	int most; /* the most of them at one time */
+	bool lies; /* `bind` succeeds and has no effect */
 	bool no_node;
 	bool no_vfio; /* module not loaded */
-	unsigned hosted; /* virtual functions that a host driver ever had */
-	bool framebuffer; /* efi-framebuffer.0 is there, in BAR 1 of the second device */
+	unsigned hosted; /* virtual functions that a host driver has probed */
+	bool framebuffer; /* efi-framebuffer.0 exists, in BAR 1 of the second device */
 	bool framebuffer_on; /* and bound */
 	bool no_room; /* more than two virtual functions: -ENOMEM */
 	bool net; /* the second device is a network card, eth0 */
-	struct host_vf vf[4]; /* what eth0 keeps for its virtual functions */
-	unsigned vf_changes; /* settings changed so far */
-	int vf_refuses; /* this setting is; -1: none */
-	bool vf_silent; /* eth0 does not tell what it keeps */
-	struct bind_access node; /* as it was given away last */
+	struct host_vf vf[4]; /* the settings that eth0 keeps for its virtual functions */
+	unsigned vf_changes; /* how many settings were changed */
+	int vf_refuses; /* this setting is refused; -1: none */
+	bool vf_silent; /* eth0 does not show these settings */
+	struct bind_access node; /* owner of the group's node */
 	char rule[2048]; /* udev's */
-	bool no_rule; /* there is no room for another */
+	bool no_rule; /* the disk is full */
 	bool held; /* the group's node is open in process 4711 */
 };
 
 extern struct stage *stage; /* shared with children */
-/* In memory: a journal is synced at every step, and a test of every crash takes thousands. */
+/*
+ * In memory, because the journal is synced at every step, thousands of times in a test of crashes.
+ */
 extern char stage_state[sizeof("/dev/shm/usher-bind-XXXXXX")];
 extern struct host stage_host;
 

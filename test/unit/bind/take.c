@@ -43,7 +43,7 @@ START_TEST(binds_and_releases)
 
 	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
 	all_taken();
-	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg); /* again: nothing to do */
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg); /* again: no change */
 	all_taken();
 	ck_assert_msg(lend_release(&env, (struct bind_release_request){0}, &e) == 0, "%s", e.msg);
 	all_as_first();
@@ -188,7 +188,7 @@ START_TEST(takes_over_what_a_crash_left)
 		stage_env = stage_set();
 		struct bind_request q = LEND_REQUEST;
 		died = lend_dies_at(&stage_env, ++n, act_take);
-		/* Without a restore in between: the first drivers must not be forgotten. */
+		/* Without a restore in between, the entry must still have the first drivers. */
 		ck_assert_msg(lend_take(&stage_env, &q, &e) == 0, "%u: %s", n, e.msg);
 		all_taken();
 		ck_assert_msg(lend_release(&stage_env, (struct bind_release_request){0}, &e) == 0,
@@ -215,7 +215,7 @@ START_TEST(leases_to_one_owner)
 	ck_assert_str_eq(p.problems[0].check, "lease");
 	ck_assert_ptr_nonnull(strstr(p.problems[0].text, "lent to VM 'web'"));
 	bind_plan_fini(&p);
-	ck_assert_int_eq(lend_release(&env, own, &e), -EPERM); /* by hand, while the owner lives */
+	ck_assert_int_eq(lend_release(&env, own, &e), -EPERM); /* manually, while the owner lives */
 	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_RELEASE, &e), 1);
 	all_taken();
 	ck_assert_int_eq(bind_leases(&env, &leases, &count, &e), 0);
@@ -224,7 +224,7 @@ START_TEST(leases_to_one_owner)
 	ck_assert_int_eq(leases[0].group, 7);
 	free(leases);
 	own.owner = q.owner;
-	own.owner.start++; /* another life of that process id */
+	own.owner.start++; /* another process with that id */
 	ck_assert_int_eq(lend_release(&env, own, &e), -EPERM);
 	own.owner = q.owner;
 	ck_assert_msg(lend_release(&env, own, &e) == 0, "%s", e.msg);
@@ -246,9 +246,9 @@ START_TEST(returns_to_bound_manually)
 	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	own.owner = q.owner;
 	ck_assert_int_eq(lend_release(&env, own, &e), 0);
-	all_taken(); /* the administrator's wish outlives the guest */
+	all_taken(); /* a manual bind outlives the guest */
 	stage_env = env;
-	ck_assert(!lend_dies_at(&stage_env, 1000, act_take)); /* an owner that dies */
+	ck_assert(!lend_dies_at(&stage_env, 1000, act_take)); /* the owner dies */
 	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
 	all_taken();
 	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_RELEASE, &e), 0);
@@ -264,19 +264,19 @@ START_TEST(keeps_what_cannot_be_reset)
 	static const char *const allow[] = {"no-reset"};
 	struct err e = {0};
 
-	/* The bridge on the same bus keeps VFIO from resetting the bus. */
+	/* VFIO cannot reset the bus, because a bridge is on it. */
 	stage->devices[1].d.reset_method[0] = '\0';
 	ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 	ck_assert_int_eq(lend_release(&env, g, &e), -EPERM);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	lend_is_on(2, "sib", "sib");
 	ck_assert(lend_journal_exists(LEND_GROUP));
-	ck_assert_int_eq(lend_release(&env, g, &e), -EPERM); /* nor by asking twice */
+	ck_assert_int_eq(lend_release(&env, g, &e), -EPERM); /* a second try changes nothing */
 	g.allow = allow;
 	g.allow_count = 1;
 	ck_assert_msg(lend_release(&env, g, &e) == 0, "%s", e.msg);
 	all_as_first();
-	/* What was never handed out has nothing to be wiped of. */
+	/* A device that no program had needs no reset. */
 	stage->fail_at = stage->writes + 5;
 	ck_assert_int_eq(lend_take(&env, &q, &e), -EIO);
 	all_as_first();
@@ -288,7 +288,7 @@ START_TEST(keeps_what_cannot_be_reset)
 }
 END_TEST
 
-/* It has a reset, and its owner found that it does not work. */
+/* Its owner reported that its reset fails. */
 START_TEST(keeps_what_was_not_reset)
 {
 	struct bind_env env = stage_set();
@@ -302,10 +302,10 @@ START_TEST(keeps_what_was_not_reset)
 	ck_assert_int_eq(lend_release(&env, told, &e), -EPERM);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	lend_is_on(2, "sib", "sib");
-	/* Who comes later and knows nothing of it finds it in the journal. */
+	/* A later owner finds that in the journal. */
 	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), -EPERM);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
-	/* The next that has it may find that it can be. */
+	/* A later owner may find that the reset works. */
 	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
 	ck_assert_msg(lend_release(&env, (struct bind_release_request){0}, &e) == 0, "%s", e.msg);
 	all_as_first();
@@ -316,7 +316,7 @@ START_TEST(keeps_what_was_not_reset)
 }
 END_TEST
 
-/* A member was removed and found again, so it has its driver; another one cannot be reset. */
+/* One member was removed and found again, so it is on its driver. Another one cannot be reset. */
 START_TEST(keeps_an_entry_of_what_is_still_lent)
 {
 	struct bind_env env = stage_set();
@@ -338,7 +338,7 @@ START_TEST(keeps_an_entry_of_what_is_still_lent)
 	}
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	lend_is_on(2, "sib", "sib");
-	/* Where the group is taken again, what is back counts as new. */
+	/* A new take treats that member as a new one. */
 	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
 	all_taken();
 	stage->devices[1].d.reset_method[0] = 'x';
@@ -347,7 +347,7 @@ START_TEST(keeps_an_entry_of_what_is_still_lent)
 }
 END_TEST
 
-/* The file system of the journal takes nothing more: full, read-only, or a limit as here. */
+/* No write to the journal succeeds: the file system is full, read-only, or at a limit as here. */
 START_TEST(releases_without_room_for_the_journal)
 {
 	const struct rlimit none = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};
@@ -362,7 +362,7 @@ START_TEST(releases_without_room_for_the_journal)
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
 	ck_assert_msg(lend_release(&env, (struct bind_release_request){0}, &e) == 0, "%s", e.msg);
 	all_as_first();
-	/* Nothing is taken without an entry. */
+	/* usher takes nothing without an entry. */
 	ck_assert_int_eq(lend_take(&env, &q, &e), -EFBIG);
 	all_as_first();
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
@@ -400,7 +400,7 @@ START_TEST(waits_for_nobody_who_has_it_open)
 	struct bind_release_request g = {.how = BIND_RETURN_DRIVER};
 	struct err e = {0};
 
-	stage->held = true; /* somebody uses it without a lease */
+	stage->held = true; /* in use without a lease */
 	ck_assert_int_eq(lend_take(&env, &q, &e), -EPERM);
 	ck_assert_ptr_nonnull(strstr(e.msg, "qemu (pid 4711"));
 	stage->held = false;
@@ -470,7 +470,7 @@ START_TEST(leaves_a_hanging_device_alone)
 
 	stage->hang_at = 5; /* the unbind of the second device */
 	ck_assert_int_eq(lend_take(&env, &q, &e), -ETIMEDOUT);
-	lend_is_on(1, "e1000", ""); /* the first went back meanwhile */
+	lend_is_on(1, "e1000", ""); /* the first one has returned meanwhile */
 	lend_is_on(2, "sib", "vfio-pci");
 	ck_assert(lend_journal_exists(LEND_GROUP));
 	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
@@ -523,7 +523,7 @@ START_TEST(works_once_at_a_time)
 }
 END_TEST
 
-/* The fourth device, as the rule of a claim leaves it, or with the rule still to come. */
+/* The fourth device: kept from its driver by a claim's udev rule, or before the rule applies. */
 static struct bind_env claimed(const char *override, struct bind_request *ret)
 {
 	static const struct bind_target free_one = {.address = {0, 2, 0, 3}};
@@ -546,7 +546,7 @@ START_TEST(gives_a_claimed_one_to_its_driver)
 		struct bind_env env = claimed(overrides[i], &q);
 		ck_assert_int_eq(lend_take(&env, &q, &e), 0);
 		all_taken();
-		ck_assert_int_eq(lend_take(&env, &q, &e), 0); /* the way back is not forgotten */
+		ck_assert_int_eq(lend_take(&env, &q, &e), 0); /* the entry keeps it */
 		ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
 		lend_is_on(1, "e1000", "");
 		lend_is_on(2, "sib", "sib");

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A host of three files, which counts how often the long one is read. */
+/* A host of three files that counts the reads of the long one. */
 struct fake {
 	struct host host;
 	const char *aliases;
@@ -82,7 +82,7 @@ START_TEST(keeps_what_it_found)
 	ck_assert_int_eq(bind_variant_find(&env, mlx, module, sizeof(module)), 0);
 	ck_assert_str_eq(module, "mlx5_vfio_pci");
 	ck_assert_int_eq(f.reads, 0);
-	/* A new module is seen at once. */
+	/* usher notices a new module at once. */
 	f.aliases = "alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* newer\n";
 	f.changed = 6;
 	ck_assert_int_eq(bind_variant_find(&env, mlx, module, sizeof(module)), 0);

@@ -65,7 +65,7 @@ START_TEST(outlives_a_write_that_hangs)
 	struct bind_writer *w = start();
 	struct err e = {0};
 
-	/* A pipe that nobody reads holds its writer in open(2), as a driver's remove() would. */
+	/* open(2) of a pipe without a reader blocks, as a driver's remove() may. */
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
 	ck_assert_int_eq(put(w, "x", 50, &e), -ETIMEDOUT);
 	ck_assert_ptr_nonnull(strstr(e.msg, "the kernel did not come back"));
@@ -74,7 +74,7 @@ START_TEST(outlives_a_write_that_hangs)
 }
 END_TEST
 
-/* Two at a time: who is done first answers first, and who hangs holds nobody up. */
+/* Two writers: the one that is done first answers first, and the other one may hang. */
 START_TEST(works_side_by_side)
 {
 	struct bind_writer *w[3] = {start(), NULL, NULL};
@@ -90,7 +90,7 @@ START_TEST(works_side_by_side)
 	ck_assert_int_eq(bind_writer_answer(w[2], 0, &e), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(e.msg, "/other"));
 	ck_assert_int_eq(bind_writer_wait(w, 3, 10), -ETIMEDOUT);
-	/* A reader comes: the first one gets on. */
+	/* With a reader, the first writer goes on. */
 	int fd = open(path, O_RDONLY | O_NONBLOCK);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(bind_writer_wait(w, 3, 10000), 0);
@@ -109,7 +109,7 @@ START_TEST(holds_no_descriptor_of_ours)
 	struct err e = {0};
 	int open_fds = 0;
 
-	/* After an answer it has closed the others for certain. */
+	/* An answer proves that it has closed the descriptors. */
 	ck_assert_int_eq(put(w, "x", 1000, &e), -ENOENT);
 	for (int fd = 0; fd < 64; fd++) {
 		(void)snprintf(link, sizeof(link), "/proc/%d/fd/%d", bind_writer_pid(w), fd);
@@ -143,7 +143,7 @@ START_TEST(dies_with_its_parent)
 	}
 	ck_assert_int_eq(waitpid(child, NULL, 0), child);
 	ck_assert_int_eq((int)read(tell[0], &writer, sizeof(writer)), (int)sizeof(writer));
-	/* The socket's other end is closed by its death, and only by that. */
+	/* Only its death closes the other end of the socket. */
 	for (int i = 0; i < 500 && kill(writer, 0) == 0; i++) {
 		char stat[512];
 		char file[64];

@@ -17,7 +17,7 @@ static const struct check_finding *find(const struct check_report *r, const char
 	return NULL;
 }
 
-/* Names are promised to scripts: H01 to H19, then P01 to P25, each once. */
+/* Scripts rely on these ids: H01 to H19, then P01 to P25, each once. */
 START_TEST(keeps_its_table_in_order)
 {
 	char id[8];
@@ -48,7 +48,7 @@ static const char denied[] = "link /sys/bus/pci/devices/0000:01:00.0 "
 			     "link iommu_group ../../../kernel/iommu_groups/1\n"
 			     "dir /sys/kernel/iommu_groups/1\n";
 
-/* The host does well with a device that cannot be lent, until somebody wants to lend it. */
+/* A device that cannot be lent is an error only if the caller names it. */
 START_TEST(fails_only_what_is_named)
 {
 	const struct pci_address a = {.bus = 1};
@@ -146,7 +146,7 @@ START_TEST(knows_words_of_a_command_line)
 	ck_assert(boot_next_word(&at, word, sizeof(word)));
 	ck_assert_str_eq(word, "bb");
 	ck_assert(boot_next_word(&at, word, sizeof(word)));
-	ck_assert_str_eq(word, "vfio-pc"); /* cut off, and the rest is not a word */
+	ck_assert_str_eq(word, "vfio-pc"); /* cut to the buffer; the rest is skipped */
 	ck_assert(!boot_next_word(&at, word, sizeof(word)));
 	ck_assert(boot_has("x vfio_pci.ids=3", "vfio-pci.ids=", word, sizeof(word)));
 	ck_assert(!boot_has("xiommu=off", "iommu=off", NULL, 0));
@@ -167,7 +167,7 @@ END_TEST
 	"link iommu_group ../../../kernel/iommu_groups/1\n"             \
 	"link driver ../../../bus/pci/drivers/nvidia\n"
 
-/* How bad a thing is depends on what else there is; NONE: nothing is found. */
+/* The severity of a finding depends on the rest of the host. NONE: no finding. */
 #define NONE (-1)
 
 /* A function of a slot behind a port, in a group of its own. */
@@ -196,7 +196,7 @@ static const struct variant {
 	const char *host;
 	const char *id;
 	int severity;
-	const char *text; /* a part of the finding's */
+	const char *text; /* a part of the finding's text */
 } variants[] = {
 	{ON "file /proc/interrupts  1: 0 IO-APIC 1-edge", "H05", CHECK_FAIL, "refuses"},
 	{ON "file /proc/interrupts  1: 0 IO-APIC 1-edge\n"

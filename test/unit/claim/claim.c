@@ -200,7 +200,9 @@ START_TEST(tells_where_devices_are)
 	stands_as("twin", CLAIM_STANDING_OTHER,
 		"other device there: 0000:07:00.0 is 8086:10d3 with another serial number or "
 		"subsystem");
-	/* The rule knows no serial number: only the twin is kept off by mistake. */
+	/*
+	 * The udev rule knows no serial number, so it also keeps drivers from a twin of the device.
+	 */
 	for (size_t i = 0; i < count; i++)
 		ck_assert_int_eq(stands[i].has_stray, strcmp(claims[i].name, "twin") == 0);
 	stands_as("virtual", CLAIM_STANDING_MISSING, "missing");

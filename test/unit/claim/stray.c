@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The device that a rule kept off: without a driver, or, with @driver, on it. */
+/* A device that the rule kept from its driver: on @driver, or on none. */
 static struct bind_env set(const char *driver, const char *override)
 {
 	struct bind_env env = stage_set();
@@ -54,7 +54,7 @@ START_TEST(goes_to_its_driver)
 	env = set("vfio-pci", "vfio-pci");
 	ck_assert_msg(give(&env, &e) == 1, "%s", e.msg);
 	is_home();
-	/* Without an IOMMU there is neither group nor journal. */
+	/* Without an IOMMU there is no group, and so no journal. */
 	env = set("", "vfio-pci");
 	stage->devices[1].d.group = -1;
 	ck_assert_msg(give(&env, &e) == 1, "%s", e.msg);
@@ -106,12 +106,11 @@ START_TEST(survives_a_crash_anywhere)
 			lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0, "%s", e.msg);
 		is_home();
 	}
-	ck_assert_uint_eq(
-		n - 2, 6); /* entry, override, unbind, probe, the rule's end and its own */
+	ck_assert_uint_eq(n - 2, 6); /* entry, override, unbind, probe, end of rule and entry */
 }
 END_TEST
 
-/* Neither is waited for longer than for one write. */
+/* usher waits for both together no longer than for one write. */
 START_TEST(ends_when_the_kernel_hangs)
 {
 	struct bind_request q = LEND_REQUEST;
@@ -127,7 +126,7 @@ START_TEST(ends_when_the_kernel_hangs)
 			lend_restore(&env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0, "%s", e.msg);
 		is_home();
 	}
-	/* As `usher apply` takes a claimed device. */
+	/* The same as `usher apply` does with a claimed device. */
 	struct bind_env env = set("", "vfio-pci");
 	q.claimed = "vfio-pci";
 	stage->hang_at = 1;

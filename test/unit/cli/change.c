@@ -18,7 +18,7 @@
 
 #define LINES 4000 /* more than a pipe, a socket or a terminal holds */
 
-/* Standard output and error of this test, which is a process of its own. */
+/* Replaces standard output and error of this test, which is a process of its own. */
 static void output_set(int fd)
 {
 	ck_assert_int_ge(dup2(fd, STDOUT_FILENO), 0);
@@ -35,7 +35,7 @@ static void lines_print(void)
 	}
 }
 
-/* Reads all lines in order; a terminal makes \n to \r\n. */
+/* Reads all lines in order. A terminal turns \n into \r\n. */
 static void lines_expect(int fd)
 {
 	FILE *f = fdopen(fd, "r");
@@ -50,7 +50,7 @@ static void lines_expect(int fd)
 	(void)fclose(f);
 }
 
-/* Nobody reads while the lines are printed; somebody does when the change is over. */
+/* Nothing reads the lines while they are printed; a reader comes when the change is over. */
 static void expect_all_later(int write_fd, int read_fd)
 {
 	int status;
@@ -109,7 +109,7 @@ START_TEST(a_stopped_terminal_holds_nothing_up)
 	(void)alarm(20);
 	lines_print();
 	ck_assert_int_eq(poll(&p, 1, 0), 0);
-	(void)raise(SIGTERM); /* whoever waits for this has had enough */
+	(void)raise(SIGTERM); /* the waiting person wants the end */
 	ck_assert_int_eq(change_end(), -ETIMEDOUT);
 }
 END_TEST
@@ -127,7 +127,7 @@ START_TEST(a_dead_pipe_is_an_error_at_the_end)
 }
 END_TEST
 
-/* A line that can be written at once is: who waits for a hanging kernel sees what goes on. */
+/* A line is written at once if that does not block: it shows what usher is waiting for. */
 START_TEST(a_reader_sees_each_line_at_once)
 {
 	char line[16] = "";
@@ -166,7 +166,7 @@ START_TEST(signals_wait_for_the_end)
 	ck_assert_int_eq(caught, 0);
 	ck_assert_int_eq(change_end(), 0);
 	ck_assert_int_eq(
-		caught, SIGTSTP); /* the wish to end is used up: there is nothing to wait for */
+		caught, SIGTSTP); /* the signal was taken, because there was nothing to wait for */
 	(void)raise(SIGINT);
 	ck_assert_int_eq(caught, SIGINT);
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A device on a bench: a model of it behind VFIO, and the same behind sysfs. */
+/* A device for a trial: one model, behind VFIO and behind sysfs. */
 static struct {
 	struct vfio_model model;
 	struct host host;
@@ -102,7 +102,7 @@ START_TEST(gives_a_good_device_a_good_card)
 	trial_interrupts(&bench.trial);
 	last_is("INTx", CARD_PASSED, "the first of 1 reaches an eventfd");
 	ck_assert_ptr_nonnull(strstr(bench.model.log, "set2:0+1 fire2:0 off2 "));
-	/* Decoding is turned on, bus mastering never. */
+	/* The trial turns memory decoding on, and bus mastering never. */
 	ck_assert_ptr_nonnull(strstr(bench.model.log, "cfg04="));
 	ck_assert_uint_eq(bench.model.config[PCI_COMMAND] & PCI_COMMAND_MASTER, 0);
 	ck_assert(card_passed(&bench.card));
@@ -118,7 +118,7 @@ START_TEST(tells_a_reset_that_fails_from_one_that_is_none)
 	ck_assert(!trial_reset(&bench.trial, "bus"));
 	last_is("reset bus", CARD_SKIPPED, "cannot be done here");
 	ck_assert(!card_passed(&bench.card));
-	ck_assert_ptr_nonnull(strstr(card_verdict(&bench.card), "no way to reset it works"));
+	ck_assert_ptr_nonnull(strstr(card_verdict(&bench.card), "every reset failed"));
 	bench.reset_error = 0;
 	ck_assert(trial_reset(&bench.trial, "flr"));
 	ck_assert(card_passed(&bench.card));
@@ -216,7 +216,7 @@ START_TEST(says_which_interrupt_does_not_come)
 	bench.irq_error = 0;
 	memset(bench.model.irqs, 0, sizeof(bench.model.irqs));
 	trial_interrupts(&bench.trial);
-	last_is("interrupts", CARD_SKIPPED, "it has none");
+	last_is("interrupts", CARD_SKIPPED, "the device has none");
 	bench_clear();
 }
 END_TEST

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <usher/err.h>
 
-/* The driver on the model, opened as a program does it. */
+/* The driver on the model, opened in the same way as by a program. */
 static struct usher_device *dev;
 static struct usher_model_device *host;
 static struct model_edu *model;

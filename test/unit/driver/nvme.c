@@ -180,7 +180,7 @@ START_TEST(rings_go_round_at_every_limit)
 	struct nvme_queue *q = &nvme.queues[15];
 	ck_assert_uint_eq(q->mask + 1, 512); /* what the controller's 1024 completions allow */
 	for (unsigned i = 0; i < 5000; i++) {
-		/* Now and then the whole ring at once. */
+		/* Sometimes the whole ring at once. */
 		for (unsigned k = 0; k < (i % 100 ? 1 : q->mask); k++)
 			ck_assert_int_eq(nvme_read(q, &buf, 0, k, 1, i), 0);
 		ck_assert_msg(nvme_drain(q, &e) == 0, "%u: %s", i, e.msg);
@@ -224,7 +224,7 @@ START_TEST(a_short_transfer_is_an_error)
 }
 END_TEST
 
-/* What breaks the queue; a reset returns each command once and makes the queue work again. */
+/* Faults that break the queue: a reset returns each command once and makes the queue work again. */
 static void breaks_and_recovers(enum usher_model_fault fault, int code)
 {
 	const struct nvme_options o = {.timeout_ms = TIMEOUT_MS, .interrupts = true};
@@ -293,7 +293,7 @@ START_TEST(slow_programs_do_not_time_out)
 	set_up(&o);
 	struct nvme_queue *q = &nvme.queues[0];
 	ck_assert_int_eq(nvme_read(q, &buf, 0, 0, 1, 0), 0);
-	/* An hour without a poll, and then a poll. */
+	/* A poll after an hour without one. */
 	q->epoch_ms -= 3600000;
 	for (unsigned i = 0; i < 1000; i++)
 		ck_assert_int_eq(nvme_poll(q, done, 1), 0);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The keeper's answers to calls that are none, as a VMM may send that its guest has taken over. */
+/*
+ * The keeper's answers to malformed calls, as a usher-vmm under the guest's control may send them.
+ */
 #include "engine/calls.h"
 
 #include "suite.h"
@@ -21,7 +23,7 @@ static void setup(void)
 	calls.fd = ends[1];
 }
 
-/* Leaves something behind where the next function has its variables. */
+/* Fills the stack that the next function uses for its variables. */
 __attribute__((noinline)) static void use_stack(void)
 {
 	volatile char bytes[4096];

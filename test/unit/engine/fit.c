@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a guest fits on a host, on hosts that are a few lines. */
+/* Whether a guest fits on a host; the hosts are a few lines. */
 #include "engine/fit.h"
 
 #include "base/num.h"
@@ -73,7 +73,7 @@ START_TEST(accepts_a_guest_that_fits)
 	ck_assert_uint_eq(plan.problem_count, 0);
 	ask_fit(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE);
 	ck_assert_uint_eq(plan.problem_count, 0);
-	/* A host of which nothing can be read is no reason. */
+	/* An unknown fact of the host is no reason to refuse. */
 	ask_fit(&engine_ours, "dir /proc\n");
 	ck_assert_uint_eq(plan.problem_count, 0);
 }
@@ -87,7 +87,7 @@ START_TEST(refuses_memory_beyond_the_lock_limit)
 	host_setup(MIB(1008), 1);
 	ask_fit(&engine_ours, USER MEMINFO CPUINFO DEVICE);
 	ck_assert_uint_eq(plan.problem_count, 0);
-	ask_fit(&engine_qemu, USER MEMINFO CPUINFO DEVICE); /* which locks more besides */
+	ask_fit(&engine_qemu, USER MEMINFO CPUINFO DEVICE); /* locks more itself */
 	expect_problem("memlock", "1264 MiB");
 	host_setup(GIB(1), 0);
 	ask_fit(&engine_ours, USER MEMINFO CPUINFO);
@@ -252,7 +252,7 @@ START_TEST(refuses_bars_without_addresses)
 }
 END_TEST
 
-/* As the CPUs and IOMMUs on the market: what a guest may have beside a BAR of 256 GiB. */
+/* Real CPUs and IOMMUs: how much RAM a guest may have beside a BAR of 256 GiB. */
 START_TEST(big_memory_and_big_bars)
 {
 	static const char mgaw39[] = "file " AT "iommu/intel-iommu/cap 1c0000c40660462\n";
@@ -312,7 +312,7 @@ END_TEST
 	"virtual\n"
 #define TIB "0x0000010fffffffff" /* of a BAR of 1 TiB */
 
-/* Its firmware places them; but what no address reaches, it cannot place either. */
+/* QEMU's firmware places the BARs, but not beyond the guest's addresses. */
 START_TEST(respects_the_width_of_qemus_processors)
 {
 	char *const host[] = {(char[]){"-cpu"}, (char[]){"host,-x2apic"}, NULL};
@@ -335,7 +335,7 @@ START_TEST(respects_the_width_of_qemus_processors)
 	spec.engine_args = host;
 	ask_fit(&engine_qemu, ROOT MEMINFO WIDE DEVICE BARS(TIB));
 	ck_assert_uint_eq(plan.problem_count, 0);
-	/* 4 GiB of 32-bit BARs, of which each guest has less. */
+	/* 4 GiB of 32-bit BARs fit in no guest. */
 	spec.engine_args = NULL;
 	ask_fit(&engine_qemu, ROOT MEMINFO CPUINFO DEVICE
 		"file " AT "resource "
@@ -344,7 +344,7 @@ START_TEST(respects_the_width_of_qemus_processors)
 }
 END_TEST
 
-/* A plan tells of no check that is not made: that of each engine are what finds something above. */
+/* A plan lists only checks that are made: for each engine, those that found a problem above. */
 START_TEST(names_the_checks_of_each_engine)
 {
 	static const struct {
@@ -375,7 +375,7 @@ END_TEST
 #define FN(n) "file /sys/bus/pci/devices/0000:01:00." n "/resource "
 #define SMALL "0x00000000f0000000 0x00000000f0003fff 0x0000000000040200\n"
 
-/* Functions share a root port where function 0 is among them, and then alone. */
+/* Functions share a root port if function 0 is among them; else each has its own. */
 START_TEST(functions_share_a_port_with_function_0)
 {
 	static const char text[] = "usher-host 1\n" FN("0") SMALL FN("1") SMALL FN("2") SMALL;

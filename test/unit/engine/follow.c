@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * News from the keeper's side of a socket to a client's, as each kind of it is put together again.
- */
+/* News from the keeper to a client over a socket: the client receives each kind complete. */
 #include "engine/follow.h"
 
 #include "base/err.h"
@@ -113,7 +111,7 @@ START_TEST(a_plan)
 
 	clients_start();
 	clients_tell(&clients, &(struct keeper_news){.event = KEEPER_PLANNED, .plan = &plan});
-	/* A second one is a second one. */
+	/* A second message is a message of its own. */
 	clients_tell(
 		&clients, &(struct keeper_news){.event = KEEPER_PLANNED, .plan = &BIND_PLAN_NONE});
 	clients_end();
@@ -155,7 +153,7 @@ START_TEST(a_life)
 }
 END_TEST
 
-/* How much is lost is said by the first event that fits again. */
+/* The first event that fits again reports how many were lost. */
 START_TEST(what_nobody_reads_in_time_is_counted)
 {
 	const struct keeper_news news = {.event = KEEPER_STOPPING};
@@ -167,7 +165,7 @@ START_TEST(what_nobody_reads_in_time_is_counted)
 		clients_tell(&clients, &news);
 	for (unsigned i = 0; i < 4; i++)
 		clients_tell(&clients, &news);
-	ck_assert_uint_ge(sent, 30); /* plans and reports of some groups fit in any case */
+	ck_assert_uint_ge(sent, 30); /* plans and reports of a few groups always fit */
 	ck_assert_uint_eq(clients.list[0].lost, 5);
 	for (unsigned i = 0; i < 20; i++)
 		ck_assert_int_eq(wire_receive(far_end, &ev, sizeof(ev), NULL), 0);

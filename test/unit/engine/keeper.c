@@ -93,7 +93,7 @@ static void expect_news(const char *expected)
 	ck_assert_str_eq(text, expected);
 }
 
-/* The keeper in a process of its own: back when the shell runs. Return: its process. */
+/* Runs the keeper in a process of its own, and waits until the shell runs. Return: its process. */
 static pid_t keeper_start(const struct keeper *k)
 {
 	char path[128];
@@ -137,7 +137,7 @@ static void client_say(int fd, enum wire_command_kind what)
 	ck_assert_int_eq(wire_send(fd, &c, sizeof(c), NULL), 0);
 }
 
-/* Return: the first event of that kind that comes. */
+/* Return: the next event of that kind. */
 static struct wire_event client_hear(int fd, enum wire_event_kind kind)
 {
 	struct wire_event ev;
@@ -177,7 +177,7 @@ START_TEST(refuses_a_name_in_use)
 }
 END_TEST
 
-/* The reader of what the client prints is gone, as `tee` after Ctrl-C. */
+/* The reader of the client's output is gone, as `tee` after Ctrl-C. */
 START_TEST(survives_a_dead_reader)
 {
 	struct keeper k = keeper_make("exit 3");
@@ -201,7 +201,7 @@ static void pipe_fill(void)
 	(void)fcntl(news_pipe[1], F_SETFL, flags);
 }
 
-/* A terminal that nobody reads: the guest stops at once, and what was to be told is not lost. */
+/* Nothing reads the terminal: the guest stops at once, and no news is lost. */
 START_TEST(does_not_wait_for_a_stuck_reader)
 {
 	struct keeper k = keeper_make("exec sleep 100");
@@ -306,7 +306,7 @@ START_TEST(the_guest_outlives_the_client)
 	k.outlives = true;
 	pid_t pid = keeper_start(&k);
 	(void)kill(client_of(pid), SIGKILL);
-	/* Its end has been noticed once the keeper answers. */
+	/* When the keeper answers, it has noticed the client's end. */
 	int fd = client_connect();
 	client_say(fd, WIRE_COMMAND_STATE);
 	(void)client_hear(fd, WIRE_EVENT_STATE);

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 /*
- * A bzImage in miniature: a setup part of five sectors, then a payload. The payload is what
- * `(printf '\177ELF'; head -c 60 /dev/zero) | gzip -9n` prints.
+ * A small bzImage: a setup part of five sectors, then a payload. The payload is the output of
+ * `(printf '\177ELF'; head -c 60 /dev/zero) | gzip -9n`.
  */
 static const uint8_t gzipped[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xab,
 	0x77, 0xf5, 0x71, 0x63, 0xa0, 0x00, 0x00, 0x00, 0x3a, 0xaa, 0x62, 0xba, 0x40, 0x00, 0x00,
@@ -106,7 +106,7 @@ START_TEST(without_a_cache_it_lives_in_memory)
 	struct err e = {0};
 
 	write_file(image, make_image(image, gzipped, sizeof(gzipped)));
-	/* A file where the folder should be: as good as a full disk, also for root. */
+	/* A file instead of the folder: no write succeeds, even for root. */
 	ck_assert_int_eq(setenv("XDG_CACHE_HOME", path, 1), 0);
 	ck_assert_msg(kernel_open(path, &k, &e) == 0, "%s", e.msg);
 	ck_assert_int_eq(strncmp(k.path, "/proc/self/fd/", 14), 0);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What a call after the preparation leaves of the frames below it. */
+/* Overwrites the stack, as any call after the preparation may. */
 __attribute__((noinline)) static void stack_spoil(void)
 {
 	volatile char room[32768];
@@ -16,7 +16,7 @@ __attribute__((noinline)) static void stack_spoil(void)
 		room[i] = 'x';
 }
 
-/* The keeper starts the program some calls after its preparation: no word may lie in a frame. */
+/* The keeper starts the program later, so no word of its command line may be on the stack. */
 START_TEST(words_outlive_the_preparation)
 {
 	struct guest_spec s = {
@@ -25,7 +25,7 @@ START_TEST(words_outlive_the_preparation)
 	struct engine_run run = ENGINE_RUN_NONE;
 	struct err e = {0};
 
-	/* Without /dev/kvm nothing is prepared, and so nothing is left to look at. */
+	/* Without /dev/kvm the engine prepares nothing, and there is nothing to check. */
 	if (access("/dev/kvm", R_OK | W_OK) < 0)
 		return;
 	ck_assert_int_eq(setenv("USHER_VMM", "/bin/true", 1), 0);

@@ -56,7 +56,7 @@ START_TEST(passes_only_the_named_descriptors)
 
 	(void)snprintf(script, sizeof(script), "test -e /proc/self/fd/%d", passed);
 	ck_assert_int_eq(run_shell(script, passed), 0);
-	/* Our own descriptor stays closed on exec: the next program must not get it by chance. */
+	/* Our own descriptor keeps close-on-exec, so that no other program inherits it. */
 	ck_assert_int_eq(fcntl(passed, F_GETFD), FD_CLOEXEC);
 	(void)snprintf(script, sizeof(script), "test -e /proc/self/fd/%d", other);
 	ck_assert_int_eq(run_shell(script, -1), 1);
@@ -178,7 +178,7 @@ START_TEST(dies_with_its_parent_on_request)
 	}
 	ck_assert_int_eq(waitpid(parent, NULL, 0), parent);
 	(void)close(fds[1]);
-	/* End of file: nobody holds the other end any more. */
+	/* End of file: no process has the other end open. */
 	ck_assert_int_eq(read(fds[0], &c, 1), 0);
 	(void)close(fds[0]);
 }

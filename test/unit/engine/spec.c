@@ -86,7 +86,7 @@ START_TEST(refuses_a_device_twice)
 }
 END_TEST
 
-/* What a plan takes, usher-vmm takes. */
+/* What a plan accepts, usher-vmm accepts. */
 static_assert(SPEC_DEVICES_MAX == MACHINE_DEVICES_MAX, "usher-vmm takes another number");
 
 START_TEST(refuses_too_many_devices)
@@ -147,7 +147,10 @@ START_TEST(files_must_be_readable)
 }
 END_TEST
 
-/* Found before a device is taken; the FIFO has no writer, so the check must not wait for one. */
+/*
+ * The check comes before a device is taken. The FIFO has no writer, and the check must not wait for
+ * one.
+ */
 START_TEST(files_must_be_regular)
 {
 	char folder[] = "/tmp/usher-spec-XXXXXX", fifo[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The reset of what a program leaves: devices and groups are these few lines, not the kernel's. */
+/* Resets after a program's end. The devices and groups are models in this file. */
 #include "engine/wipe.h"
 
 #include "base/err.h"
@@ -18,13 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of stage->devices[1] and [2], which share bus 2 and have one group each here. */
+/* Belong to stage->devices[1] and [2], which share bus 2 and have one group each here. */
 static struct fake {
 	unsigned opened, function_resets, bus_resets;
 	uint16_t command;
 	uint16_t vendor;
 	bool has_reset;
-	int busy; /* answers -EAGAIN so many times */
+	int busy; /* how often it answers -EAGAIN */
 	int fails; /* -errno of the function's reset */
 } fakes[2];
 
@@ -108,7 +108,7 @@ static const struct vfio_dev_ops device_ops = {
 	.write = device_write,
 };
 
-/* The space owns the groups of its devices. */
+/* A space owns the groups of its devices. */
 static int space_attach(
 	struct vfio_ioas *s, const struct vfio_member *m, struct vfio_dev *ret, struct err *e)
 {
@@ -160,7 +160,7 @@ static const struct vfio_ioas_ops space_ops = {
 	.reset_bus = space_reset_bus,
 };
 
-/* The first @count of the two, in groups of their own, with what a program left in them. */
+/* Opens the first @count of the two, each in its group, in the state that a program left. */
 static struct open_devices open_two(size_t count)
 {
 	static size_t owned;
@@ -267,7 +267,7 @@ START_TEST(reports_a_failed_reset)
 	ck_assert_int_eq(w.devices[1].code, -EIO);
 	ck_assert_uint_eq(wipe_failed(&w, failed), 1);
 	ck_assert(pci_address_equal(failed[0], stage->devices[2].d.address));
-	/* No way at all; and a device that is not there any more after its reset. */
+	/* A device without any reset; and one that vanishes after its reset. */
 	d = open_two(2);
 	set_methods("", "flr");
 	fakes[0].has_reset = bus_works = false;

@@ -23,7 +23,7 @@ struct pci_device nvme_device(void)
 	};
 }
 
-/* The one answer that @text must give about the device. */
+/* The only hold of the device on the host of @text. */
 struct hold hold_only(const char *text, const struct pci_device *d)
 {
 	struct holds found = holds_ask(text, d);

@@ -18,10 +18,12 @@
 /* An NVMe disk at that address. */
 struct pci_device nvme_device(void);
 
-/* All that holds a device on the host that the snapshot's lines @text describe. */
+/* All holds of a device, on the host that the snapshot's lines @text describe. */
 struct holds holds_ask(const char *text, const struct pci_device *d);
 
-/* The one answer that @text must give about the device; none at all. */
+/*
+ * The only hold of the device on the host of @text, which must have one; hold_none(): it has none.
+ */
 struct hold hold_only(const char *text, const struct pci_device *d);
 void hold_none(const char *text, const struct pci_device *d);
 

@@ -13,7 +13,7 @@ START_TEST(leaves_free_disks_alone)
 
 	hold_none("", &d);
 	hold_none(DISK MOUNTS "30 22 8:1 / / rw - ext4 /dev/sda1 rw\n", &d);
-	/* Another function whose address this one's is a part of. */
+	/* Another function, whose address contains this one's. */
 	hold_none(
 		"link /sys/class/block/sda ../../devices/pci0000:00/10000:02:00.0/host0/sda\nbusy "
 		"sda\n",
@@ -31,7 +31,7 @@ START_TEST(finds_mounts)
 
 	hold_is(&o, "block", "nvme0n1p1", "mounted at /srv/my\\040data");
 	ck_assert(!o.absolute && !o.unsure);
-	/* btrfs tells the node, not the number. */
+	/* The mount of a btrfs shows a node, not a device number. */
 	o = hold_only(DISK MOUNTS "30 22 0:44 / /srv rw shared:1 - btrfs /dev/nvme0n1p1 rw\n"
 				  "busy nvme0n1p1\nbusy nvme0n1\n",
 		&d);
@@ -51,7 +51,7 @@ START_TEST(keeps_what_the_host_needs)
 			places[i]);
 		ck_assert_msg(hold_only(text, &d).absolute, "%s", places[i]);
 	}
-	/* However many other places it is mounted at. */
+	/* Other mounts of the same disk make no difference. */
 	struct hold o = hold_only(DISK MOUNTS
 		"1 2 259:1 / /a rw - ext4 x rw\\n1 2 259:1 / /b rw - ext4 x rw"
 		"\\n1 2 259:1 / /c rw - ext4 x rw\\n1 2 259:1 / / rw - ext4 x rw\n",
@@ -61,7 +61,7 @@ START_TEST(keeps_what_the_host_needs)
 }
 END_TEST
 
-/* Seen from a chroot, or from a mount namespace of one's own. */
+/* usher runs in a chroot, or in a mount namespace of its own. */
 START_TEST(looks_through_the_eyes_of_the_first_process)
 {
 	struct pci_device d = nvme_device();
@@ -73,13 +73,13 @@ START_TEST(looks_through_the_eyes_of_the_first_process)
 
 	ck_assert(o.absolute);
 	ck_assert_str_eq(o.text, "mounted at /mnt, mounted at /");
-	/* What both see is told once. */
+	/* A mount that both see is reported once. */
 	o = hold_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 x rw\n"
 				  "file /proc/1/mountinfo 30 22 259:1 / /srv ro - ext4 x rw\n",
 		&d);
 	ck_assert(!o.absolute);
 	ck_assert_str_eq(o.text, "mounted at /srv");
-	/* A root that lies over others, one of them perhaps on this disk. */
+	/* The root is an overlay, of which a layer may be on this disk. */
 	o = hold_only(DISK
 		"file /proc/1/mountinfo 30 1 0:33 / / rw - overlay overlay rw\nbusy nvme0n1\n",
 		&d);
@@ -102,7 +102,7 @@ START_TEST(follows_volumes)
 	hold_is(&o, "block", "nvme0n1p1",
 		"part of dm-1 (luks), part of dm-0 (vg-root), mounted at /");
 	ck_assert(o.absolute);
-	/* Holders that go in a circle, as only a hostile snapshot has them, end. */
+	/* A circle of holders, which only a hostile snapshot has, ends. */
 	o = hold_only("link /sys/class/block/sda " BELOW "/sda\n"
 		      "dir /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/sda/holders/sda\n",
 		&d);
@@ -120,13 +120,16 @@ END_TEST
 #define LOOP0 "file /sys/devices/virtual/block/loop0/loop/backing_file "
 #define LOOP1 "file /sys/devices/virtual/block/loop1/loop/backing_file "
 
-/* Nothing else tells of a loop device: no claim is taken, and holders/ has no entry. */
+/* Nothing else shows a loop device: it claims no disk, and holders/ has no entry. */
 START_TEST(finds_loops)
 {
 	struct pci_device d = nvme_device();
 	struct hold o;
 
-	/* Free ones, one over a file, one over another disk whose name this one's is a part of. */
+	/*
+	 * Unused loop devices; one over a file; one over another disk, whose name contains this
+	 * one's.
+	 */
 	hold_none(DISK LOOPS LOOP0 "/srv/nvme0n1\n" LOOP1 "/dev/nvme0n1p10\n", &d);
 	hold_none(DISK LOOPS LOOP0 "/dev/nvme0n10\n" LOOP1 "/dev/xnvme0n1\n", &d);
 	o = hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1\n", &d);
@@ -136,7 +139,10 @@ START_TEST(finds_loops)
 		DISK LOOPS LOOP1 "/dev/nvme0n1p1\n" MOUNTS "30 22 7:1 / /mnt rw - ext4 x rw\n", &d);
 	hold_is(&o, "block", "nvme0n1p1", "below loop1, mounted at /mnt");
 	ck_assert(!o.absolute);
-	/* Its node is gone; it was opened in a container's /dev, or in one mounted nowhere. */
+	/*
+	 * Its node was deleted; or it was opened in a container's /dev, or in one that is not
+	 * mounted.
+	 */
 	ck_assert_str_eq(
 		hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1 (deleted)\n", &d).text, "below loop0");
 	ck_assert_str_eq(
@@ -160,7 +166,7 @@ START_TEST(keeps_what_the_host_needs_over_loops)
 		&d);
 	ck_assert_str_eq(o.text, "below loop0, below loop1, partition loop1p2, mounted at /");
 	ck_assert(o.absolute);
-	/* Over a volume, by either of its names. */
+	/* A loop device over a volume, by each name of the volume. */
 	static const char *const volumes[] = {"/dev/dm-0", "/dev/mapper/vg-root"};
 	for (size_t i = 0; i < sizeof(volumes) / sizeof(volumes[0]); i++) {
 		char text[2048];
@@ -173,7 +179,7 @@ START_TEST(keeps_what_the_host_needs_over_loops)
 		ck_assert_str_eq(o.text, "part of dm-0 (vg-root), below loop1, mounted at /usr");
 		ck_assert(o.absolute);
 	}
-	/* One over itself, as only a hostile snapshot has it, ends. */
+	/* A loop device over itself, which only a hostile snapshot has, ends. */
 	o = hold_only(DISK LOOPS LOOP0
 		"/dev/nvme0n1\n" LOOP1 "/dev/loop1\n"
 		"link /sys/class/block/loop2 ../../devices/virtual/block/loop2\n"
@@ -188,7 +194,7 @@ END_TEST
 	DISK "dir nvme0n1p1/holders/dm-0\nfile /sys/class/block/dm-0/dm/name root\n" \
 	     "file /sys/class/block/dm-0/dev 253:0\n"
 
-/* Such a file system has an anonymous number, and the node of one of its disks as the source. */
+/* A btrfs has an anonymous device number, and the node of one of its disks as the source. */
 START_TEST(keeps_what_the_host_needs_on_btrfs)
 {
 	struct pci_device d = nvme_device();
@@ -225,7 +231,7 @@ START_TEST(keeps_every_disk_of_a_btrfs)
 
 	ck_assert_str_eq(o.text, "part of dm-0 (root), mounted at /");
 	ck_assert(o.absolute);
-	/* Another file system; one whose source leads nowhere may be either. */
+	/* Another file system; and one whose source does not exist, which may be either. */
 	o = hold_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/sdb rw\n", &d);
 	ck_assert_str_eq(o.text, "part of dm-0 (root)");
 	ck_assert(!o.absolute);
@@ -239,7 +245,7 @@ START_TEST(keeps_every_disk_of_a_btrfs)
 }
 END_TEST
 
-/* A pool tells its disks to nobody; one of them may be below a volume. */
+/* The kernel does not show the disks of a pool; one of them may be below a volume. */
 START_TEST(keeps_unexplained_volumes_of_a_host_on_zfs)
 {
 	struct pci_device d = nvme_device();
@@ -255,7 +261,7 @@ START_TEST(keeps_unexplained_volumes_of_a_host_on_zfs)
 	struct hold o = hold_only(CRYPT MOUNTS "30 1 0:33 / /srv rw - zfs x rw\nbusy dm-0\n", &d);
 	ck_assert(!o.absolute);
 	ck_assert_ptr_nonnull(strstr(o.text, "part of dm-0 (root), in use by the kernel"));
-	/* A volume that nobody uses. */
+	/* An unused volume. */
 	o = hold_only(CRYPT MOUNTS "30 1 0:33 / / rw - zfs rpool/root rw\n", &d);
 	ck_assert(!o.absolute);
 }
@@ -275,7 +281,10 @@ START_TEST(keeps_images_that_the_host_needs)
 	o = hold_only(text, &d);
 	ck_assert_str_eq(o.text, "mounted at /srv, has the image of loop0, mounted at /boot");
 	ck_assert(o.absolute);
-	/* Mounted elsewhere: only the mount below it counts. On another disk: nothing does. */
+	/*
+	 * The image is mounted elsewhere: only the file system that has it counts. On another disk:
+	 * neither.
+	 */
 	(void)snprintf(text, sizeof(text),
 		DISK "%sloop f259:1 loop0\n" MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
 		     "31 22 7:0 / /mnt rw - ext4 /dev/loop0 rw\n",
@@ -287,7 +296,7 @@ START_TEST(keeps_images_that_the_host_needs)
 		DISK "%sloop f8:1 loop0\n" MOUNTS "31 22 7:0 / /boot rw - ext4 /dev/loop0 rw\n",
 		image);
 	hold_none(text, &d);
-	/* In a subvolume, whose number no mount has, on a volume. */
+	/* An image in a subvolume, whose device number no mount has, on a volume. */
 	(void)snprintf(text, sizeof(text),
 		CRYPT "%sloop f0:99 loop0\n" MOUNTS "1 2 8:1 / / rw - ext4 /dev/sda1 rw\\n"
 		      "30 22 0:44 / /srv rw - btrfs /dev/dm-0 rw\\n"
@@ -300,7 +309,7 @@ START_TEST(keeps_images_that_the_host_needs)
 }
 END_TEST
 
-/* A node of any name. */
+/* The name of the node makes no difference. */
 START_TEST(compares_loops_and_swap_by_number)
 {
 	struct pci_device d = nvme_device();
@@ -330,7 +339,7 @@ START_TEST(finds_swap)
 }
 END_TEST
 
-/* A file on a file system that is mounted out of sight, or anywhere. */
+/* A swap file on a file system that is mounted elsewhere, or nowhere. */
 START_TEST(finds_swap_files)
 {
 	struct pci_device d = nvme_device();
@@ -355,7 +364,7 @@ START_TEST(finds_swap_files)
 }
 END_TEST
 
-/* The host needs what it is made of, wherever that is mounted. */
+/* The host needs the layers of an overlay, wherever they are mounted. */
 START_TEST(keeps_the_layers_of_what_the_host_needs)
 {
 	struct pci_device d = nvme_device();
@@ -453,7 +462,7 @@ START_TEST(counts_the_unknown_as_held)
 	o = hold_only("blind\n", &d);
 	ck_assert_str_eq(o.check, "fd");
 	ck_assert(o.unsure);
-	d.driver[0] = '\0'; /* no driver, no nodes, nobody */
+	d.driver[0] = '\0'; /* without a driver it has no nodes and no users */
 	hold_none("blind\n", &d);
 }
 END_TEST

@@ -7,7 +7,7 @@
 
 #define NVMET "at /sys/kernel/config/nvmet/subsystems/nqn.2014-08.org:t1\n"
 
-/* The kernel's targets open a disk without a claim, by any path that leads to it. */
+/* The kernel's storage targets open a disk without a claim, by any path to it. */
 START_TEST(finds_exports)
 {
 	struct pci_device d = nvme_device();
@@ -21,7 +21,7 @@ START_TEST(finds_exports)
 	hold_is(&o, "block", "nvme0n1",
 		"exported by nvmet: subsystem nqn.2014-08.org:t1, namespace 1");
 	ck_assert(!o.absolute && !o.unsure);
-	/* Switched off; another disk; a file, whose file system is mounted. */
+	/* A disabled namespace; another disk; a file, whose file system is mounted. */
 	hold_none(DISK NVMET "file namespaces/1/device_path /dev/x\nfile namespaces/1/enable 0\n"
 			     "number b259:0 /dev/x\n",
 		&d);
@@ -101,7 +101,7 @@ START_TEST(counts_exports_out_of_sight_as_held)
 	ck_assert(o.unsure);
 	ck_assert_str_eq(o.object, "nvme0n1");
 	ck_assert_ptr_nonnull(strstr(o.text, "cannot be told: '/srv/box/dev/x'"));
-	/* A target without the file system that it is set up by. */
+	/* A target whose configuration file system is not mounted. */
 	o = hold_only(DISK "dir /sys/module/nvmet\n", &d);
 	ck_assert(o.unsure);
 	ck_assert_ptr_nonnull(strstr(o.text, "exported by nvmet cannot be told"));

@@ -42,7 +42,7 @@ START_TEST(finds_open_nodes)
 		"link /sys/dev/char/511:0 " BELOW "/vfio-dev/vfio0\nholder 9 0 511:0 vmm\n", &d);
 	ck_assert_str_eq(o.check, "vfio");
 	ck_assert(o.absolute);
-	/* NVIDIA's driver has no link there. */
+	/* NVIDIA's driver has no link in /sys/dev/char. */
 	struct pci_device n = {.address = {.bus = 2}, .class = 0x030000, .driver = "nvidia"};
 	o = hold_only("file /proc/driver/nvidia/gpus/0000:02:00.0/information "
 		      "Model: X\\nDevice Minor: \t 3\\n\nholder 5 64055 195:3 python3\n"

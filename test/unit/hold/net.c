@@ -25,7 +25,7 @@ START_TEST(finds_routes)
 		"file /proc/net/route Iface\\neth0 0002000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\n",
 		&d);
 	ck_assert_str_eq(o.text, "carries the route to 10.0.2.0/24");
-	/* fe80::/64 and ff00::/8 are on every interface that is up. */
+	/* Every interface that is up has routes to fe80::/64 and ff00::/8. */
 	o = hold_only(ETH
 		"file /proc/net/ipv6_route "
 		"fe800000000000000000000000000000 40 00000000000000000000000000000000 00 "
@@ -61,7 +61,7 @@ START_TEST(finds_what_stands_on_it_in_containers)
 	hold_is(&o, "net", "eth0",
 		"carries mv0 in another network namespace: ng\\x1binx (pid 4711, root)");
 	ck_assert(!o.absolute && !o.unsure);
-	/* On a VLAN that is here; without a process. */
+	/* On a VLAN of this namespace; in a namespace without a process. */
 	struct holds f = holds_ask(ETH
 		"link /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/net/eth0/upper_vl ../x\n"
 		"upper vl mv0 0 0 /run/netns/c1\n",
@@ -70,7 +70,7 @@ START_TEST(finds_what_stands_on_it_in_containers)
 	ck_assert_str_eq(f.list[1].text,
 		"carries mv0 through vl in another network namespace: /run/netns/c1");
 	holds_fini(&f);
-	/* What cannot be told is no leave. */
+	/* An unknown use is not permission. */
 	o = hold_only(ETH "unseen ETIMEDOUT\n", &d);
 	ck_assert(o.unsure);
 	ck_assert_str_eq(o.object, "eth0");
@@ -113,7 +113,7 @@ static struct pci_device card(uint32_t class, const char *driver)
 	"0000:02:00.0\n"                                                                   \
 	"at /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0\n"
 
-/* A `net` folder with nothing in it that this namespace may see. */
+/* An empty `net` folder: the interface is in another namespace. */
 START_TEST(finds_interfaces_that_are_elsewhere)
 {
 	struct pci_device wired = card(0x020000, "e1000e"), wireless = card(0x0d8000, "iwlwifi");
@@ -132,13 +132,13 @@ START_TEST(finds_interfaces_that_are_elsewhere)
 	ck_assert_ptr_nonnull(strstr(o.text, "in another network namespace"));
 	ck_assert(!o.absolute);
 	ck_assert_str_eq(hold_only(FUNCTION "dir net\n", &wireless).object, "net");
-	/* One that is here; a driver without interfaces; no driver. */
+	/* An interface in this namespace; a driver without interfaces; no driver. */
 	hold_none(FUNCTION "dir net/eth0\n" ETH, &wired);
 	hold_none(FUNCTION "file class 0x020000\n", &wired);
 	hold_none(FUNCTION "file class 0x020000\n", &lent);
 	hold_none(FUNCTION "dir net\n", &idle);
 	hold_none("", &wired);
-	/* One storey deeper, and there below another function. */
+	/* One level deeper; and the same level below another function. */
 	struct holds f = holds_ask(nested, &virtio);
 	ck_assert_uint_eq(f.count, 2);
 	holds_fini(&f);
@@ -154,7 +154,7 @@ END_TEST
 START_TEST(finds_the_ssh_session)
 {
 	struct pci_device d = nvme_device();
-	/* sudo has taken the variable away; the parent's parent has it. */
+	/* sudo removes the variable from the environment; the parent's parent has it. */
 	struct holds f = holds_ask(ETH "file /proc/self/environ HOME=/root\\x00TERM=xterm\\x00\n"
 				       "file /proc/self/stat 900 (us) er) R 800 900 900 0\n"
 				       "file /proc/800/stat 800 (sudo) S 700 800 800 0\n"

@@ -37,9 +37,9 @@ START_TEST(leaves_free_shares_alone)
 
 	hold_none(P9 USED_9P(0), &d);
 	hold_none(FS USED_FS(0), &d);
-	/* No driver has it. */
+	/* It is on no driver. */
 	hold_none(VIRTIO MOUNTS "30 1 0:44 / / rw - 9p data rw,trans=virtio\n", &d);
-	/* Every mount is of another tag, or over the network. */
+	/* Each mount has another tag, or is over the network. */
 	hold_none(P9 USED_9P(1) MOUNTS "30 1 0:44 / / rw - 9p other rw,trans=virtio\n", &d);
 	hold_none(P9 USED_9P(0) MOUNTS "30 1 0:44 / / rw - 9p data rw,trans=tcp,port=564\n", &d);
 	hold_none(FS USED_FS(1) MOUNTS "30 1 0:44 / / rw - virtiofs other rw\n", &d);
@@ -62,7 +62,7 @@ START_TEST(keeps_what_the_host_needs_on_shares)
 	o = hold_only(FS USED_FS(1) MOUNTS "30 1 0:44 / /usr rw - virtiofs data rw\n", &d);
 	ck_assert_str_eq(o.object, "virtiofs data");
 	ck_assert(o.absolute);
-	/* Below an overlay, in sight and out of sight. */
+	/* Below an overlay, visible in the mount table or not. */
 	o = hold_only(P9 USED_9P(1) MOUNTS
 		"30 1 0:44 / /low rw - 9p data rw,trans=virtio\\n"
 		"31 1 0:45 / / rw - overlay x rw,lowerdir=/low/a:/b\nnumber f0:44 /low/a\n",
@@ -72,7 +72,7 @@ START_TEST(keeps_what_the_host_needs_on_shares)
 	o = hold_only(P9 USED_9P(1) MOUNTS "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n", &d);
 	ck_assert_str_eq(o.text, "the root file system of this host may be on it");
 	ck_assert(o.absolute && !o.waits);
-	/* An image on it. */
+	/* A disk image on it. */
 	o = hold_only(FS USED_FS(1) MOUNTS
 		"30 1 0:44 / /srv rw - virtiofs data rw\\n31 1 7:0 / /boot rw - ext4 x rw\n"
 		"link /sys/class/block/loop0 ../../devices/virtual/block/loop0\n"
@@ -97,7 +97,7 @@ START_TEST(lifts_no_mount_of_9p)
 	o = hold_only(FS USED_FS(1) MOUNTS "30 1 0:44 / /mnt rw - virtiofs data rw\n", &d);
 	ck_assert_str_eq(o.text, "mounted at /mnt");
 	ck_assert(!o.absolute);
-	/* A device has one client: what is out of sight is on another one. */
+	/* A device has one client, so the mount that is not visible is on another device. */
 	o = hold_only(P9 USED_9P(2) MOUNTS "30 1 0:44 / /mnt rw - 9p data rw,trans=virtio\\n"
 					   "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n",
 		&d);
@@ -113,12 +113,12 @@ START_TEST(finds_mounts_out_of_sight)
 
 	ck_assert_ptr_nonnull(strstr(o.text, "mounted where usher cannot look"));
 	ck_assert(o.absolute && o.waits);
-	/* One in sight at two places leaves one that is not. */
+	/* One device that is visible twice leaves another that is not. */
 	o = hold_only(FS USED_FS(2) MOUNTS "1 2 0:44 / /a rw - virtiofs other rw\\n"
 					   "1 2 0:44 / /b rw - virtiofs other rw\n",
 		&d);
 	ck_assert(!o.absolute && !o.unsure);
-	/* A kernel that has it built in does not count. */
+	/* A kernel with 9p built in shows no users of a module. */
 	o = hold_only(P9 MOUNTS "1 2 8:1 / / rw - ext4 x rw\n", &d);
 	ck_assert(o.unsure);
 	o = hold_only(FS MOUNTS "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n", &d);
@@ -126,7 +126,7 @@ START_TEST(finds_mounts_out_of_sight)
 }
 END_TEST
 
-/* A tag that the kernel does not show may be that of any mount. */
+/* Without its tag, the device may belong to any mount. */
 START_TEST(takes_an_unknown_tag_for_each)
 {
 	struct pci_device d = virtio_device();
@@ -137,7 +137,7 @@ START_TEST(takes_an_unknown_tag_for_each)
 
 	ck_assert_str_eq(o.object, "virtiofs virtio0");
 	ck_assert(o.absolute);
-	/* A snapshot of an older usher. */
+	/* A snapshot that an older usher wrote. */
 	o = hold_only("link /sys/bus/virtio/devices/virtio0 ../../../devices/pci0000:00/"
 		      "0000:00:06.0/0000:02:00.0/virtio0\n" MOUNTS
 		      "30 1 0:44 / / rw - 9p data rw,trans=virtio\n",

@@ -132,8 +132,8 @@ START_TEST(lists_each_name_once)
 	ck_assert_int_eq(h->ops->list(h, "/d/a", collect_name, &n), -ENOTDIR);
 	ck_assert_int_eq(h->ops->list(h, "/x", collect_name, &n), -ENOENT);
 	n.count = 99;
-	ck_assert_int_eq(h->ops->list(h, "/d", collect_name, &n),
-		7); /* it stops when the callback says so */
+	ck_assert_int_eq(
+		h->ops->list(h, "/d", collect_name, &n), 7); /* the callback ends the walk */
 	host_close(h);
 }
 END_TEST
@@ -253,7 +253,7 @@ START_TEST(stops_at_its_memory_budget)
 	struct host *h = NULL;
 	struct err e = {0};
 
-	/* 100 kB that ask for 250 MB. */
+	/* 100 kB that would expand to 250 MB. */
 	for (size_t i = 0; i < lines; i++)
 		used += (size_t)snprintf(text + used, size - used, "bytes /%zu 65536\n", i);
 	ck_assert_int_eq(open_snapshot(text, &h, &e), -EFBIG);
@@ -307,7 +307,7 @@ START_TEST(sees_the_live_machine)
 	ck_assert_int_eq(found, 1);
 	found = 0;
 	ck_assert_int_eq(h->ops->addresses(h, find_loopback, &found), 0);
-	ck_assert_int_le(found, 1); /* a sandbox may have its loopback down */
+	ck_assert_int_le(found, 1); /* in a sandbox the loopback may be down */
 	char *all;
 	ssize_t n = host_read_all(h, "/proc/self/mountinfo", &all);
 	ck_assert_int_gt(n, 0);
@@ -360,7 +360,7 @@ static int add_address(void *arg, const struct host_net_address *a)
 	return 0;
 }
 
-/* One address as the C library knows it, and the length of its network's part. */
+/* An address as getifaddrs() returns it, and its prefix length. */
 static bool has_address(const struct addresses *l, const struct ifaddrs *i)
 {
 	bool is_4 = i->ifa_addr->sa_family == AF_INET;
@@ -406,9 +406,9 @@ static int ignore_holder(void *arg, const struct host_holder *o)
 }
 
 /*
- * Root in a container may list everybody's descriptors and follow nobody's: who is not seen
- * through must be told of. The parent has a right that the child gave away, so that the child may
- * not look at it without CAP_SYS_PTRACE.
+ * Root in a container may list all descriptors but follow none of them: usher must report processes
+ * that it cannot inspect. The child has dropped a capability that its parent has, so it may not
+ * inspect the parent without CAP_SYS_PTRACE.
  */
 START_TEST(tells_of_processes_that_it_cannot_look_at)
 {

@@ -127,7 +127,7 @@ static void ask_number(int (*op)(struct host *h, const char *name, struct host_n
 	ck_assert_uint_eq(n.dev, dev);
 }
 
-/* Reads all that there is, and holds it against what it has to be. */
+/* Reads everything on the host, and compares it with what is expected. */
 static void ask_all(struct host *h)
 {
 	struct told names = {0}, holders = {0}, addresses = {0}, uppers = {0};
@@ -195,14 +195,14 @@ START_TEST(answers_as_the_host_does_and_replays)
 	ck_assert_int_eq(host_recorder_new(inner, &recorder), 0);
 	ask_all(recorder);
 	ask_all(recorder); /* from what it remembers */
-	host_close(recorder); /* a reader's, which must not hurt it */
+	host_close(recorder); /* a change by a reader, which must not change the record */
 	ck_assert_int_eq(host_recorder_manifest(recorder, &m), 0);
 	host_recorder_free(recorder);
 	host_recorder_free(NULL);
 	host_close(inner);
 	ck_assert_int_gt(manifest_format(&m, &text), 0);
 	manifest_fini(&m);
-	/* What nobody read is there by name only, and what everybody has open is not. */
+	/* A file that was not read has its name only; files that everybody has open are missing. */
 	ck_assert_ptr_nonnull(strstr(text, "\nbytes unread 0\n"));
 	ck_assert_ptr_null(strstr(text, "secret"));
 	ck_assert_ptr_null(strstr(text, "null"));
@@ -213,7 +213,7 @@ START_TEST(answers_as_the_host_does_and_replays)
 }
 END_TEST
 
-/* A folder that could not be listed, and of which something was read all the same. */
+/* A folder that cannot be listed, but a file in it was read. */
 START_TEST(prefers_what_is_in_a_folder)
 {
 	struct host *inner = replay_manifest("usher-host 1\nfile /etc/a/b x\n"), *recorder = NULL;

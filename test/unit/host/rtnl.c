@@ -17,7 +17,7 @@ static const void *data_of(const struct rtattr *a)
 	return (const uint8_t *)a + RTA_LENGTH(0);
 }
 
-/* An answer as the kernel's rtnl_fill_vfinfo() makes it, put together by hand. */
+/* An answer in the form of the kernel's rtnl_fill_vfinfo(). */
 static uint8_t answer[2048] __attribute__((aligned(8)));
 static size_t size;
 
@@ -126,7 +126,7 @@ START_TEST(reads_every_function)
 }
 END_TEST
 
-/* Cut off anywhere, or with any byte changed, it is read without harm: the sanitizers tell. */
+/* Cut anywhere, or with any byte changed, it does no harm, as the sanitizers check. */
 START_TEST(reads_what_is_broken)
 {
 	struct nlmsghdr *m = make_answer();
@@ -147,7 +147,7 @@ START_TEST(reads_what_is_broken)
 }
 END_TEST
 
-/* The kernel's last word behind an answer. Return: bytes of both. */
+/* Appends the message with which the kernel ends an answer. Return: bytes of both. */
 static size_t add_last(int error)
 {
 	const struct nlmsgerr body = {.error = error};
@@ -171,7 +171,7 @@ static int stop_in(void *arg, const struct nlmsghdr *m)
 	return rtnl_each_function(m, stop_at, arg);
 }
 
-/* A reader that has what it wants says so by 1, and that is not the kernel's last word. */
+/* A reader that needs no more returns 1, before the kernel's last message. */
 START_TEST(tells_a_reader_from_the_end)
 {
 	uint32_t there = 1, nowhere = 9;
@@ -186,7 +186,7 @@ START_TEST(tells_a_reader_from_the_end)
 	n = add_last(-EPERM);
 	ck_assert_int_eq(rtnl_hear(answer, n, NULL, NULL, &last), -EPERM);
 	ck_assert(last);
-	ck_assert_int_eq(rtnl_hear(answer, n - 4, NULL, NULL, &last), 0); /* cut off: not there */
+	ck_assert_int_eq(rtnl_hear(answer, n - 4, NULL, NULL, &last), 0); /* cut off: missing */
 	ck_assert(!last);
 }
 END_TEST
@@ -237,7 +237,7 @@ START_TEST(asks_for_one_setting)
 }
 END_TEST
 
-/* The kernel itself: the loopback interface has no functions, and its driver sets none. */
+/* The real kernel: the loopback interface has no virtual functions, and its driver sets none. */
 START_TEST(talks_to_the_kernel)
 {
 	uint8_t request[RTNL_REQUEST_MAX] __attribute__((aligned(8)));
@@ -274,7 +274,7 @@ static const struct nlmsghdr *end_answer(void)
 	return m;
 }
 
-/* A macvlan whose lower interface is in the namespace that the asked one calls 3. */
+/* A macvlan; its lower interface is in the namespace with id 3 in the namespace that is asked. */
 START_TEST(reads_links_across_namespaces)
 {
 	const struct ifinfomsg head = {.ifi_index = 9};
@@ -293,7 +293,7 @@ START_TEST(reads_links_across_namespaces)
 	ck_assert(rtnl_link_read(end_answer(), &link));
 	ck_assert(link.has_lower_netns);
 	ck_assert_int_eq(link.lower_netns, 3);
-	/* A name without an end, a number that is cut off, another message. */
+	/* A name without a NUL, a number that is cut off, a message of another kind. */
 	begin_answer(RTM_NEWLINK, &head, sizeof(head));
 	add_attribute(IFLA_IFNAME, "averylonginterfacename", 22);
 	add_attribute(IFLA_LINK, &lower, 2);

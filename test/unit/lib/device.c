@@ -173,7 +173,7 @@ START_TEST(reads_registers_of_each_width)
 		ck_assert_int_eq(usher_write64(&regs, 8, 0), 0);
 		ck_assert_int_eq(usher_write32(&regs, 8, 0xffffffff), 0);
 		ck_assert_int_eq(usher_read64(&regs, 8, &d),
-			0); /* one half of all ones does not mean gone */
+			0); /* all-ones in one half do not mean that the device is gone */
 		ck_assert_uint_eq(d, UINT32_MAX);
 	}
 	ck_assert_int_eq(usher_write8(&regs, 9, 0x5a), 0);
@@ -200,7 +200,7 @@ START_TEST(survives_a_device_that_goes)
 		usher_window_open(dev, USHER_BAR(2), 4096, 4096, USHER_UNCACHED, &memory, NULL), 0);
 	ck_assert_ptr_nonnull((void *)(uintptr_t)memory.base);
 	ck_assert_int_eq(usher_write32(&memory, 0, UINT32_MAX), 0);
-	ck_assert_int_eq(usher_read32(&memory, 0, &v), 0); /* a register may be all ones */
+	ck_assert_int_eq(usher_read32(&memory, 0, &v), 0); /* a register may be all-ones */
 	ck_assert_int_eq(usher_window_flush(&memory, 0), 0);
 	ask(PLAIN_VANISH);
 	ck_assert_int_eq(usher_read32(&memory, 0, &v), -ENODEV);
@@ -255,7 +255,7 @@ START_TEST(turns_a_sigbus_into_an_error)
 }
 END_TEST
 
-/* A store into a window that is gone must not be read back as if a device had kept it. */
+/* A read from a window that is gone must not return what was stored there before. */
 START_TEST(a_dead_window_keeps_nothing)
 {
 	struct usher_window w;
@@ -315,7 +315,7 @@ START_TEST(masks_intx_at_each_signal)
 	ask(PLAIN_RAISE_INTX);
 	ck_assert_int_eq(signals(USHER_INTX, 0), 0); /* masked */
 	ck_assert_int_eq(usher_irq_unmask(dev, USHER_INTX), 0);
-	ck_assert_int_eq(signals(USHER_INTX, 0), 1); /* the level is still there */
+	ck_assert_int_eq(signals(USHER_INTX, 0), 1); /* the line is still asserted */
 	ask(PLAIN_LOWER_INTX);
 	ck_assert_int_eq(usher_irq_unmask(dev, USHER_INTX), 0);
 	ck_assert_int_eq(signals(USHER_INTX, 0), 0);
@@ -392,7 +392,7 @@ START_TEST(adds_vectors_by_a_gap)
 		ck_assert_int_eq(signals(USHER_MSIX, 5), 1);
 	}
 	ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, 0), first);
-	/* Others took the vectors meanwhile: the old ones do not come back, and usher says so. */
+	/* Other devices took the vectors meanwhile: the old ones are lost, and usher reports it. */
 	usher_model_of(dev)->vectors = 1;
 	ck_assert_int_eq(usher_irq_add(dev, USHER_MSIX, 3, &e), -ENOSPC);
 	ck_assert_int_eq(usher_irq_fd(dev, USHER_MSIX, 0), -ENOENT);

@@ -21,7 +21,7 @@ static void row(const char *text, int expected, int found)
 	ck_assert_msg(found == expected, "%s: %d, expected %d", text, found, expected);
 }
 
-/* Two on one bus, each in a group of its own. */
+/* Two devices on one bus, each in a group of its own. */
 static void open_other(struct errno_bench *b, struct vfio_container *c)
 {
 	static struct vfio_group groups[2];

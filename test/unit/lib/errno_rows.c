@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #define RW (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
-#define NUMBER(n) ((void *)(uintptr_t)(n)) /* an argument that is not a pointer */
-#define OLD_IOMMU 2 /* VFIO_SPAPR_TCE_IOMMU: not of this machine */
+#define NUMBER(n) ((void *)(uintptr_t)(n)) /* an integer as an argument */
+#define OLD_IOMMU 2 /* VFIO_SPAPR_TCE_IOMMU: of another architecture */
 #define UNKNOWN_IOCTL _IO(';', 199)
 #define DATA_FDS VFIO_IRQ_SET_DATA_EVENTFD
 #define DATA_NONE VFIO_IRQ_SET_DATA_NONE
@@ -28,7 +28,7 @@ static struct errno_bench *b;
 static struct vfio_dev dev;
 static char *page, *read_only;
 
-/* ioctl(2) as 0 or more, or -errno. */
+/* ioctl(2) that returns 0 or more, or -errno. */
 static int call_fd(int fd, unsigned long request, void *arg)
 {
 	int r = ioctl(fd, request, arg);
@@ -62,7 +62,7 @@ static int map(uint32_t flags, uint64_t iova, const void *host, uint64_t size)
 	return container(VFIO_IOMMU_MAP_DMA, &m);
 }
 
-/* Return: what was unmapped in pages, -errno. */
+/* Return: number of unmapped pages, -errno. */
 static int unmap(uint32_t flags, uint64_t iova, uint64_t size)
 {
 	struct vfio_iommu_type1_dma_unmap u = {
@@ -144,7 +144,7 @@ static int mask_other(uint32_t action)
 	return call_fd(b->other.fd, VFIO_DEVICE_SET_IRQS, &s);
 }
 
-/* @room: for how many functions. *@ret_count: how many there are, also on failure. */
+/* @room: for this many functions. *@ret_count: how many exist, also on failure. */
 static int hits(size_t room, uint32_t *ret_count)
 {
 	_Alignas(8) uint8_t buf[sizeof(struct vfio_pci_hot_reset_info) +
@@ -441,7 +441,10 @@ static void regions(void)
 	b->row("read a BAR with memory on", 0, vfio_region_get(&dev, &bar, 0, 4, &v));
 }
 
-/* With the last group the IOMMU goes; an open device keeps a closed container and group alive. */
+/*
+ * Without its last group a container has no IOMMU. An open device keeps a closed container and
+ * group alive.
+ */
 static void endings(void)
 {
 	struct vfio_group again = VFIO_GROUP_NONE;

@@ -28,9 +28,10 @@ struct errno_bench {
 	struct vfio_container c; /* open, empty */
 	struct vfio_group g; /* open, in no container */
 	const char *name; /* of a PCI Express device with INTx, MSI-X and a reset */
-	unsigned entries; /* how many mappings a container takes */
+	unsigned entries; /* the limit of mappings in a container */
 	/*
-	 * A function with MSI and no reset of its own, on a bus with another one that can be reset.
+	 * A function with MSI and no reset of its own; its bus, with another function, can be
+	 * reset.
 	 */
 	struct vfio_dev other;
 	int other_groups[2]; /* descriptors: the groups on that bus */

@@ -17,7 +17,7 @@
 #define PLAIN_REQUEST 5
 #define PLAIN_ERROR 6
 
-/* Once in a program. */
+/* To be called once in a program. */
 void plain_model_register(void);
 
 #endif

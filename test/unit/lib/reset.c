@@ -77,7 +77,7 @@ START_TEST(hits_the_bus_and_nothing_else)
 	ck_assert_int_eq(usher_device_dependents(first, list, COUNT(list), NULL), 2);
 	ck_assert(list[0].owned && list[1].owned && list[0].group != list[1].group);
 	ck_assert(usher_device_can(first, USHER_CAN_HOT_RESET));
-	/* Four groups in the space, of which the reset wants two. */
+	/* Four groups in the space; the reset needs two of them. */
 	ck_assert_int_eq(usher_device_hot_reset(first, NULL), 0);
 	ck_assert(starts_anew(first) && starts_anew(beside));
 	ck_assert(is_untouched(other) && is_untouched(root));

@@ -63,7 +63,7 @@ START_TEST(places_mappings)
 	ck_assert_int_eq(usher_space_map(space, p, KIB(4), USHER_DMA_BOTH, &small, NULL), 0);
 	ck_assert_uint_ne(small.v, 0);
 	ck_assert_int_eq(usher_space_map(space, p, KIB(4), USHER_DMA_BOTH, &next, NULL), 0);
-	ck_assert_uint_eq(next.v, small.v + KIB(8)); /* a guard page lies between */
+	ck_assert_uint_eq(next.v, small.v + KIB(8)); /* a guard page is between them */
 	ck_assert_int_eq(usher_space_map(space, p, MIB(2), USHER_DMA_BOTH, &big, NULL), 0);
 	ck_assert_uint_eq(big.v % MIB(2), 0);
 	ck_assert_int_eq(usher_space_info(space, &info, NULL), 0);
@@ -114,7 +114,7 @@ START_TEST(keeps_freed_iovas_apart)
 	}
 	ck_assert_int_eq(usher_space_unmap(space, first, KIB(4), NULL), 0);
 	ck_assert_int_eq(usher_space_map(space, p, KIB(4), 3, &other, NULL), 0);
-	ck_assert_uint_eq(other.v, KIB(4)); /* the oldest is free again */
+	ck_assert_uint_eq(other.v, KIB(4)); /* the oldest place is free again */
 	ck_assert_int_eq(usher_space_unmap(space, other, KIB(4), NULL), 0);
 	usher_space_flush_quarantine(space);
 	ck_assert_int_eq(usher_space_map(space, p, KIB(4), 3, &first, NULL), 0);
@@ -179,7 +179,7 @@ START_TEST(guards_what_the_caller_places)
 	ck_assert_int_eq(at(KIB(16), p, KIB(8)), -EEXIST);
 	ck_assert_int_eq(at(0, p, KIB(4)), -EEXIST);
 	ck_assert_uint_eq(somewhere(p).v, KIB(24));
-	/* A guard that was cut is whole again when the mapping in it is gone. */
+	/* A guard is whole again when the mapping inside it is gone. */
 	usher_space_flush_quarantine(space);
 	gone(KIB(16), KIB(4));
 	gone(KIB(8), KIB(4));
@@ -262,7 +262,7 @@ START_TEST(forgets_what_a_mask_cuts_off)
 
 	open_plain(&none);
 	for (int i = 0; i < 2; i++) {
-		/* In the second round it has left the quarantine, and is used first. */
+		/* In the second round this place has left the quarantine, and is used first. */
 		ck_assert_int_eq(usher_space_map_at(space, high, p, KIB(4), 3, NULL), 0);
 		ck_assert_int_eq(usher_space_unmap(space, high, KIB(4), NULL), 0);
 		if (i)

@@ -10,7 +10,7 @@
 #define ROUNDS 10000
 #define SLOTS 300
 #define GUARD KIB(4)
-/* A piece that a mapping cuts in two takes two places of the quarantine's 64. */
+/* A range that a mapping cuts in two takes two of the quarantine's 64 places. */
 #define RESTING 32
 #define ENTRIES_MAX 65535
 

@@ -19,14 +19,14 @@
 #define ROUNDS 500
 
 struct worker {
-	struct usher_space *space; /* NULL: one of its own each time */
+	struct usher_space *space; /* NULL: a new one each time */
 	const char *uri;
 	unsigned number;
-	struct usher_window regs; /* of the device that is open now; it goes with it */
+	struct usher_window regs; /* of the open device; closed with it */
 	const char *failed; /* which call */
 };
 
-/* The device is this thread's alone; its space, and what the models share, may not be. */
+/* Each thread has its own device. The space, and the state of the models, may be shared. */
 static const char *use(struct worker *w, struct usher_device *d)
 {
 	struct usher_buffer b = USHER_BUFFER_NONE;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Cards that come while the guest runs, and those that cannot: then nothing of them is left. */
+/*
+ * Cards that are attached while the guest runs; and failures, after which nothing is left of the
+ * card.
+ */
 #include "base/err.h"
 #include "base/num.h"
 #include "pass/pass_rig.h"
@@ -20,11 +23,11 @@
 #include <unistd.h>
 
 static struct vfio_model cards[2];
-static unsigned opened; /* of @cards, or more: a descriptor that is no device */
+static unsigned opened; /* index in @cards; beyond them: a descriptor that is no device */
 static int map_result; /* of a DMA mapping */
 static char ram[KIB(64)] __attribute__((aligned(4096)));
 
-/* Descriptors of devices and of the I/O address space: models have none. */
+/* Descriptors for devices and for the I/O address space, because models have none. */
 int __wrap_vfio_dev_from_fd(int fd, struct vfio_dev *ret, struct err *e);
 int __wrap_vfio_ioas_from_fd(int fd, struct vfio_ioas *ret, struct err *e);
 
@@ -126,7 +129,7 @@ static bool is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* Nothing of a card that was refused is left, and the guest has nothing new. */
+/* Nothing is left of a refused card, and the guest has no new device. */
 static void expect_refused(int code, const char *words, struct pass_spec *specs, size_t count)
 {
 	const struct pass_spec before = specs[0];
@@ -220,7 +223,7 @@ START_TEST(without_dma_all_is_undone)
 }
 END_TEST
 
-/* The second function fails when the first is learned. */
+/* The second function fails after usher-vmm has learned the first. */
 START_TEST(a_file_that_is_no_device)
 {
 	int ioas = file_new();
@@ -264,7 +267,9 @@ static void request_during_plug(void)
 	heard_early = epoll_wait(rig.vm.loop.epoll_fd, &ev, 1, 0);
 }
 
-/* The host wants it back before it is in its slot, whose button the loop would press. */
+/*
+ * The host wants the card back before it is in its slot. The loop then presses the slot's button.
+ */
 START_TEST(a_request_waits_for_the_slot)
 {
 	struct pass_spec spec = spec_make(file_new(), 2, 0);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the BARs of a passed-through device are in the guest, and by which way they are reached. */
+/*
+ * Where the BARs of a passed-through device are in the guest, and whether they are mapped or
+ * trapped.
+ */
 #include "base/err.h"
 #include "base/num.h"
 #include "pass/pass_rig.h"
@@ -54,7 +57,7 @@ START_TEST(maps_the_pages_beside_the_table)
 	ck_assert_uint_eq(rig.vm.mmio.ranges[0]->base, 0x1c0002000);
 	ck_assert_uint_eq(rig.vm.mmio.ranges[0]->size, 0x2000);
 
-	/* The mapped pages are the device's. */
+	/* The mapped pages belong to the device. */
 	uint8_t *host = rig.vm.memory.ranges[0].host;
 	rig.model.regions[0].memory[0x14] = 0x5a;
 	ck_assert_uint_eq(host[0x14], 0x5a);
@@ -64,8 +67,8 @@ START_TEST(maps_the_pages_beside_the_table)
 END_TEST
 
 /*
- * Huge faults want it, up to 1 GiB. Several of each size at once, with odd mappings in between, so
- * that the kernel's own choice of addresses cannot pass for ours.
+ * Huge faults need an alignment of up to 1 GiB. The test maps several BARs of each size, with odd
+ * mappings in between, so that the kernel's own choice of addresses is not aligned by chance.
  */
 START_TEST(aligns_as_huge_pages_need_it)
 {
@@ -120,8 +123,7 @@ START_TEST(believes_the_device_about_its_power)
 {
 	start_placed("nvme", PCI_BASE_ADDRESS_0);
 	rig_forget();
-	rig.model.config[0x61 - 1] =
-		0; /* the model finds no PM capability: the write has no effect */
+	rig.model.config[0x61 - 1] = 0; /* without its PM capability the model ignores the write */
 	rig_write(0x64, 1, 3);
 	ck_assert_str_eq(rig_log(), "-c0000000 cfg64=3 +c0000000:2000");
 	rig.model.config[0x60] = PCI_CAP_ID_PM;
@@ -133,18 +135,18 @@ START_TEST(takes_a_size_probe_for_no_address)
 {
 	start_placed("nvme", PCI_BASE_ADDRESS_0);
 	rig_forget();
-	/* With decoding on, one half after the other. */
+	/* Sizing with decoding on: first the low half, then the high half. */
 	ck_assert_uint_eq(rig_size(PCI_BASE_ADDRESS_0), 0xffffc004);
 	ck_assert_str_eq(rig_log(), "-c0000000 +c0000000:2000");
 	rig_forget();
 	ck_assert_uint_eq(rig_size(PCI_BASE_ADDRESS_1), 0xffffffff);
 	ck_assert_str_eq(rig_log(), "-c0000000 +c0000000:2000");
 	rig_forget();
-	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000004); /* the same address, flags and all */
+	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000004); /* the same address, with its flags */
 	ck_assert_str_eq(rig_log(), "");
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xd0000000);
 	ck_assert_str_eq(rig_log(), "-c0000000 +d0000000:2000");
-	/* The highest place below 4 GiB is an address when it is written as one. */
+	/* The highest place below 4 GiB is an address if the guest has written it as one. */
 	rig_forget();
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xffffc000);
 	ck_assert_str_eq(rig_log(), "-d0000000 +ffffc000:2000");
@@ -243,7 +245,7 @@ END_TEST
 START_TEST(traps_what_went_away)
 {
 	start_placed("nvme", PCI_BASE_ADDRESS_0);
-	ck_assert(!rig_fault()); /* no device is known to be the guest's */
+	ck_assert(!rig_fault()); /* the guest has no device yet */
 	own_device();
 	size_t mapped = rig.vm.memory.count;
 	ck_assert_uint_gt(mapped, 0);
@@ -253,7 +255,7 @@ START_TEST(traps_what_went_away)
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 4), UINT32_MAX);
 	bus_write(&rig.vm.mmio, 0xc000001c, 4, 1);
 	ck_assert_uint_eq(rig.vm.memory.count, 0);
-	/* A second fault is none of ours. */
+	/* A second fault has another cause. */
 	ck_assert(!rig_fault());
 	rig.model.dead = false;
 	rig_write(PCI_COMMAND, 2, 0);
@@ -274,7 +276,10 @@ START_TEST(maps_again_where_the_device_answers)
 	size_t pieces = rig.vm.mmio.count;
 	ck_assert_uint_eq(pieces, trapped + mapped);
 
-	/* Each piece by its own access, be it a read or a write; the table's stays what it is. */
+	/*
+	 * An access, be it a read or a write, maps its own piece only. The table's piece stays
+	 * trapped.
+	 */
 	rig_forget();
 	rig.model.regions[1].memory[0x3010] = 0x77;
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc0003010, 1), 0x77);
@@ -285,7 +290,10 @@ START_TEST(maps_again_where_the_device_answers)
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000180c, 4), 1);
 	ck_assert_uint_eq(rig.vm.mmio.count, pieces - 2);
 
-	/* The next fault finds them; what moves meanwhile is not mapped where it was. */
+	/*
+	 * The next fault traps them again. A BAR that moves meanwhile is not mapped at its old
+	 * place.
+	 */
 	rig_forget();
 	ck_assert(rig_fault());
 	ck_assert_str_eq(rig_log(), "-c0000000 -c0003000");
@@ -313,7 +321,7 @@ START_TEST(a_piece_without_room_stays_trapped)
 }
 END_TEST
 
-/* Another vCPU's exit for a page that this one's has mapped again meanwhile. */
+/* A vCPU exits for a page that another vCPU's access has mapped again meanwhile. */
 START_TEST(an_access_that_comes_late_is_served)
 {
 	uint64_t missed;
@@ -333,7 +341,7 @@ START_TEST(an_access_that_comes_late_is_served)
 	ck_assert_uint_eq(rig.model.regions[0].memory[0x14], 0x22);
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc000001c, 1), 0x33);
 	ck_assert_uint_eq(rig.vm.mmio.missed, missed);
-	/* Beside it, over its edge, and where it is no more, nobody answers. */
+	/* Next to the BAR, across its end, and at its old place, nothing answers. */
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xbfffffff, 1), 0xff);
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc0001ffe, 4), UINT32_MAX);
 	rig_write(PCI_COMMAND, 2, 0);
@@ -343,7 +351,7 @@ START_TEST(an_access_that_comes_late_is_served)
 }
 END_TEST
 
-/* A vCPU that got EFAULT for pages that went before it had the lock may try again. */
+/* A vCPU got EFAULT, and another one removed the pages before it had the lock: it may try again. */
 START_TEST(whoever_takes_pages_says_so)
 {
 	start_placed("nvme", PCI_BASE_ADDRESS_0);
@@ -410,7 +418,7 @@ START_TEST(and_so_does_another_devices)
 	ck_assert(rig_maps(second, 0xc0000000));
 	ck_assert_uint_eq(rig.vm.memory.count, 2);
 	ck_assert_uint_eq(rig.vm.mmio.count, 2); /* trapped pieces as well */
-	/* And when the one is gone for good. */
+	/* The same when one device is gone for good. */
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	ck_assert(!rig_maps(rig.dev, 0xc0000000));
 	pass_func_ops.fini(&second->func);
@@ -455,10 +463,10 @@ START_TEST(cuts_regions_by_pages)
 	ck_assert(s[1].off == 0x3000 && s[1].size == 0x2000 && !s[1].mapped);
 	ck_assert(s[2].off == 0x5000 && s[2].size == 0xa000 && s[2].mapped);
 	ck_assert(s[3].off == 0xf000 && s[3].size == 0x1000 && !s[3].mapped);
-	r.areas[0] = (struct vfio_area){0x800, 0x1000}; /* no whole page in it */
+	r.areas[0] = (struct vfio_area){0x800, 0x1000}; /* contains no whole page */
 	ck_assert_uint_eq(pass_bar_cut(&r, holes, 2, s), 1);
 	ck_assert(!s[0].mapped && s[0].size == 0x10000);
-	/* As many areas as there can be, each with a gap behind it. */
+	/* The maximum of areas, each with a gap after it. */
 	r.size = VFIO_AREAS_MAX * UINT64_C(0x4000);
 	r.area_count = VFIO_AREAS_MAX;
 	for (unsigned i = 0; i < VFIO_AREAS_MAX; i++)

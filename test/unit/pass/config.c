@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a guest finds in the configuration space of a passed-through device, and cannot find. */
+/* What a guest sees in the configuration space of a passed-through device, and what is hidden. */
 #include "base/endian.h"
 #include "base/err.h"
 #include "pass/pass_rig.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Offset of standard capability @id, as a guest walks the list; 0: not in it. */
+/* Offset of standard capability @id in the guest's list; 0: none. */
 static unsigned find(unsigned id)
 {
 	unsigned pos = rig_read(PCI_CAPABILITY_LIST, 1), n = 0;
@@ -59,7 +59,7 @@ END_TEST
 START_TEST(sizes_every_kind_of_bar)
 {
 	rig_start(suite_fixtures, "e1000e");
-	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 0); /* the host's address is not told */
+	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 0); /* not the host's address */
 	ck_assert_uint_eq(rig_size(PCI_BASE_ADDRESS_0), 0xfffe0000);
 	ck_assert_uint_eq(rig_size(PCI_BASE_ADDRESS_2), 0xffffffe1);
 	ck_assert_uint_eq(rig_size(PCI_BASE_ADDRESS_3), 0xffffc000);
@@ -91,7 +91,9 @@ START_TEST(hides_what_a_guest_cannot_use)
 	rig_forget();
 	rig_write(0x208, 2, 1); /* VF enable */
 	ck_assert_str_eq(rig_log(), "");
-	/* On the host it is part of the root complex; here it is an endpoint with a link. */
+	/*
+	 * On the host it is part of the root complex; in the guest it is an endpoint with a link.
+	 */
 	ck_assert_uint_eq(rig_read(0x92, 2), 0x0002);
 	ck_assert_uint_eq(rig_read(0x9c, 4) & 0x3ff, 0x11);
 	ck_assert_uint_eq(rig_read(0xa2, 2) & 0x3ff, 0x11);
@@ -152,7 +154,7 @@ START_TEST(survives_lists_that_lead_nowhere)
 		c.raw[PCI_CAPABILITY_LIST] = (uint8_t)(loop ^ 0x40);
 		(void)pass_config_init(&c, &e);
 		pass_chain_link(&c);
-		/* What is left must be a list that ends. */
+		/* The capabilities that are left must be a list with an end. */
 		unsigned pos = pass_config_get(&c, PCI_CAPABILITY_LIST, 1), n = 0;
 		for (; pos; pos = pass_config_merge(&c, pos + 1, 1, c.raw[pos + 1]))
 			ck_assert_uint_lt(n++, 48);
@@ -169,7 +171,7 @@ END_TEST
 START_TEST(msi_has_the_size_that_its_flags_say)
 {
 	static const struct {
-		unsigned flags, last; /* where it can still be */
+		unsigned flags, last; /* the last place where it fits */
 	} kinds[] = {{0, 0xf4}, {0x80, 0xf0}, {0x100, 0xec}, {0x180, 0xe8}};
 	struct pass_config c;
 	struct err e;
@@ -223,8 +225,8 @@ static struct pass_config *with_ext(const uint32_t *words, unsigned count)
 }
 
 /*
- * Each between one that is kept and another: it is stepped over, and its registers read as zero.
- * The numbers stand here as the specification has them, not as our header does.
+ * Each hidden capability is between two others: the list skips it, and its registers read as zero.
+ * The numbers are from the specification, not from our header.
  */
 START_TEST(hides_each_extended_capability_of_the_hosts)
 {
@@ -300,7 +302,10 @@ START_TEST(resets_a_function_as_hardware_does)
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	rig_forget();
 	rig_write(0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
-	/* First the guest's mappings, then the reset, then what VFIO restored of the command. */
+	/*
+	 * First the guest's mappings go, then comes the reset, then the command register as VFIO
+	 * restored it.
+	 */
 	ck_assert_str_eq(rig_log(), "-c0000000 off0 detach16 cfg88=8000 cfg04=0");
 	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 4);
 	ck_assert_uint_eq(rig_read(PCI_COMMAND, 2) & 7, 0);
@@ -324,7 +329,7 @@ START_TEST(resets_the_device_only_after_use)
 }
 END_TEST
 
-/* A guest that writes anything anywhere, on a device that is there and on one that is gone. */
+/* A guest writes random values everywhere, on a device that is present and on one that is gone. */
 static void scribble(const char *name, unsigned seed)
 {
 	rig_start(suite_fixtures, name);

@@ -27,7 +27,7 @@ static void start(void)
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-/* The kernel signals; the loop hands it to whoever watches that eventfd. */
+/* The kernel signals, and the loop calls the handler of that eventfd. */
 static void signal_event(unsigned index)
 {
 	struct epoll_event ev;
@@ -52,7 +52,7 @@ static void expect_dropped(void)
 	ck_assert_str_eq(rig_log(), "");
 }
 
-/* The deadline has come: a timer that is set to now. */
+/* Lets the deadline pass: sets its timer to now. */
 static void let_time_pass(void)
 {
 	const struct itimerspec now = {.it_value = {.tv_nsec = 1}};
@@ -84,7 +84,7 @@ START_TEST(asks_the_guest_once)
 	ck_assert_str_eq(rig_log(), "ask");
 	ck_assert(!rig.dev->dropped);
 	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), 0x00101b36);
-	/* The guest turns the power off. */
+	/* The guest turns the slot's power off. */
 	rig.dev->func.ops->eject(&rig.dev->func);
 	rig_settle();
 	ck_assert_int_eq(rig.dev->events.deadline.source.fd, -1);
@@ -99,7 +99,7 @@ START_TEST(takes_what_is_not_let_go)
 	signal_event(VFIO_PCI_REQ_IRQ_INDEX);
 	rig_forget();
 	let_time_pass();
-	/* What is mapped goes before anybody is told. */
+	/* The mappings go before the guest or the host hears of it. */
 	ck_assert_ptr_nonnull(strstr(rig_log(), "pull -c0000000"));
 	expect_dropped();
 	rig_stop();
@@ -141,7 +141,7 @@ START_TEST(drops_a_device_that_fails)
 }
 END_TEST
 
-/* --stats of a device that was taken away: what it did until then. */
+/* --stats of a device that was removed: its counts until then. */
 START_TEST(keeps_the_figures_of_a_dropped_device)
 {
 	start();
@@ -166,7 +166,7 @@ START_TEST(keeps_the_figures_of_a_dropped_device)
 }
 END_TEST
 
-/* Each reboot asks KVM anew: what it lacks is not told each time. */
+/* Each reboot asks KVM again, but usher-vmm does not repeat its warning. */
 START_TEST(a_reboot_is_not_told_without_end)
 {
 	struct pass_domain group = {.vm = &rig.vm, .kvm = -1, .reset = LOCK_INIT(LOCK_RESET)};
@@ -225,12 +225,12 @@ START_TEST(finds_memory_that_devices_cannot_reach)
 	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0x7fffff0000), 0x10000, &e), 0);
 	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0x7fffff0000), 0x11000, &e), -EADDRINUSE);
 	ck_assert_ptr_nonnull(strstr(e.msg, "at 0x8000000000"));
-	iommu.range_count = 0; /* before Linux 5.4 nobody says */
+	iommu.range_count = 0; /* before Linux 5.4 the kernel does not say */
 	ck_assert_int_eq(pass_domain_check(&iommu, GPA(0), UINT64_C(1) << 50, &e), 0);
 }
 END_TEST
 
-/* A container that maps RAM, and BARs as it likes. */
+/* A container that maps RAM, and BARs only if the test says so. */
 struct container_model {
 	uint64_t bars; /* from here on */
 	int refuses; /* -errno: what BARs get; 0: they are mapped */
@@ -253,7 +253,7 @@ static int space_unmap(struct vfio_ioas *s, iova_t iova, uint64_t size, uint64_t
 {
 	struct container_model *m = s->state;
 
-	/* As the kernel does where there is nothing. */
+	/* As in the kernel: unmapping an empty range succeeds. */
 	*ret = iova.v >= m->bars && m->refuses ? 0 : size;
 	m->mapped -= iova.v < m->bars ? 0 : *ret;
 	return 0;
@@ -271,7 +271,7 @@ static void space_close(struct vfio_ioas *s)
 static const struct vfio_ioas_ops space_ops = {
 	.map = space_map, .unmap = space_unmap, .info = space_info, .close = space_close};
 
-/* One device with its BAR decoded, whose pages other devices are to reach. */
+/* A device that decodes its BAR, which other devices are to reach. */
 static struct pass_domain *start_with_peers(
 	struct container_model *m, const struct vfio_iommu *iommu)
 {
@@ -317,7 +317,7 @@ START_TEST(peers_reach_what_is_mapped)
 }
 END_TEST
 
-/* The guest keeps its BAR, whether the kernel refuses or the IOMMU reserves the address. */
+/* The guest keeps its BAR if the kernel refuses the mapping, or the IOMMU reserves the address. */
 START_TEST(goes_without_peers)
 {
 	const struct vfio_iommu narrow = {.range_count = 1, .ranges = {{{0}, {0xbfffffff}}}};
@@ -348,7 +348,7 @@ static void *remove_device(void *arg)
 	return NULL;
 }
 
-/* A vCPU that repairs a fault and a worker that resets a bus may be at any device of the guest. */
+/* A vCPU that cures a fault, and a worker that resets a bus, may use any device of the guest. */
 START_TEST(is_removed_after_the_last_look_at_it)
 {
 	rig_start(suite_fixtures, "nvme");

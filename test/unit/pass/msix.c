@@ -38,7 +38,7 @@ static uint64_t mmio_read(uint64_t addr, unsigned size)
 	return bus_read(&rig.vm.mmio, addr, size);
 }
 
-/* As Linux sets one up: masked, address, data, unmasked. */
+/* As Linux sets up a vector: mask, address, data, unmask. */
 static void vector(unsigned n, uint32_t data)
 {
 	mmio(TABLE + 16 * n + 12, 4, 1);
@@ -48,7 +48,7 @@ static void vector(unsigned n, uint32_t data)
 	mmio(TABLE + 16 * n + 12, 4, 0);
 }
 
-/* A host that cannot add vectors to those that are on. Vector 0 is on. */
+/* Starts on a host that cannot add vectors while some are on. Vector 0 is on. */
 static void start_fixed(void)
 {
 	start_nvme();
@@ -62,7 +62,7 @@ START_TEST(turns_the_device_on_at_once)
 {
 	start_nvme();
 	rig_write(CONTROL, 2, ENABLE | MASKALL);
-	/* INTx goes, MSI-X comes with nothing armed. */
+	/* INTx goes off, MSI-X goes on without a vector. */
 	ck_assert_str_eq(rig_log(), "off0 detach16 set2:0+1");
 	ck_assert_int_eq(rig.model.fds[0], -1);
 	ck_assert_uint_eq(rig_read(CONTROL, 2), ENABLE | MASKALL | 64);
@@ -90,7 +90,7 @@ START_TEST(arms_a_vector_once)
 	rig_forget();
 	mmio(TABLE + 16 * 3 + 12, 4, 1);
 	mmio(TABLE + 16 * 3 + 12, 4, 0);
-	/* Masking and unmasking cost no route and no call of VFIO. */
+	/* Masking and unmasking change no route and call no VFIO. */
 	ck_assert_str_eq(rig_log(), "detach24 attach24");
 	rig_forget();
 	vector(3, 0x42); /* moved to another CPU */
@@ -114,10 +114,10 @@ START_TEST(keeps_what_comes_while_masked)
 	ck_assert_uint_eq(mmio_read(PBA, 8), 1 << 5);
 	mmio(TABLE + 16 * 5 + 12, 4, 0);
 	ck_assert_uint_eq(mmio_read(PBA, 8), 0); /* KVM has it */
-	/* The function's mask does as each vector's. */
+	/* The function's mask works like each vector's. */
 	rig_write(CONTROL, 2, ENABLE | MASKALL);
 	ck_assert_uint_eq(mmio_read(PBA, 8), 1 << 5);
-	/* What is turned off forgets. */
+	/* A vector that is turned off loses its pending bit. */
 	rig_write(CONTROL, 2, 0);
 	ck_assert_uint_eq(mmio_read(PBA, 8), 0);
 	rig_stop();
@@ -153,7 +153,7 @@ START_TEST(grows_where_vectors_are_fixed)
 	ck_assert_int_eq(eventfd_read(rig.model.fds[0], &count), 0); /* in case one was lost */
 
 	rig.model.vectors_max = 3;
-	vector(7, 0x47); /* the host has no more: the others go on */
+	vector(7, 0x47); /* the host has no more vectors: the others go on */
 	ck_assert_int_eq(rig.model.on, VFIO_PCI_MSIX_IRQ_INDEX);
 	ck_assert_int_eq(rig.model.fds[2], rig.dev->msix.guest.vectors[2].eventfd);
 	rig_stop();
@@ -171,7 +171,7 @@ START_TEST(answers_odd_accesses)
 	ck_assert_uint_eq(mmio_read(TABLE + 2, 2), 0x5566);
 	mmio(TABLE + 12, 8, 0); /* across two entries */
 	ck_assert_uint_eq(mmio_read(TABLE + 12, 4), 0);
-	/* The last entry, and what lies behind it in the page: the device's. */
+	/* The last entry; and the rest of its page, which is the device's own. */
 	mmio(TABLE + 16 * 64 + 12, 4, 0);
 	ck_assert_uint_eq(mmio_read(TABLE + 16 * 64 + 12, 4), 0);
 	rig.model.regions[0].memory[0x2410] = 0x77;
@@ -194,7 +194,7 @@ START_TEST(survives_a_host_that_cannot)
 }
 END_TEST
 
-/* Vector 1 gets nothing, is told of, and does not take vector 0 with it. */
+/* Vector 1 cannot be set up. This is reported, and does not disturb vector 0. */
 static void expect_no_room_for_1(void)
 {
 	ck_assert_uint_eq(rig.dev->misdeeds.vector.count, 0);
@@ -296,14 +296,14 @@ START_TEST(routes_each_message)
 	ck_assert_uint_eq(rig.attached, 0);
 	ck_assert_int_eq(rig.model.on, -1);
 
-	rig.model.vectors_max = 4; /* the host has fewer than it said */
+	rig.model.vectors_max = 4; /* the host has fewer vectors than it said */
 	rig_write(0x52, 2, 0x31);
 	ck_assert_uint_eq(rig.dev->msi.on, 4);
 	rig_forget();
 	rig_write(0x60, 4, 0);
 	ck_assert_str_eq(rig_log(), "attach25"); /* not off and on again, which loses interrupts */
 	rig_forget();
-	rig_write(0x52, 2, 0x11); /* two are another wish */
+	rig_write(0x52, 2, 0x11); /* the guest now asks for two */
 	ck_assert_ptr_nonnull(strstr(rig_log(), "off1"));
 	ck_assert_uint_eq(rig.dev->msi.on, 2);
 	rig_stop();
@@ -324,19 +324,19 @@ START_TEST(a_masked_message_is_pending)
 	ck_assert_uint_eq(rig_read(0x64, 4), 0x82);
 	ck_assert_uint_eq(rig_read(0x64, 1), 0x82);
 	ck_assert_uint_eq(rig_read(0x65, 1), 0);
-	ck_assert_uint_eq(rig_read(0x60, 4), 0x82); /* the mask beside it is what it was */
+	ck_assert_uint_eq(rig_read(0x60, 4), 0x82); /* the mask is unchanged */
 	rig_forget();
 	rig_write(0x64, 4, 0); /* read-only */
 	ck_assert_uint_eq(rig_read(0x64, 4), 0x82);
 	rig_write(0x60, 4, 0x80);
-	ck_assert_str_eq(rig_log(), "attach25"); /* KVM delivers what waits in the eventfd */
+	ck_assert_str_eq(rig_log(), "attach25"); /* KVM delivers the signal in the eventfd */
 	ck_assert_int_eq(eventfd_read(rig.model.fds[1], &count), 0);
 	ck_assert_uint_eq(rig_read(0x64, 4), 0x80);
 	rig_stop();
 }
 END_TEST
 
-/* A line that the host cannot give now it may after the guest's reboot. */
+/* The host cannot set up the line now, but may after the guest's reboot. */
 START_TEST(intx_is_tried_again_after_a_reset)
 {
 	rig_start(suite_fixtures, "nvme");
@@ -345,7 +345,7 @@ START_TEST(intx_is_tried_again_after_a_reset)
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	ck_assert(rig.dev->intx.failed);
 	rig.refuse_attach = false;
-	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY); /* not at each write */
+	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY); /* no new try at each write */
 	ck_assert(!rig.dev->intx.on);
 	rig_reset(rig.dev);
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
@@ -354,7 +354,7 @@ START_TEST(intx_is_tried_again_after_a_reset)
 }
 END_TEST
 
-/* More vectors cannot be had, and then those that there were neither. */
+/* The host has no more vectors, and cannot restore the old ones, either. */
 START_TEST(lost_vectors_are_told_and_come_back)
 {
 	start_fixed();
@@ -363,7 +363,7 @@ START_TEST(lost_vectors_are_told_and_come_back)
 	rig.model.refuse_vectors = true;
 	vector(2, 0x42);
 	ck_assert_int_eq(rig.model.on, -1);
-	ck_assert_uint_eq(rig.dev->misdeeds.vector.count, told + 2); /* both: none new, none old */
+	ck_assert_uint_eq(rig.dev->misdeeds.vector.count, told + 2); /* neither new nor old ones */
 	rig.model.refuse_vectors = false;
 	vector(0, 0x40);
 	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.guest.vectors[0].eventfd);
@@ -373,7 +373,7 @@ START_TEST(lost_vectors_are_told_and_come_back)
 	rig.model.refuse_vectors = true;
 	vector(2, 0x42);
 	rig_forget();
-	rig_write(CONTROL, 2, 0); /* nothing is on that could be turned off */
+	rig_write(CONTROL, 2, 0); /* no kind is on, so none is turned off */
 	ck_assert_ptr_null(strstr(rig_log(), "off2"));
 	rig_stop();
 }

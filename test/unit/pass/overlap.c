@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Two devices whose BARs the guest lays over each other, while faults trap them and one leaves. */
+/*
+ * A guest places BARs of two devices over each other, while faults trap them and one device leaves.
+ */
 #include "base/num.h"
 #include "pass/pass_rig.h"
 #include "suite.h"
@@ -18,8 +20,8 @@ static void put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
 }
 
 /*
- * A BAR that waited for its place while all were trapped is mapped once the place is free, and the
- * access that comes late must not map it a second time. What is left with the device must go.
+ * A BAR waits for its place while all BARs are trapped. It is mapped when the place is free, and a
+ * late access must not map it a second time. Everything of a device that leaves must go.
  */
 START_TEST(no_page_outlives_its_device)
 {
@@ -59,7 +61,7 @@ START_TEST(no_page_outlives_its_bar)
 }
 END_TEST
 
-/* A mapped piece and a trapped one are in two lists: neither may be placed over the other. */
+/* Mapped and trapped pieces are in two lists, but neither may be placed over the other. */
 START_TEST(mapped_and_trapped_exclude_each_other)
 {
 	rig_start(suite_fixtures, "nvme"); /* pages 0 and 1 mapped, 2 and 3 trapped */
@@ -74,7 +76,7 @@ START_TEST(mapped_and_trapped_exclude_each_other)
 	put(second, PCI_COMMAND, 2, 0);
 	for (unsigned k = 0; k < b->piece_count; k++)
 		ck_assert_int_ne(b->pieces[k].state, FUNC_PIECE_WAITING);
-	/* The other way round: the trapped page of the first is in the way of the second's. */
+	/* The other way round: the trapped page of the first blocks a mapped page of the second. */
 	put(second, PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	put(second, PCI_COMMAND, 2, MEM);
 	ck_assert_int_eq(second->bars.bar[0].pieces[0].state, FUNC_PIECE_WAITING);
@@ -96,13 +98,15 @@ START_TEST(bars_come_and_go_in_one_change)
 	put(rig.dev, PCI_COMMAND, 2, 0);
 	ck_assert_uint_eq(rig.vm.memory.count, 0);
 	ck_assert_uint_eq(rig.changes, 2);
-	/* Two of one function at one place: the first has it, and the third comes all the same. */
+	/*
+	 * Two BARs of one function at one place: the first has it. The third BAR is not affected.
+	 */
 	put(rig.dev, PCI_BASE_ADDRESS_1, 4, 0xc0000000);
 	put(rig.dev, PCI_COMMAND, 2, MEM);
 	ck_assert(rig_maps(rig.dev, 0xc0000000));
 	ck_assert(rig_maps(rig.dev, 0xc0201000));
 	ck_assert_int_eq(rig.dev->bars.bar[1].pieces[0].state, FUNC_PIECE_WAITING);
-	/* A listener that refuses: each is trapped. */
+	/* The listener refuses: all pieces are trapped. */
 	put(rig.dev, PCI_COMMAND, 2, 0);
 	rig.map_error = -ENOSPC;
 	put(rig.dev, PCI_COMMAND, 2, MEM);
@@ -141,7 +145,7 @@ static void stir(struct pass_dev *d)
 	}
 }
 
-/* Overlapping BARs, faults, late accesses, removal: in every order that the seeds come upon. */
+/* Overlapping BARs, faults, late accesses and removal, in random orders. */
 START_TEST(pieces_are_where_their_states_say)
 {
 	static const char *const names[] = {"nvme", "e1000e", "accel"};

@@ -151,7 +151,7 @@ void rig_start(const char *fixtures, const char *name)
 	ck_assert_msg(rig_learn(&e) == 0, "%s", e.msg);
 }
 
-/* As ck_assert(), which writes to a file each time: these are asked too often for that. */
+/* Like ck_assert(), which writes to a file at each call: too slow for these. */
 #define must_hold(what)                                    \
 	do {                                               \
 		if (!(what))                               \
@@ -233,7 +233,7 @@ static bool serves_pages(const struct pass_dev *d)
 	const uint8_t *config = m->config;
 	unsigned pm = d->config.pm;
 
-	/* Of several devices on one model: whose registers these are nobody knows. */
+	/* With several devices on one model, its registers show the state of none. */
 	if (rig.was_dead || rig.shared)
 		return true;
 	return config[PCI_COMMAND] & PCI_COMMAND_MEMORY &&

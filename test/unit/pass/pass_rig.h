@@ -22,16 +22,16 @@ struct rig {
 	struct vfio_model second; /* of rig_add() */
 	struct pass_dev *dev;
 	struct memory_listener listener;
-	int map_error; /* what the next map of a listener answers */
+	int map_error; /* result of the listener's maps; 0: success */
 	int plug_error; /* what pci_plug() answers */
 	void (*during_plug)(void);
 	unsigned commits;
 	unsigned changes; /* of guest memory, each of one or more ranges */
-	unsigned attached; /* eventfds that "KVM" has */
+	unsigned attached; /* eventfds attached to "KVM" */
 	bool refuse_attach;
-	bool answers; /* the guest, to the attention button */
+	bool answers; /* the guest answers the attention button */
 	bool no_gsi; /* all interrupt numbers are in use */
-	bool was_dead; /* the model was: it has missed writes since */
+	bool was_dead; /* the model was dead, and has missed writes */
 	bool shared; /* several devices are on the one model */
 };
 
@@ -44,13 +44,13 @@ int rig_learn(struct err *e);
 /* What a vCPU does when it finds a mapped page gone: pass_fault() under its lock. */
 bool rig_fault(void);
 
-/* Waits until the workers of the devices have nothing left to do. */
+/* Waits until the workers of the devices are idle. */
 void rig_settle(void);
-/* A reset as of a bus above it, to its end. */
+/* Resets @d, as a bus above it does, and waits for the end. */
 void rig_reset(struct pass_dev *d);
 
-void rig_start(const char *fixtures, const char *name); /* a device as the guest finds it */
-/* A second device on a model of its own, both in rig.vm.pass; rig_stop() takes both away. */
+void rig_start(const char *fixtures, const char *name); /* learned, as a guest finds it */
+/* Adds a second device on a model of its own; both are in rig.vm.pass. rig_stop() removes both. */
 struct pass_dev *rig_add(const char *fixtures, const char *name);
 void rig_stop(void);
 /* The end of rig_stop(): the devices are finished. */
@@ -71,7 +71,7 @@ bool rig_maps(const struct pass_dev *d, uint64_t addr);
 
 uint32_t rig_read(unsigned off, unsigned size);
 void rig_write(unsigned off, unsigned size, uint32_t value);
-/* The same, and does not wait for workers: nothing is checked. */
+/* The same without waiting for workers, and so without rig_check(). */
 void rig_write_at_once(unsigned off, unsigned size, uint32_t value);
 
 /* The value of a BAR's register after all-ones were written to it, as a guest sizes it. */

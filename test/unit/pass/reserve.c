@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses that belong to a BAR, when the host refuses to map the BAR's pages. */
+/* The reserved addresses of a BAR whose pages the host refuses to map. */
 #include "vmm/pass/reserve.h"
 
 #include "base/num.h"
@@ -61,7 +61,7 @@ START_TEST(a_refused_map_leaves_no_hole)
 	ck_assert_int_eq(pass_reserve_map(&s, &d, &region, KIB(8), MIB(8), &host), -EBUSY);
 	for (uint64_t off = 0; off < SIZE; off += KIB(4))
 		ck_assert(is_mapped(at + off));
-	/* The device may think better of it. */
+	/* A later try may succeed. */
 	model.busy_map = NULL;
 	ck_assert_int_eq(pass_reserve_map(&s, &d, &region, KIB(8), MIB(8), &host), 0);
 	ck_assert_ptr_eq(host, at + KIB(8));
@@ -84,7 +84,10 @@ START_TEST(a_strangers_mapping_in_the_hole_stays)
 		model.busy_map = fill_hole;
 		ck_assert_int_eq(pass_reserve_map(&s, &d, &region, MIB(4), MIB(8), &host), -EBUSY);
 		model.busy_map = NULL;
-		/* Neither it nor what follows is used again; what precedes it is. */
+		/*
+		 * From the stranger's mapping on, the reserve is not used again. The part before it
+		 * is.
+		 */
 		ck_assert_int_eq(pass_reserve_map(&s, &d, &region, MIB(4), KIB(4), &host), -ERANGE);
 		ck_assert_int_eq(
 			pass_reserve_map(&s, &d, &region, MIB(12), KIB(4), &host), -ERANGE);
@@ -100,7 +103,7 @@ START_TEST(a_strangers_mapping_in_the_hole_stays)
 }
 END_TEST
 
-/* As a boot framebuffer: the BAR works, but each access exits; the next BAR is mapped. */
+/* As with a boot framebuffer: the BAR works, but each access exits. */
 START_TEST(a_bar_that_cannot_be_mapped_is_trapped)
 {
 	rig_prepare(suite_fixtures, "e1000e");

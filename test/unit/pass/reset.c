@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which reset a device gets, and that it gets no second one. */
+/* Which reset a device gets, and that it gets only one. */
 #include "base/clean.h"
 #include "base/err.h"
 #include "pass/pass_rig.h"
@@ -22,11 +22,11 @@
 
 static struct pass_domain group = {.kvm = -1, .reset = LOCK_INIT(LOCK_RESET)};
 static struct pass_dev *companion;
-static int refuse_reset; /* what the keeper answers instead of a reset */
+static int refuse_reset; /* the keeper's answer instead of a reset; 0: it resets */
 
 /*
- * The keeper: holds groups 0 to 8, and resets the bus that all devices of these tests are on. Like
- * the real one, it gives the groups of what the reset hits as proof.
+ * The keeper: it holds groups 0 to 8, and resets the bus of all devices here. Like the real one, it
+ * passes the groups of the devices that the reset hits.
  */
 static int reset_by_keeper(struct keeper *k, struct wire_call *call, int *ret_fd)
 {
@@ -118,7 +118,7 @@ START_TEST(resets_the_bus_once_for_all)
 	rig_reset(companion);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	ck_assert_uint_eq(rig.model.resets, 0);
-	/* The companion is as after power-on as well. */
+	/* The companion is in its power-on state as well. */
 	ck_assert_uint_eq(
 		companion->func.ops->config_read(&companion->func, PCI_COMMAND, 2) & 7, 0);
 	ck_assert_uint_eq(
@@ -132,7 +132,7 @@ START_TEST(resets_what_is_on_the_bus_alone)
 	start_pair();
 	struct pass_dev *elsewhere = add("0000:02:00.0", 7), *namesake = add("10000:01:00.1", 8);
 	use(rig.dev, 0xc0000000);
-	use(elsewhere, 0xd0000000); /* in use, and no hindrance */
+	use(elsewhere, 0xd0000000); /* in use, but on another bus */
 	use(namesake, 0xd8000000);
 	companion->func.ops->quiet(&companion->func);
 	rig_reset(rig.dev);
@@ -141,7 +141,10 @@ START_TEST(resets_what_is_on_the_bus_alone)
 	ck_assert_uint_eq(rig.dev->bus_resets, 1);
 	ck_assert_uint_eq(companion->bus_resets, 1);
 	ck_assert_uint_eq(elsewhere->resets + namesake->resets, 0);
-	/* A group that is not the guest's: the keeper refuses, and nothing of others is reset. */
+	/*
+	 * The bus has a group that is not the guest's: the keeper refuses, and only the device
+	 * itself is reset.
+	 */
 	refuse_reset = -EPERM;
 	use(rig.dev, 0xc0000000);
 	rig_reset(rig.dev);
@@ -160,7 +163,7 @@ START_TEST(a_domain_is_told_in_16_bits)
 	use(rig.dev, 0xc0000000);
 	use(companion, 0xc8000000);
 	rig_reset(rig.dev);
-	ck_assert_uint_eq(rig.model.bus_resets, 0); /* the companion is known, and in use */
+	ck_assert_uint_eq(rig.model.bus_resets, 0); /* the companion is found, and in use */
 	companion->func.ops->quiet(&companion->func);
 	use(rig.dev, 0xc0000000);
 	rig_reset(rig.dev);
@@ -181,7 +184,7 @@ START_TEST(spares_a_companion_in_use)
 }
 END_TEST
 
-/* Its BARs are at 0, where nothing can be mapped; the guest may move them at any time. */
+/* Its BARs are at 0, where nothing is mapped. The guest may move them at any time. */
 START_TEST(spares_a_companion_that_decodes)
 {
 	start_pair();
@@ -226,7 +229,10 @@ START_TEST(the_guests_own_reset_counts)
 	rig_write(0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.resets, 0);
-	/* Emulated registers alone do not need the device to be reset, but go as well. */
+	/*
+	 * A write to emulated registers alone needs no reset of the device, but they are reset,
+	 * too.
+	 */
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 4);
@@ -256,7 +262,7 @@ START_TEST(a_failed_reset_is_none)
 	ck_assert_uint_eq(rig.dev->resets, 0);
 	ck_assert_uint_eq(rig.model.config[PCI_COMMAND] & PCI_COMMAND_MASTER, 0);
 	ck_assert_uint_eq(rig_read(PCI_BASE_ADDRESS_0, 4), 4);
-	/* The next one is not left out. */
+	/* The next reset is done. */
 	rig.model.reset_error = 0;
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.resets, 1);
@@ -267,7 +273,7 @@ START_TEST(a_failed_reset_is_none)
 }
 END_TEST
 
-/* The guest's own request, which does not reach the device. */
+/* The guest asks for a reset, but the write does not reach the device. */
 START_TEST(a_failed_request_is_none)
 {
 	start_in_use();
@@ -291,7 +297,7 @@ static void take_long(void)
 	(void)sem_wait(&may_end);
 }
 
-/* From here on a reset begins, and lasts until end_held_reset(). */
+/* The next reset begins, and lasts until end_held_reset(). */
 static void hold_resets(void)
 {
 	(void)sem_init(&begun, 0, 0);
@@ -299,7 +305,7 @@ static void hold_resets(void)
 	rig.model.during_reset = take_long;
 }
 
-/* A reset of @d, as of a bus above it, has begun on return. */
+/* Resets @d, as a bus above it does. On return the reset has begun. */
 static void begin_held_reset(struct pass_dev *d)
 {
 	hold_resets();
@@ -319,7 +325,7 @@ static uint32_t config_of(struct pass_dev *d, unsigned off, unsigned size)
 	return d->func.ops->config_read(&d->func, off, size);
 }
 
-/* The vCPU that asks for the reset is back at once, and reads from another device meanwhile. */
+/* The vCPU that asks for the reset goes on at once, and reads from another device meanwhile. */
 START_TEST(a_long_reset_holds_up_nobody)
 {
 	rig_start(suite_fixtures, "nvme");
@@ -337,7 +343,10 @@ START_TEST(a_long_reset_holds_up_nobody)
 	ck_assert_uint_eq(config_of(other, PCI_VENDOR_ID, 4), 0x10d38086);
 	use(other, 0xd0000000);
 	ck_assert(rig_maps(other, 0xd0000000));
-	/* One of the bus above, and another of the function itself, are met by it. */
+	/*
+	 * The running reset counts for a reset of the bus above, and for another one of the
+	 * function itself.
+	 */
 	rig.dev->func.ops->reset(&rig.dev->func);
 	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	ck_assert_int_eq(pass_reset_wait(&rig.vm, 10), -ETIMEDOUT);
@@ -351,14 +360,14 @@ START_TEST(a_long_reset_holds_up_nobody)
 }
 END_TEST
 
-/* While the bus is in reset, nobody on it answers, whoever asked for the reset. */
+/* While the bus is in reset, no function on it answers, whichever of them caused the reset. */
 START_TEST(a_reset_of_the_bus_holds_all_that_is_on_it)
 {
 	start_pair_in_use();
 	companion->func.ops->quiet(&companion->func);
 	begin_held_reset(rig.dev);
 	ck_assert_uint_eq(config_of(companion, PCI_VENDOR_ID, 4), UINT32_MAX);
-	/* Its own reset waits, and finds nothing left to do. */
+	/* Its own reset waits, and is then not needed. */
 	companion->func.ops->reset(&companion->func);
 	end_held_reset();
 	ck_assert_uint_eq(config_of(companion, PCI_VENDOR_ID, 4), 0x00101b36);
@@ -369,7 +378,7 @@ START_TEST(a_reset_of_the_bus_holds_all_that_is_on_it)
 }
 END_TEST
 
-/* Two resets of the bus above, in short order; afterwards the guest's driver uses the device. */
+/* Two resets of the bus above in quick succession. Then the guest's driver uses the device. */
 START_TEST(a_companion_reset_twice_is_in_use_again)
 {
 	start_pair_in_use();
@@ -387,7 +396,7 @@ START_TEST(a_companion_reset_twice_is_in_use_again)
 }
 END_TEST
 
-/* A read of a device in reset would wait, and does not tell whether the device is gone. */
+/* A read from a device in reset would block, and would not show whether the device is gone. */
 START_TEST(the_host_asks_without_a_look_at_a_device_in_reset)
 {
 	rig_start(suite_fixtures, "nvme");
@@ -401,7 +410,7 @@ START_TEST(the_host_asks_without_a_look_at_a_device_in_reset)
 	rig.model.dead = false;
 	end_held_reset();
 	ck_assert_ptr_nonnull(strstr(rig_log(), "ask"));
-	/* The kernel asks again: now it can be seen. */
+	/* The kernel asks again: now the read shows it. */
 	rig.model.dead = true;
 	ck_assert_int_eq(eventfd_write(request->fd, 1), 0);
 	request->ready(request, 0);

@@ -15,7 +15,7 @@
 
 #define AT 0xc1000000
 
-/* An image of one block for device @id, with a checksum that is right. */
+/* An image of one block for device @id, with a correct checksum. */
 static void make_image(uint8_t rom[512], uint16_t vendor, uint16_t id)
 {
 	uint8_t sum = 0;
@@ -58,7 +58,7 @@ START_TEST(puts_the_device_id_right)
 	ck_assert_uint_eq(sum_of(rom), 0);
 	memcpy(same, rom, 512);
 	pass_rom_fix(rom, 512, 0x8086, 0x10d3);
-	pass_rom_fix(rom, 512, 0x10de, 0x10d3); /* of another maker: left alone */
+	pass_rom_fix(rom, 512, 0x10de, 0x10d3); /* of another vendor: unchanged */
 	pass_rom_fix(rom, 0x19, 0x8086, 0x1234); /* cut short */
 	pass_rom_fix(rom, 0x50, 0x8086, 0x1234);
 	le16_put(rom + 0x18, 0xfff0);
@@ -86,7 +86,7 @@ START_TEST(reads_the_devices_own)
 }
 END_TEST
 
-/* A whole ROM of megabytes would hold the vCPU up for seconds. */
+/* Reading a whole ROM of megabytes would stop the vCPU for seconds. */
 START_TEST(reads_only_what_is_touched)
 {
 	rig_start(suite_fixtures, "e1000e");
@@ -95,21 +95,23 @@ START_TEST(reads_only_what_is_touched)
 	make_image(region->memory, 0x8086, 0x1111);
 	enable();
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT, 2), 0xaa55);
-	/* Not yet read: the guest gets what the device has now. Read: what it had. */
+	/*
+	 * A piece not read before comes from the device. A piece read before comes from the copy.
+	 */
 	for (unsigned piece = 0; piece < 4; piece++)
 		region->memory[piece * PASS_ROM_PIECE] = 0x77;
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT, 1), 0x55);
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + PASS_ROM_PIECE, 1), 0x77);
 	region->memory[PASS_ROM_PIECE] = 0x78;
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + PASS_ROM_PIECE, 1), 0x77);
-	/* Across two pieces, neither of which was read. */
+	/* A read across two pieces that were not read before. */
 	region->memory[3 * PASS_ROM_PIECE - 1] = 0x11;
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + 3 * PASS_ROM_PIECE - 1, 2), 0x7711);
 	rig_stop();
 }
 END_TEST
 
-/* The data structure may lie in another piece than the header. */
+/* The PCI data structure may be in another piece than the header. */
 START_TEST(corrects_an_id_in_a_later_piece)
 {
 	rig_start(suite_fixtures, "e1000e");
@@ -134,7 +136,7 @@ START_TEST(reads_a_file)
 	rig_prepare(suite_fixtures, "nvme");
 	ck_assert_int_eq(pass_rom_init(rig.dev, PASS_ROM_FILE, fd, &e), 0);
 	ck_assert_int_eq(rig_learn(&e), 0);
-	/* The smallest that a ROM's register can tell is 2 KiB. */
+	/* The smallest size that a ROM's register can show is 2 KiB. */
 	ck_assert_uint_eq(rig_size(PCI_ROM_ADDRESS) & ~1U, 0xfffff800);
 	enable();
 	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + 0x40, 4), 0x52494350);

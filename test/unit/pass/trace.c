@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is seen of a device: its interrupts counted, its registers named. */
+/* Statistics and traces of a device: counts of interrupts, names of registers. */
 #include "vmm/pass/trace.h"
 
 #include "base/err.h"
@@ -34,7 +34,7 @@ START_TEST(counts_by_vector)
 
 	ck_assert_int_eq(pass_count_next(&at, "msix", "0000:01:00.0", &vector, &n), 0);
 	ck_assert(vector == 0 && n == 42);
-	/* Another function's line lies between. */
+	/* Another function's line is between them. */
 	ck_assert_int_eq(pass_count_next(&at, "msix", "0000:01:00.0", &vector, &n), 0);
 	ck_assert(vector == 10 && n == 123456);
 	ck_assert_int_eq(pass_count_next(&at, "msix", "0000:01:00.0", &vector, &n), -ENOENT);
@@ -49,18 +49,18 @@ static void say(const char *text)
 	ck_assert_int_eq(fd_pwrite_full(rig.vm.interrupts_fd, text, strlen(text), 0), 0);
 }
 
-/* The kernel forgets at each turning off: what it had is kept. */
+/* The kernel loses its count when an interrupt is turned off: usher-vmm keeps the sum. */
 START_TEST(adds_up_before_they_are_turned_off)
 {
 	rig_start(suite_fixtures, "nvme");
 	rig.vm.interrupts_fd = memfd_create("interrupts", MFD_CLOEXEC);
-	/* The line counted 5 for another device before. */
+	/* Another device had the line before, and counted 5. */
 	say("      CPU0 CPU1\n 8: 9 9 rtc0\n"
 	    " 9: 2 3 ehci_hcd, vfio-intx(0000:01:00.0)\n99: 7 7 vfio-intx(0000:01:00.1)\n");
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	ck_assert(rig.dev->intx.on);
-	/* The kernel keeps the count, but not our name, once the line is turned off. */
+	/* When the line is off, the kernel keeps its count, but not our name. */
 	say("      CPU0 CPU1\n 8: 9 9 rtc0\n 9: 2 6 ehci_hcd\n");
 	rig_write(rig.dev->config.msix + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
 	ck_assert_uint_eq(rig.dev->intx.signals, 3);
@@ -111,7 +111,7 @@ START_TEST(the_worker_counts)
 	rig_settle();
 	ck_assert_uint_eq(first->signals, 10);
 	ck_assert_int_eq(rig.model.on, -1);
-	/* On again before the worker has looked: the guest does not wait, and stays on. */
+	/* The guest turns it on again before the worker has read the count, and does not wait. */
 	msix_turn(PCI_MSIX_FLAGS_ENABLE);
 	worker_add(&rig.dev->worker, &busy);
 	msix_turn(0);
@@ -120,7 +120,7 @@ START_TEST(the_worker_counts)
 	rig_settle();
 	ck_assert_uint_eq(first->signals, 10);
 	ck_assert_int_eq(rig.model.on, VFIO_PCI_MSIX_IRQ_INDEX);
-	/* And at the end. */
+	/* The same at the end. */
 	pass_count_take(rig.dev);
 	ck_assert_uint_eq(first->signals, 20);
 	fd_close(&rig.vm.interrupts_fd);
@@ -161,7 +161,7 @@ START_TEST(names_registers)
 }
 END_TEST
 
-/* A traced BAR is trapped as a whole, and behaves as before. */
+/* A traced BAR is trapped as a whole, and otherwise works as before. */
 START_TEST(traps_what_is_traced)
 {
 	struct err e = {0};

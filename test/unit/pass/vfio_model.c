@@ -150,7 +150,7 @@ static int check_vectors(const struct vfio_model *m, uint32_t index, uint32_t st
 	return 0;
 }
 
-/* As vfio_pci_set_irqs_ioctl() would, for the calls that usher makes. */
+/* Like vfio_pci_set_irqs_ioctl(), for the calls that usher makes. */
 static int model_irq_set(
 	struct vfio_dev *d, uint32_t index, uint32_t start, const int *fds, uint32_t count)
 {
@@ -190,7 +190,7 @@ static unsigned find_cap(const struct vfio_model *m, uint8_t id)
 	return at && m->config[at] == id ? at : 0;
 }
 
-/* Any reset: the kernel restores configuration space, and the device is in D0. */
+/* After any reset the kernel restores configuration space, and the device is in D0. */
 static void wake_up(struct vfio_model *m)
 {
 	unsigned pm = find_cap(m, PCI_CAP_ID_PM);
@@ -262,7 +262,10 @@ static int model_dependents(struct vfio_dev *d, struct vfio_dependent **ret)
 	return (int)m->bus_count;
 }
 
-/* As vfio_pci_ioctl_pci_hot_reset(): no more groups than functions, and that of each among them. */
+/*
+ * Like vfio_pci_ioctl_pci_hot_reset(): needs the group of each function, and no more groups than
+ * functions.
+ */
 static int model_reset_bus(struct vfio_dev *d, const int *groups, size_t count)
 {
 	struct vfio_model *m = d->model;
@@ -362,12 +365,12 @@ static int model_map(struct vfio_dev *d, const struct vfio_region *r, uint64_t o
 	if (m->refuse_map)
 		return -EINVAL;
 	if (m->busy_map) {
-		/* As mmap(2) when the driver refuses: what was there is unmapped already. */
+		/* As in mmap(2) if the driver refuses: the old mapping is gone already. */
 		(void)munmap(at, len);
 		m->busy_map(at, len);
 		return -EBUSY;
 	}
-	/* What lies beyond the model's memory is there, but nothing is behind it. */
+	/* Offsets beyond the model's memory exist, without memory behind them. */
 	void *p = mmap(at, len, prot, MAP_SHARED | (at ? MAP_FIXED : 0), fd, (off_t)off);
 	if (p == MAP_FAILED)
 		return -errno;

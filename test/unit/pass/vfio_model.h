@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 /*
- * A VFIO device made of a fixture (the form that test/live/vfio_dump prints): registers are plain
- * memory, configuration space takes the writes that VFIO lets through, interrupts are remembered.
- * What was asked of it stands in `log`, in order, one word an event.
+ * A VFIO device from a fixture (in the form of test/live/vfio_dump's output). Registers are plain
+ * memory. Configuration space accepts the writes that VFIO lets through. It records interrupts, and
+ * `log` has its calls in order, one word for each.
  */
 #define MODEL_REGIONS 9
 #define MODEL_IRQS 5
@@ -38,25 +38,25 @@ struct vfio_model {
 		uint32_t count, flags;
 	} irqs[MODEL_IRQS];
 	uint8_t config[4096];
-	int on; /* kind of interrupts that is on, -1 none */
-	unsigned allocated; /* vectors made when it was turned on */
+	int on; /* the kind of interrupts that is on; -1: none */
+	unsigned allocated; /* number of vectors when it was turned on */
 	int fds[MODEL_VECTORS]; /* eventfds of that kind, -1 */
 	int unmask_fd;
-	int event_fds[MODEL_IRQS]; /* of ERR and REQ, which go beside the others */
-	bool refuse_vectors; /* no kind of interrupts can be turned on */
-	unsigned vectors_max; /* what the "host" has, 0: all */
+	int event_fds[MODEL_IRQS]; /* of ERR and REQ, which can be on beside the others */
+	bool refuse_vectors; /* turning on any kind of interrupts fails */
+	unsigned vectors_max; /* how many the "host" has; 0: any number */
 	unsigned atomics; /* VFIO_ATOMIC_… */
 	unsigned resets;
-	int reset_error; /* what a reset of the device alone answers, and has no effect */
+	int reset_error; /* result of a function's reset, which then has no effect */
 	void (*during_reset)(void); /* of any kind */
 	unsigned bus_resets;
 	unsigned bus_count; /* functions that a reset of the bus hits; 0: it cannot be reset */
-	unsigned bus_devfn[4]; /* of them, on bus 1 */
-	int bus_fd[4]; /* what stands for their groups, which are 0, 1, … */
-	bool refuse_map; /* without a look at the address */
+	unsigned bus_devfn[4]; /* their addresses on bus 1 */
+	int bus_fd[4]; /* descriptors of their groups, which are 0, 1, … */
+	bool refuse_map; /* at any address */
 	void (*busy_map)(
-		void *at, size_t len); /* refuses with a hole, which another thread finds */
-	bool dead; /* reads fail, as of a device that was pulled */
+		void *at, size_t len); /* refuses after it has unmapped; called in between */
+	bool dead; /* reads fail, as from an unplugged device */
 	char log[1 << 14];
 };
 

@@ -16,7 +16,7 @@ START_TEST(names_the_narrowest)
 }
 END_TEST
 
-/* Every base class ends with a name for the whole of it: nothing after that could be reached. */
+/* Each base class has a name for the whole class. */
 START_TEST(has_a_word_for_every_known_base)
 {
 	for (uint32_t base = 0; base <= 0x13; base++)

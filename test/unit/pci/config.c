@@ -73,7 +73,7 @@ START_TEST(walks_both_lists)
 	ck_assert_uint_eq(pci_capability_find(&c, PCI_CAPABILITY_STANDARD, PCI_CAP_ID_MSIX), 0x50);
 	ck_assert_uint_eq(pci_capability_find(&c, PCI_CAPABILITY_EXTENDED, PCI_CAP_ID_MSIX), 0);
 	ck_assert_uint_eq(pci_capability_find(&c, PCI_CAPABILITY_STANDARD, PCI_CAP_ID_MSI), 0);
-	c.size = 64; /* what an ordinary user reads */
+	c.size = 64; /* what the kernel shows an ordinary user */
 	ck_assert_uint_eq(count_capabilities(&c), 0);
 }
 END_TEST
@@ -88,7 +88,7 @@ START_TEST(ends_every_walk)
 	put_cap(&c, 0x40, PCI_CAP_ID_PM, 0x48);
 	put_cap(&c, 0x48, PCI_CAP_ID_VNDR, 0x40);
 	ck_assert_uint_eq(count_capabilities(&c), 2);
-	put_cap(&c, 0x48, PCI_CAP_ID_VNDR, 0x10); /* back into the header */
+	put_cap(&c, 0x48, PCI_CAP_ID_VNDR, 0x10); /* points back into the header */
 	ck_assert_uint_eq(count_capabilities(&c), 2);
 	blank_config(&c, 4096);
 	c.bytes[PCI_CAPABILITY_LIST] = 0;
@@ -102,7 +102,7 @@ START_TEST(ends_every_walk)
 }
 END_TEST
 
-/* Whatever bytes a device shows, a walk ends, stays inside, and its list holds what it counts. */
+/* For any bytes, a walk ends, stays in bounds, and lists as many as it counts. */
 START_TEST(survives_noise)
 {
 	struct pci_capability list[PCI_CAPABILITY_MAX];
@@ -158,7 +158,7 @@ START_TEST(decodes_msix)
 	ck_assert_uint_eq(m.pba_size, 16);
 	le32_put(c.bytes + 0x44, 0x2000 | 6);
 	ck_assert_int_eq(pci_msix_read(&c, &m), -EINVAL);
-	/* A capability whose end is past the image is none. */
+	/* A capability that ends past the image does not count. */
 	c.bytes[PCI_CAPABILITY_LIST] = 0xf8;
 	put_cap(&c, 0xf8, PCI_CAP_ID_MSIX, 0);
 	ck_assert_int_eq(pci_msix_read(&c, &m), -ENOENT);
@@ -250,7 +250,7 @@ START_TEST(decodes_bars)
 
 	blank_config(&c, 256);
 	le32_put(c.bytes + PCI_BASE_ADDRESS_0, 0xe000000c); /* 64-bit, prefetchable */
-	le32_put(c.bytes + PCI_BASE_ADDRESS_1, 0x00000004); /* its upper half: looks like a BAR */
+	le32_put(c.bytes + PCI_BASE_ADDRESS_1, 0x00000004); /* its upper half */
 	le32_put(c.bytes + PCI_BASE_ADDRESS_2, 0xf6000000);
 	le32_put(c.bytes + PCI_BASE_ADDRESS_3, 0x0000e001);
 	ck_assert_int_eq(pci_bar_decode(&c, 0).kind, PCI_BAR_MEM64);

@@ -41,7 +41,7 @@ START_TEST(reads_every_field)
 }
 END_TEST
 
-/* The kernel shows it under a lock that a stuck driver keeps: a listing must not touch it. */
+/* The kernel shows this under a lock that a hanging driver keeps, so a listing must not read it. */
 START_TEST(lists_without_the_override)
 {
 	struct host *h = replay_fixture("server");

@@ -36,7 +36,7 @@ START_TEST(tells_firmware_from_kernel)
 	ck_assert_ptr_nonnull(strstr(e.hint, "firmware setup"));
 	ck_assert_int_eq(state_of("file /sys/firmware/acpi/tables/DMAR x\n", &e), PCI_IOMMU_KERNEL);
 	ck_assert_ptr_nonnull(strstr(e.hint, "intel_iommu=on"));
-	/* 'amd_iommu=on' is no option of the kernel: nobody must be told to set it. */
+	/* The kernel has no option 'amd_iommu=on': a hint must not recommend it. */
 	ck_assert_int_eq(state_of("file /sys/firmware/acpi/tables/IVRS x\n", &e), PCI_IOMMU_KERNEL);
 	ck_assert_ptr_null(strstr(e.hint, "amd_iommu=on"));
 	ck_assert_ptr_nonnull(strstr(e.hint, "amd_iommu=off"));

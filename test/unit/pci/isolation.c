@@ -41,7 +41,7 @@ START_TEST(ports_need_acs)
 	judge_config(make_function(PCI_EXP_TYPE_ROOT_PORT, ALL, ALL), PCI_ACS_ISOLATES, 0);
 	judge_config(make_function(PCI_EXP_TYPE_DOWNSTREAM, ALL, ALL & ~PCI_ACS_RR), PCI_ACS_LACKS,
 		PCI_ACS_RR);
-	/* What it does not offer counts as on; what it offers beyond does not count. */
+	/* A control that the function does not offer counts as on; other controls do not count. */
 	judge_config(make_function(PCI_EXP_TYPE_ROOT_PORT, PCI_ACS_SV | PCI_ACS_TB, PCI_ACS_SV),
 		PCI_ACS_ISOLATES, 0);
 }
@@ -121,7 +121,10 @@ START_TEST(finds_the_port)
 	struct fixture_group g;
 
 	group_open(&g, "desktop", 1);
-	/* The root port; and the card's two functions, whose slot is one group by itself. */
+	/*
+	 * The root port without ACS; and the card's two functions, which are not isolated from each
+	 * other.
+	 */
 	ck_assert_uint_eq(pci_isolation_read(g.host, g.members, g.count, reasons), 2);
 	ck_assert_int_eq(reasons[0].kind, PCI_REASON_PORT);
 	ck_assert_uint_eq(reasons[0].address.dev, 1);

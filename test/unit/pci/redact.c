@@ -14,7 +14,7 @@
 
 static const uint8_t key[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-/* Vectors of the paper's appendix and of its reference implementation. */
+/* Vectors of the SipHash paper and of its reference implementation. */
 START_TEST(hashes_as_siphash)
 {
 	uint8_t data[15];
@@ -46,7 +46,7 @@ START_TEST(scrubs_in_place)
 	ck_assert_ptr_null(strstr(text, "0123abcd-"));
 	ck_assert_ptr_nonnull(strstr(text, " 00:00:00:00:00:00 12:34:56 "));
 	ck_assert_ptr_nonnull(strstr(text, " 0000:01:00.0 a52:54:00:12:34:56 fe8000000000000050"));
-	/* One card, one pseudonym, in all three forms. */
+	/* One card has one pseudonym, in all three forms. */
 	char mac[7] = {text[9], text[10], text[12], text[13], text[15], text[16], 0};
 	ck_assert_int_eq(strncmp(text + 27, mac, 6), 0);
 	ck_assert_str_eq(text + strlen(text) - 6, mac);
@@ -79,7 +79,7 @@ START_TEST(keeps_known_words_of_a_command_line)
 	ck_assert_ptr_null(strstr(one, "UUID"));
 	ck_assert_int_eq(strncmp(two, "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet word-", 39), 0);
 	ck_assert_int_eq(two[strlen(two) - 1], '"');
-	/* What is configured can still be held against what was booted. */
+	/* The configured and the booted command line can still be compared. */
 	char *secret = strrchr(one, ' ') + 1;
 	secret[strcspn(secret, "\n")] = '\0';
 	ck_assert_ptr_nonnull(strstr(two, secret));
@@ -187,7 +187,7 @@ START_TEST(takes_out_what_is_private)
 	ck_assert_int_eq(
 		strncmp(content_of(&m, "/sys/block/loop0/loop/backing_file"), "/file-", 6), 0);
 	ck_assert_str_eq(content_of(&m, "/sys/block/loop1/loop/backing_file"), "/dev/nvme0n1\n");
-	/* Whoever reads a path finds its number under the name that the path has now. */
+	/* The number of a path is stored under the redacted path. */
 	char link[64];
 	const char *name =
 		content_of(&m, "/sys/kernel/config/nvmet/subsystems/s/namespaces/1/device_path");
@@ -212,18 +212,18 @@ START_TEST(takes_out_what_is_private)
 	memcpy(c.bytes, content_of(&m, "/sys/devices/pci0000:00/0000:00:01.0/config"), c.size);
 	ck_assert_int_eq(pci_serial_read(&c, &dsn), 0);
 	ck_assert_uint_ne(dsn, UINT64_C(0x1122334455667788));
-	/* What is claimed is still that device. */
+	/* The claim still matches its device. */
 	char claim[64];
 	int len =
 		snprintf(claim, sizeof(claim), "usher-claim 1\nserial %016" PRIx64 "\nuser ", dsn);
 	const char *shared = content_of(&m, "/etc/usher/claims.d/x.claim");
 	ck_assert_int_eq(strncmp(shared, claim, (size_t)len), 0);
-	/* And of the same user, by the name that /etc/passwd has for him. */
+	/* The claim has the same user, by the pseudonym in /etc/passwd. */
 	const char *alias = strchr(content_of(&m, "/etc/passwd"), '\n') + 1;
 	size_t n = strcspn(alias, ":");
 	ck_assert_int_eq(strncmp(shared + len, alias, n), 0);
 	ck_assert_str_eq(shared + len + n, "\n user 1000\n");
-	/* Lines keep their numbers: findings tell them. */
+	/* Lines keep their numbers, because findings quote them. */
 	ck_assert_str_eq(
 		content_of(&m, "/etc/modprobe.d/vfio.conf"), "#\n\noptions vfio-pci ids=1:2\n");
 	ck_assert_int_eq(strncmp(content_of(&m, "/etc/default/grub"),

@@ -41,7 +41,7 @@ START_TEST(walks_up_to_the_root)
 }
 END_TEST
 
-/* A VMD's devices stand in sysfs below the VMD, but on root buses of their own. */
+/* In sysfs, a VMD's devices are below the VMD, but on root buses of their own. */
 START_TEST(begins_at_the_nearest_root_bus)
 {
 	struct host *h = replay_fixture("vmd");
@@ -136,7 +136,7 @@ START_TEST(reads_locked_attributes_by_somebody_else)
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(locked_read(path, buf, 4), -ENOENT);
 	ck_assert_int_eq(locked_read("/tmp", buf, 4), -EISDIR);
-	/* A pipe that nobody writes to keeps its reader, as a lock does; it is asked only once. */
+	/* A read from a pipe without a writer blocks, as a lock does. usher tries it only once. */
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
 	ck_assert_int_eq(locked_read(path, buf, 4), -ETIMEDOUT);
 	ck_assert_int_eq(unlink(path), 0);

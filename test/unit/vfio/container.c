@@ -24,7 +24,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* What the scripted kernel answers next, and what it was asked. */
+/* The next answer of the scripted kernel, and the last call. */
 static struct {
 	uint8_t info[512]; /* of a region or an IOMMU, header and capabilities */
 	size_t info_size;
@@ -118,7 +118,7 @@ static struct vfio_dev dev(void)
 	return d;
 }
 
-/* The container is asked for its version first. */
+/* The first call asks the container for its version. */
 static struct vfio_ioas ioas(void)
 {
 	struct vfio_ioas s;
@@ -171,7 +171,7 @@ START_TEST(takes_sparse_areas_that_fit)
 	ck_assert_uint_eq(r.area_count, 2); /* dropped: overlapping, empty, beyond the end */
 	ck_assert_uint_eq(r.areas[1].off, 0x3000);
 
-	s->nr_areas = UINT32_MAX; /* claims more than there is */
+	s->nr_areas = UINT32_MAX; /* larger than the answer */
 	ck_assert_int_eq(vfio_region_info(&d, 0, &r, NULL), 0);
 	ck_assert_uint_le(r.area_count, 3);
 }
@@ -187,7 +187,7 @@ START_TEST(ends_a_chain_that_goes_back)
 		sizeof(struct vfio_info_cap_header));
 	ck_assert_int_eq(vfio_region_info(&d, 0, &r, NULL), 0);
 	ck_assert(r.msix_mappable);
-	ck_assert_uint_eq(r.area_count, 1); /* no sparse areas: all of it */
+	ck_assert_uint_eq(r.area_count, 1); /* no sparse areas: the whole region */
 	ck_assert_uint_eq(r.areas[0].size, 0x1000);
 }
 END_TEST

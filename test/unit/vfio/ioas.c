@@ -57,7 +57,7 @@ START_TEST(a_back_end_of_iommufd_s_shape_keeps_the_table)
 }
 END_TEST
 
-/* Of three groups that are owned, the kernel gets the two that the reset hits, each once. */
+/* The space owns three groups. The kernel gets the two that the reset hits, each once. */
 START_TEST(a_bus_reset_proves_what_it_hits)
 {
 	const struct vfio_ioas_ops *const all[] = {&vfio_type1, &model_ioas, &iommufd_shape};
@@ -91,7 +91,7 @@ START_TEST(a_bus_reset_proves_what_it_hits)
 }
 END_TEST
 
-/* libusher's space on a back end that has no groups. */
+/* A space of libusher on a back end without groups. */
 START_TEST(a_space_of_libusher_runs_on_any_of_them)
 {
 	static _Alignas(4096) char memory[KIB(16)];
@@ -107,7 +107,7 @@ START_TEST(a_space_of_libusher_runs_on_any_of_them)
 	ck_assert_int_eq(usher_space_map(s, memory, sizeof(memory), USHER_DMA_BOTH, &iova, &e), 0);
 	ck_assert_int_eq(usher_space_attach_group(s, m.group, &e), -ENOTSUP);
 	space_detach(s, &d);
-	/* What was mapped is mapped again for the next device. */
+	/* The next device gets the existing mappings. */
 	ck_assert_int_eq(space_attach(s, &iommufd_shape, &m, &d, &e), 0);
 	ck_assert_int_eq(
 		vfio_ioas_map(&s->ioas, IOVA(iova.v), memory, KIB(4), 3, err_from_usher(&e)),

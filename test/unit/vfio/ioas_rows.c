@@ -59,7 +59,7 @@ static int attach_unknown(void)
 	return attach(&m, &d);
 }
 
-/* What another space answers for a device. */
+/* Results of another space for a device. */
 static int attach_elsewhere(const struct vfio_member *m)
 {
 	struct vfio_ioas other;
@@ -233,7 +233,9 @@ static void abilities(void)
 	b->row("reset", 0, vfio_dev_reset(&first, &e));
 }
 
-/* The last member takes the mappings along; a space is closed with all that is bound to it. */
+/*
+ * The last member that leaves removes the mappings. Closing a space closes all that is bound to it.
+ */
 static void endings(void)
 {
 	b->row("map before the end", 0, map(RW, MIB(1), page, KIB(4)));

@@ -5,9 +5,10 @@
 #include "vfio/ioas.h"
 
 /*
- * What every back end answers to the verbs of vfio/ioas.h and vfio/device.h, one line a row. One
- * table for all of them: test/unit/vfio/ioas.c asks the kernel's back end over models, the models
- * themselves, and one of iommufd's shape (iommufd_shape.h); test/live/lib_errno.c asks the kernel.
+ * The result of each verb of vfio/ioas.h and vfio/device.h, one line for each row. All back ends
+ * pass the same table: test/unit/vfio/ioas.c checks the kernel's back end over models, the models
+ * themselves, and one of iommufd's shape (iommufd_shape.h). test/live/lib_errno.c checks the
+ * kernel.
  */
 struct ioas_bench {
 	const struct vfio_ioas_ops *ops;

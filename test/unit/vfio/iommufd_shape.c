@@ -71,7 +71,7 @@ static struct bound *bound_find(const struct usher_model_device *d)
 	return NULL;
 }
 
-/* A device of the process by its name: as /sys/bus/pci/devices/NAME/vfio-dev leads to its node. */
+/* A device of this process by its name, as /sys/bus/pci/devices/NAME/vfio-dev leads to its node. */
 static struct usher_model_device *device_find(const char *name)
 {
 	model_lock();

@@ -14,7 +14,7 @@
 #define HT_FIRST UINT64_C(0xfd00000000)
 #define TIB(n) ((uint64_t)(n) << 40)
 
-/* What an IOMMU of @bits translates: all but MSIs, and on AMD HyperTransport. Return: how many. */
+/* What an IOMMU of @bits translates: all but MSIs and, on AMD, HyperTransport. Return: how many. */
 static size_t translates(unsigned bits, bool amd, struct vfio_span ret[3])
 {
 	ret[0] = SPAN(0, MSI_FIRST - 1);

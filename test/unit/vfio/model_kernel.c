@@ -21,7 +21,7 @@
 static struct model_file {
 	enum { OTHER, CONTAINER, GROUP, DEVICE } kind;
 	struct model_container *container;
-	struct usher_model_device *device; /* of a group, too */
+	struct usher_model_device *device; /* also the number of a group */
 } files[FDS_MAX];
 
 int __real_open64(const char *path, int flags, mode_t mode);

@@ -68,7 +68,7 @@ START_TEST(makes_and_removes)
 }
 END_TEST
 
-/* @text is in the one problem of a plan for @count. */
+/* A plan for @count functions has one problem, with @text. */
 static void refused(const struct bind_env *env, unsigned count, const char *text)
 {
 	const struct vfs_request q = {{.address = pf}, count};
@@ -93,7 +93,7 @@ START_TEST(refuses_impossible_counts)
 }
 END_TEST
 
-/* The second of the functions, which is a group of its own. */
+/* The second virtual function; it has a group of its own. */
 static const struct bind_release_request function = {.group = 21};
 
 static int take_function(const struct bind_env *env, struct err *e)
@@ -163,7 +163,9 @@ START_TEST(restores_the_original_count)
 }
 END_TEST
 
-/* Two of the host's own before: a crash anywhere, and restore brings them back, and its driver. */
+/*
+ * The host had two of its own. After a crash anywhere, restore creates them again, on its driver.
+ */
 START_TEST(survives_a_crash_anywhere)
 {
 	int n = 1, status = 0;
@@ -223,7 +225,7 @@ START_TEST(survives_a_crash_of_the_removal_anywhere)
 		ck_assert_msg(vfs_restore(&env, pf, BIND_MANUAL_STAYS, &e) >= 0, "%s", e.msg);
 		ck_assert_uint_eq(stage->devices[1].numvfs, 3);
 		ck_assert_uint_eq(stage->hosted, 0);
-		/* And the next one is not refused for it. */
+		/* And the next change is not refused because of it. */
 		ck_assert_msg(change(&env, 0, &e) == 0, "%s", e.msg);
 		as_first(&env);
 	}
@@ -262,7 +264,7 @@ static int make_three(const struct bind_env *env, struct err *e)
 	return change(env, 3, e);
 }
 
-/* A change dies at each of its writes, and the restore after it at each of its own. */
+/* A change dies after each of its writes, and the restore that follows after each of its own. */
 START_TEST(survives_a_crash_of_the_restore_too)
 {
 	unsigned deaths = 0;
@@ -278,7 +280,7 @@ START_TEST(survives_a_crash_of_the_restore_too)
 			again = lend_dies_at(&env, n, restore);
 			deaths += again;
 			ck_assert_msg(restore(&env, &e) == 0, "%s", e.msg);
-			/* The last death comes when all is done. */
+			/* The last death comes after the last write. */
 			ck_assert_uint_eq(stage->devices[1].numvfs, first < 4 ? 2 : 3);
 			ck_assert_uint_eq(stage->hosted, 0);
 			ck_assert_msg(change(&env, 0, &e) == 0, "%s", e.msg);
@@ -343,15 +345,15 @@ START_TEST(keeps_settings)
 	ck_assert_msg(change(&env, 4, &e) == 0, "%s", e.msg);
 	ck_assert(has_settings());
 	ck_assert_uint_eq(stage->vf_changes, 2);
-	/* Fewer: only those that are there then. */
+	/* Fewer functions: only those keep their settings. */
 	ck_assert_msg(change(&env, 1, &e) == 0, "%s", e.msg);
 	ck_assert_uint_eq(stage->vf[0].vlan, 100);
 	ck_assert_uint_eq(stage->vf_changes, 3);
-	/* What an administrator has changed since is what counts. */
+	/* A later change by the administrator wins. */
 	stage->vf[0].vlan = 7;
 	ck_assert_msg(change(&env, 2, &e) == 0, "%s", e.msg);
 	ck_assert_uint_eq(stage->vf[0].vlan, 7);
-	/* A driver that refuses one: the functions are there, and it is told. */
+	/* The driver refuses a setting: the functions exist, and usher reports it. */
 	memcpy(stage->vf[1].mac, mac, sizeof(mac));
 	stage->vf_refuses = RTNL_VLAN;
 	ck_assert_int_eq(change(&env, 4, &e), -EOPNOTSUPP);
@@ -401,7 +403,7 @@ START_TEST(gives_a_function_back_as_it_was_set)
 	ck_assert_msg(take_function(&env, &e) == 0, "%s", e.msg);
 	memset(stage->vf[1].mac, 0xee, 6);
 	stage->vf[1].vlan = 5;
-	/* Taken again, also for another: what was there at first is what counts. */
+	/* A second take, also for another owner: the settings of before the first one count. */
 	ck_assert_msg(take_function(&env, &e) == 0, "%s", e.msg);
 	ck_assert_msg(lend_release(&env, function, &e) == 0, "%s", e.msg);
 	ck_assert(has_settings());
@@ -423,14 +425,14 @@ START_TEST(removes_what_it_cannot_read)
 }
 END_TEST
 
-/* A restore, too, says which settings did not come back. */
+/* restore reports settings that it could not set again. */
 START_TEST(restore_reports_lost_settings)
 {
 	struct bind_env env = set_net();
 	struct err e = {0};
 
 	ck_assert(lend_dies_at(&env, 2, make_three)); /* the journal, and autoprobe or 0 */
-	stage->devices[1].numvfs = 0; /* as after the next step */
+	stage->devices[1].numvfs = 0; /* the same as after the next step */
 	memset(stage->vf, 0, sizeof(stage->vf)); /* the driver forgot them */
 	for (uint32_t i = 0; i < 4; i++)
 		stage->vf[i].index = i;

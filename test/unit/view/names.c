@@ -63,7 +63,7 @@ START_TEST(lives_without_a_file)
 	ck_assert_ptr_null(names_from_ids("/nonexistent"));
 	ck_assert_ptr_null(names_from_ids("/dev/null"));
 	names_free(NULL);
-	names_free(names_new()); /* whatever this machine has */
+	names_free(names_new()); /* from the files of this machine */
 }
 END_TEST
 

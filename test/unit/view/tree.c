@@ -9,7 +9,7 @@
 
 #define ALONE 0xff
 
-/* A host of functions 00:00.0, 00:01.0, …; above[i]: the one that i hangs below, ALONE. */
+/* A host of functions 00:00.0, 00:01.0, …; above[i]: the bridge above function i, or ALONE. */
 static struct inventory host(const uint8_t *above, size_t count)
 {
 	struct inventory v = {.count = count, .list = calloc(count, sizeof(*v.list))};
@@ -69,7 +69,7 @@ START_TEST(brings_the_bridges_above)
 }
 END_TEST
 
-/* No kernel says so; a file that came by mail may. */
+/* No kernel shows a circle; a snapshot from elsewhere may. */
 START_TEST(shows_what_hangs_below_itself_once)
 {
 	static const uint8_t above[] = {1, 2, 0, 3, 2, ALONE};

@@ -38,7 +38,7 @@ START_TEST(breaks_between_words)
 }
 END_TEST
 
-/* A path is to be copied; a terminal that is as good as none is not heeded. */
+/* A path stays in one piece, to be copied. An absurd width of the terminal is ignored. */
 START_TEST(never_breaks_a_word)
 {
 	check(40, 4, "see /sys/bus/pci/devices/0000:01:00.0/driver_override there",

@@ -53,7 +53,7 @@ static uint8_t sum_bytes(const uint8_t *p, size_t len)
 	return s;
 }
 
-/* The table with @signature, found as a guest finds it: RSDP, XSDT, FADT. */
+/* Finds the table with @signature in the guest's way: RSDP, XSDT, FADT. */
 static const uint8_t *find_table(const char *signature)
 {
 	const uint8_t *xsdt = tables + (le64_get(tables + 24) - AT);
@@ -186,7 +186,7 @@ static void remove_folder(void)
 	(void)nftw(work, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* One that goes with the test, which is a process of its own. */
+/* A folder that is removed at the end of the test's own process. */
 static const char *make_folder(void)
 {
 	ck_assert_ptr_nonnull(mkdtemp(work));
@@ -194,7 +194,7 @@ static const char *make_folder(void)
 	return work;
 }
 
-/* Runs a program of acpica-tools in @dir, without which nothing here can be said. */
+/* Runs a program of acpica-tools in @dir; without them the test is skipped. */
 static int run_in(const char *dir, const char *out, const char *const words[])
 {
 	pid_t pid = fork();
@@ -256,7 +256,10 @@ START_TEST(iasl_reads_them)
 			text_of(dir, "iasl.out"));
 		ck_assert_ptr_null(strstr(text_of(dir, "iasl.out"), "rror"));
 	}
-	/* What it read compiles again without an error or a warning, and says what we meant. */
+	/*
+	 * The disassembled tables compile without an error or a warning, and have the right
+	 * content.
+	 */
 	ck_assert_int_eq(run_iasl(dir, "-ve", "DSDT.dsl"), 0);
 	char *text = text_of(dir, "DSDT.dsl");
 	ck_assert_ptr_nonnull(strstr(text, "Device (PCI0)"));
@@ -271,7 +274,7 @@ START_TEST(iasl_reads_them)
 }
 END_TEST
 
-/* As Linux asks: all it can drive; what it gets of that are slots. */
+/* Linux asks for everything that it can drive. It gets the control of slots. */
 START_TEST(grants_slots_alone)
 {
 	static const struct {

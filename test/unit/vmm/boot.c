@@ -42,7 +42,7 @@ static void put_note(uint32_t off, const char *name, uint32_t type, uint32_t des
 	le64_put(image + off + 16, desc);
 }
 
-/* A good image, for each test to spoil. */
+/* Makes a good image, which a test then damages. */
 static void make_image(void)
 {
 	memset(image, 0, sizeof(image));
@@ -206,7 +206,7 @@ START_TEST(wants_a_pvh_entry)
 	le32_put(image + NOTE_OFF, UINT32_MAX); /* a name of 4 GiB */
 	expect_refusal(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
 	make_image();
-	le32_put(image + NOTE_OFF + 4, UINT32_MAX - 2); /* a description whose padding wraps */
+	le32_put(image + NOTE_OFF + 4, UINT32_MAX - 2); /* its padded size overflows */
 	expect_refusal(IMAGE_SIZE, -ENOEXEC, "CONFIG_PVH");
 	make_image();
 	put_note(NOTE_OFF + 24, "Xen", 18, LOAD_AT + 0x1000);
@@ -256,9 +256,9 @@ START_TEST(start_info_tells_where_things_are)
 	make_image();
 	ck_assert_int_eq(load_image(IMAGE_SIZE, &k, NULL), 0);
 	boot_add_map(&b, 0, 0xa0000, BOOT_RAM);
-	boot_add_map(&b, 0x123000, 0, BOOT_RAM); /* of no size: left out */
+	boot_add_map(&b, 0x123000, 0, BOOT_RAM); /* of no size: ignored */
 	boot_add_map(&b, 0xe8000000, MIB(64), BOOT_RESERVED);
-	/* At a reboot the last kernel's memory is there, and whatever it left in it. */
+	/* At a reboot, guest memory still has what the last kernel left there. */
 	memset(memory_ram(&memory, GPA(BOOT_START_INFO), MIB(1) - BOOT_START_INFO), 0xff,
 		MIB(1) - BOOT_START_INFO);
 	ck_assert_int_eq(boot_write_info(&memory, &b, NULL), 0);
@@ -276,7 +276,7 @@ START_TEST(start_info_tells_where_things_are)
 	ck_assert_uint_eq(le64_get(map + 8), 0xa0000);
 	ck_assert_uint_eq(le64_get(map + 24), 0xe8000000);
 	ck_assert_uint_eq(le32_get(map + 40), BOOT_RESERVED);
-	ck_assert_uint_eq(le32_get(map + 20), 0); /* of each entry the last word is reserved */
+	ck_assert_uint_eq(le32_get(map + 20), 0); /* the last word of an entry is reserved */
 	ck_assert_uint_eq(le32_get(map + 44), 0);
 }
 END_TEST

@@ -134,7 +134,7 @@ START_TEST(full_bus_says_so)
 }
 END_TEST
 
-/* Without a VM the bus rings by itself; what does not ring reaches the range. */
+/* Without a VM the bus signals doorbells itself. Other writes reach the range. */
 START_TEST(rings_doorbells)
 {
 	struct bus b = {.name = "mmio"};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Several vCPUs at the buses, whose ranges come and go. */
+/* Several vCPUs access buses whose ranges come and go. */
 #include "base/num.h"
 #include "suite.h"
 #include "vmm/bus.h"
@@ -19,7 +19,7 @@ struct device {
 	struct lock lock;
 	unsigned number;
 	bool there; /* under the lock */
-	unsigned inside; /* how many threads are in a call */
+	unsigned inside; /* threads inside a call */
 };
 
 static struct bus bus;
@@ -157,7 +157,7 @@ START_TEST(a_range_that_goes_before_the_lock_does_not_answer)
 	struct access a = {.addr = PLACE(0)};
 	pthread_t vcpu = device_leave_accessed(d, &a);
 
-	/* At another place it is not the range that was asked, either. */
+	/* At another place the range is not the one that the vCPU accessed, either. */
 	d->range.base = PLACE(1);
 	ck_assert_int_eq(bus_add(&bus, &d->range, NULL), 0);
 	lock_drop(&d->lock);
@@ -170,7 +170,7 @@ START_TEST(a_range_that_goes_before_the_lock_does_not_answer)
 }
 END_TEST
 
-/* Another device has the place when the vCPU gets the lock: that one answers. */
+/* When the vCPU gets the lock, another device has the place: that one answers. */
 START_TEST(the_next_owner_of_the_place_answers)
 {
 	struct device *d = device_new(0), *next = device_new(1);
@@ -198,7 +198,7 @@ static uint64_t blocking_read(struct bus_range *r, uint64_t off, unsigned size)
 	return 7;
 }
 
-/* One vCPU is at a device that takes its time; the other's access to another device is served. */
+/* While one vCPU is in a slow device, another vCPU's access to another device goes on. */
 START_TEST(a_device_that_waits_holds_up_no_other)
 {
 	struct device *slow = device_new(0), *quick = device_new(1);
@@ -214,7 +214,7 @@ START_TEST(a_device_that_waits_holds_up_no_other)
 	ck_assert_int_eq(pthread_create(&vcpu, NULL, access_once, &a), 0);
 	(void)sem_wait(&entered);
 	ck_assert_uint_eq(bus_read(&bus, PLACE(1), 4), 1);
-	/* Nor does it hold up a device that comes, moves or goes. */
+	/* A slow device does not delay devices that are added, moved or removed, either. */
 	device_remove(quick);
 	ck_assert_uint_eq(bus_read(&bus, PLACE(1), 4), UINT32_MAX);
 	device_add(quick);

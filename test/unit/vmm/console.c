@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 /*
- * A VM without KVM: buses, a loop, a console on pipes in place of the terminal. Interrupts go to
- * a descriptor that is none, and are lost.
+ * A VM without KVM: buses, a loop, and a console on pipes instead of a terminal. Its interrupts are
+ * lost, because their descriptor is -1.
  */
 static struct vm vm;
 static struct console console;
@@ -94,7 +94,7 @@ START_TEST(a_line_comes_at_once)
 	setup();
 	put_text("one\n");
 	ck_assert_str_eq(received(), "one\n");
-	/* A part of one after a moment, by the timer. */
+	/* An incomplete one is delivered after a moment, by the timer. */
 	put_text("two");
 	start_loop();
 	ck_assert_str_eq(received(), "two");
@@ -130,7 +130,7 @@ START_TEST(input_reaches_the_guest)
 }
 END_TEST
 
-/* More input than the guest takes waits in the pipe, and comes when there is room. */
+/* Input beyond the guest's FIFO waits in the pipe until there is room. */
 START_TEST(input_waits_for_room)
 {
 	char many[3 * SERIAL_FIFO];
@@ -164,7 +164,7 @@ static unsigned status(void)
 	return lsr;
 }
 
-/* As a driver sends: a FIFO at a time, when the transmitter is empty. */
+/* Sends like a driver: one FIFO at a time, when the transmitter is empty. */
 static void *talk(void *arg)
 {
 	for (int i = 0; i < MUCH; i += SERIAL_FIFO) {
@@ -176,7 +176,7 @@ static void *talk(void *arg)
 	return NULL;
 }
 
-/* A reader that comes late gets all, and in order: far more than pipe and buffer hold. */
+/* A late reader gets everything in order, far more than pipe and buffer can hold. */
 START_TEST(a_slow_reader_loses_nothing)
 {
 	static char text[4096];
@@ -201,7 +201,7 @@ START_TEST(a_slow_reader_loses_nothing)
 }
 END_TEST
 
-/* The interrupt for an empty transmitter comes when the reader does. */
+/* The interrupt for an empty transmitter comes when the reader makes room. */
 START_TEST(the_transmitter_tells_when_it_is_empty)
 {
 	static char text[OUTBOX_SIZE];
@@ -218,7 +218,7 @@ START_TEST(the_transmitter_tells_when_it_is_empty)
 	while (!(status() & UART_LSR_THRE))
 		ck_assert_int_gt((int)read(from_guest, text, sizeof(text)), 0);
 	ck_assert_uint_eq(bus_read(&vm.ports, CONSOLE_PORT + UART_IIR, 1), UART_IIR_THRI);
-	/* All was sent before the reader came to the end of it. */
+	/* The guest sent everything before the reader had it all. */
 	(void)fcntl(from_guest, F_SETFL, O_NONBLOCK);
 	while (left < 1000 && outbox_drain(&console.outbox, 1, 1) == false)
 		left += read(from_guest, text, sizeof(text)) < 0;
@@ -227,7 +227,9 @@ START_TEST(the_transmitter_tells_when_it_is_empty)
 }
 END_TEST
 
-/* Nobody reads, and the guest sends on: it goes on, the loop serves, and the end does not wait. */
+/*
+ * Without a reader, the guest sends and is not blocked, the loop works, and the end does not wait.
+ */
 START_TEST(nobody_reads)
 {
 	struct timespec before, after;
@@ -262,7 +264,7 @@ START_TEST(nobody_left_to_read)
 }
 END_TEST
 
-/* What KVM kept in its ring is dispatched in the guest's order. */
+/* Writes in KVM's ring are dispatched in the guest's order. */
 START_TEST(coalesced_writes_come_first)
 {
 	struct kvm_coalesced_mmio_ring *r = (void *)ring;
@@ -304,7 +306,7 @@ START_TEST(power_ends_the_guest_once)
 	bus_write(&vm.ports, POWER_RESET, 1, POWER_RESET_VALUE);
 	power_reset_control(&vm, 6);
 	ck_assert_int_eq(vm_ended(&vm), VM_POWEROFF);
-	/* The loop ends, though nobody ran it yet. */
+	/* The loop ends even if it was stopped before it ran. */
 	ck_assert_int_eq(loop_run(&vm.loop, NULL), 0);
 	console_fini(&console);
 }

@@ -59,7 +59,7 @@ START_TEST(refuses_what_is_not_all_ram)
 	ck_assert_int_eq(memory_read(&memory, GPA(UINT64_MAX), buf, 2), -EFAULT);
 	ck_assert_int_eq(memory_read(&memory, GPA(0x10), buf, SIZE_MAX), -EFAULT);
 	ck_assert_str_eq(buf, "untouched");
-	/* Across the border into read-only RAM: nothing before the border is written either. */
+	/* A write across the border into read-only RAM writes nothing at all. */
 	ck_assert_int_eq(memory_write(&memory, GPA(MIB(2) - 4), buf, 8), -EFAULT);
 	ck_assert_int_eq(memory_fill(&memory, GPA(MIB(2) - 4), 'x', 8), -EFAULT);
 	ck_assert_int_eq(memory_read(&memory, GPA(MIB(2) - 4), buf, 8), 0);
@@ -80,7 +80,7 @@ START_TEST(fields_are_little_endian_at_any_alignment)
 	ck_assert_uint_eq(raw[0], 0x34);
 	ck_assert_int_eq(memory_le16_get(&memory, GPA(0x100), &v16), 0);
 	ck_assert_uint_eq(v16, 0x1234);
-	/* Across the border of two ranges. */
+	/* A copy across the border of two ranges. */
 	ck_assert_int_eq(memory_le32_put(&memory, GPA(MIB(1) - 2), 0x89abcdef), 0);
 	ck_assert_int_eq(memory_le32_get(&memory, GPA(MIB(1) - 2), &v32), 0);
 	ck_assert_uint_eq(v32, 0x89abcdef);
@@ -110,7 +110,7 @@ START_TEST(fields_refuse_what_is_not_ram)
 }
 END_TEST
 
-/* What a change took from RAM is no longer reached; what a refused change added never was. */
+/* Copies do not reach RAM that a change removed, nor RAM that a refused change added. */
 START_TEST(follows_the_table)
 {
 	const struct memory_range more = {.gpa = GPA(MIB(3)), .size = MIB(1)};

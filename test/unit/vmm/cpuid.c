@@ -50,7 +50,10 @@ START_TEST(features_and_identity)
 	struct kvm_cpuid2 *c = make_table(host, COUNT(host));
 	cpuid_fit(c, &one);
 	ck_assert_uint_eq(find_leaf(c, 1, 0)->ebx, 0x00010800);
-	/* No nested virtualisation, no timer that is not there; a hypervisor is. */
+	/*
+	 * The guest sees no nested virtualisation and no missing timer; it sees that it has a
+	 * hypervisor.
+	 */
 	ck_assert_uint_eq(find_leaf(c, 1, 0)->ecx, 1U << 21 | 1U << 31);
 	ck_assert_uint_eq(find_leaf(c, 1, 0)->edx, 0);
 	ck_assert_uint_eq(find_leaf(c, 0x80000001, 0)->ecx, 1U << 22);
@@ -130,7 +133,7 @@ START_TEST(caches_are_shared_as_they_should)
 	ck_assert_uint_eq(find_leaf(c, 4, 2)->eax, 0);
 	ck_assert_uint_eq(find_leaf(c, 0x8000001d, 3)->eax >> 14 & 0xfff, 3);
 	ck_assert_uint_eq(find_leaf(c, 0x8000001d, 3)->eax >> 26, 0);
-	/* The highest leaf is 4: none was made up above it. */
+	/* The highest leaf is 4, and usher-vmm adds none above it. */
 	ck_assert_uint_eq(how_many(c, 0xb), 0);
 	free(c);
 }
@@ -159,7 +162,7 @@ START_TEST(frequencies_are_told)
 }
 END_TEST
 
-/* Fields of six and of eight bits, and of as many as a processor's number needs. */
+/* Fields of six bits, of eight bits, and as wide as a processor's number needs. */
 START_TEST(many_processors)
 {
 	const struct kvm_cpuid_entry2 host[] = {
@@ -186,7 +189,7 @@ END_TEST
 START_TEST(the_processor_has_its_name)
 {
 	const struct kvm_cpuid_entry2 host[] = {
-		{.function = 0x80000000, .eax = 0x80000001}, /* as if it had no name */
+		{.function = 0x80000000, .eax = 0x80000001}, /* an empty name */
 		{.function = 0x80000003, .eax = 77}, /* zeros, from KVM */
 	};
 	struct cpuid_name name = {.words = {0}}, none = {.words = {0}};

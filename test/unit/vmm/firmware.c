@@ -13,8 +13,8 @@
 #include <string.h>
 
 /*
- * Functions that are registers and masks and nothing else. An access reaches bus 0, or the bus
- * that a bridge's secondary number names.
+ * Functions that consist of registers and masks. An access reaches bus 0, or the bus of a bridge's
+ * secondary number.
  */
 struct fake {
 	int above; /* index of the bridge above; -1: bus 0 */
@@ -169,7 +169,7 @@ START_TEST(numbers_buses_depth_first)
 	ck_assert_uint_eq(le32_get(fakes[p1].regs + PCI_PRIMARY_BUS) & 0xffffff, 0x020100);
 	ck_assert_uint_eq(le32_get(fakes[below].regs + PCI_PRIMARY_BUS) & 0xffffff, 0x020201);
 	ck_assert_uint_eq(le32_get(fakes[p2].regs + PCI_PRIMARY_BUS) & 0xffffff, 0x030300);
-	/* Bridges forward, functions wait for their driver. */
+	/* Bridges forward. Functions do not decode until their driver enables them. */
 	ck_assert_uint_eq(le16_get(fakes[p2].regs + PCI_COMMAND), 7);
 	ck_assert_uint_eq(le16_get(fakes[5].regs + PCI_COMMAND), 0);
 }
@@ -185,7 +185,7 @@ START_TEST(each_kind_in_its_window)
 	bar(f, 4, MIB(16), PCI_BASE_ADDRESS_MEM_PREFETCH); /* 32 bits: below 4 GiB */
 	bar(f, 5, 128, PCI_BASE_ADDRESS_SPACE_IO);
 	le32_put(fakes[f].mask + PCI_ROM_ADDRESS, 0xfffe0001);
-	/* The decoders were on, as after another's firmware. */
+	/* The decoders were on, as after other firmware. */
 	le16_put(fakes[f].regs + PCI_COMMAND, 7);
 	struct firmware_result r = place();
 	ck_assert_uint_eq(r.placed, 5);
@@ -228,7 +228,7 @@ START_TEST(nothing_overlaps)
 		for (size_t k = 0; k < i; k++)
 			ck_assert_msg(
 				first[i] > last[k] || first[k] > last[i], "%zu and %zu", i, k);
-	/* Windows of different bridges do not overlap either: each holds its own alone. */
+	/* Windows of different bridges do not overlap: each contains the BARs below it alone. */
 	for (size_t i = 0; i < count; i += 2)
 		for (size_t k = 1; k < count; k += 2)
 			if (k != i + 1)
@@ -253,7 +253,7 @@ START_TEST(want_of_space_is_told)
 	ck_assert_uint_eq(base_of(f, 0), 0);
 	ck_assert_uint_eq(base_of(g, 2), 0);
 	expect_in(base_of(g, 0), MIB(256), 0xc0000000, 0xe7ffffff);
-	/* A window for what was not placed stays closed. */
+	/* A bridge whose BARs were not placed has a closed window. */
 	ck_assert_uint_gt(mem_base(p), mem_limit(p));
 	ck_assert_uint_gt(pref_base(q), pref_limit(q));
 }
@@ -270,7 +270,7 @@ START_TEST(functions_of_one_slot)
 	bar(f0, 0, 4096, 0);
 	bar(f3, 0, 4096, 0);
 	bar(lone, 0, 4096, 0);
-	bar(hidden, 0, 4096, 0); /* nobody says that slot 2 has more than one function */
+	bar(hidden, 0, 4096, 0); /* slot 2 is not marked as multifunction */
 	ck_assert_uint_eq(place().placed, 3);
 	expect_in(base_of(f3, 0), 4096, mem_base(p), mem_limit(p));
 	ck_assert_uint_eq(base_of(hidden, 0), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An emulated function of nobody's: two BARs, of which one has pages of this process, MSI-X, INTx
- * and doorbells. The guest of test/guest/plug.c drives it: it sees it come and go.
+ * An emulated test function: two BARs, one of them with pages of this process, MSI-X, INTx and
+ * doorbells. The guest of test/guest/plug.c drives it while it is plugged and unplugged.
  */
 #include "base/bits.h"
 #include "base/err.h"
@@ -42,8 +42,8 @@ struct card {
 	char *pages;
 	uint32_t scratch, port_scratch;
 	struct bell bells[BELLS];
-	unsigned exits; /* writes to doorbells that came here */
-	bool in_kvm; /* KVM rang them all */
+	unsigned exits; /* writes to doorbells that left KVM */
+	bool in_kvm; /* KVM signalled all of them */
 	unsigned ejects;
 	bool finished;
 };
@@ -51,7 +51,7 @@ struct card {
 static struct machine machine;
 static struct card cards[2];
 static unsigned inserted;
-static struct loop_source output; /* what the guest says */
+static struct loop_source output; /* the guest's console */
 static char said[4096];
 static size_t said_count;
 
@@ -188,7 +188,7 @@ static void obey(const char *line)
 	}
 }
 
-/* Lines of the guest, which waits after each that asks for something. */
+/* Handles the guest's lines. After a request, the guest waits. */
 static void on_output(struct loop_source *s, uint32_t events)
 {
 	ssize_t n = read(s->fd, said + said_count, sizeof(said) - 1 - said_count);
@@ -230,11 +230,14 @@ START_TEST(a_card_comes_and_goes)
 	ck_assert_uint_eq(inserted, 2);
 	ck_assert_uint_eq(cards[0].ejects, 1);
 	ck_assert_uint_eq(cards[1].ejects, 1);
-	ck_assert(cards[0].finished); /* the second has its place */
+	ck_assert(cards[0].finished); /* the second device has that place */
 	ck_assert(!cards[1].finished);
 	machine_fini(&machine);
 	ck_assert(cards[1].finished);
-	/* Rung by KVM: what came here is the value that does not count, once a row. */
+	/*
+	 * KVM signals the doorbells. Only the value that does not match leaves KVM, once for each
+	 * row.
+	 */
 	ck_assert(cards[0].in_kvm);
 	ck_assert_uint_eq(cards[0].exits, 2);
 	ck_assert_uint_eq(cards[1].exits, 1);

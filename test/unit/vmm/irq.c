@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GSIs and routes without KVM: every call of KVM fails, and the bookkeeping stays right. */
+/* GSIs and routes without KVM: all calls of KVM fail, and the tables stay correct. */
 #include "vmm/irq.h"
 
 #include "suite.h"
@@ -16,7 +16,7 @@ START_TEST(numbers_come_back)
 	ck_assert_int_ne(second, first);
 	irq_free(&q, first);
 	ck_assert_int_eq(irq_alloc(&q), first);
-	/* As many as KVM has routes: 16 disks of 65 vectors are 1040. */
+	/* The number of routes: 16 disks with 65 vectors need 1040. */
 	ck_assert_int_eq(IRQ_GSI_MAX, 4096);
 	for (int gsi = second + 1; gsi < IRQ_GSI_MAX; gsi++)
 		ck_assert_int_eq(irq_alloc(&q), gsi);
@@ -38,7 +38,7 @@ START_TEST(numbers_outlive_a_reboot)
 	ck_assert(!q.routes[gsi].routed);
 	ck_assert(q.routes[0].used);
 	ck_assert_int_ne(irq_alloc(&q), gsi);
-	/* The same route as before is one that the new VM does not know. */
+	/* The new VM does not have the old route, so it must be set again. */
 	q.dirty = false;
 	irq_route(&q, gsi, 0xfee00000, 0x41);
 	ck_assert(q.dirty);

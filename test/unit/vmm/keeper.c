@@ -104,7 +104,7 @@ START_TEST(answers_to_no_call_are_refused)
 		keeper_fini(&k);
 		(void)close(far_end);
 	}
-	/* One that lends no group. */
+	/* A keeper that lends no group. */
 	static const struct wire_call bare = {0};
 	keeper_connect(&k);
 	pthread_t thread = answer_with(&bare);

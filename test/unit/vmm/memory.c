@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* A listener of differences: it notes each call in `heard`, and refuses one of them. */
+/* A listener of differences that records each call in `heard`, and refuses one of them. */
 struct ear {
 	struct memory_listener listener;
 	char id;
 	int fail_at; /* map calls until a failure; negative: never */
-	int fail_again; /* further failures after that one */
+	int fail_again; /* more failures after that one */
 };
 
 static char heard[64];
@@ -54,8 +54,8 @@ static struct ear make_ear(char id, int fail_at)
 }
 
 /*
- * A listener of tables, as vhost-user is: it sends all of RAM with descriptors and offsets, and the
- * other side has room for 8 regions.
+ * A listener of tables, like vhost-user: it sends all of RAM with descriptors and offsets, and its
+ * peer accepts 8 regions.
  */
 #define BACK_REGIONS_MAX 8
 
@@ -69,7 +69,7 @@ struct back {
 	} regions[BACK_REGIONS_MAX];
 	size_t count;
 	unsigned sent; /* tables */
-	int open; /* changes that began and have not ended */
+	int open; /* changes that have begun and not ended */
 };
 
 static void back_begin(struct memory_listener *l)
@@ -174,7 +174,7 @@ START_TEST(failing_listener_rolls_back)
 	ck_assert_ptr_nonnull(strstr(e.msg, "ear c"));
 	ck_assert_str_eq(heard, "+a+b-b-a");
 	ck_assert_uint_eq(m.count, 0);
-	/* The second try finds room: nothing was left behind. */
+	/* The second try succeeds, because nothing was left. */
 	ck_assert_int_eq(memory_add(&m, &r, &e), 0);
 	ck_assert_str_eq(heard, "+a+b-b-a+a+b+c+d");
 }
@@ -187,7 +187,7 @@ START_TEST(late_listener_hears_what_is_there)
 
 	ck_assert_int_eq(memory_listen(&m, &a.listener, NULL), 0);
 	ck_assert_str_eq(heard, "+a+a");
-	/* One that fails midway is undone and hears no more. */
+	/* A listener that fails in the middle is undone, and then not called any more. */
 	ck_assert_int_eq(memory_listen(&m, &b.listener, NULL), -ENOMEM);
 	ck_assert_str_eq(heard, "+a+a+b-b");
 	ck_assert_int_eq(memory_remove(&m, GPA(0x3000)), 0);
@@ -212,7 +212,7 @@ START_TEST(refuses_overlap_and_part_pages)
 }
 END_TEST
 
-/* Three of four steps are applied in all listeners when the last one is refused. */
+/* A listener refuses the last of four steps, when three are applied in all listeners. */
 START_TEST(refused_change_is_undone_in_all)
 {
 	struct memory m = two_pages();
@@ -261,7 +261,7 @@ START_TEST(change_of_nonsense_changes_nothing)
 }
 END_TEST
 
-/* A range moves: the new place is refused, and so is the old one after it. */
+/* A range moves: a listener refuses the new place, and then the old one as well. */
 START_TEST(what_cannot_be_mapped_again_is_gone)
 {
 	struct memory m = two_pages();
@@ -282,7 +282,7 @@ START_TEST(what_cannot_be_mapped_again_is_gone)
 }
 END_TEST
 
-/* All of it in one table: eight regions of a memfd, at their offsets. */
+/* One table with everything: eight regions of a memfd, at their offsets. */
 START_TEST(table_listener_gets_whole_tables)
 {
 	struct memory m = MEMORY_NONE;
@@ -297,7 +297,7 @@ START_TEST(table_listener_gets_whole_tables)
 					    .size = KIB(512),
 					    .host = (char *)m.ram + i * KIB(512)}};
 	ck_assert_int_eq(memory_change(&m, steps, COUNT(steps), NULL), 0);
-	ck_assert_uint_eq(b.sent, 2); /* at first the empty one */
+	ck_assert_uint_eq(b.sent, 2); /* the first table is empty */
 	ck_assert_uint_eq(b.count, BACK_REGIONS_MAX);
 	for (size_t i = 0; i < b.count; i++) {
 		ck_assert_int_eq(b.regions[i].fd, m.memfd);
@@ -333,15 +333,15 @@ START_TEST(table_listener_refuses_too_many_regions)
 	ck_assert_str_eq(heard, "+a-a");
 	ck_assert_uint_eq(b.count, BACK_REGIONS_MAX);
 	ck_assert_int_eq(b.open, 0);
-	ck_assert_int_eq(b.regions[0].fd, -1); /* not of the memfd: nobody can share it */
-	ck_assert_int_eq(memory_add(&m, &bar, &e), 0); /* which is no region of its */
+	ck_assert_int_eq(b.regions[0].fd, -1); /* not in the memfd, so it cannot be shared */
+	ck_assert_int_eq(memory_add(&m, &bar, &e), 0); /* not one of its regions */
 	ck_assert_int_eq(memory_remove(&m, GPA(0)), 0);
 	ck_assert_uint_eq(b.count, BACK_REGIONS_MAX - 1);
 	ck_assert_int_eq(memory_add(&m, &ninth, &e), 0);
 }
 END_TEST
 
-/* A listener that comes late and refuses the table has its differences taken back. */
+/* A listener that comes late and refuses the table: its differences are undone. */
 START_TEST(late_listener_may_refuse_the_table)
 {
 	struct memory m = MEMORY_NONE;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The whole of usher-vmm with guests of a few instructions: runs wherever KVM runs anything, and
- * where it does not, is skipped.
- */
+/* The whole usher-vmm with guests of a few instructions. Skipped where KVM does not work. */
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -24,7 +21,7 @@
 #include <time.h>
 
 #define CODE_AT 0x100000
-#define BSS_AT 0x100800 /* of the image, not of its file */
+#define BSS_AT 0x100800 /* zeroes, not in the file */
 #define PORT_SERIAL 0xf8, 0x03
 #define PORT_SLEEP 0x00, 0x06
 #define PORT_RESET 0x02, 0x06
@@ -88,7 +85,7 @@ START_TEST(powers_off)
 }
 END_TEST
 
-/* The limit is that of the console's file; a shell with that limit starts usher-vmm. */
+/* The limit is for the size of files. A shell with that limit starts usher-vmm. */
 START_TEST(a_console_at_its_limit_of_size_ends_no_guest)
 {
 	char script[] = "/tmp/usher-limit-XXXXXX";
@@ -129,8 +126,8 @@ START_TEST(reboots)
 END_TEST
 
 /*
- * Memory outside of the image is as it was, that of the image is as the file says: the third boot
- * powers off, and one that found its BSS used would crash.
+ * After a reboot, memory outside of the image is unchanged, and the image is as in the file. The
+ * third boot powers off; a boot that found its BSS changed would crash.
  */
 START_TEST(boots_again)
 {
@@ -149,7 +146,7 @@ START_TEST(boots_again)
 }
 END_TEST
 
-/* As Linux does it: back to real mode, then to where the BIOS would be. */
+/* As in Linux: back to real mode, then a jump to the BIOS. */
 START_TEST(reboots_by_the_reset_vector)
 {
 	PAYLOAD(0xbc, 0x00, 0x00, 0x08, 0x00, /* mov esp, 0x80000 */
@@ -190,8 +187,8 @@ START_TEST(a_triple_fault_resets)
 END_TEST
 
 /*
- * Some KVMs take the guest's MTRRs at their word: a default of write-back, switched on, or all of
- * memory is uncached. Each processor has its own; this is the first one's.
+ * Some versions of KVM honour the guest's MTRRs: without a default of write-back, all of memory is
+ * uncached. Each processor has its own; this guest checks the first one's.
  */
 START_TEST(finds_its_memory_cached)
 {
@@ -229,7 +226,7 @@ START_TEST(as_many_processors_as_a_guest_may_have)
 }
 END_TEST
 
-/* Starts one that waits for ever; back when it is in the guest. */
+/* Starts a guest that waits for ever. Returns when the guest runs. */
 static pid_t start_waiting(const char *const *more)
 {
 	const char *args[16] = {"--memory", "16M", "--kernel", path};
@@ -280,7 +277,7 @@ __attribute__((noreturn)) static void vmm_execute(int socket)
 	_exit(126);
 }
 
-/* The guest at @path, with a terminal of its own, of which *@ret_master is the other side. */
+/* Starts the guest at @path on a terminal of its own; *@ret_master is the terminal's other side. */
 static pid_t start_at_terminal(int *ret_master)
 {
 	int socket = send_words(
@@ -355,7 +352,7 @@ START_TEST(a_job_in_the_background_is_not_stopped)
 }
 END_TEST
 
-/* At a terminal, keys go to the guest as they are, and Ctrl-A X is the way out. */
+/* At a terminal, all keys go to the guest, and Ctrl-A X stops it. */
 START_TEST(a_terminal_is_raw_and_restored)
 {
 	struct termios before, during, after;
@@ -380,15 +377,15 @@ START_TEST(a_terminal_is_raw_and_restored)
 }
 END_TEST
 
-/* Sends for ever, whatever the port says. */
+/* Sends for ever, without a look at the port's status. */
 #define FLOOD MOV_DX, PORT_SERIAL, MOV_AL, 'x', OUT, 0xeb, 0xfd /* jmp to the out */
 
-/* Ends within seconds of SIGTERM, though nobody reads @fd, of which it holds the other end. */
+/* It ends within seconds of SIGTERM, even if nothing reads @fd, the other end of its console. */
 static void expect_stop(pid_t pid, int fd)
 {
 	int status = -1, queued = 0;
 
-	/* Until it has filled what the kernel holds for a reader. */
+	/* Waits until the kernel's buffer for the reader is full. */
 	for (int same = 0, was = -1; same < 30; was = queued) {
 		(void)usleep(10000);
 		ck_assert_int_eq(ioctl(fd, FIONREAD, &queued), 0);
@@ -430,7 +427,7 @@ START_TEST(a_terminal_that_nobody_reads_holds_up_nothing)
 }
 END_TEST
 
-/* Descriptors that a process has. */
+/* The number of a process's descriptors. */
 static unsigned count_files(pid_t pid)
 {
 	char folder[64];
@@ -445,7 +442,10 @@ static unsigned count_files(pid_t pid)
 	return count;
 }
 
-/* The keeper hears why, twice; the guest goes on, and has nothing more open than before. */
+/*
+ * The keeper gets the reason, twice. The guest goes on, and usher-vmm has no more descriptors open
+ * than before.
+ */
 START_TEST(a_device_that_cannot_be_attached)
 {
 	const char *const args[] = {"--memory", "16M", "--slots", "1", "--kernel", path, NULL};
@@ -496,8 +496,8 @@ START_TEST(refuses_what_cannot_work)
 END_TEST
 
 /*
- * A guest that writes anything anywhere: whatever it does, it is its own affair. Each run is
- * another one, and says which: HOSTILE_SEED=N does it again.
+ * A guest writes random values everywhere: it can harm only itself. Each run has a new seed, and
+ * prints it; HOSTILE_SEED=N repeats it.
  */
 START_TEST(a_hostile_guest_harms_nobody)
 {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of the mapping at @at, in huge pages of a memfd, as the kernel says. [KiB] */
+/* [KiB] of the mapping at @at that are huge pages of a memfd, as the kernel reports. */
 static unsigned long huge_kib(const void *at)
 {
 	FILE *f = fopen("/proc/self/smaps", "re");
@@ -39,7 +39,7 @@ static struct ram open_ram(uint64_t size, enum memory_backing backing)
 	return ram;
 }
 
-/* A memfd, as a process without privileges has it. */
+/* A memfd, which a process without privileges uses. */
 static struct ram open_small(uint64_t size)
 {
 	struct ram ram = open_ram(size, MEMORY_PRIVATE);
@@ -68,7 +68,7 @@ START_TEST(collapse_makes_huge_pages_and_keeps_contents)
 	ck_assert_int_eq(at[0], 0);
 	if (r >= 0)
 		ck_assert_uint_eq(huge_kib(at), 4096);
-	else /* this kernel has none, or none is free */
+	else /* this kernel has no huge pages, or none is free */
 		ck_assert_msg(r == -EOPNOTSUPP || r == -ENOMEM || r == -EAGAIN, "%d", r);
 }
 END_TEST
@@ -87,14 +87,14 @@ START_TEST(collapse_takes_whole_huge_pages_of_a_range)
 }
 END_TEST
 
-/* With or without privileges: a file that gets huge pages by itself, or one to collapse. */
+/* With privileges, a file with huge pages; without them, a memfd to collapse. */
 START_TEST(shared_memory_is_huge_or_wants_a_collapse)
 {
 	struct ram ram = open_ram(MIB(4), MEMORY_SHARED);
 	struct stat st;
 
 	ck_assert_int_eq(fstat(ram.fd, &st), 0);
-	/* tmpfs: a preferred size of I/O of 2 MiB is its word for huge pages. */
+	/* tmpfs with huge pages has a preferred I/O size of 2 MiB. */
 	ck_assert(ram.collapse || (uint64_t)st.st_blksize == MEMORY_HUGE);
 	((char *)ram.host)[MIB(3)] = 'x';
 	const char *again = mmap(NULL, MIB(4), PROT_READ, MAP_SHARED, ram.fd, 0);
@@ -111,7 +111,7 @@ START_TEST(private_memory_has_no_descriptor)
 }
 END_TEST
 
-/* A pool that is too small is refused at once: no signal comes at the first touch. */
+/* A pool that is too small is an error at once, not a signal at the first access. */
 START_TEST(pool_that_is_too_small_is_refused)
 {
 	struct ram ram;

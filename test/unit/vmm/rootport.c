@@ -152,13 +152,13 @@ START_TEST(reset_restores_power_on)
 	port.func.ops->reset(&port.func);
 	ck_assert_uint_eq(get(PCI_PRIMARY_BUS, 4), 0);
 	ck_assert_uint_eq(get(PCI_COMMAND, 2), 0);
-	/* Twice the same list, not one that leads back to itself. */
+	/* The same list twice: the second time it must not lead back to itself. */
 	unsigned next = get(get(PCI_CAPABILITY_LIST, 1) + 1, 1);
 	ck_assert_uint_eq(get(next, 2), PCI_CAP_ID_MSI);
 }
 END_TEST
 
-/* The whole of it: ECAM, host bridge, ports, a function behind one. */
+/* Everything: ECAM, host bridge, ports, a function behind a port. */
 static struct vm vm;
 static struct pci_func functions[40];
 
@@ -186,7 +186,7 @@ START_TEST(routes_by_secondary_bus)
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, 0, PCI_CLASS_DEVICE), 2), 0x0600);
 	ck_assert_uint_eq(
 		bus_read(&vm.mmio, ecam(0, PCI_DEVFN(1, 0), PCI_CLASS_DEVICE), 2), 0x0604);
-	/* Nobody: another function, another slot, a bus that no port leads to. */
+	/* Nothing answers: another function, another slot, a bus behind no port. */
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, PCI_DEVFN(1, 1), 0), 4), 0xffffffff);
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, PCI_DEVFN(2, 0), 0), 4), 0xffffffff);
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(5, 0, 0), 4), 0xffffffff);
@@ -231,7 +231,7 @@ static int quiets;
 
 static void below_quiet(struct pci_func *f)
 {
-	ck_assert_int_eq(resets, 0); /* all are quiet before the first is reset */
+	ck_assert_int_eq(resets, 0); /* all functions are quiet before the first reset */
 	quiets++;
 }
 
@@ -259,7 +259,7 @@ START_TEST(functions_share_a_slot)
 }
 END_TEST
 
-/* Plugged while the guest runs: into an empty slot, and hidden until it is announced. */
+/* A function plugged into an empty slot while the guest runs is hidden until it is announced. */
 START_TEST(an_empty_slot_is_filled_again)
 {
 	const unsigned at = PCI_DEVFN(1, 0), status = 0x40 + PCI_EXP_SLTSTA;
@@ -483,7 +483,7 @@ START_TEST(ports_run_out)
 	functions[31] = (struct pci_func){.ops = &below_ops, .lock = &below_lock};
 	ck_assert_int_eq(pci_plug(&vm, &functions[31], "one too many", NULL), -ENOSPC);
 	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, PCI_DEVFN(31, 0), 0), 4), 0x000c1b36);
-	/* INTx: the pins of neighbours differ, and are those of _PRT. */
+	/* INTx: neighbours have different pins, which match _PRT. */
 	ck_assert_int_eq(pci_intx_gsi(&functions[0], 1), 17);
 	ck_assert_int_eq(pci_intx_gsi(&functions[1], 1), 18);
 	ck_assert_int_eq(pci_intx_gsi(&functions[0], 4), 20);

@@ -61,7 +61,7 @@ START_TEST(sends_and_is_ready)
 }
 END_TEST
 
-/* The line is full: no driver may send, and none is interrupted before there is room again. */
+/* The line is full: a driver may not send, and gets no interrupt before there is room. */
 START_TEST(a_full_line_holds_the_transmitter)
 {
 	setup();
@@ -74,7 +74,7 @@ START_TEST(a_full_line_holds_the_transmitter)
 	ck_assert_uint_eq(in(UART_LSR), 0);
 	ck_assert_uint_eq(in(UART_IIR), UART_IIR_NO_INT);
 	ck_assert_int_eq(level, 0);
-	/* Turning the interrupt off and on does not empty it, nor does a reset of the port. */
+	/* Neither a toggle of the interrupt nor a reset of the port makes room. */
 	out(UART_IER, 0);
 	out(UART_IER, UART_IER_THRI);
 	ck_assert_int_eq(level, 0);
@@ -103,7 +103,7 @@ START_TEST(divisor_hides_data)
 }
 END_TEST
 
-/* As Linux' 8250 driver finds out what it has before it. */
+/* Like Linux' 8250 driver when it detects the type of the port. */
 START_TEST(probes_as_a_16750)
 {
 	setup();
@@ -121,7 +121,7 @@ START_TEST(probes_as_a_16750)
 	ck_assert_uint_eq(in(UART_IIR) >> 5, 6);
 	out(UART_FCR, UART_FCR_ENABLE_FIFO);
 	out(UART_LCR, UART_LCR_DLAB);
-	ck_assert_uint_ne(in(UART_IIR), 0); /* no EFR there: not a 16650 */
+	ck_assert_uint_ne(in(UART_IIR), 0); /* no EFR: not a 16650 */
 	out(UART_FCR, UART_FCR_ENABLE_FIFO | UART_FCR7_64BYTE);
 	ck_assert_uint_eq(in(UART_IIR) >> 5, 7);
 	out(UART_LCR, 0);
@@ -146,7 +146,7 @@ START_TEST(transmit_interrupt_is_acknowledged)
 	ck_assert_int_eq(irqs, 2);
 	out(UART_IER, 0);
 	ck_assert_int_eq(level, 0);
-	/* Turned on anew, it is asked for anew: the transmitter is empty. */
+	/* Enabled again, the interrupt comes again: the transmitter is empty. */
 	out(UART_IER, UART_IER_THRI);
 	ck_assert_int_eq(level, 1);
 }
@@ -185,7 +185,7 @@ START_TEST(overrun_is_told_once)
 	ck_assert_uint_eq(in(UART_LSR)&UART_LSR_OE, 0);
 	out(UART_FCR, UART_FCR_ENABLE_FIFO | UART_FCR_CLEAR_RCVR);
 	ck_assert_uint_eq(in(UART_LSR)&UART_LSR_DR, 0);
-	/* Who waits for room hears of it: the guest will never read what it has thrown away. */
+	/* The guest discards its FIFO, and a waiting sender learns that there is room. */
 	ck_assert_int_eq(rooms, 1);
 	ck_assert_uint_eq(serial_room(&s), SERIAL_FIFO);
 }
@@ -198,7 +198,7 @@ START_TEST(loops_back)
 	out(UART_TX, 'z');
 	ck_assert_uint_eq(sent_len, 0);
 	ck_assert_uint_eq(in(UART_RX), 'z');
-	/* Nothing from outside meanwhile. */
+	/* Meanwhile no input from outside. */
 	ck_assert_uint_eq(serial_room(&s), 0);
 	rooms = 0;
 	out(UART_MCR, 0);

@@ -13,7 +13,7 @@
 #define SLTSTA (EXPRESS + PCI_EXP_SLTSTA)
 #define LNKSTA (EXPRESS + PCI_EXP_LNKSTA)
 
-/* As pciehp sets it. */
+/* As Linux' pciehp sets it. */
 #define LISTEN \
 	(PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_HPIE | PCI_EXP_SLTCTL_CCIE | PCI_EXP_SLTCTL_DLLSCE)
 
@@ -44,7 +44,7 @@ static void card_reset(struct pci_func *f)
 
 static void card_eject(struct pci_func *f)
 {
-	ck_assert(port.slot.occupied); /* the guest hears of it when it is done */
+	ck_assert(port.slot.occupied); /* the guest is notified afterwards */
 	ejects++;
 }
 
@@ -96,7 +96,7 @@ static void forget(void)
 	resets = quiets = ejects = messages = 0;
 }
 
-/* A card in slot 3, and a guest that drives it. */
+/* A card in slot 3, and a guest with a driver for the slot. */
 static void start(void)
 {
 	memset(bytes, 0, sizeof(bytes));
@@ -159,7 +159,7 @@ START_TEST(lets_go_when_asked)
 	root_port_request_unplug(&port);
 	ck_assert_int_eq(messages, 1);
 	ck_assert(!slot_acknowledges(&port.slot));
-	/* The event is taken with its status, together with what stands beside it. */
+	/* The guest clears the event in the status register, together with other pending events. */
 	put(SLTCTL, 4, get(SLTCTL, 4));
 	ck_assert_uint_eq(get(SLTSTA, 2), PCI_EXP_SLTSTA_PDS);
 	change_control(PCI_EXP_SLTCTL_PIC, PCI_EXP_SLTCTL_PWR_IND_BLINK);
@@ -170,7 +170,7 @@ START_TEST(lets_go_when_asked)
 	ck_assert_int_eq(resets, 0);
 	ck_assert_uint_eq(get(SLTSTA, 2), PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
 	ck_assert(!slot_linked(&port.slot));
-	/* There is nothing in it any more, whatever the power. */
+	/* The slot is empty, whether its power is on or off. */
 	change_control(PCI_EXP_SLTCTL_PCC, 0);
 	ck_assert(!slot_linked(&port.slot));
 	root_port_unplug(&port);
@@ -185,11 +185,11 @@ START_TEST(asks_again_who_did_not_listen)
 	change_control(LISTEN, 0);
 	root_port_request_unplug(&port);
 	ck_assert_int_eq(messages, 0);
-	put(SLTSTA, 2, 0xffff); /* a driver that comes clears what was */
+	put(SLTSTA, 2, 0xffff); /* a new driver clears old events */
 	change_control(0, LISTEN);
 	ck_assert_uint_ne(get(SLTSTA, 2) & PCI_EXP_SLTSTA_ABP, 0);
 	ck_assert_int_eq(messages, 1);
-	/* Once it has answered another press would take the first one back. */
+	/* After the guest's answer, another press would cancel the first one. */
 	put(SLTSTA, 2, 0xffff);
 	change_control(PCI_EXP_SLTCTL_PIC, PCI_EXP_SLTCTL_PWR_IND_BLINK);
 	change_control(PCI_EXP_SLTCTL_HPIE, 0);
@@ -239,7 +239,7 @@ START_TEST(power_is_the_guests)
 	change_control(PCI_EXP_SLTCTL_PCC, 0);
 	ck_assert_int_eq(resets, 1);
 	ck_assert(slot_linked(&port.slot));
-	/* Nobody to ask while it is off. */
+	/* While the power is off, there is no driver to ask. */
 	change_control(0, PCI_EXP_SLTCTL_PWR_OFF);
 	root_port_request_unplug(&port);
 	ck_assert_int_eq(ejects, 1);
@@ -255,7 +255,7 @@ START_TEST(one_message_until_all_is_taken)
 	ck_assert_int_eq(messages, 1);
 	put(SLTSTA, 2, PCI_EXP_SLTSTA_ABP);
 	ck_assert_int_eq(messages, 1);
-	put(SLTSTA, 2, PCI_EXP_SLTSTA_DLLSC); /* presence stands, but is not enabled */
+	put(SLTSTA, 2, PCI_EXP_SLTSTA_DLLSC); /* presence is pending, but not enabled */
 	change_control(0, PCI_EXP_SLTCTL_PDCE);
 	ck_assert_int_eq(messages, 2);
 	put(SLTSTA, 2, PCI_EXP_SLTSTA_PDC);
@@ -302,7 +302,10 @@ START_TEST(reset_keeps_what_is_in_it)
 	ck_assert_uint_eq(get(SLTSTA, 2), PCI_EXP_SLTSTA_PDS);
 	ck_assert_uint_eq(get(MSI + PCI_MSI_FLAGS, 2), PCI_MSI_FLAGS_64BIT);
 
-	/* The host still wants it: a guest that boots is asked when it listens. */
+	/*
+	 * The host still wants the device: after a reboot, the guest is asked when its driver is
+	 * there.
+	 */
 	start();
 	root_port_request_unplug(&port);
 	port.func.ops->reset(&port.func);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What usher-vmm says when it is started wrongly: needs no KVM. */
+/* Messages of usher-vmm when its caller makes a mistake. Needs no KVM. */
 #include "suite.h"
 #include "vmm/vmm_run.h"
 
@@ -10,7 +10,7 @@
 		ck_assert_msg(strstr(run_out, word), "'%s' is not in '%s'", word, run_out); \
 	} while (0)
 
-/* Starts it with a socket in which @message waits, and nothing else will come. */
+/* Starts usher-vmm with a socket that has @message and then ends. */
 static int run_message(void *message, size_t size, int fd)
 {
 	struct wire_fds fds = {.count = fd >= 0, .fds = {fd}};

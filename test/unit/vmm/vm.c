@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a guest ends, and what need not be its end. */
+/* Faults that end a guest, and faults that are cured. */
 #include "vmm/vm.h"
 
 #include "suite.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 
 static struct vm vm;
-static unsigned mapped; /* what the next fault finds */
+static unsigned mapped; /* result of the next cure */
 static unsigned faults;
 
 static bool fault(struct vm *v)
@@ -43,9 +43,9 @@ START_TEST(one_cure_is_for_all)
 	mapped = 1;
 	uint64_t first = vm_cures(&vm), second = vm_cures(&vm);
 	ck_assert(vm_cure(&vm, first));
-	ck_assert(vm_cure(&vm, second)); /* nothing is left to be found, and nothing need be */
+	ck_assert(vm_cure(&vm, second)); /* nothing is left to cure, and nothing has to be */
 	ck_assert_uint_eq(faults, 1);
-	/* Who comes back once more has something else. */
+	/* A second fault at once has another cause. */
 	ck_assert(!vm_cure(&vm, vm_cures(&vm)));
 	ck_assert(!vm_cure(&vm, vm_cures(&vm)));
 	ck_assert_uint_eq(faults, 3);
@@ -54,7 +54,7 @@ START_TEST(one_cure_is_for_all)
 }
 END_TEST
 
-/* Pages that somebody else took away while this one came for the lock. */
+/* Another thread removed the pages while this one waited for the lock. */
 START_TEST(pages_that_went_meanwhile_are_cured)
 {
 	setup();
@@ -62,7 +62,7 @@ START_TEST(pages_that_went_meanwhile_are_cured)
 	vm_cured(&vm);
 	ck_assert(vm_cure(&vm, seen));
 	ck_assert_uint_eq(faults, 0);
-	/* Counted all the same: pages must not go while they are mapped. */
+	/* The fault counts as well, because pages must not vanish while they are mapped. */
 	ck_assert_uint_eq(vm.faults, 1);
 	ck_assert(!vm_cure(&vm, vm_cures(&vm)));
 	ck_assert_uint_eq(vm.faults, 1);

@@ -13,13 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs usher-vmm ($USHER_VMM) as a program. What it wrote is in run_out: stdout and stderr. */
+/* Runs usher-vmm ($USHER_VMM) as a program. run_out has its stdout and stderr. */
 static char run_out[8192];
 static int run_pipe;
 
-static int run_line = -1; /* the keeper's end; closed, it ends the guest */
+static int run_line = -1; /* the keeper's end; the guest ends when it is closed */
 
-/* @socket: usher-vmm's end, closed here; -1: it gets @words as they are. */
+/* @socket: usher-vmm's end, which is closed here; -1: @words are its arguments. */
 static inline pid_t run_words(const char *const *words, int socket)
 {
 	const char *argv[32] = {getenv("USHER_VMM"), "--keeper"};
@@ -50,7 +50,7 @@ static inline pid_t run_words(const char *const *words, int socket)
 	return pid;
 }
 
-/* A guest that the words describe. */
+/* Runs a guest that the words describe. */
 static inline pid_t run_start(const char *const *words)
 {
 	int socket = send_words(words, &run_line);
@@ -81,7 +81,7 @@ static inline int run_finish(pid_t pid)
 
 #define run_vmm(...) run_finish(run_start((const char *const[]){__VA_ARGS__, NULL}))
 
-/* The program with these words, and nobody who describes a guest. */
+/* Runs the program with these arguments, without a description of a guest. */
 #define run_bare(...) run_finish(run_words((const char *const[]){__VA_ARGS__, NULL}, -1))
 
 #define expect_run(status, word, ...)                                                       \

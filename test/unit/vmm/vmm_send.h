@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* A keeper in small: describes a guest without devices to usher-vmm, by words of a command line. */
+/* A small keeper: describes a guest without devices to usher-vmm, from words of a command line. */
 
 static inline void send_fail(const char *what, const char *word)
 {

@@ -72,7 +72,7 @@ START_TEST(jobs_run_in_order_on_a_thread_with_a_name)
 }
 END_TEST
 
-/* The thread ends with the last job; the next job has another one. */
+/* The thread ends with the last job; the next job starts another one. */
 START_TEST(a_worker_without_a_job_has_no_thread)
 {
 	struct note a = {.job = {.run = run_note}, .letter = 'a'};
@@ -106,7 +106,7 @@ END_TEST
 #define ADDERS 3
 #define ROUNDS 3000
 
-static unsigned counts[ADDERS]; /* of the worker's jobs alone, which come one after the other */
+static unsigned counts[ADDERS]; /* changed only by the worker's jobs, one at a time */
 
 static void count_one(struct worker_job *j)
 {
@@ -122,7 +122,7 @@ static void *add_often(void *arg)
 	return NULL;
 }
 
-/* Threads of the worker end while others begin: each is joined once, when it is known. */
+/* Threads of the worker end while others begin; each is joined once. */
 START_TEST(several_threads_add_jobs_at_once)
 {
 	struct note notes[ADDERS];

@@ -154,7 +154,7 @@ START_TEST(an_answer_out_of_bounds)
 }
 END_TEST
 
-/* Whatever comes is refused or in bounds; the sanitizers watch. */
+/* Any bytes are refused or in bounds, as the sanitizers check. */
 START_TEST(garbage)
 {
 	unsigned char *bytes = (unsigned char *)&m;

@@ -43,7 +43,7 @@ START_TEST(a_message_and_its_descriptors)
 }
 END_TEST
 
-/* Size and version are the sender's to fill in: here somebody else sends. */
+/* The sender fills in size and version; here a hostile one does. */
 START_TEST(other_sizes_and_versions_are_refused)
 {
 	struct letter in, good = {.header = {.version = WIRE_VERSION, .size = sizeof(good)}};
