@@ -252,6 +252,24 @@ static int gate_sriov(struct bind_case *c, const struct pci_device *d, const cha
 		count);
 }
 
+/* What bind_take() holds until the unbind: see bind/exclusive.h. */
+static int gate_disks(struct bind_case *c, const struct pci_device *d, const struct holds *h)
+{
+	struct bind_plan *p = c->plan;
+	struct bind_disk *list =
+		reallocarray(p->disks, p->disk_count + h->disk_count + 1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	p->disks = list;
+	for (size_t i = 0; i < h->disk_count; i++) {
+		struct bind_disk *disk = &list[p->disk_count++];
+		disk->address = d->address;
+		(void)snprintf(disk->name, sizeof(disk->name), "%s", h->disks[i].text);
+	}
+	return 0;
+}
+
 static int gate_holds(struct bind_case *c, const struct pci_device *d, const char *address)
 {
 	struct holds holds = {0};
@@ -274,6 +292,8 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 				: "the host needs it: nothing lifts this"};
 		r = bind_problem_add(c->plan, c->q, &kind, address, "%s: %s", o->object, o->text);
 	}
+	if (r == 0 && holds.disk_count)
+		r = gate_disks(c, d, &holds);
 	holds_fini(&holds);
 	return r;
 }

@@ -3,6 +3,7 @@
 
 #include "bind/access.h"
 #include "bind/bind.h"
+#include "bind/exclusive.h"
 #include "bind/module.h"
 #include "bind/node.h"
 #include "bind/vf_settings.h"
@@ -18,6 +19,8 @@ static const struct bind_kernel_ops live = {
 	.wait = bind_writer_wait,
 	.answer = bind_writer_answer,
 	.writer_stop = bind_writer_stop,
+	.disk_claim = bind_exclusive_claim,
+	.disk_release = bind_exclusive_release,
 	.load = bind_module_load,
 	.wait_node = bind_node_wait,
 	.rule = bind_access_write,

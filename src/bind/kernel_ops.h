@@ -41,6 +41,13 @@ struct bind_kernel_ops {
 	int (*answer)(struct bind_writer *w, int timeout_ms, struct err *e);
 	void (*writer_stop)(struct bind_writer *w); /* NULL is fine; frees */
 
+	/*
+	 * Opens a disk exclusively, so that nothing mounts it, swaps to it or makes a volume of it;
+	 * and gives that up. Return: a number for disk_release, [0, INT_MAX]; -EBUSY, -errno.
+	 */
+	int (*disk_claim)(const char *disk);
+	void (*disk_release)(int claim);
+
 	/* Runs modprobe. Return: 0, -ENOENT if the module does not load, -ETIMEDOUT, -errno. */
 	int (*load)(const char *module, int timeout_ms, struct err *e);
 	/* Waits until a device node exists. Return: 0, -ETIMEDOUT, -errno. */

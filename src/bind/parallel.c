@@ -133,10 +133,20 @@ static void lane_advance(struct parallel_run *r, unsigned number)
 		}
 		if (s->op == BIND_OP_WRITE) {
 			lane->is_asked = true;
+			lane->is_passed = !l->pass;
 			lane->deadline = clock_ms() + l->work->env->timeout_ms;
+			lane->slow = lane->deadline - l->work->env->timeout_ms * 29 / 30;
 			return;
 		}
 	}
+}
+
+/* Once for each write. */
+static void lane_pass(struct parallel_run *r, struct bind_parallel_lane *lane)
+{
+	if (!lane->is_passed)
+		r->l->pass(r->l->arg, &r->steps[lane->next]);
+	lane->is_passed = true;
 }
 
 static void lane_hear(struct parallel_run *r, unsigned number)
@@ -145,6 +155,7 @@ static void lane_hear(struct parallel_run *r, unsigned number)
 	struct err why = {0};
 
 	lane->is_asked = false;
+	lane_pass(r, lane);
 	int code = bind_worker_answer(&r->l->work->workers[number], 0, &why);
 	if (code < 0)
 		lane_fail(r, lane, code, &why);
@@ -152,24 +163,48 @@ static void lane_hear(struct parallel_run *r, unsigned number)
 		lane->next++;
 }
 
-/* Waits for an answer or the first deadline. Return: its lane; -1 if no lane waits. */
-static int lanes_wait(struct bind_parallel *l)
+/*
+ * What waits for an answer: writers in @asked, the lane with the first deadline in @first, and in
+ * @slow the one that is the first to count as slow; each is -1 for none.
+ */
+static void lanes_sort(const struct bind_parallel *l, struct bind_writer *asked[BIND_WRITERS_MAX],
+	int *first, int *slow)
 {
-	struct bind_writer *asked[BIND_WRITERS_MAX] = {0};
-	int first = -1;
-
+	*first = *slow = -1;
 	for (size_t i = 0; i < l->count; i++) {
-		if (!l->list[i].is_asked)
+		const struct bind_parallel_lane *lane = &l->list[i];
+		asked[i] = lane->is_asked ? l->work->workers[i].writer : NULL;
+		if (!lane->is_asked)
 			continue;
-		asked[i] = l->work->workers[i].writer;
-		if (first < 0 || l->list[i].deadline < l->list[first].deadline)
-			first = (int)i;
+		if (*first < 0 || lane->deadline < l->list[*first].deadline)
+			*first = (int)i;
+		if (!lane->is_passed && (*slow < 0 || lane->slow < l->list[*slow].slow))
+			*slow = (int)i;
 	}
-	if (first < 0)
-		return -1;
-	int64_t left = l->list[first].deadline - clock_ms();
-	int one = l->work->env->kernel->wait(asked, l->count, left > 0 ? (int)left : 0);
-	return one < 0 ? first : one;
+}
+
+/* Waits for an answer or the first deadline. Return: its lane; -1 if no lane waits. */
+static int lanes_wait(struct parallel_run *r)
+{
+	struct bind_parallel *l = r->l;
+	struct bind_writer *asked[BIND_WRITERS_MAX] = {0};
+
+	for (;;) {
+		int first, slow;
+		lanes_sort(l, asked, &first, &slow);
+		if (first < 0)
+			return -1;
+		if (slow >= 0 && l->list[slow].slow >= l->list[first].deadline)
+			slow = -1;
+		int64_t until = slow >= 0 ? l->list[slow].slow : l->list[first].deadline;
+		int64_t left = until - clock_ms();
+		int one = l->work->env->kernel->wait(asked, l->count, left > 0 ? (int)left : 0);
+		if (one >= 0)
+			return one;
+		if (slow < 0)
+			return first;
+		lane_pass(r, &l->list[slow]);
+	}
 }
 
 int bind_parallel_run(
@@ -180,7 +215,7 @@ int bind_parallel_run(
 
 	for (unsigned i = 0; i < l->count; i++)
 		lane_advance(&r, i);
-	while ((one = lanes_wait(l)) >= 0) {
+	while ((one = lanes_wait(&r)) >= 0) {
 		lane_hear(&r, (unsigned)one);
 		lane_advance(&r, (unsigned)one);
 	}

@@ -22,7 +22,8 @@ struct bind_parallel_lane {
 	/* How far it is. */
 	size_t next;
 	bool is_asked; /* its writer has not answered yet */
-	int64_t deadline; /* for the answer [ms] */
+	bool is_passed; /* the caller was told so: see `pass` below */
+	int64_t slow, deadline; /* for the answer [ms] */
 };
 
 /* The lane of each group of @p, from 0, into @ret. Return: how many there are. */
@@ -37,6 +38,11 @@ struct bind_parallel {
 	struct bind_parallel_lane list[BIND_WRITERS_MAX];
 	/* What is no write, done at once. Return: 0, -errno. */
 	int (*step)(void *arg, const struct bind_step *s, struct err *e);
+	/*
+	 * A write was answered, or has taken so long that it may wait for something that the caller
+	 * has. Called once for each write; NULL: never.
+	 */
+	void (*pass)(void *arg, const struct bind_step *s);
 	void *arg;
 };
 

@@ -41,6 +41,7 @@ void bind_plan_fini(struct bind_plan *p)
 		free(p->groups[i].members);
 	free(p->groups);
 	free(p->problems);
+	free(p->disks);
 	*p = BIND_PLAN_NONE;
 }
 

@@ -86,11 +86,19 @@ struct bind_problem {
 	char fix[256]; /* the hint; "" for none */
 };
 
+/* A disk below a member that is taken from its driver. */
+struct bind_disk {
+	struct pci_address address; /* of the member */
+	char name[64]; /* as sysfs calls it: "nvme0n1" */
+};
+
 struct bind_plan {
 	size_t group_count;
 	struct bind_group *groups; /* in the order of the targets */
 	size_t problem_count;
 	struct bind_problem *problems; /* all of them, not the first only */
+	size_t disk_count;
+	struct bind_disk *disks; /* held between the look and the unbind: bind/exclusive.h */
 	size_t refusals; /* problems that refuse; 0: the plan can be carried out */
 };
 

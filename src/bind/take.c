@@ -9,6 +9,7 @@
  *	lock	all groups, in order of their numbers (transaction.c)
  *	plan	again, for the state may have changed since the caller looked
  *	load	modules that the plan needs; then plan once more, with the drivers' names
+ *	hold	the disks that are to be taken, exclusively, until their unbind (exclusive.c)
  *	journal	state `taking`, with the workers' processes
  *	steps	of the groups, in parallel where drivers allow it (parallel.c): override, unbind,
  *		resize, bind, then read the driver link back and wait for the group's node
@@ -23,6 +24,7 @@
 #include "base/file.h"
 #include "bind/access.h"
 #include "bind/bind.h"
+#include "bind/exclusive.h"
 #include "bind/gate.h"
 #include "bind/module.h"
 #include "bind/parallel.h"
@@ -38,7 +40,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#define HOLD_TRIES 10
 #define PCI_CLASS_NETWORK 0x02 /* base class: PCI Code and ID Assignment Specification, 1.3 */
 
 /* The journal's entries of one group of the plan. */
@@ -52,6 +56,7 @@ struct transaction {
 	const struct bind_request *q;
 	struct bind_plan *plan;
 	struct taking *takings; /* one for each group of the plan */
+	struct bind_exclusive disks; /* held from the plan to their unbind */
 	struct bind_parallel lanes;
 	unsigned *lane_of; /* each group of the plan */
 };
@@ -343,6 +348,15 @@ static int step_run(void *arg, const struct bind_step *s, struct err *e)
 	return -EINVAL;
 }
 
+/* The driver's remove() has begun: nothing new can use the disk, and it may wait for our claim. */
+static void step_pass(void *arg, const struct bind_step *s)
+{
+	struct transaction *t = arg;
+
+	if (s->op == BIND_OP_WRITE && strcmp(file_base(s->path), "unbind") == 0)
+		bind_exclusive_leave(&t->disks, s->address);
+}
+
 /* A claimed device keeps its override after an undo; only a release lets the kernel choose. */
 static void skip_fitting_driver(struct bind_entry *n)
 {
@@ -430,6 +444,7 @@ static int open_lanes(struct transaction *t, struct err *e)
 		.of = t->lane_of,
 		.count = bind_parallel_choose(t->plan, t->lane_of),
 		.step = step_run,
+		.pass = step_pass,
 		.arg = t};
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < t->lanes.count; i++)
@@ -476,6 +491,7 @@ static int plan_carry_out(struct transaction *t, struct err *e)
 	r = open_lanes(t, e);
 	if (r == 0) {
 		r = steps_run(t, steps, count, e);
+		bind_exclusive_end(&t->disks);
 		if (r < 0)
 			groups_undo(t, e);
 	}
@@ -483,10 +499,38 @@ static int plan_carry_out(struct transaction *t, struct err *e)
 	return r;
 }
 
+/*
+ * Claims the disks of the plan. If one has got a user since the plan, the next plan names it. A
+ * look by blkid or another usher is over after some milliseconds.
+ */
+static int disks_hold(struct transaction *t, struct err *e)
+{
+	static const struct timespec pause = {0, 20 * 1000 * 1000};
+	int r = -EBUSY;
+
+	for (unsigned i = 0; i < HOLD_TRIES; i++) {
+		r = bind_exclusive_begin(&t->disks, t->work.env, t->plan, e);
+		if (r != -EBUSY)
+			return r;
+		bind_exclusive_end(&t->disks);
+		(void)nanosleep(&pause, NULL);
+		bind_plan_fini(t->plan);
+		r = bind_plan(t->work.env, t->q, t->plan, e);
+		if (r < 0)
+			return r;
+		if (t->plan->refusals)
+			return bind_problem_refuse(t->plan, e);
+	}
+	return err_say(e, -EBUSY, "a disk is claimed again and again by an unknown program");
+}
+
 static int take_locked(struct transaction *t, struct err *e)
 {
 	int r = plan_locked(t, e);
 
+	if (r < 0)
+		return r;
+	r = disks_hold(t, e);
 	return r < 0 ? r : plan_carry_out(t, e);
 }
 
@@ -498,6 +542,7 @@ static void transaction_end(struct transaction *t)
 	}
 	free(t->takings);
 	free(t->lane_of);
+	bind_exclusive_end(&t->disks);
 	bind_transaction_end(&t->work);
 }
 

@@ -47,7 +47,7 @@ static void await_writer(const struct bind_env *env, int group)
 int bind_transaction_begin(struct bind_transaction *w, const struct bind_env *env, int *groups,
 	size_t count, struct err *e)
 {
-	const char *die = getenv("USHER_BIND_DIE");
+	const char *die = getenv("USHER_BIND_DIE"), *stop = getenv("USHER_BIND_STOP");
 	uint64_t n = 0;
 
 	*w = (struct bind_transaction){.env = env};
@@ -55,6 +55,8 @@ int bind_transaction_begin(struct bind_transaction *w, const struct bind_env *en
 		w->workers[i].transaction = w;
 	if (die && num_parse(die, 10, UINT32_MAX, &n) == 0)
 		w->die_after = n;
+	if (stop && num_parse(stop, 10, UINT32_MAX, &n) == 0)
+		w->stop_after = n;
 	w->locks = calloc(count ? count : 1, sizeof(*w->locks));
 	if (!w->locks)
 		return err_set(e, -ENOMEM, "lock groups");
@@ -96,6 +98,8 @@ void bind_transaction_count(struct bind_transaction *w)
 {
 	if (++w->changes == w->die_after)
 		(void)kill(getpid(), SIGKILL);
+	if (w->changes == w->stop_after)
+		(void)kill(getpid(), SIGSTOP);
 }
 
 int bind_worker_ask(struct bind_worker *w, const char *path, const char *text, struct err *e)

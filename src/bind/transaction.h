@@ -16,9 +16,9 @@ struct bind_worker {
 /*
  * One transaction: the locks of its groups, its workers, and a count of changes. Every change of
  * the machine goes through here, so that a test can stop it anywhere: USHER_BIND_DIE=N in the
- * environment kills the process right after the Nth change. The shipped program has it, because a
- * crash is worth testing only there; it can do nothing that `kill -9` cannot, and costs one
- * getenv().
+ * environment kills the process right after the Nth change, and USHER_BIND_STOP=N stops it there.
+ * The shipped program has it, because a crash is worth testing only there; it can do nothing that
+ * kill(1) cannot, and costs two getenv().
  */
 struct bind_transaction {
 	const struct bind_env *env;
@@ -27,6 +27,7 @@ struct bind_transaction {
 	size_t lock_count;
 	unsigned long changes;
 	unsigned long die_after; /* 0: never */
+	unsigned long stop_after;
 };
 
 #define BIND_TRANSACTION_NONE ((struct bind_transaction){0})

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX 8 /* dm on md on dm … */
@@ -383,6 +384,20 @@ static int find_unknown_loop(struct hold_case *c, const char *disk)
 	return 0;
 }
 
+/* A whole disk; its name is noted for who wants to claim it. */
+static int whole_judge(struct hold_case *c, const char *name, bool explained)
+{
+	struct holds *f = c->found;
+	struct hold_disk_name *list = reallocarray(f->disks, f->disk_count + 1, sizeof(*f->disks));
+
+	if (!list)
+		return -ENOMEM;
+	f->disks = list;
+	/* Names in a view of links fit. */
+	(void)snprintf(list[f->disk_count++].text, sizeof(list->text), "%s", name);
+	return disk_judge(c, name, explained);
+}
+
 #define BASE_STORAGE 0x01 /* PCI Code and ID Assignment Specification, section 1 */
 
 int hold_block(struct hold_case *c)
@@ -406,7 +421,8 @@ int hold_block(struct hold_case *c)
 				continue;
 			r = hold_view_disks(c->view);
 			if (r == 0)
-				r = disk_judge(c, b->name, held && pass == 1);
+				r = pass == 0 ? disk_judge(c, b->name, false)
+					      : whole_judge(c, b->name, held);
 			if (r < 0)
 				return r;
 			held = held || r;

@@ -51,5 +51,6 @@ int hold_find(struct host *h, const struct pci_device *d, struct holds *ret, str
 void holds_fini(struct holds *h)
 {
 	free(h->list);
+	free(h->disks);
 	*h = (struct holds){0};
 }

@@ -30,9 +30,16 @@ struct hold {
 	bool unsure; /* usher could not find out; it counts as held */
 };
 
+/* A disk below the device, as sysfs calls it: "nvme0n1". */
+struct hold_disk_name {
+	char text[64];
+};
+
 struct holds {
 	size_t count;
 	struct hold *list; /* freed by holds_fini() */
+	size_t disk_count;
+	struct hold_disk_name *disks; /* whole ones, held or not; freed likewise */
 };
 
 /*

@@ -154,6 +154,8 @@ static int stage_list(
 		strcmp(path, "/sys/bus/pci/drivers/nvme") == 0 ||
 		strcmp(path, "/sys/bus/pci/drivers/sib") == 0)
 		return each(arg, "bind");
+	if (strcmp(path, "/sys/class/block") == 0)
+		return stage->disk ? each(arg, "sda") : -ENOENT;
 	if (strcmp(path, "/sys/bus/pci/devices/0000:02:00.1/net") == 0)
 		return stage->net ? each(arg, "eth0") : -ENOENT;
 	if (sscanf(path, "/sys/kernel/iommu_groups/%d/devices", &group) != 1 &&
@@ -182,6 +184,9 @@ static ssize_t stage_link(struct host *h, const char *path, char *buf, size_t si
 		bool there = path[43] ? stage->framebuffer_on : stage->framebuffer;
 		return there ? snprintf(buf, size, "../efi-framebuffer") : -ENOENT;
 	}
+	if (strcmp(path, "/sys/class/block/sda") == 0 && stage->disk)
+		return snprintf(buf, size,
+			"../../devices/pci0000:00/0000:00:01.0/0000:02:00.1/ata1/block/sda");
 	if (!s)
 		return stage_list(h, path, stage_seen, NULL) == -ENOENT ? -ENOENT : -EINVAL;
 	if (!*attr)
@@ -209,7 +214,28 @@ static int64_t stage_changed(struct host *h, const char *path)
 
 static int stage_busy(struct host *h, const char *disk)
 {
+	return stage->disk ? stage->disk_busy : -ENOENT;
+}
+
+/* No path of a mount leads to the disk. */
+static int stage_number(struct host *h, const char *path, struct host_number *ret)
+{
 	return -ENOENT;
+}
+
+static int stage_disk_claim(const char *disk)
+{
+	ck_assert_str_eq(disk, "sda");
+	stage->disk_busy = stage->disk_busy || stage->disk_mounted;
+	if (stage->disk_busy)
+		return -EBUSY;
+	return stage->claims++;
+}
+
+static void stage_disk_release(int claim)
+{
+	ck_assert_int_eq(claim, 0);
+	stage->claims--;
 }
 
 static int stage_holders(struct host *h, enum host_look look,
@@ -405,6 +431,8 @@ static int stage_ask(struct bind_writer *w, const char *path, const char *text, 
 	ck_assert_msg(w && !w->asked, "one write at a time");
 	w->asked = true;
 	stage->writes++;
+	if (strcmp(file_base(path), "unbind") == 0 && strcmp(text, "0000:02:00.1") == 0)
+		stage->claims_at_unbind = stage->claims;
 	if (stage->writes == stage->fail_at)
 		w->result = -EIO;
 	else if (stage->writes == stage->hang_at)
@@ -434,6 +462,8 @@ static int stage_answer(struct bind_writer *w, int timeout_ms, struct err *e)
 	ck_assert(w->asked);
 	w->asked = false;
 	stage->under_way--;
+	if (w->result == -ETIMEDOUT)
+		stage->claims_at_hang = stage->claims;
 	if (w->result < 0 && e)
 		*e = w->why;
 	return w->result;
@@ -477,6 +507,8 @@ static const struct host_ops stage_host_ops = {
 	.list = stage_list,
 	.changed = stage_changed,
 	.block_busy = stage_busy,
+	.number = stage_number,
+	.loop = stage_number,
 	.holders = stage_holders,
 	.addresses = stage_addresses,
 	.functions = stage_functions,
@@ -489,6 +521,8 @@ static const struct bind_kernel_ops stage_kernel = {
 	.wait = stage_wait,
 	.answer = stage_answer,
 	.writer_stop = stage_writer_stop,
+	.disk_claim = stage_disk_claim,
+	.disk_release = stage_disk_release,
 	.load = stage_load,
 	.wait_node = stage_wait_node,
 	.chown_node = stage_chown_node,

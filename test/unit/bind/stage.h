@@ -50,6 +50,12 @@ struct stage {
 	char rule[2048]; /* udev's */
 	bool no_rule; /* the disk is full */
 	bool held; /* the group's node is open in process 4711 */
+	bool disk; /* the second device has a disk, sda */
+	bool disk_mounted; /* the disk, between usher's look and its claim */
+	bool disk_busy;
+	int claims; /* of the disk, that usher has now */
+	int claims_at_unbind; /* that it had when it wrote the unbind of the device */
+	int claims_at_hang; /* and when a write had timed out */
 };
 
 extern struct stage *stage; /* shared with children */
