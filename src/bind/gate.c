@@ -252,6 +252,14 @@ static int gate_sriov(struct bind_case *c, const struct pci_device *d, const cha
 		count);
 }
 
+static bool disk_is_listed(const struct bind_plan *p, const char *name)
+{
+	for (size_t i = 0; i < p->disk_count; i++)
+		if (strcmp(p->disks[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 /* What bind_take() holds until the unbind: see bind/exclusive.h. */
 static int gate_disks(struct bind_case *c, const struct pci_device *d, const struct holds *h)
 {
@@ -263,6 +271,9 @@ static int gate_disks(struct bind_case *c, const struct pci_device *d, const str
 		return -ENOMEM;
 	p->disks = list;
 	for (size_t i = 0; i < h->disk_count; i++) {
+		/* Two controllers of one NVMe subsystem have the same disk. */
+		if (disk_is_listed(p, h->disks[i].text))
+			continue;
 		struct bind_disk *disk = &list[p->disk_count++];
 		disk->address = d->address;
 		(void)snprintf(disk->name, sizeof(disk->name), "%s", h->disks[i].text);

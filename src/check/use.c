@@ -21,7 +21,10 @@ static void tell_hold(struct check_case *c, const struct use *u, const struct ho
 {
 	char path[FILE_PATH_MAX];
 
-	if (u->folder)
+	/* A share ("9p TAG") has no node, and a BAR is a file of the device. */
+	if (strchr(o->object, ' '))
+		(void)file_path(path, sizeof(path), "/proc/self/mountinfo");
+	else if (u->folder && strncmp(o->object, "resource", 8) != 0)
 		(void)file_path(path, sizeof(path), "%s%s", u->folder, o->object);
 	else
 		check_attribute_path(c, o->object, path, sizeof(path));

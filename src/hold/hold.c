@@ -11,10 +11,12 @@ static int (*const sources[])(struct hold_case *c) = {
 	hold_block,
 	hold_share,
 	hold_net,
+	hold_remote,
 	hold_vfio,
 	hold_sriov,
 	hold_gpu,
 	hold_input,
+	hold_virtio,
 	hold_fd,
 };
 

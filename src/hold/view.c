@@ -431,6 +431,7 @@ void hold_view_free(struct hold_view *v)
 	free(v->mounts);
 	free(v->volumes);
 	free(v->layers);
+	free(v->remotes);
 	free(v->swap_text);
 	free(v->swaps);
 	for (size_t i = 0; i < v->nr_loops; i++)

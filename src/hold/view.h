@@ -86,6 +86,14 @@ struct hold_uses {
 	bool absolute; /* the host needs one of them */
 };
 
+/* What is mounted where the host needs it, from a server. */
+struct hold_remote {
+	const char *where;
+	char type[24]; /* "nfs4", "iscsi" */
+	char address[64]; /* of the server; "" when it is unknown */
+	char interface[16]; /* that has the route to it; "" when it is unknown */
+};
+
 #define HOLD_EXPORT_TEXT 160
 
 /* A disk, or a controller, that the kernel serves to others. */
@@ -132,6 +140,9 @@ struct hold_view {
 	struct hold_export *exports;
 	bool has_graphics;
 	struct hold_links graphics; /* framebuffers */
+	bool has_remotes;
+	size_t remote_count;
+	struct hold_remote *remotes;
 	bool has_nested;
 	struct hold_links nested; /* USB's and virtio's devices, each below a PCI function */
 	char *routes; /* /proc/net/route */
@@ -233,10 +244,12 @@ void hold_process_use(struct hold_view *v, const struct host_holder *o, char *bu
 int hold_block(struct hold_case *c);
 int hold_share(struct hold_case *c);
 int hold_net(struct hold_case *c);
+int hold_remote(struct hold_case *c);
 int hold_vfio(struct hold_case *c);
 int hold_sriov(struct hold_case *c);
 int hold_gpu(struct hold_case *c);
 int hold_input(struct hold_case *c);
+int hold_virtio(struct hold_case *c);
 int hold_fd(struct hold_case *c);
 
 /* Mounts, layers and images on @d; without what claims it. Return: 0, -ENOMEM, -errno. */

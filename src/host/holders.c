@@ -466,7 +466,7 @@ static int walk_name(void *arg, const char *name)
 	if (r == -ENOENT || r == -ESRCH)
 		return 0;
 	if (r == -EACCES || r == -EPERM) {
-		w->blind = r;
+		w->blind = w->blind ? w->blind : r;
 		return 0;
 	}
 	return r;
