@@ -18,7 +18,7 @@
  * Invariant: a range that goes with the device's driver is no obstacle, for usher unbinds the
  * driver. Which ranges these are, /proc/iomem does not tell: it has names that drivers chose.
  *
- *	the BAR itself: the line has the device's address		not a request
+ *	a line that is not below the BAR's own (a bridge's window)	no request
  *	no driver, or a VFIO driver: whoever it is stays		busy
  *	the whole of the BAR: drivers request that			the driver's
  *	a part of it, with the name of the driver			the driver's
@@ -28,6 +28,7 @@
 #define NAME_SHOWN 40
 
 struct claim {
+	size_t depth; /* blanks before it: two a level */
 	uint64_t first, last;
 	char name[NAME_SHOWN];
 };
@@ -35,6 +36,7 @@ struct claim {
 /* A line of /proc/iomem: "    c0000000-c07e8fff : BOOTFB". */
 static bool claim_parse(const char *line, struct claim *ret)
 {
+	ret->depth = strspn(line, " ");
 	return sscanf(line, " %" SCNx64 "-%" SCNx64 " : %39[^\n]", &ret->first, &ret->last,
 		       ret->name) == 3 &&
 	       ret->last > ret->first;
@@ -67,10 +69,7 @@ static bool name_is_framebuffer(const char *name)
 static bool claim_stays(const struct claim *c, const struct pci_bar *b, const struct bind_member *m)
 {
 	const char *driver = m->device.driver;
-	char address[PCI_ADDRESS_TEXT];
 
-	if (strcmp(c->name, pci_address_format(m->device.address, address)) == 0)
-		return false;
 	if (m->framebuffer[0] && name_is_framebuffer(c->name))
 		return false;
 	if (m->act != BIND_ACT_TAKE || !driver[0])
@@ -79,23 +78,37 @@ static bool claim_stays(const struct claim *c, const struct pci_bar *b, const st
 	return !is_whole && !name_is_drivers(c->name, driver);
 }
 
-static bool claim_in_bar(const struct claim *c, const struct pci_bar *b)
+/* Whether @c is the line of the BAR itself. */
+static bool claim_is_bar(
+	const struct claim *c, const struct pci_bar *b, const struct bind_member *m)
 {
-	return b->assigned && (b->kind == PCI_BAR_MEM32 || b->kind == PCI_BAR_MEM64) &&
-	       c->first >= b->address && c->last - b->address < b->size;
+	char address[PCI_ADDRESS_TEXT];
+
+	return c->first == b->address && c->last - c->first == b->size - 1 &&
+	       strcmp(c->name, pci_address_format(m->device.address, address)) == 0;
 }
 
 /* The first claim in @iomem that keeps the host from mapping @b. */
 static bool find_claim(
 	const char *iomem, const struct pci_bar *b, const struct bind_member *m, struct claim *ret)
 {
+	size_t depth = SIZE_MAX; /* of the BAR's line, while its claims follow */
+
 	for (const char *line = iomem; line && *line;) {
-		if (claim_parse(line, ret) && claim_in_bar(ret, b) && claim_stays(ret, b, m))
+		bool valid = claim_parse(line, ret);
+		if (valid && ret->depth > depth && claim_stays(ret, b, m))
 			return true;
+		if (valid && (depth == SIZE_MAX || ret->depth <= depth))
+			depth = claim_is_bar(ret, b, m) ? ret->depth : SIZE_MAX;
 		line = strchr(line, '\n');
 		line = line ? line + 1 : NULL;
 	}
 	return false;
+}
+
+static bool is_memory(const struct pci_bar *b)
+{
+	return b->kind == PCI_BAR_MEM32 || b->kind == PCI_BAR_MEM64;
 }
 
 static int check_member(struct host *h, const char *iomem, const struct bind_member *m,
@@ -109,7 +122,7 @@ static int check_member(struct host *h, const char *iomem, const struct bind_mem
 	int count = pci_bar_read(h, m->device.address, bars, NULL), r = 0;
 
 	for (int i = 0; i < count && r == 0; i++)
-		if (find_claim(iomem, &bars[i], m, &c))
+		if (bars[i].assigned && is_memory(&bars[i]) && find_claim(iomem, &bars[i], m, &c))
 			r = bind_problem_add(p, q, &kind,
 				pci_address_format(m->device.address, address),
 				"%s holds a part of its BAR %d: while it does, the host maps no "

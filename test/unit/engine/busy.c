@@ -82,6 +82,14 @@ START_TEST(names_what_stays_in_a_bar)
 			      "      c0000000-c07e8fff : efifb\\n"),
 			NULL},
 		{"", BIND_ACT_TAKE, "", IOMEM("    c0000000-c07e8fff : BOOTFB\\n"), "BOOTFB holds"},
+		/* The window of the bridge above, of the same size. */
+		{"", BIND_ACT_TAKE, "",
+			"file /proc/iomem c0000000-c10fffff : PCI Bus 0000:00\\n"
+			"  c0000000-c0ffffff : PCI Bus 0000:01\\n"
+			"    c0000000-c0ffffff : 0000:01:00.0\\n"
+			"  c1000000-c1000fff : 0000:01:00.0\\n"
+			"  c1080000-c10800ff : pnp 00:04\n",
+			NULL},
 		/* Outside of its BARs, or not at all. */
 		{"", BIND_ACT_TAKE, "", IOMEM("  c1080000-c10800ff : 0000:01:00.1\\n"), NULL},
 		{"", BIND_ACT_TAKE, "", "", NULL},
