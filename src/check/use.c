@@ -53,7 +53,11 @@ void check_users(struct check_case *c)
 	static const struct use groups = {
 		"vfio", "/dev/", "stop the guest or program that has it open"};
 
+	static const struct use channels = {
+		"dma", "/sys/class/dma/", "unload the module that uses its DMA channels"};
+
 	tell_holds(c, &nodes);
+	tell_holds(c, &channels);
 	tell_holds(c, &groups);
 }
 

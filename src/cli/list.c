@@ -40,6 +40,9 @@ static void report_notes(const struct listing *l)
 	if (v->blind)
 		report_note("note: some processes could not be inspected; "
 			    "as root (CAP_SYS_PTRACE) usher sees all users");
+	if (v->unlooked)
+		report_note("note: a listing does not look into other network namespaces; "
+			    "usher show does");
 }
 
 static unsigned request_parts(const struct request *q)
@@ -216,7 +219,7 @@ const struct verb verb_list = {
 		"Lists every PCI device below its IOMMU group, which usher binds as a whole. The\n"
 		"STATE column says whether the device can be lent now:\n"
 		"\n"
-		"  free     not in use              free?   no use found; only root sees all\n"
+		"  free     not in use              free?   no use found, but not all seen\n"
 		"  ready    on a VFIO driver        lent    a guest or a program has it open\n"
 		"  busy     in use by the host      group   free, but another device of its\n"
 		"                                           group is not\n"

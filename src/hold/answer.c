@@ -11,7 +11,8 @@
 
 #define HOLDS_MAX 256 /* more would not help the reader */
 
-const char *const hold_checks[] = {"block", "net", "vfio", "sriov", "gpu", "input", "fd", NULL};
+const char *const hold_checks[] = {
+	"block", "net", "vfio", "sriov", "dma", "gpu", "input", "fd", NULL};
 
 bool hold_below(const struct hold_case *c, const char *target)
 {

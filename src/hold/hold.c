@@ -14,6 +14,7 @@ static int (*const sources[])(struct hold_case *c) = {
 	hold_remote,
 	hold_vfio,
 	hold_sriov,
+	hold_dma,
 	hold_gpu,
 	hold_input,
 	hold_virtio,

@@ -15,9 +15,10 @@ struct pci_device;
  * error, so usher checks before.
  *
  * Checks: "block" mounted (disks, 9p, virtiofs), swap, part of a volume, below a loop device,
- * exported by the kernel, open; "net" address, route, port of a bridge, SSH session, in another
- * network namespace; "vfio" lent already; "sriov" virtual functions at work; "gpu" the host's
- * display; "input" the last keyboard, a console; "fd" a process has a device node open.
+ * exported by the kernel, open; "net" address, route, port of a bridge, SSH session, PPPoE,
+ * packet socket, tc, XDP, in another network namespace; "vfio" lent already; "sriov" virtual
+ * functions at work, mediated devices; "dma" DMA channels with clients; "gpu" the host's display;
+ * "input" the last keyboard, a console; "fd" a process has a device node open.
  */
 extern const char *const hold_checks[]; /* their names; NULL ends them */
 
@@ -55,7 +56,7 @@ void holds_fini(struct holds *h);
  * host must outlive it.
  *
  * A listing starts no process, so it does not see a container's interface on top of the device's
- * own. Plans and checks ask for everything.
+ * own: if there are other network namespaces, it is unsure. Plans and checks ask for everything.
  */
 enum hold_depth { HOLD_LISTING, HOLD_EVERYTHING };
 

@@ -278,17 +278,10 @@ int hold_view_nested(struct hold_view *v, const struct hold_links **ret)
 		r = links_read(v->host, "/sys/bus/usb/devices", &v->nested);
 	if (!v->has_nested && r == 0)
 		r = links_read(v->host, "/sys/bus/virtio/devices", &v->nested);
+	if (!v->has_nested && r == 0)
+		r = links_read(v->host, "/sys/bus/auxiliary/devices", &v->nested);
 	v->has_nested = true;
 	*ret = &v->nested;
-	return r;
-}
-
-int hold_view_graphics(struct hold_view *v, const struct hold_links **ret)
-{
-	int r = v->has_graphics ? 0 : links_read(v->host, "/sys/class/graphics", &v->graphics);
-
-	v->has_graphics = true;
-	*ret = &v->graphics;
 	return r;
 }
 
@@ -304,26 +297,72 @@ int hold_view_routes(struct hold_view *v)
 	return r < 0 ? r : text_read(v->host, "/proc/net/route", &v->routes);
 }
 
-static int upper_add(void *arg, const struct host_net_upper *u)
+static int use_add(void *arg, const struct host_net_use *u)
 {
 	struct hold_view *v = arg;
-	struct host_net_upper *list =
-		reallocarray(v->uppers, v->upper_count + 1, sizeof(*v->uppers));
+	struct host_net_use *list = reallocarray(v->uses, v->use_count + 1, sizeof(*v->uses));
 
 	if (!list)
 		return -ENOMEM;
-	v->uppers = list;
-	list[v->upper_count++] = *u;
+	v->uses = list;
+	list[v->use_count++] = *u;
 	return 0;
 }
 
-int hold_view_uppers(struct hold_view *v)
+int hold_view_uses(struct hold_view *v)
 {
-	if (v->is_listing || v->has_uppers)
+	if (v->is_listing || v->has_uses)
 		return 0;
-	v->has_uppers = true;
-	v->uppers_error = v->host->ops->uppers(v->host, upper_add, v);
-	return v->uppers_error == -ENOMEM ? -ENOMEM : 0;
+	v->has_uses = true;
+	v->uses_error = host_net_uses(v->host, use_add, v);
+	return v->uses_error == -ENOMEM ? -ENOMEM : 0;
+}
+
+int hold_view_other_nets(struct hold_view *v)
+{
+	if (!v->has_other_nets)
+		v->other_nets = host_other_nets(v->host);
+	v->has_other_nets = true;
+	return v->other_nets;
+}
+
+int hold_view_protocols(struct hold_view *v)
+{
+	int r = text_read(v->host, "/proc/net/pppoe", &v->pppoe);
+
+	if (r == 0)
+		r = text_read(v->host, "/proc/net/packet", &v->packets);
+	return r < 0 ? r : text_read(v->host, "/proc/net/ptype", &v->handlers);
+}
+
+static int links_read_once(struct hold_view *v, const char *folder, bool *is_read,
+	struct hold_links *links, const struct hold_links **ret)
+{
+	int r = *is_read ? 0 : links_read(v->host, folder, links);
+
+	*is_read = true;
+	*ret = links;
+	return r;
+}
+
+int hold_view_graphics(struct hold_view *v, const struct hold_links **ret)
+{
+	return links_read_once(v, "/sys/class/graphics", &v->has_graphics, &v->graphics, ret);
+}
+
+int hold_view_bluetooth(struct hold_view *v, const struct hold_links **ret)
+{
+	return links_read_once(v, "/sys/class/bluetooth", &v->has_bluetooth, &v->bluetooth, ret);
+}
+
+int hold_view_dma(struct hold_view *v, const struct hold_links **ret)
+{
+	return links_read_once(v, "/sys/class/dma", &v->has_dma, &v->dma, ret);
+}
+
+int hold_view_mediated(struct hold_view *v, const struct hold_links **ret)
+{
+	return links_read_once(v, "/sys/bus/mdev/devices", &v->has_mediated, &v->mediated, ret);
 }
 
 /* Only the file: getpwuid(3) may ask the network. */
@@ -438,7 +477,13 @@ void hold_view_free(struct hold_view *v)
 		free(v->loops[i].file);
 	free(v->loops);
 	free(v->exports);
-	free(v->uppers);
+	free(v->uses);
+	links_free(&v->bluetooth);
+	links_free(&v->dma);
+	links_free(&v->mediated);
+	free(v->pppoe);
+	free(v->packets);
+	free(v->handlers);
 	free(v->routes);
 	free(v->routes6);
 	free(v->users);

@@ -131,10 +131,12 @@ struct hold_view {
 	size_t nr_loops;
 	struct hold_loop *loops;
 	bool is_listing; /* nothing that takes a process of its own is asked */
-	bool has_uppers;
-	size_t upper_count;
-	struct host_net_upper *uppers; /* in other network namespaces */
-	int uppers_error; /* -errno when some could not be looked at */
+	bool has_uses;
+	size_t use_count;
+	struct host_net_use *uses; /* of interfaces, that no file shows */
+	int uses_error; /* -errno when some could not be looked at */
+	bool has_other_nets; /* @other_nets is known */
+	int other_nets; /* 1: other network namespaces exist; 0; -errno */
 	bool has_exports;
 	size_t export_count;
 	struct hold_export *exports;
@@ -144,7 +146,16 @@ struct hold_view {
 	size_t remote_count;
 	struct hold_remote *remotes;
 	bool has_nested;
-	struct hold_links nested; /* USB's and virtio's devices, each below a PCI function */
+	struct hold_links nested; /* devices of other buses, each below a PCI function */
+	bool has_bluetooth;
+	struct hold_links bluetooth;
+	bool has_dma;
+	struct hold_links dma;
+	bool has_mediated;
+	struct hold_links mediated; /* mediated devices */
+	char *pppoe; /* /proc/net/pppoe */
+	char *packets; /* /proc/net/packet */
+	char *handlers; /* /proc/net/ptype */
 	char *routes; /* /proc/net/route */
 	char *routes6; /* /proc/net/ipv6_route */
 	char *users; /* /etc/passwd */
@@ -208,10 +219,21 @@ dev_t hold_path_number(struct host *h, const char *path);
 /* What the kernel serves to others; once. Return: 0, -ENOMEM. */
 int hold_exports_read(struct hold_view *v);
 
-/* Interfaces of other network namespaces; none in a listing. Once. Return: 0, -ENOMEM. */
-int hold_view_uppers(struct hold_view *v);
+/* Uses of interfaces that no file shows; none in a listing. Once. Return: 0, -ENOMEM. */
+int hold_view_uses(struct hold_view *v);
 
-/* USB's and virtio's devices, which @v owns; once. Return: 0, -ENOMEM, -errno. */
+/* Whether other network namespaces exist; once. Return: 1, 0, -errno. */
+int hold_view_other_nets(struct hold_view *v);
+
+/* What takes frames below IP; once. Return: 0, -ENOMEM, -errno. */
+int hold_view_protocols(struct hold_view *v);
+
+/* Links of a class or a bus, which @v owns; once. Return: 0, -ENOMEM, -errno. */
+int hold_view_bluetooth(struct hold_view *v, const struct hold_links **ret);
+int hold_view_dma(struct hold_view *v, const struct hold_links **ret);
+int hold_view_mediated(struct hold_view *v, const struct hold_links **ret);
+
+/* Devices of USB, virtio and the auxiliary bus, which @v owns; once. Return: 0, -ENOMEM, -errno. */
 int hold_view_nested(struct hold_view *v, const struct hold_links **ret);
 
 /* The framebuffers ("fb0"), by name, which are @v's. Return: 0, -ENOMEM, -errno. */
@@ -249,6 +271,7 @@ int hold_vfio(struct hold_case *c);
 int hold_sriov(struct hold_case *c);
 int hold_gpu(struct hold_case *c);
 int hold_input(struct hold_case *c);
+int hold_dma(struct hold_case *c);
 int hold_virtio(struct hold_case *c);
 int hold_fd(struct hold_case *c);
 

@@ -67,11 +67,24 @@ struct host_net_address {
 	uint8_t prefix; /* length of the network part [bits] */
 };
 
-/* An interface of another network namespace on top of one of ours: a macvlan, a VLAN. */
-struct host_net_upper {
-	char lower[16]; /* ours */
-	char name[16]; /* of the upper one, in its namespace */
-	pid_t pid; /* the first process of that namespace; 0: unknown */
+/* A use of a network interface that no file shows. */
+enum host_net_use_kind {
+	HOST_NET_UPPER, /* another interface is on top of it: a macvlan, a VLAN, a tunnel */
+	HOST_NET_AWAY, /* an interface of a device of ours is in another network namespace */
+	HOST_NET_XDP, /* a program of XDP sees its packets */
+	HOST_NET_FILTER, /* filters or programs of tc see its packets */
+	HOST_NET_TARGET, /* tc sends packets of another interface to it */
+	HOST_NET_ROUTE, /* a route of another table than the main one leads to it */
+	HOST_NET_RULE, /* a routing rule names it */
+};
+
+struct host_net_use {
+	enum host_net_use_kind kind;
+	char lower[16]; /* our interface; "": HOST_NET_AWAY */
+	char name[16]; /* UPPER, AWAY: the other interface, in its namespace; else "" */
+	char detail[64]; /* AWAY: name of its device on its bus; else "program 12", "u32" */
+	/* Of the other namespace; ours: 0, 0, "". */
+	pid_t pid; /* the first process that keeps it; 0: a mount does */
 	uid_t uid; /* of that process */
 	char owner[64]; /* the process's comm, else the namespace's mount point; not escaped */
 };
@@ -135,14 +148,11 @@ struct host_ops {
 	/* Calls @each for each address of each network interface. Return: as holders(). */
 	int (*addresses)(struct host *h, int (*each)(void *arg, const struct host_net_address *a),
 		void *arg);
-	/*
-	 * Calls @each for each interface of another network namespace on top of one of ours. A
-	 * child process enters each namespace, so a listing must not call this.
-	 * Return: 0; what @each returned; -EACCES, after the rest, when usher may not enter some
-	 * namespace; -ETIMEDOUT; -errno.
-	 */
-	int (*uppers)(
-		struct host *h, int (*each)(void *arg, const struct host_net_upper *u), void *arg);
+	/* host_net_uses(), host_other_nets(), host_socket(): call those. NULL: live machine. */
+	int (*net_uses)(
+		struct host *h, int (*each)(void *arg, const struct host_net_use *u), void *arg);
+	int (*other_nets)(struct host *h);
+	int (*socket)(struct host *h, uint64_t inode, struct host_holder *ret);
 	/* NULL in a snapshot: only verbs that change virtual functions ask for their settings. */
 	int (*functions)(struct host *h, const char *interface,
 		int (*each)(void *arg, const struct host_vf *vf), void *arg);
@@ -165,6 +175,24 @@ int host_snapshot_from(const char *text, size_t len, struct host **ret, struct e
  */
 int host_functions(struct host *h, const char *interface,
 	int (*each)(void *arg, const struct host_vf *vf), void *arg);
+
+/*
+ * Calls @each for each use of a network interface that no file shows, also in other network
+ * namespaces. A child process enters each, so a listing must not call this.
+ * Return: 0; what @each returned; -EACCES, after the rest, when usher may not enter some namespace;
+ * -ETIMEDOUT; -errno.
+ */
+int host_net_uses(struct host *h, int (*each)(void *arg, const struct host_net_use *u), void *arg);
+/*
+ * Whether a process or a mount keeps another network namespace than ours, without a look inside.
+ * Return: 1, 0, -errno.
+ */
+int host_other_nets(struct host *h);
+/*
+ * Finds the first process that has the socket of that inode open.
+ * Return: 0, -ENOENT, -EACCES when some process could not be looked at, -errno.
+ */
+int host_socket(struct host *h, uint64_t inode, struct host_holder *ret);
 
 /* NULL is fine. */
 void host_close(struct host *h);

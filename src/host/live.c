@@ -6,7 +6,6 @@
 #include "host/host.h"
 #include "host/inet.h"
 #include "host/locked.h"
-#include "host/netns.h"
 #include "host/rtnl.h"
 
 #include <dirent.h>
@@ -190,7 +189,6 @@ static const struct host_ops live_ops = {
 	.number = live_number,
 	.loop = live_loop,
 	.addresses = inet_addresses,
-	.uppers = netns_uppers,
 	.functions = live_functions,
 };
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "host/manifest.h"
-
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "host/manifest_line.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -40,31 +38,6 @@ static void *budget_take(struct manifest *m, size_t size)
 	return calloc(1, size);
 }
 
-/* Makes room for one more element; the array doubles at each power of two. */
-static void *array_grow(struct manifest *m, void *array, size_t count, size_t size)
-{
-	if (count && !is_pow2(count))
-		return array;
-	size_t want = count ? 2 * count : 1;
-	if (want > m->budget / size)
-		return NULL;
-	m->budget -= (want - count) * size;
-	return reallocarray(array, want, size);
-}
-
-/* Takes the next word off *@line. Return: NULL at the end. */
-static char *next_word(char **line)
-{
-	char *word = *line;
-
-	if (!*word)
-		return NULL;
-	char *end = strchrnul(word, ' ');
-	*line = *end ? end + 1 : end;
-	*end = '\0';
-	return *word ? word : NULL;
-}
-
 static bool path_ok(const char *path)
 {
 	if (*path != '/')
@@ -95,7 +68,7 @@ static int entry_add(
 {
 	size_t size = strlen(path) + 1;
 	char *copy = budget_take(m, size);
-	void *array = array_grow(m, m->entries, m->entry_count, sizeof(*m->entries));
+	void *array = manifest_array_grow(m, m->entries, m->entry_count, sizeof(*m->entries));
 
 	if (array)
 		m->entries = array;
@@ -114,42 +87,9 @@ static int entry_add(
 	return 0;
 }
 
-static int hex_byte(const char *s)
-{
-	char text[3] = {s[0], s[0] ? s[1] : '\0', '\0'};
-	uint64_t n;
-
-	return strlen(text) == 2 && num_parse(text, 16, 255, &n) == 0 ? (int)n : -EINVAL;
-}
-
-/* Replaces \n, \\ and \xNN in place. Return: length, -EINVAL. */
-static ssize_t unescape_text(char *text)
-{
-	char *out = text;
-
-	for (const char *in = text; *in; in++) {
-		if (*in != '\\') {
-			*out++ = *in;
-			continue;
-		}
-		in++;
-		if (*in == 'n') {
-			*out++ = '\n';
-		} else if (*in == '\\') {
-			*out++ = '\\';
-		} else if (*in == 'x' && hex_byte(in + 1) >= 0) {
-			*out++ = (char)hex_byte(in + 1);
-			in += 2;
-		} else {
-			return -EINVAL;
-		}
-	}
-	return out - text;
-}
-
 static int parse_file(struct reader *r, const char *path, char *rest)
 {
-	ssize_t len = unescape_text(rest);
+	ssize_t len = manifest_unescape(rest);
 
 	if (len < 0)
 		return (int)len;
@@ -173,7 +113,7 @@ static int parse_run(char *data, uint64_t size, char *word)
 	if (num_parse(word, 16, size, &off) < 0)
 		return -EINVAL;
 	for (const char *s = colon + 1; *s; s += 2) {
-		int byte = hex_byte(s);
+		int byte = manifest_hex_byte(s);
 		if (byte < 0 || off >= size)
 			return -EINVAL;
 		data[off++] = (char)byte;
@@ -183,7 +123,7 @@ static int parse_run(char *data, uint64_t size, char *word)
 
 static int parse_bytes(struct reader *r, const char *path, char *rest)
 {
-	char *word = next_word(&rest);
+	char *word = manifest_word_next(&rest);
 	uint64_t size;
 
 	if (!word || num_parse(word, 10, MANIFEST_BYTES_MAX, &size) < 0)
@@ -191,7 +131,7 @@ static int parse_bytes(struct reader *r, const char *path, char *rest)
 	char *data = budget_take(r->m, size + 1);
 	if (!data)
 		return -ENOMEM;
-	while ((word = next_word(&rest))) {
+	while ((word = manifest_word_next(&rest))) {
 		if (parse_run(data, size, word) < 0) {
 			free(data);
 			return -EINVAL;
@@ -239,12 +179,12 @@ static int parse_at(struct reader *r, char *rest)
 static int parse_busy(struct reader *r, char *rest)
 {
 	struct manifest *m = r->m;
-	const char *name = next_word(&rest);
+	const char *name = manifest_word_next(&rest);
 	int answer = *rest ? manifest_error_by_name(rest) : 1;
 
 	if (!name || strchr(name, '/') || !answer)
 		return -EINVAL;
-	void *array = array_grow(m, m->busy, m->busy_count, sizeof(*m->busy));
+	void *array = manifest_array_grow(m, m->busy, m->busy_count, sizeof(*m->busy));
 	if (!array)
 		return -ENOMEM;
 	m->busy = array;
@@ -256,26 +196,14 @@ static int parse_busy(struct reader *r, char *rest)
 	return 0;
 }
 
-static int parse_number(char **line, char end, uint64_t max, uint64_t *ret)
-{
-	char *stop = strchr(*line, end);
-
-	if (!stop)
-		return -EINVAL;
-	*stop = '\0';
-	int x = num_parse(*line, 10, max, ret);
-	*line = stop + 1;
-	return x;
-}
-
 /* "MODE UID:GID", the mode in octal. */
 static int parse_node(struct reader *r, const char *path, char *rest)
 {
-	char *mode = next_word(&rest);
+	char *mode = manifest_word_next(&rest);
 	uint64_t bits, uid, gid;
 
 	if (!mode || num_parse(mode, 8, 07777, &bits) < 0 ||
-		parse_number(&rest, ':', UINT32_MAX, &uid) < 0 ||
+		manifest_number_take(&rest, ':', UINT32_MAX, &uid) < 0 ||
 		num_parse(rest, 10, UINT32_MAX, &gid) < 0)
 		return -EINVAL;
 	struct host_node *n = budget_take(r->m, sizeof(*n));
@@ -291,13 +219,13 @@ static int parse_held(char **line, struct host_holder *o)
 	size_t n = strcspn(*line, " ");
 
 	if (memchr(*line, '/', n) || (n == 1 && **line == '?')) {
-		const char *word = next_word(line);
+		const char *word = manifest_word_next(line);
 		return *word == '?' ? 0 : file_path(o->resource, sizeof(o->resource), "%s", word);
 	}
 	o->is_block = **line == 'b';
 	*line += o->is_block;
-	if (parse_number(line, ':', 4095, &major) < 0 ||
-		parse_number(line, ' ', 1048575, &minor) < 0)
+	if (manifest_number_take(line, ':', 4095, &major) < 0 ||
+		manifest_number_take(line, ' ', 1048575, &minor) < 0)
 		return -EINVAL;
 	o->rdev = makedev((unsigned)major, (unsigned)minor);
 	return 0;
@@ -309,16 +237,16 @@ static int parse_reach(struct reader *r, char *rest, enum host_holder_way way)
 	struct manifest *m = r->m;
 	uint64_t pid, uid;
 
-	if (parse_number(&rest, ' ', INT32_MAX, &pid) < 0 ||
-		parse_number(&rest, ' ', UINT32_MAX, &uid) < 0 || parse_held(&rest, &o) < 0)
+	if (manifest_number_take(&rest, ' ', INT32_MAX, &pid) < 0 ||
+		manifest_number_take(&rest, ' ', UINT32_MAX, &uid) < 0 || parse_held(&rest, &o) < 0)
 		return -EINVAL;
-	ssize_t len = unescape_text(rest);
+	ssize_t len = manifest_unescape(rest);
 	if (len < 0 || (size_t)len >= sizeof(o.comm))
 		return -EINVAL;
 	memcpy(o.comm, rest, (size_t)len);
 	o.pid = (pid_t)pid;
 	o.uid = (uid_t)uid;
-	void *array = array_grow(m, m->holders, m->holder_count, sizeof(*m->holders));
+	void *array = manifest_array_grow(m, m->holders, m->holder_count, sizeof(*m->holders));
 	if (!array)
 		return -ENOMEM;
 	m->holders = array;
@@ -354,10 +282,10 @@ static int parse_numbered(struct manifest *m, struct manifest_numbers *n, char *
 	if (!kind)
 		return -EINVAL;
 	rest++;
-	if (parse_number(&rest, ':', 4095, &major) < 0 ||
-		parse_number(&rest, ' ', 1048575, &minor) < 0 || !*rest)
+	if (manifest_number_take(&rest, ':', 4095, &major) < 0 ||
+		manifest_number_take(&rest, ' ', 1048575, &minor) < 0 || !*rest)
 		return -EINVAL;
-	ssize_t length = unescape_text(rest);
+	ssize_t length = manifest_unescape(rest);
 	if (length < 0 || memchr(rest, '\0', (size_t)length))
 		return -EINVAL;
 	rest[length] = '\0';
@@ -380,65 +308,10 @@ static int parse_loop(struct reader *r, char *rest)
 	return parse_numbered(r->m, &r->m->loops, rest);
 }
 
-/* INTERFACE ADDRESS/PREFIX */
-static int parse_address(struct reader *r, char *rest)
-{
-	struct host_net_address a = {0};
-	struct manifest *m = r->m;
-	uint64_t prefix;
-	const char *name = next_word(&rest);
-	char *slash = strchr(rest, '/');
-
-	if (!name || strlen(name) >= sizeof(a.interface) || !slash)
-		return -EINVAL;
-	*slash = '\0';
-	memcpy(a.interface, name, strlen(name));
-	a.family = strchr(rest, ':') ? AF_INET6 : AF_INET;
-	if (inet_pton(a.family, rest, a.bytes) != 1 ||
-		num_parse(slash + 1, 10, a.family == AF_INET ? 32 : 128, &prefix) < 0)
-		return -EINVAL;
-	a.prefix = (uint8_t)prefix;
-	void *array = array_grow(m, m->addresses, m->address_count, sizeof(*m->addresses));
-	if (!array)
-		return -ENOMEM;
-	m->addresses = array;
-	m->addresses[m->address_count++] = a;
-	return 0;
-}
-
-/* LOWER NAME PID UID OWNER, the owner escaped as in file. */
-static int parse_upper(struct reader *r, char *rest)
-{
-	struct host_net_upper u = {0};
-	struct manifest *m = r->m;
-	const char *lower = next_word(&rest), *name = next_word(&rest);
-	uint64_t pid, uid;
-
-	if (!lower || !name || strlen(lower) >= sizeof(u.lower) || strlen(name) >= sizeof(u.name))
-		return -EINVAL;
-	if (parse_number(&rest, ' ', INT32_MAX, &pid) < 0 ||
-		parse_number(&rest, ' ', UINT32_MAX, &uid) < 0)
-		return -EINVAL;
-	ssize_t len = unescape_text(rest);
-	if (len < 0 || (size_t)len >= sizeof(u.owner))
-		return -EINVAL;
-	memcpy(u.lower, lower, strlen(lower));
-	memcpy(u.name, name, strlen(name));
-	memcpy(u.owner, rest, (size_t)len);
-	u.pid = (pid_t)pid;
-	u.uid = (uid_t)uid;
-	void *array = array_grow(m, m->uppers, m->upper_count, sizeof(*m->uppers));
-	if (!array)
-		return -ENOMEM;
-	m->uppers = array;
-	m->uppers[m->upper_count++] = u;
-	return 0;
-}
-
 static int parse_unseen(struct reader *r, char *rest)
 {
-	r->m->uppers_error = manifest_error_by_name(rest);
-	return r->m->uppers_error ? 0 : -EINVAL;
+	r->m->uses_error = manifest_error_by_name(rest);
+	return r->m->uses_error ? 0 : -EINVAL;
 }
 
 static int parse_blind(struct reader *r, char *rest)
@@ -453,6 +326,7 @@ static int parse_line(struct reader *r, char *line)
 		const char *word;
 		int (*plain)(struct reader *r, char *rest);
 		int (*entry)(struct reader *r, const char *path, char *rest);
+		int (*net)(struct manifest *m, char *rest);
 	} words[] = {
 		{"file", .entry = parse_file},
 		{"bytes", .entry = parse_bytes},
@@ -467,8 +341,12 @@ static int parse_line(struct reader *r, char *line)
 		{"ring", .plain = parse_ring},
 		{"number", .plain = parse_path_number},
 		{"loop", .plain = parse_loop},
-		{"address", .plain = parse_address},
-		{"upper", .plain = parse_upper},
+		{"address", .net = manifest_parse_address},
+		{"upper", .net = manifest_parse_upper},
+		{"away", .net = manifest_parse_away},
+		{"use", .net = manifest_parse_use},
+		{"namespaces", .net = manifest_parse_namespaces},
+		{"socket", .net = manifest_parse_socket},
 		{"unseen", .plain = parse_unseen},
 		{"blind", .plain = parse_blind},
 	};
@@ -476,13 +354,15 @@ static int parse_line(struct reader *r, char *line)
 
 	if (!*line || *line == '#')
 		return 0;
-	const char *word = next_word(&line);
+	const char *word = manifest_word_next(&line);
 	for (size_t i = 0; word && i < COUNT(words); i++) {
 		if (strcmp(word, words[i].word) != 0)
 			continue;
 		if (words[i].plain)
 			return words[i].plain(r, line);
-		int x = full_path(r, next_word(&line), path, sizeof(path));
+		if (words[i].net)
+			return words[i].net(r->m, line);
+		int x = full_path(r, manifest_word_next(&line), path, sizeof(path));
 		return x < 0 ? x : words[i].entry(r, path, line);
 	}
 	return -EINVAL;
@@ -589,6 +469,7 @@ void manifest_fini(struct manifest *m)
 	free(m->busy);
 	free(m->holders);
 	free(m->addresses);
-	free(m->uppers);
+	free(m->uses);
+	free(m->sockets);
 	*m = (struct manifest){0};
 }

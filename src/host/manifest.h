@@ -33,6 +33,12 @@ struct manifest_numbers {
 	struct manifest_number *list;
 };
 
+/* The process that has a socket open. */
+struct manifest_socket {
+	uint64_t inode;
+	struct host_holder holder;
+};
+
 struct manifest {
 	size_t entry_count;
 	struct manifest_entry
@@ -45,9 +51,12 @@ struct manifest {
 	struct manifest_numbers loops;
 	size_t address_count;
 	struct host_net_address *addresses;
-	size_t upper_count;
-	struct host_net_upper *uppers;
-	int uppers_error; /* -errno that ends uppers() */
+	size_t use_count;
+	struct host_net_use *uses;
+	int uses_error; /* -errno that ends net_uses() */
+	bool has_other_nets;
+	size_t socket_count;
+	struct manifest_socket *sockets;
 	int blind; /* -errno: usher could not look at all processes when it took the snapshot */
 	size_t budget; /* bytes that parsing may still allocate */
 };
@@ -75,6 +84,9 @@ const struct manifest_number *manifest_number_find(
 	const struct manifest_numbers *n, const char *name);
 /* Adds a number and copies the name. Return: 0, -ENOMEM. */
 int manifest_number_add(struct manifest_numbers *n, const char *name, struct host_number number);
+
+/* The words of kinds of use in a snapshot: "upper", "xdp"; NULL for HOST_NET_AWAY. */
+extern const char *const manifest_use_words[HOST_NET_RULE + 1];
 
 #define MANIFEST_HEADER "usher-host 1"
 #define MANIFEST_BYTES_MAX 65536 /* largest sparse file; configuration space has 4096 */

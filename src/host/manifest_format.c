@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,22 +207,57 @@ static void put_numbers(FILE *f, const char *word, const struct manifest_numbers
 	}
 }
 
-static void put_uppers(FILE *f, const struct manifest *m)
+static void put_owner(FILE *f, const struct host_net_use *u)
 {
-	const char *error = manifest_error_name(m->uppers_error);
+	(void)fprintf(f, "%d %u ", (int)u->pid, (unsigned)u->uid);
+	put_text(f, u->owner, strlen(u->owner));
+}
 
-	for (size_t i = 0; i < m->upper_count; i++) {
-		const struct host_net_upper *u = &m->uppers[i];
+static void put_use(FILE *f, const struct host_net_use *u)
+{
+	if (u->kind == HOST_NET_AWAY) {
+		(void)fprintf(f, "away %s %s ", u->detail, u->name);
+		put_owner(f, u);
+	} else if (u->kind == HOST_NET_UPPER && u->owner[0]) {
+		(void)fprintf(f, "upper %s %s ", u->lower, u->name);
+		put_owner(f, u);
+	} else {
+		const char *detail = u->kind == HOST_NET_UPPER ? u->name : u->detail;
+		(void)fprintf(f, "use %s %s ", u->lower, manifest_use_words[u->kind]);
+		put_text(f, detail, strlen(detail));
+	}
+	(void)fputc('\n', f);
+}
 
-		if (!word_ok(u->lower) || !word_ok(u->name) || !*u->lower || !*u->name)
+static void put_uses(FILE *f, const struct manifest *m)
+{
+	const char *error = manifest_error_name(m->uses_error);
+
+	for (size_t i = 0; i < m->use_count; i++) {
+		const struct host_net_use *u = &m->uses[i];
+		const char *first = u->kind == HOST_NET_AWAY ? u->detail : u->lower;
+		bool is_named = u->kind == HOST_NET_AWAY || u->kind == HOST_NET_UPPER;
+
+		if (!*first || !word_ok(first) || (is_named && (!*u->name || !word_ok(u->name))))
 			continue;
-		(void)fprintf(
-			f, "upper %s %s %d %u ", u->lower, u->name, (int)u->pid, (unsigned)u->uid);
-		put_text(f, u->owner, strlen(u->owner));
+		put_use(f, u);
+	}
+	if (m->uses_error)
+		(void)fprintf(f, "unseen %s\n", error ? error : "EIO");
+	if (m->has_other_nets)
+		(void)fputs("namespaces\n", f);
+}
+
+static void put_sockets(FILE *f, const struct manifest *m)
+{
+	for (size_t i = 0; i < m->socket_count; i++) {
+		const struct host_holder *o = &m->sockets[i].holder;
+
+		(void)fprintf(f, "socket %" PRIu64 " %d %u ", m->sockets[i].inode, (int)o->pid,
+			(unsigned)o->uid);
+		put_text(f, o->comm, strlen(o->comm));
 		(void)fputc('\n', f);
 	}
-	if (m->uppers_error)
-		(void)fprintf(f, "unseen %s\n", error ? error : "EIO");
 }
 
 static void put_others(FILE *f, const struct manifest *m)
@@ -244,7 +280,8 @@ static void put_others(FILE *f, const struct manifest *m)
 		if (word_ok(a->interface) && inet_ntop(a->family, a->bytes, text, sizeof(text)))
 			(void)fprintf(f, "address %s %s/%u\n", a->interface, text, a->prefix);
 	}
-	put_uppers(f, m);
+	put_uses(f, m);
+	put_sockets(f, m);
 	put_holders(f, m);
 }
 

@@ -3,10 +3,12 @@
 #define HOST_NETNS_H
 
 struct host;
-struct host_net_upper;
+struct host_net_use;
 
-/* host_ops.uppers of the live machine, which @live is. */
-int netns_uppers(
-	struct host *live, int (*each)(void *arg, const struct host_net_upper *u), void *arg);
+/* host_net_uses() of the live machine, which @live is. */
+int netns_uses(struct host *live, int (*each)(void *arg, const struct host_net_use *u), void *arg);
+
+/* host_other_nets() of the live machine, which @live is. */
+int netns_exist(struct host *live);
 
 #endif

@@ -26,7 +26,7 @@ struct recorder {
 	struct host *inner;
 	struct answers answers;
 	struct manifest others; /* all but files: busy, holders, numbers, addresses */
-	bool has_holders, has_addresses, has_uppers;
+	bool has_holders, has_addresses, has_uses;
 	enum host_look look; /* with has_holders: where they were looked for */
 };
 
@@ -297,31 +297,66 @@ static int recorder_addresses(
 	return x;
 }
 
-static int upper_add(void *arg, const struct host_net_upper *u)
+static int use_add(void *arg, const struct host_net_use *u)
 {
 	struct manifest *m = arg;
-	struct host_net_upper *list = reallocarray(m->uppers, m->upper_count + 1, sizeof(*list));
+	struct host_net_use *list = reallocarray(m->uses, m->use_count + 1, sizeof(*list));
 
 	if (!list)
 		return -ENOMEM;
-	m->uppers = list;
-	list[m->upper_count++] = *u;
+	m->uses = list;
+	list[m->use_count++] = *u;
 	return 0;
 }
 
-static int recorder_uppers(
-	struct host *h, int (*each)(void *arg, const struct host_net_upper *u), void *arg)
+static int recorder_net_uses(
+	struct host *h, int (*each)(void *arg, const struct host_net_use *u), void *arg)
 {
 	struct recorder *r = recorder_of(h);
 	struct manifest *m = &r->others;
 	int x = 0;
 
-	if (!r->has_uppers)
-		m->uppers_error = r->inner->ops->uppers(r->inner, upper_add, m);
-	r->has_uppers = true;
-	for (size_t i = 0; x == 0 && i < m->upper_count; i++)
-		x = each(arg, &m->uppers[i]);
-	return x ? x : m->uppers_error;
+	if (!r->has_uses)
+		m->uses_error = host_net_uses(r->inner, use_add, m);
+	r->has_uses = true;
+	for (size_t i = 0; x == 0 && i < m->use_count; i++)
+		x = each(arg, &m->uses[i]);
+	return x ? x : m->uses_error;
+}
+
+static int recorder_other_nets(struct host *h)
+{
+	struct recorder *r = recorder_of(h);
+	int x = host_other_nets(r->inner);
+
+	r->others.has_other_nets = r->others.has_other_nets || x == 1;
+	return x;
+}
+
+static int socket_add(struct manifest *m, uint64_t inode, const struct host_holder *o)
+{
+	struct manifest_socket *list = reallocarray(m->sockets, m->socket_count + 1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	m->sockets = list;
+	list[m->socket_count++] = (struct manifest_socket){inode, *o};
+	return 0;
+}
+
+static int recorder_socket(struct host *h, uint64_t inode, struct host_holder *ret)
+{
+	struct recorder *r = recorder_of(h);
+	struct manifest *m = &r->others;
+
+	for (size_t i = 0; i < m->socket_count; i++) {
+		if (m->sockets[i].inode != inode)
+			continue;
+		*ret = m->sockets[i].holder;
+		return 0;
+	}
+	int x = host_socket(r->inner, inode, ret);
+	return x < 0 ? x : socket_add(m, inode, ret);
 }
 
 static int number_keep(struct recorder *r, struct manifest_numbers *n, const char *name,
@@ -393,7 +428,9 @@ static const struct host_ops recorder_ops = {
 	.block_busy = recorder_block_busy,
 	.holders = recorder_holders,
 	.addresses = recorder_addresses,
-	.uppers = recorder_uppers,
+	.net_uses = recorder_net_uses,
+	.other_nets = recorder_other_nets,
+	.socket = recorder_socket,
 };
 
 int host_recorder_new(struct host *inner, struct host **ret)
@@ -425,10 +462,14 @@ static int copy_others(const struct manifest *from, struct manifest *m)
 	for (size_t i = 0; i < from->address_count; i++)
 		if (address_add(m, &from->addresses[i]) < 0)
 			return -ENOMEM;
-	for (size_t i = 0; i < from->upper_count; i++)
-		if (upper_add(m, &from->uppers[i]) < 0)
+	for (size_t i = 0; i < from->use_count; i++)
+		if (use_add(m, &from->uses[i]) < 0)
 			return -ENOMEM;
-	m->uppers_error = from->uppers_error;
+	m->uses_error = from->uses_error;
+	m->has_other_nets = from->has_other_nets;
+	for (size_t i = 0; i < from->socket_count; i++)
+		if (socket_add(m, from->sockets[i].inode, &from->sockets[i].holder) < 0)
+			return -ENOMEM;
 	if (copy_numbers(&from->paths, &m->paths) < 0 || copy_numbers(&from->loops, &m->loops) < 0)
 		return -ENOMEM;
 	m->busy = calloc(from->busy_count + 1, sizeof(*m->busy));

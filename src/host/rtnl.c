@@ -3,6 +3,7 @@
 
 #include "base/clean.h"
 #include "base/num.h"
+#include "host/attribute.h"
 #include "host/host.h"
 
 #include <arpa/inet.h>
@@ -156,53 +157,16 @@ int rtnl_setting_equal(enum rtnl_setting s, const struct host_vf *a, const struc
 	return 1;
 }
 
-/* The macros of linux/rtnetlink.h and linux/netlink.h lose the const. */
-static const void *data_of(const struct rtattr *a)
-{
-	return (const uint8_t *)a + RTA_LENGTH(0);
-}
-
-/* Walks the attributes in a piece of memory. Return: NULL at the end, or at an invalid one. */
-static const struct rtattr *first_of(const void *data, size_t size, size_t *left)
-{
-	*left = size;
-	return RTA_OK((const struct rtattr *)data, size) ? data : NULL;
-}
-
-static const struct rtattr *next_of(const struct rtattr *a, size_t *left)
-{
-	size_t n = RTA_ALIGN(a->rta_len);
-
-	if (n >= *left)
-		return NULL;
-	*left -= n;
-	a = (const void *)((const uint8_t *)a + n);
-	return RTA_OK(a, *left) ? a : NULL;
-}
-
-static uint16_t type_of(const struct rtattr *a)
-{
-	return a->rta_type & NLA_TYPE_MASK;
-}
-
-/* Copies as many bytes as both have: the kernel's struct may be a longer, newer one. */
-static void copy_attribute(const struct rtattr *a, void *ret, size_t size)
-{
-	size_t n = RTA_PAYLOAD(a);
-
-	memcpy(ret, data_of(a), n < size ? n : size);
-}
-
 static void take_vlans(const struct rtattr *list, struct host_vf *vf)
 {
 	struct ifla_vf_vlan_info v = {0};
 	size_t left;
 
 	/* A function has one VLAN: the kernel reads one IFLA_VF_VLAN_INFO. */
-	const struct rtattr *a = first_of(data_of(list), RTA_PAYLOAD(list), &left);
-	if (!a || type_of(a) != IFLA_VF_VLAN_INFO)
+	const struct rtattr *a = attribute_first(attribute_data(list), RTA_PAYLOAD(list), &left);
+	if (!a || attribute_type(a) != IFLA_VF_VLAN_INFO)
 		return;
-	copy_attribute(a, &v, sizeof(v));
+	attribute_copy(a, &v, sizeof(v));
 	vf->vlan = (uint16_t)v.vlan;
 	vf->qos = v.qos;
 	vf->proto = ntohs(v.vlan_proto);
@@ -215,14 +179,14 @@ static void take_attribute(const struct rtattr *a, struct host_vf *vf)
 	struct ifla_vf_rate rate = {0};
 	uint32_t pair[2] = {0}; /* of other attributes: the function, the value */
 
-	switch (type_of(a)) {
+	switch (attribute_type(a)) {
 	case IFLA_VF_MAC:
-		copy_attribute(a, &mac, sizeof(mac));
+		attribute_copy(a, &mac, sizeof(mac));
 		vf->index = mac.vf;
 		memcpy(vf->mac, mac.mac, sizeof(vf->mac));
 		return;
 	case IFLA_VF_VLAN:
-		copy_attribute(a, &vlan, sizeof(vlan));
+		attribute_copy(a, &vlan, sizeof(vlan));
 		vf->vlan = (uint16_t)vlan.vlan;
 		vf->qos = vlan.qos;
 		return;
@@ -230,20 +194,20 @@ static void take_attribute(const struct rtattr *a, struct host_vf *vf)
 		take_vlans(a, vf);
 		return;
 	case IFLA_VF_RATE:
-		copy_attribute(a, &rate, sizeof(rate));
+		attribute_copy(a, &rate, sizeof(rate));
 		vf->min_rate = rate.min_tx_rate;
 		vf->max_rate = rate.max_tx_rate;
 		return;
 	default:
-		copy_attribute(a, pair, sizeof(pair));
+		attribute_copy(a, pair, sizeof(pair));
 	}
-	if (type_of(a) == IFLA_VF_SPOOFCHK)
+	if (attribute_type(a) == IFLA_VF_SPOOFCHK)
 		vf->spoofchk = pair[1];
-	else if (type_of(a) == IFLA_VF_LINK_STATE)
+	else if (attribute_type(a) == IFLA_VF_LINK_STATE)
 		vf->link_state = pair[1];
-	else if (type_of(a) == IFLA_VF_RSS_QUERY_EN)
+	else if (attribute_type(a) == IFLA_VF_RSS_QUERY_EN)
 		vf->rss_query = pair[1];
-	else if (type_of(a) == IFLA_VF_TRUST)
+	else if (attribute_type(a) == IFLA_VF_TRUST)
 		vf->trust = pair[1];
 }
 
@@ -257,8 +221,9 @@ static struct host_vf function_of(const struct rtattr *info)
 		.trust = HOST_VF_UNTOLD};
 	size_t left;
 
-	for (const struct rtattr *a = first_of(data_of(info), RTA_PAYLOAD(info), &left); a;
-		a = next_of(a, &left))
+	for (const struct rtattr *a =
+			attribute_first(attribute_data(info), RTA_PAYLOAD(info), &left);
+		a; a = attribute_next(a, &left))
 		take_attribute(a, &vf);
 	return vf;
 }
@@ -272,15 +237,16 @@ int rtnl_each_function(
 	if (m->nlmsg_type != RTM_NEWLINK || m->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
 		return 0;
 	const struct rtattr *a =
-		first_of((const uint8_t *)m + NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+		attribute_first((const uint8_t *)m + NLMSG_LENGTH(sizeof(struct ifinfomsg)),
 			m->nlmsg_len - NLMSG_LENGTH(sizeof(struct ifinfomsg)), &left);
-	for (; a && r == 0; a = next_of(a, &left)) {
-		if (type_of(a) != IFLA_VFINFO_LIST)
+	for (; a && r == 0; a = attribute_next(a, &left)) {
+		if (attribute_type(a) != IFLA_VFINFO_LIST)
 			continue;
-		const struct rtattr *info = first_of(data_of(a), RTA_PAYLOAD(a), &inner);
-		for (; info && r == 0; info = next_of(info, &inner)) {
+		const struct rtattr *info =
+			attribute_first(attribute_data(a), RTA_PAYLOAD(a), &inner);
+		for (; info && r == 0; info = attribute_next(info, &inner)) {
 			const struct host_vf vf = function_of(info);
-			if (type_of(info) == IFLA_VF_INFO && vf.index != HOST_VF_UNTOLD)
+			if (attribute_type(info) == IFLA_VF_INFO && vf.index != HOST_VF_UNTOLD)
 				r = each(arg, &vf);
 		}
 	}
@@ -298,25 +264,66 @@ void rtnl_ask_links(void *buf)
 	memcpy(buf, &q, sizeof(q));
 }
 
+static void take_xdp(const struct rtattr *xdp, struct rtnl_link *ret)
+{
+	uint8_t attached = XDP_ATTACHED_NONE;
+	size_t left;
+
+	for (const struct rtattr *a = attribute_inside(xdp, &left); a;
+		a = attribute_next(a, &left)) {
+		if (attribute_type(a) == IFLA_XDP_ATTACHED)
+			attribute_copy(a, &attached, sizeof(attached));
+		else if (attribute_type(a) == IFLA_XDP_PROG_ID)
+			attribute_copy(a, &ret->xdp_program, sizeof(ret->xdp_program));
+	}
+	ret->has_xdp = attached != XDP_ATTACHED_NONE;
+}
+
+static void take_link_attribute(const struct rtattr *a, struct rtnl_link *ret)
+{
+	switch (attribute_type(a)) {
+	case IFLA_IFNAME:
+		attribute_text(a, ret->name, sizeof(ret->name));
+		break;
+	case IFLA_LINK:
+		attribute_copy(a, &ret->lower, sizeof(ret->lower));
+		break;
+	case IFLA_LINK_NETNSID:
+		attribute_copy(a, &ret->lower_netns, sizeof(ret->lower_netns));
+		ret->has_lower_netns = true;
+		break;
+	case IFLA_XDP:
+		take_xdp(a, ret);
+		break;
+	case IFLA_PARENT_DEV_NAME:
+		attribute_text(a, ret->parent, sizeof(ret->parent));
+		break;
+	case IFLA_PHYS_SWITCH_ID:
+		ret->switch_len =
+			(uint8_t)(RTA_PAYLOAD(a) < sizeof(ret->switch_id) ? RTA_PAYLOAD(a)
+									  : sizeof(ret->switch_id));
+		attribute_copy(a, ret->switch_id, sizeof(ret->switch_id));
+		break;
+	default:
+		break;
+	}
+}
+
 bool rtnl_link_read(const struct nlmsghdr *m, struct rtnl_link *ret)
 {
+	struct ifinfomsg info;
 	const size_t head = NLMSG_LENGTH(sizeof(struct ifinfomsg));
 	size_t left;
 
 	if (m->nlmsg_type != RTM_NEWLINK || m->nlmsg_len < head)
 		return false;
 	*ret = (struct rtnl_link){0};
-	const struct rtattr *a = first_of((const uint8_t *)m + head, m->nlmsg_len - head, &left);
-	for (; a; a = next_of(a, &left)) {
-		if (type_of(a) == IFLA_IFNAME) {
-			copy_attribute(a, ret->name, sizeof(ret->name) - 1);
-		} else if (type_of(a) == IFLA_LINK) {
-			copy_attribute(a, &ret->lower, sizeof(ret->lower));
-		} else if (type_of(a) == IFLA_LINK_NETNSID) {
-			copy_attribute(a, &ret->lower_netns, sizeof(ret->lower_netns));
-			ret->has_lower_netns = true;
-		}
-	}
+	memcpy(&info, (const uint8_t *)m + NLMSG_HDRLEN, sizeof(info));
+	ret->index = (uint32_t)info.ifi_index;
+	const struct rtattr *a =
+		attribute_first((const uint8_t *)m + head, m->nlmsg_len - head, &left);
+	for (; a; a = attribute_next(a, &left))
+		take_link_attribute(a, ret);
 	return true;
 }
 
@@ -339,10 +346,11 @@ void rtnl_netns_read(const struct nlmsghdr *m, int32_t *ret)
 
 	if (m->nlmsg_type != RTM_NEWNSID || m->nlmsg_len < head)
 		return;
-	const struct rtattr *a = first_of((const uint8_t *)m + head, m->nlmsg_len - head, &left);
-	for (; a; a = next_of(a, &left))
-		if (type_of(a) == NETNSA_NSID)
-			copy_attribute(a, ret, sizeof(*ret));
+	const struct rtattr *a =
+		attribute_first((const uint8_t *)m + head, m->nlmsg_len - head, &left);
+	for (; a; a = attribute_next(a, &left))
+		if (attribute_type(a) == NETNSA_NSID)
+			attribute_copy(a, ret, sizeof(*ret));
 }
 
 static const struct nlmsghdr *next_message(const struct nlmsghdr *m, size_t *left)

@@ -32,10 +32,15 @@ void rtnl_ask_links(void *buf);
 
 /* One interface of the answer. */
 struct rtnl_link {
+	uint32_t index;
 	char name[16];
 	uint32_t lower; /* index of the interface below, or of its peer; 0: none */
 	bool has_lower_netns; /* false: the lower one is in the same namespace */
 	int32_t lower_netns; /* of the lower one: a number that this namespace has for it */
+	bool has_xdp;
+	uint32_t xdp_program;
+	char parent[64]; /* the device's name on its bus ("0000:02:00.0", "virtio1"); "": none */
+	uint8_t switch_len, switch_id[32]; /* of the switch that it is a port of */
 };
 
 /* Return: whether the message is an interface. */

@@ -43,7 +43,12 @@
  *	loop b259:1 loop0		host_ops.loop() of loop0, likewise
  *	address INTERFACE ADDRESS/LEN	an address of a network interface
  *	upper LOWER NAME PID UID OWNER	an interface of another network namespace on one of ours
- *	unseen EACCES			host_ops.uppers() returns so at the end
+ *	away DEVICE NAME PID UID OWNER	an interface of our device in another network namespace
+ *	use INTERFACE KIND [DETAIL]	another use of an interface: upper, xdp, filter, target,
+ *					route, rule (enum host_net_use_kind)
+ *	unseen EACCES			host_net_uses() returns so at the end
+ *	namespaces			there are other network namespaces
+ *	socket INODE PID UID COMM	the process that has a socket open
  *	blind [EPERM]                   host_ops.holders() returns -EACCES, or so, at the end
  */
 #define TEXT_MAX MIB(32)
@@ -301,15 +306,33 @@ static int snapshot_addresses(
 	return r;
 }
 
-static int snapshot_uppers(
-	struct host *h, int (*each)(void *arg, const struct host_net_upper *u), void *arg)
+static int snapshot_net_uses(
+	struct host *h, int (*each)(void *arg, const struct host_net_use *u), void *arg)
 {
 	const struct manifest *m = manifest_of(h);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < m->upper_count; i++)
-		r = each(arg, &m->uppers[i]);
-	return r ? r : m->uppers_error;
+	for (size_t i = 0; r == 0 && i < m->use_count; i++)
+		r = each(arg, &m->uses[i]);
+	return r ? r : m->uses_error;
+}
+
+static int snapshot_other_nets(struct host *h)
+{
+	return manifest_of(h)->has_other_nets;
+}
+
+static int snapshot_socket(struct host *h, uint64_t inode, struct host_holder *ret)
+{
+	const struct manifest *m = manifest_of(h);
+
+	for (size_t i = 0; i < m->socket_count; i++) {
+		if (m->sockets[i].inode != inode)
+			continue;
+		*ret = m->sockets[i].holder;
+		return 0;
+	}
+	return -ENOENT;
 }
 
 static void snapshot_close(struct host *h)
@@ -332,7 +355,9 @@ static const struct host_ops snapshot_ops = {
 	.number = snapshot_number,
 	.loop = snapshot_loop,
 	.addresses = snapshot_addresses,
-	.uppers = snapshot_uppers,
+	.net_uses = snapshot_net_uses,
+	.other_nets = snapshot_other_nets,
+	.socket = snapshot_socket,
 };
 
 /* Reads a whole regular file and adds a NUL. */

@@ -427,8 +427,8 @@ int manifest_redact(struct manifest *m, const uint8_t *key)
 	sort_entries(m);
 	for (size_t i = 0; r == 0 && key && i < m->paths.count; i++)
 		r = redact_path(&m->paths.list[i].name, key);
-	for (size_t i = 0; key && i < m->upper_count; i++) {
-		struct host_net_upper *u = &m->uppers[i];
+	for (size_t i = 0; key && i < m->use_count; i++) {
+		struct host_net_use *u = &m->uses[i];
 
 		alias_scrub(key, u->lower, strlen(u->lower));
 		alias_scrub(key, u->name, strlen(u->name));

@@ -216,8 +216,11 @@ int inventory_read(struct host *h, enum hold_depth depth, struct inventory *ret,
 		x->device = devices[i];
 		r = hold_find_in(view, &devices[i], &x->holds, e);
 		x->state = judge_device(h, x);
-		for (size_t j = 0; j < x->holds.count; j++)
-			ret->blind = ret->blind || x->holds.list[j].unsure;
+		for (size_t j = 0; j < x->holds.count; j++) {
+			bool net = strcmp(x->holds.list[j].check, "net") == 0;
+			ret->blind = ret->blind || (x->holds.list[j].unsure && !net);
+			ret->unlooked = ret->unlooked || (x->holds.list[j].unsure && net);
+		}
 	}
 	hold_view_free(view);
 	if (r < 0)
@@ -250,6 +253,15 @@ const struct inventory_entry *inventory_find(const struct inventory *v, struct p
 			high = mid;
 	}
 	return NULL;
+}
+
+/* Writes why an interface that seems free may be in use. */
+static void first_doubt(const struct inventory_entry *x, char *buf, size_t size)
+{
+	for (size_t i = 0; i < x->holds.count && !buf[0]; i++)
+		if (strcmp(x->holds.list[i].check, "net") == 0)
+			(void)snprintf(buf, size, "%s: %s", x->holds.list[i].object,
+				x->holds.list[i].text);
 }
 
 /* Writes the first absolute hold, else the first one, and the number of the others. */
@@ -292,4 +304,6 @@ void inventory_reason(const struct inventory_entry *x, char *buf, size_t size)
 		(void)file_path(buf, size, "%s", x->lease);
 	else if (x->state == INVENTORY_BUSY || x->state == INVENTORY_LENT)
 		first_hold(x, buf, size);
+	else if (x->state == INVENTORY_MAYBE)
+		first_doubt(x, buf, size);
 }

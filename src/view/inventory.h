@@ -12,7 +12,7 @@ struct host;
 /* Whether a device can be lent now. */
 enum inventory_state {
 	INVENTORY_FREE, /* neither it nor another member of its group is in use */
-	INVENTORY_MAYBE, /* no use found, but not all processes could be inspected */
+	INVENTORY_MAYBE, /* no use found, but usher has not seen all users */
 	INVENTORY_READY, /* on a VFIO driver, not open */
 	INVENTORY_LENT, /* its group is open */
 	INVENTORY_BUSY, /* in use */
@@ -38,6 +38,7 @@ struct inventory {
 	struct inventory_entry *list; /* by address */
 	enum pci_iommu iommu;
 	bool blind; /* processes of other users could not be inspected */
+	bool unlooked; /* other network namespaces exist, and were not looked into */
 };
 
 /*

@@ -51,7 +51,7 @@ int listing_json(const struct listing *l, struct err *e)
 	if (r < 0)
 		return r;
 	json_put_text(doc, "iommu", states[l->inventory.iommu]);
-	json_put_flag(doc, "complete", !l->inventory.blind);
+	json_put_flag(doc, "complete", !l->inventory.blind && !l->inventory.unlooked);
 	struct json *devices = json_put_list(doc, "devices");
 	for (size_t i = 0; i < l->tree.count; i++)
 		put_device(json_push_map(devices), l, l->tree.list[i].entry);

@@ -58,13 +58,14 @@ static int take_address(void *arg, const struct host_net_address *a)
 	return 0;
 }
 
-static int take_upper(void *arg, const struct host_net_upper *u)
+static int take_use(void *arg, const struct host_net_use *u)
 {
 	(void)arg;
 	require(memchr(u->lower, '\0', sizeof(u->lower)) &&
 			memchr(u->name, '\0', sizeof(u->name)) &&
+			memchr(u->detail, '\0', sizeof(u->detail)) &&
 			memchr(u->owner, '\0', sizeof(u->owner)),
-		"an upper interface has names");
+		"a use of an interface has names");
 	return 0;
 }
 
@@ -74,12 +75,17 @@ static void ask_host(struct host *h)
 	static const char *const nodes[] = {
 		"/dev/kvm", "/dev/nvme0n1", "/dev/loop0", "/", "/sys/a/z"};
 	static const char *const disks[] = {"sda", "sdb", "nvme0n1", "loop0"};
+	struct host_holder holder = {0};
 	struct host_number number;
 	struct host_node node;
 
 	(void)h->ops->holders(h, HOST_LOOK_EVERYWHERE, take_holder, NULL);
 	(void)h->ops->addresses(h, take_address, NULL);
-	(void)h->ops->uppers(h, take_upper, NULL);
+	(void)host_net_uses(h, take_use, NULL);
+	(void)host_other_nets(h);
+	if (host_socket(h, 41523, &holder) == 0)
+		require(memchr(holder.comm, '\0', sizeof(holder.comm)) != NULL,
+			"a process has a name");
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
 		(void)h->ops->node(h, nodes[i], &node);
 		(void)h->ops->number(h, nodes[i], &number);

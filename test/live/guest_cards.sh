@@ -126,7 +126,8 @@ echo "guest: drawn $(cat /sys/class/graphics/fb0/virtual_size)"
 read word
 END
 # shellcheck disable=SC2086 # these are several words
-open_guest --name cards --memory 256M $devices
+# The text console of the emulated host may be on the display.
+open_guest --name cards --memory 256M --allow=gpu $devices
 wait_for_guest '^guest: drawn'
 
 # The outer QEMU sees the card's screen, and writes it next to the job of this boot.

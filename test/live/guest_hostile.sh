@@ -22,7 +22,7 @@ boots=4
 for seed in ${USHER_SEED:-1 2}; do
 	echo "seed $seed"
 	# shellcheck disable=SC2086 # these are several words
-	timeout 250 usher run --name hostile --kernel "$hostile" --memory 32M --timing \
+	timeout 250 usher run --name hostile --kernel "$hostile" --memory 32M --timing --allow=gpu \
 		--cmdline "seed=$seed ops=${USHER_OPS:-750} boots=$boots" $devices >"$work/out" 2>"$work/err" </dev/null
 	status=$?
 	command="usher run, seed $seed"

@@ -24,6 +24,8 @@ wait_for /dev/nvme0n1
 n=0
 until [ $(ls -d /sys/block/sd* | wc -l) = 2 ] || [ $((n += 1)) -gt 300 ]; do sleep 0.1; done
 END
+# The text console of the emulated host may be on the display.
+allow=--allow=gpu
 # shellcheck disable=SC2086 # these are several words
 compare_lspci $devices
 python3 "$top/test/live/lspci.py" --links "$work/usher" || fail 'root ports and their cards differ in their links'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A network card is in use by what its interface does, not because the interface exists.
 # topology: minimal
-# timeout: 300
+# timeout: 400
 . "${0%/*}/lib.sh"
 
 card=$(e1000e_address)
@@ -78,6 +78,72 @@ held_through usher-vlan usher-vlan 203.0.113
 ip link del usher-vlan
 is free
 
+# held TEXT: a plan refuses, and says so; also from a snapshot.
+held() {
+	expect_status 3 usher bind --dry-run "$card"
+	expect_text '[net]'
+	expect_text "$1"
+	expect_ok usher snapshot --exact "$work/held.host"
+	expect_status 3 usher bind --dry-run --host "$work/held.host" "$card"
+	expect_text "$1"
+}
+
+# used KIND: a process uses the interface without an address, until let_go.
+used() {
+	: >"$work/used"
+	python3 "$top/test/live/hold_net.py" "$1" "$eth" >"$work/used" 2>&1 &
+	user=$!
+	at_exit "kill $user 2>/dev/null"
+	wait_until 30 grep -q held "$work/used"
+}
+let_go() {
+	kill $user
+	wait $user 2>/dev/null
+}
+
+# Uses that need no address: by frames, by programs, by rules.
+modprobe -qa pppoe af_packet sch_ingress cls_matchall cls_u32 act_mirred dummy
+used packet
+held "a packet socket is bound to it: python3 (pid $user, root)"
+is busy 'a packet socket is bound to it: a process of uid 0'
+let_go
+is free
+used pppoe
+held 'carries a PPPoE session (0x1234 with 52:54:00:01:02:03)'
+is busy 'carries a PPPoE session'
+let_go
+is free
+used xdp
+held 'runs XDP (program '
+let_go
+expect_ok usher bind --dry-run "$card"
+
+part usher-dummy type dummy
+ip link set usher-dummy up
+tc qdisc add dev "$eth" ingress || fail 'no ingress'
+expect_ok usher bind --dry-run "$card"
+tc filter add dev "$eth" parent ffff: protocol all matchall action mirred egress redirect dev usher-dummy ||
+	fail 'no filter'
+held 'has filters of tc (matchall)'
+tc qdisc del dev "$eth" ingress
+expect_ok usher bind --dry-run "$card"
+tc qdisc add dev usher-dummy clsact
+tc filter add dev usher-dummy egress protocol all matchall action mirred egress mirror dev "$eth" ||
+	fail 'no mirror'
+held 'gets packets that tc redirects'
+ip link del usher-dummy
+expect_ok usher bind --dry-run "$card"
+
+ip route add 198.18.0.0/15 dev "$eth" table 77 || fail 'no route'
+held 'carries the route to 198.18.0.0/15 in table 77'
+ip route flush table 77
+ip rule add iif "$eth" table 77
+at_exit "ip rule del iif $eth table 77 2>/dev/null"
+held 'is named in a routing rule (priority '
+ip rule del iif "$eth" table 77
+expect_ok usher bind --dry-run "$card"
+is free
+
 # The upper interface is in a container. A listing does not show it, because a listing starts no
 # process. Verbs that decide about the card ask in every network namespace.
 carries() {
@@ -89,6 +155,10 @@ modprobe -qa macvlan ipvlan 8021q
 ip netns add usher-box || fail 'no network namespace'
 at_exit 'ip netns del usher-box 2>/dev/null'
 ip link set "$eth" up
+is unsure 'another network namespace may use it'
+expect_ok usher list -n "$card"
+expect_text 'free?'
+expect_text 'a listing does not look into other network namespaces'
 for kind in macvlan ipvlan vlan; do
 	case $kind in vlan) id='id 9' ;; *) id= ;; esac
 	# shellcheck disable=SC2086
@@ -119,9 +189,30 @@ if command -v strace >/dev/null; then
 	expect_ok strace -f -qq -e trace=fork,vfork,clone,clone3,setns -o "$work/calls" usher list -n
 	[ ! -s "$work/calls" ] || fail "a listing starts a process: $(cat "$work/calls")"
 fi
-ip -n usher-box link del usher-up
-expect_ok usher bind --dry-run "$card"
 kill $sleeper
+wait $sleeper 2>/dev/null
+
+# Nobody is in that namespace: a descriptor keeps it, and then a mount that only another process has.
+sleep 300 9</run/netns/usher-box &
+sleeper=$!
+at_exit "kill $sleeper 2>/dev/null"
+: >"$work/kept"
+unshare -m sh -c "mount --make-rprivate / && mount --bind /run/netns/usher-box $work/kept &&
+	exec sleep 300" &
+mounter=$!
+at_exit "kill $mounter 2>/dev/null"
+is_kept() { grep -q "$work/kept" /proc/$mounter/mountinfo && grep -q sleep /proc/$mounter/comm; }
+wait_until 10 is_kept
+ip netns del usher-box
+held "carries usher-up in another network namespace: sleep (pid "
+kill $mounter
+wait $mounter 2>/dev/null
+held "carries usher-up in another network namespace: sleep (pid $sleeper, root)"
+ip link del usher-up 2>/dev/null
+kill $sleeper
+wait $sleeper 2>/dev/null
+is_let_go() { usher bind --dry-run "$card" >/dev/null 2>&1; }
+wait_until 10 is_let_go
 
 # The interface itself moves to another network namespace: only an empty folder is left of it here.
 at_exit 'ip netns del usher-far 2>/dev/null'
@@ -130,7 +221,7 @@ ip link set "$eth" netns usher-far || fail "$eth does not move"
 is busy 'in another network namespace'
 expect_status 3 usher bind "$card"
 expect_text '[net]'
-expect_text 'in another network namespace'
+expect_text "its interface $eth is in another network namespace: /run/netns/usher-far"
 expect_driver "$card" e1000e
 expect_ok usher bind --dry-run --allow=net "$card"
 expect_status 3 usher check "$card"
@@ -141,4 +232,6 @@ expect_ok usher snapshot "$work/report.host"
 expect_ok usher list -n --json --host "$work/report.host" "$card"
 expect_text 'in another network namespace'
 ip -n usher-far link set "$eth" netns 1 || fail "$eth does not come back"
+is unsure
+ip netns del usher-far
 is free

@@ -17,8 +17,9 @@ lspci_script() {
 	guest_script <"$work/lspci_script"
 }
 
-# compare_lspci ADDRESS…: runs lspci in a guest of usher, then in one of QEMU. $work/usher has the
-# console of the first. Fails on a difference that docs/pass-lspci.md does not explain.
+# compare_lspci ADDRESS…: runs lspci in a guest of usher, with $allow for its gate, then in one of
+# QEMU. $work/usher has the console of the first. Fails on a difference that docs/pass-lspci.md does
+# not explain.
 compare_lspci() {
 	ports_= number_=0
 	for device_; do
@@ -33,10 +34,11 @@ compare_lspci() {
 			ports_="$ports_,multifunction=on"
 	done
 	# shellcheck disable=SC2046 # these are several words
-	open_guest --name lspci --memory 256M $(printf -- '--device %s ' "$@")
+	open_guest --name lspci --memory 256M ${allow:-} $(printf -- '--device %s ' "$@")
 	wait_for_guest '^usher ended: 0'
 	cp "$console" "$work/usher"
-	usher bind "$@" >"$work/err" 2>&1 || fail_with_output 'cannot bind'
+	# shellcheck disable=SC2086
+	usher bind ${allow:-} "$@" >"$work/err" 2>&1 || fail_with_output 'cannot bind'
 	at_exit "usher release $*"
 	until run_lspci_by_qemu; status_=$?; ! stillborn "$work/qemu"; do :; done
 	[ $status_ = 0 ] || fail "QEMU ended with status $status_: $(cat "$work/err" "$work/qemu")"

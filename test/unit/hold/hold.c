@@ -214,6 +214,29 @@ START_TEST(finds_the_framebuffer_of_the_console)
 }
 END_TEST
 
+START_TEST(finds_clients_of_the_kernel)
+{
+	struct pci_device d = nvme_device();
+	static const char *const channel =
+		"link /sys/class/dma/dma0chan0 " BELOW "/dma/dma0chan0\n"
+		"file /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/dma/dma0chan0/in_use ";
+	char text[512];
+
+	(void)snprintf(text, sizeof(text), "%s2\n", channel);
+	struct hold o = hold_only(text, &d);
+	ck_assert_str_eq(o.check, "dma");
+	ck_assert_str_eq(o.object, "dma0chan0");
+	ck_assert_str_eq(o.text, "DMA channel with 2 clients in the kernel");
+	(void)snprintf(text, sizeof(text), "%s0\n", channel);
+	hold_none(text, &d);
+	o = hold_only("link /sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001 ../../" BELOW
+		      "/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001\n",
+		&d);
+	ck_assert_str_eq(o.check, "sriov");
+	ck_assert_str_eq(o.text, "mediated device of it");
+}
+END_TEST
+
 START_TEST(leaves_bridges_out)
 {
 	struct pci_device d = {.address = {.dev = 6}, .is_bridge = true, .driver = "pcieport"};
@@ -225,4 +248,4 @@ END_TEST
 SUITE("hold", finds_open_groups, finds_open_nodes, finds_mapped_nodes_and_rings,
 	finds_open_nodes_of_nvme_subsystems, escapes_hostile_names, finds_working_virtual_functions,
 	finds_the_last_keyboard, finds_consoles, finds_the_framebuffer_of_the_console,
-	leaves_bridges_out)
+	finds_clients_of_the_kernel, leaves_bridges_out)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "asked.h"
+#include "replay.h"
 #include "suite.h"
 
 #include <stdio.h>
@@ -151,6 +152,189 @@ START_TEST(finds_interfaces_that_are_elsewhere)
 }
 END_TEST
 
+#define ETH_FOLDER "/sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/net/eth0/"
+#define PPPOE "file /proc/net/pppoe Id Address Device\\n00003412 52:54:00:01:02:03     eth0\n"
+#define PPP                                                         \
+	"link /sys/class/net/ppp0 ../../devices/virtual/net/ppp0\n" \
+	"file /sys/devices/virtual/net/ppp0/type 512\n"
+
+/* A router's line has no address: that of its PPP link counts. */
+START_TEST(finds_pppoe)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(ETH PPPOE, &d);
+
+	ck_assert_str_eq(o.check, "net");
+	ck_assert_str_eq(o.object, "eth0");
+	ck_assert_str_eq(o.text, "carries a PPPoE session (0x1234 with 52:54:00:01:02:03)");
+	struct holds f = holds_ask(ETH PPPOE PPP
+		"file /proc/self/environ SSH_CONNECTION=198.51.100.9 5 203.0.113.7 22\\x00\n"
+		"address ppp0 203.0.113.7/32\n"
+		"file /proc/net/route I\\nppp0 00000000 00000000 0001 0 0 0 00000000 0 0 0\n",
+		&d);
+	ck_assert_uint_eq(f.count, 4);
+	ck_assert_str_eq(
+		f.list[0].text, "this SSH session comes in by it (203.0.113.7) through ppp0");
+	ck_assert_str_eq(f.list[1].text, "carries the route to default through ppp0");
+	ck_assert_str_eq(f.list[2].text, "part of ppp0");
+	ck_assert_ptr_nonnull(strstr(f.list[3].text, "52:54:00:01:02:03): ppp0"));
+	holds_fini(&f);
+	/* Two of them: which is which is not known. */
+	o = hold_only(ETH PPPOE PPP "link /sys/class/net/ppp1 ../../devices/virtual/net/ppp1\n"
+				    "file /sys/devices/virtual/net/ppp1/type 512\n",
+		&d);
+	ck_assert_ptr_null(strstr(o.text, "ppp"));
+	hold_none(ETH "file /proc/net/pppoe Id Address Device\\n00003412 52:54:00:01:02:03 eth1\n",
+		&d);
+}
+END_TEST
+
+#define PACKETS "file /proc/net/packet sk RefCnt Type Proto  Iface R Rmem   User   Inode\\n"
+
+START_TEST(finds_packet_sockets)
+{
+	struct pci_device d = nvme_device();
+	static const char index[] = "file " ETH_FOLDER "ifindex 3\n";
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text),
+		ETH "%s" PACKETS "0000000000000000 3 3 0003 3 1 0 0 41523\\n"
+		    "0000000000000000 3 3 0800 3 1 0 0 41524\n"
+		    "socket 41523 812 0 dhclient\n"
+		    "file /etc/passwd root:x:0:0::/root:/bin/sh\n",
+		index);
+	struct hold o = hold_only(text, &d);
+	ck_assert_str_eq(
+		o.text, "a packet socket is bound to it: dhclient (pid 812, root) and 1 more");
+	(void)snprintf(text, sizeof(text), ETH "%s" PACKETS "0 3 3 0003 3 1 0 33 41523\n", index);
+	ck_assert_str_eq(
+		hold_only(text, &d).text, "a packet socket is bound to it: a process of uid 33");
+	/* Of any interface, of another one, and one that does not run. */
+	(void)snprintf(text, sizeof(text),
+		ETH "%s" PACKETS
+		    "0 3 3 0003 0 1 0 0 1\\n0 3 3 0003 4 1 0 0 1\\n0 3 3 0003 3 0 0 0 1\n",
+		index);
+	hold_none(text, &d);
+}
+END_TEST
+
+START_TEST(finds_protocols_of_the_kernel)
+{
+	struct pci_device d = nvme_device();
+	struct hold o = hold_only(ETH
+		"file /proc/net/ptype Type Device      Function\\nALL  eth0     tpacket_rcv\\n"
+		"0800          ip_rcv\\n8906 eth0     fcoe_rcv [fcoe]\\n8906 eth1     fcoe_rcv\n",
+		&d);
+
+	ck_assert_str_eq(o.text, "a protocol of the kernel receives from it: fcoe_rcv (type 8906)");
+}
+END_TEST
+
+#define CAN                                                                          \
+	"link /sys/class/net/can0 " BELOW "/net/can0\n"                              \
+	"file /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/net/can0/type 280\n" \
+	"file /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/net/can0/flags "
+
+START_TEST(finds_can_and_bluetooth)
+{
+	struct pci_device d = nvme_device(), wireless = {.address = {.bus = 2},
+						     .class = 0x0d1100,
+						     .driver = "btintel_pcie"};
+	struct hold o = hold_only(CAN "0x40081\n", &d);
+
+	ck_assert_str_eq(o.text, "is up, on a CAN bus");
+	hold_none(CAN "0x40080\n", &d);
+	o = hold_only(CAN
+		"0x40080\nfile /proc/net/can/rcvlist_fil \\nreceive list 'rx_fil':\\n"
+		"  device   can_id   can_mask  function  userdata   matches  ident\\n"
+		"   can0     123   000007ff  0000000000000000  0000000000000000  0  raw\n",
+		&d);
+	ck_assert_str_eq(o.text, "CAN sockets receive from it (raw)");
+	o = hold_only("link /sys/class/bluetooth/hci0 " BELOW "/bluetooth/hci0\n"
+		      "link /sys/class/bluetooth/hci0:11 " BELOW "/bluetooth/hci0/hci0:11\n",
+		&wireless);
+	ck_assert_str_eq(o.object, "hci0");
+	ck_assert_ptr_nonnull(strstr(o.text, "hci0:11"));
+	hold_none("link /sys/class/bluetooth/hci0 " BELOW "/bluetooth/hci0\n", &wireless);
+}
+END_TEST
+
+/* What only rtnetlink shows. */
+START_TEST(finds_uses_without_files)
+{
+	static const struct {
+		const char *line, *text;
+	} uses[] = {
+		{"use eth0 xdp program 12\n", "runs XDP (program 12)"},
+		{"use eth0 filter u32\n", "has filters of tc (u32)"},
+		{"use eth0 target \n", "gets packets that tc redirects"},
+		{"use eth0 route 198.18.0.0/15 in table 77\n",
+			"carries the route to 198.18.0.0/15 in table 77"},
+		{"use eth0 rule priority 32765\n", "is named in a routing rule (priority 32765)"},
+		{"use eth0 upper vx0\n", "part of vx0"},
+	};
+	struct pci_device d = nvme_device();
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		(void)snprintf(text, sizeof(text), ETH "%s", uses[i].line);
+		ck_assert_str_eq(hold_only(text, &d).text, uses[i].text);
+	}
+	hold_none(ETH "use eth1 xdp program 12\nuse eth1 upper vx0\n", &d);
+	/* Below a tunnel that sysfs does not link. */
+	struct holds f = holds_ask(ETH "use eth0 upper vx0\naddress vx0 10.9.9.1/24\n", &d);
+	ck_assert_uint_eq(f.count, 2);
+	ck_assert_str_eq(f.list[0].text, "has the address 10.9.9.1/24 through vx0");
+	holds_fini(&f);
+}
+END_TEST
+
+/* Of two ports of a card, a container has one. */
+START_TEST(finds_one_interface_of_two_elsewhere)
+{
+	struct pci_device d = card(0x020000, "mlx4_core");
+	struct hold o =
+		hold_only(FUNCTION "dir net/eth0\n" ETH "away 0000:02:00.0 eth1 4711 0 nginx\n"
+				   "file /etc/passwd root:x:0:0::/root:/bin/sh\n",
+			&d);
+
+	ck_assert_str_eq(o.object, "net");
+	ck_assert_str_eq(o.text,
+		"its interface eth1 is in another network namespace: nginx (pid 4711, root)");
+	/* Of a device on the auxiliary bus; of another function. */
+	o = hold_only(FUNCTION "dir net\ndir mlx5_core.sf.4/net\n"
+			       "link /sys/bus/auxiliary/devices/mlx5_core.sf.4 ../../" BELOW
+			       "/mlx5_core.sf.4\n"
+			       "away mlx5_core.sf.4 p0 0 0 /run/netns/box\n",
+		&d);
+	ck_assert_str_eq(
+		o.text, "its interface p0 is in another network namespace: /run/netns/box");
+	hold_none(FUNCTION "dir net/eth0\n" ETH "away 0000:03:00.0 eth1 4711 0 nginx\n", &d);
+}
+END_TEST
+
+/* It looks into no namespace, so that it does not call free what a container may use. */
+START_TEST(doubts_in_a_listing)
+{
+	struct pci_device d = nvme_device();
+	struct hold_view *v;
+	struct holds f;
+
+	for (int other = 0; other < 2; other++) {
+		struct host *h = replay_lines(other ? ETH "namespaces\n" : ETH);
+
+		ck_assert_int_eq(hold_view_new(h, HOLD_LISTING, &v, NULL), 0);
+		ck_assert_int_eq(hold_find_in(v, &d, &f, NULL), 0);
+		ck_assert_uint_eq(f.count, other);
+		ck_assert(!other || f.list[0].unsure);
+		holds_fini(&f);
+		hold_view_free(v);
+		host_close(h);
+	}
+	hold_none(ETH "namespaces\n", &d);
+}
+END_TEST
+
 START_TEST(finds_the_ssh_session)
 {
 	struct pci_device d = nvme_device();
@@ -171,5 +355,7 @@ START_TEST(finds_the_ssh_session)
 }
 END_TEST
 
-SUITE("net", finds_routes, finds_addresses, finds_what_stands_on_it_in_containers, follows_bridges,
-	finds_interfaces_that_are_elsewhere, finds_the_ssh_session)
+SUITE("net", finds_pppoe, finds_packet_sockets, finds_protocols_of_the_kernel,
+	finds_can_and_bluetooth, finds_uses_without_files, finds_one_interface_of_two_elsewhere,
+	doubts_in_a_listing, finds_routes, finds_addresses, finds_what_stands_on_it_in_containers,
+	follows_bridges, finds_interfaces_that_are_elsewhere, finds_the_ssh_session)

@@ -55,6 +55,12 @@ static const char house[] =
 	"ring 15 7 ? fio\n"
 	"upper eth0 mv0 4711 1000 my\\x0anginx\n"
 	"upper eth0 vl0 0 0 /run/netns/c1\n"
+	"away 0000:00:01.0 p1 7 0 run\\x20c\n"
+	"use eth0 upper vx0\n"
+	"use eth0 filter u32\n"
+	"use eth0 route 198.18.0.0/15 in table 77\n"
+	"namespaces\n"
+	"socket 41523 812 1000 dh\\x20cp\n"
 	"unseen ETIMEDOUT\n"
 	"number b259:1 /dev/disk/by-id/a\\x20b\n"
 	"number c10:3 /dev/nvme0\n"
@@ -102,13 +108,13 @@ static int tell_address(void *arg, const struct host_net_address *a)
 	return 0;
 }
 
-static int tell_upper(void *arg, const struct host_net_upper *u)
+static int tell_upper(void *arg, const struct host_net_use *u)
 {
 	struct told *t = arg;
 
 	t->count++;
-	sprintf(t->text + strlen(t->text), "%s %s %d %u %s;", u->lower, u->name, u->pid, u->uid,
-		u->owner);
+	sprintf(t->text + strlen(t->text), "%d %s %s %s %d %u %s;", (int)u->kind, u->lower, u->name,
+		u->detail, u->pid, u->uid, u->owner);
 	return 0;
 }
 
@@ -168,8 +174,17 @@ static void ask_all(struct host *h)
 	ck_assert_int_eq(h->ops->block_busy(h, "sda"), 0);
 	ck_assert_int_eq(h->ops->block_busy(h, "sdb"), -EACCES);
 	ck_assert_int_eq(h->ops->block_busy(h, "sdz"), -ENOENT);
-	ck_assert_int_eq(h->ops->uppers(h, tell_upper, &uppers), -ETIMEDOUT);
-	ck_assert_str_eq(uppers.text, "eth0 mv0 4711 1000 my\nnginx;eth0 vl0 0 0 /run/netns/c1;");
+	ck_assert_int_eq(host_net_uses(h, tell_upper, &uppers), -ETIMEDOUT);
+	ck_assert_str_eq(uppers.text,
+		"0 eth0 mv0  4711 1000 my\nnginx;0 eth0 vl0  0 0 /run/netns/c1;"
+		"1  p1 0000:00:01.0 7 0 run c;0 eth0 vx0  0 0 ;3 eth0  u32 0 0 ;"
+		"5 eth0  198.18.0.0/15 in table 77 0 0 ;");
+	ck_assert_int_eq(host_other_nets(h), 1);
+	struct host_holder socket = {0};
+	ck_assert_int_eq(host_socket(h, 41523, &socket), 0);
+	ck_assert_str_eq(socket.comm, "dh cp");
+	ck_assert_int_eq(socket.pid, 812);
+	ck_assert_int_eq(host_socket(h, 41524, &socket), -ENOENT);
 	ask_number(h->ops->number, h, "/dev/disk/by-id/a b", HOST_NUMBER_BLOCK, makedev(259, 1));
 	ask_number(h->ops->number, h, "/dev/nvme0", HOST_NUMBER_CHAR, makedev(10, 3));
 	ask_number(h->ops->number, h, "/srv/image", HOST_NUMBER_FILE, makedev(8, 17));
