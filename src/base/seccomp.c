@@ -56,23 +56,34 @@ static void code_unless(struct writer *w, uint16_t how, uint32_t value, uint8_t 
 		w, (struct sock_filter)BPF_JUMP((uint16_t)(BPF_JMP | how | BPF_K), value, 0, skip));
 }
 
-static void refusal_write(struct writer *w, const struct refusal *r, int number)
+/* The low half of an argument, on a processor of little end: flags and requests are all there. */
+static void argument_write(struct writer *w, const struct refusal *r)
 {
 	uint32_t refuse = SECCOMP_RET_ERRNO | (uint32_t)r->error;
+	uint32_t offset = offsetof(struct seccomp_data, args);
 
-	if (number < 0)
-		return;
-	if (r->kind == REFUSE_ALWAYS) {
-		code_unless(w, BPF_JEQ, (uint32_t)number, 1);
-		code_return(w, refuse);
+	if (r->kind == REFUSE_SECOND)
+		offset += sizeof(uint64_t);
+	code_load(w, offset);
+	code_unless(w, r->kind == REFUSE_SECOND ? BPF_JEQ : BPF_JSET, r->bits, 1);
+	code_return(w, r->kind == REFUSE_WITHOUT ? SECCOMP_RET_ALLOW : refuse);
+	if (r->kind != REFUSE_SECOND) {
+		code_return(w, r->kind == REFUSE_WITHOUT ? refuse : SECCOMP_RET_ALLOW);
 		return;
 	}
-	code_unless(w, BPF_JEQ, (uint32_t)number, 4);
-	/* The low half, on a processor of little end: the flags of clone() are all there. */
-	code_load(w, offsetof(struct seccomp_data, args));
-	code_unless(w, BPF_JSET, r->bits, 1);
-	code_return(w, r->kind == REFUSE_WITH ? refuse : SECCOMP_RET_ALLOW);
-	code_return(w, r->kind == REFUSE_WITH ? SECCOMP_RET_ALLOW : refuse);
+	/* Another request of the same call may be in the list, too. */
+	code_load(w, offsetof(struct seccomp_data, nr));
+}
+
+static void refusal_write(struct writer *w, const struct refusal *r, int number)
+{
+	if (number < 0)
+		return;
+	code_unless(w, BPF_JEQ, (uint32_t)number, r->kind == REFUSE_ALWAYS ? 1 : 4);
+	if (r->kind == REFUSE_ALWAYS)
+		code_return(w, SECCOMP_RET_ERRNO | (uint32_t)r->error);
+	else
+		argument_write(w, r);
 }
 
 static void list_write(struct writer *w, const struct refusal *list, size_t count, bool is_32)

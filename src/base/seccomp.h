@@ -13,6 +13,7 @@ enum refusal_kind {
 	REFUSE_ALWAYS,
 	REFUSE_WITH, /* if one of @bits is set in the call's first argument */
 	REFUSE_WITHOUT, /* if none of @bits is */
+	REFUSE_SECOND, /* if the second argument is @bits */
 };
 
 struct refusal {

@@ -2,8 +2,10 @@
 #include "engine/calls.h"
 
 #include "base/err.h"
-#include "base/fd.h"
+#include "base/num.h"
 #include "engine/devices.h"
+#include "engine/discard.h"
+#include "engine/lend.h"
 #include "engine/wipe.h"
 #include "wire/call.h"
 
@@ -21,24 +23,22 @@ static void call_answer(const struct calls *c, const struct wire_call *call, int
 	(void)wire_send(c->fd, &answer, sizeof(answer), &fds);
 }
 
-static void resets_reap(struct calls *c, int flags)
+static void helpers_reap(struct calls *c, int flags)
 {
 	size_t left = 0;
 
-	for (size_t i = 0; i < c->reset_count; i++)
-		if (waitpid(c->resets[i], NULL, flags) == 0)
-			c->resets[left++] = c->resets[i];
-	c->reset_count = left;
+	for (size_t i = 0; i < c->helper_count; i++)
+		if (waitpid(c->helpers[i], NULL, flags) == 0)
+			c->helpers[left++] = c->helpers[i];
+	c->helper_count = left;
 }
 
-static void answer_reset(struct calls *c, const struct wire_call *call, struct open_devices *d)
+/* Has a process of its own answer the call by @answer. */
+static void call_delegate(struct calls *c, const struct wire_call *call, struct open_devices *d,
+	void (*answer)(const struct calls *c, const struct wire_call *call, struct open_devices *d))
 {
-	struct pci_address a;
-	struct err e = {0};
-
-	(void)wire_address_parse(&call->device, &a);
-	resets_reap(c, WNOHANG);
-	if (c->reset_count == SPEC_DEVICES_MAX) {
+	helpers_reap(c, WNOHANG);
+	if (c->helper_count == COUNT(c->helpers)) {
 		call_answer(c, call, -EBUSY, -1);
 		return;
 	}
@@ -46,26 +46,36 @@ static void answer_reset(struct calls *c, const struct wire_call *call, struct o
 	if (pid < 0) {
 		call_answer(c, call, -errno, -1);
 	} else if (pid == 0) {
-		call_answer(c, call, devices_reset_bus(d, a, &e), -1);
+		answer(c, call, d);
 		_exit(0);
 	} else {
-		c->resets[c->reset_count++] = pid;
+		c->helpers[c->helper_count++] = pid;
 	}
 }
 
-static int kvm_file_of(const struct open_devices *d, int group)
+static void answer_reset(
+	const struct calls *c, const struct wire_call *call, struct open_devices *d)
+{
+	struct pci_address a;
+	struct err e = {0};
+
+	(void)wire_address_parse(&call->device, &a);
+	call_answer(c, call, devices_reset_bus(d, a, &e), -1);
+}
+
+static int group_lend(struct open_devices *d, int group)
 {
 	if (!vfio_ioas_owns(&d->ioas, group))
 		return -EPERM;
-	for (size_t i = 0; i < d->device_count; i++)
+	for (unsigned i = 0; i < d->device_count; i++)
 		if (d->devices[i].group == group)
-			return d->devices[i].kvm_file;
+			return lend_group(d, i);
 	return -EPERM;
 }
 
 static void answer_lend(const struct calls *c, const struct wire_call *call, struct open_devices *d)
 {
-	int fd = kvm_file_of(d, call->group);
+	int fd = group_lend(d, call->group);
 
 	call_answer(c, call, fd < 0 ? fd : 0, fd);
 }
@@ -82,21 +92,21 @@ void calls_serve(struct calls *c, struct open_devices *d)
 		return;
 	}
 	if (r < 0) {
-		fd_close(&c->fd);
+		discard_socket(&c->fd);
 		return;
 	}
 	if (!d)
 		call_answer(c, &call, -EPERM, -1);
 	else if (call.header.kind == WIRE_RESET_BUS)
-		answer_reset(c, &call, d);
+		call_delegate(c, &call, d, answer_reset);
 	else if (call.header.kind == WIRE_LEND_GROUP)
-		answer_lend(c, &call, d);
+		call_delegate(c, &call, d, answer_lend);
 	else
 		call_answer(c, &call, vfio_ioas_unbind(&d->ioas, call.group, NULL), -1);
 }
 
 void calls_close(struct calls *c)
 {
-	fd_close(&c->fd);
-	resets_reap(c, WNOHANG);
+	discard_socket(&c->fd);
+	helpers_reap(c, WNOHANG);
 }

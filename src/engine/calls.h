@@ -11,13 +11,14 @@ struct open_devices;
 
 /*
  * The keeper's answers to usher-vmm (wire/call.h), which holds no VFIO group. A reset of a bus
- * takes up to a second, and with a broken device for ever: a process of its own does it, so that
- * the keeper can still stop the guest.
+ * takes up to a second, and with a broken device for ever: a process of its own does it, and lends
+ * groups, so that the keeper can still stop the guest. usher-vmm may be its guest's by now: nothing
+ * that it sends makes the keeper wait.
  */
 struct calls {
 	int fd; /* our end of the socket; -1: the engine makes no calls */
-	size_t reset_count;
-	pid_t resets[SPEC_DEVICES_MAX]; /* processes to reap */
+	size_t helper_count;
+	pid_t helpers[SPEC_DEVICES_MAX]; /* processes to reap */
 };
 
 #define CALLS_NONE ((struct calls){.fd = -1})

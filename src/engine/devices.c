@@ -97,3 +97,13 @@ int devices_open(const struct bind_env *env, const struct guest_spec *s,
 	*ret = d;
 	return 0;
 }
+
+int devices_open_again(
+	struct host *h, struct open_devices *d, size_t i, struct vfio_dev *ret, struct err *e)
+{
+	char name[PCI_ADDRESS_TEXT];
+	const struct vfio_member m = {.host = h, .name = name, .group = d->devices[i].group};
+
+	(void)pci_address_format(d->devices[i].address, name);
+	return vfio_ioas_attach(&d->ioas, &m, ret, e);
+}

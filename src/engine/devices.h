@@ -38,4 +38,11 @@ void devices_rest(struct open_devices *d);
 
 void devices_close(struct open_devices *d); /* NULL is fine */
 
+/*
+ * Opens device @i once more; vfio_ioas_detach() closes it. @h: as in struct vfio_member.
+ * Return: 0, -errno with a sentence.
+ */
+int devices_open_again(
+	struct host *h, struct open_devices *d, size_t i, struct vfio_dev *ret, struct err *e);
+
 #endif

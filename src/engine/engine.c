@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "engine/devices.h"
+#include "engine/discard.h"
 
 #include <string.h>
 
@@ -39,7 +40,7 @@ void engine_finish(struct engine_run *run)
 void engine_ended(struct engine_run *run)
 {
 	fd_close(&run->lifeline_fd);
-	fd_close(&run->line_fd);
+	discard_socket(&run->line_fd);
 	calls_close(&run->calls);
 	cgroup_remove(&run->cgroup);
 	uid_release(&run->uid);

@@ -221,6 +221,7 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	m->backing = s->hugepages ? WIRE_BACKING_POOL : WIRE_BACKING_PRIVATE;
 	m->cpus = s->cpus;
 	m->flags = flags_of(s);
+	m->uid = run->uid.uid;
 	m->kvm = (uint32_t)wire_add(fds, run->kvm_fd);
 	m->kernel = (uint32_t)wire_add(fds, run->kernel.fd);
 	m->calls = (uint32_t)wire_add(fds, run->calls_fd);
@@ -311,6 +312,10 @@ static int open_parts(const struct bind_env *env, const struct guest_spec *s,
 			return r;
 	}
 	int r = open_line(run, e);
+	if (r < 0)
+		return r;
+	/* Another user could not change to it, and is confined as the user that it is. */
+	r = geteuid() == 0 ? uid_reserve(env->state, &run->uid, e) : 0;
 	if (r < 0)
 		return r;
 	return s->device_count ? devices_open(env, s, groups, &run->devices, e) : 0;

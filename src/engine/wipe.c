@@ -82,16 +82,6 @@ static int bus_master_disable(struct vfio_dev *d, struct err *e)
 }
 
 /* The kernel does not reset a device that is open elsewhere. */
-static int open_again(
-	struct host *h, struct open_devices *d, size_t i, struct vfio_dev *ret, struct err *e)
-{
-	char name[PCI_ADDRESS_TEXT];
-	const struct vfio_member m = {.host = h, .name = name, .group = d->devices[i].group};
-
-	(void)pci_address_format(d->devices[i].address, name);
-	return vfio_ioas_attach(&d->ioas, &m, ret, e);
-}
-
 static void patient_open(struct host *h, struct ward *w, size_t i, struct wiped *told)
 {
 	struct patient *p = &w->patients[i];
@@ -103,7 +93,7 @@ static void patient_open(struct host *h, struct ward *w, size_t i, struct wiped 
 	if (pci_device_peek(h, told->address, &d, NULL) == 0)
 		(void)snprintf(p->method, sizeof(p->method), "%.*s",
 			(int)strcspn(d.reset_method, " "), d.reset_method);
-	int r = open_again(h, w->open, i, &p->vfio, &e);
+	int r = devices_open_again(h, w->open, i, &p->vfio, &e);
 	if (r >= 0)
 		r = bus_master_disable(&p->vfio, &e);
 	if (r < 0)
@@ -153,7 +143,7 @@ int devices_reset_bus(struct open_devices *d, struct pci_address address, struct
 		i++;
 	if (i == d->device_count)
 		return err_say(e, -EPERM, "the device is not one of the guest's");
-	int r = open_again(NULL, d, i, &device, e);
+	int r = devices_open_again(NULL, d, i, &device, e);
 	if (r < 0)
 		return r;
 	r = reset_bus_of(&d->ioas, &device, &hit, e);

@@ -10,6 +10,7 @@
 #include "vmm/description.h"
 #include "vmm/machine.h"
 #include "vmm/stats/stats.h"
+#include "vmm/wall.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -108,6 +109,17 @@ static void raise_files(void)
 	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
+/* All that comes from the guest comes later. */
+static void raise_wall(const struct description *d)
+{
+	const struct wall w = {
+		.uid = d->message.uid, .locked = d->message.device_count ? d->message.memory : 0};
+	struct err e = {0};
+
+	if (wall_raise(&w, &e) < 0)
+		log_warn(d->message.name, PROGRAM " is less confined than it should be: %s", e.msg);
+}
+
 int main(int argc, char **argv)
 {
 	static struct machine m; /* large, and there is one */
@@ -130,6 +142,7 @@ int main(int argc, char **argv)
 	int r = description_receive(keeper, &d, &e);
 	if (r < 0)
 		return report_failure(PROGRAM, &e, EXIT_OURS);
+	raise_wall(&d);
 	r = machine_init(&m, &machine_reduced, &d.spec, &e);
 	if (r >= 0)
 		r = machine_run(&m, &e);

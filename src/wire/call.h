@@ -13,6 +13,7 @@
  * there is of a group that is not the guest's; -errno of the kernel.
  * WIRE_LEND_GROUP: the descriptor of VFIO group @group, for KVM alone, which keeps the group by
  * itself: kernels before 6.6 learn of a device only by its group. usher-vmm closes it at once.
+ * Answer: -EPERM this kernel takes the device's descriptor (engine/lend.h).
  * WIRE_LEAVE_GROUP: no device of @group is left in the guest: take it out of the I/O address space
  * and close it, so that the host does not wait for it.
  */

@@ -122,6 +122,8 @@ static int guest_check(const struct wire_machine *m, struct ledger *l, struct er
 		return machine_refuse(e, "the number of slots");
 	if (m->flags & ~(uint32_t)FLAGS_ALL)
 		return machine_refuse(e, "a flag");
+	if (m->uid == UINT32_MAX)
+		return machine_refuse(e, "the user");
 	if (!ledger_use(l, m->kvm, USE_ONE) || !ledger_use(l, m->kernel, USE_ONE) ||
 		!ledger_use_optional(l, m->initrd) || !ledger_use_optional(l, m->interrupts) ||
 		!ledger_use_optional(l, m->stats) || !ledger_use_optional(l, m->calls))

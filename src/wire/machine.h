@@ -53,6 +53,7 @@ struct wire_machine {
 	uint32_t cpus;
 	uint32_t slots; /* empty hot-plug slots, for WIRE_ATTACH */
 	uint32_t flags; /* enum wire_flag */
+	uint32_t uid; /* of a user for usher-vmm alone; 0: it stays the keeper's */
 	uint32_t kvm; /* index: /dev/kvm */
 	uint32_t kernel; /* index: an ELF file with a PVH entry */
 	uint32_t initrd; /* index, or none */

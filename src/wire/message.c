@@ -79,6 +79,25 @@ static int message_check(const struct msghdr *m, size_t got, const void *message
 	return header.version == WIRE_VERSION && header.size == size ? 0 : -EPROTO;
 }
 
+/*
+ * Looks at the next message. Without room for descriptors the kernel leaves those in the message,
+ * and reports that some did not fit.
+ */
+static int message_peek(int fd)
+{
+	char byte;
+	struct iovec data = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
+	ssize_t got;
+
+	do
+		got = recvmsg(fd, &m, MSG_PEEK);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return socket_error();
+	return m.msg_flags & MSG_CTRUNC ? -EBADMSG : 0;
+}
+
 int wire_receive(int fd, void *message, size_t size, struct wire_fds *fds)
 {
 	struct iovec data = {.iov_base = message, .iov_len = size};
@@ -92,21 +111,24 @@ int wire_receive(int fd, void *message, size_t size, struct wire_fds *fds)
 	struct wire_fds came;
 	ssize_t got;
 
+	int r = fds ? 0 : message_peek(fd);
+	if (r < 0)
+		return r;
 	do
 		got = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return socket_error();
 	fds_take(&m, &came);
-	int r = got ? message_check(&m, (size_t)got, message, size) : -EPIPE;
-	if (r == 0 && !fds && came.count)
-		r = -EPROTO;
+	r = got ? message_check(&m, (size_t)got, message, size) : -EPIPE;
 	if (r < 0) {
 		wire_close(&came);
 		return r;
 	}
 	if (fds)
 		*fds = came;
+	else
+		wire_close(&came);
 	return 0;
 }
 

@@ -58,9 +58,11 @@ int wire_send(int fd, void *message, size_t size, const struct wire_fds *fds);
 
 /*
  * Waits for one message, of exactly @size bytes. The descriptors, closed on exec, become the
- * caller's: wire_close(). @fds NULL: a message with descriptors is refused.
+ * caller's: wire_close(). @fds NULL: the message has none.
  * Return: 0; -EPIPE the other end is closed; -EPROTO the message has another size or version, or
- * its list of descriptors is cut short; -errno. No descriptor is left open on failure.
+ * its list of descriptors is cut short; -EBADMSG it has descriptors that are not wanted, and stays
+ * in the socket, because to close them may take long; -errno. No descriptor is left open on
+ * failure.
  */
 int wire_receive(int fd, void *message, size_t size, struct wire_fds *fds);
 

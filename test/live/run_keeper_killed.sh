@@ -7,6 +7,7 @@
 . "${0%/*}/guest.sh"
 
 disk=$(nvme_address)
+exec 7</etc/passwd # as careless callers leave one
 guest_script <<'END'
 echo 'guest: ready'
 while :; do echo 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef; done
@@ -22,6 +23,22 @@ writes() {
 	grep -q pipe_write "/proc/$vmm"/task/*/wchan
 }
 wait_until 60 writes
+
+# Its walls: a user of its own without rights, which nobody traces, and no group.
+expect_ok cat "/proc/$vmm/status"
+user=$(ls /run/usher/uid)
+expect_text "Uid:	$user	$user	$user	$user"
+expect_text "Gid:	$user	$user	$user	$user"
+for set in Inh Prm Eff Bnd Amb; do expect_text "Cap$set:	0000000000000000"; done
+expect_text 'NoNewPrivs:	1'
+expect_text 'Seccomp:	2'
+expect_equal "the owner of usher-vmm's files in /proc" 0 "$(stat -c %u "/proc/$vmm/mem")"
+expect_ok ls -l "/proc/$vmm/fd"
+expect_no_text "/dev/vfio/$(group_of "$disk")"
+expect_text /dev/vfio/vfio
+expect_no_text /etc/passwd
+expect_equal "usher-vmm's environment" '' "$(tr '\0' '\n' <"/proc/$vmm/environ")"
+expect_equal "usher-vmm's folder" / "$(readlink "/proc/$vmm/cwd")"
 kill -9 "$keeper"
 wait "$keeper" 2>/dev/null
 wait_until 10 test ! -e "/proc/$vmm"

@@ -8,7 +8,12 @@
 #include "wire/call.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 static int other; /* the VMM's end */
 static struct calls calls;
@@ -82,5 +87,60 @@ START_TEST(a_closed_end_is_let_go)
 }
 END_TEST
 
+#define LINGER_S 8
+
+/* A connection whose last close() waits: nobody reads what was sent. Return: -1, none to be had. */
+static int lingering_socket(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	const struct linger wait = {.l_onoff = 1, .l_linger = LINGER_S};
+	static const char bytes[1 << 16];
+	socklen_t len = sizeof(at);
+
+	/* Never closed: its connection is never reset. */
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(listener, 1) < 0 ||
+		getsockname(listener, (struct sockaddr *)&at, &len) < 0 ||
+		(connect(fd, (struct sockaddr *)&at, len) < 0 && errno != EINPROGRESS))
+		return -1;
+	(void)usleep(100000);
+	while (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+		;
+	(void)fcntl(fd, F_SETFL, 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)), 0);
+	return fd;
+}
+
+/* The message has the last descriptor of that connection. */
+static bool send_lingering(void)
+{
+	struct wire_call call = {.header.kind = WIRE_LEAVE_GROUP};
+	struct wire_fds fds = {.count = 1, .fds = {lingering_socket()}};
+
+	if (fds.fds[0] < 0)
+		return false;
+	ck_assert_int_eq(wire_send(other, &call, sizeof(call), &fds), 0);
+	(void)close(fds.fds[0]);
+	return true;
+}
+
+START_TEST(a_descriptor_that_lingers_is_not_waited_for)
+{
+	time_t begun = time(NULL);
+
+	for (int received = 0; received < 2; received++) {
+		setup();
+		if (!send_lingering())
+			return;
+		if (received)
+			calls_serve(&calls, NULL);
+		ck_assert_int_eq(calls.fd < 0, received);
+		calls_close(&calls);
+	}
+	ck_assert_int_lt((int)(time(NULL) - begun), LINGER_S / 2);
+}
+END_TEST
+
 SUITE("engine_calls", a_short_call_learns_nothing_of_the_keeper, a_call_out_of_bounds_is_refused,
-	a_closed_end_is_let_go)
+	a_closed_end_is_let_go, a_descriptor_that_lingers_is_not_waited_for)

@@ -80,11 +80,14 @@ START_TEST(refused_descriptors_are_closed)
 	ck_assert_int_eq(wire_send(ends[0], &out, sizeof(out), &fds), 0);
 	ck_assert_int_eq(wire_receive(ends[1], &in, sizeof(in) - 1, &came), -EPROTO);
 	ck_assert_int_eq(open_count(), before);
-	/* None was expected. */
+	/* None was expected: it stays in the socket. */
 	fds.count = 1;
 	ck_assert_int_eq(wire_send(ends[0], &out, sizeof(out), &fds), 0);
-	ck_assert_int_eq(wire_receive(ends[1], &in, sizeof(in), NULL), -EPROTO);
+	ck_assert_int_eq(wire_receive(ends[1], &in, sizeof(in), NULL), -EBADMSG);
 	ck_assert_int_eq(open_count(), before);
+	ck_assert_int_eq(wire_receive(ends[1], &in, sizeof(in), &came), 0);
+	ck_assert_uint_eq(came.count, 1);
+	wire_close(&came);
 }
 END_TEST
 
