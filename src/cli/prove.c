@@ -147,7 +147,7 @@ static void give_back(struct proving *p)
 	};
 	struct bind_report report = BIND_REPORT_NONE;
 	uint64_t since = card_clock();
-	struct pci_device now;
+	struct pci_device now = {0};
 	struct err e = {0};
 
 	int r = bind_release(&p->env, &g, &report, &e);

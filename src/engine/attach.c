@@ -78,7 +78,7 @@ static int await_answer(
 int engine_attach(struct engine_run *run, int ioas, const struct attach_function *functions,
 	size_t count, int timeout_ms, struct err *e)
 {
-	struct wire_attached answer;
+	struct wire_attached answer = {0};
 
 	int r = send_card(run, ioas, functions, count, e);
 	if (r < 0)

@@ -157,7 +157,7 @@ static int reset_bus(struct ward *w, struct patient *p, struct err *e)
 	cleanup_free struct vfio_dependent *hit = NULL;
 	int count = reset_bus_of(&w->open->ioas, &p->vfio, &hit, e);
 
-	if (count < 0)
+	if (count < 0 || !hit)
 		return count;
 	for (int i = 0; i < count; i++)
 		for (size_t k = 0; k < w->count; k++)

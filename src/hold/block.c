@@ -135,7 +135,7 @@ static int disk_look_above(struct use *u, const char *name, struct use *ret)
 
 static int disk_look_holder(void *arg, const char *name)
 {
-	struct use *u = arg, above;
+	struct use *u = arg, above = {0};
 	char text[sizeof(above.text) + 160];
 	struct hold_disk d;
 
