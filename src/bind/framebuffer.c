@@ -129,22 +129,21 @@ const char *bind_framebuffer_path(const char *framebuffer, const char *attr, cha
 	return slash + 1;
 }
 
-void bind_framebuffer_back(struct bind_worker *w, const char *framebuffer)
+int bind_framebuffer_back(struct bind_worker *w, const char *framebuffer, struct err *e)
 {
 	char path[FILE_PATH_MAX], text[FILE_PATH_MAX];
 
 	if (!framebuffer[0] || file_path(path, sizeof(path), "/sys/bus/platform/devices/%s",
 				       file_base(framebuffer)) < 0)
-		return;
+		return 0;
 	if (w->transaction->env->host->ops->link(
 		    w->transaction->env->host, path, text, sizeof(text)) < 0)
-		return;
+		return 0;
 	if (file_path(path, sizeof(path), "/sys/bus/platform/devices/%s/driver",
 		    file_base(framebuffer)) < 0 ||
 		w->transaction->env->host->ops->link(
 			w->transaction->env->host, path, text, sizeof(text)) >= 0)
-		return;
+		return 0;
 	const char *name = bind_framebuffer_path(framebuffer, "bind", path, sizeof(path));
-	if (name)
-		(void)bind_worker_write(w, path, name, NULL);
+	return name ? bind_worker_write(w, path, name, e) : 0;
 }

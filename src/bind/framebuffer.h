@@ -30,8 +30,8 @@ const char *bind_framebuffer_path(
 
 /*
  * Binds a framebuffer again. One that is not there any more is no failure: a graphics driver that
- * takes over the display removes the platform device permanently.
+ * takes over the display removes the platform device permanently. Return: 0, bind_worker_write()'s.
  */
-void bind_framebuffer_back(struct bind_worker *w, const char *framebuffer);
+int bind_framebuffer_back(struct bind_worker *w, const char *framebuffer, struct err *e);
 
 #endif

@@ -60,15 +60,16 @@ static void returned_stays(struct bind_returned *g, const char *why)
 	(void)snprintf(g->text, sizeof(g->text), "%.255s", why);
 }
 
-static void restore_method(struct bind_worker *w, const struct bind_was *was)
+static int restore_method(struct bind_worker *w, const struct bind_was *was, struct err *e)
 {
 	struct pci_device d;
 
-	if (was->reset_method[0] &&
-		pci_device_peek(w->transaction->env->host, was->address, &d, NULL) == 0 &&
-		d.vendor == was->vendor && d.device == was->device &&
-		strcmp(d.reset_method, was->reset_method) != 0)
-		(void)write_device(w, was->address, "reset_method", was->reset_method, NULL);
+	if (!was->reset_method[0] ||
+		pci_device_peek(w->transaction->env->host, was->address, &d, NULL) < 0 ||
+		d.vendor != was->vendor || d.device != was->device ||
+		strcmp(d.reset_method, was->reset_method) == 0)
+		return 0;
+	return write_device(w, was->address, "reset_method", was->reset_method, e);
 }
 
 /* Called before its driver binds, because that reads the MAC address. */
@@ -87,24 +88,44 @@ static void restore_vf(struct bind_worker *w, const struct bind_was *was, struct
 		bind_transaction_count(w->transaction);
 }
 
-/* vfio_pci_core enables runtime power management at bind and disables it at unbind. */
-static void restore_settings(struct bind_worker *w, const struct bind_was *was)
+static int restore_control(struct bind_worker *w, const struct bind_was *was, struct err *e)
 {
 	char path[FILE_PATH_MAX], now[PCI_NAME_MAX];
 
-	/* Failure is ignored: the driver may have set its own value. */
-	if (was->control[0] &&
-		pci_device_path(was->address, "power/control", path, sizeof(path)) == 0 &&
-		host_read_text(w->transaction->env->host, path, now, sizeof(now)) > 0 &&
-		strcmp(now, was->control) != 0)
-		(void)bind_worker_write(w, path, was->control, NULL);
-	restore_method(w, was);
+	if (!was->control[0] ||
+		pci_device_path(was->address, "power/control", path, sizeof(path)) < 0 ||
+		host_read_text(w->transaction->env->host, path, now, sizeof(now)) <= 0 ||
+		strcmp(now, was->control) == 0)
+		return 0;
+	return bind_worker_write(w, path, was->control, e);
+}
+
+/* The process that writes was killed, or hangs: whether the kernel got the text is unknown. */
+static bool is_lost(int r)
+{
+	return r == -EPIPE || r == -ETIMEDOUT;
+}
+
+/*
+ * vfio_pci_core enables runtime power management at bind and disables it at unbind. The kernel's
+ * refusal is ignored: the driver may have set its own value. Return: 0; -EPIPE, -ETIMEDOUT.
+ */
+static int restore_settings(
+	struct bind_worker *w, const struct bind_was *was, enum bind_return how, struct err *e)
+{
+	int r = restore_control(w, was, e);
+
+	if (!is_lost(r))
+		r = restore_method(w, was, e);
+	if (!is_lost(r) && how == BIND_RETURN_DRIVER)
+		r = bind_framebuffer_back(w, was->framebuffer, e);
+	return is_lost(r) ? r : 0;
 }
 
 void bind_return_methods(struct bind_worker *w, const struct bind_entry *n)
 {
 	for (size_t i = 0; i < n->count; i++)
-		restore_method(w, &n->members[i]);
+		(void)restore_method(w, &n->members[i], NULL);
 }
 
 static int device_rebind(
@@ -199,9 +220,7 @@ static int member_return(struct bind_worker *w, const struct bind_was *was, enum
 	bool fitting = strcmp(driver, BIND_DRIVER_FITTING) == 0;
 	r = fitting ? device_probe(w, &d, was, e) : device_move(w, was, &d, driver, e);
 	if (r == 0)
-		restore_settings(w, was);
-	if (r == 0 && how == BIND_RETURN_DRIVER)
-		bind_framebuffer_back(w, was->framebuffer);
+		r = restore_settings(w, was, how, e);
 	if (pci_device_peek(w->transaction->env->host, was->address, &d, r < 0 ? NULL : e) == 0) {
 		(void)snprintf(g->to, sizeof(g->to), "%s", d.driver);
 		if (r == 0 && !fitting && strcmp(d.driver, driver) != 0)
@@ -232,7 +251,7 @@ int bind_return_members(struct bind_worker *w, const struct bind_entry *n, enum 
 		if (r == 0)
 			continue;
 		returned_stays(&given[i], why.msg);
-		if (r == -ETIMEDOUT)
+		if (is_lost(r))
 			(void)bind_worker_arm(w, NULL); /* the others need not wait for this one */
 		if (first == 0) {
 			first = r;

@@ -4,8 +4,10 @@
 #include "bind/lend.h"
 #include "suite.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,5 +131,37 @@ START_TEST(survives_two_crashes_anywhere)
 }
 END_TEST
 
-SUITE("release", releases_what_others_bound, survives_two_crashes_anywhere,
-	clears_what_was_never_written)
+/*
+ * The process that writes for a release is killed before each of its writes: the entry stays, and
+ * the next restore finishes, with the settings that a release may otherwise ignore.
+ */
+START_TEST(keeps_the_entry_when_its_writer_is_lost)
+{
+	struct err e = {0};
+	int n = 1;
+
+	for (bool lost = true; lost; n++) {
+		struct bind_env env = stage_set();
+		struct bind_request q = LEND_REQUEST;
+
+		(void)strcpy(stage->devices[1].control, "auto");
+		ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+		stage->gone_at = stage->writes + n;
+		int r = release(&env, &e);
+		lost = stage->writes >= stage->gone_at;
+		stage->gone_at = 0;
+		ck_assert_int_eq(r, lost ? -EPIPE : 0);
+		ck_assert_int_eq(lend_journal_exists(LEND_GROUP), lost);
+		ck_assert_msg(restore(&env, &e) == 0, "%s", e.msg);
+		lend_is_on(1, "e1000", "");
+		lend_is_on(2, "sib", "sib");
+		lend_is_on(3, "", "");
+		ck_assert_str_eq(stage->devices[1].control, "auto");
+		ck_assert(!lend_journal_exists(LEND_GROUP));
+	}
+	ck_assert_int_gt(n, 8);
+}
+END_TEST
+
+SUITE("release", releases_what_others_bound, keeps_the_entry_when_its_writer_is_lost,
+	survives_two_crashes_anywhere, clears_what_was_never_written)

@@ -437,6 +437,8 @@ static int stage_ask(struct bind_writer *w, const char *path, const char *text, 
 		w->result = -EIO;
 	else if (stage->writes == stage->hang_at)
 		w->result = -ETIMEDOUT;
+	else if (stage->writes == stage->gone_at)
+		w->result = -EPIPE;
 	else
 		w->result = stage_store(path, text);
 	if (w->result < 0)

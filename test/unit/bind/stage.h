@@ -32,6 +32,7 @@ struct stage {
 	int writes; /* so far */
 	int fail_at; /* this write fails with -EIO; 0: none */
 	int hang_at; /* this write times out */
+	int gone_at; /* the process that writes is killed before this one */
 	int under_way; /* writes without an answer so far */
 	int most; /* the most of them at one time */
 	bool lies; /* `bind` succeeds and has no effect */
