@@ -16,7 +16,8 @@
  * never two of one rank. No circle can come about. A build with asserts checks each lock_take().
  */
 enum lock_rank {
-	LOCK_RESET = 1, /* resets of whole buses; a vCPU never takes it */
+	LOCK_LOOP = 1, /* an event that the main thread serves */
+	LOCK_RESET, /* resets of whole buses; a vCPU never takes it */
 	LOCK_CURE, /* one vCPU at a time repairs a fault */
 	LOCK_COALESCE, /* the ring of port writes, while they are dispatched */
 	LOCK_PORT, /* a root port, above the functions behind it */

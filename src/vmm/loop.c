@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -44,23 +45,42 @@ void loop_remove(struct loop *l, struct loop_source *s)
 	(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
 }
 
+/*
+ * One event at a time: a source may remove another one, whose event must not be served then. The
+ * event is taken under the lock, so whoever takes the lock after loop_remove() knows that no event
+ * of the source is on its way.
+ */
+static int serve_event(struct loop *l)
+{
+	struct epoll_event ev;
+
+	lock_take(&l->lock);
+	int count = epoll_wait(l->epoll_fd, &ev, 1, 0);
+	int r = count < 0 && errno != EINTR ? -errno : 0;
+	struct loop_source *s = count > 0 ? ev.data.ptr : NULL;
+	if (s)
+		s->ready(s, ev.events);
+	lock_drop(&l->lock);
+	return r;
+}
+
 int loop_run(struct loop *l, struct err *e)
 {
+	struct pollfd any = {.fd = l->epoll_fd, .events = POLLIN};
+
 	while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
-		struct epoll_event ev;
-		/*
-		 * One at a time: a source may remove another one, whose event must not be served
-		 * then.
-		 */
-		int count = epoll_wait(l->epoll_fd, &ev, 1, -1);
-		if (count < 0 && errno != EINTR)
-			return err_set(e, -errno, "wait for events");
-		if (count <= 0 || !ev.data.ptr)
-			continue;
-		struct loop_source *s = ev.data.ptr;
-		s->ready(s, ev.events);
+		int count = poll(&any, 1, -1);
+		int r = count < 0 && errno != EINTR ? -errno : count > 0 ? serve_event(l) : 0;
+		if (r < 0)
+			return err_set(e, r, "wait for events");
 	}
 	return 0;
+}
+
+void loop_settle(struct loop *l)
+{
+	lock_take(&l->lock);
+	lock_drop(&l->lock);
 }
 
 void loop_stop(struct loop *l)

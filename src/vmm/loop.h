@@ -2,6 +2,8 @@
 #ifndef VMM_LOOP_H
 #define VMM_LOOP_H
 
+#include "vmm/lock.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,7 +12,7 @@ struct err;
 /* The main thread's events: console input, the keeper's pidfd, signals, devices' eventfds. */
 struct loop_source {
 	int fd;
-	/* Context: main thread, without a lock. @events: EPOLL… */
+	/* Context: main thread, without a lock but the loop's. @events: EPOLL… */
 	void (*ready)(struct loop_source *s, uint32_t events);
 	uint32_t events; /* what to wait for; 0 means EPOLLIN */
 };
@@ -19,11 +21,12 @@ struct loop {
 	int epoll_fd;
 	int wake_fd; /* eventfd: ends the loop from any thread */
 	bool stop;
+	struct lock lock; /* while an event is served */
 };
 
-#define LOOP_NONE                             \
-	{                                     \
-		.epoll_fd = -1, .wake_fd = -1 \
+#define LOOP_NONE                                                           \
+	{                                                                   \
+		.epoll_fd = -1, .wake_fd = -1, .lock = LOCK_INIT(LOCK_LOOP) \
 	}
 
 int loop_init(struct loop *l, struct err *e);
@@ -42,5 +45,11 @@ void loop_restart(struct loop *l);
 int loop_add(struct loop *l, struct loop_source *s, struct err *e);
 /* An event that the main thread has just taken may still be served. Context: any thread. */
 void loop_remove(struct loop *l, struct loop_source *s);
+
+/*
+ * After loop_remove(): on return no event of the source is served any more, so it can be freed.
+ * Context: without a lock; not from a source's ready().
+ */
+void loop_settle(struct loop *l);
 
 #endif

@@ -16,6 +16,7 @@
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/pass/reset.h"
+#include "vmm/vm.h"
 
 #include <linux/pci_regs.h>
 #include <stdlib.h>
@@ -115,6 +116,7 @@ static void finish_function(struct pci_func *f)
 	worker_fini(&d->worker);
 	pass_dev_drop(d);
 	pass_domain_remove(d);
+	loop_settle(&d->vm->loop);
 	pass_dev_unlearn(d);
 	free(d);
 }
