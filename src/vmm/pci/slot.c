@@ -151,8 +151,8 @@ void slot_insert(struct slot *s)
 		return;
 	s->occupied = true;
 	set_link(s);
-	if (slot_linked(s))
-		events |= PCI_EXP_SLTSTA_DLLSC;
+	/* Of a slot with a button Linux asks for no change of presence: the button turns it on. */
+	events |= slot_linked(s) ? PCI_EXP_SLTSTA_DLLSC : PCI_EXP_SLTSTA_ABP;
 	put_express(s, PCI_EXP_SLTSTA, get_express(s, PCI_EXP_SLTSTA) | PCI_EXP_SLTSTA_PDS);
 	set_events(s, events);
 }

@@ -44,7 +44,10 @@ void slot_set_link(struct slot *s, unsigned link);
 /* Puts a card into the slot before the guest runs: no event. */
 void slot_fill(struct slot *s);
 
-/* Puts a card into the slot while the guest runs, with the events of it. Twice is fine. */
+/*
+ * Puts a card into the slot while the guest runs, with the events of it: the attention button is
+ * pressed, too, if the slot has no power. Twice is fine.
+ */
 void slot_insert(struct slot *s);
 
 /* True if the slot has power and a card: the functions of the card can be reached. */

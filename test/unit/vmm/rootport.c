@@ -275,6 +275,9 @@ START_TEST(an_empty_slot_is_filled_again)
 	ck_assert_int_eq(pci_plug(&vm, &functions[1], "two", NULL), 0);
 	ck_assert_int_eq(pci_plug(&vm, &functions[2], "no room", NULL), -ENOSPC);
 	pci_announce(&functions[1]);
+	/* Without power the button is what a guest hears of it by. */
+	ck_assert_uint_eq(bus_read(&vm.mmio, ecam(0, PCI_DEVFN(2, 0), status), 2),
+		PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_ABP);
 	ck_assert_int_eq(pci_plug(&vm, &functions[2], "no room", NULL), -ENOSPC);
 	bus_write(&vm.mmio, ecam(0, at, PCI_SECONDARY_BUS), 1, 5);
 	pci_unplug(&functions[0]);
