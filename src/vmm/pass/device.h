@@ -87,7 +87,8 @@ int pass_dev_learn(struct pass_dev *d, struct err *e);
 
 /*
  * Takes the device from the guest, and closes it: what is left answers all-ones, and has what was
- * counted, until pass_dev_unlearn(). Twice is fine. Context: without a lock; it may take long.
+ * counted, until pass_dev_unlearn(). Twice is fine. Context: its worker, or any thread once the
+ * worker has ended; without a lock; it may take long.
  */
 void pass_dev_drop(struct pass_dev *d);
 

@@ -159,7 +159,7 @@ START_TEST(pieces_are_where_their_states_say)
 			rig_forget();
 		}
 		rig.map_error = 0;
-		pass_dev_drop(seed % 2 ? second : rig.dev);
+		rig_eject(seed % 2 ? second : rig.dev);
 		rig_check();
 		rig_stop();
 	}

@@ -345,8 +345,10 @@ static ssize_t model_write(
 	memcpy(&value, buf, min_u64(len, 4));
 	vfio_model_note(m, "cfg%02x=%x", (unsigned)off, value);
 	for (unsigned i = 0; i < len; i++) {
+		(void)pthread_mutex_lock(&log_lock); /* two devices may be on one model */
 		uint8_t w = writable(m, (unsigned)off + i), *c = &m->config[off + i];
 		*c = (uint8_t)((*c & ~w) | (bytes[i] & w));
+		(void)pthread_mutex_unlock(&log_lock);
 		if (!is_flr(m, (unsigned)off + i, bytes[i]))
 			continue;
 		if (m->during_reset)
