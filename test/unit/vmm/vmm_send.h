@@ -55,14 +55,19 @@ static inline void send_word(
 		send_fail("wrong word", word);
 }
 
-/* Return: the socket for usher-vmm; *@ret_line: its other end; closing it ends the guest. */
-static inline int send_words(const char *const *words, int *ret_line)
+/*
+ * @calls: usher-vmm's end of the socket for calls, -1 for none. Return: the socket for usher-vmm;
+ * *@ret_line: its other end; closing it ends the guest.
+ */
+static inline int send_words_calling(const char *const *words, int calls, int *ret_line)
 {
 	struct wire_machine m;
 	struct wire_fds fds = {0};
 	int line[2];
 
 	wire_machine_init(&m, WIRE_MACHINE);
+	if (calls >= 0)
+		m.calls = (uint32_t)wire_add(&fds, calls);
 	(void)strcpy(m.name, "guest");
 	m.cpus = 1;
 	for (size_t i = 0; words[i]; i++) {
@@ -85,6 +90,11 @@ static inline int send_words(const char *const *words, int *ret_line)
 	wire_close(&fds);
 	*ret_line = line[0];
 	return line[1];
+}
+
+static inline int send_words(const char *const *words, int *ret_line)
+{
+	return send_words_calling(words, -1, ret_line);
 }
 
 #endif
