@@ -96,10 +96,9 @@ void attach_init(struct attach *a, struct vm *vm, int fd)
 	worker_init(&a->worker, "attach");
 }
 
-void attach_wait(struct attach *a)
+int attach_wait(struct attach *a, unsigned ms)
 {
-	while (a->vm && !worker_wait(&a->worker, 1000))
-		continue;
+	return !a->vm || worker_wait(&a->worker, ms) ? 0 : -ETIMEDOUT;
 }
 
 void attach_fini(struct attach *a)

@@ -30,10 +30,13 @@ void attach_init(struct attach *a, struct vm *vm, int fd);
  */
 int attach_receive(struct attach *a);
 
-/* Waits until no attachment is under way: a reboot makes anew what it uses. */
-void attach_wait(struct attach *a);
+/*
+ * Waits until no attachment is under way, @ms at most: a reboot makes anew what it uses. A struct
+ * of zeros is fine. Return: 0, -ETIMEDOUT.
+ */
+int attach_wait(struct attach *a, unsigned ms);
 
-/* A struct of zeros is fine. */
+/* Waits for an attachment, however long it takes. A struct of zeros is fine. */
 void attach_fini(struct attach *a);
 
 #endif

@@ -257,6 +257,7 @@ static void *cpu_thread(void *arg)
 {
 	struct cpu *c = arg;
 
+	thread_is_vcpu = true;
 	while (vm_ended(c->vm) == VM_RUNNING) {
 		uint64_t cures = vm_cures(c->vm);
 		if (ioctl(c->fd, KVM_RUN, 0) < 0) {

@@ -69,6 +69,7 @@ const struct machine_map machine_reduced = {
 /* How long a reset of a device may take; the kernel allows 60 s. */
 #define RESET_STEP_MS 100
 #define RESET_MAX_MS 90000
+#define END_MS 3000 /* the same when usher-vmm ends */
 
 static int open_kvm(struct machine *m, struct err *e)
 {
@@ -495,17 +496,21 @@ static bool stop_waits(const struct machine *m)
 }
 
 /*
- * Waits until no device is in reset, because a device must not write to the memory of the next
- * kernel. Return: 0, also if the guest has to stop; -ETIMEDOUT.
+ * Until no device is on its way into the guest, because a reboot makes anew what that uses, or
+ * (@resets) none is in reset: none may write to memory that the next kernel is loaded into.
+ * Return: 0; 1 the guest is to stop; -ETIMEDOUT.
  */
-static int await_resets(struct machine *m, struct err *e)
+static int await_devices(struct machine *m, bool resets, struct err *e)
 {
 	for (unsigned waited = 0; waited < RESET_MAX_MS; waited += RESET_STEP_MS) {
-		if (pass_reset_wait(&m->vm, RESET_STEP_MS) == 0 || stop_waits(m))
+		if ((resets ? pass_reset_wait(&m->vm, RESET_STEP_MS)
+			    : attach_wait(&m->attach, RESET_STEP_MS)) == 0)
 			return 0;
+		if (stop_waits(m))
+			return 1;
 	}
-	return err_say(e, -ETIMEDOUT,
-		"reboot the guest: a device is not back from its reset after %u s",
+	return err_say(e, -ETIMEDOUT, "reboot the guest: a device %s after %u s",
+		resets ? "is not back from its reset" : "that comes is not there",
 		RESET_MAX_MS / 1000);
 }
 
@@ -515,13 +520,20 @@ static int await_resets(struct machine *m, struct err *e)
  */
 static int restart_guest(struct machine *m, struct err *e)
 {
-	attach_wait(&m->attach);
+	int waited = await_devices(m, false, e);
+	if (waited < 0)
+		return waited;
+	if (waited) {
+		m->vm.end = VM_STOPPED;
+		(void)snprintf(m->vm.why, sizeof(m->vm.why), "stopped while it rebooted");
+		return 0;
+	}
 	m->reboots.count++;
 	if (log_guest_tell(&m->rebooted))
 		log_info(m->vm.name, "guest %s", m->vm.why);
 	console_reset(&m->console);
 	pci_reset(&m->vm);
-	int waited = await_resets(m, e);
+	waited = await_devices(m, true, e);
 	if (waited < 0)
 		return waited;
 	cpus_fini(&m->vm);
@@ -544,17 +556,29 @@ int machine_run(struct machine *m, struct err *e)
 		if (r >= 0)
 			r = run_once(m, e);
 	}
-	attach_wait(&m->attach);
-	/* Give workers time to reset the devices, but do not wait for a device that hangs. */
+	/* What they do to the devices counts; one that hangs is not waited for. */
+	(void)attach_wait(&m->attach, RESET_STEP_MS);
 	(void)pass_reset_wait(&m->vm, RESET_STEP_MS);
 	console_fini(&m->console); /* before the end is reported */
 	timing_mark(&m->vm.timing, "run");
 	return r;
 }
 
+/* The kernel may keep a worker in a call for a minute, and does not let go of it for anything. */
+static bool workers_are_done(struct machine *m)
+{
+	return attach_wait(&m->attach, END_MS) == 0 && pass_reset_wait(&m->vm, END_MS) == 0;
+}
+
 void machine_fini(struct machine *m)
 {
 	console_fini(&m->console);
+	if (!workers_are_done(m)) {
+		log_error(m->vm.name,
+			"a device does not come back from the host: usher-vmm ends without it");
+		messages_fini(m);
+		return;
+	}
 	attach_fini(&m->attach);
 	pci_fini(&m->vm);
 	cpus_fini(&m->vm);

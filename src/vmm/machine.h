@@ -103,7 +103,10 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
  */
 int machine_run(struct machine *m, struct err *e);
 
-/* In the reverse order of machine_init(). */
+/*
+ * In the reverse order of machine_init(). A device whose worker hangs in the kernel is left to the
+ * end of the process.
+ */
 void machine_fini(struct machine *m);
 
 #endif

@@ -150,8 +150,7 @@ static bool has_room(const struct memory *m, const struct memory_range *r)
 
 	for (size_t i = 0; i < m->count; i++)
 		blocks += m->ranges[i].kind == MEMORY_RAM;
-	return m->count < MEMORY_RANGES_MAX &&
-	       (r->kind != MEMORY_RAM || blocks < MEMORY_BLOCKS_MAX);
+	return m->count < memory_limit(m) && (r->kind != MEMORY_RAM || blocks < MEMORY_BLOCKS_MAX);
 }
 
 static int check_range(const struct memory *m, const struct memory_range *r, struct err *e)
@@ -168,8 +167,8 @@ static int check_range(const struct memory *m, const struct memory_range *r, str
 				"add memory at 0x%" PRIx64 ": overlaps that at 0x%" PRIx64,
 				r->gpa.v, m->ranges[i].gpa.v);
 	if (!has_room(m, r))
-		return err_say(e, -ENOSPC, "add memory at 0x%" PRIx64 ": all %d ranges are in use",
-			r->gpa.v, MEMORY_RANGES_MAX);
+		return err_say(e, -ENOSPC, "add memory at 0x%" PRIx64 ": all %zu ranges are in use",
+			r->gpa.v, memory_limit(m));
 	return 0;
 }
 

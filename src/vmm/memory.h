@@ -19,7 +19,7 @@ struct err;
  * Context: any thread; a lock of its own orders the changes. Listeners run under that lock: they
  * must not change memory themselves. Devices read and write RAM through vmm/copy.h.
  */
-#define MEMORY_RANGES_MAX 128
+#define MEMORY_RANGES_MAX 256
 #define MEMORY_STEPS_MAX 32 /* of one change */
 #define MEMORY_BLOCKS_MAX 32 /* ranges of RAM */
 
@@ -84,6 +84,7 @@ struct memory {
 	bool collapse; /* ram_collapse() before RAM is pinned */
 	uint64_t ram_size; /* [bytes] */
 	void *ram; /* aligned to MEMORY_HUGE */
+	size_t limit; /* ranges that KVM takes, if fewer than MEMORY_RANGES_MAX; 0: not asked */
 	size_t count;
 	struct memory_range ranges[MEMORY_RANGES_MAX];
 	size_t block_count; /* atomic */
@@ -102,6 +103,12 @@ struct memory {
  * after memory_add(). @m: MEMORY_NONE, with listeners or not. Return: 0, -ENOMEM, -errno.
  */
 int memory_init(struct memory *m, uint64_t size, enum memory_backing backing, struct err *e);
+
+/* Return: how many ranges there can be. */
+static inline size_t memory_limit(const struct memory *m)
+{
+	return m->limit && m->limit < MEMORY_RANGES_MAX ? m->limit : MEMORY_RANGES_MAX;
+}
 
 /* Removes all ranges in one change, last first, and unmaps RAM. MEMORY_NONE is fine. */
 void memory_fini(struct memory *m);

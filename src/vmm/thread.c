@@ -7,6 +7,8 @@
 #define THREAD_SIGNAL SIGRTMIN
 #define JOIN_STEP_US 500 /* between two interruptions */
 
+_Thread_local bool thread_is_vcpu;
+
 static void on_interrupt(int sig)
 {
 	(void)sig;

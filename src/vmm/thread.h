@@ -12,6 +12,9 @@
  */
 #define THREAD_NAME 16 /* [bytes] with the NUL, as the kernel has it */
 
+/* This thread is a processor of the guest: nothing in it may block. */
+extern _Thread_local bool thread_is_vcpu;
+
 /* Starts a thread that runs @run with @arg. @name: at most 15 characters. Return: 0, -EAGAIN. */
 int thread_start(pthread_t *ret, const char *name, void *(*run)(void *arg), void *arg);
 

@@ -82,6 +82,8 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 	r = create_vm(vm, e);
 	if (r < 0)
 		return r;
+	int slots = ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
+	vm->memory.limit = slots > 0 ? (size_t)slots : 0;
 	memslots_init(&vm->slots, vm->fd);
 	r = memory_listen(&vm->memory, &vm->slots.listener, e);
 	return r < 0 ? r : loop_init(&vm->loop, e);

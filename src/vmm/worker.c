@@ -4,16 +4,22 @@
 #include <errno.h>
 #include <stdio.h>
 
-void worker_init(struct worker *w, const char *name)
+static void cond_init(pthread_cond_t *c)
 {
 	pthread_condattr_t monotonic;
 
-	*w = (struct worker){.lock = LOCK_INIT(LOCK_QUEUE)};
-	(void)snprintf(w->name, sizeof(w->name), "%s", name);
 	(void)pthread_condattr_init(&monotonic);
 	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&w->idle, &monotonic);
+	(void)pthread_cond_init(c, &monotonic);
 	(void)pthread_condattr_destroy(&monotonic);
+}
+
+void worker_init(struct worker *w, const char *name)
+{
+	*w = (struct worker){.lock = LOCK_INIT(LOCK_QUEUE)};
+	(void)snprintf(w->name, sizeof(w->name), "%s", name);
+	cond_init(&w->more);
+	cond_init(&w->progress);
 }
 
 /* Under the lock. */
@@ -29,37 +35,47 @@ static struct worker_job *take_job(struct worker *w)
 	return j;
 }
 
+/* Under the lock, which it drops for each job. @j may be gone when its run() returns. */
 static void run_jobs(struct worker *w)
 {
 	struct worker_job *j;
 
-	lock_take(&w->lock);
 	while ((j = take_job(w))) {
 		lock_drop(&w->lock);
 		j->run(j);
 		lock_take(&w->lock);
+		w->done++;
+		if (w->waiters)
+			(void)pthread_cond_broadcast(&w->progress);
 	}
-	w->busy = false;
-	(void)pthread_cond_broadcast(&w->idle);
-	lock_drop(&w->lock);
 }
 
 static void *worker_thread(void *arg)
 {
-	run_jobs(arg);
+	struct worker *w = arg;
+	int r = 0;
+
+	lock_take(&w->lock);
+	while (w->first || (!w->ending && r != ETIMEDOUT)) {
+		run_jobs(w);
+		const struct timespec until = thread_deadline(WORKER_LINGER_MS);
+		r = w->ending ? 0 : pthread_cond_timedwait(&w->more, &w->lock.mutex, &until);
+	}
+	w->alive = false;
+	lock_drop(&w->lock);
 	return NULL;
 }
 
 /*
- * Under the lock: a thread that is done before this one looks again must not be lost. The last one
- * is not busy, so it has had the lock for the last time. Without a thread the jobs stay queued.
+ * Under the lock: a thread that ends must not miss a job. One that is not alive has had the lock
+ * for the last time. Without a thread the jobs stay queued.
  */
 static void start_thread(struct worker *w)
 {
 	if (w->joinable)
-		(void)pthread_join(w->thread, NULL); /* it has nothing left to do */
+		(void)pthread_join(w->thread, NULL);
 	w->joinable = thread_start(&w->thread, w->name, worker_thread, w) >= 0;
-	w->busy = w->joinable;
+	w->alive = w->joinable;
 }
 
 void worker_add(struct worker *w, struct worker_job *j)
@@ -73,26 +89,66 @@ void worker_add(struct worker *w, struct worker_job *j)
 		else
 			w->first = j;
 		w->last = j;
+		w->added++;
 	}
-	if (!w->busy)
+	if (w->alive)
+		(void)pthread_cond_signal(&w->more);
+	else if (!w->in_caller)
 		start_thread(w);
 	lock_drop(&w->lock);
 }
 
-bool worker_wait(struct worker *w, unsigned ms)
+/* Under the lock. There is no thread, so the caller runs what is queued. */
+static void run_in_caller(struct worker *w)
+{
+	w->alive = true;
+	run_jobs(w);
+	w->alive = false;
+}
+
+/* Under the lock. Return: whether *@target jobs are done. */
+static bool wait_done(struct worker *w, const uint64_t *target, unsigned ms)
 {
 	const struct timespec until = thread_deadline(ms);
 	int r = 0;
 
+	w->waiters++;
+	while (w->alive && w->done < *target && r != ETIMEDOUT)
+		r = pthread_cond_timedwait(&w->progress, &w->lock.mutex, &until);
+	w->waiters--;
+	return w->done >= *target;
+}
+
+bool worker_wait(struct worker *w, unsigned ms)
+{
 	lock_take(&w->lock);
-	while (w->busy && r != ETIMEDOUT)
-		r = pthread_cond_timedwait(&w->idle, &w->lock.mutex, &until);
-	bool idle = !w->busy;
-	bool left = idle && w->first;
-	w->busy |= left;
+	if (!w->alive && w->first)
+		run_in_caller(w);
+	bool idle = wait_done(w, &w->added, ms);
 	lock_drop(&w->lock);
-	if (left)
-		run_jobs(w);
+	return idle;
+}
+
+bool worker_sync(struct worker *w, unsigned ms)
+{
+	lock_take(&w->lock);
+	const uint64_t target = w->added;
+	if (!w->alive && w->first && w->in_caller)
+		run_in_caller(w);
+	else if (!w->alive && w->first)
+		start_thread(w);
+	bool done = wait_done(w, &target, w->done < w->overdue ? 0 : ms);
+	if (!done && w->done >= w->overdue)
+		w->overdue = target;
+	lock_drop(&w->lock);
+	return done;
+}
+
+bool worker_is_idle(struct worker *w)
+{
+	lock_take(&w->lock);
+	bool idle = w->done == w->added;
+	lock_drop(&w->lock);
 	return idle;
 }
 
@@ -100,8 +156,13 @@ void worker_fini(struct worker *w)
 {
 	while (!worker_wait(w, 1000))
 		continue;
+	lock_take(&w->lock);
+	w->ending = true;
+	(void)pthread_cond_signal(&w->more);
+	lock_drop(&w->lock);
 	if (w->joinable)
 		(void)pthread_join(w->thread, NULL);
 	w->joinable = false;
-	(void)pthread_cond_destroy(&w->idle);
+	(void)pthread_cond_destroy(&w->more);
+	(void)pthread_cond_destroy(&w->progress);
 }

@@ -7,14 +7,18 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Jobs that may block (resets, host I/O, reads of /proc, closing a device), one after the other, in
- * the order in which they came. The thread exists only while there is a job, so a worker without
- * one costs nothing.
+ * the order in which they came. The thread ends WORKER_LINGER_MS after the last job: a guest that
+ * reads configuration space register by register does not pay for a thread each time, and a worker
+ * without jobs costs nothing.
  *
  * Context: any thread; worker_add() under any lock but LOCK_QUEUE.
  */
+#define WORKER_LINGER_MS 100
+
 struct worker_job {
 	void (*run)(struct worker_job *j); /* without a lock */
 	struct worker_job *next;
@@ -24,10 +28,17 @@ struct worker_job {
 struct worker {
 	char name[THREAD_NAME];
 	struct lock lock;
-	pthread_cond_t idle;
+	pthread_cond_t more; /* jobs, or the worker is to end */
+	pthread_cond_t progress; /* a job is done */
 	struct worker_job *first, *last;
-	bool busy; /* there is a thread, or one is being made */
-	bool joinable; /* `thread` has ended or is about to */
+	uint64_t added; /* jobs so far; of these are done: */
+	uint64_t done;
+	uint64_t overdue; /* worker_sync() has waited for this many in vain */
+	unsigned waiters; /* threads in worker_wait() and worker_sync() */
+	bool in_caller; /* no thread: worker_wait() and worker_sync() run the jobs; for fuzzers */
+	bool alive; /* there is a thread, and it has the queue */
+	bool ending; /* it is not to linger */
+	bool joinable; /* `thread` has to be joined */
 	pthread_t thread;
 };
 
@@ -43,6 +54,16 @@ void worker_add(struct worker *w, struct worker_job *j);
 
 /* Waits until no job is left, @ms at most. Return: false: a job runs on. */
 bool worker_wait(struct worker *w, unsigned ms);
+
+/*
+ * The same for the jobs that were added before the call. It does not wait while jobs are left that
+ * an earlier call has waited for in vain. It runs no job itself: without a thread it returns at
+ * once. Context: not from a job.
+ */
+bool worker_sync(struct worker *w, unsigned ms);
+
+/* Whether no job is left. */
+bool worker_is_idle(struct worker *w);
 
 /* Waits for all jobs, however long they take. Context: not from a job. */
 void worker_fini(struct worker *w);

@@ -56,6 +56,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
 	log_set_level(LOG_LEVEL_ERR);
+	rig_single_thread = true;
 	return 0;
 }
 
@@ -147,6 +148,7 @@ static struct pass_dev *make(unsigned n)
 	struct pass_dev *d = pass_func_new(&rig.vm, (struct pci_address){.bus = (uint8_t)(n + 1)});
 
 	ck_assert_ptr_nonnull(d);
+	d->worker.in_caller = rig_single_thread;
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, model_of(n), &d->vfio, &e), 0);
 	return d;
 }

@@ -33,6 +33,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
 	log_set_level(LOG_LEVEL_ERR);
+	rig_single_thread = true;
 	return 0;
 }
 
@@ -57,9 +58,9 @@ static void place(struct pass_dev *d, unsigned off, uint32_t value)
 	if (value & 0x100)
 		(void)rig_fault();
 	else if (value & 0x200)
-		d->func.ops->config_write(&d->func, PCI_COMMAND, 2, value >> 10 & 7);
+		rig_config_write(d, PCI_COMMAND, 2, value >> 10 & 7);
 	else
-		d->func.ops->config_write(&d->func, reg, 4, places[value % COUNT(places)]);
+		rig_config_write(d, reg, 4, places[value % COUNT(places)]);
 }
 
 static void step(const uint8_t *s, struct pass_dev *second)
@@ -94,9 +95,9 @@ static void step(const uint8_t *s, struct pass_dev *second)
 		if (s[0] & 16)
 			place(s[0] & 32 ? second : rig.dev, off, value);
 		else if (s[0] & 64)
-			(void)bus_read(&rig.vm.mmio, 0xc0000000 + value % 0x20000, size);
+			(void)rig_mmio_read(0xc0000000 + value % 0x20000, size);
 		else if (s[0] & 8 && !value)
-			pass_func_ops.eject(&rig.dev->func);
+			rig_eject(rig.dev);
 		else
 			rig_reset(rig.dev);
 		break;

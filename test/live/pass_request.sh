@@ -51,9 +51,9 @@ take_back() {
 	! grep "$nic: the " "$console" || fail 'the other device was asked for, too'
 }
 
-# ends_well: the guest ends, and both devices return to their drivers.
+# ends_well STATUS: the guest, which then has no disk left, and all goes home.
 ends_well() {
-	wait_for_guest '^usher ended: 0'
+	wait_for_guest "^usher ended: $1\$"
 	! grep -e '^error: ' -e '^hint: ' "$console" || fail 'an error of usher, for what the host did'
 	expect_driver "$disk" nvme
 	expect_driver "$nic" e1000e
@@ -78,7 +78,7 @@ lets_go() {
 	expect_guest '^guest: without a disk: .*8086 10d3'
 	! grep '^guest: without a disk: .*1b36 0010' "$console" || fail 'the disk came back'
 	echo off >&8
-	ends_well
+	ends_well 0
 }
 
 until lets_go; do wait_until 60 block_of "$disk"; done
@@ -91,4 +91,4 @@ echo unbind >&8
 wait_until 30 test -s "$console"
 kill -0 "$(vmm_pid)" || fail 'the guest has ended with its device'
 kill "$(vmm_pid)"
-ends_well
+ends_well 143 # 128 + SIGTERM

@@ -2,9 +2,23 @@
 #include "vmm/pass/access.h"
 
 #include "base/bits.h"
+#include "base/num.h"
 #include "vmm/pass/device.h"
 
+#include <linux/pci_regs.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* An access of the guest. The worker frees one that nobody waits for. */
+struct access {
+	struct worker_job job;
+	struct pass_dev *dev;
+	unsigned off, size;
+	uint32_t value;
+	bool done; /* under the device's lock, as is the next */
+	bool abandoned;
+	bool power; /* a write to the power state */
+};
 
 uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size)
 {
@@ -15,12 +29,155 @@ uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size)
 	return (uint32_t)v;
 }
 
-void pass_dev_put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
+int pass_dev_put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
 {
-	int r = vfio_region_put(&d->vfio, &d->config_region, off, size, value);
+	return vfio_region_put(&d->vfio, &d->config_region, off, size, value);
+}
 
-	d->touched = true;
-	if (r < 0)
+static struct access *access_new(
+	struct pass_dev *d, unsigned off, unsigned size, void (*run)(struct worker_job *j))
+{
+	struct access *a = calloc(1, sizeof(*a));
+
+	if (a)
+		*a = (struct access){.job.run = run, .dev = d, .off = off, .size = size};
+	return a;
+}
+
+unsigned pass_access_decodes(const struct pass_dev *d)
+{
+	unsigned command = pass_config_get(&d->config, PCI_COMMAND, 2), decode = FUNC_DECODE_NONE;
+
+	if (d->power)
+		return decode;
+	if (command & PCI_COMMAND_IO)
+		decode |= FUNC_DECODE_IO;
+	if (command & PCI_COMMAND_MEMORY)
+		decode |= FUNC_DECODE_MEM;
+	return decode;
+}
+
+void pass_access_place(struct pass_dev *d)
+{
+	if (!d->writes_queued)
+		func_bars_place(&d->bars, pass_access_decodes(d));
+}
+
+void pass_ask_irqs(struct pass_dev *d, bool off)
+{
+	d->irqs.renew |= off;
+	if (d->retired)
+		return;
+	d->irqs.asked = true;
+	worker_add(&d->worker, &d->irqs.job);
+}
+
+void pass_ask_wait(struct pass_dev *d)
+{
+	const bool asked = d->irqs.asked;
+
+	if ((asked || d->writes_queued) && !pass_ask_await(d))
+		d->irqs.late |= asked;
+}
+
+bool pass_ask_await(struct pass_dev *d)
+{
+	lock_drop(&d->lock);
+	bool done = worker_sync(&d->worker, PASS_PATIENCE_MS);
+	lock_take(&d->lock);
+	return done;
+}
+
+static void read_run(struct worker_job *j)
+{
+	struct access *a = container_of(j, struct access, job);
+	struct pass_dev *d = a->dev;
+	uint32_t value = pass_dev_get(d, a->off, a->size);
+
+	lock_take(&d->lock);
+	a->value = value;
+	a->done = true;
+	bool abandoned = a->abandoned;
+	d->reads_abandoned -= abandoned;
+	lock_drop(&d->lock);
+	if (abandoned)
+		free(a);
+}
+
+/* By a thread that may block. */
+static uint32_t read_at_once(struct pass_dev *d, unsigned off, unsigned size)
+{
+	lock_drop(&d->lock);
+	uint32_t value = pass_dev_get(d, off, size);
+	lock_take(&d->lock);
+	return value;
+}
+
+uint32_t pass_access_read(struct pass_dev *d, unsigned off, unsigned size)
+{
+	/* Before the guest runs, the main thread places BARs; the worker has nothing to do. */
+	if (!thread_is_vcpu && !d->writes_queued)
+		return read_at_once(d, off, size);
+	/* The worker is still at a read that took too long: this one would only queue up. */
+	struct access *a = d->reads_abandoned ? NULL : access_new(d, off, size, read_run);
+
+	if (!a)
+		return (uint32_t)all_ones(size);
+	worker_add(&d->worker, &a->job);
+	(void)pass_ask_await(d);
+	if (!a->done) {
+		a->abandoned = true;
+		d->reads_abandoned++;
+		log_guest(&d->misdeeds.access, d->name,
+			"read of configuration space at 0x%x: no answer in time", off);
+		return (uint32_t)all_ones(size);
+	}
+	uint32_t value = a->value;
+	free(a);
+	return value;
+}
+
+/* What follows from a write that the device has seen. Under the lock. */
+static void write_done(struct pass_dev *d, const struct access *a, int result, unsigned power)
+{
+	d->writes_queued--;
+	if (result < 0)
 		log_guest(&d->misdeeds.access, d->name, "write of configuration space at 0x%x: %s",
-			off, strerror(-r));
+			a->off, strerror(-result));
+	if (d->dropped || d->quiet || pass_dev_in_reset(d))
+		return;
+	/* A state that the device does not have leaves it where it was. */
+	if (a->power)
+		d->power = power & PCI_PM_CTRL_STATE_MASK;
+	pass_access_place(d);
+}
+
+static void write_run(struct worker_job *j)
+{
+	struct access *a = container_of(j, struct access, job);
+	struct pass_dev *d = a->dev;
+	int r = pass_dev_put(d, a->off, a->size, a->value);
+	unsigned power = a->power ? pass_dev_get(d, d->config.pm + PCI_PM_CTRL, 1) : 0;
+
+	lock_take(&d->lock);
+	write_done(d, a, r, power);
+	lock_drop(&d->lock);
+	free(a);
+}
+
+void pass_access_write(struct pass_dev *d, unsigned off, unsigned size, uint32_t value, bool power)
+{
+	struct access *a =
+		d->writes_queued < PASS_WRITES_MAX ? access_new(d, off, size, write_run) : NULL;
+
+	if (!a) {
+		log_guest(&d->misdeeds.access, d->name,
+			"write of configuration space at 0x%x: the device takes no more", off);
+		return;
+	}
+	a->value = value;
+	a->power = power;
+	d->touched = true;
+	d->writes_queued++;
+	worker_add(&d->worker, &a->job);
 }

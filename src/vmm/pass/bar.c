@@ -5,6 +5,7 @@
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "vmm/pass/access.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/pass/trace.h"
@@ -138,9 +139,12 @@ static bool bar_write(struct func_bar *b, uint64_t off, unsigned size, uint64_t 
 
 	if (is_traced(b))
 		trace_access(b, off, size, value, TRACE_WRITE);
-	if (b->kind == FUNC_BAR_EXPANSION ||
-		func_msix_write(&d->msix.guest, b->index, off, size, value))
+	if (b->kind == FUNC_BAR_EXPANSION)
 		return false;
+	if (func_msix_write(&d->msix.guest, b->index, off, size, value)) {
+		pass_ask_wait(d);
+		return false;
+	}
 	int r = vfio_region_put(&d->vfio, bar_region(b), off, size, value);
 	if (r < 0)
 		access_failed(b, "write", off, r);

@@ -3,7 +3,6 @@
 
 #include "base/clean.h"
 #include "base/num.h"
-#include "vfio/irq.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
 
@@ -130,7 +129,7 @@ static void take_intx(struct pass_dev *d, const char *text)
 		i->signals += now >= i->first ? now - i->first : 0;
 		i->first = now;
 	}
-	if (!i->on) {
+	if (d->irqs.on != VFIO_PCI_INTX_IRQ_INDEX) {
 		i->irq = -1;
 	} else if (i->irq < 0) {
 		i->irq = find_line(text, d->name);
@@ -149,32 +148,13 @@ static void take_vectors(struct pass_dev *d, const char *text, const char *kind,
 			v[n].signals += signals;
 }
 
-/* Of the one kind that VFIO has on or that lingers. Under the lock. */
+/* Of the kind that VFIO has on. Under the lock. */
 static void take_messages(struct pass_dev *d, const char *text)
 {
-	uint32_t lingers = d->count.lingers;
-
-	if (d->msi.on || lingers == VFIO_PCI_MSI_IRQ_INDEX)
+	if (d->irqs.on == VFIO_PCI_MSI_IRQ_INDEX)
 		take_vectors(d, text, "msi", d->msi.vectors, d->msi.count);
-	if (d->msix.guest.on || lingers == VFIO_PCI_MSIX_IRQ_INDEX)
+	if (d->irqs.on == VFIO_PCI_MSIX_IRQ_INDEX)
 		take_vectors(d, text, "msix", d->msix.guest.vectors, d->msix.guest.count);
-}
-
-bool pass_count_lingers(const struct pass_dev *d)
-{
-	return d->count.lingers != PASS_COUNT_NONE;
-}
-
-void pass_count_settle(struct pass_dev *d)
-{
-	uint32_t index = d->count.lingers;
-
-	d->count.lingers = PASS_COUNT_NONE;
-	if (index == PASS_COUNT_NONE)
-		return;
-	int r = vfio_irq_disable(&d->vfio, index);
-	if (r < 0)
-		log_guest(&d->misdeeds.vector, d->name, "turn interrupts off: %s", strerror(-r));
 }
 
 static bool is_counted(const struct pass_dev *d)
@@ -182,62 +162,53 @@ static bool is_counted(const struct pass_dev *d)
 	return __atomic_load_n(&d->vm->interrupts_fd, __ATOMIC_RELAXED) >= 0;
 }
 
+static char *read_interrupts(const struct pass_dev *d)
+{
+	return read_counts(__atomic_load_n(&d->vm->interrupts_fd, __ATOMIC_RELAXED));
+}
+
 static void count_run(struct worker_job *j)
 {
 	struct pass_dev *d = container_of(j, struct pass_dev, count.job);
-	cleanup_free char *text =
-		read_counts(__atomic_load_n(&d->vm->interrupts_fd, __ATOMIC_RELAXED));
+	cleanup_free char *text = read_interrupts(d);
 
 	lock_take(&d->lock);
-	if (text && is_counted(d)) {
+	if (text && is_counted(d))
 		take_intx(d, text);
-		if (pass_count_lingers(d))
-			take_messages(d, text);
-	}
-	pass_count_settle(d);
-	if (!d->dropped && !d->quiet && !pass_dev_in_reset(d))
-		d->count.settled(d);
 	lock_drop(&d->lock);
 }
 
-void pass_count_init(struct pass_dev *d, void (*settled)(struct pass_dev *d))
+void pass_count_init(struct pass_dev *d)
 {
-	d->count = (struct pass_count){
-		.job.run = count_run, .lingers = PASS_COUNT_NONE, .settled = settled};
+	d->count.job.run = count_run;
 	d->intx.irq = -1;
 }
 
 void pass_count_intx(struct pass_dev *d)
 {
-	if (is_counted(d) && !d->count.ended)
+	if (is_counted(d) && !d->retired)
 		worker_add(&d->worker, &d->count.job);
 }
 
-int pass_count_off(struct pass_dev *d, uint32_t index)
+void pass_count_messages(struct pass_dev *d)
 {
-	if (!is_counted(d) || d->count.ended)
-		return vfio_irq_disable(&d->vfio, index);
-	d->count.lingers = index;
-	worker_add(&d->worker, &d->count.job);
-	return 0;
-}
-
-void pass_count_end(struct pass_dev *d)
-{
-	lock_take(&d->lock);
-	d->count.ended = true;
+	if (!is_counted(d))
+		return;
 	lock_drop(&d->lock);
+	cleanup_free char *text = read_interrupts(d);
+	lock_take(&d->lock);
+	if (text && is_counted(d))
+		take_messages(d, text);
 }
 
 void pass_count_take(struct pass_dev *d)
 {
-	cleanup_free char *text = is_counted(d) ? read_counts(d->vm->interrupts_fd) : NULL;
+	cleanup_free char *text = is_counted(d) ? read_interrupts(d) : NULL;
 
 	lock_take(&d->lock);
 	if (text) {
 		take_intx(d, text);
 		take_messages(d, text);
 	}
-	pass_count_settle(d);
 	lock_drop(&d->lock);
 }

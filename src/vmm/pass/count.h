@@ -4,7 +4,6 @@
 
 #include "vmm/worker.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct pass_dev;
@@ -15,40 +14,26 @@ struct pass_dev;
  * itself (VT-d, AMD AVIC) are seen by no kernel.
  *
  * The kernel builds the text anew at each read, for all interrupts of the host, and discards the
- * counts of MSI and MSI-X when they are turned off. So the device's worker reads the text and then
- * turns them off in VFIO. Until then they linger: the guest has them off, KVM no longer takes them.
- * INTx, which devices fall back to, waits: a level is not lost. MSI and MSI-X do not wait: what
- * lingers is turned off, uncounted.
- * The count of an INTx line survives, so it is read afterwards, by the line's number.
+ * counts of MSI and MSI-X when they are turned off. So the device's worker reads the text before it
+ * turns them off. The count of an INTx line survives, so it is read afterwards, by the line's
+ * number.
  *
- * Without vm->interrupts_fd nothing is counted and nothing lingers.
+ * Without vm->interrupts_fd nothing is counted.
  */
-#define PASS_COUNT_NONE UINT32_MAX
-
 struct pass_count {
 	struct worker_job job;
-	uint32_t lingers; /* VFIO_PCI_MSI_IRQ_INDEX, _MSIX_; PASS_COUNT_NONE */
-	bool ended; /* the worker takes no more jobs */
-	void (*settled)(struct pass_dev *d); /* nothing lingers any more; under the device's lock */
 };
 
-/* @settled: what has waited for the count, such as INTx. */
-void pass_count_init(struct pass_dev *d, void (*settled)(struct pass_dev *d));
+void pass_count_init(struct pass_dev *d);
 
-/* Turns MSI or MSI-X (@index) off in VFIO, later if it is counted. Return: 0, -errno. */
-int pass_count_off(struct pass_dev *d, uint32_t index);
-
-/* Whether VFIO still has MSI or MSI-X on that the guest has turned off: INTx has to wait. */
-bool pass_count_lingers(const struct pass_dev *d);
-
-/* Turns off what lingers, at once: before MSI or MSI-X is turned on. */
-void pass_count_settle(struct pass_dev *d);
-
-/* INTx was turned on or off: its line is looked at soon. */
+/* INTx was turned on or off in VFIO: its line is looked at soon. Context: under the lock. */
 void pass_count_intx(struct pass_dev *d);
 
-/* Before the worker ends. Context: without the lock. */
-void pass_count_end(struct pass_dev *d);
+/*
+ * MSI or MSI-X, whichever VFIO has on, is about to be turned off: counts it.
+ * Context: the worker, under the lock, which is dropped meanwhile.
+ */
+void pass_count_messages(struct pass_dev *d);
 
 /* Counts at the end of the guest. Context: main thread, without the lock; once. */
 void pass_count_take(struct pass_dev *d);

@@ -99,20 +99,41 @@ static void withdraw_device(struct pass_dev *d)
 	__atomic_store_n(&d->dropped, true, __ATOMIC_SEQ_CST);
 }
 
+void pass_dev_retire(struct pass_dev *d)
+{
+	lock_take(&d->lock);
+	d->retired = true;
+	lock_drop(&d->lock);
+}
+
+/* A bus reset by another device's worker may be at this one: it is closed afterwards. */
+static void close_device(struct pass_dev *d)
+{
+	struct pass_domain *g = d->vm->pass;
+
+	if (g)
+		lock_take(&g->reset);
+	if (g)
+		pass_domain_drop(g, d);
+	vfio_dev_close(&d->vfio);
+	if (g)
+		lock_drop(&g->reset);
+}
+
 void pass_dev_drop(struct pass_dev *d)
 {
 	lock_take(&d->lock);
 	withdraw_device(d);
 	bool closed = d->closed;
-	if (!closed)
-		release_device(d);
 	d->closed = true;
 	lock_drop(&d->lock);
 	if (closed)
 		return;
-	if (d->vm->pass)
-		pass_domain_drop(d->vm->pass, d);
-	vfio_dev_close(&d->vfio);
+	pass_irqs_stop(d);
+	lock_take(&d->lock);
+	release_device(d);
+	lock_drop(&d->lock);
+	close_device(d);
 }
 
 /* Context: the worker, after a reset that may have been going on. */
@@ -143,7 +164,10 @@ struct pass_dev *pass_dev_new(struct vm *vm, struct pci_address address)
 	d->func.lock = &d->lock;
 	d->resetting.job.run = pass_reset_run;
 	d->leaving.run = leave_run;
-	pass_count_init(d, pass_intx_update);
+	pass_count_init(d);
+	pass_irqs_init(d);
+	d->events.job.run = pass_events_run;
+	d->rom.job.run = pass_rom_run;
 	d->vm = vm;
 	d->vfio = VFIO_DEV_NONE;
 	d->group = -1;

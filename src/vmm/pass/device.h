@@ -11,6 +11,7 @@
 #include "vmm/pass/count.h"
 #include "vmm/pass/event.h"
 #include "vmm/pass/intx.h"
+#include "vmm/pass/irqs.h"
 #include "vmm/pass/msi.h"
 #include "vmm/pass/msix.h"
 #include "vmm/pass/reset.h"
@@ -34,7 +35,9 @@ struct pass_misdeeds {
 /*
  * A passed-through device. Context of everything in vmm/pass, unless it says otherwise: under the
  * lock of the device. What may block is a job for its worker, which takes the lock for what it does
- * to this structure, not for the call that blocks.
+ * to this structure, not for the call that blocks. All calls of VFIO may block, but for accesses to
+ * BARs: those of the guest go to mapped pages or, trapped, are made by the vCPU. The kernel holds
+ * up both alike while somebody else on the host resets the device.
  *
  * What is on the guest's bus follows from configuration space alone. After each write to it the
  * whole is looked at again (pass_function_write), and the difference goes to vmm/memory, vmm/bus,
@@ -58,10 +61,14 @@ struct pass_dev {
 	struct pass_msix msix;
 	struct pass_msi msi;
 	struct pass_intx intx;
+	struct pass_irqs irqs;
 	struct pass_events events;
 	struct pass_rom rom;
 	bool dropped; /* it has left the guest; atomic, for other devices to see */
 	bool closed; /* and VFIO has it back */
+	bool retired; /* its worker takes no more jobs for interrupts */
+	unsigned reads_abandoned; /* accesses that nobody waits for, see vmm/pass/access */
+	unsigned writes_queued; /* that the device has not seen yet */
 	bool quiet; /* from pass_reset_quiet() to the reset: the device is unreachable */
 	unsigned power; /* 0 … 3: D0 … D3hot */
 	uint64_t resets; /* by us: for the guest's reset or reboot, or by the guest (FLR) */
@@ -110,6 +117,9 @@ static inline bool pass_dev_in_reset(const struct pass_dev *d)
 {
 	return d->resetting.queued || d->resetting.held;
 }
+
+/* The worker is about to end. Context: without the lock. */
+void pass_dev_retire(struct pass_dev *d);
 
 /* Lets go of what pass_dev_learn() made; half-made is fine. */
 void pass_dev_unlearn(struct pass_dev *d);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "vfio/irq.h"
+#include "vmm/pass/access.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/vm.h"
@@ -42,22 +43,6 @@ static bool event_fired(struct pass_event *v)
 	bool fired = v->source.fd >= 0 && eventfd_read(v->source.fd, &count) == 0;
 	lock_drop(v->dev->func.lock);
 	return fired;
-}
-
-/*
- * Reads class and revision: VFIO reads them from the device, but emulates the IDs. While the device
- * is in reset the kernel lets no read through, for up to a minute: nobody waits for that under the
- * lock, and the kernel repeats its request.
- */
-static bool is_gone(struct pass_dev *d)
-{
-	uint64_t v;
-
-	if (pass_dev_in_reset(d))
-		return false;
-	int r = vfio_region_get(&d->vfio, &d->config_region, PCI_CLASS_REVISION, 4, &v);
-
-	return r < 0 || v == UINT32_MAX;
 }
 
 /* The card stays in its slot while one of its functions is left. */
@@ -119,9 +104,12 @@ static int start_deadline(struct pass_dev *d, time_t seconds)
 
 enum request { REQUEST_KNOWN, REQUEST_ASK, REQUEST_PULL, REQUEST_GONE };
 
-static enum request request_decide(struct pass_dev *d)
+/* Under the lock. */
+static enum request request_decide(struct pass_dev *d, bool is_gone)
 {
-	if (is_gone(d))
+	if (d->dropped)
+		return REQUEST_KNOWN;
+	if (is_gone)
 		return REQUEST_GONE;
 	/* The kernel repeats the request; a second press of the button would cancel the first. */
 	if (d->events.asked)
@@ -133,14 +121,10 @@ static enum request request_decide(struct pass_dev *d)
 	return d->events.logged ? REQUEST_PULL : REQUEST_ASK;
 }
 
-static void on_request(struct loop_source *s, uint32_t events)
+static void request_serve(struct pass_dev *d, bool is_gone)
 {
-	struct pass_dev *d = event_of(s)->dev;
-
-	if (!event_fired(event_of(s)))
-		return;
 	lock_take(d->func.lock);
-	enum request what = d->dropped ? REQUEST_KNOWN : request_decide(d);
+	enum request what = request_decide(d, is_gone);
 	lock_drop(d->func.lock);
 	if (what == REQUEST_GONE) {
 		log_error(d->name, "the device is gone: usher removes it from the guest");
@@ -150,6 +134,33 @@ static void on_request(struct loop_source *s, uint32_t events)
 	} else if (what == REQUEST_ASK) {
 		pci_request_unplug(&d->func);
 	}
+}
+
+/* Reads class and revision: VFIO reads them from the device, but emulates the IDs. */
+void pass_events_run(struct worker_job *j)
+{
+	struct pass_dev *d = container_of(j, struct pass_dev, events.job);
+
+	request_serve(d, pass_dev_get(d, PCI_CLASS_REVISION, 4) == UINT32_MAX);
+}
+
+/*
+ * While the device is in reset the kernel lets no read through, for up to a minute: nobody waits
+ * for that, and the kernel repeats its request.
+ */
+static void on_request(struct loop_source *s, uint32_t events)
+{
+	struct pass_dev *d = event_of(s)->dev;
+
+	if (!event_fired(event_of(s)))
+		return;
+	lock_take(d->func.lock);
+	bool in_reset = pass_dev_in_reset(d);
+	if (!in_reset && !d->dropped)
+		worker_add(&d->worker, &d->events.job);
+	lock_drop(d->func.lock);
+	if (in_reset)
+		request_serve(d, false);
 }
 
 static void on_error(struct loop_source *s, uint32_t events)

@@ -3,6 +3,7 @@
 #define VMM_PASS_EVENT_H
 
 #include "vmm/loop.h"
+#include "vmm/worker.h"
 
 struct err;
 struct pass_dev;
@@ -30,6 +31,7 @@ struct pass_events {
 	struct pass_event request;
 	struct pass_event error;
 	struct pass_event deadline; /* of a request; a timer */
+	struct worker_job job; /* a request: is the device still there? */
 	bool deferred; /* the loop hears of them only after pass_events_watch() */
 	bool asked; /* the guest was asked to release the device */
 	bool answered; /* it was releasing it when the first deadline came */
@@ -45,6 +47,9 @@ void pass_events_fini(struct pass_dev *d);
  * Events that came earlier are served now. Return: 0, -errno.
  */
 int pass_events_watch(struct pass_dev *d, struct err *e);
+
+/* The job of struct pass_events. */
+void pass_events_run(struct worker_job *j);
 
 /* Logs that the device leaves the guest, unless another message said so; before pass_dev_drop(). */
 void pass_events_ejected(struct pass_dev *d);

@@ -7,6 +7,12 @@
  * reset. A vCPU that then accesses the BAR fails with EFAULT, which would end the guest. So BARs
  * that are about to go leave guest memory before the device sees the write, and others come after
  * it.
+ *
+ * The write itself, and what follows from it for interrupts, is a job of the device's worker
+ * (vmm/pass/access, vmm/pass/irqs): a change of power state takes 10 ms and more. The vCPU goes on
+ * when it is done, as after a configuration write on hardware, which is not posted. Meanwhile it
+ * has dropped the lock. If the host takes too long, the guest goes on without: the worker completes
+ * the write, and places the BARs then.
  */
 #include "vmm/pass/function.h"
 
@@ -26,18 +32,10 @@ static struct pass_dev *dev_of(struct pci_func *f)
 	return container_of(f, struct pass_dev, func);
 }
 
-/* What the device decodes: enum func_decode. A function outside D0 answers to config alone. */
-static unsigned decoded_spaces(const struct pass_dev *d)
+/* Gone, without power, or in reset. */
+static bool is_unreachable(const struct pass_dev *d)
 {
-	unsigned command = pass_config_get(&d->config, PCI_COMMAND, 2), decode = FUNC_DECODE_NONE;
-
-	if (d->power)
-		return decode;
-	if (command & PCI_COMMAND_IO)
-		decode |= FUNC_DECODE_IO;
-	if (command & PCI_COMMAND_MEMORY)
-		decode |= FUNC_DECODE_MEM;
-	return decode;
+	return d->dropped || d->quiet || pass_dev_in_reset(d);
 }
 
 static uint32_t config_read(struct pci_func *f, unsigned off, unsigned size)
@@ -45,22 +43,25 @@ static uint32_t config_read(struct pci_func *f, unsigned off, unsigned size)
 	struct pass_dev *d = dev_of(f);
 	const struct pass_config *c = &d->config;
 
-	if (d->dropped || pass_dev_in_reset(d) || !range_ok(off, size, c->size))
+	if (is_unreachable(d) || !range_ok(off, size, c->size))
 		return (uint32_t)all_ones(size);
 	d->config_reads++;
 	if (pass_config_emulated(c, off, size))
 		return pass_config_get(c, off, size) | pass_msi_pending(d, off, size);
-	return pass_config_merge(c, off, size, pass_dev_get(d, off, size));
+	uint32_t physical = pass_access_read(d, off, size);
+	if (is_unreachable(d))
+		return (uint32_t)all_ones(size);
+	return pass_config_merge(c, off, size, physical);
 }
 
 static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value)
 {
 	struct pass_dev *d = dev_of(f);
 	struct pass_config *c = &d->config;
-	unsigned was = decoded_spaces(d);
+	unsigned was = pass_access_decodes(d);
 	uint8_t pmcsr = 0;
 
-	if (d->dropped || pass_dev_in_reset(d) || !range_ok(off, size, c->size))
+	if (is_unreachable(d) || !range_ok(off, size, c->size))
 		return;
 	d->config_writes++;
 	if (pass_reset_is_flr(d, off, size, value)) {
@@ -72,24 +73,27 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 	bool power = c->pm && pass_config_byte(c->pm + PCI_PM_CTRL, off, size, value, &pmcsr);
 	if (power)
 		d->power = pmcsr & PCI_PM_CTRL_STATE_MASK;
-	func_bars_place(&d->bars, was & decoded_spaces(d));
-	if (!pass_config_emulated(c, off, size))
-		pass_dev_put(d, off, size, value);
-	/* A state that the device does not have leaves it where it was. */
-	if (power)
-		d->power = pass_dev_get(d, c->pm + PCI_PM_CTRL, 1) & PCI_PM_CTRL_STATE_MASK;
-	func_bars_place(&d->bars, decoded_spaces(d));
+	func_bars_place(&d->bars, was & pass_access_decodes(d));
 	pass_msix_update(d);
 	pass_msi_update(d);
 	pass_intx_update(d);
+	if (pass_config_emulated(c, off, size))
+		pass_access_place(d);
+	else
+		pass_access_write(d, off, size, value, power);
+	pass_ask_wait(d);
 }
 
+/* A function whose slot has no power does no DMA either: its memory may be another's by then. */
 static void quiet_function(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
 
-	if (!d->dropped)
-		pass_reset_quiet(d);
+	if (d->dropped)
+		return;
+	pass_reset_quiet(d);
+	if (d->touched && !pass_dev_in_reset(d))
+		pass_access_write(d, PCI_COMMAND, 2, 0, false);
 }
 
 static void reset_function(struct pci_func *f)
@@ -105,6 +109,17 @@ static void eject_function(struct pci_func *f)
 	pass_dev_leave(d);
 }
 
+/* Once it has left the guest and its worker has nothing to do, nobody gives the worker anything. */
+static bool function_is_idle(struct pci_func *f)
+{
+	struct pass_dev *d = dev_of(f);
+
+	lock_take(&d->lock);
+	bool gone = d->dropped && !d->resetting.held;
+	lock_drop(&d->lock);
+	return gone && worker_is_idle(&d->worker);
+}
+
 static void finish_function(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
@@ -112,7 +127,7 @@ static void finish_function(struct pci_func *f)
 	/* A reset of the bus that another device's worker is at may concern this one. */
 	while (pass_reset_wait(d->vm, 1000) < 0)
 		continue;
-	pass_count_end(d);
+	pass_dev_retire(d);
 	worker_fini(&d->worker);
 	pass_dev_drop(d);
 	pass_domain_remove(d);
@@ -128,6 +143,7 @@ const struct pci_func_ops pass_func_ops = {
 	.quiet = quiet_function,
 	.reset = reset_function,
 	.eject = eject_function,
+	.is_idle = function_is_idle,
 	.fini = finish_function,
 };
 

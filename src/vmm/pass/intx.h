@@ -17,7 +17,7 @@ struct pass_dev;
  */
 struct pass_intx {
 	struct func_intx line;
-	bool on; /* VFIO has enabled it */
+	bool on; /* wanted, and attached to KVM; the worker has VFIO enable it */
 	bool failed; /* the host cannot; no further attempt before a reset */
 	uint64_t signals; /* that the host has counted (vmm/pass/count) */
 	int irq; /* the host's number of its line, once the worker has looked; -1 */
@@ -31,5 +31,8 @@ void pass_intx_fini(struct pass_dev *d);
 /* Enables INTx if neither MSI nor MSI-X is enabled and the guest lets the device decode. */
 void pass_intx_update(struct pass_dev *d);
 void pass_intx_stop(struct pass_dev *d);
+
+/* The host cannot: no further attempt before a reset. */
+void pass_intx_failed(struct pass_dev *d, int r);
 
 #endif

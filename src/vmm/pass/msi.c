@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "vfio/irq.h"
-#include "vmm/pass/count.h"
+#include "vmm/pass/access.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
 
@@ -65,7 +65,7 @@ void pass_msi_fini(struct pass_dev *d)
 		func_vector_fini(&d->vm->irq, &d->msi.vectors[n]);
 }
 
-static void msi_failed(struct pass_dev *d, const char *what, int r)
+void pass_msi_failed(struct pass_dev *d, const char *what, int r)
 {
 	log_guest(&d->misdeeds.vector, d->name, "MSI: %s: %s", what, strerror(-r));
 }
@@ -109,30 +109,15 @@ static int connect_messages(struct pass_dev *d, unsigned count)
 static void msi_start(struct pass_dev *d, unsigned count)
 {
 	struct pass_msi *m = &d->msi;
-	const unsigned asked = count;
-	int fds[PASS_MSI_MAX];
 
 	pass_intx_stop(d);
-	pass_count_settle(d);
 	int r = connect_messages(d, count);
 	if (r < 0) {
-		msi_failed(d, "connect to KVM", r);
+		pass_msi_failed(d, "connect to KVM", r);
 		return;
 	}
-	for (unsigned n = 0; n < count; n++)
-		fds[n] = m->vectors[n].eventfd;
-	r = vfio_irq_set(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX, 0, fds, count);
-	if (r > 0) {
-		/* The host has fewer: the guest never gets the other messages. */
-		count = (unsigned)min_u64(count, (unsigned)r);
-		r = vfio_irq_set(&d->vfio, VFIO_PCI_MSI_IRQ_INDEX, 0, fds, count);
-	}
-	if (r) {
-		msi_failed(d, "turn it on", r > 0 ? -ENOSPC : r);
-		return;
-	}
-	m->on = count;
-	m->asked = asked;
+	m->on = m->asked = count;
+	pass_ask_irqs(d, false);
 }
 
 void pass_msi_stop(struct pass_dev *d)
@@ -140,7 +125,7 @@ void pass_msi_stop(struct pass_dev *d)
 	struct pass_msi *m = &d->msi;
 
 	if (m->on)
-		(void)pass_count_off(d, VFIO_PCI_MSI_IRQ_INDEX);
+		pass_ask_irqs(d, true);
 	m->on = 0;
 	for (unsigned n = 0; n < PASS_MSI_MAX; n++)
 		func_vector_quiet(&d->vm->irq, &m->vectors[n]);
@@ -189,5 +174,5 @@ void pass_msi_update(struct pass_dev *d)
 	}
 	int r = connect_messages(d, count);
 	if (r < 0)
-		msi_failed(d, "change it", r);
+		pass_msi_failed(d, "change it", r);
 }

@@ -18,8 +18,8 @@ struct pass_dev;
 
 struct pass_msi {
 	unsigned count; /* vectors that the guest may request, a power of two; 0: no MSI */
-	unsigned on; /* vectors that VFIO has enabled; 0: off */
-	unsigned asked; /* while on: the guest requested these; the host may have fewer */
+	unsigned on; /* vectors wanted of VFIO, or that it has, if those are fewer; 0: off */
+	unsigned asked; /* while on: the guest requested these */
 	uint8_t mask_off; /* of the mask bits, from the capability; 0: none */
 	uint8_t data_off;
 	uint8_t len; /* of control … mask bits, or data where there are none */
@@ -42,5 +42,8 @@ uint32_t pass_msi_pending(const struct pass_dev *d, unsigned off, unsigned size)
 
 /* Disables MSI, whatever the capability says. */
 void pass_msi_stop(struct pass_dev *d);
+
+/* Logs that @what failed with @r. */
+void pass_msi_failed(struct pass_dev *d, const char *what, int r);
 
 #endif

@@ -17,7 +17,6 @@ struct pass_hole;
 struct pass_msix {
 	struct func_msix guest; /* `armed` of a vector: VFIO signals its eventfd */
 	bool fixed; /* vectors cannot be added while it is on (Linux before 6.5) */
-	unsigned allocated; /* vectors VFIO has made, when fixed; 0: it lost them, and is off */
 };
 
 /*
@@ -33,5 +32,11 @@ unsigned pass_msix_holes(const struct pass_dev *d, unsigned index, struct pass_h
 
 /* Acts on the present value of the control register. */
 void pass_msix_update(struct pass_dev *d);
+
+/* Whether vector @n is live and attached, but VFIO does not know it yet. */
+bool pass_msix_wants_arming(const struct func_msix *m, unsigned n);
+
+/* Logs that @what failed with @r for vector @n. */
+void pass_msix_failed(struct pass_dev *d, unsigned n, const char *what, int r);
 
 #endif

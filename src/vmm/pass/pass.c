@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Return: function 0 of the card that @a is another function of, NULL if the guest has none. */
 static struct pass_dev *find_first(const struct pass_domain *g, struct pci_address a)
@@ -107,6 +108,10 @@ fail:
 	return err_in(e, r, "%s", name);
 }
 
+/* How long the card that was in a slot may take to close: a reset is part of that. */
+#define CLOSE_STEP_MS 10
+#define CLOSE_MAX_MS 10000
+
 /* A card that is on its way into the running guest; function 0 comes first. */
 struct attachment {
 	struct vm *vm;
@@ -164,13 +169,26 @@ static int open_card(struct attachment *a, struct pass_spec *specs, size_t count
 	return 0;
 }
 
+/* A slot whose card has just left is empty once that card is closed. */
+static int plug_card(struct attachment *a, struct err *e)
+{
+	struct pass_dev *first = a->devices[0];
+
+	int r = pci_plug(a->vm, &first->func, first->name, e);
+	for (unsigned waited = 0; r == -EBUSY && waited < CLOSE_MAX_MS; waited += CLOSE_STEP_MS) {
+		(void)usleep(1000 * CLOSE_STEP_MS);
+		r = pci_plug(a->vm, &first->func, first->name, e);
+	}
+	return r;
+}
+
 /* The slot comes last: it can be refused, and nothing behind it can. */
 static int insert_card(struct attachment *a, struct err *e)
 {
 	struct pass_dev *first = a->devices[0];
 	struct err ignored;
 
-	int r = pci_plug(a->vm, &first->func, first->name, e);
+	int r = plug_card(a, e);
 	if (r < 0)
 		return r;
 	pci_port_atomics(&first->func, a->count == 1 ? atomics_of(first) : 0);

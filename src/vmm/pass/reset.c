@@ -90,16 +90,16 @@ static void forget_registers(struct pass_dev *d)
 
 /*
  * After a reset the kernel restores the command register. After a failed one the register is as
- * before. In both cases the device must be idle, above all without DMA.
+ * before. In both cases the device must be idle, above all without DMA. Context: a worker; the
+ * device is in reset for the guest.
  */
 static void silence_device(struct pass_dev *d)
 {
-	pass_dev_put(d, PCI_COMMAND, 2, 0);
+	(void)pass_dev_put(d, PCI_COMMAND, 2, 0);
 }
 
 static void was_reset(struct pass_dev *d)
 {
-	silence_device(d);
 	d->power = 0;
 	d->resets++;
 	d->touched = false;
@@ -121,13 +121,18 @@ static struct pass_dev *find_dependent(const struct pass_domain *g, const struct
 	return NULL;
 }
 
-/* @reset: they were. */
+/*
+ * @reset: they were. One that leaves the guest meanwhile is closed only after this, because that
+ * takes the same lock (g->reset).
+ */
 static void release_others(struct pass_dev **others, int count, bool reset)
 {
 	for (int i = 0; i < count; i++) {
 		struct pass_dev *other = others[i];
 		if (!other)
 			continue;
+		if (reset)
+			silence_device(other);
 		lock_take(&other->lock);
 		if (reset && !other->dropped) {
 			was_reset(other);
@@ -213,12 +218,17 @@ static void finish_reset(struct pass_dev *d, int result, const struct err *e)
 {
 	lock_take(&d->lock);
 	/* The guest's own request counts, even if the bus was reset meanwhile. */
-	if (result >= 0 && (d->touched || d->resetting.flr_size)) {
+	bool counts = result >= 0 && (d->touched || d->resetting.flr_size);
+	lock_drop(&d->lock);
+	if (counts || result < 0)
+		silence_device(d);
+	lock_take(&d->lock);
+	if (counts) {
 		was_reset(d);
 		d->bus_resets += result > 0;
 	} else if (result < 0) {
+		/* It stays touched: the next time may do. */
 		log_guest(&d->misdeeds.reset, d->name, "at the guest's reset: %s", e->msg);
-		silence_device(d); /* and it stays touched: the next time may do */
 	}
 	d->resetting.queued = false;
 	lock_drop(&d->lock);

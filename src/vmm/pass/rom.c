@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "vmm/pass/access.h"
 #include "vmm/pass/device.h"
 
 #include <errno.h>
@@ -62,7 +63,7 @@ int pass_rom_init(struct pass_dev *d, enum pass_rom_source source, int fd, struc
 {
 	cleanup_fd int own = fd;
 
-	d->rom = (struct pass_rom){.source = source};
+	d->rom = (struct pass_rom){.job.run = pass_rom_run, .source = source};
 	return source == PASS_ROM_FILE ? read_file(&d->rom, own, e) : 0;
 }
 
@@ -72,17 +73,21 @@ void pass_rom_fini(struct pass_dev *d)
 	d->rom.bytes = NULL;
 }
 
-/* The device's own, before the first piece of it is read. */
+/* The device's own, before the first piece of it is read. By the worker, as all that follows. */
 static int device_rom_start(struct pass_dev *d)
 {
 	struct pass_rom *r = &d->rom;
+	uint64_t size = d->regions[FUNC_BAR_ROM].vfio.size;
 
-	r->size = d->regions[FUNC_BAR_ROM].vfio.size;
-	if (r->size > PASS_ROM_MAX)
+	if (size > PASS_ROM_MAX)
 		return -EFBIG;
 	/* Zeroed, so the kernel provides only the pages that are read. */
-	r->bytes = calloc(1, r->size);
-	return r->bytes ? 0 : -ENOMEM;
+	uint8_t *bytes = calloc(1, size);
+	lock_take(&d->lock);
+	r->size = size;
+	r->bytes = bytes;
+	lock_drop(&d->lock);
+	return bytes ? 0 : -ENOMEM;
 }
 
 static int piece_read(struct pass_dev *d, uint64_t piece)
@@ -94,9 +99,12 @@ static int piece_read(struct pass_dev *d, uint64_t piece)
 		return 0;
 	int code = vfio_region_read(&d->vfio, &d->regions[FUNC_BAR_ROM].vfio, off, r->bytes + off,
 		min_u64(PASS_ROM_PIECE, r->size - off));
-	if (code >= 0)
-		r->have[piece / 64] |= BIT64(piece % 64);
-	return code;
+	if (code < 0)
+		return code;
+	lock_take(&d->lock);
+	r->have[piece / 64] |= BIT64(piece % 64);
+	lock_drop(&d->lock);
+	return 0;
 }
 
 /* [@off, +@size) of the device's own. It answers only while it decodes memory: the guest reads. */
@@ -111,12 +119,12 @@ static int pieces_read(struct pass_dev *d, uint64_t off, uint64_t size)
 }
 
 /* Reads the header and the data structure of the first image, and corrects the device ID. */
-static int device_rom_fix(struct pass_dev *d)
+static int header_fix(struct pass_dev *d)
 {
 	struct pass_rom *r = &d->rom;
 	const uint8_t *raw = d->config.raw;
 
-	if (r->fixed || r->size < ROM_PCIR + 2)
+	if (r->size < ROM_PCIR + 2)
 		return 0;
 	int code = pieces_read(d, 0, ROM_PCIR + 2);
 	if (code < 0)
@@ -129,33 +137,85 @@ static int device_rom_fix(struct pass_dev *d)
 	}
 	pass_rom_fix(
 		r->bytes, r->size, le16_get(raw + PCI_VENDOR_ID), le16_get(raw + PCI_DEVICE_ID));
-	r->fixed = true;
 	return 0;
 }
 
-/* Has [@off, +@size) of the device's own in `bytes`, unless the device does not let it be read. */
-static void device_rom_load(struct pass_dev *d, uint64_t off, unsigned size)
+static int device_rom_fix(struct pass_dev *d)
+{
+	int code = d->rom.fixed ? 0 : header_fix(d);
+
+	if (code < 0)
+		return code;
+	lock_take(&d->lock);
+	d->rom.fixed = true;
+	lock_drop(&d->lock);
+	return 0;
+}
+
+/* Has [@off, +@size) of the device's own in `bytes`. */
+static int device_rom_load(struct pass_dev *d, uint64_t off, unsigned size)
 {
 	struct pass_rom *r = &d->rom;
 	int code = r->bytes ? 0 : device_rom_start(d);
 
-	if (code >= 0 && range_ok(off, size, r->size)) {
-		code = device_rom_fix(d);
-		code = code < 0 ? code : pieces_read(d, off, size);
-	}
+	if (code < 0 || !range_ok(off, size, r->size))
+		return code;
+	code = device_rom_fix(d);
+	return code < 0 ? code : pieces_read(d, off, size);
+}
+
+void pass_rom_run(struct worker_job *j)
+{
+	struct pass_dev *d = container_of(j, struct pass_dev, rom.job);
+	struct pass_rom *r = &d->rom;
+
+	lock_take(&d->lock);
+	uint64_t off = r->wanted_off;
+	unsigned size = r->wanted_size;
+	bool skip = r->failed || d->dropped;
+	lock_drop(&d->lock);
+	int code = skip ? 0 : device_rom_load(d, off, size);
 	if (code >= 0)
 		return;
+	lock_take(&d->lock);
 	r->failed = true;
 	log_guest(&d->misdeeds.access, d->name, "read of its ROM: %s", strerror(-code));
 	pass_rom_fini(d);
+	lock_drop(&d->lock);
+}
+
+/* Whether the worker has read [@off, +@size), or knows that it is not there. */
+static bool device_rom_has(const struct pass_rom *r, uint64_t off, unsigned size)
+{
+	if (r->failed || (r->bytes && !range_ok(off, size, r->size)))
+		return true;
+	for (uint64_t at = off - off % PASS_ROM_PIECE; at < off + size; at += PASS_ROM_PIECE) {
+		uint64_t piece = at / PASS_ROM_PIECE;
+		if (piece >= PASS_ROM_PIECES || !(r->have[piece / 64] >> piece % 64 & 1))
+			return false;
+	}
+	return r->fixed;
+}
+
+/* Under the lock, which it drops while it waits. */
+static bool device_rom_ask(struct pass_dev *d, uint64_t off, unsigned size)
+{
+	struct pass_rom *r = &d->rom;
+
+	r->wanted_off = off;
+	r->wanted_size = size;
+	worker_add(&d->worker, &r->job);
+	(void)pass_ask_await(d);
+	return device_rom_has(r, off, size);
 }
 
 uint64_t pass_rom_read(struct pass_dev *d, uint64_t off, unsigned size)
 {
 	struct pass_rom *r = &d->rom;
 
-	if (r->source == PASS_ROM_DEVICE && !r->failed)
-		device_rom_load(d, off, size);
+	if (r->source == PASS_ROM_DEVICE && !device_rom_has(r, off, size) &&
+		(off >= PASS_ROM_MAX || !device_rom_ask(d, off, size)))
+		return all_ones(size);
 	if (!r->bytes || !range_ok(off, size, r->size))
 		return all_ones(size);
 	return le_get(r->bytes + off, size);

@@ -2,6 +2,8 @@
 #ifndef VMM_PASS_ROM_H
 #define VMM_PASS_ROM_H
 
+#include "vmm/worker.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,9 +15,10 @@ struct pass_dev;
  * used up by the host's firmware; or none.
  *
  * The device's ROM is read in pieces of PASS_ROM_PIECE bytes, each at the guest's first access to
- * it. The guest expects the bytes as soon as it has enabled the ROM, so the vCPU thread reads them.
- * A whole ROM of 16 MiB would take seconds there, and a guest that never looks would pay for it at
- * start. One piece is at most 1024 reads of the device; the first access reads at most three.
+ * it. The guest expects the bytes as soon as it has enabled the ROM, so the vCPU waits until the
+ * worker has read them (pass_ask_await). A whole ROM of 16 MiB would take seconds, and a guest that
+ * never looks would pay for it at start. One piece is at most 1024 reads of the device; the first
+ * access reads at most three.
  */
 #define PASS_ROM_MAX (16u << 20) /* [bytes] of a file, and of the device's */
 #define PASS_ROM_PIECE 4096u /* [bytes] */
@@ -25,6 +28,9 @@ enum pass_rom_source { PASS_ROM_DEVICE, PASS_ROM_FILE, PASS_ROM_OFF };
 
 struct pass_rom {
 	enum pass_rom_source source;
+	struct worker_job job; /* reads pieces for [wanted_off, +wanted_size) */
+	uint64_t wanted_off;
+	unsigned wanted_size;
 	bool failed; /* the device does not let it be read: not asked again */
 	bool fixed; /* pass_rom_fix() was applied to the device's own */
 	uint64_t size; /* [bytes] */
@@ -35,6 +41,9 @@ struct pass_rom {
 /* Reads the file, if that is the source; @fd is taken over. Return: 0, -EFBIG, -EINVAL, -errno. */
 int pass_rom_init(struct pass_dev *d, enum pass_rom_source source, int fd, struct err *e);
 void pass_rom_fini(struct pass_dev *d);
+
+/* The job of struct pass_rom. */
+void pass_rom_run(struct worker_job *j);
 
 /* What the guest reads; all-ones past the end. @size: 1, 2, 4 or 8. */
 uint64_t pass_rom_read(struct pass_dev *d, uint64_t off, unsigned size);

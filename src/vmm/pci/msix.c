@@ -179,13 +179,19 @@ static void turn_on(struct func_msix *m)
 	m->on = !m->ops || !m->ops->start || m->ops->start(m) >= 0;
 }
 
+void func_msix_refuse(struct func_msix *m)
+{
+	m->on = false;
+	for (unsigned n = 0; n < m->count; n++)
+		func_vector_quiet(m->irq, &m->vectors[n]);
+}
+
 static void turn_off(struct func_msix *m)
 {
 	m->on = false;
 	if (m->ops && m->ops->stop)
 		m->ops->stop(m);
-	for (unsigned n = 0; n < m->count; n++)
-		func_vector_quiet(m->irq, &m->vectors[n]);
+	func_msix_refuse(m);
 }
 
 void func_msix_update(struct func_msix *m, uint16_t control)

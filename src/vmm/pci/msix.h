@@ -62,6 +62,9 @@ bool func_msix_write(
 /* Acts on the control register of the capability, as the guest has written it. */
 void func_msix_update(struct func_msix *m, uint16_t control);
 
+/* It cannot be turned on after all: off until the guest turns it off and on again. */
+void func_msix_refuse(struct func_msix *m);
+
 /* Off, and the table as after power-on. */
 void func_msix_reset(struct func_msix *m);
 

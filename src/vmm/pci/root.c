@@ -269,25 +269,40 @@ void pci_seal(struct vm *vm)
 	vm->pci->sealed = true;
 }
 
-/* Takes an empty slot for a card that is to come. Return: its port, NULL there is none. */
-static struct root_port *take_slot(const struct pci_root *p)
+/*
+ * Takes an empty slot for a card that is to come. Return: 0; -EBUSY the card that was in the only
+ * empty slots is not closed yet; -ENOSPC.
+ */
+static int take_slot(const struct pci_root *p, struct root_port **ret)
 {
-	for (unsigned i = 0; i < p->port_count; i++)
-		if (root_port_take_slot(p->ports[i]))
-			return p->ports[i];
-	return NULL;
+	int r = -ENOSPC;
+
+	for (unsigned i = 0; i < p->port_count; i++) {
+		int taken = root_port_take_slot(p->ports[i]);
+		*ret = p->ports[i];
+		if (taken == 0)
+			return 0;
+		if (taken == -EBUSY)
+			r = -EBUSY;
+	}
+	return r;
 }
 
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e)
 {
 	struct pci_root *p = vm->pci;
-	struct root_port *port = take_slot(p);
+	struct root_port *port = NULL;
 
-	if (!port) {
-		int r = pci_add_port(vm, e);
+	int r = take_slot(p, &port);
+	if (r == -EBUSY)
+		return err_say(e, r,
+			"%s: plug into the guest: the device that was in the slot is not closed",
+			name);
+	if (r < 0) {
+		r = pci_add_port(vm, e);
 		if (r < 0)
 			return err_in(e, r, "%s: plug into the guest", name);
-		port = take_slot(p);
+		(void)take_slot(p, &port);
 	}
 	f->slot = 0;
 	root_port_attach(port, f);
@@ -309,7 +324,9 @@ void pci_announce(struct pci_func *f)
 
 void pci_port_atomics(struct pci_func *f, uint32_t bits)
 {
+	lock_take(&f->port->lock);
 	root_port_set_atomics(f->port, bits);
+	lock_drop(&f->port->lock);
 }
 
 void pci_request_unplug(struct pci_func *f)

@@ -42,6 +42,8 @@ struct pci_func_ops {
 	 * is called. NULL: nothing to do.
 	 */
 	void (*eject)(struct pci_func *f);
+	/* Whether fini need not wait for anything that may hang. NULL: it never waits. */
+	bool (*is_idle)(struct pci_func *f);
 	/* Frees everything; the function is not called again. Context: without a lock. */
 	void (*fini)(struct pci_func *f);
 };
@@ -86,7 +88,8 @@ void pci_seal(struct vm *vm);
  * Puts @f into the first empty slot, as device 0 of the bus behind its root port. Before pci_seal()
  * a port is added if no slot is empty. Functions of the card before are finished. @name is for
  * messages. @f stays its owner's until ops->fini. After pci_seal() the guest sees the card only
- * once pci_announce() is called. Return: 0, -ENOSPC no slot is empty, -ENOMEM.
+ * once pci_announce() is called. Return: 0; -EBUSY the card that was in the slot is not closed yet;
+ * -ENOSPC no slot is empty; -ENOMEM.
  */
 int pci_plug(struct vm *vm, struct pci_func *f, const char *name, struct err *e);
 

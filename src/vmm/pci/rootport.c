@@ -4,6 +4,8 @@
 #include "base/bits.h"
 #include "base/num.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <linux/pci_regs.h>
 
 /*
@@ -224,15 +226,25 @@ static void finish_below(struct root_port *p)
 	}
 }
 
-bool root_port_take_slot(struct root_port *p)
+/* Under the port's lock. */
+static bool below_is_idle(const struct root_port *p)
+{
+	for (struct pci_func *f = p->below; f; f = f->next)
+		if (f->ops->is_idle && !f->ops->is_idle(f))
+			return false;
+	return true;
+}
+
+int root_port_take_slot(struct root_port *p)
 {
 	lock_take(&p->lock);
 	bool is_empty = !p->slot.occupied && !p->taken;
-	p->taken |= is_empty;
+	int r = !is_empty ? -ENOSPC : below_is_idle(p) ? 0 : -EBUSY;
+	p->taken |= r == 0;
 	lock_drop(&p->lock);
-	if (is_empty)
+	if (r == 0)
 		finish_below(p);
-	return is_empty;
+	return r;
 }
 
 static void port_fini(struct pci_func *f)
@@ -265,6 +277,7 @@ void root_port_init(struct root_port *p, uint8_t slot, uint8_t *bytes)
 
 void root_port_set_atomics(struct root_port *p, uint32_t bits)
 {
+	assert(lock_is_mine(&p->lock));
 	p->atomics = bits;
 	func_config_set(&p->regs, PORT_CAP_EXP + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI | bits, 0);
 }

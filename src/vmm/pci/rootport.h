@@ -42,9 +42,10 @@ void root_port_set_sender(
  * The next four take the port's lock. Context: without a lock.
  *
  * Reserves the empty slot for a card, and finishes the functions of the card before.
- * Return: false if the slot is not empty, or is reserved.
+ * Return: 0; -ENOSPC the slot is not empty, or is reserved; -EBUSY those functions are not idle yet
+ * (struct pci_func_ops).
  */
-bool root_port_take_slot(struct root_port *p);
+int root_port_take_slot(struct root_port *p);
 
 /* Puts @f on the secondary bus; the guest reaches it once the card is in the slot. */
 void root_port_attach(struct root_port *p, struct pci_func *f);

@@ -70,9 +70,9 @@ static void report_trap(struct vm *vm, const struct func_piece *p, int error)
 {
 	if (p->host && error == -ENOSPC)
 		log_guest(&vm->space.full, vm->name,
-			"all %d ranges of guest memory are in use, so each access to %s at "
+			"all %zu ranges of guest memory are in use, so each access to %s at "
 			"0x%" PRIx64 " exits",
-			MEMORY_RANGES_MAX, p->range.name, p->range.base);
+			memory_limit(&vm->memory), p->range.name, p->range.base);
 }
 
 /* From nowhere to memory or its bus. */

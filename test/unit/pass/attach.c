@@ -157,7 +157,7 @@ START_TEST(a_card_comes)
 	ck_assert_ptr_nonnull(rig.vm.pass);
 	struct pass_dev *d = rig.vm.pass->devices;
 	ck_assert_int_eq(d->group, 2);
-	ck_assert_uint_eq(d->func.ops->config_read(&d->func, PCI_VENDOR_ID, 4), 0x00101b36);
+	ck_assert_uint_eq(rig_config_read(d, PCI_VENDOR_ID, 4), 0x00101b36);
 	machine_stop();
 }
 END_TEST
@@ -191,7 +191,7 @@ START_TEST(functions_of_a_card_come_together)
 	ck_assert_str_eq(rig_log(), "dma+0:10000 announce");
 	for (struct pass_dev *d = rig.vm.pass->devices; d; d = d->next) {
 		ck_assert_uint_eq(d->func.fn, d->address.fn);
-		ck_assert_uint_eq(d->func.ops->config_read(&d->func, PCI_HEADER_TYPE, 1), 0x80);
+		ck_assert_uint_eq(rig_config_read(d, PCI_HEADER_TYPE, 1), 0x80);
 	}
 	machine_stop();
 }

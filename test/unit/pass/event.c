@@ -36,6 +36,7 @@ static void signal_event(unsigned index)
 	ck_assert_int_eq(epoll_wait(rig.vm.loop.epoll_fd, &ev, 1, 0), 1);
 	struct loop_source *s = ev.data.ptr;
 	s->ready(s, ev.events);
+	rig_settle();
 }
 
 static void expect_dropped(void)
@@ -48,7 +49,7 @@ static void expect_dropped(void)
 	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), UINT32_MAX);
 	rig_forget();
 	rig_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
-	rig.dev->func.ops->reset(&rig.dev->func);
+	rig_reset_at_once(rig.dev);
 	ck_assert_str_eq(rig_log(), "");
 }
 
@@ -85,7 +86,7 @@ START_TEST(asks_the_guest_once)
 	ck_assert(!rig.dev->dropped);
 	ck_assert_uint_eq(rig_read(PCI_VENDOR_ID, 4), 0x00101b36);
 	/* The guest turns the slot's power off. */
-	rig.dev->func.ops->eject(&rig.dev->func);
+	rig_eject(rig.dev);
 	rig_settle();
 	ck_assert_int_eq(rig.dev->events.deadline.source.fd, -1);
 	expect_dropped();
@@ -147,7 +148,7 @@ START_TEST(keeps_the_figures_of_a_dropped_device)
 	start();
 	rig.vm.interrupts_fd = memfd_create("interrupts", MFD_CLOEXEC);
 	for (unsigned word = 0; word < 4; word++)
-		bus_write(&rig.vm.mmio, 0xc0002000 + 4 * word, 4, 0);
+		rig_mmio_write(0xc0002000 + 4 * word, 4, 0);
 	rig_write(rig.dev->config.msix + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
 	static const char line[] = "28: 7 3 PCI-MSI vfio-msix[0](0000:01:00.0)\n";
 	ck_assert_int_eq(pwrite(rig.vm.interrupts_fd, line, strlen(line), 0), strlen(line));

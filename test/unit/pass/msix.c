@@ -30,12 +30,12 @@ static void start_nvme(void)
 
 static void mmio(uint64_t addr, unsigned size, uint64_t value)
 {
-	bus_write(&rig.vm.mmio, addr, size, value);
+	rig_mmio_write(addr, size, value);
 }
 
 static uint64_t mmio_read(uint64_t addr, unsigned size)
 {
-	return bus_read(&rig.vm.mmio, addr, size);
+	return rig_mmio_read(addr, size);
 }
 
 /* As Linux sets up a vector: mask, address, data, unmask. */
@@ -63,17 +63,17 @@ START_TEST(turns_the_device_on_at_once)
 	start_nvme();
 	rig_write(CONTROL, 2, ENABLE | MASKALL);
 	/* INTx goes off, MSI-X goes on without a vector. */
-	ck_assert_str_eq(rig_log(), "off0 detach16 set2:0+1");
+	ck_assert_str_eq(rig_log(), "detach16 off0 set2:0+1");
 	ck_assert_int_eq(rig.model.fds[0], -1);
 	ck_assert_uint_eq(rig_read(CONTROL, 2), ENABLE | MASKALL | 64);
 	rig_forget();
 	rig_write(CONTROL, 2, ENABLE);
 	ck_assert_str_eq(rig_log(), ""); /* every vector is still masked */
 	rig_write(CONTROL + 1, 1, 0); /* as a byte */
-	ck_assert_str_eq(rig_log(), "off2 attach16 set0:0+1");
+	ck_assert_str_eq(rig_log(), "attach16 off2 set0:0+1");
 	rig_forget();
 	rig_write(CONTROL - 2, 4, (uint32_t)ENABLE << 16); /* as a word of four bytes */
-	ck_assert_str_eq(rig_log(), "off0 detach16 set2:0+1");
+	ck_assert_str_eq(rig_log(), "detach16 off0 set2:0+1");
 	rig_stop();
 }
 END_TEST
@@ -370,8 +370,9 @@ START_TEST(lost_vectors_are_told_and_come_back)
 	vector(1, 0x41);
 	ck_assert_int_eq(rig.model.fds[0], rig.dev->msix.guest.vectors[0].eventfd);
 	ck_assert_int_eq(rig.model.fds[1], rig.dev->msix.guest.vectors[1].eventfd);
+	ck_assert_int_eq(rig.model.fds[2], rig.dev->msix.guest.vectors[2].eventfd);
 	rig.model.refuse_vectors = true;
-	vector(2, 0x42);
+	vector(3, 0x43);
 	rig_forget();
 	rig_write(CONTROL, 2, 0); /* no kind is on, so none is turned off */
 	ck_assert_ptr_null(strstr(rig_log(), "off2"));

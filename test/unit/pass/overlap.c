@@ -15,7 +15,7 @@
 
 static void put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
 {
-	d->func.ops->config_write(&d->func, off, size, value);
+	rig_config_write(d, off, size, value);
 	rig_check();
 }
 
@@ -34,7 +34,7 @@ START_TEST(no_page_outlives_its_device)
 	(void)rig_fault();
 	rig_check();
 	put(second, PCI_BASE_ADDRESS_3, 4, 0xc9000000);
-	(void)bus_read(&rig.vm.mmio, 0xc8000000, 4);
+	(void)rig_mmio_read(0xc8000000, 4);
 	rig_check();
 	ck_assert(rig_maps(rig.dev, 0xc8000000));
 	pass_dev_drop(rig.dev);
@@ -55,7 +55,7 @@ START_TEST(no_page_outlives_its_bar)
 	(void)rig_fault();
 	rig_check();
 	put(rig.dev, PCI_BASE_ADDRESS_3, 4, 0xc9000000);
-	(void)bus_read(&rig.vm.mmio, 0xc8000000, 4);
+	(void)rig_mmio_read(0xc8000000, 4);
 	rig_check();
 	rig_stop();
 }
@@ -127,20 +127,20 @@ static void stir(struct pass_dev *d)
 	switch (rand() % 6) {
 	case 0:
 	case 1:
-		d->func.ops->config_write(&d->func, reg, 4, at);
+		rig_config_write(d, reg, 4, at);
 		break;
 	case 2:
-		d->func.ops->config_write(&d->func, PCI_COMMAND, 2, rand() % 4);
+		rig_config_write(d, PCI_COMMAND, 2, rand() % 4);
 		break;
 	case 3:
 		rig.map_error = rand() % 4 ? 0 : -ENOSPC;
 		(void)rig_fault();
 		break;
 	case 4:
-		bus_write(&rig.vm.mmio, at + (unsigned)rand() % 0x4000, 1, 0);
+		rig_mmio_write(at + (unsigned)rand() % 0x4000, 1, 0);
 		break;
 	default:
-		(void)bus_read(&rig.vm.mmio, at + (unsigned)rand() % 0x4000, 1);
+		(void)rig_mmio_read(at + (unsigned)rand() % 0x4000, 1);
 		break;
 	}
 }

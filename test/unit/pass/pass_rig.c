@@ -15,6 +15,7 @@
 #include <string.h>
 
 struct rig rig;
+bool rig_single_thread;
 
 /* vmm/irq, as far as vmm/pass calls it; pass_slot.c is vmm/pci. */
 
@@ -118,6 +119,7 @@ void rig_prepare(const char *fixtures, const char *name)
 	vfio_model_load(&rig.model, fixtures, name);
 	rig.dev = pass_func_new(&rig.vm, (struct pci_address){.bus = 1});
 	ck_assert_ptr_nonnull(rig.dev);
+	rig.dev->worker.in_caller = rig_single_thread;
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.model, &rig.dev->vfio, &e), 0);
 }
 
@@ -134,6 +136,7 @@ struct pass_dev *rig_add(const char *fixtures, const char *name)
 	vfio_model_load(&rig.second, fixtures, name);
 	struct pass_dev *d = pass_func_new(&rig.vm, (struct pci_address){.bus = 2});
 	ck_assert_ptr_nonnull(d);
+	d->worker.in_caller = rig_single_thread;
 	ck_assert_int_eq(vfio_dev_from_model(&vfio_model_ops, &rig.second, &d->vfio, &e), 0);
 	ck_assert_msg(pass_dev_learn(d, &e) == 0, "%s", e.msg);
 	domain = (struct pass_domain){
@@ -281,9 +284,30 @@ void rig_settle(void)
 	ck_assert(worker_wait(&rig.dev->worker, 60000));
 }
 
+void rig_reset_at_once(struct pass_dev *d)
+{
+	lock_take(d->func.lock);
+	d->func.ops->reset(&d->func);
+	lock_drop(d->func.lock);
+}
+
+void rig_quiet(struct pass_dev *d)
+{
+	lock_take(d->func.lock);
+	d->func.ops->quiet(&d->func);
+	lock_drop(d->func.lock);
+}
+
+void rig_eject(struct pass_dev *d)
+{
+	lock_take(d->func.lock);
+	d->func.ops->eject(&d->func);
+	lock_drop(d->func.lock);
+}
+
 void rig_reset(struct pass_dev *d)
 {
-	d->func.ops->reset(&d->func);
+	rig_reset_at_once(d);
 	rig_settle();
 }
 
@@ -347,16 +371,48 @@ const char *rig_log(void)
 	return rig.model.log;
 }
 
+uint32_t rig_config_read(struct pass_dev *d, unsigned off, unsigned size)
+{
+	vfio_model_vcpu = thread_is_vcpu = !rig_single_thread;
+	lock_take(d->func.lock);
+	uint32_t value = d->func.ops->config_read(&d->func, off, size);
+	lock_drop(d->func.lock);
+	vfio_model_vcpu = thread_is_vcpu = false;
+	return value;
+}
+
+void rig_config_write(struct pass_dev *d, unsigned off, unsigned size, uint32_t value)
+{
+	vfio_model_vcpu = thread_is_vcpu = !rig_single_thread;
+	lock_take(d->func.lock);
+	d->func.ops->config_write(&d->func, off, size, value);
+	lock_drop(d->func.lock);
+	vfio_model_vcpu = thread_is_vcpu = false;
+}
+
+uint64_t rig_mmio_read(uint64_t addr, unsigned size)
+{
+	vfio_model_vcpu = thread_is_vcpu = !rig_single_thread;
+	uint64_t value = bus_read(&rig.vm.mmio, addr, size);
+	vfio_model_vcpu = thread_is_vcpu = false;
+	return value;
+}
+
+void rig_mmio_write(uint64_t addr, unsigned size, uint64_t value)
+{
+	vfio_model_vcpu = thread_is_vcpu = !rig_single_thread;
+	bus_write(&rig.vm.mmio, addr, size, value);
+	vfio_model_vcpu = thread_is_vcpu = false;
+}
+
 uint32_t rig_read(unsigned off, unsigned size)
 {
-	return pass_func_ops.config_read(&rig.dev->func, off, size);
+	return rig_config_read(rig.dev, off, size);
 }
 
 void rig_write_at_once(unsigned off, unsigned size, uint32_t value)
 {
-	lock_take(rig.dev->func.lock);
-	pass_func_ops.config_write(&rig.dev->func, off, size, value);
-	lock_drop(rig.dev->func.lock);
+	rig_config_write(rig.dev, off, size, value);
 }
 
 void rig_write(unsigned off, unsigned size, uint32_t value)

@@ -37,6 +37,12 @@ struct rig {
 
 extern struct rig rig; /* a test is a process of its own */
 
+/*
+ * Workers have no threads: a processor runs the jobs that it waits for. For fuzzers, and tests of
+ * many rounds. Set before rig_prepare().
+ */
+extern bool rig_single_thread;
+
 /* The two halves of rig_start(): make a device, and learn it. Return of both: 0, -errno. */
 void rig_prepare(const char *fixtures, const char *name);
 int rig_learn(struct err *e);
@@ -46,8 +52,12 @@ bool rig_fault(void);
 
 /* Waits until the workers of the devices are idle. */
 void rig_settle(void);
-/* Resets @d, as a bus above it does, and waits for the end. */
+/* A reset as of a bus above it; to its end. */
+void rig_reset_at_once(struct pass_dev *d);
 void rig_reset(struct pass_dev *d);
+/* What a root port calls: the function is quiet; its card leaves. */
+void rig_quiet(struct pass_dev *d);
+void rig_eject(struct pass_dev *d);
 
 void rig_start(const char *fixtures, const char *name); /* learned, as a guest finds it */
 /* Adds a second device on a model of its own; both are in rig.vm.pass. rig_stop() removes both. */
@@ -69,6 +79,13 @@ void rig_check(void);
 /* Whether a mapped piece of @d is at @addr. */
 bool rig_maps(const struct pass_dev *d, uint64_t addr);
 
+/* Accesses as a processor of the guest makes them, to configuration space of @d and to MMIO. */
+uint32_t rig_config_read(struct pass_dev *d, unsigned off, unsigned size);
+void rig_config_write(struct pass_dev *d, unsigned off, unsigned size, uint32_t value);
+uint64_t rig_mmio_read(uint64_t addr, unsigned size);
+void rig_mmio_write(uint64_t addr, unsigned size, uint64_t value);
+
+/* The same of rig.dev, with a check after a write. */
 uint32_t rig_read(unsigned off, unsigned size);
 void rig_write(unsigned off, unsigned size, uint32_t value);
 /* The same without waiting for workers, and so without rig_check(). */

@@ -38,7 +38,9 @@ bool pci_unplug_acknowledged(const struct pci_func *f)
 void pci_unplug(struct pci_func *f)
 {
 	vfio_model_note(&rig.model, "pull");
+	lock_take(f->lock);
 	f->ops->eject(f);
+	lock_drop(f->lock);
 }
 
 void pci_port_atomics(struct pci_func *f, uint32_t bits)

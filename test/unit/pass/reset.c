@@ -92,8 +92,8 @@ static void stop_pair(void)
 
 static void use(struct pass_dev *d, uint32_t at)
 {
-	d->func.ops->config_write(&d->func, PCI_BASE_ADDRESS_0, 4, at);
-	d->func.ops->config_write(&d->func, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	rig_config_write(d, PCI_BASE_ADDRESS_0, 4, at);
+	rig_config_write(d, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 }
 
 static void start_in_use(void)
@@ -112,17 +112,15 @@ static void start_pair_in_use(void)
 START_TEST(resets_the_bus_once_for_all)
 {
 	start_pair_in_use();
-	companion->func.ops->quiet(&companion->func);
-	rig.dev->func.ops->quiet(&rig.dev->func);
+	rig_quiet(companion);
+	rig_quiet(rig.dev);
 	rig_reset(rig.dev);
 	rig_reset(companion);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	ck_assert_uint_eq(rig.model.resets, 0);
 	/* The companion is in its power-on state as well. */
-	ck_assert_uint_eq(
-		companion->func.ops->config_read(&companion->func, PCI_COMMAND, 2) & 7, 0);
-	ck_assert_uint_eq(
-		companion->func.ops->config_read(&companion->func, PCI_BASE_ADDRESS_0, 4), 4);
+	ck_assert_uint_eq(rig_config_read(companion, PCI_COMMAND, 2) & 7, 0);
+	ck_assert_uint_eq(rig_config_read(companion, PCI_BASE_ADDRESS_0, 4), 4);
 	stop_pair();
 }
 END_TEST
@@ -134,7 +132,7 @@ START_TEST(resets_what_is_on_the_bus_alone)
 	use(rig.dev, 0xc0000000);
 	use(elsewhere, 0xd0000000); /* in use, but on another bus */
 	use(namesake, 0xd8000000);
-	companion->func.ops->quiet(&companion->func);
+	rig_quiet(companion);
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
 	ck_assert_uint_eq(rig.model.resets, 0);
@@ -164,7 +162,7 @@ START_TEST(a_domain_is_told_in_16_bits)
 	use(companion, 0xc8000000);
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 0); /* the companion is found, and in use */
-	companion->func.ops->quiet(&companion->func);
+	rig_quiet(companion);
 	use(rig.dev, 0xc0000000);
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
@@ -178,8 +176,7 @@ START_TEST(spares_a_companion_in_use)
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 0);
 	ck_assert_uint_eq(rig.model.resets, 1);
-	ck_assert_uint_eq(companion->func.ops->config_read(&companion->func, PCI_COMMAND, 2) & 7,
-		PCI_COMMAND_MEMORY);
+	ck_assert_uint_eq(rig_config_read(companion, PCI_COMMAND, 2) & 7, PCI_COMMAND_MEMORY);
 	stop_pair();
 }
 END_TEST
@@ -201,7 +198,7 @@ START_TEST(a_bus_reset_wakes_a_companion)
 {
 	start_pair();
 	use(rig.dev, 0xc0000000);
-	companion->func.ops->config_write(&companion->func, 0x64, 2, 3); /* D3hot */
+	rig_config_write(companion, 0x64, 2, 3); /* D3hot */
 	ck_assert_uint_eq(companion->power, 3);
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
@@ -278,7 +275,7 @@ START_TEST(a_failed_request_is_none)
 {
 	start_in_use();
 	rig.model.dead = true;
-	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	rig_config_write(rig.dev, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	rig_settle();
 	ck_assert_uint_eq(rig.dev->resets, 0);
 	rig.model.dead = false;
@@ -309,7 +306,7 @@ static void hold_resets(void)
 static void begin_held_reset(struct pass_dev *d)
 {
 	hold_resets();
-	d->func.ops->reset(&d->func);
+	rig_reset_at_once(d);
 	(void)sem_wait(&begun);
 }
 
@@ -322,7 +319,7 @@ static void end_held_reset(void)
 
 static uint32_t config_of(struct pass_dev *d, unsigned off, unsigned size)
 {
-	return d->func.ops->config_read(&d->func, off, size);
+	return rig_config_read(d, off, size);
 }
 
 /* The vCPU that asks for the reset goes on at once, and reads from another device meanwhile. */
@@ -333,11 +330,11 @@ START_TEST(a_long_reset_holds_up_nobody)
 	use(rig.dev, 0xc0000000);
 	ck_assert(rig_maps(rig.dev, 0xc0000000));
 	hold_resets();
-	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	rig_config_write(rig.dev, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	(void)sem_wait(&begun);
 	ck_assert_uint_eq(config_of(rig.dev, PCI_VENDOR_ID, 4), UINT32_MAX);
 	ck_assert_uint_eq(config_of(rig.dev, PCI_COMMAND, 2), UINT16_MAX);
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, 0xc0000000, 4), UINT32_MAX);
+	ck_assert_uint_eq(rig_mmio_read(0xc0000000, 4), UINT32_MAX);
 	use(rig.dev, 0xc0000000); /* lost */
 	ck_assert(!rig_maps(rig.dev, 0xc0000000));
 	ck_assert_uint_eq(config_of(other, PCI_VENDOR_ID, 4), 0x10d38086);
@@ -347,8 +344,8 @@ START_TEST(a_long_reset_holds_up_nobody)
 	 * The running reset counts for a reset of the bus above, and for another one of the
 	 * function itself.
 	 */
-	rig.dev->func.ops->reset(&rig.dev->func);
-	rig.dev->func.ops->config_write(&rig.dev->func, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	rig_reset_at_once(rig.dev);
+	rig_config_write(rig.dev, 0x88, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	ck_assert_int_eq(pass_reset_wait(&rig.vm, 10), -ETIMEDOUT);
 	end_held_reset();
 	ck_assert_uint_eq(config_of(rig.dev, PCI_VENDOR_ID, 4), 0x00101b36);
@@ -364,11 +361,11 @@ END_TEST
 START_TEST(a_reset_of_the_bus_holds_all_that_is_on_it)
 {
 	start_pair_in_use();
-	companion->func.ops->quiet(&companion->func);
+	rig_quiet(companion);
 	begin_held_reset(rig.dev);
 	ck_assert_uint_eq(config_of(companion, PCI_VENDOR_ID, 4), UINT32_MAX);
 	/* Its own reset waits, and is then not needed. */
-	companion->func.ops->reset(&companion->func);
+	rig_reset_at_once(companion);
 	end_held_reset();
 	ck_assert_uint_eq(config_of(companion, PCI_VENDOR_ID, 4), 0x00101b36);
 	ck_assert_uint_eq(rig.model.bus_resets, 1);
@@ -382,10 +379,10 @@ END_TEST
 START_TEST(a_companion_reset_twice_is_in_use_again)
 {
 	start_pair_in_use();
-	companion->func.ops->quiet(&companion->func);
+	rig_quiet(companion);
 	begin_held_reset(companion);
-	companion->func.ops->quiet(&companion->func);
-	companion->func.ops->reset(&companion->func);
+	rig_quiet(companion);
+	rig_reset_at_once(companion);
 	end_held_reset();
 	ck_assert_uint_eq(rig.model.resets, 1);
 	use(companion, 0xc8000000);
@@ -414,8 +411,8 @@ START_TEST(the_host_asks_without_a_look_at_a_device_in_reset)
 	rig.model.dead = true;
 	ck_assert_int_eq(eventfd_write(request->fd, 1), 0);
 	request->ready(request, 0);
-	ck_assert(rig.dev->dropped);
 	rig_settle();
+	ck_assert(rig.dev->dropped);
 	rig_stop();
 }
 END_TEST
@@ -424,7 +421,7 @@ START_TEST(a_device_leaves_after_its_reset)
 {
 	start_in_use();
 	begin_held_reset(rig.dev);
-	rig.dev->func.ops->eject(&rig.dev->func);
+	rig_eject(rig.dev);
 	ck_assert(rig.dev->dropped);
 	ck_assert(!rig.dev->closed);
 	end_held_reset();

@@ -78,10 +78,10 @@ START_TEST(reads_the_devices_own)
 	make_image(rom, 0x8086, 0x1111);
 	ck_assert_ptr_null(rig.dev->rom.bytes);
 	enable();
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT, 2), 0xaa55);
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + 0x46, 2), 0x10d3);
-	bus_write(&rig.vm.mmio, AT, 2, 0); /* read-only */
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT, 2), 0xaa55);
+	ck_assert_uint_eq(rig_mmio_read(AT, 2), 0xaa55);
+	ck_assert_uint_eq(rig_mmio_read(AT + 0x46, 2), 0x10d3);
+	rig_mmio_write(AT, 2, 0); /* read-only */
+	ck_assert_uint_eq(rig_mmio_read(AT, 2), 0xaa55);
 	rig_stop();
 }
 END_TEST
@@ -94,19 +94,19 @@ START_TEST(reads_only_what_is_touched)
 	ck_assert_uint_ge(region->size, 4 * PASS_ROM_PIECE);
 	make_image(region->memory, 0x8086, 0x1111);
 	enable();
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT, 2), 0xaa55);
+	ck_assert_uint_eq(rig_mmio_read(AT, 2), 0xaa55);
 	/*
 	 * A piece not read before comes from the device. A piece read before comes from the copy.
 	 */
 	for (unsigned piece = 0; piece < 4; piece++)
 		region->memory[piece * PASS_ROM_PIECE] = 0x77;
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT, 1), 0x55);
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + PASS_ROM_PIECE, 1), 0x77);
+	ck_assert_uint_eq(rig_mmio_read(AT, 1), 0x55);
+	ck_assert_uint_eq(rig_mmio_read(AT + PASS_ROM_PIECE, 1), 0x77);
 	region->memory[PASS_ROM_PIECE] = 0x78;
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + PASS_ROM_PIECE, 1), 0x77);
+	ck_assert_uint_eq(rig_mmio_read(AT + PASS_ROM_PIECE, 1), 0x77);
 	/* A read across two pieces that were not read before. */
 	region->memory[3 * PASS_ROM_PIECE - 1] = 0x11;
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + 3 * PASS_ROM_PIECE - 1, 2), 0x7711);
+	ck_assert_uint_eq(rig_mmio_read(AT + 3 * PASS_ROM_PIECE - 1, 2), 0x7711);
 	rig_stop();
 }
 END_TEST
@@ -120,7 +120,7 @@ START_TEST(corrects_an_id_in_a_later_piece)
 	memcpy(rom + 2 * PASS_ROM_PIECE - 6, rom + 0x40, 0x18);
 	le16_put(rom + 0x18, 2 * PASS_ROM_PIECE - 6);
 	enable();
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + 2 * PASS_ROM_PIECE, 2), 0x10d3);
+	ck_assert_uint_eq(rig_mmio_read(AT + 2 * PASS_ROM_PIECE, 2), 0x10d3);
 	rig_stop();
 }
 END_TEST
@@ -139,8 +139,8 @@ START_TEST(reads_a_file)
 	/* The smallest size that a ROM's register can show is 2 KiB. */
 	ck_assert_uint_eq(rig_size(PCI_ROM_ADDRESS) & ~1U, 0xfffff800);
 	enable();
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + 0x40, 4), 0x52494350);
-	ck_assert_uint_eq(bus_read(&rig.vm.mmio, AT + 512, 4), UINT32_MAX);
+	ck_assert_uint_eq(rig_mmio_read(AT + 0x40, 4), 0x52494350);
+	ck_assert_uint_eq(rig_mmio_read(AT + 512, 4), UINT32_MAX);
 	rig_stop();
 
 	struct pass_dev d = {0};

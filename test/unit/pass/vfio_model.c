@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,18 +18,37 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+_Thread_local bool vfio_model_vcpu;
+
+/* The guest's processors and the device's worker write to the log. */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
 void vfio_model_note(struct vfio_model *m, const char *fmt, ...)
 {
-	size_t len = strlen(m->log);
 	va_list ap;
 
-	if (len > sizeof(m->log) - 64)
-		return;
-	va_start(ap, fmt);
-	if (len)
-		m->log[len++] = ' ';
-	(void)vsnprintf(m->log + len, sizeof(m->log) - len, fmt, ap);
-	va_end(ap);
+	(void)pthread_mutex_lock(&log_lock);
+	size_t len = strlen(m->log);
+	if (len <= sizeof(m->log) - 64) {
+		va_start(ap, fmt);
+		if (len)
+			m->log[len++] = ' ';
+		(void)vsnprintf(m->log + len, sizeof(m->log) - len, fmt, ap);
+		va_end(ap);
+	}
+	(void)pthread_mutex_unlock(&log_lock);
+}
+
+/* A call in which VFIO may sleep. */
+static void may_sleep(const struct vfio_model *m)
+{
+	ck_assert_msg(!vfio_model_vcpu, "a processor of the guest is in a call that may sleep");
+	void (*sleeps)(void) = __atomic_load_n(&m->sleeps, __ATOMIC_SEQ_CST);
+
+	if (sleeps)
+		sleeps();
+	if (m->delay_ms)
+		(void)usleep(1000 * m->delay_ms);
 }
 
 static void parse_region(struct vfio_model *m, char *line)
@@ -157,6 +177,7 @@ static int model_irq_set(
 	struct vfio_model *m = d->model;
 	const uint32_t end = start + count;
 
+	may_sleep(m);
 	if (check_vectors(m, index, start, count) < 0)
 		return -EINVAL;
 	if (index >= VFIO_PCI_ERR_IRQ_INDEX) {
@@ -232,6 +253,7 @@ static int model_irq_act(
 {
 	struct vfio_model *m = d->model;
 
+	may_sleep(m);
 	if (check_vectors(m, index, start, count) < 0)
 		return -EINVAL;
 	return act == VFIO_IRQ_FIRE ? irq_fire(m, index, start) : irq_off(m, index);
@@ -241,6 +263,7 @@ static int model_irq_unmask_fd(struct vfio_dev *d, uint32_t index, int fd)
 {
 	struct vfio_model *m = d->model;
 
+	may_sleep(m);
 	m->unmask_fd = fd;
 	return m->on == (int)index ? 0 : -EINVAL;
 }
@@ -270,6 +293,7 @@ static int model_reset_bus(struct vfio_dev *d, const int *groups, size_t count)
 {
 	struct vfio_model *m = d->model;
 
+	may_sleep(m);
 	if (!m->bus_count)
 		return -ENODEV;
 	if (!count || count > m->bus_count)
@@ -293,6 +317,7 @@ static int model_reset(struct vfio_dev *d)
 {
 	struct vfio_model *m = d->model;
 
+	may_sleep(m);
 	if (m->reset_error)
 		return m->reset_error;
 	if (m->during_reset)
@@ -308,6 +333,8 @@ static ssize_t model_read(
 {
 	struct vfio_model *m = d->model;
 
+	if (r->index >= VFIO_PCI_ROM_REGION_INDEX)
+		may_sleep(m);
 	if (m->dead)
 		return -EIO;
 	if (r->index == VFIO_PCI_CONFIG_REGION_INDEX)
@@ -335,6 +362,8 @@ static ssize_t model_write(
 	struct vfio_model *m = d->model;
 	const uint8_t *bytes = buf;
 
+	if (r->index >= VFIO_PCI_ROM_REGION_INDEX)
+		may_sleep(m);
 	if (m->dead)
 		return -EIO;
 	if (r->index != VFIO_PCI_CONFIG_REGION_INDEX) {

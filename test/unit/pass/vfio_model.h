@@ -56,11 +56,19 @@ struct vfio_model {
 	bool refuse_map; /* at any address */
 	void (*busy_map)(
 		void *at, size_t len); /* refuses after it has unmapped; called in between */
+	void (*sleeps)(void); /* in each call in which VFIO may sleep */
+	unsigned delay_ms; /* of each call in which VFIO may sleep */
 	bool dead; /* reads fail, as from an unplugged device */
 	char log[1 << 14];
 };
 
 extern const struct vfio_dev_ops vfio_model_ops;
+
+/*
+ * This thread is one of the guest's processors. In it the model refuses each call in which VFIO may
+ * sleep: interrupts, resets, configuration space, the ROM. That leaves accesses to BARs.
+ */
+extern _Thread_local bool vfio_model_vcpu;
 
 /* Reads fixture/vfio/@name.vfio; fails the test when it cannot. */
 void vfio_model_load(struct vfio_model *m, const char *fixtures, const char *name);

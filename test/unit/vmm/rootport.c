@@ -15,6 +15,7 @@
 static uint8_t bytes[PCI_CONFIG_SIZE];
 static struct root_port port;
 static int resets, finis;
+static bool closing;
 
 static struct lock below_lock = LOCK_INIT(LOCK_DEVICE);
 
@@ -37,8 +38,14 @@ static void below_fini(struct pci_func *f)
 	finis++;
 }
 
+static bool below_is_idle(struct pci_func *f)
+{
+	return !closing;
+}
+
 static const struct pci_func_ops below_ops = {
 	.name = "below",
+	.is_idle = below_is_idle,
 	.config_read = below_read,
 	.config_write = below_write,
 	.reset = below_reset,
@@ -283,6 +290,10 @@ START_TEST(an_empty_slot_is_filled_again)
 	pci_unplug(&functions[0]);
 	bus_write(&vm.mmio, ecam(0, at, status), 2, UINT16_MAX);
 	ck_assert_int_eq(finis, 0);
+	closing = true; /* nobody waits for the card that was there */
+	ck_assert_int_eq(pci_plug(&vm, &functions[3], "three", NULL), -EBUSY);
+	ck_assert_int_eq(finis, 0);
+	closing = false;
 	ck_assert_int_eq(pci_plug(&vm, &functions[3], "three", NULL), 0);
 	ck_assert_int_eq(finis, 1);
 	functions[4].fn = 2;

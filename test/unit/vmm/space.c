@@ -77,7 +77,7 @@ START_TEST(says_when_trapping_begins)
 	pci_space_place(&vm, &pieces[0]);
 	ck_assert_int_eq(pieces[0].state, FUNC_PIECE_MAPPED);
 	ck_assert_int_eq(pieces[1].state, FUNC_PIECE_TRAPPED);
-	ck_assert_msg(strstr(said, "all 128 ranges of guest memory are in use, so each access to "
+	ck_assert_msg(strstr(said, "all 256 ranges of guest memory are in use, so each access to "
 				   "0000:01:00.0 BAR 0 at 0xc0100000 exits") != NULL,
 		"%s", said);
 	/* A piece without pages is always trapped. A guest that places BARs again fills no log. */

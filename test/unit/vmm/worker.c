@@ -72,19 +72,56 @@ START_TEST(jobs_run_in_order_on_a_thread_with_a_name)
 }
 END_TEST
 
-/* The thread ends with the last job; the next job starts another one. */
+static bool has_thread(void)
+{
+	lock_take(&w.lock);
+	bool alive = w.alive;
+	lock_drop(&w.lock);
+	return alive;
+}
+
+/* A job soon after the last one has the same thread; some time later the thread is gone. */
 START_TEST(a_worker_without_a_job_has_no_thread)
 {
 	struct note a = {.job = {.run = run_note}, .letter = 'a'};
 
 	setup();
 	ck_assert(worker_wait(&w, 0));
+	ck_assert(!has_thread());
 	for (int i = 0; i < 10; i++) {
 		worker_add(&w, &a.job);
 		ck_assert(worker_wait(&w, 60000));
-		ck_assert(!w.busy);
 	}
 	ck_assert_str_eq(done, "aaaaaaaaaa");
+	while (has_thread())
+		(void)usleep(1000);
+	worker_add(&w, &a.job);
+	ck_assert(worker_wait(&w, 60000));
+	ck_assert_str_eq(done, "aaaaaaaaaaa");
+	worker_fini(&w);
+}
+END_TEST
+
+/* What is added afterwards is not waited for; a job that takes longer is left alone. */
+START_TEST(sync_waits_for_what_was_added_before)
+{
+	struct note a = {.job = {.run = run_note}, .letter = 'a', .again = 5},
+		    b = {.job = {.run = run_blocking}, .letter = 'b'};
+
+	setup();
+	ck_assert(worker_sync(&w, 0));
+	worker_add(&w, &a.job);
+	ck_assert(worker_sync(&w, 60000));
+	ck_assert(worker_wait(&w, 60000));
+	ck_assert_str_eq(done, "aaaaaa");
+	worker_add(&w, &b.job);
+	ck_assert(!worker_sync(&w, 10));
+	ck_assert(!worker_sync(&w, 600000)); /* not again for the same job */
+	ck_assert_str_eq(done, "aaaaaa");
+	(void)sem_post(&go_on);
+	ck_assert(worker_wait(&w, 60000));
+	ck_assert(worker_sync(&w, 0));
+	ck_assert_str_eq(done, "aaaaaab");
 	worker_fini(&w);
 }
 END_TEST
@@ -169,5 +206,5 @@ START_TEST(locks_are_taken_in_their_order)
 END_TEST
 
 SUITE("worker", jobs_run_in_order_on_a_thread_with_a_name, a_worker_without_a_job_has_no_thread,
-	the_end_waits_for_what_is_queued, several_threads_add_jobs_at_once,
-	locks_are_taken_in_their_order)
+	sync_waits_for_what_was_added_before, the_end_waits_for_what_is_queued,
+	several_threads_add_jobs_at_once, locks_are_taken_in_their_order)
