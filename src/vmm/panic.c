@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "vmm/vm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Events. Ref: QEMU docs/specs/pvpanic */
@@ -13,17 +14,20 @@
 
 /* Linux, kernel/panic.c: what follows on the line is the reason. */
 static const char announcement[] = "Kernel panic - not syncing";
+/* Linux, kernel/reboot.c: kernel_restart() in an orderly reboot, never a panic. */
+static const char farewell[] = "reboot: Restarting system";
 
 /* Under the lock. */
 static void text_forget(struct panic *p)
 {
 	p->heard = false;
-	p->matched = p->len = 0;
 	p->text[0] = '\0';
 }
 
+/* Its driver reads the port before anything else, and from then on reports each panic there. */
 static uint64_t panic_read(struct bus_range *r, uint64_t off, unsigned size)
 {
+	container_of(r, struct panic, range)->driver = true;
 	return PANICKED | CRASH_LOADED;
 }
 
@@ -63,45 +67,60 @@ void panic_reset(struct panic *p)
 {
 	lock_take(&p->lock);
 	text_forget(p);
+	p->len = 0;
+	p->driver = p->parted = false;
 	lock_drop(&p->lock);
 }
 
-/* Keeps the printable characters of the rest of the line, which our messages quote. */
-static void text_append(struct panic *p, uint8_t byte)
+/* What printk puts in front of a message: "[    1.234567] ", "[    T1] ". */
+static const char *skip_stamps(const char *line)
 {
-	if (byte == '\n' || p->len == PANIC_TEXT - 1) {
-		p->matched = 0;
-		return;
+	while (*line == '[') {
+		const char *end = line + 1 + strspn(line + 1, " .0123456789CT");
+		if (*end != ']')
+			return line;
+		line = end + 1 + strspn(end + 1, " ");
 	}
-	if (byte < ' ' || byte > '~')
-		return;
-	p->text[p->len++] = (char)byte;
-	p->text[p->len] = '\0';
+	return line;
 }
 
-/* Under the lock. */
-static void byte_match(struct panic *p, uint8_t byte)
+/*
+ * Only the kernel begins a line so: what quotes it, a log or a shell, has something in front. And a
+ * kernel that says farewell did not panic, whatever an old log on the console has said. Under the
+ * lock.
+ */
+static void line_judge(struct panic *p)
 {
-	if (p->matched == sizeof(announcement) - 1) {
-		text_append(p, byte);
-		return;
-	}
-	if (byte != (uint8_t)announcement[p->matched])
-		p->matched = 0; /* its first letter is nowhere else in it */
-	if (byte == (uint8_t)announcement[p->matched])
-		p->matched++;
-	if (p->matched < sizeof(announcement) - 1)
-		return;
-	p->heard = true;
+	p->line[p->len] = '\0';
 	p->len = 0;
-	p->text[0] = '\0';
+	const char *said = skip_stamps(p->line);
+	if (strncmp(said, farewell, sizeof(farewell) - 1) == 0) {
+		text_forget(p);
+		p->parted = true;
+	} else if (strncmp(said, announcement, sizeof(announcement) - 1) == 0) {
+		p->heard = true;
+		(void)snprintf(p->text, sizeof(p->text), "%s", said + sizeof(announcement) - 1);
+	}
 }
 
 void panic_hear(struct panic *p, uint8_t byte)
 {
 	lock_take(&p->lock);
-	byte_match(p, byte);
+	if (byte == '\n')
+		line_judge(p);
+	else if (byte >= ' ' && byte <= '~' && p->len < PANIC_LINE - 1)
+		p->line[p->len++] = (char)byte;
 	lock_drop(&p->lock);
+}
+
+bool panic_heard(struct panic *p)
+{
+	lock_take(&p->lock);
+	if (p->len)
+		line_judge(p);
+	bool heard = p->heard && !p->driver;
+	lock_drop(&p->lock);
+	return heard;
 }
 
 const char *panic_text(const struct panic *p)

@@ -8,22 +8,25 @@
 /* Triple faults within so many seconds of the start, one after the other, end the guest. */
 #define EARLY_S 5
 #define EARLY_FAULTS 2
+/* Other resets, if the kernel does not announce them: a panic without a console looks like that. */
+#define EARLY_RESETS_S 10
+#define EARLY_RESETS 3
 
 void reboots_start(struct reboots *r)
 {
 	(void)clock_gettime(CLOCK_MONOTONIC, &r->booted);
 }
 
-static bool faults_again(struct reboots *r, const struct vm *vm)
+static void count_early(struct reboots *r, const struct vm *vm)
 {
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!vm->triple_fault || now.tv_sec - r->booted.tv_sec > EARLY_S)
-		r->early_faults = 0;
-	else
-		r->early_faults++;
-	return r->early_faults >= EARLY_FAULTS;
+	time_t lived = now.tv_sec - r->booted.tv_sec;
+	bool fault = vm->triple_fault && lived <= EARLY_S;
+	bool reset = !vm->triple_fault && !vm->panic.parted && lived <= EARLY_RESETS_S;
+	r->early_faults = fault ? r->early_faults + 1 : 0;
+	r->early_resets = reset ? r->early_resets + 1 : 0;
 }
 
 bool reboots_again(struct reboots *r, struct vm *vm)
@@ -32,11 +35,17 @@ bool reboots_again(struct reboots *r, struct vm *vm)
 
 	if (vm_ended(vm) != VM_REBOOT)
 		return false;
-	if (faults_again(r, vm))
+	count_early(r, vm);
+	if (r->early_faults >= EARLY_FAULTS)
 		(void)snprintf(why, sizeof(why), "%.200s; it had one at each of its last %d starts",
 			vm->why, EARLY_FAULTS);
-	else if (vm->panic.heard)
+	else if (panic_heard(&vm->panic))
 		(void)snprintf(why, sizeof(why), "its kernel panicked%s", panic_text(&vm->panic));
+	else if (r->early_resets >= EARLY_RESETS)
+		(void)snprintf(why, sizeof(why),
+			"it reset itself %d times, each within %d s of its start and unannounced; "
+			"a console may say why: --cmdline console=ttyS0",
+			EARLY_RESETS, EARLY_RESETS_S);
 	if (!why[0])
 		return true;
 	vm->end = VM_CRASHED;

@@ -9,13 +9,15 @@ struct vm;
 
 /*
  * Whether a guest that was reset starts again. It does not if it would only come to the same end:
- * after a panic, and when its kernel has had a triple fault soon after its start, twice in a row.
+ * after a panic, when its kernel has had a triple fault soon after its start, twice in a row, and
+ * when it was reset soon and without a word, three times in a row.
  * Context: main thread, no other runs.
  */
 struct reboots {
 	unsigned count;
 	struct timespec booted; /* CLOCK_MONOTONIC: when the present kernel started */
 	unsigned early_faults; /* kernels one after the other that ended soon by a triple fault */
+	unsigned early_resets; /* and that ended soon without a word */
 };
 
 /* A kernel starts now. */

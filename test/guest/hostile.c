@@ -364,6 +364,8 @@ void guest_main(const uint8_t *start_info)
 	say("\n");
 	harm(ops);
 	if (boot < boots) {
+		/* As Linux does: without a word a guest may reset itself only so often. */
+		say("reboot: Restarting system\n");
 		*(volatile uint64_t *)BOOTS_AT = BOOTS_MARK | boot;
 		out8(RESET, RESET_NOW);
 	}

@@ -166,6 +166,46 @@ START_TEST(reboots_by_the_reset_vector)
 END_TEST
 
 /* As hardware does; and it says where, and does not do so for ever. */
+/* Two resets may be meant, a third one so soon is a kernel that dies without a word. */
+START_TEST(a_loop_of_resets_ends)
+{
+	PAYLOAD(SAY('b'), SAY('\n'), REBOOT, HALT);
+	expect_run(
+		1, "guest crashed: it reset itself 3 times", "--memory", "16M", "--kernel", path);
+	const char *last = strstr(run_out, "rebooted");
+	ck_assert_ptr_nonnull(last);
+	last = strstr(last + 1, "rebooted");
+	ck_assert_ptr_nonnull(last);
+	ck_assert_ptr_null(strstr(last + 1, "rebooted"));
+	(void)unlink(path);
+}
+END_TEST
+
+/* A shell that prints an old log is no panic of this kernel. */
+START_TEST(a_quoted_panic_is_no_crash)
+{
+	static const char log[] = "log: Kernel panic - not syncing\n";
+	static const uint8_t end[] = {REBOOT, HALT};
+	static const uint8_t sent[] = {SAY(0)};
+	uint8_t code[sizeof(sent) * sizeof(log) + sizeof(end)];
+	const size_t quote = 5 * sizeof(sent);
+	size_t len = 0;
+
+	for (const char *c = log; *c; c++, len += sizeof(sent)) {
+		memcpy(code + len, sent, sizeof(sent));
+		code[len + sizeof(sent) - 2] = (uint8_t)*c;
+	}
+	memcpy(code + len, end, sizeof(end));
+	len += sizeof(end);
+	make_payload(code, len);
+	expect_run(0, "guest rebooted", "--memory", "16M", "--kernel", path, "--no-reboot");
+	(void)unlink(path);
+	make_payload(code + quote, len - quote);
+	expect_run(1, "guest crashed: its kernel panicked", "--memory", "16M", "--kernel", path);
+	(void)unlink(path);
+}
+END_TEST
+
 START_TEST(a_triple_fault_resets)
 {
 	PAYLOAD(TRIPLE_FAULT, HALT);
@@ -522,7 +562,8 @@ int main(void)
 {
 	const TTest *const tests[] = {powers_off, a_console_at_its_limit_of_size_ends_no_guest,
 		runs_in_shared_memory, reboots, boots_again, reboots_by_the_reset_vector,
-		a_triple_fault_resets, finds_its_memory_cached, several_processors_and_timing,
+		a_loop_of_resets_ends, a_quoted_panic_is_no_crash, a_triple_fault_resets,
+		finds_its_memory_cached, several_processors_and_timing,
 		as_many_processors_as_a_guest_may_have, a_signal_stops_it, it_ends_with_its_keeper,
 		a_terminal_is_raw_and_restored, a_job_in_the_background_is_not_stopped,
 		a_pipe_that_nobody_reads_holds_up_nothing,

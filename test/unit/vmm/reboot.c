@@ -13,7 +13,7 @@ static void set_end(enum vm_end end, bool triple_fault, bool heard)
 {
 	vm.end = end;
 	vm.triple_fault = triple_fault;
-	vm.panic.heard = heard;
+	vm.panic = (struct panic){.lock = LOCK_INIT(LOCK_PANIC), .heard = heard};
 	(void)snprintf(vm.why, sizeof(vm.why), "%s", triple_fault ? "reset" : "rebooted");
 }
 
@@ -56,4 +56,24 @@ START_TEST(two_early_faults_in_a_row_end_it)
 }
 END_TEST
 
-SUITE("reboot", only_a_reset_starts_it_again, two_early_faults_in_a_row_end_it)
+/* As a panic looks without a console. A reboot that the kernel announces is none of them. */
+START_TEST(three_early_resets_in_a_row_end_it)
+{
+	struct reboots r = {0};
+
+	for (unsigned i = 0; i < 9; i++) {
+		reboots_start(&r);
+		set_end(VM_REBOOT, false, false);
+		vm.panic.parted = i % 3 == 0;
+		ck_assert(reboots_again(&r, &vm));
+	}
+	reboots_start(&r);
+	set_end(VM_REBOOT, false, false);
+	ck_assert(!reboots_again(&r, &vm));
+	ck_assert_int_eq(vm.end, VM_CRASHED);
+	ck_assert_ptr_nonnull(strstr(vm.why, "it reset itself 3 times"));
+}
+END_TEST
+
+SUITE("reboot", three_early_resets_in_a_row_end_it, only_a_reset_starts_it_again,
+	two_early_faults_in_a_row_end_it)
