@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -27,6 +29,7 @@
  */
 
 #define LINKS_MAX 40 /* as in the kernel */
+#define NEW_TRIES 8
 
 struct output_walk {
 	int dir; /* the folder reached so far */
@@ -216,22 +219,29 @@ static int open_in_place(const struct output_walk *w, unsigned mode, struct err 
 }
 
 /*
- * The new file lies beside the old one until rename(2). A crash may have left one of that name, or
- * another user may have planted it: it is removed, and O_EXCL makes sure that the file is ours.
+ * The new file lies beside the old one until rename(2), under a name that nobody can know before:
+ * another user may have planted a file or a folder of any other.
  */
-static int open_new(const struct output_walk *w, const char *name, unsigned mode)
+static int open_new(const struct output_walk *w, char name[32], unsigned mode)
 {
-	(void)unlinkat(w->dir, name, 0);
-	int fd = openat(w->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	uint64_t random;
+	int fd = -1;
 
-	return fd < 0 ? -errno : fd;
+	for (int tries = 0; fd < 0 && tries < NEW_TRIES; tries++) {
+		if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+			return -errno;
+		(void)snprintf(name, 32, ".usher-%016" PRIx64, random);
+		fd = openat(w->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+		if (fd < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return fd < 0 ? -EEXIST : fd;
 }
 
 static int replace_file(const struct output_walk *w, const void *data, size_t len, unsigned mode)
 {
-	char name[NAME_MAX + 8];
+	char name[32];
 
-	(void)snprintf(name, sizeof(name), "%s.new", w->name);
 	cleanup_fd int fd = open_new(w, name, mode);
 	if (fd < 0)
 		return fd;

@@ -231,7 +231,25 @@ START_TEST(names_what_is_no_file)
 }
 END_TEST
 
-SUITE("output", follows_no_link_of_another_user, follows_no_link_to_a_link_of_another_user,
-	keeps_files_of_other_users, empties_no_file_through_a_second_name,
-	waits_for_no_reader_of_a_fifo, follows_own_links, writes_where_a_pipe_ends,
-	names_what_is_no_file)
+/* Another user knows the name of the file, and of no other. */
+START_TEST(needs_no_name_that_others_can_take)
+{
+	struct folder f = folder_make();
+	char long_name[FILE_PATH_MAX];
+	struct err e = {0};
+
+	ck_assert_int_eq(file_path(long_name, sizeof(long_name), "%s.new", f.path), 0);
+	ck_assert_int_eq(mkdir(long_name, 0700), 0);
+	ck_assert_msg(output_write("test", f.path, "text", 4, 0644, &e) == 0, "%s", e.msg);
+	expect_text(f.path, "text");
+	ck_assert_int_eq(file_path(long_name, sizeof(long_name), "%s/%0255d", f.shared, 7), 0);
+	ck_assert_msg(output_write("test", long_name, "long", 4, 0644, &e) == 0, "%s", e.msg);
+	expect_text(long_name, "long");
+	folder_remove(&f);
+}
+END_TEST
+
+SUITE("output", needs_no_name_that_others_can_take, follows_no_link_of_another_user,
+	follows_no_link_to_a_link_of_another_user, keeps_files_of_other_users,
+	empties_no_file_through_a_second_name, waits_for_no_reader_of_a_fifo, follows_own_links,
+	writes_where_a_pipe_ends, names_what_is_no_file)
