@@ -38,10 +38,19 @@ int outbox_init(struct outbox *o, const char *name, int fd)
 	return o->bytes ? 0 : -ENOMEM;
 }
 
+/* Whole lines, if there is one: other processes write lines to the same terminal or pipe. */
+static size_t piece_len(const struct outbox *o)
+{
+	size_t len = min_u64(min_u64(o->held, OUTBOX_SIZE - o->first), OUTBOX_PIECE);
+	const char *from = o->bytes + o->first, *end = memrchr(from, '\n', len);
+
+	return end ? (size_t)(end - from) + 1 : len;
+}
+
 /* Under the lock, which it drops while it writes. */
 static void write_piece(struct outbox *o)
 {
-	size_t len = min_u64(min_u64(o->held, OUTBOX_SIZE - o->first), OUTBOX_PIECE);
+	size_t len = piece_len(o);
 	const char *from = o->bytes + o->first;
 
 	(void)pthread_mutex_unlock(&o->lock);
