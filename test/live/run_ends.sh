@@ -67,3 +67,39 @@ status=$?
 grep -q 'is being stopped (Interrupt)' "$work/keeper" || fail "$(cat "$work/keeper")"
 expect_equal "the keeper's exit status after SIGINT" 130 $status
 back 'SIGINT'
+
+# Its terminal is closed, while /run has no room for a new entry of the journal.
+mount -t tmpfs -o size=64k tmpfs /run/usher || fail 'no small /run/usher'
+at_exit 'umount /run/usher'
+cat >"$work/terminal.py" <<'PY'
+"""terminal.py CONSOLE COMMAND…: runs it at a terminal, fills /run/usher when its guest is ready, and
+then closes the terminal. Exit status: that of the command; 255 if a signal has ended it."""
+import os
+import pty
+import sys
+
+child, master = pty.fork()
+if not child:
+    os.execvp(sys.argv[2], sys.argv[2:])
+with open(sys.argv[1], "wb", buffering=0) as console:
+    said = part = b" "
+    while part and b"guest: ready" not in said:
+        try:
+            part = os.read(master, 4096)
+        except OSError:
+            break
+        said += part
+        console.write(part)
+os.system("dd if=/dev/zero of=/run/usher/fill bs=1k 2>/dev/null")
+os.close(master)
+status = os.waitpid(child, 0)[1]
+sys.exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 255)
+PY
+at_terminal() {
+	rm -f /run/usher/fill
+	python3 "$work/terminal.py" "$work/console" usher run --kernel "$kernel" --initrd "$initrd" \
+		--device "$disk" --cmdline 'console=ttyS0 quiet panic=-1 usher.do=sleep'
+}
+until at_terminal; status=$?; ! stillborn "$work/console"; do :; done
+expect_equal "the keeper's exit status after the end of its terminal" 129 $status
+back 'the end of its terminal'
