@@ -213,6 +213,14 @@ static bool is_stop(int status)
 	return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
 }
 
+/* The kernel sends it where memory that it promised is not there. */
+static void print_bus_error(const struct run_words *w)
+{
+	report_note("the kernel could not provide a page of the guest's memory: %s",
+		w->loan.spec.hugepages ? "its pool or limit of huge pages is used up"
+				       : "see dmesg for a failure of memory");
+}
+
 static void print_end(const struct run_words *w, int status)
 {
 	const char *name = w->loan.spec.name;
@@ -244,6 +252,8 @@ static void print_news(void *arg, const struct keeper_news *n)
 			strsignal(n->status));
 	if (n->event == KEEPER_ENDED)
 		print_end(w, n->status);
+	if (n->event == KEEPER_ENDED && n->status == 128 + SIGBUS)
+		print_bus_error(w);
 	if (n->event == KEEPER_GIVEN)
 		print_timing(w, "give", n->us);
 }

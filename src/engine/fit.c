@@ -10,6 +10,7 @@
 #include "engine/bars.h"
 #include "engine/busy.h"
 #include "engine/files.h"
+#include "engine/pool.h"
 #include "host/host.h"
 #include "pci/device.h"
 #include "vfio/layout.h"
@@ -184,17 +185,19 @@ static int fit_hugepages(struct fit_case *c)
 	(void)read_field(c->host, path, "HugePages_Free", 10, &free_);
 	(void)read_field(c->host, path, "HugePages_Rsvd", 10, &held);
 	(void)read_field(c->host, path, "Hugepagesize", 10, &kib);
-	uint64_t size = KIB(kib), pages = free_ > held ? free_ - held : 0;
-	if (size && c->memory % size == 0 && c->memory / size <= pages)
-		return 0;
-	if (size && c->memory % size)
+	struct pool pool = {.size = KIB(kib), .pages = free_ > held ? free_ - held : 0, "are free"};
+	if (pool.size && c->memory % pool.size)
 		return bind_problem_add(c->plan, c->q, &kind, "host",
 			"the guest's %" PRIu64
 			" MiB are not a multiple of the huge page size, %" PRIu64 " MiB",
-			(c->memory >> 20), (size >> 20));
+			(c->memory >> 20), (pool.size >> 20));
+	if (pool.size)
+		pool_limit(c->host, &pool);
+	if (pool.size && c->memory / pool.size <= pool.pages)
+		return 0;
 	return bind_problem_add(c->plan, c->q, &kind, "host",
-		"the guest needs %" PRIu64 " huge pages, but only %" PRIu64 " are free",
-		(size ? c->memory / size : 0), pages);
+		"the guest needs %" PRIu64 " huge pages, but only %" PRIu64 " %s",
+		(pool.size ? c->memory / pool.size : 0), pool.pages, pool.limit);
 }
 
 /* Removes [@first, @last] from @spans. Return: the new count. */

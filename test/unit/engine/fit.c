@@ -406,10 +406,37 @@ START_TEST(functions_share_a_port_with_function_0)
 }
 END_TEST
 
-SUITE("fit", refuses_files_that_do_not_fit_into_memory, accepts_a_guest_that_fits,
-	refuses_memory_beyond_the_lock_limit, reads_the_memory_of_qemus_arguments,
-	qemu_starts_with_the_size_of_the_guest, refuses_memory_beyond_the_host,
-	counts_only_free_huge_pages, respects_reserved_regions, respects_the_width_of_the_iommu,
-	refuses_bars_without_addresses, big_memory_and_big_bars,
+#define NODE(n, free)                                                         \
+	"file /sys/devices/system/node/node" n "/hugepages/hugepages-2048kB/" \
+	"free_hugepages " free "\n"
+
+/* Where mmap() succeeds, and the first touch of a page is SIGBUS. */
+START_TEST(refuses_huge_pages_that_are_out_of_reach)
+{
+	host_setup(MIB(512), 0);
+	spec.hugepages = true;
+	ask_fit(&engine_ours, MEMINFO CPUINFO
+		"file /proc/self/status Uid:\\x090\\nMems_allowed_list:\\x090,2-3\\n\n" NODE(
+			"0", "100") NODE("1", "500") NODE("2", "156"));
+	ck_assert_uint_eq(plan.problem_count, 0);
+	ask_fit(&engine_ours, MEMINFO CPUINFO
+		"file /proc/self/status Uid:\\x090\\nMems_allowed_list:\\x090\\n\n" NODE("0", "100")
+			NODE("1", "500"));
+	expect_problem("hugepages",
+		"256 huge pages, but only 100 are free on the NUMA nodes that it may use, 0");
+	ask_fit(&engine_ours,
+		MEMINFO CPUINFO "file /proc/self/cgroup 0::/a/b\n"
+				"file /sys/fs/cgroup/a/b/hugetlb.2MB.max max\n"
+				"file /sys/fs/cgroup/a/hugetlb.2MB.max 209715200\n"
+				"file /sys/fs/cgroup/a/hugetlb.2MB.current 104857600\n");
+	expect_problem("hugepages", "only 50 are left to the cgroup /a (hugetlb.2MB.max)");
+}
+END_TEST
+
+SUITE("fit", refuses_huge_pages_that_are_out_of_reach, refuses_files_that_do_not_fit_into_memory,
+	accepts_a_guest_that_fits, refuses_memory_beyond_the_lock_limit,
+	reads_the_memory_of_qemus_arguments, qemu_starts_with_the_size_of_the_guest,
+	refuses_memory_beyond_the_host, counts_only_free_huge_pages, respects_reserved_regions,
+	respects_the_width_of_the_iommu, refuses_bars_without_addresses, big_memory_and_big_bars,
 	respects_the_width_of_qemus_processors, names_the_checks_of_each_engine,
 	functions_share_a_port_with_function_0)
