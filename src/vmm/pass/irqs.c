@@ -140,9 +140,19 @@ static void lose_vectors(struct pass_dev *d, int r)
 }
 
 /*
+ * What the device signals while MSI-X is disabled is lost, so every live vector is signalled once:
+ * drivers tolerate a spurious interrupt, but not a lost one.
+ */
+static void signal_lost(const int *fds, unsigned count)
+{
+	for (unsigned n = 0; n < count; n++)
+		if (fds[n] >= 0)
+			(void)eventfd_write(fds[n], 1);
+}
+
+/*
  * VFIO allocates the vectors when MSI-X is enabled, and before Linux 6.5 cannot add any later:
- * disable it and enable it with more. What the device signals in between is lost, so every live
- * vector is signalled once: drivers tolerate a spurious interrupt, but not a lost one.
+ * disable it and enable it with more, or with as many as before if the host has no more.
  */
 static int grow_vectors(struct pass_dev *d, unsigned count)
 {
@@ -161,12 +171,12 @@ static int grow_vectors(struct pass_dev *d, unsigned count)
 		int again = had ? set_vectors(d, VFIO_PCI_MSIX_IRQ_INDEX, 0, fds, had) : 0;
 		if (again)
 			lose_vectors(d, again);
+		else
+			signal_lost(fds, had);
 		return r;
 	}
 	d->irqs.count = count;
-	for (unsigned n = 0; n < count; n++)
-		if (fds[n] >= 0)
-			(void)eventfd_write(fds[n], 1);
+	signal_lost(fds, count);
 	return 0;
 }
 

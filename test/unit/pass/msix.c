@@ -156,6 +156,9 @@ START_TEST(grows_where_vectors_are_fixed)
 	vector(7, 0x47); /* the host has no more vectors: the others go on */
 	ck_assert_int_eq(rig.model.on, VFIO_PCI_MSIX_IRQ_INDEX);
 	ck_assert_int_eq(rig.model.fds[2], rig.dev->msix.guest.vectors[2].eventfd);
+	/* All were off for a moment. */
+	ck_assert_int_eq(eventfd_read(rig.model.fds[0], &count), 0);
+	ck_assert_int_eq(eventfd_read(rig.model.fds[2], &count), 0);
 	rig_stop();
 }
 END_TEST
