@@ -275,6 +275,7 @@ static void fire(struct pass_event *v)
 		return;
 	(void)eventfd_write(v->source.fd, 1);
 	v->source.ready(&v->source, 0);
+	rig_serve();
 }
 
 static void change_host(struct vfio_model *m, unsigned off, uint32_t value)

@@ -99,11 +99,14 @@ void pass_domain_link(struct pass_domain *g, struct pass_dev *d);
 /*
  * Removes @d from the guest's devices; a device that was never added is accepted. On return no
  * vCPU and no other device's worker uses @d. Waits for a reset of a bus that is going on.
- * Context: main thread, without a lock; vCPUs may run.
+ * Context: one thread at a time, without a lock; vCPUs may run.
  */
 void pass_domain_remove(struct pass_dev *d);
 
-/* Return: true if no other function of @d's card is left in the guest. */
+/*
+ * Return: true if no other function of @d's card is left in the guest. Context: an event that the
+ * loop serves. A device that has been removed meanwhile is freed after that (loop_settle).
+ */
 bool pass_domain_is_last(const struct pass_dev *d);
 
 /* Checks that devices can reach all of [@gpa, +@size). Return: 0, -EADDRINUSE. */

@@ -136,17 +136,27 @@ static void request_serve(struct pass_dev *d, bool is_gone)
 	}
 }
 
-/* Reads class and revision: VFIO reads them from the device, but emulates the IDs. */
+/*
+ * Reads class and revision: VFIO reads them from the device, but emulates the IDs. The rest is the
+ * loop's: it takes the lock of the slot, and a vCPU that has this lock may wait for the worker.
+ */
 void pass_events_run(struct worker_job *j)
 {
 	struct pass_dev *d = container_of(j, struct pass_dev, events.job);
+	struct pass_events *v = &d->events;
+	bool gone = pass_dev_get(d, PCI_CLASS_REVISION, 4) == UINT32_MAX;
 
-	request_serve(d, pass_dev_get(d, PCI_CLASS_REVISION, 4) == UINT32_MAX);
+	lock_take(&d->lock);
+	v->looked = true;
+	v->gone = gone;
+	if (v->request.source.fd >= 0)
+		(void)eventfd_write(v->request.source.fd, 1);
+	lock_drop(&d->lock);
 }
 
 /*
- * While the device is in reset the kernel lets no read through, for up to a minute: nobody waits
- * for that, and the kernel repeats its request.
+ * First the worker looks at the device. While the device is in reset the kernel lets no read
+ * through, for up to a minute: nobody waits for that, and the kernel repeats its request.
  */
 static void on_request(struct loop_source *s, uint32_t events)
 {
@@ -156,11 +166,13 @@ static void on_request(struct loop_source *s, uint32_t events)
 		return;
 	lock_take(d->func.lock);
 	bool in_reset = pass_dev_in_reset(d);
-	if (!in_reset && !d->dropped)
+	bool serve = in_reset || d->events.looked, gone = !in_reset && d->events.gone;
+	d->events.looked = d->events.gone = false;
+	if (!serve && !d->dropped)
 		worker_add(&d->worker, &d->events.job);
 	lock_drop(d->func.lock);
-	if (in_reset)
-		request_serve(d, false);
+	if (serve)
+		request_serve(d, gone);
 }
 
 static void on_error(struct loop_source *s, uint32_t events)

@@ -32,6 +32,8 @@ struct pass_events {
 	struct pass_event error;
 	struct pass_event deadline; /* of a request; a timer */
 	struct worker_job job; /* a request: is the device still there? */
+	bool looked; /* the job has found out, and the loop is to serve the request */
+	bool gone; /* it is not there */
 	bool deferred; /* the loop hears of them only after pass_events_watch() */
 	bool asked; /* the guest was asked to release the device */
 	bool answered; /* it was releasing it when the first deadline came */

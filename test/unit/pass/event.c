@@ -30,13 +30,8 @@ static void start(void)
 /* The kernel signals, and the loop calls the handler of that eventfd. */
 static void signal_event(unsigned index)
 {
-	struct epoll_event ev;
-
 	ck_assert_int_eq(eventfd_write(rig.model.event_fds[index], 1), 0);
-	ck_assert_int_eq(epoll_wait(rig.vm.loop.epoll_fd, &ev, 1, 0), 1);
-	struct loop_source *s = ev.data.ptr;
-	s->ready(s, ev.events);
-	rig_settle();
+	rig_serve();
 }
 
 static void expect_dropped(void)
@@ -89,6 +84,31 @@ START_TEST(asks_the_guest_once)
 	rig_eject(rig.dev);
 	rig_settle();
 	ck_assert_int_eq(rig.dev->events.deadline.source.fd, -1);
+	expect_dropped();
+	rig_stop();
+}
+END_TEST
+
+/* A vCPU that has the slot's lock may wait for the worker: the worker does not wait for it. */
+START_TEST(the_worker_leaves_the_slot_to_the_loop)
+{
+	struct epoll_event ev;
+
+	start();
+	for (unsigned dead = 0; dead < 2; dead++) {
+		rig_forget();
+		rig.model.dead = dead;
+		ck_assert_int_eq(eventfd_write(rig.model.event_fds[VFIO_PCI_REQ_IRQ_INDEX], 1), 0);
+		ck_assert_int_eq(epoll_wait(rig.vm.loop.epoll_fd, &ev, 1, 0), 1);
+		struct loop_source *s = ev.data.ptr;
+		s->ready(s, ev.events);
+		ck_assert_str_eq(rig_log(), ""); /* and the worker has nothing more to do */
+		ck_assert(!rig.dev->dropped);
+		rig_serve();
+		rig.model.dead = false;
+		ck_assert(rig.dev->dropped == dead);
+		ck_assert(dead || strcmp(rig_log(), "ask") == 0);
+	}
 	expect_dropped();
 	rig_stop();
 }
@@ -378,7 +398,7 @@ START_TEST(is_removed_after_the_last_look_at_it)
 END_TEST
 
 SUITE("pass_event", peers_reach_what_is_mapped, goes_without_peers, asks_for_atomics,
-	asks_the_guest_once, takes_what_is_not_let_go, waits_for_a_guest_that_answers,
-	drops_a_device_that_is_gone, drops_a_device_that_fails,
+	asks_the_guest_once, the_worker_leaves_the_slot_to_the_loop, takes_what_is_not_let_go,
+	waits_for_a_guest_that_answers, drops_a_device_that_is_gone, drops_a_device_that_fails,
 	keeps_the_figures_of_a_dropped_device, a_reboot_is_not_told_without_end,
 	finds_memory_that_devices_cannot_reach, is_removed_after_the_last_look_at_it)

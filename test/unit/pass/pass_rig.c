@@ -13,6 +13,7 @@
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 struct rig rig;
 bool rig_single_thread;
@@ -282,6 +283,18 @@ void rig_settle(void)
 {
 	ck_assert_int_eq(pass_reset_wait(&rig.vm, 60000), 0);
 	ck_assert(worker_wait(&rig.dev->worker, 60000));
+}
+
+void rig_serve(void)
+{
+	struct epoll_event ev;
+
+	rig_settle();
+	while (epoll_wait(rig.vm.loop.epoll_fd, &ev, 1, 0) == 1) {
+		struct loop_source *s = ev.data.ptr;
+		s->ready(s, ev.events);
+		rig_settle();
+	}
 }
 
 void rig_reset_at_once(struct pass_dev *d)

@@ -52,6 +52,8 @@ bool rig_fault(void);
 
 /* Waits until the workers of the devices are idle. */
 void rig_settle(void);
+/* Serves all events that the loop has, and those that follow from them. */
+void rig_serve(void);
 /* A reset as of a bus above it; to its end. */
 void rig_reset_at_once(struct pass_dev *d);
 void rig_reset(struct pass_dev *d);
