@@ -112,8 +112,9 @@ static void raise_files(void)
 /* All that comes from the guest comes later. */
 static void raise_wall(const struct description *d)
 {
+	bool takes_devices = d->message.device_count || d->message.slots;
 	const struct wall w = {
-		.uid = d->message.uid, .locked = d->message.device_count ? d->message.memory : 0};
+		.uid = d->message.uid, .locked = takes_devices ? d->message.memory : 0};
 	struct err e = {0};
 
 	if (wall_raise(&w, &e) < 0)

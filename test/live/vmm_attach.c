@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,11 +82,14 @@ static void read_commands(void)
 
 static pid_t start_vmm(const char *program, int socket)
 {
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	char text[16];
 	pid_t pid = fork();
 
 	if (pid)
 		return pid;
+	/* As the keeper does: a device that comes later has the guest's memory locked, too. */
+	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	(void)close(COMMANDS);
 	(void)fcntl(socket, F_SETFD, 0);
 	(void)snprintf(text, sizeof(text), "%d", socket);
