@@ -321,11 +321,14 @@ void pass_domain_withdraw(struct pass_domain *g, struct pass_dev *d)
 
 void pass_domain_link(struct pass_domain *g, struct pass_dev *d)
 {
+	/* A worker that finds no device left says so under the same lock. */
+	lock_take(&g->reset);
 	d->next = g->devices;
 	/* A walker sees the whole device or none of it. */
 	__atomic_store_n(&g->devices, d, __ATOMIC_RELEASE);
 	/* After the last device had left, unmap() did nothing; from now on it counts again. */
 	__atomic_store_n(&g->deserted, false, __ATOMIC_RELEASE);
+	lock_drop(&g->reset);
 }
 
 void pass_domain_remove(struct pass_dev *d)

@@ -93,7 +93,10 @@ void pass_domain_peers(struct pass_domain *g);
 /* struct vm.fault: traps all mapped BARs. Return: false if none was mapped. Context: vm->cure. */
 bool pass_fault(struct vm *vm);
 
-/* Adds @d, which is complete, to the guest's devices. Context: one thread at a time. */
+/*
+ * Adds @d, which is complete, to the guest's devices. Waits for a reset of a bus that is going on.
+ * Context: one thread at a time, without a lock.
+ */
 void pass_domain_link(struct pass_domain *g, struct pass_dev *d);
 
 /*

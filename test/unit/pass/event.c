@@ -369,6 +369,22 @@ static void *remove_device(void *arg)
 	return NULL;
 }
 
+static void *add_device(void *arg)
+{
+	pass_domain_link(rig.vm.pass, arg);
+	return NULL;
+}
+
+static void expect_waiting(pthread_t thread)
+{
+	struct timespec soon;
+
+	(void)clock_gettime(CLOCK_REALTIME, &soon);
+	soon.tv_sec += soon.tv_nsec / 900000000;
+	soon.tv_nsec = (soon.tv_nsec + 100000000) % 1000000000;
+	ck_assert_int_eq(pthread_timedjoin_np(thread, NULL, &soon), ETIMEDOUT);
+}
+
 /* A vCPU that cures a fault, and a worker that resets a bus, may use any device of the guest. */
 START_TEST(is_removed_after_the_last_look_at_it)
 {
@@ -378,14 +394,10 @@ START_TEST(is_removed_after_the_last_look_at_it)
 	struct lock *walkers[] = {&g->reset, &rig.vm.cure};
 
 	for (unsigned i = 0; i < 2; i++) {
-		struct timespec soon;
 		pthread_t remover;
 		lock_take(walkers[i]);
 		ck_assert_int_eq(pthread_create(&remover, NULL, remove_device, d), 0);
-		(void)clock_gettime(CLOCK_REALTIME, &soon);
-		soon.tv_sec += soon.tv_nsec / 900000000;
-		soon.tv_nsec = (soon.tv_nsec + 100000000) % 1000000000;
-		ck_assert_int_eq(pthread_timedjoin_np(remover, NULL, &soon), ETIMEDOUT);
+		expect_waiting(remover);
 		ck_assert_ptr_eq(g->devices, d);
 		lock_drop(walkers[i]);
 		ck_assert_int_eq(pthread_join(remover, NULL), 0);
@@ -397,8 +409,30 @@ START_TEST(is_removed_after_the_last_look_at_it)
 }
 END_TEST
 
+/* A worker has found that the guest's last device leaves, and is about to say so. */
+START_TEST(comes_after_the_last_one_has_left)
+{
+	rig_start(suite_fixtures, "nvme");
+	struct pass_dev *d = rig_add(suite_fixtures, "nvme");
+	struct pass_domain *g = rig.vm.pass;
+	pthread_t adder;
+
+	pass_domain_remove(d);
+	lock_take(&g->reset);
+	ck_assert_int_eq(pthread_create(&adder, NULL, add_device, d), 0);
+	expect_waiting(adder);
+	g->deserted = true;
+	lock_drop(&g->reset);
+	ck_assert_int_eq(pthread_join(adder, NULL), 0);
+	ck_assert_ptr_eq(g->devices, d);
+	ck_assert(!g->deserted);
+	rig_stop();
+}
+END_TEST
+
 SUITE("pass_event", peers_reach_what_is_mapped, goes_without_peers, asks_for_atomics,
 	asks_the_guest_once, the_worker_leaves_the_slot_to_the_loop, takes_what_is_not_let_go,
 	waits_for_a_guest_that_answers, drops_a_device_that_is_gone, drops_a_device_that_fails,
 	keeps_the_figures_of_a_dropped_device, a_reboot_is_not_told_without_end,
-	finds_memory_that_devices_cannot_reach, is_removed_after_the_last_look_at_it)
+	finds_memory_that_devices_cannot_reach, is_removed_after_the_last_look_at_it,
+	comes_after_the_last_one_has_left)
