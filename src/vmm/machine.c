@@ -546,6 +546,16 @@ static int restart_guest(struct machine *m, struct err *e)
 	return 0;
 }
 
+/*
+ * The kernel may keep a worker in a call for a minute, and does not let go of it for anything. A
+ * card that is on its way into a slot has the devices of the card before freed: until it is there,
+ * no other thread may look at devices.
+ */
+static bool workers_are_done(struct machine *m, unsigned ms)
+{
+	return attach_wait(&m->attach, ms) == 0 && pass_reset_wait(&m->vm, ms) == 0;
+}
+
 int machine_run(struct machine *m, struct err *e)
 {
 	timing_enter(&m->vm.timing);
@@ -557,23 +567,16 @@ int machine_run(struct machine *m, struct err *e)
 			r = run_once(m, e);
 	}
 	/* What they do to the devices counts; one that hangs is not waited for. */
-	(void)attach_wait(&m->attach, RESET_STEP_MS);
-	(void)pass_reset_wait(&m->vm, RESET_STEP_MS);
+	(void)workers_are_done(m, RESET_STEP_MS);
 	console_fini(&m->console); /* before the end is reported */
 	timing_mark(&m->vm.timing, "run");
 	return r;
 }
 
-/* The kernel may keep a worker in a call for a minute, and does not let go of it for anything. */
-static bool workers_are_done(struct machine *m)
-{
-	return attach_wait(&m->attach, END_MS) == 0 && pass_reset_wait(&m->vm, END_MS) == 0;
-}
-
 void machine_fini(struct machine *m)
 {
 	console_fini(&m->console);
-	if (!workers_are_done(m)) {
+	if (!workers_are_done(m, END_MS)) {
 		log_error(m->vm.name,
 			"a device does not come back from the host: usher-vmm ends without it");
 		messages_fini(m);

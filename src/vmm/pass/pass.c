@@ -169,13 +169,25 @@ static int open_card(struct attachment *a, struct pass_spec *specs, size_t count
 	return 0;
 }
 
-/* A slot whose card has just left is empty once that card is closed. */
+/* Whether the guest runs, or will again. */
+static bool guest_is_there(const struct vm *vm)
+{
+	enum vm_end end = vm_ended(vm);
+
+	return end == VM_RUNNING || end == VM_REBOOT;
+}
+
+/*
+ * A slot whose card has just left is empty once that card is closed. At the guest's end nobody
+ * waits: the devices are about to be finished.
+ */
 static int plug_card(struct attachment *a, struct err *e)
 {
 	struct pass_dev *first = a->devices[0];
 
 	int r = pci_plug(a->vm, &first->func, first->name, e);
-	for (unsigned waited = 0; r == -EBUSY && waited < CLOSE_MAX_MS; waited += CLOSE_STEP_MS) {
+	for (unsigned waited = 0; r == -EBUSY && waited < CLOSE_MAX_MS && guest_is_there(a->vm);
+		waited += CLOSE_STEP_MS) {
 		(void)usleep(1000 * CLOSE_STEP_MS);
 		r = pci_plug(a->vm, &first->func, first->name, e);
 	}

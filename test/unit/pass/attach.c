@@ -210,6 +210,28 @@ START_TEST(without_a_slot_all_is_undone)
 }
 END_TEST
 
+static unsigned plug_tries;
+
+static void guest_ends(void)
+{
+	plug_tries++;
+	rig.vm.end = VM_POWEROFF;
+}
+
+/* The card before is not closed yet, and the guest ends: nobody waits for the slot any more. */
+START_TEST(no_card_waits_for_a_guest_that_ends)
+{
+	struct pass_spec spec = spec_make(file_new(), 2, 0);
+
+	machine_start();
+	rig.plug_error = -EBUSY;
+	rig.during_plug = guest_ends;
+	expect_refused(-EBUSY, "plug", &spec, 1);
+	ck_assert_uint_eq(plug_tries, 1);
+	machine_stop();
+}
+END_TEST
+
 START_TEST(without_dma_all_is_undone)
 {
 	struct pass_spec spec = spec_make(file_new(), 2, 0);
@@ -287,5 +309,6 @@ START_TEST(a_request_waits_for_the_slot)
 END_TEST
 
 SUITE("attach", a_card_comes, a_second_one_joins, functions_of_a_card_come_together,
-	without_a_slot_all_is_undone, without_dma_all_is_undone, a_file_that_is_no_device,
-	what_belongs_elsewhere, a_request_waits_for_the_slot)
+	without_a_slot_all_is_undone, no_card_waits_for_a_guest_that_ends,
+	without_dma_all_is_undone, a_file_that_is_no_device, what_belongs_elsewhere,
+	a_request_waits_for_the_slot)
