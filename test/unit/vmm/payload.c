@@ -493,12 +493,15 @@ START_TEST(a_device_that_cannot_be_attached)
 	const struct attach_function f = {.address = {.bus = 3}, .device = null, .group = 1};
 	struct engine_run run = ENGINE_RUN_NONE;
 	struct err e = {0};
-	char c = 0;
+	char c = '\n', last = 0;
 
 	PAYLOAD(SAY('r'), HALT);
 	pid_t pid = run_start(args);
-	while (c != 'r')
+	/* A line of usher-vmm may come first: where little memory can be locked, it warns. */
+	while (c != 'r' || last != '\n') {
+		last = c;
 		ck_assert_int_eq((int)read(run_pipe, &c, 1), 1);
+	}
 	unsigned before = count_files(pid);
 	run.line_fd = run_line;
 	for (unsigned i = 0; i < 2; i++) {
