@@ -8,22 +8,13 @@
 #include "pci/acs.h"
 #include "pci/bar.h"
 #include "pci/capability.h"
+#include "require.h"
 
 #include <linux/pci_regs.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "broken: %s\n", what);
-	abort();
-}
 
 static void walk(const struct pci_config *c)
 {

@@ -10,10 +10,9 @@
 #include "driver/nvme.h"
 #include "model/host.h"
 #include "model/nvme.h"
+#include "require.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <usher/err.h>
 
@@ -33,14 +32,6 @@ static unsigned open_count;
 static struct {
 	const uint8_t *at, *end;
 } input;
-
-static void require(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "broken: %s\n", what);
-	abort();
-}
 
 static uint8_t take(void)
 {

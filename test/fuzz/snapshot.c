@@ -16,6 +16,7 @@
 #include "pci/reset.h"
 #include "pci/serial.h"
 #include "pci/sleep.h"
+#include "require.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -23,14 +24,6 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "broken: %s\n", what);
-	abort();
-}
 
 static int touch(void *arg, const char *name)
 {

@@ -12,6 +12,7 @@
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "require.h"
 #include "wire/call.h"
 #include "wire/control.h"
 #include "wire/machine.h"
@@ -27,14 +28,6 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "broken: %s\n", what);
-	abort();
-}
 
 static union message {
 	struct wire_header header;
