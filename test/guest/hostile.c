@@ -9,11 +9,10 @@
  * `ops` counts the operations of each boot. The guest prints its seed, so that a run can be
  * repeated, and powers off at its end.
  */
+#include "port.h"
+
 #include <stdint.h>
 
-#define COM1 0x3f8
-#define SLEEP_CONTROL 0x600
-#define SLEEP_S5 0x34
 #define RESET 0x602
 #define RESET_NOW 1
 #define CONFIG_ADDRESS 0xcf8
@@ -50,27 +49,6 @@ void guest_main(const uint8_t *start_info);
 static struct function functions[FUNCTIONS_MAX];
 static unsigned count;
 static uint64_t state, ecam;
-
-static void out8(uint16_t port, uint8_t v)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static void out16(uint16_t port, uint16_t v)
-{
-	__asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static void out32(uint16_t port, uint32_t v)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static void say(const char *text)
-{
-	for (; *text; text++)
-		out8(COM1, (uint8_t)*text);
-}
 
 static void say_number(uint64_t n)
 {

@@ -4,11 +4,10 @@
  * test/unit/vmm/hotplug.c. It says in one line what it waits for ("plug: insert", "plug: unplug",
  * "plug: pull"), and the host does it. "plug: failed: WHAT" ends it, "plug: done" is its success.
  */
+#include "port.h"
+
 #include <stdint.h>
 
-#define COM1 0x3f8
-#define SLEEP_CONTROL 0x600
-#define SLEEP_S5 0x34
 #define ECAM UINT64_C(0xe8000000)
 #define LAPIC UINT64_C(0xfee00000)
 #define IOAPIC UINT64_C(0xfec00000)
@@ -50,30 +49,6 @@ static volatile unsigned lines_to_ack; /* interrupts of the line until it is dea
 static uint64_t registers; /* where BAR 0 is */
 static uint32_t port, card; /* as ECAM counts functions */
 static unsigned express; /* the port's capability */
-
-static void out8(uint16_t to, uint8_t v)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(to));
-}
-
-static void out32(uint16_t to, uint32_t v)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(to));
-}
-
-static uint32_t in32(uint16_t from)
-{
-	uint32_t v;
-
-	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(from));
-	return v;
-}
-
-static void say(const char *text)
-{
-	for (; *text; text++)
-		out8(COM1, (uint8_t)*text);
-}
 
 static void stop(void)
 {
