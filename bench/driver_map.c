@@ -4,6 +4,7 @@
  * device on vfio-pci; and how many ioctls map 1 GiB of huge pages.
  */
 #include "calls.h"
+#include "clock.h"
 
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -12,7 +13,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <usher/device.h>
 #include <usher/dma.h>
 #include <usher/err.h>
@@ -27,14 +27,6 @@ static int container;
 static struct usher_device *dev;
 static struct usher_space *space;
 static struct usher_err e;
-
-static double now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* By bare calls, so that the bare ioctls use the same container. */
 static int open_all(const char *address, const char *group_number)
@@ -64,7 +56,7 @@ static double bare(void *page)
 		.vaddr = (uintptr_t)page,
 		.iova = BARE_IOVA,
 		.size = PAGE};
-	double begun = now();
+	double begun = clock_now();
 
 	for (unsigned i = 0; i < PAIRS; i++) {
 		struct vfio_iommu_type1_dma_unmap unmap = {
@@ -73,19 +65,19 @@ static double bare(void *page)
 			ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap) < 0)
 			exit(1);
 	}
-	return now() - begun;
+	return clock_now() - begun;
 }
 
 static double ours(void *page)
 {
 	usher_iova_t iova;
-	double begun = now();
+	double begun = clock_now();
 
 	for (unsigned i = 0; i < PAIRS; i++)
 		if (usher_space_map(space, page, PAGE, USHER_DMA_BOTH, &iova, &e) < 0 ||
 			usher_space_unmap(space, iova, PAGE, &e) < 0)
 			exit(1);
-	return now() - begun;
+	return clock_now() - begun;
 }
 
 static int by_value(const void *a, const void *b)

@@ -4,13 +4,13 @@
  * for SECONDS: how many system calls 4096 of them take.
  */
 #include "calls.h"
+#include "clock.h"
 #include "driver/nvme.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <usher/err.h>
 
 #define READ_SIZE 4096u
@@ -21,14 +21,6 @@ static struct usher_device *dev;
 static struct nvme nvme;
 static struct usher_buffer buf;
 static struct usher_err e;
-
-static double now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static uint64_t place(void)
 {
@@ -101,7 +93,7 @@ static int64_t loop(unsigned depth, double end, int64_t most)
 		if (end <= 0 || total - looked < 64)
 			continue;
 		looked = total;
-		if (now() > end)
+		if (clock_now() > end)
 			break;
 	}
 	int r = nvme_drain(q, &e);
@@ -146,12 +138,12 @@ int main(int argc, char **argv)
 	if (strcmp(argv[2], "count") == 0) {
 		r = counted(depth);
 	} else {
-		double begun = now();
+		double begun = clock_now();
 		int64_t n = loop(depth, begun + atof(argv[2]), INT64_MAX);
 		if (n < 0)
 			(void)fprintf(stderr, "driver_poll: %s\n", strerror((int)-n));
 		else
-			(void)printf("iops %.0f\n", (double)n / (now() - begun));
+			(void)printf("iops %.0f\n", (double)n / (clock_now() - begun));
 		r = n < 0;
 	}
 	nvme_close(&nvme);

@@ -4,13 +4,14 @@
  * little around them as io_uring allows: one thread, a registered file, registered buffers, one
  * system call for all that is to be sent and waited for.
  */
+#include "clock.h"
+
 #include <fcntl.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READ_SIZE 4096u
@@ -19,14 +20,6 @@
 static struct io_uring ring;
 static uint8_t *mem;
 static uint64_t pages;
-
-static double now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static uint64_t place(void)
 {
@@ -86,7 +79,7 @@ static int64_t loop(unsigned depth, double end)
 		if (total - looked < 64)
 			continue;
 		looked = total;
-		if (now() > end)
+		if (clock_now() > end)
 			return total;
 	}
 }
@@ -99,8 +92,8 @@ int main(int argc, char **argv)
 		(void)fputs("driver_uring: no ring\n", stderr);
 		return 1;
 	}
-	double begun = now();
+	double begun = clock_now();
 	int64_t n = loop(depth, begun + atof(argv[3]));
-	(void)printf("iops %.0f\n", (double)n / (now() - begun));
+	(void)printf("iops %.0f\n", (double)n / (clock_now() - begun));
 	return n < 0;
 }

@@ -8,13 +8,13 @@
  */
 #include "base/err.h"
 #include "base/num.h"
+#include "clock.h"
 #include "host/host.h"
 #include "vfio/type1.h"
 #include "vmm/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define ROUNDS_MAX 32
 
@@ -28,14 +28,6 @@ static void check_err(int r, const struct err *e)
 		return;
 	(void)fprintf(stderr, "vm_map: %s\n", e->msg);
 	exit(1);
-}
-
-static double now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 static void open_space(int number)
@@ -71,9 +63,9 @@ static double time_map(enum way way, uint64_t size)
 	/* At 4 GiB: the IOMMU keeps addresses below for itself. */
 	const struct memory_range all = {.gpa = GPA(GIB(4)), .size = size, .host = m.ram};
 	check_err(memory_listen(&m, &dma, &e), &e);
-	double begun = now_ms();
+	double begun = clock_now();
 	check_err(memory_add(&m, &all, &e), &e);
-	double took = now_ms() - begun;
+	double took = (clock_now() - begun) * 1e3;
 	memory_fini(&m);
 	return took;
 }
