@@ -3,17 +3,13 @@
 # After an interrupted or outdated setup of a build directory, the next verb of ./dev builds again. Uses a
 # scratch tree of one program; every package counts as installed.
 set -eu
+. "${0%/*}/../fail.sh"
 
 top=$(cd "${0%/*}/../.." && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 cd "$tree"
-
-fail() {
-	echo "FAILED: $*"
-	cat out
-	exit 1
-}
+shown=out
 
 # builds WHAT: ./dev build works, and so does meson in its directory.
 builds() {

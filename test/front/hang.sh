@@ -3,16 +3,12 @@
 # A boot that hangs (its first program only sleeps) ends in time, and the lab reports it with the end of
 # the console.
 set -eu
+. "${0%/*}/../fail.sh"
 
 top=$(cd "${0%/*}/../.." && pwd)
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-
-fail() {
-	echo "FAILED: $*"
-	cat "$out"
-	exit 1
-}
+shown=$out
 
 status=0
 "$top/dev" lab --boot-timeout 10 --argument 'ignore_loglevel rdinit=/bin/sleep -- 1000' -- true \

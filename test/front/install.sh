@@ -3,6 +3,7 @@
 # ./dev install, the installed programs, and ./dev uninstall, in an empty directory. The prefix of this
 # tree and its list of installed files stay as they were.
 set -eu
+. "${0%/*}/../fail.sh"
 
 top=$(cd "${0%/*}/../.." && pwd)
 log=$top/build/meson-logs/install-log.txt
@@ -12,11 +13,6 @@ put_back() {
 	rm -rf "$place"
 }
 trap put_back EXIT
-
-fail() {
-	echo "FAILED: $*"
-	exit 1
-}
 
 [ ! -f "$log" ] || cp "$log" "$place.log"
 prefix=$(meson introspect "$top/build" --buildoptions |

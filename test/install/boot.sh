@@ -4,15 +4,11 @@
 # for dracut, each run by a stand-in for its caller, include the udev rule and vfio_pci; the unit has a
 # time limit.
 set -eu
+. "${0%/*}/../fail.sh"
 
 source=$1 unit=$2
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-
-fail() {
-	echo "FAILED: $*"
-	exit 1
-}
 
 rule=$(sed -n 's/^#define CLAIM_RULE_PATH "\(.*\)"$/\1/p' "$source/src/claim/rule.h")
 [ -n "$rule" ] || fail 'no CLAIM_RULE_PATH'

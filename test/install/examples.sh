@@ -2,16 +2,12 @@
 # SPDX-License-Identifier: MIT
 # examples.sh EDU_FACTORIAL NVME_READ: the examples on models, as in README.md.
 set -eu
+. "${0%/*}/../fail.sh"
 
 factorial=$1 read=$2
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-
-fail() {
-	echo "FAILED: $*"
-	cat "$out"
-	exit 1
-}
+shown=$out
 
 # gives DEVICE STATUS TEXT COMMAND…: the command's exit status and text on that device.
 gives() {

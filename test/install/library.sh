@@ -4,16 +4,12 @@
 # installed headers, pkg-config file and library. The library links libc only, exports usher_* only, and
 # stays small. vfio-pci-bind is a link to usher.
 set -eu
+. "${0%/*}/../fail.sh"
 
 TEXT_MAX=153600 # 150 KiB
 build=$1 source=$2
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-
-fail() {
-	echo "FAILED: $*"
-	exit 1
-}
 
 DESTDIR=$place meson install -C "$build" --no-rebuild --quiet >/dev/null
 pc=$(find "$place" -name usher.pc) && [ -n "$pc" ] || fail 'no usher.pc'
