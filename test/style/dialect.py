@@ -19,20 +19,23 @@ def long_lines(tree):
                 yield f"{name}:{number}: {columns} columns, {COLUMNS_MAX} at most"
 
 
-def bare_compares(tree):
+def matching_lines(tree, pattern):
+    """The place of each line of code that has @pattern, and the match."""
     for name in tree.code():
         for number, line in enumerate(bare(tree.text(name)).split("\n"), 1):
-            call = re.search(r"!((?:str|mem)n?(?:case)?cmp)\(", line)
-            if call:
-                yield f"{name}:{number}: !{call.group(1)}(…): write {call.group(1)}(…) == 0"
+            match = re.search(pattern, line)
+            if match:
+                yield f"{name}:{number}", match
+
+
+def bare_compares(tree):
+    for place, call in matching_lines(tree, r"!((?:str|mem)n?(?:case)?cmp)\("):
+        yield f"{place}: !{call.group(1)}(…): write {call.group(1)}(…) == 0"
 
 
 def wide_casts(tree):
-    for name in tree.code():
-        for number, line in enumerate(bare(tree.text(name)).split("\n"), 1):
-            cast = re.search(r"\((?:unsigned )?long long(?: int)?\)", line)
-            if cast:
-                yield f"{name}:{number}: cast to {cast.group(0)}: use PRIu64 or PRIx64 (inttypes.h)"
+    for place, cast in matching_lines(tree, r"\((?:unsigned )?long long(?: int)?\)"):
+        yield f"{place}: cast to {cast.group(0)}: use PRIu64 or PRIx64 (inttypes.h)"
 
 
 def statement_end(lines, at):
