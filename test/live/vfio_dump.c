@@ -8,17 +8,13 @@
  *
  * vfio_dump ADDRESS GROUP: the device is on vfio-pci already.
  */
-#include "base/err.h"
-#include "host/host.h"
-#include "vfio/device.h"
+#include "member.h"
 #include "vfio/irq.h"
 #include "vfio/region.h"
-#include "vfio/type1.h"
 
 #include <inttypes.h>
 #include <linux/vfio.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void dump_config(const uint8_t *config, size_t size)
@@ -70,13 +66,8 @@ int main(int argc, char **argv)
 	struct vfio_dev d = VFIO_DEV_NONE;
 	struct err e = {0};
 
-	if (argc != 3)
-		return 2;
-	const struct vfio_member m = {.host = host_live(), .name = argv[1], .group = atoi(argv[2])};
-	if (vfio_ioas_open(&vfio_type1, &ioas, &e) < 0 || vfio_ioas_attach(&ioas, &m, &d, &e) < 0 ||
-		dump(&d, &e) < 0) {
-		fprintf(stderr, "vfio_dump: %s (%s)\n", e.msg, e.hint);
-		return 1;
-	}
-	return 0;
+	int status = member_open("vfio_dump", argc, argv, &ioas, &d);
+	if (status)
+		return status;
+	return dump(&d, &e) < 0 ? member_failed("vfio_dump", &e) : 0;
 }
