@@ -5,6 +5,8 @@
  *	exec_out own PROGRAM…    gives a key to its session, opens a file, executes PROGRAM
  *	exec_out try PID PROC…   tries to reach process PID, also by another procfs, and the rest
  */
+#include "attribute.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -134,21 +136,16 @@ static void try_namespaces(void)
 	tried(unshare(CLONE_NEWNS) == 0, "mount namespace", "");
 }
 
+static void try_attribute(const char *path)
+{
+	tried(open(path, O_RDWR | O_CLOEXEC) >= 0, "access to", path);
+}
+
 static void try_sysfs(void)
 {
 	static const char *const attributes[] = {"config", "resource0", "driver_override", "reset"};
-	char path[400];
-	const struct dirent *entry;
-	DIR *d = opendir("/sys/bus/pci/devices");
 
-	while (d && (entry = readdir(d)))
-		for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
-			(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s",
-				entry->d_name, attributes[i]);
-			tried(open(path, O_RDWR | O_CLOEXEC) >= 0, "access to", path);
-		}
-	if (d)
-		(void)closedir(d);
+	attributes_each(attributes, sizeof(attributes) / sizeof(attributes[0]), try_attribute);
 }
 
 static void try_nodes(void)

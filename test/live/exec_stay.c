@@ -3,6 +3,8 @@
  * A program that tries to keep its device. It prints its rights and the other devices that it can
  * open. It leaves a grandchild that holds all descriptors and ignores every signal.
  */
+#include "attribute.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +29,9 @@ static void print_rights(void)
 	(void)printf("pid %d\n", (int)getpid());
 }
 
-static unsigned refuses(const char *path)
+static unsigned refused;
+
+static void try_writing(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -35,7 +39,7 @@ static unsigned refuses(const char *path)
 		(void)printf("%s: OPENED\n", path);
 		(void)close(fd);
 	}
-	return fd < 0 && (errno == EACCES || errno == EROFS);
+	refused += fd < 0 && (errno == EACCES || errno == EROFS);
 }
 
 static void try_others(void)
@@ -66,21 +70,10 @@ static void try_attributes(void)
 	static const char *const others[] = {"/sys/bus/pci/rescan", "/sys/bus/pci/drivers_probe",
 		"/sys/bus/pci/drivers/vfio-pci/bind", "/sys/bus/pci/drivers/vfio-pci/unbind",
 		"/sys/bus/pci/drivers/vfio-pci/new_id", "/run/usher/journal", "/dev/mem"};
-	unsigned refused = 0;
-	char path[400];
-	const struct dirent *entry;
-	DIR *d = opendir("/sys/bus/pci/devices");
 
-	while (d && (entry = readdir(d)))
-		for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
-			(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s",
-				entry->d_name, attributes[i]);
-			refused += refuses(path);
-		}
-	if (d)
-		(void)closedir(d);
+	attributes_each(attributes, sizeof(attributes) / sizeof(attributes[0]), try_writing);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		refused += refuses(others[i]);
+		try_writing(others[i]);
 	(void)printf("attributes refused: %s\n", refused > 20 ? "many" : "too few to say so");
 }
 
