@@ -94,17 +94,23 @@ static int has_method(const char *address, const char *method)
 	return ok;
 }
 
+/* Resets the card, and uses it again. @anew: the fact that its registers are as after power-on. */
+static void reset_and_use(struct card *c, const char *anew)
+{
+	enum usher_irq kind = start(c);
+
+	fact(usher_device_reset(c->d, &e) == 0 && starts_anew(c, kind), anew);
+	fact(start(c) == kind && works(c, kind), "and it works again");
+	usher_device_close(c->d);
+}
+
 static void flr(const char *disk)
 {
 	struct card c = open_card(disk, NULL, NVME_CC);
 
 	look_in(&c);
 	fact(has_method(disk, "flr"), "the disk is reset by FLR");
-	enum usher_irq kind = start(&c);
-	fact(usher_device_reset(c.d, &e) == 0 && starts_anew(&c, kind),
-		"FLR: its register is 0, bus mastering and interrupts are off");
-	fact(start(&c) == kind && works(&c, kind), "and it works again");
-	usher_device_close(c.d);
+	reset_and_use(&c, "FLR: its register is 0, bus mastering and interrupts are off");
 	c = open_card(disk, NULL, NVME_CC);
 	look_in(&c);
 	fact(reg(&c) == 0, "opened anew, it has forgotten what it was left with");
@@ -121,11 +127,7 @@ static void power(const char *nic)
 
 	look_in(&c);
 	fact(has_method(nic, "pm"), "the network card is reset by PM");
-	enum usher_irq kind = start(&c);
-	fact(usher_device_reset(c.d, &e) == 0 && starts_anew(&c, kind),
-		"PM: bus mastering and interrupts are off");
-	fact(start(&c) == kind && works(&c, kind), "and it works again");
-	usher_device_close(c.d);
+	reset_and_use(&c, "PM: bus mastering and interrupts are off");
 }
 
 static int is_listed(const struct usher_dependent *list, int n, const char *address)
