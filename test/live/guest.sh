@@ -4,6 +4,9 @@
 kernel=$(cat /run/lab/kernel)
 initrd=$(cat /run/lab/initrd)
 
+# The cards of the topology of that name. The first two are functions of one card, in one slot.
+all_cards='8086:10d3 1234:11e8 1b36:000d 1000:0079 10ec:8139 1234:1111 1b36:0010'
+
 # stillborn CONSOLE: the guest's kernel oopsed before its init ran. On a busy machine this happens
 # now and then: QEMU's VMRUN loses or invents a pending interrupt (lab/session.py), and the guest's
 # kernel gets an exception where none is possible. The saved flags show it: hardware keeps bits 3,

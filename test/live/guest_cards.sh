@@ -10,7 +10,7 @@
 . "${0%/*}/guest.sh"
 
 devices=
-for id in 8086:10d3 1234:11e8 1b36:000d 1000:0079 10ec:8139 1234:1111 1b36:0010; do
+for id in $all_cards; do
 	device=$(address_of $id) || fail "no device $id"
 	devices="$devices --device $device"
 	# A ROM of our own for one card: an image of 2 KiB, in the form that PCI specifies.

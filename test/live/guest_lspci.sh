@@ -11,12 +11,8 @@
 
 . "${0%/*}/lspci.sh"
 
-# The first two are functions of one card, in one slot.
 devices=
-for id in 8086:10d3 1234:11e8 1b36:000d 1000:0079 10ec:8139 1234:1111 1b36:0010; do
-	device=$(address_of $id) || fail "no device $id"
-	devices="$devices $device"
-done
+for id in $all_cards; do devices="$devices $(address_of $id)" || fail "no device $id"; done
 
 lspci_script <<'END'
 insmod /lib/modules/e1000e.ko
