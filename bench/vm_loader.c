@@ -6,8 +6,8 @@
  * mapped for DMA and the device is opened (and so reset), as passthrough cannot do without.
  * Ends when the guest has said 'guest: ready'.
  */
-#include "base/err.h"
 #include "base/num.h"
+#include "fatal.h"
 #include "host/host.h"
 #include "vfio/device.h"
 #include "vfio/type1.h"
@@ -47,14 +47,6 @@ static void check(int r, const char *what)
 	if (r >= 0)
 		return;
 	perror(what);
-	exit(1);
-}
-
-static void check_err(int r, const struct err *e)
-{
-	if (r >= 0)
-		return;
-	(void)fprintf(stderr, "vm_loader: %s\n", e->msg);
 	exit(1);
 }
 

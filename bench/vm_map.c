@@ -6,9 +6,9 @@
  *
  * Output, medians: 'shared_map_ratio R shared_ms S private_ms P'.
  */
-#include "base/err.h"
 #include "base/num.h"
 #include "clock.h"
+#include "fatal.h"
 #include "host/host.h"
 #include "vfio/type1.h"
 #include "vmm/memory.h"
@@ -21,14 +21,6 @@
 enum way { PRIVATE, SHARED, WAYS };
 
 static struct vfio_ioas ioas = VFIO_IOAS_NONE;
-
-static void check_err(int r, const struct err *e)
-{
-	if (r >= 0)
-		return;
-	(void)fprintf(stderr, "vm_map: %s\n", e->msg);
-	exit(1);
-}
 
 static void open_space(int number)
 {
