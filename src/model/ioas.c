@@ -165,16 +165,6 @@ static bool space_owns(const struct vfio_ioas *s, int group)
 	return d && d->group_open && d->container == s->state;
 }
 
-static size_t space_missing(
-	const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count)
-{
-	size_t at = 0;
-
-	while (at < count && space_owns(s, hit[at].group))
-		at++;
-	return at;
-}
-
 #define BUS_MAX 32
 
 static int space_reset_bus(
@@ -183,7 +173,7 @@ static int space_reset_bus(
 	int fds[BUS_MAX];
 	size_t found = 0;
 
-	if (space_missing(s, hit, count) < count)
+	if (vfio_hotreset_missing(s, hit, count) < count)
 		return -EPERM;
 	for (; found < count && found < BUS_MAX; found++)
 		fds[found] = model_find_plugged(hit[found].group)->group_fd;
@@ -204,6 +194,6 @@ const struct vfio_ioas_ops model_ioas = {
 	.unmap = space_unmap,
 	.kvm_file = space_kvm_file,
 	.owns = space_owns,
-	.missing = space_missing,
+	.missing = vfio_hotreset_missing,
 	.reset_bus = space_reset_bus,
 };

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "vfio/device.h"
+#include "vfio/ioas.h"
 
 #include <errno.h>
 
@@ -23,4 +24,14 @@ int vfio_hotreset(struct vfio_dev *d, const int *groups, size_t count)
 		return -E2BIG;
 	int r = d->ops->reset_bus(d, groups, count);
 	return r > 0 ? 0 : r;
+}
+
+size_t vfio_hotreset_missing(
+	const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count)
+{
+	size_t at = 0;
+
+	while (at < count && s->ops->owns(s, hit[at].group))
+		at++;
+	return at;
 }

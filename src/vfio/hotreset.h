@@ -8,6 +8,7 @@
 
 struct err;
 struct vfio_dev;
+struct vfio_ioas;
 
 /*
  * The reset of a bus or slot. It hits every function there, so the kernel requires that the caller
@@ -33,5 +34,9 @@ int vfio_hotreset_info(struct vfio_dev *d, struct vfio_dependent **ret, struct e
  * bridge cannot reset it; -E2BIG; -errno.
  */
 int vfio_hotreset(struct vfio_dev *d, const int *groups, size_t count);
+
+/* vfio_ioas_missing() of a back end that knows the numbers of all groups it owns. */
+size_t vfio_hotreset_missing(
+	const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count);
 
 #endif

@@ -361,14 +361,11 @@ static size_t type1_missing(
 	const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count)
 {
 	const struct type1 *t = s->state;
-	size_t at = 0;
 
 	for (size_t i = 0; i < GROUPS_MAX; i++)
 		if (is_nameless(&t->slots[i]))
 			return count;
-	while (at < count && type1_owns(s, hit[at].group))
-		at++;
-	return at;
+	return vfio_hotreset_missing(s, hit, count);
 }
 
 /*

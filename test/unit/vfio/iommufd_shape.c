@@ -190,20 +190,10 @@ static bool shape_owns(const struct vfio_ioas *s, int group)
 	return false;
 }
 
-static size_t shape_missing(
-	const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count)
-{
-	size_t at = 0;
-
-	while (at < count && shape_owns(s, hit[at].group))
-		at++;
-	return at;
-}
-
 static int shape_reset_bus(
 	struct vfio_ioas *s, struct vfio_dev *d, const struct vfio_dependent *hit, size_t count)
 {
-	if (shape_missing(s, hit, count) < count)
+	if (vfio_hotreset_missing(s, hit, count) < count)
 		return -EPERM;
 	for (size_t i = 0; i < count; i++)
 		model_device_reset(model_find_plugged(hit[i].group));
@@ -222,6 +212,6 @@ const struct vfio_ioas_ops iommufd_shape = {
 	.unmap = shape_unmap,
 	.kvm_file = shape_kvm_file,
 	.owns = shape_owns,
-	.missing = shape_missing,
+	.missing = vfio_hotreset_missing,
 	.reset_bus = shape_reset_bus,
 };
