@@ -130,15 +130,11 @@ static void space_detach(struct vfio_ioas *s, struct vfio_dev *d)
 	f->opened--;
 }
 
-static size_t space_missing(
-	const struct vfio_ioas *s, const struct vfio_dependent *hit, size_t count)
+static bool space_owns(const struct vfio_ioas *s, int group)
 {
 	const size_t *owned = s->state;
-	size_t at = 0;
 
-	while (at < count && (size_t)(hit[at].group - 101) < *owned)
-		at++;
-	return at;
+	return (size_t)(group - 101) < *owned;
 }
 
 static int space_reset_bus(
@@ -156,7 +152,8 @@ static int space_reset_bus(
 static const struct vfio_ioas_ops space_ops = {
 	.attach = space_attach,
 	.detach = space_detach,
-	.missing = space_missing,
+	.owns = space_owns,
+	.missing = vfio_hotreset_missing,
 	.reset_bus = space_reset_bus,
 };
 
@@ -190,6 +187,17 @@ static void set_methods(const char *first, const char *second)
 	(void)snprintf(stage->devices[2].d.reset_method, PCI_NAME_MAX, "%s", second);
 }
 
+static struct bind_env env;
+static struct open_devices lent;
+
+/* A fresh stage, and the first @count of its two devices, which have these reset methods. */
+static void lend_two(size_t count, const char *first, const char *second)
+{
+	env = stage_set();
+	lent = open_two(count);
+	set_methods(first, second);
+}
+
 static void wiped_by(const struct wipe *w, size_t i, const char *how)
 {
 	ck_assert_msg(w->devices[i].code == 0, "%s", w->devices[i].text);
@@ -201,14 +209,12 @@ static void wiped_by(const struct wipe *w, size_t i, const char *how)
 
 START_TEST(prefers_the_function_reset)
 {
-	struct bind_env env = stage_set();
-	struct open_devices d = open_two(2);
 	struct pci_address failed[SPEC_DEVICES_MAX];
 	struct wipe w;
 
-	set_methods("flr bus", "device_specific");
+	lend_two(2, "flr bus", "device_specific");
 	fakes[1].busy = 2;
-	devices_wipe(env.host, &d, &w);
+	devices_wipe(env.host, &lent, &w);
 	wiped_by(&w, 0, "flr");
 	wiped_by(&w, 1, "device_specific");
 	ck_assert_uint_eq(w.count, 2);
@@ -222,13 +228,11 @@ END_TEST
 /* Once for both. */
 START_TEST(resets_the_bus_if_only_d3_is_left)
 {
-	struct bind_env env = stage_set();
-	struct open_devices d = open_two(2);
 	struct wipe w;
 
-	set_methods("pm bus", "");
+	lend_two(2, "pm bus", "");
 	fakes[1].has_reset = false;
-	devices_wipe(env.host, &d, &w);
+	devices_wipe(env.host, &lent, &w);
 	wiped_by(&w, 0, "its bus");
 	wiped_by(&w, 1, "its bus");
 	ck_assert_uint_eq(fakes[0].bus_resets, 1);
@@ -239,12 +243,10 @@ END_TEST
 
 START_TEST(refuses_a_bus_with_foreign_groups)
 {
-	struct bind_env env = stage_set();
-	struct open_devices d = open_two(1);
 	struct wipe w;
 
-	set_methods("pm bus", "");
-	devices_wipe(env.host, &d, &w);
+	lend_two(1, "pm bus", "");
+	devices_wipe(env.host, &lent, &w);
 	ck_assert_int_eq(w.devices[0].code, 0);
 	ck_assert_ptr_nonnull(strstr(w.devices[0].text, "pm: a reset of its bus would hit "));
 	ck_assert_ptr_nonnull(strstr(w.devices[0].text, "group 102, which is not ours"));
@@ -255,24 +257,22 @@ END_TEST
 
 START_TEST(reports_a_failed_reset)
 {
-	struct bind_env env = stage_set();
-	struct open_devices d = open_two(2);
 	struct pci_address failed[SPEC_DEVICES_MAX];
 	struct wipe w;
 
-	set_methods("flr", "flr");
+	lend_two(2, "flr", "flr");
 	fakes[1].fails = -EIO;
-	devices_wipe(env.host, &d, &w);
+	devices_wipe(env.host, &lent, &w);
 	wiped_by(&w, 0, "flr");
 	ck_assert_int_eq(w.devices[1].code, -EIO);
 	ck_assert_uint_eq(wipe_failed(&w, failed), 1);
 	ck_assert(pci_address_equal(failed[0], stage->devices[2].d.address));
 	/* A device without any reset; and one that vanishes after its reset. */
-	d = open_two(2);
+	lent = open_two(2);
 	set_methods("", "flr");
 	fakes[0].has_reset = bus_works = false;
 	fakes[1].vendor = UINT16_MAX;
-	devices_wipe(env.host, &d, &w);
+	devices_wipe(env.host, &lent, &w);
 	ck_assert_int_eq(w.devices[0].code, -ENODEV);
 	ck_assert_ptr_nonnull(strstr(w.devices[0].text, "neither the bus nor the slot"));
 	ck_assert_int_eq(w.devices[1].code, -ENODEV);
