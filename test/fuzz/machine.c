@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "input.h"
-#include "vmm/acpi/acpi.h"
+#include "vmm/board.h"
 #include "vmm/cpu.h"
 #include "vmm/cpuid.h"
 #include "vmm/power.h"
@@ -177,17 +177,7 @@ static void check_tables(const struct acpi_machine *m, int size)
 
 static void try_tables(struct input *in)
 {
-	struct acpi_machine m = {.lapic = 0xfee00000,
-		.ioapic = 0xfec00000,
-		.conf1 = 0xcf8,
-		.com1 = 0x3f8,
-		.com1_pin = 4,
-		.panic = 0x505,
-		.sleep_control = 0x600,
-		.sleep_status = 0x601,
-		.reset = 0x602,
-		.reset_value = 1,
-		.sleep_s5 = 5};
+	struct acpi_machine m = board_make();
 	struct err e = {0};
 
 	m.cpu_count = 1 + input_byte(in) % CPUS_MAX;

@@ -4,6 +4,7 @@
 #include "base/endian.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "board.h"
 #include "suite.h"
 #include "vmm/acpi/aml.h"
 #include "vmm/cpu.h"
@@ -23,25 +24,15 @@ static uint8_t tables[0x10000];
 
 static struct acpi_machine make_machine(void)
 {
-	return (struct acpi_machine){
-		.cpu_count = 3,
-		.lapic = 0xfee00000,
-		.ioapic = 0xfec00000,
-		.ecam = {.base = 0xe8000000, .size = MIB(2)},
-		.windows = {.io = {0x1000, 0xf000},
-			.mem32 = {0xc0000000, 0x28000000},
-			.mem64 = {GIB(16), GIB(64)}},
-		.slots = 32,
-		.conf1 = 0xcf8,
-		.com1 = 0x3f8,
-		.com1_pin = 4,
-		.panic = 0x505,
-		.sleep_control = 0x600,
-		.sleep_status = 0x601,
-		.reset = 0x602,
-		.reset_value = 1,
-		.sleep_s5 = 5,
-	};
+	struct acpi_machine m = board_make();
+
+	m.cpu_count = 3;
+	m.slots = 32;
+	m.ecam = (struct pci_window){0xe8000000, MIB(2)};
+	m.windows.io = (struct pci_window){0x1000, 0xf000};
+	m.windows.mem32 = (struct pci_window){0xc0000000, 0x28000000};
+	m.windows.mem64 = (struct pci_window){GIB(16), GIB(64)};
+	return m;
 }
 
 static uint8_t sum_bytes(const uint8_t *p, size_t len)
