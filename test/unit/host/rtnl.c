@@ -2,13 +2,13 @@
 #include "host/rtnl.h"
 
 #include "host/host.h"
+#include "netlink.h"
 #include "suite.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -17,37 +17,7 @@ static const void *data_of(const struct rtattr *a)
 	return (const uint8_t *)a + RTA_LENGTH(0);
 }
 
-/* An answer in the form of the kernel's rtnl_fill_vfinfo(). */
-static uint8_t answer[2048] __attribute__((aligned(8)));
-static size_t size;
-
-static size_t open_attribute(uint16_t type)
-{
-	const struct rtattr a = {RTA_LENGTH(0), type};
-	size_t at = size;
-
-	memcpy(answer + size, &a, sizeof(a));
-	size += sizeof(a);
-	return at;
-}
-
-static void close_attribute(size_t at)
-{
-	const uint16_t len = (uint16_t)(size - at);
-
-	memcpy(answer + at, &len, sizeof(len));
-	size = RTA_ALIGN(size);
-}
-
-static void add_attribute(uint16_t type, const void *data, size_t n)
-{
-	size_t at = open_attribute(type);
-
-	memcpy(answer + size, data, n);
-	size += n;
-	close_attribute(at);
-}
-
+/* In the form of the kernel's rtnl_fill_vfinfo(). */
 static void add_function(uint32_t index, uint16_t proto)
 {
 	const struct ifla_vf_mac mac = {index, {0x52, 0x54, 0, 0, 0, (uint8_t)index}};
@@ -77,19 +47,17 @@ static void add_function(uint32_t index, uint16_t proto)
 
 static struct nlmsghdr *make_answer(void)
 {
-	struct nlmsghdr *m = (void *)answer;
+	const struct ifinfomsg head = {0};
 	const uint32_t mtu = 1500;
 
-	memset(answer, 0, sizeof(answer));
-	size = NLMSG_LENGTH(sizeof(struct ifinfomsg));
+	begin_message(&head, sizeof(head));
 	add_attribute(IFLA_IFNAME, "eth0", 5);
 	add_attribute(IFLA_MTU, &mtu, sizeof(mtu));
 	size_t at = open_attribute(IFLA_VFINFO_LIST | NLA_F_NESTED);
 	add_function(0, 0x8100);
 	add_function(1, 0x88a8);
 	close_attribute(at);
-	*m = (struct nlmsghdr){(uint32_t)size, RTM_NEWLINK, 0, 0, 0};
-	return m;
+	return end_message(RTM_NEWLINK);
 }
 
 static struct host_vf found[4];
@@ -140,7 +108,7 @@ START_TEST(reads_what_is_broken)
 	}
 	for (size_t i = sizeof(*m); i < whole; i++) {
 		m = make_answer();
-		answer[i] ^= 0xff;
+		message[i] ^= 0xff;
 		found_count = 0;
 		(void)rtnl_each_function(m, keep_function, NULL);
 	}
@@ -154,8 +122,8 @@ static size_t add_last(int error)
 	const struct nlmsghdr head = {NLMSG_LENGTH(sizeof(body)), NLMSG_ERROR, 0, 0, 0};
 	size_t at = NLMSG_ALIGN(size);
 
-	memcpy(answer + at, &head, sizeof(head));
-	memcpy(answer + at + NLMSG_HDRLEN, &body, sizeof(body));
+	memcpy(message + at, &head, sizeof(head));
+	memcpy(message + at + NLMSG_HDRLEN, &body, sizeof(body));
 	return at + head.nlmsg_len;
 }
 
@@ -179,14 +147,14 @@ START_TEST(tells_a_reader_from_the_end)
 
 	(void)make_answer();
 	size_t n = add_last(0);
-	ck_assert_int_eq(rtnl_hear(answer, n, stop_in, &there, &last), 1);
+	ck_assert_int_eq(rtnl_hear(message, n, stop_in, &there, &last), 1);
 	ck_assert(!last);
-	ck_assert_int_eq(rtnl_hear(answer, n, stop_in, &nowhere, &last), 0);
+	ck_assert_int_eq(rtnl_hear(message, n, stop_in, &nowhere, &last), 0);
 	ck_assert(last);
 	n = add_last(-EPERM);
-	ck_assert_int_eq(rtnl_hear(answer, n, NULL, NULL, &last), -EPERM);
+	ck_assert_int_eq(rtnl_hear(message, n, NULL, NULL, &last), -EPERM);
 	ck_assert(last);
-	ck_assert_int_eq(rtnl_hear(answer, n - 4, NULL, NULL, &last), 0); /* cut off: missing */
+	ck_assert_int_eq(rtnl_hear(message, n - 4, NULL, NULL, &last), 0); /* cut off: missing */
 	ck_assert(!last);
 }
 END_TEST
@@ -256,24 +224,6 @@ START_TEST(talks_to_the_kernel)
 }
 END_TEST
 
-static void begin_answer(uint16_t type, const void *head, size_t n)
-{
-	const struct nlmsghdr m = {.nlmsg_type = type};
-
-	memset(answer, 0, sizeof(answer));
-	memcpy(answer, &m, sizeof(m));
-	memcpy(answer + NLMSG_HDRLEN, head, n);
-	size = NLMSG_HDRLEN + NLMSG_ALIGN(n);
-}
-
-static const struct nlmsghdr *end_answer(void)
-{
-	struct nlmsghdr *m = (void *)answer;
-
-	m->nlmsg_len = (uint32_t)size;
-	return m;
-}
-
 /* A macvlan; its lower interface is in the namespace with id 3 in the namespace that is asked. */
 START_TEST(reads_links_across_namespaces)
 {
@@ -282,25 +232,25 @@ START_TEST(reads_links_across_namespaces)
 	const int32_t number = 3;
 	struct rtnl_link link;
 
-	begin_answer(RTM_NEWLINK, &head, sizeof(head));
+	begin_message(&head, sizeof(head));
 	add_attribute(IFLA_IFNAME, "mv0", 4);
 	add_attribute(IFLA_LINK, &lower, sizeof(lower));
-	ck_assert(rtnl_link_read(end_answer(), &link));
+	ck_assert(rtnl_link_read(end_message(RTM_NEWLINK), &link));
 	ck_assert_str_eq(link.name, "mv0");
 	ck_assert_uint_eq(link.lower, 2);
 	ck_assert(!link.has_lower_netns);
 	add_attribute(IFLA_LINK_NETNSID, &number, sizeof(number));
-	ck_assert(rtnl_link_read(end_answer(), &link));
+	ck_assert(rtnl_link_read(end_message(RTM_NEWLINK), &link));
 	ck_assert(link.has_lower_netns);
 	ck_assert_int_eq(link.lower_netns, 3);
 	/* A name without a NUL, a number that is cut off, a message of another kind. */
-	begin_answer(RTM_NEWLINK, &head, sizeof(head));
+	begin_message(&head, sizeof(head));
 	add_attribute(IFLA_IFNAME, "averylonginterfacename", 22);
 	add_attribute(IFLA_LINK, &lower, 2);
-	ck_assert(rtnl_link_read(end_answer(), &link));
+	ck_assert(rtnl_link_read(end_message(RTM_NEWLINK), &link));
 	ck_assert_str_eq(link.name, "averylonginterf");
-	begin_answer(RTM_NEWADDR, &head, sizeof(head));
-	ck_assert(!rtnl_link_read(end_answer(), &link));
+	begin_message(&head, sizeof(head));
+	ck_assert(!rtnl_link_read(end_message(RTM_NEWADDR), &link));
 }
 END_TEST
 
@@ -309,11 +259,11 @@ START_TEST(reads_numbers_of_namespaces)
 	const struct rtgenmsg head = {AF_UNSPEC};
 	int32_t number = 7, ret = -1;
 
-	begin_answer(RTM_NEWNSID, &head, sizeof(head));
-	rtnl_netns_read(end_answer(), &ret);
+	begin_message(&head, sizeof(head));
+	rtnl_netns_read(end_message(RTM_NEWNSID), &ret);
 	ck_assert_int_eq(ret, -1);
 	add_attribute(NETNSA_NSID, &number, sizeof(number));
-	rtnl_netns_read(end_answer(), &ret);
+	rtnl_netns_read(end_message(RTM_NEWNSID), &ret);
 	ck_assert_int_eq(ret, 7);
 }
 END_TEST

@@ -1,71 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/rtnl_use.h"
 
+#include "netlink.h"
 #include "suite.h"
 
 #include <arpa/inet.h>
 #include <linux/fib_rules.h>
 #include <linux/if_link.h>
 #include <linux/pkt_cls.h>
-#include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A message as the kernel makes it, put together by hand. */
-static uint8_t message[1024] __attribute__((aligned(8)));
-static size_t size;
-
-static void begin(const void *head, size_t n)
-{
-	memset(message, 0, sizeof(message));
-	memcpy(message + NLMSG_HDRLEN, head, n);
-	size = NLMSG_ALIGN(NLMSG_HDRLEN + n);
-}
-
-static size_t open_attribute(uint16_t type)
-{
-	const struct rtattr a = {RTA_LENGTH(0), type};
-
-	memcpy(message + size, &a, sizeof(a));
-	size += sizeof(a);
-	return size - sizeof(a);
-}
-
-static void close_attribute(size_t at)
-{
-	const uint16_t len = (uint16_t)(size - at);
-
-	memcpy(message + at, &len, sizeof(len));
-	size = RTA_ALIGN(size);
-}
-
-static void add(uint16_t type, const void *data, size_t n)
-{
-	size_t at = open_attribute(type);
-
-	memcpy(message + size, data, n);
-	size += n;
-	close_attribute(at);
-}
-
 static void add_number(uint16_t type, uint32_t value)
 {
-	add(type, &value, sizeof(value));
+	add_attribute(type, &value, sizeof(value));
 }
 
 static void add_text(uint16_t type, const char *text)
 {
-	add(type, text, strlen(text) + 1);
-}
-
-static const struct nlmsghdr *finish(uint16_t type)
-{
-	struct nlmsghdr *m = (void *)message;
-
-	m->nlmsg_len = (uint32_t)size;
-	m->nlmsg_type = type;
-	return m;
+	add_attribute(type, text, strlen(text) + 1);
 }
 
 static char told[256];
@@ -115,16 +69,16 @@ START_TEST(reads_links)
 	const uint8_t id[] = {1, 2, 3, 4}, attached = XDP_ATTACHED_SKB;
 	struct rtnl_link link;
 
-	begin(&head, sizeof(head));
+	begin_message(&head, sizeof(head));
 	add_text(IFLA_IFNAME, "eth0");
 	add_number(IFLA_LINK, 3);
-	add(IFLA_PHYS_SWITCH_ID, id, sizeof(id));
+	add_attribute(IFLA_PHYS_SWITCH_ID, id, sizeof(id));
 	add_text(IFLA_PARENT_DEV_NAME, "0000:02:00.0");
 	size_t at = open_attribute(IFLA_XDP | NLA_F_NESTED);
-	add(IFLA_XDP_ATTACHED, &attached, sizeof(attached));
+	add_attribute(IFLA_XDP_ATTACHED, &attached, sizeof(attached));
 	add_number(IFLA_XDP_PROG_ID, 12);
 	close_attribute(at);
-	ck_assert(rtnl_link_read(finish(RTM_NEWLINK), &link));
+	ck_assert(rtnl_link_read(end_message(RTM_NEWLINK), &link));
 	ck_assert_uint_eq(link.index, 7);
 	ck_assert_str_eq(link.name, "eth0");
 	ck_assert_uint_eq(link.lower, 3);
@@ -143,24 +97,24 @@ START_TEST(reads_filters_and_targets)
 	const struct tc_mirred mirred = {.ifindex = 9};
 	struct rtnl_tc tc;
 
-	begin(&filter, sizeof(filter));
+	begin_message(&filter, sizeof(filter));
 	add_text(TCA_KIND, "matchall");
-	ck_assert(rtnl_tc_read(finish(RTM_NEWTFILTER), &tc));
+	ck_assert(rtnl_tc_read(end_message(RTM_NEWTFILTER), &tc));
 	ck_assert_uint_eq(tc.interface, 7);
 	ck_assert_str_eq(tc.kind, "matchall");
 	cut(parse_all);
 
-	begin(&action, sizeof(action));
+	begin_message(&action, sizeof(action));
 	size_t table = open_attribute(TCA_ROOT_TAB | NLA_F_NESTED);
 	size_t one = open_attribute(0);
 	add_text(TCA_ACT_KIND, "mirred");
 	size_t options = open_attribute(TCA_ACT_OPTIONS | NLA_F_NESTED);
-	add(TCA_MIRRED_PARMS, &mirred, sizeof(mirred));
+	add_attribute(TCA_MIRRED_PARMS, &mirred, sizeof(mirred));
 	close_attribute(options);
 	close_attribute(one);
 	close_attribute(table);
 	told[0] = '\0';
-	ck_assert_int_eq(rtnl_each_target(finish(RTM_NEWACTION), tell_target, NULL), 0);
+	ck_assert_int_eq(rtnl_each_target(end_message(RTM_NEWACTION), tell_target, NULL), 0);
 	ck_assert_str_eq(told, "9;");
 	cut(parse_all);
 }
@@ -173,35 +127,35 @@ START_TEST(reads_routes_and_rules)
 	const uint8_t to[] = {198, 18, 0, 0};
 	struct rtnl_rule rule;
 
-	begin(&route, sizeof(route));
-	add(RTA_DST, to, sizeof(to));
+	begin_message(&route, sizeof(route));
+	add_attribute(RTA_DST, to, sizeof(to));
 	add_number(RTA_TABLE, 1077);
 	add_number(RTA_OIF, 7);
 	told[0] = '\0';
-	ck_assert_int_eq(rtnl_each_hop(finish(RTM_NEWROUTE), tell_hop, NULL), 0);
+	ck_assert_int_eq(rtnl_each_hop(end_message(RTM_NEWROUTE), tell_hop, NULL), 0);
 	ck_assert_str_eq(told, "198.18/15 table 1077 to 7;");
 	cut(parse_all);
 
 	const struct rtnexthop hops[] = {{.rtnh_len = sizeof(*hops), .rtnh_ifindex = 3},
 		{.rtnh_len = sizeof(*hops), .rtnh_ifindex = 4}};
-	begin(&route, sizeof(route));
-	add(RTA_MULTIPATH, hops, sizeof(hops));
+	begin_message(&route, sizeof(route));
+	add_attribute(RTA_MULTIPATH, hops, sizeof(hops));
 	told[0] = '\0';
-	ck_assert_int_eq(rtnl_each_hop(finish(RTM_NEWROUTE), tell_hop, NULL), 0);
+	ck_assert_int_eq(rtnl_each_hop(end_message(RTM_NEWROUTE), tell_hop, NULL), 0);
 	ck_assert_str_eq(told, "0.0/15 table 77 to 3;0.0/15 table 77 further to 4;");
 	cut(parse_all);
 
-	begin(&head, sizeof(head));
+	begin_message(&head, sizeof(head));
 	add_text(FRA_IIFNAME, "eth0");
 	add_number(FRA_PRIORITY, 32765);
-	ck_assert(rtnl_rule_read(finish(RTM_NEWRULE), &rule));
+	ck_assert(rtnl_rule_read(end_message(RTM_NEWRULE), &rule));
 	ck_assert_str_eq(rule.in, "eth0");
 	ck_assert_str_eq(rule.out, "");
 	ck_assert_uint_eq(rule.priority, 32765);
 	cut(parse_all);
-	begin(&head, sizeof(head));
+	begin_message(&head, sizeof(head));
 	add_number(FRA_PRIORITY, 0);
-	ck_assert(!rtnl_rule_read(finish(RTM_NEWRULE), &rule));
+	ck_assert(!rtnl_rule_read(end_message(RTM_NEWRULE), &rule));
 }
 END_TEST
 
