@@ -53,3 +53,17 @@ void hold_none(const char *text, const struct pci_device *d)
 			"%s %s %s", found.list[0].check, found.list[0].object, found.list[0].text);
 	holds_fini(&found);
 }
+
+struct hold disk_only(const char *text)
+{
+	struct pci_device d = nvme_device();
+
+	return hold_only(text, &d);
+}
+
+void disk_none(const char *text)
+{
+	struct pci_device d = nvme_device();
+
+	hold_none(text, &d);
+}

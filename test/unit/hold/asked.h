@@ -27,6 +27,10 @@ struct holds holds_ask(const char *text, const struct pci_device *d);
 struct hold hold_only(const char *text, const struct pci_device *d);
 void hold_none(const char *text, const struct pci_device *d);
 
+/* The same for nvme_device(). */
+struct hold disk_only(const char *text);
+void disk_none(const char *text);
+
 void hold_is(const struct hold *o, const char *check, const char *object, const char *text);
 
 #endif

@@ -9,39 +9,32 @@
 
 START_TEST(leaves_free_disks_alone)
 {
-	struct pci_device d = nvme_device();
-
-	hold_none("", &d);
-	hold_none(DISK MOUNTS "30 22 8:1 / / rw - ext4 /dev/sda1 rw\n", &d);
+	disk_none("");
+	disk_none(DISK MOUNTS "30 22 8:1 / / rw - ext4 /dev/sda1 rw\n");
 	/* Another function, whose address contains this one's. */
-	hold_none(
+	disk_none(
 		"link /sys/class/block/sda ../../devices/pci0000:00/10000:02:00.0/host0/sda\nbusy "
-		"sda\n",
-		&d);
+		"sda\n");
 }
 END_TEST
 
 START_TEST(finds_mounts)
 {
-	struct pci_device d = nvme_device();
 	struct hold o =
-		hold_only(DISK MOUNTS "30 22 259:1 / /srv/my\\\\040data rw - ext4 /dev/x rw\n"
-				      "busy nvme0n1\nbusy nvme0n1p1\n",
-			&d);
+		disk_only(DISK MOUNTS "30 22 259:1 / /srv/my\\\\040data rw - ext4 /dev/x rw\n"
+				      "busy nvme0n1\nbusy nvme0n1p1\n");
 
 	hold_is(&o, "block", "nvme0n1p1", "mounted at /srv/my\\040data");
 	ck_assert(!o.absolute && !o.unsure);
 	/* The mount of a btrfs shows a node, not a device number. */
-	o = hold_only(DISK MOUNTS "30 22 0:44 / /srv rw shared:1 - btrfs /dev/nvme0n1p1 rw\n"
-				  "busy nvme0n1p1\nbusy nvme0n1\n",
-		&d);
+	o = disk_only(DISK MOUNTS "30 22 0:44 / /srv rw shared:1 - btrfs /dev/nvme0n1p1 rw\n"
+				  "busy nvme0n1p1\nbusy nvme0n1\n");
 	ck_assert_str_eq(o.text, "mounted at /srv");
 }
 END_TEST
 
 START_TEST(keeps_what_the_host_needs)
 {
-	struct pci_device d = nvme_device();
 	static const char *const places[] = {"/", "/boot", "/boot/efi", "/usr"};
 	char text[2048];
 
@@ -49,13 +42,12 @@ START_TEST(keeps_what_the_host_needs)
 		(void)snprintf(text, sizeof(text),
 			DISK MOUNTS "30 22 259:1 / %s rw - ext4 /dev/x rw\nbusy nvme0n1p1\n",
 			places[i]);
-		ck_assert_msg(hold_only(text, &d).absolute, "%s", places[i]);
+		ck_assert_msg(disk_only(text).absolute, "%s", places[i]);
 	}
 	/* Other mounts of the same disk make no difference. */
-	struct hold o = hold_only(DISK MOUNTS
-		"1 2 259:1 / /a rw - ext4 x rw\\n1 2 259:1 / /b rw - ext4 x rw"
-		"\\n1 2 259:1 / /c rw - ext4 x rw\\n1 2 259:1 / / rw - ext4 x rw\n",
-		&d);
+	struct hold o = disk_only(
+		DISK MOUNTS "1 2 259:1 / /a rw - ext4 x rw\\n1 2 259:1 / /b rw - ext4 x rw"
+			    "\\n1 2 259:1 / /c rw - ext4 x rw\\n1 2 259:1 / / rw - ext4 x rw\n");
 	ck_assert(o.absolute);
 	ck_assert_str_eq(o.text, "mounted at /a, mounted at /b, mounted at /");
 }
@@ -64,48 +56,41 @@ END_TEST
 /* usher runs in a chroot, or in a mount namespace of its own. */
 START_TEST(looks_through_the_eyes_of_the_first_process)
 {
-	struct pci_device d = nvme_device();
 	struct hold o =
-		hold_only(DISK MOUNTS "30 22 259:1 / /mnt rw - ext4 /dev/x rw\n"
+		disk_only(DISK MOUNTS "30 22 259:1 / /mnt rw - ext4 /dev/x rw\n"
 				      "file /proc/1/mountinfo 30 1 259:1 / / rw - ext4 /dev/x rw\n"
-				      "busy nvme0n1p1\n",
-			&d);
+				      "busy nvme0n1p1\n");
 
 	ck_assert(o.absolute);
 	ck_assert_str_eq(o.text, "mounted at /mnt, mounted at /");
 	/* A mount that both see is reported once. */
-	o = hold_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 x rw\n"
-				  "file /proc/1/mountinfo 30 22 259:1 / /srv ro - ext4 x rw\n",
-		&d);
+	o = disk_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 x rw\n"
+				  "file /proc/1/mountinfo 30 22 259:1 / /srv ro - ext4 x rw\n");
 	ck_assert(!o.absolute);
 	ck_assert_str_eq(o.text, "mounted at /srv");
 	/* The root is an overlay, of which a layer may be on this disk. */
-	o = hold_only(DISK
-		"file /proc/1/mountinfo 30 1 0:33 / / rw - overlay overlay rw\nbusy nvme0n1\n",
-		&d);
+	o = disk_only(DISK
+		"file /proc/1/mountinfo 30 1 0:33 / / rw - overlay overlay rw\nbusy nvme0n1\n");
 	ck_assert(o.absolute);
 }
 END_TEST
 
 START_TEST(follows_volumes)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only(DISK MOUNTS "30 22 253:0 / / rw - ext4 /dev/mapper/vg-root rw\n"
+	struct hold o = disk_only(DISK MOUNTS "30 22 253:0 / / rw - ext4 /dev/mapper/vg-root rw\n"
 					      "dir nvme0n1p1/holders/dm-1\n"
 					      "at /sys/class/block\n"
 					      "file dm-1/dm/name luks\nfile dm-1/dev 253:1\n"
 					      "dir dm-1/holders/dm-0\n"
 					      "file dm-0/dm/name vg-root\nfile dm-0/dev 253:0\n"
-					      "busy nvme0n1p1\nbusy nvme0n1\n",
-		&d);
+					      "busy nvme0n1p1\nbusy nvme0n1\n");
 
 	hold_is(&o, "block", "nvme0n1p1",
 		"part of dm-1 (luks), part of dm-0 (vg-root), mounted at /");
 	ck_assert(o.absolute);
 	/* A circle of holders, which only a hostile snapshot has, ends. */
-	o = hold_only("link /sys/class/block/sda " BELOW "/sda\n"
-		      "dir /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/sda/holders/sda\n",
-		&d);
+	o = disk_only("link /sys/class/block/sda " BELOW "/sda\n"
+		      "dir /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/sda/holders/sda\n");
 	ck_assert_str_eq(o.object, "sda");
 }
 END_TEST
@@ -123,20 +108,19 @@ END_TEST
 /* Nothing else shows a loop device: it claims no disk, and holders/ has no entry. */
 START_TEST(finds_loops)
 {
-	struct pci_device d = nvme_device();
 	struct hold o;
 
 	/*
 	 * Unused loop devices; one over a file; one over another disk, whose name contains this
 	 * one's.
 	 */
-	hold_none(DISK LOOPS LOOP0 "/srv/nvme0n1\n" LOOP1 "/dev/nvme0n1p10\n", &d);
-	hold_none(DISK LOOPS LOOP0 "/dev/nvme0n10\n" LOOP1 "/dev/xnvme0n1\n", &d);
-	o = hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1\n", &d);
+	disk_none(DISK LOOPS LOOP0 "/srv/nvme0n1\n" LOOP1 "/dev/nvme0n1p10\n");
+	disk_none(DISK LOOPS LOOP0 "/dev/nvme0n10\n" LOOP1 "/dev/xnvme0n1\n");
+	o = disk_only(DISK LOOPS LOOP0 "/dev/nvme0n1\n");
 	hold_is(&o, "block", "nvme0n1", "below loop0");
 	ck_assert(!o.absolute && !o.unsure);
-	o = hold_only(
-		DISK LOOPS LOOP1 "/dev/nvme0n1p1\n" MOUNTS "30 22 7:1 / /mnt rw - ext4 x rw\n", &d);
+	o = disk_only(
+		DISK LOOPS LOOP1 "/dev/nvme0n1p1\n" MOUNTS "30 22 7:1 / /mnt rw - ext4 x rw\n");
 	hold_is(&o, "block", "nvme0n1p1", "below loop1, mounted at /mnt");
 	ck_assert(!o.absolute);
 	/*
@@ -144,26 +128,22 @@ START_TEST(finds_loops)
 	 * mounted.
 	 */
 	ck_assert_str_eq(
-		hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1 (deleted)\n", &d).text, "below loop0");
-	ck_assert_str_eq(
-		hold_only(DISK LOOPS LOOP0 "/srv/box/dev/nvme0n1\n", &d).text, "below loop0");
-	ck_assert_str_eq(hold_only(DISK LOOPS LOOP0 "/nvme0n1\n", &d).text, "below loop0");
+		disk_only(DISK LOOPS LOOP0 "/dev/nvme0n1 (deleted)\n").text, "below loop0");
+	ck_assert_str_eq(disk_only(DISK LOOPS LOOP0 "/srv/box/dev/nvme0n1\n").text, "below loop0");
+	ck_assert_str_eq(disk_only(DISK LOOPS LOOP0 "/nvme0n1\n").text, "below loop0");
 }
 END_TEST
 
 START_TEST(keeps_what_the_host_needs_over_loops)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1p1\n" MOUNTS
-						   "30 22 7:0 / / rw - ext4 /dev/loop0 rw\n",
-		&d);
+	struct hold o = disk_only(DISK LOOPS LOOP0 "/dev/nvme0n1p1\n" MOUNTS
+						   "30 22 7:0 / / rw - ext4 /dev/loop0 rw\n");
 
 	ck_assert_str_eq(o.text, "below loop0, mounted at /");
 	ck_assert(o.absolute);
 	/* On a partition of a loop device over another one. */
-	o = hold_only(DISK LOOPS LOOP0 "/dev/nvme0n1\n" LOOP1 "/dev/loop0\n" MOUNTS
-				       "30 22 259:9 / / rw - ext4 /dev/x rw\n",
-		&d);
+	o = disk_only(DISK LOOPS LOOP0 "/dev/nvme0n1\n" LOOP1 "/dev/loop0\n" MOUNTS
+				       "30 22 259:9 / / rw - ext4 /dev/x rw\n");
 	ck_assert_str_eq(o.text, "below loop0, below loop1, partition loop1p2, mounted at /");
 	ck_assert(o.absolute);
 	/* A loop device over a volume, by each name of the volume. */
@@ -175,17 +155,16 @@ START_TEST(keeps_what_the_host_needs_over_loops)
 				   "at /sys/class/block\nfile dm-0/dm/name vg-root\n" LOOP1
 				   "%s\n" MOUNTS "30 22 7:1 / /usr rw - ext4 x rw\n",
 			volumes[i]);
-		o = hold_only(text, &d);
+		o = disk_only(text);
 		ck_assert_str_eq(o.text, "part of dm-0 (vg-root), below loop1, mounted at /usr");
 		ck_assert(o.absolute);
 	}
 	/* A loop device over itself, which only a hostile snapshot has, ends. */
-	o = hold_only(DISK LOOPS LOOP0
+	o = disk_only(DISK LOOPS LOOP0
 		"/dev/nvme0n1\n" LOOP1 "/dev/loop1\n"
 		"link /sys/class/block/loop2 ../../devices/virtual/block/loop2\n"
 		"file /sys/devices/virtual/block/loop2/loop/backing_file /dev/loop0\n"
-		"dir /sys/devices/virtual/block/loop2/holders/loop0\n",
-		&d);
+		"dir /sys/devices/virtual/block/loop2/holders/loop0\n");
 	ck_assert_str_eq(o.object, "nvme0n1");
 }
 END_TEST
@@ -197,22 +176,19 @@ END_TEST
 /* A btrfs has an anonymous device number, and the node of one of its disks as the source. */
 START_TEST(keeps_what_the_host_needs_on_btrfs)
 {
-	struct pci_device d = nvme_device();
 	struct hold o =
-		hold_only(CRYPT MOUNTS "30 22 0:44 / /boot rw - btrfs /dev/mapper/r\\\\040t rw\n"
-				       "number b253:0 /dev/mapper/r t\n",
-			&d);
+		disk_only(CRYPT MOUNTS "30 22 0:44 / /boot rw - btrfs /dev/mapper/r\\\\040t rw\n"
+				       "number b253:0 /dev/mapper/r t\n");
 
 	ck_assert_str_eq(o.text, "part of dm-0 (root), mounted at /boot");
 	ck_assert(o.absolute);
-	o = hold_only(CRYPT MOUNTS "30 22 0:44 / / rw - btrfs /dev/mapper/root rw\n", &d);
+	o = disk_only(CRYPT MOUNTS "30 22 0:44 / / rw - btrfs /dev/mapper/root rw\n");
 	ck_assert(o.absolute);
 	/* Another node by the name of this disk: which of the two was mounted cannot be told. */
-	o = hold_only(DISK MOUNTS "30 22 0:44 / / rw - btrfs /dev/nvme0n1p1 rw\n"
-				  "number b8:1 /dev/nvme0n1p1\n",
-		&d);
+	o = disk_only(DISK MOUNTS "30 22 0:44 / / rw - btrfs /dev/nvme0n1p1 rw\n"
+				  "number b8:1 /dev/nvme0n1p1\n");
 	ck_assert(o.absolute);
-	hold_none(DISK MOUNTS "30 22 0:44 / / rw - btrfs /dev/x rw\nnumber b8:1 /dev/x\n", &d);
+	disk_none(DISK MOUNTS "30 22 0:44 / / rw - btrfs /dev/x rw\nnumber b8:1 /dev/x\n");
 }
 END_TEST
 
@@ -224,22 +200,19 @@ END_TEST
 
 START_TEST(keeps_every_disk_of_a_btrfs)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/sda rw\n"
-						       "number b8:0 /dev/sda\n",
-		&d);
+	struct hold o = disk_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/sda rw\n"
+						       "number b8:0 /dev/sda\n");
 
 	ck_assert_str_eq(o.text, "part of dm-0 (root), mounted at /");
 	ck_assert(o.absolute);
 	/* Another file system; and one whose source does not exist, which may be either. */
-	o = hold_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/sdb rw\n", &d);
+	o = disk_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/sdb rw\n");
 	ck_assert_str_eq(o.text, "part of dm-0 (root)");
 	ck_assert(!o.absolute);
-	o = hold_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/root rw\n", &d);
+	o = disk_only(CRYPT VOLUMES MOUNTS "30 22 0:44 / / rw - btrfs /dev/root rw\n");
 	ck_assert(o.absolute);
-	o = hold_only(DISK MOUNTS "30 22 0:44 / / rw - bcachefs /dev/sda:/dev/y rw\n"
-				  "number b259:1 /dev/y\n",
-		&d);
+	o = disk_only(DISK MOUNTS "30 22 0:44 / / rw - bcachefs /dev/sda:/dev/y rw\n"
+				  "number b259:1 /dev/y\n");
 	ck_assert_str_eq(o.object, "nvme0n1p1");
 	ck_assert(o.absolute);
 }
@@ -248,7 +221,6 @@ END_TEST
 /* The kernel does not show the disks of a pool; one of them may be below a volume. */
 START_TEST(keeps_unexplained_volumes_of_a_host_on_zfs)
 {
-	struct pci_device d = nvme_device();
 	static const char *const places[] = {"/", "/boot"};
 	char text[2048];
 
@@ -256,53 +228,43 @@ START_TEST(keeps_unexplained_volumes_of_a_host_on_zfs)
 		(void)snprintf(text, sizeof(text),
 			CRYPT MOUNTS "30 1 0:33 / %s rw - zfs rpool/root rw\nbusy dm-0\n",
 			places[i]);
-		ck_assert(hold_only(text, &d).absolute);
+		ck_assert(disk_only(text).absolute);
 	}
-	struct hold o = hold_only(CRYPT MOUNTS "30 1 0:33 / /srv rw - zfs x rw\nbusy dm-0\n", &d);
+	struct hold o = disk_only(CRYPT MOUNTS "30 1 0:33 / /srv rw - zfs x rw\nbusy dm-0\n");
 	ck_assert(!o.absolute);
 	ck_assert_ptr_nonnull(strstr(o.text, "part of dm-0 (root), in use by the kernel"));
 	/* An unused volume. */
-	o = hold_only(CRYPT MOUNTS "30 1 0:33 / / rw - zfs rpool/root rw\n", &d);
+	o = disk_only(CRYPT MOUNTS "30 1 0:33 / / rw - zfs rpool/root rw\n");
 	ck_assert(!o.absolute);
 }
 END_TEST
 
+#define IMAGE LOOPS LOOP0 "/srv/my img\n"
+
 START_TEST(keeps_images_that_the_host_needs)
 {
-	struct pci_device d = nvme_device();
-	static const char image[] = LOOPS LOOP0 "/srv/my img\n";
-	char text[4096];
-	struct hold o;
+	struct hold o = disk_only(
+		DISK IMAGE "loop f259:1 loop0\n" MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
+			   "31 22 7:0 / /boot rw - ext4 /dev/loop0 rw\n");
 
-	(void)snprintf(text, sizeof(text),
-		DISK "%sloop f259:1 loop0\n" MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
-		     "31 22 7:0 / /boot rw - ext4 /dev/loop0 rw\n",
-		image);
-	o = hold_only(text, &d);
 	ck_assert_str_eq(o.text, "mounted at /srv, has the image of loop0, mounted at /boot");
 	ck_assert(o.absolute);
 	/*
 	 * The image is mounted elsewhere: only the file system that has it counts. On another disk:
 	 * neither.
 	 */
-	(void)snprintf(text, sizeof(text),
-		DISK "%sloop f259:1 loop0\n" MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
-		     "31 22 7:0 / /mnt rw - ext4 /dev/loop0 rw\n",
-		image);
-	o = hold_only(text, &d);
+	o = disk_only(
+		DISK IMAGE "loop f259:1 loop0\n" MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
+			   "31 22 7:0 / /mnt rw - ext4 /dev/loop0 rw\n");
 	ck_assert_str_eq(o.text, "mounted at /srv");
 	ck_assert(!o.absolute);
-	(void)snprintf(text, sizeof(text),
-		DISK "%sloop f8:1 loop0\n" MOUNTS "31 22 7:0 / /boot rw - ext4 /dev/loop0 rw\n",
-		image);
-	hold_none(text, &d);
+	disk_none(DISK IMAGE "loop f8:1 loop0\n" MOUNTS
+			     "31 22 7:0 / /boot rw - ext4 /dev/loop0 rw\n");
 	/* An image in a subvolume, whose device number no mount has, on a volume. */
-	(void)snprintf(text, sizeof(text),
-		CRYPT "%sloop f0:99 loop0\n" MOUNTS "1 2 8:1 / / rw - ext4 /dev/sda1 rw\\n"
-		      "30 22 0:44 / /srv rw - btrfs /dev/dm-0 rw\\n"
-		      "31 22 7:0 / /usr rw - ext4 /dev/loop0 rw\nnumber b253:0 /dev/dm-0\n",
-		image);
-	o = hold_only(text, &d);
+	o = disk_only(
+		CRYPT IMAGE "loop f0:99 loop0\n" MOUNTS "1 2 8:1 / / rw - ext4 /dev/sda1 rw\\n"
+			    "30 22 0:44 / /srv rw - btrfs /dev/dm-0 rw\\n"
+			    "31 22 7:0 / /usr rw - ext4 /dev/loop0 rw\nnumber b253:0 /dev/dm-0\n");
 	ck_assert_str_eq(o.text,
 		"part of dm-0 (root), mounted at /srv, has the image of loop0, mounted at /usr");
 	ck_assert(o.absolute);
@@ -312,14 +274,11 @@ END_TEST
 /* The name of the node makes no difference. */
 START_TEST(compares_loops_and_swap_by_number)
 {
-	struct pci_device d = nvme_device();
-
-	ck_assert_str_eq(hold_only(DISK LOOPS LOOP0 "/tmp/shelf\nloop b259:1 loop0\n", &d).object,
-		"nvme0n1p1");
-	hold_none(DISK LOOPS LOOP0 "/dev/nvme0n1\nloop b8:0 loop0\n", &d);
-	ck_assert_str_eq(hold_only(DISK "file /proc/swaps Filename\\n/dev/shelf partition 1 0 -2\n"
-					"number b259:1 /dev/shelf\n",
-				 &d)
+	ck_assert_str_eq(
+		disk_only(DISK LOOPS LOOP0 "/tmp/shelf\nloop b259:1 loop0\n").object, "nvme0n1p1");
+	disk_none(DISK LOOPS LOOP0 "/dev/nvme0n1\nloop b8:0 loop0\n");
+	ck_assert_str_eq(disk_only(DISK "file /proc/swaps Filename\\n/dev/shelf partition 1 0 -2\n"
+					"number b259:1 /dev/shelf\n")
 				 .text,
 		"swap space");
 }
@@ -327,14 +286,11 @@ END_TEST
 
 START_TEST(finds_swap)
 {
-	struct pci_device d = nvme_device();
-	struct hold o =
-		hold_only(DISK "file /proc/swaps Filename Type Size Used Priority\\n"
-			       "/dev/nvme0n1p1 partition 1000 0 -2\nbusy nvme0n1p1\nbusy nvme0n1\n",
-			&d);
+	struct hold o = disk_only(
+		DISK "file /proc/swaps Filename Type Size Used Priority\\n"
+		     "/dev/nvme0n1p1 partition 1000 0 -2\nbusy nvme0n1p1\nbusy nvme0n1\n");
 
-	ck_assert_str_eq(o.text, "swap space");
-	ck_assert_str_eq(o.object, "nvme0n1p1");
+	hold_is(&o, "block", "nvme0n1p1", "swap space");
 	ck_assert(o.absolute);
 }
 END_TEST
@@ -342,61 +298,51 @@ END_TEST
 /* A swap file on a file system that is mounted elsewhere, or nowhere. */
 START_TEST(finds_swap_files)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only(DISK
-		"file /proc/swaps Filename Type\\n/srv/my\\\\040swap\\x09 file 1 0 -2\n"
-		"number f259:1 /srv/my swap\n",
-		&d);
+	struct hold o = disk_only(
+		DISK "file /proc/swaps Filename Type\\n/srv/my\\\\040swap\\x09 file 1 0 -2\n"
+		     "number f259:1 /srv/my swap\n");
 
 	ck_assert_str_eq(o.object, "nvme0n1p1");
 	ck_assert_str_eq(o.text, "swap file /srv/my\\040swap");
 	ck_assert(o.absolute);
 	/* On btrfs the file has the number of its subvolume. */
-	o = hold_only(CRYPT MOUNTS "30 22 0:44 / /srv rw - btrfs /dev/dm-0 rw\n"
+	o = disk_only(CRYPT MOUNTS "30 22 0:44 / /srv rw - btrfs /dev/dm-0 rw\n"
 				   "file /proc/swaps Filename Type\\n/srv/swap file 1 0 -2\n"
-				   "number f0:99 /srv/swap\nnumber b253:0 /dev/dm-0\n",
-		&d);
+				   "number f0:99 /srv/swap\nnumber b253:0 /dev/dm-0\n");
 	ck_assert_str_eq(o.text, "part of dm-0 (root), mounted at /srv, swap file /srv/swap");
 	ck_assert(o.absolute);
-	hold_none(DISK "file /proc/swaps Filename Type\\n/dev/shelf partition 1 0 -2\n"
-		       "number b8:1 /dev/shelf\n",
-		&d);
+	disk_none(DISK "file /proc/swaps Filename Type\\n/dev/shelf partition 1 0 -2\n"
+		       "number b8:1 /dev/shelf\n");
 }
 END_TEST
 
 /* The host needs the layers of an overlay, wherever they are mounted. */
 START_TEST(keeps_the_layers_of_what_the_host_needs)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only(DISK MOUNTS
+	struct hold o = disk_only(DISK MOUNTS
 		"30 22 259:1 / /srv rw - ext4 /dev/x rw\\n30 22 0:50 / / rw - overlay overlay "
 		"rw,lowerdir=/a:/srv/x\\\\134:y::/data,upperdir=/up,workdir=/w\n"
-		"number f259:1 /srv/x:y\nnumber f8:1 /up\n",
-		&d);
+		"number f259:1 /srv/x:y\nnumber f8:1 /up\n");
 
 	ck_assert_str_eq(o.text, "mounted at /srv, a layer of /");
 	ck_assert(o.absolute);
 	/* An overlay that the host does not need; one whose layers are elsewhere. */
-	o = hold_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n30 22 0:50 / /box rw - "
-				  "overlay overlay rw,lowerdir=/srv/x\nnumber f259:1 /srv/x\n",
-		&d);
+	o = disk_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n30 22 0:50 / /box rw - "
+				  "overlay overlay rw,lowerdir=/srv/x\nnumber f259:1 /srv/x\n");
 	ck_assert(!o.absolute);
-	o = hold_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n30 22 0:50 / / rw - "
-				  "overlay overlay rw,lowerdir=/srv/x\nnumber f8:1 /srv/x\n",
-		&d);
+	o = disk_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n30 22 0:50 / / rw - "
+				  "overlay overlay rw,lowerdir=/srv/x\nnumber f8:1 /srv/x\n");
 	ck_assert(!o.absolute);
 	/* Over an overlay; and an image that is mounted without a loop device. */
-	o = hold_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
+	o = disk_only(DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
 				  "30 22 0:50 / /box rw - overlay overlay rw,lowerdir+=/srv/x\\n"
 				  "30 22 0:51 / /usr rw - overlay overlay rw,lowerdir=/box\n"
-				  "number f259:1 /srv/x\nnumber f0:50 /box\n",
-		&d);
+				  "number f259:1 /srv/x\nnumber f0:50 /box\n");
 	ck_assert_str_eq(o.text, "mounted at /srv, a layer of /usr");
 	ck_assert(o.absolute);
-	o = hold_only(DISK MOUNTS
-		"30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
-		"30 22 0:51 / /usr ro - erofs /srv/img ro\nnumber f259:1 /srv/img\n",
-		&d);
+	o = disk_only(
+		DISK MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n"
+			    "30 22 0:51 / /usr ro - erofs /srv/img ro\nnumber f259:1 /srv/img\n");
 	ck_assert(o.absolute);
 }
 END_TEST
@@ -404,7 +350,6 @@ END_TEST
 /* A volume of ZFS shows nothing below it, and the pool's disks show no user. */
 START_TEST(keeps_unexplained_disks_of_a_host_on_virtual_disks)
 {
-	struct pci_device d = nvme_device();
 	static const char volume[] = "link /sys/dev/block/230:0 ../../devices/virtual/block/zd0\n"
 				     "link /sys/class/block/zd0 ../../devices/virtual/block/zd0\n"
 				     "dir /sys/devices/virtual/block/zd0/slaves\nbusy nvme0n1\n";
@@ -412,27 +357,26 @@ START_TEST(keeps_unexplained_disks_of_a_host_on_virtual_disks)
 
 	(void)snprintf(
 		text, sizeof(text), DISK "%s" MOUNTS "30 1 230:0 / /boot rw - ext4 x rw\n", volume);
-	ck_assert(hold_only(text, &d).absolute);
+	ck_assert(disk_only(text).absolute);
 	(void)snprintf(
 		text, sizeof(text), DISK "%s" MOUNTS "30 1 230:0 / /srv rw - ext4 x rw\n", volume);
-	ck_assert(!hold_only(text, &d).absolute);
+	ck_assert(!disk_only(text).absolute);
 	(void)snprintf(text, sizeof(text),
 		DISK "%sfile /proc/swaps Filename\\n"
 		     "/dev/zd0 partition 1 0 -2\nnumber b230:0 /dev/zd0\n",
 		volume);
-	ck_assert(hold_only(text, &d).absolute);
+	ck_assert(disk_only(text).absolute);
 }
 END_TEST
 
 START_TEST(believes_the_claim)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only(DISK "busy nvme0n1\n", &d);
+	struct hold o = disk_only(DISK "busy nvme0n1\n");
 
 	ck_assert_str_eq(o.object, "nvme0n1");
 	ck_assert_ptr_nonnull(strstr(o.text, "in use by the kernel"));
 	ck_assert(!o.absolute);
-	o = hold_only(DISK MOUNTS "30 1 0:33 / / rw - zfs rpool/root rw\nbusy nvme0n1\n", &d);
+	o = disk_only(DISK MOUNTS "30 1 0:33 / / rw - zfs rpool/root rw\nbusy nvme0n1\n");
 	ck_assert(o.absolute);
 }
 END_TEST
@@ -440,8 +384,7 @@ END_TEST
 /* The node in /dev is another device's. */
 START_TEST(trusts_no_node_of_another_number)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only(DISK "busy nvme0n1 ENODEV\n", &d);
+	struct hold o = disk_only(DISK "busy nvme0n1 ENODEV\n");
 
 	ck_assert_str_eq(
 		o.text, "whether it is in use cannot be told: no node in /dev has its number");
@@ -479,9 +422,8 @@ END_TEST
 
 START_TEST(sees_through_nvme_multipath)
 {
-	struct pci_device d = nvme_device();
 	struct pci_device other = {.address = {.bus = 3}};
-	struct hold o = hold_only(MULTIPATH "busy nvme0n1\nbusy nvme0c0n1\n", &d);
+	struct hold o = disk_only(MULTIPATH "busy nvme0n1\nbusy nvme0c0n1\n");
 
 	ck_assert_str_eq(o.object, "nvme0n1");
 	hold_none(MULTIPATH "busy nvme0n1\n", &other);

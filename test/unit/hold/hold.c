@@ -7,14 +7,12 @@
 
 START_TEST(finds_open_groups)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only(
+	struct hold o = disk_only(
 		"file /sys/class/vfio/7/dev 243:0\n"
 		"file /sys/class/vfio/8/dev 243:1\n"
 		"file /etc/passwd root:x:0:0::/root:/bin/sh\\nvm:x:64055:1::/:/bin/false\n"
 		"holder 41 64055 243:0 qemu-system-x86\n"
-		"holder 42 0 243:1 other\nholder 43 0 b243:0 block\n",
-		&d);
+		"holder 42 0 243:1 other\nholder 43 0 b243:0 block\n");
 
 	hold_is(&o, "vfio", "vfio/7", "its group is open in qemu-system-x86 (pid 41, vm)");
 	ck_assert(o.absolute); /* a second open is EBUSY */
@@ -23,23 +21,19 @@ END_TEST
 
 START_TEST(finds_open_nodes)
 {
-	struct pci_device d = nvme_device();
 	struct hold o =
-		hold_only("link /sys/dev/char/226:1 " BELOW "/drm/card1\n"
+		disk_only("link /sys/dev/char/226:1 " BELOW "/drm/card1\n"
 			  "file /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/drm/card1/uevent "
 			  "MAJOR=226\\nMINOR=1\\nDEVNAME=dri/card1\n"
 			  "holder 1203 1000 226:1 Xorg\nholder 1203 1000 226:1 Xorg\n"
-			  "holder 1204 0 226:0 other\nholder 1204 0 1:3 null\n",
-			&d);
+			  "holder 1204 0 226:0 other\nholder 1204 0 1:3 null\n");
 
 	ck_assert(!o.absolute);
 	hold_is(&o, "fd", "dri/card1", "open in Xorg (pid 1203, uid 1000)");
-	o = hold_only("link /sys/dev/block/8:0 " BELOW
-		      "/ata1/sda\nholder 9 0 b8:0 dd\nholder 10 0 8:0 no\n",
-		&d);
+	o = disk_only("link /sys/dev/block/8:0 " BELOW
+		      "/ata1/sda\nholder 9 0 b8:0 dd\nholder 10 0 8:0 no\n");
 	ck_assert_str_eq(o.object, "sda");
-	o = hold_only(
-		"link /sys/dev/char/511:0 " BELOW "/vfio-dev/vfio0\nholder 9 0 511:0 vmm\n", &d);
+	o = disk_only("link /sys/dev/char/511:0 " BELOW "/vfio-dev/vfio0\nholder 9 0 511:0 vmm\n");
 	ck_assert_str_eq(o.check, "vfio");
 	ck_assert(o.absolute);
 	/* NVIDIA's driver has no link in /sys/dev/char. */
@@ -56,27 +50,22 @@ END_TEST
 /* Without a descriptor: by memory, or by a file that an io_uring has. */
 START_TEST(finds_mapped_nodes_and_rings)
 {
-	struct pci_device d = nvme_device();
 	struct pci_device nic = {.address = {.bus = 2}, .class = 0x020000, .driver = "e1000e"};
 	static const char disk[] = "link /sys/dev/block/8:0 " BELOW "/ata1/sda\n";
 	char text[1024];
 
 	(void)snprintf(text, sizeof(text), "%smapped 9 0 b8:0 db\nmapped 9 0 b8:16 db\n", disk);
-	struct hold o = hold_only(text, &d);
-	ck_assert_str_eq(o.check, "fd");
-	ck_assert_str_eq(o.object, "sda");
-	ck_assert_str_eq(o.text, "mapped by db (pid 9, uid 0)");
+	struct hold o = disk_only(text);
+	hold_is(&o, "fd", "sda", "mapped by db (pid 9, uid 0)");
 	(void)snprintf(text, sizeof(text), "%sring 9 0 b8:0 fio\n", disk);
-	ck_assert_str_eq(
-		hold_only(text, &d).text, "registered with an io_uring of fio (pid 9, uid 0)");
-	o = hold_only("mapped 9 0 0000:02:00.0/resource0 spdk\n"
+	ck_assert_str_eq(disk_only(text).text, "registered with an io_uring of fio (pid 9, uid 0)");
+	o = disk_only("mapped 9 0 0000:02:00.0/resource0 spdk\n"
 		      "mapped 9 0 10000:02:00.0/resource2 no\n"
-		      "mapped 9 0 0000:02:00.1/resource2 no\n",
-		&d);
+		      "mapped 9 0 0000:02:00.1/resource2 no\n");
 	ck_assert_str_eq(o.object, "resource0");
 	ck_assert_str_eq(o.text, "mapped by spdk (pid 9, uid 0)");
 	/* Files of a ring that the kernel does not show may be any disk. */
-	o = hold_only("ring 9 0 ? fio\nring 9 0 ? fio\n", &d);
+	o = disk_only("ring 9 0 ? fio\nring 9 0 ? fio\n");
 	ck_assert_str_eq(o.object, "io_uring");
 	ck_assert(o.unsure);
 	hold_none("ring 9 0 ? fio\n", &nic);
@@ -86,7 +75,6 @@ END_TEST
 /* A disk with several paths, and its character node, are below their subsystem. */
 START_TEST(finds_open_nodes_of_nvme_subsystems)
 {
-	struct pci_device d = nvme_device();
 	struct pci_device other = {.address = {.bus = 3}, .class = 0x010802, .driver = "nvme"};
 	static const char text[] =
 		"link /sys/class/nvme-subsystem/nvme-subsys0 "
@@ -96,33 +84,29 @@ START_TEST(finds_open_nodes_of_nvme_subsystems)
 		"link /sys/dev/char/240:0 ../../devices/virtual/nvme-subsystem/nvme-subsys0/ng0n1\n"
 		"holder 9 0 240:0 fio\n";
 
-	ck_assert_str_eq(hold_only(text, &d).object, "ng0n1");
+	ck_assert_str_eq(disk_only(text).object, "ng0n1");
 	hold_none(text, &other);
 }
 END_TEST
 
 START_TEST(escapes_hostile_names)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only("link /sys/dev/char/226:1 " BELOW "/drm/card1\n"
-				  "holder 7 0 226:1 \\x1b[2J\\x0d\\nok\\x9b1m\n",
-		&d);
+	struct hold o = disk_only("link /sys/dev/char/226:1 " BELOW "/drm/card1\n"
+				  "holder 7 0 226:1 \\x1b[2J\\x0d\\nok\\x9b1m\n");
 
 	ck_assert_str_eq(o.text, "open in \\x1b[2J\\x0d\\x0aok\\x9b1m (pid 7, uid 0)");
-	o = hold_only("link /sys/class/block/sda\x1b]0;x " BELOW "/sda\nbusy sda\x1b]0;x\n", &d);
+	o = disk_only("link /sys/class/block/sda\x1b]0;x " BELOW "/sda\nbusy sda\x1b]0;x\n");
 	ck_assert_str_eq(o.object, "sda\\x1b]0;x");
 }
 END_TEST
 
 START_TEST(finds_working_virtual_functions)
 {
-	struct pci_device d = nvme_device();
-	struct hold o = hold_only("at /sys/bus/pci/devices\nfile 0000:02:00.0/sriov_numvfs 2\n"
+	struct hold o = disk_only("at /sys/bus/pci/devices\nfile 0000:02:00.0/sriov_numvfs 2\n"
 				  "link 0000:02:00.0/virtfn0 ../0000:02:00.1\n"
 				  "link 0000:02:00.0/virtfn1 ../0000:02:00.2\n"
 				  "dir 0000:02:00.1\n"
-				  "link 0000:02:00.2/driver ../../../drivers/vfio-pci\n",
-		&d);
+				  "link 0000:02:00.2/driver ../../../drivers/vfio-pci\n");
 
 	hold_is(&o, "sriov", "0000:02:00.2", "virtual function of it, bound to vfio-pci");
 }
@@ -135,27 +119,22 @@ END_TEST
 
 START_TEST(finds_the_last_keyboard)
 {
-	struct pci_device d = nvme_device();
 	struct hold o =
-		hold_only(KEYBOARD "link /sys/class/input/input1 ../../devices/LNXSYSTM:00/input1\n"
-				   "file /sys/devices/LNXSYSTM:00/input1/capabilities/ev 3\n",
-			&d);
+		disk_only(KEYBOARD "link /sys/class/input/input1 ../../devices/LNXSYSTM:00/input1\n"
+				   "file /sys/devices/LNXSYSTM:00/input1/capabilities/ev 3\n");
 
 	ck_assert_str_eq(o.check, "input");
 	ck_assert_str_eq(o.text, "the only keyboard of this host (A keyboard)");
-	hold_none(KEYBOARD "link /sys/class/input/input1 ../../devices/platform/i8042/input1\n"
-			   "file /sys/devices/platform/i8042/input1/capabilities/ev 120013\n",
-		&d);
+	disk_none(KEYBOARD "link /sys/class/input/input1 ../../devices/platform/i8042/input1\n"
+			   "file /sys/devices/platform/i8042/input1/capabilities/ev 120013\n");
 }
 END_TEST
 
 START_TEST(finds_consoles)
 {
-	struct pci_device d = nvme_device();
 	struct pci_device gpu = {.address = {.bus = 2}, .class = 0x030000, .driver = "i915"};
-	struct hold o = hold_only("file /sys/class/tty/console/active tty0 ttyS4\n"
-				  "link /sys/class/tty/ttyS4 " BELOW "/tty/ttyS4\n",
-		&d);
+	struct hold o = disk_only("file /sys/class/tty/console/active tty0 ttyS4\n"
+				  "link /sys/class/tty/ttyS4 " BELOW "/tty/ttyS4\n");
 
 	ck_assert_str_eq(o.object, "ttyS4");
 	o = hold_only("file /sys/bus/pci/devices/0000:02:00.0/boot_vga 1\n"
@@ -216,22 +195,18 @@ END_TEST
 
 START_TEST(finds_clients_of_the_kernel)
 {
-	struct pci_device d = nvme_device();
 	static const char *const channel =
 		"link /sys/class/dma/dma0chan0 " BELOW "/dma/dma0chan0\n"
 		"file /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/dma/dma0chan0/in_use ";
 	char text[512];
 
 	(void)snprintf(text, sizeof(text), "%s2\n", channel);
-	struct hold o = hold_only(text, &d);
-	ck_assert_str_eq(o.check, "dma");
-	ck_assert_str_eq(o.object, "dma0chan0");
-	ck_assert_str_eq(o.text, "DMA channel with 2 clients in the kernel");
+	struct hold o = disk_only(text);
+	hold_is(&o, "dma", "dma0chan0", "DMA channel with 2 clients in the kernel");
 	(void)snprintf(text, sizeof(text), "%s0\n", channel);
-	hold_none(text, &d);
-	o = hold_only("link /sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001 ../../" BELOW
-		      "/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001\n",
-		&d);
+	disk_none(text);
+	o = disk_only("link /sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001 ../../" BELOW
+		      "/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001\n");
 	ck_assert_str_eq(o.check, "sriov");
 	ck_assert_str_eq(o.text, "mediated device of it");
 }

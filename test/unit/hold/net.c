@@ -164,9 +164,7 @@ START_TEST(finds_pppoe)
 	struct pci_device d = nvme_device();
 	struct hold o = hold_only(ETH PPPOE, &d);
 
-	ck_assert_str_eq(o.check, "net");
-	ck_assert_str_eq(o.object, "eth0");
-	ck_assert_str_eq(o.text, "carries a PPPoE session (0x1234 with 52:54:00:01:02:03)");
+	hold_is(&o, "net", "eth0", "carries a PPPoE session (0x1234 with 52:54:00:01:02:03)");
 	struct holds f = holds_ask(ETH PPPOE PPP
 		"file /proc/self/environ SSH_CONNECTION=198.51.100.9 5 203.0.113.7 22\\x00\n"
 		"address ppp0 203.0.113.7/32\n"
@@ -259,27 +257,27 @@ START_TEST(finds_can_and_bluetooth)
 }
 END_TEST
 
+static void use_is(const char *line, const char *text)
+{
+	struct pci_device d = nvme_device();
+	char lines[512];
+
+	(void)snprintf(lines, sizeof(lines), ETH "%s", line);
+	ck_assert_str_eq(hold_only(lines, &d).text, text);
+}
+
 /* What only rtnetlink shows. */
 START_TEST(finds_uses_without_files)
 {
-	static const struct {
-		const char *line, *text;
-	} uses[] = {
-		{"use eth0 xdp program 12\n", "runs XDP (program 12)"},
-		{"use eth0 filter u32\n", "has filters of tc (u32)"},
-		{"use eth0 target \n", "gets packets that tc redirects"},
-		{"use eth0 route 198.18.0.0/15 in table 77\n",
-			"carries the route to 198.18.0.0/15 in table 77"},
-		{"use eth0 rule priority 32765\n", "is named in a routing rule (priority 32765)"},
-		{"use eth0 upper vx0\n", "part of vx0"},
-	};
 	struct pci_device d = nvme_device();
-	char text[512];
 
-	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
-		(void)snprintf(text, sizeof(text), ETH "%s", uses[i].line);
-		ck_assert_str_eq(hold_only(text, &d).text, uses[i].text);
-	}
+	use_is("use eth0 xdp program 12\n", "runs XDP (program 12)");
+	use_is("use eth0 filter u32\n", "has filters of tc (u32)");
+	use_is("use eth0 target \n", "gets packets that tc redirects");
+	use_is("use eth0 route 198.18.0.0/15 in table 77\n",
+		"carries the route to 198.18.0.0/15 in table 77");
+	use_is("use eth0 rule priority 32765\n", "is named in a routing rule (priority 32765)");
+	use_is("use eth0 upper vx0\n", "part of vx0");
 	hold_none(ETH "use eth1 xdp program 12\nuse eth1 upper vx0\n", &d);
 	/* Below a tunnel that sysfs does not link. */
 	struct holds f = holds_ask(ETH "use eth0 upper vx0\naddress vx0 10.9.9.1/24\n", &d);

@@ -31,6 +31,13 @@ static struct pci_device virtio_device(void)
 		.driver = "virtio-pci"};
 }
 
+static struct hold share_only(const char *text)
+{
+	struct pci_device d = virtio_device();
+
+	return hold_only(text, &d);
+}
+
 START_TEST(leaves_free_shares_alone)
 {
 	struct pci_device d = virtio_device();
@@ -51,35 +58,30 @@ END_TEST
 
 START_TEST(keeps_what_the_host_needs_on_shares)
 {
-	struct pci_device d = virtio_device();
 	struct hold o =
-		hold_only(P9 USED_9P(1) MOUNTS "30 1 0:44 / / rw - 9p data rw,trans=virtio\n", &d);
+		share_only(P9 USED_9P(1) MOUNTS "30 1 0:44 / / rw - 9p data rw,trans=virtio\n");
 
-	ck_assert_str_eq(o.check, "block");
-	ck_assert_str_eq(o.object, "9p data");
-	ck_assert_str_eq(o.text, "mounted at /");
+	hold_is(&o, "block", "9p data", "mounted at /");
 	ck_assert(o.absolute && !o.waits);
-	o = hold_only(FS USED_FS(1) MOUNTS "30 1 0:44 / /usr rw - virtiofs data rw\n", &d);
+	o = share_only(FS USED_FS(1) MOUNTS "30 1 0:44 / /usr rw - virtiofs data rw\n");
 	ck_assert_str_eq(o.object, "virtiofs data");
 	ck_assert(o.absolute);
 	/* Below an overlay, visible in the mount table or not. */
-	o = hold_only(P9 USED_9P(1) MOUNTS
+	o = share_only(P9 USED_9P(1) MOUNTS
 		"30 1 0:44 / /low rw - 9p data rw,trans=virtio\\n"
-		"31 1 0:45 / / rw - overlay x rw,lowerdir=/low/a:/b\nnumber f0:44 /low/a\n",
-		&d);
+		"31 1 0:45 / / rw - overlay x rw,lowerdir=/low/a:/b\nnumber f0:44 /low/a\n");
 	ck_assert_str_eq(o.text, "mounted at /low, a layer of /");
 	ck_assert(o.absolute && !o.waits);
-	o = hold_only(P9 USED_9P(1) MOUNTS "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n", &d);
+	o = share_only(P9 USED_9P(1) MOUNTS "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n");
 	ck_assert_str_eq(o.text, "the root file system of this host may be on it");
 	ck_assert(o.absolute && !o.waits);
 	/* A disk image on it. */
-	o = hold_only(FS USED_FS(1) MOUNTS
+	o = share_only(FS USED_FS(1) MOUNTS
 		"30 1 0:44 / /srv rw - virtiofs data rw\\n31 1 7:0 / /boot rw - ext4 x rw\n"
 		"link /sys/class/block/loop0 ../../devices/virtual/block/loop0\n"
 		"file /sys/devices/virtual/block/loop0/dev 7:0\n"
 		"file /sys/devices/virtual/block/loop0/loop/backing_file /srv/img\n"
-		"loop f0:44 loop0\n",
-		&d);
+		"loop f0:44 loop0\n");
 	ck_assert_str_eq(o.text, "mounted at /srv, has the image of loop0, mounted at /boot");
 	ck_assert(o.absolute);
 }
@@ -88,19 +90,17 @@ END_TEST
 /* The kernel's remove() of 9p waits for the unmount, wherever it is mounted. */
 START_TEST(lifts_no_mount_of_9p)
 {
-	struct pci_device d = virtio_device();
-	struct hold o = hold_only(
-		P9 USED_9P(1) MOUNTS "30 1 0:44 / /mnt rw - 9p data rw,trans=virtio\n", &d);
+	struct hold o =
+		share_only(P9 USED_9P(1) MOUNTS "30 1 0:44 / /mnt rw - 9p data rw,trans=virtio\n");
 
 	ck_assert_str_eq(o.text, "mounted at /mnt");
 	ck_assert(o.absolute && o.waits);
-	o = hold_only(FS USED_FS(1) MOUNTS "30 1 0:44 / /mnt rw - virtiofs data rw\n", &d);
+	o = share_only(FS USED_FS(1) MOUNTS "30 1 0:44 / /mnt rw - virtiofs data rw\n");
 	ck_assert_str_eq(o.text, "mounted at /mnt");
 	ck_assert(!o.absolute);
 	/* A device has one client, so the mount that is not visible is on another device. */
-	o = hold_only(P9 USED_9P(2) MOUNTS "30 1 0:44 / /mnt rw - 9p data rw,trans=virtio\\n"
-					   "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n",
-		&d);
+	o = share_only(P9 USED_9P(2) MOUNTS "30 1 0:44 / /mnt rw - 9p data rw,trans=virtio\\n"
+					    "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n");
 	ck_assert_str_eq(o.text, "mounted at /mnt");
 	ck_assert(o.waits);
 }
@@ -108,20 +108,18 @@ END_TEST
 
 START_TEST(finds_mounts_out_of_sight)
 {
-	struct pci_device d = virtio_device();
-	struct hold o = hold_only(P9 USED_9P(1) MOUNTS "1 2 8:1 / / rw - ext4 x rw\n", &d);
+	struct hold o = share_only(P9 USED_9P(1) MOUNTS "1 2 8:1 / / rw - ext4 x rw\n");
 
 	ck_assert_ptr_nonnull(strstr(o.text, "mounted where usher cannot look"));
 	ck_assert(o.absolute && o.waits);
 	/* One device that is visible twice leaves another that is not. */
-	o = hold_only(FS USED_FS(2) MOUNTS "1 2 0:44 / /a rw - virtiofs other rw\\n"
-					   "1 2 0:44 / /b rw - virtiofs other rw\n",
-		&d);
+	o = share_only(FS USED_FS(2) MOUNTS "1 2 0:44 / /a rw - virtiofs other rw\\n"
+					    "1 2 0:44 / /b rw - virtiofs other rw\n");
 	ck_assert(!o.absolute && !o.unsure);
 	/* A kernel with 9p built in shows no users of a module. */
-	o = hold_only(P9 MOUNTS "1 2 8:1 / / rw - ext4 x rw\n", &d);
+	o = share_only(P9 MOUNTS "1 2 8:1 / / rw - ext4 x rw\n");
 	ck_assert(o.unsure);
-	o = hold_only(FS MOUNTS "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n", &d);
+	o = share_only(FS MOUNTS "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n");
 	ck_assert(o.absolute);
 }
 END_TEST
@@ -129,19 +127,16 @@ END_TEST
 /* Without its tag, the device may belong to any mount. */
 START_TEST(takes_an_unknown_tag_for_each)
 {
-	struct pci_device d = virtio_device();
-	struct hold o = hold_only(VIRTIO
-		"link driver ../../../../../bus/virtio/drivers/virtiofs\n" USED_FS(1) MOUNTS
-		"30 1 0:44 / / rw - virtiofs data rw\n",
-		&d);
+	struct hold o = share_only(
+		VIRTIO "link driver ../../../../../bus/virtio/drivers/virtiofs\n" USED_FS(1) MOUNTS
+		"30 1 0:44 / / rw - virtiofs data rw\n");
 
 	ck_assert_str_eq(o.object, "virtiofs virtio0");
 	ck_assert(o.absolute);
 	/* A snapshot that an older usher wrote. */
-	o = hold_only("link /sys/bus/virtio/devices/virtio0 ../../../devices/pci0000:00/"
-		      "0000:00:06.0/0000:02:00.0/virtio0\n" MOUNTS
-		      "30 1 0:44 / / rw - 9p data rw,trans=virtio\n",
-		&d);
+	o = share_only("link /sys/bus/virtio/devices/virtio0 ../../../devices/pci0000:00/"
+		       "0000:00:06.0/0000:02:00.0/virtio0\n" MOUNTS
+		       "30 1 0:44 / / rw - 9p data rw,trans=virtio\n");
 	ck_assert_str_eq(o.object, "9p virtio0");
 	ck_assert(o.absolute);
 }

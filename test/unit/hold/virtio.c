@@ -40,9 +40,7 @@ START_TEST(finds_the_source_of_random_numbers)
 	struct pci_device d = virtio_device();
 	struct hold o = hold_only(VIRTIO("virtio0", "virtio_rng") RANDOM, &d);
 
-	ck_assert_str_eq(o.check, "fd");
-	ck_assert_str_eq(o.object, "hwrng");
-	ck_assert_str_eq(o.text, "the kernel takes random numbers from it (virtio_rng.0)");
+	hold_is(&o, "fd", "hwrng", "the kernel takes random numbers from it (virtio_rng.0)");
 	ck_assert(!o.absolute);
 	o = hold_only(
 		VIRTIO("virtio0", "virtio_rng") ELSEWHERE("virtio1", "virtio_rng") RANDOM, &d);
@@ -59,9 +57,7 @@ START_TEST(finds_the_console_of_a_hypervisor)
 	struct pci_device d = virtio_device();
 	struct hold o = hold_only(VIRTIO("virtio0", "virtio_console") HVC, &d);
 
-	ck_assert_str_eq(o.check, "input");
-	ck_assert_str_eq(o.object, "hvc0");
-	ck_assert_str_eq(o.text, "console of this host's kernel");
+	hold_is(&o, "input", "hvc0", "console of this host's kernel");
 	hold_none(VIRTIO("virtio0", "virtio_balloon") HVC, &d);
 	/* A login there, without messages of the kernel. */
 	o = hold_only(LOGIN, &d);
