@@ -5,12 +5,22 @@
 #include <check.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 /* [s] for one test. A test takes milliseconds, but far longer on a busy machine. */
 #define SUITE_TIMEOUT 60
 
 /* The folder of fixtures: argv[1] of the test program. */
 static const char *suite_fixtures __attribute__((unused));
+
+/* A copy of @text to free(), for a parser that writes into its input. */
+static inline char *suite_copy(const char *text)
+{
+	char *copy = strdup(text);
+
+	ck_assert_ptr_nonnull(copy);
+	return copy;
+}
 
 static inline TCase *suite_case(const char *name, const TTest *const *tests, size_t count)
 {

@@ -61,10 +61,9 @@ static void stands_as(const char *name, enum claim_standing standing, const char
 
 static int parse(const char *text, struct claim *c, struct err *e)
 {
-	char *copy = strdup(text);
+	char *copy = suite_copy(text);
 
 	*c = (struct claim){0};
-	ck_assert_ptr_nonnull(copy);
 	int r = claim_parse(copy, c, e);
 	free(copy);
 	return r;
