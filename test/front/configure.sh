@@ -3,12 +3,8 @@
 # After an interrupted or outdated setup of a build directory, the next verb of ./dev builds again. Uses a
 # scratch tree of one program; every package counts as installed.
 set -eu
-. "${0%/*}/../fail.sh"
+. "${0%/*}/tree.sh"
 
-top=$(cd "${0%/*}/../.." && pwd)
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
-cd "$tree"
 shown=out
 
 # builds WHAT: ./dev build works, and so does meson in its directory.

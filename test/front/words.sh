@@ -4,12 +4,8 @@
 # an error with a sentence, before anything is installed or compiled. Uses a scratch tree in which each tool
 # records its call.
 set -eu
-. "${0%/*}/../fail.sh"
+. "${0%/*}/tree.sh"
 
-top=$(cd "${0%/*}/../.." && pwd)
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
-cd "$tree"
 shown='out err calls'
 
 # run STATUS WORD…: ./dev WORD… ends with STATUS, and no tool runs.
