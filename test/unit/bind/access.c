@@ -10,6 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+static void nothing_is_left(void)
+{
+	ck_assert_str_eq(stage->rule, "");
+	lend_is_on(1, "e1000", "");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+}
+
 /* The nodes keep their user until the release, even if another owner takes the group meanwhile. */
 START_TEST(keeps_the_owner_of_nodes)
 {
@@ -48,15 +55,11 @@ START_TEST(keeps_the_owner_of_nodes)
 	ck_assert_ptr_nonnull(strstr(stage->rule, "OWNER=\"1000\""));
 	stage->no_node = false;
 	ck_assert_int_eq(lend_release(&env, (struct bind_release_request){0}, &e), 0);
-	ck_assert_str_eq(stage->rule, "");
-	lend_is_on(1, "e1000", "");
-	ck_assert(!lend_journal_exists(LEND_GROUP));
+	nothing_is_left();
 	/* A failed take of a free group leaves no rule. */
 	stage->no_node = true;
 	ck_assert_int_eq(lend_take(&env, &q, &e), -ETIMEDOUT);
-	ck_assert_str_eq(stage->rule, "");
-	lend_is_on(1, "e1000", "");
-	ck_assert(!lend_journal_exists(LEND_GROUP));
+	nothing_is_left();
 }
 END_TEST
 

@@ -43,6 +43,12 @@ static void as_first(size_t i, const char *when)
 		"%s: card %zu has a journal entry", when, i);
 }
 
+static void all_as_first(const char *text)
+{
+	for (size_t i = 0; i < cards; i++)
+		as_first(i, text);
+}
+
 static int take(const struct bind_env *env, struct err *e)
 {
 	const struct bind_request request = {
@@ -127,8 +133,7 @@ START_TEST(takes_side_by_side)
 		ck_assert(lend_journal_exists(FIRST_GROUP + (int)i));
 	}
 	restore_all(&env);
-	for (size_t i = 0; i < cards; i++)
-		as_first(i, "restored");
+	all_as_first("restored");
 }
 END_TEST
 
@@ -143,8 +148,7 @@ START_TEST(undoes_every_lane)
 		if (take(&env, &e) == 0)
 			break;
 		ck_assert_int_eq(e.code, -EIO);
-		for (size_t i = 0; i < cards; i++)
-			as_first(i, e.msg);
+		all_as_first(e.msg);
 		ck_assert_int_eq(stage->under_way, 0);
 	}
 	ck_assert_int_eq(k, 3 * CARDS + 1);
@@ -170,8 +174,7 @@ START_TEST(goes_on_around_what_hangs)
 		}
 		ck_assert_uint_eq(kept, 1);
 		restore_all(&env);
-		for (size_t i = 0; i < cards; i++)
-			as_first(i, "restored");
+		all_as_first("restored");
 	}
 }
 END_TEST
@@ -186,8 +189,7 @@ START_TEST(survives_a_crash_anywhere)
 		struct bind_env env = set();
 		died = lend_dies_at(&env, n, take);
 		restore_all(&env);
-		for (size_t i = 0; i < cards; i++)
-			as_first(i, "after a crash");
+		all_as_first("after a crash");
 	}
 	ck_assert_uint_eq(n - 2, 5 * cards); /* two entries and three writes for each */
 }

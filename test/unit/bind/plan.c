@@ -31,6 +31,12 @@ static void make(const char *address)
 	ck_assert_msg(r == 0, "%s: %s", address, e.msg);
 }
 
+static void make_clean(const char *address)
+{
+	make(address);
+	ck_assert_uint_eq(plan.problem_count, 0);
+}
+
 static void done(void)
 {
 	bind_plan_fini(&plan);
@@ -63,8 +69,7 @@ static void member(size_t i, enum bind_act act, const char *driver)
 
 START_TEST(takes_the_whole_group)
 {
-	make("20:00.0");
-	ck_assert_uint_eq(plan.problem_count, 0);
+	make_clean("20:00.0");
 	ck_assert_uint_eq(plan.group_count, 1);
 	ck_assert_int_eq(plan.groups[0].number, 20);
 	ck_assert_uint_eq(plan.groups[0].count, 2);
@@ -126,8 +131,7 @@ START_TEST(holds_to_the_id)
 	target = (struct bind_target){.has_id = true, .vendor = 0x8086, .device = 0x10d3};
 	gives_problem("20:00.0", "id", true, "expected 8086:10d3, found 1b36:0010");
 	target = (struct bind_target){.has_id = true, .vendor = 0x1b36, .device = 0x0010};
-	make("20:00.0");
-	ck_assert_uint_eq(plan.problem_count, 0);
+	make_clean("20:00.0");
 	gives_problem("20:00.7", "device", true, "no such device");
 	done();
 }
@@ -256,8 +260,7 @@ END_TEST
 
 START_TEST(finds_the_best_driver)
 {
-	make("27:00.0");
-	ck_assert_uint_eq(plan.problem_count, 0);
+	make_clean("27:00.0");
 	member(0, BIND_ACT_TAKE, "mlx5-vfio-pci");
 	ck_assert_str_eq(plan.groups[0].members[0].module, "mlx5_vfio_pci");
 	request.driver = "vfio-pci";
@@ -278,16 +281,13 @@ START_TEST(respects_leases)
 {
 	gives_problem("28:00.0", "lease", true, "lent to VM 'web' (process 500)");
 	request.owner = (struct bind_owner){500, 4242, "web"};
-	make("28:00.0"); /* its own */
-	ck_assert_uint_eq(plan.problem_count, 0);
+	make_clean("28:00.0"); /* its own */
 	request.owner = (struct bind_owner){0};
 	/* A zombie owns nothing. */
 	gives_problem("29:00.0", "lease", false, "was lent to VM 'web' (process 501), gone");
-	make("30:00.0"); /* of another boot */
-	ck_assert_uint_eq(plan.problem_count, 0);
+	make_clean("30:00.0"); /* of another boot */
 	gives_problem("31:00.0", "lease", false, "it was interrupted");
-	make("32:00.0"); /* bound by hand */
-	ck_assert_uint_eq(plan.problem_count, 0);
+	make_clean("32:00.0"); /* bound by hand */
 	gives_problem("33:00.0", "journal", true, "expected 'usher-journal 1'");
 	done();
 }
@@ -317,8 +317,7 @@ START_TEST(takes_only_what_is_named)
 {
 	request.only = true;
 	gives_problem("20:00.1", "member", true, "shares the group and is on alpha");
-	make("20:00.0"); /* its sibling is on no driver */
-	ck_assert_uint_eq(plan.problem_count, 0);
+	make_clean("20:00.0"); /* its sibling is on no driver */
 	member(0, BIND_ACT_TAKE, "vfio-pci");
 	member(1, BIND_ACT_STAYS, "");
 	done();

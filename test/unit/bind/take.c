@@ -127,6 +127,15 @@ static int act_restore(const struct bind_env *env, struct err *e)
 
 static struct bind_env stage_env;
 
+static void restores_all(unsigned died_at)
+{
+	struct err e = {0};
+
+	ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0, "%u: %s",
+		died_at, e.msg);
+	all_as_first();
+}
+
 START_TEST(restores_from_death_in_every_step)
 {
 	struct err e = {0};
@@ -135,9 +144,7 @@ START_TEST(restores_from_death_in_every_step)
 	for (bool died = true; died;) {
 		stage_env = stage_set();
 		died = lend_dies_at(&stage_env, ++n, act_take);
-		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0,
-			"%u: %s", n, e.msg);
-		all_as_first();
+		restores_all(n);
 		ck_assert_int_eq(lend_restore(&stage_env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
 	}
 	ck_assert_uint_eq(n, 11); /* the journal twice and 8 writes */
@@ -146,7 +153,6 @@ END_TEST
 
 START_TEST(restores_from_death_while_releasing)
 {
-	struct err e = {0};
 	unsigned n = 0;
 
 	for (bool died = true; died;) {
@@ -154,9 +160,7 @@ START_TEST(restores_from_death_while_releasing)
 		ck_assert(!lend_dies_at(&stage_env, 1000, act_take));
 		all_taken();
 		died = lend_dies_at(&stage_env, ++n, act_release);
-		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0,
-			"%u: %s", n, e.msg);
-		all_as_first();
+		restores_all(n);
 	}
 	ck_assert_uint_ge(n, 10);
 }
@@ -164,16 +168,13 @@ END_TEST
 
 START_TEST(restores_from_death_while_restoring)
 {
-	struct err e = {0};
 	unsigned n = 0;
 
 	for (bool died = true; died;) {
 		stage_env = stage_set();
 		ck_assert(lend_dies_at(&stage_env, 6, act_take));
 		died = lend_dies_at(&stage_env, ++n, act_restore);
-		ck_assert_msg(lend_restore(&stage_env, LEND_GROUP, BIND_MANUAL_STAYS, &e) == 0,
-			"%u: %s", n, e.msg);
-		all_as_first();
+		restores_all(n);
 	}
 	ck_assert_uint_ge(n, 5);
 }
