@@ -197,6 +197,13 @@ START_TEST(functions_of_a_card_come_together)
 }
 END_TEST
 
+static void all_is_undone(const char *log)
+{
+	ck_assert_str_eq(rig_log(), log);
+	ck_assert_ptr_null(rig.vm.memory.listeners->next);
+	machine_stop();
+}
+
 START_TEST(without_a_slot_all_is_undone)
 {
 	struct pass_spec spec = spec_make(file_new(), 2, 0);
@@ -204,9 +211,7 @@ START_TEST(without_a_slot_all_is_undone)
 	machine_start();
 	rig.plug_error = -ENOSPC;
 	expect_refused(-ENOSPC, "plug", &spec, 1);
-	ck_assert_str_eq(rig_log(), "dma+0:10000 dma-0 close");
-	ck_assert_ptr_null(rig.vm.memory.listeners->next);
-	machine_stop();
+	all_is_undone("dma+0:10000 dma-0 close");
 }
 END_TEST
 
@@ -239,9 +244,7 @@ START_TEST(without_dma_all_is_undone)
 	machine_start();
 	map_result = -ENOMEM;
 	expect_refused(-ENOMEM, "for DMA", &spec, 1);
-	ck_assert_str_eq(rig_log(), "close");
-	ck_assert_ptr_null(rig.vm.memory.listeners->next);
-	machine_stop();
+	all_is_undone("close");
 }
 END_TEST
 

@@ -394,10 +394,8 @@ END_TEST
 
 START_TEST(a_bar_gets_the_place_that_another_leaves)
 {
-	rig_start(suite_fixtures, "e1000e");
-	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+	start_placed("e1000e", PCI_BASE_ADDRESS_0);
 	rig_write(PCI_BASE_ADDRESS_1, 4, 0xc0100000);
-	rig_write(PCI_COMMAND, 2, MEM);
 	size_t both = rig.vm.memory.count;
 	rig_write(PCI_BASE_ADDRESS_0, 4, 0xc0100000);
 	ck_assert_uint_lt(rig.vm.memory.count, both);

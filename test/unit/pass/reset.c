@@ -170,12 +170,17 @@ START_TEST(a_domain_is_told_in_16_bits)
 }
 END_TEST
 
-START_TEST(spares_a_companion_in_use)
+static void resets_by_function(void)
 {
-	start_pair_in_use();
 	rig_reset(rig.dev);
 	ck_assert_uint_eq(rig.model.bus_resets, 0);
 	ck_assert_uint_eq(rig.model.resets, 1);
+}
+
+START_TEST(spares_a_companion_in_use)
+{
+	start_pair_in_use();
+	resets_by_function();
 	ck_assert_uint_eq(rig_config_read(companion, PCI_COMMAND, 2) & 7, PCI_COMMAND_MEMORY);
 	stop_pair();
 }
@@ -187,9 +192,7 @@ START_TEST(spares_a_companion_that_decodes)
 	start_pair();
 	use(rig.dev, 0xc0000000);
 	use(companion, 0);
-	rig_reset(rig.dev);
-	ck_assert_uint_eq(rig.model.bus_resets, 0);
-	ck_assert_uint_eq(rig.model.resets, 1);
+	resets_by_function();
 	stop_pair();
 }
 END_TEST
@@ -213,9 +216,7 @@ START_TEST(prefers_a_function_level_reset)
 	rig_start(suite_fixtures, "nvme");
 	rig.model.bus_count = 1;
 	use(rig.dev, 0xc0000000);
-	rig_reset(rig.dev);
-	ck_assert_uint_eq(rig.model.bus_resets, 0);
-	ck_assert_uint_eq(rig.model.resets, 1);
+	resets_by_function();
 	rig_stop();
 }
 END_TEST
