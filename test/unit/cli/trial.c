@@ -151,26 +151,22 @@ static void goes_silent(struct vfio_model *m)
 	memset(m->regions[0].memory, 0xff, 4);
 }
 
+static void fails_if_it(void (*does)(struct vfio_model *m), const char *text)
+{
+	bench_set();
+	bench.after_reset = does;
+	ck_assert(!trial_reset(&bench.trial, "flr"));
+	last_is("reset flr", CARD_FAILED, text);
+	ck_assert(!card_passed(&bench.card));
+	bench_clear();
+}
+
 START_TEST(looks_after_each_reset)
 {
-	static const struct {
-		void (*does)(struct vfio_model *m);
-		const char *text;
-	} ends[] = {
-		{falls_off_the_bus, "does not answer"},
-		{loses_its_bars, "its BARs are not where they were"},
-		{becomes_another, "another device now"},
-		{goes_silent, "BAR 0 does not answer any more"},
-	};
-
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		bench_set();
-		bench.after_reset = ends[i].does;
-		ck_assert(!trial_reset(&bench.trial, "flr"));
-		last_is("reset flr", CARD_FAILED, ends[i].text);
-		ck_assert(!card_passed(&bench.card));
-		bench_clear();
-	}
+	fails_if_it(falls_off_the_bus, "does not answer");
+	fails_if_it(loses_its_bars, "its BARs are not where they were");
+	fails_if_it(becomes_another, "another device now");
+	fails_if_it(goes_silent, "BAR 0 does not answer any more");
 }
 END_TEST
 

@@ -295,14 +295,22 @@ START_TEST(the_guest_ends_with_the_client)
 }
 END_TEST
 
-START_TEST(the_guest_outlives_the_client)
+/* Return: the end of a pipe to this process's standard input. */
+static int pipe_to_stdin(void)
 {
-	struct keeper k = keeper_make("read word; exit 4");
 	int fds[2];
 
 	ck_assert_int_eq(pipe(fds), 0);
 	ck_assert_int_eq(dup2(fds[0], STDIN_FILENO), STDIN_FILENO);
 	(void)close(fds[0]);
+	return fds[1];
+}
+
+START_TEST(the_guest_outlives_the_client)
+{
+	struct keeper k = keeper_make("read word; exit 4");
+	int typed = pipe_to_stdin();
+
 	k.outlives = true;
 	pid_t pid = keeper_start(&k);
 	(void)kill(client_of(pid), SIGKILL);
@@ -310,7 +318,7 @@ START_TEST(the_guest_outlives_the_client)
 	int fd = client_connect();
 	client_say(fd, WIRE_COMMAND_STATE);
 	(void)client_hear(fd, WIRE_EVENT_STATE);
-	ck_assert_int_eq((int)write(fds[1], "go\n", 3), 3);
+	ck_assert_int_eq((int)write(typed, "go\n", 3), 3);
 	ck_assert_int_eq(keeper_reap(pid), 4);
 	(void)close(fd);
 	keeper_clean();
@@ -425,16 +433,13 @@ END_TEST
 START_TEST(outlives_its_terminal_if_it_is_to)
 {
 	struct keeper k = keeper_make("read word; exit 4");
-	int fds[2];
+	int typed = pipe_to_stdin();
 
-	ck_assert_int_eq(pipe(fds), 0);
-	ck_assert_int_eq(dup2(fds[0], STDIN_FILENO), STDIN_FILENO);
-	(void)close(fds[0]);
 	(void)signal(SIGHUP, SIG_IGN);
 	pid_t pid = keeper_start(&k);
 	(void)kill(pid, SIGHUP);
 	(void)usleep(100000);
-	ck_assert_int_eq((int)write(fds[1], "go\n", 3), 3);
+	ck_assert_int_eq((int)write(typed, "go\n", 3), 3);
 	ck_assert_int_eq(keeper_reap(pid), 4);
 	keeper_clean();
 }

@@ -120,12 +120,17 @@ static void *wait_for_leader(void *arg)
 		(void)pause();
 }
 
-static void leave_a_thread(void)
+static void start_thread(void *(*main)(void *arg))
 {
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, wait_for_leader, NULL) != 0)
+	if (pthread_create(&thread, NULL, main, NULL) != 0)
 		_exit(4);
+}
+
+static void leave_a_thread(void)
+{
+	start_thread(wait_for_leader);
 	pthread_exit(NULL);
 }
 
@@ -152,10 +157,7 @@ static void *open_for_itself(void *arg)
 
 static void keep_a_thread_apart(void)
 {
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, open_for_itself, NULL) != 0)
-		_exit(4);
+	start_thread(open_for_itself);
 	for (;;)
 		(void)pause();
 }

@@ -237,6 +237,16 @@ static void open_dead_window(struct usher_window *w)
 	(void)close(fd);
 }
 
+static void window_comes_back(struct usher_window *w, uint64_t off)
+{
+	uint32_t v = 0;
+
+	ck_assert_int_eq(usher_window_revive(w), 0);
+	ck_assert_int_eq(usher_write32(w, off, 7), 0);
+	ck_assert_int_eq(usher_read32(w, off, &v), 0);
+	ck_assert_uint_eq(v, 7);
+}
+
 START_TEST(turns_a_sigbus_into_an_error)
 {
 	struct usher_window w;
@@ -247,10 +257,7 @@ START_TEST(turns_a_sigbus_into_an_error)
 	ck_assert_int_eq(usher_read32(&w, 4096, &v), -ENODEV);
 	ck_assert_uint_eq(v, UINT32_MAX);
 	ck_assert(!usher_device_gone(dev));
-	ck_assert_int_eq(usher_window_revive(&w), 0);
-	ck_assert_int_eq(usher_write32(&w, 0, 7), 0);
-	ck_assert_int_eq(usher_read32(&w, 0, &v), 0);
-	ck_assert_uint_eq(v, 7);
+	window_comes_back(&w, 0);
 	usher_device_close(dev);
 }
 END_TEST
@@ -276,10 +283,7 @@ START_TEST(a_dead_window_keeps_nothing)
 	ck_assert_int_eq(usher_read8(&w, 8, &a), -ENODEV);
 	ck_assert(c == UINT32_MAX && b == UINT16_MAX && a == UINT8_MAX);
 	ck_assert_int_eq(usher_window_flush(&w, 8), -ENODEV);
-	ck_assert_int_eq(usher_window_revive(&w), 0);
-	ck_assert_int_eq(usher_write32(&w, 8, 7), 0);
-	ck_assert_int_eq(usher_read32(&w, 8, &c), 0);
-	ck_assert_uint_eq(c, 7);
+	window_comes_back(&w, 8);
 	usher_device_close(dev);
 }
 END_TEST

@@ -23,19 +23,26 @@ static struct pci_address parse_address(const char *text)
 	return a;
 }
 
+/* The bridges above the device @name, of which there are @count. */
+static struct pci_upstream walk_up(struct host *h, const char *name, size_t count)
+{
+	struct pci_upstream u;
+
+	ck_assert_int_eq(pci_upstream_read(h, parse_address(name), &u), 0);
+	ck_assert_uint_eq(u.count, count);
+	return u;
+}
+
 START_TEST(walks_up_to_the_root)
 {
 	struct host *h = replay_fixture("bridge");
-	struct pci_upstream u;
+	struct pci_upstream u = walk_up(h, "02:01.0", 2);
 
-	ck_assert_int_eq(pci_upstream_read(h, parse_address("02:01.0"), &u), 0);
-	ck_assert_uint_eq(u.count, 2);
 	ck_assert(pci_address_equal(u.bridges[0], parse_address("00:04.0")));
 	ck_assert(pci_address_equal(u.bridges[1], parse_address("01:00.0")));
 	ck_assert(pci_upstream_has(&u, parse_address("01:00.0")));
 	ck_assert(!pci_upstream_has(&u, parse_address("02:01.0")));
-	ck_assert_int_eq(pci_upstream_read(h, parse_address("00:04.0"), &u), 0);
-	ck_assert_uint_eq(u.count, 0);
+	(void)walk_up(h, "00:04.0", 0);
 	ck_assert_int_eq(pci_upstream_read(h, parse_address("09:00.0"), &u), -ENODEV);
 	host_close(h);
 }
@@ -45,10 +52,8 @@ END_TEST
 START_TEST(begins_at_the_nearest_root_bus)
 {
 	struct host *h = replay_fixture("vmd");
-	struct pci_upstream u;
+	struct pci_upstream u = walk_up(h, "10000:01:00.0", 1);
 
-	ck_assert_int_eq(pci_upstream_read(h, parse_address("10000:01:00.0"), &u), 0);
-	ck_assert_uint_eq(u.count, 1);
 	ck_assert(pci_address_equal(u.bridges[0], parse_address("10000:00:02.0")));
 	host_close(h);
 }

@@ -32,13 +32,18 @@ static struct bus_range range(const char *name, uint64_t base, uint64_t size)
 		.name = name, .base = base, .size = size, .read = answer, .write = take};
 }
 
+static void add_both(struct bus *b, struct bus_range *one, struct bus_range *other)
+{
+	ck_assert_int_eq(bus_add(b, one, NULL), 0);
+	ck_assert_int_eq(bus_add(b, other, NULL), 0);
+}
+
 START_TEST(dispatches_by_offset)
 {
 	struct bus b = {.name = "mmio"};
 	struct bus_range hi = range("hi", 0x2000, 0x1000), lo = range("lo", 0x1000, 0x1000);
 
-	ck_assert_int_eq(bus_add(&b, &hi, NULL), 0);
-	ck_assert_int_eq(bus_add(&b, &lo, NULL), 0);
+	add_both(&b, &hi, &lo);
 	ck_assert_uint_eq(bus_read(&b, 0x2004, 4), 0x55667788);
 	ck_assert_uint_eq(seen_off, 4);
 	ck_assert_uint_eq(bus_read(&b, 0x1fff, 1), 0x88);
@@ -109,8 +114,7 @@ START_TEST(removed_range_is_gone)
 	struct bus b = {.name = "mmio"};
 	struct bus_range r = range("r", 0x1000, 4), s = range("s", 0x2000, 4);
 
-	ck_assert_int_eq(bus_add(&b, &r, NULL), 0);
-	ck_assert_int_eq(bus_add(&b, &s, NULL), 0);
+	add_both(&b, &r, &s);
 	ck_assert_uint_eq(bus_read(&b, 0x1000, 1), 0x88);
 	bus_remove(&b, &r);
 	bus_remove(&b, &r);

@@ -18,6 +18,15 @@ static struct kvm_cpuid2 *make_table(const struct kvm_cpuid_entry2 *entries, uin
 	return c;
 }
 
+static struct kvm_cpuid2 *fit_table(
+	const struct kvm_cpuid_entry2 *entries, uint32_t count, const struct cpuid_shape *shape)
+{
+	struct kvm_cpuid2 *c = make_table(entries, count);
+
+	cpuid_fit(c, shape);
+	return c;
+}
+
 static const struct kvm_cpuid_entry2 *find_leaf(
 	const struct kvm_cpuid2 *c, uint32_t function, uint32_t index)
 {
@@ -47,8 +56,8 @@ START_TEST(features_and_identity)
 	const struct cpuid_shape one = {.cpu_count = 1, .index = 0};
 	const struct cpuid_shape third = {.cpu_count = 5, .index = 3, .tsc_deadline = 1};
 
-	struct kvm_cpuid2 *c = make_table(host, COUNT(host));
-	cpuid_fit(c, &one);
+	struct kvm_cpuid2 *c = fit_table(host, COUNT(host), &one);
+
 	ck_assert_uint_eq(find_leaf(c, 1, 0)->ebx, 0x00010800);
 	/*
 	 * The guest sees no nested virtualisation and no missing timer; it sees that it has a
@@ -58,8 +67,7 @@ START_TEST(features_and_identity)
 	ck_assert_uint_eq(find_leaf(c, 1, 0)->edx, 0);
 	ck_assert_uint_eq(find_leaf(c, 0x80000001, 0)->ecx, 1U << 22);
 	free(c);
-	c = make_table(host, COUNT(host));
-	cpuid_fit(c, &third);
+	c = fit_table(host, COUNT(host), &third);
 	ck_assert_uint_eq(find_leaf(c, 1, 0)->ebx, 0x03050800);
 	ck_assert_uint_eq(find_leaf(c, 1, 0)->ecx, 1U << 21 | 1U << 24 | 1U << 31);
 	ck_assert_uint_eq(find_leaf(c, 1, 0)->edx, 1U << 28);
@@ -78,9 +86,8 @@ START_TEST(topology_is_ours_alone)
 		{.function = 0x8000001e, .eax = 77, .ebx = 0x0126, .ecx = 3},
 	};
 	const struct cpuid_shape shape = {.cpu_count = 6, .index = 5};
-	struct kvm_cpuid2 *c = make_table(host, COUNT(host));
+	struct kvm_cpuid2 *c = fit_table(host, COUNT(host), &shape);
 
-	cpuid_fit(c, &shape);
 	for (uint32_t f = 0xb; f <= 0x1f; f += 0x14) {
 		ck_assert_uint_eq(how_many(c, f), 3);
 		ck_assert_uint_eq(find_leaf(c, f, 0)->eax, 0);
@@ -102,9 +109,8 @@ START_TEST(addresses_are_no_wider_than_the_iommus)
 {
 	const struct kvm_cpuid_entry2 host[] = {{.function = 0x80000008, .eax = 0x302e}};
 	struct cpuid_shape shape = {.cpu_count = 1, .phys_bits = 39};
-	struct kvm_cpuid2 *c = make_table(host, COUNT(host));
+	struct kvm_cpuid2 *c = fit_table(host, COUNT(host), &shape);
 
-	cpuid_fit(c, &shape);
 	ck_assert_uint_eq(find_leaf(c, 0x80000008, 0)->eax, 0x3027);
 	shape.phys_bits = 52;
 	cpuid_fit(c, &shape);
@@ -123,9 +129,8 @@ START_TEST(caches_are_shared_as_they_should)
 		{.function = 0x8000001d, .index = 3, .eax = 0x4163},
 	};
 	const struct cpuid_shape shape = {.cpu_count = 4, .index = 0};
-	struct kvm_cpuid2 *c = make_table(host, COUNT(host));
+	struct kvm_cpuid2 *c = fit_table(host, COUNT(host), &shape);
 
-	cpuid_fit(c, &shape);
 	ck_assert_uint_eq(find_leaf(c, 4, 0)->eax >> 14 & 0xfff, 0);
 	ck_assert_uint_eq(find_leaf(c, 4, 0)->eax & 0x3fff, 0x0121);
 	ck_assert_uint_eq(find_leaf(c, 4, 1)->eax >> 14 & 0xfff, 3);
@@ -147,15 +152,13 @@ START_TEST(frequencies_are_told)
 	};
 	const struct cpuid_shape known = {.cpu_count = 1, .tsc_khz = 2596112};
 	const struct cpuid_shape unknown = {.cpu_count = 1};
-	struct kvm_cpuid2 *c = make_table(host, COUNT(host));
+	struct kvm_cpuid2 *c = fit_table(host, COUNT(host), &known);
 
-	cpuid_fit(c, &known);
 	ck_assert_uint_eq(find_leaf(c, KVM_CPUID_SIGNATURE, 0)->eax, 0x40000010);
 	ck_assert_uint_eq(find_leaf(c, 0x40000010, 0)->eax, 2596112);
 	ck_assert_uint_eq(find_leaf(c, 0x40000010, 0)->ebx, 1000000);
 	free(c);
-	c = make_table(host, COUNT(host));
-	cpuid_fit(c, &unknown);
+	c = fit_table(host, COUNT(host), &unknown);
 	ck_assert_uint_eq(find_leaf(c, KVM_CPUID_SIGNATURE, 0)->eax, KVM_CPUID_FEATURES);
 	ck_assert_uint_eq(how_many(c, 0x40000010), 0);
 	free(c);
@@ -172,9 +175,8 @@ START_TEST(many_processors)
 		{.function = 0x80000008, .eax = 0x3030},
 	};
 	const struct cpuid_shape last = {.cpu_count = 240, .index = 239};
-	struct kvm_cpuid2 *c = make_table(host, COUNT(host));
+	struct kvm_cpuid2 *c = fit_table(host, COUNT(host), &last);
 
-	cpuid_fit(c, &last);
 	ck_assert_uint_eq(find_leaf(c, 1, 0)->ebx, 0xeff00000);
 	ck_assert_uint_eq(find_leaf(c, 4, 3)->eax >> 26, 63);
 	ck_assert_uint_eq(find_leaf(c, 4, 3)->eax >> 14 & 0xfff, 255);
