@@ -412,19 +412,31 @@ int memory_listen_live(struct memory *m, struct memory_listener *l, struct err *
 	return r;
 }
 
-void memory_unlisten(struct memory *m, struct memory_listener *l)
+/* Under the lock. Return: whether @l was a listener; from now on it hears of no change. */
+static bool remove_listener(struct memory *m, const struct memory_listener *l)
 {
 	struct memory_listener **at = &m->listeners;
 
-	(void)pthread_mutex_lock(&m->lock);
 	while (*at && *at != l)
 		at = &(*at)->next;
-	if (*at) {
-		*at = l->next;
-		for (size_t i = m->count; i--;)
+	if (!*at)
+		return false;
+	*at = l->next;
+	return true;
+}
+
+void memory_unlisten(struct memory *m, struct memory_listener *l)
+{
+	struct memory_range ram[MEMORY_BLOCKS_MAX];
+
+	(void)pthread_mutex_lock(&m->lock);
+	bool listens = remove_listener(m, l);
+	for (size_t i = m->count; listens && i--;)
+		if (m->ranges[i].kind != MEMORY_RAM)
 			l->unmap(l, &m->ranges[i]);
-	}
 	(void)pthread_mutex_unlock(&m->lock);
+	for (size_t i = listens ? copy_ram_ranges(m, ram) : 0; i--;)
+		l->unmap(l, &ram[i]);
 }
 
 void memory_fini(struct memory *m)

@@ -125,7 +125,7 @@ int memory_listen(struct memory *m, struct memory_listener *l, struct err *e);
  */
 int memory_listen_live(struct memory *m, struct memory_listener *l, struct err *e);
 
-/* Takes all ranges from @l, which has map() and unmap() alone, the last one first. */
+/* Takes all ranges from such a listener, the last one first; RAM comes after the rest. */
 void memory_unlisten(struct memory *m, struct memory_listener *l);
 
 enum memory_action { MEMORY_ADD, MEMORY_REMOVE };

@@ -5,6 +5,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -396,9 +397,66 @@ START_TEST(shared_memory_is_shared)
 }
 END_TEST
 
+static struct memory *live;
+static unsigned held_up; /* calls for RAM while a vCPU could not have moved a BAR */
+static unsigned ram_calls, other_calls;
+
+static void live_count(const struct memory_range *r)
+{
+	if (r->kind != MEMORY_RAM) {
+		other_calls++;
+		return;
+	}
+	ram_calls++;
+	if (pthread_mutex_trylock(&live->lock) == 0)
+		(void)pthread_mutex_unlock(&live->lock);
+	else
+		held_up++;
+}
+
+static int live_map(struct memory_listener *l, const struct memory_range *r, struct err *e)
+{
+	live_count(r);
+	return 0;
+}
+
+static void live_unmap(struct memory_listener *l, const struct memory_range *r)
+{
+	live_count(r);
+}
+
+/* All of RAM takes seconds, when it comes and when it goes. */
+START_TEST(live_listener_holds_up_no_change)
+{
+	struct memory m = MEMORY_NONE;
+	struct memory_listener l = {.name = "live", .map = live_map, .unmap = live_unmap};
+	static char ram[2][4096] __attribute__((aligned(4096)));
+	struct err e;
+
+	live = &m;
+	for (unsigned i = 0; i < 3; i++) {
+		const struct memory_range r = {.gpa = GPA(i * 4096),
+			.size = 4096,
+			.host = ram[i % 2],
+			.kind = i == 1 ? MEMORY_DEVICE : MEMORY_RAM};
+		ck_assert_int_eq(memory_add(&m, &r, &e), 0);
+	}
+	ck_assert_int_eq(memory_listen_live(&m, &l, &e), 0);
+	memory_unlisten(&m, &l);
+	ck_assert_uint_eq(ram_calls, 4);
+	ck_assert_uint_eq(other_calls, 2);
+	ck_assert_uint_eq(held_up, 0);
+	memory_unlisten(&m, &l); /* it is none */
+	ck_assert_uint_eq(ram_calls, 4);
+	ck_assert_int_eq(memory_remove(&m, GPA(0)), 0);
+	ck_assert_uint_eq(ram_calls, 4);
+	memory_fini(&m);
+}
+END_TEST
+
 SUITE("memory", announces_in_order_and_back, failing_listener_rolls_back,
 	late_listener_hears_what_is_there, refuses_overlap_and_part_pages,
 	refused_change_is_undone_in_all, change_of_nonsense_changes_nothing,
 	what_cannot_be_mapped_again_is_gone, table_listener_gets_whole_tables,
 	table_listener_refuses_too_many_regions, late_listener_may_refuse_the_table,
-	ram_pointer_stays_in_one_range, shared_memory_is_shared)
+	ram_pointer_stays_in_one_range, shared_memory_is_shared, live_listener_holds_up_no_change)
