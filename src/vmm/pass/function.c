@@ -124,8 +124,11 @@ static void finish_function(struct pci_func *f)
 {
 	struct pass_dev *d = dev_of(f);
 
-	/* A reset of the bus that another device's worker is at may concern this one. */
-	while (pass_reset_wait(d->vm, 1000) < 0)
+	/*
+	 * A reset of the bus that another device's worker is at may concern this one, unless it is
+	 * idle. Then other devices are not waited for: the guest runs, and keeps them busy.
+	 */
+	while (!function_is_idle(f) && pass_reset_wait(d->vm, 1000) < 0)
 		continue;
 	pass_dev_retire(d);
 	worker_fini(&d->worker);

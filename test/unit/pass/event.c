@@ -430,9 +430,41 @@ START_TEST(comes_after_the_last_one_has_left)
 }
 END_TEST
 
+static bool other_is_busy = true, other_is_done;
+
+static void stay_busy(struct worker_job *j)
+{
+	for (unsigned ms = 0; ms < 5000 && __atomic_load_n(&other_is_busy, __ATOMIC_ACQUIRE); ms++)
+		(void)usleep(1000);
+	__atomic_store_n(&other_is_done, true, __ATOMIC_RELEASE);
+}
+
+/* The guest, or the host, may keep the worker of another device busy for ever. */
+START_TEST(is_finished_without_waiting_for_others)
+{
+	struct worker_job job = {.run = stay_busy};
+
+	rig_start(suite_fixtures, "nvme");
+	struct pass_dev *d = rig_add(suite_fixtures, "nvme");
+	rig_eject(d);
+	rig_settle();
+	ck_assert(d->func.ops->is_idle(&d->func));
+	worker_add(&rig.dev->worker, &job);
+	d->func.ops->fini(&d->func);
+	ck_assert(!__atomic_load_n(&other_is_done, __ATOMIC_ACQUIRE));
+	ck_assert_ptr_eq(rig.vm.pass->devices, rig.dev);
+	__atomic_store_n(&other_is_busy, false, __ATOMIC_RELEASE);
+	rig_settle();
+	vfio_model_free(&rig.second);
+	memset(&rig.second, 0, sizeof(rig.second));
+	rig.vm.pass = NULL;
+	rig_stop();
+}
+END_TEST
+
 SUITE("pass_event", peers_reach_what_is_mapped, goes_without_peers, asks_for_atomics,
 	asks_the_guest_once, the_worker_leaves_the_slot_to_the_loop, takes_what_is_not_let_go,
 	waits_for_a_guest_that_answers, drops_a_device_that_is_gone, drops_a_device_that_fails,
 	keeps_the_figures_of_a_dropped_device, a_reboot_is_not_told_without_end,
 	finds_memory_that_devices_cannot_reach, is_removed_after_the_last_look_at_it,
-	comes_after_the_last_one_has_left)
+	comes_after_the_last_one_has_left, is_finished_without_waiting_for_others)
