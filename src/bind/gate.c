@@ -297,10 +297,11 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 			o->absolute ? PROBLEM_REFUSES : PROBLEM_LIFTABLE,
 			!o->absolute ? fix
 			: strcmp(o->check, "vfio") == 0
-				? "end the process that has it open: nothing lifts this"
+				? "end the process that has it open: no --allow skips this check"
 			: o->waits
-				? "free it first: the kernel waits for that, so nothing lifts this"
-				: "the host needs it: nothing lifts this"};
+				? "free it first: the kernel waits for that, so no --allow skips "
+				  "this check"
+				: "the host needs it: no --allow skips this check"};
 		r = bind_problem_add(c->plan, c->q, &kind, address, "%s: %s", o->object, o->text);
 	}
 	if (r == 0 && holds.disk_count)

@@ -13,7 +13,7 @@
 
 /* Rules about a device's IOMMU group and its neighbours. */
 
-/* The hold that nothing lifts, else the first; NULL if nothing is sure. */
+/* The hold that no --allow skips, else the first; NULL if nothing is sure. */
 static const struct hold *worst_hold(const struct holds *holds)
 {
 	const struct hold *worst = NULL;

@@ -10,7 +10,7 @@
  * Invariant: a share is free only if no mount in sight has its tag, and the use count leaves no
  * room for one out of sight. Where the count is not known, that cannot be told.
  *
- * The remove() of 9p waits, without an end, for the last unmount. So nothing lifts its mounts.
+ * The remove() of 9p waits, without an end, for the last unmount. So no --allow skips its mounts.
  */
 #include "base/file.h"
 #include "base/num.h"

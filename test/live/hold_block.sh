@@ -85,7 +85,7 @@ swapon "/dev/${name}p2" || fail "no swap"
 at_exit "swapoff /dev/${name}p2 2>/dev/null"
 is_busy 'swap space' "${name}p2"
 expect_status 3 usher bind --dry-run --allow=block "$disk"
-expect_text 'nothing lifts this'
+expect_text 'no --allow skips this check'
 swapoff "/dev/${name}p2"
 is_free
 
@@ -265,7 +265,7 @@ mkfs.btrfs -qfM /dev/mapper/usher-btrfs || fail "no btrfs"
 mount /dev/mapper/usher-btrfs /boot/efi || fail "no mount of the btrfs"
 is_busy '(usher-btrfs), mounted at /boot/efi' "$name"
 expect_status 3 usher bind --dry-run --allow=block "$disk"
-expect_text 'nothing lifts this'
+expect_text 'no --allow skips this check'
 umount /boot/efi
 mount /dev/mapper/usher-btrfs "$work/mnt" || fail "no mount of the btrfs"
 expect_ok usher bind --dry-run --allow=block "$disk"
@@ -275,7 +275,7 @@ mount -o loop "$work/mnt/image" /boot/efi || fail "no mount of the image"
 is_busy 'mounted at /boot/efi' "$name"
 expect_text 'has the image of loop'
 expect_status 3 usher bind --dry-run --allow=block "$disk"
-expect_text 'nothing lifts this'
+expect_text 'no --allow skips this check'
 umount /boot/efi
 expect_ok usher bind --dry-run --allow=block "$disk"
 umount "$work/mnt"
@@ -291,7 +291,7 @@ mount -t overlay -o "lowerdir=$work/mnt/low,upperdir=$work/mnt/up,workdir=$work/
 	/boot/efi || fail "no overlay"
 is_busy 'a layer of /boot/efi' "$name"
 expect_status 3 usher bind --dry-run --allow=block "$disk"
-expect_text 'nothing lifts this'
+expect_text 'no --allow skips this check'
 umount /boot/efi
 
 # A swap file holds the disk after its file system has left the tree.
@@ -314,6 +314,6 @@ expect_text '"object": "9p host"'
 before=$(seconds_up)
 expect_status 3 usher bind --allow=block "$share"
 expect_text 'the root file system of this host may be on it'
-expect_text 'nothing lifts this'
+expect_text 'no --allow skips this check'
 expect_driver "$share" virtio-pci
 [ $(($(seconds_up) - before)) -lt 20 ] || fail "the refusal took $(($(seconds_up) - before)) s"
