@@ -27,7 +27,7 @@ struct refusal {
 /*
  * No user namespace: a process would have all capabilities in its own, and with them parts of the
  * kernel that nobody else reaches. clone3(2) has its flags in memory, where a filter cannot look;
- * the C library asks clone(2) instead when it is told that clone3 does not exist.
+ * the C library asks clone(2) instead when clone3 answers ENOSYS.
  */
 #define REFUSE_USER_NAMESPACES                                         \
 	{SYS_clone, 120, REFUSE_WITH, CLONE_NEWUSER, EPERM},           \

@@ -227,7 +227,7 @@ static bool is_grub(const struct evidence *e)
 	return is_loaded_by(e, "grub") || (!e->loader[0] && image && has_lines(e, BOOT_FILE_GRUB));
 }
 
-/* GRUB reads entries if it is told to; /etc/default/grub then serves new kernels at most. */
+/* With this setting GRUB reads entries; /etc/default/grub then serves new kernels at most. */
 static bool grub_reads_entries(const struct evidence *e)
 {
 	return is_grub(e) && has_lines(e, BOOT_FILE_ENTRY) &&
@@ -256,18 +256,6 @@ static bool nobody_else_owns(const struct evidence *e)
 	return true;
 }
 
-static const char *nixos_tool(const struct evidence *e)
-{
-	(void)e;
-	return "nixos-rebuild boot";
-}
-
-static const char *mkinitcpio_tool(const struct evidence *e)
-{
-	(void)e;
-	return "mkinitcpio -P";
-}
-
 static const char *dracut_tool(const struct evidence *e)
 {
 	return file_exists(e, "/usr/bin/dracut-rebuild") ? "dracut-rebuild"
@@ -283,18 +271,6 @@ static const char *kernel_install_tool(const struct evidence *e)
 		file_exists(e, path))
 		return "kernel-install add $(uname -r) /boot/vmlinuz-$(uname -r)";
 	return "kernel-install add $(uname -r) /usr/lib/modules/$(uname -r)/vmlinuz";
-}
-
-static const char *proxmox_tool(const struct evidence *e)
-{
-	(void)e;
-	return "proxmox-boot-tool refresh";
-}
-
-static const char *sdbootutil_tool(const struct evidence *e)
-{
-	(void)e;
-	return "sdbootutil update-all-entries";
 }
 
 static const char *limine_tool(const struct evidence *e)
@@ -316,12 +292,6 @@ static const char *grub_tool(const struct evidence *e)
 	return "grub-mkconfig -o /boot/grub/grub.cfg";
 }
 
-static const char *uboot_tool(const struct evidence *e)
-{
-	(void)e;
-	return "u-boot-update";
-}
-
 #define KERNEL_CMDLINE "/etc/kernel/cmdline"
 
 static const struct boot_owner owners[] = {
@@ -329,7 +299,7 @@ static const struct boot_owner owners[] = {
 		.owns = nixos_owns,
 		.makes = ALL_FILES,
 		.place = "boot.kernelParams in /etc/nixos/configuration.nix",
-		.tool = nixos_tool},
+		.applied_by = "nixos-rebuild boot"},
 	{.name = "rpm-ostree",
 		.owns = rpm_ostree_owns,
 		.makes = ENTRIES,
@@ -344,7 +314,7 @@ static const struct boot_owner owners[] = {
 		.owns = mkinitcpio_owns,
 		.reads = CMDLINES,
 		.place = KERNEL_CMDLINE,
-		.tool = mkinitcpio_tool},
+		.applied_by = "mkinitcpio -P"},
 	{.name = "dracut",
 		.owns = dracut_owns,
 		.reads = FILE_BIT(DRACUT) | CMDLINES,
@@ -368,13 +338,13 @@ static const struct boot_owner owners[] = {
 		.reads = CMDLINES,
 		.makes = ENTRIES,
 		.place = KERNEL_CMDLINE,
-		.tool = proxmox_tool},
+		.applied_by = "proxmox-boot-tool refresh"},
 	{.name = "sdbootutil",
 		.owns = sdbootutil_owns,
 		.reads = CMDLINES,
 		.makes = ENTRIES,
 		.place = KERNEL_CMDLINE,
-		.tool = sdbootutil_tool},
+		.applied_by = "sdbootutil update-all-entries"},
 	{.name = "kernel-install",
 		.owns = kernel_install_owns,
 		.reads = CMDLINES,
@@ -402,7 +372,7 @@ static const struct boot_owner owners[] = {
 		.reads = FILE_BIT(UBOOT),
 		.makes = FILE_BIT(EXTLINUX),
 		.place = "U_BOOT_PARAMETERS in /etc/default/u-boot",
-		.tool = uboot_tool},
+		.applied_by = "u-boot-update"},
 	{.name = "extlinux", .reads = FILE_BIT(EXTLINUX), .by_files = true},
 	{.name = "syslinux", .reads = FILE_BIT(SYSLINUX), .by_files = true},
 	{.name = "the board's firmware", .reads = FILE_BIT(FIRMWARE), .by_files = true},
@@ -480,5 +450,7 @@ void boot_owner_find(struct host *h, struct boot *b)
 	b->owner = owner_by_evidence(&e);
 	if (!b->owner->name[0] && !e.loader[0] && owner_by_files(b))
 		b->owner = owner_by_files(b);
-	b->tool = b->owner->tool ? b->owner->tool(&e) : "";
+	b->tool = b->owner->tool         ? b->owner->tool(&e)
+		  : b->owner->applied_by ? b->owner->applied_by
+					 : "";
 }

@@ -19,7 +19,8 @@ struct boot_owner {
 	bool by_files; /* owns the line if the host has files of its families and of no other */
 	const char *add, *drop; /* commands with %s for the words; NULL: edit a line */
 	const char *place; /* to edit when there is no line yet; NULL: unknown */
-	const char *(*tool)(const struct evidence *e); /* that applies an edit; NULL: none */
+	const char *applied_by; /* the command that applies an edit; NULL: none, or @tool knows */
+	const char *(*tool)(const struct evidence *e); /* the same where hosts differ; or NULL */
 };
 
 /* Finds the owner of the line that @b->booted holds; sets @b->owner and @b->tool. */

@@ -115,7 +115,7 @@ static int check_member(struct host *h, const char *iomem, const struct bind_mem
 	const struct bind_request *q, struct bind_plan *p)
 {
 	static const struct problem_kind kind = {"mmap", PROBLEM_WARNS,
-		"free that memory on the host; /proc/iomem shows who has it"};
+		"free that memory on the host; /proc/iomem names what holds it"};
 	struct pci_bar bars[PCI_BAR_MAX];
 	char address[PCI_ADDRESS_TEXT];
 	struct claim c;

@@ -2,7 +2,7 @@
 /*
  * How it works
  *
- * Invariant: an interface without an address or a route may be in use all the same. What uses it
+ * Invariant: an interface without an address or a route may still be in use. What uses it
  * takes frames below IP, and the kernel lists that for the reader's own network namespace:
  *
  *	/proc/net/pppoe		sessions: a router's line, by which an SSH session may come in
