@@ -58,10 +58,24 @@ static void file_register(void)
 	(void)close(fd);
 }
 
+/* The kernel keeps a leader that has exited as a zombie until its last thread ends. */
+static int leader_is_gone(void)
+{
+	char text[512] = "";
+	FILE *f = fopen("/proc/self/stat", "re");
+
+	if (!f || !fgets(text, sizeof(text), f))
+		fail("/proc/self/stat");
+	(void)fclose(f);
+	const char *state = strrchr(text, ')'); /* the end of the name; then " Z " */
+	return state && state[1] == ' ' && state[2] == 'Z';
+}
+
 static void *thread_main(void *arg)
 {
 	(void)file_open();
-	(void)sleep(1); /* the leader is gone by then */
+	while (!leader_is_gone())
+		(void)usleep(10000);
 	held_wait();
 	return NULL;
 }
