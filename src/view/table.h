@@ -12,7 +12,7 @@ enum { TABLE_LEFT = 0, TABLE_RIGHT = 1, TABLE_SHRINK = 2, TABLE_TREE = 4, TABLE_
 
 struct table_column {
 	const char *name;
-	/* On a terminal that is too narrow: TABLE_SHRINK is cut first, TABLE_WRAP takes more lines. */
+	/* On a narrow terminal: TABLE_SHRINK is cut first, TABLE_WRAP takes more lines. */
 	int how;
 };
 
