@@ -418,7 +418,7 @@ void check_early(struct check_case *c)
 	driver_module(c, w.module, sizeof(w.module));
 	/* Without a driver, the override may be the reason: see H16. */
 	bool is_free = !d->driver[0] && !vfio_is_loaded(&w);
-	if ((d->driver[0] || is_free) && intent_find(c, &w.intent))
+	if ((d->driver[0] || is_free) && intent_find(c, d, &w.intent))
 		report_race(&w);
 	else if (c->named && d->driver[0])
 		report_builtin(&w);

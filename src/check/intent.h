@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 struct check_case;
+struct pci_device;
 
 enum intent_kind { INTENT_CMDLINE, INTENT_MODPROBE, INTENT_UNRAID };
 
@@ -17,7 +18,7 @@ struct intent {
 	char value[160]; /* what stands there */
 };
 
-/* Return: false if nothing names the checked device. */
-bool intent_find(struct check_case *c, struct intent *ret);
+/* Return: false if nothing names @d. */
+bool intent_find(struct check_case *c, const struct pci_device *d, struct intent *ret);
 
 #endif
