@@ -34,7 +34,7 @@ static uint32_t barred_folder(const char *path)
 {
 	char folder[COMMAND_PATH_MAX];
 
-	for (size_t i = 0; path[i] && i < sizeof(folder); folder[i] = path[i], i++) {
+	for (size_t i = 0; i < sizeof(folder) && path[i]; folder[i] = path[i], i++) {
 		if (path[i] != '/' || i == 0)
 			continue;
 		folder[i] = '\0';
@@ -149,7 +149,7 @@ __attribute__((noreturn)) static void finder_main(
 		      setresuid(uid, uid, uid) == 0;
 	(void)became;
 	f.command = command_seek(name, f.path);
-	_exit(fd_write_full(report, &f, sizeof(f)) < 0);
+	_exit(fd_write_full(report, &f, sizeof(f)) < 0 ? 1 : 0);
 }
 
 int command_find(const char *name, uid_t uid, gid_t gid, char *path, struct err *e)

@@ -308,7 +308,7 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 	struct wipe *ret_wipe, struct err *e)
 {
 	struct engine_run run = ENGINE_RUN_NONE;
-	struct process process;
+	struct process process = {.pidfd = -1};
 
 	int r = engine_start(l, plan, &run, &process, e);
 	if (r == 0) {

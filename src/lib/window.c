@@ -52,10 +52,10 @@ static int map_combined(struct usher_window *w)
 	void *p = mmap(NULL, w->mapping_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		(off_t)map_offset(w));
 	if (p == MAP_FAILED)
-		return -errno; /* cppcheck-suppress resourceLeak */
+		return -errno;
 	w->mapping = p;
 	w->caching = USHER_COMBINED;
-	return 0; /* cppcheck-suppress resourceLeak */
+	return 0;
 }
 
 static int window_map(
