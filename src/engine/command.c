@@ -54,6 +54,16 @@ static int file_try(const char *path)
 	return S_ISREG(st.st_mode) ? 0 : -EACCES;
 }
 
+static struct command need_interpreter(const char *path)
+{
+	struct command c = {0};
+
+	c.code = interpreter_check(path, c.interpreter);
+	if (c.code == 0)
+		c.interpreter[0] = '\0';
+	return c;
+}
+
 static struct command seek_path(const char *name, char *path)
 {
 	char own[COMMAND_PATH_MAX];
@@ -71,7 +81,7 @@ static struct command seek_path(const char *name, char *path)
 	/* The caller's word counts: a message quotes it. */
 	if (c.code == -EACCES)
 		c.barred = barred_folder(name);
-	return c;
+	return c.code < 0 ? c : need_interpreter(path);
 }
 
 /* As execvp(3) has it, a file that cannot be executed does not end the search. */
@@ -111,8 +121,10 @@ struct command command_seek(const char *name, char *path)
 		return (struct command){.code = -ENOENT};
 	struct command c = seek_in_folders(name, folders ? folders : PATH_DEFAULT, path);
 	/* A folder of PATH may be a relative one. */
-	if (c.code < 0 || path[0] == '/')
+	if (c.code < 0)
 		return c;
+	if (path[0] == '/')
+		return need_interpreter(path);
 	(void)snprintf(found, sizeof(found), "%s", path);
 	return seek_path(found, path);
 }
@@ -123,6 +135,11 @@ int command_report(const struct command *c, const char *name, uid_t uid, struct 
 		(void)err_say(e, c->code, "start %s: no such program in PATH", name);
 		err_hint(e, "give its full path; user %u may not enter %u folder%s of PATH",
 			(unsigned)uid, c->passed, c->passed == 1 ? "" : "s");
+		return c->code;
+	}
+	if (c->interpreter[0]) {
+		(void)err_set(e, c->code, "start %s: its interpreter %s", name, c->interpreter);
+		err_hint(e, "install what has %s", c->interpreter);
 		return c->code;
 	}
 	if (!c->barred)

@@ -103,6 +103,15 @@ done
 expect_status 127 usher exec --device "$disk" --user 1000 -- /nonexistent
 expect_text 'start /nonexistent: No such file or directory'
 expect_no_text vfio-pci
+printf '#!/nowhere/python\n' >"$work/script"
+chmod 755 "$work/script"
+expect_status 127 usher exec --device "$disk" --user 1000 -- "$work/script"
+expect_text "start $work/script: its interpreter /nowhere/python: No such file or directory"
+expect_no_text vfio-pci
+# shellcheck disable=SC2046
+expect_status 2 usher exec --device "$disk" --user 1000 -- true $(seq 4096)
+expect_text 'the program would get more than 4096 words'
+expect_no_text vfio-pci
 expect_status 126 usher exec --device "$disk" --user 1000 -- /etc/passwd
 expect_status 126 usher exec --device "$disk" --user 1000 -- /tmp
 expect_no_text vfio-pci
