@@ -66,6 +66,14 @@ expect_text 'writes /tmp no, /var/tmp no, /dev/shm yes'
 expect_equal 'reserved users' '' "$(ls /run/usher/uid)"
 cd /
 
+# Sockets of that user's session.
+install -d -o 1000 -m 700 /run/user/1000
+touch /run/user/1000/bus
+expect_ok usher exec --quiet --device "$disk" --user 1000 -- ls -A /run/user
+expect_no_text 1000
+[ -e /run/user/1000/bus ] || fail 'what was hidden is gone'
+rm -r /run/user/1000
+
 # Two loans at once, with two users.
 usher exec --device "$disk" -- sh -c 'echo waiting; exec sleep 100' >"$work/first" 2>&1 &
 keeper=$!
