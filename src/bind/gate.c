@@ -402,7 +402,7 @@ static int gate_dead(struct bind_case *c, const struct pci_device *d, const char
 
 	if (!r && (!c->q->survey || is_awake(c->env->host, d)))
 		r = pci_device_is_dead(c->env->host, d);
-	(void)snprintf(fix, sizeof(fix), "usher check %s", address);
+	(void)snprintf(fix, sizeof(fix), "usher revive %s", address);
 	if (r == -ETIMEDOUT)
 		return bind_problem_add(c->plan, c->q, &dead, address,
 			"the kernel does not return from reading its configuration space");

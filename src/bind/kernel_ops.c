@@ -16,6 +16,7 @@ static const struct bind_kernel_ops live = {
 	.writer_start = bind_writer_start,
 	.writer_pid = bind_writer_pid,
 	.ask = bind_writer_ask,
+	.ask_register = bind_writer_ask_register,
 	.wait = bind_writer_wait,
 	.answer = bind_writer_answer,
 	.writer_stop = bind_writer_stop,

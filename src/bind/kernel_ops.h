@@ -32,6 +32,9 @@ struct bind_kernel_ops {
 	 * Return: 0, -ETIMEDOUT if the writer is lost, -errno.
 	 */
 	int (*ask)(struct bind_writer *w, const char *path, const char *text, struct err *e);
+	/* The same for two bytes of a configuration space, @path, at @offset. */
+	int (*ask_register)(struct bind_writer *w, const char *path, uint16_t offset,
+		uint16_t value, struct err *e);
 	/*
 	 * Waits until one of the writers has an answer; NULL entries are skipped.
 	 * Return: its index in @list, -ETIMEDOUT, -errno.

@@ -34,13 +34,13 @@ static int lock_patiently(int fd)
 	}
 }
 
-static int say_holder(const char *path, int group, struct err *e)
+static int say_holder(const char *path, const char *what, struct err *e)
 {
 	char pid[16];
 
 	if (file_read(path, pid, sizeof(pid)) <= 0)
 		(void)snprintf(pid, sizeof(pid), "?");
-	err_say(e, -EBUSY, "group %d: another usher (process %s) works on it", group, pid);
+	err_say(e, -EBUSY, "%s: another usher (process %s) works on it", what, pid);
 	err_hint(e, "try again when it has finished");
 	return -EBUSY;
 }
@@ -72,14 +72,14 @@ static int open_lock(char *path)
 	return fd;
 }
 
-int bind_lock(const struct bind_env *env, int group, struct err *e)
+static int lock_file(const struct bind_env *env, const char *name, const char *what, struct err *e)
 {
 	char path[FILE_PATH_MAX];
 	char pid[16];
 
-	int r = file_path(path, sizeof(path), "%s/lock/%d", env->state, group);
+	int r = file_path(path, sizeof(path), "%s/lock/%s", env->state, name);
 	if (r < 0)
-		return err_set(e, r, "lock of group %d", group);
+		return err_set(e, r, "lock of %s", what);
 	cleanup_fd int fd = open_lock(path);
 	if (fd < 0) {
 		err_set(e, fd, "open %s", path);
@@ -89,7 +89,7 @@ int bind_lock(const struct bind_env *env, int group, struct err *e)
 	}
 	r = lock_patiently(fd);
 	if (r == -EBUSY)
-		return say_holder(path, group, e);
+		return say_holder(path, what, e);
 	if (r < 0)
 		return err_set(e, r, "lock %s", path);
 	/* Only for the message of a process that waits; failure does not matter. */
@@ -97,4 +97,18 @@ int bind_lock(const struct bind_env *env, int group, struct err *e)
 	if (ftruncate(fd, 0) == 0)
 		(void)fd_pwrite_full(fd, pid, (size_t)n, 0);
 	return TAKE_FD(fd);
+}
+
+int bind_lock(const struct bind_env *env, int group, struct err *e)
+{
+	char name[16], what[24];
+
+	(void)snprintf(name, sizeof(name), "%d", group);
+	(void)snprintf(what, sizeof(what), "group %d", group);
+	return lock_file(env, name, what, e);
+}
+
+int bind_lock_task(const struct bind_env *env, const char *task, struct err *e)
+{
+	return lock_file(env, task, task, e);
 }

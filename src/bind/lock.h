@@ -12,4 +12,7 @@ struct err;
  */
 int bind_lock(const struct bind_env *env, int group, struct err *e);
 
+/* The same for a task that has no group: STATE/lock/@task, one word. */
+int bind_lock_task(const struct bind_env *env, const char *task, struct err *e);
+
 #endif

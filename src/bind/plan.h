@@ -127,6 +127,7 @@ enum bind_op {
 	BIND_OP_WAIT, /* for node @path */
 	BIND_OP_CHOWN, /* node @path to @text, "UID:GID", or "UID:GID MODE" */
 	BIND_OP_RULE, /* udev's file @path: new nodes belong to @text */
+	BIND_OP_REGISTER, /* of configuration space @path: "OFFSET=VALUE" */
 	BIND_OP_SETTINGS, /* of the first @text virtual functions of interface @path, again */
 };
 
@@ -153,7 +154,7 @@ struct bind_step {
 	char text[PCI_NAME_MAX]; /* free of newlines; an override is cleared by "" */
 };
 
-/* "load", "journal", "write", "verify", "wait", "chown", "rule", "keep". */
+/* "load", "journal", "write", "verify", "wait", "chown", "rule", "config", "keep". */
 const char *bind_op_name(enum bind_op op);
 
 /* The exact steps of a plan, for --dry-run; *@ret is the caller's to free(). Return: 0, -ENOMEM. */

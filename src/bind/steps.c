@@ -241,6 +241,8 @@ const char *bind_op_name(enum bind_op op)
 		return "chown";
 	case BIND_OP_RULE:
 		return "rule";
+	case BIND_OP_REGISTER:
+		return "config";
 	case BIND_OP_SETTINGS:
 		return "keep";
 	}

@@ -342,7 +342,8 @@ static int step_run(void *arg, const struct bind_step *s, struct err *e)
 		return step_chown(t, s, e);
 	case BIND_OP_RULE:
 		return step_rule(t, s, e);
-	case BIND_OP_SETTINGS: /* of virtual functions that are made: bind/sriov.h */
+	case BIND_OP_REGISTER: /* of a port: revive/apply.c */
+	case BIND_OP_SETTINGS: /* of virtual functions that are made: vfs/apply.c */
 		break;
 	}
 	return -EINVAL;

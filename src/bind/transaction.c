@@ -123,6 +123,15 @@ int bind_worker_write(struct bind_worker *w, const char *path, const char *text,
 	return r < 0 ? r : bind_worker_answer(w, w->transaction->env->timeout_ms, e);
 }
 
+int bind_worker_write_register(
+	struct bind_worker *w, const char *path, uint16_t offset, uint16_t value, struct err *e)
+{
+	const struct bind_env *env = w->transaction->env;
+	int r = env->kernel->ask_register(w->writer, path, offset, value, e);
+
+	return r < 0 ? r : bind_worker_answer(w, env->timeout_ms, e);
+}
+
 int bind_transaction_journal(struct bind_transaction *w, const struct bind_entry *n, struct err *e)
 {
 	int r = bind_journal_write(w->env, n, e);

@@ -64,6 +64,10 @@ int bind_worker_answer(struct bind_worker *w, int timeout_ms, struct err *e);
 /* One write to sysfs. After -ETIMEDOUT the process is lost: arm again to go on elsewhere. */
 int bind_worker_write(struct bind_worker *w, const char *path, const char *text, struct err *e);
 
+/* The same for two bytes of a configuration space. */
+int bind_worker_write_register(
+	struct bind_worker *w, const char *path, uint16_t offset, uint16_t value, struct err *e);
+
 int bind_transaction_journal(struct bind_transaction *w, const struct bind_entry *n, struct err *e);
 int bind_transaction_forget(struct bind_transaction *w, int group, struct err *e);
 /* Counts one change that was made elsewhere; the one of USHER_BIND_DIE kills the process. */

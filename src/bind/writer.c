@@ -6,7 +6,7 @@
  * driver's remove(), which may wait for ever, and no signal reaches the process meanwhile.
  *
  * A writer is a process that shares our memory (base/spawn.h) and has one descriptor: its end of a
- * pair of packet sockets. A request is "path\0text\0", the answer an int, 0 or -errno. The
+ * pair of packet sockets. A request is a struct request, the answer an int, 0 or -errno. The
  * kernel kills a writer when its parent ends. A writer that hangs is marked lost: its memory stays
  * allocated, and the parent starts another one. The journal names the writer, so that the next
  * usher can wait for it, or report where it hangs.
@@ -26,6 +26,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,11 +39,19 @@
 
 #define REQUEST_MAX (FILE_PATH_MAX + 256)
 
+#define NO_OFFSET (-1) /* an attribute: the text is written */
+
+struct request {
+	int offset; /* of a register, or NO_OFFSET */
+	uint16_t value; /* of the register */
+	char text[REQUEST_MAX]; /* "path\0text\0"; for a register, its text is for people */
+};
+
 struct bind_writer {
 	pid_t pid;
 	int fd; /* our end */
 	bool lost; /* the kernel keeps it */
-	char request[REQUEST_MAX]; /* the one under way or done last: "path\0text\0" */
+	struct request request; /* the one under way or done last */
 	struct timespec asked;
 	/* What the writer itself looks at. */
 	int its_fd;
@@ -50,36 +59,41 @@ struct bind_writer {
 	char stack[SPAWN_STACK] __attribute__((aligned(16)));
 };
 
-static int write_attribute(const char *path, const char *text)
+static int request_write(const struct request *q, const char *text)
 {
-	long len = 0;
+	long len = 0, n;
 
 	while (text[len])
 		len++;
-	int fd = (int)spawn_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CLOEXEC, 0, 0);
+	int fd = (int)spawn_call(SYS_openat, AT_FDCWD, (long)q->text, O_WRONLY | O_CLOEXEC, 0, 0);
 	if (fd < 0)
 		return fd;
-	/* sysfs takes a store whole or not at all. */
-	long n = spawn_call(SYS_write, fd, (long)text, len, 0, 0);
+	if (q->offset != NO_OFFSET) {
+		len = sizeof(q->value);
+		n = spawn_call(SYS_pwrite64, fd, (long)&q->value, len, q->offset, 0);
+	} else {
+		/* sysfs takes a store whole or not at all. */
+		n = spawn_call(SYS_write, fd, (long)text, len, 0, 0);
+	}
 	(void)spawn_call(SYS_close, fd, 0, 0, 0, 0);
 	return n < 0 ? (int)n : n == len ? 0 : -EIO;
 }
 
 static void writer_serve(int fd)
 {
-	char buf[REQUEST_MAX];
+	struct request q;
 
 	for (;;) {
-		long n = spawn_call(SYS_read, fd, (long)buf, sizeof(buf) - 1, 0, 0);
+		long n = spawn_call(SYS_read, fd, (long)&q, sizeof(q), 0, 0);
 		if (n == -EINTR)
 			continue;
-		if (n <= 0)
+		/* Two texts, each with its NUL: a packet comes whole. */
+		if (n < (long)offsetof(struct request, text) + 2)
 			return;
-		buf[n] = '\0';
-		char *text = buf;
+		const char *text = q.text;
 		while (*text)
 			text++;
-		int r = write_attribute(buf, text < buf + n ? text + 1 : text);
+		int r = request_write(&q, text + 1);
 		if (spawn_call(SYS_sendto, fd, (long)&r, sizeof(r), MSG_NOSIGNAL, 0) < 0)
 			return;
 	}
@@ -106,7 +120,7 @@ int bind_writer_start(struct bind_writer **ret)
 	if (!w)
 		return -ENOMEM;
 	w->lost = false;
-	w->request[0] = '\0';
+	w->request.text[0] = '\0';
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		free(w);
 		return -errno;
@@ -133,7 +147,7 @@ pid_t bind_writer_pid(const struct bind_writer *w)
 
 static const char *text_of(const struct bind_writer *w)
 {
-	return w->request + strlen(w->request) + 1;
+	return w->request.text + strlen(w->request.text) + 1;
 }
 
 static int waited_s(const struct bind_writer *w)
@@ -155,22 +169,42 @@ static void say_where(const struct bind_writer *w, struct err *e)
 	file_escape(where, sizeof(where), text);
 	err_say(e, -ETIMEDOUT,
 		"write %s: the kernel did not come back within %d s (process %d waits in %s)",
-		w->request, waited_s(w), w->pid, where);
+		w->request.text, waited_s(w), w->pid, where);
 	err_hint(e, "%s", bind_stuck_writer_hint(w->pid, hint, sizeof(hint)));
+}
+
+static int request_send(struct bind_writer *w, const char *path, const char *text, struct err *e)
+{
+	struct request *q = &w->request;
+
+	if (w->lost)
+		return err_say(
+			e, -ETIMEDOUT, "write %s: the kernel still holds process %d", path, w->pid);
+	int len = snprintf(q->text, sizeof(q->text), "%s%c%s", path, '\0', text);
+	if (len < 0 || (size_t)len >= sizeof(q->text))
+		return err_set(e, -ENAMETOOLONG, "write %s", path);
+	(void)clock_gettime(CLOCK_MONOTONIC, &w->asked);
+	size_t size = offsetof(struct request, text) + (size_t)len + 1;
+	if (send(w->fd, q, size, MSG_NOSIGNAL) < 0)
+		return err_set(e, -errno, "write %s: ask process %d", path, w->pid);
+	return 0;
 }
 
 int bind_writer_ask(struct bind_writer *w, const char *path, const char *text, struct err *e)
 {
-	if (w->lost)
-		return err_say(
-			e, -ETIMEDOUT, "write %s: the kernel still holds process %d", path, w->pid);
-	int len = snprintf(w->request, sizeof(w->request), "%s%c%s", path, '\0', text);
-	if (len < 0 || (size_t)len >= sizeof(w->request))
-		return err_set(e, -ENAMETOOLONG, "write %s", path);
-	(void)clock_gettime(CLOCK_MONOTONIC, &w->asked);
-	if (send(w->fd, w->request, (size_t)len, MSG_NOSIGNAL) < 0)
-		return err_set(e, -errno, "write %s: ask process %d", path, w->pid);
-	return 0;
+	w->request.offset = NO_OFFSET;
+	return request_send(w, path, text, e);
+}
+
+int bind_writer_ask_register(
+	struct bind_writer *w, const char *path, uint16_t offset, uint16_t value, struct err *e)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "0x%04x at 0x%x", value, offset);
+	w->request.offset = offset;
+	w->request.value = value;
+	return request_send(w, path, text, e);
 }
 
 int bind_writer_wait(struct bind_writer *const *list, size_t count, int timeout_ms)
@@ -206,8 +240,8 @@ int bind_writer_answer(struct bind_writer *w, int timeout_ms, struct err *e)
 	if (r == 0 && recv(w->fd, &answer, sizeof(answer), 0) != (ssize_t)sizeof(answer))
 		r = -EPIPE;
 	if (r < 0)
-		return err_set(e, r, "write %s: hear from process %d", w->request, w->pid);
-	return answer < 0 ? err_set(e, answer, "write '%s' to %s", text_of(w), w->request) : 0;
+		return err_set(e, r, "write %s: hear from process %d", w->request.text, w->pid);
+	return answer < 0 ? err_set(e, answer, "write '%s' to %s", text_of(w), w->request.text) : 0;
 }
 
 void bind_writer_stop(struct bind_writer *w)

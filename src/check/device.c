@@ -122,10 +122,7 @@ void check_alive(struct check_case *c)
 	if (seems_dead)
 		check_attribute_path(c, "power_state", path, sizeof(path));
 	check_seen(c, path, seems_dead ? "does not fit its runtime_status" : "ff ff");
-	check_fix(c,
-		"echo 1 > /sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan; "
-		"if that fails, power the host off and on",
-		c->address);
+	check_fix(c, "usher revive %s", c->address);
 }
 
 void check_twins(struct check_case *c)

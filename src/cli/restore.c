@@ -10,6 +10,7 @@
 #include "engine/state.h"
 #include "host/host.h"
 #include "pci/vfs.h"
+#include "revive/apply.h"
 #include "vfs/plan.h"
 #include "view/json.h"
 #include "view/release.h"
@@ -197,13 +198,48 @@ static int restore_functions(
 	return leave;
 }
 
+static int restore_revival(struct arguments *a, const struct bind_env *env,
+	const struct bind_lease *l, const struct restore_lists *lists)
+{
+	char address[PCI_ADDRESS_TEXT];
+	struct err e = {0};
+
+	tell_lease(lists, pci_address_format(l->address, address), l,
+		lease_intent(a, l->state, false));
+	int r = a->targets.dry_run ? 0 : revive_restore(env, l->address, &e);
+	if (r == 1)
+		report_note("%s: left alone%s", address, lease_advice(l->state));
+	if (r < 0)
+		tell_failure(lists, address, &e);
+	return r >= 0 ? LEAVE_OK : LEAVE_FAILED;
+}
+
+/* Before the groups: a device that a revival removed must be there to be returned. */
+static int restore_revivals(
+	struct arguments *a, const struct bind_env *env, const struct restore_lists *lists)
+{
+	cleanup_free struct bind_lease *leases = NULL;
+	struct err e = {0};
+	size_t count = 0;
+	int leave = LEAVE_OK;
+
+	if (revive_leases(env, &leases, &count, &e) < 0) {
+		report(&e);
+		return LEAVE_FAILED;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (is_named(a, leases[i].address) &&
+			restore_revival(a, env, &leases[i], lists) != LEAVE_OK)
+			leave = LEAVE_FAILED;
+	return leave;
+}
+
 static int restore_leases(
 	struct arguments *a, const struct bind_env *env, struct json *doc, struct err *e)
 {
 	struct restore_lists lists = {0};
 	cleanup_free struct bind_lease *leases = NULL;
 	size_t count = 0;
-	int leave = LEAVE_OK;
 
 	if (doc) {
 		json_put_flag(doc, "dry_run", a->targets.dry_run);
@@ -211,6 +247,7 @@ static int restore_leases(
 			json_put_list(doc, "devices"), json_put_list(doc, "functions"),
 			json_put_list(doc, "failures")};
 	}
+	int leave = restore_revivals(a, env, &lists);
 	if (bind_leases(env, &leases, &count, e) < 0) {
 		report(e);
 		return LEAVE_FAILED;
@@ -264,7 +301,8 @@ const struct verb verb_restore = {
 		"\n"
 		"Returns every IOMMU group whose owner has exited, or whose bind was interrupted,\n"
 		"to the state recorded in /run/usher/journal, and removes stale entries. If a\n"
-		"change of virtual functions was interrupted, their original number is set again.\n"
+		"change of virtual functions was interrupted, their original number is set again;\n"
+		"an interrupted 'usher revive' is completed.\n"
 		"Groups in use are reported and left alone. May be run at any time.\n"
 		"\n"
 		"  --all              also return what 'usher bind' and 'usher vfs' keep\n"

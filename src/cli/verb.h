@@ -34,6 +34,7 @@ extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;
 extern const struct verb verb_vfs;
+extern const struct verb verb_revive;
 extern const struct verb verb_claim;
 extern const struct verb verb_unclaim;
 extern const struct verb verb_claims;

@@ -17,6 +17,7 @@ static const struct verb *const verbs[] = {
 	&verb_run,
 	&verb_exec,
 	&verb_restore,
+	&verb_revive,
 	&verb_claim,
 	&verb_unclaim,
 	&verb_claims,

@@ -47,6 +47,7 @@ int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, co
 		.check = check,
 		.absolute = weight == HOLD_ABSOLUTE || weight == HOLD_WAITS,
 		.waits = weight == HOLD_WAITS,
+		.session = weight == HOLD_SESSION,
 		.unsure = weight == HOLD_UNSURE,
 	};
 	va_start(ap, fmt);

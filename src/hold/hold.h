@@ -28,6 +28,7 @@ struct hold {
 	char text[192]; /* "mounted at /srv", "carries the route to 10.0.2.0/24": escaped */
 	bool absolute; /* --allow does not lift it: the disk below /, an open group */
 	bool waits; /* absolute, and only because the driver's remove() waits for the user */
+	bool session; /* it carries the caller's own SSH session */
 	bool unsure; /* usher could not find out; it counts as held */
 };
 

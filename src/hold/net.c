@@ -51,7 +51,7 @@ static int find_session(const struct hold_stack *s)
 
 		if (!hold_stack_has(s, a->interface) || !is_session(v, a))
 			continue;
-		int r = hold_add(s->c, "net", HOLD_PLAIN, s->names[0],
+		int r = hold_add(s->c, "net", HOLD_SESSION, s->names[0],
 			"this SSH session comes in by it (%s)%s", v->ssh,
 			hold_stack_through(s, a->interface, above, sizeof(above)));
 		return r < 0 ? r : 1;

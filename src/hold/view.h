@@ -247,8 +247,11 @@ bool hold_below(const struct hold_case *c, const char *target);
 /* The same for nodes of disks, which may be below an NVMe subsystem with several controllers. */
 bool hold_reaches(const struct hold_case *c, const char *target);
 
-/* HOLD_WAITS: absolute, for the driver's remove() would wait for the user. */
-enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_WAITS, HOLD_UNSURE };
+/*
+ * HOLD_WAITS: absolute, for the driver's remove() would wait for the user. HOLD_SESSION: it carries
+ * the caller's own SSH session.
+ */
+enum hold_weight { HOLD_PLAIN, HOLD_ABSOLUTE, HOLD_WAITS, HOLD_UNSURE, HOLD_SESSION };
 
 /* Adds one answer, escaped; @check is one of hold_checks. Return: 0, -ENOMEM, -EINVAL. */
 int hold_add(struct hold_case *c, const char *check, enum hold_weight weight, const char *object,

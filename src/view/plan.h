@@ -26,6 +26,8 @@ void plan_text_steps(FILE *to, const struct bind_step *steps, size_t count);
 
 /* The keys "problems" and "steps"; @steps: NULL for null, when no step was planned. */
 void plan_json_problems(struct json *doc, const struct bind_plan *p);
+/* The same list of problems under another key. */
+void plan_json_problems_as(struct json *doc, const char *key, const struct bind_plan *p);
 void plan_json_steps(struct json *doc, const struct bind_step *steps, size_t count);
 
 /* The keys "groups" and "problems". */

@@ -28,9 +28,9 @@ static void put_group(struct json *groups, const struct bind_group *g)
 	}
 }
 
-void plan_json_problems(struct json *doc, const struct bind_plan *p)
+void plan_json_problems_as(struct json *doc, const char *key, const struct bind_plan *p)
 {
-	struct json *list = json_put_list(doc, "problems");
+	struct json *list = json_put_list(doc, key);
 
 	for (size_t i = 0; i < p->problem_count; i++) {
 		const struct bind_problem *b = &p->problems[i];
@@ -42,6 +42,11 @@ void plan_json_problems(struct json *doc, const struct bind_plan *p)
 		json_put_flag(j, "refuses", b->refuses);
 		json_put_flag(j, "liftable", b->liftable);
 	}
+}
+
+void plan_json_problems(struct json *doc, const struct bind_plan *p)
+{
+	plan_json_problems_as(doc, "problems", p);
 }
 
 void plan_json(struct json *doc, const struct bind_plan *p)

@@ -19,6 +19,7 @@ LAYERS = {
     "bind": ["base", "host", "pci", "hold"],
     "claim": ["base", "host", "pci", "hold", "bind"],
     "vfs": ["base", "host", "pci", "hold", "bind"],
+    "revive": ["base", "host", "pci", "hold", "bind", "claim"],
     "check": ["base", "host", "pci", "hold", "bind", "claim"],
     "vfio": ["base", "host", "pci", "hold"],
     "regs": [],
@@ -28,10 +29,11 @@ LAYERS = {
     "wire": ["base", "pci"],
     "vmm": ["base", "pci", "vfio", "wire"],
     "engine": ["base", "host", "pci", "hold", "bind", "vfio", "wire"],
-    "view": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "check"],
-    "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "vfio", "wire", "engine", "view"],
-    "cli": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "vfio", "model", "lib", "driver",
-            "engine", "check", "view"],
+    "view": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "check"],
+    "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
+               "engine", "view"],
+    "cli": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "model", "lib",
+            "driver", "engine", "check", "view"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
