@@ -23,6 +23,7 @@
 #include "hold/hold.h"
 #include "host/host.h"
 #include "pci/alive.h"
+#include "pci/iommu.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -107,7 +108,7 @@ int bind_gate_target(struct bind_case *c, const struct bind_target *t, const str
 		if (r < 0)
 			return r;
 	}
-	return d->group == PCI_GROUP_NONE ? gate_iommu(c, address) : 0;
+	return pci_iommu_isolates(c->env->host, d->group) ? 0 : gate_iommu(c, address);
 }
 
 /*

@@ -38,7 +38,9 @@ void check_display(struct check_case *c)
 			continue;
 		check_found(c, CHECK_FAIL, c->address, "%s: %s", o->object, o->text);
 		check_seen(c, check_attribute_path(c, "boot_vga", path, sizeof(path)), o->text);
-		check_fix(c, "log in by SSH, then use --allow=gpu");
+		check_fix(c, strncmp(o->text, "open in ", 8) == 0
+				     ? "stop these processes; or skip this check: --allow=gpu"
+				     : "log in by SSH, then use --allow=gpu");
 	}
 	(void)check_attribute(c, "boot_vga", boot, sizeof(boot));
 	check_attribute_path(c, "boot_vga", path, sizeof(path));

@@ -16,12 +16,28 @@
 
 #define TABLES "/sys/firmware/acpi/tables"
 
+/* A machine without ACPI, such as a Raspberry Pi: its device tree says all that there is. */
+bool check_is_board(struct check_case *c)
+{
+	struct check_cpu cpu = check_cpu_read(c);
+
+	return !cpu.intel && !cpu.amd && !cpu.is_guest && !check_exists(c->host, TABLES) &&
+	       check_exists(c->host, "/proc/device-tree");
+}
+
 void check_firmware_iommu(struct check_case *c)
 {
 	struct check_cpu cpu = check_cpu_read(c);
 
 	if (c->iommu != PCI_IOMMU_FIRMWARE)
 		return;
+	if (check_is_board(c)) {
+		check_found(c, CHECK_FAIL, "host",
+			"this board has no IOMMU that the kernel uses for PCI devices");
+		check_seen(c, "/sys/class/iommu", "no IOMMU");
+		check_fix(c, "use another machine: no setting of this one lends a device");
+		return;
+	}
 	check_found(c, CHECK_FAIL, "host",
 		"the firmware reports no IOMMU: there is none, "
 		"or it is disabled in the firmware setup");

@@ -118,6 +118,9 @@ struct check_cpu {
 
 struct check_cpu check_cpu_read(struct check_case *c);
 
+/* True on a machine that a device tree describes, and no ACPI: no firmware setup has an IOMMU. */
+bool check_is_board(struct check_case *c);
+
 /* The rules; each file has a family. */
 void check_firmware_iommu(struct check_case *c);
 void check_kernel_iommu(struct check_case *c);

@@ -29,12 +29,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BASE_NONE 0x00
 #define BASE_STORAGE 0x01
 #define BASE_NETWORK 0x02
 #define BASE_DISPLAY 0x03
 #define BASE_MULTIMEDIA 0x04
 #define BASE_BRIDGE 0x06
-#define BASE_SYSTEM 0x08
 #define BASE_PROCESSOR 0x0b
 #define CLASS_COPROCESSOR 0x0b40
 #define BASE_WIRELESS 0x0d
@@ -48,6 +48,13 @@
 #define CLASS_FIBRE 0x0c04
 #define CLASS_INFINIBAND 0x0c06
 #define VENDOR_AMD 0x1022
+#define VENDOR_VIRTIO 0x1af4
+
+/* Not on a root bus; `bus` is a reset that only a bridge above offers. */
+static bool is_in_slot(const struct pci_device *d)
+{
+	return d->has_parent || strstr(d->reset_method, "bus");
+}
 
 bool check_may_lend(const struct pci_device *d)
 {
@@ -69,15 +76,15 @@ bool check_may_lend(const struct pci_device *d)
 	case BASE_PROCESSOR:
 		return kind == CLASS_COPROCESSOR; /* QuickAssist, for example */
 	case BASE_BRIDGE:
-	case BASE_SYSTEM:
 	case BASE_DUMMY:
-	case 0: /* the balloon of a guest */
 		return false;
+	case BASE_NONE: /* an early accelerator, or the balloon of a guest */
+		return is_in_slot(d) && d->vendor != VENDOR_VIRTIO;
 	case BASE_SERIAL_BUS:
 		return kind == CLASS_USB || kind == CLASS_FIREWIRE || kind == CLASS_FIBRE ||
 		       kind == CLASS_INFINIBAND;
-	default: /* a serial card or an FPGA sits in a slot; on a root bus it is the chipset's */
-		return d->has_parent;
+	default: /* a serial card, a Coral or an FPGA; on a root bus it is the chipset's */
+		return is_in_slot(d);
 	}
 }
 
@@ -163,6 +170,7 @@ struct survey {
 	size_t refusal_count;
 	struct bind_lease *leases;
 	size_t lease_count;
+	const struct check_finding *host; /* an error of the host: H05, H06 */
 	struct err why; /* why a group has no plan */
 };
 
@@ -208,8 +216,36 @@ static void group_sum_up(const struct survey *s, const struct pci_device *d, str
 	}
 }
 
+/* A sentence: "it does not answer", "eth0: has the address …", "0000:02:00.0 in its group: …". */
+static void describe_problem(
+	const struct refusal *f, const struct pci_device *d, char *buf, size_t size)
+{
+	static const char *const verbs[] = {"is ", "has ", "does "};
+	const char *text = f->problem->text;
+	bool is_own = is_about(f, d), is_verb = false;
+
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		is_verb = is_verb || strncmp(text, verbs[i], strlen(verbs[i])) == 0;
+	if (is_own)
+		(void)snprintf(buf, size, "%s%s", is_verb ? "it " : "", text);
+	else
+		(void)snprintf(buf, size, "%s in its group%s %s", f->problem->object,
+			is_verb ? "" : ":", text);
+}
+
+static void describe_step(struct check_verdict *v, const struct bind_problem *p, const char *why)
+{
+	if (describe_end(p, v->text, sizeof(v->text)) ||
+		describe_unmount(p, v->text, sizeof(v->text)))
+		(void)snprintf(v->why, sizeof(v->why), "%s", why);
+	else
+		(void)snprintf(v->text, sizeof(v->text), "%.80s (%.300s)",
+			find_remedy(p->check)->step, why);
+}
+
 static void judge_refused(struct check_verdict *v, const struct group_sum *s)
 {
+	char why[400];
 	const struct refusal *f = s->final.first ? s->final.first : s->steps.first;
 
 	if (!f) {
@@ -218,18 +254,13 @@ static void judge_refused(struct check_verdict *v, const struct group_sum *s)
 		return;
 	}
 	const struct bind_problem *p = f->problem;
-	bool is_own = is_about(f, &v->device);
+	describe_problem(f, &v->device, why, sizeof(why));
 	if (s->final.first) {
 		v->kind = CHECK_CANNOT;
-		(void)snprintf(v->text, sizeof(v->text), "%s%s%s", is_own ? "" : p->object,
-			is_own ? "" : " in its group: ", p->text);
+		(void)snprintf(v->text, sizeof(v->text), "%s", why);
 	} else {
 		v->kind = CHECK_STEP;
-		if (!describe_end(p, v->text, sizeof(v->text)) &&
-			!describe_unmount(p, v->text, sizeof(v->text)))
-			(void)snprintf(v->text, sizeof(v->text), "%s", find_remedy(p->check)->step);
-		(void)snprintf(v->why, sizeof(v->why), "%s%s%s", is_own ? "" : p->object,
-			is_own ? "" : " in its group: ", p->text);
+		describe_step(v, p, why);
 	}
 	v->count = s->final.count + s->steps.count;
 }
@@ -299,14 +330,13 @@ static void judge_free(struct check_case *c, const struct bind_group *g, const s
 
 	pci_address_format(v->device.address, address);
 	v->kind = outsider ? CHECK_STEP : CHECK_LENDABLE;
-	if (outsider)
-		(void)snprintf(v->text, sizeof(v->text), "usher bind %s", address);
 	if (outsider && pci_address_equal(outsider->device.address, v->device.address))
-		(void)snprintf(v->why, sizeof(v->why), "it is on %s, others of its group on VFIO",
+		(void)snprintf(v->text, sizeof(v->text),
+			"usher bind %s (it is on %s, others of its group on VFIO)", address,
 			outsider->device.driver);
 	else if (outsider)
-		(void)snprintf(v->why, sizeof(v->why), "%s of its group is still on %s",
-			pci_address_format(outsider->device.address, other),
+		(void)snprintf(v->text, sizeof(v->text), "usher bind %s (%s of its group is on %s)",
+			address, pci_address_format(outsider->device.address, other),
 			outsider->device.driver);
 	else if (is_ready)
 		describe_ready(c, l, v);
@@ -339,8 +369,14 @@ static int judge_bare(struct check_case *c, struct check_verdict *v)
 	holds_fini(&holds);
 	if (r < 0 || v->text[0])
 		return r;
+	if (check_is_board(c)) {
+		(void)snprintf(v->text, sizeof(v->text), "this board has no IOMMU (H01)");
+		return 0;
+	}
 	v->kind = CHECK_STEP;
-	(void)snprintf(v->text, sizeof(v->text), "turn the IOMMU on (%s)",
+	(void)snprintf(v->text, sizeof(v->text), "%s (%s)",
+		check_cpu_read(c).is_guest ? "give this virtual machine an IOMMU"
+					   : "turn the IOMMU on",
 		c->iommu == PCI_IOMMU_KERNEL ? "H02" : "H01");
 	return 0;
 }
@@ -359,6 +395,31 @@ static const struct bind_lease *find_lease(const struct survey *s, int group)
 	for (size_t i = 0; i < s->lease_count; i++)
 		if (s->leases[i].group == group && s->leases[i].state != BIND_LEASE_VOID)
 			return &s->leases[i];
+	return NULL;
+}
+
+/* VFIO refuses every group of this host, or is missing. */
+static void judge_host(const struct check_finding *f, struct check_verdict *v)
+{
+	if (v->kind == CHECK_STEP)
+		v->count++;
+	if (v->kind != CHECK_LENDABLE)
+		return;
+	v->kind = CHECK_STEP;
+	(void)snprintf(v->text, sizeof(v->text), "%s (%s)",
+		strcmp(f->rule->id, "H05") == 0 ? "enable interrupt remapping"
+						: "let the kernel load vfio-pci",
+		f->rule->id);
+}
+
+/* An error of the host that every device waits for; NULL for none. */
+static const struct check_finding *find_obstacle(const struct check_report *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->list[i].severity == CHECK_FAIL &&
+			(strcmp(r->list[i].rule->id, "H05") == 0 ||
+				strcmp(r->list[i].rule->id, "H06") == 0))
+			return &r->list[i];
 	return NULL;
 }
 
@@ -388,6 +449,8 @@ static int verdict_make(const struct survey *s, struct check_verdict *v)
 		judge_refused(v, &sum);
 	else
 		judge_free(s->c, g, find_lease(s, d->group), v);
+	if (s->host)
+		judge_host(s->host, v);
 	return 0;
 }
 
@@ -480,7 +543,7 @@ static int survey_make(
 	struct bind_request q = {.access = BIND_ACCESS_NONE, .survey = true};
 	struct bind_env env = bind_env_live();
 
-	*ret = (struct survey){.c = c};
+	*ret = (struct survey){.c = c, .host = find_obstacle(c->report)};
 	env.host = c->host;
 	if (!targets)
 		return -ENOMEM;

@@ -7,6 +7,7 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TABLES "/sys/firmware/acpi/tables"
@@ -40,15 +41,27 @@ static const char *find_table(struct host *h)
 }
 
 /* VFIO makes groups for its mode without an IOMMU, too: vfio_noiommu_group_alloc(). */
-static int stop_at_real_group(void *arg, const char *name)
+static bool group_is_real(struct host *h, const char *number)
 {
 	char path[FILE_PATH_MAX], text[32];
-	struct host *h = arg;
 
-	if (file_path(path, sizeof(path), GROUPS "/%s/name", name) < 0 ||
+	if (file_path(path, sizeof(path), GROUPS "/%s/name", number) < 0 ||
 		host_read_text(h, path, text, sizeof(text)) <= 0)
-		return 1;
+		return true;
 	return strcmp(text, "vfio-noiommu") != 0;
+}
+
+static int stop_at_real_group(void *arg, const char *name)
+{
+	return group_is_real(arg, name);
+}
+
+bool pci_iommu_isolates(struct host *h, int group)
+{
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%d", group);
+	return group >= 0 && group_is_real(h, number);
 }
 
 enum pci_iommu pci_iommu_state(struct host *h)

@@ -2,6 +2,8 @@
 #ifndef PCI_IOMMU_H
 #define PCI_IOMMU_H
 
+#include <stdbool.h>
+
 struct err;
 struct host;
 
@@ -13,6 +15,9 @@ enum pci_iommu {
 
 /* Whether this host can isolate devices. */
 enum pci_iommu pci_iommu_state(struct host *h);
+
+/* True if an IOMMU isolates this group: VFIO makes up groups for its mode without one. */
+bool pci_iommu_isolates(struct host *h, int group);
 
 /* Sets the message, why not, and the hint, how to turn it on. Nothing for PCI_IOMMU_ON. */
 void pci_iommu_explain(struct host *h, enum pci_iommu state, struct err *e);

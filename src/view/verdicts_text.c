@@ -131,6 +131,7 @@ static size_t count_same(const struct check_report *r, size_t at)
 }
 
 struct widths {
+	int address;
 	int kind;
 	int name;
 };
@@ -143,9 +144,12 @@ static void print_verdict(const struct findings *f, size_t at, size_t count, con
 	unsigned width = wrap_width();
 
 	/* The first function of a card says it. */
-	if (at && f->brief && is_companion(v - 1, v))
+	size_t first = at;
+	while (f->brief && first && is_companion(v - (at - first) - 1, v))
+		first--;
+	if (first != at)
 		(void)snprintf(verdict, sizeof(verdict), "as %s",
-			pci_address_format(v[-1].device.address, last));
+			pci_address_format(f->report->verdicts[first].device.address, last));
 	else
 		describe_verdict(v, f, verdict, sizeof(verdict));
 	device_name(f, &v->device, name);
@@ -154,7 +158,7 @@ static void print_verdict(const struct findings *f, size_t at, size_t count, con
 			pci_address_format(
 				f->report->verdicts[at + count - 1].device.address, last),
 			count);
-	int column = snprintf(line, sizeof(line), "%s  %-*s  %-*s  ",
+	int column = snprintf(line, sizeof(line), "%-*s  %-*s  %-*s  ", w->address,
 		pci_address_format(v->device.address, address), w->kind, kind_name(v->device.class),
 		w->name, name);
 	(void)snprintf(line + column, sizeof(line) - (size_t)column, "%s%s", more, verdict);
@@ -169,7 +173,7 @@ void verdicts_text(const struct findings *f)
 {
 	const struct check_report *r = f->report;
 	struct widths w = {0};
-	char name[NAME_TEXT];
+	char name[NAME_TEXT], address[PCI_ADDRESS_TEXT];
 	size_t count;
 
 	for (size_t i = 0; i < r->verdict_count; i++) {
@@ -177,6 +181,8 @@ void verdicts_text(const struct findings *f)
 		int kind = (int)strlen(kind_name(d->class));
 
 		device_name(f, d, name);
+		int length = (int)strlen(pci_address_format(d->address, address));
+		w.address = length > w.address ? length : w.address;
 		w.kind = kind > w.kind ? kind : w.kind;
 		w.name = (int)strlen(name) > w.name ? (int)strlen(name) : w.name;
 	}
