@@ -4,7 +4,8 @@
  *
  * A host whose root lies on NFS, on iSCSI or on NVMe over Fabrics does not outlive its network
  * card. usher finds the servers of what the host needs (a network file system, or the disks at the
- * bottom of a stack of volumes), and the interface that has the route to each, in the main table.
+ * bottom of a stack of volumes), and the interface by which the kernel reaches each: it applies
+ * rules and all tables of routing. Snapshots of before have the main table alone.
  *
  * Invariant: where a server's address or its route is not known, the file system may come over any
  * interface that is up, and that cannot be told.
@@ -122,6 +123,13 @@ static bool route6_find(struct host *h, const uint8_t bytes[16], char name[NAME_
 	return found;
 }
 
+static bool way_read(struct host *h, int family, const uint8_t bytes[16], char name[NAME_MAX_NET])
+{
+	if (host_way(h, family, bytes, name) == 0)
+		return true;
+	return family == AF_INET ? route4_find(h, bytes, name) : route6_find(h, bytes, name);
+}
+
 /* Adds what is mounted at @where from a server; @address: "" when it is unknown. */
 static int remote_add(struct hold_view *v, const char *where, const char *type, const char *address)
 {
@@ -136,10 +144,8 @@ static int remote_add(struct hold_view *v, const char *where, const char *type, 
 	*x = (struct hold_remote){.where = where};
 	(void)snprintf(x->type, sizeof(x->type), "%s", type);
 	(void)snprintf(x->address, sizeof(x->address), "%s", address);
-	bool found = address_parse(address, &family, bytes) &&
-		     (family == AF_INET ? route4_find(v->host, bytes, x->interface)
-					: route6_find(v->host, bytes, x->interface));
-	if (!found)
+	if (!address_parse(address, &family, bytes) ||
+		!way_read(v->host, family, bytes, x->interface))
 		x->interface[0] = '\0';
 	return 0;
 }

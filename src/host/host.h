@@ -150,11 +150,12 @@ struct host_ops {
 	/* Calls @each for each address of each network interface. Return: as holders(). */
 	int (*addresses)(struct host *h, int (*each)(void *arg, const struct host_net_address *a),
 		void *arg);
-	/* host_net_uses(), host_other_nets(), host_socket(): call those. NULL: live machine. */
+	/* host_net_uses(), …, host_way(): call those. NULL: live machine. */
 	int (*net_uses)(
 		struct host *h, int (*each)(void *arg, const struct host_net_use *u), void *arg);
 	int (*other_nets)(struct host *h);
 	int (*socket)(struct host *h, uint64_t inode, struct host_holder *ret);
+	int (*way)(struct host *h, int family, const uint8_t to[16], char interface[16]);
 	/* NULL in a snapshot: only verbs that change virtual functions ask for their settings. */
 	int (*functions)(struct host *h, const char *interface,
 		int (*each)(void *arg, const struct host_vf *vf), void *arg);
@@ -201,6 +202,13 @@ int host_socket(struct host *h, uint64_t inode, struct host_holder *ret);
  * Return: 0 if unknown.
  */
 int64_t host_modified(struct host *h, const char *path);
+
+/*
+ * Which interface packets to an address leave by, with all rules and tables of routing.
+ * @to: 4 or 16 bytes, network order. Return: 0; -ENOENT, if a snapshot does not have it, or the
+ * address is the host's own; -ENETUNREACH; -errno.
+ */
+int host_way(struct host *h, int family, const uint8_t to[16], char interface[16]);
 
 /* NULL is fine. */
 void host_close(struct host *h);

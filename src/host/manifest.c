@@ -342,6 +342,7 @@ static int parse_line(struct reader *r, char *line)
 		{"number", .plain = parse_path_number},
 		{"loop", .plain = parse_loop},
 		{"address", .net = manifest_parse_address},
+		{"way", .net = manifest_parse_way},
 		{"upper", .net = manifest_parse_upper},
 		{"away", .net = manifest_parse_away},
 		{"use", .net = manifest_parse_use},
@@ -471,6 +472,7 @@ void manifest_fini(struct manifest *m)
 	free(m->busy);
 	free(m->holders);
 	free(m->addresses);
+	free(m->ways);
 	free(m->uses);
 	free(m->sockets);
 	*m = (struct manifest){0};

@@ -59,6 +59,8 @@ struct manifest {
 	struct manifest_time *times;
 	size_t address_count;
 	struct host_net_address *addresses;
+	size_t way_count;
+	struct host_net_address *ways; /* by which interface packets to an address leave */
 	size_t use_count;
 	struct host_net_use *uses;
 	int uses_error; /* -errno that ends net_uses() */
@@ -107,5 +109,9 @@ extern const char *const manifest_use_words[HOST_NET_RULE + 1];
 
 /* Compares paths in the order in which all that is in a directory follows it. */
 int manifest_compare(const char *a, const char *b);
+
+/* host_ops.way() of @m. */
+int manifest_way_find(
+	const struct manifest *m, int family, const uint8_t to[16], char interface[16]);
 
 #endif

@@ -268,10 +268,21 @@ static void put_sockets(FILE *f, const struct manifest *m)
 	}
 }
 
-static void put_others(FILE *f, const struct manifest *m)
+static void put_addresses(
+	FILE *f, const char *word, const struct host_net_address *list, size_t count)
 {
 	char text[INET6_ADDRSTRLEN];
 
+	for (size_t i = 0; i < count; i++) {
+		const struct host_net_address *a = &list[i];
+
+		if (word_ok(a->interface) && inet_ntop(a->family, a->bytes, text, sizeof(text)))
+			(void)fprintf(f, "%s %s %s/%u\n", word, a->interface, text, a->prefix);
+	}
+}
+
+static void put_others(FILE *f, const struct manifest *m)
+{
 	(void)fputc('\n', f);
 	for (size_t i = 0; i < m->busy_count; i++) {
 		const char *error = manifest_error_name(m->busy[i].answer);
@@ -283,12 +294,8 @@ static void put_others(FILE *f, const struct manifest *m)
 	put_numbers(f, "number", &m->paths);
 	put_numbers(f, "loop", &m->loops);
 	put_times(f, m);
-	for (size_t i = 0; i < m->address_count; i++) {
-		const struct host_net_address *a = &m->addresses[i];
-
-		if (word_ok(a->interface) && inet_ntop(a->family, a->bytes, text, sizeof(text)))
-			(void)fprintf(f, "address %s %s/%u\n", a->interface, text, a->prefix);
-	}
+	put_addresses(f, "address", m->addresses, m->address_count);
+	put_addresses(f, "way", m->ways, m->way_count);
 	put_uses(f, m);
 	put_sockets(f, m);
 	put_holders(f, m);

@@ -23,6 +23,7 @@ ssize_t manifest_unescape(char *text);
 
 /* Each parses the rest of its line, which it changes. Return: 0, -EINVAL, -ENOMEM. */
 int manifest_parse_address(struct manifest *m, char *rest);
+int manifest_parse_way(struct manifest *m, char *rest);
 int manifest_parse_upper(struct manifest *m, char *rest);
 int manifest_parse_away(struct manifest *m, char *rest);
 int manifest_parse_use(struct manifest *m, char *rest);

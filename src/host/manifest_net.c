@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* INTERFACE ADDRESS/PREFIX */
-int manifest_parse_address(struct manifest *m, char *rest)
+static int address_parse(char *rest, struct host_net_address *ret)
 {
 	struct host_net_address a = {0};
 	uint64_t prefix;
@@ -25,12 +25,51 @@ int manifest_parse_address(struct manifest *m, char *rest)
 		num_parse(slash + 1, 10, a.family == AF_INET ? 32 : 128, &prefix) < 0)
 		return -EINVAL;
 	a.prefix = (uint8_t)prefix;
+	*ret = a;
+	return 0;
+}
+
+int manifest_parse_address(struct manifest *m, char *rest)
+{
+	struct host_net_address a;
+
+	int r = address_parse(rest, &a);
+	if (r < 0)
+		return r;
 	void *array = manifest_array_grow(m, m->addresses, m->address_count, sizeof(*m->addresses));
 	if (!array)
 		return -ENOMEM;
 	m->addresses = array;
 	m->addresses[m->address_count++] = a;
 	return 0;
+}
+
+int manifest_parse_way(struct manifest *m, char *rest)
+{
+	struct host_net_address a;
+
+	int r = address_parse(rest, &a);
+	if (r < 0)
+		return r;
+	void *array = manifest_array_grow(m, m->ways, m->way_count, sizeof(*m->ways));
+	if (!array)
+		return -ENOMEM;
+	m->ways = array;
+	m->ways[m->way_count++] = a;
+	return 0;
+}
+
+int manifest_way_find(
+	const struct manifest *m, int family, const uint8_t to[16], char interface[16])
+{
+	for (size_t i = 0; i < m->way_count; i++) {
+		if (m->ways[i].family != family ||
+			memcmp(m->ways[i].bytes, to, family == AF_INET ? 4 : 16) != 0)
+			continue;
+		memcpy(interface, m->ways[i].interface, sizeof(m->ways[i].interface));
+		return 0;
+	}
+	return -ENOENT;
 }
 
 static int use_add(struct manifest *m, const struct host_net_use *u)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
 
 /*
@@ -297,6 +298,33 @@ static int recorder_addresses(
 	return x;
 }
 
+static int way_add(struct manifest *m, const struct host_net_address *a)
+{
+	struct host_net_address *list = reallocarray(m->ways, m->way_count + 1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	m->ways = list;
+	list[m->way_count++] = *a;
+	return 0;
+}
+
+static int recorder_way(struct host *h, int family, const uint8_t to[16], char interface[16])
+{
+	struct recorder *r = recorder_of(h);
+	const size_t size = family == AF_INET ? 4 : 16;
+	struct host_net_address a = {.family = family, .prefix = (uint8_t)(8 * size)};
+
+	if (manifest_way_find(&r->others, family, to, interface) == 0)
+		return 0;
+	int x = host_way(r->inner, family, to, a.interface);
+	if (x < 0)
+		return x;
+	memcpy(a.bytes, to, size);
+	memcpy(interface, a.interface, sizeof(a.interface));
+	return way_add(&r->others, &a);
+}
+
 static int use_add(void *arg, const struct host_net_use *u)
 {
 	struct manifest *m = arg;
@@ -442,6 +470,7 @@ static const struct host_ops recorder_ops = {
 	.net_uses = recorder_net_uses,
 	.other_nets = recorder_other_nets,
 	.socket = recorder_socket,
+	.way = recorder_way,
 };
 
 int host_recorder_new(struct host *inner, struct host **ret)
@@ -472,6 +501,9 @@ static int copy_others(const struct manifest *from, struct manifest *m)
 			return -ENOMEM;
 	for (size_t i = 0; i < from->address_count; i++)
 		if (address_add(m, &from->addresses[i]) < 0)
+			return -ENOMEM;
+	for (size_t i = 0; i < from->way_count; i++)
+		if (way_add(m, &from->ways[i]) < 0)
 			return -ENOMEM;
 	for (size_t i = 0; i < from->use_count; i++)
 		if (use_add(m, &from->uses[i]) < 0)

@@ -73,6 +73,23 @@ void rtnl_ask_routes(void *buf)
 	memcpy(buf, &q, sizeof(q));
 }
 
+void rtnl_ask_way(void *buf, int family, const uint8_t *to)
+{
+	const size_t size = family == AF_INET ? 4 : 16;
+	const struct rtmsg head = {
+		.rtm_family = (uint8_t)family, .rtm_dst_len = (uint8_t)(8 * size)};
+	const struct rtattr name = {(uint16_t)RTA_LENGTH(size), RTA_DST};
+	struct request q;
+
+	begin_list(&q, RTM_GETROUTE, &head, sizeof(head));
+	q.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	uint8_t *at = q.rest + NLMSG_ALIGN(sizeof(head));
+	memcpy(at, &name, sizeof(name));
+	memcpy(at + sizeof(name), to, size);
+	q.head.nlmsg_len = (uint32_t)(NLMSG_SPACE(sizeof(head)) + name.rta_len);
+	memcpy(buf, &q, sizeof(q));
+}
+
 void rtnl_ask_rules(void *buf)
 {
 	const struct fib_rule_hdr head = {.family = AF_UNSPEC};

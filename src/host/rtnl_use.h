@@ -17,6 +17,8 @@ void rtnl_ask_mirred(void *buf);
 /* Requests all IPv4 routes of all tables; all rules. /proc/net/ipv6_route has all tables. */
 void rtnl_ask_routes(void *buf);
 void rtnl_ask_rules(void *buf);
+/* Requests the one route that the kernel takes to an address. @to: 4 or 16 bytes by @family. */
+void rtnl_ask_way(void *buf, int family, const uint8_t *to);
 
 /* A queueing discipline or a filter. */
 struct rtnl_tc {

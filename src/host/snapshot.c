@@ -43,6 +43,7 @@
  *	loop b259:1 loop0		host_ops.loop() of loop0, likewise
  *	time SECONDS PATH		host_modified() of PATH
  *	address INTERFACE ADDRESS/LEN	an address of a network interface
+ *	way INTERFACE ADDRESS/LEN	by which interface packets to an address leave
  *	upper LOWER NAME PID UID OWNER	an interface of another network namespace on one of ours
  *	away DEVICE NAME PID UID OWNER	an interface of our device in another network namespace
  *	use INTERFACE KIND [DETAIL]	another use of an interface: upper, xdp, filter, target,
@@ -314,6 +315,11 @@ static int snapshot_addresses(
 	return r;
 }
 
+static int snapshot_way(struct host *h, int family, const uint8_t to[16], char interface[16])
+{
+	return manifest_way_find(manifest_of(h), family, to, interface);
+}
+
 static int snapshot_net_uses(
 	struct host *h, int (*each)(void *arg, const struct host_net_use *u), void *arg)
 {
@@ -367,6 +373,7 @@ static const struct host_ops snapshot_ops = {
 	.net_uses = snapshot_net_uses,
 	.other_nets = snapshot_other_nets,
 	.socket = snapshot_socket,
+	.way = snapshot_way,
 };
 
 /* Reads a whole regular file and adds a NUL. */

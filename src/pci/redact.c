@@ -476,6 +476,13 @@ static int redact_path(char **path, const uint8_t *key)
 	return 0;
 }
 
+static void redact_address(struct host_net_address *a, const uint8_t *key)
+{
+	alias_scrub(key, a->interface, strlen(a->interface));
+	if (a->family == AF_INET6)
+		alias_ipv6(key, a->bytes);
+}
+
 int manifest_redact(struct manifest *m, const uint8_t *key)
 {
 	int r = 0;
@@ -494,12 +501,9 @@ int manifest_redact(struct manifest *m, const uint8_t *key)
 		alias_scrub(key, u->name, strlen(u->name));
 		alias_scrub(key, u->owner, strlen(u->owner));
 	}
-	for (size_t i = 0; key && i < m->address_count; i++) {
-		struct host_net_address *a = &m->addresses[i];
-
-		alias_scrub(key, a->interface, strlen(a->interface));
-		if (a->family == AF_INET6)
-			alias_ipv6(key, a->bytes);
-	}
+	for (size_t i = 0; key && i < m->address_count; i++)
+		redact_address(&m->addresses[i], key);
+	for (size_t i = 0; key && i < m->way_count; i++)
+		redact_address(&m->ways[i], key);
 	return r;
 }

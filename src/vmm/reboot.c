@@ -8,7 +8,10 @@
 /* Triple faults within so many seconds of the start, one after the other, end the guest. */
 #define EARLY_S 5
 #define EARLY_FAULTS 2
-/* Other resets, if the kernel does not announce them: a panic without a console looks like that. */
+/*
+ * Resets of any kind that the kernel does not announce: a panic without a console looks like that,
+ * and so does an orderly reboot. Only a reset right after the start, again and again, is a death.
+ */
 #define EARLY_RESETS_S 10
 #define EARLY_RESETS 3
 
@@ -24,7 +27,7 @@ static void count_early(struct reboots *r, const struct vm *vm)
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	time_t lived = now.tv_sec - r->booted.tv_sec;
 	bool fault = vm->triple_fault && lived <= EARLY_S;
-	bool reset = !vm->triple_fault && !vm->panic.parted && lived <= EARLY_RESETS_S;
+	bool reset = !vm->panic.parted && lived <= EARLY_RESETS_S;
 	r->early_faults = fault ? r->early_faults + 1 : 0;
 	r->early_resets = reset ? r->early_resets + 1 : 0;
 }

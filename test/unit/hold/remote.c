@@ -72,6 +72,25 @@ START_TEST(keeps_the_way_to_the_server_of_a_file_system)
 }
 END_TEST
 
+/* A rule sends packets to that server to another table than the main one. */
+START_TEST(follows_the_rules_of_routing)
+{
+	const char *root = "1 2 0:44 / / rw - nfs4 198.51.100.1:/x rw,addr=198.51.100.1\n";
+	char text[4096];
+
+	(void)snprintf(text, sizeof(text), "%s%s", NIC OTHER ROUTES MOUNTS, root);
+	ck_assert(!ANY(text)); /* by the default route of the main table */
+	(void)snprintf(text, sizeof(text), "%s%s%s", NIC OTHER ROUTES MOUNTS, root,
+		"way eth0 198.51.100.1/32\nway eth1 192.0.2.1/32\n");
+	ck_assert(comes_over(text, true, false));
+	ck_assert(!ANY(NIC OTHER ROUTES MOUNTS
+		"1 2 0:44 / / rw - nfs4 192.0.2.1:/x rw,addr=192.0.2.1\nway eth1 192.0.2.1/32\n"));
+	ck_assert(!ANY(
+		NIC OTHER ROUTES MOUNTS "1 2 0:44 / /usr rw - cifs //box/x rw,addr=2001:db8::1\n"
+					"way eth1 2001:db8::1/128\n"));
+}
+END_TEST
+
 START_TEST(keeps_the_way_to_disks_of_servers)
 {
 	ck_assert(comes_over(NIC OTHER ROUTES MOUNTS
@@ -126,4 +145,4 @@ START_TEST(counts_an_unknown_way_as_held)
 END_TEST
 
 SUITE("remote", keeps_the_way_to_the_server_of_a_file_system, keeps_the_way_to_disks_of_servers,
-	counts_an_unknown_way_as_held)
+	counts_an_unknown_way_as_held, follows_the_rules_of_routing)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -69,6 +70,8 @@ static const char house[] =
 	"time 1700000000 /boot/initrd.img-6.1\n"
 	"address eth0 192.0.2.7/24\n"
 	"address eth0 2001:db8::1/64\n"
+	"way eth1 198.51.100.1/32\n"
+	"way eth2 2001:db8::2/128\n"
 	"blind EPERM\n";
 
 #define DEVICE "/sys/bus/pci/devices/0000:00:01.0/"
@@ -201,6 +204,14 @@ static void ask_all(struct host *h)
 		"ring 15 7 1 801 fio;ring 15 7 0 0 fio;"));
 	ck_assert_int_eq(h->ops->addresses(h, tell_address, &addresses), 0);
 	ck_assert_str_eq(addresses.text, "eth0 2 24;eth0 10 64;");
+	static const uint8_t near[16] = {198, 51, 100, 1}, far[16] = {198, 51, 100, 2};
+	static const uint8_t six[16] = {0x20, 1, 0xd, 0xb8, [15] = 2};
+	char interface[16] = "";
+	ck_assert_int_eq(host_way(h, AF_INET, near, interface), 0);
+	ck_assert_str_eq(interface, "eth1");
+	ck_assert_int_eq(host_way(h, AF_INET6, six, interface), 0);
+	ck_assert_str_eq(interface, "eth2");
+	ck_assert_int_eq(host_way(h, AF_INET, far, interface), -ENOENT);
 }
 
 START_TEST(answers_as_the_host_does_and_replays)

@@ -43,6 +43,7 @@ START_TEST(two_early_faults_in_a_row_end_it)
 	ck_assert(reboots_again(&r, &vm));
 	/* A reboot in between, or a fault of a kernel that has run for a while. */
 	set_end(VM_REBOOT, false, false);
+	vm.panic.parted = true;
 	ck_assert(reboots_again(&r, &vm));
 	set_end(VM_REBOOT, true, false);
 	ck_assert(reboots_again(&r, &vm));
@@ -75,5 +76,23 @@ START_TEST(three_early_resets_in_a_row_end_it)
 }
 END_TEST
 
-SUITE("reboot", three_early_resets_in_a_row_end_it, only_a_reset_starts_it_again,
-	two_early_faults_in_a_row_end_it)
+/* Faults and resets by turns: none of them twice in a row. */
+START_TEST(early_deaths_of_both_kinds_count_together)
+{
+	struct reboots r = {0};
+
+	for (unsigned i = 0; i < 2; i++) {
+		reboots_start(&r);
+		set_end(VM_REBOOT, i == 0, false);
+		ck_assert(reboots_again(&r, &vm));
+	}
+	reboots_start(&r);
+	set_end(VM_REBOOT, true, false);
+	ck_assert(!reboots_again(&r, &vm));
+	ck_assert_int_eq(vm.end, VM_CRASHED);
+	ck_assert_ptr_nonnull(strstr(vm.why, "it reset itself 3 times"));
+}
+END_TEST
+
+SUITE("reboot", early_deaths_of_both_kinds_count_together, three_early_resets_in_a_row_end_it,
+	only_a_reset_starts_it_again, two_early_faults_in_a_row_end_it)
