@@ -77,7 +77,7 @@ static int check_verb_run(const struct verb *v, int argc, char **argv)
 const struct verb verb_check = {
 	.name = "check",
 	.summary = "diagnose what prevents passthrough: evidence and fix",
-	.help = "check [OPTION…] [ADDRESS|INTERFACE|DISK…]\n"
+	.help = "check [OPTION…] [DEVICE…]\n"
 		"\n"
 		"Checks this host (firmware, kernel, boot loader, modules, permissions, other\n"
 		"tools) and each device. Every finding names the file or attribute that proves\n"
@@ -87,9 +87,9 @@ const struct verb verb_check = {
 		"depend on its user. For the devices that you name, it also checks whether they\n"
 		"can be lent now, what uses them and what shares their group.\n"
 		"\n"
-		"  -j, --json       print a JSON document\n"
-		"      --list       list all checks with their ids\n"
-		"      --host FILE  read a snapshot of another host instead of this host\n"
+		"  -j, --json             print a JSON document\n"
+		"      --list             list all checks with their ids\n"
+		"      --host FILE        read a snapshot of a host instead of this host\n"
 		"\n"
 		"Exit status: 0 no errors (there may be warnings), 1 the check itself failed, 2\n"
 		"wrong command line, 3 errors: this host or a named device cannot be used for\n"
