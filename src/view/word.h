@@ -29,7 +29,7 @@ struct word_devices {
  *	10de:2484			all devices of these ids
  *	eth0, nvme0n1, sda1, card1 …	a name of a class in sysfs; of what is made of several
  *					devices (md0, a logical volume, bond0), all of them
- *	/dev/…, /sys/…			a node, a link to one, or a folder with nodes; a path in sysfs
+ *	/dev/…, /sys/…			a node, a link to one, a folder with nodes; a path in sysfs
  *
  * Return: 0, and at least one device; -EINVAL: the word is malformed; -ENODEV: there is no such
  * device, or it is not below PCI; -ENOMEM, -errno. @e has the sentence.

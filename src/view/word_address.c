@@ -117,7 +117,7 @@ struct word_shape word_shape(const char *word)
 		return hex_shape(word + 4);
 	if (is_hex_form(word))
 		return hex_shape(word);
-	/* The kernel refuses colons in names of interfaces, and no node of a device has one here. */
+	/* The kernel refuses colons in names of interfaces, and nodes are named with a path. */
 	if (strchr(word, ':') && word[0] != '/')
 		s.form = WORD_BROKEN;
 	return s;
