@@ -182,9 +182,7 @@ static const struct pci_device *find_member(const struct bind_plan *p, struct pc
 
 static int add_target(struct bind_case *c, const struct bind_target *t)
 {
-	static const struct problem_kind gone = {"device", PROBLEM_REFUSES, "usher list"};
 	struct pci_device d;
-	char address[PCI_ADDRESS_TEXT];
 
 	int group = bind_group_of(c->env->host, t->address);
 	int r = group < 0 ? 0 : add_group(c, group);
@@ -194,9 +192,9 @@ static int add_target(struct bind_case *c, const struct bind_target *t)
 	if (member)
 		return bind_gate_target(c, t, member);
 	r = pci_device_read(c->env->host, t->address, &d, c->e);
+	/* Nothing is in use, and nothing is unsafe: this is no refusal. */
 	if (r == -ENODEV)
-		return bind_problem_add(c->plan, c->q, &gone,
-			pci_address_format(t->address, address), "there is no such device");
+		err_hint(c->e, "usher list");
 	return r < 0 ? r : bind_gate_target(c, t, &d);
 }
 

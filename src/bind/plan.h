@@ -113,7 +113,7 @@ struct bind_plan {
 /*
  * Decides what bind_take() would do; reads only. Refusals are no error: the caller prints
  * @ret->problems. @ret: bind_plan_fini().
- * Return: 0, -ENOMEM, -errno.
+ * Return: 0, -ENODEV: a target does not exist, -ENOMEM, -errno.
  */
 int bind_plan(const struct bind_env *env, const struct bind_request *q, struct bind_plan *ret,
 	struct err *e);

@@ -320,10 +320,13 @@ static int release_locked(struct release *r, struct err *e)
 {
 	char boot[BIND_BOOT_MAX];
 
-	int code = bind_boot_id(r->work.env->host, boot, e);
-	if (code < 0)
-		return code;
-	code = bind_journal_read(r->work.env, r->g->group, &r->entry, e);
+	int known = bind_boot_id(r->work.env->host, boot, e);
+	/* A snapshot has the boot's id if it has an entry, which alone needs it. */
+	if (known < 0 && !r->g->dry_run)
+		return known;
+	int code = bind_journal_read(r->work.env, r->g->group, &r->entry, known < 0 ? NULL : e);
+	if (code == 0 && known < 0)
+		return known;
 	if (code == -EBADMSG)
 		err_hint(e, "usher restore removes the entry; then release again");
 	if (code < 0 && code != -ENOENT)
@@ -349,7 +352,8 @@ int bind_release(const struct bind_env *env, const struct bind_release_request *
 	int group = g->group;
 
 	*ret = BIND_REPORT_NONE;
-	int code = bind_transaction_begin(&r.work, env, &group, 1, e);
+	/* A look needs no lock, which only root can take, and a snapshot has none. */
+	int code = bind_transaction_begin(&r.work, env, &group, !g->dry_run, e);
 	if (code == 0)
 		code = release_locked(&r, e);
 	bind_entry_fini(&r.entry);

@@ -30,6 +30,7 @@
 
 struct application {
 	struct bind_env env;
+	bool dry_run;
 	struct claim *claims;
 	struct claim_judgement *stands;
 	size_t count;
@@ -65,6 +66,8 @@ static void refuse_claim(struct application *a, size_t i)
 /* An unclaimed device of the same model is in the claimed place: return it to its driver. */
 static void give_stray(struct application *a, size_t i)
 {
+	if (a->dry_run)
+		return;
 	const struct claim *c = &a->claims[i];
 	const struct pci_device *stray = &a->stands[i].stray;
 	struct bind_report done = BIND_REPORT_NONE;
@@ -123,6 +126,16 @@ static size_t gather_group(struct application *a, size_t first, struct bind_requ
 	return n;
 }
 
+/* Return: 0, -EPERM: @ret says why it is refused, -errno. */
+static int plan_or_take(
+	struct application *a, const struct bind_request *q, struct bind_plan *ret, struct err *e)
+{
+	if (!a->dry_run)
+		return bind_take(&a->env, q, ret, e);
+	int r = bind_plan(&a->env, q, ret, e);
+	return r == 0 && ret->refusals ? -EPERM : r;
+}
+
 static void take_group(struct application *a, size_t first)
 {
 	/* `usher claim` has checked that this user may get the whole group. */
@@ -137,7 +150,7 @@ static void take_group(struct application *a, size_t first)
 	q.claimed = q.driver ? q.driver : "vfio-pci";
 	int r = find_access(&a->claims[first], &q.access, &e);
 	if (r == 0)
-		r = bind_take(&a->env, &q, &plan, &e);
+		r = plan_or_take(a, &q, &plan, &e);
 	if (r == 0 || plan.refusals)
 		report_problems(&plan);
 	if (r == 0)
@@ -179,7 +192,7 @@ static int apply_claims(struct application *a, enum mode mode, struct err *e)
 	r = claim_judge(a->env.host, a->claims, a->count, &a->stands, e);
 	if (r < 0)
 		return r;
-	if (mode == MODE_NOW)
+	if (mode == MODE_NOW && !a->dry_run)
 		r = claim_rule_write(a->env.host, CLAIMS_DIR, CLAIM_RULE_PATH, e);
 	if (r < 0)
 		return r;
@@ -213,59 +226,90 @@ static bool is_off(struct host *h)
 	return false;
 }
 
-enum { BOOT = 1, CHECK, TIMEOUT };
+struct words {
+	const struct verb *verb;
+	enum mode mode;
+	bool dry_run;
+	const char *file; /* of --host */
+	const char *timeout;
+};
 
-static int apply_parse(
-	const struct verb *v, int argc, char **argv, enum mode *mode, struct bind_env *env)
+enum { BOOT = 1, CHECK, TIMEOUT, DRY_RUN, HOST };
+
+static int apply_option(void *arg, int c, const char *text)
+{
+	struct words *w = arg;
+
+	if (c == TIMEOUT)
+		w->timeout = text;
+	else if (c == DRY_RUN)
+		w->dry_run = true;
+	else if (c == HOST)
+		w->file = text;
+	else if (w->mode != MODE_NOW)
+		return option_wrong(w->verb, "--boot and --check cannot be combined");
+	else
+		w->mode = c == BOOT ? MODE_BOOT : MODE_CHECK;
+	return 0;
+}
+
+static int apply_parse(const struct verb *v, int argc, char **argv, struct words *w)
 {
 	static const struct option takes[] = {
 		{"boot", no_argument, NULL, BOOT},
 		{"check", no_argument, NULL, CHECK},
 		{"timeout", required_argument, NULL, TIMEOUT},
+		{"dry-run", no_argument, NULL, DRY_RUN},
+		{"host", required_argument, NULL, HOST},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
-	int c = OPTION_END, r = 0, timeout_ms = 0;
 
-	while (r == 0 && (c = option_next(&o)) > 0) {
-		if (c == TIMEOUT) {
-			r = targets_timeout(env, v, optarg);
-			timeout_ms = env->timeout_ms;
-		} else if (*mode != MODE_NOW) {
-			return option_wrong(v, "--boot and --check cannot be combined");
-		} else {
-			*mode = c == BOOT ? MODE_BOOT : MODE_CHECK;
-		}
-	}
+	int r = options_take(&o, apply_option, w);
 	if (r)
 		return r;
-	if (c != OPTION_END)
-		return c;
-	if (*mode == MODE_BOOT && !timeout_ms)
-		env->timeout_ms = BOOT_TIMEOUT_MS;
+	if (w->file && !w->dry_run && w->mode != MODE_CHECK)
+		return option_wrong(
+			v, "--host needs --dry-run or --check: a snapshot cannot be changed");
 	return optind < argc ? option_wrong(v, "unexpected operand '%s'", argv[optind]) : 0;
+}
+
+/* The environment for these words. Return: 0, or an exit status with the reason told. */
+static int apply_open(const struct words *w, struct bind_env *env)
+{
+	int r = 0;
+
+	if (w->timeout)
+		r = targets_timeout(env, w->verb, w->timeout);
+	else if (w->mode == MODE_BOOT)
+		env->timeout_ms = BOOT_TIMEOUT_MS;
+	return r ? r : option_host(w->file, &env->host);
 }
 
 static int apply_run(const struct verb *v, int argc, char **argv)
 {
 	struct application a = {.env = bind_env_live()};
-	enum mode mode = MODE_NOW;
+	struct words w = {.verb = v, .mode = MODE_NOW};
 	struct err e = {0};
 
-	int r = apply_parse(v, argc, argv, &mode, &a.env);
+	int r = apply_parse(v, argc, argv, &w);
+	if (r == 0)
+		r = apply_open(&w, &a.env);
 	if (r)
-		return r < 0 ? option_leave(r) : r;
-	if (mode == MODE_BOOT && is_off(a.env.host)) {
+		return option_leave(r);
+	a.dry_run = w.dry_run;
+	if (w.mode == MODE_BOOT && is_off(a.env.host)) {
 		report_note("claims are disabled by the kernel argument " OFF_WORD);
-		return LEAVE_OK;
+	} else {
+		change_begin();
+		r = apply_claims(&a, w.mode, &e);
+		if (r < 0)
+			apply_fail(&a, LEAVE_FAILED, &e);
 	}
-	change_begin();
-	r = apply_claims(&a, mode, &e);
-	if (r < 0)
-		apply_fail(&a, LEAVE_FAILED, &e);
 	free(a.claims);
 	free(a.stands);
 	free(a.done);
+	host_close(a.env.host);
 	return a.leave;
 }
 
@@ -277,12 +321,15 @@ const struct verb verb_apply = {
 		"Binds every claimed device that is at its place and writes the udev rule again.\n"
 		"Refuses, with the reason, a claim whose device has moved or was replaced.\n"
 		"\n"
-		"  --boot             as usher-apply.service does: write nothing to /etc, and do\n"
-		"                     nothing under the kernel argument usher=off\n"
-		"  --check            only compare: exit status 1 if a claimed device is not\n"
-		"                     bound, 3 if a claim matches no device\n"
-		"  --timeout SECONDS  give up on a kernel write after this time (default: 30; 10\n"
-		"                     with --boot)\n"
+		"      --boot             as usher-apply.service does: write nothing to /etc, and\n"
+		"                         do nothing under the kernel argument usher=off\n"
+		"      --check            only compare: exit status 1 if a claimed device is not\n"
+		"                         bound, 3 if a claim matches no device\n"
+		"      --timeout SECONDS  give up on a kernel write after this time (default: 30;\n"
+		"                         10 with --boot)\n"
+		"      --dry-run          print what would be bound, and change nothing\n"
+		"      --host FILE        plan on a snapshot of a host (with --dry-run or\n"
+		"                         --check)\n"
 		"\n"
 		"Example:\n"
 		"\n"

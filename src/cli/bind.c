@@ -179,15 +179,13 @@ static int bind_parse(const struct verb *v, int argc, char **argv, struct argume
 	int r = options_take(&o, bind_option, a);
 	if (r)
 		return r;
-	if (a->targets.host && !a->targets.dry_run)
-		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
-	r = targets_operands(&a->targets, argc - optind, argv + optind, 1);
+	r = targets_access(&a->targets, &a->request.access);
+	if (r == 0)
+		r = targets_open(&a->targets, &a->env.host, argc - optind, argv + optind, 1);
 	if (r == 0 && a->has_bar && a->targets.count > 1)
 		return option_wrong(v, "--bar needs exactly one device, not %zu", a->targets.count);
 	memcpy(a->targets.list[0].bar, a->bar, sizeof(a->bar));
-	if (r == 0)
-		r = targets_access(&a->targets, &a->request.access);
-	return r ? r : option_host(a->targets.host, &a->env.host);
+	return r;
 }
 
 static int bind_run(const struct verb *v, int argc, char **argv)
@@ -213,26 +211,27 @@ static int bind_run(const struct verb *v, int argc, char **argv)
 const struct verb verb_bind = {
 	.name = "bind",
 	.summary = "bind devices, with their IOMMU groups, to VFIO",
-	.help = "bind ADDRESS… [OPTION…]\n"
+	.help = "bind DEVICE… [OPTION…]\n"
 		"\n"
 		"Unbinds every device in the IOMMU groups of the named devices from its driver\n"
 		"and binds it to vfio-pci, or to the VFIO variant driver that fits it better. PCI\n"
 		"bridges keep their driver. Refuses, with all reasons, if a device is in use.\n"
 		"'usher release' restores the original drivers.\n"
 		"\n"
-		"  --id VVVV:DDDD     refuse a device with another id; once for each address\n"
-		"  --driver NAME      bind the named devices to this VFIO driver\n"
-		"  --allow CHECK      skip one check: its name is in brackets after a refusal;\n"
-		"                     may be repeated\n"
-		"  --only             bind no other device of the group; refuse if the group\n"
-		"                     would not be viable\n"
-		"  --user NAME        give the /dev/vfio nodes to this user until the release\n"
-		"  --user-group NAME  let this group open them as well\n"
-		"  --bar N=SIZE       resize BAR N until the release: 1=8G\n"
-		"  --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
-		"  --dry-run          print each write, in order, and change nothing\n"
-		"  --json             print a JSON document\n"
-		"  --host FILE        plan on a snapshot of a host (with --dry-run)\n"
+		"      --id VVVV:DDDD     refuse a device with another id; once for each device\n"
+		"      --driver NAME      bind the named devices to this VFIO driver\n"
+		"      --allow CHECK      skip one check: its name is in brackets after a\n"
+		"                         refusal, and 'usher check --list' lists all; may be\n"
+		"                         repeated\n"
+		"      --only             bind no other device of the group; refuse if the group\n"
+		"                         would not be viable\n"
+		"      --user NAME        give the /dev/vfio nodes to this user until the release\n"
+		"      --user-group NAME  let this group open them as well\n"
+		"      --bar N=SIZE       resize BAR N until the release: 1=8G\n"
+		"      --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
+		"      --dry-run          print each write, in order, and change nothing\n"
+		"      --json             print a JSON document\n"
+		"      --host FILE        plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"Example: bind a graphics card for user alice, if it is still at that address.\n"
 		"\n"

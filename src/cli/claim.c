@@ -19,6 +19,7 @@
 
 struct arguments {
 	struct targets targets;
+	struct host *host;
 	const char *driver;
 	struct bind_access access;
 };
@@ -44,6 +45,7 @@ static int claim_parse_words(const struct verb *v, int argc, char **argv, struct
 		{"user", required_argument, NULL, TARGETS_USER},
 		{"user-group", required_argument, NULL, TARGETS_USER_GROUP},
 		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
+		{"host", required_argument, NULL, TARGETS_HOST},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
@@ -59,7 +61,7 @@ static int claim_parse_words(const struct verb *v, int argc, char **argv, struct
 		return option_wrong(v,
 			"--user and --user-group: a claim cannot hold this name: use its number");
 	r = targets_access(t, &a->access);
-	return r ? r : targets_operands(&a->targets, argc - optind, argv + optind, 1);
+	return r ? r : targets_open(&a->targets, &a->host, argc - optind, argv + optind, 1);
 }
 
 /* Checks of the present state: leases and open files do not survive a reboot. */
@@ -108,7 +110,7 @@ static void tell_siblings(const struct bind_plan *p)
 /* A host does not boot without a device that it needs, so a device in use cannot be claimed. */
 static int check_use(const struct arguments *a)
 {
-	const struct bind_env env = bind_env_live();
+	struct bind_env env = bind_env_live();
 	const struct bind_request q = {
 		.targets = a->targets.list,
 		.target_count = a->targets.count,
@@ -120,6 +122,7 @@ static int check_use(const struct arguments *a)
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct err e = {0};
 
+	env.host = a->host;
 	if (bind_plan(&env, &q, &plan, &e) < 0) {
 		report(&e);
 		return LEAVE_FAILED;
@@ -158,7 +161,7 @@ static int claim_device(const struct arguments *a, struct pci_address address, s
 	char text[PCI_ADDRESS_TEXT];
 	struct claim c;
 
-	int r = claim_make(host_live(), address, &c, e);
+	int r = claim_make(a->host, address, &c, e);
 	if (r < 0)
 		return r;
 	(void)snprintf(c.driver, sizeof(c.driver), "%s", a->driver ? a->driver : "");
@@ -179,35 +182,43 @@ static int claim_device(const struct arguments *a, struct pci_address address, s
 	return r;
 }
 
+static int claim_devices(const struct arguments *a)
+{
+	struct err e = {0};
+	int r = 0;
+
+	change_begin();
+	for (size_t i = 0; r == 0 && i < a->targets.count; i++)
+		r = claim_device(a, a->targets.list[i].address, &e);
+	if (r == 0 && !a->targets.dry_run)
+		r = claim_rule_write(a->host, CLAIMS_DIR, CLAIM_RULE_PATH, &e);
+	if (r < 0) {
+		report(&e);
+		return r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
+	}
+	if (!a->targets.dry_run)
+		tell_boot();
+	return LEAVE_OK;
+}
+
 static int run_claim(const struct verb *v, int argc, char **argv)
 {
 	struct arguments a = {.targets.verb = v};
-	struct err e = {0};
 
 	int r = claim_parse_words(v, argc, argv, &a);
 	if (r)
 		return option_leave(r);
 	r = check_use(&a);
-	if (r)
-		return r;
-	change_begin();
-	for (size_t i = 0; r == 0 && i < a.targets.count; i++)
-		r = claim_device(&a, a.targets.list[i].address, &e);
-	if (r == 0 && !a.targets.dry_run)
-		r = claim_rule_write(host_live(), CLAIMS_DIR, CLAIM_RULE_PATH, &e);
-	if (r < 0) {
-		report(&e);
-		return r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
-	}
-	if (!a.targets.dry_run)
-		tell_boot();
-	return LEAVE_OK;
+	if (r == 0)
+		r = claim_devices(&a);
+	host_close(a.host);
+	return r;
 }
 
 const struct verb verb_claim = {
 	.name = "claim",
 	.summary = "reserve devices for VFIO at every boot",
-	.help = "claim ADDRESS… [OPTION…]\n"
+	.help = "claim DEVICE… [OPTION…]\n"
 		"\n"
 		"From the next boot on, a udev rule keeps other drivers from the device and\n"
 		"usher-apply.service binds it to VFIO. Each claim is a file in\n"
@@ -216,13 +227,15 @@ const struct verb verb_claim = {
 		"a device that is in use. 'usher apply' binds it now. The kernel argument\n"
 		"usher=off disables all claims for one boot.\n"
 		"\n"
-		"  --id VVVV:DDDD     refuse a device with another id; once for each address\n"
-		"  --driver NAME      bind to this VFIO driver (default: the best match)\n"
-		"  --allow CHECK      skip one check: its name is in brackets after a refusal;\n"
-		"                     may be repeated\n"
-		"  --user NAME        give the /dev/vfio nodes to this user\n"
-		"  --user-group NAME  let this group open them as well\n"
-		"  --dry-run          print the claim, and write nothing\n"
+		"      --id VVVV:DDDD     refuse a device with another id; once for each device\n"
+		"      --driver NAME      bind to this VFIO driver (default: the best match)\n"
+		"      --allow CHECK      skip one check: its name is in brackets after a\n"
+		"                         refusal, and 'usher check --list' lists all; may be\n"
+		"                         repeated\n"
+		"      --user NAME        give the /dev/vfio nodes to this user\n"
+		"      --user-group NAME  let this group open them as well\n"
+		"      --dry-run          print the claim, and write nothing\n"
+		"      --host FILE        make the claim on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"Example: claim a graphics card with its audio function.\n"
 		"\n"
@@ -294,7 +307,7 @@ static int run_unclaim(const struct verb *v, int argc, char **argv)
 const struct verb verb_unclaim = {
 	.name = "unclaim",
 	.summary = "remove claims",
-	.help = "unclaim ADDRESS|NAME…\n"
+	.help = "unclaim DEVICE|NAME…\n"
 		"\n"
 		"Removes claims, which are named by the address of their device or as\n"
 		"'usher claims' prints them. The original driver gets the device at the next\n"

@@ -197,40 +197,49 @@ static int exec_program(const struct keeper *k)
 	return loan_leave(r, &end);
 }
 
+/* Return: 0, or an exit status with the reason told. */
+static int check_words(struct exec_words *w)
+{
+	struct err e = {0};
+
+	int r = find_user(w);
+	if (r == 0)
+		r = loan_open(&w->loan);
+	if (r)
+		return r;
+	if (engine_exec.check(&w->loan.spec, &e) == 0)
+		return find_program(w);
+	report(&e);
+	return LEAVE_USAGE;
+}
+
 static int exec_main(const struct verb *v, int argc, char **argv)
 {
 	struct exec_words w = {.loan = {.verb = v, .spec = {.memory = EXEC_MEMLOCK, .cpus = 1}}};
-	struct err e = {0};
 	char name[SPEC_NAME_MAX];
 	int end = OPTION_END;
 
 	int r = take_words(&w, argc, argv, &end);
 	if (r || end != OPTION_END)
 		return r;
-	r = find_user(&w);
-	if (r)
-		return r;
 	(void)snprintf(name, sizeof(name), "exec-%d", (int)getpid());
 	w.loan.spec.name = name;
-	r = engine_exec.check(&w.loan.spec, &e);
-	if (r < 0) {
-		report(&e);
-		return LEAVE_USAGE;
+	r = check_words(&w);
+	if (r == 0) {
+		struct keeper k = loan_keeper(&w.loan);
+		k.engine = &engine_exec;
+		k.tell = print_news;
+		k.arg = &w;
+		r = w.loan.plan ? show_plan(&w, &k) : exec_program(&k);
 	}
-	r = find_program(&w);
-	if (r)
-		return r;
-	struct keeper k = loan_keeper(&w.loan);
-	k.engine = &engine_exec;
-	k.tell = print_news;
-	k.arg = &w;
-	return w.loan.plan ? show_plan(&w, &k) : exec_program(&k);
+	loan_close(&w.loan);
+	return r;
 }
 
 const struct verb verb_exec = {
 	.name = "exec",
 	.summary = "run a program that drives devices by itself, as an ordinary user",
-	.help = "exec --device ADDRESS[,id=VVVV:DDDD]… [OPTION…] -- PROGRAM [ARGUMENT…]\n"
+	.help = "exec --device DEVICE[,KEY=VALUE]… [OPTION…] -- PROGRAM [ARGUMENT…]\n"
 		"\n"
 		"Checks and takes the IOMMU groups of the devices, opens the devices, and runs\n"
 		"PROGRAM with their descriptors. PROGRAM is an ordinary user without groups and\n"
@@ -238,22 +247,29 @@ const struct verb verb_exec = {
 		"usher_device_inherit(), and cannot open others. When it ends, usher kills every\n"
 		"process that it left, resets the devices, and gives them back to their drivers.\n"
 		"\n"
-		"  --device ADDRESS  hand over this device; may be repeated. id=VVVV:DDDD refuses\n"
-		"                    any other device at that address\n"
-		"  --user NAME       user that runs PROGRAM; default: one for this loan alone,\n"
-		"                    who can write to no file system but a small one at /dev/shm\n"
-		"  --memlock SIZE    memory that PROGRAM may lock for DMA; default: 64M\n"
-		"  --env NAME[=VALUE]  pass this variable, too; may be repeated. PROGRAM gets\n"
-		"                    PATH, TERM, LANG, LC_ALL and TZ, and HOME, USER and LOGNAME\n"
-		"                    of its user\n"
-		"  --allow CHECK     ignore one check that refuses; may be repeated\n"
-		"  --plan, --dry-run print what would happen and what prevents it; do nothing\n"
-		"  --quiet           print errors only\n"
+		"      --device DEVICE    hand over this device; may be repeated. id=VVVV:DDDD\n"
+		"                         refuses another device there\n"
+		"      --user NAME        user that runs PROGRAM (default: one for this loan\n"
+		"                         alone, who can write to no file system but a small one\n"
+		"                         at /dev/shm)\n"
+		"      --memlock SIZE     memory that PROGRAM may lock for DMA (default: 64M)\n"
+		"      --env NAME[=VALUE] pass this variable, too; may be repeated. PROGRAM gets\n"
+		"                         PATH, TERM, LANG, LC_ALL and TZ, and HOME, USER and\n"
+		"                         LOGNAME of its user\n"
+		"      --allow CHECK      skip one check: its name is in brackets after a\n"
+		"                         refusal, and 'usher check --list' lists all; may be\n"
+		"                         repeated\n"
+		"      --plan, --dry-run  print what would happen and what prevents it; do\n"
+		"                         nothing\n"
+		"      --host FILE        plan on a snapshot of a host (with --plan)\n"
+		"      --quiet            print errors only\n"
 		"\n"
 		"Exit status: that of PROGRAM; 128 + N when signal N ended it; 2 wrong command\n"
 		"line; 3 refused; 125 usher itself failed; 126 PROGRAM cannot be executed; 127\n"
 		"there is no PROGRAM.\n"
 		"\n"
-		"Example: usher exec --device 0000:01:00.0 --user alice -- ./nvme-read 0 8\n",
+		"Example:\n"
+		"\n"
+		"  usher exec --device nvme0n1 --user alice -- ./nvme-read 0 8\n",
 	.run = exec_main,
 };

@@ -6,11 +6,11 @@
 #include "cli/report.h"
 #include "host/host.h"
 #include "view/fact.h"
+#include "view/nearest.h"
 #include "view/topic.h"
 #include "view/wrap.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,59 +55,33 @@ void help_print(FILE *to)
 	print_topics(to);
 	(void)fputs("  --version     print the version\n"
 		    "\n"
+		    "DEVICE is an address (0000:01:00.0, 01:00.0), a name (eth0, nvme0n1), a node\n"
+		    "(/dev/sda1, /dev/dri/card1), a path in /sys, or VENDOR:DEVICE; see usher(1).\n"
+		    "\n"
 		    "Exit status: 0 done, 1 failed, 2 wrong command line, 3 refused because the\n"
 		    "device is in use or passing it on would be unsafe.\n",
 		to);
 }
 
-/* The edit distance of two words; only short words are compared. */
-static unsigned word_distance(const char *a, const char *b)
+static void try_verbs(struct nearest *near)
 {
-	unsigned row[24];
-	size_t n = strlen(b);
-
-	if (n >= sizeof(row) / sizeof(row[0]))
-		return UINT32_MAX;
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1]; i++) {
-		unsigned corner = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned change = corner + (a[i - 1] != b[j - 1]);
-			unsigned step = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
-			corner = row[j];
-			row[j] = change < step ? change : step;
-		}
-	}
-	return row[n];
-}
-
-static void try_word(const char *name, const char *word, unsigned *least, const char **near)
-{
-	unsigned d = word_distance(name, word);
-
-	if (d < *least) {
-		*least = d;
-		*near = word;
-	}
+	for (unsigned i = 0; help_verb_at(i); i++)
+		nearest_try(near, help_verb_at(i)->name);
 }
 
 static int unknown_word(const char *name)
 {
 	struct err e = {0};
-	const char *near = NULL;
-	unsigned least = 3;
+	struct nearest near = nearest_begin(name);
 
-	for (unsigned i = 0; help_verb_at(i); i++)
-		try_word(name, help_verb_at(i)->name, &least, &near);
+	try_verbs(&near);
 	for (unsigned i = 0; topic_at(i); i++)
-		try_word(name, topic_at(i)->name, &least, &near);
+		nearest_try(&near, topic_at(i)->name);
 	(void)err_say(&e, -EINVAL, "help: '%s' is neither a verb nor a topic", name);
-	if (near)
+	if (near.word)
 		err_hint(&e,
 			"did you mean 'usher help %s'? 'usher help' lists all verbs and topics",
-			near);
+			near.word);
 	else
 		err_hint(&e, "'usher help' lists all verbs and topics");
 	report(&e);
@@ -117,16 +91,14 @@ static int unknown_word(const char *name)
 int help_unknown_verb(const char *name)
 {
 	struct err e = {0};
-	const char *near = NULL;
-	unsigned least = 3;
+	struct nearest near = nearest_begin(name);
 
-	for (unsigned i = 0; help_verb_at(i); i++)
-		try_word(name, help_verb_at(i)->name, &least, &near);
+	try_verbs(&near);
 	(void)err_say(&e, -EINVAL, "unknown verb '%s'", name);
 	if (topic_find(name))
 		err_hint(&e, "it is a topic: usher help %s", name);
-	else if (near)
-		err_hint(&e, "did you mean 'usher %s'? 'usher --help' lists all verbs", near);
+	else if (near.word)
+		err_hint(&e, "did you mean 'usher %s'? 'usher --help' lists all verbs", near.word);
 	else
 		err_hint(&e, "'usher --help' lists all verbs");
 	report(&e);
@@ -191,7 +163,8 @@ const struct verb verb_help = {
 		"that explains the term, and facts from this host. Without an operand: the list\n"
 		"of verbs and topics.\n"
 		"\n"
-		"      --host FILE  take a topic's facts from this snapshot instead of this host\n"
+		"      --host FILE        take a topic's facts from this snapshot instead of this\n"
+		"                         host\n"
 		"\n"
 		"Examples: what is an IOMMU group, and how large are the groups here?\n"
 		"\n"

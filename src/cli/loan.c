@@ -2,20 +2,69 @@
 #include "cli/loan.h"
 
 #include "base/err.h"
+#include "base/file.h"
+#include "cli/operand.h"
 #include "cli/report.h"
+#include "host/host.h"
 #include "view/plan.h"
 #include "view/release.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int device_add(struct loan_words *w, const char *text)
 {
+	if (w->device_count == SPEC_DEVICES_MAX)
+		return option_wrong(
+			w->verb, "--device: at most %d devices can be given", SPEC_DEVICES_MAX);
+	w->devices[w->device_count++] = text;
+	return 0;
+}
+
+int loan_device(struct loan_words *w, const char *word, struct pci_address *ret)
+{
+	int r = operand_one(w->verb, w->host, word, ret);
+
+	return r == LEAVE_FAILED ? LOAN_OURS : r;
+}
+
+/* "WORD[,KEY=VALUE]…", with an address in place of any other name of the device. */
+static int device_find(struct loan_words *w, const char *text)
+{
+	char word[FILE_PATH_MAX], found[FILE_PATH_MAX], address[PCI_ADDRESS_TEXT];
+	size_t len = strcspn(text, ",");
+	struct pci_address a;
 	struct err e = {0};
 
-	if (spec_add_device(&w->spec, text, &e) == 0)
+	if (file_path(word, sizeof(word), "%.*s", (int)len, text) < 0)
+		return option_wrong(w->verb, "--device: '%.40s…' is too long", text);
+	int r = loan_device(w, word, &a);
+	if (r)
+		return r;
+	(void)pci_address_format(a, address);
+	if (file_path(found, sizeof(found), "%s%s", address, text + len) < 0)
+		return option_wrong(w->verb, "--device: '%.40s…' is too long", text);
+	if (spec_add_device(&w->spec, found, &e) == 0)
 		return 0;
 	report(&e);
 	return LEAVE_USAGE;
+}
+
+int loan_open(struct loan_words *w)
+{
+	if (w->file && !w->plan)
+		return option_wrong(
+			w->verb, "--host needs --plan: nothing can be lent on a snapshot");
+	int r = option_host(w->file, &w->host);
+	for (size_t i = 0; r == 0 && i < w->device_count; i++)
+		r = device_find(w, w->devices[i]);
+	return r;
+}
+
+void loan_close(struct loan_words *w)
+{
+	host_close(w->host);
+	w->host = NULL;
 }
 
 static int env_add(struct loan_words *w, const char *text)
@@ -44,6 +93,9 @@ int loan_option(struct loan_words *w, int c, const char *text)
 	case LOAN_PLAN:
 		w->plan = true;
 		return 0;
+	case LOAN_HOST:
+		w->file = text;
+		return 0;
 	default:
 		w->quiet = true;
 		return 0;
@@ -52,8 +104,11 @@ int loan_option(struct loan_words *w, int c, const char *text)
 
 struct keeper loan_keeper(struct loan_words *w)
 {
+	struct bind_env env = bind_env_live();
+
+	env.host = w->host;
 	return (struct keeper){
-		.env = bind_env_live(),
+		.env = env,
 		.spec = &w->spec,
 		.allow = w->allow,
 		.allow_count = w->allow_count,

@@ -16,13 +16,17 @@
 struct loan_words {
 	const struct verb *verb;
 	struct guest_spec spec;
+	const char *devices[SPEC_DEVICES_MAX]; /* of --device, until loan_open() finds them */
+	size_t device_count;
+	const char *file; /* of --host; NULL: this host */
+	struct host *host;
 	const char *allow[LOAN_ALLOW_MAX];
 	size_t allow_count;
 	bool plan; /* print it, and do nothing */
 	bool quiet;
 };
 
-enum { LOAN_DEVICE = 0x100, LOAN_ALLOW, LOAN_ENV, LOAN_PLAN, LOAN_QUIET };
+enum { LOAN_DEVICE = 0x100, LOAN_ALLOW, LOAN_ENV, LOAN_PLAN, LOAN_HOST, LOAN_QUIET };
 
 /* For the table of a verb's options; loan_option() takes these. */
 #define LOAN_OPTIONS                                                                               \
@@ -30,12 +34,23 @@ enum { LOAN_DEVICE = 0x100, LOAN_ALLOW, LOAN_ENV, LOAN_PLAN, LOAN_QUIET };
 		{"allow", required_argument, NULL, LOAN_ALLOW},                                    \
 		{"env", required_argument, NULL, LOAN_ENV},                                        \
 		{"plan", no_argument, NULL, LOAN_PLAN}, {"dry-run", no_argument, NULL, LOAN_PLAN}, \
+		{"host", required_argument, NULL, LOAN_HOST},                                      \
 	{                                                                                          \
 		"quiet", no_argument, NULL, LOAN_QUIET                                             \
 	}
 
 /* Return: 0, or an exit status with the reason told. */
 int loan_option(struct loan_words *w, int c, const char *text);
+
+/*
+ * Opens the host of --host, which needs --plan, and finds the devices there. loan_close() either
+ * way. Return: 0, or an exit status with the reason told.
+ */
+int loan_open(struct loan_words *w);
+void loan_close(struct loan_words *w);
+
+/* The one device that @word means. Return: 0, or an exit status with the reason told. */
+int loan_device(struct loan_words *w, const char *word, struct pci_address *ret);
 
 /* The keeper for these words; the engine and @tell are the caller's to add. */
 struct keeper loan_keeper(struct loan_words *w);

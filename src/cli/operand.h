@@ -17,11 +17,20 @@ struct operands {
 };
 
 /*
- * Opens the host (@file: a snapshot, NULL: this one), and resolves @words: addresses, interfaces,
- * disks. operands_close() either way. Return: 0; after a report LEAVE_FAILED, LEAVE_USAGE.
+ * Opens the host (@file: a snapshot, NULL: this one), and finds all devices that @words mean
+ * (view/word.h). operands_close() either way.
+ * Return: 0; after a report LEAVE_FAILED: there is none, LEAVE_USAGE.
  */
 int operands_open(
 	struct operands *o, const struct verb *v, const char *file, int count, char **words);
 void operands_close(struct operands *o);
+
+/*
+ * Finds the one device that @word means, for a verb that acts on it. A word that means several is
+ * refused with their list, and so is one that means a USB device, whose controller has others.
+ * Whether an address exists is left to the verb.
+ * Return: 0; after a report LEAVE_FAILED: there is none, LEAVE_USAGE.
+ */
+int operand_one(const struct verb *v, struct host *h, const char *word, struct pci_address *ret);
 
 #endif

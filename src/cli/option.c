@@ -113,7 +113,7 @@ int option_host(const char *file, struct host **ret)
 	if (host_snapshot_open(file, ret, &e) == 0)
 		return 0;
 	report(&e);
-	return LEAVE_FAILED;
+	return LEAVE_USAGE;
 }
 
 void option_help(const struct verb *v)

@@ -47,7 +47,7 @@ int option_leave(int end);
 /* Reports an error in the command line, with the verb's help as a hint. Return: LEAVE_USAGE. */
 int option_wrong(const struct verb *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Opens the host of --host; NULL is the live host. Return: 0, or LEAVE_FAILED after a report. */
+/* Opens the host of --host; NULL is the live host. Return: 0, or LEAVE_USAGE after a report. */
 int option_host(const char *file, struct host **ret);
 
 /*

@@ -4,6 +4,7 @@
 #include "bind/bind.h"
 #include "bind/reset.h"
 #include "cli/change.h"
+#include "cli/operand.h"
 #include "cli/option.h"
 #include "cli/record.h"
 #include "cli/report.h"
@@ -307,20 +308,20 @@ static int prove_parse(const struct verb *v, int argc, char **argv, struct provi
 	if (c != OPTION_END)
 		return c;
 	if (argc - optind != 1)
-		return option_wrong(v, "exactly one ADDRESS is needed");
-	if (pci_address_parse(argv[optind], &p->target.address) < 0)
-		return option_wrong(v, "'%s' is not a PCI address like 0000:03:00.0", argv[optind]);
+		return option_wrong(v, "exactly one DEVICE is needed");
 	if (p->host && !p->proof.dry_run)
 		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
 	return 0;
 }
 
-static int prove_on_host(struct proving *p)
+static int prove_on_host(const struct verb *v, const char *word, struct proving *p)
 {
 	int r = option_host(p->host, &p->env.host);
 	if (r)
 		return r;
-	r = prove_and_print(p);
+	r = operand_one(v, p->env.host, word, &p->target.address);
+	if (r == 0)
+		r = prove_and_print(p);
 	host_close(p->env.host);
 	return r;
 }
@@ -342,7 +343,7 @@ static int prove_run(const struct verb *v, int argc, char **argv)
 		.access = BIND_ACCESS_NONE,
 	};
 	r = prove_parse(v, argc, argv, p);
-	r = r < 0 ? option_leave(r) : r ? r : prove_on_host(p);
+	r = r < 0 ? option_leave(r) : r ? r : prove_on_host(v, argv[optind], p);
 	free(p);
 	return r;
 }
@@ -350,7 +351,7 @@ static int prove_run(const struct verb *v, int argc, char **argv)
 const struct verb verb_prove = {
 	.name = "prove",
 	.summary = "test whether a device survives bind, reset and return",
-	.help = "prove ADDRESS [OPTION…]\n"
+	.help = "prove DEVICE [OPTION…]\n"
 		"\n"
 		"Tries the whole life of a loan without a guest, and prints a report card. usher\n"
 		"binds the device, with its IOMMU group, to VFIO, resets it by each method that\n"
@@ -359,15 +360,15 @@ const struct verb verb_prove = {
 		"state. A device that is in use, or whose group is, is not touched. If the trial\n"
 		"is killed, 'usher restore' returns the device.\n"
 		"\n"
-		"Exit status: 0 every step passed, 1 a step failed, 3 refused.\n"
+		"  -n, --numeric          show ids instead of names\n"
+		"  -j, --json             print the card as a JSON document\n"
+		"      --snapshot FILE    also write a snapshot of this host, with the card in it\n"
+		"      --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
+		"      --dry-run          only check whether the device may be bound\n"
+		"      --host FILE        plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
-		"  -n, --numeric        show ids instead of names\n"
-		"  -j, --json           print the card as a JSON document\n"
-		"      --snapshot FILE  also write a snapshot of this host, with the card in it\n"
-		"      --timeout SECONDS\n"
-		"                       give up on a kernel write after this time (default: 30)\n"
-		"      --dry-run        only check whether the device may be bound\n"
-		"      --host FILE      read a snapshot of another host (with --dry-run)\n"
+		"Exit status: 0 every step passed, 1 a step failed, 2 wrong command line, 3\n"
+		"refused.\n"
 		"\n"
 		"Example: does this graphics card survive its first guest?\n"
 		"\n"

@@ -13,6 +13,7 @@
 #include "pci/redact.h"
 #include "view/fact.h"
 #include "view/topic.h"
+#include "view/word.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,15 +143,30 @@ static int run_devices(struct host *h, struct err *e)
 	return r;
 }
 
-static int any_name(void *arg, const char *name)
+/* Names of devices mean the same on a snapshot, also those that no verb above has looked for. */
+static int read_name(void *arg, const char *name)
 {
+	struct word_devices *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	(void)word_find(arg, name, w, NULL);
+	free(w);
 	return 0;
+}
+
+static void read_names(struct host *h)
+{
+	static const char *const folders[] = {"/sys/class/net", "/sys/class/block",
+		"/sys/class/nvme", "/sys/class/nvme-subsystem", "/sys/class/drm",
+		"/sys/class/sound", "/sys/class/input", "/sys/class/infiniband"};
+
+	for (size_t i = 0; i < COUNT(folders); i++)
+		(void)h->ops->list(h, folders[i], read_name, h);
 }
 
 int record_host(struct host *h, struct manifest *ret, struct err *e)
 {
-	/* Names of devices that lookup_device() accepts and that no verb above reads. */
-	static const char *const names[] = {"/sys/class/drm"};
 	struct host *recorder = NULL;
 	struct hush hush;
 
@@ -168,8 +184,7 @@ int record_host(struct host *h, struct manifest *ret, struct err *e)
 	}
 	hush_end(&hush);
 	option_replace_host(NULL);
-	for (size_t i = 0; i < COUNT(names); i++)
-		(void)recorder->ops->list(recorder, names[i], any_name, NULL);
+	read_names(recorder);
 	if (r == 0) {
 		r = host_recorder_manifest(recorder, ret);
 		r = r < 0 ? err_set(e, r, "record the reads of this host") : 0;

@@ -6,6 +6,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
+#include "host/host.h"
 #include "view/json.h"
 #include "view/release.h"
 
@@ -61,12 +62,13 @@ static int release_parse(const struct verb *v, int argc, char **argv, struct arg
 		{"timeout", required_argument, NULL, TIMEOUT},
 		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
 		{"json", no_argument, NULL, TARGETS_JSON},
+		{"host", required_argument, NULL, TARGETS_HOST},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
 
 	int r = options_take(&o, release_option, a);
-	return r ? r : targets_operands(&a->targets, argc - optind, argv + optind, 1);
+	return r ? r : targets_open(&a->targets, &a->env.host, argc - optind, argv + optind, 1);
 }
 
 /* Each group on its own: a refused group does not stop the others. */
@@ -100,34 +102,23 @@ static int release_groups(struct arguments *a, const int *groups, int count, str
 	return leave;
 }
 
-static int release_run(const struct verb *v, int argc, char **argv)
+static int release_targets(struct arguments *a)
 {
-	struct arguments a = {
-		.targets.verb = v,
-		.giving.how = BIND_RETURN_DRIVER,
-		.env = bind_env_live(),
-	};
 	int groups[TARGETS_MAX];
 	struct json *doc = NULL;
 	struct err e = {0};
 
-	int r = release_parse(v, argc, argv, &a);
-	if (r)
-		return option_leave(r);
-	a.giving.dry_run = a.targets.dry_run;
-	a.giving.allow = a.targets.allow;
-	a.giving.allow_count = a.targets.allow_count;
-	int count = targets_groups(&a.targets, a.env.host, groups, &e);
-	r = count;
-	if (r >= 0 && a.targets.json)
+	int count = targets_groups(&a->targets, a->env.host, groups, &e);
+	int r = count;
+	if (r >= 0 && a->targets.json)
 		r = json_new("release", &doc, &e);
 	if (r < 0) {
 		report(&e);
 		return LEAVE_FAILED;
 	}
 	if (doc)
-		json_put_flag(doc, "dry_run", a.targets.dry_run);
-	int leave = release_groups(&a, groups, count, doc);
+		json_put_flag(doc, "dry_run", a->targets.dry_run);
+	int leave = release_groups(a, groups, count, doc);
 	if (doc && json_print(doc, &e) < 0) {
 		report(&e);
 		leave = LEAVE_FAILED;
@@ -136,22 +127,43 @@ static int release_run(const struct verb *v, int argc, char **argv)
 	return leave;
 }
 
+static int release_run(const struct verb *v, int argc, char **argv)
+{
+	struct arguments a = {
+		.targets.verb = v,
+		.giving.how = BIND_RETURN_DRIVER,
+		.env = bind_env_live(),
+	};
+
+	int r = release_parse(v, argc, argv, &a);
+	if (r)
+		return option_leave(r);
+	a.giving.dry_run = a.targets.dry_run;
+	a.giving.allow = a.targets.allow;
+	a.giving.allow_count = a.targets.allow_count;
+	int leave = release_targets(&a);
+	host_close(a.env.host);
+	return leave;
+}
+
 const struct verb verb_release = {
 	.name = "release",
 	.summary = "return devices, with their IOMMU groups, to their drivers",
-	.help = "release ADDRESS… [OPTION…]\n"
+	.help = "release DEVICE… [OPTION…]\n"
 		"\n"
 		"Returns every device in the IOMMU groups of the named devices to its original\n"
 		"driver and override. If another tool bound a device to a VFIO driver, its\n"
 		"override is cleared and the kernel chooses a driver. Refuses while a guest has\n"
 		"the group open. A device that cannot be reset stays on its VFIO driver.\n"
 		"\n"
-		"  --return WHERE     driver (default), none, or vfio: only end the lease\n"
-		"  --allow CHECK      no-reset: return a device without a reset; or skip a check\n"
-		"                     of use; may be repeated\n"
-		"  --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
-		"  --dry-run          print where each device would go, and change nothing\n"
-		"  --json             print a JSON document\n"
+		"      --return WHERE     driver, their first one, none, or vfio, which only ends\n"
+		"                         the lease (default: driver)\n"
+		"      --allow CHECK      no-reset: return a device without a reset; or skip a\n"
+		"                         check of use; may be repeated\n"
+		"      --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
+		"      --dry-run          print where each device would go, and change nothing\n"
+		"      --json             print a JSON document\n"
+		"      --host FILE        plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"Example:\n"
 		"\n"

@@ -42,18 +42,20 @@ static int restore_option(void *arg, int c, const char *text)
 	return 0;
 }
 
-static int restore_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+static int restore_parse(
+	const struct verb *v, int argc, char **argv, struct arguments *a, struct host **ret)
 {
 	static const struct option takes[] = {
 		{"all", no_argument, NULL, ALL},
 		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
 		{"json", no_argument, NULL, TARGETS_JSON},
+		{"host", required_argument, NULL, TARGETS_HOST},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
 
 	int r = options_take(&o, restore_option, a);
-	return r ? r : targets_operands(&a->targets, argc - optind, argv + optind, 0);
+	return r ? r : targets_open(&a->targets, ret, argc - optind, argv + optind, 0);
 }
 
 static bool is_meant(const struct arguments *a, int group)
@@ -267,6 +269,18 @@ static int restore_leases(
 	return leave;
 }
 
+static int restore_and_sweep(
+	struct arguments *a, const struct bind_env *env, struct json *doc, struct err *e)
+{
+	change_begin();
+	int leave = restore_leases(a, env, doc, e);
+	if (!a->targets.dry_run) {
+		cgroup_sweep();
+		state_sweep(env->state);
+	}
+	return leave;
+}
+
 static int restore_run(const struct verb *v, int argc, char **argv)
 {
 	struct arguments a = {.targets.verb = v, .manual = BIND_MANUAL_STAYS};
@@ -274,30 +288,26 @@ static int restore_run(const struct verb *v, int argc, char **argv)
 	struct json *doc = NULL;
 	struct err e = {0};
 
-	int r = restore_parse(v, argc, argv, &a);
+	int r = restore_parse(v, argc, argv, &a, &env.host);
 	if (r)
 		return option_leave(r);
 	r = a.group_count = targets_groups(&a.targets, env.host, a.groups, &e);
 	if (r >= 0 && a.targets.json)
 		r = json_new("restore", &doc, &e);
-	if (r < 0) {
+	int leave = LEAVE_FAILED;
+	if (r < 0)
 		report(&e);
-		return LEAVE_FAILED;
-	}
-	change_begin();
-	int leave = restore_leases(&a, &env, doc, &e);
-	if (!a.targets.dry_run) {
-		cgroup_sweep();
-		state_sweep(env.state);
-	}
+	else
+		leave = restore_and_sweep(&a, &env, doc, &e);
 	json_free(doc);
+	host_close(env.host);
 	return leave;
 }
 
 const struct verb verb_restore = {
 	.name = "restore",
 	.summary = "return devices that a crash left bound",
-	.help = "restore [ADDRESS…] [OPTION…]\n"
+	.help = "restore [DEVICE…] [OPTION…]\n"
 		"\n"
 		"Returns every IOMMU group whose owner has exited, or whose bind was interrupted,\n"
 		"to the state recorded in /run/usher/journal, and removes stale entries. If a\n"
@@ -305,9 +315,10 @@ const struct verb verb_restore = {
 		"an interrupted 'usher revive' is completed.\n"
 		"Groups in use are reported and left alone. May be run at any time.\n"
 		"\n"
-		"  --all              also return what 'usher bind' and 'usher vfs' keep\n"
-		"  --dry-run          report what would be done, and change nothing\n"
-		"  --json             print a JSON document\n"
+		"      --all              also return what 'usher bind' and 'usher vfs' keep\n"
+		"      --dry-run          report what would be done, and change nothing\n"
+		"      --json             print a JSON document\n"
+		"      --host FILE        report on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"Example:\n"
 		"\n"

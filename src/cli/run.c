@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
 #include "cli/loan.h"
@@ -18,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RUN_TRACE_MAX 32
 
@@ -234,6 +236,14 @@ static void print_end(const struct run_words *w, int status)
 		report_note("guest '%s' ended with status %d", name, status);
 }
 
+/* At a terminal every key goes to the guest, so a person needs to know the way out. */
+static const char *escape_advice(const struct run_words *w)
+{
+	return w->engine == &engine_ours && isatty(STDIN_FILENO)
+		       ? "; Ctrl-A x stops it, Ctrl-A a sends Ctrl-A"
+		       : "";
+}
+
 /* struct keeper.tell. A guest's devices are reset by the kernel, as they close. */
 static void print_news(void *arg, const struct keeper_news *n)
 {
@@ -243,8 +253,8 @@ static void print_news(void *arg, const struct keeper_news *n)
 	if (n->event == KEEPER_PLANNED)
 		print_timing(w, "take", n->us);
 	if (n->event == KEEPER_STARTED && !w->loan.quiet)
-		report_note("guest '%s' runs: %s, process %d", w->loan.spec.name, w->engine->name,
-			(int)n->pid);
+		report_note("guest '%s' runs: %s, process %d%s", w->loan.spec.name, w->engine->name,
+			(int)n->pid, escape_advice(w));
 	if (n->event == KEEPER_STARTED)
 		print_timing(w, "start", n->us);
 	if (n->event == KEEPER_STOPPING)
@@ -407,13 +417,29 @@ static int run_guest(const struct keeper *k)
 	return loan_leave(r, &end);
 }
 
+/* "DEVICE:N", with an address in place of any other name. Return: 0, or an exit status. */
+static int trace_add(struct run_words *w, const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	char word[FILE_PATH_MAX], found[64], address[PCI_ADDRESS_TEXT];
+	struct pci_address a;
+	struct err e = {0};
+
+	(void)snprintf(found, sizeof(found), "%s", text);
+	if (colon && file_path(word, sizeof(word), "%.*s", (int)(colon - text), text) == 0) {
+		int r = loan_device(&w->loan, word, &a);
+		if (r)
+			return r;
+		(void)snprintf(found, sizeof(found), "%s%s", pci_address_format(a, address), colon);
+	}
+	if (spec_add_trace(&w->loan.spec, found, &e) == 0)
+		return 0;
+	report(&e);
+	return LEAVE_USAGE;
+}
+
 static int check_spec(struct run_words *w, struct err *e)
 {
-	for (size_t i = 0; i < w->trace_count; i++) {
-		int r = spec_add_trace(&w->loan.spec, w->trace[i], e);
-		if (r < 0)
-			return r;
-	}
 	int r = spec_check(&w->loan.spec, e);
 	if (r < 0)
 		return r;
@@ -428,7 +454,15 @@ static int check_words(struct run_words *w)
 {
 	struct err e = {0};
 
-	int r = check_spec(w, &e);
+	if (w->json && !w->loan.plan)
+		return option_wrong(w->loan.verb,
+			"--json needs --plan: a run prints no document, only the guest's console");
+	int r = loan_open(&w->loan);
+	for (size_t i = 0; r == 0 && i < w->trace_count; i++)
+		r = trace_add(w, w->trace[i]);
+	if (r)
+		return r;
+	r = check_spec(w, &e);
 	if (r == 0)
 		return 0;
 	report(&e);
@@ -453,59 +487,71 @@ static int run_main(const struct verb *v, int argc, char **argv)
 	if (r || end != OPTION_END)
 		return r;
 	r = check_words(&w);
-	if (r)
-		return r;
-	struct keeper k = loan_keeper(&w.loan);
-	k.engine = w.engine;
-	k.how = w.how;
-	k.tell = print_news;
-	k.arg = &w;
-	return w.loan.plan ? show_plan(&w, &k) : run_guest(&k);
+	if (r == 0) {
+		struct keeper k = loan_keeper(&w.loan);
+		k.engine = w.engine;
+		k.how = w.how;
+		k.tell = print_news;
+		k.arg = &w;
+		r = w.loan.plan ? show_plan(&w, &k) : run_guest(&k);
+	}
+	loan_close(&w.loan);
+	return r;
 }
 
 const struct verb verb_run = {
 	.name = "run",
 	.summary = "run a guest with devices, and give them back when it ends",
-	.help = "run [--device ADDRESS[,KEY=VALUE]…]… --kernel FILE [OPTION…]\n"
+	.help = "run [--device DEVICE[,KEY=VALUE]…]… --kernel FILE [OPTION…]\n"
 		"       usher run --engine=qemu [--device …]… -- QEMU-ARGUMENTS…\n"
 		"\n"
 		"Checks and takes the IOMMU groups of the devices, runs the guest, waits for its\n"
 		"end (power-off, crash, panic, kill), and gives the devices back. Standard input\n"
-		"and output are the guest's console.\n"
+		"and output are the guest's console. On a terminal, Ctrl-A x stops a guest of\n"
+		"usher-vmm, and Ctrl-A a sends Ctrl-A.\n"
 		"\n"
-		"  --device ADDRESS  lend this device; may be repeated. id=VVVV:DDDD refuses any\n"
-		"                    other device at that address. rom=FILE replaces its ROM,\n"
-		"                    rom=off hides it. Functions of one device share a slot\n"
-		"  --kernel FILE     bzImage (unpacked once, cached) or ELF vmlinux\n"
-		"  --initrd FILE     initial ramdisk\n"
-		"  --cmdline TEXT    command line of the kernel; default: console=ttyS0\n"
-		"  --memory SIZE     default: 512M\n"
-		"  --hugepages       take the memory from the host's pool of huge pages\n"
-		"  --cpus N          default: 1\n"
-		"  --name NAME       name of the guest; default: guest\n"
-		"  --engine NAME     usher (default: usher-vmm) or qemu; QEMU_SYSTEM names the\n"
-		"                    program\n"
-		"  --env NAME[=VALUE]  pass this variable to QEMU, too; may be repeated\n"
-		"  --allow CHECK     ignore one check that refuses; may be repeated\n"
-		"  --return WHERE    where devices go at the end: driver (default: the first\n"
-		"                    one), vfio or none\n"
-		"  --peers           let the guest's devices reach each other's BARs, if the host\n"
-		"                    can\n"
-		"  --no-reboot       end when the guest reboots; default: boot it again, with its\n"
-		"                    devices reset\n"
-		"  --plan, --dry-run print what the run would do and what prevents it; do nothing\n"
-		"  --json            with --plan: print JSON\n"
-		"  --stats[=FILE]    at the end, print exits by reason and device, interrupts by\n"
-		"                    vector and mapped memory; with FILE, write JSON to it\n"
-		"  --trace-bar ADDRESS:N  print each access to BAR N of that device, with the\n"
-		"                    register's name (NVMe, e1000e, edu); slow; may be repeated\n"
-		"  --timing          at the end, print the phases of the start and the exits\n"
-		"  --quiet           print errors only\n"
+		"      --device DEVICE    lend this device; may be repeated. id=VVVV:DDDD refuses\n"
+		"                         another device there. rom=FILE replaces its ROM,\n"
+		"                         rom=off hides it. Functions of one device share a slot\n"
+		"      --kernel FILE      bzImage (unpacked once, cached) or ELF vmlinux\n"
+		"      --initrd FILE      initial ramdisk\n"
+		"      --cmdline TEXT     command line of the kernel (default: console=ttyS0)\n"
+		"      --memory SIZE      memory of the guest (default: 512M)\n"
+		"      --hugepages        take the memory from the host's pool of huge pages\n"
+		"      --cpus N           processors of the guest (default: 1)\n"
+		"      --name NAME        name of the guest (default: guest)\n"
+		"      --engine NAME      usher, which is usher-vmm, or qemu (default: usher);\n"
+		"                         the environment variable QEMU_SYSTEM names QEMU's\n"
+		"                         program\n"
+		"      --env NAME[=VALUE] pass this variable to QEMU, too; may be repeated\n"
+		"      --allow CHECK      skip one check: its name is in brackets after a\n"
+		"                         refusal, and 'usher check --list' lists all; may be\n"
+		"                         repeated\n"
+		"      --return WHERE     where devices go at the end: driver, their first one,\n"
+		"                         vfio or none (default: driver)\n"
+		"      --peers            let the guest's devices reach each other's BARs, if the\n"
+		"                         host can\n"
+		"      --no-reboot        end when the guest reboots (default: boot it again,\n"
+		"                         with its devices reset)\n"
+		"      --plan, --dry-run  print what the run would do and what prevents it; do\n"
+		"                         nothing\n"
+		"      --json             print the plan as a JSON document (with --plan)\n"
+		"      --host FILE        plan on a snapshot of a host (with --plan)\n"
+		"      --stats[=FILE]     at the end, print exits by reason and device,\n"
+		"                         interrupts by vector and mapped memory; with FILE,\n"
+		"                         write JSON to it\n"
+		"      --trace-bar DEVICE:N\n"
+		"                         print each access to BAR N of that device, with the\n"
+		"                         register's name (NVMe, e1000e, edu); slow; may be\n"
+		"                         repeated\n"
+		"      --timing           at the end, print the phases of the start and the exits\n"
+		"      --quiet            print errors only\n"
 		"\n"
 		"Exit status: 0 the guest powered off; 1 it crashed; 2 wrong command line; 3\n"
 		"refused; 125 usher itself failed; 128 + N it was stopped by signal N.\n"
 		"\n"
-		"Example: usher run --kernel /boot/vmlinuz --initrd /boot/initrd.img \\\n"
-		"                   --cmdline console=ttyS0 --device 0000:01:00.0\n",
+		"Example:\n"
+		"\n"
+		"  usher run --kernel /boot/vmlinuz --initrd /boot/initrd.img --device nvme0n1\n",
 	.run = run_main,
 };

@@ -5,7 +5,6 @@
 #include "cli/report.h"
 #include "host/host.h"
 #include "view/device.h"
-#include "view/hint.h"
 #include "view/inventory.h"
 #include "view/json.h"
 #include "view/names.h"
@@ -56,10 +55,8 @@ static int show_addresses(const struct operands *o, struct showing *w, struct er
 		if (!x) {
 			char text[PCI_ADDRESS_TEXT];
 
-			r = err_say(e, -ENODEV, "%s: there is no such PCI device",
+			return err_say(e, -ENODEV, "%s: there is no such PCI device",
 				pci_address_format(a, text));
-			hint_address(&w->inventory, a, e);
-			return r;
 		}
 		inventory_look(&w->inventory, w->host, a);
 		if (i && !w->devices)
@@ -131,23 +128,23 @@ static int show_run(const struct verb *v, int argc, char **argv)
 	if (c != OPTION_END)
 		return option_leave(c);
 	if (optind == argc)
-		return option_wrong(v, "no ADDRESS, INTERFACE or DISK given");
+		return option_wrong(v, "no device given");
 	return show_words(v, &q, argc - optind, argv + optind);
 }
 
 const struct verb verb_show = {
 	.name = "show",
 	.summary = "everything about a device: group, BARs, users, effect of bind",
-	.help = "show [OPTION…] ADDRESS|INTERFACE|DISK…\n"
+	.help = "show [OPTION…] DEVICE…\n"
 		"\n"
 		"Shows what usher knows about a device: its identity, its IOMMU group and the\n"
 		"other members, what uses it, its resets, BARs and capabilities, and what\n"
 		"'usher bind' would do. Capabilities come from configuration space: only root\n"
 		"sees all of them, and reading them wakes a sleeping device.\n"
 		"\n"
-		"  -n, --numeric    show ids instead of names\n"
-		"  -j, --json       print a JSON document\n"
-		"      --host FILE  read a snapshot of another host instead of this host\n"
+		"  -n, --numeric          show ids instead of names\n"
+		"  -j, --json             print a JSON document\n"
+		"      --host FILE        read a snapshot of a host instead of this host\n"
 		"\n"
 		"Examples: a graphics card, and the controller of a disk.\n"
 		"\n"

@@ -3,8 +3,10 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "cli/operand.h"
 #include "cli/option.h"
 #include "cli/user.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <string.h>
@@ -92,16 +94,16 @@ int targets_access(const struct targets *t, struct bind_access *ret)
 	return 0;
 }
 
-int targets_operands(struct targets *t, int count, char **words, size_t least)
+int targets_operands(struct targets *t, struct host *h, int count, char **words, size_t least)
 {
 	const struct verb *v = t->verb;
 
 	for (int i = 0; i < count; i++) {
 		if (t->count == TARGETS_MAX)
 			return option_wrong(v, "at most %d devices can be given", TARGETS_MAX);
-		if (pci_address_parse(words[i], &t->list[t->count].address) < 0)
-			return option_wrong(
-				v, "'%s' is not a PCI address like 0000:03:00.0", words[i]);
+		int r = operand_one(v, h, words[i], &t->list[t->count].address);
+		if (r)
+			return r;
 		t->count++;
 	}
 	if (t->count < least)
@@ -110,6 +112,24 @@ int targets_operands(struct targets *t, int count, char **words, size_t least)
 		return option_wrong(v, "%zu --id for %zu devices: give none, or one for each",
 			t->id_count, t->count);
 	return 0;
+}
+
+int targets_open(struct targets *t, struct host **ret, int count, char **words, size_t least)
+{
+	struct host *h = NULL;
+
+	if (t->host && !t->dry_run)
+		return option_wrong(
+			t->verb, "--host needs --dry-run: a snapshot cannot be changed");
+	int r = option_host(t->host, &h);
+	if (r)
+		return r;
+	r = targets_operands(t, h, count, words, least);
+	if (r)
+		host_close(h);
+	else
+		*ret = h;
+	return r;
 }
 
 int targets_groups(const struct targets *t, struct host *h, int *ret, struct err *e)

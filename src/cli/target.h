@@ -39,8 +39,17 @@ int targets_option(struct targets *t, int c, const char *text);
 int targets_timeout(struct bind_env *env, const struct verb *v, const char *text);
 /* Finds the users of --user and --user-group. */
 int targets_access(const struct targets *t, struct bind_access *ret);
-/* The operands; @least: the minimum. The number of ids must match the number of addresses. */
-int targets_operands(struct targets *t, int count, char **words, size_t least);
+/*
+ * The operands, as devices of @h; @least: the minimum. The number of ids must match the number of
+ * devices. Return: 0, LEAVE_USAGE, LEAVE_FAILED: there is no such device.
+ */
+int targets_operands(struct targets *t, struct host *h, int count, char **words, size_t least);
+
+/*
+ * Opens the host of --host, which needs --dry-run, and then does the same. The caller calls
+ * host_close(*ret) after 0.
+ */
+int targets_open(struct targets *t, struct host **ret, int count, char **words, size_t least);
 
 /*
  * The IOMMU groups of the targets, without duplicates. @ret has room for TARGETS_MAX.

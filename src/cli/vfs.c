@@ -94,7 +94,7 @@ static int parse_operands(const struct verb *v, int count, char **words, struct 
 
 	if (count > 2)
 		return option_wrong(
-			v, "one ADDRESS and one COUNT are needed, not %d operands", count);
+			v, "one DEVICE and one COUNT are needed, not %d operands", count);
 	if (count == 2) {
 		if (num_parse(words[1], 10, COUNT_MAX, &n) < 0)
 			return option_wrong(
@@ -103,7 +103,9 @@ static int parse_operands(const struct verb *v, int count, char **words, struct 
 		a->request.count = (unsigned)n;
 		count = 1;
 	}
-	int r = targets_operands(&a->targets, count, words, 1);
+	int r = option_host(a->targets.host, &a->env.host);
+	if (r == 0)
+		r = targets_operands(&a->targets, a->env.host, count, words, 1);
 	a->request.function = a->targets.list[0];
 	return r;
 }
@@ -126,7 +128,7 @@ static int vfs_parse(const struct verb *v, int argc, char **argv, struct argumen
 	r = parse_operands(v, argc - optind, argv + optind, a);
 	if (r == 0 && a->targets.host && a->has_count && !a->targets.dry_run)
 		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
-	return r ? r : option_host(a->targets.host, &a->env.host);
+	return r;
 }
 
 static int vfs_run(const struct verb *v, int argc, char **argv)
@@ -148,7 +150,7 @@ static int vfs_run(const struct verb *v, int argc, char **argv)
 const struct verb verb_vfs = {
 	.name = "vfs",
 	.summary = "create or remove the virtual functions of a device (SR-IOV)",
-	.help = "vfs ADDRESS [COUNT] [OPTION…]\n"
+	.help = "vfs DEVICE [COUNT] [OPTION…]\n"
 		"\n"
 		"Sets the number of virtual functions of a device to COUNT; 0 removes them. Each\n"
 		"can be bound on its own. No host driver probes them. The kernel removes all\n"
@@ -156,11 +158,12 @@ const struct verb verb_vfs = {
 		"of them is in use, bound by usher or on a VFIO driver. Without COUNT, prints the\n"
 		"functions that exist.\n"
 		"\n"
-		"  --id VVVV:DDDD     refuse a device with another id\n"
-		"  --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
-		"  --dry-run          print each write, in order, and change nothing\n"
-		"  --json             print a JSON document\n"
-		"  --host FILE        plan on a snapshot of a host (with --dry-run)\n"
+		"      --id VVVV:DDDD     refuse a device with another id\n"
+		"      --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
+		"      --dry-run          print each write, in order, and change nothing\n"
+		"      --json             print a JSON document\n"
+		"      --host FILE        read a snapshot of a host (with --dry-run, or without\n"
+		"                         COUNT)\n"
 		"\n"
 		"Example:\n"
 		"\n"

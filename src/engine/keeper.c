@@ -11,6 +11,7 @@
 #include "engine/follow.h"
 #include "engine/state.h"
 #include "engine/wipe.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -97,6 +98,9 @@ int keeper_request(const struct keeper *k, struct bind_target *targets, struct b
 			.device = d->device,
 		};
 	}
+	/* A plan on a snapshot has no owner there. */
+	if (k->env.host != host_live())
+		return 0;
 	int r = bind_owner_self(&k->env, k->spec->name, &ret->owner);
 	return r < 0 ? err_set(e, r, "learn our own start time") : 0;
 }

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
@@ -262,6 +263,22 @@ void rtnl_ask_links(void *buf)
 	q.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	(void)put_attribute(&q, IFLA_EXT_MASK, &mask, sizeof(mask));
 	memcpy(buf, &q, sizeof(q));
+}
+
+bool rtnl_ask_link(void *buf, const char *name)
+{
+	const uint32_t mask = RTEXT_FILTER_SKIP_STATS;
+	size_t size = strlen(name) + 1;
+	struct request q;
+
+	if (size == 1 || size > ALTIFNAMSIZ)
+		return false;
+	begin_request(&q, RTM_GETLINK, 0);
+	(void)put_attribute(&q, IFLA_EXT_MASK, &mask, sizeof(mask));
+	/* Since Linux 5.5 this one finds alternative names, too; it has no room for long ones. */
+	(void)put_attribute(&q, size <= IFNAMSIZ ? IFLA_IFNAME : IFLA_ALT_IFNAME, name, size);
+	memcpy(buf, &q, sizeof(q));
+	return true;
 }
 
 static void take_xdp(const struct rtattr *xdp, struct rtnl_link *ret)

@@ -30,6 +30,12 @@ int rtnl_each_function(
 /* Requests all interfaces. @buf: RTNL_REQUEST_MAX bytes. */
 void rtnl_ask_links(void *buf);
 
+/*
+ * Requests the interface of that name, or alternative name. @buf: RTNL_REQUEST_MAX bytes.
+ * Return: false for a text that is no name.
+ */
+bool rtnl_ask_link(void *buf, const char *name);
+
 /* One interface of the answer. */
 struct rtnl_link {
 	uint32_t index;

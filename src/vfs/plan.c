@@ -273,7 +273,6 @@ static int plan_gate(struct vfs_case *c)
 int vfs_plan(const struct bind_env *env, const struct vfs_request *q, struct vfs_plan *ret,
 	struct err *e)
 {
-	static const struct problem_kind gone = {"device", PROBLEM_REFUSES, "usher list"};
 	struct vfs_plan p = VFS_PLAN_NONE;
 	const struct bind_request nothing = {.access = BIND_ACCESS_NONE};
 	struct vfs_case c = {.gate = {env, &nothing, &p.says, e, NULL}, .q = *q, .plan = &p};
@@ -281,10 +280,11 @@ int vfs_plan(const struct bind_env *env, const struct vfs_request *q, struct vfs
 	pci_address_format(q->function.address, c.address);
 	p.device.address = q->function.address;
 	int r = pci_device_peek(env->host, q->function.address, &p.device, e);
-	if (r == -ENODEV)
-		r = problem_add(&c, &gone, "there is no such device");
-	else if (r == 0)
-		r = read_state(&c);
+	if (r == -ENODEV) {
+		err_hint(e, "usher list");
+		return r;
+	}
+	r = r < 0 ? r : read_state(&c);
 	if (r == 0 && !p.says.refusals)
 		r = plan_gate(&c);
 	hold_view_free(c.gate.view);

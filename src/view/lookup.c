@@ -4,59 +4,18 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "host/host.h"
+#include "view/subsystem.h"
+#include "view/word_address.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The last PCI address in a link's target: the function that a class device is below. */
-static bool last_address(char *target, struct pci_address *ret)
-{
-	struct pci_address a;
-	bool found = false;
-	char *save = NULL;
-
-	for (char *part = strtok_r(target, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-		if (pci_address_parse(part, &a) < 0)
-			continue;
-		*ret = a;
-		found = true;
-	}
-	return found;
-}
-
-/* Return: 0, -ENODEV if there is no such name, or it does not belong to a PCI device. */
-static int class_device(
-	struct host *h, const char *class, const char *name, struct pci_address *ret)
-{
-	char path[FILE_PATH_MAX], target[FILE_PATH_MAX];
-
-	if (file_path(path, sizeof(path), "/sys/class/%s/%s", class, name) < 0 ||
-		h->ops->link(h, path, target, sizeof(target)) < 0)
-		return -ENODEV;
-	return last_address(target, ret) ? 0 : -ENODEV;
-}
-
-int lookup_device(struct host *h, const char *word, struct pci_address *ret)
-{
-	static const char *const classes[] = {"net", "block", "nvme", "drm", "infiniband", "sound"};
-
-	if (pci_address_parse(word, ret) == 0)
-		return 0;
-	if (strncmp(word, "/dev/", 5) == 0)
-		word += 5;
-	if (!*word || strchr(word, '/'))
-		return -ENODEV;
-	for (size_t i = 0; i < COUNT(classes); i++)
-		if (class_device(h, classes[i], word, ret) == 0)
-			return 0;
-	return -ENODEV;
-}
-
 struct reading {
 	struct host *host;
 	const char *class;
+	const char *name; /* that is being read */
 	struct lookup_names *names;
 };
 
@@ -64,25 +23,24 @@ struct reading {
 static bool is_part(struct host *h, const char *class, const char *name)
 {
 	char path[FILE_PATH_MAX], text[16];
+	unsigned disk, controller, namespace;
 
 	if (strcmp(class, "drm") == 0)
 		return strncmp(name, "card", 4) != 0 || strchr(name, '-');
 	if (strcmp(class, "block") != 0)
 		return false;
+	/* One path of a disk with multipath, which the kernel hides. */
+	if (sscanf(name, "nvme%uc%un%u", &disk, &controller, &namespace) == 3)
+		return true;
 	return file_path(path, sizeof(path), "/sys/class/block/%s/partition", name) < 0 ||
 	       host_read_text(h, path, text, sizeof(text)) >= 0;
 }
 
-static int read_words(void *arg, const char *name)
+static int name_add(void *arg, struct pci_address a)
 {
 	struct reading *r = arg;
 	struct lookup_names *n = r->names;
-	struct lookup_name x;
 
-	if (class_device(r->host, r->class, name, &x.address) < 0 ||
-		is_part(r->host, r->class, name))
-		return 0;
-	(void)snprintf(x.name, sizeof(x.name), "%s", name);
 	if (!n->count || is_pow2(n->count)) {
 		struct lookup_name *list =
 			reallocarray(n->list, n->count ? 2 * n->count : 1, sizeof(*list));
@@ -90,8 +48,27 @@ static int read_words(void *arg, const char *name)
 			return -ENOMEM;
 		n->list = list;
 	}
-	n->list[n->count++] = x;
+	struct lookup_name *x = &n->list[n->count++];
+	x->address = a;
+	(void)snprintf(x->name, sizeof(x->name), "%s", r->name);
 	return 0;
+}
+
+static int read_words(void *arg, const char *name)
+{
+	struct reading *r = arg;
+	char path[FILE_PATH_MAX], target[FILE_PATH_MAX];
+	struct pci_address a;
+
+	if (file_path(path, sizeof(path), "/sys/class/%s/%s", r->class, name) < 0 ||
+		r->host->ops->link(r->host, path, target, sizeof(target)) < 0 ||
+		is_part(r->host, r->class, name))
+		return 0;
+	r->name = name;
+	if (word_last_address(target, &a))
+		return name_add(r, a);
+	/* With multipath, the disk has the controllers of its subsystem. */
+	return subsystem_controllers(r->host, target, name_add, r) ? -ENOMEM : 0;
 }
 
 static int name_order(const void *a, const void *b)

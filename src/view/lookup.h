@@ -8,13 +8,6 @@
 
 struct host;
 
-/*
- * Resolves an operand: an address, or the name of a network interface, a disk, a graphics or sound
- * card ("eth0", "nvme0n1", "/dev/nvme0n1").
- * Return: 0, -ENODEV if there is no such name.
- */
-int lookup_device(struct host *h, const char *word, struct pci_address *ret);
-
 /* A name of a function: "eth0", "nvme0n1", "card1". */
 struct lookup_name {
 	struct pci_address address;

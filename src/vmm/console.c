@@ -113,7 +113,10 @@ static const struct serial_ops ops = {
 	.room = console_room,
 };
 
-/* Acts on the escape keys and removes them. Return: bytes left for the guest. */
+/*
+ * Acts on the escape keys and removes them: Ctrl-A x stops the guest, and after another Ctrl-A, or
+ * an a, the guest gets one. Return: bytes left for the guest.
+ */
 static size_t take_escapes(struct console *c, uint8_t *keys, size_t len)
 {
 	size_t kept = 0;
@@ -121,7 +124,9 @@ static size_t take_escapes(struct console *c, uint8_t *keys, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		bool escaped = c->escape;
 		c->escape = false;
-		if (!escaped && keys[i] == KEY_ESCAPE)
+		if (escaped && (keys[i] == KEY_ESCAPE || keys[i] == 'a' || keys[i] == 'A'))
+			keys[kept++] = KEY_ESCAPE;
+		else if (keys[i] == KEY_ESCAPE)
 			c->escape = true;
 		else if (escaped && (keys[i] == 'x' || keys[i] == 'X'))
 			vm_interrupt(c->vm, SIGINT, "stopped from the terminal");

@@ -12,8 +12,8 @@ before=$(all_drivers)
 
 expect_status 3 usher bind "$card" --id 8086:100e
 expect_text "$card: expected 8086:100e, found 8086:10d3 [id]"
-expect_status 3 usher bind 0000:ff:00.0
-expect_text 'there is no such device'
+expect_status 1 usher bind 0000:ff:00.0
+expect_text 'there is no such PCI device'
 expect_status 3 usher bind 0000:00:1f.2 --allow platform
 expect_text '0000:00:1f.0: is the ISA bridge'
 expect_text '0000:00:1f.3: is the SMBus controller'

@@ -9,8 +9,8 @@ disk=$(nvme_address)
 before=$(all_drivers)
 
 # Exit status 2: the command line.
-expect_status 2 guest poweroff --device nonsense
-expect_text "'nonsense' is not a PCI address"
+expect_status 2 guest poweroff --device 1:2:3:4
+expect_text "'1:2:3:4' is neither a PCI address"
 expect_status 2 guest poweroff --device "$disk" --device "$disk"
 expect_text 'is named twice'
 expect_status 2 guest poweroff --memory lots
@@ -20,9 +20,13 @@ expect_text "cannot be a guest's name"
 expect_status 2 usher run --device "$disk"
 expect_text 'no --kernel'
 
+# Exit status 125: there is no such device.
+expect_status 125 guest poweroff --device 0000:ff:00.0
+expect_text 'there is no such PCI device'
+expect_status 125 guest poweroff --device nonsense
+expect_text "no PCI device has the name 'nonsense'"
+
 # Exit status 3: the device.
-expect_status 3 guest poweroff --device 0000:ff:00.0
-expect_text 'there is no such device'
 expect_status 3 guest poweroff --device "$disk,id=8086:10d3"
 expect_text 'expected 8086:10d3, found 1b36:0010'
 expect_status 3 guest poweroff --device 0000:00:1f.2

@@ -132,7 +132,19 @@ START_TEST(holds_to_the_id)
 	gives_problem("20:00.0", "id", true, "expected 8086:10d3, found 1b36:0010");
 	target = (struct bind_target){.has_id = true, .vendor = 0x1b36, .device = 0x0010};
 	make_clean("20:00.0");
-	gives_problem("20:00.7", "device", true, "no such device");
+	done();
+}
+END_TEST
+
+/* It is an error, as for every verb: a refusal would say that something is in use. */
+START_TEST(an_absent_device_is_no_refusal)
+{
+	struct err e = {0};
+
+	make_clean("20:00.0");
+	target.address.fn = 7;
+	ck_assert_int_eq(bind_plan(&env, &request, &plan, &e), -ENODEV);
+	ck_assert_str_eq(e.msg, "0000:20:00.7: there is no such PCI device");
 	done();
 }
 END_TEST
@@ -410,7 +422,8 @@ START_TEST(never_lets_the_root_disk_go)
 END_TEST
 
 SUITE("plan", takes_the_whole_group, leaves_bridges_and_what_is_bound, lists_its_steps,
-	holds_to_the_id, spares_the_platform, takes_endpoints_of_any_class,
-	refuses_a_device_that_does_not_answer, refuses_what_the_kernel_would, finds_the_best_driver,
-	respects_leases, tells_why_there_is_no_iommu, warns_about_resets, takes_only_what_is_named,
+	holds_to_the_id, an_absent_device_is_no_refusal, spares_the_platform,
+	takes_endpoints_of_any_class, refuses_a_device_that_does_not_answer,
+	refuses_what_the_kernel_would, finds_the_best_driver, respects_leases,
+	tells_why_there_is_no_iommu, warns_about_resets, takes_only_what_is_named,
 	tells_all_problems_at_once, never_lets_the_root_disk_go, gives_a_user_only_what_is_named)

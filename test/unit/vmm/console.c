@@ -37,6 +37,7 @@ static void setup(void)
 	(void)close(out[1]);
 	to_guest = in[1];
 	from_guest = out[0];
+	console = (struct console){0};
 	vm = (struct vm){.name = "t",
 		.kvm_fd = -1,
 		.fd = -1,
@@ -127,6 +128,47 @@ START_TEST(input_reaches_the_guest)
 	ck_assert_uint_eq(bus_read(&vm.ports, CONSOLE_PORT + UART_RX, 1), 'h');
 	stop_loop();
 	console_fini(&console);
+}
+END_TEST
+
+struct escape_row {
+	const char *typed, *heard;
+};
+
+/* A terminal's keys; Ctrl-A x is tried by what a run prints (test/live/run_ends.sh). */
+static const struct escape_row escape_rows[] = {
+	{"a\001ab", "a\001b"},
+	{"\001\001x", "\001x"},
+	{"\001\001\001A", "\001\001"},
+	{"\001bc", "bc"},
+};
+
+static void row_typed(const struct escape_row *row)
+{
+	char heard[SERIAL_FIFO + 1] = "";
+	size_t got = 0;
+
+	setup();
+	console.raw = true;
+	start_loop();
+	ck_assert_int_eq(
+		(int)write(to_guest, row->typed, strlen(row->typed)), (int)strlen(row->typed));
+	for (int i = 0; i < 1000 && got < strlen(row->heard); i++) {
+		while (bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1) & UART_LSR_DR)
+			heard[got++] = (char)bus_read(&vm.ports, CONSOLE_PORT + UART_RX, 1);
+		(void)usleep(1000);
+	}
+	ck_assert_str_eq(heard, row->heard);
+	stop_loop();
+	console_fini(&console);
+	(void)close(to_guest);
+	(void)close(from_guest);
+}
+
+START_TEST(a_terminal_can_type_the_escape_key)
+{
+	for (size_t i = 0; i < COUNT(escape_rows); i++)
+		row_typed(&escape_rows[i]);
 }
 END_TEST
 
@@ -313,5 +355,6 @@ START_TEST(power_ends_the_guest_once)
 END_TEST
 
 SUITE("console", a_line_comes_at_once, the_end_brings_the_rest, input_reaches_the_guest,
-	input_waits_for_room, a_slow_reader_loses_nothing, the_transmitter_tells_when_it_is_empty,
-	nobody_reads, nobody_left_to_read, coalesced_writes_come_first, power_ends_the_guest_once)
+	a_terminal_can_type_the_escape_key, input_waits_for_room, a_slow_reader_loses_nothing,
+	the_transmitter_tells_when_it_is_empty, nobody_reads, nobody_left_to_read,
+	coalesced_writes_come_first, power_ends_the_guest_once)
