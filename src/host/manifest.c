@@ -395,15 +395,6 @@ static int check_tree(const struct manifest *m, struct err *e)
 	return 0;
 }
 
-/* Removes what mail adds to the end of a line. Version 1 has blanks there that matter. */
-static void line_trim(char *line, int version)
-{
-	size_t len = strlen(line);
-
-	if (version > 1 || (len && line[len - 1] == '\r'))
-		line[manifest_line_length(line)] = '\0';
-}
-
 /* "usher-host 2"; an editor may have put a byte order mark before it. */
 static int parse_header(struct manifest *m, char **text, struct err *e)
 {
@@ -448,7 +439,7 @@ int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e)
 		if (next)
 			*next++ = '\0';
 		line++;
-		line_trim(text, m->version);
+		text[manifest_line_length(text)] = '\0';
 		if (line > 1) {
 			int x = parse_line(&r, text);
 			if (x == -ENOMEM)

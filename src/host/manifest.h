@@ -64,7 +64,8 @@ struct manifest {
 
 /*
  * Parses @text of @len bytes, which a NUL follows. Parsing changes the text.
- * Return: 0, -EINVAL with the line's number, or if the text is not whole, -EFBIG, -ENOMEM. Call manifest_fini() either way.
+ * Return: 0, -EINVAL with the line's number or if the text is not whole, -EFBIG, -ENOMEM. Call
+ * manifest_fini() either way.
  */
 int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e);
 void manifest_fini(struct manifest *m);

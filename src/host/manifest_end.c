@@ -36,7 +36,7 @@ size_t manifest_line_length(const char *line)
 {
 	size_t len = strcspn(line, "\n");
 
-	while (len && (line[len - 1] == ' ' || line[len - 1] == '\r'))
+	while (len && line[len - 1] == '\r')
 		len--;
 	return len;
 }

@@ -8,13 +8,13 @@ struct err;
 
 /*
  * The last line of a snapshot, "end LINES SUM", proves that nothing is lost or changed. It counts
- * entries alone: comments and empty lines may be added. Carriage returns and blanks at the end of a
- * line, which mail adds and removes, do not count. Plain "end" proves nothing but that the last
- * line is there: for snapshots that a person has written or edited.
+ * entries alone: comments and empty lines may be added. Carriage returns at the end of a line,
+ * which mail adds, do not count. Plain "end" proves nothing but that the last line is there: for
+ * snapshots that a person has written or edited.
  */
 #define MANIFEST_END_SIZE 40
 
-/* Return: the length of the line at @text without such characters and without its newline. */
+/* Return: the length of the line at @text without its newline and carriage returns before that. */
 size_t manifest_line_length(const char *text);
 
 /* Writes that line, without a newline, for the lines of @text below the first one. */

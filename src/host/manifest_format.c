@@ -154,7 +154,7 @@ static void put_entries(FILE *f, const struct manifest *m)
 		size_t n = (size_t)(file_base(x->path) - x->path) - 1; /* of its folder */
 
 		if (!word_ok(x->path) || n >= sizeof(at) ||
-			(x->kind == MANIFEST_LINK && (!x->len || strpbrk(x->data, "\n"))))
+			(x->kind == MANIFEST_LINK && (!x->len || strpbrk(x->data, "\r\n"))))
 			continue;
 		if (n == 0) {
 			put_entry(f, x->path, x);

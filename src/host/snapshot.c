@@ -21,9 +21,9 @@
  * Entries are sorted so that those in a directory follow it: to find one is a binary search, to
  * list a directory is one more and a walk over its entries.
  *
- * Form: the first line is "usher-host 2"; then one entry on each line, with single blanks. The last
- * line proves that the text is whole (host/manifest_end.h); what follows it, such as the footer of a
- * mailing list, is ignored. Version 1 is the same without that line.
+ * Form: the first line is "usher-host 2"; then one entry on each line, with single blanks. The
+ * last line proves that the text is whole (host/manifest_end.h); what follows it, such as the
+ * footer of a mailing list, is ignored. Version 1 is the same without that line.
  *
  *	# comment                       ignored, as are empty lines
  *	end [LINES SUM]                 the last line: the number of entries, and their CRC-32
