@@ -85,12 +85,14 @@ def read(path):
     """The entries of a snapshot by path (src/host/snapshot.c), as far as they are needed here."""
     entries, at = {}, ""
     with open(path, encoding="utf-8", errors="replace") as file:
-        if file.readline() != "usher-host 1\n":
-            raise cache.LabError(f"'{path}' is not a snapshot: its first line is not 'usher-host 1'")
+        if file.readline().rstrip() not in ("usher-host 1", "usher-host 2"):
+            raise cache.LabError(f"'{path}' is not a snapshot: its first line is not 'usher-host 2'")
         for line in file:
-            word, _, rest = line.rstrip("\n").partition(" ")
+            word, _, rest = line.rstrip("\r\n").partition(" ")
             name, _, text = rest.partition(" ")
             full = name if name.startswith("/") else f"{at}/{name}"
+            if word == "end":
+                break
             if word == "at":
                 at = name
             elif word == "file":

@@ -110,10 +110,15 @@ int option_host(const char *file, struct host **ret)
 		*ret = replaced ? replaced : host_live();
 		return 0;
 	}
-	if (host_snapshot_open(file, ret, &e) == 0)
-		return 0;
-	report(&e);
-	return LEAVE_USAGE;
+	if (host_snapshot_open(file, ret, &e) < 0) {
+		report(&e);
+		return LEAVE_USAGE;
+	}
+	if (!host_snapshot_is_proven(*ret))
+		report_note("note: snapshot '%s' is of version 1, so usher cannot tell whether it "
+			    "is whole",
+			file);
+	return 0;
 }
 
 void option_help(const struct verb *v)

@@ -4,6 +4,21 @@
 #include "cli/record.h"
 #include "cli/report.h"
 #include "host/host.h"
+#include "pci/device.h"
+
+#include <stdlib.h>
+
+/* A snapshot without a PCI device can say why there is none, but is seldom what was wanted. */
+static void tell_devices(struct host *h)
+{
+	struct pci_device *list = NULL;
+	size_t count = 0;
+
+	if (pci_device_list(h, &list, &count, NULL) < 0 || count == 0)
+		report_note(
+			"note: usher sees no PCI device on this host, so the snapshot has none");
+	free(list);
+}
 
 static int snapshot_run(const struct verb *v, int argc, char **argv)
 {
@@ -35,6 +50,8 @@ static int snapshot_run(const struct verb *v, int argc, char **argv)
 	if (r)
 		return r;
 	r = record_write(h, secrecy, to, &e);
+	if (r == 0)
+		tell_devices(h);
 	host_close(h);
 	if (r < 0)
 		report(&e);

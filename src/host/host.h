@@ -169,6 +169,8 @@ struct host *host_live(void);
  * Return: 0, -errno. The caller calls host_close().
  */
 int host_snapshot_open(const char *file, struct host **ret, struct err *e);
+/* Whether its form has a last line that proves it whole; false for snapshots of older versions. */
+bool host_snapshot_is_proven(struct host *h);
 /* The same from a text in memory, which it copies. */
 int host_snapshot_from(const char *text, size_t len, struct host **ret, struct err *e);
 

@@ -2,9 +2,11 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "host/manifest_end.h"
 #include "host/manifest_line.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -395,6 +397,30 @@ static int check_tree(const struct manifest *m, struct err *e)
 	return 0;
 }
 
+/* "usher-host 2"; an editor may have put a byte order mark before it. */
+static int parse_header(struct manifest *m, char **text, struct err *e)
+{
+	size_t word = strlen(MANIFEST_HEADER);
+	uint64_t version = 0;
+	char digits[4] = "";
+
+	if (strncmp(*text, "\xef\xbb\xbf", 3) == 0)
+		*text += 3;
+	size_t len = manifest_line_length(*text);
+	if (len > word && len < word + sizeof(digits))
+		memcpy(digits, *text + word, len - word);
+	if (strncmp(*text, MANIFEST_HEADER, word) != 0 || num_parse(digits, 10, 999, &version) < 0)
+		return err_say(e, -EINVAL,
+			"line 1 is not '" MANIFEST_HEADER "%d', so it is not a "
+			"snapshot",
+			MANIFEST_VERSION);
+	if (version < 1 || version > MANIFEST_VERSION)
+		return err_say(e, -EINVAL, "its version is %" PRIu64 "; this usher reads up to %d",
+			version, MANIFEST_VERSION);
+	m->version = (int)version;
+	return 0;
+}
+
 int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e)
 {
 	struct reader r = {.m = m, .at = ""};
@@ -403,16 +429,20 @@ int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e)
 	*m = (struct manifest){.budget = BUDGET};
 	if (strlen(text) != len)
 		return err_say(e, -EINVAL, "it holds a NUL byte, so it is not a snapshot");
+	int head = parse_header(m, &text, e);
+	if (head < 0)
+		return head;
+	head = m->version > 1 ? manifest_end_check(text, e) : 0;
+	if (head < 0)
+		return head;
 	while (text) {
 		char *next = strchr(text, '\n');
 
 		if (next)
 			*next++ = '\0';
 		line++;
-		if (line == 1) {
-			if (strcmp(text, MANIFEST_HEADER) != 0)
-				return err_say(e, -EINVAL, "line 1 is not '" MANIFEST_HEADER "'");
-		} else {
+		text[manifest_line_length(text)] = '\0';
+		if (line > 1) {
 			int x = parse_line(&r, text);
 			if (x == -ENOMEM)
 				return err_say(e, -EFBIG,

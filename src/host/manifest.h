@@ -68,12 +68,14 @@ struct manifest {
 	size_t socket_count;
 	struct manifest_socket *sockets;
 	int blind; /* -errno: usher could not look at all processes when it took the snapshot */
+	int version; /* of the text */
 	size_t budget; /* bytes that parsing may still allocate */
 };
 
 /*
  * Parses @text of @len bytes, which a NUL follows. Parsing changes the text.
- * Return: 0, -EINVAL with the line's number, -EFBIG, -ENOMEM. Call manifest_fini() either way.
+ * Return: 0, -EINVAL with the line's number or if the text is not whole, -EFBIG, -ENOMEM. Call
+ * manifest_fini() either way.
  */
 int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e);
 void manifest_fini(struct manifest *m);
@@ -104,7 +106,9 @@ void manifest_times_free(struct manifest *m);
 /* The words of kinds of use in a snapshot: "upper", "xdp"; NULL for HOST_NET_AWAY. */
 extern const char *const manifest_use_words[HOST_NET_RULE + 1];
 
-#define MANIFEST_HEADER "usher-host 1"
+/* The first line; the version is one digit. Version 1 has no last line that proves it whole. */
+#define MANIFEST_HEADER "usher-host "
+#define MANIFEST_VERSION 2
 #define MANIFEST_BYTES_MAX 65536 /* largest sparse file; configuration space has 4096 */
 
 /* Compares paths in the order in which all that is in a directory follows it. */

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "host/manifest.h"
+#include "host/manifest_end.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,6 +60,7 @@ static bool word_ok(const char *text)
 	return true;
 }
 
+/* A blank at the end of a line is escaped, because mail removes it. */
 static void put_text(FILE *f, const char *data, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -68,7 +70,7 @@ static void put_text(FILE *f, const char *data, size_t len)
 			(void)fputs("\\n", f);
 		else if (c == '\\')
 			(void)fputs("\\\\", f);
-		else if (c < ' ' || c >= 0x7f)
+		else if (c < ' ' || c >= 0x7f || (c == ' ' && i == len - 1))
 			(void)fprintf(f, "\\x%02x", c);
 		else
 			(void)fputc(c, f);
@@ -107,7 +109,7 @@ static void put_file(FILE *f, const char *name, const struct manifest_entry *x)
 	bool is_line = x->len && x->data[x->len - 1] == '\n' && !memchr(x->data, '\0', x->len);
 
 	if (is_line || x->len > MANIFEST_BYTES_MAX) {
-		(void)fprintf(f, "file %s ", name);
+		(void)fprintf(f, "file %s%s", name, x->len > is_line ? " " : "");
 		put_text(f, x->data, x->len - is_line);
 	} else {
 		(void)fprintf(f, "bytes %s %zu", name, x->len);
@@ -152,7 +154,7 @@ static void put_entries(FILE *f, const struct manifest *m)
 		size_t n = (size_t)(file_base(x->path) - x->path) - 1; /* of its folder */
 
 		if (!word_ok(x->path) || n >= sizeof(at) ||
-			(x->kind == MANIFEST_LINK && (!x->len || strpbrk(x->data, "\n"))))
+			(x->kind == MANIFEST_LINK && (!x->len || strpbrk(x->data, "\r\n"))))
 			continue;
 		if (n == 0) {
 			put_entry(f, x->path, x);
@@ -301,14 +303,30 @@ static void put_others(FILE *f, const struct manifest *m)
 	put_holders(f, m);
 }
 
+/* Adds the line that proves the others. */
+static ssize_t end_put(struct text *t, char **ret)
+{
+	char line[MANIFEST_END_SIZE], *text = NULL;
+
+	ssize_t len = text_end(t, &text);
+	if (len < 0)
+		return len;
+	manifest_end_format(text, line);
+	len = asprintf(ret, "%s%s\n", text, line);
+	free(text);
+	if (len < 0)
+		*ret = NULL;
+	return len < 0 ? -ENOMEM : len;
+}
+
 ssize_t manifest_format(const struct manifest *m, char **ret)
 {
 	struct text t;
 
 	if (text_begin(&t) < 0)
 		return -ENOMEM;
-	(void)fputs(MANIFEST_HEADER "\n", t.out);
+	(void)fprintf(t.out, MANIFEST_HEADER "%d\n", MANIFEST_VERSION);
 	put_entries(t.out, m);
 	put_others(t.out, m);
-	return text_end(&t, ret);
+	return end_put(&t, ret);
 }

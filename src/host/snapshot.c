@@ -21,9 +21,12 @@
  * Entries are sorted so that those in a directory follow it: to find one is a binary search, to
  * list a directory is one more and a walk over its entries.
  *
- * Form: the first line is "usher-host 1"; then one entry on each line, with single blanks.
+ * Form: the first line is "usher-host 2"; then one entry on each line, with single blanks. The
+ * last line proves that the text is whole (host/manifest_end.h); what follows it, such as the
+ * footer of a mailing list, is ignored. Version 1 is the same without that line.
  *
  *	# comment                       ignored, as are empty lines
+ *	end [LINES SUM]                 the last line: the number of entries, and their CRC-32
  *	at FOLDER                       later relative paths start here
  *	file PATH TEXT                  a file; \n, \\ and \xNN are understood, a newline is added
  *	bytes PATH SIZE OFFSET:HEX …    a file of SIZE bytes, zero but for these (offsets in hex)
@@ -427,6 +430,11 @@ int host_snapshot_from(const char *text, size_t len, struct host **ret, struct e
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 	return parse_text(copy, len, ret, e);
+}
+
+bool host_snapshot_is_proven(struct host *h)
+{
+	return manifest_of(h)->version > 1;
 }
 
 int host_snapshot_open(const char *file, struct host **ret, struct err *e)

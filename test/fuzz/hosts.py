@@ -34,6 +34,11 @@ def words(line):
     return kind, path, value
 
 
+def unproven(text):
+    """As a snapshot of version 1, where no last line ends it: a grafted one would hide what follows."""
+    return text.replace("usher-host 2\n", "usher-host 1\n", 1).removesuffix("end\n")
+
+
 class Mutator:
     def __init__(self, fixtures, dice):
         self.fixtures, self.dice = fixtures, dice
@@ -175,7 +180,7 @@ def main():
     parser.add_argument("--only", type=int, metavar="HOST")
     parser.add_argument("--keep", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()))
     asked = parser.parse_args()
-    fixtures = [p.read_text() for p in sorted(asked.fixtures.glob("*.host"))]
+    fixtures = [unproven(p.read_text()) for p in sorted(asked.fixtures.glob("*.host"))]
     numbers = [asked.only] if asked.only is not None else range(asked.count)
     batches = [numbers[i:i + BATCH] for i in range(0, len(numbers), BATCH)]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="usher-hosts.", dir=asked.keep))

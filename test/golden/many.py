@@ -17,7 +17,7 @@ MEMORY_KIB = 1 << 20
 
 def snapshot(path, count):
     with path.open("w") as file:
-        file.write("usher-host 1\n")
+        file.write("usher-host 2\n")
         for i in range(count):
             address = f"{i >> 16:04x}:{i >> 8 & 255:02x}:{i >> 3 & 31:02x}.{i & 7}"
             above = f"{i - 1 >> 16:04x}:{i - 1 >> 8 & 255:02x}:{i - 1 >> 3 & 31:02x}.{i - 1 & 7}"
@@ -25,6 +25,7 @@ def snapshot(path, count):
             file.write(f"link /sys/bus/pci/devices/{address} ../../..{folder[4:]}\nat {folder}\n"
                        f"file vendor 0x8086\nfile device 0x1572\nfile class 0x030000\n"
                        f"link driver ../x/vfio-pci\nlink iommu_group ../x/1\n")
+        file.write("end\n")
 
 
 def run(usher, path, *words):

@@ -54,12 +54,12 @@ def kept(usher, fixture):
         (work / "own.new").symlink_to(work / "victim")
         with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
             subprocess.run([usher, "snapshot", "--host", fixture, pipe], check=True, timeout=60)
-            if not reader.stdout.read().startswith(b"usher-host 1\n"):
+            if not reader.stdout.read().startswith(b"usher-host 2\n"):
                 yield "a pipe did not get the snapshot"
         if not pipe.is_fifo():
             yield "a pipe was replaced by a file"
         subprocess.run([usher, "snapshot", "--host", fixture, link], check=True)
-        if not link.is_symlink() or not target.read_text().startswith("usher-host 1\n"):
+        if not link.is_symlink() or not target.read_text().startswith("usher-host 2\n"):
             yield "a link was not followed"
         subprocess.run([usher, "snapshot", "--exact", "--host", fixture, work / "own"], check=True)
         if (work / "own").stat().st_mode & 0o777 != 0o600:

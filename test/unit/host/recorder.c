@@ -274,7 +274,7 @@ START_TEST(leaves_out_what_the_form_cannot_say)
 	char *text = NULL;
 
 	ck_assert_int_gt(manifest_format(&m, &text), 0);
-	ck_assert_str_eq(text, "usher-host 1\n\n");
+	ck_assert_str_eq(text, "usher-host 2\n\nend 0 00000000\n");
 	free(text);
 }
 END_TEST

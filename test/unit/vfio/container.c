@@ -326,7 +326,10 @@ static struct host *snapshot(const char *extra)
 	ck_assert_int_eq(file_path(path, sizeof(path), "%s/host/bridge.host", suite_fixtures), 0);
 	int len = file_read(path, text, sizeof(text));
 	ck_assert_int_gt(len, 0);
-	ck_assert_int_lt(snprintf(text + len, sizeof(text) - (size_t)len, "\n%s\n", extra),
+	char *end = text + len - strlen("end"); /* file_read() removes the newline */
+	ck_assert_str_eq(end, "end");
+	len = (int)(end - text);
+	ck_assert_int_lt(snprintf(end, sizeof(text) - (size_t)len, "\n%s\nend\n", extra),
 		(int)sizeof(text) - len);
 	int fd = mkstemp(copy);
 	ck_assert_int_ge(fd, 0);
