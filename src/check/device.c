@@ -4,6 +4,7 @@
 #include "bind/bind.h"
 #include "bind/gate.h"
 #include "bind/variant.h"
+#include "check/option.h"
 #include "check/rule.h"
 #include "pci/alive.h"
 #include "pci/class.h"
@@ -75,7 +76,7 @@ void check_denied(struct check_case *c)
 {
 	const struct pci_device *d = c->device;
 	static const char lifts[] = "/sys/module/vfio_pci/parameters/disable_denylist";
-	char path[FILE_PATH_MAX], value[16];
+	char path[FILE_PATH_MAX], value[16], fix[320];
 
 	if (bind_denylisted(d) && !check_flag_set(c, lifts)) {
 		check_found(c, CHECK_FAIL, c->address,
@@ -83,7 +84,8 @@ void check_denied(struct check_case *c)
 			d->vendor, d->device);
 		(void)snprintf(value, sizeof(value), "0x%04x", d->device);
 		check_seen(c, check_attribute_path(c, "device", path, sizeof(path)), value);
-		check_fix(c, "only for trusted guests: modprobe vfio-pci disable_denylist=1");
+		option_how_to_set(c, "vfio_pci", "disable_denylist=1", fix, sizeof(fix));
+		check_fix(c, "only for trusted guests: %s", fix);
 	}
 	if (!c->named)
 		return;
@@ -141,14 +143,13 @@ void check_twins(struct check_case *c)
 	check_seen(c, check_attribute_path(c, "device", path, sizeof(path)), value);
 }
 
-/* The modprobe or kernel option that assigns this device to vfio-pci. */
-static bool early_claim(struct check_case *c, char *buf, size_t size)
+bool check_early_ids(struct check_case *c, const struct pci_device *d, char *buf, size_t size)
 {
 	const struct modprobe_line *l;
 	char ids[256], want[16];
 	size_t at = 0;
 
-	(void)snprintf(want, sizeof(want), "%04x:%04x", c->device->vendor, c->device->device);
+	(void)snprintf(want, sizeof(want), "%04x:%04x", d->vendor, d->device);
 	if (c->boot.booted && modprobe_value(c->boot.booted, "vfio_pci.ids", ids, sizeof(ids)) &&
 		strcasestr(ids, want)) {
 		(void)snprintf(buf, size, "/proc/cmdline");
@@ -169,7 +170,7 @@ void check_early(struct check_case *c)
 
 	if (!d->driver[0] || bind_on_vfio(c->host, d) || d->is_bridge)
 		return;
-	if (early_claim(c, path, sizeof(path))) {
+	if (check_early_ids(c, d, path, sizeof(path))) {
 		check_found(c, CHECK_WARN, c->address,
 			"was meant for vfio-pci at boot, but %s bound it first", d->driver);
 		check_seen(c, path, d->driver);
@@ -184,7 +185,7 @@ void check_early(struct check_case *c)
 	for (char *p = module; *p; p++)
 		if (*p == '-')
 			*p = '_';
-	if (modprobe_presence(c->host, module) != MODPROBE_BUILTIN)
+	if (modprobe_presence(c->host, &c->modprobe, module) != MODPROBE_BUILTIN)
 		return;
 	check_found(c, CHECK_INFO, c->address,
 		"%s is built into the kernel, so it binds the device at each boot before "

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "check/bootadvice.h"
 #include "check/bootwords.h"
+#include "check/option.h"
 #include "check/rule.h"
 
 #include <errno.h>
@@ -56,8 +57,7 @@ static void suggest_option(struct check_case *c, const char *word)
 
 void check_kernel_iommu(struct check_case *c)
 {
-	static const char *const off[] = {
-		"intel_iommu=off", "amd_iommu=off", "iommu=off", "noiommu"};
+	static const char *const off[] = {"intel_iommu=off", "amd_iommu=off", "iommu=off"};
 	const char *booted = c->boot.booted ? c->boot.booted : "";
 	char fix[256];
 
@@ -75,14 +75,18 @@ void check_kernel_iommu(struct check_case *c)
 	}
 	if (check_exists(c->host, TABLES "/DMAR"))
 		suggest_option(c, "intel_iommu=on");
-	else
+	else if (check_exists(c->host, TABLES "/IVRS"))
 		check_fix(c, "an AMD IOMMU needs no kernel option: look for AMD-Vi errors in "
 			     "dmesg, and for a firmware update");
+	else
+		check_fix(c, "boot a kernel that has a driver for this IOMMU (CONFIG_ARM_SMMU_V3, "
+			     "CONFIG_VIRTIO_IOMMU), and look for its errors in dmesg");
 }
 
 void check_remapping(struct check_case *c)
 {
 	cleanup_free char *text = NULL;
+	char fix[256];
 	bool unsafe = check_flag_set(
 		c, "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
 
@@ -93,20 +97,18 @@ void check_remapping(struct check_case *c)
 		check_blind(c, "/proc/interrupts", (int)n);
 		return;
 	}
-	/*
-	 * With remapping, the interrupt chips are called IR-PCI-MSI or IR-IO-APIC. Only PCs have
-	 * them.
-	 */
+	/* Only PCs have these chips. */
 	bool is_pc = strstr(text, "IO-APIC") || strstr(text, "PCI-MSI");
 	if (!is_pc || strstr(text, "IR-"))
 		return;
 	check_found(c, unsafe ? CHECK_WARN : CHECK_FAIL, "host",
 		"interrupts are not remapped: a device could forge them, so VFIO refuses");
 	check_seen(c, "/proc/interrupts", "no chip is called IR-...");
+	option_how_to_set(c, "vfio_iommu_type1", "allow_unsafe_interrupts=1", fix, sizeof(fix));
 	check_fix(c,
 		"enable interrupt remapping and x2APIC in the firmware setup; "
-		"without it, and only if you trust all guests, "
-		"put 'options vfio_iommu_type1 allow_unsafe_interrupts=1' into /etc/modprobe.d");
+		"without it, and only if you trust all guests, %s",
+		fix);
 }
 
 /* The address in "… [02:00.0] …" or "… device=0000:02:00.0 …"; "" when there is none. */

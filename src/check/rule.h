@@ -78,6 +78,9 @@ const char *check_class_text(const struct pci_device *d, char *buf, size_t size)
 /* True if a module parameter is "Y", "1" or "y". */
 bool check_flag_set(struct check_case *c, const char *path);
 
+/* True if the kernel remaps interrupts. */
+bool check_remaps_interrupts(struct check_case *c);
+
 /* True if a file, directory or link of this name exists. */
 bool check_exists(struct host *h, const char *path);
 
@@ -90,6 +93,12 @@ const struct pci_device *check_find(const struct check_case *c, struct pci_addre
 bool check_is_display(const struct check_case *c, const struct pci_device *d);
 /* True for a display on a board of its own: neither the processor's nor a virtual function. */
 bool check_is_card(const struct check_case *c, const struct pci_device *d);
+
+/* True if vfio-pci has an option to take the ids of @d at boot; @buf: where it is set. */
+bool check_early_ids(struct check_case *c, const struct pci_device *d, char *buf, size_t size);
+
+/* The verdict on a device of the report; CHECK_UNKNOWN for another one. */
+enum check_verdict_kind check_verdict_of(const struct check_case *c, struct pci_address a);
 
 /* Claims, read once for all rules. check_claims_hold() is true if a claim's device is at @a. */
 void check_claims_read(struct check_case *c);

@@ -102,7 +102,7 @@ int rom_json(const struct rom_facts *f, struct names *names, struct err *e)
 	struct json *doc = NULL;
 	char text[2 * NAMES_TEXT];
 
-	int r = json_new(1, &doc, e);
+	int r = json_new("rom", &doc, e);
 	if (r < 0)
 		return r;
 	json_put_text(doc, "address", pci_address_format(f->device.address, text));
