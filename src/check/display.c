@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rules about displays: the host's display, the firmware framebuffer, the ROM of a card. */
+/* Rules about displays: the host's display, the firmware framebuffer. */
 
 #define BASE_DISPLAY 0x03
 #define CLASS_VGA 0x0300
@@ -138,50 +138,5 @@ void check_framebuffer(struct check_case *c)
 				fix_framebuffer(c);
 			return;
 		}
-	}
-}
-
-#define RESOURCE_ROM_SHADOW 2 /* IORESOURCE_ROM_SHADOW: a copy in memory, from the last boot */
-
-static bool is_shadowed(struct check_case *c)
-{
-	char text[2048], *line = text;
-	uint64_t start, end, flags;
-
-	if (check_attribute(c, "resource", text, sizeof(text)) <= 0)
-		return false;
-	for (unsigned i = 0; line && i < PCI_BAR_ROM_INDEX; i++) {
-		line = strchr(line, '\n');
-		line = line ? line + 1 : NULL;
-	}
-	return line &&
-	       sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64, &start, &end, &flags) == 3 &&
-	       flags & RESOURCE_ROM_SHADOW;
-}
-
-void check_rom(struct check_case *c)
-{
-	char path[FILE_PATH_MAX], target[8];
-
-	if (!check_is_display(c, c->device))
-		return;
-	check_attribute_path(c, "rom", path, sizeof(path));
-	/* Without the directory, the snapshot does not contain these attributes. */
-	if (c->host->ops->link(c->host, path, target, sizeof(target)) == -ENOENT) {
-		if (!c->named)
-			return;
-		check_found(c, CHECK_WARN, c->address,
-			"has no ROM, so a guest's firmware cannot show a picture on it");
-		check_seen(c, path, "does not exist");
-		check_fix(c, "for QEMU: romfile=FILE with the card's video BIOS; "
-			     "integrated graphics need none");
-	} else if (is_shadowed(c)) {
-		check_found(c, CHECK_WARN, c->address,
-			"its ROM is the shadow copy that ran at boot, "
-			"which may have modified itself");
-		check_seen(c, check_attribute_path(c, "resource", path, sizeof(path)),
-			"IORESOURCE_ROM_SHADOW");
-		check_fix(c, "for QEMU: romfile=FILE with the card's video BIOS, "
-			     "dumped while another card was the display");
 	}
 }

@@ -30,6 +30,7 @@ extern const struct verb verb_show;
 extern const struct verb verb_snapshot;
 extern const struct verb verb_prove;
 extern const struct verb verb_check;
+extern const struct verb verb_rom;
 extern const struct verb verb_bind;
 extern const struct verb verb_release;
 extern const struct verb verb_restore;

@@ -10,6 +10,7 @@ static const struct verb *const verbs[] = {
 	&verb_show,
 	&verb_snapshot,
 	&verb_check,
+	&verb_rom,
 	&verb_prove,
 	&verb_bind,
 	&verb_release,

@@ -11,6 +11,7 @@
 #include "engine/busy.h"
 #include "engine/files.h"
 #include "engine/pool.h"
+#include "engine/rom.h"
 #include "host/host.h"
 #include "pci/device.h"
 #include "vfio/layout.h"
@@ -52,6 +53,7 @@ static const struct fit_name names_ours[] = {
 	{.name = "bars"},
 	{.name = "boot"},
 	{.name = "mmap"},
+	{.name = "rom"},
 	{0},
 };
 
@@ -63,6 +65,7 @@ static const struct fit_name names_qemu[] = {
 	{.name = "memory"},
 	{.name = "reserved"},
 	{.name = "mmap"},
+	{.name = "rom"},
 	{"bars", FIT_PARTLY, "only that the guest can address as much: its firmware places them"},
 	{"hugepages", FIT_NOT, "QEMU's own arguments request them"},
 	{0},
@@ -412,6 +415,11 @@ static int fit_busy(struct fit_case *c)
 	return busy_check(c->host, c->q, c->plan);
 }
 
+static int fit_rom(struct fit_case *c)
+{
+	return rom_check(c->host, c->spec, c->q, c->plan);
+}
+
 int fit_lay_out(struct host *h, const struct engine *engine, const struct guest_spec *s,
 	const struct bind_request *q, struct fit_layout *ret)
 {
@@ -429,7 +437,7 @@ int fit_check(struct host *h, const struct engine *engine, const struct guest_sp
 	const struct bind_request *q, struct bind_plan *p, struct err *e)
 {
 	static int (*const checks[])(struct fit_case *) = {
-		fit_memlock, fit_memory, fit_hugepages, fit_layout, fit_busy};
+		fit_memlock, fit_memory, fit_hugepages, fit_layout, fit_busy, fit_rom};
 	struct fit_case c = {.host = h,
 		.engine = engine,
 		.spec = s,

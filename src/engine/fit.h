@@ -21,6 +21,7 @@ struct host;
  *	bars       is there address space for the BARs of its devices. QEMU's firmware places BARs
  *	           itself: for QEMU, only whether they are more than the guest can address
  *	mmap       does the host map these BARs (engine/busy)
+ *	rom        is a file in place of a ROM the one of this device (engine/rom)
  *
  * Return: 0, -ENOMEM.
  */

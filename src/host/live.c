@@ -22,6 +22,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define SYSFS_PAGE 4096 /* the smallest page of any kernel */
 #define SYSLOG_READ_ALL 3 /* SYSLOG_ACTION_READ_ALL of linux/syslog.h, which is not a UAPI header */
 
 static ssize_t live_read(struct host *h, const char *path, void *buf, size_t size)
@@ -42,10 +43,11 @@ static ssize_t live_read(struct host *h, const char *path, void *buf, size_t siz
 	if (fd < 0)
 		return -errno;
 	/*
-	 * One read(2) returns a whole sysfs attribute, so a short one is its end. Files of /proc
-	 * come in pages, and only an empty read is their end.
+	 * One read(2) returns a whole text attribute of sysfs, and a page of a binary one (a ROM,
+	 * an ACPI table), so less than a page is the end. Files of /proc come in pages that are not
+	 * full, and only an empty read is their end.
 	 */
-	bool whole = strncmp(path, "/sys/", 5) == 0;
+	bool paged = strncmp(path, "/sys/", 5) == 0;
 	while (len < size) {
 		ssize_t n = read(fd, (char *)buf + len, size - len);
 		if (n < 0 && errno == EINTR)
@@ -53,7 +55,7 @@ static ssize_t live_read(struct host *h, const char *path, void *buf, size_t siz
 		if (n < 0)
 			return -errno;
 		len += (size_t)n;
-		if (n == 0 || whole)
+		if (n == 0 || (paged && n < SYSFS_PAGE))
 			break;
 	}
 	return (ssize_t)len;

@@ -22,6 +22,7 @@ rom = bytearray(n * 37 % 256 for n in range(2048))
 struct.pack_into("<HB", rom, 0, 0xaa55, 4)
 struct.pack_into("<H", rom, 0x18, 0x40)
 struct.pack_into("<4sHHHHBBBBHHBBH", rom, 0x40, b"PCIR", 0x10ec, 0x8139, 0, 0x18, 0, 0, 0, 2, 4, 0, 0, 0x80, 0)
+rom[6] = -sum(rom) + rom[6] & 0xff  # the checksum comes out as 0
 open(sys.argv[1], "wb").write(rom)
 PY
 own=$(sha256sum <"$work/rom")

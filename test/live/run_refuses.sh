@@ -65,7 +65,7 @@ expect_document
 python3 - "$work/out" <<'PY' || fail_with_output 'the JSON of a plan for QEMU'
 import json, sys
 told = json.load(open(sys.argv[1]))
-assert told["checked"] == ["iommu", "in-use", "no-reset", "memlock", "memory", "reserved", "mmap"], \
+assert told["checked"] == ["iommu", "in-use", "no-reset", "memlock", "memory", "reserved", "mmap", "rom"], \
     told
 assert [c["name"] for c in told["partly_checked"]] == ["bars"], told
 assert [c["name"] for c in told["unchecked"]] == ["hugepages"] and told["unchecked"][0]["reason"], told

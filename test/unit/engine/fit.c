@@ -5,11 +5,13 @@
 #include "base/num.h"
 #include "engine/bars.h"
 #include "engine/files.h"
+#include "pci/rom_image.h"
 #include "replay.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MEMINFO                                                                   \
 	"file /proc/meminfo MemTotal:  16384000 kB\\nMemAvailable: 8000000 kB\\n" \
@@ -344,6 +346,54 @@ START_TEST(respects_the_width_of_qemus_processors)
 }
 END_TEST
 
+/* A file for the first device, which is a card of Intel. */
+static void rom_write(uint32_t id)
+{
+	uint8_t data[4096];
+	size_t size = rom_image_card(data, id);
+	FILE *f = fopen(spec.devices[0].rom, "w");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(data, 1, size, f), size);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(refuses_the_rom_of_another_card)
+{
+	static const char *const allowed[] = {"rom"};
+	static const char lines[] = ROOT MEMINFO CPUINFO DEVICE BARS(
+		"0x00000010ffffffff") "file " AT "vendor 0x8086\nfile " AT "device 0x10d3\nfile " AT
+				      "class 0x020000\n";
+	static const struct engine *const engines[] = {&engine_ours, &engine_qemu};
+
+	host_setup(MIB(512), 1);
+	spec.devices[0].address = targets[0].address;
+	(void)snprintf(spec.devices[0].rom, SPEC_ROM_MAX, "/tmp/usher-rom-%d", (int)getpid());
+	for (size_t i = 0; i < COUNT(engines); i++) {
+		rom_write(0x808610d3);
+		ask_fit(engines[i], lines);
+		ck_assert_uint_eq(plan.problem_count, 0);
+		rom_write(0x8086100e);
+		ask_fit(engines[i], lines);
+		expect_problem("rom", "is for 8086:100e, but the device is 8086:10d3");
+		ck_assert_uint_eq(plan.refusals, 1);
+	}
+	struct bind_request q = {.targets = targets,
+		.target_count = 1,
+		.allow = allowed,
+		.allow_count = COUNT(allowed)};
+	struct host *h = replay_lines(lines);
+	bind_plan_fini(&plan);
+	ck_assert_int_eq(fit_check(h, &engine_ours, &spec, &q, &plan, NULL), 0);
+	ck_assert_uint_eq(plan.refusals, 0);
+	host_close(h);
+	ck_assert_int_eq(unlink(spec.devices[0].rom), 0);
+	/* What cannot be read is left to the run. */
+	ask_fit(&engine_ours, lines);
+	ck_assert_uint_eq(plan.problem_count, 0);
+}
+END_TEST
+
 /* A plan lists only checks that are made: for each engine, those that found a problem above. */
 START_TEST(names_the_checks_of_each_engine)
 {
@@ -359,6 +409,8 @@ START_TEST(names_the_checks_of_each_engine)
 		{&engine_qemu, "bars", FIT_PARTLY},
 		{&engine_qemu, "reserved", FIT_WHOLE},
 		{&engine_qemu, "memlock", FIT_WHOLE},
+		{&engine_ours, "rom", FIT_WHOLE},
+		{&engine_qemu, "rom", FIT_WHOLE},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -439,4 +491,4 @@ SUITE("fit", refuses_huge_pages_that_are_out_of_reach, refuses_files_that_do_not
 	refuses_memory_beyond_the_host, counts_only_free_huge_pages, respects_reserved_regions,
 	respects_the_width_of_the_iommu, refuses_bars_without_addresses, big_memory_and_big_bars,
 	respects_the_width_of_qemus_processors, names_the_checks_of_each_engine,
-	functions_share_a_port_with_function_0)
+	refuses_the_rom_of_another_card, functions_share_a_port_with_function_0)
