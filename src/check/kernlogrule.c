@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/gate.h"
+#include "check/kernlog.h"
+#include "check/rule.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * Rules about the kernel's log. A line is of the past: each rule looks whether it still holds. Other
+ * rules ask for the cause of what they find, and then say that instead of what helps in general.
+ */
+
+/* Replaces the first two ADDRESS in the text. */
+static const char *advice_fill(const char *text, const char *address, char *buf, size_t size)
+{
+	static const char word[] = "ADDRESS";
+	const char *at;
+	size_t n = 0;
+
+	while ((at = strstr(text, word)) && n < size) {
+		n += (size_t)snprintf(buf + n, size - n, "%.*s%s", (int)(at - text), text, address);
+		text = at + strlen(word);
+	}
+	if (n < size)
+		(void)snprintf(buf + n, size - n, "%s", text);
+	return buf;
+}
+
+void check_logged_fix(struct check_case *c, const struct kernlog_event *x)
+{
+	const struct kernlog_advice *advice = kernlog_advice(x->cause);
+	char address[PCI_ADDRESS_TEXT] = "ADDRESS", fix[sizeof(c->last->fix)];
+
+	if (x->has_address)
+		pci_address_format(x->address, address);
+	if (advice->fix)
+		check_fix(c, "%s", advice_fill(advice->fix, address, fix, sizeof(fix)));
+}
+
+void check_logged_seen(struct check_case *c, const struct kernlog_event *x)
+{
+	char value[sizeof(c->last->value)], count[32] = "";
+
+	if (x->count > 1)
+		(void)snprintf(count, sizeof(count), " (%zu lines)", x->count);
+	int room = (int)(sizeof(value) - 1 - strlen(count));
+	(void)snprintf(value, sizeof(value), "%.*s%s", (int)x->len < room ? (int)x->len : room,
+		x->line, count);
+	check_seen(c, HOST_KERNEL_LOG, value);
+}
+
+static void tell_event(struct check_case *c, enum check_severity s, const char *object,
+	const struct kernlog_event *x, const char *more)
+{
+	check_found(c, s, object, "%s%s", kernlog_advice(x->cause)->text, more);
+	check_logged_seen(c, x);
+	check_logged_fix(c, x);
+}
+
+/* The clearest line about a device that does not answer. */
+static const struct kernlog_event *find_loss(const struct kernlog *l, struct pci_address a)
+{
+	const struct kernlog_event *x = NULL;
+
+	for (enum kernlog_cause i = 0; !x && i < KERNLOG_LOSSES; i++)
+		x = kernlog_find(l, a, i);
+	return x;
+}
+
+const struct kernlog_event *check_logged_loss(
+	const struct check_case *c, const struct pci_device *d)
+{
+	const struct kernlog *l = &c->log;
+	const struct kernlog_event *own = find_loss(l, d->address);
+
+	if (own)
+		return own;
+	/* Another function of the card, then the port. */
+	for (size_t i = 0; i < l->event_count; i++) {
+		const struct kernlog_event *x = &l->events[i];
+		if (x->cause < KERNLOG_LOSSES && x->has_address &&
+			pci_address_same_slot(x->address, d->address))
+			return x;
+	}
+	return d->has_parent ? kernlog_find(l, d->parent, KERNLOG_SLOT) : NULL;
+}
+
+void check_gone_text(const struct check_case *c, struct pci_address a, char *buf, size_t size)
+{
+	const struct kernlog_known *was = kernlog_was(&c->log, a);
+	const struct kernlog_event *x = find_loss(&c->log, a);
+	char ids[32] = "";
+
+	if (was)
+		(void)snprintf(ids, sizeof(ids), " (it was %04x:%04x)", was->vendor, was->device);
+	if (x)
+		(void)snprintf(buf, size, "is gone%s: it %s", ids, kernlog_advice(x->cause)->text);
+	else if (was)
+		(void)snprintf(
+			buf, size, "is gone%s: the kernel found it once, and removed it", ids);
+	else
+		buf[0] = '\0';
+}
+
+static void tell_gone(struct check_case *c, const struct kernlog_event *x)
+{
+	char address[PCI_ADDRESS_TEXT], text[160];
+
+	/* One finding for a device. */
+	if (check_find(c, x->address) || find_loss(&c->log, x->address) != x)
+		return;
+	check_gone_text(c, x->address, text, sizeof(text));
+	check_found(c, CHECK_WARN, pci_address_format(x->address, address), "%s", text);
+	check_logged_seen(c, x);
+	check_fix(c, "echo 1 > /sys/bus/pci/rescan; if it does not come back, power the host off "
+		     "and on");
+}
+
+void check_kernel_log(struct check_case *c)
+{
+	for (size_t i = 0; i < c->log.event_count; i++) {
+		const struct kernlog_event *x = &c->log.events[i];
+		bool is_loss = x->cause < KERNLOG_LOSSES;
+
+		if (is_loss && x->has_address)
+			tell_gone(c, x);
+		else if (!x->has_address && (is_loss || x->cause == KERNLOG_WAITS))
+			tell_event(c, CHECK_WARN, x->name[0] ? x->name : "host", x, "");
+		else if (x->cause == KERNLOG_HUNG || x->cause == KERNLOG_INVALIDATION ||
+			 x->cause == KERNLOG_MEMLOCK || x->cause == KERNLOG_LINE)
+			tell_event(c, CHECK_WARN, "host", x, "");
+	}
+	/* check_faults() reports a log that cannot be read. */
+	c->spoke |= c->log.error < 0;
+}
+
+/* A device of the log behind this port, which is not there now. */
+static const struct kernlog_known *lost_behind(struct check_case *c)
+{
+	char path[FILE_PATH_MAX];
+	uint64_t bus;
+
+	check_attribute_path(c, "secondary_bus_number", path, sizeof(path));
+	if (host_read_number(c->host, path, &bus) < 0)
+		return NULL;
+	for (size_t i = 0; i < c->log.known_count; i++) {
+		const struct kernlog_known *k = &c->log.known[i];
+		if (k->address.bus == bus && k->address.domain == c->device->address.domain &&
+			!check_find(c, k->address))
+			return k;
+	}
+	return NULL;
+}
+
+static void tell_port(struct check_case *c, const struct kernlog_event *x)
+{
+	char address[PCI_ADDRESS_TEXT], more[64] = "";
+
+	for (size_t i = 0; i < c->device_count; i++)
+		if (c->devices[i].has_parent &&
+			pci_address_equal(c->devices[i].parent, c->device->address))
+			return;
+	const struct kernlog_known *was = lost_behind(c);
+	if (was)
+		(void)snprintf(more, sizeof(more), ": %s (%04x:%04x) is gone",
+			pci_address_format(was->address, address), was->vendor, was->device);
+	tell_event(c, was ? CHECK_WARN : CHECK_INFO, c->address, x, more);
+}
+
+/* When a line about a device that answers still matters. Other rules report the rest. */
+enum event_use {
+	USE_NEVER,
+	USE_ALWAYS,
+	USE_NAMED,
+	USE_ON_VFIO, /* or named */
+	USE_ON_HOST, /* on a driver of the host */
+	USE_BOUND, /* on any driver: on VFIO, or named */
+	USE_UNBOUND,
+};
+
+static const struct {
+	enum event_use use;
+	enum check_severity severity;
+} uses[KERNLOG_CAUSES] = {
+	[KERNLOG_COLD] = {USE_NAMED, CHECK_INFO},
+	[KERNLOG_LOST] = {USE_NAMED, CHECK_INFO},
+	[KERNLOG_ROM] = {USE_NAMED, CHECK_INFO},
+	[KERNLOG_RESIZE] = {USE_NAMED, CHECK_INFO},
+	[KERNLOG_CORRECTED] = {USE_NAMED, CHECK_INFO},
+	[KERNLOG_RESET] = {USE_ON_VFIO, CHECK_WARN},
+	[KERNLOG_PROBE] = {USE_UNBOUND, CHECK_WARN},
+	[KERNLOG_FAILED] = {USE_ON_HOST, CHECK_WARN},
+	[KERNLOG_WAITS] = {USE_BOUND, CHECK_WARN},
+	[KERNLOG_TAKEN] = {USE_ALWAYS, CHECK_WARN},
+	[KERNLOG_VFS] = {USE_ALWAYS, CHECK_WARN},
+	[KERNLOG_ERRORS] = {USE_ALWAYS, CHECK_WARN},
+};
+
+static bool event_matters(struct check_case *c, const struct kernlog_event *x)
+{
+	const struct pci_device *d = c->device;
+	bool on_vfio = bind_on_vfio(c->host, d);
+
+	switch (uses[x->cause].use) {
+	case USE_NEVER:
+		return false;
+	case USE_ALWAYS:
+		return true;
+	case USE_NAMED:
+		return c->named;
+	case USE_ON_VFIO:
+		return c->named || on_vfio;
+	case USE_ON_HOST:
+		return !on_vfio && !check_logged_loss(c, d);
+	case USE_BOUND:
+		return d->driver[0] && (c->named || on_vfio);
+	case USE_UNBOUND:
+		return !d->driver[0];
+	}
+	return false;
+}
+
+void check_device_log(struct check_case *c)
+{
+	for (size_t i = 0; i < c->log.event_count; i++) {
+		const struct kernlog_event *x = &c->log.events[i];
+		bool is_loss = x->cause < KERNLOG_LOSSES;
+
+		if (x->cause == KERNLOG_CAUSES || !x->has_address ||
+			!pci_address_equal(x->address, c->device->address))
+			continue;
+		if (c->device->is_bridge && x->cause == KERNLOG_SLOT)
+			tell_port(c, x);
+		else if (event_matters(c, x) && !(is_loss && check_device_is_dead(c) == 1))
+			tell_event(c, uses[x->cause].severity, c->address, x,
+				is_loss ? ", but it answers now" : "");
+	}
+}
