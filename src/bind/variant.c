@@ -5,10 +5,12 @@
 #include "base/file.h"
 #include "bind/bind.h"
 #include "host/host.h"
+#include "host/modules.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +18,6 @@
 
 /* The cache has lines as in modules.alias, below a line that names their source. */
 static const char key[] = "vfio_pci:"; /* after "alias " */
-
-static int aliases_path(struct host *h, char *buf, size_t size)
-{
-	char release[128];
-
-	int r = host_read_text(h, "/proc/sys/kernel/osrelease", release, sizeof(release));
-	return r < 0 ? r : file_path(buf, size, "/lib/modules/%s/modules.alias", release);
-}
 
 /* "usher-variants 1 CHANGED PATH"; "" if the time of change is unknown. */
 static void head_make(struct host *h, const char *path, char *buf, size_t size)
@@ -34,14 +28,11 @@ static void head_make(struct host *h, const char *path, char *buf, size_t size)
 		buf[0] = '\0';
 }
 
-/* Reads the cache if it is valid, otherwise modules.alias; *@ret is the caller's to free(). */
-static ssize_t aliases_read(const struct bind_env *env, char **ret)
+/* Reads the cache if it is valid, otherwise @path; *@ret is the caller's to free(). */
+static ssize_t aliases_read_from(const struct bind_env *env, const char *path, char **ret)
 {
-	char path[FILE_PATH_MAX], cache[FILE_PATH_MAX], head[FILE_PATH_MAX + 64];
+	char cache[FILE_PATH_MAX], head[FILE_PATH_MAX + 64];
 
-	int r = aliases_path(env->host, path, sizeof(path));
-	if (r < 0)
-		return r;
 	head_make(env->host, path, head, sizeof(head));
 	if (head[0] && file_path(cache, sizeof(cache), "%s/variants", env->state) == 0 &&
 		host_read_all(env->host, cache, ret) >= 0) {
@@ -51,6 +42,20 @@ static ssize_t aliases_read(const struct bind_env *env, char **ret)
 		*ret = NULL;
 	}
 	return host_read_all(env->host, path, ret);
+}
+
+/* The same for modules.alias, wherever this distribution keeps it. */
+static ssize_t aliases_read(const struct bind_env *env, char path[FILE_PATH_MAX], char **ret)
+{
+	ssize_t n = -ENOENT;
+
+	for (unsigned i = 0; n == -ENOENT; i++) {
+		int r = host_modules_path(env->host, i, "modules.alias", path, FILE_PATH_MAX);
+		if (r < 0)
+			return r;
+		n = aliases_read_from(env, path, ret);
+	}
+	return n;
 }
 
 /* Lower is better: a pattern with fewer wildcards says more about the device. */
@@ -80,9 +85,10 @@ static size_t weigh_line(char *line, const char *modalias, const char **ret_modu
 int bind_variant_find(const struct bind_env *env, const char *modalias, char *ret, size_t size)
 {
 	cleanup_free char *text = NULL;
+	char path[FILE_PATH_MAX];
 	size_t best = SIZE_MAX;
 
-	ssize_t len = aliases_read(env, &text);
+	ssize_t len = aliases_read(env, path, &text);
 	if (len < 0)
 		return (int)len;
 	modalias = strncmp(modalias, "pci:", 4) == 0 ? modalias + 4 : modalias;
@@ -115,19 +121,30 @@ static void cache_write(const char *cache, const char *head, const char *text)
 	free(lines);
 }
 
+/* True if the cache is of @path as it is now, or cannot be. */
+static bool cache_is_done(const struct bind_env *env, const char *cache, const char *head)
+{
+	cleanup_free char *old = NULL;
+
+	return !head[0] || (host_read_all(env->host, cache, &old) >= 0 &&
+				   strncmp(old, head, strlen(head)) == 0);
+}
+
 void bind_variant_cache(const struct bind_env *env)
 {
 	char path[FILE_PATH_MAX], cache[FILE_PATH_MAX], head[FILE_PATH_MAX + 64];
-	cleanup_free char *old = NULL;
-	cleanup_free char *text = NULL;
 
-	if (aliases_path(env->host, path, sizeof(path)) < 0 ||
-		file_path(cache, sizeof(cache), "%s/variants", env->state) < 0)
+	if (file_path(cache, sizeof(cache), "%s/variants", env->state) < 0)
 		return;
-	head_make(env->host, path, head, sizeof(head));
-	if (!head[0] || (host_read_all(env->host, cache, &old) >= 0 &&
-				strncmp(old, head, strlen(head)) == 0))
+	for (unsigned i = 0;
+		host_modules_path(env->host, i, "modules.alias", path, sizeof(path)) == 0; i++) {
+		cleanup_free char *text = NULL;
+
+		head_make(env->host, path, head, sizeof(head));
+		if (!head[0])
+			continue; /* it does not exist */
+		if (!cache_is_done(env, cache, head) && host_read_all(env->host, path, &text) >= 0)
+			cache_write(cache, head, text);
 		return;
-	if (host_read_all(env->host, path, &text) >= 0)
-		cache_write(cache, head, text);
+	}
 }

@@ -4,6 +4,7 @@
 #include "bind/bind.h"
 #include "bind/gate.h"
 #include "bind/variant.h"
+#include "check/option.h"
 #include "check/rule.h"
 #include "pci/alive.h"
 #include "pci/class.h"
@@ -75,7 +76,7 @@ void check_denied(struct check_case *c)
 {
 	const struct pci_device *d = c->device;
 	static const char lifts[] = "/sys/module/vfio_pci/parameters/disable_denylist";
-	char path[FILE_PATH_MAX], value[16];
+	char path[FILE_PATH_MAX], value[16], fix[320];
 
 	if (bind_denylisted(d) && !check_flag_set(c, lifts)) {
 		check_found(c, CHECK_FAIL, c->address,
@@ -83,7 +84,8 @@ void check_denied(struct check_case *c)
 			d->vendor, d->device);
 		(void)snprintf(value, sizeof(value), "0x%04x", d->device);
 		check_seen(c, check_attribute_path(c, "device", path, sizeof(path)), value);
-		check_fix(c, "only for trusted guests: modprobe vfio-pci disable_denylist=1");
+		option_how_to_set(c, "vfio_pci", "disable_denylist=1", fix, sizeof(fix));
+		check_fix(c, "only for trusted guests: %s", fix);
 	}
 	if (!c->named)
 		return;
@@ -214,7 +216,7 @@ void check_early(struct check_case *c)
 	for (char *p = module; *p; p++)
 		if (*p == '-')
 			*p = '_';
-	if (modprobe_presence(c->host, module) != MODPROBE_BUILTIN)
+	if (modprobe_presence(c->host, &c->modprobe, module) != MODPROBE_BUILTIN)
 		return;
 	check_found(c, CHECK_INFO, c->address,
 		"%s is built into the kernel, so it binds the device at each boot before "

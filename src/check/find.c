@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"
 #include "check/rule.h"
@@ -174,6 +175,14 @@ struct check_cpu check_cpu_read(struct check_case *c)
 	cpu.has_virtualisation = strstr(line, " vmx ") || strstr(line, " svm ");
 	cpu.is_guest = strstr(line, " hypervisor ");
 	return cpu;
+}
+
+/* With remapping, the interrupt chips are called IR-PCI-MSI or IR-IO-APIC. */
+bool check_remaps_interrupts(struct check_case *c)
+{
+	cleanup_free char *text = NULL;
+
+	return host_read_all(c->host, "/proc/interrupts", &text) >= 0 && strstr(text, "IR-");
 }
 
 const char *check_class_text(const struct pci_device *d, char *buf, size_t size)

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "check/bootadvice.h"
 #include "check/bootwords.h"
+#include "check/option.h"
 #include "check/rule.h"
 
 #include <errno.h>
@@ -56,8 +57,7 @@ static void suggest_option(struct check_case *c, const char *word)
 
 void check_kernel_iommu(struct check_case *c)
 {
-	static const char *const off[] = {
-		"intel_iommu=off", "amd_iommu=off", "iommu=off", "noiommu"};
+	static const char *const off[] = {"intel_iommu=off", "amd_iommu=off", "iommu=off"};
 	const char *booted = c->boot.booted ? c->boot.booted : "";
 	char fix[256];
 
@@ -79,27 +79,32 @@ void check_kernel_iommu(struct check_case *c)
 		check_logged_fix(c, x);
 	} else if (check_exists(c->host, TABLES "/DMAR"))
 		suggest_option(c, "intel_iommu=on");
-	else
+	else if (check_exists(c->host, TABLES "/IVRS"))
 		check_fix(c, "an AMD IOMMU needs no kernel option: look for AMD-Vi errors in "
 			     "dmesg, and for a firmware update");
+	else
+		check_fix(c, "boot a kernel that has a driver for this IOMMU (CONFIG_ARM_SMMU_V3, "
+			     "CONFIG_VIRTIO_IOMMU), and look for its errors in dmesg");
 }
 
-/* The kernel says why it does not remap interrupts. */
-static void tell_remapping(struct check_case *c, const struct kernlog_event *x, bool unsafe)
+/* The kernel says why it does not remap interrupts. @option: NULL if it is set already. */
+static void tell_remapping(struct check_case *c, const struct kernlog_event *x, const char *option)
 {
 	(void)snprintf(c->last->text, sizeof(c->last->text),
 		"interrupts are not remapped: a device could forge them%s; %s",
-		unsafe ? "" : ", so VFIO refuses", kernlog_advice(x->cause)->text);
+		option ? ", so VFIO refuses" : "", kernlog_advice(x->cause)->text);
 	check_logged_seen(c, x);
-	if (unsafe)
-		check_fix(c, "lend devices only to guests that you trust");
+	if (option)
+		check_fix(c, "%s; only if you trust all guests, %s", kernlog_advice(x->cause)->fix,
+			option);
 	else
-		check_logged_fix(c, x);
+		check_fix(c, "lend devices only to guests that you trust");
 }
 
 void check_remapping(struct check_case *c)
 {
 	cleanup_free char *text = NULL;
+	char fix[256];
 	bool unsafe = check_flag_set(
 		c, "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
 
@@ -110,10 +115,7 @@ void check_remapping(struct check_case *c)
 		check_blind(c, "/proc/interrupts", (int)n);
 		return;
 	}
-	/*
-	 * With remapping, the interrupt chips are called IR-PCI-MSI or IR-IO-APIC. Only PCs have
-	 * them.
-	 */
+	/* Only PCs have these chips. */
 	bool is_pc = strstr(text, "IO-APIC") || strstr(text, "PCI-MSI");
 	if (!is_pc || strstr(text, "IR-"))
 		return;
@@ -123,14 +125,15 @@ void check_remapping(struct check_case *c)
 	const struct kernlog_event *x = kernlog_any(&c->log, KERNLOG_ERRATUM);
 	if (!x)
 		x = kernlog_any(&c->log, KERNLOG_REMAPPING);
+	option_how_to_set(c, "vfio_iommu_type1", "allow_unsafe_interrupts=1", fix, sizeof(fix));
 	if (x) {
-		tell_remapping(c, x, unsafe);
+		tell_remapping(c, x, unsafe ? NULL : fix);
 		return;
 	}
 	check_fix(c,
 		"enable interrupt remapping and x2APIC in the firmware setup; "
-		"without it, and only if you trust all guests, "
-		"put 'options vfio_iommu_type1 allow_unsafe_interrupts=1' into /etc/modprobe.d");
+		"without it, and only if you trust all guests, %s",
+		fix);
 }
 
 /* The address in "… [02:00.0] …" or "… device=0000:02:00.0 …"; "" when there is none. */

@@ -173,12 +173,10 @@ static const struct kernlog_advice advices[KERNLOG_CAUSES] = {
 		"if they go on: seat the card again, or try another slot"},
 	[KERNLOG_ERRATUM] = {"the chipset has an erratum, so the kernel keeps interrupt remapping "
 			     "off",
-		"no setting turns it on. Only if you trust all guests: put 'options "
-		"vfio_iommu_type1 allow_unsafe_interrupts=1' into /etc/modprobe.d"},
+		"no setting turns it on"},
 	[KERNLOG_REMAPPING] = {"the firmware's tables are wrong, so the kernel keeps interrupt "
 			       "remapping off",
-		"update the firmware. Without an update, and only if you trust all guests: put "
-		"'options vfio_iommu_type1 allow_unsafe_interrupts=1' into /etc/modprobe.d"},
+		"update the firmware"},
 	[KERNLOG_FIRMWARE] = {"the firmware's tables are wrong, so the kernel does not use the "
 			      "IOMMU",
 		"update the firmware: no kernel option helps"},

@@ -196,7 +196,12 @@ static void explain_no_kvm(struct check_case *c)
 	check_seen(c, "/dev/kvm", "does not exist");
 	if (!cpu.known)
 		return;
-	if (cpu.has_virtualisation)
+	enum modprobe_presence p = modprobe_presence(c->host, &c->modprobe, module);
+	if (cpu.has_virtualisation && p == MODPROBE_BUILTIN)
+		check_fix(c, "look for kvm in dmesg: %s is built into this kernel", module);
+	else if (cpu.has_virtualisation && p == MODPROBE_ABSENT)
+		check_fix(c, "boot a kernel that has %s: this one has not", module);
+	else if (cpu.has_virtualisation)
 		check_fix(c, "modprobe %s", module);
 	else if (cpu.is_guest)
 		check_fix(c,

@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "check/bootwords.h"
 #include "host/host.h"
+#include "host/modules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +19,7 @@ struct reading {
 	const char *folder;
 };
 
-/* "vfio-pci" and "vfio_pci" are one module. */
-static void name_underscores(char *text)
+void modprobe_name(char *text)
 {
 	for (; *text; text++)
 		if (*text == '-')
@@ -33,7 +33,7 @@ static void take_line(struct modprobe *m, const char *file, unsigned number, con
 	if (!boot_next_word(&line, l.verb, sizeof(l.verb)) || l.verb[0] == '#' ||
 		!boot_next_word(&line, l.module, sizeof(l.module)) || m->count == LINES_MAX)
 		return;
-	name_underscores(l.module);
+	modprobe_name(l.module);
 	if (file_path(l.file, sizeof(l.file), "%s", file) < 0)
 		return;
 	if (!m->count || is_pow2(m->count)) {
@@ -102,6 +102,8 @@ void modprobe_fini(struct modprobe *m)
 	for (size_t i = 0; i < m->count; i++)
 		free(m->list[i].rest);
 	free(m->list);
+	free(m->builtin);
+	free(m->loadable);
 	*m = (struct modprobe){0};
 }
 
@@ -145,30 +147,32 @@ static bool list_has(const char *text, const char *module)
 	return false;
 }
 
-enum modprobe_presence modprobe_presence(struct host *h, const char *module)
+static void read_lists(struct host *h, struct modprobe *m)
 {
-	static const struct {
-		const char *file;
-		enum modprobe_presence found;
-	} lists[] = {
-		{"modules.builtin", MODPROBE_BUILTIN},
-		{"modules.dep", MODPROBE_LOADABLE},
-	};
-	char release[128], path[FILE_PATH_MAX];
-	bool known = false;
+	char path[FILE_PATH_MAX];
 
-	if (host_read_text(h, "/proc/sys/kernel/osrelease", release, sizeof(release)) < 0)
-		return MODPROBE_UNKNOWN;
-	for (size_t i = 0; i < COUNT(lists); i++) {
-		cleanup_free char *text = NULL;
+	m->has_lists = true;
+	if (host_modules_read(h, "modules.builtin", path, sizeof(path), &m->builtin) < 0)
+		m->builtin = NULL;
+	if (host_modules_read(h, "modules.dep", path, sizeof(path), &m->loadable) < 0)
+		m->loadable = NULL;
+	else
+		(void)snprintf(m->folder, sizeof(m->folder), "%.*s",
+			(int)(file_base(path) - path - 1), path);
+}
 
-		if (file_path(path, sizeof(path), "/lib/modules/%s/%s", release, lists[i].file) <
-				0 ||
-			host_read_all(h, path, &text) < 0)
-			continue;
-		known = true;
-		if (list_has(text, module))
-			return lists[i].found;
-	}
-	return known ? MODPROBE_ABSENT : MODPROBE_UNKNOWN;
+enum modprobe_presence modprobe_presence(struct host *h, struct modprobe *m, const char *module)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "%s", module);
+	modprobe_name(name);
+	if (!m->has_lists)
+		read_lists(h, m);
+	if (m->builtin && list_has(m->builtin, name))
+		return MODPROBE_BUILTIN;
+	if (m->loadable && list_has(m->loadable, name))
+		return MODPROBE_LOADABLE;
+	/* Without modules.dep, the other list alone says nothing about what it does not have. */
+	return m->loadable ? MODPROBE_ABSENT : MODPROBE_UNKNOWN;
 }

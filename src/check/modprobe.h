@@ -19,6 +19,10 @@ struct modprobe_line {
 struct modprobe {
 	size_t count;
 	struct modprobe_line *list;
+	/* The running kernel's modules, read when somebody asks. */
+	bool has_lists;
+	char *builtin, *loadable; /* modules.builtin, modules.dep; NULL: missing */
+	char folder[160]; /* where they are */
 };
 
 /*
@@ -40,8 +44,12 @@ const struct modprobe_line *modprobe_next(
  */
 bool modprobe_value(const char *words, const char *key, char *buf, size_t size);
 
-/* True if the kernel has @module, built in (modules.builtin) or loadable (modules.dep). */
 enum modprobe_presence { MODPROBE_ABSENT, MODPROBE_LOADABLE, MODPROBE_BUILTIN, MODPROBE_UNKNOWN };
-enum modprobe_presence modprobe_presence(struct host *h, const char *module);
+
+/* Whether the running kernel has @module: in modules.builtin, in modules.dep, or not at all. */
+enum modprobe_presence modprobe_presence(struct host *h, struct modprobe *m, const char *module);
+
+/* Replaces each dash by an underscore: "vfio-pci" and "vfio_pci" are one module. */
+void modprobe_name(char *text);
 
 #endif

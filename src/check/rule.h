@@ -80,6 +80,9 @@ const char *check_class_text(const struct pci_device *d, char *buf, size_t size)
 /* True if a module parameter is "Y", "1" or "y". */
 bool check_flag_set(struct check_case *c, const char *path);
 
+/* True if the kernel remaps interrupts. */
+bool check_remaps_interrupts(struct check_case *c);
+
 /* True if a file, directory or link of this name exists. */
 bool check_exists(struct host *h, const char *path);
 

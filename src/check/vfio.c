@@ -37,6 +37,30 @@ static bool modprobe_prevents(struct check_case *c, const char *module)
 	return false;
 }
 
+static int note_folder(void *arg, const char *name)
+{
+	char *buf = arg;
+
+	(void)snprintf(buf, 128, "%s", name);
+	return 1;
+}
+
+/* An upgrade may have removed the modules of the kernel that still runs. */
+static void explain_no_lists(struct check_case *c)
+{
+	char release[128], other[128];
+
+	if (host_read_text(c->host, "/proc/sys/kernel/osrelease", release, sizeof(release)) < 0 ||
+		c->host->ops->list(c->host, "/lib/modules", note_folder, other) != 1) {
+		check_blind(c, "/lib/modules", -ENOENT);
+		return;
+	}
+	check_found(c, CHECK_FAIL, "vfio_pci",
+		"cannot be loaded: the modules of the running kernel, %s, are not there", release);
+	check_seen(c, "/lib/modules", other);
+	check_fix(c, "if an upgrade replaced that kernel, reboot");
+}
+
 void check_modules(struct check_case *c)
 {
 	static const char *const modules[] = {"vfio_pci", "vfio_iommu_type1"};
@@ -46,10 +70,10 @@ void check_modules(struct check_case *c)
 	for (size_t i = 0; i < COUNT(modules); i++) {
 		if (modprobe_prevents(c, modules[i]))
 			continue;
-		switch (modprobe_presence(c->host, modules[i])) {
+		switch (modprobe_presence(c->host, &c->modprobe, modules[i])) {
 		case MODPROBE_ABSENT:
 			check_found(c, CHECK_FAIL, modules[i], "this kernel has no such module");
-			check_seen(c, "/lib/modules",
+			check_seen(c, c->modprobe.folder,
 				"it is neither in modules.builtin nor in modules.dep");
 			check_fix(c, "install the modules of the running kernel, or boot one with "
 				     "CONFIG_VFIO_PCI");
@@ -64,7 +88,7 @@ void check_modules(struct check_case *c)
 		case MODPROBE_BUILTIN:
 			break;
 		case MODPROBE_UNKNOWN:
-			check_blind(c, "/lib/modules", -ENOENT);
+			explain_no_lists(c);
 			return;
 		}
 	}
@@ -130,11 +154,14 @@ static void option_source(struct check_case *c, const struct option *o, char *bu
 	size_t at = 0;
 
 	(void)snprintf(key, sizeof(key), "%s.%s", o->module, o->name);
-	(void)snprintf(buf, size, "it was set manually: load %s without it", o->module);
+	(void)snprintf(buf, size, "it was set by hand: it is gone after a reboot");
 	if (c->boot.booted && modprobe_value(c->boot.booted, key, value, sizeof(value))) {
 		(void)snprintf(key, sizeof(key), "%s.%s=%s", o->module, o->name, value);
 		boot_how_to_drop(&c->boot, key, buf, size);
 	}
+	/* modprobe does not read its configuration for what is built in. */
+	if (modprobe_presence(c->host, &c->modprobe, o->module) == MODPROBE_BUILTIN)
+		return;
 	while ((l = modprobe_next(&c->modprobe, &at, "options", o->module)))
 		if (modprobe_value(l->rest, o->name, value, sizeof(value)))
 			(void)snprintf(
@@ -152,7 +179,12 @@ void check_unsafe(struct check_case *c)
 			    o->name) < 0 ||
 			!check_flag_set(c, path))
 			continue;
-		check_found(c, o->severity, "host", "%s=1: %s", o->name, o->text);
+		if (i == 0 && check_remaps_interrupts(c))
+			check_found(c, CHECK_INFO, "host",
+				"%s=1 does nothing on this host, whose interrupts are remapped",
+				o->name);
+		else
+			check_found(c, o->severity, "host", "%s=1: %s", o->name, o->text);
 		check_seen(c, path, "Y");
 		option_source(c, o, fix, sizeof(fix));
 		check_fix(c, "%s", fix);

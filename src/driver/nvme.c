@@ -173,7 +173,10 @@ static int learn_namespace(struct nvme *n, struct usher_err *e)
 	return 0;
 }
 
-/* Requests the queues; the controller may grant fewer. */
+/*
+ * Requests the queues; the controller may grant fewer. After a reset it has to grant as many as
+ * before: those are made, and no others.
+ */
 static int ask_queues(struct nvme *n, struct usher_err *e)
 {
 	uint32_t want = n->options.queues - 1, got = 0;
@@ -186,8 +189,14 @@ static int ask_queues(struct nvme *n, struct usher_err *e)
 	int r = nvme_admin(n, &c, &got, e);
 	if (r < 0)
 		return r;
-	n->queue_count =
+	unsigned granted =
 		(unsigned)min_u64(min_u64((got & 0xffff) + 1, (got >> 16) + 1), n->options.queues);
+	if (!n->queue_count)
+		n->queue_count = granted;
+	if (granted < n->queue_count)
+		return err_say(err_from_usher(e), -EIO,
+			"nvme: after its reset the controller grants %u of %u queues", granted,
+			n->queue_count);
 	return 0;
 }
 

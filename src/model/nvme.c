@@ -162,7 +162,7 @@ static uint16_t admin_command(struct model_nvme *m, const struct nvme_sqe *c, ui
 	case NVME_IDENTIFY:
 		return identify_command(m, c);
 	case NVME_SET_FEATURES:
-		*result = (MODEL_NVME_QUEUES - 2) | (MODEL_NVME_QUEUES - 2) << 16;
+		*result = (m->grants - 1u) | (m->grants - 1u) << 16;
 		return id == NVME_FEATURE_QUEUES ? NVME_OK : NVME_INVALID_FIELD;
 	case NVME_CREATE_CQ:
 		return create_ring(c, m->cq);
@@ -434,6 +434,7 @@ static int nvme_init(struct usher_model_device *d, const char *arguments, void *
 	m->blocks = blocks;
 	m->offers_shadow = model_argument(arguments, "shadow", &len) != NULL;
 	m->bad_status = NVME_UNRECOVERED_READ;
+	m->grants = MODEL_NVME_QUEUES - 1;
 	*ret_state = m;
 	return 0;
 }

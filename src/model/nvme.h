@@ -37,6 +37,7 @@ struct model_nvme {
 	uint8_t *disk;
 	uint64_t blocks;
 	uint16_t bad_status; /* of USHER_FAULT_STATUS */
+	uint16_t grants; /* queue pairs that a driver may have */
 	uint64_t commands; /* executed, with admin commands */
 	uint64_t bells; /* doorbell registers written */
 };

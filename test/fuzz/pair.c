@@ -27,11 +27,13 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -268,13 +270,27 @@ static void access_late(unsigned size, unsigned off, uint32_t value)
 	(void)bus_read(&rig.vm.mmio, r.gpa.v + r.size - size, size);
 }
 
-/* The host's kernel, or a timer, signals @v. */
+/* The host's kernel signals @v. */
 static void fire(struct pass_event *v)
 {
 	if (v->source.fd < 0)
 		return;
 	(void)eventfd_write(v->source.fd, 1);
 	v->source.ready(&v->source, 0);
+	rig_serve();
+}
+
+/* The guest's time to release @d is over. */
+static void pass_deadline(struct pass_dev *d)
+{
+	const struct itimerspec soon = {.it_value = {.tv_nsec = 1}};
+	struct loop_source *s = &d->events.deadline.source;
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+
+	if (s->fd < 0)
+		return;
+	ck_assert_int_eq(timerfd_settime(s->fd, 0, &soon, NULL), 0);
+	ck_assert_int_eq(poll(&p, 1, 10000), 1);
 	rig_serve();
 }
 
@@ -353,7 +369,7 @@ static void step(const uint8_t *s)
 			fire(&d->events.error);
 		break;
 	case 12:
-		fire(&d->events.deadline);
+		pass_deadline(d);
 		break;
 	case 13:
 		if (!(value & 3))

@@ -5,8 +5,8 @@
  * must hold is what test/unit/pass/pass_rig.c asserts after each step (rig_check), that no route is
  * used that KVM does not know, and that everything is gone at the end.
  *
- * Input: 1 byte fixture, 1 byte count of patches, 3 bytes each (offset, offset, value); then steps
- * of 8 bytes: what, size, offset (2), value (4).
+ * Input: 1 byte fixture and ROM (ROM_…), 1 byte count of patches, 3 bytes each (offset, offset,
+ * value); then steps of 8 bytes: what, size, offset (2), value (4).
  *
  * covers: src/vmm/pass/config.c src/vmm/pass/chain.c src/vmm/pass/msix.c src/vmm/pass/msi.c
  * covers: src/vmm/pass/intx.c src/vmm/pass/bar.c src/vmm/pass/function.c src/vmm/pass/rom.c
@@ -21,10 +21,15 @@
 
 #include <check.h>
 #include <linux/pci_regs.h>
+#include <linux/vfio.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define ROM_SIZE 1024
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -104,6 +109,47 @@ static void step(const uint8_t *s, struct pass_dev *second)
 	}
 }
 
+enum { ROM_OF_DEVICE = 4, ROM_OF_FILE = 8, ROM_NONE = 16 };
+
+/* An image whose data structure is nearly right: the rest of the input is laid over it. */
+static void make_rom(uint8_t *rom, size_t room, const uint8_t *data, size_t size)
+{
+	size_t at = size ? data[0] * 4U : 0;
+
+	if (room < ROM_SIZE)
+		return;
+	memcpy(rom, data, size < ROM_SIZE ? size : ROM_SIZE);
+	le16_put(rom, 0xaa55);
+	le16_put(rom + 0x18, (uint16_t)at);
+	if (at > ROM_SIZE - 8)
+		return;
+	memcpy(rom + at, "PCIR", 4);
+	memcpy(rom + at + 4, rig.model.config + PCI_VENDOR_ID, 2);
+}
+
+/* The ROM that the guest finds: the device's, or that of a file, or none. */
+static void choose_rom(uint8_t how, const uint8_t *data, size_t size)
+{
+	struct model_region *own = &rig.model.regions[VFIO_PCI_ROM_REGION_INDEX];
+	enum pass_rom_source source = how & ROM_NONE ? PASS_ROM_OFF : PASS_ROM_DEVICE;
+	uint8_t rom[ROM_SIZE] = {0};
+	struct err e;
+	int fd = -1;
+
+	if (how & ROM_OF_DEVICE && own->memory)
+		make_rom(own->memory, own->size, data, size);
+	if (how & ROM_OF_FILE) {
+		source = PASS_ROM_FILE;
+		fd = memfd_create("rom", MFD_CLOEXEC);
+		make_rom(rom, sizeof(rom), data, size);
+		ck_assert(fd >= 0 && write(fd, rom, size % (ROM_SIZE + 1)) >= 0);
+	}
+	if (source == PASS_ROM_DEVICE || pass_rom_init(rig.dev, source, fd, &e) == 0)
+		return;
+	ck_assert(e.msg[0]);
+	ck_assert_int_eq(pass_rom_init(rig.dev, PASS_ROM_OFF, -1, &e), 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const names[] = {"nvme", "e1000e", "accel", "nvme_vf"};
@@ -113,6 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	rig_prepare(FIXTURES, names[data[0] % COUNT(names)]);
 	unsigned patches = data[1];
+	choose_rom(data[0], data + 2, size - 2);
 	for (data += 2; patches && end - data >= 3; patches--, data += 3)
 		rig.model.config[le16_get(data) % 4096] = data[2];
 	struct pass_dev *second = rig_add(FIXTURES, names[size % COUNT(names)]);

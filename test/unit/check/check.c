@@ -227,7 +227,7 @@ static const struct variant {
 	{"file /sys/class/iommu/dmar0/intel-iommu/cap 1c0000c40660462", "H18", CHECK_WARN,
 		"39 bits"},
 	{CARD "file /etc/modprobe.d/a.conf options vfio-pci ids=10de:9999", "H15", CHECK_INFO,
-		"no such device"},
+		"of which this host has none"},
 	{CARD "file /etc/modprobe.d/a.conf options vfio-pci ids=10de:2484", "H15", CHECK_INFO,
 		"at present one"},
 	{CARD "file power/runtime_status active\nbytes config 64 0:ffffffff", "P21", CHECK_WARN,

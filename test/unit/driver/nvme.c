@@ -286,6 +286,27 @@ START_TEST(a_controller_that_vanishes_is_gone)
 }
 END_TEST
 
+/* The queues of before are those that the program has. */
+START_TEST(a_reset_neither_adds_nor_loses_queues)
+{
+	const struct nvme_options o = {.queues = 4};
+
+	set_up(&o);
+	nvme_close(&nvme);
+	model->grants = 2;
+	ck_assert_msg(nvme_open(dev, &o, &nvme, &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(nvme.queue_count, 2);
+	model->grants = 4;
+	ck_assert_msg(nvme_recover(&nvme, &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(nvme.queue_count, 2);
+	model->grants = 1;
+	ck_assert_int_eq(nvme_recover(&nvme, &e), -EIO);
+	ck_assert_str_eq(e.msg, "nvme: after its reset the controller grants 1 of 2 queues");
+	ck_assert_uint_eq(nvme.queue_count, 2);
+	tear_down();
+}
+END_TEST
+
 START_TEST(slow_programs_do_not_time_out)
 {
 	const struct nvme_options o = {.timeout_ms = 100};
@@ -356,5 +377,6 @@ SUITE("nvme", learns_the_controller, transfers_any_size_and_offset, refuses_what
 	batches_go_round, several_queues_with_interrupts, rings_go_round_at_every_limit,
 	a_bad_status_is_that_command_s, a_short_transfer_is_an_error, recovers_from_a_timeout,
 	recovers_from_a_fatal_error, recovers_from_a_stray_completion,
-	a_controller_that_vanishes_is_gone, slow_programs_do_not_time_out,
-	mapped_doorbells_are_plain_stores, refuses_what_it_cannot_drive)
+	a_controller_that_vanishes_is_gone, a_reset_neither_adds_nor_loses_queues,
+	slow_programs_do_not_time_out, mapped_doorbells_are_plain_stores,
+	refuses_what_it_cannot_drive)
