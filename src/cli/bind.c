@@ -25,17 +25,18 @@ struct arguments {
 	bool has_bar;
 };
 
-static int print_json(
-	const struct bind_plan *p, const struct bind_step *steps, size_t count, struct err *e)
+static int print_json(const struct arguments *a, const struct bind_plan *p,
+	const struct bind_step *steps, size_t count, struct err *e)
 {
 	struct json *doc = NULL;
 
-	int r = json_new(1, &doc, e);
+	int r = json_new("bind", &doc, e);
 	if (r < 0)
 		return r;
+	json_put_flag(doc, "dry_run", a->targets.dry_run);
+	json_put_flag(doc, "refused", p->refusals != 0);
 	plan_json(doc, p);
-	if (steps)
-		plan_json_steps(doc, steps, count);
+	plan_json_steps(doc, steps, count);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;
@@ -67,7 +68,7 @@ static int print_plan(const struct arguments *a, const struct bind_plan *plan, s
 			return r;
 	}
 	if (a->targets.json)
-		return print_json(plan, steps, count, e);
+		return print_json(a, plan, steps, count, e);
 	plan_text(stdout, plan);
 	if (a->request.only)
 		plan_text_viability(stdout, plan);
@@ -101,7 +102,7 @@ static int bind_group(const struct arguments *a)
 	bool refused = r < 0 && plan.refusals;
 	if (a->targets.json && (r == 0 || refused)) {
 		struct err why = {0};
-		if (print_json(&plan, NULL, 0, &why) < 0)
+		if (print_json(a, &plan, NULL, 0, &why) < 0)
 			report(&why);
 	} else if (r == 0 || refused) {
 		if (r == 0)

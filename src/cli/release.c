@@ -10,6 +10,7 @@
 #include "view/release.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 struct arguments {
@@ -69,8 +70,11 @@ static int release_parse(const struct verb *v, int argc, char **argv, struct arg
 }
 
 /* Each group on its own: a refused group does not stop the others. */
-static int release_groups(struct arguments *a, const int *groups, int count, struct json *list)
+static int release_groups(struct arguments *a, const int *groups, int count, struct json *doc)
 {
+	struct json *list = doc ? json_put_list(doc, "devices") : NULL;
+	struct json *failures = doc ? json_put_list(doc, "failures") : NULL;
+	char object[24];
 	struct err e = {0};
 	int leave = LEAVE_OK;
 
@@ -87,6 +91,9 @@ static int release_groups(struct arguments *a, const int *groups, int count, str
 		if (r == 0)
 			continue;
 		report(&e);
+		(void)snprintf(object, sizeof(object), "group %d", groups[i]);
+		if (failures)
+			release_json_failure(failures, object, &e);
 		if (leave != LEAVE_FAILED)
 			leave = r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
 	}
@@ -113,12 +120,14 @@ static int release_run(const struct verb *v, int argc, char **argv)
 	int count = targets_groups(&a.targets, a.env.host, groups, &e);
 	r = count;
 	if (r >= 0 && a.targets.json)
-		r = json_new(1, &doc, &e);
+		r = json_new("release", &doc, &e);
 	if (r < 0) {
 		report(&e);
 		return LEAVE_FAILED;
 	}
-	int leave = release_groups(&a, groups, count, doc ? json_put_list(doc, "devices") : NULL);
+	if (doc)
+		json_put_flag(doc, "dry_run", a.targets.dry_run);
+	int leave = release_groups(&a, groups, count, doc);
 	if (doc && json_print(doc, &e) < 0) {
 		report(&e);
 		leave = LEAVE_FAILED;

@@ -2,6 +2,7 @@
 #include "cli/report.h"
 
 #include "base/err.h"
+#include "base/utf8.h"
 #include "bind/bind.h"
 #include "cli/change.h"
 #include "cli/verb.h"
@@ -10,15 +11,21 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Escapes control bytes only: file names may be UTF-8. */
+/* File names may be UTF-8: only characters that a terminal obeys or does not show are escaped. */
 static void put_line(const char *text)
 {
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c < 0x20 || c == 0x7f)
-			(void)fprintf(stderr, "\\x%02x", c);
-		else
-			(void)fputc(c, stderr);
+	uint32_t c;
+	size_t n;
+
+	for (; *text; text += n) {
+		n = utf8_decode(text, &c);
+		if (n && !utf8_is_hidden(c)) {
+			(void)fwrite(text, 1, n, stderr);
+			continue;
+		}
+		n = n ? n : 1;
+		for (size_t i = 0; i < n; i++)
+			(void)fprintf(stderr, "\\x%02x", (unsigned char)text[i]);
 	}
 	(void)fputc('\n', stderr);
 }

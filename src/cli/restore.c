@@ -24,6 +24,11 @@ struct arguments {
 	enum bind_manual manual;
 };
 
+/* The lists of the document; all NULL for text. */
+struct restore_lists {
+	struct json *leases, *devices, *functions, *failures;
+};
+
 enum { ALL = 1 };
 
 static int restore_option(void *arg, int c, const char *text)
@@ -78,26 +83,53 @@ static const char *lease_advice(enum bind_lease_state s)
 	return s == BIND_LEASE_BUSY ? ": run 'usher restore' again when the device is free" : "";
 }
 
+static void put_lease(
+	struct json *list, const char *object, const struct bind_lease *l, const char *intent)
+{
+	struct json *j = json_push_map(list);
+
+	json_put_text(j, "object", object);
+	json_put_text(j, "text", l->text);
+	json_put_text(j, "intent", intent);
+}
+
+/* Announces what becomes of a lease. */
+static void tell_lease(const struct restore_lists *lists, const char *object,
+	const struct bind_lease *l, const char *intent)
+{
+	report_note("%s: %s: %s", object, l->text, intent);
+	if (lists->leases)
+		put_lease(lists->leases, object, l, intent);
+}
+
+static void tell_failure(const struct restore_lists *lists, const char *object, const struct err *e)
+{
+	report(e);
+	if (lists->failures)
+		release_json_failure(lists->failures, object, e);
+}
+
 static int restore_group(struct arguments *a, const struct bind_env *env,
-	const struct bind_lease *l, struct json *list)
+	const struct bind_lease *l, const struct restore_lists *lists)
 {
 	struct bind_report done = BIND_REPORT_NONE;
 	struct err e = {0};
+	char object[24];
 
-	report_note("group %d: %s: %s", l->group, l->text,
-		lease_intent(a, l->state, is_left_alone(a, l)));
+	(void)snprintf(object, sizeof(object), "group %d", l->group);
+	tell_lease(lists, object, l, lease_intent(a, l->state, is_left_alone(a, l)));
 	if (a->targets.dry_run || is_left_alone(a, l))
 		return LEAVE_OK;
 	int r = bind_restore(env, l->group, a->manual, &done, &e);
 	if (r == 1)
 		report_note("group %d: left alone%s", l->group, lease_advice(l->state));
-	if (list)
-		release_json(list, l->group, &done);
+	if (lists->devices)
+		release_json(lists->devices, l->group, &done);
 	else
 		release_text(stdout, &done);
 	bind_report_fini(&done);
 	if (r < 0)
-		report(&e);
+		tell_failure(lists, object, &e);
 	return r >= 0 ? LEAVE_OK : r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
 }
 
@@ -123,27 +155,29 @@ static void put_function(struct json *list, const struct bind_env *env, const st
 }
 
 static int restore_function(struct arguments *a, const struct bind_env *env,
-	const struct bind_lease *l, struct json *list)
+	const struct bind_lease *l, const struct restore_lists *lists)
 {
 	bool left = l->state == BIND_LEASE_MANUAL && a->manual == BIND_MANUAL_STAYS;
-	uint64_t before = list ? pci_vfs_read(env->host, l->address).active : 0;
+	uint64_t before = lists->functions ? pci_vfs_read(env->host, l->address).active : 0;
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
 
-	report_note("%s: %s: %s", pci_address_format(l->address, address), l->text,
-		lease_intent(a, l->state, left));
+	tell_lease(
+		lists, pci_address_format(l->address, address), l, lease_intent(a, l->state, left));
 	int r = a->targets.dry_run || left ? 0 : vfs_restore(env, l->address, a->manual, &e);
 	if (r == 1)
 		report_note("%s: left alone%s", address, lease_advice(l->state));
-	if (list)
-		put_function(list, env, l, before, left || r != 0, r < 0 ? e.msg : l->text);
+	if (lists->functions)
+		put_function(
+			lists->functions, env, l, before, left || r != 0, r < 0 ? e.msg : l->text);
 	if (r < 0)
-		report(&e);
+		tell_failure(lists, address, &e);
 	return r >= 0 ? LEAVE_OK : r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
 }
 
 /* After the groups: a virtual function must be returned before it can be removed. */
-static int restore_functions(struct arguments *a, const struct bind_env *env, struct json *list)
+static int restore_functions(
+	struct arguments *a, const struct bind_env *env, const struct restore_lists *lists)
 {
 	cleanup_free struct bind_lease *leases = NULL;
 	struct err e = {0};
@@ -157,7 +191,7 @@ static int restore_functions(struct arguments *a, const struct bind_env *env, st
 	for (size_t i = 0; i < count; i++) {
 		if (!is_named(a, leases[i].address))
 			continue;
-		int one = restore_function(a, env, &leases[i], list);
+		int one = restore_function(a, env, &leases[i], lists);
 		leave = one == LEAVE_FAILED || leave == LEAVE_OK ? one : leave;
 	}
 	return leave;
@@ -166,11 +200,17 @@ static int restore_functions(struct arguments *a, const struct bind_env *env, st
 static int restore_leases(
 	struct arguments *a, const struct bind_env *env, struct json *doc, struct err *e)
 {
-	struct json *list = doc ? json_put_list(doc, "devices") : NULL;
+	struct restore_lists lists = {0};
 	cleanup_free struct bind_lease *leases = NULL;
 	size_t count = 0;
 	int leave = LEAVE_OK;
 
+	if (doc) {
+		json_put_flag(doc, "dry_run", a->targets.dry_run);
+		lists = (struct restore_lists){json_put_list(doc, "leases"),
+			json_put_list(doc, "devices"), json_put_list(doc, "functions"),
+			json_put_list(doc, "failures")};
+	}
 	if (bind_leases(env, &leases, &count, e) < 0) {
 		report(e);
 		return LEAVE_FAILED;
@@ -178,10 +218,10 @@ static int restore_leases(
 	for (size_t i = 0; i < count; i++) {
 		if (!is_meant(a, leases[i].group))
 			continue;
-		int one = restore_group(a, env, &leases[i], list);
+		int one = restore_group(a, env, &leases[i], &lists);
 		leave = one == LEAVE_FAILED || leave == LEAVE_OK ? one : leave;
 	}
-	int functions = restore_functions(a, env, doc ? json_put_list(doc, "functions") : NULL);
+	int functions = restore_functions(a, env, &lists);
 	leave = functions == LEAVE_FAILED || leave == LEAVE_OK ? functions : leave;
 	if (doc && json_print(doc, e) < 0) {
 		report(e);
@@ -202,7 +242,7 @@ static int restore_run(const struct verb *v, int argc, char **argv)
 		return option_leave(r);
 	r = a.group_count = targets_groups(&a.targets, env.host, a.groups, &e);
 	if (r >= 0 && a.targets.json)
-		r = json_new(1, &doc, &e);
+		r = json_new("restore", &doc, &e);
 	if (r < 0) {
 		report(&e);
 		return LEAVE_FAILED;

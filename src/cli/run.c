@@ -274,13 +274,17 @@ static void print_guest(const struct run_words *w)
 
 static void put_layout(struct json *doc, const struct fit_layout *l)
 {
+	if (!l) {
+		json_put_null(doc, "layout");
+		return;
+	}
 	struct json *to = json_put_map(doc, "layout");
 	struct json *list = json_put_list(to, "memory");
 
 	json_put_number(to, "address_bits", l->layout.bits);
 	for (size_t i = 0; i < l->layout.count; i++) {
 		struct json *one = json_push_map(list);
-		json_put_number(one, "base", l->layout.ram[i].base);
+		json_put_hex(one, "address", l->layout.ram[i].base);
 		json_put_number(one, "size", l->layout.ram[i].size);
 	}
 	json_put_number(to, "bars_low", l->mem32);
@@ -316,7 +320,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	const struct guest_spec *s = &w->loan.spec;
 	struct json *doc;
 
-	int r = json_new(1, &doc, e);
+	int r = json_new("run", &doc, e);
 	if (r < 0)
 		return r;
 	struct json *guest = json_put_map(doc, "guest");
@@ -328,8 +332,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_text(guest, "initrd", s->initrd);
 	json_put_text(guest, "cmdline", s->cmdline);
 	plan_json(doc, p);
-	if (layout)
-		put_layout(doc, layout);
+	put_layout(doc, layout);
 	put_checked(doc, fit_names(w->engine));
 	json_put_flag(doc, "possible", p->refusals == 0);
 	r = json_print(doc, e);

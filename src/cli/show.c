@@ -73,7 +73,7 @@ static int show_json(const struct operands *o, struct showing *w, struct err *e)
 {
 	struct json *doc = NULL;
 
-	int r = json_new(1, &doc, e);
+	int r = json_new("show", &doc, e);
 	if (r < 0)
 		return r;
 	w->devices = json_put_list(doc, "devices");

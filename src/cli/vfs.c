@@ -34,7 +34,8 @@ static int print_plan(const struct arguments *a, const struct vfs_plan *plan, st
 			return r;
 	}
 	if (a->targets.json)
-		return vfs_json(plan, a->has_count ? &a->request : NULL, steps, count, e);
+		return vfs_json(plan, a->has_count ? &a->request : NULL, a->targets.dry_run, steps,
+			count, e);
 	if (plan->total)
 		vfs_text(plan);
 	plan_text_steps(stdout, steps, count);
@@ -65,7 +66,7 @@ static int vfs_change(const struct arguments *a)
 	int r = vfs_set(&a->env, &a->request, &plan, &e);
 	bool refused = r < 0 && plan.says.refusals;
 	if (a->targets.json && (r == 0 || refused)) {
-		if (vfs_json(&plan, &a->request, NULL, 0, &why) < 0)
+		if (vfs_json(&plan, &a->request, false, NULL, 0, &why) < 0)
 			report(&why);
 	} else if (r == 0 || refused) {
 		if (r == 0)

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *or_null(const char *text)
 {
@@ -26,6 +27,19 @@ static void put_identity(struct json *map, const struct device_facts *s)
 	json_put_flag(map, "locked", s->device.is_locked);
 }
 
+/* A list of the words of @text. */
+static void put_words(struct json *map, const char *key, const char *text)
+{
+	struct json *list = json_put_list(map, key);
+	char word[16];
+
+	for (size_t n; *text; text += n + (text[n] == ' ')) {
+		n = strcspn(text, " ");
+		(void)snprintf(word, sizeof(word), "%.*s", (int)n, text);
+		json_push_text(list, word);
+	}
+}
+
 static void put_reason(struct json *list, const struct pci_reason *r)
 {
 	static const char *const verdicts[] = {
@@ -41,7 +55,7 @@ static void put_reason(struct json *list, const struct pci_reason *r)
 	json_put_text(one, "address", pci_address_format(r->address, text));
 	json_put_text(one, "kind", r->kind == PCI_REASON_PORT ? "port" : "slot");
 	json_put_text(one, "acs", verdicts[r->acs.verdict]);
-	json_put_text(one, "missing", or_null(pci_acs_bits(r->acs.missing, text, sizeof(text))));
+	put_words(one, "missing", pci_acs_bits(r->acs.missing, text, sizeof(text)));
 	json_put_text(one, "text", device_group_reason(r, text, sizeof(text)));
 }
 

@@ -25,7 +25,7 @@ int findings_json(const struct check_report *r, struct err *e)
 {
 	struct json *doc = NULL;
 
-	int x = json_new(1, &doc, e);
+	int x = json_new("check", &doc, e);
 	if (x < 0)
 		return x;
 	json_put_text(doc, "worst", r->count ? check_severity_name(r->list[0].severity) : NULL);

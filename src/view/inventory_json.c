@@ -18,11 +18,13 @@ static void put_names(struct json *map, const struct pci_device *d, struct names
 {
 	char name[NAMES_TEXT];
 
-	if (!n)
-		return;
-	names_vendor(n, d, name);
+	name[0] = '\0';
+	if (n)
+		names_vendor(n, d, name);
 	json_put_text(map, "vendor_name", or_null(name));
-	names_device(n, d, name);
+	name[0] = '\0';
+	if (n)
+		names_device(n, d, name);
 	json_put_text(map, "device_name", or_null(name));
 }
 
@@ -75,7 +77,8 @@ void inventory_json(struct json *map, const struct inventory_entry *x, struct na
 	(void)snprintf(text, sizeof(text), "%06x", d->class);
 	json_put_text(map, "class", text);
 	json_put_text(map, "class_name", pci_class_name(d->class));
-	json_put_number(map, "revision", d->revision);
+	(void)snprintf(text, sizeof(text), "%02x", d->revision);
+	json_put_text(map, "revision", text);
 	put_names(map, d, n);
 	json_put_flag(map, "bridge", d->is_bridge);
 	json_put_text(map, "driver", or_null(d->driver));
@@ -85,7 +88,7 @@ void inventory_json(struct json *map, const struct inventory_entry *x, struct na
 		json_put_signed(map, "numa_node", d->numa_node);
 	put_reset(map, d);
 	json_put_text(map, "state",
-		x->state == INVENTORY_NO_IOMMU ? "no_iommu"
+		x->state == INVENTORY_NO_IOMMU ? NULL
 		: x->state == INVENTORY_MAYBE  ? "unsure"
 					       : inventory_state_name(x->state));
 	inventory_reason(x, text, sizeof(text));

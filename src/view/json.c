@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/json.h"
 
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "base/utf8.h"
 #include "view/load.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct {
@@ -18,6 +22,7 @@ static struct {
 	__typeof__(json_object_new_uint64) *new_uint64;
 	__typeof__(json_object_new_int64) *new_int64;
 	__typeof__(json_object_new_boolean) *new_boolean;
+	__typeof__(json_object_new_double_s) *new_decimal;
 	__typeof__(json_object_object_add) *object_add;
 	__typeof__(json_object_array_add) *array_add;
 	__typeof__(json_object_to_json_string_ext) *to_text;
@@ -35,6 +40,7 @@ static int load_json_c(struct err *e)
 		{"json_object_new_uint64", &lib.new_uint64},
 		{"json_object_new_int64", &lib.new_int64},
 		{"json_object_new_boolean", &lib.new_boolean},
+		{"json_object_new_double_s", &lib.new_decimal},
 		{"json_object_object_add", &lib.object_add},
 		{"json_object_array_add", &lib.array_add},
 		{"json_object_to_json_string_ext", &lib.to_text},
@@ -65,31 +71,13 @@ static struct json *json_add(struct json *to, const char *key, struct json_objec
 	return NULL;
 }
 
-/* The length of the UTF-8 sequence at @s; 0 if it is invalid (RFC 3629, section 4). */
-static size_t utf8_sequence(const unsigned char *s)
-{
-	size_t n = s[0] < 0x80   ? 1
-		   : s[0] < 0xc2 ? 0
-		   : s[0] < 0xe0 ? 2
-		   : s[0] < 0xf0 ? 3
-		   : s[0] < 0xf5 ? 4
-				 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 static bool is_utf8(const char *text)
 {
+	uint32_t c;
 	size_t n;
 
-	for (const unsigned char *s = (const unsigned char *)text; *s; s += n) {
-		n = utf8_sequence(s);
+	for (; *text; text += n) {
+		n = utf8_decode(text, &c);
 		if (n == 0)
 			return false;
 	}
@@ -98,15 +86,17 @@ static bool is_utf8(const char *text)
 
 static struct json_object *json_string(const char *text)
 {
-	char safe[1024];
-
 	if (is_utf8(text))
 		return lib.new_string(text);
-	file_escape(safe, sizeof(safe), text);
+	size_t size = 4 * strlen(text) + 1; /* \xNN */
+	cleanup_free char *safe = malloc(size);
+	if (!safe)
+		return NULL;
+	file_escape(safe, size, text);
 	return lib.new_string(safe);
 }
 
-int json_new(int version, struct json **ret, struct err *e)
+int json_new(const char *verb, struct json **ret, struct err *e)
 {
 	int r = load_json_c(e);
 	if (r < 0)
@@ -115,7 +105,8 @@ int json_new(int version, struct json **ret, struct err *e)
 	struct json *doc = (struct json *)(void *)lib.new_object();
 	if (!doc)
 		return err_set(e, -ENOMEM, "make a JSON document");
-	json_put_signed(doc, "version", version);
+	json_put_signed(doc, "version", JSON_VERSION);
+	json_put_text(doc, "verb", verb);
 	*ret = doc;
 	return 0;
 }
@@ -136,6 +127,26 @@ void json_put_text(struct json *map, const char *key, const char *text)
 		(void)json_add(map, key, json_string(text));
 	else
 		json_put_null(map, key);
+}
+
+void json_put_hex(struct json *map, const char *key, uint64_t n)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "0x%" PRIx64, n);
+	json_put_text(map, key, text);
+}
+
+void json_put_tenths(struct json *map, const char *key, unsigned tenths)
+{
+	char text[16];
+
+	if (tenths % 10 == 0) {
+		json_put_number(map, key, tenths / 10);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%u.%u", tenths / 10, tenths % 10);
+	(void)json_add(map, key, lib.new_decimal(tenths / 10.0, text));
 }
 
 void json_put_number(struct json *map, const char *key, uint64_t n)
@@ -175,6 +186,30 @@ void json_push_number(struct json *list, uint64_t n)
 	(void)json_add(list, NULL, lib.new_uint64(n));
 }
 
+/* json-c leaves them as they are. They are in strings only, where an escape means the same. */
+static void print_visibly(const char *text)
+{
+	const char *plain = text; /* from here on nothing is to be escaped */
+	uint32_t c = 0;
+	size_t n;
+
+	for (; *text; text += n) {
+		n = utf8_decode(text, &c);
+		if (n == 0)
+			n = 1; /* json_string() lets no such text pass */
+		else if (*text == '\n' || !utf8_is_hidden(c))
+			continue;
+		(void)fwrite(plain, 1, (size_t)(text - plain), stdout);
+		plain = text + n;
+		if (c < 0x10000)
+			(void)printf("\\u%04x", c);
+		else
+			(void)printf("\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+				0xdc00 + ((c - 0x10000) & 0x3ff));
+	}
+	(void)puts(plain);
+}
+
 int json_print(struct json *doc, struct err *e)
 {
 	const char *text = NULL;
@@ -185,7 +220,7 @@ int json_print(struct json *doc, struct err *e)
 								JSON_C_TO_STRING_NOSLASHESCAPE);
 	if (!text)
 		return err_set(e, -ENOMEM, "make a JSON document");
-	(void)puts(text);
+	print_visibly(text);
 	return 0;
 }
 

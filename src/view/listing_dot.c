@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/file.h"
 #include "pci/class.h"
 #include "view/listing.h"
 #include "view/names.h"
 
 #include <stdio.h>
 
-/* Escapes text for a quoted string of the DOT language. */
-static void put_quoted(const char *text)
+/* Escapes text for a terminal, and then for a quoted string of the DOT language. */
+static void put_quoted(const char *raw)
 {
-	for (; *text; text++) {
+	char safe[2 * NAMES_TEXT];
+
+	file_escape(safe, sizeof(safe), raw);
+	for (const char *text = safe; *text; text++) {
 		if (*text == '"' || *text == '\\')
 			(void)putchar('\\');
 		(void)putchar(*text);

@@ -47,7 +47,7 @@ int listing_json(const struct listing *l, struct err *e)
 	};
 	struct json *doc = NULL;
 
-	int r = json_new(1, &doc, e);
+	int r = json_new("list", &doc, e);
 	if (r < 0)
 		return r;
 	json_put_text(doc, "iommu", states[l->inventory.iommu]);

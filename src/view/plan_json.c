@@ -55,8 +55,11 @@ void plan_json(struct json *doc, const struct bind_plan *p)
 
 void plan_json_steps(struct json *doc, const struct bind_step *steps, size_t count)
 {
+	if (!steps) {
+		json_put_null(doc, "steps");
+		return;
+	}
 	struct json *list = json_put_list(doc, "steps");
-
 	for (size_t i = 0; i < count; i++) {
 		struct json *j = json_push_map(list);
 		json_put_text(j, "op", bind_op_name(steps[i].op));

@@ -11,7 +11,7 @@ int proof_json(const struct proof *p, struct err *e)
 	struct json *doc = NULL;
 	char text[32];
 
-	int r = json_new(1, &doc, e);
+	int r = json_new("prove", &doc, e);
 	if (r < 0)
 		return r;
 	json_put_text(doc, "address", pci_address_format(p->was.address, text));

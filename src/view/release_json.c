@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/err.h"
 #include "view/json.h"
 #include "view/release.h"
 
@@ -16,4 +17,13 @@ void release_json(struct json *list, int group, const struct bind_report *r)
 		json_put_flag(j, "left", g->left);
 		json_put_text(j, "text", g->text[0] ? g->text : NULL);
 	}
+}
+
+void release_json_failure(struct json *list, const char *object, const struct err *e)
+{
+	struct json *j = json_push_map(list);
+
+	json_put_text(j, "object", object);
+	json_put_text(j, "text", e->msg);
+	json_put_text(j, "hint", e->hint[0] ? e->hint : NULL);
 }

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
+#include "view/plan.h"
 #include "view/release.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char *or_none(const char *driver)
-{
-	return *driver ? driver : "no driver";
-}
-
 void release_text(FILE *to, const struct bind_report *r)
 {
 	char address[PCI_ADDRESS_TEXT], why[512];
+	char from[PLAN_DRIVER_TEXT], to_driver[PLAN_DRIVER_TEXT];
 
 	for (size_t i = 0; i < r->returned_count; i++) {
 		const struct bind_returned *g = &r->returned[i];
@@ -20,10 +17,10 @@ void release_text(FILE *to, const struct bind_report *r)
 		file_escape(why, sizeof(why), g->text);
 		const char *colon = why[0] ? ": " : "";
 		if (strcmp(g->from, g->to) != 0)
-			(void)fprintf(to, "%s: %s -> %s%s%s\n", address, or_none(g->from),
-				or_none(g->to), colon, why);
+			(void)fprintf(to, "%s: %s -> %s%s%s\n", address, plan_driver(g->from, from),
+				plan_driver(g->to, to_driver), colon, why);
 		else
 			(void)fprintf(to, "%s: %s on %s%s%s\n", address, g->left ? "left" : "is",
-				or_none(g->to), colon, why);
+				plan_driver(g->to, to_driver), colon, why);
 	}
 }

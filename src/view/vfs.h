@@ -14,7 +14,7 @@ void vfs_text(const struct vfs_plan *p);
  * NULL for none.
  * Return: 0, -ENOMEM, -ENOPKG.
  */
-int vfs_json(const struct vfs_plan *p, const struct vfs_request *q, const struct bind_step *steps,
-	size_t count, struct err *e);
+int vfs_json(const struct vfs_plan *p, const struct vfs_request *q, bool dry_run,
+	const struct bind_step *steps, size_t count, struct err *e);
 
 #endif

@@ -20,24 +20,27 @@ static void put_functions(struct json *doc, const struct vfs_plan *p)
 	}
 }
 
-int vfs_json(const struct vfs_plan *p, const struct vfs_request *q, const struct bind_step *steps,
-	size_t count, struct err *e)
+int vfs_json(const struct vfs_plan *p, const struct vfs_request *q, bool dry_run,
+	const struct bind_step *steps, size_t count, struct err *e)
 {
 	struct json *doc = NULL;
 	char text[PCI_ADDRESS_TEXT];
 
-	int r = json_new(1, &doc, e);
+	int r = json_new("vfs", &doc, e);
 	if (r < 0)
 		return r;
+	json_put_flag(doc, "dry_run", dry_run);
+	json_put_flag(doc, "refused", p->says.refusals != 0);
 	json_put_text(doc, "address", pci_address_format(p->device.address, text));
 	json_put_number(doc, "total", p->total);
 	json_put_number(doc, "count", p->now);
 	if (q)
 		json_put_number(doc, "wanted", q->count);
+	else
+		json_put_null(doc, "wanted");
 	put_functions(doc, p);
 	plan_json_problems(doc, &p->says);
-	if (steps)
-		plan_json_steps(doc, steps, count);
+	plan_json_steps(doc, steps, count);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+#include "view/plan.h"
 #include "view/vfs.h"
 
 #include <stdio.h>
 
 static void print_function(const struct pci_device *d)
 {
-	char address[PCI_ADDRESS_TEXT];
+	char address[PCI_ADDRESS_TEXT], driver[PLAN_DRIVER_TEXT];
 
 	(void)printf("  %s: %s", pci_address_format(d->address, address),
-		d->driver[0] ? d->driver : "no driver");
+		plan_driver(d->driver, driver));
 	if (d->group >= 0)
 		(void)printf(" (group %d)", d->group);
 	(void)printf("\n");

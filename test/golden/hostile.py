@@ -4,11 +4,14 @@
 nor when the snapshot ends in the middle. hostile.py USHER FIXTURES
 """
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 
 SECONDS = 60
+# Marks of direction and the like: what follows them is shown as something else.
+HIDDEN = re.compile("[\x80-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 CUTS = 60
 TOPICS = ("vfio container group iommu acs passthrough binding kvm virtio reset sriov bar").split()
 
@@ -36,7 +39,8 @@ def run(usher, path, words):
     if done.returncode not in (0, 1, 2, 3):
         return text, f"status {done.returncode}: {text[-500:]!r}"
     raw = {byte for byte in text if byte < 0x20 and byte != 0x0a or byte == 0x7f}
-    return text, f"prints raw bytes {sorted(raw)}" if raw else ""
+    raw |= set(HIDDEN.findall(text.decode(errors="replace")))
+    return text, f"prints as they are: {sorted(map(ascii, raw))}" if raw else ""
 
 
 def main():
@@ -44,13 +48,14 @@ def main():
     whole = fixtures / "hostile.host"
     addresses = subprocess.run([usher, "list", "-l", "-n", "-o", "address", "--host", whole],
                                capture_output=True, text=True, check=True).stdout.split()[1:]
-    faults, hidden = [], 0
+    faults, hidden, turned = [], 0, 0
     for words in verbs(addresses):
         text, fault = run(usher, whole, words)
         hidden += text.count(b"\\x1b")
+        turned += text.count(b"\\u202e")
         if fault:
             faults.append(f"{' '.join(words)}: {fault}")
-    if not hidden:
+    if not hidden or not turned:
         faults.append("nothing was escaped: the fixture is not hostile any more")
     content = whole.read_bytes() + (fixtures / "desktop.host").read_bytes().split(b"\n", 1)[1]
     with tempfile.TemporaryDirectory() as name:

@@ -43,7 +43,7 @@ def faults_of(verb, text, page, listed):
 def main():
     usher, docs = sys.argv[1], pathlib.Path(sys.argv[2])
     listed = (docs / "meson.build").read_text()
-    verbs = re.findall(r"^  ([a-z][a-z-]*) +[a-z]", output([usher, "help"]), re.MULTILINE)
+    verbs = re.findall(r"^  ([a-z][a-z-]*) +[A-Za-z]", output([usher, "help"]), re.MULTILINE)
     verbs.append("help")
     faults = []
     for verb in dict.fromkeys(verbs):

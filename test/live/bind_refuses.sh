@@ -34,6 +34,7 @@ ip link set "$interface" up
 ip addr add 198.51.100.1/24 dev "$interface"
 at_exit "ip addr flush dev $interface; ip link set $interface down"
 expect_status 3 usher bind "$edu" --json
+expect_document
 expect_text '"check": "net"'
 expect_text '"refuses": true'
 expect_status 3 usher bind "$edu" "$disk" "$card" --id 1234:11e8 --id 1b36:0010 --id 0000:0000

@@ -48,9 +48,12 @@ expect_equal 'the node' '' "$(ls /dev/vfio | grep -v vfio)"
 before=$(for m in $(members_of "$(group_of "$edu")"); do driver_of "$m"; done)
 expect_ok usher bind "$edu" --json
 expect_text '"act": "stays"'
+expect_document
 expect_driver "$old" vfio-pci
 expect_driver "$edu" vfio-pci
-expect_ok usher release "$old"
+expect_ok usher release "$old" --json
+expect_text '"to": "e1000"'
+expect_document
 expect_equal 'the drivers of the group' "$before" \
 	"$(for m in $(members_of "$(group_of "$edu")"); do driver_of "$m"; done)"
 expect_override "$old" none
@@ -72,7 +75,9 @@ expect_driver "$old" e1000
 expect_ok usher bind "$card"
 expect_ok usher release "$card" --return vfio
 expect_driver "$card" vfio-pci
-expect_ok usher restore --all
+expect_ok usher restore --all --json
+expect_text '"intent": "restore"'
+expect_document
 expect_driver "$card" e1000e
 
 # A reader that ends first, such as `head`, ends neither release nor restore between two groups.

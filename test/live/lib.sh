@@ -68,6 +68,12 @@ expect_equal() {
 	[ "$2" = "$3" ] || fail "$1: '$3', expected '$2'"
 }
 
+# expect_document: the last command printed a JSON document, with the keys that usher-json(7) has.
+expect_document() {
+	python3 -B "$top/test/golden/schema.py" --document "$top/docs/usher.schema.json" "$work/out" ||
+		fail_with_output 'the document is not as usher-json(7) says'
+}
+
 fail_with_output() {
 	echo "\$ $command"
 	cat "$work/out" "$work/err"

@@ -63,6 +63,7 @@ methods=$(cat "$pci/$card/reset_method")
 proves "$card" --json
 expect_text '"step": "reset pm"'
 expect_text '"step": "MSI"'
+expect_document
 as_found "$card" e1000e "$methods"
 
 # Two old cards behind one bridge are in one group, so a reset of their bus is possible.

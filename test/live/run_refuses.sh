@@ -45,6 +45,7 @@ expect_text 'checked: iommu in-use no-reset memlock memory hugepages reserved ba
 expect_ok guest poweroff --plan --json --device "$disk"
 expect_text '"possible": true'
 expect_text '"checked": '
+expect_document
 python3 - "$work/out" <<'PY' || fail_with_output 'the JSON of a plan'
 import json, sys
 told = json.load(open(sys.argv[1]))
@@ -56,6 +57,7 @@ expect_text 'checked: iommu in-use no-reset memlock memory reserved'
 expect_text 'partly checked: bars (only that the guest can address as much'
 expect_text 'not checked: hugepages ('
 expect_ok usher run --engine=qemu --plan --json --kernel "$kernel" --device "$disk"
+expect_document
 python3 - "$work/out" <<'PY' || fail_with_output 'the JSON of a plan for QEMU'
 import json, sys
 told = json.load(open(sys.argv[1]))

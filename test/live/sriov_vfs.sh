@@ -72,7 +72,8 @@ expect_ok usher release "$first"
 # They were created manually, so only a manual change removes them.
 expect_ok usher restore
 expect_text 'left alone'
-expect_ok usher vfs "$disk" 4
+expect_ok usher vfs "$disk" 4 --json
+expect_document
 expect_equal 'the number' 4 "$(cat "$dev/sriov_numvfs")"
 expect_ok usher vfs "$disk" 0
 as_first 'the removal'

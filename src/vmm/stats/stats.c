@@ -127,7 +127,7 @@ static void put_device(const struct pass_dev *d, struct figures *f)
 
 static void put_figures(struct machine *m, struct figures *f)
 {
-	figures_number(f, "version", 1);
+	figures_number(f, "version", 2); /* of all documents: JSON_VERSION in view/json.h */
 	figures_text(f, "guest", m->vm.name);
 	figures_text(f, "end", m->vm.why);
 	figures_number(f, "reboots", m->reboots.count);
