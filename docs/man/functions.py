@@ -24,7 +24,7 @@ symbols = subprocess.run(["nm", "-D", "--defined-only", library], check=True, ca
 functions = set(re.findall(r" [TW] (usher_\w+)", symbols))
 for header in include.glob("*.h"):
     text = header.read_text()
-    functions.update(re.findall(r"^static inline \w+ (usher_\w+)\(", text, re.M))
+    functions.update(re.findall(r"^static inline (?:\w+ )+\**(usher_\w+)\(", text, re.M))
     for bits in re.findall(r"^USHER_ACCESSORS_\((\d+),", text, re.M):
         functions.update(f"usher_{way}{bits}{kind}" for way in ("read", "write")
                          for kind in ("", "_relaxed"))

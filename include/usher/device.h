@@ -63,7 +63,7 @@ struct usher_device *usher_device_close(struct usher_device *d);
 /* The space that the device uses. It belongs to whoever made it; NULL is never returned. */
 struct usher_space *usher_device_space(struct usher_device *d);
 
-struct usher_device_info {
+struct usher_device_info { /* grows: usher_sized(3) */
 	char name[32]; /* "0000:01:00.0", "model:edu"; "fd:4" if its address is unknown */
 	uint16_t vendor;
 	uint16_t device;
@@ -74,8 +74,20 @@ struct usher_device_info {
 	uint32_t atomics; /* AtomicOps that the root port completes; 1, 2, 4: 32, 64, 128 bits */
 };
 
-/* What the library knows about the device. Valid until usher_device_close(). */
-const struct usher_device_info *usher_device_info(const struct usher_device *d);
+/*
+ * What the library knows about the device. Valid until usher_device_close(). @size: sizeof(struct
+ * usher_device_info). Fields that this library does not know are zero.
+ * Return: never NULL, unless @size is beyond the room that the library has for such fields.
+ */
+const struct usher_device_info *usher_device_query_sized(const struct usher_device *d, size_t size);
+static inline const struct usher_device_info *usher_device_query(const struct usher_device *d_)
+{
+	return usher_device_query_sized(d_, sizeof(struct usher_device_info));
+}
+#ifndef __cplusplus
+/* Its name in version 0.1. In C++ it would hide the structure. */
+#define usher_device_info(d) usher_device_query(d)
+#endif
 
 /* What this device, on this kernel, can do. Ask instead of comparing versions. */
 enum usher_ability {
@@ -138,19 +150,26 @@ int usher_device_set_dma_bits(struct usher_device *d, unsigned bits, struct ushe
 int usher_device_reset(struct usher_device *d, struct usher_err *e);
 
 /* A function that a hot reset of another function resets too. */
-struct usher_dependent {
+struct usher_dependent { /* grows: usher_sized(3) */
 	char address[20];
 	int group;
 	int owned; /* 1: its group is in the space; 0: because of it a hot reset is refused */
 };
 
 /*
- * Lists the functions that a hot reset would hit. @ret: room for @max of them, the caller's.
+ * Lists the functions that a hot reset would hit. @ret: room for @max of them, the caller's, each
+ * of @size bytes: sizeof(*@ret).
  * Return: how many there are, which may be more than @max; -ENODEV neither bus nor slot can be
- * reset; -errno. Ref: linux/vfio.h VFIO_DEVICE_GET_PCI_HOT_RESET_INFO.
+ * reset; -EINVAL that is no size of the structure; -errno.
+ * Ref: linux/vfio.h VFIO_DEVICE_GET_PCI_HOT_RESET_INFO.
  */
-int usher_device_dependents(
-	struct usher_device *d, struct usher_dependent *ret, size_t max, struct usher_err *e);
+int usher_device_dependents_sized(struct usher_device *d, struct usher_dependent *ret, size_t size,
+	size_t max, struct usher_err *e);
+static inline int usher_device_dependents(
+	struct usher_device *d_, struct usher_dependent *ret_, size_t max_, struct usher_err *e_)
+{
+	return usher_device_dependents_sized(d_, ret_, sizeof(*ret_), max_, e_);
+}
 
 /*
  * Resets the bus or slot of the function. The space must own every group on it. Before the reset,

@@ -14,7 +14,8 @@ extern "C" {
  */
 struct usher_err {
 	int code; /* -errno */
-	char msg[512]; /* what failed, on which object, why */
+	char msg[480]; /* what failed, on which object, why */
+	unsigned reserved[8]; /* zero; for fields to come */
 	char hint[320]; /* what to do next; "": no advice */
 };
 

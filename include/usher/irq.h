@@ -2,6 +2,7 @@
 #ifndef USHER_IRQ_H
 #define USHER_IRQ_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -27,15 +28,29 @@ enum usher_irq {
 	USHER_REQ, /* the host wants the device back: stop and close it */
 };
 
-struct usher_irq_info {
+struct usher_irq_info { /* grows: usher_sized(3) */
 	uint32_t count; /* vectors; 0: the device does not have this kind */
 	int maskable; /* 1: usher_irq_mask() works */
 	int automasked; /* 1: the kernel masks it at every signal */
 	int growable; /* 1: usher_irq_add() does not disturb the other vectors */
 };
 
-/* Return: 0, also for a kind that the device does not have; -EINVAL not a kind. */
-int usher_irq_info(struct usher_device *d, enum usher_irq kind, struct usher_irq_info *ret);
+/*
+ * What the device has of a kind. @size: sizeof(*@ret).
+ * Return: 0, also for a kind that the device does not have; -EINVAL not a kind, or that is no size
+ * of the structure.
+ */
+int usher_irq_query_sized(
+	struct usher_device *d, enum usher_irq kind, struct usher_irq_info *ret, size_t size);
+static inline int usher_irq_query(
+	struct usher_device *d_, enum usher_irq kind_, struct usher_irq_info *ret_)
+{
+	return usher_irq_query_sized(d_, kind_, ret_, sizeof(*ret_));
+}
+#ifndef __cplusplus
+/* Its name in version 0.1. In C++ it would hide the structure. */
+#define usher_irq_info(d, kind, ret) usher_irq_query(d, kind, ret)
+#endif
 
 /*
  * Turns a kind on with vectors [0, @count). The library makes their eventfds; they belong to the

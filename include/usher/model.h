@@ -23,7 +23,7 @@ struct usher_model_device;
  */
 #define USHER_MODEL_BARS 6
 
-struct usher_model_shape {
+struct usher_model_shape { /* closed: usher_model grows instead */
 	uint16_t vendor;
 	uint16_t device;
 	uint32_t class_code; /* 24 bits */
@@ -62,7 +62,7 @@ struct usher_model_ops {
 		unsigned size, uint64_t value);
 };
 
-struct usher_model {
+struct usher_model { /* grows, and so do the operations: usher_sized(3) */
 	const char *name;
 	struct usher_model_shape shape;
 	const struct usher_model_ops *ops;
@@ -81,10 +81,16 @@ struct usher_model {
  * "model:edu" and "model:nvme" need not be registered: QEMU's educational device, and an NVMe
  * controller with one namespace (arguments: "blocks=8192", "shadow").
  *
- * @m must live as long as the process.
- * Return: 0; -EEXIST another model has the name; -ENOSPC too many models (32).
+ * @size: sizeof(*@m). @ops_size: sizeof(*@m->ops). Texts and operations must live as long as the
+ * process.
+ * Return: 0; -EINVAL that is no size of a structure; -E2BIG a field that this library does not know
+ * is set; -EEXIST another model has the name; -ENOSPC too many models (32).
  */
-int usher_model_register(const struct usher_model *m);
+int usher_model_register_sized(const struct usher_model *m, size_t size, size_t ops_size);
+static inline int usher_model_register(const struct usher_model *m_)
+{
+	return usher_model_register_sized(m_, sizeof(*m_), sizeof(*m_->ops));
+}
 
 /*
  * What a model may do: call these from usher_model_ops, or from a thread that does not run at the

@@ -15,8 +15,15 @@ extern "C" {
 struct usher_device;
 struct usher_err;
 
+/* C++ programs may ask their compiler to refuse C's casts. */
+#ifdef __cplusplus
+#define USHER_CAST_(type, value) static_cast<type>(value)
+#else
+#define USHER_CAST_(type, value) ((type)(value))
+#endif
+
 /* Indices of regions, as in the kernel. Ref: linux/vfio.h VFIO_PCI_*_REGION_INDEX. */
-#define USHER_BAR(n) ((uint32_t)(n)) /* 0 to 5 */
+#define USHER_BAR(n) USHER_CAST_(uint32_t, n) /* 0 to 5 */
 #define USHER_ROM 6u
 #define USHER_CONFIG 7u
 #define USHER_VGA 8u
@@ -25,7 +32,7 @@ struct usher_err;
 #define USHER_REGION_WRITE 2u
 #define USHER_REGION_MAP 4u /* some of it can be mapped */
 
-struct usher_region {
+struct usher_region { /* grows: usher_sized(3) */
 	uint32_t index;
 	uint32_t flags; /* USHER_REGION_* */
 	uint64_t size; /* [bytes]; 0: the device does not have the region */
@@ -38,9 +45,18 @@ struct usher_region {
 	} areas[32]; /* ascending, not overlapping */
 };
 
-/* Return: 0, also for a region that the device does not have; -EINVAL no such index. */
-int usher_region_info(
-	struct usher_device *d, uint32_t index, struct usher_region *ret, struct usher_err *e);
+/*
+ * What the device has at an index. @size: sizeof(*@ret).
+ * Return: 0, also for a region that the device does not have; -EINVAL no such index, or that is no
+ * size of the structure.
+ */
+int usher_region_info_sized(struct usher_device *d, uint32_t index, struct usher_region *ret,
+	size_t size, struct usher_err *e);
+static inline int usher_region_info(
+	struct usher_device *d_, uint32_t index_, struct usher_region *ret_, struct usher_err *e_)
+{
+	return usher_region_info_sized(d_, index_, ret_, sizeof(*ret_), e_);
+}
 
 /*
  * Reads or writes any bytes of a region through the kernel. @off, @len: [bytes].
@@ -92,14 +108,17 @@ struct usher_window {
 	struct usher_device *device;
 	uint32_t region; /* index */
 	uint64_t off; /* in the region [bytes] */
-	void *mapping; /* owned by the library */
-	size_t mapping_size; /* [bytes] */
+	uintptr_t reserved[2]; /* zero; for fields to come */
 };
 
+/* Initialises a window. To assign it in C: (struct usher_window)USHER_WINDOW_NONE. */
 #ifdef __cplusplus
 #define USHER_WINDOW_NONE (usher_window())
 #else
-#define USHER_WINDOW_NONE ((struct usher_window){.base = NULL})
+#define USHER_WINDOW_NONE    \
+	{                    \
+		.base = NULL \
+	}
 #endif
 
 /*
@@ -169,51 +188,54 @@ int usher_window_ones(struct usher_window *w);
 #define USHER_LE64(v) __builtin_bswap64(v)
 #endif
 
-#define USHER_ACCESSORS_(bits, bytes, swap)                                                        \
-	static inline int usher_read##bits##_relaxed(                                              \
-		struct usher_window *w, uint64_t off, uint##bits##_t *ret)                         \
-	{                                                                                          \
-		if (__builtin_expect(off > w->size || w->size - off < (bytes), 0))                 \
-			return -ERANGE;                                                            \
-		if (__builtin_expect(!w->base, 0)) {                                               \
-			uint64_t v_ = 0;                                                           \
-			int r_ = usher_window_load(w, off, (bytes), &v_);                          \
-			*ret = (uint##bits##_t)v_;                                                 \
-			return r_;                                                                 \
-		}                                                                                  \
-		*ret = (uint##bits##_t)swap(                                                       \
-			*(const volatile uint##bits##_t *)(const volatile void *)(w->base + off)); \
-		if (__builtin_expect(w->gone, 0)) {                                                \
-			*ret = (uint##bits##_t) ~UINT64_C(0);                                      \
-			return -ENODEV;                                                            \
-		}                                                                                  \
-		if (__builtin_expect(*ret == (uint##bits##_t) ~UINT64_C(0), 0))                    \
-			return usher_window_ones(w);                                               \
-		return 0;                                                                          \
-	}                                                                                          \
-	static inline int usher_write##bits##_relaxed(                                             \
-		struct usher_window *w, uint64_t off, uint##bits##_t v)                            \
-	{                                                                                          \
-		if (__builtin_expect(off > w->size || w->size - off < (bytes), 0))                 \
-			return -ERANGE;                                                            \
-		if (__builtin_expect(!w->base, 0))                                                 \
-			return usher_window_store(w, off, (bytes), v);                             \
-		*(volatile uint##bits##_t *)(volatile void *)(w->base + off) =                     \
-			(uint##bits##_t)swap(v);                                                   \
-		return __builtin_expect(w->gone, 0) ? -ENODEV : 0;                                 \
-	}                                                                                          \
-	static inline int usher_read##bits(                                                        \
-		struct usher_window *w, uint64_t off, uint##bits##_t *ret)                         \
-	{                                                                                          \
-		int r_ = usher_read##bits##_relaxed(w, off, ret);                                  \
-		usher_rmb();                                                                       \
-		return r_;                                                                         \
-	}                                                                                          \
-	static inline int usher_write##bits(                                                       \
-		struct usher_window *w, uint64_t off, uint##bits##_t v)                            \
-	{                                                                                          \
-		usher_wmb();                                                                       \
-		return usher_write##bits##_relaxed(w, off, v);                                     \
+#define USHER_ACCESSORS_(bits, bytes, swap)                                             \
+	static inline int usher_read##bits##_relaxed(                                   \
+		struct usher_window *w_, uint64_t off_, uint##bits##_t *ret_)           \
+	{                                                                               \
+		const uint##bits##_t ones_ = USHER_CAST_(uint##bits##_t, ~UINT64_C(0)); \
+		if (__builtin_expect(off_ > w_->size || w_->size - off_ < (bytes), 0))  \
+			return -ERANGE;                                                 \
+		if (__builtin_expect(!w_->base, 0)) {                                   \
+			uint64_t v_ = 0;                                                \
+			int r_ = usher_window_load(w_, off_, (bytes), &v_);             \
+			*ret_ = USHER_CAST_(uint##bits##_t, v_);                        \
+			return r_;                                                      \
+		}                                                                       \
+		*ret_ = USHER_CAST_(uint##bits##_t,                                     \
+			swap(*USHER_CAST_(const volatile uint##bits##_t *,              \
+				USHER_CAST_(const volatile void *, w_->base + off_)))); \
+		if (__builtin_expect(w_->gone, 0)) {                                    \
+			*ret_ = ones_;                                                  \
+			return -ENODEV;                                                 \
+		}                                                                       \
+		if (__builtin_expect(*ret_ == ones_, 0))                                \
+			return usher_window_ones(w_);                                   \
+		return 0;                                                               \
+	}                                                                               \
+	static inline int usher_write##bits##_relaxed(                                  \
+		struct usher_window *w_, uint64_t off_, uint##bits##_t v_)              \
+	{                                                                               \
+		if (__builtin_expect(off_ > w_->size || w_->size - off_ < (bytes), 0))  \
+			return -ERANGE;                                                 \
+		if (__builtin_expect(!w_->base, 0))                                     \
+			return usher_window_store(w_, off_, (bytes), v_);               \
+		*USHER_CAST_(volatile uint##bits##_t *,                                 \
+			USHER_CAST_(volatile void *, w_->base + off_)) =                \
+			USHER_CAST_(uint##bits##_t, swap(v_));                          \
+		return __builtin_expect(w_->gone, 0) ? -ENODEV : 0;                     \
+	}                                                                               \
+	static inline int usher_read##bits(                                             \
+		struct usher_window *w_, uint64_t off_, uint##bits##_t *ret_)           \
+	{                                                                               \
+		int r_ = usher_read##bits##_relaxed(w_, off_, ret_);                    \
+		usher_rmb();                                                            \
+		return r_;                                                              \
+	}                                                                               \
+	static inline int usher_write##bits(                                            \
+		struct usher_window *w_, uint64_t off_, uint##bits##_t v_)              \
+	{                                                                               \
+		usher_wmb();                                                            \
+		return usher_write##bits##_relaxed(w_, off_, v_);                       \
 	}
 
 USHER_ACCESSORS_(8, 1, )
@@ -228,10 +250,10 @@ int usher_write64(struct usher_window *w, uint64_t off, uint64_t v);
  * Waits until all writes have reached the device, by a read of the 32-bit register at @off. The
  * read must have no side effect. Return: as a read.
  */
-static inline int usher_window_flush(struct usher_window *w, uint64_t off)
+static inline int usher_window_flush(struct usher_window *w_, uint64_t off_)
 {
 	uint32_t v_;
-	return usher_read32(w, off, &v_);
+	return usher_read32(w_, off_, &v_);
 }
 
 #pragma GCC visibility pop

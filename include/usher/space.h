@@ -34,17 +34,23 @@ typedef struct {
  * needs neither call nor lock (dma.h).
  * Ref: Documentation/driver-api/vfio.rst; linux/vfio.h, the type 1 (v2) IOMMU.
  */
-struct usher_space_options {
+struct usher_space_options { /* grows: usher_sized(3) */
 	uint64_t guard; /* unmapped gap after each mapping [bytes]; default: one page */
 	size_t quarantine; /* how many IOVAs, the last unmapped ones, are not reused; default: 64 */
 };
 
 /*
- * Makes a space. @o: NULL for the defaults.
- * Return: 0, -ENOMEM. The caller owns the space: usher_space_free().
+ * Makes a space. @o: NULL for the defaults. @size: sizeof(*@o).
+ * Return: 0; -ENOMEM; -EINVAL no space has such a guard, or that is no size of the options; -E2BIG
+ * an option that this library does not know is set. The caller owns the space: usher_space_free().
  */
-int usher_space_new(
-	const struct usher_space_options *o, struct usher_space **ret, struct usher_err *e);
+int usher_space_new_sized(const struct usher_space_options *o, size_t size,
+	struct usher_space **ret, struct usher_err *e);
+static inline int usher_space_new(
+	const struct usher_space_options *o_, struct usher_space **ret_, struct usher_err *e_)
+{
+	return usher_space_new_sized(o_, sizeof(*o_), ret_, e_);
+}
 
 /* Unmaps everything and frees the space. All devices must be closed. NULL is fine. Return: NULL. */
 struct usher_space *usher_space_free(struct usher_space *s);
@@ -68,7 +74,7 @@ struct usher_span {
 	uint64_t last; /* inclusive */
 };
 
-struct usher_space_info {
+struct usher_space_info { /* grows: usher_sized(3) */
 	uint64_t page_sizes; /* bit n: the IOMMU has pages of 2^n bytes */
 	uint64_t dma_mask; /* highest IOVA that every device of the space can address */
 	uint32_t mappings; /* how many there are */
@@ -88,8 +94,21 @@ enum usher_space_ability {
 /* Return: 1 yes; 0 no, or the space has no device yet. */
 int usher_space_can(struct usher_space *s, enum usher_space_ability what);
 
-/* What the IOMMU of the space can do, and what is mapped. Return: 0, -EINVAL no device yet. */
-int usher_space_info(struct usher_space *s, struct usher_space_info *ret, struct usher_err *e);
+/*
+ * What the IOMMU of the space can do, and what is mapped. @size: sizeof(*@ret).
+ * Return: 0; -EINVAL no device yet, or that is no size of the structure.
+ */
+int usher_space_query_sized(
+	struct usher_space *s, struct usher_space_info *ret, size_t size, struct usher_err *e);
+static inline int usher_space_query(
+	struct usher_space *s_, struct usher_space_info *ret_, struct usher_err *e_)
+{
+	return usher_space_query_sized(s_, ret_, sizeof(*ret_), e_);
+}
+#ifndef __cplusplus
+/* Its name in version 0.1. In C++ it would hide the structure. */
+#define usher_space_info(s, ret, e) usher_space_query(s, ret, e)
+#endif
 
 /*
  * Lets the devices of the space reach [@host, +@size). The library chooses the IOVA: inside the

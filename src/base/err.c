@@ -11,6 +11,7 @@ static __attribute__((format(printf, 3, 0))) void set_text(
 	if (!e)
 		return;
 	e->code = code;
+	memset(e->reserved, 0, sizeof(e->reserved));
 	e->hint[0] = '\0';
 	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 }

@@ -17,7 +17,8 @@
  */
 struct err {
 	int code; /* -errno; 0: nothing failed */
-	char msg[512];
+	char msg[480];
+	unsigned reserved[8]; /* zero: room that libusher's callers have (usher/err.h) */
 	char hint[320];
 };
 

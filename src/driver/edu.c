@@ -106,7 +106,7 @@ static int irq_on(struct edu *d, enum edu_irq irq, struct usher_err *e)
 
 static int check_identity(const struct usher_device *dev, struct usher_err *e)
 {
-	const struct usher_device_info *i = usher_device_info(dev);
+	const struct usher_device_info *i = usher_device_query(dev);
 
 	if (i->vendor == EDU_VENDOR && i->device == EDU_DEVICE)
 		return 0;

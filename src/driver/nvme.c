@@ -349,7 +349,7 @@ static int learn_registers(struct nvme *n, struct usher_err *e)
 
 static int check_class(const struct usher_device *dev, struct usher_err *e)
 {
-	uint32_t class = usher_device_info(dev)->class_code;
+	uint32_t class = usher_device_query(dev)->class_code;
 
 	if (class == CLASS)
 		return 0;

@@ -145,7 +145,7 @@ static int event_tell(struct follow *f, const struct wire_event *ev)
 		.error = &e,
 	};
 
-	(void)snprintf(e.msg, sizeof(e.msg), "%s", ev->text);
+	(void)snprintf(e.msg, sizeof(e.msg), "%.479s", ev->text);
 	(void)snprintf(e.hint, sizeof(e.hint), "%.319s", ev->hint);
 	switch ((enum wire_event_kind)ev->event) {
 	case WIRE_EVENT_MEMBER:

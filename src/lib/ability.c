@@ -12,14 +12,14 @@ static int has_irq(struct usher_device *d, enum usher_irq kind)
 {
 	struct usher_irq_info i;
 
-	return usher_irq_info(d, kind, &i) == 0 && i.count;
+	return usher_irq_query(d, kind, &i) == 0 && i.count;
 }
 
 static int can_add_vectors(struct usher_device *d)
 {
 	struct usher_irq_info i;
 
-	return usher_irq_info(d, USHER_MSIX, &i) == 0 && i.count && i.growable;
+	return usher_irq_query(d, USHER_MSIX, &i) == 0 && i.count && i.growable;
 }
 
 static int can_hot_reset(struct usher_device *d)

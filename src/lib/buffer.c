@@ -3,6 +3,7 @@
 #include "base/clean.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/sized.h"
 #include "base/usher_err.h"
 
 #include <errno.h>
@@ -12,6 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <usher/dma.h>
+
+#define BUFFER_LEAST SIZE_UP_TO(struct usher_buffer, access)
 
 static uint64_t page_of(unsigned flags)
 {
@@ -68,12 +71,19 @@ static int map_memory(int fd, struct usher_buffer *b, unsigned flags, struct ush
 	return 0;
 }
 
-int usher_buffer_alloc(struct usher_space *s, uint64_t size, unsigned flags,
-	struct usher_buffer *ret, struct usher_err *e)
+static int explain_struct(struct usher_err *e)
+{
+	return err_set(err_from_usher(e), -EINVAL, "answer about a buffer");
+}
+
+int usher_buffer_alloc_sized(struct usher_space *s, uint64_t size, unsigned flags,
+	struct usher_buffer *ret, size_t struct_size, struct usher_err *e)
 {
 	struct usher_buffer b = {
 		.space = s, .size = align_up(size, page_of(flags)), .access = USHER_DMA_BOTH};
 
+	if (struct_size < BUFFER_LEAST)
+		return explain_struct(e);
 	if (!size || b.size < size)
 		return err_say(err_from_usher(e), -EINVAL, "no buffer has %" PRIu64 " bytes", size);
 	const unsigned one_way = flags & (USHER_BUFFER_TO_DEVICE | USHER_BUFFER_FROM_DEVICE);
@@ -88,33 +98,38 @@ int usher_buffer_alloc(struct usher_space *s, uint64_t size, unsigned flags,
 	if (r < 0)
 		return r;
 	(void)TAKE_FD(fd);
-	*ret = b;
-	return 0;
+	return sized_write(ret, struct_size, BUFFER_LEAST, &b, sizeof(b));
 }
 
-int usher_buffer_share(const struct usher_buffer *b, struct usher_space *s,
-	struct usher_buffer *ret, struct usher_err *e)
+int usher_buffer_share_sized(const struct usher_buffer *b, struct usher_space *s,
+	struct usher_buffer *ret, size_t struct_size, struct usher_err *e)
 {
 	struct usher_buffer copy = {.space = s, .size = b->size, .access = b->access};
-	cleanup_fd int fd = fcntl(b->fd, F_DUPFD_CLOEXEC, 0);
 
+	if (struct_size < BUFFER_LEAST)
+		return explain_struct(e);
+	cleanup_fd int fd = fcntl(b->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err_from_usher(e), -errno, "share a buffer");
 	int r = map_memory(fd, &copy, 0, e);
 	if (r < 0)
 		return r;
 	(void)TAKE_FD(fd);
-	*ret = copy;
-	return 0;
+	return sized_write(ret, struct_size, BUFFER_LEAST, &copy, sizeof(copy));
 }
 
-void usher_buffer_free(struct usher_buffer *b)
+int usher_buffer_free_sized(struct usher_buffer *b, size_t struct_size)
 {
+	const struct usher_buffer none = USHER_BUFFER_NONE;
+
 	/* A zeroed buffer is no buffer: its descriptor 0 is not ours. */
 	if (b->host) {
-		(void)usher_space_unmap(b->space, b->iova, b->size, NULL);
+		int r = usher_space_unmap(b->space, b->iova, b->size, NULL);
+		/* The caller unmapped it: -ENOENT, or -EINVAL if another mapping is there now. */
+		if (r < 0 && r != -ENOENT && r != -EINVAL)
+			return r;
 		(void)munmap(b->host, b->size);
 		fd_close(&b->fd);
 	}
-	*b = USHER_BUFFER_NONE;
+	return sized_write(b, struct_size, BUFFER_LEAST, &none, sizeof(none));
 }

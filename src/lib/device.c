@@ -201,9 +201,9 @@ struct usher_space *usher_device_space(struct usher_device *d)
 	return d->space;
 }
 
-const struct usher_device_info *usher_device_info(const struct usher_device *d)
+const struct usher_device_info *usher_device_query_sized(const struct usher_device *d, size_t size)
 {
-	return &d->info;
+	return size <= sizeof(d->info_room) ? &d->info : NULL;
 }
 
 int usher_device_gone(const struct usher_device *d)

@@ -13,6 +13,7 @@
 
 #define DEVICE_KINDS 5 /* enum usher_irq */
 #define DEVICE_REGIONS 9
+#define DEVICE_INFO_ROOM 512 /* [bytes] of zeros for programs that know more fields */
 
 struct device_irqs {
 	bool on;
@@ -25,7 +26,10 @@ struct usher_device {
 	struct usher_space *space;
 	bool own_space; /* was opened without a space: counts in space->owners */
 	struct usher_model_device *model; /* NULL: a device of the kernel */
-	struct usher_device_info info;
+	union {
+		struct usher_device_info info;
+		uint8_t info_room[DEVICE_INFO_ROOM];
+	};
 	struct vfio_region regions[DEVICE_REGIONS];
 	struct device_irqs irqs[DEVICE_KINDS];
 	unsigned dma_bits;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The reset of a bus or slot: which functions it hits, and whether the space owns their groups. */
+#include "base/sized.h"
 #include "base/usher_err.h"
 #include "lib/device.h"
 #include "vfio/hotreset.h"
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 
 /* What a reset hits, as the kernel says. */
+#define DEPENDENT_LEAST SIZE_UP_TO(struct usher_dependent, owned)
+
 struct hits {
 	struct vfio_dependent *list;
 	size_t count;
@@ -23,19 +26,22 @@ static int hits_ask(struct usher_device *d, struct hits *ret, struct usher_err *
 	return 0;
 }
 
-int usher_device_dependents(
-	struct usher_device *d, struct usher_dependent *ret, size_t max, struct usher_err *e)
+int usher_device_dependents_sized(struct usher_device *d, struct usher_dependent *ret, size_t size,
+	size_t max, struct usher_err *e)
 {
 	struct hits h = {.list = NULL};
-	int r = hits_ask(d, &h, e);
 
+	if (size < DEPENDENT_LEAST)
+		return err_set(err_from_usher(e), -EINVAL, "list what a hot reset hits");
+	int r = hits_ask(d, &h, e);
 	if (r < 0)
 		return r;
 	(void)pthread_mutex_lock(&d->space->joining);
 	for (size_t i = 0; i < h.count && i < max; i++) {
-		(void)pci_address_format(h.list[i].address, ret[i].address);
-		ret[i].group = h.list[i].group;
-		ret[i].owned = vfio_ioas_owns(&d->space->ioas, h.list[i].group);
+		struct usher_dependent hit = {.group = h.list[i].group,
+			.owned = vfio_ioas_owns(&d->space->ioas, h.list[i].group)};
+		(void)pci_address_format(h.list[i].address, hit.address);
+		(void)sized_write((char *)ret + i * size, size, DEPENDENT_LEAST, &hit, sizeof(hit));
 	}
 	(void)pthread_mutex_unlock(&d->space->joining);
 	free(h.list);

@@ -10,6 +10,7 @@
  */
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/sized.h"
 #include "base/usher_err.h"
 #include "lib/device.h"
 #include "vfio/irq.h"
@@ -31,20 +32,23 @@ static bool is_kind(enum usher_irq kind)
 	return (unsigned)kind < DEVICE_KINDS;
 }
 
-int usher_irq_info(struct usher_device *d, enum usher_irq kind, struct usher_irq_info *ret)
+int usher_irq_query_sized(
+	struct usher_device *d, enum usher_irq kind, struct usher_irq_info *ret, size_t size)
 {
+	struct usher_irq_info info = {.count = 0};
 	struct vfio_irqs i;
 
 	if (!is_kind(kind))
 		return -EINVAL;
-	*ret = (struct usher_irq_info){.count = 0};
-	if (vfio_irq_info(&d->vfio, kind, &i, NULL) < 0)
-		return 0; /* ERR of a device that is not PCI Express */
-	ret->count = i.count;
-	ret->maskable = !!(i.flags & VFIO_IRQ_INFO_MASKABLE);
-	ret->automasked = !!(i.flags & VFIO_IRQ_INFO_AUTOMASKED);
-	ret->growable = !(i.flags & VFIO_IRQ_INFO_NORESIZE);
-	return 0;
+	/* It fails for ERR of a device that is not PCI Express. */
+	if (vfio_irq_info(&d->vfio, kind, &i, NULL) >= 0) {
+		info.count = i.count;
+		info.maskable = !!(i.flags & VFIO_IRQ_INFO_MASKABLE);
+		info.automasked = !!(i.flags & VFIO_IRQ_INFO_AUTOMASKED);
+		info.growable = !(i.flags & VFIO_IRQ_INFO_NORESIZE);
+	}
+	return sized_write(
+		ret, size, SIZE_UP_TO(struct usher_irq_info, growable), &info, sizeof(info));
 }
 
 static void kind_forget(struct device_irqs *q)
@@ -75,7 +79,7 @@ static int check_on(struct usher_device *d, enum usher_irq kind, uint32_t count,
 {
 	struct usher_irq_info info;
 
-	if (usher_irq_info(d, kind, &info) < 0 || !count || count > info.count)
+	if (usher_irq_query(d, kind, &info) < 0 || !count || count > info.count)
 		return err_say(err_from_usher(e), -EINVAL, "%s does not support %u vectors of %s",
 			d->info.name, count, is_kind(kind) ? kind_names[kind] : "an unknown kind");
 	if (d->irqs[kind].on)
@@ -173,7 +177,7 @@ int usher_irq_add(struct usher_device *d, enum usher_irq kind, uint32_t vector, 
 	q->fds[vector] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (q->fds[vector] < 0)
 		return err_set(err_from_usher(e), -errno, "make an eventfd");
-	(void)usher_irq_info(d, kind, &info);
+	(void)usher_irq_query(d, kind, &info);
 	int r = info.growable ? vfio_irq_set(&d->vfio, kind, vector, &q->fds[vector], 1)
 			      : add_by_gap(d, kind, vector);
 	r = explain_irq_set(d, kind, r, e);

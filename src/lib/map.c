@@ -330,7 +330,7 @@ static int map_at_locked(struct usher_space *s, struct mapping *m, struct usher_
 			"%" PRIu64 " bytes at iova 0x%" PRIx64
 			" are outside of what the IOMMU and the devices reach",
 			m->size, m->iova);
-		err_hint(err_from_usher(e), "usher_space_info() tells the ranges and the mask");
+		err_hint(err_from_usher(e), "usher_space_query() tells the ranges and the mask");
 		return -ERANGE;
 	}
 	r = space_place(s, m);

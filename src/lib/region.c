@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Regions through the kernel. */
 #include "base/num.h"
+#include "base/sized.h"
 #include "base/usher_err.h"
 #include "lib/device.h"
 
@@ -22,25 +23,26 @@ static int region_get(
 	return vfio_region_info(&d->vfio, index, ret, err_from_usher(e));
 }
 
-int usher_region_info(
-	struct usher_device *d, uint32_t index, struct usher_region *ret, struct usher_err *e)
+int usher_region_info_sized(struct usher_device *d, uint32_t index, struct usher_region *ret,
+	size_t size, struct usher_err *e)
 {
 	struct vfio_region r;
 	int code = region_get(d, index, &r, e);
 
 	if (code < 0)
 		return err_in(err_from_usher(e), code, "%s", d->info.name);
-	*ret = (struct usher_region){.index = index,
+	struct usher_region info = {.index = index,
 		.flags = r.flags & 7,
 		.size = r.size,
 		.type = r.type,
 		.subtype = r.subtype};
-	for (size_t i = 0; i < r.area_count && i < COUNT(ret->areas); i++) {
-		ret->areas[i].off = r.areas[i].off;
-		ret->areas[i].size = r.areas[i].size;
-		ret->area_count++;
+	for (size_t i = 0; i < r.area_count && i < COUNT(info.areas); i++) {
+		info.areas[i].off = r.areas[i].off;
+		info.areas[i].size = r.areas[i].size;
+		info.area_count++;
 	}
-	return 0;
+	code = sized_write(ret, size, SIZE_UP_TO(struct usher_region, areas), &info, sizeof(info));
+	return code < 0 ? err_set(err_from_usher(e), code, "answer about a region") : 0;
 }
 
 int usher_region_read(struct usher_device *d, uint32_t index, uint64_t off, void *buf, size_t len)

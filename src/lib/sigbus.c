@@ -73,13 +73,15 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 
 static void handler_install(void)
 {
-	struct sigaction sa = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER};
+	/* SA_ONSTACK: threads with small stacks, as Go has, set up an alternate one. */
+	struct sigaction sa = {
+		.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
 
 	page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
 	install_error = sigaction(SIGBUS, &sa, &before) ? -errno : 0;
 }
 
-int sigbus_watch(struct usher_window *w)
+int sigbus_watch(struct usher_window *w, void *mapping, size_t size)
 {
 	(void)pthread_once(&once, handler_install);
 	if (install_error < 0)
@@ -89,8 +91,8 @@ int sigbus_watch(struct usher_window *w)
 		if (!atomic_compare_exchange_strong(&slots[i].window, &none, w))
 			continue;
 		atomic_store(&slots[i].device, w->device);
-		atomic_store(&slots[i].at, (uintptr_t)w->mapping);
-		atomic_store(&slots[i].size, w->mapping ? w->mapping_size : 0);
+		atomic_store(&slots[i].at, (uintptr_t)mapping);
+		atomic_store(&slots[i].size, mapping ? size : 0);
 		return 0;
 	}
 	return -ENOSPC;

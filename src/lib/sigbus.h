@@ -15,7 +15,8 @@ struct usher_window;
  */
 #define SIGBUS_WINDOWS_MAX 256
 
-int sigbus_watch(struct usher_window *w); /* Return: 0, -ENOSPC, -errno */
+/* Watches @w, mapped at [@mapping, +@size); NULL: not mapped. Return: 0, -ENOSPC, -errno. */
+int sigbus_watch(struct usher_window *w, void *mapping, size_t size);
 void sigbus_forget(struct usher_window *w); /* a window that is not watched is fine */
 
 /* Entry @i of the table. Return: a window of @d; NULL: none, or a window of another device. */

@@ -32,11 +32,22 @@ static uint64_t map_offset(const struct usher_window *w)
 	return align_down(w->off, (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
+/* The mapping of a window: whole pages around it. NULL: it is not mapped. */
+static void *window_mapping(const struct usher_window *w)
+{
+	return w->base ? (void *)(uintptr_t)(w->base - (w->off - map_offset(w))) : NULL;
+}
+
+static size_t window_mapping_size(const struct usher_window *w)
+{
+	return (size_t)(w->size + (w->off - map_offset(w)));
+}
+
 /*
  * VFIO maps BARs uncached only. For prefetchable BARs sysfs has a write-combining file, which works
  * if the process may open it.
  */
-static int map_combined(struct usher_window *w)
+static int map_combined(struct usher_window *w, void **ret)
 {
 	char attr[32], path[160];
 	struct pci_address a;
@@ -49,11 +60,11 @@ static int map_combined(struct usher_window *w)
 	cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	void *p = mmap(NULL, w->mapping_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+	void *p = mmap(NULL, window_mapping_size(w), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		(off_t)map_offset(w));
 	if (p == MAP_FAILED)
 		return -errno; /* cppcheck-suppress resourceLeak */
-	w->mapping = p;
+	*ret = p;
 	w->caching = USHER_COMBINED;
 	return 0; /* cppcheck-suppress resourceLeak */
 }
@@ -61,16 +72,15 @@ static int map_combined(struct usher_window *w)
 static int window_map(
 	struct usher_window *w, const struct vfio_region *r, enum usher_caching caching)
 {
-	w->mapping_size = w->size + (w->off - map_offset(w));
-	int code = caching == USHER_COMBINED ? map_combined(w) : -ENOTSUP;
+	void *mapping = NULL;
+	int code = caching == USHER_COMBINED ? map_combined(w, &mapping) : -ENOTSUP;
+
 	if (code < 0)
 		code = vfio_region_map(
-			&w->device->vfio, r, map_offset(w), w->mapping_size, NULL, &w->mapping);
-	if (code < 0) {
-		w->mapping = NULL;
+			&w->device->vfio, r, map_offset(w), window_mapping_size(w), NULL, &mapping);
+	if (code < 0)
 		return code;
-	}
-	w->base = (volatile uint8_t *)w->mapping + (w->off - map_offset(w));
+	w->base = (volatile uint8_t *)mapping + (w->off - map_offset(w));
 	return 0;
 }
 
@@ -91,7 +101,7 @@ int usher_window_open(struct usher_device *d, uint32_t index, uint64_t off, uint
 	*ret = (struct usher_window){.size = size, .device = d, .region = index, .off = off};
 	int code = is_mappable(r, off, size) ? window_map(ret, r, caching) : 0;
 	if (code >= 0)
-		code = sigbus_watch(ret);
+		code = sigbus_watch(ret, window_mapping(ret), window_mapping_size(ret));
 	if (code < 0) {
 		usher_window_close(ret);
 		return err_set(err_from_usher(e), code, "%s: open a window onto region %u",
@@ -103,8 +113,8 @@ int usher_window_open(struct usher_device *d, uint32_t index, uint64_t off, uint
 void usher_window_close(struct usher_window *w)
 {
 	sigbus_forget(w);
-	if (w->mapping)
-		(void)munmap(w->mapping, w->mapping_size);
+	if (w->base)
+		(void)munmap(window_mapping(w), window_mapping_size(w));
 	*w = (struct usher_window){.gone = 1};
 }
 
@@ -128,10 +138,10 @@ int usher_window_revive(struct usher_window *w)
 {
 	if (!w->device || !device_answers(w->device) || !decodes_memory(w->device))
 		return -ENODEV;
-	if (w->mapping) {
+	if (w->base) {
 		void *p;
 		int r = vfio_region_map(&w->device->vfio, &w->device->regions[w->region],
-			map_offset(w), w->mapping_size, w->mapping, &p);
+			map_offset(w), window_mapping_size(w), window_mapping(w), &p);
 		if (r < 0)
 			return r;
 		w->caching = USHER_UNCACHED;

@@ -2,6 +2,7 @@
 /* Models by name, and their devices: registered, plugged and unplugged. */
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/sized.h"
 #include "model/host.h"
 
 #include <errno.h>
@@ -15,6 +16,12 @@
 
 static const struct usher_model *models[MODELS_MAX] = {&model_edu, &model_nvme, &model_nvme_mapped};
 static size_t model_count = 3;
+/* What the program registered, with every field that this library knows. */
+static struct {
+	struct usher_model model;
+	struct usher_model_ops ops;
+} registered[MODELS_MAX];
+
 static const struct usher_model *registry_find(const char *name)
 {
 	for (size_t i = 0; i < model_count; i++)
@@ -31,17 +38,33 @@ const struct usher_model *model_find(const char *name)
 	return m;
 }
 
-int usher_model_register(const struct usher_model *m)
+static int registry_add(const struct usher_model *m, const struct usher_model_ops *ops)
 {
-	int r = 0;
-
-	model_lock();
 	if (registry_find(m->name))
-		r = -EEXIST;
-	else if (model_count == MODELS_MAX)
-		r = -ENOSPC;
-	else
-		models[model_count++] = m;
+		return -EEXIST;
+	if (model_count == MODELS_MAX)
+		return -ENOSPC;
+	registered[model_count].model = *m;
+	registered[model_count].ops = *ops;
+	registered[model_count].model.ops = &registered[model_count].ops;
+	models[model_count] = &registered[model_count].model;
+	model_count++;
+	return 0;
+}
+
+int usher_model_register_sized(const struct usher_model *m, size_t size, size_t ops_size)
+{
+	struct usher_model known;
+	struct usher_model_ops ops;
+	int r = sized_read(&known, sizeof(known), SIZE_UP_TO(struct usher_model, ops), m, size);
+
+	if (r >= 0)
+		r = sized_read(&ops, sizeof(ops), SIZE_UP_TO(struct usher_model_ops, write), m->ops,
+			ops_size);
+	if (r < 0)
+		return r;
+	model_lock();
+	r = registry_add(&known, &ops);
 	model_unlock();
 	return r;
 }

@@ -28,11 +28,12 @@ static const struct usher_model first = {.name = "first",
 	.shape = {.vendor = 0x1234, .device = 1, .bar_size = {4096}, .msi = 1},
 	.ops = &ops};
 
+static struct usher_window w = USHER_WINDOW_NONE;
+static struct usher_buffer b = USHER_BUFFER_NONE;
+
 int main(void)
 {
 	struct usher_device *d = NULL;
-	struct usher_window w = USHER_WINDOW_NONE;
-	struct usher_buffer b = USHER_BUFFER_NONE;
 	struct usher_err e;
 	uint32_t v = 0;
 

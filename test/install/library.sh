@@ -24,7 +24,7 @@ case " $flags " in *' -lusher '*) ;; *) fail "pkg-config says: $flags" ;; esac
 case $(readelf -d "$lib") in *'libasan'*) sanitized=1 ;; *) sanitized= ;; esac
 
 # shellcheck disable=SC2086 # they are words
-${CC:-cc} ${sanitized:+-fsanitize=address,undefined} -Wall -Wextra -Wconversion -Werror -std=c11 \
+${CC:-cc} ${sanitized:+-fsanitize=address,undefined} -Wall -Wextra -Wconversion -Wshadow -pedantic-errors -Werror -std=c11 \
 	-o "$place/first_driver" "$source/first_driver.c" $flags
 LD_LIBRARY_PATH=${lib%/*} "$place/first_driver" | grep -q 'register 8 is 9' ||
 	fail 'the program does not work'
@@ -38,7 +38,8 @@ if command -v c++ >/dev/null; then
 	echo 'usher_window w = USHER_WINDOW_NONE; usher_buffer b = USHER_BUFFER_NONE;' \
 		'int main() { return w.size || b.fd != -1; }' >>"$place/headers.cc"
 	# shellcheck disable=SC2086
-	c++ ${sanitized:+-fsanitize=address,undefined} -Wall -Wextra -Wpedantic -Werror -std=c++17 -o "$place/headers" "$place/headers.cc" $flags
+	c++ ${sanitized:+-fsanitize=address,undefined} -Wall -Wextra -Wpedantic -Wshadow \
+		-Wconversion -Wold-style-cast -Werror -std=c++11 -o "$place/headers" "$place/headers.cc" $flags
 	LD_LIBRARY_PATH=${lib%/*} "$place/headers" || fail 'C++ has other values'
 fi
 

@@ -93,7 +93,7 @@ static void one_kind(struct usher_device *d, enum usher_irq kind, const char *na
 	char text[64];
 
 	(void)snprintf(text, sizeof(text), "%s: every vector signals", name);
-	int good = usher_irq_info(d, kind, &i) == 0 && i.count > 0 &&
+	int good = usher_irq_query(d, kind, &i) == 0 && i.count > 0 &&
 		   usher_irq_on(d, kind, i.count, &e) == 0;
 	for (uint32_t v = 0; good && v < i.count; v++)
 		good = usher_irq_fire(d, kind, v) == 0 && usher_irq_wait(d, kind, v, 1000) == 1;
@@ -105,7 +105,7 @@ static int megasas(struct usher_device *d)
 	struct usher_irq_info i;
 
 	fact(usher_config_find(d, PCI_CAP_ID_EXP) == -ENOENT, "no PCI Express capability");
-	fact(usher_irq_info(d, USHER_ERR, &i) == 0 && i.count == 0, "no ERR");
+	fact(usher_irq_query(d, USHER_ERR, &i) == 0 && i.count == 0, "no ERR");
 	fact(usher_irq_on(d, USHER_ERR, 1, &e) == -EINVAL, "which cannot be turned on");
 	e.msg[0] = '\0';
 	fact(usher_device_master_on(d, &e) == 0, "bus mastering on");

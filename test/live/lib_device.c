@@ -190,17 +190,17 @@ static void two_groups(const char *nic, const char *disk)
 
 	fact(usher_space_new(NULL, &s, &e) == 0, "a space");
 	struct usher_device *first = open_device(nic, s), *second = open_device(disk, s);
-	fact(usher_device_info(first)->group != usher_device_info(second)->group,
+	fact(usher_device_query(first)->group != usher_device_query(second)->group,
 		"two devices of two groups in it");
 	fact(usher_buffer_alloc(s, 1 << 20, 0, &b, &e) == 0, "a buffer for both");
 	usher_device_close(first);
-	fact(usher_space_info(s, &i, &e) == 0 && i.mappings == 1 && i.mappings_left == 65534,
+	fact(usher_space_query(s, &i, &e) == 0 && i.mappings == 1 && i.mappings_left == 65534,
 		"one group leaves: the kernel keeps the mapping");
 	fact(usher_space_map_at(s, b.iova, b.host, b.size, USHER_DMA_BOTH, NULL) == -EEXIST,
 		"and its place is taken");
 	usher_device_close(second);
 	first = open_device(nic, s);
-	fact(usher_space_info(s, &i, &e) == 0 && i.mappings_left == 65534,
+	fact(usher_space_query(s, &i, &e) == 0 && i.mappings_left == 65534,
 		"all left and one came back: so did the mapping");
 	fact(usher_space_unmap(s, b.iova, 4096, NULL) == -EINVAL, "a part of it stays");
 	fact(usher_space_unmap(s, b.iova, b.size, &e) == 0, "the whole goes");

@@ -67,7 +67,7 @@ static void reset_bus(struct usher_device *pf, const char *vf)
 	for (int i = 0; i < n && i < 8; i++)
 		if (strcmp(list[i].address, vf) == 0)
 			at = i;
-	fact(at >= 0 && !list[at].owned && list[at].group != usher_device_info(pf)->group,
+	fact(at >= 0 && !list[at].owned && list[at].group != usher_device_query(pf)->group,
 		"a reset of its bus hits the VF, whose group is not ours");
 	fact(usher_device_master_on(pf, &e) == 0 &&
 			usher_region_write(pf, USHER_BAR(0), NVME_CC, &mark, sizeof(mark)) == 0,
@@ -83,7 +83,7 @@ static void reset_bus(struct usher_device *pf, const char *vf)
 	struct usher_device *d = open_uri(uri, usher_device_space(pf));
 	struct usher_device *again = NULL;
 	char pf_uri[128];
-	(void)snprintf(pf_uri, sizeof(pf_uri), "pci:%s", usher_device_info(pf)->name);
+	(void)snprintf(pf_uri, sizeof(pf_uri), "pci:%s", usher_device_query(pf)->name);
 	fact(usher_device_open(pf_uri, usher_device_space(pf), &again, &e) == -EACCES,
 		"the PF once more while a VF is open: EACCES without the token");
 	e.msg[0] = '\0';

@@ -83,7 +83,7 @@ START_TEST(tells_what_the_space_can)
 	ck_assert_int_eq(usher_space_can(s, 99), 0);
 	ck_assert_int_eq(usher_region_info(dev, USHER_BAR(0), &r, NULL), 0);
 	ck_assert(r.type == 0 && r.subtype == 0);
-	ck_assert_uint_eq(usher_device_info(dev)->atomics, 0);
+	ck_assert_uint_eq(usher_device_query(dev)->atomics, 0);
 	usher_device_close(dev);
 }
 END_TEST
@@ -110,7 +110,7 @@ START_TEST(inherits_by_name)
 	ck_assert_int_eq(
 		setenv("USHER_DEVICE", "0000:01:00.0=model:none 0000:02:00.0=model:plain", 1), 0);
 	ck_assert_int_eq(usher_device_inherit("0000:02:00.0", NULL, &dev, NULL), 0);
-	ck_assert_str_eq(usher_device_info(dev)->name, "0000:02:00.0");
+	ck_assert_str_eq(usher_device_query(dev)->name, "0000:02:00.0");
 	usher_device_close(dev);
 }
 END_TEST
@@ -120,7 +120,7 @@ START_TEST(knows_the_device)
 	const struct usher_device_info *i;
 
 	open_plain();
-	i = usher_device_info(dev);
+	i = usher_device_query(dev);
 	ck_assert_uint_eq(i->vendor, 0x1b36);
 	ck_assert_uint_eq(i->device, 0x7777);
 	ck_assert_uint_eq(i->class_code, 0xff0000);
@@ -231,8 +231,8 @@ static void open_dead_window(struct usher_window *w)
 	open_plain();
 	ck_assert_int_eq(usher_window_open(dev, USHER_BAR(2), 0, 8192, USHER_UNCACHED, w, NULL), 0);
 	int fd = memfd_create("short", 0);
-	ck_assert_ptr_ne(mmap(w->mapping, w->mapping_size, PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_FIXED, fd, 0),
+	void *base = (void *)(uintptr_t)w->base;
+	ck_assert_ptr_ne(mmap(base, w->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
 		MAP_FAILED);
 	(void)close(fd);
 }
@@ -246,6 +246,19 @@ static void window_comes_back(struct usher_window *w, uint64_t off)
 	ck_assert_int_eq(usher_read32(w, off, &v), 0);
 	ck_assert_uint_eq(v, 7);
 }
+
+/* A thread of Go has a stack too small for a handler, and an alternate one beside it. */
+START_TEST(handles_a_sigbus_on_the_alternate_stack)
+{
+	struct usher_window w;
+	struct sigaction sa;
+
+	open_dead_window(&w);
+	ck_assert_int_eq(sigaction(SIGBUS, NULL, &sa), 0);
+	ck_assert(sa.sa_flags & SA_ONSTACK);
+	usher_device_close(dev);
+}
+END_TEST
 
 START_TEST(turns_a_sigbus_into_an_error)
 {
@@ -343,7 +356,7 @@ START_TEST(adds_vectors)
 	struct usher_irq_info i;
 
 	open_plain();
-	ck_assert_int_eq(usher_irq_info(dev, USHER_MSIX, &i), 0);
+	ck_assert_int_eq(usher_irq_query(dev, USHER_MSIX, &i), 0);
 	ck_assert(i.count == 8 && i.growable && !i.maskable);
 	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 9, NULL), -EINVAL);
 	ck_assert_int_eq(usher_irq_add(dev, USHER_MSIX, 3, NULL), -EINVAL);
@@ -376,7 +389,7 @@ START_TEST(adds_vectors_by_a_gap)
 
 	plain_model_register();
 	ck_assert_int_eq(usher_device_open("model:plain,noresize,vectors=6", NULL, &dev, NULL), 0);
-	ck_assert_int_eq(usher_irq_info(dev, USHER_MSIX, &i), 0);
+	ck_assert_int_eq(usher_irq_query(dev, USHER_MSIX, &i), 0);
 	ck_assert(!i.growable && !usher_device_can(dev, USHER_CAN_ADD_VECTORS));
 	ck_assert_int_eq(usher_irq_on(dev, USHER_MSIX, 7, &e), -ENOSPC);
 	ck_assert_ptr_nonnull(strstr(e.msg, "the kernel has only 6 vectors of MSI-X"));
@@ -431,8 +444,8 @@ int main(int argc, char **argv)
 		tells_what_is_not_there, inherits_by_name, knows_the_device,
 		masters_the_bus_only_when_asked, reads_registers_of_each_width,
 		survives_a_device_that_goes, turns_a_sigbus_into_an_error,
-		a_dead_window_keeps_nothing, masks_intx_at_each_signal, adds_vectors,
-		adds_vectors_by_a_gap, delivers_events};
+		handles_a_sigbus_on_the_alternate_stack, a_dead_window_keeps_nothing,
+		masks_intx_at_each_signal, adds_vectors, adds_vectors_by_a_gap, delivers_events};
 
 	(void)argc;
 	(void)argv;

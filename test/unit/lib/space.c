@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The IOVA space on a model: where mappings go, and that each is unmapped as it was mapped. */
+#include "lib/space.h"
+
 #include "base/num.h"
 #include "lib/plain_model.h"
 #include "lib/space_rounds.h"
@@ -48,7 +50,7 @@ START_TEST(needs_a_device_first)
 	ck_assert_int_eq(usher_space_new(NULL, &space, NULL), 0);
 	ck_assert_int_eq(usher_space_map(space, p, 4096, USHER_DMA_BOTH, &iova, &e), -EINVAL);
 	ck_assert_str_eq(e.msg, "no device is in the IOVA space yet");
-	ck_assert_int_eq(usher_space_info(space, &info, NULL), -EINVAL);
+	ck_assert_int_eq(usher_space_query(space, &info, NULL), -EINVAL);
 	usher_space_free(space);
 }
 END_TEST
@@ -66,7 +68,7 @@ START_TEST(places_mappings)
 	ck_assert_uint_eq(next.v, small.v + KIB(8)); /* a guard page is between them */
 	ck_assert_int_eq(usher_space_map(space, p, MIB(2), USHER_DMA_BOTH, &big, NULL), 0);
 	ck_assert_uint_eq(big.v % MIB(2), 0);
-	ck_assert_int_eq(usher_space_info(space, &info, NULL), 0);
+	ck_assert_int_eq(usher_space_query(space, &info, NULL), 0);
 	ck_assert_uint_eq(info.mappings, 3);
 	ck_assert_uint_eq(info.mapped, MIB(2) + KIB(8));
 	ck_assert_uint_eq(info.mappings_left, 65535 - 3);
@@ -347,6 +349,81 @@ START_TEST(says_where_huge_pages_come_from)
 }
 END_TEST
 
+static int never_unmaps(struct vfio_ioas *s, iova_t iova, uint64_t size, uint64_t *ret)
+{
+	(void)s, (void)iova, (void)size, (void)ret;
+	return -EIO;
+}
+
+START_TEST(keeps_a_buffer_that_devices_still_reach)
+{
+	struct usher_buffer b = USHER_BUFFER_NONE;
+
+	open_plain(NULL);
+	ck_assert_int_eq(usher_buffer_alloc(space, 4096, 0, &b, NULL), 0);
+	const struct vfio_ioas_ops *ops = space->ioas.ops;
+	struct vfio_ioas_ops stubborn = *ops;
+	stubborn.unmap = never_unmaps;
+	space->ioas.ops = &stubborn;
+	ck_assert_int_eq(usher_buffer_free(&b), -EIO);
+	ck_assert_ptr_nonnull(b.host);
+	((uint8_t *)b.host)[0] = 7;
+	ck_assert(reaches(dev, b.iova));
+	space->ioas.ops = ops;
+	ck_assert_int_eq(usher_buffer_free(&b), 0);
+	ck_assert_ptr_null(b.host);
+	close_plain();
+}
+END_TEST
+
+START_TEST(frees_a_buffer_that_the_caller_unmapped)
+{
+	struct usher_buffer b = USHER_BUFFER_NONE;
+
+	open_plain(NULL);
+	ck_assert_int_eq(usher_buffer_alloc(space, 4096, 0, &b, NULL), 0);
+	ck_assert_int_eq(usher_space_unmap(space, b.iova, b.size, NULL), 0);
+	ck_assert_int_eq(usher_buffer_free(&b), 0);
+	ck_assert_int_eq(b.fd, -1);
+	close_plain();
+}
+END_TEST
+
+START_TEST(takes_callers_of_every_version)
+{
+	struct {
+		struct usher_space_options known;
+		uint64_t later;
+	} o = {.known = {.guard = 4096, .quarantine = 1}};
+	struct {
+		struct usher_space_info known;
+		uint64_t later;
+	} info = {.later = 9};
+	struct usher_err e;
+
+	open_plain(NULL);
+	ck_assert_int_eq(usher_space_query_sized(space, &info.known, sizeof(info), &e), 0);
+	ck_assert_uint_gt(info.known.span_count, 0);
+	ck_assert_uint_eq(info.later, 0);
+	ck_assert_int_eq(usher_space_query_sized(space, &info.known, 8, &e), -EINVAL);
+	close_plain();
+	ck_assert_int_eq(usher_space_new_sized(&o.known, sizeof(o), &space, &e), 0);
+	usher_space_free(space);
+	o.later = 1;
+	ck_assert_int_eq(usher_space_new_sized(&o.known, sizeof(o), &space, &e), -E2BIG);
+}
+END_TEST
+
+START_TEST(refuses_a_guard_that_leaves_nothing)
+{
+	const struct usher_space_options o = {.guard = UINT64_MAX};
+	struct usher_err e;
+
+	ck_assert_int_eq(usher_space_new(&o, &space, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "a guard of 18446744073709551615 bytes leaves no"));
+}
+END_TEST
+
 static int is_reached(usher_iova_t iova)
 {
 	return reaches(dev, iova);
@@ -364,5 +441,7 @@ END_TEST
 SUITE("lib_space", needs_a_device_first, places_mappings, unmaps_exactly, keeps_freed_iovas_apart,
 	takes_iovas_of_the_callers, guards_what_the_caller_places, a_refused_place_disturbs_no_rest,
 	rests_end_without_a_group_too, obeys_the_narrowest_device, forgets_what_a_mask_cuts_off,
-	outlives_its_devices, shares_buffers, says_where_huge_pages_come_from,
+	outlives_its_devices, shares_buffers, keeps_a_buffer_that_devices_still_reach,
+	frees_a_buffer_that_the_caller_unmapped, takes_callers_of_every_version,
+	refuses_a_guard_that_leaves_nothing, says_where_huge_pages_come_from,
 	agrees_with_a_reference)

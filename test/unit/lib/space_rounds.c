@@ -110,7 +110,7 @@ static const char *compare(struct usher_space *s, int (*reaches)(usher_iova_t la
 		mapped += slots[i].size;
 		count++;
 	}
-	if (usher_space_info(s, &info, NULL))
+	if (usher_space_query(s, &info, NULL))
 		return "the space does not tell";
 	return info.mappings == count && info.mapped == mapped &&
 			       info.mappings_left == ENTRIES_MAX - count

@@ -38,7 +38,7 @@ static const char *use(struct worker *w, struct usher_device *d)
 		return "a window";
 	if (usher_buffer_alloc(usher_device_space(d), 8192, 0, &b, NULL) < 0)
 		return "a buffer";
-	if (usher_space_info(usher_device_space(d), &info, NULL) < 0 || !info.mappings)
+	if (usher_space_query(usher_device_space(d), &info, NULL) < 0 || !info.mappings)
 		return "what the space says";
 	if (usher_write32(&w->regs, PLAIN_ASK + 8, value) < 0 ||
 		usher_read32(&w->regs, PLAIN_ASK + 8, &back) < 0 || back != value)
@@ -89,7 +89,7 @@ START_TEST(devices_share_a_space)
 	ck_assert_int_eq(usher_space_new(NULL, &s, NULL), 0);
 	run(s);
 	/* The last device has closed the I/O address space. */
-	ck_assert_int_eq(usher_space_info(s, &info, NULL), -EINVAL);
+	ck_assert_int_eq(usher_space_query(s, &info, NULL), -EINVAL);
 	usher_space_free(s);
 }
 END_TEST
