@@ -206,8 +206,7 @@ int check_run(
 	else if (r < 0)
 		(void)err_say(e, r, "%s", why.msg);
 	c->devices = devices;
-	if (r == 0)
-		r = kernlog_read(h, &c->log);
+	r = r < 0 ? r : kernlog_read(h, &c->log);
 	if (r == 0) {
 		c->iommu = pci_iommu_state(h);
 		boot_read(h, &c->boot);

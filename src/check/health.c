@@ -136,7 +136,8 @@ void check_power(struct check_case *c)
 		return;
 	}
 	check_fix(c,
-		"if a guest fails with 'stuck in D3': echo 0 > /sys/bus/pci/devices/%s/d3cold_allowed",
+		"if a guest fails with 'stuck in D3': "
+		"echo 0 > /sys/bus/pci/devices/%s/d3cold_allowed",
 		c->address);
 }
 

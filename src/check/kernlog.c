@@ -14,13 +14,13 @@
  * How it works. Invariant: an event comes from a line that this kernel wrote since its boot, about
  * the device that its prefix names.
  *
- * The log is a list of records "<FACILITY * 8 + LEVEL>[TIME] TEXT". User space may add records, but
- * not with facility 0. dev_printk() begins TEXT with "DRIVER ADDRESS: "; an address elsewhere, or
- * behind a ':', may be a quotation, such as a USB device's name for itself. So a pattern for devices
- * is compared with what follows that prefix, and the others are anchored at the beginning of TEXT.
+ * The log is a list of records "<FACILITY * 8 + LEVEL>[TIME] TEXT". User space may add records,
+ * but not with facility 0. dev_printk() begins TEXT with "DRIVER ADDRESS: "; an address elsewhere,
+ * or behind a ':', may be a quotation, such as a USB device's name for itself. So a pattern for
+ * devices is compared with what follows that prefix, and the others with the beginning of TEXT.
  *
- * NVMe's lines name the controller, "nvme nvme0: ". Its own line in the log ties that to an address,
- * or else sysfs, which forgets a controller that is gone.
+ * NVMe's lines name the controller, "nvme nvme0: ". Its own line in the log ties that to an
+ * address, or else sysfs, which forgets a controller that is gone.
  */
 
 #define ADDRESS_MIN 12 /* "0000:01:00.0" */

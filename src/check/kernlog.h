@@ -99,9 +99,9 @@ struct kernlog {
 };
 
 /*
- * Reads the log once. Only the kernel's own lines of this boot count: anyone may write to /dev/kmsg,
- * and the kernel quotes names that devices have given themselves. A device that the kernel finds
- * anew starts without events.
+ * Reads the log once. Only the kernel's own lines of this boot count: user space may write to
+ * /dev/kmsg, and the kernel quotes names that devices have given themselves. A device that the
+ * kernel finds anew starts without events.
  * Return: 0, -ENOMEM.
  */
 int kernlog_read(struct host *h, struct kernlog *ret);

@@ -102,14 +102,16 @@ void check_claims_free(struct check_case *c);
 bool check_claims_hold(const struct check_case *c, struct pci_address a);
 
 /*
- * 1: the checked device does not answer; 0: it does; -EAGAIN: only a look that wakes the device could
- * tell; -errno.
+ * Return: 1 if the checked device does not answer, 0 if it does, -EAGAIN if only a look that wakes
+ * it could tell, -errno.
  */
 int check_device_is_dead(struct check_case *c);
 
 /* Why @d does not answer, by the kernel's log: its own line, its card's or its port's; NULL. */
 const struct kernlog_event *check_logged_loss(
 	const struct check_case *c, const struct pci_device *d);
+/* Its own line alone. */
+const struct kernlog_event *check_logged_own(const struct check_case *c, struct pci_address a);
 /* "is gone (it was 10de:2204): …" of an address without a device; "" if the log does not tell. */
 void check_gone_text(const struct check_case *c, struct pci_address a, char *buf, size_t size);
 /* The line as evidence of the last finding, and what helps against its cause. */
