@@ -303,6 +303,8 @@ static int gate_holds(struct bind_case *c, const struct pci_device *d, const cha
 				  "this check"
 				: "the host needs it: no --allow skips this check"};
 		r = bind_problem_add(c->plan, c->q, &kind, address, "%s: %s", o->object, o->text);
+		if (r == 0)
+			c->plan->problems[c->plan->problem_count - 1].unsure = o->unsure;
 	}
 	if (r == 0 && holds.disk_count)
 		r = gate_disks(c, d, &holds);
@@ -381,13 +383,25 @@ static int gate_lock(struct bind_case *c, const struct pci_device *d, const char
 		"the kernel keeps its device lock and does not return");
 }
 
+/* A read wakes a sleeping device; one that hangs may have no driver, and each read times out. */
+static bool is_awake(struct host *h, const struct pci_device *d)
+{
+	char path[FILE_PATH_MAX], status[32];
+
+	return d->driver[0] &&
+	       pci_device_path(d->address, "power/runtime_status", path, sizeof(path)) == 0 &&
+	       host_read_text(h, path, status, sizeof(status)) > 0 && strcmp(status, "active") == 0;
+}
+
 /* Whatever is done to a device that does not answer hangs, or times out, or is done to nothing. */
 static int gate_dead(struct bind_case *c, const struct pci_device *d, const char *address)
 {
 	char fix[64];
 	const struct problem_kind dead = {"dead", PROBLEM_REFUSES, fix};
-	int r = d->seems_dead ? 1 : pci_device_is_dead(c->env->host, d);
+	int r = d->seems_dead ? 1 : 0;
 
+	if (!r && (!c->q->survey || is_awake(c->env->host, d)))
+		r = pci_device_is_dead(c->env->host, d);
 	(void)snprintf(fix, sizeof(fix), "usher check %s", address);
 	if (r == -ETIMEDOUT)
 		return bind_problem_add(c->plan, c->q, &dead, address,

@@ -111,7 +111,7 @@ static int member_decide(struct bind_case *c, struct bind_member *m)
 		return 0;
 	}
 	m->act = BIND_ACT_TAKE;
-	return choose_driver(c, m);
+	return c->q->survey ? 0 : choose_driver(c, m);
 }
 
 /* Changes to a member besides its driver. */
@@ -159,7 +159,7 @@ static int add_group(struct bind_case *c, int number)
 			members[i].device = g.members[i];
 			members[i].is_target = find_target(c->q, g.members[i].address);
 			r = member_decide(c, &members[i]);
-			if (r == 0)
+			if (r == 0 && !c->q->survey)
 				r = member_decide_rest(c, &members[i]);
 		}
 		list[p->group_count - 1].access = access_of(c, &list[p->group_count - 1]);

@@ -42,6 +42,11 @@ struct bind_request {
 	size_t allow_count;
 	bool only; /* take no sibling; each must leave the group viable */
 	/*
+	 * Only the problems are of interest: no driver is chosen, and no sleeping device is woken
+	 * to see whether it answers. bind_take() needs a plan without this.
+	 */
+	bool survey;
+	/*
 	 * The targets are claimed, and the claim's rule sets this override. A device that has this
 	 * override, or none, and no driver goes to the driver that matches when it is released.
 	 * NULL: not claimed.
@@ -81,6 +86,7 @@ struct bind_problem {
 	const char *check; /* stable name: "iommu", "id", "member", "block", … */
 	bool refuses; /* false: a warning, or allowed */
 	bool liftable; /* --allow=CHECK lifts it */
+	bool unsure; /* usher could not find out, so it refuses */
 	char object[64]; /* "0000:03:00.0", "nvme0n1p1", "group 12" */
 	char text[256]; /* escaped */
 	char fix[256]; /* the hint; "" for none */

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "check/rule.h"
+#include "check/verdict.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,10 +14,11 @@
  * How it works. Invariant: a rule only reads, and the state of a host is never an error of the
  * check.
  *
- * check_run() reads the facts that several rules need (struct check_case), runs the host's rules,
- * and then the device rules: on the named devices, or else on all. A rule calls check_found(), then
- * check_seen() for the evidence and check_fix() for the fix. If it cannot read what it needs, it
- * calls check_blind(), so that "found nothing" and "could not look" stay apart.
+ * check_run() reads the facts that several rules need (struct check_case) and runs the host's
+ * rules. Then it judges the named devices, or else all that a person may lend (verdict.c), and runs
+ * the device rules on these. A rule calls check_found(), then check_seen() for the evidence and
+ * check_fix() for the fix. If it cannot read what it needs, it calls check_blind(), so that "found
+ * nothing" and "could not look" stay apart.
  *
  * Rules for named devices only (NAMED) are about lending a device now. For devices that nobody
  * named, an error counts as a warning, because the host itself works.
@@ -104,6 +106,18 @@ const char *check_severity_name(enum check_severity s)
 	return names[s];
 }
 
+const char *check_verdict_name(enum check_verdict_kind k)
+{
+	static const char *const names[] = {
+		[CHECK_LENDABLE] = "yes",
+		[CHECK_STEP] = "step",
+		[CHECK_CANNOT] = "no",
+		[CHECK_UNKNOWN] = "unknown",
+	};
+
+	return names[k];
+}
+
 static void run_rules(struct check_case *c, enum check_scope scope)
 {
 	for (size_t i = 0; i < COUNT(rules); i++) {
@@ -159,22 +173,61 @@ static int refuse_absent(struct check_case *c, struct pci_address a)
 	return r;
 }
 
-static int run_devices(struct check_case *c)
+/* The devices that the report is about: the named ones, or those that a person may lend. */
+static int choose_devices(struct check_case *c, struct pci_device **ret, size_t *ret_count)
 {
 	const struct check_request *q = c->request;
-	int r = q->address_count ? hold_view_new(c->host, HOLD_EVERYTHING, &c->view, c->e) : 0;
+	size_t room = q->address_count > c->device_count ? q->address_count : c->device_count;
+	struct pci_device *list = calloc(room + 1, sizeof(*list));
+	size_t count = 0;
 
-	for (size_t i = 0; r == 0 && i < q->address_count; i++) {
+	*ret = list;
+	if (!list)
+		return err_set(c->e, -ENOMEM, "check this host");
+	for (size_t i = 0; i < q->address_count; i++) {
 		const struct pci_device *d = check_find(c, q->addresses[i]);
 
 		if (!d) {
 			return refuse_absent(c, q->addresses[i]);
 		}
-		r = run_device(c, d, true);
+		list[count++] = *d;
 	}
-	for (size_t i = 0; r == 0 && !q->address_count && i < c->device_count; i++)
-		r = run_device(c, &c->devices[i], false);
+	for (size_t i = 0; !q->address_count && i < c->device_count; i++)
+		if (q->all || check_may_lend(&c->devices[i]))
+			list[count++] = c->devices[i];
+	*ret_count = count;
+	return 0;
+}
+
+static int run_devices(struct check_case *c)
+{
+	cleanup_free struct pci_device *list = NULL;
+	bool named = c->request->address_count;
+	size_t count = 0;
+
+	int r = choose_devices(c, &list, &count);
+	if (r < 0)
+		return r;
+	r = check_verdicts(c, list, count);
+	if (r == 0 && named && !c->view)
+		r = hold_view_new(c->host, HOLD_EVERYTHING, &c->view, c->e);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = run_device(c, &list[i], named);
 	return r;
+}
+
+/* The host comes first, then what is no device (a node, a module), then devices by address. */
+static int object_order(const char *a, const char *b)
+{
+	bool host_a = strcmp(a, "host") == 0, host_b = strcmp(b, "host") == 0;
+	struct pci_address x, y;
+
+	if (host_a != host_b)
+		return host_a ? -1 : 1;
+	bool device_a = pci_address_parse(a, &x) == 0, device_b = pci_address_parse(b, &y) == 0;
+	if (device_a != device_b)
+		return device_a ? 1 : -1;
+	return device_a ? pci_address_compare(x, y) : strcmp(a, b);
 }
 
 static int finding_order(const void *a, const void *b)
@@ -183,9 +236,9 @@ static int finding_order(const void *a, const void *b)
 
 	if (x->severity != y->severity)
 		return x->severity > y->severity ? -1 : 1;
-	int n = strcmp(x->rule->id, y->rule->id);
+	int n = object_order(x->object, y->object);
 	if (n == 0)
-		n = strcmp(x->object, y->object);
+		n = strcmp(x->rule->id, y->rule->id);
 	return n ? n : strcmp(x->text, y->text);
 }
 
@@ -230,6 +283,7 @@ int check_run(
 
 void check_report_fini(struct check_report *r)
 {
+	free(r->verdicts);
 	free(r->list);
 	free(r->blind);
 	*r = (struct check_report){0};

@@ -2,7 +2,7 @@
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 
-#include "pci/address.h"
+#include "pci/device.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,10 +49,27 @@ struct check_blind {
 	int error; /* -errno */
 };
 
+/* Whether usher would lend a device now. */
+enum check_verdict_kind {
+	CHECK_LENDABLE,
+	CHECK_STEP, /* after a step, which the text names */
+	CHECK_CANNOT,
+	CHECK_UNKNOWN, /* this user may not see all users of the device */
+};
+
+struct check_verdict {
+	struct pci_device device;
+	enum check_verdict_kind kind;
+	size_t count; /* of steps, or reasons; the text has the first one */
+	char text[400]; /* the step, or the reason; escaped; "" for none */
+	char why[400]; /* why the step is needed; "" if the text says so */
+};
+
 struct check_report {
+	size_t verdict_count;
+	struct check_verdict *verdicts; /* on the named devices, or on those that may be lent */
 	size_t count;
-	struct check_finding
-		*list; /* by severity, then in the order of the table, then by object */
+	struct check_finding *list; /* by severity, then by object (the host first), then by rule */
 	size_t blind_count;
 	struct check_blind *blind;
 	size_t rules_run;
@@ -66,6 +83,7 @@ struct check_request {
 	 */
 	const struct pci_address *addresses;
 	size_t address_count;
+	bool all; /* without any: bridges and the chipset as well */
 };
 
 /*
@@ -79,6 +97,9 @@ void check_report_fini(struct check_report *r);
 
 /* How many findings are of this severity. */
 size_t check_report_count(const struct check_report *r, enum check_severity s);
+
+/* "yes", "step", "no", "unknown". */
+const char *check_verdict_name(enum check_verdict_kind k);
 
 /* "fail", "warn", "info". */
 const char *check_severity_name(enum check_severity s);

@@ -173,14 +173,13 @@ void check_twins(struct check_case *c)
 	check_seen(c, check_attribute_path(c, "device", path, sizeof(path)), value);
 }
 
-/* The modprobe or kernel option that assigns this device to vfio-pci. */
-static bool early_claim(struct check_case *c, char *buf, size_t size)
+bool check_early_ids(struct check_case *c, const struct pci_device *d, char *buf, size_t size)
 {
 	const struct modprobe_line *l;
 	char ids[256], want[16];
 	size_t at = 0;
 
-	(void)snprintf(want, sizeof(want), "%04x:%04x", c->device->vendor, c->device->device);
+	(void)snprintf(want, sizeof(want), "%04x:%04x", d->vendor, d->device);
 	if (c->boot.booted && modprobe_value(c->boot.booted, "vfio_pci.ids", ids, sizeof(ids)) &&
 		strcasestr(ids, want)) {
 		(void)snprintf(buf, size, "/proc/cmdline");
@@ -201,7 +200,7 @@ void check_early(struct check_case *c)
 
 	if (!d->driver[0] || bind_on_vfio(c->host, d) || d->is_bridge)
 		return;
-	if (early_claim(c, path, sizeof(path))) {
+	if (check_early_ids(c, d, path, sizeof(path))) {
 		check_found(c, CHECK_WARN, c->address,
 			"was meant for vfio-pci at boot, but %s bound it first", d->driver);
 		check_seen(c, path, d->driver);

@@ -240,8 +240,13 @@ void check_viable(struct check_case *c)
 			d->driver, address, o->driver);
 		(void)pci_device_path(o->address, "driver", path, sizeof(path));
 		check_seen(c, path, o->driver);
-		check_fix(c, "usher bind %s takes the whole group, or says what prevents it",
-			c->address);
+		if (check_verdict_of(c, d->address) == CHECK_CANNOT)
+			check_fix(c,
+				"its group cannot be lent: move the card to another slot, or give "
+				"it back to its driver: usher release %s",
+				c->address);
+		else
+			check_fix(c, "to take the whole group: usher bind %s", c->address);
 		return;
 	}
 }

@@ -30,6 +30,39 @@ static void tell_gone(struct check_case *c, const struct kernlog_event *x)
 		     "and on");
 }
 
+/* A device of the log behind this port, which is not there now. */
+static const struct kernlog_known *lost_behind(struct check_case *c, struct pci_address port)
+{
+	char path[FILE_PATH_MAX];
+	uint64_t bus;
+
+	if (pci_device_path(port, "secondary_bus_number", path, sizeof(path)) < 0 ||
+		host_read_number(c->host, path, &bus) < 0)
+		return NULL;
+	for (size_t i = 0; i < c->log.known_count; i++) {
+		const struct kernlog_known *k = &c->log.known[i];
+		if (k->address.bus == bus && k->address.domain == port.domain &&
+			!check_find(c, k->address))
+			return k;
+	}
+	return NULL;
+}
+
+/* A port with an empty slot is nothing new, unless the kernel had found a device in it. */
+static void tell_port(struct check_case *c, const struct kernlog_event *x)
+{
+	const struct kernlog_known *was = lost_behind(c, x->address);
+	char address[PCI_ADDRESS_TEXT], port[PCI_ADDRESS_TEXT];
+
+	if (!was || check_logged_own(c, was->address))
+		return;
+	check_found(c, CHECK_WARN, pci_address_format(was->address, address),
+		"is gone (it was %04x:%04x): the link of its port %s went down", was->vendor,
+		was->device, pci_address_format(x->address, port));
+	check_logged_seen(c, x);
+	check_logged_fix(c, x);
+}
+
 void check_kernel_log(struct check_case *c)
 {
 	for (size_t i = 0; i < c->log.event_count; i++) {
@@ -38,6 +71,8 @@ void check_kernel_log(struct check_case *c)
 
 		if (is_loss && x->has_address)
 			tell_gone(c, x);
+		else if (x->cause == KERNLOG_SLOT)
+			tell_port(c, x);
 		else if (!x->has_address && (is_loss || x->cause == KERNLOG_WAITS))
 			tell_event(c, CHECK_WARN, x->name[0] ? x->name : "host", x, "");
 		else if (x->cause == KERNLOG_HUNG || x->cause == KERNLOG_INVALIDATION ||
@@ -46,39 +81,6 @@ void check_kernel_log(struct check_case *c)
 	}
 	/* check_faults() reports a log that cannot be read. */
 	c->spoke |= c->log.error < 0;
-}
-
-/* A device of the log behind this port, which is not there now. */
-static const struct kernlog_known *lost_behind(struct check_case *c)
-{
-	char path[FILE_PATH_MAX];
-	uint64_t bus;
-
-	check_attribute_path(c, "secondary_bus_number", path, sizeof(path));
-	if (host_read_number(c->host, path, &bus) < 0)
-		return NULL;
-	for (size_t i = 0; i < c->log.known_count; i++) {
-		const struct kernlog_known *k = &c->log.known[i];
-		if (k->address.bus == bus && k->address.domain == c->device->address.domain &&
-			!check_find(c, k->address))
-			return k;
-	}
-	return NULL;
-}
-
-static void tell_port(struct check_case *c, const struct kernlog_event *x)
-{
-	char address[PCI_ADDRESS_TEXT], more[64] = "";
-
-	for (size_t i = 0; i < c->device_count; i++)
-		if (c->devices[i].has_parent &&
-			pci_address_equal(c->devices[i].parent, c->device->address))
-			return;
-	const struct kernlog_known *was = lost_behind(c);
-	if (was)
-		(void)snprintf(more, sizeof(more), ": %s (%04x:%04x) is gone",
-			pci_address_format(was->address, address), was->vendor, was->device);
-	tell_event(c, was ? CHECK_WARN : CHECK_INFO, c->address, x, more);
 }
 
 /* When a line about a device that answers still matters. Other rules report the rest. */
@@ -143,9 +145,7 @@ void check_device_log(struct check_case *c)
 		if (x->cause == KERNLOG_CAUSES || !x->has_address ||
 			!pci_address_equal(x->address, c->device->address))
 			continue;
-		if (c->device->is_bridge && x->cause == KERNLOG_SLOT)
-			tell_port(c, x);
-		else if (event_matters(c, x) && !(is_loss && check_device_is_dead(c) == 1))
+		if (event_matters(c, x) && !(is_loss && check_device_is_dead(c) == 1))
 			tell_event(c, uses[x->cause].severity, c->address, x,
 				is_loss ? ", but it answers now" : "");
 	}

@@ -144,7 +144,7 @@ static const struct kernlog_advice advices[KERNLOG_CAUSES] = {
 	[KERNLOG_LOST] = {"stopped answering", KERNLOG_REVIVE},
 	[KERNLOG_RESET] = {"did not come back from a reset",
 		KERNLOG_REVIVE ". Then try another reset: usher prove ADDRESS"},
-	[KERNLOG_SLOT] = {"its link went down, and nothing is behind it now",
+	[KERNLOG_SLOT] = {"lost its link",
 		"seat the card and its power cables again; then: echo 1 > /sys/bus/pci/rescan"},
 	[KERNLOG_PROBE] = {"a driver refused it",
 		"the driver's lines before this one say why: dmesg | grep ADDRESS"},

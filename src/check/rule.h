@@ -96,6 +96,12 @@ bool check_is_display(const struct check_case *c, const struct pci_device *d);
 /* True for a display on a board of its own: neither the processor's nor a virtual function. */
 bool check_is_card(const struct check_case *c, const struct pci_device *d);
 
+/* True if vfio-pci has an option to take the ids of @d at boot; @buf: where it is set. */
+bool check_early_ids(struct check_case *c, const struct pci_device *d, char *buf, size_t size);
+
+/* The verdict on a device of the report; CHECK_UNKNOWN for another one. */
+enum check_verdict_kind check_verdict_of(const struct check_case *c, struct pci_address a);
+
 /* Claims, read once for all rules. check_claims_hold() is true if a claim's device is at @a. */
 void check_claims_read(struct check_case *c);
 void check_claims_free(struct check_case *c);

@@ -136,7 +136,7 @@ static const struct column known[] = {
 	{"name", TABLE_LEFT, fill_name},
 	{"above", TABLE_LEFT, fill_above},
 	{"state", TABLE_LEFT, fill_state},
-	{"used-by", TABLE_SHRINK, fill_used_by},
+	{"used-by", TABLE_WRAP, fill_used_by},
 };
 
 static const struct column *column_find(const char *name, size_t len)

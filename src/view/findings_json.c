@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "pci/class.h"
 #include "view/findings.h"
 #include "view/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *or_null(const char *text)
@@ -21,8 +23,31 @@ static void put_finding(struct json *one, const struct check_finding *f)
 	json_put_text(one, "fix", or_null(f->fix));
 }
 
-int findings_json(const struct check_report *r, struct err *e)
+static void put_verdict(struct json *one, const struct check_verdict *v)
 {
+	const struct pci_device *d = &v->device;
+	char address[PCI_ADDRESS_TEXT], id[16];
+
+	json_put_text(one, "address", pci_address_format(d->address, address));
+	(void)snprintf(id, sizeof(id), "%06x", d->class);
+	json_put_text(one, "class", id);
+	json_put_text(one, "class_name", pci_class_name(d->class));
+	(void)snprintf(id, sizeof(id), "%04x:%04x", d->vendor, d->device);
+	json_put_text(one, "id", id);
+	json_put_text(one, "driver", or_null(d->driver));
+	if (d->group == PCI_GROUP_NONE)
+		json_put_null(one, "group");
+	else
+		json_put_number(one, "group", (uint64_t)d->group);
+	json_put_text(one, "verdict", check_verdict_name(v->kind));
+	json_put_text(one, "text", or_null(v->text));
+	json_put_text(one, "why", or_null(v->why));
+	json_put_number(one, "count", v->kind == CHECK_LENDABLE ? 0 : v->count);
+}
+
+int findings_json(const struct findings *f, struct err *e)
+{
+	const struct check_report *r = f->report;
 	struct json *doc = NULL;
 
 	int x = json_new("check", &doc, e);
@@ -34,7 +59,10 @@ int findings_json(const struct check_report *r, struct err *e)
 	json_put_number(doc, "notes", check_report_count(r, CHECK_INFO));
 	json_put_number(doc, "checks", r->rules_run);
 	json_put_number(doc, "checks_quiet", r->rules_quiet);
-	struct json *list = json_put_list(doc, "findings");
+	struct json *list = json_put_list(doc, "devices");
+	for (size_t i = 0; i < r->verdict_count; i++)
+		put_verdict(json_push_map(list), &r->verdicts[i]);
+	list = json_put_list(doc, "findings");
 	for (size_t i = 0; i < r->count; i++)
 		put_finding(json_push_map(list), &r->list[i]);
 	list = json_put_list(doc, "unknown");

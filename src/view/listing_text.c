@@ -59,6 +59,8 @@ static void drop_empty(struct columns *c, const struct listing *l)
 }
 
 #define NARROW 120 /* [columns] */
+#define TINY 64
+#define REASON_MIN 16 /* [columns] */
 
 /* A narrow terminal has no room for these; `usher show` prints them. */
 static void drop_wide(struct columns *c)
@@ -68,6 +70,52 @@ static void drop_wide(struct columns *c)
 
 	for (size_t i = 0; width && width < NARROW && i < COUNT(wide); i++)
 		columns_drop(c, wide[i]);
+	if (width && width < TINY) {
+		columns_drop(c, "class");
+		columns_drop(c, "driver");
+	}
+}
+
+static unsigned depth_of(const struct tree *t, size_t at)
+{
+	unsigned depth = 0;
+
+	for (; t->list[at].parent != TREE_TOP; at = t->list[at].parent)
+		depth++;
+	return depth;
+}
+
+static unsigned column_width(
+	const struct listing *l, const struct columns *c, size_t column, enum tree_kind kind)
+{
+	size_t width = strlen(c->list[column]->name);
+	char text[COLUMN_TEXT];
+
+	for (size_t i = 0; i < l->tree.count; i++) {
+		const struct tree_node *n = &l->tree.list[i];
+		size_t indent = column == 0 && kind != TREE_FLAT ? 2 * depth_of(&l->tree, i) : 0;
+
+		if (n->entry)
+			c->list[column]->fill(l, n->entry, text, sizeof(text));
+		else
+			(void)snprintf(text, sizeof(text), "%s", column == 0 ? n->heading : "");
+		if (strlen(text) + indent > width)
+			width = strlen(text) + indent;
+	}
+	return (unsigned)width;
+}
+
+/* What the other columns leave of the terminal for the reason; 0: it is not broken. */
+static unsigned reason_room(const struct listing *l, const struct columns *c, enum tree_kind kind)
+{
+	unsigned width = wrap_width(), used = 0;
+
+	if (!width || !columns_find(c, "used-by"))
+		return 0;
+	for (size_t i = 0; i < c->count; i++)
+		if (strcmp(c->list[i]->name, "used-by") != 0)
+			used += column_width(l, c, i, kind) + 1;
+	return width > used + REASON_MIN ? width - used : REASON_MIN;
 }
 
 static void set_row(struct table *t, const struct columns *c, const struct listing *l,
@@ -125,6 +173,7 @@ static int print_columns(
 	int r = table_new(heads, c->count, &t, e);
 	if (r < 0)
 		return r;
+	table_wrap(t, reason_room(l, c, kind));
 	r = fill_table(t, c, l, kind);
 	r = r < 0 ? err_set(e, r, "list PCI devices") : table_print(t, e);
 	table_free(t);
