@@ -108,7 +108,9 @@ const char *device_group_reason(const struct pci_reason *r, char *buf, size_t si
 		(void)snprintf(why, sizeof(why), " (%s) cannot isolate devices", port_name(r));
 		break;
 	case PCI_ACS_UNKNOWN:
-		(void)snprintf(why, sizeof(why), ": only root can read its ACS");
+		(void)snprintf(why, sizeof(why), ": %s",
+			r->error == -EACCES ? "only root can read its ACS"
+					    : "its ACS cannot be read");
 		break;
 	case PCI_ACS_ISOLATES:
 		break;
