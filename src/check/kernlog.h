@@ -59,9 +59,7 @@ extern const struct kernlog_pattern kernlog_patterns[];
 extern const size_t kernlog_pattern_count;
 
 /* The way back for a device that does not answer. */
-#define KERNLOG_REVIVE                                                                         \
-	"echo 1 > /sys/bus/pci/devices/ADDRESS/remove; echo 1 > /sys/bus/pci/rescan; if that " \
-	"fails, power the host off and on"
+#define KERNLOG_REVIVE "usher revive ADDRESS"
 
 /* What people read about a cause. ADDRESS stands for the device. */
 struct kernlog_advice {

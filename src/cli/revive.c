@@ -142,6 +142,17 @@ static int revive_option(void *arg, int c, const char *text)
 	}
 }
 
+/* An address need not have a device any more; any other word names one that is there. */
+static int revive_operand(struct arguments *a, int count, char **words)
+{
+	if (count == 1 && pci_address_parse(words[0], &a->request.function.address) == 0)
+		return 0;
+	int r = targets_operands(&a->targets, a->env.host, count, words, 1);
+	if (!r)
+		a->request.function = a->targets.list[0];
+	return r;
+}
+
 static int revive_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
 {
 	static const struct option takes[] = {
@@ -164,16 +175,16 @@ static int revive_parse(const struct verb *v, int argc, char **argv, struct argu
 	count = argc - optind;
 	if (count > 1)
 		return option_wrong(v, "one ADDRESS is needed, not %d operands", count);
-	r = targets_operands(&a->targets, count, argv + optind, 1);
-	if (r)
-		return r;
 	if (a->targets.host && !a->targets.dry_run)
 		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
-	a->request.function = a->targets.list[0];
+	r = option_host(a->targets.host, &a->env.host);
+	if (!r)
+		r = revive_operand(a, count, argv + optind);
+	if (r)
+		return r;
 	a->request.allow = a->targets.allow;
 	a->request.allow_count = a->targets.allow_count;
-	r = option_host(a->targets.host, &a->env.host);
-	return r || !a->snapshot ? r : option_host(a->snapshot, &a->request.before);
+	return a->snapshot ? option_host(a->snapshot, &a->request.before) : 0;
 }
 
 static int revive_run(const struct verb *v, int argc, char **argv)
