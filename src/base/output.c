@@ -220,19 +220,26 @@ static int open_in_place(const struct output_walk *w, unsigned mode, struct err 
 	return fd;
 }
 
-/*
- * The new file lies beside the old one until rename(2), under a name that nobody can know before:
- * another user may have planted a file or a folder of any other.
- */
-static int open_new(const struct output_walk *w, char name[32], unsigned mode)
+/* A name that nobody can know before: another user may have planted a file or folder of any other. */
+static int name_draw(char name[32])
 {
 	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return -errno;
+	(void)snprintf(name, 32, ".usher-%016" PRIx64, random);
+	return 0;
+}
+
+/* The new file lies beside the old one until rename(2). */
+static int open_new(const struct output_walk *w, char name[32], unsigned mode)
+{
 	int fd = -1;
 
 	for (int tries = 0; fd < 0 && tries < NEW_TRIES; tries++) {
-		if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-			return -errno;
-		(void)snprintf(name, 32, ".usher-%016" PRIx64, random);
+		int r = name_draw(name);
+		if (r < 0)
+			return r;
 		fd = openat(w->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 		if (fd < 0 && errno != EEXIST)
 			return -errno;
@@ -240,10 +247,56 @@ static int open_new(const struct output_walk *w, char name[32], unsigned mode)
 	return fd < 0 ? -EEXIST : fd;
 }
 
-static int replace_file(const struct output_walk *w, const void *data, size_t len, unsigned mode)
+/* The kernel replaces no file by linkat(2), so that the new one gets another name first. */
+static int name_link(const struct output_walk *w, int fd, char name[32])
+{
+	char self[32];
+	int r = -1;
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	for (int tries = 0; r < 0 && tries < NEW_TRIES; tries++) {
+		r = name_draw(name);
+		if (r < 0)
+			return r;
+		r = linkat(AT_FDCWD, self, w->dir, name, AT_SYMLINK_FOLLOW);
+		if (r < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return r < 0 ? -EEXIST : 0;
+}
+
+/*
+ * Nothing is left of a file without a name when usher dies while it writes.
+ * Return: 0; 1 this file system has none, or /proc is not there; -errno.
+ */
+static int replace_unseen(const struct output_walk *w, const void *data, size_t len, unsigned mode)
 {
 	char name[32];
 
+	cleanup_fd int fd = openat(w->dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+	if (fd < 0)
+		return 1;
+	int r = fd_write_full(fd, data, len);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	if (name_link(w, fd, name) < 0)
+		return 1;
+	if (renameat(w->dir, name, w->dir, w->name) == 0)
+		return 0;
+	r = -errno;
+	(void)unlinkat(w->dir, name, 0);
+	return r;
+}
+
+static int replace_file(const struct output_walk *w, const void *data, size_t len, unsigned mode)
+{
+	char name[32];
+	int done = replace_unseen(w, data, len, mode);
+
+	if (done <= 0)
+		return done;
 	cleanup_fd int fd = open_new(w, name, mode);
 	if (fd < 0)
 		return fd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/output.h"
 
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "suite.h"
@@ -8,9 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STRANGER 65534
@@ -249,7 +253,44 @@ START_TEST(needs_no_name_that_others_can_take)
 }
 END_TEST
 
-SUITE("output", needs_no_name_that_others_can_take, follows_no_link_of_another_user,
-	follows_no_link_to_a_link_of_another_user, keeps_files_of_other_users,
-	empties_no_file_through_a_second_name, waits_for_no_reader_of_a_fifo, follows_own_links,
-	writes_where_a_pipe_ends, names_what_is_no_file)
+/* Without . and .. */
+static int count_names(const char *path)
+{
+	cleanup_dir DIR *d = opendir(path);
+	int count = 0;
+
+	ck_assert_ptr_nonnull(d);
+	while (readdir(d))
+		count++;
+	return count - 2;
+}
+
+/* The kernel ends the writer in the middle of the file, when that reaches its limit of size. */
+START_TEST(leaves_nothing_when_it_dies)
+{
+	const struct rlimit limit = {.rlim_cur = 1 << 16, .rlim_max = 1 << 16};
+	static char text[1 << 20];
+	struct folder f = folder_make();
+	int status;
+	struct err e = {0};
+
+	ck_assert_int_eq(file_replace(f.path, "before", 6, 0600), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)signal(SIGXFSZ, SIG_DFL);
+		(void)setrlimit(RLIMIT_FSIZE, &limit);
+		_exit(output_write("snapshot", f.path, text, sizeof(text), 0600, &e) < 0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+	ck_assert_int_eq(count_names(f.shared), 1);
+	expect_text(f.path, "before");
+	folder_remove(&f);
+}
+END_TEST
+
+SUITE("output", leaves_nothing_when_it_dies, needs_no_name_that_others_can_take,
+	follows_no_link_of_another_user, follows_no_link_to_a_link_of_another_user,
+	keeps_files_of_other_users, empties_no_file_through_a_second_name,
+	waits_for_no_reader_of_a_fifo, follows_own_links, writes_where_a_pipe_ends,
+	names_what_is_no_file)
