@@ -64,7 +64,7 @@ int host_interface(struct host *h, const char *word, char ret[HOST_INTERFACE_MAX
 		(!is_known && (file_path(path, sizeof(path), "/sys/class/net/%s", name) < 0 ||
 				      h->ops->link(h, path, target, sizeof(target)) < 0)))
 		return -ENODEV;
-	/* Without an answer of rtnetlink, sysfs is believed, unless the answer is that it is none. */
+	/* Without an answer of rtnetlink, sysfs is believed; "there is none" is an answer. */
 	if (h == host_live() && (is_known || r == -ENODEV)) {
 		r = sysfs_compare(h, name, &link);
 		if (r < 0)
