@@ -27,6 +27,9 @@ expect() {
 	esac
 }
 
+# Each verb and each option with a value has a type.
+usher complete --check || exit 1
+
 want=claim expect cl
 want=claims expect cl
 want=list expect ''
@@ -62,6 +65,8 @@ COMP_WORDS=(vfio-pci-bind --he) COMP_CWORD=1 COMP_LINE='vfio-pci-bind --he' COMP
 _usher_compat
 [ "${COMPREPLY[*]}" = --help ] || { echo "vfio-pci-bind --he: '${COMPREPLY[*]}'"; exit 1; }
 
+complete_words bind --timeout ''
+[ ${#COMPREPLY[@]} -eq 0 ] || { echo "completes a number: ${COMPREPLY[*]}"; exit 1; }
 complete_words list --nonsense
 [ ${#COMPREPLY[@]} -eq 0 ] || { echo "completes nonsense: ${COMPREPLY[*]}"; exit 1; }
 

@@ -1,44 +1,44 @@
 # SPDX-License-Identifier: MIT
-# Completion of usher for bash. Verbs and options come from `usher --help` and `usher VERB --help`.
+# Completion of usher for bash. `usher complete` knows what a word may be; ':…' lines leave files to
+# bash.
 
-_usher_addresses() {
-	local path
-	for path in /sys/bus/pci/devices/*; do
-		[[ -e $path/pci_bus ]] || printf '%s\n' "${path##*/}"
-	done
+_usher_files() {
+	compopt -o filenames 2>/dev/null
+	case $1 in
+	:command) mapfile -t COMPREPLY < <(compgen -c -- "$2") ;;
+	:snapshot) mapfile -t COMPREPLY < <(compgen -f -X '!*.host' -- "$2" && compgen -d -- "$2") ;;
+	esac
+	[[ ${#COMPREPLY[@]} -gt 0 ]] || mapfile -t COMPREPLY < <(compgen -f -- "$2")
 }
 
 _usher() {
-	local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words
-	# readline splits words at the colons of an address: join them again.
-	local line=${COMP_LINE:0:COMP_POINT}
-	local whole=${line##* }
-
-	if [[ $line != *' '*' '* ]]; then
-		words=$(usher --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p')
-		mapfile -t COMPREPLY < <(compgen -W "$words --help --version" -- "$word")
-	elif [[ $verb == help ]]; then
-		# A verb, or one of the words on the lines below "help TOPIC".
-		words=$(usher --help 2>/dev/null | sed -n -e 's/^ \{16\}\([a-z ]*\)$/\1/p' \
-			-e 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p')
-		mapfile -t COMPREPLY < <(compgen -W "$words --host --help" -- "$word")
-	elif [[ $whole == -* ]]; then
-		words=$(usher "$verb" --help 2>/dev/null |
-			sed -n 's/^ *\(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p')
-		mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$word")
-	else
-		mapfile -t COMPREPLY < <(compgen -W "$(_usher_addresses)" -- "$whole")
-		COMPREPLY=("${COMPREPLY[@]#"${whole%"$word"}"}")
+	# readline splits words at colons and equals signs: split the line at blanks instead.
+	local line=${COMP_LINE:0:COMP_POINT} words=() word=${COMP_WORDS[COMP_CWORD]} whole got=()
+	read -ra words <<<"$line"
+	[[ $line == *[[:blank:]] ]] && words+=('')
+	whole=${words[-1]}
+	words=("${words[@]//[\\\'\"]/}")
+	mapfile -t got < <(usher complete -- "${_usher_before[@]}" "${words[@]:1}" 2>/dev/null)
+	COMPREPLY=()
+	if [[ ${got[0]-} == :after\ * ]]; then
+		whole=${whole:${got[0]#:after }}
+		word=${word#=} got=("${got[@]:1}")
 	fi
+	if [[ ${got[0]-} == :* ]]; then
+		_usher_files "${got[0]}" "$whole"
+		return
+	fi
+	COMPREPLY=("${got[@]%%$'\t'*}")
+	# readline has the part behind the last colon or equals sign in mind.
+	[[ $word == [:=] ]] && word=
+	COMPREPLY=("${COMPREPLY[@]#"${whole%"$word"}"}")
+	[[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
 }
 
 # usher under the name vfio-pci-bind: completes as 'usher vfio-pci-bind'.
 _usher_compat() {
-	COMP_WORDS=(usher vfio-pci-bind "${COMP_WORDS[@]:1}")
-	COMP_CWORD=$((COMP_CWORD + 1))
-	COMP_LINE="usher vfio-pci-bind${COMP_LINE#"${COMP_LINE%%[[:space:]]*}"}"
-	COMP_POINT=${#COMP_LINE}
+	local _usher_before=(vfio-pci-bind)
 	_usher
 }
-complete -o default -F _usher usher
-complete -o default -F _usher_compat vfio-pci-bind vfio-pci-bind.sh
+complete -F _usher usher
+complete -F _usher_compat vfio-pci-bind vfio-pci-bind.sh

@@ -1,32 +1,32 @@
 # SPDX-License-Identifier: MIT
-# Completion of usher for fish. Verbs and options come from `usher --help` and `usher VERB --help`.
+# Completion of usher for fish. `usher complete` knows what a word may be; ':…' lines leave files to
+# fish.
 
-function __usher_verbs
-	usher --help 2>/dev/null | string replace -rf '^  ([a-z][a-z-]*) +(\S.*)' '$1\t$2'
-end
-
-function __usher_options
+function __usher_words
 	set -l words (commandline -opc)
-	usher $words[2] --help 2>/dev/null | string replace -rf '^ *(-[a-z], )?(--[a-z-]+)( [A-Z]\S*)* +(\S.*)' '$2\t$4'
-end
-
-# A verb, or one of the words on the lines below "help TOPIC".
-function __usher_topics
-	usher --help 2>/dev/null | string match -r '^ {16}[a-z ]+$' | string trim | string split ' '
-	__usher_verbs
-end
-
-function __usher_addresses
-	for path in /sys/bus/pci/devices/*
-		test -e $path/pci_bus; or basename $path
+	set -l word (commandline -ct | string unescape)
+	set -l got (usher complete -- $argv $words[2..-1] "$word" 2>/dev/null)
+	set -l start ''
+	if string match -q ':after *' -- $got[1]
+		set start (string sub -l (string replace ':after ' '' -- $got[1]) -- $word)
+		set -e got[1]
+	end
+	set -l rest (string sub -s (math 1 + (string length -- $start)) -- $word)
+	switch "$got[1]"
+		case :snapshot
+			__fish_complete_suffix $rest .host | string replace -r '^' -- $start
+		case :command
+			__fish_complete_command
+		case ':*'
+			__fish_complete_path $rest | string replace -r '^' -- $start
+		case '*'
+			for line in $got
+				printf '%s%s\n' $start $line
+			end
 	end
 end
 
+complete -c usher -f -a '(__usher_words)'
 for name in vfio-pci-bind vfio-pci-bind.sh
-	complete -c $name -f -a '(__usher_addresses)'
+	complete -c $name -f -a '(__usher_words vfio-pci-bind)'
 end
-
-complete -c usher -n __fish_use_subcommand -f -a '(__usher_verbs)'
-complete -c usher -n '__fish_seen_subcommand_from help' -f -a '(__usher_topics)'
-complete -c usher -n 'not __fish_use_subcommand; and not __fish_seen_subcommand_from help' -a '(__usher_addresses)'
-complete -c usher -n 'not __fish_use_subcommand; and string match -q -- "-*" (commandline -ct)' -f -a '(__usher_options)'

@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "cli/complete.h"
 #include "cli/help.h"
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
 		report(&e);
 		return LEAVE_USAGE;
 	}
-	const struct verb *v = strcmp(word, verb_help.name) == 0 ? &verb_help : verb_find(word);
+	const struct verb *v = strcmp(word, verb_help.name) == 0       ? &verb_help
+			       : strcmp(word, verb_complete.name) == 0 ? &verb_complete
+								       : verb_find(word);
 	return v ? report_finish(v->run(v, argc - 1, argv + 1)) : help_unknown_verb(word);
 }

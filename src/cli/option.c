@@ -6,6 +6,7 @@
 #include "host/host.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +26,13 @@ static const char *culprit_word(const struct options *o, char letter[3])
 	return o->argv[optind - 1];
 }
 
+/* Set while option_table() runs a verb. */
+static struct {
+	bool on;
+	const struct option *takes;
+	const char *letters;
+} probe;
+
 int option_next(struct options *o)
 {
 	struct option all[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, VALUE_HELP}};
@@ -32,6 +40,11 @@ int option_next(struct options *o)
 	char letter[3];
 	size_t n = 0;
 
+	if (probe.on) {
+		probe.takes = o->takes;
+		probe.letters = o->letters;
+		return OPTION_HELP;
+	}
 	for (; n < OPTIONS_MAX && o->takes && o->takes[n].name; n++)
 		all[n + 1] = o->takes[n];
 	/*
@@ -59,6 +72,21 @@ int option_next(struct options *o)
 	default:
 		return c;
 	}
+}
+
+const struct option *option_table(const struct verb *v, const char **ret_letters)
+{
+	char name[32];
+	char *argv[] = {name, NULL};
+
+	(void)snprintf(name, sizeof(name), "%s", v->name);
+	probe.on = true;
+	probe.takes = NULL;
+	probe.letters = NULL;
+	(void)v->run(v, 1, argv);
+	probe.on = false;
+	*ret_letters = probe.letters;
+	return probe.takes;
 }
 
 int options_take(struct options *o, int (*take)(void *arg, int c, const char *text), void *arg)

@@ -56,6 +56,12 @@ int option_host(const char *file, struct host **ret);
  */
 void option_replace_host(struct host *h);
 
+/*
+ * The table of a verb's options, and its short ones: runs the verb up to its first option_next(),
+ * which ends it. NULL for a verb that calls none; do not ask verb_compat.
+ */
+const struct option *option_table(const struct verb *v, const char **ret_letters);
+
 void option_help(const struct verb *v);
 
 #endif

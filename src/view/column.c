@@ -139,6 +139,11 @@ static const struct column known[] = {
 	{"used-by", TABLE_WRAP, fill_used_by},
 };
 
+const char *column_name_at(unsigned i)
+{
+	return i < COUNT(known) ? known[i].name : NULL;
+}
+
 static const struct column *column_find(const char *name, size_t len)
 {
 	for (size_t i = 0; i < COUNT(known); i++)

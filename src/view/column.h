@@ -35,6 +35,9 @@ struct columns columns_default(void);
  */
 int columns_parse(struct columns *c, const char *text, char ret_wrong[32]);
 
+/* The names of all columns; NULL after the last. */
+const char *column_name_at(unsigned i);
+
 /* NULL if there is no column @name in the selection. */
 const struct column *columns_find(const struct columns *c, const char *name);
 

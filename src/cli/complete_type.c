@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* The types of options and operands: what a shell offers for each. */
+#include "base/num.h"
+#include "cli/complete.h"
+
+#include <string.h>
+
+/* @verb: NULL for all verbs that have such an option; a row of one verb comes first. */
+static const struct {
+	const char *verb, *option;
+	struct complete_type type;
+} options[] = {
+	{"list", "driver", {COMPLETE_DRIVER, NULL}},
+	{"list", "id", {COMPLETE_ID, NULL}},
+	{"rom", "from", {COMPLETE_FILE, NULL}},
+	{"rom", "allow", {COMPLETE_WORD, "driver rom"}},
+	{NULL, "allow", {COMPLETE_CHECK, NULL}},
+	{NULL, "bar", {COMPLETE_NOTHING, NULL}},
+	{NULL, "class", {COMPLETE_CLASS, NULL}},
+	{NULL, "cmdline", {COMPLETE_NOTHING, NULL}},
+	{NULL, "cpus", {COMPLETE_NOTHING, NULL}},
+	{NULL, "device", {COMPLETE_DEVICE, NULL}},
+	{NULL, "driver", {COMPLETE_VFIO_DRIVER, NULL}},
+	{NULL, "engine", {COMPLETE_WORD, "usher qemu"}},
+	{NULL, "env", {COMPLETE_VARIABLE, NULL}},
+	{NULL, "group", {COMPLETE_GROUP, NULL}},
+	{NULL, "host", {COMPLETE_SNAPSHOT, NULL}},
+	{NULL, "id", {COMPLETE_ID, NULL}},
+	{NULL, "initrd", {COMPLETE_FILE, NULL}},
+	{NULL, "kernel", {COMPLETE_FILE, NULL}},
+	{NULL, "memlock", {COMPLETE_NOTHING, NULL}},
+	{NULL, "memory", {COMPLETE_NOTHING, NULL}},
+	{NULL, "name", {COMPLETE_NOTHING, NULL}},
+	{NULL, "output", {COMPLETE_COLUMN, NULL}},
+	{NULL, "port", {COMPLETE_ADDRESS, NULL}},
+	{NULL, "return", {COMPLETE_WORD, "driver vfio none"}},
+	{NULL, "snapshot", {COMPLETE_FILE, NULL}},
+	{NULL, "stats", {COMPLETE_FILE, NULL}},
+	{NULL, "timeout", {COMPLETE_NOTHING, NULL}},
+	{NULL, "trace-bar", {COMPLETE_ADDRESS, NULL}},
+	{NULL, "user", {COMPLETE_USER, NULL}},
+	{NULL, "user-group", {COMPLETE_USER_GROUP, NULL}},
+	{NULL, "vfs", {COMPLETE_NOTHING, NULL}},
+};
+
+/* The last operand of a row may be repeated. */
+static const struct {
+	const char *verb;
+	enum complete_value first, rest;
+} operands[] = {
+	{"list", COMPLETE_DEVICE, COMPLETE_DEVICE},
+	{"show", COMPLETE_DEVICE, COMPLETE_DEVICE},
+	{"snapshot", COMPLETE_FILE, COMPLETE_NOTHING},
+	{"check", COMPLETE_DEVICE, COMPLETE_DEVICE},
+	{"rom", COMPLETE_DEVICE, COMPLETE_FILE},
+	{"prove", COMPLETE_DEVICE, COMPLETE_NOTHING},
+	{"revive", COMPLETE_DEVICE, COMPLETE_NOTHING},
+	{"bind", COMPLETE_DEVICE, COMPLETE_DEVICE},
+	{"release", COMPLETE_TAKEN, COMPLETE_TAKEN},
+	{"vfs", COMPLETE_PHYSICAL, COMPLETE_NOTHING},
+	{"run", COMPLETE_FILE, COMPLETE_FILE}, /* QEMU's own words */
+	{"exec", COMPLETE_COMMAND, COMPLETE_FILE},
+	{"restore", COMPLETE_TAKEN, COMPLETE_TAKEN},
+	{"claim", COMPLETE_DEVICE, COMPLETE_DEVICE},
+	{"unclaim", COMPLETE_CLAIM, COMPLETE_CLAIM},
+	{"claims", COMPLETE_NOTHING, COMPLETE_NOTHING},
+	{"apply", COMPLETE_NOTHING, COMPLETE_NOTHING},
+	{"vfio-pci-bind", COMPLETE_ADDRESS, COMPLETE_ADDRESS},
+	{"help", COMPLETE_VERB, COMPLETE_NOTHING},
+};
+
+struct complete_type complete_option(const char *verb, const char *option)
+{
+	for (size_t i = 0; i < COUNT(options); i++)
+		if ((!options[i].verb || strcmp(options[i].verb, verb) == 0) &&
+			strcmp(options[i].option, option) == 0)
+			return options[i].type;
+	return (struct complete_type){COMPLETE_UNKNOWN, NULL};
+}
+
+struct complete_type complete_operand(const char *verb, unsigned index)
+{
+	for (size_t i = 0; i < COUNT(operands); i++)
+		if (strcmp(operands[i].verb, verb) == 0)
+			return (struct complete_type){
+				index ? operands[i].rest : operands[i].first, NULL};
+	return (struct complete_type){COMPLETE_UNKNOWN, NULL};
+}
