@@ -36,10 +36,13 @@ static inline void clean_file(FILE **f)
 		(void)fclose(*f);
 }
 
-#define cleanup_fd __attribute__((cleanup(clean_fd)))
-#define cleanup_free __attribute__((cleanup(clean_free)))
-#define cleanup_dir __attribute__((cleanup(clean_dir)))
-#define cleanup_file __attribute__((cleanup(clean_file)))
+#ifndef CLEANUP /* `./dev lint` has its own: cppcheck does not know the attribute */
+#define CLEANUP(function) __attribute__((cleanup(function)))
+#endif
+#define cleanup_fd CLEANUP(clean_fd)
+#define cleanup_free CLEANUP(clean_free)
+#define cleanup_dir CLEANUP(clean_dir)
+#define cleanup_file CLEANUP(clean_file)
 
 static inline int take_fd(int *fd)
 {

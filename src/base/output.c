@@ -215,7 +215,9 @@ static int open_in_place(const struct output_walk *w, unsigned mode, struct err 
 		return -errno;
 	int fd =
 		openat(w->dir, w->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 /*

@@ -53,10 +53,13 @@ static int open_lock(char *path)
 	/* flock(2) needs no write access: what is lent can be returned on a read-only /run. */
 	if (fd < 0 && errno == EROFS) {
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		return fd < 0 ? -EROFS : fd;
+		if (fd < 0)
+			return -EROFS;
 	}
-	if (fd >= 0 || errno != ENOENT)
-		return fd < 0 ? -errno : fd;
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return -errno;
 	char *slash = strrchr(path, '/'); /* the first of this boot */
 	*slash = '\0';
 	int r = file_mkdirs(path, 0755);
@@ -64,7 +67,9 @@ static int open_lock(char *path)
 	if (r < 0)
 		return r;
 	fd = open(path, flags, 0600);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 int bind_lock(const struct bind_env *env, int group, struct err *e)

@@ -191,7 +191,7 @@ int bind_vf_settings_restore(
 	const struct bind_env *env, struct pci_address a, const struct host_vf *want, struct err *e)
 {
 	char interface[BIND_INTERFACE_MAX];
-	struct host_vf here = *want, now;
+	struct host_vf here = *want, now = {0};
 
 	int r = find_place(env->host, a, interface, &here.index);
 	if (r < 0)

@@ -155,6 +155,7 @@ void check_acs(struct check_case *c)
 	for (size_t i = 0; i < c->device_count && c->device->group != PCI_GROUP_NONE; i++)
 		if (c->devices[i].group == c->device->group)
 			members[count++] = &c->devices[i];
+	/* The analyzer does not know cleanup_free. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	size_t n = count > 1 ? pci_isolation_read(c->host, members, count, reasons) : 0;
 	for (size_t i = 0; i < n; i++)
 		tell_reason(c, &reasons[i]);

@@ -42,15 +42,18 @@ static bool claim_parse(const char *line, struct claim *ret)
 	       ret->last > ret->first;
 }
 
-/* Whether @name begins with @driver. Drivers write their own name with '-' or with '_'. */
+/* Drivers write their own name with '-' or with '_'. */
+static int letter_fold(char c)
+{
+	return c == '-' ? '_' : tolower((unsigned char)c);
+}
+
+/* Whether @name begins with @driver. */
 static bool name_is_drivers(const char *name, const char *driver)
 {
-	for (; *driver; name++, driver++) {
-		char a = *name == '-' ? '_' : (char)tolower((unsigned char)*name);
-		char b = *driver == '-' ? '_' : (char)tolower((unsigned char)*driver);
-		if (a != b)
+	for (; *driver; name++, driver++)
+		if (letter_fold(*name) != letter_fold(*driver))
 			return false;
-	}
 	return true;
 }
 

@@ -23,13 +23,22 @@ static void call_answer(const struct calls *c, const struct wire_call *call, int
 	(void)wire_send(c->fd, &answer, sizeof(answer), &fds);
 }
 
-static void helpers_reap(struct calls *c, int flags)
+void calls_reap(struct calls *c)
 {
+	struct wire_call call = {0};
 	size_t left = 0;
 
-	for (size_t i = 0; i < c->helper_count; i++)
-		if (waitpid(c->helpers[i], NULL, flags) == 0)
-			c->helpers[left++] = c->helpers[i];
+	for (size_t i = 0; i < c->helper_count; i++) {
+		const struct helper h = c->helpers[i];
+		int status = 0;
+
+		pid_t pid = waitpid(h.pid, &status, WNOHANG);
+		if (pid == 0)
+			c->helpers[left++] = h;
+		call.header.id = h.id;
+		if (pid == h.pid && status && c->fd >= 0)
+			call_answer(c, &call, -EIO, -1);
+	}
 	c->helper_count = left;
 }
 
@@ -37,7 +46,7 @@ static void helpers_reap(struct calls *c, int flags)
 static void call_delegate(struct calls *c, const struct wire_call *call, struct open_devices *d,
 	void (*answer)(const struct calls *c, const struct wire_call *call, struct open_devices *d))
 {
-	helpers_reap(c, WNOHANG);
+	calls_reap(c);
 	if (c->helper_count == COUNT(c->helpers)) {
 		call_answer(c, call, -EBUSY, -1);
 		return;
@@ -49,7 +58,7 @@ static void call_delegate(struct calls *c, const struct wire_call *call, struct 
 		answer(c, call, d);
 		_exit(0);
 	} else {
-		c->helpers[c->helper_count++] = pid;
+		c->helpers[c->helper_count++] = (struct helper){.pid = pid, .id = call->header.id};
 	}
 }
 
@@ -108,5 +117,5 @@ void calls_serve(struct calls *c, struct open_devices *d)
 void calls_close(struct calls *c)
 {
 	discard_socket(&c->fd);
-	helpers_reap(c, WNOHANG);
+	calls_reap(c);
 }

@@ -18,13 +18,22 @@ struct open_devices;
 struct calls {
 	int fd; /* our end of the socket; -1: the engine makes no calls */
 	size_t helper_count;
-	pid_t helpers[SPEC_DEVICES_MAX]; /* processes to reap */
+	struct helper {
+		pid_t pid;
+		uint32_t id; /* of the call that it answers */
+	} helpers[SPEC_DEVICES_MAX]; /* processes to reap */
 };
 
 #define CALLS_NONE ((struct calls){.fd = -1})
 
 /* Answers one call, when @c->fd can be read; closes @c->fd when the other end is closed. */
 void calls_serve(struct calls *c, struct open_devices *d);
+
+/*
+ * A child of this process has ended: if it was to answer a call and did not exit in order, it may
+ * have been killed before it could, and usher-vmm would wait for ever. Answers -EIO in its place.
+ */
+void calls_reap(struct calls *c);
 
 void calls_close(struct calls *c);
 

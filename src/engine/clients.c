@@ -6,6 +6,7 @@
 #include "engine/news.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +54,7 @@ int clients_listen(struct clients *c, const char *path)
 		return r;
 	}
 	c->listen_fd = fd;
+	c->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	(void)snprintf(c->path, sizeof(c->path), "%s", path);
 	return 0;
 }
@@ -61,6 +63,7 @@ static void client_drop(struct clients *c, size_t i)
 {
 	fd_close(&c->list[i].fd);
 	c->list[i] = c->list[--c->count];
+	c->deaf = false;
 }
 
 static void client_send(struct client *to, struct wire_event *ev)
@@ -199,7 +202,7 @@ void clients_tell(struct clients *c, const struct keeper_news *n)
 
 size_t clients_poll(const struct clients *c, struct pollfd *ret)
 {
-	ret[0] = (struct pollfd){.fd = c->listen_fd, .events = POLLIN};
+	ret[0] = (struct pollfd){.fd = c->deaf ? -1 : c->listen_fd, .events = POLLIN};
 	for (size_t i = 0; i < c->count; i++)
 		ret[i + 1] = (struct pollfd){.fd = c->list[i].fd, .events = POLLIN};
 	return c->count + 1;
@@ -227,24 +230,44 @@ static int client_serve(struct client *from, const struct wire_event *state)
 	return 0;
 }
 
-/* One too many hears why it cannot stay. */
-static void client_accept(struct clients *c)
+/* Says to the client at @fd why it cannot stay. */
+static void client_refuse(int fd, int code)
 {
 	struct wire_event full = {
-		.header.kind = WIRE_EVENT, .event = WIRE_EVENT_FAILED, .number = -EUSERS};
-	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		.header.kind = WIRE_EVENT, .event = WIRE_EVENT_FAILED, .number = code};
 
-	if (fd < 0)
-		return;
-	if (c->count < CLIENTS_MAX) {
-		(void)clients_add(c, fd, false);
-		return;
-	}
-	(void)snprintf(full.text, sizeof(full.text),
-		"the keeper has %d clients already, and takes no more", CLIENTS_MAX);
+	if (code == -EUSERS)
+		(void)snprintf(full.text, sizeof(full.text),
+			"the keeper has %d clients already, and takes no more", CLIENTS_MAX);
+	else
+		(void)snprintf(full.text, sizeof(full.text), "the keeper takes no client: %s",
+			strerror(-code));
 	TEXT_SET(full.hint, "end one that is connected to this socket");
 	(void)wire_send(fd, &full, sizeof(full), NULL);
-	fd_close(&fd);
+	(void)close(fd);
+}
+
+/*
+ * The connection stays in the queue if no descriptor is left for it, and poll(2) reports it again
+ * at once: the spare one makes room to refuse it.
+ */
+static void client_accept(struct clients *c)
+{
+	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	int code = fd < 0 ? -errno : c->count < CLIENTS_MAX ? 0 : -EUSERS;
+
+	if (code == -EMFILE || code == -ENFILE) {
+		fd_close(&c->spare_fd);
+		fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	}
+	if (fd >= 0 && code == 0)
+		(void)clients_add(c, fd, false);
+	else if (fd >= 0)
+		client_refuse(fd, code);
+	else
+		c->deaf = code != -EAGAIN && code != -ECONNABORTED && code != -EINTR;
+	if (c->spare_fd < 0)
+		c->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 int clients_serve(struct clients *c, const struct pollfd *polled, size_t count,
@@ -275,6 +298,7 @@ void clients_close(struct clients *c)
 	while (c->count)
 		client_drop(c, c->count - 1);
 	fd_close(&c->listen_fd);
+	fd_close(&c->spare_fd);
 	if (c->path[0])
 		(void)unlink(c->path);
 	c->path[0] = '\0';

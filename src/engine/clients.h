@@ -19,6 +19,8 @@ struct keeper_news;
 struct clients {
 	int listen_fd; /* -1: nobody else can connect */
 	char path[CLIENTS_PATH_MAX]; /* of the socket, "" none */
+	int spare_fd; /* closed to refuse a client when no descriptor is left; -1 none */
+	bool deaf; /* not even that works: the next client waits until one leaves */
 	size_t count;
 	struct client {
 		int fd;
@@ -27,7 +29,7 @@ struct clients {
 	} list[CLIENTS_MAX];
 };
 
-#define CLIENTS_NONE ((struct clients){.listen_fd = -1})
+#define CLIENTS_NONE ((struct clients){.listen_fd = -1, .spare_fd = -1})
 
 /* Takes over @fd. Return: 0, -E2BIG with @fd closed. */
 int clients_add(struct clients *c, int fd, bool owner);

@@ -34,7 +34,7 @@ static uint32_t barred_folder(const char *path)
 {
 	char folder[COMMAND_PATH_MAX];
 
-	for (size_t i = 0; path[i] && i < sizeof(folder); folder[i] = path[i], i++) {
+	for (size_t i = 0; i < sizeof(folder) && path[i]; folder[i] = path[i], i++) {
 		if (path[i] != '/' || i == 0)
 			continue;
 		folder[i] = '\0';
@@ -54,6 +54,16 @@ static int file_try(const char *path)
 	return S_ISREG(st.st_mode) ? 0 : -EACCES;
 }
 
+static struct command need_interpreter(const char *path)
+{
+	struct command c = {0};
+
+	c.code = interpreter_check(path, c.interpreter);
+	if (c.code == 0)
+		c.interpreter[0] = '\0';
+	return c;
+}
+
 static struct command seek_path(const char *name, char *path)
 {
 	char own[COMMAND_PATH_MAX];
@@ -71,7 +81,7 @@ static struct command seek_path(const char *name, char *path)
 	/* The caller's word counts: a message quotes it. */
 	if (c.code == -EACCES)
 		c.barred = barred_folder(name);
-	return c;
+	return c.code < 0 ? c : need_interpreter(path);
 }
 
 /* As execvp(3) has it, a file that cannot be executed does not end the search. */
@@ -111,8 +121,10 @@ struct command command_seek(const char *name, char *path)
 		return (struct command){.code = -ENOENT};
 	struct command c = seek_in_folders(name, folders ? folders : PATH_DEFAULT, path);
 	/* A folder of PATH may be a relative one. */
-	if (c.code < 0 || path[0] == '/')
+	if (c.code < 0)
 		return c;
+	if (path[0] == '/')
+		return need_interpreter(path);
 	(void)snprintf(found, sizeof(found), "%s", path);
 	return seek_path(found, path);
 }
@@ -123,6 +135,11 @@ int command_report(const struct command *c, const char *name, uid_t uid, struct 
 		(void)err_say(e, c->code, "start %s: no such program in PATH", name);
 		err_hint(e, "give its full path; user %u may not enter %u folder%s of PATH",
 			(unsigned)uid, c->passed, c->passed == 1 ? "" : "s");
+		return c->code;
+	}
+	if (c->interpreter[0]) {
+		(void)err_set(e, c->code, "start %s: its interpreter %s", name, c->interpreter);
+		err_hint(e, "install what has %s", c->interpreter);
 		return c->code;
 	}
 	if (!c->barred)
@@ -149,7 +166,7 @@ __attribute__((noreturn)) static void finder_main(
 		      setresuid(uid, uid, uid) == 0;
 	(void)became;
 	f.command = command_seek(name, f.path);
-	_exit(fd_write_full(report, &f, sizeof(f)) < 0);
+	_exit(fd_write_full(report, &f, sizeof(f)) < 0 ? 1 : 0);
 }
 
 int command_find(const char *name, uid_t uid, gid_t gid, char *path, struct err *e)

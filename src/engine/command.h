@@ -2,6 +2,8 @@
 #ifndef ENGINE_COMMAND_H
 #define ENGINE_COMMAND_H
 
+#include "engine/interpreter.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,6 +17,7 @@ struct command {
 	int code; /* 0, -ENOENT no such file, -EACCES no right to it, -errno */
 	uint32_t barred; /* [bytes] of the path, up to the folder without access; 0: none */
 	uint32_t passed; /* folders of PATH without access, if PATH has no such program */
+	char interpreter[INTERPRETER_MAX]; /* @code is that of this file, which it needs; "" */
 };
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/exec.h"
 
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -13,21 +14,38 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+#define LIST_MAX (64 * SPEC_DEVICES_MAX) /* [bytes] of EXEC_VARIABLE */
+#define TEXT_MAX (LIST_MAX + 2 * COMMAND_PATH_MAX) /* with folders, and the user's variables */
+
+static void add_words(const struct guest_spec *s, struct program *p)
+{
+	for (char *const *a = s->engine_args; *a; a++)
+		program_word(p, *a);
+}
 
 static int exec_check(const struct guest_spec *s, struct err *e)
 {
+	cleanup_free struct program *p = calloc(1, sizeof(*p));
+
 	if (!s->engine_args || !s->engine_args[0])
 		return err_say(e, -EINVAL, "no program to run: it comes after '--'");
 	if (!s->device_count)
 		return err_say(e, -EINVAL, "no --device: the program would get no device");
-	return 0;
+	if (!p)
+		return err_set(e, -ENOMEM, "describe the program");
+	add_words(s, p);
+	environment_add(s, p);
+	program_env(p, EXEC_VARIABLE "=%*s", TEXT_MAX, "");
+	return program_check(p, e);
 }
 
 /* Keeps the groups' descriptors here: with them a program could open other devices of a group. */
 static int add_devices(const struct open_devices *d, struct program *p)
 {
-	char list[64 * SPEC_DEVICES_MAX], text[PCI_ADDRESS_TEXT];
+	char list[LIST_MAX], text[PCI_ADDRESS_TEXT];
 	size_t used = 0;
 
 	program_fd(p, d->ioas.fd);
@@ -104,8 +122,7 @@ static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 	int r = devices_open(env, s, groups, &run->devices, e);
 	if (r < 0)
 		return r;
-	for (char *const *a = s->engine_args; *a; a++)
-		program_word(p, *a);
+	add_words(s, p);
 	p->file = s->program;
 	r = add_user(env, s, run, e);
 	if (r < 0)

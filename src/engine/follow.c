@@ -88,6 +88,7 @@ static void tell_plan(struct follow *f, struct keeper_news *n, const struct wire
 		else if (f->pieces[i].event == WIRE_EVENT_PROBLEM)
 			problem_add(&p, &f->pieces[i]);
 	}
+	/* cppcheck-suppress autoVariables; nobody reads @n after the call of tell() */
 	n->plan = &p;
 	f->tell(f->arg, n);
 	free(members);
@@ -110,6 +111,7 @@ static void tell_report(struct follow *f, struct keeper_news *n)
 		(void)snprintf(g->to, sizeof(g->to), "%s", ev->to);
 		(void)snprintf(g->text, sizeof(g->text), "%.255s", ev->text);
 	}
+	/* cppcheck-suppress autoVariables; nobody reads @n after the call of tell() */
 	n->report = &r;
 	f->tell(f->arg, n);
 	free(r.returned);
@@ -120,6 +122,7 @@ static void tell_wiped(struct follow *f, struct keeper_news *n, const struct wir
 	struct wiped wiped = {.address = address_of(ev), .code = ev->number};
 
 	(void)snprintf(wiped.text, sizeof(wiped.text), "%.255s", ev->text);
+	/* cppcheck-suppress autoVariables; nobody reads @n after the call of tell() */
 	n->wiped = &wiped;
 	f->tell(f->arg, n);
 }

@@ -111,6 +111,7 @@ static int signals_catch(struct loan *l, struct err *e)
 	if (sigprocmask(SIG_BLOCK, &set, &l->before) < 0)
 		return err_set(e, -errno, "block signals");
 	signals_that_end(&set);
+	(void)sigaddset(&set, SIGCHLD);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (l->signals >= 0)
@@ -162,15 +163,18 @@ static void client_start(struct loan *l)
 	(void)clients_add(&l->clients, ends[0], !l->k->outlives);
 }
 
-/* A signal from now on means that nobody wants to wait for the client. */
+/* A signal from now on means that nobody wants to wait for the client; children may end. */
 static void client_wait(struct loan *l)
 {
 	struct signalfd_siginfo info;
+	sigset_t set;
 	struct pollfd fds[] = {
 		{.fd = l->client_fd, .events = POLLIN},
 		{.fd = l->signals, .events = POLLIN},
 	};
 
+	signals_that_end(&set);
+	(void)signalfd(l->signals, &set, 0);
 	while (read(l->signals, &info, sizeof(info)) > 0)
 		;
 	(void)poll(fds, 2, DRAIN_PATIENCE_MS);
@@ -216,11 +220,15 @@ static void guest_stop(struct loan *l, const struct process *p, int number)
 	loan_tell(l, (struct keeper_news){.event = KEEPER_STOPPING, .status = number});
 }
 
-static void signal_serve(struct loan *l, const struct process *p)
+static void signal_serve(struct loan *l, const struct process *p, struct engine_run *run)
 {
 	struct signalfd_siginfo info;
 
-	if (read(l->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+	if (read(l->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD)
+		calls_reap(&run->calls);
+	else
 		guest_stop(l, p, (int)info.ssi_signo);
 }
 
@@ -254,7 +262,7 @@ static int guest_wait(struct loan *l, struct process *p, struct engine_run *run)
 		if (fds[PROCESS].revents)
 			return process_reap(p);
 		if (fds[SIGNALS].revents)
-			signal_serve(l, p);
+			signal_serve(l, p, run);
 		if (fds[CALLS].revents)
 			calls_serve(&run->calls, run->devices);
 		int number = clients_serve(&l->clients, fds + CLIENTS, count, &l->status);
@@ -308,7 +316,7 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 	struct wipe *ret_wipe, struct err *e)
 {
 	struct engine_run run = ENGINE_RUN_NONE;
-	struct process process;
+	struct process process = {.pidfd = -1};
 
 	int r = engine_start(l, plan, &run, &process, e);
 	if (r == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/lend.h"
 
+#include "base/clean.h"
 #include "engine/devices.h"
 
 #include <errno.h>
@@ -10,12 +11,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Return: KVM's object for VFIO devices, -errno. */
+/* Return: KVM's object for VFIO devices, which keeps its VM; -errno. */
 static int kvm_make(void)
 {
 	struct kvm_create_device made = {.type = KVM_DEV_TYPE_VFIO};
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	int vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+	cleanup_fd int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	cleanup_fd int vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
 
 	if (vm < 0 || ioctl(vm, KVM_CREATE_DEVICE, &made) < 0)
 		return -errno;

@@ -94,9 +94,10 @@ static int sysfs_protect(const struct points *sysfs)
 	return 0;
 }
 
-static int nodes_hide(void)
+/* An empty folder in its place, if it is there. */
+static int folder_hide(const char *path)
 {
-	if (mount("none", "/dev/vfio", "tmpfs", SAFE | MS_RDONLY, "mode=0755,size=4k") == 0)
+	if (mount("none", path, "tmpfs", SAFE | MS_RDONLY, "mode=0755,size=4k") == 0)
 		return 0;
 	return errno == ENOENT ? 0 : -errno;
 }
@@ -139,6 +140,10 @@ int mounts_enter(bool read_only, uid_t uid, const char **ret_step)
 		if (r < 0)
 			return r;
 	}
+	*ret_step = "hide /run/user";
+	r = folder_hide("/run/user");
+	if (r < 0)
+		return r;
 	*ret_step = "hide /dev/vfio";
-	return nodes_hide();
+	return folder_hide("/dev/vfio");
 }

@@ -15,6 +15,7 @@
  *	sysfs      read-only: no configuration space, no resource and no driver can be written,
  *	           whoever owns the file
  *	/dev/vfio  empty: the program has the devices that it was given
+ *	/run/user  empty: it holds sockets of a user's other processes, which act on requests
  *	the rest   with @read_only, all is read-only but a new, small tmpfs at MOUNTS_SCRATCH, which
  *	           belongs to @uid; nothing of the program stays for a later one
  *

@@ -69,6 +69,20 @@ __attribute__((format(printf, 2, 0))) static char *text_add(
 	return word;
 }
 
+int program_check(const struct program *p, struct err *e)
+{
+	if (!p->error)
+		return 0;
+	if (p->argc == PROCESS_ARGS_MAX)
+		return err_say(
+			e, p->error, "the program would get more than %d words", PROCESS_ARGS_MAX);
+	if (p->env_count == PROCESS_ENV_MAX)
+		return err_say(e, p->error, "the program would get more than %d variables",
+			PROCESS_ENV_MAX);
+	return err_say(
+		e, p->error, "variables and devices need more than %zu bytes", sizeof(p->text));
+}
+
 void program_arg(struct program *p, const char *fmt, ...)
 {
 	va_list ap;

@@ -11,7 +11,7 @@ struct confine;
 struct err;
 
 #define PROCESS_ENV_MAX 96
-#define PROCESS_ARGS_MAX 256
+#define PROCESS_ARGS_MAX 4096
 #define PROCESS_FDS_MAX 128
 
 /* A program to start: its arguments, and the descriptors that it inherits with their numbers. */
@@ -45,6 +45,10 @@ void program_keep(struct program *p, const char *name);
 void program_dir(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Appends @word, which must outlive @p. */
 void program_word(struct program *p, const char *word);
+/*
+ * Whether all of it found room, before a device is taken for it. Return: 0, -E2BIG with a sentence.
+ */
+int program_check(const struct program *p, struct err *e);
 /* Lets the program inherit @fd. */
 void program_fd(struct program *p, int fd);
 

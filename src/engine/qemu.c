@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/environment.h"
 
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * QEMU runs guests that usher-vmm cannot run yet: firmware, Windows, displays. Its command line
@@ -64,30 +67,6 @@ static bool qemu_wide(const struct guest_spec *s)
 	return false;
 }
 
-static int qemu_check(const struct guest_spec *s, struct err *e)
-{
-	for (char *const *a = s->engine_args; a && *a; a++) {
-		if (strcmp(*a, "-daemonize") == 0) {
-			err_say(e, -EINVAL, "-daemonize would hide QEMU from its keeper");
-			err_hint(e, "leave it out and put 'usher run' into the background");
-			return -EINVAL;
-		}
-	}
-	bool traced = false;
-	for (size_t i = 0; i < s->device_count; i++)
-		traced |= s->devices[i].trace != 0;
-	if (s->timing || s->stats || s->stats_file || s->hugepages || s->peers || traced)
-		return err_say(e, -EINVAL,
-			"--timing, --stats, --hugepages, --peers and --trace-bar are for "
-			"usher-vmm, not for QEMU");
-	/* QEMU without arguments shows an empty screen. */
-	if (!s->kernel && !(s->engine_args && s->engine_args[0])) {
-		err_say(e, -EINVAL, "nothing to run: no --kernel and no QEMU arguments after '--'");
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static void add_option(struct program *p, const char *option, const char *value)
 {
 	if (!value)
@@ -134,17 +113,12 @@ static void add_device(const struct guest_device *d, size_t i, struct program *p
 		rom, d->rom);
 }
 
-static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
-	const struct bind_plan *groups, struct engine_run *run, struct err *e)
+static void add_words(const struct guest_spec *s, struct program *p)
 {
-	/* For its window and its sound. Its working folder stays ours: QEMU's words are paths. */
+	/* For its window and its sound. */
 	static const char *const kept[] = {"HOME", "USER", "LOGNAME", "DISPLAY", "XAUTHORITY",
 		"WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"};
-	struct program *p = &run->program;
 
-	(void)env;
-	(void)groups;
-	(void)e;
 	for (size_t i = 0; i < COUNT(kept); i++)
 		program_keep(p, kept[i]);
 	environment_add(s, p);
@@ -152,6 +126,55 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 	add_size(s, p);
 	for (size_t i = 0; i < s->device_count; i++)
 		add_device(&s->devices[i], i, p);
+}
+
+static int check_program(const struct guest_spec *s, struct err *e)
+{
+	cleanup_free struct program *p = calloc(1, sizeof(*p));
+	const struct command c = command_seek(qemu_path(), NULL);
+
+	if (c.code < 0)
+		return command_report(&c, qemu_path(), geteuid(), e);
+	if (!p)
+		return err_set(e, -ENOMEM, "describe the guest to QEMU");
+	add_words(s, p);
+	return program_check(p, e);
+}
+
+static int qemu_check(const struct guest_spec *s, struct err *e)
+{
+	for (char *const *a = s->engine_args; a && *a; a++) {
+		if (strcmp(*a, "-daemonize") == 0) {
+			err_say(e, -EINVAL, "-daemonize would hide QEMU from its keeper");
+			err_hint(e, "leave it out and put 'usher run' into the background");
+			return -EINVAL;
+		}
+	}
+	bool traced = false;
+	for (size_t i = 0; i < s->device_count; i++)
+		traced |= s->devices[i].trace != 0;
+	if (s->timing || s->stats || s->stats_file || s->hugepages || s->peers || traced)
+		return err_say(e, -EINVAL,
+			"--timing, --stats, --hugepages, --peers and --trace-bar are for "
+			"usher-vmm, not for QEMU");
+	/* QEMU without arguments shows an empty screen. */
+	if (!s->kernel && !(s->engine_args && s->engine_args[0])) {
+		err_say(e, -EINVAL, "nothing to run: no --kernel and no QEMU arguments after '--'");
+		return -EINVAL;
+	}
+	return check_program(s, e);
+}
+
+/* Its working folder stays ours: QEMU's words are paths. */
+static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct engine_run *run, struct err *e)
+{
+	struct program *p = &run->program;
+
+	(void)env;
+	(void)groups;
+	(void)e;
+	add_words(s, p);
 	/* The kernel pins all RAM; video memory and ROMs come on top. */
 	p->memlock = qemu_memory(s) + OVERHEAD;
 	/* QEMU does not watch the keeper, so the kernel stops it when the keeper ends. */

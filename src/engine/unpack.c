@@ -54,8 +54,10 @@ static int lib_open(struct lib *l, struct err *e)
 	}
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		void *f = dlsym(l->handle, wanted[i].name);
-		if (!f)
-			return err_say(e, -ELIBACC, "libarchive lacks %s", wanted[i].name);
+		if (!f) {
+			err_say(e, -ELIBACC, "libarchive lacks %s", wanted[i].name);
+			return -ELIBACC;
+		}
 		memcpy(wanted[i].slot, &f, sizeof(f)); /* POSIX's way to store a function */
 	}
 	return 0;

@@ -23,8 +23,10 @@ static int open_checked(const char *path, dev_t number, int flags)
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode) || st.st_rdev != number)
 		return -ENODEV;
 	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	int r = open(self, flags | O_CLOEXEC);
-	return r < 0 ? -errno : r;
+	int device = open(self, flags | O_CLOEXEC);
+	if (device < 0)
+		return -errno;
+	return device;
 }
 
 int disk_node_open(const char *name, int flags)

@@ -35,7 +35,7 @@ static int list_interfaces(int fd, struct ifreq **ret)
 		if (!buf)
 			return -ENOMEM;
 		if (ioctl(fd, SIOCGIFCONF, &c) < 0)
-			return -errno;
+			return -errno; /* NOLINT(clang-analyzer-unix.Malloc): cleanup_free */
 		if (c.ifc_len > size - (int)sizeof(struct ifreq))
 			continue;
 		*ret = c.ifc_req;
@@ -72,9 +72,11 @@ static int addresses_4(int (*each)(void *arg, const struct host_net_address *a),
 	if (fd < 0)
 		return errno == EAFNOSUPPORT ? 0 : -errno;
 	int count = list_interfaces(fd, &list);
+	if (!list)
+		return count;
 	for (int n = 0; r == 0 && n < count; n++)
 		r = tell_4(fd, &list[n], each, arg);
-	return count < 0 ? count : r;
+	return r;
 }
 
 /* Takes the next word off a line, and changes the line. */

@@ -63,10 +63,10 @@ static int map_combined(struct usher_window *w, void **ret)
 	void *p = mmap(NULL, window_mapping_size(w), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		(off_t)map_offset(w));
 	if (p == MAP_FAILED)
-		return -errno; /* cppcheck-suppress resourceLeak */
+		return -errno;
 	*ret = p;
 	w->caching = USHER_COMBINED;
-	return 0; /* cppcheck-suppress resourceLeak */
+	return 0;
 }
 
 static int window_map(

@@ -6,6 +6,21 @@
 
 #include <errno.h>
 
+/*
+ * Receives the answer to the last call. The keeper may have answered an earlier one twice: in place
+ * of a process of its own that was killed just after its answer.
+ */
+static int answer_receive(struct keeper *k, struct wire_call *ret, struct wire_fds *fds)
+{
+	for (;;) {
+		int r = wire_receive(k->fd, ret, sizeof(*ret), fds);
+		if (r < 0 || ret->header.kind != WIRE_ANSWER || !ret->header.id ||
+			ret->header.id >= k->id)
+			return r;
+		wire_close(fds);
+	}
+}
+
 /* Calls come one after the other: the next answer is that of the last call. */
 static int call_over_socket(struct keeper *k, struct wire_call *call, int *ret_fd)
 {
@@ -18,7 +33,7 @@ static int call_over_socket(struct keeper *k, struct wire_call *call, int *ret_f
 	int r = wire_send(k->fd, call, sizeof(*call), NULL);
 	if (r < 0)
 		return r;
-	r = wire_receive(k->fd, &answer, sizeof(answer), &fds);
+	r = answer_receive(k, &answer, &fds);
 	if (r < 0)
 		return r;
 	if (answer.header.kind != WIRE_ANSWER || answer.header.id != k->id || fds.count > 1 ||

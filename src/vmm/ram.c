@@ -70,7 +70,9 @@ static int open_huge_file(void)
 	if (mount < 0)
 		return -errno;
 	int fd = openat(mount, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 /* Return: descriptor, -errno. */

@@ -66,6 +66,14 @@ expect_text 'writes /tmp no, /var/tmp no, /dev/shm yes'
 expect_equal 'reserved users' '' "$(ls /run/usher/uid)"
 cd /
 
+# Sockets of that user's session.
+install -d -o 1000 -m 700 /run/user/1000
+touch /run/user/1000/bus
+expect_ok usher exec --quiet --device "$disk" --user 1000 -- ls -A /run/user
+expect_no_text 1000
+[ -e /run/user/1000/bus ] || fail 'what was hidden is gone'
+rm -r /run/user/1000
+
 # Two loans at once, with two users.
 usher exec --device "$disk" -- sh -c 'echo waiting; exec sleep 100' >"$work/first" 2>&1 &
 keeper=$!
@@ -102,6 +110,15 @@ done
 # Programs that cannot be started: the status is that of env(1), and no device is touched.
 expect_status 127 usher exec --device "$disk" --user 1000 -- /nonexistent
 expect_text 'start /nonexistent: No such file or directory'
+expect_no_text vfio-pci
+printf '#!/nowhere/python\n' >"$work/script"
+chmod 755 "$work/script"
+expect_status 127 usher exec --device "$disk" --user 1000 -- "$work/script"
+expect_text "start $work/script: its interpreter /nowhere/python: No such file or directory"
+expect_no_text vfio-pci
+# shellcheck disable=SC2046
+expect_status 2 usher exec --device "$disk" --user 1000 -- true $(seq 4096)
+expect_text 'the program would get more than 4096 words'
 expect_no_text vfio-pci
 expect_status 126 usher exec --device "$disk" --user 1000 -- /etc/passwd
 expect_status 126 usher exec --device "$disk" --user 1000 -- /tmp

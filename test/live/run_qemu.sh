@@ -30,6 +30,15 @@ wait_until 20 sh -c '! pidof qemu-system-x86_64'
 expect_ok usher restore
 expect_driver "$disk" nvme
 
+# What cannot start is refused before the device is taken.
+# shellcheck disable=SC2046
+expect_status 125 usher run --engine=qemu --device "$disk" -- $(seq 5000) </dev/null
+expect_text 'the program would get more than 4096 words'
+expect_no_text vfio-pci
+expect_status 125 env QEMU_SYSTEM=no-such-qemu usher run --engine=qemu --device "$disk" -- $board </dev/null
+expect_text 'start no-such-qemu: No such file or directory'
+expect_no_text vfio-pci
+
 # A QEMU that does not even start costs nothing.
 expect_status 1 usher run --engine=qemu --device "$disk" -- -no-such-option
 expect_driver "$disk" nvme

@@ -22,6 +22,7 @@
 int pass_reserve_make(struct pass_reserve *s, uint64_t size, uint64_t align)
 {
 	uint64_t wide = size + align;
+	/* cppcheck-suppress invalidFunctionArg; -1 is what anonymous memory is mapped from */
 	char *p = mmap(NULL, wide, PROT_NONE, RESERVE_FLAGS, -1, 0);
 
 	if (p == MAP_FAILED)
@@ -39,12 +40,13 @@ int pass_reserve_make(struct pass_reserve *s, uint64_t size, uint64_t align)
 static int reserve_refill(const struct pass_reserve *s, uint64_t off, uint64_t size)
 {
 	char *at = s->at + off;
+	/* cppcheck-suppress invalidFunctionArg; -1 is what anonymous memory is mapped from */
 	void *p = mmap(at, size, PROT_NONE, RESERVE_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return -errno;
 	if (p == at)
-		return 0;
+		return 0; /* cppcheck-suppress memleak; pass_reserve_free() unmaps it */
 	(void)munmap(p, size); /* a kernel before 4.17 takes the address for a wish */
 	return -EEXIST;
 }

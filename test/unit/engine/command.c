@@ -61,6 +61,76 @@ START_TEST(tells_absent_from_barred)
 }
 END_TEST
 
+static void script_make(const char *name, const char *text)
+{
+	char file[96];
+
+	file_make(name, 0755);
+	(void)snprintf(file, sizeof(file), "%s/%s", dir, name);
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq((int)write(fd, text, strlen(text)), (int)strlen(text));
+	(void)close(fd);
+}
+
+/* execve(2) says ENOENT of the program, which is there. */
+START_TEST(names_an_interpreter_that_is_missing)
+{
+	char text[160], again[192];
+	struct err e = {0};
+
+	setup();
+	script_make("good", "#! /bin/sh -e\nexit 0\n");
+	ck_assert_int_eq(command_seek("good", path).code, 0);
+	script_make("bare", "#!\n"); /* as the kernel has it: a file for the shell */
+	ck_assert_int_eq(command_seek("bare", path).code, 0);
+	script_make("bad", "#!/nowhere/python\n");
+	struct command c = command_seek("bad", path);
+	ck_assert_int_eq(c.code, -ENOENT);
+	ck_assert_int_eq(command_report(&c, "bad", 0, &e), -ENOENT);
+	ck_assert_str_eq(
+		e.msg, "start bad: its interpreter /nowhere/python: No such file or directory");
+	(void)snprintf(text, sizeof(text), "#!%s/data x\n", dir);
+	script_make("barred", text);
+	ck_assert_int_eq(command_seek("barred", path).code, -EACCES);
+	(void)snprintf(text, sizeof(text), "#!%s/bad\n", dir);
+	script_make("nested", text);
+	(void)snprintf(again, sizeof(again), "%s/nested", dir);
+	c = command_seek(again, path);
+	ck_assert_int_eq(c.code, -ENOENT);
+	ck_assert_str_eq(c.interpreter, "/nowhere/python");
+	ck_assert_int_eq(command_find("bad", getuid(), getgid(), path, &e), -ENOENT);
+	clean();
+}
+END_TEST
+
+/* This test's own file, with another loader. */
+START_TEST(names_a_loader_that_is_missing)
+{
+	static char image[1 << 24];
+	char file[96];
+
+	setup();
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, image, sizeof(image));
+	(void)close(fd);
+	ck_assert_int_gt((int)n, 4096);
+	char *at = memmem(image, 4096, "/ld-linux", 9);
+	ck_assert_ptr_nonnull(at);
+	file_make("elf", 0755);
+	(void)snprintf(file, sizeof(file), "%s/elf", dir);
+	for (int broken = 0; broken < 2; broken++) {
+		fd = open(file, O_WRONLY | O_CLOEXEC);
+		ck_assert_int_eq((int)write(fd, image, (size_t)n), (int)n);
+		(void)close(fd);
+		struct command c = command_seek("elf", path);
+		ck_assert_int_eq(c.code, broken ? -ENOENT : 0);
+		ck_assert_int_eq(c.interpreter[0] == '/', broken);
+		at[1] = 'x';
+	}
+	clean();
+}
+END_TEST
+
 START_TEST(makes_a_relative_path_absolute)
 {
 	char expected[96];
@@ -98,5 +168,6 @@ START_TEST(looks_with_the_rights_of_the_user)
 }
 END_TEST
 
-SUITE("engine_command", tells_absent_from_barred, makes_a_relative_path_absolute,
+SUITE("engine_command", tells_absent_from_barred, names_an_interpreter_that_is_missing,
+	names_a_loader_that_is_missing, makes_a_relative_path_absolute,
 	looks_with_the_rights_of_the_user)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "engine/clients.h"
 #include "suite.h"
+#include "wire/call.h"
 #include "wire/control.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -33,13 +35,22 @@ static uint64_t stub_memory(const struct guest_spec *s)
 	return 0;
 }
 
+static int calls_fd = -1; /* the keeper's end of a socket for calls; -1: none */
+
 static int stub_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
 	program_word(&run->program, "sh");
 	program_word(&run->program, "-c");
 	program_word(&run->program, script);
-	return 0;
+	run->calls.fd = calls_fd;
+	if (calls_fd < 0)
+		return 0;
+	/* No devices, in memory that children do not have: a helper that looks at them dies. */
+	run->devices =
+		mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	(void)signal(SIGSEGV, SIG_DFL);
+	return madvise(run->devices, 65536, MADV_DONTFORK) < 0 ? -errno : 0;
 }
 
 static const struct engine stub = {.name = "stub", .memory = stub_memory, .prepare = stub_prepare};
@@ -325,6 +336,34 @@ START_TEST(the_guest_outlives_the_client)
 }
 END_TEST
 
+/* usher-vmm would wait for the answer for ever. */
+START_TEST(answers_for_a_helper_that_is_killed)
+{
+	const struct timeval patience = {.tv_sec = 20};
+	struct wire_call call = {.header = {.kind = WIRE_RESET_BUS, .id = 5}}, answer;
+	struct keeper k = keeper_make("read word");
+	int typed = pipe_to_stdin(), ends[2];
+
+	ck_assert_int_eq(wire_pair(ends), 0);
+	calls_fd = ends[0];
+	k.outlives = true;
+	pid_t pid = keeper_start(&k);
+	ck_assert_int_eq(
+		setsockopt(ends[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	for (unsigned i = 0; i < 40; i++, call.header.id++) {
+		ck_assert_int_eq(wire_send(ends[1], &call, sizeof(call), NULL), 0);
+		ck_assert_int_eq(wire_receive(ends[1], &answer, sizeof(answer), NULL), 0);
+		ck_assert_uint_eq(answer.header.kind, WIRE_ANSWER);
+		ck_assert_uint_eq(answer.header.id, call.header.id);
+		ck_assert_int_eq(answer.result, -EIO);
+	}
+	(void)kill(pid, SIGKILL);
+	ck_assert_int_eq(keeper_reap(pid), 128 + SIGKILL);
+	(void)close(typed);
+	keeper_clean();
+}
+END_TEST
+
 /* One more than there is room for, with the keeper's own client. */
 START_TEST(tells_a_client_that_it_is_one_too_many)
 {
@@ -448,6 +487,7 @@ END_TEST
 SUITE("keeper", tells_what_happens, refuses_a_name_in_use, survives_a_dead_reader,
 	does_not_wait_for_a_stuck_reader, a_second_signal_kills, clients_ask_and_stop,
 	the_guest_ends_with_the_client, the_guest_outlives_the_client,
-	tells_a_client_that_it_is_one_too_many, a_terminal_is_restored_when_the_guest_is_killed,
+	answers_for_a_helper_that_is_killed, tells_a_client_that_it_is_one_too_many,
+	a_terminal_is_restored_when_the_guest_is_killed,
 	a_terminal_is_restored_when_the_keeper_is_killed, ends_a_guest_that_is_stopped,
 	outlives_its_terminal_if_it_is_to)

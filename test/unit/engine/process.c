@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/signals.h"
+#include "engine/exec.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -196,9 +197,41 @@ START_TEST(refuses_too_many_arguments)
 	program_word(&p, "x");
 	ck_assert_int_eq(p.error, -E2BIG);
 	ck_assert_int_eq(process_start(&p, &proc, &e), -E2BIG);
+	ck_assert_int_eq(program_check(&p, &e), -E2BIG);
+	ck_assert_str_eq(e.msg, "the program would get more than 4096 words");
 	struct program q = {0};
 	program_arg(&q, "%40000d", 1);
-	ck_assert_int_eq(q.error, -E2BIG);
+	ck_assert_int_eq(program_check(&q, &e), -E2BIG);
+	ck_assert_str_eq(e.msg, "variables and devices need more than 32768 bytes");
+}
+END_TEST
+
+/* Before a device is taken for it. */
+START_TEST(an_engine_refuses_what_does_not_fit)
+{
+	static char *words[PROCESS_ARGS_MAX + 2], word[] = "x";
+	struct guest_spec s = {.name = "x", .memory = 1 << 20, .device_count = 1};
+	char long_variable[33000];
+	struct err e = {0};
+
+	for (int i = 0; i < PROCESS_ARGS_MAX + 1; i++)
+		words[i] = word;
+	s.engine_args = words;
+	ck_assert_int_eq(setenv("QEMU_SYSTEM", "/bin/sh", 1), 0);
+	ck_assert_int_eq(engine_qemu.check(&s, &e), -E2BIG);
+	ck_assert_int_eq(engine_exec.check(&s, &e), -E2BIG);
+	words[1] = NULL;
+	ck_assert_int_eq(engine_qemu.check(&s, &e), 0);
+	ck_assert_int_eq(engine_exec.check(&s, &e), 0);
+	memset(long_variable, 'x', sizeof(long_variable) - 1);
+	long_variable[sizeof(long_variable) - 1] = '\0';
+	long_variable[1] = '=';
+	s.env[s.env_count++] = long_variable;
+	ck_assert_int_eq(engine_qemu.check(&s, &e), -E2BIG);
+	ck_assert_int_eq(engine_exec.check(&s, &e), -E2BIG);
+	s.env_count = 0;
+	ck_assert_int_eq(setenv("QEMU_SYSTEM", "/nowhere/qemu", 1), 0);
+	ck_assert_int_eq(engine_qemu.check(&s, &e), -ENOENT);
 }
 END_TEST
 
@@ -207,4 +240,4 @@ SUITE("process", returns_the_exit_status, resets_the_signals_of_failed_writes,
 	keeps_the_environment_of_the_caller, has_a_session_of_its_own,
 	goes_to_its_folder_or_to_the_root, reports_a_missing_program_at_once,
 	names_the_folder_that_the_user_may_not_enter, dies_with_its_parent_on_request,
-	refuses_too_many_arguments)
+	refuses_too_many_arguments, an_engine_refuses_what_does_not_fit)

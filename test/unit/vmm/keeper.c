@@ -114,6 +114,29 @@ START_TEST(answers_to_no_call_are_refused)
 }
 END_TEST
 
+/* The keeper answers for a helper that was killed, which may have answered already. */
+START_TEST(a_second_answer_to_an_earlier_call_is_dropped)
+{
+	static const struct wire_call last = {.result = -ENXIO};
+	struct wire_call early = {.header = {.kind = WIRE_ANSWER, .id = 1}, .result = -EIO};
+	const struct wire_fds fds = {.count = 1, .fds = {STDIN_FILENO}};
+	struct keeper k;
+
+	keeper_connect(&k);
+	pthread_t thread = answer_with(&last);
+	ck_assert_int_eq(keeper_reset_bus(&k, device), -ENXIO);
+	(void)pthread_join(thread, NULL);
+	ck_assert_int_eq(wire_send(far_end, &early, sizeof(early), &fds), 0);
+	thread = answer_with(&last);
+	int next = dup(STDIN_FILENO);
+	(void)close(next);
+	ck_assert_int_eq(keeper_reset_bus(&k, device), -ENXIO);
+	(void)pthread_join(thread, NULL);
+	ck_assert_int_eq(dup(STDIN_FILENO), next); /* its descriptor is closed */
+	keeper_fini(&k);
+}
+END_TEST
+
 START_TEST(without_a_keeper_every_call_fails)
 {
 	struct keeper k;
@@ -130,4 +153,4 @@ START_TEST(without_a_keeper_every_call_fails)
 END_TEST
 
 SUITE("keeper", a_reset_names_the_device, a_group_is_lent, answers_to_no_call_are_refused,
-	without_a_keeper_every_call_fails)
+	a_second_answer_to_an_earlier_call_is_dropped, without_a_keeper_every_call_fails)
