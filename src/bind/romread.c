@@ -218,17 +218,24 @@ static int bytes_read(struct rom_reading *g)
 	return 0;
 }
 
+static int device_prepare(struct rom_reading *g)
+{
+	int r = device_wake(g);
+
+	if (r < 0)
+		return r;
+	r = device_enable(g);
+	return r < 0 ? r : device_answers(g);
+}
+
 static int rom_read(struct rom_reading *g)
 {
-	int r = g->places.is_shadow ? 0 : device_wake(g);
+	int r = g->places.is_shadow ? 0 : device_prepare(g);
 
-	if (r == 0 && !g->places.is_shadow)
-		r = device_enable(g);
-	if (r == 0 && !g->places.is_shadow)
-		r = device_answers(g);
+	if (r < 0)
+		return r;
 	/* pci_write_rom() switches it off for "0\n" alone, and on for any other text. */
-	if (r == 0)
-		r = attribute_set(g, "rom", "1\n", "0\n");
+	r = attribute_set(g, "rom", "1\n", "0\n");
 	return r < 0 ? r : bytes_read(g);
 }
 

@@ -4,6 +4,7 @@
 #include "bind/gate.h"
 #include "check/rule.h"
 #include "claim/claim.h"
+#include "pci/vfs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ static void seen_claim(struct check_case *c, const struct claim *n, const char *
 bool check_claims_hold(const struct check_case *c, struct pci_address a)
 {
 	for (size_t i = 0; i < c->claim_count; i++)
-		if (c->stands[i].standing == CLAIM_STANDING_AT &&
+		if (c->stands[i].standing == CLAIM_STANDING_AT && !c->claims[i].vfs &&
 			pci_address_equal(c->stands[i].device.address, a))
 			return true;
 	return false;
@@ -89,6 +90,22 @@ void check_claimed(struct check_case *c)
 	}
 }
 
+/* H16: a device whose claimed virtual functions were not made. */
+static void tell_functions(struct check_case *c, const struct claim *n, const struct pci_device *d)
+{
+	struct pci_vfs vfs = pci_vfs_read(c->host, d->address);
+	char address[PCI_ADDRESS_TEXT], value[32];
+
+	if (vfs.active == n->vfs)
+		return;
+	pci_address_format(d->address, address);
+	(void)snprintf(value, sizeof(value), "vfs %u", n->vfs);
+	check_found(c, CHECK_WARN, address, "is claimed with %u virtual functions but has %u",
+		n->vfs, (unsigned)vfs.active);
+	seen_claim(c, n, value);
+	check_fix(c, "usher apply");
+}
+
 /* H16: claims without a device, or whose device is not on a VFIO driver. */
 void check_claims(struct check_case *c)
 {
@@ -108,6 +125,8 @@ void check_claims(struct check_case *c)
 			check_found(c, CHECK_WARN, n->name, "its claimed device is missing");
 			seen_claim(c, n, n->identity.path);
 			check_fix(c, "if the device was removed: usher unclaim %s", n->name);
+		} else if (c->stands[i].standing == CLAIM_STANDING_AT && n->vfs) {
+			tell_functions(c, n, d);
 		} else if (c->stands[i].standing == CLAIM_STANDING_AT &&
 			   !bind_on_vfio(c->host, d)) {
 			pci_address_format(d->address, address);

@@ -28,7 +28,8 @@ int claim_format(const struct claim *c, char **ret)
 	if (text_begin(&t) < 0)
 		return -ENOMEM;
 	FILE *f = t.out;
-	(void)fprintf(f, "# Set aside for VFIO at every boot. After a change: usher apply\n");
+	(void)fprintf(f, "# %s at every boot. After a change: usher apply\n",
+		c->vfs ? "Has virtual functions" : "Set aside for VFIO");
 	(void)fprintf(f, "usher-claim 1\naddress %s\npath %s\n",
 		pci_address_format(c->address, address), n->path);
 	(void)fprintf(f, "id %04x:%04x\nsubsystem %04x:%04x\n", n->vendor, n->device, n->subvendor,
@@ -41,6 +42,8 @@ int claim_format(const struct claim *c, char **ret)
 		(void)fprintf(f, "user %s\n", c->user);
 	if (c->user_group[0])
 		(void)fprintf(f, "user-group %s\n", c->user_group);
+	if (c->vfs)
+		(void)fprintf(f, "vfs %u\n", c->vfs);
 	return text_end(&t, ret);
 }
 
@@ -121,6 +124,16 @@ static bool take_user_group(const char *value, struct claim *c)
 	return take_name(value, c->user_group);
 }
 
+static bool take_vfs(const char *value, struct claim *c)
+{
+	uint64_t n;
+
+	if (num_parse(value, 10, CLAIM_VFS_MAX, &n) < 0 || !n)
+		return false;
+	c->vfs = (unsigned)n;
+	return true;
+}
+
 static const struct key {
 	const char *name;
 	bool (*take)(const char *value, struct claim *c);
@@ -135,6 +148,7 @@ static const struct key {
 	{"driver", take_driver, true},
 	{"user", take_user, true},
 	{"user-group", take_user_group, true},
+	{"vfs", take_vfs, true},
 };
 
 static char *line_trim(char *text)
@@ -192,6 +206,8 @@ int claim_parse(char *text, struct claim *ret, struct err *e)
 	for (size_t i = 0; r == 0 && i < COUNT(keys); i++)
 		if (!keys[i].optional && !(seen & 1U << i))
 			r = err_say(e, -EBADMSG, "the line '%s' is missing", keys[i].name);
+	if (r == 0 && c.vfs && (c.driver[0] || c.user[0] || c.user_group[0]))
+		r = err_say(e, -EBADMSG, "'vfs' goes without driver, user and user-group");
 	if (r < 0)
 		return r;
 	(void)snprintf(c.name, sizeof(c.name), "%s", ret->name);
@@ -304,13 +320,40 @@ int claim_make(struct host *h, struct pci_address a, struct claim *ret, struct e
 	if (r == 0 && h->ops->link(h, path, target, sizeof(target)) >= 0) {
 		err_say(e, -EPERM, "%s: claim: is a virtual function, which no boot finds",
 			address);
-		err_hint(e, "claim %s, or make it by 'usher vfs' after each boot",
+		err_hint(e, "usher claim --vfs N %s makes N of them at each boot",
 			file_base(target));
 		return -EPERM;
 	}
 	r = claim_identity_read(h, &d, &c.identity, e);
 	if (r == 0)
 		*ret = c;
+	return r;
+}
+
+static int refuse_place(const struct claim *c, const struct claim *other, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT], what[48] = "for VFIO";
+
+	if (other->vfs)
+		(void)snprintf(what, sizeof(what), "with %u virtual functions", other->vfs);
+	err_say(e, -EPERM, "%s: is claimed %s already: %s", pci_address_format(c->address, address),
+		what,
+		c->vfs ? "its driver makes the virtual functions"
+		       : "they need the driver that this claim keeps away");
+	err_hint(e, "usher unclaim %s", other->name);
+	return -EPERM;
+}
+
+int claim_check_place(struct host *h, const char *folder, const struct claim *c, struct err *e)
+{
+	cleanup_free struct claim *claims = NULL;
+	size_t count = 0;
+
+	int r = claim_list(h, folder, &claims, &count, e);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (!claims[i].bad[0] && !claims[i].vfs != !c->vfs &&
+			strcmp(claims[i].identity.path, c->identity.path) == 0)
+			r = refuse_place(c, &claims[i], e);
 	return r;
 }
 

@@ -17,6 +17,8 @@
  *	driver vfio-pci			optional: vfio-pci, or the variant that fits better
  *	user alice			optional: owner of its nodes, by name or number
  *	user-group kvm			optional: a group that may open them, too
+ *	vfs 4				optional: it stays with its driver, and has so many virtual
+ *					functions; then without the three above
  *
  * At boot a udev rule made from them (claim/rule.h) keeps other drivers off; `usher apply` binds.
  */
@@ -27,6 +29,7 @@
 #define CLAIMS_DIR "/etc/usher/claims.d"
 #define CLAIM_BYTES_MAX 4096 /* [bytes] of one file */
 #define CLAIMS_MAX 1024
+#define CLAIM_VFS_MAX 65535 /* TotalVFs has 16 bits */
 #define CLAIM_NAME_MAX 192 /* of a file, with the NUL */
 
 struct claim {
@@ -37,6 +40,7 @@ struct claim {
 	char driver[PCI_NAME_MAX]; /* "" for the one that fits best */
 	char user[BIND_NAME_MAX]; /* "": root, as the kernel makes nodes */
 	char user_group[BIND_NAME_MAX];
+	unsigned vfs; /* virtual functions to make at boot; 0: the device itself is for VFIO */
 };
 
 /* Text of a claim; *@ret is the caller's to free(). Return: length, -ENOMEM. */
@@ -55,6 +59,12 @@ int claim_list(
 
 /* Builds the claim for a device without writing it. Return: 0, -EPERM if it can have none. */
 int claim_make(struct host *h, struct pci_address a, struct claim *ret, struct err *e);
+
+/*
+ * Whether @c may take the place of a claim that is there: a device is either for VFIO or keeps its
+ * driver for virtual functions. Return: 0, -EPERM, as claim_list().
+ */
+int claim_check_place(struct host *h, const char *folder, const struct claim *c, struct err *e);
 
 /* Writes it, as the only one of its place. Return: 0, -errno. */
 int claim_write(const char *folder, struct claim *c, struct err *e);

@@ -100,7 +100,7 @@ static void judge_place(struct court *t, const struct claim *c, struct claim_jud
 	pci_address_format(s->device.address, now);
 	if (!claim_identity_same(&c->identity, &at->identity)) {
 		s->standing = CLAIM_STANDING_OTHER;
-		s->has_stray = has_ids(c, &s->device) && !is_claimed(t, &at->identity);
+		s->has_stray = !c->vfs && has_ids(c, &s->device) && !is_claimed(t, &at->identity);
 		s->stray = s->device;
 		(void)snprintf(s->text, sizeof(s->text), "other device there: %s is %04x:%04x%s",
 			now, s->device.vendor, s->device.device,

@@ -45,6 +45,15 @@ static int put_claim(FILE *f, const struct claim *c)
 	return 0;
 }
 
+/*
+ * A device whose virtual functions are claimed keeps its driver, which makes them. They do not
+ * exist before usher asks for them, with host drivers off: no rule has to keep these away.
+ */
+static bool has_rule(const struct claim *c)
+{
+	return !c->bad[0] && !c->vfs;
+}
+
 int claim_rule_format(const struct claim *claims, size_t count, char **ret)
 {
 	size_t good = 0;
@@ -52,14 +61,14 @@ int claim_rule_format(const struct claim *claims, size_t count, char **ret)
 	int r = 0;
 
 	for (size_t i = 0; i < count; i++)
-		good += !claims[i].bad[0];
+		good += has_rule(&claims[i]);
 	if (!good)
 		return 0;
 	if (text_begin(&t) < 0)
 		return -ENOMEM;
 	(void)fputs(head, t.out);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		if (!claims[i].bad[0])
+		if (has_rule(&claims[i]))
 			r = put_claim(t.out, &claims[i]);
 	(void)fputs(foot, t.out);
 	cleanup_free char *text = NULL;

@@ -12,7 +12,7 @@
  * before any native driver, and keeps it off also where vfio-pci is not loaded yet. In /etc, not
  * /usr/lib: initramfs-tools copies only what is there.
  *
- * *@ret is the caller's to free(). Return: length; 0 without a claim; -ENOMEM, -ENAMETOOLONG.
+ * *@ret is the caller's to free(). Return: length; 0 without such a claim; -ENOMEM, -ENAMETOOLONG.
  */
 int claim_rule_format(const struct claim *claims, size_t count, char **ret);
 

@@ -18,14 +18,19 @@
 #include "cli/target.h"
 #include "cli/user.h"
 #include "host/host.h"
+#include "vfs/plan.h"
 #include "view/plan.h"
 #include "view/release.h"
+#include "view/vfs.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define BOOT_TIMEOUT_MS 10000 /* for one write, because the boot waits */
+#define DRIVER_PATIENCE_MS 10000 /* for the driver that makes virtual functions */
+#define DRIVER_NAP_MS 100
 #define OFF_WORD "usher=off"
 
 struct application {
@@ -35,8 +40,11 @@ struct application {
 	struct claim_judgement *stands;
 	size_t count;
 	bool *done; /* one for each claim */
+	int waited_ms; /* for drivers, all devices together */
 	int leave;
 };
+
+enum mode { MODE_NOW, MODE_BOOT, MODE_CHECK };
 
 static void apply_fail(struct application *a, int leave, const struct err *e)
 {
@@ -54,8 +62,9 @@ static void refuse_claim(struct application *a, size_t i)
 
 	err_say(&e, -EPERM, "claim %s: %s", a->claims[i].name, s->text);
 	if (s->standing == CLAIM_STANDING_MOVED)
-		err_hint(&e, "usher unclaim %s, then usher claim %s", a->claims[i].name,
-			pci_address_format(s->device.address, address));
+		err_hint(&e, "usher unclaim %s, then usher claim %s%s", a->claims[i].name,
+			pci_address_format(s->device.address, address),
+			a->claims[i].vfs ? " --vfs N" : "");
 	else if (s->standing == CLAIM_STANDING_VOID)
 		err_hint(&e, "correct " CLAIMS_DIR "/%s.claim", a->claims[i].name);
 	else
@@ -118,7 +127,7 @@ static size_t gather_group(struct application *a, size_t first, struct bind_requ
 		if (a->stands[i].standing != CLAIM_STANDING_AT ||
 			(i != first && d->group != a->stands[first].device.group))
 			continue;
-		if (!same_wish(&a->claims[i], &a->claims[first]))
+		if (a->claims[i].vfs || !same_wish(&a->claims[i], &a->claims[first]))
 			continue; /* gets a request of its own */
 		targets[n++] = (struct bind_target){d->address, true, d->vendor, d->device};
 		a->done[i] = true;
@@ -182,7 +191,98 @@ static void check_claim(struct application *a, size_t i)
 	apply_fail(a, LEAVE_FAILED, &e);
 }
 
-enum mode { MODE_NOW, MODE_BOOT, MODE_CHECK };
+/* The kernel loads the device's driver while this runs, and without it makes no functions. */
+static void await_driver(struct application *a, struct pci_address address)
+{
+	const struct timespec nap = {.tv_nsec = DRIVER_NAP_MS * 1000000};
+	struct pci_device d = {0};
+
+	for (; a->waited_ms < DRIVER_PATIENCE_MS; a->waited_ms += DRIVER_NAP_MS) {
+		if (pci_device_peek(a->env.host, address, &d, NULL) < 0 || d.driver[0])
+			return;
+		(void)nanosleep(&nap, NULL);
+	}
+}
+
+/* A function that somebody has given to a driver of the host. Return: whether there is one. */
+static bool find_hosted(struct application *a, const struct vfs_plan *p, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT], parent[PCI_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < p->function_count; i++) {
+		const struct pci_device *d = &p->functions[i];
+		if (!d->driver[0] || bind_on_vfio(a->env.host, d))
+			continue;
+		pci_address_format(p->device.address, parent);
+		err_say(e, -EINVAL, "%s: virtual function of %s: is bound to %s",
+			pci_address_format(d->address, address), parent, d->driver);
+		err_hint(e, "usher vfs %s 0, then usher apply", parent);
+		return true;
+	}
+	return false;
+}
+
+static void make_functions(struct application *a, size_t i, enum mode mode)
+{
+	const struct pci_device *d = &a->stands[i].device;
+	const struct vfs_request q = {{d->address, true, d->vendor, d->device}, a->claims[i].vfs};
+	struct vfs_plan plan = VFS_PLAN_NONE;
+	struct err e = {0};
+
+	if (mode == MODE_BOOT)
+		await_driver(a, d->address);
+	int r = vfs_set(&a->env, &q, &plan, &e);
+	if (r == 0 || plan.says.refusals)
+		report_problems(&plan.says);
+	if (r == 0) {
+		vfs_text(&plan);
+		if (find_hosted(a, &plan, &e))
+			report_note("%s", e.msg);
+	} else if (!plan.says.refusals) {
+		apply_fail(a, LEAVE_FAILED, &e);
+	} else if (a->leave == LEAVE_OK) {
+		a->leave = LEAVE_REFUSED;
+	}
+	vfs_plan_fini(&plan);
+}
+
+/* Reports whether a device has its claimed functions, and no driver of the host has one. */
+static void check_functions(struct application *a, size_t i)
+{
+	const struct claim *c = &a->claims[i];
+	const struct vfs_request q = {{.address = a->stands[i].device.address}, VFS_AS_IT_IS};
+	struct vfs_plan plan = VFS_PLAN_NONE;
+	char address[PCI_ADDRESS_TEXT];
+	struct err e = {0};
+
+	pci_address_format(q.function.address, address);
+	int r = vfs_plan(&a->env, &q, &plan, &e);
+	if (r == 0 && plan.now != c->vfs) {
+		err_say(&e, -EINVAL, "%s: has %u virtual functions, not %u as claimed", address,
+			plan.now, c->vfs);
+		err_hint(&e, "usher apply");
+	} else if (r == 0 && !find_hosted(a, &plan, &e)) {
+		(void)printf("%s: has %u virtual functions, as claimed\n", address, plan.now);
+	}
+	if (e.code)
+		apply_fail(a, LEAVE_FAILED, &e);
+	vfs_plan_fini(&plan);
+}
+
+/* A claim whose device is in its place. */
+static void apply_claim(struct application *a, size_t i, enum mode mode)
+{
+	bool checks = mode == MODE_CHECK;
+
+	if (a->claims[i].vfs && checks)
+		check_functions(a, i);
+	else if (a->claims[i].vfs)
+		make_functions(a, i, mode);
+	else if (checks)
+		check_claim(a, i);
+	else
+		take_group(a, i);
+}
 
 static int apply_claims(struct application *a, enum mode mode, struct err *e)
 {
@@ -206,10 +306,8 @@ static int apply_claims(struct application *a, enum mode mode, struct err *e)
 			give_stray(a, i);
 		if (a->stands[i].standing != CLAIM_STANDING_AT)
 			refuse_claim(a, i);
-		else if (mode == MODE_CHECK)
-			check_claim(a, i);
 		else
-			take_group(a, i);
+			apply_claim(a, i, mode);
 	}
 	return 0;
 }
@@ -319,7 +417,8 @@ const struct verb verb_apply = {
 	.help = "apply [OPTION…]\n"
 		"\n"
 		"Binds every claimed device that is at its place and writes the udev rule again.\n"
-		"Refuses, with the reason, a claim whose device has moved or was replaced.\n"
+		"Makes the virtual functions of 'usher claim --vfs'. Refuses, with the reason, a\n"
+		"claim whose device has moved or was replaced.\n"
 		"\n"
 		"      --boot             as usher-apply.service does: write nothing to /etc, and\n"
 		"                         do nothing under the kernel argument usher=off\n"

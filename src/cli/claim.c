@@ -2,6 +2,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "bind/gate.h"
 #include "bind/owner.h"
 #include "claim/claim.h"
 #include "claim/rule.h"
@@ -10,6 +11,8 @@
 #include "cli/report.h"
 #include "cli/target.h"
 #include "host/host.h"
+#include "pci/vfs.h"
+#include "vfs/plan.h"
 #include "view/plan.h"
 
 #include <errno.h>
@@ -22,14 +25,28 @@ struct arguments {
 	struct host *host;
 	const char *driver;
 	struct bind_access access;
+	unsigned vfs; /* 0: the devices themselves are claimed */
 };
 
-enum { DRIVER = 1 };
+enum { DRIVER = 1, VFS };
+
+static int take_vfs(struct arguments *a, const char *text)
+{
+	uint64_t n;
+
+	if (num_parse(text, 10, CLAIM_VFS_MAX, &n) < 0 || !n)
+		return option_wrong(a->targets.verb,
+			"--vfs: '%s' is not a number of virtual functions, 1 or more", text);
+	a->vfs = (unsigned)n;
+	return 0;
+}
 
 static int claim_option(void *arg, int c, const char *text)
 {
 	struct arguments *a = arg;
 
+	if (c == VFS)
+		return take_vfs(a, text);
 	if (c != DRIVER)
 		return targets_option(&a->targets, c, text);
 	a->driver = text;
@@ -41,6 +58,7 @@ static int claim_parse_words(const struct verb *v, int argc, char **argv, struct
 	static const struct option takes[] = {
 		{"id", required_argument, NULL, TARGETS_ID},
 		{"driver", required_argument, NULL, DRIVER},
+		{"vfs", required_argument, NULL, VFS},
 		{"allow", required_argument, NULL, TARGETS_ALLOW},
 		{"user", required_argument, NULL, TARGETS_USER},
 		{"user-group", required_argument, NULL, TARGETS_USER_GROUP},
@@ -54,6 +72,10 @@ static int claim_parse_words(const struct verb *v, int argc, char **argv, struct
 	int r = options_take(&o, claim_option, a);
 	if (r)
 		return r;
+	if (a->vfs && (a->driver || t->allow_count || t->user || t->user_group))
+		return option_wrong(v,
+			"--vfs takes no --driver, --allow, --user and --user-group: the virtual "
+			"functions are left without a driver");
 	if (a->driver && !bind_name_is_vfio(a->driver))
 		return option_wrong(v, "--driver: '%s' is not a VFIO driver", a->driver);
 	/* A claim's file has one word per line. */
@@ -75,13 +97,30 @@ static bool is_passing(const struct bind_problem *b)
 	return false;
 }
 
-static void drop_passing(struct bind_plan *p)
+static bool is_lasting(const struct bind_problem *b)
+{
+	return !is_passing(b);
+}
+
+/* What prevents virtual functions at each boot; those of now and their users are gone by then. */
+static bool is_about_making(const struct bind_problem *b)
+{
+	static const char *const checks[] = {
+		"id", "bridge", "iommu", "device", "sriov", "count", "driver"};
+
+	for (size_t i = 0; i < COUNT(checks); i++)
+		if (strcmp(b->check, checks[i]) == 0)
+			return true;
+	return false;
+}
+
+static void drop_problems(struct bind_plan *p, bool (*keep)(const struct bind_problem *b))
 {
 	size_t n = 0;
 
 	p->refusals = 0;
 	for (size_t i = 0; i < p->problem_count; i++) {
-		if (is_passing(&p->problems[i]))
+		if (!keep(&p->problems[i]))
 			continue;
 		p->refusals += p->problems[i].refuses;
 		p->problems[n++] = p->problems[i];
@@ -127,7 +166,7 @@ static int check_use(const struct arguments *a)
 		report(&e);
 		return LEAVE_FAILED;
 	}
-	drop_passing(&plan);
+	drop_problems(&plan, is_lasting);
 	report_problems(&plan);
 	int leave = plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
 	if (leave == LEAVE_OK)
@@ -136,8 +175,45 @@ static int check_use(const struct arguments *a)
 	return leave;
 }
 
-/* Reports what must be set up once on this host. */
-static void tell_boot(void)
+static int refuse_vfio(const struct pci_device *d)
+{
+	char address[PCI_ADDRESS_TEXT];
+	struct err e = {0};
+
+	err_say(&e, -EPERM, "%s: is bound to %s: its own driver makes the virtual functions",
+		pci_address_format(d->address, address), d->driver);
+	err_hint(&e, "usher release %s", address);
+	report(&e);
+	return LEAVE_REFUSED;
+}
+
+/* Whether each device can have as many virtual functions. */
+static int check_functions(const struct arguments *a)
+{
+	const struct bind_env env = bind_env_live();
+	int leave = LEAVE_OK;
+
+	for (size_t i = 0; leave == LEAVE_OK && i < a->targets.count; i++) {
+		const struct vfs_request q = {a->targets.list[i], a->vfs};
+		struct vfs_plan plan = VFS_PLAN_NONE;
+		struct err e = {0};
+
+		if (vfs_plan(&env, &q, &plan, &e) < 0) {
+			report(&e);
+			return LEAVE_FAILED;
+		}
+		drop_problems(&plan.says, is_about_making);
+		report_problems(&plan.says);
+		leave = plan.says.refusals ? LEAVE_REFUSED : LEAVE_OK;
+		if (leave == LEAVE_OK && bind_on_vfio(env.host, &plan.device))
+			leave = refuse_vfio(&plan.device);
+		vfs_plan_fini(&plan);
+	}
+	return leave;
+}
+
+/* Reports what must be set up once on this host. @has_rule: udev has to know of the claim. */
+static void tell_boot(bool has_rule)
 {
 	static const struct {
 		const char *sign, *what;
@@ -147,12 +223,13 @@ static void tell_boot(void)
 		{"/usr/bin/mkinitcpio", "mkinitcpio -P"},
 	};
 
-	for (size_t i = 0; i < COUNT(makers); i++)
+	for (size_t i = 0; has_rule && i < COUNT(makers); i++)
 		if (access(makers[i].sign, X_OK) == 0)
 			report_note("the initramfs has its own copy of the udev rules: run '%s'",
 				makers[i].what);
 	if (access("/etc/systemd/system/multi-user.target.wants/usher-apply.service", F_OK) < 0)
-		report_note("to bind claimed devices at each boot: systemctl enable usher-apply");
+		report_note("to %s at each boot: systemctl enable usher-apply",
+			has_rule ? "bind claimed devices" : "make claimed virtual functions");
 }
 
 static int claim_device(const struct arguments *a, struct pci_address address, struct err *e)
@@ -164,10 +241,14 @@ static int claim_device(const struct arguments *a, struct pci_address address, s
 	int r = claim_make(a->host, address, &c, e);
 	if (r < 0)
 		return r;
+	c.vfs = a->vfs;
 	(void)snprintf(c.driver, sizeof(c.driver), "%s", a->driver ? a->driver : "");
 	(void)snprintf(c.user, sizeof(c.user), "%s", t->user ? t->user : "");
 	(void)snprintf(
 		c.user_group, sizeof(c.user_group), "%s", t->user_group ? t->user_group : "");
+	r = claim_check_place(host_live(), CLAIMS_DIR, &c, e);
+	if (r < 0)
+		return r;
 	if (t->dry_run) {
 		cleanup_free char *file = NULL;
 		if (claim_format(&c, &file) < 0)
@@ -176,9 +257,13 @@ static int claim_device(const struct arguments *a, struct pci_address address, s
 		return 0;
 	}
 	r = claim_write(CLAIMS_DIR, &c, e);
-	if (r == 0)
-		(void)printf("%s: claimed as %s, from the next boot on\n",
-			pci_address_format(address, text), c.name);
+	pci_address_format(address, text);
+	if (r == 0 && c.vfs)
+		(void)printf(
+			"%s: claimed with %u virtual function%s as %s, from the next boot on\n",
+			text, c.vfs, c.vfs == 1 ? "" : "s", c.name);
+	else if (r == 0)
+		(void)printf("%s: claimed as %s, from the next boot on\n", text, c.name);
 	return r;
 }
 
@@ -197,7 +282,7 @@ static int claim_devices(const struct arguments *a)
 		return r == -EPERM ? LEAVE_REFUSED : LEAVE_FAILED;
 	}
 	if (!a->targets.dry_run)
-		tell_boot();
+		tell_boot(!a->vfs);
 	return LEAVE_OK;
 }
 
@@ -208,7 +293,7 @@ static int run_claim(const struct verb *v, int argc, char **argv)
 	int r = claim_parse_words(v, argc, argv, &a);
 	if (r)
 		return option_leave(r);
-	r = check_use(&a);
+	r = a.vfs ? check_functions(&a) : check_use(&a);
 	if (r == 0)
 		r = claim_devices(&a);
 	host_close(a.host);
@@ -227,8 +312,13 @@ const struct verb verb_claim = {
 		"a device that is in use. 'usher apply' binds it now. The kernel argument\n"
 		"usher=off disables all claims for one boot.\n"
 		"\n"
+		"With --vfs, the device stays with its driver instead, and at each boot\n"
+		"usher-apply.service makes N virtual functions (SR-IOV), which no driver of the\n"
+		"host probes: lend them by 'usher run' or 'usher bind'.\n"
+		"\n"
 		"      --id VVVV:DDDD     refuse a device with another id; once for each device\n"
 		"      --driver NAME      bind to this VFIO driver (default: the best match)\n"
+		"      --vfs N            make N virtual functions of each device, as above\n"
 		"      --allow CHECK      skip one check: its name is in brackets after a\n"
 		"                         refusal, and 'usher check --list' lists all; may be\n"
 		"                         repeated\n"
@@ -237,9 +327,11 @@ const struct verb verb_claim = {
 		"      --dry-run          print the claim, and write nothing\n"
 		"      --host FILE        make the claim on a snapshot of a host (with --dry-run)\n"
 		"\n"
-		"Example: claim a graphics card with its audio function.\n"
+		"Examples: claim a graphics card with its audio function; have four virtual\n"
+		"functions of a network card at each boot.\n"
 		"\n"
-		"  usher claim 0000:03:00.0 0000:03:00.1 --id 10de:2484 --id 10de:228b\n",
+		"  usher claim 0000:03:00.0 0000:03:00.1 --id 10de:2484 --id 10de:228b\n"
+		"  usher claim 0000:05:00.0 --vfs 4\n",
 	.run = run_claim,
 };
 
@@ -256,6 +348,16 @@ static bool is_meant(const struct claim *c, const struct claim_judgement *s, con
 						: !c->bad[0] && pci_address_equal(a, c->address);
 }
 
+static void tell_functions_stay(const struct pci_device *d)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	if (pci_vfs_read(host_live(), d->address).active)
+		report_note("%s: keeps its virtual functions until then; to remove them now: "
+			    "usher vfs %s 0",
+			pci_address_format(d->address, address), address);
+}
+
 static int unclaim_words(const char *word, const struct claim *claims,
 	const struct claim_judgement *stands, size_t count, struct err *e)
 {
@@ -268,6 +370,8 @@ static int unclaim_words(const char *word, const struct claim *claims,
 		if (r == 0)
 			(void)printf("%s: claim %s is gone, from the next boot on\n", word,
 				claims[i].name);
+		if (r == 0 && claims[i].vfs && stands[i].standing == CLAIM_STANDING_AT)
+			tell_functions_stay(&stands[i].device);
 		if (r == -ENOENT)
 			return r;
 	}

@@ -183,7 +183,7 @@ static void check_parts(struct rom_case *c)
 			"the ROM has a UEFI part, but none for x86-64: OVMF does not run it");
 	if (!pci_rom_find(r, PCI_ROM_X86))
 		(void)finding_add(c, PCI_ROM_NOTE,
-			"the ROM has no x86 part: a guest with SeaBIOS %s only once its driver runs",
+			"it has no x86 part: a guest with SeaBIOS %s only once its driver runs",
 			what);
 }
 

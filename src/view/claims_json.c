@@ -24,6 +24,10 @@ static void put_claim(struct json *j, const struct claim *n, const struct claim_
 	json_put_text(j, "claimed_at", known ? pci_address_format(n->address, text) : NULL);
 	json_put_text(j, "user", n->user[0] ? n->user : NULL);
 	json_put_text(j, "user_group", n->user_group[0] ? n->user_group : NULL);
+	if (n->vfs)
+		json_put_number(j, "vfs", n->vfs);
+	else
+		json_put_null(j, "vfs");
 	bool found = known && claims_found(s);
 	json_put_text(j, "address", found ? pci_address_format(s->device.address, text) : NULL);
 	json_put_text(j, "driver", found && s->device.driver[0] ? s->device.driver : NULL);

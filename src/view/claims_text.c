@@ -11,10 +11,11 @@ int claims_text(const struct claims *c, struct err *e)
 		{"CLAIM", TABLE_LEFT},
 		{"ID", TABLE_LEFT},
 		{"DRIVER", TABLE_LEFT},
+		{"VFS", TABLE_LEFT},
 		{"STATE", TABLE_SHRINK},
 	};
 	struct table *t = NULL;
-	char id[12];
+	char id[12], vfs[12];
 
 	int r = table_new(columns, COUNT(columns), &t, e);
 	if (r < 0)
@@ -29,7 +30,9 @@ int claims_text(const struct claims *c, struct err *e)
 		table_set(t, 1, n->bad[0] ? "-" : id, TABLE_PLAIN);
 		table_set(t, 2, claims_found(s) && s->device.driver[0] ? s->device.driver : "-",
 			TABLE_PLAIN);
-		table_set(t, 3, s->text, at ? TABLE_GOOD : TABLE_BAD);
+		(void)snprintf(vfs, sizeof(vfs), "%u", n->vfs);
+		table_set(t, 3, n->vfs ? vfs : "-", TABLE_PLAIN);
+		table_set(t, 4, s->text, at ? TABLE_GOOD : TABLE_BAD);
 	}
 	r = table_print(t, e);
 	table_free(t);

@@ -98,3 +98,78 @@ expect_ok usher restore
 expect_equal 'the number after a broken removal' 1 "$(cat "$dev/sriov_numvfs")"
 expect_ok usher vfs "$disk" 0
 as_first 'all of it'
+
+# A claim makes them at each boot, and leaves the device to its driver.
+expect_status 3 usher claim "$disk" --vfs 5
+expect_text 'can have at most 4 virtual functions'
+expect_status 3 usher claim "$(e1000e_address)" --vfs 1
+expect_text 'has no virtual functions to offer'
+expect_status 2 usher claim "$disk" --vfs 2 --driver vfio-pci
+expect_status 2 usher claim "$disk" --vfs 0
+[ ! -e /etc/usher/claims.d ] || fail 'what was refused has left something behind'
+at_exit 'rm -rf /etc/usher /etc/udev/rules.d/07-usher.rules'
+expect_ok usher claim "$disk" --vfs 2 --id 1b36:0010
+expect_text "$disk: claimed with 2 virtual functions"
+[ ! -e /etc/udev/rules.d/07-usher.rules ] || fail 'udev would take the driver of the device away'
+expect_equal 'the number after the claim' 0 "$(cat "$dev/sriov_numvfs")"
+expect_status 3 usher claim "$disk"
+expect_text "$disk: is claimed with 2 virtual functions already"
+expect_status 1 usher apply --check
+expect_text "$disk: has 0 virtual functions, not 2 as claimed"
+expect_ok usher claims
+expect_text "at $disk"
+
+# As the unit runs it, before the kernel has bound the device to its driver.
+echo "$disk" >"$dev/driver/unbind"
+(sleep 2; echo "$disk" >/sys/bus/pci/drivers/nvme/bind) &
+expect_ok usher apply --boot
+expect_text "$disk: 2 of 4 virtual functions"
+wait
+for n in 0 1; do
+	one=$(basename "$(readlink "$dev/virtfn$n")")
+	expect_driver "$one" none
+	expect_override "$one" none
+done
+expect_driver "$disk" nvme
+expect_override "$disk" none
+expect_ok usher apply --check
+expect_text "$disk: has 2 virtual functions, as claimed"
+# Once more, and while one of them is lent: nothing changes.
+first=$(basename "$(readlink "$dev/virtfn0")")
+expect_ok usher bind "$first"
+expect_ok usher apply --boot
+expect_ok usher apply
+expect_driver "$first" vfio-pci
+expect_ok usher claim "$disk" --vfs 3
+expect_status 3 usher apply
+expect_text "$first: virtual function of $disk: bound manually"
+expect_ok usher release "$first"
+expect_ok usher apply
+expect_equal 'the number after another claim' 3 "$(cat "$dev/sriov_numvfs")"
+
+usher check >"$work/out" 2>&1
+! grep 'is claimed with 3' "$work/out" || fail 'check reports a claim that is fulfilled'
+expect_ok usher unclaim "$disk"
+expect_text "usher vfs $disk 0"
+expect_equal 'the number after unclaim' 3 "$(cat "$dev/sriov_numvfs")"
+expect_ok usher claim "$disk" --vfs 3
+expect_ok usher vfs "$disk" 0
+usher check >"$work/out" 2>&1
+grep -qF "$disk: is claimed with 3 virtual functions but has 0" "$work/out" || fail_with_output 'check'
+expect_ok usher unclaim "$disk"
+expect_no_text 'usher vfs'
+
+# Without its driver there are none, and the boot goes on.
+expect_ok usher claim "$disk" --vfs 1
+echo "$disk" >"$dev/driver/unbind"
+expect_status 3 usher apply --boot
+expect_text "$disk: has no driver"
+echo "$disk" >/sys/bus/pci/drivers/nvme/bind
+expect_ok usher unclaim "$disk"
+
+# A device that is claimed for VFIO.
+expect_ok usher claim "$disk"
+expect_status 3 usher claim "$disk" --vfs 2
+expect_text "$disk: is claimed for VFIO already"
+expect_ok usher unclaim "$disk"
+as_first 'the claims'

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The ROM of a device as the kernel shows it: what usher switches on for the read, and off again. */
+/* The ROM of a device as the kernel shows it: what usher switches on for it, and off again. */
 #include "bind/romread.h"
 
 #include "base/endian.h"

@@ -103,6 +103,62 @@ START_TEST(reads_what_it_wrote)
 }
 END_TEST
 
+#define HEAD                                                                          \
+	"usher-claim 1\naddress 0000:01:00.0\npath 0000:00/01.0/00.0\nid 8086:10c9\n" \
+	"subsystem 8086:0000\n"
+
+START_TEST(has_virtual_functions)
+{
+	struct claim c[2], back;
+	struct err e = {0};
+	char *text = NULL;
+
+	ck_assert_msg(parse(HEAD "vfs 4\n", &c[0], &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(c[0].vfs, 4);
+	ck_assert_int_gt(claim_format(&c[0], &text), 0);
+	ck_assert_msg(parse(text, &back, &e) == 0, "%s", e.msg);
+	ck_assert_mem_eq(&c[0], &back, sizeof(back));
+	free(text);
+	/* udev's rule would give the device to VFIO, and its driver makes the functions. */
+	text = NULL;
+	ck_assert_int_eq(claim_rule_format(c, 1, &text), 0);
+	ck_assert_ptr_null(text);
+	ck_assert_int_eq(parse(GOOD, &c[1], &e), 0);
+	ck_assert_int_gt(claim_rule_format(c, 2, &text), 0);
+	ck_assert_ptr_nonnull(strstr(text, "0x1b36"));
+	ck_assert_ptr_null(strstr(text, "0x8086"));
+	free(text);
+}
+END_TEST
+
+/* A device is for VFIO, or keeps its driver; the number of its functions may change. */
+START_TEST(keeps_one_kind_of_claim_for_a_place)
+{
+	struct host *h = replay_lines("at " CLAIMS "\n"
+				      "file plain.claim usher-claim 1\\naddress 0000:01:00.0\\n"
+				      "path 0000:00/01.0/00.0\\nid 8086:10c9\\nsubsystem "
+				      "8086:0000\n"
+				      "file many.claim usher-claim 1\\naddress 0000:02:00.0\\n"
+				      "path 0000:00/02.0/00.0\\nid 8086:10c9\\nsubsystem "
+				      "8086:0000\\nvfs 2\n");
+	struct claim c;
+	struct err e = {0};
+
+	ck_assert_int_eq(parse(HEAD, &c, &e), 0);
+	ck_assert_int_eq(claim_check_place(h, CLAIMS, &c, &e), 0);
+	c.vfs = 4;
+	ck_assert_int_eq(claim_check_place(h, CLAIMS, &c, &e), -EPERM);
+	ck_assert_msg(strstr(e.msg, "is claimed for VFIO already"), "%s", e.msg);
+	ck_assert_str_eq(e.hint, "usher unclaim plain");
+	(void)snprintf(c.identity.path, sizeof(c.identity.path), "0000:00/02.0/00.0");
+	ck_assert_int_eq(claim_check_place(h, CLAIMS, &c, &e), 0);
+	c.vfs = 0;
+	ck_assert_int_eq(claim_check_place(h, CLAIMS, &c, &e), -EPERM);
+	ck_assert_msg(strstr(e.msg, "is claimed with 2 virtual functions already"), "%s", e.msg);
+	host_close(h);
+}
+END_TEST
+
 static const struct {
 	const char *text, *says;
 } hostile[] = {
@@ -120,6 +176,10 @@ static const struct {
 	{"driver vfio pci\n", "is no driver"},
 	{"driver e1000e\n", "is no driver"},
 	{"user alice bob\n", "is no user"},
+	{"vfs 0\n", "is no vfs"},
+	{"vfs -1\n", "is no vfs"},
+	{"vfs 65536\n", "is no vfs"},
+	{GOOD "\nvfs 2\n", "'vfs' goes without driver, user and user-group"},
 	{"user-group ../x\n", "is no user-group"},
 	{"driver x\",RUN+=\"sh\n", "is no driver"},
 	{"driver ../x\n", "is no driver"},
@@ -210,7 +270,7 @@ START_TEST(tells_where_devices_are)
 	stands_as("unreadable", CLAIM_STANDING_VOID, "read: Permission denied");
 	stands_as("long", CLAIM_STANDING_VOID, "too long, or not a text");
 	stands_as("odd\\x1b", CLAIM_STANDING_VOID, "the line 'usher-claim' is missing");
-	ck_assert_uint_eq(count, 12);
+	ck_assert_uint_eq(count, 13);
 	done();
 }
 END_TEST
@@ -297,6 +357,7 @@ START_TEST(makes_claims_of_ordinary_devices_only)
 }
 END_TEST
 
-SUITE("claim", reads_what_a_hand_wrote, reads_what_it_wrote, refuses_every_hostile_text,
-	needs_each_line, a_place_is_a_pattern_without_bus_numbers, tells_where_devices_are,
+SUITE("claim", reads_what_a_hand_wrote, reads_what_it_wrote, has_virtual_functions,
+	keeps_one_kind_of_claim_for_a_place, refuses_every_hostile_text, needs_each_line,
+	a_place_is_a_pattern_without_bus_numbers, tells_where_devices_are,
 	makes_a_rule_of_good_claims_only, writes_and_removes, makes_claims_of_ordinary_devices_only)
