@@ -93,6 +93,7 @@ static const struct check_rule rules[] = {
 		"whether parts of the card are in other groups"),
 	DEVICE("P25", "viable", check_viable, "no other driver in its group keeps VFIO out"),
 	DEVICE("P26", "device-log", check_device_log, "the kernel's log has no failure of it"),
+	NAMED("P27", "unbind", check_unbind, "what to stop before its driver can give it up"),
 };
 
 const struct check_rule_info *check_rule_at(size_t i)

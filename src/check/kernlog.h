@@ -23,6 +23,7 @@ enum kernlog_cause {
 	KERNLOG_HUNG, /* a task waits in an unbind */
 	KERNLOG_RESERVED, /* the firmware does DMA with it (RMRR) */
 	KERNLOG_TAKEN, /* another driver has the memory of its BAR */
+	KERNLOG_UNUSABLE, /* it cannot be enabled: a BAR has no address */
 	KERNLOG_ROOM, /* no address space for a BAR */
 	KERNLOG_VFS, /* no room for virtual functions */
 	KERNLOG_RESIZE, /* a BAR could not be resized */

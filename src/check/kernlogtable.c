@@ -93,6 +93,9 @@ const struct kernlog_pattern kernlog_patterns[] = {
 	DEVICE(ROOM, "BAR *: can't assign"),
 	DEVICE(ROOM, "BAR *: failed to assign"),
 	DEVICE(ROOM, "can't claim BAR "),
+	DEVICE(UNUSABLE, "can't enable device: BAR * not assigned"),
+	DEVICE(UNUSABLE, "can't enable device: BAR * not claimed"),
+	DEVICE(UNUSABLE, "device not available (can't reserve "),
 	WHOLE(ROOM, "NVRM: BAR* is 0M @ 0x0 (PCI:&)"),
 	DEVICE(VFS, "not enough MMIO resources for SR-IOV"),
 	DEVICE(VFS, "can't enable * VFs (bus * out of range"),
@@ -160,6 +163,8 @@ static const struct kernlog_advice advices[KERNLOG_CAUSES] = {
 		"Features'; Dell: the RAID and USB legacy settings)"},
 	[KERNLOG_TAKEN] = {"another driver has the memory of its BAR",
 		"find the owner: grep -i -A3 ADDRESS /proc/iomem"},
+	[KERNLOG_UNUSABLE] = {"cannot be enabled, because a BAR has no address: no driver works",
+		"enable 'Above 4G Decoding' in the firmware setup; or boot with pci=realloc"},
 	[KERNLOG_ROOM] = {"the kernel found no address space for a BAR", NULL},
 	[KERNLOG_VFS] = {"has no room for virtual functions",
 		"enable SR-IOV, ARI and 'Above 4G Decoding' in the firmware setup; or boot with "

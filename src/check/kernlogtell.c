@@ -90,4 +90,3 @@ void check_gone_text(const struct check_case *c, struct pci_address a, char *buf
 	else
 		buf[0] = '\0';
 }
-

@@ -201,5 +201,6 @@ void check_bars(struct check_case *c);
 void check_numa(struct check_case *c);
 void check_link(struct check_case *c);
 void check_device_log(struct check_case *c);
+void check_unbind(struct check_case *c);
 
 #endif

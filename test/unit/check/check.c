@@ -28,7 +28,7 @@ START_TEST(keeps_its_table_in_order)
 		ck_assert_str_eq(check_rule_at(i)->id, id);
 		ck_assert_int_eq(check_rule_at(i)->scope, CHECK_HOST);
 	}
-	for (unsigned n = 1; n <= 26; n++, i++) {
+	for (unsigned n = 1; n <= 27; n++, i++) {
 		(void)snprintf(id, sizeof(id), "P%02u", n);
 		ck_assert_str_eq(check_rule_at(i)->id, id);
 		ck_assert_int_eq(check_rule_at(i)->scope, CHECK_DEVICE);

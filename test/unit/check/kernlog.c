@@ -78,6 +78,9 @@ START_TEST(knows_lines_of_old_and_new_kernels)
 		{"vfio-pci 0000:03:00.0: Device is ineligible for IOMMU domain attach due to "
 		 "platform RMRR requirement.  Contact your platform vendor.",
 			"0000:03:00.0", KERNLOG_RESERVED},
+		{"vfio-pci 0000:00:01.1: can't enable device: BAR 0 [io  0x01f0-0x01f7] not "
+		 "claimed",
+			"0000:00:01.1", KERNLOG_UNUSABLE},
 		{"amdgpu 0000:0c:00.0: amdgpu: GPU reset(2) failed", "0000:0c:00.0", KERNLOG_RESET},
 		{"pcieport 0000:00:01.0: PCIe Bus Error: severity=Uncorrected (Fatal), "
 		 "type=Transaction Layer",
