@@ -57,7 +57,8 @@ static int refuse_held(struct release *r, const struct pci_device *d, struct err
 		if (bind_allows(r->g->allow, r->g->allow_count, o->check))
 			continue;
 		code = err_say(e, -EPERM, "%s: in use: %s: %s", address, o->object, o->text);
-		err_hint(e, "end what uses it first");
+		err_hint(e, o->unsure ? "run as root, which sees all users of a device"
+				      : "end what uses it first");
 	}
 	holds_fini(&holds);
 	return code;
@@ -158,7 +159,8 @@ static int release_in_part(struct release *r, const char *const *why_stays, stru
 		err_say(e, -EPERM,
 			"group %d: some devices stay on VFIO, because they have no working reset",
 			r->entry.group);
-	err_hint(e, "usher release --allow=no-reset");
+	err_hint(e, "power the host off and on; for a guest that you trust: usher release "
+		    "--allow=no-reset ADDRESS");
 	return -EPERM;
 }
 
@@ -286,14 +288,48 @@ static int fill_foreign(struct release *r, const char *boot, struct err *e)
 	return n->members ? 0 : err_set(e, -ENOMEM, "group %d", r->g->group);
 }
 
+/*
+ * An override for VFIO without a driver: nothing has probed the device since. It is not on its own
+ * driver, as a release promises, and no entry says what that was.
+ */
+static int refuse_unprobed(struct release *r, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+	struct pci_device d;
+	struct pci_group g;
+
+	int code = pci_group_read(r->work.env->host, r->g->group, &g, e);
+	for (size_t i = 0; code == 0 && i < g.count; i++) {
+		if (g.members[i].driver[0] ||
+			pci_device_read(r->work.env->host, g.members[i].address, &d, NULL) < 0 ||
+			strncmp(d.driver_override, "vfio", 4) != 0)
+			continue;
+		pci_address_format(d.address, address);
+		code = err_say(e, -ENODEV,
+			"%s: has no driver, and its override '%s' keeps others away", address,
+			d.driver_override);
+		err_hint(e,
+			"for VFIO: usher bind %s; for its own driver: echo > "
+			"/sys/bus/pci/devices/%s/driver_override; echo %s > "
+			"/sys/bus/pci/drivers_probe",
+			address, address, address);
+	}
+	pci_group_fini(&g);
+	return code;
+}
+
 /* Such devices lose their override and go to the driver that matches. */
 static int release_foreign(struct release *r, const char *boot, struct err *e)
 {
 	int code = fill_foreign(r, boot, e);
 
-	if (code < 0 || !r->entry.count || r->g->how == BIND_RETURN_VFIO)
+	if (code < 0)
 		return code;
-	return release_entry(r, e);
+	if (!r->entry.count) {
+		r->report->idle = true;
+		return refuse_unprobed(r, e);
+	}
+	return r->g->how == BIND_RETURN_VFIO ? 0 : release_entry(r, e);
 }
 
 static int may_release(struct release *r, const char *boot, struct err *e)

@@ -38,6 +38,7 @@ struct bind_returned {
 struct bind_report {
 	size_t returned_count;
 	struct bind_returned *returned;
+	bool idle; /* no device of the group was on a VFIO driver or had an entry */
 };
 
 #define BIND_REPORT_NONE ((struct bind_report){0})

@@ -60,6 +60,12 @@ static void returned_stays(struct bind_returned *g, const char *why)
 	(void)snprintf(g->text, sizeof(g->text), "%.255s", why);
 }
 
+static void returned_overridden(struct bind_returned *g, const char *override)
+{
+	(void)snprintf(g->text, sizeof(g->text), "another tool set its override to '%.64s': kept",
+		override);
+}
+
 static int restore_method(struct bind_worker *w, const struct bind_was *was, struct err *e)
 {
 	struct pci_device d;
@@ -184,6 +190,43 @@ static int device_move(struct bind_worker *w, const struct bind_was *was,
 	return device_rebind(w, was->address, driver, e);
 }
 
+/*
+ * An override that usher did not write is another tool's, and stays. driverctl may have set the one
+ * that usher had set, too: then it keeps it in a file.
+ */
+static bool override_is_foreign(
+	struct host *h, const struct bind_was *was, const struct pci_device *d)
+{
+	char path[FILE_PATH_MAX], address[PCI_ADDRESS_TEXT], text[PCI_NAME_MAX];
+
+	if (!d->driver_override[0] || strcmp(d->driver_override, was->override) == 0)
+		return false;
+	if (strcmp(d->driver_override, was->to) != 0)
+		return true;
+	return file_path(path, sizeof(path), "/etc/driverctl.d/pci-%s",
+		       pci_address_format(was->address, address)) == 0 &&
+	       host_read_text(h, path, text, sizeof(text)) > 0 &&
+	       strcmp(text, d->driver_override) == 0;
+}
+
+/* To the driver that another tool's override names, which the kernel's probe finds. */
+static int device_hand_over(struct bind_worker *w, const struct bind_was *was,
+	const struct pci_device *d, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	if (strcmp(d->driver, d->driver_override) == 0)
+		return 0;
+	int r = d->driver[0] ? write_driver(w, d->driver, "unbind", d->address, e) : 0;
+	if (r < 0)
+		return r;
+	r = bind_resize_back(w, was, e);
+	if (r < 0)
+		return r;
+	return bind_worker_write(
+		w, "/sys/bus/pci/drivers_probe", pci_address_format(d->address, address), e);
+}
+
 /* Why @d cannot be returned as @was says; NULL if it can. */
 static const char *device_obstacle(const struct bind_was *was, const struct pci_device *d)
 {
@@ -218,12 +261,18 @@ static int member_return(struct bind_worker *w, const struct bind_was *was, enum
 	}
 	restore_vf(w, was, g);
 	bool fitting = strcmp(driver, BIND_DRIVER_FITTING) == 0;
-	r = fitting ? device_probe(w, &d, was, e) : device_move(w, was, &d, driver, e);
+	bool foreign = !fitting && override_is_foreign(w->transaction->env->host, was, &d);
+	if (foreign) {
+		r = device_hand_over(w, was, &d, e);
+		returned_overridden(g, d.driver_override);
+	} else {
+		r = fitting ? device_probe(w, &d, was, e) : device_move(w, was, &d, driver, e);
+	}
 	if (r == 0)
 		r = restore_settings(w, was, how, e);
 	if (pci_device_peek(w->transaction->env->host, was->address, &d, r < 0 ? NULL : e) == 0) {
 		(void)snprintf(g->to, sizeof(g->to), "%s", d.driver);
-		if (r == 0 && !fitting && strcmp(d.driver, driver) != 0)
+		if (r == 0 && !fitting && !foreign && strcmp(d.driver, driver) != 0)
 			r = err_say(e, -EIO, "is on '%s', not on '%s'", d.driver, driver);
 	}
 	return r < 0 ? err_in(e, r, "%s", address) : 0;

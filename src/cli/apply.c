@@ -179,6 +179,8 @@ static int apply_claims(struct application *a, enum mode mode, struct err *e)
 	r = claim_judge(a->env.host, a->claims, a->count, &a->stands, e);
 	if (r < 0)
 		return r;
+	if (!a->count)
+		report_note("no device is claimed: usher claim ADDRESS claims one");
 	if (mode == MODE_NOW)
 		r = claim_rule_write(a->env.host, CLAIMS_DIR, CLAIM_RULE_PATH, e);
 	if (r < 0)

@@ -87,6 +87,10 @@ static int release_groups(struct arguments *a, const int *groups, int count, str
 			release_json(list, groups[i], &done);
 		else
 			release_text(stdout, &done);
+		if (r == 0 && done.idle)
+			report_note("group %d: nothing to release: no device of it is on a VFIO "
+				    "driver",
+				groups[i]);
 		bind_report_fini(&done);
 		if (r == 0)
 			continue;

@@ -27,6 +27,7 @@ struct arguments {
 /* The lists of the document; all NULL for text. */
 struct restore_lists {
 	struct json *leases, *devices, *functions, *failures;
+	size_t count; /* of leases that were found */
 };
 
 enum { ALL = 1 };
@@ -94,10 +95,11 @@ static void put_lease(
 }
 
 /* Announces what becomes of a lease. */
-static void tell_lease(const struct restore_lists *lists, const char *object,
-	const struct bind_lease *l, const char *intent)
+static void tell_lease(struct restore_lists *lists, const char *object, const struct bind_lease *l,
+	const char *intent)
 {
 	report_note("%s: %s: %s", object, l->text, intent);
+	lists->count++;
 	if (lists->leases)
 		put_lease(lists->leases, object, l, intent);
 }
@@ -110,7 +112,7 @@ static void tell_failure(const struct restore_lists *lists, const char *object, 
 }
 
 static int restore_group(struct arguments *a, const struct bind_env *env,
-	const struct bind_lease *l, const struct restore_lists *lists)
+	const struct bind_lease *l, struct restore_lists *lists)
 {
 	struct bind_report done = BIND_REPORT_NONE;
 	struct err e = {0};
@@ -155,7 +157,7 @@ static void put_function(struct json *list, const struct bind_env *env, const st
 }
 
 static int restore_function(struct arguments *a, const struct bind_env *env,
-	const struct bind_lease *l, const struct restore_lists *lists)
+	const struct bind_lease *l, struct restore_lists *lists)
 {
 	bool left = l->state == BIND_LEASE_MANUAL && a->manual == BIND_MANUAL_STAYS;
 	uint64_t before = lists->functions ? pci_vfs_read(env->host, l->address).active : 0;
@@ -177,7 +179,7 @@ static int restore_function(struct arguments *a, const struct bind_env *env,
 
 /* After the groups: a virtual function must be returned before it can be removed. */
 static int restore_functions(
-	struct arguments *a, const struct bind_env *env, const struct restore_lists *lists)
+	struct arguments *a, const struct bind_env *env, struct restore_lists *lists)
 {
 	cleanup_free struct bind_lease *leases = NULL;
 	struct err e = {0};
@@ -223,6 +225,9 @@ static int restore_leases(
 	}
 	int functions = restore_functions(a, env, &lists);
 	leave = functions == LEAVE_FAILED || leave == LEAVE_OK ? functions : leave;
+	if (!lists.count && leave == LEAVE_OK)
+		report_note("nothing to restore: usher keeps no device%s",
+			a->targets.count ? " of these groups" : "");
 	if (doc && json_print(doc, e) < 0) {
 		report(e);
 		return LEAVE_FAILED;

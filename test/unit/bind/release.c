@@ -69,6 +69,44 @@ START_TEST(releases_what_others_bound)
 }
 END_TEST
 
+/* Another tool writes an override while usher has the device: that one stays, and decides. */
+START_TEST(keeps_the_override_of_another_tool)
+{
+	struct bind_env env = stage_set();
+	struct bind_request q = LEND_REQUEST;
+	struct err e = {0};
+
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+	(void)snprintf(stage->devices[1].d.driver_override, PCI_NAME_MAX, "other");
+	ck_assert_msg(release(&env, &e) == 0, "%s", e.msg);
+	lend_is_on(1, "other", "other");
+	lend_is_on(2, "sib", "sib");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+}
+END_TEST
+
+START_TEST(says_that_nothing_was_taken)
+{
+	struct bind_env env = stage_set();
+	struct bind_release_request g = {.group = LEND_GROUP};
+	struct bind_report report;
+	struct err e = {0};
+
+	ck_assert_int_eq(bind_release(&env, &g, &report, &e), 0);
+	ck_assert(report.idle);
+	bind_report_fini(&report);
+	/* Neither on VFIO nor on its own driver: that is not what a release promises. */
+	(void)snprintf(stage->devices[3].d.driver_override, PCI_NAME_MAX, "vfio-pci");
+	ck_assert_int_eq(bind_release(&env, &g, &report, &e), -ENODEV);
+	ck_assert_ptr_nonnull(strstr(e.msg, "keeps others away"));
+	bind_report_fini(&report);
+	ck_assert_msg(lend_take(&env, &(struct bind_request)LEND_REQUEST, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(bind_release(&env, &g, &report, &e), 0);
+	ck_assert(!report.idle);
+	bind_report_fini(&report);
+}
+END_TEST
+
 /* A crash inside file_replace() leaves a temporary file next to the entry. */
 START_TEST(clears_what_was_never_written)
 {
@@ -163,5 +201,6 @@ START_TEST(keeps_the_entry_when_its_writer_is_lost)
 }
 END_TEST
 
-SUITE("release", releases_what_others_bound, keeps_the_entry_when_its_writer_is_lost,
+SUITE("release", releases_what_others_bound, keeps_the_override_of_another_tool,
+	says_that_nothing_was_taken, keeps_the_entry_when_its_writer_is_lost,
 	survives_two_crashes_anywhere, clears_what_was_never_written)

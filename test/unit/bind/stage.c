@@ -395,7 +395,8 @@ static int stage_store(const char *path, const char *text)
 	s = stage_find(text);
 	ck_assert_msg(s, "%s <- %s", path, text);
 	if (strcmp(path, "/sys/bus/pci/drivers_probe") == 0)
-		return stage_bind(s, s->native) ? 0 : 0;
+		return stage_bind(s, *s->d.driver_override ? s->d.driver_override : s->native) ? 0
+											       : 0;
 	ck_assert_int_eq(sscanf(path, "/sys/bus/pci/drivers/%63[^/]/%7s", driver, verb), 2);
 	if (strcmp(verb, "bind") == 0)
 		return stage_bind(s, driver);
