@@ -117,6 +117,9 @@ END_TEST
 	"at /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/usb1/1-1/input/input3\n" \
 	"file capabilities/ev 120013\nfile name A keyboard\n"
 
+#define HUB "../../devices/pci0000:00/0000:00:14.0/usb1"
+#define HUB_PATH "/sys/devices/pci0000:00/0000:00:14.0/usb1"
+
 START_TEST(finds_the_last_keyboard)
 {
 	struct hold o =
@@ -127,6 +130,48 @@ START_TEST(finds_the_last_keyboard)
 	ck_assert_str_eq(o.text, "the only keyboard of this host (A keyboard)");
 	disk_none(KEYBOARD "link /sys/class/input/input1 ../../devices/platform/i8042/input1\n"
 			   "file /sys/devices/platform/i8042/input1/capabilities/ev 120013\n");
+}
+END_TEST
+
+/* What the kernel calls a keyboard is often none: nobody can log in with these. */
+START_TEST(takes_no_mouse_for_a_keyboard)
+{
+	static const char *const others[] = {
+		/* A mouse with macro keys: a keyboard and a pointer in one USB device. */
+		"link /sys/class/input/input8 " HUB
+		"/1-2/1-2:1.1/0003:046D:C332.0004/input/input8\n"
+		"file " HUB_PATH
+		"/1-2/1-2:1.1/0003:046D:C332.0004/input/input8/capabilities/ev 120013\n"
+		"link /sys/class/input/input7 " HUB
+		"/1-2/1-2:1.0/0003:046D:C332.0003/input/input7\n"
+		"file " HUB_PATH
+		"/1-2/1-2:1.0/0003:046D:C332.0003/input/input7/capabilities/rel 1943\n",
+		/* No lamps: a remote control, a mouse's keys. */
+		"link /sys/class/input/input8 " HUB "/1-3/1-3:1.0/input/input8\n"
+		"file " HUB_PATH "/1-3/1-3:1.0/input/input8/capabilities/ev 100013\n",
+		"link /sys/class/input/input8 " HUB "/1-3/1-3:1.0/input/input8\n"
+		"file " HUB_PATH "/1-3/1-3:1.0/input/input8/capabilities/ev 120013\n"
+		"file " HUB_PATH "/1-3/1-3:1.0/input/input8/name Honeywell Barcode Scanner\n",
+		/* A program. */
+		"link /sys/class/input/input8 ../../devices/virtual/input/input8\n"
+		"file /sys/devices/virtual/input/input8/capabilities/ev 120013\n",
+	};
+	char text[2048];
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		(void)snprintf(text, sizeof(text), "%s%s", KEYBOARD, others[i]);
+		struct hold o = disk_only(text);
+		ck_assert_str_eq(o.text, "the only keyboard of this host (A keyboard)");
+	}
+	/* A second real one, whose extra keys scroll, is one. */
+	disk_none(KEYBOARD "link /sys/class/input/input8 " HUB
+			   "/1-2/1-2:1.0/0003:046D:C31C.0001/input/input8\n"
+			   "file " HUB_PATH
+			   "/1-2/1-2:1.0/0003:046D:C31C.0001/input/input8/capabilities/ev 120013\n"
+			   "link /sys/class/input/input9 " HUB
+			   "/1-2/1-2:1.1/0003:046D:C31C.0002/input/input9\n"
+			   "file " HUB_PATH
+			   "/1-2/1-2:1.1/0003:046D:C31C.0002/input/input9/capabilities/rel 1040\n");
 }
 END_TEST
 
@@ -222,5 +267,5 @@ END_TEST
 
 SUITE("hold", finds_open_groups, finds_open_nodes, finds_mapped_nodes_and_rings,
 	finds_open_nodes_of_nvme_subsystems, escapes_hostile_names, finds_working_virtual_functions,
-	finds_the_last_keyboard, finds_consoles, finds_the_framebuffer_of_the_console,
-	finds_clients_of_the_kernel, leaves_bridges_out)
+	finds_the_last_keyboard, takes_no_mouse_for_a_keyboard, finds_consoles,
+	finds_the_framebuffer_of_the_console, finds_clients_of_the_kernel, leaves_bridges_out)

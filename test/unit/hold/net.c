@@ -266,6 +266,28 @@ static void use_is(const char *line, const char *text)
 	ck_assert_str_eq(hold_only(lines, &d).text, text);
 }
 
+/* The internal port of a switch has the address; nothing links it to the port that is a card. */
+START_TEST(follows_open_vswitch)
+{
+	struct pci_device d = nvme_device();
+	struct holds f = holds_ask(ETH
+		"link /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/net/eth0/master "
+		"../../../../../virtual/net/ovs-system\n"
+		"link /sys/class/net/ovs-system ../../devices/virtual/net/ovs-system\n"
+		"link /sys/class/net/br-ex ../../devices/virtual/net/br-ex\n"
+		"dir /sys/devices/virtual/net/br-ex\n"
+		"link /sys/class/net/tap0 ../../devices/virtual/net/tap0\n"
+		"file /sys/devices/virtual/net/tap0/tun_flags 0x1002\n"
+		"address tap0 192.0.2.1/24\naddress br-ex 198.51.100.174/22\n",
+		&d);
+
+	ck_assert_uint_eq(f.count, 2);
+	ck_assert_str_eq(f.list[0].text, "has the address 198.51.100.174/22 through br-ex");
+	ck_assert_str_eq(f.list[1].text, "part of ovs-system");
+	holds_fini(&f);
+}
+END_TEST
+
 /* What only rtnetlink shows. */
 START_TEST(finds_uses_without_files)
 {
@@ -354,6 +376,7 @@ START_TEST(finds_the_ssh_session)
 END_TEST
 
 SUITE("net", finds_pppoe, finds_packet_sockets, finds_protocols_of_the_kernel,
-	finds_can_and_bluetooth, finds_uses_without_files, finds_one_interface_of_two_elsewhere,
-	doubts_in_a_listing, finds_routes, finds_addresses, finds_what_stands_on_it_in_containers,
-	follows_bridges, finds_interfaces_that_are_elsewhere, finds_the_ssh_session)
+	finds_can_and_bluetooth, follows_open_vswitch, finds_uses_without_files,
+	finds_one_interface_of_two_elsewhere, doubts_in_a_listing, finds_routes, finds_addresses,
+	finds_what_stands_on_it_in_containers, follows_bridges, finds_interfaces_that_are_elsewhere,
+	finds_the_ssh_session)
