@@ -284,24 +284,23 @@ static int gate_disks(struct bind_case *c, const struct pci_device *d, const str
 static int gate_holds(struct bind_case *c, const struct pci_device *d, const char *address)
 {
 	struct holds holds = {0};
-	char fix[256];
+	char fix[HOLD_FIX_MAX];
 
 	int r = c->view ? 0 : hold_view_new(c->env->host, HOLD_EVERYTHING, &c->view, c->e);
 	if (r == 0)
 		r = hold_find_in(c->view, d, &holds, c->e);
 	for (size_t i = 0; r == 0 && i < holds.count; i++) {
 		const struct hold *o = &holds.list[i];
-		(void)snprintf(fix, sizeof(fix), "%s, or take it anyway: --allow=%s",
-			o->unsure ? "run as root to find out" : "free it", o->check);
-		const struct problem_kind kind = {o->check,
-			o->absolute ? PROBLEM_REFUSES : PROBLEM_LIFTABLE,
-			!o->absolute ? fix
-			: strcmp(o->check, "vfio") == 0
-				? "end the process that has it open: no --allow skips this check"
-			: o->waits
-				? "free it first: the kernel waits for that, so no --allow skips "
-				  "this check"
-				: "the host needs it: no --allow skips this check"};
+		/* These take several commands, in order. */
+		if (!o->unsure && (strcmp(o->check, "fd") == 0 || strcmp(o->check, "gpu") == 0))
+			(void)snprintf(fix, sizeof(fix),
+				"usher check %s: it lists what to stop, "
+				"in order",
+				address);
+		else
+			hold_fix(o, fix, sizeof(fix));
+		const struct problem_kind kind = {
+			o->check, o->absolute ? PROBLEM_REFUSES : PROBLEM_LIFTABLE, fix};
 		r = bind_problem_add(c->plan, c->q, &kind, address, "%s: %s", o->object, o->text);
 		if (r == 0)
 			c->plan->problems[c->plan->problem_count - 1].unsure = o->unsure;

@@ -61,6 +61,7 @@ static const struct check_rule rules[] = {
 	HOST("H17", "faults", check_faults, "the IOMMU blocked no DMA"),
 	HOST("H18", "width", check_width, "the IOMMU's address width"),
 	HOST("H19", "owners", check_owners, "no other tool manages these devices"),
+	HOST("H20", "kernel-log", check_kernel_log, "the kernel's log names no lost device"),
 	DEVICE("P01", "identity", check_identity,
 		"addresses in other tools' files still name the same device"),
 	NAMED("P02", "group", check_members, "which devices share its IOMMU group"),
@@ -89,6 +90,8 @@ static const struct check_rule rules[] = {
 	DEVICE("P24", "companions", check_companions,
 		"whether parts of the card are in other groups"),
 	DEVICE("P25", "viable", check_viable, "no other driver in its group keeps VFIO out"),
+	DEVICE("P26", "device-log", check_device_log, "the kernel's log has no failure of it"),
+	NAMED("P27", "unbind", check_unbind, "what to stop before its driver can give it up"),
 };
 
 const struct check_rule_info *check_rule_at(size_t i)
@@ -154,13 +157,29 @@ static int run_device(struct check_case *c, const struct pci_device *d, bool nam
 	return r;
 }
 
+/* A device that is gone is no wrong address. */
+static int refuse_absent(struct check_case *c, struct pci_address a)
+{
+	char address[PCI_ADDRESS_TEXT], text[160];
+
+	pci_address_format(a, address);
+	check_gone_text(c, a, text, sizeof(text));
+	if (!text[0]) {
+		int r = err_say(c->e, -ENODEV, "%s: there is no such PCI device", address);
+		err_hint(c->e, "usher list");
+		return r;
+	}
+	int r = err_say(c->e, -ENODEV, "%s: %s", address, text);
+	err_hint(c->e, "echo 1 > /sys/bus/pci/rescan; if that fails, power the host off and on");
+	return r;
+}
+
 /* The devices that the report is about: the named ones, or those that a person may lend. */
 static int choose_devices(struct check_case *c, struct pci_device **ret, size_t *ret_count)
 {
 	const struct check_request *q = c->request;
 	size_t room = q->address_count > c->device_count ? q->address_count : c->device_count;
 	struct pci_device *list = calloc(room + 1, sizeof(*list));
-	char address[PCI_ADDRESS_TEXT];
 	size_t count = 0;
 
 	*ret = list;
@@ -170,10 +189,7 @@ static int choose_devices(struct check_case *c, struct pci_device **ret, size_t 
 		const struct pci_device *d = check_find(c, q->addresses[i]);
 
 		if (!d) {
-			int r = err_say(c->e, -ENODEV, "%s: there is no such PCI device",
-				pci_address_format(q->addresses[i], address));
-			err_hint(c->e, "usher list");
-			return r;
+			return refuse_absent(c, q->addresses[i]);
 		}
 		list[count++] = *d;
 	}
@@ -244,6 +260,7 @@ int check_run(
 	else if (r < 0)
 		(void)err_say(e, r, "%s", why.msg);
 	c->devices = devices;
+	r = r < 0 ? r : kernlog_read(h, &c->log);
 	if (r == 0) {
 		c->iommu = pci_iommu_state(h);
 		boot_read(h, &c->boot);
@@ -256,6 +273,7 @@ int check_run(
 	check_claims_free(c);
 	boot_fini(&c->boot);
 	modprobe_fini(&c->modprobe);
+	kernlog_fini(&c->log);
 	if (r == 0 && c->failed)
 		r = err_set(e, c->failed, "check this host");
 	if (ret->count)

@@ -99,33 +99,63 @@ void check_denied(struct check_case *c)
 	check_fix(c, "for DPDK leave it on mlx5_core; bind it only for a guest");
 }
 
-/* Do not wake a sleeping device: this reads configuration space. */
-void check_alive(struct check_case *c)
+int check_device_is_dead(struct check_case *c)
 {
 	char status[32], path[FILE_PATH_MAX];
-	bool seems_dead = c->device->seems_dead;
 
+	if (c->device->seems_dead)
+		return 1;
 	check_attribute_path(c, "power/runtime_status", path, sizeof(path));
 	bool active = host_read_text(c->host, path, status, sizeof(status)) > 0 &&
 		      strcmp(status, "active") == 0;
-	/* A device that hangs may have no driver; each read of it times out. */
-	if (!c->named && !seems_dead && (!active || !c->device->driver[0]))
+	/*
+	 * To read configuration space wakes a device that sleeps. One that hangs may have no
+	 * driver; each read of it times out.
+	 */
+	if (!c->named && (!active || !c->device->driver[0]))
+		return -EAGAIN;
+	return pci_device_is_dead(c->host, c->device);
+}
+
+/* The kernel's log may know why. */
+static void tell_dead(struct check_case *c)
+{
+	const struct kernlog_event *x = check_logged_loss(c, c->device);
+	bool seems_dead = c->device->seems_dead;
+	const struct kernlog_event own = {
+		.cause = KERNLOG_LOST, .has_address = true, .address = c->device->address};
+	char address[PCI_ADDRESS_TEXT], path[FILE_PATH_MAX];
+
+	if (!x)
+		check_found(c, CHECK_FAIL, c->address,
+			"does not respond: it dropped off the bus, or it hangs");
+	else if (pci_address_equal(x->address, c->device->address))
+		check_found(c, CHECK_FAIL, c->address, "does not respond: it %s",
+			kernlog_advice(x->cause)->text);
+	else
+		check_found(c, CHECK_FAIL, c->address, "does not respond: %s %s",
+			pci_address_format(x->address, address), kernlog_advice(x->cause)->text);
+	if (x && !pci_address_equal(x->address, c->device->address))
+		check_fix(c, "bring that device back first: usher check %s", address);
+	else
+		check_logged_fix(c, x ? x : &own);
+	if (x) {
+		check_logged_seen(c, x);
 		return;
-	check_attribute_path(c, "config", path, sizeof(path));
-	int r = seems_dead ? 1 : pci_device_is_dead(c->host, c->device);
-	if (r < 0 && r != -ENOENT)
-		check_blind(c, path, r);
-	if (r != 1)
-		return;
-	check_found(
-		c, CHECK_FAIL, c->address, "does not respond: it dropped off the bus, or it hangs");
-	if (seems_dead)
-		check_attribute_path(c, "power_state", path, sizeof(path));
+	}
+	check_attribute_path(c, seems_dead ? "power_state" : "config", path, sizeof(path));
 	check_seen(c, path, seems_dead ? "does not fit its runtime_status" : "ff ff");
-	check_fix(c,
-		"echo 1 > /sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan; "
-		"if that fails, power the host off and on",
-		c->address);
+}
+
+void check_alive(struct check_case *c)
+{
+	char path[FILE_PATH_MAX];
+	int r = check_device_is_dead(c);
+
+	if (r == 1)
+		tell_dead(c);
+	else if (r < 0 && r != -ENOENT && r != -EAGAIN)
+		check_blind(c, check_attribute_path(c, "config", path, sizeof(path)), r);
 }
 
 void check_twins(struct check_case *c)

@@ -27,7 +27,7 @@ static size_t count_displays(const struct check_case *c)
 
 void check_display(struct check_case *c)
 {
-	char path[FILE_PATH_MAX], boot[8] = "";
+	char path[FILE_PATH_MAX], boot[8] = "", fix[HOLD_FIX_MAX];
 
 	if (!check_is_display(c, c->device))
 		return;
@@ -38,7 +38,7 @@ void check_display(struct check_case *c)
 			continue;
 		check_found(c, CHECK_FAIL, c->address, "%s: %s", o->object, o->text);
 		check_seen(c, check_attribute_path(c, "boot_vga", path, sizeof(path)), o->text);
-		check_fix(c, "log in by SSH, then use --allow=gpu");
+		check_fix(c, "%s", hold_fix(o, fix, sizeof(fix)));
 	}
 	(void)check_attribute(c, "boot_vga", boot, sizeof(boot));
 	check_attribute_path(c, "boot_vga", path, sizeof(path));

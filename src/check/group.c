@@ -98,6 +98,12 @@ void check_members(struct check_case *c)
 		check_found(c, CHECK_FAIL, c->address, "is not behind the IOMMU of this host");
 		check_seen(c, check_attribute_path(c, "iommu_group", path, sizeof(path)),
 			"does not exist");
+		const struct kernlog_event *x = kernlog_any(&c->log, KERNLOG_GRAPHICS);
+		if (x && check_is_display(c, d)) {
+			check_logged_seen(c, x);
+			check_logged_fix(c, x);
+			return;
+		}
 		check_fix(c, "look for a kernel option that excludes it (intel_iommu=igfx_off), "
 			     "or choose another device");
 		return;
@@ -129,7 +135,8 @@ static void tell_reason(struct check_case *c, const struct pci_reason *r)
 		break;
 	case PCI_ACS_UNKNOWN:
 		(void)pci_device_path(r->address, "config", path, sizeof(path));
-		check_blind(c, path, -EACCES);
+		if (r->error != -EIO) /* P21 reports a device that does not answer */
+			check_blind(c, path, r->error);
 		return;
 	}
 	check_found(c, CHECK_INFO, c->address, "its group is large because of %s: %s", address,
@@ -170,6 +177,8 @@ void check_reserved(struct check_case *c)
 			c->device->group) < 0 ||
 		host_read_text(c->host, path, text, sizeof(text)) < 0)
 		return;
+	const struct kernlog_event *refusal =
+		kernlog_find(&c->log, c->device->address, KERNLOG_RESERVED);
 	/* "START END TYPE"; VFIO accepts regions of type `direct-relaxable`. */
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		const char *type = strrchr(line, ' ');
@@ -180,8 +189,9 @@ void check_reserved(struct check_case *c)
 			"the firmware reserves a DMA region for it (RMRR), "
 			"so VFIO refuses its group");
 		check_seen(c, path, line);
-		check_fix(c, "look for a firmware setting or update that removes the region (HP: "
-			     "'Shared Memory Features'; Dell: the RAID and USB legacy settings)");
+		check_fix(c, "%s", kernlog_advice(KERNLOG_RESERVED)->fix);
+		if (refusal)
+			check_logged_seen(c, refusal);
 		return;
 	}
 }

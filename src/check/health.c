@@ -118,8 +118,8 @@ void check_power(struct check_case *c)
 	struct pci_sleep s;
 	char path[FILE_PATH_MAX];
 
-	if (c->device->is_bridge)
-		return;
+	if (c->device->is_bridge || c->device->seems_dead)
+		return; /* P21 reports the latter */
 	pci_sleep_read(c->host, c->device->address, &s);
 	bool on_vfio = bind_on_vfio(c->host, c->device);
 	/* A host driver knows how to wake its device, so any power state is fine. */
@@ -135,7 +135,9 @@ void check_power(struct check_case *c)
 	} else {
 		return;
 	}
-	check_fix(c, "if dmesg says 'stuck in D3': echo 0 > /sys/bus/pci/devices/%s/d3cold_allowed",
+	check_fix(c,
+		"if a guest fails with 'stuck in D3': "
+		"echo 0 > /sys/bus/pci/devices/%s/d3cold_allowed",
 		c->address);
 }
 
@@ -170,6 +172,7 @@ void check_bars(struct check_case *c)
 	if (c->device->is_bridge)
 		return;
 	int n = pci_bar_read(c->host, c->device->address, bars, NULL);
+	const struct kernlog_event *room = kernlog_find(&c->log, c->device->address, KERNLOG_ROOM);
 	check_attribute_path(c, "resource", path, sizeof(path));
 	for (int i = 0; i < n; i++) {
 		const struct pci_bar *b = &bars[i];
@@ -182,6 +185,8 @@ void check_bars(struct check_case *c)
 				" MiB): no address space is left",
 				b->index, b->size >> 20);
 			check_seen(c, path, value);
+			if (room)
+				check_logged_seen(c, room);
 			check_fix(c, "enable 'Above 4G Decoding' in the firmware setup, "
 				     "and for virtual functions SR-IOV and ARI");
 		} else if (c->named && b->assigned && b->size < PAGE && b->kind != PCI_BAR_IO &&

@@ -73,7 +73,11 @@ void check_kernel_iommu(struct check_case *c)
 		check_fix(c, "%s", fix);
 		return;
 	}
-	if (check_exists(c->host, TABLES "/DMAR"))
+	const struct kernlog_event *x = kernlog_any(&c->log, KERNLOG_FIRMWARE);
+	if (x) {
+		check_logged_seen(c, x);
+		check_logged_fix(c, x);
+	} else if (check_exists(c->host, TABLES "/DMAR"))
 		suggest_option(c, "intel_iommu=on");
 	else if (check_exists(c->host, TABLES "/IVRS"))
 		check_fix(c, "an AMD IOMMU needs no kernel option: look for AMD-Vi errors in "
@@ -81,6 +85,20 @@ void check_kernel_iommu(struct check_case *c)
 	else
 		check_fix(c, "boot a kernel that has a driver for this IOMMU (CONFIG_ARM_SMMU_V3, "
 			     "CONFIG_VIRTIO_IOMMU), and look for its errors in dmesg");
+}
+
+/* The kernel says why it does not remap interrupts. @option: NULL if it is set already. */
+static void tell_remapping(struct check_case *c, const struct kernlog_event *x, const char *option)
+{
+	(void)snprintf(c->last->text, sizeof(c->last->text),
+		"interrupts are not remapped: a device could forge them%s; %s",
+		option ? ", so VFIO refuses" : "", kernlog_advice(x->cause)->text);
+	check_logged_seen(c, x);
+	if (option)
+		check_fix(c, "%s; only if you trust all guests, %s", kernlog_advice(x->cause)->fix,
+			option);
+	else
+		check_fix(c, "lend devices only to guests that you trust");
 }
 
 void check_remapping(struct check_case *c)
@@ -104,7 +122,14 @@ void check_remapping(struct check_case *c)
 	check_found(c, unsafe ? CHECK_WARN : CHECK_FAIL, "host",
 		"interrupts are not remapped: a device could forge them, so VFIO refuses");
 	check_seen(c, "/proc/interrupts", "no chip is called IR-...");
+	const struct kernlog_event *x = kernlog_any(&c->log, KERNLOG_ERRATUM);
+	if (!x)
+		x = kernlog_any(&c->log, KERNLOG_REMAPPING);
 	option_how_to_set(c, "vfio_iommu_type1", "allow_unsafe_interrupts=1", fix, sizeof(fix));
+	if (x) {
+		tell_remapping(c, x, unsafe ? NULL : fix);
+		return;
+	}
 	check_fix(c,
 		"enable interrupt remapping and x2APIC in the firmware setup; "
 		"without it, and only if you trust all guests, %s",
@@ -147,38 +172,53 @@ static bool is_fault(const char *line, size_t len)
 
 #define FAULTS_MAX 8
 
+struct fault {
+	char address[PCI_ADDRESS_TEXT]; /* "" if the line has none */
+	struct kernlog_event event;
+};
+
+/* Counts a fault of a device. Return: the number of devices. */
+static size_t fault_count(struct fault *list, size_t count, const struct kernlog_line *line)
+{
+	const char *end = memchr(line->whole, ']', line->len);
+	char address[PCI_ADDRESS_TEXT];
+	size_t i;
+
+	fault_address(end ? end : line->whole, address);
+	for (i = 0; i < count && strcmp(list[i].address, address) != 0;)
+		i++;
+	if (i == FAULTS_MAX)
+		return count;
+	if (i == count) {
+		list[i].event = (struct kernlog_event){.line = line->whole, .len = line->len};
+		memcpy(list[i].address, address, sizeof(address));
+		count++;
+	}
+	list[i].event.count++;
+	return count;
+}
+
 void check_faults(struct check_case *c)
 {
-	char seen[FAULTS_MAX][PCI_ADDRESS_TEXT], address[PCI_ADDRESS_TEXT], value[160];
-	cleanup_free char *text = NULL;
-	size_t count = 0, i;
+	const char *at = c->log.text ? c->log.text : "";
+	struct fault faults[FAULTS_MAX];
+	struct kernlog_line line;
+	size_t count = 0;
 
-	ssize_t n = host_read_all(c->host, HOST_KERNEL_LOG, &text);
-	if (n < 0) {
-		check_blind(c, HOST_KERNEL_LOG, (int)n);
-		return;
-	}
-	for (const char *line = text; *line; line += line[0] != '\0') {
-		size_t len = strcspn(line, "\n");
+	if (c->log.error < 0)
+		check_blind(c, HOST_KERNEL_LOG, c->log.error);
+	while (kernlog_next(&at, &line))
+		if (is_fault(line.whole, line.len))
+			count = fault_count(faults, count, &line);
+	for (size_t i = 0; i < count; i++) {
+		const char *address = faults[i].address;
 
-		if (is_fault(line, len)) {
-			fault_address(strchr(line, ']') ? strchr(line, ']') : line, address);
-			for (i = 0; i < count && strcmp(seen[i], address) != 0;)
-				i++;
-			if (i == count && count < FAULTS_MAX) {
-				memcpy(seen[count++], address, sizeof(address));
-				(void)snprintf(value, sizeof(value), "%.*s", (int)len, line);
-				check_found(c, CHECK_WARN, address[0] ? address : "host",
-					"the IOMMU blocked %s DMA to an address that was not "
-					"mapped",
-					address[0] ? "its" : "a device's");
-				check_seen(c, HOST_KERNEL_LOG, value);
-				check_fix(c, "harmless right after a guest ends; "
-					     "otherwise the driver or firmware uses memory that it "
-					     "does not own");
-			}
-		}
-		line += len;
+		check_found(c, CHECK_WARN, address[0] ? address : "host",
+			"the IOMMU blocked %s DMA to an address that was not mapped",
+			address[0] ? "its" : "a device's");
+		check_logged_seen(c, &faults[i].event);
+		check_fix(c, "harmless right after a guest ends; otherwise the driver or firmware "
+			     "uses memory that it does not own");
 	}
 }
 

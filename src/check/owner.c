@@ -114,8 +114,9 @@ void check_stale(struct check_case *c)
 	size_t count = 0;
 
 	env.host = c->host;
-	if (bind_leases(&env, &leases, &count, NULL) < 0)
-		check_blind(c, BIND_STATE_DIR "/journal", -EACCES);
+	int r = bind_leases(&env, &leases, &count, NULL);
+	if (r < 0)
+		check_blind(c, BIND_STATE_DIR "/journal", r);
 	for (size_t i = 0; i < count; i++)
 		check_lease(c, &leases[i]);
 	for (size_t i = 0; i < c->device_count; i++) {

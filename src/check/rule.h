@@ -4,6 +4,7 @@
 
 #include "check/boot.h"
 #include "check/check.h"
+#include "check/kernlog.h"
 #include "check/modprobe.h"
 #include "hold/hold.h"
 #include "host/host.h"
@@ -27,6 +28,7 @@ struct check_case {
 	enum pci_iommu iommu;
 	struct boot boot;
 	struct modprobe modprobe;
+	struct kernlog log;
 	struct hold_view *view; /* only for named devices */
 	struct claim *claims; /* usher's own claims, and where their devices are */
 	struct claim_judgement *stands;
@@ -105,6 +107,23 @@ void check_claims_read(struct check_case *c);
 void check_claims_free(struct check_case *c);
 bool check_claims_hold(const struct check_case *c, struct pci_address a);
 
+/*
+ * Return: 1 if the checked device does not answer, 0 if it does, -EAGAIN if only a look that wakes
+ * it could tell, -errno.
+ */
+int check_device_is_dead(struct check_case *c);
+
+/* Why @d does not answer, by the kernel's log: its own line, its card's or its port's; NULL. */
+const struct kernlog_event *check_logged_loss(
+	const struct check_case *c, const struct pci_device *d);
+/* Its own line alone. */
+const struct kernlog_event *check_logged_own(const struct check_case *c, struct pci_address a);
+/* "is gone (it was 10de:2204): …" of an address without a device; "" if the log does not tell. */
+void check_gone_text(const struct check_case *c, struct pci_address a, char *buf, size_t size);
+/* The line as evidence of the last finding, and what helps against its cause. */
+void check_logged_seen(struct check_case *c, const struct kernlog_event *x);
+void check_logged_fix(struct check_case *c, const struct kernlog_event *x);
+
 /* The flags of the first processor. */
 struct check_cpu {
 	bool known;
@@ -144,6 +163,7 @@ void check_claims(struct check_case *c);
 
 void check_stale(struct check_case *c);
 void check_owners(struct check_case *c);
+void check_kernel_log(struct check_case *c);
 
 void check_identity(struct check_case *c);
 void check_platform(struct check_case *c);
@@ -174,5 +194,7 @@ void check_power(struct check_case *c);
 void check_bars(struct check_case *c);
 void check_numa(struct check_case *c);
 void check_link(struct check_case *c);
+void check_device_log(struct check_case *c);
+void check_unbind(struct check_case *c);
 
 #endif

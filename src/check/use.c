@@ -10,16 +10,15 @@
 
 /* Rules about the current users of a device, as hold/ finds them. */
 
-/* The evidence of a kind of hold, and its fix. */
+/* Where the evidence of a kind of hold is. */
 struct use {
 	const char *check;
 	const char *folder; /* that the object is in; NULL: the device's own */
-	const char *fix;
 };
 
 static void tell_hold(struct check_case *c, const struct use *u, const struct hold *o)
 {
-	char path[FILE_PATH_MAX];
+	char path[FILE_PATH_MAX], fix[HOLD_FIX_MAX];
 
 	/* A share ("9p TAG") has no node, and a BAR is a file of the device. */
 	if (strchr(o->object, ' '))
@@ -34,10 +33,7 @@ static void tell_hold(struct check_case *c, const struct use *u, const struct ho
 	}
 	check_found(c, CHECK_FAIL, c->address, "%s: %s", o->object, o->text);
 	check_seen(c, path, o->text);
-	if (o->absolute)
-		check_fix(c, "%s; --allow cannot skip this check", u->fix);
-	else
-		check_fix(c, "%s; or skip this check: --allow=%s", u->fix, o->check);
+	check_fix(c, "%s", hold_fix(o, fix, sizeof(fix)));
 }
 
 static void tell_holds(struct check_case *c, const struct use *u)
@@ -49,12 +45,10 @@ static void tell_holds(struct check_case *c, const struct use *u)
 
 void check_users(struct check_case *c)
 {
-	static const struct use nodes = {"fd", "/dev/", "stop these processes"};
-	static const struct use groups = {
-		"vfio", "/dev/", "stop the guest or program that has it open"};
+	static const struct use nodes = {"fd", "/dev/"};
+	static const struct use groups = {"vfio", "/dev/"};
 
-	static const struct use channels = {
-		"dma", "/sys/class/dma/", "unload the module that uses its DMA channels"};
+	static const struct use channels = {"dma", "/sys/class/dma/"};
 
 	tell_holds(c, &nodes);
 	tell_holds(c, &channels);
@@ -63,18 +57,15 @@ void check_users(struct check_case *c)
 
 void check_storage(struct check_case *c)
 {
-	static const struct use u = {"block", "/sys/class/block/",
-		"unmount it, disable swap on it, or remove it from its volume"};
+	static const struct use u = {"block", "/sys/class/block/"};
 
 	tell_holds(c, &u);
 }
 
 void check_network(struct check_case *c)
 {
-	static const struct use here = {
-		"net", "/sys/class/net/", "move its address and routes to another interface"};
-	static const struct use away = {
-		"net", NULL, "return it: ip -n NAMESPACE link set INTERFACE netns 1"};
+	static const struct use here = {"net", "/sys/class/net/"};
+	static const struct use away = {"net", NULL};
 
 	for (size_t i = 0; i < c->holds.count; i++) {
 		const struct hold *o = &c->holds.list[i];
@@ -85,16 +76,14 @@ void check_network(struct check_case *c)
 
 void check_input(struct check_case *c)
 {
-	static const struct use u = {
-		"input", "/sys/class/input/", "connect another keyboard, or log in by SSH"};
+	static const struct use u = {"input", "/sys/class/input/"};
 
 	tell_holds(c, &u);
 }
 
 void check_sriov(struct check_case *c)
 {
-	static const struct use u = {
-		"sriov", "/sys/bus/pci/devices/", "release the virtual functions"};
+	static const struct use u = {"sriov", "/sys/bus/pci/devices/"};
 	struct pci_vfs f = pci_vfs_read(c->host, c->device->address);
 	char path[FILE_PATH_MAX], value[32], text[PCI_ADDRESS_TEXT];
 

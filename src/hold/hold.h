@@ -36,6 +36,14 @@ struct hold_disk_name {
 	char text[64];
 };
 
+#define HOLD_FIX_MAX 256
+
+/*
+ * What frees the device. It never advises to skip a check that protects data or a connection: who
+ * knows better finds --allow in the manual. Return: @buf.
+ */
+const char *hold_fix(const struct hold *o, char *buf, size_t size);
+
 struct holds {
 	size_t count;
 	struct hold *list; /* freed by holds_fini() */

@@ -4,6 +4,7 @@
 #include "pci/capability.h"
 #include "pci/upstream.h"
 
+#include <errno.h>
 #include <stdbool.h>
 
 struct walk {
@@ -22,9 +23,13 @@ static void add_reason(struct walk *w, enum pci_reason_kind kind, struct pci_add
 	if (w->reason_count == PCI_REASONS_MAX)
 		return;
 	struct pci_reason reason = {.kind = kind, .address = a};
-	if (pci_config_read(w->host, a, &c, NULL) < 0)
+	int r = pci_config_read(w->host, a, &c, NULL);
+	if (r < 0)
 		c.size = 0;
 	reason.acs = pci_acs_judge(&c);
+	/* The kernel shows an ordinary user less of it, without an error. */
+	if (reason.acs.verdict == PCI_ACS_UNKNOWN)
+		reason.error = r < 0 ? r : -EACCES;
 	if (pci_express_read(&c, &x) == 0) {
 		reason.is_express = true;
 		reason.type = x.type;

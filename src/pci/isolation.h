@@ -21,6 +21,7 @@ struct pci_reason {
 	struct pci_acs acs;
 	bool is_express;
 	uint8_t type; /* PCI_EXP_TYPE_*, if @is_express */
+	int error; /* -errno: why the verdict is unknown */
 };
 
 #define PCI_REASONS_MAX 16

@@ -124,6 +124,27 @@ static void hide_places(const struct page *p)
 		(void)fputc('\n', p->out);
 }
 
+/* "0::/system.slice/NAME.service": only the names of services, containers and sessions stay. */
+static void cgroup_line(const struct page *p, char *line)
+{
+	static const char *const fronts[] = {"docker-", "libpod-", "session-"};
+	const char *last = strrchr(line, '/');
+	size_t n = last ? strlen(last) : 0;
+	bool is_kept = n > 8 && strcmp(last + n - 8, ".service") == 0;
+
+	for (size_t i = 0; last && i < COUNT(fronts); i++)
+		is_kept = is_kept || strncmp(last + 1, fronts[i], strlen(fronts[i])) == 0;
+	if (is_kept)
+		(void)fprintf(p->out, "%s\n", line);
+	else if (line[0])
+		(void)fputs("0::/\n", p->out);
+}
+
+static void hide_cgroups(const struct page *p)
+{
+	page_each_line(p, cgroup_line);
+}
+
 static void vfio_line(const struct page *p, char *line)
 {
 	if (strstr(line, "vfio"))
@@ -135,12 +156,20 @@ static void keep_vfio(const struct page *p)
 	page_each_line(p, vfio_line);
 }
 
+#define LEVEL_MAX 7 /* KERN_DEBUG, of facility 0 */
+
 static void message_line(const struct page *p, char *line)
 {
 	static const char *const words[] = {"DMAR", "AMD-Vi", "iommu", "IOMMU", "vfio", "Remapping",
-		"remapping", "BAR ", "ACS", "efifb", "simplefb"};
+		"remapping", "BAR ", "ACS", "efifb", "simplefb", "ower state", "not ready ",
+		"Slot(", "fallen off", "usage count", "RmInitAdapter", "NVRM: Xid",
+		"failed with error", "] type 0", "nvme nvme", "PCIe Bus Error",
+		"AER: ", "blocked for more", "unbind_store+", "device_release_driver_internal+",
+		"pci_device_remove+", "PCI ROM", "GPU reset", "link lost", "assume dead", "irq "};
+	unsigned level;
 
-	if (strstr(line, "ommand line"))
+	/* User space writes with other facilities than the kernel's, and writes anything. */
+	if (strstr(line, "ommand line") || (sscanf(line, "<%u>", &level) == 1 && level > LEVEL_MAX))
 		return;
 	for (size_t i = 0; i < COUNT(words); i++) {
 		if (!strstr(line, words[i]))
@@ -322,6 +351,7 @@ static const struct {
 	{"/sys/devices/*/config", hide_dsn},
 	{"/etc/passwd", hide_users},
 	{"/proc/*/stat", hide_places},
+	{"/proc/*/cgroup", hide_cgroups},
 	{"*/lib/modules/*/modules.alias", keep_vfio},
 	{"/dev/kmsg", keep_messages},
 	{"/proc/cmdline", hide_words},

@@ -42,7 +42,8 @@ static int explain_group_open(struct host *h, int number, const char *path, int 
 		return code;
 	case -EACCES:
 		(void)err_set(e, code, "open %s", path);
-		err_hint(e, "run as root, or give the node to this user: chown USER %s", path);
+		err_hint(e, "run as root, or give the group to this user until its release: "
+			    "usher bind --user USER ADDRESS");
 		return code;
 	default:
 		return err_set(e, code, "open %s", path);
@@ -139,7 +140,9 @@ static void hint_device_open(struct err *e, int code)
 {
 	switch (code) {
 	case -EINVAL:
-		err_hint(e, "its group must be in a container whose IOMMU is set");
+		/* Also what pci_enable_device() gives for a BAR without an address. */
+		err_hint(e, "dmesg says why vfio-pci cannot enable it; or its group is in no "
+			    "container yet");
 		break;
 	case -EACCES:
 		err_hint(e, "the physical function is on vfio-pci, too: give its vf_token with the "

@@ -3,6 +3,7 @@
 
 #include "base/clean.h"
 #include "base/err.h"
+#include "bind/gate.h"
 #include "pci/capability.h"
 #include "view/inventory.h"
 #include "view/json.h"
@@ -74,6 +75,8 @@ int device_facts_read(struct host *h, const struct inventory *v, const struct in
 	r = r < 0 ? r : ask_plan(ret, h, e);
 	if (r < 0)
 		device_facts_fini(ret);
+	else if (ret->device.driver[0] && !bind_on_vfio(h, &ret->device))
+		ret->stop_count = hold_stops_read(h, &ret->device, &x->holds, ret->stops);
 	return r;
 }
 
@@ -108,7 +111,9 @@ const char *device_group_reason(const struct pci_reason *r, char *buf, size_t si
 		(void)snprintf(why, sizeof(why), " (%s) cannot isolate devices", port_name(r));
 		break;
 	case PCI_ACS_UNKNOWN:
-		(void)snprintf(why, sizeof(why), ": only root can read its ACS");
+		(void)snprintf(why, sizeof(why), ": %s",
+			r->error == -EACCES ? "only root can read its ACS"
+					    : "its ACS cannot be read");
 		break;
 	case PCI_ACS_ISOLATES:
 		break;

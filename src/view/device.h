@@ -4,6 +4,7 @@
 
 #include "bind/bind.h"
 #include "claim/identity.h"
+#include "hold/stop.h"
 #include "pci/isolation.h"
 #include "pci/reset.h"
 #include "pci/serial.h"
@@ -30,6 +31,8 @@ struct device_facts {
 	size_t reason_count;
 	struct pci_reason reasons[PCI_REASONS_MAX]; /* why its group is large */
 	struct bind_plan plan; /* what binding it would do */
+	size_t stop_count;
+	struct hold_stop stops[HOLD_STOPS_MAX]; /* what holds its driver */
 };
 
 /*

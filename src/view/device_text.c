@@ -133,6 +133,13 @@ static void print_state(const struct device_facts *s)
 			o->absolute ? ", cannot be skipped" : "");
 		print_line(i ? "" : "held by", text);
 	}
+	for (size_t i = 0; i < s->stop_count; i++) {
+		const struct hold_stop *stop = &s->stops[i];
+
+		(void)snprintf(
+			text, sizeof(text), "%zu. %s: stops %s", i + 1, stop->command, stop->what);
+		print_line(i ? "" : "to free it", text);
+	}
 }
 
 /* The other devices of a hot reset; beyond eight, only their number. */
