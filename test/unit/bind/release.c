@@ -89,6 +89,7 @@ START_TEST(says_that_nothing_was_taken)
 {
 	struct bind_env env = stage_set();
 	struct bind_release_request g = {.group = LEND_GROUP};
+	struct bind_request q = LEND_REQUEST;
 	struct bind_report report;
 	struct err e = {0};
 
@@ -100,7 +101,7 @@ START_TEST(says_that_nothing_was_taken)
 	ck_assert_int_eq(bind_release(&env, &g, &report, &e), -ENODEV);
 	ck_assert_ptr_nonnull(strstr(e.msg, "keeps others away"));
 	bind_report_fini(&report);
-	ck_assert_msg(lend_take(&env, &(struct bind_request)LEND_REQUEST, &e) == 0, "%s", e.msg);
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
 	ck_assert_int_eq(bind_release(&env, &g, &report, &e), 0);
 	ck_assert(!report.idle);
 	bind_report_fini(&report);

@@ -117,6 +117,9 @@ END_TEST
 	"at /sys/devices/pci0000:00/0000:00:06.0/0000:02:00.0/usb1/1-1/input/input3\n" \
 	"file capabilities/ev 120013\nfile name A keyboard\n"
 
+#define PROGRAM                                                             \
+	"link /sys/class/input/input8 ../../devices/virtual/input/input8\n" \
+	"file /sys/devices/virtual/input/input8/capabilities/ev 120013\n"
 #define HUB "../../devices/pci0000:00/0000:00:14.0/usb1"
 #define HUB_PATH "/sys/devices/pci0000:00/0000:00:14.0/usb1"
 
@@ -153,8 +156,7 @@ START_TEST(takes_no_mouse_for_a_keyboard)
 		"file " HUB_PATH "/1-3/1-3:1.0/input/input8/capabilities/ev 120013\n"
 		"file " HUB_PATH "/1-3/1-3:1.0/input/input8/name Honeywell Barcode Scanner\n",
 		/* A program. */
-		"link /sys/class/input/input8 ../../devices/virtual/input/input8\n"
-		"file /sys/devices/virtual/input/input8/capabilities/ev 120013\n",
+		PROGRAM,
 	};
 	char text[2048];
 
