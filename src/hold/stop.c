@@ -85,6 +85,7 @@ static void stop_add(
 		return;
 	struct hold_stop *x = &s->list[s->count++];
 	x->kind = kind;
+	x->order = s->count;
 	file_escape(x->what, sizeof(x->what), what);
 	file_escape(x->command, sizeof(x->command), command);
 }
@@ -236,27 +237,74 @@ static void add_user(struct stops *s, const struct hold *o)
 	add_process(s, name, pid, what);
 }
 
-/* "mounted at /srv", "swap space": those that the host does not need. */
+/* A volume by its maker: "md0", or the name of a device-mapper's device. */
+static void add_volume(struct stops *s, const char *disk, const char *name)
+{
+	static const struct {
+		const char *front; /* of dm/uuid */
+		const char *command;
+	} kinds[] = {{"LVM-", "lvchange -an /dev/mapper/"}, {"CRYPT-", "cryptsetup close "},
+		{"mpath-", "multipath -f "}};
+	char path[FILE_PATH_MAX], uuid[160], alias[96], command[160];
+
+	if (strncmp(name, "md", 2) == 0) {
+		(void)snprintf(command, sizeof(command), "mdadm --stop /dev/%s", name);
+		stop_add(s, HOLD_STOP_DISK, disk, command);
+		return;
+	}
+	if (file_path(path, sizeof(path), "/sys/class/block/%s/dm/uuid", name) < 0 ||
+		host_read_text(s->host, path, uuid, sizeof(uuid)) <= 0 ||
+		file_path(path, sizeof(path), "/sys/class/block/%s/dm/name", name) < 0 ||
+		host_read_text(s->host, path, alias, sizeof(alias)) <= 0 ||
+		alias[strspn(alias, PLAIN_CHARACTERS "+")])
+		return;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		if (strncmp(uuid, kinds[i].front, strlen(kinds[i].front)) != 0)
+			continue;
+		(void)snprintf(command, sizeof(command), "%s%s", kinds[i].command, alias);
+		stop_add(s, HOLD_STOP_DISK, disk, command);
+	}
+}
+
+#define VOLUMES_MAX 8 /* volumes above one another */
+
+/* "part of md0, part of dm-1 (vg-data), mounted at /srv": the highest first. */
+static void add_volumes(struct stops *s, const struct hold *o)
+{
+	static const char part[] = "part of ";
+	char names[VOLUMES_MAX][32], disk[64];
+	size_t count = 0;
+
+	for (const char *p = o->text; (p = strstr(p, part)) && count < VOLUMES_MAX; p++) {
+		const char *name = p + strlen(part);
+		size_t n = strspn(name, PLAIN_CHARACTERS);
+
+		if (n && n < sizeof(names[0]))
+			(void)snprintf(names[count++], sizeof(names[0]), "%.*s", (int)n, name);
+	}
+	(void)snprintf(disk, sizeof(disk), "the volume on %.40s", o->object);
+	while (count > 0)
+		add_volume(s, disk, names[--count]);
+}
+
+/* "mounted at /srv, mounted at /data": those that the host does not need. */
 static void add_disk(struct stops *s, const struct hold *o)
 {
 	static const char mounted[] = "mounted at ";
 	char command[160];
-	const char *at = strstr(o->text, mounted);
 
 	if (strchr(o->object, ' '))
 		return; /* a share */
-	if (at) {
+	for (const char *at = o->text; (at = strstr(at, mounted));) {
 		at += strlen(mounted);
 		size_t n = strcspn(at, " ,");
 		/* A name with other characters would have to be quoted. */
 		if (strspn(at, PLAIN_CHARACTERS "/+") < n)
-			return;
+			continue;
 		(void)snprintf(command, sizeof(command), "umount %.*s", (int)n, at);
 		stop_add(s, HOLD_STOP_DISK, o->object, command);
-	} else if (strstr(o->text, "swap space")) {
-		(void)snprintf(command, sizeof(command), "swapoff /dev/%s", o->object);
-		stop_add(s, HOLD_STOP_DISK, o->object, command);
 	}
+	add_volumes(s, o);
 }
 
 /* The console that draws on a framebuffer. */
@@ -318,7 +366,7 @@ static int stop_order(const void *a, const void *b)
 	const struct hold_stop *x = a, *y = b;
 	int n = (int)x->kind - (int)y->kind;
 
-	return n ? n : strcmp(x->command, y->command);
+	return n ? n : x->order > y->order ? 1 : -1;
 }
 
 size_t hold_stops_read(struct host *h, const struct pci_device *d, const struct holds *holds,

@@ -22,6 +22,7 @@ enum hold_stop_kind {
 
 struct hold_stop {
 	enum hold_stop_kind kind;
+	size_t order; /* among those of the kind */
 	char what[96]; /* "nvidia-persistenced.service (pid 812)": escaped */
 	char command[160]; /* "systemctl stop nvidia-persistenced" */
 };

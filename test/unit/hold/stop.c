@@ -96,5 +96,35 @@ START_TEST(puts_no_foreign_text_into_commands)
 }
 END_TEST
 
-SUITE("stop", lists_commands_in_order, stops_no_more_than_needed,
+#define DISK                                                                                       \
+	"link /sys/bus/pci/devices/0000:01:00.0 ../../../devices/pci0000:00/0000:01:00.0\n"        \
+	"at /sys/devices/pci0000:00/0000:01:00.0\n"                                                \
+	"file vendor 0x144d\nfile device 0xa808\nfile class 0x010802\n"                            \
+	"link driver ../../../bus/pci/drivers/nvme\n"                                              \
+	"link /sys/class/block/nvme0n1 ../../devices/pci0000:00/0000:01:00.0/nvme/nvme0/nvme0n1\n" \
+	"at /sys/devices/pci0000:00/0000:01:00.0/nvme/nvme0/nvme0n1\nfile dev 259:0\n"
+
+/* A file system on a volume on an array: the highest comes down first. */
+START_TEST(takes_volumes_down_from_the_top)
+{
+	static const char *const commands[] = {
+		"umount /srv", "lvchange -an /dev/mapper/vg-data", "mdadm --stop /dev/md0"};
+	struct hold_stop stops[HOLD_STOPS_MAX];
+
+	size_t count = stops_of(DISK
+		"dir holders/md0\n"
+		"link /sys/class/block/md0 ../../devices/virtual/block/md0\n"
+		"at /sys/devices/virtual/block/md0\nfile dev 9:0\ndir holders/dm-0\n"
+		"link /sys/class/block/dm-0 ../../devices/virtual/block/dm-0\n"
+		"at /sys/devices/virtual/block/dm-0\nfile dev 253:0\n"
+		"file dm/name vg-data\nfile dm/uuid LVM-abc\n"
+		"file /proc/self/mountinfo 30 1 253:0 / /srv rw - ext4 /dev/mapper/vg-data rw\n",
+		stops);
+	ck_assert_uint_eq(count, COUNT(commands));
+	for (size_t i = 0; i < count; i++)
+		ck_assert_str_eq(stops[i].command, commands[i]);
+}
+END_TEST
+
+SUITE("stop", takes_volumes_down_from_the_top, lists_commands_in_order, stops_no_more_than_needed,
 	puts_no_foreign_text_into_commands)
