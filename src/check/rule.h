@@ -4,6 +4,7 @@
 
 #include "check/boot.h"
 #include "check/check.h"
+#include "check/early.h"
 #include "check/modprobe.h"
 #include "hold/hold.h"
 #include "host/host.h"
@@ -27,6 +28,7 @@ struct check_case {
 	enum pci_iommu iommu;
 	struct boot boot;
 	struct modprobe modprobe;
+	struct early early;
 	struct hold_view *view; /* only for named devices */
 	struct claim *claims; /* usher's own claims, and where their devices are */
 	struct claim_judgement *stands;
@@ -129,6 +131,7 @@ void check_width(struct check_case *c);
 void check_cmdline(struct check_case *c);
 void check_configured(struct check_case *c);
 void check_capture(struct check_case *c);
+void check_early_boot(struct check_case *c);
 
 void check_modules(struct check_case *c);
 void check_iommufd(struct check_case *c);
