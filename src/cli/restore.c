@@ -203,7 +203,7 @@ static int restore_functions(
 }
 
 static int restore_revival(struct arguments *a, const struct bind_env *env,
-	const struct bind_lease *l, const struct restore_lists *lists)
+	const struct bind_lease *l, struct restore_lists *lists)
 {
 	char address[PCI_ADDRESS_TEXT];
 	struct err e = {0};
@@ -220,7 +220,7 @@ static int restore_revival(struct arguments *a, const struct bind_env *env,
 
 /* Before the groups: a device that a revival removed must be there to be returned. */
 static int restore_revivals(
-	struct arguments *a, const struct bind_env *env, const struct restore_lists *lists)
+	struct arguments *a, const struct bind_env *env, struct restore_lists *lists)
 {
 	cleanup_free struct bind_lease *leases = NULL;
 	struct err e = {0};
