@@ -220,7 +220,7 @@ static int open_in_place(const struct output_walk *w, unsigned mode, struct err 
 	return fd;
 }
 
-/* A name that nobody can know before: another user may have planted a file or folder of any other. */
+/* A name that nobody can know before: another user may have planted a file of any other. */
 static int name_draw(char name[32])
 {
 	uint64_t random;
