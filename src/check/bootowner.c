@@ -285,6 +285,9 @@ static const char *grub_tool(const struct evidence *e)
 {
 	if (is_proxmox(e))
 		return "proxmox-boot-tool refresh";
+	/* /boot is a part of the snapshot that the next boot uses. */
+	if (file_exists(e, "/usr/sbin/transactional-update"))
+		return "transactional-update grub.cfg";
 	if (file_exists(e, "/usr/sbin/update-grub"))
 		return "update-grub";
 	if (file_exists(e, "/usr/sbin/grub2-mkconfig"))

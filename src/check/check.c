@@ -61,7 +61,9 @@ static const struct check_rule rules[] = {
 	HOST("H17", "faults", check_faults, "the IOMMU blocked no DMA"),
 	HOST("H18", "width", check_width, "the IOMMU's address width"),
 	HOST("H19", "owners", check_owners, "no other tool manages these devices"),
-	HOST("H20", "kernel-log", check_kernel_log, "the kernel's log names no lost device"),
+	HOST("H20", "early-boot", check_early_boot,
+		"the modules that the initramfs loads, and their options"),
+	HOST("H21", "kernel-log", check_kernel_log, "the kernel's log names no lost device"),
 	DEVICE("P01", "identity", check_identity,
 		"addresses in other tools' files still name the same device"),
 	NAMED("P02", "group", check_members, "which devices share its IOMMU group"),
@@ -265,6 +267,7 @@ int check_run(
 		c->iommu = pci_iommu_state(h);
 		boot_read(h, &c->boot);
 		modprobe_read(h, &c->modprobe);
+		early_read(h, &c->boot, &c->early);
 		check_claims_read(c);
 		run_rules(c, CHECK_HOST);
 		r = run_devices(c);
@@ -274,6 +277,7 @@ int check_run(
 	boot_fini(&c->boot);
 	modprobe_fini(&c->modprobe);
 	kernlog_fini(&c->log);
+	early_fini(&c->early);
 	if (r == 0 && c->failed)
 		r = err_set(e, c->failed, "check this host");
 	if (ret->count)

@@ -286,11 +286,26 @@ static int note_device(void *arg, const char *name)
 	return 1;
 }
 
-/* The device of the firmware's framebuffer that the kernel made: "efi-framebuffer.0". */
-static bool framebuffer_find(struct check_case *c, const char *driver, char name[64])
+/*
+ * The device of the firmware's framebuffer that the kernel made: "efi-framebuffer.0". @folder
+ * receives where it was seen.
+ */
+static bool framebuffer_find(
+	struct check_case *c, const char *driver, char name[64], char folder[96])
 {
-	(void)snprintf(name, 64, "%s", driver);
-	return c->host->ops->list(c->host, "/sys/bus/platform/devices", note_device, name) == 1;
+	static const char *const formats[] = {
+		"/sys/bus/platform/devices", "/sys/bus/platform/drivers/%s"};
+
+	for (size_t i = 0; i < COUNT(formats); i++) {
+		size_t front = strcspn(formats[i], "%");
+
+		(void)snprintf(name, 64, "%s", driver);
+		(void)snprintf(folder, 96, "%.*s%s", (int)front, formats[i],
+			formats[i][front] ? driver : "");
+		if (c->host->ops->list(c->host, folder, note_device, name) == 1)
+			return true;
+	}
+	return false;
 }
 
 /* A driver of /dev/fbN that is one for the firmware's framebuffer; @line is of /proc/fb. */
@@ -316,7 +331,7 @@ static bool framebuffer_driver(struct check_case *c, const char *mark, char *lin
 static void judge_framebuffer(struct check_case *c, const char *name, const char *device,
 	const char *title, struct verdict *v)
 {
-	char proof[160], found[64];
+	char proof[160], found[64], folder[96];
 
 	if (framebuffer_driver(c, "simple", proof, sizeof(proof))) {
 		verdict_set(v, CHECK_WARN, true,
@@ -324,12 +339,12 @@ static void judge_framebuffer(struct check_case *c, const char *name, const char
 			"simpledrm or simplefb does",
 			name);
 		verdict_prove(v, "/proc/fb", proof);
-	} else if (framebuffer_find(c, "simple-framebuffer", found)) {
+	} else if (framebuffer_find(c, "simple-framebuffer", found, folder)) {
 		verdict_set(v, CHECK_WARN, true,
 			"has no effect on this host: the kernel made a simple-framebuffer, "
 			"which %s does not drive",
 			name);
-		verdict_prove(v, "/sys/bus/platform/devices", found);
+		verdict_prove(v, folder, found);
 	} else if (framebuffer_driver(c, title, proof, sizeof(proof))) {
 		verdict_set(v, CHECK_WARN, true,
 			"has no effect: %s drives the framebuffer all the same", name);

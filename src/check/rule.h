@@ -4,6 +4,7 @@
 
 #include "check/boot.h"
 #include "check/check.h"
+#include "check/early.h"
 #include "check/kernlog.h"
 #include "check/modprobe.h"
 #include "hold/hold.h"
@@ -29,6 +30,7 @@ struct check_case {
 	struct boot boot;
 	struct modprobe modprobe;
 	struct kernlog log;
+	struct early early;
 	struct hold_view *view; /* only for named devices */
 	struct claim *claims; /* usher's own claims, and where their devices are */
 	struct claim_judgement *stands;
@@ -145,6 +147,7 @@ void check_width(struct check_case *c);
 void check_cmdline(struct check_case *c);
 void check_configured(struct check_case *c);
 void check_capture(struct check_case *c);
+void check_early_boot(struct check_case *c);
 
 void check_modules(struct check_case *c);
 void check_iommufd(struct check_case *c);

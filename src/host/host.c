@@ -14,6 +14,11 @@ void host_close(struct host *h)
 		h->ops->close(h);
 }
 
+int64_t host_modified(struct host *h, const char *path)
+{
+	return h->ops->modified ? h->ops->modified(h, path) : 0;
+}
+
 int host_read_text(struct host *h, const char *path, char *buf, size_t size)
 {
 	ssize_t len = h->ops->read(h, path, buf, size);

@@ -132,6 +132,8 @@ struct host_ops {
 		int (*each)(void *arg, const struct host_holder *o), void *arg);
 	/* When a file last changed [ns since the epoch]; 0: unknown. */
 	int64_t (*changed)(struct host *h, const char *path);
+	/* host_modified(): call that. NULL: none known. */
+	int64_t (*modified)(struct host *h, const char *path);
 	/* Reads owner and mode. Return: 0, -ENODEV when it is not a device node, -errno. */
 	int (*node)(struct host *h, const char *path, struct host_node *ret);
 	/*
@@ -193,6 +195,12 @@ int host_other_nets(struct host *h);
  * Return: 0, -ENOENT, -EACCES when some process could not be looked at, -errno.
  */
 int host_socket(struct host *h, uint64_t inode, struct host_holder *ret);
+
+/*
+ * When a file last changed [s since the epoch], as evidence: unlike changed(), a snapshot keeps it.
+ * Return: 0 if unknown.
+ */
+int64_t host_modified(struct host *h, const char *path);
 
 /* NULL is fine. */
 void host_close(struct host *h);

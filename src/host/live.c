@@ -99,6 +99,11 @@ static int64_t live_changed(struct host *h, const char *path)
 	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
+static int64_t live_modified(struct host *h, const char *path)
+{
+	return live_changed(h, path) / 1000000000;
+}
+
 static int live_node(struct host *h, const char *path, struct host_node *ret)
 {
 	struct stat st;
@@ -183,6 +188,7 @@ static const struct host_ops live_ops = {
 	.link = live_link,
 	.list = live_list,
 	.changed = live_changed,
+	.modified = live_modified,
 	.block_busy = live_block_busy,
 	.holders = holders_walk,
 	.node = live_node,

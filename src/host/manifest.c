@@ -347,6 +347,7 @@ static int parse_line(struct reader *r, char *line)
 		{"use", .net = manifest_parse_use},
 		{"namespaces", .net = manifest_parse_namespaces},
 		{"socket", .net = manifest_parse_socket},
+		{"time", .net = manifest_parse_time},
 		{"unseen", .plain = parse_unseen},
 		{"blind", .plain = parse_blind},
 	};
@@ -465,6 +466,7 @@ void manifest_fini(struct manifest *m)
 		free(m->busy[i].name);
 	numbers_free(&m->paths);
 	numbers_free(&m->loops);
+	manifest_times_free(m);
 	free(m->entries);
 	free(m->busy);
 	free(m->holders);

@@ -39,6 +39,12 @@ struct manifest_socket {
 	struct host_holder holder;
 };
 
+/* When a file last changed [s since the epoch]. */
+struct manifest_time {
+	char *path;
+	int64_t seconds;
+};
+
 struct manifest {
 	size_t entry_count;
 	struct manifest_entry
@@ -49,6 +55,8 @@ struct manifest {
 	struct host_holder *holders;
 	struct manifest_numbers paths;
 	struct manifest_numbers loops;
+	size_t time_count;
+	struct manifest_time *times;
 	size_t address_count;
 	struct host_net_address *addresses;
 	size_t use_count;
@@ -84,6 +92,12 @@ const struct manifest_number *manifest_number_find(
 	const struct manifest_numbers *n, const char *name);
 /* Adds a number and copies the name. Return: 0, -ENOMEM. */
 int manifest_number_add(struct manifest_numbers *n, const char *name, struct host_number number);
+
+/* Return: NULL when there is none. */
+const struct manifest_time *manifest_time_find(const struct manifest *m, const char *path);
+/* Adds a time and copies the path. Return: 0, -ENOMEM. */
+int manifest_time_add(struct manifest *m, const char *path, int64_t seconds);
+void manifest_times_free(struct manifest *m);
 
 /* The words of kinds of use in a snapshot: "upper", "xdp"; NULL for HOST_NET_AWAY. */
 extern const char *const manifest_use_words[HOST_NET_RULE + 1];

@@ -207,6 +207,14 @@ static void put_numbers(FILE *f, const char *word, const struct manifest_numbers
 	}
 }
 
+static void put_times(FILE *f, const struct manifest *m)
+{
+	for (size_t i = 0; i < m->time_count; i++)
+		if (word_ok(m->times[i].path))
+			(void)fprintf(
+				f, "time %" PRId64 " %s\n", m->times[i].seconds, m->times[i].path);
+}
+
 static void put_owner(FILE *f, const struct host_net_use *u)
 {
 	(void)fprintf(f, "%d %u ", (int)u->pid, (unsigned)u->uid);
@@ -274,6 +282,7 @@ static void put_others(FILE *f, const struct manifest *m)
 	}
 	put_numbers(f, "number", &m->paths);
 	put_numbers(f, "loop", &m->loops);
+	put_times(f, m);
 	for (size_t i = 0; i < m->address_count; i++) {
 		const struct host_net_address *a = &m->addresses[i];
 

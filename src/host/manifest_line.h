@@ -28,5 +28,6 @@ int manifest_parse_away(struct manifest *m, char *rest);
 int manifest_parse_use(struct manifest *m, char *rest);
 int manifest_parse_namespaces(struct manifest *m, char *rest);
 int manifest_parse_socket(struct manifest *m, char *rest);
+int manifest_parse_time(struct manifest *m, char *rest);
 
 #endif

@@ -385,7 +385,17 @@ static int recorder_loop(struct host *h, const char *name, struct host_number *r
 	return x < 0 ? x : number_keep(r, &r->others.loops, name, ret);
 }
 
-/* Snapshots have no times. A reader that caches by time must ask again: hide the time. */
+static int64_t recorder_modified(struct host *h, const char *path)
+{
+	struct recorder *r = recorder_of(h);
+	int64_t seconds = host_modified(r->inner, path);
+
+	if (seconds > 0 && !manifest_time_find(&r->others, path))
+		r->answers.failed |= manifest_time_add(&r->others, path, seconds) < 0;
+	return seconds;
+}
+
+/* A reader that caches by time must ask again, to be recorded: hide the time. */
 static int64_t recorder_changed(struct host *h, const char *path)
 {
 	return 0;
@@ -422,6 +432,7 @@ static const struct host_ops recorder_ops = {
 	.link = recorder_link,
 	.list = recorder_list,
 	.changed = recorder_changed,
+	.modified = recorder_modified,
 	.node = recorder_node,
 	.number = recorder_number,
 	.loop = recorder_loop,
@@ -472,6 +483,9 @@ static int copy_others(const struct manifest *from, struct manifest *m)
 			return -ENOMEM;
 	if (copy_numbers(&from->paths, &m->paths) < 0 || copy_numbers(&from->loops, &m->loops) < 0)
 		return -ENOMEM;
+	for (size_t i = 0; i < from->time_count; i++)
+		if (manifest_time_add(m, from->times[i].path, from->times[i].seconds) < 0)
+			return -ENOMEM;
 	m->busy = calloc(from->busy_count + 1, sizeof(*m->busy));
 	if (!m->busy)
 		return -ENOMEM;

@@ -41,6 +41,7 @@
  *	number b259:1 PATH		host_ops.number() of PATH: a block node, "c10:3" a character
  *					node, "f8:1" a file on that file system; escaped as in file
  *	loop b259:1 loop0		host_ops.loop() of loop0, likewise
+ *	time SECONDS PATH		host_modified() of PATH
  *	address INTERFACE ADDRESS/LEN	an address of a network interface
  *	upper LOWER NAME PID UID OWNER	an interface of another network namespace on one of ours
  *	away DEVICE NAME PID UID OWNER	an interface of our device in another network namespace
@@ -233,6 +234,13 @@ static int64_t snapshot_changed(struct host *h, const char *path)
 	return 0;
 }
 
+static int64_t snapshot_modified(struct host *h, const char *path)
+{
+	const struct manifest_time *t = manifest_time_find(manifest_of(h), path);
+
+	return t ? t->seconds : 0;
+}
+
 static int snapshot_node(struct host *h, const char *path, struct host_node *ret)
 {
 	const struct manifest_entry *x;
@@ -349,6 +357,7 @@ static const struct host_ops snapshot_ops = {
 	.link = snapshot_link,
 	.list = snapshot_list,
 	.changed = snapshot_changed,
+	.modified = snapshot_modified,
 	.block_busy = snapshot_block_busy,
 	.holders = snapshot_holders,
 	.node = snapshot_node,

@@ -205,6 +205,55 @@ static void hide_remarks(const struct page *p)
 	page_each_line(p, plain_line);
 }
 
+static void time_line(const struct page *p, char *line)
+{
+	if (strncmp(line, "btime ", 6) == 0)
+		(void)fprintf(p->out, "%s\n", line);
+}
+
+static void keep_boot_time(const struct page *p)
+{
+	page_each_line(p, time_line);
+}
+
+/* Empty lines stay: messages quote line numbers. */
+static void override_line(const struct page *p, char *line)
+{
+	static const char *const words[] = {"vfio", "driver_override", "drivers_probe", "/bind"};
+
+	for (size_t i = 0; i < COUNT(words) && !is_remark(line); i++) {
+		if (!strstr(line, words[i]))
+			continue;
+		(void)fputs(line, p->out);
+		break;
+	}
+	(void)fputc('\n', p->out);
+}
+
+static void keep_overrides(const struct page *p)
+{
+	page_each_line(p, override_line);
+}
+
+/* A configuration of the whole host: only lists of kernel modules stay. */
+static void keep_module_lists(const struct page *p)
+{
+	char *text = strndup(p->data, p->len);
+	bool inside = false;
+
+	for (char *line = text, *next; line && *line; line = next) {
+		next = strchrnul(line, '\n');
+		if (*next)
+			*next++ = '\0';
+		inside |= strstr(line, "kernelModules") && !is_remark(line);
+		if (inside)
+			(void)fputs(line, p->out);
+		(void)fputc('\n', p->out);
+		inside = inside && !strchr(line, ']');
+	}
+	free(text);
+}
+
 /* Return: the value in a claim's line "KEY VALUE" with blanks around both; NULL for another key. */
 static const char *claim_value(const char *line, const char *key)
 {
@@ -361,6 +410,16 @@ static const struct {
 	{"/boot/*", hide_options},
 	{"/efi/*", hide_options},
 	{"/*/modprobe.d/*", hide_remarks},
+	{"/*/modules-load.d/*", hide_remarks},
+	{"/etc/modules", hide_remarks},
+	{"/proc/stat", keep_boot_time},
+	{"/etc/nixos/*", keep_module_lists},
+	{"/etc/mkinitcpio.conf*", hide_remarks},
+	{"*/dracut.conf*", hide_remarks},
+	{"/etc/booster.yaml", hide_remarks},
+	{"/etc/initramfs-tools/modules", hide_remarks},
+	{"/etc/initramfs-tools/scripts/*", keep_overrides},
+	{"/etc/initcpio/hooks/*", keep_overrides},
 	{"/etc/usher/claims.d/*", hide_claim},
 };
 
@@ -456,6 +515,8 @@ int manifest_redact(struct manifest *m, const uint8_t *key)
 	sort_entries(m);
 	for (size_t i = 0; r == 0 && key && i < m->paths.count; i++)
 		r = redact_path(&m->paths.list[i].name, key);
+	for (size_t i = 0; key && i < m->time_count; i++)
+		alias_scrub(key, m->times[i].path, strlen(m->times[i].path));
 	for (size_t i = 0; key && i < m->use_count; i++) {
 		struct host_net_use *u = &m->uses[i];
 

@@ -46,6 +46,12 @@ static const struct owner_row owner_rows[] = {
 		"add 'iommu=pt' to line 1 of /etc/default/grub (GRUB_CMDLINE_LINUX_DEFAULT), run "
 		"'grub2-mkconfig -o /boot/grub2/grub.cfg' and reboot",
 		NULL},
+	{LINE("BOOT_IMAGE=/vmlinuz quiet") GRUB_FILE TOOL("/usr/sbin/grub2-mkconfig")
+			TOOL("/usr/sbin/transactional-update"),
+		NULL, NULL, "GRUB",
+		"add 'iommu=pt' to line 1 of /etc/default/grub (GRUB_CMDLINE_LINUX_DEFAULT), run "
+		"'transactional-update grub.cfg' and reboot",
+		NULL},
 	{LINE("BOOT_IMAGE=/vmlinuz quiet") GRUB_FILE, "GRUB 2.12", NULL, "GRUB",
 		"add 'iommu=pt' to line 1 of /etc/default/grub (GRUB_CMDLINE_LINUX_DEFAULT), run "
 		"'grub-mkconfig -o /boot/grub/grub.cfg' and reboot",

@@ -172,7 +172,7 @@ START_TEST(names_a_device_that_is_gone)
 	report_read("<6>[ 0.1] pci 0000:01:00.0: [10de:1f08] type 00 class 0x030000\\n"
 		    "<4>[ 1.0] " COLD "\\n<4>[ 2.0] " COLD "\\n<4>[ 3.0] " COLD,
 		&r);
-	const struct check_finding *f = find(&r, "H20", "0000:01:00.0");
+	const struct check_finding *f = find(&r, "H21", "0000:01:00.0");
 	ck_assert_ptr_nonnull(f);
 	ck_assert_ptr_nonnull(strstr(f->text, "is gone (it was 10de:1f08)"));
 	ck_assert_ptr_nonnull(strstr(f->value, "(3 lines)"));
@@ -190,7 +190,7 @@ START_TEST(drops_what_no_longer_holds)
 		    "<4>[ 1.0] vfio-pci: probe of 0000:02:00.0 failed with error -22\\n"
 		    "<4>[ 1.0] nvidia 0000:02:00.0: BAR 1: no space for [mem size 0x10000000]",
 		&r);
-	ck_assert_ptr_null(find(&r, "H20", "0000:02:00.0"));
+	ck_assert_ptr_null(find(&r, "H21", "0000:02:00.0"));
 	ck_assert_ptr_null(find(&r, "P21", "0000:02:00.0"));
 	ck_assert_ptr_null(find(&r, "P26", "0000:02:00.0"));
 	check_report_fini(&r);

@@ -66,6 +66,7 @@ static const char house[] =
 	"number c10:3 /dev/nvme0\n"
 	"number f8:17 /srv/image\n"
 	"loop f8:17 loop0\n"
+	"time 1700000000 /boot/initrd.img-6.1\n"
 	"address eth0 192.0.2.7/24\n"
 	"address eth0 2001:db8::1/64\n"
 	"blind EPERM\n";
@@ -190,6 +191,8 @@ static void ask_all(struct host *h)
 	ask_number(h->ops->number, h, "/srv/image", HOST_NUMBER_FILE, makedev(8, 17));
 	ask_number(h->ops->loop, h, "loop0", HOST_NUMBER_FILE, makedev(8, 17));
 	ck_assert_int_eq(h->ops->number(h, "loop0", &(struct host_number){0}), -ENOENT);
+	ck_assert_int_eq(host_modified(h, "/boot/initrd.img-6.1"), 1700000000);
+	ck_assert_int_eq(host_modified(h, "/boot/other"), 0);
 	ck_assert_int_eq(h->ops->loop(h, "loop1", &(struct host_number){0}), -ENOENT);
 	ck_assert_int_eq(h->ops->holders(h, HOST_LOOK_EVERYWHERE, tell_holder, &holders), -EPERM);
 	ck_assert_ptr_nonnull(strstr(holders.text, "12 1000 0 e200 X\x1b[m;13 0 1 801 dd;"));

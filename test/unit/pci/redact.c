@@ -135,6 +135,13 @@ static struct manifest make_household(void)
 	FILE_ADD(
 		"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", "x\n");
 	FILE_ADD("/etc/modprobe.d/vfio.conf", "# alice's\n\noptions vfio-pci ids=1:2\n");
+	FILE_ADD("/etc/nixos/configuration.nix",
+		"{ users.users.alice = 1;\n boot.initrd.kernelModules = [\n \"vfio_pci\"\n ];\n"
+		" x = \"secret\";\n}\n");
+	FILE_ADD("/etc/initramfs-tools/scripts/init-top/v",
+		"# alice's\necho secret\nmodprobe vfio-pci\n");
+	FILE_ADD("/etc/mkinitcpio.conf", "# secret\nMODULES=(vfio_pci)\n");
+	FILE_ADD("/proc/stat", "cpu 12345 6\nbtime 1700000000\n");
 	FILE_ADD("/etc/default/grub",
 		"# secret\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"secret ro\"\n");
 	FILE_ADD("/etc/usher/claims.d/x.claim",
@@ -226,6 +233,12 @@ START_TEST(takes_out_what_is_private)
 	/* Lines keep their numbers, because findings quote them. */
 	ck_assert_str_eq(
 		content_of(&m, "/etc/modprobe.d/vfio.conf"), "#\n\noptions vfio-pci ids=1:2\n");
+	ck_assert_str_eq(content_of(&m, "/etc/nixos/configuration.nix"),
+		"\n boot.initrd.kernelModules = [\n \"vfio_pci\"\n ];\n\n\n");
+	ck_assert_str_eq(content_of(&m, "/etc/initramfs-tools/scripts/init-top/v"),
+		"\n\nmodprobe vfio-pci\n");
+	ck_assert_str_eq(content_of(&m, "/etc/mkinitcpio.conf"), "#\nMODULES=(vfio_pci)\n");
+	ck_assert_str_eq(content_of(&m, "/proc/stat"), "btime 1700000000\n");
 	ck_assert_int_eq(strncmp(content_of(&m, "/etc/default/grub"),
 				 "#\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"word-", 42),
 		0);
