@@ -5,6 +5,7 @@
 #include "check/bootadvice.h"
 #include "check/bootwords.h"
 #include "check/earlyowner.h"
+#include "check/option.h"
 #include "check/rule.h"
 
 #include <ctype.h>
@@ -93,6 +94,17 @@ static char *words_of_module(const char *module, const char *rest)
 	return f && fclose(f) == 0 ? buf : NULL;
 }
 
+/* What helps an option to its effect is no help where the option does harm. */
+static bool any_unwanted(struct check_case *c, const char *words)
+{
+	char word[256];
+
+	while (boot_next_word(&words, word, sizeof(word)))
+		if (option_is_unwanted(c, word))
+			return true;
+	return false;
+}
+
 static void check_builtin(struct check_case *c, const struct modprobe_line *l)
 {
 	cleanup_free char *words = words_of_module(l->module, l->rest);
@@ -105,6 +117,10 @@ static void check_builtin(struct check_case *c, const struct modprobe_line *l)
 		"read modprobe's configuration",
 		l->module);
 	seen_line(c, l->file, l->number, l->rest);
+	if (any_unwanted(c, words)) {
+		check_fix(c, "remove that line: usher advises against the option");
+		return;
+	}
 	boot_how_to_add(&c->boot, words, fix, sizeof(fix));
 	check_fix(c, "%s", fix);
 }

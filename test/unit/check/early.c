@@ -205,6 +205,11 @@ static const struct early_row faults[] = {
 		"remove 'vfio_virqfd' from line 1 of /etc/modules, it has no effect"},
 	/* A list of a tool that does not make this image says nothing. */
 	{DEBIAN "file /etc/mkinitcpio.conf MODULES=(vfio_virqfd)\n", NULL, NULL, NULL},
+	/* What does harm gets no help to its effect. */
+	{KERNEL("6.1", "") BUILTIN("6.1", "vfio") "file /etc/modprobe.d/v.conf options vfio "
+						  "enable_unsafe_noiommu_mode=1\n",
+		"an option of vfio has no effect there", "/etc/modprobe.d/v.conf:1",
+		"remove that line: usher advises against the option"},
 	{KERNEL("6.1", "") BUILTIN("6.1",
 		 "vfio-pci") "file /etc/modprobe.d/v.conf options vfio-pci ids=1:2 disable_vga=1\n",
 		"an option of vfio_pci has no effect there", "/etc/modprobe.d/v.conf:1",
