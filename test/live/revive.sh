@@ -88,10 +88,6 @@ expect_text 'no port of this host leads to bus 77'
 expect_ok usher bind "$disk"
 wait_until 10 grep -q suspended "$pci/$disk/power/runtime_status"
 slot cut
-expect_status 3 usher bind "$disk"
-expect_text "hint: usher revive $disk"
-expect_status 3 usher check "$disk"
-expect_text "usher revive $disk"
 revive_stopped 1 slot feed
 expect_text 'ATTR{d3cold_allowed}="0"'
 expect_equal 'the settings that woke it' 'on 0 ' "$(settings "$disk")"
@@ -104,6 +100,10 @@ echo 1 >"$pci/$disk/d3cold_allowed"
 expect_ok usher bind "$disk"
 before=$(settings "$disk")
 slot cut
+expect_status 3 usher bind "$disk"
+expect_text "hint: usher revive $disk"
+expect_status 3 usher check "$disk"
+expect_text "usher revive $disk"
 revive_stopped 3 slot feed
 expect_text 'is back: 1b36:0010, vfio-pci'
 expect_driver "$disk" vfio-pci
@@ -141,6 +141,35 @@ for again in restore "revive $disk"; do
 	done
 done
 [ $deaths -eq 16 ] || fail "only $deaths deaths"
+
+# Gone while it is bound: its lease ends by its address, though nothing is there to be returned.
+leases() { ls /run/usher/journal; }
+expect_ok usher bind "$disk"
+echo 1 >"$pci/$disk/remove"
+expect_ok usher release "$disk"
+expect_text 'the device is gone'
+expect_equal 'the leases' '' "$(leases)"
+expect_ok usher revive "$disk"
+wait_until 10 has_driver "$disk" nvme
+
+# Gone while it is bound, and found again: it is bound again, for its lease says so.
+expect_ok usher bind "$disk"
+echo 1 >"$pci/$disk/remove"
+expect_ok usher restore "$disk"
+expect_text 'left alone'
+expect_ok usher revive "$disk"
+expect_driver "$disk" vfio-pci
+
+# Dead while it is bound: its driver does not take it, and the advice helps.
+slot cut
+expect_status 1 usher release "$disk"
+expect_text "hint: usher revive $disk, then: usher restore"
+slot feed
+expect_ok usher revive "$disk"
+expect_ok usher restore
+expect_equal 'the leases' '' "$(leases)"
+wait_until 10 has_driver "$disk" nvme
+expect_override "$disk" none
 
 # In a slot that is off.
 echo 0 >"$slot/power" || fail 'switch the slot off'
