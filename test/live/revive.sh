@@ -73,13 +73,18 @@ expect_equal 'the interface of the network card' "$index" "$(cat "$pci/$nic"/net
 
 # In use itself: refused before anything is done.
 mkdir "$work/mnt"
-mkfs.ext4 -q "/dev/$(block_of "$disk")" && mount "/dev/$(block_of "$disk")" "$work/mnt" ||
+mkfs.ext4 -q "/dev/$(block_of "$disk")" && mount -o ro "/dev/$(block_of "$disk")" "$work/mnt" ||
 	fail 'mount the disk'
 slot cut
 expect_status 3 usher revive "$disk"
 expect_text "in use: $(block_of "$disk"): mounted at"
 slot feed
 umount "$work/mnt" || fail 'umount'
+# It answers again, but the kernel's BARs are not in its registers any more: it is found anew.
+expect_ok usher revive "$disk"
+expect_text 'lost its power'
+expect_text 'remove it, scan its bus: answers'
+wait_until 10 has_driver "$disk" nvme
 expect_status 3 usher revive 0000:00:1f.0 --id 1234:5678
 expect_status 3 usher revive 0000:77:00.0
 expect_text 'no port of this host leads to bus 77'
