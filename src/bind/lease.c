@@ -196,3 +196,24 @@ int bind_leases(
 
 	return bind_lease_walk(env, &folder, ret, ret_count, e);
 }
+
+int bind_lease_group_of(const struct bind_env *env, struct pci_address a)
+{
+	struct bind_lease *leases = NULL;
+	size_t count = 0;
+	int group = PCI_GROUP_NONE;
+
+	if (bind_leases(env, &leases, &count, NULL) < 0)
+		return group;
+	for (size_t i = 0; group == PCI_GROUP_NONE && i < count; i++) {
+		struct bind_entry n = BIND_ENTRY_NONE;
+		if (leases[i].state == BIND_LEASE_VOID ||
+			bind_journal_read(env, leases[i].group, &n, NULL) < 0)
+			continue;
+		if (bind_entry_find(&n, a))
+			group = n.group;
+		bind_entry_fini(&n);
+	}
+	free(leases);
+	return group;
+}

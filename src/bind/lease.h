@@ -35,6 +35,9 @@ struct bind_lease {
 int bind_leases(
 	const struct bind_env *env, struct bind_lease **ret, size_t *ret_count, struct err *e);
 
+/* The group in whose entry a device is, there or gone. Return: PCI_GROUP_NONE if it is in none. */
+int bind_lease_group_of(const struct bind_env *env, struct pci_address a);
+
 /* A folder of entries, as bind_lease_walk() reads it. */
 struct bind_lease_folder {
 	const char *path; /* below STATE */

@@ -8,6 +8,7 @@
 #include "bind/resize.h"
 #include "bind/vf_settings.h"
 #include "host/host.h"
+#include "pci/alive.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -275,7 +276,12 @@ static int member_return(struct bind_worker *w, const struct bind_was *was, enum
 		if (r == 0 && !fitting && !foreign && strcmp(d.driver, driver) != 0)
 			r = err_say(e, -EIO, "is on '%s', not on '%s'", d.driver, driver);
 	}
-	return r < 0 ? err_in(e, r, "%s", address) : 0;
+	if (r >= 0)
+		return 0;
+	err_in(e, r, "%s", address);
+	if (pci_device_is_dead(w->transaction->env->host, &d) == 1)
+		err_hint(e, "usher revive %s, then: usher restore", address);
+	return r;
 }
 
 int bind_return_members(struct bind_worker *w, const struct bind_entry *n, enum bind_return how,

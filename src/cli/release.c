@@ -112,7 +112,7 @@ static int release_targets(struct arguments *a)
 	struct json *doc = NULL;
 	struct err e = {0};
 
-	int count = targets_groups(&a->targets, a->env.host, groups, &e);
+	int count = targets_groups(&a->targets, &a->env, groups, &e);
 	int r = count;
 	if (r >= 0 && a->targets.json)
 		r = json_new("release", &doc, &e);

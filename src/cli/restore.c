@@ -22,6 +22,7 @@ struct arguments {
 	struct targets targets;
 	int groups[TARGETS_MAX]; /* of the targets */
 	int group_count;
+	bool revived; /* a revival of a target was completed */
 	enum bind_manual manual;
 };
 
@@ -64,7 +65,7 @@ static bool is_meant(const struct arguments *a, int group)
 	for (int i = 0; i < a->group_count; i++)
 		if (a->groups[i] == group)
 			return true;
-	return a->group_count == 0;
+	return a->targets.count == 0;
 }
 
 static bool is_left_alone(const struct arguments *a, const struct bind_lease *l)
@@ -215,6 +216,7 @@ static int restore_revival(struct arguments *a, const struct bind_env *env,
 		report_note("%s: left alone%s", address, lease_advice(l->state));
 	if (r < 0)
 		tell_failure(lists, address, &e);
+	a->revived = true;
 	return r >= 0 ? LEAVE_OK : LEAVE_FAILED;
 }
 
@@ -252,6 +254,11 @@ static int restore_leases(
 			json_put_list(doc, "failures")};
 	}
 	int leave = restore_revivals(a, env, &lists);
+	a->group_count = targets_groups(&a->targets, env, a->groups, e);
+	if (a->group_count < 0 && !(a->group_count == -ENODEV && a->revived)) {
+		report(e);
+		return LEAVE_FAILED;
+	}
 	if (bind_leases(env, &leases, &count, e) < 0) {
 		report(e);
 		return LEAVE_FAILED;
@@ -296,8 +303,7 @@ static int restore_run(const struct verb *v, int argc, char **argv)
 	int r = restore_parse(v, argc, argv, &a, &env.host);
 	if (r)
 		return option_leave(r);
-	r = a.group_count = targets_groups(&a.targets, env.host, a.groups, &e);
-	if (r >= 0 && a.targets.json)
+	if (a.targets.json)
 		r = json_new("restore", &doc, &e);
 	int leave = LEAVE_FAILED;
 	if (r < 0)

@@ -145,8 +145,6 @@ static int revive_option(void *arg, int c, const char *text)
 /* An address need not have a device any more; any other word names one that is there. */
 static int revive_operand(struct arguments *a, int count, char **words)
 {
-	if (count == 1 && pci_address_parse(words[0], &a->request.function.address) == 0)
-		return 0;
 	int r = targets_operands(&a->targets, a->env.host, count, words, 1);
 	if (!r)
 		a->request.function = a->targets.list[0];

@@ -132,24 +132,31 @@ int targets_open(struct targets *t, struct host **ret, int count, char **words, 
 	return r;
 }
 
-int targets_groups(const struct targets *t, struct host *h, int *ret, struct err *e)
+static int target_group(const struct bind_env *env, struct pci_address a, struct err *e)
 {
 	char address[PCI_ADDRESS_TEXT];
 	struct pci_device d;
+
+	int r = pci_device_peek(env->host, a, &d, e);
+	int group = r == 0 ? d.group : r == -ENODEV ? bind_lease_group_of(env, a) : PCI_GROUP_NONE;
+	if (group != PCI_GROUP_NONE || r < 0)
+		return group != PCI_GROUP_NONE ? group : r;
+	return err_say(e, -ENODEV, "%s: has no IOMMU group", pci_address_format(a, address));
+}
+
+int targets_groups(const struct targets *t, const struct bind_env *env, int *ret, struct err *e)
+{
 	int n = 0;
 
 	for (size_t i = 0; i < t->count; i++) {
-		int r = pci_device_peek(h, t->list[i].address, &d, e);
-		if (r < 0)
-			return r;
-		if (d.group == PCI_GROUP_NONE)
-			return err_say(e, -ENODEV, "%s: has no IOMMU group",
-				pci_address_format(d.address, address));
+		int group = target_group(env, t->list[i].address, e);
+		if (group < 0)
+			return group;
 		int k = 0;
-		while (k < n && ret[k] != d.group)
+		while (k < n && ret[k] != group)
 			k++;
 		if (k == n)
-			ret[n++] = d.group;
+			ret[n++] = group;
 	}
 	return n;
 }

@@ -52,9 +52,10 @@ int targets_operands(struct targets *t, struct host *h, int count, char **words,
 int targets_open(struct targets *t, struct host **ret, int count, char **words, size_t least);
 
 /*
- * The IOMMU groups of the targets, without duplicates. @ret has room for TARGETS_MAX.
+ * The IOMMU groups of the targets, without duplicates; for a device that is gone, the group in
+ * whose entry it is. @ret has room for TARGETS_MAX.
  * Return: their number, -ENODEV, -errno.
  */
-int targets_groups(const struct targets *t, struct host *h, int *ret, struct err *e);
+int targets_groups(const struct targets *t, const struct bind_env *env, int *ret, struct err *e);
 
 #endif

@@ -338,7 +338,7 @@ static int change_run(struct change *c, struct err *e)
 	if (r < 0)
 		return r;
 	const struct revive_report *t = c->report;
-	enum revive_ending ending = t->state != REVIVE_ANSWERS ? REVIVE_ENDING_BROKEN
+	enum revive_ending ending = t->state != REVIVE_ANSWERS ? REVIVE_ENDING_FAILED
 				    : t->by_wake               ? REVIVE_ENDING_AWAKE
 							       : REVIVE_ENDING_BACK;
 	r = revive_settle(&c->work, &c->entry, ending, &c->report->late);

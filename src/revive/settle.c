@@ -64,7 +64,8 @@ static void settle_slot(struct settling *s, enum revive_ending ending)
 		file_path(path, sizeof(path), "/sys/bus/pci/slots/%s/power", n->slot) < 0 ||
 		host_read_number(s->host, path, &on) < 0 || (on != 0) == n->slot_on)
 		return;
-	if (!n->slot_on && ending != REVIVE_ENDING_BROKEN)
+	/* Whoever has switched it on since has a reason: there may be a card in it. */
+	if (!n->slot_on && ending != REVIVE_ENDING_FAILED)
 		return;
 	/* The kernel switches a slot off again in which it finds no card. */
 	struct err why = {0};
@@ -81,7 +82,7 @@ static void settle_link(struct settling *s, enum revive_ending ending)
 	char path[FILE_PATH_MAX];
 	struct err why = {0};
 
-	if (!n->has_link || !(n->control & PCI_EXP_LNKCTL_LD) || ending != REVIVE_ENDING_BROKEN)
+	if (!n->has_link || !(n->control & PCI_EXP_LNKCTL_LD) || ending != REVIVE_ENDING_FAILED)
 		return;
 	revive_port_read_link(s->host, &now);
 	if (!now.has_link || now.control_at != n->control_at || now.control == n->control ||

@@ -7,7 +7,8 @@
 enum revive_ending {
 	REVIVE_ENDING_BACK, /* it answers: its slot and its link stay as they are */
 	REVIVE_ENDING_AWAKE, /* it answers because of its settings: they stay, too */
-	REVIVE_ENDING_BROKEN, /* it does not, or nobody knows */
+	REVIVE_ENDING_FAILED, /* it does not */
+	REVIVE_ENDING_BROKEN, /* usher died: nobody knows who changed what since */
 };
 
 /*

@@ -56,6 +56,8 @@ void revive_text_plan(const struct revive_plan *p)
 	char address[PCI_ADDRESS_TEXT], port[PCI_ADDRESS_TEXT];
 
 	pci_address_format(p->address, address);
+	if (p->state == REVIVE_ANSWERS && p->says.refusals)
+		return;
 	if (p->state == REVIVE_ANSWERS) {
 		(void)printf("%s: answers (%04x:%04x, %s): nothing to do\n", address,
 			p->device.vendor, p->device.device,

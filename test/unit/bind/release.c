@@ -202,6 +202,25 @@ START_TEST(keeps_the_entry_when_its_writer_is_lost)
 }
 END_TEST
 
+/* sysfs does not tell the group of a device that is gone; the entry does. */
+START_TEST(finds_the_group_of_a_device_that_is_gone)
+{
+	const struct pci_address gone = {0, 2, 0, 3}, other = {0, 2, 0, 7};
+	struct bind_env env = stage_set();
+	const struct bind_request q = LEND_REQUEST;
+	struct err e = {0};
+
+	ck_assert_int_eq(bind_lease_group_of(&env, gone), PCI_GROUP_NONE);
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+	stage->count--; /* the last one has that address */
+	ck_assert_int_eq(bind_lease_group_of(&env, gone), LEND_GROUP);
+	ck_assert_int_eq(bind_lease_group_of(&env, other), PCI_GROUP_NONE);
+	ck_assert_msg(release(&env, &e) == 0, "%s", e.msg);
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+}
+END_TEST
+
 SUITE("release", releases_what_others_bound, keeps_the_override_of_another_tool,
 	says_that_nothing_was_taken, keeps_the_entry_when_its_writer_is_lost,
-	survives_two_crashes_anywhere, clears_what_was_never_written)
+	survives_two_crashes_anywhere, clears_what_was_never_written,
+	finds_the_group_of_a_device_that_is_gone)
