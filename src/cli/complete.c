@@ -203,6 +203,10 @@ static int complete_run(const struct verb *self, int argc, char **argv)
 	argc--, argv++;
 	if (argc > 0 && strcmp(argv[0], "--check") == 0)
 		return check_types();
+	if (argc == 1 && strcmp(argv[0], "--help") == 0) {
+		option_help(self);
+		return LEAVE_OK;
+	}
 	if (argc > 1 && strcmp(argv[0], "--host") == 0) {
 		snapshot = argv[1];
 		argc -= 2, argv += 2;

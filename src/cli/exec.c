@@ -11,6 +11,7 @@
 #include "engine/exec.h"
 #include "engine/keeper.h"
 #include "engine/wipe.h"
+#include "view/json.h"
 #include "view/plan.h"
 #include "view/release.h"
 
@@ -26,6 +27,7 @@
 struct exec_words {
 	struct loan_words loan;
 	const char *user;
+	bool json;
 	char program[COMMAND_PATH_MAX];
 };
 
@@ -33,7 +35,7 @@ struct exec_words {
 #define EXEC_ABSENT 127
 #define EXEC_BARRED 126
 
-enum { OPT_USER = 1, OPT_MEMLOCK };
+enum { OPT_USER = 1, OPT_MEMLOCK, OPT_JSON };
 
 /* Return: 0, or an exit status with the reason told. */
 static int take_option(struct exec_words *w, int c, const char *text)
@@ -47,6 +49,9 @@ static int take_option(struct exec_words *w, int c, const char *text)
 			return option_wrong(
 				w->loan.verb, "--memlock: '%s' is not a size such as 8M", text);
 		return 0;
+	case OPT_JSON:
+		w->json = true;
+		return 0;
 	default:
 		return loan_option(&w->loan, c, text);
 	}
@@ -57,6 +62,7 @@ static int take_words(struct exec_words *w, int argc, char **argv, int *ret_end)
 	static const struct option takes[] = {
 		{"user", required_argument, NULL, OPT_USER},
 		{"memlock", required_argument, NULL, OPT_MEMLOCK},
+		{"json", no_argument, NULL, OPT_JSON},
 		LOAN_OPTIONS,
 		{0},
 	};
@@ -163,6 +169,40 @@ static void print_news(void *arg, const struct keeper_news *n)
 			n->status - 128, strsignal(n->status - 128));
 }
 
+static int print_json(const struct exec_words *w, const struct bind_plan *p, struct err *e)
+{
+	const struct guest_spec *s = &w->loan.spec;
+	struct json *doc = NULL;
+
+	int r = json_new("exec", &doc, e);
+	if (r < 0)
+		return r;
+	struct json *words = json_put_list(doc, "program");
+	for (char *const *word = s->engine_args; *word; word++)
+		json_push_text(words, *word);
+	if (s->own_user)
+		json_put_null(doc, "uid");
+	else
+		json_put_number(doc, "uid", s->uid);
+	plan_json(doc, p);
+	json_put_flag(doc, "possible", p->refusals == 0);
+	r = json_print(doc, e);
+	json_free(doc);
+	return r;
+}
+
+static void print_plan(const struct exec_words *w, const struct bind_plan *p)
+{
+	const struct guest_spec *s = &w->loan.spec;
+
+	if (s->own_user)
+		(void)printf("'%s' as a user of its own\n", s->engine_args[0]);
+	else
+		(void)printf("'%s' as user %u\n", s->engine_args[0], (unsigned)s->uid);
+	plan_text(stdout, p);
+	report_problems(p);
+}
+
 static int show_plan(const struct exec_words *w, const struct keeper *k)
 {
 	struct bind_target targets[SPEC_DEVICES_MAX];
@@ -177,14 +217,13 @@ static int show_plan(const struct exec_words *w, const struct keeper *k)
 		report(&e);
 		return LOAN_OURS;
 	}
-	if (w->loan.spec.own_user)
-		(void)printf("'%s' as a user of its own\n", w->loan.spec.engine_args[0]);
+	if (w->json)
+		r = print_json(w, &plan, &e);
 	else
-		(void)printf("'%s' as user %u\n", w->loan.spec.engine_args[0],
-			(unsigned)w->loan.spec.uid);
-	plan_text(stdout, &plan);
-	report_problems(&plan);
-	int status = plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
+		print_plan(w, &plan);
+	if (r < 0)
+		report(&e);
+	int status = r < 0 ? LOAN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
 	bind_plan_fini(&plan);
 	return status;
 }
@@ -222,6 +261,9 @@ static int exec_main(const struct verb *v, int argc, char **argv)
 	int r = take_words(&w, argc, argv, &end);
 	if (r || end != OPTION_END)
 		return r;
+	if (w.json && !w.loan.plan)
+		return option_wrong(
+			v, "--json needs --plan: PROGRAM has standard output for itself");
 	(void)snprintf(name, sizeof(name), "exec-%d", (int)getpid());
 	w.loan.spec.name = name;
 	r = check_words(&w);
@@ -261,6 +303,7 @@ const struct verb verb_exec = {
 		"                         repeated\n"
 		"      --plan, --dry-run  print what would happen and what prevents it; do\n"
 		"                         nothing\n"
+		"      --json             print the plan as a JSON document (with --plan)\n"
 		"      --host FILE        plan on a snapshot of a host (with --plan)\n"
 		"      --quiet            print errors only\n"
 		"\n"

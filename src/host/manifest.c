@@ -397,6 +397,28 @@ static int check_tree(const struct manifest *m, struct err *e)
 	return 0;
 }
 
+/* Whether the text begins as gzip, xz or zstd does. */
+static bool is_compressed(const char *text)
+{
+	static const char *const magics[] = {"\x1f\x8b", "\xfd\x37zXZ", "\x28\xb5\x2f\xfd"};
+
+	for (size_t i = 0; i < COUNT(magics); i++)
+		if (strncmp(text, magics[i], strlen(magics[i])) == 0)
+			return true;
+	return false;
+}
+
+static int refuse_header(const char *text, struct err *e)
+{
+	if (!*text)
+		return err_say(e, -EINVAL, "it is empty");
+	(void)err_say(e, -EINVAL, "line 1 is not '" MANIFEST_HEADER "%d', so it is not a snapshot",
+		MANIFEST_VERSION);
+	if (*text == '>')
+		err_hint(e, "it was quoted in a mail: get it again, as an attachment");
+	return -EINVAL;
+}
+
 /* "usher-host 2"; an editor may have put a byte order mark before it. */
 static int parse_header(struct manifest *m, char **text, struct err *e)
 {
@@ -410,10 +432,7 @@ static int parse_header(struct manifest *m, char **text, struct err *e)
 	if (len > word && len < word + sizeof(digits))
 		memcpy(digits, *text + word, len - word);
 	if (strncmp(*text, MANIFEST_HEADER, word) != 0 || num_parse(digits, 10, 999, &version) < 0)
-		return err_say(e, -EINVAL,
-			"line 1 is not '" MANIFEST_HEADER "%d', so it is not a "
-			"snapshot",
-			MANIFEST_VERSION);
+		return refuse_header(*text, e);
 	if (version < 1 || version > MANIFEST_VERSION)
 		return err_say(e, -EINVAL, "its version is %" PRIu64 "; this usher reads up to %d",
 			version, MANIFEST_VERSION);
@@ -427,6 +446,8 @@ int manifest_parse(struct manifest *m, char *text, size_t len, struct err *e)
 	unsigned line = 0;
 
 	*m = (struct manifest){.budget = BUDGET};
+	if (is_compressed(text))
+		return err_say(e, -EINVAL, "it is compressed: unpack it first");
 	if (strlen(text) != len)
 		return err_say(e, -EINVAL, "it holds a NUL byte, so it is not a snapshot");
 	int head = parse_header(m, &text, e);

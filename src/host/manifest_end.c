@@ -132,8 +132,8 @@ int manifest_end_check(char *text, struct err *e)
 		(void)err_say(e, -EINVAL, "its line '" END_WORD "' is cut off or malformed");
 	else if (told.lines != found.lines)
 		(void)err_say(e, -EINVAL,
-			"it has %" PRIu32 " of the %" PRIu32 " lines that usher wrote", found.lines,
-			told.lines);
+			"it has %" PRIu32 " lines with entries, but usher wrote %" PRIu32,
+			found.lines, told.lines);
 	else if (told.sum != found.sum)
 		(void)err_say(e, -EINVAL, "a line differs from what usher wrote");
 	else

@@ -100,8 +100,10 @@ START_TEST(says_what_is_lost)
 {
 	char *text = written_text();
 
-	refuses_text(replace_all(text, "file a 1\n", ""), "4 of the 5 lines");
-	refuses_text(replace_all(text, "at /sys\n", "at\n/sys\n"), "6 of the 5 lines");
+	refuses_text(
+		replace_all(text, "file a 1\n", ""), "has 4 lines with entries, but usher wrote 5");
+	refuses_text(replace_all(text, "at /sys\n", "at\n/sys\n"),
+		"has 6 lines with entries, but usher wrote 5");
 	refuses_text(replace_all(text, "file a 1", "file a 2"), "differs from what usher wrote");
 	refuses_text(replace_all(text, "\nend ", "\n=20end "), "cut off");
 	refuses_text(replace_all(text, "/sys\n", "/sys \n"), "differs from what usher wrote");
@@ -151,6 +153,9 @@ START_TEST(names_a_version_that_it_does_not_know)
 	ck_assert_int_eq(read_text("usher-host 0\n", &e), -EINVAL);
 	ck_assert_int_eq(read_text("usher-host 2x\n", &e), -EINVAL);
 	ck_assert_int_eq(read_text("", &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "it is empty");
+	ck_assert_int_eq(read_text("\x1f\x8b\x08", &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "it is compressed: unpack it first");
 }
 END_TEST
 
