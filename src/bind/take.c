@@ -506,7 +506,7 @@ static int plan_carry_out(struct transaction *t, struct err *e)
  */
 static int disks_hold(struct transaction *t, struct err *e)
 {
-	static const struct timespec pause = {0, 20 * 1000 * 1000};
+	static const struct timespec pause = {0, 20000000L};
 	int r = -EBUSY;
 
 	for (unsigned i = 0; i < HOLD_TRIES; i++) {

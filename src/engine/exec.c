@@ -28,12 +28,11 @@ static void add_words(const struct guest_spec *s, struct program *p)
 
 static int exec_check(const struct guest_spec *s, struct err *e)
 {
-	cleanup_free struct program *p = calloc(1, sizeof(*p));
-
 	if (!s->engine_args || !s->engine_args[0])
 		return err_say(e, -EINVAL, "no program to run: it comes after '--'");
 	if (!s->device_count)
 		return err_say(e, -EINVAL, "no --device: the program would get no device");
+	cleanup_free struct program *p = calloc(1, sizeof(*p));
 	if (!p)
 		return err_set(e, -ENOMEM, "describe the program");
 	add_words(s, p);

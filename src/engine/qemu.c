@@ -130,11 +130,11 @@ static void add_words(const struct guest_spec *s, struct program *p)
 
 static int check_program(const struct guest_spec *s, struct err *e)
 {
-	cleanup_free struct program *p = calloc(1, sizeof(*p));
 	const struct command c = command_seek(qemu_path(), NULL);
 
 	if (c.code < 0)
 		return command_report(&c, qemu_path(), geteuid(), e);
+	cleanup_free struct program *p = calloc(1, sizeof(*p));
 	if (!p)
 		return err_set(e, -ENOMEM, "describe the guest to QEMU");
 	add_words(s, p);

@@ -137,7 +137,7 @@ static int disk_look_holder(void *arg, const char *name)
 {
 	struct use *u = arg, above = {0};
 	char text[sizeof(above.text) + 160];
-	struct hold_disk d;
+	struct hold_disk d = {0};
 
 	int r = disk_look_above(u, name, &above);
 	if (r == 0)

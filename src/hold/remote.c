@@ -112,7 +112,7 @@ static bool route6_find(struct host *h, const uint8_t bytes[16], char name[NAME_
 				3 ||
 			prefix > 128 || strcmp(interface, "lo") == 0)
 			continue;
-		while (n < 16 && sscanf(to + 2 * n, "%2hhx", &dest[n]) == 1)
+		while (n < 16 && sscanf(to + 2 * (size_t)n, "%2hhx", &dest[n]) == 1)
 			n++;
 		if (n != 16 || !prefix_matches(dest, bytes, prefix) || (found && prefix <= best))
 			continue;

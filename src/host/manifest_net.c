@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /* INTERFACE ADDRESS/PREFIX */
@@ -66,7 +67,7 @@ int manifest_way_find(
 		if (m->ways[i].family != family ||
 			memcmp(m->ways[i].bytes, to, family == AF_INET ? 4 : 16) != 0)
 			continue;
-		memcpy(interface, m->ways[i].interface, sizeof(m->ways[i].interface));
+		(void)snprintf(interface, sizeof(m->ways[i].interface), "%s", m->ways[i].interface);
 		return 0;
 	}
 	return -ENOENT;
@@ -98,7 +99,7 @@ static int copy_word(char *buf, size_t size, const char *word)
 {
 	if (!word || strlen(word) >= size)
 		return -EINVAL;
-	memcpy(buf, word, strlen(word));
+	memcpy(buf, word, strlen(word) + 1);
 	return 0;
 }
 

@@ -155,6 +155,7 @@ int vfio_container_info(const struct vfio_container *c, struct vfio_iommu *ret, 
 	info->argsz = (uint32_t)size;
 	r = container_call(c, VFIO_IOMMU_GET_INFO, info);
 	if (r < 0)
+		/* cleanup_free: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		return err_set(e, r, "ask the container for its IOMMU");
 
 	memset(ret, 0, sizeof(*ret));

@@ -137,7 +137,7 @@ static int kernel_region_info(struct vfio_dev *d, uint32_t index, struct vfio_re
 	info->index = index;
 	r = device_call(d, VFIO_DEVICE_GET_REGION_INFO, info);
 	if (r < 0)
-		return r;
+		return r; /* NOLINT(clang-analyzer-unix.Malloc): cleanup_free */
 	ret->flags = info->flags;
 	ret->size = info->size;
 	ret->offset = info->offset;
@@ -277,7 +277,7 @@ static int dependents_ask(struct vfio_dev *d, struct vfio_pci_hot_reset_info **r
 			r = -EPROTO;
 		count = info->count;
 		if (count > UINT16_MAX)
-			return -EPROTO;
+			return -EPROTO; /* NOLINT(clang-analyzer-unix.Malloc): cleanup_free */
 		if (r >= 0)
 			*ret = TAKE_PTR(info);
 	}
@@ -293,7 +293,7 @@ static int kernel_dependents(struct vfio_dev *d, struct vfio_dependent **ret)
 		return r;
 	struct vfio_dependent *list = calloc(info->count + 1, sizeof(*list));
 	if (!list)
-		return -ENOMEM;
+		return -ENOMEM; /* NOLINT(clang-analyzer-unix.Malloc): cleanup_free */
 	for (uint32_t i = 0; i < info->count; i++) {
 		const struct vfio_pci_dependent_device *p = &info->devices[i];
 		list[i].group = (int)p->group_id;

@@ -322,8 +322,10 @@ static int change_begin(
 	size_t n = 0;
 	int *groups = calloc(p->function_count + 1, sizeof(*groups));
 
-	if (!groups)
-		return err_set(e, -ENOMEM, "lock groups");
+	if (!groups) {
+		err_set(e, -ENOMEM, "lock groups");
+		return -ENOMEM;
+	}
 	if (p->device.group >= 0)
 		groups[n++] = p->device.group;
 	for (size_t i = 0; i < p->function_count; i++)

@@ -159,7 +159,7 @@ static int fill_table(
 static int print_columns(
 	const struct listing *l, const struct columns *c, enum tree_kind kind, struct err *e)
 {
-	struct table_column heads[COLUMNS_MAX];
+	struct table_column heads[COLUMNS_MAX] = {0};
 	char text[COLUMNS_MAX][24];
 	struct table *t = NULL;
 

@@ -192,7 +192,7 @@ static int reset_bus(struct pass_dev *d)
 		return r;
 	r = keeper_reset_bus(d->vm->keeper, d->address);
 	release_others(others, n, r >= 0);
-	return r;
+	return r; /* NOLINT(clang-analyzer-unix.Malloc): cleanup_free */
 }
 
 /* What the kernel has, best first. Context: the worker. Return: 1 by the bus, 0, -errno. */

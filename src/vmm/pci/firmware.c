@@ -248,6 +248,7 @@ static int collect_items(struct firmware *f, unsigned bus, enum kind kind)
 	if (!claims)
 		return -ENOMEM;
 	size_t n = claims_of(f, bus, kind, claims);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): cleanup_free */
 	const struct pci_claim sum = pci_aperture_sum(claims, n, window_granule[kind]);
 	const struct item window = {.what = ITEM_WINDOW,
 		.kind = kind,

@@ -4,8 +4,10 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +66,28 @@ START_TEST(knows_what_a_crash_left)
 }
 END_TEST
 
+/* /run is read-only: what is not there is removed; what is there is not. */
+START_TEST(removes_nothing_of_a_read_only_file_system)
+{
+	char top[] = "/tmp/usher-file-XXXXXX", path[FILE_PATH_MAX], absent[FILE_PATH_MAX];
+
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/17", top), 0);
+	ck_assert_int_eq(file_path(absent, sizeof(absent), "%s/18", top), 0);
+	/* Only root may mount. */
+	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("none", top, "tmpfs", 0, NULL) == 0) {
+		ck_assert_int_eq(file_replace(path, "x", 1, 0600), 0);
+		ck_assert_int_eq(mount(NULL, top, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+		ck_assert_int_eq(file_remove(absent), 0);
+		ck_assert_int_eq(file_remove(path), -EROFS);
+		ck_assert_int_eq(access(path, F_OK), 0);
+		ck_assert_int_eq(umount(top), 0);
+	}
+	ck_assert_int_eq(rmdir(top), 0);
+}
+END_TEST
+
 START_TEST(makes_folders)
 {
 	char top[] = "/tmp/usher-file-XXXXXX", path[FILE_PATH_MAX];
@@ -90,5 +114,6 @@ START_TEST(escapes_what_a_terminal_would_obey)
 }
 END_TEST
 
-SUITE("file", replaces_whole_files, knows_what_a_crash_left, makes_folders,
+SUITE("file", replaces_whole_files, knows_what_a_crash_left,
+	removes_nothing_of_a_read_only_file_system, makes_folders,
 	escapes_what_a_terminal_would_obey)

@@ -50,6 +50,30 @@ static int parse(const char *text, struct bind_entry *n, struct err *e)
 	return r;
 }
 
+/* An entry describes the past if none of its devices is as usher has left it. */
+START_TEST(tells_the_past_from_a_loan)
+{
+	struct bind_member member = {.device = {.address = {.bus = 3}, .driver = "e1000e"}};
+	struct bind_group group = {.count = 1, .members = &member};
+	struct bind_entry n = BIND_ENTRY_NONE;
+	struct bind_was was = {.address = {.bus = 3}, .driver = "e1000e", .to = "vfio-pci"};
+
+	n.members = &was;
+	n.count = 1;
+	ck_assert(bind_entry_is_past(&group, &n));
+	(void)strcpy(member.device.driver, "vfio-pci");
+	ck_assert(!bind_entry_is_past(&group, &n));
+	(void)strcpy(member.device.driver, "e1000e");
+	(void)strcpy(member.device.driver_override, "vfio-pci");
+	ck_assert(!bind_entry_is_past(&group, &n));
+	member.device.driver_override[0] = '\0';
+	(void)strcpy(was.to, "e1000e");
+	ck_assert(!bind_entry_is_past(&group, &n));
+	member.device.address.bus = 4; /* of another device */
+	ck_assert(bind_entry_is_past(&group, &n));
+}
+END_TEST
+
 START_TEST(reads_what_it_writes)
 {
 	struct bind_entry n = BIND_ENTRY_NONE;
@@ -189,5 +213,5 @@ START_TEST(keeps_entries_in_files)
 }
 END_TEST
 
-SUITE("journal", reads_what_it_writes, refuses_every_truncation, survives_every_changed_byte,
-	refuses_what_would_lead_astray, keeps_entries_in_files)
+SUITE("journal", tells_the_past_from_a_loan, reads_what_it_writes, refuses_every_truncation,
+	survives_every_changed_byte, refuses_what_would_lead_astray, keeps_entries_in_files)

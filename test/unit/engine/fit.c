@@ -482,6 +482,15 @@ START_TEST(refuses_huge_pages_that_are_out_of_reach)
 				"file /sys/fs/cgroup/a/hugetlb.2MB.max 209715200\n"
 				"file /sys/fs/cgroup/a/hugetlb.2MB.current 104857600\n");
 	expect_problem("hugepages", "only 50 are left to the cgroup /a (hugetlb.2MB.max)");
+	/* The kernel names the files of the next size by GB. */
+	host_setup(GIB(1), 0);
+	spec.hugepages = true;
+	ask_fit(&engine_ours, "file /proc/meminfo MemAvailable: 8000000 kB\\nHugePages_Free: 4\\n"
+			      "HugePages_Rsvd: 0\\nHugepagesize: 1048576 kB\n" CPUINFO
+			      "file /proc/self/cgroup 0::/a\n"
+			      "file /sys/fs/cgroup/a/hugetlb.1GB.max 0\n"
+			      "file /sys/fs/cgroup/a/hugetlb.1GB.current 0\n");
+	expect_problem("hugepages", "only 0 are left to the cgroup /a (hugetlb.1GB.max)");
 }
 END_TEST
 

@@ -246,7 +246,10 @@ START_TEST(a_second_signal_kills)
 	while (stat(ready, &st) < 0)
 		(void)usleep(1000);
 	(void)kill(pid, SIGTERM);
-	(void)usleep(700000); /* later than an echo of the first */
+	(void)usleep(50000);
+	(void)kill(pid, SIGTERM); /* an echo of the first, as from timeout(1) */
+	(void)usleep(700000);
+	ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
 	(void)kill(pid, SIGINT);
 	ck_assert_int_eq(keeper_reap(pid), 128 + SIGKILL);
 	keeper_clean();

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,6 +207,38 @@ START_TEST(refuses_too_many_arguments)
 }
 END_TEST
 
+/* Runs the shell at a terminal of its own. Return: its status. */
+static int run_at_terminal(bool background, const char *script)
+{
+	int master, status;
+	pid_t leader = forkpty(&master, NULL, NULL, NULL);
+
+	if (leader == 0) {
+		pid_t job = fork();
+		if (job == 0) {
+			if (background)
+				(void)setpgid(0, 0);
+			_exit(run_shell(script, -1));
+		}
+		(void)waitpid(job, &status, 0);
+		_exit(WEXITSTATUS(status));
+	}
+	ck_assert_int_eq(waitpid(leader, &status, 0), leader);
+	(void)close(master);
+	return WEXITSTATUS(status);
+}
+
+/* A program in another session that read from it would take the words of the person's shell. */
+START_TEST(a_job_in_the_background_gets_no_terminal)
+{
+	const char *script = "case $(readlink /proc/self/fd/0) in /dev/null) exit 7 ;; "
+			     "/dev/pts/*) exit 8 ;; esac";
+
+	ck_assert_int_eq(run_at_terminal(true, script), 7);
+	ck_assert_int_eq(run_at_terminal(false, script), 8);
+}
+END_TEST
+
 /* Before a device is taken for it. */
 START_TEST(an_engine_refuses_what_does_not_fit)
 {
@@ -235,9 +268,10 @@ START_TEST(an_engine_refuses_what_does_not_fit)
 }
 END_TEST
 
-SUITE("process", returns_the_exit_status, resets_the_signals_of_failed_writes,
-	passes_only_the_named_descriptors, keeps_the_descriptors_of_the_caller,
-	keeps_the_environment_of_the_caller, has_a_session_of_its_own,
-	goes_to_its_folder_or_to_the_root, reports_a_missing_program_at_once,
-	names_the_folder_that_the_user_may_not_enter, dies_with_its_parent_on_request,
-	refuses_too_many_arguments, an_engine_refuses_what_does_not_fit)
+SUITE("process", a_job_in_the_background_gets_no_terminal, returns_the_exit_status,
+	resets_the_signals_of_failed_writes, passes_only_the_named_descriptors,
+	keeps_the_descriptors_of_the_caller, keeps_the_environment_of_the_caller,
+	has_a_session_of_its_own, goes_to_its_folder_or_to_the_root,
+	reports_a_missing_program_at_once, names_the_folder_that_the_user_may_not_enter,
+	dies_with_its_parent_on_request, refuses_too_many_arguments,
+	an_engine_refuses_what_does_not_fit)

@@ -239,6 +239,30 @@ START_TEST(keeps_unexplained_volumes_of_a_host_on_zfs)
 }
 END_TEST
 
+/* Without the number of what a loop device has open, the names alone decide. */
+START_TEST(finds_an_image_by_its_path)
+{
+	const char *const boot = "31 22 7:0 / /boot rw - ext4 /dev/loop0 rw\n";
+	char text[4096];
+
+	(void)snprintf(text, sizeof(text), "%s%s",
+		DISK LOOPS LOOP0 "/srv/image\n" MOUNTS "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n",
+		boot);
+	ck_assert_str_eq(
+		disk_only(text).text, "mounted at /srv, has the image of loop0, mounted at /boot");
+	/* Beside that folder; a disk. */
+	(void)snprintf(text, sizeof(text), "%s%s",
+		DISK LOOPS LOOP0 "/srvother/image\n" MOUNTS
+				 "30 22 259:1 / /srv rw - ext4 /dev/x rw\\n",
+		boot);
+	ck_assert_str_eq(disk_only(text).text, "mounted at /srv");
+	(void)snprintf(text, sizeof(text), "%s%s",
+		DISK LOOPS LOOP0 "/dev/sdb\n" MOUNTS "30 22 259:1 / /dev rw - ext4 /dev/x rw\\n",
+		boot);
+	ck_assert_str_eq(disk_only(text).text, "mounted at /dev");
+}
+END_TEST
+
 #define IMAGE LOOPS LOOP0 "/srv/my img\n"
 
 START_TEST(keeps_images_that_the_host_needs)
@@ -434,7 +458,8 @@ SUITE("block", leaves_free_disks_alone, finds_mounts, keeps_what_the_host_needs,
 	looks_through_the_eyes_of_the_first_process, follows_volumes, finds_loops,
 	keeps_what_the_host_needs_over_loops, keeps_what_the_host_needs_on_btrfs,
 	keeps_every_disk_of_a_btrfs, keeps_unexplained_volumes_of_a_host_on_zfs,
-	keeps_images_that_the_host_needs, compares_loops_and_swap_by_number, finds_swap,
-	finds_swap_files, keeps_the_layers_of_what_the_host_needs,
-	keeps_unexplained_disks_of_a_host_on_virtual_disks, believes_the_claim,
-	trusts_no_node_of_another_number, counts_the_unknown_as_held, sees_through_nvme_multipath)
+	keeps_images_that_the_host_needs, finds_an_image_by_its_path,
+	compares_loops_and_swap_by_number, finds_swap, finds_swap_files,
+	keeps_the_layers_of_what_the_host_needs, keeps_unexplained_disks_of_a_host_on_virtual_disks,
+	believes_the_claim, trusts_no_node_of_another_number, counts_the_unknown_as_held,
+	sees_through_nvme_multipath)

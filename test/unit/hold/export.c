@@ -106,6 +106,13 @@ START_TEST(counts_exports_out_of_sight_as_held)
 	ck_assert(o.unsure);
 	ck_assert_ptr_nonnull(strstr(o.text, "exported by nvmet cannot be told"));
 	hold_none(DISK "dir /sys/module/nvmet\ndir /sys/kernel/config/nvmet\n", &d);
+	/* What LIO has in memory, or what a process serves, is on no disk. */
+	hold_none(DISK "at /sys/kernel/config/target/core/rd_mcp_0/ram\nfile enable 1\n"
+		       "file udev_path /dev/x\nfile info Status: ACTIVATED\n",
+		&d);
+	hold_none(DISK "at /sys/kernel/config/target/core/user_0/qcow\nfile enable 1\n"
+		       "file udev_path /dev/x\nfile info Status: ACTIVATED\n",
+		&d);
 }
 END_TEST
 

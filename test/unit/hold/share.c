@@ -116,6 +116,14 @@ START_TEST(finds_mounts_out_of_sight)
 	o = share_only(FS USED_FS(2) MOUNTS "1 2 0:44 / /a rw - virtiofs other rw\\n"
 					    "1 2 0:44 / /b rw - virtiofs other rw\n");
 	ck_assert(!o.absolute && !o.unsure);
+	/* The one in sight comes over the network. */
+	o = share_only(P9 USED_9P(1) MOUNTS "1 2 0:44 / / rw - 9p data rw,trans=tcp,port=564\n");
+	ck_assert_ptr_nonnull(strstr(o.text, "mounted where usher cannot look"));
+	/* virtiofs serves several mounts of one device: one in sight says nothing of another. */
+	o = share_only(FS USED_FS(2) MOUNTS "30 1 0:44 / /mnt rw - virtiofs data rw\\n"
+					    "31 1 0:45 / / rw - overlay x rw,lowerdir=/gone\n");
+	ck_assert_str_eq(o.text, "mounted at /mnt, the root file system of this host may be on it");
+	ck_assert(o.absolute);
 	/* A kernel with 9p built in shows no users of a module. */
 	o = share_only(P9 MOUNTS "1 2 8:1 / / rw - ext4 x rw\n");
 	ck_assert(o.unsure);
