@@ -299,7 +299,7 @@ static int rom_parse(const struct verb *v, int argc, char **argv, struct argumen
 	if (r || c != OPTION_END)
 		return r ? r : c;
 	if (argc == optind || argc - optind > 2)
-		return option_wrong(v, "one ADDRESS and at most one FILE are needed");
+		return option_wrong(v, "one DEVICE and at most one FILE are needed");
 	if (a->host && a->from == FROM_BAR)
 		return option_wrong(v, "--host: a snapshot has no ROM: leave out --from bar");
 	a->save = argc - optind == 2 ? argv[optind + 1] : NULL;
@@ -324,22 +324,22 @@ static int rom_run(const struct verb *v, int argc, char **argv)
 const struct verb verb_rom = {
 	.name = "rom",
 	.summary = "check a device's ROM (video BIOS), and save it to a file",
-	.help = "rom ADDRESS [FILE] [OPTION…]\n"
+	.help = "rom DEVICE [FILE] [OPTION…]\n"
 		"\n"
 		"Reads the expansion ROM of a device and checks it: signature, structure, length,\n"
 		"ids, checksum; whether it has a part for UEFI firmware (OVMF) and one for a BIOS\n"
-		"(SeaBIOS). With FILE, saves it there, as 'usher run --device ADDRESS,rom=FILE'\n"
+		"(SeaBIOS). With FILE, saves it there, as 'usher run --device DEVICE,rom=FILE'\n"
 		"and QEMU's romfile= take it. usher wakes the device for the read. It refuses a\n"
 		"device that a driver or a guest uses, whose accesses may fail meanwhile.\n"
 		"\n"
-		"  --from SOURCE    bar: the device's ROM BAR; acpi: the video BIOS that the\n"
-		"                   firmware has handed over (VFCT, for AMD graphics); or the\n"
-		"                   name of a file (default: the best that there is)\n"
-		"  --allow CHECK    driver: read although a driver uses the device; rom: save a\n"
-		"                   ROM that is wrong; may be repeated\n"
-		"  -n, --numeric    show ids instead of names\n"
-		"  --json           print a JSON document\n"
-		"  --host FILE      read a snapshot of another host instead of this host\n"
+		"      --from SOURCE      bar: the device's ROM BAR; acpi: the video BIOS that\n"
+		"                         the firmware has handed over (VFCT, for AMD graphics);\n"
+		"                         or the name of a file (default: the best that there is)\n"
+		"      --allow CHECK      driver: read although a driver uses the device; rom:\n"
+		"                         save a ROM that is wrong; may be repeated\n"
+		"  -n, --numeric          show ids instead of names\n"
+		"      --json             print a JSON document\n"
+		"      --host FILE        read a snapshot of another host instead of this host\n"
 		"\n"
 		"Exit status: 1 if the ROM is wrong or cannot be read, 3 if it is refused.\n"
 		"\n"

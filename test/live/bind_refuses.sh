@@ -55,8 +55,8 @@ expect_status 2 usher bind "$card" --user-group nobodies-of-that-name
 expect_status 2 usher release "$card" --return elsewhere
 
 # A check that does not exist.
-expect_status 3 usher bind "$disk" --allow blok
-expect_text '--allow=blok has no effect'
+expect_status 2 usher bind "$disk" --allow blok
+expect_text "there is no check 'blok'"
 
 # The user would gain access to the whole group.
 expect_status 3 usher bind "$edu" --user 1000 --allow net
