@@ -47,7 +47,8 @@ expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
 
 # The command line.
 expect_status 2 usher bind
-expect_status 2 usher bind nonsense
+expect_status 1 usher bind nonsense
+expect_status 2 usher bind 1:2:3
 expect_status 2 usher bind "$card" --id 8086
 expect_status 2 usher bind "$card" --id 8086:10d3 --id 8086:10d3
 expect_status 2 usher bind "$card" --user nobody-of-that-name
