@@ -58,7 +58,7 @@ for verb in $(usher --help | sed -n 's/^  \([a-z][a-z-]*\)  *[A-Za-z].*/\1/p'); 
 		want=$option expect "$verb" "${option%?}"
 	done
 done
-[ "$(usher bind --help | grep -c '^  *--')" -ge 11 ] || { echo "bind has lost its options"; exit 1; }
+[ "$(usher bind --help | grep -cE '^ +(-[a-z], )?--')" -ge 11 ] || { echo "bind has lost its options"; exit 1; }
 
 # vfio-pci-bind: its first argument is the third word of usher's command line.
 COMP_WORDS=(vfio-pci-bind --he) COMP_CWORD=1 COMP_LINE='vfio-pci-bind --he' COMP_POINT=18

@@ -93,9 +93,8 @@ static int rom_gate(struct rom_reading *g)
 
 	if (!g->places.has_bar) {
 		err_say(g->gate.e, -ENOENT, "%s: has no ROM: sysfs shows none", g->address);
-		err_hint(g->gate.e, "%s",
-			g->places.has_vfct ? "the firmware may have handed it over: --from acpi"
-					   : "get it from the maker of the card: --from FILE");
+		err_hint(g->gate.e, "usher rom %s --from %s", g->address,
+			g->places.has_vfct ? "acpi" : "FILE");
 		return -ENOENT;
 	}
 	if (g->places.is_shadow || !d->driver[0])

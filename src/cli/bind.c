@@ -230,7 +230,7 @@ const struct verb verb_bind = {
 		"      --bar N=SIZE       resize BAR N until the release: 1=8G\n"
 		"      --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
 		"      --dry-run          print each write, in order, and change nothing\n"
-		"      --json             print a JSON document\n"
+		"  -j, --json             print a JSON document\n"
 		"      --host FILE        plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"Example: bind a graphics card for user alice, if it is still at that address.\n"

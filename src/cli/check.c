@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
+#include "bind/checks.h"
 #include "check/check.h"
 #include "cli/operand.h"
 #include "cli/option.h"
@@ -10,6 +11,7 @@
 #include "view/names.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 struct request {
 	const char *file; /* a snapshot */
@@ -82,6 +84,21 @@ static int check_words(const struct verb *v, const struct request *q, int count,
 	return r < 0 ? LEAVE_FAILED : r;
 }
 
+/* The doctor's, and those by which the other verbs refuse: one vocabulary. */
+static int list_checks(void)
+{
+	const struct bind_check *c;
+
+	(void)puts("Checks of 'usher check':\n");
+	findings_rules();
+	(void)puts(
+		"\nChecks before a device is lent or returned, by the name in brackets behind a\n"
+		"refusal; whether --allow skips them:\n");
+	for (size_t i = 0; (c = bind_check_at(i)); i++)
+		(void)printf("%-11s  %-6s  %s\n", c->name, bind_lift_name(c->lift), c->about);
+	return LEAVE_OK;
+}
+
 static int check_verb_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
@@ -107,10 +124,10 @@ static int check_verb_run(const struct verb *v, int argc, char **argv)
 	}
 	if (c != OPTION_END)
 		return option_leave(c);
-	if (rules) {
-		findings_rules();
-		return LEAVE_OK;
-	}
+	if (rules && (q.json || optind < argc))
+		return option_wrong(v, "--list takes neither --json nor a device");
+	if (rules)
+		return list_checks();
 	return check_words(v, &q, argc - optind, argv + optind);
 }
 
@@ -139,7 +156,7 @@ const struct verb verb_check = {
 		"  -a, --all              also bridges and the chipset, and the evidence of notes\n"
 		"  -n, --numeric          show ids instead of names\n"
 		"  -j, --json             print a JSON document\n"
-		"      --list             list all checks with their ids\n"
+		"      --list             list all checks, and the names for --allow\n"
 		"      --host FILE        read a snapshot of a host instead of this host\n"
 		"\n"
 		"Exit status: 0 no errors, and each named device can be lent; 1 the check itself\n"

@@ -62,7 +62,7 @@ const struct verb verb_claims = {
 		"'moved: it is now at ADDRESS', 'missing', 'other device there', or the error in\n"
 		"the claim's file.\n"
 		"\n"
-		"      --json             print a JSON document\n"
+		"  -j, --json             print a JSON document\n"
 		"      --host FILE        read a snapshot of a host instead of this host\n"
 		"\n"
 		"Example:\n"

@@ -295,7 +295,8 @@ const struct verb verb_exec = {
 		"                         alone, who can write to no file system but a small one\n"
 		"                         at /dev/shm)\n"
 		"      --memlock SIZE     memory that PROGRAM may lock for DMA (default: 64M)\n"
-		"      --env NAME[=VALUE] pass this variable, too; may be repeated. PROGRAM gets\n"
+		"      --env NAME[=VALUE]\n"
+		"                         pass this variable, too; may be repeated. PROGRAM gets\n"
 		"                         PATH, TERM, LANG, LC_ALL and TZ, and HOME, USER and\n"
 		"                         LOGNAME of its user\n"
 		"      --allow CHECK      skip one check: its name is in brackets after a\n"
@@ -315,4 +316,5 @@ const struct verb verb_exec = {
 		"\n"
 		"  usher exec --device nvme0n1 --user alice -- ./nvme-read 0 8\n",
 	.run = exec_main,
+	.failed = LOAN_OURS,
 };

@@ -88,6 +88,6 @@ int main(int argc, char **argv)
 	report_lines();
 	if (argc > 0 &&
 		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)
-		return report_finish(verb_compat.run(&verb_compat, argc, argv));
-	return v ? report_finish(v->run(v, argc - 1, argv + 1)) : become_whole(argv);
+		return report_finish(verb_compat.run(&verb_compat, argc, argv), 0);
+	return v ? report_finish(v->run(v, argc - 1, argv + 1), v->failed) : become_whole(argv);
 }

@@ -117,20 +117,25 @@ static int take_group(struct request *q, const char *text)
 	return 0;
 }
 
+static int take_form(struct request *q, enum form form)
+{
+	if (q->form != FORM_TABLE && q->form != form)
+		return option_wrong(q->verb, "only one of --json, --dot and --svg can be given");
+	q->form = form;
+	return 0;
+}
+
 static int list_option(void *arg, int c, const char *text)
 {
 	struct request *q = arg;
 
 	switch (c) {
 	case 'j':
-		q->form = FORM_JSON;
-		return 0;
+		return take_form(q, FORM_JSON);
 	case 'D':
-		q->form = FORM_DOT;
-		return 0;
+		return take_form(q, FORM_DOT);
 	case 'S':
-		q->form = FORM_SVG;
-		return 0;
+		return take_form(q, FORM_SVG);
 	case 'n':
 		q->numeric = true;
 		return 0;
@@ -204,6 +209,9 @@ static int list_run(const struct verb *v, int argc, char **argv)
 	int r = options_take(&o, list_option, &q);
 	if (r)
 		return option_leave(r);
+	if (q.chosen && q.form != FORM_TABLE)
+		return option_wrong(v, "--output is for the table: %s has all columns, or none",
+			q.form == FORM_JSON ? "--json" : "a picture");
 	if (q.form == FORM_JSON)
 		q.kind = TREE_FLAT;
 	else if (q.form != FORM_TABLE)

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "cli/operand.h"
 #include "cli/report.h"
+#include "cli/target.h"
 #include "host/host.h"
 #include "view/plan.h"
 #include "view/release.h"
@@ -83,6 +84,8 @@ int loan_option(struct loan_words *w, int c, const char *text)
 	case LOAN_DEVICE:
 		return device_add(w, text);
 	case LOAN_ALLOW:
+		if (targets_check_name(w->verb, text))
+			return LEAVE_USAGE;
 		if (w->allow_count == LOAN_ALLOW_MAX)
 			return option_wrong(
 				w->verb, "--allow: more than %d checks", LOAN_ALLOW_MAX);

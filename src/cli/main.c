@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 	/* Started through a link of that name. */
 	if (argc > 0 &&
 		strncmp(file_base(argv[0]), verb_compat.name, strlen(verb_compat.name)) == 0)
-		return report_finish(verb_compat.run(&verb_compat, argc, argv));
+		return report_finish(verb_compat.run(&verb_compat, argc, argv), 0);
 	if (argc < 2) {
 		help_print(stderr);
 		return LEAVE_USAGE;
@@ -28,11 +28,11 @@ int main(int argc, char **argv)
 	const char *word = argv[1];
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
 		help_print(stdout);
-		return report_finish(LEAVE_OK);
+		return report_finish(LEAVE_OK, 0);
 	}
 	if (strcmp(word, "--version") == 0) {
 		(void)puts("usher " USHER_VERSION);
-		return report_finish(LEAVE_OK);
+		return report_finish(LEAVE_OK, 0);
 	}
 	if (word[0] == '-') {
 		(void)err_say(&e, -EINVAL, "unknown option '%s' before the verb", word);
@@ -43,5 +43,6 @@ int main(int argc, char **argv)
 	const struct verb *v = strcmp(word, verb_help.name) == 0       ? &verb_help
 			       : strcmp(word, verb_complete.name) == 0 ? &verb_complete
 								       : verb_find(word);
-	return v ? report_finish(v->run(v, argc - 1, argv + 1)) : help_unknown_verb(word);
+	return v ? report_finish(v->run(v, argc - 1, argv + 1), v->failed)
+		 : help_unknown_verb(word);
 }

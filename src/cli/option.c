@@ -30,29 +30,46 @@ static const char *culprit_word(const struct options *o, char letter[3])
 static struct {
 	bool on;
 	const struct option *takes;
-	const char *letters;
+	char letters[OPTIONS_MAX + 8];
 } probe;
+
+/* Return: what stands for the long option @name, 0 if the verb has none. */
+static int option_value(const struct options *o, const char *name)
+{
+	for (size_t i = 0; o->takes && o->takes[i].name; i++)
+		if (strcmp(o->takes[i].name, name) == 0)
+			return o->takes[i].val;
+	return 0;
+}
+
+/*
+ * The letters of getopt(3). With a leading ':', it distinguishes a missing value from an unknown
+ * option. Each verb with --json has -j, and each with --numeric has -n.
+ */
+static void letters_fill(const struct options *o, char ret[OPTIONS_MAX + 8])
+{
+	const char *own = o->letters ? o->letters : "";
+
+	(void)snprintf(ret, OPTIONS_MAX + 8, "%s:%sh%s%s", *own == '+' ? "+" : "",
+		*own == '+' ? own + 1 : own, option_value(o, "json") ? "j" : "",
+		option_value(o, "numeric") ? "n" : "");
+}
 
 int option_next(struct options *o)
 {
 	struct option all[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, VALUE_HELP}};
-	char letters[OPTIONS_MAX + 4];
+	char letters[OPTIONS_MAX + 8];
 	char letter[3];
 	size_t n = 0;
 
 	if (probe.on) {
 		probe.takes = o->takes;
-		probe.letters = o->letters;
+		letters_fill(o, probe.letters);
 		return OPTION_HELP;
 	}
 	for (; n < OPTIONS_MAX && o->takes && o->takes[n].name; n++)
 		all[n + 1] = o->takes[n];
-	/*
-	 * With a leading ':', getopt_long() distinguishes a missing value from an unknown option.
-	 */
-	const char *own = o->letters ? o->letters : "";
-	(void)snprintf(letters, sizeof(letters), "%s:%sh", *own == '+' ? "+" : "",
-		*own == '+' ? own + 1 : own);
+	letters_fill(o, letters);
 	opterr = 0;
 	int c = getopt_long(o->argc, o->argv, letters, all, NULL);
 	switch (c) {
@@ -69,6 +86,10 @@ int option_next(struct options *o)
 	case '?':
 		option_wrong(o->verb, "unknown option '%s'", culprit_word(o, letter));
 		return OPTION_BAD;
+	case 'j':
+		return option_value(o, "json");
+	case 'n':
+		return option_value(o, "numeric");
 	default:
 		return c;
 	}
@@ -82,7 +103,7 @@ const struct option *option_table(const struct verb *v, const char **ret_letters
 	(void)snprintf(name, sizeof(name), "%s", v->name);
 	probe.on = true;
 	probe.takes = NULL;
-	probe.letters = NULL;
+	probe.letters[0] = '\0';
 	(void)v->run(v, 1, argv);
 	probe.on = false;
 	*ret_letters = probe.letters;

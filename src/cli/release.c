@@ -166,7 +166,7 @@ const struct verb verb_release = {
 		"                         check of use; may be repeated\n"
 		"      --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
 		"      --dry-run          print where each device would go, and change nothing\n"
-		"      --json             print a JSON document\n"
+		"  -j, --json             print a JSON document\n"
 		"      --host FILE        plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"Example:\n"

@@ -81,7 +81,7 @@ void report_lines(void)
 	(void)setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 }
 
-int report_finish(int status)
+int report_finish(int status, int failed)
 {
 	struct err e;
 
@@ -93,5 +93,7 @@ int report_finish(int status)
 	(void)err_set(&e, r, "write to standard output");
 	e.hint[0] = '\0';
 	report(&e);
-	return status ? status : 1;
+	if (status == LEAVE_OK)
+		status = failed ? failed : LEAVE_FAILED;
+	return status;
 }

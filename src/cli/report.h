@@ -32,8 +32,9 @@ void report_lines(void);
 
 /*
  * Called last; it also ends a change (cli/change.h). A full disk or a closed pipe is not a success.
- * Return: @status, or 1 instead of 0 if standard output could not be written completely.
+ * Return: @status, or @failed (0: LEAVE_FAILED) instead of 0 if standard output could not be
+ * written completely.
  */
-int report_finish(int status);
+int report_finish(int status, int failed);
 
 #endif

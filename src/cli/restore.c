@@ -328,7 +328,7 @@ const struct verb verb_restore = {
 		"\n"
 		"      --all              also return what 'usher bind' and 'usher vfs' keep\n"
 		"      --dry-run          report what would be done, and change nothing\n"
-		"      --json             print a JSON document\n"
+		"  -j, --json             print a JSON document\n"
 		"      --host FILE        report on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"Example:\n"

@@ -172,7 +172,7 @@ static int revive_parse(const struct verb *v, int argc, char **argv, struct argu
 		return r;
 	count = argc - optind;
 	if (count > 1)
-		return option_wrong(v, "one ADDRESS is needed, not %d operands", count);
+		return option_wrong(v, "one DEVICE is needed, not %d operands", count);
 	if (a->targets.host && !a->targets.dry_run)
 		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
 	r = option_host(a->targets.host, &a->env.host);
@@ -206,7 +206,7 @@ static int revive_run(const struct verb *v, int argc, char **argv)
 const struct verb verb_revive = {
 	.name = "revive",
 	.summary = "get a device back that does not answer or left the bus",
-	.help = "revive ADDRESS [OPTION…]\n"
+	.help = "revive DEVICE [OPTION…]\n"
 		"\n"
 		"Gets a device back that reads as all ones (stuck in D3cold), or that is gone.\n"
 		"Tries what the kernel offers, one step after the other, until it answers: keep\n"
@@ -216,15 +216,16 @@ const struct verb verb_revive = {
 		"the port are left out while one of these is in use. A device that answers needs\n"
 		"nothing.\n"
 		"\n"
-		"  --port ADDRESS     the port that it was behind, if the host cannot tell\n"
-		"  --id VVVV:DDDD     refuse a device with another id\n"
-		"  --snapshot FILE    a snapshot of this host from when the device was there\n"
-		"  --allow CHECK      touch a device although this check finds it in use;\n"
-		"                     may be repeated\n"
-		"  --timeout SECONDS  give up on a kernel write after this time (default: 120)\n"
-		"  --dry-run          print each step with its writes, and change nothing\n"
-		"  --json             print a JSON document\n"
-		"  --host FILE        plan on a snapshot of a host (with --dry-run)\n"
+		"      --port ADDRESS     the port that it was behind, if the host cannot tell\n"
+		"      --id VVVV:DDDD     refuse a device with another id\n"
+		"      --snapshot FILE    a snapshot of this host from when the device was there\n"
+		"      --allow CHECK      touch a device although this check finds it in use; may\n"
+		"                         be repeated\n"
+		"      --timeout SECONDS  give up on a kernel write after this time (default:\n"
+		"                         120)\n"
+		"      --dry-run          print each step with its writes, and change nothing\n"
+		"      --json             print a JSON document\n"
+		"      --host FILE        plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
 		"Example:\n"
 		"\n"

@@ -25,6 +25,7 @@ struct arguments {
 	enum from from;
 	const char *allow[2];
 	size_t allow_count;
+	bool to_stdout; /* FILE is "-": nothing else is printed there */
 	bool json, numeric;
 };
 
@@ -198,7 +199,8 @@ static int rom_save(struct rom_work *w, struct err *e)
 		err_hint(e, "--allow=rom saves it as it is");
 		return -EPERM;
 	}
-	int r = output_write("ROM", w->a->save, w->data, w->size, 0644, e);
+	int r = output_write(
+		"ROM", w->a->to_stdout ? "/dev/stdout" : w->a->save, w->data, w->size, 0644, e);
 	if (r < 0)
 		return r;
 	f->saved = w->a->save;
@@ -208,9 +210,11 @@ static int rom_save(struct rom_work *w, struct err *e)
 
 static int rom_print(struct rom_work *w, struct err *e)
 {
-	struct names *names = w->a->numeric ? NULL : names_new();
 	int r = 0;
 
+	if (w->a->to_stdout)
+		return 0;
+	struct names *names = w->a->numeric ? NULL : names_new();
 	if (w->a->json)
 		r = rom_json(&w->facts, names, e);
 	else
@@ -285,7 +289,7 @@ static int rom_parse(const struct verb *v, int argc, char **argv, struct argumen
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "n"};
-	int c, r = 0;
+	int c = OPTION_END, r = 0;
 
 	while (r == 0 && (c = option_next(&o)) > 0) {
 		if (c == FROM)
@@ -299,10 +303,13 @@ static int rom_parse(const struct verb *v, int argc, char **argv, struct argumen
 	if (r || c != OPTION_END)
 		return r ? r : c;
 	if (argc == optind || argc - optind > 2)
-		return option_wrong(v, "one ADDRESS and at most one FILE are needed");
+		return option_wrong(v, "one DEVICE and at most one FILE are needed");
 	if (a->host && a->from == FROM_BAR)
 		return option_wrong(v, "--host: a snapshot has no ROM: leave out --from bar");
 	a->save = argc - optind == 2 ? argv[optind + 1] : NULL;
+	a->to_stdout = a->save && strcmp(a->save, "-") == 0;
+	if (a->to_stdout && a->json)
+		return option_wrong(v, "--json and the ROM cannot both go to standard output");
 	return 0;
 }
 
@@ -324,22 +331,23 @@ static int rom_run(const struct verb *v, int argc, char **argv)
 const struct verb verb_rom = {
 	.name = "rom",
 	.summary = "check a device's ROM (video BIOS), and save it to a file",
-	.help = "rom ADDRESS [FILE] [OPTION…]\n"
+	.help = "rom DEVICE [FILE] [OPTION…]\n"
 		"\n"
 		"Reads the expansion ROM of a device and checks it: signature, structure, length,\n"
 		"ids, checksum; whether it has a part for UEFI firmware (OVMF) and one for a BIOS\n"
-		"(SeaBIOS). With FILE, saves it there, as 'usher run --device ADDRESS,rom=FILE'\n"
-		"and QEMU's romfile= take it. usher wakes the device for the read. It refuses a\n"
-		"device that a driver or a guest uses, whose accesses may fail meanwhile.\n"
+		"(SeaBIOS). With FILE (-: standard output), saves it there, as QEMU's romfile=\n"
+		"and 'usher run --device DEVICE,rom=FILE' take it. usher wakes the device for\n"
+		"the read. It refuses a device that a driver or a guest uses, whose accesses may\n"
+		"fail meanwhile.\n"
 		"\n"
-		"  --from SOURCE    bar: the device's ROM BAR; acpi: the video BIOS that the\n"
-		"                   firmware has handed over (VFCT, for AMD graphics); or the\n"
-		"                   name of a file (default: the best that there is)\n"
-		"  --allow CHECK    driver: read although a driver uses the device; rom: save a\n"
-		"                   ROM that is wrong; may be repeated\n"
-		"  -n, --numeric    show ids instead of names\n"
-		"  --json           print a JSON document\n"
-		"  --host FILE      read a snapshot of another host instead of this host\n"
+		"      --from SOURCE      bar: the device's ROM BAR; acpi: the video BIOS that\n"
+		"                         the firmware has handed over (VFCT, for AMD graphics);\n"
+		"                         or the name of a file (default: the best that there is)\n"
+		"      --allow CHECK      driver: read although a driver uses the device; rom:\n"
+		"                         save a ROM that is wrong; may be repeated\n"
+		"  -n, --numeric          show ids instead of names\n"
+		"  -j, --json             print a JSON document\n"
+		"      --host FILE        read a snapshot of a host instead of this host\n"
 		"\n"
 		"Exit status: 1 if the ROM is wrong or cannot be read, 3 if it is refused.\n"
 		"\n"

@@ -523,7 +523,8 @@ const struct verb verb_run = {
 		"      --engine NAME      usher, which is usher-vmm, or qemu (default: usher);\n"
 		"                         the environment variable QEMU_SYSTEM names QEMU's\n"
 		"                         program\n"
-		"      --env NAME[=VALUE] pass this variable to QEMU, too; may be repeated\n"
+		"      --env NAME[=VALUE]\n"
+		"                         pass this variable to QEMU, too; may be repeated\n"
 		"      --allow CHECK      skip one check: its name is in brackets after a\n"
 		"                         refusal, and 'usher check --list' lists all; may be\n"
 		"                         repeated\n"
@@ -535,7 +536,7 @@ const struct verb verb_run = {
 		"                         with its devices reset)\n"
 		"      --plan, --dry-run  print what the run would do and what prevents it; do\n"
 		"                         nothing\n"
-		"      --json             print the plan as a JSON document (with --plan)\n"
+		"  -j, --json             print the plan as a JSON document (with --plan)\n"
 		"      --host FILE        plan on a snapshot of a host (with --plan)\n"
 		"      --stats[=FILE]     at the end, print exits by reason and device,\n"
 		"                         interrupts by vector and mapped memory; with FILE,\n"
@@ -554,4 +555,5 @@ const struct verb verb_run = {
 		"\n"
 		"  usher run --kernel /boot/vmlinuz --initrd /boot/initrd.img --device nvme0n1\n",
 	.run = run_main,
+	.failed = LOAN_OURS,
 };

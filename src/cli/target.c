@@ -3,12 +3,16 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "bind/checks.h"
 #include "cli/operand.h"
 #include "cli/option.h"
+#include "cli/report.h"
 #include "cli/user.h"
 #include "host/host.h"
+#include "view/nearest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static int targets_add_id(struct targets *t, const char *text)
@@ -36,8 +40,37 @@ static int targets_add_id(struct targets *t, const char *text)
 	return 0;
 }
 
+int targets_check_name(const struct verb *v, const char *text)
+{
+	struct nearest near = nearest_begin(text);
+	char list[256] = "";
+	const struct bind_check *c;
+	struct err e = {0};
+
+	if (bind_check_find(text))
+		return 0;
+	for (size_t i = 0; (c = bind_check_at(i)); i++) {
+		nearest_try(&near, c->name);
+		if (c->lift == BIND_LIFT_NEVER)
+			continue;
+		(void)snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
+			list[0] ? ", " : "", c->name);
+	}
+	err_say(&e, -EINVAL, "%s: --allow: there is no check '%.40s'", v->name, text);
+	if (near.word)
+		err_hint(&e, "did you mean '%s'? It takes %s; 'usher check --list' explains them",
+			near.word, list);
+	else
+		err_hint(&e, "it takes %s; 'usher check --list' explains them", list);
+	report(&e);
+	return LEAVE_USAGE;
+}
+
 static int targets_add_allow(struct targets *t, const char *text)
 {
+	int r = targets_check_name(t->verb, text);
+	if (r)
+		return r;
 	if (t->allow_count == ALLOWS_MAX)
 		return option_wrong(t->verb, "at most %d --allow can be given", ALLOWS_MAX);
 	t->allow[t->allow_count++] = text;

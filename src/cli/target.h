@@ -6,7 +6,7 @@
 #include "cli/verb.h"
 
 #define TARGETS_MAX 64
-#define ALLOWS_MAX 16
+#define ALLOWS_MAX 32
 
 /* What verbs on devices have in common: the devices of the command line, and options. */
 struct targets {
@@ -35,6 +35,8 @@ enum {
 
 /* Each reports an error. Return: 0, LEAVE_USAGE. */
 int targets_option(struct targets *t, int c, const char *text);
+/* --allow CHECK: whether there is a check of that name. */
+int targets_check_name(const struct verb *v, const char *text);
 /* --timeout SECONDS: the limit for one kernel write. */
 int targets_timeout(struct bind_env *env, const struct verb *v, const char *text);
 /* Finds the users of --user and --user-group. */

@@ -15,6 +15,7 @@ struct verb {
 	 */
 	const char *help;
 	int (*run)(const struct verb *v, int argc, char **argv); /* argv[0]: the verb; enum leave */
+	int failed; /* its status for LEAVE_FAILED; 0: LEAVE_FAILED */
 };
 
 /* The exit status of every verb. `run` and `exec` add 125 and the child's own. */

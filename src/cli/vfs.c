@@ -161,7 +161,7 @@ const struct verb verb_vfs = {
 		"      --id VVVV:DDDD     refuse a device with another id\n"
 		"      --timeout SECONDS  give up on a kernel write after this time (default: 30)\n"
 		"      --dry-run          print each write, in order, and change nothing\n"
-		"      --json             print a JSON document\n"
+		"  -j, --json             print a JSON document\n"
 		"      --host FILE        read a snapshot of a host (with --dry-run, or without\n"
 		"                         COUNT)\n"
 		"\n"

@@ -37,7 +37,7 @@ static bool is_other_device(struct host *h, const char *name, const struct rtnl_
 static int sysfs_compare(struct host *h, const char *name, const struct rtnl_link *link)
 {
 	char path[FILE_PATH_MAX];
-	uint64_t index;
+	uint64_t index = 0;
 
 	int r = file_path(path, sizeof(path), "/sys/class/net/%s/ifindex", name);
 	if (r == 0)

@@ -38,8 +38,8 @@ void nearest_try(struct nearest *n, const char *word)
 {
 	unsigned d = word_distance(n->typed, word);
 
-	/* Two other letters of three are another word. */
-	if (d < n->distance && d < strlen(n->typed)) {
+	/* With two other letters of three, it is another word. */
+	if (d < n->distance && 2 * (size_t)d <= strlen(n->typed)) {
 		n->distance = d;
 		n->word = word;
 	}

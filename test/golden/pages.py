@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every verb has help with an example and a man page, and both tell of the same options; the help
-of the verbs that only read fits a terminal of 80 columns. pages.py USHER DOCS
+"""Every verb has help with an example and a man page, and both tell of the same options; the helps
+have one form and fit a terminal of 80 columns. The pages tell of each variable of the environment,
+each check by name, and each fault of a model that the code knows. pages.py USHER DOCS
 """
 import pathlib
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 READERS = {"list", "show", "check", "snapshot", "prove", "help"}
+TESTS_ONLY = {"USHER_BIND_DIE", "USHER_BIND_STOP"}  # HACKING.md
 OPTION = re.compile(r"^ +(?:-[a-z], )?(--[a-z-]+)(?:, (--[a-z-]+))?", re.MULTILINE)
 TERM = re.compile(r"^\*.*", re.MULTILINE)
 
@@ -17,12 +19,60 @@ def output(words):
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
+def form_faults(verb, text):
+    """Options begin in column 3 with a short form, in column 7 without; their text in column 26."""
+    lines = text.splitlines()
+    if not lines[0].startswith(f"usage: usher {verb}"):
+        yield "its help does not begin with its usage"
+    if any(len(line) > 80 for line in lines):
+        yield f"its help is wider than 80 columns: {max(lines, key=len)}"
+    for line in lines:
+        if not re.match(r" +-", line):
+            continue
+        form = re.match(r"(?:  -[a-z], |      )--[a-z][^ ,]*(?:, --[a-z-]+)?(?: [A-Z][^ ]*)?", line)
+        rest = form and line[form.end():]
+        if not form or (rest and (line[23:25] != "  " or line[25] == " ")):
+            yield f"its help has an option in another form: {line}"
+    if re.search(r"[;,:] default: ", text):
+        yield "its help has a default without brackets"
+    if re.search(r"^Examples?:.*(?<![.?:])$\n\n", text, re.MULTILINE):
+        yield "its help has an example in another form"
+
+
+def code_faults(usher, docs):
+    pages = "\n".join(page.read_text() for page in (docs / "man").glob("*.scd"))
+    code = "\n".join(file.read_text() for file in (docs.parent / "src").rglob("*.[ch]"))
+    names = set(re.findall(r'getenv\("(\w+)"\)', code)) - TESTS_ONLY
+    for name in sorted(names):
+        if f"_{name}_" not in pages:
+            yield f"no page tells of ${name}"
+    checks = set(re.findall(r'\{\s*"([a-z-]+)",\s*PROBLEM_', code))
+    liftable = set(re.findall(r'\{\s*"([a-z-]+)",\s*PROBLEM_LIFTABLE', code)) | {"no-reset"}
+    held = re.search(r"hold_checks\[\] = \{([^}]*)\}", code)
+    checks |= set(re.findall(r'"([a-z-]+)"', held[1]))
+    lifts = dict(re.findall(r"^([a-z-]+) +(no|partly|yes)  ", output([usher, "check", "--list"]),
+                            re.MULTILINE))
+    told = set(lifts)
+    paged = set(re.findall(r"^\|  \*([a-z-]+)\*$", (docs / "man/usher-bind.1.scd").read_text(),
+                           re.MULTILINE))
+    if told != paged or not checks <= told or len(checks) < 20:
+        yield f"checks by name: {checks - told} {told ^ paged} are not told of alike"
+    liftable |= set(re.findall(r'"([a-z-]+)"', held[1]))
+    wrong = {name for name in told if (lifts[name] != "no") != (name in liftable)}
+    if wrong:
+        yield f"whether --allow skips these is told wrongly: {wrong}"
+    faults = set(re.findall(r'\[USHER_FAULT_\w+\] = "(\w+)"', code)) - {"none"}
+    for fault in sorted(faults):
+        if f"*{fault}*" not in (docs / "man/usher_model.3.scd").read_text():
+            yield f"usher_model(3) does not tell of fault={fault}"
+    if len(names) < 6 or len(faults) < 6:
+        yield f"the code is read wrongly: {names} {faults}"
+
+
 def faults_of(verb, text, page, listed):
     if not re.search(rf"[Ee]xamples?:(?:.*\n)*?.*{verb}", text):
         yield "its help has no example"
-    wide = [line for line in text.splitlines() if len(line) > 80]
-    if verb in READERS and wide:
-        yield f"its help is wider than 80 columns: {wide}"
+    yield from form_faults(verb, text)
     if not page.exists():
         yield f"there is no {page.name}"
         return
@@ -50,6 +100,7 @@ def main():
         text = output([usher, verb, "--help"])
         page = docs / "man" / f"usher-{verb}.1.scd"
         faults += [f"{verb}: {fault}" for fault in faults_of(verb, text, page, listed)]
+    faults += code_faults(usher, docs)
     print("\n".join(faults) if faults else f"{len(verbs)} verbs have their help and their page")
     return 1 if faults or len(verbs) < len(READERS) else 0
 

@@ -75,6 +75,15 @@ def faults(usher, host, work):
             yield f"{file}: ends with {code}: {text}"
 
 
+def streamed(usher, host, work):
+    words = [usher, "rom", "--host", host, CARD, "-", "--from", work / "header"]
+    done = subprocess.run(words, check=False, capture_output=True)
+    if done.returncode or done.stdout != GOOD:
+        yield f"on standard output: {done.returncode}, {len(done.stdout)} bytes"
+    if subprocess.run([*words, "--json"], check=False, capture_output=True).returncode != 2:
+        yield "--json and a ROM go to standard output together"
+
+
 def document(usher, host, work):
     done = subprocess.run([usher, "rom", "--json", "--host", host, CARD, "--from", work / "header"],
                           check=False, capture_output=True, text=True)
@@ -86,7 +95,8 @@ def document(usher, host, work):
 def main(usher, host):
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
-        found = [*faults(usher, host, work), *document(usher, host, work)]
+        found = [*faults(usher, host, work), *document(usher, host, work),
+                 *streamed(usher, host, work)]
     print(*found, sep="\n")
     sys.exit(bool(found))
 

@@ -6,6 +6,7 @@ whatever it finds says where it was seen. rules.py USHER FIXTURES
 import collections
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -29,7 +30,7 @@ def reports(usher, fixtures):
 
 def main():
     usher, fixtures = sys.argv[1], pathlib.Path(sys.argv[2])
-    rules = [line.split()[0] for line in output([usher, "check", "--list"]).splitlines()]
+    rules = re.findall(r"^([HP]\d\d)  ", output([usher, "check", "--list"]), re.MULTILINE)
     found, quiet, faults = collections.defaultdict(set), collections.defaultdict(set), []
     for name, named, report in reports(usher, fixtures):
         spoke = {x["id"] for x in report["findings"]}

@@ -47,7 +47,8 @@ expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
 
 # The command line.
 expect_status 2 usher bind
-expect_status 2 usher bind nonsense
+expect_status 1 usher bind nonsense
+expect_status 2 usher bind 1:2:3
 expect_status 2 usher bind "$card" --id 8086
 expect_status 2 usher bind "$card" --id 8086:10d3 --id 8086:10d3
 expect_status 2 usher bind "$card" --user nobody-of-that-name
@@ -55,8 +56,8 @@ expect_status 2 usher bind "$card" --user-group nobodies-of-that-name
 expect_status 2 usher release "$card" --return elsewhere
 
 # A check that does not exist.
-expect_status 3 usher bind "$disk" --allow blok
-expect_text '--allow=blok has no effect'
+expect_status 2 usher bind "$disk" --allow blok
+expect_text "there is no check 'blok'"
 
 # The user would gain access to the whole group.
 expect_status 3 usher bind "$edu" --user 1000 --allow net

@@ -4,6 +4,8 @@
 #include "base/clean.h"
 #include "base/log.h"
 #include "vmm/cpu.h"
+#include "vmm/pass/device.h"
+#include "vmm/pass/domain.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -84,12 +86,28 @@ static void print_count(FILE *out, const char *kind, const char *name, uint64_t 
 	(void)fprintf(out, " %" PRIu64 "\n", count);
 }
 
+/* Ranges of emulated devices. */
 static void print_bus(FILE *out, const struct bus *b)
 {
 	for (size_t i = 0; i < b->count; i++)
-		print_count(out, b->name, b->ranges[i]->name,
-			b->ranges[i]->reads + b->ranges[i]->writes);
+		if (!func_is_piece(b->ranges[i]))
+			print_count(out, b->name, b->ranges[i]->name,
+				b->ranges[i]->reads + b->ranges[i]->writes);
 	print_count(out, b->name, "nobody", b->missed);
+}
+
+/* Exits by BAR of each passed-through device, which another one has by the same name. */
+static void print_device(FILE *out, const struct pass_dev *d)
+{
+	for (unsigned i = 0; i < FUNC_BARS; i++) {
+		const struct func_bar *b = &d->bars.bar[i];
+		uint64_t exits = 0;
+
+		for (unsigned k = 0; k < b->piece_count; k++)
+			exits += b->pieces[k].range.reads + b->pieces[k].range.writes;
+		if (b->piece_count)
+			print_count(out, d->name, b->pieces[0].range.name, exits);
+	}
 }
 
 void timing_print(const struct vm *vm)
@@ -115,6 +133,8 @@ void timing_print(const struct vm *vm)
 	(void)fprintf(out, "timing: coalesced %" PRIu64 "\n", vm->coalesce.taken);
 	print_bus(out, &vm->ports);
 	print_bus(out, &vm->mmio);
+	for (const struct pass_dev *d = vm->pass ? vm->pass->devices : NULL; d; d = d->next)
+		print_device(out, d);
 	if (fclose(out) == 0)
 		log_text(text, len);
 }
