@@ -64,13 +64,17 @@ const struct kernlog_event *check_logged_loss(
 
 	if (own)
 		return own;
-	/* Another function of the card, then the port. */
+	/* The clearest line about another function of the card, then the port's. */
+	const struct kernlog_event *best = NULL;
 	for (size_t i = 0; i < l->event_count; i++) {
 		const struct kernlog_event *x = &l->events[i];
 		if (x->cause < KERNLOG_LOSSES && x->has_address &&
-			pci_address_same_slot(x->address, d->address))
-			return x;
+			pci_address_same_slot(x->address, d->address) &&
+			(!best || x->cause < best->cause))
+			best = x;
 	}
+	if (best)
+		return best;
 	return d->has_parent ? kernlog_find(l, d->parent, KERNLOG_SLOT) : NULL;
 }
 

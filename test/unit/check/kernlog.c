@@ -197,6 +197,32 @@ START_TEST(drops_what_no_longer_holds)
 }
 END_TEST
 
+/* Of two lines about a card, the one that names the state is clearer; no matter which is first. */
+START_TEST(prefers_the_clearest_line_of_a_card)
+{
+	const struct check_request all = {0};
+	struct host *h = host_with_log(
+		"<4>[ 1.0] nvidia 0000:02:00.1: not ready 65535ms after resume; giving up\\n"
+		"<4>[ 1.0] nvidia 0000:02:00.1: Unable to change power state from D3cold to D0, "
+		"device inaccessible",
+		"link /sys/bus/pci/devices/0000:02:00.0 ../../../devices/pci0000:00/0000:02:00.0\n"
+		"at /sys/devices/pci0000:00/0000:02:00.0\n"
+		"file vendor 0x10de\nfile device 0x2204\nfile class 0x030000\n"
+		"file revision 0xff\nlink driver ../../../bus/pci/drivers/nvidia\n"
+		"file power_state D3cold\nfile power/runtime_status active\n"
+		"bytes config 64 0:ffffffff 4:ffffffff 8:ffffffff\n");
+	struct check_report r;
+	struct err e = {0};
+
+	ck_assert_int_eq(check_run(h, &all, &r, &e), 0);
+	const struct check_finding *f = find(&r, "P21", "0000:02:00.0");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_ptr_nonnull(strstr(f->text, "0000:02:00.1 did not come back from D3cold"));
+	check_report_fini(&r);
+	host_close(h);
+}
+END_TEST
+
 START_TEST(says_why_a_named_device_is_not_there)
 {
 	const struct pci_address a = {.bus = 1};
@@ -247,5 +273,5 @@ END_TEST
 
 SUITE("kernlog", knows_lines_of_old_and_new_kernels, believes_only_the_kernel,
 	names_a_device_that_is_gone, drops_what_no_longer_holds,
-	says_why_a_named_device_is_not_there, tells_an_unbind_that_hangs_from_other_hangs,
-	ties_nvme_controllers_to_functions)
+	prefers_the_clearest_line_of_a_card, says_why_a_named_device_is_not_there,
+	tells_an_unbind_that_hangs_from_other_hangs, ties_nvme_controllers_to_functions)
