@@ -256,6 +256,20 @@ static bool by_copied_module(struct lost_race *w)
 	return true;
 }
 
+/* The kernel's command line asks for a module that no list puts into the initramfs. */
+static bool by_absent_module(struct lost_race *w)
+{
+	if (!dracut_is_told(w) || !w->module[0] ||
+		early_line_with(early_of(w), "vfio_pci", false) ||
+		!early_owner_reads(early_of(w)->owner, EARLY_LIST_DRACUT))
+		return false;
+	reason_set(w, "rd.driver.pre= loads vfio-pci only if the initramfs has it, "
+		      "and no list of dracut adds it");
+	evidence_set(w, "/proc/cmdline", 0, w->c->boot.booted);
+	early_how_to_add(early_of(w), w->fix, sizeof(w->fix));
+	return true;
+}
+
 /* mkinitcpio copies modprobe's configuration by a hook alone. */
 static bool by_missing_hook(struct lost_race *w)
 {
@@ -352,8 +366,8 @@ static bool by_later_load(struct lost_race *w)
 
 static bool (*const reasons[])(struct lost_race *w) = {by_builtin_vfio, by_builtin_driver,
 	by_missing_module, by_old_image, by_old_boot, by_unraid, by_order, by_copied_module,
-	by_missing_hook, by_foreign_image, by_other_softdep, by_late_list, by_nobody,
-	by_unmade_image, by_later_load};
+	by_absent_module, by_missing_hook, by_foreign_image, by_other_softdep, by_late_list,
+	by_nobody, by_unmade_image, by_later_load};
 
 /* The module of the driver: the names differ for some ("xhci_hcd" is of xhci_pci). */
 static void driver_module(struct check_case *c, char *buf, size_t size)

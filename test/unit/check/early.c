@@ -130,6 +130,11 @@ static const struct early_row {
 		"nothing makes nouveau wait", "/proc/cmdline",
 		"add 'vfio_pci' to force_drivers in /etc/dracut.conf.d/vfio.conf, run "
 		"'dracut --force' and reboot"},
+	{DRACUT LOADED CARD("nouveau") "file /proc/cmdline rd.driver.pre=vfio-pci "
+				       "vfio-pci.ids=10de:2484\n",
+		"only if the initramfs has it", "/proc/cmdline",
+		"add 'vfio_pci' to force_drivers in /etc/dracut.conf.d/vfio.conf, run "
+		"'dracut --force' and reboot"},
 	{DRACUT TOOL("/usr/sbin/transactional-update") IDS CARD("nouveau"), "nothing loads", NULL,
 		"add 'vfio_pci' to force_drivers in /etc/dracut.conf.d/vfio.conf, run "
 		"'transactional-update initrd' and reboot"},
