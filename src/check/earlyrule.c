@@ -26,6 +26,7 @@ struct lost_race {
 	struct check_case *c;
 	struct intent intent;
 	char module[64]; /* of the driver that bound the device; "" if no driver did */
+	bool was_later; /* the driver did not come first, but after vfio-pci */
 	char text[200]; /* the reason */
 	char path[176], value[160]; /* its evidence, if it is not the intent */
 	char fix[320];
@@ -146,6 +147,17 @@ static bool by_builtin_driver(struct lost_race *w)
 	return true;
 }
 
+/* A driver in the kernel is there before each module: it had the device, and lost it later. */
+static bool by_later_bind(struct lost_race *w)
+{
+	if (w->intent.kind != INTENT_CMDLINE || !w->module[0] || !vfio_is_builtin(w))
+		return false;
+	w->was_later = true;
+	reason_set(w, "vfio-pci is built into this kernel and came first, so it was bound anew");
+	fix_set(w, "to bring it back: usher bind %s", w->c->address);
+	return true;
+}
+
 /* A list that names a module which this kernel lacks: its tool may not have made the image. */
 static bool by_missing_module(struct lost_race *w)
 {
@@ -256,6 +268,20 @@ static bool by_copied_module(struct lost_race *w)
 	return true;
 }
 
+/* The kernel's command line asks for a module that no list puts into the initramfs. */
+static bool by_absent_module(struct lost_race *w)
+{
+	if (!dracut_is_told(w) || !w->module[0] ||
+		early_line_with(early_of(w), "vfio_pci", false) ||
+		!early_owner_reads(early_of(w)->owner, EARLY_LIST_DRACUT))
+		return false;
+	reason_set(w, "rd.driver.pre= loads vfio-pci only if the initramfs has it, "
+		      "and no list of dracut adds it");
+	evidence_set(w, "/proc/cmdline", 0, w->c->boot.booted);
+	early_how_to_add(early_of(w), w->fix, sizeof(w->fix));
+	return true;
+}
+
 /* mkinitcpio copies modprobe's configuration by a hook alone. */
 static bool by_missing_hook(struct lost_race *w)
 {
@@ -351,9 +377,9 @@ static bool by_later_load(struct lost_race *w)
 }
 
 static bool (*const reasons[])(struct lost_race *w) = {by_builtin_vfio, by_builtin_driver,
-	by_missing_module, by_old_image, by_old_boot, by_unraid, by_order, by_copied_module,
-	by_missing_hook, by_foreign_image, by_other_softdep, by_late_list, by_nobody,
-	by_unmade_image, by_later_load};
+	by_later_bind, by_missing_module, by_old_image, by_old_boot, by_unraid, by_order,
+	by_copied_module, by_absent_module, by_missing_hook, by_foreign_image, by_other_softdep,
+	by_late_list, by_nobody, by_unmade_image, by_later_load};
 
 /* The module of the driver: the names differ for some ("xhci_hcd" is of xhci_pci). */
 static void driver_module(struct check_case *c, char *buf, size_t size)
@@ -382,8 +408,8 @@ static void report_race(struct lost_race *w)
 		if (reasons[i](w))
 			break;
 	if (driver[0])
-		(void)snprintf(start, sizeof(start),
-			"was meant for vfio-pci at boot, but %s bound it first", driver);
+		(void)snprintf(start, sizeof(start), "was meant for vfio-pci at boot, but %s %s",
+			driver, w->was_later ? "has it" : "bound it first");
 	else
 		(void)snprintf(
 			start, sizeof(start), "was meant for vfio-pci at boot, but has no driver");

@@ -82,15 +82,24 @@ static void check_lists(struct check_case *c)
 	}
 }
 
-/* "ids=1:2 disable_vga=1" as words of the kernel's command line. The caller frees it. */
-static char *words_of_module(const char *module, const char *rest)
+/*
+ * "ids=1:2 disable_vga=1" as words of the kernel's command line, without those that it has. The
+ * caller frees it.
+ */
+static char *words_to_boot(const char *booted, const char *module, const char *rest)
 {
-	char word[256], *buf = NULL;
+	char word[256], full[336], *buf = NULL;
 	size_t size;
+	bool any = false;
 	FILE *f = open_memstream(&buf, &size);
 
-	for (bool any = false; f && boot_next_word(&rest, word, sizeof(word)); any = true)
-		(void)fprintf(f, "%s%s.%s", any ? " " : "", module, word);
+	while (f && boot_next_word(&rest, word, sizeof(word))) {
+		(void)snprintf(full, sizeof(full), "%s.%s", module, word);
+		if (booted && boot_has(booted, full, NULL, 0))
+			continue;
+		(void)fprintf(f, "%s%s", any ? " " : "", full);
+		any = true;
+	}
 	return f && fclose(f) == 0 ? buf : NULL;
 }
 
@@ -107,12 +116,12 @@ static bool any_unwanted(struct check_case *c, const char *words)
 
 static void check_builtin(struct check_case *c, const struct modprobe_line *l)
 {
-	cleanup_free char *words = words_of_module(l->module, l->rest);
+	cleanup_free char *words = words_to_boot(c->boot.booted, l->module, l->rest);
 	char fix[320];
 
 	if (!words || modprobe_presence(c->host, &c->modprobe, l->module) != MODPROBE_BUILTIN)
 		return;
-	check_found(c, CHECK_WARN, "host",
+	check_found(c, words[0] ? CHECK_WARN : CHECK_INFO, "host",
 		"an option of %s has no effect there: it is built into this kernel, which does not "
 		"read modprobe's configuration",
 		l->module);
@@ -122,7 +131,10 @@ static void check_builtin(struct check_case *c, const struct modprobe_line *l)
 		return;
 	}
 	boot_how_to_add(&c->boot, words, fix, sizeof(fix));
-	check_fix(c, "%s", fix);
+	if (words[0])
+		check_fix(c, "%s", fix);
+	else
+		check_fix(c, "remove it there: the command line of this kernel has it");
 }
 
 static bool is_id(const char *word)

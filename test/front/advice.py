@@ -108,8 +108,8 @@ cp -a "$P/var/." var/
 mkdir -p var/lib/initramfs-tools var/lib/dpkg var/lib/dracut
 for f in proc sys dev; do mount --rbind /$f $f; done
 for f in bin sbin lib lib64; do ln -s usr/$f $f; done
-mkdir -p "usr/lib/modules/$V" usr/local/bin
-cp -a "$K/." "usr/lib/modules/$V"
+mkdir -p "usr/lib/modules/$V" usr/local/bin "$S/m" "$S/mw"
+mount -t overlay o -o "lowerdir=$K,upperdir=$S/m,workdir=$S/mw" "usr/lib/modules/$V"
 for f in boot/vmlinuz-$V usr/lib/modules/$V/vmlinuz; do echo x >$f; done
 printf 'CONFIG_RD_GZIP=y\n' >boot/config-$V
 printf '#!/bin/sh\n[ "$1" = -r ] && echo %s || exec /bin/uname "$@"\n' $V >usr/local/bin/uname

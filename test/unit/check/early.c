@@ -56,6 +56,10 @@ static const struct early_row {
 	{DEBIAN BUILTIN("6.1", "xhci-pci") LOADED IDS CARD("xhci_hcd"),
 		"xhci_pci is built into this kernel", "/etc/modprobe.d/vfio.conf:1",
 		"to take it from that driver at each boot: usher claim 0000:01:00.0"},
+	{DEBIAN BUILTIN("6.1", "vfio-pci") LINE_IDS LOADED CARD(
+		 "nouveau") "file /etc/modprobe.d/x.conf softdep nvidia pre: vfio-pci\n",
+		"but nouveau has it: vfio-pci is built into this kernel", "/proc/cmdline",
+		"to bring it back: usher bind 0000:01:00.0"},
 	/* Nothing loads it, or too late. */
 	{DEBIAN IDS CARD("nouveau"), "nothing loads vfio-pci", "/sys/bus/pci/drivers/vfio-pci",
 		"add 'vfio_pci' to /etc/initramfs-tools/modules, run 'update-initramfs -u -k all' "
@@ -128,6 +132,11 @@ static const struct early_row {
 		"'dracut --force' and reboot"},
 	{KERNEL("6.8.5-301.fc40.x86_64", "") LINE_IDS LOADED CARD("nouveau"),
 		"nothing makes nouveau wait", "/proc/cmdline",
+		"add 'vfio_pci' to force_drivers in /etc/dracut.conf.d/vfio.conf, run "
+		"'dracut --force' and reboot"},
+	{DRACUT LOADED CARD("nouveau") "file /proc/cmdline rd.driver.pre=vfio-pci "
+				       "vfio-pci.ids=10de:2484\n",
+		"only if the initramfs has it", "/proc/cmdline",
 		"add 'vfio_pci' to force_drivers in /etc/dracut.conf.d/vfio.conf, run "
 		"'dracut --force' and reboot"},
 	{DRACUT TOOL("/usr/sbin/transactional-update") IDS CARD("nouveau"), "nothing loads", NULL,
@@ -215,6 +224,12 @@ static const struct early_row faults[] = {
 		"an option of vfio_pci has no effect there", "/etc/modprobe.d/v.conf:1",
 		"boot with 'vfio_pci.ids=1:2 vfio_pci.disable_vga=1' on the kernel command line; "
 		"usher does not know what writes that line on this host"},
+	{KERNEL("6.1", "") BUILTIN("6.1",
+		 "vfio-pci") "file /proc/cmdline vfio-pci.ids=1:2\n"
+			     "file /etc/modprobe.d/v.conf options vfio-pci ids=1:2 disable_vga=1\n",
+		"an option of vfio_pci has no effect there", "/etc/modprobe.d/v.conf:1",
+		"boot with 'vfio_pci.disable_vga=1' on the kernel command line; usher does not "
+		"know what writes that line on this host"},
 	{DEBIAN "file /etc/modprobe.d/v.conf options vfio-pci ids=10de:1b81, 10de:10f0\n",
 		"vfio-pci does not get '10de:10f0'", "/etc/modprobe.d/v.conf:1",
 		"remove the blank in front of '10de:10f0'"},
