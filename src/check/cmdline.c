@@ -152,6 +152,22 @@ static bool next_id(const char **at, unsigned *vendor, unsigned *device, char wo
 	}
 }
 
+#define IDS_TEXT 256
+
+static void ids_append(char list[IDS_TEXT], unsigned vendor, unsigned device)
+{
+	size_t used = strlen(list);
+
+	(void)snprintf(
+		list + used, IDS_TEXT - used, "%s%04x:%04x", used ? ", " : "", vendor, device);
+}
+
+static void capture_prove(struct check_case *c, const char *path, const char *ids)
+{
+	check_seen(c, path, ids);
+	check_fix(c, "remove it, and reserve a single device: usher claim ADDRESS");
+}
+
 /* Reports each id of a list; @path is the file of the list. */
 static void capture_from(struct check_case *c, const char *path, const char *ids)
 {
@@ -160,23 +176,32 @@ static void capture_from(struct check_case *c, const char *path, const char *ids
 	unsigned vendor, device;
 	char word[40];
 
+	char single[IDS_TEXT] = "", absent[IDS_TEXT] = "";
+
 	while (next_id(&at, &vendor, &device, word)) {
 		size_t n = check_count_ids(c, vendor, device);
 
-		if (n > 1)
-			check_found(c, CHECK_WARN, "host",
-				"%svfio-pci binds all %zu devices with id %04x:%04x, "
-				"and any that is added later",
-				once, n, vendor, device);
-		else
-			check_found(c, CHECK_INFO, "host",
-				n ? "%svfio-pci binds every device with id %04x:%04x, at present "
-				    "one"
-				  : "%svfio-pci waits for devices with id %04x:%04x, of which "
-				    "this host has none",
-				once, vendor, device);
-		check_seen(c, path, ids);
-		check_fix(c, "remove it, and reserve a single device: usher claim ADDRESS");
+		if (n < 2) {
+			ids_append(n ? single : absent, vendor, device);
+			continue;
+		}
+		check_found(c, CHECK_WARN, "host",
+			"%svfio-pci binds all %zu devices with id %04x:%04x, "
+			"and any that is added later",
+			once, n, vendor, device);
+		capture_prove(c, path, ids);
+	}
+	if (single[0]) {
+		check_found(c, CHECK_INFO, "host",
+			"%svfio-pci binds every device with %s, at present one%s", once, single,
+			strchr(single, ',') ? " of each" : "");
+		capture_prove(c, path, ids);
+	}
+	if (absent[0]) {
+		check_found(c, CHECK_INFO, "host",
+			"%svfio-pci waits for devices with %s, of which this host has none", once,
+			absent);
+		capture_prove(c, path, ids);
 	}
 }
 

@@ -88,7 +88,8 @@ void check_reset(struct check_case *c)
 	const struct pci_device *d = c->device;
 	char path[FILE_PATH_MAX];
 
-	if (d->is_bridge || bind_is_platform(d))
+	/* Of a dead device only P21 counts. */
+	if (d->is_bridge || bind_is_platform(d) || d->seems_dead)
 		return;
 	if (!d->reset_method[0]) {
 		/* Devices that were not named and have no driver are not worth a warning. */

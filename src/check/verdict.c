@@ -22,71 +22,11 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "bind/gate.h"
-#include "pci/class.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BASE_NONE 0x00
-#define BASE_STORAGE 0x01
-#define BASE_NETWORK 0x02
-#define BASE_DISPLAY 0x03
-#define BASE_MULTIMEDIA 0x04
-#define BASE_BRIDGE 0x06
-#define BASE_PROCESSOR 0x0b
-#define CLASS_COPROCESSOR 0x0b40
-#define BASE_WIRELESS 0x0d
-#define BASE_CRYPTO 0x10
-#define BASE_ACCELERATOR 0x12
-#define BASE_DUMMY 0x13 /* "non-essential instrumentation" */
-#define BASE_UNASSIGNED 0xff
-#define BASE_SERIAL_BUS 0x0c
-#define CLASS_FIREWIRE 0x0c00
-#define CLASS_USB 0x0c03
-#define CLASS_FIBRE 0x0c04
-#define CLASS_INFINIBAND 0x0c06
-#define VENDOR_AMD 0x1022
-#define VENDOR_VIRTIO 0x1af4
-
-/* Not on a root bus; `bus` is a reset that only a bridge above offers. */
-static bool is_in_slot(const struct pci_device *d)
-{
-	return d->has_parent || strstr(d->reset_method, "bus");
-}
-
-bool check_may_lend(const struct pci_device *d)
-{
-	unsigned base = d->class >> 16, kind = d->class >> 8;
-
-	if (d->is_bridge || bind_is_platform(d))
-		return false;
-	switch (base) {
-	case BASE_STORAGE:
-	case BASE_NETWORK:
-	case BASE_DISPLAY:
-	case BASE_MULTIMEDIA:
-	case BASE_WIRELESS:
-	case BASE_ACCELERATOR:
-	case BASE_UNASSIGNED:
-		return true;
-	case BASE_CRYPTO:
-		return d->vendor != VENDOR_AMD; /* the security processor */
-	case BASE_PROCESSOR:
-		return kind == CLASS_COPROCESSOR; /* QuickAssist, for example */
-	case BASE_BRIDGE:
-	case BASE_DUMMY:
-		return false;
-	case BASE_NONE: /* an early accelerator, or the balloon of a guest */
-		return is_in_slot(d) && d->vendor != VENDOR_VIRTIO;
-	case BASE_SERIAL_BUS:
-		return kind == CLASS_USB || kind == CLASS_FIREWIRE || kind == CLASS_FIBRE ||
-		       kind == CLASS_INFINIBAND;
-	default: /* a serial card, a Coral or an FPGA; on a root bus it is the chipset's */
-		return is_in_slot(d);
-	}
-}
 
 /* A way to get rid of the problem of a check; the object and the text of the problem follow. */
 struct remedy {
@@ -118,7 +58,7 @@ static const struct remedy *find_remedy(const char *check)
 static bool is_lifeline(const struct bind_problem *p)
 {
 	return strcmp(p->check, "net") == 0 &&
-	       (strstr(p->text, "carries the route to default") || strstr(p->text, "SSH session"));
+	       (strstr(p->text, "carries the default route") || strstr(p->text, "SSH session"));
 }
 
 static bool has_step(const struct bind_problem *p)
@@ -321,6 +261,25 @@ static void describe_company(const struct bind_group *g, struct check_verdict *v
 			count - 1);
 }
 
+/* To lend the display that a person looks at is possible, and not what they expect. */
+static void describe_darkness(struct check_case *c, struct check_verdict *v)
+{
+	char path[FILE_PATH_MAX], boot[8] = "";
+	size_t displays = 0, used = strlen(v->text);
+
+	if (!check_is_display(c, &v->device))
+		return;
+	for (size_t i = 0; i < c->device_count; i++)
+		displays += check_is_display(c, &c->devices[i]) && !c->devices[i].seems_dead;
+	if (pci_device_path(v->device.address, "boot_vga", path, sizeof(path)) < 0)
+		return;
+	(void)host_read_text(c->host, path, boot, sizeof(boot));
+	if (displays == 1 || boot[0] == '1')
+		(void)snprintf(v->text + used, sizeof(v->text) - used,
+			"%sbut it is the %s display, whose screen goes dark", used ? ", " : "",
+			displays == 1 ? "only" : "firmware's");
+}
+
 static void judge_free(struct check_case *c, const struct bind_group *g, const struct bind_lease *l,
 	struct check_verdict *v)
 {
@@ -342,11 +301,27 @@ static void judge_free(struct check_case *c, const struct bind_group *g, const s
 		describe_ready(c, l, v);
 	else
 		describe_company(g, v);
+	if (!outsider && !is_ready)
+		describe_darkness(c, v);
 }
 
 static bool has_group(const struct check_case *c, const struct pci_device *d)
 {
 	return c->iommu == PCI_IOMMU_ON && d->group != PCI_GROUP_NONE;
+}
+
+/* A user of a device that has no group: it counts as it would in a plan. */
+static void judge_hold(const struct hold *o, struct check_verdict *v)
+{
+	struct bind_problem p = {.check = o->check, .refuses = true, .liftable = !o->absolute};
+
+	if (o->unsure || v->text[0])
+		return;
+	(void)snprintf(p.text, sizeof(p.text), "%.60s: %s", o->object, o->text);
+	if (has_step(&p))
+		v->count++;
+	else
+		(void)snprintf(v->text, sizeof(v->text), "%s", p.text);
 }
 
 /* Devices that no plan has: the IOMMU is off, or they are not behind it. */
@@ -362,14 +337,13 @@ static int judge_bare(struct check_case *c, struct check_verdict *v)
 	int r = c->view ? 0 : hold_view_new(c->host, HOLD_EVERYTHING, &c->view, c->e);
 	if (r == 0)
 		r = hold_find_in(c->view, &v->device, &holds, c->e);
-	for (size_t i = 0; r == 0 && !v->text[0] && i < holds.count; i++)
-		if (holds.list[i].absolute && !holds.list[i].unsure)
-			(void)snprintf(v->text, sizeof(v->text), "%s: %s", holds.list[i].object,
-				holds.list[i].text);
+	for (size_t i = 0; r == 0 && i < holds.count; i++)
+		judge_hold(&holds.list[i], v);
 	holds_fini(&holds);
 	if (r < 0 || v->text[0])
 		return r;
 	if (check_is_board(c)) {
+		v->count = 1;
 		(void)snprintf(v->text, sizeof(v->text), "this board has no IOMMU (H01)");
 		return 0;
 	}

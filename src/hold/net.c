@@ -125,6 +125,8 @@ static void find_routes6(const struct hold_stack *s, struct routes *r)
 	}
 }
 
+#define DEFAULT "default" /* as a destination */
+
 /* Return: 1 when there are routes, 0, -ENOMEM. */
 static int find_routes(const struct hold_stack *s)
 {
@@ -137,8 +139,10 @@ static int find_routes(const struct hold_stack *s)
 	char more[32] = "";
 	if (routes.count > 1)
 		(void)snprintf(more, sizeof(more), " and %u more", routes.count - 1);
-	int r = hold_add(s->c, "net", HOLD_PLAIN, s->names[0], "carries the route to %s%s",
-		routes.first, more);
+	bool is_default = strncmp(routes.first, DEFAULT, strlen(DEFAULT)) == 0;
+	int r = hold_add(s->c, "net", HOLD_PLAIN, s->names[0], "carries the %s%s%s",
+		is_default ? "default route" : "route to ",
+		is_default ? routes.first + strlen(DEFAULT) : routes.first, more);
 	return r < 0 ? r : 1;
 }
 
@@ -198,6 +202,9 @@ static int use_tell(const struct hold_stack *s, const struct host_net_use *u)
 	bool is_route = u->kind == HOST_NET_ROUTE;
 	char above[32], detail[80] = "";
 
+	if (is_route && strcmp(u->detail, DEFAULT) == 0)
+		return hold_add(s->c, "net", HOLD_PLAIN, s->names[0], "carries the default route%s",
+			hold_stack_through(s, u->lower, above, sizeof(above)));
 	if (u->detail[0])
 		(void)snprintf(detail, sizeof(detail), is_route ? " %s" : " (%s)", u->detail);
 	return hold_add(s->c, "net", HOLD_PLAIN, s->names[0], "%s%s%s", texts[u->kind], detail,

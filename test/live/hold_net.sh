@@ -31,10 +31,10 @@ is busy 'has the address 192.0.2.7/32'
 SSH_CONNECTION='192.0.2.9 4000 192.0.2.7 22' is busy 'this SSH session comes in by it'
 ip route add default dev "$eth"
 at_exit 'ip route del default 2>/dev/null'
-is busy 'carries the route to default'
+is busy 'carries the default route'
 expect_status 3 usher bind "$card"
 expect_text '[net]'
-expect_text 'carries the route to default'
+expect_text 'carries the default route'
 expect_driver "$card" e1000e
 ip addr flush dev "$eth"
 ip route flush dev "$eth"

@@ -21,7 +21,7 @@ START_TEST(finds_routes)
 			  "eth0 0002000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\\n"
 			  "eth0 00000000 0202000A 0003 0 0 0 00000000 0 0 0\n",
 		&d);
-	hold_is(&o, "net", "eth0", "carries the route to default and 1 more");
+	hold_is(&o, "net", "eth0", "carries the default route and 1 more");
 	o = hold_only(ETH
 		"file /proc/net/route Iface\\neth0 0002000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\n",
 		&d);
@@ -95,7 +95,7 @@ START_TEST(follows_bridges)
 
 	ck_assert_uint_eq(f.count, 2);
 	ck_assert_str_eq(f.list[0].object, "eth0");
-	ck_assert_str_eq(f.list[0].text, "carries the route to default through bond0.7");
+	ck_assert_str_eq(f.list[0].text, "carries the default route through bond0.7");
 	ck_assert_str_eq(f.list[1].text, "part of bond0");
 	holds_fini(&f);
 }
@@ -173,7 +173,7 @@ START_TEST(finds_pppoe)
 	ck_assert_uint_eq(f.count, 4);
 	ck_assert_str_eq(
 		f.list[0].text, "this SSH session comes in by it (203.0.113.7) through ppp0");
-	ck_assert_str_eq(f.list[1].text, "carries the route to default through ppp0");
+	ck_assert_str_eq(f.list[1].text, "carries the default route through ppp0");
 	ck_assert_str_eq(f.list[2].text, "part of ppp0");
 	ck_assert_ptr_nonnull(strstr(f.list[3].text, "52:54:00:01:02:03): ppp0"));
 	holds_fini(&f);
