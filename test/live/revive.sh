@@ -119,36 +119,29 @@ expect_ok usher release "$disk"
 expect_driver "$disk" nvme
 expect_override "$disk" none
 
-# Killed after each change, with the power back afterwards: restore, or the next usher revive,
-# completes it. The slot's own power is not part of this: the emulation destroys a card with it.
-deaths=0
-for again in restore "revive $disk"; do
-	n=0
-	while [ $n -lt 8 ]; do
-		n=$((n + 1))
-		expect_ok usher bind "$disk"
-		before=$(settings "$disk")
-		slot cut
-		USHER_BIND_DIE=$n usher revive "$disk" >"$work/out" 2>"$work/err"
-		expect_equal "the end after change $n" 137 $?
-		deaths=$((deaths + 1))
-		slot feed
-		# shellcheck disable=SC2086
-		expect_ok usher $again
-		[ "$again" != restore ] ||
-			expect_equal "its settings after change $n" "$before" "$(settings "$disk")"
-		# Without its power it lost its registers, which is not usher's doing. New settings
-		# may be what brings it back: then they stay.
-		expect_ok usher revive "$disk"
-		echo 1 >"$pci/$disk/d3cold_allowed"
-		expect_equal "the journal after change $n" '' "$(state)"
-		expect_driver "$disk" vfio-pci
-		expect_override "$disk" vfio-pci
-		expect_ok usher release "$disk"
-		expect_driver "$disk" nvme
-	done
+# Killed after each change before the removal, with the power back afterwards: restore completes it.
+# The unit tests have the later ones; the emulation destroys a card whose slot loses its power.
+for n in 1 2 3 4 5 6; do
+	expect_ok usher bind "$disk"
+	before=$(settings "$disk")
+	slot cut
+	USHER_BIND_DIE=$n usher revive "$disk" >"$work/out" 2>"$work/err"
+	status=$?
+	command="usher revive $disk, killed after change $n"
+	[ $status -eq 137 ] || fail_with_output "ended with $status"
+	slot feed
+	expect_ok usher restore
+	expect_equal "the journal after change $n" '' "$(state)"
+	expect_driver "$disk" vfio-pci
+	expect_override "$disk" vfio-pci
+	expect_equal "its settings after change $n" "$before" "$(settings "$disk")"
+	# Without its power it lost its registers, which is not usher's doing. New settings may be
+	# what brings it back: then they stay.
+	expect_ok usher revive "$disk"
+	echo 1 >"$pci/$disk/d3cold_allowed"
+	expect_ok usher release "$disk"
+	expect_driver "$disk" nvme
 done
-[ $deaths -eq 16 ] || fail "only $deaths deaths"
 
 # Gone while it is bound: its lease ends by its address, though nothing is there to be returned.
 leases() { ls /run/usher/journal; }
