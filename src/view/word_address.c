@@ -67,6 +67,9 @@ static struct word_shape hex_shape(const char *text)
 	}
 	const uint64_t n[FIELDS_MAX] = {colons == 2 ? f.value[0] : 0, f.value[colons - 1],
 		f.value[colons], has_function ? f.value[colons + 1] : 0};
+	/* "1:2:3" is no slot: a domain has four digits at least, unless the function follows. */
+	if (colons == 2 && !has_function && f.digits[0] < 4)
+		return s;
 	if (f.digits[colons - 1] <= 2 && f.digits[colons] <= 2 && address_fill(n, &s.address))
 		s.form = has_function ? WORD_ADDRESS : WORD_SLOT;
 	return s;
