@@ -195,8 +195,10 @@ static int revive_run(const struct verb *v, int argc, char **argv)
 
 	a.env.timeout_ms = PATIENCE_MS;
 	int r = revive_parse(v, argc, argv, &a);
-	if (r)
+	if (r) {
+		host_close(a.env.host);
 		return option_leave(r);
+	}
 	r = a.targets.dry_run ? show_plan(&a) : revive_change(&a);
 	host_close(a.request.before);
 	host_close(a.env.host);

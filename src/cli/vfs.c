@@ -140,8 +140,10 @@ static int vfs_run(const struct verb *v, int argc, char **argv)
 	};
 
 	int r = vfs_parse(v, argc, argv, &a);
-	if (r)
+	if (r) {
+		host_close(a.env.host);
 		return option_leave(r);
+	}
 	r = a.has_count && !a.targets.dry_run ? vfs_change(&a) : show_plan(&a);
 	host_close(a.env.host);
 	return r;
