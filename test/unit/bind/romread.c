@@ -171,6 +171,7 @@ static void kernel_set(const char *lines)
 		.list = kernel_list,
 		.holders = kernel_holders};
 
+	host_close(kernel.inner);
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.host.ops = &host;
 	kernel.inner = replay_lines(lines);
