@@ -9,6 +9,7 @@ import os
 import pathlib
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -21,22 +22,21 @@ LONG = re.compile(r"\S{28,}|'[^']{20,}'")  # paths and short commands are never 
 
 
 def shown(words, rows, columns, **env):
-    """What appears on a terminal of this size."""
-    child, fd = pty.fork()
-    if child == 0:
-        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        os.execve(words[0], words, {"PATH": os.environ["PATH"], "TERM": "xterm", **env})
+    """What appears on a terminal of this size. It stays open here: when the last one closes it, the
+    kernel may drop what was not read yet."""
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    child = subprocess.Popen(words, stdin=terminal, stdout=terminal, stderr=terminal,
+                             env={"PATH": os.environ["PATH"], "TERM": "xterm", **env})
     text = b""
     while True:
-        try:
-            part = os.read(fd, 65536)
-        except OSError:
+        ended = child.poll() is not None
+        if select.select([master], [], [], 0 if ended else 0.01)[0]:
+            text += os.read(master, 65536)
+        elif ended:
             break
-        if not part:
-            break
-        text += part
-    os.close(fd)
-    os.waitpid(child, 0)
+    os.close(terminal)
+    os.close(master)
     return text.decode(errors="replace").replace("\r\n", "\n")
 
 
