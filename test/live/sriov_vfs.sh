@@ -99,7 +99,9 @@ expect_equal 'the number after a broken removal' 1 "$(cat "$dev/sriov_numvfs")"
 expect_ok usher vfs "$disk" 0
 as_first 'all of it'
 
-# A claim makes them at each boot, and leaves the device to its driver.
+# A claim makes them at each boot, and leaves the device to its driver. Tests before this one, in the
+# same boot, may have left an empty folder of claims.
+rm -rf /etc/usher /etc/udev/rules.d/07-usher.rules
 expect_status 3 usher claim "$disk" --vfs 5
 expect_text 'can have at most 4 virtual functions'
 expect_status 3 usher claim "$(e1000e_address)" --vfs 1
