@@ -372,6 +372,16 @@ static const struct bind_lease *find_lease(const struct survey *s, int group)
 	return NULL;
 }
 
+/* With an erratum, of which only the kernel log tells, no setting turns interrupt remapping on. */
+static const char *obstacle_step(const struct check_finding *f)
+{
+	if (strcmp(f->rule->id, "H05") != 0)
+		return "let the kernel load vfio-pci";
+	return strcmp(f->path, HOST_KERNEL_LOG) == 0
+		       ? "allow unsafe interrupts, if you trust all guests"
+		       : "enable interrupt remapping";
+}
+
 /* VFIO refuses every group of this host, or is missing. */
 static void judge_host(const struct check_finding *f, struct check_verdict *v)
 {
@@ -380,10 +390,7 @@ static void judge_host(const struct check_finding *f, struct check_verdict *v)
 	if (v->kind != CHECK_LENDABLE)
 		return;
 	v->kind = CHECK_STEP;
-	(void)snprintf(v->text, sizeof(v->text), "%s (%s)",
-		strcmp(f->rule->id, "H05") == 0 ? "enable interrupt remapping"
-						: "let the kernel load vfio-pci",
-		f->rule->id);
+	(void)snprintf(v->text, sizeof(v->text), "%s (%s)", obstacle_step(f), f->rule->id);
 }
 
 /* An error of the host that every device waits for; NULL for none. */
