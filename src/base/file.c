@@ -165,6 +165,21 @@ int file_mkdirs(const char *path, unsigned mode)
 	return 0;
 }
 
+int file_replace_deep(const char *path, const void *data, size_t len, unsigned mode)
+{
+	char folder[FILE_PATH_MAX];
+
+	int r = file_replace(path, data, len, mode);
+	if (r != -ENOENT)
+		return r;
+	r = file_path(folder, sizeof(folder), "%s", path);
+	if (r < 0)
+		return r;
+	file_step_up(folder);
+	r = file_mkdirs(folder, 0755);
+	return r < 0 ? r : file_replace(path, data, len, mode);
+}
+
 void file_step_up(char *path)
 {
 	char *slash = strrchr(path, '/');

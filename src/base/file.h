@@ -27,6 +27,9 @@ int file_write(const char *path, const char *text);
  */
 int file_replace(const char *path, const void *data, size_t len, unsigned mode);
 
+/* The same; makes the folders above @path, mode 0755, if they are missing. Return: 0, -errno. */
+int file_replace_deep(const char *path, const void *data, size_t len, unsigned mode);
+
 /*
  * Whether @name is a temporary file that a crash in file_replace() left. @buf gets the name of the
  * file that it was to replace, or @name itself; "" when that does not fit.

@@ -457,14 +457,7 @@ int bind_journal_write(const struct bind_env *env, const struct bind_entry *n, s
 	int len = bind_entry_format(n, &text);
 	if (len < 0)
 		return err_set(e, len, "journal of group %d", n->group);
-	r = file_replace(path, text, (size_t)len, 0644);
-	if (r == -ENOENT) { /* the first of this boot */
-		char *slash = strrchr(path, '/');
-		*slash = '\0';
-		r = file_mkdirs(path, 0755);
-		*slash = '/';
-		r = r < 0 ? r : file_replace(path, text, (size_t)len, 0644);
-	}
+	r = file_replace_deep(path, text, (size_t)len, 0644);
 	return r < 0 ? err_set(e, r, "write %s", path) : 0;
 }
 

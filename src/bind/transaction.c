@@ -4,6 +4,7 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "bind/journal.h"
 #include "bind/lock.h"
@@ -13,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define WRITER_PATIENCE_MS 2000
@@ -138,6 +140,25 @@ int bind_transaction_journal(struct bind_transaction *w, const struct bind_entry
 
 	bind_transaction_count(w);
 	return r;
+}
+
+int bind_transaction_file(
+	struct bind_transaction *w, const char *path, const char *text, struct err *e)
+{
+	int r = file_replace_deep(path, text, strlen(text), 0644);
+
+	bind_transaction_count(w);
+	return r < 0 ? err_set(e, r, "write %s", path) : 0;
+}
+
+int bind_transaction_file_remove(struct bind_transaction *w, const char *path, struct err *e)
+{
+	int r = file_remove(path);
+
+	if (r < 0)
+		return err_set(e, r, "remove %s", path);
+	bind_transaction_count(w);
+	return 0;
 }
 
 int bind_transaction_forget(struct bind_transaction *w, int group, struct err *e)

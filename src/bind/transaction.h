@@ -69,6 +69,11 @@ int bind_worker_write_register(
 	struct bind_worker *w, const char *path, uint16_t offset, uint16_t value, struct err *e);
 
 int bind_transaction_journal(struct bind_transaction *w, const struct bind_entry *n, struct err *e);
+
+/* Writes or removes an entry of another kind, as vfs/entry.h has. One change. Return: 0, -errno. */
+int bind_transaction_file(
+	struct bind_transaction *w, const char *path, const char *text, struct err *e);
+int bind_transaction_file_remove(struct bind_transaction *w, const char *path, struct err *e);
 int bind_transaction_forget(struct bind_transaction *w, int group, struct err *e);
 /* Counts one change that was made elsewhere; the one of USHER_BIND_DIE kills the process. */
 void bind_transaction_count(struct bind_transaction *w);

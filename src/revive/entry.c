@@ -183,16 +183,7 @@ int revive_entry_write(struct bind_transaction *w, const struct revive_entry *n,
 	if (r < 0)
 		return err_set(e, r, "entry of a revival");
 	entry_format(n, text);
-	r = file_replace(path, text, strlen(text), 0644);
-	if (r == -ENOENT) { /* the first of this boot */
-		char *slash = strrchr(path, '/');
-		*slash = '\0';
-		r = file_mkdirs(path, 0755);
-		*slash = '/';
-		r = r < 0 ? r : file_replace(path, text, strlen(text), 0644);
-	}
-	bind_transaction_count(w);
-	return r < 0 ? err_set(e, r, "write %s", path) : 0;
+	return bind_transaction_file(w, path, text, e);
 }
 
 int revive_entry_remove(struct bind_transaction *w, struct pci_address a, struct err *e)
@@ -202,11 +193,7 @@ int revive_entry_remove(struct bind_transaction *w, struct pci_address a, struct
 	int r = revive_entry_path(w->env, a, path, sizeof(path));
 	if (r < 0)
 		return err_set(e, r, "entry of a revival");
-	r = file_remove(path);
-	if (r < 0)
-		return err_set(e, r, "remove %s", path);
-	bind_transaction_count(w);
-	return 0;
+	return bind_transaction_file_remove(w, path, e);
 }
 
 enum bind_lease_state revive_entry_judge(const struct bind_env *env, const struct revive_entry *n,

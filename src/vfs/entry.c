@@ -102,16 +102,7 @@ int vfs_entry_write(struct bind_transaction *w, const struct vfs_entry *n, struc
 	if (r < 0)
 		return err_set(e, r, "entry of virtual functions");
 	entry_format(n, text, sizeof(text));
-	r = file_replace(path, text, strlen(text), 0644);
-	if (r == -ENOENT) { /* the first of this boot */
-		char *slash = strrchr(path, '/');
-		*slash = '\0';
-		r = file_mkdirs(path, 0755);
-		*slash = '/';
-		r = r < 0 ? r : file_replace(path, text, strlen(text), 0644);
-	}
-	bind_transaction_count(w);
-	return r < 0 ? err_set(e, r, "write %s", path) : 0;
+	return bind_transaction_file(w, path, text, e);
 }
 
 int vfs_entry_remove(struct bind_transaction *w, struct pci_address a, struct err *e)
@@ -121,11 +112,7 @@ int vfs_entry_remove(struct bind_transaction *w, struct pci_address a, struct er
 	int r = vfs_entry_path(w->env, a, path, sizeof(path));
 	if (r < 0)
 		return err_set(e, r, "entry of virtual functions");
-	r = file_remove(path);
-	if (r < 0)
-		return err_set(e, r, "remove %s", path);
-	bind_transaction_count(w);
-	return 0;
+	return bind_transaction_file_remove(w, path, e);
 }
 
 enum bind_lease_state vfs_entry_judge(const struct bind_env *env, const struct vfs_entry *n,
