@@ -172,7 +172,7 @@ static int refuse_absent(struct check_case *c, struct pci_address a)
 		return r;
 	}
 	int r = err_say(c->e, -ENODEV, "%s: %s", address, text);
-	err_hint(c->e, "echo 1 > /sys/bus/pci/rescan; if that fails, power the host off and on");
+	err_hint(c->e, "usher revive %s", address);
 	return r;
 }
 

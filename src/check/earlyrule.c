@@ -154,7 +154,11 @@ static bool by_later_bind(struct lost_race *w)
 		return false;
 	w->was_later = true;
 	reason_set(w, "vfio-pci is built into this kernel and came first, so it was bound anew");
-	fix_set(w, "to bring it back: usher bind %s", w->c->address);
+	if (check_verdict_of(w->c, w->c->device->address) == CHECK_CANNOT)
+		fix_set(w, "none: its group cannot be lent, and 'usher show %s' says why",
+			w->c->address);
+	else
+		fix_set(w, "to bring it back: usher bind %s", w->c->address);
 	return true;
 }
 

@@ -148,7 +148,7 @@ static const struct kernlog_advice advices[KERNLOG_CAUSES] = {
 	[KERNLOG_RESET] = {"did not come back from a reset",
 		KERNLOG_REVIVE ". Then try another reset: usher prove ADDRESS"},
 	[KERNLOG_SLOT] = {"lost its link",
-		"seat the card and its power cables again; then: echo 1 > /sys/bus/pci/rescan"},
+		"seat the card and its power cables again; then: " KERNLOG_REVIVE},
 	[KERNLOG_PROBE] = {"a driver refused it",
 		"the driver's lines before this one say why: dmesg | grep ADDRESS"},
 	[KERNLOG_FAILED] = {"its driver could not start it",
