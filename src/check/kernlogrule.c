@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Rules about the kernel's log. A line is of the past: each rule looks whether it still holds. */
+/* Rules about the kernel's log. A line tells what was once so; a rule checks if it still is. */
 
 static void tell_event(struct check_case *c, enum check_severity s, const char *object,
 	const struct kernlog_event *x, const char *more)

@@ -146,7 +146,7 @@ static void judge_any(struct check_case *c, const char *list, struct verdict *v)
 		else if (strncmp(value, "pt", 2) == 0)
 			verdict_set(v, CHECK_INFO, false,
 				"affects only devices that the host uses; devices on VFIO are "
-				"isolated all the same");
+				"isolated in any case");
 		else if (!value_is_known(value, known))
 			verdict_set(
 				v, CHECK_INFO, true, "is not a kernel option and has no effect");
@@ -347,7 +347,7 @@ static void judge_framebuffer(struct check_case *c, const char *name, const char
 		verdict_prove(v, folder, found);
 	} else if (framebuffer_driver(c, title, proof, sizeof(proof))) {
 		verdict_set(v, CHECK_WARN, true,
-			"has no effect: %s drives the framebuffer all the same", name);
+			"has no effect: %s drives the framebuffer nevertheless", name);
 		verdict_prove(v, "/proc/fb", proof);
 	} else {
 		(void)snprintf(proof, sizeof(proof), "/sys/bus/platform/drivers/%s", device);

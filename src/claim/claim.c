@@ -207,7 +207,7 @@ int claim_parse(char *text, struct claim *ret, struct err *e)
 		if (!keys[i].optional && !(seen & 1U << i))
 			r = err_say(e, -EBADMSG, "the line '%s' is missing", keys[i].name);
 	if (r == 0 && c.vfs && (c.driver[0] || c.user[0] || c.user_group[0]))
-		r = err_say(e, -EBADMSG, "'vfs' goes without driver, user and user-group");
+		r = err_say(e, -EBADMSG, "'vfs' excludes driver, user and user-group");
 	if (r < 0)
 		return r;
 	(void)snprintf(c.name, sizeof(c.name), "%s", ret->name);

@@ -48,7 +48,7 @@ static const struct option_row {
 	{INTEL, "intel_iommu=1", CHECK_WARN, "ignores: '1'", true},
 	{INTEL, "iommu=on", CHECK_INFO, "no effect", true},
 	{INTEL, "iommu=1", CHECK_INFO, "no effect", true},
-	{INTEL, "iommu=pt", CHECK_INFO, "isolated all the same", false},
+	{INTEL, "iommu=pt", CHECK_INFO, "isolated in any case", false},
 	{INTEL, "iommu=soft,off", CHECK_WARN, "turns the IOMMU off", true},
 	{INTEL, "iommu=nopt", SILENT, NULL, false},
 	{KERNEL("6.8.0-45-generic"), "pcie_acs_override=downstream", CHECK_WARN,
@@ -80,7 +80,7 @@ static const struct option_row {
 	{"dir /sys/bus/platform/drivers/efi-framebuffer\n"
 	 "link /sys/bus/platform/devices/simple-framebuffer.0 ../../../devices/platform/x\n",
 		"video=efifb:off", CHECK_WARN, "no effect", true},
-	{"file /proc/fb 0 EFI VGA\n", "video=efifb:off", CHECK_WARN, "all the same", true},
+	{"file /proc/fb 0 EFI VGA\n", "video=efifb:off", CHECK_WARN, "in any case", true},
 	{"file /proc/fb 0 i915drmfb\n", "video=vesafb:off", CHECK_INFO, "keeps vesafb", false},
 	{INTEL, "video=efifb:off,vesafb:off", CHECK_WARN, "'video=vesafb:off'", false},
 	{INTEL, "video=HDMI-A-1:1920x1080", SILENT, NULL, false},

@@ -179,7 +179,7 @@ static const struct {
 	{"vfs 0\n", "is no vfs"},
 	{"vfs -1\n", "is no vfs"},
 	{"vfs 65536\n", "is no vfs"},
-	{GOOD "\nvfs 2\n", "'vfs' goes without driver, user and user-group"},
+	{GOOD "\nvfs 2\n", "'vfs' excludes driver, user and user-group"},
 	{"user-group ../x\n", "is no user-group"},
 	{"driver x\",RUN+=\"sh\n", "is no driver"},
 	{"driver ../x\n", "is no driver"},
