@@ -80,7 +80,7 @@ static const struct option_row {
 	{"dir /sys/bus/platform/drivers/efi-framebuffer\n"
 	 "link /sys/bus/platform/devices/simple-framebuffer.0 ../../../devices/platform/x\n",
 		"video=efifb:off", CHECK_WARN, "no effect", true},
-	{"file /proc/fb 0 EFI VGA\n", "video=efifb:off", CHECK_WARN, "in any case", true},
+	{"file /proc/fb 0 EFI VGA\n", "video=efifb:off", CHECK_WARN, "nevertheless", true},
 	{"file /proc/fb 0 i915drmfb\n", "video=vesafb:off", CHECK_INFO, "keeps vesafb", false},
 	{INTEL, "video=efifb:off,vesafb:off", CHECK_WARN, "'video=vesafb:off'", false},
 	{INTEL, "video=HDMI-A-1:1920x1080", SILENT, NULL, false},
