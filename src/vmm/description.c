@@ -68,8 +68,12 @@ static void description_fill(struct description *d, const struct wire_fds *fds, 
 		.interrupts_fd = fd_of(fds, m->interrupts),
 		.no_reboot = m->flags & WIRE_NO_REBOOT,
 		.slots = m->slots,
+		.virtio_count = m->virtio_count,
 		.device_count = m->device_count,
 	};
+	for (uint32_t i = 0; i < m->virtio_count; i++)
+		d->spec.virtio[i] =
+			(struct virtio_spec){.type = (enum virtio_type)m->virtio[i].type};
 	for (uint32_t i = 0; i < m->device_count; i++)
 		d->spec.devices[i] = (struct machine_device){.kind = MACHINE_PASSED,
 			.passed = description_passed(m, &m->devices[i], fds)};

@@ -14,6 +14,7 @@
 #include "vmm/copy.h"
 #include "vmm/cpu.h"
 #include "vmm/cpuid.h"
+#include "vmm/devices.h"
 #include "vmm/pass/reset.h"
 #include "vmm/pci/firmware.h"
 
@@ -216,41 +217,6 @@ static int make_devices(struct machine *m, struct err *e)
 	return r < 0 ? r : conf1_init(&m->conf1, &m->vm, e);
 }
 
-/*
- * The first function in the slot of function @i: function 0 of the same device if the guest has
- * it, else @i.
- */
-static size_t first_of(const struct machine_spec *s, size_t i)
-{
-	struct pci_address a = s->devices[i].passed.address;
-
-	for (size_t j = 0; j < s->device_count && a.fn; j++) {
-		struct pci_address b = s->devices[j].passed.address;
-		if (s->devices[j].kind == MACHINE_PASSED && !b.fn && pci_address_same_slot(a, b))
-			return j;
-	}
-	return i;
-}
-
-/* Function 0 is plugged first: the other functions of its device share its slot. */
-static int add_passed(struct machine *m, struct err *e)
-{
-	const struct machine_spec *s = m->spec;
-	int r = 0;
-
-	for (size_t i = 0; i < s->device_count && r >= 0; i++) {
-		if (s->devices[i].kind != MACHINE_PASSED || first_of(s, i) != i)
-			continue;
-		r = pass_add(&m->vm, &s->devices[i].passed, &m->iommu, e);
-		for (size_t j = 0; j < s->device_count && r >= 0; j++)
-			if (j != i && s->devices[j].kind == MACHINE_PASSED && first_of(s, j) == i)
-				r = pass_add(&m->vm, &s->devices[j].passed, &m->iommu, e);
-	}
-	for (unsigned i = 0; i < s->slots && r >= 0; i++)
-		r = pci_add_port(&m->vm, e);
-	return r;
-}
-
 static int renew_vm(struct machine *m, struct err *e)
 {
 	return vm_renew(&m->vm, e);
@@ -421,7 +387,8 @@ static const struct {
 	{"interrupts", make_irqs, renew_irqs},
 	{"processors", make_cpus, make_cpus},
 	{"devices", make_devices, renew_devices},
-	{"passthrough", add_passed, renew_passed}, /* maps guest memory for DMA as well */
+	{"passthrough", devices_add_passed, renew_passed}, /* maps guest memory for DMA as well */
+	{"virtio", devices_add_virtio, NULL},
 	{"pci", place_pci, place_pci},
 	{"tables", make_tables, make_tables},
 	{"kernel", load_guest, load_guest},

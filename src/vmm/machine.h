@@ -13,6 +13,7 @@
 #include "vmm/pci/root.h"
 #include "vmm/power.h"
 #include "vmm/reboot.h"
+#include "vmm/virtio/plug.h"
 #include "vmm/vm.h"
 
 #include <stdbool.h>
@@ -45,8 +46,9 @@ struct machine_device {
 	struct pass_spec passed; /* MACHINE_PASSED */
 };
 
-/* The guest to build, as the keeper describes it. Texts stay the caller's. */
+#define MACHINE_VIRTIO_MAX 16
 
+/* The guest to build, as the keeper describes it. Texts stay the caller's. */
 struct machine_spec {
 	const char *name;
 	uint64_t memory; /* [bytes] */
@@ -61,6 +63,8 @@ struct machine_spec {
 	int interrupts_fd; /* -1: none; /proc/interrupts */
 	bool no_reboot; /* a reboot is the guest's end */
 	unsigned slots; /* empty hot-plug slots beside those of the devices */
+	size_t virtio_count;
+	struct virtio_spec virtio[MACHINE_VIRTIO_MAX];
 	size_t device_count;
 	struct machine_device devices[MACHINE_DEVICES_MAX];
 };

@@ -106,6 +106,19 @@ static int devices_check(const struct wire_machine *m, struct ledger *l, struct 
 	return 0;
 }
 
+static int virtio_check(const struct wire_machine *m, struct err *e)
+{
+	if (m->virtio_count > WIRE_VIRTIO_MAX)
+		return machine_refuse(e, "the number of virtio devices");
+	for (uint32_t i = 0; i < m->virtio_count; i++) {
+		if (m->virtio[i].type != WIRE_VIRTIO_RNG)
+			return machine_refuse(e, "the type of a virtio device");
+		if (m->virtio[i].fd != WIRE_FD_NONE)
+			return machine_refuse(e, "a virtio device's descriptor");
+	}
+	return 0;
+}
+
 static int guest_check(const struct wire_machine *m, struct ledger *l, struct err *e)
 {
 	if (!name_is_plain(m->name))
@@ -128,7 +141,7 @@ static int guest_check(const struct wire_machine *m, struct ledger *l, struct er
 		!ledger_use_optional(l, m->initrd) || !ledger_use_optional(l, m->interrupts) ||
 		!ledger_use_optional(l, m->stats) || !ledger_use_optional(l, m->calls))
 		return machine_refuse(e, "a descriptor");
-	return 0;
+	return virtio_check(m, e);
 }
 
 /* Everything but the devices is as wire_machine_init() leaves it. */

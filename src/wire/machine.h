@@ -8,6 +8,7 @@
 struct err;
 
 #define WIRE_DEVICES_MAX 31
+#define WIRE_VIRTIO_MAX 16
 #define WIRE_CPUS_MAX 240
 #define WIRE_NAME_MAX 64 /* with the NUL, and so is the next */
 #define WIRE_CMDLINE_MAX 4096
@@ -39,6 +40,15 @@ enum wire_flag {
 	WIRE_PEERS = 1 << 3, /* devices may reach each other's BARs */
 };
 
+/* Ref: linux/virtio_ids.h */
+enum wire_virtio_type { WIRE_VIRTIO_RNG = 4 };
+
+/* A virtio device, which usher-vmm itself is for the guest. */
+struct wire_virtio {
+	uint32_t type; /* enum wire_virtio_type */
+	uint32_t fd; /* index: what it serves; none for an entropy device */
+};
+
 /*
  * A guest and its devices. For WIRE_ATTACH, @devices is all that counts: the functions of one card,
  * which goes into an empty slot. All before it but the header is zero, or WIRE_FD_NONE. The answer
@@ -60,6 +70,8 @@ struct wire_machine {
 	uint32_t interrupts; /* index: /proc/interrupts, or none */
 	uint32_t stats; /* index: a file to write the statistics to as JSON, or none */
 	uint32_t calls; /* index: the socket for calls to the keeper, or none */
+	uint32_t virtio_count;
+	struct wire_virtio virtio[WIRE_VIRTIO_MAX];
 	uint32_t device_count;
 	struct wire_device devices[WIRE_DEVICES_MAX];
 };

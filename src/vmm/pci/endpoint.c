@@ -30,21 +30,32 @@ static unsigned get_command(const struct endpoint *p)
 	return le16_get(p->bytes + PCI_COMMAND);
 }
 
+uint64_t endpoint_bar_read(struct endpoint *p, unsigned bar, uint64_t off, unsigned size)
+{
+	uint64_t value = all_ones(size);
+
+	if (!func_msix_read(&p->msix, bar, off, size, &value) && p->ops->read)
+		value = p->ops->read(p, bar, off, size);
+	return value;
+}
+
+void endpoint_bar_write(
+	struct endpoint *p, unsigned bar, uint64_t off, unsigned size, uint64_t value)
+{
+	if (!func_msix_write(&p->msix, bar, off, size, value) && p->ops->write)
+		p->ops->write(p, bar, off, size, value);
+}
+
 static bool bar_read(struct func_bar *b, uint64_t off, unsigned size, uint64_t *ret)
 {
-	struct endpoint *p = container_of(b->bars, struct endpoint, bars);
-
-	if (!func_msix_read(&p->msix, b->index, off, size, ret) && p->ops->read)
-		*ret = p->ops->read(p, b->index, off, size);
+	*ret = endpoint_bar_read(container_of(b->bars, struct endpoint, bars), b->index, off, size);
 	return true;
 }
 
 static bool bar_write(struct func_bar *b, uint64_t off, unsigned size, uint64_t value)
 {
-	struct endpoint *p = container_of(b->bars, struct endpoint, bars);
-
-	if (!func_msix_write(&p->msix, b->index, off, size, value) && p->ops->write)
-		p->ops->write(p, b->index, off, size, value);
+	endpoint_bar_write(
+		container_of(b->bars, struct endpoint, bars), b->index, off, size, value);
 	return true;
 }
 
@@ -80,9 +91,14 @@ static unsigned get_decoded(const struct endpoint *p)
 
 static uint32_t config_read(struct pci_func *f, unsigned off, unsigned size)
 {
-	const struct endpoint *p = endpoint_of(f);
+	struct endpoint *p = endpoint_of(f);
+	uint32_t value;
 
-	return p->ejected ? (uint32_t)all_ones(size) : func_config_read(&p->config, off, size);
+	if (p->ejected)
+		return (uint32_t)all_ones(size);
+	if (p->ops->config_read && p->ops->config_read(p, off, size, &value))
+		return value;
+	return func_config_read(&p->config, off, size);
 }
 
 static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value)
@@ -97,6 +113,8 @@ static void config_write(struct pci_func *f, unsigned off, unsigned size, uint32
 	if (p->msix.count)
 		func_msix_update(&p->msix, le16_get(p->bytes + CAP_MSIX + PCI_MSIX_FLAGS));
 	update_intx(p);
+	if (p->ops->config_wrote)
+		p->ops->config_wrote(p, off, size, value);
 }
 
 static void set_registers(struct endpoint *p)

@@ -29,6 +29,12 @@ struct endpoint_ops {
 	uint64_t (*read)(struct endpoint *p, unsigned bar, uint64_t off, unsigned size);
 	void (*write)(
 		struct endpoint *p, unsigned bar, uint64_t off, unsigned size, uint64_t value);
+	/*
+	 * A capability of the device's own, with registers that are more than memory: answers a
+	 * read, acts on what was written. Return of the former: false: it is memory. NULL: none.
+	 */
+	bool (*config_read)(struct endpoint *p, unsigned off, unsigned size, uint32_t *ret);
+	void (*config_wrote)(struct endpoint *p, unsigned off, unsigned size, uint32_t value);
 	/* The device's own state as after power-on, no I/O in flight on return. NULL: nothing. */
 	void (*reset)(struct endpoint *p);
 	/* The card has left its slot. NULL: nothing to do. */
@@ -78,6 +84,11 @@ int endpoint_add_bar(struct endpoint *p, unsigned index, enum func_bar_kind kind
  */
 int endpoint_add_msix(struct endpoint *p, unsigned count, unsigned bar, uint64_t table_off,
 	uint64_t pba_off, struct err *e);
+
+/* Accesses a register of a BAR as the guest does. Context: under `lock`. */
+uint64_t endpoint_bar_read(struct endpoint *p, unsigned bar, uint64_t off, unsigned size);
+void endpoint_bar_write(
+	struct endpoint *p, unsigned bar, uint64_t off, unsigned size, uint64_t value);
 
 /* Under `lock`. Asserts or deasserts INTx, as far as the guest lets the function have it. */
 void endpoint_set_intx(struct endpoint *p, bool asserted);

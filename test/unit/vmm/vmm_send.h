@@ -75,6 +75,9 @@ static inline int send_words_calling(const char *const *words, int calls, int *r
 			m.flags |= WIRE_TIMING;
 		} else if (strcmp(words[i], "--no-reboot") == 0) {
 			m.flags |= WIRE_NO_REBOOT;
+		} else if (strcmp(words[i], "--rng") == 0) {
+			m.virtio[m.virtio_count++] =
+				(struct wire_virtio){.type = WIRE_VIRTIO_RNG, .fd = WIRE_FD_NONE};
 		} else {
 			if (!words[i + 1])
 				send_fail("no value behind", words[i]);

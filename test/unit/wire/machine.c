@@ -78,6 +78,10 @@ START_TEST(a_guest_out_of_bounds)
 	REFUSED(m.cpus = WIRE_CPUS_MAX + 1, "the number of processors");
 	REFUSED(m.slots = WIRE_DEVICES_MAX + 1, "the number of slots");
 	REFUSED(m.flags = 1U << 31, "a flag");
+	REFUSED(m.virtio_count = WIRE_VIRTIO_MAX + 1, "the number of virtio devices");
+	REFUSED(m.virtio_count = 1, "the type of a virtio device");
+	REFUSED((m.virtio_count = 1, m.virtio[0].type = WIRE_VIRTIO_RNG),
+		"a virtio device's descriptor");
 	REFUSED(m.device_count = WIRE_DEVICES_MAX + 1, "the number of devices");
 	REFUSED(m.device_count = UINT32_MAX, "the number of devices");
 }

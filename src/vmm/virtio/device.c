@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/virtio/device.h"
+
+#include "base/bits.h"
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#define RING_FEATURES                                                     \
+	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_INDIRECT_DESC) | \
+		BIT64(VIRTIO_RING_F_EVENT_IDX))
+#define GOING (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
+
+void virtio_init(struct virtio_device *d, const struct virtio_ops *ops, const char *name,
+	const struct memory *memory)
+{
+	*d = (struct virtio_device){
+		.ops = ops,
+		.name = name,
+		.offered = ops->features | RING_FEATURES,
+	};
+	for (unsigned i = 0; i < ops->queue_count; i++) {
+		d->queues[i].memory = memory;
+		virtq_reset(&d->queues[i]);
+	}
+}
+
+static bool is_going(const struct virtio_device *d)
+{
+	return (d->status & GOING) == GOING && !(d->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+void virtio_reset(struct virtio_device *d)
+{
+	d->status = 0;
+	d->accepted = 0;
+	for (unsigned i = 0; i < d->ops->queue_count; i++)
+		virtq_reset(&d->queues[i]);
+	if (d->ops->reset)
+		d->ops->reset(d);
+	d->draining = true;
+}
+
+/* Ref: virtio 1.2, 4.1.4.3.1: the driver waits after a reset until it reads 0. */
+uint8_t virtio_status_get(struct virtio_device *d)
+{
+	if (d->draining && d->ops->is_drained && !d->ops->is_drained(d))
+		return VIRTIO_CONFIG_S_NEEDS_RESET;
+	d->draining = false;
+	return d->status;
+}
+
+/* Ref: virtio 1.2, 3.1.1: a set of features that the device cannot do is not confirmed. */
+static bool is_acceptable(const struct virtio_device *d)
+{
+	return d->accepted & BIT64(VIRTIO_F_VERSION_1) && !(d->accepted & ~d->offered);
+}
+
+static void features_settle(struct virtio_device *d)
+{
+	for (unsigned i = 0; i < d->ops->queue_count; i++) {
+		d->queues[i].event_index = d->accepted & BIT64(VIRTIO_RING_F_EVENT_IDX);
+		d->queues[i].indirect = d->accepted & BIT64(VIRTIO_RING_F_INDIRECT_DESC);
+	}
+}
+
+void virtio_status_set(struct virtio_device *d, uint8_t status)
+{
+	const uint8_t new = status &(uint8_t)~d->status;
+
+	if (!status) {
+		virtio_reset(d);
+		return;
+	}
+	/* While it drains, a driver that does not wait is not listened to. */
+	if (d->draining && virtio_status_get(d))
+		return;
+	if (new &VIRTIO_CONFIG_S_FEATURES_OK) {
+		if (!is_acceptable(d))
+			status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
+		else
+			features_settle(d);
+	}
+	/* It can set bits, and clear none but by a reset; NEEDS_RESET is the device's. */
+	d->status |= status & (uint8_t)~VIRTIO_CONFIG_S_NEEDS_RESET;
+	/* A driver may list chains, and ring, before it says 'go'. */
+	if (new &VIRTIO_CONFIG_S_DRIVER_OK)
+		for (unsigned i = 0; i < d->ops->queue_count; i++)
+			virtio_rang(d, i);
+}
+
+void virtio_accept(struct virtio_device *d, uint64_t features)
+{
+	if (!(d->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		d->accepted = features;
+}
+
+static void device_break(struct virtio_device *d, const char *why)
+{
+	if (d->status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		return;
+	log_guest(&d->misdeeds, d->name, "the guest's driver broke its %s: %s", d->ops->name, why);
+	d->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	d->transport->changed(d->transport);
+}
+
+void virtio_queue_enable(struct virtio_device *d, unsigned n)
+{
+	struct virtq *q = &d->queues[n];
+
+	if (q->enabled || !(d->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		return;
+	if (!virtq_enable(q))
+		device_break(d, q->why);
+}
+
+void virtio_rang(struct virtio_device *d, unsigned n)
+{
+	if (n < d->ops->queue_count && is_going(d) && d->queues[n].enabled)
+		d->ops->rang(d, n);
+}
+
+void virtio_returned(struct virtio_device *d, unsigned n)
+{
+	struct virtq *q = &d->queues[n];
+
+	if (is_going(d) && virtq_wants_interrupt(q))
+		d->transport->interrupt(d->transport, n);
+	if (q->broken)
+		device_break(d, q->why);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_VIRTIO_DEVICE_H
+#define VMM_VIRTIO_DEVICE_H
+
+#include "base/log.h"
+#include "vmm/virtio/queue.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lock;
+struct memory;
+struct virtio_device;
+
+/*
+ * A virtio device of any type, between its transport (vmm/virtio/pci.h), through which the driver
+ * sets it up, and its type (vmm/virtio/rng.h), which serves its queues.
+ *
+ * How it works. The driver walks the status register: acknowledge, features, queues, go. A queue is
+ * served only between 'go' and the reset. The reset takes the queues from the driver at once; the
+ * status reads 0 when the type has no chain in work any more, so that the driver knows when its
+ * memory is its own again. A chain that is returned after that is dropped (vmm/virtio/queue.h).
+ * What no driver may do breaks the device: it stands still and asks for a reset.
+ *
+ * Context: under `lock`, which is the transport's, unless a call says otherwise.
+ * Ref: virtio 1.2, 2.1 to 2.4, 3.1.
+ */
+#define VIRTIO_QUEUES_MAX 16
+
+enum virtio_type { VIRTIO_TYPE_RNG = 4 }; /* Ref: linux/virtio_ids.h */
+
+struct virtio_ops {
+	const char *name;
+	enum virtio_type type;
+	unsigned queue_count;
+	uint64_t features; /* of the type; those of rings and transport are added */
+	uint32_t config_size; /* [bytes] */
+	/* Reads the type's configuration. [@off, +@len) lies in it. NULL: it has none. */
+	void (*config_read)(struct virtio_device *d, uint32_t off, void *to, uint32_t len);
+	/*
+	 * The driver rang for queue @n. Takes what is there and returns soon: work that may block
+	 * is a worker's.
+	 */
+	void (*rang)(struct virtio_device *d, unsigned n);
+	/* The queues are gone: gives up what is in work. NULL: nothing is. */
+	void (*reset)(struct virtio_device *d);
+	/* Whether no chain of before the reset is in work. NULL: none ever is. */
+	bool (*is_drained)(struct virtio_device *d);
+	/* Frees the device. Context: without a lock. */
+	void (*fini)(struct virtio_device *d);
+};
+
+/* What a device asks of its transport, which has one of these as its part. */
+struct virtio_transport {
+	/* Interrupts the driver: chains of queue @n were returned. */
+	void (*interrupt)(struct virtio_transport *t, unsigned n);
+	/* Interrupts the driver: the status has changed. */
+	void (*changed)(struct virtio_transport *t);
+};
+
+struct virtio_device {
+	const struct virtio_ops *ops;
+	struct virtio_transport *transport;
+	struct lock *lock;
+	const char *name; /* of the guest, for messages */
+	uint64_t offered; /* features */
+	uint64_t accepted; /* as the driver wrote them */
+	uint8_t status; /* as the driver wrote it, with NEEDS_RESET */
+	bool draining; /* reset, and not drained yet */
+	struct log_guest misdeeds;
+	struct virtq queues[VIRTIO_QUEUES_MAX];
+};
+
+/* Before the transport has it. @memory: the guest's. */
+void virtio_init(struct virtio_device *d, const struct virtio_ops *ops, const char *name,
+	const struct memory *memory);
+
+uint8_t virtio_status_get(struct virtio_device *d);
+void virtio_status_set(struct virtio_device *d, uint8_t status);
+
+/* The driver accepts features: as long as it has not said that it is done. */
+void virtio_accept(struct virtio_device *d, uint64_t features);
+
+/* The driver turns queue @n on: once, between features and 'go'. */
+void virtio_queue_enable(struct virtio_device *d, unsigned n);
+
+/* The driver rang for queue @n, or a doorbell of before the reset comes late. */
+void virtio_rang(struct virtio_device *d, unsigned n);
+
+/* Power-on. */
+void virtio_reset(struct virtio_device *d);
+
+/* After returns to queue @n: interrupts the driver if it wants that; breaks with a broken queue. */
+void virtio_returned(struct virtio_device *d, unsigned n);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_VIRTIO_QUEUE_H
+#define VMM_VIRTIO_QUEUE_H
+
+#include "vmm/gpa.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct memory;
+
+/*
+ * The split virtqueue, seen by the device: the only code that touches ring memory.
+ *
+ * How it works. The driver lists chains of buffers in the available ring; the device takes one,
+ * works on it, and returns its number in the used ring. The driver may write to all of it at any
+ * time, so each field is read once, into a copy that is checked and then used. What cannot be true
+ * breaks the queue: it stays silent until it is reset, and the device asks for a reset.
+ *
+ * A chain carries the queue's generation. Whoever returns one after a reset, when its memory may
+ * be somebody else's, has it dropped.
+ *
+ * Context: under the lock of the device, but for chains, which are their taker's.
+ * Ref: virtio 1.2, 2.7.
+ */
+#define VIRTQ_SIZE_MAX 256
+#define VIRTQ_PARTS_MAX 256 /* of a chain; a driver makes none longer than the queue */
+
+/* A buffer of a chain. It need not be RAM: vmm/copy.h says. */
+struct virtq_part {
+	gpa_t gpa;
+	uint32_t size; /* [bytes] */
+};
+
+struct virtq_chain {
+	uint64_t generation;
+	uint16_t head;
+	unsigned out_count; /* the first parts: the device reads them */
+	unsigned part_count; /* the parts after those: the device writes them */
+	uint64_t out_size; /* [bytes] of all that it reads */
+	uint64_t in_size; /* [bytes] of all that it writes */
+	struct virtq_part parts[VIRTQ_PARTS_MAX];
+};
+
+struct virtq {
+	const struct memory *memory;
+	/* What the driver has set, until `enabled`. */
+	uint16_t size; /* entries, a power of two */
+	gpa_t desc, avail, used;
+	bool enabled;
+	bool event_index; /* VIRTIO_F_EVENT_IDX was accepted */
+	bool indirect; /* VIRTIO_F_INDIRECT_DESC was accepted */
+	bool broken;
+	const char *why; /* it is broken */
+	uint64_t generation; /* counts resets */
+	unsigned taken; /* chains that were not returned yet */
+	uint16_t next_avail; /* index of the next chain to take */
+	uint16_t next_used; /* index of the next one to return */
+	uint16_t told_used; /* next_used as virtq_wants_interrupt() last saw it */
+};
+
+/* Neither enabled nor broken, and every chain that is still out is lost. @memory stays. */
+void virtq_reset(struct virtq *q);
+
+/* The driver turns the queue on. Return: false: no ring can be there, so it is broken. */
+bool virtq_enable(struct virtq *q);
+
+/*
+ * Takes the next chain. Return: 1; 0 there is none; -EPROTO the queue is broken, `why` says by
+ * what.
+ */
+int virtq_take(struct virtq *q, struct virtq_chain *ret);
+
+/*
+ * Returns a chain to the driver. @written: how many bytes of the parts that the device writes were
+ * written, from the first one on without a gap. Chains may be returned in any order.
+ */
+void virtq_return(struct virtq *q, const struct virtq_chain *c, uint32_t written);
+
+/* After one or more returns: whether the driver wants to be interrupted now. */
+bool virtq_wants_interrupt(struct virtq *q);
+
+/*
+ * From now on the driver does not ring the doorbell, as far as it listens; from now on it does.
+ * Return of the latter: true: a chain came meanwhile, for which it may not ring.
+ */
+void virtq_silence(struct virtq *q);
+bool virtq_listen(struct virtq *q);
+
+/*
+ * Copies @len bytes out of the parts that the device reads, or into those that it writes, at @off
+ * of all of them. Return: 0; -ERANGE they end before, nothing was copied; -EFAULT a part is not in
+ * RAM, those before it may have been copied.
+ */
+int virtq_read(
+	const struct virtq *q, const struct virtq_chain *c, uint64_t off, void *to, uint64_t len);
+int virtq_write(const struct virtq *q, const struct virtq_chain *c, uint64_t off, const void *from,
+	uint64_t len);
+
+#endif
