@@ -34,6 +34,7 @@ static const struct {
 	{NULL, "output", {COMPLETE_COLUMN, NULL}},
 	{NULL, "port", {COMPLETE_ADDRESS, NULL}},
 	{NULL, "return", {COMPLETE_WORD, "driver vfio none"}},
+	{NULL, "rng", {COMPLETE_WORD, "on off"}},
 	{NULL, "snapshot", {COMPLETE_FILE, NULL}},
 	{NULL, "stats", {COMPLETE_FILE, NULL}},
 	{NULL, "timeout", {COMPLETE_NOTHING, NULL}},

@@ -30,6 +30,7 @@ struct run_words {
 	const char *trace[RUN_TRACE_MAX];
 	size_t trace_count;
 	enum bind_return how;
+	bool rng;
 	bool json;
 };
 
@@ -39,6 +40,7 @@ enum {
 	OPT_CMDLINE,
 	OPT_MEMORY,
 	OPT_CPUS,
+	OPT_RNG,
 	OPT_NAME,
 	OPT_ENGINE,
 	OPT_RETURN,
@@ -70,6 +72,14 @@ static int take_cpus(struct run_words *w, const char *text)
 			SPEC_CPUS_MAX);
 	w->loan.spec.cpus = (unsigned)n;
 	w->loan.spec.has_cpus = true;
+	return 0;
+}
+
+static int take_rng(struct run_words *w, const char *text)
+{
+	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+		return option_wrong(w->loan.verb, "--rng: '%s' is neither on nor off", text);
+	w->rng = strcmp(text, "on") == 0;
 	return 0;
 }
 
@@ -130,6 +140,8 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_memory(w, text);
 	case OPT_CPUS:
 		return take_cpus(w, text);
+	case OPT_RNG:
+		return take_rng(w, text);
 	case OPT_ENGINE:
 		return take_engine(w, text);
 	case OPT_RETURN:
@@ -168,6 +180,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"cmdline", required_argument, NULL, OPT_CMDLINE},
 		{"memory", required_argument, NULL, OPT_MEMORY},
 		{"cpus", required_argument, NULL, OPT_CPUS},
+		{"rng", required_argument, NULL, OPT_RNG},
 		{"name", required_argument, NULL, OPT_NAME},
 		{"engine", required_argument, NULL, OPT_ENGINE},
 		{"return", required_argument, NULL, OPT_RETURN},
@@ -280,6 +293,8 @@ static void print_guest(const struct run_words *w)
 		(void)printf("initrd: %s\n", s->initrd);
 	if (s->cmdline)
 		(void)printf("cmdline: %s\n", s->cmdline);
+	for (size_t i = 0; i < s->virtio_count; i++)
+		(void)printf("virtio: %s\n", spec_virtio_name(s->virtio[i].type));
 }
 
 static void put_layout(struct json *doc, const struct fit_layout *l)
@@ -301,6 +316,14 @@ static void put_layout(struct json *doc, const struct fit_layout *l)
 	json_put_number(to, "bars_low_room", LAYOUT_MEM32_SIZE);
 	json_put_number(to, "bars_high", l->mem64);
 	json_put_number(to, "bars_high_room", l->layout.mem64.size);
+}
+
+static void put_virtio(struct json *guest, const struct guest_spec *s)
+{
+	struct json *list = json_put_list(guest, "virtio");
+
+	for (size_t i = 0; i < s->virtio_count; i++)
+		json_put_text(json_push_map(list), "type", spec_virtio_name(s->virtio[i].type));
 }
 
 static void put_checked(struct json *doc, const struct fit_name *names)
@@ -341,6 +364,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_text(guest, "kernel", s->kernel);
 	json_put_text(guest, "initrd", s->initrd);
 	json_put_text(guest, "cmdline", s->cmdline);
+	put_virtio(guest, s);
 	plan_json(doc, p);
 	put_layout(doc, layout);
 	put_checked(doc, fit_names(w->engine));
@@ -438,9 +462,19 @@ static int trace_add(struct run_words *w, const char *text)
 	return LEAVE_USAGE;
 }
 
+static int add_virtio(struct run_words *w, struct err *e)
+{
+	const struct guest_virtio rng = {.type = GUEST_VIRTIO_RNG};
+
+	return w->rng ? spec_add_virtio(&w->loan.spec, &rng, e) : 0;
+}
+
 static int check_spec(struct run_words *w, struct err *e)
 {
-	int r = spec_check(&w->loan.spec, e);
+	int r = add_virtio(w, e);
+	if (r < 0)
+		return r;
+	r = spec_check(&w->loan.spec, e);
 	if (r < 0)
 		return r;
 	r = w->engine->check(&w->loan.spec, e);
@@ -519,6 +553,8 @@ const struct verb verb_run = {
 		"      --memory SIZE      memory of the guest (default: 512M)\n"
 		"      --hugepages        take the memory from the host's pool of huge pages\n"
 		"      --cpus N           processors of the guest (default: 1)\n"
+		"      --rng on|off       a virtio entropy device, which the guest's kernel draws\n"
+		"                         random numbers from (default: off)\n"
 		"      --name NAME        name of the guest (default: guest)\n"
 		"      --engine NAME      usher, which is usher-vmm, or qemu (default: usher);\n"
 		"                         the environment variable QEMU_SYSTEM names QEMU's\n"

@@ -234,6 +234,13 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	return r < 0 ? r : describe_figures(s, run, m, fds, e);
 }
 
+static void describe_virtio(const struct guest_spec *s, struct wire_machine *m)
+{
+	for (size_t i = 0; i < s->virtio_count; i++)
+		m->virtio[m->virtio_count++] =
+			(struct wire_virtio){.type = s->virtio[i].type, .fd = WIRE_FD_NONE};
+}
+
 static int describe_devices(const struct guest_spec *s, struct engine_run *run,
 	struct wire_machine *m, struct wire_fds *fds, struct err *e)
 {
@@ -273,6 +280,7 @@ static int send_description(const struct guest_spec *s, struct engine_run *run, 
 	int r = describe_guest(s, run, &m, &fds, e);
 	if (r < 0)
 		return r;
+	describe_virtio(s, &m);
 	r = describe_devices(s, run, &m, &fds, e);
 	if (r < 0)
 		return r;

@@ -113,6 +113,16 @@ static void add_device(const struct guest_device *d, size_t i, struct program *p
 		rom, d->rom);
 }
 
+static void add_virtio(const struct guest_virtio *v, size_t i, struct program *p)
+{
+	program_word(p, "-device");
+	switch (v->type) {
+	case GUEST_VIRTIO_RNG:
+		program_arg(p, "virtio-rng-pci,id=usher-virtio%zu", i);
+		break;
+	}
+}
+
 static void add_words(const struct guest_spec *s, struct program *p)
 {
 	/* For its window and its sound. */
@@ -126,6 +136,8 @@ static void add_words(const struct guest_spec *s, struct program *p)
 	add_size(s, p);
 	for (size_t i = 0; i < s->device_count; i++)
 		add_device(&s->devices[i], i, p);
+	for (size_t i = 0; i < s->virtio_count; i++)
+		add_virtio(&s->virtio[i], i, p);
 }
 
 static int check_program(const struct guest_spec *s, struct err *e)

@@ -81,6 +81,21 @@ int spec_add_device(struct guest_spec *s, const char *text, struct err *e)
 	return 0;
 }
 
+const char *spec_virtio_name(enum guest_virtio_type type)
+{
+	static const char *const names[] = {[GUEST_VIRTIO_RNG] = "rng"};
+
+	return names[type];
+}
+
+int spec_add_virtio(struct guest_spec *s, const struct guest_virtio *v, struct err *e)
+{
+	if (s->virtio_count == SPEC_VIRTIO_MAX)
+		return err_say(e, -E2BIG, "more than %d virtio devices", SPEC_VIRTIO_MAX);
+	s->virtio[s->virtio_count++] = *v;
+	return 0;
+}
+
 int spec_add_env(struct guest_spec *s, const char *text, struct err *e)
 {
 	if (!text[0] || text[0] == '=')
@@ -147,6 +162,32 @@ int spec_open_file(const char *option, const char *path, struct err *e)
 	return -EINVAL;
 }
 
+/* The functions of one card share a slot of the guest. */
+static size_t card_count(const struct guest_spec *s)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->device_count; i++) {
+		size_t first = 0;
+		while (!pci_address_same_slot(s->devices[first].address, s->devices[i].address))
+			first++;
+		count += first == i;
+	}
+	return count;
+}
+
+static int check_slots(const struct guest_spec *s, struct err *e)
+{
+	size_t cards = card_count(s);
+
+	if (cards + s->virtio_count <= SPEC_DEVICES_MAX)
+		return 0;
+	err_say(e, -EINVAL, "%zu lent cards and %zu virtio devices: a guest has %d slots", cards,
+		s->virtio_count, SPEC_DEVICES_MAX);
+	err_hint(e, "give the guest fewer");
+	return -EINVAL;
+}
+
 static int check_file(const char *option, const char *path, struct err *e)
 {
 	cleanup_fd int fd = path ? spec_open_file(option, path, e) : -1;
@@ -182,6 +223,9 @@ int spec_check(const struct guest_spec *s, struct err *e)
 		err_hint(e, "more processors need x2APIC, which a guest of usher does not have");
 		return -EINVAL;
 	}
+	r = check_slots(s, e);
+	if (r < 0)
+		return r;
 	r = check_cmdline(s->cmdline, e);
 	if (r < 0)
 		return r;

@@ -14,6 +14,7 @@ struct guest_files;
 
 #define SPEC_NAME_MAX 48 /* a guest's name becomes a file name */
 #define SPEC_DEVICES_MAX 31 /* usher-vmm has a root port for each */
+#define SPEC_VIRTIO_MAX 16
 #define SPEC_CPUS_MAX 240 /* 8-bit APIC ids: usher-vmm has no x2APIC */
 #define SPEC_CMDLINE_MAX 2047 /* [bytes] of an x86 kernel: COMMAND_LINE_SIZE, less the NUL */
 #define SPEC_ENV_MAX 32
@@ -32,6 +33,13 @@ struct guest_device {
 	unsigned trace; /* bit N: print each access of the guest to BAR N */
 };
 
+/* Virtio devices. Ref: linux/virtio_ids.h */
+enum guest_virtio_type { GUEST_VIRTIO_RNG = 4 };
+
+struct guest_virtio {
+	enum guest_virtio_type type;
+};
+
 struct guest_spec {
 	const char *name;
 	const char *kernel; /* path: bzImage or ELF vmlinux; NULL: the engine's own boot */
@@ -47,6 +55,8 @@ struct guest_spec {
 	bool timing; /* print start-up phases and exits at the end */
 	bool stats; /* print exits, interrupts and mapped memory at the end */
 	const char *stats_file; /* the same as JSON into this file; NULL: not */
+	size_t virtio_count;
+	struct guest_virtio virtio[SPEC_VIRTIO_MAX];
 	size_t device_count;
 	struct guest_device devices[SPEC_DEVICES_MAX];
 	char *const *engine_args; /* after "--", NULL-terminated; NULL: none */
@@ -69,6 +79,12 @@ struct guest_spec {
  */
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
 
+/* Return: static, as 'rng'. */
+const char *spec_virtio_name(enum guest_virtio_type type);
+
+/* Appended to @s. Return: 0, -E2BIG. */
+int spec_add_virtio(struct guest_spec *s, const struct guest_virtio *v, struct err *e);
+
 /*
  * "NAME=value" or "NAME" as --env takes it, appended to @s.
  * Return: 0, -EINVAL (no name), -E2BIG.
@@ -87,7 +103,7 @@ int spec_add_trace(struct guest_spec *s, const char *text, struct err *e);
  */
 int spec_open_file(const char *option, const char *path, struct err *e);
 
-/* Checks the description itself: name, memory, cpus, and its files. Return: 0, -EINVAL. */
+/* Checks the description itself: name, memory, cpus, slots, and its files. Return: 0, -EINVAL. */
 int spec_check(const struct guest_spec *s, struct err *e);
 
 #endif

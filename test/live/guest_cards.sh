@@ -5,7 +5,7 @@
 # timeout: 600
 # One guest with seven functions. The disks behind NVMe, USB and a RAID controller read correctly.
 # Both network cards transfer a file, one of them with each kind of interrupt, the other also by its
-# ports. edu computes. A ROM is the card's own or the file's. The screen shows what the guest draws.
+# ports. edu computes. Random numbers come from the host. A ROM is the card's own or the file's. The screen shows what the guest draws.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -88,6 +88,8 @@ carry() { # WHAT CARD
 	ip addr flush dev $net
 	ip link set $net down
 }
+echo "guest: $(cat /sys/class/misc/hw_random/rng_current)" \
+	"$(dd if=/dev/hwrng bs=32 count=2 2>/dev/null | sort -u | wc -c) bytes"
 nic=$(address_of 8086:10d3)
 old=$(address_of 10ec:8139)
 echo "guest: functions ${nic#*:} ${edu#*:}"
@@ -128,8 +130,9 @@ read word
 END
 # shellcheck disable=SC2086 # these are several words
 # The text console of the emulated host may be on the display.
-open_guest --name cards --memory 256M --allow=gpu $devices
+open_guest --name cards --memory 256M --rng on --allow=gpu $devices
 wait_for_guest '^guest: drawn'
+expect_guest '^guest: virtio_rng.0 6[4-5] bytes'
 
 # The outer QEMU sees the card's screen, and writes it next to the job of this boot.
 . /run/lab/settings

@@ -188,7 +188,29 @@ START_TEST(command_lines_fit_into_a_kernel)
 }
 END_TEST
 
+START_TEST(cards_and_virtio_devices_share_the_slots)
+{
+	const struct guest_virtio rng = {.type = GUEST_VIRTIO_RNG};
+	struct guest_spec s = spec_good();
+	struct err e = {0};
+	char address[16];
+
+	/* 16 cards, the last with two functions: 16 slots. */
+	for (unsigned i = 0; i < 17; i++) {
+		(void)snprintf(address, sizeof(address), "%02x:00.%u", 1 + i - i / 16, i / 16);
+		ck_assert_int_eq(spec_add_device(&s, address, &e), 0);
+	}
+	for (unsigned i = 0; i < 15; i++)
+		ck_assert_int_eq(spec_add_virtio(&s, &rng, &e), 0);
+	ck_assert_msg(spec_check(&s, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(spec_add_virtio(&s, &rng, &e), 0);
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "16 lent cards and 16 virtio devices: a guest has 31 slots");
+	ck_assert_int_eq(spec_add_virtio(&s, &rng, &e), -E2BIG);
+}
+END_TEST
+
 SUITE("spec", roms_and_traces, devices_have_addresses_and_keys, bad_devices_change_nothing,
 	refuses_a_device_twice, refuses_too_many_devices, names_become_file_names,
 	sizes_have_bounds, files_must_be_readable, files_must_be_regular,
-	command_lines_fit_into_a_kernel)
+	command_lines_fit_into_a_kernel, cards_and_virtio_devices_share_the_slots)
