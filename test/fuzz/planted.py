@@ -52,6 +52,12 @@ BUGS = [
      "if (s->phys_bits && s->phys_bits + 1 < (e->eax & 0xff))"),
     ("machine", "src/vmm/acpi/acpi.c", "the sum leaves a byte out",
      "h[9] = sum_to_zero(h, len);", "h[9] = sum_to_zero(h, len - 1);"),
+    ("queue", "src/vmm/virtio/queue.c", "a chain of before the reset is returned",
+     "if (c->generation != q->generation || q->broken)", "if (q->broken)"),
+    ("queue", "src/vmm/virtio/queue.c", "a chain has one part too many",
+     "if (c->part_count == VIRTQ_PARTS_MAX)", "if (c->part_count > VIRTQ_PARTS_MAX)"),
+    ("queue", "src/vmm/virtio/queue.c", "the sizes of the parts wrap",
+     "if (!range_ok(off, len, c->in_size))", "if (off + len > c->in_size)"),
 ]
 
 

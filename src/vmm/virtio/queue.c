@@ -183,10 +183,10 @@ int virtq_take(struct virtq *q, struct virtq_chain *ret)
 
 void virtq_return(struct virtq *q, const struct virtq_chain *c, uint32_t written)
 {
-	const uint64_t at = q->used.v + USED_RING + 8 * (uint64_t)(q->next_used % q->size);
-
 	if (c->generation != q->generation || q->broken)
 		return;
+	/* Not before: after a reset the driver may have set a size of 0. */
+	const uint64_t at = q->used.v + USED_RING + 8 * (uint64_t)(q->next_used % q->size);
 	q->taken--;
 	if (memory_le32_put(q->memory, GPA(at), c->head) < 0 ||
 		memory_le32_put(q->memory, GPA(at + 4), written) < 0) {
