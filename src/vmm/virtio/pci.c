@@ -13,6 +13,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 /* Ref: virtio 1.2, 4.1.2: the vendor, and 0x1040 + the type, without legacy registers. */
@@ -304,12 +305,22 @@ static void window_wrote(struct endpoint *e, unsigned off, unsigned size, uint32
 	line_update(p);
 }
 
+/* The driver's own reset leaves the window alone, for it may have come through it. */
+static void window_reset(struct virtio_pci *p)
+{
+	uint8_t *cap = p->endpoint.bytes + CAP_PCI_CFG;
+
+	cap[offsetof(struct virtio_pci_cap, bar)] = 0;
+	memset(cap + offsetof(struct virtio_pci_cap, offset), 0, 2 * sizeof(uint32_t));
+}
+
 static void function_reset(struct endpoint *e)
 {
 	struct virtio_pci *p = pci_of(e);
 
 	virtio_reset(p->device);
 	registers_reset(p);
+	window_reset(p);
 }
 
 static void kicks_close(struct virtio_pci *p)

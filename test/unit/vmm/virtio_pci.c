@@ -348,6 +348,8 @@ START_TEST(is_as_new_after_a_reset_of_its_bus)
 {
 	start();
 	set_up(feature(VIRTIO_F_VERSION_1));
+	config_put(window + offsetof(struct virtio_pci_cap, offset), 4, 12);
+	config_put(window + offsetof(struct virtio_pci_cap, length), 4, 4);
 	/* That of the root port above it, which is 00:01.0. */
 	pci_config_write_at(
 		machine.vm.pci, 0, 1 << 3, PCI_BRIDGE_CONTROL, 2, PCI_BRIDGE_CTL_BUS_RESET);
@@ -357,6 +359,8 @@ START_TEST(is_as_new_after_a_reset_of_its_bus)
 	wait_for_reset();
 	ck_assert_uint_eq(common_get(COMMON(queue_enable), 2), 0);
 	ck_assert_uint_eq(common_get(COMMON(queue_msix_vector), 2), VIRTIO_MSI_NO_VECTOR);
+	ck_assert_uint_eq(config_get(window + offsetof(struct virtio_pci_cap, offset), 4), 0);
+	ck_assert_uint_eq(config_get(window + offsetof(struct virtio_pci_cap, length), 4), 0);
 	finish();
 }
 END_TEST
