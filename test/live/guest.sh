@@ -3,6 +3,9 @@
 
 kernel=$(cat /run/lab/kernel)
 initrd=$(cat /run/lab/initrd)
+# A guest whose kernel oopses ends at once. Otherwise the kernel ends one of its threads, and a boot
+# that needs this thread waits forever.
+boot_words='console=ttyS0 quiet panic=-1 oops=panic'
 
 # The cards of the topology of that name. The first two are functions of one card, in one slot.
 all_cards='8086:10d3 1234:11e8 1b36:000d 1000:0079 10ec:8139 1234:1111 1b36:0010'
@@ -41,7 +44,12 @@ flags_cannot_be() {
 # guest WISH [OPTION…]: runs a guest to its end, or until the test kills it. lab/guest-init explains
 # usher.do=WISH.
 guest() {
-	until run_guest "$@" >"$work/born"; status_=$?; ! stillborn "$work/born"; do :; done
+	be_born run_guest "$@"
+}
+
+# be_born COMMAND…: runs a guest on standard output to its end, again while it is stillborn.
+be_born() {
+	until "$@" >"$work/born"; status_=$?; ! stillborn "$work/born"; do :; done
 	cat "$work/born"
 	return $status_
 }
@@ -50,7 +58,21 @@ run_guest() {
 	wish_=$1
 	shift
 	${become:-} usher run --kernel "$kernel" --initrd "$initrd" \
-		--cmdline "console=ttyS0 quiet panic=-1 usher.do=$wish_" "$@" </dev/null
+		--cmdline "$boot_words usher.do=$wish_" "$@" </dev/null
+}
+
+# qemu_guest WISH [OPTION…]: as guest, with a stock QEMU as the engine.
+qemu_guest() {
+	be_born run_qemu_guest "$@"
+}
+
+board='-nodefaults -no-user-config -display none -no-reboot -M q35 -accel kvm -cpu host -serial stdio'
+run_qemu_guest() {
+	wish_=$1
+	shift
+	# shellcheck disable=SC2086 # these are several words
+	${become:-} usher run --engine=qemu --kernel "$kernel" --initrd "$initrd" \
+		--cmdline "$boot_words usher.do=$wish_" "$@" -- $board </dev/null
 }
 
 # start_guest WISH [OPTION…]: runs a guest in the background, and waits until it is ready. Its
@@ -98,7 +120,7 @@ open_guest() {
 
 run_script() {
 	usher run --kernel "$kernel" --initrd "$initrd" "$@" <"$work/to_guest" \
-		--cmdline "console=ttyS0 quiet panic=-1 ${words:-} usher.do=${wish:-script}"
+		--cmdline "$boot_words ${words:-} usher.do=${wish:-script}"
 }
 
 # wait_for_guest PATTERN: until a line of the guest or of usher run matches; fails at an early end.

@@ -22,11 +22,27 @@ for_anyone() {
 	done
 }
 
-# fail TEXT: ends the test as failed, after the last lines of the guest's console.
+# fail TEXT: ends the test as failed, after what is known of its guest.
 fail() {
-	[ ! -s "$work/console" ] || tail -n 40 "$work/console"
+	for file_ in console keeper; do
+		[ ! -s "$work/$file_" ] || { echo "$file_:"; tail -n 60 "$work/$file_"; }
+	done
+	show_guests 2>&1
 	echo "FAILED: $*"
 	exit 1
+}
+
+# show_guests: what the threads of each running guest wait for, how often they waited and were
+# preempted, and what KVM has counted.
+show_guests() {
+	for vmm_ in $(pidof usher-vmm qemu-system-x86_64); do
+		for task_ in "/proc/$vmm_/task"/*; do
+			echo "$vmm_, $(cat "$task_/comm"):" $(sed -n 's/_ctxt_switches:/ switches/p' "$task_/status")
+			head -n 3 "$task_/stack"
+		done
+		mountpoint -q /sys/kernel/debug || mount -t debugfs debug /sys/kernel/debug
+		grep -rs '[1-9]' /sys/kernel/debug/kvm/"$vmm_"-*
+	done
 }
 
 # skip REASON: the test cannot run here; the reason is its last line.

@@ -50,5 +50,5 @@ run_lspci_by_qemu() {
 	# shellcheck disable=SC2086 # these are several words
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M q35 -accel kvm -cpu host \
 		-m 256 -serial stdio -kernel "$kernel" -initrd "$initrd" $ports_ \
-		-append 'console=ttyS0 quiet panic=-1 usher.do=script' >"$work/qemu" 2>"$work/err" </dev/null
+		-append "$boot_words usher.do=script" >"$work/qemu" 2>"$work/err" </dev/null
 }

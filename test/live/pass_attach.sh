@@ -74,11 +74,14 @@ for device in "$disk" "$nic"; do to_vfio "$device"; done
 console=$work/console
 mkfifo "$work/to_guest" "$work/commands"
 : >"$console"
-{
+run_attach() {
 	"$top/build/test/live/vmm_attach" usher-vmm --slots 2 --memory 256M --kernel "$kernel" \
-		--initrd "$initrd" --cmdline "console=ttyS0 quiet panic=-1 usher.do=script" \
+		--initrd "$initrd" --cmdline "$boot_words usher.do=script" \
 		<"$work/to_guest" 3<"$work/commands"
-	echo "usher ended: $?"
+}
+{
+	until run_attach; status_=$?; ! stillborn "$console"; do :>"$console"; done
+	echo "usher ended: $status_"
 } >>"$console" 2>&1 &
 exec 8>"$work/to_guest" 7>"$work/commands"
 

@@ -10,17 +10,10 @@
 
 nvme=$(nvme_address) || fail 'no NVMe disk'
 expected=$(disk_checksum "$(block_of "$nvme")")
-out=$work/console
 guest_script "$top/build/test/live/hammer" </dev/null
-mkfifo "$work/to_guest"
-{
-	usher run --name torture --device "$nvme" --memory 256M --cpus 2 --stats --kernel "$kernel" \
-		--initrd "$initrd" --cmdline 'console=ttyS0 quiet iomem=relaxed usher.do=shell' \
-		<"$work/to_guest"
-	echo "usher ended: $?"
-} >"$out" 2>&1 &
-exec 8>"$work/to_guest"
-wait_until 120 grep -q 'guest: ready' "$out"
+words=iomem=relaxed wish=shell
+open_guest --name torture --device "$nvme" --memory 256M --cpus 2 --stats
+wait_for_guest '^guest: ready'
 
 cat >&8 <<'END'
 for a in devmem seq printf hexdump tail grep; do ln -sf busybox /bin/$a; done
@@ -41,16 +34,16 @@ until [ -b /dev/nvme0n1 ] || [ $n = 600 ]; do n=$((n + 1)); sleep 0.1; done
 sum=$(dd if=/dev/nvme0n1 bs=1M count=8 iflag=direct 2>/dev/null | sha256sum | cut -d' ' -f1)
 echo "sum $sum"; exit
 END
-wait_until 200 grep -q 'usher ended' "$out"
-cat "$out"
+wait_for_guest '^usher ended'
+cat "$console"
 for state in decoding D0; do
-	grep -q "# $state 0x00010400" "$out" || fail "$state: the registers do not read"
+	grep -q "# $state 0x00010400" "$console" || fail "$state: the registers do not read"
 done
 for state in 'no decoding' D3hot; do
-	grep -q "# $state 0xFFFFFFFF" "$out" || fail "$state: the registers are not all-ones"
+	grep -q "# $state 0xFFFFFFFF" "$console" || fail "$state: the registers are not all-ones"
 done
-grep -q 'processors 2' "$out" || fail 'the guest has not two processors'
-grep -q 'hammer: answers=[1-9][0-9]* nobody=[1-9]' "$out" || fail 'the registers were not read in both states'
-grep -q 'stats: exits.faults 0$' "$out" || fail 'pages went while the guest had them mapped'
-grep -q "$expected" "$out" || fail 'the disk does not read as before'
-grep -q 'usher ended: 0' "$out" || fail 'usher run failed'
+grep -q 'processors 2' "$console" || fail 'the guest has not two processors'
+grep -q 'hammer: answers=[1-9][0-9]* nobody=[1-9]' "$console" || fail 'the registers were not read in both states'
+grep -q 'stats: exits.faults 0$' "$console" || fail 'pages went while the guest had them mapped'
+grep -q "$expected" "$console" || fail 'the disk does not read as before'
+grep -q 'usher ended: 0' "$console" || fail 'usher run failed'

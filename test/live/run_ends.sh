@@ -48,12 +48,16 @@ back 'kill -9 of usher-vmm'
 
 # The reader of its output ends first, as `tee` does at Ctrl-C.
 mkfifo "$work/log"
-cat <"$work/log" >"$work/console" &
-reader=$!
-usher run --kernel "$kernel" --initrd "$initrd" --device "$disk" </dev/null >"$work/log" 2>&1 \
-	--cmdline 'console=ttyS0 quiet panic=-1 usher.do=sleep' &
-keeper=$!
-wait_until 120 ready_or_ended
+start_read() {
+	cat <"$work/log" >"$work/console" &
+	reader=$!
+	become=exec
+	run_guest sleep --device "$disk" >"$work/log" 2>&1 &
+	become=
+	keeper=$!
+	wait_until 120 ready_or_ended
+}
+until start_read; ! stillborn "$work/console"; do wait "$keeper"; done
 kill -9 $reader
 kill -INT "$keeper"
 wait "$keeper"
@@ -98,7 +102,7 @@ PY
 at_terminal() {
 	rm -f /run/usher/fill
 	python3 "$work/terminal.py" "$work/console" usher run --kernel "$kernel" --initrd "$initrd" \
-		--device "$disk" --cmdline 'console=ttyS0 quiet panic=-1 usher.do=sleep'
+		--device "$disk" --cmdline "$boot_words usher.do=sleep"
 }
 until at_terminal; status=$?; ! stillborn "$work/console"; do :; done
 expect_equal "the keeper's exit status after the end of its terminal" 129 $status

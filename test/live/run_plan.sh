@@ -12,22 +12,13 @@ disk=$(nvme_address) || fail 'no NVMe disk'
 raid=$(address_of 1000:0079) || fail 'no RAID controller'
 usb=$(address_of 1b36:000d) || fail 'no USB controller'
 before=$(all_drivers)
-board='-nodefaults -no-user-config -display none -no-reboot -M q35 -accel kvm -cpu host -serial stdio'
 
 usher_runs() { # [OPTION…]
 	guest poweroff $plan --memory 256M "$@"
 }
 
 qemu_runs() {
-	until run_qemu "$@" >"$work/born"; status_=$?; ! stillborn "$work/born"; do :; done
-	cat "$work/born"
-	return $status_
-}
-
-run_qemu() {
-	# shellcheck disable=SC2086 # these are several words
-	${become:-} usher run --engine=qemu $plan --kernel "$kernel" --initrd "$initrd" --memory 256M \
-		--cmdline 'console=ttyS0 quiet panic=-1 usher.do=poweroff' "$@" -- $board </dev/null
+	qemu_guest poweroff $plan --memory 256M "$@"
 }
 
 # Without these two capabilities, root has a limit of locked memory.

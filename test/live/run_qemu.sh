@@ -9,12 +9,8 @@
 disk=$(nvme_address)
 block=$(block_of "$disk")
 before=$(disk_checksum "$block")
-board='-nodefaults -no-user-config -display none -no-reboot -M q35 -accel kvm -cpu host -serial stdio'
 
-# shellcheck disable=SC2086
-expect_ok usher run --engine=qemu --name other --kernel "$kernel" --initrd "$initrd" \
-	--cmdline 'console=ttyS0 quiet usher.do=checksum' --memory 512M --device "$disk" \
-	-- $board </dev/null
+expect_ok qemu_guest checksum --name other --memory 512M --device "$disk"
 expect_text "guest: nvme0n1 $before"
 expect_driver "$disk" nvme
 expect_override "$disk" none

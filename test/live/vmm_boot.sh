@@ -3,16 +3,15 @@
 # timeout: 240
 # usher-vmm alone, with the distribution's kernel: how a guest ends, what it sees, what it costs.
 . "${0%/*}/lib.sh"
-
-cmdline='console=ttyS0 quiet panic=-1'
+. "${0%/*}/guest.sh"
 
 # vmm WISH [OPTION…]: runs usher-vmm.
-vmm() (
-	wish=$1
+vmm() {
+	wish_=$1
 	shift
-	exec "$top/build/test/live/vmm_send" usher-vmm --name t --memory 256M --kernel "$(cat /run/lab/kernel)" \
-		--initrd "$(cat /run/lab/initrd)" --cmdline "$cmdline usher.do=$wish" "$@"
-)
+	${become:-} "$top/build/test/live/vmm_send" usher-vmm --name t --memory 256M --kernel "$kernel" \
+		--initrd "$initrd" --cmdline "$boot_words usher.do=$wish_" "$@"
+}
 
 # Console input and two processors; the same boot measures the cost.
 ask() {
@@ -23,11 +22,17 @@ for applet in nproc sed dmesg; do
 	/bin/busybox --list | grep -qx $applet || skip "this busybox has no $applet"
 done
 mkfifo "$work/in"
-vmm shell --cpus 2 --timing <"$work/in" >"$work/out" 2>"$work/err" &
-job=$!
-exec 8>"$work/in"
-wait_until 90 grep -q 'guest: ready' "$work/out"
-vmm=$(pidof usher-vmm) # $! is a shell that waits for it
+start_vmm() {
+	become=exec # $! is to be usher-vmm itself
+	vmm shell --cpus 2 --timing <"$work/in" >"$work/console" 2>"$work/keeper" &
+	become=
+	keeper=$!
+	exec 8>"$work/in"
+	wait_until 90 ready_or_ended
+}
+until start_vmm; ! stillborn "$work/console"; do wait "$keeper"; done
+grep -q 'guest: ready' "$work/console" || fail 'the guest ended early'
+vmm=$(vmm_pid)
 
 # [KiB] The memory of the process besides the guest's RAM.
 beside=$(awk '/^[0-9a-f]+-/ {size = 0} /^Size:/ {size = $2} /^Pss:/ && size < 262144 {sum += $2}
@@ -41,8 +46,10 @@ for thread in 'vcpu 0' 'vcpu 1'; do
 done
 
 ask >&8
-wait "$job" || fail_with_output "exit status $?"
+wait "$keeper" || fail "exit status $?"
 command='usher-vmm, usher.do=shell'
+cp "$work/console" "$work/out"
+cp "$work/keeper" "$work/err"
 expect_text 'processors:2'
 # The name is the host's, and configuration space is there before ACPI is.
 expect_text "$(grep -m 1 '^model name' /proc/cpuinfo)"
@@ -53,9 +60,9 @@ grep '^timing' "$work/err"
 exits=$(sed -n 's/^timing: exits //p' "$work/err")
 [ "$exits" -le 3000 ] || fail "$exits exits to user space"
 
-expect_ok vmm reboot --no-reboot </dev/null
+expect_ok be_born vmm reboot --no-reboot </dev/null
 expect_text 'guest rebooted'
 
-expect_status 1 vmm panic </dev/null
+expect_status 1 be_born vmm panic </dev/null
 expect_text 'Kernel panic'
 expect_text 'guest crashed: its kernel panicked'
