@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Runs test/live/*.sh inside the emulated host, in as few boots as their needs allow.
+"""Runs test/live/*.sh inside emulated hosts, in as few boots as their needs allow, and as many at a time
+as the machine has room for.
 
 Executable files are tests, which source the others. The first comment lines say what a test needs:
   # topology: desktop     lab/topology/NAME (default: minimal)
@@ -16,6 +17,7 @@ Executable files are tests, which source the others. The first comment lines say
                           the last may end by power-off; $USHER_LAB_BOOT counts them; topology,
                           init and argument may be lists then, such as minimal,desktop
 """
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -25,8 +27,11 @@ import sys
 
 import cache
 import disk
+import kernel
 import machine
 import session
+import small
+import workers
 
 HERE = pathlib.Path(__file__).parent
 LIVE = HERE.parent / "test" / "live"
@@ -167,18 +172,44 @@ class Passing:
         self.report.feed(b"".join(lines))
 
 
+def run_one_batch(names):
+    """What a worker does (lab/workers.py)."""
+    batch = [test for test in chosen([]) if test.name in names]
+    try:
+        if batch[0].own_boot:
+            run_alone(batch[0])
+        else:
+            run_batch(batch)
+    except cache.LabError as error:
+        for test in batch:
+            print(f"not ok live/{test.name}: {error}", flush=True)
+
+
+def seconds_of(batch):
+    """At most. What may take long begins first, so that no processor is idle at the end."""
+    return sum(test.seconds for test in batch) * batch[0].boots
+
+
+def fetch_kernels(tests):
+    """Now, because a kernel that is being built would slow down a test beside it."""
+    with contextlib.suppress(cache.LabError):  # those who need it report it
+        for version in {test.wish.kernel for test in tests}:
+            kernel.find(version)
+        if any(test.wish.guest == "small" for test in tests):
+            small.find()
+
+
 def main():
     session.die_on_signals()
+    if sys.argv[1:2] == ["--batch"]:
+        run_one_batch(sys.argv[2:])
+        return
     tests = chosen(sys.argv[1:])
-    for batch in batches(tests):
-        try:
-            if batch[0].own_boot:
-                run_alone(batch[0])
-            else:
-                run_batch(batch)
-        except cache.LabError as error:
-            for test in batch:
-                print(f"not ok live/{test.name}: {error}", flush=True)
+    fetch_kernels(tests)
+    commands = [[sys.executable, "-B", __file__, "--batch", *(test.name for test in batch)]
+                for batch in sorted(batches(tests), key=seconds_of, reverse=True)]
+    if not workers.run(commands, workers.most()):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
