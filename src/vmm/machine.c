@@ -63,8 +63,11 @@ const struct machine_map machine_reduced = {
 
 #define MEMORY_MIN MIB(4)
 
-/* At the end, the time that a reader of our messages has: without reading a byte, and in all. */
-#define MESSAGES_IDLE_MS 200
+/*
+ * At the end, the time that a reader of our messages has: without reading a byte, and in all. The
+ * thread that writes them has this time too, and on a busy host it waits for a processor.
+ */
+#define MESSAGES_IDLE_MS 1000
 #define MESSAGES_LAST_MS 2000
 
 /* How long a reset of a device may take; the kernel allows 60 s. */
