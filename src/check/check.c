@@ -82,7 +82,7 @@ static const struct check_rule rules[] = {
 	DEVICE("P15", "reserved", check_reserved, "the firmware has no DMA region for it"),
 	DEVICE("P16", "denylist", check_denied,
 		"vfio-pci accepts it, or a variant driver fits better"),
-	DEVICE("P17", "bars", check_bars, "its BARs are assigned and well sized"),
+	DEVICE("P17", "bars", check_bars, "its BARs are assigned, well sized, and free"),
 	DEVICE("P18", "rom", check_rom, "the ROM of a graphics card can be read"),
 	NAMED("P19", "numa", check_numa, "which NUMA node it is on"),
 	NAMED("P20", "link", check_link, "its link runs at full speed and width"),

@@ -2,7 +2,9 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "bind/busy.h"
 #include "bind/gate.h"
+#include "bind/owner.h"
 #include "bind/reset.h"
 #include "check/rule.h"
 #include "pci/bar.h"
@@ -165,6 +167,30 @@ static void check_resize(struct check_case *c, const struct pci_bar *b)
 		b->index, least >> 20);
 }
 
+/* As the plan of a guest says it; P08 has the framebuffers. */
+static void check_held(struct check_case *c, const struct pci_bar *bars, int count)
+{
+	struct bind_member m = {.device = *c->device,
+		.act = bind_on_vfio(c->host, c->device) ? BIND_ACT_ALREADY : BIND_ACT_TAKE,
+		.framebuffer = "any"};
+	char name[BIND_BUSY_NAME], value[BIND_BUSY_NAME * 4];
+	cleanup_free char *iomem = NULL;
+
+	if (!c->named || host_read_all(c->host, "/proc/iomem", &iomem) < 0)
+		return;
+	for (int i = 0; i < count; i++) {
+		if (!bind_busy_find(iomem, &bars[i], &m, name))
+			continue;
+		file_escape(value, sizeof(value), name);
+		check_found(c, CHECK_WARN, c->address,
+			"%s holds a part of its BAR %u: while it does, each access of a guest to "
+			"the BAR exits to the host",
+			value, bars[i].index);
+		check_seen(c, "/proc/iomem", value);
+		check_fix(c, "unload or unbind on the host what holds it");
+	}
+}
+
 void check_bars(struct check_case *c)
 {
 	struct pci_bar bars[PCI_BAR_MAX];
@@ -202,6 +228,7 @@ void check_bars(struct check_case *c)
 		}
 		check_resize(c, b);
 	}
+	check_held(c, bars, n);
 }
 
 static int count_node(void *arg, const char *name)

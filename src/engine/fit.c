@@ -5,10 +5,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "bind/busy.h"
 #include "bind/gate.h"
 #include "bind/problem.h"
 #include "engine/bars.h"
-#include "engine/busy.h"
 #include "engine/files.h"
 #include "engine/pool.h"
 #include "engine/rom.h"
@@ -412,7 +412,7 @@ static int fit_layout(struct fit_case *c)
 
 static int fit_busy(struct fit_case *c)
 {
-	return busy_check(c->host, c->q, c->plan);
+	return bind_busy_check(c->host, c->q, c->plan);
 }
 
 static int fit_rom(struct fit_case *c)

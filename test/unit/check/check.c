@@ -72,6 +72,49 @@ START_TEST(fails_only_what_is_named)
 }
 END_TEST
 
+/* A plan warns of it as well (bind/busy). */
+START_TEST(names_what_holds_a_bar)
+{
+	static const struct {
+		const char *iomem, *says;
+	} rows[] = {
+		{"    c0800000-c08fffff : ramoops\\n", "ramoops holds a part of its BAR 0"},
+		{"    c0000000-c0ffffff : qat\\n", NULL}, /* the driver's own */
+		{"    c0000000-c07e8fff : BOOTFB\\n", NULL}, /* of check_framebuffer() */
+	};
+	const struct pci_address a = {.bus = 1};
+	const struct check_request named = {.addresses = &a, .address_count = 1};
+	const struct check_request all = {0};
+	struct check_report r;
+	struct err e = {0};
+	char text[2048];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		(void)snprintf(text, sizeof(text),
+			"%sfile resource 0x00000000c0000000 0x00000000c0ffffff 0x0000000000040200\n"
+			"link driver ../../../bus/pci/drivers/qat\n"
+			"file /proc/iomem c0000000-c10fffff : PCI Bus 0000:01\\n"
+			"  c0000000-c0ffffff : 0000:01:00.0\\n%s\n",
+			denied, rows[i].iomem);
+		struct host *h = replay_lines(text);
+		ck_assert_int_eq(check_run(h, &named, &r, &e), 0);
+		const struct check_finding *f = find(&r, "P17");
+		ck_assert_msg((f != NULL) == (rows[i].says != NULL), "row %zu", i);
+		if (f) {
+			ck_assert_str_eq(f->path, "/proc/iomem");
+			ck_assert_str_eq(f->value, "ramoops");
+			ck_assert_int_eq(f->severity, CHECK_WARN);
+			ck_assert_msg(strstr(f->text, rows[i].says) != NULL, "%s", f->text);
+		}
+		check_report_fini(&r);
+		ck_assert_int_eq(check_run(h, &all, &r, &e), 0);
+		ck_assert_ptr_null(find(&r, "P17"));
+		check_report_fini(&r);
+		host_close(h);
+	}
+}
+END_TEST
+
 /* Each of the two is below the other, as a snapshot from a stranger may have it. */
 START_TEST(ends_where_links_lead_in_a_circle)
 {
@@ -279,5 +322,5 @@ START_TEST(weighs_what_it_finds)
 END_TEST
 
 SUITE("check", weighs_what_it_finds, keeps_its_table_in_order, fails_only_what_is_named,
-	ends_where_links_lead_in_a_circle, says_what_it_could_not_see, refuses_what_is_not_there,
-	knows_words_of_a_command_line)
+	names_what_holds_a_bar, ends_where_links_lead_in_a_circle, says_what_it_could_not_see,
+	refuses_what_is_not_there, knows_words_of_a_command_line)

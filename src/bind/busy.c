@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/busy.h"
+#include "bind/busy.h"
 
 #include "base/clean.h"
 #include "base/num.h"
@@ -25,12 +25,11 @@
  *	a framebuffer that the plan unbinds				goes
  *	any other part							busy
  */
-#define NAME_SHOWN 40
 
 struct claim {
 	size_t depth; /* blanks before it: two a level */
 	uint64_t first, last;
-	char name[NAME_SHOWN];
+	char name[BIND_BUSY_NAME];
 };
 
 /* A line of /proc/iomem: "    c0000000-c07e8fff : BOOTFB". */
@@ -81,6 +80,11 @@ static bool claim_stays(const struct claim *c, const struct pci_bar *b, const st
 	return !is_whole && !name_is_drivers(c->name, driver);
 }
 
+static bool is_memory(const struct pci_bar *b)
+{
+	return b->kind == PCI_BAR_MEM32 || b->kind == PCI_BAR_MEM64;
+}
+
 /* Whether @c is the line of the BAR itself. */
 static bool claim_is_bar(
 	const struct claim *c, const struct pci_bar *b, const struct bind_member *m)
@@ -91,27 +95,26 @@ static bool claim_is_bar(
 	       strcmp(c->name, pci_address_format(m->device.address, address)) == 0;
 }
 
-/* The first claim in @iomem that keeps the host from mapping @b. */
-static bool find_claim(
-	const char *iomem, const struct pci_bar *b, const struct bind_member *m, struct claim *ret)
+bool bind_busy_find(const char *iomem, const struct pci_bar *b, const struct bind_member *m,
+	char ret_name[BIND_BUSY_NAME])
 {
 	size_t depth = SIZE_MAX; /* of the BAR's line, while its claims follow */
+	struct claim c;
 
+	if (!b->assigned || !is_memory(b))
+		return false;
 	for (const char *line = iomem; line && *line;) {
-		bool valid = claim_parse(line, ret);
-		if (valid && ret->depth > depth && claim_stays(ret, b, m))
+		bool valid = claim_parse(line, &c);
+		if (valid && c.depth > depth && claim_stays(&c, b, m)) {
+			memcpy(ret_name, c.name, sizeof(c.name));
 			return true;
-		if (valid && (depth == SIZE_MAX || ret->depth <= depth))
-			depth = claim_is_bar(ret, b, m) ? ret->depth : SIZE_MAX;
+		}
+		if (valid && (depth == SIZE_MAX || c.depth <= depth))
+			depth = claim_is_bar(&c, b, m) ? c.depth : SIZE_MAX;
 		line = strchr(line, '\n');
 		line = line ? line + 1 : NULL;
 	}
 	return false;
-}
-
-static bool is_memory(const struct pci_bar *b)
-{
-	return b->kind == PCI_BAR_MEM32 || b->kind == PCI_BAR_MEM64;
 }
 
 static int check_member(struct host *h, const char *iomem, const struct bind_member *m,
@@ -120,21 +123,20 @@ static int check_member(struct host *h, const char *iomem, const struct bind_mem
 	static const struct problem_kind kind = {"mmap", PROBLEM_WARNS,
 		"free that memory on the host; /proc/iomem names what holds it"};
 	struct pci_bar bars[PCI_BAR_MAX];
-	char address[PCI_ADDRESS_TEXT];
-	struct claim c;
+	char address[PCI_ADDRESS_TEXT], name[BIND_BUSY_NAME];
 	int count = pci_bar_read(h, m->device.address, bars, NULL), r = 0;
 
 	for (int i = 0; i < count && r == 0; i++)
-		if (bars[i].assigned && is_memory(&bars[i]) && find_claim(iomem, &bars[i], m, &c))
+		if (bind_busy_find(iomem, &bars[i], m, name))
 			r = bind_problem_add(p, q, &kind,
 				pci_address_format(m->device.address, address),
 				"%s holds a part of its BAR %d: while it does, the host maps no "
 				"page of the BAR, and each access of the guest exits",
-				c.name, bars[i].index);
+				name, bars[i].index);
 	return r;
 }
 
-int busy_check(struct host *h, const struct bind_request *q, struct bind_plan *p)
+int bind_busy_check(struct host *h, const struct bind_request *q, struct bind_plan *p)
 {
 	cleanup_free char *iomem = NULL;
 	int r = 0;

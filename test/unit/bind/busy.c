@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which BARs a plan says the host refuses to map, on hosts that are a few lines. */
-#include "engine/busy.h"
+#include "bind/busy.h"
 
 #include "base/err.h"
 #include "base/num.h"
@@ -41,7 +41,7 @@ static void plan_busy(const char *text)
 	plan.problem_count = plan.refusals = 0;
 	plan.group_count = 1;
 	plan.groups = &group;
-	ck_assert_int_eq(busy_check(h, &q, &plan), 0);
+	ck_assert_int_eq(bind_busy_check(h, &q, &plan), 0);
 	host_close(h);
 }
 

@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef ENGINE_BUSY_H
-#define ENGINE_BUSY_H
+#ifndef BIND_BUSY_H
+#define BIND_BUSY_H
 
 #include "bind/bind.h"
 
 struct host;
+struct pci_bar;
+
+#define BIND_BUSY_NAME 40
+
+/*
+ * Finds in @iomem (/proc/iomem) what keeps the host from mapping @b once @m is with a VFIO driver.
+ * A boot framebuffer counts unless m->framebuffer names it. Return: whether; its name, unescaped.
+ */
+bool bind_busy_find(const char *iomem, const struct pci_bar *b, const struct bind_member *m,
+	char ret_name[BIND_BUSY_NAME]);
 
 /*
  * Warns of each BAR that the host will refuse to map. vfio-pci maps a BAR only if it can request
@@ -14,6 +24,6 @@ struct host;
  *
  * /proc/iomem shows addresses to root only: others plan without it. Return: 0, -ENOMEM.
  */
-int busy_check(struct host *h, const struct bind_request *q, struct bind_plan *p);
+int bind_busy_check(struct host *h, const struct bind_request *q, struct bind_plan *p);
 
 #endif
