@@ -7,6 +7,7 @@ import socket
 import subprocess
 
 import disk
+import share
 import topology
 
 # Software emulation with one CPU: with two, QEMU 7.2 makes the kernel oops now and then, and is slower.
@@ -56,10 +57,13 @@ class Machine:
         for name in ("control", "stdin", "stdout", "stderr", "tty", "pulse"):
             self.ports[name], passed[name] = socket.socketpair()
         passed["monitor"], passed["qmp"] = socket.socketpair()
+        devices = share.without_daemon(topology.devices(wish.topology))
+        self.daemons, folders = share.start(devices, run, wish.memory)
         arguments = [
             *board(wish, kernel, initramfs, settings),
             *lab_devices(passed, persist),
-            *described_devices(wish),
+            *folders,
+            *described_devices(devices),
             "-serial", f"file:{self.console}",
             "-qmp", f"unix:{self.qmp},server=on,wait=off",
         ]
@@ -73,8 +77,9 @@ class Machine:
             end.close()
 
     def kill(self):
-        self.process.kill()
-        self.process.wait()
+        for process in [self.process, *self.daemons]:
+            process.kill()
+            process.wait()
         for port in self.ports.values():
             port.close()
         pathlib.Path(self.qmp).unlink(missing_ok=True)
@@ -120,8 +125,7 @@ def lab_devices(passed, persist):
     return arguments
 
 
-def described_devices(wish):
-    devices = topology.devices(wish.topology)
+def described_devices(devices):
     arguments = []
     for name in topology.back_ends(devices, "drive"):
         arguments += ["-drive", f"file={disk.pattern()},if=none,id={name},format=raw,snapshot=on"]

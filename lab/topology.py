@@ -2,7 +2,8 @@
 """Descriptions of emulated hosts: lab/topology/NAME, one QEMU device a line, # for comments.
 
 A device with drive=NAME gets a disk with the lab's pattern, a device with netdev=NAME a network without
-a way out. from:FILE is a host of the same shape as the one in that snapshot (shape.py).
+a way out, a device with chardev=NAME an empty folder (share.py). from:FILE is a host of the same shape as
+the one in that snapshot (shape.py).
 """
 import pathlib
 import re
