@@ -117,6 +117,14 @@ static void tell_remapping(struct check_case *c, const struct kernlog_event *x, 
 		check_fix(c, "lend devices only to guests that you trust");
 }
 
+/* Elsewhere the names of chips have a word in front: "ITS-PCI-MSIX-0000:01:00.0" of Arm's GIC. */
+static bool has_pc_interrupts(const char *text)
+{
+	const char *msi = strstr(text, "PCI-MSI");
+
+	return strstr(text, "IO-APIC") || (msi && (msi == text || msi[-1] != '-'));
+}
+
 void check_remapping(struct check_case *c)
 {
 	cleanup_free char *text = NULL;
@@ -131,9 +139,7 @@ void check_remapping(struct check_case *c)
 		check_blind(c, "/proc/interrupts", (int)n);
 		return;
 	}
-	/* Only PCs have these chips. */
-	bool is_pc = strstr(text, "IO-APIC") || strstr(text, "PCI-MSI");
-	if (!is_pc || strstr(text, "IR-"))
+	if (!has_pc_interrupts(text) || strstr(text, "IR-"))
 		return;
 	check_found(c, unsafe ? CHECK_WARN : CHECK_FAIL, "host",
 		"interrupts are not remapped: a device could forge them, so VFIO refuses");
