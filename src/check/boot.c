@@ -32,6 +32,7 @@ static const struct source sources[] = {
 	{"/boot/efi/loader/entries/", "options ", BOOT_FILE_ENTRY},
 	{"/etc/dracut.conf", "kernel_cmdline", BOOT_FILE_DRACUT},
 	{"/etc/dracut.conf.d/", "kernel_cmdline", BOOT_FILE_DRACUT},
+	{"/etc/sdboot-manage.conf", "LINUX_OPTIONS=", BOOT_FILE_SDBOOT},
 	{"/etc/default/limine", "KERNEL_CMDLINE", BOOT_FILE_LIMINE_DEFAULT},
 	{"/boot/limine.conf", "cmdline:", BOOT_FILE_LIMINE},
 	{"/boot/limine.conf", "kernel_cmdline:", BOOT_FILE_LIMINE},
@@ -41,7 +42,11 @@ static const struct source sources[] = {
 	{"/boot/refind_linux.conf", "\"", BOOT_FILE_REFIND},
 	{"/boot/syslinux/syslinux.cfg", "append ", BOOT_FILE_SYSLINUX},
 	{"/etc/default/u-boot", "U_BOOT_PARAMETERS=", BOOT_FILE_UBOOT},
+	{"/etc/update-extlinux.conf", "default_kernel_opts=", BOOT_FILE_ALPINE},
 	{"/boot/extlinux/extlinux.conf", "append ", BOOT_FILE_EXTLINUX},
+	{"/boot/extlinux.conf", "append ", BOOT_FILE_EXTLINUX},
+	{"/boot/armbianEnv.txt", "extraargs=", BOOT_FILE_ARMBIAN},
+	{"/boot/orangepiEnv.txt", "extraargs=", BOOT_FILE_ARMBIAN},
 	{"/boot/firmware/cmdline.txt", "", BOOT_FILE_FIRMWARE},
 	{"/boot/cmdline.txt", "", BOOT_FILE_FIRMWARE},
 };
@@ -140,6 +145,13 @@ static bool entry_was_booted(const struct reading *r, const char *name)
 	return !r->has_release || strstr(name, r->release);
 }
 
+static bool name_ends_in(const char *name, const char *end)
+{
+	size_t n = strlen(name), len = strlen(end);
+
+	return n >= len && strcmp(name + n - len, end) == 0;
+}
+
 static int read_name(void *arg, const char *name)
 {
 	struct reading *r = arg;
@@ -147,6 +159,8 @@ static int read_name(void *arg, const char *name)
 
 	if (r->source->kind == BOOT_FILE_ENTRY && !entry_was_booted(r, name))
 		return 0;
+	if (r->source->kind == BOOT_FILE_GRUB && !name_ends_in(name, ".cfg"))
+		return 0; /* grub-mkconfig does not read it */
 	if (file_path(path, sizeof(path), "%s%s", r->source->path, name) == 0)
 		read_file(r->host, r->source, path, r->boot);
 	return 0;
@@ -169,6 +183,38 @@ static void read_source(struct reading *r, const struct source *s)
 	(void)r->host->ops->list(r->host, folder, read_name, r);
 }
 
+/* grub-mkconfig reads /etc/default/grub first, then the files of the folder by name. */
+static bool line_is_later(const struct boot_line *l, const struct boot_line *other)
+{
+	int order = strcmp(l->file, other->file);
+
+	return order ? order > 0 : l->number > other->number;
+}
+
+/* These files are shell scripts: an assignment replaces the one before it, unless it quotes it. */
+static bool line_replaces(const struct boot_line *l, const struct boot_line *other)
+{
+	return l->kind == BOOT_FILE_GRUB && other->kind == BOOT_FILE_GRUB &&
+	       strcmp(l->key, other->key) == 0 && line_is_later(l, other) && !strchr(l->words, '$');
+}
+
+static void mark_replaced(struct boot *b)
+{
+	for (size_t i = 0; i < b->line_count; i++)
+		for (size_t k = 0; k < b->line_count; k++)
+			b->lines[i].is_replaced |= line_replaces(&b->lines[k], &b->lines[i]);
+}
+
+const struct boot_line *boot_line_instead(const struct boot *b, const struct boot_line *l)
+{
+	const struct boot_line *last = NULL;
+
+	for (size_t i = 0; i < b->line_count; i++)
+		if (line_replaces(&b->lines[i], l) && !b->lines[i].is_replaced)
+			last = &b->lines[i];
+	return last;
+}
+
 void boot_read(struct host *h, struct boot *ret)
 {
 	struct reading r = {.host = h, .boot = ret};
@@ -183,6 +229,7 @@ void boot_read(struct host *h, struct boot *ret)
 		r.release[0] = '\0';
 	for (size_t i = 0; i < COUNT(sources); i++)
 		read_source(&r, &sources[i]);
+	mark_replaced(ret);
 	boot_owner_find(h, ret);
 }
 

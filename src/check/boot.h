@@ -20,12 +20,15 @@ enum boot_file {
 	BOOT_FILE_ENTRY, /* boot loader entries: /boot/loader/entries/NAME.conf */
 	BOOT_FILE_CMDLINE, /* /etc/kernel/cmdline, /etc/cmdline.d/: for those that make entries */
 	BOOT_FILE_DRACUT, /* kernel_cmdline= of dracut */
+	BOOT_FILE_SDBOOT, /* /etc/sdboot-manage.conf: for the tool that writes entries */
 	BOOT_FILE_LIMINE_DEFAULT, /* /etc/default/limine: for the tool that writes limine.conf */
 	BOOT_FILE_LIMINE, /* limine.conf */
 	BOOT_FILE_REFIND, /* refind_linux.conf */
 	BOOT_FILE_SYSLINUX, /* syslinux.cfg */
 	BOOT_FILE_UBOOT, /* /etc/default/u-boot: for the tool that writes extlinux.conf */
+	BOOT_FILE_ALPINE, /* /etc/update-extlinux.conf: likewise, on Alpine */
 	BOOT_FILE_EXTLINUX, /* extlinux.conf */
+	BOOT_FILE_ARMBIAN, /* /boot/armbianEnv.txt: for a script of U-Boot */
 	BOOT_FILE_FIRMWARE, /* of a single-board computer: cmdline.txt */
 };
 
@@ -38,6 +41,7 @@ struct boot_line {
 	unsigned number; /* [1, …] */
 	char key[40]; /* "GRUB_CMDLINE_LINUX_DEFAULT"; "" if the line has the options only */
 	char *words; /* without quotes */
+	bool is_replaced; /* a later line sets the variable again: this one has no effect */
 };
 
 struct boot {
@@ -51,5 +55,8 @@ struct boot {
 /* Never fails: an unreadable file counts as missing. The caller calls boot_fini(). */
 void boot_read(struct host *h, struct boot *ret);
 void boot_fini(struct boot *b);
+
+/* The line that sets the variable of a replaced line @l in the end; NULL for none. */
+const struct boot_line *boot_line_instead(const struct boot *b, const struct boot_line *l);
 
 #endif

@@ -10,7 +10,7 @@
 const struct boot_line *boot_line_with(const struct boot *b, const char *word)
 {
 	for (size_t i = 0; i < b->line_count; i++)
-		if (boot_owner_reads(b->owner, b->lines[i].kind) &&
+		if (boot_owner_reads(b->owner, b->lines[i].kind) && !b->lines[i].is_replaced &&
 			boot_has(b->lines[i].words, word, NULL, 0))
 			return &b->lines[i];
 	return NULL;
@@ -20,7 +20,7 @@ const struct boot_line *boot_line_with(const struct boot *b, const char *word)
 static const struct boot_line *line_to_edit(const struct boot *b)
 {
 	for (size_t i = 0; i < b->line_count; i++)
-		if (boot_owner_reads(b->owner, b->lines[i].kind))
+		if (boot_owner_reads(b->owner, b->lines[i].kind) && !b->lines[i].is_replaced)
 			return &b->lines[i];
 	return NULL;
 }

@@ -157,6 +157,34 @@ static bool unraid_syslinux_owns(const struct evidence *e)
 	return file_exists(e, "/etc/unraid-version") && is_booted_with(e, "BOOT_IMAGE=/bzimage");
 }
 
+/* Guix names its system in the store on the line. */
+static bool guix_owns(const struct evidence *e)
+{
+	return is_booted_with(e, "gnu.system=") || is_booted_with(e, "gnu.load=");
+}
+
+/* Images of a system whose root is read-only: what they ship in /etc/default writes no line. */
+static bool is_elemental(const struct evidence *e)
+{
+	return is_booted_with(e, "cos-img/filename=") || is_booted_with(e, "elemental.image=");
+}
+
+static bool is_of_snapd(const struct evidence *e)
+{
+	return is_booted_with(e, "snapd_recovery_mode=");
+}
+
+/* Its middleware writes the files of GRUB from a database. */
+static bool truenas_owns(const struct evidence *e)
+{
+	return strstr(e->release, "+truenas") || file_exists(e, "/usr/bin/midclt");
+}
+
+static bool abroot_owns(const struct evidence *e)
+{
+	return file_exists(e, "/usr/bin/abroot");
+}
+
 static bool is_systemd_boot(const struct evidence *e)
 {
 	/* Without the variable: the kernel's EFI stub loads initrd=, a path with backslashes. */
@@ -176,6 +204,17 @@ static bool is_proxmox(const struct evidence *e)
 static bool proxmox_entries_own(const struct evidence *e)
 {
 	return is_systemd_boot(e) && is_proxmox(e);
+}
+
+static bool sdboot_manage_owns(const struct evidence *e)
+{
+	return is_systemd_boot(e) && file_exists(e, "/usr/bin/sdboot-manage") &&
+	       file_exists(e, "/etc/sdboot-manage.conf");
+}
+
+static bool clr_boot_manager_owns(const struct evidence *e)
+{
+	return is_systemd_boot(e) && file_exists(e, "/usr/bin/clr-boot-manager");
 }
 
 static bool sdbootutil_owns(const struct evidence *e)
@@ -250,6 +289,22 @@ static bool uboot_owns(const struct evidence *e)
 	return has_lines(e, BOOT_FILE_EXTLINUX) && file_exists(e, "/usr/sbin/u-boot-update");
 }
 
+/* extlinux names the image by the path in its configuration; GRUB's begins with '/' or '('. */
+static bool alpine_owns(const struct evidence *e)
+{
+	char word[160];
+
+	return !e->loader[0] && has_lines(e, BOOT_FILE_ALPINE) &&
+	       boot_has(e->booted, "BOOT_IMAGE=", word, sizeof(word)) && !strchr("/(", word[11]);
+}
+
+/* U-Boot runs a script of the distribution, which reads this file. */
+static bool armbian_owns(const struct evidence *e)
+{
+	return !e->loader[0] && !is_booted_with(e, "BOOT_IMAGE=") &&
+	       file_exists(e, "/boot/armbianEnv.txt");
+}
+
 static bool nobody_else_owns(const struct evidence *e)
 {
 	(void)e;
@@ -288,7 +343,7 @@ static const char *grub_tool(const struct evidence *e)
 	/* /boot is a part of the snapshot that the next boot uses. */
 	if (file_exists(e, "/usr/sbin/transactional-update"))
 		return "transactional-update grub.cfg";
-	if (file_exists(e, "/usr/sbin/update-grub"))
+	if (file_exists(e, "/usr/sbin/update-grub") || file_exists(e, "/usr/bin/update-grub"))
 		return "update-grub";
 	if (file_exists(e, "/usr/sbin/grub2-mkconfig"))
 		return "grub2-mkconfig -o /boot/grub2/grub.cfg";
@@ -303,6 +358,22 @@ static const struct boot_owner owners[] = {
 		.makes = ALL_FILES,
 		.place = "boot.kernelParams in /etc/nixos/configuration.nix",
 		.applied_by = "nixos-rebuild boot"},
+	{.name = "Guix",
+		.owns = guix_owns,
+		.makes = ALL_FILES,
+		.place = "kernel-arguments in /etc/config.scm",
+		.applied_by = "guix system reconfigure /etc/config.scm"},
+	{.name = "TrueNAS",
+		.owns = truenas_owns,
+		.makes = ALL_FILES,
+		.place = "kernel_extra_options: midclt call system.advanced.update "
+			 "'{\"kernel_extra_options\": \"ALL OPTIONS\"}'"},
+	{.name = "Elemental", .owns = is_elemental, .makes = ALL_FILES},
+	{.name = "snapd", .owns = is_of_snapd, .makes = ENTRIES},
+	{.name = "ABRoot",
+		.owns = abroot_owns,
+		.makes = ALL_FILES,
+		.place = "the line that 'abroot kargs edit' opens"},
 	{.name = "rpm-ostree",
 		.owns = rpm_ostree_owns,
 		.makes = ENTRIES,
@@ -342,6 +413,17 @@ static const struct boot_owner owners[] = {
 		.makes = ENTRIES,
 		.place = KERNEL_CMDLINE,
 		.applied_by = "proxmox-boot-tool refresh"},
+	{.name = "sdboot-manage",
+		.owns = sdboot_manage_owns,
+		.reads = FILE_BIT(SDBOOT),
+		.makes = ENTRIES,
+		.place = "LINUX_OPTIONS in /etc/sdboot-manage.conf",
+		.applied_by = "sdboot-manage gen"},
+	{.name = "clr-boot-manager",
+		.owns = clr_boot_manager_owns,
+		.makes = ENTRIES | CMDLINES,
+		.place = "a file of /etc/kernel/cmdline.d/ whose name ends in .conf",
+		.applied_by = "clr-boot-manager update"},
 	{.name = "sdbootutil",
 		.owns = sdbootutil_owns,
 		.reads = CMDLINES,
@@ -376,8 +458,18 @@ static const struct boot_owner owners[] = {
 		.makes = FILE_BIT(EXTLINUX),
 		.place = "U_BOOT_PARAMETERS in /etc/default/u-boot",
 		.applied_by = "u-boot-update"},
+	{.name = "extlinux",
+		.owns = alpine_owns,
+		.reads = FILE_BIT(ALPINE),
+		.makes = FILE_BIT(EXTLINUX),
+		.applied_by = "update-extlinux"},
+	{.name = "U-Boot",
+		.owns = armbian_owns,
+		.reads = FILE_BIT(ARMBIAN),
+		.place = "extraargs= in /boot/armbianEnv.txt"},
 	{.name = "extlinux", .reads = FILE_BIT(EXTLINUX), .by_files = true},
 	{.name = "syslinux", .reads = FILE_BIT(SYSLINUX), .by_files = true},
+	{.name = "U-Boot", .reads = FILE_BIT(ARMBIAN), .by_files = true},
 	{.name = "the board's firmware", .reads = FILE_BIT(FIRMWARE), .by_files = true},
 	{.name = "", .owns = nobody_else_owns},
 };
@@ -404,12 +496,15 @@ const char *boot_file_reader(enum boot_file kind)
 		[BOOT_FILE_ENTRY] = "systemd-boot",
 		[BOOT_FILE_CMDLINE] = "kernel-install",
 		[BOOT_FILE_DRACUT] = "dracut",
+		[BOOT_FILE_SDBOOT] = "sdboot-manage",
 		[BOOT_FILE_LIMINE_DEFAULT] = "Limine",
 		[BOOT_FILE_LIMINE] = "Limine",
 		[BOOT_FILE_REFIND] = "rEFInd",
 		[BOOT_FILE_SYSLINUX] = "syslinux",
 		[BOOT_FILE_UBOOT] = "extlinux",
+		[BOOT_FILE_ALPINE] = "extlinux",
 		[BOOT_FILE_EXTLINUX] = "extlinux",
+		[BOOT_FILE_ARMBIAN] = "U-Boot",
 		[BOOT_FILE_FIRMWARE] = "the board's firmware",
 	};
 

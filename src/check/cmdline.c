@@ -29,7 +29,7 @@ static bool word_matters(const char *word)
 /* The words of a line that were not booted, separated by blanks. */
 static void missing_words(const struct boot *b, const struct boot_line *l, char *buf, size_t size)
 {
-	bool all = boot_owner_reads(b->owner, l->kind);
+	bool all = boot_owner_reads(b->owner, l->kind) && !l->is_replaced;
 	const char *at = l->words;
 	char word[256];
 
@@ -107,12 +107,25 @@ static void report_unapplied(struct check_case *c, const char *missing, char *fi
 	}
 }
 
+/* Words in a line that a later one replaces. */
+static void report_replaced(struct check_case *c, const struct boot_line *l, const char *missing,
+	char *fix, size_t size)
+{
+	const struct boot_line *last = boot_line_instead(&c->boot, l);
+
+	check_found(c, CHECK_WARN, "host", "'%s' has no effect there: line %u of %s sets %s again",
+		missing, last ? last->number : 0, last ? last->file : "", l->key);
+	suggest_move(c, missing, fix, size);
+}
+
 static void report_line(struct check_case *c, const struct boot_line *l, const char *missing)
 {
 	char path[200], fix[320];
 
 	(void)snprintf(path, sizeof(path), "%s:%u", l->file, l->number);
-	if (boot_owner_reads(c->boot.owner, l->kind))
+	if (l->is_replaced)
+		report_replaced(c, l, missing, fix, sizeof(fix));
+	else if (boot_owner_reads(c->boot.owner, l->kind))
 		report_unapplied(c, missing, fix, sizeof(fix));
 	else
 		report_stray(c, l, missing, fix, sizeof(fix));

@@ -172,6 +172,59 @@ static const struct owner_row owner_rows[] = {
 	{LINE("root=1"), "Clover", NULL, "", UNKNOWN_ADD, UNKNOWN_DROP},
 	{LINE("root=1") ENTRY("arch.conf"), "Clover", NULL, "", UNKNOWN_ADD, UNKNOWN_DROP},
 	{LINE("ostree=/x") ENTRY("x.conf"), NULL, NULL, "ostree", UNKNOWN_ADD, UNKNOWN_DROP},
+	{LINE("initrd=\\\\img quiet") ENTRY("linux-cachyos.conf") TOOL("/usr/bin/sdboot-manage")
+			TOOL("/usr/bin/kernel-install") TEXT("/etc/sdboot-manage.conf",
+				"#LINUX_OPTIONS=\"\"\\nLINUX_OPTIONS=\"quiet\""),
+		"systemd-boot 257", NULL, "sdboot-manage",
+		"add 'iommu=pt' to line 2 of /etc/sdboot-manage.conf (LINUX_OPTIONS), run "
+		"'sdboot-manage gen' and reboot",
+		NULL},
+	{LINE("initrd=\\\\img quiet") ENTRY("Solus.conf") TOOL("/usr/bin/clr-boot-manager"),
+		"systemd-boot 254", NULL, "clr-boot-manager",
+		"add 'iommu=pt' to a file of /etc/kernel/cmdline.d/ whose name ends in .conf, run "
+		"'clr-boot-manager update' and reboot",
+		NULL},
+	{LINE("BOOT_IMAGE=/gnu/store/a/bzImage gnu.system=/gnu/store/b quiet") GRUB_FILE, NULL,
+		NULL, "Guix",
+		"add 'iommu=pt' to kernel-arguments in /etc/config.scm, run "
+		"'guix system reconfigure /etc/config.scm' and reboot",
+		NULL},
+	{LINE("BOOT_IMAGE=/vmlinuz quiet") KERNEL("6.6.44-production+truenas")
+			GRUB_FILE TOOL("/usr/sbin/update-grub"),
+		NULL, NULL, "TrueNAS",
+		"add 'iommu=pt' to kernel_extra_options: midclt call system.advanced.update "
+		"'{\"kernel_extra_options\": \"ALL OPTIONS\"}' and reboot",
+		NULL},
+	{LINE("BOOT_IMAGE=(loop0)/boot/vmlinuz cos-img/filename=/cOS/active.img")
+			GRUB_FILE TOOL("/usr/sbin/grub2-mkconfig"),
+		NULL, NULL, "Elemental", UNKNOWN_ADD, UNKNOWN_DROP},
+	{LINE("snapd_recovery_mode=run quiet") GRUB_FILE TOOL("/usr/sbin/update-grub"), NULL, NULL,
+		"snapd", UNKNOWN_ADD, UNKNOWN_DROP},
+	{LINE("BOOT_IMAGE=/vos-a/vmlinuz quiet") GRUB_FILE TOOL("/usr/sbin/update-grub")
+			TOOL("/usr/bin/abroot"),
+		NULL, NULL, "ABRoot",
+		"add 'iommu=pt' to the line that 'abroot kargs edit' opens and reboot", NULL},
+	{LINE("BOOT_IMAGE=/boot/vmlinuz-linux-neptune quiet")
+			GRUB_FILE TOOL("/usr/bin/update-grub"),
+		NULL, NULL, "GRUB",
+		"add 'iommu=pt' to line 1 of /etc/default/grub (GRUB_CMDLINE_LINUX_DEFAULT), run "
+		"'update-grub' and reboot",
+		NULL},
+	{LINE("BOOT_IMAGE=vmlinuz-lts quiet") TEXT("/etc/update-extlinux.conf",
+		 "default_kernel_opts=\"quiet\"") TEXT("/boot/extlinux.conf", "APPEND quiet"),
+		NULL, NULL, "extlinux",
+		"add 'iommu=pt' to line 1 of /etc/update-extlinux.conf (default_kernel_opts), run "
+		"'update-extlinux' and reboot",
+		NULL},
+	/* Alpine with GRUB, and the files of extlinux. */
+	{LINE("BOOT_IMAGE=/boot/vmlinuz-lts quiet") GRUB_FILE TEXT(
+		 "/etc/update-extlinux.conf", "default_kernel_opts=\"quiet\""),
+		NULL, NULL, "GRUB", NULL, NULL},
+	{LINE("root=UUID=1 rootwait") TEXT("/boot/armbianEnv.txt", "verbosity=1"), NULL, NULL,
+		"U-Boot", "add 'iommu=pt' to extraargs= in /boot/armbianEnv.txt and reboot", NULL},
+	{LINE("root=UUID=1 rootwait") TEXT("/boot/armbianEnv.txt", "a=1\\nextraargs=quiet"), NULL,
+		NULL, "U-Boot",
+		"add 'iommu=pt' to line 2 of /boot/armbianEnv.txt (extraargs) and reboot", NULL},
 };
 
 /* Appends the EFI variable @name: attributes of four bytes, then UTF-16. */
@@ -267,5 +320,32 @@ START_TEST(counts_lines_as_an_editor_does)
 }
 END_TEST
 
+/* GRUB's files are shell scripts: the last assignment counts, and only files named *.cfg do. */
+START_TEST(edits_the_line_that_counts)
+{
+	static const char host[] = LINE("BOOT_IMAGE=/x quiet")
+		TEXT("/etc/default/grub", "GRUB_CMDLINE_LINUX_DEFAULT=\"a\"") TEXT(
+			"/etc/default/grub.d/20-own.cfg", "GRUB_CMDLINE_LINUX_DEFAULT=\"b\"\\n"
+							  "GRUB_CMDLINE_LINUX_DEFAULT="
+							  "\"$GRUB_CMDLINE_LINUX_DEFAULT c\"")
+			TEXT("/etc/default/grub.d/readme", "GRUB_CMDLINE_LINUX_DEFAULT=\"d\"");
+	struct host *h = replay_lines(host);
+	struct boot b;
+
+	boot_read(h, &b);
+	ck_assert_uint_eq(b.line_count, 3);
+	ck_assert_str_eq(b.lines[0].words, "a");
+	ck_assert(b.lines[0].is_replaced);
+	ck_assert(!b.lines[1].is_replaced);
+	ck_assert(!b.lines[2].is_replaced);
+	ck_assert_ptr_eq(boot_line_instead(&b, &b.lines[0]), &b.lines[1]);
+	ck_assert_ptr_null(boot_line_instead(&b, &b.lines[1]));
+	ck_assert_ptr_null(boot_line_with(&b, "a"));
+	ck_assert_ptr_eq(boot_line_with(&b, "b"), &b.lines[1]);
+	boot_fini(&b);
+	host_close(h);
+}
+END_TEST
+
 SUITE("boot", knows_what_wrote_the_booted_line, reads_only_the_booted_entry,
-	counts_lines_as_an_editor_does)
+	counts_lines_as_an_editor_does, edits_the_line_that_counts)
