@@ -2,6 +2,7 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "bind/gate.h"
 #include "check/rule.h"
 #include "pci/bar.h"
 
@@ -87,14 +88,16 @@ static void fix_framebuffer(struct check_case *c)
 	static const char *const drivers[] = {
 		"simple-framebuffer", "efi-framebuffer", "vesa-framebuffer"};
 	char path[FILE_PATH_MAX], name[64];
+	bool is_lent = bind_on_vfio(c->host, c->device);
 
 	for (size_t i = 0; i < COUNT(drivers); i++) {
 		(void)file_path(path, sizeof(path), "/sys/bus/platform/drivers/%s", drivers[i]);
 		if (c->host->ops->list(c->host, path, take_bound, name) != 1)
 			continue;
 		check_fix(c,
-			"'usher bind' unbinds the framebuffer, and the console goes dark; "
-			"by hand: echo %s > %s/unbind",
+			is_lent ? "unbind it, and the console goes dark: echo %s > %s/unbind"
+				: "'usher bind' unbinds the framebuffer, and the console goes "
+				  "dark; by hand: echo %s > %s/unbind",
 			name, path);
 		return;
 	}
@@ -102,7 +105,14 @@ static void fix_framebuffer(struct check_case *c)
 		     "or boot with initcall_blacklist=sysfb_init");
 }
 
-void check_framebuffer(struct check_case *c)
+/* The line of /proc/iomem of a framebuffer in a BAR of the device. */
+struct framebuffer {
+	unsigned bar;
+	char line[128];
+};
+
+/* Return: 1 if there is one, 0, -errno if nobody can tell. */
+static int framebuffer_find(struct check_case *c, struct framebuffer *ret)
 {
 	cleanup_free char *text = NULL;
 	struct pci_bar bars[PCI_BAR_MAX];
@@ -110,14 +120,11 @@ void check_framebuffer(struct check_case *c)
 	uint64_t start, end;
 
 	if (c->device->class >> 16 != BASE_DISPLAY)
-		return;
+		return 0;
 	int n = pci_bar_read(c->host, c->device->address, bars, NULL);
 	ssize_t len = n < 0 ? -ENOENT : host_read_all(c->host, "/proc/iomem", &text);
-	if (len < 0) {
-		if (len != -ENOENT)
-			check_blind(c, "/proc/iomem", (int)len);
-		return;
-	}
+	if (len < 0)
+		return (int)len;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		if (!framebuffer_line(line, &start, &end))
 			continue;
@@ -125,16 +132,46 @@ void check_framebuffer(struct check_case *c)
 			if (bars[i].kind == PCI_BAR_IO || start < bars[i].address ||
 				start - bars[i].address >= bars[i].size)
 				continue;
-			/* vfio_pci_core removes it, but only from devices of this class. */
-			bool evicted = c->device->class >> 8 == CLASS_VGA;
-			check_found(c, evicted ? CHECK_INFO : CHECK_WARN, c->address,
-				"the firmware framebuffer uses its BAR %u%s", bars[i].index,
-				evicted ? ": vfio-pci removes it"
-					: ", and vfio-pci does not remove it");
-			check_seen(c, "/proc/iomem", line + strspn(line, " "));
-			if (!evicted)
-				fix_framebuffer(c);
-			return;
+			ret->bar = bars[i].index;
+			(void)snprintf(
+				ret->line, sizeof(ret->line), "%s", line + strspn(line, " "));
+			return 1;
 		}
 	}
+	return 0;
+}
+
+/* Since Linux 6.0 vfio-pci removes it from a VGA device; but if the log says that it failed … */
+static bool vfio_removes_framebuffer(struct check_case *c)
+{
+	return c->device->class >> 8 == CLASS_VGA && check_kernel_since(c, 6, 0) &&
+	       !kernlog_find(&c->log, c->device->address, KERNLOG_TAKEN);
+}
+
+bool check_framebuffer_stays(struct check_case *c)
+{
+	struct framebuffer f;
+
+	return framebuffer_find(c, &f) == 1 && !vfio_removes_framebuffer(c);
+}
+
+void check_framebuffer(struct check_case *c)
+{
+	const struct kernlog_event *x = kernlog_find(&c->log, c->device->address, KERNLOG_TAKEN);
+	struct framebuffer f;
+
+	int r = framebuffer_find(c, &f);
+	if (r < 0 && r != -ENOENT)
+		check_blind(c, "/proc/iomem", r);
+	if (r != 1)
+		return;
+	bool removes = vfio_removes_framebuffer(c);
+	check_found(c, removes ? CHECK_INFO : CHECK_WARN, c->address,
+		"the firmware framebuffer uses its BAR %u%s", f.bar,
+		removes ? ": vfio-pci removes it" : ", and vfio-pci does not remove it");
+	check_seen(c, "/proc/iomem", f.line);
+	if (x)
+		check_logged_seen(c, x);
+	if (!removes)
+		fix_framebuffer(c);
 }

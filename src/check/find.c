@@ -121,6 +121,16 @@ bool check_exists(struct host *h, const char *path)
 	return n >= 0 || n == -EINVAL || n == -EACCES;
 }
 
+bool check_kernel_since(struct check_case *c, unsigned major, unsigned minor)
+{
+	char release[128];
+	unsigned a, b;
+
+	return host_read_text(c->host, "/proc/sys/kernel/osrelease", release, sizeof(release)) >
+		       0 &&
+	       sscanf(release, "%u.%u", &a, &b) == 2 && (a > major || (a == major && b >= minor));
+}
+
 size_t check_count_ids(const struct check_case *c, unsigned vendor, unsigned device)
 {
 	size_t n = 0;

@@ -104,8 +104,12 @@ void check_members(struct check_case *c)
 			check_logged_fix(c, x);
 			return;
 		}
-		check_fix(c, "look for a kernel option that excludes it (intel_iommu=igfx_off), "
-			     "or choose another device");
+		if (check_is_board(c))
+			check_fix(c, "use another machine: the IOMMU of this board serves other "
+				     "devices than those of PCI");
+		else
+			check_fix(c, "look for a kernel option that excludes it "
+				     "(intel_iommu=igfx_off), or choose another device");
 		return;
 	}
 	check_vmd(c);

@@ -23,23 +23,13 @@ static void seen_line(struct check_case *c, const char *file, unsigned number, c
 	check_seen(c, path, value);
 }
 
-static bool kernel_is_since(struct check_case *c, unsigned major, unsigned minor)
-{
-	char release[128];
-	unsigned a, b;
-
-	return host_read_text(c->host, "/proc/sys/kernel/osrelease", release, sizeof(release)) >
-		       0 &&
-	       sscanf(release, "%u.%u", &a, &b) == 2 && (a > major || (a == major && b >= minor));
-}
-
 /* A module of passthrough that a list names and that this kernel does not have. */
 static void report_absent(struct check_case *c, const struct early_line *l, const char *module)
 {
 	bool late = l->list == EARLY_LIST_LATE;
 	char make[200] = "it has no effect";
 
-	if (strcmp(module, "vfio_virqfd") == 0 && kernel_is_since(c, 6, 2))
+	if (strcmp(module, "vfio_virqfd") == 0 && check_kernel_since(c, 6, 2))
 		check_found(c, CHECK_WARN, "host",
 			"a list of modules names vfio_virqfd, which is a part of vfio since "
 			"Linux 6.2");

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "check/bootadvice.h"
 #include "check/bootwords.h"
+#include "check/hypervisor.h"
 #include "check/option.h"
 #include "check/rule.h"
 
@@ -31,6 +32,10 @@ void check_firmware_iommu(struct check_case *c)
 
 	if (c->iommu != PCI_IOMMU_FIRMWARE)
 		return;
+	if (hypervisor_is_xen(c)) {
+		hypervisor_tell_xen(c);
+		return;
+	}
 	if (check_is_board(c)) {
 		check_found(c, CHECK_FAIL, "host",
 			"this board has no IOMMU that the kernel uses for PCI devices");
@@ -43,8 +48,7 @@ void check_firmware_iommu(struct check_case *c)
 		"or it is disabled in the firmware setup");
 	check_seen(c, TABLES, "no DMAR, IVRS, IORT, RIMT or VIOT");
 	if (cpu.is_guest)
-		check_fix(c, "this host is a virtual machine: give it an IOMMU "
-			     "(QEMU: -device intel-iommu,intremap=on)");
+		check_fix(c, "%s", hypervisor_fix(c));
 	else if (cpu.intel)
 		check_fix(c, "enable VT-d in the firmware setup and reboot");
 	else if (cpu.amd)
@@ -79,6 +83,10 @@ void check_kernel_iommu(struct check_case *c)
 
 	if (c->iommu != PCI_IOMMU_KERNEL)
 		return;
+	if (hypervisor_is_xen(c)) {
+		hypervisor_tell_xen(c);
+		return;
+	}
 	check_found(c, CHECK_FAIL, "host",
 		"the firmware reports an IOMMU, but the kernel does not use it");
 	check_seen(c, "/proc/cmdline", booted);

@@ -5,6 +5,7 @@
 #include "check/rule.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Rules about the kernel's log. A line tells what was once so; a rule checks if it still is. */
 
@@ -112,6 +113,16 @@ static const struct {
 	[KERNLOG_ERRORS] = {USE_ALWAYS, CHECK_WARN},
 };
 
+/* Other rules say it better: a device without a group, or one whose memory a console has. */
+static bool is_told_already(struct check_case *c, const struct kernlog_event *x)
+{
+	bool is_vfio = memmem(x->line, x->len, "vfio-pci", 8);
+
+	if (x->cause == KERNLOG_PROBE)
+		return is_vfio && c->device->group == PCI_GROUP_NONE;
+	return x->cause == KERNLOG_TAKEN && check_framebuffer_stays(c);
+}
+
 static bool event_matters(struct check_case *c, const struct kernlog_event *x)
 {
 	const struct pci_device *d = c->device;
@@ -145,7 +156,8 @@ void check_device_log(struct check_case *c)
 		if (x->cause == KERNLOG_CAUSES || !x->has_address ||
 			!pci_address_equal(x->address, c->device->address))
 			continue;
-		if (event_matters(c, x) && !(is_loss && check_device_is_dead(c) == 1))
+		if (event_matters(c, x) && !is_told_already(c, x) &&
+			!(is_loss && check_device_is_dead(c) == 1))
 			tell_event(c, uses[x->cause].severity, c->address, x,
 				is_loss ? ", but it answers now" : "");
 	}

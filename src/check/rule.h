@@ -76,6 +76,12 @@ int check_attribute(struct check_case *c, const char *attr, char *buf, size_t si
 const char *check_attribute_path(
 	const struct check_case *c, const char *attr, char *buf, size_t size);
 
+/*
+ * True if the framebuffer of the firmware keeps the memory of @c->device, and vfio-pci leaves it:
+ * P08 reports that.
+ */
+bool check_framebuffer_stays(struct check_case *c);
+
 /* The class of @d with its article: "an ISA bridge". Return: @buf. */
 const char *check_class_text(const struct pci_device *d, char *buf, size_t size);
 
@@ -87,6 +93,9 @@ bool check_remaps_interrupts(struct check_case *c);
 
 /* True if a file, directory or link of this name exists. */
 bool check_exists(struct host *h, const char *path);
+
+/* True if this kernel says of itself that it is Linux @major.@minor or later. */
+bool check_kernel_since(struct check_case *c, unsigned major, unsigned minor);
 
 /* The number of functions of the host with these ids. */
 size_t check_count_ids(const struct check_case *c, unsigned vendor, unsigned device);

@@ -22,6 +22,7 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "bind/gate.h"
+#include "check/hypervisor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -324,6 +325,28 @@ static void judge_hold(const struct hold *o, struct check_verdict *v)
 		(void)snprintf(v->text, sizeof(v->text), "%s", p.text);
 }
 
+/* Whether this host could have an IOMMU that works. */
+static void judge_without_iommu(struct check_case *c, struct check_verdict *v)
+{
+	bool is_guest = check_cpu_read(c).is_guest;
+	const char *text = "turn the IOMMU on";
+
+	if (check_is_board(c))
+		text = "this board has no IOMMU";
+	else if (hypervisor_is_xen(c))
+		text = "Xen has the IOMMU of this host";
+	else if (is_guest && !hypervisor_has_iommu(c))
+		text = "the hypervisor of this host gives no IOMMU to guests";
+	else
+		v->kind = CHECK_STEP;
+	if (v->kind == CHECK_STEP && is_guest)
+		text = "give this virtual machine an IOMMU";
+	if (v->kind != CHECK_STEP)
+		v->count = 1;
+	(void)snprintf(v->text, sizeof(v->text), "%s (%s)", text,
+		c->iommu == PCI_IOMMU_KERNEL ? "H02" : "H01");
+}
+
 /* Devices that no plan has: the IOMMU is off, or they are not behind it. */
 static int judge_bare(struct check_case *c, struct check_verdict *v)
 {
@@ -331,7 +354,8 @@ static int judge_bare(struct check_case *c, struct check_verdict *v)
 
 	v->kind = CHECK_CANNOT;
 	if (c->iommu == PCI_IOMMU_ON) {
-		(void)snprintf(v->text, sizeof(v->text), "it is not behind the IOMMU of this host");
+		(void)snprintf(v->text, sizeof(v->text), "it is not behind the IOMMU of this %s",
+			check_is_board(c) ? "board, which serves other devices" : "host");
 		return 0;
 	}
 	int r = c->view ? 0 : hold_view_new(c->host, HOLD_EVERYTHING, &c->view, c->e);
@@ -342,16 +366,7 @@ static int judge_bare(struct check_case *c, struct check_verdict *v)
 	holds_fini(&holds);
 	if (r < 0 || v->text[0])
 		return r;
-	if (check_is_board(c)) {
-		v->count = 1;
-		(void)snprintf(v->text, sizeof(v->text), "this board has no IOMMU (H01)");
-		return 0;
-	}
-	v->kind = CHECK_STEP;
-	(void)snprintf(v->text, sizeof(v->text), "%s (%s)",
-		check_cpu_read(c).is_guest ? "give this virtual machine an IOMMU"
-					   : "turn the IOMMU on",
-		c->iommu == PCI_IOMMU_KERNEL ? "H02" : "H01");
+	judge_without_iommu(c, v);
 	return 0;
 }
 
