@@ -25,13 +25,13 @@ static const struct hypervisor hypervisors[] = {
 	{"innotek", true,
 		"this host is a virtual machine: shut it down; VBoxManage modifyvm NAME "
 		"--chipset=ich9 --iommu=automatic"},
-	{"Amazon EC2", false, "use an instance type whose name ends in .metal: no other has one"},
+	{"Amazon EC2", false, "use a type of instance that ends in .metal"},
 	{"Google", false, "use a bare metal machine type: no other has an IOMMU"},
 	{"Microsoft", false,
-		"this host is a virtual machine of Hyper-V, which gives no IOMMU to guests: lend the "
+		"this host is a guest of Hyper-V, which gives no guest an IOMMU: lend the "
 		"devices on another host"},
 	{"Xen", false,
-		"this host is a virtual machine of Xen, which gives no IOMMU to guests: lend the "
+		"this host is a guest of Xen, which gives no guest an IOMMU: lend the "
 		"devices on another host"},
 	{"", true,
 		"this host is a virtual machine: give it an IOMMU (QEMU: -device "
