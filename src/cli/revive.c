@@ -2,12 +2,14 @@
 #include "base/err.h"
 #include "claim/claim.h"
 #include "cli/change.h"
+#include "cli/operand.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "host/host.h"
 #include "revive/apply.h"
 #include "view/revive.h"
+#include "view/word.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +20,7 @@ struct arguments {
 	struct targets targets; /* one */
 	struct revive_request request;
 	struct bind_env env;
-	const char *snapshot;
+	const char *snapshot, *port;
 };
 
 /* Users beside the device are no refusal as long as there are other steps. */
@@ -56,7 +58,14 @@ static void tell_plan(void *arg, const struct revive_plan *p)
 	(void)fflush(stdout);
 }
 
-/* At once: a step may take a minute. */
+/* At once: a step may take minutes. */
+static void tell_begin(void *arg, enum revive_kind k)
+{
+	(void)arg;
+	revive_text_begin(k);
+	(void)fflush(stdout);
+}
+
 static void tell_outcome(void *arg, const struct revive_outcome *o)
 {
 	(void)arg;
@@ -105,7 +114,8 @@ static int tell_end(const struct arguments *a, const struct revive_plan *p,
 
 static int revive_change(const struct arguments *a)
 {
-	const struct revive_listener text = {.planned = tell_plan, .hear = tell_outcome};
+	const struct revive_listener text = {
+		.planned = tell_plan, .begin = tell_begin, .hear = tell_outcome};
 	struct revive_plan plan = {0};
 	struct revive_report done = {0};
 	struct err e = {0};
@@ -132,23 +142,31 @@ static int revive_option(void *arg, int c, const char *text)
 		a->snapshot = text;
 		return 0;
 	case PORT:
-		a->request.has_port = true;
-		if (pci_address_parse(text, &a->request.port) < 0)
-			return option_wrong(
-				v, "--port: '%s' is not a PCI address like 0000:00:01.0", text);
+		a->port = text;
 		return 0;
 	default:
 		return targets_option(&a->targets, c, text);
 	}
 }
 
-/* An address need not have a device any more; any other word names one that is there. */
+/*
+ * An address need not have a device any more. Any other word names one that is there, or that was
+ * there when the snapshot was written.
+ */
 static int revive_operand(struct arguments *a, int count, char **words)
 {
-	int r = targets_operands(&a->targets, a->env.host, count, words, 1);
-	if (!r)
-		a->request.function = a->targets.list[0];
-	return r;
+	struct revive_request *q = &a->request;
+	struct word_devices found;
+	struct host *h = a->env.host;
+
+	if (q->before && count && word_find(h, words[0], &found, NULL) == -ENODEV)
+		h = q->before;
+	int r = targets_operands(&a->targets, h, count, words, 1);
+	if (r)
+		return r;
+	q->function = a->targets.list[0];
+	q->has_port = a->port != NULL;
+	return a->port ? operand_one(a->targets.verb, a->env.host, a->port, &q->port) : 0;
 }
 
 static int revive_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
@@ -176,13 +194,13 @@ static int revive_parse(const struct verb *v, int argc, char **argv, struct argu
 	if (a->targets.host && !a->targets.dry_run)
 		return option_wrong(v, "--host needs --dry-run: a snapshot cannot be changed");
 	r = option_host(a->targets.host, &a->env.host);
-	if (!r)
-		r = revive_operand(a, count, argv + optind);
+	if (!r && a->snapshot)
+		r = option_host(a->snapshot, &a->request.before);
 	if (r)
 		return r;
 	a->request.allow = a->targets.allow;
 	a->request.allow_count = a->targets.allow_count;
-	return a->snapshot ? option_host(a->snapshot, &a->request.before) : 0;
+	return revive_operand(a, count, argv + optind);
 }
 
 static int revive_run(const struct verb *v, int argc, char **argv)
@@ -211,26 +229,32 @@ const struct verb verb_revive = {
 	.help = "revive DEVICE [OPTION…]\n"
 		"\n"
 		"Gets a device back that reads as all ones (stuck in D3cold), or that is gone.\n"
-		"Tries what the kernel offers, one step after the other, until it answers: keep\n"
-		"it awake, reset it, remove it and scan its bus, switch its slot's power, train\n"
-		"its port's link again. Prints what each step brought, and puts back what it\n"
-		"changed. A device in use is left alone. Steps that touch other devices behind\n"
-		"the port are left out while one of these is in use. A device that answers needs\n"
-		"nothing.\n"
+		"Takes one step after the other until the device answers: keep it awake, reset\n"
+		"it, remove it and scan its bus, switch the power of its slot, train the link of\n"
+		"its port again. Prints the result of each step, and puts back what it changed.\n"
+		"Refuses a device that is in use. Leaves out the steps that touch other devices\n"
+		"behind the port while one of these is in use. Does nothing to a device that\n"
+		"answers.\n"
 		"\n"
-		"      --port ADDRESS     the port that it was behind, if the host cannot tell\n"
+		"      --port DEVICE      the port that it was behind, if the host cannot tell\n"
 		"      --id VVVV:DDDD     refuse a device with another id\n"
 		"      --snapshot FILE    a snapshot of this host from when the device was there\n"
-		"      --allow CHECK      touch a device although this check finds it in use; may\n"
-		"                         be repeated\n"
+		"      --allow CHECK      skip one check: its name is in brackets after a\n"
+		"                         refusal, and 'usher check --list' lists all; may be\n"
+		"                         repeated\n"
 		"      --timeout SECONDS  give up on a kernel write after this time (default:\n"
-		"                         120)\n"
+		"                         120; at least 150 for a reset)\n"
 		"      --dry-run          print each step with its writes, and change nothing\n"
-		"      --json             print a JSON document\n"
+		"  -j, --json             print a JSON document\n"
 		"      --host FILE        plan on a snapshot of a host (with --dry-run)\n"
 		"\n"
-		"Example:\n"
+		"Exit status: 0 the device answers; 1 it does not, or its state could not be put\n"
+		"back; 2 wrong command line; 3 refused, or not back while steps were left out.\n"
 		"\n"
-		"  usher revive 0000:01:00.0\n",
+		"Examples: a graphics card that a guest has left in D3cold. What would be done\n"
+		"for a card that is gone, and was behind port 0000:00:01.0?\n"
+		"\n"
+		"  usher revive 0000:01:00.0\n"
+		"  usher revive 0000:01:00.0 --port 0000:00:01.0 --dry-run\n",
 	.run = revive_run,
 };

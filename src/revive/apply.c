@@ -37,7 +37,11 @@
 #define LOCK "revive"
 #define POLL_MS 50
 #define SETTLE_MS 1000 /* PCI Express Base 6.6.1: a device answers 1 s after its link is up */
-#define RESET_MS 70000 /* the kernel waits 65 s for a device to answer */
+/*
+ * The kernel resets a device in a slot by its slot, waits 61 s in vain, and then resets the bus of
+ * the port and waits as long again (pci_reset_bus_function() in drivers/pci/pci.c).
+ */
+#define RESET_MS 150000
 
 struct change {
 	struct bind_transaction work;
@@ -150,6 +154,7 @@ static int writes_run(
 		struct err why = {0};
 		int r = write_run(c, w, &why);
 		if (r == -ETIMEDOUT) {
+			(void)snprintf(o->text, sizeof(o->text), "the kernel did not come back");
 			*e = why;
 			return r;
 		}
@@ -182,9 +187,13 @@ static int steps_run(struct change *c, struct err *e)
 			outcome_tell(c, &o);
 			continue;
 		}
+		if (c->listener && c->listener->begin)
+			c->listener->begin(c->listener->arg, s->kind);
 		int r = writes_run(c, s, &o, e);
-		if (r < 0)
+		if (r < 0) {
+			outcome_tell(c, &o);
 			return r;
+		}
 		report->state = o.state = state_await(c, &report->device);
 		outcome_tell(c, &o);
 		if (o.state == REVIVE_ANSWERS && s->kind != REVIVE_RESET) {

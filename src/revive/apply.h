@@ -33,6 +33,7 @@ struct revive_report {
 /* Who follows a revival while it runs; a function may be NULL. */
 struct revive_listener {
 	void (*planned)(void *arg, const struct revive_plan *p); /* before the first step */
+	void (*begin)(void *arg, enum revive_kind k); /* before each one that is not withheld */
 	void (*hear)(void *arg, const struct revive_outcome *o); /* after each one */
 	void *arg;
 };

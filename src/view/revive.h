@@ -12,7 +12,9 @@ struct err;
 void revive_text_plan(const struct revive_plan *p);
 /* The steps of a plan with their writes, for --dry-run. */
 void revive_text_steps(const struct revive_plan *p);
-/* One line for a step that was done, or left out. */
+/* The beginning of the line of a step, which may take its time. */
+void revive_text_begin(enum revive_kind k);
+/* The rest of that line, or the line of a step that was left out. */
 void revive_text_outcome(const struct revive_outcome *o);
 /* The device as it is now. */
 void revive_text_end(const struct revive_plan *p, const struct revive_report *t);

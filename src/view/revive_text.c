@@ -83,11 +83,18 @@ void revive_text_steps(const struct revive_plan *p)
 	}
 }
 
+void revive_text_begin(enum revive_kind k)
+{
+	(void)printf("  %s: ", revive_kind_text(k));
+	if (k == REVIVE_RESET)
+		(void)printf("(up to two minutes) ");
+}
+
 void revive_text_outcome(const struct revive_outcome *o)
 {
-	(void)printf("  %s: ", revive_kind_text(o->kind));
 	if (o->withheld)
-		(void)printf("left out: it would touch other devices behind the port\n");
+		(void)printf("  %s: left out: it would touch other devices behind the port\n",
+			revive_kind_text(o->kind));
 	else if (o->text[0] && o->state != REVIVE_ANSWERS)
 		(void)printf("%s (%s)\n", state_text(o->state), o->text);
 	else

@@ -119,16 +119,31 @@ expect_ok usher release "$disk"
 expect_driver "$disk" nvme
 expect_override "$disk" none
 
-# Killed after each change before the removal, with the power back afterwards: restore completes it.
-# The unit tests have the later ones; the emulation destroys a card whose slot loses its power.
-for n in 1 2 3 4 5 6; do
+# revive_dies N [STOP]: usher dies after its Nth change; with STOP, power returns after that change.
+# False when it ended before; the journal is empty then as well.
+revive_dies() {
+	USHER_BIND_DIE=$1 USHER_BIND_STOP=${2:-0} usher revive "$disk" >"$work/out" 2>"$work/err" &
+	usher_=$!
+	command="usher revive $disk, killed after change $1"
+	if [ -n "${2:-}" ]; then
+		wait_until 30 grep -q '^State:.T' "/proc/$usher_/status"
+		slot feed
+		kill -CONT $usher_
+	fi
+	wait $usher_
+	status=$?
+	[ $status -ne 0 ] || return 1
+	[ $status -eq 137 ] || fail_with_output "ended with $status"
+}
+
+# Killed after each change, with the power back afterwards, or before the reset: restore completes
+# it. Without power, the kernel would wait for two minutes in the reset.
+for n in $(seq 1 30); do
 	expect_ok usher bind "$disk"
 	before=$(settings "$disk")
 	slot cut
-	USHER_BIND_DIE=$n usher revive "$disk" >"$work/out" 2>"$work/err"
-	status=$?
-	command="usher revive $disk, killed after change $n"
-	[ $status -eq 137 ] || fail_with_output "ended with $status"
+	[ "$n" -gt 5 ] && stop=5 || stop=
+	revive_dies "$n" $stop || break
 	slot feed
 	expect_ok usher restore
 	expect_equal "the journal after change $n" '' "$(state)"
@@ -142,6 +157,19 @@ for n in 1 2 3 4 5 6; do
 	expect_ok usher release "$disk"
 	expect_driver "$disk" nvme
 done
+[ "$n" -gt 10 ] && [ "$n" -lt 30 ] || fail "$n changes"
+expect_equal 'its settings' "$before" "$(settings "$disk")"
+expect_ok usher release "$disk"
+
+# The same for one that was removed from sysfs, as often as there are changes.
+for n in $(seq 1 30); do
+	echo 1 >"$pci/$disk/remove"
+	revive_dies "$n" || break
+	expect_ok usher restore
+	expect_equal "the journal after change $n" '' "$(state)"
+	expect_driver "$disk" nvme
+done
+[ "$n" -gt 2 ] && [ "$n" -lt 30 ] || fail "$n changes"
 
 # Gone while it is bound: its lease ends by its address, though nothing is there to be returned.
 leases() { ls /run/usher/journal; }
@@ -172,17 +200,29 @@ expect_equal 'the leases' '' "$(leases)"
 wait_until 10 has_driver "$disk" nvme
 expect_override "$disk" none
 
-# In a slot that is off.
-echo 0 >"$slot/power" || fail 'switch the slot off'
-wait_until 20 qmp_forgot nvme
-slot deaf
-expect_ok qmp device_add \
-	'{"driver": "nvme", "id": "nvme", "bus": "port1", "serial": "lab-disk", "drive": "disk"}'
-expect_ok usher revive "$disk"
+# In a slot that is off, and killed after each change.
+slot_empty() {
+	echo 0 >"$slot/power" || fail 'switch the slot off'
+	wait_until 20 qmp_forgot nvme
+}
+slot_fill() {
+	slot deaf
+	expect_ok qmp device_add \
+		'{"driver": "nvme", "id": "nvme", "bus": "port1", "serial": "lab-disk", "drive": "disk"}'
+}
+for n in $(seq 1 30); do
+	slot_empty
+	slot_fill
+	revive_dies "$n" || break
+	expect_ok usher restore
+	expect_equal "the journal after change $n" '' "$(state)"
+	expect_ok usher revive "$disk"
+	wait_until 10 has_driver "$disk" nvme
+done
 expect_text 'switch the power of its slot: answers'
+[ "$n" -gt 3 ] && [ "$n" -lt 30 ] || fail "$n changes"
 wait_until 10 has_driver "$disk" nvme
-echo 0 >"$slot/power"
-wait_until 20 qmp_forgot nvme
+slot_empty
 
 # Gone for good: only a hand helps. The slot is off, as it was.
 expect_status 1 usher revive "$disk"
@@ -190,8 +230,6 @@ expect_text 'reports no card'
 expect_text 'unplug the power'
 expect_equal 'the power of the slot' 0 "$(cat "$slot/power")"
 expect_equal 'the journal' '' "$(state)"
-slot deaf
-expect_ok qmp device_add \
-	'{"driver": "nvme", "id": "nvme", "bus": "port1", "serial": "lab-disk", "drive": "disk"}'
+slot_fill
 expect_ok usher revive "$disk"
 wait_until 10 has_driver "$disk" nvme

@@ -123,6 +123,54 @@ START_TEST(a_write_that_fails_ends_only_its_step)
 }
 END_TEST
 
+struct talk {
+	char text[512];
+};
+
+static void talk_begin(void *arg, enum revive_kind k)
+{
+	struct talk *t = arg;
+	size_t n = strlen(t->text);
+
+	(void)snprintf(t->text + n, sizeof(t->text) - n, "[%s", revive_kind_name(k));
+}
+
+static void talk_hear(void *arg, const struct revive_outcome *o)
+{
+	struct talk *t = arg;
+	size_t n = strlen(t->text);
+
+	(void)snprintf(t->text + n, sizeof(t->text) - n, " %s]", o->text);
+}
+
+/* The kernel waits 61 s for the slot of a device, and 61 s for its bus. */
+START_TEST(a_reset_may_take_two_waits_of_the_kernel)
+{
+	struct talk t = {""};
+	const struct revive_listener listener = {.begin = talk_begin, .hear = talk_hear, .arg = &t};
+	struct bind_env env = bench_set(REVIVE_REMOVE);
+	struct revive_report done;
+	struct revive_plan p;
+	struct err e = {0};
+
+	env.timeout_ms = 120000;
+	bench->reset_ms = 125000;
+	ck_assert_msg(revive_device(&env, &request, &listener, &p, &done, &e) == 0, "%s", e.msg);
+	revive_plan_fini(&p);
+	ck_assert_str_eq(t.text, "[wake ][reset ][remove ]");
+	as_before(&env);
+
+	/* One that never ends is told, and its entry stays for `usher restore`. */
+	env = bench_set(REVIVE_REMOVE);
+	bench->reset_ms = 1000000;
+	t = (struct talk){""};
+	ck_assert_int_eq(revive_device(&env, &request, &listener, &p, &done, &e), -ETIMEDOUT);
+	revive_plan_fini(&p);
+	ck_assert_str_eq(t.text, "[wake ][reset the kernel did not come back]");
+	ck_assert(entry_is_there(&env));
+}
+END_TEST
+
 /* Dies right after change @n. Return: whether it did. */
 static bool revive_dies_at(const struct bind_env *env, unsigned n)
 {
@@ -230,6 +278,6 @@ END_TEST
 
 SUITE("revive apply", each_step_may_be_the_cure, the_settings_that_woke_it_stay,
 	a_card_that_nothing_heals_leaves_all_as_it_was, a_write_that_fails_ends_only_its_step,
-	restore_completes_what_a_death_broke_off, restore_binds_the_driver_again,
-	restore_leaves_a_slot_on, the_next_revival_completes_it_as_well,
-	an_entry_that_usher_did_not_write_is_removed)
+	a_reset_may_take_two_waits_of_the_kernel, restore_completes_what_a_death_broke_off,
+	restore_binds_the_driver_again, restore_leaves_a_slot_on,
+	the_next_revival_completes_it_as_well, an_entry_that_usher_did_not_write_is_removed)

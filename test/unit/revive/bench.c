@@ -287,6 +287,7 @@ static int bench_store(const char *path, const char *text)
 
 struct bind_writer {
 	int result;
+	int takes_ms;
 };
 
 static int bench_writer_start(struct bind_writer **ret)
@@ -304,6 +305,7 @@ static pid_t bench_writer_pid(const struct bind_writer *w)
 static int bench_ask(struct bind_writer *w, const char *path, const char *text, struct err *e)
 {
 	w->result = ++bench->writes == bench->fail_at ? -EIO : bench_store(path, text);
+	w->takes_ms = strcmp(file_base(path), "reset") == 0 ? bench->reset_ms : 0;
 	return 0;
 }
 
@@ -322,6 +324,8 @@ static int bench_ask_register(
 
 static int bench_answer(struct bind_writer *w, int timeout_ms, struct err *e)
 {
+	if (w->takes_ms > timeout_ms)
+		return err_set(e, -ETIMEDOUT, "write");
 	return w->result < 0 ? err_set(e, w->result, "write") : 0;
 }
 

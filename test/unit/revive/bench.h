@@ -19,6 +19,7 @@ struct bench {
 	uint16_t link_control;
 	int writes;
 	int fail_at; /* this write fails with -EIO */
+	int reset_ms; /* how long the kernel takes for a reset */
 };
 
 extern struct bench *bench;
