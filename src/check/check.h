@@ -63,6 +63,7 @@ struct check_verdict {
 	size_t count; /* of steps, or reasons; the text has the first one */
 	char text[400]; /* the step, or the reason; escaped; "" for none */
 	char why[400]; /* why the step is needed; "" if the text says so */
+	char claim[80]; /* which claim makes virtual functions, or this one; "" for none */
 };
 
 struct check_report {

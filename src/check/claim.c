@@ -54,6 +54,29 @@ bool check_claims_hold(const struct check_case *c, struct pci_address a)
 	return false;
 }
 
+void check_claim_describe(const struct check_case *c, struct check_verdict *v)
+{
+	const struct pci_address a = v->device.address;
+	char address[PCI_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < c->claim_count; i++) {
+		const struct claim *n = &c->claims[i];
+		const struct pci_address at = c->stands[i].device.address;
+
+		if (c->stands[i].standing != CLAIM_STANDING_AT || !n->vfs)
+			continue;
+		const struct pci_vfs vfs = pci_vfs_read(c->host, a);
+		if (pci_address_equal(at, a))
+			(void)snprintf(v->claim, sizeof(v->claim),
+				"its claim makes %u virtual function%s at each boot", n->vfs,
+				n->vfs == 1 ? "" : "s");
+		else if (vfs.is_virtual && pci_address_equal(vfs.physical, at))
+			(void)snprintf(v->claim, sizeof(v->claim),
+				"the claim of %s makes it at each boot",
+				pci_address_format(at, address));
+	}
+}
+
 /* P01: the checked device does not match a claim. */
 static void tell_moved(struct check_case *c, const struct claim *n, const struct claim_judgement *s)
 {

@@ -117,6 +117,8 @@ enum check_verdict_kind check_verdict_of(const struct check_case *c, struct pci_
 void check_claims_read(struct check_case *c);
 void check_claims_free(struct check_case *c);
 bool check_claims_hold(const struct check_case *c, struct pci_address a);
+/* Fills in the claim of virtual functions that a device is about. */
+void check_claim_describe(const struct check_case *c, struct check_verdict *v);
 
 /*
  * Return: 1 if the checked device does not answer, 0 if it does, -EAGAIN if only a look that wakes

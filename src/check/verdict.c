@@ -566,6 +566,7 @@ int check_verdicts(struct check_case *c, const struct pci_device *list, size_t c
 		v->device = list[i];
 		v->count = 1;
 		r = verdict_make(&s, v);
+		check_claim_describe(c, v);
 	}
 	survey_fini(&s);
 	return r == -ENOMEM ? err_set(c->e, r, "check this host") : r;

@@ -391,3 +391,20 @@ size_t hold_stops_read(struct host *h, const struct pci_device *d, const struct 
 	qsort(ret, s.count, sizeof(*ret), stop_order);
 	return s.count;
 }
+
+const char *hold_stop_kind_name(enum hold_stop_kind kind)
+{
+	static const char *const names[] = {
+		[HOLD_STOP_GUEST] = "guest",
+		[HOLD_STOP_PROGRAM] = "program",
+		[HOLD_STOP_CONTAINER] = "container",
+		[HOLD_STOP_SERVICE] = "service",
+		[HOLD_STOP_SOUND] = "sound",
+		[HOLD_STOP_DESKTOP] = "desktop",
+		[HOLD_STOP_DISK] = "disk",
+		[HOLD_STOP_CONSOLE] = "console",
+		[HOLD_STOP_MODULE] = "module",
+	};
+
+	return names[kind];
+}

@@ -29,6 +29,9 @@ struct hold_stop {
 
 #define HOLD_STOPS_MAX 16
 
+/* "guest", "program", "container", … */
+const char *hold_stop_kind_name(enum hold_stop_kind kind);
+
 /*
  * Finds the steps for @holds of @d; each command once. A hold that no command frees, such as an
  * address, is not among them.

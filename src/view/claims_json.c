@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void put_claim(struct json *j, const struct claim *n, const struct claim_judgement *s)
+void claims_put(struct json *j, const struct claim *n, const struct claim_judgement *s)
 {
 	const struct claim_identity *k = &n->identity;
 	bool known = !n->bad[0]; /* the claim could be read */
@@ -42,7 +42,7 @@ int claims_json(const struct claims *c, struct err *e)
 		return r;
 	struct json *list = json_put_list(doc, "claims");
 	for (size_t i = 0; i < c->count; i++)
-		put_claim(json_push_map(list), &c->list[i], &c->judgements[i]);
+		claims_put(json_push_map(list), &c->list[i], &c->judgements[i]);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "bind/gate.h"
 #include "pci/capability.h"
+#include "view/claims.h"
 #include "view/inventory.h"
 #include "view/json.h"
 
@@ -57,6 +58,20 @@ static int read_surroundings(struct device_facts *s, struct host *h, struct err 
 	return 0;
 }
 
+/* Without claims that can be read, the device is shown all the same. */
+static void read_claim(struct device_facts *s, struct host *h)
+{
+	struct claims c;
+	size_t i;
+
+	if (claims_read(h, &c, NULL) == 0 && claims_about(&c, h, s->device.address, &i)) {
+		s->has_claim = true;
+		s->claim = c.list[i];
+		s->judgement = c.judgements[i];
+	}
+	claims_fini(&c);
+}
+
 int device_facts_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
 	struct device_facts *ret, struct err *e)
 {
@@ -71,6 +86,7 @@ int device_facts_read(struct host *h, const struct inventory *v, const struct in
 	int r = pci_device_read(h, a, &ret->device, e);
 	if (r < 0)
 		return r;
+	read_claim(ret, h);
 	r = read_surroundings(ret, h, e);
 	r = r < 0 ? r : ask_plan(ret, h, e);
 	if (r < 0)

@@ -3,6 +3,7 @@
 #define VIEW_DEVICE_H
 
 #include "bind/bind.h"
+#include "claim/claim.h"
 #include "claim/identity.h"
 #include "hold/stop.h"
 #include "pci/isolation.h"
@@ -33,6 +34,9 @@ struct device_facts {
 	struct bind_plan plan; /* what binding it would do */
 	size_t stop_count;
 	struct hold_stop stops[HOLD_STOPS_MAX]; /* what holds its driver */
+	bool has_claim; /* its own one, or the one that makes this virtual function */
+	struct claim claim;
+	struct claim_judgement judgement;
 };
 
 /*

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "view/claims.h"
 #include "view/device.h"
 #include "view/inventory.h"
 #include "view/inventory_json.h"
@@ -103,10 +104,35 @@ static void put_power(struct json *map, const struct pci_sleep *p)
 		json_put_null(one, "d3cold_allowed");
 }
 
+/* What to stop before its driver can give it up, in this order. */
+static void put_stops(struct json *map, const struct device_facts *s)
+{
+	struct json *list = json_put_list(map, "to_free");
+
+	for (size_t i = 0; i < s->stop_count; i++) {
+		const struct hold_stop *stop = &s->stops[i];
+		struct json *one = json_push_map(list);
+
+		json_put_text(one, "kind", hold_stop_kind_name(stop->kind));
+		json_put_text(one, "command", stop->command);
+		json_put_text(one, "what", stop->what);
+	}
+}
+
+static void put_claim(struct json *map, const struct device_facts *s)
+{
+	if (s->has_claim)
+		claims_put(json_put_map(map, "claim"), &s->claim, &s->judgement);
+	else
+		json_put_null(map, "claim");
+}
+
 void device_json(struct json *map, const struct device_facts *s, struct names *n)
 {
 	inventory_json(map, s->entry, n);
 	put_identity(map, s);
+	put_stops(map, s);
+	put_claim(map, s);
 	put_group(map, s);
 	put_hot_reset(map, &s->hot);
 	put_power(map, &s->sleep);

@@ -116,6 +116,29 @@ static void print_group(const struct device_facts *s)
 			device_group_reason(&s->reasons[i], text, sizeof(text)));
 }
 
+static void print_claim(const struct device_facts *s)
+{
+	const struct claim *c = &s->claim;
+	const struct claim_judgement *j = &s->judgement;
+	char text[WIDE], address[PCI_ADDRESS_TEXT];
+
+	if (!s->has_claim)
+		return;
+	pci_address_format(j->device.address, address);
+	if (j->standing != CLAIM_STANDING_AT)
+		(void)snprintf(text, sizeof(text),
+			"'%s' is for another place, so it is not bound at boot", c->name);
+	else if (!pci_address_equal(j->device.address, s->device.address))
+		(void)snprintf(
+			text, sizeof(text), "'%s' of %s makes it at each boot", c->name, address);
+	else if (c->vfs)
+		(void)snprintf(text, sizeof(text), "'%s': makes %u virtual function%s at each boot",
+			c->name, c->vfs, c->vfs == 1 ? "" : "s");
+	else
+		(void)snprintf(text, sizeof(text), "'%s': binds it to VFIO at each boot", c->name);
+	print_line("claim", text);
+}
+
 static void print_state(const struct device_facts *s)
 {
 	const struct inventory_entry *x = s->entry;
@@ -255,6 +278,7 @@ void device_text(const struct device_facts *s, struct names *n)
 	print_group(s);
 	print_resets(s);
 	print_state(s);
+	print_claim(s);
 	print_power(&s->sleep);
 	print_plan(s);
 }

@@ -42,6 +42,7 @@ static void put_verdict(struct json *one, const struct check_verdict *v)
 	json_put_text(one, "verdict", check_verdict_name(v->kind));
 	json_put_text(one, "text", or_null(v->text));
 	json_put_text(one, "why", or_null(v->why));
+	json_put_text(one, "claim", or_null(v->claim));
 	json_put_number(one, "count", v->kind == CHECK_LENDABLE ? 0 : v->count);
 }
 

@@ -88,7 +88,7 @@ static bool is_companion(const struct check_verdict *before, const struct check_
 	       a->address.dev == b->address.dev;
 }
 
-static void describe_verdict(
+static void describe_kind(
 	const struct check_verdict *v, const struct findings *f, char *buf, size_t size)
 {
 	char more[40] = "";
@@ -113,12 +113,21 @@ static void describe_verdict(
 	}
 }
 
+static void describe_verdict(
+	const struct check_verdict *v, const struct findings *f, char *buf, size_t size)
+{
+	describe_kind(v, f, buf, size);
+	size_t used = strlen(buf);
+	if (v->claim[0])
+		(void)snprintf(buf + used, size - used, "; %s", v->claim);
+}
+
 /* Virtual functions of one card, for example. */
 static bool is_same(const struct check_verdict *a, const struct check_verdict *b)
 {
 	return a->device.vendor == b->device.vendor && a->device.device == b->device.device &&
 	       a->device.class == b->device.class && a->kind == b->kind && a->count == b->count &&
-	       strcmp(a->text, b->text) == 0;
+	       strcmp(a->text, b->text) == 0 && strcmp(a->claim, b->claim) == 0;
 }
 
 static size_t count_same(const struct check_report *r, size_t at)
