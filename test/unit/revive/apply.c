@@ -153,7 +153,6 @@ START_TEST(a_reset_may_take_two_waits_of_the_kernel)
 	struct revive_plan p;
 	struct err e = {0};
 
-	env.timeout_ms = 120000;
 	bench->reset_ms = 125000;
 	ck_assert_msg(revive_device(&env, &request, &listener, &p, &done, &e) == 0, "%s", e.msg);
 	revive_plan_fini(&p);

@@ -375,5 +375,6 @@ struct bind_env bench_set(enum revive_kind cure)
 		.slot_on = true,
 		.link_control = 0x10,
 	};
-	return (struct bind_env){&bench_host, &bench_kernel, state, 100};
+	/* One look at the device after each step. */
+	return (struct bind_env){&bench_host, &bench_kernel, state, 20};
 }
