@@ -285,6 +285,7 @@ static int make_tables(struct machine *m, struct err *e)
 		.com1 = CONSOLE_PORT,
 		.com1_pin = CONSOLE_PIN,
 		.panic = PANIC_PORT,
+		.button_pin = POWER_BUTTON_PIN,
 		.sleep_control = POWER_SLEEP_CONTROL,
 		.sleep_status = POWER_SLEEP_STATUS,
 		.reset = POWER_RESET,

@@ -54,6 +54,13 @@ int power_init(struct power *p, struct vm *vm, struct err *e)
 	return bus_add(&vm->ports, &p->acpi, e);
 }
 
+int power_press(struct power *p)
+{
+	int r = irq_line(&p->vm->irq, POWER_BUTTON_PIN, true);
+
+	return r < 0 ? r : irq_line(&p->vm->irq, POWER_BUTTON_PIN, false);
+}
+
 void power_write_vector(uint8_t *at)
 {
 	static const uint8_t code[] = {

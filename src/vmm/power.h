@@ -9,7 +9,7 @@ struct vm;
 
 /*
  * The registers by which a guest powers off or asks for a reset: ACPI's sleep control and reset
- * registers, and the PC's reset control register at 0xcf9. Each ends the VM.
+ * registers, and the PC's reset control register at 0xcf9. Each ends the VM. And the power button.
  * Context: any thread; nothing is kept, so no lock is needed.
  */
 #define POWER_PORT 0x600
@@ -19,6 +19,7 @@ struct vm;
 #define POWER_RESET_VALUE 1
 #define POWER_SLEEP_S5 5 /* SLP_TYP of soft-off, as \_S5 tells the guest */
 #define POWER_SLEEP_ENABLE 0x20
+#define POWER_BUTTON_PIN 5 /* edge; the serial port has 4, INTx of PCI 16 and above */
 
 struct power {
 	struct bus_range acpi;
@@ -26,6 +27,12 @@ struct power {
 };
 
 int power_init(struct power *p, struct vm *vm, struct err *e);
+
+/*
+ * Presses the power button: a pulse of its interrupt. What follows is up to the guest.
+ * Context: main thread. Return: 0, -errno of KVM.
+ */
+int power_press(struct power *p);
 
 /* A write to the PC's reset control register, which is a byte of another device's ports. */
 void power_reset_control(struct vm *vm, uint64_t value);

@@ -50,6 +50,8 @@
 #define OSC_UNKNOWN_UUID BIT32(2)
 #define OSC_MASKED BIT32(4)
 
+#define NOTIFY_PRESSED 0x80 /* Ref: ACPI 6.4, table 5.165 */
+
 /* Tables one after the other, as the guest sees them. */
 struct tables {
 	uint8_t *buf;
@@ -261,6 +263,35 @@ static void put_pvpanic(struct aml *a, const struct acpi_machine *m)
 	aml_end(a, device);
 }
 
+/*
+ * The power button. Without fixed hardware, events come by interrupts of a generic event device,
+ * whose method says what each of them means. The guest's kernel finds that driver before the
+ * button's, so an early press is lost. Ref: ACPI 6.4, 4.8.2.2.1.2 and 5.6.9
+ */
+static void put_button(struct aml *a, const struct acpi_machine *m)
+{
+	size_t button = aml_device(a, "PWRB");
+
+	aml_name(a, "_HID");
+	aml_eisa(a, "PNP0C0C");
+	aml_end(a, button);
+	size_t events = aml_device(a, "GED0");
+	aml_name(a, "_HID");
+	aml_string(a, "ACPI0013");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_name(a, "_CRS");
+	size_t crs = aml_resources(a);
+	aml_irq(a, m->button_pin);
+	aml_resources_end(a, crs);
+	size_t method = aml_method(a, "_EVT", 1);
+	aml_op(a, AML_NOTIFY);
+	aml_reference(a, "PWRB");
+	aml_integer(a, NOTIFY_PRESSED);
+	aml_end(a, method);
+	aml_end(a, events);
+}
+
 /* Soft-off: the value for SLP_TYP. Some guests expect all four elements. */
 static void put_s5(struct aml *a, const struct acpi_machine *m)
 {
@@ -283,6 +314,7 @@ static size_t put_dsdt(struct tables *t, const struct acpi_machine *m)
 	put_board(&a, m);
 	put_com1(&a, m);
 	put_pvpanic(&a, m);
+	put_button(&a, m);
 	aml_end(&a, scope);
 	put_s5(&a, m);
 	t->len += a.len;

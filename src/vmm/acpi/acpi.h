@@ -26,6 +26,7 @@ struct acpi_machine {
 	uint16_t com1; /* port */
 	unsigned com1_pin;
 	uint16_t panic; /* port of pvpanic */
+	unsigned button_pin; /* interrupt of the power button */
 	uint16_t sleep_control; /* ports */
 	uint16_t sleep_status;
 	uint16_t reset;

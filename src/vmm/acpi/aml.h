@@ -41,6 +41,7 @@ enum aml_op {
 	AML_STORE = 0x70, /* value, target */
 	AML_AND = 0x7b, /* a, b, target */
 	AML_OR = 0x7d,
+	AML_NOTIFY = 0x86, /* a device, value */
 	AML_NOT = 0x92, /* of a condition: a */
 	AML_EQUAL = 0x93, /* a, b */
 	AML_RETURN = 0xa4,

@@ -296,5 +296,24 @@ START_TEST(grants_slots_alone)
 }
 END_TEST
 
-SUITE("acpi", checksums_hold, fadt_is_hardware_reduced, madt_and_mcfg, the_largest_machine_has_room,
-	no_room_is_an_error, lengths_and_integers, iasl_reads_them, grants_slots_alone)
+/* The guest's kernel has the method say which device an interrupt is of. */
+START_TEST(presses_the_button)
+{
+	const char *dir = make_folder();
+
+	build_tables();
+	write_table(dir, "DSDT");
+	ck_assert_int_eq(run_in(dir, "acpiexec.out",
+				 (const char *const[]){"acpiexec", "-b",
+					 "execute \\_SB.GED0._EVT 5", "DSDT.dat", NULL}),
+		0);
+	const char *said = text_of(dir, "acpiexec.out");
+	ck_assert_msg(strstr(said, "Received a Device Notify on [PWRB]") ||
+			      (strstr(said, "PWRB") && strstr(said, "0x80")),
+		"%s", said);
+}
+END_TEST
+
+SUITE("acpi", presses_the_button, checksums_hold, fadt_is_hardware_reduced, madt_and_mcfg,
+	the_largest_machine_has_room, no_room_is_an_error, lengths_and_integers, iasl_reads_them,
+	grants_slots_alone)

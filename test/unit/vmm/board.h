@@ -14,6 +14,7 @@ static inline struct acpi_machine board_make(void)
 		.com1 = 0x3f8,
 		.com1_pin = 4,
 		.panic = 0x505,
+		.button_pin = 5,
 		.sleep_control = 0x600,
 		.sleep_status = 0x601,
 		.reset = 0x602,
