@@ -66,6 +66,7 @@ static bool console_send(struct serial *s, uint8_t byte)
 	struct console *c = of_serial(s);
 
 	panic_hear(&c->vm->panic, byte);
+	viewers_put(&c->viewers, byte);
 	size_t room = outbox_put(&c->outbox, &byte, 1);
 	if (byte == '\n')
 		outbox_flush(&c->outbox);
@@ -105,6 +106,17 @@ static void unwatch_input(struct console *c)
 static void console_room(struct serial *s)
 {
 	watch_input(of_serial(s));
+	viewers_room(&of_serial(s)->viewers);
+}
+
+static unsigned viewers_ask_room(struct viewers *v)
+{
+	return serial_room(&container_of(v, struct console, viewers)->serial);
+}
+
+static void viewers_type(struct viewers *v, const uint8_t *keys, size_t len)
+{
+	serial_receive(&container_of(v, struct console, viewers)->serial, keys, len);
 }
 
 static const struct serial_ops ops = {
@@ -228,6 +240,7 @@ static void on_tick(struct loop_source *src, uint32_t events)
 	lock_drop(&c->lock);
 	(void)coalesce_drain(c->vm);
 	outbox_flush(&c->outbox);
+	viewers_show(&c->viewers);
 	if (c->vm->coalesce.ring)
 		arm_tick_alone(c, next);
 	if (c->background)
@@ -247,6 +260,11 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 	c->input = (struct loop_source){.fd = STDIN_FILENO, .ready = on_input};
 	c->tick = (struct loop_source){.fd = -1, .ready = on_tick};
 	c->lock = (struct lock)LOCK_INIT(LOCK_DEVICE);
+	c->viewers = (struct viewers){.lock = &c->lock,
+		.loop = &vm->loop,
+		.room = viewers_ask_room,
+		.receive = viewers_type};
+	viewers_init(&c->viewers);
 	serial_init(&c->serial, &ops, CONSOLE_PORT);
 	c->serial.range.lock = &c->lock;
 	int r = outbox_init(&c->outbox, "console", STDOUT_FILENO);
@@ -269,12 +287,20 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 	return 0;
 }
 
+int console_show(struct console *c, int fd, bool read_only)
+{
+	/* What KVM still holds belongs to the history. */
+	(void)coalesce_drain(c->vm);
+	return viewers_add(&c->viewers, fd, read_only);
+}
+
 void console_drain(struct console *c)
 {
 	bool stopped = vm_ended(c->vm) == VM_STOPPED;
 
 	/* What KVM still holds was sent before the end. */
 	(void)coalesce_drain(c->vm);
+	viewers_show(&c->viewers);
 	(void)outbox_drain(&c->outbox, stopped ? CONSOLE_STOP_IDLE_MS : CONSOLE_LAST_IDLE_MS,
 		stopped ? CONSOLE_STOP_MS : CONSOLE_LAST_MS);
 }
@@ -284,6 +310,7 @@ void console_reset(struct console *c)
 	lock_take(&c->lock);
 	serial_reset(&c->serial);
 	watch_input(c);
+	viewers_room(&c->viewers);
 	lock_drop(&c->lock);
 }
 
@@ -292,6 +319,7 @@ void console_fini(struct console *c)
 	if (!c->vm)
 		return;
 	console_drain(c);
+	viewers_fini(&c->viewers);
 	outbox_fini(&c->outbox);
 	if (c->outbox.dropped)
 		log_warn(c->vm->name,

@@ -6,6 +6,7 @@
 #include "vmm/loop.h"
 #include "vmm/outbox.h"
 #include "vmm/serial.h"
+#include "vmm/viewers.h"
 
 #include <stdbool.h>
 
@@ -34,6 +35,7 @@ struct console {
 	struct loop_source input;
 	struct loop_source tick;
 	struct outbox outbox;
+	struct viewers viewers;
 	bool input_on;
 	unsigned tick_ms; /* until the next tick when it was armed; 0: it is not */
 	bool escape; /* Ctrl-A was the last key */
@@ -44,6 +46,12 @@ struct console {
 
 /* Puts the port on the bus and watches standard input. */
 int console_init(struct console *c, struct vm *vm, struct err *e);
+
+/*
+ * Shows the console on the socket @fd as well, from its history on; keys from there reach the guest
+ * unless @read_only. Takes over @fd in any case. Return: 0, -EUSERS, -errno.
+ */
+int console_show(struct console *c, int fd, bool read_only);
 
 /*
  * Takes in all that was sent, and waits for a reader to take it: a moment if the guest was told to

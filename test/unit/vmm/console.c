@@ -12,7 +12,9 @@
 #include <linux/serial_reg.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -354,7 +356,117 @@ START_TEST(power_ends_the_guest_once)
 }
 END_TEST
 
-SUITE("console", a_line_comes_at_once, the_end_brings_the_rest, input_reaches_the_guest,
+/* Reads from a viewer's end until @text has come, and returns what came before it. */
+static const char *hear_until(int fd, const char *text)
+{
+	static char all[8 * VIEWERS_HISTORY]; /* more than a socket holds */
+	size_t len = 0;
+
+	all[0] = '\0';
+	while (!strstr(all, text)) {
+		ssize_t n = read(fd, all + len, sizeof(all) - 1 - len);
+		ck_assert_int_gt((int)n, 0);
+		len += (size_t)n;
+		all[len] = '\0';
+	}
+	*strstr(all, text) = '\0';
+	return all;
+}
+
+static int view(bool read_only)
+{
+	const struct timeval patience = {.tv_sec = 20};
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(
+		setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	ck_assert_int_eq(console_show(&console, ends[1], read_only), 0);
+	return ends[0];
+}
+
+static void guest_expects(char key)
+{
+	uint8_t v = 0;
+
+	for (int i = 0; i < 20000 && !v; i++) {
+		v = (uint8_t)bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1) & UART_LSR_DR;
+		(void)usleep(1000);
+	}
+	ck_assert_uint_eq(v, UART_LSR_DR);
+	ck_assert_int_eq((char)bus_read(&vm.ports, CONSOLE_PORT + UART_RX, 1), key);
+}
+
+START_TEST(several_look_and_type)
+{
+	setup();
+	put_text("before\n");
+	int first = view(false), second = view(true);
+	start_loop();
+	ck_assert_str_eq(hear_until(first, "before\n"), "");
+	ck_assert_str_eq(hear_until(second, "before\n"), "");
+	put_text("after");
+	ck_assert_str_eq(hear_until(first, "after"), "");
+	ck_assert_str_eq(hear_until(second, "after"), "");
+	ck_assert_int_eq((int)write(second, "x", 1), 1); /* may look alone */
+	ck_assert_int_eq((int)write(first, "y", 1), 1);
+	guest_expects('y');
+	/* One that leaves does not take the other along; half of one may stay. */
+	(void)close(first);
+	(void)shutdown(second, SHUT_WR);
+	put_text("more");
+	ck_assert_str_eq(hear_until(second, "more"), "");
+	stop_loop();
+	console_fini(&console);
+	ck_assert_int_eq((int)read(second, &(char){0}, 1), 0);
+	(void)close(second);
+}
+END_TEST
+
+/* It never reads: the guest goes on, the others see all, and it is told how much it has missed. */
+START_TEST(a_viewer_that_never_reads)
+{
+	char line[64];
+
+	setup();
+	int deaf = view(true), other = view(false);
+	start_loop();
+	for (int i = 0; i < 20000; i++) {
+		(void)snprintf(line, sizeof(line), "line %d of many, none of which it reads\n", i);
+		put_text(line);
+		if (i % 500 == 499)
+			(void)hear_until(other, line);
+	}
+	put_text("the last one");
+	(void)hear_until(other, "the last one");
+	(void)hear_until(deaf, " bytes are lost here, because they were not read]");
+	(void)hear_until(deaf, "the last one");
+	stop_loop();
+	console_fini(&console);
+	(void)close(deaf);
+	(void)close(other);
+}
+END_TEST
+
+START_TEST(one_viewer_too_many)
+{
+	int ends[VIEWERS_MAX], last[2];
+
+	setup();
+	for (size_t i = 0; i < VIEWERS_MAX; i++)
+		ends[i] = view(false);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, last), 0);
+	ck_assert_int_eq(console_show(&console, last[1], false), -EUSERS);
+	ck_assert_int_eq((int)read(last[0], &(char){0}, 1), 0);
+	console_fini(&console);
+	for (size_t i = 0; i < VIEWERS_MAX; i++)
+		(void)close(ends[i]);
+	(void)close(last[0]);
+}
+END_TEST
+
+SUITE("console", several_look_and_type, a_viewer_that_never_reads, one_viewer_too_many,
+	a_line_comes_at_once, the_end_brings_the_rest, input_reaches_the_guest,
 	a_terminal_can_type_the_escape_key, input_waits_for_room, a_slow_reader_loses_nothing,
 	the_transmitter_tells_when_it_is_empty, nobody_reads, nobody_left_to_read,
 	coalesced_writes_come_first, power_ends_the_guest_once)
