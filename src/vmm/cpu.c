@@ -29,6 +29,8 @@
  * vm_stop() only sets the end; cpus_stop() brings the threads back: it sets immediate_exit, so the
  * next KVM_RUN returns at once, and then interrupts a KVM_RUN that is going on.
  *
+ * cpus_pause() does the same with `paused` in place of the end: a thread that finds it set waits.
+ *
  * A mapped page of a device can vanish while the guest uses it: KVM_RUN fails with EFAULT, and
  * vm_cure() decides whether the processor can try again.
  */
@@ -63,7 +65,7 @@ uint64_t cpus_exits(const struct vm *vm, unsigned reason)
 	uint64_t count = vm->exits[reason];
 
 	for (unsigned i = 0; i < vm->cpu_count && vm->cpus; i++)
-		count += vm->cpus[i].exits[reason];
+		count += __atomic_load_n(&vm->cpus[i].exits[reason], __ATOMIC_RELAXED);
 	return count;
 }
 
@@ -253,12 +255,42 @@ static void serve_exit(struct cpu *c)
 	}
 }
 
+/* Others read it meanwhile. */
+static void exit_count(struct cpu *c, unsigned reason)
+{
+	__atomic_store_n(&c->exits[reason], c->exits[reason] + 1, __ATOMIC_RELAXED);
+}
+
+static bool is_paused(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->paused, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Waits until the guest is resumed or has ended. Its clock has jumped then: KVM tells a guest with
+ * its clock, so that the guest does not take the pause for a processor that hung.
+ */
+static void pause_wait(struct cpu *c)
+{
+	struct vm *vm = c->vm;
+
+	(void)pthread_mutex_lock(&vm->pausing);
+	while (is_paused(vm) && vm_ended(vm) == VM_RUNNING)
+		(void)pthread_cond_wait(&vm->resumed, &vm->pausing);
+	(void)pthread_mutex_unlock(&vm->pausing);
+	(void)ioctl(c->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 static void *cpu_thread(void *arg)
 {
 	struct cpu *c = arg;
 
 	thread_is_vcpu = true;
 	while (vm_ended(c->vm) == VM_RUNNING) {
+		if (is_paused(c->vm)) {
+			pause_wait(c);
+			continue;
+		}
 		uint64_t cures = vm_cures(c->vm);
 		if (ioctl(c->fd, KVM_RUN, 0) < 0) {
 			int error = errno;
@@ -270,7 +302,7 @@ static void *cpu_thread(void *arg)
 				c->index, rip_of(c), strerror(error));
 			break;
 		}
-		c->exits[c->run->exit_reason % CPU_EXITS]++;
+		exit_count(c, c->run->exit_reason % CPU_EXITS);
 		serve_exit(c);
 	}
 	return NULL;
@@ -291,7 +323,7 @@ int cpus_start(struct vm *vm, struct err *e)
 	return 0;
 }
 
-void cpus_stop(struct vm *vm)
+static void leave_guest(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->cpu_count; i++) {
 		struct cpu *c = &vm->cpus[i];
@@ -301,6 +333,31 @@ void cpus_stop(struct vm *vm)
 		__atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_RELEASE);
 		thread_interrupt(c->thread);
 	}
+}
+
+void cpus_pause(struct vm *vm)
+{
+	__atomic_store_n(&vm->paused, true, __ATOMIC_RELEASE);
+	leave_guest(vm);
+}
+
+void cpus_resume(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->cpu_count; i++)
+		if (vm->cpus[i].started)
+			__atomic_store_n(&vm->cpus[i].run->immediate_exit, 0, __ATOMIC_RELEASE);
+	(void)pthread_mutex_lock(&vm->pausing);
+	__atomic_store_n(&vm->paused, false, __ATOMIC_RELEASE);
+	(void)pthread_cond_broadcast(&vm->resumed);
+	(void)pthread_mutex_unlock(&vm->pausing);
+}
+
+void cpus_stop(struct vm *vm)
+{
+	leave_guest(vm);
+	(void)pthread_mutex_lock(&vm->pausing);
+	(void)pthread_cond_broadcast(&vm->resumed);
+	(void)pthread_mutex_unlock(&vm->pausing);
 	for (unsigned i = 0; i < vm->cpu_count; i++) {
 		if (!vm->cpus[i].started)
 			continue;

@@ -26,7 +26,7 @@ struct cpu {
 	size_t run_size;
 	pthread_t thread;
 	bool started;
-	uint64_t exits[CPU_EXITS]; /* its own thread's, until that has ended */
+	uint64_t exits[CPU_EXITS]; /* atomic: its own thread counts */
 };
 
 /* Creates @count processors. Return: 0, -EINVAL when KVM has fewer, -errno. */
@@ -37,6 +37,13 @@ int cpus_enter(struct vm *vm, uint32_t entry, uint32_t start_info, struct err *e
 
 /* Starts the threads. Context: main thread. */
 int cpus_start(struct vm *vm, struct err *e);
+
+/*
+ * Makes all leave the guest until cpus_resume(); one that waits for a device leaves when that has
+ * answered. Devices go on. A paused guest can end. Context: main thread.
+ */
+void cpus_pause(struct vm *vm);
+void cpus_resume(struct vm *vm);
 
 /* Makes all leave the guest for good and waits. The VM has ended (vm_stop). */
 void cpus_stop(struct vm *vm);

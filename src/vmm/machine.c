@@ -373,6 +373,8 @@ static int watch_events(struct machine *m, struct err *e)
 	if (m->signals.fd < 0)
 		return err_set(e, -errno, "watch for signals");
 	int r = loop_add(&m->vm.loop, &m->signals, e);
+	if (r == 0)
+		r = control_init(&m->control, m, m->spec->orders_fd, e);
 	if (r < 0 || m->spec->keeper_fd < 0)
 		return r;
 	m->keeper_watch = (struct loop_source){.fd = m->spec->keeper_fd, .ready = on_keeper};
@@ -559,6 +561,7 @@ void machine_fini(struct machine *m)
 	vm_fini(&m->vm);
 	pass_fini(&m->vm);
 	keeper_fini(&m->keeper);
+	control_fini(&m->control);
 	fd_close(&m->signals.fd);
 	messages_fini(m);
 }

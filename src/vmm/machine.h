@@ -7,6 +7,7 @@
 #include "vfio/layout.h"
 #include "vmm/attach.h"
 #include "vmm/console.h"
+#include "vmm/control.h"
 #include "vmm/keeper.h"
 #include "vmm/pass/pass.h"
 #include "vmm/pci/conf1.h"
@@ -60,6 +61,7 @@ struct machine_spec {
 	int kvm_fd; /* taken over, as are those below */
 	int keeper_fd; /* -1: none; a socket whose end of file ends the guest */
 	int calls_fd; /* -1: none; struct keeper's */
+	int orders_fd; /* -1: none; struct control's */
 	int interrupts_fd; /* -1: none; /proc/interrupts */
 	bool no_reboot; /* a reboot is the guest's end */
 	unsigned slots; /* empty hot-plug slots beside those of the devices */
@@ -84,6 +86,7 @@ struct machine {
 	struct keeper keeper;
 	struct loop_source keeper_watch;
 	struct attach attach; /* devices for the running guest */
+	struct control control; /* what the keeper asks of it */
 	struct loop_source signals;
 	struct reboots reboots;
 	struct log_guest unplaced; /* it places BARs at each reboot */

@@ -27,7 +27,7 @@ static void count_early(struct reboots *r, const struct vm *vm)
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	time_t lived = now.tv_sec - r->booted.tv_sec;
 	bool fault = vm->triple_fault && lived <= EARLY_S;
-	bool reset = !vm->panic.parted && lived <= EARLY_RESETS_S;
+	bool reset = !vm->panic.parted && !vm->commanded && lived <= EARLY_RESETS_S;
 	r->early_faults = fault ? r->early_faults + 1 : 0;
 	r->early_resets = reset ? r->early_resets + 1 : 0;
 }

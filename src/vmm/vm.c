@@ -65,6 +65,8 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 		.interrupts_fd = -1,
 		.cure = LOCK_INIT(LOCK_CURE),
 		.coalesce = {.lock = LOCK_INIT(LOCK_COALESCE)},
+		.pausing = PTHREAD_MUTEX_INITIALIZER,
+		.resumed = PTHREAD_COND_INITIALIZER,
 		.ending = PTHREAD_MUTEX_INITIALIZER,
 		.memory = MEMORY_NONE,
 		.ports = BUS_INIT("ports"),
@@ -101,7 +103,8 @@ int vm_renew(struct vm *vm, struct err *e)
 	bus_renew(&vm->ports);
 	bus_renew(&vm->mmio);
 	loop_restart(&vm->loop);
-	vm->triple_fault = false;
+	vm->triple_fault = vm->commanded = false;
+	__atomic_store_n(&vm->paused, false, __ATOMIC_RELEASE);
 	__atomic_store_n(&vm->end, VM_RUNNING, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -70,6 +70,10 @@ struct vm {
 	struct timing timing; /* main thread */
 	int interrupts_fd; /* /proc/interrupts for --stats, -1 */
 	bool triple_fault; /* atomic: a processor had one since the last boot */
+	bool paused; /* atomic, for reading: the processors wait; see cpus_pause() */
+	pthread_mutex_t pausing; /* for writing `paused`; taken without any lock */
+	pthread_cond_t resumed;
+	bool commanded; /* the keeper asked for the last reset; main thread */
 	pthread_mutex_t ending; /* for writing `end` and `why`; taken last, for a moment */
 	enum vm_end end; /* atomic, for reading */
 	int interrupted; /* with VM_STOPPED: by this signal, or as if by it */

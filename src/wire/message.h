@@ -33,6 +33,8 @@ enum wire_kind {
 	WIRE_EVENT, /* keeper to client: struct wire_event */
 	WIRE_COMMAND, /* client to keeper: struct wire_command */
 	WIRE_ATTACHED, /* usher-vmm to keeper: struct wire_attached */
+	WIRE_ORDER, /* keeper to usher-vmm: struct wire_order */
+	WIRE_DONE, /* usher-vmm to keeper: struct wire_done */
 };
 
 struct wire_header {

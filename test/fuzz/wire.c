@@ -17,6 +17,7 @@
 #include "wire/control.h"
 #include "wire/machine.h"
 #include "wire/message.h"
+#include "wire/order.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -36,7 +37,9 @@ static union message {
 	struct wire_event event;
 	struct wire_command command;
 	struct wire_attached attached;
-	uint8_t bytes[sizeof(struct wire_machine)];
+	struct wire_order order;
+	struct wire_done done;
+	uint8_t bytes[sizeof(struct wire_done)];
 } message;
 
 static size_t message_size(enum wire_kind kind)
@@ -56,6 +59,10 @@ static size_t message_size(enum wire_kind kind)
 		return sizeof(message.command);
 	case WIRE_ATTACHED:
 		return sizeof(message.attached);
+	case WIRE_ORDER:
+		return sizeof(message.order);
+	case WIRE_DONE:
+		return sizeof(message.done);
 	}
 	return sizeof(message.header);
 }
@@ -95,8 +102,10 @@ static uint32_t fill_message(enum wire_kind kind)
 		message.event.event = WIRE_EVENT_DONE;
 	if (kind == WIRE_COMMAND)
 		message.command.command = WIRE_COMMAND_STOP;
+	if (kind == WIRE_ORDER)
+		message.order.order = WIRE_ORDER_CONSOLE;
 	if (kind != WIRE_MACHINE && kind != WIRE_ATTACH)
-		return 0;
+		return kind == WIRE_ORDER;
 	uint32_t fds = fill_machine(kind);
 	message.header.version = WIRE_VERSION;
 	message.header.size = (uint32_t)message_size(kind);
@@ -158,6 +167,7 @@ static void require_machine(const struct wire_machine *m, size_t fd_count)
 		own_optional(&o, m->interrupts);
 		own_optional(&o, m->stats);
 		own_optional(&o, m->calls);
+		own_optional(&o, m->orders);
 	}
 	for (uint32_t i = 0; i < m->device_count; i++) {
 		require_device(&o, &m->devices[i]);
@@ -208,6 +218,14 @@ static void check_message(enum wire_kind kind, size_t fd_count)
 				is_text(message.attached.reason, sizeof(message.attached.reason)) &&
 				is_text(message.attached.hint, sizeof(message.attached.hint)),
 			"an answer is one");
+	else if (kind == WIRE_ORDER && wire_order_check(&message.order, fd_count) == 0)
+		require(fd_count == (message.order.order >= WIRE_ORDER_FIGURES) &&
+				message.order.flags <= WIRE_ORDER_READ_ONLY,
+			"an order is one, with its descriptor");
+	else if (kind == WIRE_DONE && wire_done_check(&message.done) == 0)
+		require(message.done.result <= 0 &&
+				message.done.length <= sizeof(message.done.text),
+			"the text of an answer is in it");
 	else if (kind >= WIRE_RESET_BUS && kind <= WIRE_ANSWER &&
 		 wire_call_check(&message.call) == 0)
 		require(message.call.header.kind != WIRE_RESET_BUS ||
@@ -294,7 +312,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 3)
 		return 0;
-	enum wire_kind kind = data[0] % (WIRE_ATTACHED + 2); /* one below, one above */
+	enum wire_kind kind = data[0] % (WIRE_DONE + 2); /* one below, one above */
 	size_t fd_count = fill_message(kind), asked = data[1];
 	unsigned how = data[2];
 	data += 3;

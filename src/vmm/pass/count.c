@@ -144,8 +144,19 @@ static void take_vectors(struct pass_dev *d, const char *text, const char *kind,
 	unsigned n;
 
 	while (pass_count_next(&text, kind, d->name, &n, &signals) == 0)
-		if (n < count)
-			v[n].signals += signals;
+		if (n < count) {
+			v[n].signals += signals - (signals < v[n].counted ? 0 : v[n].counted);
+			v[n].counted = signals;
+		}
+}
+
+/* The kernel counts a vector from 0 when it is turned on again. Under the lock. */
+static void forget_counted(struct pass_dev *d)
+{
+	for (unsigned i = 0; i < d->msi.count; i++)
+		d->msi.vectors[i].counted = 0;
+	for (unsigned i = 0; i < d->msix.guest.count; i++)
+		d->msix.guest.vectors[i].counted = 0;
 }
 
 /* Of the kind that VFIO has on. Under the lock. */
@@ -192,18 +203,19 @@ void pass_count_intx(struct pass_dev *d)
 
 void pass_count_messages(struct pass_dev *d)
 {
-	if (!is_counted(d))
-		return;
-	lock_drop(&d->lock);
-	cleanup_free char *text = read_interrupts(d);
-	lock_take(&d->lock);
-	if (text && is_counted(d))
-		take_messages(d, text);
+	if (is_counted(d)) {
+		lock_drop(&d->lock);
+		cleanup_free char *text = read_interrupts(d);
+		lock_take(&d->lock);
+		if (text && is_counted(d))
+			take_messages(d, text);
+	}
+	forget_counted(d);
 }
 
-void pass_count_take(struct pass_dev *d)
+void pass_count_take(struct pass_dev *d, int interrupts_fd)
 {
-	cleanup_free char *text = is_counted(d) ? read_interrupts(d) : NULL;
+	cleanup_free char *text = interrupts_fd >= 0 ? read_counts(interrupts_fd) : NULL;
 
 	lock_take(&d->lock);
 	if (text) {

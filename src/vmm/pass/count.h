@@ -18,7 +18,8 @@ struct pass_dev;
  * turns them off. The count of an INTx line survives, so it is read afterwards, by the line's
  * number.
  *
- * Without vm->interrupts_fd nothing is counted.
+ * Without vm->interrupts_fd nothing is counted before a vector is turned off: what was asked for in
+ * between stays.
  */
 struct pass_count {
 	struct worker_job job;
@@ -35,8 +36,11 @@ void pass_count_intx(struct pass_dev *d);
  */
 void pass_count_messages(struct pass_dev *d);
 
-/* Counts at the end of the guest. Context: main thread, without the lock; once. */
-void pass_count_take(struct pass_dev *d);
+/*
+ * Counts now: at the end of the guest, or because somebody asks. @interrupts_fd: /proc/interrupts,
+ * -1 none. Context: main thread, without the lock.
+ */
+void pass_count_take(struct pass_dev *d, int interrupts_fd);
 
 /*
  * The next line after *@at (of /proc/interrupts) of a vector of device @name, @kind "msi" or

@@ -20,6 +20,7 @@ struct func_vector {
 	bool attached; /* KVM listens to the eventfd */
 	bool armed; /* vmm/pass: VFIO signals the eventfd */
 	uint64_t signals; /* vmm/pass/count: as the host's kernel has counted them */
+	uint64_t counted; /* of these, since the vector was last turned on */
 };
 
 #define FUNC_VECTOR_NONE ((struct func_vector){.eventfd = -1, .gsi = -1})

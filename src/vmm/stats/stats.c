@@ -24,10 +24,15 @@ static struct pass_dev *first_device(const struct vm *vm)
 	return vm->pass ? vm->pass->devices : NULL;
 }
 
-void stats_take(struct machine *m)
+static void counts_take(struct machine *m, int interrupts_fd)
 {
 	for (struct pass_dev *d = first_device(&m->vm); d; d = d->next)
-		pass_count_take(d);
+		pass_count_take(d, interrupts_fd);
+}
+
+void stats_take(struct machine *m)
+{
+	counts_take(m, m->vm.interrupts_fd);
 	/* Interrupts from here on belong to the end of the machine. Workers read it. */
 	__atomic_store_n(&m->vm.interrupts_fd, -1, __ATOMIC_RELAXED);
 }
@@ -50,26 +55,30 @@ static void put_exits(const struct vm *vm, struct figures *f)
 }
 
 /* Ranges of emulated devices. Those of a passed-through device are reported with the device. */
-static void put_bus(const struct bus *b, struct figures *f)
+static void put_bus(struct bus *b, struct figures *f)
 {
 	figures_open(f, b->name);
+	(void)pthread_rwlock_rdlock(&b->guard);
 	for (size_t i = 0; i < b->count; i++) {
 		const struct bus_range *r = b->ranges[i];
 		if (!func_is_piece(r) && r->reads + r->writes)
 			figures_number(f, r->name, r->reads + r->writes);
 	}
+	(void)pthread_rwlock_unlock(&b->guard);
 	figures_number(f, "nobody", b->missed);
 	figures_close(f);
 }
 
-static void put_memory(const struct machine *m, struct figures *f)
+static void put_memory(struct machine *m, struct figures *f)
 {
-	const struct memory *mem = &m->vm.memory;
+	struct memory *mem = &m->vm.memory;
 	uint64_t dma = 0;
 
+	(void)pthread_mutex_lock(&mem->lock);
 	for (size_t i = 0; i < mem->count; i++)
 		if (mem->ranges[i].kind == MEMORY_RAM)
 			dma += mem->ranges[i].size;
+	(void)pthread_mutex_unlock(&mem->lock);
 	figures_open(f, "memory");
 	figures_number(f, "ram", mem->ram_size);
 	figures_number(f, "for_dma", m->vm.pass ? dma : 0);
@@ -108,9 +117,10 @@ static void put_bar(const struct func_bar *b, struct figures *f)
 	figures_close(f);
 }
 
-static void put_device(const struct pass_dev *d, struct figures *f)
+static void put_device(struct pass_dev *d, struct figures *f)
 {
 	figures_open(f, d->name);
+	lock_take(&d->lock);
 	figures_number(f, "resets", d->resets);
 	figures_number(f, "bus_resets", d->bus_resets);
 	figures_number(f, "config_reads", d->config_reads);
@@ -122,6 +132,23 @@ static void put_device(const struct pass_dev *d, struct figures *f)
 		figures_number(f, "intx", d->intx.signals);
 	put_vectors(d->msi.vectors, d->msi.count, "msi", f);
 	put_vectors(d->msix.guest.vectors, d->msix.guest.count, "msix", f);
+	lock_drop(&d->lock);
+	figures_close(f);
+}
+
+/* @ended: KVM's own figures are there: while a processor runs, KVM would wait for it. */
+static void put_machine(struct machine *m, bool ended, struct figures *f)
+{
+	figures_number(f, "reboots", m->reboots.count);
+	put_exits(&m->vm, f);
+	if (ended)
+		kvmstat_put(&m->vm, f);
+	put_bus(&m->vm.ports, f);
+	put_bus(&m->vm.mmio, f);
+	put_memory(m, f);
+	figures_open(f, "devices");
+	for (struct pass_dev *d = first_device(&m->vm); d; d = d->next)
+		put_device(d, f);
 	figures_close(f);
 }
 
@@ -130,16 +157,29 @@ static void put_figures(struct machine *m, struct figures *f)
 	figures_number(f, "version", 2); /* of all documents: JSON_VERSION in view/json.h */
 	figures_text(f, "guest", m->vm.name);
 	figures_text(f, "end", m->vm.why);
-	figures_number(f, "reboots", m->reboots.count);
-	put_exits(&m->vm, f);
-	kvmstat_put(&m->vm, f);
-	put_bus(&m->vm.ports, f);
-	put_bus(&m->vm.mmio, f);
-	put_memory(m, f);
-	figures_open(f, "devices");
-	for (const struct pass_dev *d = first_device(&m->vm); d; d = d->next)
-		put_device(d, f);
-	figures_close(f);
+	put_machine(m, true, f);
+}
+
+int stats_tell(struct machine *m, int interrupts_fd, char *ret, size_t size, uint32_t *ret_len)
+{
+	cleanup_free char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	struct figures f;
+
+	if (!out)
+		return -ENOMEM;
+	counts_take(m, interrupts_fd);
+	figures_begin(&f, out, true);
+	put_machine(m, false, &f);
+	figures_end(&f);
+	if (fclose(out) != 0)
+		return -ENOMEM;
+	if (len > size)
+		return -E2BIG;
+	memcpy(ret, text, len);
+	*ret_len = (uint32_t)len;
+	return 0;
 }
 
 void stats_print(struct machine *m)

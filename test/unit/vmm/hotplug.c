@@ -213,6 +213,7 @@ START_TEST(a_card_comes_and_goes)
 		.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC),
 		.keeper_fd = -1,
 		.calls_fd = -1,
+		.orders_fd = -1,
 		.interrupts_fd = -1,
 		.slots = 1};
 	struct err e = {0};

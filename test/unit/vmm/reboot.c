@@ -94,5 +94,20 @@ START_TEST(early_deaths_of_both_kinds_count_together)
 }
 END_TEST
 
+/* Three within seconds are a person's wish. */
+START_TEST(commanded_resets_do_not_count)
+{
+	struct reboots r = {0};
+
+	for (unsigned i = 0; i < 9; i++) {
+		reboots_start(&r);
+		set_end(VM_REBOOT, false, false);
+		vm.commanded = true;
+		ck_assert(reboots_again(&r, &vm));
+	}
+}
+END_TEST
+
 SUITE("reboot", early_deaths_of_both_kinds_count_together, three_early_resets_in_a_row_end_it,
-	only_a_reset_starts_it_again, two_early_faults_in_a_row_end_it)
+	only_a_reset_starts_it_again, two_early_faults_in_a_row_end_it,
+	commanded_resets_do_not_count)

@@ -86,6 +86,7 @@ static void start(void)
 		.cmdline = "",
 		.keeper_fd = -1,
 		.calls_fd = -1,
+		.orders_fd = -1,
 		.interrupts_fd = -1,
 		.virtio_count = 1,
 		.virtio = {{.type = VIRTIO_TYPE_RNG}}};

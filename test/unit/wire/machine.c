@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "suite.h"
+#include "wire/order.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -178,5 +179,32 @@ START_TEST(garbage)
 }
 END_TEST
 
+START_TEST(orders_are_checked)
+{
+	struct wire_order o = {.header.kind = WIRE_ORDER, .order = WIRE_ORDER_PAUSE};
+	static struct wire_done d = {.header.kind = WIRE_DONE};
+
+	ck_assert_int_eq(wire_order_check(&o, 0), 0);
+	ck_assert_int_eq(wire_order_check(&o, 1), -EPROTO);
+	o.order = WIRE_ORDER_CONSOLE;
+	o.flags = WIRE_ORDER_READ_ONLY;
+	ck_assert_int_eq(wire_order_check(&o, 1), 0);
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
+	o.flags = 2;
+	ck_assert_int_eq(wire_order_check(&o, 1), -EPROTO);
+	o.order = WIRE_ORDER_CONSOLE + 1;
+	o.flags = 0;
+	ck_assert_int_eq(wire_order_check(&o, 1), -EPROTO);
+	d.length = sizeof(d.text);
+	ck_assert_int_eq(wire_done_check(&d), 0);
+	d.length++;
+	ck_assert_int_eq(wire_done_check(&d), -EPROTO);
+	d.length = 0;
+	d.result = 1;
+	ck_assert_int_eq(wire_done_check(&d), -EPROTO);
+}
+END_TEST
+
 SUITE("machine", a_whole_guest, a_guest_out_of_bounds, descriptors_out_of_bounds,
-	a_device_out_of_bounds, devices_for_a_guest_that_runs, an_answer_out_of_bounds, garbage)
+	a_device_out_of_bounds, devices_for_a_guest_that_runs, an_answer_out_of_bounds, garbage,
+	orders_are_checked)

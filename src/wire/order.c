@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/order.h"
+
+#include <errno.h>
+
+int wire_order_check(const struct wire_order *o, size_t fd_count)
+{
+	size_t wanted = o->order == WIRE_ORDER_FIGURES || o->order == WIRE_ORDER_CONSOLE;
+
+	if (o->header.kind != WIRE_ORDER || o->order < WIRE_ORDER_BUTTON ||
+		o->order > WIRE_ORDER_CONSOLE || fd_count != wanted)
+		return -EPROTO;
+	return o->flags & ~(uint32_t)WIRE_ORDER_READ_ONLY ? -EPROTO : 0;
+}
+
+int wire_done_check(const struct wire_done *d)
+{
+	return d->header.kind == WIRE_DONE && d->result <= 0 && d->length <= sizeof(d->text)
+		       ? 0
+		       : -EPROTO;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WIRE_ORDER_H
+#define WIRE_ORDER_H
+
+#include "wire/message.h"
+
+/*
+ * What the keeper asks of usher-vmm while the guest runs, over a socket for that alone. Each order
+ * is answered by one struct wire_done with its id, in turn. The keeper waits for no answer: the
+ * guest may have taken over usher-vmm.
+ */
+enum wire_order_kind {
+	WIRE_ORDER_BUTTON = 1, /* press the power button */
+	WIRE_ORDER_RESET, /* as the reset button does */
+	WIRE_ORDER_PAUSE, /* stop the processors */
+	WIRE_ORDER_RESUME,
+	WIRE_ORDER_FIGURES, /* descriptor: /proc/interrupts; the answer's text is a JSON object */
+	WIRE_ORDER_CONSOLE, /* descriptor: a stream socket to show the console on, from now on */
+};
+
+enum wire_order_flag {
+	WIRE_ORDER_READ_ONLY = 1 << 0, /* console: what comes from there is discarded */
+};
+
+struct wire_order {
+	struct wire_header header; /* WIRE_ORDER */
+	uint32_t order; /* enum wire_order_kind */
+	uint32_t flags; /* enum wire_order_flag */
+};
+
+#define WIRE_FIGURES_MAX 61440 /* [bytes]: figures of hundreds of vectors, and below SO_SNDBUF */
+
+struct wire_done {
+	struct wire_header header; /* WIRE_DONE */
+	int32_t result; /* 0; -EALREADY; -EAGAIN the guest is paused; -EUSERS, -E2BIG, -errno */
+	uint32_t length; /* of the text */
+	char text[WIRE_FIGURES_MAX]; /* without a NUL */
+};
+
+/* Whether every field is in bounds, and @fd_count is right. Return: 0, -EPROTO. */
+int wire_order_check(const struct wire_order *o, size_t fd_count);
+int wire_done_check(const struct wire_done *d);
+
+#endif
