@@ -10,10 +10,10 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/load.h"
 #include "base/num.h"
 #include "cli/report.h"
 #include "cli/verb.h"
-#include "view/load.h"
 
 #include <errno.h>
 #include <string.h>

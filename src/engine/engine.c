@@ -34,6 +34,7 @@ void engine_finish(struct engine_run *run)
 	fd_close(&run->kvm_fd);
 	fd_close(&run->keeper_fd);
 	fd_close(&run->calls_fd);
+	fd_close(&run->obeys_fd);
 	fd_close(&run->confine.alive_fd);
 }
 
@@ -41,6 +42,7 @@ void engine_ended(struct engine_run *run)
 {
 	fd_close(&run->lifeline_fd);
 	discard_socket(&run->line_fd);
+	discard_socket(&run->orders_fd);
 	calls_close(&run->calls);
 	cgroup_remove(&run->cgroup);
 	uid_release(&run->uid);

@@ -26,6 +26,8 @@ struct engine_run {
 	uint32_t attach_id; /* of the last message that attaches devices */
 	struct calls calls; /* our end of the socket for usher-vmm's calls */
 	int calls_fd; /* usher-vmm's end of that socket */
+	int orders_fd; /* our end of the socket for orders (wire/order.h); -1: it obeys none */
+	int obeys_fd; /* usher-vmm's end of that socket */
 	struct open_devices
 		*devices; /* groups stay here, the rest is handed over; NULL: it opens its own */
 	bool wipes; /* the devices are reset here when the program is gone */
@@ -42,6 +44,8 @@ struct engine_run {
 		.line_fd = -1,                \
 		.calls = CALLS_NONE,          \
 		.calls_fd = -1,               \
+		.orders_fd = -1,              \
+		.obeys_fd = -1,               \
 		.confine = CONFINE_NONE,      \
 		.uid = UID_LEASE_NONE,        \
 		.cgroup = CGROUP_NONE,        \
@@ -54,6 +58,7 @@ struct engine {
 	bool lays_out; /* vfio/layout decides about the guest's addresses */
 	bool ends_by_any; /* SIGINT, SIGQUIT and SIGHUP end it in order, as SIGTERM does */
 	bool stops_with_zero; /* its status after SIGTERM is 0 */
+	bool is_program; /* what it runs is no guest */
 	/* Return: the size of the guest's memory [bytes]. */
 	uint64_t (*memory)(const struct guest_spec *s);
 	/* True if the guest's addresses may be as wide as the host's. NULL: see lays_out. */

@@ -148,6 +148,7 @@ static uint64_t exec_memory(const struct guest_spec *s)
 }
 
 const struct engine engine_exec = {
+	.is_program = true,
 	.name = "exec",
 	.memory = exec_memory,
 	.check = exec_check,

@@ -7,6 +7,7 @@
 #include "base/signals.h"
 #include "base/terminal.h"
 #include "engine/clients.h"
+#include "engine/control.h"
 #include "engine/fit.h"
 #include "engine/follow.h"
 #include "engine/state.h"
@@ -30,7 +31,8 @@
  * Between the first write to the host and the last one this process does nothing that can wait for
  * anybody but the kernel: not for a terminal, a pipe or a client. So it prints nothing itself. It
  * sends each piece of news over a socket that never blocks (engine/clients); a child of this
- * process, the client, reads and prints it. A terminal that nobody reads stops that child alone.
+ * process, the client, reads and prints it. Others ask and command over another socket
+ * (engine/control). A terminal that nobody reads stops that child alone.
  *
  *	terminal ── client (child) ──┐
  *	usherd, a web page ──────────┴─ sockets ── keeper (this process) ── usher-vmm, QEMU, program
@@ -51,6 +53,7 @@
 struct loan {
 	const struct keeper *k;
 	struct clients clients;
+	struct control *control; /* NULL: there is none */
 	struct state state;
 	struct wire_event status; /* what a client hears that asks */
 	int signals; /* signalfd */
@@ -73,6 +76,7 @@ static int64_t now_us(void)
 
 static void loan_tell(struct loan *l, struct keeper_news n)
 {
+	control_tell(l->control, &n);
 	if (l->client)
 		clients_tell(&l->clients, &n);
 	else if (l->k->tell) /* there was no process to be had for it */
@@ -245,23 +249,38 @@ static int stop_patience(const struct loan *l)
 	return left < 0 ? 0 : (int)(left / 1000) + 1;
 }
 
+/* [ms] until there is something to do without an event; -1: for ever. */
+static int loan_patience(const struct loan *l)
+{
+	int stop = stop_patience(l), control = control_patience(l->control);
+
+	return stop < 0 || (control >= 0 && control < stop) ? control : stop;
+}
+
+static void guest_kill_late(struct loan *l, const struct process *p)
+{
+	if (stop_patience(l) != 0)
+		return;
+	(void)kill(p->pid, SIGKILL);
+	l->killed = true;
+}
+
 /* Until the guest is gone: by itself, or because a signal or a client asked for it. */
 static int guest_wait(struct loan *l, struct process *p, struct engine_run *run)
 {
 	enum { PROCESS, SIGNALS, CALLS, CLIENTS };
-	struct pollfd fds[CLIENTS + 1 + CLIENTS_MAX];
+	struct pollfd fds[CLIENTS + 1 + CLIENTS_MAX + CONTROL_POLL_MAX];
 
 	for (;;) {
 		fds[PROCESS] = (struct pollfd){.fd = p->pidfd, .events = POLLIN};
 		fds[SIGNALS] = (struct pollfd){.fd = l->signals, .events = POLLIN};
 		fds[CALLS] = (struct pollfd){.fd = run->calls.fd, .events = POLLIN};
 		size_t count = clients_poll(&l->clients, fds + CLIENTS);
-		int n = poll(fds, CLIENTS + count, stop_patience(l));
-		if (n == 0) {
-			(void)kill(p->pid, SIGKILL);
-			l->killed = true;
-		}
-		if (n <= 0)
+		struct pollfd *more = fds + CLIENTS + count;
+		size_t more_count = control_poll(l->control, more);
+		int n = poll(fds, CLIENTS + count + more_count, loan_patience(l));
+		guest_kill_late(l, p);
+		if (n < 0)
 			continue;
 		if (fds[PROCESS].revents)
 			return process_reap(p);
@@ -270,8 +289,9 @@ static int guest_wait(struct loan *l, struct process *p, struct engine_run *run)
 		if (fds[CALLS].revents)
 			calls_serve(&run->calls, run->devices);
 		int number = clients_serve(&l->clients, fds + CLIENTS, count, &l->status);
-		if (number)
-			guest_stop(l, p, number);
+		int asked = control_serve(l->control, more, more_count);
+		if (number || asked)
+			guest_stop(l, p, number ? number : asked);
 	}
 }
 
@@ -294,6 +314,16 @@ static void devices_clean(struct loan *l, struct engine_run *run, struct wipe *r
 			l, (struct keeper_news){.event = KEEPER_WIPED, .wiped = &ret->devices[i]});
 }
 
+static void control_attach(struct loan *l, struct engine_run *run, pid_t pid)
+{
+	if (!l->control)
+		return;
+	l->control->orders_fd = TAKE_FD(run->orders_fd);
+	l->control->guest.pid = pid;
+	l->control->guest.obeys = l->control->orders_fd >= 0;
+	l->control->guest.since = time(NULL);
+}
+
 static int engine_start(struct loan *l, const struct bind_plan *plan, struct engine_run *run,
 	struct process *ret, struct err *e)
 {
@@ -307,6 +337,7 @@ static int engine_start(struct loan *l, const struct bind_plan *plan, struct eng
 	if (r < 0)
 		return r;
 	(void)state_engine(&l->state, ret->pid);
+	control_attach(l, run, ret->pid);
 	l->status.number = ret->pid;
 	loan_tell(l, (struct keeper_news){
 			     .event = KEEPER_STARTED,
@@ -432,6 +463,24 @@ static int loan_run(
 	return r < 0 ? r : given;
 }
 
+/* A host without JSON's library, or a full /run, runs guests as well: they are not controlled. */
+static void control_open(struct loan *l)
+{
+	char path[sizeof(l->state.dir) + sizeof("/control")];
+	const struct keeper *k = l->k;
+
+	(void)snprintf(path, sizeof(path), "%s/control", l->state.dir);
+	if (control_listen(&l->control, path) < 0)
+		return;
+	l->control->guest = (struct control_guest){
+		.spec = k->spec,
+		.engine = k->engine->name,
+		.is_program = k->engine->is_program,
+		.memory = k->engine->memory(k->spec),
+		.detached = k->detached,
+	};
+}
+
 /* The guest's name is ours from here on, and clients may connect by it. */
 static int name_claim(struct loan *l, struct err *e)
 {
@@ -447,6 +496,7 @@ static int name_claim(struct loan *l, struct err *e)
 		return err_set(e, r, "listen at %s", path);
 	(void)snprintf(l->status.object, sizeof(l->status.object), "%s", k->spec->name);
 	(void)snprintf(l->status.text, sizeof(l->status.text), "%s", k->engine->name);
+	control_open(l);
 	return 0;
 }
 
@@ -483,6 +533,7 @@ int keeper_run(const struct keeper *k, struct keeper_end *ret)
 	/* The client has the sentence about each device that could not be given back. */
 	if (r < 0 && r != -EUCLEAN && !ret->refused)
 		loan_tell(&l, (struct keeper_news){.event = KEEPER_FAILED, .error = &e});
+	control_close(l.control, r < 0 ? r : ret->status);
 	client_finish(&l, r < 0 ? r : ret->status);
 	state_release(&l.state);
 	if (l.signals >= 0)

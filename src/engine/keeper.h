@@ -23,6 +23,7 @@ struct keeper {
 	size_t allow_count;
 	enum bind_return how;
 	bool outlives; /* its client's end does not stop the guest */
+	bool detached; /* it runs in the background from its start on */
 	/* Called in a process of its own, the client, which may write slowly; NULL: no client. */
 	void (*tell)(void *arg, const struct keeper_news *n);
 	void *arg;

@@ -225,6 +225,7 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	m->kvm = (uint32_t)wire_add(fds, run->kvm_fd);
 	m->kernel = (uint32_t)wire_add(fds, run->kernel.fd);
 	m->calls = (uint32_t)wire_add(fds, run->calls_fd);
+	m->orders = (uint32_t)wire_add(fds, run->obeys_fd);
 	int r = cmdline_make(s, m->cmdline, sizeof(m->cmdline), e);
 	if (r < 0)
 		return r;
@@ -290,7 +291,7 @@ static int send_description(const struct guest_spec *s, struct engine_run *run, 
 
 static int open_line(struct engine_run *run, struct err *e)
 {
-	int line[2], calls[2];
+	int line[2], calls[2], orders[2];
 
 	int r = wire_pair(line);
 	if (r < 0)
@@ -302,6 +303,11 @@ static int open_line(struct engine_run *run, struct err *e)
 		return err_set(e, r, "make a socket for " VMM_NAME);
 	run->calls.fd = calls[0];
 	run->calls_fd = calls[1];
+	r = wire_pair(orders);
+	if (r < 0)
+		return err_set(e, r, "make a socket for " VMM_NAME);
+	run->orders_fd = orders[0];
+	run->obeys_fd = orders[1];
 	return 0;
 }
 

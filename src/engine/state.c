@@ -105,7 +105,7 @@ int state_engine(struct state *s, pid_t pid)
 
 void state_release(struct state *s)
 {
-	static const char *const files[] = {"keeper", "engine", "socket"};
+	static const char *const files[] = {"keeper", "engine", "socket", "control"};
 	char path[FILE_PATH_MAX];
 
 	if (s->lock_fd < 0)

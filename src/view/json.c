@@ -4,9 +4,9 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/load.h"
 #include "base/num.h"
 #include "base/utf8.h"
-#include "view/load.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,9 +3,9 @@
 
 #include "base/clean.h"
 #include "base/file.h"
+#include "base/load.h"
 #include "base/num.h"
 #include "pci/device.h"
-#include "view/load.h"
 
 #include <fcntl.h>
 #include <libudev.h>

@@ -3,8 +3,8 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/load.h"
 #include "base/num.h"
-#include "view/load.h"
 #include "view/wrap.h"
 
 #include <errno.h>

@@ -27,13 +27,15 @@ LAYERS = {
     "lib": ["base", "host", "pci", "hold", "vfio", "model"],
     "driver": ["base", "regs"],
     "wire": ["base", "pci"],
+    "control": ["base"],
     "vmm": ["base", "pci", "vfio", "wire"],
-    "engine": ["base", "host", "pci", "hold", "bind", "vfio", "wire"],
+    "engine": ["base", "host", "pci", "hold", "bind", "vfio", "wire",
+               "control"],
     "view": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "check"],
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
-               "engine", "view"],
+               "control", "engine", "view"],
     "cli": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "model", "lib",
-            "driver", "engine", "check", "view"],
+            "driver", "control", "engine", "check", "view"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "view/load.h"
+#include "base/load.h"
 
 #include "base/err.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VIEW_LOAD_H
-#define VIEW_LOAD_H
+#ifndef BASE_LOAD_H
+#define BASE_LOAD_H
 
 #include <stddef.h>
 

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/client.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "control/request.h"
+#include "control/value.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int explain_failure(const char *folder, const char *name, int code, struct err *e)
+{
+	struct stat st;
+
+	if (code == -EACCES && stat(folder, &st) == 0) {
+		(void)err_say(e, code, "guest '%s' belongs to user %u, and you are user %u", name,
+			(unsigned)st.st_uid, (unsigned)geteuid());
+		err_hint(e, "be that user or root");
+		return code;
+	}
+	if (code == -ENOENT && stat(folder, &st) == 0)
+		return err_say(e, code,
+			"guest '%s' has no control socket: it is about to start or "
+			"to end",
+			name);
+	if (code == -ENOENT) {
+		(void)err_say(e, code, "no guest named '%s' runs", name);
+		err_hint(e, "'usher ps' lists the guests that run");
+		return code;
+	}
+	if (code == -ECONNREFUSED) {
+		(void)err_say(e, code, "the keeper of guest '%s' was killed", name);
+		err_hint(e, "'usher restore' returns its devices");
+		return code;
+	}
+	return err_set(e, code, "connect to the keeper of guest '%s'", name);
+}
+
+static int socket_connect(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
+		sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* The queue of a keeper that hangs may be full: this call would wait. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO,
+		&(struct timeval){.tv_sec = CONTROL_WAIT_MS / 1000}, sizeof(struct timeval));
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	int r = -errno;
+	(void)close(fd);
+	return r;
+}
+
+static int greeting_check(struct control_link *l, const char *name, struct err *e)
+{
+	struct control_value *v = NULL;
+	int64_t version = 0;
+
+	int r = control_next(l, CONTROL_WAIT_MS, &v, e);
+	if (r < 0)
+		return err_in(e, r, "guest '%s'", name);
+	const char *refused = control_value_text(control_value_member(v, "error"), "message");
+	if (refused)
+		r = err_say(e, -EUSERS, "guest '%s': %s", name, refused);
+	else if (!control_value_number(v, "protocol", &version) || version != CONTROL_VERSION)
+		r = err_say(e, -EPROTO, "guest '%s' runs by another version of usher", name);
+	control_value_free(v);
+	return r;
+}
+
+/* A name becomes part of a path. */
+static int name_check(const char *name, struct err *e)
+{
+	if (name[0] && name[0] != '.' && !strchr(name, '/') && strlen(name) < 64)
+		return 0;
+	return err_say(e, -ENOENT, "'%s' is not the name of a guest", name);
+}
+
+int control_connect(const char *run_dir, const char *name, struct control_link *ret, struct err *e)
+{
+	char folder[FILE_PATH_MAX], path[FILE_PATH_MAX];
+
+	*ret = CONTROL_LINK_NONE;
+	int r = name_check(name, e);
+	if (r < 0)
+		return r;
+	if (file_path(folder, sizeof(folder), "%s/vm/%s", run_dir, name) < 0 ||
+		file_path(path, sizeof(path), "%s/control", folder) < 0)
+		return err_set(e, -ENAMETOOLONG, "connect to guest '%s'", name);
+	ret->line = malloc(CONTROL_ANSWER_MAX);
+	if (!ret->line)
+		return err_set(e, -ENOMEM, "connect to guest '%s'", name);
+	ret->fd = socket_connect(path);
+	if (ret->fd < 0)
+		return explain_failure(folder, name, ret->fd, e);
+	return greeting_check(ret, name, e);
+}
+
+void control_disconnect(struct control_link *l)
+{
+	fd_close(&l->fd);
+	fd_close(&l->given);
+	free(l->line);
+	l->line = NULL;
+}
+
+static void fd_keep(struct control_link *l, struct msghdr *m)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(m);
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return;
+	fd_close(&l->given);
+	memcpy(&l->given, CMSG_DATA(c), sizeof(int));
+}
+
+static int more_read(struct control_link *l, struct err *e)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = {.iov_base = l->line + l->len, .iov_len = CONTROL_ANSWER_MAX - l->len};
+	struct msghdr m = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
+
+	if (!part.iov_len)
+		return err_say(e, -EPROTO, "the keeper's answer has no end");
+	ssize_t got = recvmsg(l->fd, &m, MSG_CMSG_CLOEXEC);
+	if (got < 0 && errno == EINTR)
+		return 0;
+	if (got < 0 && errno != ECONNRESET)
+		return err_set(e, -errno, "read the keeper's answer");
+	if (got <= 0)
+		return err_say(e, -EPIPE, "the keeper has ended");
+	fd_keep(l, &m);
+	l->len += (size_t)got;
+	return 0;
+}
+
+static int line_take(
+	struct control_link *l, const char *end, struct control_value **ret, struct err *e)
+{
+	size_t len = (size_t)(end - l->line);
+
+	int r = control_value_parse(l->line, len, ret, e);
+	l->len -= len + 1;
+	memmove(l->line, end + 1, l->len);
+	return r == -EINVAL ? -EPROTO : r;
+}
+
+int control_next(struct control_link *l, int timeout_ms, struct control_value **ret, struct err *e)
+{
+	int64_t until = clock_ms() + timeout_ms;
+
+	for (;;) {
+		const char *end = memchr(l->line, '\n', l->len);
+		if (end)
+			return line_take(l, end, ret, e);
+		struct pollfd p = {.fd = l->fd, .events = POLLIN};
+		int64_t left = timeout_ms < 0 ? -1 : until - clock_ms();
+		if (timeout_ms >= 0 && left <= 0)
+			return err_say(e, -ETIMEDOUT, "the keeper does not answer");
+		if (poll(&p, 1, (int)left) <= 0)
+			continue;
+		int r = more_read(l, e);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int code_of(const char *name)
+{
+	for (int code = 1; name && code < 200; code++) {
+		const char *known = strerrorname_np(code);
+		if (known && strcmp(known, name) == 0)
+			return -code;
+	}
+	return -EIO;
+}
+
+static int answer_check(const struct control_value *v, struct err *e)
+{
+	const struct control_value *error = control_value_member(v, "error");
+	const char *message = control_value_text(error, "message");
+	const char *hint = control_value_text(error, "hint");
+
+	if (control_value_flag(v, "ok"))
+		return 0;
+	int r = err_say(e, code_of(control_value_text(error, "code")), "%s",
+		message ? message : "the keeper has refused");
+	if (hint)
+		err_hint(e, "%s", hint);
+	return r;
+}
+
+int control_ask(struct control_link *l, const char *line, struct control_value **ret, struct err *e)
+{
+	struct control_value *v = NULL;
+	size_t len = strlen(line);
+
+	if (send(l->fd, line, len, MSG_NOSIGNAL) != (ssize_t)len)
+		return err_say(e, -EPIPE, "the keeper has ended");
+	for (;;) {
+		int r = control_next(l, CONTROL_WAIT_MS, &v, e);
+		if (r < 0)
+			return r;
+		if (control_value_member(v, "ok"))
+			break;
+		control_value_free(v); /* an event */
+	}
+	int r = answer_check(v, e);
+	if (r == 0 && ret)
+		*ret = v;
+	else
+		control_value_free(v);
+	return r;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CONTROL_CLIENT_H
+#define CONTROL_CLIENT_H
+
+#include <stddef.h>
+
+struct control_value;
+struct err;
+
+/* A client's side of a guest's control socket (usher-control(7)). */
+#define CONTROL_ANSWER_MAX 262144 /* [bytes] of a line from a keeper */
+#define CONTROL_WAIT_MS 10000 /* for an answer: longer than a keeper waits for usher-vmm */
+
+struct control_link {
+	int fd;
+	char *line; /* what has come, CONTROL_ANSWER_MAX */
+	size_t len;
+	int given; /* the descriptor that came with the last line; -1 none */
+};
+
+#define CONTROL_LINK_NONE ((struct control_link){.fd = -1, .given = -1})
+
+/*
+ * Connects to the keeper of guest @name, below @run_dir (BIND_STATE_DIR), and reads its greeting.
+ * @ret: control_disconnect() in any case. Return: 0; -ENOENT no such guest runs; -EACCES it is
+ * another user's; -EPROTO, -ETIMEDOUT, -errno.
+ */
+int control_connect(const char *run_dir, const char *name, struct control_link *ret, struct err *e);
+void control_disconnect(struct control_link *l);
+
+/*
+ * The next line within @timeout_ms, -1 for ever. @ret: control_value_free().
+ * Return: 0; -EPIPE the keeper has ended; -ETIMEDOUT, -EPROTO, -errno.
+ */
+int control_next(struct control_link *l, int timeout_ms, struct control_value **ret, struct err *e);
+
+/*
+ * Sends the request @line and waits for its answer. @ret: may be NULL. Return: 0; the keeper's
+ * -errno with its sentence; otherwise as control_next().
+ */
+int control_ask(
+	struct control_link *l, const char *line, struct control_value **ret, struct err *e);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/request.h"
+
+#include "base/err.h"
+#include "base/num.h"
+#include "control/value.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const names[] = {
+	[CONTROL_STATE] = "state",
+	[CONTROL_STOP] = "stop",
+	[CONTROL_RESET] = "reset",
+	[CONTROL_PAUSE] = "pause",
+	[CONTROL_RESUME] = "resume",
+	[CONTROL_STATISTICS] = "statistics",
+	[CONTROL_CONSOLE] = "console",
+	[CONTROL_EVENTS] = "events",
+};
+
+/* A key that one command takes; the others refuse it, because a misspelt one must not get lost. */
+static const struct {
+	const char *key;
+	enum control_command command;
+	bool is_flag; /* else a number of seconds */
+	size_t field;
+} keys[] = {
+	{"force", CONTROL_STOP, true, offsetof(struct control_request, force)},
+	{"timeout", CONTROL_STOP, false, offsetof(struct control_request, timeout_s)},
+	{"read_only", CONTROL_CONSOLE, true, offsetof(struct control_request, read_only)},
+	{"stream", CONTROL_CONSOLE, true, offsetof(struct control_request, stream)},
+};
+
+struct reading {
+	struct control_request *request;
+	const struct control_value *object;
+	struct err *e;
+};
+
+const char *control_command_name(enum control_command c)
+{
+	return c >= CONTROL_STATE && c <= CONTROL_EVENTS ? names[c] : "";
+}
+
+static int command_take(struct reading *r)
+{
+	const char *text = control_value_text(r->object, "command");
+
+	for (size_t i = CONTROL_STATE; text && i < COUNT(names); i++) {
+		if (strcmp(names[i], text) == 0) {
+			r->request->command = (enum control_command)i;
+			return 0;
+		}
+	}
+	return text ? err_say(r->e, -EINVAL, "unknown command '%.64s'", text)
+		    : err_say(r->e, -EINVAL, "the request has no command");
+}
+
+static int flag_take(const struct reading *r, const char *key, size_t field)
+{
+	if (!control_value_is_flag(control_value_member(r->object, key)))
+		return err_say(r->e, -EINVAL, "%s is neither true nor false", key);
+	*(bool *)(void *)((char *)r->request + field) = control_value_flag(r->object, key);
+	return 0;
+}
+
+static int seconds_take(const struct reading *r, const char *key, size_t field)
+{
+	int64_t n = -1;
+
+	if (!control_value_number(r->object, key, &n) || n < 0 || n > CONTROL_TIMEOUT_MAX_S)
+		return err_say(r->e, -EINVAL, "%s is not a number of seconds from 0 to %d", key,
+			CONTROL_TIMEOUT_MAX_S);
+	*(uint32_t *)(void *)((char *)r->request + field) = (uint32_t)n;
+	return 0;
+}
+
+static int member_take(void *arg, const char *key, const struct control_value *member)
+{
+	struct reading *r = arg;
+
+	if (strcmp(key, "command") == 0)
+		return 0;
+	if (strcmp(key, "id") == 0)
+		return r->request->has_id ? 0 : err_say(r->e, -EINVAL, "id is not an integer");
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		if (keys[i].command != r->request->command || strcmp(keys[i].key, key) != 0)
+			continue;
+		return keys[i].is_flag ? flag_take(r, key, keys[i].field)
+				       : seconds_take(r, key, keys[i].field);
+	}
+	return err_say(r->e, -EINVAL, "command '%s' takes no '%.64s'",
+		control_command_name(r->request->command), key);
+}
+
+int control_request_parse(const char *line, size_t len, struct control_request *ret, struct err *e)
+{
+	struct control_value *object = NULL;
+
+	*ret = (struct control_request){.timeout_s = CONTROL_TIMEOUT_S};
+	int r = control_value_parse(line, len, &object, e);
+	if (r < 0)
+		return r;
+	struct reading reading = {.request = ret, .object = object, .e = e};
+	ret->has_id = control_value_number(object, "id", &ret->id);
+	r = command_take(&reading);
+	if (r == 0)
+		r = control_value_each(object, member_take, &reading);
+	control_value_free(object);
+	return r;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CONTROL_REQUEST_H
+#define CONTROL_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * A request to a guest's keeper: one JSON object on one line (usher-control(7)).
+ *
+ * CONTROL_VERSION grows when a key or a command goes away or changes its meaning. New commands,
+ * keys of answers and events may come at any time.
+ */
+#define CONTROL_VERSION 1
+#define CONTROL_LINE_MAX 4096 /* [bytes] of a request, with its newline */
+#define CONTROL_TIMEOUT_S 60 /* until a guest that does not react to its button is stopped */
+#define CONTROL_TIMEOUT_MAX_S 86400
+
+enum control_command {
+	CONTROL_STATE = 1,
+	CONTROL_STOP,
+	CONTROL_RESET,
+	CONTROL_PAUSE,
+	CONTROL_RESUME,
+	CONTROL_STATISTICS,
+	CONTROL_CONSOLE,
+	CONTROL_EVENTS,
+};
+
+struct control_request {
+	enum control_command command;
+	bool has_id;
+	int64_t id; /* the answer has it, too */
+	bool force; /* stop: without the button */
+	uint32_t timeout_s; /* stop: then without the button; 0: never */
+	bool read_only; /* console */
+	bool stream; /* console: on this connection, from the line after the answer on */
+};
+
+/*
+ * Parses a line without its newline. @ret->has_id and id are set even on failure, where the line
+ * has an id. Return: 0, -EINVAL with a sentence; -ENOPKG, -ENOMEM.
+ */
+int control_request_parse(const char *line, size_t len, struct control_request *ret, struct err *e);
+
+const char *control_command_name(enum control_command c);
+
+#endif

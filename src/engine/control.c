@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/control.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "engine/control_answer.h"
+#include "engine/discard.h"
+#include "engine/news.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/*
+ * How it works
+ *
+ * Each client is a socket that never blocks, with two bounded buffers. What the keeper knows itself
+ * it answers at once. What usher-vmm has to do is an order: the client waits for it, not the
+ * keeper, and ORDER_PATIENCE_MS later it hears that usher-vmm does not answer.
+ *
+ * To stop a guest is to press its power button first. If it still runs when the client's patience
+ * is over, the keeper stops it as a signal would.
+ */
+#define BACKLOG 16
+#define ORDER_PATIENCE_MS 5000
+
+enum { SOCKET, ORDERS, CLIENTS };
+
+int control_listen(struct control **ret, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
+		sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	struct control *c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->orders_fd = -1;
+	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* The caller has locked the folder, so an older socket has no owner. */
+	(void)unlink(path);
+	mode_t before = umask(0177);
+	int r = c->listen_fd < 0 ||
+				bind(c->listen_fd, (const struct sockaddr *)&address,
+					sizeof(address)) < 0 ||
+				listen(c->listen_fd, BACKLOG) < 0
+			? -errno
+			: 0;
+	(void)umask(before);
+	if (r < 0) {
+		fd_close(&c->listen_fd);
+		free(c);
+		return r;
+	}
+	(void)snprintf(c->path, sizeof(c->path), "%s", path);
+	*ret = c;
+	return 0;
+}
+
+static void client_drop(struct control *c, size_t i)
+{
+	control_client_fini(&c->list[i]);
+	c->list[i] = c->list[--c->count];
+	c->deaf = false;
+}
+
+/* The answer to a command that this guest's program does not know. */
+static int refuse_order(const struct control *c, enum control_command command, struct err *e)
+{
+	const char *name = c->guest.spec->name;
+
+	if (c->guest.is_program)
+		return err_say(e, -ENOTSUP, "%s: '%s' is a program, which can only be stopped",
+			control_command_name(command), name);
+	if (c->guest.obeys)
+		return err_say(e, -EPIPE, "%s: usher-vmm takes no orders any more",
+			control_command_name(command));
+	(void)err_say(e, -ENOTSUP,
+		"%s: engine '%s' runs guest '%s', and usher can only stop it by a signal",
+		control_command_name(command), c->guest.engine, name);
+	err_hint(e, "give QEMU a monitor or a serial port among its own arguments after '--'");
+	return -ENOTSUP;
+}
+
+static int order_send(
+	struct control *c, enum wire_order_kind kind, uint32_t flags, int fd, struct err *e)
+{
+	struct wire_order order = {
+		.header = {.kind = WIRE_ORDER, .id = c->order + 1}, .order = kind, .flags = flags};
+	const struct wire_fds fds = {.count = fd >= 0, .fds = {fd}};
+
+	if (c->phase == CONTROL_STARTING || c->phase == CONTROL_ENDED)
+		return err_say(e, -EAGAIN, "guest '%s' does not run %s", c->guest.spec->name,
+			c->phase == CONTROL_ENDED ? "any more" : "yet");
+	int r = wire_send(c->orders_fd, &order, sizeof(order), &fds);
+	if (r < 0)
+		return err_say(e, r, "usher-vmm takes no orders: %s", strerror(-r));
+	c->order++;
+	return 0;
+}
+
+static const enum wire_order_kind orders[] = {
+	[CONTROL_STOP] = WIRE_ORDER_BUTTON,
+	[CONTROL_RESET] = WIRE_ORDER_RESET,
+	[CONTROL_PAUSE] = WIRE_ORDER_PAUSE,
+	[CONTROL_RESUME] = WIRE_ORDER_RESUME,
+	[CONTROL_STATISTICS] = WIRE_ORDER_FIGURES,
+	[CONTROL_CONSOLE] = WIRE_ORDER_CONSOLE,
+	[CONTROL_EVENTS] = 0,
+};
+
+/* Sends the order of @q, with @fd, which stays the caller's. The client waits for its answer. */
+static void order_begin(
+	struct control *c, struct control_client *from, const struct control_request *q, int fd)
+{
+	struct err e = {0};
+
+	int r = order_send(c, orders[q->command], q->read_only ? WIRE_ORDER_READ_ONLY : 0U, fd, &e);
+	if (r < 0) {
+		control_failed(from, q, &e);
+		return;
+	}
+	from->order = c->order;
+	from->order_ms = clock_ms();
+	from->request = *q;
+}
+
+static void figures_begin(
+	struct control *c, struct control_client *from, const struct control_request *q)
+{
+	int fd = open("/proc/interrupts", O_RDONLY | O_CLOEXEC);
+	struct err e = {0};
+
+	if (fd < 0) {
+		(void)err_set(&e, -errno, "open /proc/interrupts");
+		control_failed(from, q, &e);
+		return;
+	}
+	order_begin(c, from, q, fd);
+	fd_close(&fd);
+}
+
+/* The client's end waits in the connection until the order is done. */
+static void console_begin(
+	struct control *c, struct control_client *from, const struct control_request *q)
+{
+	struct err e = {0};
+	int ends[2];
+
+	if (q->stream) {
+		control_done(from, q, -1);
+		from->streams = true;
+		from->read_only = q->read_only;
+		return;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+		(void)err_set(&e, -errno, "make a socket");
+		control_failed(from, q, &e);
+		return;
+	}
+	order_begin(c, from, q, ends[0]);
+	fd_close(&ends[0]);
+	if (from->order)
+		from->console_fd = ends[1];
+	else
+		fd_close(&ends[1]);
+}
+
+/* usher-vmm gets the connection itself; what the client sends from now on is the guest's. */
+static void stream_hand_over(struct control *c, struct control_client *from)
+{
+	struct err e = {0};
+
+	(void)order_send(
+		c, WIRE_ORDER_CONSOLE, from->read_only ? WIRE_ORDER_READ_ONLY : 0U, from->fd, &e);
+	from->leaves = true;
+}
+
+/* Return: a signal, or 0. */
+static int stop_begin(
+	struct control *c, struct control_client *from, const struct control_request *q)
+{
+	if (!q->force && c->orders_fd >= 0) {
+		order_begin(c, from, q, -1);
+		return 0;
+	}
+	control_done(from, q, -1);
+	return SIGTERM;
+}
+
+/* Return: a signal: the guest is to be stopped as if by that; 0. */
+static int request_serve(
+	struct control *c, struct control_client *from, const struct control_request *q)
+{
+	struct err e = {0};
+
+	if (q->command == CONTROL_STATE) {
+		control_tell_state(c, from, q);
+		return 0;
+	}
+	if (q->command == CONTROL_EVENTS) {
+		from->events = true;
+		control_done(from, q, -1);
+		return 0;
+	}
+	if (q->command == CONTROL_STOP)
+		return stop_begin(c, from, q);
+	if (c->orders_fd < 0) {
+		(void)refuse_order(c, q->command, &e);
+		control_failed(from, q, &e);
+	} else if (q->command == CONTROL_STATISTICS) {
+		figures_begin(c, from, q);
+	} else if (q->command == CONTROL_CONSOLE) {
+		console_begin(c, from, q);
+	} else {
+		order_begin(c, from, q, -1);
+	}
+	return 0;
+}
+
+static int line_serve(struct control *c, struct control_client *from)
+{
+	char line[CONTROL_LINE_MAX];
+	struct control_request q;
+	struct err e = {0};
+	size_t len;
+
+	if (!control_client_line(from, line, &len))
+		return 0;
+	if (control_request_parse(line, len, &q, &e) == 0)
+		return request_serve(c, from, &q);
+	control_failed(from, &q, &e);
+	return 0;
+}
+
+static void refuse_long_line(struct control_client *from)
+{
+	const struct control_request q = {.has_id = false};
+	struct err e = {0};
+
+	(void)err_say(&e, -E2BIG, "the request is longer than %d bytes", CONTROL_LINE_MAX);
+	control_failed(from, &q, &e);
+	from->leaves = true;
+}
+
+/* One request at most, so that no client keeps the others waiting. Return: a signal, 0, -1 gone. */
+static int client_serve(struct control *c, struct control_client *from, short events)
+{
+	int number = 0;
+
+	if (events && control_client_listens(from) && !control_client_has_line(from)) {
+		int r = control_client_read(from);
+		if (r == -E2BIG)
+			refuse_long_line(from);
+		else if (r < 0)
+			return -1;
+	} else if (events & (POLLHUP | POLLERR) && !control_client_has_line(from)) {
+		return -1;
+	}
+	if (control_client_listens(from))
+		number = line_serve(c, from);
+	if (control_client_flush(from) < 0)
+		return number ? number : -1;
+	if (from->streams && !from->out_len && !from->leaves)
+		stream_hand_over(c, from);
+	return number ? number : from->leaves && !from->out_len ? -1 : 0;
+}
+
+static void client_accept(struct control *c)
+{
+	static const char full[] = "{\"ok\":false,\"error\":{\"code\":\"EUSERS\",\"message\":"
+				   "\"the keeper has as many control clients as it takes\"}}\n";
+	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0) {
+		c->deaf = errno != EAGAIN && errno != ECONNABORTED && errno != EINTR;
+		return;
+	}
+	if (c->count == CONTROL_CLIENTS_MAX) {
+		(void)send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)close(fd);
+		return;
+	}
+	if (control_client_init(&c->list[c->count], fd) < 0)
+		return;
+	control_greet(c, &c->list[c->count++]);
+}
+
+/* What an order means for the guest's state, once usher-vmm has obeyed it. */
+static void order_applied(struct control *c, const struct control_request *q)
+{
+	switch (q->command) {
+	case CONTROL_STOP:
+		c->force_ms = q->timeout_s ? clock_ms() + q->timeout_s * INT64_C(1000) : 0;
+		control_event(c, "button", INT_MIN, NULL, NULL);
+		break;
+	case CONTROL_RESET:
+		c->phase = c->phase == CONTROL_PAUSED ? CONTROL_RUNNING : c->phase;
+		control_event(c, "reset", INT_MIN, NULL, NULL);
+		break;
+	case CONTROL_PAUSE:
+		c->phase = CONTROL_PAUSED;
+		control_event(c, "paused", INT_MIN, NULL, NULL);
+		break;
+	case CONTROL_RESUME:
+		c->phase = CONTROL_RUNNING;
+		control_event(c, "resumed", INT_MIN, NULL, NULL);
+		break;
+	case CONTROL_STATE:
+	case CONTROL_STATISTICS:
+	case CONTROL_CONSOLE:
+	case CONTROL_EVENTS:
+		break;
+	}
+}
+
+static void order_explain(const struct control *c, const struct control_request *q, struct err *e)
+{
+	const char *name = c->guest.spec->name;
+	int r = c->done.result;
+
+	if (r == -EALREADY)
+		(void)err_say(e, r, "guest '%s' is %s already", name,
+			q->command == CONTROL_PAUSE ? "paused" : "running");
+	else if (r == -EAGAIN && q->command == CONTROL_STOP) {
+		(void)err_say(
+			e, r, "guest '%s' is paused, and does not see its power button", name);
+		err_hint(e, "resume it first, or stop it by force");
+	} else if (r == -EUSERS)
+		(void)err_say(e, r, "too many look at the console of guest '%s' already", name);
+	else
+		(void)err_set(e, r, "%s guest '%s'", control_command_name(q->command), name);
+}
+
+static void order_finish(struct control *c, struct control_client *to)
+{
+	struct control_request q = to->request;
+	struct err e = {0};
+	int fd = to->console_fd;
+
+	to->order = 0;
+	to->console_fd = -1;
+	if (c->done.result < 0) {
+		order_explain(c, &q, &e);
+		control_failed(to, &q, &e);
+		fd_close(&fd);
+		return;
+	}
+	order_applied(c, &q);
+	if (q.command == CONTROL_STATISTICS)
+		control_tell_figures(to, &q, c->done.text, c->done.length);
+	else
+		control_done(to, &q, fd);
+}
+
+/* usher-vmm may be its guest's by now: what is not as it should be ends the conversation. */
+static void orders_serve(struct control *c)
+{
+	int r = wire_receive(c->orders_fd, &c->done, sizeof(c->done), NULL);
+
+	if (r == 0)
+		r = wire_done_check(&c->done);
+	if (r < 0) {
+		discard_socket(&c->orders_fd);
+		return;
+	}
+	for (size_t i = 0; i < c->count; i++)
+		if (c->list[i].order && c->list[i].order == c->done.header.id)
+			order_finish(c, &c->list[i]);
+}
+
+/* Orders that nobody answers in time. */
+static void orders_expire(struct control *c)
+{
+	int64_t now = clock_ms();
+	struct err e = {0};
+
+	for (size_t i = 0; i < c->count; i++) {
+		struct control_client *to = &c->list[i];
+		if (!to->order || now - to->order_ms < ORDER_PATIENCE_MS)
+			continue;
+		to->order = 0;
+		fd_close(&to->console_fd);
+		(void)err_say(&e, -ETIMEDOUT, "usher-vmm does not answer");
+		control_failed(to, &to->request, &e);
+	}
+}
+
+size_t control_poll(const struct control *c, struct pollfd *ret)
+{
+	if (!c)
+		return 0;
+	ret[SOCKET] = (struct pollfd){.fd = c->deaf ? -1 : c->listen_fd, .events = POLLIN};
+	ret[ORDERS] = (struct pollfd){.fd = c->orders_fd, .events = POLLIN};
+	for (size_t i = 0; i < c->count; i++)
+		ret[CLIENTS + i] = (struct pollfd){
+			.fd = c->list[i].fd,
+			.events = (short)((control_client_listens(&c->list[i]) &&
+								  !control_client_has_line(
+									  &c->list[i])
+							  ? POLLIN
+							  : 0) |
+					  (c->list[i].out_len ? POLLOUT : 0)),
+		};
+	return CLIENTS + c->count;
+}
+
+int control_patience(const struct control *c)
+{
+	int64_t next = INT64_MAX, now = clock_ms();
+
+	if (!c)
+		return -1;
+	if (c->force_ms)
+		next = c->force_ms;
+	for (size_t i = 0; i < c->count; i++) {
+		const struct control_client *one = &c->list[i];
+		if (one->order && one->order_ms + ORDER_PATIENCE_MS < next)
+			next = one->order_ms + ORDER_PATIENCE_MS;
+		/* A whole line may be in the buffer already. */
+		if (control_client_listens(one) && control_client_has_line(one))
+			next = now;
+	}
+	if (next == INT64_MAX)
+		return -1;
+	return next <= now ? 0 : next - now > INT_MAX ? INT_MAX : (int)(next - now);
+}
+
+int control_serve(struct control *c, const struct pollfd *polled, size_t count)
+{
+	int stop = 0;
+
+	if (!c)
+		return 0;
+	if (polled[ORDERS].revents && c->orders_fd >= 0)
+		orders_serve(c);
+	orders_expire(c);
+	/* From the last one down: one that leaves is replaced by the last. */
+	for (size_t i = count - CLIENTS; i > 0; i--) {
+		int r = client_serve(c, &c->list[i - 1], polled[CLIENTS + i - 1].revents);
+		if (r < 0)
+			client_drop(c, i - 1);
+		else if (r > 0)
+			stop = r;
+	}
+	if (polled[SOCKET].revents)
+		client_accept(c);
+	if (c->force_ms && clock_ms() >= c->force_ms) {
+		c->force_ms = 0;
+		stop = SIGTERM;
+	}
+	return stop;
+}
+
+void control_tell(struct control *c, const struct keeper_news *n)
+{
+	if (!c)
+		return;
+	switch (n->event) {
+	case KEEPER_STARTED:
+		c->phase = CONTROL_RUNNING;
+		control_event(c, "started", INT_MIN, NULL, NULL);
+		break;
+	case KEEPER_STOPPING:
+		c->phase = CONTROL_STOPPING;
+		control_event(c, "stopping", INT_MIN, NULL, NULL);
+		break;
+	case KEEPER_ENDED:
+		c->phase = CONTROL_ENDED;
+		c->force_ms = 0;
+		control_event(c, "ended", n->status, NULL, NULL);
+		break;
+	case KEEPER_STUCK:
+		control_event(c, "stuck", INT_MIN, n->error->msg, n->error->hint);
+		break;
+	case KEEPER_FAILED:
+		control_event(c, "failed", INT_MIN, n->error->msg, n->error->hint);
+		break;
+	case KEEPER_PLANNED:
+	case KEEPER_WIPED:
+	case KEEPER_GIVEN:
+	case KEEPER_LOST:
+		break;
+	}
+	for (size_t i = 0; i < c->count; i++)
+		(void)control_client_flush(&c->list[i]);
+}
+
+void control_close(struct control *c, int status)
+{
+	if (!c)
+		return;
+	control_event(c, "done", status, NULL, NULL);
+	for (size_t i = 0; i < c->count; i++)
+		(void)control_client_flush(&c->list[i]);
+	while (c->count)
+		client_drop(c, c->count - 1);
+	discard_socket(&c->orders_fd);
+	fd_close(&c->listen_fd);
+	(void)unlink(c->path);
+	free(c);
+}

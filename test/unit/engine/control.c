@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/* The keeper's control socket: this process is the keeper, its clients, and usher-vmm. */
+#include "engine/control.h"
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "engine/news.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/usher-control-XXXXXX";
+static char path[64];
+static struct control *keeper;
+static int vmm; /* its end of the socket for orders */
+static const struct guest_spec spec = {
+	.name = "box", .cpus = 2, .device_count = 1, .devices = {{.address = {.bus = 3, .fn = 1}}}};
+
+static void start(void)
+{
+	int ends[2];
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	(void)snprintf(path, sizeof(path), "%s/control", folder);
+	ck_assert_int_eq(control_listen(&keeper, path), 0);
+	ck_assert_int_eq(wire_pair(ends), 0);
+	keeper->orders_fd = ends[0];
+	vmm = ends[1];
+	keeper->guest = (struct control_guest){.spec = &spec,
+		.engine = "usher",
+		.memory = 1 << 29,
+		.obeys = true,
+		.pid = 77,
+		.since = 1000};
+	keeper->phase = CONTROL_RUNNING;
+}
+
+static void stop(void)
+{
+	control_close(keeper, 0);
+	(void)close(vmm);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+
+/* The keeper's loop, until it would wait. Return: the signal that is to stop the guest, 0. */
+static int settle(void)
+{
+	struct pollfd fds[CONTROL_POLL_MAX];
+	int number = 0;
+
+	for (unsigned turns = 0;; turns++) {
+		ck_assert_uint_lt(turns, 100000); /* it turns in circles */
+		size_t count = control_poll(keeper, fds);
+		int n = poll(fds, count, 0);
+		if (n == 0 && control_patience(keeper) != 0)
+			return number;
+		int r = control_serve(keeper, fds, count);
+		number = r ? r : number;
+	}
+}
+
+/* The next line for the client; "" the connection is closed. */
+static const char *hear(int fd)
+{
+	static char line[CONTROL_SEND_MAX];
+	size_t len = 0;
+
+	(void)settle();
+	while (len < sizeof(line) - 1 && recv(fd, line + len, 1, MSG_DONTWAIT) == 1 &&
+		line[len] != '\n') {
+		len++;
+		if (recv(fd, line + len, 1, MSG_DONTWAIT | MSG_PEEK) < 0)
+			(void)settle();
+	}
+	line[len] = '\0';
+	return line;
+}
+
+static void say(int fd, const char *text)
+{
+	ck_assert_int_eq((int)send(fd, text, strlen(text), MSG_NOSIGNAL), (int)strlen(text));
+}
+
+static void expect(int fd, const char *part)
+{
+	const char *line = hear(fd);
+
+	ck_assert_msg(strstr(line, part) != NULL, "'%s' has no '%s'", line, part);
+}
+
+static int client(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	expect(fd, "{\"protocol\":1,\"usher\":\"");
+	return fd;
+}
+
+/* usher-vmm gets an order of that kind. Return: the descriptor that came with it, -1. */
+static struct wire_order order_hear(enum wire_order_kind kind, int *ret_fd)
+{
+	struct wire_order o;
+	struct wire_fds fds;
+
+	(void)settle();
+	ck_assert_int_eq(wire_receive(vmm, &o, sizeof(o), &fds), 0);
+	ck_assert_int_eq(wire_order_check(&o, fds.count), 0);
+	ck_assert_uint_eq(o.order, kind);
+	if (ret_fd)
+		*ret_fd = fds.fds[0];
+	else
+		wire_close(&fds);
+	return o;
+}
+
+static void order_answer(const struct wire_order *o, int result, const char *text)
+{
+	static struct wire_done done;
+
+	done.header = (struct wire_header){.kind = WIRE_DONE, .id = o->header.id};
+	done.result = result;
+	done.length = (uint32_t)strlen(text);
+	memcpy(done.text, text, done.length);
+	ck_assert_int_eq(wire_send(vmm, &done, sizeof(done), NULL), 0);
+}
+
+START_TEST(tells_the_state)
+{
+	start();
+	int fd = client();
+	say(fd, "{\"id\":-6,\"command\":\"state\"} \r\n");
+	const char *line = hear(fd);
+	char want[512];
+	(void)snprintf(want, sizeof(want),
+		"{\"id\":-6,\"ok\":true,\"name\":\"box\",\"engine\":\"usher\",\"state\":"
+		"\"running\",\"keeper\":%d,\"pid\":77,\"since\":1000,\"memory\":536870912,"
+		"\"cpus\":2,\"detached\":false,\"devices\":[\"0000:03:00.1\"]}",
+		(int)getpid());
+	ck_assert_str_eq(line, want);
+	(void)close(fd);
+	stop();
+}
+END_TEST
+
+static const struct {
+	const char *said, *heard;
+} refused[] = {
+	{"\n", "not complete"},
+	{"{}\n", "\"code\":\"EINVAL\",\"message\":\"the request has no command\""},
+	{"[]\n", "not an object"},
+	{"null\n", "EINVAL"},
+	{"{\"command\":\"state\"\n", "not complete"},
+	{"{\"command\":\"state\"} {}\n", "this is not JSON"},
+	{"{\"id\":4,\"command\":\"fly\"}\n", "{\"id\":4,\"ok\":false,"},
+	{"{\"id\":4,\"command\":\"fly\"}\n", "unknown command 'fly'"},
+	{"{\"id\":\"4\",\"command\":\"state\"}\n", "id is not an integer"},
+	{"{\"command\":7}\n", "has no command"},
+	{"{\"command\":\"state\",\"force\":true}\n", "command 'state' takes no 'force'"},
+	{"{\"command\":\"stop\",\"force\":1}\n", "force is neither true nor false"},
+	{"{\"command\":\"stop\",\"timeout\":-1}\n", "timeout is not a number of seconds"},
+	{"{\"command\":\"stop\",\"timeout\":1e99}\n", "timeout is not a number of seconds"},
+	{"{\"command\":\"stop\",\"tiemout\":3}\n", "takes no 'tiemout'"},
+	{"[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]\n", "this is not JSON"},
+	{"\377\376\n", "this is not JSON"},
+	{"GET / HTTP/1.1\r\n", "this is not JSON"},
+};
+
+START_TEST(refuses_what_is_no_request)
+{
+	start();
+	int fd = client();
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		say(fd, refused[i].said);
+		expect(fd, refused[i].heard);
+	}
+	/* The connection is as good as before. */
+	say(fd, "{\"command\":\"state\"}\n");
+	expect(fd, "\"ok\":true");
+	(void)close(fd);
+	stop();
+}
+END_TEST
+
+/* Half a line keeps nobody waiting, nor does one without an end, nor one that comes by bytes. */
+START_TEST(half_lines)
+{
+	static char endless[CONTROL_LINE_MAX + 2];
+	const char *slow = "{\"command\":\"state\"}\n";
+
+	start();
+	int half = client(), other = client(), long_one = client();
+	say(half, "{\"command\":");
+	say(other, "{\"command\":\"state\"}\n");
+	expect(other, "\"ok\":true");
+	memset(endless, 'x', sizeof(endless) - 1);
+	say(long_one, endless);
+	expect(long_one, "E2BIG");
+	ck_assert_str_eq(hear(long_one), "");
+	ck_assert_uint_eq(keeper->count, 2);
+	for (; *slow; slow++) {
+		ck_assert_int_eq((int)send(other, slow, 1, 0), 1);
+		(void)settle();
+	}
+	expect(other, "\"ok\":true");
+	say(half, "\"state\"}\n{\"command\":\"state\"}\n{\"id\":3,\"command\":\"state\"}\n");
+	(void)shutdown(half, SHUT_WR);
+	expect(half, "\"ok\":true");
+	expect(half, "\"ok\":true");
+	expect(half, "\"id\":3");
+	ck_assert_uint_eq(keeper->count, 1);
+	(void)close(half);
+	(void)close(other);
+	(void)close(long_one);
+	stop();
+}
+END_TEST
+
+/* It wants all events, floods, and never reads: the others do not notice. */
+START_TEST(a_client_that_never_reads)
+{
+	static const char flood[] = "{\"command\":\"state\"}\n{\"command\":\"state\"}\n";
+	int others[12];
+	unsigned sent = 0;
+
+	start();
+	int deaf = client();
+	for (size_t i = 0; i < 12; i++)
+		others[i] = client();
+	say(deaf, "{\"command\":\"events\"}\n");
+	for (; send(deaf, flood, sizeof(flood) - 1, MSG_DONTWAIT) > 0 || sent < 10; sent++)
+		(void)settle();
+	for (unsigned i = 0; i < 20000; i++)
+		control_tell(
+			keeper, &(struct keeper_news){.event = KEEPER_ENDED, .status = (int)i});
+	ck_assert_uint_le(keeper->list[0].out_len, CONTROL_SEND_MAX);
+	ck_assert_uint_gt(keeper->list[0].lost, 0);
+	for (size_t i = 0; i < 12; i++) {
+		say(others[i], "{\"command\":\"state\"}\n");
+		expect(others[i], "\"ok\":true");
+	}
+	/* It reads at last, and is told how much it has missed. */
+	for (size_t len = 1; len;)
+		len = strlen(hear(deaf));
+	control_tell(keeper, &(struct keeper_news){.event = KEEPER_ENDED});
+	expect(deaf, "{\"event\":\"ended\",\"lost\":");
+	(void)close(deaf);
+	for (size_t i = 0; i < 12; i++)
+		(void)close(others[i]);
+	stop();
+}
+END_TEST
+
+START_TEST(one_client_too_many)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fds[CONTROL_CLIENTS_MAX], last = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	start();
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		fds[i] = client();
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	ck_assert_int_eq(connect(last, (struct sockaddr *)&address, sizeof(address)), 0);
+	expect(last, "EUSERS");
+	ck_assert_str_eq(hear(last), "");
+	(void)close(last);
+	(void)close(fds[0]);
+	(void)settle();
+	fds[0] = client();
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		(void)close(fds[i]);
+	stop();
+}
+END_TEST
+
+/* The button, and when the client's patience is over what a signal does. */
+START_TEST(stops_by_the_button_first)
+{
+	start();
+	int fd = client();
+	say(fd, "{\"id\":1,\"command\":\"stop\",\"timeout\":7}\n");
+	struct wire_order o = order_hear(WIRE_ORDER_BUTTON, NULL);
+	order_answer(&o, 0, "");
+	ck_assert_str_eq(hear(fd), "{\"id\":1,\"ok\":true}");
+	ck_assert_int_gt(control_patience(keeper), 5000);
+	ck_assert_int_le(control_patience(keeper), 7000);
+	keeper->force_ms -= 7000;
+	ck_assert_int_eq(settle(), SIGTERM);
+	ck_assert_int_eq(control_patience(keeper), -1);
+	say(fd, "{\"command\":\"stop\",\"timeout\":0}\n");
+	o = order_hear(WIRE_ORDER_BUTTON, NULL);
+	order_answer(&o, -EAGAIN, "");
+	expect(fd, "is paused, and does not see its power button");
+	say(fd, "{\"command\":\"stop\",\"timeout\":0}\n");
+	o = order_hear(WIRE_ORDER_BUTTON, NULL);
+	order_answer(&o, 0, "");
+	expect(fd, "\"ok\":true");
+	ck_assert_int_eq(control_patience(keeper), -1);
+	say(fd, "{\"command\":\"stop\",\"force\":true}\n");
+	ck_assert_int_eq(settle(), SIGTERM);
+	expect(fd, "\"ok\":true");
+	(void)close(fd);
+	stop();
+}
+END_TEST
+
+START_TEST(pauses_and_tells_it)
+{
+	start();
+	int fd = client(), other = client();
+	say(other, "{\"command\":\"events\"}\n");
+	expect(other, "{\"ok\":true}");
+	say(fd, "{\"command\":\"pause\"}\n");
+	struct wire_order o = order_hear(WIRE_ORDER_PAUSE, NULL);
+	order_answer(&o, 0, "");
+	expect(fd, "{\"ok\":true}");
+	expect(other, "{\"event\":\"paused\"}");
+	say(fd, "{\"command\":\"pause\"}\n");
+	o = order_hear(WIRE_ORDER_PAUSE, NULL);
+	order_answer(&o, -EALREADY, "");
+	expect(fd, "guest 'box' is paused already");
+	say(fd, "{\"command\":\"state\"}\n");
+	expect(fd, "\"state\":\"paused\"");
+	say(fd, "{\"command\":\"reset\"}\n");
+	o = order_hear(WIRE_ORDER_RESET, NULL);
+	order_answer(&o, 0, "");
+	expect(fd, "{\"ok\":true}");
+	expect(other, "{\"event\":\"reset\"}");
+	ck_assert_int_eq((int)keeper->phase, CONTROL_RUNNING);
+	(void)close(fd);
+	(void)close(other);
+	stop();
+}
+END_TEST
+
+static int receive_fd(int fd, char *first)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = {.iov_base = first, .iov_len = 1};
+	struct msghdr m = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
+	int got;
+
+	(void)settle();
+	ck_assert_int_eq((int)recvmsg(fd, &m, MSG_DONTWAIT), 1);
+	ck_assert_uint_eq(m.msg_controllen, CMSG_SPACE(sizeof(int)));
+	memcpy(&got, CMSG_DATA(&control.head), sizeof(int));
+	return got;
+}
+
+START_TEST(hands_out_the_console)
+{
+	char text[8] = "", first;
+	int shown;
+
+	start();
+	int fd = client();
+	say(fd, "{\"command\":\"console\",\"read_only\":true}\n");
+	struct wire_order o = order_hear(WIRE_ORDER_CONSOLE, &shown);
+	ck_assert_uint_eq(o.flags, WIRE_ORDER_READ_ONLY);
+	order_answer(&o, 0, "");
+	int console = receive_fd(fd, &first);
+	ck_assert_str_eq(hear(fd), "\"ok\":true}");
+	say(shown, "login");
+	ck_assert_int_eq((int)read(console, text, sizeof(text)), 5);
+	ck_assert_str_eq(text, "login");
+	/* No copy is left with the keeper: the end of one is that of the other. */
+	(void)close(shown);
+	ck_assert_int_eq((int)read(console, text, sizeof(text)), 0);
+	(void)close(console);
+	/* And as a stream on the connection itself. */
+	say(fd, "{\"command\":\"console\",\"stream\":true}\n");
+	(void)order_hear(WIRE_ORDER_CONSOLE, &shown);
+	expect(fd, "{\"ok\":true}");
+	ck_assert_uint_eq(keeper->count, 0);
+	say(shown, "again\n");
+	ck_assert_str_eq(hear(fd), "again");
+	(void)close(shown);
+	ck_assert_str_eq(hear(fd), "");
+	(void)close(fd);
+	stop();
+}
+END_TEST
+
+START_TEST(statistics_are_checked)
+{
+	start();
+	int fd = client();
+	say(fd, "{\"command\":\"statistics\"}\n");
+	struct wire_order o = order_hear(WIRE_ORDER_FIGURES, NULL);
+	order_answer(&o, 0, "{\n  \"exits\": {\n    \"total\": 12\n  }\n}\n");
+	ck_assert_str_eq(hear(fd), "{\"ok\":true,\"statistics\":{\"exits\":{\"total\":12}}}");
+	say(fd, "{\"command\":\"statistics\"}\n");
+	o = order_hear(WIRE_ORDER_FIGURES, NULL);
+	order_answer(&o, 0, "{\"a\":1}}\n{\"ok\":true}");
+	expect(fd, "not JSON");
+	say(fd, "{\"command\":\"statistics\"}\n");
+	o = order_hear(WIRE_ORDER_FIGURES, NULL);
+	order_answer(&o, -E2BIG, "");
+	expect(fd, "E2BIG");
+	(void)close(fd);
+	stop();
+}
+END_TEST
+
+/* Its guest may have taken over usher-vmm: it does not answer, or answers nonsense. */
+START_TEST(usher_vmm_does_not_answer)
+{
+	start();
+	int fd = client();
+	say(fd, "{\"command\":\"pause\"}\n");
+	(void)order_hear(WIRE_ORDER_PAUSE, NULL);
+	ck_assert_int_gt(control_patience(keeper), 3000);
+	keeper->list[0].order_ms -= 6000;
+	expect(fd, "usher-vmm does not answer");
+	say(fd, "{\"command\":\"pause\"}\n");
+	(void)order_hear(WIRE_ORDER_PAUSE, NULL);
+	ck_assert_int_eq((int)send(vmm, "nonsense", 8, 0), 8);
+	(void)settle();
+	ck_assert_int_eq(keeper->orders_fd, -1);
+	keeper->list[0].order_ms -= 6000;
+	expect(fd, "usher-vmm does not answer");
+	say(fd, "{\"command\":\"reset\"}\n");
+	expect(fd, "reset: usher-vmm takes no orders any more");
+	say(fd, "{\"command\":\"state\"}\n");
+	expect(fd, "\"ok\":true");
+	(void)close(fd);
+	stop();
+}
+END_TEST
+
+START_TEST(qemu_can_only_be_stopped)
+{
+	start();
+	fd_close(&keeper->orders_fd);
+	keeper->guest.engine = "qemu";
+	keeper->guest.obeys = false;
+	int fd = client();
+	say(fd, "{\"command\":\"console\"}\n");
+	expect(fd, "console: engine 'qemu' runs guest 'box', and usher can only stop it");
+	say(fd, "{\"command\":\"stop\"}\n");
+	ck_assert_int_eq(settle(), SIGTERM);
+	expect(fd, "\"ok\":true");
+	(void)close(fd);
+	stop();
+}
+END_TEST
+
+SUITE("engine_control", tells_the_state, refuses_what_is_no_request, half_lines,
+	a_client_that_never_reads, one_client_too_many, stops_by_the_button_first,
+	pauses_and_tells_it, hands_out_the_console, statistics_are_checked,
+	usher_vmm_does_not_answer, qemu_can_only_be_stopped)
