@@ -7,6 +7,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/verb.h"
+#include "cli/virtio.h"
 #include "engine/files.h"
 #include "engine/fit.h"
 #include "engine/keeper.h"
@@ -26,11 +27,11 @@
 struct run_words {
 	struct loan_words loan;
 	struct guest_files files;
+	struct virtio_words virtio;
 	const struct engine *engine;
 	const char *trace[RUN_TRACE_MAX];
 	size_t trace_count;
 	enum bind_return how;
-	bool rng;
 	bool json;
 };
 
@@ -72,14 +73,6 @@ static int take_cpus(struct run_words *w, const char *text)
 			SPEC_CPUS_MAX);
 	w->loan.spec.cpus = (unsigned)n;
 	w->loan.spec.has_cpus = true;
-	return 0;
-}
-
-static int take_rng(struct run_words *w, const char *text)
-{
-	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
-		return option_wrong(w->loan.verb, "--rng: '%s' is neither on nor off", text);
-	w->rng = strcmp(text, "on") == 0;
 	return 0;
 }
 
@@ -141,7 +134,7 @@ static int take_option(struct run_words *w, int c, const char *text)
 	case OPT_CPUS:
 		return take_cpus(w, text);
 	case OPT_RNG:
-		return take_rng(w, text);
+		return virtio_take_rng(&w->virtio, w->loan.verb, text);
 	case OPT_ENGINE:
 		return take_engine(w, text);
 	case OPT_RETURN:
@@ -293,8 +286,7 @@ static void print_guest(const struct run_words *w)
 		(void)printf("initrd: %s\n", s->initrd);
 	if (s->cmdline)
 		(void)printf("cmdline: %s\n", s->cmdline);
-	for (size_t i = 0; i < s->virtio_count; i++)
-		(void)printf("virtio: %s\n", spec_virtio_name(s->virtio[i].type));
+	virtio_print(s);
 }
 
 static void put_layout(struct json *doc, const struct fit_layout *l)
@@ -316,14 +308,6 @@ static void put_layout(struct json *doc, const struct fit_layout *l)
 	json_put_number(to, "bars_low_room", LAYOUT_MEM32_SIZE);
 	json_put_number(to, "bars_high", l->mem64);
 	json_put_number(to, "bars_high_room", l->layout.mem64.size);
-}
-
-static void put_virtio(struct json *guest, const struct guest_spec *s)
-{
-	struct json *list = json_put_list(guest, "virtio");
-
-	for (size_t i = 0; i < s->virtio_count; i++)
-		json_put_text(json_push_map(list), "type", spec_virtio_name(s->virtio[i].type));
 }
 
 static void put_checked(struct json *doc, const struct fit_name *names)
@@ -364,7 +348,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_text(guest, "kernel", s->kernel);
 	json_put_text(guest, "initrd", s->initrd);
 	json_put_text(guest, "cmdline", s->cmdline);
-	put_virtio(guest, s);
+	virtio_put(guest, s);
 	plan_json(doc, p);
 	put_layout(doc, layout);
 	put_checked(doc, fit_names(w->engine));
@@ -462,16 +446,9 @@ static int trace_add(struct run_words *w, const char *text)
 	return LEAVE_USAGE;
 }
 
-static int add_virtio(struct run_words *w, struct err *e)
-{
-	const struct guest_virtio rng = {.type = GUEST_VIRTIO_RNG};
-
-	return w->rng ? spec_add_virtio(&w->loan.spec, &rng, e) : 0;
-}
-
 static int check_spec(struct run_words *w, struct err *e)
 {
-	int r = add_virtio(w, e);
+	int r = virtio_add(&w->virtio, &w->loan.spec, e);
 	if (r < 0)
 		return r;
 	r = spec_check(&w->loan.spec, e);

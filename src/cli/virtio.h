@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_VIRTIO_H
+#define CLI_VIRTIO_H
+
+#include <stdbool.h>
+
+struct err;
+struct guest_spec;
+struct json;
+struct verb;
+
+/* The virtio devices of a guest: the words that ask for them, and what a plan shows of them. */
+struct virtio_words {
+	bool rng;
+};
+
+/* --rng. Return: 0, or an exit status with the reason told. */
+int virtio_take_rng(struct virtio_words *w, const struct verb *v, const char *text);
+
+/* Adds to @s what @w asks for. Return: 0, -E2BIG. */
+int virtio_add(const struct virtio_words *w, struct guest_spec *s, struct err *e);
+
+/* A line of the plan for each one. */
+void virtio_print(const struct guest_spec *s);
+/* The list "virtio" in the guest of a plan. */
+void virtio_put(struct json *guest, const struct guest_spec *s);
+
+#endif
