@@ -47,6 +47,7 @@ want=bind expect bi
 want=release expect rel
 want=restore expect res
 want=vfs expect v
+want=pause expect control x p
 want=unclaim expect un
 want=vfio-pci-bind expect vf
 want=--user-group expect claim --u

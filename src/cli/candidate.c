@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "bind/gate.h"
 #include "claim/claim.h"
+#include "cli/guest.h"
 #include "hold/hold.h"
 #include "host/host.h"
 #include "pci/class.h"
@@ -23,6 +24,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +235,12 @@ static void put_classes(struct host *h, const char *part)
 	}
 }
 
+static int put_guest(void *arg, const char *name)
+{
+	candidate_put(arg, name, NULL);
+	return 0;
+}
+
 void candidates_print(struct complete_type type, struct host *h, const char *part)
 {
 	static const char *const shell[] = {[COMPLETE_FILE] = ":file",
@@ -256,6 +264,9 @@ void candidates_print(struct complete_type type, struct host *h, const char *par
 		return;
 	case COMPLETE_CLAIM:
 		put_claims(h, part);
+		return;
+	case COMPLETE_GUEST:
+		(void)guests_each(put_guest, (void *)(uintptr_t)part);
 		return;
 	case COMPLETE_VFIO_DRIVER:
 		put_vfio_drivers(h, part);
@@ -284,8 +295,9 @@ void candidates_print(struct complete_type type, struct host *h, const char *par
 	case COMPLETE_VERB:
 		put_verbs(part);
 		return;
+	case COMPLETE_COMMANDS:
 	case COMPLETE_WORD:
-		put_words(part, type.words);
+		put_words(part, type.words ? type.words : "pause resume reset");
 		return;
 	}
 }

@@ -16,6 +16,8 @@ enum complete_value {
 	COMPLETE_TAKEN, /* those of devices on a VFIO driver */
 	COMPLETE_PHYSICAL, /* those of devices with virtual functions */
 	COMPLETE_CLAIM, /* names of claims */
+	COMPLETE_GUEST, /* names of guests that run */
+	COMPLETE_COMMANDS, /* what 'control' does to a guest */
 	COMPLETE_DRIVER, /* drivers of PCI devices */
 	COMPLETE_VFIO_DRIVER, /* vfio-pci and its variants */
 	COMPLETE_ID, /* vendor and device of the devices here */

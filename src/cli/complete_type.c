@@ -42,6 +42,7 @@ static const struct {
 	{NULL, "user", {COMPLETE_USER, NULL}},
 	{NULL, "user-group", {COMPLETE_USER_GROUP, NULL}},
 	{NULL, "vfs", {COMPLETE_NOTHING, NULL}},
+	{NULL, "watch", {COMPLETE_NOTHING, NULL}},
 };
 
 /* The last operand of a row may be repeated. */
@@ -61,6 +62,11 @@ static const struct {
 	{"vfs", COMPLETE_PHYSICAL, COMPLETE_NOTHING},
 	{"run", COMPLETE_FILE, COMPLETE_FILE}, /* QEMU's own words */
 	{"exec", COMPLETE_COMMAND, COMPLETE_FILE},
+	{"ps", COMPLETE_NOTHING, COMPLETE_NOTHING},
+	{"stop", COMPLETE_GUEST, COMPLETE_NOTHING},
+	{"console", COMPLETE_GUEST, COMPLETE_NOTHING},
+	{"stat", COMPLETE_GUEST, COMPLETE_NOTHING},
+	{"control", COMPLETE_GUEST, COMPLETE_COMMANDS},
 	{"restore", COMPLETE_TAKEN, COMPLETE_TAKEN},
 	{"claim", COMPLETE_DEVICE, COMPLETE_DEVICE},
 	{"unclaim", COMPLETE_CLAIM, COMPLETE_CLAIM},

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
+#include "cli/detach.h"
 #include "cli/loan.h"
 #include "cli/option.h"
 #include "cli/report.h"
@@ -33,6 +34,7 @@ struct run_words {
 	size_t trace_count;
 	enum bind_return how;
 	bool json;
+	bool detach;
 };
 
 enum {
@@ -52,6 +54,7 @@ enum {
 	OPT_TRACE_BAR,
 	OPT_TIMING,
 	OPT_JSON,
+	OPT_DETACH,
 };
 
 static int take_memory(struct run_words *w, const char *text)
@@ -160,6 +163,9 @@ static int take_option(struct run_words *w, int c, const char *text)
 	case OPT_JSON:
 		w->json = true;
 		return 0;
+	case OPT_DETACH:
+		w->detach = true;
+		return 0;
 	default:
 		return loan_option(&w->loan, c, text);
 	}
@@ -184,6 +190,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"trace-bar", required_argument, NULL, OPT_TRACE_BAR},
 		{"timing", no_argument, NULL, OPT_TIMING},
 		{"json", no_argument, NULL, OPT_JSON},
+		{"detach", no_argument, NULL, OPT_DETACH},
 		LOAN_OPTIONS,
 		{0},
 	};
@@ -417,12 +424,27 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 	return status;
 }
 
+/* Where to look for it from now on. */
+static void print_detached(const struct run_words *w)
+{
+	const char *name = w->loan.spec.name;
+
+	if (w->engine == &engine_ours)
+		report_note("it runs in the background: 'usher console %s' shows its console, "
+			    "'usher stop %s' stops it; its end will be in " BIND_STATE_DIR
+			    "/log/%s",
+			name, name, name);
+	else
+		report_note("it runs in the background: 'usher stop %s' stops it; its end will be "
+			    "in " BIND_STATE_DIR "/log/%s",
+			name, name);
+}
+
 static int run_guest(const struct keeper *k)
 {
 	struct keeper_end end;
 
-	int r = keeper_run(k, &end);
-	return loan_leave(r, &end);
+	return loan_leave(keeper_run(k, &end), &end);
 }
 
 /* "DEVICE:N", with an address in place of any other name. Return: 0, or an exit status. */
@@ -504,7 +526,11 @@ static int run_main(const struct verb *v, int argc, char **argv)
 		k.how = w.how;
 		k.tell = print_news;
 		k.arg = &w;
-		r = w.loan.plan ? show_plan(&w, &k) : run_guest(&k);
+		r = w.loan.plan ? show_plan(&w, &k)
+		    : w.detach  ? detach_run(&k, run_guest)
+				: run_guest(&k);
+		if (r == 0 && w.detach && !w.loan.plan && !w.loan.quiet)
+			print_detached(&w);
 	}
 	loan_close(&w.loan);
 	return r;
@@ -545,6 +571,8 @@ const struct verb verb_run = {
 		"                         vfio or none (default: driver)\n"
 		"      --peers            let the guest's devices reach each other's BARs, if the\n"
 		"                         host can\n"
+		"      --detach           run it in the background: return when it has started.\n"
+		"                         See 'usher console', 'usher ps' and 'usher stop'\n"
 		"      --no-reboot        end when the guest reboots (default: boot it again,\n"
 		"                         with its devices reset)\n"
 		"      --plan, --dry-run  print what the run would do and what prevents it; do\n"

@@ -43,6 +43,11 @@ extern const struct verb verb_claims;
 extern const struct verb verb_apply;
 extern const struct verb verb_run;
 extern const struct verb verb_exec;
+extern const struct verb verb_ps;
+extern const struct verb verb_stop;
+extern const struct verb verb_console;
+extern const struct verb verb_stat;
+extern const struct verb verb_control;
 extern const struct verb verb_compat;
 extern const struct verb verb_help;
 

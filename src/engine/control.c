@@ -62,7 +62,6 @@ int control_listen(struct control **ret, const char *path)
 		free(c);
 		return r;
 	}
-	(void)snprintf(c->path, sizeof(c->path), "%s", path);
 	*ret = c;
 	return 0;
 }
@@ -507,6 +506,5 @@ void control_close(struct control *c, int status)
 		client_drop(c, c->count - 1);
 	discard_socket(&c->orders_fd);
 	fd_close(&c->listen_fd);
-	(void)unlink(c->path);
 	free(c);
 }

@@ -20,7 +20,6 @@ struct keeper_news;
  */
 #define CONTROL_CLIENTS_MAX 16
 #define CONTROL_POLL_MAX (CONTROL_CLIENTS_MAX + 2) /* and the socket, and usher-vmm */
-#define CONTROL_PATH_MAX 108 /* of a socket: struct sockaddr_un */
 
 enum control_phase {
 	CONTROL_STARTING,
@@ -44,7 +43,6 @@ struct control_guest {
 
 struct control {
 	int listen_fd; /* -1: nobody can connect */
-	char path[CONTROL_PATH_MAX]; /* of the socket, "" none */
 	bool deaf; /* no descriptor is left: the next client waits until one leaves */
 	int orders_fd; /* to usher-vmm; -1: the engine obeys none */
 	uint32_t order; /* id of the last one */
@@ -74,7 +72,10 @@ int control_patience(const struct control *c);
  */
 int control_serve(struct control *c, const struct pollfd *polled, size_t count);
 
-/* The last word. Closes all connections, removes the socket and frees @c. */
+/*
+ * The last word. Closes all connections and frees @c. Whoever hears it may use the guest's name
+ * again: the caller has removed the socket before, because another keeper may have one there.
+ */
 void control_close(struct control *c, int status);
 
 #endif

@@ -10,6 +10,7 @@
 #include "engine/control.h"
 #include "engine/fit.h"
 #include "engine/follow.h"
+#include "engine/logbook.h"
 #include "engine/state.h"
 #include "engine/wipe.h"
 #include "host/host.h"
@@ -54,6 +55,7 @@ struct loan {
 	const struct keeper *k;
 	struct clients clients;
 	struct control *control; /* NULL: there is none */
+	struct logbook log;
 	struct state state;
 	struct wire_event status; /* what a client hears that asks */
 	int signals; /* signalfd */
@@ -159,6 +161,10 @@ static void client_start(struct loan *l)
 	if (pid == 0) {
 		fd_close(&ends[0]);
 		fd_close(&l->signals);
+		if (l->k->detached) {
+			(void)close(l->k->watch_fd);
+			(void)close(l->k->log_fd);
+		}
 		client_main(l->k, &l->terminal, ends[1]);
 	}
 	fd_close(&ends[1]);
@@ -268,13 +274,14 @@ static void guest_kill_late(struct loan *l, const struct process *p)
 /* Until the guest is gone: by itself, or because a signal or a client asked for it. */
 static int guest_wait(struct loan *l, struct process *p, struct engine_run *run)
 {
-	enum { PROCESS, SIGNALS, CALLS, CLIENTS };
+	enum { PROCESS, SIGNALS, CALLS, LOG, CLIENTS };
 	struct pollfd fds[CLIENTS + 1 + CLIENTS_MAX + CONTROL_POLL_MAX];
 
 	for (;;) {
 		fds[PROCESS] = (struct pollfd){.fd = p->pidfd, .events = POLLIN};
 		fds[SIGNALS] = (struct pollfd){.fd = l->signals, .events = POLLIN};
 		fds[CALLS] = (struct pollfd){.fd = run->calls.fd, .events = POLLIN};
+		fds[LOG] = (struct pollfd){.fd = l->log.in_fd, .events = POLLIN};
 		size_t count = clients_poll(&l->clients, fds + CLIENTS);
 		struct pollfd *more = fds + CLIENTS + count;
 		size_t more_count = control_poll(l->control, more);
@@ -288,6 +295,8 @@ static int guest_wait(struct loan *l, struct process *p, struct engine_run *run)
 			signal_serve(l, p, run);
 		if (fds[CALLS].revents)
 			calls_serve(&run->calls, run->devices);
+		if (fds[LOG].revents)
+			(void)logbook_serve(&l->log);
 		int number = clients_serve(&l->clients, fds + CLIENTS, count, &l->status);
 		int asked = control_serve(l->control, more, more_count);
 		if (number || asked)
@@ -497,6 +506,9 @@ static int name_claim(struct loan *l, struct err *e)
 	(void)snprintf(l->status.object, sizeof(l->status.object), "%s", k->spec->name);
 	(void)snprintf(l->status.text, sizeof(l->status.text), "%s", k->engine->name);
 	control_open(l);
+	/* Without a log the guest runs as well. */
+	if (k->detached)
+		(void)logbook_open(&l->log, k->env.state, k->spec->name, k->log_fd);
 	return 0;
 }
 
@@ -516,6 +528,7 @@ int keeper_run(const struct keeper *k, struct keeper_end *ret)
 {
 	struct loan l = {
 		.k = k,
+		.log = LOGBOOK_NONE,
 		.clients = CLIENTS_NONE,
 		.state = STATE_NONE,
 		.signals = -1,
@@ -528,14 +541,17 @@ int keeper_run(const struct keeper *k, struct keeper_end *ret)
 	int r = signals_catch(&l, &e);
 	if (r == 0) {
 		client_start(&l);
+		if (k->detached)
+			(void)clients_add(&l.clients, k->watch_fd, false);
 		r = loan_serve(&l, ret, &e);
 	}
 	/* The client has the sentence about each device that could not be given back. */
 	if (r < 0 && r != -EUCLEAN && !ret->refused)
 		loan_tell(&l, (struct keeper_news){.event = KEEPER_FAILED, .error = &e});
-	control_close(l.control, r < 0 ? r : ret->status);
 	client_finish(&l, r < 0 ? r : ret->status);
+	logbook_close(&l.log);
 	state_release(&l.state);
+	control_close(l.control, r < 0 ? r : ret->status);
 	if (l.signals >= 0)
 		(void)sigprocmask(SIG_SETMASK, &l.before, NULL);
 	fd_close(&l.signals);

@@ -23,7 +23,13 @@ struct keeper {
 	size_t allow_count;
 	enum bind_return how;
 	bool outlives; /* its client's end does not stop the guest */
-	bool detached; /* it runs in the background from its start on */
+	/*
+	 * It runs in the background: one more client is at @watch_fd, and what comes by the pipe
+	 * @log_fd goes into the log. Both are taken over.
+	 */
+	bool detached;
+	int watch_fd;
+	int log_fd;
 	/* Called in a process of its own, the client, which may write slowly; NULL: no client. */
 	void (*tell)(void *arg, const struct keeper_news *n);
 	void *arg;

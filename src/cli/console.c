@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/signals.h"
+#include "base/terminal.h"
+#include "cli/guest.h"
+#include "cli/report.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * How it works
+ *
+ * The keeper hands out a socket to usher-vmm, which sends the last 64 KiB and then what follows. So
+ * all of the history is in the socket when the keeper has answered. Keys go the other way. Signals
+ * that end this program are let in only while it waits, so that the terminal is always restored.
+ */
+#define KEY_LEAVE 0x1d /* Ctrl-], as of telnet and virsh: Ctrl-A belongs to the guest's programs */
+
+enum { READ_ONLY = 1, HISTORY };
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int number)
+{
+	stop_signal = number;
+}
+
+static void signals_take(sigset_t *ret_before)
+{
+	const struct sigaction action = {.sa_handler = on_signal};
+	sigset_t ends, stops;
+
+	signals_that_end(&ends);
+	signals_that_stop(&stops);
+	for (int number = 1; number < NSIG; number++)
+		if (sigismember(&ends, number) == 1)
+			(void)sigaction(number, &action, NULL);
+	(void)sigprocmask(SIG_BLOCK, &stops, ret_before);
+	(void)sigprocmask(SIG_BLOCK, &ends, NULL);
+}
+
+/* Return: 1 there may be more, 0 the guest has ended, -EAGAIN, -errno. */
+static int output_copy(int console, int flags, struct err *e)
+{
+	char bytes[4096];
+	ssize_t got = recv(console, bytes, sizeof(bytes), flags);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (got <= 0)
+		return 0;
+	int r = fd_write_full(STDOUT_FILENO, bytes, (size_t)got);
+	return r < 0 ? err_set(e, r, "write the console") : 1;
+}
+
+/* Return: 1 go on, 0 the way out was typed, -1 no more keys come. */
+static int keys_copy(int console, bool raw)
+{
+	char keys[256];
+	ssize_t got = read(STDIN_FILENO, keys, sizeof(keys));
+
+	if (got < 0 && errno == EINTR)
+		return 1;
+	if (got <= 0)
+		return -1;
+	const char *leave = raw ? memchr(keys, KEY_LEAVE, (size_t)got) : NULL;
+	size_t len = leave ? (size_t)(leave - keys) : (size_t)got;
+	if (len && send(console, keys, len, MSG_NOSIGNAL) < 0)
+		return -1;
+	return leave ? 0 : 1;
+}
+
+/* Return: 1 the guest has ended, 0 the person has left, -errno. */
+static int console_copy(int console, bool raw, bool types, const sigset_t *waiting, struct err *e)
+{
+	enum { CONSOLE, KEYS };
+	struct pollfd fds[] = {{.fd = console, .events = POLLIN},
+		{.fd = types ? STDIN_FILENO : -1, .events = POLLIN}};
+
+	while (!stop_signal) {
+		if (ppoll(fds, 2, NULL, waiting) <= 0)
+			continue;
+		if (fds[CONSOLE].revents) {
+			int r = output_copy(console, 0, e);
+			if (r <= 0 && r != -EAGAIN)
+				return r < 0 ? r : 1;
+		}
+		int typed = fds[KEYS].revents ? keys_copy(console, raw) : 1;
+		if (typed == 0)
+			return 0;
+		if (typed < 0)
+			fds[KEYS].fd = -1;
+	}
+	return 0;
+}
+
+static int history_copy(int console, struct err *e)
+{
+	int r;
+
+	do
+		r = output_copy(console, MSG_DONTWAIT, e);
+	while (r > 0);
+	return r == -EAGAIN ? 0 : r;
+}
+
+static int console_attach(const char *name, int console, bool read_only, struct err *e)
+{
+	struct terminal terminal = TERMINAL_NONE;
+	sigset_t waiting;
+	bool raw = !read_only && terminal_read(STDIN_FILENO, &terminal);
+
+	if (raw)
+		report_note("console of guest '%s': Ctrl-] leaves it, and the guest goes on", name);
+	else if (isatty(STDIN_FILENO))
+		report_note("console of guest '%s': Ctrl-C leaves it, and the guest goes on", name);
+	signals_take(&waiting);
+	raw = raw && terminal_make_raw(&terminal);
+	int r = console_copy(console, raw, !read_only, &waiting, e);
+	if (raw)
+		terminal_restore(&terminal);
+	if (raw || isatty(STDIN_FILENO))
+		report_note("%s", r > 0 ? "\nthe guest has ended" : "\nthe guest goes on");
+	return r < 0 ? r : 0;
+}
+
+/* Return: exit status. */
+static int console_open(struct control_link *l, const char *name, bool read_only, bool history)
+{
+	struct err e = {0};
+
+	int r = control_ask(l,
+		read_only || history ? "{\"command\":\"console\",\"read_only\":true}\n"
+				     : "{\"command\":\"console\"}\n",
+		NULL, &e);
+	if (r == 0 && l->given < 0)
+		r = err_say(&e, -EPROTO, "the keeper of guest '%s' has sent no console", name);
+	else if (r == 0)
+		r = history ? history_copy(l->given, &e)
+			    : console_attach(name, l->given, read_only, &e);
+	if (r < 0)
+		report(&e);
+	return r < 0 ? LEAVE_FAILED : LEAVE_OK;
+}
+
+static int console_run(const struct verb *v, int argc, char **argv)
+{
+	static const struct option takes[] = {
+		{"read-only", no_argument, NULL, READ_ONLY},
+		{"history", no_argument, NULL, HISTORY},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	struct control_link link;
+	bool read_only = false, history = false;
+	const char *name = "";
+	int c;
+
+	while ((c = option_next(&o)) > 0) {
+		read_only |= c == READ_ONLY;
+		history |= c == HISTORY;
+	}
+	if (c != OPTION_END)
+		return option_leave(c);
+	int status = guest_connect(v, argc, argv, &name, &link);
+	if (status) {
+		control_disconnect(&link);
+		return status;
+	}
+	status = console_open(&link, name, read_only, history);
+	control_disconnect(&link);
+	return status;
+}
+
+const struct verb verb_console = {
+	.name = "console",
+	.summary = "look at a guest's console, and type into it",
+	.help = "console [OPTION…] NAME\n"
+		"\n"
+		"Shows the last 64 KiB of the guest's console, and what follows. On a terminal,\n"
+		"all keys go to the guest, but Ctrl-] leaves the console; the guest goes on. Up\n"
+		"to 8 may look at a console at once, also at that of a guest in the foreground.\n"
+		"\n"
+		"      --read-only        send no keys\n"
+		"      --history          print what is there, and leave\n"
+		"\n"
+		"Example:\n"
+		"\n"
+		"  usher console build\n",
+	.run = console_run,
+};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_GUEST_H
+#define CLI_GUEST_H
+
+#include "cli/option.h"
+#include "cli/verb.h"
+#include "control/client.h"
+
+/* Guests that run, as the verbs that take one's name see them. */
+
+/*
+ * The one operand of a verb, connected. Reports what fails.
+ * Return: 0, or an exit status. @ret: control_disconnect() in any case.
+ */
+int guest_connect(const struct verb *v, int argc, char **argv, const char **ret_name,
+	struct control_link *ret);
+
+/* Calls @each with the name of every guest that has a folder, by name, until it returns not 0. */
+int guests_each(int (*each)(void *arg, const char *name), void *arg);
+
+/* The first number in /run/usher/vm/NAME/@file. Return: 0 if there is none. */
+int guest_process(const char *name, const char *file);
+
+#endif

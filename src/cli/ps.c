@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "bind/env.h"
+#include "cli/guest.h"
+#include "cli/report.h"
+#include "control/value.h"
+#include "view/json.h"
+#include "view/table.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { JSON = 1 };
+
+/* One guest, as its keeper describes it, or as its folder does. */
+struct guest_row {
+	const char *name;
+	const char *state; /* NULL: its keeper does not say */
+	const struct control_value *value; /* NULL: likewise */
+	const char *error; /* why; NULL */
+	int keeper;
+	unsigned user; /* who runs it */
+};
+
+struct listing {
+	struct json *list; /* of --json */
+	struct table *table; /* otherwise */
+	size_t count;
+};
+
+/* @zone: with seconds and the time zone, for programs. "-" if it is not known. */
+static void since_format(const struct guest_row *g, bool zone, char *buf, size_t size)
+{
+	int64_t since;
+	struct tm tm;
+
+	(void)snprintf(buf, size, "-");
+	if (!control_value_number(g->value, "since", &since))
+		return;
+	time_t t = (time_t)since;
+	if (!localtime_r(&t, &tm))
+		return;
+	if (zone)
+		(void)strftime(buf, size, "%FT%T%z", &tm);
+	else
+		(void)strftime(buf, size, "%F %R", &tm);
+}
+
+static void number_cell(struct table *t, size_t column, const struct guest_row *g, const char *key)
+{
+	char text[24] = "-";
+	int64_t n;
+
+	if (control_value_number(g->value, key, &n))
+		(void)snprintf(text, sizeof(text), "%" PRId64, n);
+	table_set(t, column, text, TABLE_PLAIN);
+}
+
+static int device_append(void *arg, const char *key, const struct control_value *device)
+{
+	char *text = arg;
+	const char *word = control_value_as_text(device);
+	size_t len = strlen(text);
+
+	if (word)
+		(void)snprintf(text + len, 1024 - len, "%s%s", len ? " " : "", word);
+	return 0;
+}
+
+static void row_text(struct table *t, const struct guest_row *g)
+{
+	char text[1024] = "";
+	int64_t n;
+
+	(void)table_row(t, NULL);
+	table_set(t, 0, g->name, TABLE_BOLD);
+	table_set(t, 1, g->state ? g->state : "?", g->state ? TABLE_PLAIN : TABLE_BAD);
+	const char *engine = control_value_text(g->value, "engine");
+	table_set(t, 2, engine ? engine : "-", TABLE_PLAIN);
+	number_cell(t, 3, g, "pid");
+	since_format(g, false, text, sizeof(text));
+	table_set(t, 4, text, TABLE_PLAIN);
+	if (control_value_number(g->value, "memory", &n))
+		(void)snprintf(text, sizeof(text), "%" PRId64 "M", n >> 20);
+	else
+		(void)snprintf(text, sizeof(text), "-");
+	table_set(t, 5, text, TABLE_PLAIN);
+	text[0] = '\0';
+	(void)control_value_each(control_value_member(g->value, "devices"), device_append, text);
+	table_set(t, 6, g->error ? g->error : text[0] ? text : "-", TABLE_PLAIN);
+}
+
+static void put_number(struct json *j, const struct guest_row *g, const char *key)
+{
+	int64_t n;
+
+	if (control_value_number(g->value, key, &n))
+		json_put_signed(j, key, n);
+	else
+		json_put_null(j, key);
+}
+
+static int device_push(void *arg, const char *key, const struct control_value *device)
+{
+	const char *word = control_value_as_text(device);
+
+	if (word)
+		json_push_text(arg, word);
+	return 0;
+}
+
+static void row_json(struct json *j, const struct guest_row *g)
+{
+	char since[40];
+
+	json_put_text(j, "name", g->name);
+	json_put_text(j, "state", g->state);
+	json_put_text(j, "error", g->error);
+	json_put_number(j, "user", g->user);
+	json_put_text(j, "engine", control_value_text(g->value, "engine"));
+	if (g->keeper)
+		json_put_signed(j, "keeper", g->keeper);
+	else
+		json_put_null(j, "keeper");
+	put_number(j, g, "pid");
+	since_format(g, true, since, sizeof(since));
+	json_put_text(j, "since", since[0] == '-' ? NULL : since);
+	put_number(j, g, "memory");
+	put_number(j, g, "cpus");
+	if (g->value)
+		json_put_flag(j, "detached", control_value_flag(g->value, "detached"));
+	else
+		json_put_null(j, "detached");
+	(void)control_value_each(control_value_member(g->value, "devices"), device_push,
+		json_put_list(j, "devices"));
+}
+
+/* What is left of a guest whose keeper was killed, or of one that starts or ends just now. */
+static const char *state_without_keeper(const struct guest_row *g, int code)
+{
+	if (code == -EACCES)
+		return NULL;
+	return g->keeper && (kill(g->keeper, 0) == 0 || errno == EPERM) ? NULL : "dead";
+}
+
+static void row_put(struct listing *l, const struct guest_row *g)
+{
+	if (l->list)
+		row_json(json_push_map(l->list), g);
+	else
+		row_text(l->table, g);
+	l->count++;
+}
+
+static int guest_put(void *arg, const char *name)
+{
+	struct guest_row g = {.name = name, .keeper = guest_process(name, "keeper")};
+	struct control_link link = CONTROL_LINK_NONE;
+	struct control_value *v = NULL;
+	char folder[FILE_PATH_MAX];
+	struct err e = {0};
+	struct stat st;
+
+	if (file_path(folder, sizeof(folder), BIND_STATE_DIR "/vm/%s", name) == 0 &&
+		stat(folder, &st) == 0)
+		g.user = st.st_uid;
+	int r = control_connect(BIND_STATE_DIR, name, &link, &e);
+	if (r == 0)
+		r = control_ask(&link, "{\"command\":\"state\"}\n", &v, &e);
+	g.value = v;
+	g.state = r < 0 ? state_without_keeper(&g, r) : control_value_text(v, "state");
+	g.error = r == 0 ? NULL : g.state ? "its keeper was killed: see 'usher restore'" : e.msg;
+	row_put(arg, &g);
+	control_value_free(v);
+	control_disconnect(&link);
+	return 0;
+}
+
+static int print_table(struct err *e)
+{
+	static const struct table_column columns[] = {
+		{"NAME", TABLE_LEFT},
+		{"STATE", TABLE_LEFT},
+		{"ENGINE", TABLE_LEFT},
+		{"PID", TABLE_RIGHT},
+		{"SINCE", TABLE_LEFT},
+		{"MEMORY", TABLE_RIGHT},
+		{"DEVICES", TABLE_SHRINK},
+	};
+	struct listing l = {0};
+
+	int r = table_new(columns, COUNT(columns), &l.table, e);
+	if (r < 0)
+		return r;
+	(void)guests_each(guest_put, &l);
+	if (l.count)
+		r = table_print(l.table, e);
+	else
+		report_note("no guest runs");
+	table_free(l.table);
+	return r;
+}
+
+static int print_json(struct err *e)
+{
+	struct listing l = {0};
+	struct json *doc;
+
+	int r = json_new("ps", &doc, e);
+	if (r < 0)
+		return r;
+	l.list = json_put_list(doc, "guests");
+	(void)guests_each(guest_put, &l);
+	r = json_print(doc, e);
+	json_free(doc);
+	return r;
+}
+
+static int ps_run(const struct verb *v, int argc, char **argv)
+{
+	static const struct option takes[] = {{"json", no_argument, NULL, JSON}, {0}};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	bool json = false;
+	struct err e = {0};
+	int c;
+
+	while ((c = option_next(&o)) > 0)
+		json = true;
+	if (c != OPTION_END)
+		return option_leave(c);
+	if (optind < argc)
+		return option_wrong(v, "unexpected operand '%s'", argv[optind]);
+	int r = json ? print_json(&e) : print_table(&e);
+	if (r < 0)
+		report(&e);
+	return r < 0 ? LEAVE_FAILED : LEAVE_OK;
+}
+
+const struct verb verb_ps = {
+	.name = "ps",
+	.summary = "list guests that run, and the devices that they have",
+	.help = "ps [OPTION…]\n"
+		"\n"
+		"Lists the guests of 'usher run', and the programs of 'usher exec': state,\n"
+		"engine, process, start, memory and lent devices. A guest of another user is\n"
+		"listed without what only that user may ask. 'dead' is one whose keeper was\n"
+		"killed: 'usher restore' returns its devices.\n"
+		"\n"
+		"  -j, --json             print a JSON document\n"
+		"\n"
+		"Example:\n"
+		"\n"
+		"  usher ps\n",
+	.run = ps_run,
+};
