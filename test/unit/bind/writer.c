@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "bind/kernel_ops.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -156,5 +157,14 @@ START_TEST(dies_with_its_parent)
 }
 END_TEST
 
+START_TEST(waits_for_as_many_as_there_may_be)
+{
+	struct bind_writer *none[BIND_WRITERS_MAX + 1] = {NULL};
+
+	ck_assert_int_eq(bind_writer_wait(none, BIND_WRITERS_MAX, 0), -ETIMEDOUT);
+	ck_assert_int_eq(bind_writer_wait(none, BIND_WRITERS_MAX + 1, 0), -E2BIG);
+}
+END_TEST
+
 SUITE("writer", writes_and_tells_errors, outlives_a_write_that_hangs, holds_no_descriptor_of_ours,
-	dies_with_its_parent, works_side_by_side)
+	dies_with_its_parent, waits_for_as_many_as_there_may_be, works_side_by_side)

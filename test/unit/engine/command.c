@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +170,22 @@ START_TEST(looks_with_the_rights_of_the_user)
 }
 END_TEST
 
+static void self_kill(void)
+{
+	(void)kill(getpid(), SIGKILL);
+}
+
+/* As by the kernel when memory is short. The caller must not wait for an answer. */
+START_TEST(notices_that_its_look_was_killed)
+{
+	struct err e = {0};
+
+	ck_assert_int_eq(pthread_atfork(NULL, NULL, self_kill), 0);
+	ck_assert_int_lt(command_find("true", getuid(), getgid(), path, &e), 0);
+	ck_assert_ptr_nonnull(strstr(e.msg, "start true"));
+}
+END_TEST
+
 SUITE("engine_command", tells_absent_from_barred, names_an_interpreter_that_is_missing,
 	names_a_loader_that_is_missing, makes_a_relative_path_absolute,
-	looks_with_the_rights_of_the_user)
+	looks_with_the_rights_of_the_user, notices_that_its_look_was_killed)
