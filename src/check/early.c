@@ -98,6 +98,11 @@ static void line_add(struct early *y, const struct source *s, const char *file, 
 	l->list = s->list;
 	l->number = number;
 	(void)snprintf(l->key, sizeof(l->key), "%s", s->key);
+	l->options[0] = '\0';
+	if (!*s->key) {
+		const char *at = rest + len + strspn(rest + len, " \t");
+		(void)snprintf(l->options, sizeof(l->options), "%.*s", (int)strcspn(at, "\n#"), at);
+	}
 	l->words = list_words(text, len);
 	if (l->words)
 		y->line_count++;

@@ -35,6 +35,7 @@ struct early_line {
 	unsigned number; /* [1, …] */
 	char key[28]; /* "MODULES"; "" if the file holds nothing else */
 	char *words; /* separated by single blanks; dashes are underscores */
+	char options[160]; /* behind the name, where a line holds one module */
 };
 
 struct early {

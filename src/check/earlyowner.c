@@ -54,7 +54,7 @@ static const struct maker_files {
 	enum early_list list;
 	bool has_list;
 } makers[] = {
-	[MAKER_TOOLS] = {{"/usr/sbin/update-initramfs", "/usr/sbin/mkinitramfs"},
+	[MAKER_TOOLS] = {{"/usr/sbin/mkinitramfs", "/usr/sbin/update-initramfs"},
 		{"/etc/initramfs-tools"}, EARLY_LIST_TOOLS, true},
 	[MAKER_DRACUT] = {{"/usr/bin/dracut", "/usr/sbin/dracut", "/usr/bin/dracut-rebuild"},
 		{"/etc/dracut.conf"}, EARLY_LIST_DRACUT, true},
@@ -72,8 +72,11 @@ static bool has_any(const struct early_evidence *e, const char *const paths[3])
 	return false;
 }
 
+/* dracut of Debian and Ubuntu has an update-initramfs of its own. */
 static bool has_program(const struct early_evidence *e, enum maker m)
 {
+	if (m == MAKER_TOOLS && has_any(e, makers[MAKER_DRACUT].programs))
+		return host_has(e, makers[m].programs[0]);
 	return has_any(e, makers[m].programs);
 }
 
@@ -127,6 +130,18 @@ static bool ostree_owns(const struct early_evidence *e)
 static bool unraid_owns(const struct early_evidence *e)
 {
 	return host_has(e, "/etc/unraid-version");
+}
+
+/* What makes their images reads nothing of /etc, or is no tool that a person runs. */
+static bool is_sealed(const struct early_evidence *e)
+{
+	static const char *const names[] = {
+		"TrueNAS", "Elemental", "snapd", "ABRoot", "Guix", "clr-boot-manager"};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (boots_by(e, names[i]))
+			return true;
+	return false;
 }
 
 static bool transactional_owns(const struct early_evidence *e)
@@ -195,6 +210,8 @@ static const char *dracut_tool(const struct early_evidence *e)
 		return "reinstall-kernels";
 	if (boots_by(e, "kernel-install") || boots_by(e, "dracut"))
 		return e->boot->tool;
+	if (host_has(e, "/usr/sbin/update-initramfs"))
+		return "update-initramfs -u -k all";
 	if (!e->flavour[0])
 		return "dracut --force";
 	(void)snprintf(path, sizeof(path), "/boot/initramfs-%s.img", e->flavour);
@@ -221,6 +238,7 @@ static const struct early_owner owners[] = {
 		.made_by = "rpm-ostree initramfs --enable"},
 	{.name = "ostree", .owns = ostree_owns},
 	{.name = "Unraid", .owns = unraid_owns},
+	{.name = "this system", .owns = is_sealed},
 	{.name = "transactional-update",
 		.owns = transactional_owns,
 		.reads = LIST_BIT(DRACUT),

@@ -257,6 +257,44 @@ static bool by_order(struct lost_race *w)
 	return true;
 }
 
+/* NixOS sorts the modules of an option, and udev may load one before them. */
+static bool by_nixos_order(struct lost_race *w)
+{
+	const struct early_line *l = list_of_vfio(w);
+
+	if (!l || !w->module[0] || l->list != EARLY_LIST_NIXOS || softdep_find(w, w->module))
+		return false;
+	reason_set(w, "on NixOS the order of that list does not decide what loads first");
+	evidence_set(w, l->file, l->number, l->words);
+	fix_set(w, "add 'softdep %s pre: vfio_pci' to boot.extraModprobeConfig in %s", w->module,
+		l->file);
+	fix_add_make(w);
+	return true;
+}
+
+/* "install vfio-pci /usr/bin/PROGRAM": the initramfs has the line, but not the program. */
+static bool by_install_program(struct lost_race *w)
+{
+	cleanup_free char *text = NULL;
+	char program[160];
+	size_t at = 0;
+	const struct modprobe_line *l = modprobe_next(&w->c->modprobe, &at, "install", "vfio_pci");
+	const char *rest = l ? l->rest : "";
+
+	if (!early_owner_reads(early_of(w)->owner, EARLY_LIST_MKINITCPIO) ||
+		!boot_next_word(&rest, program, sizeof(program)) || program[0] != '/' ||
+		strncmp(program, "/sbin/", 6) == 0 ||
+		host_read_all(w->c->host, "/etc/mkinitcpio.conf", &text) < 0 ||
+		strstr(text, program))
+		return false;
+	reason_set(w, "modprobe runs %.80s to load vfio-pci, which the initramfs does not have",
+		program);
+	evidence_set(w, l->file, l->number, l->rest);
+	fix_set(w, "add '%s' to FILES in /etc/mkinitcpio.conf", program);
+	fix_add_make(w);
+	return true;
+}
+
 static bool by_copied_module(struct lost_race *w)
 {
 	const struct early_line *l = early_line_with(early_of(w), "vfio_pci", false);
@@ -381,9 +419,10 @@ static bool by_later_load(struct lost_race *w)
 }
 
 static bool (*const reasons[])(struct lost_race *w) = {by_builtin_vfio, by_builtin_driver,
-	by_later_bind, by_missing_module, by_old_image, by_old_boot, by_unraid, by_order,
-	by_copied_module, by_absent_module, by_missing_hook, by_foreign_image, by_other_softdep,
-	by_late_list, by_nobody, by_unmade_image, by_later_load};
+	by_later_bind, by_missing_module, by_old_image, by_old_boot, by_unraid, by_nixos_order,
+	by_order, by_install_program, by_copied_module, by_absent_module, by_missing_hook,
+	by_foreign_image, by_other_softdep, by_late_list, by_nobody, by_unmade_image,
+	by_later_load};
 
 /* The module of the driver: the names differ for some ("xhci_hcd" is of xhci_pci). */
 static void driver_module(struct check_case *c, char *buf, size_t size)

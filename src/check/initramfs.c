@@ -53,6 +53,20 @@ static bool is_of_passthrough(const char *module)
 	return false;
 }
 
+/* systemd takes the whole line for the name of a module; OpenRC and initramfs-tools do not. */
+static void check_list_options(struct check_case *c, const struct early_line *l)
+{
+	if (l->list != EARLY_LIST_LATE || l->key[0] || !l->options[0] ||
+		!is_of_passthrough(l->words) ||
+		!check_exists(c->host, "/usr/lib/systemd/systemd-modules-load"))
+		return;
+	check_found(c, CHECK_WARN, "host",
+		"systemd loads no module by that line, because it takes no options there");
+	seen_line(c, l->file, l->number, l->options);
+	check_fix(c, "leave '%s' there, and put 'options %s %s' into /etc/modprobe.d/vfio.conf",
+		l->words, l->words, l->options);
+}
+
 static void check_lists(struct check_case *c)
 {
 	const struct early *y = &c->early;
@@ -65,6 +79,7 @@ static void check_lists(struct check_case *c)
 		if (l->list == EARLY_LIST_HOOKS ||
 			(l->list != EARLY_LIST_LATE && !early_owner_reads(y->owner, l->list)))
 			continue;
+		check_list_options(c, l);
 		while (boot_next_word(&at, word, sizeof(word)))
 			if (is_of_passthrough(word) &&
 				modprobe_presence(c->host, &c->modprobe, word) == MODPROBE_ABSENT)
@@ -215,7 +230,10 @@ static void check_foreign_word(struct check_case *c)
 		"'%s' is an option of dracut, but %s makes the initramfs of this host", word,
 		o->name);
 	check_seen(c, "/proc/cmdline", word);
-	early_how_to_add(&c->early, fix, sizeof(fix));
+	if (early_line_with(&c->early, "vfio_pci", false))
+		boot_how_to_drop(&c->boot, word, fix, sizeof(fix));
+	else
+		early_how_to_add(&c->early, fix, sizeof(fix));
 	check_fix(c, "%s", fix);
 }
 
@@ -311,8 +329,20 @@ static void check_scripts(struct check_case *c)
 	}
 }
 
+/* modprobe passes over a file whose name does not end in .conf. */
+static void check_unread(struct check_case *c)
+{
+	if (!c->modprobe.unread[0])
+		return;
+	check_found(c, CHECK_WARN, "host",
+		"modprobe does not read that file, because its name does not end in .conf");
+	check_seen(c, c->modprobe.unread, "names vfio-pci");
+	check_fix(c, "mv %s %s.conf", c->modprobe.unread, c->modprobe.unread);
+}
+
 void check_early_boot(struct check_case *c)
 {
+	check_unread(c);
 	check_lists(c);
 	check_options(c);
 	check_foreign_word(c);

@@ -48,6 +48,21 @@ static bool find_in_modprobe(struct check_case *c, const struct pci_device *d, s
 	return false;
 }
 
+/* initramfs-tools takes options behind the name of a module. */
+static bool find_in_list(struct check_case *c, const struct pci_device *d, struct intent *ret)
+{
+	const struct early_line *l = early_line_with(&c->early, "vfio_pci", false);
+
+	if (!l || !modprobe_value(l->options, "ids", ret->ids, sizeof(ret->ids)) ||
+		!ids_have(d, ret->ids))
+		return false;
+	ret->kind = INTENT_MODPROBE;
+	(void)snprintf(ret->file, sizeof(ret->file), "%s", l->file);
+	(void)snprintf(ret->path, sizeof(ret->path), "%s:%u", l->file, l->number);
+	(void)snprintf(ret->value, sizeof(ret->value), "%.159s", l->options);
+	return true;
+}
+
 /* "BIND=0000:01:00.0|10de:2805 …": P01 reports ids that differ. */
 static bool find_in_unraid(struct check_case *c, const struct pci_device *d, struct intent *ret)
 {
@@ -72,14 +87,14 @@ bool intent_find(struct check_case *c, const struct pci_device *d, struct intent
 {
 	*ret = (struct intent){0};
 	return find_on_cmdline(c, d, ret) || find_in_modprobe(c, d, ret) ||
-	       find_in_unraid(c, d, ret);
+	       find_in_list(c, d, ret) || find_in_unraid(c, d, ret);
 }
 
 bool check_early_ids(struct check_case *c, const struct pci_device *d, char *buf, size_t size)
 {
 	struct intent i = {0};
 
-	if (!find_on_cmdline(c, d, &i) && !find_in_modprobe(c, d, &i))
+	if (!find_on_cmdline(c, d, &i) && !find_in_modprobe(c, d, &i) && !find_in_list(c, d, &i))
 		return false;
 	(void)snprintf(buf, size, "%s", i.path);
 	return true;

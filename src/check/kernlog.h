@@ -37,6 +37,7 @@ enum kernlog_cause {
 	KERNLOG_INVALIDATION, /* an IOMMU waited in vain for a device */
 	KERNLOG_MEMLOCK, /* a guest could not lock its memory */
 	KERNLOG_LINE, /* an interrupt line was turned off */
+	KERNLOG_KVM, /* the firmware keeps KVM off */
 	KERNLOG_CAUSES,
 };
 

@@ -71,11 +71,13 @@ const struct kernlog_pattern kernlog_patterns[] = {
 	DEVICE(RESET, "*GPU mode? reset failed"),
 	DEVICE(RESET, "*ASIC reset failed with error"),
 	DEVICE(RESET, "*GPU reset end with ret = -"),
+	DEVICE(RESET, "AMD_*: failed to reset device"), /* the module vendor-reset */
 	/* Probing: Linux 6.11 and later; before. */
 	DEVICE(PROBE, "probe with driver * failed with error -"),
 	WHOLE(PROBE, "*: probe of & failed with error -"),
 	DEVICE(FAILED, "*Fatal error during GPU init"),
 	DEVICE(FAILED, "*Device initialization failed (-"),
+	DEVICE(FAILED, "can't setup: -"), /* USB controllers */
 	DEVICE(FAILED, "*Firmware over * MS in pre-initializing state, aborting"),
 	WHOLE(FAILED, "NVRM: GPU &: RmInitAdapter failed!"),
 	/* Unbinds that wait. */
@@ -88,7 +90,7 @@ const struct kernlog_pattern kernlog_patterns[] = {
 	DEVICE(RESERVED, "Device is ineligible for IOMMU domain attach due to platform RMRR"),
 	DEVICE(RESERVED, "Firmware has requested this device have a 1:1 IOMMU mapping"),
 	/* BARs and ROMs. */
-	DEVICE(TAKEN, "BAR *: can't reserve ["),
+	DEVICE(TAKEN, "BAR *: can't reserve"),
 	DEVICE(ROOM, "BAR *: no space for ["),
 	DEVICE(ROOM, "BAR *: can't assign"),
 	DEVICE(ROOM, "BAR *: failed to assign"),
@@ -100,6 +102,8 @@ const struct kernlog_pattern kernlog_patterns[] = {
 	DEVICE(VFS, "not enough MMIO resources for SR-IOV"),
 	DEVICE(VFS, "can't enable * VFs (bus * out of range"),
 	DEVICE(VFS, "SR-IOV: bus number out of range"),
+	DEVICE(VFS, "VF BAR *: can't assign"),
+	DEVICE(VFS, "VF BAR *: failed to assign"),
 	DEVICE(RESIZE, "*Problem resizing BAR"),
 	DEVICE(RESIZE, "*Not enough PCI address space for a large BAR"),
 	DEVICE(RESIZE, "*Failed to resize BAR"),
@@ -136,6 +140,11 @@ const struct kernlog_pattern kernlog_patterns[] = {
 	WHOLE(MEMLOCK, "vfio_pin_pages_remote: *RLIMIT_MEMLOCK (*) exceeded"),
 	WHOLE(MEMLOCK, "vfio_pin_page_external: *RLIMIT_MEMLOCK (*) exceeded"),
 	WHOLE(LINE, "irq *: nobody cared"),
+	/* KVM; by version "disabled by bios", "support for 'kvm_amd' disabled by bios". */
+	WHOLE(KVM, "kvm:*disabled by bios"),
+	WHOLE(KVM, "kvm_amd: SVM disabled (by BIOS)"),
+	WHOLE(KVM, "kvm_intel: VMX not enabled (by BIOS)"),
+	WHOLE(KVM, "x86/cpu: VMX (outside TXT) disabled by BIOS"),
 };
 
 const size_t kernlog_pattern_count = COUNT(kernlog_patterns);
@@ -193,6 +202,9 @@ static const struct kernlog_advice advices[KERNLOG_CAUSES] = {
 		"raise the limit of the user who starts guests: 'USER hard memlock unlimited' and "
 		"'USER soft memlock unlimited' in /etc/security/limits.d/, LimitMEMLOCK=infinity "
 		"in a unit"},
+	[KERNLOG_KVM] = {"the firmware keeps KVM off",
+		"enable SVM (AMD) or VT-x (Intel) in the firmware setup, then power the host off "
+		"and on"},
 	[KERNLOG_LINE] = {"the kernel turned an interrupt line off: no driver answered for it",
 		"find its devices in /proc/interrupts, and let them use MSI"},
 };

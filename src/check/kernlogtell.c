@@ -49,11 +49,18 @@ void check_logged_seen(struct check_case *c, const struct kernlog_event *x)
 
 const struct kernlog_event *check_logged_own(const struct check_case *c, struct pci_address a)
 {
-	const struct kernlog_event *x = NULL;
+	const struct kernlog *l = &c->log;
+	const struct kernlog_event *cold = kernlog_find(l, a, KERNLOG_COLD);
 
-	for (enum kernlog_cause i = 0; !x && i < KERNLOG_LOSSES; i++)
-		x = kernlog_find(&c->log, a, i);
-	return x;
+	if (cold)
+		return cold;
+	/* Events are in the order of the log: what failed first made the rest fail. */
+	for (size_t i = 0; i < l->event_count; i++) {
+		const struct kernlog_event *x = &l->events[i];
+		if (x->cause < KERNLOG_LOSSES && x->has_address && pci_address_equal(x->address, a))
+			return x;
+	}
+	return NULL;
 }
 
 const struct kernlog_event *check_logged_loss(

@@ -196,6 +196,12 @@ static void explain_no_kvm(struct check_case *c)
 	check_seen(c, "/dev/kvm", "does not exist");
 	if (!cpu.known)
 		return;
+	const struct kernlog_event *x = kernlog_any(&c->log, KERNLOG_KVM);
+	if (x) {
+		check_logged_seen(c, x);
+		check_logged_fix(c, x);
+		return;
+	}
 	enum modprobe_presence p = modprobe_presence(c->host, &c->modprobe, module);
 	if (cpu.has_virtualisation && p == MODPROBE_BUILTIN)
 		check_fix(c, "look for kvm in dmesg: %s is built into this kernel", module);

@@ -48,6 +48,20 @@ static void take_line(struct modprobe *m, const char *file, unsigned number, con
 		m->list[m->count++] = l;
 }
 
+/* A name without a dot is meant to be read; others are copies that a person or a tool keeps. */
+static void unread_note(struct reading *r, const char *name)
+{
+	cleanup_free char *text = NULL;
+	char path[FILE_PATH_MAX];
+
+	if (r->m->unread[0] || strchr(name, '.') || strchr(name, '~') ||
+		file_path(path, sizeof(path), "%s/%s", r->folder, name) < 0 ||
+		host_read_all(r->host, path, &text) < 0)
+		return;
+	if (strstr(text, "vfio-pci") || strstr(text, "vfio_pci"))
+		(void)file_path(r->m->unread, sizeof(r->m->unread), "%s", path);
+}
+
 static int read_name(void *arg, const char *name)
 {
 	struct reading *r = arg;
@@ -56,8 +70,11 @@ static int read_name(void *arg, const char *name)
 	const char *dot = strrchr(name, '.');
 	unsigned number = 0;
 
-	if (!dot || strcmp(dot, ".conf") != 0 ||
-		file_path(path, sizeof(path), "%s/%s", r->folder, name) < 0 ||
+	if (!dot || strcmp(dot, ".conf") != 0) {
+		unread_note(r, name);
+		return 0;
+	}
+	if (file_path(path, sizeof(path), "%s/%s", r->folder, name) < 0 ||
 		host_read_all(r->host, path, &text) < 0)
 		return 0;
 	for (char *line = text, *next; line; line = next) {

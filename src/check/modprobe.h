@@ -19,6 +19,7 @@ struct modprobe_line {
 struct modprobe {
 	size_t count;
 	struct modprobe_line *list;
+	char unread[160]; /* a file about VFIO that modprobe passes over; "" for none */
 	/* The running kernel's modules, read when somebody asks. */
 	bool has_lists;
 	char *builtin, *loadable; /* modules.builtin, modules.dep; NULL: missing */

@@ -28,6 +28,7 @@ struct verdict {
 	bool drop; /* it had better go */
 	char text[224];
 	char path[160], value[160]; /* what proves it; path "": the command line */
+	char instead[256]; /* what it had better be */
 };
 
 /* Sets the verdict; @drop is true if the word had better go. */
@@ -430,6 +431,20 @@ static const struct judge {
 	{"module_blacklist=", judge_blacklist},
 };
 
+/* Ids under a name that no module reads: "vfio-pci-ids=", "vfio_pci.id=". */
+static void misspelt_judge(const char *word, struct verdict *v)
+{
+	const char *value = strchr(word, '=');
+	unsigned vendor, device;
+
+	if (strncmp(word, "vfio", 4) != 0 || !value ||
+		sscanf(value, "=%4x:%4x", &vendor, &device) != 2)
+		return;
+	verdict_set(v, CHECK_WARN, true,
+		"is not an option that the kernel or vfio-pci reads: that is vfio-pci.ids=");
+	(void)snprintf(v->instead, sizeof(v->instead), "vfio-pci.ids%s", value);
+}
+
 static void word_judge(struct check_case *c, const char *word, struct verdict *v)
 {
 	*v = (struct verdict){0};
@@ -441,6 +456,7 @@ static void word_judge(struct check_case *c, const char *word, struct verdict *v
 		judges[i].judge(c, value ? value + 1 : "", v);
 		return;
 	}
+	misspelt_judge(word, v);
 }
 
 bool option_is_unwanted(struct check_case *c, const char *word)
@@ -486,7 +502,10 @@ void check_cmdline(struct check_case *c)
 		check_seen(c, v.path[0] ? v.path : "/proc/cmdline", v.path[0] ? v.value : word);
 		if (!v.drop)
 			continue;
-		boot_how_to_drop(&c->boot, word, fix, sizeof(fix));
-		check_fix(c, "%s", fix);
+		if (v.instead[0])
+			boot_how_to_add(&c->boot, v.instead, fix, sizeof(fix));
+		else
+			boot_how_to_drop(&c->boot, word, fix, sizeof(fix));
+		check_fix(c, "%s%s", v.instead[0] ? "instead of it, " : "", fix);
 	}
 }

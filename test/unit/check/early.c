@@ -46,6 +46,38 @@ static const struct early_row {
 	/* Not on the way: the driver is vfio-pci, or nobody asked for it. */
 	{DEBIAN IDS LOADED CARD("vfio-pci"), NULL, NULL, NULL},
 	{DEBIAN LOADED CARD("nouveau"), NULL, NULL, NULL},
+	/* initramfs-tools takes options in its list, and no list of another tool does. */
+	{DEBIAN CARD("nouveau") LOADED "file /etc/initramfs-tools/modules "
+				       "vfio_pci ids=10de:2484,10de:228b\n"
+				       "file /etc/modprobe.d/x.conf softdep snd pre: vfio-pci\n",
+		"bound it first", "/etc/initramfs-tools/modules:1",
+		"remove that line; to keep other drivers from it at boot: usher claim "
+		"0000:01:00.0"},
+	/* dracut of Ubuntu has an update-initramfs, too. */
+	{KERNEL("6.17", "") TOOL("/usr/bin/dracut") TOOL("/usr/sbin/update-initramfs")
+			LINE_IDS LOADED CARD("nouveau"),
+		"nothing makes nouveau wait", "/proc/cmdline",
+		"add 'vfio_pci' to force_drivers in /etc/dracut.conf.d/vfio.conf, run "
+		"'update-initramfs -u -k all' and reboot"},
+	/* What makes the image of a sealed system is not what its tools make. */
+	{KERNEL("6.6.44-production+truenas", "") TOOL("/usr/sbin/update-initramfs")
+			LINE_IDS LOADED CARD("nouveau"),
+		"nothing makes nouveau wait", "/proc/cmdline", UNKNOWN},
+	/* NixOS sorts its list. */
+	{KERNEL("6.12", "") TOOL("/etc/NIXOS") LINE_IDS LOADED CARD(
+		 "amdgpu") "file /etc/nixos/configuration.nix "
+			   "boot.initrd.kernelModules = [ \"vfio_pci\" \"amdgpu\" ];\n",
+		"the order of that list does not decide", "/etc/nixos/configuration.nix:1",
+		"add 'softdep amdgpu pre: vfio_pci' to boot.extraModprobeConfig in "
+		"/etc/nixos/configuration.nix, run 'nixos-rebuild boot' and reboot"},
+	/* A program that loads the module, and that the image lacks. */
+	{ARCH LOADED CARD(
+		 "nouveau") "file /etc/mkinitcpio.conf MODULES=(vfio_pci)\\nHOOKS=(modconf)\n"
+			    "file /etc/modprobe.d/vfio.conf options vfio-pci "
+			    "ids=10de:2484\\ninstall vfio-pci /usr/bin/vfio.sh\n",
+		"modprobe runs /usr/bin/vfio.sh", "/etc/modprobe.d/vfio.conf:2",
+		"add '/usr/bin/vfio.sh' to FILES in /etc/mkinitcpio.conf, run 'mkinitcpio -P' and "
+		"reboot"},
 	/* What is in the kernel. */
 	{KERNEL("6.1", "") BUILTIN("6.1", "vfio-pci") LOADED IDS CARD(
 		 "nouveau") "file /proc/cmdline BOOT_IMAGE=/x\nfile /etc/default/grub "
