@@ -11,6 +11,7 @@
 #include "host/recorder.h"
 #include "pci/device.h"
 #include "pci/redact.h"
+#include "revive/port.h"
 #include "view/fact.h"
 #include "view/topic.h"
 #include "view/word.h"
@@ -119,7 +120,36 @@ static void read_topics(struct host *h)
 	fact_source_fini(&s);
 }
 
-/* Runs `show` and `vfs` on each device separately, so that a failure affects one device only. */
+static void run_revive(struct pci_address a)
+{
+	char revive[] = "revive", plan[] = "--dry-run", address[PCI_ADDRESS_TEXT];
+	char *argv[] = {revive, plan, address, NULL};
+
+	pci_address_format(a, address);
+	run_verb(&verb_revive, 3, argv);
+}
+
+/*
+ * Devices that are gone: what a plan to get one back reads is about its bus, the port and its slot.
+ * No device stands for the root of a bus, so its first one does.
+ */
+static void run_missing(struct host *h, const struct pci_device *d, bool is_first)
+{
+	uint8_t first = 0, last = 0;
+
+	if (is_first && !d->has_parent)
+		run_revive((struct pci_address){d->address.domain, d->address.bus, 0, 7});
+	if (d->is_bridge && revive_port_buses(h, d->address, &first, &last) == 0 && first)
+		run_revive((struct pci_address){d->address.domain, first, 0, 7});
+}
+
+static bool is_first_of_bus(const struct pci_device *list, size_t i)
+{
+	return !i || list[i].address.domain != list[i - 1].address.domain ||
+	       list[i].address.bus != list[i - 1].address.bus;
+}
+
+/* Runs verbs on each device separately, so that a failure affects one device only. */
 static int run_devices(struct host *h, struct err *e)
 {
 	cleanup_free struct pci_device *list = NULL;
@@ -139,6 +169,8 @@ static int run_devices(struct host *h, struct err *e)
 		(void)pci_address_format(list[i].address, address);
 		run_verb(&verb_show, 3, shown);
 		run_verb(&verb_vfs, 2, made);
+		run_revive(list[i].address);
+		run_missing(h, &list[i], is_first_of_bus(list, i));
 	}
 	return r;
 }

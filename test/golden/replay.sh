@@ -21,7 +21,9 @@ tells() {
 "$usher" snapshot --host "$fixture" "$work/shared.host"
 addresses=$("$usher" list -l -n -o address --host "$fixture" 2>/dev/null | sed 1d)
 set -- 'list -n --json' 'list -n --tree' 'check --json' 'claims --json' "show -n --json $addresses"
-for address in $addresses; do set -- "$@" "vfs $address"; done
+for address in $addresses; do
+	set -- "$@" "vfs $address" "revive --dry-run $address" "revive --dry-run ${address%.*}.5"
+done
 for words; do
 	# shellcheck disable=SC2086
 	tells "$fixture" $words >"$work/first"
