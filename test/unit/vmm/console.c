@@ -122,7 +122,7 @@ START_TEST(input_reaches_the_guest)
 	setup();
 	start_loop();
 	ck_assert_int_eq((int)write(to_guest, "hi", 2), 2);
-	for (int i = 0; i < 1000 && !v; i++) {
+	for (int i = 0; i < 20000 && !v; i++) {
 		v = (uint8_t)bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1) & UART_LSR_DR;
 		(void)usleep(1000);
 	}
@@ -155,7 +155,7 @@ static void row_typed(const struct escape_row *row)
 	start_loop();
 	ck_assert_int_eq(
 		(int)write(to_guest, row->typed, strlen(row->typed)), (int)strlen(row->typed));
-	for (int i = 0; i < 1000 && got < strlen(row->heard); i++) {
+	for (int i = 0; i < 20000 && got < strlen(row->heard); i++) {
 		while (bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1) & UART_LSR_DR)
 			heard[got++] = (char)bus_read(&vm.ports, CONSOLE_PORT + UART_RX, 1);
 		(void)usleep(1000);
@@ -186,7 +186,7 @@ START_TEST(input_waits_for_room)
 	ck_assert_int_eq((int)write(to_guest, many, sizeof(many)), (int)sizeof(many));
 	(void)close(to_guest);
 	start_loop();
-	for (int i = 0; i < 5000 && got < sizeof(many); i++) {
+	for (int i = 0; i < 20000 && got < sizeof(many); i++) {
 		while (bus_read(&vm.ports, CONSOLE_PORT + UART_LSR, 1) & UART_LSR_DR) {
 			ck_assert_uint_eq(
 				bus_read(&vm.ports, CONSOLE_PORT + UART_RX, 1), (uint8_t)many[got]);
