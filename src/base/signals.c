@@ -9,6 +9,11 @@ void signals_survive_writes(void)
 	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
+void signals_keep_status(void)
+{
+	(void)signal(SIGCHLD, SIG_DFL);
+}
+
 /* As nohup(1) does with SIGHUP. The kernel keeps a signal that is blocked, ignored or not. */
 static bool is_ignored(int number)
 {

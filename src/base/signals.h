@@ -14,6 +14,12 @@
 void signals_survive_writes(void);
 
 /*
+ * A caller may have left SIGCHLD ignored, as `trap '' CHLD` does. The kernel then reaps children by
+ * itself: their exit status is lost, and no SIGCHLD comes. For whoever needs either.
+ */
+void signals_keep_status(void);
+
+/*
  * By which a person, a terminal or a service manager ends a process: SIGINT, SIGTERM, SIGQUIT, and
  * SIGHUP unless it is ignored.
  */

@@ -152,6 +152,7 @@ int bind_module_load_by(const char *program, const char *module, int timeout_ms,
 
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return err_set(e, -errno, "module %s: load", module);
+	signals_keep_status();
 	struct modprobe m = {.pid = spawn_modprobe(program, module, pipe_fds[1])};
 	(void)close(pipe_fds[1]);
 	cleanup_fd int out = pipe_fds[0];

@@ -299,6 +299,7 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 
 	if (p->error)
 		return err_set(e, p->error, "start %s", p->argv[0]);
+	signals_keep_status();
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	cleanup_fd int in = pipe_fds[0];

@@ -45,6 +45,14 @@ START_TEST(tells_what_it_says)
 }
 END_TEST
 
+/* The caller may ignore SIGCHLD: the kernel would forget the status. */
+START_TEST(notices_a_failure_where_children_are_ignored)
+{
+	(void)signal(SIGCHLD, SIG_IGN);
+	ck_assert_int_eq(load_by("exit 1", 60000), -ENOENT);
+}
+END_TEST
+
 START_TEST(a_long_complaint_does_not_hold_it_up)
 {
 	ck_assert_int_eq(load_by("head -c 1000000 /dev/zero >&2; exit 1", 60000), -ENOENT);
@@ -78,5 +86,6 @@ START_TEST(its_end_counts_not_that_of_its_output)
 }
 END_TEST
 
-SUITE("module", tells_what_it_says, a_long_complaint_does_not_hold_it_up, gives_up_in_time,
+SUITE("module", tells_what_it_says, notices_a_failure_where_children_are_ignored,
+	a_long_complaint_does_not_hold_it_up, gives_up_in_time,
 	its_end_counts_not_that_of_its_output)

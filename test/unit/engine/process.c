@@ -41,6 +41,16 @@ START_TEST(returns_the_exit_status)
 }
 END_TEST
 
+/* As a shell's "trap '' CHLD" does: the kernel would reap our children. */
+START_TEST(keeps_the_status_where_children_are_ignored)
+{
+	(void)signal(SIGCHLD, SIG_IGN);
+	ck_assert_int_eq(run_shell("exit 7", -1), 7);
+	(void)signal(SIGCHLD, SIG_IGN);
+	ck_assert_int_eq(run_shell("(exit 3); exit $?", -1), 3);
+}
+END_TEST
+
 /* The keeper ignores these signals; the program must start with their default action. */
 START_TEST(resets_the_signals_of_failed_writes)
 {
@@ -269,9 +279,9 @@ START_TEST(an_engine_refuses_what_does_not_fit)
 END_TEST
 
 SUITE("process", a_job_in_the_background_gets_no_terminal, returns_the_exit_status,
-	resets_the_signals_of_failed_writes, passes_only_the_named_descriptors,
-	keeps_the_descriptors_of_the_caller, keeps_the_environment_of_the_caller,
-	has_a_session_of_its_own, goes_to_its_folder_or_to_the_root,
-	reports_a_missing_program_at_once, names_the_folder_that_the_user_may_not_enter,
-	dies_with_its_parent_on_request, refuses_too_many_arguments,
-	an_engine_refuses_what_does_not_fit)
+	keeps_the_status_where_children_are_ignored, resets_the_signals_of_failed_writes,
+	passes_only_the_named_descriptors, keeps_the_descriptors_of_the_caller,
+	keeps_the_environment_of_the_caller, has_a_session_of_its_own,
+	goes_to_its_folder_or_to_the_root, reports_a_missing_program_at_once,
+	names_the_folder_that_the_user_may_not_enter, dies_with_its_parent_on_request,
+	refuses_too_many_arguments, an_engine_refuses_what_does_not_fit)
