@@ -8,6 +8,7 @@
 #include "cli/target.h"
 #include "engine/cgroup.h"
 #include "engine/state.h"
+#include "engine/uid.h"
 #include "host/host.h"
 #include "pci/vfs.h"
 #include "revive/apply.h"
@@ -289,6 +290,7 @@ static int restore_and_sweep(
 	if (!a->targets.dry_run) {
 		cgroup_sweep();
 		state_sweep(env->state);
+		uid_sweep(env->state);
 	}
 	return leave;
 }

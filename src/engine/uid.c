@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/uid.h"
 
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/lockfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <unistd.h>
 
@@ -42,4 +44,23 @@ int uid_reserve(const char *run_dir, struct uid_lease *ret, struct err *e)
 void uid_release(struct uid_lease *l)
 {
 	lockfile_drop(l->path, &l->fd);
+}
+
+void uid_sweep(const char *run_dir)
+{
+	struct uid_lease left = UID_LEASE_NONE;
+	char dir[FILE_PATH_MAX];
+	const struct dirent *entry;
+
+	if (file_path(dir, sizeof(dir), "%s/uid", run_dir) < 0)
+		return;
+	cleanup_dir DIR *d = opendir(dir);
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.' ||
+			file_path(left.path, sizeof(left.path), "%s/%s", dir, entry->d_name) < 0)
+			continue;
+		left.fd = lockfile_take(left.path);
+		if (left.fd >= 0)
+			uid_release(&left);
+	}
 }

@@ -30,4 +30,7 @@ int uid_reserve(const char *run_dir, struct uid_lease *ret, struct err *e);
 /* When no process of that user is left. */
 void uid_release(struct uid_lease *l);
 
+/* Removes the files of keepers that were killed. */
+void uid_sweep(const char *run_dir);
+
 #endif

@@ -48,4 +48,5 @@ expect_text "$disk: vfio-pci -> nvme"
 expect_driver "$disk" nvme
 expect_override "$disk" none
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"
+expect_equal 'reserved users' '' "$(ls /run/usher/uid)"
 expect_ok usher restore
