@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
 #include "base/num.h"
 #include "bind/module.h"
 #include "check/bootadvice.h"
@@ -7,6 +8,7 @@
 #include "check/option.h"
 #include "check/rule.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +92,58 @@ static void report_stray(struct check_case *c, const struct boot_line *l, const 
 	suggest_move(c, missing, fix, size);
 }
 
+/* True if @text has all of @words, each between blanks. */
+static bool text_has_words(const char *text, const char *words)
+{
+	char word[256];
+
+	while (boot_next_word(&words, word, sizeof(word))) {
+		size_t n = strlen(word);
+		const char *at = strstr(text, word);
+
+		while (at && (at == text || !isspace((unsigned char)at[-1]) ||
+				     (at[n] && !isspace((unsigned char)at[n]))))
+			at = strstr(at + 1, word);
+		if (!at)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * With two systems on a host, the GRUB of the other one may boot this one, by options that it found
+ * when it was configured. Return: the file of this system's GRUB that had @words at the boot; NULL.
+ */
+static const char *find_bypassed(struct check_case *c, const char *words)
+{
+	static const char *const files[] = {"/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"};
+
+	for (size_t i = 0; i < COUNT(files) && c->early.boot_time; i++) {
+		cleanup_free char *text = NULL;
+		int64_t t = host_modified(c->host, files[i]);
+
+		if (t && t < c->early.boot_time && host_read_all(c->host, files[i], &text) >= 0 &&
+			text_has_words(text, words))
+			return files[i];
+	}
+	return NULL;
+}
+
+void check_how_to_apply(struct check_case *c, const char *words, char *buf, size_t size)
+{
+	bool is_grub = boot_owner_reads(c->boot.owner, BOOT_FILE_GRUB);
+	const char *file = is_grub ? find_bypassed(c, words) : NULL;
+
+	if (file)
+		(void)snprintf(buf, size,
+			"%s had it at this boot, so another loader booted this system, such as the "
+			"GRUB of another one: add it there, or put this one first (efibootmgr -v "
+			"lists them)",
+			file);
+	else
+		boot_how_to_apply(&c->boot, buf, size);
+}
+
 /* Words in a file that the owner reads: the host was not booted since, or the file not applied. */
 static void report_unapplied(struct check_case *c, const char *missing, char *fix, size_t size)
 {
@@ -98,7 +152,7 @@ static void report_unapplied(struct check_case *c, const char *missing, char *fi
 	wanted_words(c, missing, wanted, sizeof(wanted));
 	if (wanted[0]) {
 		check_found(c, CHECK_WARN, "host", "'%s' is configured but was not booted", wanted);
-		boot_how_to_apply(&c->boot, fix, size);
+		check_how_to_apply(c, wanted, fix, size);
 	} else {
 		check_found(c, CHECK_INFO, "host",
 			"'%s' is configured but was not booted, and has no use on this host",

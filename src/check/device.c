@@ -7,6 +7,7 @@
 #include "check/option.h"
 #include "check/rule.h"
 #include "pci/alive.h"
+#include "pci/blank.h"
 #include "pci/class.h"
 
 #include <errno.h>
@@ -147,6 +148,18 @@ static void tell_dead(struct check_case *c)
 	check_seen(c, path, seems_dead ? "does not fit its runtime_status" : "ff ff");
 }
 
+/* It answers, and its driver talks to nobody: only a named device's registers are read for this. */
+static void tell_blank(struct check_case *c)
+{
+	char path[FILE_PATH_MAX];
+
+	check_found(c, CHECK_FAIL, c->address,
+		"does not work: something reset it behind the kernel, so its BARs have no "
+		"addresses");
+	check_seen(c, check_attribute_path(c, "config", path, sizeof(path)), "BARs: 0");
+	check_fix(c, "usher revive %s", c->address);
+}
+
 void check_alive(struct check_case *c)
 {
 	char path[FILE_PATH_MAX];
@@ -154,6 +167,8 @@ void check_alive(struct check_case *c)
 
 	if (r == 1)
 		tell_dead(c);
+	else if (r == 0 && c->named && pci_device_is_blank(c->host, c->device->address))
+		tell_blank(c);
 	else if (r < 0 && r != -ENOENT && r != -EAGAIN)
 		check_blind(c, check_attribute_path(c, "config", path, sizeof(path)), r);
 }

@@ -63,14 +63,14 @@ void check_firmware_iommu(struct check_case *c)
 static void suggest_option(struct check_case *c, const char *word)
 {
 	const struct boot_line *l = boot_line_with(&c->boot, word);
-	char fix[256];
+	char fix[320];
 
 	if (!l) {
 		boot_how_to_add(&c->boot, word, fix, sizeof(fix));
 		check_fix(c, "%s", fix);
 		return;
 	}
-	boot_how_to_apply(&c->boot, fix, sizeof(fix));
+	check_how_to_apply(c, word, fix, sizeof(fix));
 	check_fix(c, "'%s' is in line %u of %s but was not booted: %s", word, l->number, l->file,
 		fix);
 }

@@ -94,6 +94,12 @@ bool check_remaps_interrupts(struct check_case *c);
 /* True if a file, directory or link of this name exists. */
 bool check_exists(struct host *h, const char *path);
 
+/*
+ * What makes the configured @words count at the next boot: the owner's command and a reboot, or a
+ * look for the loader that booted this host past its owner.
+ */
+void check_how_to_apply(struct check_case *c, const char *words, char *buf, size_t size);
+
 /* True if this kernel says of itself that it is Linux @major.@minor or later. */
 bool check_kernel_since(struct check_case *c, unsigned major, unsigned minor);
 

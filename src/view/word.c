@@ -337,6 +337,35 @@ static int sysfs_add(struct search *s, const char *path)
 	return 0;
 }
 
+/* NVIDIA's driver tells the numbers of its nodes in /proc alone. @s->name: "nvidia0". */
+static int nvidia_add(void *arg, const char *name)
+{
+	static const char mark[] = "Device Minor:";
+	struct search *s = arg;
+	char path[FILE_PATH_MAX], text[1024];
+	struct pci_address a;
+	unsigned node, device;
+
+	if (pci_address_parse(name, &a) < 0 || sscanf(s->name, "nvidia%u", &node) != 1 ||
+		file_path(path, sizeof(path), "/proc/driver/nvidia/gpus/%s/information", name) <
+			0 ||
+		host_read_text(s->host, path, text, sizeof(text)) <= 0)
+		return 0;
+	const char *line = strstr(text, mark);
+	if (line && sscanf(line + strlen(mark), "%u", &device) == 1 && device == node)
+		device_add(s->found, a);
+	return 0;
+}
+
+static void nvidia_node_add(struct search *s, const char *name)
+{
+	struct search cards = *s;
+
+	cards.name = name;
+	if (strncmp(name, "nvidia", 6) == 0 && name[6] && name[6] != '-')
+		(void)s->host->ops->list(s->host, "/proc/driver/nvidia/gpus", nvidia_add, &cards);
+}
+
 static int node_entry_add(void *arg, const char *name);
 
 /* A node of /dev by its number, which each link to it leads to; a folder: what is in it. */
@@ -394,6 +423,8 @@ static int dev_add(struct search *s, const char *path)
 
 	if (r < 0)
 		node_name_add(s, path + strlen("/dev/"));
+	if (s->found->count == 0)
+		nvidia_node_add(s, file_base(path));
 	return 0;
 }
 
@@ -409,6 +440,8 @@ static int other_add(struct search *s, const char *word, struct err *e)
 	int r = strchr(word, '/') ? 0 : name_add(s, word, e);
 	if (r == 0 && s->found->count == 0)
 		r = volume_add(s, word);
+	if (r == 0 && s->found->count == 0)
+		nvidia_node_add(s, word);
 	return r;
 }
 

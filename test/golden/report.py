@@ -16,7 +16,7 @@ import shlex
 import subprocess
 import sys
 
-HOSTS = 46  # there are at least
+HOSTS = 48  # there are at least
 
 
 def answer(usher, path, words):
