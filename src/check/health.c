@@ -85,6 +85,20 @@ static void tell_no_reset(struct check_case *c)
 	pci_hot_reset_fini(&hot);
 }
 
+/* The boards that the module vendor-reset knows: Polaris, Vega 10 and 20, Navi 10, 12 and 14. */
+static bool vendor_reset_knows(const struct pci_device *d)
+{
+	static const struct {
+		uint16_t first, last;
+	} ranges[] = {{0x66a0, 0x66af}, {0x67c0, 0x67ff}, {0x6860, 0x687f}, {0x6980, 0x699f},
+		{0x6fdf, 0x6fdf}, {0x7310, 0x731f}, {0x7340, 0x734f}, {0x7360, 0x7362}};
+
+	for (size_t i = 0; d->vendor == VENDOR_AMD && i < COUNT(ranges); i++)
+		if (d->device >= ranges[i].first && d->device <= ranges[i].last)
+			return true;
+	return false;
+}
+
 void check_reset(struct check_case *c)
 {
 	const struct pci_device *d = c->device;
@@ -104,16 +118,20 @@ void check_reset(struct check_case *c)
 	if (good || !check_is_display(c, d))
 		return;
 	/* vendor-reset has quirks for boards, not for the graphics of processors. */
-	bool quirky = d->vendor == VENDOR_AMD && check_is_card(c, d);
+	bool quirky = vendor_reset_knows(d) && check_is_card(c, d);
 	check_found(c, CHECK_WARN, c->address,
-		quirky ? "has no function level reset, and many cards of this vendor do not "
+		quirky ? "has no function level reset, and many cards of this family do not "
 			 "survive the other resets: the second guest may find a dead card"
 		       : "has no function level reset: not every card survives the other resets");
 	check_seen(c, check_attribute_path(c, "reset_method", path, sizeof(path)), d->reset_method);
-	check_fix(c, quirky ? "the vendor-reset module supports Polaris, Vega and Navi: "
-			      "echo device_specific > reset_method; "
-			      "then test the card: usher prove"
-			    : "test it before you rely on it: usher prove");
+	if (quirky)
+		check_fix(c,
+			"load the module vendor-reset, which knows this card; "
+			"echo device_specific > /sys/bus/pci/devices/%s/reset_method; "
+			"then test the card: usher prove %s",
+			c->address, c->address);
+	else
+		check_fix(c, "test it before you rely on it: usher prove");
 }
 
 void check_power(struct check_case *c)

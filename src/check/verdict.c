@@ -23,7 +23,6 @@
 #include "bind/bind.h"
 #include "bind/gate.h"
 #include "check/hypervisor.h"
-#include "pci/blank.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -290,13 +289,6 @@ static void judge_free(struct check_case *c, const struct bind_group *g, const s
 	bool is_ready = bind_on_vfio(c->host, &v->device);
 
 	pci_address_format(v->device.address, address);
-	/* Only a named device's registers are read: that takes time, and wakes it. */
-	if (c->request->address_count && pci_device_is_blank(c->host, v->device.address)) {
-		v->kind = CHECK_STEP;
-		(void)snprintf(v->text, sizeof(v->text),
-			"usher revive %s (its BARs have no addresses)", address);
-		return;
-	}
 	v->kind = outsider ? CHECK_STEP : CHECK_LENDABLE;
 	if (outsider && pci_address_equal(outsider->device.address, v->device.address))
 		(void)snprintf(v->text, sizeof(v->text),
