@@ -374,11 +374,13 @@ static int gate_sibling(struct bind_case *c, const struct pci_device *d, const c
 /* A write to such a device would hang as well (host/locked.h). */
 static int gate_lock(struct bind_case *c, const struct pci_device *d, const char *address)
 {
-	static const struct problem_kind locked = {"locked", PROBLEM_REFUSES,
-		"end the process that uses it; otherwise dmesg names the driver that hangs"};
+	char fix[128];
+	const struct problem_kind locked = {"locked", PROBLEM_REFUSES, fix};
 
 	if (!d->is_locked)
 		return 0;
+	(void)snprintf(fix, sizeof(fix),
+		"end the process that uses it; what the kernel logged: usher show %s", address);
 	return bind_problem_add(c->plan, c->q, &locked, address,
 		"the kernel keeps its device lock and does not return");
 }

@@ -3,7 +3,9 @@
 
 #include "base/clean.h"
 #include "base/err.h"
+#include "base/num.h"
 #include "bind/gate.h"
+#include "check/kernlog.h"
 #include "pci/capability.h"
 #include "view/claims.h"
 #include "view/inventory.h"
@@ -72,6 +74,28 @@ static void read_claim(struct device_facts *s, struct host *h)
 	claims_fini(&c);
 }
 
+static void read_logged(struct device_facts *s, struct host *h)
+{
+	static const enum kernlog_cause causes[] = {
+		KERNLOG_COLD, KERNLOG_LOST, KERNLOG_RESET, KERNLOG_WAITS, KERNLOG_HUNG};
+	struct kernlog log;
+
+	if (kernlog_read(h, &log) < 0)
+		return;
+	for (size_t i = 0; i < COUNT(causes) && s->logged_count < DEVICE_LOGGED_MAX; i++) {
+		const struct kernlog_event *x = kernlog_find(&log, s->device.address, causes[i]);
+		struct device_logged *to = &s->logged[s->logged_count];
+
+		if (!x)
+			continue;
+		to->text = kernlog_advice(x->cause)->text;
+		(void)snprintf(to->line, sizeof(to->line), "%.*s",
+			(int)(x->len < sizeof(to->line) ? x->len : sizeof(to->line) - 1), x->line);
+		s->logged_count++;
+	}
+	kernlog_fini(&log);
+}
+
 int device_facts_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
 	struct device_facts *ret, struct err *e)
 {
@@ -87,6 +111,7 @@ int device_facts_read(struct host *h, const struct inventory *v, const struct in
 	if (r < 0)
 		return r;
 	read_claim(ret, h);
+	read_logged(ret, h);
 	r = read_surroundings(ret, h, e);
 	r = r < 0 ? r : ask_plan(ret, h, e);
 	if (r < 0)

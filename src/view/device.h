@@ -19,6 +19,14 @@ struct inventory_entry;
 struct json;
 struct names;
 
+#define DEVICE_LOGGED_MAX 4
+
+/* What the kernel logged about a loss or a hang, because the next change may end the same way. */
+struct device_logged {
+	const char *text; /* "an unbind waited for a program that had it open" */
+	char line[256]; /* the first line; raw */
+};
+
 /* The facts that `show` prints about one device. */
 struct device_facts {
 	const struct inventory *inventory; /* of its host */
@@ -34,6 +42,8 @@ struct device_facts {
 	struct bind_plan plan; /* what binding it would do */
 	size_t stop_count;
 	struct hold_stop stops[HOLD_STOPS_MAX]; /* what holds its driver */
+	size_t logged_count;
+	struct device_logged logged[DEVICE_LOGGED_MAX]; /* of this boot, the clearest first */
 	bool has_claim; /* its own one, or the one that makes this virtual function */
 	struct claim claim;
 	struct claim_judgement judgement;

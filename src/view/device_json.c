@@ -119,6 +119,18 @@ static void put_stops(struct json *map, const struct device_facts *s)
 	}
 }
 
+static void put_logged(struct json *map, const struct device_facts *s)
+{
+	struct json *list = json_put_list(map, "kernel_log");
+
+	for (size_t i = 0; i < s->logged_count; i++) {
+		struct json *one = json_push_map(list);
+
+		json_put_text(one, "text", s->logged[i].text);
+		json_put_text(one, "line", s->logged[i].line);
+	}
+}
+
 static void put_claim(struct json *map, const struct device_facts *s)
 {
 	if (s->has_claim)
@@ -132,6 +144,7 @@ void device_json(struct json *map, const struct device_facts *s, struct names *n
 	inventory_json(map, s->entry, n);
 	put_identity(map, s);
 	put_stops(map, s);
+	put_logged(map, s);
 	put_claim(map, s);
 	put_group(map, s);
 	put_hot_reset(map, &s->hot);

@@ -116,6 +116,16 @@ static void print_group(const struct device_facts *s)
 			device_group_reason(&s->reasons[i], text, sizeof(text)));
 }
 
+static void print_logged(const struct device_facts *s)
+{
+	char text[WIDE];
+
+	for (size_t i = 0; i < s->logged_count; i++) {
+		(void)snprintf(text, sizeof(text), "%s: %s", s->logged[i].text, s->logged[i].line);
+		print_line(i ? "" : "kernel log", text);
+	}
+}
+
 static void print_claim(const struct device_facts *s)
 {
 	const struct claim *c = &s->claim;
@@ -278,6 +288,7 @@ void device_text(const struct device_facts *s, struct names *n)
 	print_group(s);
 	print_resets(s);
 	print_state(s);
+	print_logged(s);
 	print_claim(s);
 	print_power(&s->sleep);
 	print_plan(s);
