@@ -17,13 +17,16 @@ FORMS = {
     "release": ["release", "--dry-run", "{device}"],
     "restore": ["restore", "--dry-run", "{device}"],
     "vfs": ["vfs", "--dry-run", "{device}"],
+    "rom": ["rom", "{device}"],
+    "revive": ["revive", "--dry-run", "{device}"],
     "claim": ["claim", "--dry-run", "{device}"],
     "run": ["run", "--plan", "--device", "{device}", "--engine=qemu"],
     "exec": ["exec", "--plan", "--device", "{device}"],
 }
 TAIL = {"exec": ["--", "true"], "run": ["--", "-nodefaults"]}
-ACT = {"prove", "bind", "release", "restore", "vfs", "claim", "run", "exec"}
-ALLOW = {"bind", "release", "claim", "run", "exec"}
+ACT = {"prove", "bind", "release", "restore", "vfs", "claim", "run", "exec", "revive"}
+ALLOW = {"bind", "release", "claim", "run", "exec", "revive"}
+ROOT = ["bind", "release", "restore", "vfs", "claim", "exec", "prove", "revive", "rom"]
 FAILED = {"run": 125, "exec": 125}  # instead of 1, as env(1)
 
 # Causes that depend on the device, on the fixture names.host.
@@ -56,6 +59,8 @@ def cases(fixtures):
     names, server, desktop = (fixtures / f"{name}.host" for name in ("names", "server", "desktop"))
     for verb in FORMS:
         for what, device in DEVICES.items():
+            if verb == "revive" and device == "09:00.0":
+                continue  # to revive it is what the verb is for
             yield f"{verb}: {what}", words_of(verb, device, names), FAILED.get(verb, 1)
         for device in MALFORMED:
             yield f"{verb}: '{device}'", words_of(verb, device, names), 2
@@ -75,9 +80,17 @@ def cases(fixtures):
         yield f"{verb}: unknown check", words_of(verb, "01:00.0", names, "--allow", "blok"), 2
         # A claim is for the next boot, so only what the host needs refuses it.
         device, host = ("02:00.0", desktop) if verb == "claim" else ("c3:00.0", server)
+        if verb == "revive":  # it answers, so nobody is disturbed
+            continue
         yield f"{verb}: in use", words_of(verb, device, host), 3
     yield "prove: in use", words_of("prove", "c3:00.0", server), 3
     yield "check: in use", words_of("check", "c3:00.0", server), 3
+    yield "revive: neighbours in use", words_of("revive", "08:00.5", fixtures / "revive.host", "--id", "1234:5678"), 0
+    yield "revive: no port", words_of("revive", "09:00.0", names), 3
+    for port, status in (("eth9", 1), (":", 2), ("md0", 2), ("1:0.9", 2)):
+        yield f"revive --port {port}", words_of("revive", "09:00.0", names, "--port", port), status
+    for word, status in (("nonsense", 1), (":", 2), ("0000:77:00.0", 1)):
+        yield f"unclaim: '{word}'", ["unclaim", word], status
     for verb in ("claims", "apply", "unclaim", "snapshot", "help"):
         yield f"{verb}: unknown option", [verb, "--frobnicate"], 2
     yield "claims: no host", ["claims", "--host", "/dev/null"], 2
