@@ -16,7 +16,9 @@ void release_text(FILE *to, const struct bind_report *r)
 		pci_address_format(g->address, address);
 		file_escape(why, sizeof(why), g->text);
 		const char *colon = why[0] ? ": " : "";
-		if (strcmp(g->from, g->to) != 0)
+		if (g->left && !g->to[0] && !g->from[0] && why[0])
+			(void)fprintf(to, "%s: %s\n", address, why);
+		else if (strcmp(g->from, g->to) != 0)
 			(void)fprintf(to, "%s: %s -> %s%s%s\n", address, plan_driver(g->from, from),
 				plan_driver(g->to, to_driver), colon, why);
 		else

@@ -176,7 +176,7 @@ leases() { ls /run/usher/journal; }
 expect_ok usher bind "$disk"
 echo 1 >"$pci/$disk/remove"
 expect_ok usher release "$disk"
-expect_text 'the device is gone'
+expect_text "$disk: the device is gone"
 expect_equal 'the leases' '' "$(leases)"
 expect_ok usher revive "$disk"
 wait_until 10 has_driver "$disk" nvme
