@@ -77,11 +77,13 @@ static void make_memory(uint64_t size)
 
 static void load(char **argv, uint64_t size)
 {
+	const struct boot_file image = {.fd = open(argv[1], O_RDONLY), .name = argv[1]};
+	const struct boot_file initrd = {.fd = open(argv[2], O_RDONLY), .name = argv[2]};
 	struct boot_info info = {.cmdline = argv[3]};
 	struct err e = {0};
 
-	check_err(boot_load_kernel(&memory, argv[1], &kernel, &e), &e);
-	check_err(boot_load_initrd(&memory, argv[2], kernel.end, size, &info.initrd, &e), &e);
+	check_err(boot_load_kernel(&memory, &image, &kernel, &e), &e);
+	check_err(boot_load_initrd(&memory, &initrd, kernel.end, size, &info.initrd, &e), &e);
 	boot_add_map(&info, 0, 0xa0000, BOOT_RAM);
 	boot_add_map(&info, BOOT_KERNEL_MIN, size - BOOT_KERNEL_MIN, BOOT_RAM);
 	check_err(boot_write_info(&memory, &info, &e), &e);

@@ -7,6 +7,7 @@
 #include "vmm/description.h"
 #include "vmm/pass/pass.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -59,6 +60,10 @@ static int check_message(const struct attach *a, const struct wire_machine *m,
 		return err_say(e, -EPROTO, "attach: the keeper's message is of another kind");
 	return wire_machine_check(m, fds->count, e);
 }
+
+WALL_CALL(main, recvmsg);
+WALL_CALL(main, sendmsg);
+WALL_CALL(main, close);
 
 int attach_receive(struct attach *a)
 {

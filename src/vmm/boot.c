@@ -4,19 +4,17 @@
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/num.h"
 #include "base/vmlinux.h"
 #include "vmm/copy.h"
 #include "vmm/memory.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define PVH_MAGIC 0x336ec578
 
@@ -35,48 +33,22 @@
 
 /* One image while it is loaded. */
 struct image {
-	char path[PATH_MAX]; /* for messages */
+	const char *path; /* for messages */
 	int fd;
 	uint64_t size;
 	struct memory *memory;
 };
 
-/* The keeper hands files over as /proc/self/fd/N; a user looks for the file that N stands for. */
-static void image_set_path(struct image *im, const char *path)
-{
-	char link[32];
+WALL_CALL(main, newfstatat);
+WALL_CALL(main, fadvise64);
 
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", im->fd);
-	ssize_t len = readlink(link, im->path, sizeof(im->path) - 1);
-	if (len > 0)
-		im->path[len] = '\0';
-	else
-		(void)snprintf(im->path, sizeof(im->path), "%s", path);
-}
-
-/*
- * usher-vmm may not open anew what the keeper, with other rights, has opened. All reads are at
- * offsets, so a copy of the descriptor serves.
- */
-static int file_open(const char *path)
-{
-	static const char own[] = "/proc/self/fd/";
-	uint64_t fd;
-
-	if (strncmp(path, own, sizeof(own) - 1) == 0 &&
-		num_parse(path + sizeof(own) - 1, 10, INT_MAX, &fd) == 0)
-		return fcntl((int)fd, F_DUPFD_CLOEXEC, 0);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static int open_file(struct image *im, const char *path, const char *what, struct err *e)
+static int image_begin(
+	struct image *im, const struct boot_file *file, const char *what, struct err *e)
 {
 	struct stat st;
 
-	im->fd = file_open(path);
-	if (im->fd < 0)
-		return err_set(e, -errno, "open %s '%s'", what, path);
-	image_set_path(im, path);
+	im->fd = file->fd;
+	im->path = file->name;
 	if (fstat(im->fd, &st) < 0)
 		return err_set(e, -errno, "stat %s '%s'", what, im->path);
 	if (!S_ISREG(st.st_mode))
@@ -85,6 +57,8 @@ static int open_file(struct image *im, const char *path, const char *what, struc
 	(void)posix_fadvise(im->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return 0;
 }
+
+WALL_CALL(main, pread64);
 
 static int load_segment(const struct image *im, const struct vmlinux_segment *s, struct err *e)
 {
@@ -121,15 +95,13 @@ static int load_elf(const struct image *im, struct boot_kernel *ret, struct err 
 	return 0;
 }
 
-int boot_load_kernel(struct memory *m, const char *path, struct boot_kernel *ret, struct err *e)
+int boot_load_kernel(
+	struct memory *m, const struct boot_file *file, struct boot_kernel *ret, struct err *e)
 {
-	struct image im = {.memory = m, .fd = -1};
+	struct image im = {.memory = m};
+	int r = image_begin(&im, file, "kernel", e);
 
-	int r = open_file(&im, path, "kernel", e);
-	if (r >= 0)
-		r = load_elf(&im, ret, e);
-	fd_close(&im.fd);
-	return r;
+	return r < 0 ? r : load_elf(&im, ret, e);
 }
 
 static int load_initrd(const struct image *im, uint64_t floor, uint64_t top,
@@ -153,16 +125,13 @@ static int load_initrd(const struct image *im, uint64_t floor, uint64_t top,
 	return 0;
 }
 
-int boot_load_initrd(struct memory *m, const char *path, uint64_t floor, uint64_t top,
+int boot_load_initrd(struct memory *m, const struct boot_file *file, uint64_t floor, uint64_t top,
 	struct boot_initrd *ret, struct err *e)
 {
-	struct image im = {.memory = m, .fd = -1};
+	struct image im = {.memory = m};
+	int r = image_begin(&im, file, "initrd", e);
 
-	int r = open_file(&im, path, "initrd", e);
-	if (r >= 0)
-		r = load_initrd(&im, floor, top, ret, e);
-	fd_close(&im.fd);
-	return r;
+	return r < 0 ? r : load_initrd(&im, floor, top, ret, e);
 }
 
 void boot_add_map(struct boot_info *b, uint64_t base, uint64_t size, enum boot_memory type)

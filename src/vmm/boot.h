@@ -51,17 +51,24 @@ struct boot_info {
 	struct boot_memmap map[BOOT_MEMMAP_MAX];
 };
 
-/*
- * Loads the kernel image @path. Return: 0; -ENOEXEC with the reason why this machine cannot start
- * it; -ENOMEM when guest memory is too small; -errno.
- */
-int boot_load_kernel(struct memory *m, const char *path, struct boot_kernel *ret, struct err *e);
+/* An open file. All reads are at offsets, so it serves each boot of the guest. */
+struct boot_file {
+	int fd; /* -1: none; stays the caller's */
+	const char *name; /* for messages */
+};
 
 /*
- * Loads the file @path right below @top, but not below @floor. Return: 0, -ENOMEM when it does not
+ * Loads the kernel image @file. Return: 0; -ENOEXEC with the reason why this machine cannot start
+ * it; -ENOMEM when guest memory is too small; -errno.
+ */
+int boot_load_kernel(
+	struct memory *m, const struct boot_file *file, struct boot_kernel *ret, struct err *e);
+
+/*
+ * Loads @file right below @top, but not below @floor. Return: 0, -ENOMEM when it does not
  * fit, -errno.
  */
-int boot_load_initrd(struct memory *m, const char *path, uint64_t floor, uint64_t top,
+int boot_load_initrd(struct memory *m, const struct boot_file *file, uint64_t floor, uint64_t top,
 	struct boot_initrd *ret, struct err *e);
 
 /* Adds a range to the map, unless its size is 0. */

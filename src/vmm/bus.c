@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -38,6 +39,8 @@ static size_t index_above(const struct bus *b, uint64_t addr)
 	}
 	return lo;
 }
+
+WALL_CALL(main | vcpu | worker, ioctl, KVM_IOEVENTFD);
 
 /* Ref: KVM API, KVM_IOEVENTFD. Return: 0, -errno. */
 static int doorbell_ioctl(const struct bus *b, const struct bus_range *r,

@@ -3,12 +3,15 @@
 
 #include "base/endian.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+WALL_CALL(main, ioctl, KVM_CHECK_EXTENSION, KVM_REGISTER_COALESCED_MMIO);
 
 void coalesce_init(struct vm *vm, void *run)
 {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -38,6 +39,8 @@ static struct console *of_serial(struct serial *s)
 {
 	return container_of(s, struct console, serial);
 }
+
+WALL_CALL(main | vcpu, timerfd_settime);
 
 /*
  * Has on_tick() look, in @ms at the latest, for writes that KVM holds and for half a line in the
@@ -159,6 +162,8 @@ static unsigned input_room(struct console *c)
 	return room;
 }
 
+WALL_CALL(main, read);
+
 static void input_take(struct console *c)
 {
 	uint8_t keys[SERIAL_FIFO];
@@ -177,6 +182,9 @@ static void input_take(struct console *c)
 	}
 	lock_drop(&c->lock);
 }
+
+WALL_CALL(main, ioctl, TIOCGPGRP);
+WALL_CALL(main, getpgrp);
 
 /*
  * In the background the keys are somebody else's, and a process that reads them is stopped by the
@@ -201,6 +209,8 @@ static void on_input(struct loop_source *src, uint32_t events)
 	arm_tick(c, CONSOLE_IDLE_MS);
 	lock_drop(&c->lock);
 }
+
+WALL_CALL(main, ioctl, TCGETS, TCSETS);
 
 /* A process in the background must not set the terminal: it is somebody else's meanwhile. */
 static void make_raw(struct console *c)
@@ -253,6 +263,8 @@ void console_renew(struct console *c)
 	if (coalesce_port(c->vm, CONSOLE_PORT) == 0)
 		arm_tick_alone(c, CONSOLE_TICK_MS);
 }
+
+WALL_CALL(main, timerfd_create);
 
 int console_init(struct console *c, struct vm *vm, struct err *e)
 {

@@ -9,6 +9,7 @@
 #include "vmm/cpuid.h"
 #include "vmm/thread.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -69,6 +70,8 @@ uint64_t cpus_exits(const struct vm *vm, unsigned reason)
 	return count;
 }
 
+WALL_CALL(main, ioctl, KVM_SET_MSRS);
+
 /*
  * The default memory type is write-back. With a device that does not snoop caches, KVM applies the
  * guest's MTRRs, and their reset value means uncached.
@@ -89,6 +92,10 @@ static int set_msrs(struct cpu *c)
 	return n < 0 ? -errno : n < 1 ? -EIO : 0;
 }
 
+WALL_CALL(main, ioctl, KVM_CREATE_VCPU);
+WALL_CALL(main, mmap);
+WALL_CALL(main, fcntl, F_GETFD, F_SETFD);
+
 static int cpu_init(struct cpu *c, struct vm *vm, unsigned index, size_t run_size, struct err *e)
 {
 	*c = (struct cpu){.vm = vm, .index = index, .fd = -1, .run_size = run_size};
@@ -106,6 +113,8 @@ static int cpu_init(struct cpu *c, struct vm *vm, unsigned index, size_t run_siz
 	r = set_msrs(c);
 	return r < 0 ? err_set(e, r, "set the registers of processor %u", index) : 0;
 }
+
+WALL_CALL(main, ioctl, KVM_CHECK_EXTENSION, KVM_GET_VCPU_MMAP_SIZE);
 
 int cpus_init(struct vm *vm, unsigned count, struct err *e)
 {
@@ -130,6 +139,9 @@ int cpus_init(struct vm *vm, unsigned count, struct err *e)
 	coalesce_init(vm, vm->cpus[0].run);
 	return 0;
 }
+
+WALL_CALL(main, munmap);
+WALL_CALL(main, close);
 
 void cpus_fini(struct vm *vm)
 {
@@ -159,6 +171,8 @@ static struct kvm_segment flat_segment(uint16_t selector, uint8_t type)
 	};
 }
 
+WALL_CALL(main, ioctl, KVM_GET_SREGS, KVM_SET_SREGS, KVM_SET_REGS);
+
 /* Ref: Xen, docs/misc/pvh: 32-bit protected mode, paging off, flat segments, TSS, EBX */
 int cpus_enter(struct vm *vm, uint32_t entry, uint32_t start_info, struct err *e)
 {
@@ -178,6 +192,8 @@ int cpus_enter(struct vm *vm, uint32_t entry, uint32_t start_info, struct err *e
 		return err_set(e, -errno, "set the registers of processor 0");
 	return 0;
 }
+
+WALL_CALL(vcpu, ioctl, KVM_GET_REGS);
 
 static uint64_t rip_of(const struct cpu *c)
 {
@@ -281,6 +297,8 @@ static void pause_wait(struct cpu *c)
 	(void)ioctl(c->fd, KVM_KVMCLOCK_CTRL, 0);
 }
 
+WALL_CALL(vcpu, ioctl, KVM_RUN);
+
 static void *cpu_thread(void *arg)
 {
 	struct cpu *c = arg;
@@ -315,7 +333,7 @@ int cpus_start(struct vm *vm, struct err *e)
 		char name[THREAD_NAME];
 
 		(void)snprintf(name, sizeof(name), "vcpu %u", i);
-		int r = thread_start(&c->thread, name, cpu_thread, c);
+		int r = thread_start(&c->thread, THREAD_VCPU, name, cpu_thread, c);
 		if (r < 0)
 			return err_set(e, r, "start processor %u", i);
 		c->started = true;

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <asm/kvm_para.h>
 #include <errno.h>
@@ -230,6 +231,8 @@ static size_t table_size(uint32_t entries)
 	       (entries + CPUID_ADDED) * sizeof(struct kvm_cpuid_entry2);
 }
 
+WALL_CALL(main, ioctl, KVM_GET_SUPPORTED_CPUID);
+
 int cpuid_read(struct vm *vm, struct err *e)
 {
 	struct kvm_cpuid2 *c = calloc(1, table_size(CPUID_ROOM));
@@ -247,6 +250,8 @@ int cpuid_read(struct vm *vm, struct err *e)
 	vm->cpuid = c;
 	return 0;
 }
+
+WALL_CALL(main, ioctl, KVM_GET_TSC_KHZ, KVM_CHECK_EXTENSION, KVM_SET_CPUID2);
 
 int cpuid_set(struct vm *vm, int cpu_fd, unsigned index, struct err *e)
 {

@@ -5,19 +5,26 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static int fd_of(const struct wire_fds *fds, uint32_t index)
 {
 	return index == WIRE_FD_NONE ? -1 : fds->fds[index];
 }
 
-/* The file is opened anew for each boot of the guest, from its start. */
-static const char *path_of(const struct wire_fds *fds, uint32_t index, char *buf, size_t size)
+/* A user looks for the file behind the descriptor. Behind the walls no path leads to it. */
+static struct boot_file file_of(const struct wire_fds *fds, uint32_t index, char *name, size_t size)
 {
-	if (index == WIRE_FD_NONE)
-		return NULL;
-	(void)snprintf(buf, size, "/proc/self/fd/%d", fd_of(fds, index));
-	return buf;
+	const struct boot_file file = {.fd = fd_of(fds, index), .name = name};
+	char link[32];
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", file.fd);
+	ssize_t len = file.fd < 0 ? 0 : readlink(link, name, size - 1);
+	if (len > 0)
+		name[len] = '\0';
+	else
+		(void)snprintf(name, size, "descriptor %d", file.fd);
+	return file;
 }
 
 struct pass_spec description_passed(
@@ -59,8 +66,8 @@ static void description_fill(struct description *d, const struct wire_fds *fds, 
 		.memory = m->memory,
 		.backing = backings[m->backing],
 		.cpus = m->cpus,
-		.kernel = path_of(fds, m->kernel, d->kernel, sizeof(d->kernel)),
-		.initrd = path_of(fds, m->initrd, d->initrd, sizeof(d->initrd)),
+		.kernel = file_of(fds, m->kernel, d->kernel, sizeof(d->kernel)),
+		.initrd = file_of(fds, m->initrd, d->initrd, sizeof(d->initrd)),
 		.cmdline = m->cmdline,
 		.kvm_fd = fd_of(fds, m->kvm),
 		.keeper_fd = keeper,

@@ -10,8 +10,8 @@ struct err;
 /* The guest to run, as the keeper describes it. Texts of @spec lie in here. */
 struct description {
 	struct wire_machine message;
-	char kernel[32]; /* path of an inherited descriptor */
-	char initrd[32];
+	char kernel[256]; /* the path of the file, for messages */
+	char initrd[256];
 	struct machine_spec spec;
 	bool timing; /* print at the end where the time went */
 	bool stats; /* print exits, interrupts and mapped memory at the end */

@@ -2,11 +2,14 @@
 #include "vmm/irq.h"
 
 #include "base/err.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+
+WALL_CALL(main, ioctl, KVM_CREATE_IRQCHIP);
 
 static int make_chip(struct irq *q, struct err *e)
 {
@@ -118,6 +121,8 @@ static struct kvm_irq_routing_entry msi_entry(int gsi, const struct irq_route *r
 	};
 }
 
+WALL_CALL(main | vcpu | worker, ioctl, KVM_SET_GSI_ROUTING);
+
 /* Under the lock. */
 static int table_set(struct irq *q, struct err *e)
 {
@@ -148,6 +153,8 @@ int irq_commit(struct irq *q, struct err *e)
 	return r;
 }
 
+WALL_CALL(main | vcpu | worker, ioctl, KVM_IRQFD);
+
 int irq_attach(struct irq *q, int gsi, int eventfd, int resample, struct err *e)
 {
 	struct kvm_irqfd fd = {
@@ -173,6 +180,8 @@ int irq_detach(struct irq *q, int gsi, int eventfd)
 	return ioctl(q->vm_fd, KVM_IRQFD, &fd) < 0 ? -errno : 0;
 }
 
+WALL_CALL(main | vcpu | worker, ioctl, KVM_SIGNAL_MSI);
+
 int irq_signal_msi(struct irq *q, uint64_t address, uint32_t data)
 {
 	struct kvm_msi msi = {
@@ -183,6 +192,8 @@ int irq_signal_msi(struct irq *q, uint64_t address, uint32_t data)
 
 	return ioctl(q->vm_fd, KVM_SIGNAL_MSI, &msi) < 0 ? -errno : 0;
 }
+
+WALL_CALL(every, ioctl, KVM_IRQ_LINE);
 
 int irq_line(struct irq *q, int pin, bool level)
 {

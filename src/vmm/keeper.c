@@ -2,6 +2,7 @@
 #include "vmm/keeper.h"
 
 #include "base/fd.h"
+#include "vmm/walls/mark.h"
 #include "wire/call.h"
 
 #include <errno.h>
@@ -20,6 +21,10 @@ static int answer_receive(struct keeper *k, struct wire_call *ret, struct wire_f
 		wire_close(fds);
 	}
 }
+
+WALL_CALL(main | worker, sendmsg);
+WALL_CALL(main | worker, recvmsg);
+WALL_CALL(main | worker, close);
 
 /* Calls come one after the other: the next answer is that of the last call. */
 static int call_over_socket(struct keeper *k, struct wire_call *call, int *ret_fd)

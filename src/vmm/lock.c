@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/lock.h"
 
+#include "vmm/walls/mark.h"
+
 #include <assert.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -72,6 +74,8 @@ void lock_drop(struct lock *l)
 	check_drop(l);
 	(void)pthread_mutex_unlock(&l->mutex);
 }
+
+WALL_CALL(every, clock_nanosleep);
 
 void pin_wait(const unsigned *pins)
 {

@@ -3,12 +3,15 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+WALL_CALL(main, epoll_create1);
 
 int loop_init(struct loop *l, struct err *e)
 {
@@ -31,6 +34,8 @@ void loop_fini(struct loop *l)
 	fd_close(&l->wake_fd);
 }
 
+WALL_CALL(every, epoll_ctl);
+
 int loop_add(struct loop *l, struct loop_source *s, struct err *e)
 {
 	struct epoll_event ev = {.events = s->events ? s->events : EPOLLIN, .data.ptr = s};
@@ -44,6 +49,10 @@ void loop_remove(struct loop *l, struct loop_source *s)
 {
 	(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
 }
+
+WALL_CALL(main, epoll_wait);
+WALL_CALL(main, poll);
+WALL_CALL(main, read);
 
 /*
  * One event at a time: a source may remove another one, whose event must not be served then. The

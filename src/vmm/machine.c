@@ -17,6 +17,7 @@
 #include "vmm/devices.h"
 #include "vmm/pass/reset.h"
 #include "vmm/pci/firmware.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,6 +85,8 @@ static int open_kvm(struct machine *m, struct err *e)
 	return r;
 }
 
+WALL_CALL(main, sysinfo);
+
 static int check_memory(const struct machine *m, struct err *e)
 {
 	uint64_t size = m->spec->memory;
@@ -110,6 +113,8 @@ static const struct machine_device *first_passed(const struct machine_spec *s)
 			return &s->devices[i];
 	return NULL;
 }
+
+WALL_CALL(main, fcntl, F_DUPFD_CLOEXEC);
 
 /* The addresses that the IOMMU of the passed-through devices translates; all if there are none. */
 static int ask_iommu(struct machine *m, struct err *e)
@@ -173,6 +178,8 @@ static int make_memory(struct machine *m, struct err *e)
 	}
 	return memory_change(mem, place, m->layout.count, e);
 }
+
+WALL_CALL(main, ioctl, KVM_SET_IDENTITY_MAP_ADDR, KVM_SET_TSS_ADDR);
 
 static int place_kvms_pages(struct machine *m, struct err *e)
 {
@@ -329,10 +336,10 @@ static int load_guest(struct machine *m, struct err *e)
 	struct boot_info info = {.cmdline = spec->cmdline, .rsdp = GPA(m->map->tables.base)};
 	struct boot_kernel kernel;
 
-	int r = boot_load_kernel(&m->vm.memory, spec->kernel, &kernel, e);
-	if (r >= 0 && spec->initrd)
-		r = boot_load_initrd(&m->vm.memory, spec->initrd, kernel.end, m->layout.ram[0].size,
-			&info.initrd, e);
+	int r = boot_load_kernel(&m->vm.memory, &spec->kernel, &kernel, e);
+	if (r >= 0 && spec->initrd.fd >= 0)
+		r = boot_load_initrd(&m->vm.memory, &spec->initrd, kernel.end,
+			m->layout.ram[0].size, &info.initrd, e);
 	if (r < 0)
 		return r;
 	fill_map(m, &info);
@@ -357,6 +364,10 @@ static void on_signal(struct loop_source *s, uint32_t events)
 		return;
 	vm_interrupt(&m->vm, (int)info.ssi_signo, "stopped by signal %u", info.ssi_signo);
 }
+
+WALL_CALL(main, rt_sigaction);
+WALL_CALL(main, rt_sigprocmask);
+WALL_CALL(main, signalfd4);
 
 static int watch_events(struct machine *m, struct err *e)
 {

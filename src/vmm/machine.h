@@ -6,6 +6,7 @@
 #include "vfio/ioas.h"
 #include "vfio/layout.h"
 #include "vmm/attach.h"
+#include "vmm/boot.h"
 #include "vmm/console.h"
 #include "vmm/control.h"
 #include "vmm/keeper.h"
@@ -55,8 +56,8 @@ struct machine_spec {
 	uint64_t memory; /* [bytes] */
 	enum memory_backing backing;
 	unsigned cpus;
-	const char *kernel; /* path of an open descriptor, and so is the next */
-	const char *initrd; /* NULL: none */
+	struct boot_file kernel;
+	struct boot_file initrd; /* may be none */
 	const char *cmdline;
 	int kvm_fd; /* taken over, as are those below */
 	int keeper_fd; /* -1: none; a socket whose end of file ends the guest */

@@ -2,6 +2,7 @@
 #include "vmm/memory.h"
 
 #include "base/err.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -438,6 +439,9 @@ void memory_unlisten(struct memory *m, struct memory_listener *l)
 	for (size_t i = listens ? copy_ram_ranges(m, ram) : 0; i--;)
 		l->unmap(l, &ram[i]);
 }
+
+WALL_CALL(main, munmap);
+WALL_CALL(main, close);
 
 void memory_fini(struct memory *m)
 {

@@ -2,11 +2,14 @@
 #include "vmm/memslot.h"
 
 #include "base/err.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
+
+WALL_CALL(main | vcpu | worker, ioctl, KVM_SET_USER_MEMORY_REGION);
 
 static int slot_map(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {

@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "vmm/thread.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -46,6 +47,8 @@ static size_t piece_len(const struct outbox *o)
 
 	return end ? (size_t)(end - from) + 1 : len;
 }
+
+WALL_CALL(outbox, clock_nanosleep);
 
 /* Under the lock, which it drops while it writes. */
 static void write_piece(struct outbox *o)
@@ -105,7 +108,8 @@ static void outbox_wake(struct outbox *o)
 	if (o->started)
 		(void)pthread_cond_signal(&o->work);
 	else
-		o->started = thread_start(&o->thread, o->name, outbox_thread, o) >= 0;
+		o->started =
+			thread_start(&o->thread, THREAD_OUTBOX, o->name, outbox_thread, o) >= 0;
 	if (o->started)
 		return;
 	o->closed = true;

@@ -3,6 +3,7 @@
 
 #include "base/clean.h"
 #include "base/err.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,9 @@
 #define MADV_COLLAPSE 25 /* linux/mman.h, 6.1 */
 #endif
 
+WALL_CALL(main, mmap);
+WALL_CALL(main, munmap);
+
 static void *map_aligned(int fd, enum memory_backing backing, uint64_t size)
 {
 	const int anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -56,6 +60,8 @@ static void *map_aligned(int fd, enum memory_backing backing, uint64_t size)
 	(void)munmap(wide + pad + size, MEMORY_HUGE - pad);
 	return at;
 }
+
+WALL_CALL(main, fsopen);
 
 /* A file in a tmpfs with huge pages. Return: descriptor; -EPERM, -EINVAL, … when there is none. */
 static int open_huge_file(void)
@@ -87,6 +93,10 @@ static int open_file(enum memory_backing backing, bool *ret_collapse)
 	return fd < 0 ? -errno : fd;
 }
 
+WALL_CALL(main, memfd_create);
+WALL_CALL(main, ftruncate);
+WALL_CALL(main, madvise, MADV_DONTDUMP, MADV_DONTFORK, MADV_HUGEPAGE);
+
 int ram_open(uint64_t size, enum memory_backing backing, struct ram *ret, struct err *e)
 {
 	bool collapse = false;
@@ -110,6 +120,9 @@ int ram_open(uint64_t size, enum memory_backing backing, struct ram *ret, struct
 	*ret = (struct ram){.host = host, .fd = TAKE_FD(fd), .collapse = collapse};
 	return 0;
 }
+
+WALL_CALL(main | worker, fallocate);
+WALL_CALL(main | worker, madvise, MADV_COLLAPSE);
 
 int ram_collapse(int fd, uint64_t fd_off, void *host, uint64_t size)
 {

@@ -1,36 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/thread.h"
 
+#include "vmm/walls/mark.h"
+#include "vmm/walls/starter.h"
+
 #include <signal.h>
 #include <unistd.h>
 
-#define THREAD_SIGNAL SIGRTMIN
 #define JOIN_STEP_US 500 /* between two interruptions */
 
 _Thread_local bool thread_is_vcpu;
+
+static bool prepared;
 
 static void on_interrupt(int sig)
 {
 	(void)sig;
 }
 
-int thread_start(pthread_t *ret, const char *name, void *(*run)(void *arg), void *arg)
+void thread_prepare(void)
 {
 	/* Without SA_RESTART: the system call that it meets ends. */
 	const struct sigaction action = {.sa_handler = on_interrupt};
 
+	if (__atomic_exchange_n(&prepared, true, __ATOMIC_ACQ_REL))
+		return;
 	(void)sigaction(THREAD_SIGNAL, &action, NULL);
-	int r = pthread_create(ret, NULL, run, arg);
-	if (r)
-		return -r;
-	(void)pthread_setname_np(*ret, name);
-	return 0;
 }
+
+int thread_start(
+	pthread_t *ret, enum thread_kind kind, const char *name, void *(*run)(void *arg), void *arg)
+{
+	struct birth b = {.kind = kind, .name = name, .run = run, .arg = arg};
+
+	thread_prepare();
+	int r = starter_make(&b);
+	if (r == 0)
+		*ret = b.thread;
+	return r;
+}
+
+WALL_CALL(main, tgkill);
+WALL_CALL(main, getpid);
+WALL_CALL(main, rt_sigprocmask);
 
 void thread_interrupt(pthread_t thread)
 {
 	(void)pthread_kill(thread, THREAD_SIGNAL);
 }
+
+WALL_CALL(every, clock_gettime);
 
 struct timespec thread_deadline(unsigned ms)
 {
@@ -45,6 +64,8 @@ struct timespec thread_deadline(unsigned ms)
 	}
 	return t;
 }
+
+WALL_CALL(main, clock_nanosleep);
 
 bool thread_join(pthread_t thread, unsigned ms)
 {

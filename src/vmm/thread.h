@@ -3,6 +3,7 @@
 #define VMM_THREAD_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -12,11 +13,30 @@
  */
 #define THREAD_NAME 16 /* [bytes] with the NUL, as the kernel has it */
 
+/* What a thread is for. It decides which system calls the thread may make (vmm/walls/mark.h). */
+enum thread_kind {
+	THREAD_MAIN, /* the loop, and all that is before and after it */
+	THREAD_STARTER, /* makes the others */
+	THREAD_VCPU,
+	THREAD_WORKER, /* jobs that may block */
+	THREAD_OUTBOX, /* writes */
+	THREAD_KINDS,
+};
+
 /* This thread is a processor of the guest: nothing in it may block. */
 extern _Thread_local bool thread_is_vcpu;
 
-/* Starts a thread that runs @run with @arg. @name: at most 15 characters. Return: 0, -EAGAIN. */
-int thread_start(pthread_t *ret, const char *name, void *(*run)(void *arg), void *arg);
+#define THREAD_SIGNAL SIGRTMIN /* of thread_interrupt() */
+
+/* Has thread_interrupt() work before the first thread starts. */
+void thread_prepare(void);
+
+/*
+ * Starts a thread that runs @run with @arg. @name: at most 15 characters. Context: any thread.
+ * Return: 0, -EAGAIN, -errno.
+ */
+int thread_start(pthread_t *ret, enum thread_kind kind, const char *name, void *(*run)(void *arg),
+	void *arg);
 
 /*
  * Gets a thread out of a system call that blocks: it ends early, with EINTR or part of its work. A

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <linux/kvm.h>
@@ -26,6 +27,8 @@ static const struct {
 	{KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT"},
 };
 
+WALL_CALL(main, ioctl, KVM_GET_API_VERSION, KVM_CHECK_EXTENSION);
+
 static int check_kvm(int kvm_fd, struct err *e)
 {
 	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
@@ -41,6 +44,9 @@ static int check_kvm(int kvm_fd, struct err *e)
 				e, -ENOTSUP, "use KVM: it lacks the capability %s", needed[i].name);
 	return 0;
 }
+
+WALL_CALL(main, ioctl, KVM_CREATE_VM);
+WALL_CALL(main, fcntl, F_GETFD, F_SETFD);
 
 static int create_vm(struct vm *vm, struct err *e)
 {

@@ -5,6 +5,8 @@
 #include "base/num.h"
 #include "base/rights.h"
 #include "base/seccomp.h"
+#include "vmm/walls/filter.h"
+#include "vmm/walls/starter.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -107,6 +109,18 @@ static void rights_lose(const struct wall *w, int *worst, struct err *e)
 	death_signal_renew(death, parent);
 }
 
+/* The starter is there before this thread may make no other. */
+static int calls_filter(const struct wall *w)
+{
+	if (!w->filters)
+		return seccomp_refuse(refusals, COUNT(refusals));
+	thread_prepare();
+	int r = filter_use(w->filters);
+	if (r == 0)
+		r = starter_start();
+	return r < 0 ? r : filter_enter(THREAD_MAIN);
+}
+
 int wall_raise(const struct wall *w, struct err *e)
 {
 	int worst = 0;
@@ -122,6 +136,6 @@ int wall_raise(const struct wall *w, struct err *e)
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	part_note(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0, "forgo new rights",
 		&worst, e);
-	part_note(seccomp_refuse(refusals, COUNT(refusals)), "refuse system calls", &worst, e);
+	part_note(calls_filter(w), "filter system calls", &worst, e);
 	return worst;
 }

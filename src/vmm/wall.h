@@ -7,18 +7,21 @@
 #include <sys/types.h>
 
 struct err;
+struct wall_filter;
 
 /*
  * What keeps a guest that has taken over this process from the host. All descriptors are open by
  * now, so the process needs no right any more, and makes few system calls:
  *
  * - a user that no other process has, no group, no capability, no way to get one;
- * - it cannot be traced, dumps no core, and starts no process and no program;
- * - it opens no socket and no namespace, and cannot type into its terminal;
+ * - it cannot be traced, and dumps no core;
+ * - each of its threads makes only the system calls of its kind (vmm/walls/filter.h): none opens
+ *   a file or a socket, starts a process or a program, or types into a terminal;
  * - the kernel still kills it when its keeper dies.
  */
 struct wall {
 	uid_t uid; /* 0: stays the user that it is */
+	const struct wall_filter *filters; /* for each kind of thread; NULL: a list of refusals */
 	uint64_t locked; /* [bytes] that the kernel locks for DMA; 0: none */
 };
 

@@ -74,7 +74,7 @@ static void start_thread(struct worker *w)
 {
 	if (w->joinable)
 		(void)pthread_join(w->thread, NULL);
-	w->joinable = thread_start(&w->thread, w->name, worker_thread, w) >= 0;
+	w->joinable = thread_start(&w->thread, THREAD_WORKER, w->name, worker_thread, w) >= 0;
 	w->alive = w->joinable;
 }
 

@@ -25,7 +25,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct boot_kernel kernel = {0};
 	struct boot_initrd initrd;
 	struct err e = {0};
-	char path[32];
 
 	if (!memory.ram) {
 		if (memory_init(&memory, MIB(4), MEMORY_PRIVATE, NULL) < 0)
@@ -33,18 +32,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct memory_range r = {.gpa = GPA(0), .size = MIB(4), .host = memory.ram};
 		(void)memory_add(&memory, &r, NULL);
 	}
-	int fd = memfd_create("image", MFD_CLOEXEC);
-	(void)fd_write_full(fd, data, size);
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int r = boot_load_kernel(&memory, path, &kernel, &e);
+	const struct boot_file file = {.fd = memfd_create("image", MFD_CLOEXEC), .name = "image"};
+	(void)fd_write_full(file.fd, data, size);
+	int r = boot_load_kernel(&memory, &file, &kernel, &e);
 	if (r < 0 && !e.msg[0])
 		__builtin_trap(); /* refused without a word */
 	if (r == 0 && (kernel.end > MIB(4) || kernel.entry >= kernel.end))
 		__builtin_trap();
 	struct boot_info info = {.cmdline = "console=ttyS0"};
-	if (boot_load_initrd(&memory, path, kernel.end, MIB(4), &initrd, &e) == 0)
+	if (boot_load_initrd(&memory, &file, kernel.end, MIB(4), &initrd, &e) == 0)
 		info.initrd = initrd;
-	(void)close(fd);
+	(void)close(file.fd);
 	for (size_t i = 0; i + 16 <= size; i += 16) {
 		uint64_t range[2];
 		memcpy(range, data + i, sizeof(range));

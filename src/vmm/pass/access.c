@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
+#include "vmm/walls/mark.h"
 
 #include <linux/pci_regs.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@ struct access {
 	bool abandoned;
 	bool power; /* a write to the power state */
 };
+
+WALL_CALL(main | worker, pread64);
+WALL_CALL(main | worker, pwrite64);
 
 uint32_t pass_dev_get(struct pass_dev *d, unsigned off, unsigned size)
 {

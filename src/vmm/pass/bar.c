@@ -10,6 +10,7 @@
 #include "vmm/pass/domain.h"
 #include "vmm/pass/trace.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -101,6 +102,9 @@ static void access_failed(const struct func_bar *b, const char *what, uint64_t o
 	log_guest(&d->misdeeds.access, d->name, "%s of %s at 0x%" PRIx64 ": %s", what,
 		b->pieces[0].range.name, off, strerror(-r));
 }
+
+WALL_CALL(vcpu, pread64);
+WALL_CALL(vcpu, pwrite64);
 
 /*
  * VFIO serves pread(2) and pwrite(2) under the very condition under which it serves the pages: an

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #define TEXT_MAX MIB(4) /* a host of many processors and vectors; beyond it nothing is counted */
+
+WALL_CALL(main | worker, pread64);
 
 /* All of it, NUL-terminated. Return: NULL when it cannot be read. The caller frees it. */
 static char *read_counts(int fd)

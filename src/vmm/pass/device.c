@@ -8,6 +8,7 @@
 #include "vmm/pass/domain.h"
 #include "vmm/pass/reset.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,6 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+WALL_CALL(main | worker, ioctl, VFIO_DEVICE_GET_INFO, VFIO_DEVICE_GET_REGION_INFO,
+	VFIO_DEVICE_GET_IRQ_INFO);
+WALL_CALL(main | worker, close);
 
 static int read_config(struct pass_dev *d, struct err *e)
 {

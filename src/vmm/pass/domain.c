@@ -8,6 +8,7 @@
 #include "vmm/keeper.h"
 #include "vmm/pass/device.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -68,6 +69,9 @@ static void map_peer(struct pass_domain *g, const struct memory_range *r)
 	g->told = true;
 }
 
+WALL_CALL(main | vcpu | worker, ioctl, VFIO_IOMMU_MAP_DMA);
+WALL_CALL(main | vcpu | worker, prlimit64);
+
 static int map_range(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {
 	struct pass_domain *g = container_of(l, struct pass_domain, listener);
@@ -83,6 +87,8 @@ static int map_range(struct memory_listener *l, const struct memory_range *r, st
 		return code;
 	return vfio_ioas_map(&g->ioas, IOVA(r->gpa.v), r->host, r->size, access, e);
 }
+
+WALL_CALL(main | vcpu | worker, ioctl, VFIO_IOMMU_UNMAP_DMA);
 
 static void unmap_range(struct memory_listener *l, const struct memory_range *r)
 {
@@ -127,6 +133,8 @@ bool pass_fault(struct vm *vm)
 	return any;
 }
 
+WALL_CALL(main | worker, ioctl, VFIO_GET_API_VERSION, VFIO_CHECK_EXTENSION, VFIO_IOMMU_GET_INFO);
+
 static struct pass_domain *domain_new(struct vm *vm, const struct vfio_ioas *ioas)
 {
 	struct pass_domain *g = calloc(1, sizeof(*g));
@@ -163,6 +171,9 @@ int pass_domain_start(struct vm *vm, const struct vfio_ioas *ioas, const struct 
 	lock_drop(&vm->cure);
 	return 0;
 }
+
+WALL_CALL(main | worker, getpid);
+WALL_CALL(main | worker, kcmp);
 
 /* The keeper's descriptor of each message has a number of its own. */
 static bool is_same_file(int a, int b)
@@ -258,6 +269,9 @@ static int kvm_set_file(const struct pass_domain *g, uint64_t what, int fd)
 
 	return ioctl(g->kvm, KVM_SET_DEVICE_ATTR, &attr) < 0 ? -errno : 0;
 }
+
+WALL_CALL(main | worker, ioctl, KVM_CREATE_DEVICE, KVM_SET_DEVICE_ATTR);
+WALL_CALL(main | worker, close);
 
 /* KVM keeps the group by itself: the descriptor is here for the length of this call. */
 static int kvm_set_group(const struct pass_domain *g, uint64_t what, int group)

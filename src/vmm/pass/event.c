@@ -10,6 +10,7 @@
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -57,6 +58,8 @@ static void remove_device(struct pass_dev *d)
 		pci_unplug(&d->func);
 }
 
+WALL_CALL(main | worker, timerfd_settime);
+
 /* Under the lock. */
 static int set_deadline(struct pass_dev *d, time_t seconds)
 {
@@ -84,6 +87,8 @@ static void on_deadline(struct loop_source *s, uint32_t events)
 	log_warn(d->name, "the guest does not release the device in time: usher removes it");
 	pci_unplug(&d->func);
 }
+
+WALL_CALL(main, timerfd_create);
 
 /* Under the lock. */
 static int start_deadline(struct pass_dev *d, time_t seconds)
@@ -195,6 +200,8 @@ void pass_events_ejected(struct pass_dev *d)
 			? "the guest has released the device"
 			: "the device leaves the guest with the other functions of its card");
 }
+
+WALL_CALL(main | worker, eventfd2);
 
 static int watch_event(struct pass_dev *d, struct pass_event *v, uint32_t index,
 	void (*ready)(struct loop_source *, uint32_t), struct err *e)

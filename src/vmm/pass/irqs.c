@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "vfio/irq.h"
 #include "vmm/pass/device.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <linux/vfio.h>
@@ -20,6 +21,8 @@ static int wanted_kind(const struct pass_dev *d)
 		return VFIO_PCI_MSI_IRQ_INDEX;
 	return d->intx.on ? VFIO_PCI_INTX_IRQ_INDEX : -1;
 }
+
+WALL_CALL(main | worker, ioctl, VFIO_DEVICE_SET_IRQS);
 
 static int set_vectors(
 	struct pass_dev *d, uint32_t index, unsigned first, const int *fds, unsigned count)

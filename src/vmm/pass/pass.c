@@ -19,11 +19,14 @@
 #include "vmm/pass/domain.h"
 #include "vmm/pass/function.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+WALL_CALL(main, clock_nanosleep);
 
 /* Return: function 0 of the card that @a is another function of, NULL if the guest has none. */
 static struct pass_dev *find_first(const struct pass_domain *g, struct pci_address a)

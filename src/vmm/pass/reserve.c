@@ -12,12 +12,16 @@
 
 #include "base/num.h"
 #include "vfio/region.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
 #define RESERVE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+WALL_CALL(main | worker, mmap);
+WALL_CALL(main | worker, munmap);
 
 int pass_reserve_make(struct pass_reserve *s, uint64_t size, uint64_t align)
 {

@@ -20,12 +20,16 @@
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
+
+WALL_CALL(main | worker, ioctl, VFIO_DEVICE_RESET, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
+	VFIO_DEVICE_FEATURE);
 
 static bool has_express_flr(const struct pass_config *c)
 {

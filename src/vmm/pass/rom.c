@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "vmm/pass/access.h"
 #include "vmm/pass/device.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -39,6 +40,9 @@ void pass_rom_fix(uint8_t *rom, uint64_t size, uint16_t vendor, uint16_t device)
 	le16_put(id, device);
 	rom[ROM_SPARE] = (uint8_t)(rom[ROM_SPARE] + was - id[0] - id[1]);
 }
+
+WALL_CALL(main | worker, newfstatat);
+WALL_CALL(main | worker, pread64);
 
 static int read_file(struct pass_rom *r, int fd, struct err *e)
 {

@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "vmm/pci/root.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -20,6 +21,10 @@ void func_intx_init(struct func_intx *i, struct vm *vm, const struct pci_func *f
 		.resample = -1,
 		.resampled = {.fd = -1}};
 }
+
+WALL_CALL(main | vcpu | worker, eventfd2);
+WALL_CALL(main | vcpu | worker, read);
+WALL_CALL(main | vcpu | worker, close);
 
 static int make_eventfds(struct func_intx *i)
 {

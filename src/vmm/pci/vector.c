@@ -3,10 +3,15 @@
 
 #include "base/fd.h"
 #include "vmm/irq.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+
+WALL_CALL(main | vcpu | worker, eventfd2);
+WALL_CALL(main | vcpu | worker, read);
+WALL_CALL(main | vcpu | worker, poll);
 
 int func_vector_make(struct irq *q, struct func_vector *v)
 {

@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "vmm/stats/figures.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <linux/kvm.h>
 #include <stdlib.h>
@@ -27,6 +28,9 @@ static size_t desc_size(const struct book *b)
 {
 	return sizeof(struct kvm_stats_desc) + b->h.name_size;
 }
+
+WALL_CALL(main, ioctl, KVM_GET_STATS_FD);
+WALL_CALL(main, pread64);
 
 static int book_open(struct book *b, int cpu_fd)
 {

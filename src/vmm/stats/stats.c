@@ -12,6 +12,7 @@
 #include "vmm/pass/domain.h"
 #include "vmm/stats/figures.h"
 #include "vmm/stats/kvmstat.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <linux/vfio.h>
@@ -197,6 +198,12 @@ void stats_print(struct machine *m)
 	if (fclose(out) == 0)
 		log_text(text, len);
 }
+
+WALL_CALL(main, dup);
+WALL_CALL(main, newfstatat);
+WALL_CALL(main, close);
+WALL_CALL(main, fcntl, F_GETFL);
+WALL_CALL(main, lseek);
 
 int stats_write_json(struct machine *m, int fd, struct err *e)
 {

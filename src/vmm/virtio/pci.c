@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -42,6 +43,9 @@
 
 #define ISR_QUEUE 1
 #define ISR_CONFIG 2
+
+WALL_CALL(main, eventfd2);
+WALL_CALL(main, read);
 
 static struct virtio_pci *pci_of(struct endpoint *p)
 {

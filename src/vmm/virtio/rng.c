@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/vm.h"
+#include "vmm/walls/mark.h"
 #include "vmm/worker.h"
 
 #include <errno.h>
@@ -22,6 +23,8 @@ struct virtio_rng {
 	struct virtq_chain chain; /* in work, the job's alone */
 	uint8_t bytes[BYTES_MAX];
 };
+
+WALL_CALL(worker, getrandom);
 
 /* Under the lock. Takes a chain to work on. Return: false: there is none. */
 static bool chain_take(struct virtio_rng *g)

@@ -83,6 +83,8 @@ static void start(void)
 	static struct machine_spec spec = {.name = "virtio",
 		.memory = MIB(16),
 		.cpus = 1,
+		.kernel.name = "plug",
+		.initrd.fd = -1,
 		.cmdline = "",
 		.keeper_fd = -1,
 		.calls_fd = -1,
@@ -92,7 +94,7 @@ static void start(void)
 		.virtio = {{.type = VIRTIO_TYPE_RNG}}};
 	struct err e = {0};
 
-	spec.kernel = getenv("USHER_PLUG");
+	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
 	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	(void)dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
 	ck_assert_msg(machine_init(&machine, &machine_reduced, &spec, &e) == 0, "%s", e.msg);

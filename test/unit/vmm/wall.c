@@ -3,15 +3,21 @@
 #include "vmm/wall.h"
 
 #include "base/err.h"
+#include "base/num.h"
 #include "suite.h"
+#include "vmm/thread.h"
+#include "vmm/walls/filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -45,9 +51,9 @@ static bool has_line(const char *expected)
 	return false;
 }
 
-static void raise_or_skip(uid_t uid)
+static void raise_walls(const struct wall_filter *filters)
 {
-	const struct wall w = {.uid = geteuid() == 0 ? uid : 0};
+	const struct wall w = {.uid = geteuid() == 0 ? OWN : 0, .filters = filters};
 	struct err e = {0};
 
 	ck_assert_msg(wall_raise(&w, &e) == 0, "%s", e.msg);
@@ -57,7 +63,7 @@ START_TEST(it_has_no_right)
 {
 	struct stat st;
 
-	raise_or_skip(OWN);
+	raise_walls(NULL);
 	ck_assert(has_line("CapEff:\t0000000000000000"));
 	ck_assert(has_line("CapPrm:\t0000000000000000"));
 	ck_assert(has_line("NoNewPrivs:\t1"));
@@ -74,53 +80,168 @@ START_TEST(it_has_no_right)
 }
 END_TEST
 
-static void *thread_main(void *arg)
+struct attempt {
+	enum thread_kind kind;
+	long number, first, second;
+};
+
+static void *attempt_make(void *arg)
 {
-	*(int *)arg = 1;
+	const struct attempt *a = arg;
+
+	(void)syscall(a->number, a->first, a->second, 0, 0, 0, 0);
 	return NULL;
 }
 
-START_TEST(it_starts_threads_but_no_process)
+/* Return: the signal that ended a confined process with this call; 0 it exited. @ret: its words. */
+static int attempt_signal(const struct attempt *a, char *ret, size_t size)
 {
-	pthread_t thread;
-	int ran = 0;
-	char *const nothing[] = {NULL};
+	int fds[2], status;
+	size_t len = 0;
+	ssize_t n;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		pthread_t thread;
+		(void)dup2(fds[1], STDERR_FILENO);
+		raise_walls(wall_filters);
+		if (a->kind == THREAD_MAIN)
+			(void)attempt_make((void *)(uintptr_t)a);
+		else if (thread_start(&thread, a->kind, "attempt", attempt_make,
+				 (void *)(uintptr_t)a) == 0)
+			(void)pthread_join(thread, NULL);
+		_exit(0);
+	}
+	(void)close(fds[1]);
+	while ((n = read(fds[0], ret + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	ret[len] = '\0';
+	(void)close(fds[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFSIGNALED(status) || WEXITSTATUS(status) == 0, "%s", ret);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* Each kind of thread, and none of them gets anywhere. */
+START_TEST(no_thread_makes_a_call_that_is_not_listed)
+{
+	static const struct attempt calls[] = {
+		{.number = SYS_openat, .first = AT_FDCWD, .second = (long)"/etc/passwd"},
+		{.number = SYS_open, .first = (long)"/etc/passwd"},
+		{.number = SYS_socket, .first = AF_UNIX, .second = SOCK_STREAM},
+		{.number = SYS_socketpair, .first = AF_UNIX, .second = SOCK_STREAM},
+		{.number = SYS_execve, .first = (long)"/bin/true"}, {.number = SYS_fork},
+		{.number = SYS_vfork}, {.number = SYS_clone, .first = SIGCHLD},
+		{.number = SYS_unshare, .first = CLONE_NEWUSER}, {.number = SYS_setns},
+		{.number = SYS_ptrace}, {.number = SYS_process_vm_readv, .first = 1},
+		{.number = SYS_kill, .first = -1}, {.number = SYS_bpf},
+		{.number = SYS_io_uring_setup, .first = 1}, {.number = SYS_keyctl},
+		{.number = SYS_setuid}, {.number = SYS_seccomp, .first = 0},
+		{.number = SYS_prctl, .first = PR_SET_DUMPABLE, .second = 1},
+		{.number = SYS_ioctl, .first = 0, .second = TIOCSTI},
+		{.number = SYS_ioctl, .first = 0, .second = TIOCLINUX},
+		{.number = SYS_socket | 0x40000000,
+			.first = AF_INET,
+			.second = SOCK_STREAM}, /* x32 */
+	};
+	char said[512], expected[64];
 
 	if (IS_SANITIZED)
 		return;
-	raise_or_skip(OWN);
-	ck_assert_int_eq(pthread_create(&thread, NULL, thread_main, &ran), 0);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	ck_assert_int_eq(ran, 1);
-	ck_assert_int_eq((int)syscall(SYS_fork), -1);
-	ck_assert_int_eq(errno, EPERM);
-	ck_assert_int_eq(fork(), -1);
-	ck_assert_int_eq((int)syscall(SYS_vfork), -1);
-	ck_assert_int_eq(execve("/bin/true", nothing, nothing), -1);
-	ck_assert_int_eq(errno, EPERM);
-	ck_assert_int_eq(unshare(CLONE_NEWUSER), -1);
-	ck_assert_int_eq(errno, EPERM);
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		for (enum thread_kind kind = THREAD_MAIN; kind < THREAD_KINDS; kind++) {
+			struct attempt a = calls[i];
+			a.kind = kind;
+			(void)snprintf(expected, sizeof(expected), "system call %ld ", a.number);
+			int number = attempt_signal(&a, said, sizeof(said));
+			ck_assert_msg(number == SIGSYS && strstr(said, expected),
+				"call %ld of kind %d: signal %d: %s", a.number, kind, number, said);
+		}
+	}
 }
 END_TEST
 
-START_TEST(it_opens_no_socket_and_types_nothing)
+START_TEST(a_call_of_another_kind_of_thread_is_refused)
 {
-	int width = 0;
+	const struct attempt other = {
+		.kind = THREAD_VCPU, .number = SYS_ioctl, .first = -1, .second = KVM_CREATE_VM};
+	const struct attempt own = {
+		.kind = THREAD_VCPU, .number = SYS_ioctl, .first = -1, .second = (long)KVM_RUN};
+	char said[512];
 
 	if (IS_SANITIZED)
 		return;
-	raise_or_skip(OWN);
-	ck_assert_int_eq(socket(AF_INET, SOCK_STREAM, 0), -1);
-	ck_assert_int_eq(errno, EPERM);
-	ck_assert_int_eq(ioctl(0, TIOCSTI, "x"), -1);
-	ck_assert_int_eq(errno, EPERM);
-	ck_assert_int_eq(ioctl(0, TIOCLINUX, "x"), -1);
-	ck_assert_int_eq(errno, EPERM);
-	/* Any other ioctl() reaches its file. */
-	ck_assert(ioctl(0, FIONREAD, &width) == 0 || errno != EPERM);
-	ck_assert(ioctl(-1, TIOCGWINSZ, &width) == -1 && errno == EBADF);
-	/* x32's numbers reach the same calls. */
-	ck_assert_int_eq((int)syscall(SYS_socket | 0x40000000, AF_INET, SOCK_STREAM, 0), -1);
+	ck_assert_int_eq(attempt_signal(&other, said, sizeof(said)), SIGSYS);
+	ck_assert_str_eq(said,
+		"error: usher-vmm: a vcpu thread made system call 16 (0xc000003e, second argument "
+		"0xae01), which its filter refuses\n");
+	ck_assert_int_eq(attempt_signal(&own, said, sizeof(said)), 0);
+}
+END_TEST
+
+static void *memory_run(void *arg)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)arg;
+	return page;
+}
+
+START_TEST(no_memory_becomes_code)
+{
+	int status;
+
+	if (IS_SANITIZED)
+		return;
+	pid_t pid = fork();
+	if (pid == 0) {
+		raise_walls(wall_filters);
+		(void)memory_run(NULL);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+END_TEST
+
+static void *worker_run(void *arg)
+{
+	(void)pthread_mutex_lock(arg);
+	(void)pthread_mutex_unlock(arg);
+	return NULL;
+}
+
+static void *processor_run(void *arg)
+{
+	pthread_t thread;
+
+	if (thread_start(&thread, THREAD_WORKER, "worker", worker_run, arg) < 0)
+		_exit(1);
+	(void)pthread_join(thread, NULL);
+	return NULL;
+}
+
+/* A processor that needs a worker does not pass on its own filter. */
+START_TEST(each_thread_starts_others)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pthread_t threads[8];
+	int status;
+
+	pid_t pid = fork();
+	if (pid == 0) {
+		raise_walls(wall_filters);
+		for (unsigned i = 0; i < COUNT(threads); i++)
+			if (thread_start(&threads[i], THREAD_VCPU, "vcpu", processor_run, &lock) <
+				0)
+				_exit(2);
+		for (unsigned i = 0; i < COUNT(threads); i++)
+			(void)pthread_join(threads[i], NULL);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -134,7 +255,7 @@ START_TEST(it_still_dies_with_its_parent)
 	if (parent == 0) {
 		if (fork() == 0) {
 			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-			raise_or_skip(OWN);
+			raise_walls(wall_filters);
 			while (write(fds[1], "r", 1) == 1)
 				(void)pause();
 			_exit(1);
@@ -164,6 +285,6 @@ START_TEST(it_says_what_the_host_forbids)
 }
 END_TEST
 
-SUITE("vmm_wall", it_has_no_right, it_starts_threads_but_no_process,
-	it_opens_no_socket_and_types_nothing, it_still_dies_with_its_parent,
-	it_says_what_the_host_forbids)
+SUITE("vmm_wall", it_has_no_right, no_thread_makes_a_call_that_is_not_listed,
+	a_call_of_another_kind_of_thread_is_refused, no_memory_becomes_code,
+	each_thread_starts_others, it_still_dies_with_its_parent, it_says_what_the_host_forbids)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_WALLS_FILTER_H
+#define VMM_WALLS_FILTER_H
+
+#include "vmm/thread.h"
+
+#include <stddef.h>
+
+struct sock_filter;
+
+/*
+ * The system calls that a kind of thread may make, as a program for seccomp(2). The build makes the
+ * table from marks (vmm/walls/mark.h).
+ */
+struct wall_filter {
+	const struct sock_filter *code;
+	size_t count;
+};
+
+extern const struct wall_filter wall_filters[THREAD_KINDS];
+
+/* No kernel has a call of this number. A filter answers it by the end of the process. */
+#define WALL_LAST_CALL 0x3ffffff0
+
+/*
+ * From now on filter_enter() filters, by @filters. Context: one thread, which has
+ * PR_SET_NO_NEW_PRIVS. Return: 0, -errno.
+ */
+int filter_use(const struct wall_filter *filters);
+
+/* Filters the calling thread, for ever. Return: 0, also without filters; -errno. */
+int filter_enter(enum thread_kind kind);
+
+#endif

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compiles the marks of usher-vmm (mark.h) into one seccomp filter for each kind of thread.
+
+marks.py TOP TABLE.c DEPFILE   writes the filters as C, for the build
+marks.py --list TOP            prints the list, which test/golden/walls.txt has
+"""
+import os
+import re
+import sys
+
+MARK = re.compile(r"^WALL_CALL\(([^;]*)\);", re.M)
+KINDS = ["main", "starter", "vcpu", "worker", "outbox"]
+# The starter makes all other threads, and a thread keeps the filter of its maker.
+MAKER = "starter"
+# The argument that says what is asked for.
+ARGUMENT = {"ioctl": 1, "fcntl": 1, "prctl": 0, "madvise": 2, "seccomp": 0}
+# Memory is never made executable; a new thread is never a new process.
+WITHOUT = {"mmap": (2, "PROT_EXEC"), "mprotect": (2, "PROT_EXEC")}
+WITH = {"clone": (0, "CLONE_THREAD")}
+# clone3's flags are in memory, where no filter looks: the C library then asks for clone. fsopen
+# needs a right that is gone by then.
+REFUSED = {"clone3": "ENOSYS", "fsopen": "EPERM"}
+INCLUDES = ["linux/audit.h", "linux/filter.h", "linux/kvm.h", "linux/seccomp.h", "linux/vfio.h",
+            "linux/vhost.h", "fcntl.h", "sched.h", "stddef.h", "sys/ioctl.h", "sys/mman.h",
+            "sys/prctl.h", "sys/syscall.h"]
+
+
+class BadMark(Exception):
+    """A mark that means nothing."""
+
+
+def sources(top):
+    for folder, _, names in sorted(os.walk(top)):
+        yield folder
+        for name in sorted(names):
+            if name.endswith(".c"):
+                yield os.path.join(folder, name)
+
+
+def marks_in(path):
+    """The (kinds, call, what is asked for) of one file."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    for found in MARK.finditer(text):
+        words = [" ".join(word.split()) for word in found[1].split(",")]
+        where = f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
+        if len(words) < 2:
+            raise BadMark(f"{where}: a mark names threads and a call")
+        kinds = [kind.strip() for kind in words[0].split("|")]
+        for kind in kinds:
+            if kind not in KINDS + ["every"]:
+                raise BadMark(f"{where}: '{kind}' is no kind of thread: {', '.join(KINDS)}")
+        if (words[1] in ARGUMENT) != (len(words) > 2):
+            raise BadMark(f"{where}: {words[1]} " + (
+                "needs what it asks for" if words[1] in ARGUMENT else "takes the call alone"))
+        yield kinds, words[1], words[2:]
+
+
+def collect(top):
+    """{kind: {call: set of requests}}"""
+    calls = {kind: {} for kind in KINDS}
+    for path in sources(top):
+        if os.path.isdir(path):
+            continue
+        for kinds, call, requests in marks_in(path):
+            for kind in KINDS if "every" in kinds else dict.fromkeys(kinds + [MAKER]):
+                calls[kind].setdefault(call, set()).update(requests)
+    return calls
+
+
+def ordered(calls):
+    """ioctl comes first: KVM_RUN is what a processor asks for most."""
+    return sorted(calls, key=lambda call: (call != "ioctl", call))
+
+
+def ordered_requests(requests):
+    return sorted(requests, key=lambda request: (request != "KVM_RUN", request))
+
+
+def argument(index):
+    return (f"\tBPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)"
+            f" + {8 * index}),")
+
+
+def verdict(what):
+    return f"\tBPF_STMT(BPF_RET | BPF_K, {what}),"
+
+
+ALLOW, TRAP = verdict("SECCOMP_RET_ALLOW"), verdict("SECCOMP_RET_TRAP")
+
+
+def body(call, requests):
+    """What follows when the number is that of @call."""
+    if call in REFUSED:
+        return [verdict(f"SECCOMP_RET_ERRNO | {REFUSED[call]}")]
+    if call in ARGUMENT:
+        lines = [argument(ARGUMENT[call])]
+        for request in ordered_requests(requests):
+            lines += [f"\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)({request}), 0, 1),",
+                      ALLOW]
+        return lines + [TRAP]
+    if call in WITHOUT or call in WITH:
+        index, bit = (WITHOUT if call in WITHOUT else WITH)[call]
+        first, second = (TRAP, ALLOW) if call in WITHOUT else (ALLOW, TRAP)
+        return [argument(index), f"\tBPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, {bit}, 0, 1),",
+                first, second]
+    return [ALLOW]
+
+
+def program(kind, calls):
+    lines = [f"static const struct sock_filter {kind}_code[] = {{",
+             "\tBPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),",
+             "\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),", TRAP,
+             "\tBPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),"]
+    for call in ordered(calls):
+        inside = body(call, calls[call])
+        lines.append(f"\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_{call}, 0, {len(inside)}),")
+        lines += inside
+    lines += ["\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, WALL_LAST_CALL, 0, 1),",
+              verdict("SECCOMP_RET_KILL_PROCESS"), TRAP, "};"]
+    return lines
+
+
+def table(calls):
+    lines = ["/* Made by src/vmm/walls/marks.py from the marks in src/vmm. */",
+             '#include "vmm/walls/filter.h"', '#include "vmm/thread.h"', ""]
+    lines += [f"#include <{name}>" for name in ["errno.h"] + INCLUDES]
+    lines += ["", "#ifndef MADV_COLLAPSE", "#define MADV_COLLAPSE 25 /* Linux 6.1 */", "#endif"]
+    for kind in KINDS:
+        lines += [""] + program(kind, calls[kind])
+    lines += ["", "const struct wall_filter wall_filters[THREAD_KINDS] = {"]
+    for kind in KINDS:
+        lines.append(f"\t[THREAD_{kind.upper()}] = {{{kind}_code, sizeof({kind}_code) /"
+                     f" sizeof({kind}_code[0])}},")
+    return lines + ["};", ""]
+
+
+def listing(calls):
+    """One line for each call; of the maker, which may do what all others may, its own alone."""
+    others = {}
+    for kind in KINDS:
+        for call, requests in calls[kind].items() if kind != MAKER else ():
+            others.setdefault(call, set()).update(requests)
+    for kind in KINDS:
+        mine = calls[kind]
+        if kind == MAKER:
+            mine = {call: requests - others.get(call, set()) for call, requests in mine.items()
+                    if call not in others or requests - others[call]}
+        yield f"{kind}: {len(mine)} calls" + (
+            ", and those of all others" if kind == MAKER else "")
+        for call in ordered(mine):
+            yield f"  {call}" + (f": {REFUSED[call]}" if call in REFUSED else "") + "".join(f"\n    {r}" for r in ordered_requests(mine[call]))
+
+
+def main():
+    try:
+        if sys.argv[1] == "--list":
+            print("\n".join(listing(collect(sys.argv[2]))))
+            return 0
+        top, out, depfile = sys.argv[1:]
+        lines = table(collect(top))
+    except BadMark as bad:
+        print(bad, file=sys.stderr)
+        return 1
+    with open(out, "w", encoding="utf-8") as f:
+        f.write("\n".join(lines))
+    with open(depfile, "w", encoding="utf-8") as f:
+        f.write(f"{out}: " + " ".join(sources(top)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

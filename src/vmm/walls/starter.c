@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/walls/starter.h"
+
+#include "base/num.h"
+#include "vmm/walls/filter.h"
+#include "vmm/walls/mark.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <signal.h>
+
+/*
+ * How it works
+ *
+ * A thread keeps the filters of the thread that made it, and gets its own on top. A processor may
+ * need a worker, whose calls a processor must not make. So a thread of its own makes all others: it
+ * holds the sum of all filters, handles nothing of the guest, and waits on a futex.
+ *
+ * Whoever asks for a thread waits until that has its filter. Without filters (tests) there is no
+ * starter, and the caller makes the thread.
+ */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define STACK_SIZE (1 << 21)
+#else
+#define STACK_SIZE (1 << 18) /* [bytes] the C library keeps so small ones for the next thread */
+#endif
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t asked;
+	struct birth *first;
+	bool runs;
+} starter = {.lock = PTHREAD_MUTEX_INITIALIZER, .asked = PTHREAD_COND_INITIALIZER};
+
+/* How a thread begins and ends in the C library. */
+WALL_CALL(starter, clone);
+WALL_CALL(starter, clone3);
+WALL_CALL(starter, mmap);
+WALL_CALL(starter, mprotect);
+WALL_CALL(starter, munmap);
+WALL_CALL(starter, set_robust_list);
+WALL_CALL(starter, rseq);
+WALL_CALL(starter, prctl, PR_SET_NAME);
+WALL_CALL(every, rt_sigprocmask);
+WALL_CALL(every, exit);
+WALL_CALL(every, futex);
+WALL_CALL(every, madvise, MADV_DONTNEED);
+
+static void *birth_run(void *arg)
+{
+	struct birth *b = arg;
+	void *(*run)(void *) = b->run;
+	void *own = b->arg;
+
+	(void)pthread_setname_np(pthread_self(), b->name);
+	int r = filter_enter(b->kind);
+	b->result = r;
+	(void)sem_post(&b->entered); /* @b is gone */
+	return r < 0 ? NULL : run(own);
+}
+
+static void birth_give(struct birth *b)
+{
+	pthread_attr_t attr;
+
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
+	b->result = -pthread_create(&b->thread, &attr, birth_run, b);
+	(void)pthread_attr_destroy(&attr);
+}
+
+/* Under the lock. */
+static struct birth *birth_take(void)
+{
+	struct birth *b = starter.first;
+
+	starter.first = b->next;
+	return b;
+}
+
+static void *starter_thread(void *arg)
+{
+	(void)arg;
+	(void)pthread_mutex_lock(&starter.lock);
+	for (;;) {
+		while (!starter.first)
+			(void)pthread_cond_wait(&starter.asked, &starter.lock);
+		struct birth *b = birth_take();
+		(void)pthread_mutex_unlock(&starter.lock);
+		birth_give(b);
+		(void)sem_post(&b->made);
+		(void)pthread_mutex_lock(&starter.lock);
+	}
+	return NULL;
+}
+
+/* Return: false: there is no starter. */
+static bool birth_ask(struct birth *b)
+{
+	(void)pthread_mutex_lock(&starter.lock);
+	bool runs = starter.runs;
+	if (runs) {
+		struct birth **end = &starter.first;
+		while (*end)
+			end = &(*end)->next;
+		*end = b;
+		(void)pthread_cond_signal(&starter.asked);
+	}
+	(void)pthread_mutex_unlock(&starter.lock);
+	return runs;
+}
+
+static void semaphore_wait(sem_t *s)
+{
+	while (sem_wait(s) < 0 && errno == EINTR)
+		;
+}
+
+int starter_make(struct birth *b)
+{
+	b->next = NULL;
+	(void)sem_init(&b->made, 0, 0);
+	(void)sem_init(&b->entered, 0, 0);
+	if (birth_ask(b))
+		semaphore_wait(&b->made);
+	else
+		birth_give(b);
+	if (b->result < 0)
+		return b->result;
+	semaphore_wait(&b->entered);
+	if (b->result < 0)
+		(void)pthread_join(b->thread, NULL);
+	return b->result;
+}
+
+/*
+ * Signals to the process are the main thread's, which may not have blocked them yet. These are not:
+ * what a thread's own fault raises, and what gets it out of a system call.
+ */
+static void signals_left(sigset_t *ret)
+{
+	static const int own[] = {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+
+	(void)sigfillset(ret);
+	(void)sigdelset(ret, THREAD_SIGNAL);
+	for (size_t i = 0; i < COUNT(own); i++)
+		(void)sigdelset(ret, own[i]);
+}
+
+int starter_start(void)
+{
+	struct birth b = {.kind = THREAD_STARTER, .name = "starter", .run = starter_thread};
+	sigset_t left, before;
+
+	signals_left(&left);
+	(void)pthread_sigmask(SIG_BLOCK, &left, &before);
+	int r = starter_make(&b);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r < 0)
+		return r;
+	(void)pthread_detach(b.thread);
+	starter.runs = true;
+	return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_WALLS_STARTER_H
+#define VMM_WALLS_STARTER_H
+
+#include "vmm/thread.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+
+/* A thread to be. It stays the caller's, and is done with when starter_make() returns. */
+struct birth {
+	enum thread_kind kind;
+	const char *name;
+	void *(*run)(void *arg);
+	void *arg;
+	pthread_t thread; /* of a birth that succeeded */
+	int result;
+	sem_t made, entered;
+	struct birth *next;
+};
+
+/* Has a thread make all others from now on. Context: one thread. Return: 0, -errno. */
+int starter_start(void);
+
+/* Makes a thread. Return: 0, -EAGAIN, -errno of its filter. */
+int starter_make(struct birth *b);
+
+#endif
