@@ -6,6 +6,7 @@
 #include "base/rights.h"
 #include "base/seccomp.h"
 #include "vmm/walls/filter.h"
+#include "vmm/walls/namespace.h"
 #include "vmm/walls/starter.h"
 
 #include <errno.h>
@@ -100,13 +101,9 @@ static void death_signal_renew(int number, pid_t parent)
 
 static void rights_lose(const struct wall *w, int *worst, struct err *e)
 {
-	int death = death_signal();
-	pid_t parent = getppid();
-
 	(void)rights_unbound(); /* of a user without rights there is nothing to empty */
 	part_note(user_become(w), "become a user of its own", worst, e);
 	part_note(rights_drop(), "drop its capabilities", worst, e);
-	death_signal_renew(death, parent);
 }
 
 /* The starter is there before this thread may make no other. */
@@ -121,14 +118,34 @@ static int calls_filter(const struct wall *w)
 	return r < 0 ? r : filter_enter(THREAD_MAIN);
 }
 
+/* Before the rights that this needs are dropped. */
+static void namespaces_enter(const struct wall *w, int *worst, struct err *e)
+{
+	int r = needs_capabilities(w) ? 0 : namespace_enter_user();
+
+	if (r < 0) {
+		part_note(r, "enter a user namespace", worst, e);
+		return;
+	}
+	part_note(namespace_enter_network(), "leave the host's network", worst, e);
+	part_note(namespace_enter_ipc(), "leave the host's IPC", worst, e);
+	part_note(namespace_enter_names(), "leave the host's names", worst, e);
+	part_note(namespace_enter_empty_root(), "enter an empty root", worst, e);
+}
+
 int wall_raise(const struct wall *w, struct err *e)
 {
+	const int death = death_signal();
+	const pid_t parent = getppid();
 	int worst = 0;
 
+	if (w->is_empty && !IS_SANITIZED)
+		namespaces_enter(w, &worst, e);
 	if (needs_capabilities(w))
 		part_note(-EPERM, "lock guest memory without capabilities", &worst, e);
 	else
 		rights_lose(w, &worst, e);
+	death_signal_renew(death, parent);
 	if (IS_SANITIZED) {
 		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 		return worst;
@@ -136,6 +153,8 @@ int wall_raise(const struct wall *w, struct err *e)
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	part_note(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0, "forgo new rights",
 		&worst, e);
+	if (w->is_empty)
+		part_note(namespace_bar_paths(), "bar all paths", &worst, e);
 	part_note(calls_filter(w), "filter system calls", &worst, e);
 	return worst;
 }

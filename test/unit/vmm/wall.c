@@ -223,6 +223,41 @@ static void *processor_run(void *arg)
 }
 
 /* A processor that needs a worker does not pass on its own filter. */
+/* Return: what the link /proc/self/ns/@name says. */
+static const char *namespace_name(const char *name)
+{
+	static char path[64], text[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	ssize_t len = readlink(path, text, sizeof(text) - 1);
+	ck_assert_int_gt((int)len, 0);
+	text[len] = '\0';
+	return text;
+}
+
+START_TEST(its_root_is_empty)
+{
+	const struct wall w = {.uid = geteuid() == 0 ? OWN : 0, .is_empty = true};
+	char host[64] = "", own[64] = "";
+	struct err e = {0};
+
+	if (IS_SANITIZED)
+		return;
+	const int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	(void)strcpy(host, namespace_name("net"));
+	ck_assert_msg(wall_raise(&w, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(access("/proc", F_OK), -1);
+	ck_assert_int_eq(access("/etc/passwd", F_OK), -1);
+	ck_assert_int_eq(access("..", R_OK), -1);
+	ck_assert_int_eq(open("/", O_RDONLY | O_DIRECTORY), -1);
+	ck_assert_int_eq(mkdir("/own", 0700), -1);
+	/* Even a descriptor of the old root, which the process never has, shows the new namespace. */
+	ck_assert_int_ge(old, 0);
+	if (fchdir(old) == 0 && readlink("proc/self/ns/net", own, sizeof(own) - 1) > 0)
+		ck_assert_str_ne(own, host);
+}
+END_TEST
+
 START_TEST(each_thread_starts_others)
 {
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -286,5 +321,5 @@ START_TEST(it_says_what_the_host_forbids)
 END_TEST
 
 SUITE("vmm_wall", it_has_no_right, no_thread_makes_a_call_that_is_not_listed,
-	a_call_of_another_kind_of_thread_is_refused, no_memory_becomes_code,
+	a_call_of_another_kind_of_thread_is_refused, no_memory_becomes_code, its_root_is_empty,
 	each_thread_starts_others, it_still_dies_with_its_parent, it_says_what_the_host_forbids)
