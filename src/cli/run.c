@@ -7,6 +7,7 @@
 #include "cli/loan.h"
 #include "cli/option.h"
 #include "cli/report.h"
+#include "cli/trace.h"
 #include "cli/verb.h"
 #include "cli/virtio.h"
 #include "engine/files.h"
@@ -48,6 +49,7 @@ enum {
 	OPT_ENGINE,
 	OPT_RETURN,
 	OPT_NO_REBOOT,
+	OPT_NO_SANDBOX,
 	OPT_HUGEPAGES,
 	OPT_PEERS,
 	OPT_STATS,
@@ -151,6 +153,9 @@ static int take_option(struct run_words *w, int c, const char *text)
 	case OPT_NO_REBOOT:
 		w->loan.spec.no_reboot = true;
 		return 0;
+	case OPT_NO_SANDBOX:
+		w->loan.spec.no_sandbox = true;
+		return 0;
 	case OPT_STATS:
 		w->loan.spec.stats = !text;
 		w->loan.spec.stats_file = text;
@@ -186,6 +191,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"hugepages", no_argument, NULL, OPT_HUGEPAGES},
 		{"peers", no_argument, NULL, OPT_PEERS},
 		{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
+		{"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
 		{"stats", optional_argument, NULL, OPT_STATS},
 		{"trace-bar", required_argument, NULL, OPT_TRACE_BAR},
 		{"timing", no_argument, NULL, OPT_TIMING},
@@ -447,27 +453,6 @@ static int run_guest(const struct keeper *k)
 	return loan_leave(keeper_run(k, &end), &end);
 }
 
-/* "DEVICE:N", with an address in place of any other name. Return: 0, or an exit status. */
-static int trace_add(struct run_words *w, const char *text)
-{
-	const char *colon = strrchr(text, ':');
-	char word[FILE_PATH_MAX], found[64], address[PCI_ADDRESS_TEXT];
-	struct pci_address a;
-	struct err e = {0};
-
-	(void)snprintf(found, sizeof(found), "%s", text);
-	if (colon && file_path(word, sizeof(word), "%.*s", (int)(colon - text), text) == 0) {
-		int r = loan_device(&w->loan, word, &a);
-		if (r)
-			return r;
-		(void)snprintf(found, sizeof(found), "%s%s", pci_address_format(a, address), colon);
-	}
-	if (spec_add_trace(&w->loan.spec, found, &e) == 0)
-		return 0;
-	report(&e);
-	return LEAVE_USAGE;
-}
-
 static int check_spec(struct run_words *w, struct err *e)
 {
 	int r = virtio_add(&w->virtio, &w->loan.spec, e);
@@ -492,7 +477,7 @@ static int check_words(struct run_words *w)
 			"--json needs --plan: a run prints no document, only the guest's console");
 	int r = loan_open(&w->loan);
 	for (size_t i = 0; r == 0 && i < w->trace_count; i++)
-		r = trace_add(w, w->trace[i]);
+		r = trace_add(&w->loan, w->trace[i]);
 	if (r)
 		return r;
 	r = check_spec(w, &e);
@@ -575,6 +560,8 @@ const struct verb verb_run = {
 		"                         See 'usher console', 'usher ps' and 'usher stop'\n"
 		"      --no-reboot        end when the guest reboots (default: boot it again,\n"
 		"                         with its devices reset)\n"
+		"      --no-sandbox       leave usher-vmm your rights, files and network, for a\n"
+		"                         debugger; a guest that takes it over has them, too\n"
 		"      --plan, --dry-run  print what the run would do and what prevents it; do\n"
 		"                         nothing\n"
 		"  -j, --json             print the plan as a JSON document (with --plan)\n"

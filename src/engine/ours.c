@@ -198,7 +198,8 @@ static int give_output(struct engine_run *run, struct wire_fds *fds, int *open_f
 static uint32_t flags_of(const struct guest_spec *s)
 {
 	return (s->no_reboot ? WIRE_NO_REBOOT : 0U) | (s->timing ? WIRE_TIMING : 0U) |
-	       (s->stats ? WIRE_STATS : 0U) | (s->peers ? WIRE_PEERS : 0U);
+	       (s->stats ? WIRE_STATS : 0U) | (s->peers ? WIRE_PEERS : 0U) |
+	       (s->no_sandbox ? WIRE_NO_SANDBOX : 0U);
 }
 
 static int describe_figures(const struct guest_spec *s, struct engine_run *run,

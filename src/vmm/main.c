@@ -11,6 +11,7 @@
 #include "vmm/machine.h"
 #include "vmm/stats/stats.h"
 #include "vmm/wall.h"
+#include "vmm/walls/filter.h"
 #include "vmm/walls/mark.h"
 
 #include <errno.h>
@@ -121,9 +122,19 @@ static void raise_files(void)
 /* All that comes from the guest comes later. */
 static void raise_wall(const struct description *d)
 {
+	if (d->message.flags & WIRE_NO_SANDBOX) {
+		log_warn(d->message.name,
+			PROGRAM " is not confined (--no-sandbox): a guest that takes it over has "
+				"its rights, the host's files and the host's network");
+		return;
+	}
 	bool takes_devices = d->message.device_count || d->message.slots;
 	const struct wall w = {
-		.uid = d->message.uid, .locked = takes_devices ? d->message.memory : 0};
+		.uid = d->message.uid,
+		.is_empty = true,
+		.filters = wall_filters,
+		.locked = takes_devices ? d->message.memory : 0,
+	};
 	struct err e = {0};
 
 	if (wall_raise(&w, &e) < 0)

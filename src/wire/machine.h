@@ -38,6 +38,7 @@ enum wire_flag {
 	WIRE_TIMING = 1 << 1, /* print at the end where the time went */
 	WIRE_STATS = 1 << 2, /* print exits, interrupts and mapped memory at the end */
 	WIRE_PEERS = 1 << 3, /* devices may reach each other's BARs */
+	WIRE_NO_SANDBOX = 1 << 4, /* usher-vmm keeps the keeper's rights */
 };
 
 /* Ref: linux/virtio_ids.h */

@@ -251,7 +251,7 @@ START_TEST(its_root_is_empty)
 	ck_assert_int_eq(access("..", R_OK), -1);
 	ck_assert_int_eq(open("/", O_RDONLY | O_DIRECTORY), -1);
 	ck_assert_int_eq(mkdir("/own", 0700), -1);
-	/* Even a descriptor of the old root, which the process never has, shows the new namespace. */
+	/* A descriptor of the old root, which the process never has, shows the namespace. */
 	ck_assert_int_ge(old, 0);
 	if (fchdir(old) == 0 && readlink("proc/self/ns/net", own, sizeof(own) - 1) > 0)
 		ck_assert_str_ne(own, host);
