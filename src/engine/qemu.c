@@ -165,8 +165,8 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 	bool traced = false;
 	for (size_t i = 0; i < s->device_count; i++)
 		traced |= s->devices[i].trace != 0;
-	if (s->timing || s->stats || s->stats_file || s->hugepages || s->peers ||
-		s->no_sandbox || traced)
+	if (s->timing || s->stats || s->stats_file || s->hugepages || s->peers || s->no_sandbox ||
+		traced)
 		return err_say(e, -EINVAL,
 			"--timing, --stats, --hugepages, --peers, --no-sandbox and --trace-bar "
 			"are for usher-vmm, not for QEMU");

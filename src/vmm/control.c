@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "vmm/machine.h"
 #include "vmm/stats/stats.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -58,6 +59,11 @@ static int order_obey(struct control *c, const struct wire_order *o, struct wire
 	}
 	return -EPROTO;
 }
+
+WALL_CALL(main, recvmsg);
+WALL_CALL(main, sendmsg);
+WALL_CALL(main, close);
+WALL_CALL(main, pread64);
 
 /* An answer that finds the socket full is lost: the keeper does not read then. */
 static void on_order(struct loop_source *s, uint32_t events)

@@ -282,6 +282,8 @@ static bool is_paused(const struct vm *vm)
 	return __atomic_load_n(&vm->paused, __ATOMIC_ACQUIRE);
 }
 
+WALL_CALL(vcpu, ioctl, KVM_KVMCLOCK_CTRL);
+
 /*
  * Waits until the guest is resumed or has ended. Its clock has jumped then: KVM tells a guest with
  * its clock, so that the guest does not take the pause for a processor that hung.

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "vmm/walls/mark.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -92,6 +93,8 @@ static size_t history_copy(struct viewer *w, char *to, size_t size)
 		memcpy(to, v->history + from, len);
 	return len;
 }
+
+WALL_CALL(main, sendmsg);
 
 /* Return: [bytes] sent, 0 the socket has no room, -errno. */
 static ssize_t viewer_send(const struct viewer *w, const void *data, size_t len)
@@ -186,6 +189,9 @@ static void viewer_silence(struct viewer *w)
 	viewer_watch(w);
 	lock_drop(w->all->lock);
 }
+
+WALL_CALL(main, recvmsg);
+WALL_CALL(main, close);
 
 static void keys_take(struct viewer *w)
 {
