@@ -42,7 +42,7 @@ bool reboots_again(struct reboots *r, struct vm *vm)
 	if (r->early_faults >= EARLY_FAULTS)
 		(void)snprintf(why, sizeof(why), "%.200s; it had one at each of its last %d starts",
 			vm->why, EARLY_FAULTS);
-	else if (panic_heard(&vm->panic))
+	else if (panic_heard(&vm->panic) && !vm->commanded)
 		(void)snprintf(why, sizeof(why), "its kernel panicked%s", panic_text(&vm->panic));
 	else if (r->early_resets >= EARLY_RESETS)
 		(void)snprintf(why, sizeof(why),

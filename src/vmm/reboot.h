@@ -11,6 +11,7 @@ struct vm;
  * Whether a guest that was reset starts again. It does not if it would only come to the same end:
  * after a panic, when its kernel has had a triple fault soon after its start, twice in a row, and
  * when it was reset soon and without a word, three times in a row.
+ * A reset that the keeper commands always starts it again.
  * Context: main thread, no other runs.
  */
 struct reboots {
