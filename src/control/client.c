@@ -71,7 +71,12 @@ static int greeting_check(struct control_link *l, const char *name, struct err *
 	struct control_value *v = NULL;
 	int64_t version = 0;
 
-	int r = control_next(l, CONTROL_WAIT_MS, &v, e);
+	int r = control_next(l, CONTROL_GREET_MS, &v, e);
+	if (r == -ETIMEDOUT)
+		return err_say(e, r,
+			"the keeper of guest '%s' does not answer now: it takes or gives "
+			"back devices",
+			name);
 	if (r < 0)
 		return err_in(e, r, "guest '%s'", name);
 	const char *refused = control_value_text(control_value_member(v, "error"), "message");

@@ -9,6 +9,7 @@ struct err;
 
 /* A client's side of a guest's control socket (usher-control(7)). */
 #define CONTROL_ANSWER_MAX 262144 /* [bytes] of a line from a keeper */
+#define CONTROL_GREET_MS 2000 /* a keeper that takes or gives back devices does nothing else */
 #define CONTROL_WAIT_MS 10000 /* for an answer: longer than a keeper waits for usher-vmm */
 
 struct control_link {
