@@ -126,8 +126,10 @@ static int console_attach(const char *name, int console, bool read_only, struct 
 	int r = console_copy(console, raw, !read_only, &waiting, e);
 	if (raw)
 		terminal_restore(&terminal);
-	if (raw || isatty(STDIN_FILENO))
-		report_note("%s", r > 0 ? "\nthe guest has ended" : "\nthe guest goes on");
+	if (isatty(STDIN_FILENO)) {
+		(void)fputc('\n', stderr); /* the guest's line may not be complete */
+		report_note("%s", r > 0 ? "the guest has ended" : "the guest goes on");
+	}
 	return r < 0 ? r : 0;
 }
 
