@@ -2,8 +2,11 @@
 /* The keeper around a shell instead of a guest, without devices: signals, clients, slow readers. */
 #include "engine/keeper.h"
 
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "control/client.h"
+#include "control/value.h"
 #include "engine/clients.h"
 #include "suite.h"
 #include "wire/call.h"
@@ -285,6 +288,42 @@ START_TEST(clients_ask_and_stop)
 }
 END_TEST
 
+/* Over the control socket: who hears "done" may use the name again. */
+START_TEST(others_command)
+{
+	struct keeper k = keeper_make("exec sleep 100");
+	struct control_link link;
+	struct control_value *v;
+	struct err e = {0};
+	char path[128];
+	struct stat st;
+	pid_t pid = keeper_start(&k);
+
+	(void)snprintf(path, sizeof(path), "%s/vm/%s/control", run_dir, spec.name);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq((int)(st.st_mode & 07777), 0600);
+	ck_assert_int_eq(control_connect(run_dir, spec.name, &link, &e), 0);
+	ck_assert_int_eq(control_ask(&link, "{\"command\":\"state\"}\n", &v, &e), 0);
+	ck_assert_str_eq(control_value_text(v, "engine"), "stub");
+	ck_assert_str_eq(control_value_text(v, "state"), "running");
+	control_value_free(v);
+	ck_assert_int_eq(control_ask(&link, "{\"command\":\"pause\"}\n", NULL, &e), -ENOTSUP);
+	ck_assert_int_eq(control_ask(&link, "{\"command\":\"events\"}\n", NULL, &e), 0);
+	ck_assert_int_eq(control_ask(&link, "{\"command\":\"stop\"}\n", NULL, &e), 0);
+	for (bool done = false; !done; control_value_free(v)) {
+		ck_assert_int_eq(control_next(&link, 20000, &v, &e), 0);
+		done = strcmp(control_value_text(v, "event"), "done") == 0;
+	}
+	ck_assert_int_eq(stat(path, &st), -1);
+	control_disconnect(&link);
+	ck_assert_int_eq(keeper_reap(pid), 128 + SIGTERM);
+	ck_assert_int_eq(control_connect(run_dir, spec.name, &link, &e), -ENOENT);
+	ck_assert_str_eq(e.msg, "no guest named 'keeper-test' runs");
+	control_disconnect(&link);
+	keeper_clean();
+}
+END_TEST
+
 /* The client is a child of the keeper, as is the shell. */
 static pid_t client_of(pid_t keeper)
 {
@@ -487,7 +526,7 @@ START_TEST(outlives_its_terminal_if_it_is_to)
 }
 END_TEST
 
-SUITE("keeper", tells_what_happens, refuses_a_name_in_use, survives_a_dead_reader,
+SUITE("keeper", others_command, tells_what_happens, refuses_a_name_in_use, survives_a_dead_reader,
 	does_not_wait_for_a_stuck_reader, a_second_signal_kills, clients_ask_and_stop,
 	the_guest_ends_with_the_client, the_guest_outlives_the_client,
 	answers_for_a_helper_that_is_killed, tells_a_client_that_it_is_one_too_many,
