@@ -221,7 +221,7 @@ END_TEST
 	"link /sys/bus/pci/devices/0000:05:00." fn                                         \
 	" ../../../devices/pci0000:00/0000:00:08.1/0000:05:00." fn                         \
 	"\nat /sys/devices/pci0000:00/0000:00:08.1/0000:05:00." fn "\nfile vendor " vendor \
-	"\nfile device 0x1234\nfile class " class                                          \
+	"\nfile device 0x731f\nfile class " class                                          \
 		"\nlink iommu_group ../../../../kernel/iommu_groups/2" fn                  \
 		"\nfile reset_method bus\n"
 /* AMD's processor: its security processor is beside its display. */
