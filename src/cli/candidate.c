@@ -10,10 +10,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "bind/checks.h"
 #include "bind/gate.h"
 #include "claim/claim.h"
 #include "cli/guest.h"
-#include "hold/hold.h"
 #include "host/host.h"
 #include "pci/class.h"
 #include "pci/device.h"
@@ -178,11 +178,14 @@ static void put_columns(const char *part)
 	}
 }
 
+/* Those that an option can skip. */
 static void put_checks(const char *part)
 {
-	for (size_t i = 0; hold_checks[i]; i++)
-		candidate_put(part, hold_checks[i], NULL);
-	put_words(part, "no-reset platform reserved user");
+	const struct bind_check *c;
+
+	for (size_t i = 0; (c = bind_check_at(i)); i++)
+		if (c->lift != BIND_LIFT_NEVER)
+			candidate_put(part, c->name, NULL);
 }
 
 static void put_accounts(enum complete_value v, const char *part)
