@@ -204,9 +204,10 @@ static void report_refusals(const struct proving *p)
 			continue;
 		(void)err_say(&e, -EPERM, "%s: %s [%s]", b->object, b->text, b->check);
 		err_hint(&e, "%s",
-			b->liftable ? "stop its users first: a trial never touches a device that "
-				      "is in use"
-				    : b->fix);
+			b->liftable && !b->unsure
+				? "stop its users first: a trial never touches a device that "
+				  "is in use"
+				: b->fix);
 		report(&e);
 	}
 }

@@ -18,3 +18,19 @@ expect_text "$disk"
 expect_text 'only root can read them'
 expect_ok usher show -n "$disk"
 expect_no_text 'only root can read them'
+
+# What changes a device needs root, and says so. Without seeing all users, nobody may take it.
+for words in "bind $disk" "release $disk" "vfs $disk 0" "revive $disk" "rom $disk"; do
+	# shellcheck disable=SC2086
+	expect_status 1 $nobody $words
+	expect_text 'as root'
+done
+for words in "claim $disk" "prove $disk"; do
+	# shellcheck disable=SC2086
+	expect_status 3 $nobody $words
+	expect_text 'hint: run as root'
+	expect_no_text 'stop its users first'
+done
+# shellcheck disable=SC2086
+expect_status 125 $nobody exec --device "$disk" -- true
+expect_text 'sudo usher exec'
