@@ -83,4 +83,18 @@ pool_has 128
 starts usher_runs --device "$disk" --hugepages
 pool_has 127
 refused hugepages usher_runs --device "$disk" --hugepages
+
+# Something of the host keeps memory in a BAR: plan, check and run say so, and the guest runs.
+edu=$(edu_address) || fail 'no edu'
+read -r bar _ <"$pci/$edu/resource"
+modprobe ramoops mem_address=$((bar + 0x80000)) mem_size=0x10000 record_size=0x4000 || fail 'no ramoops'
+at_exit 'modprobe -r ramoops'
+plan=--plan
+expect_ok usher_runs --device "$edu"
+expect_text "$edu: ramoops:dmesg(0/2) holds a part of its BAR 0"
+expect_text '[mmap]'
+usher check "$edu" >"$work/out" 2>"$work/err"
+expect_text "P17 $edu: ramoops:dmesg(0/2) holds a part of its BAR 0"
+starts usher_runs --device "$edu"
+expect_text "$edu: cannot map BAR 0"
 expect_equal 'the journal' '' "$(ls /run/usher/journal 2>/dev/null)"
