@@ -44,7 +44,8 @@ void viewers_put(struct viewers *v, uint8_t byte)
 /* Under the lock. */
 static void viewer_watch(struct viewer *w)
 {
-	uint32_t wanted = (w->full || w->silent ? 0U : (uint32_t)EPOLLIN) |
+	/* The kernel reports the end of a connection unasked: EPOLLERR asks for that alone. */
+	uint32_t wanted = (uint32_t)(w->full || w->silent ? EPOLLERR : EPOLLIN) |
 			  (w->stuck ? (uint32_t)EPOLLOUT : 0U);
 
 	if (wanted == w->watched)
@@ -53,7 +54,7 @@ static void viewer_watch(struct viewer *w)
 		loop_remove(w->all->loop, &w->source);
 	w->watched = 0;
 	w->source.events = wanted;
-	if (wanted && loop_add(w->all->loop, &w->source, NULL) == 0)
+	if (loop_add(w->all->loop, &w->source, NULL) == 0)
 		w->watched = wanted;
 }
 
@@ -185,7 +186,6 @@ static void viewer_silence(struct viewer *w)
 {
 	lock_take(w->all->lock);
 	w->silent = true;
-	/* Without EPOLLOUT nothing would report that it is gone: viewers_show() finds out. */
 	viewer_watch(w);
 	lock_drop(w->all->lock);
 }
@@ -223,7 +223,9 @@ static void on_viewer(struct loop_source *s, uint32_t events)
 		viewer_show(w);
 	if (w->source.fd >= 0 && events & EPOLLIN)
 		keys_take(w);
-	if (w->source.fd >= 0 && events & (EPOLLHUP | EPOLLERR) && !(events & EPOLLIN))
+	/* What it typed before it left is the guest's. */
+	if (w->source.fd >= 0 && events & (EPOLLHUP | EPOLLERR) &&
+		(w->silent || !(events & EPOLLIN)))
 		viewer_drop(w);
 }
 

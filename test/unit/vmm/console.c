@@ -450,6 +450,34 @@ START_TEST(a_viewer_that_never_reads)
 }
 END_TEST
 
+/* They leave while the guest says nothing: their places are free. */
+START_TEST(viewers_come_and_go)
+{
+	int ends[2], r = -EUSERS;
+
+	setup();
+	start_loop();
+	for (size_t i = 0; i < VIEWERS_MAX; i++) {
+		int fd = view(i % 2);
+		if (i % 3 == 0)
+			(void)shutdown(fd, SHUT_WR);
+		(void)close(fd);
+	}
+	for (int i = 0; i < 20000 && r < 0; i++) {
+		(void)usleep(1000);
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+		stop_loop();
+		loop_restart(&vm.loop);
+		r = console_show(&console, ends[1], true);
+		start_loop();
+		(void)close(ends[0]);
+	}
+	ck_assert_int_eq(r, 0);
+	stop_loop();
+	console_fini(&console);
+}
+END_TEST
+
 START_TEST(one_viewer_too_many)
 {
 	int ends[VIEWERS_MAX], last[2];
@@ -468,7 +496,7 @@ START_TEST(one_viewer_too_many)
 END_TEST
 
 SUITE("console", several_look_and_type, a_viewer_that_never_reads, one_viewer_too_many,
-	a_line_comes_at_once, the_end_brings_the_rest, input_reaches_the_guest,
+	viewers_come_and_go, a_line_comes_at_once, the_end_brings_the_rest, input_reaches_the_guest,
 	a_terminal_can_type_the_escape_key, input_waits_for_room, a_slow_reader_loses_nothing,
 	the_transmitter_tells_when_it_is_empty, nobody_reads, nobody_left_to_read,
 	coalesced_writes_come_first, power_ends_the_guest_once)
