@@ -398,6 +398,28 @@ static int whole_judge(struct hold_case *c, const char *name, bool explained)
 	return disk_judge(c, name, explained);
 }
 
+int hold_block_named(struct hold_case *c, const char *name)
+{
+	const struct hold_links *l = &c->view->block;
+	char inside[96];
+	bool held = false;
+
+	(void)snprintf(inside, sizeof(inside), "/block/%s/", name);
+	int r = hold_view_disks(c->view);
+	/* Partitions first, as below. */
+	for (size_t i = 0; r >= 0 && i < l->count; i++) {
+		if (!strstr(l->list[i].target, inside))
+			continue;
+		r = disk_judge(c, l->list[i].name, false);
+		held = held || r > 0;
+	}
+	if (r >= 0)
+		r = disk_judge(c, name, held);
+	if (r < 0 || held || r)
+		return r;
+	return find_unknown_loop(c, name);
+}
+
 #define BASE_STORAGE 0x01 /* PCI Code and ID Assignment Specification, section 1 */
 
 int hold_block(struct hold_case *c)

@@ -51,6 +51,22 @@ int hold_find(struct host *h, const struct pci_device *d, struct holds *ret, str
 	return r;
 }
 
+int hold_find_disk(struct host *h, const char *name, struct holds *ret, struct err *e)
+{
+	struct hold_case c = {.found = ret};
+
+	*ret = (struct holds){0};
+	int r = hold_view_new(h, HOLD_EVERYTHING, &c.view, e);
+	if (r < 0)
+		return r;
+	r = hold_block_named(&c, name);
+	hold_view_free(c.view);
+	if (r >= 0)
+		return 0;
+	holds_fini(ret);
+	return err_set(e, r, "%s: find out who uses it", name);
+}
+
 void holds_fini(struct holds *h)
 {
 	free(h->list);

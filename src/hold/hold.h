@@ -61,6 +61,12 @@ int hold_find(struct host *h, const struct pci_device *d, struct holds *ret, str
 void holds_fini(struct holds *h);
 
 /*
+ * Everything that holds one disk or partition, by its name in sysfs ("sda", "sda1", "dm-0"), and
+ * the partitions on it. Return: 0, -ENOMEM, -errno.
+ */
+int hold_find_disk(struct host *h, const char *name, struct holds *ret, struct err *e);
+
+/*
  * The same for many devices: the view reads what they share (processes, mounts, routes) once. The
  * host must outlive it.
  *

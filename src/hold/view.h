@@ -267,6 +267,8 @@ void hold_process_use(struct hold_view *v, const struct host_holder *o, char *bu
 
 /* The sources, in the order in which they answer. Return: 0, -ENOMEM, -errno. */
 int hold_block(struct hold_case *c);
+/* The same for one disk or partition and those on it. */
+int hold_block_named(struct hold_case *c, const char *name);
 int hold_share(struct hold_case *c);
 int hold_net(struct hold_case *c);
 int hold_remote(struct hold_case *c);
