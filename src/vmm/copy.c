@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/uio.h>
 
 /*
  * How it works
@@ -86,6 +87,24 @@ int memory_fill(const struct memory *m, gpa_t gpa, uint8_t byte, size_t len)
 		memset(b->host + (at - b->gpa.v), byte, part);
 	}
 	return r;
+}
+
+int memory_iov(const struct memory *m, gpa_t gpa, uint64_t len, bool writes, struct iovec *iov,
+	unsigned max)
+{
+	unsigned count = 0;
+	int r = check_ram(m, gpa.v, len, writes ? COPY_IN : COPY_OUT);
+
+	if (r < 0)
+		return r;
+	for (uint64_t at = gpa.v, part; len; at += part, len -= part) {
+		const struct memory_block *b = find_block(m, at);
+		part = part_in_block(b, at, len);
+		if (count == max)
+			return -E2BIG;
+		iov[count++] = (struct iovec){b->host + (at - b->gpa.v), part};
+	}
+	return (int)count;
 }
 
 /* Host pointer to an aligned field of @size bytes, which cannot cross a block's end; or NULL. */

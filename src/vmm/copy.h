@@ -4,9 +4,11 @@
 
 #include "vmm/gpa.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct iovec;
 struct memory;
 
 /*
@@ -33,5 +35,14 @@ int memory_le64_get(const struct memory *m, gpa_t at, uint64_t *ret);
 int memory_le16_put(const struct memory *m, gpa_t at, uint16_t value);
 int memory_le32_put(const struct memory *m, gpa_t at, uint32_t value);
 int memory_le64_put(const struct memory *m, gpa_t at, uint64_t value);
+
+/*
+ * Where [@gpa, +@len) is for the kernel, which reads or writes it on behalf of a device: at most
+ * @max parts, all of them RAM (@writes: writable RAM), which stays where it is for the life of the
+ * guest. For system calls alone: whoever looks at it himself sees it change.
+ * Return: the number of parts; -EFAULT; -E2BIG.
+ */
+int memory_iov(const struct memory *m, gpa_t gpa, uint64_t len, bool writes, struct iovec *iov,
+	unsigned max);
 
 #endif

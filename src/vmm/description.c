@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static int fd_of(const struct wire_fds *fds, uint32_t index)
@@ -49,6 +50,23 @@ struct pass_spec description_passed(
 	return d;
 }
 
+static struct virtio_spec description_virtio(
+	const struct wire_virtio *w, const struct wire_fds *fds)
+{
+	struct virtio_spec s = {
+		.type = (enum virtio_type)w->type,
+		.fd = fd_of(fds, w->fd),
+		.disk = {.size = w->disk.size,
+			.logical = w->disk.logical,
+			.physical = w->disk.physical,
+			.readonly = w->disk.flags & WIRE_DISK_READONLY,
+			.direct = w->disk.flags & WIRE_DISK_DIRECT},
+	};
+
+	memcpy(s.disk.serial, w->disk.serial, sizeof(s.disk.serial));
+	return s;
+}
+
 static void description_fill(struct description *d, const struct wire_fds *fds, int keeper)
 {
 	static const enum memory_backing backings[] = {
@@ -80,8 +98,7 @@ static void description_fill(struct description *d, const struct wire_fds *fds, 
 		.device_count = m->device_count,
 	};
 	for (uint32_t i = 0; i < m->virtio_count; i++)
-		d->spec.virtio[i] =
-			(struct virtio_spec){.type = (enum virtio_type)m->virtio[i].type};
+		d->spec.virtio[i] = description_virtio(&m->virtio[i], fds);
 	for (uint32_t i = 0; i < m->device_count; i++)
 		d->spec.devices[i] = (struct machine_device){.kind = MACHINE_PASSED,
 			.passed = description_passed(m, &m->devices[i], fds)};

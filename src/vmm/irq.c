@@ -153,7 +153,7 @@ int irq_commit(struct irq *q, struct err *e)
 	return r;
 }
 
-WALL_CALL(main | vcpu | worker, ioctl, KVM_IRQFD);
+WALL_CALL(main | vcpu | worker | disk, ioctl, KVM_IRQFD);
 
 int irq_attach(struct irq *q, int gsi, int eventfd, int resample, struct err *e)
 {

@@ -479,6 +479,19 @@ static bool stop_waits(const struct machine *m)
 	return poll(p, COUNT(p), 0) > 0; /* poll() skips a descriptor of -1 */
 }
 
+/* No device is in reset, and none has the kernel move data of guest memory. */
+static bool devices_are_quiet(struct machine *m)
+{
+	if (pass_reset_wait(&m->vm, RESET_STEP_MS) < 0)
+		return false;
+	for (unsigned ms = 0; ms < RESET_STEP_MS; ms++) {
+		if (!__atomic_load_n(&m->vm.transfers, __ATOMIC_ACQUIRE))
+			return true;
+		(void)usleep(1000);
+	}
+	return false;
+}
+
 /*
  * Until no device is on its way into the guest, because a reboot makes anew what that uses, or
  * (@resets) none is in reset: none may write to memory that the next kernel is loaded into.
@@ -487,8 +500,7 @@ static bool stop_waits(const struct machine *m)
 static int await_devices(struct machine *m, bool resets, struct err *e)
 {
 	for (unsigned waited = 0; waited < RESET_MAX_MS; waited += RESET_STEP_MS) {
-		if ((resets ? pass_reset_wait(&m->vm, RESET_STEP_MS)
-			    : attach_wait(&m->attach, RESET_STEP_MS)) == 0)
+		if (resets ? devices_are_quiet(m) : attach_wait(&m->attach, RESET_STEP_MS) == 0)
 			return 0;
 		if (stop_waits(m))
 			return 1;

@@ -165,6 +165,8 @@ int main(int argc, char **argv)
 	int r = description_receive(keeper, &d, &e);
 	if (r < 0)
 		return report_failure(PROGRAM, &e, EXIT_OURS);
+	for (size_t i = 0; i < d.spec.virtio_count; i++)
+		virtio_prepare(&d.spec.virtio[i]);
 	raise_wall(&d);
 	r = machine_init(&m, &machine_reduced, &d.spec, &e);
 	if (r >= 0)

@@ -20,6 +20,7 @@ enum thread_kind {
 	THREAD_VCPU,
 	THREAD_WORKER, /* jobs that may block */
 	THREAD_OUTBOX, /* writes */
+	THREAD_DISK, /* moves data by an io_uring */
 	THREAD_KINDS,
 };
 

@@ -2,6 +2,7 @@
 #include "wire/machine.h"
 
 #include "base/err.h"
+#include "base/num.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -9,6 +10,9 @@
 
 #define BARS 6
 #define FLAGS_ALL (WIRE_NO_REBOOT | WIRE_TIMING | WIRE_STATS | WIRE_PEERS | WIRE_NO_SANDBOX)
+#define DISK_FLAGS_ALL (WIRE_DISK_READONLY | WIRE_DISK_DIRECT)
+#define SECTOR 512
+#define BLOCK_MAX MIB(1)
 
 enum use { USE_NONE, USE_ONE, USE_IOAS };
 
@@ -106,15 +110,40 @@ static int devices_check(const struct wire_machine *m, struct ledger *l, struct 
 	return 0;
 }
 
-static int virtio_check(const struct wire_machine *m, struct err *e)
+static int disk_check(const struct wire_disk *d, struct err *e)
+{
+	if (!is_pow2(d->logical) || d->logical < SECTOR || d->logical > BLOCK_MAX ||
+		!is_pow2(d->physical) || d->physical < d->logical)
+		return machine_refuse(e, "a disk's block size");
+	if (!d->size || d->size % d->logical || d->size > INT64_MAX)
+		return machine_refuse(e, "a disk's size");
+	if (d->flags & ~(uint32_t)DISK_FLAGS_ALL)
+		return machine_refuse(e, "a disk's flag");
+	return 0;
+}
+
+static int virtio_check(const struct wire_virtio *v, struct ledger *l, struct err *e)
+{
+	static const struct wire_disk none;
+	const bool is_disk = v->type == WIRE_VIRTIO_BLK;
+
+	if (!is_disk && v->type != WIRE_VIRTIO_RNG)
+		return machine_refuse(e, "the type of a virtio device");
+	if (is_disk ? !ledger_use(l, v->fd, USE_ONE) : v->fd != WIRE_FD_NONE)
+		return machine_refuse(e, "a virtio device's descriptor");
+	if (is_disk)
+		return disk_check(&v->disk, e);
+	return memcmp(&v->disk, &none, sizeof(none)) == 0 ? 0 : machine_refuse(e, "a disk");
+}
+
+static int virtios_check(const struct wire_machine *m, struct ledger *l, struct err *e)
 {
 	if (m->virtio_count > WIRE_VIRTIO_MAX)
 		return machine_refuse(e, "the number of virtio devices");
 	for (uint32_t i = 0; i < m->virtio_count; i++) {
-		if (m->virtio[i].type != WIRE_VIRTIO_RNG)
-			return machine_refuse(e, "the type of a virtio device");
-		if (m->virtio[i].fd != WIRE_FD_NONE)
-			return machine_refuse(e, "a virtio device's descriptor");
+		int r = virtio_check(&m->virtio[i], l, e);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -142,7 +171,7 @@ static int guest_check(const struct wire_machine *m, struct ledger *l, struct er
 		!ledger_use_optional(l, m->stats) || !ledger_use_optional(l, m->calls) ||
 		!ledger_use_optional(l, m->orders))
 		return machine_refuse(e, "a descriptor");
-	return virtio_check(m, e);
+	return virtios_check(m, l, e);
 }
 
 /* Everything but the devices is as wire_machine_init() leaves it. */

@@ -42,12 +42,28 @@ enum wire_flag {
 };
 
 /* Ref: linux/virtio_ids.h */
-enum wire_virtio_type { WIRE_VIRTIO_RNG = 4 };
+enum wire_virtio_type { WIRE_VIRTIO_BLK = 2, WIRE_VIRTIO_RNG = 4 };
+
+#define WIRE_SERIAL_MAX 20
+
+enum wire_disk_flag {
+	WIRE_DISK_READONLY = 1 << 0, /* its descriptor is open for reading */
+	WIRE_DISK_DIRECT = 1 << 1, /* its descriptor by-passes the page cache */
+};
+
+struct wire_disk {
+	uint64_t size; /* [bytes], a multiple of @logical */
+	uint32_t logical; /* [bytes] the least that can be read or written; a power of two */
+	uint32_t physical; /* [bytes] what is best read or written at once, likewise */
+	uint32_t flags; /* enum wire_disk_flag */
+	char serial[WIRE_SERIAL_MAX]; /* without a NUL if it has this length */
+};
 
 /* A virtio device, which usher-vmm itself is for the guest. */
 struct wire_virtio {
 	uint32_t type; /* enum wire_virtio_type */
 	uint32_t fd; /* index: what it serves; none for an entropy device */
+	struct wire_disk disk; /* of WIRE_VIRTIO_BLK, else zero */
 };
 
 /*

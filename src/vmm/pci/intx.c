@@ -22,8 +22,8 @@ void func_intx_init(struct func_intx *i, struct vm *vm, const struct pci_func *f
 		.resampled = {.fd = -1}};
 }
 
-WALL_CALL(main | vcpu | worker, eventfd2);
-WALL_CALL(main | vcpu | worker, read);
+WALL_CALL(main | vcpu | worker | disk, eventfd2);
+WALL_CALL(main | vcpu | worker | disk, read);
 WALL_CALL(main | vcpu | worker, close);
 
 static int make_eventfds(struct func_intx *i)

@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
-WALL_CALL(main | vcpu | worker, eventfd2);
+WALL_CALL(main | vcpu | worker | disk, eventfd2);
 WALL_CALL(main | vcpu | worker, read);
 WALL_CALL(main | vcpu | worker, poll);
 

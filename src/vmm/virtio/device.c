@@ -25,7 +25,7 @@ void virtio_init(struct virtio_device *d, const struct virtio_ops *ops, const ch
 	}
 }
 
-static bool is_going(const struct virtio_device *d)
+bool virtio_is_going(const struct virtio_device *d)
 {
 	return (d->status & GOING) == GOING && !(d->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
@@ -116,7 +116,7 @@ void virtio_queue_enable(struct virtio_device *d, unsigned n)
 
 void virtio_rang(struct virtio_device *d, unsigned n)
 {
-	if (n < d->ops->queue_count && is_going(d) && d->queues[n].enabled)
+	if (n < d->ops->queue_count && virtio_is_going(d) && d->queues[n].enabled)
 		d->ops->rang(d, n);
 }
 
@@ -124,7 +124,7 @@ void virtio_returned(struct virtio_device *d, unsigned n)
 {
 	struct virtq *q = &d->queues[n];
 
-	if (is_going(d) && virtq_wants_interrupt(q))
+	if (virtio_is_going(d) && virtq_wants_interrupt(q))
 		d->transport->interrupt(d->transport, n);
 	if (q->broken)
 		device_break(d, q->why);

@@ -27,7 +27,7 @@ struct virtio_device;
  */
 #define VIRTIO_QUEUES_MAX 16
 
-enum virtio_type { VIRTIO_TYPE_RNG = 4 }; /* Ref: linux/virtio_ids.h */
+enum virtio_type { VIRTIO_TYPE_BLK = 2, VIRTIO_TYPE_RNG = 4 }; /* Ref: linux/virtio_ids.h */
 
 struct virtio_ops {
 	const char *name;
@@ -42,6 +42,11 @@ struct virtio_ops {
 	 * is a worker's.
 	 */
 	void (*rang)(struct virtio_device *d, unsigned n);
+	/*
+	 * Whether the type itself watches the doorbell of queue @n, an eventfd; else the main
+	 * thread does, and calls rang(). NULL: it does not. Context: while the device is made.
+	 */
+	bool (*watches)(struct virtio_device *d, unsigned n, int eventfd);
 	/* The queues are gone: gives up what is in work. NULL: nothing is. */
 	void (*reset)(struct virtio_device *d);
 	/* Whether no chain of before the reset is in work. NULL: none ever is. */
@@ -86,6 +91,9 @@ void virtio_queue_enable(struct virtio_device *d, unsigned n);
 
 /* The driver rang for queue @n, or a doorbell of before the reset comes late. */
 void virtio_rang(struct virtio_device *d, unsigned n);
+
+/* Whether the driver has said 'go', and the device is not broken. */
+bool virtio_is_going(const struct virtio_device *d);
 
 /* Power-on. */
 void virtio_reset(struct virtio_device *d);

@@ -330,7 +330,7 @@ static void function_reset(struct endpoint *e)
 static void kicks_close(struct virtio_pci *p)
 {
 	for (unsigned i = 0; i < p->device->ops->queue_count; i++) {
-		if (p->kicks[i].source.fd >= 0)
+		if (p->kicks[i].in_loop)
 			loop_remove(&p->endpoint.vm->loop, &p->kicks[i].source);
 	}
 	loop_settle(&p->endpoint.vm->loop);
@@ -433,6 +433,7 @@ static void on_kick(struct loop_source *s, uint32_t events)
 static int kick_add(struct virtio_pci *p, unsigned n, struct err *e)
 {
 	struct virtio_kick *k = &p->kicks[n];
+	struct virtio_device *d = p->device;
 
 	*k = (struct virtio_kick){.pci = p, .queue = n, .source = {.ready = on_kick}};
 	k->source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -444,7 +445,11 @@ static int kick_add(struct virtio_pci *p, unsigned n, struct err *e)
 		.eventfd = k->source.fd,
 	};
 	int r = func_bar_add_doorbell(&p->endpoint.bars.bar[0], &k->doorbell, e);
-	return r < 0 ? r : loop_add(&p->endpoint.vm->loop, &k->source, e);
+	if (r < 0 || (d->ops->watches && d->ops->watches(d, n, k->source.fd)))
+		return r;
+	r = loop_add(&p->endpoint.vm->loop, &k->source, e);
+	k->in_loop = r >= 0;
+	return r;
 }
 
 int virtio_pci_init(

@@ -6,6 +6,7 @@
 #include "vmm/pci/endpoint.h"
 #include "vmm/virtio/device.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -29,6 +30,7 @@ struct virtio_kick {
 	unsigned queue;
 	struct bus_doorbell doorbell;
 	struct loop_source source;
+	bool in_loop; /* the main thread watches it */
 };
 
 struct virtio_pci {

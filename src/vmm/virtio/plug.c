@@ -6,9 +6,17 @@
 
 #include <errno.h>
 
+void virtio_prepare(struct virtio_spec *s)
+{
+	if (s->type == VIRTIO_TYPE_BLK)
+		(void)blk_ring_open(&s->ring);
+}
+
 int virtio_plug(struct vm *vm, const struct virtio_spec *s, struct err *e)
 {
 	switch (s->type) {
+	case VIRTIO_TYPE_BLK:
+		return virtio_blk_add(vm, s->fd, &s->disk, &s->ring, e);
 	case VIRTIO_TYPE_RNG:
 		return virtio_rng_add(vm, e);
 	}

@@ -2,6 +2,8 @@
 #ifndef VMM_VIRTIO_PLUG_H
 #define VMM_VIRTIO_PLUG_H
 
+#include "vmm/virtio/blk.h"
+#include "vmm/virtio/blk_ring.h"
 #include "vmm/virtio/device.h"
 
 struct err;
@@ -10,7 +12,16 @@ struct vm;
 /* A virtio device to make, as the keeper describes it. */
 struct virtio_spec {
 	enum virtio_type type;
+	int fd; /* what it serves, taken over; -1: nothing */
+	struct blk_spec disk; /* VIRTIO_TYPE_BLK */
+	struct blk_ring ring; /* of it; zero: none */
 };
+
+/*
+ * Makes what the kernel refuses later, when the wall stands (vmm/wall.h). What this host does not
+ * have, the device does without.
+ */
+void virtio_prepare(struct virtio_spec *s);
 
 /*
  * Makes the device and plugs it into the guest, behind a root port of its own.

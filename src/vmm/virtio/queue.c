@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/virtio_ring.h>
+#include <sys/uio.h>
 
 #define DESC_SIZE 16
 #define AVAIL_RING 4 /* where its entries begin, after flags and index */
@@ -297,4 +298,31 @@ int virtq_write(const struct virtq *q, const struct virtq_chain *c, uint64_t off
 		return -ERANGE;
 	return parts_copy(q, c->parts + c->out_count, c->part_count - c->out_count, off,
 		(uint8_t *)(uintptr_t)from, len, copy_in);
+}
+
+int virtq_iov(const struct virtq *q, const struct virtq_chain *c, bool in, uint64_t off,
+	uint64_t len, struct iovec *iov, unsigned max)
+{
+	const struct virtq_part *p = c->parts + (in ? c->out_count : 0);
+	unsigned count = 0;
+
+	if (!range_ok(off, len, in ? c->in_size : c->out_size))
+		return -ERANGE;
+	for (; len; p++) {
+		if (off >= p->size) {
+			off -= p->size;
+			continue;
+		}
+		const uint64_t step = min_u64(len, p->size - off);
+		if (p->gpa.v > UINT64_MAX - off)
+			return -EFAULT;
+		int r = memory_iov(
+			q->memory, GPA(p->gpa.v + off), step, in, iov + count, max - count);
+		if (r < 0)
+			return r;
+		count += (unsigned)r;
+		len -= step;
+		off = 0;
+	}
+	return (int)count;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct iovec;
 struct memory;
 
 /*
@@ -96,5 +97,12 @@ int virtq_read(
 	const struct virtq *q, const struct virtq_chain *c, uint64_t off, void *to, uint64_t len);
 int virtq_write(const struct virtq *q, const struct virtq_chain *c, uint64_t off, const void *from,
 	uint64_t len);
+
+/*
+ * The same parts for the kernel, which does I/O in them: see memory_iov(). @in: those that the
+ * device writes. Return: the number of @iov; -ERANGE; -EFAULT; -E2BIG more than @max.
+ */
+int virtq_iov(const struct virtq *q, const struct virtq_chain *c, bool in, uint64_t off,
+	uint64_t len, struct iovec *iov, unsigned max);
 
 #endif

@@ -31,6 +31,7 @@ static const char *const kind_names[THREAD_KINDS] = {
 	[THREAD_VCPU] = "vcpu",
 	[THREAD_WORKER] = "worker",
 	[THREAD_OUTBOX] = "outbox",
+	[THREAD_DISK] = "disk",
 };
 
 static const struct wall_filter *filters;

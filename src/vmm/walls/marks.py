@@ -10,7 +10,7 @@ import re
 import sys
 
 MARK = re.compile(r"^WALL_CALL\(([^;]*)\);", re.M)
-KINDS = ["main", "starter", "vcpu", "worker", "outbox"]
+KINDS = ["main", "starter", "vcpu", "worker", "outbox", "disk"]
 # The starter makes all other threads, and a thread keeps the filter of its maker.
 MAKER = "starter"
 # The argument that says what is asked for.

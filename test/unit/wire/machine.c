@@ -56,6 +56,37 @@ static void expect_refused(const char *what)
 		expect_refused(what); \
 	} while (0)
 
+/* The guest's initrd is its disk. */
+static struct wire_disk *disk_set(void)
+{
+	m.virtio_count = 1;
+	m.virtio[0] = (struct wire_virtio){
+		.type = WIRE_VIRTIO_BLK, .fd = m.initrd, .disk = {4096, 512, 4096, 0, "serial"}};
+	m.initrd = WIRE_FD_NONE;
+	return &m.virtio[0].disk;
+}
+
+START_TEST(a_disk)
+{
+	struct err e = {0};
+
+	machine_set(&m);
+	(void)disk_set();
+	ck_assert_msg(wire_machine_check(&m, FDS, &e) == 0, "%s", e.msg);
+	m.virtio[0].fd = m.kernel;
+	expect_refused("a virtio device's descriptor");
+	REFUSED(disk_set()->size = 0, "a disk's size");
+	REFUSED(disk_set()->size = 4096 + 511, "a disk's size");
+	REFUSED(disk_set()->size = UINT64_MAX - 511, "a disk's size");
+	REFUSED(disk_set()->logical = 0, "a disk's block size");
+	REFUSED(disk_set()->logical = 256, "a disk's block size");
+	REFUSED(disk_set()->logical = 1 << 21, "a disk's block size");
+	REFUSED(disk_set()->logical = 1536, "a disk's block size");
+	REFUSED(disk_set()->physical = 256, "a disk's block size");
+	REFUSED(disk_set()->flags = 4, "a disk's flag");
+}
+END_TEST
+
 START_TEST(a_whole_guest)
 {
 	struct err e = {0};
@@ -81,6 +112,9 @@ START_TEST(a_guest_out_of_bounds)
 	REFUSED(m.flags = 1U << 31, "a flag");
 	REFUSED(m.virtio_count = WIRE_VIRTIO_MAX + 1, "the number of virtio devices");
 	REFUSED(m.virtio_count = 1, "the type of a virtio device");
+	REFUSED((m.virtio_count = 1, m.virtio[0].type = WIRE_VIRTIO_RNG,
+			m.virtio[0].fd = WIRE_FD_NONE, m.virtio[0].disk.size = 512),
+		"a disk");
 	REFUSED((m.virtio_count = 1, m.virtio[0].type = WIRE_VIRTIO_RNG),
 		"a virtio device's descriptor");
 	REFUSED(m.device_count = WIRE_DEVICES_MAX + 1, "the number of devices");
@@ -205,6 +239,6 @@ START_TEST(orders_are_checked)
 }
 END_TEST
 
-SUITE("machine", a_whole_guest, a_guest_out_of_bounds, descriptors_out_of_bounds,
+SUITE("machine", a_whole_guest, a_disk, a_guest_out_of_bounds, descriptors_out_of_bounds,
 	a_device_out_of_bounds, devices_for_a_guest_that_runs, an_answer_out_of_bounds, garbage,
 	orders_are_checked)

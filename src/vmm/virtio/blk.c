@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/virtio/blk.h"
+
+#include "base/bits.h"
+#include "base/endian.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "vmm/thread.h"
+#include "vmm/virtio/blk_io.h"
+#include "vmm/virtio/blk_ring.h"
+#include "vmm/virtio/pci.h"
+#include "vmm/vm.h"
+#include "vmm/walls/mark.h"
+#include "vmm/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/*
+ * How it works
+ *
+ * A chain of the queue is taken into a slot, and parsed. A thread of the disk submits reads, writes
+ * and flushes to an io_uring, which also waits for the doorbell: a request costs two system calls
+ * and an interrupt. What io_uring does not do (holes, zeroes, memory that direct I/O refuses, what
+ * the kernel did in part) is a worker's; on a host without io_uring, all is.
+ *
+ * The invariant: the kernel reads or writes guest memory for a slot only while `vm->transfers` has
+ * a pin for it, taken under the lock of the device, for a chain of the present generation. A reset
+ * reads back 0, and a guest boots again, when the pins are gone; the completion that comes then
+ * finds another generation, and writes nothing more: neither status nor used ring.
+ *
+ * A driver that does not flush (it refused VIRTIO_BLK_F_FLUSH) takes a write that has completed
+ * for durable, so such a write is.
+ */
+#define CLASS_DISK 0x018000 /* mass storage, of no other kind */
+#define SLOTS (BLK_RING_ENTRIES - 1) /* one entry waits for the doorbell */
+#define BATCH 64 /* chains taken under one hold of the lock */
+
+enum ring_file { RING_DISK, RING_DOORBELL };
+
+struct blk_slot {
+	struct virtio_blk *blk;
+	struct blk_slot *next; /* that is free, too */
+	struct worker_job job;
+	struct virtq_chain chain;
+	struct blk_request request;
+};
+
+struct virtio_blk {
+	struct virtio_device device;
+	struct virtio_pci pci;
+	struct vm *vm;
+	int fd;
+	struct blk_spec disk;
+	struct virtio_blk_config config;
+	struct worker worker;
+	struct blk_slot *slots, *unused;
+	unsigned busy; /* slots, under the lock */
+	/* With a ring: */
+	struct blk_ring ring; /* the thread's */
+	int doorbell; /* eventfd */
+	uint64_t rings; /* read from it */
+	bool ending; /* under the lock */
+	bool has_thread;
+	pthread_t thread;
+};
+
+static struct virtio_blk *blk_of(struct virtio_device *d)
+{
+	return container_of(d, struct virtio_blk, device);
+}
+
+static bool driver_flushes(const struct virtio_blk *b)
+{
+	return b->device.accepted & BIT64(VIRTIO_BLK_F_FLUSH);
+}
+
+/* Under the lock. Takes a chain into a slot, and pins it. Return: NULL: there is none. */
+static struct blk_slot *slot_take(struct virtio_blk *b)
+{
+	struct virtq *q = &b->device.queues[0];
+	struct blk_slot *s = b->unused;
+	int r;
+
+	if (!s || !virtio_is_going(&b->device))
+		return NULL;
+	virtq_silence(q);
+	do
+		r = virtq_take(q, &s->chain);
+	while (r == 0 && virtq_listen(q));
+	if (r < 0)
+		virtio_returned(&b->device, 0);
+	if (r <= 0)
+		return NULL;
+	b->unused = s->next;
+	b->busy++;
+	pin_take(&b->vm->transfers);
+	blk_request_parse(q, &s->chain, &b->disk, driver_flushes(b), &s->request);
+	return s;
+}
+
+/*
+ * Under the lock; the caller has the driver interrupted. The status is the last byte that the
+ * device writes. A read that failed has written an unknown part of the rest, which the driver does
+ * not look at.
+ */
+static void slot_answer(struct blk_slot *s)
+{
+	struct virtio_blk *b = s->blk;
+	struct virtq *q = &b->device.queues[0];
+	const struct virtq_chain *c = &s->chain;
+	uint32_t written = (uint32_t)min_u64(c->in_size, UINT32_MAX);
+
+	pin_drop(&b->vm->transfers);
+	if (c->generation == q->generation) {
+		if (!c->in_size || virtq_write(q, c, c->in_size - 1, &s->request.status, 1) < 0)
+			written = 0;
+		virtq_return(q, c, written);
+	}
+	s->next = b->unused;
+	b->unused = s;
+	b->busy--;
+}
+
+static void disk_ring_doorbell(struct virtio_blk *b)
+{
+	(void)eventfd_write(b->doorbell, 1);
+}
+
+/* Under the lock. Return: true: there may be more. */
+static bool chains_take(struct virtio_blk *b);
+
+/* The worker's. A slot that is free again may be what a chain waits for. */
+static void slot_run(struct worker_job *j)
+{
+	struct blk_slot *s = container_of(j, struct blk_slot, job);
+	struct virtio_blk *b = s->blk;
+
+	blk_io(b->fd, &b->disk, &s->request);
+	lock_take(b->device.lock);
+	slot_answer(s);
+	virtio_returned(&b->device, 0);
+	if (b->has_thread)
+		disk_ring_doorbell(b);
+	else
+		(void)chains_take(b);
+	lock_drop(b->device.lock);
+}
+
+/* The thread's. Return: whether the ring does it. */
+static bool slot_submit(struct blk_slot *s)
+{
+	static const uint8_t ops[] = {
+		[BLK_READ] = IORING_OP_READV,
+		[BLK_WRITE] = IORING_OP_WRITEV,
+		[BLK_FLUSH] = IORING_OP_FSYNC,
+	};
+	const struct blk_request *r = &s->request;
+	struct virtio_blk *b = s->blk;
+
+	if (r->op == BLK_NOTHING || r->op > BLK_FLUSH || !blk_io_is_aligned(&b->disk, r))
+		return false;
+	struct io_uring_sqe *e =
+		blk_ring_next(&b->ring, ops[r->op], RING_DISK, (uint64_t)(uintptr_t)s);
+	if (r->op == BLK_FLUSH) {
+		e->fsync_flags = IORING_FSYNC_DATASYNC;
+		return true;
+	}
+	e->addr = (uint64_t)(uintptr_t)r->iov;
+	e->len = r->iov_count;
+	e->off = r->off;
+	e->rw_flags = r->op == BLK_WRITE && r->durable ? RWF_DSYNC : 0;
+	return true;
+}
+
+static bool chains_take(struct virtio_blk *b)
+{
+	struct blk_slot *s;
+	bool answered = false;
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		s = slot_take(b);
+		if (!s)
+			break;
+		if (b->has_thread && s->request.op == BLK_NOTHING) {
+			slot_answer(s);
+			answered = true;
+		} else if (!b->has_thread || !slot_submit(s)) {
+			worker_add(&b->worker, &s->job);
+		}
+	}
+	if (answered)
+		virtio_returned(&b->device, 0);
+	return s != NULL;
+}
+
+/* Under the lock. What the kernel did not do, or in part, the worker does again, and judges. */
+static void slot_complete(struct blk_slot *s, int32_t result)
+{
+	const bool is_flush = s->request.op == BLK_FLUSH;
+
+	if (is_flush ? result < 0 : result < 0 || (uint64_t)result != s->request.len) {
+		worker_add(&s->blk->worker, &s->job);
+		return;
+	}
+	s->request.status = VIRTIO_BLK_S_OK;
+	slot_answer(s);
+}
+
+static void doorbell_await(struct virtio_blk *b)
+{
+	struct io_uring_sqe *e = blk_ring_next(&b->ring, IORING_OP_READ, RING_DOORBELL, 0);
+
+	e->addr = (uint64_t)(uintptr_t)&b->rings;
+	e->len = sizeof(b->rings);
+}
+
+static void completions_take(struct virtio_blk *b)
+{
+	uint64_t user;
+	int32_t result;
+
+	lock_take(b->device.lock);
+	while (blk_ring_reap(&b->ring, &user, &result)) {
+		if (user)
+			slot_complete((struct blk_slot *)(uintptr_t)user, result);
+		else
+			doorbell_await(b);
+	}
+	virtio_returned(&b->device, 0);
+	lock_drop(b->device.lock);
+}
+
+/* Return: false: the disk ends, and nothing is on its way. */
+static bool disk_goes_on(struct virtio_blk *b)
+{
+	bool more;
+
+	do {
+		lock_take(b->device.lock);
+		more = chains_take(b);
+		const bool ends = b->ending && !b->busy;
+		lock_drop(b->device.lock);
+		if (ends)
+			return false;
+	} while (more);
+	return true;
+}
+
+static void *blk_thread(void *arg)
+{
+	struct virtio_blk *b = arg;
+
+	doorbell_await(b);
+	while (disk_goes_on(b)) {
+		/* The kernel is short of memory, or an earlier overflow is to be reaped first. */
+		int r = blk_ring_wait(&b->ring);
+		if (r == -EAGAIN)
+			(void)usleep(1000);
+		completions_take(b);
+	}
+	return NULL;
+}
+
+/* Context: under the lock. */
+static void blk_rang(struct virtio_device *d, unsigned n)
+{
+	struct virtio_blk *b = blk_of(d);
+
+	if (b->has_thread)
+		disk_ring_doorbell(b);
+	else
+		(void)chains_take(b);
+}
+
+WALL_CALL(main, fcntl, F_SETFL, F_DUPFD_CLOEXEC);
+
+/* A read of a descriptor that does not block would end at once, and not wait in the ring. */
+static bool blk_watches(struct virtio_device *d, unsigned n, int eventfd)
+{
+	struct virtio_blk *b = blk_of(d);
+
+	if (!b->ring.map || fcntl(eventfd, F_SETFL, 0) < 0)
+		return false;
+	b->doorbell = fcntl(eventfd, F_DUPFD_CLOEXEC, 0);
+	return b->doorbell >= 0;
+}
+
+static void blk_config_read(struct virtio_device *d, uint32_t off, void *to, uint32_t len)
+{
+	memcpy(to, (const char *)&blk_of(d)->config + off, len);
+}
+
+static bool blk_is_drained(struct virtio_device *d)
+{
+	return !blk_of(d)->busy;
+}
+
+static void thread_end(struct virtio_blk *b)
+{
+	if (!b->has_thread)
+		return;
+	lock_take(b->device.lock);
+	b->ending = true;
+	lock_drop(b->device.lock);
+	disk_ring_doorbell(b);
+	(void)pthread_join(b->thread, NULL);
+}
+
+WALL_CALL(main, close);
+
+static void blk_fini(struct virtio_device *d)
+{
+	struct virtio_blk *b = blk_of(d);
+
+	thread_end(b);
+	worker_fini(&b->worker);
+	blk_ring_close(&b->ring);
+	fd_close(&b->doorbell);
+	fd_close(&b->fd);
+	free(b->slots);
+	free(b);
+}
+
+#define FEATURES                                                                                  \
+	(BIT64(VIRTIO_BLK_F_SEG_MAX) | BIT64(VIRTIO_BLK_F_BLK_SIZE) | BIT64(VIRTIO_BLK_F_FLUSH) | \
+		BIT64(VIRTIO_BLK_F_TOPOLOGY))
+#define FEATURES_WRITE (BIT64(VIRTIO_BLK_F_DISCARD) | BIT64(VIRTIO_BLK_F_WRITE_ZEROES))
+
+static const struct virtio_ops blk_ops = {
+	.name = "virtio-blk",
+	.type = VIRTIO_TYPE_BLK,
+	.queue_count = 1,
+	.features = FEATURES,
+	.config_size = sizeof(struct virtio_blk_config),
+	.config_read = blk_config_read,
+	.rang = blk_rang,
+	.watches = blk_watches,
+	.is_drained = blk_is_drained,
+	.fini = blk_fini,
+};
+
+/* Ref: virtio 1.2, 5.2.4. All little-endian. */
+static void config_fill(struct virtio_blk_config *c, const struct blk_spec *s)
+{
+	const uint32_t step = s->logical / BLK_SECTOR;
+
+	c->capacity = htole64(s->size / BLK_SECTOR);
+	c->seg_max = htole32(BLK_SEGMENTS_MAX);
+	c->blk_size = htole32(s->logical);
+	c->physical_block_exp = (uint8_t)__builtin_ctz(s->physical / s->logical);
+	c->min_io_size = htole16((uint16_t)min_u64(s->physical / s->logical, UINT16_MAX));
+	c->num_queues = htole16(1);
+	if (s->readonly)
+		return;
+	c->max_discard_sectors = htole32(BLK_RANGE_SECTORS);
+	c->max_discard_seg = htole32(BLK_RANGES_MAX);
+	c->discard_sector_alignment = htole32((uint32_t)max_u64(s->physical / BLK_SECTOR, step));
+	c->max_write_zeroes_sectors = htole32(BLK_RANGE_SECTORS);
+	c->max_write_zeroes_seg = htole32(BLK_RANGES_MAX);
+	c->write_zeroes_may_unmap = 1;
+}
+
+static int slots_make(struct virtio_blk *b)
+{
+	b->slots = calloc(SLOTS, sizeof(*b->slots));
+	for (unsigned i = 0; b->slots && i < SLOTS; i++) {
+		struct blk_slot *s = &b->slots[i];
+		s->blk = b;
+		s->job.run = slot_run;
+		s->next = b->unused;
+		b->unused = s;
+	}
+	return b->slots ? 0 : -ENOMEM;
+}
+
+/* A ring that cannot be had after all costs speed alone, but its doorbell is then unheard. */
+static int thread_begin(struct virtio_blk *b, struct err *e)
+{
+	const int files[] = {[RING_DISK] = b->fd, [RING_DOORBELL] = b->doorbell};
+
+	if (b->doorbell < 0)
+		return 0;
+	int r = blk_ring_enable(&b->ring, files, COUNT(files));
+	if (r >= 0)
+		r = thread_start(&b->thread, THREAD_DISK, "virtio-blk", blk_thread, b);
+	b->has_thread = r >= 0;
+	return r < 0 ? err_set(e, r, "start the io_uring of a virtio-blk") : 0;
+}
+
+int virtio_blk_add(
+	struct vm *vm, int fd, const struct blk_spec *s, const struct blk_ring *ring, struct err *e)
+{
+	struct virtio_blk *b = calloc(1, sizeof(*b));
+
+	if (!b || slots_make(b) < 0) {
+		free(b);
+		fd_close(&fd);
+		return err_set(e, -ENOMEM, "make a virtio-blk");
+	}
+	b->vm = vm;
+	b->fd = fd;
+	b->doorbell = -1;
+	b->disk = *s;
+	b->ring = *ring;
+	config_fill(&b->config, s);
+	worker_init(&b->worker, "virtio-blk-io");
+	virtio_init(&b->device, &blk_ops, vm->name, &vm->memory);
+	b->device.offered |= s->readonly ? BIT64(VIRTIO_BLK_F_RO) : FEATURES_WRITE;
+	int r = virtio_pci_init(&b->pci, vm, &b->device, CLASS_DISK, e);
+	if (r >= 0)
+		r = thread_begin(b, e);
+	if (r >= 0)
+		r = pci_plug(vm, &b->pci.endpoint.func, "virtio-blk", e);
+	if (r < 0)
+		virtio_pci_fini(&b->pci);
+	return r;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_VIRTIO_BLK_RING_H
+#define VMM_VIRTIO_BLK_RING_H
+
+#include <linux/io_uring.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * An io_uring that can do no more than a disk needs.
+ *
+ * How it works. usher-vmm makes the ring, disabled, before it reads anything of the guest: from
+ * then on the kernel refuses io_uring_setup(). Then the ring gets its files and a list of what is
+ * allowed, and is enabled; the kernel holds the list against every entry, so whoever takes over
+ * usher-vmm reads and writes these files, and nothing else, by it.
+ *
+ * Context: one thread, after blk_ring_enable().
+ */
+#define BLK_RING_ENTRIES 128
+
+struct blk_ring {
+	void *map; /* of both queues; NULL: there is no ring */
+	size_t map_size;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+	unsigned *array; /* of the submission queue */
+	unsigned *sq_tail, *cq_head, *cq_tail;
+	unsigned sq_mask, cq_mask;
+	unsigned tail; /* of ours */
+	unsigned pending; /* entries that the kernel has not seen */
+	int fd;
+};
+
+/* Return: 0; -ENOSYS, -EPERM, -errno: this host has none for us. */
+int blk_ring_open(struct blk_ring *r);
+/* Entries refer to @files by index. Return: 0, -errno. */
+int blk_ring_enable(struct blk_ring *r, const int *files, unsigned count);
+void blk_ring_close(struct blk_ring *r); /* without a ring, too */
+
+/* The next entry, for @file. At most BLK_RING_ENTRIES may be on their way. */
+struct io_uring_sqe *blk_ring_next(struct blk_ring *r, uint8_t op, unsigned file, uint64_t user);
+/* Submits all entries, and waits for a completion. Return: 0, -errno. */
+int blk_ring_wait(struct blk_ring *r);
+/* Return: false: no completion is left. */
+bool blk_ring_reap(struct blk_ring *r, uint64_t *user, int32_t *result);
+
+#endif
