@@ -20,6 +20,7 @@ static const struct {
 	{NULL, "cmdline", {COMPLETE_NOTHING, NULL}},
 	{NULL, "cpus", {COMPLETE_NOTHING, NULL}},
 	{NULL, "device", {COMPLETE_DEVICE, NULL}},
+	{NULL, "disk", {COMPLETE_FILE, NULL}},
 	{NULL, "driver", {COMPLETE_VFIO_DRIVER, NULL}},
 	{NULL, "engine", {COMPLETE_WORD, "usher qemu"}},
 	{NULL, "env", {COMPLETE_VARIABLE, NULL}},

@@ -44,6 +44,7 @@ enum {
 	OPT_CMDLINE,
 	OPT_MEMORY,
 	OPT_CPUS,
+	OPT_DISK,
 	OPT_RNG,
 	OPT_NAME,
 	OPT_ENGINE,
@@ -138,6 +139,8 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_memory(w, text);
 	case OPT_CPUS:
 		return take_cpus(w, text);
+	case OPT_DISK:
+		return virtio_take_disk(&w->loan.spec, w->loan.verb, text);
 	case OPT_RNG:
 		return virtio_take_rng(&w->virtio, w->loan.verb, text);
 	case OPT_ENGINE:
@@ -184,6 +187,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"cmdline", required_argument, NULL, OPT_CMDLINE},
 		{"memory", required_argument, NULL, OPT_MEMORY},
 		{"cpus", required_argument, NULL, OPT_CPUS},
+		{"disk", required_argument, NULL, OPT_DISK},
 		{"rng", required_argument, NULL, OPT_RNG},
 		{"name", required_argument, NULL, OPT_NAME},
 		{"engine", required_argument, NULL, OPT_ENGINE},
@@ -541,6 +545,9 @@ const struct verb verb_run = {
 		"      --memory SIZE      memory of the guest (default: 512M)\n"
 		"      --hugepages        take the memory from the host's pool of huge pages\n"
 		"      --cpus N           processors of the guest (default: 1)\n"
+		"      --disk FILE[,…]    a virtio disk: a raw image or a block device; may be\n"
+		"                         repeated. ro: read-only; serial=TEXT; direct=on|off:\n"
+		"                         by-pass the page cache (default: if FILE can)\n"
 		"      --rng on|off       a virtio entropy device, which the guest's kernel draws\n"
 		"                         random numbers from (default: off)\n"
 		"      --name NAME        name of the guest (default: guest)\n"

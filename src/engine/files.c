@@ -57,6 +57,23 @@ int files_open(const struct guest_spec *s, struct guest_files *ret, struct err *
 		ret->roms[i] = spec_open_file("--device: rom", s->devices[i].rom, e);
 		r = ret->roms[i] < 0 ? ret->roms[i] : 0;
 	}
+	for (size_t i = 0; r == 0 && i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_BLK)
+			r = disk_open(&s->virtio[i].disk, &ret->disks[i], e);
+	return r;
+}
+
+int files_check_disks(const struct guest_spec *s, struct err *e)
+{
+	struct disk d = DISK_NONE;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->virtio_count; i++) {
+		if (s->virtio[i].type != GUEST_VIRTIO_BLK)
+			continue;
+		r = disk_open(&s->virtio[i].disk, &d, e);
+		disk_close(&d);
+	}
 	return r;
 }
 
@@ -94,5 +111,7 @@ void files_close(struct guest_files *f)
 	fd_close(&f->initrd);
 	for (size_t i = 0; i < COUNT(f->roms); i++)
 		fd_close(&f->roms[i]);
+	for (size_t i = 0; i < COUNT(f->disks); i++)
+		disk_close(&f->disks[i]);
 	fd_close(&f->stats);
 }

@@ -17,13 +17,15 @@ struct guest_files {
 	int initrd; /* -1: none */
 	uint64_t initrd_size; /* [bytes] */
 	int roms[SPEC_DEVICES_MAX]; /* -1: none */
+	struct disk disks[SPEC_VIRTIO_MAX]; /* of the virtio device of that number */
 	int stats; /* for writing; -1: none, or not yet open */
 };
 
-#define FILES_NONE                                           \
-	((struct guest_files){.kernel.fd = -1,               \
-		.initrd = -1,                                \
-		.roms = {[0 ... SPEC_DEVICES_MAX - 1] = -1}, \
+#define FILES_NONE                                                   \
+	((struct guest_files){.kernel.fd = -1,                       \
+		.initrd = -1,                                        \
+		.roms = {[0 ... SPEC_DEVICES_MAX - 1] = -1},         \
+		.disks = {[0 ... SPEC_VIRTIO_MAX - 1] = {.fd = -1}}, \
 		.stats = -1})
 
 /*
@@ -31,6 +33,9 @@ struct guest_files {
  * Return: 0; -EINVAL what the user gave cannot be used; -ENOMEM, -ELIBACC, -errno.
  */
 int files_open(const struct guest_spec *s, struct guest_files *ret, struct err *e);
+
+/* Whether all disks of @s can be opened: for a program that opens them itself. Return: likewise. */
+int files_check_disks(const struct guest_spec *s, struct err *e);
 
 /* Opens the file for statistics, which empties it. Return: 0, -EINVAL. */
 int files_open_output(const struct guest_spec *s, struct guest_files *ret, struct err *e);

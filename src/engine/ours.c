@@ -236,11 +236,35 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	return r < 0 ? r : describe_figures(s, run, m, fds, e);
 }
 
-static void describe_virtio(const struct guest_spec *s, struct wire_machine *m)
+static void describe_disk(const struct guest_disk *d, struct disk *open_disk,
+	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds)
 {
-	for (size_t i = 0; i < s->virtio_count; i++)
-		m->virtio[m->virtio_count++] =
-			(struct wire_virtio){.type = s->virtio[i].type, .fd = WIRE_FD_NONE};
+	w->disk = (struct wire_disk){.size = open_disk->size,
+		.logical = open_disk->logical,
+		.physical = open_disk->physical,
+		.flags = (d->readonly ? WIRE_DISK_READONLY : 0U) |
+			 (open_disk->direct ? WIRE_DISK_DIRECT : 0U)};
+	memcpy(w->disk.serial, d->serial, sizeof(w->disk.serial));
+	w->fd = give_fd(run, fds, TAKE_FD(open_disk->fd));
+}
+
+static int describe_virtio(const struct guest_spec *s, struct engine_run *run,
+	struct wire_machine *m, struct wire_fds *fds, struct err *e)
+{
+	struct disk own = DISK_NONE;
+
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		struct wire_virtio *w = &m->virtio[m->virtio_count++];
+		struct disk *d = s->files ? &s->files->disks[i] : &own;
+		*w = (struct wire_virtio){.type = s->virtio[i].type, .fd = WIRE_FD_NONE};
+		if (s->virtio[i].type != GUEST_VIRTIO_BLK)
+			continue;
+		int r = d->fd < 0 ? disk_open(&s->virtio[i].disk, d, e) : 0;
+		if (r < 0)
+			return r;
+		describe_disk(&s->virtio[i].disk, d, run, w, fds);
+	}
+	return 0;
 }
 
 static int describe_devices(const struct guest_spec *s, struct engine_run *run,
@@ -282,7 +306,9 @@ static int send_description(const struct guest_spec *s, struct engine_run *run, 
 	int r = describe_guest(s, run, &m, &fds, e);
 	if (r < 0)
 		return r;
-	describe_virtio(s, &m);
+	r = describe_virtio(s, run, &m, &fds, e);
+	if (r < 0)
+		return r;
 	r = describe_devices(s, run, &m, &fds, e);
 	if (r < 0)
 		return r;

@@ -5,6 +5,7 @@
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/environment.h"
+#include "engine/files.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -113,11 +114,27 @@ static void add_device(const struct guest_device *d, size_t i, struct program *p
 		rom, d->rom);
 }
 
+/* QEMU finds out itself whether it is a file or a block device, and locks it. */
+static void add_disk(const struct guest_disk *d, size_t i, struct program *p)
+{
+	program_word(p, "-drive");
+	program_arg(p,
+		"if=none,id=usher-disk%zu,format=raw,discard=unmap,readonly=%s,cache.direct=%s,"
+		"file=%s",
+		i, d->readonly ? "on" : "off", d->direct == DISK_DIRECT_ON ? "on" : "off", d->path);
+	program_word(p, "-device");
+	program_arg(p, "virtio-blk-pci,id=usher-virtio%zu,drive=usher-disk%zu%s%s", i, i,
+		d->serial[0] ? ",serial=" : "", d->serial);
+}
+
 static void add_virtio(const struct guest_virtio *v, size_t i, struct program *p)
 {
-	program_word(p, "-device");
 	switch (v->type) {
+	case GUEST_VIRTIO_BLK:
+		add_disk(&v->disk, i, p);
+		break;
 	case GUEST_VIRTIO_RNG:
+		program_word(p, "-device");
 		program_arg(p, "virtio-rng-pci,id=usher-virtio%zu", i);
 		break;
 	}
@@ -175,7 +192,8 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 		err_say(e, -EINVAL, "nothing to run: no --kernel and no QEMU arguments after '--'");
 		return -EINVAL;
 	}
-	return check_program(s, e);
+	int r = files_check_disks(s, e);
+	return r < 0 ? r : check_program(s, e);
 }
 
 /* Its working folder stays ours: QEMU's words are paths. */

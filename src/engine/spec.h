@@ -2,6 +2,7 @@
 #ifndef ENGINE_SPEC_H
 #define ENGINE_SPEC_H
 
+#include "engine/disk.h"
 #include "pci/address.h"
 
 #include <stdbool.h>
@@ -34,10 +35,11 @@ struct guest_device {
 };
 
 /* Virtio devices. Ref: linux/virtio_ids.h */
-enum guest_virtio_type { GUEST_VIRTIO_RNG = 4 };
+enum guest_virtio_type { GUEST_VIRTIO_BLK = 2, GUEST_VIRTIO_RNG = 4 };
 
 struct guest_virtio {
 	enum guest_virtio_type type;
+	struct guest_disk disk; /* of GUEST_VIRTIO_BLK */
 };
 
 struct guest_spec {
@@ -80,7 +82,7 @@ struct guest_spec {
  */
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
 
-/* Return: static, as 'rng'. */
+/* Return: static, as "rng". */
 const char *spec_virtio_name(enum guest_virtio_type type);
 
 /* Appended to @s. Return: 0, -E2BIG. */

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/disk.h"
+
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "engine/disk_claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SECTOR 512 /* virtio counts in these, whatever the disk has. Ref: virtio 1.2, 5.2 */
+#define PAGE 4096 /* enough for the memory alignment of each disk */
+
+static int serial_parse(const char *text, struct guest_disk *d, struct err *e)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return err_say(e, -EINVAL, "--disk: serial=: only printable ASCII");
+	if (!len || len > DISK_SERIAL_MAX)
+		return err_say(e, -EINVAL, "--disk: serial=%.40s: 1 to %d characters", text,
+			DISK_SERIAL_MAX);
+	(void)snprintf(d->serial, sizeof(d->serial), "%s", text);
+	return 0;
+}
+
+static int key_parse(const char *key, struct guest_disk *d, struct err *e)
+{
+	if (strcmp(key, "ro") == 0) {
+		d->readonly = true;
+		return 0;
+	}
+	if (strncmp(key, "serial=", 7) == 0)
+		return serial_parse(key + 7, d, e);
+	if (strcmp(key, "direct=on") == 0 || strcmp(key, "direct=off") == 0) {
+		d->direct = key[8] == 'n' ? DISK_DIRECT_ON : DISK_DIRECT_OFF;
+		return 0;
+	}
+	err_say(e, -EINVAL, "--disk: unknown key '%s'", key);
+	err_hint(e, "keys: ro, serial=TEXT, direct=on or direct=off; a path cannot have a comma");
+	return -EINVAL;
+}
+
+int disk_parse(const char *text, struct guest_disk *ret, struct err *e)
+{
+	struct guest_disk d = {0};
+	char copy[DISK_PATH_MAX + 128];
+	char *rest = copy;
+
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", text) >= sizeof(copy))
+		return err_say(e, -EINVAL, "--disk: '%.40s…' is too long", text);
+	const char *path = strsep(&rest, ",");
+	if (!path[0] || strlen(path) >= sizeof(d.path))
+		return err_say(e, -EINVAL, "--disk: '%.40s' is not a file's path", path);
+	(void)snprintf(d.path, sizeof(d.path), "%s", path);
+	while (rest) {
+		int r = key_parse(strsep(&rest, ","), &d, e);
+		if (r < 0)
+			return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+/* Images with a head of their own, which a guest would read, and overwrite, as its disk. */
+static int format_check(const struct guest_disk *d, int fd, struct err *e)
+{
+	static const struct {
+		const char *magic, *name;
+	} formats[] = {
+		{"QFI\xfb", "qcow2"}, {"KDMV", "VMDK"}, {"vhdxfile", "VHDX"}, {"conectix", "VHD"}};
+	char head[8] = {0};
+
+	if (pread(fd, head, sizeof(head), 0) < 0)
+		return err_set(e, -errno, "--disk: read '%s'", d->path);
+	for (size_t i = 0; i < COUNT(formats); i++) {
+		if (memcmp(head, formats[i].magic, strlen(formats[i].magic)) != 0)
+			continue;
+		err_say(e, -EINVAL, "--disk: '%s' is a %s image, not a raw one", d->path,
+			formats[i].name);
+		err_hint(e, "qemu-img convert -O raw makes a raw one of it");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int size_check(const struct guest_disk *d, struct disk *k, struct err *e)
+{
+	if (!k->size)
+		return err_say(e, -EINVAL, "--disk: '%s' is empty", d->path);
+	if (k->size % SECTOR == 0)
+		return 0;
+	err_say(e, -EINVAL, "--disk: '%s' has %" PRIu64 " bytes, and a disk has a multiple of %d",
+		d->path, k->size, SECTOR);
+	err_hint(e, "a raw image that was cut off or is none; 'truncate --size=%%%d' rounds it up",
+		SECTOR);
+	return -EINVAL;
+}
+
+/* What a driver makes up, as of a card reader, need not be a power of two. */
+static uint32_t physical_size(const struct disk *k, unsigned told)
+{
+	return is_pow2(told) && told >= k->logical ? told : k->logical;
+}
+
+/* Of a block device. Return: 0, -errno. */
+static int block_measure(struct disk *k)
+{
+	int logical = 0;
+	unsigned physical = 0;
+
+	if (ioctl(k->fd, BLKGETSIZE64, &k->size) < 0 || ioctl(k->fd, BLKSSZGET, &logical) < 0 ||
+		ioctl(k->fd, BLKPBSZGET, &physical) < 0)
+		return -errno;
+	k->logical = (uint32_t)logical;
+	k->physical = physical_size(k, physical);
+	k->size -= k->size % k->logical;
+	return 0;
+}
+
+/* What the file system takes at once by direct I/O is not told before Linux 6.1: it is tried. */
+static bool image_reads(int fd, void *page, size_t size)
+{
+	return pread(fd, page, size, 0) >= 0;
+}
+
+static int image_measure(struct disk *k, const struct stat *st)
+{
+	void *page = NULL;
+
+	k->size = (uint64_t)st->st_size;
+	k->logical = SECTOR;
+	k->physical = PAGE;
+	if (!k->direct)
+		return 0;
+	if (posix_memalign(&page, PAGE, PAGE))
+		return -ENOMEM;
+	if (!image_reads(k->fd, page, SECTOR))
+		k->logical = image_reads(k->fd, page, PAGE) ? PAGE : 0;
+	free(page);
+	return k->logical && k->size % k->logical == 0 ? 0 : -EINVAL;
+}
+
+static int file_reopen(int path_fd, int flags)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Opens it one way, and learns its sizes. Return: 0, -errno. */
+static int disk_try(int path_fd, const struct stat *st, int flags, struct disk *ret)
+{
+	struct disk k = {.direct = flags & O_DIRECT};
+
+	k.fd = file_reopen(path_fd, flags);
+	if (k.fd < 0)
+		return k.fd;
+	int r = S_ISBLK(st->st_mode) ? block_measure(&k) : image_measure(&k, st);
+	if (r < 0)
+		fd_close(&k.fd);
+	else
+		*ret = k;
+	return r;
+}
+
+static int open_refuse(const struct guest_disk *d, const struct stat *st, int r, struct err *e)
+{
+	if (r == -EBUSY && S_ISBLK(st->st_mode))
+		return disk_claim_refuse(d->path, st->st_rdev, e);
+	if (r == -EINVAL && d->direct == DISK_DIRECT_ON) {
+		err_say(e, r, "--disk: '%s' does not take direct I/O", d->path);
+		err_hint(e, "leave direct=on out: the host's page cache serves it");
+		return r;
+	}
+	err_set(e, r, "--disk: open '%s'", d->path);
+	if (!d->readonly && (r == -EROFS || r == -EACCES || r == -EPERM))
+		err_hint(e, "the guest can read it: --disk %s,ro", d->path);
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE ? r : -EINVAL;
+}
+
+static int disk_open_found(int path_fd, const struct guest_disk *d, const struct stat *st,
+	struct disk *ret, struct err *e)
+{
+	const int flags = (d->readonly ? O_RDONLY : O_RDWR) | (S_ISBLK(st->st_mode) ? O_EXCL : 0);
+	int r = -EINVAL;
+
+	if (d->direct != DISK_DIRECT_OFF)
+		r = disk_try(path_fd, st, flags | O_DIRECT, ret);
+	if (r == -EINVAL && d->direct != DISK_DIRECT_ON)
+		r = disk_try(path_fd, st, flags, ret);
+	return r < 0 ? open_refuse(d, st, r, e) : 0;
+}
+
+/* By a descriptor of its own: direct I/O could not read eight bytes. */
+static int content_check(int path_fd, const struct guest_disk *d, struct err *e)
+{
+	cleanup_fd int fd = file_reopen(path_fd, O_RDONLY);
+
+	return fd < 0 ? err_set(e, fd, "--disk: open '%s'", d->path) : format_check(d, fd, e);
+}
+
+/* What is open now: is it a disk, and nobody else's? */
+static int disk_accept(
+	const struct guest_disk *d, struct disk *k, int path_fd, bool is_image, struct err *e)
+{
+	int r = size_check(d, k, e);
+	if (r < 0)
+		return r;
+	r = content_check(path_fd, d, e);
+	return r < 0 || !is_image ? r : disk_claim_lock(k->fd, d->path, d->readonly, e);
+}
+
+int disk_open(const struct guest_disk *d, struct disk *ret, struct err *e)
+{
+	struct disk k = DISK_NONE;
+	struct stat st;
+	cleanup_fd int path_fd = open(d->path, O_PATH | O_CLOEXEC);
+
+	if (path_fd < 0 || fstat(path_fd, &st) < 0) {
+		(void)err_set(e, -errno, "--disk: open '%s'", d->path);
+		return -EINVAL;
+	}
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_say(e, -EINVAL,
+			"--disk: '%s' is neither a regular file nor a block device", d->path);
+	int r = disk_claim_check(d->path, &st, e);
+	if (r < 0)
+		return r;
+	r = disk_open_found(path_fd, d, &st, &k, e);
+	if (r < 0)
+		return r;
+	r = disk_accept(d, &k, path_fd, S_ISREG(st.st_mode), e);
+	if (r < 0)
+		disk_close(&k);
+	else
+		*ret = k;
+	return r;
+}
+
+void disk_close(struct disk *d)
+{
+	fd_close(&d->fd);
+}

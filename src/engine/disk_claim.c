@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/disk_claim.h"
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "hold/hold.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/*
+ * QEMU locks one byte for each permission that a user of an image has, and one for each that it
+ * denies to others. A lock here is a shared one, so that several users may have the same
+ * permission; whoever wants one asks first whether anybody denies it.
+ */
+#define HAS_AT 100 /* + permission */
+#define DENIES_AT 200 /* + permission */
+
+enum permission { PERMISSION_READ = 0, PERMISSION_WRITE = 1, PERMISSION_RESIZE = 3 };
+
+static int byte_lock(int fd, off_t at)
+{
+	struct flock l = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
+
+	return fcntl(fd, F_OFD_SETLK, &l) < 0 ? -errno : 0;
+}
+
+/* Whether another open file has a lock on that byte. A shared lock is met by an exclusive one. */
+static bool byte_is_locked(int fd, off_t at)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
+
+	return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+
+/* File systems without locks have none to respect. */
+static bool is_lockless(int r)
+{
+	return r == -ENOLCK || r == -EOPNOTSUPP || r == -ENOSYS || r == -EINVAL;
+}
+
+int disk_claim_lock(int fd, const char *path, bool readonly, struct err *e)
+{
+	const off_t mine[] = {HAS_AT + PERMISSION_READ, DENIES_AT + PERMISSION_WRITE,
+		DENIES_AT + PERMISSION_RESIZE, HAS_AT + PERMISSION_WRITE};
+	const off_t against[] = {DENIES_AT + PERMISSION_READ, HAS_AT + PERMISSION_WRITE,
+		HAS_AT + PERMISSION_RESIZE, DENIES_AT + PERMISSION_WRITE};
+	const size_t count = readonly ? COUNT(mine) - 1 : COUNT(mine);
+	bool taken = false;
+
+	/* First lock, then look: of two that start at once, at least one sees the other. */
+	for (size_t i = 0; i < count; i++) {
+		int r = byte_lock(fd, mine[i]);
+		if (r < 0 && is_lockless(r))
+			return 0;
+		taken |= r < 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		taken |= byte_is_locked(fd, against[i]);
+	if (!taken)
+		return 0;
+	err_say(e, -EINVAL, "--disk: another guest uses '%s'%s", path,
+		readonly ? ", and may write to it" : "");
+	err_hint(e, readonly ? "guests can share an image that all of them only read"
+			     : "give this guest a copy; guests can share an image with ,ro");
+	return -EINVAL;
+}
+
+/* The kernel's name of a block device: "sda1". Return: 0, -errno. */
+static int block_name(struct host *h, dev_t number, char *buf, size_t size)
+{
+	char path[FILE_PATH_MAX];
+
+	int r = file_path(path, sizeof(path), "/sys/dev/block/%u:%u", major(number), minor(number));
+	return r < 0 ? r : host_link_name(h, path, buf, size);
+}
+
+static int held_refuse(const char *path, const struct hold *o, struct err *e)
+{
+	char fix[HOLD_FIX_MAX];
+
+	err_say(e, -EINVAL, "--disk: the host uses '%s': %s: %s", path, o->object, o->text);
+	if (hold_fix(o, fix, sizeof(fix))[0])
+		err_hint(e, "%s", fix);
+	return -EINVAL;
+}
+
+static int block_check(struct host *h, const char *path, dev_t number, struct err *e)
+{
+	char name[64];
+	struct holds holds;
+
+	int r = block_name(h, number, name, sizeof(name));
+	if (r < 0)
+		return err_set(e, r, "--disk: find '%s' in /sys/dev/block", path);
+	r = hold_find_disk(h, name, &holds, e);
+	if (r < 0)
+		return r;
+	if (holds.count)
+		r = held_refuse(path, &holds.list[0], e);
+	holds_fini(&holds);
+	return r;
+}
+
+/* An image is held by a loop device over it, which takes no lock. */
+struct loop_search {
+	struct host *host;
+	const struct stat *image;
+	char found[64];
+};
+
+static int loop_compare(void *arg, const char *name)
+{
+	struct loop_search *s = arg;
+	char path[FILE_PATH_MAX], file[FILE_PATH_MAX];
+	struct stat st;
+
+	if (strncmp(name, "loop", 4) != 0 ||
+		file_path(path, sizeof(path), "/sys/class/block/%s/loop/backing_file", name) < 0 ||
+		host_read_text(s->host, path, file, sizeof(file)) < 0 || stat(file, &st) < 0)
+		return 0;
+	if (st.st_dev == s->image->st_dev && st.st_ino == s->image->st_ino)
+		(void)snprintf(s->found, sizeof(s->found), "%s", name);
+	return 0;
+}
+
+static int image_check(struct host *h, const char *path, const struct stat *st, struct err *e)
+{
+	struct loop_search s = {.host = h, .image = st};
+
+	(void)h->ops->list(h, "/sys/class/block", loop_compare, &s);
+	if (!s.found[0])
+		return 0;
+	err_say(e, -EINVAL, "--disk: the host uses '%s': it is below %s", path, s.found);
+	err_hint(e, "losetup -d /dev/%s, when nothing of it is mounted", s.found);
+	return -EINVAL;
+}
+
+int disk_claim_check(const char *path, const struct stat *st, struct err *e)
+{
+	struct host *h = host_live();
+
+	if (!h)
+		return err_set(e, -ENOMEM, "--disk: read the host");
+	int r = S_ISBLK(st->st_mode) ? block_check(h, path, st->st_rdev, e)
+				     : image_check(h, path, st, e);
+	host_close(h);
+	return r;
+}
+
+int disk_claim_refuse(const char *path, dev_t number, struct err *e)
+{
+	int r = -EINVAL;
+
+	(void)number;
+	err_say(e, r, "--disk: '%s' is in use: the kernel grants no exclusive use of it", path);
+	err_hint(
+		e, "a file system, a volume, a pool or another guest has it, or a partition of it");
+	return r;
+}

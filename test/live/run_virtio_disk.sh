@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: minimal
+# guest: small
+# A guest has three virtio disks: an image, an image that it may only read, and a block device of the
+# host. It reads, writes, flushes, discards and zeroes. Meanwhile nobody else gets the disks, and a
+# disk that the host uses is refused.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+block=$(block_of "$(nvme_address)")
+dd if=/dev/urandom of="$work/image" bs=1M count=16 2>/dev/null
+cp "$work/image" "$work/expected"
+dd if=/dev/urandom of="$work/readonly" bs=512 count=4097 2>/dev/null
+truncate -s 12k "$work/twelve"
+
+guest_script <<'END'
+for disk in vda vdb vdc; do wait_for /dev/$disk; done
+for disk in vda vdb; do
+	echo "guest: $disk $(cat /sys/block/$disk/size) sectors $(sha256sum </dev/$disk)"
+done
+echo "guest: vdc $(dd if=/dev/vdc bs=64k count=128 iflag=direct 2>/dev/null | sha256sum)"
+echo "guest: serial $(cat /sys/block/vda/serial), read-only $(cat /sys/block/vdb/ro)"
+echo "guest: cache $(cat /sys/block/vda/queue/write_cache)"
+! dd if=/dev/zero of=/dev/vdb bs=512 count=1 oflag=direct 2>/dev/null && echo 'guest: vdb is not written'
+# Whole pages by the cache, one sector by direct I/O, and then what is no multiple of a page.
+dd if=/dev/vdc of=/dev/vda bs=64k count=32 seek=16 conv=fsync 2>/dev/null && echo 'guest: written'
+dd if=/dev/vdc of=/dev/vda bs=512 count=3 seek=5 oflag=direct 2>/dev/null && echo 'guest: sectors written'
+blkdiscard -o 8388608 -l 1048576 /dev/vda && echo 'guest: discarded'
+blkdiscard -z -o 10485760 -l 1048576 /dev/vda 2>/dev/null || dd if=/dev/zero of=/dev/vda bs=1M seek=10 count=1 conv=fsync 2>/dev/null
+sync
+echo 3 >/proc/sys/vm/drop_caches
+echo "guest: now $(sha256sum </dev/vda)"
+echo 'guest: ready'
+read word
+reboot -f
+END
+open_guest --name disks --disk "$work/image,serial=a serial number" --disk "$work/readonly,ro" --disk "/dev/$block"
+wait_for_guest '^guest: ready'
+
+dd if="/dev/$block" of="$work/expected" bs=64k count=32 seek=16 conv=notrunc 2>/dev/null
+dd if="/dev/$block" of="$work/expected" bs=512 count=3 seek=5 conv=notrunc 2>/dev/null
+for m in 8 10; do dd if=/dev/zero of="$work/expected" bs=1M count=1 seek=$m conv=notrunc 2>/dev/null; done
+expect_guest "^guest: vda 32768 sectors"
+expect_guest "^guest: vdb 4097 sectors $(sha256sum <"$work/readonly")"
+expect_guest "^guest: vdc $(disk_checksum "$block")"
+expect_guest '^guest: serial a serial number, read-only 1'
+expect_guest '^guest: cache write back'
+for what in 'vdb is not written' written 'sectors written' discarded; do expect_guest "^guest: $what"; done
+expect_guest "^guest: now $(sha256sum <"$work/expected")"
+cmp "$work/image" "$work/expected" || fail 'the image is not what the guest wrote'
+
+# Others do not get them.
+second() { usher run --plan --kernel "$kernel" --disk "$1"; }
+expect_status 2 second "$work/image"
+expect_text "another guest uses '$work/image'"
+expect_status 2 second "$work/image,ro"
+expect_text "another guest uses '$work/image', and may write to it"
+expect_ok second "$work/readonly,ro"
+expect_status 2 second "$work/readonly"
+expect_status 2 second "/dev/$block"
+expect_text "the host uses '/dev/$block'"
+expect_status 2 second "$work/nothing"
+expect_status 2 second "$work"
+expect_text 'neither a regular file nor a block device'
+expect_status 2 usher run --plan --kernel "$kernel" --disk "$work/twelve" --disk "$work/twelve"
+truncate -s 1000 "$work/odd"
+expect_status 2 second "$work/odd"
+expect_text "has 1000 bytes, and a disk has a multiple of 512"
+
+# After a reboot the guest has them again.
+echo on >&8
+again() { [ "$(grep -c '^guest: ready' "$console")" = 2 ] || grep -q '^usher ended' "$console"; }
+wait_until 240 again
+[ "$(grep -c "^guest: now $(sha256sum <"$work/expected")" "$console")" = 2 ] ||
+	{ cat "$console"; fail 'the disks are not the same after a reboot'; }
+kill -TERM "$(vmm_pid)"
+wait_for_guest '^usher ended'
+
+# What the host uses is not given away: an image below a loop device, and that, when it is mounted.
+modprobe -q loop
+truncate -s 8M "$work/twelve"
+mkfs.ext4 -q "$work/twelve"
+loop=$(losetup -f --show "$work/twelve") || fail 'no loop device'
+at_exit "umount $work/mnt 2>/dev/null; losetup -d $loop 2>/dev/null"
+expect_status 2 second "$work/twelve"
+expect_text "it is below ${loop#/dev/}"
+expect_ok second "$loop"
+mkdir "$work/mnt"
+mount "$loop" "$work/mnt" || fail 'no mount'
+expect_status 2 second "$loop"
+expect_text "the host uses '$loop': ${loop#/dev/}: mounted at $work/mnt"
+umount "$work/mnt"
+losetup -d "$loop"
+loop_is_gone() { [ ! -e "/sys/block/${loop#/dev/}/loop" ]; }
+wait_until 60 loop_is_gone
+expect_ok second "$work/twelve"
