@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "cli/detach.h"
+#include "cli/fitting.h"
 #include "cli/loan.h"
 #include "cli/option.h"
 #include "cli/report.h"
@@ -306,48 +307,6 @@ static void print_guest(const struct run_words *w)
 	virtio_print(s);
 }
 
-static void put_layout(struct json *doc, const struct fit_layout *l)
-{
-	if (!l) {
-		json_put_null(doc, "layout");
-		return;
-	}
-	struct json *to = json_put_map(doc, "layout");
-	struct json *list = json_put_list(to, "memory");
-
-	json_put_number(to, "address_bits", l->layout.bits);
-	for (size_t i = 0; i < l->layout.count; i++) {
-		struct json *one = json_push_map(list);
-		json_put_hex(one, "address", l->layout.ram[i].base);
-		json_put_number(one, "size", l->layout.ram[i].size);
-	}
-	json_put_number(to, "bars_low", l->mem32);
-	json_put_number(to, "bars_low_room", LAYOUT_MEM32_SIZE);
-	json_put_number(to, "bars_high", l->mem64);
-	json_put_number(to, "bars_high_room", l->layout.mem64.size);
-}
-
-static void put_checked(struct json *doc, const struct fit_name *names)
-{
-	static const char *const keys[] = {
-		[FIT_WHOLE] = "checked", [FIT_PARTLY] = "partly_checked", [FIT_NOT] = "unchecked"};
-
-	for (enum fit_depth depth = FIT_WHOLE; depth <= FIT_NOT; depth++) {
-		struct json *list = json_put_list(doc, keys[depth]);
-		for (const struct fit_name *n = names; n->name; n++) {
-			if (n->depth != depth)
-				continue;
-			if (depth == FIT_WHOLE) {
-				json_push_text(list, n->name);
-				continue;
-			}
-			struct json *one = json_push_map(list);
-			json_put_text(one, "name", n->name);
-			json_put_text(one, "reason", n->reason);
-		}
-	}
-}
-
 static int print_json(const struct run_words *w, const struct bind_plan *p,
 	const struct fit_layout *layout, struct err *e)
 {
@@ -367,38 +326,12 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_text(guest, "cmdline", s->cmdline);
 	virtio_put(guest, s);
 	plan_json(doc, p);
-	put_layout(doc, layout);
-	put_checked(doc, fit_names(w->engine));
+	fitting_put_layout(doc, layout);
+	fitting_put_checked(doc, fit_names(w->engine));
 	json_put_flag(doc, "possible", p->refusals == 0);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;
-}
-
-/* What was asked, so that silence is an answer, and what was not. */
-static void print_checked(const struct fit_name *names)
-{
-	(void)printf("checked:");
-	for (const struct fit_name *n = names; n->name; n++)
-		if (n->depth == FIT_WHOLE)
-			(void)printf(" %s", n->name);
-	(void)printf("\n");
-	for (const struct fit_name *n = names; n->name; n++)
-		if (n->depth != FIT_WHOLE)
-			(void)printf("%s checked: %s (%s)\n",
-				n->depth == FIT_PARTLY ? "partly" : "not", n->name, n->reason);
-}
-
-static void print_layout(const struct fit_layout *l)
-{
-	(void)printf("addresses: %u bits; memory at", l->layout.bits);
-	for (size_t i = 0; i < l->layout.count; i++)
-		(void)printf(" 0x%" PRIx64 "-0x%" PRIx64, l->layout.ram[i].base,
-			(l->layout.ram[i].base + l->layout.ram[i].size - 1));
-	(void)printf("\nbars: %" PRIu64 " of %" PRIu64 " MiB below 4 GiB, %" PRIu64 " of %" PRIu64
-		     " MiB above memory\n",
-		(l->mem32 / MIB(1)), (LAYOUT_MEM32_SIZE / MIB(1)), (l->mem64 / MIB(1)),
-		(l->layout.mem64.size / MIB(1)));
 }
 
 static int show_plan(const struct run_words *w, const struct keeper *k)
@@ -425,8 +358,8 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 		print_guest(w);
 		plan_text(stdout, &plan);
 		if (laid_out)
-			print_layout(&layout);
-		print_checked(fit_names(w->engine));
+			fitting_print_layout(&layout);
+		fitting_print_checked(fit_names(w->engine));
 		report_problems(&plan);
 	}
 	int status = r < 0 ? LOAN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
