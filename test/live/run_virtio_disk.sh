@@ -50,6 +50,9 @@ for what in 'vdb is not written' written 'sectors written' discarded; do expect_
 expect_guest "^guest: now $(sha256sum <"$work/expected")"
 cmp "$work/image" "$work/expected" || fail 'the image is not what the guest wrote'
 
+# A thread with an io_uring serves each of them, behind the walls.
+[ "$(cat "/proc/$(vmm_pid)/task/"*/comm | grep -cx virtio-blk)" = 3 ] || fail 'no io_uring serves the disks'
+
 # Others do not get them.
 second() { usher run --plan --kernel "$kernel" --disk "$1"; }
 expect_status 2 second "$work/image"
