@@ -183,7 +183,7 @@ static bool slot_submit(struct blk_slot *s)
 
 static bool chains_take(struct virtio_blk *b)
 {
-	struct blk_slot *s;
+	struct blk_slot *s = NULL;
 	bool answered = false;
 
 	for (unsigned i = 0; i < BATCH; i++) {
