@@ -73,20 +73,53 @@ int file_sync_dir(const char *path)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int write_synced(const char *path, const void *data, size_t len, unsigned mode)
+static int file_fill(int fd, const void *data, size_t len)
 {
-	/*
-	 * A crash may have left one. In /tmp another user may have made it, to read the new file.
-	 */
-	(void)unlink(path);
-	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-
-	if (fd < 0)
-		return -errno;
 	int r = fd_write_full(fd, data, len);
+
 	if (r < 0)
 		return r;
 	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* A file system without O_TMPFILE, or a process without /proc. */
+static int write_named(const char *tmp, const void *data, size_t len, unsigned mode)
+{
+	cleanup_fd int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	return fd < 0 ? -errno : file_fill(fd, data, len);
+}
+
+static int link_nameless(int fd, const char *path)
+{
+	char self[32];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+/*
+ * The file has no name until it is whole, so that a kill leaves nothing behind. Only one that
+ * replaces another needs a second name, for rename(2).
+ * Return: 1 it is there as @path; 0 as @tmp; -errno.
+ */
+static int write_synced(const char *dir, const char *path, const char *tmp, const void *data,
+	size_t len, unsigned mode)
+{
+	/* A crash may have left one; in /tmp another user may have made it, to read ours. */
+	(void)unlink(tmp);
+	cleanup_fd int fd = open(dir, O_WRONLY | O_TMPFILE | O_CLOEXEC, mode);
+	if (fd < 0)
+		return write_named(tmp, data, len, mode);
+	int r = file_fill(fd, data, len);
+	if (r < 0)
+		return r;
+	r = link_nameless(fd, path);
+	if (r == 0)
+		return 1;
+	if (r == -EEXIST)
+		r = link_nameless(fd, tmp);
+	return r < 0 ? write_named(tmp, data, len, mode) : 0;
 }
 
 int file_replace(const char *path, const void *data, size_t len, unsigned mode)
@@ -102,7 +135,7 @@ int file_replace(const char *path, const void *data, size_t len, unsigned mode)
 		  : file_path(dir, sizeof(dir), ".");
 	if (r < 0)
 		return r;
-	r = write_synced(tmp, data, len, mode);
+	r = write_synced(dir, path, tmp, data, len, mode);
 	if (r == 0 && rename(tmp, path) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -22,7 +22,9 @@ int file_write(const char *path, const char *text);
 
 /*
  * Replaces the contents of @path. A crash leaves the old or the new file, never a part of one: it
- * writes a temporary file, then fsync, rename, fsync of the directory. @mode: of the new file.
+ * writes a nameless file, then fsync, link or rename, fsync of the directory. Only a crash between
+ * link and rename, of a file that replaces another, leaves a temporary name (file_is_leftover()).
+ * @mode: of the new file.
  * Return: 0, -errno.
  */
 int file_replace(const char *path, const void *data, size_t len, unsigned mode);

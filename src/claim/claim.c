@@ -394,8 +394,9 @@ int claim_remove(const char *folder, const struct claim *c, struct err *e)
 			: file_path(path, sizeof(path), "%s/%s" SUFFIX, folder, c->name);
 	if (r < 0)
 		return err_set(e, r, "claim %s: remove", c->name);
-	if (unlink(path) < 0)
-		return err_set(e, -errno, "remove %s", path);
+	r = access(path, F_OK) < 0 ? -errno : file_remove(path);
+	if (r < 0)
+		return err_set(e, r, "remove %s", path);
 	r = file_sync_dir(folder);
 	return r < 0 ? err_set(e, r, "sync %s", folder) : 0;
 }

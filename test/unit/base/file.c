@@ -5,10 +5,13 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/usher-file-XXXXXX";
@@ -66,6 +69,42 @@ START_TEST(knows_what_a_crash_left)
 }
 END_TEST
 
+/* The kernel kills the writer at its eleventh byte. The folder is as it was. */
+static void write_and_be_killed(const char *path)
+{
+	static const struct rlimit little = {.rlim_cur = 10, .rlim_max = 10};
+	static const char text[64];
+	int status;
+
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)signal(SIGXFSZ, SIG_DFL);
+		(void)setrlimit(RLIMIT_FSIZE, &little);
+		(void)file_replace(path, text, sizeof(text), 0600);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+}
+
+START_TEST(a_kill_leaves_nothing)
+{
+	char top[] = "/tmp/usher-file-XXXXXX", path[FILE_PATH_MAX], text[8];
+
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/17", top), 0);
+	write_and_be_killed(path);
+	ck_assert_int_eq(rmdir(top), 0);
+	ck_assert_int_eq(mkdir(top, 0700), 0);
+	ck_assert_int_eq(file_replace(path, "old", 3, 0600), 0);
+	write_and_be_killed(path);
+	ck_assert_int_eq(file_read(path, text, sizeof(text)), 3);
+	ck_assert_str_eq(text, "old");
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(top), 0);
+}
+END_TEST
+
 /* /run is read-only: what is not there is removed; what is there is not. */
 START_TEST(removes_nothing_of_a_read_only_file_system)
 {
@@ -114,6 +153,6 @@ START_TEST(escapes_what_a_terminal_would_obey)
 }
 END_TEST
 
-SUITE("file", replaces_whole_files, knows_what_a_crash_left,
+SUITE("file", replaces_whole_files, knows_what_a_crash_left, a_kill_leaves_nothing,
 	removes_nothing_of_a_read_only_file_system, makes_folders,
 	escapes_what_a_terminal_would_obey)
