@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
-# timeout: 240
+# timeout: 400
 # After every kind of end of a guest, its device returns to the host driver.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
@@ -13,7 +13,83 @@ back() {
 	expect_equal "the journal after $1" '' "$(ls /run/usher/journal)"
 }
 
-expect_ok guest reboot --no-reboot --device "$disk"
+cat >"$work/terminal.py" <<'PY'
+"""terminal.py HOW CONSOLE COMMAND…: runs it at a terminal of its own. Exit status: that of the command;
+255 if a signal has ended it.
+HOW: background	as a job in the background: it ends by itself, and a key stays for the shell
+     stopped	the terminal is stopped when the guest is ready, as by Ctrl-S, and then SIGINT comes
+     closed	/run/usher is filled when the guest is ready, and then the terminal is closed"""
+import fcntl
+import os
+import pty
+import signal
+import sys
+import termios
+import time
+
+TIOCGPTN = 0x80045430  # the number of the terminal; this Python has no name for it
+
+
+def start(command):
+    child, master = pty.fork()
+    if child:
+        return child, master
+    if how == "background" and (job := os.fork()):
+        status = os.waitpid(job, os.WUNTRACED)[1]
+        if not os.WIFEXITED(status) or os.read(0, 9) != b"k\n":
+            os.killpg(0, signal.SIGKILL)
+        os._exit(os.WEXITSTATUS(status))
+    if how == "background":
+        os.setpgid(0, 0)
+    os.execvp(command[0], command)
+
+
+def read_until(words):
+    said = part = b" "
+    while part and words not in said:
+        try:
+            part = os.read(master, 4096)
+        except OSError:
+            break
+        said += part
+        console.write(part)
+
+
+how, command = sys.argv[1], sys.argv[3:]
+child, master = start(command)
+if how == "background":
+    os.write(master, b"k\n")
+with open(sys.argv[2], "wb", buffering=0) as console:
+    read_until(b"no such words" if how == "background" else b"guest: ready")
+if how == "stopped":
+    number = int.from_bytes(fcntl.ioctl(master, TIOCGPTN, bytes(4)), sys.byteorder)
+    terminal = os.open(f"/dev/pts/{number}", os.O_RDWR | os.O_NOCTTY)
+    termios.tcflow(terminal, termios.TCOOFF)
+    time.sleep(1)
+    os.kill(child, signal.SIGINT)
+elif how == "closed":
+    os.system("dd if=/dev/zero of=/run/usher/fill bs=1k 2>/dev/null")
+    os.close(master)
+status = os.waitpid(child, 0)[1]
+sys.exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 255)
+PY
+# at_terminal HOW WISH [OPTION…]
+at_terminal() {
+	how_=$1
+	shift
+	until run_at_terminal "$@"; status=$?; ! stillborn "$work/console"; do :; done
+}
+run_at_terminal() {
+	wish_=$1
+	shift
+	rm -f /run/usher/fill
+	python3 "$work/terminal.py" "$how_" "$work/console" usher run --kernel "$kernel" --initrd "$initrd" \
+		--device "$disk" --cmdline "$boot_words usher.do=$wish_" "$@"
+}
+
+at_terminal background reboot --no-reboot
+expect_equal 'the exit status of a job in the background' 0 $status
+grep -q 'guest: up' "$work/console" || fail 'the guest in the background said nothing'
 back 'a reboot'
 
 expect_status 1 guest panic --device "$disk"
@@ -64,46 +140,19 @@ wait "$keeper"
 expect_equal "the keeper's exit status after SIGINT and without a reader" 130 $?
 back 'a reader that ended'
 
-start_guest sleep --device "$disk"
-kill -INT "$keeper"
-wait "$keeper"
-status=$?
-grep -q 'is being stopped (Interrupt)' "$work/keeper" || fail "$(cat "$work/keeper")"
-expect_equal "the keeper's exit status after SIGINT" 130 $status
+# SIGINT at a terminal that is stopped while the guest fills it.
+guest_script <<'END'
+echo 'guest: ready'
+while :; do echo 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef; done
+END
+at_terminal stopped script
+expect_equal "the keeper's exit status after SIGINT at a stopped terminal" 130 $status
 back 'SIGINT'
+wait_until 10 sh -c '! pidof usher-client'
 
 # Its terminal is closed, while /run has no room for a new entry of the journal.
 mount -t tmpfs -o size=64k tmpfs /run/usher || fail 'no small /run/usher'
 at_exit 'umount /run/usher'
-cat >"$work/terminal.py" <<'PY'
-"""terminal.py CONSOLE COMMAND…: runs it at a terminal, fills /run/usher when its guest is ready, and
-then closes the terminal. Exit status: that of the command; 255 if a signal has ended it."""
-import os
-import pty
-import sys
-
-child, master = pty.fork()
-if not child:
-    os.execvp(sys.argv[2], sys.argv[2:])
-with open(sys.argv[1], "wb", buffering=0) as console:
-    said = part = b" "
-    while part and b"guest: ready" not in said:
-        try:
-            part = os.read(master, 4096)
-        except OSError:
-            break
-        said += part
-        console.write(part)
-os.system("dd if=/dev/zero of=/run/usher/fill bs=1k 2>/dev/null")
-os.close(master)
-status = os.waitpid(child, 0)[1]
-sys.exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 255)
-PY
-at_terminal() {
-	rm -f /run/usher/fill
-	python3 "$work/terminal.py" "$work/console" usher run --kernel "$kernel" --initrd "$initrd" \
-		--device "$disk" --cmdline "$boot_words usher.do=sleep"
-}
-until at_terminal; status=$?; ! stillborn "$work/console"; do :; done
+at_terminal closed sleep
 expect_equal "the keeper's exit status after the end of its terminal" 129 $status
 back 'the end of its terminal'
