@@ -155,4 +155,6 @@ mount -t tmpfs -o size=64k tmpfs /run/usher || fail 'no small /run/usher'
 at_exit 'umount /run/usher'
 at_terminal closed sleep
 expect_equal "the keeper's exit status after the end of its terminal" 129 $status
+grep -q 'Ctrl-A x stops it, Ctrl-A a sends Ctrl-A' "$work/console" ||
+	fail 'nobody at the terminal learns the way out'
 back 'the end of its terminal'
