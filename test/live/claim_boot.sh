@@ -6,7 +6,8 @@
 # argument: none,none,usher=off,none
 # timeout: 180
 # Claims across a reboot of a host with systemd and udevd: the native driver never sees a claimed
-# device, and a device that has moved is refused and left to its driver.
+# device, and a device that has moved is refused and left to its driver. Claimed virtual functions are
+# made, and no driver of the host sees them.
 . "${0%/*}/lib.sh"
 
 unit=usher-apply.service
@@ -101,6 +102,16 @@ case $USHER_LAB_BOOT in
 	expect_ok usher apply
 	expect_driver "$disk" vfio-pci
 	expect_ok usher apply --check
+
+	# For the last boot, whose host has a device with virtual functions.
+	cat >/etc/usher/claims.d/functions.claim <<-END
+		usher-claim 1
+		address 0000:03:00.0
+		path 0000:00/04.0/00.0
+		id 8086:5845
+		subsystem 1af4:1100
+		vfs 2
+	END
 	keep
 	;;
 3)
@@ -115,6 +126,22 @@ case $USHER_LAB_BOOT in
 	expect_driver "$disk" nvme
 	;;
 4)
+	# The other claims fail here. The functions are made all the same.
+	functions=$(address_of 8086:5845)
+	expect_ok usher claims
+	expect_text "at $functions"
+	expect_equal 'the virtual functions' 2 "$(cat "$pci/$functions/sriov_numvfs")"
+	expect_driver "$functions" nvme
+	for k in 0 1; do
+		one=$(basename "$(readlink "$pci/$functions/virtfn$k")")
+		expect_driver "$one" none
+		expect_unseen "$one" nvme
+	done
+	expect_ok usher show -n "$one"
+	expect_text "'functions' of $functions makes it at each boot"
+	expect_ok usher bind "$one"
+	expect_ok usher release "$one"
+	expect_driver "$one" none
 	expect_ok usher claims
 	expect_text "moved: it is now at $disk"
 	expect_text "at $card (was 0000:02:00.0: buses have new numbers)"
