@@ -90,6 +90,13 @@ static uint32_t fill_machine(enum wire_kind kind)
 			.ioas = ioas,
 			.device = fds++,
 			.rom_file = WIRE_FD_NONE};
+	if (kind == WIRE_MACHINE) {
+		m->virtio_count = 2;
+		m->virtio[0] = (struct wire_virtio){.type = WIRE_VIRTIO_RNG, .fd = WIRE_FD_NONE};
+		m->virtio[1] = (struct wire_virtio){.type = WIRE_VIRTIO_BLK,
+			.fd = fds++,
+			.disk = {.size = MIB(1), .logical = 512, .physical = 4096}};
+	}
 	return fds;
 }
 
@@ -147,6 +154,18 @@ static void require_device(struct owners *o, const struct wire_device *d)
 	own_optional(o, d->rom_file);
 }
 
+static void require_virtio(struct owners *o, const struct wire_virtio *v)
+{
+	const struct wire_disk *d = &v->disk;
+
+	require((v->type == WIRE_VIRTIO_BLK) == (v->fd != WIRE_FD_NONE), "a disk has a descriptor");
+	own_optional(o, v->fd);
+	if (v->type != WIRE_VIRTIO_BLK)
+		return;
+	require(d->logical >= 512 && d->physical >= d->logical && d->size, "a disk has a size");
+	require(!(d->size % d->logical), "a disk is whole blocks");
+}
+
 static void require_machine(const struct wire_machine *m, size_t fd_count)
 {
 	static struct owners o;
@@ -169,6 +188,9 @@ static void require_machine(const struct wire_machine *m, size_t fd_count)
 		own_optional(&o, m->calls);
 		own_optional(&o, m->orders);
 	}
+	require(m->virtio_count <= WIRE_VIRTIO_MAX, "virtio devices are bound");
+	for (uint32_t i = 0; i < m->virtio_count; i++)
+		require_virtio(&o, &m->virtio[i]);
 	for (uint32_t i = 0; i < m->device_count; i++) {
 		require_device(&o, &m->devices[i]);
 		for (uint32_t k = 0; k < i; k++)
