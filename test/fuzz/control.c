@@ -63,6 +63,22 @@ static void check_line(const char *text)
 	control_value_free(v);
 }
 
+/* What is put comes out at the other end, with a descriptor or without. */
+static void check_answer(struct control_client *c, int end, const char *line, size_t len)
+{
+	static char back[CONTROL_LINE_MAX];
+
+	require(control_client_listens(c), "a client that reads is served");
+	if (!len || !control_client_has_room(c, len))
+		return;
+	control_client_put(c, line, len, len & 1 ? dup(STDERR_FILENO) : -1);
+	require(!control_client_listens(c), "an answer goes out before the next request");
+	require(control_client_flush(c) == 0 && control_client_listens(c), "a socket takes a line");
+	require(c->give_fd < 0, "a descriptor goes with its answer");
+	require(recv(end, back, sizeof(back), MSG_DONTWAIT) == (ssize_t)len, "an answer is whole");
+	require(memcmp(back, line, len) == 0, "an answer is what was put");
+}
+
 /* The lines of a connection are what came, whatever pieces it came in. */
 static void check_pieces(const uint8_t *data, size_t size, size_t step)
 {
@@ -85,6 +101,7 @@ static void check_pieces(const uint8_t *data, size_t size, size_t step)
 				"a line is what came");
 			done += len + 1;
 			check_request(line, len);
+			check_answer(&c, ends[1], line, len);
 		}
 		require(c.line_len <= sizeof(c.line), "what is kept is bound");
 	}
