@@ -23,6 +23,7 @@
 #include "bind/bind.h"
 #include "bind/gate.h"
 #include "check/hypervisor.h"
+#include "pci/blank.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -306,6 +307,21 @@ static void judge_free(struct check_case *c, const struct bind_group *g, const s
 		describe_darkness(c, v);
 }
 
+/* `usher bind` takes a device that lost its BARs by a reset, and the device does not work. */
+static void judge_blank(struct check_case *c, struct check_verdict *v)
+{
+	const struct pci_device *d = &v->device;
+	char address[PCI_ADDRESS_TEXT];
+
+	if (v->kind != CHECK_LENDABLE || (d->driver[0] && !bind_on_vfio(c->host, d)) ||
+		!pci_device_is_blank(c->host, d->address))
+		return;
+	v->kind = CHECK_STEP;
+	v->count = 1;
+	(void)snprintf(v->text, sizeof(v->text), "usher revive %s (its BARs have no addresses)",
+		pci_address_format(d->address, address));
+}
+
 static bool has_group(const struct check_case *c, const struct pci_device *d)
 {
 	return c->iommu == PCI_IOMMU_ON && d->group != PCI_GROUP_NONE;
@@ -445,6 +461,7 @@ static int verdict_make(const struct survey *s, struct check_verdict *v)
 		judge_refused(v, &sum);
 	else
 		judge_free(s->c, g, find_lease(s, d->group), v);
+	judge_blank(s->c, v);
 	if (s->host)
 		judge_host(s->host, v);
 	return 0;

@@ -11,7 +11,8 @@ import re
 import subprocess
 import sys
 
-STEPS_OF_HOST = re.compile(r"usher bind|\(H0[56]\)")  # the plan of one device has no part in these
+# The plan of one device has no part in these.
+STEPS_OF_HOST = re.compile(r"usher bind|usher revive|\(H0[56]\)")
 KINDS = {"yes", "step", "no"}
 
 
