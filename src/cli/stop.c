@@ -148,7 +148,7 @@ const struct verb verb_stop = {
 		"Presses the guest's power button, so that its system shuts down. If it still\n"
 		"runs after the timeout, its virtual machine is ended. Waits until all devices\n"
 		"are back with their drivers. QEMU's guests and the programs of 'usher exec' have\n"
-		"no button: they are told to end at once (SIGTERM).\n"
+		"no button: usher sends them SIGTERM at once.\n"
 		"\n"
 		"      --force            end the virtual machine at once, without the button\n"
 		"      --timeout SECONDS  how long the guest may take; 0: as long as it likes\n"

@@ -60,7 +60,7 @@ static int read_surroundings(struct device_facts *s, struct host *h, struct err 
 	return 0;
 }
 
-/* Without claims that can be read, the device is shown all the same. */
+/* If usher cannot read the claims, it still shows the device. */
 static void read_claim(struct device_facts *s, struct host *h)
 {
 	struct claims c;

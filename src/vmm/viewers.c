@@ -107,7 +107,7 @@ static ssize_t viewer_send(const struct viewer *w, const void *data, size_t len)
 	return sent >= 0 ? sent : errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-/* Return: 1 it is told, 0 the socket has no room, -errno. */
+/* Return: 1 the viewer got it, 0 the socket has no room, -errno. */
 static int loss_tell(struct viewer *w)
 {
 	char note[96];

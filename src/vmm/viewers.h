@@ -12,7 +12,7 @@
 /*
  * Who looks at the guest's console beside standard output: stream sockets that the keeper sends.
  * Each gets the last VIEWERS_HISTORY bytes, and then what follows. A viewer that does not read in
- * time misses the oldest of it, and is told how much; it holds up neither the guest nor another.
+ * time misses the oldest of it, and a line says how much. It delays neither the guest nor another.
  *
  * Context: main thread, but for viewers_put() and viewers_room(), which any thread calls under
  * `lock`.

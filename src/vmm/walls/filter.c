@@ -62,7 +62,7 @@ static void on_refused(int number, siginfo_t *info, void *context)
 		"0x%" PRIx64 "), which its filter refuses\n",
 		kind_names[own_kind], info->si_syscall, info->si_arch, second_argument(context));
 	if (write(STDERR_FILENO, line, (size_t)len) < 0)
-		len = 0; /* it ends all the same */
+		len = 0; /* the process ends without the message, too */
 	(void)syscall(WALL_LAST_CALL);
 	__builtin_trap();
 }
