@@ -5,6 +5,7 @@
 #include "bind/bind.h"
 #include "cli/detach.h"
 #include "cli/fitting.h"
+#include "cli/limit.h"
 #include "cli/loan.h"
 #include "cli/option.h"
 #include "cli/report.h"
@@ -45,6 +46,8 @@ enum {
 	OPT_CMDLINE,
 	OPT_MEMORY,
 	OPT_CPUS,
+	OPT_CPU_LIMIT,
+	OPT_MEMORY_LIMIT,
 	OPT_DISK,
 	OPT_RNG,
 	OPT_NAME,
@@ -120,6 +123,26 @@ static int take_trace(struct run_words *w, const char *text)
 	return 0;
 }
 
+/* Options without an argument. Return: whether @c is one. */
+static bool take_flag(struct run_words *w, int c)
+{
+	struct guest_spec *s = &w->loan.spec;
+	bool *const flags[] = {
+		[OPT_PEERS] = &s->peers,
+		[OPT_HUGEPAGES] = &s->hugepages,
+		[OPT_NO_REBOOT] = &s->no_reboot,
+		[OPT_NO_SANDBOX] = &s->no_sandbox,
+		[OPT_TIMING] = &s->timing,
+		[OPT_JSON] = &w->json,
+		[OPT_DETACH] = &w->detach,
+	};
+
+	if (c < 0 || (size_t)c >= COUNT(flags) || !flags[c])
+		return false;
+	*flags[c] = true;
+	return true;
+}
+
 /* Return: 0, or an exit status with the reason told. */
 static int take_option(struct run_words *w, int c, const char *text)
 {
@@ -140,6 +163,10 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_memory(w, text);
 	case OPT_CPUS:
 		return take_cpus(w, text);
+	case OPT_CPU_LIMIT:
+		return limit_take_cpu(&w->loan.spec, text);
+	case OPT_MEMORY_LIMIT:
+		return limit_take_memory(&w->loan.spec, text);
 	case OPT_DISK:
 		return virtio_take_disk(&w->loan.spec, w->loan.verb, text);
 	case OPT_RNG:
@@ -148,35 +175,14 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_engine(w, text);
 	case OPT_RETURN:
 		return take_return(w, text);
-	case OPT_PEERS:
-		w->loan.spec.peers = true;
-		return 0;
-	case OPT_HUGEPAGES:
-		w->loan.spec.hugepages = true;
-		return 0;
-	case OPT_NO_REBOOT:
-		w->loan.spec.no_reboot = true;
-		return 0;
-	case OPT_NO_SANDBOX:
-		w->loan.spec.no_sandbox = true;
-		return 0;
 	case OPT_STATS:
 		w->loan.spec.stats = !text;
 		w->loan.spec.stats_file = text;
 		return 0;
 	case OPT_TRACE_BAR:
 		return take_trace(w, text);
-	case OPT_TIMING:
-		w->loan.spec.timing = true;
-		return 0;
-	case OPT_JSON:
-		w->json = true;
-		return 0;
-	case OPT_DETACH:
-		w->detach = true;
-		return 0;
 	default:
-		return loan_option(&w->loan, c, text);
+		return take_flag(w, c) ? 0 : loan_option(&w->loan, c, text);
 	}
 }
 
@@ -188,6 +194,8 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"cmdline", required_argument, NULL, OPT_CMDLINE},
 		{"memory", required_argument, NULL, OPT_MEMORY},
 		{"cpus", required_argument, NULL, OPT_CPUS},
+		{"cpu-limit", required_argument, NULL, OPT_CPU_LIMIT},
+		{"memory-limit", required_argument, NULL, OPT_MEMORY_LIMIT},
 		{"disk", required_argument, NULL, OPT_DISK},
 		{"rng", required_argument, NULL, OPT_RNG},
 		{"name", required_argument, NULL, OPT_NAME},
@@ -286,6 +294,8 @@ static void print_news(void *arg, const struct keeper_news *n)
 			strsignal(n->status));
 	if (n->event == KEEPER_ENDED)
 		print_end(w, n->status);
+	if (n->event == KEEPER_ENDED && n->error->msg[0])
+		report_note("%s", n->error->msg);
 	if (n->event == KEEPER_ENDED && n->status == 128 + SIGBUS)
 		print_bus_error(w);
 	if (n->event == KEEPER_GIVEN)
@@ -304,6 +314,7 @@ static void print_guest(const struct run_words *w)
 		(void)printf("initrd: %s\n", s->initrd);
 	if (s->cmdline)
 		(void)printf("cmdline: %s\n", s->cmdline);
+	limit_print(s);
 	virtio_print(s);
 }
 
@@ -324,6 +335,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_text(guest, "kernel", s->kernel);
 	json_put_text(guest, "initrd", s->initrd);
 	json_put_text(guest, "cmdline", s->cmdline);
+	limit_put(guest, s);
 	virtio_put(guest, s);
 	plan_json(doc, p);
 	fitting_put_layout(doc, layout);
@@ -478,6 +490,12 @@ const struct verb verb_run = {
 		"      --memory SIZE      memory of the guest (default: 512M)\n"
 		"      --hugepages        take the memory from the host's pool of huge pages\n"
 		"      --cpus N           processors of the guest (default: 1)\n"
+		"      --cpu-limit N%     the most processor time that its process takes: 150% is\n"
+		"                         one processor and a half\n"
+		"      --memory-limit SIZE|none\n"
+		"                         the most host memory that its process takes; default:\n"
+		"                         the guest's, a 32nd of it and 256M, where usher's own\n"
+		"                         cgroup permits a limit\n"
 		"      --disk FILE[,…]    a virtio disk: a raw image or a block device; may be\n"
 		"                         repeated. ro: read-only; serial=TEXT; direct=on|off:\n"
 		"                         by-pass the page cache (default: if FILE can)\n"

@@ -176,6 +176,8 @@ void clients_tell(struct clients *c, const struct keeper_news *n)
 		break;
 	case KEEPER_ENDED:
 		ev.event = WIRE_EVENT_ENDED;
+		if (n->error)
+			TEXT_SET(ev.text, n->error->msg);
 		break;
 	case KEEPER_WIPED:
 		ev.event = WIRE_EVENT_WIPED;

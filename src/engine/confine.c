@@ -30,8 +30,8 @@
  *
  * The order of steps is forced:
  *
- *	join_cgroup()    first, because it needs the keeper's rights
- *	mounts_enter()   so does this; and /proc shows the namespace of the process that mounts it
+ *	mounts_enter()   first, because it needs the keeper's rights; and /proc shows the namespace
+ *	                 of the process that mounts it
  *	drop_rights()
  *	refuse_calls()   an ordinary user may, once no_new_privs is set
  *	catch_signals()  before the fork, so that no SIGCHLD is lost
@@ -40,12 +40,6 @@
  * The first process ends at once when @alive_fd reports end of file: the keeper is gone. It exits
  * with the program's status, which the keeper reads as its own child's.
  */
-
-static int join_cgroup(const struct confine *c)
-{
-	/* "0" means the process that writes. */
-	return c->cgroup_fd < 0 ? 0 : fd_write_full(c->cgroup_fd, "0", 1);
-}
 
 /*
  * The first process of a namespace inherits every orphan of it. Return: true if @child has ended.
@@ -135,10 +129,7 @@ static int refuse_calls(void)
 /* Return: 0; -errno with *@ret_step. */
 static int walls_raise(const struct confine *c, const char **ret_step)
 {
-	*ret_step = "join its cgroup";
-	int r = join_cgroup(c);
-	if (r == 0)
-		r = mounts_enter(c->read_only, c->uid, ret_step);
+	int r = mounts_enter(c->read_only, c->uid, ret_step);
 	if (r < 0)
 		return r;
 	*ret_step = "become its user";

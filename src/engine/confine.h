@@ -22,10 +22,9 @@ struct confine {
 	gid_t gid;
 	bool read_only; /* all file systems but its own scratch one */
 	int alive_fd; /* end of file: the keeper is gone */
-	int cgroup_fd; /* its cgroup.procs, -1 none */
 };
 
-#define CONFINE_NONE ((struct confine){.alive_fd = -1, .cgroup_fd = -1})
+#define CONFINE_NONE ((struct confine){.alive_fd = -1})
 
 /* The clone(2) flags of the process that calls confine_enter(). */
 #define CONFINE_CLONE (CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC)

@@ -477,7 +477,7 @@ void control_tell(struct control *c, const struct keeper_news *n)
 	case KEEPER_ENDED:
 		c->phase = CONTROL_ENDED;
 		c->force_ms = 0;
-		control_event(c, "ended", n->status, NULL, NULL);
+		control_event(c, "ended", n->status, n->error ? n->error->msg : NULL, NULL);
 		break;
 	case KEEPER_STUCK:
 		control_event(c, "stuck", INT_MIN, n->error->msg, n->error->hint);

@@ -55,6 +55,7 @@ struct engine_run {
 struct engine {
 	const char *name;
 	uint64_t overhead; /* memory that it locks besides the guest's [bytes] */
+	bool bounded; /* what it needs besides the guest's memory has a bound (engine/limit) */
 	bool lays_out; /* vfio/layout decides about the guest's addresses */
 	bool ends_by_any; /* SIGINT, SIGQUIT and SIGHUP end it in order, as SIGTERM does */
 	bool stops_with_zero; /* its status after SIGTERM is 0 */

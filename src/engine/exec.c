@@ -134,7 +134,7 @@ static int exec_prepare(const struct bind_env *env, const struct guest_spec *s,
 	if (r < 0)
 		return err_set(e, r, "prepare %s", s->engine_args[0]);
 	cgroup_make(s->name, &run->cgroup);
-	run->confine.cgroup_fd = run->cgroup.procs_fd;
+	p->cgroup = &run->cgroup;
 	p->confine = &run->confine;
 	run->wipes = true;
 	p->memlock = s->memory;

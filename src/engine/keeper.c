@@ -333,13 +333,23 @@ static void control_attach(struct loan *l, struct engine_run *run, pid_t pid)
 	l->control->guest.since = time(NULL);
 }
 
+static int engine_prepare(
+	const struct keeper *k, const struct bind_plan *plan, struct engine_run *run, struct err *e)
+{
+	int r = k->engine->prepare(&k->env, k->spec, plan, run, e);
+	if (r < 0 || k->engine->is_program)
+		return r;
+	run->program.cgroup = &run->cgroup;
+	return limit_make(k->spec, k->engine->bounded, &run->cgroup, e);
+}
+
 static int engine_start(struct loan *l, const struct bind_plan *plan, struct engine_run *run,
 	struct process *ret, struct err *e)
 {
 	const struct keeper *k = l->k;
 	int64_t begun = now_us();
 
-	int r = k->engine->prepare(&k->env, k->spec, plan, run, e);
+	int r = engine_prepare(k, plan, run, e);
 	if (r == 0)
 		r = process_start(&run->program, ret, e);
 	engine_finish(run);
@@ -361,15 +371,21 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 {
 	struct engine_run run = ENGINE_RUN_NONE;
 	struct process process = {.pidfd = -1};
+	struct err why = {0};
 
 	int r = engine_start(l, plan, &run, &process, e);
 	if (r == 0) {
 		*ret_status = guest_status(l, guest_wait(l, &process, &run));
 		terminal_repair(&l->terminal, *ret_status > 128);
+		limit_explain(l->k->spec, &run.cgroup, &why);
 	}
 	engine_ended(&run);
 	if (r == 0) {
-		loan_tell(l, (struct keeper_news){.event = KEEPER_ENDED, .status = *ret_status});
+		loan_tell(l, (struct keeper_news){
+				     .event = KEEPER_ENDED,
+				     .status = *ret_status,
+				     .error = why.code ? &why : NULL,
+			     });
 		devices_clean(l, &run, ret_wipe);
 	}
 	engine_close(&run);

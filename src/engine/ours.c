@@ -155,7 +155,10 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 			"give --kernel and --initrd, or --engine=qemu with QEMU's own arguments");
 		return -EINVAL;
 	}
-	int r = check_boot(s, e);
+	int r = limit_check(s, s->memory, e);
+	if (r < 0)
+		return r;
+	r = check_boot(s, e);
 	if (r == 0)
 		r = vmm_path(path, sizeof(path), e);
 	if (r < 0)
@@ -400,6 +403,7 @@ static uint64_t ours_memory(const struct guest_spec *s)
 const struct engine engine_ours = {
 	.name = "usher",
 	.overhead = OVERHEAD,
+	.bounded = true,
 	.lays_out = true,
 	.ends_by_any = true,
 	.memory = ours_memory,

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/signals.h"
+#include "engine/cgroup.h"
 #include "engine/command.h"
 #include "engine/confine.h"
 
@@ -33,7 +34,8 @@
  * pipe that closes on exec: end of file means success, and a struct failure says what went wrong.
  *
  *	parent  pipe, fork (a confined program: clone with its namespaces), read the pipe, pidfd
- *	child   die signal, RLIMIT_MEMLOCK, confinement, session, descriptors, signals, execvpe
+ *	child   die signal, cgroup, RLIMIT_MEMLOCK, confinement, session, descriptors, signals,
+ *	        execvpe
  *
  * Nothing of the caller reaches the program: it has a session and a session keyring of its own, the
  * environment of program_env() and program_keep(), and only descriptors 0 to 2 and those of
@@ -187,6 +189,17 @@ static struct failure failure_explain(const char *name, int code)
 	return f;
 }
 
+/* First of all, because it needs our rights: "0" is the process that writes. */
+static void join_cgroup(const struct program *p, int report)
+{
+	int fd = p->cgroup ? p->cgroup->procs_fd : -1;
+	int r = fd < 0 ? 0 : fd_write_full(fd, "0", 1);
+
+	if (r < 0)
+		report_and_exit(
+			report, (struct failure){.command.code = r, .step = "join its cgroup"});
+}
+
 static void confine_child(const struct program *p, int report)
 {
 	struct failure f = {0};
@@ -256,6 +269,7 @@ static void child_execute(const struct program *p, pid_t parent, bool background
 		if (getppid() != parent)
 			_exit(127); /* we died before the line above */
 	}
+	join_cgroup(p, report);
 	set_memlock(p->memlock, p->confine);
 	if (p->confine)
 		confine_child(p, report);

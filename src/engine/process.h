@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct cgroup;
 struct confine;
 struct err;
 
@@ -30,6 +31,7 @@ struct program {
 	int error; /* 0; -E2BIG: an array or the text is full */
 	bool in_session; /* stays in our session, and shares the terminal as job control has it */
 	const struct confine *confine; /* NULL: not confined; outlives process_start() */
+	const struct cgroup *cgroup; /* it starts in this one; NULL: in ours */
 	int die_signal; /* the kernel sends it when this process dies; 0: none */
 };
 

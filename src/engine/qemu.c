@@ -193,6 +193,8 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 		return -EINVAL;
 	}
 	int r = files_check_disks(s, e);
+	if (r == 0)
+		r = limit_check(s, qemu_memory(s), e);
 	return r < 0 ? r : check_program(s, e);
 }
 

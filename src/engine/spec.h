@@ -3,6 +3,7 @@
 #define ENGINE_SPEC_H
 
 #include "engine/disk.h"
+#include "engine/limit.h"
 #include "pci/address.h"
 
 #include <stdbool.h>
@@ -51,6 +52,7 @@ struct guest_spec {
 	unsigned cpus; /* [1, SPEC_CPUS_MAX] */
 	bool has_memory; /* the user set it; not a default */
 	bool has_cpus;
+	struct limit limit; /* of the host's processors and memory */
 	bool hugepages; /* memory from the host's pool of huge pages */
 	bool peers; /* its devices may reach each other's BARs */
 	bool no_reboot; /* a reboot ends the guest */
