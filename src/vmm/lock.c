@@ -75,7 +75,7 @@ void lock_drop(struct lock *l)
 	(void)pthread_mutex_unlock(&l->mutex);
 }
 
-WALL_CALL(every, clock_nanosleep);
+WALL_CALL(main | worker, clock_nanosleep);
 
 void pin_wait(const unsigned *pins)
 {

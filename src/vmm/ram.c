@@ -61,7 +61,7 @@ static void *map_aligned(int fd, enum memory_backing backing, uint64_t size)
 	return at;
 }
 
-WALL_CALL(main, fsopen);
+WALL_REFUSE(main, fsopen, EPERM); /* its right is gone by then */
 
 /* A file in a tmpfs with huge pages. Return: descriptor; -EPERM, -EINVAL, … when there is none. */
 static int open_huge_file(void)

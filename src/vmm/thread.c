@@ -31,12 +31,19 @@ void thread_prepare(void)
 int thread_start(
 	pthread_t *ret, enum thread_kind kind, const char *name, void *(*run)(void *arg), void *arg)
 {
-	struct birth b = {.kind = kind, .name = name, .run = run, .arg = arg};
+	return thread_renew(ret, false, kind, name, run, arg);
+}
+
+int thread_renew(pthread_t *thread, bool ended, enum thread_kind kind, const char *name,
+	void *(*run)(void *arg), void *arg)
+{
+	struct birth b = {
+		.kind = kind, .name = name, .run = run, .arg = arg, .ended = ended ? thread : NULL};
 
 	thread_prepare();
 	int r = starter_make(&b);
 	if (r == 0)
-		*ret = b.thread;
+		*thread = b.thread;
 	return r;
 }
 

@@ -40,6 +40,13 @@ int thread_start(pthread_t *ret, enum thread_kind kind, const char *name, void *
 	void *arg);
 
 /*
+ * The same in place of *@thread, which has ended if @ended, and is joined by the thread that makes
+ * the new one: that may unmap stacks, which a processor may not. Return: as above; it is joined.
+ */
+int thread_renew(pthread_t *thread, bool ended, enum thread_kind kind, const char *name,
+	void *(*run)(void *arg), void *arg);
+
+/*
  * Gets a thread out of a system call that blocks: it ends early, with EINTR or part of its work. A
  * call that is yet to be made is not affected, so the caller repeats this or leaves a note first.
  */

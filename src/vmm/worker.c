@@ -72,9 +72,8 @@ static void *worker_thread(void *arg)
  */
 static void start_thread(struct worker *w)
 {
-	if (w->joinable)
-		(void)pthread_join(w->thread, NULL);
-	w->joinable = thread_start(&w->thread, THREAD_WORKER, w->name, worker_thread, w) >= 0;
+	w->joinable = thread_renew(&w->thread, w->joinable, THREAD_WORKER, w->name, worker_thread,
+			      w) >= 0;
 	w->alive = w->joinable;
 }
 

@@ -70,7 +70,9 @@ static void map_peer(struct pass_domain *g, const struct memory_range *r)
 }
 
 WALL_CALL(main | vcpu | worker, ioctl, VFIO_IOMMU_MAP_DMA);
-WALL_CALL(main | vcpu | worker, prlimit64);
+WALL_CALL(main | worker, prlimit64);
+WALL_REFUSE(
+	vcpu, prlimit64, EPERM); /* the hint of a peer that could not be mapped lacks the limit */
 
 static int map_range(struct memory_listener *l, const struct memory_range *r, struct err *e)
 {

@@ -174,7 +174,7 @@ static void eject_function(struct pci_func *f)
 	if (p->ejected)
 		return;
 	p->ejected = true;
-	release_endpoint(p);
+	quiet_function(f);
 	if (p->ops->eject)
 		p->ops->eject(p);
 }

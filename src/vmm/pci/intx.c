@@ -12,6 +12,11 @@
 #include <errno.h>
 #include <sys/eventfd.h>
 
+WALL_CALL(main | worker, eventfd2);
+WALL_CALL(main | worker, close);
+WALL_CALL(main | vcpu | worker | disk, read);
+WALL_CALL(main | vcpu | worker | disk, write);
+
 void func_intx_init(struct func_intx *i, struct vm *vm, const struct pci_func *f, unsigned pin)
 {
 	*i = (struct func_intx){.vm = vm,
@@ -20,30 +25,20 @@ void func_intx_init(struct func_intx *i, struct vm *vm, const struct pci_func *f
 		.trigger = -1,
 		.resample = -1,
 		.resampled = {.fd = -1}};
-}
-
-WALL_CALL(main | vcpu | worker | disk, eventfd2);
-WALL_CALL(main | vcpu | worker | disk, read);
-WALL_CALL(main | vcpu | worker, close);
-
-static int make_eventfds(struct func_intx *i)
-{
-	if (i->trigger < 0)
-		i->trigger = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (i->resample < 0)
-		i->resample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return i->trigger < 0 || i->resample < 0 ? -errno : 0;
+	if (!pin)
+		return;
+	i->trigger = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	i->resample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
 int func_intx_attach(struct func_intx *i, struct err *e)
 {
 	if (i->attached)
 		return 0;
-	int r = make_eventfds(i);
-	if (r < 0)
-		return err_set(e, r, "make its eventfds");
+	if (i->trigger < 0 || i->resample < 0)
+		return err_set(e, -EMFILE, "have eventfds for INTx");
 	int gsi = pci_intx_gsi(i->func, i->pin);
-	r = irq_attach(&i->vm->irq, gsi, i->trigger, i->resample, e);
+	int r = irq_attach(&i->vm->irq, gsi, i->trigger, i->resample, e);
 	i->attached = r >= 0;
 	return r;
 }

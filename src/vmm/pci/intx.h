@@ -24,12 +24,12 @@ struct func_intx {
 	unsigned pin; /* 1: A … 4: D; 0: the function has none */
 	bool attached; /* KVM listens to `trigger` */
 	bool asserted; /* func_intx_set() */
-	int trigger; /* eventfds, -1 until first attached */
+	int trigger; /* eventfds; -1: there are too many descriptors */
 	int resample;
 	struct loop_source resampled; /* of func_intx_set() */
 };
 
-/* @f is plugged before the line is attached. */
+/* Makes the eventfds: not a processor's work. @f is plugged before the line is attached. */
 void func_intx_init(struct func_intx *i, struct vm *vm, const struct pci_func *f, unsigned pin);
 void func_intx_fini(struct func_intx *i);
 

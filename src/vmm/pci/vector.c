@@ -6,35 +6,29 @@
 #include "vmm/walls/mark.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 
-WALL_CALL(main | vcpu | worker | disk, eventfd2);
+WALL_CALL(main | worker, eventfd2);
+WALL_CALL(main | worker, close);
 WALL_CALL(main | vcpu | worker, read);
-WALL_CALL(main | vcpu | worker, poll);
+WALL_CALL(main | vcpu | worker, write);
 
-int func_vector_make(struct irq *q, struct func_vector *v)
+void func_vector_open(struct func_vector *v)
 {
+	*v = FUNC_VECTOR_NONE;
+	v->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+int func_vector_route(struct irq *q, struct func_vector *v, uint64_t address, uint32_t data)
+{
+	if (v->eventfd < 0)
+		return -EMFILE;
 	if (v->gsi < 0) {
 		int gsi = irq_alloc(q);
 		if (gsi < 0)
 			return gsi;
 		v->gsi = gsi;
 	}
-	if (v->eventfd < 0) {
-		v->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (v->eventfd < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-int func_vector_route(struct irq *q, struct func_vector *v, uint64_t address, uint32_t data)
-{
-	int r = func_vector_make(q, v);
-
-	if (r < 0)
-		return r;
 	irq_route(q, v->gsi, address, data);
 	return 0;
 }
@@ -60,10 +54,14 @@ void func_vector_detach(struct irq *q, struct func_vector *v)
 
 bool func_vector_pending(const struct func_vector *v)
 {
-	struct pollfd p = {.fd = v->eventfd, .events = POLLIN};
+	eventfd_t count;
 
 	/* While KVM has it, KVM has delivered it, whatever the count says. */
-	return v->eventfd >= 0 && !v->attached && poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
+	if (v->eventfd < 0 || v->attached || eventfd_read(v->eventfd, &count) < 0)
+		return false;
+	/* What the device has added meanwhile stays. */
+	(void)eventfd_write(v->eventfd, count);
+	return true;
 }
 
 void func_vector_quiet(struct irq *q, struct func_vector *v)

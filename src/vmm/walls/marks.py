@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-MARK = re.compile(r"^WALL_CALL\(([^;]*)\);", re.M)
+MARK = re.compile(r"^WALL_(CALL|REFUSE)\(([^;]*)\);", re.M)
 KINDS = ["main", "starter", "vcpu", "worker", "outbox", "disk"]
 # The starter makes all other threads, and a thread keeps the filter of its maker.
 MAKER = "starter"
@@ -18,9 +18,6 @@ ARGUMENT = {"ioctl": 1, "fcntl": 1, "prctl": 0, "madvise": 2, "seccomp": 0}
 # Memory is never made executable; a new thread is never a new process.
 WITHOUT = {"mmap": (2, "PROT_EXEC"), "mprotect": (2, "PROT_EXEC")}
 WITH = {"clone": (0, "CLONE_THREAD")}
-# clone3's flags are in memory, where no filter looks: the C library then asks for clone. fsopen
-# needs a right that is gone by then.
-REFUSED = {"clone3": "ENOSYS", "fsopen": "EPERM"}
 INCLUDES = ["linux/audit.h", "linux/filter.h", "linux/kvm.h", "linux/seccomp.h", "linux/vfio.h",
             "linux/vhost.h", "fcntl.h", "sched.h", "stddef.h", "sys/ioctl.h", "sys/mman.h",
             "sys/prctl.h", "sys/syscall.h"]
@@ -39,11 +36,11 @@ def sources(top):
 
 
 def marks_in(path):
-    """The (kinds, call, what is asked for) of one file."""
+    """The (kinds, call, what is asked for or None, the error that it gets or None) of one file."""
     with open(path, encoding="utf-8") as f:
         text = f.read()
     for found in MARK.finditer(text):
-        words = [" ".join(word.split()) for word in found[1].split(",")]
+        words = [" ".join(word.split()) for word in found[2].split(",")]
         where = f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
         if len(words) < 2:
             raise BadMark(f"{where}: a mark names threads and a call")
@@ -51,22 +48,42 @@ def marks_in(path):
         for kind in kinds:
             if kind not in KINDS + ["every"]:
                 raise BadMark(f"{where}: '{kind}' is no kind of thread: {', '.join(KINDS)}")
+        if found[1] == "REFUSE":
+            if len(words) != 3:
+                raise BadMark(f"{where}: a refusal names threads, a call and an error")
+            yield kinds, words[1], None, words[2]
+            continue
         if (words[1] in ARGUMENT) != (len(words) > 2):
             raise BadMark(f"{where}: {words[1]} " + (
                 "needs what it asks for" if words[1] in ARGUMENT else "takes the call alone"))
-        yield kinds, words[1], words[2:]
+        yield kinds, words[1], words[2:], None
 
 
 def collect(top):
-    """{kind: {call: set of requests}}"""
+    """{kind: {call: set of requests}}, {kind: {call: error}}"""
     calls = {kind: {} for kind in KINDS}
+    refused = {kind: {} for kind in KINDS}
     for path in sources(top):
         if os.path.isdir(path):
             continue
-        for kinds, call, requests in marks_in(path):
+        for kinds, call, requests, error in marks_in(path):
             for kind in KINDS if "every" in kinds else dict.fromkeys(kinds + [MAKER]):
-                calls[kind].setdefault(call, set()).update(requests)
-    return calls
+                if error:
+                    refused[kind][call] = error
+                else:
+                    calls[kind].setdefault(call, set()).update(requests)
+    return calls, without_permitted(calls, refused)
+
+
+def without_permitted(calls, refused):
+    """The maker permits what any other kind may do; another kind's marks must not disagree."""
+    for kind in KINDS:
+        both = set(calls[kind]) & set(refused[kind])
+        if both and kind != MAKER:
+            raise BadMark(f"a {kind} thread may make a call that another mark refuses: {both}")
+        for call in both:
+            del refused[kind][call]
+    return refused
 
 
 def ordered(calls):
@@ -92,8 +109,6 @@ ALLOW, TRAP = verdict("SECCOMP_RET_ALLOW"), verdict("SECCOMP_RET_TRAP")
 
 def body(call, requests):
     """What follows when the number is that of @call."""
-    if call in REFUSED:
-        return [verdict(f"SECCOMP_RET_ERRNO | {REFUSED[call]}")]
     if call in ARGUMENT:
         lines = [argument(ARGUMENT[call])]
         for request in ordered_requests(requests):
@@ -108,13 +123,15 @@ def body(call, requests):
     return [ALLOW]
 
 
-def program(kind, calls):
+def program(kind, calls, refused):
     lines = [f"static const struct sock_filter {kind}_code[] = {{",
              "\tBPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),",
              "\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),", TRAP,
              "\tBPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),"]
-    for call in ordered(calls):
-        inside = body(call, calls[call])
+    bodies = {call: body(call, calls[call]) for call in ordered(calls)}
+    for call in sorted(refused):
+        bodies[call] = [verdict(f"SECCOMP_RET_ERRNO | {refused[call]}")]
+    for call, inside in bodies.items():
         lines.append(f"\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_{call}, 0, {len(inside)}),")
         lines += inside
     lines += ["\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, WALL_LAST_CALL, 0, 1),",
@@ -122,13 +139,13 @@ def program(kind, calls):
     return lines
 
 
-def table(calls):
+def table(calls, refused):
     lines = ["/* Made by src/vmm/walls/marks.py from the marks in src/vmm. */",
              '#include "vmm/walls/filter.h"', '#include "vmm/thread.h"', ""]
     lines += [f"#include <{name}>" for name in ["errno.h"] + INCLUDES]
     lines += ["", "#ifndef MADV_COLLAPSE", "#define MADV_COLLAPSE 25 /* Linux 6.1 */", "#endif"]
     for kind in KINDS:
-        lines += [""] + program(kind, calls[kind])
+        lines += [""] + program(kind, calls[kind], refused[kind])
     lines += ["", "const struct wall_filter wall_filters[THREAD_KINDS] = {"]
     for kind in KINDS:
         lines.append(f"\t[THREAD_{kind.upper()}] = {{{kind}_code, sizeof({kind}_code) /"
@@ -136,7 +153,7 @@ def table(calls):
     return lines + ["};", ""]
 
 
-def listing(calls):
+def listing(calls, refused):
     """One line for each call; of the maker, which may do what all others may, its own alone."""
     others = {}
     for kind in KINDS:
@@ -150,16 +167,18 @@ def listing(calls):
         yield f"{kind}: {len(mine)} calls" + (
             ", and those of all others" if kind == MAKER else "")
         for call in ordered(mine):
-            yield f"  {call}" + (f": {REFUSED[call]}" if call in REFUSED else "") + "".join(f"\n    {r}" for r in ordered_requests(mine[call]))
+            yield f"  {call}" + "".join(f"\n    {r}" for r in ordered_requests(mine[call]))
+        for call in sorted(refused[kind]):
+            yield f"  not {call}: {refused[kind][call]}"
 
 
 def main():
     try:
         if sys.argv[1] == "--list":
-            print("\n".join(listing(collect(sys.argv[2]))))
+            print("\n".join(listing(*collect(sys.argv[2]))))
             return 0
         top, out, depfile = sys.argv[1:]
-        lines = table(collect(top))
+        lines = table(*collect(top))
     except BadMark as bad:
         print(bad, file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ struct birth {
 	const char *name;
 	void *(*run)(void *arg);
 	void *arg;
+	const pthread_t *ended; /* a thread to join first; NULL: none */
 	pthread_t thread; /* of a birth that succeeded */
 	int result;
 	sem_t made, entered;

@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -180,6 +181,83 @@ START_TEST(a_call_of_another_kind_of_thread_is_refused)
 }
 END_TEST
 
+/* What the C library asks for on its own account, and does without. */
+static void *refusals_meet(void *arg)
+{
+	long *failed = arg;
+	void *none = mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (none != MAP_FAILED || errno != ENOMEM)
+		*failed = SYS_mmap;
+	if (malloc(1 << 20))
+		*failed = SYS_mremap;
+	if (syscall(SYS_madvise, arg, 4096, MADV_DONTNEED) == 0 || errno != EPERM)
+		*failed = SYS_madvise;
+	if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, NULL, 8) == 0 || errno != EPERM)
+		*failed = SYS_rt_sigprocmask;
+	return NULL;
+}
+
+START_TEST(a_processor_does_without_memory_of_its_own)
+{
+	pthread_t thread;
+	long failed = 0;
+	int status;
+
+	if (IS_SANITIZED)
+		return;
+	pid_t pid = fork();
+	if (pid == 0) {
+		raise_walls(wall_filters);
+		if (thread_start(&thread, THREAD_VCPU, "vcpu", refusals_meet, &failed) < 0)
+			_exit(255);
+		(void)pthread_join(thread, NULL);
+		_exit((int)failed);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static void *ended_run(void *arg)
+{
+	return arg;
+}
+
+/* The C library keeps stacks of ended threads up to 40 MiB, and unmaps more when it joins one. */
+static void *renewals_run(void *arg)
+{
+	pthread_t threads[200];
+	unsigned *made = arg;
+
+	for (unsigned i = 0; i < COUNT(threads); i++)
+		*made += thread_start(&threads[i], THREAD_WORKER, "worker", ended_run, NULL) == 0;
+	for (unsigned i = 0; i < COUNT(threads); i++)
+		*made += thread_renew(
+				 &threads[i], true, THREAD_WORKER, "worker", ended_run, NULL) == 0;
+	return NULL;
+}
+
+START_TEST(a_processor_replaces_threads_that_have_ended)
+{
+	pthread_t thread;
+	unsigned made = 0;
+	int status;
+
+	if (IS_SANITIZED)
+		return;
+	pid_t pid = fork();
+	if (pid == 0) {
+		raise_walls(wall_filters);
+		(void)thread_start(&thread, THREAD_VCPU, "vcpu", renewals_run, &made);
+		(void)pthread_join(thread, NULL);
+		_exit(made == 400 ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 static void *memory_run(void *arg)
 {
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -321,5 +399,6 @@ START_TEST(it_says_what_the_host_forbids)
 END_TEST
 
 SUITE("vmm_wall", it_has_no_right, no_thread_makes_a_call_that_is_not_listed,
-	a_call_of_another_kind_of_thread_is_refused, no_memory_becomes_code, its_root_is_empty,
+	a_call_of_another_kind_of_thread_is_refused, a_processor_does_without_memory_of_its_own,
+	a_processor_replaces_threads_that_have_ended, no_memory_becomes_code, its_root_is_empty,
 	each_thread_starts_others, it_still_dies_with_its_parent, it_says_what_the_host_forbids)
