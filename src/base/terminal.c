@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/terminal.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 bool terminal_read(int fd, struct terminal *ret)
@@ -13,6 +14,17 @@ bool terminal_read(int fd, struct terminal *ret)
 bool terminal_is_ours(int fd)
 {
 	return tcgetpgrp(fd) == getpgrp();
+}
+
+/*
+ * Process groups of another PID namespace have no number here. But the kernel checks at each read,
+ * even of no byte, whether the reader is in the foreground.
+ */
+bool terminal_is_readable(int fd)
+{
+	char none;
+
+	return read(fd, &none, 0) == 0 || errno != EIO;
 }
 
 static struct termios settings_raw(const struct terminal *t)

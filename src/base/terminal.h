@@ -25,6 +25,12 @@ bool terminal_read(int fd, struct terminal *ret);
 /* Return: whether this process is in the terminal's foreground, where it may read. */
 bool terminal_is_ours(int fd);
 
+/*
+ * The same for a caller that blocks SIGTTIN, also in a PID namespace without the terminal's process
+ * group.
+ */
+bool terminal_is_readable(int fd);
+
 /* Passes on each key as it is. Output lines still end with \n alone. Return: success. */
 bool terminal_make_raw(const struct terminal *t);
 

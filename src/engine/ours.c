@@ -202,7 +202,7 @@ static uint32_t flags_of(const struct guest_spec *s)
 {
 	return (s->no_reboot ? WIRE_NO_REBOOT : 0U) | (s->timing ? WIRE_TIMING : 0U) |
 	       (s->stats ? WIRE_STATS : 0U) | (s->peers ? WIRE_PEERS : 0U) |
-	       (s->no_sandbox ? WIRE_NO_SANDBOX : 0U);
+	       (s->no_sandbox ? WIRE_NO_SANDBOX : WIRE_OWN_PIDS);
 }
 
 static int describe_figures(const struct guest_spec *s, struct engine_run *run,
@@ -385,6 +385,7 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	p->memlock = s->memory + OVERHEAD;
 	/* The kernel kills usher-vmm when the keeper ends, even if its main loop is stuck. */
 	p->die_signal = SIGKILL;
+	p->own_pids = !s->no_sandbox;
 	program_dir(p, "/");
 	/* Its console reads the terminal, in the foreground alone. */
 	p->in_session = true;

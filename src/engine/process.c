@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/pidspace.h"
 #include "base/signals.h"
 #include "engine/cgroup.h"
 #include "engine/command.h"
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -41,6 +43,9 @@
  * environment of program_env() and program_keep(), and only descriptors 0 to 2 and those of
  * program_fd(). All others close on exec. The flag of the program's own is cleared in the child, so
  * that another program that this process starts does not inherit them.
+ *
+ * The first process of a PID namespace sees no parent, and the kernel drops signals that it neither
+ * blocks nor handles. So such a program starts with those blocked that ask for its end.
  */
 void program_word(struct program *p, const char *word)
 {
@@ -249,24 +254,34 @@ static int session_leave(const struct program *p, bool background)
 }
 
 /* The kernel keeps ignored and blocked signals over an exec: the program starts with neither. */
-static void reset_signals(void)
+static void reset_signals(const struct program *p)
 {
-	sigset_t ignored, none;
+	sigset_t ignored, blocked;
 
 	signals_of_writes(&ignored);
 	for (int number = 1; number < NSIG; number++)
 		if (sigismember(&ignored, number) == 1)
 			(void)signal(number, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)sigemptyset(&blocked);
+	if (p->own_pids && pidspace_is_first())
+		signals_that_end(&blocked);
+	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
+/* Nobody reads the other end of the pipe: the parent has died. */
+static bool is_orphan(int report)
+{
+	struct pollfd p = {.fd = report};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
 /* In the child: only calls that are safe between fork and exec. */
-static void child_execute(const struct program *p, pid_t parent, bool background, int report)
+static void child_execute(const struct program *p, bool background, int report)
 {
 	if (p->die_signal) {
 		(void)prctl(PR_SET_PDEATHSIG, p->die_signal);
-		if (getppid() != parent)
+		if (is_orphan(report))
 			_exit(127); /* we died before the line above */
 	}
 	join_cgroup(p, report);
@@ -277,7 +292,7 @@ static void child_execute(const struct program *p, pid_t parent, bool background
 	if (r < 0)
 		report_and_exit(report, (struct failure){.command.code = r, .step = "enter /"});
 	descriptors_bar(p);
-	reset_signals();
+	reset_signals(p);
 	(void)execvpe(p->file ? p->file : p->argv[0], p->argv, p->env);
 	report_and_exit(report, failure_explain(p->argv[0], errno));
 }
@@ -285,9 +300,9 @@ static void child_execute(const struct program *p, pid_t parent, bool background
 /* Like fork(); a confined program also gets its namespaces. */
 static pid_t child_fork(const struct program *p)
 {
-	if (!p->confine)
-		return fork();
-	return (pid_t)syscall(SYS_clone, CONFINE_CLONE | SIGCHLD, 0, 0, 0, 0);
+	if (p->confine)
+		return (pid_t)syscall(SYS_clone, CONFINE_CLONE | SIGCHLD, 0, 0, 0, 0);
+	return p->own_pids ? pidspace_fork() : fork();
 }
 
 static int failure_report(const struct program *p, const struct failure *f, struct err *e)
@@ -307,7 +322,6 @@ static bool is_in_background(void)
 int process_start(const struct program *p, struct process *ret, struct err *e)
 {
 	int pipe_fds[2];
-	pid_t self = getpid();
 	bool background = is_in_background();
 	struct failure why;
 
@@ -321,8 +335,10 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 	pid_t pid = child_fork(p);
 	if (pid < 0)
 		return err_set(e, -errno, "start %s", p->argv[0]);
-	if (pid == 0)
-		child_execute(p, self, background, out);
+	if (pid == 0) {
+		fd_close(&in);
+		child_execute(p, background, out);
+	}
 	fd_close(&out);
 	/* The pipe closes on exec: end of file means that the program runs. */
 	if (fd_read_full(in, &why, sizeof(why)) == 0) {

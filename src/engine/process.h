@@ -32,6 +32,7 @@ struct program {
 	bool in_session; /* stays in our session, and shares the terminal as job control has it */
 	const struct confine *confine; /* NULL: not confined; outlives process_start() */
 	const struct cgroup *cgroup; /* it starts in this one; NULL: in ours */
+	bool own_pids; /* the first process of a PID namespace, if the host permits one */
 	int die_signal; /* the kernel sends it when this process dies; 0: none */
 };
 

@@ -183,16 +183,10 @@ static void input_take(struct console *c)
 	lock_drop(&c->lock);
 }
 
-WALL_CALL(main, ioctl, TIOCGPGRP);
-WALL_CALL(main, getpgrp);
-
-/*
- * In the background the keys are somebody else's, and a process that reads them is stopped by the
- * kernel (SIGTTIN), or gets EIO.
- */
+/* In the background the keys are somebody else's. */
 static bool in_background(const struct console *c)
 {
-	return c->terminal.known && !terminal_is_ours(c->terminal.fd);
+	return c->terminal.known && !terminal_is_readable(c->terminal.fd);
 }
 
 static void on_input(struct loop_source *src, uint32_t events)

@@ -133,6 +133,8 @@ static void raise_wall(const struct description *d)
 	const struct wall w = {
 		.uid = d->message.uid,
 		.is_empty = true,
+		.own_pids = d->message.flags & WIRE_OWN_PIDS,
+		.keeper_fd = d->spec.keeper_fd,
 		.filters = wall_filters,
 		.locked = takes_devices ? d->message.memory : 0,
 	};

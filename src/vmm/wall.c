@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "base/pidspace.h"
 #include "base/rights.h"
 #include "base/seccomp.h"
 #include "vmm/walls/filter.h"
@@ -10,6 +11,7 @@
 #include "vmm/walls/starter.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -89,14 +91,22 @@ static int death_signal(void)
 	return prctl(PR_GET_PDEATHSIG, &number, 0, 0, 0) < 0 ? 0 : number;
 }
 
+/* The first process of a PID namespace sees no parent, but an end of file. */
+static bool is_orphan(const struct wall *w, pid_t parent)
+{
+	struct pollfd p = {.fd = w->keeper_fd};
+
+	return getppid() != parent || (poll(&p, 1, 0) > 0 && (p.revents & POLLHUP));
+}
+
 /* A keeper that died since @parent was asked for has sent nothing. */
-static void death_signal_renew(int number, pid_t parent)
+static void death_signal_renew(const struct wall *w, int number, pid_t parent)
 {
 	if (!number)
 		return;
 	(void)prctl(PR_SET_PDEATHSIG, number, 0, 0, 0);
-	if (getppid() != parent)
-		(void)raise(number);
+	if (is_orphan(w, parent))
+		_exit(128 + number);
 }
 
 static void rights_lose(const struct wall *w, int *worst, struct err *e)
@@ -127,6 +137,8 @@ static void namespaces_enter(const struct wall *w, int *worst, struct err *e)
 		part_note(r, "enter a user namespace", worst, e);
 		return;
 	}
+	if (w->own_pids && !pidspace_is_first())
+		part_note(-EPERM, "leave the host's processes", worst, e);
 	part_note(namespace_enter_network(), "leave the host's network", worst, e);
 	part_note(namespace_enter_ipc(), "leave the host's IPC", worst, e);
 	part_note(namespace_enter_names(), "leave the host's names", worst, e);
@@ -145,7 +157,7 @@ int wall_raise(const struct wall *w, struct err *e)
 		part_note(-EPERM, "lock guest memory without capabilities", &worst, e);
 	else
 		rights_lose(w, &worst, e);
-	death_signal_renew(death, parent);
+	death_signal_renew(w, death, parent);
 	if (IS_SANITIZED) {
 		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 		return worst;

@@ -14,7 +14,7 @@ struct wall_filter;
  * now, so the process needs no right any more, and makes few system calls:
  *
  * - a user that no other process has, no group, no capability, no way to get one;
- * - an empty root, and namespaces of its own for mounts, network, IPC and host names;
+ * - an empty root, and namespaces of its own for processes, mounts, network, IPC and host names;
  * - it cannot be traced, and dumps no core;
  * - each of its threads makes only the system calls of its kind (vmm/walls/filter.h): none opens
  *   a file or a socket, starts a process or a program, or types into a terminal;
@@ -23,6 +23,8 @@ struct wall_filter;
 struct wall {
 	uid_t uid; /* 0: stays the user that it is */
 	bool is_empty; /* an empty root, and namespaces of its own */
+	bool own_pids; /* it should be the first process of a PID namespace */
+	int keeper_fd; /* a socket, whose other end is the keeper's; -1: none */
 	const struct wall_filter *filters; /* for each kind of thread; NULL: a list of refusals */
 	uint64_t locked; /* [bytes] that the kernel locks for DMA; 0: none */
 };

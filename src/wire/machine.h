@@ -39,6 +39,7 @@ enum wire_flag {
 	WIRE_STATS = 1 << 2, /* print exits, interrupts and mapped memory at the end */
 	WIRE_PEERS = 1 << 3, /* devices may reach each other's BARs */
 	WIRE_NO_SANDBOX = 1 << 4, /* usher-vmm keeps the keeper's rights */
+	WIRE_OWN_PIDS = 1 << 5, /* the keeper starts usher-vmm in a PID namespace, if it may */
 };
 
 /* Ref: linux/virtio_ids.h */

@@ -33,6 +33,12 @@ for set in Inh Prm Eff Bnd Amb; do expect_text "Cap$set:	0000000000000000"; done
 expect_text 'NoNewPrivs:	1'
 expect_text 'Seccomp:	2'
 expect_equal "the owner of usher-vmm's files in /proc" 0 "$(stat -c %u "/proc/$vmm/mem")"
+for space in mnt pid net ipc uts; do
+	[ "$(readlink "/proc/$vmm/ns/$space")" != "$(readlink "/proc/$keeper/ns/$space")" ] ||
+		fail "usher-vmm is in the host's namespace $space"
+done
+expect_equal "usher-vmm's number in its PID namespace" 1 \
+	"$(sed -n 's/^NSpid:.*\t//p' "/proc/$vmm/status")"
 expect_ok ls -l "/proc/$vmm/fd"
 expect_no_text "/dev/vfio/$(group_of "$disk")"
 expect_text /dev/vfio/vfio

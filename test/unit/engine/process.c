@@ -172,7 +172,35 @@ START_TEST(names_the_folder_that_the_user_may_not_enter)
 }
 END_TEST
 
-START_TEST(dies_with_its_parent_on_request)
+static void expect_status_line(const char *line)
+{
+	struct program p = {.own_pids = true};
+	struct process proc;
+	struct err e = {0};
+
+	program_word(&p, "grep");
+	program_word(&p, "-x");
+	program_word(&p, line);
+	program_word(&p, "/proc/self/status");
+	ck_assert_msg(process_start(&p, &proc, &e) == 0, "%s", e.msg);
+	ck_assert_int_gt(proc.pid, 1);
+	ck_assert_msg(process_reap(&proc) == 0, "no line %s", line);
+}
+
+/*
+ * The first process of its namespace. Signals that ask for its end wait until it handles them: the
+ * kernel would drop them.
+ */
+START_TEST(starts_the_first_process_of_a_namespace)
+{
+	if (geteuid() != 0)
+		return; /* the host may forbid it */
+	expect_status_line("NSpid:.*\t1");
+	expect_status_line("SigBlk:.0*4007");
+}
+END_TEST
+
+static void expect_death_with_parent(bool own_pids)
 {
 	int fds[2];
 	char c;
@@ -180,7 +208,7 @@ START_TEST(dies_with_its_parent_on_request)
 	ck_assert_int_eq(pipe(fds), 0);
 	pid_t parent = fork();
 	if (parent == 0) {
-		struct program p = {.die_signal = SIGKILL};
+		struct program p = {.die_signal = SIGKILL, .own_pids = own_pids};
 		struct process proc;
 		program_word(&p, "sleep");
 		program_word(&p, "100");
@@ -193,6 +221,12 @@ START_TEST(dies_with_its_parent_on_request)
 	/* End of file: no process has the other end open. */
 	ck_assert_int_eq(read(fds[0], &c, 1), 0);
 	(void)close(fds[0]);
+}
+
+START_TEST(dies_with_its_parent_on_request)
+{
+	expect_death_with_parent(false);
+	expect_death_with_parent(true);
 }
 END_TEST
 
@@ -283,5 +317,6 @@ SUITE("process", a_job_in_the_background_gets_no_terminal, returns_the_exit_stat
 	passes_only_the_named_descriptors, keeps_the_descriptors_of_the_caller,
 	keeps_the_environment_of_the_caller, has_a_session_of_its_own,
 	goes_to_its_folder_or_to_the_root, reports_a_missing_program_at_once,
-	names_the_folder_that_the_user_may_not_enter, dies_with_its_parent_on_request,
-	refuses_too_many_arguments, an_engine_refuses_what_does_not_fit)
+	names_the_folder_that_the_user_may_not_enter, starts_the_first_process_of_a_namespace,
+	dies_with_its_parent_on_request, refuses_too_many_arguments,
+	an_engine_refuses_what_does_not_fit)

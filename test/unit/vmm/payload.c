@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/pidspace.h"
 #include "engine/attach.h"
 #include "engine/engine.h"
 #include "suite.h"
@@ -347,7 +348,8 @@ static pid_t start_as_job(int *ret_master, int turns)
 		return shell;
 	}
 	(void)signal(SIGTTOU, SIG_IGN);
-	pid_t job = fork();
+	/* As the keeper starts it: its process group has no number there. */
+	pid_t job = pidspace_fork();
 	if (job == 0) {
 		(void)setpgid(0, 0);
 		(void)signal(SIGTTOU, SIG_DFL);

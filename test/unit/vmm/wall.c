@@ -54,7 +54,8 @@ static bool has_line(const char *expected)
 
 static void raise_walls(const struct wall_filter *filters)
 {
-	const struct wall w = {.uid = geteuid() == 0 ? OWN : 0, .filters = filters};
+	const struct wall w = {
+		.uid = geteuid() == 0 ? OWN : 0, .filters = filters, .keeper_fd = -1};
 	struct err e = {0};
 
 	ck_assert_msg(wall_raise(&w, &e) == 0, "%s", e.msg);
@@ -315,7 +316,7 @@ static const char *namespace_name(const char *name)
 
 START_TEST(its_root_is_empty)
 {
-	const struct wall w = {.uid = geteuid() == 0 ? OWN : 0, .is_empty = true};
+	const struct wall w = {.uid = geteuid() == 0 ? OWN : 0, .is_empty = true, .keeper_fd = -1};
 	char host[64] = "", own[64] = "";
 	struct err e = {0};
 
@@ -387,7 +388,7 @@ END_TEST
 
 START_TEST(it_says_what_the_host_forbids)
 {
-	const struct wall w = {.uid = OWN, .locked = 1 << 30};
+	const struct wall w = {.uid = OWN, .locked = 1 << 30, .keeper_fd = -1};
 	const struct rlimit l = {1 << 16, 1 << 16};
 	struct err e = {0};
 
