@@ -142,6 +142,7 @@ void loan_print(const struct loan_words *w, const struct keeper_news *n)
 		report_note("the journal keeps it: 'usher restore' tries again");
 		break;
 	case KEEPER_FAILED:
+	case KEEPER_REFUSED:
 		report(n->error);
 		break;
 	case KEEPER_LOST:

@@ -196,6 +196,9 @@ void clients_tell(struct clients *c, const struct keeper_news *n)
 	case KEEPER_FAILED:
 		send_error(c, WIRE_EVENT_FAILED, n);
 		return;
+	case KEEPER_REFUSED:
+		send_error(c, WIRE_EVENT_REFUSED, n);
+		return;
 	case KEEPER_LOST: /* the client's own */
 		return;
 	}

@@ -41,6 +41,7 @@ void engine_finish(struct engine_run *run)
 void engine_ended(struct engine_run *run)
 {
 	fd_close(&run->lifeline_fd);
+	fd_close(&run->refused_fd);
 	discard_socket(&run->line_fd);
 	discard_socket(&run->orders_fd);
 	calls_close(&run->calls);

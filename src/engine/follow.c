@@ -183,6 +183,9 @@ static int event_tell(struct follow *f, const struct wire_event *ev)
 	case WIRE_EVENT_FAILED:
 		n.event = KEEPER_FAILED;
 		break;
+	case WIRE_EVENT_REFUSED:
+		n.event = KEEPER_REFUSED;
+		break;
 	case WIRE_EVENT_STATE:
 		return 0;
 	case WIRE_EVENT_DONE:

@@ -11,6 +11,7 @@
 #include "engine/fit.h"
 #include "engine/follow.h"
 #include "engine/logbook.h"
+#include "engine/refused.h"
 #include "engine/state.h"
 #include "engine/wipe.h"
 #include "host/host.h"
@@ -366,6 +367,15 @@ static int engine_start(struct loan *l, const struct bind_plan *plan, struct eng
 	return 0;
 }
 
+/* usher-vmm cannot say it itself: it may not even be permitted to write. */
+static void call_tell(struct loan *l, const struct engine_run *run, int status)
+{
+	struct err e = {0};
+
+	if (status == 128 + SIGSYS && refused_read(run->refused_fd, &e) > 0)
+		loan_tell(l, (struct keeper_news){.event = KEEPER_REFUSED, .error = &e});
+}
+
 static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *ret_status,
 	struct wipe *ret_wipe, struct err *e)
 {
@@ -376,6 +386,7 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 	int r = engine_start(l, plan, &run, &process, e);
 	if (r == 0) {
 		*ret_status = guest_status(l, guest_wait(l, &process, &run));
+		call_tell(l, &run, *ret_status);
 		terminal_repair(&l->terminal, *ret_status > 128);
 		limit_explain(l->k->spec, &run.cgroup, &why);
 	}

@@ -8,6 +8,7 @@
 #include "engine/devices.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/refused.h"
 #include "wire/machine.h"
 
 #include <errno.h>
@@ -230,6 +231,8 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	m->kernel = (uint32_t)wire_add(fds, run->kernel.fd);
 	m->calls = (uint32_t)wire_add(fds, run->calls_fd);
 	m->orders = (uint32_t)wire_add(fds, run->obeys_fd);
+	if (run->refused_fd >= 0)
+		m->refused = (uint32_t)wire_add(fds, run->refused_fd);
 	int r = cmdline_make(s, m->cmdline, sizeof(m->cmdline), e);
 	if (r < 0)
 		return r;
@@ -358,6 +361,8 @@ static int open_parts(const struct bind_env *env, const struct guest_spec *s,
 	int r = open_line(run, e);
 	if (r < 0)
 		return r;
+	if (!s->no_sandbox)
+		run->refused_fd = refused_page(); /* without it the guest runs as well */
 	/* Another user could not change to it, and is confined as the user that it is. */
 	r = geteuid() == 0 ? uid_reserve(env->state, &run->uid, e) : 0;
 	if (r < 0)

@@ -79,6 +79,7 @@ static void description_fill(struct description *d, const struct wire_fds *fds, 
 	d->timing = m->flags & WIRE_TIMING;
 	d->stats = m->flags & WIRE_STATS;
 	d->stats_fd = fd_of(fds, m->stats);
+	d->refused_fd = fd_of(fds, m->refused);
 	d->spec = (struct machine_spec){
 		.name = m->name,
 		.memory = m->memory,

@@ -16,6 +16,7 @@ struct description {
 	bool timing; /* print at the end where the time went */
 	bool stats; /* print exits, interrupts and mapped memory at the end */
 	int stats_fd; /* the same as JSON into this file; -1: not */
+	int refused_fd; /* the page of wire/refused.h; -1: none */
 };
 
 /*

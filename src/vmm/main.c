@@ -5,6 +5,7 @@
  * with it as descriptors: this program opens no path of the host.
  */
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "vmm/description.h"
@@ -121,12 +122,13 @@ static void raise_files(void)
 }
 
 /* All that comes from the guest comes later. */
-static void raise_wall(const struct description *d)
+static void raise_wall(struct description *d)
 {
 	if (d->message.flags & WIRE_NO_SANDBOX) {
 		log_warn(d->message.name,
 			PROGRAM " is not confined (--no-sandbox): a guest that takes it over has "
-				"its rights, the host's files and the host's network");
+				"its rights, the host's files, processes and network, and all "
+				"system calls");
 		return;
 	}
 	bool takes_devices = d->message.device_count || d->message.slots;
@@ -136,12 +138,14 @@ static void raise_wall(const struct description *d)
 		.own_pids = d->message.flags & WIRE_OWN_PIDS,
 		.keeper_fd = d->spec.keeper_fd,
 		.filters = wall_filters,
+		.refused_fd = d->refused_fd,
 		.locked = takes_devices ? d->message.memory : 0,
 	};
 	struct err e = {0};
 
 	if (wall_raise(&w, &e) < 0)
 		log_warn(d->message.name, PROGRAM " is less confined than it should be: %s", e.msg);
+	fd_close(&d->refused_fd); /* the page stays mapped */
 }
 
 int main(int argc, char **argv)

@@ -14,6 +14,8 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -57,11 +59,56 @@ static const struct refusal refusals[] = {
 	{SYS_io_uring_setup, 425, REFUSE_ALWAYS, 0, EPERM},
 };
 
-/* Keeps the first failure. */
-static void part_note(int r, const char *what, int *worst, struct err *e)
+static const struct {
+	const char *name, *what;
+} parts[WALL_PARTS] = {
+	[WALL_PROCESSES] = {"processes", "leave the host's processes"},
+	[WALL_NETWORK] = {"network", "leave the host's network"},
+	[WALL_IPC] = {"ipc", "leave the host's IPC"},
+	[WALL_NAMES] = {"names", "leave the host's names"},
+	[WALL_FILES] = {"files", "enter an empty root"},
+	[WALL_USER] = {"user", "become a user of its own"},
+	[WALL_CAPABILITIES] = {"capabilities", "drop its capabilities"},
+	[WALL_TRACE] = {"trace", "forbid to be traced"},
+	[WALL_RIGHTS] = {"rights", "forgo new rights"},
+	[WALL_PATHS] = {"paths", "bar all paths"},
+	[WALL_CALLS] = {"calls", "filter system calls"},
+};
+
+static bool stands[WALL_PARTS];
+
+const char *wall_name(enum wall_part p)
 {
-	if (r < 0 && *worst == 0)
-		*worst = err_set(e, r, "%s", what);
+	return parts[p].name;
+}
+
+bool wall_stands(enum wall_part p)
+{
+	return stands[p];
+}
+
+/* What came of all of them, for one sentence. */
+struct raising {
+	struct err *e;
+	int worst; /* the first failure */
+};
+
+static void part_fail(struct raising *g, const char *what, int r)
+{
+	const size_t len = g->e ? strlen(g->e->msg) : 0;
+
+	if (g->worst && g->e)
+		(void)snprintf(
+			g->e->msg + len, sizeof(g->e->msg) - len, "; %s: %s", what, strerror(-r));
+	if (!g->worst)
+		g->worst = err_set(g->e, r, "%s", what);
+}
+
+static void part_note(struct raising *g, enum wall_part p, int r)
+{
+	stands[p] = r == 0;
+	if (r < 0)
+		part_fail(g, parts[p].what, r);
 }
 
 /* With CAP_IPC_LOCK alone the kernel locks as much as the limit does not permit. */
@@ -76,8 +123,6 @@ static int user_become(const struct wall *w)
 {
 	const struct rlimit threads = {THREADS_MAX, THREADS_MAX};
 
-	if (!w->uid)
-		return 0;
 	int r = rights_become(w->uid, w->uid);
 	/* The limit counts all processes of the user, so it is for one with this process alone. */
 	return r < 0 || setrlimit(RLIMIT_NPROC, &threads) == 0 ? r : -errno;
@@ -109,11 +154,12 @@ static void death_signal_renew(const struct wall *w, int number, pid_t parent)
 		_exit(128 + number);
 }
 
-static void rights_lose(const struct wall *w, int *worst, struct err *e)
+static void rights_lose(const struct wall *w, struct raising *g)
 {
 	(void)rights_unbound(); /* of a user without rights there is nothing to empty */
-	part_note(user_become(w), "become a user of its own", worst, e);
-	part_note(rights_drop(), "drop its capabilities", worst, e);
+	if (w->uid)
+		part_note(g, WALL_USER, user_become(w));
+	part_note(g, WALL_CAPABILITIES, rights_drop());
 }
 
 /* The starter is there before this thread may make no other. */
@@ -122,51 +168,55 @@ static int calls_filter(const struct wall *w)
 	if (!w->filters)
 		return seccomp_refuse(refusals, COUNT(refusals));
 	thread_prepare();
-	int r = filter_use(w->filters);
+	int r = filter_use(w->filters, w->refused_fd);
 	if (r == 0)
 		r = starter_start();
 	return r < 0 ? r : filter_enter(THREAD_MAIN);
 }
 
 /* Before the rights that this needs are dropped. */
-static void namespaces_enter(const struct wall *w, int *worst, struct err *e)
+static void namespaces_enter(const struct wall *w, struct raising *g)
 {
 	int r = needs_capabilities(w) ? 0 : namespace_enter_user();
 
+	if (w->own_pids)
+		part_note(g, WALL_PROCESSES, pidspace_is_first() ? 0 : -EPERM);
 	if (r < 0) {
-		part_note(r, "enter a user namespace", worst, e);
+		part_fail(g, "enter a user namespace", r);
 		return;
 	}
-	if (w->own_pids && !pidspace_is_first())
-		part_note(-EPERM, "leave the host's processes", worst, e);
-	part_note(namespace_enter_network(), "leave the host's network", worst, e);
-	part_note(namespace_enter_ipc(), "leave the host's IPC", worst, e);
-	part_note(namespace_enter_names(), "leave the host's names", worst, e);
-	part_note(namespace_enter_empty_root(), "enter an empty root", worst, e);
+	part_note(g, WALL_NETWORK, namespace_enter_network());
+	part_note(g, WALL_IPC, namespace_enter_ipc());
+	part_note(g, WALL_NAMES, namespace_enter_names());
+	part_note(g, WALL_FILES, namespace_enter_empty_root());
+}
+
+/* What is left when the process is the user that it stays. */
+static void process_close(const struct wall *w, struct raising *g)
+{
+	part_note(g, WALL_TRACE, prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0);
+	part_note(g, WALL_RIGHTS, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0);
+	if (w->is_empty)
+		part_note(g, WALL_PATHS, namespace_bar_paths());
+	part_note(g, WALL_CALLS, calls_filter(w));
 }
 
 int wall_raise(const struct wall *w, struct err *e)
 {
+	struct raising g = {.e = e};
 	const int death = death_signal();
 	const pid_t parent = getppid();
-	int worst = 0;
 
 	if (w->is_empty && !IS_SANITIZED)
-		namespaces_enter(w, &worst, e);
+		namespaces_enter(w, &g);
 	if (needs_capabilities(w))
-		part_note(-EPERM, "lock guest memory without capabilities", &worst, e);
+		part_fail(&g, "lock guest memory without capabilities", -EPERM);
 	else
-		rights_lose(w, &worst, e);
+		rights_lose(w, &g);
 	death_signal_renew(w, death, parent);
-	if (IS_SANITIZED) {
+	if (IS_SANITIZED)
 		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-		return worst;
-	}
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	part_note(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0, "forgo new rights",
-		&worst, e);
-	if (w->is_empty)
-		part_note(namespace_bar_paths(), "bar all paths", &worst, e);
-	part_note(calls_filter(w), "filter system calls", &worst, e);
-	return worst;
+	else
+		process_close(w, &g);
+	return g.worst;
 }

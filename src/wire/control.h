@@ -29,6 +29,7 @@ enum wire_event_kind {
 	WIRE_EVENT_DONE, /* the last one; @number: the keeper's exit status */
 	/* to the client that asked: @object: name, @text: engine, @number: process */
 	WIRE_EVENT_STATE,
+	WIRE_EVENT_REFUSED, /* usher-vmm made a system call that ended it: @text, @hint */
 };
 
 enum wire_event_flag {

@@ -28,7 +28,7 @@ void wire_machine_init(struct wire_machine *m, enum wire_kind kind)
 	memset(m, 0, sizeof(*m));
 	m->header.kind = kind;
 	m->kvm = m->kernel = m->initrd = WIRE_FD_NONE;
-	m->interrupts = m->stats = m->calls = m->orders = WIRE_FD_NONE;
+	m->interrupts = m->stats = m->calls = m->orders = m->refused = WIRE_FD_NONE;
 }
 
 static bool ledger_use(struct ledger *l, uint32_t index, enum use use)
@@ -170,7 +170,7 @@ static int guest_check(const struct wire_machine *m, struct ledger *l, struct er
 	if (!ledger_use(l, m->kvm, USE_ONE) || !ledger_use(l, m->kernel, USE_ONE) ||
 		!ledger_use_optional(l, m->initrd) || !ledger_use_optional(l, m->interrupts) ||
 		!ledger_use_optional(l, m->stats) || !ledger_use_optional(l, m->calls) ||
-		!ledger_use_optional(l, m->orders))
+		!ledger_use_optional(l, m->orders) || !ledger_use_optional(l, m->refused))
 		return machine_refuse(e, "a descriptor");
 	return virtios_check(m, l, e);
 }

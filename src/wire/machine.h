@@ -89,6 +89,7 @@ struct wire_machine {
 	uint32_t stats; /* index: a file to write the statistics to as JSON, or none */
 	uint32_t calls; /* index: the socket for calls to the keeper, or none */
 	uint32_t orders; /* index: the socket for the keeper's orders, or none */
+	uint32_t refused; /* index: the page of wire/refused.h, or none */
 	uint32_t virtio_count;
 	struct wire_virtio virtio[WIRE_VIRTIO_MAX];
 	uint32_t device_count;

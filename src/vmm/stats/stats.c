@@ -12,6 +12,7 @@
 #include "vmm/pass/domain.h"
 #include "vmm/stats/figures.h"
 #include "vmm/stats/kvmstat.h"
+#include "vmm/wall.h"
 #include "vmm/walls/mark.h"
 
 #include <errno.h>
@@ -137,10 +138,20 @@ static void put_device(struct pass_dev *d, struct figures *f)
 	figures_close(f);
 }
 
+/* 1: the wall stands. */
+static void put_walls(struct figures *f)
+{
+	figures_open(f, "walls");
+	for (enum wall_part p = 0; p < WALL_PARTS; p++)
+		figures_number(f, wall_name(p), wall_stands(p));
+	figures_close(f);
+}
+
 /* @ended: KVM's own figures are there: while a processor runs, KVM would wait for it. */
 static void put_machine(struct machine *m, bool ended, struct figures *f)
 {
 	figures_number(f, "reboots", m->reboots.count);
+	put_walls(f);
 	put_exits(&m->vm, f);
 	if (ended)
 		kvmstat_put(&m->vm, f);

@@ -2,6 +2,7 @@
 #include "vmm/walls/filter.h"
 
 #include "vmm/walls/mark.h"
+#include "wire/refused.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,6 +11,8 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -19,8 +22,8 @@
  *
  * Each kind of thread makes the system calls that it needs, and no other: an ioctl counts by its
  * request. The kernel answers any other call by SIGSYS before it runs any code of that call. Our
- * handler writes which call of which thread it was, so that a bug of ours can be found. Then it
- * ends the process by a call that the filter answers with death.
+ * handler notes which call of which thread it was, on a page that the keeper reads, so that a bug
+ * of ours can be found. Then it ends the process by a call that the filter answers with death.
  *
  * A thread keeps the filter of the thread that makes it, so one thread makes all others
  * (vmm/walls/starter.c).
@@ -35,6 +38,7 @@ static const char *const kind_names[THREAD_KINDS] = {
 };
 
 static const struct wall_filter *filters;
+static struct wire_refused *refused; /* the keeper's; NULL: there is none */
 static _Thread_local enum thread_kind own_kind;
 
 /* Of ioctl and fcntl the second argument is what the thread asks for. */
@@ -48,30 +52,56 @@ static uint64_t second_argument(const ucontext_t *u)
 #endif
 }
 
-/* Every thread writes to report a refused call, and returns from signals. */
-WALL_CALL(every, write);
+/* Every thread returns from signals, and without a keeper writes to report a refused call. */
 WALL_CALL(every, rt_sigreturn);
+WALL_CALL(every, write);
 
-static void on_refused(int number, siginfo_t *info, void *context)
+static void refusal_write(const struct wire_refused *r)
 {
 	char line[160];
+	int len = snprintf(line, sizeof(line),
+		"error: usher-vmm: a %s thread made system call %" PRIu32 " (0x%" PRIx32
+		", second argument 0x%" PRIx64 "), which its filter refuses\n",
+		r->thread, r->call, r->arch, r->argument);
+
+	if (write(STDERR_FILENO, line, (size_t)len) < 0)
+		return; /* the process ends without the message, too */
+}
+
+/* The first thread that gets here has the word. */
+static void on_refused(int number, siginfo_t *info, void *context)
+{
+	struct wire_refused r = {.made = 1,
+		.call = (uint32_t)info->si_syscall,
+		.arch = info->si_arch,
+		.argument = second_argument(context)};
 
 	(void)number;
-	int len = snprintf(line, sizeof(line),
-		"error: usher-vmm: a %s thread made system call %d (0x%x, second argument "
-		"0x%" PRIx64 "), which its filter refuses\n",
-		kind_names[own_kind], info->si_syscall, info->si_arch, second_argument(context));
-	if (write(STDERR_FILENO, line, (size_t)len) < 0)
-		len = 0; /* the process ends without the message, too */
-	(void)syscall(WALL_LAST_CALL);
+	(void)strncpy(r.thread, kind_names[own_kind], sizeof(r.thread) - 1);
+	if (!refused)
+		refusal_write(&r);
+	else if (!__atomic_load_n(&refused->made, __ATOMIC_ACQUIRE))
+		*refused = r;
+	(void)syscall(WALL_LAST_CALL | (r.call & 0xffff));
 	__builtin_trap();
 }
 
-int filter_use(const struct wall_filter *table)
+/* Without the page, refused calls are written to standard error. */
+static void refused_map(int fd)
+{
+	void *page =
+		fd < 0 ? MAP_FAILED
+		       : mmap(NULL, WIRE_REFUSED_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	refused = page == MAP_FAILED ? NULL : page;
+}
+
+int filter_use(const struct wall_filter *table, int refused_fd)
 {
 	const struct sigaction action = {
 		.sa_sigaction = on_refused, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
+	refused_map(refused_fd);
 	if (sigaction(SIGSYS, &action, NULL) < 0)
 		return -errno;
 	filters = table;

@@ -19,14 +19,18 @@ struct wall_filter {
 
 extern const struct wall_filter wall_filters[THREAD_KINDS];
 
-/* No kernel has a call of this number. A filter answers it by the end of the process. */
-#define WALL_LAST_CALL 0x3ffffff0
+/*
+ * No kernel has calls of these numbers. A filter answers them by the end of the process, which the
+ * kernel notes in its log with the number: it has the refused call's in the low bits.
+ */
+#define WALL_LAST_CALL 0x3fff0000
 
 /*
- * From now on filter_enter() filters, by @filters. Context: one thread, which has
+ * From now on filter_enter() filters, by @filters. Which call was refused is written to the page
+ * @refused_fd (wire/refused.h), or to standard error if that is -1. Context: one thread, which has
  * PR_SET_NO_NEW_PRIVS. Return: 0, -errno.
  */
-int filter_use(const struct wall_filter *filters);
+int filter_use(const struct wall_filter *filters, int refused_fd);
 
 /* Filters the calling thread, for ever. Return: 0, also without filters; -errno. */
 int filter_enter(enum thread_kind kind);

@@ -134,7 +134,8 @@ def program(kind, calls, refused):
     for call, inside in bodies.items():
         lines.append(f"\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_{call}, 0, {len(inside)}),")
         lines += inside
-    lines += ["\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, WALL_LAST_CALL, 0, 1),",
+    lines += ["\tBPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffff0000),",
+              "\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, WALL_LAST_CALL, 0, 1),",
               verdict("SECCOMP_RET_KILL_PROCESS"), TRAP, "};"]
     return lines
 

@@ -99,7 +99,7 @@ int namespace_bar_paths(void)
 	long version = syscall(
 		SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (version < 1)
-		return version < 0 && (errno == ENOSYS || errno == EOPNOTSUPP) ? 0 : -errno;
+		return version < 0 && (errno == ENOSYS || errno == EOPNOTSUPP) ? 1 : -errno;
 	unsigned rights = version >= 5 ? 16 : version >= 3 ? 15 : version == 2 ? 14 : 13;
 	const struct ruleset all = {
 		.files = (UINT64_C(1) << rights) - 1, .network = 3, .scopes = 3};

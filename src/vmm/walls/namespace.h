@@ -15,7 +15,10 @@ int namespace_enter_ipc(void);
 int namespace_enter_names(void); /* host and domain name */
 int namespace_enter_empty_root(void);
 
-/* No path leads to a file: a second wall, of another part of the kernel. Needs no_new_privs. */
+/*
+ * No path leads to a file: a second wall, of another part of the kernel. Needs no_new_privs.
+ * Return: also 1, if this kernel has no such part.
+ */
 int namespace_bar_paths(void);
 
 #endif

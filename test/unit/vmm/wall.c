@@ -7,6 +7,7 @@
 #include "suite.h"
 #include "vmm/thread.h"
 #include "vmm/walls/filter.h"
+#include "wire/refused.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,8 +55,10 @@ static bool has_line(const char *expected)
 
 static void raise_walls(const struct wall_filter *filters)
 {
-	const struct wall w = {
-		.uid = geteuid() == 0 ? OWN : 0, .filters = filters, .keeper_fd = -1};
+	const struct wall w = {.uid = geteuid() == 0 ? OWN : 0,
+		.filters = filters,
+		.keeper_fd = -1,
+		.refused_fd = -1};
 	struct err e = {0};
 
 	ck_assert_msg(wall_raise(&w, &e) == 0, "%s", e.msg);
@@ -161,6 +164,41 @@ START_TEST(no_thread_makes_a_call_that_is_not_listed)
 				"call %ld of kind %d: signal %d: %s", a.number, kind, number, said);
 		}
 	}
+}
+END_TEST
+
+/* Also of a thread that may not write, and with no descriptor to write to. */
+START_TEST(a_refused_call_is_on_the_keepers_page)
+{
+	struct wall w = {.uid = geteuid() == 0 ? OWN : 0, .filters = wall_filters, .keeper_fd = -1};
+	const struct attempt a = {.kind = THREAD_DISK, .number = SYS_socket, .second = 77};
+	struct wire_refused found = {0};
+	int status;
+
+	if (IS_SANITIZED)
+		return;
+	w.refused_fd = memfd_create("refused", MFD_CLOEXEC);
+	ck_assert_int_eq(ftruncate(w.refused_fd, WIRE_REFUSED_PAGE), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		pthread_t thread;
+		(void)wall_raise(&w, NULL);
+		for (int fd = 0; fd < 64; fd++)
+			(void)close(fd);
+		if (thread_start(&thread, a.kind, "attempt", attempt_make, (void *)(uintptr_t)&a) ==
+			0)
+			(void)pthread_join(thread, NULL);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	ck_assert_int_eq(pread(w.refused_fd, &found, sizeof(found), 0), sizeof(found));
+	ck_assert_uint_eq(found.made, 1);
+	ck_assert_uint_eq(found.call, SYS_socket);
+	ck_assert_uint_eq(found.arch, 0xc000003e);
+	ck_assert_uint_eq(found.argument, 77);
+	ck_assert_str_eq(found.thread, "disk");
+	(void)close(w.refused_fd);
 }
 END_TEST
 
@@ -316,7 +354,10 @@ static const char *namespace_name(const char *name)
 
 START_TEST(its_root_is_empty)
 {
-	const struct wall w = {.uid = geteuid() == 0 ? OWN : 0, .is_empty = true, .keeper_fd = -1};
+	const struct wall w = {.uid = geteuid() == 0 ? OWN : 0,
+		.is_empty = true,
+		.keeper_fd = -1,
+		.refused_fd = -1};
 	char host[64] = "", own[64] = "";
 	struct err e = {0};
 
@@ -388,7 +429,7 @@ END_TEST
 
 START_TEST(it_says_what_the_host_forbids)
 {
-	const struct wall w = {.uid = OWN, .locked = 1 << 30, .keeper_fd = -1};
+	const struct wall w = {.uid = OWN, .locked = 1 << 30, .keeper_fd = -1, .refused_fd = -1};
 	const struct rlimit l = {1 << 16, 1 << 16};
 	struct err e = {0};
 
@@ -396,10 +437,35 @@ START_TEST(it_says_what_the_host_forbids)
 	ck_assert_int_eq(wall_raise(&w, &e), -EPERM);
 	ck_assert_str_eq(e.msg, "lock guest memory without capabilities: Operation not permitted");
 	ck_assert(IS_SANITIZED || has_line("NoNewPrivs:\t1"));
+	ck_assert(!wall_stands(WALL_USER) && !wall_stands(WALL_CAPABILITIES));
+	ck_assert(IS_SANITIZED || (wall_stands(WALL_RIGHTS) && wall_stands(WALL_TRACE)));
+}
+END_TEST
+
+START_TEST(it_says_all_that_the_host_forbids_at_once)
+{
+	const struct wall w = {.is_empty = true,
+		.own_pids = true,
+		.locked = 1 << 30,
+		.keeper_fd = -1,
+		.refused_fd = -1};
+	const struct rlimit l = {1 << 16, 1 << 16};
+	struct err e = {0};
+
+	if (IS_SANITIZED || geteuid() != 0)
+		return;
+	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &l), 0);
+	ck_assert_int_eq(wall_raise(&w, &e), -EPERM);
+	ck_assert_str_eq(e.msg, "leave the host's processes: Operation not permitted; "
+				"lock guest memory without capabilities: Operation not permitted");
+	ck_assert(!wall_stands(WALL_PROCESSES));
+	ck_assert(wall_stands(WALL_NETWORK) && wall_stands(WALL_FILES));
 }
 END_TEST
 
 SUITE("vmm_wall", it_has_no_right, no_thread_makes_a_call_that_is_not_listed,
-	a_call_of_another_kind_of_thread_is_refused, a_processor_does_without_memory_of_its_own,
-	a_processor_replaces_threads_that_have_ended, no_memory_becomes_code, its_root_is_empty,
-	each_thread_starts_others, it_still_dies_with_its_parent, it_says_what_the_host_forbids)
+	a_refused_call_is_on_the_keepers_page, a_call_of_another_kind_of_thread_is_refused,
+	a_processor_does_without_memory_of_its_own, a_processor_replaces_threads_that_have_ended,
+	no_memory_becomes_code, its_root_is_empty, each_thread_starts_others,
+	it_still_dies_with_its_parent, it_says_what_the_host_forbids,
+	it_says_all_that_the_host_forbids_at_once)
