@@ -88,6 +88,13 @@ void fd_fill_standard(void)
 			(void)open("/dev/null", flags[fd]); /* the lowest that is free: fd */
 }
 
+bool fd_takes_output(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 int fd_pidfd_open(pid_t pid)
 {
 	long fd = syscall(SYS_pidfd_open, pid, 0);

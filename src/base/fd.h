@@ -2,6 +2,7 @@
 #ifndef BASE_FD_H
 #define BASE_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,6 +28,9 @@ void fd_close(int *fd);
  * or a device. The substitutes are inherited, and a transfer fails with EBADF, as it would without.
  */
 void fd_fill_standard(void);
+
+/* False for such a substitute, and for any file that is open for reading only. */
+bool fd_takes_output(int fd);
 
 /* pidfd_open(2), which glibc has only since 2.36. Return: descriptor, -errno. */
 int fd_pidfd_open(pid_t pid);

@@ -56,7 +56,7 @@ struct stream {
 };
 
 static struct change {
-	bool active;
+	bool active, happened;
 	struct stream streams[2]; /* stdout, stderr */
 	struct piece *first, **end; /* what is left to write */
 	sigset_t signals_before;
@@ -167,7 +167,7 @@ void change_begin(void)
 {
 	if (change.active)
 		return;
-	change.active = true;
+	change.active = change.happened = true;
 	change.end = &change.first;
 	signals_hold(&change);
 	(void)fflush(NULL);
@@ -245,4 +245,9 @@ int change_end(void)
 	queue_write(&change, hurry ? HURRY_MS : -1);
 	change.active = false;
 	return change.streams[0].error;
+}
+
+bool change_happened(void)
+{
+	return change.happened;
 }

@@ -2,6 +2,8 @@
 #ifndef CLI_CHANGE_H
 #define CLI_CHANGE_H
 
+#include <stdbool.h>
+
 /*
  * A verb that changes the machine calls this before its first change. Until change_end(), what a
  * terminal or a service manager sends waits: a transaction is soon done, or its watchdog ends it,
@@ -15,5 +17,8 @@ void change_begin(void);
  * verb. Without change_begin() it does nothing. Return: 0, -errno of standard output.
  */
 int change_end(void);
+
+/* True since change_begin(): this verb changes the machine, and its output is by the way. */
+bool change_happened(void);
 
 #endif

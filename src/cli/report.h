@@ -31,7 +31,8 @@ int report_outcome(int r, bool refused, const struct err *e);
 void report_lines(void);
 
 /*
- * Called last; it also ends a change (cli/change.h). A full disk or a closed pipe is not a success.
+ * Called last; it also ends a change (cli/change.h). A full disk or a closed pipe is not a success,
+ * nor is a closed standard output, unless the verb has changed the machine: then it did its work.
  * Return: @status, or @failed (0: LEAVE_FAILED) instead of 0 if standard output could not be
  * written completely.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clean.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/num.h"
 #include "base/output.h"
 #include "bind/problem.h"
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum from { FROM_BEST, FROM_BAR, FROM_ACPI, FROM_FILE };
 
@@ -199,6 +201,8 @@ static int rom_save(struct rom_work *w, struct err *e)
 		err_hint(e, "--allow=rom saves it as it is");
 		return -EPERM;
 	}
+	if (w->a->to_stdout && !fd_takes_output(STDOUT_FILENO))
+		return err_set(e, -EBADF, "write to standard output");
 	int r = output_write(
 		"ROM", w->a->to_stdout ? "/dev/stdout" : w->a->save, w->data, w->size, 0644, e);
 	if (r < 0)

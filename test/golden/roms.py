@@ -4,6 +4,7 @@
 roms.py USHER FIXTURE.host
 """
 import json
+import os
 import pathlib
 import struct
 import subprocess
@@ -80,6 +81,9 @@ def streamed(usher, host, work):
     done = subprocess.run(words, check=False, capture_output=True)
     if done.returncode or done.stdout != GOOD:
         yield f"on standard output: {done.returncode}, {len(done.stdout)} bytes"
+    done = subprocess.run(words, check=False, stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1))
+    if done.returncode != 1 or b"standard output" not in done.stderr:
+        yield f"standard output is closed: {done.returncode}: {done.stderr}"
     if subprocess.run([*words, "--json"], check=False, capture_output=True).returncode != 2:
         yield "--json and a ROM go to standard output together"
 

@@ -2,6 +2,9 @@
 /* A verb's output while it changes the machine, to readers that are slow, stuck or gone. */
 #include "cli/change.h"
 
+#include "base/fd.h"
+#include "cli/report.h"
+#include "cli/verb.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -127,6 +130,29 @@ START_TEST(a_dead_pipe_is_an_error_at_the_end)
 }
 END_TEST
 
+/* Who closes standard output does not want the words of a change, but those of a report. */
+START_TEST(a_closed_output_fails_a_report_alone)
+{
+	(void)close(STDOUT_FILENO);
+	fd_fill_standard();
+	(void)printf("what was asked for\n");
+	ck_assert_int_eq(report_finish(LEAVE_OK, 0), LEAVE_FAILED);
+	change_begin();
+	(void)printf("group 3: bound\n");
+	ck_assert_int_eq(report_finish(LEAVE_OK, 0), LEAVE_OK);
+	ck_assert_int_eq(report_finish(LEAVE_REFUSED, 0), LEAVE_REFUSED);
+}
+END_TEST
+
+START_TEST(a_full_output_fails_a_change)
+{
+	output_set(open("/dev/full", O_WRONLY | O_CLOEXEC));
+	change_begin();
+	(void)printf("group 3: bound\n");
+	ck_assert_int_eq(report_finish(LEAVE_OK, 0), LEAVE_FAILED);
+}
+END_TEST
+
 /* A line is written at once if that does not block: it shows what usher is waiting for. */
 START_TEST(a_reader_sees_each_line_at_once)
 {
@@ -174,4 +200,5 @@ END_TEST
 
 SUITE("change", a_stuck_pipe_loses_nothing, a_stuck_socket_loses_nothing,
 	a_stopped_terminal_holds_nothing_up, a_dead_pipe_is_an_error_at_the_end,
+	a_closed_output_fails_a_report_alone, a_full_output_fails_a_change,
 	a_reader_sees_each_line_at_once, signals_wait_for_the_end)
