@@ -112,6 +112,12 @@ static bool nixos_owns(const struct evidence *e)
 	       (!*e->booted && file_exists(e, "/etc/NIXOS"));
 }
 
+/* A flake or another file may make the system as well, and only its owner knows where that is. */
+static bool nixos_file_owns(const struct evidence *e)
+{
+	return nixos_owns(e) && file_exists(e, "/etc/nixos/configuration.nix");
+}
+
 /* An ostree system names its deployment on the line. */
 static bool rpm_ostree_owns(const struct evidence *e)
 {
@@ -161,6 +167,11 @@ static bool unraid_syslinux_owns(const struct evidence *e)
 static bool guix_owns(const struct evidence *e)
 {
 	return is_booted_with(e, "gnu.system=") || is_booted_with(e, "gnu.load=");
+}
+
+static bool guix_file_owns(const struct evidence *e)
+{
+	return guix_owns(e) && file_exists(e, "/etc/config.scm");
 }
 
 /* Images of a system whose root is read-only: what they ship in /etc/default writes no line. */
@@ -354,15 +365,26 @@ static const char *grub_tool(const struct evidence *e)
 
 static const struct boot_owner owners[] = {
 	{.name = "NixOS",
-		.owns = nixos_owns,
+		.owns = nixos_file_owns,
 		.makes = ALL_FILES,
 		.place = "boot.kernelParams in /etc/nixos/configuration.nix",
 		.applied_by = "nixos-rebuild boot"},
+	{.name = "NixOS",
+		.owns = nixos_owns,
+		.makes = ALL_FILES,
+		.place = "boot.kernelParams in /etc/nixos/configuration.nix or in the flake of "
+			 "this system",
+		.applied_by = "nixos-rebuild boot"},
 	{.name = "Guix",
-		.owns = guix_owns,
+		.owns = guix_file_owns,
 		.makes = ALL_FILES,
 		.place = "kernel-arguments in /etc/config.scm",
 		.applied_by = "guix system reconfigure /etc/config.scm"},
+	{.name = "Guix",
+		.owns = guix_owns,
+		.makes = ALL_FILES,
+		.place = "kernel-arguments in the configuration of this system, a FILE",
+		.applied_by = "guix system reconfigure FILE"},
 	{.name = "TrueNAS",
 		.owns = truenas_owns,
 		.makes = ALL_FILES,

@@ -117,6 +117,11 @@ static bool nixos_owns(const struct early_evidence *e)
 	return boots_by(e, "NixOS") || host_has(e, "/etc/NIXOS");
 }
 
+static bool nixos_file_owns(const struct early_evidence *e)
+{
+	return nixos_owns(e) && host_has(e, "/etc/nixos/configuration.nix");
+}
+
 static bool rpm_ostree_owns(const struct early_evidence *e)
 {
 	return boots_by(e, "rpm-ostree");
@@ -227,9 +232,16 @@ static const char *mkinitcpio_tool(const struct early_evidence *e)
 
 static const struct early_owner owners[] = {
 	{.name = "NixOS",
-		.owns = nixos_owns,
+		.owns = nixos_file_owns,
 		.reads = LIST_BIT(NIXOS),
 		.place = "boot.initrd.kernelModules in /etc/nixos/configuration.nix",
+		.module = "\"vfio_pci\"",
+		.made_by = "nixos-rebuild boot"},
+	{.name = "NixOS",
+		.owns = nixos_owns,
+		.reads = LIST_BIT(NIXOS),
+		.place = "boot.initrd.kernelModules in /etc/nixos/configuration.nix or in the "
+			 "flake of this system",
 		.module = "\"vfio_pci\"",
 		.made_by = "nixos-rebuild boot"},
 	{.name = "rpm-ostree",

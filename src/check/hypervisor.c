@@ -20,8 +20,8 @@ struct hypervisor {
 
 static const struct hypervisor hypervisors[] = {
 	{"VMware", true,
-		"this host is a virtual machine: shut it down and let VMware expose an IOMMU to it "
-		"(vvtd.enable = TRUE; 'I/O MMU' of its processor)"},
+		"this host is a virtual machine: shut it down, and put 'vvtd.enable = \"TRUE\"' "
+		"into its .vmx file, or enable IOMMU among its processor settings"},
 	{"innotek", true,
 		"this host is a virtual machine: shut it down; VBoxManage modifyvm NAME "
 		"--chipset=ich9 --iommu=automatic"},

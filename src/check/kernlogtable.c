@@ -168,8 +168,8 @@ static const struct kernlog_advice advices[KERNLOG_CAUSES] = {
 		"end the programs that use the device; if the task still hangs, only a reboot ends "
 		"it"},
 	[KERNLOG_RESERVED] = {"the firmware does DMA with it (RMRR), so VFIO refuses it",
-		"look for a firmware setting or update that removes the region (HP: 'Shared Memory "
-		"Features'; Dell: the RAID and USB legacy settings)"},
+		"look for a firmware setting or update that removes the region (HPE: 'HP Shared "
+		"Memory Features' of the card)"},
 	[KERNLOG_TAKEN] = {"another driver has the memory of its BAR",
 		"find the owner: grep -i -A3 ADDRESS /proc/iomem"},
 	[KERNLOG_UNUSABLE] = {"cannot be enabled, because a BAR has no address: no driver works",

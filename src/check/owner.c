@@ -141,7 +141,7 @@ static const struct owner owners[] = {
 	{"/etc/driverctl.d", "pci-", "", "driverctl", "driverctl unset-override DEVICE"},
 	{"/run/libvirt/qemu", "", ".xml", "a running libvirt guest",
 		"virsh nodedev-list --cap pci"},
-	{"/etc/mdevctl.d", "0000:", "", "mdevctl", "mdevctl undefine"},
+	{"/etc/mdevctl.d", "0000:", "", "mdevctl", "mdevctl undefine --uuid=UUID"},
 };
 
 struct owned {

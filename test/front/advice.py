@@ -23,36 +23,80 @@ PACKAGES = ["grub-common", "grub2-common", "initramfs-tools", "initramfs-tools-c
             "libklibc", "linux-base", "dracut", "dracut-core", "libdevmapper1.02.1", "libefivar1",
             "libefiboot1", "busybox", "u-boot-menu", "cpio", "kmod"]
 
-# Program: words of its documentation ('=' at the end: a value follows), why no lab here runs it.
+# Program: words of its documentation ('=' at the end: a value follows), why no lab here runs it, and
+# where the words were looked up.
 FORMS = {
-    "grubby": (["--update-kernel=", "--args=", "--remove-args="], "Debian has no grubby"),
+    "grubby": (["--update-kernel=", "--args=", "--remove-args="], "Debian has no grubby",
+               "grubby(8)"),
     "rpm-ostree": (["kargs", "--append-if-missing=", "--delete-if-present=", "initramfs",
-                    "--enable", "--arg=", "initramfs-etc", "--track="], "needs a deployment"),
-    "ostree": (["admin", "kargs", "edit-in-place", "--append-if-missing="], "needs a deployment"),
-    "kernelstub": (["--add-options", "--delete-options"], "is Pop!_OS's, and needs its partition"),
-    "proxmox-boot-tool": (["refresh"], "is Proxmox's, and needs its partitions"),
-    "nixos-rebuild": (["boot"], "needs the Nix store"),
-    "mkinitcpio": (["-P"], "is Arch's: Debian has no package"),
-    "limine-update": ([], "is Arch's: Debian has no package"),
-    "limine-mkinitcpio": ([], "is Arch's: Debian has no package"),
-    "dracut-rebuild": ([], "is EndeavourOS's"),
-    "reinstall-kernels": ([], "is EndeavourOS's"),
-    "sdbootutil": (["update-all-entries", "mkinitrd"], "is openSUSE's"),
-    "transactional-update": (["initrd", "grub.cfg"], "is openSUSE's, and needs its snapshots"),
-    "grub2-mkconfig": (["-o"], "is the name of grub-mkconfig elsewhere, which is run"),
-    "mkinitfs": ([], "is Alpine's"),
-    "update-extlinux": ([], "is Alpine's"),
-    "sdboot-manage": (["gen"], "is CachyOS's and Manjaro's"),
-    "clr-boot-manager": (["update"], "is Solus's and Clear Linux's"),
-    "guix": (["system", "reconfigure", "/etc/config.scm"], "needs the store of Guix"),
-    "genkernel": (["initramfs"], "is Gentoo's"),
-    "/usr/lib/booster/regenerate_images": ([], "is Arch's: Debian has no package"),
-    "update-grub": ([], None),
-    "grub-mkconfig": (["-o"], None),
-    "update-initramfs": (["-u", "-k", "all"], None),
-    "dracut": (["--force", "--regenerate-all"], None),
-    "kernel-install": (["add"], None),
-    "u-boot-update": ([], None),
+                    "--enable", "--arg=", "initramfs-etc", "--track="], "needs a deployment",
+                   "rpm-ostree(1); docs.fedoraproject.org, Fedora CoreOS, kernel-args"),
+    "ostree": (["admin", "kargs", "edit-in-place", "--append-if-missing="], "needs a deployment",
+               "ostree: tests/kolainst/destructive/kargs-edit-in-place.sh"),
+    "kernelstub": (["--add-options", "--delete-options"],
+                   "is Pop!_OS's, and needs its partition", "kernelstub: README.md"),
+    "proxmox-boot-tool": (["refresh"], "is Proxmox's, and needs its partitions",
+                          "Proxmox VE: Host Bootloader"),
+    "nixos-rebuild": (["boot"], "needs the Nix store", "nixos-rebuild(8)"),
+    "mkinitcpio": (["-P"], "is Arch's: Debian has no package", "mkinitcpio(8)"),
+    "limine-update": ([], "is Arch's: Debian has no package", "limine-entry-tool"),
+    "limine-mkinitcpio": ([], "is Arch's: Debian has no package", "limine-mkinitcpio-hook"),
+    "dracut-rebuild": ([], "is EndeavourOS's", "eos-dracut"),
+    "reinstall-kernels": ([], "is EndeavourOS's", "kernel-install-for-dracut"),
+    "sdbootutil": (["update-all-entries", "mkinitrd"], "is openSUSE's", "sdbootutil --help"),
+    "transactional-update": (["initrd", "grub.cfg"], "is openSUSE's, and needs its snapshots",
+                             "transactional-update(8)"),
+    "grub2-mkconfig": (["-o"], "is the name of grub-mkconfig elsewhere, which is run", ""),
+    "mkinitfs": ([], "is Alpine's", "mkinitfs(1)"),
+    "update-extlinux": ([], "is Alpine's", "Alpine's package syslinux"),
+    "sdboot-manage": (["gen"], "is CachyOS's and Manjaro's", "systemd-boot-manager"),
+    "clr-boot-manager": (["update"], "is Solus's and Clear Linux's", "clr-boot-manager(1)"),
+    "guix": (["system", "reconfigure", "/etc/config.scm", "FILE"], "needs the store of Guix",
+             "Guix: Invoking guix system"),
+    "genkernel": (["initramfs"], "is Gentoo's", "genkernel(8)"),
+    "/usr/lib/booster/regenerate_images": ([], "is Arch's: Debian has no package",
+                                           "booster: packaging/arch"),
+    "update-grub": ([], None, ""),
+    "grub-mkconfig": (["-o"], None, ""),
+    "update-initramfs": (["-u", "-k", "all"], None, ""), # Ubuntu: dracut has one with these words
+    "dracut": (["--force", "--regenerate-all"], None, ""),
+    "kernel-install": (["add"], None, ""),
+    "u-boot-update": ([], None, ""),
+}
+
+# The same for commands in other advice, which are about a host's state and not run here.
+OTHERS = {
+    "check/hypervisor": {
+        "VBoxManage": (["modifyvm", "--chipset=ich9", "--iommu=automatic"],
+                       "VBoxManage modifyvm --help"),
+        "qm": (["set", "--machine", "q35,viommu=intel"], "qm(1)"),
+        "xl": (["pci-assignable-add"], "xl(1)"),
+        "qvm-pci": ([], "qvm-pci(1)"),
+    },
+    "check/bootowner": {
+        "midclt": (["call", "system.advanced.update"], "TrueNAS: API, system.advanced.update"),
+        "abroot": (["kargs", "edit"], "ABRoot: cmd/kargs.go"),
+    },
+    "check/owner": {
+        "driverctl": (["unset-override"], "driverctl(8)"),
+        "virsh": (["nodedev-list", "--cap", "pci"], "virsh(1)"),
+        "mdevctl": (["undefine", "--uuid="], "mdevctl(8)"),
+    },
+    "hold/stop": {
+        "systemctl": (["stop", "--user", "display-manager", "pipewire.socket", "wireplumber",
+                       "pipewire-pulse.socket", "pipewire-pulse", "pipewire", "pulseaudio.socket",
+                       "pulseaudio"], "systemctl(1)"),
+        "loginctl": (["terminate-session"], "loginctl(1)"),
+        "docker": (["stop"], "docker-stop(1)"),
+        "podman": (["stop"], "podman-stop(1)"),
+        "lvchange": (["-an", "/dev/mapper/"], "lvchange(8)"),
+        "cryptsetup": (["close"], "cryptsetup(8)"),
+        "multipath": (["-f"], "multipath(8)"),
+        "mdadm": (["--stop", "/dev/"], "mdadm(8)"),
+        "umount": ([], "umount(8)"),
+        "kill": ([], "kill(1)"),
+        "modprobe": (["-r"], "modprobe(8)"),
+    },
 }
 
 GRUB = """
@@ -159,6 +203,42 @@ def form_fault(command):
     return None
 
 
+def other_commands(source, name):
+    """The commands of OTHERS in one file: from the program's name to the end of its sentence."""
+    code = (source / f"src/{name}.c").read_text(encoding="utf-8")
+    code = re.sub(r'"\s*\n\s*"', "", code).replace('\\"', "'")
+    programs = "|".join(OTHERS[name])
+    for text in re.findall(r'"([^"\n]*)"', code):
+        for found in re.findall(rf"(?:^|(?<=[ (']))((?:{programs})(?: [^();]*)?)(?:$|[();])", text):
+            yield found
+
+
+def other_fault(name, command):
+    """The word that the documentation of the program does not have; None if it has all."""
+    command = re.sub(r"^([^']*)'(?: .*)?$", r"\1", command)
+    program, *words = re.sub(r"'\{.*", "", command).split()
+    known = OTHERS[name][program][0]
+    for word in words:
+        start = re.sub(r"%.*", "", word)
+        if start and not re.fullmatch("[A-Z]+", start) and start not in known and \
+                not any(form[-1] == "=" and start.startswith(form) for form in known):
+            return f"src/{name}.c: {command}: {program} has no {word}"
+    return None
+
+
+def check_others(source):
+    """What is wrong with the commands of OTHERS; prints them."""
+    faults = []
+    for name, programs in OTHERS.items():
+        found = sorted(set(other_commands(source, name)))
+        faults += filter(None, (other_fault(name, command) for command in found))
+        for program in programs:
+            uses = [command for command in found if command.split()[0].rstrip("'") == program]
+            faults += [] if uses else [f"src/{name}.c does not advise {program}"]
+            print(f"not run: {program}: advice on a host's state; looked up: {programs[program][1]}")
+    return faults
+
+
 def modules():
     """The folder of modules of a kernel of the lab that has VFIO; None without one."""
     for found in sorted(CACHE.glob("lab/kernel/*/lib/modules/*/modules.dep")):
@@ -232,7 +312,8 @@ def main():
         if "linux" in command:
             reason = reason or "its image is Arch's"
         if reason:
-            print(f"not run: {command}: {reason}")
+            seen = FORMS[program][2]
+            print(f"not run: {command}: {reason}{'; looked up: ' if seen else ''}{seen}")
             continue
         fault = run(command)
         faults += [fault] if fault else []
@@ -240,6 +321,7 @@ def main():
         ran += 1
     unused = set(FORMS) - {words_of(command)[0] for command in found}
     faults += [f"no advice has {program}" for program in sorted(unused)]
+    faults += check_others(pathlib.Path(sys.argv[1]))
     print("\n".join(faults) if faults else f"{len(found)} commands, {ran} run")
     return 1 if faults else 0
 

@@ -79,7 +79,15 @@ static const struct owner_row owner_rows[] = {
 		"run \"ostree admin kargs edit-in-place --append-if-missing='iommu=pt'\" and "
 		"reboot",
 		NULL},
+	/* Made from a flake that lies elsewhere. */
 	{LINE("initrd=\\\\EFI\\\\nixos\\\\x init=/nix/store/x/init") ENTRY("nixos-1.conf"),
+		"systemd-boot 255", NULL, "NixOS",
+		"add 'iommu=pt' to boot.kernelParams in /etc/nixos/configuration.nix or in the "
+		"flake of this system, run "
+		"'nixos-rebuild boot' and reboot",
+		NULL},
+	{LINE("initrd=\\\\EFI\\\\nixos\\\\x init=/nix/store/x/init") ENTRY("nixos-1.conf")
+			TOOL("/etc/nixos/configuration.nix"),
 		"systemd-boot 255", NULL, "NixOS",
 		"add 'iommu=pt' to boot.kernelParams in /etc/nixos/configuration.nix, run "
 		"'nixos-rebuild boot' and reboot",
@@ -186,6 +194,13 @@ static const struct owner_row owner_rows[] = {
 		NULL},
 	{LINE("BOOT_IMAGE=/gnu/store/a/bzImage gnu.system=/gnu/store/b quiet") GRUB_FILE, NULL,
 		NULL, "Guix",
+		"add 'iommu=pt' to kernel-arguments in the configuration of this system, a FILE, "
+		"run "
+		"'guix system reconfigure FILE' and reboot",
+		NULL},
+	{LINE("BOOT_IMAGE=/gnu/store/a/bzImage gnu.system=/gnu/store/b quiet")
+			GRUB_FILE TOOL("/etc/config.scm"),
+		NULL, NULL, "Guix",
 		"add 'iommu=pt' to kernel-arguments in /etc/config.scm, run "
 		"'guix system reconfigure /etc/config.scm' and reboot",
 		NULL},

@@ -217,16 +217,18 @@ END_TEST
 #define NONE (-1)
 
 /* A function of a slot behind a port, in a group of its own. */
-#define BEHIND(fn, vendor, class)                                                          \
+#define BEHIND(fn, vendor, class) OF_ID(fn, vendor, "0x731f", class)
+#define OF_ID(fn, vendor, id, class)                                                       \
 	"link /sys/bus/pci/devices/0000:05:00." fn                                         \
 	" ../../../devices/pci0000:00/0000:00:08.1/0000:05:00." fn                         \
 	"\nat /sys/devices/pci0000:00/0000:00:08.1/0000:05:00." fn "\nfile vendor " vendor \
-	"\nfile device 0x731f\nfile class " class                                          \
-		"\nlink iommu_group ../../../../kernel/iommu_groups/2" fn                  \
-		"\nfile reset_method bus\n"
+	"\nfile device " id                                                                \
+	"\nfile class " class "\nlink iommu_group ../../../../kernel/iommu_groups/2" fn    \
+			      "\nfile reset_method bus\n"
 /* AMD's processor: its security processor is beside its display. */
 #define PROCESSOR BEHIND("0", "0x1002", "0x030000") BEHIND("2", "0x1022", "0x108000")
-#define BOARD BEHIND("0", "0x1002", "0x030000") BEHIND("2", "0x1002", "0x0c0330")
+#define BOARD RADEON("731f")
+#define RADEON(id) OF_ID("0", "0x1002", "0x" id, "0x030000") BEHIND("2", "0x1002", "0x0c0330")
 #define VIRTUAL BEHIND("0", "0x8086", "0x030000") "link physfn ../0000:05:00.7\n"
 #define AUDIO                                                           \
 	"link /sys/bus/pci/devices/0000:05:00.1 "                       \
@@ -283,6 +285,9 @@ static const struct variant {
 	{CARD "file power_state D3cold", "P14", NONE, NULL},
 	{CARD "file reset_method bus", "P13", CHECK_WARN, "no function level reset"},
 	{CARD "file reset_method flr bus", "P13", NONE, NULL},
+	/* vendor-reset has a table of ids: Navi 10 is there, its neighbours and Navi 23 are not. */
+	{RADEON("7311"), "P13", CHECK_WARN, "not every card"},
+	{RADEON("73ff"), "P13", CHECK_WARN, "not every card"},
 	{BOARD, "P13", CHECK_WARN, "do not survive"},
 	{PROCESSOR, "P13", CHECK_WARN, "not every card"},
 	{VIRTUAL, "P13", NONE, NULL},
