@@ -70,7 +70,8 @@ bool table_wants_colour(void)
 	const char *none = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
 
-	return isatty(STDOUT_FILENO) && !(none && *none) && term && strcmp(term, "dumb") != 0;
+	return isatty(STDOUT_FILENO) && !(none && *none) && term && *term &&
+	       strcmp(term, "dumb") != 0;
 }
 
 static void add_column(struct table *t, const struct table_column *x, size_t at)

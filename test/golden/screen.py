@@ -16,8 +16,9 @@ import sys
 import termios
 
 COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
-# Black and white vanish on a background of their own, and so does bold black.
-INVISIBLE = {"30", "37", "90", "97", "1;30", "30;1", "1;37", "37;1"}
+# Green, red, bold and dim text is readable in dark and light themes, whose black and white are their own
+# backgrounds' (with bold black), and in which yellow and cyan are too pale on white. No background is set.
+VISIBLE = {"", "0", "1", "2", "31", "32"}
 LONG = re.compile(r"\S{28,}|'[^']{20,}'")  # paths and short commands are never broken
 
 
@@ -92,18 +93,20 @@ def words_broken(usher, fixtures):
 
 
 def colours(usher, fixtures):
-    path = str(fixtures / "desktop.host")
-    for words in ([usher, "list", "--host", path], [usher, "check", "--host", path],
-                  [usher, "show", "01:00.0", "--host", path]):
-        text = shown(words, 24, 80)
-        wrong = {code for code in COLOUR.findall(text) if code in INVISIBLE}
-        if wrong:
-            yield f"{words[1]} uses colours that some background hides: {wrong}"
-        for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-            if COLOUR.search(shown(words, 24, 80, **env)):
-                yield f"{words[1]} has colours with {env}"
-    if not COLOUR.search(shown([usher, "list", "--host", path], 24, 80)):
-        yield "list has no colours at all, so this test shows nothing"
+    used = set()
+    for name, *verbs in (("desktop", ["show", "01:00.0"]), ("claims", ["claims"]), ("gpus",), ("sriov",)):
+        path = str(fixtures / f"{name}.host")
+        for verb in (["list"], ["list", "-t"], ["check"], ["check", "--all"], *verbs):
+            words = [usher, *verb, "--host", path]
+            codes = set(COLOUR.findall(shown(words, 24, 80)))
+            if codes - VISIBLE:
+                yield f"{name}: {verb} uses colours that some theme hides: {codes - VISIBLE}"
+            used |= codes
+            for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}):
+                if "\x1b" in shown(words, 24, 80, **env):
+                    yield f"{name}: {verb} has colours with {env}"
+    if not {"31", "32", "2"} <= used:
+        yield f"no verb shows red, green and dim text, so this test shows nothing: {used}"
 
 
 def main():
