@@ -17,9 +17,10 @@ void virtio_init(struct virtio_device *d, const struct virtio_ops *ops, const ch
 	*d = (struct virtio_device){
 		.ops = ops,
 		.name = name,
+		.queue_count = ops->queue_count,
 		.offered = ops->features | RING_FEATURES,
 	};
-	for (unsigned i = 0; i < ops->queue_count; i++) {
+	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++) {
 		d->queues[i].memory = memory;
 		virtq_reset(&d->queues[i]);
 	}
@@ -34,7 +35,7 @@ void virtio_reset(struct virtio_device *d)
 {
 	d->status = 0;
 	d->accepted = 0;
-	for (unsigned i = 0; i < d->ops->queue_count; i++)
+	for (unsigned i = 0; i < d->queue_count; i++)
 		virtq_reset(&d->queues[i]);
 	if (d->ops->reset)
 		d->ops->reset(d);
@@ -58,7 +59,7 @@ static bool is_acceptable(const struct virtio_device *d)
 
 static void features_settle(struct virtio_device *d)
 {
-	for (unsigned i = 0; i < d->ops->queue_count; i++) {
+	for (unsigned i = 0; i < d->queue_count; i++) {
 		d->queues[i].event_index = d->accepted & BIT64(VIRTIO_RING_F_EVENT_IDX);
 		d->queues[i].indirect = d->accepted & BIT64(VIRTIO_RING_F_INDIRECT_DESC);
 	}
@@ -85,7 +86,7 @@ void virtio_status_set(struct virtio_device *d, uint8_t status)
 	d->status |= status & (uint8_t)~VIRTIO_CONFIG_S_NEEDS_RESET;
 	/* A driver may list chains, and ring, before it says 'go'. */
 	if (new &VIRTIO_CONFIG_S_DRIVER_OK)
-		for (unsigned i = 0; i < d->ops->queue_count; i++)
+		for (unsigned i = 0; i < d->queue_count; i++)
 			virtio_rang(d, i);
 }
 
@@ -116,8 +117,15 @@ void virtio_queue_enable(struct virtio_device *d, unsigned n)
 
 void virtio_rang(struct virtio_device *d, unsigned n)
 {
-	if (n < d->ops->queue_count && virtio_is_going(d) && d->queues[n].enabled)
+	if (n < d->queue_count && virtio_is_going(d) && d->queues[n].enabled)
 		d->ops->rang(d, n);
+}
+
+void virtio_config_changed(struct virtio_device *d)
+{
+	d->config_generation++;
+	if (virtio_is_going(d))
+		d->transport->changed(d->transport);
 }
 
 void virtio_returned(struct virtio_device *d, unsigned n)

@@ -25,7 +25,7 @@ struct virtio_device;
  * Context: under `lock`, which is the transport's, unless a call says otherwise.
  * Ref: virtio 1.2, 2.1 to 2.4, 3.1.
  */
-#define VIRTIO_QUEUES_MAX 16
+#define VIRTIO_QUEUES_MAX 34 /* 16 ports of a console have two each, and two are for control */
 
 enum virtio_type { VIRTIO_TYPE_BLK = 2, VIRTIO_TYPE_RNG = 4 }; /* Ref: linux/virtio_ids.h */
 
@@ -37,6 +37,9 @@ struct virtio_ops {
 	uint32_t config_size; /* [bytes] */
 	/* Reads the type's configuration. [@off, +@len) lies in it. NULL: it has none. */
 	void (*config_read)(struct virtio_device *d, uint32_t off, void *to, uint32_t len);
+	/* Writes it, whatever the status: likewise. NULL: the driver can only read it. */
+	void (*config_write)(
+		struct virtio_device *d, uint32_t off, const void *from, uint32_t len);
 	/*
 	 * The driver rang for queue @n. Takes what is there and returns soon: work that may block
 	 * is a worker's.
@@ -59,7 +62,7 @@ struct virtio_ops {
 struct virtio_transport {
 	/* Interrupts the driver: chains of queue @n were returned. */
 	void (*interrupt)(struct virtio_transport *t, unsigned n);
-	/* Interrupts the driver: the status has changed. */
+	/* Interrupts the driver: the status or the configuration has changed. */
 	void (*changed)(struct virtio_transport *t);
 };
 
@@ -68,10 +71,12 @@ struct virtio_device {
 	struct virtio_transport *transport;
 	struct lock *lock;
 	const char *name; /* of the guest, for messages */
+	unsigned queue_count; /* ops->queue_count, unless the type sets another before it is plugged */
 	uint64_t offered; /* features */
 	uint64_t accepted; /* as the driver wrote them */
 	uint8_t status; /* as the driver wrote it, with NEEDS_RESET */
 	bool draining; /* reset, and not drained yet */
+	uint8_t config_generation; /* counts the changes of the configuration */
 	struct log_guest misdeeds;
 	struct virtq queues[VIRTIO_QUEUES_MAX];
 };
@@ -94,6 +99,12 @@ void virtio_rang(struct virtio_device *d, unsigned n);
 
 /* Whether the driver has said 'go', and the device is not broken. */
 bool virtio_is_going(const struct virtio_device *d);
+
+/*
+ * The type's configuration has changed: interrupts the driver. Ref: virtio 1.2, 2.5.1: a driver
+ * that finds the same generation before and after has read no mixture.
+ */
+void virtio_config_changed(struct virtio_device *d);
 
 /* Power-on. */
 void virtio_reset(struct virtio_device *d);

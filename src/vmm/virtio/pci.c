@@ -54,7 +54,7 @@ static struct virtio_pci *pci_of(struct endpoint *p)
 
 static struct virtq *selected_queue(struct virtio_pci *p)
 {
-	return p->queue_select < p->device->ops->queue_count ? &p->device->queues[p->queue_select]
+	return p->queue_select < p->device->queue_count ? &p->device->queues[p->queue_select]
 							     : NULL;
 }
 
@@ -117,9 +117,11 @@ static uint64_t common_read(struct virtio_pci *p, uint64_t off)
 	case FIELD(msix_config):
 		return p->config_vector;
 	case FIELD(num_queues):
-		return d->ops->queue_count;
+		return d->queue_count;
 	case FIELD(device_status):
 		return virtio_status_get(d);
+	case FIELD(config_generation):
+		return d->config_generation;
 	case FIELD(queue_select):
 		return p->queue_select;
 	default:
@@ -247,6 +249,17 @@ static uint64_t config_field_read(struct virtio_pci *p, uint64_t off, unsigned s
 	return le_get(bytes, size);
 }
 
+static void config_field_write(struct virtio_pci *p, uint64_t off, unsigned size, uint64_t value)
+{
+	const struct virtio_ops *ops = p->device->ops;
+	uint8_t bytes[8];
+
+	if (!ops->config_write || !range_ok(off, size, ops->config_size))
+		return;
+	le_put(bytes, size, value);
+	ops->config_write(p->device, (uint32_t)off, bytes, size);
+}
+
 static uint64_t register_read(struct endpoint *e, unsigned bar, uint64_t off, unsigned size)
 {
 	struct virtio_pci *p = pci_of(e);
@@ -270,6 +283,8 @@ static void register_write(
 	/* A doorbell that KVM did not take: by PCI_CFG, or of another width. */
 	if (off >= NOTIFY_OFF && off < MSIX_OFF) {
 		virtio_rang(p->device, (unsigned)((off - NOTIFY_OFF) / NOTIFY_STEP));
+	} else if (off >= CONFIG_OFF && off < NOTIFY_OFF) {
+		config_field_write(p, off - CONFIG_OFF, size, value);
 	} else if (off < ISR_OFF) {
 		common_write(p, off, value & all_ones(size == 8 ? 4 : size));
 		if (size == 8)
@@ -329,12 +344,12 @@ static void function_reset(struct endpoint *e)
 
 static void kicks_close(struct virtio_pci *p)
 {
-	for (unsigned i = 0; i < p->device->ops->queue_count; i++) {
+	for (unsigned i = 0; i < p->device->queue_count; i++) {
 		if (p->kicks[i].in_loop)
 			loop_remove(&p->endpoint.vm->loop, &p->kicks[i].source);
 	}
 	loop_settle(&p->endpoint.vm->loop);
-	for (unsigned i = 0; i < p->device->ops->queue_count; i++)
+	for (unsigned i = 0; i < p->device->queue_count; i++)
 		fd_close(&p->kicks[i].source.fd);
 }
 
@@ -402,7 +417,7 @@ static void caps_add(struct virtio_pci *p)
 	cap_add(p, CAP_COMMON, plain, VIRTIO_PCI_CAP_COMMON_CFG, COMMON_OFF,
 		sizeof(struct virtio_pci_common_cfg));
 	cap_add(p, CAP_NOTIFY, sizeof(struct virtio_pci_notify_cap), VIRTIO_PCI_CAP_NOTIFY_CFG,
-		NOTIFY_OFF, (uint64_t)NOTIFY_STEP * p->device->ops->queue_count);
+		NOTIFY_OFF, (uint64_t)NOTIFY_STEP * p->device->queue_count);
 	func_config_set(c,
 		CAP_NOTIFY + offsetof(struct virtio_pci_notify_cap, notify_off_multiplier), 4,
 		NOTIFY_STEP, 0);
@@ -474,10 +489,10 @@ int virtio_pci_init(
 	int r = endpoint_add_bar(&p->endpoint, 0, FUNC_BAR_MEM32, BAR_SIZE, false, &whole, 1, e);
 	if (r >= 0)
 		r = endpoint_add_msix(
-			&p->endpoint, d->ops->queue_count + 1, 0, MSIX_OFF, PBA_OFF, e);
+			&p->endpoint, d->queue_count + 1, 0, MSIX_OFF, PBA_OFF, e);
 	if (r >= 0)
 		caps_add(p);
-	for (unsigned i = 0; r >= 0 && i < d->ops->queue_count; i++)
+	for (unsigned i = 0; r >= 0 && i < d->queue_count; i++)
 		r = kick_add(p, i, e);
 	return r;
 }
