@@ -73,6 +73,15 @@ BUGS = [
      "if (c->part_count == VIRTQ_PARTS_MAX)", "if (c->part_count > VIRTQ_PARTS_MAX)"),
     ("queue", "src/vmm/virtio/queue.c", "the sizes of the parts wrap",
      "if (!range_ok(off, len, c->in_size))", "if (off + len > c->in_size)"),
+    ("blk", "src/vmm/virtio/blk_request.c", "sectors wrap",
+     "if (!range_ok(sector, count, d->size / BLK_SECTOR))",
+     "if (sector + count > d->size / BLK_SECTOR)"),
+    ("blk", "src/vmm/virtio/blk_request.c", "more segments than there is room for",
+     "size % sizeof(s[0]) || size > sizeof(s) ||", "size % sizeof(s[0]) ||"),
+    ("blk", "src/vmm/virtio/blk_request.c", "a read-only disk is discarded",
+     "if (d->readonly || !size ||", "if (!size ||"),
+    ("blk", "src/vmm/virtio/blk_io.c", "zeroes are written behind a range",
+     "step = min_u64(g->len - done, BOUNCE_SIZE);", "step = BOUNCE_SIZE;"),
 ]
 
 
