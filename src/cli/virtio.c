@@ -42,11 +42,15 @@ int virtio_add(const struct virtio_words *w, struct guest_spec *s, struct err *e
 
 static void disk_print(const struct guest_disk *d)
 {
-	(void)printf("disk: %s%s%s%s%s\n", d->path, d->readonly ? ", read-only" : "",
+	(void)printf("disk: %s%s%s%s%s", d->path, d->readonly ? ", read-only" : "",
 		d->serial[0] ? ", serial " : "", d->serial,
 		d->direct == DISK_DIRECT_ON    ? ", direct"
 		: d->direct == DISK_DIRECT_OFF ? ", by the page cache"
 					       : "");
+	if (d->queues > 1)
+		(void)printf(", %u queues", d->queues);
+	(void)printf(
+		"%s\n", d->poll ? ", polled: its requests keep a processor of the host busy" : "");
 }
 
 void virtio_print(const struct guest_spec *s)
@@ -68,6 +72,8 @@ static void disk_put(struct json *to, const struct guest_disk *d)
 	json_put_text(to, "serial", d->serial[0] ? d->serial : NULL);
 	json_put_flag(to, "readonly", d->readonly);
 	json_put_text(to, "direct", directs[d->direct]);
+	json_put_number(to, "queues", d->queues);
+	json_put_flag(to, "poll", d->poll);
 }
 
 void virtio_put(struct json *guest, const struct guest_spec *s)

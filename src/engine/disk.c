@@ -35,6 +35,17 @@ static int serial_parse(const char *text, struct guest_disk *d, struct err *e)
 	return 0;
 }
 
+static int queues_parse(const char *text, struct guest_disk *d, struct err *e)
+{
+	uint64_t count = 0;
+
+	if (num_parse(text, 10, DISK_QUEUES_MAX, &count) < 0 || !count)
+		return err_say(e, -EINVAL, "--disk: queues=%.40s: not a number from 1 to %d", text,
+			DISK_QUEUES_MAX);
+	d->queues = (unsigned)count;
+	return 0;
+}
+
 static int key_parse(const char *key, struct guest_disk *d, struct err *e)
 {
 	if (strcmp(key, "ro") == 0) {
@@ -47,14 +58,21 @@ static int key_parse(const char *key, struct guest_disk *d, struct err *e)
 		d->direct = key[8] == 'n' ? DISK_DIRECT_ON : DISK_DIRECT_OFF;
 		return 0;
 	}
+	if (strncmp(key, "queues=", 7) == 0)
+		return queues_parse(key + 7, d, e);
+	if (strcmp(key, "poll=on") == 0 || strcmp(key, "poll=off") == 0) {
+		d->poll = key[6] == 'n';
+		return 0;
+	}
 	err_say(e, -EINVAL, "--disk: unknown key '%s'", key);
-	err_hint(e, "keys: ro, serial=TEXT, direct=on or direct=off; a path cannot have a comma");
+	err_hint(e, "keys: ro, serial=TEXT, direct=on|off, queues=N, poll=on|off; a path cannot "
+		    "have a comma");
 	return -EINVAL;
 }
 
 int disk_parse(const char *text, struct guest_disk *ret, struct err *e)
 {
-	struct guest_disk d = {0};
+	struct guest_disk d = {.queues = 1};
 	char copy[DISK_PATH_MAX + 128];
 	char *rest = copy;
 

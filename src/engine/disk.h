@@ -8,6 +8,7 @@
 struct err;
 
 #define DISK_PATH_MAX 512 /* with the NUL */
+#define DISK_QUEUES_MAX 16
 #define DISK_SERIAL_MAX 20 /* [bytes] of a virtio disk; a whole one has no NUL in the guest */
 
 /* A disk as --disk describes it. */
@@ -18,6 +19,8 @@ struct guest_disk {
 	char serial[DISK_SERIAL_MAX + 1]; /* "": none */
 	bool readonly;
 	enum disk_direct direct; /* by-pass the host's page cache */
+	bool poll; /* look for requests without sleep */
+	unsigned queues; /* 1 to DISK_QUEUES_MAX */
 };
 
 /*
@@ -40,7 +43,7 @@ struct disk {
 #define DISK_NONE ((struct disk){.fd = -1})
 
 /*
- * "PATH[,ro][,serial=TEXT][,direct=on|off]", as --disk takes it.
+ * "PATH[,ro][,serial=TEXT][,direct=on|off][,queues=N][,poll=on|off]", as --disk takes it.
  * Return: 0, -EINVAL.
  */
 int disk_parse(const char *text, struct guest_disk *ret, struct err *e);

@@ -248,8 +248,10 @@ static void describe_disk(const struct guest_disk *d, struct disk *open_disk,
 	w->disk = (struct wire_disk){.size = open_disk->size,
 		.logical = open_disk->logical,
 		.physical = open_disk->physical,
-		.flags = (d->readonly ? WIRE_DISK_READONLY : 0U) |
-			 (open_disk->direct ? WIRE_DISK_DIRECT : 0U)};
+		.flags = (uint16_t)((d->readonly ? WIRE_DISK_READONLY : 0) |
+				    (open_disk->direct ? WIRE_DISK_DIRECT : 0) |
+				    (d->poll ? WIRE_DISK_POLL : 0)),
+		.queues = (uint16_t)d->queues};
 	memcpy(w->disk.serial, d->serial, sizeof(w->disk.serial));
 	w->fd = give_fd(run, fds, TAKE_FD(open_disk->fd));
 }

@@ -123,8 +123,8 @@ static void add_disk(const struct guest_disk *d, size_t i, struct program *p)
 		"file=%s",
 		i, d->readonly ? "on" : "off", d->direct == DISK_DIRECT_ON ? "on" : "off", d->path);
 	program_word(p, "-device");
-	program_arg(p, "virtio-blk-pci,id=usher-virtio%zu,drive=usher-disk%zu%s%s", i, i,
-		d->serial[0] ? ",serial=" : "", d->serial);
+	program_arg(p, "virtio-blk-pci,id=usher-virtio%zu,drive=usher-disk%zu,num-queues=%u%s%s", i,
+		i, d->queues, d->serial[0] ? ",serial=" : "", d->serial);
 }
 
 static void add_virtio(const struct guest_virtio *v, size_t i, struct program *p)
@@ -179,14 +179,18 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 			return -EINVAL;
 		}
 	}
-	bool traced = false;
+	bool traced = false, polled = false;
 	for (size_t i = 0; i < s->device_count; i++)
 		traced |= s->devices[i].trace != 0;
+	for (size_t i = 0; i < s->virtio_count; i++)
+		polled |= s->virtio[i].disk.poll;
 	if (s->timing || s->stats || s->stats_file || s->hugepages || s->peers || s->no_sandbox ||
 		traced)
 		return err_say(e, -EINVAL,
 			"--timing, --stats, --hugepages, --peers, --no-sandbox and --trace-bar "
 			"are for usher-vmm, not for QEMU");
+	if (polled)
+		return err_say(e, -EINVAL, "--disk: poll=on is for usher-vmm, not for QEMU");
 	/* QEMU without arguments shows an empty screen. */
 	if (!s->kernel && !(s->engine_args && s->engine_args[0])) {
 		err_say(e, -EINVAL, "nothing to run: no --kernel and no QEMU arguments after '--'");

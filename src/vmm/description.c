@@ -60,7 +60,9 @@ static struct virtio_spec description_virtio(
 			.logical = w->disk.logical,
 			.physical = w->disk.physical,
 			.readonly = w->disk.flags & WIRE_DISK_READONLY,
-			.direct = w->disk.flags & WIRE_DISK_DIRECT},
+			.direct = w->disk.flags & WIRE_DISK_DIRECT,
+			.poll_ns = w->disk.flags & WIRE_DISK_POLL ? BLK_POLL_NS : 0,
+			.queues = w->disk.queues},
 	};
 
 	memcpy(s.disk.serial, w->disk.serial, sizeof(s.disk.serial));

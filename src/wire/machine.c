@@ -11,7 +11,7 @@
 #define BARS 6
 #define FLAGS_ALL \
 	(WIRE_NO_REBOOT | WIRE_TIMING | WIRE_STATS | WIRE_PEERS | WIRE_NO_SANDBOX | WIRE_OWN_PIDS)
-#define DISK_FLAGS_ALL (WIRE_DISK_READONLY | WIRE_DISK_DIRECT)
+#define DISK_FLAGS_ALL (WIRE_DISK_READONLY | WIRE_DISK_DIRECT | WIRE_DISK_POLL)
 #define SECTOR 512
 #define BLOCK_MAX MIB(1)
 
@@ -118,8 +118,10 @@ static int disk_check(const struct wire_disk *d, struct err *e)
 		return machine_refuse(e, "a disk's block size");
 	if (!d->size || d->size % d->logical || d->size > INT64_MAX)
 		return machine_refuse(e, "a disk's size");
-	if (d->flags & ~(uint32_t)DISK_FLAGS_ALL)
+	if (d->flags & ~DISK_FLAGS_ALL)
 		return machine_refuse(e, "a disk's flag");
+	if (!d->queues || d->queues > WIRE_QUEUES_MAX)
+		return machine_refuse(e, "a disk's number of queues");
 	return 0;
 }
 

@@ -46,17 +46,20 @@ enum wire_flag {
 enum wire_virtio_type { WIRE_VIRTIO_BLK = 2, WIRE_VIRTIO_RNG = 4 };
 
 #define WIRE_SERIAL_MAX 20
+#define WIRE_QUEUES_MAX 16
 
 enum wire_disk_flag {
 	WIRE_DISK_READONLY = 1 << 0, /* its descriptor is open for reading */
 	WIRE_DISK_DIRECT = 1 << 1, /* its descriptor by-passes the page cache */
+	WIRE_DISK_POLL = 1 << 2, /* look for requests without sleep */
 };
 
 struct wire_disk {
 	uint64_t size; /* [bytes], a multiple of @logical */
 	uint32_t logical; /* [bytes] the least that can be read or written; a power of two */
 	uint32_t physical; /* [bytes] what is best read or written at once, likewise */
-	uint32_t flags; /* enum wire_disk_flag */
+	uint16_t flags; /* enum wire_disk_flag */
+	uint16_t queues; /* 1 to WIRE_QUEUES_MAX */
 	char serial[WIRE_SERIAL_MAX]; /* without a NUL if it has this length */
 };
 

@@ -95,7 +95,7 @@ static uint32_t fill_machine(enum wire_kind kind)
 		m->virtio[0] = (struct wire_virtio){.type = WIRE_VIRTIO_RNG, .fd = WIRE_FD_NONE};
 		m->virtio[1] = (struct wire_virtio){.type = WIRE_VIRTIO_BLK,
 			.fd = fds++,
-			.disk = {.size = MIB(1), .logical = 512, .physical = 4096}};
+			.disk = {.size = MIB(1), .logical = 512, .physical = 4096, .queues = 1}};
 	}
 	return fds;
 }
@@ -164,6 +164,7 @@ static void require_virtio(struct owners *o, const struct wire_virtio *v)
 		return;
 	require(d->logical >= 512 && d->physical >= d->logical && d->size, "a disk has a size");
 	require(!(d->size % d->logical), "a disk is whole blocks");
+	require(d->queues && d->queues <= WIRE_QUEUES_MAX, "a disk has queues");
 }
 
 static void require_machine(const struct wire_machine *m, size_t fd_count)

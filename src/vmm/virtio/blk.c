@@ -22,15 +22,23 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
  * How it works
  *
- * A chain of the queue is taken into a slot, and parsed. A thread of the disk submits reads, writes
+ * A chain of a queue is taken into a slot, and parsed. A thread of the disk submits reads, writes
  * and flushes to an io_uring, which also waits for the doorbell: a request costs two system calls
  * and an interrupt. What io_uring does not do (holes, zeroes, memory that direct I/O refuses, what
  * the kernel did in part) is a worker's; on a host without io_uring, all is.
+ *
+ * All queues have one doorbell, one ring and one thread: one call to the kernel takes and submits
+ * what came in all of them. The guest's processors do not share a queue; that is what several are
+ * for. A thread for each would cost a doorbell and a wait of its own for each request.
+ *
+ * A disk that polls does not wait for the doorbell while requests come, and a while after the last
+ * one. The driver is not asked to ring then: no exit and no wake-up, but a busy processor.
  *
  * The invariant: the kernel reads or writes guest memory for a slot only while `vm->transfers` has
  * a pin for it, taken under the lock of the device, for a chain of the present generation. A reset
@@ -42,7 +50,8 @@
  */
 #define CLASS_DISK 0x018000 /* mass storage, of no other kind */
 #define SLOTS (BLK_RING_ENTRIES - 1) /* one entry waits for the doorbell */
-#define BATCH 64 /* chains taken under one hold of the lock */
+#define BATCH 64 /* chains of a queue taken under one hold of the lock */
+#define POLL_PAUSES 32 /* from one look to the next: about a microsecond */
 
 enum ring_file { RING_DISK, RING_DOORBELL };
 
@@ -50,6 +59,7 @@ struct blk_slot {
 	struct virtio_blk *blk;
 	struct blk_slot *next; /* that is free, too */
 	struct worker_job job;
+	unsigned queue;
 	struct virtq_chain chain;
 	struct blk_request request;
 };
@@ -62,12 +72,17 @@ struct virtio_blk {
 	struct blk_spec disk;
 	struct virtio_blk_config config;
 	struct worker worker;
-	struct blk_slot *slots, *unused;
-	unsigned busy; /* slots, under the lock */
+	struct blk_slot *slots, *unused; /* under the lock, as the next ones: */
+	unsigned used; /* slots that were ever used: the memory of the others is not touched */
+	unsigned busy; /* slots */
+	unsigned first; /* queue that is served first: each in turn */
 	/* With a ring: */
 	struct blk_ring ring; /* the thread's */
 	int doorbell; /* eventfd */
 	uint64_t rings; /* read from it */
+	bool polling; /* now; the driver need not ring */
+	bool active; /* there was something to do */
+	uint64_t active_ns; /* when that was last seen */
 	bool ending; /* under the lock */
 	bool has_thread;
 	pthread_t thread;
@@ -83,11 +98,25 @@ static bool driver_flushes(const struct virtio_blk *b)
 	return b->device.accepted & BIT64(VIRTIO_BLK_F_FLUSH);
 }
 
-/* Under the lock. Takes a chain into a slot, and pins it. Return: NULL: there is none. */
-static struct blk_slot *slot_take(struct virtio_blk *b)
+static void slot_run(struct worker_job *j);
+
+/* Under the lock. Return: the slot that slot_take() takes next; NULL: there is none. */
+static struct blk_slot *slot_find(struct virtio_blk *b)
 {
-	struct virtq *q = &b->device.queues[0];
-	struct blk_slot *s = b->unused;
+	if (!b->unused && b->used < SLOTS) {
+		struct blk_slot *s = &b->slots[b->used++];
+		s->blk = b;
+		s->job.run = slot_run;
+		b->unused = s;
+	}
+	return b->unused;
+}
+
+/* Under the lock. Takes a chain of queue @n into a slot, pinned. Return: NULL: there is none. */
+static struct blk_slot *slot_take(struct virtio_blk *b, unsigned n)
+{
+	struct virtq *q = &b->device.queues[n];
+	struct blk_slot *s = slot_find(b);
 	int r;
 
 	if (!s || !virtio_is_going(&b->device))
@@ -95,13 +124,15 @@ static struct blk_slot *slot_take(struct virtio_blk *b)
 	virtq_silence(q);
 	do
 		r = virtq_take(q, &s->chain);
-	while (r == 0 && virtq_listen(q));
+	while (r == 0 && !b->polling && virtq_listen(q));
 	if (r < 0)
-		virtio_returned(&b->device, 0);
+		virtio_returned(&b->device, n);
 	if (r <= 0)
 		return NULL;
 	b->unused = s->next;
 	b->busy++;
+	b->active = true;
+	s->queue = n;
 	pin_take(&b->vm->transfers);
 	blk_request_parse(q, &s->chain, &b->disk, driver_flushes(b), &s->request);
 	return s;
@@ -115,7 +146,7 @@ static struct blk_slot *slot_take(struct virtio_blk *b)
 static void slot_answer(struct blk_slot *s)
 {
 	struct virtio_blk *b = s->blk;
-	struct virtq *q = &b->device.queues[0];
+	struct virtq *q = &b->device.queues[s->queue];
 	const struct virtq_chain *c = &s->chain;
 	uint32_t written = (uint32_t)min_u64(c->in_size, UINT32_MAX);
 
@@ -147,7 +178,7 @@ static void slot_run(struct worker_job *j)
 	blk_io(b->fd, &b->disk, &s->request);
 	lock_take(b->device.lock);
 	slot_answer(s);
-	virtio_returned(&b->device, 0);
+	virtio_returned(&b->device, s->queue);
 	if (b->has_thread)
 		disk_ring_doorbell(b);
 	else
@@ -181,13 +212,13 @@ static bool slot_submit(struct blk_slot *s)
 	return true;
 }
 
-static bool chains_take(struct virtio_blk *b)
+static bool queue_take(struct virtio_blk *b, unsigned n)
 {
 	struct blk_slot *s = NULL;
 	bool answered = false;
 
 	for (unsigned i = 0; i < BATCH; i++) {
-		s = slot_take(b);
+		s = slot_take(b, n);
 		if (!s)
 			break;
 		if (b->has_thread && s->request.op == BLK_NOTHING) {
@@ -198,8 +229,20 @@ static bool chains_take(struct virtio_blk *b)
 		}
 	}
 	if (answered)
-		virtio_returned(&b->device, 0);
+		virtio_returned(&b->device, n);
 	return s != NULL;
+}
+
+static bool chains_take(struct virtio_blk *b)
+{
+	const unsigned count = b->device.queue_count;
+	bool more = false;
+
+	/* Slots may end before queues do. */
+	b->first = (b->first + 1) % count;
+	for (unsigned i = 0; i < count; i++)
+		more |= queue_take(b, (b->first + i) % count);
+	return more;
 }
 
 /* Under the lock. What the kernel did not do, or in part, the worker does again, and judges. */
@@ -230,12 +273,14 @@ static void completions_take(struct virtio_blk *b)
 
 	lock_take(b->device.lock);
 	while (blk_ring_reap(&b->ring, &user, &result)) {
+		b->active = true;
 		if (user)
 			slot_complete((struct blk_slot *)(uintptr_t)user, result);
 		else
 			doorbell_await(b);
 	}
-	virtio_returned(&b->device, 0);
+	for (unsigned i = 0; i < b->device.queue_count; i++)
+		virtio_returned(&b->device, i);
 	lock_drop(b->device.lock);
 }
 
@@ -255,6 +300,50 @@ static bool disk_goes_on(struct virtio_blk *b)
 	return true;
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Whether the thread looks again at once, instead of waiting. */
+static bool disk_polls(struct virtio_blk *b)
+{
+	if (!b->disk.poll_ns)
+		return false;
+	const uint64_t now = monotonic_ns();
+	if (b->active) {
+		b->active = false;
+		b->active_ns = now;
+		b->polling = true;
+	}
+	return b->polling && now - b->active_ns < b->disk.poll_ns;
+}
+
+/* Another thread that wants the lock of the device gets it meanwhile. */
+static void poll_pause(void)
+{
+	for (unsigned i = 0; i < POLL_PAUSES; i++)
+		__builtin_ia32_pause();
+}
+
+/* Return: 0, -errno; then some of what there is was not submitted. */
+static int disk_submit(struct virtio_blk *b)
+{
+	if (disk_polls(b)) {
+		poll_pause();
+		return blk_ring_submit(&b->ring);
+	}
+	if (b->polling) {
+		/* First the driver has to know that it must ring. */
+		b->polling = false;
+		return blk_ring_submit(&b->ring);
+	}
+	return blk_ring_wait(&b->ring);
+}
+
 static void *blk_thread(void *arg)
 {
 	struct virtio_blk *b = arg;
@@ -262,8 +351,7 @@ static void *blk_thread(void *arg)
 	doorbell_await(b);
 	while (disk_goes_on(b)) {
 		/* The kernel is short of memory, or an earlier overflow is to be reaped first. */
-		int r = blk_ring_wait(&b->ring);
-		if (r == -EAGAIN)
+		if (disk_submit(b) == -EAGAIN)
 			(void)usleep(1000);
 		completions_take(b);
 	}
@@ -344,6 +432,7 @@ static const struct virtio_ops blk_ops = {
 	.config_read = blk_config_read,
 	.rang = blk_rang,
 	.watches = blk_watches,
+	.one_doorbell = true,
 	.is_drained = blk_is_drained,
 	.fini = blk_fini,
 };
@@ -358,7 +447,7 @@ static void config_fill(struct virtio_blk_config *c, const struct blk_spec *s)
 	c->blk_size = htole32(s->logical);
 	c->physical_block_exp = (uint8_t)__builtin_ctz(s->physical / s->logical);
 	c->min_io_size = htole16((uint16_t)min_u64(s->physical / s->logical, UINT16_MAX));
-	c->num_queues = htole16(1);
+	c->num_queues = htole16((uint16_t)s->queues);
 	if (s->readonly)
 		return;
 	c->max_discard_sectors = htole32(BLK_RANGE_SECTORS);
@@ -367,19 +456,6 @@ static void config_fill(struct virtio_blk_config *c, const struct blk_spec *s)
 	c->max_write_zeroes_sectors = htole32(BLK_RANGE_SECTORS);
 	c->max_write_zeroes_seg = htole32(BLK_RANGES_MAX);
 	c->write_zeroes_may_unmap = 1;
-}
-
-static int slots_make(struct virtio_blk *b)
-{
-	b->slots = calloc(SLOTS, sizeof(*b->slots));
-	for (unsigned i = 0; b->slots && i < SLOTS; i++) {
-		struct blk_slot *s = &b->slots[i];
-		s->blk = b;
-		s->job.run = slot_run;
-		s->next = b->unused;
-		b->unused = s;
-	}
-	return b->slots ? 0 : -ENOMEM;
 }
 
 /* A ring that cannot be had after all costs speed alone, but its doorbell is then unheard. */
@@ -401,7 +477,9 @@ int virtio_blk_add(
 {
 	struct virtio_blk *b = calloc(1, sizeof(*b));
 
-	if (!b || slots_make(b) < 0) {
+	if (b)
+		b->slots = calloc(SLOTS, sizeof(*b->slots));
+	if (!b || !b->slots) {
 		free(b);
 		fd_close(&fd);
 		return err_set(e, -ENOMEM, "make a virtio-blk");
@@ -415,6 +493,8 @@ int virtio_blk_add(
 	worker_init(&b->worker, "virtio-blk-io");
 	virtio_init(&b->device, &blk_ops, vm->name, &vm->memory);
 	b->device.offered |= s->readonly ? BIT64(VIRTIO_BLK_F_RO) : FEATURES_WRITE;
+	b->device.offered |= s->queues > 1 ? BIT64(VIRTIO_BLK_F_MQ) : 0;
+	b->device.queue_count = s->queues;
 	int r = virtio_pci_init(&b->pci, vm, &b->device, CLASS_DISK, e);
 	if (r >= 0)
 		r = thread_begin(b, e);

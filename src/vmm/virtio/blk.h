@@ -10,6 +10,7 @@ struct err;
 struct vm;
 
 #define BLK_SERIAL_MAX 20
+#define BLK_POLL_NS 1000000 /* of a disk that polls */
 
 /* A disk, as the keeper has opened it. */
 struct blk_spec {
@@ -18,6 +19,8 @@ struct blk_spec {
 	uint32_t physical; /* [bytes] what is best read or written at once */
 	bool readonly;
 	bool direct; /* O_DIRECT: buffers are aligned */
+	uint64_t poll_ns; /* look for requests without sleep till then after the last; 0: not */
+	unsigned queues; /* 1 to VIRTIO_QUEUES_MAX */
 	char serial[BLK_SERIAL_MAX]; /* without a NUL if it has this length */
 };
 

@@ -109,15 +109,24 @@ struct io_uring_sqe *blk_ring_next(struct blk_ring *r, uint8_t op, unsigned file
 WALL_CALL(disk, io_uring_enter);
 
 /* The kernel may take a part of the entries, or none when it has no memory for them. */
-int blk_ring_wait(struct blk_ring *r)
+static int ring_enter(struct blk_ring *r, unsigned wanted, unsigned flags)
 {
 	__atomic_store_n(r->sq_tail, r->tail, __ATOMIC_RELEASE);
-	long taken =
-		syscall(SYS_io_uring_enter, r->fd, r->pending, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+	long taken = syscall(SYS_io_uring_enter, r->fd, r->pending, wanted, flags, NULL, 0);
 	if (taken < 0)
 		return -errno;
 	r->pending -= (unsigned)taken;
 	return 0;
+}
+
+int blk_ring_wait(struct blk_ring *r)
+{
+	return ring_enter(r, 1, IORING_ENTER_GETEVENTS);
+}
+
+int blk_ring_submit(struct blk_ring *r)
+{
+	return r->pending ? ring_enter(r, 0, 0) : 0;
 }
 
 bool blk_ring_reap(struct blk_ring *r, uint64_t *user, int32_t *result)

@@ -42,6 +42,8 @@ void blk_ring_close(struct blk_ring *r); /* without a ring, too */
 struct io_uring_sqe *blk_ring_next(struct blk_ring *r, uint8_t op, unsigned file, uint64_t user);
 /* Submits all entries, and waits for a completion. Return: 0, -errno. */
 int blk_ring_wait(struct blk_ring *r);
+/* Submits all entries, if there are any, and waits for nothing. Return: 0, -errno. */
+int blk_ring_submit(struct blk_ring *r);
 /* Return: false: no completion is left. */
 bool blk_ring_reap(struct blk_ring *r, uint64_t *user, int32_t *result);
 

@@ -38,8 +38,7 @@ struct virtio_ops {
 	/* Reads the type's configuration. [@off, +@len) lies in it. NULL: it has none. */
 	void (*config_read)(struct virtio_device *d, uint32_t off, void *to, uint32_t len);
 	/* Writes it, whatever the status: likewise. NULL: the driver can only read it. */
-	void (*config_write)(
-		struct virtio_device *d, uint32_t off, const void *from, uint32_t len);
+	void (*config_write)(struct virtio_device *d, uint32_t off, const void *from, uint32_t len);
 	/*
 	 * The driver rang for queue @n. Takes what is there and returns soon: work that may block
 	 * is a worker's.
@@ -50,6 +49,8 @@ struct virtio_ops {
 	 * thread does, and calls rang(). NULL: it does not. Context: while the device is made.
 	 */
 	bool (*watches)(struct virtio_device *d, unsigned n, int eventfd);
+	/* If it watches the doorbell of queue 0, that eventfd is the doorbell of all queues. */
+	bool one_doorbell;
 	/* The queues are gone: gives up what is in work. NULL: nothing is. */
 	void (*reset)(struct virtio_device *d);
 	/* Whether no chain of before the reset is in work. NULL: none ever is. */
@@ -71,7 +72,7 @@ struct virtio_device {
 	struct virtio_transport *transport;
 	struct lock *lock;
 	const char *name; /* of the guest, for messages */
-	unsigned queue_count; /* ops->queue_count, unless the type sets another before it is plugged */
+	unsigned queue_count; /* ops->queue_count, unless the type sets it before it is plugged */
 	uint64_t offered; /* features */
 	uint64_t accepted; /* as the driver wrote them */
 	uint8_t status; /* as the driver wrote it, with NEEDS_RESET */

@@ -10,6 +10,7 @@
 #include "vmm/walls/mark.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -55,7 +56,7 @@ static struct virtio_pci *pci_of(struct endpoint *p)
 static struct virtq *selected_queue(struct virtio_pci *p)
 {
 	return p->queue_select < p->device->queue_count ? &p->device->queues[p->queue_select]
-							     : NULL;
+							: NULL;
 }
 
 /* A 64-bit field is read and written by halves, or at once. */
@@ -444,6 +445,22 @@ static void on_kick(struct loop_source *s, uint32_t events)
 	lock_drop(&k->pci->endpoint.lock);
 }
 
+/* Whether queue @n has the doorbell of queue 0, which the type watches. */
+static bool kick_is_shared(const struct virtio_pci *p, unsigned n)
+{
+	return n && p->device->ops->one_doorbell && !p->kicks[0].in_loop;
+}
+
+WALL_CALL(main, fcntl, F_DUPFD_CLOEXEC);
+
+static int kick_open(const struct virtio_pci *p, unsigned n)
+{
+	const int fd = kick_is_shared(p, n) ? fcntl(p->kicks[0].source.fd, F_DUPFD_CLOEXEC, 0)
+					    : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /* Ref: virtio 1.2, 4.1.5.2: the driver writes the queue's number, 16 bits. */
 static int kick_add(struct virtio_pci *p, unsigned n, struct err *e)
 {
@@ -451,16 +468,17 @@ static int kick_add(struct virtio_pci *p, unsigned n, struct err *e)
 	struct virtio_device *d = p->device;
 
 	*k = (struct virtio_kick){.pci = p, .queue = n, .source = {.ready = on_kick}};
-	k->source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	k->source.fd = kick_open(p, n);
 	if (k->source.fd < 0)
-		return err_set(e, -errno, "make the doorbell of a virtio queue");
+		return err_set(e, k->source.fd, "make the doorbell of a virtio queue");
 	k->doorbell = (struct bus_doorbell){
 		.off = NOTIFY_OFF + (uint64_t)NOTIFY_STEP * n,
 		.size = 2,
 		.eventfd = k->source.fd,
 	};
 	int r = func_bar_add_doorbell(&p->endpoint.bars.bar[0], &k->doorbell, e);
-	if (r < 0 || (d->ops->watches && d->ops->watches(d, n, k->source.fd)))
+	if (r < 0 || kick_is_shared(p, n) ||
+		(d->ops->watches && d->ops->watches(d, n, k->source.fd)))
 		return r;
 	r = loop_add(&p->endpoint.vm->loop, &k->source, e);
 	k->in_loop = r >= 0;
@@ -488,8 +506,7 @@ int virtio_pci_init(
 	registers_reset(p);
 	int r = endpoint_add_bar(&p->endpoint, 0, FUNC_BAR_MEM32, BAR_SIZE, false, &whole, 1, e);
 	if (r >= 0)
-		r = endpoint_add_msix(
-			&p->endpoint, d->queue_count + 1, 0, MSIX_OFF, PBA_OFF, e);
+		r = endpoint_add_msix(&p->endpoint, d->queue_count + 1, 0, MSIX_OFF, PBA_OFF, e);
 	if (r >= 0)
 		caps_add(p);
 	for (unsigned i = 0; r >= 0 && i < d->queue_count; i++)

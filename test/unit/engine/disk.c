@@ -37,12 +37,16 @@ static struct guest_disk parsed(const char *text)
 START_TEST(words_of_a_disk)
 {
 	static const char *const wrong[] = {"", ",ro", "a,rw", "a,serial=", "a,direct=maybe", "a,",
-		"a,serial=twenty-one characters", "a,serial=\xc3\xa4"};
+		"a,serial=twenty-one characters", "a,serial=\xc3\xa4", "a,queues=0", "a,queues=17",
+		"a,queues=", "a,queues=-1", "a,poll", "a,poll=1"};
 	struct guest_disk d = parsed("/srv/image");
 	struct err e = {0};
 
 	ck_assert_str_eq(d.path, "/srv/image");
 	ck_assert(!d.readonly && !d.serial[0] && d.direct == DISK_DIRECT_AUTO);
+	ck_assert(d.queues == 1 && !d.poll);
+	d = parsed("image,queues=16,poll=on");
+	ck_assert(d.queues == DISK_QUEUES_MAX && d.poll);
 	d = parsed("image,ro,serial=exactly twenty chars,direct=off");
 	ck_assert(d.readonly && d.direct == DISK_DIRECT_OFF);
 	ck_assert_str_eq(d.serial, "exactly twenty chars");

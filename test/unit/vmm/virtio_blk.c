@@ -26,7 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RINGS MIB(8) /* in guest memory: descriptors, and a page further each, the other two */
+#define QUEUES 4
+/* In guest memory, of the queue: descriptors, and a page further each, the other two. */
+#define RINGS (MIB(8) + queue * KIB(12))
 #define HEADER (MIB(8) + KIB(64))
 #define DATA (MIB(8) + KIB(128))
 #define STATUS (MIB(8) + KIB(68))
@@ -43,7 +45,8 @@ static struct machine_spec spec;
 static uint32_t bar; /* where BAR 0 is */
 static uint32_t places[6]; /* offset in BAR 0, by type of capability */
 static int image; /* the disk's file, ours */
-static uint16_t listed; /* chains so far */
+static unsigned queue; /* that the driver uses now */
+static uint16_t listed[QUEUES]; /* chains so far */
 
 static uint32_t config_get(unsigned off, unsigned size)
 {
@@ -87,7 +90,7 @@ static void find_places(void)
 	}
 }
 
-static void start(bool by_ring, bool readonly)
+static void start_one(bool by_ring, const struct blk_spec *disk)
 {
 	struct err e = {0};
 
@@ -102,12 +105,7 @@ static void start(bool by_ring, bool readonly)
 		.orders_fd = -1,
 		.interrupts_fd = -1,
 		.virtio_count = 1,
-		.virtio = {{.type = VIRTIO_TYPE_BLK,
-			.disk = {.size = SIZE,
-				.logical = 512,
-				.physical = 4096,
-				.readonly = readonly,
-				.serial = "exactly twenty chars"}}}};
+		.virtio = {{.type = VIRTIO_TYPE_BLK, .disk = *disk}}};
 	image = memfd_create("image", MFD_CLOEXEC);
 	ck_assert_int_eq(ftruncate(image, SIZE), 0);
 	spec.virtio[0].fd = fcntl(image, F_DUPFD_CLOEXEC, 0);
@@ -124,6 +122,20 @@ static void start(bool by_ring, bool readonly)
 		machine.vm.pci, BUS, 0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
+static const struct blk_spec plain = {.size = SIZE,
+	.logical = 512,
+	.physical = 4096,
+	.queues = 1,
+	.serial = "exactly twenty chars"};
+
+static void start(bool by_ring, bool readonly)
+{
+	struct blk_spec disk = plain;
+
+	disk.readonly = readonly;
+	start_one(by_ring, &disk);
+}
+
 /* As a driver must: until the status reads 0, the device may be at work. */
 static void reset(void)
 {
@@ -132,12 +144,23 @@ static void reset(void)
 		ck_assert_uint_lt(ms, 20000);
 		(void)usleep(1000);
 	}
-	listed = 0;
+	memset(listed, 0, sizeof(listed));
 }
 
 static uint64_t feature(unsigned bit)
 {
 	return UINT64_C(1) << bit;
+}
+
+static void queue_set_up(void)
+{
+	ck_assert_int_eq(memory_fill(&machine.vm.memory, GPA(RINGS), 0, KIB(12)), 0);
+	common_put(COMMON(queue_select), 2, queue);
+	common_put(COMMON(queue_size), 2, 16);
+	common_put(COMMON(queue_desc_lo), 8, RINGS);
+	common_put(COMMON(queue_avail_lo), 8, RINGS + KIB(4));
+	common_put(COMMON(queue_used_lo), 8, RINGS + KIB(8));
+	common_put(COMMON(queue_enable), 2, 1);
 }
 
 static void set_up(uint64_t features)
@@ -150,13 +173,9 @@ static void set_up(uint64_t features)
 		common_put(COMMON(guest_feature), 4, (uint32_t)(features >> 32 * half));
 	}
 	common_put(COMMON(device_status), 1, GOING & ~VIRTIO_CONFIG_S_DRIVER_OK);
-	ck_assert_int_eq(memory_fill(&machine.vm.memory, GPA(RINGS), 0, KIB(12)), 0);
-	common_put(COMMON(queue_select), 2, 0);
-	common_put(COMMON(queue_size), 2, 16);
-	common_put(COMMON(queue_desc_lo), 8, RINGS);
-	common_put(COMMON(queue_avail_lo), 8, RINGS + KIB(4));
-	common_put(COMMON(queue_used_lo), 8, RINGS + KIB(8));
-	common_put(COMMON(queue_enable), 2, 1);
+	for (queue = (unsigned)common_get(COMMON(num_queues), 2); queue--;)
+		queue_set_up();
+	queue = 0;
 	common_put(COMMON(device_status), 1, GOING);
 	ck_assert_uint_eq(common_get(COMMON(device_status), 1), GOING);
 }
@@ -190,11 +209,11 @@ struct part {
 
 static void ring(void)
 {
-	put(places[VIRTIO_PCI_CAP_NOTIFY_CFG], 2, 0);
+	put(places[VIRTIO_PCI_CAP_NOTIFY_CFG] + 4 * queue, 2, queue);
 	serve();
 }
 
-static void chain_list(const struct part *parts, unsigned count)
+static void chain_put(const struct part *parts, unsigned count)
 {
 	struct memory *m = &machine.vm.memory;
 
@@ -205,8 +224,14 @@ static void chain_list(const struct part *parts, unsigned count)
 			(uint16_t)(i + 1)};
 		ck_assert_int_eq(memory_write(m, GPA(RINGS + 16 * i), &d, sizeof(d)), 0);
 	}
-	ck_assert_int_eq(memory_le16_put(m, GPA(RINGS + KIB(4) + 4 + 2 * (listed % 16)), 0), 0);
-	ck_assert_int_eq(memory_le16_put(m, GPA(RINGS + KIB(4) + 2), ++listed), 0);
+	ck_assert_int_eq(
+		memory_le16_put(m, GPA(RINGS + KIB(4) + 4 + 2 * (listed[queue] % 16)), 0), 0);
+	ck_assert_int_eq(memory_le16_put(m, GPA(RINGS + KIB(4) + 2), ++listed[queue]), 0);
+}
+
+static void chain_list(const struct part *parts, unsigned count)
+{
+	chain_put(parts, count);
 	ring();
 }
 
@@ -231,7 +256,7 @@ static uint8_t wait_for_status(void)
 {
 	uint16_t used = 0;
 
-	for (unsigned ms = 0; used != listed; ms++) {
+	for (unsigned ms = 0; used != listed[queue]; ms++) {
 		ck_assert_int_eq(
 			memory_le16_get(&machine.vm.memory, GPA(RINGS + KIB(8) + 2), &used), 0);
 		ck_assert_uint_lt(ms, 20000);
@@ -473,5 +498,94 @@ START_TEST(a_reset_waits_for_what_is_on_its_way)
 }
 END_TEST
 
+/* Each queue has its own rings; a reset ends all of them. */
+START_TEST(several_queues)
+{
+	struct blk_spec disk = plain;
+
+	disk.queues = QUEUES;
+	for (unsigned by_ring = 0; by_ring < 2; by_ring++) {
+		start_one(by_ring, &disk);
+		ck_assert_uint_eq(common_get(COMMON(num_queues), 2), QUEUES);
+		ck_assert_uint_eq(
+			disk_get(offsetof(struct virtio_blk_config, num_queues), 2), QUEUES);
+		for (unsigned times = 0; times < 2; times++) {
+			set_up(feature(VIRTIO_BLK_F_MQ) | feature(VIRTIO_BLK_F_FLUSH));
+			for (unsigned i = 0; i < 3 * QUEUES; i++) {
+				queue = i * 3 % QUEUES;
+				ck_assert_int_eq(memory_fill(&machine.vm.memory, GPA(DATA),
+							 (uint8_t)(i + 1), 512),
+					0);
+				ck_assert_uint_eq(
+					ask(VIRTIO_BLK_T_OUT, i, DATA, 512), VIRTIO_BLK_S_OK);
+				ck_assert(image_has(i * 512, (uint8_t)(i + 1), 512));
+			}
+			expect_rest();
+		}
+		finish();
+	}
+}
+END_TEST
+
+/* A driver of one queue does not ask for more. */
+START_TEST(one_queue_has_no_feature)
+{
+	start(false, false);
+	common_put(COMMON(device_feature_select), 4, 0);
+	ck_assert(!(common_get(COMMON(device_feature), 4) & feature(VIRTIO_BLK_F_MQ)));
+	finish();
+}
+END_TEST
+
+/* Whether a request is served for which nobody rang, soon after another one. @plenty: of time. */
+static bool is_polled(bool plenty)
+{
+	const struct part parts[] = {{HEADER, 16, false}, {DATA, 512, true}, {STATUS, 1, true}};
+	uint16_t used = 0;
+
+	ck_assert_uint_eq(ask(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
+	/* A thread that does not poll sleeps by then. */
+	(void)usleep(200);
+	header_put(VIRTIO_BLK_T_IN, 0);
+	chain_put(parts, COUNT(parts));
+	for (unsigned i = 0; used != listed[queue] && i < (plenty ? 100000 : 50); i++) {
+		(void)usleep(100);
+		ck_assert_int_eq(
+			memory_le16_get(&machine.vm.memory, GPA(RINGS + KIB(8) + 2), &used), 0);
+	}
+	const bool polled = used == listed[queue];
+	ring();
+	ck_assert_uint_eq(wait_for_status(), VIRTIO_BLK_S_OK);
+	return polled;
+}
+
+START_TEST(a_disk_that_polls)
+{
+	struct blk_spec disk = plain;
+	unsigned tries = 0;
+
+	/* On a busy machine this test may come late. */
+	disk.poll_ns = UINT64_C(3600000000000);
+	start_one(true, &disk);
+	set_up(feature(VIRTIO_BLK_F_FLUSH));
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert(is_polled(true));
+	expect_a_disk();
+	finish();
+	disk.poll_ns = BLK_POLL_NS;
+	start_one(true, &disk);
+	expect_a_disk();
+	expect_rest();
+	finish();
+	/* A thread that does not poll may still be awake, but not each time. */
+	start(true, false);
+	set_up(0);
+	while (is_polled(false))
+		ck_assert_uint_lt(++tries, 1000);
+	finish();
+}
+END_TEST
+
 SUITE("virtio_blk", serves_and_refuses_by_workers, serves_and_refuses_by_io_uring,
-	a_readonly_disk_is_not_written, a_reset_waits_for_what_is_on_its_way)
+	a_readonly_disk_is_not_written, a_reset_waits_for_what_is_on_its_way, several_queues,
+	one_queue_has_no_feature, a_disk_that_polls)

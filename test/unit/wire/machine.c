@@ -61,7 +61,7 @@ static struct wire_disk *disk_set(void)
 {
 	m.virtio_count = 1;
 	m.virtio[0] = (struct wire_virtio){
-		.type = WIRE_VIRTIO_BLK, .fd = m.initrd, .disk = {4096, 512, 4096, 0, "serial"}};
+		.type = WIRE_VIRTIO_BLK, .fd = m.initrd, .disk = {4096, 512, 4096, 0, 1, "serial"}};
 	m.initrd = WIRE_FD_NONE;
 	return &m.virtio[0].disk;
 }
@@ -83,7 +83,9 @@ START_TEST(a_disk)
 	REFUSED(disk_set()->logical = 1 << 21, "a disk's block size");
 	REFUSED(disk_set()->logical = 1536, "a disk's block size");
 	REFUSED(disk_set()->physical = 256, "a disk's block size");
-	REFUSED(disk_set()->flags = 4, "a disk's flag");
+	REFUSED(disk_set()->flags = 8, "a disk's flag");
+	REFUSED(disk_set()->queues = 0, "a disk's number of queues");
+	REFUSED(disk_set()->queues = WIRE_QUEUES_MAX + 1, "a disk's number of queues");
 }
 END_TEST
 
