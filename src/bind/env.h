@@ -12,6 +12,7 @@ struct bind_kernel_ops;
 #define BIND_RULES_DIR "/run/udev/rules.d"
 #define BIND_STATE_DIR "/run/usher" /* journal/ and lock/ live below it; void after a boot */
 #define BIND_NAME_MAX 64 /* names of guests, with the NUL */
+#define BIND_DOMAIN_MAX 256 /* names of domains, escaped, with the NUL */
 
 /* Where usher reads and writes. Tests replace the kernel with their own. */
 struct bind_env {
@@ -29,6 +30,7 @@ struct bind_owner {
 	pid_t pid; /* 0: bound manually, without an owner process */
 	uint64_t start; /* [clock ticks since boot], /proc/PID/stat field 22 */
 	char name[BIND_NAME_MAX]; /* of the guest; "" for none; [A-Za-z0-9._-] */
+	char domain[BIND_DOMAIN_MAX]; /* of libvirt, by bind_owner_domain(); "" for none */
 };
 
 /* The calling process as owner of a lease for guest @name ("" or NULL: none). Return: 0, -errno. */

@@ -82,8 +82,11 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 	FILE *f = t.out;
 	(void)fprintf(f, "usher-journal 1\ngroup %d\nboot %s\nstate %s\n", n->group, n->boot,
 		state_names[n->state]);
-	(void)fprintf(f, "owner %d %" PRIu64 " %s\nwriter %d %" PRIu64 "\n", n->owner.pid,
-		n->owner.start, or_dash(n->owner.name), n->writer, n->writer_start);
+	(void)fprintf(f, "owner %d %" PRIu64 " %s\n", n->owner.pid, n->owner.start,
+		or_dash(n->owner.name));
+	if (n->owner.domain[0])
+		(void)fprintf(f, "domain %s\n", n->owner.domain);
+	(void)fprintf(f, "writer %d %" PRIu64 "\n", n->writer, n->writer_start);
 	(void)fprintf(f, "kept %s\nused %s\nreset %s\n", n->manual ? "yes" : "no",
 		n->used ? "yes" : "no", n->reset_waived ? "waived" : "needed");
 	if (bind_access_is(&n->access))
@@ -135,6 +138,13 @@ static char *value_of(struct reader *rd, const char *key)
 	*end = '\0';
 	rd->next = end + 1;
 	return line + len + 1;
+}
+
+static bool next_is(const struct reader *rd, const char *key)
+{
+	size_t len = strlen(key);
+
+	return !rd->bad && strncmp(rd->next, key, len) == 0 && rd->next[len] == ' ';
 }
 
 static uint64_t text_number(struct reader *rd, const char *key, char *text, uint64_t max)
@@ -222,6 +232,18 @@ static void read_owner(struct reader *rd, struct bind_entry *n)
 		(void)snprintf(n->owner.name, sizeof(n->owner.name), "%s", name);
 }
 
+/* The rest of the line: a name may have blanks. */
+static void read_domain(struct reader *rd, char ret[BIND_DOMAIN_MAX])
+{
+	if (!next_is(rd, "domain"))
+		return;
+	const char *value = value_of(rd, "domain");
+	if (value && bind_owner_domain_ok(value))
+		(void)snprintf(ret, BIND_DOMAIN_MAX, "%s", value);
+	else
+		rd->bad = "domain";
+}
+
 static void read_writer(struct reader *rd, struct bind_entry *n)
 {
 	char *save = NULL;
@@ -255,13 +277,6 @@ static void read_identity(struct reader *rd, struct bind_was *m)
 	m->vendor = (uint16_t)vendor;
 	m->device = (uint16_t)device;
 	m->class = (uint32_t) class;
-}
-
-static bool next_is(const struct reader *rd, const char *key)
-{
-	size_t len = strlen(key);
-
-	return !rd->bad && strncmp(rd->next, key, len) == 0 && rd->next[len] == ' ';
 }
 
 /* "efi-framebuffer/efi-framebuffer.0" */
@@ -377,6 +392,7 @@ static void read_head(struct reader *rd, struct bind_entry *n)
 	read_boot(rd, n->boot);
 	n->state = (enum bind_state)read_word(rd, "state", state_names, COUNT(state_names));
 	read_owner(rd, n);
+	read_domain(rd, n->owner.domain);
 	read_writer(rd, n);
 	n->manual = read_word(rd, "kept", yes_no, COUNT(yes_no));
 	n->used = read_word(rd, "used", yes_no, COUNT(yes_no));

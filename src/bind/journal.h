@@ -14,6 +14,7 @@
  *	boot 1b2f…			/proc/sys/kernel/random/boot_id
  *	state taking | taken | giving	giving: the group is being returned
  *	owner PID START NAME		`owner 0 0 -` for none
+ *	domain NAME			optional: the owner is this domain of libvirt, escaped
  *	writer PID START		the process that does the writes of this transaction
  *	kept yes | no			bound manually: stays bound when its owner releases it
  *	used yes | no			it was handed out: the devices hold state of a user

@@ -45,11 +45,6 @@ enum bind_lease_state bind_lease_judge(const struct bind_env *env, const struct 
 	return alive ? BIND_LEASE_LIVE : BIND_LEASE_DEAD;
 }
 
-static bool same_owner(const struct bind_owner *a, const struct bind_owner *b)
-{
-	return a->pid && a->pid == b->pid && a->start == b->start;
-}
-
 int bind_gate_lease(struct bind_case *c, int group)
 {
 	static const struct problem_kind live = {
@@ -79,7 +74,7 @@ int bind_gate_lease(struct bind_case *c, int group)
 		"lease", PROBLEM_REFUSES, bind_stuck_writer_hint(n.writer, hint, sizeof(hint))};
 	if (s == BIND_LEASE_BUSY)
 		r = bind_problem_add(c->plan, c->q, &busy, object, "%s", text);
-	else if (s == BIND_LEASE_LIVE && !same_owner(&n.owner, &c->q->owner))
+	else if (s == BIND_LEASE_LIVE && !bind_owner_equal(&n.owner, &c->q->owner))
 		r = bind_problem_add(c->plan, c->q, &live, object, "%s", text);
 	else if (s == BIND_LEASE_BROKEN || s == BIND_LEASE_DEAD)
 		r = bind_problem_add(c->plan, c->q, &stale, object, "%s", text);

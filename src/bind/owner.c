@@ -14,6 +14,7 @@
 
 #define STAT_FIELD_STATE 3 /* proc(5), /proc/PID/stat */
 #define STAT_FIELD_START 22
+#define DOMAIN_SHOWN 64
 
 int bind_owner_start(struct host *h, pid_t pid, uint64_t *ret)
 {
@@ -81,13 +82,58 @@ int bind_owner_self(const struct bind_env *env, const char *name, struct bind_ow
 	return 0;
 }
 
+int bind_owner_domain(const char *name, char ret[BIND_DOMAIN_MAX])
+{
+	size_t used = 0;
+
+	if (!*name)
+		return -EINVAL;
+	for (const char *p = name; *p; p++) {
+		bool plain = *p >= ' ' && *p < 0x7f && *p != '\\';
+		if (used + (plain ? 1 : 4) >= BIND_DOMAIN_MAX)
+			return -ENAMETOOLONG;
+		used += (size_t)snprintf(ret + used, BIND_DOMAIN_MAX - used,
+			plain ? "%c" : "\\x%02x", (unsigned char)*p);
+	}
+	return 0;
+}
+
+bool bind_owner_domain_ok(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!len || len >= BIND_DOMAIN_MAX)
+		return false;
+	for (const char *p = text; *p; p++)
+		if (*p < ' ' || *p >= 0x7f)
+			return false;
+	return true;
+}
+
+bool bind_owner_equal(const struct bind_owner *a, const struct bind_owner *b)
+{
+	return a->pid && a->pid == b->pid && a->start == b->start &&
+	       strcmp(a->domain, b->domain) == 0;
+}
+
+/* A long name is cut: the process identifies it as well. */
+static void domain_format(const struct bind_owner *o, char *buf, size_t size)
+{
+	bool is_long = strlen(o->domain) > DOMAIN_SHOWN;
+
+	(void)snprintf(buf, size, "domain '%.*s%s' of libvirt (process %d)", DOMAIN_SHOWN,
+		o->domain, is_long ? "..." : "", o->pid);
+}
+
 const char *bind_owner_format(const struct bind_owner *o, char *buf, size_t size)
 {
 	char exec[BIND_NAME_MAX];
 
 	/* So `usher exec` calls what is no guest. */
 	(void)snprintf(exec, sizeof(exec), "exec-%d", o->pid);
-	if (strcmp(o->name, exec) == 0)
+	if (o->domain[0])
+		domain_format(o, buf, size);
+	else if (strcmp(o->name, exec) == 0)
 		(void)snprintf(buf, size, "a program of usher exec (process %d)", o->pid);
 	else if (o->name[0])
 		(void)snprintf(buf, size, "VM '%s' (process %d)", o->name, o->pid);

@@ -22,7 +22,22 @@ bool bind_name_ok(const char *name);
  */
 bool bind_name_is_vfio(const char *name);
 
-/* "VM 'web' (process 812)", "a program of usher exec (process 812)", … Return: @buf. */
+/*
+ * The name of a libvirt domain as owners and the journal have it: printable ASCII as it is, any
+ * other byte and the backslash as \xNN, so that no two names become one.
+ * Return: 0, -EINVAL for "", -ENAMETOOLONG.
+ */
+int bind_owner_domain(const char *name, char ret[BIND_DOMAIN_MAX]);
+/* True for what bind_owner_domain() makes. */
+bool bind_owner_domain_ok(const char *text);
+
+/* True if both are the same process for the same domain; false for pid 0. */
+bool bind_owner_equal(const struct bind_owner *a, const struct bind_owner *b);
+
+/*
+ * "VM 'web' (process 812)", "domain 'web' of libvirt (process 812)", "a program of usher exec
+ * (process 812)", … Return: @buf.
+ */
 const char *bind_owner_format(const struct bind_owner *o, char *buf, size_t size);
 
 #endif

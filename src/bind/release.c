@@ -344,10 +344,12 @@ static int may_release(struct release *r, const char *boot, struct err *e)
 		err_hint(e, "%s", bind_stuck_writer_hint(n->writer, hint, sizeof(hint)));
 		return -EBUSY;
 	}
-	if (o->pid ? n->owner.pid == o->pid && n->owner.start == o->start : s != BIND_LEASE_LIVE)
+	if (o->pid ? bind_owner_equal(&n->owner, o) : s != BIND_LEASE_LIVE)
 		return 0;
 	err_say(e, -EPERM, "group %d: %s", n->group, text);
-	if (s == BIND_LEASE_LIVE)
+	if (s == BIND_LEASE_LIVE && n->owner.domain[0])
+		err_hint(e, "shut the domain down; the hook gives the group back");
+	else if (s == BIND_LEASE_LIVE)
 		err_hint(e, "stop process %d; it gives the group back", n->owner.pid);
 	return -EPERM;
 }

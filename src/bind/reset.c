@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/journal.h"
+#include "bind/owner.h"
 #include "bind/transaction.h"
 #include "host/host.h"
 #include "pci/upstream.h"
@@ -57,8 +58,7 @@ static int may_write(const struct bind_entry *n, const struct bind_owner *owner,
 {
 	const struct bind_was *was = bind_entry_find(n, a);
 
-	if (n->state != BIND_STATE_TAKEN || !owner->pid || n->owner.pid != owner->pid ||
-		n->owner.start != owner->start)
+	if (n->state != BIND_STATE_TAKEN || !bind_owner_equal(&n->owner, owner))
 		return err_say(e, -EPERM, "group %d: is not leased to this process", n->group);
 	/* Without the original choice in the journal it could not be restored. */
 	if (!was || !was->reset_method[0])

@@ -16,6 +16,7 @@ static const char good[] = "usher-journal 1\n"
 			   "boot 11111111-2222-3333-4444-555555555555\n"
 			   "state taken\n"
 			   "owner 812 99887766554433 web.1\n"
+			   "domain a b\\x0a'c\n"
 			   "writer 813 5\n"
 			   "kept yes\n"
 			   "used no\n"
@@ -86,6 +87,7 @@ START_TEST(reads_what_it_writes)
 	ck_assert_int_eq(n.owner.pid, 812);
 	ck_assert_uint_eq(n.owner.start, 99887766554433);
 	ck_assert_str_eq(n.owner.name, "web.1");
+	ck_assert_str_eq(n.owner.domain, "a b\\x0a'c");
 	ck_assert_int_eq(n.writer, 813);
 	ck_assert(n.manual && !n.used && n.reset_waived);
 	ck_assert_uint_eq(n.access.uid, 1000);
@@ -165,7 +167,7 @@ START_TEST(refuses_what_would_lead_astray)
 	struct err e = {0};
 
 	ck_assert_int_eq(parse_with("driver e1000e", "driver ../../e1000", &e), -EBADMSG);
-	ck_assert_str_eq(e.msg, "journal entry: line 14: expected 'driver'");
+	ck_assert_str_eq(e.msg, "journal entry: line 15: expected 'driver'");
 	ck_assert_int_eq(parse_with("members 2", "members 1025", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("members 2", "members 3", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("members 2", "members 1", &e), -EBADMSG);
@@ -173,6 +175,8 @@ START_TEST(refuses_what_would_lead_astray)
 	ck_assert_int_eq(parse_with("owner 812", "owner -812", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("owner 812", "owner 99999999999", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("web.1", "web 1", &e), -EBADMSG);
+	ck_assert_int_eq(parse_with("domain a b", "domain a\x1b b", &e), -EBADMSG);
+	ck_assert_int_eq(parse_with("domain a b", "domain a\xff b", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("efi-framebuffer/", "../../", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("efi-framebuffer/", "", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("bar 1 8", "bar 6 8", &e), -EBADMSG);
