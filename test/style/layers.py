@@ -17,10 +17,11 @@ LAYERS = {
     "pci": ["base", "host"],
     "hold": ["base", "host", "pci"],
     "bind": ["base", "host", "pci", "hold"],
+    "libvirt": ["base", "host", "pci", "hold", "bind"],
     "claim": ["base", "host", "pci", "hold", "bind"],
     "vfs": ["base", "host", "pci", "hold", "bind"],
     "revive": ["base", "host", "pci", "hold", "bind", "claim"],
-    "check": ["base", "host", "pci", "hold", "bind", "claim"],
+    "check": ["base", "host", "pci", "hold", "bind", "libvirt", "claim"],
     "vfio": ["base", "host", "pci", "hold"],
     "regs": [],
     "model": ["base", "host", "pci", "vfio", "regs"],
@@ -31,11 +32,11 @@ LAYERS = {
     "vmm": ["base", "pci", "vfio", "wire"],
     "engine": ["base", "host", "pci", "hold", "bind", "vfio", "wire",
                "control"],
-    "view": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "check"],
+    "view": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "check"],
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
                "control", "engine", "view"],
-    "cli": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "model", "lib",
-            "driver", "control", "engine", "check", "view"],
+    "cli": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "vfio", "model",
+            "lib", "driver", "control", "engine", "check", "view"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

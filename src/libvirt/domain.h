@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LIBVIRT_DOMAIN_H
+#define LIBVIRT_DOMAIN_H
+
+/*
+ * What libvirt's XML of a domain says about PCI devices. Each of these has libvirt bind a device to
+ * VFIO, or wants it there:
+ *
+ *	<hostdev mode='subsystem' type='pci' managed='yes'><source><address bus='0x01' …/>
+ *	<interface type='hostdev' managed='yes'><source><address type='pci' bus='0x01' …/>
+ *	<disk type='nvme'><source type='pci' managed='yes' …><address bus='0x01' …/>
+ */
+
+#include "pci/address.h"
+#include "pci/device.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LIBVIRT_XML_MAX (4u << 20) /* [bytes] libvirt's own limit for a string of its protocol */
+#define LIBVIRT_DEVICES_MAX 1024
+
+struct libvirt_device {
+	struct pci_address address;
+	bool managed; /* libvirt binds it, and gives it back */
+	char driver[PCI_NAME_MAX]; /* <driver model='…'>: a VFIO variant; "" for none */
+};
+
+struct libvirt_domain {
+	char *name; /* as in the file, not escaped; "" if it has none */
+	size_t count;
+	struct libvirt_device *devices; /* in the order of the file; no device twice */
+};
+
+#define LIBVIRT_DOMAIN_NONE ((struct libvirt_domain){0})
+void libvirt_domain_fini(struct libvirt_domain *d);
+
+/*
+ * Whether the text can have a PCI device at all. Most domains have none, and need no parser then.
+ */
+bool libvirt_domain_has_devices(const char *text, size_t len);
+
+/*
+ * Parses a domain. libxml2 is loaded for it; document types, and so entities, are refused. @ret:
+ * libvirt_domain_fini(). Return: 0, -EBADMSG with the reason in @e, -EFBIG, -ENOPKG, -ENOMEM.
+ */
+int libvirt_domain_parse(const char *text, size_t len, struct libvirt_domain *ret, struct err *e);
+
+#endif
