@@ -18,12 +18,15 @@ trap put_back EXIT
 prefix=$(meson introspect "$top/build" --buildoptions |
 	python3 -c 'import json,sys; print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')
 export DESTDIR="$place"
+mkdir -p "$place/etc/libvirt"
 "$top/dev" install --prefix "$prefix" >/dev/null
 usher=$place$prefix/bin/usher
 "$usher" list >"$place/list" || fail "the installed 'usher list' ended with $?"
 [ -s "$place/list" ] || fail "the installed 'usher list' says nothing"
 "$usher" --version >/dev/null || fail 'no version'
 [ -n "$(find "$place" -name 'usher-vmm')" ] || fail 'no usher-vmm'
+[ -x "$place/etc/libvirt/hooks/qemu.d/usher" ] || fail 'libvirt is there, and has no hook'
+[ -x "$place$prefix/libexec/usher/libvirt-hook" ] || fail 'no program of the hook'
 "$top/dev" uninstall >/dev/null
 left=$(find "$place" -type f ! -path "$place/list" -o -type l)
 [ -z "$left" ] || fail "uninstall has left $left"

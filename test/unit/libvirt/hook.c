@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "libvirt/hook.h"
+
+#include "base/err.h"
+#include "base/file.h"
+#include "bind/journal.h"
+#include "bind/lend.h"
+#include "bind/owner.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DEVICE                                                                         \
+	"<domain><devices><hostdev type='pci' managed='yes'><source><address bus='2' " \
+	"function='1'/></source></hostdev></devices></domain>"
+
+static unsigned returned, failures; /* that libvirt_hook_release() has reported */
+
+static void count_returned(const struct bind_report *done, const struct err *failure)
+{
+	returned += (unsigned)done->returned_count;
+	failures += failure != NULL;
+}
+
+static struct libvirt_hook hook_of(const struct bind_env *env, pid_t caller, const char *name)
+{
+	return (struct libvirt_hook){env, stage_state, caller, name};
+}
+
+static int prepare(const struct libvirt_hook *k, struct err *e)
+{
+	struct bind_plan plan;
+
+	*e = (struct err){0};
+	int r = libvirt_hook_prepare(k, DEVICE, strlen(DEVICE), &plan, e);
+	bind_plan_fini(&plan);
+	return r;
+}
+
+static void release_all(const struct libvirt_hook *k)
+{
+	struct err e = {0};
+
+	ck_assert_msg(libvirt_hook_release(k, count_returned, &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(failures, 0);
+}
+
+/* A process that lives until it is killed. */
+static pid_t process_start(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	ck_assert_int_gt(pid, 0);
+	return pid;
+}
+
+static void process_end(pid_t pid)
+{
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+static void owner_is(const struct bind_env *env, const char *domain, pid_t pid)
+{
+	struct bind_entry n = BIND_ENTRY_NONE;
+	struct err e = {0};
+
+	ck_assert_msg(bind_journal_read(env, LEND_GROUP, &n, &e) == 0, "%s", e.msg);
+	ck_assert_str_eq(n.owner.domain, domain);
+	ck_assert_int_eq(n.owner.pid, pid);
+	bind_entry_fini(&n);
+}
+
+static void is_home(void)
+{
+	lend_is_on(1, "e1000", "");
+	lend_is_on(2, "sib", "sib");
+	lend_is_on(3, "", "");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+}
+
+static void write_qemu(const char *name, pid_t pid)
+{
+	char path[FILE_PATH_MAX], text[16];
+
+	ck_assert_int_eq(file_path(path, sizeof(path), "%s/%s.pid", stage_state, name), 0);
+	(void)snprintf(text, sizeof(text), "%d\n", pid);
+	ck_assert_int_eq(file_replace(path, text, strlen(text), 0600), 0);
+}
+
+START_TEST(lends_from_prepare_to_release)
+{
+	struct bind_env env = stage_set();
+	struct libvirt_hook k = hook_of(&env, getpid(), "web");
+	struct bind_lease *leases = NULL;
+	size_t count = 0;
+	struct err e;
+
+	ck_assert_msg(prepare(&k, &e) == 0, "%s", e.msg);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	lend_is_on(2, "vfio-pci", "vfio-pci");
+	owner_is(&env, "web", getpid());
+	ck_assert_int_eq(bind_leases(&env, &leases, &count, &e), 0);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_ptr_nonnull(strstr(leases[0].text, "lent to domain 'web' of libvirt (process "));
+	free(leases);
+
+	pid_t qemu = process_start();
+	write_qemu("web", qemu);
+	ck_assert_msg(libvirt_hook_follow(&k, &e) == 0, "%s", e.msg);
+	owner_is(&env, "web", qemu);
+	k.caller = getppid(); /* another libvirtd */
+	ck_assert_msg(libvirt_hook_follow(&k, &e) == 0, "%s", e.msg);
+	owner_is(&env, "web", qemu);
+	process_end(qemu);
+	release_all(&k);
+	ck_assert_uint_eq(returned, 3);
+	is_home();
+	release_all(&k);
+	ck_assert_uint_eq(returned, 3);
+}
+END_TEST
+
+START_TEST(returns_only_what_the_domain_has)
+{
+	struct bind_env env = stage_set();
+	struct libvirt_hook k = hook_of(&env, getpid(), "web"),
+			    other = hook_of(&env, getpid(), "db");
+	struct err e;
+
+	ck_assert_msg(prepare(&k, &e) == 0, "%s", e.msg);
+	release_all(&other);
+	ck_assert_msg(libvirt_hook_follow(&other, &e) == 0, "%s", e.msg);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	owner_is(&env, "web", getpid());
+	ck_assert_int_eq(prepare(&other, &e), -EPERM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "lent to domain 'web' of libvirt"));
+	/* The same domain, again: libvirt was killed meanwhile. */
+	ck_assert_msg(prepare(&k, &e) == 0, "%s", e.msg);
+	release_all(&k);
+	is_home();
+}
+END_TEST
+
+START_TEST(refuses_a_device_in_use)
+{
+	struct bind_env env = stage_set();
+	struct libvirt_hook k = hook_of(&env, getpid(), "web");
+	struct err e;
+
+	stage->held = true;
+	ck_assert_int_eq(prepare(&k, &e), -EPERM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "its group is open"));
+	is_home();
+	release_all(&k);
+}
+END_TEST
+
+START_TEST(refuses_what_it_does_not_understand)
+{
+	static const char *const bad[] = {
+		"<domain><devices><hostdev type='pci'/></devices></domain>",
+		"<domain><devices><hostdev type='pci'>",
+		"<domain><devices><hostdev type='pci'><source><address domain='9'/></source>"
+		"</hostdev></devices></domain>",
+	};
+	struct bind_env env = stage_set();
+	struct libvirt_hook k = hook_of(&env, getpid(), "web");
+	struct bind_plan plan;
+	struct err e = {0};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_int_lt(libvirt_hook_prepare(&k, bad[i], strlen(bad[i]), &plan, &e), 0);
+		ck_assert_str_ne(e.msg, "");
+		bind_plan_fini(&plan);
+	}
+	is_home();
+}
+END_TEST
+
+START_TEST(names_domains_that_are_hostile)
+{
+	static const struct {
+		const char *name, *kept;
+	} rows[] = {
+		{"a b", "a b"},
+		{"a\nend\n", "a\\x0aend\\x0a"},
+		{"\\x0a", "\\x5cx0a"},
+		{"\x1b[2J\xff", "\\x1b[2J\\xff"},
+		{"-", "-"},
+		{"../../etc", "../../etc"},
+	};
+	char name[BIND_DOMAIN_MAX + 1];
+	struct bind_env env;
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		env = stage_set();
+		struct libvirt_hook k = hook_of(&env, getpid(), rows[i].name);
+		ck_assert_msg(prepare(&k, &e) == 0, "%s", e.msg);
+		owner_is(&env, rows[i].kept, getpid());
+		ck_assert_int_lt(libvirt_hook_follow(&k, &e), 0); /* there is no such file */
+		release_all(&k);
+		is_home();
+	}
+	memset(name, 'x', sizeof(name));
+	name[BIND_DOMAIN_MAX] = '\0';
+	env = stage_set();
+	struct libvirt_hook k = hook_of(&env, getpid(), name);
+	ck_assert_int_eq(prepare(&k, &e), -ENAMETOOLONG);
+	k.name = "";
+	ck_assert_int_eq(prepare(&k, &e), -EINVAL);
+	is_home();
+	name[BIND_DOMAIN_MAX - 1] = '\0';
+	k.name = name;
+	ck_assert_msg(prepare(&k, &e) == 0, "%s", e.msg);
+	release_all(&k);
+	is_home();
+}
+END_TEST
+
+static pid_t dying_caller;
+
+static int prepare_dying(const struct bind_env *env, struct err *e)
+{
+	struct libvirt_hook k = hook_of(env, dying_caller, "web");
+
+	return prepare(&k, e);
+}
+
+static int release_dying(const struct bind_env *env, struct err *e)
+{
+	struct libvirt_hook k = hook_of(env, dying_caller, "web");
+
+	return libvirt_hook_release(&k, count_returned, e);
+}
+
+/* The hook dies at each change; then libvirt reports the end of the domain. */
+START_TEST(releases_after_its_own_death)
+{
+	struct bind_env env = stage_set();
+	unsigned n = 1;
+
+	dying_caller = getpid();
+	for (; lend_dies_at(&env, n, prepare_dying); n++) {
+		struct libvirt_hook k = hook_of(&env, getpid(), "web");
+		release_all(&k);
+		is_home();
+		env = stage_set();
+	}
+	ck_assert_uint_gt(n, 10);
+	for (n = 1; lend_dies_at(&env, n, release_dying); n++) {
+		struct libvirt_hook k = hook_of(&env, getpid(), "web");
+		release_all(&k);
+		is_home();
+		ck_assert_int_eq(prepare(&k, &(struct err){0}), 0);
+	}
+	ck_assert_uint_gt(n, 5);
+	is_home();
+}
+END_TEST
+
+/* libvirt dies before QEMU runs; no hook is called for that domain again. */
+START_TEST(returns_what_a_dead_libvirt_had)
+{
+	static const char none[] = "<domain><devices><hostdev type='pci'><source><address bus='9'/>"
+				   "</source></hostdev></devices></domain>";
+	struct bind_env env = stage_set();
+	pid_t caller = process_start();
+	struct libvirt_hook k = hook_of(&env, caller, "web"), other = hook_of(&env, getpid(), "db");
+	struct bind_plan plan;
+	struct err e;
+
+	ck_assert_msg(prepare(&k, &e) == 0, "%s", e.msg);
+	process_end(caller);
+	stage->held = true; /* its QEMU has just started */
+	ck_assert_int_lt(libvirt_hook_prepare(&other, none, strlen(none), &plan, &e), 0);
+	bind_plan_fini(&plan);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	stage->held = false;
+	ck_assert_int_lt(libvirt_hook_prepare(&other, none, strlen(none), &plan, &e), 0);
+	bind_plan_fini(&plan);
+	is_home();
+}
+END_TEST
+
+SUITE("hook", lends_from_prepare_to_release, returns_only_what_the_domain_has,
+	refuses_a_device_in_use, refuses_what_it_does_not_understand,
+	names_domains_that_are_hostile, releases_after_its_own_death,
+	returns_what_a_dead_libvirt_had)
