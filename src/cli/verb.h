@@ -37,6 +37,7 @@ extern const struct verb verb_release;
 extern const struct verb verb_restore;
 extern const struct verb verb_vfs;
 extern const struct verb verb_revive;
+extern const struct verb verb_xml;
 extern const struct verb verb_claim;
 extern const struct verb verb_unclaim;
 extern const struct verb verb_claims;

@@ -22,6 +22,7 @@ static const struct verb *const verbs[] = {
 	&verb_console,
 	&verb_stat,
 	&verb_control,
+	&verb_xml,
 	&verb_restore,
 	&verb_revive,
 	&verb_claim,

@@ -16,6 +16,7 @@ FORMS = {
     "bind": ["bind", "--dry-run", "{device}"],
     "release": ["release", "--dry-run", "{device}"],
     "restore": ["restore", "--dry-run", "{device}"],
+    "xml": ["xml", "{device}"],
     "vfs": ["vfs", "--dry-run", "{device}"],
     "rom": ["rom", "{device}"],
     "revive": ["revive", "--dry-run", "{device}"],

@@ -82,7 +82,7 @@ def real_texts(usher, fixtures):
             ["list"], ["list", "-n"], ["show", *listing], ["show", "-n", *listing[:1]], ["check"],
             ["check", *listing[:3]], ["claims"]))
         for words in functions[:6]:
-            for verb in (["prove", "--dry-run"], ["bind", "--dry-run"], ["vfs", "--dry-run"]):
+            for verb in (["prove", "--dry-run"], ["bind", "--dry-run"], ["vfs", "--dry-run"], ["xml"]):
                 yield [*verb, *words], output([usher, *verb, *words, "--json", *at])
 
 
