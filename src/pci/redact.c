@@ -324,6 +324,60 @@ static void hide_options(const struct page *p)
 	page_each_line(p, option_line);
 }
 
+/* Of a domain of libvirt: the frame, the elements of PCI devices, and what is in these. */
+static const char *const domain_frame[] = {"<domain", "</domain>", "<devices>", "</devices>"};
+static const char *const domain_devices[] = {"<hostdev ", "<interface type='hostdev'",
+	"<disk type='nvme'", "</hostdev>", "</interface>", "</disk>"};
+static const char *const domain_parts[] = {"<driver ", "<source", "</source>", "<address "};
+
+static bool line_begins(const char *line, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(line, words[i], strlen(words[i])) == 0)
+			return true;
+	return false;
+}
+
+/* @inside: the element of a PCI device. Return: how much of the line stays. */
+static size_t domain_line(const char *line, bool *inside)
+{
+	const char *name = strstr(line, "</name>");
+	size_t tag = strcspn(line, ">");
+
+	tag += line[tag] == '>';
+	if (strncmp(line, "<name>", 6) == 0)
+		return name ? (size_t)(name - line) + strlen("</name>") : 0;
+	if (line_begins(line, domain_devices, COUNT(domain_devices))) {
+		bool was = *inside, opens = line[1] != '/';
+		*inside = opens && line[tag > 1 ? tag - 2 : 0] != '/';
+		return was || opens ? tag : 0;
+	}
+	if (line_begins(line, domain_frame, COUNT(domain_frame)))
+		return tag;
+	return *inside && line_begins(line, domain_parts, COUNT(domain_parts)) ? tag : 0;
+}
+
+/*
+ * The XML of a domain has passwords, paths and keys: its name and its PCI devices stay. libvirt
+ * writes each element into a line of its own. What someone has written in another way goes.
+ */
+static void keep_devices(const struct page *p)
+{
+	char *text = strndup(p->data, p->len), *save = NULL;
+	bool inside = false;
+
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+		line = strtok_r(NULL, "\n", &save)) {
+		line += strspn(line, " \t");
+		size_t len = domain_line(line, &inside);
+		if (strncmp(line, "<domain", 7) == 0)
+			(void)fputs("<domain>\n", p->out);
+		else if (len)
+			(void)fprintf(p->out, "%.*s\n", (int)len, line);
+	}
+	free(text);
+}
+
 /* The file below a loop device: a node in /dev is public, the path of a file may be secret. */
 static void hide_backing(const struct page *p)
 {
@@ -421,6 +475,8 @@ static const struct {
 	{"/etc/initramfs-tools/scripts/*", keep_overrides},
 	{"/etc/initcpio/hooks/*", keep_overrides},
 	{"/etc/usher/claims.d/*", hide_claim},
+	{"/etc/libvirt/*.xml", keep_devices},
+	{"/run/libvirt/*.xml", keep_devices},
 };
 
 static int rewrite_entry(

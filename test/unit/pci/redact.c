@@ -146,6 +146,17 @@ static struct manifest make_household(void)
 		"# secret\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"secret ro\"\n");
 	FILE_ADD("/etc/usher/claims.d/x.claim",
 		"usher-claim 1\n \tserial  1122334455667788\nuser alice \n user 1000\n");
+	FILE_ADD("/etc/libvirt/qemu/web.xml",
+		"<!-- secret -->\n<domain type='kvm' xmlns:q='secret'>\n  <name>web</name>secret\n"
+		"  <description>secret</description>\n  <devices>\n"
+		"    <disk type='file' device='disk'>\n      <source file='/secret'/>\n"
+		"    </disk>\n    <hostdev mode='subsystem' type='pci' managed='yes'>\n"
+		"      <driver name='vfio'/>\n"
+		"      <source>\n        <address domain='0x0000' bus='0x01'/>\n      </source>\n"
+		"      <rom file='/secret'/>\n    </hostdev>\n"
+		"    <graphics type='vnc' passwd='secret'>\n      <listen type='address'/>\n"
+		"    </graphics>\n    <source secret=''/>\n  </devices>\n"
+		"<qemu:arg value='secret'/></domain>\n</domain>\n");
 	add_file(&m, "/proc/9/environ", MANIFEST_FILE, environ, sizeof(environ));
 	add_file(&m, "/sys/devices/pci0000:00/0000:00:01.0/config", MANIFEST_FILE, c.bytes, c.size);
 	add_file(&m, "/sys/class/net/eth1", MANIFEST_LINK, "../../x/enx525400123456", 23);
@@ -239,6 +250,11 @@ START_TEST(takes_out_what_is_private)
 		"\n\nmodprobe vfio-pci\n");
 	ck_assert_str_eq(content_of(&m, "/etc/mkinitcpio.conf"), "#\nMODULES=(vfio_pci)\n");
 	ck_assert_str_eq(content_of(&m, "/proc/stat"), "btime 1700000000\n");
+	ck_assert_str_eq(content_of(&m, "/etc/libvirt/qemu/web.xml"),
+		"<domain>\n<name>web</name>\n<devices>\n"
+		"<hostdev mode='subsystem' type='pci' managed='yes'>\n<driver name='vfio'/>\n"
+		"<source>\n<address domain='0x0000' bus='0x01'/>\n</source>\n</hostdev>\n"
+		"</devices>\n</domain>\n");
 	ck_assert_int_eq(strncmp(content_of(&m, "/etc/default/grub"),
 				 "#\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"word-", 42),
 		0);
