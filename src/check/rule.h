@@ -180,9 +180,10 @@ void check_memlock(struct check_case *c);
 void check_hugepages(struct check_case *c);
 void check_kvm(struct check_case *c);
 
-/* Parts of P01 and H16. */
+/* Parts of P01, H16 and H19. */
 void check_claimed(struct check_case *c);
 void check_claims(struct check_case *c);
+void check_domains(struct check_case *c);
 
 void check_stale(struct check_case *c);
 void check_owners(struct check_case *c);
