@@ -179,7 +179,7 @@ static void expect_status_line(const char *line)
 	struct err e = {0};
 
 	program_word(&p, "grep");
-	program_word(&p, "-x");
+	program_word(&p, "-qx");
 	program_word(&p, line);
 	program_word(&p, "/proc/self/status");
 	ck_assert_msg(process_start(&p, &proc, &e) == 0, "%s", e.msg);
