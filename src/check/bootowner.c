@@ -180,6 +180,12 @@ static bool is_elemental(const struct evidence *e)
 	return is_booted_with(e, "cos-img/filename=") || is_booted_with(e, "elemental.image=");
 }
 
+/* bootc without ostree: the digest of the image is on the line, which the image brings. */
+static bool is_composefs(const struct evidence *e)
+{
+	return is_booted_with(e, "composefs=");
+}
+
 static bool is_of_snapd(const struct evidence *e)
 {
 	return is_booted_with(e, "snapd_recovery_mode=");
@@ -391,6 +397,7 @@ static const struct boot_owner owners[] = {
 		.place = "kernel_extra_options: midclt call system.advanced.update "
 			 "'{\"kernel_extra_options\": \"ALL OPTIONS\"}'"},
 	{.name = "Elemental", .owns = is_elemental, .makes = ALL_FILES},
+	{.name = "bootc", .owns = is_composefs, .makes = ALL_FILES},
 	{.name = "snapd", .owns = is_of_snapd, .makes = ENTRIES},
 	{.name = "ABRoot",
 		.owns = abroot_owns,

@@ -46,7 +46,14 @@ static bool boots_by(const struct early_evidence *e, const char *owner)
 }
 
 /* A tool that makes an initramfs: its program, and its configuration. */
-enum maker { MAKER_TOOLS, MAKER_DRACUT, MAKER_MKINITCPIO, MAKER_BOOSTER, MAKER_GENKERNEL };
+enum maker {
+	MAKER_TOOLS,
+	MAKER_DRACUT,
+	MAKER_MKINITCPIO,
+	MAKER_BOOSTER,
+	MAKER_GENKERNEL,
+	MAKER_UGRD
+};
 
 static const struct maker_files {
 	const char *programs[3];
@@ -62,6 +69,8 @@ static const struct maker_files {
 		EARLY_LIST_MKINITCPIO, true},
 	[MAKER_BOOSTER] = {{"/usr/bin/booster"}, {"/etc/booster.yaml"}, EARLY_LIST_BOOSTER, true},
 	[MAKER_GENKERNEL] = {{"/usr/bin/genkernel"}, {"/etc/genkernel.conf"}, 0, false},
+	/* Gentoo's; usher knows no command for it. */
+	[MAKER_UGRD] = {{"/usr/bin/ugrd"}, {"/etc/ugrd/config.toml"}, 0, false},
 };
 
 static bool has_any(const struct early_evidence *e, const char *const paths[3])
@@ -141,7 +150,7 @@ static bool unraid_owns(const struct early_evidence *e)
 static bool is_sealed(const struct early_evidence *e)
 {
 	static const char *const names[] = {
-		"TrueNAS", "Elemental", "snapd", "ABRoot", "Guix", "clr-boot-manager"};
+		"TrueNAS", "Elemental", "bootc", "snapd", "ABRoot", "Guix", "clr-boot-manager"};
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (boots_by(e, names[i]))

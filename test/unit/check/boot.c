@@ -213,6 +213,13 @@ static const struct owner_row owner_rows[] = {
 	{LINE("BOOT_IMAGE=(loop0)/boot/vmlinuz cos-img/filename=/cOS/active.img")
 			GRUB_FILE TOOL("/usr/sbin/grub2-mkconfig"),
 		NULL, NULL, "Elemental", UNKNOWN_ADD, UNKNOWN_DROP},
+	/* bootc with composefs, by GRUB with entries and by systemd-boot. */
+	{LINE("BOOT_IMAGE=(hd0)/vmlinuz composefs=8a1f root=UUID=1") ENTRY("bootc_fedora-44.conf")
+			TEXT("/etc/default/grub", "GRUB_ENABLE_BLSCFG=true")
+				TOOL("/usr/sbin/grubby"),
+		NULL, NULL, "bootc", UNKNOWN_ADD, UNKNOWN_DROP},
+	{LINE("initrd=\\\\x composefs=?8a1f") ENTRY("bootc_x.conf") TOOL("/usr/bin/kernel-install"),
+		"systemd-boot 258", NULL, "bootc", UNKNOWN_ADD, UNKNOWN_DROP},
 	{LINE("snapd_recovery_mode=run quiet") GRUB_FILE TOOL("/usr/sbin/update-grub"), NULL, NULL,
 		"snapd", UNKNOWN_ADD, UNKNOWN_DROP},
 	{LINE("BOOT_IMAGE=/vos-a/vmlinuz quiet") GRUB_FILE TOOL("/usr/sbin/update-grub")

@@ -207,6 +207,9 @@ static const struct early_row {
 		"reboot"},
 	/* Nobody is the owner of an initramfs that three tools may have made. */
 	{KERNEL("6.6", "") IDS CARD("nouveau"), "nothing loads", NULL, UNKNOWN},
+	/* Gentoo has ugrd beside dracut. */
+	{KERNEL("6.6", "") TOOL("/usr/bin/dracut") TOOL("/usr/bin/ugrd") IDS CARD("nouveau"),
+		"nothing loads", NULL, UNKNOWN},
 	{ARCH TOOL("/usr/bin/dracut") TOOL("/usr/bin/booster") IDS CARD("nouveau"), "nothing loads",
 		NULL, UNKNOWN},
 	{ARCH TOOL("/usr/bin/dracut") "file /etc/mkinitcpio.conf MODULES=()\n" IDS CARD("nouveau"),
