@@ -51,12 +51,16 @@ struct pass_spec description_passed(
 }
 
 static struct virtio_spec description_virtio(
-	const struct wire_virtio *w, const struct wire_fds *fds)
+	struct description *d, uint32_t number, const struct wire_fds *fds)
 {
+	const struct wire_virtio *w = &d->message.virtio[number];
+	const struct boot_file file =
+		file_of(fds, w->fd, d->disks[number], sizeof(d->disks[number]));
 	struct virtio_spec s = {
 		.type = (enum virtio_type)w->type,
 		.fd = fd_of(fds, w->fd),
-		.disk = {.size = w->disk.size,
+		.disk = {.name = file.name,
+			.size = w->disk.size,
 			.logical = w->disk.logical,
 			.physical = w->disk.physical,
 			.readonly = w->disk.flags & WIRE_DISK_READONLY,
@@ -101,7 +105,7 @@ static void description_fill(struct description *d, const struct wire_fds *fds, 
 		.device_count = m->device_count,
 	};
 	for (uint32_t i = 0; i < m->virtio_count; i++)
-		d->spec.virtio[i] = description_virtio(&m->virtio[i], fds);
+		d->spec.virtio[i] = description_virtio(d, i, fds);
 	for (uint32_t i = 0; i < m->device_count; i++)
 		d->spec.devices[i] = (struct machine_device){.kind = MACHINE_PASSED,
 			.passed = description_passed(m, &m->devices[i], fds)};

@@ -12,6 +12,7 @@ struct description {
 	struct wire_machine message;
 	char kernel[256]; /* the path of the file, for messages */
 	char initrd[256];
+	char disks[WIRE_VIRTIO_MAX][256]; /* likewise */
 	struct machine_spec spec;
 	bool timing; /* print at the end where the time went */
 	bool stats; /* print exits, interrupts and mapped memory at the end */

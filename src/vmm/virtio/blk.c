@@ -76,6 +76,8 @@ struct virtio_blk {
 	unsigned used; /* slots that were ever used: the memory of the others is not touched */
 	unsigned busy; /* slots */
 	unsigned first; /* queue that is served first: each in turn */
+	int told; /* the last error of the host that was reported; 0: none */
+	struct log_guest faults;
 	/* With a ring: */
 	struct blk_ring ring; /* the thread's */
 	int doorbell; /* eventfd */
@@ -169,14 +171,34 @@ static void disk_ring_doorbell(struct virtio_blk *b)
 /* Under the lock. Return: true: there may be more. */
 static bool chains_take(struct virtio_blk *b);
 
+/*
+ * Under the lock. An error of the host, such as a full file system, often comes with each request:
+ * it is reported once, until another one comes or the guest starts again.
+ */
+static void fault_report(struct virtio_blk *b, enum blk_op op, int r)
+{
+	static const char *const verbs[] = {[BLK_READ] = "read",
+		[BLK_WRITE] = "write to",
+		[BLK_FLUSH] = "flush",
+		[BLK_DISCARD] = "discard",
+		[BLK_ZEROES] = "write zeroes to"};
+
+	if (r >= 0 || r == b->told)
+		return;
+	b->told = r;
+	log_guest(&b->faults, b->device.name, "%s '%s': %s; the guest gets an I/O error", verbs[op],
+		b->disk.name, strerror(-r));
+}
+
 /* The worker's. A slot that is free again may be what a chain waits for. */
 static void slot_run(struct worker_job *j)
 {
 	struct blk_slot *s = container_of(j, struct blk_slot, job);
 	struct virtio_blk *b = s->blk;
 
-	blk_io(b->fd, &b->disk, &s->request);
+	int r = blk_io(b->fd, &b->disk, &s->request);
 	lock_take(b->device.lock);
+	fault_report(b, s->request.op, r);
 	slot_answer(s);
 	virtio_returned(&b->device, s->queue);
 	if (b->has_thread)
@@ -387,6 +409,11 @@ static void blk_config_read(struct virtio_device *d, uint32_t off, void *to, uin
 	memcpy(to, (const char *)&blk_of(d)->config + off, len);
 }
 
+static void blk_reset(struct virtio_device *d)
+{
+	blk_of(d)->told = 0;
+}
+
 static bool blk_is_drained(struct virtio_device *d)
 {
 	return !blk_of(d)->busy;
@@ -433,6 +460,7 @@ static const struct virtio_ops blk_ops = {
 	.rang = blk_rang,
 	.watches = blk_watches,
 	.one_doorbell = true,
+	.reset = blk_reset,
 	.is_drained = blk_is_drained,
 	.fini = blk_fini,
 };

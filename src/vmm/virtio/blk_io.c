@@ -178,7 +178,7 @@ static int ranges_apply(int fd, const struct blk_request *q)
 	return r < 0 || !q->durable ? r : fdatasync(fd) < 0 ? -errno : 0;
 }
 
-void blk_io(int fd, const struct blk_spec *disk, struct blk_request *r)
+int blk_io(int fd, const struct blk_spec *disk, struct blk_request *r)
 {
 	int x = 0;
 
@@ -195,7 +195,8 @@ void blk_io(int fd, const struct blk_spec *disk, struct blk_request *r)
 		x = ranges_apply(fd, r);
 		break;
 	case BLK_NOTHING:
-		return;
+		return 0;
 	}
 	r->status = (uint8_t)(x < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
+	return x;
 }

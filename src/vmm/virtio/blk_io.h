@@ -6,8 +6,11 @@
 
 /* Requests by system calls that block: what io_uring does not do, or all where there is none. */
 
-/* Does it, and sets its status. Changes its vector. Context: a worker, without a lock. */
-void blk_io(int fd, const struct blk_spec *disk, struct blk_request *r);
+/*
+ * Does it, and sets its status. Changes its vector. Return: 0, -errno: of the host.
+ * Context: a worker, without a lock.
+ */
+int blk_io(int fd, const struct blk_spec *disk, struct blk_request *r);
 
 /*
  * Whether the vector can be read and written as it is: direct I/O needs aligned memory, which a
