@@ -17,19 +17,24 @@ static const char *const names[] = {
 	[CONTROL_STATISTICS] = "statistics",
 	[CONTROL_CONSOLE] = "console",
 	[CONTROL_EVENTS] = "events",
+	[CONTROL_RESIZE] = "resize",
 };
+
+enum key_type { KEY_FLAG, KEY_SECONDS, KEY_DISK, KEY_SIZE };
 
 /* A key that one command takes; the others refuse it, because a misspelt one must not get lost. */
 static const struct {
 	const char *key;
 	enum control_command command;
-	bool is_flag; /* else a number of seconds */
+	enum key_type type;
 	size_t field;
 } keys[] = {
-	{"force", CONTROL_STOP, true, offsetof(struct control_request, force)},
-	{"timeout", CONTROL_STOP, false, offsetof(struct control_request, timeout_s)},
-	{"read_only", CONTROL_CONSOLE, true, offsetof(struct control_request, read_only)},
-	{"stream", CONTROL_CONSOLE, true, offsetof(struct control_request, stream)},
+	{"force", CONTROL_STOP, KEY_FLAG, offsetof(struct control_request, force)},
+	{"timeout", CONTROL_STOP, KEY_SECONDS, offsetof(struct control_request, timeout_s)},
+	{"read_only", CONTROL_CONSOLE, KEY_FLAG, offsetof(struct control_request, read_only)},
+	{"stream", CONTROL_CONSOLE, KEY_FLAG, offsetof(struct control_request, stream)},
+	{"disk", CONTROL_RESIZE, KEY_DISK, offsetof(struct control_request, disk)},
+	{"size", CONTROL_RESIZE, KEY_SIZE, offsetof(struct control_request, size)},
 };
 
 struct reading {
@@ -40,7 +45,7 @@ struct reading {
 
 const char *control_command_name(enum control_command c)
 {
-	return c >= CONTROL_STATE && c <= CONTROL_EVENTS ? names[c] : "";
+	return c >= CONTROL_STATE && c <= CONTROL_RESIZE ? names[c] : "";
 }
 
 static int command_take(struct reading *r)
@@ -76,6 +81,42 @@ static int seconds_take(const struct reading *r, const char *key, size_t field)
 	return 0;
 }
 
+static int disk_take(const struct reading *r, const char *key, size_t field)
+{
+	const char *text = control_value_text(r->object, key);
+
+	if (!text || !text[0] || strlen(text) >= CONTROL_DISK_MAX)
+		return err_say(r->e, -EINVAL, "%s is not a text of 1 to %d bytes", key,
+			CONTROL_DISK_MAX - 1);
+	(void)strcpy((char *)r->request + field, text);
+	return 0;
+}
+
+static int size_take(const struct reading *r, const char *key, size_t field)
+{
+	int64_t n = 0;
+
+	if (!control_value_number(r->object, key, &n) || n <= 0)
+		return err_say(r->e, -EINVAL, "%s is not a number of bytes above 0", key);
+	*(uint64_t *)(void *)((char *)r->request + field) = (uint64_t)n;
+	return 0;
+}
+
+static int key_take(const struct reading *r, enum key_type type, const char *key, size_t field)
+{
+	switch (type) {
+	case KEY_FLAG:
+		return flag_take(r, key, field);
+	case KEY_SECONDS:
+		return seconds_take(r, key, field);
+	case KEY_DISK:
+		return disk_take(r, key, field);
+	case KEY_SIZE:
+		return size_take(r, key, field);
+	}
+	return -EINVAL;
+}
+
 static int member_take(void *arg, const char *key, const struct control_value *member)
 {
 	struct reading *r = arg;
@@ -87,11 +128,23 @@ static int member_take(void *arg, const char *key, const struct control_value *m
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		if (keys[i].command != r->request->command || strcmp(keys[i].key, key) != 0)
 			continue;
-		return keys[i].is_flag ? flag_take(r, key, keys[i].field)
-				       : seconds_take(r, key, keys[i].field);
+		return key_take(r, keys[i].type, key, keys[i].field);
 	}
 	return err_say(r->e, -EINVAL, "command '%s' takes no '%.64s'",
 		control_command_name(r->request->command), key);
+}
+
+static int members_take(struct reading *r)
+{
+	int x = command_take(r);
+	if (x < 0)
+		return x;
+	x = control_value_each(r->object, member_take, r);
+	if (x < 0)
+		return x;
+	if (r->request->command == CONTROL_RESIZE && !r->request->disk[0])
+		return err_say(r->e, -EINVAL, "the request has no disk");
+	return 0;
 }
 
 int control_request_parse(const char *line, size_t len, struct control_request *ret, struct err *e)
@@ -104,9 +157,7 @@ int control_request_parse(const char *line, size_t len, struct control_request *
 		return r;
 	struct reading reading = {.request = ret, .object = object, .e = e};
 	ret->has_id = control_value_number(object, "id", &ret->id);
-	r = command_take(&reading);
-	if (r == 0)
-		r = control_value_each(object, member_take, &reading);
+	r = members_take(&reading);
 	control_value_free(object);
 	return r;
 }

@@ -18,6 +18,7 @@ struct err;
 #define CONTROL_LINE_MAX 4096 /* [bytes] of a request, with its newline */
 #define CONTROL_TIMEOUT_S 60 /* until a guest that does not react to its button is stopped */
 #define CONTROL_TIMEOUT_MAX_S 86400
+#define CONTROL_DISK_MAX 512 /* with the NUL */
 
 enum control_command {
 	CONTROL_STATE = 1,
@@ -28,6 +29,7 @@ enum control_command {
 	CONTROL_STATISTICS,
 	CONTROL_CONSOLE,
 	CONTROL_EVENTS,
+	CONTROL_RESIZE,
 };
 
 struct control_request {
@@ -38,6 +40,8 @@ struct control_request {
 	uint32_t timeout_s; /* stop: then without the button; 0: never */
 	bool read_only; /* console */
 	bool stream; /* console: on this connection, from the line after the answer on */
+	char disk[CONTROL_DISK_MAX]; /* resize: its path, or its serial number */
+	uint64_t size; /* resize: [bytes] to grow the image to; 0: not */
 };
 
 /*

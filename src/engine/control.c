@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -91,16 +92,14 @@ static int refuse_order(const struct control *c, enum control_command command, s
 	return -ENOTSUP;
 }
 
-static int order_send(
-	struct control *c, enum wire_order_kind kind, uint32_t flags, int fd, struct err *e)
+static int order_send(struct control *c, struct wire_order order, int fd, struct err *e)
 {
-	struct wire_order order = {
-		.header = {.kind = WIRE_ORDER, .id = c->order + 1}, .order = kind, .flags = flags};
 	const struct wire_fds fds = {.count = fd >= 0, .fds = {fd}};
 
 	if (c->phase == CONTROL_STARTING || c->phase == CONTROL_ENDED)
 		return err_say(e, -EAGAIN, "guest '%s' does not run %s", c->guest.spec->name,
 			c->phase == CONTROL_ENDED ? "any more" : "yet");
+	order.header = (struct wire_header){.kind = WIRE_ORDER, .id = c->order + 1};
 	int r = wire_send(c->orders_fd, &order, sizeof(order), &fds);
 	if (r < 0)
 		return err_say(e, r, "usher-vmm takes no orders: %s", strerror(-r));
@@ -116,15 +115,39 @@ static const enum wire_order_kind orders[] = {
 	[CONTROL_STATISTICS] = WIRE_ORDER_FIGURES,
 	[CONTROL_CONSOLE] = WIRE_ORDER_CONSOLE,
 	[CONTROL_EVENTS] = 0,
+	[CONTROL_RESIZE] = WIRE_ORDER_RESIZE,
 };
+
+/* Which of the guest's virtio devices is the disk of that name? The first one counts. */
+static int disk_find(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e)
+{
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		const struct guest_disk *d = &s->virtio[i].disk;
+		if (s->virtio[i].type != GUEST_VIRTIO_BLK ||
+			(strcmp(d->path, name) != 0 && strcmp(d->serial, name) != 0))
+			continue;
+		*ret = i;
+		return 0;
+	}
+	err_say(e, -ENODEV, "guest '%s' has no disk '%s'", s->name, name);
+	err_hint(e, "name it as --disk does: by its path, or by its serial number");
+	return -ENODEV;
+}
 
 /* Sends the order of @q, with @fd, which stays the caller's. The client waits for its answer. */
 static void order_begin(
 	struct control *c, struct control_client *from, const struct control_request *q, int fd)
 {
+	struct wire_order order = {.order = orders[q->command],
+		.flags = q->read_only ? WIRE_ORDER_READ_ONLY : 0U,
+		.size = q->size};
 	struct err e = {0};
+	int r = 0;
 
-	int r = order_send(c, orders[q->command], q->read_only ? WIRE_ORDER_READ_ONLY : 0U, fd, &e);
+	if (q->command == CONTROL_RESIZE)
+		r = disk_find(c->guest.spec, q->disk, &order.disk, &e);
+	if (r == 0)
+		r = order_send(c, order, fd, &e);
 	if (r < 0) {
 		control_failed(from, q, &e);
 		return;
@@ -178,10 +201,11 @@ static void console_begin(
 /* usher-vmm gets the connection itself; what the client sends from now on is the guest's. */
 static void stream_hand_over(struct control *c, struct control_client *from)
 {
+	const struct wire_order order = {
+		.order = WIRE_ORDER_CONSOLE, .flags = from->read_only ? WIRE_ORDER_READ_ONLY : 0U};
 	struct err e = {0};
 
-	(void)order_send(
-		c, WIRE_ORDER_CONSOLE, from->read_only ? WIRE_ORDER_READ_ONLY : 0U, from->fd, &e);
+	(void)order_send(c, order, from->fd, &e);
 	from->leaves = true;
 }
 
@@ -319,7 +343,28 @@ static void order_applied(struct control *c, const struct control_request *q)
 	case CONTROL_STATISTICS:
 	case CONTROL_CONSOLE:
 	case CONTROL_EVENTS:
+	case CONTROL_RESIZE:
 		break;
+	}
+}
+
+static void resize_explain(const struct control_request *q, int r, struct err *e)
+{
+	if (r == -ERANGE) {
+		(void)err_say(e, r, "disk '%s' is larger than %" PRIu64 " bytes", q->disk, q->size);
+		err_hint(e, "usher makes no disk smaller: the guest would lose what is behind");
+	} else if (r == -EINVAL && q->size) {
+		(void)err_say(e, r,
+			"disk '%s' does not grow by a size: it is no image, or the guest "
+			"only reads it",
+			q->disk);
+		err_hint(e, "grow what it is on first, then resize it without a size");
+	} else if (r == -EBUSY) {
+		(void)err_say(e, r, "a disk of the guest is being resized");
+	} else if (r == -ENODEV) {
+		(void)err_say(e, r, "the guest has released disk '%s'", q->disk);
+	} else {
+		(void)err_set(e, r, "resize disk '%s'", q->disk);
 	}
 }
 
@@ -328,7 +373,9 @@ static void order_explain(const struct control *c, const struct control_request 
 	const char *name = c->guest.spec->name;
 	int r = c->done.result;
 
-	if (r == -EALREADY)
+	if (q->command == CONTROL_RESIZE)
+		resize_explain(q, r, e);
+	else if (r == -EALREADY)
 		(void)err_say(e, r, "guest '%s' is %s already", name,
 			q->command == CONTROL_PAUSE ? "paused" : "running");
 	else if (r == -EAGAIN && q->command == CONTROL_STOP) {
@@ -358,6 +405,8 @@ static void order_finish(struct control *c, struct control_client *to)
 	order_applied(c, &q);
 	if (q.command == CONTROL_STATISTICS)
 		control_tell_figures(to, &q, c->done.text, c->done.length);
+	else if (q.command == CONTROL_RESIZE)
+		control_tell_size(to, &q, c->done.text, c->done.length);
 	else
 		control_done(to, &q, fd);
 }

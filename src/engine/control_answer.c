@@ -133,6 +133,26 @@ void control_tell_figures(
 	control_value_free(v);
 }
 
+void control_tell_size(
+	struct control_client *to, const struct control_request *q, const char *text, size_t len)
+{
+	struct control_value *v = NULL;
+	struct control_line l;
+	struct err e = {0};
+	int64_t size = 0;
+
+	int r = control_value_parse(text, len, &v, &e);
+	if (r < 0 || !control_value_number(v, "size", &size) || size < 0) {
+		(void)err_say(&e, -EPROTO, "usher-vmm has sent no size");
+		control_failed(to, q, &e);
+	} else {
+		answer_begin(&l, q, true);
+		control_line_number(&l, "size", size);
+		answer_end(&l, to, -1);
+	}
+	control_value_free(v);
+}
+
 static size_t event_make(const struct control_client *to, const char *name, int status,
 	const char *text, const char *hint)
 {

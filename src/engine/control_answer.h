@@ -25,6 +25,10 @@ void control_tell_state(
 void control_tell_figures(
 	struct control_client *to, const struct control_request *q, const char *text, size_t len);
 
+/* The size that a disk has now, likewise. */
+void control_tell_size(
+	struct control_client *to, const struct control_request *q, const char *text, size_t len);
+
 /* An event, to those that want to know. @status: INT_MIN none. @text, @hint: NULL none. */
 void control_event(
 	struct control *c, const char *name, int status, const char *text, const char *hint);

@@ -8,7 +8,10 @@
 #include "vmm/walls/mark.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
 
 static int guest_pause(struct vm *vm, bool pause)
 {
@@ -37,7 +40,67 @@ static int figures_tell(struct control *c, int interrupts_fd)
 	return stats_tell(m, interrupts_fd, c->done.text, sizeof(c->done.text), &c->done.length);
 }
 
-/* Takes over the descriptors that it uses. Return: 0, -errno. */
+/* Context: the disk's worker. */
+static void resize_tell(struct disk_resized *r, int result, uint64_t size)
+{
+	struct control *c = container_of(r, struct control, resize);
+
+	c->resize_result = result;
+	c->resize_size = size;
+	(void)eventfd_write(c->resized.fd, 1);
+}
+
+/* An answer that finds the socket full is lost: the keeper does not read then. */
+static void answer_send(struct control *c, uint32_t id, int result)
+{
+	c->done.header = (struct wire_header){.kind = WIRE_DONE, .id = id};
+	c->done.result = result;
+	(void)wire_send(c->source.fd, &c->done, sizeof(c->done), NULL);
+}
+
+WALL_CALL(main, eventfd2);
+
+static void on_resized(struct loop_source *s, uint32_t events)
+{
+	struct control *c = container_of(s, struct control, resized);
+	eventfd_t count;
+
+	if (eventfd_read(s->fd, &count) < 0)
+		return;
+	c->resizing = false;
+	c->done.length = (uint32_t)snprintf(
+		c->done.text, sizeof(c->done.text), "{\"size\":%" PRIu64 "}", c->resize_size);
+	answer_send(c, c->resize_id, c->resize_result);
+}
+
+static int resize_watch(struct control *c)
+{
+	if (c->resized.fd >= 0)
+		return 0;
+	c->resized.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->resized.fd < 0)
+		return -errno;
+	int r = loop_add(&c->machine->vm.loop, &c->resized, NULL);
+	if (r < 0)
+		fd_close(&c->resized.fd);
+	return r;
+}
+
+/* Return: -EINPROGRESS: the answer comes later; -errno. */
+static int disk_resize(struct control *c, const struct wire_order *o)
+{
+	if (c->resizing)
+		return -EBUSY;
+	int r = resize_watch(c);
+	if (r < 0)
+		return r;
+	c->resize_id = o->header.id;
+	r = virtio_disk_resize(&c->machine->vm, (unsigned)o->disk, o->size, &c->resize);
+	c->resizing = r == 0;
+	return r < 0 ? r : -EINPROGRESS;
+}
+
+/* Takes over the descriptors that it uses. Return: 0; -EINPROGRESS: no answer yet; -errno. */
 static int order_obey(struct control *c, const struct wire_order *o, struct wire_fds *fds)
 {
 	struct machine *m = c->machine;
@@ -56,6 +119,8 @@ static int order_obey(struct control *c, const struct wire_order *o, struct wire
 	case WIRE_ORDER_CONSOLE:
 		fds->count = 0;
 		return console_show(&m->console, fds->fds[0], o->flags & WIRE_ORDER_READ_ONLY);
+	case WIRE_ORDER_RESIZE:
+		return disk_resize(c, o);
 	}
 	return -EPROTO;
 }
@@ -65,7 +130,6 @@ WALL_CALL(main, sendmsg);
 WALL_CALL(main, close);
 WALL_CALL(main, pread64);
 
-/* An answer that finds the socket full is lost: the keeper does not read then. */
 static void on_order(struct loop_source *s, uint32_t events)
 {
 	struct control *c = container_of(s, struct control, source);
@@ -79,22 +143,27 @@ static void on_order(struct loop_source *s, uint32_t events)
 		loop_remove(&c->machine->vm.loop, s);
 		return;
 	}
-	c->done.header = (struct wire_header){.kind = WIRE_DONE, .id = order.header.id};
 	c->done.length = 0;
-	c->done.result = r < 0 ? r : order_obey(c, &order, &fds);
+	if (r == 0)
+		r = order_obey(c, &order, &fds);
 	wire_close(&fds);
-	(void)wire_send(s->fd, &c->done, sizeof(c->done), NULL);
+	if (r != -EINPROGRESS)
+		answer_send(c, order.header.id, r);
 }
 
 int control_init(struct control *c, struct machine *m, int fd, struct err *e)
 {
 	c->machine = m;
 	c->source = (struct loop_source){.fd = fd, .ready = on_order};
+	c->resized = (struct loop_source){.fd = -1, .ready = on_resized};
+	c->resize.tell = resize_tell;
 	return fd < 0 ? 0 : loop_add(&m->vm.loop, &c->source, e);
 }
 
 void control_fini(struct control *c)
 {
-	if (c->machine)
-		fd_close(&c->source.fd);
+	if (!c->machine)
+		return;
+	fd_close(&c->source.fd);
+	fd_close(&c->resized.fd);
 }

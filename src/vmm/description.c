@@ -60,6 +60,7 @@ static struct virtio_spec description_virtio(
 		.type = (enum virtio_type)w->type,
 		.fd = fd_of(fds, w->fd),
 		.disk = {.name = file.name,
+			.number = number,
 			.size = w->disk.size,
 			.logical = w->disk.logical,
 			.physical = w->disk.physical,

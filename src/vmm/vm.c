@@ -79,6 +79,7 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 		.mmio = BUS_INIT("mmio"),
 		.space = PCI_SPACE_NONE,
 		.loop = LOOP_NONE,
+		.disks = VIRTIO_DISKS_NONE,
 		.timing = timing,
 	};
 	vm->ports.vm_fd = vm->mmio.vm_fd = &vm->fd;

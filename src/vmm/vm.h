@@ -13,6 +13,7 @@
 #include "vmm/panic.h"
 #include "vmm/pci/space.h"
 #include "vmm/stats/timing.h"
+#include "vmm/virtio/disks.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -63,6 +64,7 @@ struct vm {
 	struct keeper *keeper; /* NULL: no call to it succeeds */
 	struct pass_domain *pass; /* what passed-through devices share; NULL while there are none */
 	struct kvm_cpuid2 *cpuid; /* what KVM supports, see cpuid_read() */
+	struct virtio_disks disks;
 	unsigned transfers; /* pins: the kernel moves data of guest memory for an emulated device */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/order.h"
 
+#include "wire/machine.h"
+
 #include <errno.h>
 
 int wire_order_check(const struct wire_order *o, size_t fd_count)
@@ -8,7 +10,11 @@ int wire_order_check(const struct wire_order *o, size_t fd_count)
 	size_t wanted = o->order == WIRE_ORDER_FIGURES || o->order == WIRE_ORDER_CONSOLE;
 
 	if (o->header.kind != WIRE_ORDER || o->order < WIRE_ORDER_BUTTON ||
-		o->order > WIRE_ORDER_CONSOLE || fd_count != wanted)
+		o->order > WIRE_ORDER_RESIZE || fd_count != wanted)
+		return -EPROTO;
+	if (o->order != WIRE_ORDER_RESIZE && (o->disk || o->size))
+		return -EPROTO;
+	if (o->disk >= WIRE_VIRTIO_MAX || o->size > INT64_MAX)
 		return -EPROTO;
 	return o->flags & ~(uint32_t)WIRE_ORDER_READ_ONLY ? -EPROTO : 0;
 }

@@ -16,6 +16,11 @@ enum wire_order_kind {
 	WIRE_ORDER_RESUME,
 	WIRE_ORDER_FIGURES, /* descriptor: /proc/interrupts; the answer's text is a JSON object */
 	WIRE_ORDER_CONSOLE, /* descriptor: a stream socket to show the console on, from now on */
+	/*
+	 * Give virtio disk @disk the size of its file, which first grows to @size if that is not
+	 * 0. The answer's text is a JSON object with the size.
+	 */
+	WIRE_ORDER_RESIZE,
 };
 
 enum wire_order_flag {
@@ -26,13 +31,15 @@ struct wire_order {
 	struct wire_header header; /* WIRE_ORDER */
 	uint32_t order; /* enum wire_order_kind */
 	uint32_t flags; /* enum wire_order_flag */
+	uint64_t disk; /* resize: its place among the virtio devices of the description, else 0 */
+	uint64_t size; /* resize: [bytes], else 0 */
 };
 
 #define WIRE_FIGURES_MAX 61440 /* [bytes]: figures of hundreds of vectors, and below SO_SNDBUF */
 
 struct wire_done {
 	struct wire_header header; /* WIRE_DONE */
-	int32_t result; /* 0; -EALREADY; -EAGAIN the guest is paused; -EUSERS, -E2BIG, -errno */
+	int32_t result; /* 0; -EALREADY; -EAGAIN the guest is paused; -EUSERS, -ERANGE, -errno */
 	uint32_t length; /* of the text */
 	char text[WIRE_FIGURES_MAX]; /* without a NUL */
 };

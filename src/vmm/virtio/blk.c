@@ -9,6 +9,7 @@
 #include "vmm/thread.h"
 #include "vmm/virtio/blk_io.h"
 #include "vmm/virtio/blk_ring.h"
+#include "vmm/virtio/disks.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/vm.h"
 #include "vmm/walls/mark.h"
@@ -78,6 +79,9 @@ struct virtio_blk {
 	unsigned first; /* queue that is served first: each in turn */
 	int told; /* the last error of the host that was reported; 0: none */
 	struct log_guest faults;
+	struct worker_job resize;
+	uint64_t wanted; /* size, of the resize that is under way */
+	struct disk_resized *resized;
 	/* With a ring: */
 	struct blk_ring ring; /* the thread's */
 	int doorbell; /* eventfd */
@@ -430,12 +434,21 @@ static void thread_end(struct virtio_blk *b)
 	(void)pthread_join(b->thread, NULL);
 }
 
+/* Has virtio_disk_resize() find @entry: the disk, or none. */
+static void disk_list(struct virtio_blk *b, struct virtio_blk *entry)
+{
+	lock_take(&b->vm->disks.lock);
+	b->vm->disks.of[b->disk.number] = entry;
+	lock_drop(&b->vm->disks.lock);
+}
+
 WALL_CALL(main, close);
 
 static void blk_fini(struct virtio_device *d)
 {
 	struct virtio_blk *b = blk_of(d);
 
+	disk_list(b, NULL);
 	thread_end(b);
 	worker_fini(&b->worker);
 	blk_ring_close(&b->ring);
@@ -464,6 +477,41 @@ static const struct virtio_ops blk_ops = {
 	.is_drained = blk_is_drained,
 	.fini = blk_fini,
 };
+
+/* The worker's. The size of a file need not be a multiple of its blocks. */
+static void disk_measure(struct worker_job *j)
+{
+	struct virtio_blk *b = container_of(j, struct virtio_blk, resize);
+	uint64_t size = 0;
+
+	int r = blk_io_size(b->fd, b->wanted, &size);
+	size -= size % b->disk.logical;
+	lock_take(b->device.lock);
+	if (r >= 0 && size != b->disk.size) {
+		b->disk.size = size;
+		b->config.capacity = htole64(size / BLK_SECTOR);
+		virtio_config_changed(&b->device);
+	}
+	lock_drop(b->device.lock);
+	b->resized->tell(b->resized, r, size);
+}
+
+int virtio_disk_resize(struct vm *vm, unsigned n, uint64_t wanted, struct disk_resized *then)
+{
+	struct virtio_blk *b;
+
+	if (n >= VIRTIO_DISKS_MAX)
+		return -ENODEV;
+	lock_take(&vm->disks.lock);
+	b = vm->disks.of[n];
+	if (b) {
+		b->wanted = wanted;
+		b->resized = then;
+		worker_add(&b->worker, &b->resize);
+	}
+	lock_drop(&vm->disks.lock);
+	return b ? 0 : -ENODEV;
+}
 
 /* Ref: virtio 1.2, 5.2.4. All little-endian. */
 static void config_fill(struct virtio_blk_config *c, const struct blk_spec *s)
@@ -518,6 +566,7 @@ int virtio_blk_add(
 	b->disk = *s;
 	b->ring = *ring;
 	config_fill(&b->config, s);
+	b->resize.run = disk_measure;
 	worker_init(&b->worker, "virtio-blk-io");
 	virtio_init(&b->device, &blk_ops, vm->name, &vm->memory);
 	b->device.offered |= s->readonly ? BIT64(VIRTIO_BLK_F_RO) : FEATURES_WRITE;
@@ -530,5 +579,7 @@ int virtio_blk_add(
 		r = pci_plug(vm, &b->pci.endpoint.func, "virtio-blk", e);
 	if (r < 0)
 		virtio_pci_fini(&b->pci);
+	else
+		disk_list(b, b);
 	return r;
 }

@@ -15,6 +15,7 @@ struct vm;
 /* A disk, as the keeper has opened it. */
 struct blk_spec {
 	const char *name; /* for messages: the path that the keeper opened; it outlives the disk */
+	unsigned number; /* its place in the description */
 	uint64_t size; /* [bytes], a multiple of `logical` */
 	uint32_t logical; /* [bytes] the least that can be read or written; a power of two */
 	uint32_t physical; /* [bytes] what is best read or written at once */

@@ -200,3 +200,21 @@ int blk_io(int fd, const struct blk_spec *disk, struct blk_request *r)
 	r->status = (uint8_t)(x < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 	return x;
 }
+
+WALL_CALL(worker, lseek);
+WALL_CALL(worker, ftruncate);
+
+/* Nothing else uses the position of the descriptor. A block device has its size, and keeps it. */
+int blk_io_size(int fd, uint64_t wanted, uint64_t *ret)
+{
+	const off_t size = lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		return -errno;
+	*ret = max_u64(wanted, (uint64_t)size);
+	if (!wanted || wanted == (uint64_t)size)
+		return 0;
+	if (wanted < (uint64_t)size)
+		return -ERANGE;
+	return ftruncate(fd, (off_t)wanted) < 0 ? -errno : 0;
+}

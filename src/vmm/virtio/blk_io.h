@@ -13,6 +13,12 @@
 int blk_io(int fd, const struct blk_spec *disk, struct blk_request *r);
 
 /*
+ * The size of the file, which first grows to @wanted; 0: it stays as it is.
+ * Return: 0; -ERANGE it is larger than that; -errno. Context: a worker.
+ */
+int blk_io_size(int fd, uint64_t wanted, uint64_t *ret);
+
+/*
  * Whether the vector can be read and written as it is: direct I/O needs aligned memory, which a
  * guest need not have.
  */

@@ -21,8 +21,14 @@ static char folder[] = "/tmp/usher-control-XXXXXX";
 static char path[64];
 static struct control *keeper;
 static int vmm; /* its end of the socket for orders */
-static const struct guest_spec spec = {
-	.name = "box", .cpus = 2, .device_count = 1, .devices = {{.address = {.bus = 3, .fn = 1}}}};
+static const struct guest_spec spec = {.name = "box",
+	.cpus = 2,
+	.virtio_count = 3,
+	.virtio = {{.type = GUEST_VIRTIO_BLK, .disk = {.path = "/srv/a"}},
+		{.type = GUEST_VIRTIO_RNG},
+		{.type = GUEST_VIRTIO_BLK, .disk = {.path = "/srv/b", .serial = "b-1"}}},
+	.device_count = 1,
+	.devices = {{.address = {.bus = 3, .fn = 1}}}};
 
 static void start(void)
 {
@@ -178,6 +184,13 @@ static const struct {
 	{"[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]\n", "this is not JSON"},
 	{"\377\376\n", "this is not JSON"},
 	{"GET / HTTP/1.1\r\n", "this is not JSON"},
+	{"{\"command\":\"resize\"}\n", "the request has no disk"},
+	{"{\"command\":\"resize\",\"disk\":\"\"}\n", "disk is not a text"},
+	{"{\"command\":\"resize\",\"disk\":7}\n", "disk is not a text"},
+	{"{\"command\":\"resize\",\"disk\":\"/srv/a\",\"size\":0}\n", "size is not a number"},
+	{"{\"command\":\"resize\",\"disk\":\"/srv/a\",\"size\":-1}\n", "size is not a number"},
+	{"{\"command\":\"resize\",\"disk\":\"/srv/c\"}\n", "guest 'box' has no disk '/srv/c'"},
+	{"{\"command\":\"state\",\"disk\":\"/srv/a\"}\n", "takes no 'disk'"},
 };
 
 START_TEST(refuses_what_is_no_request)
@@ -192,6 +205,36 @@ START_TEST(refuses_what_is_no_request)
 	say(fd, "{\"command\":\"state\"}\n");
 	expect(fd, "\"ok\":true");
 	(void)close(fd);
+	stop();
+}
+END_TEST
+
+/* By its path or its serial number; another client is served meanwhile. */
+START_TEST(resizes_a_disk)
+{
+	start();
+	int fd = client(), other = client();
+	say(fd, "{\"id\":1,\"command\":\"resize\",\"disk\":\"b-1\",\"size\":8192}\n");
+	struct wire_order o = order_hear(WIRE_ORDER_RESIZE, NULL);
+	ck_assert_uint_eq(o.disk, 2);
+	ck_assert_uint_eq(o.size, 8192);
+	say(other, "{\"command\":\"resize\",\"disk\":\"/srv/a\"}\n");
+	struct wire_order second = order_hear(WIRE_ORDER_RESIZE, NULL);
+	ck_assert(second.disk == 0 && second.size == 0);
+	order_answer(&second, -EBUSY, "");
+	expect(other, "a disk of the guest is being resized");
+	order_answer(&o, 0, "{\"size\":8192}");
+	ck_assert_str_eq(hear(fd), "{\"id\":1,\"ok\":true,\"size\":8192}");
+	say(fd, "{\"command\":\"resize\",\"disk\":\"/srv/b\",\"size\":512}\n");
+	o = order_hear(WIRE_ORDER_RESIZE, NULL);
+	order_answer(&o, -ERANGE, "");
+	expect(fd, "disk '/srv/b' is larger than 512 bytes");
+	say(fd, "{\"command\":\"resize\",\"disk\":\"/srv/b\",\"size\":512}\n");
+	o = order_hear(WIRE_ORDER_RESIZE, NULL);
+	order_answer(&o, 0, "{\"size\":\"large\"}");
+	expect(fd, "usher-vmm has sent no size");
+	(void)close(fd);
+	(void)close(other);
 	stop();
 }
 END_TEST
@@ -465,7 +508,7 @@ START_TEST(qemu_can_only_be_stopped)
 }
 END_TEST
 
-SUITE("engine_control", tells_the_state, refuses_what_is_no_request, half_lines,
+SUITE("engine_control", tells_the_state, refuses_what_is_no_request, resizes_a_disk, half_lines,
 	a_client_that_never_reads, one_client_too_many, stops_by_the_button_first,
 	pauses_and_tells_it, hands_out_the_console, statistics_are_checked,
 	usher_vmm_does_not_answer, qemu_can_only_be_stopped)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A virtio-blk whose file changes on the host: it shrinks, is full, does not answer. */
+/* A virtio-blk whose file changes on the host: it grows, shrinks, is full, does not answer. */
 #include "base/log.h"
 #include "blk_driver.h"
 
@@ -7,6 +7,72 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+
+static struct {
+	struct disk_resized resized;
+	int result;
+	uint64_t size;
+	bool done; /* atomic */
+} answer;
+
+static void answer_take(struct disk_resized *r, int result, uint64_t size)
+{
+	answer.result = result;
+	answer.size = size;
+	__atomic_store_n(&answer.done, true, __ATOMIC_SEQ_CST);
+}
+
+/* Return: as virtio_disk_resize() says. */
+static int resize(uint64_t wanted)
+{
+	answer.resized.tell = answer_take;
+	answer.done = false;
+	ck_assert_int_eq(virtio_disk_resize(&machine.vm, 0, wanted, &answer.resized), 0);
+	for (unsigned ms = 0; !__atomic_load_n(&answer.done, __ATOMIC_SEQ_CST); ms++) {
+		ck_assert_uint_lt(ms, 20000);
+		(void)usleep(1000);
+	}
+	return answer.result;
+}
+
+static void expect_size(uint64_t size)
+{
+	ck_assert_uint_eq(answer.size, size);
+	ck_assert_uint_eq(disk_get(offsetof(struct virtio_blk_config, capacity), 8), size / 512);
+}
+
+/* The driver learns of it by the generation of the configuration, and an interrupt. */
+START_TEST(a_disk_is_resized)
+{
+	for (unsigned by_ring = 0; by_ring < 2; by_ring++) {
+		start(by_ring, false);
+		set_up(feature(VIRTIO_BLK_F_FLUSH));
+		const uint64_t generation = common_get(COMMON(config_generation), 1);
+		ck_assert_uint_eq(ask(VIRTIO_BLK_T_OUT, SIZE / 512, DATA, 512), VIRTIO_BLK_S_IOERR);
+		ck_assert_uint_eq(get(places[VIRTIO_PCI_CAP_ISR_CFG], 1) & 2, 0);
+		/* Grown by somebody else, and not by whole sectors. */
+		ck_assert_int_eq(ftruncate(image, SIZE + 1023), 0);
+		ck_assert_int_eq(resize(0), 0);
+		expect_size(SIZE + 512);
+		ck_assert_uint_ne(common_get(COMMON(config_generation), 1), generation);
+		ck_assert_uint_eq(get(places[VIRTIO_PCI_CAP_ISR_CFG], 1) & 2, 2);
+		ck_assert_uint_eq(ask(VIRTIO_BLK_T_OUT, SIZE / 512, DATA, 512), VIRTIO_BLK_S_OK);
+		ck_assert_int_eq(resize(2 * SIZE), 0);
+		expect_size(2 * SIZE);
+		ck_assert_int_eq(lseek(image, 0, SEEK_END), 2 * SIZE);
+		/* Nothing changes: the driver is left alone. */
+		(void)get(places[VIRTIO_PCI_CAP_ISR_CFG], 1);
+		ck_assert_int_eq(resize(2 * SIZE), 0);
+		ck_assert_uint_eq(get(places[VIRTIO_PCI_CAP_ISR_CFG], 1) & 2, 0);
+		ck_assert_int_eq(resize(SIZE), -ERANGE);
+		ck_assert_int_eq(lseek(image, 0, SEEK_END), 2 * SIZE);
+		ck_assert_int_eq(virtio_disk_resize(&machine.vm, 1, 0, &answer.resized), -ENODEV);
+		ck_assert_int_eq(virtio_disk_resize(&machine.vm, 99, 0, &answer.resized), -ENODEV);
+		finish();
+		ck_assert_ptr_null(machine.vm.disks.of[0]);
+	}
+}
+END_TEST
 
 /* What was cut off reads as an error, and is written again. */
 START_TEST(an_image_that_was_cut_off)
@@ -95,5 +161,5 @@ START_TEST(a_reset_waits_for_the_io_uring)
 }
 END_TEST
 
-SUITE("virtio_blk_host", an_image_that_was_cut_off, a_full_host_is_told_once,
+SUITE("virtio_blk_host", a_disk_is_resized, an_image_that_was_cut_off, a_full_host_is_told_once,
 	a_reset_waits_for_the_io_uring)
