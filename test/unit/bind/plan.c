@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
+#include "bind/gate.h"
 #include "hold/hold.h"
 #include "replay.h"
 
@@ -329,10 +330,41 @@ START_TEST(takes_only_what_is_named)
 {
 	request.only = true;
 	gives_problem("20:00.1", "member", true, "shares the group and is on alpha");
+	ck_assert_str_eq(
+		plan.problems[0].fix, "leave out --only to take it along, or unbind it first");
+	ck_assert(!plan.groups[0].viable);
 	make_clean("20:00.0"); /* its sibling is on no driver */
+	ck_assert(plan.groups[0].viable);
 	member(0, BIND_ACT_TAKE, "vfio-pci");
 	member(1, BIND_ACT_STAYS, "");
 	done();
+}
+END_TEST
+
+/* As vfio_dev_viable() of the kernel; a member that is taken will not be on that driver. */
+START_TEST(knows_what_leaves_a_group_viable)
+{
+	static const struct {
+		const char *driver;
+		enum bind_act act;
+		bool is_bridge, viable;
+	} members[] = {{"", BIND_ACT_STAYS, false, true}, {"alpha", BIND_ACT_STAYS, false, false},
+		{"pci-stub", BIND_ACT_STAYS, false, true},
+		{"vfio-pci", BIND_ACT_STAYS, false, true},
+		{"vfio-pcj", BIND_ACT_STAYS, false, false},
+		{"pcieport", BIND_ACT_STAYS, true, true}, {"alpha", BIND_ACT_TAKE, false, true}};
+	struct host *h = replay_lines("");
+
+	for (size_t i = 0; i < COUNT(members); i++) {
+		struct bind_member pair[2] = {{.device = {.driver = "vfio-pci"}}};
+		const struct bind_group g = {.members = pair, .count = 2};
+
+		pair[1].act = members[i].act;
+		pair[1].device.is_bridge = members[i].is_bridge;
+		(void)strcpy(pair[1].device.driver, members[i].driver);
+		ck_assert_msg(bind_gate_viable(h, &g) == members[i].viable, "row %zu", i);
+	}
+	host_close(h);
 }
 END_TEST
 
@@ -426,4 +458,5 @@ SUITE("plan", takes_the_whole_group, leaves_bridges_and_what_is_bound, lists_its
 	takes_endpoints_of_any_class, refuses_a_device_that_does_not_answer,
 	refuses_what_the_kernel_would, finds_the_best_driver, respects_leases,
 	tells_why_there_is_no_iommu, warns_about_resets, takes_only_what_is_named,
-	tells_all_problems_at_once, never_lets_the_root_disk_go, gives_a_user_only_what_is_named)
+	knows_what_leaves_a_group_viable, tells_all_problems_at_once, never_lets_the_root_disk_go,
+	gives_a_user_only_what_is_named)

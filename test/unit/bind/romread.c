@@ -23,6 +23,7 @@
 #define PLAIN DEVICE BAR("0x46200")
 #define SHADOWED DEVICE BAR("0x212")
 #define ON(driver) "link " AT "driver ../../../../bus/pci/drivers/" driver "\n"
+#define TABLE "file /sys/firmware/acpi/tables/VFCT \n"
 #define VFIO ON("vfio-pci") "dir " AT "vfio-dev/vfio0\n"
 
 /* drivers/pci/pci-sysfs.c, as far as a ROM is concerned. */
@@ -36,6 +37,8 @@ static struct {
 	bool open; /* `rom` can be read */
 	bool gone;
 	bool has_rom;
+	int read_error; /* of `rom` */
+	const char *power, *runtime; /* what these attributes show; NULL: as it is */
 	unsigned writes, fail_at;
 	int result;
 } kernel;
@@ -54,6 +57,8 @@ static ssize_t rom_copy(void *buf, size_t size)
 
 	if (!kernel.open)
 		return -EINVAL;
+	if (kernel.read_error)
+		return kernel.read_error;
 	/* All-ones have no signature. */
 	if (!kernel.has_rom || !kernel.awake || !kernel.decodes || kernel.gone)
 		return -EIO;
@@ -81,6 +86,10 @@ static ssize_t kernel_read(struct host *h, const char *path, void *buf, size_t s
 		return config_copy(buf, size);
 	if (strcmp(path, AT "power/control") == 0)
 		return text_copy(kernel.control, buf, size);
+	if (strcmp(path, AT "power_state") == 0 && kernel.power)
+		return text_copy(kernel.power, buf, size);
+	if (strcmp(path, AT "power/runtime_status") == 0 && kernel.runtime)
+		return text_copy(kernel.runtime, buf, size);
 	if (strcmp(path, AT "power_state") == 0)
 		return text_copy(kernel.awake ? "D0" : "D3hot", buf, size);
 	if (strcmp(path, AT "power/runtime_status") == 0)
@@ -115,9 +124,11 @@ static int attribute_store(const char *path, const char *text)
 		/* pci_write_rom(): two bytes, and the first one is 0. */
 		kernel.open = !(text[0] == '0' && strlen(text) == 2);
 	} else if (strcmp(path, AT "power/control") == 0) {
+		ck_assert(strcmp(text, "on") == 0 || strcmp(text, "auto") == 0);
 		(void)snprintf(kernel.control, sizeof(kernel.control), "%s", text);
 		kernel.awake = kernel.awake || (strcmp(text, "on") == 0 && kernel.wakes);
 	} else if (strcmp(path, AT "enable") == 0) {
+		ck_assert(strcmp(text, "1") == 0 || strcmp(text, "0") == 0);
 		kernel.enable = strcmp(text, "1") == 0;
 		kernel.decodes = kernel.awake = true;
 	} else {
@@ -222,8 +233,27 @@ START_TEST(wakes_a_sleeping_device)
 	ck_assert_str_eq(kernel.control, "auto");
 	kernel.awake = kernel.wakes = false;
 	ck_assert_int_eq(rom_read(NULL), -ENODEV);
-	ck_assert_msg(strstr(why.msg, "sleeps (D3hot) and does not wake"), "%s", why.msg);
+	ck_assert_str_eq(why.msg, "0000:01:00.0: sleeps (D3hot) and does not wake");
+	ck_assert_str_eq(why.hint, "usher check 0000:01:00.0");
 	ck_assert_str_eq(kernel.control, "auto");
+}
+END_TEST
+
+/* Either attribute tells it: of a driverless device only the first does. */
+START_TEST(tells_whether_a_device_slept)
+{
+	kernel_set(PLAIN);
+	kernel.power = "D3cold";
+	kernel.runtime = "unsupported";
+	expect_read(NULL);
+	ck_assert(rom.was_asleep);
+	kernel.power = "unknown";
+	kernel.runtime = "suspended";
+	expect_read(NULL);
+	ck_assert(rom.was_asleep);
+	kernel.runtime = "active";
+	expect_read(NULL);
+	ck_assert(!rom.was_asleep);
 }
 END_TEST
 
@@ -239,7 +269,13 @@ START_TEST(enables_a_device_without_a_driver)
 	kernel.enable = 0;
 	kernel.decodes = false;
 	ck_assert_int_eq(rom_read(NULL), -ENODEV);
-	ck_assert_msg(strstr(why.msg, "does not decode memory"), "%s", why.msg);
+	ck_assert_str_eq(
+		why.msg, "0000:01:00.0: does not decode memory, so its ROM cannot be read");
+	ck_assert_str_eq(why.hint, "unbind it from vfio-pci, and read it without a driver");
+	kernel_set(PLAIN);
+	kernel.decodes = false; /* although it is enabled */
+	ck_assert_int_eq(rom_read(NULL), -ENODEV);
+	ck_assert_str_eq(why.hint, "");
 }
 END_TEST
 
@@ -249,8 +285,17 @@ START_TEST(refuses_a_device_in_use)
 	ck_assert_int_eq(rom_read(NULL), -EPERM);
 	ck_assert_uint_eq(rom.says.refusals, 1);
 	ck_assert_str_eq(rom.says.problems[0].check, "driver");
+	ck_assert_str_eq(rom.says.problems[0].text,
+		"nouveau uses it, and its accesses may fail while the ROM is read");
+	ck_assert_str_eq(rom.says.problems[0].fix,
+		"usher bind 0000:01:00.0; then read it; then: usher release 0000:01:00.0; or: "
+		"--allow=driver");
 	ck_assert_uint_eq(kernel.writes, 0);
 	expect_read("driver");
+	kernel_set(PLAIN VFIO "mapped 9 0 0000:01:00.0/resource0 spdk\n");
+	ck_assert_int_eq(rom_read(NULL), -EPERM);
+	ck_assert_msg(strstr(rom.says.problems[0].text, "resource0: mapped by spdk"), "%s",
+		rom.says.problems[0].text);
 	kernel_set(PLAIN VFIO "link " AT "iommu_group ../../../../kernel/iommu_groups/7\n"
 			      "file /sys/class/vfio/7/dev 240:7\n"
 			      "holder 100 0 240:7 qemu\n");
@@ -258,7 +303,11 @@ START_TEST(refuses_a_device_in_use)
 	state = mkdtemp(folder);
 	ck_assert_ptr_nonnull(state);
 	ck_assert_int_eq(rom_read("driver"), -EPERM);
-	ck_assert_msg(strstr(why.msg, "its group is open in qemu"), "%s", why.msg);
+	ck_assert_uint_eq(rom.says.refusals, 1);
+	ck_assert_str_eq(rom.says.problems[0].check, "vfio");
+	ck_assert_str_eq(
+		rom.says.problems[0].text, "vfio/7: its group is open in qemu (pid 100, uid 0)");
+	ck_assert_str_eq(rom.says.problems[0].fix, "end that program first");
 	ck_assert_uint_eq(kernel.writes, 0);
 	(void)snprintf(path, sizeof(path), "%s/lock/7", folder);
 	ck_assert_int_eq(unlink(path), 0);
@@ -281,18 +330,43 @@ END_TEST
 
 START_TEST(says_what_is_wrong)
 {
+	kernel_set(PLAIN TABLE);
+	kernel.has_rom = false;
+	ck_assert_int_eq(rom_read(NULL), -EIO);
+	ck_assert_str_eq(why.hint, "see why: dmesg | grep -i 'PCI ROM'; or try --from acpi");
 	kernel_set(PLAIN);
 	kernel.has_rom = false;
 	ck_assert_int_eq(rom_read(NULL), -EIO);
-	ck_assert_msg(strstr(why.msg, "finds no ROM at its ROM BAR"), "%s", why.msg);
+	ck_assert_str_eq(why.msg, "0000:01:00.0: the kernel finds no ROM at its ROM BAR");
+	ck_assert_str_eq(why.hint, "see why: dmesg | grep -i 'PCI ROM'");
 	ck_assert(!kernel.open);
 	kernel.gone = true;
 	ck_assert_int_lt(rom_read(NULL), 0);
 	ck_assert(!kernel.open && *why.msg);
 	kernel_set("file " AT "vendor 0x10de\nfile " AT "device 0x2484\nfile " AT
-		   "class 0x030000\nfile /sys/firmware/acpi/tables/VFCT \n");
+		   "class 0x030000\n" TABLE);
 	ck_assert_int_eq(rom_read(NULL), -ENOENT);
-	ck_assert_msg(strstr(why.hint, "--from acpi"), "%s", why.hint);
+	ck_assert_str_eq(why.msg, "0000:01:00.0: has no ROM: sysfs shows none");
+	ck_assert_str_eq(why.hint, "usher rom 0000:01:00.0 --from acpi");
+	kernel_set(
+		"file " AT "vendor 0x10de\nfile " AT "device 0x2484\nfile " AT "class 0x030000\n");
+	ck_assert_int_eq(rom_read(NULL), -ENOENT);
+	ck_assert_str_eq(why.hint, "usher rom 0000:01:00.0 --from FILE");
+}
+END_TEST
+
+START_TEST(says_what_the_kernel_answers)
+{
+	kernel_set(PLAIN);
+	kernel.read_error = -EACCES;
+	ck_assert_int_eq(rom_read(NULL), -EACCES);
+	ck_assert_str_eq(why.msg, "0000:01:00.0: read its ROM: Permission denied");
+	ck_assert_str_eq(why.hint, "run as root");
+	kernel.read_error = -ENXIO;
+	ck_assert_int_eq(rom_read(NULL), -ENXIO);
+	ck_assert_str_eq(why.msg, "0000:01:00.0: read its ROM: No such device or address");
+	ck_assert_str_eq(why.hint, "");
+	ck_assert(!kernel.open);
 }
 END_TEST
 
@@ -314,4 +388,4 @@ END_TEST
 
 SUITE("romread", reads_and_switches_off, wakes_a_sleeping_device, enables_a_device_without_a_driver,
 	refuses_a_device_in_use, reads_a_shadow_beside_a_driver, says_what_is_wrong,
-	undoes_what_fails)
+	says_what_the_kernel_answers, tells_whether_a_device_slept, undoes_what_fails)
