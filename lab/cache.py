@@ -56,17 +56,18 @@ def turn():
     """Waits until a processor is free for one more emulated host, and reserves it.
 
     An emulated host keeps one processor busy. With more hosts than processors all are slow, and their
-    time limits mean nothing.
+    time limits mean nothing. Whoever waits first is served first: only one at a time looks for a
+    free processor, and the kernel wakes the others in the order in which they came.
     """
     slots = range(os.cpu_count() or 1)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open(directory() / f".turn{n}.lock", "w")) for n in slots]
-        told = False
-        while not any(taken(file) for file in files):
-            if not told:
+        with open(directory() / ".turns.lock", "w", encoding="utf-8") as line:
+            if not taken(line) or not any(taken(file) for file in files):
                 say(f"{len(files)} emulated hosts are running; waiting for one to end")
-                told = True
-            time.sleep(0.2)
+                fcntl.flock(line, fcntl.LOCK_EX)
+                while not any(taken(file) for file in files):
+                    time.sleep(0.2)
         yield
 
 
