@@ -38,8 +38,6 @@ int pass_msi_init(struct pass_dev *d, struct err *e)
 		log--;
 	bool wide = flags & PCI_MSI_FLAGS_64BIT, maskable = flags & PCI_MSI_FLAGS_MASKBIT;
 	m->count = 1U << log;
-	for (unsigned n = 0; n < m->count; n++)
-		func_vector_open(&m->vectors[n]);
 	m->data_off = wide ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32;
 	if (maskable)
 		m->mask_off = wide ? PCI_MSI_MASK_64 : PCI_MSI_MASK_32;

@@ -4,8 +4,8 @@
  *
  * The guest writes table entries (each write exits) and the control register. A vector is live
  * while MSI-X is on and neither the function nor the vector is masked. Live vectors get a route
- * and are attached to KVM; the routes of one write are set together. Masks and unmasks only detach
- * a vector's eventfd from KVM and attach it.
+ * and are attached to KVM; the routes of one write are set together. A vector gets its eventfd
+ * when it is first live, and keeps it: masks and unmasks only detach it from KVM and attach it.
  */
 #include "vmm/pci/msix.h"
 
@@ -49,7 +49,7 @@ int func_msix_init(struct func_msix *m, struct err *e)
 	if (!m->table || !m->vectors)
 		return err_set(e, -ENOMEM, "make %u interrupt vectors", m->count);
 	for (unsigned n = 0; n < m->count; n++)
-		func_vector_open(&m->vectors[n]);
+		m->vectors[n] = FUNC_VECTOR_NONE;
 	reset_table(m);
 	return 0;
 }
@@ -108,7 +108,7 @@ static void refresh_vectors(struct func_msix *m, unsigned first, unsigned end)
 		vector_failed(m, first, "set the routes", r);
 	for (unsigned n = first; n < end; n++) {
 		struct func_vector *v = &m->vectors[n];
-		if (!func_msix_is_live(m, n) || v->gsi < 0 || v->attached)
+		if (!func_msix_is_live(m, n) || v->eventfd < 0 || v->attached)
 			continue;
 		r = func_vector_attach(m->irq, v);
 		if (r < 0)
@@ -221,7 +221,7 @@ void func_msix_reset(struct func_msix *m)
 
 void func_msix_signal(struct func_msix *m, unsigned n)
 {
-	/* A vector that was never live can be pending. */
-	if (m->on && n < m->count && m->vectors[n].eventfd >= 0)
+	/* A vector that was never live has no eventfd yet, but it can be pending. */
+	if (m->on && n < m->count && func_vector_make(m->irq, &m->vectors[n]) >= 0)
 		(void)eventfd_write(m->vectors[n].eventfd, 1);
 }

@@ -4,31 +4,38 @@
 #include "base/fd.h"
 #include "vmm/irq.h"
 #include "vmm/walls/mark.h"
+#include "vmm/walls/starter.h"
 
-#include <errno.h>
 #include <sys/eventfd.h>
 
-WALL_CALL(main | worker, eventfd2);
 WALL_CALL(main | worker, close);
 WALL_CALL(main | vcpu | worker, read);
-WALL_CALL(main | vcpu | worker, write);
+WALL_CALL(main | vcpu | worker | disk, write);
 
-void func_vector_open(struct func_vector *v)
+int func_vector_make(struct irq *q, struct func_vector *v)
 {
-	*v = FUNC_VECTOR_NONE;
-	v->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-}
-
-int func_vector_route(struct irq *q, struct func_vector *v, uint64_t address, uint32_t data)
-{
-	if (v->eventfd < 0)
-		return -EMFILE;
 	if (v->gsi < 0) {
 		int gsi = irq_alloc(q);
 		if (gsi < 0)
 			return gsi;
 		v->gsi = gsi;
 	}
+	if (v->eventfd < 0) {
+		/* A processor makes no descriptor itself. */
+		int fd = starter_eventfd();
+		if (fd < 0)
+			return fd;
+		v->eventfd = fd;
+	}
+	return 0;
+}
+
+int func_vector_route(struct irq *q, struct func_vector *v, uint64_t address, uint32_t data)
+{
+	int r = func_vector_make(q, v);
+
+	if (r < 0)
+		return r;
 	irq_route(q, v->gsi, address, data);
 	return 0;
 }

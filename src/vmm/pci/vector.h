@@ -15,8 +15,8 @@ struct irq;
  * Context: under the lock of the function; the device may signal the eventfd from any thread.
  */
 struct func_vector {
-	int eventfd; /* -1: there are too many descriptors */
-	int gsi; /* -1 until the vector is first live */
+	int eventfd; /* -1 until the vector is first live */
+	int gsi; /* -1 */
 	bool attached; /* KVM listens to the eventfd */
 	bool armed; /* vmm/pass: VFIO signals the eventfd */
 	uint64_t signals; /* vmm/pass/count: as the host's kernel has counted them */
@@ -25,13 +25,10 @@ struct func_vector {
 
 #define FUNC_VECTOR_NONE ((struct func_vector){.eventfd = -1, .gsi = -1})
 
-/*
- * Makes the eventfd, before the guest runs or by a worker: a processor makes no descriptor. Without
- * one the vector has no route.
- */
-void func_vector_open(struct func_vector *v);
+/* Makes eventfd and GSI, once. Return: 0, -ENOSPC no GSI left, -errno. */
+int func_vector_make(struct irq *q, struct func_vector *v);
 
-/* Stages the route, with a GSI once. Return: 0, -ENOSPC no GSI left, -EMFILE no eventfd. */
+/* The same, and stages the route. Return: as above. */
 int func_vector_route(struct irq *q, struct func_vector *v, uint64_t address, uint32_t data);
 
 /* Attaches the eventfd to KVM, after irq_commit(); detaches it. Return: 0, -errno. */

@@ -95,7 +95,7 @@ static void put_vectors(
 
 	figures_open(f, kind);
 	for (unsigned n = 0; n < count; n++) {
-		if (v[n].gsi < 0 && !v[n].signals)
+		if (v[n].eventfd < 0 && !v[n].signals)
 			continue;
 		(void)snprintf(names, sizeof(names), "%u", n);
 		figures_number(f, names, v[n].signals);

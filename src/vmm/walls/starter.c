@@ -8,13 +8,15 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 
 /*
  * How it works
  *
  * A thread keeps the filters of the thread that made it, and gets its own on top. A processor may
- * need a worker, whose calls a processor must not make. So a thread of its own makes all others: it
- * holds the sum of all filters, handles nothing of the guest, and waits on a futex.
+ * need a worker, whose calls a processor must not make. So a thread of its own makes all others,
+ * and descriptors for interrupts: it holds the sum of all filters, handles nothing of the guest,
+ * and waits on a futex.
  *
  * Whoever asks for a thread waits until that has its filter. Without filters (tests) there is no
  * starter, and the caller makes the thread.
@@ -33,7 +35,7 @@
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t asked;
-	struct birth *first;
+	struct errand *first;
 	bool runs;
 } starter = {.lock = PTHREAD_MUTEX_INITIALIZER, .asked = PTHREAD_COND_INITIALIZER};
 
@@ -67,8 +69,9 @@ static void *birth_run(void *arg)
 	return r < 0 ? NULL : run(own);
 }
 
-static void birth_give(struct birth *b)
+static void birth_give(struct errand *e)
 {
+	struct birth *b = container_of(e, struct birth, errand);
 	pthread_attr_t attr;
 
 	if (b->ended)
@@ -80,12 +83,12 @@ static void birth_give(struct birth *b)
 }
 
 /* Under the lock. */
-static struct birth *birth_take(void)
+static struct errand *errand_take(void)
 {
-	struct birth *b = starter.first;
+	struct errand *e = starter.first;
 
-	starter.first = b->next;
-	return b;
+	starter.first = e->next;
+	return e;
 }
 
 static void *starter_thread(void *arg)
@@ -95,25 +98,25 @@ static void *starter_thread(void *arg)
 	for (;;) {
 		while (!starter.first)
 			(void)pthread_cond_wait(&starter.asked, &starter.lock);
-		struct birth *b = birth_take();
+		struct errand *e = errand_take();
 		(void)pthread_mutex_unlock(&starter.lock);
-		birth_give(b);
-		(void)sem_post(&b->made);
+		e->run(e);
+		(void)sem_post(&e->done);
 		(void)pthread_mutex_lock(&starter.lock);
 	}
 	return NULL;
 }
 
 /* Return: false: there is no starter. */
-static bool birth_ask(struct birth *b)
+static bool errand_ask(struct errand *e)
 {
 	(void)pthread_mutex_lock(&starter.lock);
 	bool runs = starter.runs;
 	if (runs) {
-		struct birth **end = &starter.first;
+		struct errand **end = &starter.first;
 		while (*end)
 			end = &(*end)->next;
-		*end = b;
+		*end = e;
 		(void)pthread_cond_signal(&starter.asked);
 	}
 	(void)pthread_mutex_unlock(&starter.lock);
@@ -126,21 +129,51 @@ static void semaphore_wait(sem_t *s)
 		;
 }
 
+static void errand_run(struct errand *e)
+{
+	e->next = NULL;
+	(void)sem_init(&e->done, 0, 0);
+	if (errand_ask(e))
+		semaphore_wait(&e->done);
+	else
+		e->run(e);
+}
+
 int starter_make(struct birth *b)
 {
-	b->next = NULL;
-	(void)sem_init(&b->made, 0, 0);
+	b->errand.run = birth_give;
 	(void)sem_init(&b->entered, 0, 0);
-	if (birth_ask(b))
-		semaphore_wait(&b->made);
-	else
-		birth_give(b);
+	errand_run(&b->errand);
 	if (b->result < 0)
 		return b->result;
 	semaphore_wait(&b->entered);
 	if (b->result < 0)
 		(void)pthread_join(b->thread, NULL);
 	return b->result;
+}
+
+struct descriptor {
+	struct errand errand;
+	int fd;
+};
+
+WALL_CALL(starter, eventfd2);
+
+static void descriptor_make(struct errand *e)
+{
+	struct descriptor *d = container_of(e, struct descriptor, errand);
+
+	d->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->fd < 0)
+		d->fd = -errno;
+}
+
+int starter_eventfd(void)
+{
+	struct descriptor d = {.errand.run = descriptor_make};
+
+	errand_run(&d.errand);
+	return d.fd;
 }
 
 /*

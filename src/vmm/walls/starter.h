@@ -8,8 +8,16 @@
 #include <semaphore.h>
 #include <stdbool.h>
 
+/* What the starter does for another thread, which waits. */
+struct errand {
+	void (*run)(struct errand *e);
+	sem_t done;
+	struct errand *next;
+};
+
 /* A thread to be. It stays the caller's, and is done with when starter_make() returns. */
 struct birth {
+	struct errand errand;
 	enum thread_kind kind;
 	const char *name;
 	void *(*run)(void *arg);
@@ -17,12 +25,14 @@ struct birth {
 	const pthread_t *ended; /* a thread to join first; NULL: none */
 	pthread_t thread; /* of a birth that succeeded */
 	int result;
-	sem_t made, entered;
-	struct birth *next;
+	sem_t entered;
 };
 
 /* Has a thread make all others from now on. Context: one thread. Return: 0, -errno. */
 int starter_start(void);
+
+/* Makes an eventfd that does not block. Return: descriptor, -EMFILE, -errno. */
+int starter_eventfd(void);
 
 /* Makes a thread. Return: 0, -EAGAIN, -errno of its filter. */
 int starter_make(struct birth *b);

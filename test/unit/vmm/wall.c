@@ -7,6 +7,7 @@
 #include "suite.h"
 #include "vmm/thread.h"
 #include "vmm/walls/filter.h"
+#include "vmm/walls/starter.h"
 #include "wire/refused.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -258,6 +260,37 @@ START_TEST(a_processor_does_without_memory_of_its_own)
 }
 END_TEST
 
+/* Each kind of thread gets a descriptor for an interrupt, and a processor may not make one. */
+static void *descriptor_ask(void *arg)
+{
+	int *made = arg;
+	const int fd = starter_eventfd();
+
+	*made += fd >= 0 && eventfd_write(fd, 1) == 0;
+	return NULL;
+}
+
+START_TEST(a_processor_gets_descriptors_from_the_starter)
+{
+	int status, made = 0;
+	pthread_t thread;
+
+	if (IS_SANITIZED)
+		return;
+	pid_t pid = fork();
+	if (pid == 0) {
+		raise_walls(wall_filters);
+		for (enum thread_kind kind = THREAD_VCPU; kind < THREAD_KINDS; kind++)
+			if (thread_start(&thread, kind, "asks", descriptor_ask, &made) == 0)
+				(void)pthread_join(thread, NULL);
+		(void)descriptor_ask(&made);
+		_exit(made);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 5 << 8);
+}
+END_TEST
+
 static void *ended_run(void *arg)
 {
 	return arg;
@@ -463,9 +496,9 @@ START_TEST(it_says_all_that_the_host_forbids_at_once)
 }
 END_TEST
 
-SUITE("vmm_wall", it_has_no_right, no_thread_makes_a_call_that_is_not_listed,
-	a_refused_call_is_on_the_keepers_page, a_call_of_another_kind_of_thread_is_refused,
-	a_processor_does_without_memory_of_its_own, a_processor_replaces_threads_that_have_ended,
-	no_memory_becomes_code, its_root_is_empty, each_thread_starts_others,
-	it_still_dies_with_its_parent, it_says_what_the_host_forbids,
+SUITE("vmm_wall", a_processor_gets_descriptors_from_the_starter, it_has_no_right,
+	no_thread_makes_a_call_that_is_not_listed, a_refused_call_is_on_the_keepers_page,
+	a_call_of_another_kind_of_thread_is_refused, a_processor_does_without_memory_of_its_own,
+	a_processor_replaces_threads_that_have_ended, no_memory_becomes_code, its_root_is_empty,
+	each_thread_starts_others, it_still_dies_with_its_parent, it_says_what_the_host_forbids,
 	it_says_all_that_the_host_forbids_at_once)
