@@ -27,12 +27,11 @@
 #define EXIT_CRASHED 1
 #define EXIT_USAGE 2
 
-/* The heap. A processor asks for little: what does not fit into this heap is not to be had. */
-WALL_CALL(every, brk);
+/* The heap, which no processor uses. */
+WALL_CALL(main | worker | outbox | disk, brk);
 WALL_CALL(main | worker | outbox | disk, mmap);
 WALL_CALL(main | worker | outbox | disk, munmap);
 WALL_CALL(main | worker | outbox | disk, mremap);
-WALL_REFUSE(vcpu, mmap, ENOMEM);
 WALL_CALL(main, exit_group);
 
 static const char usage[] =

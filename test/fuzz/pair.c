@@ -135,7 +135,7 @@ static int insert(unsigned n, struct pass_dev *d)
 		pass_dev_unlearn(d);
 		vfio_dev_close(&d->vfio);
 		worker_fini(&d->worker);
-		free(d);
+		pass_dev_free(d);
 		return r;
 	}
 	d->group = (int)n;

@@ -4,15 +4,21 @@
 #include "base/bits.h"
 #include "base/num.h"
 #include "vmm/pass/device.h"
+#include "vmm/vm.h"
 #include "vmm/walls/mark.h"
 
+#include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* An access of the guest. The worker frees one that nobody waits for. */
-struct access {
+/*
+ * An access of the guest. The worker returns one that nobody waits for. They are made with the
+ * device: a processor's thread asks the kernel for no memory.
+ */
+struct pass_access {
 	struct worker_job job;
+	struct pass_access *next; /* that is free, too */
 	struct pass_dev *dev;
 	unsigned off, size;
 	uint32_t value;
@@ -38,14 +44,44 @@ int pass_dev_put(struct pass_dev *d, unsigned off, unsigned size, uint32_t value
 	return vfio_region_put(&d->vfio, &d->config_region, off, size, value);
 }
 
-static struct access *access_new(
+int pass_access_init(struct pass_dev *d)
+{
+	/* A processor waits for one read, and may have left another one behind. */
+	const size_t count = PASS_WRITES_MAX + 2 * (size_t)(d->vm->cpu_count + 1);
+
+	d->accesses = calloc(count, sizeof(*d->accesses));
+	if (!d->accesses)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		d->accesses[i].next = i + 1 < count ? &d->accesses[i + 1] : NULL;
+	d->access_free = d->accesses;
+	return 0;
+}
+
+void pass_access_fini(struct pass_dev *d)
+{
+	free(d->accesses);
+	d->accesses = d->access_free = NULL;
+}
+
+/* Under the lock. Return: NULL: there is none. */
+static struct pass_access *access_take(
 	struct pass_dev *d, unsigned off, unsigned size, void (*run)(struct worker_job *j))
 {
-	struct access *a = calloc(1, sizeof(*a));
+	struct pass_access *a = d->access_free;
 
-	if (a)
-		*a = (struct access){.job.run = run, .dev = d, .off = off, .size = size};
+	if (!a)
+		return NULL;
+	d->access_free = a->next;
+	*a = (struct pass_access){.job.run = run, .dev = d, .off = off, .size = size};
 	return a;
+}
+
+/* Under the lock. */
+static void access_return(struct pass_access *a)
+{
+	a->next = a->dev->access_free;
+	a->dev->access_free = a;
 }
 
 unsigned pass_access_decodes(const struct pass_dev *d)
@@ -94,18 +130,17 @@ bool pass_ask_await(struct pass_dev *d)
 
 static void read_run(struct worker_job *j)
 {
-	struct access *a = container_of(j, struct access, job);
+	struct pass_access *a = container_of(j, struct pass_access, job);
 	struct pass_dev *d = a->dev;
 	uint32_t value = pass_dev_get(d, a->off, a->size);
 
 	lock_take(&d->lock);
 	a->value = value;
 	a->done = true;
-	bool abandoned = a->abandoned;
-	d->reads_abandoned -= abandoned;
+	d->reads_abandoned -= a->abandoned;
+	if (a->abandoned)
+		access_return(a);
 	lock_drop(&d->lock);
-	if (abandoned)
-		free(a);
 }
 
 /* By a thread that may block. */
@@ -123,7 +158,7 @@ uint32_t pass_access_read(struct pass_dev *d, unsigned off, unsigned size)
 	if (!thread_is_vcpu && !d->writes_queued)
 		return read_at_once(d, off, size);
 	/* The worker is still at a read that took too long: this one would only queue up. */
-	struct access *a = d->reads_abandoned ? NULL : access_new(d, off, size, read_run);
+	struct pass_access *a = d->reads_abandoned ? NULL : access_take(d, off, size, read_run);
 
 	if (!a)
 		return (uint32_t)all_ones(size);
@@ -136,13 +171,12 @@ uint32_t pass_access_read(struct pass_dev *d, unsigned off, unsigned size)
 			"read of configuration space at 0x%x: no answer in time", off);
 		return (uint32_t)all_ones(size);
 	}
-	uint32_t value = a->value;
-	free(a);
-	return value;
+	access_return(a);
+	return a->value;
 }
 
 /* What follows from a write that the device has seen. Under the lock. */
-static void write_done(struct pass_dev *d, const struct access *a, int result, unsigned power)
+static void write_done(struct pass_dev *d, const struct pass_access *a, int result, unsigned power)
 {
 	d->writes_queued--;
 	if (result < 0)
@@ -158,21 +192,21 @@ static void write_done(struct pass_dev *d, const struct access *a, int result, u
 
 static void write_run(struct worker_job *j)
 {
-	struct access *a = container_of(j, struct access, job);
+	struct pass_access *a = container_of(j, struct pass_access, job);
 	struct pass_dev *d = a->dev;
 	int r = pass_dev_put(d, a->off, a->size, a->value);
 	unsigned power = a->power ? pass_dev_get(d, d->config.pm + PCI_PM_CTRL, 1) : 0;
 
 	lock_take(&d->lock);
 	write_done(d, a, r, power);
+	access_return(a);
 	lock_drop(&d->lock);
-	free(a);
 }
 
 void pass_access_write(struct pass_dev *d, unsigned off, unsigned size, uint32_t value, bool power)
 {
-	struct access *a =
-		d->writes_queued < PASS_WRITES_MAX ? access_new(d, off, size, write_run) : NULL;
+	struct pass_access *a =
+		d->writes_queued < PASS_WRITES_MAX ? access_take(d, off, size, write_run) : NULL;
 
 	if (!a) {
 		log_guest(&d->misdeeds.access, d->name,

@@ -18,6 +18,10 @@ struct pass_dev;
 #define PASS_PATIENCE_MS 2000
 #define PASS_WRITES_MAX 64 /* that may be queued; further ones are lost */
 
+/* Room for the accesses of all processors. Return: 0, -ENOMEM. */
+int pass_access_init(struct pass_dev *d);
+void pass_access_fini(struct pass_dev *d);
+
 /*
  * Configuration space of the device itself, for the guest. A read drops the lock while it waits:
  * look again what has become of the device. A write is only queued; if it changes the power state

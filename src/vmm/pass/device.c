@@ -5,6 +5,7 @@
 #include "base/endian.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "vmm/pass/access.h"
 #include "vmm/pass/domain.h"
 #include "vmm/pass/reset.h"
 #include "vmm/vm.h"
@@ -159,6 +160,12 @@ void pass_dev_leave(struct pass_dev *d)
 	worker_add(&d->worker, &d->leaving);
 }
 
+void pass_dev_free(struct pass_dev *d)
+{
+	pass_access_fini(d);
+	free(d);
+}
+
 struct pass_dev *pass_dev_new(struct vm *vm, struct pci_address address)
 {
 	struct pass_dev *d = calloc(1, sizeof(*d));
@@ -174,6 +181,10 @@ struct pass_dev *pass_dev_new(struct vm *vm, struct pci_address address)
 	d->events.job.run = pass_events_run;
 	d->rom.job.run = pass_rom_run;
 	d->vm = vm;
+	if (pass_access_init(d) < 0) {
+		free(d);
+		return NULL;
+	}
 	d->vfio = VFIO_DEV_NONE;
 	d->group = -1;
 	d->events.request.source.fd = d->events.error.source.fd = -1;

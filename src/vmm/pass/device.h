@@ -67,6 +67,7 @@ struct pass_dev {
 	bool dropped; /* it has left the guest; atomic, for other devices to see */
 	bool closed; /* and VFIO has it back */
 	bool retired; /* its worker takes no more jobs for interrupts */
+	struct pass_access *accesses, *access_free; /* vmm/pass/access */
 	unsigned reads_abandoned; /* accesses that nobody waits for, see vmm/pass/access */
 	unsigned writes_queued; /* that the device has not seen yet */
 	bool quiet; /* from pass_reset_quiet() to the reset: the device is unreachable */
@@ -85,6 +86,9 @@ struct pass_dev {
 
 /* An empty one, @d->vfio to be opened by the caller. Return: NULL when there is no memory. */
 struct pass_dev *pass_dev_new(struct vm *vm, struct pci_address address);
+
+/* One whose worker has ended. */
+void pass_dev_free(struct pass_dev *d);
 
 /*
  * Learns what the device is from @d->vfio and shapes what the guest will see; touches neither the

@@ -136,7 +136,7 @@ static void finish_function(struct pci_func *f)
 	pass_domain_remove(d);
 	loop_settle(&d->vm->loop);
 	pass_dev_unlearn(d);
-	free(d);
+	pass_dev_free(d);
 }
 
 const struct pci_func_ops pass_func_ops = {

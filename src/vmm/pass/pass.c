@@ -107,7 +107,7 @@ close:
 	pass_dev_unlearn(d);
 	vfio_dev_close(&d->vfio);
 fail:
-	free(d);
+	pass_dev_free(d);
 	return err_in(e, r, "%s", name);
 }
 
@@ -228,7 +228,7 @@ static void undo_attachment(struct attachment *a)
 		pass_dev_unlearn(d);
 		vfio_dev_close(&d->vfio);
 		worker_fini(&d->worker);
-		free(d);
+		pass_dev_free(d);
 	}
 	if (a->domain && a->domain != a->vm->pass)
 		pass_domain_end(a->domain);

@@ -54,6 +54,8 @@ static uint64_t second_argument(const ucontext_t *u)
 
 /* Every thread returns from signals, and without a keeper writes to report a refused call. */
 WALL_CALL(every, rt_sigreturn);
+/* After a stop, or the host's sleep, the kernel goes on with a wait by this call. */
+WALL_CALL(every, restart_syscall);
 WALL_CALL(every, write);
 
 static void refusal_write(const struct wire_refused *r)

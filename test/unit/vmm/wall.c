@@ -222,16 +222,11 @@ START_TEST(a_call_of_another_kind_of_thread_is_refused)
 }
 END_TEST
 
-/* What the C library asks for on its own account, and does without. */
+/* What the C library asks for at the end of a thread, and does without. */
 static void *refusals_meet(void *arg)
 {
 	long *failed = arg;
-	void *none = mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (none != MAP_FAILED || errno != ENOMEM)
-		*failed = SYS_mmap;
-	if (malloc(1 << 20))
-		*failed = SYS_mremap;
 	if (syscall(SYS_madvise, arg, 4096, MADV_DONTNEED) == 0 || errno != EPERM)
 		*failed = SYS_madvise;
 	if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, NULL, 8) == 0 || errno != EPERM)
@@ -239,7 +234,7 @@ static void *refusals_meet(void *arg)
 	return NULL;
 }
 
-START_TEST(a_processor_does_without_memory_of_its_own)
+START_TEST(a_processor_does_without_what_the_library_tries)
 {
 	pthread_t thread;
 	long failed = 0;
@@ -325,6 +320,50 @@ START_TEST(a_processor_replaces_threads_that_have_ended)
 		(void)pthread_join(thread, NULL);
 		_exit(made == 400 ? 0 : 1);
 	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static void *wait_long(void *arg)
+{
+	const struct timespec until = thread_deadline(400);
+	pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	(void)pthread_mutex_lock(&lock);
+	(void)pthread_cond_clockwait(&never, &lock, CLOCK_MONOTONIC, &until);
+	return arg;
+}
+
+/* The kernel goes on with each wait by a call of its own, also after the host's sleep. */
+START_TEST(a_stop_does_not_end_it)
+{
+	int fds[2], status;
+	char c;
+
+	if (IS_SANITIZED)
+		return;
+	ck_assert_int_eq(pipe(fds), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		pthread_t threads[THREAD_KINDS];
+		raise_walls(wall_filters);
+		for (enum thread_kind kind = THREAD_VCPU; kind < THREAD_KINDS; kind++)
+			(void)thread_start(&threads[kind], kind, "waits", wait_long, NULL);
+		if (write(fds[1], "r", 1) != 1)
+			_exit(1);
+		(void)wait_long(NULL);
+		for (enum thread_kind kind = THREAD_VCPU; kind < THREAD_KINDS; kind++)
+			(void)pthread_join(threads[kind], NULL);
+		_exit(0);
+	}
+	ck_assert_int_eq(read(fds[0], &c, 1), 1);
+	(void)usleep(100000);
+	(void)kill(pid, SIGSTOP);
+	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+	ck_assert(WIFSTOPPED(status));
+	(void)kill(pid, SIGCONT);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 }
@@ -496,9 +535,10 @@ START_TEST(it_says_all_that_the_host_forbids_at_once)
 }
 END_TEST
 
-SUITE("vmm_wall", a_processor_gets_descriptors_from_the_starter, it_has_no_right,
-	no_thread_makes_a_call_that_is_not_listed, a_refused_call_is_on_the_keepers_page,
-	a_call_of_another_kind_of_thread_is_refused, a_processor_does_without_memory_of_its_own,
+SUITE("vmm_wall", a_stop_does_not_end_it, a_processor_gets_descriptors_from_the_starter,
+	it_has_no_right, no_thread_makes_a_call_that_is_not_listed,
+	a_refused_call_is_on_the_keepers_page, a_call_of_another_kind_of_thread_is_refused,
+	a_processor_does_without_what_the_library_tries,
 	a_processor_replaces_threads_that_have_ended, no_memory_becomes_code, its_root_is_empty,
 	each_thread_starts_others, it_still_dies_with_its_parent, it_says_what_the_host_forbids,
 	it_says_all_that_the_host_forbids_at_once)
