@@ -12,6 +12,7 @@ Executable files are tests, which source the others. The first comment lines say
   # kernel: 6.1
   # guest: small          the kernel of guests: lab/small.py's; otherwise the emulated host's own
   # timeout: 300          seconds (default: 120)
+  # refused: calls        it has usher-vmm make system calls that its filter refuses
   # boot: own             a boot that no other test shares, with an empty /persist
   # boots: 2              as many boots of its own, one after the other, with one /persist; all but
                           the last may end by power-off; $USHER_LAB_BOOT counts them; topology,
