@@ -94,7 +94,7 @@ static void put_options(const struct completion *c)
 /* Values with an address at the start: "0000:01:00.0,rom=FILE". */
 static void put_device_keys(const char *part)
 {
-	static const char *const keys[] = {"id=", "rom=", "rom=off"};
+	static const char *const keys[] = {"id=", "rom=", "rom=off", "fd=", "container="};
 	const char *comma = strrchr(part, ',');
 	char word[FILE_PATH_MAX];
 

@@ -28,7 +28,7 @@ static int command_give(const char *name, const char *command, const char *done)
 	char line[64];
 	struct err e = {0};
 
-	int r = control_connect(BIND_STATE_DIR, name, &link, &e);
+	int r = control_connect(guest_run_dir(name), name, &link, &e);
 	(void)snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", command);
 	if (r == 0)
 		r = control_ask(&link, line, NULL, &e);

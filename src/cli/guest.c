@@ -5,9 +5,22 @@
 #include "base/file.h"
 #include "bind/env.h"
 #include "cli/report.h"
+#include "engine/state.h"
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *guest_run_dir(const char *name)
+{
+	char path[FILE_PATH_MAX];
+
+	if (file_path(path, sizeof(path), "%s/vm/%s", state_run_dir(), name) == 0 &&
+		access(path, F_OK) == 0)
+		return state_run_dir();
+	return BIND_STATE_DIR;
+}
 
 int guest_connect(const struct verb *v, int argc, char **argv, const char **ret_name,
 	struct control_link *ret)
@@ -20,7 +33,7 @@ int guest_connect(const struct verb *v, int argc, char **argv, const char **ret_
 	if (optind + 1 < argc)
 		return option_wrong(v, "unexpected operand '%s'", argv[optind + 1]);
 	*ret_name = argv[optind];
-	if (control_connect(BIND_STATE_DIR, *ret_name, ret, &e) == 0)
+	if (control_connect(guest_run_dir(*ret_name), *ret_name, ret, &e) == 0)
 		return 0;
 	report(&e);
 	return LEAVE_FAILED;
@@ -31,12 +44,15 @@ static int name_is_shown(const struct dirent *d)
 	return d->d_name[0] != '.';
 }
 
-int guests_each(int (*each)(void *arg, const char *name), void *arg)
+static int folder_each(const char *run_dir, int (*each)(void *arg, const char *name), void *arg)
 {
 	struct dirent **list = NULL;
+	char path[FILE_PATH_MAX];
 	int r = 0;
 
-	int count = scandir(BIND_STATE_DIR "/vm", &list, name_is_shown, alphasort);
+	if (file_path(path, sizeof(path), "%s/vm", run_dir) < 0)
+		return 0;
+	int count = scandir(path, &list, name_is_shown, alphasort);
 	for (int i = 0; i < count; i++) {
 		if (r == 0)
 			r = each(arg, list[i]->d_name);
@@ -46,11 +62,20 @@ int guests_each(int (*each)(void *arg, const char *name), void *arg)
 	return r;
 }
 
+int guests_each(int (*each)(void *arg, const char *name), void *arg)
+{
+	int r = folder_each(BIND_STATE_DIR, each, arg);
+
+	if (r == 0 && strcmp(state_run_dir(), BIND_STATE_DIR) != 0)
+		r = folder_each(state_run_dir(), each, arg);
+	return r;
+}
+
 int guest_process(const char *name, const char *file)
 {
 	char path[FILE_PATH_MAX], text[24];
 
-	if (file_path(path, sizeof(path), BIND_STATE_DIR "/vm/%s/%s", name, file) < 0 ||
+	if (file_path(path, sizeof(path), "%s/vm/%s/%s", guest_run_dir(name), name, file) < 0 ||
 		file_read(path, text, sizeof(text)) <= 0)
 		return 0;
 	return atoi(text);

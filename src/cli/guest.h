@@ -8,6 +8,9 @@
 
 /* Guests that run, as the verbs that take one's name see them. */
 
+/* Below which folder guest @name is, this user's or another's: for control_connect(). Static. */
+const char *guest_run_dir(const char *name);
+
 /*
  * The one operand of a verb, connected. Reports what fails.
  * Return: 0, or an exit status. @ret: control_disconnect() in any case.

@@ -6,6 +6,7 @@
 #include "cli/operand.h"
 #include "cli/report.h"
 #include "cli/target.h"
+#include "engine/state.h"
 #include "host/host.h"
 #include "view/plan.h"
 #include "view/release.h"
@@ -105,11 +106,18 @@ int loan_option(struct loan_words *w, int c, const char *text)
 	}
 }
 
+/* Who has the devices open needs no right, but a place for the guest's name. */
+const char *loan_run_dir(const struct loan_words *w)
+{
+	return spec_is_handed(&w->spec) ? state_run_dir() : BIND_STATE_DIR;
+}
+
 struct keeper loan_keeper(struct loan_words *w)
 {
 	struct bind_env env = bind_env_live();
 
 	env.host = w->host;
+	env.state = loan_run_dir(w);
 	return (struct keeper){
 		.env = env,
 		.spec = &w->spec,

@@ -52,6 +52,9 @@ void loan_close(struct loan_words *w);
 /* The one device that @word means. Return: 0, or an exit status with the reason told. */
 int loan_device(struct loan_words *w, const char *word, struct pci_address *ret);
 
+/* The folder of the loan's name and log. Static. */
+const char *loan_run_dir(const struct loan_words *w);
+
 /* The keeper for these words; the engine and @tell are the caller's to add. */
 struct keeper loan_keeper(struct loan_words *w);
 

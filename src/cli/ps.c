@@ -169,10 +169,10 @@ static int guest_put(void *arg, const char *name)
 	struct err e = {0};
 	struct stat st;
 
-	if (file_path(folder, sizeof(folder), BIND_STATE_DIR "/vm/%s", name) == 0 &&
+	if (file_path(folder, sizeof(folder), "%s/vm/%s", guest_run_dir(name), name) == 0 &&
 		stat(folder, &st) == 0)
 		g.user = st.st_uid;
-	int r = control_connect(BIND_STATE_DIR, name, &link, &e);
+	int r = control_connect(guest_run_dir(name), name, &link, &e);
 	if (r == 0)
 		r = control_ask(&link, "{\"command\":\"state\"}\n", &v, &e);
 	g.value = v;

@@ -315,7 +315,28 @@ static void print_guest(const struct run_words *w)
 	if (s->cmdline)
 		(void)printf("cmdline: %s\n", s->cmdline);
 	limit_print(s);
+	for (size_t i = 0; spec_is_handed(s) && i < s->device_count; i++) {
+		char address[PCI_ADDRESS_TEXT];
+		(void)pci_address_format(s->devices[i].address, address);
+		(void)printf("device: %s by descriptor %d, container %d\n", address,
+			s->devices[i].fd, s->devices[i].container);
+	}
 	virtio_print(s);
+}
+
+/* Devices that the caller has opened are in no group of the plan. */
+static void handed_put(struct json *guest, const struct guest_spec *s)
+{
+	struct json *list = json_put_list(guest, "handed");
+
+	for (size_t i = 0; spec_is_handed(s) && i < s->device_count; i++) {
+		struct json *one = json_push_map(list);
+		char address[PCI_ADDRESS_TEXT];
+		(void)pci_address_format(s->devices[i].address, address);
+		json_put_text(one, "address", address);
+		json_put_signed(one, "fd", s->devices[i].fd);
+		json_put_signed(one, "container", s->devices[i].container);
+	}
 }
 
 static int print_json(const struct run_words *w, const struct bind_plan *p,
@@ -337,6 +358,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_text(guest, "cmdline", s->cmdline);
 	limit_put(guest, s);
 	virtio_put(guest, s);
+	handed_put(guest, s);
 	plan_json(doc, p);
 	fitting_put_layout(doc, layout);
 	fitting_put_checked(doc, fit_names(w->engine));
@@ -382,17 +404,16 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 /* Where to look for it from now on. */
 static void print_detached(const struct run_words *w)
 {
-	const char *name = w->loan.spec.name;
+	const char *name = w->loan.spec.name, *run_dir = loan_run_dir(&w->loan);
 
 	if (w->engine == &engine_ours)
 		report_note("it runs in the background: 'usher console %s' shows its console, "
-			    "'usher stop %s' stops it; its end will be in " BIND_STATE_DIR
-			    "/log/%s",
-			name, name, name);
+			    "'usher stop %s' stops it; its end will be in %s/log/%s",
+			name, name, run_dir, name);
 	else
 		report_note("it runs in the background: 'usher stop %s' stops it; its end will be "
-			    "in " BIND_STATE_DIR "/log/%s",
-			name, name);
+			    "in %s/log/%s",
+			name, run_dir, name);
 }
 
 static int run_guest(const struct keeper *k)
@@ -483,7 +504,8 @@ const struct verb verb_run = {
 		"\n"
 		"      --device DEVICE    lend this device; may be repeated. id=VVVV:DDDD refuses\n"
 		"                         another device there. rom=FILE replaces its ROM,\n"
-		"                         rom=off hides it. Functions of one device share a slot\n"
+		"                         rom=off hides it. Functions of one device share a slot.\n"
+		"                         fd=N,container=N: you have opened it, or its group\n"
 		"      --kernel FILE      bzImage (unpacked once, cached) or ELF vmlinux\n"
 		"      --initrd FILE      initial ramdisk\n"
 		"      --cmdline TEXT     command line of the kernel (default: console=ttyS0)\n"

@@ -2,6 +2,7 @@
 #include "engine/devices.h"
 
 #include "base/err.h"
+#include "bind/gate.h"
 #include "vfio/type1.h"
 
 #include <errno.h>
@@ -67,6 +68,36 @@ static int open_device(const struct bind_env *env, struct open_devices *d,
 	return 0;
 }
 
+static int receive_device(const struct bind_env *env, struct open_devices *d,
+	const struct guest_device *g, struct err *e)
+{
+	char name[PCI_ADDRESS_TEXT];
+	const struct vfio_member m = {
+		.host = env->host, .name = name, .group = bind_group_of(env->host, g->address)};
+	struct vfio_dev *dev = &d->devices[d->device_count].vfio;
+
+	(void)pci_address_format(g->address, name);
+	int r = vfio_ioas_receive(&d->ioas, &m, g->fd, dev, e);
+	if (r < 0)
+		return err_in(e, r, "%s", name);
+	d->devices[d->device_count].address = g->address;
+	d->devices[d->device_count].group = m.group < 0 ? 0 : m.group;
+	d->devices[d->device_count].kvm_file = vfio_ioas_kvm_file(&d->ioas, dev);
+	d->device_count++;
+	return 0;
+}
+
+/* Each descriptor belongs to the space, and is closed with it. */
+static int receive_parts(const struct bind_env *env, const struct guest_spec *s,
+	struct open_devices *d, struct err *e)
+{
+	int r = vfio_ioas_from_fd(s->devices[0].container, &d->ioas, e);
+
+	for (size_t i = 0; r >= 0 && i < s->device_count; i++)
+		r = receive_device(env, d, &s->devices[i], e);
+	return r;
+}
+
 static int open_parts(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *plan, struct open_devices *d, struct err *e)
 {
@@ -89,7 +120,7 @@ int devices_open(const struct bind_env *env, const struct guest_spec *s,
 	if (!d)
 		return err_set(e, -ENOMEM, "devices");
 	d->ioas = VFIO_IOAS_NONE;
-	int r = open_parts(env, s, groups, d, e);
+	int r = spec_is_handed(s) ? receive_parts(env, s, d, e) : open_parts(env, s, groups, d, e);
 	if (r < 0) {
 		devices_close(d);
 		return r;

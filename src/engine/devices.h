@@ -27,7 +27,8 @@ struct open_devices {
 };
 
 /*
- * @groups: what bind_take() took; every member is on its VFIO driver.
+ * @groups: what bind_take() took; every member is on its VFIO driver. Devices that the caller of
+ * usher has opened are in none of them.
  * Return: 0 with *@ret for devices_close(), -EBUSY, -EPERM, -errno with a sentence.
  */
 int devices_open(const struct bind_env *env, const struct guest_spec *s,

@@ -28,6 +28,10 @@ static void add_words(const struct guest_spec *s, struct program *p)
 
 static int exec_check(const struct guest_spec *s, struct err *e)
 {
+	if (spec_is_handed(s))
+		return err_say(e, -EINVAL,
+			"--device: fd= is for 'usher run': a program inherits "
+			"what you have open by itself");
 	if (!s->engine_args || !s->engine_args[0])
 		return err_say(e, -EINVAL, "no program to run: it comes after '--'");
 	if (!s->device_count)

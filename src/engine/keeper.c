@@ -443,10 +443,16 @@ static int groups_give_back(struct loan *l, const struct bind_plan *plan,
 	return worst;
 }
 
+/* Devices that the caller has opened are the caller's: nothing is bound, and nothing returned. */
+static bool takes_groups(const struct keeper *k, const struct bind_request *q)
+{
+	return q->target_count && !spec_is_handed(k->spec);
+}
+
 int keeper_plan(
 	const struct keeper *k, const struct bind_request *q, struct bind_plan *ret, struct err *e)
 {
-	int r = q->target_count ? bind_plan(&k->env, q, ret, e) : 0;
+	int r = takes_groups(k, q) ? bind_plan(&k->env, q, ret, e) : 0;
 
 	return r < 0 ? r : fit_check(k->env.host, k->engine, k->spec, q, ret, e);
 }
@@ -476,7 +482,7 @@ static int loan_take(struct loan *l, const struct bind_request *q, struct bind_p
 		end->refused = r == -EPERM;
 		return r;
 	}
-	r = q->target_count ? bind_take(&l->k->env, q, ret, e) : 0;
+	r = takes_groups(l->k, q) ? bind_take(&l->k->env, q, ret, e) : 0;
 	end->refused = ret->refusals != 0;
 	loan_tell(l,
 		(struct keeper_news){.event = KEEPER_PLANNED, .plan = ret, .us = now_us() - begun});

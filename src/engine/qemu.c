@@ -184,6 +184,8 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 		traced |= s->devices[i].trace != 0;
 	for (size_t i = 0; i < s->virtio_count; i++)
 		polled |= s->virtio[i].disk.poll;
+	if (spec_is_handed(s))
+		return err_say(e, -EINVAL, "--device: fd=: QEMU opens its devices itself");
 	if (s->timing || s->stats || s->stats_file || s->hugepages || s->peers || s->no_sandbox ||
 		traced)
 		return err_say(e, -EINVAL,

@@ -5,13 +5,16 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "engine/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int parse_id(const char *text, struct guest_device *d)
 {
@@ -36,6 +39,29 @@ static int parse_rom(const char *text, struct guest_device *d, struct err *e)
 	return 0;
 }
 
+/* A number, or a name that a service manager has given to one ($LISTEN_FDNAMES). */
+static int parse_fd(const char *key, const char *text, int *ret, struct err *e)
+{
+	uint64_t n;
+
+	*ret = -1;
+	if (num_parse(text, 10, INT_MAX, &n) == 0)
+		*ret = n > STDERR_FILENO ? (int)n : -1;
+	else
+		*ret = listen_find(text);
+	if (*ret < 0) {
+		(void)err_say(
+			e, -EINVAL, "--device: %s=%.40s: not a descriptor above 2", key, text);
+		err_hint(e, "a number, or a name of a descriptor that a service manager has opened "
+			    "for this process (LISTEN_FDNAMES)");
+		return -EINVAL;
+	}
+	if (fcntl(*ret, F_GETFD) < 0)
+		return err_say(
+			e, -EINVAL, "--device: %s=%.40s: no such descriptor is open", key, text);
+	return 0;
+}
+
 static int parse_key(const char *key, struct guest_device *d, struct err *e)
 {
 	if (strncmp(key, "id=", 3) == 0) {
@@ -46,15 +72,19 @@ static int parse_key(const char *key, struct guest_device *d, struct err *e)
 	}
 	if (strncmp(key, "rom=", 4) == 0)
 		return parse_rom(key + 4, d, e);
+	if (strncmp(key, "fd=", 3) == 0)
+		return parse_fd("fd", key + 3, &d->fd, e);
+	if (strncmp(key, "container=", 10) == 0)
+		return parse_fd("container", key + 10, &d->container, e);
 	err_say(e, -EINVAL, "--device: unknown key '%s'", key);
 	err_hint(e, "keys: id=VVVV:DDDD (refuse another device at that address), rom=FILE or "
-		    "rom=off");
+		    "rom=off, fd=N and container=N (opened by the caller)");
 	return -EINVAL;
 }
 
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e)
 {
-	struct guest_device d = {0};
+	struct guest_device d = {.fd = -1, .container = -1};
 	char copy[128 + SPEC_ROM_MAX];
 	char *rest = copy;
 
@@ -73,6 +103,10 @@ int spec_add_device(struct guest_spec *s, const char *text, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	d.handed = d.fd >= 0;
+	if (d.handed != (d.container >= 0) || (d.handed && d.fd == d.container))
+		return err_say(e, -EINVAL,
+			"--device: %s: fd= and container= name two descriptors, or none", address);
 	for (size_t i = 0; i < s->device_count; i++) {
 		if (pci_address_equal(s->devices[i].address, d.address))
 			return err_say(e, -EEXIST, "--device: %s is named twice", address);
@@ -207,6 +241,26 @@ static int check_cmdline(const char *cmdline, struct err *e)
 		SPEC_CMDLINE_MAX);
 }
 
+bool spec_is_handed(const struct guest_spec *s)
+{
+	return s->device_count && s->devices[0].handed;
+}
+
+/* One guest has one I/O address space. */
+static int check_handed(const struct guest_spec *s, struct err *e)
+{
+	for (size_t i = 1; i < s->device_count; i++) {
+		if (s->devices[i].handed != s->devices[0].handed)
+			return err_say(e, -EINVAL,
+				"--device: fd= is for all devices of a guest, or for none");
+		if (s->devices[i].handed && s->devices[i].container != s->devices[0].container)
+			return err_say(e, -EINVAL,
+				"--device: all devices of a guest share one container: %d or %d",
+				s->devices[0].container, s->devices[i].container);
+	}
+	return 0;
+}
+
 int spec_check(const struct guest_spec *s, struct err *e)
 {
 	int r = check_name(s->name, e);
@@ -225,6 +279,9 @@ int spec_check(const struct guest_spec *s, struct err *e)
 		return -EINVAL;
 	}
 	r = check_slots(s, e);
+	if (r < 0)
+		return r;
+	r = check_handed(s, e);
 	if (r < 0)
 		return r;
 	r = check_cmdline(s->cmdline, e);

@@ -33,6 +33,9 @@ struct guest_device {
 	bool rom_off; /* hide the ROM from the guest */
 	char rom[SPEC_ROM_MAX]; /* path of a file in place of the device's ROM; "": its own */
 	unsigned trace; /* bit N: print each access of the guest to BAR N */
+	bool handed; /* by descriptors that the caller has open: */
+	int fd; /* the device's, or its group's */
+	int container;
 };
 
 /* Virtio devices. Ref: linux/virtio_ids.h */
@@ -79,10 +82,13 @@ struct guest_spec {
 #define SPEC_DEFAULT_NAME "guest"
 
 /*
- * "ADDRESS[,id=VVVV:DDDD][,rom=FILE|off]" as --device takes it, appended to @s.
+ * "ADDRESS[,id=VVVV:DDDD][,rom=FILE|off][,fd=N,container=N]" as --device takes it, appended to @s.
  * Return: 0, -EINVAL (malformed, unknown key), -EEXIST (twice), -E2BIG.
  */
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
+
+/* Whether the caller has opened the guest's devices: all, or none (spec_check()). */
+bool spec_is_handed(const struct guest_spec *s);
 
 /* Return: static, as "rng". */
 const char *spec_virtio_name(enum guest_virtio_type type);

@@ -5,15 +5,28 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/lockfile.h"
+#include "bind/env.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #define CLAIM_TRIES 50
 #define CLAIM_PAUSE_NS 10000000
+
+const char *state_run_dir(void)
+{
+	static char own[FILE_PATH_MAX];
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (geteuid() == 0 || !runtime || runtime[0] != '/' ||
+		file_path(own, sizeof(own), "%s/usher", runtime) < 0)
+		return BIND_STATE_DIR;
+	return own;
+}
 
 static int pid_write(const struct state *s, const char *name, pid_t pid)
 {

@@ -16,6 +16,12 @@ struct state {
 	int lock_fd;
 };
 
+/*
+ * Where the guests of this user have their folders: /run/usher; of an ordinary user, who may not
+ * write there, the folder 'usher' in $XDG_RUNTIME_DIR, if there is one. Static.
+ */
+const char *state_run_dir(void);
+
 #define STATE_NONE ((struct state){.lock_fd = -1})
 
 /*

@@ -97,15 +97,24 @@ void vfio_group_close(struct vfio_group *g)
 	fd_close(&g->fd);
 }
 
-int vfio_group_viable(struct vfio_group *g)
+/* Return: whether the kernel sets @flag of the group, -errno. */
+static int group_flag(struct vfio_group *g, unsigned flag)
 {
 	struct vfio_group_status s = {.argsz = sizeof(s)};
 
 	int r = group_call(g, VFIO_GROUP_GET_STATUS, &s);
 
-	if (r < 0)
-		return r;
-	return !!(s.flags & VFIO_GROUP_FLAGS_VIABLE);
+	return r < 0 ? r : !!(s.flags & flag);
+}
+
+int vfio_group_viable(struct vfio_group *g)
+{
+	return group_flag(g, VFIO_GROUP_FLAGS_VIABLE);
+}
+
+int vfio_group_is_inside(struct vfio_group *g)
+{
+	return group_flag(g, VFIO_GROUP_FLAGS_CONTAINER_SET);
 }
 
 int vfio_group_set_container(

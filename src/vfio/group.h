@@ -41,6 +41,9 @@ void vfio_group_close(struct vfio_group *g);
 /* Return: > 0 viable, 0 not, -errno. */
 int vfio_group_viable(struct vfio_group *g);
 
+/* Return: > 0 it is in a container, 0 in none, -errno. */
+int vfio_group_is_inside(struct vfio_group *g);
+
 /*
  * Puts the group into a container. If the group is not viable, the message names the member on a
  * host driver.

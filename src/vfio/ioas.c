@@ -85,6 +85,19 @@ int vfio_ioas_adopt(struct vfio_ioas *s, struct vfio_dev *d, int group, struct e
 	return 0;
 }
 
+int vfio_ioas_receive(struct vfio_ioas *s, const struct vfio_member *m, int fd,
+	struct vfio_dev *ret, struct err *e)
+{
+	if (!s->ops->receive)
+		return err_say(
+			e, -ENOTSUP, "%s takes no device that was opened elsewhere", s->ops->name);
+	int r = s->ops->receive(s, m, fd, ret, e);
+	if (r < 0)
+		return r;
+	s->members++;
+	return 0;
+}
+
 void vfio_ioas_detach(struct vfio_ioas *s, struct vfio_dev *d)
 {
 	if (!d->ops)

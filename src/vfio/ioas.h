@@ -80,6 +80,9 @@ struct vfio_ioas_ops {
 		struct err *e);
 	/* NULL: devices cannot be handed over. */
 	int (*adopt)(struct vfio_ioas *s, struct vfio_dev *d, int group, struct err *e);
+	/* As vfio_ioas_receive(). NULL: likewise. */
+	int (*receive)(struct vfio_ioas *s, const struct vfio_member *m, int fd,
+		struct vfio_dev *ret, struct err *e);
 	void (*detach)(struct vfio_ioas *s, struct vfio_dev *d);
 	int (*info)(struct vfio_ioas *s, struct vfio_iommu *ret, struct err *e);
 	bool (*can)(struct vfio_ioas *s, enum vfio_ability what);
@@ -149,7 +152,15 @@ int vfio_ioas_attach(
  */
 int vfio_ioas_adopt(struct vfio_ioas *s, struct vfio_dev *d, int group, struct err *e);
 
-/* Closes an attached or adopted device and takes it out of the space. */
+/*
+ * Puts the device @m->name into the space by a descriptor @fd that another process handed over: the
+ * device's, or its group's, which opens the device and enters the space if it has not. The space
+ * owns @fd on success. Return: 0, -ENOTTY @fd is neither, -ENOTSUP; as vfio_ioas_attach().
+ */
+int vfio_ioas_receive(struct vfio_ioas *s, const struct vfio_member *m, int fd,
+	struct vfio_dev *ret, struct err *e);
+
+/* Closes an attached, adopted or received device and takes it out of the space. */
 void vfio_ioas_detach(struct vfio_ioas *s, struct vfio_dev *d);
 
 /* Return: 0; -EINVAL the space has no member. */

@@ -8,8 +8,8 @@
  * mappings. A slot keeps a group's descriptor for as long as the group is inside: the descriptor is
  * what opens further devices, and the proof of ownership that a bus reset wants.
  *
- * A container that was handed over has its IOMMU set already. Its devices come as descriptors;
- * those without a group's descriptor share one slot, which owns nothing.
+ * A container that was handed over mostly has its IOMMU set already. Its devices come as
+ * descriptors, or by their group's; those without the latter share one slot, which owns nothing.
  */
 #include "vfio/type1.h"
 
@@ -269,6 +269,50 @@ static int type1_adopt(struct vfio_ioas *s, struct vfio_dev *d, int group, struc
 	return 0;
 }
 
+/* The one who made the container may have set its IOMMU, and then the kernel refuses to. */
+static int space_ready(struct vfio_ioas *s, struct err *e)
+{
+	struct vfio_container c = type1_container(s);
+	struct vfio_iommu info;
+
+	return vfio_container_info(&c, &info, NULL) == 0 ? 0 : vfio_container_set_iommu(&c, e);
+}
+
+/* A group that is in a container already is taken to be in this one: mappings will tell. */
+static int group_receive(struct vfio_ioas *s, struct vfio_group *g, const struct vfio_member *m,
+	struct vfio_dev *ret, struct err *e)
+{
+	struct vfio_container c = type1_container(s);
+	int r = vfio_group_is_inside(g);
+
+	if (r == 0)
+		r = vfio_group_set_container(g, &c, m->host, e);
+	if (r < 0)
+		return r;
+	r = space_ready(s, e);
+	return r < 0 ? r : vfio_group_device(g, m->name, ret, e);
+}
+
+static int type1_receive(struct vfio_ioas *s, const struct vfio_member *m, int fd,
+	struct vfio_dev *ret, struct err *e)
+{
+	struct vfio_group g;
+
+	if (vfio_group_from_fd(m->host, fd, &g, NULL) < 0) {
+		if (vfio_dev_from_fd(fd, ret, NULL) < 0)
+			return err_say(e, -ENOTTY,
+				"descriptor %d is neither a VFIO device nor a VFIO group", fd);
+		return type1_adopt(s, ret, -1, e);
+	}
+	int r = group_receive(s, &g, m, ret, e);
+	if (r < 0)
+		return explain_attach(m, r, e);
+	r = type1_adopt(s, ret, fd, e);
+	if (r < 0)
+		vfio_dev_close(ret);
+	return r;
+}
+
 static void type1_detach(struct vfio_ioas *s, struct vfio_dev *d)
 {
 	struct type1 *t = s->state;
@@ -405,6 +449,7 @@ const struct vfio_ioas_ops vfio_type1 = {
 	.unbind = type1_unbind,
 	.attach = type1_attach,
 	.adopt = type1_adopt,
+	.receive = type1_receive,
 	.detach = type1_detach,
 	.info = type1_info,
 	.can = type1_can,

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "engine/listen.h"
 #include "suite.h"
 #include "vmm/machine.h"
 
@@ -210,7 +211,70 @@ START_TEST(cards_and_virtio_devices_share_the_slots)
 }
 END_TEST
 
+START_TEST(devices_by_descriptors_come_together)
+{
+	struct guest_spec s = {.name = "g", .memory = MIB(512), .cpus = 1};
+	char text[64], other[64];
+	struct err e = {0};
+
+	const int fd = dup(0), container = dup(0);
+	(void)snprintf(text, sizeof(text), "01:00.0,fd=%d,container=%d", fd, container);
+	ck_assert_msg(spec_add_device(&s, text, &e) == 0, "%s", e.msg);
+	ck_assert(spec_is_handed(&s));
+	ck_assert_int_eq(s.devices[0].fd, fd);
+	ck_assert_int_eq(s.devices[0].container, container);
+	(void)snprintf(other, sizeof(other), "02:00.0,fd=%d,container=%d", container, fd);
+	ck_assert_int_eq(spec_add_device(&s, other, &e), 0);
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "share one container"));
+	s.device_count = 1;
+	ck_assert_int_eq(spec_add_device(&s, "02:00.0", &e), 0);
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "--device: fd= is for all devices of a guest, or for none");
+	(void)close(fd);
+	(void)close(container);
+}
+END_TEST
+
+START_TEST(a_descriptor_that_is_not_there_is_refused)
+{
+	static const char *const bad[] = {"01:00.0,fd=0,container=0", "01:00.0,fd=3",
+		"01:00.0,container=3", "01:00.0,fd=,container=", "01:00.0,fd=-1,container=-1",
+		"01:00.0,fd=99999,container=99998", "01:00.0,fd=none,container=none"};
+	struct guest_spec s = {.name = "g"};
+	struct err e = {0};
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		ck_assert_int_eq(spec_add_device(&s, bad[i], &e), -EINVAL);
+	ck_assert_uint_eq(s.device_count, 0);
+}
+END_TEST
+
+/* As sd_listen_fds(3) has it: numbers from 3 on, for one process alone. */
+START_TEST(a_service_manager_names_descriptors)
+{
+	char pid[16];
+
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	(void)setenv("LISTEN_PID", pid, 1);
+	(void)setenv("LISTEN_FDS", "4", 1);
+	(void)setenv("LISTEN_FDNAMES", "card:space:twice:twice:more", 1);
+	ck_assert_int_eq(listen_find("card"), 3);
+	ck_assert_int_eq(listen_find("space"), 4);
+	ck_assert_int_eq(listen_find("twice"), -ENOENT);
+	ck_assert_int_eq(listen_find("more"), -ENOENT);
+	ck_assert_int_eq(listen_find("car"), -ENOENT);
+	ck_assert_int_eq(listen_find(""), -ENOENT);
+	(void)setenv("LISTEN_PID", "1", 1);
+	ck_assert_int_eq(listen_find("card"), -ENOENT);
+	(void)unsetenv("LISTEN_PID");
+	ck_assert_int_eq(listen_find("card"), -ENOENT);
+}
+END_TEST
+
 SUITE("spec", roms_and_traces, devices_have_addresses_and_keys, bad_devices_change_nothing,
 	refuses_a_device_twice, refuses_too_many_devices, names_become_file_names,
 	sizes_have_bounds, files_must_be_readable, files_must_be_regular,
-	command_lines_fit_into_a_kernel, cards_and_virtio_devices_share_the_slots)
+	command_lines_fit_into_a_kernel, cards_and_virtio_devices_share_the_slots,
+	devices_by_descriptors_come_together, a_descriptor_that_is_not_there_is_refused,
+	a_service_manager_names_descriptors)
