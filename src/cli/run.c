@@ -12,6 +12,7 @@
 #include "cli/trace.h"
 #include "cli/verb.h"
 #include "cli/virtio.h"
+#include "cli/walls.h"
 #include "engine/files.h"
 #include "engine/fit.h"
 #include "engine/keeper.h"
@@ -361,6 +362,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	handed_put(guest, s);
 	plan_json(doc, p);
 	fitting_put_layout(doc, layout);
+	walls_put(doc, w->engine == &engine_ours ? w->loan.host : NULL, s);
 	fitting_put_checked(doc, fit_names(w->engine));
 	json_put_flag(doc, "possible", p->refusals == 0);
 	r = json_print(doc, e);
@@ -393,6 +395,8 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 		plan_text(stdout, &plan);
 		if (laid_out)
 			fitting_print_layout(&layout);
+		if (w->engine == &engine_ours)
+			walls_print(k->env.host, k->spec);
 		fitting_print_checked(fit_names(w->engine));
 		report_problems(&plan);
 	}
