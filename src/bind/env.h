@@ -31,6 +31,7 @@ struct bind_owner {
 	uint64_t start; /* [clock ticks since boot], /proc/PID/stat field 22 */
 	char name[BIND_NAME_MAX]; /* of the guest; "" for none; [A-Za-z0-9._-] */
 	char domain[BIND_DOMAIN_MAX]; /* of libvirt, by bind_owner_domain(); "" for none */
+	uint64_t space; /* the PID namespace of `pid`, by its inode; 0: the first one */
 };
 
 /* The calling process as owner of a lease for guest @name ("" or NULL: none). Return: 0, -errno. */

@@ -87,6 +87,8 @@ int bind_entry_format(const struct bind_entry *n, char **ret)
 	if (n->owner.domain[0])
 		(void)fprintf(f, "domain %s\n", n->owner.domain);
 	(void)fprintf(f, "writer %d %" PRIu64 "\n", n->writer, n->writer_start);
+	if (n->owner.space)
+		(void)fprintf(f, "space %" PRIu64 "\n", n->owner.space);
 	(void)fprintf(f, "kept %s\nused %s\nreset %s\n", n->manual ? "yes" : "no",
 		n->used ? "yes" : "no", n->reset_waived ? "waived" : "needed");
 	if (bind_access_is(&n->access))
@@ -394,6 +396,8 @@ static void read_head(struct reader *rd, struct bind_entry *n)
 	read_owner(rd, n);
 	read_domain(rd, n->owner.domain);
 	read_writer(rd, n);
+	if (next_is(rd, "space"))
+		n->owner.space = read_number(rd, "space", UINT32_MAX);
 	n->manual = read_word(rd, "kept", yes_no, COUNT(yes_no));
 	n->used = read_word(rd, "used", yes_no, COUNT(yes_no));
 	n->reset_waived = read_word(rd, "reset", waivers, COUNT(waivers));

@@ -16,6 +16,7 @@
  *	owner PID START NAME		`owner 0 0 -` for none
  *	domain NAME			optional: the owner is this domain of libvirt, escaped
  *	writer PID START		the process that does the writes of this transaction
+ *	space 4026532201		the owner's PID namespace, if it is not the first one
  *	kept yes | no			bound manually: stays bound when its owner releases it
  *	used yes | no			it was handed out: the devices hold state of a user
  *	reset needed | waived		--allow=no-reset

@@ -39,10 +39,13 @@ enum bind_lease_state bind_lease_judge(const struct bind_env *env, const struct 
 		(void)snprintf(text, size, "bound manually, until it is released");
 		return BIND_LEASE_MANUAL;
 	}
-	bool alive = bind_owner_alive(env->host, n->owner.pid, n->owner.start);
-	(void)snprintf(text, size, "%s %s%s", alive ? "lent to" : "was lent to", owner,
-		alive ? "" : ", gone");
-	return alive ? BIND_LEASE_LIVE : BIND_LEASE_DEAD;
+	enum bind_owner_life life = bind_owner_look(env->host, &n->owner);
+	(void)snprintf(text, size, "%s %s%s", life == BIND_OWNER_GONE ? "was lent to" : "lent to",
+		owner,
+		life == BIND_OWNER_GONE    ? ", gone"
+		: life == BIND_OWNER_ALIVE ? ""
+					   : ", in another PID namespace");
+	return life == BIND_OWNER_GONE ? BIND_LEASE_DEAD : BIND_LEASE_LIVE;
 }
 
 int bind_gate_lease(struct bind_case *c, int group)

@@ -15,6 +15,7 @@
 #define STAT_FIELD_STATE 3 /* proc(5), /proc/PID/stat */
 #define STAT_FIELD_START 22
 #define DOMAIN_SHOWN 64
+#define SPACE_FIRST 0xeffffffcu /* Ref: PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 int bind_owner_start(struct host *h, pid_t pid, uint64_t *ret)
 {
@@ -49,6 +50,65 @@ bool bind_owner_alive(struct host *h, pid_t pid, uint64_t start)
 	return pid > 0 && bind_owner_start(h, pid, &now) == 0 && now == start;
 }
 
+uint64_t bind_owner_space(struct host *h)
+{
+	char link[64];
+	unsigned inode;
+
+	if (h->ops->link(h, "/proc/self/ns/pid", link, sizeof(link)) < 0 ||
+		sscanf(link, "pid:[%u]", &inode) != 1)
+		return 0;
+	return inode == SPACE_FIRST ? 0 : inode;
+}
+
+struct space_search {
+	struct host *host;
+	const struct bind_owner *owner;
+};
+
+/* "NSpid:\t812\t5": the ids of a process, from this namespace to its own. Return: 0 only one. */
+static pid_t innermost_id(const char *status)
+{
+	const char *line = strstr(status, "\nNSpid:");
+	int id = 0, n = 0, count = 0;
+
+	line = line ? line + strlen("\nNSpid:") : "";
+	for (; sscanf(line, "%d%n", &id, &n) == 1; count++)
+		line += n;
+	return count > 1 ? id : 0;
+}
+
+/* Return: 1 it is the owner, as a namespace above its own sees it. */
+static int search_process(void *arg, const char *name)
+{
+	const struct space_search *s = arg;
+	char path[FILE_PATH_MAX], text[4096];
+	uint64_t pid;
+
+	if (num_parse(name, 10, INT32_MAX, &pid) < 0 ||
+		file_path(path, sizeof(path), "/proc/%s/status", name) < 0)
+		return 0;
+	ssize_t n = s->host->ops->read(s->host, path, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	return innermost_id(text) == s->owner->pid &&
+	       bind_owner_alive(s->host, (pid_t)pid, s->owner->start);
+}
+
+enum bind_owner_life bind_owner_look(struct host *h, const struct bind_owner *o)
+{
+	struct space_search s = {.host = h, .owner = o};
+
+	if (bind_owner_alive(h, o->pid, o->start))
+		return BIND_OWNER_ALIVE;
+	uint64_t here = bind_owner_space(h);
+	if (here == o->space)
+		return BIND_OWNER_GONE;
+	if (h->ops->list(h, "/proc", search_process, &s) == 1)
+		return BIND_OWNER_ELSEWHERE;
+	/* Only the first namespace sees the processes of all others. */
+	return here ? BIND_OWNER_ELSEWHERE : BIND_OWNER_GONE;
+}
+
 bool bind_name_is_vfio(const char *name)
 {
 	return bind_name_ok(name) && strstr(name, "vfio");
@@ -68,7 +128,7 @@ bool bind_name_ok(const char *name)
 
 int bind_owner_self(const struct bind_env *env, const char *name, struct bind_owner *ret)
 {
-	struct bind_owner o = {.pid = getpid()};
+	struct bind_owner o = {.pid = getpid(), .space = bind_owner_space(env->host)};
 
 	if (name && *name) {
 		if (!bind_name_ok(name))
@@ -112,7 +172,7 @@ bool bind_owner_domain_ok(const char *text)
 
 bool bind_owner_equal(const struct bind_owner *a, const struct bind_owner *b)
 {
-	return a->pid && a->pid == b->pid && a->start == b->start &&
+	return a->pid && a->pid == b->pid && a->start == b->start && a->space == b->space &&
 	       strcmp(a->domain, b->domain) == 0;
 }
 

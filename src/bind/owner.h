@@ -12,6 +12,18 @@ int bind_owner_start(struct host *h, pid_t pid, uint64_t *ret);
 /* True if the process with that id and start time still runs; false for pid 0. */
 bool bind_owner_alive(struct host *h, pid_t pid, uint64_t start);
 
+/* The PID namespace of this process, by its inode; 0: the first one, or a kernel without others. */
+uint64_t bind_owner_space(struct host *h);
+
+enum bind_owner_life {
+	BIND_OWNER_GONE,
+	BIND_OWNER_ALIVE,
+	BIND_OWNER_ELSEWHERE, /* in another PID namespace, whether seen from here or not */
+};
+
+/* What has become of an owner. One that may run where this process cannot look is not gone. */
+enum bind_owner_life bind_owner_look(struct host *h, const struct bind_owner *o);
+
 /* [A-Za-z0-9._+-], 1 to 63 of them, not "-" alone: driver, module and guest names. */
 bool bind_name_ok(const char *name);
 

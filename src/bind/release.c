@@ -350,7 +350,8 @@ static int may_release(struct release *r, const char *boot, struct err *e)
 	if (s == BIND_LEASE_LIVE && n->owner.domain[0])
 		err_hint(e, "shut the domain down; the hook gives the group back");
 	else if (s == BIND_LEASE_LIVE)
-		err_hint(e, "stop process %d; it gives the group back", n->owner.pid);
+		err_hint(e, "stop process %d%s; it gives the group back", n->owner.pid,
+			n->owner.space ? " of its PID namespace" : "");
 	return -EPERM;
 }
 

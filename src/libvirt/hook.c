@@ -97,7 +97,7 @@ static const char *choose_driver(const struct libvirt_hook *k, const struct libv
 
 static int owner_of_caller(const struct libvirt_hook *k, struct bind_owner *ret, struct err *e)
 {
-	*ret = (struct bind_owner){.pid = k->caller};
+	*ret = (struct bind_owner){.pid = k->caller, .space = bind_owner_space(k->env->host)};
 	int r = domain_name(k, ret->domain, e);
 	if (r < 0)
 		return r;

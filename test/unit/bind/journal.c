@@ -18,6 +18,7 @@ static const char good[] = "usher-journal 1\n"
 			   "owner 812 99887766554433 web.1\n"
 			   "domain a b\\x0a'c\n"
 			   "writer 813 5\n"
+			   "space 4026532201\n"
 			   "kept yes\n"
 			   "used no\n"
 			   "reset waived\n"
@@ -88,6 +89,7 @@ START_TEST(reads_what_it_writes)
 	ck_assert_uint_eq(n.owner.start, 99887766554433);
 	ck_assert_str_eq(n.owner.name, "web.1");
 	ck_assert_str_eq(n.owner.domain, "a b\\x0a'c");
+	ck_assert_uint_eq(n.owner.space, 4026532201);
 	ck_assert_int_eq(n.writer, 813);
 	ck_assert(n.manual && !n.used && n.reset_waived);
 	ck_assert_uint_eq(n.access.uid, 1000);
@@ -167,7 +169,7 @@ START_TEST(refuses_what_would_lead_astray)
 	struct err e = {0};
 
 	ck_assert_int_eq(parse_with("driver e1000e", "driver ../../e1000", &e), -EBADMSG);
-	ck_assert_str_eq(e.msg, "journal entry: line 15: expected 'driver'");
+	ck_assert_str_eq(e.msg, "journal entry: line 16: expected 'driver'");
 	ck_assert_int_eq(parse_with("members 2", "members 1025", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("members 2", "members 3", &e), -EBADMSG);
 	ck_assert_int_eq(parse_with("members 2", "members 1", &e), -EBADMSG);
