@@ -21,7 +21,11 @@ static void tell_hold(struct check_case *c, const struct use *u, const struct ho
 	char path[FILE_PATH_MAX], fix[HOLD_FIX_MAX];
 
 	/* A share ("9p TAG") has no node, and a BAR is a file of the device. */
-	if (strchr(o->object, ' '))
+	if (strncmp(o->object, "region", 6) == 0)
+		(void)file_path(path, sizeof(path), "/sys/bus/cxl/devices/%s", o->object);
+	else if (strcmp(o->object, "CXL") == 0 || strcmp(o->object, "virtio_mem") == 0)
+		(void)file_path(path, sizeof(path), "/proc/iomem");
+	else if (strchr(o->object, ' '))
 		(void)file_path(path, sizeof(path), "/proc/self/mountinfo");
 	else if (u->folder && strncmp(o->object, "resource", 8) != 0)
 		(void)file_path(path, sizeof(path), "%s%s", u->folder, o->object);

@@ -27,6 +27,12 @@ static bool is_for_person(const struct hold *o)
 	       (strcmp(o->check, "gpu") == 0 && strcmp(o->object, "console") == 0);
 }
 
+/* "region0": memory of the host, as a whole. The device is free when the region is removed. */
+static bool is_cxl_region(const struct hold *o)
+{
+	return strcmp(o->check, "fd") == 0 && strncmp(o->object, "region", 6) == 0;
+}
+
 const char *hold_fix(const struct hold *o, char *buf, size_t size)
 {
 	const char *fix = "stop what uses it";
@@ -39,12 +45,16 @@ const char *hold_fix(const struct hold *o, char *buf, size_t size)
 		fix = "return its interface: ip -n NAMESPACE link set INTERFACE netns 1";
 	if (strcmp(o->check, "gpu") == 0 && strcmp(o->object, "console") != 0)
 		fix = "stop these processes";
+	if (is_cxl_region(o))
+		fix = "remove the region: cxl disable-region REGION; cxl destroy-region REGION";
+	if (strcmp(o->object, "CXL") == 0)
+		fix = "load the module cxl_pci, which tells; or: --allow=fd";
 	if (o->unsure)
 		(void)snprintf(buf, size, "run as root, which sees all users of a device");
 	else if (o->waits)
 		(void)snprintf(buf, size,
 			"%s: the kernel waits for that, so no --allow skips this check", fix);
-	else if (o->absolute && strcmp(o->check, "vfio") == 0)
+	else if (o->absolute && (strcmp(o->check, "vfio") == 0 || is_cxl_region(o)))
 		(void)snprintf(buf, size, "%s; no --allow skips this check", fix);
 	else if (o->absolute)
 		(void)snprintf(buf, size, "the host needs it; no --allow skips this check");

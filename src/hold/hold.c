@@ -15,6 +15,7 @@ static int (*const sources[])(struct hold_case *c) = {
 	hold_vfio,
 	hold_sriov,
 	hold_dma,
+	hold_cxl,
 	hold_gpu,
 	hold_input,
 	hold_virtio,

@@ -18,7 +18,8 @@ struct pci_device;
  * exported by the kernel, open; "net" address, route, port of a bridge, SSH session, PPPoE,
  * packet socket, tc, XDP, in another network namespace; "vfio" lent already; "sriov" virtual
  * functions at work, mediated devices; "dma" DMA channels with clients; "gpu" the host's display;
- * "input" the last keyboard, a console; "fd" a process has a device node open.
+ * "input" the last keyboard, a console; "fd" a process has a device node open, or the kernel uses
+ * the device's memory or random numbers.
  */
 extern const char *const hold_checks[]; /* their names; NULL ends them */
 

@@ -277,6 +277,7 @@ int hold_sriov(struct hold_case *c);
 int hold_gpu(struct hold_case *c);
 int hold_input(struct hold_case *c);
 int hold_dma(struct hold_case *c);
+int hold_cxl(struct hold_case *c);
 int hold_virtio(struct hold_case *c);
 int hold_fd(struct hold_case *c);
 

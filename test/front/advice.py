@@ -82,6 +82,10 @@ OTHERS = {
         "virsh": (["nodedev-list", "--cap", "pci"], "virsh(1)"),
         "mdevctl": (["undefine", "--uuid="], "mdevctl(8)"),
     },
+    "hold/fix": {
+        "cxl": (["disable-region", "destroy-region"], "cxl-destroy-region(1)"),
+        "ip": (["-n", "link", "set", "netns", "1"], "ip(8), ip-link(8)"),
+    },
     "hold/stop": {
         "systemctl": (["stop", "--user", "display-manager", "pipewire.socket", "wireplumber",
                        "pipewire-pulse.socket", "pipewire-pulse", "pipewire", "pulseaudio.socket",
