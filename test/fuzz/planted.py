@@ -68,7 +68,7 @@ BUGS = [
     ("machine", "src/vmm/cpuid.c", "a timer is promised that KVM does not have",
      "\tif (s->tsc_deadline)\n\t\te->ecx |= ECX_TSC_DEADLINE;", "\te->ecx |= ECX_TSC_DEADLINE;"),
     ("queue", "src/vmm/virtio/queue.c", "a chain of before the reset is returned",
-     "if (c->generation != q->generation || q->broken)", "if (q->broken)"),
+     "if (done[i].generation != q->generation || q->broken)", "if (q->broken)"),
     ("queue", "src/vmm/virtio/queue.c", "a chain has one part too many",
      "if (c->part_count == VIRTQ_PARTS_MAX)", "if (c->part_count > VIRTQ_PARTS_MAX)"),
     ("queue", "src/vmm/virtio/queue.c", "the sizes of the parts wrap",

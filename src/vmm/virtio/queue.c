@@ -182,23 +182,45 @@ int virtq_take(struct virtq *q, struct virtq_chain *ret)
 	return 1;
 }
 
-void virtq_return(struct virtq *q, const struct virtq_chain *c, uint32_t written)
+/* The driver does not look at it before the index is out. */
+static int used_put(struct virtq *q, const struct virtq_done *d)
 {
-	if (c->generation != q->generation || q->broken)
-		return;
-	/* Not before: after a reset the driver may have set a size of 0. */
 	const uint64_t at = q->used.v + USED_RING + 8 * (uint64_t)(q->next_used % q->size);
+
 	q->taken--;
-	if (memory_le32_put(q->memory, GPA(at), c->head) < 0 ||
-		memory_le32_put(q->memory, GPA(at + 4), written) < 0) {
-		(void)virtq_break(q, "its used ring is not in writable RAM");
-		return;
-	}
+	if (memory_le32_put(q->memory, GPA(at), d->head) < 0 ||
+		memory_le32_put(q->memory, GPA(at + 4), d->written) < 0)
+		return virtq_break(q, "its used ring is not in writable RAM");
 	q->next_used++;
-	/* The driver reads the entry, and the buffers, after the index. */
+	return 0;
+}
+
+void virtq_return_together(struct virtq *q, const struct virtq_done *done, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		/* First: after a reset the driver may have set a size of 0. */
+		if (done[i].generation != q->generation || q->broken)
+			return;
+		if (used_put(q, &done[i]) < 0)
+			return;
+	}
+	/* The driver reads the entries, and the buffers, after the index. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	if (memory_le16_put(q->memory, GPA(q->used.v + 2), q->next_used) < 0)
 		(void)virtq_break(q, "its used ring is not in writable RAM");
+}
+
+void virtq_return(struct virtq *q, const struct virtq_chain *c, uint32_t written)
+{
+	const struct virtq_done done = {c->generation, c->head, written};
+
+	virtq_return_together(q, &done, 1);
+}
+
+void virtq_untake(struct virtq *q, unsigned count)
+{
+	q->next_avail = (uint16_t)(q->next_avail - count);
+	q->taken -= count;
 }
 
 /* Ref: virtio 1.2, 2.7.7.2: whether an index from after @old up to @now passes @event. */

@@ -43,6 +43,13 @@ struct virtq_chain {
 	struct virtq_part parts[VIRTQ_PARTS_MAX];
 };
 
+/* A chain on its way back to the driver. */
+struct virtq_done {
+	uint64_t generation;
+	uint16_t head;
+	uint32_t written; /* [bytes] of the parts that the device writes, from the first one on */
+};
+
 struct virtq {
 	const struct memory *memory;
 	/* What the driver has set, until `enabled`. */
@@ -77,6 +84,14 @@ int virtq_take(struct virtq *q, struct virtq_chain *ret);
  * written, from the first one on without a gap. Chains may be returned in any order.
  */
 void virtq_return(struct virtq *q, const struct virtq_chain *c, uint32_t written);
+
+/*
+ * Returns @count chains so that the driver sees all of them at once: a frame that lies in several.
+ */
+void virtq_return_together(struct virtq *q, const struct virtq_done *done, unsigned count);
+
+/* The last @count chains, of this generation, were not taken after all: the next take has them. */
+void virtq_untake(struct virtq *q, unsigned count);
 
 /* After one or more returns: whether the driver wants to be interrupted now. */
 bool virtq_wants_interrupt(struct virtq *q);
