@@ -51,6 +51,7 @@ enum {
 	OPT_MEMORY_LIMIT,
 	OPT_DISK,
 	OPT_RNG,
+	OPT_NET,
 	OPT_NAME,
 	OPT_ENGINE,
 	OPT_RETURN,
@@ -172,6 +173,8 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return virtio_take_disk(&w->loan.spec, w->loan.verb, text);
 	case OPT_RNG:
 		return virtio_take_rng(&w->virtio, w->loan.verb, text);
+	case OPT_NET:
+		return virtio_take_net(&w->loan.spec, w->loan.verb, text);
 	case OPT_ENGINE:
 		return take_engine(w, text);
 	case OPT_RETURN:
@@ -198,6 +201,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"cpu-limit", required_argument, NULL, OPT_CPU_LIMIT},
 		{"memory-limit", required_argument, NULL, OPT_MEMORY_LIMIT},
 		{"disk", required_argument, NULL, OPT_DISK},
+		{"net", required_argument, NULL, OPT_NET},
 		{"rng", required_argument, NULL, OPT_RNG},
 		{"name", required_argument, NULL, OPT_NAME},
 		{"engine", required_argument, NULL, OPT_ENGINE},
@@ -528,6 +532,12 @@ const struct verb verb_run = {
 		"                         queues=N: one for each processor of the guest is the\n"
 		"                         most that helps (default: 1); poll=on: answer sooner,\n"
 		"                         but requests keep a processor of the host busy\n"
+		"      --net NET          a virtio network card; may be repeated. tap=NAME: at\n"
+		"                         this tap of the host; user: at a user-mode network\n"
+		"                         (passt). Keys after a comma: mac=MAC; mtu=N; for user\n"
+		"                         forward=tcp:2222:22, from port 2222 of the host to 22\n"
+		"                         of the guest; host-loopback=yes, by which the guest\n"
+		"                         reaches the host's loopback at its gateway's address\n"
 		"      --rng on|off       a virtio entropy device, which the guest's kernel draws\n"
 		"                         random numbers from (default: off)\n"
 		"      --name NAME        name of the guest (default: guest)\n"

@@ -5,7 +5,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/verb.h"
-#include "engine/spec.h"
+#include "engine/net.h"
 #include "view/json.h"
 
 #include <stdio.h>
@@ -33,11 +33,38 @@ int virtio_take_disk(struct guest_spec *s, const struct verb *v, const char *tex
 	return LEAVE_USAGE;
 }
 
+int virtio_take_net(struct guest_spec *s, const struct verb *v, const char *text)
+{
+	struct err e = {0};
+
+	if (net_add(s, text, &e) == 0)
+		return 0;
+	report(&e);
+	return LEAVE_USAGE;
+}
+
 int virtio_add(const struct virtio_words *w, struct guest_spec *s, struct err *e)
 {
 	const struct guest_virtio rng = {.type = GUEST_VIRTIO_RNG};
 
+	net_settle(s);
 	return w->rng ? spec_add_virtio(s, &rng, e) : 0;
+}
+
+static void net_print(const struct guest_net *n)
+{
+	char mac[NET_MAC_TEXT];
+
+	(void)printf("net: %s%s, mac %s", n->tap[0] ? "tap " : "user network", n->tap,
+		net_mac_text(n->mac, mac));
+	if (n->mtu)
+		(void)printf(", mtu %u", n->mtu);
+	if (n->no_offload)
+		(void)printf(", without offloads");
+	for (size_t i = 0; i < n->forward_count; i++)
+		(void)printf(", host port %s:%u to %u", n->forwards[i].udp ? "udp" : "tcp",
+			n->forwards[i].host, n->forwards[i].guest);
+	(void)printf("%s\n", n->host_loopback ? ", reaches the host's loopback" : "");
 }
 
 static void disk_print(const struct guest_disk *d)
@@ -58,6 +85,8 @@ void virtio_print(const struct guest_spec *s)
 	for (size_t i = 0; i < s->virtio_count; i++) {
 		if (s->virtio[i].type == GUEST_VIRTIO_BLK)
 			disk_print(&s->virtio[i].disk);
+		else if (s->virtio[i].type == GUEST_VIRTIO_NET)
+			net_print(&s->virtio[i].net);
 		else
 			(void)printf("virtio: %s\n", spec_virtio_name(s->virtio[i].type));
 	}
@@ -76,6 +105,27 @@ static void disk_put(struct json *to, const struct guest_disk *d)
 	json_put_flag(to, "poll", d->poll);
 }
 
+static void net_put(struct json *to, const struct guest_net *n)
+{
+	char mac[NET_MAC_TEXT];
+
+	json_put_text(to, "tap", n->tap[0] ? n->tap : NULL);
+	json_put_text(to, "mac", net_mac_text(n->mac, mac));
+	if (n->mtu)
+		json_put_number(to, "mtu", n->mtu);
+	else
+		json_put_null(to, "mtu");
+	json_put_flag(to, "offload", n->tap[0] && !n->no_offload);
+	json_put_flag(to, "host_loopback", n->host_loopback);
+	struct json *list = json_put_list(to, "forwards");
+	for (size_t i = 0; i < n->forward_count; i++) {
+		struct json *one = json_push_map(list);
+		json_put_text(one, "protocol", n->forwards[i].udp ? "udp" : "tcp");
+		json_put_number(one, "host", n->forwards[i].host);
+		json_put_number(one, "guest", n->forwards[i].guest);
+	}
+}
+
 void virtio_put(struct json *guest, const struct guest_spec *s)
 {
 	struct json *list = json_put_list(guest, "virtio");
@@ -87,5 +137,9 @@ void virtio_put(struct json *guest, const struct guest_spec *s)
 			disk_put(json_put_map(one, "disk"), &s->virtio[i].disk);
 		else
 			json_put_null(one, "disk");
+		if (s->virtio[i].type == GUEST_VIRTIO_NET)
+			net_put(json_put_map(one, "net"), &s->virtio[i].net);
+		else
+			json_put_null(one, "net");
 	}
 }

@@ -17,10 +17,11 @@ struct virtio_words {
 /* --rng. Return: 0, or an exit status with the reason told. */
 int virtio_take_rng(struct virtio_words *w, const struct verb *v, const char *text);
 
-/* --disk, appended to @s. Return: likewise. */
+/* --disk, and --net, appended to @s. Return: likewise. */
 int virtio_take_disk(struct guest_spec *s, const struct verb *v, const char *text);
+int virtio_take_net(struct guest_spec *s, const struct verb *v, const char *text);
 
-/* Adds to @s what @w asks for. Return: 0, -E2BIG. */
+/* Adds to @s, which has its name by now, what @w asks for. Return: 0, -E2BIG. */
 int virtio_add(const struct virtio_words *w, struct guest_spec *s, struct err *e);
 
 /* A line of the plan for each one. */

@@ -45,6 +45,7 @@ void engine_ended(struct engine_run *run)
 	discard_socket(&run->line_fd);
 	discard_socket(&run->orders_fd);
 	calls_close(&run->calls);
+	passt_stop(&run->passt);
 	cgroup_remove(&run->cgroup);
 	uid_release(&run->uid);
 }

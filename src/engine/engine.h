@@ -7,6 +7,7 @@
 #include "engine/cgroup.h"
 #include "engine/confine.h"
 #include "engine/kernel.h"
+#include "engine/passt.h"
 #include "engine/process.h"
 #include "engine/spec.h"
 #include "engine/uid.h"
@@ -35,6 +36,7 @@ struct engine_run {
 	struct confine confine; /* of engine_exec */
 	struct uid_lease uid; /* the program's user, if it has one of its own */
 	struct cgroup cgroup;
+	struct passt passt; /* its user-mode network, if it has one */
 	int lifeline_fd; /* the confined program's first process ends when this is closed */
 };
 
@@ -51,6 +53,7 @@ struct engine_run {
 		.confine = CONFINE_NONE,      \
 		.uid = UID_LEASE_NONE,        \
 		.cgroup = CGROUP_NONE,        \
+		.passt = PASST_NONE,          \
 		.lifeline_fd = -1})
 
 /* A program that can run a guest. Each engine is a static const table; the keeper does the rest. */

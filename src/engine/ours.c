@@ -8,6 +8,7 @@
 #include "engine/devices.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/net.h"
 #include "engine/refused.h"
 #include "wire/machine.h"
 
@@ -160,6 +161,9 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 	if (r < 0)
 		return r;
 	r = check_boot(s, e);
+	if (r < 0)
+		return r;
+	r = net_check(s, e);
 	if (r == 0)
 		r = vmm_path(path, sizeof(path), e);
 	if (r < 0)
@@ -242,9 +246,13 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	return r < 0 ? r : describe_figures(s, run, m, fds, e);
 }
 
-static void describe_disk(const struct guest_disk *d, struct disk *open_disk,
-	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds)
+static int describe_disk(const struct guest_disk *d, struct disk *open_disk, struct engine_run *run,
+	struct wire_virtio *w, struct wire_fds *fds, struct err *e)
 {
+	int r = open_disk->fd < 0 ? disk_open(d, open_disk, e) : 0;
+
+	if (r < 0)
+		return r;
 	w->disk = (struct wire_disk){.size = open_disk->size,
 		.logical = open_disk->logical,
 		.physical = open_disk->physical,
@@ -254,25 +262,41 @@ static void describe_disk(const struct guest_disk *d, struct disk *open_disk,
 		.queues = (uint16_t)d->queues};
 	memcpy(w->disk.serial, d->serial, sizeof(w->disk.serial));
 	w->fd = give_fd(run, fds, TAKE_FD(open_disk->fd));
+	return 0;
 }
 
-static int describe_virtio(const struct guest_spec *s, struct engine_run *run,
-	struct wire_machine *m, struct wire_fds *fds, struct err *e)
+static int describe_net(const struct bind_env *env, const struct guest_net *n,
+	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds, struct err *e)
+{
+	int fd = n->tap[0] ? net_open_tap(n, e) : passt_start(&run->passt, n, env->state, e);
+
+	if (fd < 0)
+		return fd;
+	w->fd = give_fd(run, fds, fd);
+	w->net = (struct wire_net){.line = n->tap[0] ? WIRE_NET_TAP : WIRE_NET_STREAM,
+		.mtu = n->mtu,
+		.flags = n->no_offload ? WIRE_NET_NO_OFFLOAD : 0U};
+	memcpy(w->net.mac, n->mac, sizeof(w->net.mac));
+	return 0;
+}
+
+static int describe_virtio(const struct bind_env *env, const struct guest_spec *s,
+	struct engine_run *run, struct wire_machine *m, struct wire_fds *fds, struct err *e)
 {
 	struct disk own = DISK_NONE;
+	int r = 0;
 
-	for (size_t i = 0; i < s->virtio_count; i++) {
+	for (size_t i = 0; r == 0 && i < s->virtio_count; i++) {
+		const struct guest_virtio *v = &s->virtio[i];
 		struct wire_virtio *w = &m->virtio[m->virtio_count++];
 		struct disk *d = s->files ? &s->files->disks[i] : &own;
-		*w = (struct wire_virtio){.type = s->virtio[i].type, .fd = WIRE_FD_NONE};
-		if (s->virtio[i].type != GUEST_VIRTIO_BLK)
-			continue;
-		int r = d->fd < 0 ? disk_open(&s->virtio[i].disk, d, e) : 0;
-		if (r < 0)
-			return r;
-		describe_disk(&s->virtio[i].disk, d, run, w, fds);
+		*w = (struct wire_virtio){.type = v->type, .fd = WIRE_FD_NONE};
+		if (v->type == GUEST_VIRTIO_NET)
+			r = describe_net(env, &v->net, run, w, fds, e);
+		else if (v->type == GUEST_VIRTIO_BLK)
+			r = describe_disk(&v->disk, d, run, w, fds, e);
 	}
-	return 0;
+	return r;
 }
 
 static int describe_devices(const struct guest_spec *s, struct engine_run *run,
@@ -305,7 +329,8 @@ static int describe_devices(const struct guest_spec *s, struct engine_run *run,
 }
 
 /* usher-vmm does not run yet: the message waits in the socket. */
-static int send_description(const struct guest_spec *s, struct engine_run *run, struct err *e)
+static int send_description(const struct bind_env *env, const struct guest_spec *s,
+	struct engine_run *run, struct err *e)
 {
 	struct wire_fds fds = {0};
 	struct wire_machine m;
@@ -314,10 +339,12 @@ static int send_description(const struct guest_spec *s, struct engine_run *run, 
 	int r = describe_guest(s, run, &m, &fds, e);
 	if (r < 0)
 		return r;
-	r = describe_virtio(s, run, &m, &fds, e);
+	r = describe_virtio(env, s, run, &m, &fds, e);
 	if (r < 0)
 		return r;
 	r = describe_devices(s, run, &m, &fds, e);
+	if (r == 0)
+		r = passt_await(&run->passt, e);
 	if (r < 0)
 		return r;
 	r = wire_send(run->line_fd, &m, sizeof(m), &fds);
@@ -385,7 +412,7 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	r = open_parts(env, s, groups, run, e);
 	if (r < 0)
 		return r;
-	r = send_description(s, run, e);
+	r = send_description(env, s, run, e);
 	if (r < 0)
 		return r;
 	/* The kernel pins all guest RAM for DMA; some pages of usher-vmm come on top. */

@@ -291,6 +291,8 @@ static void child_execute(const struct program *p, bool background, int report)
 	int r = session_leave(p, background);
 	if (r < 0)
 		report_and_exit(report, (struct failure){.command.code = r, .step = "enter /"});
+	if (p->stderr_fd)
+		(void)dup2(p->stderr_fd, STDERR_FILENO);
 	descriptors_bar(p);
 	reset_signals(p);
 	(void)execvpe(p->file ? p->file : p->argv[0], p->argv, p->env);

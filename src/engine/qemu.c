@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clean.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/num.h"
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/environment.h"
 #include "engine/files.h"
+#include "engine/net.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -127,11 +129,36 @@ static void add_disk(const struct guest_disk *d, size_t i, struct program *p)
 		i, d->queues, d->serial[0] ? ",serial=" : "", d->serial);
 }
 
-static void add_virtio(const struct guest_virtio *v, size_t i, struct program *p)
+/* @passt: QEMU inherits this end of the socket. */
+static void add_net(const struct guest_net *n, size_t i, int passt, struct program *p)
+{
+	char mac[NET_MAC_TEXT], mtu[sizeof(",host_mtu=65535")] = "";
+
+	program_word(p, "-netdev");
+	if (n->tap[0])
+		program_arg(p, "tap,id=usher-net%zu,ifname=%s,script=no,downscript=no", i, n->tap);
+	else
+		program_arg(
+			p, "stream,id=usher-net%zu,server=off,addr.type=fd,addr.str=%d", i, passt);
+	if (n->mtu)
+		(void)snprintf(mtu, sizeof(mtu), ",host_mtu=%u", n->mtu);
+	program_word(p, "-device");
+	program_arg(p, "virtio-net-pci,id=usher-virtio%zu,netdev=usher-net%zu,mac=%s%s%s", i, i,
+		net_mac_text(n->mac, mac), mtu,
+		n->no_offload ? ",csum=off,guest_csum=off,gso=off,host_tso4=off,host_tso6=off,"
+				"guest_tso4=off,guest_tso6=off,host_ufo=off,guest_ufo=off,"
+				"host_ecn=off,guest_ecn=off"
+			      : "");
+}
+
+static void add_virtio(const struct guest_virtio *v, size_t i, int passt, struct program *p)
 {
 	switch (v->type) {
 	case GUEST_VIRTIO_BLK:
 		add_disk(&v->disk, i, p);
+		break;
+	case GUEST_VIRTIO_NET:
+		add_net(&v->net, i, passt, p);
 		break;
 	case GUEST_VIRTIO_RNG:
 		program_word(p, "-device");
@@ -140,7 +167,7 @@ static void add_virtio(const struct guest_virtio *v, size_t i, struct program *p
 	}
 }
 
-static void add_words(const struct guest_spec *s, struct program *p)
+static void add_words(const struct guest_spec *s, int passt, struct program *p)
 {
 	/* For its window and its sound. */
 	static const char *const kept[] = {"HOME", "USER", "LOGNAME", "DISPLAY", "XAUTHORITY",
@@ -154,7 +181,7 @@ static void add_words(const struct guest_spec *s, struct program *p)
 	for (size_t i = 0; i < s->device_count; i++)
 		add_device(&s->devices[i], i, p);
 	for (size_t i = 0; i < s->virtio_count; i++)
-		add_virtio(&s->virtio[i], i, p);
+		add_virtio(&s->virtio[i], i, passt, p);
 }
 
 static int check_program(const struct guest_spec *s, struct err *e)
@@ -166,7 +193,7 @@ static int check_program(const struct guest_spec *s, struct err *e)
 	cleanup_free struct program *p = calloc(1, sizeof(*p));
 	if (!p)
 		return err_set(e, -ENOMEM, "describe the guest to QEMU");
-	add_words(s, p);
+	add_words(s, STDIN_FILENO, p); /* of that length */
 	return program_check(p, e);
 }
 
@@ -199,9 +226,34 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 		return -EINVAL;
 	}
 	int r = files_check_disks(s, e);
+	if (r < 0)
+		return r;
+	r = limit_check(s, qemu_memory(s), e);
 	if (r == 0)
-		r = limit_check(s, qemu_memory(s), e);
+		r = net_check(s, e);
 	return r < 0 ? r : check_program(s, e);
+}
+
+/* Return: QEMU's end of the socket; -ENODEV the guest has no user-mode network; -errno. */
+static int net_start(const struct bind_env *env, const struct guest_spec *s, struct engine_run *run,
+	struct err *e)
+{
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		if (s->virtio[i].type != GUEST_VIRTIO_NET || s->virtio[i].net.tap[0])
+			continue;
+		int fd = passt_start(&run->passt, &s->virtio[i].net, env->state, e);
+		if (fd < 0)
+			return fd;
+		int r = passt_await(&run->passt, e);
+		if (r < 0) {
+			fd_close(&fd);
+			return r;
+		}
+		run->given[run->given_count++] = fd;
+		program_fd(&run->program, fd);
+		return fd;
+	}
+	return -ENODEV;
 }
 
 /* Its working folder stays ours: QEMU's words are paths. */
@@ -210,10 +262,11 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 {
 	struct program *p = &run->program;
 
-	(void)env;
 	(void)groups;
-	(void)e;
-	add_words(s, p);
+	int passt = net_start(env, s, run, e);
+	if (passt < 0 && passt != -ENODEV)
+		return passt;
+	add_words(s, passt, p);
 	/* The kernel pins all RAM; video memory and ROMs come on top. */
 	p->memlock = qemu_memory(s) + OVERHEAD;
 	/* QEMU does not watch the keeper, so the kernel stops it when the keeper ends. */

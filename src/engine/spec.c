@@ -117,8 +117,9 @@ int spec_add_device(struct guest_spec *s, const char *text, struct err *e)
 
 const char *spec_virtio_name(enum guest_virtio_type type)
 {
-	static const char *const names[] = {
-		[GUEST_VIRTIO_BLK] = "disk", [GUEST_VIRTIO_RNG] = "rng"};
+	static const char *const names[] = {[GUEST_VIRTIO_NET] = "net",
+		[GUEST_VIRTIO_BLK] = "disk",
+		[GUEST_VIRTIO_RNG] = "rng"};
 
 	return names[type];
 }

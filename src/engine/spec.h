@@ -39,11 +39,33 @@ struct guest_device {
 };
 
 /* Virtio devices. Ref: linux/virtio_ids.h */
-enum guest_virtio_type { GUEST_VIRTIO_BLK = 2, GUEST_VIRTIO_RNG = 4 };
+enum guest_virtio_type { GUEST_VIRTIO_NET = 1, GUEST_VIRTIO_BLK = 2, GUEST_VIRTIO_RNG = 4 };
+
+#define SPEC_TAP_MAX 16 /* of an interface's name, NUL included: IFNAMSIZ */
+#define SPEC_FORWARDS_MAX 16
+
+/* A port of the host that leads to one of the guest. */
+struct guest_forward {
+	bool udp;
+	uint16_t host;
+	uint16_t guest;
+};
+
+struct guest_net {
+	char tap[SPEC_TAP_MAX]; /* of the host; "": a user-mode network */
+	bool has_mac;
+	uint8_t mac[6]; /* without one, it follows from the guest's name */
+	uint16_t mtu; /* [bytes] that the guest is told; 0: nothing */
+	bool no_offload; /* the guest computes checksums and cuts up TCP itself */
+	bool host_loopback; /* the guest reaches the host's loopback by its gateway's address */
+	size_t forward_count;
+	struct guest_forward forwards[SPEC_FORWARDS_MAX];
+};
 
 struct guest_virtio {
 	enum guest_virtio_type type;
 	struct guest_disk disk; /* of GUEST_VIRTIO_BLK */
+	struct guest_net net; /* of GUEST_VIRTIO_NET */
 };
 
 struct guest_spec {

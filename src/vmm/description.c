@@ -68,9 +68,13 @@ static struct virtio_spec description_virtio(
 			.direct = w->disk.flags & WIRE_DISK_DIRECT,
 			.poll_ns = w->disk.flags & WIRE_DISK_POLL ? BLK_POLL_NS : 0,
 			.queues = w->disk.queues},
+		.net = {.stream = w->net.line == WIRE_NET_STREAM,
+			.no_offload = w->net.flags & WIRE_NET_NO_OFFLOAD,
+			.mtu = w->net.mtu},
 	};
 
 	memcpy(s.disk.serial, w->disk.serial, sizeof(s.disk.serial));
+	memcpy(s.net.mac, w->net.mac, sizeof(s.net.mac));
 	return s;
 }
 

@@ -125,18 +125,37 @@ static int disk_check(const struct wire_disk *d, struct err *e)
 	return 0;
 }
 
+/* A card's own address is none of a group. Ref: virtio 1.2, 5.1.4: the least MTU. */
+static int net_check(const struct wire_net *n, struct err *e)
+{
+	if (n->line != WIRE_NET_TAP && n->line != WIRE_NET_STREAM)
+		return machine_refuse(e, "the line of a network card");
+	if (n->mac[0] & 1)
+		return machine_refuse(e, "the address of a network card");
+	if (n->flags & ~(uint32_t)WIRE_NET_NO_OFFLOAD)
+		return machine_refuse(e, "the flag of a network card");
+	return n->mtu && n->mtu < 68 ? machine_refuse(e, "the MTU of a network card") : 0;
+}
+
+/* What describes a device of another type is zero. */
 static int virtio_check(const struct wire_virtio *v, struct ledger *l, struct err *e)
 {
-	static const struct wire_disk none;
+	static const struct wire_disk no_disk;
+	static const struct wire_net no_net;
 	const bool is_disk = v->type == WIRE_VIRTIO_BLK;
+	const bool is_net = v->type == WIRE_VIRTIO_NET;
 
-	if (!is_disk && v->type != WIRE_VIRTIO_RNG)
+	if (!is_disk && !is_net && v->type != WIRE_VIRTIO_RNG)
 		return machine_refuse(e, "the type of a virtio device");
-	if (is_disk ? !ledger_use(l, v->fd, USE_ONE) : v->fd != WIRE_FD_NONE)
+	if (is_disk || is_net ? !ledger_use(l, v->fd, USE_ONE) : v->fd != WIRE_FD_NONE)
 		return machine_refuse(e, "a virtio device's descriptor");
+	if (!is_disk && memcmp(&v->disk, &no_disk, sizeof(no_disk)) != 0)
+		return machine_refuse(e, "a disk");
+	if (!is_net && memcmp(&v->net, &no_net, sizeof(no_net)) != 0)
+		return machine_refuse(e, "a network card");
 	if (is_disk)
 		return disk_check(&v->disk, e);
-	return memcmp(&v->disk, &none, sizeof(none)) == 0 ? 0 : machine_refuse(e, "a disk");
+	return is_net ? net_check(&v->net, e) : 0;
 }
 
 static int virtios_check(const struct wire_machine *m, struct ledger *l, struct err *e)

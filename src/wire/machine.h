@@ -43,7 +43,7 @@ enum wire_flag {
 };
 
 /* Ref: linux/virtio_ids.h */
-enum wire_virtio_type { WIRE_VIRTIO_BLK = 2, WIRE_VIRTIO_RNG = 4 };
+enum wire_virtio_type { WIRE_VIRTIO_NET = 1, WIRE_VIRTIO_BLK = 2, WIRE_VIRTIO_RNG = 4 };
 
 #define WIRE_SERIAL_MAX 20
 #define WIRE_QUEUES_MAX 16
@@ -63,11 +63,29 @@ struct wire_disk {
 	char serial[WIRE_SERIAL_MAX]; /* without a NUL if it has this length */
 };
 
+/* How a frame goes through the descriptor of a network card. */
+enum wire_net_line {
+	WIRE_NET_TAP = 1, /* a tap, with a header of 12 bytes before each frame */
+	WIRE_NET_STREAM, /* a stream socket; each frame after its length: 4 bytes, big-endian */
+};
+
+enum wire_net_flag {
+	WIRE_NET_NO_OFFLOAD = 1 << 0, /* the guest computes checksums and cuts up TCP itself */
+};
+
+struct wire_net {
+	uint32_t line; /* enum wire_net_line */
+	uint8_t mac[6];
+	uint16_t mtu; /* [bytes] that the guest is told; 0: nothing */
+	uint32_t flags; /* enum wire_net_flag */
+};
+
 /* A virtio device, which usher-vmm itself is for the guest. */
 struct wire_virtio {
 	uint32_t type; /* enum wire_virtio_type */
 	uint32_t fd; /* index: what it serves; none for an entropy device */
 	struct wire_disk disk; /* of WIRE_VIRTIO_BLK, else zero */
+	struct wire_net net; /* of WIRE_VIRTIO_NET, else zero */
 };
 
 /*

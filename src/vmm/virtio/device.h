@@ -27,7 +27,8 @@ struct virtio_device;
  */
 #define VIRTIO_QUEUES_MAX 34 /* 16 ports of a console have two each, and two are for control */
 
-enum virtio_type { VIRTIO_TYPE_BLK = 2, VIRTIO_TYPE_RNG = 4 }; /* Ref: linux/virtio_ids.h */
+/* Ref: linux/virtio_ids.h */
+enum virtio_type { VIRTIO_TYPE_NET = 1, VIRTIO_TYPE_BLK = 2, VIRTIO_TYPE_RNG = 4 };
 
 struct virtio_ops {
 	const char *name;

@@ -17,6 +17,8 @@ int virtio_plug(struct vm *vm, const struct virtio_spec *s, struct err *e)
 	switch (s->type) {
 	case VIRTIO_TYPE_BLK:
 		return virtio_blk_add(vm, s->fd, &s->disk, &s->ring, e);
+	case VIRTIO_TYPE_NET:
+		return virtio_net_add(vm, &s->net, s->fd, e);
 	case VIRTIO_TYPE_RNG:
 		return virtio_rng_add(vm, e);
 	}

@@ -5,6 +5,7 @@
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/blk_ring.h"
 #include "vmm/virtio/device.h"
+#include "vmm/virtio/net.h"
 
 struct err;
 struct vm;
@@ -15,6 +16,7 @@ struct virtio_spec {
 	int fd; /* what it serves, taken over; -1: nothing */
 	struct blk_spec disk; /* VIRTIO_TYPE_BLK */
 	struct blk_ring ring; /* of it; zero: none */
+	struct virtio_net_spec net; /* VIRTIO_TYPE_NET */
 };
 
 /*

@@ -18,9 +18,9 @@ ARGUMENT = {"ioctl": 1, "fcntl": 1, "prctl": 0, "madvise": 2, "seccomp": 0}
 # Memory is never made executable; a new thread is never a new process.
 WITHOUT = {"mmap": (2, "PROT_EXEC"), "mprotect": (2, "PROT_EXEC")}
 WITH = {"clone": (0, "CLONE_THREAD")}
-INCLUDES = ["linux/audit.h", "linux/filter.h", "linux/kvm.h", "linux/seccomp.h", "linux/vfio.h",
-            "linux/vhost.h", "fcntl.h", "sched.h", "stddef.h", "sys/ioctl.h", "sys/mman.h",
-            "sys/prctl.h", "sys/syscall.h"]
+INCLUDES = ["linux/audit.h", "linux/filter.h", "linux/if_tun.h", "linux/kvm.h",
+            "linux/seccomp.h", "linux/vfio.h", "linux/vhost.h", "fcntl.h", "sched.h", "stddef.h",
+            "sys/ioctl.h", "sys/mman.h", "sys/prctl.h", "sys/syscall.h"]
 
 
 class BadMark(Exception):

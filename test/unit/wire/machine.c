@@ -98,6 +98,36 @@ START_TEST(a_whole_guest)
 }
 END_TEST
 
+/* A network card, whose descriptor is that of the initial ramdisk otherwise. */
+static struct wire_net *set_net(void)
+{
+	m.virtio_count = 1;
+	m.virtio[0] = (struct wire_virtio){
+		.type = WIRE_VIRTIO_NET, .fd = m.initrd, .net = {.line = WIRE_NET_TAP, .mac = {2}}};
+	m.initrd = WIRE_FD_NONE;
+	return &m.virtio[0].net;
+}
+
+START_TEST(a_network_card)
+{
+	struct err e = {0};
+
+	machine_set(&m);
+	(void)set_net();
+	ck_assert_msg(wire_machine_check(&m, FDS, &e) == 0, "%s", e.msg);
+	machine_set(&m);
+	REFUSED((set_net(), m.virtio[0].fd = WIRE_FD_NONE), "a virtio device's descriptor");
+	REFUSED((set_net(), m.virtio[0].fd = m.kernel), "a virtio device's descriptor");
+	REFUSED(set_net()->line = 0, "the line of a network card");
+	REFUSED(set_net()->line = WIRE_NET_STREAM + 1, "the line of a network card");
+	REFUSED(set_net()->mac[0] = 3, "the address of a network card");
+	REFUSED(set_net()->mtu = 67, "the MTU of a network card");
+	REFUSED(set_net()->flags = 2, "the flag of a network card");
+	REFUSED((set_net(), m.virtio[0].disk.size = 512), "a disk");
+	REFUSED((set_net(), m.virtio[0].type = WIRE_VIRTIO_BLK), "a network card");
+}
+END_TEST
+
 START_TEST(a_guest_out_of_bounds)
 {
 	machine_set(&m);
@@ -241,6 +271,6 @@ START_TEST(orders_are_checked)
 }
 END_TEST
 
-SUITE("machine", a_whole_guest, a_disk, a_guest_out_of_bounds, descriptors_out_of_bounds,
-	a_device_out_of_bounds, devices_for_a_guest_that_runs, an_answer_out_of_bounds, garbage,
-	orders_are_checked)
+SUITE("machine", a_whole_guest, a_disk, a_network_card, a_guest_out_of_bounds,
+	descriptors_out_of_bounds, a_device_out_of_bounds, devices_for_a_guest_that_runs,
+	an_answer_out_of_bounds, garbage, orders_are_checked)

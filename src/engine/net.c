@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/net.h"
+
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "engine/command.h"
+#include "engine/passt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define TEXT_MAX 512
+#define MTU_LEAST 68 /* Ref: virtio 1.2, 5.1.4 */
+#define VNET_HEADER 12 /* [bytes] struct virtio_net_hdr_v1 */
+
+static const char net_keys[] = "keys: tap=NAME or user, mac=MAC, mtu=N; of a tap offload=off; of "
+			       "a user network forward=tcp:HOST:GUEST and host-loopback=yes";
+
+static int net_parse_mac(const char *text, struct guest_net *n, struct err *e)
+{
+	unsigned b[6];
+	int end = -1;
+
+	if (strlen(text) != NET_MAC_TEXT - 1 ||
+		sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+			&end) != 6 ||
+		end != NET_MAC_TEXT - 1)
+		return err_say(e, -EINVAL, "--net: mac=%.40s: not like 02:00:00:12:34:56", text);
+	if (b[0] & 1)
+		return err_say(e, -EINVAL,
+			"--net: mac=%s: a group's address; the first byte of a card's is even",
+			text);
+	n->has_mac = true;
+	for (unsigned i = 0; i < COUNT(b); i++)
+		n->mac[i] = (uint8_t)b[i];
+	return 0;
+}
+
+static int net_parse_tap(const char *text, struct guest_net *n, struct err *e)
+{
+	size_t len = strlen(text);
+
+	if (!len || len >= sizeof(n->tap) || strpbrk(text, "/ ") || text[0] == '.')
+		return err_say(e, -EINVAL, "--net: tap=%.40s: not an interface's name", text);
+	(void)snprintf(n->tap, sizeof(n->tap), "%s", text);
+	return 0;
+}
+
+static int net_parse_port(const char *text, uint16_t *ret)
+{
+	uint64_t port;
+
+	if (num_parse(text, 10, UINT16_MAX, &port) < 0 || !port)
+		return -EINVAL;
+	*ret = (uint16_t)port;
+	return 0;
+}
+
+static int net_parse_forward(char *text, struct guest_net *n, struct err *e)
+{
+	struct guest_forward f = {0};
+	char shown[TEXT_MAX];
+
+	(void)snprintf(shown, sizeof(shown), "%s", text);
+	const char *protocol = strsep(&text, ":");
+	const char *host = text ? strsep(&text, ":") : "";
+	const char *guest = text ? text : "";
+
+	f.udp = strcmp(protocol, "udp") == 0;
+	if ((!f.udp && strcmp(protocol, "tcp") != 0) || net_parse_port(host, &f.host) < 0 ||
+		net_parse_port(guest, &f.guest) < 0)
+		return err_say(e, -EINVAL, "--net: forward=%.60s: not like tcp:2222:22", shown);
+	for (size_t i = 0; i < n->forward_count; i++)
+		if (n->forwards[i].udp == f.udp && n->forwards[i].host == f.host)
+			return err_say(e, -EINVAL, "--net: port %s:%u is forwarded twice", protocol,
+				f.host);
+	if (n->forward_count == SPEC_FORWARDS_MAX)
+		return err_say(e, -E2BIG, "--net: more than %d forwarded ports", SPEC_FORWARDS_MAX);
+	n->forwards[n->forward_count++] = f;
+	return 0;
+}
+
+static int net_parse_key(char *key, struct guest_net *n, struct err *e)
+{
+	uint64_t mtu;
+
+	if (strncmp(key, "mac=", 4) == 0)
+		return net_parse_mac(key + 4, n, e);
+	if (strncmp(key, "mtu=", 4) == 0) {
+		if (num_parse(key + 4, 10, UINT16_MAX, &mtu) < 0 || mtu < MTU_LEAST)
+			return err_say(e, -EINVAL, "--net: mtu=%.20s: not a number from %d to %d",
+				key + 4, MTU_LEAST, UINT16_MAX);
+		n->mtu = (uint16_t)mtu;
+		return 0;
+	}
+	if (n->tap[0] && (strcmp(key, "offload=on") == 0 || strcmp(key, "offload=off") == 0)) {
+		n->no_offload = strcmp(key, "offload=off") == 0;
+		return 0;
+	}
+	if (!n->tap[0] && strncmp(key, "forward=", 8) == 0)
+		return net_parse_forward(key + 8, n, e);
+	if (!n->tap[0] && strcmp(key, "host-loopback=no") == 0)
+		return 0;
+	if (!n->tap[0] && strcmp(key, "host-loopback=yes") == 0) {
+		n->host_loopback = true;
+		return 0;
+	}
+	err_say(e, -EINVAL, "--net: unknown key '%.60s'", key);
+	err_hint(e, "%s", net_keys);
+	return -EINVAL;
+}
+
+static int net_parse(const char *text, struct guest_net *n, struct err *e)
+{
+	char copy[TEXT_MAX], *rest = copy;
+
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", text) >= sizeof(copy))
+		return err_say(e, -EINVAL, "--net: '%.40s…' is too long", text);
+	const char *first = strsep(&rest, ",");
+	int r = 0;
+	if (strncmp(first, "tap=", 4) == 0) {
+		r = net_parse_tap(first + 4, n, e);
+	} else if (strcmp(first, "user") != 0) {
+		err_say(e, -EINVAL, "--net: '%.60s' is neither tap=NAME nor user", first);
+		err_hint(e, "%s", net_keys);
+		return -EINVAL;
+	}
+	while (r == 0 && rest)
+		r = net_parse_key(strsep(&rest, ","), n, e);
+	return r;
+}
+
+/*
+ * A locally administered address, the same at each start: of the guest's name and the number of its
+ * card. Ref: FNV-1a.
+ */
+static void mac_derive(const char *name, size_t card, uint8_t mac[6])
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (const char *c = name; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+	hash = (hash ^ card) * UINT64_C(0x100000001b3);
+	mac[0] = 0x02;
+	for (unsigned i = 1; i < 6; i++)
+		mac[i] = (uint8_t)(hash >> (8 * i));
+}
+
+static int net_check_others(const struct guest_spec *s, const struct guest_net *n, struct err *e)
+{
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		if (s->virtio[i].type != GUEST_VIRTIO_NET ||
+			strcmp(s->virtio[i].net.tap, n->tap) != 0)
+			continue;
+		if (!n->tap[0])
+			return err_say(e, -EEXIST, "--net: a guest has one user network");
+		return err_say(e, -EEXIST, "--net: tap %s is named twice", n->tap);
+	}
+	return 0;
+}
+
+int net_add(struct guest_spec *s, const char *text, struct err *e)
+{
+	struct guest_virtio v = {.type = GUEST_VIRTIO_NET};
+
+	int r = net_parse(text, &v.net, e);
+	if (r == 0)
+		r = net_check_others(s, &v.net, e);
+	return r < 0 ? r : spec_add_virtio(s, &v, e);
+}
+
+void net_settle(struct guest_spec *s)
+{
+	size_t card = 0;
+
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		if (s->virtio[i].type != GUEST_VIRTIO_NET)
+			continue;
+		if (!s->virtio[i].net.has_mac)
+			mac_derive(s->name, card, s->virtio[i].net.mac);
+		card++;
+	}
+}
+
+const char *net_mac_text(const uint8_t mac[6], char text[NET_MAC_TEXT])
+{
+	(void)snprintf(text, NET_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5]);
+	return text;
+}
+
+/* TUNSETIFF makes a tap of a name that is free, which would be at nobody's bridge. */
+static int tap_read_flags(const struct guest_net *n, uint64_t *ret, struct err *e)
+{
+	char path[FILE_PATH_MAX], text[32];
+
+	(void)file_path(path, sizeof(path), "/sys/class/net/%s", n->tap);
+	if (access(path, F_OK) < 0) {
+		err_say(e, -EINVAL, "--net: this host has no interface '%s'", n->tap);
+		err_hint(e, "make it: ip tuntap add %s mode tap", n->tap);
+		return -EINVAL;
+	}
+	(void)file_path(path, sizeof(path), "/sys/class/net/%s/tun_flags", n->tap);
+	if (file_read(path, text, sizeof(text)) < 0 || num_parse(text, 0, UINT32_MAX, ret) < 0 ||
+		!(*ret & IFF_TAP))
+		return err_say(e, -EINVAL, "--net: interface '%s' is not a tap", n->tap);
+	return 0;
+}
+
+static int net_check_card(const struct guest_net *n, struct err *e)
+{
+	const struct command c = n->tap[0] ? (struct command){0} : command_seek(PASST, NULL);
+	uint64_t flags;
+
+	if (n->tap[0])
+		return tap_read_flags(n, &flags, e);
+	if (c.code == 0)
+		return 0;
+	(void)command_report(&c, PASST, geteuid(), e);
+	err_hint(e, "a user network needs it: apt install passt");
+	return -EINVAL;
+}
+
+int net_check(const struct guest_spec *s, struct err *e)
+{
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		if (s->virtio[i].type != GUEST_VIRTIO_NET)
+			continue;
+		int r = net_check_card(&s->virtio[i].net, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A tap with several queues opens with that flag alone. */
+static int tap_attach(int fd, const struct guest_net *n, uint64_t flags)
+{
+	struct ifreq q = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+	int header = VNET_HEADER;
+
+	if (flags & IFF_MULTI_QUEUE)
+		q.ifr_flags |= IFF_MULTI_QUEUE;
+	(void)snprintf(q.ifr_name, sizeof(q.ifr_name), "%s", n->tap);
+	if (ioctl(fd, TUNSETIFF, &q) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
+		return -errno;
+	return 0;
+}
+
+int net_open_tap(const struct guest_net *n, struct err *e)
+{
+	uint64_t flags;
+
+	int r = tap_read_flags(n, &flags, e);
+	if (r < 0)
+		return r;
+	cleanup_fd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return err_set(e, -errno, "open /dev/net/tun");
+	r = tap_attach(fd, n, flags);
+	if (r == 0)
+		return TAKE_FD(fd);
+	if (r == -EBUSY)
+		return err_say(e, r, "--net: another program uses tap '%s'", n->tap);
+	(void)err_set(e, r, "--net: use tap '%s'", n->tap);
+	if (r == -EPERM)
+		err_hint(e, "be root, or its owner: ip tuntap add %s mode tap user NAME", n->tap);
+	return r;
+}

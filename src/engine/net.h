@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_NET_H
+#define ENGINE_NET_H
+
+#include "engine/spec.h"
+
+struct err;
+
+/*
+ * A guest's network cards: at a tap, which the host's administrator has made, or at a user-mode
+ * network (engine/passt.h).
+ */
+
+/*
+ * "tap=NAME" or "user", each with keys, as --net takes it; appended to @s.
+ * Return: 0, -EINVAL (malformed, unknown key), -EEXIST (twice), -E2BIG.
+ */
+int net_add(struct guest_spec *s, const char *text, struct err *e);
+
+/* When the guest has its name: each card without an address gets one that follows from it. */
+void net_settle(struct guest_spec *s);
+
+#define NET_MAC_TEXT 18
+const char *net_mac_text(const uint8_t mac[6], char text[NET_MAC_TEXT]);
+
+/* Whether this host has what the cards of @s need. Return: 0, -EINVAL. */
+int net_check(const struct guest_spec *s, struct err *e);
+
+/*
+ * Opens the tap of a card: frames have a virtio header of 12 bytes in front.
+ * Return: descriptor; -EBUSY another program has it; -errno.
+ */
+int net_open_tap(const struct guest_net *n, struct err *e);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/passt.h"
+
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * How it works
+ *
+ * passt makes its sockets, binds the forwarded ports, drops its rights, and only then writes its
+ * process number: to a pipe of ours, so an end of file there means that it gave up. Why, it has
+ * said on its standard error, a file of one page that cannot grow: nobody reads that of a passt
+ * that runs, so what a guest makes it say ends nowhere, and does not hold it up.
+ */
+#define WORDS_MAX 4096
+#define READY_MS 10000
+
+/* "2222:22,8080:80", all of one protocol. */
+static void add_forwards(struct program *p, const char *option, const struct guest_net *n, bool udp)
+{
+	char text[SPEC_FORWARDS_MAX * sizeof("65535:65535,")];
+	size_t used = 0;
+
+	for (size_t i = 0; i < n->forward_count; i++) {
+		const struct guest_forward *f = &n->forwards[i];
+		if (f->udp == udp)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%u:%u",
+				used ? "," : "", f->host, f->guest);
+	}
+	if (!used)
+		return;
+	program_word(p, option);
+	program_arg(p, "%s", text);
+}
+
+static void describe_passt(struct program *p, const struct guest_net *n, int fd, int ready)
+{
+	program_word(p, PASST);
+	program_word(p, "--foreground");
+	program_word(p, "--quiet");
+	/* Without it the socket is a path, which somebody else could connect to first. */
+	program_word(p, "--fd");
+	program_arg(p, "%d", fd);
+	program_fd(p, fd);
+	program_word(p, "--pid");
+	program_arg(p, "/dev/fd/%d", ready);
+	program_fd(p, ready);
+	/* Else its words go to the logger of the host. */
+	program_word(p, "--stderr");
+	/* Else the gateway's address leads to every server of the host's loopback. */
+	if (!n->host_loopback)
+		program_word(p, "--no-map-gw");
+	add_forwards(p, "-t", n, false);
+	add_forwards(p, "-u", n, true);
+	if (n->mtu) {
+		program_word(p, "-m");
+		program_arg(p, "%u", n->mtu);
+	}
+	program_dir(p, "/");
+	p->die_signal = SIGKILL;
+}
+
+/* It opens the pipe by a path, as the user that it becomes. */
+static int passt_give_user(
+	struct passt *p, int ready, const char *run_dir, struct program *program, struct err *e)
+{
+	if (geteuid() != 0)
+		return 0;
+	int r = uid_reserve(run_dir, &p->uid, e);
+	if (r < 0)
+		return r;
+	program_word(program, "--runas");
+	program_arg(program, "%u:%u", (unsigned)p->uid.uid, (unsigned)p->uid.uid);
+	return fchown(ready, p->uid.uid, p->uid.uid) < 0 ? err_set(e, -errno, "start " PASST) : 0;
+}
+
+static int words_open(struct err *e)
+{
+	cleanup_fd int fd = memfd_create(PASST, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, WORDS_MAX) < 0 ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return err_set(e, -errno, "make a file for what " PASST " says");
+	return TAKE_FD(fd);
+}
+
+int passt_start(struct passt *p, const struct guest_net *n, const char *run_dir, struct err *e)
+{
+	cleanup_free struct program *program = calloc(1, sizeof(*program));
+	int ends[2], ready[2];
+
+	if (!program)
+		return err_set(e, -ENOMEM, "start " PASST);
+	p->words = words_open(e);
+	if (p->words < 0)
+		return p->words;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_set(e, -errno, "make a socket for " PASST);
+	cleanup_fd int ours = ends[0];
+	cleanup_fd int theirs = ends[1];
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return err_set(e, -errno, "make a pipe for " PASST);
+	p->ready = ready[0];
+	cleanup_fd int told = ready[1];
+	describe_passt(program, n, theirs, told);
+	program->stderr_fd = p->words;
+	int r = passt_give_user(p, told, run_dir, program, e);
+	if (r == 0)
+		r = process_start(program, &p->process, e);
+	return r < 0 ? r : TAKE_FD(ours);
+}
+
+/* The last line is the reason. */
+static int report_end(const struct passt *p, struct err *e)
+{
+	char text[WORDS_MAX + 1] = "", shown[256];
+
+	if (pread(p->words, text, WORDS_MAX, 0) < 0)
+		text[0] = '\0';
+	size_t len = strlen(text);
+	while (len && text[len - 1] == '\n')
+		text[--len] = '\0';
+	const char *line = strrchr(text, '\n');
+	file_escape(shown, sizeof(shown), line ? line + 1 : text);
+	return err_say(e, -EIO, PASST " does not start: %s", shown[0] ? shown : "it says nothing");
+}
+
+int passt_await(struct passt *p, struct err *e)
+{
+	struct pollfd f = {.fd = p->ready, .events = POLLIN};
+	char digit;
+	int r;
+
+	if (p->ready < 0)
+		return 0;
+	do
+		r = poll(&f, 1, READY_MS);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return err_say(e, -ETIMEDOUT, PASST " does not start: no answer within %d s",
+			READY_MS / 1000);
+	if (read(p->ready, &digit, 1) != 1)
+		return report_end(p, e);
+	fd_close(&p->ready);
+	fd_close(&p->words);
+	return 0;
+}
+
+void passt_stop(struct passt *p)
+{
+	if (p->process.pid) {
+		(void)kill(p->process.pid, SIGKILL);
+		(void)process_reap(&p->process);
+		p->process.pid = 0;
+	}
+	fd_close(&p->ready);
+	fd_close(&p->words);
+	if (p->uid.fd >= 0)
+		uid_release(&p->uid);
+}

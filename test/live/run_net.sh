@@ -1,0 +1,193 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: cards
+# guest: small
+# timeout: 400
+# A guest's virtio network cards: at a tap, with a file each way, with offloads and without; and at a
+# user-mode network. There a file comes from a server, another goes out by a forwarded port, and the
+# host's loopback is not reached. passt has walls of its own. When it is killed in mid-transfer, the
+# guest goes on without a link.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+ip link set lo up
+modprobe tun
+for i in 0 1; do
+	ip tuntap add usr$i mode tap || fail 'the host makes no tap'
+	at_exit "ip link del usr$i"
+	ip addr add 10.7.$i.1/24 dev usr$i
+	ip link set usr$i up
+done
+dd if=/dev/urandom of="$work/file" bs=64k count=64 2>/dev/null
+sum=$(sha256sum <"$work/file" | cut -d' ' -f1)
+
+# The host's servers: 7001 gives the file, 7002 prints the checksum of what it takes, 7003 of the
+# loopback alone gives a secret, 7004 takes without an end.
+cat >"$work/serve.py" <<'END'
+import hashlib, socketserver, sys, threading, time
+data = open(sys.argv[1], "rb").read()
+class Give(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(data)
+class Secret(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(b"secret\n")
+class Drink(socketserver.BaseRequestHandler):
+    def handle(self):
+        while self.request.recv(65536):
+            print("host: drinks", flush=True)
+            time.sleep(0.1)
+class Take(socketserver.StreamRequestHandler):
+    def handle(self):
+        print("host: took", hashlib.sha256(self.rfile.read()).hexdigest(), flush=True)
+socketserver.TCPServer.allow_reuse_address = True
+servers = [socketserver.ThreadingTCPServer(*a) for a in (
+    (("", 7001), Give), (("", 7002), Take), (("127.0.0.1", 7003), Secret), (("", 7004), Drink))]
+for server in servers:
+    threading.Thread(target=server.serve_forever).start()
+print("host: serves", flush=True)
+END
+python3 "$work/serve.py" "$work/file" >"$work/served" 2>&1 &
+at_exit "kill -9 $! 2>/dev/null"
+wait_until 30 grep -q 'host: serves' "$work/served"
+
+took_both() {
+	[ "$(grep -c "host: took $sum" "$work/served")" = 2 ]
+}
+
+# is_walled PID: passt is nobody, and can do nothing.
+is_walled() {
+	cat "/proc/$1/status" >"$work/status"
+	[ "$(sed -n 's/^Uid:.//p' "$work/status" | cut -f1)" -ge 2020963072 ] ||
+		fail 'passt runs as another user'
+	grep -q '^Seccomp:.2' "$work/status" || fail 'passt makes any system call'
+	grep -q '^NoNewPrivs:.1' "$work/status" || fail 'passt can get new rights'
+	[ -z "$(ls -A "/proc/$1/root/")" ] || fail "passt sees $(ls "/proc/$1/root/")"
+	for kind in mnt ipc uts; do
+		[ "$(readlink "/proc/$1/ns/$kind")" != "$(readlink "/proc/self/ns/$kind")" ] ||
+			fail "passt shares the $kind namespace"
+	done
+}
+
+cat >"$work/udhcpc.sh" <<'END'
+#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr add $ip/${mask:-24} dev $interface
+ip route add $router dev $interface
+ip route add default via $router dev $interface
+END
+chmod +x "$work/udhcpc.sh"
+# nc keeps its own direction open: see usher-run(1) about passt.
+guest_script "$work/udhcpc.sh" <<'END'
+ip link set lo up
+mkdir -p /tmp
+mkfifo /open
+exec 7<>/open
+for word in $(cat /proc/cmdline); do
+	case $word in net=*) net=${word#net=} ;; esac
+done
+at_tap() { # INTERFACE NET
+	echo "guest: $1 address $(cat /sys/class/net/$1/address) mtu $(cat /sys/class/net/$1/mtu)"
+	echo "guest: $1 features $(cat /sys/class/net/$1/device/features)"
+	ip addr add $2.2/24 dev $1
+	ip link set $1 up
+	ping -c 3 -w 20 $2.1 | grep -q '3 packets received' && echo "guest: $1 pings"
+	nc -w 60 $2.1 7001 <&7 >/file
+	echo "guest: $1 got $(sha256sum </file | cut -d' ' -f1)"
+	nc -w 60 $2.1 7002 </file
+}
+case $net in
+tap)
+	at_tap eth0 10.7.0
+	at_tap eth1 10.7.1
+	;;
+user)
+	ip link set eth0 up
+	udhcpc -i eth0 -s /udhcpc.sh -n -q -t 10 >/dev/null 2>&1
+	gateway=$(ip route | sed -n 's/^default via \([^ ]*\).*/\1/p')
+	echo "guest: gateway $gateway"
+	nc -w 60 10.8.0.1 7001 <&7 >/file
+	echo "guest: eth0 got $(sha256sum </file | cut -d' ' -f1)"
+	echo "guest: loopback '$(nc -w 3 $gateway 7003 <&7 2>&1)'"
+	echo 'guest: listens'
+	mkfifo /out
+	cat /file - <&7 >/out &
+	nc -l -p 22 </out
+	echo 'guest: served'
+	cat /dev/zero | nc 10.8.0.1 7004 >/dev/null &
+	n=0
+	while [ "$(cat /sys/class/net/eth0/carrier)" = 1 ] && [ $n -lt 600 ]; do
+		n=$((n + 1))
+		sleep 0.1
+	done
+	echo "guest: carrier $(cat /sys/class/net/eth0/carrier)"
+	;;
+esac
+END
+
+: >"$work/to_guest"
+words=net=tap open_guest --name tapped --memory 256M --net tap=usr0,mac=02:00:00:12:34:56 \
+	--net tap=usr1,offload=off,mtu=1400
+exec 8>&-
+wait_for_guest '^usher ended: 0'
+for card in eth0 eth1; do
+	expect_guest "^guest: $card pings"
+	expect_guest "^guest: $card got $sum" 'the file came otherwise'
+done
+wait_until 30 took_both
+# Bits 0 and 1, checksums; 3, the MTU; 7, 8, 11 and 12, segmentation; 15, merged buffers.
+expect_guest '^guest: eth0 features 11.0...11..11..1' 'its driver has not accepted the offloads'
+expect_guest '^guest: eth1 features 00.1...00..00..1' 'its driver has accepted offloads'
+expect_guest '^guest: eth0 address 02:00:00:12:34:56 mtu 1500'
+expect_guest '^guest: eth1 address 02:.* mtu 1400'
+
+# Another program has the tap.
+python3 -c 'import fcntl, os, struct, sys, time
+fd = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"usr0", 0x1002))
+print("host: holds", flush=True)
+time.sleep(600)' >"$work/holder" &
+holder=$!
+at_exit "kill -9 $holder 2>/dev/null"
+wait_until 30 grep -q 'host: holds' "$work/holder"
+! usher run --kernel "$kernel" --net tap=usr0 </dev/null >"$work/busy" 2>&1 || fail 'two have one tap'
+grep -q "another program uses tap 'usr0'" "$work/busy" || fail "$(cat "$work/busy")"
+kill -9 $holder
+
+# By the user-mode network. The host has a way out, which leads nowhere.
+ip tuntap add up0 mode tap
+at_exit 'ip link del up0'
+ip addr add 10.9.0.5/24 dev up0
+ip link set up0 up
+ip route add default via 10.9.0.254 dev up0
+ip addr add 10.8.0.1/32 dev lo
+at_exit 'ip addr del 10.8.0.1/32 dev lo'
+! usher run --kernel "$kernel" --net user,forward=tcp:7001:22 </dev/null >"$work/busy" 2>&1 ||
+	fail 'a port that is in use is forwarded'
+grep -q 'passt does not start: .*7001' "$work/busy" || fail "$(cat "$work/busy")"
+! pidof passt || fail 'passt is left behind'
+words=net=user open_guest --name networked --memory 256M --net user,forward=tcp:2222:22
+exec 8>&-
+wait_for_guest '^guest: listens'
+expect_guest "^guest: eth0 got $sum" 'the file came otherwise'
+! grep -q secret "$console" || fail 'the guest reaches the host'"'"'s loopback'
+passt=$(pidof passt)
+is_walled "$passt"
+# passt accepts a connection before the guest listens, and then closes it.
+timeout 60 python3 -c 'import hashlib, socket, time
+data = b""
+while not data:
+    time.sleep(0.2)
+    try:
+        data = socket.create_connection(("127.0.0.1", 2222)).makefile("rb").read(4 << 20)
+    except ConnectionError:
+        pass
+print("host: forwarded", hashlib.sha256(data).hexdigest())' >"$work/forwarded"
+grep -q "host: forwarded $sum" "$work/forwarded" || fail "by the forwarded port: $(cat "$work/forwarded")"
+wait_for_guest '^guest: served'
+wait_until 60 grep -q 'host: drinks' "$work/served"
+kill -9 "$passt"
+wait_for_guest '^usher ended: 0'
+expect_guest 'the user-mode network is gone: the guest goes on without a link'
+expect_guest '^guest: carrier 0' 'the guest has a link to nobody'
+! pidof passt || fail 'passt is left behind'

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* --net as a person writes it. */
+#include "engine/net.h"
+
+#include "base/err.h"
+#include "base/num.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct guest_spec spec;
+
+static const struct guest_net *added(const char *text)
+{
+	struct err e = {0};
+
+	spec = (struct guest_spec){.name = "guest"};
+	ck_assert_msg(net_add(&spec, text, &e) == 0, "%s: %s", text, e.msg);
+	ck_assert_uint_eq(spec.virtio_count, 1);
+	ck_assert_int_eq(spec.virtio[0].type, GUEST_VIRTIO_NET);
+	return &spec.virtio[0].net;
+}
+
+START_TEST(has_a_tap_or_a_user_network)
+{
+	const struct guest_net *n = added("tap=usher0,mac=02:00:5e:10:20:30,mtu=9000");
+	char text[NET_MAC_TEXT];
+
+	ck_assert_str_eq(n->tap, "usher0");
+	ck_assert_str_eq(net_mac_text(n->mac, text), "02:00:5e:10:20:30");
+	ck_assert_uint_eq(n->mtu, 9000);
+	ck_assert(!n->no_offload);
+	ck_assert(!added("tap=a,offload=on")->no_offload);
+	ck_assert(added("tap=a,offload=off")->no_offload);
+	n = added("user,forward=tcp:2222:22,forward=udp:2222:53,host-loopback=yes");
+	ck_assert_str_eq(n->tap, "");
+	ck_assert(n->host_loopback);
+	ck_assert_uint_eq(n->forward_count, 2);
+	ck_assert(!n->forwards[0].udp);
+	ck_assert_uint_eq(n->forwards[0].host, 2222);
+	ck_assert_uint_eq(n->forwards[0].guest, 22);
+	ck_assert(n->forwards[1].udp);
+	ck_assert(!added("user")->host_loopback);
+	ck_assert(!added("user,host-loopback=no")->host_loopback);
+}
+END_TEST
+
+START_TEST(refuses_all_else)
+{
+	static const char *const texts[] = {"", "tap", "tap=", "tap=a/b", "tap=..", "tap=a b",
+		"tap=sixteen-letters1", "bridge=br0", "user,", "user,x=y",
+		"user,mac=02:00:00:00:00", "user,mac=03:00:00:00:00:00",
+		"user,mac=02:00:00:00:00:0g", "user,mtu=67", "user,mtu=65536",
+		"user,mtu=", "user,forward=", "user,forward=tcp", "user,forward=tcp:22",
+		"user,forward=tcp:0:22", "user,forward=tcp:22:65536", "user,forward=sctp:22:22",
+		"user,forward=tcp:1:2:3", "user,forward=tcp:1:2,forward=tcp:1:3",
+		"user,host-loopback=maybe", "tap=a,forward=tcp:1:2",
+		"tap=a,offload=", "tap=a,offload=maybe", "user,offload=off",
+		"tap=a,host-loopback=yes"};
+	struct err e;
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		e = (struct err){0};
+		spec = (struct guest_spec){.name = "guest"};
+		ck_assert_msg(net_add(&spec, texts[i], &e) == -EINVAL, "'%s'", texts[i]);
+		ck_assert_msg(strncmp(e.msg, "--net: ", 7) == 0, "'%s': %s", texts[i], e.msg);
+		ck_assert_uint_eq(spec.virtio_count, 0);
+	}
+	(void)added("user");
+	ck_assert_int_eq(net_add(&spec, "tap=a", &e), 0);
+	ck_assert_int_eq(net_add(&spec, "tap=b", &e), 0);
+	ck_assert_int_eq(net_add(&spec, "tap=a", &e), -EEXIST);
+	ck_assert_int_eq(net_add(&spec, "user", &e), -EEXIST);
+}
+END_TEST
+
+START_TEST(an_address_follows_from_the_name)
+{
+	uint8_t first[6], other[6];
+
+	(void)added("user");
+	ck_assert_int_eq(net_add(&spec, "tap=a,mac=02:00:00:00:00:01", NULL), 0);
+	ck_assert_int_eq(net_add(&spec, "tap=b", NULL), 0);
+	net_settle(&spec);
+	memcpy(first, spec.virtio[0].net.mac, sizeof(first));
+	ck_assert_uint_eq(first[0], 2);
+	ck_assert_uint_eq(spec.virtio[1].net.mac[5], 1);
+	ck_assert_mem_ne(first, spec.virtio[2].net.mac, sizeof(first));
+	memset(spec.virtio[0].net.mac, 0, sizeof(first));
+	net_settle(&spec);
+	ck_assert_mem_eq(first, spec.virtio[0].net.mac, sizeof(first));
+	spec.name = "guest2";
+	net_settle(&spec);
+	memcpy(other, spec.virtio[0].net.mac, sizeof(other));
+	ck_assert_mem_ne(first, other, sizeof(first));
+}
+END_TEST
+
+START_TEST(only_a_tap_will_do)
+{
+	struct err e = {0};
+
+	(void)added("tap=lo");
+	ck_assert_int_eq(net_check(&spec, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "--net: interface 'lo' is not a tap");
+	(void)added("tap=usher-none");
+	ck_assert_int_eq(net_check(&spec, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "--net: this host has no interface 'usher-none'");
+	ck_assert_str_eq(e.hint, "make it: ip tuntap add usher-none mode tap");
+}
+END_TEST
+
+SUITE("net", has_a_tap_or_a_user_network, refuses_all_else, an_address_follows_from_the_name,
+	only_a_tap_will_do)
