@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -69,11 +71,13 @@ static bool console_send(struct serial *s, uint8_t byte)
 	struct console *c = of_serial(s);
 
 	panic_hear(&c->vm->panic, byte);
-	viewers_put(&c->viewers, byte);
+	viewers_put(&c->viewers, &byte, 1);
+	arm_tick(c, CONSOLE_TICK_MS);
+	if (c->kind == CONSOLE_NONE)
+		return true;
 	size_t room = outbox_put(&c->outbox, &byte, 1);
 	if (byte == '\n')
 		outbox_flush(&c->outbox);
-	arm_tick(c, CONSOLE_TICK_MS);
 	return room >= SERIAL_FIFO;
 }
 
@@ -112,14 +116,32 @@ static void console_room(struct serial *s)
 	viewers_room(&of_serial(s)->viewers);
 }
 
+/* Under the lock, and so is the next one. */
+static unsigned keys_room(const struct console *c)
+{
+	return c->diverted ? CONSOLE_KEYS - c->key_count : serial_room(&c->serial);
+}
+
+static void keys_put(struct console *c, const uint8_t *keys, size_t len)
+{
+	if (!c->diverted) {
+		serial_receive(&c->serial, keys, len);
+		return;
+	}
+	len = min_u64(len, keys_room(c));
+	memcpy(c->keys + c->key_count, keys, len);
+	c->key_count += (unsigned)len;
+	c->line->typed(c->line);
+}
+
 static unsigned viewers_ask_room(struct viewers *v)
 {
-	return serial_room(&container_of(v, struct console, viewers)->serial);
+	return keys_room(container_of(v, struct console, viewers));
 }
 
 static void viewers_type(struct viewers *v, const uint8_t *keys, size_t len)
 {
-	serial_receive(&container_of(v, struct console, viewers)->serial, keys, len);
+	keys_put(container_of(v, struct console, viewers), keys, len);
 }
 
 static const struct serial_ops ops = {
@@ -155,11 +177,11 @@ static size_t take_escapes(struct console *c, uint8_t *keys, size_t len)
 static unsigned input_room(struct console *c)
 {
 	lock_take(&c->lock);
-	unsigned room = serial_room(&c->serial);
+	unsigned room = keys_room(c);
 	if (!room)
 		unwatch_input(c);
 	lock_drop(&c->lock);
-	return room;
+	return (unsigned)min_u64(room, SERIAL_FIFO);
 }
 
 WALL_CALL(main, read);
@@ -177,8 +199,7 @@ static void input_take(struct console *c)
 		unwatch_input(c);
 		c->input.fd = -1;
 	} else {
-		serial_receive(
-			&c->serial, keys, c->raw ? take_escapes(c, keys, (size_t)n) : (size_t)n);
+		keys_put(c, keys, c->raw ? take_escapes(c, keys, (size_t)n) : (size_t)n);
 	}
 	lock_drop(&c->lock);
 }
@@ -260,10 +281,12 @@ void console_renew(struct console *c)
 
 WALL_CALL(main, timerfd_create);
 
-int console_init(struct console *c, struct vm *vm, struct err *e)
+int console_init(struct console *c, struct vm *vm, enum console_kind kind, struct err *e)
 {
 	c->vm = vm;
-	c->input = (struct loop_source){.fd = STDIN_FILENO, .ready = on_input};
+	c->kind = kind;
+	c->input = (struct loop_source){
+		.fd = kind == CONSOLE_NONE ? -1 : STDIN_FILENO, .ready = on_input};
 	c->tick = (struct loop_source){.fd = -1, .ready = on_tick};
 	c->lock = (struct lock)LOCK_INIT(LOCK_DEVICE);
 	c->viewers = (struct viewers){.lock = &c->lock,
@@ -288,9 +311,77 @@ int console_init(struct console *c, struct vm *vm, struct err *e)
 	if (r < 0)
 		return r;
 	console_renew(c);
+	if (kind == CONSOLE_NONE)
+		return 0;
 	(void)terminal_read(c->input.fd, &c->terminal);
 	input_return(c);
 	return 0;
+}
+
+void console_join(struct console *c, struct console_line *l)
+{
+	if (!l && c->vm)
+		console_divert(c, false);
+	c->line = l;
+}
+
+void console_divert(struct console *c, bool to_line)
+{
+	lock_take(&c->lock);
+	if (c->diverted != to_line && c->line) {
+		c->diverted = to_line;
+		c->key_count = 0;
+		watch_input(c);
+		viewers_room(&c->viewers);
+	}
+	lock_drop(&c->lock);
+}
+
+void console_say(struct console *c, const uint8_t *bytes, size_t len)
+{
+	lock_take(&c->lock);
+	for (size_t i = 0; i < len; i++)
+		panic_hear(&c->vm->panic, bytes[i]);
+	viewers_put(&c->viewers, bytes, len);
+	if (c->kind != CONSOLE_NONE)
+		(void)outbox_put(&c->outbox, bytes, len);
+	if (memchr(bytes, '\n', len))
+		outbox_flush(&c->outbox);
+	arm_tick(c, CONSOLE_TICK_MS);
+	lock_drop(&c->lock);
+}
+
+size_t console_hear(struct console *c, uint8_t *keys, size_t size)
+{
+	lock_take(&c->lock);
+	size_t len = min_u64(size, c->key_count);
+	memcpy(keys, c->keys, len);
+	c->key_count -= (unsigned)len;
+	memmove(c->keys, c->keys + len, c->key_count);
+	if (len) {
+		watch_input(c);
+		viewers_room(&c->viewers);
+	}
+	lock_drop(&c->lock);
+	return len;
+}
+
+WALL_CALL(main, ioctl, TIOCGWINSZ);
+
+void console_size(const struct console *c, uint16_t *ret_columns, uint16_t *ret_rows)
+{
+	struct winsize size = {0};
+
+	if (c->terminal.known)
+		(void)ioctl(c->terminal.fd, TIOCGWINSZ, &size);
+	*ret_columns = size.ws_col;
+	*ret_rows = size.ws_row;
+}
+
+void console_resized(struct console *c)
+{
+	if (c->vm && c->line)
+		c->line->resized(c->line);
 }
 
 int console_show(struct console *c, int fd, bool read_only)
@@ -315,6 +406,8 @@ void console_reset(struct console *c)
 {
 	lock_take(&c->lock);
 	serial_reset(&c->serial);
+	c->diverted = false;
+	c->key_count = 0;
 	watch_input(c);
 	viewers_room(&c->viewers);
 	lock_drop(&c->lock);

@@ -118,7 +118,10 @@ static int order_obey(struct control *c, const struct wire_order *o, struct wire
 		return figures_tell(c, fds->fds[0]);
 	case WIRE_ORDER_CONSOLE:
 		fds->count = 0;
-		return console_show(&m->console, fds->fds[0], o->flags & WIRE_ORDER_READ_ONLY);
+		return o->port ? virtio_ports_show(m->ports, o->port - 1, fds->fds[0],
+					 o->flags & WIRE_ORDER_READ_ONLY)
+			       : console_show(
+					 &m->console, fds->fds[0], o->flags & WIRE_ORDER_READ_ONLY);
 	case WIRE_ORDER_RESIZE:
 		return disk_resize(c, o);
 	}

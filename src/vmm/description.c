@@ -78,12 +78,38 @@ static struct virtio_spec description_virtio(
 	return s;
 }
 
+static struct virtio_port_spec description_port(
+	const struct wire_port *w, const struct wire_fds *fds)
+{
+	static const enum console_peer_kind kinds[] = {
+		[WIRE_PORT_NONE] = CONSOLE_PEER_NONE,
+		[WIRE_PORT_SOCKET] = CONSOLE_PEER_SOCKET,
+		[WIRE_PORT_PTY] = CONSOLE_PEER_PTY,
+		[WIRE_PORT_FILE] = CONSOLE_PEER_FILE,
+		[WIRE_PORT_STDIO] = CONSOLE_PEER_STDIO,
+	};
+	struct virtio_port_spec s = {
+		.peer = {.kind = kinds[w->kind],
+			.fd = fd_of(fds, w->fd),
+			.door_fd = fd_of(fds, w->door),
+			.limit = w->limit},
+	};
+
+	memcpy(s.name, w->name, sizeof(s.name));
+	return s;
+}
+
 static void description_fill(struct description *d, const struct wire_fds *fds, int keeper)
 {
 	static const enum memory_backing backings[] = {
 		[WIRE_BACKING_PRIVATE] = MEMORY_PRIVATE,
 		[WIRE_BACKING_SHARED] = MEMORY_SHARED,
 		[WIRE_BACKING_POOL] = MEMORY_POOL,
+	};
+	static const enum console_kind consoles[] = {
+		[WIRE_CONSOLE_SERIAL] = CONSOLE_SERIAL,
+		[WIRE_CONSOLE_VIRTIO] = CONSOLE_VIRTIO,
+		[WIRE_CONSOLE_NONE] = CONSOLE_NONE,
 	};
 	const struct wire_machine *m = &d->message;
 
@@ -106,9 +132,13 @@ static void description_fill(struct description *d, const struct wire_fds *fds, 
 		.interrupts_fd = fd_of(fds, m->interrupts),
 		.no_reboot = m->flags & WIRE_NO_REBOOT,
 		.slots = m->slots,
+		.console = consoles[m->console],
+		.port_count = m->port_count,
 		.virtio_count = m->virtio_count,
 		.device_count = m->device_count,
 	};
+	for (uint32_t i = 0; i < m->port_count; i++)
+		d->spec.ports[i] = description_port(&m->ports[i], fds);
 	for (uint32_t i = 0; i < m->virtio_count; i++)
 		d->spec.virtio[i] = description_virtio(d, i, fds);
 	for (uint32_t i = 0; i < m->device_count; i++)

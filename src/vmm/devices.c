@@ -3,6 +3,7 @@
 
 #include "vmm/machine.h"
 #include "vmm/pass/pass.h"
+#include "vmm/virtio/console.h"
 
 /*
  * The first function in the slot of function @i: function 0 of the same device if the guest has
@@ -38,10 +39,15 @@ int devices_add_passed(struct machine *m, struct err *e)
 
 int devices_add_virtio(struct machine *m, struct err *e)
 {
+	const struct machine_spec *s = m->spec;
 	int r = 0;
 
-	for (size_t i = 0; i < m->spec->virtio_count && r >= 0; i++)
-		r = virtio_plug(&m->vm, &m->spec->virtio[i], e);
+	for (size_t i = 0; i < s->virtio_count && r >= 0; i++)
+		r = virtio_plug(&m->vm, &s->virtio[i], e);
+	if (r >= 0 && s->console == CONSOLE_VIRTIO)
+		r = virtio_console_add(&m->vm, &m->console, e);
+	if (r >= 0 && s->port_count)
+		r = virtio_ports_add(&m->vm, s->ports, s->port_count, &m->ports, e);
 	for (unsigned i = 0; i < m->spec->slots && r >= 0; i++)
 		r = pci_add_port(&m->vm, e);
 	return r;

@@ -221,7 +221,7 @@ static int make_devices(struct machine *m, struct err *e)
 	if (r >= 0)
 		r = panic_init(&m->vm.panic, &m->vm, e);
 	if (r >= 0)
-		r = console_init(&m->console, &m->vm, e);
+		r = console_init(&m->console, &m->vm, m->spec->console, e);
 	if (r >= 0)
 		r = pci_init(&m->vm, &m->map->ecam, e);
 	return r < 0 ? r : conf1_init(&m->conf1, &m->vm, e);
@@ -362,6 +362,10 @@ static void on_signal(struct loop_source *s, uint32_t events)
 
 	if (read(s->fd, &info, sizeof(info)) < 0)
 		return;
+	if (info.ssi_signo == SIGWINCH) {
+		console_resized(&m->console);
+		return;
+	}
 	vm_interrupt(&m->vm, (int)info.ssi_signo, "stopped by signal %u", info.ssi_signo);
 }
 
@@ -376,6 +380,7 @@ static int watch_events(struct machine *m, struct err *e)
 	signals_that_stop(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	signals_that_end(&set);
+	(void)sigaddset(&set, SIGWINCH); /* the terminal has another size */
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	/* A pipe without a reader, or a full file, must not end the guest. */
 	signals_survive_writes();

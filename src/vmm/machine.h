@@ -15,6 +15,7 @@
 #include "vmm/pci/root.h"
 #include "vmm/power.h"
 #include "vmm/reboot.h"
+#include "vmm/virtio/console_ports.h"
 #include "vmm/virtio/plug.h"
 #include "vmm/vm.h"
 
@@ -66,6 +67,9 @@ struct machine_spec {
 	int interrupts_fd; /* -1: none; /proc/interrupts */
 	bool no_reboot; /* a reboot is the guest's end */
 	unsigned slots; /* empty hot-plug slots beside those of the devices */
+	enum console_kind console;
+	size_t port_count;
+	struct virtio_port_spec ports[CONSOLE_PORTS_MAX];
 	size_t virtio_count;
 	struct virtio_spec virtio[MACHINE_VIRTIO_MAX];
 	size_t device_count;
@@ -82,6 +86,7 @@ struct machine {
 	struct layout layout; /* of RAM, and of BARs above it */
 	struct outbox messages; /* what is logged */
 	struct console console;
+	struct virtio_ports *ports; /* NULL: there are none */
 	struct power power;
 	struct pci_conf1 conf1;
 	struct keeper keeper;

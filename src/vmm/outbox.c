@@ -137,6 +137,17 @@ size_t outbox_put(struct outbox *o, const void *data, size_t len)
 	return room;
 }
 
+bool outbox_offer(struct outbox *o, const void *data, size_t len)
+{
+	(void)pthread_mutex_lock(&o->lock);
+	const bool fits = o->closed || len <= OUTBOX_SIZE - o->held;
+	o->starved |= !fits;
+	(void)pthread_mutex_unlock(&o->lock);
+	if (fits)
+		(void)outbox_put(o, data, len);
+	return fits;
+}
+
 void outbox_flush(struct outbox *o)
 {
 	(void)pthread_mutex_lock(&o->lock);

@@ -43,6 +43,9 @@ int outbox_init(struct outbox *o, const char *name, int fd);
 /* Appends all of @data or nothing. Return: how much room is left [bytes]. */
 size_t outbox_put(struct outbox *o, const void *data, size_t len);
 
+/* Appends all of @data, or nothing, and then `ready` comes when there is room. Return: whether. */
+bool outbox_offer(struct outbox *o, const void *data, size_t len);
+
 /* What was appended is written now; else when the outbox is half full. */
 void outbox_flush(struct outbox *o);
 

@@ -35,10 +35,10 @@ void viewers_init(struct viewers *v)
 		v->list[i] = (struct viewer){.source.fd = -1, .all = v};
 }
 
-void viewers_put(struct viewers *v, uint8_t byte)
+void viewers_put(struct viewers *v, const uint8_t *bytes, size_t len)
 {
-	if (v->history)
-		v->history[v->end++ % VIEWERS_HISTORY] = (char)byte;
+	for (size_t i = 0; v->history && i < len; i++)
+		v->history[v->end++ % VIEWERS_HISTORY] = (char)bytes[i];
 }
 
 /* Under the lock. */
@@ -65,7 +65,10 @@ static void viewer_drop(struct viewer *w)
 		loop_remove(w->all->loop, &w->source);
 	w->watched = 0;
 	fd_close(&w->source.fd);
+	w->all->count--;
 	lock_drop(w->all->lock);
+	if (w->all->changed)
+		w->all->changed(w->all);
 }
 
 void viewers_room(struct viewers *v)
@@ -256,10 +259,15 @@ int viewers_add(struct viewers *v, int fd, bool read_only)
 	int r = w->watched ? 0 : -EPERM;
 	if (r < 0)
 		fd_close(&w->source.fd);
+	else
+		v->count++;
 	lock_drop(v->lock);
-	if (r == 0)
-		viewer_show(w);
-	return r;
+	if (r < 0)
+		return r;
+	if (v->changed)
+		v->changed(v);
+	viewer_show(w);
+	return 0;
 }
 
 void viewers_fini(struct viewers *v)

@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 /*
- * Who looks at the guest's console beside standard output: stream sockets that the keeper sends.
+ * Who looks at the guest's console beside standard output, or at one of its ports: stream sockets
+ * that the keeper sends.
  * Each gets the last VIEWERS_HISTORY bytes, and then what follows. A viewer that does not read in
  * time misses the oldest of it, and a line says how much. It delays neither the guest nor another.
  *
@@ -21,11 +22,14 @@
 #define VIEWERS_HISTORY 65536 /* [bytes], a power of two */
 
 struct viewers {
-	struct lock *lock; /* of the console */
+	struct lock *lock; /* of the console, or of the device */
 	struct loop *loop;
 	/* The guest's end, under the lock: the room for input [bytes], and input. */
 	unsigned (*room)(struct viewers *v);
 	void (*receive)(struct viewers *v, const uint8_t *keys, size_t len);
+	unsigned count;
+	/* One has come or left. NULL: nobody asks. Context: main thread, without a lock. */
+	void (*changed)(struct viewers *v);
 	char *history; /* a ring, NULL without memory for it */
 	uint64_t end; /* [bytes] that the guest has sent; under the lock */
 	struct viewer {
@@ -45,8 +49,8 @@ struct viewers {
 void viewers_init(struct viewers *v);
 void viewers_fini(struct viewers *v); /* closes all; twice is once */
 
-/* The guest has sent @byte. Its way to the viewers is viewers_show(). */
-void viewers_put(struct viewers *v, uint8_t byte);
+/* The guest has sent @bytes. Their way to the viewers is viewers_show(). */
+void viewers_put(struct viewers *v, const uint8_t *bytes, size_t len);
 /* The guest has room for input again. */
 void viewers_room(struct viewers *v);
 

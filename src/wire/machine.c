@@ -170,6 +170,38 @@ static int virtios_check(const struct wire_machine *m, struct ledger *l, struct 
 	return 0;
 }
 
+static int port_check(const struct wire_port *p, struct ledger *l, struct err *e)
+{
+	const bool is_pty = p->kind == WIRE_PORT_PTY;
+	const bool has_fd = is_pty || p->kind == WIRE_PORT_SOCKET || p->kind == WIRE_PORT_FILE;
+
+	if (!name_is_plain(p->name))
+		return machine_refuse(e, "a port's name");
+	if (p->kind > WIRE_PORT_STDIO || p->pad)
+		return machine_refuse(e, "a port's kind");
+	if (has_fd ? !ledger_use(l, p->fd, USE_ONE) : p->fd != WIRE_FD_NONE)
+		return machine_refuse(e, "a port's descriptor");
+	if (is_pty ? !ledger_use(l, p->door, USE_ONE) : p->door != WIRE_FD_NONE)
+		return machine_refuse(e, "a port's descriptor");
+	return p->kind != WIRE_PORT_FILE && p->limit ? machine_refuse(e, "a port's limit") : 0;
+}
+
+static int ports_check(const struct wire_machine *m, struct ledger *l, struct err *e)
+{
+	if (m->console > WIRE_CONSOLE_NONE)
+		return machine_refuse(e, "the kind of console");
+	if (m->port_count > WIRE_PORTS_MAX)
+		return machine_refuse(e, "the number of ports");
+	for (uint32_t i = 0; i < m->port_count; i++) {
+		int r = port_check(&m->ports[i], l, e);
+		if (r < 0)
+			return r;
+		if (m->ports[i].kind == WIRE_PORT_STDIO && m->console != WIRE_CONSOLE_NONE)
+			return machine_refuse(e, "who has standard input");
+	}
+	return 0;
+}
+
 static int guest_check(const struct wire_machine *m, struct ledger *l, struct err *e)
 {
 	if (!name_is_plain(m->name))
@@ -193,6 +225,9 @@ static int guest_check(const struct wire_machine *m, struct ledger *l, struct er
 		!ledger_use_optional(l, m->stats) || !ledger_use_optional(l, m->calls) ||
 		!ledger_use_optional(l, m->orders) || !ledger_use_optional(l, m->refused))
 		return machine_refuse(e, "a descriptor");
+	int r = ports_check(m, l, e);
+	if (r < 0)
+		return r;
 	return virtios_check(m, l, e);
 }
 

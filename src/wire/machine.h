@@ -80,6 +80,29 @@ struct wire_net {
 	uint32_t flags; /* enum wire_net_flag */
 };
 
+/* What standard input and output are for the guest. */
+enum wire_console { WIRE_CONSOLE_SERIAL, WIRE_CONSOLE_VIRTIO, WIRE_CONSOLE_NONE };
+
+#define WIRE_PORTS_MAX 16
+
+enum wire_port_kind {
+	WIRE_PORT_NONE, /* only viewers, by WIRE_ORDER_CONSOLE */
+	WIRE_PORT_SOCKET, /* @fd listens, and gives streams */
+	WIRE_PORT_PTY, /* @fd: a master that does not block; @door: inotify: the slave is opened */
+	WIRE_PORT_FILE, /* @fd: open for writing */
+	WIRE_PORT_STDIO, /* standard input and output */
+};
+
+/* A port of a virtio console. */
+struct wire_port {
+	char name[WIRE_NAME_MAX];
+	uint32_t kind; /* enum wire_port_kind */
+	uint32_t fd; /* index, or none */
+	uint32_t door; /* index, or none */
+	uint32_t pad;
+	uint64_t limit; /* [bytes] of a file, else 0 */
+};
+
 /* A virtio device, which usher-vmm itself is for the guest. */
 struct wire_virtio {
 	uint32_t type; /* enum wire_virtio_type */
@@ -111,6 +134,9 @@ struct wire_machine {
 	uint32_t calls; /* index: the socket for calls to the keeper, or none */
 	uint32_t orders; /* index: the socket for the keeper's orders, or none */
 	uint32_t refused; /* index: the page of wire/refused.h, or none */
+	uint32_t console; /* enum wire_console */
+	uint32_t port_count;
+	struct wire_port ports[WIRE_PORTS_MAX];
 	uint32_t virtio_count;
 	struct wire_virtio virtio[WIRE_VIRTIO_MAX];
 	uint32_t device_count;

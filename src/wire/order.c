@@ -16,6 +16,8 @@ int wire_order_check(const struct wire_order *o, size_t fd_count)
 		return -EPROTO;
 	if (o->disk >= WIRE_VIRTIO_MAX || o->size > INT64_MAX)
 		return -EPROTO;
+	if (o->port && o->order != WIRE_ORDER_CONSOLE)
+		return -EPROTO;
 	return o->flags & ~(uint32_t)WIRE_ORDER_READ_ONLY ? -EPROTO : 0;
 }
 

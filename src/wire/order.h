@@ -15,7 +15,8 @@ enum wire_order_kind {
 	WIRE_ORDER_PAUSE, /* stop the processors */
 	WIRE_ORDER_RESUME,
 	WIRE_ORDER_FIGURES, /* descriptor: /proc/interrupts; the answer's text is a JSON object */
-	WIRE_ORDER_CONSOLE, /* descriptor: a stream socket to show the console on, from now on */
+	/* descriptor: a stream socket to show the console, or a port, on from now on */
+	WIRE_ORDER_CONSOLE,
 	/*
 	 * Give virtio disk @disk the size of its file, which first grows to @size if that is not
 	 * 0. The answer's text is a JSON object with the size.
@@ -33,6 +34,7 @@ struct wire_order {
 	uint32_t flags; /* enum wire_order_flag */
 	uint64_t disk; /* resize: its place among the virtio devices of the description, else 0 */
 	uint64_t size; /* resize: [bytes], else 0 */
+	uint64_t port; /* console: 0 the console itself, else the number of a port, and one */
 };
 
 #define WIRE_FIGURES_MAX 61440 /* [bytes]: figures of hundreds of vectors, and below SO_SNDBUF */

@@ -28,7 +28,12 @@ struct virtio_device;
 #define VIRTIO_QUEUES_MAX 34 /* 16 ports of a console have two each, and two are for control */
 
 /* Ref: linux/virtio_ids.h */
-enum virtio_type { VIRTIO_TYPE_NET = 1, VIRTIO_TYPE_BLK = 2, VIRTIO_TYPE_RNG = 4 };
+enum virtio_type {
+	VIRTIO_TYPE_NET = 1,
+	VIRTIO_TYPE_BLK = 2,
+	VIRTIO_TYPE_CONSOLE = 3,
+	VIRTIO_TYPE_RNG = 4,
+};
 
 struct virtio_ops {
 	const char *name;

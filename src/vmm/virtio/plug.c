@@ -21,6 +21,8 @@ int virtio_plug(struct vm *vm, const struct virtio_spec *s, struct err *e)
 		return virtio_net_add(vm, &s->net, s->fd, e);
 	case VIRTIO_TYPE_RNG:
 		return virtio_rng_add(vm, e);
+	case VIRTIO_TYPE_CONSOLE:
+		break; /* not plugged by the list: see vmm/devices.c */
 	}
 	return err_say(e, -EINVAL, "virtio: a device of type %d is unknown", (int)s->type);
 }

@@ -48,7 +48,7 @@ static void setup(void)
 		.coalesce = {.lock = LOCK_INIT(LOCK_COALESCE)},
 		.panic = {.lock = LOCK_INIT(LOCK_PANIC)}};
 	ck_assert_int_eq(loop_init(&vm.loop, NULL), 0);
-	ck_assert_int_eq(console_init(&console, &vm, NULL), 0);
+	ck_assert_int_eq(console_init(&console, &vm, CONSOLE_SERIAL, NULL), 0);
 }
 
 static void put(char c)

@@ -89,6 +89,46 @@ START_TEST(a_disk)
 }
 END_TEST
 
+/* The guest's initrd is what the port has, and so is its socket for calls. */
+static struct wire_port *port_set(uint32_t kind)
+{
+	m.port_count = 1;
+	m.ports[0] = (struct wire_port){
+		.name = "agent", .kind = kind, .fd = m.initrd, .door = WIRE_FD_NONE};
+	m.initrd = WIRE_FD_NONE;
+	if (kind == WIRE_PORT_PTY) {
+		m.ports[0].door = m.calls;
+		m.calls = WIRE_FD_NONE;
+	}
+	return &m.ports[0];
+}
+
+START_TEST(a_port)
+{
+	struct err e = {0};
+
+	for (uint32_t kind = WIRE_PORT_SOCKET; kind <= WIRE_PORT_FILE; kind++) {
+		machine_set(&m);
+		(void)port_set(kind);
+		ck_assert_msg(wire_machine_check(&m, FDS, &e) == 0, "%s", e.msg);
+	}
+	machine_set(&m);
+	REFUSED(port_set(WIRE_PORT_NONE), "a port's descriptor");
+	REFUSED(port_set(WIRE_PORT_STDIO + 1), "a port's kind");
+	REFUSED(port_set(WIRE_PORT_FILE)->pad = 1, "a port's kind");
+	REFUSED(port_set(WIRE_PORT_FILE)->fd = m.kvm, "a port's descriptor");
+	REFUSED(port_set(WIRE_PORT_FILE)->door = m.calls, "a port's descriptor");
+	REFUSED(port_set(WIRE_PORT_PTY)->door = WIRE_FD_NONE, "a port's descriptor");
+	REFUSED(port_set(WIRE_PORT_SOCKET)->limit = 1, "a port's limit");
+	REFUSED(memset(port_set(WIRE_PORT_FILE)->name, 'x', WIRE_NAME_MAX), "a port's name");
+	REFUSED(port_set(WIRE_PORT_FILE)->name[1] = '\033', "a port's name");
+	m.port_count = 1;
+	m.ports[0] = (struct wire_port){
+		.name = "stdio", .kind = WIRE_PORT_STDIO, .fd = WIRE_FD_NONE, .door = WIRE_FD_NONE};
+	expect_refused("who has standard input");
+}
+END_TEST
+
 START_TEST(a_whole_guest)
 {
 	struct err e = {0};
@@ -142,6 +182,9 @@ START_TEST(a_guest_out_of_bounds)
 	REFUSED(m.cpus = WIRE_CPUS_MAX + 1, "the number of processors");
 	REFUSED(m.slots = WIRE_DEVICES_MAX + 1, "the number of slots");
 	REFUSED(m.flags = 1U << 31, "a flag");
+	REFUSED(m.console = WIRE_CONSOLE_NONE + 1, "the kind of console");
+	REFUSED(m.port_count = WIRE_PORTS_MAX + 1, "the number of ports");
+	REFUSED(m.port_count = 1, "a port's name");
 	REFUSED(m.virtio_count = WIRE_VIRTIO_MAX + 1, "the number of virtio devices");
 	REFUSED(m.virtio_count = 1, "the type of a virtio device");
 	REFUSED((m.virtio_count = 1, m.virtio[0].type = WIRE_VIRTIO_RNG,
@@ -258,6 +301,13 @@ START_TEST(orders_are_checked)
 	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
 	o.flags = 2;
 	ck_assert_int_eq(wire_order_check(&o, 1), -EPROTO);
+	o.flags = 0;
+	o.port = 1;
+	ck_assert_int_eq(wire_order_check(&o, 1), 0);
+	o.order = WIRE_ORDER_RESET;
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
+	o.port = 0;
+	ck_assert_int_eq(wire_order_check(&o, 0), 0);
 	o.order = WIRE_ORDER_CONSOLE + 1;
 	o.flags = 0;
 	ck_assert_int_eq(wire_order_check(&o, 1), -EPROTO);
@@ -271,6 +321,6 @@ START_TEST(orders_are_checked)
 }
 END_TEST
 
-SUITE("machine", a_whole_guest, a_disk, a_network_card, a_guest_out_of_bounds,
+SUITE("machine", a_whole_guest, a_disk, a_network_card, a_port, a_guest_out_of_bounds,
 	descriptors_out_of_bounds, a_device_out_of_bounds, devices_for_a_guest_that_runs,
 	an_answer_out_of_bounds, garbage, orders_are_checked)
