@@ -5,6 +5,8 @@
 #include "base/terminal.h"
 #include "cli/guest.h"
 #include "cli/report.h"
+#include "control/line.h"
+#include "control/request.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -111,16 +113,16 @@ static int history_copy(int console, struct err *e)
 	return r == -EAGAIN ? 0 : r;
 }
 
-static int console_attach(const char *name, int console, bool read_only, struct err *e)
+static int console_attach(
+	const char *name, const char *port, int console, bool read_only, struct err *e)
 {
 	struct terminal terminal = TERMINAL_NONE;
 	sigset_t waiting;
 	bool raw = !read_only && terminal_read(STDIN_FILENO, &terminal);
 
-	if (raw)
-		report_note("console of guest '%s': Ctrl-] leaves it, and the guest goes on", name);
-	else if (isatty(STDIN_FILENO))
-		report_note("console of guest '%s': Ctrl-C leaves it, and the guest goes on", name);
+	if (raw || isatty(STDIN_FILENO))
+		report_note("%s%s of guest '%s': %s leaves it, and the guest goes on",
+			port[0] ? "port " : "console", port, name, raw ? "Ctrl-]" : "Ctrl-C");
 	signals_take(&waiting);
 	raw = raw && terminal_make_raw(&terminal);
 	int r = console_copy(console, raw, !read_only, &waiting, e);
@@ -133,20 +135,39 @@ static int console_attach(const char *name, int console, bool read_only, struct 
 	return r < 0 ? r : 0;
 }
 
-/* Return: exit status. */
-static int console_open(struct control_link *l, const char *name, bool read_only, bool history)
+/* Return: 0, -E2BIG. */
+static int request_write(char *ret, size_t size, const char *port, bool read_only)
 {
+	struct control_line l;
+
+	control_line_begin(&l, ret, size - 1);
+	control_line_text(&l, "command", "console");
+	if (read_only)
+		control_line_flag(&l, "read_only", true);
+	if (port[0])
+		control_line_text(&l, "port", port);
+	const size_t len = control_line_end(&l);
+	ret[len] = '\0';
+	return len ? 0 : -E2BIG;
+}
+
+/* Return: exit status. */
+static int console_open(
+	struct control_link *l, const char *name, const char *port, bool read_only, bool history)
+{
+	char request[CONTROL_LINE_MAX];
 	struct err e = {0};
 
-	int r = control_ask(l,
-		read_only || history ? "{\"command\":\"console\",\"read_only\":true}\n"
-				     : "{\"command\":\"console\"}\n",
-		NULL, &e);
+	int r = request_write(request, sizeof(request), port, read_only || history);
+	if (r < 0)
+		(void)err_say(&e, r, "the name of the port is too long");
+	else
+		r = control_ask(l, request, NULL, &e);
 	if (r == 0 && l->given < 0)
 		r = err_say(&e, -EPROTO, "the keeper of guest '%s' has sent no console", name);
 	else if (r == 0)
 		r = history ? history_copy(l->given, &e)
-			    : console_attach(name, l->given, read_only, &e);
+			    : console_attach(name, port, l->given, read_only, &e);
 	if (r < 0)
 		report(&e);
 	return r < 0 ? LEAVE_FAILED : LEAVE_OK;
@@ -162,7 +183,7 @@ static int console_run(const struct verb *v, int argc, char **argv)
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
 	struct control_link link;
 	bool read_only = false, history = false;
-	const char *name = "";
+	const char *name = "", *port = "";
 	int c;
 
 	while ((c = option_next(&o)) > 0) {
@@ -171,12 +192,16 @@ static int console_run(const struct verb *v, int argc, char **argv)
 	}
 	if (c != OPTION_END)
 		return option_leave(c);
+	if (argc - optind > 2)
+		return option_wrong(v, "unexpected operand '%s'", argv[optind + 2]);
+	if (argc - optind == 2)
+		port = argv[--argc];
 	int status = guest_connect(v, argc, argv, &name, &link);
 	if (status) {
 		control_disconnect(&link);
 		return status;
 	}
-	status = console_open(&link, name, read_only, history);
+	status = console_open(&link, name, port, read_only, history);
 	control_disconnect(&link);
 	return status;
 }
@@ -184,11 +209,12 @@ static int console_run(const struct verb *v, int argc, char **argv)
 const struct verb verb_console = {
 	.name = "console",
 	.summary = "look at a guest's console, and type into it",
-	.help = "console [OPTION…] NAME\n"
+	.help = "console [OPTION…] NAME [PORT]\n"
 		"\n"
-		"Shows the last 64 KiB of the guest's console, and what follows. On a terminal,\n"
-		"all keys go to the guest, but Ctrl-] leaves the console; the guest goes on. Up\n"
-		"to 8 may look at a console at once, also at that of a guest in the foreground.\n"
+		"Shows the last 64 KiB of the guest's console, or of one of its ports ('usher\n"
+		"run --port'), and what follows. On a terminal, all keys go to the guest, but\n"
+		"Ctrl-] leaves the console; the guest goes on. Up to 8 may look at each at once,\n"
+		"also at the console of a guest in the foreground.\n"
 		"\n"
 		"      --read-only        send no keys\n"
 		"      --history          print what is there, and leave\n"

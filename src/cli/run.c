@@ -52,6 +52,8 @@ enum {
 	OPT_DISK,
 	OPT_RNG,
 	OPT_NET,
+	OPT_CONSOLE,
+	OPT_PORT,
 	OPT_NAME,
 	OPT_ENGINE,
 	OPT_RETURN,
@@ -145,6 +147,18 @@ static bool take_flag(struct run_words *w, int c)
 	return true;
 }
 
+static int take_virtio(struct run_words *w, int c, const char *text)
+{
+	if (c == OPT_DISK)
+		return virtio_take_disk(&w->loan.spec, w->loan.verb, text);
+	if (c == OPT_NET)
+		return virtio_take_net(&w->loan.spec, w->loan.verb, text);
+	if (c == OPT_CONSOLE)
+		return virtio_take_console(&w->loan.spec, w->loan.verb, text);
+	return c == OPT_PORT ? virtio_take_port(&w->loan.spec, text)
+			     : virtio_take_rng(&w->virtio, w->loan.verb, text);
+}
+
 /* Return: 0, or an exit status with the reason told. */
 static int take_option(struct run_words *w, int c, const char *text)
 {
@@ -170,11 +184,11 @@ static int take_option(struct run_words *w, int c, const char *text)
 	case OPT_MEMORY_LIMIT:
 		return limit_take_memory(&w->loan.spec, text);
 	case OPT_DISK:
-		return virtio_take_disk(&w->loan.spec, w->loan.verb, text);
 	case OPT_RNG:
-		return virtio_take_rng(&w->virtio, w->loan.verb, text);
 	case OPT_NET:
-		return virtio_take_net(&w->loan.spec, w->loan.verb, text);
+	case OPT_CONSOLE:
+	case OPT_PORT:
+		return take_virtio(w, c, text);
 	case OPT_ENGINE:
 		return take_engine(w, text);
 	case OPT_RETURN:
@@ -203,6 +217,8 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"disk", required_argument, NULL, OPT_DISK},
 		{"net", required_argument, NULL, OPT_NET},
 		{"rng", required_argument, NULL, OPT_RNG},
+		{"console", required_argument, NULL, OPT_CONSOLE},
+		{"port", required_argument, NULL, OPT_PORT},
 		{"name", required_argument, NULL, OPT_NAME},
 		{"engine", required_argument, NULL, OPT_ENGINE},
 		{"return", required_argument, NULL, OPT_RETURN},
@@ -326,7 +342,7 @@ static void print_guest(const struct run_words *w)
 		(void)printf("device: %s by descriptor %d, container %d\n", address,
 			s->devices[i].fd, s->devices[i].container);
 	}
-	virtio_print(s);
+	virtio_print(s, w->engine == &engine_ours);
 }
 
 /* Devices that the caller has opened are in no group of the plan. */
@@ -516,7 +532,8 @@ const struct verb verb_run = {
 		"                         fd=N,container=N: you have opened it, or its group\n"
 		"      --kernel FILE      bzImage (unpacked once, cached) or ELF vmlinux\n"
 		"      --initrd FILE      initial ramdisk\n"
-		"      --cmdline TEXT     command line of the kernel (default: console=ttyS0)\n"
+		"      --cmdline TEXT     command line of the kernel (default: console=ttyS0, or\n"
+		"                         hvc0 for --console virtio)\n"
 		"      --memory SIZE      memory of the guest (default: 512M)\n"
 		"      --hugepages        take the memory from the host's pool of huge pages\n"
 		"      --cpus N           processors of the guest (default: 1)\n"
@@ -540,6 +557,12 @@ const struct verb verb_run = {
 		"                         reaches the host's loopback at its gateway's address\n"
 		"      --rng on|off       a virtio entropy device, which the guest's kernel draws\n"
 		"                         random numbers from (default: off)\n"
+		"      --console KIND     what standard input and output are: serial; virtio,\n"
+		"                         which is hvc0, and until its driver is there the\n"
+		"                         serial port; none (default: serial)\n"
+		"      --port NAME[,…]    a port of a virtio console; may be repeated. At the\n"
+		"                         host's end: socket[=PATH], pty[=PATH], stdio, or\n"
+		"                         file=PATH[,limit=SIZE]; else 'usher console' shows it\n"
 		"      --name NAME        name of the guest (default: guest)\n"
 		"      --engine NAME      usher, which is usher-vmm, or qemu (default: usher);\n"
 		"                         the environment variable QEMU_SYSTEM names QEMU's\n"

@@ -2,6 +2,7 @@
 #include "cli/virtio.h"
 
 #include "base/err.h"
+#include "bind/bind.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -43,6 +44,24 @@ int virtio_take_net(struct guest_spec *s, const struct verb *v, const char *text
 	return LEAVE_USAGE;
 }
 
+int virtio_take_port(struct guest_spec *s, const char *text)
+{
+	struct err e = {0};
+
+	if (spec_add_port(s, text, &e) == 0)
+		return 0;
+	report(&e);
+	return LEAVE_USAGE;
+}
+
+int virtio_take_console(struct guest_spec *s, const struct verb *v, const char *text)
+{
+	if (port_parse_console(text, &s->console) < 0)
+		return option_wrong(v, "--console: '%s' is none of serial, virtio, none", text);
+	s->has_console = true;
+	return 0;
+}
+
 int virtio_add(const struct virtio_words *w, struct guest_spec *s, struct err *e)
 {
 	const struct guest_virtio rng = {.type = GUEST_VIRTIO_RNG};
@@ -80,8 +99,25 @@ static void disk_print(const struct guest_disk *d)
 		"%s\n", d->poll ? ", polled: its requests keep a processor of the host busy" : "");
 }
 
-void virtio_print(const struct guest_spec *s)
+/* @links: usher makes a link to a pseudo terminal; else the engine prints its name. */
+static void port_print(const struct guest_spec *s, const struct guest_port *p, bool links)
 {
+	char path[PORT_PATH_MAX] = "";
+
+	if (p->kind == GUEST_PORT_SOCKET || p->kind == GUEST_PORT_FILE ||
+		(p->kind == GUEST_PORT_PTY && links))
+		(void)port_path(p, BIND_STATE_DIR, s->name, path, sizeof(path));
+	(void)printf("port: %s, %s%s%s\n", p->name,
+		p->kind == GUEST_PORT_NONE ? "for 'usher console'" : port_kind_name(p->kind),
+		path[0] ? " " : "", path);
+}
+
+void virtio_print(const struct guest_spec *s, bool links)
+{
+	if (s->has_console)
+		(void)printf("console: %s\n", port_console_name(s->console));
+	for (size_t i = 0; i < s->port_count; i++)
+		port_print(s, &s->ports[i], links);
 	for (size_t i = 0; i < s->virtio_count; i++) {
 		if (s->virtio[i].type == GUEST_VIRTIO_BLK)
 			disk_print(&s->virtio[i].disk);
@@ -126,8 +162,23 @@ static void net_put(struct json *to, const struct guest_net *n)
 	}
 }
 
+static void ports_put(struct json *guest, const struct guest_spec *s)
+{
+	struct json *list = json_put_list(guest, "ports");
+
+	for (size_t i = 0; i < s->port_count; i++) {
+		const struct guest_port *p = &s->ports[i];
+		struct json *one = json_push_map(list);
+		json_put_text(one, "name", p->name);
+		json_put_text(one, "end", port_kind_name(p->kind));
+		json_put_text(one, "path", p->path[0] ? p->path : NULL);
+	}
+}
+
 void virtio_put(struct json *guest, const struct guest_spec *s)
 {
+	json_put_text(guest, "console", port_console_name(s->console));
+	ports_put(guest, s);
 	struct json *list = json_put_list(guest, "virtio");
 
 	for (size_t i = 0; i < s->virtio_count; i++) {

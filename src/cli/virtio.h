@@ -17,16 +17,20 @@ struct virtio_words {
 /* --rng. Return: 0, or an exit status with the reason told. */
 int virtio_take_rng(struct virtio_words *w, const struct verb *v, const char *text);
 
-/* --disk, and --net, appended to @s. Return: likewise. */
+/* --disk, --net and --port, appended to @s. Return: likewise. */
 int virtio_take_disk(struct guest_spec *s, const struct verb *v, const char *text);
 int virtio_take_net(struct guest_spec *s, const struct verb *v, const char *text);
+int virtio_take_port(struct guest_spec *s, const char *text);
+
+/* --console. Return: likewise. */
+int virtio_take_console(struct guest_spec *s, const struct verb *v, const char *text);
 
 /* Adds to @s, which has its name by now, what @w asks for. Return: 0, -E2BIG. */
 int virtio_add(const struct virtio_words *w, struct guest_spec *s, struct err *e);
 
-/* A line of the plan for each one. */
-void virtio_print(const struct guest_spec *s);
-/* The list "virtio" in the guest of a plan. */
+/* A line of the plan for each one. @links: usher makes a link to a pseudo terminal. */
+void virtio_print(const struct guest_spec *s, bool links);
+/* "console", and the lists "virtio" and "ports", in the guest of a plan. */
 void virtio_put(struct json *guest, const struct guest_spec *s);
 
 #endif

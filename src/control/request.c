@@ -20,7 +20,7 @@ static const char *const names[] = {
 	[CONTROL_RESIZE] = "resize",
 };
 
-enum key_type { KEY_FLAG, KEY_SECONDS, KEY_DISK, KEY_SIZE };
+enum key_type { KEY_FLAG, KEY_SECONDS, KEY_DISK, KEY_SIZE, KEY_PORT };
 
 /* A key that one command takes; the others refuse it, because a misspelt one must not get lost. */
 static const struct {
@@ -35,6 +35,7 @@ static const struct {
 	{"stream", CONTROL_CONSOLE, KEY_FLAG, offsetof(struct control_request, stream)},
 	{"disk", CONTROL_RESIZE, KEY_DISK, offsetof(struct control_request, disk)},
 	{"size", CONTROL_RESIZE, KEY_SIZE, offsetof(struct control_request, size)},
+	{"port", CONTROL_CONSOLE, KEY_PORT, offsetof(struct control_request, port)},
 };
 
 struct reading {
@@ -81,13 +82,13 @@ static int seconds_take(const struct reading *r, const char *key, size_t field)
 	return 0;
 }
 
-static int disk_take(const struct reading *r, const char *key, size_t field)
+/* @size: with the NUL. */
+static int text_take(const struct reading *r, const char *key, size_t field, size_t size)
 {
 	const char *text = control_value_text(r->object, key);
 
-	if (!text || !text[0] || strlen(text) >= CONTROL_DISK_MAX)
-		return err_say(r->e, -EINVAL, "%s is not a text of 1 to %d bytes", key,
-			CONTROL_DISK_MAX - 1);
+	if (!text || !text[0] || strlen(text) >= size)
+		return err_say(r->e, -EINVAL, "%s is not a text of 1 to %zu bytes", key, size - 1);
 	(void)strcpy((char *)r->request + field, text);
 	return 0;
 }
@@ -110,7 +111,9 @@ static int key_take(const struct reading *r, enum key_type type, const char *key
 	case KEY_SECONDS:
 		return seconds_take(r, key, field);
 	case KEY_DISK:
-		return disk_take(r, key, field);
+		return text_take(r, key, field, CONTROL_DISK_MAX);
+	case KEY_PORT:
+		return text_take(r, key, field, CONTROL_PORT_MAX);
 	case KEY_SIZE:
 		return size_take(r, key, field);
 	}

@@ -19,6 +19,7 @@ struct err;
 #define CONTROL_TIMEOUT_S 60 /* until a guest that does not react to its button is stopped */
 #define CONTROL_TIMEOUT_MAX_S 86400
 #define CONTROL_DISK_MAX 512 /* with the NUL */
+#define CONTROL_PORT_MAX 64 /* of a port's name, with the NUL */
 
 enum control_command {
 	CONTROL_STATE = 1,
@@ -42,6 +43,7 @@ struct control_request {
 	bool stream; /* console: on this connection, from the line after the answer on */
 	char disk[CONTROL_DISK_MAX]; /* resize: its path, or its serial number */
 	uint64_t size; /* resize: [bytes] to grow the image to; 0: not */
+	char port[CONTROL_PORT_MAX]; /* console: this port; "": the console itself */
 };
 
 /*

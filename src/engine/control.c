@@ -140,7 +140,8 @@ static void order_begin(
 {
 	struct wire_order order = {.order = orders[q->command],
 		.flags = q->read_only ? WIRE_ORDER_READ_ONLY : 0U,
-		.size = q->size};
+		.size = q->size,
+		.port = q->port[0] ? from->port : 0};
 	struct err e = {0};
 	int r = 0;
 
@@ -172,6 +173,25 @@ static void figures_begin(
 	fd_close(&fd);
 }
 
+/* @ret: as struct wire_order has it. Return: 0, -ENOENT. */
+static int port_find(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e)
+{
+	*ret = 0;
+	if (!name[0])
+		return 0;
+	for (size_t i = 0; i < s->port_count; i++) {
+		if (strcmp(s->ports[i].name, name) == 0) {
+			*ret = i + 1;
+			return 0;
+		}
+	}
+	(void)err_say(e, -ENOENT, "guest '%s' has no port '%s'", s->name, name);
+	if (s->port_count)
+		err_hint(e, "it has %s%s%s%s", s->ports[0].name, s->port_count > 1 ? ", " : "",
+			s->port_count > 1 ? s->ports[1].name : "", s->port_count > 2 ? ", …" : "");
+	return -ENOENT;
+}
+
 /* The client's end waits in the connection until the order is done. */
 static void console_begin(
 	struct control *c, struct control_client *from, const struct control_request *q)
@@ -179,6 +199,10 @@ static void console_begin(
 	struct err e = {0};
 	int ends[2];
 
+	if (port_find(c->guest.spec, q->port, &from->port, &e) < 0) {
+		control_failed(from, q, &e);
+		return;
+	}
 	if (q->stream) {
 		control_done(from, q, -1);
 		from->streams = true;
@@ -201,8 +225,9 @@ static void console_begin(
 /* usher-vmm gets the connection itself; what the client sends from now on is the guest's. */
 static void stream_hand_over(struct control *c, struct control_client *from)
 {
-	const struct wire_order order = {
-		.order = WIRE_ORDER_CONSOLE, .flags = from->read_only ? WIRE_ORDER_READ_ONLY : 0U};
+	const struct wire_order order = {.order = WIRE_ORDER_CONSOLE,
+		.flags = from->read_only ? WIRE_ORDER_READ_ONLY : 0U,
+		.port = from->port};
 	struct err e = {0};
 
 	(void)order_send(c, order, from->fd, &e);
@@ -383,7 +408,8 @@ static void order_explain(const struct control *c, const struct control_request 
 			e, r, "guest '%s' is paused, and does not see its power button", name);
 		err_hint(e, "resume it first, or stop it by force");
 	} else if (r == -EUSERS)
-		(void)err_say(e, r, "too many look at the console of guest '%s' already", name);
+		(void)err_say(e, r, "too many look at %s%s of guest '%s' already",
+			q->port[0] ? "port " : "the console", q->port, name);
 	else
 		(void)err_set(e, r, "%s guest '%s'", control_command_name(q->command), name);
 }

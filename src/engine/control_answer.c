@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "bind/env.h"
 #include "control/line.h"
 #include "control/value.h"
 
@@ -88,6 +89,25 @@ static void put_devices(struct control_line *l, const struct guest_spec *s)
 	control_line_close(l, ']');
 }
 
+static void put_ports(struct control_line *l, const struct guest_spec *s)
+{
+	char path[PORT_PATH_MAX];
+
+	control_line_text(l, "console", port_console_name(s->console));
+	control_line_open(l, "ports", '[');
+	for (size_t i = 0; i < s->port_count; i++) {
+		const struct guest_port *p = &s->ports[i];
+		control_line_open(l, NULL, '{');
+		control_line_text(l, "name", p->name);
+		control_line_text(l, "end", port_kind_name(p->kind));
+		if (p->kind != GUEST_PORT_NONE && p->kind != GUEST_PORT_STDIO &&
+			port_path(p, BIND_STATE_DIR, s->name, path, sizeof(path)) == 0)
+			control_line_text(l, "path", path);
+		control_line_close(l, '}');
+	}
+	control_line_close(l, ']');
+}
+
 void control_tell_state(
 	const struct control *c, struct control_client *to, const struct control_request *q)
 {
@@ -106,6 +126,7 @@ void control_tell_state(
 	if (!g->is_program) {
 		control_line_number(&l, "memory", (int64_t)g->memory);
 		control_line_number(&l, "cpus", g->spec->cpus);
+		put_ports(&l, g->spec);
 	}
 	control_line_flag(&l, "detached", g->detached);
 	put_devices(&l, g->spec);

@@ -28,6 +28,7 @@ struct control_client {
 	bool leaves; /* when all is sent */
 	bool streams; /* it becomes a console when all is sent */
 	bool read_only;
+	uint64_t port; /* of which: as struct wire_order has it */
 	int console_fd; /* that its order is about to make a console; -1 none */
 	uint32_t order; /* id of the order that it waits for; 0 none */
 	int64_t order_ms; /* since when */

@@ -40,6 +40,8 @@ void engine_finish(struct engine_run *run)
 
 void engine_ended(struct engine_run *run)
 {
+	while (run->port_count)
+		port_close(&run->ports[--run->port_count]);
 	fd_close(&run->lifeline_fd);
 	fd_close(&run->refused_fd);
 	discard_socket(&run->line_fd);

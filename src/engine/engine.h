@@ -20,7 +20,7 @@ struct engine_run {
 	struct program program;
 	struct kernel kernel;
 	size_t given_count; /* more descriptors for the program; engine_finish() closes them */
-	int given[SPEC_DEVICES_MAX + SPEC_VIRTIO_MAX + 4];
+	int given[SPEC_DEVICES_MAX + SPEC_VIRTIO_MAX + 2 * SPEC_PORTS_MAX + 4];
 	int kvm_fd;
 	int keeper_fd; /* usher-vmm's end of the socket to the keeper */
 	int line_fd; /* our end of it: the description of the guest goes through it */
@@ -37,6 +37,8 @@ struct engine_run {
 	struct uid_lease uid; /* the program's user, if it has one of its own */
 	struct cgroup cgroup;
 	struct passt passt; /* its user-mode network, if it has one */
+	size_t port_count;
+	struct port ports[SPEC_PORTS_MAX]; /* what was made for them is removed at the end */
 	int lifeline_fd; /* the confined program's first process ends when this is closed */
 };
 

@@ -93,12 +93,20 @@ static bool has_word(const char *text, const char *name)
 }
 
 /*
+ * The serial port until the driver of the virtio console is there. The kernel shows each line once:
+ * it leaves an early console for the real one.
+ */
+#define CMDLINE_VIRTIO "earlycon=uart8250,io,0x3f8 console=hvc0"
+
+/*
  * Without panic=-1 a kernel that panics waits for ever, and its devices stay lent. A panic
  * parameter of the user has precedence. Without a command line the guest has a console, too.
  */
 static int cmdline_make(const struct guest_spec *s, char *buf, size_t size, struct err *e)
 {
-	const char *given = s->cmdline ? s->cmdline : "console=ttyS0";
+	const char *given = s->cmdline                           ? s->cmdline
+			    : s->console == GUEST_CONSOLE_VIRTIO ? CMDLINE_VIRTIO
+								 : "console=ttyS0";
 	const char *more = has_word(given, "panic=") ? "" : given[0] ? " panic=-1" : "panic=-1";
 	int n = snprintf(buf, size, "%s%s", given, more);
 
@@ -229,6 +237,7 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	m->memory = s->memory;
 	m->backing = s->hugepages ? WIRE_BACKING_POOL : WIRE_BACKING_PRIVATE;
 	m->cpus = s->cpus;
+	m->console = s->console;
 	m->flags = flags_of(s);
 	m->uid = run->uid.uid;
 	m->kvm = (uint32_t)wire_add(fds, run->kvm_fd);
@@ -299,6 +308,34 @@ static int describe_virtio(const struct bind_env *env, const struct guest_spec *
 	return r;
 }
 
+/* The descriptors are closed in engine_finish(), what was made at a path in engine_ended(). */
+static int describe_ports(const struct bind_env *env, const struct guest_spec *s,
+	struct engine_run *run, struct wire_machine *m, struct wire_fds *fds, struct err *e)
+{
+	char path[PORT_PATH_MAX];
+
+	for (size_t i = 0; i < s->port_count; i++) {
+		const struct guest_port *p = &s->ports[i];
+		struct port *o = &run->ports[i];
+		struct wire_port *w = &m->ports[m->port_count++];
+		if (port_path(p, env->state, s->name, path, sizeof(path)) < 0)
+			return err_say(e, -EINVAL, "--port: '%s': its path is too long", p->name);
+		int r = port_open(p, path, o, e);
+		if (r < 0)
+			return r;
+		run->port_count++;
+		*w = (struct wire_port){.kind = p->kind, .fd = WIRE_FD_NONE, .door = WIRE_FD_NONE};
+		(void)snprintf(w->name, sizeof(w->name), "%s", p->name);
+		if (p->kind == GUEST_PORT_FILE)
+			w->limit = p->limit ? p->limit : PORT_LIMIT_DEFAULT;
+		if (o->fd >= 0)
+			w->fd = give_fd(run, fds, TAKE_FD(o->fd));
+		if (o->door_fd >= 0)
+			w->door = give_fd(run, fds, TAKE_FD(o->door_fd));
+	}
+	return 0;
+}
+
 static int describe_devices(const struct guest_spec *s, struct engine_run *run,
 	struct wire_machine *m, struct wire_fds *fds, struct err *e)
 {
@@ -340,6 +377,9 @@ static int send_description(const struct bind_env *env, const struct guest_spec 
 	if (r < 0)
 		return r;
 	r = describe_virtio(env, s, run, &m, &fds, e);
+	if (r < 0)
+		return r;
+	r = describe_ports(env, s, run, &m, &fds, e);
 	if (r < 0)
 		return r;
 	r = describe_devices(s, run, &m, &fds, e);

@@ -167,6 +167,47 @@ static void add_virtio(const struct guest_virtio *v, size_t i, int passt, struct
 	}
 }
 
+/* The host's end of a port, or of the console, with the id usher-port@i. */
+static void add_end(
+	const struct guest_spec *s, const struct guest_port *d, size_t i, struct program *p)
+{
+	char path[PORT_PATH_MAX];
+
+	(void)port_path(d, BIND_STATE_DIR, s->name, path, sizeof(path));
+	program_word(p, "-chardev");
+	if (d->kind == GUEST_PORT_SOCKET)
+		program_arg(p, "socket,id=usher-port%zu,server=on,wait=off,path=%s", i, path);
+	else if (d->kind == GUEST_PORT_FILE)
+		program_arg(p, "file,id=usher-port%zu,path=%s", i, path);
+	else if (d->kind == GUEST_PORT_PTY)
+		program_arg(p, "pty,id=usher-port%zu", i);
+	else
+		program_arg(p, "stdio,id=usher-port%zu,signal=off", i);
+}
+
+static void add_ports(const struct guest_spec *s, struct program *p)
+{
+	const struct guest_port console = {.kind = GUEST_PORT_STDIO};
+
+	if (s->has_console && s->console == GUEST_CONSOLE_SERIAL) {
+		add_end(s, &console, SPEC_PORTS_MAX, p);
+		add_option(p, "-serial", "chardev:usher-port16");
+	}
+	if (s->port_count || s->console == GUEST_CONSOLE_VIRTIO)
+		add_option(p, "-device", "virtio-serial-pci,id=usher-ports,max_ports=31");
+	if (s->console == GUEST_CONSOLE_VIRTIO) {
+		add_end(s, &console, SPEC_PORTS_MAX, p);
+		add_option(p, "-device", "virtconsole,bus=usher-ports.0,chardev=usher-port16");
+	}
+	for (size_t i = 0; i < s->port_count; i++) {
+		add_end(s, &s->ports[i], i, p);
+		program_word(p, "-device");
+		program_arg(p,
+			"virtserialport,bus=usher-ports.0,nr=%zu,chardev=usher-port%zu,name=%s",
+			i + 1, i, s->ports[i].name);
+	}
+}
+
 static void add_words(const struct guest_spec *s, int passt, struct program *p)
 {
 	/* For its window and its sound. */
@@ -182,6 +223,7 @@ static void add_words(const struct guest_spec *s, int passt, struct program *p)
 		add_device(&s->devices[i], i, p);
 	for (size_t i = 0; i < s->virtio_count; i++)
 		add_virtio(&s->virtio[i], i, passt, p);
+	add_ports(s, p);
 }
 
 static int check_program(const struct guest_spec *s, struct err *e)
@@ -195,6 +237,32 @@ static int check_program(const struct guest_spec *s, struct err *e)
 		return err_set(e, -ENOMEM, "describe the guest to QEMU");
 	add_words(s, STDIN_FILENO, p); /* of that length */
 	return program_check(p, e);
+}
+
+/* What usher-vmm and its keeper do for a port, and QEMU does not. */
+static int check_ports(const struct guest_spec *s, struct err *e)
+{
+	for (size_t i = 0; i < s->port_count; i++) {
+		const struct guest_port *p = &s->ports[i];
+		if (p->kind == GUEST_PORT_NONE) {
+			err_say(e, -EINVAL,
+				"--port: '%s' has no end, and 'usher console' does not show ports "
+				"of QEMU",
+				p->name);
+			err_hint(e, "give it one: --port %s,socket", p->name);
+			return -EINVAL;
+		}
+		if (p->limit)
+			return err_say(e, -EINVAL,
+				"--port: '%s': limit= is for usher-vmm: QEMU writes without one",
+				p->name);
+		if (p->kind == GUEST_PORT_PTY && p->path[0])
+			return err_say(e, -EINVAL,
+				"--port: '%s': pty=PATH is for usher-vmm: QEMU prints the name of "
+				"the terminal",
+				p->name);
+	}
+	return 0;
 }
 
 static int qemu_check(const struct guest_spec *s, struct err *e)
@@ -225,7 +293,10 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 		err_say(e, -EINVAL, "nothing to run: no --kernel and no QEMU arguments after '--'");
 		return -EINVAL;
 	}
-	int r = files_check_disks(s, e);
+	int r = check_ports(s, e);
+	if (r < 0)
+		return r;
+	r = files_check_disks(s, e);
 	if (r < 0)
 		return r;
 	r = limit_check(s, qemu_memory(s), e);

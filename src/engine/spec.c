@@ -132,6 +132,51 @@ int spec_add_virtio(struct guest_spec *s, const struct guest_virtio *v, struct e
 	return 0;
 }
 
+int spec_add_port(struct guest_spec *s, const char *text, struct err *e)
+{
+	struct guest_port p;
+
+	int r = port_parse(text, &p, e);
+	if (r < 0)
+		return r;
+	if (s->port_count == SPEC_PORTS_MAX)
+		return err_say(e, -E2BIG, "--port: more than %d ports", SPEC_PORTS_MAX);
+	for (size_t i = 0; i < s->port_count; i++) {
+		if (strcmp(s->ports[i].name, p.name) == 0)
+			return err_say(e, -EEXIST, "--port: '%s' is named twice", p.name);
+		if (p.path[0] && strcmp(s->ports[i].path, p.path) == 0)
+			return err_say(e, -EEXIST, "--port: '%s' is the path of two ports", p.path);
+	}
+	s->ports[s->port_count++] = p;
+	return 0;
+}
+
+size_t spec_virtio_count(const struct guest_spec *s)
+{
+	return s->virtio_count + (s->console == GUEST_CONSOLE_VIRTIO) + (s->port_count > 0);
+}
+
+/* One descriptor cannot be read by two. */
+static int check_stdio(const struct guest_spec *s, struct err *e)
+{
+	const char *owner = s->console == GUEST_CONSOLE_NONE ? NULL : "the console";
+
+	for (size_t i = 0; i < s->port_count; i++) {
+		if (s->ports[i].kind != GUEST_PORT_STDIO)
+			continue;
+		if (owner) {
+			err_say(e, -EINVAL, "--port: '%s': standard input and output are %s's",
+				s->ports[i].name, owner);
+			if (s->console != GUEST_CONSOLE_NONE)
+				err_hint(e, "add --console none; 'usher console %s' shows it then",
+					s->name);
+			return -EINVAL;
+		}
+		owner = "another port";
+	}
+	return 0;
+}
+
 int spec_add_env(struct guest_spec *s, const char *text, struct err *e)
 {
 	if (!text[0] || text[0] == '=')
@@ -216,10 +261,10 @@ static int check_slots(const struct guest_spec *s, struct err *e)
 {
 	size_t cards = card_count(s);
 
-	if (cards + s->virtio_count <= SPEC_DEVICES_MAX)
+	if (cards + spec_virtio_count(s) <= SPEC_DEVICES_MAX)
 		return 0;
 	err_say(e, -EINVAL, "%zu lent cards and %zu virtio devices: a guest has %d slots", cards,
-		s->virtio_count, SPEC_DEVICES_MAX);
+		spec_virtio_count(s), SPEC_DEVICES_MAX);
 	err_hint(e, "give the guest fewer");
 	return -EINVAL;
 }
@@ -285,6 +330,9 @@ int spec_check(const struct guest_spec *s, struct err *e)
 	r = check_handed(s, e);
 	if (r < 0)
 		return r;
+	r = check_stdio(s, e);
+	if (r < 0)
+		return r;
 	r = check_cmdline(s->cmdline, e);
 	if (r < 0)
 		return r;
@@ -299,5 +347,7 @@ int spec_check(const struct guest_spec *s, struct err *e)
 		if (rom[0] && (r = check_file("--device: rom", rom, e)) < 0)
 			return r;
 	}
-	return 0;
+	for (size_t i = 0; r >= 0 && i < s->port_count; i++)
+		r = port_check(&s->ports[i], e);
+	return r;
 }

@@ -4,6 +4,7 @@
 
 #include "engine/disk.h"
 #include "engine/limit.h"
+#include "engine/port.h"
 #include "pci/address.h"
 
 #include <stdbool.h>
@@ -17,6 +18,7 @@ struct guest_files;
 #define SPEC_NAME_MAX 48 /* a guest's name becomes a file name */
 #define SPEC_DEVICES_MAX 31 /* usher-vmm has a root port for each */
 #define SPEC_VIRTIO_MAX 16
+#define SPEC_PORTS_MAX 16
 #define SPEC_CPUS_MAX 240 /* 8-bit APIC ids: usher-vmm has no x2APIC */
 #define SPEC_CMDLINE_MAX 2047 /* [bytes] of an x86 kernel: COMMAND_LINE_SIZE, less the NUL */
 #define SPEC_ENV_MAX 32
@@ -85,6 +87,10 @@ struct guest_spec {
 	bool timing; /* print start-up phases and exits at the end */
 	bool stats; /* print exits, interrupts and mapped memory at the end */
 	const char *stats_file; /* the same as JSON into this file; NULL: not */
+	enum guest_console console;
+	bool has_console; /* the user chose it; not a default */
+	size_t port_count;
+	struct guest_port ports[SPEC_PORTS_MAX];
 	size_t virtio_count;
 	struct guest_virtio virtio[SPEC_VIRTIO_MAX];
 	size_t device_count;
@@ -117,6 +123,12 @@ const char *spec_virtio_name(enum guest_virtio_type type);
 
 /* Appended to @s. Return: 0, -E2BIG. */
 int spec_add_virtio(struct guest_spec *s, const struct guest_virtio *v, struct err *e);
+
+/* A port as --port takes it, appended to @s. Return: 0, -EINVAL, -EEXIST (twice), -E2BIG. */
+int spec_add_port(struct guest_spec *s, const char *text, struct err *e);
+
+/* Return: how many virtio devices @s has: those of the list, the console, and all ports in one. */
+size_t spec_virtio_count(const struct guest_spec *s);
 
 /*
  * "NAME=value" or "NAME" as --env takes it, appended to @s.

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -116,6 +117,19 @@ int state_engine(struct state *s, pid_t pid)
 	return pid_write(s, "engine", pid);
 }
 
+/* Sockets and links of ports, which a keeper has left that was killed, or QEMU has made. */
+static void ports_remove(const struct state *s)
+{
+	char path[FILE_PATH_MAX];
+	const struct dirent *entry;
+	cleanup_dir DIR *d = opendir(s->dir);
+
+	while (d && (entry = readdir(d)))
+		if (strncmp(entry->d_name, "port-", 5) == 0 &&
+			file_path(path, sizeof(path), "%s/%s", s->dir, entry->d_name) == 0)
+			(void)file_remove(path);
+}
+
 void state_release(struct state *s)
 {
 	static const char *const files[] = {"keeper", "engine", "socket", "control"};
@@ -127,6 +141,7 @@ void state_release(struct state *s)
 		if (file_path(path, sizeof(path), "%s/%s", s->dir, files[i]) == 0)
 			(void)file_remove(path);
 	}
+	ports_remove(s);
 	if (file_path(path, sizeof(path), "%s/lock", s->dir) == 0)
 		lockfile_drop(path, &s->lock_fd);
 	/* Another keeper that is about to take this name makes the folder anew. */

@@ -23,6 +23,9 @@ static struct control *keeper;
 static int vmm; /* its end of the socket for orders */
 static const struct guest_spec spec = {.name = "box",
 	.cpus = 2,
+	.console = GUEST_CONSOLE_VIRTIO,
+	.port_count = 2,
+	.ports = {{.name = "chat"}, {.name = "agent", .kind = GUEST_PORT_SOCKET}},
 	.virtio_count = 3,
 	.virtio = {{.type = GUEST_VIRTIO_BLK, .disk = {.path = "/srv/a"}},
 		{.type = GUEST_VIRTIO_RNG},
@@ -155,7 +158,10 @@ START_TEST(tells_the_state)
 	(void)snprintf(want, sizeof(want),
 		"{\"id\":-6,\"ok\":true,\"name\":\"box\",\"engine\":\"usher\",\"state\":"
 		"\"running\",\"keeper\":%d,\"pid\":77,\"since\":1000,\"memory\":536870912,"
-		"\"cpus\":2,\"detached\":false,\"devices\":[\"0000:03:00.1\"]}",
+		"\"cpus\":2,\"console\":\"virtio\",\"ports\":[{\"name\":\"chat\",\"end\":\"none\"},"
+		"{\"name\":\"agent\",\"end\":\"socket\",\"path\":"
+		"\"/run/usher/vm/box/port-agent\"}],"
+		"\"detached\":false,\"devices\":[\"0000:03:00.1\"]}",
 		(int)getpid());
 	ck_assert_str_eq(line, want);
 	(void)close(fd);
@@ -430,6 +436,19 @@ START_TEST(hands_out_the_console)
 	(void)close(shown);
 	ck_assert_int_eq((int)read(console, text, sizeof(text)), 0);
 	(void)close(console);
+	/* A port has a number in the order, and one that is not there has none. */
+	say(fd, "{\"command\":\"console\",\"port\":\"agent\"}\n");
+	o = order_hear(WIRE_ORDER_CONSOLE, &shown);
+	ck_assert_uint_eq(o.port, 2);
+	order_answer(&o, -EUSERS, "");
+	expect(fd, "too many look at port agent of guest 'box' already");
+	(void)close(shown);
+	say(fd, "{\"command\":\"console\",\"port\":\"nothing\"}\n");
+	expect(fd, "guest 'box' has no port 'nothing'\",\"hint\":\"it has chat, agent\"");
+	say(fd, "{\"command\":\"console\",\"port\":\"\"}\n");
+	expect(fd, "port is not a text of 1 to 63 bytes");
+	say(fd, "{\"command\":\"reset\",\"port\":\"agent\"}\n");
+	expect(fd, "command 'reset' takes no 'port'");
 	/* And as a stream on the connection itself. */
 	say(fd, "{\"command\":\"console\",\"stream\":true}\n");
 	(void)order_hear(WIRE_ORDER_CONSOLE, &shown);

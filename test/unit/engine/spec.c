@@ -208,6 +208,39 @@ START_TEST(cards_and_virtio_devices_share_the_slots)
 	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
 	ck_assert_str_eq(e.msg, "16 lent cards and 16 virtio devices: a guest has 31 slots");
 	ck_assert_int_eq(spec_add_virtio(&s, &rng, &e), -E2BIG);
+	/* A console is one more, and all ports together are another. */
+	s.virtio_count = 13;
+	s.console = GUEST_CONSOLE_VIRTIO;
+	ck_assert_int_eq(spec_add_port(&s, "one", &e), 0);
+	ck_assert_int_eq(spec_add_port(&s, "two,socket", &e), 0);
+	ck_assert_msg(spec_check(&s, &e) == 0, "%s", e.msg);
+	s.virtio_count++;
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "16 lent cards and 16 virtio devices: a guest has 31 slots");
+}
+END_TEST
+
+START_TEST(ports_have_one_name_and_one_input)
+{
+	struct guest_spec s = spec_good();
+	struct err e = {0};
+	char name[16];
+
+	ck_assert_int_eq(spec_add_port(&s, "one,socket=/tmp/a", &e), 0);
+	ck_assert_int_eq(spec_add_port(&s, "one,socket=/tmp/b", &e), -EEXIST);
+	ck_assert_int_eq(spec_add_port(&s, "two,pty=/tmp/a", &e), -EEXIST);
+	ck_assert_int_eq(spec_add_port(&s, "two,stdio", &e), 0);
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "--port: 'two': standard input and output are the console's");
+	s.console = GUEST_CONSOLE_NONE;
+	ck_assert_msg(spec_check(&s, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(spec_add_port(&s, "three,stdio", &e), 0);
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	for (unsigned i = 3; i < SPEC_PORTS_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "port%u", i);
+		ck_assert_int_eq(spec_add_port(&s, name, &e), 0);
+	}
+	ck_assert_int_eq(spec_add_port(&s, "more", &e), -E2BIG);
 }
 END_TEST
 
@@ -277,4 +310,4 @@ SUITE("spec", roms_and_traces, devices_have_addresses_and_keys, bad_devices_chan
 	sizes_have_bounds, files_must_be_readable, files_must_be_regular,
 	command_lines_fit_into_a_kernel, cards_and_virtio_devices_share_the_slots,
 	devices_by_descriptors_come_together, a_descriptor_that_is_not_there_is_refused,
-	a_service_manager_names_descriptors)
+	a_service_manager_names_descriptors, ports_have_one_name_and_one_input)
