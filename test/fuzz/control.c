@@ -42,6 +42,8 @@ static void check_request(const char *line, size_t len)
 	require(!q.disk[0] == (q.command != CONTROL_RESIZE), "a resize has a disk");
 	require(memchr(q.disk, '\0', sizeof(q.disk)) != NULL, "a disk's name ends");
 	require(q.size <= INT64_MAX && (!q.size || q.disk[0]), "a disk's size is one");
+	require(memchr(q.port, '\0', sizeof(q.port)) != NULL, "a port's name ends");
+	require(!q.port[0] || q.command == CONTROL_CONSOLE, "only a console has ports");
 }
 
 /* A text that anybody chose goes into a line, and comes out of it, if it is UTF-8. */

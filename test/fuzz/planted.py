@@ -82,6 +82,12 @@ BUGS = [
      "if (d->readonly || !size ||", "if (!size ||"),
     ("blk", "src/vmm/virtio/blk_io.c", "zeroes are written behind a range",
      "step = min_u64(g->len - done, BOUNCE_SIZE);", "step = BOUNCE_SIZE;"),
+    ("console", "src/vmm/virtio/console_control.c", "a port that is not there is opened",
+     "if (id >= c->port_count)", "if (id > c->port_count)"),
+    ("console", "src/vmm/virtio/console_port.c", "a chain of before the reset is sent",
+     "if (p->out_held && p->out_chain.generation == q->generation)", "if (p->out_held && q)"),
+    ("console", "src/vmm/virtio/console_port.c", "input goes into memory of before the reset",
+     "if (!p->in_held || p->in_chain.generation != q->generation)", "if (!p->in_held)"),
 ]
 
 

@@ -96,6 +96,15 @@ static uint32_t fill_machine(enum wire_kind kind)
 		m->virtio[1] = (struct wire_virtio){.type = WIRE_VIRTIO_BLK,
 			.fd = fds++,
 			.disk = {.size = MIB(1), .logical = 512, .physical = 4096, .queues = 1}};
+		m->port_count = 2;
+		m->ports[0] = (struct wire_port){
+			.name = "line", .kind = WIRE_PORT_PTY, .fd = fds, .door = fds + 1};
+		m->ports[1] = (struct wire_port){.name = "log",
+			.kind = WIRE_PORT_FILE,
+			.fd = fds + 2,
+			.door = WIRE_FD_NONE,
+			.limit = 1};
+		fds += 3;
 	}
 	return fds;
 }
@@ -167,6 +176,14 @@ static void require_virtio(struct owners *o, const struct wire_virtio *v)
 	require(d->queues && d->queues <= WIRE_QUEUES_MAX, "a disk has queues");
 }
 
+static void require_port(struct owners *o, const struct wire_port *p)
+{
+	require(p->name[0] && memchr(p->name, '\0', sizeof(p->name)), "a port has a name");
+	require((p->kind == WIRE_PORT_PTY) == (p->door != WIRE_FD_NONE), "a terminal has a door");
+	own_optional(o, p->fd);
+	own_optional(o, p->door);
+}
+
 static void require_machine(const struct wire_machine *m, size_t fd_count)
 {
 	static struct owners o;
@@ -192,6 +209,9 @@ static void require_machine(const struct wire_machine *m, size_t fd_count)
 	require(m->virtio_count <= WIRE_VIRTIO_MAX, "virtio devices are bound");
 	for (uint32_t i = 0; i < m->virtio_count; i++)
 		require_virtio(&o, &m->virtio[i]);
+	require(m->port_count <= WIRE_PORTS_MAX, "ports are bound");
+	for (uint32_t i = 0; i < m->port_count; i++)
+		require_port(&o, &m->ports[i]);
 	for (uint32_t i = 0; i < m->device_count; i++) {
 		require_device(&o, &m->devices[i]);
 		for (uint32_t k = 0; k < i; k++)
