@@ -206,12 +206,13 @@ static int stat_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_stat = {
 	.name = "stat",
-	.summary = "print a guest's exits, interrupts and mapped memory",
+	.summary = "print a guest's exits, queues, interrupts and mapped memory",
 	.help = "stat [OPTION…] NAME\n"
 		"\n"
 		"Prints what a running guest of usher-vmm has cost so far: exits to usher-vmm by\n"
-		"reason and by register block, interrupts by vector, BARs, and mapped memory. A\n"
-		"vector that the guest has turned off counts only with 'usher run --stats'.\n"
+		"reason and by register block, interrupts by vector, BARs, mapped memory, and\n"
+		"what the queues of virtio devices did. A vector that the guest has turned off\n"
+		"counts only with 'usher run --stats'.\n"
 		"\n"
 		"      --watch[=SECONDS]  print again what has changed, and how fast, until the\n"
 		"                         guest ends (default: 1)\n"

@@ -23,6 +23,7 @@ struct keeper;
 struct kvm_cpuid2;
 struct pass_domain;
 struct pci_root;
+struct virtio_pci;
 
 /* How a guest ended. */
 enum vm_end {
@@ -53,6 +54,7 @@ struct vm {
 	struct loop loop;
 	struct panic panic;
 	struct pci_root *pci;
+	struct virtio_pci *virtio; /* the first one of a list; main thread */
 	/*
 	 * A vCPU cannot go on for a page that is mapped and not there (EFAULT). Return: true: it
 	 * may try again. NULL while nothing is mapped but RAM. Context: one thread at a time.

@@ -12,6 +12,7 @@
 #include "vmm/pass/domain.h"
 #include "vmm/stats/figures.h"
 #include "vmm/stats/kvmstat.h"
+#include "vmm/virtio/pci.h"
 #include "vmm/wall.h"
 #include "vmm/walls/mark.h"
 
@@ -147,6 +148,51 @@ static void put_walls(struct figures *f)
 	figures_close(f);
 }
 
+static uint64_t endpoint_exits(const struct endpoint *p)
+{
+	uint64_t exits = 0;
+
+	for (unsigned i = 0; i < FUNC_BARS; i++)
+		for (unsigned k = 0; k < p->bars.bar[i].piece_count; k++)
+			exits += p->bars.bar[i].pieces[k].range.reads +
+				 p->bars.bar[i].pieces[k].range.writes;
+	return exits;
+}
+
+/* Doorbells are not counted: KVM takes them without usher-vmm. */
+static void put_virtio(struct virtio_pci *p, unsigned number, struct figures *f)
+{
+	const struct virtio_device *d = p->device;
+	char name[32], queue[16];
+
+	(void)snprintf(name, sizeof(name), "%s-%u", d->ops->name, number);
+	figures_open(f, name);
+	lock_take(&p->endpoint.lock);
+	figures_number(f, "exits", endpoint_exits(&p->endpoint));
+	for (unsigned i = 0; i < d->queue_count; i++) {
+		(void)snprintf(queue, sizeof(queue), "queue%u", i);
+		figures_open(f, queue);
+		figures_number(f, "chains", d->counts[i].chains);
+		figures_number(f, "interrupts", d->counts[i].interrupts);
+		figures_close(f);
+	}
+	lock_drop(&p->endpoint.lock);
+	figures_close(f);
+}
+
+/* Each is numbered among its kind, in the order in which the guest finds them. */
+static void put_virtios(const struct vm *vm, struct figures *f)
+{
+	figures_open(f, "virtio");
+	for (struct virtio_pci *p = vm->virtio; p; p = p->next) {
+		unsigned number = 0;
+		for (const struct virtio_pci *q = vm->virtio; q != p; q = q->next)
+			number += q->device->ops == p->device->ops;
+		put_virtio(p, number, f);
+	}
+	figures_close(f);
+}
+
 /* @ended: KVM's own figures are there: while a processor runs, KVM would wait for it. */
 static void put_machine(struct machine *m, bool ended, struct figures *f)
 {
@@ -162,6 +208,7 @@ static void put_machine(struct machine *m, bool ended, struct figures *f)
 	for (struct pass_dev *d = first_device(&m->vm); d; d = d->next)
 		put_device(d, f);
 	figures_close(f);
+	put_virtios(&m->vm, f);
 }
 
 static void put_figures(struct machine *m, struct figures *f)

@@ -283,7 +283,7 @@ static void ports_free(struct virtio_device *d)
 }
 
 static const struct virtio_ops ports_ops = {
-	.name = "virtio-console",
+	.name = "virtio-ports",
 	.type = VIRTIO_TYPE_CONSOLE,
 	.queue_count = 4,
 	.features = BIT64(VIRTIO_CONSOLE_F_MULTIPORT),

@@ -35,8 +35,10 @@ void virtio_reset(struct virtio_device *d)
 {
 	d->status = 0;
 	d->accepted = 0;
-	for (unsigned i = 0; i < d->queue_count; i++)
+	for (unsigned i = 0; i < d->queue_count; i++) {
 		virtq_reset(&d->queues[i]);
+		d->counts[i].seen = 0;
+	}
 	if (d->ops->reset)
 		d->ops->reset(d);
 	d->draining = true;
@@ -131,9 +133,14 @@ void virtio_config_changed(struct virtio_device *d)
 void virtio_returned(struct virtio_device *d, unsigned n)
 {
 	struct virtq *q = &d->queues[n];
+	struct virtio_count *count = &d->counts[n];
 
-	if (virtio_is_going(d) && virtq_wants_interrupt(q))
+	count->chains += (uint16_t)(q->next_used - count->seen);
+	count->seen = q->next_used;
+	if (virtio_is_going(d) && virtq_wants_interrupt(q)) {
+		count->interrupts++;
 		d->transport->interrupt(d->transport, n);
+	}
 	if (q->broken)
 		device_break(d, q->why);
 }

@@ -73,6 +73,13 @@ struct virtio_transport {
 	void (*changed)(struct virtio_transport *t);
 };
 
+/* What a queue has done, over all resets. */
+struct virtio_count {
+	uint64_t chains; /* that were returned */
+	uint64_t interrupts; /* for them */
+	uint16_t seen; /* the queue's next_used, as it was counted last */
+};
+
 struct virtio_device {
 	const struct virtio_ops *ops;
 	struct virtio_transport *transport;
@@ -86,6 +93,7 @@ struct virtio_device {
 	uint8_t config_generation; /* counts the changes of the configuration */
 	struct log_guest misdeeds;
 	struct virtq queues[VIRTIO_QUEUES_MAX];
+	struct virtio_count counts[VIRTIO_QUEUES_MAX];
 };
 
 /* Before the transport has it. @memory: the guest's. */

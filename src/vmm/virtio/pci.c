@@ -354,10 +354,23 @@ static void kicks_close(struct virtio_pci *p)
 		fd_close(&p->kicks[i].source.fd);
 }
 
+/* The end of the list, or the place of @p in it. */
+static struct virtio_pci **list_find(struct vm *vm, const struct virtio_pci *p)
+{
+	struct virtio_pci **at = &vm->virtio;
+
+	while (*at && *at != p)
+		at = &(*at)->next;
+	return at;
+}
+
 static void function_fini(struct endpoint *e)
 {
 	struct virtio_pci *p = pci_of(e);
+	struct virtio_pci **at = list_find(e->vm, p);
 
+	if (*at)
+		*at = p->next;
 	kicks_close(p);
 	p->device->ops->fini(p->device);
 }
@@ -511,6 +524,8 @@ int virtio_pci_init(
 		caps_add(p);
 	for (unsigned i = 0; r >= 0 && i < d->queue_count; i++)
 		r = kick_add(p, i, e);
+	if (r >= 0)
+		*list_find(vm, p) = p;
 	return r;
 }
 

@@ -43,6 +43,7 @@ struct virtio_pci {
 	uint16_t queue_vectors[VIRTIO_QUEUES_MAX];
 	uint8_t isr;
 	struct virtio_kick kicks[VIRTIO_QUEUES_MAX];
+	struct virtio_pci *next; /* of vm.virtio */
 };
 
 /*

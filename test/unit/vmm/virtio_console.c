@@ -4,8 +4,21 @@
  * and then does what no driver may.
  */
 #include "console_rig.h"
+#include "vmm/stats/stats.h"
 
 #include <termios.h>
+
+static void figure_is(const char *part)
+{
+	static char text[WIRE_FIGURES_MAX + 1];
+	const int interrupts = open("/proc/interrupts", O_RDONLY);
+	uint32_t len = 0;
+
+	ck_assert_int_eq(stats_tell(&machine, interrupts, text, WIRE_FIGURES_MAX, &len), 0);
+	(void)close(interrupts);
+	text[len] = '\0';
+	ck_assert_msg(strstr(text, part) != NULL, "no %s in %s", part, text);
+}
 
 START_TEST(console_carries_both_ways)
 {
@@ -24,6 +37,14 @@ START_TEST(console_carries_both_ways)
 	serve();
 	ck_assert_uint_eq(used_count(0), 1);
 	ck_assert_str_eq(received(0), "keys");
+	/* Both have been counted, and a reset forgets nothing. */
+	figure_is("\"virtio-console-0\": {");
+	figure_is("\"queue0\": {\n        \"chains\": 1,\n        \"interrupts\": 1\n");
+	send_text(1, "two\n");
+	figure_is("\"queue1\": {\n        \"chains\": 2,\n        \"interrupts\": 2\n");
+	set_up(0);
+	send_text(1, "three\n");
+	figure_is("\"queue1\": {\n        \"chains\": 3,\n        \"interrupts\": 3\n");
 	/* A buffer of one byte gets one byte, and the next one the rest. */
 	buffer_list(0, 1, true);
 	ck_assert_int_eq((int)write(to_guest, "more", 4), 4);
