@@ -75,3 +75,27 @@ void fitting_print_layout(const struct fit_layout *l)
 		(l->mem32 / MIB(1)), (LAYOUT_MEM32_SIZE / MIB(1)), (l->mem64 / MIB(1)),
 		(l->layout.mem64.size / MIB(1)));
 }
+
+void fitting_put_handed(struct json *guest, const struct guest_spec *s)
+{
+	struct json *list = json_put_list(guest, "handed");
+
+	for (size_t i = 0; spec_is_handed(s) && i < s->device_count; i++) {
+		struct json *one = json_push_map(list);
+		char address[PCI_ADDRESS_TEXT];
+		(void)pci_address_format(s->devices[i].address, address);
+		json_put_text(one, "address", address);
+		json_put_signed(one, "fd", s->devices[i].fd);
+		json_put_signed(one, "container", s->devices[i].container);
+	}
+}
+
+void fitting_print_handed(const struct guest_spec *s)
+{
+	for (size_t i = 0; spec_is_handed(s) && i < s->device_count; i++) {
+		char address[PCI_ADDRESS_TEXT];
+		(void)pci_address_format(s->devices[i].address, address);
+		(void)printf("device: %s by descriptor %d, container %d\n", address,
+			s->devices[i].fd, s->devices[i].container);
+	}
+}

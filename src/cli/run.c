@@ -336,28 +336,8 @@ static void print_guest(const struct run_words *w)
 	if (s->cmdline)
 		(void)printf("cmdline: %s\n", s->cmdline);
 	limit_print(s);
-	for (size_t i = 0; spec_is_handed(s) && i < s->device_count; i++) {
-		char address[PCI_ADDRESS_TEXT];
-		(void)pci_address_format(s->devices[i].address, address);
-		(void)printf("device: %s by descriptor %d, container %d\n", address,
-			s->devices[i].fd, s->devices[i].container);
-	}
+	fitting_print_handed(s);
 	virtio_print(s, w->engine == &engine_ours);
-}
-
-/* Devices that the caller has opened are in no group of the plan. */
-static void handed_put(struct json *guest, const struct guest_spec *s)
-{
-	struct json *list = json_put_list(guest, "handed");
-
-	for (size_t i = 0; spec_is_handed(s) && i < s->device_count; i++) {
-		struct json *one = json_push_map(list);
-		char address[PCI_ADDRESS_TEXT];
-		(void)pci_address_format(s->devices[i].address, address);
-		json_put_text(one, "address", address);
-		json_put_signed(one, "fd", s->devices[i].fd);
-		json_put_signed(one, "container", s->devices[i].container);
-	}
 }
 
 static int print_json(const struct run_words *w, const struct bind_plan *p,
@@ -379,7 +359,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_text(guest, "cmdline", s->cmdline);
 	limit_put(guest, s);
 	virtio_put(guest, s);
-	handed_put(guest, s);
+	fitting_put_handed(guest, s);
 	plan_json(doc, p);
 	fitting_put_layout(doc, layout);
 	walls_put(doc, w->engine == &engine_ours ? w->loan.host : NULL, s);
