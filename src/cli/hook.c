@@ -14,6 +14,7 @@
 #include "host/host.h"
 #include "libvirt/domain.h"
 #include "libvirt/hook.h"
+#include "libvirt/process.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef LIBVIRT_DOMAIN_H
-#define LIBVIRT_DOMAIN_H
+#ifndef USHER_LIBVIRT_DOMAIN_H
+#define USHER_LIBVIRT_DOMAIN_H /* libvirt has one without USHER_ */
 
 /*
  * What libvirt's XML of a domain says about PCI devices. Each of these has libvirt bind a device to

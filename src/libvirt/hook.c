@@ -20,12 +20,12 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "bind/gate.h"
 #include "bind/handover.h"
 #include "bind/owner.h"
 #include "host/host.h"
 #include "libvirt/domain.h"
+#include "libvirt/process.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -140,21 +140,6 @@ int libvirt_hook_prepare(const struct libvirt_hook *k, const char *xml, size_t l
 	return r;
 }
 
-/* libvirt writes the file before it calls the hook. */
-static int read_qemu(const struct libvirt_hook *k, pid_t *ret, struct err *e)
-{
-	char path[FILE_PATH_MAX];
-	uint64_t pid = 0;
-
-	int r = strchr(k->name, '/') ? -EINVAL
-				     : file_path(path, sizeof(path), "%s/%s.pid", k->run, k->name);
-	r = r < 0 ? r : host_read_number(k->env->host, path, &pid);
-	if (r < 0 || pid == 0 || pid > INT32_MAX)
-		return err_set(e, r < 0 ? r : -EINVAL, "process of the domain's QEMU");
-	*ret = (pid_t)pid;
-	return 0;
-}
-
 static bool is_held(const struct bind_lease *l)
 {
 	return l->state == BIND_LEASE_LIVE || l->state == BIND_LEASE_DEAD;
@@ -176,7 +161,7 @@ int libvirt_hook_follow(const struct libvirt_hook *k, struct err *e)
 		struct err *why = first < 0 ? NULL : e;
 		if (!is_held(lease) || strcmp(lease->owner.domain, name) != 0)
 			continue;
-		int r = pid ? 0 : read_qemu(k, &pid, why);
+		int r = pid ? 0 : libvirt_process_read(k->env->host, k->run, k->name, &pid, why);
 		if (r == 0 && lease->owner.pid != pid)
 			r = bind_hand_over(k->env, lease->group, &lease->owner, pid, why);
 		first = first < 0 ? first : r;

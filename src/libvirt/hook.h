@@ -7,8 +7,6 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define LIBVIRT_RUN_DIR "/run/libvirt/qemu"
-
 /* What libvirt's hook for QEMU does with the devices of one domain. */
 struct libvirt_hook {
 	const struct bind_env *env;

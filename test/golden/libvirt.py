@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What 'usher xml' prints is valid by libvirt's schema, inside of a domain. libvirt.py USHER FIXTURES
+"""What usher says to libvirt, and what libvirt says to usher. libvirt.py USHER FIXTURES SCHEMA
 
-Each group of each host, with libvirt managing the devices and without. Skipped where libvirt's schema
-is not installed.
+'usher xml' is valid by libvirt's schema, inside of a domain: each group of each host, with libvirt
+managing the devices and without. 'usher guests' and the errors of 'attach' on libvirt's test driver.
+Skipped where libvirt's schema or library is not installed.
 """
+import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,7 +20,8 @@ DOMAIN = """<domain type='kvm'><name>web</name><memory>1</memory><os><type>hvm</
 
 
 def output(words):
-    return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(words, capture_output=True, text=True, check=False,
+                          env={"PATH": os.environ["PATH"], "LC_ALL": "C"}).stdout
 
 
 def domains(usher, fixtures):
@@ -38,8 +42,52 @@ def invalid(files):
     return [] if done.returncode == 0 else done.stderr.splitlines()
 
 
+# A host of libvirt's test driver: one domain runs, one is off, one vanishes at its end.
+TEST = "http://libvirt.org/schemas/domain/test/1.0"
+DEVICE = ("<hostdev mode='subsystem' type='pci' managed='yes'><source>"
+          "<address domain='0x0000' bus='0x01' slot='0x00' function='0x{}'/></source></hostdev>")
+GUEST = ("<domain type='test'><name>{}</name><uuid>11111111-2222-3333-4444-00000000000{}</uuid>"
+         "<memory>1024</memory><os><type>hvm</type></os><devices>{}</devices>{}</domain>")
+NODE = "<node>{}</node>".format("".join((
+    GUEST.format("web", 1, DEVICE.format(0) + DEVICE.format(1), ""),
+    GUEST.format("it's\tan &lt;odd&gt; \u00e4", 2, "",
+                 f"<test:runstate xmlns:test='{TEST}'>5</test:runstate>"),
+    GUEST.format("brief", 3, DEVICE.format(2), f"<test:transient xmlns:test='{TEST}'/>"))))
+TABLE = """NAME                        STATE   DEVICES                   CONFIGURED
+brief                       running 0000:01:00.2              transient
+it's\\x09an <odd> \\xc3\\xa4    off     -                         -
+web                         running 0000:01:00.0 0000:01:00.1 0000:01:00.0 0000:01:00.1
+"""
+
+
+def guest_faults(usher, place, schema):
+    (place / "node.xml").write_text(NODE)
+    uri = f"test://{place}/node.xml"
+    table = output([usher, "guests", "--libvirt", uri])
+    if table.split() != TABLE.split():
+        yield f"usher guests prints:\n{table}"
+    document = output([usher, "guests", "--json", "--libvirt", uri])
+    (place / "guests.json").write_text(document)
+    told = subprocess.run([sys.executable, "-B", pathlib.Path(__file__).parent / "schema.py",
+                           "--document", schema, place / "guests.json"],
+                          capture_output=True, text=True, check=False)
+    guests = {guest["name"]: guest for guest in json.loads(document)["guests"]}
+    if told.returncode or guests["brief"]["persistent"] or len(guests["web"]["devices"]) != 2:
+        yield f"usher guests --json: {told.stdout}{document}"
+    for words, status, text in (
+            (["guests", "--libvirt", "nonsense:///"], 1, "connect to libvirt at 'nonsense:///'"),
+            (["guests", "--libvirt", f"test://{place}/nothing.xml"], 1, "nothing.xml"),
+            (["attach", "--libvirt", uri, "nobody", "00:00.0"], 1, "libvirt has no domain 'nobody'"),
+            (["attach", "--libvirt", uri, "--live", "it's\tan <odd> \u00e4", "00:00.0"], 1,
+             "does not run"),
+            (["detach", "--libvirt", uri, "--config", "brief", "00:00.0"], 1, "is transient")):
+        done = subprocess.run([usher, *words], capture_output=True, text=True, check=False)
+        if done.returncode != status or text not in done.stderr:
+            yield f"usher {' '.join(words)}: {done.returncode} {done.stderr}"
+
+
 def main():
-    usher, fixtures = sys.argv[1], pathlib.Path(sys.argv[2])
+    usher, fixtures, schema = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
     if not SCHEMA.exists():
         print(f"no {SCHEMA}")
         sys.exit(77)
@@ -50,7 +98,7 @@ def main():
             files[-1].write_text(text)
         broken = pathlib.Path(place) / "broken.xml"
         broken.write_text(files[0].read_text().replace("bus='0x", "bus='x", 1))
-        faults = invalid(files)
+        faults = [*invalid(files), *guest_faults(usher, pathlib.Path(place), schema)]
         if len(files) < 10:
             faults.append(f"only {len(files)} hosts have a device for a domain")
         if not invalid([broken]):

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs `attach` and `detach`: both change one domain of libvirt, in opposite directions. */
+#include "base/err.h"
+#include "base/num.h"
+#include "bind/bind.h"
+#include "cli/change.h"
+#include "cli/option.h"
+#include "cli/report.h"
+#include "cli/target.h"
+#include "host/host.h"
+#include "libvirt/plug.h"
+#include "libvirt/process.h"
+#include "view/plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define GUEST_TIMEOUT_MS 30000
+
+struct arguments {
+	struct targets targets;
+	struct bind_env env;
+	const char *uri;
+	const char *domain;
+	int timeout_ms;
+	bool live, config; /* of the command line; neither: whatever the domain has */
+	bool away; /* detach */
+};
+
+enum { LIBVIRT = 1, LIVE, CONFIG, TIMEOUT };
+
+static int attach_option(void *arg, int c, const char *text)
+{
+	struct arguments *a = arg;
+	uint64_t seconds;
+
+	switch (c) {
+	case LIBVIRT:
+		a->uri = text;
+		return 0;
+	case LIVE:
+		a->live = true;
+		return 0;
+	case CONFIG:
+		a->config = true;
+		return 0;
+	case TIMEOUT:
+		if (num_parse(text, 10, 3600, &seconds) < 0)
+			return option_wrong(a->targets.verb,
+				"--timeout: '%s' is not a number of seconds up to 3600", text);
+		a->timeout_ms = (int)seconds * 1000;
+		return 0;
+	default:
+		return targets_option(&a->targets, c, text);
+	}
+}
+
+/* Which of the two this domain has, of those that are wanted. Return: 0, -errno. */
+static int choose_scopes(const struct arguments *a, const struct libvirt_state *s, bool *live,
+	bool *config, struct err *e)
+{
+	bool any = !a->live && !a->config;
+
+	if (a->live && !s->runs)
+		return err_say(e, -EINVAL, "domain '%s' does not run", a->domain);
+	if (a->config && !s->persists)
+		return err_say(
+			e, -EINVAL, "domain '%s' is transient: it has no configuration", a->domain);
+	*live = a->live || (any && s->runs);
+	*config = a->config || (any && s->persists);
+	return 0;
+}
+
+static int attach_devices(
+	const struct libvirt_plug *p, bool live, bool config, struct bind_plan *plan, struct err *e)
+{
+	struct bind_request q = *p->request;
+
+	q.survey = true;
+	int r = live ? libvirt_plug_live(p, plan, e) : bind_plan(p->env, &q, plan, e);
+	if (r == 0 && !plan->group_count)
+		r = -EPERM; /* without an IOMMU group, as the problems say */
+	if (r == 0 && live)
+		plan_text(stdout, plan);
+	return r == 0 && config ? libvirt_plug_config(p, plan, e) : r;
+}
+
+static int detach_devices(
+	const struct libvirt_plug *p, bool live, bool config, struct bind_plan *plan, struct err *e)
+{
+	struct bind_request q = *p->request;
+
+	q.survey = true;
+	int r = bind_plan(p->env, &q, plan, e);
+	int count = r == 0 && config ? libvirt_unplug_config(p, plan, e) : r;
+	if (count < 0)
+		return count;
+	r = live ? libvirt_unplug_live(p, plan, e) : 0;
+	if (r == 0 && count == 0)
+		report_note("the domain has none of these devices");
+	return r;
+}
+
+/* Prints what attach would take. */
+static int plan_preview(const struct libvirt_plug *p, struct bind_plan *plan, struct err *e)
+{
+	int r = bind_plan(p->env, p->request, plan, e);
+
+	if (r < 0)
+		return r;
+	plan_text(stdout, plan);
+	if (!plan->refusals)
+		report_problems(plan);
+	return plan->refusals ? -EPERM : 0;
+}
+
+static int change_domain(const struct arguments *a, struct libvirt_guest *g,
+	const struct libvirt_state *s, struct bind_plan *plan, struct err *e)
+{
+	const struct bind_request q = {
+		.targets = a->targets.list,
+		.target_count = a->targets.count,
+		.driver = "vfio-pci",
+		.allow = a->targets.allow,
+		.allow_count = a->targets.allow_count,
+		.access = BIND_ACCESS_NONE,
+	};
+	const struct libvirt_plug p = {&a->env, LIBVIRT_RUN_DIR, g, s, &q, a->timeout_ms};
+	bool live = false, config = false;
+
+	int r = choose_scopes(a, s, &live, &config, e);
+	if (r < 0)
+		return r;
+	if (a->targets.dry_run)
+		return plan_preview(&p, plan, e);
+	change_begin();
+	return a->away ? detach_devices(&p, live, config, plan, e)
+		       : attach_devices(&p, live, config, plan, e);
+}
+
+static int change_guest(
+	const struct arguments *a, struct libvirt_guest *g, struct bind_plan *plan, struct err *e)
+{
+	struct libvirt_state s;
+
+	int r = libvirt_guest_state(g, &s, e);
+	if (r < 0)
+		return r;
+	r = change_domain(a, g, &s, plan, e);
+	libvirt_state_fini(&s);
+	return r;
+}
+
+static int change_named(const struct arguments *a, struct bind_plan *plan, struct err *e)
+{
+	struct libvirt_connection *c = NULL;
+	struct libvirt_guest *g = NULL;
+
+	int r = libvirt_connect(a->uri, false, &c, e);
+	if (r < 0)
+		return r;
+	r = libvirt_guest_find(c, a->domain, &g, e);
+	if (r == -ENOENT)
+		err_hint(e, "usher guests --libvirt %s", a->uri);
+	if (r == 0)
+		r = change_guest(a, g, plan, e);
+	libvirt_guest_free(g);
+	libvirt_disconnect(c);
+	return r;
+}
+
+static int attach_run(struct arguments *a, int argc, char **argv, const struct option *takes)
+{
+	const struct verb *v = a->targets.verb;
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
+	struct bind_plan plan = BIND_PLAN_NONE;
+	struct err e = {0};
+
+	int r = options_take(&o, attach_option, a);
+	if (r)
+		return option_leave(r);
+	if (optind == argc)
+		return option_wrong(v, "no domain given");
+	if (!libvirt_is_local(a->uri))
+		return option_wrong(v,
+			"--libvirt: '%s' is of another host, whose devices are not here", a->uri);
+	a->domain = argv[optind];
+	r = targets_operands(&a->targets, a->env.host, argc - optind - 1, argv + optind + 1, 1);
+	if (r)
+		return r;
+	r = change_named(a, &plan, &e);
+	bool refused = r == -EPERM && plan.refusals && !a->away;
+	if (refused)
+		report_problems(&plan);
+	bind_plan_fini(&plan);
+	return report_outcome(r, refused, &e);
+}
+
+static int verb_attach_run(const struct verb *v, int argc, char **argv)
+{
+	static const struct option takes[] = {
+		{"libvirt", required_argument, NULL, LIBVIRT},
+		{"live", no_argument, NULL, LIVE},
+		{"config", no_argument, NULL, CONFIG},
+		{"allow", required_argument, NULL, TARGETS_ALLOW},
+		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
+		{0},
+	};
+	struct arguments a = {.targets.verb = v, .env = bind_env_live(), .uri = LIBVIRT_URI};
+
+	return attach_run(&a, argc, argv, takes);
+}
+
+static int verb_detach_run(const struct verb *v, int argc, char **argv)
+{
+	static const struct option takes[] = {
+		{"libvirt", required_argument, NULL, LIBVIRT},
+		{"live", no_argument, NULL, LIVE},
+		{"config", no_argument, NULL, CONFIG},
+		{"timeout", required_argument, NULL, TIMEOUT},
+		{0},
+	};
+	struct arguments a = {
+		.targets.verb = v,
+		.env = bind_env_live(),
+		.uri = LIBVIRT_URI,
+		.timeout_ms = GUEST_TIMEOUT_MS,
+		.away = true,
+	};
+
+	return attach_run(&a, argc, argv, takes);
+}
+
+const struct verb verb_attach = {
+	.name = "attach",
+	.summary = "give devices to a domain of libvirt, also while it runs",
+	.help = "attach DOMAIN DEVICE… [OPTION…]\n"
+		"\n"
+		"Binds the devices, with their IOMMU groups, as 'usher bind' does, and adds all\n"
+		"of them to a domain of libvirt: to the running one, to its configuration, or to\n"
+		"both if there are both. When the domain ends, usher's hook returns them.\n"
+		"(libvirt alone calls no hook for a running domain, and asks nobody who uses a\n"
+		"device.)\n"
+		"\n"
+		"      --live             only to the running domain\n"
+		"      --config           only to its configuration, for the next start\n"
+		"      --libvirt URI      of libvirt on this host (default: qemu:///system)\n"
+		"      --allow CHECK      skip one check, as for 'usher bind'; may be repeated\n"
+		"      --dry-run          print what would be bound, and change nothing\n"
+		"\n"
+		"Example:\n"
+		"\n"
+		"  usher attach web 0000:03:00.0\n",
+	.run = verb_attach_run,
+};
+
+const struct verb verb_detach = {
+	.name = "detach",
+	.summary = "take devices from a domain of libvirt, also while it runs",
+	.help = "detach DOMAIN DEVICE… [OPTION…]\n"
+		"\n"
+		"Removes the devices, with their IOMMU groups, from a domain of libvirt: from the\n"
+		"running one, from its configuration, or from both if there are both. The guest\n"
+		"is asked to let them go; then they return to their drivers. A guest that does\n"
+		"not keeps them, and usher says so.\n"
+		"\n"
+		"      --live             only from the running domain\n"
+		"      --config           only from its configuration\n"
+		"      --libvirt URI      of libvirt on this host (default: qemu:///system)\n"
+		"      --timeout SECONDS  how long the guest may take (default: 30)\n"
+		"\n"
+		"Example:\n"
+		"\n"
+		"  usher detach web 0000:03:00.0\n",
+	.run = verb_detach_run,
+};

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "libvirt/connection.h"
+
+#include "base/err.h"
+#include "base/load.h"
+#include "base/num.h"
+#include "libvirt/hostdev.h"
+
+#include <errno.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct libvirt_connection {
+	virConnectPtr connection;
+};
+
+struct libvirt_guest {
+	virDomainPtr domain;
+	char uuid[VIR_UUID_STRING_BUFLEN];
+};
+
+static struct {
+	__typeof__(virConnectOpenAuth) *open;
+	__typeof__(virConnectClose) *close;
+	__typeof__(virConnectListAllDomains) *list;
+	__typeof__(virDomainLookupByName) *lookup;
+	__typeof__(virDomainFree) *free_domain;
+	__typeof__(virDomainGetName) *name;
+	__typeof__(virDomainGetUUIDString) *uuid;
+	__typeof__(virDomainIsActive) *is_active;
+	__typeof__(virDomainIsPersistent) *is_persistent;
+	__typeof__(virDomainGetXMLDesc) *xml;
+	__typeof__(virDomainAttachDeviceFlags) *attach;
+	__typeof__(virDomainDetachDeviceFlags) *detach;
+	__typeof__(virGetLastError) *last_error;
+	__typeof__(virSetErrorFunc) *set_error_function;
+} lib;
+
+static int load_libvirt(struct err *e)
+{
+	static const struct load_symbol symbols[] = {
+		{"virConnectOpenAuth", &lib.open},
+		{"virConnectClose", &lib.close},
+		{"virConnectListAllDomains", &lib.list},
+		{"virDomainLookupByName", &lib.lookup},
+		{"virDomainFree", &lib.free_domain},
+		{"virDomainGetName", &lib.name},
+		{"virDomainGetUUIDString", &lib.uuid},
+		{"virDomainIsActive", &lib.is_active},
+		{"virDomainIsPersistent", &lib.is_persistent},
+		{"virDomainGetXMLDesc", &lib.xml},
+		{"virDomainAttachDeviceFlags", &lib.attach},
+		{"virDomainDetachDeviceFlags", &lib.detach},
+		{"virGetLastError", &lib.last_error},
+		{"virSetErrorFunc", &lib.set_error_function},
+	};
+
+	return load_library("libvirt.so.0", "libvirt0", symbols, COUNT(symbols), e);
+}
+
+/* libvirt's sentence of the last failure, behind ours. Return: -EIO. */
+static int say_failure(struct err *e, const char *what, const char *object)
+{
+	virErrorPtr why = lib.last_error();
+
+	return err_say(e, -EIO, "%s '%s': %s", what, object,
+		why && why->message ? why->message : "libvirt does not say why");
+}
+
+/* The default prints each error on standard error. */
+static void ignore_error(void *arg, virErrorPtr why)
+{
+}
+
+int libvirt_connect(const char *uri, bool readonly, struct libvirt_connection **ret, struct err *e)
+{
+	int r = load_libvirt(e);
+	if (r < 0)
+		return r;
+	struct libvirt_connection *c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(e, -ENOMEM, "connect to libvirt");
+	lib.set_error_function(NULL, ignore_error);
+	c->connection = lib.open(uri, NULL, readonly ? VIR_CONNECT_RO : 0);
+	if (!c->connection) {
+		free(c);
+		return say_failure(e, "connect to libvirt at", uri);
+	}
+	*ret = c;
+	return 0;
+}
+
+void libvirt_disconnect(struct libvirt_connection *c)
+{
+	if (!c)
+		return;
+	(void)lib.close(c->connection);
+	free(c);
+}
+
+static int read_xml(
+	struct libvirt_guest *g, unsigned flags, struct libvirt_domain *ret, struct err *e)
+{
+	char *text = lib.xml(g->domain, flags);
+
+	if (!text)
+		return say_failure(e, "domain", lib.name(g->domain));
+	int r = libvirt_domain_parse(text, strlen(text), ret, e);
+	free(text);
+	return r < 0 ? err_in(e, r, "domain '%s'", lib.name(g->domain)) : 0;
+}
+
+int libvirt_guest_state(struct libvirt_guest *g, struct libvirt_state *ret, struct err *e)
+{
+	*ret = (struct libvirt_state){.name = lib.name(g->domain), .uuid = g->uuid};
+	if (lib.uuid(g->domain, g->uuid) < 0)
+		g->uuid[0] = '\0';
+	int active = lib.is_active(g->domain), persistent = lib.is_persistent(g->domain);
+	if (active < 0 || persistent < 0)
+		return say_failure(e, "domain", ret->name);
+	ret->runs = active;
+	ret->persists = persistent;
+	int r = active ? read_xml(g, 0, &ret->running, e) : 0;
+	if (r == 0 && persistent)
+		r = read_xml(g, VIR_DOMAIN_XML_INACTIVE, &ret->configured, e);
+	if (r < 0)
+		libvirt_state_fini(ret);
+	return r;
+}
+
+void libvirt_state_fini(struct libvirt_state *s)
+{
+	libvirt_domain_fini(&s->running);
+	libvirt_domain_fini(&s->configured);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	virDomainPtr const *x = a, *y = b;
+
+	return strcmp(lib.name(*x), lib.name(*y));
+}
+
+/* A domain that has vanished since the list was made is no failure. */
+static bool has_vanished(void)
+{
+	virErrorPtr why = lib.last_error();
+
+	return why && why->code == VIR_ERR_NO_DOMAIN;
+}
+
+static int guest_visit(virDomainPtr domain, int (*each)(void *arg, const struct libvirt_state *s),
+	void *arg, struct err *e)
+{
+	struct libvirt_guest g = {.domain = domain};
+	struct libvirt_state s;
+
+	int r = libvirt_guest_state(&g, &s, e);
+	if (r < 0)
+		return r == -EIO && has_vanished() ? 0 : r;
+	r = each(arg, &s);
+	libvirt_state_fini(&s);
+	return r;
+}
+
+int libvirt_each_guest(struct libvirt_connection *c,
+	int (*each)(void *arg, const struct libvirt_state *s), void *arg, struct err *e)
+{
+	virDomainPtr *list = NULL;
+	int r = 0;
+
+	int count = lib.list(c->connection, &list, 0);
+	if (count < 0)
+		return say_failure(e, "list the domains of", "libvirt");
+	if (count)
+		qsort(list, (size_t)count, sizeof(*list), by_name);
+	for (int i = 0; i < count; i++) {
+		r = r ? r : guest_visit(list[i], each, arg, e);
+		(void)lib.free_domain(list[i]);
+	}
+	free(list);
+	return r;
+}
+
+int libvirt_guest_find(
+	struct libvirt_connection *c, const char *name, struct libvirt_guest **ret, struct err *e)
+{
+	struct libvirt_guest *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return err_set(e, -ENOMEM, "domain '%s'", name);
+	g->domain = lib.lookup(c->connection, name);
+	if (!g->domain) {
+		free(g);
+		if (has_vanished())
+			return err_say(e, -ENOENT, "libvirt has no domain '%s'", name);
+		return say_failure(e, "domain", name);
+	}
+	*ret = g;
+	return 0;
+}
+
+void libvirt_guest_free(struct libvirt_guest *g)
+{
+	if (!g)
+		return;
+	(void)lib.free_domain(g->domain);
+	free(g);
+}
+
+static unsigned scope_flag(enum libvirt_scope scope)
+{
+	return scope == LIBVIRT_LIVE ? VIR_DOMAIN_AFFECT_LIVE : VIR_DOMAIN_AFFECT_CONFIG;
+}
+
+int libvirt_guest_attach(struct libvirt_guest *g, struct pci_address a, bool managed,
+	enum libvirt_scope scope, struct err *e)
+{
+	char text[LIBVIRT_HOSTDEV_TEXT], address[PCI_ADDRESS_TEXT];
+
+	libvirt_hostdev_format(a, managed, text);
+	if (lib.attach(g->domain, text, scope_flag(scope)) < 0)
+		return say_failure(e, "attach", pci_address_format(a, address));
+	return 0;
+}
+
+int libvirt_guest_detach(
+	struct libvirt_guest *g, struct pci_address a, enum libvirt_scope scope, struct err *e)
+{
+	char text[LIBVIRT_HOSTDEV_TEXT], address[PCI_ADDRESS_TEXT];
+
+	libvirt_hostdev_format(a, false, text);
+	if (lib.detach(g->domain, text, scope_flag(scope)) < 0)
+		return say_failure(e, "detach", pci_address_format(a, address));
+	return 0;
+}
