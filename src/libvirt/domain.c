@@ -124,7 +124,7 @@ static int read_number(
 
 static int read_address(struct reader *rd, const xmlNode *n, struct pci_address *ret)
 {
-	uint64_t domain, bus, slot, function;
+	uint64_t domain = 0, bus = 0, slot = 0, function = 0;
 
 	int r = read_number(rd, n, "domain", UINT32_MAX, &domain);
 	r = r < 0 ? r : read_number(rd, n, "bus", 0xff, &bus);
