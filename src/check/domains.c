@@ -16,6 +16,7 @@
 #include "check/rule.h"
 #include "claim/claim.h"
 #include "libvirt/domain.h"
+#include "libvirt/hostdev.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -79,7 +80,7 @@ static void domain_read(struct check_case *c, struct domain_file *f)
 	ssize_t len = host_read_all(c->host, path, &text);
 	if (len < 0 && len != -ENOENT)
 		check_blind(c, path, (int)len);
-	if (len < 0 || !libvirt_domain_has_devices(text, (size_t)len))
+	if (len < 0 || !libvirt_hostdev_may_be(text, (size_t)len))
 		return;
 	int r = libvirt_domain_parse(text, (size_t)len, &f->domain, &why);
 	if (r == -ENOMEM)

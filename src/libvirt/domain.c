@@ -59,18 +59,6 @@ void libvirt_domain_fini(struct libvirt_domain *d)
 	*d = LIBVIRT_DOMAIN_NONE;
 }
 
-bool libvirt_domain_has_devices(const char *text, size_t len)
-{
-	static const char *const words[] = {"hostdev", "nvme", "<!"};
-
-	/* A name of an element cannot be written in another way; a value can, by '&#…;'. */
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (memmem(text, len, words[i], strlen(words[i])))
-			return true;
-	/* NUL: of UTF-16. */
-	return memmem(text, len, "&#", 2) || memchr(text, '\0', len);
-}
-
 static bool element_is(const xmlNode *n, const char *name)
 {
 	return n->type == XML_ELEMENT_NODE && !n->ns && strcmp((const char *)n->name, name) == 0;

@@ -36,11 +36,6 @@ struct libvirt_domain {
 void libvirt_domain_fini(struct libvirt_domain *d);
 
 /*
- * Whether the text can have a PCI device at all. Most domains have none, and need no parser then.
- */
-bool libvirt_domain_has_devices(const char *text, size_t len);
-
-/*
  * Parses a domain. libxml2 is loaded for it; document types, and so entities, are refused. @ret:
  * libvirt_domain_fini(). Return: 0, -EBADMSG with the reason in @e, -EFBIG, -ENOPKG, -ENOMEM.
  */

@@ -25,6 +25,7 @@
 #include "bind/owner.h"
 #include "host/host.h"
 #include "libvirt/domain.h"
+#include "libvirt/hostdev.h"
 #include "libvirt/process.h"
 
 #include <errno.h>
@@ -130,7 +131,7 @@ int libvirt_hook_prepare(const struct libvirt_hook *k, const char *xml, size_t l
 	struct libvirt_domain d = LIBVIRT_DOMAIN_NONE;
 
 	*ret = BIND_PLAN_NONE;
-	if (!libvirt_domain_has_devices(xml, len))
+	if (!libvirt_hostdev_may_be(xml, len))
 		return 0;
 	int r = libvirt_domain_parse(xml, len, &d, e);
 	if (r < 0)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "libvirt/hostdev.h"
 
+#include "base/num.h"
+
 #include <stdio.h>
+#include <string.h>
 
 const char *libvirt_hostdev_format(
 	struct pci_address a, bool managed, char buf[LIBVIRT_HOSTDEV_TEXT])
@@ -14,4 +17,16 @@ const char *libvirt_hostdev_format(
 		"</hostdev>\n",
 		managed ? "yes" : "no", a.domain, a.bus, a.dev, a.fn);
 	return buf;
+}
+
+bool libvirt_hostdev_may_be(const char *text, size_t len)
+{
+	static const char *const words[] = {"hostdev", "nvme", "<!"};
+
+	/* A name of an element cannot be written in another way; a value can, by '&#…;'. */
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (memmem(text, len, words[i], strlen(words[i])))
+			return true;
+	/* NUL: of UTF-16. */
+	return memmem(text, len, "&#", 2) || memchr(text, '\0', len);
 }

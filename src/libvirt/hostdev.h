@@ -16,4 +16,10 @@
 const char *libvirt_hostdev_format(
 	struct pci_address a, bool managed, char buf[LIBVIRT_HOSTDEV_TEXT]);
 
+/*
+ * Whether the XML of a domain can have a PCI device at all. Most domains have none, and need no
+ * parser then.
+ */
+bool libvirt_hostdev_may_be(const char *text, size_t len);
+
 #endif

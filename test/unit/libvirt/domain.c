@@ -23,7 +23,7 @@ static struct libvirt_domain parse_devices(const char *elements, size_t count)
 
 	(void)snprintf(text, sizeof(text),
 		"<domain type='kvm'><name>web</name><devices>%s</devices></domain>", elements);
-	ck_assert(libvirt_domain_has_devices(text, strlen(text)));
+	ck_assert(libvirt_hostdev_may_be(text, strlen(text)));
 	ck_assert_msg(parse(text, &d, &e) == 0, "%s", e.msg);
 	ck_assert_uint_eq(d.count, count);
 	return d;
@@ -221,9 +221,9 @@ START_TEST(knows_domains_without_devices)
 	static const char written[] =
 		"<domain><devices><disk type='&#110;vme'/></devices></domain>";
 
-	ck_assert(!libvirt_domain_has_devices(plain, sizeof(plain) - 1));
-	ck_assert(libvirt_domain_has_devices(written, sizeof(written) - 1));
-	ck_assert(libvirt_domain_has_devices(plain, sizeof(plain)));
+	ck_assert(!libvirt_hostdev_may_be(plain, sizeof(plain) - 1));
+	ck_assert(libvirt_hostdev_may_be(written, sizeof(written) - 1));
+	ck_assert(libvirt_hostdev_may_be(plain, sizeof(plain)));
 }
 END_TEST
 
