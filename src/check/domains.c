@@ -101,6 +101,30 @@ static const char *domain_name(const struct domain_file *f, char *buf, size_t si
 	return buf;
 }
 
+/* The name as a word for a shell: as it is, or in quotes. Return: @buf; "NAME" if that fails. */
+static const char *domain_word(const struct domain_file *f, char *buf, size_t size)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789._-"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char name[64];
+	size_t used = 0;
+
+	domain_name(f, name, sizeof(name));
+	bool is_cut = strlen(name) == sizeof(name) - 1;
+	if (!name[strspn(name, plain)] && !is_cut) {
+		(void)snprintf(buf, size, "%s", name);
+		return buf;
+	}
+	used += (size_t)snprintf(buf, size, "'");
+	for (const char *p = name; *p && used < size; p++)
+		used += (size_t)snprintf(buf + used, size - used, *p == '\'' ? "'\\%c'" : "%c", *p);
+	if (used + 1 < size && !is_cut && !strchr(name, '\\')) /* not escaped */
+		(void)snprintf(buf + used, size - used, "'");
+	else
+		(void)snprintf(buf, size, "NAME");
+	return buf;
+}
+
 static void domain_seen(struct check_case *c, const struct domain_file *f, const char *value)
 {
 	char path[FILE_PATH_MAX], name[128];
@@ -133,7 +157,7 @@ static void domain_check_place(
 	struct check_case *c, const struct domain_file *f, struct pci_address a, bool is_there)
 {
 	const struct claim_judgement *claim = claim_of(c, a);
-	char address[PCI_ADDRESS_TEXT], now[PCI_ADDRESS_TEXT], name[64];
+	char address[PCI_ADDRESS_TEXT], now[PCI_ADDRESS_TEXT], name[64], word[96];
 	bool moved = claim && claim->standing == CLAIM_STANDING_MOVED;
 
 	pci_address_format(a, address);
@@ -154,10 +178,12 @@ static void domain_check_place(
 			"domain '%s' names this address, but no device is there: it will not start",
 			name);
 	domain_seen(c, f, address);
+	domain_word(f, word, sizeof(word));
 	if (moved)
-		check_fix(c, "put what this prints into 'virsh edit %s': usher xml %s", name, now);
+		check_fix(c, "virsh edit %s: the element for it is that of 'usher xml %s'", word,
+			now);
 	else
-		check_fix(c, "change or remove its hostdev: virsh edit %s", name);
+		check_fix(c, "change or remove its hostdev: virsh edit %s", word);
 }
 
 /* Return: whether @a takes part in a loan of its group. */
@@ -171,6 +197,7 @@ static void domain_check_group(
 	struct check_case *c, const struct domain_file *f, const struct pci_device *d)
 {
 	char address[PCI_ADDRESS_TEXT], first[PCI_ADDRESS_TEXT] = "", name[64], more[32] = "";
+	char word[96];
 	size_t missing = 0;
 
 	for (size_t i = 0; i < c->device_count; i++) {
@@ -194,7 +221,8 @@ static void domain_check_group(
 		"whole",
 		domain_name(f, name, sizeof(name)), first, more);
 	domain_seen(c, f, address);
-	check_fix(c, "put what this prints into 'virsh edit %s': usher xml %s", name, address);
+	check_fix(c, "virsh edit %s: all elements are those of 'usher xml %s'",
+		domain_word(f, word, sizeof(word)), address);
 }
 
 /* The first domain before @i that names the device; NULL for none. */
@@ -209,7 +237,7 @@ static const struct domain_file *first_of(const struct domains *s, size_t i, str
 static void domains_check_shared(const struct domains *s, size_t i, struct pci_address a)
 {
 	const struct domain_file *other = first_of(s, i, a);
-	char address[PCI_ADDRESS_TEXT], name[64], first[64];
+	char address[PCI_ADDRESS_TEXT], name[64], first[64], word[96];
 
 	if (!other)
 		return;
@@ -218,7 +246,8 @@ static void domains_check_shared(const struct domains *s, size_t i, struct pci_a
 		domain_name(other, first, sizeof(first)),
 		domain_name(&s->list[i], name, sizeof(name)));
 	domain_seen(s->c, &s->list[i], address);
-	check_fix(s->c, "give one of them another device: virsh edit %s", name);
+	check_fix(s->c, "give one of them another device: virsh edit %s",
+		domain_word(&s->list[i], word, sizeof(word)));
 }
 
 static void domains_check(const struct domains *s, size_t i)
