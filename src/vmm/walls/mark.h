@@ -15,7 +15,7 @@
  * not marked ends the guest (vmm/walls/filter.h). A mark at a call of the C library names what the
  * library asks the kernel for.
  *
- * WALL_REFUSE(vcpu, mmap, ENOMEM): the thread asks for this, gets this error, and does without.
+ * WALL_REFUSE(vcpu, madvise, EPERM): the thread asks for this, gets this error, and does without.
  */
 #define WALL_CALL(threads, call, ...) _Static_assert(SYS_##call >= 0, #threads)
 #define WALL_REFUSE(threads, call, error) _Static_assert(SYS_##call >= 0, #threads #error)
