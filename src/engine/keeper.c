@@ -162,6 +162,7 @@ static void client_start(struct loan *l)
 	if (pid == 0) {
 		fd_close(&ends[0]);
 		fd_close(&l->signals);
+		spec_close_handed(l->k->spec);
 		if (l->k->detached) {
 			(void)close(l->k->watch_fd);
 			(void)close(l->k->log_fd);

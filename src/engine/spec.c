@@ -292,6 +292,14 @@ bool spec_is_handed(const struct guest_spec *s)
 	return s->device_count && s->devices[0].handed;
 }
 
+void spec_close_handed(const struct guest_spec *s)
+{
+	for (size_t i = 0; spec_is_handed(s) && i < s->device_count; i++) {
+		(void)close(s->devices[i].fd);
+		(void)close(s->devices[i].container);
+	}
+}
+
 /* One guest has one I/O address space. */
 static int check_handed(const struct guest_spec *s, struct err *e)
 {

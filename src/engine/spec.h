@@ -117,6 +117,8 @@ int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
 
 /* Whether the caller has opened the guest's devices: all, or none (spec_check()). */
 bool spec_is_handed(const struct guest_spec *s);
+/* In another process than the keeper. */
+void spec_close_handed(const struct guest_spec *s);
 
 /* Return: static, as "rng". */
 const char *spec_virtio_name(enum guest_virtio_type type);

@@ -94,7 +94,7 @@ int vfio_ioas_receive(struct vfio_ioas *s, const struct vfio_member *m, int fd,
 	int r = s->ops->receive(s, m, fd, ret, e);
 	if (r < 0)
 		return r;
-	s->members++;
+	s->members += (unsigned)r;
 	return 0;
 }
 

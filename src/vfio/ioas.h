@@ -80,7 +80,7 @@ struct vfio_ioas_ops {
 		struct err *e);
 	/* NULL: devices cannot be handed over. */
 	int (*adopt)(struct vfio_ioas *s, struct vfio_dev *d, int group, struct err *e);
-	/* As vfio_ioas_receive(). NULL: likewise. */
+	/* As vfio_ioas_receive(), but the return: how many members that makes. NULL: likewise. */
 	int (*receive)(struct vfio_ioas *s, const struct vfio_member *m, int fd,
 		struct vfio_dev *ret, struct err *e);
 	void (*detach)(struct vfio_ioas *s, struct vfio_dev *d);
@@ -154,8 +154,9 @@ int vfio_ioas_adopt(struct vfio_ioas *s, struct vfio_dev *d, int group, struct e
 
 /*
  * Puts the device @m->name into the space by a descriptor @fd that another process handed over: the
- * device's, or its group's, which opens the device and enters the space if it has not. The space
- * owns @fd on success. Return: 0, -ENOTTY @fd is neither, -ENOTSUP; as vfio_ioas_attach().
+ * device's, or its group's, which opens the device, enters the space if it has not, and is bound.
+ * The space owns @fd on success. Return: 0, -ENOTTY @fd is neither, -ENOTSUP; as
+ * vfio_ioas_attach().
  */
 int vfio_ioas_receive(struct vfio_ioas *s, const struct vfio_member *m, int fd,
 	struct vfio_dev *ret, struct err *e);

@@ -302,15 +302,21 @@ static int type1_receive(struct vfio_ioas *s, const struct vfio_member *m, int f
 		if (vfio_dev_from_fd(fd, ret, NULL) < 0)
 			return err_say(e, -ENOTTY,
 				"descriptor %d is neither a VFIO device nor a VFIO group", fd);
-		return type1_adopt(s, ret, -1, e);
+		int r = type1_adopt(s, ret, -1, e);
+		return r < 0 ? r : 1;
 	}
 	int r = group_receive(s, &g, m, ret, e);
 	if (r < 0)
 		return explain_attach(m, r, e);
 	r = type1_adopt(s, ret, fd, e);
-	if (r < 0)
+	if (r < 0) {
 		vfio_dev_close(ret);
-	return r;
+		return r;
+	}
+	struct type1_slot *slot = slot_find_fd(s, fd);
+	const int members = slot->is_bound ? 1 : 2;
+	slot->is_bound = true; /* until vfio_ioas_unbind() */
+	return members;
 }
 
 static void type1_detach(struct vfio_ioas *s, struct vfio_dev *d)

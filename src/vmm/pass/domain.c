@@ -313,6 +313,12 @@ int pass_domain_add(struct pass_domain *g, struct pass_dev *d, struct err *e)
 		g->kvm = (int)dev.fd;
 	}
 	int r = kvm_add_device(g, d);
+	/* It came as a descriptor, and this KVM knows a device by its group's alone. */
+	if (r == -EPERM) {
+		log_guest(&g->without_kvm, g->vm->name,
+			"nobody has the group of %s: KVM takes its DMA for coherent", d->name);
+		return 0;
+	}
 	return r < 0 ? err_set(e, r, "tell KVM of a VFIO device") : 0;
 }
 

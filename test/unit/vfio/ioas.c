@@ -11,7 +11,13 @@
 #include "vfio/type1.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 static unsigned rows;
 
@@ -91,6 +97,93 @@ START_TEST(a_bus_reset_proves_what_it_hits)
 }
 END_TEST
 
+struct handed {
+	int container, group, device;
+};
+
+/* Opens a device as another process would, that hands it over. @ready: all but the guest's part. */
+static struct handed hand_over(const struct vfio_member *m, bool ready)
+{
+	struct handed h = {.device = -1};
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/dev/vfio/%d", m->group);
+	h.container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	h.group = open(path, O_RDWR | O_CLOEXEC);
+	ck_assert(h.container >= 0 && h.group >= 0);
+	if (!ready)
+		return h;
+	ck_assert_int_eq(ioctl(h.group, VFIO_GROUP_SET_CONTAINER, &h.container), 0);
+	ck_assert_int_eq(ioctl(h.container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU), 0);
+	h.device = ioctl(h.group, VFIO_GROUP_GET_DEVICE_FD, m->name);
+	ck_assert_int_ge(h.device, 0);
+	return h;
+}
+
+static void expect_space(struct vfio_ioas *s)
+{
+	static _Alignas(4096) char memory[KIB(4)];
+
+	ck_assert_int_eq(vfio_ioas_map(s, IOVA(0), memory, sizeof(memory), 3, NULL), 0);
+	ck_assert_int_eq(vfio_ioas_unmap(s, IOVA(0), sizeof(memory), NULL), 0);
+}
+
+/* By its group, which may be in the container or not, or by itself. */
+START_TEST(a_device_comes_by_a_descriptor)
+{
+	plain_model_register();
+	struct vfio_member m = plug("plain", "");
+	for (int i = 0; i < 3; i++) {
+		const bool by_group = i < 2;
+		struct handed h = hand_over(&m, i > 0);
+		struct vfio_dev d, again;
+		struct vfio_ioas s;
+
+		ck_assert_int_eq(vfio_ioas_from_fd(h.container, &s, NULL), 0);
+		if (i == 1)
+			(void)close(h.device);
+		ck_assert_int_eq(
+			vfio_ioas_receive(&s, &m, by_group ? h.group : h.device, &d, NULL), 0);
+		expect_space(&s);
+		ck_assert_uint_eq(s.members, by_group ? 2 : 1);
+		ck_assert_int_eq(vfio_ioas_kvm_file(&s, &d), by_group ? h.group : -ENOENT);
+		vfio_ioas_detach(&s, &d);
+		/* The group stays, for what comes later. */
+		if (by_group) {
+			ck_assert_int_eq(vfio_ioas_receive(&s, &m, h.group, &again, NULL), 0);
+			ck_assert_uint_eq(s.members, 2);
+			expect_space(&s);
+			vfio_ioas_detach(&s, &again);
+			ck_assert_uint_eq(s.members, 1);
+		}
+		vfio_ioas_close(&s);
+		if (!by_group)
+			(void)close(h.group);
+	}
+}
+END_TEST
+
+START_TEST(another_descriptor_is_no_device)
+{
+	struct err e = {0};
+	struct vfio_dev d;
+	struct vfio_ioas s;
+
+	plain_model_register();
+	struct vfio_member m = plug("plain", "");
+	struct handed h = hand_over(&m, false);
+	const int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(vfio_ioas_from_fd(h.container, &s, NULL), 0);
+	ck_assert_int_eq(vfio_ioas_receive(&s, &m, other, &d, &e), -ENOTTY);
+	ck_assert_ptr_nonnull(strstr(e.msg, "is neither a VFIO device nor a VFIO group"));
+	ck_assert_uint_eq(s.members, 0);
+	ck_assert_int_eq(vfio_ioas_from_fd(other, &s, &e), -ENOTTY);
+	(void)close(other);
+	(void)close(h.group);
+	vfio_ioas_close(&s);
+}
+END_TEST
+
 /* A space of libusher on a back end without groups. */
 START_TEST(a_space_of_libusher_runs_on_any_of_them)
 {
@@ -122,4 +215,5 @@ END_TEST
 
 SUITE("vfio_ioas", the_kernel_s_back_end_keeps_the_table, models_keep_the_table,
 	a_back_end_of_iommufd_s_shape_keeps_the_table, a_bus_reset_proves_what_it_hits,
-	a_space_of_libusher_runs_on_any_of_them)
+	a_space_of_libusher_runs_on_any_of_them, a_device_comes_by_a_descriptor,
+	another_descriptor_is_no_device)
