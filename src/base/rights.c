@@ -9,13 +9,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The kernel's last capability is known only by trying. */
+/* The kernel's last capability is known only by trying: it does not know the one behind. */
 int rights_unbound(void)
 {
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return -errno;
-	return 0;
+	unsigned long cap = 0;
+
+	while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+		cap++;
+	return cap && errno == EINVAL ? 0 : -errno;
 }
 
 int rights_become(uid_t uid, gid_t gid)
