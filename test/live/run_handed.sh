@@ -12,7 +12,7 @@ user=4321
 disk=$(nvme_address)
 expected=$(disk_checksum "$(block_of "$disk")")
 to_vfio "$disk"
-for_anyone src/cli/usher src/vmm/usher-vmm
+for_anyone src/cli/usher src/cli/usher-whole src/vmm/usher-vmm
 chmod 666 /dev/kvm
 runtime=$work/runtime
 mkdir -m 700 "$runtime"
