@@ -26,6 +26,7 @@ static int entry_change(struct bind_transaction *w, struct bind_entry *n,
 		return err_set(e, r, "process %d", (int)pid);
 	n->owner.pid = pid;
 	n->owner.start = start;
+	n->owner.space = bind_owner_space(w->env->host);
 	return bind_transaction_journal(w, n, e);
 }
 
