@@ -473,10 +473,15 @@ static void expect_restored(bool kill_keeper)
 
 	pid_t shell = shell_start(&k, &master);
 	await_flag(master, false);
-	pid_t engine = pid_read("engine");
-	(void)kill(kill_keeper ? pid_read("keeper") : engine, SIGKILL);
+	pid_t engine = pid_read("engine"), keeper = pid_read("keeper");
+	struct pollfd ended = {.fd = fd_pidfd_open(keeper), .events = POLLIN};
+	ck_assert_int_ge(ended.fd, 0);
+	(void)kill(kill_keeper ? keeper : engine, SIGKILL);
 	await_flag(master, true);
 	(void)kill(engine, SIGKILL);
+	/* It removes its files behind that. */
+	ck_assert_int_eq(poll(&ended, 1, 10000), 1);
+	(void)close(ended.fd);
 	(void)kill(shell, SIGKILL);
 	ck_assert_int_eq(waitpid(shell, NULL, 0), shell);
 	(void)close(master);
