@@ -35,7 +35,7 @@ static bool domain_has(const struct libvirt_domain *d, struct pci_address a)
 
 static int owner_read(const struct libvirt_plug *p, struct bind_owner *ret, struct err *e)
 {
-	struct bind_owner o = {0};
+	struct bind_owner o = {.space = bind_owner_space(p->env->host)};
 
 	int r = bind_owner_domain(p->state->name, o.domain);
 	if (r < 0)
