@@ -119,14 +119,19 @@ static void add_device(const struct guest_device *d, size_t i, struct program *p
 /* QEMU finds out itself whether it is a file or a block device, and locks it. */
 static void add_disk(const struct guest_disk *d, size_t i, struct program *p)
 {
+	char queues[32] = "";
+
 	program_word(p, "-drive");
 	program_arg(p,
 		"if=none,id=usher-disk%zu,format=raw,discard=unmap,readonly=%s,cache.direct=%s,"
 		"file=%s",
 		i, d->readonly ? "on" : "off", d->direct == DISK_DIRECT_ON ? "on" : "off", d->path);
 	program_word(p, "-device");
-	program_arg(p, "virtio-blk-pci,id=usher-virtio%zu,drive=usher-disk%zu,num-queues=%u%s%s", i,
-		i, d->queues, d->serial[0] ? ",serial=" : "", d->serial);
+	/* By itself QEMU makes a queue for each processor. */
+	if (d->queues > 1)
+		(void)snprintf(queues, sizeof(queues), ",num-queues=%u", d->queues);
+	program_arg(p, "virtio-blk-pci,id=usher-virtio%zu,drive=usher-disk%zu%s%s%s", i, i, queues,
+		d->serial[0] ? ",serial=" : "", d->serial);
 }
 
 /* @passt: QEMU inherits this end of the socket. */

@@ -575,6 +575,9 @@ int virtio_blk_add(
 	int r = virtio_pci_init(&b->pci, vm, &b->device, CLASS_DISK, e);
 	if (r >= 0)
 		r = thread_begin(b, e);
+	if (r >= 0 && s->poll_ns && !b->has_thread)
+		log_warn(vm->name, "disk '%s' is not polled: this host has no io_uring for it",
+			s->name);
 	if (r >= 0)
 		r = pci_plug(vm, &b->pci.endpoint.func, "virtio-blk", e);
 	if (r < 0)
