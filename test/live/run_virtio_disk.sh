@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 # topology: minimal
 # guest: small
+# timeout: 240
 # A guest has three virtio disks: an image, an image that it may only read, and a block device of the
 # host. It reads, writes, flushes, discards and zeroes. Meanwhile nobody else gets the disks, and a
-# disk that the host uses is refused.
+# disk that the host uses is refused. It reboots while it reads from a slow disk. A disk grows, and
+# disks fail: the host is full, an image is cut off, a device is gone.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -14,8 +16,21 @@ cp "$work/image" "$work/expected"
 dd if=/dev/urandom of="$work/readonly" bs=512 count=4097 2>/dev/null
 truncate -s 12k "$work/twelve"
 
+# A slow disk, whose table is changed later, and an image that does not fit into its file system.
+modprobe -qa loop dm-mod dm-delay
+export DM_DISABLE_UDEV=1
+truncate -s 8M "$work/below"
+below=$(losetup -f --show "$work/below") || fail 'no loop device'
+sectors=$(blockdev --getsz "$below")
+at_exit "dmsetup remove slow 2>/dev/null; losetup -d $below 2>/dev/null"
+echo "0 $sectors delay $below 0 700" | dmsetup create slow || fail 'no slow disk'
+mkdir "$work/small"
+mount -t tmpfs -o size=1M small "$work/small"
+at_exit "umount $work/small"
+truncate -s 8M "$work/small/image"
+
 guest_script <<'END'
-for disk in vda vdb vdc; do wait_for /dev/$disk; done
+for disk in vda vdb vdc vdd vde; do wait_for /dev/$disk; done
 for disk in vda vdb; do
 	echo "guest: $disk $(cat /sys/block/$disk/size) sectors $(sha256sum </dev/$disk)"
 done
@@ -33,9 +48,28 @@ echo 3 >/proc/sys/vm/drop_caches
 echo "guest: now $(sha256sum </dev/vda)"
 echo 'guest: ready'
 read word
-reboot -f
+if [ "$word" = reboot ]; then
+	for n in 1 2 3 4; do dd if=/dev/vdd of=/dev/null bs=64k skip=$n iflag=direct 2>/dev/null & done
+	sleep 0.3
+	reboot -f
+fi
+for sectors in 40960 49152; do
+	until [ "$(cat /sys/block/vda/size)" = $sectors ]; do sleep 0.05; done
+	dd if=/dev/vda of=/dev/null bs=512 count=1 skip=$((sectors - 1)) iflag=direct 2>/dev/null &&
+		echo "guest: vda has $sectors sectors"
+done
+# A few of these writes succeed.
+dd if=/dev/vdc of=/dev/vde bs=64k count=64 oflag=direct 2>/dev/null || echo 'guest: vde is full'
+for n in 1 2 3; do dd if=/dev/vdc of=/dev/vde bs=64k count=1 seek=$((100 + n)) oflag=direct 2>/dev/null; done
+read word
+dd if=/dev/vdd of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null || echo 'guest: vdd is gone'
+dd if=/dev/vda of=/dev/null bs=1M skip=4 iflag=direct 2>/dev/null || echo 'guest: vda is cut off'
+dd if=/dev/vda of=/dev/null bs=1M count=1 iflag=direct 2>/dev/null && echo 'guest: the rest is there'
+read word
+poweroff -f
 END
-open_guest --name disks --disk "$work/image,serial=a serial number" --disk "$work/readonly,ro" --disk "/dev/$block"
+open_guest --name disks --disk "$work/image,serial=a serial number" --disk "$work/readonly,ro" \
+	--disk "/dev/$block" --disk /dev/mapper/slow --disk "$work/small/image"
 wait_for_guest '^guest: ready'
 
 dd if="/dev/$block" of="$work/expected" bs=64k count=32 seek=16 conv=notrunc 2>/dev/null
@@ -51,7 +85,7 @@ expect_guest "^guest: now $(sha256sum <"$work/expected")"
 cmp "$work/image" "$work/expected" || fail 'the image is not what the guest wrote'
 
 # A thread with an io_uring serves each of them, behind the walls.
-[ "$(cat "/proc/$(vmm_pid)/task/"*/comm | grep -cx virtio-blk)" = 3 ] || fail 'no io_uring serves the disks'
+[ "$(cat "/proc/$(vmm_pid)/task/"*/comm | grep -cx virtio-blk)" = 5 ] || fail 'no io_uring serves the disks'
 
 # Others do not get them.
 second() { usher run --plan --kernel "$kernel" --disk "$1"; }
@@ -71,14 +105,41 @@ truncate -s 1000 "$work/odd"
 expect_status 2 second "$work/odd"
 expect_text "has 1000 bytes, and a disk has a multiple of 512"
 
-# After a reboot the guest has them again.
-echo on >&8
+# After a reboot the guest has them again. The kernel still moved data when it rebooted.
+echo reboot >&8
 again() { [ "$(grep -c '^guest: ready' "$console")" = 2 ] || grep -q '^usher ended' "$console"; }
 wait_until 240 again
 [ "$(grep -c "^guest: now $(sha256sum <"$work/expected")" "$console")" = 2 ] ||
 	{ cat "$console"; fail 'the disks are not the same after a reboot'; }
-kill -TERM "$(vmm_pid)"
-wait_for_guest '^usher ended'
+
+# A disk grows, by somebody else and by usher, and never shrinks.
+echo on >&8
+truncate -s 20M "$work/image"
+expect_ok usher control disks resize "$work/image"
+expect_text "disk '$work/image' has 20971520 bytes"
+wait_for_guest '^guest: vda has 40960 sectors'
+expect_ok usher control disks resize 'a serial number' 24M
+wait_for_guest '^guest: vda has 49152 sectors'
+expect_equal 'size of the image' 25165824 "$(stat -c %s "$work/image")"
+expect_status 1 usher control disks resize "$work/image" 1M
+expect_text 'is larger than 1048576 bytes'
+expect_status 1 usher control disks resize "/dev/$block" 1G
+expect_text 'does not grow by a size'
+expect_status 1 usher control disks resize "$work/nothing"
+expect_text "has no disk '$work/nothing'"
+
+# The host is full: the guest hears of each write, the log once.
+wait_for_guest '^guest: vde is full'
+expect_equal 'reports of a full host' 1 \
+	"$(grep -c "write to '$work/small/image': No space left on device" "$console")"
+
+# A device is gone, and an image is cut off.
+dmsetup suspend slow && echo "0 $sectors error" | dmsetup load slow && dmsetup resume slow || fail 'no error'
+truncate -s 2M "$work/image"
+echo on >&8
+for what in 'vdd is gone' 'vda is cut off' 'the rest is there'; do wait_for_guest "^guest: $what"; done
+echo on >&8
+wait_for_guest '^usher ended: 0'
 
 # What the host uses is not given away: an image below a loop device, and that, when it is mounted.
 modprobe -q loop
