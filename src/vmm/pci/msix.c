@@ -219,6 +219,13 @@ void func_msix_reset(struct func_msix *m)
 	reset_table(m);
 }
 
+int func_msix_eventfd(struct func_msix *m, unsigned n)
+{
+	int r = func_vector_make(m->irq, &m->vectors[n]);
+
+	return r < 0 ? r : m->vectors[n].eventfd;
+}
+
 void func_msix_signal(struct func_msix *m, unsigned n)
 {
 	/* A vector that was never live has no eventfd yet, but it can be pending. */

@@ -71,6 +71,12 @@ void func_msix_reset(struct func_msix *m);
 /* Whether vector @n is live: on, and not masked. */
 bool func_msix_is_live(const struct func_msix *m, unsigned n);
 
+/*
+ * The eventfd whose signal is vector @n, whether it is live or not. It stays until
+ * func_msix_release(). Return: descriptor, -ENOSPC, -errno.
+ */
+int func_msix_eventfd(struct func_msix *m, unsigned n);
+
 /* The device interrupts with vector @n: at once if it is live, else once it is, if MSI-X is on. */
 void func_msix_signal(struct func_msix *m, unsigned n);
 

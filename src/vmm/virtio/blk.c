@@ -30,9 +30,10 @@
  * How it works
  *
  * A chain of a queue is taken into a slot, and parsed. A thread of the disk submits reads, writes
- * and flushes to an io_uring, which also waits for the doorbell: a request costs two system calls
- * and an interrupt. What io_uring does not do (holes, zeroes, memory that direct I/O refuses, what
- * the kernel did in part) is a worker's; on a host without io_uring, all is.
+ * and flushes to an io_uring, which also waits for the doorbell and signals the interrupts: a
+ * request that is alone costs two system calls. What io_uring does not do (holes, zeroes, memory
+ * that direct I/O refuses, what the kernel did in part) is a worker's; on a host without io_uring,
+ * all is.
  *
  * All queues have one doorbell, one ring and one thread: one call to the kernel takes and submits
  * what came in all of them. The guest's processors do not share a queue; that is what several are
@@ -54,7 +55,9 @@
 #define BATCH 64 /* chains of a queue taken under one hold of the lock */
 #define POLL_PAUSES 32 /* from one look to the next: about a microsecond */
 
-enum ring_file { RING_DISK, RING_DOORBELL };
+/* RING_VECTORS: the first of the eventfds of interrupts. */
+enum ring_file { RING_DISK, RING_DOORBELL, RING_VECTORS };
+#define RING_FILES (RING_VECTORS + VIRTIO_QUEUES_MAX + 1)
 
 struct blk_slot {
 	struct virtio_blk *blk;
@@ -238,6 +241,15 @@ static bool slot_submit(struct blk_slot *s)
 	return true;
 }
 
+/* The thread's: an interrupt is one more entry of the ring. */
+static void driver_interrupt(struct virtio_blk *b, unsigned n)
+{
+	const int vector = virtio_returned_by(&b->device, n);
+
+	if (vector >= 0 && !blk_ring_signal(&b->ring, RING_VECTORS + (unsigned)vector))
+		b->device.transport->interrupt(b->device.transport, n);
+}
+
 static bool queue_take(struct virtio_blk *b, unsigned n)
 {
 	struct blk_slot *s = NULL;
@@ -255,7 +267,7 @@ static bool queue_take(struct virtio_blk *b, unsigned n)
 		}
 	}
 	if (answered)
-		virtio_returned(&b->device, n);
+		driver_interrupt(b, n);
 	return s != NULL;
 }
 
@@ -300,13 +312,13 @@ static void completions_take(struct virtio_blk *b)
 	lock_take(b->device.lock);
 	while (blk_ring_reap(&b->ring, &user, &result)) {
 		b->active = true;
-		if (user)
-			slot_complete((struct blk_slot *)(uintptr_t)user, result);
-		else
+		if (!user)
 			doorbell_await(b);
+		else if (user != BLK_RING_SIGNAL)
+			slot_complete((struct blk_slot *)(uintptr_t)user, result);
 	}
 	for (unsigned i = 0; i < b->device.queue_count; i++)
-		virtio_returned(&b->device, i);
+		driver_interrupt(b, i);
 	lock_drop(b->device.lock);
 }
 
@@ -537,11 +549,16 @@ static void config_fill(struct virtio_blk_config *c, const struct blk_spec *s)
 /* A ring that cannot be had after all costs speed alone, but its doorbell is then unheard. */
 static int thread_begin(struct virtio_blk *b, struct err *e)
 {
-	const int files[] = {[RING_DISK] = b->fd, [RING_DOORBELL] = b->doorbell};
+	int files[RING_FILES] = {[RING_DISK] = b->fd, [RING_DOORBELL] = b->doorbell};
+	const unsigned vectors = b->device.queue_count + 1;
+	int r = 0;
 
 	if (b->doorbell < 0)
 		return 0;
-	int r = blk_ring_enable(&b->ring, files, COUNT(files));
+	for (unsigned i = 0; r >= 0 && i < vectors; i++)
+		r = files[RING_VECTORS + i] = virtio_pci_vector_eventfd(&b->pci, i);
+	if (r >= 0)
+		r = blk_ring_enable(&b->ring, files, RING_VECTORS + vectors);
 	if (r >= 0)
 		r = thread_start(&b->thread, THREAD_DISK, "virtio-blk", blk_thread, b);
 	b->has_thread = r >= 0;

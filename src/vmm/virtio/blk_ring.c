@@ -52,10 +52,11 @@ int blk_ring_open(struct blk_ring *r)
 	struct io_uring_params p = {.flags = IORING_SETUP_R_DISABLED};
 
 	*r = (struct blk_ring){.fd = -1};
-	r->fd = (int)syscall(SYS_io_uring_setup, BLK_RING_ENTRIES, &p);
+	r->fd = (int)syscall(SYS_io_uring_setup, BLK_RING_ENTRIES + BLK_RING_SIGNALS, &p);
 	if (r->fd < 0)
 		return -errno;
 	/* Older than the restrictions, without which a ring is not used. */
+	r->can_signal = p.features & IORING_FEAT_CQE_SKIP;
 	int x = (p.features & IORING_FEAT_SINGLE_MMAP) && (p.features & IORING_FEAT_NODROP)
 			? ring_map(r, &p)
 			: -ENOSYS;
@@ -71,7 +72,9 @@ int blk_ring_enable(struct blk_ring *r, const int *files, unsigned count)
 		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITEV},
 		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_FSYNC},
 		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ},
-		{.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = IOSQE_FIXED_FILE},
+		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITE},
+		{.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+			.sqe_flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS},
 		{.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE},
 	};
 
@@ -104,6 +107,19 @@ struct io_uring_sqe *blk_ring_next(struct blk_ring *r, uint8_t op, unsigned file
 	r->array[index] = index;
 	r->pending++;
 	return s;
+}
+
+bool blk_ring_signal(struct blk_ring *r, unsigned file)
+{
+	static const uint64_t one = 1;
+
+	if (!r->can_signal || r->pending >= BLK_RING_SIGNALS)
+		return false;
+	struct io_uring_sqe *s = blk_ring_next(r, IORING_OP_WRITE, file, BLK_RING_SIGNAL);
+	s->addr = (uint64_t)(uintptr_t)&one;
+	s->len = sizeof(one);
+	s->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	return true;
 }
 
 WALL_CALL(disk, io_uring_enter);

@@ -17,7 +17,9 @@
  *
  * Context: one thread, after blk_ring_enable().
  */
-#define BLK_RING_ENTRIES 128
+#define BLK_RING_ENTRIES 128 /* that are not signals */
+#define BLK_RING_SIGNALS 128 /* unsubmitted */
+#define BLK_RING_SIGNAL 1 /* `user` of a signal that failed */
 
 struct blk_ring {
 	void *map; /* of both queues; NULL: there is no ring */
@@ -29,6 +31,7 @@ struct blk_ring {
 	unsigned sq_mask, cq_mask;
 	unsigned tail; /* of ours */
 	unsigned pending; /* entries that the kernel has not seen */
+	bool can_signal;
 	int fd;
 };
 
@@ -38,8 +41,13 @@ int blk_ring_open(struct blk_ring *r);
 int blk_ring_enable(struct blk_ring *r, const int *files, unsigned count);
 void blk_ring_close(struct blk_ring *r); /* without a ring, too */
 
-/* The next entry, for @file. At most BLK_RING_ENTRIES may be on their way. */
+/* The next entry, for @file. At most BLK_RING_ENTRIES may be on their way. @user: no signal's. */
 struct io_uring_sqe *blk_ring_next(struct blk_ring *r, uint8_t op, unsigned file, uint64_t user);
+/*
+ * The next entry adds one to @file, an eventfd; no completion says so. Return: false: this kernel
+ * cannot, or too many wait for it.
+ */
+bool blk_ring_signal(struct blk_ring *r, unsigned file);
 /* Submits all entries, and waits for a completion. Return: 0, -errno. */
 int blk_ring_wait(struct blk_ring *r);
 /* Submits all entries, if there are any, and waits for nothing. Return: 0, -errno. */

@@ -130,6 +130,19 @@ void virtio_config_changed(struct virtio_device *d)
 		d->transport->changed(d->transport);
 }
 
+int virtio_returned_by(struct virtio_device *d, unsigned n)
+{
+	struct virtq *q = &d->queues[n];
+	const bool wants = virtio_is_going(d) && virtq_wants_interrupt(q);
+	const int vector = wants ? d->transport->vector(d->transport, n) : -1;
+
+	if (wants && vector < 0)
+		d->transport->interrupt(d->transport, n);
+	if (q->broken)
+		device_break(d, q->why);
+	return vector;
+}
+
 void virtio_returned(struct virtio_device *d, unsigned n)
 {
 	struct virtq *q = &d->queues[n];

@@ -69,6 +69,8 @@ struct virtio_ops {
 struct virtio_transport {
 	/* Interrupts the driver: chains of queue @n were returned. */
 	void (*interrupt)(struct virtio_transport *t, unsigned n);
+	/* The MSI-X vector of that interrupt, or -1: it is none, or goes another way. */
+	int (*vector)(struct virtio_transport *t, unsigned n);
 	/* Interrupts the driver: the status or the configuration has changed. */
 	void (*changed)(struct virtio_transport *t);
 };
@@ -126,5 +128,11 @@ void virtio_reset(struct virtio_device *d);
 
 /* After returns to queue @n: interrupts the driver if it wants that; breaks with a broken queue. */
 void virtio_returned(struct virtio_device *d, unsigned n);
+
+/*
+ * The same, for a type that signals the eventfd of a vector itself (virtio_pci_vector_eventfd()).
+ * Return: the vector to signal, or -1: there is nothing more to do.
+ */
+int virtio_returned_by(struct virtio_device *d, unsigned n);
 
 #endif

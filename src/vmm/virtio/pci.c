@@ -404,6 +404,19 @@ static void queue_interrupt(struct virtio_transport *t, unsigned n)
 	interrupt_send(p, p->queue_vectors[n], ISR_QUEUE);
 }
 
+static int queue_vector(struct virtio_transport *t, unsigned n)
+{
+	const struct virtio_pci *p = container_of(t, struct virtio_pci, transport);
+	const uint16_t vector = p->queue_vectors[n];
+
+	return p->endpoint.msix.on && vector != VIRTIO_MSI_NO_VECTOR ? vector : -1;
+}
+
+int virtio_pci_vector_eventfd(struct virtio_pci *p, unsigned vector)
+{
+	return func_msix_eventfd(&p->endpoint.msix, vector);
+}
+
 static void config_interrupt(struct virtio_transport *t)
 {
 	struct virtio_pci *p = container_of(t, struct virtio_pci, transport);
@@ -510,7 +523,9 @@ int virtio_pci_init(
 	const struct func_span whole = {.off = 0, .size = BAR_SIZE};
 
 	*p = (struct virtio_pci){.device = d,
-		.transport = {.interrupt = queue_interrupt, .changed = config_interrupt}};
+		.transport = {.interrupt = queue_interrupt,
+			.vector = queue_vector,
+			.changed = config_interrupt}};
 	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
 		p->kicks[i].source.fd = -1;
 	endpoint_init(&p->endpoint, vm, &virtio_pci_ops, &ids, PIN_A);
