@@ -7,6 +7,7 @@
 #include "clock.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,6 @@ int main(int argc, char **argv)
 	}
 	double begun = clock_now();
 	int64_t n = loop(depth, begun + atof(argv[3]));
-	(void)printf("iops %.0f\n", (double)n / (clock_now() - begun));
+	(void)printf("iops %.0f of %" PRId64 " reads\n", (double)n / (clock_now() - begun), n);
 	return n < 0;
 }
