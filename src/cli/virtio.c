@@ -78,6 +78,10 @@ static void net_print(const struct guest_net *n)
 		net_mac_text(n->mac, mac));
 	if (n->mtu)
 		(void)printf(", mtu %u", n->mtu);
+	if (n->queues > 1)
+		(void)printf(", %u pairs of queues", n->queues);
+	if (n->no_vhost)
+		(void)printf(", without vhost");
 	if (n->no_offload)
 		(void)printf(", without offloads");
 	for (size_t i = 0; i < n->forward_count; i++)
@@ -151,6 +155,8 @@ static void net_put(struct json *to, const struct guest_net *n)
 		json_put_number(to, "mtu", n->mtu);
 	else
 		json_put_null(to, "mtu");
+	json_put_number(to, "queues", n->queues);
+	json_put_flag(to, "vhost", n->tap[0] && !n->no_vhost);
 	json_put_flag(to, "offload", n->tap[0] && !n->no_offload);
 	json_put_flag(to, "host_loopback", n->host_loopback);
 	struct json *list = json_put_list(to, "forwards");

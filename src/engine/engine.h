@@ -11,6 +11,7 @@
 #include "engine/process.h"
 #include "engine/spec.h"
 #include "engine/uid.h"
+#include "wire/message.h"
 
 struct err;
 struct open_devices;
@@ -20,7 +21,7 @@ struct engine_run {
 	struct program program;
 	struct kernel kernel;
 	size_t given_count; /* more descriptors for the program; engine_finish() closes them */
-	int given[SPEC_DEVICES_MAX + SPEC_VIRTIO_MAX + 2 * SPEC_PORTS_MAX + 4];
+	int given[WIRE_FDS_MAX];
 	int kvm_fd;
 	int keeper_fd; /* usher-vmm's end of the socket to the keeper */
 	int line_fd; /* our end of it: the description of the guest goes through it */

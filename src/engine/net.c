@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <stdio.h>
@@ -22,8 +23,9 @@
 #define MTU_LEAST 68 /* Ref: virtio 1.2, 5.1.4 */
 #define VNET_HEADER 12 /* [bytes] struct virtio_net_hdr_v1 */
 
-static const char net_keys[] = "keys: tap=NAME or user, mac=MAC, mtu=N; of a tap offload=off; of "
-			       "a user network forward=tcp:HOST:GUEST and host-loopback=yes";
+static const char net_keys[] =
+	"keys: tap=NAME or user, mac=MAC, mtu=N; of a tap queues=N, vhost=off and "
+	"offload=off; of a user network forward=tcp:HOST:GUEST and host-loopback=yes";
 
 static int net_parse_mac(const char *text, struct guest_net *n, struct err *e)
 {
@@ -91,7 +93,7 @@ static int net_parse_forward(char *text, struct guest_net *n, struct err *e)
 
 static int net_parse_key(char *key, struct guest_net *n, struct err *e)
 {
-	uint64_t mtu;
+	uint64_t mtu, count;
 
 	if (strncmp(key, "mac=", 4) == 0)
 		return net_parse_mac(key + 4, n, e);
@@ -100,6 +102,17 @@ static int net_parse_key(char *key, struct guest_net *n, struct err *e)
 			return err_say(e, -EINVAL, "--net: mtu=%.20s: not a number from %d to %d",
 				key + 4, MTU_LEAST, UINT16_MAX);
 		n->mtu = (uint16_t)mtu;
+		return 0;
+	}
+	if (n->tap[0] && strncmp(key, "queues=", 7) == 0) {
+		if (num_parse(key + 7, 10, SPEC_QUEUES_MAX, &count) < 0 || !count)
+			return err_say(e, -EINVAL, "--net: queues=%.20s: not a number from 1 to %d",
+				key + 7, SPEC_QUEUES_MAX);
+		n->queues = (unsigned)count;
+		return 0;
+	}
+	if (n->tap[0] && (strcmp(key, "vhost=auto") == 0 || strcmp(key, "vhost=off") == 0)) {
+		n->no_vhost = strcmp(key, "vhost=off") == 0;
 		return 0;
 	}
 	if (n->tap[0] && (strcmp(key, "offload=on") == 0 || strcmp(key, "offload=off") == 0)) {
@@ -157,25 +170,47 @@ static void mac_derive(const char *name, size_t card, uint8_t mac[6])
 
 static int net_check_others(const struct guest_spec *s, const struct guest_net *n, struct err *e)
 {
+	unsigned pairs = n->queues;
+
 	for (size_t i = 0; i < s->virtio_count; i++) {
-		if (s->virtio[i].type != GUEST_VIRTIO_NET ||
-			strcmp(s->virtio[i].net.tap, n->tap) != 0)
+		if (s->virtio[i].type != GUEST_VIRTIO_NET)
+			continue;
+		pairs += s->virtio[i].net.queues;
+		if (strcmp(s->virtio[i].net.tap, n->tap) != 0)
 			continue;
 		if (!n->tap[0])
 			return err_say(e, -EEXIST, "--net: a guest has one user network");
 		return err_say(e, -EEXIST, "--net: tap %s is named twice", n->tap);
 	}
+	if (pairs > SPEC_PAIRS_MAX)
+		return err_say(e, -E2BIG, "--net: more than %d pairs of queues", SPEC_PAIRS_MAX);
 	return 0;
 }
 
 int net_add(struct guest_spec *s, const char *text, struct err *e)
 {
-	struct guest_virtio v = {.type = GUEST_VIRTIO_NET};
+	struct guest_virtio v = {.type = GUEST_VIRTIO_NET, .net.queues = 1};
 
 	int r = net_parse(text, &v.net, e);
 	if (r == 0)
 		r = net_check_others(s, &v.net, e);
 	return r < 0 ? r : spec_add_virtio(s, &v, e);
+}
+
+/* A macvtap passes frames of its own address alone. */
+static bool mac_read(const struct guest_net *n, uint8_t mac[6])
+{
+	char path[FILE_PATH_MAX], text[32];
+	struct guest_net own;
+
+	(void)file_path(path, sizeof(path), "/sys/class/net/%s/macvtap", n->tap);
+	if (!n->tap[0] || access(path, F_OK) < 0)
+		return false;
+	(void)file_path(path, sizeof(path), "/sys/class/net/%s/address", n->tap);
+	if (file_read(path, text, sizeof(text)) < 0 || net_parse_mac(text, &own, NULL) < 0)
+		return false;
+	memcpy(mac, own.mac, sizeof(own.mac));
+	return true;
 }
 
 void net_settle(struct guest_spec *s)
@@ -185,7 +220,7 @@ void net_settle(struct guest_spec *s)
 	for (size_t i = 0; i < s->virtio_count; i++) {
 		if (s->virtio[i].type != GUEST_VIRTIO_NET)
 			continue;
-		if (!s->virtio[i].net.has_mac)
+		if (!s->virtio[i].net.has_mac && !mac_read(&s->virtio[i].net, s->virtio[i].net.mac))
 			mac_derive(s->name, card, s->virtio[i].net.mac);
 		card++;
 	}
@@ -198,31 +233,76 @@ const char *net_mac_text(const uint8_t mac[6], char text[NET_MAC_TEXT])
 	return text;
 }
 
+/* What the host has under the name of a tap. */
+struct tap_host {
+	uint64_t flags; /* IFF_… of a tap */
+	char path[FILE_PATH_MAX]; /* of the device file: one for all taps, one for each macvtap */
+	bool macvtap;
+};
+
+#define VHOST_PATH "/dev/vhost-net"
+
+static int macvtap_find(const struct guest_net *n, struct tap_host *ret)
+{
+	char path[FILE_PATH_MAX], text[32];
+	uint64_t index;
+
+	(void)file_path(path, sizeof(path), "/sys/class/net/%s/ifindex", n->tap);
+	if (file_read(path, text, sizeof(text)) < 0 || num_parse(text, 10, UINT32_MAX, &index) < 0)
+		return -ENOENT;
+	(void)file_path(path, sizeof(path), "/sys/class/net/%s/macvtap/tap%" PRIu64, n->tap, index);
+	if (access(path, F_OK) < 0)
+		return -ENOENT;
+	ret->macvtap = true;
+	(void)file_path(ret->path, sizeof(ret->path), "/dev/tap%" PRIu64, index);
+	return 0;
+}
+
 /* TUNSETIFF makes a tap of a name that is free, which would be at nobody's bridge. */
-static int tap_read_flags(const struct guest_net *n, uint64_t *ret, struct err *e)
+static int tap_find(const struct guest_net *n, struct tap_host *ret, struct err *e)
 {
 	char path[FILE_PATH_MAX], text[32];
 
+	*ret = (struct tap_host){.path = "/dev/net/tun"};
 	(void)file_path(path, sizeof(path), "/sys/class/net/%s", n->tap);
 	if (access(path, F_OK) < 0) {
 		err_say(e, -EINVAL, "--net: this host has no interface '%s'", n->tap);
-		err_hint(e, "make it: ip tuntap add %s mode tap", n->tap);
+		err_hint(e, "make it: ip tuntap add %s mode tap%s", n->tap,
+			n->queues > 1 ? " multi_queue" : "");
 		return -EINVAL;
 	}
+	if (macvtap_find(n, ret) == 0)
+		return 0;
 	(void)file_path(path, sizeof(path), "/sys/class/net/%s/tun_flags", n->tap);
-	if (file_read(path, text, sizeof(text)) < 0 || num_parse(text, 0, UINT32_MAX, ret) < 0 ||
-		!(*ret & IFF_TAP))
-		return err_say(e, -EINVAL, "--net: interface '%s' is not a tap", n->tap);
+	if (file_read(path, text, sizeof(text)) < 0 ||
+		num_parse(text, 0, UINT32_MAX, &ret->flags) < 0 || !(ret->flags & IFF_TAP))
+		return err_say(
+			e, -EINVAL, "--net: interface '%s' is neither a tap nor a macvtap", n->tap);
 	return 0;
+}
+
+static int queues_check(const struct guest_net *n, const struct tap_host *t, struct err *e)
+{
+	if (n->queues > 1 && !net_wants_vhost(n))
+		return err_say(e, -EINVAL, "--net: queues=%u needs vhost-net, and %s", n->queues,
+			n->no_vhost ? "vhost=off turns it off" : "this host has no " VHOST_PATH);
+	if (n->queues == 1 || t->macvtap || t->flags & IFF_MULTI_QUEUE)
+		return 0;
+	err_say(e, -EINVAL, "--net: tap '%s' has one queue, and queues=%u asks for more", n->tap,
+		n->queues);
+	err_hint(e, "make it so: ip tuntap add %s mode tap multi_queue", n->tap);
+	return -EINVAL;
 }
 
 static int net_check_card(const struct guest_net *n, struct err *e)
 {
 	const struct command c = n->tap[0] ? (struct command){0} : command_seek(PASST, NULL);
-	uint64_t flags;
+	struct tap_host t;
 
-	if (n->tap[0])
-		return tap_read_flags(n, &flags, e);
+	if (n->tap[0]) {
+		int r = tap_find(n, &t, e);
+		return r < 0 ? r : queues_check(n, &t, e);
+	}
 	if (c.code == 0)
 		return 0;
 	(void)command_report(&c, PASST, geteuid(), e);
@@ -243,12 +323,12 @@ int net_check(const struct guest_spec *s, struct err *e)
 }
 
 /* A tap with several queues opens with that flag alone. */
-static int tap_attach(int fd, const struct guest_net *n, uint64_t flags)
+static int tap_attach(int fd, const struct guest_net *n, const struct tap_host *t)
 {
 	struct ifreq q = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	int header = VNET_HEADER;
 
-	if (flags & IFF_MULTI_QUEUE)
+	if (t->flags & IFF_MULTI_QUEUE || (t->macvtap && n->queues > 1))
 		q.ifr_flags |= IFF_MULTI_QUEUE;
 	(void)snprintf(q.ifr_name, sizeof(q.ifr_name), "%s", n->tap);
 	if (ioctl(fd, TUNSETIFF, &q) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
@@ -258,15 +338,15 @@ static int tap_attach(int fd, const struct guest_net *n, uint64_t flags)
 
 int net_open_tap(const struct guest_net *n, struct err *e)
 {
-	uint64_t flags;
+	struct tap_host t;
 
-	int r = tap_read_flags(n, &flags, e);
+	int r = tap_find(n, &t, e);
 	if (r < 0)
 		return r;
-	cleanup_fd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	cleanup_fd int fd = open(t.path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return err_set(e, -errno, "open /dev/net/tun");
-	r = tap_attach(fd, n, flags);
+		return err_set(e, -errno, "open %s", t.path);
+	r = tap_attach(fd, n, &t);
 	if (r == 0)
 		return TAKE_FD(fd);
 	if (r == -EBUSY)
@@ -275,4 +355,16 @@ int net_open_tap(const struct guest_net *n, struct err *e)
 	if (r == -EPERM)
 		err_hint(e, "be root, or its owner: ip tuntap add %s mode tap user NAME", n->tap);
 	return r;
+}
+
+bool net_wants_vhost(const struct guest_net *n)
+{
+	return n->tap[0] && !n->no_vhost && access(VHOST_PATH, R_OK | W_OK) == 0;
+}
+
+int net_open_vhost(struct err *e)
+{
+	int fd = open(VHOST_PATH, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? err_set(e, -errno, "open " VHOST_PATH) : fd;
 }

@@ -27,9 +27,15 @@ const char *net_mac_text(const uint8_t mac[6], char text[NET_MAC_TEXT]);
 int net_check(const struct guest_spec *s, struct err *e);
 
 /*
- * Opens the tap of a card: frames have a virtio header of 12 bytes in front.
- * Return: descriptor; -EBUSY another program has it; -errno.
+ * Opens one queue of the tap or macvtap of a card: frames have a virtio header of 12 bytes in
+ * front. Return: descriptor; -EBUSY another program has it; -errno.
  */
 int net_open_tap(const struct guest_net *n, struct err *e);
+
+/* Whether vhost-net is to serve the queues of this card: this host has it. */
+bool net_wants_vhost(const struct guest_net *n);
+
+/* Opens it, for one pair of queues. Return: descriptor, -errno. */
+int net_open_vhost(struct err *e);
 
 #endif

@@ -274,18 +274,50 @@ static int describe_disk(const struct guest_disk *d, struct disk *open_disk, str
 	return 0;
 }
 
-static int describe_net(const struct bind_env *env, const struct guest_net *n,
-	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds, struct err *e)
+static int open_pair(const struct guest_net *n, struct engine_run *run, struct wire_fds *fds,
+	struct wire_net_pair *ret, struct err *e)
 {
-	int fd = n->tap[0] ? net_open_tap(n, e) : passt_start(&run->passt, n, env->state, e);
+	int fd = net_open_tap(n, e);
 
 	if (fd < 0)
 		return fd;
-	w->fd = give_fd(run, fds, fd);
+	*ret = (struct wire_net_pair){give_fd(run, fds, fd), WIRE_FD_NONE};
+	if (!net_wants_vhost(n))
+		return 0;
+	fd = net_open_vhost(e);
+	if (fd < 0)
+		return fd;
+	ret->vhost = give_fd(run, fds, fd);
+	return 0;
+}
+
+static int describe_tap(const struct guest_net *n, struct engine_run *run, struct wire_virtio *w,
+	struct wire_fds *fds, struct err *e)
+{
+	struct wire_net_pair first = {0};
+
+	int r = open_pair(n, run, fds, &first, e);
+	w->fd = first.tap;
+	w->net.vhost = first.vhost;
+	while (r == 0 && w->net.more_count + 1 < n->queues)
+		r = open_pair(n, run, fds, &w->net.more[w->net.more_count++], e);
+	return r;
+}
+
+static int describe_net(const struct bind_env *env, const struct guest_net *n,
+	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds, struct err *e)
+{
 	w->net = (struct wire_net){.line = n->tap[0] ? WIRE_NET_TAP : WIRE_NET_STREAM,
 		.mtu = n->mtu,
-		.flags = n->no_offload ? WIRE_NET_NO_OFFLOAD : 0U};
+		.flags = n->no_offload ? WIRE_NET_NO_OFFLOAD : 0U,
+		.vhost = WIRE_FD_NONE};
 	memcpy(w->net.mac, n->mac, sizeof(w->net.mac));
+	if (n->tap[0])
+		return describe_tap(n, run, w, fds, e);
+	int fd = passt_start(&run->passt, n, env->state, e);
+	if (fd < 0)
+		return fd;
+	w->fd = give_fd(run, fds, fd);
 	return 0;
 }
 

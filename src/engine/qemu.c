@@ -137,19 +137,23 @@ static void add_disk(const struct guest_disk *d, size_t i, struct program *p)
 /* @passt: QEMU inherits this end of the socket. */
 static void add_net(const struct guest_net *n, size_t i, int passt, struct program *p)
 {
-	char mac[NET_MAC_TEXT], mtu[sizeof(",host_mtu=65535")] = "";
+	char mac[NET_MAC_TEXT], mtu[sizeof(",host_mtu=65535")] = "",
+				queues[sizeof(",queues=4294967295")] = "";
 
+	if (n->queues > 1)
+		(void)snprintf(queues, sizeof(queues), ",queues=%u", n->queues);
 	program_word(p, "-netdev");
 	if (n->tap[0])
-		program_arg(p, "tap,id=usher-net%zu,ifname=%s,script=no,downscript=no", i, n->tap);
+		program_arg(p, "tap,id=usher-net%zu,ifname=%s,script=no,downscript=no,vhost=%s%s",
+			i, n->tap, net_wants_vhost(n) ? "on" : "off", queues);
 	else
 		program_arg(
 			p, "stream,id=usher-net%zu,server=off,addr.type=fd,addr.str=%d", i, passt);
 	if (n->mtu)
 		(void)snprintf(mtu, sizeof(mtu), ",host_mtu=%u", n->mtu);
 	program_word(p, "-device");
-	program_arg(p, "virtio-net-pci,id=usher-virtio%zu,netdev=usher-net%zu,mac=%s%s%s", i, i,
-		net_mac_text(n->mac, mac), mtu,
+	program_arg(p, "virtio-net-pci,id=usher-virtio%zu,netdev=usher-net%zu,mac=%s%s%s%s", i, i,
+		net_mac_text(n->mac, mac), mtu, n->queues > 1 ? ",mq=on" : "",
 		n->no_offload ? ",csum=off,guest_csum=off,gso=off,host_tso4=off,host_tso6=off,"
 				"guest_tso4=off,guest_tso6=off,host_ufo=off,guest_ufo=off,"
 				"host_ecn=off,guest_ecn=off"

@@ -45,6 +45,8 @@ enum guest_virtio_type { GUEST_VIRTIO_NET = 1, GUEST_VIRTIO_BLK = 2, GUEST_VIRTI
 
 #define SPEC_TAP_MAX 16 /* of an interface's name, NUL included: IFNAMSIZ */
 #define SPEC_FORWARDS_MAX 16
+#define SPEC_QUEUES_MAX 8 /* pairs of queues of a network card */
+#define SPEC_PAIRS_MAX 24 /* of all cards: each has two descriptors in one message */
 
 /* A port of the host that leads to one of the guest. */
 struct guest_forward {
@@ -54,10 +56,12 @@ struct guest_forward {
 };
 
 struct guest_net {
-	char tap[SPEC_TAP_MAX]; /* of the host; "": a user-mode network */
+	char tap[SPEC_TAP_MAX]; /* or macvtap of the host; "": a user-mode network */
 	bool has_mac;
 	uint8_t mac[6]; /* without one, it follows from the guest's name */
 	uint16_t mtu; /* [bytes] that the guest is told; 0: nothing */
+	unsigned queues; /* pairs of queues, [1, SPEC_QUEUES_MAX] */
+	bool no_vhost; /* usher-vmm moves its frames, even where the kernel could */
 	bool no_offload; /* the guest computes checksums and cuts up TCP itself */
 	bool host_loopback; /* the guest reaches the host's loopback by its gateway's address */
 	size_t forward_count;

@@ -68,12 +68,18 @@ static struct virtio_spec description_virtio(
 			.direct = w->disk.flags & WIRE_DISK_DIRECT,
 			.poll_ns = w->disk.flags & WIRE_DISK_POLL ? BLK_POLL_NS : 0,
 			.queues = w->disk.queues},
-		.net = {.stream = w->net.line == WIRE_NET_STREAM,
+		.net = {.number = number,
+			.vhost = w->type == WIRE_VIRTIO_NET ? fd_of(fds, w->net.vhost) : -1,
+			.stream = w->net.line == WIRE_NET_STREAM,
 			.no_offload = w->net.flags & WIRE_NET_NO_OFFLOAD,
 			.mtu = w->net.mtu},
 	};
 
 	memcpy(s.disk.serial, w->disk.serial, sizeof(s.disk.serial));
+	s.net.more_count = w->net.more_count;
+	for (uint32_t i = 0; i < w->net.more_count; i++)
+		s.net.more[i] = (struct virtio_net_pair){
+			fd_of(fds, w->net.more[i].tap), fd_of(fds, w->net.more[i].vhost)};
 	memcpy(s.net.mac, w->net.mac, sizeof(s.net.mac));
 	return s;
 }

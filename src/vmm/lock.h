@@ -24,7 +24,7 @@ enum lock_rank {
 	LOCK_DEVICE, /* a function, the serial port */
 	LOCK_PANIC, /* the serial port has it listen */
 	LOCK_IRQ, /* interrupt routes */
-	LOCK_DISKS, /* the table of virtio disks */
+	LOCK_DISKS, /* the table of virtio disks, or of network cards */
 	LOCK_QUEUE, /* a worker's jobs */
 };
 

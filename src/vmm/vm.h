@@ -14,6 +14,7 @@
 #include "vmm/pci/space.h"
 #include "vmm/stats/timing.h"
 #include "vmm/virtio/disks.h"
+#include "vmm/virtio/nets.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -67,6 +68,7 @@ struct vm {
 	struct pass_domain *pass; /* what passed-through devices share; NULL while there are none */
 	struct kvm_cpuid2 *cpuid; /* what KVM supports, see cpuid_read() */
 	struct virtio_disks disks;
+	struct virtio_nets nets;
 	unsigned transfers; /* pins: the kernel moves data of guest memory for an emulated device */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;

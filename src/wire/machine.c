@@ -125,9 +125,26 @@ static int disk_check(const struct wire_disk *d, struct err *e)
 	return 0;
 }
 
-/* A card's own address is none of a group. Ref: virtio 1.2, 5.1.4: the least MTU. */
-static int net_check(const struct wire_net *n, struct err *e)
+static bool net_uses(const struct wire_net *n, struct ledger *l)
 {
+	if (!ledger_use_optional(l, n->vhost))
+		return false;
+	for (uint32_t i = 0; i < n->more_count; i++)
+		if (!ledger_use(l, n->more[i].tap, USE_ONE) ||
+			!ledger_use(l, n->more[i].vhost, USE_ONE))
+			return false;
+	return true;
+}
+
+/* A card's own address is none of a group. Ref: virtio 1.2, 5.1.4: the least MTU. */
+static int net_check(const struct wire_net *n, struct ledger *l, struct err *e)
+{
+	if (n->more_count >= WIRE_NET_PAIRS_MAX || (n->more_count && n->vhost == WIRE_FD_NONE))
+		return machine_refuse(e, "the number of queues of a network card");
+	if (!net_uses(n, l))
+		return machine_refuse(e, "a descriptor of a network card");
+	if (n->vhost != WIRE_FD_NONE && n->line != WIRE_NET_TAP)
+		return machine_refuse(e, "vhost without a tap");
 	if (n->line != WIRE_NET_TAP && n->line != WIRE_NET_STREAM)
 		return machine_refuse(e, "the line of a network card");
 	if (n->mac[0] & 1)
@@ -155,7 +172,7 @@ static int virtio_check(const struct wire_virtio *v, struct ledger *l, struct er
 		return machine_refuse(e, "a network card");
 	if (is_disk)
 		return disk_check(&v->disk, e);
-	return is_net ? net_check(&v->net, e) : 0;
+	return is_net ? net_check(&v->net, l, e) : 0;
 }
 
 static int virtios_check(const struct wire_machine *m, struct ledger *l, struct err *e)

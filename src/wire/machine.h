@@ -73,11 +73,21 @@ enum wire_net_flag {
 	WIRE_NET_NO_OFFLOAD = 1 << 0, /* the guest computes checksums and cuts up TCP itself */
 };
 
+#define WIRE_NET_PAIRS_MAX 8 /* of queues */
+
+struct wire_net_pair {
+	uint32_t tap; /* index: another queue of the tap */
+	uint32_t vhost; /* index: /dev/vhost-net */
+};
+
 struct wire_net {
 	uint32_t line; /* enum wire_net_line */
 	uint8_t mac[6];
 	uint16_t mtu; /* [bytes] that the guest is told; 0: nothing */
 	uint32_t flags; /* enum wire_net_flag */
+	uint32_t vhost; /* index: /dev/vhost-net, or none */
+	uint32_t more_count; /* pairs of queues beside the first one; 0 without vhost */
+	struct wire_net_pair more[WIRE_NET_PAIRS_MAX - 1];
 };
 
 /* What standard input and output are for the guest. */

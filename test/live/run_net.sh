@@ -3,18 +3,26 @@
 # topology: cards
 # guest: small
 # timeout: 400
-# A guest's virtio network cards: at a tap, with a file each way, with offloads and without; and at a
-# user-mode network. There a file comes from a server, another goes out by a forwarded port, and the
+# A guest's virtio network cards: at a tap with two pairs of queues, which the kernel serves without a
+# system call of usher-vmm, also after a reboot; at a tap without offloads and vhost; at a macvtap;
+# with a file each way. And at a user-mode network. There a file comes from a server, another goes out by a forwarded port, and the
 # host's loopback is not reached. passt has walls of its own. When it is killed in mid-transfer, the
 # guest goes on without a link.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
 ip link set lo up
-modprobe tun
-for i in 0 1; do
-	ip tuntap add usr$i mode tap || fail 'the host makes no tap'
-	at_exit "ip link del usr$i"
+modprobe -a tun vhost_net macvtap veth
+ip tuntap add usr0 mode tap multi_queue || fail 'the host makes no tap'
+at_exit 'ip link del usr0'
+ip tuntap add usr1 mode tap
+at_exit 'ip link del usr1'
+ip link add mac2 type veth peer name usr2
+at_exit 'ip link del mac2'
+ip link add link mac2 name mtap2 type macvtap mode bridge
+ip link set mac2 up
+ip link set mtap2 up
+for i in 0 1 2; do
 	ip addr add 10.7.$i.1/24 dev usr$i
 	ip link set usr$i up
 done
@@ -22,7 +30,8 @@ dd if=/dev/urandom of="$work/file" bs=64k count=64 2>/dev/null
 sum=$(sha256sum <"$work/file" | cut -d' ' -f1)
 
 # The host's servers: 7001 gives the file, 7002 prints the checksum of what it takes, 7003 of the
-# loopback alone gives a secret, 7004 takes without an end.
+# loopback alone gives a secret, 7004 takes without an
+# end, 7005 says whether to reboot.
 cat >"$work/serve.py" <<'END'
 import hashlib, socketserver, sys, threading, time
 data = open(sys.argv[1], "rb").read()
@@ -32,6 +41,10 @@ class Give(socketserver.BaseRequestHandler):
 class Secret(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.sendall(b"secret\n")
+class Order(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(orders.pop(0))
+orders = [b"again", b"off"]
 class Drink(socketserver.BaseRequestHandler):
     def handle(self):
         while self.request.recv(65536):
@@ -42,7 +55,7 @@ class Take(socketserver.StreamRequestHandler):
         print("host: took", hashlib.sha256(self.rfile.read()).hexdigest(), flush=True)
 socketserver.TCPServer.allow_reuse_address = True
 servers = [socketserver.ThreadingTCPServer(*a) for a in (
-    (("", 7001), Give), (("", 7002), Take), (("127.0.0.1", 7003), Secret), (("", 7004), Drink))]
+    (("", 7001), Give), (("", 7002), Take), (("127.0.0.1", 7003), Secret), (("", 7004), Drink), (("", 7005), Order))]
 for server in servers:
     threading.Thread(target=server.serve_forever).start()
 print("host: serves", flush=True)
@@ -51,8 +64,12 @@ python3 "$work/serve.py" "$work/file" >"$work/served" 2>&1 &
 at_exit "kill -9 $! 2>/dev/null"
 wait_until 30 grep -q 'host: serves' "$work/served"
 
-took_both() {
-	[ "$(grep -c "host: took $sum" "$work/served")" = 2 ]
+took_all() {
+	[ "$(grep -c "host: took $sum" "$work/served")" = 4 ]
+}
+
+waits_again() {
+	[ "$(grep -c '^guest: waits' "$console")" = 2 ]
 }
 
 # is_walled PID: passt is nobody, and can do nothing.
@@ -98,8 +115,12 @@ at_tap() { # INTERFACE NET
 }
 case $net in
 tap)
+	echo 'guest: waits'
+	read -r go
 	at_tap eth0 10.7.0
+	[ "$(nc -w 20 10.7.0.1 7005 <&7)" = again ] && reboot -f
 	at_tap eth1 10.7.1
+	at_tap eth2 10.7.2
 	;;
 user)
 	ip link set eth0 up
@@ -125,33 +146,48 @@ user)
 esac
 END
 
-: >"$work/to_guest"
-words=net=tap open_guest --name tapped --memory 256M --net tap=usr0,mac=02:00:00:12:34:56 \
-	--net tap=usr1,offload=off,mtu=1400
+words=net=tap open_guest --name tapped --memory 256M --cpus 2 --net tap=usr0,queues=2 \
+	--net tap=usr1,offload=off,vhost=off,mtu=1400,mac=02:00:00:12:34:56 --net tap=mtap2
+wait_for_guest '^guest: waits'
+vmm=$(vmm_pid)
+ls -l "/proc/$vmm/fd" | grep -q vhost-net || fail 'vhost-net is not used'
+strace -qq -c -o "$work/calls" -p "$vmm" &
+strace=$!
+echo go >&8
+wait_for_guest '^guest: eth0 got'
+wait_until 60 grep -q "host: took $sum" "$work/served"
+kill -INT $strace
+wait $strace
+frames=$(($(cat /sys/class/net/usr0/statistics/rx_packets) + $(cat /sys/class/net/usr0/statistics/tx_packets)))
+calls=$(sed -n 's/^100.00 *[^ ]* *[^ ]* *\([0-9]*\) .*/\1/p' "$work/calls")
+[ "${calls:-0}" -lt $((frames / 10)) ] || fail "$calls system calls for $frames frames: $(cat "$work/calls")"
+wait_until 120 waits_again
+echo go >&8
 exec 8>&-
 wait_for_guest '^usher ended: 0'
-for card in eth0 eth1; do
+for card in eth0 eth1 eth2; do
 	expect_guest "^guest: $card pings"
 	expect_guest "^guest: $card got $sum" 'the file came otherwise'
 done
-wait_until 30 took_both
-# Bits 0 and 1, checksums; 3, the MTU; 7, 8, 11 and 12, segmentation; 15, merged buffers.
-expect_guest '^guest: eth0 features 11.0...11..11..1' 'its driver has not accepted the offloads'
-expect_guest '^guest: eth1 features 00.1...00..00..1' 'its driver has accepted offloads'
-expect_guest '^guest: eth0 address 02:00:00:12:34:56 mtu 1500'
-expect_guest '^guest: eth1 address 02:.* mtu 1400'
+[ "$(grep -c "^guest: eth0 got $sum" "$console")" = 2 ] || fail 'vhost-net has not come back after a reboot'
+wait_until 30 took_all
+# Bits 0 and 1, checksums; 3, the MTU; 7, 8, 11 and 12, segmentation; 15, merged buffers; 22, several pairs.
+expect_guest '^guest: eth0 features 11.0...11..11..1......1' 'its driver has not accepted the offloads'
+expect_guest '^guest: eth1 features 00.1...00..00..1......0' 'its driver has accepted offloads'
+expect_guest '^guest: eth1 address 02:00:00:12:34:56 mtu 1400'
+expect_guest "^guest: eth2 address $(cat /sys/class/net/mtap2/address) mtu 1500"
 
 # Another program has the tap.
 python3 -c 'import fcntl, os, struct, sys, time
 fd = os.open("/dev/net/tun", os.O_RDWR)
-fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"usr0", 0x1002))
+fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"usr1", 0x1002))
 print("host: holds", flush=True)
 time.sleep(600)' >"$work/holder" &
 holder=$!
 at_exit "kill -9 $holder 2>/dev/null"
 wait_until 30 grep -q 'host: holds' "$work/holder"
-! usher run --kernel "$kernel" --net tap=usr0 </dev/null >"$work/busy" 2>&1 || fail 'two have one tap'
-grep -q "another program uses tap 'usr0'" "$work/busy" || fail "$(cat "$work/busy")"
+! usher run --kernel "$kernel" --net tap=usr1 </dev/null >"$work/busy" 2>&1 || fail 'two have one tap'
+grep -q "another program uses tap 'usr1'" "$work/busy" || fail "$(cat "$work/busy")"
 kill -9 $holder
 
 # By the user-mode network. The host has a way out, which leads nowhere.

@@ -57,6 +57,11 @@ struct virtio_ops {
 	bool (*watches)(struct virtio_device *d, unsigned n, int eventfd);
 	/* If it watches the doorbell of queue 0, that eventfd is the doorbell of all queues. */
 	bool one_doorbell;
+	/*
+	 * The interrupts of queues may have moved, and signal_fd() of the transport returns others.
+	 * NULL: the type signals none itself. Context: under the lock.
+	 */
+	void (*rewired)(struct virtio_device *d);
 	/* The queues are gone: gives up what is in work. NULL: nothing is. */
 	void (*reset)(struct virtio_device *d);
 	/* Whether no chain of before the reset is in work. NULL: none ever is. */
@@ -71,6 +76,11 @@ struct virtio_transport {
 	void (*interrupt)(struct virtio_transport *t, unsigned n);
 	/* The MSI-X vector of that interrupt, or -1: it is none, or goes another way. */
 	int (*vector)(struct virtio_transport *t, unsigned n);
+	/*
+	 * The eventfd by which the kernel interrupts the driver for queue @n; it stays the
+	 * transport's. Return: -1: there is no such way now.
+	 */
+	int (*signal_fd)(struct virtio_transport *t, unsigned n);
 	/* Interrupts the driver: the status or the configuration has changed. */
 	void (*changed)(struct virtio_transport *t);
 };

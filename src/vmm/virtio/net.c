@@ -7,13 +7,17 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "vmm/thread.h"
+#include "vmm/virtio/net_copy.h"
+#include "vmm/virtio/net_ctrl.h"
+#include "vmm/virtio/net_header.h"
 #include "vmm/virtio/net_line.h"
+#include "vmm/virtio/nets.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/vm.h"
 #include "vmm/walls/mark.h"
 
 #include <errno.h>
-#include <linux/if_tun.h>
+#include <fcntl.h>
 #include <linux/virtio_net.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -24,26 +28,19 @@
 /*
  * How it works
  *
- * Both queues are served by the main thread, under the device's lock, and nothing there waits: a
- * frame is copied into a buffer of the device, looked at, and handed on. So a reset finds no chain
- * in work. The line's descriptor is in the loop only for what can go on:
+ * Frames go one of two ways. Either the kernel's vhost-net serves the queues, and this process sets
+ * it up and takes it down; or the main thread copies frames between the queues and the line
+ * (vmm/virtio/net_copy.h), and the line's descriptor is in the loop only for what can go on:
  *
  *	EPOLLIN		the driver has listed buffers, so a frame can be put somewhere
  *	EPOLLOUT	frames of the driver wait for the line, or for the next turn
  *
- * A frame that finds no buffers waits here, the line is not read, and its descriptor is out of the
- * loop, until the driver rings. The host's kernel, or the stream's sender, then drops what comes.
- * A vCPU thread touches neither the line nor the loop: it wakes the main thread, and a reset leaves
- * it to the main thread to take the descriptor out of the loop.
- *
- * A frame of the driver carries a header that the host's kernel acts upon. What it may ask for is
- * what the driver has accepted, and every offset lies in the frame; another frame is lost.
+ * The line is not read while the driver has no buffers: the host's kernel, or the stream's sender,
+ * then drops what comes. A vCPU thread touches neither the line, nor the loop, nor vhost: it wakes
+ * the main thread. A reset by the driver reads back 0 when the main thread has stopped vhost.
  */
-#define QUEUE_RECEIVE 0
-#define QUEUE_TRANSMIT 1
 #define CLASS_ETHERNET 0x020000
-#define MERGE_MAX 64 /* buffers of one frame */
-#define TURN_FRAMES 128 /* then other devices have theirs */
+#define QUEUES_MAX (2 * NET_PAIRS_MAX + 1) /* and the control queue */
 
 #define FEATURES_OF_ANY \
 	(BIT64(VIRTIO_NET_F_MAC) | BIT64(VIRTIO_NET_F_STATUS) | BIT64(VIRTIO_NET_F_MRG_RXBUF))
@@ -57,21 +54,19 @@ struct virtio_net {
 	struct virtio_pci pci;
 	struct vm *vm;
 	struct virtio_net_spec spec;
-	struct net_line line;
 	struct loop_source wake; /* an eventfd: a vCPU thread rang */
 	struct loop_source source;
+	int kicks[QUEUES_MAX]; /* the doorbells' eventfds, which stay the transport's */
+	struct net_pairs pairs;
+	/* Eventfds of vhost: chains came back, and there is no MSI-X; a ring is nowhere. */
+	struct loop_source called, failed;
+	struct loop_source ctrl; /* the doorbell of a control queue that follows the first pair */
+	struct virtq_chain command;
+	bool cut; /* atomic: the cable is to be out */
+	bool rewired; /* its interrupts are others now */
 	bool watched; /* it is in the loop */
 	bool running; /* the line knows what the driver has accepted */
-	bool receives; /* the driver has buffers: the line is read */
-	bool sends; /* frames wait */
-	bool link;
-	bool has_frame; /* one that waits for buffers */
-	struct net_frame frame;
-	struct virtq_chain first, chain;
-	struct virtq_done done[MERGE_MAX];
-	unsigned placed; /* chains that were taken for a frame */
-	uint8_t out[NET_HEADER + NET_FRAME_MAX];
-	struct log_guest misdeeds;
+	struct net_copy copy;
 };
 
 static struct virtio_net *net_of(struct virtio_device *d)
@@ -87,8 +82,8 @@ static bool has_accepted(const struct virtio_net *n, unsigned bit)
 /* Brings the loop in line with what can go on. */
 static void line_watch(struct virtio_net *n)
 {
-	const uint32_t events =
-		(n->receives ? (uint32_t)EPOLLIN : 0) | (n->sends ? (uint32_t)EPOLLOUT : 0);
+	const uint32_t events = (n->copy.receives ? (uint32_t)EPOLLIN : 0) |
+				(n->copy.sends ? (uint32_t)EPOLLOUT : 0);
 
 	if (n->watched && n->source.events == events)
 		return;
@@ -98,246 +93,135 @@ static void line_watch(struct virtio_net *n)
 	n->watched = events && loop_add(&n->vm->loop, &n->source, NULL) >= 0;
 }
 
-static void link_lose(struct virtio_net *n)
+/* Ref: virtio 1.2, 5.1.2: a driver without several pairs has the control queue after the first. */
+static unsigned ctrl_queue(const struct virtio_net *n)
 {
-	if (!n->link)
-		return;
-	n->link = n->receives = n->has_frame = false;
-	log_warn(n->device.name, "%s is gone: the guest goes on without a link",
-		n->spec.stream ? "the user-mode network" : "the tap of a network card");
-	if (n->running)
-		n->device.transport->changed(n->device.transport);
+	return has_accepted(n, VIRTIO_NET_F_MQ) ? 2 * n->pairs.count : 2;
 }
 
-/*
- * Puts the frame into @n->first and as many chains as it needs; @n->placed counts them.
- * Return: 1; 0: the driver has too few for now; -EMSGSIZE it fits into none; -EPROTO.
- */
-static int frame_place(struct virtio_net *n, struct virtq *q)
+static bool is_ctrl_queue(const struct virtio_net *n, unsigned queue)
 {
-	const uint64_t size = NET_HEADER + (uint64_t)n->frame.size;
-	const unsigned most = has_accepted(n, VIRTIO_NET_F_MRG_RXBUF) ? MERGE_MAX : 1;
-	uint64_t placed = 0;
-
-	for (n->placed = 0; placed < size;) {
-		struct virtq_chain *c = n->placed ? &n->chain : &n->first;
-		if (n->placed == most)
-			return -EMSGSIZE;
-		int r = virtq_take(q, c);
-		if (r <= 0)
-			return r;
-		const uint64_t step = min_u64(c->in_size, size - placed);
-		const uint64_t header = n->placed ? 0 : NET_HEADER;
-		n->done[n->placed++] = (struct virtq_done){c->generation, c->head, (uint32_t)step};
-		if (step < header)
-			return -EMSGSIZE;
-		(void)virtq_write(
-			q, c, header, n->frame.bytes + placed + header - NET_HEADER, step - header);
-		placed += step;
-	}
-	return 1;
+	return has_accepted(n, VIRTIO_NET_F_CTRL_VQ) && queue == ctrl_queue(n);
 }
 
-/* The number of chains goes into the first one before the driver sees any. */
-static void frame_return(struct virtio_net *n, struct virtq *q)
+static void ctrl_serve(struct virtio_net *n)
 {
-	le16_put(n->frame.header + offsetof(struct virtio_net_hdr_v1, num_buffers),
-		(uint16_t)n->placed);
-	(void)virtq_write(q, &n->first, 0, n->frame.header, NET_HEADER);
-	virtq_return_together(q, n->done, n->placed);
-}
-
-/*
- * Return: true: the frame is done with; false: it waits for the driver, which rings when it has
- * listed more than there is now.
- */
-static bool frame_deliver(struct virtio_net *n)
-{
-	struct virtq *q = &n->device.queues[QUEUE_RECEIVE];
-	int r;
-
-	while ((r = frame_place(n, q)) == 0) {
-		const bool more = virtq_listen(q);
-		virtq_untake(q, n->placed);
-		if (!more)
-			return false;
-	}
-	if (r == -EMSGSIZE) {
-		virtq_untake(q, n->placed);
-		log_guest(&n->misdeeds, n->device.name,
-			"a frame of %u bytes does not fit into what the guest's driver lists",
-			n->frame.size);
-	}
-	if (r > 0)
-		frame_return(n, q);
-	return r != -EPROTO;
-}
-
-/* The tap may have queued a frame for the driver of before, which had accepted more. */
-static bool header_is_wanted(const struct virtio_net *n)
-{
-	const unsigned flags = n->frame.header[offsetof(struct virtio_net_hdr_v1, flags)];
-	const unsigned gso = n->frame.header[offsetof(struct virtio_net_hdr_v1, gso_type)];
-
-	if (flags && !has_accepted(n, VIRTIO_NET_F_GUEST_CSUM))
-		return false;
-	return gso == VIRTIO_NET_HDR_GSO_NONE ||
-	       (gso == VIRTIO_NET_HDR_GSO_TCPV4 && has_accepted(n, VIRTIO_NET_F_GUEST_TSO4)) ||
-	       (gso == VIRTIO_NET_HDR_GSO_TCPV6 && has_accepted(n, VIRTIO_NET_F_GUEST_TSO6));
-}
-
-/* Return: 1; 0 none is there; -errno the line is gone. */
-static int frame_fetch(struct virtio_net *n)
-{
-	if (n->has_frame)
-		return 1;
-	int r = net_line_read(&n->line, &n->frame);
-	if (r < 0)
-		link_lose(n);
-	n->has_frame = r > 0;
-	return r;
-}
-
-/* What a stream has in its buffer is not left there: its descriptor would not tell of it. */
-static void net_receive(struct virtio_net *n)
-{
-	virtq_silence(&n->device.queues[QUEUE_RECEIVE]);
-	n->receives = true;
-	for (unsigned i = 0; i < TURN_FRAMES || net_line_has_frame(&n->line); i++) {
-		if (frame_fetch(n) <= 0)
-			break;
-		if (header_is_wanted(n) && !frame_deliver(n)) {
-			n->receives = false;
-			break;
-		}
-		n->has_frame = false;
-	}
-	virtio_returned(&n->device, QUEUE_RECEIVE);
-}
-
-/* Return: NULL, or why this frame is not sent: @h and @size bytes of frame are the driver's. */
-static const char *header_fault(
-	const struct virtio_net *n, struct virtio_net_hdr_v1 *h, uint32_t size)
-{
-	const unsigned gso = h->gso_type;
-	const uint32_t sum = (uint32_t)le16toh(h->csum_start) + le16toh(h->csum_offset);
-
-	/* Ref: virtio 1.2, 5.1.6.2.1: flags that the device does not know are not seen. */
-	h->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	h->num_buffers = 0;
-	if (h->flags && !has_accepted(n, VIRTIO_NET_F_CSUM))
-		return "asks for a checksum, which was not agreed upon";
-	if (h->flags && sum + 2 > size)
-		return "has its checksum behind its end";
-	if (gso == VIRTIO_NET_HDR_GSO_NONE)
-		return NULL;
-	if (!(gso == VIRTIO_NET_HDR_GSO_TCPV4 && has_accepted(n, VIRTIO_NET_F_HOST_TSO4)) &&
-		!(gso == VIRTIO_NET_HDR_GSO_TCPV6 && has_accepted(n, VIRTIO_NET_F_HOST_TSO6)))
-		return "is to be cut up in a way that was not agreed upon";
-	if (!h->flags || !le16toh(h->gso_size) || le16toh(h->hdr_len) > size)
-		return "is to be cut up into parts that cannot be";
-	return NULL;
-}
-
-/* Reads the frame of the chain once. Return: its size with the header, 0: it is not to be sent. */
-static uint32_t frame_read(struct virtio_net *n, struct virtq *q)
-{
-	const struct virtq_chain *c = &n->chain;
-	struct virtio_net_hdr_v1 header;
-	const char *fault = NULL;
-
-	if (c->out_size < NET_HEADER + NET_FRAME_MIN || c->out_size > sizeof(n->out))
-		fault = "has no such size";
-	else if (virtq_read(q, c, 0, n->out, c->out_size) < 0)
-		fault = "is not in RAM";
-	if (!fault) {
-		memcpy(&header, n->out, NET_HEADER);
-		fault = header_fault(n, &header, (uint32_t)c->out_size - NET_HEADER);
-		memcpy(n->out, &header, NET_HEADER);
-	}
-	if (!fault)
-		return (uint32_t)c->out_size;
-	log_guest(&n->misdeeds, n->device.name, "a frame of the guest's driver %s", fault);
-	return 0;
-}
-
-/* Return: 0 the chain is done with, -EAGAIN it waits. */
-static int frame_send(struct virtio_net *n, struct virtq *q)
-{
-	const uint32_t size = n->link ? frame_read(n, q) : 0;
-
-	int r = size ? net_line_write(&n->line, n->out, size) : 0;
-	if (r == -EAGAIN) {
-		virtq_untake(q, 1);
-		return r;
-	}
-	if (r < 0)
-		link_lose(n);
-	virtq_return(q, &n->chain, 0);
-	return 0;
-}
-
-/* Return: false: more is left for the next turn. */
-static bool frames_send(struct virtio_net *n, struct virtq *q)
-{
-	unsigned turn = 0;
+	struct virtq *q = &n->device.queues[ctrl_queue(n)];
 	int r;
 
 	virtq_silence(q);
 	do {
-		while ((r = virtq_take(q, &n->chain)) > 0) {
-			if (frame_send(n, q) < 0 || ++turn == TURN_FRAMES)
-				return false;
+		while ((r = virtq_take(q, &n->command)) > 0) {
+			const unsigned pairs = net_ctrl_parse(q, &n->command, n->pairs.count);
+			if (pairs)
+				net_pairs_use(&n->pairs, pairs);
+			net_ctrl_answer(q, &n->command, pairs);
 		}
 	} while (r == 0 && virtq_listen(q));
-	return true;
+	virtio_returned(&n->device, ctrl_queue(n));
 }
 
-/* Without a link, frames are still taken from the driver, and lost. */
-static void net_transmit(struct virtio_net *n)
+/* Its doorbell is one that vhost waits for in a driver with several pairs. */
+static void ctrl_watch(struct virtio_net *n)
 {
-	n->sends = !frames_send(n, &n->device.queues[QUEUE_TRANSMIT]);
-	int r = net_line_flush(&n->line);
-	if (r == -EAGAIN)
-		n->sends = true;
-	else if (r < 0)
-		link_lose(n);
-	virtio_returned(&n->device, QUEUE_TRANSMIT);
+	if (!is_ctrl_queue(n, 2) || n->pairs.count < 2 || n->ctrl.fd >= 0)
+		return;
+	n->ctrl.fd = n->kicks[2];
+	(void)loop_add(&n->vm->loop, &n->ctrl, NULL);
+}
+
+static void vhost_end(struct virtio_net *n)
+{
+	net_pairs_stop(&n->pairs);
+	if (n->ctrl.fd >= 0)
+		loop_remove(&n->vm->loop, &n->ctrl);
+	n->ctrl.fd = -1;
+}
+
+/* A ring that the kernel cannot use is one that the driver has put nowhere. */
+static void vhost_break(struct virtio_net *n)
+{
+	struct virtq *q = &n->device.queues[NET_RECEIVE];
+
+	vhost_end(n);
+	q->broken = true;
+	q->why = "the host's kernel cannot use its rings";
+	virtio_returned(&n->device, NET_RECEIVE);
+}
+
+/* The eventfd by which the kernel tells of chains that it has returned to queue @i. */
+static int vhost_call_fd(struct virtio_net *n, unsigned i)
+{
+	const int fd = n->device.transport->signal_fd(n->device.transport, i);
+
+	return fd < 0 ? n->called.fd : fd;
+}
+
+static void vhost_begin(struct virtio_net *n)
+{
+	struct net_pairs_start start = {.accepted = n->device.accepted,
+		.queues = n->device.queues,
+		.kicks = n->kicks,
+		.link = net_copy_has_link(&n->copy)};
+
+	for (unsigned i = 0; i < 2 * n->pairs.count; i++)
+		start.calls[i] = vhost_call_fd(n, i);
+	if (net_pairs_start(&n->pairs, &start) < 0)
+		vhost_break(n);
+	else
+		ctrl_watch(n);
 }
 
 /* The first time after the driver said 'go'. */
 static void net_start(struct virtio_net *n)
 {
-	unsigned flags = 0;
-
 	if (n->running)
 		return;
 	n->running = true;
-	if (has_accepted(n, VIRTIO_NET_F_GUEST_CSUM))
-		flags |= TUN_F_CSUM;
-	if (flags && has_accepted(n, VIRTIO_NET_F_GUEST_TSO4))
-		flags |= TUN_F_TSO4;
-	if (flags && has_accepted(n, VIRTIO_NET_F_GUEST_TSO6))
-		flags |= TUN_F_TSO6;
-	net_line_set_offload(&n->line, flags);
+	net_line_set_offload(&n->copy.line, net_header_offloads(n->device.accepted));
+	if (n->pairs.count)
+		vhost_begin(n);
 }
 
-WALL_CALL(vcpu, write);
+WALL_CALL(main | vcpu | worker, write);
 
+static void main_wake(struct virtio_net *n)
+{
+	(void)eventfd_write(n->wake.fd, 1);
+}
+
+/* With vhost, this is a doorbell that KVM did not take, or 'go'. */
 static void net_rang(struct virtio_device *d, unsigned queue)
 {
 	struct virtio_net *n = net_of(d);
 
 	if (thread_is_vcpu) {
-		(void)eventfd_write(n->wake.fd, 1);
+		main_wake(n);
 		return;
 	}
 	net_start(n);
-	if (queue == QUEUE_TRANSMIT)
-		net_transmit(n);
-	else if (n->link)
-		net_receive(n);
+	if (is_ctrl_queue(n, queue)) {
+		ctrl_serve(n);
+		return;
+	}
+	if (n->pairs.count) {
+		(void)eventfd_write(n->kicks[queue], 1);
+		return;
+	}
+	if (queue == NET_TRANSMIT)
+		net_copy_transmit(&n->copy);
+	else if (net_copy_has_link(&n->copy))
+		net_copy_receive(&n->copy);
 	line_watch(n);
+}
+
+/* The kernel waits for it. */
+static bool net_watches(struct virtio_device *d, unsigned queue, int eventfd)
+{
+	struct virtio_net *n = net_of(d);
+
+	n->kicks[queue] = eventfd;
+	return queue < 2 * n->pairs.count;
 }
 
 /*
@@ -350,17 +234,44 @@ static void line_ready(struct loop_source *s, uint32_t events)
 
 	lock_take(n->device.lock);
 	if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN))
-		link_lose(n);
+		net_copy_lose(&n->copy);
 	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
-		n->sends = false;
-		virtio_rang(&n->device, QUEUE_TRANSMIT);
+		n->copy.sends = false;
+		virtio_rang(&n->device, NET_TRANSMIT);
 	}
 	if (events & EPOLLIN) {
-		n->receives = false;
-		virtio_rang(&n->device, QUEUE_RECEIVE);
+		n->copy.receives = false;
+		virtio_rang(&n->device, NET_RECEIVE);
 	}
 	line_watch(n);
 	lock_drop(n->device.lock);
+}
+
+/* Interrupts may have been signalled to where nobody listens any more: one more does no harm. */
+static void vhost_rewire(struct virtio_net *n)
+{
+	if (!n->rewired || !n->pairs.running)
+		return;
+	n->rewired = false;
+	for (unsigned i = 0; i < 2 * n->pairs.count; i++) {
+		net_pairs_set_call(&n->pairs, i, vhost_call_fd(n, i));
+		n->device.transport->interrupt(n->device.transport, i);
+	}
+}
+
+/* Frames that wait are the host's to drop, and the driver's to send again. */
+static void link_apply(struct virtio_net *n)
+{
+	const bool cut = __atomic_load_n(&n->cut, __ATOMIC_ACQUIRE);
+
+	if (n->copy.down == cut)
+		return;
+	n->copy.down = cut;
+	n->copy.receives = n->copy.receives && !cut;
+	net_pairs_connect(&n->pairs, net_copy_has_link(&n->copy));
+	if (!n->pairs.count)
+		line_watch(n);
+	virtio_config_changed(&n->device);
 }
 
 /* Context: main thread. */
@@ -371,16 +282,81 @@ static void on_wake(struct loop_source *s, uint32_t events)
 
 	(void)eventfd_read(s->fd, &count);
 	lock_take(n->device.lock);
-	for (unsigned i = 0; i < n->device.ops->queue_count; i++)
+	if (!n->running && n->pairs.running)
+		vhost_end(n);
+	vhost_rewire(n);
+	link_apply(n);
+	for (unsigned i = 0; i < n->device.queue_count; i++)
 		virtio_rang(&n->device, i);
 	lock_drop(n->device.lock);
 }
 
+/* Context: main thread. The driver has no MSI-X: the interrupt is ours. */
+static void on_called(struct loop_source *s, uint32_t events)
+{
+	struct virtio_net *n = container_of(s, struct virtio_net, called);
+	eventfd_t count;
+
+	(void)eventfd_read(s->fd, &count);
+	lock_take(n->device.lock);
+	for (unsigned i = 0; n->running && i < 2 * n->pairs.count; i++)
+		n->device.transport->interrupt(n->device.transport, i);
+	lock_drop(n->device.lock);
+}
+
+/* Context: main thread. */
+static void on_error(struct loop_source *s, uint32_t events)
+{
+	struct virtio_net *n = container_of(s, struct virtio_net, failed);
+	eventfd_t count;
+
+	(void)eventfd_read(s->fd, &count);
+	lock_take(n->device.lock);
+	if (n->running)
+		vhost_break(n);
+	lock_drop(n->device.lock);
+}
+
+/* Context: main thread. */
+static void on_ctrl(struct loop_source *s, uint32_t events)
+{
+	struct virtio_net *n = container_of(s, struct virtio_net, ctrl);
+	eventfd_t count;
+
+	(void)eventfd_read(s->fd, &count);
+	lock_take(n->device.lock);
+	virtio_rang(&n->device, 2);
+	lock_drop(n->device.lock);
+}
+
+static void net_rewired(struct virtio_device *d)
+{
+	struct virtio_net *n = net_of(d);
+
+	if (!n->pairs.running)
+		return;
+	n->rewired = true;
+	main_wake(n);
+}
+
+/* A vCPU leaves it to the main thread, and the driver waits until that is done. */
 static void net_reset(struct virtio_device *d)
 {
 	struct virtio_net *n = net_of(d);
 
-	n->running = n->receives = n->sends = n->has_frame = false;
+	n->running = n->rewired = false;
+	net_copy_reset(&n->copy);
+	if (!n->pairs.running)
+		return;
+	if (thread_is_vcpu)
+		main_wake(n);
+	else
+		vhost_end(n);
+}
+
+static bool net_is_drained(struct virtio_device *d)
+{
+	return !net_of(d)->pairs.running;
 }
 
 static void net_config_read(struct virtio_device *d, uint32_t off, void *to, uint32_t len)
@@ -390,26 +366,43 @@ static void net_config_read(struct virtio_device *d, uint32_t off, void *to, uin
 
 	memcpy(bytes, n->spec.mac, sizeof(n->spec.mac));
 	le16_put(bytes + offsetof(struct virtio_net_config, status),
-		n->link ? VIRTIO_NET_S_LINK_UP : 0);
-	le16_put(bytes + offsetof(struct virtio_net_config, max_virtqueue_pairs), 1);
+		net_copy_has_link(&n->copy) ? VIRTIO_NET_S_LINK_UP : 0);
+	le16_put(bytes + offsetof(struct virtio_net_config, max_virtqueue_pairs),
+		(uint16_t)max_u64(n->pairs.count, 1));
 	le16_put(bytes + offsetof(struct virtio_net_config, mtu), n->spec.mtu);
 	memcpy(to, bytes + off, len);
 }
 
 static void net_free(struct virtio_net *n)
 {
-	net_line_fini(&n->line);
+	net_pairs_fini(&n->pairs);
+	fd_close(&n->called.fd);
+	net_line_fini(&n->copy.line);
 	fd_close(&n->wake.fd);
 	free(n);
+}
+
+/* Has virtio_net_set_link() find @entry: the card, or none. */
+static void net_list(struct virtio_net *n, struct virtio_net *entry)
+{
+	lock_take(&n->vm->nets.lock);
+	n->vm->nets.of[n->spec.number] = entry;
+	lock_drop(&n->vm->nets.lock);
 }
 
 static void net_fini(struct virtio_device *d)
 {
 	struct virtio_net *n = net_of(d);
 
+	net_list(n, NULL);
 	loop_remove(&n->vm->loop, &n->wake);
 	if (n->watched)
 		loop_remove(&n->vm->loop, &n->source);
+	if (n->pairs.count) {
+		vhost_end(n);
+		loop_remove(&n->vm->loop, &n->called);
+		loop_remove(&n->vm->loop, &n->failed);
+	}
 	loop_settle(&n->vm->loop);
 	net_free(n);
 }
@@ -422,22 +415,51 @@ static const struct virtio_ops net_ops = {
 	.config_size = offsetof(struct virtio_net_config, speed),
 	.config_read = net_config_read,
 	.rang = net_rang,
+	.watches = net_watches,
+	.rewired = net_rewired,
 	.reset = net_reset,
+	.is_drained = net_is_drained,
 	.fini = net_fini,
 };
 
 WALL_CALL(main, eventfd2);
+WALL_CALL(main, fcntl, F_DUPFD_CLOEXEC);
+
+static int source_open(struct virtio_net *n, struct loop_source *s,
+	void (*ready)(struct loop_source *s, uint32_t events), struct err *e)
+{
+	*s = (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = ready};
+	return s->fd < 0 ? err_set(e, -errno, "make a virtio-net") : loop_add(&n->vm->loop, s, e);
+}
+
+/* The line keeps the first tap: its pair has a copy. */
+static int vhost_open(struct virtio_net *n, struct err *e)
+{
+	const struct virtio_net_spec *s = &n->spec;
+
+	if (s->vhost < 0)
+		return 0;
+	const int tap = fcntl(n->copy.line.fd, F_DUPFD_CLOEXEC, 0);
+	int r = net_pairs_add(&n->pairs, tap, s->vhost, e);
+	for (unsigned i = 0; i < s->more_count; i++) {
+		const int more = net_pairs_add(&n->pairs, s->more[i].tap, s->more[i].vhost, e);
+		r = r < 0 ? r : more;
+	}
+	if (r < 0)
+		return r;
+	n->device.queue_count = 2 * n->pairs.count + (n->pairs.count > 1);
+	n->failed = (struct loop_source){.fd = n->pairs.error, .ready = on_error};
+	r = source_open(n, &n->called, on_called, e);
+	return r < 0 ? r : loop_add(&n->vm->loop, &n->failed, e);
+}
 
 static int net_open(struct virtio_net *n, int fd, struct err *e)
 {
 	n->source = (struct loop_source){.fd = fd, .ready = line_ready};
-	n->wake = (struct loop_source){
-		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = on_wake};
-	const int r = n->wake.fd < 0 ? -errno : 0;
-	const int line = net_line_init(&n->line, fd, n->spec.stream, e);
-	if (r < 0)
-		return err_set(e, r, "make a virtio-net");
-	return line < 0 ? line : loop_add(&n->vm->loop, &n->wake, e);
+	int r = net_line_init(&n->copy.line, fd, n->spec.stream, e);
+	if (r == 0)
+		r = source_open(n, &n->wake, on_wake, e);
+	return r < 0 ? r : vhost_open(n, e);
 }
 
 static int net_plug(struct virtio_net *n, struct err *e)
@@ -448,7 +470,22 @@ static int net_plug(struct virtio_net *n, struct err *e)
 		r = pci_plug(n->vm, &n->pci.endpoint.func, "virtio-net", e);
 	if (r < 0)
 		virtio_pci_fini(&n->pci);
+	else
+		net_list(n, n);
 	return r;
+}
+
+static uint64_t net_offered(const struct virtio_net *n)
+{
+	uint64_t offered = n->device.offered;
+
+	if (n->spec.stream || n->spec.no_offload)
+		offered &= ~FEATURES_OF_TAP;
+	if (!n->spec.mtu)
+		offered &= ~BIT64(VIRTIO_NET_F_MTU);
+	if (n->pairs.count > 1)
+		offered |= BIT64(VIRTIO_NET_F_MQ) | BIT64(VIRTIO_NET_F_CTRL_VQ);
+	return offered & (net_pairs_features(&n->pairs) | ~NET_VHOST_FEATURES);
 }
 
 int virtio_net_add(struct vm *vm, const struct virtio_net_spec *s, int fd, struct err *e)
@@ -461,16 +498,30 @@ int virtio_net_add(struct vm *vm, const struct virtio_net_spec *s, int fd, struc
 	}
 	n->vm = vm;
 	n->spec = *s;
-	n->link = true;
+	n->copy.device = &n->device;
+	n->pairs = NET_PAIRS_NONE;
+	n->wake.fd = n->called.fd = -1;
+	n->ctrl = (struct loop_source){.fd = -1, .ready = on_ctrl};
 	virtio_init(&n->device, &net_ops, vm->name, &vm->memory);
-	if (s->stream || s->no_offload)
-		n->device.offered &= ~FEATURES_OF_TAP;
-	if (!s->mtu)
-		n->device.offered &= ~BIT64(VIRTIO_NET_F_MTU);
 	int r = net_open(n, fd, e);
 	if (r < 0) {
 		net_free(n);
 		return r;
 	}
+	n->device.offered = net_offered(n);
 	return net_plug(n, e);
+}
+
+int virtio_net_set_link(struct vm *vm, unsigned n, bool up)
+{
+	int r = -ENODEV;
+
+	lock_take(&vm->nets.lock);
+	struct virtio_net *net = n < VIRTIO_NETS_MAX ? vm->nets.of[n] : NULL;
+	if (net) {
+		r = __atomic_exchange_n(&net->cut, !up, __ATOMIC_ACQ_REL) == !up ? -EALREADY : 0;
+		main_wake(net);
+	}
+	lock_drop(&vm->nets.lock);
+	return r;
 }

@@ -2,6 +2,8 @@
 #ifndef VMM_VIRTIO_NET_H
 #define VMM_VIRTIO_NET_H
 
+#include "vmm/virtio/net_pairs.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -9,10 +11,19 @@ struct err;
 struct vm;
 
 /*
- * virtio-net: a network card with one pair of queues, at a line (vmm/virtio/net_line.h).
+ * virtio-net: a network card at a line (vmm/virtio/net_line.h).
  * Ref: virtio 1.2, 5.1.
  */
+struct virtio_net_pair {
+	int tap;
+	int vhost; /* /dev/vhost-net */
+};
+
 struct virtio_net_spec {
+	unsigned number; /* of the device: vmm/virtio/nets.h */
+	int vhost; /* /dev/vhost-net: the kernel serves the queues; -1: the main thread does */
+	unsigned more_count; /* pairs of queues beside the first one; 0 without vhost */
+	struct virtio_net_pair more[NET_PAIRS_MAX - 1];
 	bool stream; /* the line is a stream socket, not a tap */
 	bool no_offload; /* the driver is not offered any */
 	uint8_t mac[6];
@@ -20,8 +31,8 @@ struct virtio_net_spec {
 };
 
 /*
- * Plugs one into the guest, behind a root port of its own. @fd: of the line, taken over in any
- * case. Return: 0, -ENOSPC, -ENOMEM, -errno.
+ * Plugs one into the guest, behind a root port of its own. Takes over @fd, of the line, and all
+ * other descriptors. Return: 0, -ENOSPC, -ENOMEM, -errno.
  */
 int virtio_net_add(struct vm *vm, const struct virtio_net_spec *s, int fd, struct err *e);
 

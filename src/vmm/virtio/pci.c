@@ -136,6 +136,12 @@ static uint16_t vector_or_none(const struct virtio_pci *p, uint64_t value)
 	return value < p->endpoint.msix.count ? (uint16_t)value : VIRTIO_MSI_NO_VECTOR;
 }
 
+static void vectors_moved(struct virtio_pci *p)
+{
+	if (p->device->ops->rewired)
+		p->device->ops->rewired(p->device);
+}
+
 /* The places of a queue's rings are settled once it is enabled. */
 static void queue_field_write(struct virtio_pci *p, uint64_t off, uint64_t value)
 {
@@ -145,6 +151,7 @@ static void queue_field_write(struct virtio_pci *p, uint64_t off, uint64_t value
 		return;
 	if (off == FIELD(queue_msix_vector)) {
 		p->queue_vectors[p->queue_select] = vector_or_none(p, value);
+		vectors_moved(p);
 		return;
 	}
 	if (q->enabled)
@@ -323,6 +330,7 @@ static void window_wrote(struct endpoint *e, unsigned off, unsigned size, uint32
 		endpoint_bar_write(e, 0, at, size, value);
 	/* The driver may have turned MSI-X on or off. */
 	line_update(p);
+	vectors_moved(p);
 }
 
 /* The driver's own reset leaves the window alone, for it may have come through it. */
@@ -415,6 +423,18 @@ static int queue_vector(struct virtio_transport *t, unsigned n)
 int virtio_pci_vector_eventfd(struct virtio_pci *p, unsigned vector)
 {
 	return func_msix_eventfd(&p->endpoint.msix, vector);
+}
+
+/* A vector that is masked has its eventfd, too: a signal waits there. */
+static int queue_signal_fd(struct virtio_transport *t, unsigned n)
+{
+	struct virtio_pci *p = container_of(t, struct virtio_pci, transport);
+	struct func_msix *m = &p->endpoint.msix;
+	const uint16_t vector = p->queue_vectors[n];
+
+	if (!m->on || vector == VIRTIO_MSI_NO_VECTOR)
+		return -1;
+	return func_vector_make(m->irq, &m->vectors[vector]) < 0 ? -1 : m->vectors[vector].eventfd;
 }
 
 static void config_interrupt(struct virtio_transport *t)
@@ -525,6 +545,7 @@ int virtio_pci_init(
 	*p = (struct virtio_pci){.device = d,
 		.transport = {.interrupt = queue_interrupt,
 			.vector = queue_vector,
+			.signal_fd = queue_signal_fd,
 			.changed = config_interrupt}};
 	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
 		p->kicks[i].source.fd = -1;

@@ -33,6 +33,10 @@ START_TEST(has_a_tap_or_a_user_network)
 	ck_assert(!n->no_offload);
 	ck_assert(!added("tap=a,offload=on")->no_offload);
 	ck_assert(added("tap=a,offload=off")->no_offload);
+	ck_assert(!added("tap=a,vhost=auto")->no_vhost);
+	ck_assert(added("tap=a,vhost=off")->no_vhost);
+	ck_assert_uint_eq(n->queues, 1);
+	ck_assert_uint_eq(added("tap=a,queues=8")->queues, 8);
 	n = added("user,forward=tcp:2222:22,forward=udp:2222:53,host-loopback=yes");
 	ck_assert_str_eq(n->tap, "");
 	ck_assert(n->host_loopback);
@@ -56,7 +60,8 @@ START_TEST(refuses_all_else)
 		"user,forward=tcp:0:22", "user,forward=tcp:22:65536", "user,forward=sctp:22:22",
 		"user,forward=tcp:1:2:3", "user,forward=tcp:1:2,forward=tcp:1:3",
 		"user,host-loopback=maybe", "tap=a,forward=tcp:1:2",
-		"tap=a,offload=", "tap=a,offload=maybe", "user,offload=off",
+		"tap=a,offload=", "tap=a,queues=0", "tap=a,queues=9", "user,queues=2",
+		"tap=a,vhost=yes", "user,vhost=off", "tap=a,offload=maybe", "user,offload=off",
 		"tap=a,host-loopback=yes"};
 	struct err e;
 
@@ -72,6 +77,10 @@ START_TEST(refuses_all_else)
 	ck_assert_int_eq(net_add(&spec, "tap=b", &e), 0);
 	ck_assert_int_eq(net_add(&spec, "tap=a", &e), -EEXIST);
 	ck_assert_int_eq(net_add(&spec, "user", &e), -EEXIST);
+	ck_assert_int_eq(net_add(&spec, "tap=c,queues=8", &e), 0);
+	ck_assert_int_eq(net_add(&spec, "tap=d,queues=8", &e), 0);
+	ck_assert_int_eq(net_add(&spec, "tap=e,queues=6", &e), -E2BIG);
+	ck_assert_str_eq(e.msg, "--net: more than 24 pairs of queues");
 }
 END_TEST
 
@@ -103,7 +112,7 @@ START_TEST(only_a_tap_will_do)
 
 	(void)added("tap=lo");
 	ck_assert_int_eq(net_check(&spec, &e), -EINVAL);
-	ck_assert_str_eq(e.msg, "--net: interface 'lo' is not a tap");
+	ck_assert_str_eq(e.msg, "--net: interface 'lo' is neither a tap nor a macvtap");
 	(void)added("tap=usher-none");
 	ck_assert_int_eq(net_check(&spec, &e), -EINVAL);
 	ck_assert_str_eq(e.msg, "--net: this host has no interface 'usher-none'");

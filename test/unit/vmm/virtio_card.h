@@ -104,7 +104,10 @@ static void start(bool stream)
 	peer = ends[0];
 	spec.virtio[0] = (struct virtio_spec){.type = VIRTIO_TYPE_NET,
 		.fd = ends[1],
-		.net = {.stream = stream, .mac = {2, 1, 2, 3, 4, 5}, .mtu = stream ? 1400 : 0}};
+		.net = {.vhost = -1,
+			.stream = stream,
+			.mac = {2, 1, 2, 3, 4, 5},
+			.mtu = stream ? 1400 : 0}};
 	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
 	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	(void)dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);

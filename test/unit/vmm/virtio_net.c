@@ -244,6 +244,48 @@ START_TEST(goes_on_without_a_link)
 }
 END_TEST
 
+static unsigned link_status(void)
+{
+	return (unsigned)reg_get(VIRTIO_PCI_CAP_DEVICE_CFG, CONFIG(status), 2);
+}
+
+/* Frames wait at the host, and those of the driver are lost. */
+START_TEST(a_cable_that_is_pulled)
+{
+	struct vm *vm = &machine.vm;
+
+	start(true);
+	set_up(BASICS);
+	list(RX, 2048);
+	ring(RX);
+	ck_assert_int_eq(virtio_net_set_link(vm, 0, true), -EALREADY);
+	ck_assert_int_eq(virtio_net_set_link(vm, 1, false), -ENODEV);
+	ck_assert_int_eq(virtio_net_set_link(vm, 99, false), -ENODEV);
+	const uint64_t generation = common_get(COMMON(config_generation), 1);
+	ck_assert_int_eq(virtio_net_set_link(vm, 0, false), 0);
+	serve();
+	ck_assert_uint_eq(link_status(), 0);
+	ck_assert_uint_ne(common_get(COMMON(config_generation), 1), generation);
+	peer_put(60, 1, NULL);
+	serve();
+	ck_assert_uint_eq(used_index(RX), 0);
+	send_frame(&plain, 60, 2);
+	ck_assert_uint_eq(used_index(TX), 1);
+	ck_assert_int_lt(recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT), 0);
+	set_up(BASICS); /* a reset does not plug it in */
+	ck_assert_uint_eq(link_status(), 0);
+	list(RX, 2048);
+	ring(RX);
+	ck_assert_int_eq(virtio_net_set_link(vm, 0, true), 0);
+	serve();
+	ck_assert_uint_eq(link_status(), 1);
+	ck_assert_uint_eq(used_index(RX), 1);
+	expect_received(0, 60, 1);
+	finish();
+	ck_assert_int_eq(virtio_net_set_link(vm, 0, true), -ENODEV);
+}
+END_TEST
+
 static uint64_t offered(void)
 {
 	uint64_t features = 0;
@@ -405,9 +447,10 @@ int main(void)
 {
 	const TTest *const tests[] = {sends_frames_to_a_stream, receives_frames_from_a_stream,
 		waits_for_buffers, loses_what_fits_into_no_buffer, a_reset_ends_all,
-		a_broken_queue_is_silent, a_full_line_holds_the_driver_up, goes_on_without_a_link,
-		has_an_address_and_features, sends_only_what_was_agreed_upon,
-		loses_frames_that_cannot_be, receives_only_what_was_agreed_upon};
+		a_broken_queue_is_silent, a_cable_that_is_pulled, a_full_line_holds_the_driver_up,
+		goes_on_without_a_link, has_an_address_and_features,
+		sends_only_what_was_agreed_upon, loses_frames_that_cannot_be,
+		receives_only_what_was_agreed_upon};
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	int vm = fd < 0 ? -1 : ioctl(fd, KVM_CREATE_VM, 0);
 

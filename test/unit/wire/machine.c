@@ -142,8 +142,9 @@ END_TEST
 static struct wire_net *set_net(void)
 {
 	m.virtio_count = 1;
-	m.virtio[0] = (struct wire_virtio){
-		.type = WIRE_VIRTIO_NET, .fd = m.initrd, .net = {.line = WIRE_NET_TAP, .mac = {2}}};
+	m.virtio[0] = (struct wire_virtio){.type = WIRE_VIRTIO_NET,
+		.fd = m.initrd,
+		.net = {.line = WIRE_NET_TAP, .mac = {2}, .vhost = WIRE_FD_NONE}};
 	m.initrd = WIRE_FD_NONE;
 	return &m.virtio[0].net;
 }
@@ -162,6 +163,10 @@ START_TEST(a_network_card)
 	REFUSED(set_net()->line = WIRE_NET_STREAM + 1, "the line of a network card");
 	REFUSED(set_net()->mac[0] = 3, "the address of a network card");
 	REFUSED(set_net()->mtu = 67, "the MTU of a network card");
+	REFUSED(set_net()->vhost = m.kernel, "a descriptor of a network card");
+	REFUSED(set_net()->more_count = 1, "the number of queues of a network card");
+	REFUSED((set_net()->more_count = WIRE_NET_PAIRS_MAX, m.virtio[0].net.vhost = m.kvm),
+		"the number of queues of a network card");
 	REFUSED(set_net()->flags = 2, "the flag of a network card");
 	REFUSED((set_net(), m.virtio[0].disk.size = 512), "a disk");
 	REFUSED((set_net(), m.virtio[0].type = WIRE_VIRTIO_BLK), "a network card");
