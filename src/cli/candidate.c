@@ -300,7 +300,7 @@ void candidates_print(struct complete_type type, struct host *h, const char *par
 		return;
 	case COMPLETE_COMMANDS:
 	case COMPLETE_WORD:
-		put_words(part, type.words ? type.words : "pause resume reset resize");
+		put_words(part, type.words ? type.words : "pause resume reset resize link");
 		return;
 	}
 }

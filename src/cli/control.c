@@ -22,14 +22,12 @@ static const struct {
 	{"reset", "it starts again"},
 };
 
-static int command_give(const char *name, const char *command, const char *done)
+static int line_give(const char *name, const char *line, const char *done)
 {
 	struct control_link link;
-	char line[64];
 	struct err e = {0};
 
 	int r = control_connect(guest_run_dir(name), name, &link, &e);
-	(void)snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", command);
 	if (r == 0)
 		r = control_ask(&link, line, NULL, &e);
 	control_disconnect(&link);
@@ -39,6 +37,14 @@ static int command_give(const char *name, const char *command, const char *done)
 	}
 	report_note("guest '%s': %s", name, done);
 	return LEAVE_OK;
+}
+
+static int command_give(const char *name, const char *command, const char *done)
+{
+	char line[64];
+
+	(void)snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", command);
+	return line_give(name, line, done);
 }
 
 /* Return: 0; -E2BIG the name is too long to be a disk's. */
@@ -93,6 +99,29 @@ static int resize_run(const struct verb *v, int count, char **words)
 	return resize_ask(words[0], line, words[2]);
 }
 
+static int link_run(const struct verb *v, int count, char **words)
+{
+	char line[CONTROL_LINE_MAX];
+	struct control_line l;
+
+	if (count < 4)
+		return option_wrong(v, "link: no %s given", count < 3 ? "CARD" : "up or down");
+	if (count > 4)
+		return option_wrong(v, "unexpected operand '%s'", words[4]);
+	const bool up = strcmp(words[3], "up") == 0;
+	if (!up && strcmp(words[3], "down") != 0)
+		return option_wrong(v, "link: '%s' is neither up nor down", words[3]);
+	control_line_begin(&l, line, sizeof(line) - 1);
+	control_line_text(&l, "command", "link");
+	control_line_text(&l, "card", words[2]);
+	control_line_flag(&l, "up", up);
+	const size_t len = control_line_end(&l);
+	line[len] = '\0';
+	if (!len)
+		return option_wrong(v, "'%.40s…' is too long", words[2]);
+	return line_give(words[0], line, up ? "the link is up" : "the link is down");
+}
+
 static int control_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {{0}};
@@ -103,35 +132,41 @@ static int control_run(const struct verb *v, int argc, char **argv)
 		return option_leave(c);
 	if (argc - optind < 2)
 		return option_wrong(v, "%s",
-			optind < argc ? "no command given: pause, resume, reset or resize"
+			optind < argc ? "no command given: pause, resume, reset, resize or link"
 				      : "no NAME of a guest given");
 	if (strcmp(argv[optind + 1], "resize") == 0)
 		return resize_run(v, argc - optind, argv + optind);
+	if (strcmp(argv[optind + 1], "link") == 0)
+		return link_run(v, argc - optind, argv + optind);
 	if (argc - optind > 2)
 		return option_wrong(v, "unexpected operand '%s'", argv[optind + 2]);
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (strcmp(commands[i].command, argv[optind + 1]) == 0)
 			return command_give(argv[optind], commands[i].command, commands[i].done);
-	return option_wrong(v, "'%s' is none of pause, resume, reset, resize", argv[optind + 1]);
+	return option_wrong(
+		v, "'%s' is none of pause, resume, reset, resize, link", argv[optind + 1]);
 }
 
 const struct verb verb_control = {
 	.name = "control",
-	.summary = "pause, resume or reset a guest, or resize its disk",
+	.summary = "pause, resume or reset a guest, resize a disk, cut a link",
 	.help = "control NAME pause|resume|reset\n"
 		"       usher control NAME resize DISK [SIZE]\n"
+		"       usher control NAME link CARD up|down\n"
 		"\n"
 		"Gives one command to a guest of usher-vmm. 'pause' stops its processors until\n"
 		"'resume'; a lent device goes on, and may still write to the guest's memory.\n"
 		"'reset' is the reset button: the guest starts again, with its devices reset, and\n"
 		"what it had not written is lost. 'resize' tells the guest the size that a disk\n"
 		"has on the host now, and first grows an image to SIZE, such as 20G; DISK is the\n"
-		"path or the serial number that --disk has. Programs use the socket of\n"
-		"usher-control(7).\n"
+		"path or the serial number that --disk has. 'link' plugs the cable of a network\n"
+		"card in, or pulls it; CARD is its tap, or user, or its address. Programs use the\n"
+		"socket of usher-control(7).\n"
 		"\n"
 		"Examples:\n"
 		"\n"
 		"  usher control build pause\n"
-		"  usher control build resize /srv/build.img 20G\n",
+		"  usher control build resize /srv/build.img 20G\n"
+		"  usher control build link user down\n",
 	.run = control_run,
 };

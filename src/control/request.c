@@ -18,9 +18,10 @@ static const char *const names[] = {
 	[CONTROL_CONSOLE] = "console",
 	[CONTROL_EVENTS] = "events",
 	[CONTROL_RESIZE] = "resize",
+	[CONTROL_LINK] = "link",
 };
 
-enum key_type { KEY_FLAG, KEY_SECONDS, KEY_DISK, KEY_SIZE, KEY_PORT };
+enum key_type { KEY_FLAG, KEY_SECONDS, KEY_DISK, KEY_SIZE, KEY_PORT, KEY_CARD };
 
 /* A key that one command takes; the others refuse it, because a misspelt one must not get lost. */
 static const struct {
@@ -36,6 +37,8 @@ static const struct {
 	{"disk", CONTROL_RESIZE, KEY_DISK, offsetof(struct control_request, disk)},
 	{"size", CONTROL_RESIZE, KEY_SIZE, offsetof(struct control_request, size)},
 	{"port", CONTROL_CONSOLE, KEY_PORT, offsetof(struct control_request, port)},
+	{"card", CONTROL_LINK, KEY_CARD, offsetof(struct control_request, card)},
+	{"up", CONTROL_LINK, KEY_FLAG, offsetof(struct control_request, up)},
 };
 
 struct reading {
@@ -46,7 +49,7 @@ struct reading {
 
 const char *control_command_name(enum control_command c)
 {
-	return c >= CONTROL_STATE && c <= CONTROL_RESIZE ? names[c] : "";
+	return c >= CONTROL_STATE && c <= CONTROL_LINK ? names[c] : "";
 }
 
 static int command_take(struct reading *r)
@@ -114,6 +117,8 @@ static int key_take(const struct reading *r, enum key_type type, const char *key
 		return text_take(r, key, field, CONTROL_DISK_MAX);
 	case KEY_PORT:
 		return text_take(r, key, field, CONTROL_PORT_MAX);
+	case KEY_CARD:
+		return text_take(r, key, field, CONTROL_CARD_MAX);
 	case KEY_SIZE:
 		return size_take(r, key, field);
 	}
@@ -147,6 +152,10 @@ static int members_take(struct reading *r)
 		return x;
 	if (r->request->command == CONTROL_RESIZE && !r->request->disk[0])
 		return err_say(r->e, -EINVAL, "the request has no disk");
+	if (r->request->command == CONTROL_LINK && !r->request->card[0])
+		return err_say(r->e, -EINVAL, "the request has no card");
+	if (r->request->command == CONTROL_LINK && !control_value_member(r->object, "up"))
+		return err_say(r->e, -EINVAL, "the request does not say whether the link is up");
 	return 0;
 }
 

@@ -20,6 +20,7 @@ struct err;
 #define CONTROL_TIMEOUT_MAX_S 86400
 #define CONTROL_DISK_MAX 512 /* with the NUL */
 #define CONTROL_PORT_MAX 64 /* of a port's name, with the NUL */
+#define CONTROL_CARD_MAX 32
 
 enum control_command {
 	CONTROL_STATE = 1,
@@ -31,6 +32,7 @@ enum control_command {
 	CONTROL_CONSOLE,
 	CONTROL_EVENTS,
 	CONTROL_RESIZE,
+	CONTROL_LINK,
 };
 
 struct control_request {
@@ -44,6 +46,8 @@ struct control_request {
 	char disk[CONTROL_DISK_MAX]; /* resize: its path, or its serial number */
 	uint64_t size; /* resize: [bytes] to grow the image to; 0: not */
 	char port[CONTROL_PORT_MAX]; /* console: this port; "": the console itself */
+	char card[CONTROL_CARD_MAX]; /* link: its tap, "user", or its address */
+	bool up; /* link */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "engine/control_answer.h"
 #include "engine/discard.h"
+#include "engine/net.h"
 #include "engine/news.h"
 
 #include <errno.h>
@@ -116,6 +117,7 @@ static const enum wire_order_kind orders[] = {
 	[CONTROL_CONSOLE] = WIRE_ORDER_CONSOLE,
 	[CONTROL_EVENTS] = 0,
 	[CONTROL_RESIZE] = WIRE_ORDER_RESIZE,
+	[CONTROL_LINK] = WIRE_ORDER_LINK,
 };
 
 /* Which of the guest's virtio devices is the disk of that name? The first one counts. */
@@ -134,12 +136,31 @@ static int disk_find(const struct guest_spec *s, const char *name, uint64_t *ret
 	return -ENODEV;
 }
 
+/* Which of them is the network card of that name? */
+static int card_find(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e)
+{
+	char mac[NET_MAC_TEXT];
+
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		const struct guest_net *n = &s->virtio[i].net;
+		if (s->virtio[i].type != GUEST_VIRTIO_NET ||
+			(strcmp(n->tap[0] ? n->tap : "user", name) != 0 &&
+				strcasecmp(net_mac_text(n->mac, mac), name) != 0))
+			continue;
+		*ret = i;
+		return 0;
+	}
+	err_say(e, -ENODEV, "guest '%s' has no network card '%s'", s->name, name);
+	err_hint(e, "name it as --net does: by its tap, as user, or by its address");
+	return -ENODEV;
+}
+
 /* Sends the order of @q, with @fd, which stays the caller's. The client waits for its answer. */
 static void order_begin(
 	struct control *c, struct control_client *from, const struct control_request *q, int fd)
 {
 	struct wire_order order = {.order = orders[q->command],
-		.flags = q->read_only ? WIRE_ORDER_READ_ONLY : 0U,
+		.flags = (q->read_only ? WIRE_ORDER_READ_ONLY : 0U) | (q->up ? WIRE_ORDER_UP : 0U),
 		.size = q->size,
 		.port = q->port[0] ? from->port : 0};
 	struct err e = {0};
@@ -147,6 +168,8 @@ static void order_begin(
 
 	if (q->command == CONTROL_RESIZE)
 		r = disk_find(c->guest.spec, q->disk, &order.disk, &e);
+	else if (q->command == CONTROL_LINK)
+		r = card_find(c->guest.spec, q->card, &order.card, &e);
 	if (r == 0)
 		r = order_send(c, order, fd, &e);
 	if (r < 0) {
@@ -369,6 +392,7 @@ static void order_applied(struct control *c, const struct control_request *q)
 	case CONTROL_CONSOLE:
 	case CONTROL_EVENTS:
 	case CONTROL_RESIZE:
+	case CONTROL_LINK:
 		break;
 	}
 }
@@ -400,6 +424,11 @@ static void order_explain(const struct control *c, const struct control_request 
 
 	if (q->command == CONTROL_RESIZE)
 		resize_explain(q, r, e);
+	else if (q->command == CONTROL_LINK && r == -EALREADY)
+		(void)err_say(e, r, "the link of card '%s' is %s already", q->card,
+			q->up ? "up" : "down");
+	else if (q->command == CONTROL_LINK && r == -ENODEV)
+		(void)err_say(e, r, "the guest has released card '%s'", q->card);
 	else if (r == -EALREADY)
 		(void)err_say(e, r, "guest '%s' is %s already", name,
 			q->command == CONTROL_PAUSE ? "paused" : "running");

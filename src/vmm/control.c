@@ -124,6 +124,8 @@ static int order_obey(struct control *c, const struct wire_order *o, struct wire
 					 &m->console, fds->fds[0], o->flags & WIRE_ORDER_READ_ONLY);
 	case WIRE_ORDER_RESIZE:
 		return disk_resize(c, o);
+	case WIRE_ORDER_LINK:
+		return virtio_net_set_link(&m->vm, (unsigned)o->card, o->flags & WIRE_ORDER_UP);
 	}
 	return -EPROTO;
 }

@@ -10,15 +10,17 @@ int wire_order_check(const struct wire_order *o, size_t fd_count)
 	size_t wanted = o->order == WIRE_ORDER_FIGURES || o->order == WIRE_ORDER_CONSOLE;
 
 	if (o->header.kind != WIRE_ORDER || o->order < WIRE_ORDER_BUTTON ||
-		o->order > WIRE_ORDER_RESIZE || fd_count != wanted)
+		o->order > WIRE_ORDER_LINK || fd_count != wanted)
 		return -EPROTO;
 	if (o->order != WIRE_ORDER_RESIZE && (o->disk || o->size))
 		return -EPROTO;
-	if (o->disk >= WIRE_VIRTIO_MAX || o->size > INT64_MAX)
+	if (o->order != WIRE_ORDER_LINK && (o->card || o->flags & WIRE_ORDER_UP))
 		return -EPROTO;
 	if (o->port && o->order != WIRE_ORDER_CONSOLE)
 		return -EPROTO;
-	return o->flags & ~(uint32_t)WIRE_ORDER_READ_ONLY ? -EPROTO : 0;
+	if (o->disk >= WIRE_VIRTIO_MAX || o->card >= WIRE_VIRTIO_MAX || o->size > INT64_MAX)
+		return -EPROTO;
+	return o->flags & ~(uint32_t)(WIRE_ORDER_READ_ONLY | WIRE_ORDER_UP) ? -EPROTO : 0;
 }
 
 int wire_done_check(const struct wire_done *d)

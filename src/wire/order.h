@@ -22,10 +22,12 @@ enum wire_order_kind {
 	 * 0. The answer's text is a JSON object with the size.
 	 */
 	WIRE_ORDER_RESIZE,
+	WIRE_ORDER_LINK, /* the link of virtio network card @card goes up or down */
 };
 
 enum wire_order_flag {
 	WIRE_ORDER_READ_ONLY = 1 << 0, /* console: what comes from there is discarded */
+	WIRE_ORDER_UP = 1 << 1, /* link */
 };
 
 struct wire_order {
@@ -35,6 +37,7 @@ struct wire_order {
 	uint64_t disk; /* resize: its place among the virtio devices of the description, else 0 */
 	uint64_t size; /* resize: [bytes], else 0 */
 	uint64_t port; /* console: 0 the console itself, else the number of a port, and one */
+	uint64_t card; /* link: as @disk, else 0 */
 };
 
 #define WIRE_FIGURES_MAX 61440 /* [bytes]: figures of hundreds of vectors, and below SO_SNDBUF */

@@ -26,10 +26,12 @@ static const struct guest_spec spec = {.name = "box",
 	.console = GUEST_CONSOLE_VIRTIO,
 	.port_count = 2,
 	.ports = {{.name = "chat"}, {.name = "agent", .kind = GUEST_PORT_SOCKET}},
-	.virtio_count = 3,
+	.virtio_count = 5,
 	.virtio = {{.type = GUEST_VIRTIO_BLK, .disk = {.path = "/srv/a"}},
 		{.type = GUEST_VIRTIO_RNG},
-		{.type = GUEST_VIRTIO_BLK, .disk = {.path = "/srv/b", .serial = "b-1"}}},
+		{.type = GUEST_VIRTIO_BLK, .disk = {.path = "/srv/b", .serial = "b-1"}},
+		{.type = GUEST_VIRTIO_NET, .net = {.tap = "usr0", .mac = {2, 0, 0, 0, 0, 9}}},
+		{.type = GUEST_VIRTIO_NET, .net = {.mac = {2, 0, 0, 0, 0, 10}}}},
 	.device_count = 1,
 	.devices = {{.address = {.bus = 3, .fn = 1}}}};
 
@@ -196,6 +198,13 @@ static const struct {
 	{"{\"command\":\"resize\",\"disk\":\"/srv/a\",\"size\":0}\n", "size is not a number"},
 	{"{\"command\":\"resize\",\"disk\":\"/srv/a\",\"size\":-1}\n", "size is not a number"},
 	{"{\"command\":\"resize\",\"disk\":\"/srv/c\"}\n", "guest 'box' has no disk '/srv/c'"},
+	{"{\"command\":\"link\",\"up\":true}\n", "the request has no card"},
+	{"{\"command\":\"link\",\"card\":\"usr0\"}\n", "whether the link is up"},
+	{"{\"command\":\"link\",\"card\":\"usr0\",\"up\":1}\n", "up is neither true nor false"},
+	{"{\"command\":\"link\",\"card\":\"usr1\",\"up\":true}\n",
+		"guest 'box' has no network card 'usr1'"},
+	{"{\"command\":\"link\",\"card\":\"0123456789abcdef0123456789abcdef\",\"up\":true}\n",
+		"card is not a text"},
 	{"{\"command\":\"state\",\"disk\":\"/srv/a\"}\n", "takes no 'disk'"},
 };
 
@@ -241,6 +250,36 @@ START_TEST(resizes_a_disk)
 	expect(fd, "usher-vmm has sent no size");
 	(void)close(fd);
 	(void)close(other);
+	stop();
+}
+END_TEST
+
+/* A card by its tap, by 'user', by its address. */
+START_TEST(cuts_a_link)
+{
+	static const struct {
+		const char *card;
+		uint64_t number;
+	} cards[] = {{"usr0", 3}, {"user", 4}, {"02:00:00:00:00:0a", 4}, {"02:00:00:00:00:0A", 4}};
+	char line[128];
+
+	start();
+	int fd = client();
+	for (size_t i = 0; i < COUNT(cards); i++) {
+		(void)snprintf(line, sizeof(line),
+			"{\"command\":\"link\",\"card\":\"%s\",\"up\":%s}\n", cards[i].card,
+			i % 2 ? "true" : "false");
+		say(fd, line);
+		struct wire_order o = order_hear(WIRE_ORDER_LINK, NULL);
+		ck_assert_uint_eq(o.card, cards[i].number);
+		ck_assert_uint_eq(o.flags, i % 2 ? WIRE_ORDER_UP : 0U);
+		order_answer(&o, i == 3 ? -EALREADY : 0, "");
+		if (i == 3)
+			expect(fd, "the link of card '02:00:00:00:00:0A' is up already");
+		else
+			ck_assert_str_eq(hear(fd), "{\"ok\":true}");
+	}
+	(void)close(fd);
 	stop();
 }
 END_TEST
@@ -527,7 +566,7 @@ START_TEST(qemu_can_only_be_stopped)
 }
 END_TEST
 
-SUITE("engine_control", tells_the_state, refuses_what_is_no_request, resizes_a_disk, half_lines,
-	a_client_that_never_reads, one_client_too_many, stops_by_the_button_first,
+SUITE("engine_control", tells_the_state, refuses_what_is_no_request, resizes_a_disk, cuts_a_link,
+	half_lines, a_client_that_never_reads, one_client_too_many, stops_by_the_button_first,
 	pauses_and_tells_it, hands_out_the_console, statistics_are_checked,
 	usher_vmm_does_not_answer, qemu_can_only_be_stopped)
