@@ -88,6 +88,15 @@ BUGS = [
      "if (p->out_held && p->out_chain.generation == q->generation)", "if (p->out_held && q)"),
     ("console", "src/vmm/virtio/console_port.c", "input goes into memory of before the reset",
      "if (!p->in_held || p->in_chain.generation != q->generation)", "if (!p->in_held)"),
+    ("net", "src/vmm/virtio/net_header.c", "a checksum lies over the end of its frame",
+     "if (h->flags && sum + 2 > size)", "if (h->flags && sum > size)"),
+    ("net", "src/vmm/virtio/net_copy.c", "a frame is longer than there is room for",
+     "|| chain->out_size > sizeof(c->out))", "|| chain->out_size > sizeof(c->out) + 64)"),
+    ("net", "src/vmm/virtio/net_ctrl.c", "more pairs are used than there are",
+     "return pairs <= most ? pairs : 0;", "return pairs;"),
+    ("net", "src/vmm/virtio/net_line.c", "a stream's frame may have any length",
+     "return length >= NET_FRAME_MIN && length <= NET_FRAME_MAX;",
+     "return length >= NET_FRAME_MIN;"),
 ]
 
 
