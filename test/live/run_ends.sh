@@ -15,12 +15,16 @@ back() {
 
 cat >"$work/terminal.py" <<'PY'
 """terminal.py HOW CONSOLE COMMAND…: runs it at a terminal of its own. Exit status: that of the command;
-255 if a signal has ended it.
+255 if a signal has ended it; 254 if usher-vmm does not wait for the terminal; 253 if the terminal is
+not raw while the guest runs, or is raw afterwards.
 HOW: background	as a job in the background: it ends by itself, and a key stays for the shell
-     stopped	the terminal is stopped when the guest is ready, as by Ctrl-S, and then SIGINT comes
+     stopped	when the guest is ready, it gets Ctrl-A by Ctrl-A a; then the terminal is stopped, as by
+		Ctrl-S; when usher-vmm waits for it in write(2), SIGINT comes
+     killed	usher-vmm is killed when the guest is ready
      closed	/run/usher is filled when the guest is ready, and then the terminal is closed"""
 import fcntl
 import os
+import pathlib
 import pty
 import signal
 import sys
@@ -55,22 +59,61 @@ def read_until(words):
         console.write(part)
 
 
+def vmm():
+    """The folder in /proc of the only usher-vmm."""
+    return next(path.parent for path in pathlib.Path("/proc").glob("[0-9]*/comm")
+                if path.read_text() == "usher-vmm\n")
+
+
+def waits_in_write():
+    """Whether a thread of usher-vmm is blocked in a write(2), system call 1, to the terminal."""
+    for task in vmm().glob("task/*"):
+        words = (task / "syscall").read_text().split()
+        if words[0] == "1" and os.stat(
+                task / "fd" / str(int(words[1], 16))).st_rdev == os.fstat(terminal).st_rdev:
+            return True
+    return False
+
+
+def wait_for_write():
+    for _ in range(1200):
+        if waits_in_write():
+            return
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    sys.exit(254)
+
+
+def is_raw():
+    return not termios.tcgetattr(terminal)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
+
+
 how, command = sys.argv[1], sys.argv[3:]
 child, master = start(command)
 if how == "background":
     os.write(master, b"k\n")
 with open(sys.argv[2], "wb", buffering=0) as console:
     read_until(b"no such words" if how == "background" else b"guest: ready")
-if how == "stopped":
+    # Not before: as long as it is open here, the end of the guest is no end of the terminal.
     number = int.from_bytes(fcntl.ioctl(master, TIOCGPTN, bytes(4)), sys.byteorder)
     terminal = os.open(f"/dev/pts/{number}", os.O_RDWR | os.O_NOCTTY)
+    wrong = how != "background" and not is_raw()
+    if how == "stopped":
+        os.write(master, b"\x01a")
+        read_until(b"key 01")
+if how == "stopped":
     termios.tcflow(terminal, termios.TCOOFF)
-    time.sleep(1)
+    wait_for_write()
     os.kill(child, signal.SIGINT)
+elif how == "killed":
+    os.kill(int(vmm().name), signal.SIGKILL)
 elif how == "closed":
     os.system("dd if=/dev/zero of=/run/usher/fill bs=1k 2>/dev/null")
+    os.close(terminal)
     os.close(master)
 status = os.waitpid(child, 0)[1]
+if wrong or (how != "closed" and is_raw()):
+    sys.exit(253)
 sys.exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 255)
 PY
 # at_terminal HOW WISH [OPTION…]
@@ -115,11 +158,8 @@ expect_guest 'guest crashed: its kernel panicked: sysrq triggered crash'
 expect_guest 'usher ended: 1'
 back 'a panic that pvpanic tells of'
 
-start_guest sleep --device "$disk"
-expect_driver "$disk" vfio-pci
-kill -9 "$(vmm_pid)"
-wait "$keeper"
-expect_equal "the keeper's exit status after kill -9 of usher-vmm" 137 $?
+at_terminal killed sleep
+expect_equal "the keeper's exit status after kill -9 of usher-vmm, at a terminal" 137 $status
 back 'kill -9 of usher-vmm'
 
 # The reader of its output ends first, as `tee` does at Ctrl-C.
@@ -140,9 +180,11 @@ wait "$keeper"
 expect_equal "the keeper's exit status after SIGINT and without a reader" 130 $?
 back 'a reader that ended'
 
-# SIGINT at a terminal that is stopped while the guest fills it.
+# Ctrl-A a reaches the guest. SIGINT at a terminal that is stopped while the guest fills it.
 guest_script <<'END'
+stty raw -echo
 echo 'guest: ready'
+echo "key $(dd bs=1 count=1 2>/dev/null | od -An -tx1 | tr -d ' ')"
 while :; do echo 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef; done
 END
 at_terminal stopped script
