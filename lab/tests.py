@@ -11,6 +11,7 @@ Executable files are tests, which source the others. The first comment lines say
   # memory: 3G
   # kernel: 6.1
   # guest: small          the kernel of guests: lab/small.py's; otherwise the emulated host's own
+  # program: fio          one of this machine, on a disk for guests: lab/programs.py
   # timeout: 300          seconds (default: 120)
   # refused: calls        it has usher-vmm make system calls that its filter refuses
   # boot: own             a boot that no other test shares, with an empty /persist
@@ -30,6 +31,7 @@ import cache
 import disk
 import kernel
 import machine
+import programs
 import session
 import small
 import workers
@@ -48,6 +50,7 @@ class Test:
     seconds: int
     boots: int
     own_boot: bool
+    program: str | None
     changes: list  # of the wish, one for each boot
 
     @property
@@ -69,7 +72,8 @@ def read(path):
     changes = [{key: pick(needs.get(key, default), number) for key, default in CHANGING.items()}
                for number in range(boots)]
     return Test(path, seconds=int(needs.get("timeout", SECONDS)), boots=boots,
-                own_boot=boots > 1 or needs.get("boot") == "own", changes=changes,
+                own_boot=boots > 1 or needs.get("boot") == "own", program=needs.get("program"),
+                changes=changes,
                 wish=machine.Wish(**changes[0],
                                   iommu=needs.get("iommu", "intel"),
                                   kvm=needs.get("kvm", "yes") != "no",
@@ -191,13 +195,15 @@ def seconds_of(batch):
     return sum(test.seconds for test in batch) * batch[0].boots
 
 
-def fetch_kernels(tests):
+def fetch_files(tests):
     """Now, because a kernel that is being built would slow down a test beside it."""
     with contextlib.suppress(cache.LabError):  # those who need it report it
         for version in {test.wish.kernel for test in tests}:
             kernel.find(version)
         if any(test.wish.guest == "small" for test in tests):
             small.find()
+        for program in {test.program for test in tests if test.program}:
+            programs.image(program)
 
 
 def main():
@@ -206,7 +212,7 @@ def main():
         run_one_batch(sys.argv[2:])
         return
     tests = chosen(sys.argv[1:])
-    fetch_kernels(tests)
+    fetch_files(tests)
     commands = [[sys.executable, "-B", __file__, "--batch", *(test.name for test in batch)]
                 for batch in sorted(batches(tests), key=seconds_of, reverse=True)]
     if not workers.run(commands, workers.most()):
