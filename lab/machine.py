@@ -43,12 +43,14 @@ class Wish:
     init: str = "agent"
     guest: str = "same"  # or "small": the kernel of guests in the emulated host
     argument: str = "none"
+    disk: str = "none"  # or "debian": one more disk, for a guest in the emulated host
 
 
 class Machine:
     """A running QEMU. `ports` are the host ends of the serial ports; QEMU dies with this process."""
 
-    def __init__(self, wish, kernel, initramfs, run, settings, persist=None, qmp=None):
+    def __init__(self, wish, kernel, initramfs, run, settings, persist=None, image=None,
+                 qmp=None):
         self.console = run / "console.log"
         self.qemu_log = run / "qemu.log"
         self.qmp = qmp or run / "qmp.sock"
@@ -61,7 +63,7 @@ class Machine:
         self.daemons, folders = share.start(devices, run, wish.memory)
         arguments = [
             *board(wish, kernel, initramfs, settings),
-            *lab_devices(passed, persist),
+            *lab_devices(passed, persist, image),
             *folders,
             *described_devices(devices),
             "-serial", f"file:{self.console}",
@@ -99,7 +101,7 @@ def board(wish, kernel, initramfs, settings):
     ]
 
 
-def lab_devices(passed, persist):
+def lab_devices(passed, persist, image):
     """The lab's own devices, in high slots; topologies use the low ones."""
     arguments = [
         "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
@@ -121,6 +123,11 @@ def lab_devices(passed, persist):
         arguments += [
             "-drive", f"file={persist},if=none,id=persist,format=raw",
             "-device", "virtio-blk-pci,addr=1c.0,drive=persist,serial=persist",
+        ]
+    if image:
+        arguments += [
+            "-drive", f"file={image},if=none,id=image,format=raw,snapshot=on",
+            "-device", "virtio-blk-pci,addr=1d.0,drive=image,serial=image",
         ]
     return arguments
 

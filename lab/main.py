@@ -28,6 +28,8 @@ def arguments():
     parser.add_argument("--kernel", metavar="VERSION", help="a version that apt knows, such as 6.1")
     parser.add_argument("--guest", default="same", choices=["same", "small"], help="the kernel of guests"
                         " in there: the same one, or a small one of our own, built once (about 10 minutes)")
+    parser.add_argument("--disk", default="none", choices=["none", "debian"], help="one more disk: Debian's,"
+                        " for a guest, made once (about 3 minutes)")
     parser.add_argument("--persist", metavar="NAME", help="mount the disk image of that name at /persist;"
                         " it is kept")
     parser.add_argument("--init", default="agent", choices=["agent", "systemd"],
@@ -54,7 +56,7 @@ def main():
         asked.topology = topology.FROM + os.path.abspath(asked.origin)
     wish = machine.Wish(topology=asked.topology, iommu=asked.iommu, kvm=not asked.no_kvm,
                         memory=asked.memory, kernel=asked.kernel, persist=asked.persist, init=asked.init,
-                        argument=asked.argument, guest=asked.guest)
+                        argument=asked.argument, guest=asked.guest, disk=asked.disk)
     try:
         for note in topology.notes(asked.topology):
             cache.say(note)

@@ -17,6 +17,7 @@ import time
 import tty
 
 import cache
+import debian
 import disk
 import initramfs
 import kernel
@@ -67,6 +68,9 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
                     "initrd": nested.archive(of_guests)}
         if persist:
             settings["persist"] = "/dev/vda"
+        image = debian.find() if wish.disk == "debian" else None
+        if image:
+            settings["image"] = image
         if wish.init != "agent":
             settings["init"] = wish.init
         if at_terminal:
@@ -78,7 +82,8 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
         announce()
         if command is not None:  # a shell is idle most of the time
             stack.enter_context(cache.turn())
-        host = machine.Machine(wish, booted, archive, place.path, settings, persist, qmp)
+        host = machine.Machine(wish, booted, archive, place.path, settings, persist, image,
+                               qmp)
         stack.callback(host.kill)
         session = Session(host, timeout, on_stdout or writer(1), on_stderr or writer(2), may_power_off)
         session.limit_boot(boot_timeout)

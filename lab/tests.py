@@ -12,6 +12,8 @@ Executable files are tests, which source the others. The first comment lines say
   # kernel: 6.1
   # guest: small          the kernel of guests: lab/small.py's; otherwise the emulated host's own
   # program: fio          one of this machine, on a disk for guests: lab/programs.py
+  # disk: debian          one more disk, with Debian 12: lab/debian.py's; its image is at the path
+                          that /run/lab/image has, too
   # timeout: 300          seconds (default: 120)
   # refused: calls        it has usher-vmm make system calls that its filter refuses
   # boot: own             a boot that no other test shares, with an empty /persist
@@ -28,6 +30,7 @@ import re
 import sys
 
 import cache
+import debian
 import disk
 import kernel
 import machine
@@ -78,7 +81,8 @@ def read(path):
                                   iommu=needs.get("iommu", "intel"),
                                   kvm=needs.get("kvm", "yes") != "no",
                                   memory=needs.get("memory", "2G"), kernel=needs.get("kernel"),
-                                  guest=needs.get("guest", "same")))
+                                  guest=needs.get("guest", "same"),
+                                  disk=needs.get("disk", "none")))
 
 
 def chosen(filters):
@@ -204,6 +208,8 @@ def fetch_files(tests):
             small.find()
         for program in {test.program for test in tests if test.program}:
             programs.image(program)
+        if any(test.wish.disk == "debian" for test in tests):
+            debian.find()
 
 
 def main():

@@ -98,6 +98,48 @@ static void list_write(struct writer *w, const struct refusal *list, size_t coun
 	code_return(w, SECCOMP_RET_ALLOW);
 }
 
+/* Without the flag, kernels before 5.16 slow the process down against Spectre. */
+static int program_load(const struct writer *w)
+{
+	const struct sock_fprog program = {
+		.len = (uint16_t)w->used, .filter = (struct sock_filter *)(uintptr_t)w->code};
+
+	if (w->full)
+		return -E2BIG;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		       &program) < 0
+		       ? -errno
+		       : 0;
+}
+
+static void permission_write(struct writer *w, const struct permission *p)
+{
+	code_unless(w, BPF_JEQ, (uint32_t)p->number, p->request ? 4 : 1);
+	if (p->request) {
+		code_load(w, offsetof(struct seccomp_data, args) + sizeof(uint64_t));
+		code_unless(w, BPF_JEQ, p->request, 1);
+	}
+	code_return(w, SECCOMP_RET_ALLOW);
+	/* Another request of the same call may be in the list, too. */
+	if (p->request)
+		code_load(w, offsetof(struct seccomp_data, nr));
+}
+
+int seccomp_permit(const struct permission *list, size_t count)
+{
+	struct writer w = {0};
+
+	code_load(&w, offsetof(struct seccomp_data, arch));
+	code_unless(&w, BPF_JEQ, AUDIT_ARCH_X86_64, 1);
+	code_add(&w, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 1));
+	code_return(&w, SECCOMP_RET_ERRNO | EPERM);
+	code_load(&w, offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < count; i++)
+		permission_write(&w, &list[i]);
+	code_return(&w, SECCOMP_RET_ERRNO | EPERM);
+	return program_load(&w);
+}
+
 int seccomp_refuse(const struct refusal *list, size_t count)
 {
 	struct writer w = {0};
@@ -112,17 +154,17 @@ int seccomp_refuse(const struct refusal *list, size_t count)
 	list_write(&w, list, count, false);
 	w.code[jump].k = (uint32_t)(w.used - jump - 1);
 	list_write(&w, list, count, true);
-	if (w.full)
-		return -E2BIG;
-	const struct sock_fprog program = {.len = (uint16_t)w.used, .filter = w.code};
-	/* Without the flag, kernels before 5.16 slow the process down against Spectre. */
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-		       &program) < 0
-		       ? -errno
-		       : 0;
+	return program_load(&w);
 }
 
 #else
+
+int seccomp_permit(const struct permission *list, size_t count)
+{
+	(void)list;
+	(void)count;
+	return -EOPNOTSUPP;
+}
 
 int seccomp_refuse(const struct refusal *list, size_t count)
 {

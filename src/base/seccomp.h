@@ -42,4 +42,16 @@ struct refusal {
  */
 int seccomp_refuse(const struct refusal *list, size_t count);
 
+/* A system call that is permitted. */
+struct permission {
+	int number; /* SYS_… */
+	uint32_t request; /* its second argument, of ioctl and fcntl; 0: any */
+};
+
+/*
+ * Permits the @count calls of @list alone: all others fail with EPERM, and so do those of 32 bits.
+ * The process has PR_SET_NO_NEW_PRIVS, or CAP_SYS_ADMIN. Return: as seccomp_refuse().
+ */
+int seccomp_permit(const struct permission *list, size_t count);
+
 #endif

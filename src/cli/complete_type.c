@@ -32,6 +32,7 @@ static const struct {
 	{NULL, "id", {COMPLETE_ID, NULL}},
 	{NULL, "initrd", {COMPLETE_FILE, NULL}},
 	{NULL, "kernel", {COMPLETE_FILE, NULL}},
+	{NULL, "kernel-from", {COMPLETE_FILE, NULL}},
 	{NULL, "libvirt", {COMPLETE_WORD, "qemu:///system xen:///system"}},
 	{NULL, "managed", {COMPLETE_WORD, "yes no"}},
 	{NULL, "memlock", {COMPLETE_NOTHING, NULL}},

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
+#include "cli/boot.h"
 #include "cli/detach.h"
 #include "cli/fitting.h"
 #include "cli/limit.h"
@@ -13,6 +14,7 @@
 #include "cli/verb.h"
 #include "cli/virtio.h"
 #include "cli/walls.h"
+#include "engine/defaults.h"
 #include "engine/files.h"
 #include "engine/fit.h"
 #include "engine/keeper.h"
@@ -32,7 +34,6 @@
 struct run_words {
 	struct loan_words loan;
 	struct guest_files files;
-	struct virtio_words virtio;
 	const struct engine *engine;
 	const char *trace[RUN_TRACE_MAX];
 	size_t trace_count;
@@ -43,6 +44,7 @@ struct run_words {
 
 enum {
 	OPT_KERNEL = 1,
+	OPT_KERNEL_FROM,
 	OPT_INITRD,
 	OPT_CMDLINE,
 	OPT_MEMORY,
@@ -54,6 +56,7 @@ enum {
 	OPT_NET,
 	OPT_CONSOLE,
 	OPT_PORT,
+	OPT_NO_DEFAULTS,
 	OPT_NAME,
 	OPT_ENGINE,
 	OPT_RETURN,
@@ -134,6 +137,7 @@ static bool take_flag(struct run_words *w, int c)
 	bool *const flags[] = {
 		[OPT_PEERS] = &s->peers,
 		[OPT_HUGEPAGES] = &s->hugepages,
+		[OPT_NO_DEFAULTS] = &s->no_defaults,
 		[OPT_NO_REBOOT] = &s->no_reboot,
 		[OPT_NO_SANDBOX] = &s->no_sandbox,
 		[OPT_TIMING] = &s->timing,
@@ -156,7 +160,7 @@ static int take_virtio(struct run_words *w, int c, const char *text)
 	if (c == OPT_CONSOLE)
 		return virtio_take_console(&w->loan.spec, w->loan.verb, text);
 	return c == OPT_PORT ? virtio_take_port(&w->loan.spec, text)
-			     : virtio_take_rng(&w->virtio, w->loan.verb, text);
+			     : virtio_take_rng(&w->loan.spec, w->loan.verb, text);
 }
 
 /* Return: 0, or an exit status with the reason told. */
@@ -165,6 +169,9 @@ static int take_option(struct run_words *w, int c, const char *text)
 	switch (c) {
 	case OPT_KERNEL:
 		w->loan.spec.kernel = text;
+		return 0;
+	case OPT_KERNEL_FROM:
+		w->loan.spec.kernel_from = text;
 		return 0;
 	case OPT_INITRD:
 		w->loan.spec.initrd = text;
@@ -208,6 +215,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 {
 	static const struct option takes[] = {
 		{"kernel", required_argument, NULL, OPT_KERNEL},
+		{"kernel-from", required_argument, NULL, OPT_KERNEL_FROM},
 		{"initrd", required_argument, NULL, OPT_INITRD},
 		{"cmdline", required_argument, NULL, OPT_CMDLINE},
 		{"memory", required_argument, NULL, OPT_MEMORY},
@@ -219,6 +227,7 @@ static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
 		{"rng", required_argument, NULL, OPT_RNG},
 		{"console", required_argument, NULL, OPT_CONSOLE},
 		{"port", required_argument, NULL, OPT_PORT},
+		{"no-defaults", no_argument, NULL, OPT_NO_DEFAULTS},
 		{"name", required_argument, NULL, OPT_NAME},
 		{"engine", required_argument, NULL, OPT_ENGINE},
 		{"return", required_argument, NULL, OPT_RETURN},
@@ -329,12 +338,7 @@ static void print_guest(const struct run_words *w)
 
 	(void)printf("guest '%s' by %s: %" PRIu64 " MiB, %u cpu%s\n", s->name, w->engine->name,
 		(s->memory / MIB(1)), s->cpus, s->cpus == 1 ? "" : "s");
-	if (s->kernel)
-		(void)printf("kernel: %s\n", s->kernel);
-	if (s->initrd)
-		(void)printf("initrd: %s\n", s->initrd);
-	if (s->cmdline)
-		(void)printf("cmdline: %s\n", s->cmdline);
+	boot_print(s);
 	limit_print(s);
 	fitting_print_handed(s);
 	virtio_print(s, w->engine == &engine_ours);
@@ -354,9 +358,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_text(guest, "engine", w->engine->name);
 	json_put_number(guest, "memory", s->memory);
 	json_put_number(guest, "cpus", s->cpus);
-	json_put_text(guest, "kernel", s->kernel);
-	json_put_text(guest, "initrd", s->initrd);
-	json_put_text(guest, "cmdline", s->cmdline);
+	boot_put(guest, s);
 	limit_put(guest, s);
 	virtio_put(guest, s);
 	fitting_put_handed(guest, s);
@@ -429,7 +431,9 @@ static int run_guest(const struct keeper *k)
 
 static int check_spec(struct run_words *w, struct err *e)
 {
-	int r = virtio_add(&w->virtio, &w->loan.spec, e);
+	/* QEMU gets its devices from its own arguments. */
+	w->loan.spec.no_defaults |= w->engine != &engine_ours;
+	int r = defaults_add(&w->loan.spec, e);
 	if (r < 0)
 		return r;
 	r = spec_check(&w->loan.spec, e);
@@ -455,6 +459,8 @@ static int check_words(struct run_words *w)
 	if (r)
 		return r;
 	r = check_spec(w, &e);
+	if (r == 0 && !w->loan.plan && !w->loan.quiet)
+		boot_tell(&w->loan.spec);
 	if (r == 0)
 		return 0;
 	report(&e);
@@ -499,6 +505,7 @@ const struct verb verb_run = {
 	.name = "run",
 	.summary = "run a guest with devices, and give them back when it ends",
 	.help = "run [--device DEVICE[,KEY=VALUE]…]… --kernel FILE [OPTION…]\n"
+		"       usher run --disk FILE [--kernel-from FILE] [OPTION…]\n"
 		"       usher run --engine=qemu [--device …]… -- QEMU-ARGUMENTS…\n"
 		"\n"
 		"Checks and takes the IOMMU groups of the devices, runs the guest, waits for its\n"
@@ -511,9 +518,14 @@ const struct verb verb_run = {
 		"                         rom=off hides it. Functions of one device share a slot.\n"
 		"                         fd=N,container=N: you have opened it, or its group\n"
 		"      --kernel FILE      bzImage (unpacked once, cached) or ELF vmlinux\n"
+		"      --kernel-from FILE\n"
+		"                         take kernel, initial ramdisk and command line out of\n"
+		"                         the /boot of this raw image or block device (default:\n"
+		"                         the first --disk, without --kernel)\n"
 		"      --initrd FILE      initial ramdisk\n"
 		"      --cmdline TEXT     command line of the kernel (default: console=ttyS0, or\n"
-		"                         hvc0 for --console virtio)\n"
+		"                         hvc0 for --console virtio); with --kernel-from, more\n"
+		"                         words for it\n"
 		"      --memory SIZE      memory of the guest (default: 512M)\n"
 		"      --hugepages        take the memory from the host's pool of huge pages\n"
 		"      --cpus N           processors of the guest (default: 1)\n"
@@ -544,6 +556,7 @@ const struct verb verb_run = {
 		"      --port NAME[,…]    a port of a virtio console; may be repeated. At the\n"
 		"                         host's end: socket[=PATH], pty[=PATH], stdio, or\n"
 		"                         file=PATH[,limit=SIZE]; else 'usher console' shows it\n"
+		"      --no-defaults      only what is asked for: no kernel of a disk\n"
 		"      --name NAME        name of the guest (default: guest)\n"
 		"      --engine NAME      usher, which is usher-vmm, or qemu (default: usher);\n"
 		"                         the environment variable QEMU_SYSTEM names QEMU's\n"

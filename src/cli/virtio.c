@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-int virtio_take_rng(struct virtio_words *w, const struct verb *v, const char *text)
+int virtio_take_rng(struct guest_spec *s, const struct verb *v, const char *text)
 {
 	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
 		return option_wrong(v, "--rng: '%s' is neither on nor off", text);
-	w->rng = strcmp(text, "on") == 0;
+	s->rng = strcmp(text, "on") == 0 ? GUEST_WISH_ON : GUEST_WISH_OFF;
 	return 0;
 }
 
@@ -60,14 +60,6 @@ int virtio_take_console(struct guest_spec *s, const struct verb *v, const char *
 		return option_wrong(v, "--console: '%s' is none of serial, virtio, none", text);
 	s->has_console = true;
 	return 0;
-}
-
-int virtio_add(const struct virtio_words *w, struct guest_spec *s, struct err *e)
-{
-	const struct guest_virtio rng = {.type = GUEST_VIRTIO_RNG};
-
-	net_settle(s);
-	return w->rng ? spec_add_virtio(s, &rng, e) : 0;
 }
 
 static void net_print(const struct guest_net *n)

@@ -2,20 +2,14 @@
 #ifndef CLI_VIRTIO_H
 #define CLI_VIRTIO_H
 
-#include <stdbool.h>
-
-struct err;
 struct guest_spec;
 struct json;
 struct verb;
 
 /* The virtio devices of a guest: the words that ask for them, and what a plan shows of them. */
-struct virtio_words {
-	bool rng;
-};
 
 /* --rng. Return: 0, or an exit status with the reason told. */
-int virtio_take_rng(struct virtio_words *w, const struct verb *v, const char *text);
+int virtio_take_rng(struct guest_spec *s, const struct verb *v, const char *text);
 
 /* --disk, --net and --port, appended to @s. Return: likewise. */
 int virtio_take_disk(struct guest_spec *s, const struct verb *v, const char *text);
@@ -24,9 +18,6 @@ int virtio_take_port(struct guest_spec *s, const char *text);
 
 /* --console. Return: likewise. */
 int virtio_take_console(struct guest_spec *s, const struct verb *v, const char *text);
-
-/* Adds to @s, which has its name by now, what @w asks for. Return: 0, -E2BIG. */
-int virtio_add(const struct virtio_words *w, struct guest_spec *s, struct err *e);
 
 /* A line of the plan for each one. @links: usher makes a link to a pseudo terminal. */
 void virtio_print(const struct guest_spec *s, bool links);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/files.h"
 
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
 #include "base/output.h"
+#include "bind/bind.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -45,6 +47,31 @@ static int open_initrd(const struct guest_spec *s, struct guest_files *f, struct
 	return f->initrd_size ? 0 : err_say(e, -EINVAL, "--initrd: '%s' is empty", s->initrd);
 }
 
+/* Its two files take the places of those that --kernel and --initrd name. */
+static int open_image(const struct guest_spec *s, struct guest_files *f, struct err *e)
+{
+	struct stat st = {0};
+
+	int r = boot_image_open(s->kernel_from, BIND_STATE_DIR, &f->boot, e);
+	if (r < 0)
+		return r;
+	f->kernel.fd = TAKE_FD(f->boot.kernel);
+	f->initrd = TAKE_FD(f->boot.initrd);
+	(void)file_path(f->kernel.path, sizeof(f->kernel.path), "%s", f->boot.found.kernel);
+	r = vmlinux_read(f->kernel.fd, &f->image, e);
+	if (r < 0)
+		return whose_fault(
+			err_in(e, r, "--kernel-from: '%s': '%s'", s->kernel_from, f->kernel.path));
+	if (f->initrd < 0)
+		return 0;
+	if (fstat(f->initrd, &st) < 0)
+		return err_set(e, -errno, "--kernel-from: '%s'", s->kernel_from);
+	f->initrd_size = (uint64_t)st.st_size;
+	return f->initrd_size ? 0
+			      : err_say(e, -EINVAL, "--kernel-from: '%s': '%s' is empty",
+					s->kernel_from, f->boot.found.initrd);
+}
+
 int files_open(const struct guest_spec *s, struct guest_files *ret, struct err *e)
 {
 	*ret = FILES_NONE;
@@ -60,7 +87,8 @@ int files_open(const struct guest_spec *s, struct guest_files *ret, struct err *
 	for (size_t i = 0; r == 0 && i < s->virtio_count; i++)
 		if (s->virtio[i].type == GUEST_VIRTIO_BLK)
 			r = disk_open(&s->virtio[i].disk, &ret->disks[i], e);
-	return r;
+	/* Now the disk is the guest's, and nobody else changes it. */
+	return r == 0 && s->kernel_from ? open_image(s, ret, e) : r;
 }
 
 int files_check_disks(const struct guest_spec *s, struct err *e)
@@ -108,6 +136,7 @@ int files_check_output(const struct guest_spec *s, struct err *e)
 void files_close(struct guest_files *f)
 {
 	kernel_close(&f->kernel);
+	boot_image_close(&f->boot);
 	fd_close(&f->initrd);
 	for (size_t i = 0; i < COUNT(f->roms); i++)
 		fd_close(&f->roms[i]);

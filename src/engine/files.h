@@ -3,6 +3,7 @@
 #define ENGINE_FILES_H
 
 #include "base/vmlinux.h"
+#include "engine/boot_image.h"
 #include "engine/kernel.h"
 #include "engine/spec.h"
 
@@ -14,6 +15,7 @@
 struct guest_files {
 	struct kernel kernel;
 	struct vmlinux image; /* of it */
+	struct boot_image boot; /* where it comes from, with --kernel-from; its files are above */
 	int initrd; /* -1: none */
 	uint64_t initrd_size; /* [bytes] */
 	int roms[SPEC_DEVICES_MAX]; /* -1: none */
@@ -23,6 +25,7 @@ struct guest_files {
 
 #define FILES_NONE                                                   \
 	((struct guest_files){.kernel.fd = -1,                       \
+		.boot = {.kernel = -1, .initrd = -1},                \
 		.initrd = -1,                                        \
 		.roms = {[0 ... SPEC_DEVICES_MAX - 1] = -1},         \
 		.disks = {[0 ... SPEC_VIRTIO_MAX - 1] = {.fd = -1}}, \

@@ -374,15 +374,15 @@ static int fit_boot(struct fit_case *c, const struct layout *l)
 		return 0;
 	if (!kernel_fits(&f->image, l))
 		return bind_problem_add(c->plan, c->q, &kind, "guest",
-			"--kernel: '%.100s' does not fit into %" PRIu64 " MiB of memory",
-			c->spec->kernel, c->memory >> 20);
+			"the kernel '%.100s' does not fit into %" PRIu64 " MiB of memory",
+			c->spec->kernel ? c->spec->kernel : f->kernel.path, c->memory >> 20);
 	if (vmlinux_place_initrd(f->initrd_size, f->image.end, l->ram[0].size, &at) == 0)
 		return 0;
 	return bind_problem_add(c->plan, c->q, &kind, "guest",
-		"--initrd: '%.100s' has %" PRIu64 " MiB and does not fit into %" PRIu64
+		"the initial ramdisk '%.100s' has %" PRIu64 " MiB and does not fit into %" PRIu64
 		" MiB of memory beside the kernel",
-		c->spec->initrd ? c->spec->initrd : "", align_up(f->initrd_size, MIB(1)) >> 20,
-		c->memory >> 20);
+		c->spec->initrd ? c->spec->initrd : f->boot.found.initrd,
+		align_up(f->initrd_size, MIB(1)) >> 20, c->memory >> 20);
 }
 
 static int fit_layout(struct fit_case *c)

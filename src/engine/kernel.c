@@ -45,7 +45,7 @@ struct image {
 
 static int not_a_kernel(const char *path, const char *why, struct err *e)
 {
-	err_say(e, -ENOEXEC, "--kernel: '%s' is not a kernel image: %s", path, why);
+	err_say(e, -ENOEXEC, "'%s' is not a kernel image: %s", path, why);
 	err_hint(e, "give a bzImage (/boot/vmlinuz-…) or an ELF vmlinux");
 	return -ENOEXEC;
 }
@@ -68,20 +68,17 @@ static int find_payload(const char *path, struct image *img, struct err *e)
 }
 
 /* Return: 1 for ELF, 0 for a bzImage whose payload is found, -errno. */
-static int image_open(const char *path, struct image *img, struct err *e)
+static int image_read(const char *path, struct image *img, struct err *e)
 {
-	img->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (img->fd < 0)
-		return err_set(e, -errno, "--kernel: open '%s'", path);
 	if (fstat(img->fd, &img->st) < 0)
-		return err_set(e, -errno, "--kernel: stat '%s'", path);
+		return err_set(e, -errno, "stat '%s'", path);
 	if (!S_ISREG(img->st.st_mode))
 		return not_a_kernel(path, "not a regular file", e);
 	int r = fd_pread_full(img->fd, img->head, sizeof(img->head), 0);
 	if (r == -EIO)
 		return not_a_kernel(path, "too short", e);
 	if (r < 0)
-		return err_set(e, r, "--kernel: read '%s'", path);
+		return err_set(e, r, "read '%s'", path);
 	if (memcmp(img->head, ELFMAG, SELFMAG) == 0)
 		return 1;
 	return find_payload(path, img, e);
@@ -173,49 +170,81 @@ static int keep_vmlinux(const char *name, const void *data, size_t len, struct k
 	return keep_in_memory(data, len, k);
 }
 
-static int unpack_image(
-	const char *path, struct image *img, const char *name, struct kernel *k, struct err *e)
+/* *@ret: free(). */
+static int image_unpack(
+	const char *path, const struct image *img, void **ret, size_t *ret_len, struct err *e)
 {
 	cleanup_free void *packed = malloc(img->payload_len);
 	cleanup_free void *data = NULL;
 	size_t len = 0;
 
 	if (!packed)
-		return err_set(e, -ENOMEM, "--kernel: '%s'", path);
+		return err_set(e, -ENOMEM, "'%s'", path);
 	int r = fd_pread_full(img->fd, packed, img->payload_len, (off_t)img->payload_off);
 	if (r < 0)
-		return err_set(e, r, "--kernel: read '%s'", path);
+		return err_set(e, r, "read '%s'", path);
 	r = unpack(packed, img->payload_len, VMLINUX_MAX, &data, &len, e);
 	if (r < 0)
-		return err_in(e, r, "--kernel: unpack '%s'", path);
+		return err_in(e, r, "unpack '%s'", path);
 	if (len < SELFMAG || memcmp(data, ELFMAG, SELFMAG) != 0)
 		return not_a_kernel(path, "its payload is not ELF", e);
+	*ret = TAKE_PTR(data);
+	*ret_len = len;
+	return 0;
+}
+
+static int image_store(const char *path, const struct image *img, const char *name,
+	struct kernel *k, struct err *e)
+{
+	cleanup_free void *data = NULL;
+	size_t len = 0;
+
+	int r = image_unpack(path, img, &data, &len, e);
+	if (r < 0)
+		return r;
 	r = keep_vmlinux(name, data, len, k);
-	return r < 0 ? err_set(e, r, "--kernel: store the unpacked '%s'", path) : 0;
+	return r < 0 ? err_set(e, r, "store the unpacked '%s'", path) : 0;
+}
+
+int kernel_extract(int fd, const char *path, void **ret, size_t *ret_len, struct err *e)
+{
+	struct image img = {.fd = fd};
+
+	int r = image_read(path, &img, e);
+	return r == 0 ? image_unpack(path, &img, ret, ret_len, e) : r;
+}
+
+static int kernel_find(const char *path, struct image *img, struct kernel *ret, struct err *e)
+{
+	char name[FILE_PATH_MAX] = "";
+
+	img->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (img->fd < 0)
+		return err_set(e, -errno, "open '%s'", path);
+	int r = image_read(path, img, e);
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		ret->cached = 2;
+		r = file_path(ret->path, sizeof(ret->path), "%s", path);
+		if (r == 0)
+			ret->fd = TAKE_FD(img->fd);
+		return r;
+	}
+	if (cache_name(img, name, sizeof(name)) < 0)
+		name[0] = '\0';
+	ret->cached = name[0] && open_cached(name, ret) == 0;
+	return ret->cached ? 0 : image_store(path, img, name, ret, e);
 }
 
 int kernel_open(const char *path, struct kernel *ret, struct err *e)
 {
 	struct image img = {.fd = -1};
-	char name[FILE_PATH_MAX] = "";
 
 	*ret = (struct kernel){.fd = -1};
-	int r = image_open(path, &img, e);
-	if (r == 1) {
-		ret->cached = 2;
-		r = file_path(ret->path, sizeof(ret->path), "%s", path);
-		if (r == 0)
-			ret->fd = TAKE_FD(img.fd);
-	} else if (r == 0) {
-		if (cache_name(&img, name, sizeof(name)) < 0)
-			name[0] = '\0';
-		if (name[0] && open_cached(name, ret) == 0)
-			ret->cached = 1;
-		else
-			r = unpack_image(path, &img, name, ret, e);
-	}
+	int r = kernel_find(path, &img, ret, e);
 	fd_close(&img.fd);
-	return r;
+	return r < 0 ? err_in(e, r, "--kernel") : 0;
 }
 
 void kernel_close(struct kernel *k)

@@ -19,6 +19,13 @@ struct kernel {
 
 /* Return: 0, -ENOEXEC with a sentence when it is no kernel image, -EFBIG, -ENOMEM, -errno. */
 int kernel_open(const char *path, struct kernel *ret, struct err *e);
+
+/*
+ * Unpacks the kernel image in @fd, which messages call @path, without the cache. *@ret: free().
+ * Return: 0; 1 it is ELF itself, and *@ret unchanged; otherwise as kernel_open().
+ */
+int kernel_extract(int fd, const char *path, void **ret, size_t *ret_len, struct err *e);
+
 void kernel_close(struct kernel *k);
 
 #endif

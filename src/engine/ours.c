@@ -5,9 +5,11 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "base/output.h"
+#include "engine/defaults.h"
 #include "engine/devices.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/installed.h"
 #include "engine/net.h"
 #include "engine/refused.h"
 #include "wire/machine.h"
@@ -30,39 +32,9 @@
 #define VMM_NAME "usher-vmm"
 #define OVERHEAD MIB(16)
 
-static int try_path(char *buf, size_t size, const char *path)
-{
-	if (access(path, X_OK) < 0)
-		return -errno;
-	return file_path(buf, size, "%s", path);
-}
-
-/* $USHER_VMM, else src/vmm of the build tree, else the installed program. */
 static int vmm_path(char *buf, size_t size, struct err *e)
 {
-	static const char *const beside[] = {
-		"../vmm/" VMM_NAME, "../libexec/usher/" VMM_NAME, VMM_NAME};
-	char self[FILE_PATH_MAX], path[FILE_PATH_MAX];
-	const char *env = getenv("USHER_VMM");
-
-	if (env && env[0])
-		return file_path(buf, size, "%s", env);
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n > 0) {
-		self[n] = '\0';
-		*strrchr(self, '/') = '\0';
-		for (size_t i = 0; i < COUNT(beside); i++) {
-			if (file_path(path, sizeof(path), "%s/%s", self, beside[i]) == 0 &&
-				try_path(buf, size, path) == 0)
-				return 0;
-		}
-	}
-	if (try_path(buf, size, USHER_LIBEXECDIR "/" VMM_NAME) == 0)
-		return 0;
-	err_say(e, -ENOENT, VMM_NAME " is not installed");
-	err_hint(
-		e, "looked beside usher and in " USHER_LIBEXECDIR "; USHER_VMM=PATH names another");
-	return -ENOENT;
+	return installed_find(VMM_NAME, "vmm", "USHER_VMM", buf, size, e);
 }
 
 static int open_kvm(struct err *e)
@@ -81,53 +53,21 @@ static int open_kvm(struct err *e)
 	return r;
 }
 
-/* Whether @text has the word "@name…". */
-static bool has_word(const char *text, const char *name)
+static int check_files(const struct guest_spec *s, struct guest_files *f, struct err *e)
 {
-	size_t len = strlen(name);
+	char cmdline[SPEC_CMDLINE_MAX + 1];
 
-	for (const char *at = strstr(text, name); at; at = strstr(at + len, name))
-		if (at == text || at[-1] == ' ')
-			return true;
-	return false;
-}
-
-/*
- * The serial port until the driver of the virtio console is there. The kernel shows each line once:
- * it leaves an early console for the real one.
- */
-#define CMDLINE_VIRTIO "earlycon=uart8250,io,0x3f8 console=hvc0"
-
-/*
- * Without panic=-1 a kernel that panics waits for ever, and its devices stay lent. A panic
- * parameter of the user has precedence. Without a command line the guest has a console, too.
- */
-static int cmdline_make(const struct guest_spec *s, char *buf, size_t size, struct err *e)
-{
-	const char *given = s->cmdline                           ? s->cmdline
-			    : s->console == GUEST_CONSOLE_VIRTIO ? CMDLINE_VIRTIO
-								 : "console=ttyS0";
-	const char *more = has_word(given, "panic=") ? "" : given[0] ? " panic=-1" : "panic=-1";
-	int n = snprintf(buf, size, "%s%s", given, more);
-
-	if (n >= 0 && n <= SPEC_CMDLINE_MAX && (size_t)n < size)
-		return 0;
-	return err_say(e, -EINVAL,
-		"--cmdline: %zu bytes; a kernel takes at most %d, and usher adds %zu (%s)",
-		strlen(given), SPEC_CMDLINE_MAX, strlen(more), more + strspn(more, " "));
+	int r = files_open(s, f, e);
+	return r < 0 ? r : defaults_cmdline(s, f, cmdline, sizeof(cmdline), e);
 }
 
 static int check_boot(const struct guest_spec *s, struct err *e)
 {
-	char cmdline[SPEC_CMDLINE_MAX + 1];
-	struct guest_files own;
+	struct guest_files own = FILES_NONE;
 
-	int r = cmdline_make(s, cmdline, sizeof(cmdline), e);
-	if (r < 0)
-		return r;
 	if (s->files)
-		return files_open(s, s->files, e);
-	r = files_open(s, &own, e);
+		return check_files(s, s->files, e);
+	int r = check_files(s, &own, e);
 	files_close(&own);
 	return r;
 }
@@ -159,10 +99,10 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 	}
 	if (s->env_count)
 		return err_say(e, -EINVAL, "--env is for --engine=qemu: " VMM_NAME " reads none");
-	if (!s->kernel) {
+	if (!s->kernel && !s->kernel_from) {
 		err_say(e, -EINVAL, "no --kernel: " VMM_NAME " boots kernels, not firmware");
-		err_hint(e,
-			"give --kernel and --initrd, or --engine=qemu with QEMU's own arguments");
+		err_hint(e, "give --kernel and --initrd, --kernel-from an image that has them, or "
+			    "--engine=qemu with QEMU's own arguments");
 		return -EINVAL;
 	}
 	int r = limit_check(s, s->memory, e);
@@ -246,12 +186,13 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	m->orders = (uint32_t)wire_add(fds, run->obeys_fd);
 	if (run->refused_fd >= 0)
 		m->refused = (uint32_t)wire_add(fds, run->refused_fd);
-	int r = cmdline_make(s, m->cmdline, sizeof(m->cmdline), e);
+	int r = defaults_cmdline(s, s->files, m->cmdline, sizeof(m->cmdline), e);
 	if (r < 0)
 		return r;
 	/* By descriptor: when the guest reboots, another file may have that path, or none. */
 	int *initrd = s->files ? &s->files->initrd : NULL;
-	r = s->initrd ? give_file(run, fds, initrd, s->initrd, &m->initrd, e) : 0;
+	if (s->initrd || (initrd && *initrd >= 0))
+		r = give_file(run, fds, initrd, s->initrd, &m->initrd, e);
 	return r < 0 ? r : describe_figures(s, run, m, fds, e);
 }
 

@@ -297,6 +297,11 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 			"are for usher-vmm, not for QEMU");
 	if (polled)
 		return err_say(e, -EINVAL, "--disk: poll=on is for usher-vmm, not for QEMU");
+	if (s->kernel_from) {
+		err_say(e, -EINVAL, "--kernel-from is for usher-vmm");
+		err_hint(e, "QEMU boots the disk by its firmware: give --disk alone");
+		return -EINVAL;
+	}
 	/* QEMU without arguments shows an empty screen. */
 	if (!s->kernel && !(s->engine_args && s->engine_args[0])) {
 		err_say(e, -EINVAL, "nothing to run: no --kernel and no QEMU arguments after '--'");

@@ -257,6 +257,12 @@ static size_t card_count(const struct guest_spec *s)
 	return count;
 }
 
+bool spec_slots_left(const struct guest_spec *s)
+{
+	return s->virtio_count < SPEC_VIRTIO_MAX &&
+	       card_count(s) + spec_virtio_count(s) < SPEC_DEVICES_MAX;
+}
+
 static int check_slots(const struct guest_spec *s, struct err *e)
 {
 	size_t cards = card_count(s);
@@ -344,6 +350,10 @@ int spec_check(const struct guest_spec *s, struct err *e)
 	r = check_cmdline(s->cmdline, e);
 	if (r < 0)
 		return r;
+	if (s->kernel_from && (s->kernel || s->initrd))
+		return err_say(e, -EINVAL,
+			"--kernel-from brings kernel and initial ramdisk: not with %s",
+			s->kernel ? "--kernel" : "--initrd");
 	r = check_file("--kernel", s->kernel, e);
 	if (r < 0)
 		return r;

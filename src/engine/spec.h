@@ -74,11 +74,15 @@ struct guest_virtio {
 	struct guest_net net; /* of GUEST_VIRTIO_NET */
 };
 
+/* Of a device that a guest gets by default: as engine/defaults.h has it, or as the user says. */
+enum guest_wish { GUEST_WISH_DEFAULT, GUEST_WISH_ON, GUEST_WISH_OFF };
+
 struct guest_spec {
 	const char *name;
 	const char *kernel; /* path: bzImage or ELF vmlinux; NULL: the engine's own boot */
+	const char *kernel_from; /* path of a disk that brings a kernel; NULL: @kernel */
 	const char *initrd; /* path, NULL: none */
-	const char *cmdline; /* NULL: the engine's default */
+	const char *cmdline; /* NULL: the engine's default; with @kernel_from: more words */
 	uint64_t memory; /* [bytes], whole MiB */
 	unsigned cpus; /* [1, SPEC_CPUS_MAX] */
 	bool has_memory; /* the user set it; not a default */
@@ -95,6 +99,8 @@ struct guest_spec {
 	bool has_console; /* the user chose it; not a default */
 	size_t port_count;
 	struct guest_port ports[SPEC_PORTS_MAX];
+	bool no_defaults; /* it gets what was asked for, and nothing else */
+	enum guest_wish rng;
 	size_t virtio_count;
 	struct guest_virtio virtio[SPEC_VIRTIO_MAX];
 	size_t device_count;
@@ -135,6 +141,9 @@ int spec_add_port(struct guest_spec *s, const char *text, struct err *e);
 
 /* Return: how many virtio devices @s has: those of the list, the console, and all ports in one. */
 size_t spec_virtio_count(const struct guest_spec *s);
+
+/* Whether one more device finds a slot in the guest. */
+bool spec_slots_left(const struct guest_spec *s);
 
 /*
  * "NAME=value" or "NAME" as --env takes it, appended to @s.

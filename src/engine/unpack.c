@@ -125,3 +125,11 @@ int unpack(const void *data, size_t len, size_t max, void **ret, size_t *ret_len
 	(void)l.read_free(a);
 	return r;
 }
+
+int unpack_prepare(struct err *e)
+{
+	struct lib l = {0};
+
+	/* It stays loaded, and dlopen() finds it by its name. */
+	return lib_open(&l, e);
+}

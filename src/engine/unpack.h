@@ -17,4 +17,7 @@ struct err;
  */
 int unpack(const void *data, size_t len, size_t max, void **ret, size_t *ret_len, struct err *e);
 
+/* Loads the library now, for a process that opens no file later. Return: 0, -ELIBACC. */
+int unpack_prepare(struct err *e);
+
 #endif

@@ -35,6 +35,7 @@ enum wire_kind {
 	WIRE_ATTACHED, /* usher-vmm to keeper: struct wire_attached */
 	WIRE_ORDER, /* keeper to usher-vmm: struct wire_order */
 	WIRE_DONE, /* usher-vmm to keeper: struct wire_done */
+	WIRE_IMAGE, /* usher-image to keeper: struct wire_image */
 };
 
 struct wire_header {

@@ -15,6 +15,7 @@
 #include "require.h"
 #include "wire/call.h"
 #include "wire/control.h"
+#include "wire/image.h"
 #include "wire/machine.h"
 #include "wire/message.h"
 #include "wire/order.h"
@@ -39,7 +40,8 @@ static union message {
 	struct wire_attached attached;
 	struct wire_order order;
 	struct wire_done done;
-	uint8_t bytes[sizeof(struct wire_done)];
+	struct wire_image image;
+	uint8_t bytes[sizeof(struct wire_image)];
 } message;
 
 static size_t message_size(enum wire_kind kind)
@@ -63,6 +65,8 @@ static size_t message_size(enum wire_kind kind)
 		return sizeof(message.order);
 	case WIRE_DONE:
 		return sizeof(message.done);
+	case WIRE_IMAGE:
+		return sizeof(message.image);
 	}
 	return sizeof(message.header);
 }

@@ -32,6 +32,7 @@ LAYERS = {
     "vmm": ["base", "pci", "vfio", "wire"],
     "engine": ["base", "host", "pci", "hold", "bind", "vfio", "wire",
                "control"],
+    "image": ["base", "wire", "engine"],
     "view": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "check"],
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
                "control", "engine", "view"],

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/ext.h"
+
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "image/volume.h"
+
+#include <errno.h>
+#include <ext2fs/ext2fs.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COPY_SIZE ((size_t)1 << 20)
+
+int ext_open(int fd, const struct volume *v, struct ext *ret, struct err *e)
+{
+	char name[16], options[48];
+
+	/* The library closes it. */
+	int own = dup(fd);
+	if (own < 0)
+		return err_set(e, -errno, "read the file system");
+	initialize_ext2_error_table();
+	(void)snprintf(name, sizeof(name), "%d", own);
+	(void)snprintf(options, sizeof(options), "offset=%" PRIu64, v->start);
+	errcode_t code =
+		ext2fs_open2(name, options, EXT2_FLAG_64BITS, 0, 0, unixfd_io_manager, &ret->fs);
+	if (code)
+		return err_say(e, -EINVAL, "read the file system: %s", error_message(code));
+	return 0;
+}
+
+void ext_close(struct ext *x)
+{
+	if (x->fs)
+		(void)ext2fs_free(x->fs);
+	x->fs = NULL;
+}
+
+bool ext_is_unclean(const struct ext *x)
+{
+	return ext2fs_has_feature_journal_needs_recovery(x->fs->super);
+}
+
+/* Follows symbolic links, at most as many as the library does. */
+static errcode_t file_find(struct ext *x, const char *path, ext2_ino_t *ret, bool *is_regular)
+{
+	struct ext2_inode inode;
+
+	errcode_t code = ext2fs_namei_follow(x->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, ret);
+	if (!code)
+		code = ext2fs_read_inode(x->fs, *ret, &inode);
+	*is_regular = !code && LINUX_S_ISREG(inode.i_mode);
+	return code;
+}
+
+static bool file_exists(void *arg, const char *path)
+{
+	bool is_regular = false;
+	ext2_ino_t number;
+
+	return file_find(arg, path, &number, &is_regular) == 0 && is_regular;
+}
+
+/* Return: 0 with the file, which ext2fs_file_close() closes; -ENOENT, -EFBIG, -EIO. */
+static int file_open(struct ext *x, const char *path, uint64_t max, ext2_file_t *ret,
+	uint64_t *size, struct err *e)
+{
+	bool is_regular = false;
+	ext2_ino_t number;
+	__u64 told = 0;
+
+	errcode_t code = file_find(x, path, &number, &is_regular);
+	if (code)
+		return err_say(e, code == EXT2_ET_FILE_NOT_FOUND ? -ENOENT : -EIO, "'%s': %s", path,
+			error_message(code));
+	if (!is_regular)
+		return err_say(e, -ENOENT, "'%s' is not a regular file", path);
+	code = ext2fs_file_open(x->fs, number, 0, ret);
+	if (!code)
+		code = ext2fs_file_get_lsize(*ret, &told);
+	if (code)
+		return err_say(e, -EIO, "'%s': %s", path, error_message(code));
+	*size = told;
+	if (told <= max)
+		return 0;
+	(void)ext2fs_file_close(*ret);
+	return err_say(e, -EFBIG, "'%s' has %" PRIu64 " MiB; usher takes at most %" PRIu64, path,
+		*size >> 20, max >> 20);
+}
+
+/* Return: 0, -EIO. */
+static int part_read(ext2_file_t file, void *buf, size_t len, const char *path, struct err *e)
+{
+	unsigned got = 0;
+
+	errcode_t code = ext2fs_file_read(file, buf, (unsigned)len, &got);
+	if (code)
+		return err_say(e, -EIO, "'%s': %s", path, error_message(code));
+	return got == len ? 0 : err_say(e, -EIO, "'%s' is cut short", path);
+}
+
+static int file_text(void *arg, const char *path, size_t max, char **ret)
+{
+	ext2_file_t file;
+	uint64_t size;
+
+	int r = file_open(arg, path, max, &file, &size, NULL);
+	if (r < 0)
+		return r;
+	cleanup_free char *text = malloc(size + 1);
+	r = text ? part_read(file, text, size, path, NULL) : -ENOMEM;
+	(void)ext2fs_file_close(file);
+	if (r < 0)
+		return r;
+	/* A text of ours ends at the first NUL. */
+	text[size] = '\0';
+	*ret = TAKE_PTR(text);
+	return 0;
+}
+
+struct listing {
+	void (*each)(void *to, const char *name);
+	void *to;
+	size_t count;
+};
+
+static int name_list(
+	struct ext2_dir_entry *entry, int offset, int block_size, char *block, void *arg)
+{
+	struct listing *l = arg;
+	char name[EXT2_NAME_LEN + 1];
+
+	(void)offset;
+	(void)block_size;
+	(void)block;
+	size_t len = (size_t)ext2fs_dirent_name_len(entry);
+	if (l->count++ == TREE_NAMES_MAX)
+		return DIRENT_ABORT;
+	memcpy(name, entry->name, len);
+	name[len] = '\0';
+	if (name[0] != '.')
+		l->each(l->to, name);
+	return 0;
+}
+
+static int folder_list(
+	void *arg, const char *path, void (*each)(void *to, const char *name), void *to)
+{
+	struct ext *x = arg;
+	struct listing l = {.each = each, .to = to};
+	ext2_ino_t number;
+
+	errcode_t code = ext2fs_namei_follow(x->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number);
+	if (!code)
+		code = ext2fs_dir_iterate(x->fs, number, 0, NULL, name_list, &l);
+	return code == EXT2_ET_FILE_NOT_FOUND ? -ENOENT : code ? -EIO : 0;
+}
+
+const struct tree_ops ext_tree_ops = {
+	.read = file_text,
+	.has_file = file_exists,
+	.list = folder_list,
+};
+
+int64_t ext_copy(struct ext *x, const char *path, uint64_t max, int to, struct err *e)
+{
+	cleanup_free void *buf = malloc(COPY_SIZE);
+	ext2_file_t file;
+	uint64_t size;
+
+	if (!buf)
+		return err_set(e, -ENOMEM, "'%s'", path);
+	int r = file_open(x, path, max, &file, &size, e);
+	if (r < 0)
+		return r;
+	for (uint64_t done = 0; r == 0 && done < size; done += COPY_SIZE) {
+		size_t len = (size_t)min_u64(size - done, COPY_SIZE);
+		r = part_read(file, buf, len, path, e);
+		if (r == 0 && (r = fd_write_full(to, buf, len)) < 0)
+			(void)err_set(e, r, "keep '%s'", path);
+	}
+	(void)ext2fs_file_close(file);
+	return r < 0 ? r : (int64_t)size;
+}

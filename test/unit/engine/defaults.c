@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/defaults.h"
+
+#include "base/err.h"
+#include "base/num.h"
+#include "engine/files.h"
+#include "suite.h"
+
+#include <errno.h>
+
+static const char image[] = "disk.raw";
+
+static struct guest_spec spec_of_disks(size_t count)
+{
+	struct guest_spec s = {.name = "guest", .memory = MIB(512), .cpus = 1};
+	struct guest_virtio disk = {.type = GUEST_VIRTIO_BLK};
+
+	for (size_t i = 0; i < count; i++) {
+		(void)snprintf(disk.disk.path, sizeof(disk.disk.path), "%s%zu", image, i);
+		ck_assert_int_eq(spec_add_virtio(&s, &disk, NULL), 0);
+	}
+	return s;
+}
+
+static bool has_rng(const struct guest_spec *s)
+{
+	return s->virtio_count && s->virtio[s->virtio_count - 1].type == GUEST_VIRTIO_RNG;
+}
+
+START_TEST(a_guest_gets_an_rng)
+{
+	struct guest_spec s = spec_of_disks(1), off = s, none = s, on = s;
+
+	ck_assert_int_eq(defaults_add(&s, NULL), 0);
+	ck_assert(!has_rng(&s));
+	off.rng = GUEST_WISH_OFF;
+	ck_assert_int_eq(defaults_add(&off, NULL), 0);
+	ck_assert(!has_rng(&off));
+	none.no_defaults = true;
+	ck_assert_int_eq(defaults_add(&none, NULL), 0);
+	ck_assert(!has_rng(&none));
+	on.no_defaults = true;
+	on.rng = GUEST_WISH_ON;
+	ck_assert_int_eq(defaults_add(&on, NULL), 0);
+	ck_assert(has_rng(&on));
+}
+END_TEST
+
+START_TEST(a_default_device_gives_way)
+{
+	struct guest_spec s = spec_of_disks(SPEC_VIRTIO_MAX), on = s;
+
+	ck_assert_int_eq(defaults_add(&s, NULL), 0);
+	ck_assert_uint_eq(s.virtio_count, SPEC_VIRTIO_MAX);
+	on.rng = GUEST_WISH_ON;
+	ck_assert_int_eq(defaults_add(&on, NULL), -E2BIG);
+
+	struct guest_spec cards = spec_of_disks(1);
+	for (unsigned i = 0; i < SPEC_DEVICES_MAX - 1; i++) {
+		char text[32];
+		(void)snprintf(text, sizeof(text), "%02x:00.0", i + 1);
+		ck_assert_int_eq(spec_add_device(&cards, text, NULL), 0);
+	}
+	ck_assert_int_eq(defaults_add(&cards, NULL), 0);
+	ck_assert(!has_rng(&cards));
+}
+END_TEST
+
+START_TEST(a_disk_brings_the_kernel)
+{
+	struct guest_spec s = spec_of_disks(2), none = spec_of_disks(0), named = s, bare = s;
+
+	ck_assert_int_eq(defaults_add(&s, NULL), 0);
+	ck_assert_str_eq(s.kernel_from, "disk.raw0");
+	ck_assert_int_eq(defaults_add(&none, NULL), 0);
+	ck_assert_ptr_null(none.kernel_from);
+	named.kernel = "vmlinux";
+	ck_assert_int_eq(defaults_add(&named, NULL), 0);
+	ck_assert_ptr_null(named.kernel_from);
+	bare.no_defaults = true;
+	ck_assert_int_eq(defaults_add(&bare, NULL), 0);
+	ck_assert_ptr_null(bare.kernel_from);
+}
+END_TEST
+
+static char line[SPEC_CMDLINE_MAX + 1];
+
+static void expect_line(const struct guest_spec *s, const struct guest_files *f, const char *text)
+{
+	struct err e = {0};
+
+	ck_assert_msg(defaults_cmdline(s, f, line, sizeof(line), &e) == 0, "%s", e.msg);
+	ck_assert_str_eq(line, text);
+}
+
+START_TEST(a_named_kernel_gets_a_console_and_ends_by_a_panic)
+{
+	struct guest_spec s = {0};
+
+	expect_line(&s, NULL, "console=ttyS0 panic=-1");
+	s.cmdline = "quiet";
+	expect_line(&s, NULL, "quiet panic=-1");
+	s.cmdline = "";
+	expect_line(&s, NULL, "panic=-1");
+	s.cmdline = "panic=0 quiet";
+	expect_line(&s, NULL, "panic=0 quiet");
+	s.cmdline = "nopanic=1";
+	expect_line(&s, NULL, "nopanic=1 panic=-1");
+}
+END_TEST
+
+static struct guest_files *files_with(const char *options, const char *root)
+{
+	static struct guest_files f;
+
+	f = FILES_NONE;
+	(void)snprintf(f.boot.found.options, sizeof(f.boot.found.options), "%s", options);
+	(void)snprintf(f.boot.found.root, sizeof(f.boot.found.root), "%s", root);
+	return &f;
+}
+
+START_TEST(an_image_brings_its_line)
+{
+	struct guest_spec s = spec_of_disks(2);
+
+	s.kernel_from = "disk.raw1";
+	expect_line(&s, files_with("root=UUID=7 ro quiet", "PARTUUID=8"),
+		"root=UUID=7 ro quiet console=ttyS0 panic=-1");
+	expect_line(&s, files_with("root=LABEL=x ro console=tty0 console=ttyS0,115200", ""),
+		"root=LABEL=x ro console=tty0 console=ttyS0,115200 panic=-1");
+	/* A console of a screen that this guest does not have. */
+	expect_line(&s, files_with("root=LABEL=x console=tty0", ""),
+		"root=LABEL=x console=tty0 console=ttyS0 panic=-1");
+	expect_line(&s, files_with("", "PARTUUID=8"), "root=PARTUUID=8 rw console=ttyS0 panic=-1");
+	expect_line(&s, files_with("ro quiet", "PARTUUID=8"),
+		"root=PARTUUID=8 ro quiet console=ttyS0 panic=-1");
+	expect_line(&s, files_with("", ""), "root=/dev/vdb rw console=ttyS0 panic=-1");
+	s.virtio[1].disk.readonly = true;
+	expect_line(&s, files_with("", ""), "root=/dev/vdb ro console=ttyS0 panic=-1");
+}
+END_TEST
+
+/* Of a parameter that comes twice, the kernel takes the last one. */
+START_TEST(words_of_the_user_come_last)
+{
+	struct guest_spec s = spec_of_disks(1);
+
+	s.kernel_from = "disk.raw0";
+	s.cmdline = "root=/dev/vdb1 single console=hvc0 panic=5";
+	expect_line(&s, files_with("root=UUID=7 ro panic=1", ""),
+		"root=UUID=7 ro panic=1 root=/dev/vdb1 single console=hvc0 panic=5");
+	expect_line(&s, files_with("quiet", "UUID=7"),
+		"quiet root=/dev/vdb1 single console=hvc0 panic=5");
+}
+END_TEST
+
+START_TEST(a_line_that_is_too_long_is_refused)
+{
+	static char words[SPEC_CMDLINE_MAX + 1];
+	struct guest_spec s = spec_of_disks(1);
+	struct err e = {0};
+
+	memset(words, 'x', SPEC_CMDLINE_MAX);
+	s.cmdline = words;
+	ck_assert_int_eq(defaults_cmdline(&s, NULL, line, sizeof(line), &e), -EINVAL);
+	ck_assert_str_eq(e.msg,
+		"--cmdline: 2047 bytes; a kernel takes at most 2047, and usher adds 9 (panic=-1)");
+	words[2010] = '\0';
+	s.kernel_from = "disk.raw0";
+	ck_assert_int_eq(defaults_cmdline(&s, files_with("root=UUID=7 ro quiet", ""), line,
+				 sizeof(line), &e),
+		-EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "2054 bytes, 34 of them from the image"));
+}
+END_TEST
+
+SUITE("defaults", a_guest_gets_an_rng, a_default_device_gives_way, a_disk_brings_the_kernel,
+	a_named_kernel_gets_a_console_and_ends_by_a_panic, an_image_brings_its_line,
+	words_of_the_user_come_last, a_line_that_is_too_long_is_refused)
