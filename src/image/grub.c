@@ -106,11 +106,13 @@ static const char *item_id(const struct script *s)
 
 static void item_add(struct menu *m, const struct script *s, bool is_menu)
 {
-	size_t at = m->count;
+	size_t at = m->count, parent = item_parent(m);
+	/* The menu around it may be one that was not added. */
+	bool shows = branch_runs(m) && (parent == NO_PARENT || parent < m->count);
 
-	if (branch_runs(m) && at < ITEMS_MAX && (m->items[at] = calloc(1, sizeof(*m->items[at])))) {
+	if (shows && at < ITEMS_MAX && (m->items[at] = calloc(1, sizeof(*m->items[at])))) {
 		struct item *item = m->items[m->count++];
-		item->parent = item_parent(m);
+		item->parent = parent;
 		item->is_menu = is_menu;
 		(void)entry_copy(item->id, sizeof(item->id), item_id(s));
 		(void)entry_copy(item->entry.title, sizeof(item->entry.title),

@@ -97,6 +97,13 @@ BUGS = [
     ("net", "src/vmm/virtio/net_line.c", "a stream's frame may have any length",
      "return length >= NET_FRAME_MIN && length <= NET_FRAME_MAX;",
      "return length >= NET_FRAME_MIN;"),
+    ("image", "src/image/grub.c", "a menu that is left out has entries",
+     "branch_runs(m) && (parent == NO_PARENT || parent < m->count);", "branch_runs(m);"),
+    ("image", "src/image/entry.c", "there is no room for an initial RAM disk",
+     "b->initrd_count < ENTRY_INITRDS_MAX", "b->initrd_count <= ENTRY_INITRDS_MAX"),
+    ("image", "src/image/loader.c", "an initial RAM disk is not there",
+     "if (!path_resolve(t, prefix, b->initrds[i]))\n\t\t\treturn -ENOENT;",
+     "(void)path_resolve(t, prefix, b->initrds[i]);"),
 ]
 
 
