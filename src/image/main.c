@@ -109,7 +109,7 @@ static int kernel_missing(const struct look *l, struct err *e)
 	bool other = false;
 
 	for (int i = 0; i < l->volume_count; i++)
-		other |= !is_ext(&l->volumes[i]);
+		other |= l->volumes[i].type[0] && !is_ext(&l->volumes[i]);
 	volumes_describe(l, list, sizeof(list));
 	err_say(e, -ENOENT, "no kernel found: %s", l->volume_count ? list : "it has no partition");
 	if (other)

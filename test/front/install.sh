@@ -25,6 +25,7 @@ usher=$place$prefix/bin/usher
 [ -s "$place/list" ] || fail "the installed 'usher list' says nothing"
 "$usher" --version >/dev/null || fail 'no version'
 [ -n "$(find "$place" -name 'usher-vmm')" ] || fail 'no usher-vmm'
+[ -n "$(find "$place" -name 'usher-image')" ] || fail 'no usher-image'
 [ -x "$place/etc/libvirt/hooks/qemu.d/usher" ] || fail 'libvirt is there, and has no hook'
 [ -x "$place$prefix/libexec/usher/libvirt-hook" ] || fail 'no program of the hook'
 "$top/dev" uninstall >/dev/null
