@@ -2,6 +2,8 @@
 #ifndef CLI_VIRTIO_H
 #define CLI_VIRTIO_H
 
+#include <stdbool.h>
+
 struct guest_spec;
 struct json;
 struct verb;

@@ -23,12 +23,17 @@ static const char *console_words(const struct guest_spec *s)
 						  : "console=ttyS0";
 }
 
+/* A default never prevents a guest that runs without it. */
 static int device_add(
 	struct guest_spec *s, enum guest_virtio_type type, enum guest_wish wish, struct err *e)
 {
 	const struct guest_virtio device = {.type = type};
 
-	return wish == GUEST_WISH_ON ? spec_add_virtio(s, &device, e) : 0;
+	if (wish == GUEST_WISH_ON)
+		return spec_add_virtio(s, &device, e);
+	if (wish == GUEST_WISH_DEFAULT && !s->no_defaults && spec_slots_left(s))
+		(void)spec_add_virtio(s, &device, NULL);
+	return 0;
 }
 
 static void kernel_add(struct guest_spec *s)

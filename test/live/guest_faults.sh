@@ -49,7 +49,7 @@ read word; [ "$word" = end ] || wait_for_loss 0x0010; try "after $word"
 END
 
 open_guest_with_card() {
-	open_guest --name faults --device "$nvme" --device "$card" --memory 256M
+	open_guest --name faults --no-defaults --device "$nvme" --device "$card" --memory 256M
 	wait_for_guest '^guest: ready'
 	expect_guest '^guest: the disk reads, at first'
 	expect_guest '^guest: at first: .*1af4 1044'

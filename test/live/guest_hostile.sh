@@ -27,8 +27,8 @@ for seed in ${USHER_SEED:-1 2}; do
 	status=$?
 	command="usher run, seed $seed"
 	[ $status -eq 0 ] || fail_with_output "exit status $status, seed $seed"
-	# Seven functions and their root ports, the same ones after each reboot.
-	found=$(grep -c "hostile: seed $seed, boot [1-$boots], functions 1[45]" "$work/out")
+	# Seven functions, random numbers and their root ports, the same ones after each reboot.
+	found=$(grep -c "hostile: seed $seed, boot [1-$boots], functions 1[67]" "$work/out")
 	[ "$found" = $boots ] || fail_with_output "not all are found, seed $seed"
 	expect_equal 'kinds of boots' 1 "$(sed -n 's/^hostile: seed .* functions //p' "$work/out" | sort -u | wc -l)"
 	expect_text 'hostile: done'

@@ -34,7 +34,7 @@ compare_lspci() {
 			ports_="$ports_,multifunction=on"
 	done
 	# shellcheck disable=SC2046 # these are several words
-	open_guest --name lspci --memory 256M ${allow:-} $(printf -- '--device %s ' "$@")
+	open_guest --name lspci --memory 256M --no-defaults ${allow:-} $(printf -- '--device %s ' "$@")
 	wait_for_guest '^usher ended: 0'
 	cp "$console" "$work/usher"
 	# shellcheck disable=SC2086

@@ -32,7 +32,7 @@ START_TEST(a_guest_gets_an_rng)
 	struct guest_spec s = spec_of_disks(1), off = s, none = s, on = s;
 
 	ck_assert_int_eq(defaults_add(&s, NULL), 0);
-	ck_assert(!has_rng(&s));
+	ck_assert(has_rng(&s));
 	off.rng = GUEST_WISH_OFF;
 	ck_assert_int_eq(defaults_add(&off, NULL), 0);
 	ck_assert(!has_rng(&off));
