@@ -5,6 +5,7 @@
 #include "bind/bind.h"
 #include "cli/boot.h"
 #include "cli/detach.h"
+#include "cli/ending.h"
 #include "cli/fitting.h"
 #include "cli/limit.h"
 #include "cli/loan.h"
@@ -269,35 +270,6 @@ static void print_timing(const struct run_words *w, const char *step, int64_t us
 		(void)fprintf(stderr, "timing: keeper.%s_ms %.3f\n", step, (double)us / 1000);
 }
 
-/* A person or a service manager wanted its end. */
-static bool is_stop(int status)
-{
-	int number = status - 128;
-
-	return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
-}
-
-/* The kernel sends it where memory that it promised is not there. */
-static void print_bus_error(const struct run_words *w)
-{
-	report_note("the kernel could not provide a page of the guest's memory: %s",
-		w->loan.spec.hugepages ? "its pool or limit of huge pages is used up"
-				       : "see dmesg for a failure of memory");
-}
-
-static void print_end(const struct run_words *w, int status)
-{
-	const char *name = w->loan.spec.name;
-
-	if (is_stop(status) && !w->loan.quiet)
-		report_note("guest '%s' was stopped (%s)", name, strsignal(status - 128));
-	else if (status > 128 && !is_stop(status))
-		report_note("guest '%s' was ended by signal %d (%s)", name, status - 128,
-			strsignal(status - 128));
-	else if (status <= 128 && (!w->loan.quiet || status))
-		report_note("guest '%s' ended with status %d", name, status);
-}
-
 /* At a terminal every key goes to the guest, so a person needs to know the way out. */
 static const char *escape_advice(const struct run_words *w)
 {
@@ -323,11 +295,7 @@ static void print_news(void *arg, const struct keeper_news *n)
 		report_note("guest '%s' is being stopped (%s)", w->loan.spec.name,
 			strsignal(n->status));
 	if (n->event == KEEPER_ENDED)
-		print_end(w, n->status);
-	if (n->event == KEEPER_ENDED && n->error->msg[0])
-		report_note("%s", n->error->msg);
-	if (n->event == KEEPER_ENDED && n->status == 128 + SIGBUS)
-		print_bus_error(w);
+		ending_print(&w->loan.spec, w->loan.quiet, n);
 	if (n->event == KEEPER_GIVEN)
 		print_timing(w, "give", n->us);
 }

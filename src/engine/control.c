@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "engine/control_answer.h"
+#include "engine/control_name.h"
 #include "engine/discard.h"
 #include "engine/net.h"
 #include "engine/news.h"
@@ -120,41 +121,6 @@ static const enum wire_order_kind orders[] = {
 	[CONTROL_LINK] = WIRE_ORDER_LINK,
 };
 
-/* Which of the guest's virtio devices is the disk of that name? The first one counts. */
-static int disk_find(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e)
-{
-	for (size_t i = 0; i < s->virtio_count; i++) {
-		const struct guest_disk *d = &s->virtio[i].disk;
-		if (s->virtio[i].type != GUEST_VIRTIO_BLK ||
-			(strcmp(d->path, name) != 0 && strcmp(d->serial, name) != 0))
-			continue;
-		*ret = i;
-		return 0;
-	}
-	err_say(e, -ENODEV, "guest '%s' has no disk '%s'", s->name, name);
-	err_hint(e, "name it as --disk does: by its path, or by its serial number");
-	return -ENODEV;
-}
-
-/* Which of them is the network card of that name? */
-static int card_find(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e)
-{
-	char mac[NET_MAC_TEXT];
-
-	for (size_t i = 0; i < s->virtio_count; i++) {
-		const struct guest_net *n = &s->virtio[i].net;
-		if (s->virtio[i].type != GUEST_VIRTIO_NET ||
-			(strcmp(n->tap[0] ? n->tap : "user", name) != 0 &&
-				strcasecmp(net_mac_text(n->mac, mac), name) != 0))
-			continue;
-		*ret = i;
-		return 0;
-	}
-	err_say(e, -ENODEV, "guest '%s' has no network card '%s'", s->name, name);
-	err_hint(e, "name it as --net does: by its tap, as user, or by its address");
-	return -ENODEV;
-}
-
 /* Sends the order of @q, with @fd, which stays the caller's. The client waits for its answer. */
 static void order_begin(
 	struct control *c, struct control_client *from, const struct control_request *q, int fd)
@@ -167,9 +133,9 @@ static void order_begin(
 	int r = 0;
 
 	if (q->command == CONTROL_RESIZE)
-		r = disk_find(c->guest.spec, q->disk, &order.disk, &e);
+		r = control_name_disk(c->guest.spec, q->disk, &order.disk, &e);
 	else if (q->command == CONTROL_LINK)
-		r = card_find(c->guest.spec, q->card, &order.card, &e);
+		r = control_name_card(c->guest.spec, q->card, &order.card, &e);
 	if (r == 0)
 		r = order_send(c, order, fd, &e);
 	if (r < 0) {
@@ -196,25 +162,6 @@ static void figures_begin(
 	fd_close(&fd);
 }
 
-/* @ret: as struct wire_order has it. Return: 0, -ENOENT. */
-static int port_find(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e)
-{
-	*ret = 0;
-	if (!name[0])
-		return 0;
-	for (size_t i = 0; i < s->port_count; i++) {
-		if (strcmp(s->ports[i].name, name) == 0) {
-			*ret = i + 1;
-			return 0;
-		}
-	}
-	(void)err_say(e, -ENOENT, "guest '%s' has no port '%s'", s->name, name);
-	if (s->port_count)
-		err_hint(e, "it has %s%s%s%s", s->ports[0].name, s->port_count > 1 ? ", " : "",
-			s->port_count > 1 ? s->ports[1].name : "", s->port_count > 2 ? ", …" : "");
-	return -ENOENT;
-}
-
 /* The client's end waits in the connection until the order is done. */
 static void console_begin(
 	struct control *c, struct control_client *from, const struct control_request *q)
@@ -222,7 +169,7 @@ static void console_begin(
 	struct err e = {0};
 	int ends[2];
 
-	if (port_find(c->guest.spec, q->port, &from->port, &e) < 0) {
+	if (control_name_port(c->guest.spec, q->port, &from->port, &e) < 0) {
 		control_failed(from, q, &e);
 		return;
 	}

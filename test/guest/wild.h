@@ -10,14 +10,14 @@
  *
  * How it works. One operation is an access to a register, a doorbell, a change of ring memory, or a
  * chain: of what its device expects, or with one thing wrong. Now and then the driver resets a
- * device and sets it up as it should be, because a device that is broken hears nothing. What happens
- * is counted by kind, so that a run shows which handlers it has met.
+ * device and sets it up as it should be, because a device that is broken hears nothing. What
+ * happens is counted by kind, so that a run shows which handlers it has met.
  *
  * It needs neither a C library nor an operating system: it runs in a guest of its own
  * (test/guest/virtio.c), and in one process with the devices (test/unit/vmm/virtio_wild.c).
  *
- * Devices write to its memory only where it lets them: to [area, area + WILD_AREA), or to what is no
- * RAM at all.
+ * Devices write to its memory only where it lets them: to [area, area + WILD_AREA), or to what is
+ * no RAM at all.
  */
 #define WILD_AREA (2U << 20) /* [bytes] of guest memory */
 #define WILD_DEVICES 8

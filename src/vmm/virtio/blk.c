@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "vmm/thread.h"
+#include "vmm/virtio/blk_config.h"
 #include "vmm/virtio/blk_io.h"
 #include "vmm/virtio/blk_ring.h"
 #include "vmm/virtio/disks.h"
@@ -525,27 +526,6 @@ int virtio_disk_resize(struct vm *vm, unsigned n, uint64_t wanted, struct disk_r
 	return b ? 0 : -ENODEV;
 }
 
-/* Ref: virtio 1.2, 5.2.4. All little-endian. */
-static void config_fill(struct virtio_blk_config *c, const struct blk_spec *s)
-{
-	const uint32_t step = s->logical / BLK_SECTOR;
-
-	c->capacity = htole64(s->size / BLK_SECTOR);
-	c->seg_max = htole32(BLK_SEGMENTS_MAX);
-	c->blk_size = htole32(s->logical);
-	c->physical_block_exp = (uint8_t)__builtin_ctz(s->physical / s->logical);
-	c->min_io_size = htole16((uint16_t)min_u64(s->physical / s->logical, UINT16_MAX));
-	c->num_queues = htole16((uint16_t)s->queues);
-	if (s->readonly)
-		return;
-	c->max_discard_sectors = htole32(BLK_RANGE_SECTORS);
-	c->max_discard_seg = htole32(BLK_RANGES_MAX);
-	c->discard_sector_alignment = htole32((uint32_t)max_u64(s->physical / BLK_SECTOR, step));
-	c->max_write_zeroes_sectors = htole32(BLK_RANGE_SECTORS);
-	c->max_write_zeroes_seg = htole32(BLK_RANGES_MAX);
-	c->write_zeroes_may_unmap = 1;
-}
-
 /* A ring that cannot be had after all costs speed alone, but its doorbell is then unheard. */
 static int thread_begin(struct virtio_blk *b, struct err *e)
 {
@@ -582,7 +562,7 @@ int virtio_blk_add(
 	b->doorbell = -1;
 	b->disk = *s;
 	b->ring = *ring;
-	config_fill(&b->config, s);
+	blk_config_fill(&b->config, s);
 	b->resize.run = disk_measure;
 	worker_init(&b->worker, "virtio-blk-io");
 	virtio_init(&b->device, &blk_ops, vm->name, &vm->memory);

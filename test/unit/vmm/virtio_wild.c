@@ -105,7 +105,8 @@ static void net_describe(struct virtio_spec *s)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	peer = ends[0];
 	*s = (struct virtio_spec){.type = VIRTIO_TYPE_NET, .fd = ends[1]};
-	s->net = (struct virtio_net_spec){.stream = true, .mac = {0x52, 0x54}, .mtu = 1500};
+	s->net = (struct virtio_net_spec){
+		.stream = true, .mac = {0x52, 0x54}, .mtu = 1500, .vhost = -1};
 	ck_assert_int_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
 }
 
