@@ -168,8 +168,8 @@ START_TEST(refuses_what_it_does_not_understand)
 	static const char *const bad[] = {
 		"<domain><devices><hostdev type='pci'/></devices></domain>",
 		"<domain><devices><hostdev type='pci'>",
-		"<domain><devices><hostdev type='pci'><source><address domain='9'/></source>"
-		"</hostdev></devices></domain>",
+		("<domain><devices><hostdev type='pci'><source><address domain='9'/></source>"
+		 "</hostdev></devices></domain>"),
 	};
 	struct bind_env env = stage_set();
 	struct libvirt_hook k = hook_of(&env, getpid(), "web");
