@@ -8,9 +8,10 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX 64
 
 enum { VALUE_HELP = 0x7000 };
 
@@ -67,8 +68,11 @@ int option_next(struct options *o)
 		letters_fill(o, probe.letters);
 		return OPTION_HELP;
 	}
-	for (; n < OPTIONS_MAX && o->takes && o->takes[n].name; n++)
+	for (; o->takes && o->takes[n].name; n++) {
+		if (n == OPTIONS_MAX)
+			abort(); /* OPTIONS_MAX is too low for this verb */
 		all[n + 1] = o->takes[n];
+	}
 	letters_fill(o, letters);
 	opterr = 0;
 	int c = getopt_long(o->argc, o->argv, letters, all, NULL);

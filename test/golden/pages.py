@@ -90,6 +90,16 @@ def faults_of(verb, text, page, listed):
         yield f"its help does not tell of {option}, {page.name} does"
 
 
+def parser_faults(usher, verb, text):
+    """Each option of the help is one. The second wrong word ends the verb before it does a thing."""
+    wrong = "--no-such-option"
+    for option in sorted({option for pair in OPTION.findall(text) for option in pair if option}):
+        said = subprocess.run([usher, verb, option, wrong, wrong], capture_output=True, text=True,
+                              check=False, stdin=subprocess.DEVNULL, timeout=60)
+        if f"unknown option '{option}'" in said.stderr:
+            yield f"it does not know {option}, which its help has"
+
+
 def main():
     usher, docs = sys.argv[1], pathlib.Path(sys.argv[2])
     listed = (docs / "meson.build").read_text()
@@ -100,6 +110,7 @@ def main():
         text = output([usher, verb, "--help"])
         page = docs / "man" / f"usher-{verb}.1.scd"
         faults += [f"{verb}: {fault}" for fault in faults_of(verb, text, page, listed)]
+        faults += [f"{verb}: {fault}" for fault in parser_faults(usher, verb, text)]
     faults += code_faults(usher, docs)
     print("\n".join(faults) if faults else f"{len(verbs)} verbs have their help and their page")
     return 1 if faults or len(verbs) < len(READERS) else 0
