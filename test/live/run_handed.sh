@@ -50,9 +50,9 @@ expect_ok handed group $enough --device "$disk,fd=9,container=8" --plan
 expect_text "device: $disk by descriptor 9, container 8"
 expect_ok handed group $enough --device "$disk,fd=card,container=space" --plan
 expect_text "device: $disk by descriptor 9, container 8"
-expect_status 2 handed group $((64 << 20)) --device "$disk,fd=9,container=8" --plan
+expect_status 3 handed group $((64 << 20)) --device "$disk,fd=9,container=8" --plan
 expect_text "the kernel pins the guest's memory for DMA: 272 MiB, but this user may lock only 64 MiB"
-expect_status 2 handed group $((64 << 20)) --device "$disk,fd=9,container=8"
+expect_status 3 handed group $((64 << 20)) --device "$disk,fd=9,container=8"
 expect_text 'this user may lock only 64 MiB'
 expect_status 125 handed group $enough --device "$disk,fd=8,container=9"
 expect_text 'descriptor 9 is not a VFIO container'
