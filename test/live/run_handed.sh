@@ -10,7 +10,7 @@
 
 user=4321
 disk=$(nvme_address)
-expected=$(disk_checksum "$(block_of "$disk")")
+content=$(disk_checksum "$(block_of "$disk")")
 to_vfio "$disk"
 for_anyone src/cli/usher src/cli/usher-whole src/vmm/usher-vmm
 chmod 666 /dev/kvm
@@ -60,7 +60,7 @@ expect_text 'descriptor 9 is not a VFIO container'
 for what in group ready device; do
 	open_handed $what $enough --device "$disk,fd=9,container=8"
 	wait_for_guest '^guest: ready'
-	expect_guest "^guest: $expected"
+	expect_guest "^guest: $content"
 	vmm=$(vmm_pid)
 	expect_equal "usher-vmm's user" $user "$(sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "/proc/$vmm/status")"
 	expect_ok env XDG_RUNTIME_DIR="$runtime" setpriv --reuid $user --regid $user --clear-groups \
