@@ -160,7 +160,8 @@ kill -INT $strace
 wait $strace
 frames=$(($(cat /sys/class/net/usr0/statistics/rx_packets) + $(cat /sys/class/net/usr0/statistics/tx_packets)))
 calls=$(sed -n 's/^100.00 *[^ ]* *[^ ]* *\([0-9]*\) .*/\1/p' "$work/calls")
-[ "${calls:-0}" -lt $((frames / 10)) ] || fail "$calls system calls for $frames frames: $(cat "$work/calls")"
+# The console and the reboot make some; a card that usher-vmm serves makes more than one a frame.
+[ "${calls:-0}" -lt $((frames / 3)) ] || fail "$calls system calls for $frames frames: $(cat "$work/calls")"
 wait_until 120 waits_again
 echo go >&8
 exec 8>&-
