@@ -25,7 +25,7 @@ def main():
         fcntl.ioctl(group, GROUP_SET_CONTAINER, struct.pack("i", container))
         fcntl.ioctl(container, SET_IOMMU, TYPE1V2)
     if what == "device":
-        given = fcntl.ioctl(group, GROUP_GET_DEVICE_FD, address.encode() + b"\0")
+        given = fcntl.ioctl(group, GROUP_GET_DEVICE_FD, bytearray(address.encode() + b"\0"), True)
     os.dup2(container, 8)
     os.dup2(given, 9)
     for fd in range(3, 8):
