@@ -110,8 +110,9 @@ static const struct guest_disk *disk_find(const struct guest_spec *s, unsigned *
 }
 
 /*
- * The kernel mounts its root for reading only, unless it is told. A boot loader's configuration
- * leaves the rest to the image's fstab, but an image without one may have no fstab either.
+ * The kernel mounts its root for reading only, unless 'rw' says otherwise. A boot loader's
+ * configuration leaves the rest to the image's fstab, but an image without one may have no fstab
+ * either.
  */
 static void root_add(const struct guest_spec *s, const struct wire_image *m, struct words *w)
 {

@@ -59,7 +59,7 @@ struct guest_net {
 	char tap[SPEC_TAP_MAX]; /* or macvtap of the host; "": a user-mode network */
 	bool has_mac;
 	uint8_t mac[6]; /* without one, it follows from the guest's name */
-	uint16_t mtu; /* [bytes] that the guest is told; 0: nothing */
+	uint16_t mtu; /* [bytes] that usher tells the guest; 0: nothing */
 	unsigned queues; /* pairs of queues, [1, SPEC_QUEUES_MAX] */
 	bool no_vhost; /* usher-vmm moves its frames, even where the kernel could */
 	bool no_offload; /* the guest computes checksums and cuts up TCP itself */

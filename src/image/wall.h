@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 /*
- * The walls of usher-image: from here on it reads and writes what it has open, and nothing else.
+ * The walls of usher-image: from here on it only reads and writes descriptors that are open.
  * It has no capability, no network and no path; its memory, its time and the size of what it writes
  * are bounded. Return: 0; -errno with the step that failed: it must not look at an image then.
  *

@@ -20,7 +20,7 @@ struct libvirt_guest;
 int libvirt_connect(const char *uri, bool readonly, struct libvirt_connection **ret, struct err *e);
 void libvirt_disconnect(struct libvirt_connection *c); /* NULL is fine */
 
-/* One domain, and what it has. */
+/* One domain, and the devices that it has. */
 struct libvirt_state {
 	const char *name; /* not escaped */
 	const char *uuid;
@@ -42,7 +42,10 @@ int libvirt_guest_find(
 	struct libvirt_connection *c, const char *name, struct libvirt_guest **ret, struct err *e);
 void libvirt_guest_free(struct libvirt_guest *g); /* NULL is fine */
 
-/* Reads what it has now. The caller calls libvirt_state_fini(). Return: as libvirt_each_guest(). */
+/*
+ * Reads which devices the domain has now. The caller calls libvirt_state_fini(). Return: as
+ * libvirt_each_guest().
+ */
 int libvirt_guest_state(struct libvirt_guest *g, struct libvirt_state *ret, struct err *e);
 void libvirt_state_fini(struct libvirt_state *s);
 

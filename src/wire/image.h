@@ -11,7 +11,7 @@
 #define WIRE_IMAGE_HINT_MAX 320
 
 /*
- * usher-image to the keeper, once: what it has found in the image of a disk. The image may have
+ * usher-image sends this to the keeper once: what is in the image of a disk. The image may have
  * taken usher-image over, so nothing in here is more than a proposal for that guest.
  */
 struct wire_image {

@@ -83,7 +83,7 @@ struct wire_net_pair {
 struct wire_net {
 	uint32_t line; /* enum wire_net_line */
 	uint8_t mac[6];
-	uint16_t mtu; /* [bytes] that the guest is told; 0: nothing */
+	uint16_t mtu; /* [bytes] that usher tells the guest; 0: nothing */
 	uint32_t flags; /* enum wire_net_flag */
 	uint32_t vhost; /* index: /dev/vhost-net, or none */
 	uint32_t more_count; /* pairs of queues beside the first one; 0 without vhost */

@@ -48,7 +48,10 @@ struct attempt {
 	const char text[32]; /* of TEXT */
 };
 
-/* Each of these gets a root without walls somewhere. "> …" uses what the attempt before it got. */
+/*
+ * Without walls, root succeeds with each of these somewhere. "> …" uses what the attempt before it
+ * got.
+ */
 static const struct attempt attempts[] = {
 	{"open a file", SYS_openat, {AT_FDCWD, TEXT, O_RDONLY}, "/etc/passwd"},
 	{"open a file by its old call", SYS_open, {TEXT, O_RDONLY}, "/etc/passwd"},

@@ -27,7 +27,7 @@ struct virtio_net_spec {
 	bool stream; /* the line is a stream socket, not a tap */
 	bool no_offload; /* the driver is not offered any */
 	uint8_t mac[6];
-	uint16_t mtu; /* [bytes] that the guest is told; 0: nothing */
+	uint16_t mtu; /* [bytes] that usher tells the guest; 0: nothing */
 };
 
 /*
