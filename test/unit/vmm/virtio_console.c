@@ -6,6 +6,8 @@
 #include "console_rig.h"
 #include "vmm/stats/stats.h"
 
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 static void figure_is(const char *part)
@@ -28,14 +30,14 @@ START_TEST(console_carries_both_ways)
 	set_up(0);
 	send_text(1, "one\n");
 	ck_assert_str_eq(from(from_guest), "one\n");
-	ck_assert_uint_eq(used_count(1), 1);
+	ck_assert_uint_eq(used_index(1), 1);
 	/* Keys wait for a buffer. */
 	ck_assert_int_eq((int)write(to_guest, "keys", 4), 4);
 	serve();
-	ck_assert_uint_eq(used_count(0), 0);
+	ck_assert_uint_eq(used_index(0), 0);
 	buffer_list(0, 64, true);
 	serve();
-	ck_assert_uint_eq(used_count(0), 1);
+	ck_assert_uint_eq(used_index(0), 1);
 	ck_assert_str_eq(received(0), "keys");
 	/* Both have been counted, and a reset forgets nothing. */
 	figure_is("\"virtio-console-0\": {");
@@ -81,19 +83,16 @@ START_TEST(console_has_the_size_of_its_terminal)
 {
 	const struct winsize first = {.ws_row = 30, .ws_col = 100},
 			     then = {.ws_row = 50, .ws_col = 132};
-	struct err e = {0};
 	char name[64];
 
 	spec_prepare();
-	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
-	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	const int master = posix_openpt(O_RDWR | O_NOCTTY);
 	ck_assert_int_eq(unlockpt(master), 0);
 	ck_assert_int_eq(ptsname_r(master, name, sizeof(name)), 0);
 	const int slave = open(name, O_RDWR | O_NOCTTY);
 	ck_assert_int_eq(dup2(slave, STDIN_FILENO), STDIN_FILENO);
 	ck_assert_int_eq(ioctl(master, TIOCSWINSZ, &first), 0);
-	ck_assert_msg(machine_init(&machine, &machine_reduced, &spec, &e) == 0, "%s", e.msg);
+	machine_start();
 	choose(CONSOLE);
 	set_up(BIT64(VIRTIO_CONSOLE_F_SIZE));
 	ck_assert_uint_eq(reg_get(VIRTIO_PCI_CAP_DEVICE_CFG, CONFIG(cols), 2), 100);
@@ -142,7 +141,7 @@ START_TEST(console_does_not_wait_for_its_reader)
 	set_up(0);
 	for (int i = 0; i < 200; i++) {
 		send_bytes(1, noise, sizeof(noise));
-		ck_assert_uint_eq(used_count(1), (unsigned)i + 1);
+		ck_assert_uint_eq(used_index(1), (unsigned)i + 1);
 	}
 	ck_assert_uint_gt(machine.console.outbox.dropped, 0);
 	/* It is read at last, so that the end does not take its time. */
@@ -151,11 +150,6 @@ START_TEST(console_does_not_wait_for_its_reader)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {console_carries_both_ways, console_speaks_in_an_emergency,
-		console_has_the_size_of_its_terminal, console_gives_keys_back_to_the_serial_port,
-		console_does_not_wait_for_its_reader};
-
-	return console_rig_run("virtio_console", tests, COUNT(tests));
-}
+RIG_SUITE("virtio_console", console_carries_both_ways, console_speaks_in_an_emergency,
+	console_has_the_size_of_its_terminal, console_gives_keys_back_to_the_serial_port,
+	console_does_not_wait_for_its_reader)

@@ -2,6 +2,7 @@
 /* The ports of a virtio console behind its registers: peers that come and leave, and odd chains. */
 #include "console_rig.h"
 
+#include <errno.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -117,7 +118,7 @@ START_TEST(ports_follow_who_comes_and_leaves)
 	/* To nobody: it is dropped, and the guest goes on. */
 	for (int i = 0; i < 100; i++)
 		send_text(OUT(0), "to nobody");
-	ck_assert_uint_eq(used_count(OUT(0)), 103);
+	ck_assert_uint_eq(used_index(OUT(0)), 103);
 	finish_ports();
 }
 END_TEST
@@ -130,23 +131,23 @@ START_TEST(ports_wait_for_a_slow_peer)
 	start_ports();
 	open_port(0);
 	const int peer = visit(&place);
-	for (int i = 0; i < SIZE; i++)
+	for (int i = 0; i < RING_SIZE; i++)
 		buffer_list(OUT(0), sizeof(noise), false);
 	for (int i = 0; i < 100; i++)
 		serve();
-	before = used_count(OUT(0));
+	before = used_index(OUT(0));
 	for (int i = 0; i < 10; i++)
 		serve();
 	/* It stands still, without a loss, and the console does not. */
-	ck_assert_uint_lt(before, SIZE);
-	ck_assert_uint_eq(used_count(OUT(0)), before);
+	ck_assert_uint_lt(before, RING_SIZE);
+	ck_assert_uint_eq(used_index(OUT(0)), before);
 	size_t all = 0;
-	while (all < SIZE * sizeof(noise)) {
+	while (all < RING_SIZE * sizeof(noise)) {
 		ssize_t got = recv(peer, noise, sizeof(noise), MSG_DONTWAIT);
 		all += got > 0 ? (size_t)got : 0;
 		serve();
 	}
-	ck_assert_uint_eq(used_count(OUT(0)), SIZE);
+	ck_assert_uint_eq(used_index(OUT(0)), RING_SIZE);
 	(void)close(peer);
 	finish_ports();
 }
@@ -167,7 +168,7 @@ START_TEST(ports_have_a_pseudo_terminal)
 		ck_assert_str_eq(from(slave), "no line");
 		ck_assert_int_eq((int)write(slave, "typed", 5), 5);
 		/* The kernel hands it on by a worker of its own. */
-		for (unsigned ms = 0; used_count(IN(1)) != (unsigned)i + 1; ms++) {
+		for (unsigned ms = 0; used_index(IN(1)) != (unsigned)i + 1; ms++) {
 			ck_assert_uint_lt(ms, 20000);
 			(void)usleep(1000);
 			serve();
@@ -225,20 +226,20 @@ START_TEST(ports_take_odd_chains)
 	const int peer = visit(&place);
 	/* Of no bytes; outside RAM; one that begins in RAM and ends beyond it. */
 	buffer_list(OUT(0), 0, false);
-	descriptor_set(OUT(0), 1, UINT64_C(1) << 40, 64, 0);
+	descriptor_put(OUT(0), 1, UINT64_C(1) << 40, 64, 0, 0);
 	listed[OUT(0)] = 1;
 	chain_list(OUT(0), 1);
-	descriptor_set(OUT(0), 2, MIB(16) - 2, 64, 0);
+	descriptor_put(OUT(0), 2, MIB(16) - 2, 64, 0, 0);
 	chain_list(OUT(0), 2);
 	serve();
-	ck_assert_uint_eq(used_count(OUT(0)), 3);
+	ck_assert_uint_eq(used_index(OUT(0)), 3);
 	/* A message that is short, empty, in pieces, or too long. */
 	control_send(0, VIRTIO_CONSOLE_PORT_OPEN, 0);
 	for (uint32_t len = 0; len < 8; len++)
 		buffer_list(CONTROL_OUT, len, false);
 	buffer_list(CONTROL_OUT, STEP, false);
 	serve();
-	ck_assert_uint_eq(used_count(CONTROL_OUT), 12);
+	ck_assert_uint_eq(used_index(CONTROL_OUT), 12);
 	/* A buffer to write to where a message should be, and the other way round. */
 	buffer_list(CONTROL_OUT, 64, true);
 	buffer_list(CONTROL_IN, 64, false);
@@ -248,7 +249,7 @@ START_TEST(ports_take_odd_chains)
 	ck_assert_int_eq((int)write(peer, "text", 4), 4);
 	control_send(0, VIRTIO_CONSOLE_PORT_READY, 1);
 	control_send(0, VIRTIO_CONSOLE_PORT_OPEN, 1);
-	ck_assert_uint_eq(used_count(IN(0)), 2);
+	ck_assert_uint_eq(used_index(IN(0)), 2);
 	buffer_list(IN(0), 64, true);
 	serve();
 	ck_assert_str_eq(received(IN(0)), "text");
@@ -274,7 +275,7 @@ START_TEST(ports_forget_chains_at_a_reset)
 	/* The driver that was reset has not opened it: what comes waits. */
 	ck_assert_int_eq((int)write(peer, "early", 5), 5);
 	serve();
-	ck_assert_uint_eq(used_count(IN(0)), 0);
+	ck_assert_uint_eq(used_index(IN(0)), 0);
 	open_port(0);
 	buffer_list(IN(0), 256, true);
 	serve();
@@ -291,11 +292,6 @@ START_TEST(ports_forget_chains_at_a_reset)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {ports_follow_who_comes_and_leaves, ports_wait_for_a_slow_peer,
-		ports_have_a_pseudo_terminal, ports_are_shown, ports_take_odd_chains,
-		ports_forget_chains_at_a_reset};
-
-	return console_rig_run("virtio_ports", tests, COUNT(tests));
-}
+RIG_SUITE("virtio_ports", ports_follow_who_comes_and_leaves, ports_wait_for_a_slow_peer,
+	ports_have_a_pseudo_terminal, ports_are_shown, ports_take_odd_chains,
+	ports_forget_chains_at_a_reset)

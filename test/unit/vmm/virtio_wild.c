@@ -4,10 +4,7 @@
  * a thread that writes to their rings meanwhile. USHER_OPS and USHER_SEED: another run; then, and
  * when it fails, it prints what happened how often.
  */
-#include "base/err.h"
-#include "base/num.h"
-#include "suite.h"
-#include "vmm/machine.h"
+#include "virtio_rig.h"
 #include "wild.h"
 
 #include <fcntl.h>
@@ -38,8 +35,6 @@
 #define LINES_MAX 96 /* of the log: 8 of each device and kind of misdeed */
 #define TIMEOUT (3 * 3600) /* [s] */
 
-static struct machine machine;
-static struct machine_spec spec;
 static struct wild wild;
 static bool is_over;
 static int peer; /* socket */
@@ -122,31 +117,17 @@ static void ports_describe(void)
 	spec.ports[1].peer.fd = memfd_create("port", MFD_CLOEXEC);
 }
 
-static void machine_start(void)
+static void devices_describe(void)
 {
-	struct err e = {0};
-
-	spec = (struct machine_spec){.name = "wild",
-		.memory = RAM,
-		.cpus = 1,
-		.cmdline = "",
-		.kernel.name = "plug",
-		.initrd.fd = -1,
-		.keeper_fd = -1,
-		.calls_fd = -1,
-		.orders_fd = -1,
-		.interrupts_fd = -1,
-		.virtio_count = 5};
+	machine_describe("wild");
+	spec.memory = RAM;
+	spec.virtio_count = 5;
 	disk_describe(&spec.virtio[0], true, false);
 	disk_describe(&spec.virtio[1], false, false);
 	disk_describe(&spec.virtio[2], true, true);
 	spec.virtio[3] = (struct virtio_spec){.type = VIRTIO_TYPE_RNG, .fd = -1};
 	net_describe(&spec.virtio[4]);
 	ports_describe();
-	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
-	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	(void)dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
-	ck_assert_msg(machine_init(&machine, &machine_reduced, &spec, &e) == 0, "%s", e.msg);
 }
 
 static void driver_start(uint64_t seed)
@@ -244,6 +225,8 @@ START_TEST(devices_survive_a_wild_driver)
 	const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	pthread_t disturber, loop, other_end;
 
+	devices_describe();
+	(void)dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
 	machine_start();
 	(void)dup2(log, STDERR_FILENO);
 	output = dup(STDOUT_FILENO);
@@ -276,7 +259,7 @@ START_TEST(devices_survive_a_wild_driver)
 	ck_assert_int_le(grown, (long)GROWTH_MAX_KIB);
 	ck_assert_uint_le(files_open(), files + FILES_MAX);
 	ck_assert_uint_le(lines_of(log), LINES_MAX);
-	machine_fini(&machine);
+	machine_finish();
 	(void)dup2(output, STDOUT_FILENO);
 }
 END_TEST
