@@ -531,12 +531,13 @@ static int thread_begin(struct virtio_blk *b, struct err *e)
 {
 	int files[RING_FILES] = {[RING_DISK] = b->fd, [RING_DOORBELL] = b->doorbell};
 	const unsigned vectors = b->device.queue_count + 1;
+	struct virtio_transport *t = b->device.transport;
 	int r = 0;
 
 	if (b->doorbell < 0)
 		return 0;
 	for (unsigned i = 0; r >= 0 && i < vectors; i++)
-		r = files[RING_VECTORS + i] = virtio_pci_vector_eventfd(&b->pci, i);
+		r = files[RING_VECTORS + i] = t->vector_fd(t, i);
 	if (r >= 0)
 		r = blk_ring_enable(&b->ring, files, RING_VECTORS + vectors);
 	if (r >= 0)

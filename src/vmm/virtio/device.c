@@ -157,3 +157,11 @@ void virtio_returned(struct virtio_device *d, unsigned n)
 	if (q->broken)
 		device_break(d, q->why);
 }
+
+int virtio_signal_fd(struct virtio_device *d, unsigned n)
+{
+	const int vector = d->transport->vector(d->transport, n);
+	const int fd = vector < 0 ? -1 : d->transport->vector_fd(d->transport, (unsigned)vector);
+
+	return fd < 0 ? -1 : fd;
+}

@@ -58,8 +58,8 @@ struct virtio_ops {
 	/* If it watches the doorbell of queue 0, that eventfd is the doorbell of all queues. */
 	bool one_doorbell;
 	/*
-	 * The interrupts of queues may have moved, and signal_fd() of the transport returns others.
-	 * NULL: the type signals none itself. Context: under the lock.
+	 * The interrupts of queues may have moved: virtio_signal_fd() may return others. NULL: the
+	 * type signals none itself. Context: under the lock.
 	 */
 	void (*rewired)(struct virtio_device *d);
 	/* The queues are gone: gives up what is in work. NULL: nothing is. */
@@ -77,10 +77,11 @@ struct virtio_transport {
 	/* The MSI-X vector of that interrupt, or -1: it is none, or goes another way. */
 	int (*vector)(struct virtio_transport *t, unsigned n);
 	/*
-	 * The eventfd by which the kernel interrupts the driver for queue @n; it stays the
-	 * transport's. Return: -1: there is no such way now.
+	 * The eventfd of a vector, by which the kernel interrupts the driver, and which stays the
+	 * transport's. There is one vector for each queue, and one more. A masked vector has its
+	 * eventfd, too: a signal waits there. Return: descriptor, -errno.
 	 */
-	int (*signal_fd)(struct virtio_transport *t, unsigned n);
+	int (*vector_fd)(struct virtio_transport *t, unsigned vector);
 	/* Interrupts the driver: the status or the configuration has changed. */
 	void (*changed)(struct virtio_transport *t);
 };
@@ -140,9 +141,12 @@ void virtio_reset(struct virtio_device *d);
 void virtio_returned(struct virtio_device *d, unsigned n);
 
 /*
- * The same, for a type that signals the eventfd of a vector itself (virtio_pci_vector_eventfd()).
+ * The same, for a type that signals the eventfd of a vector itself (vector_fd() of the transport).
  * Return: the vector to signal, or -1: there is nothing more to do.
  */
 int virtio_returned_by(struct virtio_device *d, unsigned n);
+
+/* The eventfd of queue @n's interrupt. Return: -1: it has none, or goes another way. */
+int virtio_signal_fd(struct virtio_device *d, unsigned n);
 
 #endif

@@ -152,7 +152,7 @@ static void vhost_break(struct virtio_net *n)
 /* The eventfd by which the kernel tells of chains that it has returned to queue @i. */
 static int vhost_call_fd(struct virtio_net *n, unsigned i)
 {
-	const int fd = n->device.transport->signal_fd(n->device.transport, i);
+	const int fd = virtio_signal_fd(&n->device, i);
 
 	return fd < 0 ? n->called.fd : fd;
 }

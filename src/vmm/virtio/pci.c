@@ -420,21 +420,11 @@ static int queue_vector(struct virtio_transport *t, unsigned n)
 	return p->endpoint.msix.on && vector != VIRTIO_MSI_NO_VECTOR ? vector : -1;
 }
 
-int virtio_pci_vector_eventfd(struct virtio_pci *p, unsigned vector)
-{
-	return func_msix_eventfd(&p->endpoint.msix, vector);
-}
-
-/* A vector that is masked has its eventfd, too: a signal waits there. */
-static int queue_signal_fd(struct virtio_transport *t, unsigned n)
+static int vector_eventfd(struct virtio_transport *t, unsigned vector)
 {
 	struct virtio_pci *p = container_of(t, struct virtio_pci, transport);
-	struct func_msix *m = &p->endpoint.msix;
-	const uint16_t vector = p->queue_vectors[n];
 
-	if (!m->on || vector == VIRTIO_MSI_NO_VECTOR)
-		return -1;
-	return func_vector_make(m->irq, &m->vectors[vector]) < 0 ? -1 : m->vectors[vector].eventfd;
+	return func_msix_eventfd(&p->endpoint.msix, vector);
 }
 
 static void config_interrupt(struct virtio_transport *t)
@@ -545,7 +535,7 @@ int virtio_pci_init(
 	*p = (struct virtio_pci){.device = d,
 		.transport = {.interrupt = queue_interrupt,
 			.vector = queue_vector,
-			.signal_fd = queue_signal_fd,
+			.vector_fd = vector_eventfd,
 			.changed = config_interrupt}};
 	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
 		p->kicks[i].source.fd = -1;

@@ -53,9 +53,6 @@ struct virtio_pci {
 int virtio_pci_init(struct virtio_pci *p, struct vm *vm, struct virtio_device *d, uint32_t class,
 	struct err *e);
 
-/* See func_msix_eventfd(). @vector: one for each queue, and one more. */
-int virtio_pci_vector_eventfd(struct virtio_pci *p, unsigned vector);
-
 /* Of a function that was never plugged; a plugged one is finished with its slot. */
 void virtio_pci_fini(struct virtio_pci *p);
 
