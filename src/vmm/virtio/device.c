@@ -130,10 +130,23 @@ void virtio_config_changed(struct virtio_device *d)
 		d->transport->changed(d->transport);
 }
 
-int virtio_returned_by(struct virtio_device *d, unsigned n)
+/* Counts what came back. Return: whether the driver wants an interrupt for it. */
+static bool queue_count(struct virtio_device *d, unsigned n)
 {
 	struct virtq *q = &d->queues[n];
+	struct virtio_count *count = &d->counts[n];
 	const bool wants = virtio_is_going(d) && virtq_wants_interrupt(q);
+
+	count->chains += (uint16_t)(q->next_used - count->seen);
+	count->seen = q->next_used;
+	count->interrupts += wants;
+	return wants;
+}
+
+int virtio_returned_by(struct virtio_device *d, unsigned n)
+{
+	const struct virtq *q = &d->queues[n];
+	const bool wants = queue_count(d, n);
 	const int vector = wants ? d->transport->vector(d->transport, n) : -1;
 
 	if (wants && vector < 0)
@@ -145,15 +158,10 @@ int virtio_returned_by(struct virtio_device *d, unsigned n)
 
 void virtio_returned(struct virtio_device *d, unsigned n)
 {
-	struct virtq *q = &d->queues[n];
-	struct virtio_count *count = &d->counts[n];
+	const struct virtq *q = &d->queues[n];
 
-	count->chains += (uint16_t)(q->next_used - count->seen);
-	count->seen = q->next_used;
-	if (virtio_is_going(d) && virtq_wants_interrupt(q)) {
-		count->interrupts++;
+	if (queue_count(d, n))
 		d->transport->interrupt(d->transport, n);
-	}
 	if (q->broken)
 		device_break(d, q->why);
 }

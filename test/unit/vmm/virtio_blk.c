@@ -4,6 +4,7 @@
  * guest does, and then asks for what no disk has. All of it once by io_uring, once by workers.
  */
 #include "blk_driver.h"
+#include "vmm/virtio/pci.h"
 
 #include <string.h>
 #include <sys/uio.h>
@@ -286,6 +287,27 @@ START_TEST(a_disk_that_polls)
 }
 END_TEST
 
+/* Whoever serves it, and over resets. */
+START_TEST(counts_what_it_returned)
+{
+	for (unsigned by_ring = 0; by_ring < 2; by_ring++) {
+		start(by_ring, false);
+		struct virtio_device *d = machine.vm.virtio->device;
+		for (unsigned times = 1; times <= 2; times++) {
+			set_up(BIT64(VIRTIO_BLK_F_FLUSH));
+			for (unsigned i = 0; i < 3; i++)
+				ck_assert_uint_eq(
+					ask(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
+			lock_take(d->lock);
+			ck_assert_uint_eq(d->counts[0].chains, 3 * times);
+			ck_assert_uint_eq(d->counts[0].interrupts, 3 * times);
+			lock_drop(d->lock);
+		}
+		finish();
+	}
+}
+END_TEST
+
 RIG_SUITE("virtio_blk", serves_and_refuses_by_workers, serves_and_refuses_by_io_uring,
 	a_readonly_disk_is_not_written, a_reset_waits_for_what_is_on_its_way, several_queues,
-	one_queue_has_no_feature, a_disk_that_polls)
+	one_queue_has_no_feature, a_disk_that_polls, counts_what_it_returned)
