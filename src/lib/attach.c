@@ -156,7 +156,7 @@ static int adopt_joining(
 	int r = s->members ? 0 : ioas_start_handed(s, container, e);
 	if (r < 0)
 		return r;
-	r = vfio_ioas_adopt(&s->ioas, d, group, err_from_usher(e));
+	r = vfio_ioas_adopt(&s->ioas, host_live(), d, group, err_from_usher(e));
 	if (r >= 0)
 		members_update(s);
 	else if (!s->members)

@@ -73,12 +73,13 @@ int vfio_ioas_attach(
 	return 0;
 }
 
-int vfio_ioas_adopt(struct vfio_ioas *s, struct vfio_dev *d, int group, struct err *e)
+int vfio_ioas_adopt(
+	struct vfio_ioas *s, struct host *h, struct vfio_dev *d, int group, struct err *e)
 {
 	if (!s->ops->adopt)
 		return err_say(
 			e, -ENOTSUP, "%s takes no device that was opened elsewhere", s->ops->name);
-	int r = s->ops->adopt(s, d, group, e);
+	int r = s->ops->adopt(s, h, d, group, e);
 	if (r < 0)
 		return r;
 	s->members++;

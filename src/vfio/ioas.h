@@ -79,7 +79,8 @@ struct vfio_ioas_ops {
 	int (*attach)(struct vfio_ioas *s, const struct vfio_member *m, struct vfio_dev *ret,
 		struct err *e);
 	/* NULL: devices cannot be handed over. */
-	int (*adopt)(struct vfio_ioas *s, struct vfio_dev *d, int group, struct err *e);
+	int (*adopt)(
+		struct vfio_ioas *s, struct host *h, struct vfio_dev *d, int group, struct err *e);
 	/* As vfio_ioas_receive(), but the return: how many members that makes. NULL: likewise. */
 	int (*receive)(struct vfio_ioas *s, const struct vfio_member *m, int fd,
 		struct vfio_dev *ret, struct err *e);
@@ -148,9 +149,10 @@ int vfio_ioas_attach(
 /*
  * Puts a device into the space that another process opened and attached there. @d: from
  * vfio_dev_from_fd(). @group: descriptor of its group, -1 for none; the space owns it on success.
- * Return: 0, -ENOTTY @group is not a group, -ENOSPC, -ENOTSUP.
+ * @h knows the group's number. Return: 0, -ENOTTY @group is not a group, -ENOSPC, -ENOTSUP.
  */
-int vfio_ioas_adopt(struct vfio_ioas *s, struct vfio_dev *d, int group, struct err *e);
+int vfio_ioas_adopt(
+	struct vfio_ioas *s, struct host *h, struct vfio_dev *d, int group, struct err *e);
 
 /*
  * Puts the device @m->name into the space by a descriptor @fd that another process handed over: the

@@ -247,7 +247,8 @@ static int type1_attach(
 	return 0;
 }
 
-static int type1_adopt(struct vfio_ioas *s, struct vfio_dev *d, int group, struct err *e)
+static int type1_adopt(
+	struct vfio_ioas *s, struct host *h, struct vfio_dev *d, int group, struct err *e)
 {
 	struct type1 *t = s->state;
 	struct vfio_group g = VFIO_GROUP_NONE;
@@ -257,7 +258,7 @@ static int type1_adopt(struct vfio_ioas *s, struct vfio_dev *d, int group, struc
 		slot = slot_find_free(t, e);
 		if (!slot)
 			return -ENOSPC;
-		int r = group >= 0 ? vfio_group_from_fd(host_live(), group, &g, e) : 0;
+		int r = group >= 0 ? vfio_group_from_fd(h, group, &g, e) : 0;
 		if (r < 0)
 			return r;
 		*slot = (struct type1_slot){.group = g, .is_used = true};
@@ -302,13 +303,13 @@ static int type1_receive(struct vfio_ioas *s, const struct vfio_member *m, int f
 		if (vfio_dev_from_fd(fd, ret, NULL) < 0)
 			return err_say(e, -ENOTTY,
 				"descriptor %d is neither a VFIO device nor a VFIO group", fd);
-		int r = type1_adopt(s, ret, -1, e);
+		int r = type1_adopt(s, m->host, ret, -1, e);
 		return r < 0 ? r : 1;
 	}
 	int r = group_receive(s, &g, m, ret, e);
 	if (r < 0)
 		return explain_attach(m, r, e);
-	r = type1_adopt(s, ret, fd, e);
+	r = type1_adopt(s, m->host, ret, fd, e);
 	if (r < 0) {
 		vfio_dev_close(ret);
 		return r;
