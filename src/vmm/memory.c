@@ -352,7 +352,7 @@ static void append_listener(struct memory *m, struct memory_listener *l)
 
 int memory_listen(struct memory *m, struct memory_listener *l, struct err *e)
 {
-	static const struct memory nothing = MEMORY_NONE;
+	static struct memory nothing; /* not const, or its zeroes would be bytes of the program */
 
 	(void)pthread_mutex_lock(&m->lock);
 	if (l->begin)
