@@ -2,13 +2,12 @@
 #include "base/pidspace.h"
 
 #include "base/clean.h"
+#include "base/clone.h"
 #include "base/fd.h"
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 bool pidspace_is_first(void)
@@ -46,14 +45,14 @@ static void user_map(uid_t uid, gid_t gid)
 	map_write("/proc/self/gid_map", gid);
 }
 
-pid_t pidspace_fork(void)
+pid_t pidspace_fork(int cgroup, bool *ret_inside)
 {
 	const uid_t uid = geteuid();
 	const gid_t gid = getegid();
-	const unsigned long user = uid ? CLONE_NEWUSER : 0;
+	const uint64_t user = uid ? CLONE_NEWUSER : 0;
 
-	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | user | SIGCHLD, 0, 0, 0, 0);
+	pid_t pid = clone_process(CLONE_NEWPID | user, cgroup, ret_inside);
 	if (pid == 0 && user)
 		user_map(uid, gid);
-	return pid < 0 ? fork() : pid;
+	return pid < 0 ? clone_process(0, cgroup, ret_inside) : pid;
 }

@@ -2,6 +2,7 @@
 #include "engine/process.h"
 
 #include "base/clean.h"
+#include "base/clone.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -195,10 +196,10 @@ static struct failure failure_explain(const char *name, int code)
 }
 
 /* First of all, because it needs our rights: "0" is the process that writes. */
-static void join_cgroup(const struct program *p, int report)
+static void join_cgroup(const struct program *p, bool inside, int report)
 {
 	int fd = p->cgroup ? p->cgroup->procs_fd : -1;
-	int r = fd < 0 ? 0 : fd_write_full(fd, "0", 1);
+	int r = fd < 0 || inside ? 0 : fd_write_full(fd, "0", 1);
 
 	if (r < 0)
 		report_and_exit(
@@ -277,14 +278,14 @@ static bool is_orphan(int report)
 }
 
 /* In the child: only calls that are safe between fork and exec. */
-static void child_execute(const struct program *p, bool background, int report)
+static void child_execute(const struct program *p, bool background, bool inside, int report)
 {
 	if (p->die_signal) {
 		(void)prctl(PR_SET_PDEATHSIG, p->die_signal);
 		if (is_orphan(report))
 			_exit(127); /* we died before the line above */
 	}
-	join_cgroup(p, report);
+	join_cgroup(p, inside, report);
 	set_memlock(p->memlock, p->confine);
 	if (p->confine)
 		confine_child(p, report);
@@ -299,12 +300,19 @@ static void child_execute(const struct program *p, bool background, int report)
 	report_and_exit(report, failure_explain(p->argv[0], errno));
 }
 
-/* Like fork(); a confined program also gets its namespaces. */
-static pid_t child_fork(const struct program *p)
+/*
+ * Like fork(); a confined program also gets its namespaces. @ret_inside: whether it is in its
+ * cgroup.
+ */
+static pid_t child_fork(const struct program *p, bool *ret_inside)
 {
-	if (p->confine)
-		return (pid_t)syscall(SYS_clone, CONFINE_CLONE | SIGCHLD, 0, 0, 0, 0);
-	return p->own_pids ? pidspace_fork() : fork();
+	const bool has_cgroup = p->cgroup && p->cgroup->procs_fd >= 0;
+	cleanup_fd int cgroup =
+		has_cgroup ? open(p->cgroup->dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (p->own_pids && !p->confine)
+		return pidspace_fork(cgroup, ret_inside);
+	return clone_process(p->confine ? CONFINE_CLONE : 0, cgroup, ret_inside);
 }
 
 static int failure_report(const struct program *p, const struct failure *f, struct err *e)
@@ -334,12 +342,13 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	cleanup_fd int in = pipe_fds[0];
 	cleanup_fd int out = pipe_fds[1];
-	pid_t pid = child_fork(p);
+	bool inside;
+	pid_t pid = child_fork(p, &inside);
 	if (pid < 0)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	if (pid == 0) {
 		fd_close(&in);
-		child_execute(p, background, out);
+		child_execute(p, background, inside, out);
 	}
 	fd_close(&out);
 	/* The pipe closes on exec: end of file means that the program runs. */

@@ -349,7 +349,8 @@ static pid_t start_as_job(int *ret_master, int turns)
 	}
 	(void)signal(SIGTTOU, SIG_IGN);
 	/* As the keeper starts it: its process group has no number there. */
-	pid_t job = pidspace_fork();
+	bool inside;
+	pid_t job = pidspace_fork(-1, &inside);
 	if (job == 0) {
 		(void)setpgid(0, 0);
 		(void)signal(SIGTTOU, SIG_DFL);
