@@ -30,11 +30,13 @@
  * it answers at once. What usher-vmm has to do is an order: the client waits for it, not the
  * keeper, and ORDER_PATIENCE_MS later it hears that usher-vmm does not answer.
  *
- * To stop a guest is to press its power button first. If it still runs when the client's patience
- * is over, the keeper stops it as a signal would.
+ * To stop a guest is to press its power button first. A system that still boots has no driver for
+ * the button and does not see it, so the keeper presses it again every PRESS_AGAIN_MS. If the guest
+ * still runs when the client's patience is over, the keeper stops it as a signal would.
  */
 #define BACKLOG 16
 #define ORDER_PATIENCE_MS 5000
+#define PRESS_AGAIN_MS 5000
 
 enum { SOCKET, ORDERS, CLIENTS };
 
@@ -320,6 +322,7 @@ static void order_applied(struct control *c, const struct control_request *q)
 	switch (q->command) {
 	case CONTROL_STOP:
 		c->force_ms = q->timeout_s ? clock_ms() + q->timeout_s * INT64_C(1000) : 0;
+		c->press_ms = clock_ms() + PRESS_AGAIN_MS;
 		control_event(c, "button", INT_MIN, NULL, NULL);
 		break;
 	case CONTROL_RESET:
@@ -446,6 +449,17 @@ static void orders_expire(struct control *c)
 	}
 }
 
+/* No client waits for the answer. A guest that is paused does not see this one either. */
+static void button_repeat(struct control *c)
+{
+	const struct wire_order order = {.order = WIRE_ORDER_BUTTON};
+
+	if (!c->press_ms || clock_ms() < c->press_ms)
+		return;
+	(void)order_send(c, order, -1, NULL);
+	c->press_ms = c->orders_fd < 0 ? 0 : clock_ms() + PRESS_AGAIN_MS;
+}
+
 size_t control_poll(const struct control *c, struct pollfd *ret)
 {
 	if (!c)
@@ -473,6 +487,8 @@ int control_patience(const struct control *c)
 		return -1;
 	if (c->force_ms)
 		next = c->force_ms;
+	if (c->press_ms && c->press_ms < next)
+		next = c->press_ms;
 	for (size_t i = 0; i < c->count; i++) {
 		const struct control_client *one = &c->list[i];
 		if (one->order && one->order_ms + ORDER_PATIENCE_MS < next)
@@ -495,6 +511,7 @@ int control_serve(struct control *c, const struct pollfd *polled, size_t count)
 	if (polled[ORDERS].revents && c->orders_fd >= 0)
 		orders_serve(c);
 	orders_expire(c);
+	button_repeat(c);
 	/* From the last one down: one that leaves is replaced by the last. */
 	for (size_t i = count - CLIENTS; i > 0; i--) {
 		int r = client_serve(c, &c->list[i - 1], polled[CLIENTS + i - 1].revents);
@@ -506,7 +523,7 @@ int control_serve(struct control *c, const struct pollfd *polled, size_t count)
 	if (polled[SOCKET].revents)
 		client_accept(c);
 	if (c->force_ms && clock_ms() >= c->force_ms) {
-		c->force_ms = 0;
+		c->force_ms = c->press_ms = 0;
 		stop = SIGTERM;
 	}
 	return stop;
@@ -523,11 +540,12 @@ void control_tell(struct control *c, const struct keeper_news *n)
 		break;
 	case KEEPER_STOPPING:
 		c->phase = CONTROL_STOPPING;
+		c->press_ms = 0;
 		control_event(c, "stopping", INT_MIN, NULL, NULL);
 		break;
 	case KEEPER_ENDED:
 		c->phase = CONTROL_ENDED;
-		c->force_ms = 0;
+		c->force_ms = c->press_ms = 0;
 		control_event(c, "ended", n->status, n->error ? n->error->msg : NULL, NULL);
 		break;
 	case KEEPER_STUCK:

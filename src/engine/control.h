@@ -49,6 +49,7 @@ struct control {
 	struct control_guest guest;
 	enum control_phase phase;
 	int64_t force_ms; /* when a guest that was asked to power off is stopped; 0 never */
+	int64_t press_ms; /* when its button is pressed again; 0 never */
 	size_t count;
 	struct control_client list[CONTROL_CLIENTS_MAX];
 	struct wire_done done; /* the last answer of usher-vmm */
