@@ -103,13 +103,17 @@ static int console_copy(int console, bool raw, bool types, const sigset_t *waiti
 	return 0;
 }
 
-static int history_copy(int console, struct err *e)
+/* A kernel is silent until it has a driver for its console: nothing is no error, and is told. */
+static int history_copy(const char *name, const char *port, int console, struct err *e)
 {
+	unsigned pieces = 0;
 	int r;
 
-	do
-		r = output_copy(console, MSG_DONTWAIT, e);
-	while (r > 0);
+	while ((r = output_copy(console, MSG_DONTWAIT, e)) > 0)
+		pieces++;
+	if (!pieces && (r == 0 || r == -EAGAIN))
+		report_note("guest '%s' has written nothing to %s%s yet", name,
+			port[0] ? "port " : "its console", port);
 	return r == -EAGAIN ? 0 : r;
 }
 
@@ -166,7 +170,7 @@ static int console_open(
 	if (r == 0 && l->given < 0)
 		r = err_say(&e, -EPROTO, "the keeper of guest '%s' has sent no console", name);
 	else if (r == 0)
-		r = history ? history_copy(l->given, &e)
+		r = history ? history_copy(name, port, l->given, &e)
 			    : console_attach(name, port, l->given, read_only, &e);
 	if (r < 0)
 		report(&e);

@@ -24,7 +24,7 @@
  * it has some; keys are not read while the guest has no room for them.
  */
 #define PIECE 4096 /* [bytes] that are copied out at once */
-#define PIECES 16 /* at most for one viewer, then the loop looks for other events */
+#define PIECES (VIEWERS_HISTORY / PIECE + 1) /* the whole history, then other events have a turn */
 #define KEYS_MAX 64
 
 void viewers_init(struct viewers *v)

@@ -387,6 +387,27 @@ static int view(bool read_only)
 	return ends[0];
 }
 
+/* With the answer, all of the history is in the socket, wherever in the ring it begins. */
+START_TEST(the_history_comes_at_once)
+{
+	static char all[2 * VIEWERS_HISTORY];
+	int ends[2];
+	size_t len = 0;
+	ssize_t n;
+
+	setup();
+	for (unsigned i = 0; i < VIEWERS_HISTORY / 8 + 13; i++)
+		put_text("1234567\n");
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(console_show(&console, ends[1], true), 0);
+	while ((n = recv(ends[0], all + len, sizeof(all) - len, MSG_DONTWAIT)) > 0)
+		len += (size_t)n;
+	ck_assert_uint_eq(len, VIEWERS_HISTORY);
+	(void)close(ends[0]);
+	console_fini(&console);
+}
+END_TEST
+
 static void guest_expects(char key)
 {
 	uint8_t v = 0;
@@ -495,8 +516,8 @@ START_TEST(one_viewer_too_many)
 }
 END_TEST
 
-SUITE("console", several_look_and_type, a_viewer_that_never_reads, one_viewer_too_many,
-	viewers_come_and_go, a_line_comes_at_once, the_end_brings_the_rest, input_reaches_the_guest,
-	a_terminal_can_type_the_escape_key, input_waits_for_room, a_slow_reader_loses_nothing,
-	the_transmitter_tells_when_it_is_empty, nobody_reads, nobody_left_to_read,
-	coalesced_writes_come_first, power_ends_the_guest_once)
+SUITE("console", the_history_comes_at_once, several_look_and_type, a_viewer_that_never_reads,
+	one_viewer_too_many, viewers_come_and_go, a_line_comes_at_once, the_end_brings_the_rest,
+	input_reaches_the_guest, a_terminal_can_type_the_escape_key, input_waits_for_room,
+	a_slow_reader_loses_nothing, the_transmitter_tells_when_it_is_empty, nobody_reads,
+	nobody_left_to_read, coalesced_writes_come_first, power_ends_the_guest_once)
