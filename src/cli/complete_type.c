@@ -39,7 +39,7 @@ static const struct {
 	{NULL, "memory", {COMPLETE_NOTHING, NULL}},
 	{NULL, "memory-limit", {COMPLETE_WORD, "none"}},
 	{NULL, "name", {COMPLETE_NOTHING, NULL}},
-	{NULL, "net", {COMPLETE_WORD, "tap= user"}},
+	{NULL, "net", {COMPLETE_WORD, "tap= user none"}},
 	{NULL, "output", {COMPLETE_COLUMN, NULL}},
 	{NULL, "port", {COMPLETE_ADDRESS, NULL}},
 	{NULL, "return", {COMPLETE_WORD, "driver vfio none"}},

@@ -153,6 +153,10 @@ void loan_print(const struct loan_words *w, const struct keeper_news *n)
 	case KEEPER_REFUSED:
 		report(n->error);
 		break;
+	case KEEPER_WARNED:
+		report_note("warning: %s", n->error->msg);
+		report_note("hint: %s", n->error->hint);
+		break;
 	case KEEPER_LOST:
 		report_note("%d messages are lost, since nobody read them in time", n->status);
 		break;

@@ -19,6 +19,7 @@
 #include "engine/files.h"
 #include "engine/fit.h"
 #include "engine/keeper.h"
+#include "engine/uplink.h"
 #include "view/json.h"
 #include "view/plan.h"
 #include "view/release.h"
@@ -401,7 +402,7 @@ static int check_spec(struct run_words *w, struct err *e)
 {
 	/* QEMU gets its devices from its own arguments. */
 	w->loan.spec.no_defaults |= w->engine != &engine_ours;
-	int r = defaults_add(&w->loan.spec, e);
+	int r = defaults_add(&w->loan.spec, uplink_missing(w->loan.host, &w->loan.spec), e);
 	if (r < 0)
 		return r;
 	r = spec_check(&w->loan.spec, e);
@@ -511,8 +512,10 @@ const struct verb verb_run = {
 		"                         sooner, but requests keep a host processor busy\n"
 		"      --net NET          a virtio network card; may be repeated. tap=NAME: at\n"
 		"                         this tap of the host; user: at a user-mode network\n"
-		"                         (passt). Keys after a comma: mac=MAC; mtu=N; for a tap\n"
-		"                         queues=N, vhost=off, offload=off; for user\n"
+		"                         (passt); none: no card (default: user, if passt is\n"
+		"                         installed, the host has a default route, and no network\n"
+		"                         card is lent). Keys after a comma: mac=MAC; mtu=N; for\n"
+		"                         a tap queues=N, vhost=off, offload=off; for user\n"
 		"                         forward=tcp:2222:22, from port 2222 of the host to 22\n"
 		"                         of the guest; host-loopback=yes, by which the guest\n"
 		"                         reaches the host's loopback at its gateway's address\n"
@@ -524,7 +527,8 @@ const struct verb verb_run = {
 		"      --port NAME[,…]    a port of a virtio console; may be repeated. At the\n"
 		"                         host's end: socket[=PATH], pty[=PATH], stdio, or\n"
 		"                         file=PATH[,limit=SIZE]; else 'usher console' shows it\n"
-		"      --no-defaults      only what is asked for: no rng, no kernel of a disk\n"
+		"      --no-defaults      only what is asked for: no rng, no network, no\n"
+		"                         kernel of a disk\n"
 		"      --name NAME        name of the guest (default: guest)\n"
 		"      --engine NAME      usher, which is usher-vmm, or qemu (default: usher);\n"
 		"                         the environment variable QEMU_SYSTEM names QEMU's\n"

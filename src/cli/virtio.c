@@ -79,7 +79,8 @@ static void net_print(const struct guest_net *n)
 	for (size_t i = 0; i < n->forward_count; i++)
 		(void)printf(", host port %s:%u to %u", n->forwards[i].udp ? "udp" : "tcp",
 			n->forwards[i].host, n->forwards[i].guest);
-	(void)printf("%s\n", n->host_loopback ? ", reaches the host's loopback" : "");
+	(void)printf("%s%s\n", n->host_loopback ? ", reaches the host's loopback" : "",
+		n->is_default ? ", by default" : "");
 }
 
 static void disk_print(const struct guest_disk *d)
@@ -122,6 +123,8 @@ void virtio_print(const struct guest_spec *s, bool links)
 		else
 			(void)printf("virtio: %s\n", spec_virtio_name(s->virtio[i].type));
 	}
+	if (s->net_missing)
+		(void)printf("net: none, because %s\n", s->net_missing);
 }
 
 static void disk_put(struct json *to, const struct guest_disk *d)
@@ -151,6 +154,7 @@ static void net_put(struct json *to, const struct guest_net *n)
 	json_put_flag(to, "vhost", n->tap[0] && !n->no_vhost);
 	json_put_flag(to, "offload", n->tap[0] && !n->no_offload);
 	json_put_flag(to, "host_loopback", n->host_loopback);
+	json_put_flag(to, "by_default", n->is_default);
 	struct json *list = json_put_list(to, "forwards");
 	for (size_t i = 0; i < n->forward_count; i++) {
 		struct json *one = json_push_map(list);
@@ -176,6 +180,7 @@ static void ports_put(struct json *guest, const struct guest_spec *s)
 void virtio_put(struct json *guest, const struct guest_spec *s)
 {
 	json_put_text(guest, "console", port_console_name(s->console));
+	json_put_text(guest, "net_missing", s->net_missing);
 	ports_put(guest, s);
 	struct json *list = json_put_list(guest, "virtio");
 

@@ -199,6 +199,9 @@ void clients_tell(struct clients *c, const struct keeper_news *n)
 	case KEEPER_REFUSED:
 		send_error(c, WIRE_EVENT_REFUSED, n);
 		return;
+	case KEEPER_WARNED:
+		send_error(c, WIRE_EVENT_WARNED, n);
+		return;
 	case KEEPER_LOST: /* the client's own */
 		return;
 	}

@@ -557,6 +557,9 @@ void control_tell(struct control *c, const struct keeper_news *n)
 	case KEEPER_REFUSED:
 		control_event(c, "refused", INT_MIN, n->error->msg, n->error->hint);
 		break;
+	case KEEPER_WARNED:
+		control_event(c, "warned", INT_MIN, n->error->msg, n->error->hint);
+		break;
 	case KEEPER_PLANNED:
 	case KEEPER_WIPED:
 	case KEEPER_GIVEN:

@@ -36,6 +36,19 @@ static int device_add(
 	return 0;
 }
 
+/* Behind all others, so that a guest which starts without it has the others at the same places. */
+static void net_add_default(struct guest_spec *s, const char *missing)
+{
+	const struct guest_virtio card = {
+		.type = GUEST_VIRTIO_NET, .net = {.queues = 1, .is_default = true}};
+
+	if (s->no_defaults || s->no_net || net_has_card(s))
+		return;
+	s->net_missing = missing ? missing : spec_slots_left(s) ? NULL : "no slot is left for it";
+	if (!s->net_missing)
+		(void)spec_add_virtio(s, &card, NULL);
+}
+
 static void kernel_add(struct guest_spec *s)
 {
 	if (s->kernel || s->kernel_from || s->no_defaults)
@@ -45,11 +58,15 @@ static void kernel_add(struct guest_spec *s)
 			s->kernel_from = s->virtio[i].disk.path;
 }
 
-int defaults_add(struct guest_spec *s, struct err *e)
+int defaults_add(struct guest_spec *s, const char *net_missing, struct err *e)
 {
 	kernel_add(s);
+	int r = device_add(s, GUEST_VIRTIO_RNG, s->rng, e);
+	if (r < 0)
+		return r;
+	net_add_default(s, net_missing);
 	net_settle(s);
-	return device_add(s, GUEST_VIRTIO_RNG, s->rng, e);
+	return 0;
 }
 
 /* Whether @text has a word that begins with @name and ends with it, or goes on behind its '='. */

@@ -14,9 +14,9 @@ struct guest_spec;
  *
  * Adds to @s, after all options: the devices that were asked for by a word such as `--rng on`, and
  * the default ones while there is room; the kernel of the first disk, if none was named.
- * Return: 0; -E2BIG a device that was asked for has no room.
+ * @net_missing: of engine/uplink.h. Return: 0; -E2BIG a device that was asked for has no room.
  */
-int defaults_add(struct guest_spec *s, struct err *e);
+int defaults_add(struct guest_spec *s, const char *net_missing, struct err *e);
 
 /*
  * The kernel's command line, of @size bytes. @f: open files of @s; NULL if it boots no image.

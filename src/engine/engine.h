@@ -2,6 +2,7 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
+#include "base/err.h"
 #include "bind/bind.h"
 #include "engine/calls.h"
 #include "engine/cgroup.h"
@@ -38,6 +39,7 @@ struct engine_run {
 	struct uid_lease uid; /* the program's user, if it has one of its own */
 	struct cgroup cgroup;
 	struct passt passt; /* its user-mode network, if it has one */
+	struct err missing; /* why it starts without a default device; code 0: it has all */
 	size_t port_count;
 	struct port ports[SPEC_PORTS_MAX]; /* what was made for them is removed at the end */
 	int lifeline_fd; /* the confined program's first process ends when this is closed */

@@ -186,6 +186,9 @@ static int event_tell(struct follow *f, const struct wire_event *ev)
 	case WIRE_EVENT_REFUSED:
 		n.event = KEEPER_REFUSED;
 		break;
+	case WIRE_EVENT_WARNED:
+		n.event = KEEPER_WARNED;
+		break;
 	case WIRE_EVENT_STATE:
 		return 0;
 	case WIRE_EVENT_DONE:

@@ -386,6 +386,9 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 
 	int r = engine_start(l, plan, &run, &process, e);
 	if (r == 0) {
+		if (run.missing.code)
+			loan_tell(l, (struct keeper_news){
+					     .event = KEEPER_WARNED, .error = &run.missing});
 		*ret_status = guest_status(l, guest_wait(l, &process, &run));
 		call_tell(l, &run, *ret_status);
 		terminal_repair(&l->terminal, *ret_status > 128);

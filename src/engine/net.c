@@ -24,7 +24,7 @@
 #define VNET_HEADER 12 /* [bytes] struct virtio_net_hdr_v1 */
 
 static const char net_keys[] =
-	"keys: tap=NAME or user, mac=MAC, mtu=N; of a tap queues=N, vhost=off and "
+	"keys: tap=NAME, user or none, mac=MAC, mtu=N; of a tap queues=N, vhost=off and "
 	"offload=off; of a user network forward=tcp:HOST:GUEST and host-loopback=yes";
 
 static int net_parse_mac(const char *text, struct guest_net *n, struct err *e)
@@ -143,7 +143,7 @@ static int net_parse(const char *text, struct guest_net *n, struct err *e)
 	if (strncmp(first, "tap=", 4) == 0) {
 		r = net_parse_tap(first + 4, n, e);
 	} else if (strcmp(first, "user") != 0) {
-		err_say(e, -EINVAL, "--net: '%.60s' is neither tap=NAME nor user", first);
+		err_say(e, -EINVAL, "--net: '%.60s' is none of tap=NAME, user, none", first);
 		err_hint(e, "%s", net_keys);
 		return -EINVAL;
 	}
@@ -187,10 +187,24 @@ static int net_check_others(const struct guest_spec *s, const struct guest_net *
 	return 0;
 }
 
+bool net_has_card(const struct guest_spec *s)
+{
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_NET)
+			return true;
+	return false;
+}
+
 int net_add(struct guest_spec *s, const char *text, struct err *e)
 {
 	struct guest_virtio v = {.type = GUEST_VIRTIO_NET, .net.queues = 1};
+	const bool none = strcmp(text, "none") == 0;
 
+	if (s->no_net || (none && net_has_card(s)))
+		return err_say(e, -EINVAL, "--net: 'none' and a card exclude each other");
+	s->no_net = none;
+	if (none)
+		return 0;
 	int r = net_parse(text, &v.net, e);
 	if (r == 0)
 		r = net_check_others(s, &v.net, e);

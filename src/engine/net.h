@@ -12,10 +12,13 @@ struct err;
  */
 
 /*
- * "tap=NAME" or "user", each with keys, as --net takes it; appended to @s.
+ * "tap=NAME" or "user", each with keys, as --net takes it; appended to @s. Or "none", alone.
  * Return: 0, -EINVAL (malformed, unknown key), -EEXIST (twice), -E2BIG.
  */
 int net_add(struct guest_spec *s, const char *text, struct err *e);
+
+/* Whether @s has a card, of whatever kind. */
+bool net_has_card(const struct guest_spec *s);
 
 /* When the guest has its name: each card without an address gets one that follows from it. */
 void net_settle(struct guest_spec *s);

@@ -255,11 +255,25 @@ static int describe_net(const struct bind_env *env, const struct guest_net *n,
 	memcpy(w->net.mac, n->mac, sizeof(w->net.mac));
 	if (n->tap[0])
 		return describe_tap(n, run, w, fds, e);
-	int fd = passt_start(&run->passt, n, env->state, e);
+	cleanup_fd int fd = passt_start(&run->passt, n, env->state, e);
 	if (fd < 0)
 		return fd;
-	w->fd = give_fd(run, fds, fd);
+	/* The guest gets a card that nobody asked for only if it works. */
+	int r = n->is_default ? passt_await(&run->passt, e) : 0;
+	if (r < 0)
+		return r;
+	w->fd = give_fd(run, fds, TAKE_FD(fd));
 	return 0;
+}
+
+/* A default never prevents a guest that runs without it. */
+static void net_leave_out(struct engine_run *run, struct wire_machine *m, struct err *e)
+{
+	err_say(&run->missing, e->code, "the guest has no network: %s", e->msg);
+	err_hint(&run->missing, "leave it out with --net none");
+	*e = (struct err){0};
+	passt_stop(&run->passt);
+	m->virtio_count--;
 }
 
 static int describe_virtio(const struct bind_env *env, const struct guest_spec *s,
@@ -275,7 +289,10 @@ static int describe_virtio(const struct bind_env *env, const struct guest_spec *
 		*w = (struct wire_virtio){.type = v->type, .fd = WIRE_FD_NONE};
 		if (v->type == GUEST_VIRTIO_NET)
 			r = describe_net(env, &v->net, run, w, fds, e);
-		else if (v->type == GUEST_VIRTIO_BLK)
+		if (r < 0 && v->type == GUEST_VIRTIO_NET && v->net.is_default) {
+			net_leave_out(run, m, e);
+			r = 0;
+		} else if (v->type == GUEST_VIRTIO_BLK)
 			r = describe_disk(&v->disk, d, run, w, fds, e);
 	}
 	return r;

@@ -64,6 +64,7 @@ struct guest_net {
 	bool no_vhost; /* usher-vmm moves its frames, even where the kernel could */
 	bool no_offload; /* the guest computes checksums and cuts up TCP itself */
 	bool host_loopback; /* the guest reaches the host's loopback by its gateway's address */
+	bool is_default; /* nobody asked for it: without it, the guest runs as well */
 	size_t forward_count;
 	struct guest_forward forwards[SPEC_FORWARDS_MAX];
 };
@@ -101,6 +102,8 @@ struct guest_spec {
 	struct guest_port ports[SPEC_PORTS_MAX];
 	bool no_defaults; /* it gets what was asked for, and nothing else */
 	enum guest_wish rng;
+	bool no_net; /* `--net none`: no network by default, either */
+	const char *net_missing; /* why there is none by default; NULL: there is, or nobody asked */
 	size_t virtio_count;
 	struct guest_virtio virtio[SPEC_VIRTIO_MAX];
 	size_t device_count;

@@ -18,7 +18,7 @@ int wire_event_check(const struct wire_event *ev)
 	struct pci_address a;
 
 	if (ev->header.kind != WIRE_EVENT || ev->event < WIRE_EVENT_MEMBER ||
-		ev->event > WIRE_EVENT_REFUSED || ev->flags & ~(uint32_t)FLAGS_ALL)
+		ev->event > WIRE_EVENT_WARNED || ev->flags & ~(uint32_t)FLAGS_ALL)
 		return -EPROTO;
 	if (!text_ends(ev->from, sizeof(ev->from)) || !text_ends(ev->to, sizeof(ev->to)) ||
 		!text_ends(ev->check, sizeof(ev->check)) ||

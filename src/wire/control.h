@@ -30,6 +30,7 @@ enum wire_event_kind {
 	/* to the client that asked: @object: name, @text: engine, @number: process */
 	WIRE_EVENT_STATE,
 	WIRE_EVENT_REFUSED, /* usher-vmm made a system call that ended it: @text, @hint */
+	WIRE_EVENT_WARNED, /* the guest runs without a default device: @text, @hint */
 };
 
 enum wire_event_flag {

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "engine/files.h"
+#include "engine/net.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -24,25 +25,65 @@ static struct guest_spec spec_of_disks(size_t count)
 
 static bool has_rng(const struct guest_spec *s)
 {
-	return s->virtio_count && s->virtio[s->virtio_count - 1].type == GUEST_VIRTIO_RNG;
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_RNG)
+			return true;
+	return false;
+}
+
+/* The last of its devices: one that starts without it has the others at the same places. */
+static bool has_default_net(const struct guest_spec *s)
+{
+	const struct guest_virtio *last = &s->virtio[s->virtio_count - 1];
+
+	return last->type == GUEST_VIRTIO_NET && last->net.is_default;
 }
 
 START_TEST(a_guest_gets_an_rng)
 {
 	struct guest_spec s = spec_of_disks(1), off = s, none = s, on = s;
 
-	ck_assert_int_eq(defaults_add(&s, NULL), 0);
+	ck_assert_int_eq(defaults_add(&s, NULL, NULL), 0);
 	ck_assert(has_rng(&s));
 	off.rng = GUEST_WISH_OFF;
-	ck_assert_int_eq(defaults_add(&off, NULL), 0);
+	ck_assert_int_eq(defaults_add(&off, NULL, NULL), 0);
 	ck_assert(!has_rng(&off));
 	none.no_defaults = true;
-	ck_assert_int_eq(defaults_add(&none, NULL), 0);
+	ck_assert_int_eq(defaults_add(&none, NULL, NULL), 0);
 	ck_assert(!has_rng(&none));
 	on.no_defaults = true;
 	on.rng = GUEST_WISH_ON;
-	ck_assert_int_eq(defaults_add(&on, NULL), 0);
+	ck_assert_int_eq(defaults_add(&on, NULL, NULL), 0);
 	ck_assert(has_rng(&on));
+}
+END_TEST
+
+START_TEST(a_guest_gets_a_network)
+{
+	struct guest_spec s = spec_of_disks(1), none = s, off = s, own = s, missing = s;
+
+	ck_assert_int_eq(defaults_add(&s, NULL, NULL), 0);
+	ck_assert(has_default_net(&s));
+	ck_assert_str_eq(s.virtio[2].net.tap, "");
+	ck_assert_uint_eq(s.virtio[2].net.queues, 1);
+	ck_assert_uint_eq(s.virtio[2].net.mac[0], 2);
+	ck_assert_ptr_null(s.net_missing);
+	none.no_defaults = true;
+	ck_assert_int_eq(defaults_add(&none, "x", NULL), 0);
+	ck_assert(!has_default_net(&none));
+	ck_assert_ptr_null(none.net_missing);
+	off.no_net = true;
+	ck_assert_int_eq(defaults_add(&off, "x", NULL), 0);
+	ck_assert(!has_default_net(&off));
+	ck_assert_ptr_null(off.net_missing);
+	ck_assert_int_eq(net_add(&own, "tap=a", NULL), 0);
+	ck_assert_int_eq(defaults_add(&own, "x", NULL), 0);
+	ck_assert_uint_eq(own.virtio_count, 3);
+	ck_assert(!has_default_net(&own));
+	ck_assert_ptr_null(own.net_missing);
+	ck_assert_int_eq(defaults_add(&missing, "it is not there", NULL), 0);
+	ck_assert(!has_default_net(&missing));
+	ck_assert_str_eq(missing.net_missing, "it is not there");
 }
 END_TEST
 
@@ -50,10 +91,11 @@ START_TEST(a_default_device_gives_way)
 {
 	struct guest_spec s = spec_of_disks(SPEC_VIRTIO_MAX), on = s;
 
-	ck_assert_int_eq(defaults_add(&s, NULL), 0);
+	ck_assert_int_eq(defaults_add(&s, NULL, NULL), 0);
 	ck_assert_uint_eq(s.virtio_count, SPEC_VIRTIO_MAX);
+	ck_assert_str_eq(s.net_missing, "no slot is left for it");
 	on.rng = GUEST_WISH_ON;
-	ck_assert_int_eq(defaults_add(&on, NULL), -E2BIG);
+	ck_assert_int_eq(defaults_add(&on, NULL, NULL), -E2BIG);
 
 	struct guest_spec cards = spec_of_disks(1);
 	for (unsigned i = 0; i < SPEC_DEVICES_MAX - 1; i++) {
@@ -61,8 +103,9 @@ START_TEST(a_default_device_gives_way)
 		(void)snprintf(text, sizeof(text), "%02x:00.0", i + 1);
 		ck_assert_int_eq(spec_add_device(&cards, text, NULL), 0);
 	}
-	ck_assert_int_eq(defaults_add(&cards, NULL), 0);
+	ck_assert_int_eq(defaults_add(&cards, NULL, NULL), 0);
 	ck_assert(!has_rng(&cards));
+	ck_assert(!has_default_net(&cards));
 }
 END_TEST
 
@@ -70,15 +113,15 @@ START_TEST(a_disk_brings_the_kernel)
 {
 	struct guest_spec s = spec_of_disks(2), none = spec_of_disks(0), named = s, bare = s;
 
-	ck_assert_int_eq(defaults_add(&s, NULL), 0);
+	ck_assert_int_eq(defaults_add(&s, NULL, NULL), 0);
 	ck_assert_str_eq(s.kernel_from, "disk.raw0");
-	ck_assert_int_eq(defaults_add(&none, NULL), 0);
+	ck_assert_int_eq(defaults_add(&none, NULL, NULL), 0);
 	ck_assert_ptr_null(none.kernel_from);
 	named.kernel = "vmlinux";
-	ck_assert_int_eq(defaults_add(&named, NULL), 0);
+	ck_assert_int_eq(defaults_add(&named, NULL, NULL), 0);
 	ck_assert_ptr_null(named.kernel_from);
 	bare.no_defaults = true;
-	ck_assert_int_eq(defaults_add(&bare, NULL), 0);
+	ck_assert_int_eq(defaults_add(&bare, NULL, NULL), 0);
 	ck_assert_ptr_null(bare.kernel_from);
 }
 END_TEST
@@ -174,6 +217,6 @@ START_TEST(a_line_that_is_too_long_is_refused)
 }
 END_TEST
 
-SUITE("defaults", a_guest_gets_an_rng, a_default_device_gives_way, a_disk_brings_the_kernel,
-	a_named_kernel_gets_a_console_and_ends_by_a_panic, an_image_brings_its_line,
-	words_of_the_user_come_last, a_line_that_is_too_long_is_refused)
+SUITE("defaults", a_guest_gets_an_rng, a_guest_gets_a_network, a_default_device_gives_way,
+	a_disk_brings_the_kernel, a_named_kernel_gets_a_console_and_ends_by_a_panic,
+	an_image_brings_its_line, words_of_the_user_come_last, a_line_that_is_too_long_is_refused)

@@ -190,7 +190,7 @@ START_TEST(events_out_of_bounds)
 	struct wire_event good = {.header.kind = WIRE_EVENT, .event = WIRE_EVENT_ENDED}, bad;
 
 	ck_assert_int_eq(wire_event_check(&good), 0);
-	bad = good, bad.event = WIRE_EVENT_REFUSED + 1;
+	bad = good, bad.event = WIRE_EVENT_WARNED + 1;
 	ck_assert_int_eq(wire_event_check(&bad), -EPROTO);
 	bad = good, bad.event = 0;
 	ck_assert_int_eq(wire_event_check(&bad), -EPROTO);

@@ -62,7 +62,7 @@ START_TEST(refuses_all_else)
 		"user,host-loopback=maybe", "tap=a,forward=tcp:1:2",
 		"tap=a,offload=", "tap=a,queues=0", "tap=a,queues=9", "user,queues=2",
 		"tap=a,vhost=yes", "user,vhost=off", "tap=a,offload=maybe", "user,offload=off",
-		"tap=a,host-loopback=yes"};
+		"tap=a,host-loopback=yes", "none,mtu=1500"};
 	struct err e;
 
 	for (size_t i = 0; i < COUNT(texts); i++) {
@@ -72,7 +72,14 @@ START_TEST(refuses_all_else)
 		ck_assert_msg(strncmp(e.msg, "--net: ", 7) == 0, "'%s': %s", texts[i], e.msg);
 		ck_assert_uint_eq(spec.virtio_count, 0);
 	}
+	spec = (struct guest_spec){.name = "guest"};
+	ck_assert_int_eq(net_add(&spec, "none", &e), 0);
+	ck_assert(spec.no_net);
+	ck_assert_uint_eq(spec.virtio_count, 0);
+	ck_assert_int_eq(net_add(&spec, "user", &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "--net: 'none' and a card exclude each other");
 	(void)added("user");
+	ck_assert_int_eq(net_add(&spec, "none", &e), -EINVAL);
 	ck_assert_int_eq(net_add(&spec, "tap=a", &e), 0);
 	ck_assert_int_eq(net_add(&spec, "tap=b", &e), 0);
 	ck_assert_int_eq(net_add(&spec, "tap=a", &e), -EEXIST);
