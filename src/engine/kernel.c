@@ -170,48 +170,97 @@ static int keep_vmlinux(const char *name, const void *data, size_t len, struct k
 	return keep_in_memory(data, len, k);
 }
 
-/* *@ret: free(). */
+/* The unpacked kernel: in memory, or straight in a file. */
+struct unpacked {
+	int fd; /* -1: in memory */
+	char *bytes;
+	size_t len, room;
+	uint8_t magic[SELFMAG];
+};
+
+static int bytes_append(struct unpacked *u, const void *bytes, size_t len)
+{
+	if (u->room - u->len < len) {
+		size_t room = 2 * u->room + len;
+		char *more = realloc(u->bytes, room);
+		if (!more)
+			return -ENOMEM;
+		u->bytes = more;
+		u->room = room;
+	}
+	memcpy(u->bytes + u->len, bytes, len);
+	return 0;
+}
+
+static int piece_put(void *arg, const void *bytes, size_t len)
+{
+	struct unpacked *u = arg;
+
+	if (u->len < SELFMAG)
+		memcpy(u->magic + u->len, bytes, min_u64(len, SELFMAG - u->len));
+	int r = u->fd < 0 ? bytes_append(u, bytes, len) : fd_write_full(u->fd, bytes, len);
+	u->len += len;
+	return r;
+}
+
 static int image_unpack(
-	const char *path, const struct image *img, void **ret, size_t *ret_len, struct err *e)
+	const char *path, const void *packed, size_t len, struct unpacked *u, struct err *e)
+{
+	int r = unpack(packed, len, VMLINUX_MAX, piece_put, u, e);
+
+	if (r < 0)
+		return err_in(e, r, "unpack '%s'", path);
+	return memcmp(u->magic, ELFMAG, SELFMAG) == 0
+		       ? 0
+		       : not_a_kernel(path, "its payload is not ELF", e);
+}
+
+/* *@ret: free(). */
+static int payload_read(const char *path, const struct image *img, void **ret, struct err *e)
 {
 	cleanup_free void *packed = malloc(img->payload_len);
-	cleanup_free void *data = NULL;
-	size_t len = 0;
 
 	if (!packed)
 		return err_set(e, -ENOMEM, "'%s'", path);
 	int r = fd_pread_full(img->fd, packed, img->payload_len, (off_t)img->payload_off);
 	if (r < 0)
 		return err_set(e, r, "read '%s'", path);
-	r = unpack(packed, img->payload_len, VMLINUX_MAX, &data, &len, e);
-	if (r < 0)
-		return err_in(e, r, "unpack '%s'", path);
-	if (len < SELFMAG || memcmp(data, ELFMAG, SELFMAG) != 0)
-		return not_a_kernel(path, "its payload is not ELF", e);
-	*ret = TAKE_PTR(data);
-	*ret_len = len;
+	*ret = TAKE_PTR(packed);
 	return 0;
 }
 
 static int image_store(const char *path, const struct image *img, const char *name,
 	struct kernel *k, struct err *e)
 {
-	cleanup_free void *data = NULL;
-	size_t len = 0;
+	cleanup_free void *packed = NULL;
+	struct unpacked u = {.fd = -1};
 
-	int r = image_unpack(path, img, &data, &len, e);
+	int r = payload_read(path, img, &packed, e);
 	if (r < 0)
 		return r;
-	r = keep_vmlinux(name, data, len, k);
+	r = image_unpack(path, packed, img->payload_len, &u, e);
+	cleanup_free void *bytes = u.bytes;
+	if (r < 0)
+		return r;
+	r = keep_vmlinux(name, bytes, u.len, k);
 	return r < 0 ? err_set(e, r, "store the unpacked '%s'", path) : 0;
 }
 
-int kernel_extract(int fd, const char *path, void **ret, size_t *ret_len, struct err *e)
+int kernel_extract(int fd, const char *path, struct err *e)
 {
 	struct image img = {.fd = fd};
+	struct unpacked u = {.fd = fd};
+	cleanup_free void *packed = NULL;
 
 	int r = image_read(path, &img, e);
-	return r == 0 ? image_unpack(path, &img, ret, ret_len, e) : r;
+	if (r != 0)
+		return r;
+	r = payload_read(path, &img, &packed, e);
+	if (r < 0)
+		return r;
+	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return err_set(e, -errno, "keep the unpacked '%s'", path);
+	return image_unpack(path, packed, img.payload_len, &u, e);
 }
 
 static int kernel_find(const char *path, struct image *img, struct kernel *ret, struct err *e)

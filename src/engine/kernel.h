@@ -21,10 +21,10 @@ struct kernel {
 int kernel_open(const char *path, struct kernel *ret, struct err *e);
 
 /*
- * Unpacks the kernel image in @fd, which messages call @path, without the cache. *@ret: free().
- * Return: 0; 1 it is ELF itself, and *@ret unchanged; otherwise as kernel_open().
+ * Unpacks the kernel image in the file @fd, which messages call @path, in place and without the
+ * cache. Return: 0; 1 it is ELF itself, and unchanged; otherwise as kernel_open().
  */
-int kernel_extract(int fd, const char *path, void **ret, size_t *ret_len, struct err *e);
+int kernel_extract(int fd, const char *path, struct err *e);
 
 void kernel_close(struct kernel *k);
 

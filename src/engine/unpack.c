@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/unpack.h"
 
-#include "base/clean.h"
 #include "base/endian.h"
 #include "base/err.h"
 
@@ -17,6 +16,7 @@
  */
 struct archive;
 struct archive_entry;
+#define ARCHIVE_EOF 1
 
 struct lib {
 	void *handle;
@@ -25,7 +25,7 @@ struct lib {
 	int (*read_support_format_raw)(struct archive *);
 	int (*read_open_memory)(struct archive *, const void *, size_t);
 	int (*read_next_header)(struct archive *, struct archive_entry **);
-	ssize_t (*read_data)(struct archive *, void *, size_t);
+	int (*read_data_block)(struct archive *, const void **, size_t *, int64_t *);
 	int (*read_free)(struct archive *);
 	const char *(*error_string)(struct archive *);
 };
@@ -41,7 +41,7 @@ static int lib_open(struct lib *l, struct err *e)
 		{"archive_read_support_format_raw", &l->read_support_format_raw},
 		{"archive_read_open_memory", &l->read_open_memory},
 		{"archive_read_next_header", &l->read_next_header},
-		{"archive_read_data", &l->read_data},
+		{"archive_read_data_block", &l->read_data_block},
 		{"archive_read_free", &l->read_free},
 		{"archive_error_string", &l->error_string},
 	};
@@ -73,36 +73,31 @@ static size_t without_size(const uint8_t *p, size_t len)
 	return len > 6 && !(p[0] == 0x1f && p[1] == 0x8b) ? len - 4 : len;
 }
 
+/* @put gets what the library has unpacked, where the library has it: no copy is made here. */
 static int read_payload(
-	struct lib *l, struct archive *a, size_t max, void **ret, size_t *ret_len, struct err *e)
+	struct lib *l, struct archive *a, size_t max, unpack_put put, void *arg, struct err *e)
 {
-	size_t room = (size_t)64 << 20, len = 0;
-	cleanup_free char *buf = malloc(room);
+	size_t len = 0;
 
 	for (;;) {
-		if (!buf)
-			return err_set(e, -ENOMEM, "unpack");
-		ssize_t n = l->read_data(a, buf + len, room - len);
-		if (n < 0)
+		const void *piece = NULL;
+		size_t size = 0;
+		int64_t off;
+		int r = l->read_data_block(a, &piece, &size, &off);
+		if (r == ARCHIVE_EOF)
+			return 0;
+		if (r < 0)
 			return err_say(e, -ENOEXEC, "damaged: %s", l->error_string(a));
-		if (n == 0)
-			break;
-		len += (size_t)n;
+		len += size;
 		if (len > max)
 			return err_say(e, -EFBIG, "more than %zu MiB unpacked", max >> 20);
-		if (len == room) {
-			char *more = realloc(buf, room *= 2);
-			if (!more)
-				return err_set(e, -ENOMEM, "unpack");
-			buf = more;
-		}
+		r = put(arg, piece, size);
+		if (r < 0)
+			return err_set(e, r, "keep it");
 	}
-	*ret = TAKE_PTR(buf);
-	*ret_len = len;
-	return 0;
 }
 
-int unpack(const void *data, size_t len, size_t max, void **ret, size_t *ret_len, struct err *e)
+int unpack(const void *data, size_t len, size_t max, unpack_put put, void *arg, struct err *e)
 {
 	struct lib l = {0};
 	struct archive_entry *entry;
@@ -121,7 +116,7 @@ int unpack(const void *data, size_t len, size_t max, void **ret, size_t *ret_len
 		r = err_say(e, -ENOEXEC, "%s",
 			l.error_string(a) ? l.error_string(a) : "not compressed");
 	else
-		r = read_payload(&l, a, max, ret, ret_len, e);
+		r = read_payload(&l, a, max, put, arg, e);
 	(void)l.read_free(a);
 	return r;
 }

@@ -154,19 +154,9 @@ static int initrds_copy(struct look *l, struct ext *x, struct err *e)
 /* Puts the vmlinux in place of the packed kernel. */
 static int kernel_unpack(struct look *l, struct err *e)
 {
-	const char *path = l->choice.entry.kernel;
-	void *data = NULL;
-	size_t len = 0;
+	int r = kernel_extract(l->kernel, l->choice.entry.kernel, e);
 
-	int r = kernel_extract(l->kernel, path, &data, &len, e);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	if (ftruncate(l->kernel, 0) < 0 || lseek(l->kernel, 0, SEEK_SET) < 0)
-		r = -errno;
-	else
-		r = fd_write_full(l->kernel, data, len);
-	free(data);
-	return r < 0 ? err_set(e, r, "keep the unpacked '%s'", path) : 0;
+	return r < 0 ? r : 0;
 }
 
 static int files_copy(struct look *l, struct err *e)
