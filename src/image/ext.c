@@ -32,6 +32,9 @@ int ext_open(int fd, const struct volume *v, struct ext *ret, struct err *e)
 		ext2fs_open2(name, options, EXT2_FLAG_64BITS, 0, 0, unixfd_io_manager, &ret->fs);
 	if (code)
 		return err_say(e, -EINVAL, "read the file system: %s", error_message(code));
+	ret->fd = fd;
+	ret->start = v->start;
+	ret->size = v->size;
 	return 0;
 }
 
@@ -168,23 +171,126 @@ const struct tree_ops ext_tree_ops = {
 	.list = folder_list,
 };
 
+/* A file on its way out of the image. */
+struct copying {
+	const struct ext *x;
+	const char *path;
+	int to;
+	uint64_t size, done; /* [bytes] */
+	char *buf; /* COPY_SIZE */
+	struct err *e;
+};
+
+static int piece_write(struct copying *c, size_t len)
+{
+	int r = fd_write_full(c->to, c->buf, len);
+
+	if (r < 0)
+		return err_set(c->e, r, "keep '%s'", c->path);
+	c->done += len;
+	return 0;
+}
+
+/* What the file system has no block for, or none that was written. */
+static int zeros_copy(struct copying *c, uint64_t end)
+{
+	int r = 0;
+
+	memset(c->buf, 0, COPY_SIZE);
+	while (r == 0 && c->done < end)
+		r = piece_write(c, (size_t)min_u64(end - c->done, COPY_SIZE));
+	return r;
+}
+
+static int blocks_copy(struct copying *c, uint64_t off, uint64_t end)
+{
+	int r = 0;
+
+	while (r == 0 && c->done < end) {
+		const size_t len = (size_t)min_u64(end - c->done, COPY_SIZE);
+		if (!range_ok(off, len, c->x->size))
+			return err_say(c->e, -EIO, "'%s': it has a block beyond the end", c->path);
+		r = fd_pread_full(c->x->fd, c->buf, len, (off_t)(c->x->start + off));
+		if (r < 0)
+			return err_set(c->e, r, "read '%s'", c->path);
+		r = piece_write(c, len);
+		off += len;
+	}
+	return r;
+}
+
+static int extent_copy(struct copying *c, const struct ext2fs_extent *x)
+{
+	const uint64_t block = c->x->fs->blocksize, from = x->e_lblk * block;
+	const uint64_t end = min_u64(from + x->e_len * block, c->size);
+
+	if (from < c->done && c->done < c->size)
+		return err_say(c->e, -EIO, "'%s': its extents are not in order", c->path);
+	int r = zeros_copy(c, min_u64(from, c->size));
+	if (r < 0)
+		return r;
+	return x->e_flags & EXT2_EXTENT_FLAGS_UNINIT ? zeros_copy(c, end)
+						     : blocks_copy(c, x->e_pblk * block, end);
+}
+
+/* The library reads a block at a time; here each extent is read as a whole. */
+static int extents_copy(struct copying *c, ext2_extent_handle_t handle)
+{
+	struct ext2fs_extent x;
+	int r = 0;
+
+	errcode_t code = ext2fs_extent_get(handle, EXT2_EXTENT_ROOT, &x);
+	while (r == 0 && !code) {
+		if (x.e_flags & EXT2_EXTENT_FLAGS_LEAF)
+			r = extent_copy(c, &x);
+		code = ext2fs_extent_get(handle, EXT2_EXTENT_NEXT, &x);
+	}
+	if (r < 0)
+		return r;
+	if (code != EXT2_ET_EXTENT_NO_NEXT)
+		return err_say(c->e, -EIO, "'%s': %s", c->path, error_message(code));
+	return zeros_copy(c, c->size);
+}
+
+static int parts_copy(struct copying *c, ext2_file_t file)
+{
+	int r = 0;
+
+	while (r == 0 && c->done < c->size) {
+		const size_t len = (size_t)min_u64(c->size - c->done, COPY_SIZE);
+		r = part_read(file, c->buf, len, c->path, c->e);
+		if (r == 0)
+			r = piece_write(c, len);
+	}
+	return r;
+}
+
+static int file_copy(struct copying *c, ext2_file_t file)
+{
+	const struct ext2_inode *inode = ext2fs_file_get_inode(file);
+	ext2_extent_handle_t handle;
+
+	/* Not so a file of ext2, or one that is in its inode. */
+	if ((inode->i_flags & (EXT4_EXTENTS_FL | EXT4_INLINE_DATA_FL)) != EXT4_EXTENTS_FL ||
+		ext2fs_extent_open(c->x->fs, ext2fs_file_get_inode_num(file), &handle))
+		return parts_copy(c, file);
+	int r = extents_copy(c, handle);
+	ext2fs_extent_free(handle);
+	return r;
+}
+
 int64_t ext_copy(struct ext *x, const char *path, uint64_t max, int to, struct err *e)
 {
-	cleanup_free void *buf = malloc(COPY_SIZE);
+	cleanup_free char *buf = malloc(COPY_SIZE);
+	struct copying c = {.x = x, .path = path, .to = to, .buf = buf, .e = e};
 	ext2_file_t file;
-	uint64_t size;
 
 	if (!buf)
 		return err_set(e, -ENOMEM, "'%s'", path);
-	int r = file_open(x, path, max, &file, &size, e);
+	int r = file_open(x, path, max, &file, &c.size, e);
 	if (r < 0)
 		return r;
-	for (uint64_t done = 0; r == 0 && done < size; done += COPY_SIZE) {
-		size_t len = (size_t)min_u64(size - done, COPY_SIZE);
-		r = part_read(file, buf, len, path, e);
-		if (r == 0 && (r = fd_write_full(to, buf, len)) < 0)
-			(void)err_set(e, r, "keep '%s'", path);
-	}
+	r = file_copy(&c, file);
 	(void)ext2fs_file_close(file);
-	return r < 0 ? r : (int64_t)size;
+	return r < 0 ? r : (int64_t)c.size;
 }

@@ -13,9 +13,11 @@ struct volume;
 /* An ext2, ext3 or ext4 file system, opened for reading by libext2fs. */
 struct ext {
 	struct struct_ext2_filsys *fs;
+	int fd; /* of the image, the caller's */
+	uint64_t start, size; /* [bytes] of the file system in it */
 };
 
-#define EXT_NONE ((struct ext){0})
+#define EXT_NONE ((struct ext){.fd = -1})
 
 /* Return: 0; -EINVAL with the library's reason. */
 int ext_open(int fd, const struct volume *v, struct ext *ret, struct err *e);

@@ -150,6 +150,28 @@ START_TEST(the_boot_loader_decides)
 }
 END_TEST
 
+/* Of several extents, with a hole and blocks that nobody has written: those hold older bytes. */
+START_TEST(a_file_in_many_pieces)
+{
+	static const char *const types[] = {"ext2", "ext4"};
+
+	sh("{ printf '\\177ELF'; head -c 1500000 /dev/urandom; } >kernel && "
+	   "head -c 700001 /dev/urandom | "
+	   "dd of=kernel oflag=seek_bytes seek=2500000 conv=notrunc status=none && "
+	   "cp --sparse=always kernel root/boot/vmlinuz-6.1");
+	for (size_t i = 0; i < 2; i++) {
+		sh("head -c 8M /dev/urandom >disk && mke2fs -q -F -E nodiscard -b 1024 -t %s "
+		   "-d root disk >/dev/null",
+			types[i]);
+		expect_found();
+		boot_image_close(&image);
+	}
+	sh("debugfs -w -R 'fallocate /boot/vmlinuz-6.1 1600 1700' disk >/dev/null 2>&1 && "
+	   "debugfs -R 'ex /boot/vmlinuz-6.1' disk 2>/dev/null | grep -q Uninit");
+	expect_found();
+}
+END_TEST
+
 START_TEST(several_initial_ram_disks_become_one)
 {
 	sh("printf abc >root/boot/micro && printf 'linux /boot/vmlinuz-6.1\\n"
@@ -252,10 +274,10 @@ int main(void)
 {
 	const TTest *const tests[] = {a_whole_disk_of_each_kind_is_read,
 		partitions_are_named_as_the_kernel_does, links_lead_to_the_kernel,
-		the_boot_loader_decides, several_initial_ram_disks_become_one,
-		a_disk_without_a_kernel_is_described, what_is_no_kernel_is_refused,
-		hostile_trees_are_refused, damaged_file_systems_are_refused_or_read,
-		an_answer_is_checked};
+		the_boot_loader_decides, a_file_in_many_pieces,
+		several_initial_ram_disks_become_one, a_disk_without_a_kernel_is_described,
+		what_is_no_kernel_is_refused, hostile_trees_are_refused,
+		damaged_file_systems_are_refused_or_read, an_answer_is_checked};
 
 	TCase *c = suite_case("boot_image", tests, sizeof(tests) / sizeof(tests[0]));
 
