@@ -4,7 +4,7 @@
  * of line, then steps: a byte for what happens, and what that needs.
  *
  * covers: src/vmm/virtio/net_copy.c src/vmm/virtio/net_header.c src/vmm/virtio/net_ctrl.c
- * covers: src/vmm/virtio/net_line.c
+ * covers: src/vmm/virtio/net_line.c src/vmm/virtio/net_batch.c
  */
 #include "base/bits.h"
 #include "base/endian.h"
@@ -152,11 +152,34 @@ static void header_put(struct input *in, uint8_t *to)
 		to[i] = input_byte(in);
 }
 
+/* A frame of IP: its addresses and flags are the input's. */
+static void driver_sends_ip(struct input *in, uint64_t at)
+{
+	const bool is_v6 = input_byte(in) & 1;
+	const unsigned ip = is_v6 ? 40 : 20;
+	uint8_t frame[NET_HEADER + 14 + 40 + 20] = {0};
+	uint8_t *head = frame + NET_HEADER;
+
+	head[12] = is_v6 ? 0x86 : 0x08;
+	head[13] = is_v6 ? 0xdd : 0x00;
+	head[14] = is_v6 ? 0x60 : 0x45;
+	head[14 + (is_v6 ? 6 : 9)] = input_byte(in);
+	head[is_v6 ? 22 : 26] = input_byte(in);
+	head[is_v6 ? 38 : 30] = input_byte(in);
+	head[is_v6 ? 53 : 33] = input_byte(in);
+	head[14 + ip + 13] = input_byte(in);
+	(void)memory_write(&memory, GPA(at), frame, sizeof(frame));
+}
+
 static void driver_sends(struct input *in)
 {
 	const uint64_t at = chain_list(in, NET_TRANSMIT, false);
 	uint8_t header[NET_HEADER];
 
+	if (input_byte(in) & 1) {
+		driver_sends_ip(in, at);
+		return;
+	}
 	header_put(in, header);
 	(void)memory_write(&memory, GPA(at), header, sizeof(header));
 }
@@ -202,8 +225,9 @@ static void require_stream(size_t count)
 			continue;
 		const uint32_t length = be32toh(le32_get(part));
 		require(length >= NET_FRAME_MIN && length <= NET_FRAME_MAX, "a frame has a size");
-		if (have == 4 + length)
-			have = 0;
+		if (have != 4 + length)
+			continue;
+		have = 0;
 	}
 }
 

@@ -138,8 +138,11 @@ void net_copy_receive(struct net_copy *c)
 	virtio_returned(c->device, NET_RECEIVE);
 }
 
-/* Reads the frame of the chain once. Return: its size with the header, 0: it is not to be sent. */
-static uint32_t frame_read(struct net_copy *c, struct virtq *q)
+/*
+ * Reads the frame of the chain once, its first @most bytes or all. Return: its size with the
+ * header; 0: it is not to be sent.
+ */
+static uint32_t frame_read(struct net_copy *c, struct virtq *q, uint64_t most)
 {
 	const struct virtq_chain *chain = &c->chain;
 	struct virtio_net_hdr_v1 header;
@@ -147,7 +150,7 @@ static uint32_t frame_read(struct net_copy *c, struct virtq *q)
 
 	if (chain->out_size < NET_HEADER + NET_FRAME_MIN || chain->out_size > sizeof(c->out))
 		fault = "has no such size";
-	else if (virtq_read(q, chain, 0, c->out, chain->out_size) < 0)
+	else if (virtq_read(q, chain, 0, c->out, min_u64(chain->out_size, most)) < 0)
 		fault = "is not in RAM";
 	if (!fault) {
 		memcpy(&header, c->out, NET_HEADER);
@@ -162,9 +165,9 @@ static uint32_t frame_read(struct net_copy *c, struct virtq *q)
 }
 
 /* Return: 0 the chain is done with, -EAGAIN it waits. */
-static int frame_send(struct net_copy *c, struct virtq *q)
+static int frame_write(struct net_copy *c, struct virtq *q)
 {
-	const uint32_t size = net_copy_has_link(c) ? frame_read(c, q) : 0;
+	const uint32_t size = net_copy_has_link(c) ? frame_read(c, q, sizeof(c->out)) : 0;
 
 	int r = size ? net_line_write(&c->line, c->out, size) : 0;
 	if (r == -EAGAIN) {
@@ -177,6 +180,58 @@ static int frame_send(struct net_copy *c, struct virtq *q)
 	return 0;
 }
 
+/* Return: 0 the chains are done with, -EAGAIN they wait. */
+static int batch_send(struct net_copy *c, struct virtq *q)
+{
+	struct net_batch *b = &c->batch;
+
+	if (!b->count)
+		return 0;
+	int r = b->part_count ? net_line_send(&c->line, b->parts, b->part_count) : 0;
+	if (r == -EAGAIN) {
+		virtq_untake(q, b->count);
+	} else {
+		if (r < 0)
+			net_copy_lose(c);
+		virtq_return_together(q, b->done, b->count);
+	}
+	net_batch_clear(b);
+	return r == -EAGAIN ? r : 0;
+}
+
+static int frame_add(struct net_copy *c, struct virtq *q)
+{
+	const uint32_t size = net_copy_has_link(c) ? frame_read(c, q, NET_HEADER + NET_BATCH_HEAD) : 0;
+
+	int r = net_batch_add(&c->batch, q, &c->chain, NET_HEADER, c->out + NET_HEADER,
+		size ? size - NET_HEADER : 0);
+	if (r == -ENOBUFS) {
+		virtq_untake(q, 1); /* it is the first of the next batch */
+		return batch_send(c, q);
+	}
+	if (r == 0)
+		return 0;
+	log_guest(&c->misdeeds, c->device->name, "a frame of the guest's driver %s",
+		r == -E2BIG ? "is in too many pieces" : "is not in RAM");
+	return net_batch_add(&c->batch, q, &c->chain, 0, NULL, 0);
+}
+
+/* Takes chains until there is none, or it is another device's turn. Return: 0, -EAGAIN, -EPROTO. */
+static int frames_take(struct net_copy *c, struct virtq *q, unsigned *turn)
+{
+	int r = 0;
+
+	while (r == 0 && *turn < TURN_FRAMES) {
+		r = virtq_take(q, &c->chain);
+		if (r <= 0)
+			break;
+		++*turn;
+		r = c->line.stream ? frame_add(c, q) : frame_write(c, q);
+	}
+	const int sent = r == -EAGAIN ? r : batch_send(c, q);
+	return r == 0 ? sent : r;
+}
+
 /* Return: false: more is left for the next turn. */
 static bool frames_send(struct net_copy *c, struct virtq *q)
 {
@@ -185,10 +240,9 @@ static bool frames_send(struct net_copy *c, struct virtq *q)
 
 	virtq_silence(q);
 	do {
-		while ((r = virtq_take(q, &c->chain)) > 0) {
-			if (frame_send(c, q) < 0 || ++turn == TURN_FRAMES)
-				return false;
-		}
+		r = frames_take(c, q, &turn);
+		if (r == -EAGAIN || turn == TURN_FRAMES)
+			return false;
 	} while (r == 0 && virtq_listen(q));
 	return true;
 }

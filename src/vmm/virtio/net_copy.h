@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "vmm/virtio/device.h"
+#include "vmm/virtio/net_batch.h"
 #include "vmm/virtio/net_line.h"
 #include "vmm/virtio/queue.h"
 
@@ -13,10 +14,10 @@
 /*
  * The frames of a network card, between its two queues and its line.
  *
- * How it works. Nothing here waits: a frame is copied into a buffer, looked at, and handed on. A
- * frame for which the driver has listed too few buffers stays here, and the line is not read on.
- * One that the line does not take stays in the driver's queue. `receives` and `sends` say what can
- * go on when the line is readable, or writable.
+ * How it works. Nothing here waits: a frame is copied into a buffer, looked at, and handed on; of
+ * one for a stream only the beginning is copied. A frame for which the driver has listed too few
+ * buffers stays here, and the line is not read on. One that the line does not take stays in the
+ * driver's queue. `receives` and `sends` say what can go on when the line is readable, or writable.
  *
  * Context: under the lock of the device, one thread at a time.
  */
@@ -36,7 +37,8 @@ struct net_copy {
 	struct virtq_chain first, chain;
 	struct virtq_done done[NET_MERGE_MAX];
 	unsigned placed; /* chains that were taken for a frame */
-	uint8_t out[NET_HEADER + NET_FRAME_MAX];
+	uint8_t out[NET_HEADER + NET_FRAME_MAX]; /* a frame for a tap, or the beginning of one */
+	struct net_batch batch; /* frames for a stream; empty between calls */
 	struct log_guest misdeeds;
 };
 

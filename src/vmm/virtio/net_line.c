@@ -143,18 +143,36 @@ int net_line_flush(struct net_line *l)
 	return 0;
 }
 
-static int stream_write(struct net_line *l, const uint8_t *frame, uint32_t size)
+/* What the socket did not take of a batch: the guest's memory may change before it does. */
+static void rest_keep(struct net_line *l, const struct iovec *parts, unsigned count, size_t sent)
 {
-	const uint32_t length = htobe32(size);
-
-	if (LENGTH + size > NET_STREAM_ROOM - l->out_end) {
-		int r = net_line_flush(l);
-		if (r < 0)
-			return r;
+	for (unsigned i = 0; i < count; i++) {
+		const size_t gone = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+		const size_t rest = parts[i].iov_len - gone;
+		sent -= gone;
+		if (!rest)
+			continue;
+		memcpy(l->out + l->out_end, (const uint8_t *)parts[i].iov_base + gone, rest);
+		l->out_end += rest;
 	}
-	memcpy(l->out + l->out_end, &length, LENGTH);
-	memcpy(l->out + l->out_end + LENGTH, frame, size);
-	l->out_end += LENGTH + size;
+}
+
+int net_line_send(struct net_line *l, struct iovec *parts, unsigned count)
+{
+	const struct msghdr m = {.msg_iov = parts, .msg_iovlen = count};
+	ssize_t sent;
+
+	if (l->fd < 0)
+		return -EPIPE;
+	int r = net_line_flush(l);
+	if (r < 0)
+		return r;
+	do
+		sent = sendmsg(l->fd, &m, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return is_transient(errno) ? -EAGAIN : -EPIPE;
+	rest_keep(l, parts, count, (size_t)sent);
 	return 0;
 }
 
@@ -172,11 +190,7 @@ static int tap_write(struct net_line *l, const uint8_t *header_and_frame, size_t
 
 int net_line_write(struct net_line *l, const uint8_t *header_and_frame, size_t size)
 {
-	if (l->fd < 0)
-		return -EPIPE;
-	if (!l->stream)
-		return tap_write(l, header_and_frame, size);
-	return stream_write(l, header_and_frame + NET_HEADER, (uint32_t)(size - NET_HEADER));
+	return l->fd < 0 ? -EPIPE : tap_write(l, header_and_frame, size);
 }
 
 WALL_CALL(main, ioctl, TUNSETOFFLOAD);

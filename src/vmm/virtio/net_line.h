@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct err;
+struct iovec;
 
 /*
  * Where a network card's frames come from and go to: a tap of the host, or a stream socket to a
@@ -14,8 +15,8 @@ struct err;
  *
  * How it works. A tap takes and gives one frame a call, with the virtio header in front, so the
  * kernel sums and cuts up frames for the guest. A stream has frames one after the other, each with
- * its length in front; a read brings many of them, a write takes many. A frame goes out whole: what
- * the socket does not take waits here, before any later frame.
+ * its length in front; a read brings many of them, a call sends many (vmm/virtio/net_batch.h). A
+ * frame goes out whole: what the socket does not take waits here, before any later frame.
  *
  * Context: one thread at a time.
  */
@@ -35,7 +36,7 @@ struct net_line {
 	bool stream;
 	uint8_t *in; /* NET_STREAM_ROOM */
 	size_t in_start, in_end; /* of a stream: what was read and not yet taken */
-	uint8_t *out; /* NET_STREAM_ROOM, of a stream */
+	uint8_t *out; /* NET_STREAM_ROOM, of a stream: the rest of what was sent last */
 	size_t out_start, out_end; /* what waits */
 };
 
@@ -50,10 +51,16 @@ int net_line_read(struct net_line *l, struct net_frame *ret);
 bool net_line_has_frame(const struct net_line *l);
 
 /*
- * Sends a frame with its header, @size bytes of both; a stream may keep it until the flush. One
- * that the host does not want is lost. Return: 0; -EAGAIN the line is full; -EPIPE.
+ * Sends a frame with its header into a tap, @size bytes of both. One that the host does not want is
+ * lost. Return: 0; -EAGAIN the tap is full; -EPIPE.
  */
 int net_line_write(struct net_line *l, const uint8_t *header_and_frame, size_t size);
+
+/*
+ * Sends frames with their lengths into a stream, at most NET_STREAM_ROOM bytes. If the socket takes
+ * a part, the rest waits here. Return: 0; -EAGAIN nothing is sent; -EPIPE.
+ */
+int net_line_send(struct net_line *l, struct iovec *parts, unsigned count);
 
 /* Return: 0 nothing waits; -EAGAIN something does, until the descriptor is writable; -EPIPE. */
 int net_line_flush(struct net_line *l);

@@ -84,7 +84,7 @@ static uint8_t frame_byte(unsigned seed, uint32_t i)
 }
 
 /* The driver sends a frame of @size bytes with this header. */
-static void send_frame(const struct virtio_net_hdr_v1 *h, uint32_t size, unsigned seed)
+static inline void send_frame(const struct virtio_net_hdr_v1 *h, uint32_t size, unsigned seed)
 {
 	const uint64_t at = buffer_at(TX, listed[TX]);
 
@@ -102,7 +102,7 @@ static void expect_bytes(const uint8_t *got, uint32_t size, unsigned seed)
 		ck_assert_msg(got[i] == frame_byte(seed, i), "byte %u", i);
 }
 
-static void peer_put(uint32_t size, unsigned seed, const struct virtio_net_hdr_v1 *h)
+static inline void peer_put(uint32_t size, unsigned seed, const struct virtio_net_hdr_v1 *h)
 {
 	const uint32_t length = htobe32(size);
 	const size_t front = h ? HEADER : sizeof(length);
@@ -113,7 +113,7 @@ static void peer_put(uint32_t size, unsigned seed, const struct virtio_net_hdr_v
 	ck_assert_int_eq(send(peer, bytes, front + size, 0), (ssize_t)(front + size));
 }
 
-static void expect_received(unsigned i, uint32_t size, unsigned seed)
+static inline void expect_received(unsigned i, uint32_t size, unsigned seed)
 {
 	ck_assert_uint_eq(used_size(RX, i), HEADER + size);
 	ck_assert_int_eq(
