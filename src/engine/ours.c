@@ -250,7 +250,8 @@ static int describe_net(const struct bind_env *env, const struct guest_net *n,
 {
 	w->net = (struct wire_net){.line = n->tap[0] ? WIRE_NET_TAP : WIRE_NET_STREAM,
 		.mtu = n->mtu,
-		.flags = n->no_offload ? WIRE_NET_NO_OFFLOAD : 0U,
+		.flags = (n->no_offload ? WIRE_NET_NO_OFFLOAD : 0U) |
+			 (n->host_loopback ? WIRE_NET_REACHES_HOST : 0U),
 		.vhost = WIRE_FD_NONE};
 	memcpy(w->net.mac, n->mac, sizeof(w->net.mac));
 	if (n->tap[0])

@@ -72,6 +72,7 @@ static struct virtio_spec description_virtio(
 			.vhost = w->type == WIRE_VIRTIO_NET ? fd_of(fds, w->net.vhost) : -1,
 			.stream = w->net.line == WIRE_NET_STREAM,
 			.no_offload = w->net.flags & WIRE_NET_NO_OFFLOAD,
+			.reaches_host = w->net.flags & WIRE_NET_REACHES_HOST,
 			.mtu = w->net.mtu},
 	};
 

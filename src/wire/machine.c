@@ -149,7 +149,7 @@ static int net_check(const struct wire_net *n, struct ledger *l, struct err *e)
 		return machine_refuse(e, "the line of a network card");
 	if (n->mac[0] & 1)
 		return machine_refuse(e, "the address of a network card");
-	if (n->flags & ~(uint32_t)WIRE_NET_NO_OFFLOAD)
+	if (n->flags & ~(uint32_t)(WIRE_NET_NO_OFFLOAD | WIRE_NET_REACHES_HOST))
 		return machine_refuse(e, "the flag of a network card");
 	return n->mtu && n->mtu < 68 ? machine_refuse(e, "the MTU of a network card") : 0;
 }

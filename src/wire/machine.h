@@ -71,6 +71,7 @@ enum wire_net_line {
 
 enum wire_net_flag {
 	WIRE_NET_NO_OFFLOAD = 1 << 0, /* the guest computes checksums and cuts up TCP itself */
+	WIRE_NET_REACHES_HOST = 1 << 1, /* of a stream: also the servers of the host's loopback */
 };
 
 #define WIRE_NET_PAIRS_MAX 8 /* of queues */

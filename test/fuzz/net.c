@@ -4,7 +4,7 @@
  * of line, then steps: a byte for what happens, and what that needs.
  *
  * covers: src/vmm/virtio/net_copy.c src/vmm/virtio/net_header.c src/vmm/virtio/net_ctrl.c
- * covers: src/vmm/virtio/net_line.c src/vmm/virtio/net_batch.c
+ * covers: src/vmm/virtio/net_line.c src/vmm/virtio/net_batch.c src/vmm/virtio/net_filter.c
  */
 #include "base/bits.h"
 #include "base/endian.h"
@@ -210,6 +210,21 @@ static void require_header(const uint8_t *frame, size_t size)
 	require(le16toh(h.hdr_len) <= size - NET_HEADER, "headers lie in the frame");
 }
 
+/* None that a user-mode network would lead to the host's loopback. */
+static void require_target(const uint8_t *frame, uint32_t size)
+{
+	static const uint8_t zeros[10];
+
+	if (frame[12] == 0x08 && frame[13] == 0x00) {
+		require(size >= 34, "a frame has an address");
+		require(frame[30] != 127 && frame[30] != 0, "a frame is for this host");
+	}
+	if (frame[12] == 0x86 && frame[13] == 0xdd) {
+		require(size >= 54, "a frame has an address of IPv6");
+		require(memcmp(frame + 38, zeros, sizeof(zeros)) != 0, "a frame is for ::1");
+	}
+}
+
 /* All that came from a stream is frames with their lengths. */
 static void require_stream(size_t count)
 {
@@ -227,6 +242,7 @@ static void require_stream(size_t count)
 		require(length >= NET_FRAME_MIN && length <= NET_FRAME_MAX, "a frame has a size");
 		if (have != 4 + length)
 			continue;
+		require_target(part + 4, length);
 		have = 0;
 	}
 }

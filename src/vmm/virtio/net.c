@@ -499,6 +499,7 @@ int virtio_net_add(struct vm *vm, const struct virtio_net_spec *s, int fd, struc
 	n->vm = vm;
 	n->spec = *s;
 	n->copy.device = &n->device;
+	n->copy.reaches_host = s->reaches_host;
 	n->pairs = NET_PAIRS_NONE;
 	n->wake.fd = n->called.fd = -1;
 	n->ctrl = (struct loop_source){.fd = -1, .ready = on_ctrl};

@@ -26,6 +26,7 @@ struct virtio_net_spec {
 	struct virtio_net_pair more[NET_PAIRS_MAX - 1];
 	bool stream; /* the line is a stream socket, not a tap */
 	bool no_offload; /* the driver is not offered any */
+	bool reaches_host; /* of a stream: frames for the host's loopback may go out */
 	uint8_t mac[6];
 	uint16_t mtu; /* [bytes] that usher tells the guest; 0: nothing */
 };

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/endian.h"
 #include "base/num.h"
+#include "vmm/virtio/net_filter.h"
 #include "vmm/virtio/net_header.h"
 
 #include <errno.h>
@@ -199,9 +200,23 @@ static int batch_send(struct net_copy *c, struct virtq *q)
 	return r == -EAGAIN ? r : 0;
 }
 
+/* Likewise, of a frame for a stream. */
+static uint32_t head_read(struct net_copy *c, struct virtq *q)
+{
+	const uint8_t *head = c->out + NET_HEADER;
+
+	memset(c->out, 0, NET_HEADER + NET_BATCH_HEAD);
+	const uint32_t size = frame_read(c, q, NET_HEADER + NET_BATCH_HEAD);
+	if (!size || c->reaches_host || net_filter_passes(head, size - NET_HEADER))
+		return size;
+	log_guest(&c->misdeeds, c->device->name,
+		"a frame of the guest's driver is for the host's loopback");
+	return 0;
+}
+
 static int frame_add(struct net_copy *c, struct virtq *q)
 {
-	const uint32_t size = net_copy_has_link(c) ? frame_read(c, q, NET_HEADER + NET_BATCH_HEAD) : 0;
+	const uint32_t size = net_copy_has_link(c) ? head_read(c, q) : 0;
 
 	int r = net_batch_add(&c->batch, q, &c->chain, NET_HEADER, c->out + NET_HEADER,
 		size ? size - NET_HEADER : 0);

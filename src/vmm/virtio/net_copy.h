@@ -39,6 +39,7 @@ struct net_copy {
 	unsigned placed; /* chains that were taken for a frame */
 	uint8_t out[NET_HEADER + NET_FRAME_MAX]; /* a frame for a tap, or the beginning of one */
 	struct net_batch batch; /* frames for a stream; empty between calls */
+	bool reaches_host; /* the guest may send to addresses of the host's loopback */
 	struct log_guest misdeeds;
 };
 

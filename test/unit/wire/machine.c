@@ -167,7 +167,7 @@ START_TEST(a_network_card)
 	REFUSED(set_net()->more_count = 1, "the number of queues of a network card");
 	REFUSED((set_net()->more_count = WIRE_NET_PAIRS_MAX, m.virtio[0].net.vhost = m.kvm),
 		"the number of queues of a network card");
-	REFUSED(set_net()->flags = 2, "the flag of a network card");
+	REFUSED(set_net()->flags = 4, "the flag of a network card");
 	REFUSED((set_net(), m.virtio[0].disk.size = 512), "a disk");
 	REFUSED((set_net(), m.virtio[0].type = WIRE_VIRTIO_BLK), "a network card");
 }
