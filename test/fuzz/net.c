@@ -5,6 +5,7 @@
  *
  * covers: src/vmm/virtio/net_copy.c src/vmm/virtio/net_header.c src/vmm/virtio/net_ctrl.c
  * covers: src/vmm/virtio/net_line.c src/vmm/virtio/net_batch.c src/vmm/virtio/net_filter.c
+ * covers: src/vmm/virtio/net_handshake.c
  */
 #include "base/bits.h"
 #include "base/endian.h"

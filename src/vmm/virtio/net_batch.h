@@ -2,6 +2,7 @@
 #ifndef VMM_VIRTIO_NET_BATCH_H
 #define VMM_VIRTIO_NET_BATCH_H
 
+#include "vmm/virtio/net_handshake.h"
 #include "vmm/virtio/queue.h"
 
 #include <stdint.h>
@@ -21,7 +22,7 @@
 #define NET_BATCH_FRAMES 64
 #define NET_BATCH_PARTS 640 /* each part of a chain may lie in two pieces of RAM */
 #define NET_BATCH_LENGTH 4 /* [bytes] before each frame */
-#define NET_BATCH_HEAD 54 /* [bytes] of a frame that are copied */
+#define NET_BATCH_HEAD NET_HANDSHAKE_HEAD /* [bytes] of a frame that are copied */
 
 struct net_batch {
 	unsigned count; /* chains */

@@ -33,6 +33,7 @@ void net_copy_lose(struct net_copy *c)
 void net_copy_reset(struct net_copy *c)
 {
 	c->receives = c->sends = c->has_frame = false;
+	c->ack_count = 0;
 }
 
 /*
@@ -115,6 +116,12 @@ static int frame_fetch(struct net_copy *c)
 {
 	if (c->has_frame)
 		return 1;
+	if (c->ack_count) {
+		c->ack = c->acks[--c->ack_count];
+		c->frame = (struct net_frame){.bytes = c->ack.bytes, .size = c->ack.size};
+		c->has_frame = true;
+		return 1;
+	}
 	int r = net_line_read(&c->line, &c->frame);
 	if (r < 0)
 		net_copy_lose(c);
@@ -224,6 +231,8 @@ static int frame_add(struct net_copy *c, struct virtq *q)
 		virtq_untake(q, 1); /* it is the first of the next batch */
 		return batch_send(c, q);
 	}
+	if (r == 0 && size && c->ack_count < NET_ACKS_MAX)
+		c->ack_count += net_handshake_answer(c->out + NET_HEADER, &c->acks[c->ack_count]);
 	if (r == 0)
 		return 0;
 	log_guest(&c->misdeeds, c->device->name, "a frame of the guest's driver %s",
@@ -272,4 +281,6 @@ void net_copy_transmit(struct net_copy *c)
 	else if (r < 0)
 		net_copy_lose(c);
 	virtio_returned(c->device, NET_TRANSMIT);
+	if (c->ack_count && net_copy_has_link(c) && virtio_is_going(c->device))
+		net_copy_receive(c);
 }

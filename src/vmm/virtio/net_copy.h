@@ -24,6 +24,7 @@
 #define NET_RECEIVE 0 /* the queues */
 #define NET_TRANSMIT 1
 #define NET_MERGE_MAX 64 /* buffers of one frame */
+#define NET_ACKS_MAX 16 /* what does not fit in is asked for again */
 
 struct net_copy {
 	struct virtio_device *device;
@@ -39,6 +40,9 @@ struct net_copy {
 	unsigned placed; /* chains that were taken for a frame */
 	uint8_t out[NET_HEADER + NET_FRAME_MAX]; /* a frame for a tap, or the beginning of one */
 	struct net_batch batch; /* frames for a stream; empty between calls */
+	struct net_ack acks[NET_ACKS_MAX]; /* frames for the driver that the stream leaves out */
+	unsigned ack_count;
+	struct net_ack ack; /* the one that is on its way */
 	bool reaches_host; /* the guest may send to addresses of the host's loopback */
 	struct log_guest misdeeds;
 };

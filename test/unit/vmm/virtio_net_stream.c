@@ -92,5 +92,74 @@ START_TEST(no_frame_reaches_the_loopback_of_the_host)
 }
 END_TEST
 
+static uint32_t sum16(uint32_t sum, const uint8_t *from, size_t size)
+{
+	for (size_t i = 0; i < size; i += 2)
+		sum += (uint32_t)from[i] << 8 | from[i + 1];
+	return sum;
+}
+
+static unsigned folded(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* A guest's server that speaks first gets ACK for its SYN,ACK, and nothing for any other frame. */
+START_TEST(a_handshake_has_an_end)
+{
+	static const uint8_t tcp[20] = {0, 22, 0xc0, 0x01, 1, 2, 3, 0xff, 9, 8, 7, 6, 0x50, 0x12};
+	static const struct addressed rows[] = {
+		{V4, {10, 9, 0, 5}, {10, 9, 0, 254}, true},
+		{V6, {0xfd, [15] = 5}, {0xfd, [15] = 9}, true},
+	};
+	uint8_t frame[80], ack[80];
+
+	start(true);
+	set_up(BASICS);
+	for (unsigned i = 0; i < COUNT(rows); i++) {
+		const bool is_v6 = rows[i].type == V6;
+		const unsigned ip = is_v6 ? 40 : 20, address = is_v6 ? 16 : 4;
+		const unsigned from = 14 + (is_v6 ? 8 : 12), at = 14 + ip;
+		frame_address(&rows[i], frame);
+		memcpy(frame, (const uint8_t[12]){2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}, 12);
+		frame[14] = is_v6 ? 0x60 : 0x45;
+		frame[14 + (is_v6 ? 6 : 9)] = 6;
+		memcpy(frame + at, tcp, sizeof(tcp));
+		list(RX, 2048);
+		ring(RX);
+		send_bytes(frame, at + 20);
+		ck_assert_uint_eq(used_index(RX), i + 1);
+		ck_assert_uint_eq(used_size(RX, i), HEADER + at + 20);
+		ck_assert_int_eq(memory_read(&machine.vm.memory, GPA(buffer_at(RX, i) + HEADER),
+					 ack, at + 20),
+			0);
+		ck_assert_int_eq(memcmp(ack, frame + 6, 6), 0);
+		ck_assert_int_eq(memcmp(ack + 6, frame, 6), 0);
+		ck_assert_int_eq(memcmp(ack + from, frame + from + address, address), 0);
+		ck_assert_int_eq(memcmp(ack + from + address, frame + from, address), 0);
+		ck_assert_int_eq(memcmp(ack + at,
+					 (const uint8_t[14]){0xc0, 0x01, 0, 22, 9, 8, 7, 6, 1, 2, 4,
+						 0, 0x50, 0x10},
+					 14),
+			0);
+		ck_assert_uint_eq(
+			folded(sum16(sum16(26, ack + from, 2 * address), ack + at, 20)), 0xffff);
+		if (!is_v6)
+			ck_assert_uint_eq(folded(sum16(0, ack + 14, 20)), 0xffff);
+		/* SYN, ACK, RST: each alone. */
+		for (unsigned flag = 1; flag <= 0x20; flag <<= 1) {
+			frame[at + 13] = (uint8_t)flag;
+			send_bytes(frame, at + 20);
+		}
+		frame[at + 13] = 0x12;
+		send_bytes(frame, at + 13); /* it ends before its flags */
+		ck_assert_uint_eq(used_index(RX), i + 1);
+	}
+	finish();
+}
+END_TEST
+
 RIG_SUITE("virtio_net_stream", a_stream_has_whole_frames_at_any_time,
-	no_frame_reaches_the_loopback_of_the_host)
+	no_frame_reaches_the_loopback_of_the_host, a_handshake_has_an_end)
