@@ -86,15 +86,24 @@ bool net_line_has_frame(const struct net_line *l)
 
 WALL_CALL(main, read);
 
-/* There is always room for a whole frame. Return: 1 something came. */
+/*
+ * There is always room for a whole frame. After a read that brought less than there was room for,
+ * the next one would find nothing: it is saved. Return: 1 something came.
+ */
 static int stream_fill(struct net_line *l)
 {
 	memmove(l->in, l->in + l->in_start, l->in_end - l->in_start);
 	l->in_end -= l->in_start;
 	l->in_start = 0;
-	const ssize_t count = read(l->fd, l->in + l->in_end, NET_STREAM_ROOM - l->in_end);
+	const size_t room = NET_STREAM_ROOM - l->in_end;
+	if (l->drained) {
+		l->drained = false;
+		return 0;
+	}
+	const ssize_t count = read(l->fd, l->in + l->in_end, room);
 	if (count < 0)
 		return is_transient(errno) ? 0 : -EPIPE;
+	l->drained = count && (size_t)count < room;
 	l->in_end += (size_t)count;
 	return count ? 1 : -EPIPE;
 }

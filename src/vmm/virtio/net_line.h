@@ -36,6 +36,7 @@ struct net_line {
 	bool stream;
 	uint8_t *in; /* NET_STREAM_ROOM */
 	size_t in_start, in_end; /* of a stream: what was read and not yet taken */
+	bool drained; /* the last read took all */
 	uint8_t *out; /* NET_STREAM_ROOM, of a stream: the rest of what was sent last */
 	size_t out_start, out_end; /* what waits */
 };
