@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "engine/command.h"
+#include "engine/macvtap.h"
 #include "engine/passt.h"
 
 #include <errno.h>
@@ -350,7 +351,7 @@ static int tap_attach(int fd, const struct guest_net *n, const struct tap_host *
 	return 0;
 }
 
-int net_open_tap(const struct guest_net *n, struct err *e)
+int net_open_tap(const struct guest_net *n, bool first, struct err *e)
 {
 	struct tap_host t;
 
@@ -360,6 +361,8 @@ int net_open_tap(const struct guest_net *n, struct err *e)
 	cleanup_fd int fd = open(t.path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return err_set(e, -errno, "open %s", t.path);
+	if (t.macvtap && first && macvtap_claim(fd, t.path, n->tap, e) < 0)
+		return -EBUSY;
 	r = tap_attach(fd, n, &t);
 	if (r == 0)
 		return TAKE_FD(fd);

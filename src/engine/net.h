@@ -31,9 +31,9 @@ int net_check(const struct guest_spec *s, struct err *e);
 
 /*
  * Opens one queue of the tap or macvtap of a card: frames have a virtio header of 12 bytes in
- * front. Return: descriptor; -EBUSY another program has it; -errno.
+ * front. @first: of this guest's. Return: descriptor; -EBUSY another program has it; -errno.
  */
-int net_open_tap(const struct guest_net *n, struct err *e);
+int net_open_tap(const struct guest_net *n, bool first, struct err *e);
 
 /* Whether vhost-net is to serve the queues of this card: this host has it. */
 bool net_wants_vhost(const struct guest_net *n);

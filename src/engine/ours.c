@@ -215,10 +215,10 @@ static int describe_disk(const struct guest_disk *d, struct disk *open_disk, str
 	return 0;
 }
 
-static int open_pair(const struct guest_net *n, struct engine_run *run, struct wire_fds *fds,
-	struct wire_net_pair *ret, struct err *e)
+static int open_pair(const struct guest_net *n, bool first, struct engine_run *run,
+	struct wire_fds *fds, struct wire_net_pair *ret, struct err *e)
 {
-	int fd = net_open_tap(n, e);
+	int fd = net_open_tap(n, first, e);
 
 	if (fd < 0)
 		return fd;
@@ -237,11 +237,11 @@ static int describe_tap(const struct guest_net *n, struct engine_run *run, struc
 {
 	struct wire_net_pair first = {0};
 
-	int r = open_pair(n, run, fds, &first, e);
+	int r = open_pair(n, true, run, fds, &first, e);
 	w->fd = first.tap;
 	w->net.vhost = first.vhost;
 	while (r == 0 && w->net.more_count + 1 < n->queues)
-		r = open_pair(n, run, fds, &w->net.more[w->net.more_count++], e);
+		r = open_pair(n, false, run, fds, &w->net.more[w->net.more_count++], e);
 	return r;
 }
 
