@@ -338,11 +338,13 @@ static void control_attach(struct loan *l, struct engine_run *run, pid_t pid)
 static int engine_prepare(
 	const struct keeper *k, const struct bind_plan *plan, struct engine_run *run, struct err *e)
 {
-	int r = k->engine->prepare(&k->env, k->spec, plan, run, e);
-	if (r < 0 || k->engine->is_program)
-		return r;
-	run->program.cgroup = &run->cgroup;
-	return limit_make(k->spec, k->engine->bounded, &run->cgroup, e);
+	if (!k->engine->is_program) {
+		int r = limit_make(k->spec, k->engine->bounded, &run->cgroup, e);
+		if (r < 0)
+			return r;
+		run->program.cgroup = run->passt.cgroup = &run->cgroup;
+	}
+	return k->engine->prepare(&k->env, k->spec, plan, run, e);
 }
 
 static int engine_start(struct loan *l, const struct bind_plan *plan, struct engine_run *run,

@@ -94,6 +94,8 @@ static int write_memory(const struct guest_spec *s, const struct cgroup *g, stru
 
 	(void)snprintf(value, sizeof(value), "%" PRIu64, limit_memory_of(s));
 	int r = cgroup_set(g, "memory.max", value, e);
+	/* The guest does not go on without its user-mode network unnoticed. Since Linux 4.19. */
+	(void)cgroup_set(g, "memory.oom.group", "1", NULL);
 	return s->limit.kind == LIMIT_MEMORY_GIVEN ? r : 0;
 }
 

@@ -27,6 +27,7 @@
  */
 #define WORDS_MAX 4096
 #define READY_MS 10000
+#define SOCKET_ROOM (1 << 20) /* [bytes] for frames in each direction */
 
 /* "2222:22,8080:80", all of one protocol. */
 static void add_forwards(struct program *p, const char *option, const struct guest_net *n, bool udp)
@@ -97,6 +98,15 @@ static int words_open(struct err *e)
 	return TAKE_FD(fd);
 }
 
+/* Beyond the host's limit only for root: the socket holds some dozens of long frames. */
+static void socket_widen(int fd)
+{
+	const int size = SOCKET_ROOM;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 int passt_start(struct passt *p, const struct guest_net *n, const char *run_dir, struct err *e)
 {
 	cleanup_free struct program *program = calloc(1, sizeof(*program));
@@ -111,12 +121,15 @@ int passt_start(struct passt *p, const struct guest_net *n, const char *run_dir,
 		return err_set(e, -errno, "make a socket for " PASST);
 	cleanup_fd int ours = ends[0];
 	cleanup_fd int theirs = ends[1];
+	socket_widen(ours);
+	socket_widen(theirs);
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return err_set(e, -errno, "make a pipe for " PASST);
 	p->ready = ready[0];
 	cleanup_fd int told = ready[1];
 	describe_passt(program, n, theirs, told);
 	program->stderr_fd = p->words;
+	program->cgroup = p->cgroup;
 	int r = passt_give_user(p, told, run_dir, program, e);
 	if (r == 0)
 		r = process_start(program, &p->process, e);

@@ -18,6 +18,7 @@ struct err;
 struct passt {
 	struct process process; /* pid 0: none */
 	struct uid_lease uid;
+	const struct cgroup *cgroup; /* the guest's, whose limits hold for it too; NULL: ours */
 	int ready; /* a pipe: it writes there once it serves */
 	int words; /* a file: what it says, up to a page */
 };
