@@ -5,6 +5,8 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/num.h"
+#include "engine/nameserver.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,6 +49,26 @@ static void add_forwards(struct program *p, const char *option, const struct gue
 	program_arg(p, "%s", text);
 }
 
+/* Without the host's loopback. */
+static void add_nameservers(struct program *p)
+{
+	struct nameservers n;
+
+	nameserver_find(&NAMESERVER_HOST, &n);
+	for (unsigned i = 0; i < n.count; i++) {
+		program_word(p, "--dns");
+		program_arg(p, "%s", n.servers[i]);
+	}
+	if (!n.gateway[0])
+		return;
+	/* It answers there only if it takes that gateway itself. */
+	static const char *const words[] = {"--gateway", "--dns-forward", "--dns"};
+	for (size_t i = 0; i < COUNT(words); i++) {
+		program_word(p, words[i]);
+		program_arg(p, "%s", n.gateway);
+	}
+}
+
 static void describe_passt(struct program *p, const struct guest_net *n, int fd, int ready)
 {
 	program_word(p, PASST);
@@ -62,8 +84,10 @@ static void describe_passt(struct program *p, const struct guest_net *n, int fd,
 	/* Else its words go to the logger of the host. */
 	program_word(p, "--stderr");
 	/* Else the gateway's address leads to every server of the host's loopback. */
-	if (!n->host_loopback)
+	if (!n->host_loopback) {
 		program_word(p, "--no-map-gw");
+		add_nameservers(p);
+	}
 	add_forwards(p, "-t", n, false);
 	add_forwards(p, "-u", n, true);
 	if (n->mtu) {
