@@ -5,9 +5,11 @@
 # timeout: 400
 # A guest's virtio network cards: at a tap with two pairs of queues, which the kernel serves without a
 # system call of usher-vmm, also after a reboot; at a tap without offloads and vhost; at a macvtap;
-# with a file each way. And at a user-mode network. There a file comes from a server, and the
-# host's loopback is not reached. passt has walls of its own. When it is killed in mid-transfer, the
-# guest goes on without a link.
+# with a file each way; a macvtap has one guest, and a cable is pulled and plugged in. And at a user-mode
+# network. There a file goes each way, and the guest answers by a forwarded port, also if it is to
+# speak first. It finds a resolver, but nothing else of the host's loopback, whatever address it
+# tries. passt has walls of its own, and shares the guest's limits. When it is killed in
+# mid-transfer, the guest goes on without a link.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -30,10 +32,10 @@ dd if=/dev/urandom of="$work/file" bs=64k count=64 2>/dev/null
 sum=$(sha256sum <"$work/file" | cut -d' ' -f1)
 
 # The host's servers: 7001 gives the file, 7002 prints the checksum of what it takes, 7003 of the
-# loopback alone gives a secret, 7004 takes without an
-# end, 7005 says whether to reboot.
+# loopbacks alone gives a secret, 7004 takes without an end, 7005 says whether to reboot; 53 of the
+# loopback says that each name is 10.8.0.1.
 cat >"$work/serve.py" <<'END'
-import hashlib, socketserver, sys, threading, time
+import hashlib, socket, socketserver, sys, threading, time
 data = open(sys.argv[1], "rb").read()
 class Give(socketserver.BaseRequestHandler):
     def handle(self):
@@ -54,8 +56,19 @@ class Take(socketserver.StreamRequestHandler):
     def handle(self):
         print("host: took", hashlib.sha256(self.rfile.read()).hexdigest(), flush=True)
 socketserver.TCPServer.allow_reuse_address = True
+class Name(socketserver.BaseRequestHandler):
+    def handle(self):
+        query, line = self.request
+        end = query.index(b"\0", 12) + 5
+        kind = query[end - 4:end - 2]
+        answers = kind == b"\0\1"
+        line.sendto(query[:2] + b"\x81\x80\0\1" + bytes([0, answers]) + bytes(4) + query[12:end]
+                    + (b"\xc0\x0c\0\1\0\1" + bytes(4) + b"\0\4\x0a\x08\0\1") * answers, self.client_address)
+class Six(socketserver.ThreadingTCPServer):
+    address_family = socket.AF_INET6
 servers = [socketserver.ThreadingTCPServer(*a) for a in (
     (("", 7001), Give), (("", 7002), Take), (("127.0.0.1", 7003), Secret), (("", 7004), Drink), (("", 7005), Order))]
+servers += [Six(("::1", 7003), Secret), socketserver.ThreadingUDPServer(("127.0.0.1", 53), Name)]
 for server in servers:
     threading.Thread(target=server.serve_forever).start()
 print("host: serves", flush=True)
@@ -64,8 +77,13 @@ python3 "$work/serve.py" "$work/file" >"$work/served" 2>&1 &
 at_exit "kill -9 $! 2>/dev/null"
 wait_until 30 grep -q 'host: serves' "$work/served"
 
-took_all() {
-	[ "$(grep -c "host: took $sum" "$work/served")" = 4 ]
+# took N: the file, so often. tried N: the guest, as many addresses.
+took() {
+	[ "$(grep -c "host: took $sum" "$work/served")" = "$1" ]
+}
+
+tried() {
+	[ "$(grep -c '^guest: reaches' "$console")" = "$1" ]
 }
 
 waits_again() {
@@ -92,6 +110,7 @@ cat >"$work/udhcpc.sh" <<'END'
 ip addr add $ip/${mask:-24} dev $interface
 ip route add $router dev $interface
 ip route add default via $router dev $interface
+echo "guest: resolver $dns"
 END
 chmod +x "$work/udhcpc.sh"
 # nc keeps its own direction open: see usher-run(1) about passt.
@@ -121,15 +140,44 @@ tap)
 	[ "$(nc -w 20 10.7.0.1 7005 <&7)" = again ] && reboot -f
 	at_tap eth1 10.7.1
 	at_tap eth2 10.7.2
+	for cable in eth0 eth1; do
+		for link in 1 0 1; do
+			n=0
+			while [ "$(cat /sys/class/net/$cable/carrier)" != $link ] && [ $n -lt 600 ]; do
+				n=$((n + 1))
+				sleep 0.1
+			done
+			echo "guest: $cable carrier $(cat /sys/class/net/$cable/carrier)"
+		done
+		ping -c 1 -w 20 10.7.${cable#eth}.1 | grep -q '1 packets received' && echo "guest: $cable is back"
+	done
 	;;
 user)
 	ip link set eth0 up
-	udhcpc -i eth0 -s /udhcpc.sh -n -q -t 10 >/dev/null 2>&1
+	udhcpc -i eth0 -s /udhcpc.sh -n -q -t 10 2>/dev/null
 	gateway=$(ip route | sed -n 's/^default via \([^ ]*\).*/\1/p')
 	echo "guest: gateway $gateway"
 	nc -w 60 10.8.0.1 7001 <&7 >/file
 	echo "guest: eth0 got $(sha256sum </file | cut -d' ' -f1)"
-	echo "guest: loopback '$(nc -w 3 $gateway 7003 <&7 2>&1)'"
+	nc -w 60 10.8.0.1 7002 </file
+	echo "guest: name $(nslookup host.test $gateway 2>&1 | grep 'Address.*10\.8\.0\.1')"
+	for i in 1 2; do
+		mkfifo /out$i
+		cat /file - <&7 >/out$i &
+		echo "guest: listens $i"
+		nc -l -p 22 </out$i >/dev/null
+		echo "guest: served $i"
+	done
+	read -r go
+	# To a kernel that drops what is from or for its own loopback, these are addresses like others.
+	echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
+	ip addr del 127.0.0.1/8 dev lo
+	ip route add 127.0.0.0/8 via $gateway dev eth0
+	for address in $gateway 127.0.0.1 127.0.0.53; do
+		echo "guest: reaches '$(nc -w 3 $address 7003 <&7 2>&1)'"
+	done
+	read -r go
+	echo 'guest: drinks'
 	cat /dev/zero | nc 10.8.0.1 7004 >/dev/null &
 	n=0
 	while [ "$(cat /sys/class/net/eth0/carrier)" = 1 ] && [ $n -lt 600 ]; do
@@ -160,13 +208,23 @@ calls=$(sed -n 's/^100.00 *[^ ]* *[^ ]* *\([0-9]*\) .*/\1/p' "$work/calls")
 wait_until 120 waits_again
 echo go >&8
 exec 8>&-
+wait_for_guest '^guest: eth2 got'
+! usher run --kernel "$kernel" --net tap=mtap2 </dev/null >"$work/busy" 2>&1 || fail 'two guests have one macvtap'
+grep -q "macvtap 'mtap2' is in use: process $(vmm_pid) (usher-vmm)" "$work/busy" || fail "$(cat "$work/busy")"
+for card in 0 1; do
+	wait_for_guest "^guest: eth$card carrier 1"
+	expect_ok usher control tapped link usr$card down
+	wait_for_guest "^guest: eth$card carrier 0"
+	expect_ok usher control tapped link usr$card up
+	wait_for_guest "^guest: eth$card is back"
+done
 wait_for_guest '^usher ended: 0'
 for card in eth0 eth1 eth2; do
 	expect_guest "^guest: $card pings"
 	expect_guest "^guest: $card got $sum" 'the file came otherwise'
 done
 [ "$(grep -c "^guest: eth0 got $sum" "$console")" = 2 ] || fail 'vhost-net has not come back after a reboot'
-wait_until 30 took_all
+wait_until 30 took 4
 # Bits 0 and 1, checksums; 3, the MTU; 7, 8, 11 and 12, segmentation; 15, merged buffers; 22, several pairs.
 expect_guest '^guest: eth0 features 11.0...11..11..1......1' 'its driver has not accepted the offloads'
 expect_guest '^guest: eth1 features 00.1...00..00..1......0' 'its driver has accepted offloads'
@@ -198,13 +256,46 @@ at_exit 'ip addr del 10.8.0.1/32 dev lo'
 	fail 'a port that is in use is forwarded'
 grep -q 'passt does not start: .*7001' "$work/busy" || fail "$(cat "$work/busy")"
 ! pidof passt || fail 'passt is left behind'
-words=net=user open_guest --name networked --memory 256M --net user,forward=tcp:2222:22
-exec 8>&-
-wait_for_guest '^guest: loopback'
+# A resolver of the host's own.
+cp /etc/resolv.conf "$work/resolv.conf"
+at_exit 'cat "$work/resolv.conf" >/etc/resolv.conf'
+echo 'nameserver 127.0.0.1' >/etc/resolv.conf
+words=net=user open_guest --name networked --memory 256M --memory-limit 1G --net user,forward=tcp:2222:22
+wait_for_guest '^guest: listens 1'
 expect_guest "^guest: eth0 got $sum" 'the file came otherwise'
-! grep -q secret "$console" || fail 'the guest reaches the host'"'"'s loopback'
+expect_guest '^guest: resolver 10.9.0.254'
+expect_guest '^guest: name .*10.8.0.1' 'the guest finds no name'
+wait_until 30 took 5
 passt=$(pidof passt)
 is_walled "$passt"
+expect_equal 'cgroup' "$(cat "/proc/$(vmm_pid)/cgroup")" "$(cat "/proc/$passt/cgroup")"
+grep -q usher-run- "/proc/$passt/cgroup" || fail 'passt has no limits'
+# A client that waits for the guest to speak, and one that speaks first. passt accepts a connection
+# before the guest listens, and then closes it.
+cat >"$work/client.py" <<'END'
+import hashlib, socket, sys, time
+data = b""
+while len(data) < 4 << 20:
+    time.sleep(0.2)
+    try:
+        client = socket.create_connection(("127.0.0.1", 2222))
+        client.send(sys.argv[1].encode())
+        data = client.makefile("rb").read(4 << 20)
+    except ConnectionError:
+        pass
+print("host: forwarded", hashlib.sha256(data).hexdigest())
+END
+for first in '' hello; do
+	timeout 60 python3 "$work/client.py" "$first" >"$work/forwarded" 2>&1
+	grep -q "host: forwarded $sum" "$work/forwarded" || fail "by the forwarded port, '$first' first: $(cat "$work/forwarded")"
+done
+wait_for_guest '^guest: served 2'
+echo go >&8
+wait_until 120 tried 3
+! grep -q secret "$console" || fail 'the guest reaches the host'"'"'s loopback'
+echo go >&8
+exec 8>&-
+wait_for_guest '^guest: drinks'
 wait_until 60 grep -q 'host: drinks' "$work/served"
 kill -9 "$passt"
 wait_for_guest '^usher ended: 0'
