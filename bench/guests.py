@@ -16,10 +16,10 @@ PATIENCE = 240  # [s] for one guest; a slow machine needs 60
 class Talk:
     """A guest that says 'guest: …' and goes on when it gets a line."""
 
-    def __init__(self, words, patience=PATIENCE):
+    def __init__(self, words, patience=PATIENCE, fds=()):
         self.words = words
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, errors="replace")
+                                        stderr=subprocess.PIPE, text=True, errors="replace", pass_fds=fds)
         self.watch = threading.Timer(patience, self.process.kill)
         self.watch.start()
 
