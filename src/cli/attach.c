@@ -10,6 +10,7 @@
 #include "host/host.h"
 #include "libvirt/plug.h"
 #include "libvirt/process.h"
+#include "view/json.h"
 #include "view/plan.h"
 
 #include <errno.h>
@@ -79,10 +80,10 @@ static int attach_devices(
 	q.survey = true;
 	int r = live ? libvirt_plug_live(p, plan, e) : bind_plan(p->env, &q, plan, e);
 	if (r == 0 && !plan->group_count)
-		r = -EPERM; /* without an IOMMU group, as the problems say */
-	if (r == 0 && live)
-		plan_text(stdout, plan);
-	return r == 0 && config ? libvirt_plug_config(p, plan, e) : r;
+		return -EPERM; /* without an IOMMU group, as the problems say */
+	if (r == 0 && config)
+		r = libvirt_plug_config(p, plan, e);
+	return r < 0 ? r : 0;
 }
 
 static int detach_devices(
@@ -98,20 +99,70 @@ static int detach_devices(
 	r = live ? libvirt_unplug_live(p, plan, e) : 0;
 	if (r == 0 && count == 0)
 		report_note("the domain has none of these devices");
-	return r;
+	return r < 0 ? r : 0;
 }
 
-/* Prints what attach would take. */
+/* What attach would take. */
 static int plan_preview(const struct libvirt_plug *p, struct bind_plan *plan, struct err *e)
 {
 	int r = bind_plan(p->env, p->request, plan, e);
 
+	return r < 0 ? r : plan->refusals ? -EPERM : 0;
+}
+
+/* The members of the plan that @d had. */
+static void put_had(struct json *list, const struct bind_plan *p, const struct libvirt_domain *d)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < p->group_count; i++)
+		for (size_t k = 0; k < p->groups[i].count; k++) {
+			struct pci_address a = p->groups[i].members[k].device.address;
+			if (libvirt_domain_has(d, a))
+				json_push_text(list, pci_address_format(a, address));
+		}
+}
+
+static int print_json(const struct arguments *a, const struct libvirt_state *s, bool live,
+	bool config, const struct bind_plan *plan, struct err *e)
+{
+	static const struct libvirt_domain none;
+	struct json *doc = NULL;
+
+	int r = json_new(a->targets.verb->name, &doc, e);
 	if (r < 0)
 		return r;
-	plan_text(stdout, plan);
-	if (!plan->refusals)
+	json_put_text(doc, "domain", s->name);
+	json_put_flag(doc, "live", live);
+	json_put_flag(doc, "config", config);
+	if (a->away) {
+		put_had(json_put_list(doc, "devices"), plan, live ? &s->running : &none);
+		put_had(json_put_list(doc, "configured"), plan, config ? &s->configured : &none);
+	} else {
+		json_put_flag(doc, "dry_run", a->targets.dry_run);
+		json_put_flag(doc, "refused", plan->refusals != 0);
+		plan_json(doc, plan);
+	}
+	r = json_print(doc, e);
+	json_free(doc);
+	return r;
+}
+
+/* @r: of the change. */
+static void print_change(const struct arguments *a, const struct libvirt_state *s, bool live,
+	bool config, const struct bind_plan *plan, int r)
+{
+	bool refused = r == -EPERM && plan->refusals && !a->away;
+
+	if (a->targets.json && (r == 0 || refused)) {
+		struct err why = {0};
+		if (print_json(a, s, live, config, plan, &why) < 0)
+			report(&why);
+	} else if (!a->away && (a->targets.dry_run || (r == 0 && live))) {
+		plan_text(stdout, plan);
+	}
+	if (!a->away && a->targets.dry_run && !refused)
 		report_problems(plan);
-	return plan->refusals ? -EPERM : 0;
 }
 
 static int change_domain(const struct arguments *a, struct libvirt_guest *g,
@@ -131,11 +182,13 @@ static int change_domain(const struct arguments *a, struct libvirt_guest *g,
 	int r = choose_scopes(a, s, &live, &config, e);
 	if (r < 0)
 		return r;
-	if (a->targets.dry_run)
-		return plan_preview(&p, plan, e);
-	change_begin();
-	return a->away ? detach_devices(&p, live, config, plan, e)
-		       : attach_devices(&p, live, config, plan, e);
+	if (!a->targets.dry_run)
+		change_begin();
+	r = a->targets.dry_run ? plan_preview(&p, plan, e)
+	    : a->away          ? detach_devices(&p, live, config, plan, e)
+			       : attach_devices(&p, live, config, plan, e);
+	print_change(a, s, live, config, plan, r);
+	return r;
 }
 
 static int change_guest(
@@ -204,9 +257,15 @@ static int verb_attach_run(const struct verb *v, int argc, char **argv)
 		{"config", no_argument, NULL, CONFIG},
 		{"allow", required_argument, NULL, TARGETS_ALLOW},
 		{"dry-run", no_argument, NULL, TARGETS_DRY_RUN},
+		{"json", no_argument, NULL, TARGETS_JSON},
 		{0},
 	};
-	struct arguments a = {.targets.verb = v, .env = bind_env_live(), .uri = LIBVIRT_URI};
+	struct arguments a = {
+		.targets.verb = v,
+		.env = bind_env_live(),
+		.uri = LIBVIRT_URI,
+		.timeout_ms = GUEST_TIMEOUT_MS,
+	};
 
 	return attach_run(&a, argc, argv, takes);
 }
@@ -218,6 +277,7 @@ static int verb_detach_run(const struct verb *v, int argc, char **argv)
 		{"live", no_argument, NULL, LIVE},
 		{"config", no_argument, NULL, CONFIG},
 		{"timeout", required_argument, NULL, TIMEOUT},
+		{"json", no_argument, NULL, TARGETS_JSON},
 		{0},
 	};
 	struct arguments a = {
@@ -247,6 +307,7 @@ const struct verb verb_attach = {
 		"      --libvirt URI      of libvirt on this host (default: qemu:///system)\n"
 		"      --allow CHECK      skip one check, as for 'usher bind'; may be repeated\n"
 		"      --dry-run          print what would be bound, and change nothing\n"
+		"  -j, --json             print a JSON document\n"
 		"\n"
 		"Example:\n"
 		"\n"
@@ -268,6 +329,7 @@ const struct verb verb_detach = {
 		"      --config           only from its configuration\n"
 		"      --libvirt URI      of libvirt on this host (default: qemu:///system)\n"
 		"      --timeout SECONDS  how long the guest may take (default: 30)\n"
+		"  -j, --json             print a JSON document\n"
 		"\n"
 		"Example:\n"
 		"\n"

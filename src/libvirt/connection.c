@@ -2,15 +2,16 @@
 #include "libvirt/connection.h"
 
 #include "base/err.h"
-#include "base/load.h"
 #include "base/num.h"
+#include "libvirt/calls.h"
 #include "libvirt/hostdev.h"
 
 #include <errno.h>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct libvirt_connection {
 	virConnectPtr connection;
@@ -21,73 +22,55 @@ struct libvirt_guest {
 	char uuid[VIR_UUID_STRING_BUFLEN];
 };
 
-static struct {
-	__typeof__(virConnectOpenAuth) *open;
-	__typeof__(virConnectClose) *close;
-	__typeof__(virConnectListAllDomains) *list;
-	__typeof__(virDomainLookupByName) *lookup;
-	__typeof__(virDomainFree) *free_domain;
-	__typeof__(virDomainGetName) *name;
-	__typeof__(virDomainGetUUIDString) *uuid;
-	__typeof__(virDomainIsActive) *is_active;
-	__typeof__(virDomainIsPersistent) *is_persistent;
-	__typeof__(virDomainGetXMLDesc) *xml;
-	__typeof__(virDomainAttachDeviceFlags) *attach;
-	__typeof__(virDomainDetachDeviceFlags) *detach;
-	__typeof__(virGetLastError) *last_error;
-	__typeof__(virSetErrorFunc) *set_error_function;
-} lib;
-
-static int load_libvirt(struct err *e)
-{
-	static const struct load_symbol symbols[] = {
-		{"virConnectOpenAuth", &lib.open},
-		{"virConnectClose", &lib.close},
-		{"virConnectListAllDomains", &lib.list},
-		{"virDomainLookupByName", &lib.lookup},
-		{"virDomainFree", &lib.free_domain},
-		{"virDomainGetName", &lib.name},
-		{"virDomainGetUUIDString", &lib.uuid},
-		{"virDomainIsActive", &lib.is_active},
-		{"virDomainIsPersistent", &lib.is_persistent},
-		{"virDomainGetXMLDesc", &lib.xml},
-		{"virDomainAttachDeviceFlags", &lib.attach},
-		{"virDomainDetachDeviceFlags", &lib.detach},
-		{"virGetLastError", &lib.last_error},
-		{"virSetErrorFunc", &lib.set_error_function},
-	};
-
-	return load_library("libvirt.so.0", "libvirt0", symbols, COUNT(symbols), e);
-}
-
 /* libvirt's sentence of the last failure, behind ours. Return: -EIO. */
 static int say_failure(struct err *e, const char *what, const char *object)
 {
-	virErrorPtr why = lib.last_error();
-
-	return err_say(e, -EIO, "%s '%s': %s", what, object,
-		why && why->message ? why->message : "libvirt does not say why");
+	return err_say(e, -EIO, "%s '%s': %s", what, object, libvirt_calls_reason());
 }
 
-/* The default prints each error on standard error. */
-static void ignore_error(void *arg, virErrorPtr why)
+__attribute__((noreturn)) static void *events_run(void *arg)
 {
+	for (;;)
+		if (vir.virEventRunDefaultImpl() < 0)
+			(void)pause();
+}
+
+/* Has libvirt notice that the other side is stuck. Without it usher works as well. */
+static bool events_start(void)
+{
+	static bool started;
+	sigset_t all, before;
+	pthread_t thread;
+
+	if (started)
+		return true;
+	if (vir.virEventRegisterDefaultImpl() < 0)
+		return false;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	started = pthread_create(&thread, NULL, events_run, NULL) == 0;
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (started)
+		(void)pthread_detach(thread);
+	return started;
 }
 
 int libvirt_connect(const char *uri, bool readonly, struct libvirt_connection **ret, struct err *e)
 {
-	int r = load_libvirt(e);
+	int r = libvirt_calls_load(e);
 	if (r < 0)
 		return r;
 	struct libvirt_connection *c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(e, -ENOMEM, "connect to libvirt");
-	lib.set_error_function(NULL, ignore_error);
-	c->connection = lib.open(uri, NULL, readonly ? VIR_CONNECT_RO : 0);
+	bool has_events = events_start();
+	c->connection = libvirt_calls_connect(uri, readonly);
 	if (!c->connection) {
 		free(c);
 		return say_failure(e, "connect to libvirt at", uri);
 	}
+	if (has_events)
+		libvirt_calls_watch(c->connection);
 	*ret = c;
 	return 0;
 }
@@ -96,28 +79,29 @@ void libvirt_disconnect(struct libvirt_connection *c)
 {
 	if (!c)
 		return;
-	(void)lib.close(c->connection);
+	(void)vir.virConnectClose(c->connection);
 	free(c);
 }
 
 static int read_xml(
 	struct libvirt_guest *g, unsigned flags, struct libvirt_domain *ret, struct err *e)
 {
-	char *text = lib.xml(g->domain, flags);
+	char *text = vir.virDomainGetXMLDesc(g->domain, flags);
 
 	if (!text)
-		return say_failure(e, "domain", lib.name(g->domain));
+		return say_failure(e, "domain", vir.virDomainGetName(g->domain));
 	int r = libvirt_domain_parse(text, strlen(text), ret, e);
 	free(text);
-	return r < 0 ? err_in(e, r, "domain '%s'", lib.name(g->domain)) : 0;
+	return r < 0 ? err_in(e, r, "domain '%s'", vir.virDomainGetName(g->domain)) : 0;
 }
 
 int libvirt_guest_state(struct libvirt_guest *g, struct libvirt_state *ret, struct err *e)
 {
-	*ret = (struct libvirt_state){.name = lib.name(g->domain), .uuid = g->uuid};
-	if (lib.uuid(g->domain, g->uuid) < 0)
+	*ret = (struct libvirt_state){.name = vir.virDomainGetName(g->domain), .uuid = g->uuid};
+	if (vir.virDomainGetUUIDString(g->domain, g->uuid) < 0)
 		g->uuid[0] = '\0';
-	int active = lib.is_active(g->domain), persistent = lib.is_persistent(g->domain);
+	int active = vir.virDomainIsActive(g->domain),
+	    persistent = vir.virDomainIsPersistent(g->domain);
 	if (active < 0 || persistent < 0)
 		return say_failure(e, "domain", ret->name);
 	ret->runs = active;
@@ -140,13 +124,13 @@ static int by_name(const void *a, const void *b)
 {
 	virDomainPtr const *x = a, *y = b;
 
-	return strcmp(lib.name(*x), lib.name(*y));
+	return strcmp(vir.virDomainGetName(*x), vir.virDomainGetName(*y));
 }
 
 /* A domain that has vanished since the list was made is no failure. */
 static bool has_vanished(void)
 {
-	virErrorPtr why = lib.last_error();
+	virErrorPtr why = vir.virGetLastError();
 
 	return why && why->code == VIR_ERR_NO_DOMAIN;
 }
@@ -171,14 +155,14 @@ int libvirt_each_guest(struct libvirt_connection *c,
 	virDomainPtr *list = NULL;
 	int r = 0;
 
-	int count = lib.list(c->connection, &list, 0);
+	int count = vir.virConnectListAllDomains(c->connection, &list, 0);
 	if (count < 0)
 		return say_failure(e, "list the domains of", "libvirt");
 	if (count)
 		qsort(list, (size_t)count, sizeof(*list), by_name);
 	for (int i = 0; i < count; i++) {
 		r = r ? r : guest_visit(list[i], each, arg, e);
-		(void)lib.free_domain(list[i]);
+		(void)vir.virDomainFree(list[i]);
 	}
 	free(list);
 	return r;
@@ -191,7 +175,7 @@ int libvirt_guest_find(
 
 	if (!g)
 		return err_set(e, -ENOMEM, "domain '%s'", name);
-	g->domain = lib.lookup(c->connection, name);
+	g->domain = vir.virDomainLookupByName(c->connection, name);
 	if (!g->domain) {
 		free(g);
 		if (has_vanished())
@@ -206,7 +190,7 @@ void libvirt_guest_free(struct libvirt_guest *g)
 {
 	if (!g)
 		return;
-	(void)lib.free_domain(g->domain);
+	(void)vir.virDomainFree(g->domain);
 	free(g);
 }
 
@@ -221,7 +205,7 @@ int libvirt_guest_attach(struct libvirt_guest *g, struct pci_address a, bool man
 	char text[LIBVIRT_HOSTDEV_TEXT], address[PCI_ADDRESS_TEXT];
 
 	libvirt_hostdev_format(a, managed, text);
-	if (lib.attach(g->domain, text, scope_flag(scope)) < 0)
+	if (vir.virDomainAttachDeviceFlags(g->domain, text, scope_flag(scope)) < 0)
 		return say_failure(e, "attach", pci_address_format(a, address));
 	return 0;
 }
@@ -232,7 +216,7 @@ int libvirt_guest_detach(
 	char text[LIBVIRT_HOSTDEV_TEXT], address[PCI_ADDRESS_TEXT];
 
 	libvirt_hostdev_format(a, false, text);
-	if (lib.detach(g->domain, text, scope_flag(scope)) < 0)
+	if (vir.virDomainDetachDeviceFlags(g->domain, text, scope_flag(scope)) < 0)
 		return say_failure(e, "detach", pci_address_format(a, address));
 	return 0;
 }

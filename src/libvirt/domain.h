@@ -35,6 +35,8 @@ struct libvirt_domain {
 #define LIBVIRT_DOMAIN_NONE ((struct libvirt_domain){0})
 void libvirt_domain_fini(struct libvirt_domain *d);
 
+bool libvirt_domain_has(const struct libvirt_domain *d, struct pci_address a);
+
 /*
  * Parses a domain. libxml2 is loaded for it; document types, and so entities, are refused. @ret:
  * libvirt_domain_fini(). Return: 0, -EBADMSG with the reason in @e, -EFBIG, -ENOPKG, -ENOMEM.

@@ -2,6 +2,7 @@
 #include "libvirt/hostdev.h"
 
 #include "base/num.h"
+#include "libvirt/domain.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,4 +30,12 @@ bool libvirt_hostdev_may_be(const char *text, size_t len)
 			return true;
 	/* NUL: of UTF-16. */
 	return memmem(text, len, "&#", 2) || memchr(text, '\0', len);
+}
+
+bool libvirt_domain_has(const struct libvirt_domain *d, struct pci_address a)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (pci_address_equal(d->devices[i].address, a))
+			return true;
+	return false;
 }

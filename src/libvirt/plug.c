@@ -3,7 +3,8 @@
  * How it works
  *
  * Invariant: a device is in the running domain only while the journal has its group for that
- * domain. usher takes the group first, and returns it when libvirt no longer shows a member.
+ * domain. usher takes the group first, unless the domain has it already, and returns it when
+ * libvirt no longer shows a member.
  *
  * libvirt has the devices unmanaged: it finds them on vfio-pci and leaves them there. It removes a
  * device from the domain's XML when QEMU reports it gone, and not when it asks the guest for it. So
@@ -11,27 +12,24 @@
  */
 #include "libvirt/plug.h"
 
+#include "base/clean.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "base/signals.h"
 #include "bind/journal.h"
 #include "bind/owner.h"
 #include "libvirt/process.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define POLL_MS 200
-
-static bool domain_has(const struct libvirt_domain *d, struct pci_address a)
-{
-	for (size_t i = 0; i < d->count; i++)
-		if (pci_address_equal(d->devices[i].address, a))
-			return true;
-	return false;
-}
+#define LEFT_MAX 256
 
 static int owner_read(const struct libvirt_plug *p, struct bind_owner *ret, struct err *e)
 {
@@ -81,7 +79,7 @@ static int member_attach(void *arg, struct pci_address a)
 {
 	struct change *c = arg;
 
-	if (domain_has(change_devices(c), a) || c->done_count == COUNT(c->done))
+	if (libvirt_domain_has(change_devices(c), a) || c->done_count == COUNT(c->done))
 		return 0;
 	int r = libvirt_guest_attach(c->plug->guest, a, c->scope == LIBVIRT_CONFIG, c->scope, c->e);
 	if (r == 0)
@@ -93,9 +91,9 @@ static int member_detach(void *arg, struct pci_address a)
 {
 	struct change *c = arg;
 
-	if (!domain_has(change_devices(c), a))
+	if (!libvirt_domain_has(change_devices(c), a) || c->done_count == COUNT(c->done))
 		return 0;
-	c->done_count++;
+	c->done[c->done_count++] = a;
 	return libvirt_guest_detach(c->plug->guest, a, c->scope, c->e);
 }
 
@@ -111,7 +109,7 @@ static struct change *change_new(
 	return c;
 }
 
-/* Returns the groups of the plan that the journal has for the domain. Return: their number. */
+/* Returns the groups that the journal has for the domain. Return: their number, -errno. */
 static int groups_return(const struct libvirt_plug *p, const struct bind_plan *plan, struct err *e)
 {
 	char domain[BIND_DOMAIN_MAX];
@@ -135,36 +133,6 @@ static int groups_return(const struct libvirt_plug *p, const struct bind_plan *p
 	}
 	free(leases);
 	return r < 0 ? r : returned;
-}
-
-/* What one member was refused undoes the others. The reason stays the first one. */
-static void plug_undo(
-	const struct libvirt_plug *p, const struct bind_plan *plan, const struct change *c)
-{
-	for (size_t i = 0; i < c->done_count; i++)
-		(void)libvirt_guest_detach(p->guest, c->done[i], LIBVIRT_LIVE, NULL);
-	(void)groups_return(p, plan, NULL);
-}
-
-int libvirt_plug_live(const struct libvirt_plug *p, struct bind_plan *ret, struct err *e)
-{
-	struct bind_request q = *p->request;
-
-	*ret = BIND_PLAN_NONE;
-	int r = owner_read(p, &q.owner, e);
-	if (r < 0)
-		return r;
-	struct change *c = change_new(p, LIBVIRT_LIVE, e);
-	if (!c)
-		return -ENOMEM;
-	r = bind_take(p->env, &q, ret, e);
-	if (r == 0) {
-		r = members_each(ret, member_attach, c);
-		if (r < 0)
-			plug_undo(p, ret, c);
-	}
-	free(c);
-	return r;
 }
 
 static int config_change(const struct libvirt_plug *p, const struct bind_plan *plan,
@@ -191,53 +159,184 @@ int libvirt_unplug_config(const struct libvirt_plug *p, const struct bind_plan *
 }
 
 struct search {
-	const struct libvirt_domain *running;
-	char left[PCI_ADDRESS_TEXT]; /* a member that the guest still has */
+	size_t count; /* of devices that the guest still has */
+	char names[LEFT_MAX]; /* of the first ones: "0000:01:00.0, 0000:01:00.1" */
 };
 
-static int member_search(void *arg, struct pci_address a)
+static void search_note(struct search *s, struct pci_address a)
 {
-	struct search *s = arg;
+	char address[PCI_ADDRESS_TEXT];
+	size_t used = strlen(s->names);
 
-	if (!domain_has(s->running, a))
-		return 0;
-	pci_address_format(a, s->left);
-	return 1;
+	s->count++;
+	if (used + 2 + sizeof(address) < sizeof(s->names))
+		(void)snprintf(s->names + used, sizeof(s->names) - used, "%s%s", used ? ", " : "",
+			pci_address_format(a, address));
 }
 
-/* Return: 0 all are gone, 1 @left names one that is not, -errno. */
-static int members_look(const struct libvirt_plug *p, const struct bind_plan *plan,
-	char left[PCI_ADDRESS_TEXT], struct err *e)
+/* What the guest still has of the devices of @c. Return: 0, -errno. */
+static int change_look(const struct change *c, struct search *ret, struct err *e)
 {
 	struct libvirt_state now;
-	struct search s = {.running = &now.running};
 
-	int r = libvirt_guest_state(p->guest, &now, e);
+	*ret = (struct search){0};
+	int r = libvirt_guest_state(c->plug->guest, &now, e);
 	if (r < 0)
 		return r;
-	r = now.runs ? members_each(plan, member_search, &s) : 0;
-	memcpy(left, s.left, sizeof(s.left));
+	for (size_t i = 0; now.runs && i < c->done_count; i++)
+		if (libvirt_domain_has(&now.running, c->done[i]))
+			search_note(ret, c->done[i]);
 	libvirt_state_fini(&now);
+	return 0;
+}
+
+/* Whether the caller, which has blocked them, got one of the signals that end a program. */
+static bool is_interrupted(void)
+{
+	sigset_t ends, came;
+
+	signals_that_end(&ends);
+	if (sigpending(&came) < 0)
+		return false;
+	for (int number = 1; number < NSIG; number++)
+		if (sigismember(&ends, number) == 1 && sigismember(&came, number) == 1)
+			return true;
+	return false;
+}
+
+/* Until the guest has let the devices of @c go. */
+static int change_await(const struct change *c, struct err *e)
+{
+	const struct timespec pause = {0, POLL_MS * 1000000};
+	const int64_t end = clock_ms() + c->plug->timeout_ms;
+	struct search left;
+	bool interrupted = false;
+	int r = change_look(c, &left, e);
+
+	while (r == 0 && left.count && clock_ms() < end && !interrupted) {
+		(void)nanosleep(&pause, NULL);
+		interrupted = is_interrupted();
+		r = change_look(c, &left, e);
+	}
+	if (r < 0 || !left.count)
+		return r;
+	r = interrupted ? -EINTR : -ETIMEDOUT;
+	err_say(e, r, "%s: the guest of domain '%s' still has %s%s", left.names,
+		c->plug->state->name, left.count == 1 ? "it" : "them",
+		interrupted ? ", and a signal ended the wait" : "");
+	err_hint(e, "libvirt has asked the guest; when it lets go, repeat this command");
 	return r;
 }
 
-static int members_await(const struct libvirt_plug *p, const struct bind_plan *plan, struct err *e)
+/*
+ * What one member was refused undoes the others. The reason stays the first one. A guest that does
+ * not let them go keeps the groups: the hook returns them at the domain's end.
+ */
+static void plug_undo(const struct libvirt_plug *p, const struct bind_plan *taken,
+	const struct change *c, struct err *e)
 {
-	const struct timespec pause = {0, POLL_MS * 1000000};
-	const int64_t end = clock_ms() + p->timeout_ms;
-	char left[PCI_ADDRESS_TEXT];
-	int r = members_look(p, plan, left, e);
+	const struct err first = *e;
+	struct err why = {0};
 
-	while (r == 1 && clock_ms() < end) {
-		(void)nanosleep(&pause, NULL);
-		r = members_look(p, plan, left, e);
-	}
-	if (r != 1)
+	for (size_t i = 0; i < c->done_count; i++)
+		(void)libvirt_guest_detach(p->guest, c->done[i], LIBVIRT_LIVE, NULL);
+	int r = c->done_count ? change_await(c, &why) : 0;
+	r = r < 0 ? r : groups_return(p, taken, &why);
+	if (r >= 0)
+		return;
+	err_say(e, first.code, "%s; to undo the rest failed: %s", first.msg, why.msg);
+	err_hint(e, "%s", why.hint);
+}
+
+/* Whether @o has the group already: the domain started with one of its members, or got one. */
+static bool owner_has(
+	const struct bind_lease *leases, size_t count, int group, const struct bind_owner *o)
+{
+	for (size_t i = 0; i < count; i++)
+		if (leases[i].group == group && bind_owner_equal(&leases[i].owner, o))
+			return leases[i].state == BIND_LEASE_LIVE;
+	return false;
+}
+
+/* Takes the groups of @plan that the owner does not have. @ret: these, or why not. */
+static int groups_take(const struct libvirt_plug *p, const struct bind_plan *plan,
+	const struct bind_owner *o, struct bind_plan *ret, struct err *e)
+{
+	struct bind_request q = *p->request;
+	struct bind_lease *leases = NULL;
+	size_t count = 0;
+
+	cleanup_free struct bind_target *targets = calloc(q.target_count, sizeof(*targets));
+	if (!targets)
+		return err_set(e, -ENOMEM, "change a domain");
+	int r = bind_leases(p->env, &leases, &count, e);
+	if (r < 0)
 		return r;
-	err_say(e, -ETIMEDOUT, "%s: the guest of domain '%s' has not let it go", left,
-		p->state->name);
-	err_hint(e, "libvirt has asked the guest; when it lets go, repeat this command");
-	return -ETIMEDOUT;
+	q.targets = targets;
+	q.target_count = 0;
+	q.owner = *o;
+	for (size_t i = 0; i < plan->group_count; i++)
+		for (size_t k = 0; k < plan->groups[i].count; k++)
+			if (plan->groups[i].members[k].is_target &&
+				!owner_has(leases, count, plan->groups[i].number, o))
+				targets[q.target_count++].address =
+					plan->groups[i].members[k].device.address;
+	free(leases);
+	return q.target_count ? bind_take(p->env, &q, ret, e) : 0;
+}
+
+/* @plan: of all groups. @taken gets those that are taken now. */
+static int plug_planned(const struct libvirt_plug *p, const struct bind_plan *plan,
+	struct bind_plan *taken, struct err *e)
+{
+	struct bind_owner owner;
+
+	int r = owner_read(p, &owner, e);
+	if (r < 0)
+		return r;
+	struct change *c = change_new(p, LIBVIRT_LIVE, e);
+	if (!c)
+		return -ENOMEM;
+	r = groups_take(p, plan, &owner, taken, e);
+	if (r == 0) {
+		r = members_each(plan, member_attach, c);
+		if (r < 0)
+			plug_undo(p, taken, c, e);
+	}
+	free(c);
+	return r;
+}
+
+/* What was taken counts; but the domain may have had some of the groups before. */
+static void plan_settle(struct bind_plan *all, struct bind_plan *taken, int r)
+{
+	if ((r < 0 && taken->refusals) || (r == 0 && taken->group_count == all->group_count)) {
+		struct bind_plan other = *all;
+		*all = *taken;
+		*taken = other;
+	} else {
+		all->problem_count = 0; /* the domain itself uses them */
+		all->refusals = 0;
+	}
+}
+
+int libvirt_plug_live(const struct libvirt_plug *p, struct bind_plan *ret, struct err *e)
+{
+	struct bind_plan taken = BIND_PLAN_NONE;
+	struct err why = {0};
+
+	*ret = BIND_PLAN_NONE;
+	int r = bind_plan(p->env, p->request, ret, e);
+	if (r < 0)
+		return r;
+	/* Without an IOMMU group there is nothing to take: bind_take() says why. */
+	r = ret->group_count ? plug_planned(p, ret, &taken, &why)
+			     : bind_take(p->env, p->request, &taken, &why);
+	plan_settle(ret, &taken, r);
+	bind_plan_fini(&taken);
+	if (r < 0 && e)
+		*e = why;
+	return r;
 }
 
 int libvirt_unplug_live(const struct libvirt_plug *p, const struct bind_plan *plan, struct err *e)
@@ -248,8 +347,8 @@ int libvirt_unplug_live(const struct libvirt_plug *p, const struct bind_plan *pl
 		return -ENOMEM;
 	int r = members_each(plan, member_detach, c);
 	int count = (int)c->done_count;
+	r = r < 0 ? r : change_await(c, e);
 	free(c);
-	r = r < 0 ? r : members_await(p, plan, e);
 	r = r < 0 ? r : groups_return(p, plan, e);
 	return r < 0 ? r : count + r;
 }

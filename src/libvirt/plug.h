@@ -30,8 +30,8 @@ int libvirt_plug_config(const struct libvirt_plug *p, const struct bind_plan *pl
 
 /*
  * Removes the members of the groups from the running domain, waits until it has let them go, and
- * returns them to their drivers. Return: 0 if it had none; else a number; -ETIMEDOUT, with what the
- * guest still has; -EIO; as bind_release().
+ * returns them to their drivers. Return: 0 if it had none; else a number; -ETIMEDOUT, or -EINTR for
+ * a signal that the caller has blocked, with what the guest still has; -EIO; as bind_release().
  */
 int libvirt_unplug_live(const struct libvirt_plug *p, const struct bind_plan *plan, struct err *e);
 /* Return: how many the configuration had, -EIO. */
