@@ -86,6 +86,20 @@ def guest_faults(usher, place, schema):
             yield f"usher {' '.join(words)}: {done.returncode} {done.stderr}"
 
 
+MANY = 300
+
+
+def many_faults(usher, place):
+    """A host full of domains: each is listed, in the order of their names."""
+    guests = "".join(GUEST.format(f"vm {number:03}", f"{number:03}"[-1], DEVICE.format(number % 8), "")
+                     .replace("00000000000", f"{number:011}") for number in range(MANY))
+    (place / "many.xml").write_text(f"<node>{guests}</node>")
+    document = json.loads(output([usher, "guests", "--json", "--libvirt", f"test://{place}/many.xml"]))
+    found = [(guest["name"], guest["devices"]) for guest in document["guests"]]
+    if found != [(f"vm {number:03}", [f"0000:01:00.{number % 8}"]) for number in range(MANY)]:
+        yield f"usher guests --json has {len(found)} of {MANY} domains: {found[:5]}"
+
+
 def main():
     usher, fixtures, schema = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
     if not SCHEMA.exists():
@@ -98,7 +112,8 @@ def main():
             files[-1].write_text(text)
         broken = pathlib.Path(place) / "broken.xml"
         broken.write_text(files[0].read_text().replace("bus='0x", "bus='x", 1))
-        faults = [*invalid(files), *guest_faults(usher, pathlib.Path(place), schema)]
+        faults = [*invalid(files), *guest_faults(usher, pathlib.Path(place), schema),
+                  *many_faults(usher, pathlib.Path(place))]
         if len(files) < 10:
             faults.append(f"only {len(files)} hosts have a device for a domain")
         if not invalid([broken]):
