@@ -40,7 +40,7 @@ struct output_walk {
 	char rest[PATH_MAX]; /* what is left of the path */
 };
 
-static bool owner_is_trusted(uid_t uid)
+bool output_trusts_owner(uid_t uid)
 {
 	const char *sudo = geteuid() == 0 ? getenv("SUDO_UID") : NULL;
 	char *end;
@@ -91,7 +91,7 @@ static int walk_link(struct output_walk *w, int link, struct err *e)
 
 	if (fstat(link, &st) < 0)
 		return -errno;
-	if (!owner_is_trusted(st.st_uid))
+	if (!output_trusts_owner(st.st_uid))
 		return owner_refuse("symbolic link", w->name, st.st_uid, e);
 	if (++w->links > LINKS_MAX)
 		return -ELOOP;
@@ -131,7 +131,7 @@ static int walk_step(struct output_walk *w, struct err *e)
 		return last ? 1 : walk_enter(w, TAKE_FD(fd));
 	if (!is_on_proc(fd))
 		return walk_link(w, fd, e);
-	if (!owner_is_trusted(st.st_uid))
+	if (!output_trusts_owner(st.st_uid))
 		return owner_refuse("symbolic link", w->name, st.st_uid, e);
 	w->follow = last;
 	return last ? 1 : walk_enter(w, openat(w->dir, w->name, O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -158,9 +158,9 @@ static int output_judge(const struct output_walk *w, const struct stat *st, stru
 {
 	if (S_ISDIR(st->st_mode))
 		return -EISDIR;
-	if (S_ISREG(st->st_mode) && !owner_is_trusted(st->st_uid))
+	if (S_ISREG(st->st_mode) && !output_trusts_owner(st->st_uid))
 		return owner_refuse("file", w->name, st->st_uid, e);
-	if (S_ISFIFO(st->st_mode) && !owner_is_trusted(st->st_uid))
+	if (S_ISFIFO(st->st_mode) && !output_trusts_owner(st->st_uid))
 		return owner_refuse("FIFO", w->name, st->st_uid, e);
 	return 0;
 }
@@ -172,7 +172,7 @@ static bool is_linked_twice(const struct output_walk *w, const struct stat *st)
 
 	if (!S_ISREG(st->st_mode) || st->st_nlink < 2 || fstat(w->dir, &folder) < 0)
 		return false;
-	return (folder.st_mode & (S_IWGRP | S_IWOTH)) || !owner_is_trusted(folder.st_uid);
+	return (folder.st_mode & (S_IWGRP | S_IWOTH)) || !output_trusts_owner(folder.st_uid);
 }
 
 static int open_existing(const struct output_walk *w, struct err *e)

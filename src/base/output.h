@@ -2,7 +2,9 @@
 #ifndef BASE_OUTPUT_H
 #define BASE_OUTPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct err;
 
@@ -16,6 +18,9 @@ struct err;
  *
  * @what names the content in the error: "snapshot" becomes "write snapshot '/tmp/x': …".
  */
+
+/* Whether @uid is one of the trusted owners. */
+bool output_trusts_owner(uid_t uid);
 
 /*
  * Writes a whole file: a new one replaces the old one by rename(2), so that a reader sees either.
