@@ -14,6 +14,7 @@
 #include "bind/gate.h"
 #include "claim/claim.h"
 #include "cli/guest.h"
+#include "cli/saved.h"
 #include "host/host.h"
 #include "pci/class.h"
 #include "pci/device.h"
@@ -244,6 +245,17 @@ static int put_guest(void *arg, const char *name)
 	return 0;
 }
 
+/* What usher keeps by name. */
+static void put_kept(struct host *h, enum complete_value v, const char *part)
+{
+	if (v == COMPLETE_CLAIM)
+		put_claims(h, part);
+	else if (v == COMPLETE_SAVED)
+		(void)saved_each(put_guest, (void *)(uintptr_t)part);
+	else
+		(void)guests_each(put_guest, (void *)(uintptr_t)part);
+}
+
 void candidates_print(struct complete_type type, struct host *h, const char *part)
 {
 	static const char *const shell[] = {[COMPLETE_FILE] = ":file",
@@ -266,10 +278,9 @@ void candidates_print(struct complete_type type, struct host *h, const char *par
 		put_devices(h, type.value, part);
 		return;
 	case COMPLETE_CLAIM:
-		put_claims(h, part);
-		return;
 	case COMPLETE_GUEST:
-		(void)guests_each(put_guest, (void *)(uintptr_t)part);
+	case COMPLETE_SAVED:
+		put_kept(h, type.value, part);
 		return;
 	case COMPLETE_VFIO_DRIVER:
 		put_vfio_drivers(h, part);

@@ -14,6 +14,7 @@ static const struct {
 	{"list", "id", {COMPLETE_ID, NULL}},
 	{"rom", "from", {COMPLETE_FILE, NULL}},
 	{"run", "port", {COMPLETE_NOTHING, NULL}},
+	{"start", "port", {COMPLETE_NOTHING, NULL}},
 	{"rom", "allow", {COMPLETE_WORD, "driver rom"}},
 	{NULL, "allow", {COMPLETE_CHECK, NULL}},
 	{NULL, "bar", {COMPLETE_NOTHING, NULL}},
@@ -44,6 +45,7 @@ static const struct {
 	{NULL, "port", {COMPLETE_ADDRESS, NULL}},
 	{NULL, "return", {COMPLETE_WORD, "driver vfio none"}},
 	{NULL, "rng", {COMPLETE_WORD, "on off"}},
+	{NULL, "save", {COMPLETE_SAVED, NULL}},
 	{NULL, "snapshot", {COMPLETE_FILE, NULL}},
 	{NULL, "stats", {COMPLETE_FILE, NULL}},
 	{NULL, "timeout", {COMPLETE_NOTHING, NULL}},
@@ -69,7 +71,9 @@ static const struct {
 	{"bind", COMPLETE_DEVICE, COMPLETE_DEVICE},
 	{"release", COMPLETE_TAKEN, COMPLETE_TAKEN},
 	{"vfs", COMPLETE_PHYSICAL, COMPLETE_NOTHING},
-	{"run", COMPLETE_FILE, COMPLETE_FILE}, /* QEMU's own words */
+	{"run", COMPLETE_FILE, COMPLETE_FILE}, /* a guest file; QEMU's own words */
+	{"start", COMPLETE_SAVED, COMPLETE_FILE},
+	{"edit", COMPLETE_SAVED, COMPLETE_NOTHING},
 	{"exec", COMPLETE_COMMAND, COMPLETE_FILE},
 	{"ps", COMPLETE_NOTHING, COMPLETE_NOTHING},
 	{"stop", COMPLETE_GUEST, COMPLETE_NOTHING},

@@ -32,8 +32,20 @@ static void put_line(const char *text)
 	(void)fputc('\n', stderr);
 }
 
+/* Set by report_catch(). */
+static struct err *caught;
+
+void report_catch(struct err *ret)
+{
+	caught = ret;
+}
+
 void report(const struct err *e)
 {
+	if (caught) {
+		*caught = *e;
+		return;
+	}
 	(void)fflush(stdout);
 	(void)fputs("usher: ", stderr);
 	put_line(e->msg);

@@ -13,6 +13,12 @@ struct err;
  */
 void report(const struct err *e);
 
+/*
+ * What report() would write goes to *@ret instead, until the caller gives NULL: the caller knows
+ * better where the fault is.
+ */
+void report_catch(struct err *ret);
+
 /* Writes one line to stderr that is not an error. */
 void report_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

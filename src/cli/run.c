@@ -11,6 +11,8 @@
 #include "cli/loan.h"
 #include "cli/option.h"
 #include "cli/report.h"
+#include "cli/run_words.h"
+#include "cli/saved.h"
 #include "cli/trace.h"
 #include "cli/verb.h"
 #include "cli/virtio.h"
@@ -30,240 +32,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define RUN_TRACE_MAX 32
-
-struct run_words {
-	struct loan_words loan;
-	struct guest_files files;
-	const struct engine *engine;
-	const char *trace[RUN_TRACE_MAX];
-	size_t trace_count;
-	enum bind_return how;
-	bool json;
-	bool detach;
-};
-
-enum {
-	OPT_KERNEL = 1,
-	OPT_KERNEL_FROM,
-	OPT_INITRD,
-	OPT_CMDLINE,
-	OPT_MEMORY,
-	OPT_CPUS,
-	OPT_CPU_LIMIT,
-	OPT_MEMORY_LIMIT,
-	OPT_DISK,
-	OPT_RNG,
-	OPT_NET,
-	OPT_CONSOLE,
-	OPT_PORT,
-	OPT_NO_DEFAULTS,
-	OPT_NAME,
-	OPT_ENGINE,
-	OPT_RETURN,
-	OPT_NO_REBOOT,
-	OPT_NO_SANDBOX,
-	OPT_HUGEPAGES,
-	OPT_PEERS,
-	OPT_STATS,
-	OPT_TRACE_BAR,
-	OPT_TIMING,
-	OPT_JSON,
-	OPT_DETACH,
-};
-
-static int take_memory(struct run_words *w, const char *text)
-{
-	if (num_parse_size(text, &w->loan.spec.memory) < 0)
-		return option_wrong(
-			w->loan.verb, "--memory: '%s' is not a size such as 512M or 4G", text);
-	w->loan.spec.has_memory = true;
-	return 0;
-}
-
-static int take_cpus(struct run_words *w, const char *text)
-{
-	uint64_t n;
-
-	if (num_parse(text, 10, SPEC_CPUS_MAX, &n) < 0 || n < 1)
-		return option_wrong(w->loan.verb,
-			"--cpus: '%s' is not a number from 1 to %d (more need x2APIC)", text,
-			SPEC_CPUS_MAX);
-	w->loan.spec.cpus = (unsigned)n;
-	w->loan.spec.has_cpus = true;
-	return 0;
-}
-
-static int take_return(struct run_words *w, const char *text)
-{
-	static const struct {
-		const char *name;
-		enum bind_return how;
-	} ways[] = {
-		{"driver", BIND_RETURN_DRIVER},
-		{"vfio", BIND_RETURN_VFIO},
-		{"none", BIND_RETURN_NONE},
-	};
-
-	for (size_t i = 0; i < COUNT(ways); i++) {
-		if (strcmp(text, ways[i].name) == 0) {
-			w->how = ways[i].how;
-			return 0;
-		}
-	}
-	return option_wrong(w->loan.verb, "--return: '%s' is none of driver, vfio, none", text);
-}
-
-static int take_engine(struct run_words *w, const char *text)
-{
-	w->engine = engine_find(text);
-	if (!w->engine)
-		return option_wrong(w->loan.verb, "--engine: '%s' is neither usher nor qemu", text);
-	return 0;
-}
-
-/* Resolved when all devices are known. */
-static int take_trace(struct run_words *w, const char *text)
-{
-	if (w->trace_count == RUN_TRACE_MAX)
-		return option_wrong(w->loan.verb, "--trace-bar: more than %d BARs", RUN_TRACE_MAX);
-	w->trace[w->trace_count++] = text;
-	return 0;
-}
-
-/* Options without an argument. Return: whether @c is one. */
-static bool take_flag(struct run_words *w, int c)
-{
-	struct guest_spec *s = &w->loan.spec;
-	bool *const flags[] = {
-		[OPT_PEERS] = &s->peers,
-		[OPT_HUGEPAGES] = &s->hugepages,
-		[OPT_NO_DEFAULTS] = &s->no_defaults,
-		[OPT_NO_REBOOT] = &s->no_reboot,
-		[OPT_NO_SANDBOX] = &s->no_sandbox,
-		[OPT_TIMING] = &s->timing,
-		[OPT_JSON] = &w->json,
-		[OPT_DETACH] = &w->detach,
-	};
-
-	if (c < 0 || (size_t)c >= COUNT(flags) || !flags[c])
-		return false;
-	*flags[c] = true;
-	return true;
-}
-
-static int take_virtio(struct run_words *w, int c, const char *text)
-{
-	if (c == OPT_DISK)
-		return virtio_take_disk(&w->loan.spec, w->loan.verb, text);
-	if (c == OPT_NET)
-		return virtio_take_net(&w->loan.spec, w->loan.verb, text);
-	if (c == OPT_CONSOLE)
-		return virtio_take_console(&w->loan.spec, w->loan.verb, text);
-	return c == OPT_PORT ? virtio_take_port(&w->loan.spec, text)
-			     : virtio_take_rng(&w->loan.spec, w->loan.verb, text);
-}
-
-/* Return: 0, or an exit status with the reason told. */
-static int take_option(struct run_words *w, int c, const char *text)
-{
-	switch (c) {
-	case OPT_KERNEL:
-		w->loan.spec.kernel = text;
-		return 0;
-	case OPT_KERNEL_FROM:
-		w->loan.spec.kernel_from = text;
-		return 0;
-	case OPT_INITRD:
-		w->loan.spec.initrd = text;
-		return 0;
-	case OPT_CMDLINE:
-		w->loan.spec.cmdline = text;
-		return 0;
-	case OPT_NAME:
-		w->loan.spec.name = text;
-		return 0;
-	case OPT_MEMORY:
-		return take_memory(w, text);
-	case OPT_CPUS:
-		return take_cpus(w, text);
-	case OPT_CPU_LIMIT:
-		return limit_take_cpu(&w->loan.spec, text);
-	case OPT_MEMORY_LIMIT:
-		return limit_take_memory(&w->loan.spec, text);
-	case OPT_DISK:
-	case OPT_RNG:
-	case OPT_NET:
-	case OPT_CONSOLE:
-	case OPT_PORT:
-		return take_virtio(w, c, text);
-	case OPT_ENGINE:
-		return take_engine(w, text);
-	case OPT_RETURN:
-		return take_return(w, text);
-	case OPT_STATS:
-		w->loan.spec.stats = !text;
-		w->loan.spec.stats_file = text;
-		return 0;
-	case OPT_TRACE_BAR:
-		return take_trace(w, text);
-	default:
-		return take_flag(w, c) ? 0 : loan_option(&w->loan, c, text);
-	}
-}
-
-static int take_words(struct run_words *w, int argc, char **argv, int *ret_end)
-{
-	static const struct option takes[] = {
-		{"kernel", required_argument, NULL, OPT_KERNEL},
-		{"kernel-from", required_argument, NULL, OPT_KERNEL_FROM},
-		{"initrd", required_argument, NULL, OPT_INITRD},
-		{"cmdline", required_argument, NULL, OPT_CMDLINE},
-		{"memory", required_argument, NULL, OPT_MEMORY},
-		{"cpus", required_argument, NULL, OPT_CPUS},
-		{"cpu-limit", required_argument, NULL, OPT_CPU_LIMIT},
-		{"memory-limit", required_argument, NULL, OPT_MEMORY_LIMIT},
-		{"disk", required_argument, NULL, OPT_DISK},
-		{"net", required_argument, NULL, OPT_NET},
-		{"rng", required_argument, NULL, OPT_RNG},
-		{"console", required_argument, NULL, OPT_CONSOLE},
-		{"port", required_argument, NULL, OPT_PORT},
-		{"no-defaults", no_argument, NULL, OPT_NO_DEFAULTS},
-		{"name", required_argument, NULL, OPT_NAME},
-		{"engine", required_argument, NULL, OPT_ENGINE},
-		{"return", required_argument, NULL, OPT_RETURN},
-		{"hugepages", no_argument, NULL, OPT_HUGEPAGES},
-		{"peers", no_argument, NULL, OPT_PEERS},
-		{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
-		{"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
-		{"stats", optional_argument, NULL, OPT_STATS},
-		{"trace-bar", required_argument, NULL, OPT_TRACE_BAR},
-		{"timing", no_argument, NULL, OPT_TIMING},
-		{"json", no_argument, NULL, OPT_JSON},
-		{"detach", no_argument, NULL, OPT_DETACH},
-		LOAN_OPTIONS,
-		{0},
-	};
-	struct options o = {
-		.verb = w->loan.verb, .argc = argc, .argv = argv, .takes = takes, .letters = "+"};
-	int c;
-
-	*ret_end = OPTION_END;
-	while ((c = option_next(&o)) > 0) {
-		int r = take_option(w, c, optarg);
-		if (r)
-			return r;
-	}
-	*ret_end = c;
-	if (c != OPTION_END)
-		return option_leave(c);
-	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
-		return option_wrong(w->loan.verb,
-			"'%s' is no option; QEMU's own words come after '--'", argv[optind]);
-	w->loan.spec.engine_args = argv + optind;
-	return 0;
-}
 
 static void print_timing(const struct run_words *w, const char *step, int64_t us)
 {
@@ -436,7 +204,84 @@ static int check_words(struct run_words *w)
 	return r == -EINVAL ? LEAVE_USAGE : LOAN_OURS;
 }
 
-static int run_main(const struct verb *v, int argc, char **argv)
+/* --print-config and --save. Return: exit status. */
+static int write_config(const struct run_words *w)
+{
+	struct err e = {0};
+
+	if (w->print_config && w->save)
+		return option_wrong(w->loan.verb, "--print-config or --save: not both");
+	int r = w->save ? saved_write(w->save, &w->words, &e)
+			: words_write(&w->words, NULL, stdout, &e);
+	if (r < 0) {
+		report(&e);
+		return r == -EINVAL ? LEAVE_USAGE : LOAN_OURS;
+	}
+	if (w->save && !w->loan.quiet)
+		report_note("guest '%s' is saved in %s/%s: 'usher start %s' runs it", w->save,
+			saved_folder(), w->save, w->save);
+	return LEAVE_OK;
+}
+
+static int run_keeper(struct run_words *w)
+{
+	struct keeper k = loan_keeper(&w->loan);
+
+	k.engine = w->engine;
+	k.how = w->how;
+	k.tell = print_news;
+	k.arg = w;
+	if (w->loan.plan)
+		return show_plan(w, &k);
+	int r = w->detach ? detach_run(&k, run_guest) : run_guest(&k);
+	if (r == 0 && w->detach && !w->loan.quiet)
+		print_detached(w);
+	return r;
+}
+
+/* What only shows when all options are known, with the line of the guest file. */
+static int check_located(struct run_words *w)
+{
+	struct err e = {0};
+
+	report_catch(&e);
+	int r = check_words(w);
+	report_catch(NULL);
+	if (r)
+		words_report(&w->words, &e);
+	return r;
+}
+
+static int run_words(struct run_words *w, const char *path, char *const *arguments)
+{
+	int r = run_words_take(w, path, arguments);
+	if (r == 0 && w->is_saved)
+		r = run_words_check_name(w, w->operand);
+	if (r)
+		return r;
+	if (w->print_config || w->save)
+		return write_config(w);
+	r = check_located(w);
+	return r ? r : run_keeper(w);
+}
+
+static int run_operand(struct run_words *w, char *const *arguments)
+{
+	char path[FILE_PATH_MAX];
+	struct err e = {0};
+
+	if (!w->is_saved)
+		return run_words(w, w->operand, arguments);
+	if (!w->operand)
+		return option_wrong(w->loan.verb, "no NAME of a saved guest given");
+	w->loan.spec.name = w->operand;
+	if (saved_find(w->operand, path, sizeof(path), &e) == 0)
+		return run_words(w, path, arguments);
+	report(&e);
+	return LEAVE_USAGE;
+}
+
+int run_verb(const struct verb *v, int argc, char **argv, bool is_saved)
 {
 	struct run_words w = {
 		.loan = {.verb = v,
@@ -445,29 +290,23 @@ static int run_main(const struct verb *v, int argc, char **argv)
 				.cpus = 1}},
 		.files = FILES_NONE,
 		.engine = &engine_ours,
+		.is_saved = is_saved,
+		.detach = is_saved,
 	};
 	int end;
 
 	w.loan.spec.files = &w.files;
-
-	int r = take_words(&w, argc, argv, &end);
-	if (r || end != OPTION_END)
-		return r;
-	r = check_words(&w);
-	if (r == 0) {
-		struct keeper k = loan_keeper(&w.loan);
-		k.engine = w.engine;
-		k.how = w.how;
-		k.tell = print_news;
-		k.arg = &w;
-		r = w.loan.plan ? show_plan(&w, &k)
-		    : w.detach  ? detach_run(&k, run_guest)
-				: run_guest(&k);
-		if (r == 0 && w.detach && !w.loan.plan && !w.loan.quiet)
-			print_detached(&w);
-	}
+	int r = run_words_collect(&w, argc, argv, &end);
+	if (r == 0 && end == OPTION_END)
+		r = run_operand(&w, argv + optind);
 	loan_close(&w.loan);
+	words_free(&w.words);
 	return r;
+}
+
+static int run_main(const struct verb *v, int argc, char **argv)
+{
+	return run_verb(v, argc, argv, false);
 }
 
 const struct verb verb_run = {
@@ -476,11 +315,13 @@ const struct verb verb_run = {
 	.help = "run [--device DEVICE[,KEY=VALUE]…]… --kernel FILE [OPTION…]\n"
 		"       usher run --disk FILE [--kernel-from FILE] [OPTION…]\n"
 		"       usher run --engine=qemu [--device …]… -- QEMU-ARGUMENTS…\n"
+		"       usher run FILE [OPTION…]\n"
 		"\n"
 		"Checks and takes the IOMMU groups of the devices, runs the guest, waits for its\n"
 		"end (power-off, crash, panic, kill), and gives the devices back. Standard input\n"
 		"and output are the guest's console. On a terminal, Ctrl-A x stops a guest of\n"
-		"usher-vmm, and Ctrl-A a sends Ctrl-A.\n"
+		"usher-vmm, and Ctrl-A a sends Ctrl-A. FILE is a guest file (usher-guest(5)), in\n"
+		"which the options stand; those beside it add to it, or override it.\n"
 		"\n"
 		"      --device DEVICE    lend this device; may be repeated. id=VVVV:DDDD refuses\n"
 		"                         another device there. rom=FILE replaces its ROM,\n"
@@ -544,6 +385,9 @@ const struct verb verb_run = {
 		"                         host can\n"
 		"      --detach           run it in the background: return when it has started.\n"
 		"                         See 'usher console', 'usher ps' and 'usher stop'\n"
+		"      --print-config     print these options as a guest file; do nothing\n"
+		"      --save NAME        save these options as the guest NAME, for 'usher\n"
+		"                         start'; do nothing else\n"
 		"      --no-reboot        end when the guest reboots (default: boot it again,\n"
 		"                         with its devices reset)\n"
 		"      --no-sandbox       leave usher-vmm your rights, files and network, for a\n"

@@ -46,6 +46,8 @@ extern const struct verb verb_unclaim;
 extern const struct verb verb_claims;
 extern const struct verb verb_apply;
 extern const struct verb verb_run;
+extern const struct verb verb_start;
+extern const struct verb verb_edit;
 extern const struct verb verb_exec;
 extern const struct verb verb_ps;
 extern const struct verb verb_stop;

@@ -16,6 +16,8 @@ static const struct verb *const verbs[] = {
 	&verb_release,
 	&verb_vfs,
 	&verb_run,
+	&verb_start,
+	&verb_edit,
 	&verb_exec,
 	&verb_ps,
 	&verb_stop,

@@ -211,13 +211,18 @@ int spec_add_trace(struct guest_spec *s, const char *text, struct err *e)
 	return err_say(e, -EINVAL, "--trace-bar: %s is none of this guest's devices", address);
 }
 
-static int check_name(const char *name, struct err *e)
+bool spec_is_name(const char *name)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 	size_t len = strlen(name);
 
-	if (!len || len > SPEC_NAME_MAX || name[0] == '.' || strspn(name, allowed) != len) {
+	return len && len <= SPEC_NAME_MAX && name[0] != '.' && strspn(name, allowed) == len;
+}
+
+static int check_name(const char *name, struct err *e)
+{
+	if (!spec_is_name(name)) {
 		err_say(e, -EINVAL, "--name: '%s' cannot be a guest's name", name);
 		err_hint(e, "1 to %d of letters, digits, '-', '_' and '.', not starting with '.'",
 			SPEC_NAME_MAX);
