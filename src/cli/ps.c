@@ -6,6 +6,7 @@
 #include "bind/env.h"
 #include "cli/guest.h"
 #include "cli/report.h"
+#include "cli/saved.h"
 #include "control/value.h"
 #include "view/json.h"
 #include "view/table.h"
@@ -17,8 +18,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { JSON = 1 };
+enum { JSON = 1, ALL };
 
 /* One guest, as its keeper describes it, or as its folder does. */
 struct guest_row {
@@ -34,6 +36,7 @@ struct listing {
 	struct json *list; /* of --json */
 	struct table *table; /* otherwise */
 	size_t count;
+	bool all; /* saved guests that do not run, too */
 };
 
 /* @zone: with seconds and the time zone, for programs. "-" if it is not known. */
@@ -184,7 +187,30 @@ static int guest_put(void *arg, const char *name)
 	return 0;
 }
 
-static int print_table(struct err *e)
+/* A saved guest that does not run. */
+static int saved_put(void *arg, const char *name)
+{
+	struct guest_row g = {.name = name, .state = "saved"};
+	char path[FILE_PATH_MAX];
+	struct stat st;
+
+	if (file_path(path, sizeof(path), "%s/vm/%s", guest_run_dir(name), name) == 0 &&
+		access(path, F_OK) == 0)
+		return 0;
+	if (saved_path(name, path, sizeof(path), NULL) == 0 && stat(path, &st) == 0)
+		g.user = st.st_uid;
+	row_put(arg, &g);
+	return 0;
+}
+
+static void rows_put(struct listing *l)
+{
+	(void)guests_each(guest_put, l);
+	if (l->all)
+		(void)saved_each(saved_put, l);
+}
+
+static int print_table(bool all, struct err *e)
 {
 	static const struct table_column columns[] = {
 		{"NAME", TABLE_LEFT},
@@ -195,30 +221,30 @@ static int print_table(struct err *e)
 		{"MEMORY", TABLE_RIGHT},
 		{"DEVICES", TABLE_SHRINK},
 	};
-	struct listing l = {0};
+	struct listing l = {.all = all};
 
 	int r = table_new(columns, COUNT(columns), &l.table, e);
 	if (r < 0)
 		return r;
-	(void)guests_each(guest_put, &l);
+	rows_put(&l);
 	if (l.count)
 		r = table_print(l.table, e);
 	else
-		report_note("no guest runs");
+		report_note(all ? "no guest runs, and none is saved" : "no guest runs");
 	table_free(l.table);
 	return r;
 }
 
-static int print_json(struct err *e)
+static int print_json(bool all, struct err *e)
 {
-	struct listing l = {0};
+	struct listing l = {.all = all};
 	struct json *doc;
 
 	int r = json_new("ps", &doc, e);
 	if (r < 0)
 		return r;
 	l.list = json_put_list(doc, "guests");
-	(void)guests_each(guest_put, &l);
+	rows_put(&l);
 	r = json_print(doc, e);
 	json_free(doc);
 	return r;
@@ -226,19 +252,25 @@ static int print_json(struct err *e)
 
 static int ps_run(const struct verb *v, int argc, char **argv)
 {
-	static const struct option takes[] = {{"json", no_argument, NULL, JSON}, {0}};
+	static const struct option takes[] = {
+		{"all", no_argument, NULL, ALL},
+		{"json", no_argument, NULL, JSON},
+		{0},
+	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
-	bool json = false;
+	bool json = false, all = false;
 	struct err e = {0};
 	int c;
 
-	while ((c = option_next(&o)) > 0)
-		json = true;
+	while ((c = option_next(&o)) > 0) {
+		json = json || c == JSON;
+		all = all || c == ALL;
+	}
 	if (c != OPTION_END)
 		return option_leave(c);
 	if (optind < argc)
 		return option_wrong(v, "unexpected operand '%s'", argv[optind]);
-	int r = json ? print_json(&e) : print_table(&e);
+	int r = json ? print_json(all, &e) : print_table(all, &e);
 	if (r < 0)
 		report(&e);
 	return r < 0 ? LEAVE_FAILED : LEAVE_OK;
@@ -254,6 +286,7 @@ const struct verb verb_ps = {
 		"listed without what only that user may ask. 'dead' is one whose keeper was\n"
 		"killed: 'usher restore' returns its devices.\n"
 		"\n"
+		"      --all              list saved guests, too ('usher start' runs one)\n"
 		"  -j, --json             print a JSON document\n"
 		"\n"
 		"Example:\n"

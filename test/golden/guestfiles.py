@@ -153,6 +153,8 @@ def saving(place):
     yield from expect("start of none", place.run("start", "webb")[2],
                       "usher: no guest is saved as 'webb'\n"
                       "hint: did you mean 'web'? 'usher ps --all' lists saved guests\n")
+    yield from expect("ps --all", [line.split()[:2] for line in place.run("ps", "--all")[1].splitlines()][1:],
+                      [["web", "saved"]])
     yield from expect("completion", place.run("complete", "--", "start", "w")[1], "web\n")
     (place.guests / "db").write_bytes(saved.read_bytes())
     (place.guests / "db").chmod(0o600)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # topology: minimal
 # timeout: 240
-# An NVMe disk goes into a guest of usher-vmm, is read there, and comes back. Then the same in the
-# background: what the guest says to those who look, its power button, and the way back.
+# An NVMe disk goes into a guest of usher-vmm, is read there, and comes back. Then the same as a saved
+# guest in the background: what it says to those who look, its power button, and the way back.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -46,12 +46,26 @@ box_listens() {
 	grep -q 'guest: listens\|Kernel panic' "$work/box"
 }
 start_box() {
-	expect_ok usher run --detach --name box --kernel "$kernel" --initrd "$initrd" --device "$disk" \
-		--cmdline 'console=ttyS0 quiet panic=-1 usher.do=script'
+	expect_ok usher start box
 	expect_text "'usher console box' shows its console"
 	wait_until 120 box_listens
 }
 at_exit 'usher stop --force --quiet box 2>/dev/null'
+# A guest by its file is the guest of the command line.
+set -- --name box --kernel "$kernel" --initrd "$initrd" --device "$disk" \
+	--cmdline 'console=ttyS0 quiet panic=-1 usher.do=script'
+expect_ok usher run "$@" --plan --json
+mv "$work/out" "$work/direct"
+expect_ok usher run "$@" --save box
+at_exit 'rm -f /etc/usher/guests/box'
+expect_ok usher run /etc/usher/guests/box --plan --json
+cmp "$work/direct" "$work/out" || fail "by a file: $(cat "$work/out")"
+expect_ok usher ps --all
+expect_line '^box  *saved'
+echo 'memory = 4096M' >>/etc/usher/guests/box
+expect_status 2 usher start box
+expect_text "/etc/usher/guests/box:"
+sed -i '$d' /etc/usher/guests/box
 start_box
 while stillborn "$work/box"; do start_box; done
 expect_driver "$disk" vfio-pci
