@@ -203,6 +203,17 @@ static int argument_read(struct word_reader *rd, const struct guestfile_key *k, 
 	return k->value ? argument_add(rd->ws, k->value, e) : value_refuse(rd, k, e);
 }
 
+static bool is_flag(const struct place *p, const struct guestfile_key *k)
+{
+	return place_has_word(p->flags, k->name, strlen(k->name));
+}
+
+/* "ro = no" */
+static bool is_left_out(const struct place *p, const struct guestfile_key *k)
+{
+	return is_flag(p, k) && k->value && strcmp(k->value, "no") == 0;
+}
+
 /* The key that is FIRST in the value of the option; NULL: none. */
 static const struct guestfile_key *head_find(const struct word_reader *rd, const struct place *p)
 {
@@ -210,7 +221,8 @@ static const struct guestfile_key *head_find(const struct word_reader *rd, const
 
 	for (size_t i = 0; i < rd->section->count; i++, k++)
 		if (p->first ? strcmp(k->name, p->first) == 0
-			     : place_has_word(p->heads, k->name, strlen(k->name)))
+			     : place_has_word(p->heads, k->name, strlen(k->name)) &&
+					!is_left_out(p, k))
 			return k;
 	return NULL;
 }
@@ -224,11 +236,6 @@ static int head_refuse(const struct word_reader *rd, const struct place *p, stru
 		(void)err_say(e, -EINVAL, "[%s] has none of these keys: %s", p->option, p->heads);
 	}
 	return reader_refuse(rd, rd->section->line, e);
-}
-
-static bool is_flag(const struct place *p, const struct guestfile_key *k)
-{
-	return place_has_word(p->flags, k->name, strlen(k->name));
 }
 
 /* A comma would end the value, and begin another key. */
@@ -273,7 +280,7 @@ static int parts_join(const struct word_reader *rd, const struct place *p,
 	part_put(out, p, head, true);
 	word->lines[word->part_count++] = head->line;
 	for (size_t i = 0; i < rd->section->count; i++, k++) {
-		if (k == head || (is_flag(p, k) && k->value && strcmp(k->value, "no") == 0))
+		if (k == head || is_left_out(p, k))
 			continue;
 		part_put(out, p, k, false);
 		word->lines[word->part_count++] = k->line;

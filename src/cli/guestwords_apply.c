@@ -39,9 +39,26 @@ static void message_strip(const struct guest_words *ws, struct err *e)
 		err_hint(e, "usher-guest(5) explains guest files");
 }
 
+/* A key of the guest that stands below a device, where a person has put it at the end of a file. */
+static void key_explain(struct err *e)
+{
+	static const char start[] = "unknown key '";
+	const char *at = strstr(e->msg, start);
+	char key[32];
+
+	if (!at)
+		return;
+	at += sizeof(start) - 1;
+	(void)snprintf(key, sizeof(key), "%.*s", (int)strcspn(at, "='"), at);
+	const struct place *p = place_find(key);
+	if (p && (p->kind == PLACE_KEY || p->kind == PLACE_KEYS))
+		err_hint(e, "'%s' is a key of [guest]; put it above the first device", key);
+}
+
 static void place_report(const struct guest_words *ws, unsigned line, struct err *e)
 {
 	message_strip(ws, e);
+	key_explain(e);
 	(void)guestfile_blame(e, e->code, ws->file, line, 0);
 	report(e);
 }
@@ -55,9 +72,9 @@ struct word_taker {
 static int take_caught(const struct word_taker *t, int value, const char *text, struct err *e)
 {
 	*e = (struct err){0};
-	report_catch(e);
+	struct err *outer = report_catch(e);
 	int r = t->take(t->arg, value, text);
-	report_catch(NULL);
+	(void)report_catch(outer);
 	return r;
 }
 
@@ -142,22 +159,26 @@ unsigned words_line(const struct guest_words *ws, const char *option)
 	return 0;
 }
 
+static bool message_quotes(const struct err *e, const char *text, size_t len)
+{
+	char shown[SHOWN];
+
+	(void)snprintf(shown, sizeof(shown), "'%.*s'", (int)len, text);
+	return len && strstr(e->msg, shown);
+}
+
 /* The line of the key whose value stands in quotation marks in the message; 0: none does. */
 static unsigned message_line(const struct err *e, const struct guest_word *w)
 {
 	const char *part = w->text;
 	unsigned line = 0;
-	char shown[SHOWN];
 
 	for (size_t i = 0; part && i < w->part_count; i++) {
 		size_t len = w->place->kind == PLACE_SECTION ? strcspn(part, ",") : strlen(part);
 		size_t head = i ? strcspn(part, "=,") + 1 : 0;
-		if (head < len) {
-			(void)snprintf(
-				shown, sizeof(shown), "'%.*s'", (int)(len - head), part + head);
-			if (strstr(e->msg, shown))
-				line = w->part_count > 1 ? w->lines[i] : w->line;
-		}
+		head = head < len ? head : 0;
+		if (message_quotes(e, part + head, len - head) || message_quotes(e, part, len))
+			line = w->part_count > 1 ? w->lines[i] : w->line;
 		part = part[len] ? part + len + 1 : NULL;
 	}
 	return line;

@@ -35,9 +35,12 @@ static void put_line(const char *text)
 /* Set by report_catch(). */
 static struct err *caught;
 
-void report_catch(struct err *ret)
+struct err *report_catch(struct err *ret)
 {
+	struct err *before = caught;
+
 	caught = ret;
+	return before;
 }
 
 void report(const struct err *e)

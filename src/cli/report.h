@@ -14,10 +14,10 @@ struct err;
 void report(const struct err *e);
 
 /*
- * What report() would write goes to *@ret instead, until the caller gives NULL: the caller knows
- * better where the fault is.
+ * What report() would write goes to *@ret instead: the caller knows better where the fault is. NULL
+ * ends this. Return: what it was before, for the next call.
  */
-void report_catch(struct err *ret);
+struct err *report_catch(struct err *ret);
 
 /* Writes one line to stderr that is not an error. */
 void report_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -244,9 +244,9 @@ static int check_located(struct run_words *w)
 {
 	struct err e = {0};
 
-	report_catch(&e);
+	struct err *outer = report_catch(&e);
 	int r = check_words(w);
-	report_catch(NULL);
+	(void)report_catch(outer);
 	if (r)
 		words_report(&w->words, &e);
 	return r;
