@@ -16,6 +16,12 @@
 
 static int device_add(struct loan_words *w, const char *text)
 {
+	struct err e = {0};
+
+	if (spec_check_device_keys(text, &e) < 0) {
+		report(&e);
+		return LEAVE_USAGE;
+	}
 	if (w->device_count == SPEC_DEVICES_MAX)
 		return option_wrong(
 			w->verb, "--device: at most %d devices can be given", SPEC_DEVICES_MAX);

@@ -82,6 +82,21 @@ static int parse_key(const char *key, struct guest_device *d, struct err *e)
 	return -EINVAL;
 }
 
+int spec_check_device_keys(const char *text, struct err *e)
+{
+	struct guest_device d;
+	char copy[128 + SPEC_ROM_MAX];
+	char *rest = copy;
+	int r = 0;
+
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", text) >= sizeof(copy))
+		return err_say(e, -EINVAL, "--device: '%.40s…' is too long", text);
+	(void)strsep(&rest, ",");
+	while (r == 0 && rest)
+		r = parse_key(strsep(&rest, ","), &d, e);
+	return r;
+}
+
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e)
 {
 	struct guest_device d = {.fd = -1, .container = -1};

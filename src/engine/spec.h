@@ -128,6 +128,9 @@ struct guest_spec {
  */
 int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
 
+/* Whether the keys of such a text are good, whatever stands for the address. Return: 0, -EINVAL. */
+int spec_check_device_keys(const char *text, struct err *e);
+
 /* Whether the caller has opened the guest's devices: all, or none (spec_check()). */
 bool spec_is_handed(const struct guest_spec *s);
 /* In another process than the keeper. */
