@@ -167,11 +167,11 @@ static int console_open(
 		(void)err_say(&e, r, "the name of the port is too long");
 	else
 		r = control_ask(l, request, NULL, &e);
-	if (r == 0 && l->given < 0)
+	if (r == 0 && !l->given_count)
 		r = err_say(&e, -EPROTO, "the keeper of guest '%s' has sent no console", name);
 	else if (r == 0)
-		r = history ? history_copy(name, port, l->given, &e)
-			    : console_attach(name, port, l->given, read_only, &e);
+		r = history ? history_copy(name, port, l->given[0], &e)
+			    : console_attach(name, port, l->given[0], read_only, &e);
 	if (r < 0)
 		report(&e);
 	return r < 0 ? LEAVE_FAILED : LEAVE_OK;

@@ -5,7 +5,6 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "control/request.h"
 #include "control/value.h"
 
 #include <errno.h>
@@ -18,32 +17,38 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int explain_failure(const char *folder, const char *name, int code, struct err *e)
+const struct control_place control_guests = {
+	.folder = "vm", .noun = "guest", .lister = "usher ps", .greet_ms = CONTROL_GREET_MS};
+const struct control_place control_leases = {
+	.folder = "lease", .noun = "lease", .lister = "usher leases", .greet_ms = CONTROL_WAIT_MS};
+
+static int explain_failure(const struct control_place *p, const char *folder, const char *name,
+	int code, struct err *e)
 {
 	struct stat st;
 
 	if (code == -EACCES && stat(folder, &st) == 0) {
-		(void)err_say(e, code, "guest '%s' belongs to user %u, and you are user %u", name,
-			(unsigned)st.st_uid, (unsigned)geteuid());
+		(void)err_say(e, code, "%s '%s' belongs to user %u, and you are user %u", p->noun,
+			name, (unsigned)st.st_uid, (unsigned)geteuid());
 		err_hint(e, "be that user or root");
 		return code;
 	}
 	if (code == -ENOENT && stat(folder, &st) == 0)
 		return err_say(e, code,
-			"guest '%s' has no control socket: it is about to start or "
+			"%s '%s' has no control socket: it is about to start or "
 			"to end",
-			name);
+			p->noun, name);
 	if (code == -ENOENT) {
-		(void)err_say(e, code, "no guest named '%s' runs", name);
-		err_hint(e, "'usher ps' lists the guests that run");
+		(void)err_say(e, code, "no %s named '%s' runs", p->noun, name);
+		err_hint(e, "'%s' lists the %ss that run", p->lister, p->noun);
 		return code;
 	}
 	if (code == -ECONNREFUSED) {
-		(void)err_say(e, code, "the keeper of guest '%s' was killed", name);
+		(void)err_say(e, code, "the keeper of %s '%s' was killed", p->noun, name);
 		err_hint(e, "'usher restore' returns its devices");
 		return code;
 	}
-	return err_set(e, code, "connect to the keeper of guest '%s'", name);
+	return err_set(e, code, "connect to the keeper of %s '%s'", p->noun, name);
 }
 
 static int socket_connect(const char *path)
@@ -66,79 +71,93 @@ static int socket_connect(const char *path)
 	return r;
 }
 
-static int greeting_check(struct control_link *l, const char *name, struct err *e)
+static int greeting_check(
+	const struct control_place *p, struct control_link *l, const char *name, struct err *e)
 {
 	struct control_value *v = NULL;
 	int64_t version = 0;
 
-	int r = control_next(l, CONTROL_GREET_MS, &v, e);
+	int r = control_next(l, p->greet_ms, &v, e);
 	if (r == -ETIMEDOUT)
 		return err_say(e, r,
-			"the keeper of guest '%s' does not answer now: it takes or gives "
+			"the keeper of %s '%s' does not answer now: it takes or gives "
 			"back devices",
-			name);
+			p->noun, name);
 	if (r < 0)
-		return err_in(e, r, "guest '%s'", name);
+		return err_in(e, r, "%s '%s'", p->noun, name);
 	const char *refused = control_value_text(control_value_member(v, "error"), "message");
 	if (refused)
-		r = err_say(e, -EUSERS, "guest '%s': %s", name, refused);
+		r = err_say(e, -EUSERS, "%s '%s': %s", p->noun, name, refused);
 	else if (!control_value_number(v, "protocol", &version) || version != CONTROL_VERSION)
-		r = err_say(e, -EPROTO, "guest '%s' runs by another version of usher", name);
+		r = err_say(e, -EPROTO, "%s '%s' runs by another version of usher", p->noun, name);
 	control_value_free(v);
 	return r;
 }
 
 /* A name becomes part of a path. */
-static int name_check(const char *name, struct err *e)
+static int name_check(const struct control_place *p, const char *name, struct err *e)
 {
 	if (name[0] && name[0] != '.' && !strchr(name, '/') && strlen(name) < 64)
 		return 0;
-	return err_say(e, -ENOENT, "'%s' is not the name of a guest", name);
+	return err_say(e, -ENOENT, "'%s' is not the name of a %s", name, p->noun);
 }
 
 int control_connect(const char *run_dir, const char *name, struct control_link *ret, struct err *e)
 {
+	return control_connect_at(&control_guests, run_dir, name, ret, e);
+}
+
+int control_connect_at(const struct control_place *p, const char *run_dir, const char *name,
+	struct control_link *ret, struct err *e)
+{
 	char folder[FILE_PATH_MAX], path[FILE_PATH_MAX];
 
 	*ret = CONTROL_LINK_NONE;
-	int r = name_check(name, e);
+	int r = name_check(p, name, e);
 	if (r < 0)
 		return r;
-	if (file_path(folder, sizeof(folder), "%s/vm/%s", run_dir, name) < 0 ||
+	if (file_path(folder, sizeof(folder), "%s/%s/%s", run_dir, p->folder, name) < 0 ||
 		file_path(path, sizeof(path), "%s/control", folder) < 0)
-		return err_set(e, -ENAMETOOLONG, "connect to guest '%s'", name);
+		return err_set(e, -ENAMETOOLONG, "connect to %s '%s'", p->noun, name);
 	ret->line = malloc(CONTROL_ANSWER_MAX);
 	if (!ret->line)
-		return err_set(e, -ENOMEM, "connect to guest '%s'", name);
+		return err_set(e, -ENOMEM, "connect to %s '%s'", p->noun, name);
 	ret->fd = socket_connect(path);
 	if (ret->fd < 0)
-		return explain_failure(folder, name, ret->fd, e);
-	return greeting_check(ret, name, e);
+		return explain_failure(p, folder, name, ret->fd, e);
+	return greeting_check(p, ret, name, e);
+}
+
+static void given_close(struct control_link *l)
+{
+	while (l->given_count)
+		fd_close(&l->given[--l->given_count]);
 }
 
 void control_disconnect(struct control_link *l)
 {
 	fd_close(&l->fd);
-	fd_close(&l->given);
+	given_close(l);
 	free(l->line);
 	l->line = NULL;
 }
 
-static void fd_keep(struct control_link *l, struct msghdr *m)
+static void fds_keep(struct control_link *l, struct msghdr *m)
 {
 	const struct cmsghdr *c = CMSG_FIRSTHDR(m);
 
 	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 		return;
-	fd_close(&l->given);
-	memcpy(&l->given, CMSG_DATA(c), sizeof(int));
+	given_close(l);
+	l->given_count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(l->given, CMSG_DATA(c), l->given_count * sizeof(int));
 }
 
 static int more_read(struct control_link *l, struct err *e)
 {
 	union {
 		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
+		char room[CMSG_SPACE(CONTROL_GIVEN_MAX * sizeof(int))];
 	} control;
 	struct iovec part = {.iov_base = l->line + l->len, .iov_len = CONTROL_ANSWER_MAX - l->len};
 	struct msghdr m = {.msg_iov = &part,
@@ -155,7 +174,7 @@ static int more_read(struct control_link *l, struct err *e)
 		return err_set(e, -errno, "read the keeper's answer");
 	if (got <= 0)
 		return err_say(e, -EPIPE, "the keeper has ended");
-	fd_keep(l, &m);
+	fds_keep(l, &m);
 	l->len += (size_t)got;
 	return 0;
 }

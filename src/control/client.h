@@ -2,6 +2,8 @@
 #ifndef CONTROL_CLIENT_H
 #define CONTROL_CLIENT_H
 
+#include "control/request.h"
+
 #include <stddef.h>
 
 struct control_value;
@@ -16,10 +18,22 @@ struct control_link {
 	int fd;
 	char *line; /* what has come, CONTROL_ANSWER_MAX */
 	size_t len;
-	int given; /* the descriptor that came with the last line; -1 none */
+	size_t given_count; /* descriptors that came with the last answer */
+	int given[CONTROL_GIVEN_MAX];
 };
 
-#define CONTROL_LINK_NONE ((struct control_link){.fd = -1, .given = -1})
+#define CONTROL_LINK_NONE ((struct control_link){.fd = -1})
+
+/* Where keepers have their sockets, and how to speak of what they keep. */
+struct control_place {
+	const char *folder; /* below the folder of all state: "vm" */
+	const char *noun; /* "guest" */
+	const char *lister; /* the command that lists them: "usher ps" */
+	int greet_ms; /* how long a keeper may take for its greeting */
+};
+
+extern const struct control_place control_guests;
+extern const struct control_place control_leases;
 
 /*
  * Connects to the keeper of guest @name, below @run_dir (BIND_STATE_DIR), and reads its greeting.
@@ -27,6 +41,10 @@ struct control_link {
  * another user's; -EPROTO, -ETIMEDOUT, -errno.
  */
 int control_connect(const char *run_dir, const char *name, struct control_link *ret, struct err *e);
+
+/* The same for what is kept at @p. */
+int control_connect_at(const struct control_place *p, const char *run_dir, const char *name,
+	struct control_link *ret, struct err *e);
 void control_disconnect(struct control_link *l);
 
 /*

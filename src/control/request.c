@@ -19,6 +19,8 @@ static const char *const names[] = {
 	[CONTROL_EVENTS] = "events",
 	[CONTROL_RESIZE] = "resize",
 	[CONTROL_LINK] = "link",
+	[CONTROL_DESCRIPTORS] = "descriptors",
+	[CONTROL_RETURN] = "return",
 };
 
 enum key_type { KEY_FLAG, KEY_SECONDS, KEY_DISK, KEY_SIZE, KEY_PORT, KEY_CARD };
@@ -49,7 +51,7 @@ struct reading {
 
 const char *control_command_name(enum control_command c)
 {
-	return c >= CONTROL_STATE && c <= CONTROL_LINK ? names[c] : "";
+	return c >= CONTROL_STATE && c <= CONTROL_RETURN ? names[c] : "";
 }
 
 static int command_take(struct reading *r)

@@ -15,6 +15,7 @@ struct err;
  * keys of answers and events may come at any time.
  */
 #define CONTROL_VERSION 1
+#define CONTROL_GIVEN_MAX 32 /* descriptors that come with one answer */
 #define CONTROL_LINE_MAX 4096 /* [bytes] of a request, with its newline */
 #define CONTROL_TIMEOUT_S 60 /* until a guest that does not react to its button is stopped */
 #define CONTROL_TIMEOUT_MAX_S 86400
@@ -33,6 +34,8 @@ enum control_command {
 	CONTROL_EVENTS,
 	CONTROL_RESIZE,
 	CONTROL_LINK,
+	CONTROL_DESCRIPTORS, /* of a lease, and so is what follows */
+	CONTROL_RETURN,
 };
 
 struct control_request {

@@ -121,6 +121,8 @@ static const enum wire_order_kind orders[] = {
 	[CONTROL_EVENTS] = 0,
 	[CONTROL_RESIZE] = WIRE_ORDER_RESIZE,
 	[CONTROL_LINK] = WIRE_ORDER_LINK,
+	[CONTROL_DESCRIPTORS] = 0,
+	[CONTROL_RETURN] = 0,
 };
 
 /* Sends the order of @q, with @fd, which stays the caller's. The client waits for its answer. */
@@ -235,6 +237,12 @@ static int request_serve(
 	}
 	if (q->command == CONTROL_STOP)
 		return stop_begin(c, from, q);
+	if (q->command == CONTROL_DESCRIPTORS || q->command == CONTROL_RETURN) {
+		(void)err_say(&e, -ENOTSUP, "%s: '%s' is not a lease",
+			control_command_name(q->command), c->guest.spec->name);
+		control_failed(from, q, &e);
+		return 0;
+	}
 	if (c->orders_fd < 0) {
 		(void)refuse_order(c, q->command, &e);
 		control_failed(from, q, &e);
@@ -343,6 +351,8 @@ static void order_applied(struct control *c, const struct control_request *q)
 	case CONTROL_EVENTS:
 	case CONTROL_RESIZE:
 	case CONTROL_LINK:
+	case CONTROL_DESCRIPTORS:
+	case CONTROL_RETURN:
 		break;
 	}
 }

@@ -4,24 +4,30 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 int control_client_init(struct control_client *c, int fd)
 {
-	*c = (struct control_client){
-		.fd = fd, .give_fd = -1, .console_fd = -1, .out = malloc(CONTROL_SEND_MAX)};
+	*c = (struct control_client){.fd = fd, .console_fd = -1, .out = malloc(CONTROL_SEND_MAX)};
 	if (c->out)
 		return 0;
 	fd_close(&c->fd);
 	return -ENOMEM;
 }
 
+static void given_close(struct control_client *c)
+{
+	while (c->give_count)
+		fd_close(&c->give_fds[--c->give_count]);
+}
+
 void control_client_fini(struct control_client *c)
 {
 	fd_close(&c->fd);
-	fd_close(&c->give_fd);
+	given_close(c);
 	fd_close(&c->console_fd);
 	free(c->out);
 	c->out = NULL;
@@ -35,36 +41,54 @@ bool control_client_has_room(const struct control_client *c, size_t len)
 void control_client_put(struct control_client *c, const char *line, size_t len, int give_fd)
 {
 	if (give_fd >= 0) {
-		c->give_fd = give_fd;
+		c->give_fds[0] = give_fd;
+		c->give_count = 1;
 		c->give_at = c->out_len;
 	}
 	memcpy(c->out + c->out_len, line, len);
 	c->out_len += len;
 }
 
-/* Up to the byte that a descriptor goes with, or from that on. */
+int control_client_give(struct control_client *c, const int *fds, size_t count)
+{
+	if (c->give_count || count > CONTROL_GIVEN_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < count; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+		if (fd < 0) {
+			int r = -errno;
+			given_close(c);
+			return r;
+		}
+		c->give_fds[c->give_count++] = fd;
+	}
+	c->give_at = c->out_len;
+	return 0;
+}
+
+/* Up to the byte that descriptors go with, or from that on. */
 static ssize_t send_part(struct control_client *c)
 {
 	union {
 		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
+		char room[CMSG_SPACE(CONTROL_GIVEN_MAX * sizeof(int))];
 	} control = {0};
-	bool gives = c->give_fd >= 0 && c->give_at == 0;
+	bool gives = c->give_count && c->give_at == 0;
 	struct iovec part = {
-		.iov_base = c->out, .iov_len = c->give_fd >= 0 && !gives ? c->give_at : c->out_len};
+		.iov_base = c->out, .iov_len = c->give_count && !gives ? c->give_at : c->out_len};
 	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
 
 	if (gives) {
 		m.msg_control = &control;
-		m.msg_controllen = sizeof(control);
+		m.msg_controllen = CMSG_SPACE(c->give_count * sizeof(int));
 		control.head.cmsg_level = SOL_SOCKET;
 		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &c->give_fd, sizeof(int));
+		control.head.cmsg_len = CMSG_LEN(c->give_count * sizeof(int));
+		memcpy(CMSG_DATA(&control.head), c->give_fds, c->give_count * sizeof(int));
 	}
 	ssize_t sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent > 0 && gives)
-		fd_close(&c->give_fd);
+		given_close(c);
 	return sent;
 }
 
@@ -75,7 +99,7 @@ int control_client_flush(struct control_client *c)
 		if (sent < 0)
 			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 		c->out_len -= (size_t)sent;
-		c->give_at -= c->give_fd >= 0 ? (size_t)sent : 0;
+		c->give_at -= c->give_count ? (size_t)sent : 0;
 		memmove(c->out, c->out + sent, c->out_len);
 	}
 	return 0;

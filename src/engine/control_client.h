@@ -21,7 +21,8 @@ struct control_client {
 	size_t line_len;
 	char *out; /* what its socket has not taken yet */
 	size_t out_len;
-	int give_fd; /* goes with the byte at give_at of it; -1 none */
+	int give_fds[CONTROL_GIVEN_MAX]; /* go with the byte at give_at of it */
+	size_t give_count;
 	size_t give_at;
 	bool events; /* it wants them */
 	uint64_t lost; /* events for which there was no room */
@@ -44,6 +45,12 @@ bool control_client_has_room(const struct control_client *c, size_t len);
 
 /* Appends a line, of which there has to be room for. @give_fd: goes with it, taken over; -1. */
 void control_client_put(struct control_client *c, const char *line, size_t len, int give_fd);
+
+/*
+ * The next line goes with copies of the @count descriptors. Those of the last one have to be sent.
+ * Return: 0, -E2BIG, -errno.
+ */
+int control_client_give(struct control_client *c, const int *fds, size_t count);
 
 /* Sends what the socket takes. Return: 0, -errno: the client is gone. */
 int control_client_flush(struct control_client *c);

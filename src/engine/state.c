@@ -40,8 +40,12 @@ static int pid_write(const struct state *s, const char *name, pid_t pid)
 	return file_replace(path, text, (size_t)n, 0644);
 }
 
-static int report_busy_name(const char *name, const char *pid, struct err *e)
+static const char *const folders[] = {[STATE_GUEST] = "vm", [STATE_LEASE] = "lease"};
+
+static int report_busy_name(enum state_kind kind, const char *name, const char *pid, struct err *e)
 {
+	if (kind == STATE_LEASE)
+		return err_say(e, -EBUSY, "there is a lease '%s' (keeper: process %s)", name, pid);
 	err_say(e, -EBUSY, "a guest named '%s' runs already (keeper: process %s)", name, pid);
 	err_hint(e, "choose another --name");
 	return -EBUSY;
@@ -62,7 +66,8 @@ static bool keeper_is_named(const struct state *s, char *pid)
  */
 static int folder_lock(const char *run_dir, const char *name, struct state *ret, char *path)
 {
-	int r = file_path(ret->dir, sizeof(ret->dir), "%s/vm/%s", run_dir, name);
+	int r = file_path(
+		ret->dir, sizeof(ret->dir), "%s/%s/%s", run_dir, folders[ret->kind], name);
 	if (r < 0)
 		return r;
 	r = file_path(path, FILE_PATH_MAX, "%s/lock", ret->dir);
@@ -94,22 +99,34 @@ static int folder_claim(const char *run_dir, const char *name, struct state *ret
 	return r;
 }
 
-int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e)
+static int kind_claim(enum state_kind kind, const char *run_dir, const char *name,
+	struct state *ret, struct err *e)
 {
 	char pid[24] = "?";
 
 	*ret = STATE_NONE;
+	ret->kind = kind;
 	int r = folder_claim(run_dir, name, ret, pid);
 	if (r == -EWOULDBLOCK)
-		return report_busy_name(name, pid, e);
+		return report_busy_name(kind, name, pid, e);
 	if (r < 0)
-		return err_set(e, r, "lock %s/vm/%s", run_dir, name);
+		return err_set(e, r, "lock %s/%s/%s", run_dir, folders[kind], name);
 	r = pid_write(ret, "keeper", getpid());
 	if (r < 0) {
 		state_release(ret);
-		return err_set(e, r, "write %s/vm/%s/keeper", run_dir, name);
+		return err_set(e, r, "write %s/%s/%s/keeper", run_dir, folders[kind], name);
 	}
 	return 0;
+}
+
+int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e)
+{
+	return kind_claim(STATE_GUEST, run_dir, name, ret, e);
+}
+
+int state_claim_lease(const char *run_dir, const char *name, struct state *ret, struct err *e)
+{
+	return kind_claim(STATE_LEASE, run_dir, name, ret, e);
 }
 
 int state_engine(struct state *s, pid_t pid)
@@ -148,18 +165,24 @@ void state_release(struct state *s)
 	(void)rmdir(s->dir);
 }
 
-void state_sweep(const char *run_dir)
+static void kind_sweep(enum state_kind kind, const char *run_dir)
 {
 	char top[FILE_PATH_MAX], path[FILE_PATH_MAX];
 	const struct dirent *entry;
 
-	if (file_path(top, sizeof(top), "%s/vm", run_dir) < 0)
+	if (file_path(top, sizeof(top), "%s/%s", run_dir, folders[kind]) < 0)
 		return;
 	cleanup_dir DIR *d = opendir(top);
 	while (d && (entry = readdir(d))) {
-		struct state left = STATE_NONE;
+		struct state left = {.kind = kind, .lock_fd = -1};
 		if (entry->d_name[0] != '.' &&
 			folder_lock(run_dir, entry->d_name, &left, path) == 0)
 			state_release(&left);
 	}
+}
+
+void state_sweep(const char *run_dir)
+{
+	kind_sweep(STATE_GUEST, run_dir);
+	kind_sweep(STATE_LEASE, run_dir);
 }

@@ -7,11 +7,15 @@
 struct err;
 
 /*
- * A running guest's folder, /run/usher/vm/NAME/: `lock` is held (flock) as long as the keeper
- * lives, so that two guests cannot have one name; `keeper` and `engine` hold process ids; `socket`
- * is the keeper's, for its clients. The keeper removes the folder at its end.
+ * A running guest's folder, /run/usher/vm/NAME/, or a lease's, /run/usher/lease/NAME/: `lock` is
+ * held (flock) as long as the keeper lives, so that two guests cannot have one name; `keeper` and
+ * `engine` hold process ids; `socket` is the keeper's, for its clients. The keeper removes the
+ * folder at its end.
  */
+enum state_kind { STATE_GUEST, STATE_LEASE };
+
 struct state {
+	enum state_kind kind;
 	char dir[128];
 	int lock_fd;
 };
@@ -29,6 +33,7 @@ const char *state_run_dir(void);
  * -errno.
  */
 int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e);
+int state_claim_lease(const char *run_dir, const char *name, struct state *ret, struct err *e);
 /* Notes who runs the guest. Return: 0, -errno. */
 int state_engine(struct state *s, pid_t pid);
 void state_release(struct state *s);

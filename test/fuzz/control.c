@@ -81,7 +81,7 @@ static void check_answer(struct control_client *c, int end, const char *line, si
 	control_client_put(c, line, len, len & 1 ? dup(STDERR_FILENO) : -1);
 	require(!control_client_listens(c), "an answer goes out before the next request");
 	require(control_client_flush(c) == 0 && control_client_listens(c), "a socket takes a line");
-	require(c->give_fd < 0, "a descriptor goes with its answer");
+	require(!c->give_count, "a descriptor goes with its answer");
 	require(recv(end, back, sizeof(back), MSG_DONTWAIT) == (ssize_t)len, "an answer is whole");
 	require(memcmp(back, line, len) == 0, "an answer is what was put");
 }
