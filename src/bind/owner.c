@@ -195,6 +195,9 @@ const char *bind_owner_format(const struct bind_owner *o, char *buf, size_t size
 		domain_format(o, buf, size);
 	else if (strcmp(o->name, exec) == 0)
 		(void)snprintf(buf, size, "a program of usher exec (process %d)", o->pid);
+	else if (strncmp(o->name, BIND_OWNER_LEASE, strlen(BIND_OWNER_LEASE)) == 0)
+		(void)snprintf(buf, size, "lease '%s' (process %d)",
+			o->name + strlen(BIND_OWNER_LEASE), o->pid);
 	else if (o->name[0])
 		(void)snprintf(buf, size, "VM '%s' (process %d)", o->name, o->pid);
 	else

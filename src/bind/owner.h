@@ -43,11 +43,13 @@ int bind_owner_domain(const char *name, char ret[BIND_DOMAIN_MAX]);
 /* True for what bind_owner_domain() makes. */
 bool bind_owner_domain_ok(const char *text);
 
+#define BIND_OWNER_LEASE "lease+" /* before the name of a lease: no guest's has a '+' */
+
 /* True if both are the same process for the same domain; false for pid 0. */
 bool bind_owner_equal(const struct bind_owner *a, const struct bind_owner *b);
 
 /*
- * "VM 'web' (process 812)", "domain 'web' of libvirt (process 812)", "a program of usher exec
+ * "VM 'web' (process 812)", "lease 'web' (process 812)", "domain 'web' of libvirt (process 812)", "a program of usher exec
  * (process 812)", … Return: @buf.
  */
 const char *bind_owner_format(const struct bind_owner *o, char *buf, size_t size);

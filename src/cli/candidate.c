@@ -14,6 +14,7 @@
 #include "bind/gate.h"
 #include "claim/claim.h"
 #include "cli/guest.h"
+#include "cli/lease.h"
 #include "cli/saved.h"
 #include "host/host.h"
 #include "pci/class.h"
@@ -239,6 +240,11 @@ static void put_classes(struct host *h, const char *part)
 	}
 }
 
+static void put_lease(void *part, const char *name)
+{
+	candidate_put(part, name, NULL);
+}
+
 static int put_guest(void *arg, const char *name)
 {
 	candidate_put(arg, name, NULL);
@@ -252,6 +258,8 @@ static void put_kept(struct host *h, enum complete_value v, const char *part)
 		put_claims(h, part);
 	else if (v == COMPLETE_SAVED)
 		(void)saved_each(put_guest, (void *)(uintptr_t)part);
+	else if (v == COMPLETE_LEASE)
+		leases_each(put_lease, (void *)(uintptr_t)part);
 	else
 		(void)guests_each(put_guest, (void *)(uintptr_t)part);
 }
@@ -280,6 +288,7 @@ void candidates_print(struct complete_type type, struct host *h, const char *par
 	case COMPLETE_CLAIM:
 	case COMPLETE_GUEST:
 	case COMPLETE_SAVED:
+	case COMPLETE_LEASE:
 		put_kept(h, type.value, part);
 		return;
 	case COMPLETE_VFIO_DRIVER:

@@ -18,6 +18,7 @@ enum complete_value {
 	COMPLETE_CLAIM, /* names of claims */
 	COMPLETE_GUEST, /* names of guests that run */
 	COMPLETE_SAVED, /* names of saved guests */
+	COMPLETE_LEASE, /* names of leases */
 	COMPLETE_COMMANDS, /* what 'control' does to a guest */
 	COMPLETE_DRIVER, /* drivers of PCI devices */
 	COMPLETE_VFIO_DRIVER, /* vfio-pci and its variants */

@@ -40,14 +40,14 @@ def faults(docs):
         if list(validator.iter_errors(json.loads(line))):
             yield f"usher-control(7): the schema has no such line: {line}"
     told = set(re.findall(r"[a-z_]+", page))
-    code = "\n".join(file.read_text() for folder in ("control", "engine")
+    code = "\n".join(file.read_text() for folder in ("control", "engine", "lease")
                      for file in (docs.parent / "src" / folder).glob("*.c"))
     for word in dict.fromkeys(words(schema["$defs"])):
         if word not in told:
             yield f"usher-control(7) does not tell of '{word}'"
         if f'"{word}"' not in code:
             yield f"the code does not know '{word}'"
-    events = set(re.findall(r'control_event\(c, "(\w+)"', code))
+    events = set(re.findall(r'(?:control_event\(c|lease_server_tell\(&k->server), "(\w+)"', code))
     for event in sorted(events ^ set(schema["$defs"]["event"]["properties"]["event"]["enum"])):
         yield f"the event '{event}' is in the code or in the schema, but not in both"
     if len(lines) < 6 or len(events) < 6:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driver_gone ADDRESS [stay]: reads from an NVMe disk without an end. When the host wants the
- * device back, the program drains the queue and closes everything. With "stay" it ignores the
+ * driver_gone ADDRESS|inherit [stay]: reads from an NVMe disk without an end. When the host wants
+ * the device back, the program drains the queue and closes everything. With "stay" it ignores the
  * request: the device disappears during the reads, which must end in order, too. Then the program
  * waits for a line on its input, because the kernel needs more than a minute to close such a
  * device.
@@ -10,6 +10,7 @@
 #include "facts.h"
 
 #include <errno.h>
+#include <string.h>
 #include <usher/irq.h>
 
 #define DEPTH 32
@@ -66,7 +67,11 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
-	struct usher_device *dev = open_device(argv[1], NULL);
+	struct usher_device *dev = NULL;
+	if (strcmp(argv[1], "inherit") == 0)
+		fact(usher_device_inherit(NULL, NULL, &dev, &e) == 0, "the device is inherited");
+	else
+		dev = open_device(argv[1], NULL);
 	fact(nvme_open(dev, &o, &nvme, &e) == 0, "the driver starts");
 	fact(usher_buffer_alloc(usher_device_space(dev), DEPTH * READ_SIZE, 0, &buf, &e) == 0 &&
 			usher_irq_on(dev, USHER_REQ, 1, &e) == 0,

@@ -32,12 +32,13 @@ LAYERS = {
     "vmm": ["base", "pci", "vfio", "wire"],
     "engine": ["base", "host", "pci", "hold", "bind", "vfio", "wire",
                "control"],
+    "lease": ["base", "host", "pci", "hold", "bind", "vfio", "wire", "control", "engine"],
     "image": ["base", "wire", "engine"],
     "view": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "check"],
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
-               "control", "engine", "view"],
+               "control", "engine", "lease", "view"],
     "cli": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "vfio", "model",
-            "lib", "driver", "control", "engine", "check", "view"],
+            "lib", "driver", "control", "engine", "lease", "check", "view"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

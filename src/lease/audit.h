@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LEASE_AUDIT_H
+#define LEASE_AUDIT_H
+
+#include "lease/lease.h"
+
+#include <time.h>
+
+/*
+ * The log of all leases: who had what, from when to when, and why it ended. One JSON object a line,
+ * of which usher-lease(1) has the keys. Keepers write to it at the same time, so each locks it. It
+ * is bounded: AUDIT_MAX bytes, and as many of the time before that in FILE.1.
+ */
+#define AUDIT_MAX 1048576
+
+struct audit {
+	const struct lease *lease;
+	time_t since;
+	enum lease_end why; /* LEASE_RUNS: it begins now */
+	const char *stuck; /* why devices did not go back; NULL: they did */
+};
+
+/* A log that cannot be written does not stop a lease. Return: 0, -errno. */
+int audit_write(const struct audit *a);
+
+#endif

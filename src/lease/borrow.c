@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "lease/borrow.h"
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "control/client.h"
+#include "control/value.h"
+#include "engine/exec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_MAX (64 * CONTROL_GIVEN_MAX) /* [bytes] of EXEC_VARIABLE */
+
+static int keeper_ask(const char *run_dir, const char *name, const char *line,
+	struct control_link *ret, struct control_value **ret_answer, struct err *e)
+{
+	int r = control_connect_at(&control_leases, run_dir, name, ret, e);
+
+	return r < 0 ? r : control_ask(ret, line, ret_answer, e);
+}
+
+static int address_take(void *arg, const char *key, const struct control_value *device)
+{
+	struct borrowed *b = arg;
+	const char *text = control_value_as_text(device);
+
+	if (!text || b->count == CONTROL_GIVEN_MAX - 1 ||
+		pci_address_parse(text, &b->addresses[b->count]) < 0)
+		return -EPROTO;
+	b->count++;
+	return 0;
+}
+
+/* Takes over the descriptors: the container's first, then each device's. */
+static int descriptors_take(
+	struct control_link *l, const struct control_value *answer, struct borrowed *ret)
+{
+	const struct control_value *list = control_value_member(answer, "devices");
+	struct borrowed b = BORROWED_NONE;
+
+	int r = control_value_each(list, address_take, &b);
+	if (r < 0 || !b.count || l->given_count != b.count + 1)
+		return -EPROTO;
+	b.container = l->given[0];
+	for (size_t i = 0; i < b.count; i++)
+		b.devices[i] = l->given[i + 1];
+	l->given_count = 0;
+	*ret = b;
+	return 0;
+}
+
+int borrow_descriptors(const char *run_dir, const char *name, struct borrowed *ret, struct err *e)
+{
+	struct control_link link = CONTROL_LINK_NONE;
+	struct control_value *answer = NULL;
+
+	*ret = BORROWED_NONE;
+	int r = keeper_ask(run_dir, name, "{\"command\":\"descriptors\"}\n", &link, &answer, e);
+	if (r == 0)
+		r = descriptors_take(&link, answer, ret);
+	if (r == -EPROTO)
+		(void)err_say(e, r, "the keeper of lease '%s' has not sent its descriptors", name);
+	control_value_free(answer);
+	control_disconnect(&link);
+	return r;
+}
+
+void borrowed_close(struct borrowed *b)
+{
+	fd_close(&b->container);
+	while (b->count)
+		fd_close(&b->devices[--b->count]);
+}
+
+int borrowed_inherit(const struct borrowed *b)
+{
+	char list[LIST_MAX], text[PCI_ADDRESS_TEXT];
+	size_t used = 0;
+
+	int r = fd_set_cloexec(b->container, 0);
+	for (size_t i = 0; r == 0 && i < b->count; i++) {
+		int n = snprintf(list + used, sizeof(list) - used, "%s%s=fd:%d,none,%d",
+			i ? " " : "", pci_address_format(b->addresses[i], text), b->container,
+			b->devices[i]);
+		if (n < 0 || (size_t)n >= sizeof(list) - used)
+			return -E2BIG;
+		used += (size_t)n;
+		r = fd_set_cloexec(b->devices[i], 0);
+	}
+	return r < 0 || setenv(EXEC_VARIABLE, list, 1) == 0 ? r : -errno;
+}
+
+int borrow_state(const char *run_dir, const char *name, struct control_value **ret, struct err *e)
+{
+	struct control_link link = CONTROL_LINK_NONE;
+
+	int r = keeper_ask(run_dir, name, "{\"command\":\"state\"}\n", &link, ret, e);
+	control_disconnect(&link);
+	return r;
+}
+
+/* The answer to an event: 1 go on; 0, -errno it was the last. */
+static int event_take(const struct control_value *v, struct err *e)
+{
+	const char *event = control_value_text(v, "event");
+	const char *message = control_value_text(v, "message");
+	const char *hint = control_value_text(v, "hint");
+	int64_t status = 0;
+
+	if (!event)
+		return 1;
+	if (strcmp(event, "stuck") == 0 && message && !e->code) {
+		(void)err_say(e, -EUCLEAN, "%s", message);
+		err_hint(e, "%s", hint ? hint : "");
+	}
+	if (strcmp(event, "done") != 0)
+		return 1;
+	(void)control_value_number(v, "status", &status);
+	if (status < 0 && !e->code)
+		(void)err_say(e, -EUCLEAN, "not all devices of the lease went back");
+	return status < 0 ? -EUCLEAN : 0;
+}
+
+static int end_await(struct control_link *l, const char *name, struct err *e)
+{
+	struct control_value *v = NULL;
+	struct err stuck = {0};
+	int r = 1;
+
+	while (r == 1) {
+		r = control_next(l, -1, &v, e);
+		if (r < 0)
+			return err_in(e, r, "lease '%s'", name);
+		r = event_take(v, &stuck);
+		control_value_free(v);
+		v = NULL;
+	}
+	if (r < 0)
+		*e = stuck;
+	return r;
+}
+
+static int end_ask(struct control_link *l, const char *name, const char *request, struct err *e)
+{
+	int r = control_ask(l, request, NULL, e);
+
+	return r < 0 ? r : end_await(l, name, e);
+}
+
+int borrow_end(const char *run_dir, const char *name, const char *request, struct err *e)
+{
+	struct control_link link = CONTROL_LINK_NONE;
+
+	int r = keeper_ask(run_dir, name, "{\"command\":\"events\"}\n", &link, NULL, e);
+	if (r == 0)
+		r = end_ask(&link, name, request, e);
+	control_disconnect(&link);
+	return r == -ECONNREFUSED ? -ENOENT : r;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LEASE_BORROW_H
+#define LEASE_BORROW_H
+
+#include "control/request.h"
+#include "pci/address.h"
+
+#include <stddef.h>
+
+struct control_value;
+struct err;
+
+/* A borrower's side of a lease. */
+struct borrowed {
+	size_t count;
+	struct pci_address addresses[CONTROL_GIVEN_MAX];
+	int devices[CONTROL_GIVEN_MAX]; /* descriptors */
+	int container; /* likewise; -1: none */
+};
+
+#define BORROWED_NONE ((struct borrowed){.container = -1})
+
+/*
+ * Has the keeper of a lease hand over its descriptors, closed on exec. @ret: borrowed_close() in
+ * any case. Return: 0; as control_connect() and control_ask(); -EPROTO.
+ */
+int borrow_descriptors(const char *run_dir, const char *name, struct borrowed *ret, struct err *e);
+void borrowed_close(struct borrowed *b);
+
+/*
+ * Lets a program that this process becomes inherit them: usher_device_inherit() finds them there.
+ * Return: 0, -errno.
+ */
+int borrowed_inherit(const struct borrowed *b);
+
+/* What the keeper says of its lease; *@ret is for control_value_free(). Return: likewise. */
+int borrow_state(const char *run_dir, const char *name, struct control_value **ret, struct err *e);
+
+/*
+ * Asks the keeper to end its lease, by @request ("return", "stop"), and waits for the devices.
+ * Return: 0; -ENOENT there is no such lease; -EUCLEAN a device stays on VFIO; -errno.
+ */
+int borrow_end(const char *run_dir, const char *name, const char *request, struct err *e);
+
+#endif

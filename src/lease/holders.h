@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LEASE_HOLDERS_H
+#define LEASE_HOLDERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct host;
+struct open_devices;
+
+/*
+ * Processes that have a lent device open. The borrower may have handed its descriptor on, and the
+ * kernel lets no driver have a device that anybody has open.
+ */
+#define HOLDERS_MAX 16
+
+struct holder {
+	pid_t pid;
+	uid_t uid;
+	char comm[17]; /* as in /proc/PID/comm, not escaped */
+	bool unsure; /* it has mapped a device of VFIO that may be ours: the kernel does not tell */
+};
+
+struct holders {
+	size_t count; /* also of those that the list has no room for */
+	struct holder list[HOLDERS_MAX];
+};
+
+/* Every other process that has a device of @d open or mapped. */
+void holders_find(struct host *h, const struct open_devices *d, struct holders *ret);
+
+/*
+ * Kills those that belong to the borrower: processes of @user. Others stay, because any process
+ * that takes descriptors from strangers could be made a holder, as the bus of the host could. A
+ * borrower that is root may have passed its own on only by itself, so of root's borrowers all are
+ * killed but the first process and the system's bus.
+ */
+void holders_kill(const struct holders *s, uid_t user);
+
+/* "'cat' (process 812), …", escaped. Return: @buf. */
+const char *holders_format(const struct holders *s, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* The keeper of a lease, around devices in memory: borrowers, keys, revocation, holders. */
+#include "lease/keeper.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "bind/lend.h"
+#include "bind/owner.h"
+#include "control/client.h"
+#include "control/value.h"
+#include "lease/audit.h"
+#include "lease/borrow.h"
+#include "lease/model_devices.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct guest_spec spec = {
+	.name = "box", .device_count = 1, .devices = {{.address = {0, 2, 0, 1}}}};
+static char log_path[96];
+static struct lease lease;
+
+static void lease_set(void)
+{
+	lease = (struct lease){.env = model_set(), .spec = &spec, .user = getuid()};
+	(void)snprintf(log_path, sizeof(log_path), "%s/leases", stage_state);
+	lease.log = log_path;
+}
+
+static pid_t keeper_start(const struct lease *l)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(lease_keep(l, -1) < 0 ? 1 : 0);
+	return pid;
+}
+
+static int reap(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Waits until the keeper has the devices. */
+static void lease_await(void)
+{
+	struct control_value *v = NULL;
+	struct err e = {0};
+	int r = -ENOENT;
+
+	for (int64_t until = clock_ms() + 20000; r == -ENOENT && clock_ms() < until;) {
+		r = borrow_state(stage_state, "box", &v, &e);
+		if (r < 0)
+			(void)usleep(2000);
+	}
+	ck_assert_msg(r == 0, "%s", e.msg);
+	ck_assert_str_eq(control_value_text(v, "state"), "running");
+	control_value_free(v);
+}
+
+static pid_t lease_start(void)
+{
+	pid_t pid = keeper_start(&lease);
+
+	lease_await();
+	return pid;
+}
+
+/* A process that gets the descriptors as a borrower does, and keeps them. */
+static pid_t borrower_start(uid_t uid, int *ret_said)
+{
+	struct borrowed b;
+	struct err e = {0};
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int r = borrow_descriptors(stage_state, "box", &b, &e);
+		if (r == 0 && uid != getuid())
+			r = setuid(uid);
+		(void)fd_write_full(ends[1], r == 0 ? "g" : "b", 1);
+		for (;;)
+			(void)pause();
+	}
+	(void)close(ends[1]);
+	char said = 0;
+	ck_assert_int_eq(read(ends[0], &said, 1), 1);
+	ck_assert_int_eq(said, 'g');
+	*ret_said = ends[0];
+	return pid;
+}
+
+static bool log_has(const char *text)
+{
+	char log[8192] = "";
+
+	(void)file_read(log_path, log, sizeof(log));
+	return strstr(log, text) != NULL;
+}
+
+static void expect_given_back(void)
+{
+	lend_is_on(1, "e1000", "");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+	ck_assert_int_eq(model_counts->opened, 0);
+	ck_assert_int_eq(model_counts->wiped, 1);
+}
+
+START_TEST(a_borrower_gets_the_descriptors)
+{
+	struct borrowed b;
+	struct err e = {0};
+	char text[32] = "";
+
+	lease_set();
+	pid_t keeper = lease_start();
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	ck_assert_msg(borrow_descriptors(stage_state, "box", &b, &e) == 0, "%s", e.msg);
+	ck_assert_uint_eq(b.count, 1);
+	ck_assert_int_eq(pread(b.container, text, sizeof(text), 0), 9);
+	ck_assert_str_eq(text, "container");
+	ck_assert_int_eq(pread(b.devices[0], text, sizeof(text), 0), 12);
+	ck_assert_str_eq(text, "0000:02:00.1");
+	ck_assert_int_eq(fcntl(b.devices[0], F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(borrowed_inherit(&b), 0);
+	ck_assert_int_eq(fcntl(b.devices[0], F_GETFD), 0);
+	(void)snprintf(text, sizeof(text), "fd:%d,none,%d", b.container, b.devices[0]);
+	ck_assert_ptr_nonnull(strstr(getenv("USHER_DEVICE"), text));
+	borrowed_close(&b);
+	ck_assert_msg(
+		borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(reap(keeper), 0);
+	expect_given_back();
+	/* To give back twice is no error of the protocol: there is no such lease. */
+	ck_assert_int_eq(borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", &e), -ENOENT);
+	ck_assert(log_has("\"event\":\"lent\"") && log_has("\"reason\":\"returned\""));
+}
+END_TEST
+
+START_TEST(the_borrowers_end_ends_the_lease)
+{
+	lease_set();
+	pid_t borrower = fork();
+	if (borrower == 0)
+		for (;;)
+			(void)pause();
+	lease.owner = borrower;
+	ck_assert_int_eq(bind_owner_start(host_live(), borrower, &lease.owner_start), 0);
+	pid_t keeper = lease_start();
+	ck_assert_int_eq(kill(borrower, SIGKILL), 0);
+	ck_assert_int_eq(reap(keeper), 0);
+	ck_assert_int_eq(reap(borrower), 128 + SIGKILL);
+	expect_given_back();
+	ck_assert(log_has("\"reason\":\"owner-ended\""));
+}
+END_TEST
+
+START_TEST(a_later_process_of_that_id_is_no_borrower)
+{
+	lease_set();
+	lease.owner = getpid();
+	ck_assert_int_eq(bind_owner_start(host_live(), getpid(), &lease.owner_start), 0);
+	lease.owner_start++;
+	ck_assert_int_eq(reap(keeper_start(&lease)), 1);
+	lend_is_on(1, "e1000", "");
+}
+END_TEST
+
+START_TEST(a_name_is_one_lease)
+{
+	lease_set();
+	pid_t first = lease_start();
+	ck_assert_int_eq(reap(keeper_start(&lease)), 1);
+	lease_await();
+	ck_assert_int_eq(kill(first, SIGTERM), 0);
+	ck_assert_int_eq(reap(first), 0);
+	expect_given_back();
+	ck_assert(log_has("\"reason\":\"stopped\""));
+}
+END_TEST
+
+START_TEST(another_lease_does_not_get_the_group)
+{
+	static struct guest_spec other;
+	struct lease second;
+
+	lease_set();
+	pid_t first = lease_start();
+	other = spec;
+	other.name = "other";
+	second = lease;
+	second.spec = &other;
+	ck_assert_int_eq(reap(keeper_start(&second)), 1);
+	ck_assert_int_eq(kill(first, SIGTERM), 0);
+	ck_assert_int_eq(reap(first), 0);
+	expect_given_back();
+}
+END_TEST
+
+START_TEST(a_lease_expires)
+{
+	lease_set();
+	lease.for_s = 1;
+	const int64_t begun = clock_ms();
+	ck_assert_int_eq(reap(lease_start()), 0);
+	ck_assert_int_ge(clock_ms() - begun, 1000);
+	expect_given_back();
+	ck_assert(log_has("\"reason\":\"expired\""));
+}
+END_TEST
+
+START_TEST(a_holder_is_asked_then_killed)
+{
+	struct err e = {0};
+	int said;
+
+	lease_set();
+	pid_t keeper = lease_start();
+	pid_t borrower = borrower_start(getuid(), &said);
+	const int64_t begun = clock_ms();
+	ck_assert_msg(
+		borrow_end(stage_state, "box", "{\"command\":\"stop\",\"timeout\":1}\n", &e) == 0,
+		"%s", e.msg);
+	ck_assert_int_ge(clock_ms() - begun, 1000);
+	ck_assert_int_eq(model_counts->requests, 1);
+	ck_assert_int_eq(reap(borrower), 128 + SIGKILL);
+	ck_assert_int_eq(reap(keeper), 0);
+	expect_given_back();
+	ck_assert(log_has("\"reason\":\"revoked\""));
+}
+END_TEST
+
+/* Anybody may be sent a descriptor: a keeper that killed its holders would be a weapon. */
+START_TEST(a_holder_of_another_user_is_named)
+{
+	char text[64];
+	struct err e = {0};
+	int said;
+
+	if (getuid() != 0)
+		return;
+	lease_set();
+	lease.user = 1001;
+	pid_t keeper = lease_start();
+	pid_t other = borrower_start(1000, &said);
+	ck_assert_int_eq(
+		borrow_end(stage_state, "box", "{\"command\":\"stop\",\"force\":true}\n", &e),
+		-EUCLEAN);
+	(void)snprintf(text, sizeof(text), "(process %d)", (int)other);
+	ck_assert_msg(strstr(e.msg, text) != NULL, "%s", e.msg);
+	ck_assert_int_eq(reap(keeper), 1);
+	ck_assert_int_eq(kill(other, 0), 0);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	ck_assert(lend_journal_exists(LEND_GROUP));
+	ck_assert_int_eq(model_counts->wiped, 0);
+	ck_assert(log_has("\"stuck\":"));
+	ck_assert_int_eq(kill(other, SIGKILL), 0);
+	(void)reap(other);
+	/* What is left is for `usher restore`. */
+	ck_assert_int_eq(lend_restore(&lease.env, LEND_GROUP, BIND_MANUAL_STAYS, &e), 0);
+	lend_is_on(1, "e1000", "");
+}
+END_TEST
+
+START_TEST(an_unreset_device_stays)
+{
+	struct err e = {0};
+
+	lease_set();
+	model_counts->fail_wipe = -EIO;
+	pid_t keeper = lease_start();
+	ck_assert_int_eq(
+		borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", &e), -EUCLEAN);
+	ck_assert_int_eq(reap(keeper), 1);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+}
+END_TEST
+
+START_TEST(a_device_that_does_not_open_goes_back)
+{
+	lease_set();
+	model_counts->fail_open = -EIO;
+	ck_assert_int_eq(reap(keeper_start(&lease)), 1);
+	lend_is_on(1, "e1000", "");
+	ck_assert(!lend_journal_exists(LEND_GROUP));
+}
+END_TEST
+
+static int socket_connect(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(
+		address.sun_path, sizeof(address.sun_path), "%.80s/lease/box/control", stage_state);
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+START_TEST(a_client_that_never_reads_waits_alone)
+{
+	static const char ask[] = "{\"command\":\"descriptors\"}\n";
+	struct borrowed b;
+	struct err e = {0};
+
+	lease_set();
+	pid_t keeper = lease_start();
+	int deaf = socket_connect();
+	(void)fcntl(deaf, F_SETFL, O_NONBLOCK);
+	for (unsigned i = 0; i < 100000 && send(deaf, ask, sizeof(ask) - 1, MSG_NOSIGNAL) > 0; i++)
+		;
+	const int64_t begun = clock_ms();
+	ck_assert_msg(borrow_descriptors(stage_state, "box", &b, &e) == 0, "%s", e.msg);
+	ck_assert_int_lt(clock_ms() - begun, 5000);
+	borrowed_close(&b);
+	/* The descriptors in its queue are the kernel's, and go when the connection does. */
+	ck_assert_int_eq(borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", &e), 0);
+	ck_assert_int_eq(reap(keeper), 0);
+	(void)close(deaf);
+	expect_given_back();
+}
+END_TEST
+
+START_TEST(a_lease_is_no_guest)
+{
+	struct control_link link;
+	struct err e = {0};
+
+	lease_set();
+	pid_t keeper = lease_start();
+	ck_assert_int_eq(control_connect_at(&control_leases, stage_state, "box", &link, &e), 0);
+	ck_assert_int_eq(control_ask(&link, "{\"command\":\"pause\"}\n", NULL, &e), -ENOTSUP);
+	ck_assert_str_eq(e.msg, "pause: 'box' is a lease, and no guest");
+	ck_assert_int_eq(control_ask(&link, "{\"command\":\"descriptors\",\"disk\":1}\n", NULL, &e),
+		-EINVAL);
+	ck_assert_int_eq(control_ask(&link, "gibberish\n", NULL, &e), -EINVAL);
+	control_disconnect(&link);
+	ck_assert_int_eq(kill(keeper, SIGTERM), 0);
+	ck_assert_int_eq(reap(keeper), 0);
+}
+END_TEST
+
+START_TEST(the_log_is_bounded)
+{
+	const struct audit a = {.lease = &lease, .since = 1000};
+	char old[112];
+	struct stat st;
+
+	lease_set();
+	for (unsigned i = 0; i < 16000; i++)
+		ck_assert_int_eq(audit_write(&a), 0);
+	ck_assert_int_eq(stat(log_path, &st), 0);
+	ck_assert_int_le(st.st_size, AUDIT_MAX);
+	(void)snprintf(old, sizeof(old), "%s.1", log_path);
+	ck_assert_int_eq(stat(old, &st), 0);
+	ck_assert_int_le(st.st_size, AUDIT_MAX);
+	ck_assert_int_ge(st.st_size, AUDIT_MAX / 2);
+}
+END_TEST
+
+SUITE("lease/keeper", a_borrower_gets_the_descriptors, the_borrowers_end_ends_the_lease,
+	a_later_process_of_that_id_is_no_borrower, a_name_is_one_lease,
+	another_lease_does_not_get_the_group, a_lease_expires, a_holder_is_asked_then_killed,
+	a_holder_of_another_user_is_named, an_unreset_device_stays,
+	a_device_that_does_not_open_goes_back, a_client_that_never_reads_waits_alone,
+	a_lease_is_no_guest, the_log_is_bounded)
