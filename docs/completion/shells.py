@@ -34,6 +34,8 @@ CASES = (
     ("usher run --cpus ", "usher run --cpus X"),
     ("usher bind --timeout ", "usher bind --timeout X"),
     ("usher run --memory vml", "usher run --memory vmlX"),
+    ("usher start sav", "usher start saved X"),
+    ("usher edit sav", "usher edit saved X"),
 )
 
 
@@ -115,12 +117,14 @@ def main():
         folder = pathlib.Path(name)
         shutil.copy(fixture, folder / "desktop.host")
         (folder / "vmlinuz").touch()
+        (folder / "guests").mkdir()
+        (folder / "guests/saved").touch()
         (folder / "zsh").mkdir()
         shutil.copy(completions / "usher.zsh", folder / "zsh/_usher")
         for file in ("usher.bash", "usher.fish"):
             shutil.copy(completions / file, folder / file)
         environment = {"PATH": f"{usher.parent}:{os.environ['PATH']}", "HOME": name, "TERM": "screen",
-                       "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")}
+                       "LC_ALL": "C.UTF-8", "USHER_GUESTS": f"{name}/guests", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")}
         with concurrent.futures.ThreadPoolExecutor() as pool:
             jobs = [pool.submit(try_shell, folder, *shell, environment) for shell in shells(folder)]
             faults = [fault for job in jobs for fault in job.result()]

@@ -2,10 +2,12 @@
 #include "cli/run_words.h"
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "cli/limit.h"
 #include "cli/option.h"
 #include "cli/report.h"
+#include "cli/saved.h"
 #include "cli/verb.h"
 #include "cli/virtio.h"
 #include "engine/engine.h"
@@ -275,11 +277,25 @@ static int words_fail(const struct err *e)
 	return e->code == -ENOMEM ? LOAN_OURS : LEAVE_USAGE;
 }
 
+/* A file that is not there may be a name. */
+static void name_explain(const char *name, struct err *e)
+{
+	char saved[FILE_PATH_MAX];
+
+	if (saved_find(name, saved, sizeof(saved), NULL) == 0)
+		err_hint(e, "'%s' is a saved guest: usher start %s", name, name);
+	else
+		err_hint(e,
+			"FILE is a guest file, usher-guest(5); QEMU's own words come after '--'");
+}
+
 int run_words_take(struct run_words *w, const char *path, char *const *arguments)
 {
 	struct err e = {0};
 
 	int r = path ? words_read(&w->words, path, &e) : 0;
+	if (r == -ENOENT && !w->is_saved)
+		name_explain(path, &e);
 	if (r == 0)
 		r = words_add_arguments(&w->words, arguments, &e);
 	if (r < 0)

@@ -145,6 +145,19 @@ static int line_refuse(
 	return guestfile_blame(e, -EINVAL, p->name, p->line, 0);
 }
 
+/* What a person may have meant by a name that is none. */
+static const char *name_hint(const char *name)
+{
+	static const char likely[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+	if (*name == ';' || strncmp(name, "//", 2) == 0)
+		return "a comment begins with '#'";
+	if (*name && strspn(name, likely) == strlen(name))
+		return "names have small letters, digits and '-'";
+	return "a line is 'key = value', 'key', [section] or '# comment'";
+}
+
 static int section_add(struct guestfile_parser *p, const char *name, struct err *e)
 {
 	struct guestfile *f = p->file;
@@ -171,7 +184,8 @@ static int section_parse(struct guestfile_parser *p, char *line, struct err *e)
 	*end = '\0';
 	char *name = blanks_cut(line + 1);
 	if (!*name || strspn(name, name_letters) != strlen(name))
-		return line_refuse(p, NULL, e, "'%.40s' is not the name of a section", name);
+		return line_refuse(
+			p, name_hint(name), e, "'%.40s' is not the name of a section", name);
 	return section_add(p, name, e);
 }
 
@@ -234,8 +248,7 @@ static int key_parse(struct guestfile_parser *p, char *line, struct err *e)
 		*value++ = '\0';
 	const char *name = blanks_cut(line);
 	if (!*name || strspn(name, name_letters) != strlen(name))
-		return line_refuse(p, "a line is 'key = value', 'key', [section] or '# comment'", e,
-			"'%.60s' is not a key", name);
+		return line_refuse(p, name_hint(name), e, "'%.60s' is not a key", name);
 	if (!value)
 		return key_add(p, name, NULL, e);
 	value = blanks_cut(value);

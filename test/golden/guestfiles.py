@@ -36,6 +36,8 @@ FAULTS = (
     b"[guest] # the guest\n",
     b"memory = 4G\n",
     b"[guest]\n; memory = 4G\n",
+    b"[guest]\nmemory_limit = 4G\n",
+    b"[guest]\nmemory: 4G\n",
     b"[guest]\nmemory = 4G # much\n",
     b"[guest]\ncmdline = \"quiet\n",
     b"[guest]\nallow = everything\n",
@@ -48,7 +50,8 @@ FAULTS = (
     b"[disk]\nfile = a.raw\nreadonly\n",
     b"[disk]\nfile = a.raw\nserial = a\nserial = b\n",
     b"[disk]\nfile = a.raw\n\n# the serial number\nserial = 0123456789012345678901234567\nro\n",
-    KERNEL + b"[disk]\nfile = nowhere.raw\n",
+    KERNEL + b"[disk]\nfile = nowhere.raw\nmemory = 1G\n",
+    KERNEL + b"[device]\ndevice = 01:00.0\nmemory = 1G\n",
     b"[net]\nmac = 02:00:00:00:00:01\n",
     b"[net]\nmac = 03:00:00:00:00:01\nuser\n",
     b"[net]\nuser\nforward = tcp:1:2\nforward = tcp:2\n",
@@ -205,6 +208,9 @@ def editing(place):
     yield from expect("what is saved", saved.read_text(), before + "# other\n")
     copies(place)[0].unlink()
     before = saved.read_text()
+    (place.folder / "web").unlink()
+    yield from expect("a name in place of a file", "hint: 'web' is a saved guest: usher start web\n" in
+                      place.run("run", "web")[2], True)
     yield from expect("a bad key of a device", edit('printf "[device]\\ndevice = x\\nbad\\n" >>"$1"')[0], 1)
     yield from expect("what is saved", saved.read_text(), before)
     copies(place)[0].unlink()
