@@ -201,10 +201,10 @@ static int edit_guest(struct edit *ed)
 		return r == -EINVAL ? LEAVE_USAGE : LEAVE_FAILED;
 	}
 	while ((r = edit_once(ed)) == -EAGAIN) {
-		if (person_goes_on())
-			continue;
+		/* Before the question: Ctrl-C is an answer, too. */
 		report_note("guest '%s' is as before; your text is in '%s'", ed->name, ed->copy);
-		return LEAVE_FAILED;
+		if (!person_goes_on())
+			return LEAVE_FAILED;
 	}
 	return r;
 }

@@ -10,6 +10,7 @@ environment writes it anew.
 import difflib
 import os
 import pathlib
+import pty
 import stat
 import subprocess
 import sys
@@ -216,7 +217,44 @@ def editing(place):
     copies(place)[0].unlink()
     yield from expect("VISUAL", edit("false", VISUAL=editor(place, "true", "visual") + " --wait")[0], 0)
     yield from expect("edit of another name", edit('sed -i "s/^name.*/name = x/" "$1"')[0], 1)
+    copies(place)[0].unlink()
     yield from expect("edit of none", place.run("edit", "none")[0], 1)
+
+
+def edit_asked(place, script, answer):
+    """Edits at a terminal, and answers the question. Return: status."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(USHER_GUESTS=str(place.guests), EDITOR=editor(place, script), VISUAL="",
+                          TMPDIR=str(place.folder))
+        os.execv(place.usher, [place.usher, "edit", "web"])
+    said, asked = b"", False
+    while True:
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:
+            break
+        if b"[Y/n]" in said and not asked:
+            os.write(terminal, answer)
+            asked = True
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) if asked else said
+
+
+def asking(place):
+    """The first round is bad, the second one good."""
+    saved = place.guests / "web"
+    before = saved.read_text()
+    script = 'grep -q memroy "$1" && sed -i s/memroy/timing/ "$1" || echo "[guest]\nmemroy" >"$1"'
+    yield from expect("no at the question", edit_asked(place, script, b"n\n"), 1)
+    yield from expect("its text", [path.read_text() for path in copies(place)], ["[guest]\nmemroy\n"])
+    copies(place)[0].unlink()
+    yield from expect("Ctrl-C at the question", edit_asked(place, script, b"\x03"), -2)
+    yield from expect("its text", [path.read_text() for path in copies(place)], ["[guest]\nmemroy\n"])
+    copies(place)[0].unlink()
+    yield from expect("what is saved", saved.read_text(), before)
+    yield from expect("yes at the question", edit_asked(place, script, b"\n"), 0)
+    yield from expect("what is saved", (saved.read_text(), copies(place)), ("[guest]\ntiming\n", []))
 
 
 def main():
@@ -225,8 +263,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         place = Place(usher, pathlib.Path(name).resolve())
         (place.folder / "plan.host").write_bytes((fixtures / "desktop.host").read_bytes())
-        faults = [fault for part in (compare(place, golden), writing(place), saving(place), editing(place))
-                  for fault in part]
+        parts = (compare(place, golden), writing(place), saving(place), editing(place), asking(place))
+        faults = [fault for part in parts for fault in part]
     print("\n".join(faults) if faults else f"{len(FAULTS)} faults are told")
     return 1 if faults else 0
 
