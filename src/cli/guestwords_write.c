@@ -81,11 +81,13 @@ static int guest_write(struct word_writer *wr, const char *name, struct err *e)
 {
 	const struct guest_word *w;
 	const struct place *p;
+	bool has_key = name != NULL;
 	int r = 0;
 
-	for (size_t i = 0; !wr->began && (name || (w = word_at(wr->ws, i))); i++)
-		if (name || is_guest_key(w->place))
-			section_begin(wr, PLACE_GUEST);
+	for (size_t i = 0; !has_key && (w = word_at(wr->ws, i)); i++)
+		has_key = is_guest_key(w->place);
+	if (has_key)
+		section_begin(wr, PLACE_GUEST);
 	for (size_t i = 0; r == 0 && (p = place_at(i)); i++) {
 		if (name && strcmp(p->option, "name") == 0)
 			r = value_put(wr, p->option, p->option, name, e);

@@ -108,6 +108,14 @@ BUGS = [
     ("image", "src/image/loader.c", "an initial RAM disk is not there",
      "if (!path_resolve(t, prefix, b->initrds[i]))\n\t\t\treturn -ENOENT;",
      "(void)path_resolve(t, prefix, b->initrds[i]);"),
+    ("guestfile", "src/engine/guestfile.c", "a value without its second quotation mark goes on",
+     "for (; *value && *value != '\"'; value++)", "for (; *value != '\"'; value++)"),
+    ("guestfile", "src/engine/guestfile.c", "a written value loses the blank at its end",
+     "strchr(BLANKS, value[len - 1]) ||\n\t       has_comment(value)", "has_comment(value)"),
+    ("guestfile", "src/cli/guestwords.c", "a comma in a value makes another key",
+     "if (!k->value || !strchr(k->value, ','))", "if (rd)"),
+    ("guestfile", "src/cli/guestwords.c", "a section has one key too many",
+     "if (rd->section->count > WORD_PARTS_MAX)", "if (rd->section->count > WORD_PARTS_MAX + 1)"),
 ]
 
 
