@@ -49,8 +49,8 @@ bool bind_owner_domain_ok(const char *text);
 bool bind_owner_equal(const struct bind_owner *a, const struct bind_owner *b);
 
 /*
- * "VM 'web' (process 812)", "lease 'web' (process 812)", "domain 'web' of libvirt (process 812)", "a program of usher exec
- * (process 812)", … Return: @buf.
+ * "VM 'web' (process 812)", "lease 'web' (process 812)", "domain 'web' of libvirt (process 812)",
+ * "a program of usher exec (process 812)", … Return: @buf.
  */
 const char *bind_owner_format(const struct bind_owner *o, char *buf, size_t size);
 

@@ -386,7 +386,7 @@ int lease_keep(const struct lease *l, int watch_fd)
 	if (watch_fd >= 0)
 		(void)clients_add(&k.clients, watch_fd, false);
 	int r = lease_serve(&k, &e);
-	/* A plan that refuses was told with its problems, and a device that stays with its reason. */
+	/* A plan that refuses was told with its problems, a device that stays with its reason. */
 	if (r < 0 && r != -EUCLEAN && !k.plan.refusals)
 		news_tell(&k, (struct keeper_news){.event = KEEPER_FAILED, .error = &e});
 	keeping_finish(&k, r);
