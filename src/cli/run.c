@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/bind.h"
+#include "cli/abilities.h"
 #include "cli/boot.h"
 #include "cli/detach.h"
 #include "cli/ending.h"
@@ -103,6 +104,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	fitting_put_layout(doc, layout);
 	walls_put(doc, w->engine == &engine_ours ? w->loan.host : NULL, s);
 	fitting_put_checked(doc, fit_names(w->engine));
+	abilities_put(doc, w->engine);
 	json_put_flag(doc, "possible", p->refusals == 0);
 	r = json_print(doc, e);
 	json_free(doc);
@@ -137,6 +139,7 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 		if (w->engine == &engine_ours)
 			walls_print(k->env.host, k->spec);
 		fitting_print_checked(fit_names(w->engine));
+		abilities_print(w->engine);
 		report_problems(&plan);
 	}
 	int status = r < 0 ? LOAN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
@@ -168,9 +171,11 @@ static int run_guest(const struct keeper *k)
 
 static int check_spec(struct run_words *w, struct err *e)
 {
-	/* QEMU gets its devices from its own arguments. */
-	w->loan.spec.no_defaults |= w->engine != &engine_ours;
-	int r = defaults_add(&w->loan.spec, uplink_missing(w->loan.host, &w->loan.spec), e);
+	w->loan.spec.no_defaults |= w->engine->bare && w->engine->bare(&w->loan.spec);
+	int r = ability_check(w->engine, &w->loan.spec, e);
+	if (r < 0)
+		return r;
+	r = defaults_add(&w->loan.spec, uplink_missing(w->loan.host, &w->loan.spec), e);
 	if (r < 0)
 		return r;
 	r = spec_check(&w->loan.spec, e);
@@ -391,7 +396,8 @@ const struct verb verb_run = {
 		"      --no-reboot        end when the guest reboots (default: boot it again,\n"
 		"                         with its devices reset)\n"
 		"      --no-sandbox       leave usher-vmm your rights, files and network, for a\n"
-		"                         debugger; a guest that takes it over has them, too\n"
+		"                         debugger, or QEMU, for files that only you may read; a\n"
+		"                         guest that takes it over has them, too\n"
 		"      --plan, --dry-run  print what the run would do and what prevents it; do\n"
 		"                         nothing\n"
 		"  -j, --json             print the plan as a JSON document (with --plan)\n"

@@ -5,7 +5,6 @@
 #include "base/num.h"
 #include "base/rights.h"
 #include "base/seccomp.h"
-#include "engine/mounts.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -129,7 +128,7 @@ static int refuse_calls(void)
 /* Return: 0; -errno with *@ret_step. */
 static int walls_raise(const struct confine *c, const char **ret_step)
 {
-	int r = mounts_enter(c->read_only, c->uid, ret_step);
+	int r = mounts_enter(c->read_only, c->uid, &c->nodes, ret_step);
 	if (r < 0)
 		return r;
 	*ret_step = "become its user";

@@ -2,6 +2,8 @@
 #ifndef ENGINE_CONFINE_H
 #define ENGINE_CONFINE_H
 
+#include "engine/mounts.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,6 +23,7 @@ struct confine {
 	uid_t uid;
 	gid_t gid;
 	bool read_only; /* all file systems but its own scratch one */
+	struct mounts_nodes nodes; /* that the program opens by their paths */
 	int alive_fd; /* end of file: the keeper is gone */
 };
 

@@ -51,7 +51,7 @@ static void net_add_default(struct guest_spec *s, const char *missing)
 
 static void kernel_add(struct guest_spec *s)
 {
-	if (s->kernel || s->kernel_from || s->no_defaults)
+	if (s->kernel || s->kernel_from || s->firmware || s->no_defaults)
 		return;
 	for (size_t i = 0; i < s->virtio_count && !s->kernel_from; i++)
 		if (s->virtio[i].type == GUEST_VIRTIO_BLK)

@@ -2,20 +2,26 @@
 #include "engine/engine.h"
 
 #include "base/fd.h"
+#include "base/num.h"
 #include "engine/devices.h"
 #include "engine/discard.h"
 
 #include <string.h>
 
-const struct engine *engine_find(const char *name)
+const struct engine *engine_at(size_t i)
 {
 	static const struct engine *const engines[] = {&engine_ours, &engine_qemu};
 
-	for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
-		if (strcmp(engines[i]->name, name) == 0)
-			return engines[i];
-	}
-	return NULL;
+	return i < COUNT(engines) ? engines[i] : NULL;
+}
+
+const struct engine *engine_find(const char *name)
+{
+	size_t i = 0;
+
+	while (engine_at(i) && strcmp(engine_at(i)->name, name) != 0)
+		i++;
+	return engine_at(i);
 }
 
 static void close_devices(struct engine_run *run)

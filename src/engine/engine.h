@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "bind/bind.h"
+#include "engine/ability.h"
 #include "engine/calls.h"
 #include "engine/cgroup.h"
 #include "engine/confine.h"
@@ -70,10 +71,13 @@ struct engine {
 	bool ends_by_any; /* SIGINT, SIGQUIT and SIGHUP end it in order, as SIGTERM does */
 	bool stops_with_zero; /* its status after SIGTERM is 0 */
 	bool is_program; /* what it runs is no guest */
+	const struct ability_note *abilities; /* ABILITY_COUNT of them; NULL: it has none */
 	/* Return: the size of the guest's memory [bytes]. */
 	uint64_t (*memory)(const struct guest_spec *s);
 	/* True if the guest's addresses may be as wide as the host's. NULL: see lays_out. */
 	bool (*wide)(const struct guest_spec *s);
+	/* True if a guest gets no device that nobody asked for. NULL: it gets the defaults. */
+	bool (*bare)(const struct guest_spec *s);
 	/*
 	 * Checks, without any change to the host, that this engine can run @s.
 	 * Return: 0, -EINVAL, -ENOEXEC, -ENOENT, -errno.
@@ -89,6 +93,9 @@ struct engine {
 
 extern const struct engine engine_ours; /* usher-vmm */
 extern const struct engine engine_qemu; /* qemu-system-x86_64, QEMU_SYSTEM overrides */
+
+/* Return: engine @i of those that run guests; NULL: there are no more. */
+const struct engine *engine_at(size_t i);
 
 /* Return: NULL if no engine has that name. */
 const struct engine *engine_find(const char *name);

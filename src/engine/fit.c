@@ -63,11 +63,11 @@ static const struct fit_name names_qemu[] = {
 	{.name = "no-reset"},
 	{.name = "memlock"},
 	{.name = "memory"},
+	{.name = "hugepages"},
 	{.name = "reserved"},
 	{.name = "mmap"},
 	{.name = "rom"},
 	{"bars", FIT_PARTLY, "only that the guest can address as much: its firmware places them"},
-	{"hugepages", FIT_NOT, "QEMU's own arguments request them"},
 	{0},
 };
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /*
  * How it works
@@ -23,6 +25,8 @@
  * The mounts become slaves: what the host unmounts meanwhile goes here, too, so that a program does
  * not hold a file system that the host wants to be rid of. Nothing goes the other way.
  */
+#define VFIO_FOLDER "/dev/vfio"
+#define PLACE "/run"
 #define SAFE (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 #define SCRATCH_OPTIONS "mode=0700,size=64m,nr_inodes=4k"
 
@@ -113,7 +117,72 @@ static int scratch_mount(uid_t uid)
 	return errno == ENOENT ? 0 : -errno;
 }
 
-int mounts_enter(bool read_only, uid_t uid, const char **ret_step)
+int mounts_node_add(struct mounts_nodes *n, const char *path)
+{
+	struct stat st;
+
+	if (n->count == MOUNTS_NODES_MAX || strlen(path) >= MOUNTS_PATH_MAX)
+		return -E2BIG;
+	if (stat(path, &st) < 0)
+		return -errno;
+	struct mounts_node *one = &n->list[n->count++];
+	(void)snprintf(one->path, sizeof(one->path), "%s", path);
+	one->number = st.st_rdev;
+	return S_ISCHR(st.st_mode) ? 0 : -ENODEV;
+}
+
+static bool is_in_vfio(const struct mounts_node *n)
+{
+	return strncmp(n->path, VFIO_FOLDER "/", sizeof(VFIO_FOLDER)) == 0;
+}
+
+static int node_make(const char *path, dev_t number, uid_t uid)
+{
+	if (mknod(path, S_IFCHR | 0600, number) < 0 || lchown(path, uid, uid) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A node of ours over that of the host. A file system is at PLACE only to make it. */
+static int node_replace(const struct mounts_node *n, uid_t uid)
+{
+	static const char made[] = PLACE "/node";
+
+	if (mount("none", PLACE, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=4k") < 0)
+		return -errno;
+	int r = node_make(made, n->number, uid);
+	if (r == 0 && mount(made, n->path, NULL, MS_BIND, NULL) < 0)
+		r = -errno;
+	(void)umount2(PLACE, MNT_DETACH);
+	return r;
+}
+
+/* The program has no right to look for others, but a host may leave a group's node to anybody. */
+static int vfio_replace(const struct mounts_nodes *nodes, uid_t uid)
+{
+	if (mount("none", VFIO_FOLDER, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=4k") < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (size_t i = 0; i < nodes->count; i++) {
+		const struct mounts_node *n = &nodes->list[i];
+		int r = is_in_vfio(n) ? node_make(n->path, n->number, uid) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int nodes_replace(const struct mounts_nodes *nodes, uid_t uid)
+{
+	for (size_t i = 0; i < nodes->count; i++) {
+		const struct mounts_node *n = &nodes->list[i];
+		int r = is_in_vfio(n) ? 0 : node_replace(n, uid);
+		if (r < 0)
+			return r;
+	}
+	return nodes->count ? vfio_replace(nodes, uid) : folder_hide(VFIO_FOLDER);
+}
+
+int mounts_enter(bool read_only, uid_t uid, const struct mounts_nodes *nodes, const char **ret_step)
 {
 	struct points sysfs = {0};
 
@@ -130,6 +199,10 @@ int mounts_enter(bool read_only, uid_t uid, const char **ret_step)
 	r = sysfs_protect(&sysfs);
 	if (r < 0)
 		return r;
+	*ret_step = "hide " VFIO_FOLDER;
+	r = nodes_replace(nodes, uid);
+	if (r < 0)
+		return r;
 	if (read_only) {
 		*ret_step = "make the file systems read-only";
 		r = tree_protect("/");
@@ -141,9 +214,5 @@ int mounts_enter(bool read_only, uid_t uid, const char **ret_step)
 			return r;
 	}
 	*ret_step = "hide /run/user";
-	r = folder_hide("/run/user");
-	if (r < 0)
-		return r;
-	*ret_step = "hide /dev/vfio";
-	return folder_hide("/dev/vfio");
+	return folder_hide("/run/user");
 }

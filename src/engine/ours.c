@@ -32,6 +32,28 @@
 #define VMM_NAME "usher-vmm"
 #define OVERHEAD MIB(16)
 
+static const struct ability_note abilities[ABILITY_COUNT] = {
+	[ABILITY_KERNEL_FROM] = {ABILITY_YES, NULL},
+	[ABILITY_FIRMWARE] = {ABILITY_NO, VMM_NAME " boots kernels"},
+	[ABILITY_DISPLAY] = {ABILITY_NO, VMM_NAME " has no screen but that of a lent card"},
+	[ABILITY_TPM] = {ABILITY_NO, VMM_NAME " has none"},
+	[ABILITY_USB] = {ABILITY_NO, VMM_NAME " has no USB but that of a lent controller"},
+	[ABILITY_POLL] = {ABILITY_YES, NULL},
+	[ABILITY_PORT_VIEW] = {ABILITY_YES, NULL},
+	[ABILITY_PORT_LIMIT] = {ABILITY_YES, NULL},
+	[ABILITY_PORT_LINK] = {ABILITY_YES, NULL},
+	[ABILITY_HUGEPAGES] = {ABILITY_YES, NULL},
+	[ABILITY_PEERS] = {ABILITY_YES, NULL},
+	[ABILITY_HANDED] = {ABILITY_YES, NULL},
+	[ABILITY_STATS] = {ABILITY_YES, NULL},
+	[ABILITY_TIMING] = {ABILITY_YES, NULL},
+	[ABILITY_TRACE] = {ABILITY_YES, NULL},
+	[ABILITY_ENV] = {ABILITY_NO, VMM_NAME " reads no variables"},
+	[ABILITY_WORDS] = {ABILITY_NO, VMM_NAME " takes none"},
+	[ABILITY_CONTROL] = {ABILITY_YES, NULL},
+	[ABILITY_CONSOLE] = {ABILITY_YES, NULL},
+};
+
 static int vmm_path(char *buf, size_t size, struct err *e)
 {
 	return installed_find(VMM_NAME, "vmm", "USHER_VMM", buf, size, e);
@@ -92,13 +114,6 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 {
 	char path[FILE_PATH_MAX];
 
-	if (s->engine_args && s->engine_args[0]) {
-		err_say(e, -EINVAL, "'%s': arguments after '--' are for --engine=qemu",
-			s->engine_args[0]);
-		return -EINVAL;
-	}
-	if (s->env_count)
-		return err_say(e, -EINVAL, "--env is for --engine=qemu: " VMM_NAME " reads none");
 	if (!s->kernel && !s->kernel_from) {
 		err_say(e, -EINVAL, "no --kernel: " VMM_NAME " boots kernels, not firmware");
 		err_hint(e, "give --kernel and --initrd, --kernel-from an image that has them, or "
@@ -472,6 +487,7 @@ const struct engine engine_ours = {
 	.bounded = true,
 	.lays_out = true,
 	.ends_by_any = true,
+	.abilities = abilities,
 	.memory = ours_memory,
 	.check = ours_check,
 	.prepare = ours_prepare,

@@ -75,6 +75,29 @@ struct guest_virtio {
 	struct guest_net net; /* of GUEST_VIRTIO_NET */
 };
 
+/* What a guest boots by, if not by its kernel alone. */
+enum guest_firmware {
+	GUEST_FIRMWARE_NONE,
+	GUEST_FIRMWARE_BIOS,
+	GUEST_FIRMWARE_UEFI,
+	GUEST_FIRMWARE_UEFI_SECURE, /* with Secure Boot, and the keys of Microsoft */
+};
+
+/* Where a person sees the guest's screen. */
+enum guest_display_kind { GUEST_DISPLAY_NONE, GUEST_DISPLAY_VNC, GUEST_DISPLAY_SPICE };
+
+struct guest_display {
+	enum guest_display_kind kind;
+};
+
+#define SPEC_USB_MAX 8
+
+/* A device at the host's USB: by its ids, or by its place. */
+struct guest_usb {
+	uint16_t vendor, product; /* 0: by its place */
+	char place[32]; /* "BUS-PORT[.PORT]…", as sysfs has it */
+};
+
 /* Of a device that a guest gets by default: as engine/defaults.h has it, or as the user says. */
 enum guest_wish { GUEST_WISH_DEFAULT, GUEST_WISH_ON, GUEST_WISH_OFF };
 
@@ -104,6 +127,11 @@ struct guest_spec {
 	enum guest_wish rng;
 	bool no_net; /* `--net none`: no network by default, either */
 	const char *net_missing; /* why there is none by default; NULL: there is, or nobody asked */
+	enum guest_firmware firmware;
+	struct guest_display display;
+	bool tpm; /* a TPM 2.0 of its own */
+	size_t usb_count;
+	struct guest_usb usb[SPEC_USB_MAX];
 	size_t virtio_count;
 	struct guest_virtio virtio[SPEC_VIRTIO_MAX];
 	size_t device_count;

@@ -41,7 +41,7 @@ def faults(docs):
             yield f"usher-control(7): the schema has no such line: {line}"
     told = set(re.findall(r"[a-z_]+", page))
     code = "\n".join(file.read_text() for folder in ("control", "engine", "lease")
-                     for file in (docs.parent / "src" / folder).glob("*.c"))
+                     for file in (docs.parent / "src" / folder).rglob("*.c"))
     for word in dict.fromkeys(words(schema["$defs"])):
         if word not in told:
             yield f"usher-control(7) does not tell of '{word}'"

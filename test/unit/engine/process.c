@@ -286,13 +286,14 @@ END_TEST
 /* Before a device is taken for it. */
 START_TEST(an_engine_refuses_what_does_not_fit)
 {
-	static char *words[PROCESS_ARGS_MAX + 2], word[] = "x";
+	static char *words[PROCESS_ARGS_MAX + 2], word[] = "x", machine[] = "-M";
 	struct guest_spec s = {.name = "x", .memory = 1 << 20, .device_count = 1};
 	char long_variable[33000];
 	struct err e = {0};
 
 	for (int i = 0; i < PROCESS_ARGS_MAX + 1; i++)
 		words[i] = word;
+	words[0] = machine;
 	s.engine_args = words;
 	ck_assert_int_eq(setenv("QEMU_SYSTEM", "/bin/sh", 1), 0);
 	ck_assert_int_eq(engine_qemu.check(&s, &e), -E2BIG);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/abilities.h"
+
+#include "engine/engine.h"
+#include "view/json.h"
+
+#include <stdio.h>
+
+static const char *const depths[] = {
+	[ABILITY_NO] = "no", [ABILITY_PARTLY] = "partly", [ABILITY_YES] = "yes"};
+
+void abilities_print(const struct engine *e)
+{
+	(void)printf("%s can:", e->name);
+	for (enum ability a = 0; a < ABILITY_COUNT; a++)
+		if (ability_of(e, a).depth == ABILITY_YES)
+			(void)printf(" %s", ability_name(a));
+	(void)printf("\n");
+	for (enum ability a = 0; a < ABILITY_COUNT; a++) {
+		const struct ability_note n = ability_of(e, a);
+		if (n.depth != ABILITY_YES)
+			(void)printf("%s can%s: %s (%s)\n", e->name,
+				n.depth == ABILITY_NO ? "not" : " partly", ability_name(a),
+				n.reason);
+	}
+}
+
+void abilities_put(struct json *doc, const struct engine *e)
+{
+	struct json *list = json_put_list(doc, "abilities");
+
+	for (enum ability a = 0; a < ABILITY_COUNT; a++) {
+		const struct ability_note n = ability_of(e, a);
+		struct json *one = json_push_map(list);
+		json_put_text(one, "name", ability_name(a));
+		json_put_text(one, "depth", depths[n.depth]);
+		json_put_text(one, "reason", n.reason);
+	}
+}

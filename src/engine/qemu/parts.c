@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/qemu/parts.h"
+
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "bind/bind.h"
+#include "engine/defaults.h"
+#include "engine/engine.h"
+#include "engine/files.h"
+#include "engine/net.h"
+#include "engine/qemu/board.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void qemu_parts_init(struct qemu_parts *p)
+{
+	*p = (struct qemu_parts){.kernel = -1, .initrd = -1};
+	for (size_t i = 0; i < COUNT(p->roms); i++)
+		p->roms[i] = -1;
+	for (size_t i = 0; i < COUNT(p->ports); i++)
+		p->ports[i] = -1;
+	for (size_t i = 0; i < COUNT(p->disks); i++) {
+		p->disks[i].fd = -1;
+		p->nets[i].passt = -1;
+	}
+}
+
+/* QEMU inherits @fd; engine_finish() closes it here. */
+static int give_fd(struct engine_run *run, int fd)
+{
+	run->given[run->given_count++] = fd;
+	program_fd(&run->program, fd);
+	return fd;
+}
+
+/* QEMU opens the file anew, by /proc/self/fd, and its user may not read that of the caller. */
+static int file_copy(int from, struct err *e)
+{
+	cleanup_fd int to = memfd_create("usher", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct stat st;
+	off_t at = 0;
+
+	if (to < 0 || fstat(from, &st) < 0)
+		return err_set(e, -errno, "copy a file of the guest");
+	while (at < st.st_size) {
+		ssize_t n = sendfile(to, from, &at, (size_t)(st.st_size - at));
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return err_set(e, n ? -errno : -EIO, "copy a file of the guest");
+	}
+	if (fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return err_set(e, -errno, "seal a file of the guest");
+	return TAKE_FD(to);
+}
+
+/* *@fd: open for usher; -1: QEMU finds no such file, or opens its path. */
+static int give_file(struct engine_run *run, int *fd, int *ret, struct err *e)
+{
+	struct stat st;
+
+	if (*fd < 0)
+		return 0;
+	if (fstat(*fd, &st) < 0)
+		return err_set(e, -errno, "read a file of the guest");
+	int to = st.st_mode & S_IROTH ? TAKE_FD(*fd) : file_copy(*fd, e);
+	if (to < 0)
+		return to;
+	*ret = give_fd(run, to);
+	return 0;
+}
+
+static int open_files(
+	const struct guest_spec *s, struct engine_run *run, struct qemu_parts *parts, struct err *e)
+{
+	struct guest_files *f = s->files;
+
+	if (!f)
+		return 0;
+	int r = give_file(run, &f->kernel.fd, &parts->kernel, e);
+	if (r == 0)
+		r = give_file(run, &f->initrd, &parts->initrd, e);
+	for (size_t i = 0; r == 0 && i < s->device_count; i++)
+		r = give_file(run, &f->roms[i], &parts->roms[i], e);
+	return r;
+}
+
+static int open_disk(const struct guest_spec *s, size_t i, struct engine_run *run,
+	struct qemu_disk *ret, struct err *e)
+{
+	struct disk own = DISK_NONE, *d = s->files ? &s->files->disks[i] : &own;
+	struct stat st;
+
+	int r = d->fd < 0 ? disk_open(&s->virtio[i].disk, d, e) : 0;
+	if (r < 0)
+		return r;
+	if (fstat(d->fd, &st) < 0) {
+		r = err_set(e, -errno, "--disk: '%s'", s->virtio[i].disk.path);
+		disk_close(d);
+		return r;
+	}
+	*ret = (struct qemu_disk){.direct = d->direct, .is_block = S_ISBLK(st.st_mode)};
+	ret->fd = give_fd(run, TAKE_FD(d->fd));
+	return 0;
+}
+
+static int open_tap(
+	const struct guest_net *n, struct engine_run *run, struct qemu_net *ret, struct err *e)
+{
+	while (ret->count < n->queues) {
+		int fd = net_open_tap(n, ret->count == 0, e);
+		if (fd < 0)
+			return fd;
+		ret->vhosts[ret->count] = -1;
+		ret->fds[ret->count] = give_fd(run, fd);
+		if (net_wants_vhost(n)) {
+			fd = net_open_vhost(e);
+			if (fd < 0)
+				return fd;
+			ret->vhosts[ret->count] = give_fd(run, fd);
+		}
+		ret->count++;
+	}
+	return 0;
+}
+
+static int open_net(const struct bind_env *env, const struct guest_net *n, struct engine_run *run,
+	struct qemu_net *ret, struct err *e)
+{
+	if (n->tap[0])
+		return open_tap(n, run, ret, e);
+	cleanup_fd int fd = passt_start(&run->passt, n, env->state, e);
+	if (fd < 0)
+		return fd;
+	int r = passt_await(&run->passt, e);
+	if (r < 0)
+		return r;
+	ret->passt = give_fd(run, TAKE_FD(fd));
+	return 0;
+}
+
+/* A default never prevents a guest that runs without it. */
+static void net_leave_out(struct engine_run *run, struct qemu_net *ret, struct err *e)
+{
+	err_say(&run->missing, e->code, "the guest has no network: %s", e->msg);
+	err_hint(&run->missing, "leave it out with --net none");
+	*e = (struct err){0};
+	passt_stop(&run->passt);
+	ret->left_out = true;
+}
+
+static int open_virtio(const struct bind_env *env, const struct guest_spec *s, size_t i,
+	struct engine_run *run, struct qemu_parts *ret, struct err *e)
+{
+	const struct guest_virtio *v = &s->virtio[i];
+
+	if (v->type == GUEST_VIRTIO_BLK)
+		return open_disk(s, i, run, &ret->disks[i], e);
+	int r = v->type == GUEST_VIRTIO_NET ? open_net(env, &v->net, run, &ret->nets[i], e) : 0;
+	if (r == 0 || !v->net.is_default)
+		return r;
+	net_leave_out(run, &ret->nets[i], e);
+	return 0;
+}
+
+/* A pseudo terminal is QEMU's own. What is made at a path here goes in engine_ended(). */
+static int open_port(const struct bind_env *env, const struct guest_spec *s, size_t i,
+	struct engine_run *run, struct qemu_parts *parts, struct err *e)
+{
+	struct port *o = &run->ports[i];
+	char path[PORT_PATH_MAX];
+
+	run->port_count++;
+	*o = PORT_OPEN_NONE;
+	if (s->ports[i].kind == GUEST_PORT_PTY)
+		return 0;
+	if (port_path(&s->ports[i], env->state, s->name, path, sizeof(path)) < 0)
+		return err_say(e, -EINVAL, "--port: '%s': its path is too long", s->ports[i].name);
+	int r = port_open(&s->ports[i], path, o, e);
+	if (r == 0 && o->fd >= 0)
+		parts->ports[i] = give_fd(run, TAKE_FD(o->fd));
+	return r;
+}
+
+/* The words of a caller's own machine are the caller's: usher adds none to a kernel's. */
+static int describe_cmdline(const struct guest_spec *s, struct qemu_parts *parts, struct err *e)
+{
+	if (qemu_board_is_ours(s))
+		return defaults_cmdline(s, s->files, parts->cmdline, sizeof(parts->cmdline), e);
+	(void)snprintf(parts->cmdline, sizeof(parts->cmdline), "%s", s->cmdline ? s->cmdline : "");
+	return 0;
+}
+
+int qemu_parts_open(const struct bind_env *env, const struct guest_spec *s, struct engine_run *run,
+	struct qemu_parts *ret, struct err *e)
+{
+	int r = describe_cmdline(s, ret, e);
+
+	if (r == 0)
+		r = open_files(s, run, ret, e);
+	for (size_t i = 0; r == 0 && i < s->virtio_count; i++)
+		r = open_virtio(env, s, i, run, ret, e);
+	for (size_t i = 0; r == 0 && i < s->port_count; i++)
+		r = open_port(env, s, i, run, ret, e);
+	return r;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_QEMU_PARTS_H
+#define ENGINE_QEMU_PARTS_H
+
+#include "engine/spec.h"
+
+#include <stdbool.h>
+
+struct bind_env;
+struct engine_run;
+struct err;
+
+/*
+ * What QEMU inherits: the descriptors of a guest's files, networks and ports. QEMU reads a path
+ * where there is no descriptor: in a plan, and where usher leaves it the caller's rights.
+ */
+struct qemu_parts {
+	bool sandbox;
+	int kernel, initrd; /* -1: by the description's path, if it has one */
+	char cmdline[SPEC_CMDLINE_MAX + 1];
+	int roms[SPEC_DEVICES_MAX]; /* -1: likewise */
+	struct qemu_disk {
+		int fd; /* -1: likewise */
+		bool is_block, direct;
+	} disks[SPEC_VIRTIO_MAX];
+	struct qemu_net {
+		size_t count; /* of pairs of queues; 0: by the description's name */
+		int fds[SPEC_QUEUES_MAX], vhosts[SPEC_QUEUES_MAX]; /* no vhost: -1 */
+		int passt;
+		bool left_out; /* a default that this host does not give */
+	} nets[SPEC_VIRTIO_MAX];
+	int ports[SPEC_PORTS_MAX]; /* -1: QEMU makes its end */
+};
+
+/* A description's parts, before anything is open. */
+void qemu_parts_init(struct qemu_parts *p);
+
+/*
+ * Opens what QEMU gets by descriptor; engine_finish() closes it. @run->confine says which user QEMU
+ * is going to be, if it gets one of its own. Return: 0, -errno.
+ */
+int qemu_parts_open(const struct bind_env *env, const struct guest_spec *s, struct engine_run *run,
+	struct qemu_parts *ret, struct err *e);
+
+#endif

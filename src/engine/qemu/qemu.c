@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "engine/command.h"
+#include "engine/engine.h"
+#include "engine/files.h"
+#include "engine/mounts.h"
+#include "engine/net.h"
+#include "engine/qemu/board.h"
+#include "engine/qemu/parts.h"
+#include "engine/qemu/words.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * How it works
+ *
+ * QEMU runs guests that usher-vmm cannot run: firmware, Windows, displays. The description becomes
+ * its command line (words.c), and its files, disks and networks descriptors (parts.c), because QEMU
+ * has no right to open them.
+ *
+ * Started by root, QEMU is a user of its own in namespaces of its own, as a program of usher exec
+ * is (engine/confine). It opens the VFIO groups by their paths: before version 9.0 it takes no
+ * descriptors. So it gets nodes of its own for the groups of the guest and for KVM, and finds no
+ * others (engine/mounts). Nothing of the host's nodes changes.
+ *
+ * The first process of its PID namespace is the one that the keeper starts; it passes on signals
+ * and QEMU's status, and ends with the keeper.
+ */
+#define OVERHEAD MIB(256)
+
+static const struct ability_note abilities[ABILITY_COUNT] = {
+	[ABILITY_KERNEL_FROM] = {ABILITY_YES, NULL},
+	[ABILITY_FIRMWARE] = {ABILITY_NO, "give QEMU's own words for it after '--'"},
+	[ABILITY_DISPLAY] = {ABILITY_NO, "give QEMU's own words for it after '--'"},
+	[ABILITY_TPM] = {ABILITY_NO, "give QEMU's own words for it after '--'"},
+	[ABILITY_USB] = {ABILITY_NO, "give QEMU's own words for it after '--'"},
+	[ABILITY_POLL] = {ABILITY_NO, "QEMU sleeps until the guest rings"},
+	[ABILITY_PORT_VIEW] = {ABILITY_NO, "'usher console' shows no ports of QEMU"},
+	[ABILITY_PORT_LIMIT] = {ABILITY_NO, "QEMU writes without one"},
+	[ABILITY_PORT_LINK] = {ABILITY_NO, "QEMU prints the name of the terminal"},
+	[ABILITY_HUGEPAGES] = {ABILITY_YES, NULL},
+	[ABILITY_PEERS] = {ABILITY_NO, "QEMU maps BARs for DMA by rules of its own"},
+	[ABILITY_HANDED] = {ABILITY_NO, "QEMU opens its devices itself"},
+	[ABILITY_STATS] = {ABILITY_NO, "usher-vmm counts them"},
+	[ABILITY_TIMING] = {ABILITY_NO, "usher-vmm measures them"},
+	[ABILITY_TRACE] = {ABILITY_NO, "usher-vmm traps them"},
+	[ABILITY_ENV] = {ABILITY_YES, NULL},
+	[ABILITY_WORDS] = {ABILITY_YES, NULL},
+	[ABILITY_CONTROL] = {ABILITY_NO, "usher can only stop it, by a signal"},
+	[ABILITY_CONSOLE] = {ABILITY_NO, "its console is standard input and output"},
+};
+
+static int check_program(const struct guest_spec *s, struct err *e)
+{
+	const struct command c = command_seek(qemu_program(), NULL);
+	struct qemu_parts parts;
+
+	if (c.code < 0)
+		return command_report(&c, qemu_program(), geteuid(), e);
+	cleanup_free struct program *p = calloc(1, sizeof(*p));
+	if (!p)
+		return err_set(e, -ENOMEM, "describe the guest to QEMU");
+	qemu_parts_init(&parts);
+	parts.sandbox = true;
+	qemu_words_add(s, &parts, p);
+	return program_check(p, e);
+}
+
+/* QEMU boots a bzImage itself, so no kernel is unpacked. */
+static int open_files(const struct guest_spec *s, struct guest_files *f, struct err *e)
+{
+	struct guest_spec rest = *s;
+
+	rest.kernel = NULL;
+	int r = files_open(&rest, f, e);
+	if (r < 0 || !s->kernel)
+		return r;
+	f->kernel.fd = spec_open_file("--kernel", s->kernel, e);
+	return f->kernel.fd < 0 ? f->kernel.fd : 0;
+}
+
+static int check_files(const struct guest_spec *s, struct err *e)
+{
+	struct guest_files own = FILES_NONE;
+
+	if (s->files)
+		return open_files(s, s->files, e);
+	int r = open_files(s, &own, e);
+	files_close(&own);
+	return r;
+}
+
+static bool has_disk(const struct guest_spec *s)
+{
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_BLK)
+			return true;
+	return false;
+}
+
+static int check_words(const struct guest_spec *s, struct err *e)
+{
+	if (qemu_own_word(s, "-daemonize")) {
+		err_say(e, -EINVAL, "-daemonize would hide QEMU from its keeper");
+		err_hint(e, "leave it out and put 'usher run' into the background");
+		return -EINVAL;
+	}
+	/* QEMU without arguments shows an empty screen. */
+	if (!s->kernel && !s->kernel_from && !s->device_count && !has_disk(s) &&
+		!(s->engine_args && s->engine_args[0]))
+		return err_say(e, -EINVAL,
+			"nothing to run: no --kernel, no --disk, no --device and no words for "
+			"QEMU after '--'");
+	if (!qemu_board_is_ours(s) || access("/dev/kvm", R_OK | W_OK) == 0)
+		return 0;
+	(void)err_set(e, -errno, "open /dev/kvm");
+	err_hint(e, "load kvm-amd or kvm-intel, or choose a machine without KVM: -- -M q35");
+	return e->code;
+}
+
+static int qemu_check(const struct guest_spec *s, struct err *e)
+{
+	int r = check_words(s, e);
+	if (r < 0)
+		return r;
+	r = check_files(s, e);
+	if (r < 0)
+		return r;
+	r = limit_check(s, qemu_board_memory(s), e);
+	if (r < 0)
+		return r;
+	r = net_check(s, e);
+	return r < 0 ? r : check_program(s, e);
+}
+
+/* What it opens by a path. A host without one of them has it not in the guest's way. */
+static int add_nodes(const struct bind_plan *groups, struct mounts_nodes *n)
+{
+	char path[MOUNTS_PATH_MAX];
+	int r = 0;
+
+	(void)mounts_node_add(n, "/dev/kvm");
+	if (groups->group_count)
+		r = mounts_node_add(n, "/dev/vfio/vfio");
+	for (size_t i = 0; r == 0 && i < groups->group_count; i++) {
+		(void)snprintf(path, sizeof(path), "/dev/vfio/%d", groups->groups[i].number);
+		r = mounts_node_add(n, path);
+	}
+	return r;
+}
+
+/* Nobody writes to this pipe. Our end of it closes when this process ends, whatever the reason. */
+static int add_lifeline(struct engine_run *run)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	run->confine.alive_fd = fds[0];
+	run->lifeline_fd = fds[1];
+	return 0;
+}
+
+static int add_walls(const struct bind_env *env, const struct bind_plan *groups,
+	struct engine_run *run, struct err *e)
+{
+	struct program *p = &run->program;
+
+	int r = uid_reserve(env->state, &run->uid, e);
+	if (r < 0)
+		return r;
+	r = add_nodes(groups, &run->confine.nodes);
+	if (r == 0)
+		r = add_lifeline(run);
+	if (r < 0)
+		return err_set(e, r, "prepare QEMU's user");
+	run->confine.uid = run->uid.uid;
+	run->confine.gid = run->uid.uid;
+	run->confine.read_only = true;
+	p->confine = &run->confine;
+	program_env(p, "HOME=/");
+	program_env(p, "TMPDIR=" MOUNTS_SCRATCH);
+	return 0;
+}
+
+/* Its working folder stays ours: QEMU's words are paths. */
+static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct engine_run *run, struct err *e)
+{
+	struct program *p = &run->program;
+	struct qemu_parts parts;
+
+	qemu_parts_init(&parts);
+	parts.sandbox = !s->no_sandbox;
+	int r = qemu_parts_open(env, s, run, &parts, e);
+	if (r < 0)
+		return r;
+	qemu_words_add(s, &parts, p);
+	/* Another user could not change to it, and is confined as the user that it is. */
+	if (geteuid() == 0 && !s->no_sandbox) {
+		r = add_walls(env, groups, run, e);
+		if (r < 0)
+			return r;
+	}
+	/* The kernel pins all RAM; video memory and ROMs come on top. */
+	p->memlock = qemu_board_memory(s) + OVERHEAD;
+	/* QEMU does not watch the keeper, so the kernel stops it when the keeper ends. */
+	p->die_signal = SIGTERM;
+	return 0;
+}
+
+const struct engine engine_qemu = {
+	.name = "qemu",
+	.overhead = OVERHEAD,
+	.stops_with_zero = true,
+	.abilities = abilities,
+	.memory = qemu_board_memory,
+	.bare = qemu_board_is_callers,
+	.wide = qemu_board_is_wide,
+	.check = qemu_check,
+	.prepare = qemu_prepare,
+};
