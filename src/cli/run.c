@@ -7,6 +7,7 @@
 #include "cli/boot.h"
 #include "cli/detach.h"
 #include "cli/ending.h"
+#include "cli/extras.h"
 #include "cli/fitting.h"
 #include "cli/limit.h"
 #include "cli/loan.h"
@@ -77,6 +78,7 @@ static void print_guest(const struct run_words *w)
 	(void)printf("guest '%s' by %s: %" PRIu64 " MiB, %u cpu%s\n", s->name, w->engine->name,
 		(s->memory / MIB(1)), s->cpus, s->cpus == 1 ? "" : "s");
 	boot_print(s);
+	extras_print(s);
 	limit_print(s);
 	fitting_print_handed(s);
 	virtio_print(s, w->engine == &engine_ours);
@@ -97,6 +99,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	json_put_number(guest, "memory", s->memory);
 	json_put_number(guest, "cpus", s->cpus);
 	boot_put(guest, s);
+	extras_put(guest, s);
 	limit_put(guest, s);
 	virtio_put(guest, s);
 	fitting_put_handed(guest, s);
@@ -373,6 +376,15 @@ const struct verb verb_run = {
 		"      --port NAME[,…]    a port of a virtio console; may be repeated. At the\n"
 		"                         host's end: socket[=PATH], pty[=PATH], stdio, or\n"
 		"                         file=PATH[,limit=SIZE]; else 'usher console' shows it\n"
+		"      --firmware KIND    boot by firmware, with --engine=qemu: bios, uefi, or\n"
+		"                         uefi-secure for Secure Boot; the guest keeps its\n"
+		"                         variables (default: none, but a kernel)\n"
+		"      --display KIND     a screen, with --engine=qemu: vnc or spice, at a socket\n"
+		"                         of /run/usher/vm/NAME/display (default: none)\n"
+		"      --tpm              a TPM 2.0, with --engine=qemu; the guest keeps it\n"
+		"      --usb VENDOR:PRODUCT|BUS-PORT\n"
+		"                         lend this USB device, with --engine=qemu; may be\n"
+		"                         repeated\n"
 		"      --no-defaults      only what is asked for: no rng, no network, no\n"
 		"                         kernel of a disk\n"
 		"      --name NAME        name of the guest (default: guest)\n"

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "cli/extras.h"
 #include "cli/limit.h"
 #include "cli/option.h"
 #include "cli/report.h"
@@ -30,6 +31,10 @@ enum {
 	OPT_NET,
 	OPT_CONSOLE,
 	OPT_PORT,
+	OPT_FIRMWARE,
+	OPT_DISPLAY,
+	OPT_TPM,
+	OPT_USB,
 	OPT_NO_DEFAULTS,
 	OPT_NAME,
 	OPT_ENGINE,
@@ -114,6 +119,7 @@ static bool take_flag(struct run_words *w, int c)
 		[OPT_PEERS] = &s->peers,
 		[OPT_HUGEPAGES] = &s->hugepages,
 		[OPT_NO_DEFAULTS] = &s->no_defaults,
+		[OPT_TPM] = &s->tpm,
 		[OPT_NO_REBOOT] = &s->no_reboot,
 		[OPT_NO_SANDBOX] = &s->no_sandbox,
 		[OPT_TIMING] = &s->timing,
@@ -138,6 +144,15 @@ static int take_virtio(struct run_words *w, int c, const char *text)
 		return virtio_take_console(&w->loan.spec, w->loan.verb, text);
 	return c == OPT_PORT ? virtio_take_port(&w->loan.spec, text)
 			     : virtio_take_rng(&w->loan.spec, w->loan.verb, text);
+}
+
+static int take_extra(struct run_words *w, int c, const char *text)
+{
+	if (c == OPT_FIRMWARE)
+		return extras_take_firmware(&w->loan.spec, w->loan.verb, text);
+	if (c == OPT_DISPLAY)
+		return extras_take_display(&w->loan.spec, w->loan.verb, text);
+	return extras_take_usb(&w->loan.spec, text);
 }
 
 /* Return: 0, or an exit status with the reason told. */
@@ -173,6 +188,10 @@ static int take_option(struct run_words *w, int c, const char *text)
 	case OPT_CONSOLE:
 	case OPT_PORT:
 		return take_virtio(w, c, text);
+	case OPT_FIRMWARE:
+	case OPT_DISPLAY:
+	case OPT_USB:
+		return take_extra(w, c, text);
 	case OPT_ENGINE:
 		return take_engine(w, text);
 	case OPT_RETURN:
@@ -207,6 +226,10 @@ static const struct option *run_options(void)
 		{"rng", required_argument, NULL, OPT_RNG},
 		{"console", required_argument, NULL, OPT_CONSOLE},
 		{"port", required_argument, NULL, OPT_PORT},
+		{"firmware", required_argument, NULL, OPT_FIRMWARE},
+		{"display", required_argument, NULL, OPT_DISPLAY},
+		{"tpm", no_argument, NULL, OPT_TPM},
+		{"usb", required_argument, NULL, OPT_USB},
 		{"no-defaults", no_argument, NULL, OPT_NO_DEFAULTS},
 		{"name", required_argument, NULL, OPT_NAME},
 		{"engine", required_argument, NULL, OPT_ENGINE},

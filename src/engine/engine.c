@@ -54,6 +54,8 @@ void engine_ended(struct engine_run *run)
 	discard_socket(&run->orders_fd);
 	calls_close(&run->calls);
 	passt_stop(&run->passt);
+	tpm_stop(&run->tpm);
+	display_close(&run->display);
 	cgroup_remove(&run->cgroup);
 	uid_release(&run->uid);
 }

@@ -8,10 +8,12 @@
 #include "engine/calls.h"
 #include "engine/cgroup.h"
 #include "engine/confine.h"
+#include "engine/display.h"
 #include "engine/kernel.h"
 #include "engine/passt.h"
 #include "engine/process.h"
 #include "engine/spec.h"
+#include "engine/tpm.h"
 #include "engine/uid.h"
 #include "wire/message.h"
 
@@ -40,6 +42,8 @@ struct engine_run {
 	struct uid_lease uid; /* the program's user, if it has one of its own */
 	struct cgroup cgroup;
 	struct passt passt; /* its user-mode network, if it has one */
+	struct tpm tpm; /* likewise */
+	struct display display; /* likewise */
 	struct err missing; /* why it starts without a default device; code 0: it has all */
 	size_t port_count;
 	struct port ports[SPEC_PORTS_MAX]; /* what was made for them is removed at the end */
@@ -60,6 +64,8 @@ struct engine_run {
 		.uid = UID_LEASE_NONE,        \
 		.cgroup = CGROUP_NONE,        \
 		.passt = PASST_NONE,          \
+		.tpm = TPM_NONE,              \
+		.display = DISPLAY_NONE,      \
 		.lifeline_fd = -1})
 
 /* A program that can run a guest. Each engine is a static const table; the keeper does the rest. */

@@ -9,8 +9,10 @@
 #include "engine/defaults.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/firmware.h"
 #include "engine/net.h"
 #include "engine/qemu/board.h"
+#include "engine/usb.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +24,10 @@
 
 void qemu_parts_init(struct qemu_parts *p)
 {
-	*p = (struct qemu_parts){.kernel = -1, .initrd = -1};
+	*p = (struct qemu_parts){
+		.kernel = -1, .initrd = -1, .variables = -1, .tpm = -1, .display = -1};
+	for (size_t i = 0; i < COUNT(p->usb); i++)
+		p->usb[i] = -1;
 	for (size_t i = 0; i < COUNT(p->roms); i++)
 		p->roms[i] = -1;
 	for (size_t i = 0; i < COUNT(p->ports); i++)
@@ -188,6 +193,55 @@ static int open_port(const struct bind_env *env, const struct guest_spec *s, siz
 	return r;
 }
 
+static int open_firmware(
+	const struct guest_spec *s, struct engine_run *run, struct qemu_parts *ret, struct err *e)
+{
+	struct firmware f;
+
+	int r = firmware_open(s->firmware, s->name, &f, e);
+	if (r < 0 || f.variables < 0)
+		return r;
+	ret->firmware = f.code;
+	ret->variables = give_fd(run, f.variables);
+	return 0;
+}
+
+static int open_tpm(const struct bind_env *env, const struct guest_spec *s, struct engine_run *run,
+	struct qemu_parts *ret, struct err *e)
+{
+	int fd = s->tpm ? tpm_start(&run->tpm, s->name, env->state, e) : -1;
+
+	if (!s->tpm || fd < 0)
+		return s->tpm ? fd : 0;
+	ret->tpm = give_fd(run, fd);
+	return 0;
+}
+
+/* What not each guest has. */
+static int open_extras(const struct bind_env *env, const struct guest_spec *s,
+	struct engine_run *run, struct qemu_parts *ret, struct err *e)
+{
+	int r = open_firmware(s, run, ret, e);
+	if (r < 0)
+		return r;
+	r = open_tpm(env, s, run, ret, e);
+	if (r < 0)
+		return r;
+	if (s->display.kind != GUEST_DISPLAY_NONE) {
+		r = display_open(env->state, s->name, run->uid.uid, &run->display, e);
+		if (r < 0)
+			return r;
+		ret->display = give_fd(run, TAKE_FD(run->display.fd));
+	}
+	for (size_t i = 0; i < s->usb_count; i++) {
+		int fd = usb_open(&s->usb[i], e);
+		if (fd < 0)
+			return fd;
+		ret->usb[i] = give_fd(run, fd);
+	}
+	return 0;
+}
+
 /* The words of a caller's own machine are the caller's: usher adds none to a kernel's. */
 static int describe_cmdline(const struct guest_spec *s, struct qemu_parts *parts, struct err *e)
 {
@@ -201,9 +255,12 @@ int qemu_parts_open(const struct bind_env *env, const struct guest_spec *s, stru
 	struct qemu_parts *ret, struct err *e)
 {
 	int r = describe_cmdline(s, ret, e);
-
-	if (r == 0)
-		r = open_files(s, run, ret, e);
+	if (r < 0)
+		return r;
+	r = open_extras(env, s, run, ret, e);
+	if (r < 0)
+		return r;
+	r = open_files(s, run, ret, e);
 	for (size_t i = 0; r == 0 && i < s->virtio_count; i++)
 		r = open_virtio(env, s, i, run, ret, e);
 	for (size_t i = 0; r == 0 && i < s->port_count; i++)

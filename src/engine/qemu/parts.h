@@ -29,6 +29,11 @@ struct qemu_parts {
 		int passt;
 		bool left_out; /* a default that this host does not give */
 	} nets[SPEC_VIRTIO_MAX];
+	const char *firmware; /* path of its code; NULL: none */
+	int variables; /* of the firmware; -1: none */
+	int tpm; /* the control channel of the guest's TPM; -1: none */
+	int display; /* the folder for the socket of its display; -1: none */
+	int usb[SPEC_USB_MAX];
 	int ports[SPEC_PORTS_MAX]; /* -1: QEMU makes its end */
 };
 

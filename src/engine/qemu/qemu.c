@@ -6,11 +6,14 @@
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/firmware.h"
 #include "engine/mounts.h"
 #include "engine/net.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
 #include "engine/qemu/words.h"
+#include "engine/tpm.h"
+#include "engine/usb.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,10 +42,10 @@
 
 static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_KERNEL_FROM] = {ABILITY_YES, NULL},
-	[ABILITY_FIRMWARE] = {ABILITY_NO, "give QEMU's own words for it after '--'"},
-	[ABILITY_DISPLAY] = {ABILITY_NO, "give QEMU's own words for it after '--'"},
-	[ABILITY_TPM] = {ABILITY_NO, "give QEMU's own words for it after '--'"},
-	[ABILITY_USB] = {ABILITY_NO, "give QEMU's own words for it after '--'"},
+	[ABILITY_FIRMWARE] = {ABILITY_YES, NULL},
+	[ABILITY_DISPLAY] = {ABILITY_YES, NULL},
+	[ABILITY_TPM] = {ABILITY_YES, NULL},
+	[ABILITY_USB] = {ABILITY_YES, NULL},
 	[ABILITY_POLL] = {ABILITY_NO, "QEMU sleeps until the guest rings"},
 	[ABILITY_PORT_VIEW] = {ABILITY_NO, "'usher console' shows no ports of QEMU"},
 	[ABILITY_PORT_LIMIT] = {ABILITY_NO, "QEMU writes without one"},
@@ -114,12 +117,17 @@ static int check_words(const struct guest_spec *s, struct err *e)
 		err_hint(e, "leave it out and put 'usher run' into the background");
 		return -EINVAL;
 	}
+	if (s->firmware && s->kernel_from) {
+		err_say(e, -EINVAL, "--firmware boots the disk itself: not with --kernel-from");
+		err_hint(e, "leave one of them out");
+		return -EINVAL;
+	}
 	/* QEMU without arguments shows an empty screen. */
-	if (!s->kernel && !s->kernel_from && !s->device_count && !has_disk(s) &&
+	if (!s->kernel && !s->kernel_from && !s->device_count && !has_disk(s) && !s->firmware &&
 		!(s->engine_args && s->engine_args[0]))
 		return err_say(e, -EINVAL,
-			"nothing to run: no --kernel, no --disk, no --device and no words for "
-			"QEMU after '--'");
+			"nothing to run: no --kernel, --disk, --device or --firmware, and no "
+			"words for QEMU after '--'");
 	if (!qemu_board_is_ours(s) || access("/dev/kvm", R_OK | W_OK) == 0)
 		return 0;
 	(void)err_set(e, -errno, "open /dev/kvm");
@@ -127,9 +135,22 @@ static int check_words(const struct guest_spec *s, struct err *e)
 	return e->code;
 }
 
+/* What the host has to have for it. A plan fails as the run would. */
+static int check_extras(const struct guest_spec *s, struct err *e)
+{
+	int r = firmware_check(s->firmware, e);
+	if (r < 0)
+		return r;
+	r = s->tpm ? tpm_check(e) : 0;
+	return r < 0 ? r : usb_check(s, e);
+}
+
 static int qemu_check(const struct guest_spec *s, struct err *e)
 {
 	int r = check_words(s, e);
+	if (r < 0)
+		return r;
+	r = check_extras(s, e);
 	if (r < 0)
 		return r;
 	r = check_files(s, e);
@@ -187,8 +208,6 @@ static int add_walls(const struct bind_env *env, const struct bind_plan *groups,
 	run->confine.gid = run->uid.uid;
 	run->confine.read_only = true;
 	p->confine = &run->confine;
-	program_env(p, "HOME=/");
-	program_env(p, "TMPDIR=" MOUNTS_SCRATCH);
 	return 0;
 }
 
@@ -201,15 +220,17 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 
 	qemu_parts_init(&parts);
 	parts.sandbox = !s->no_sandbox;
-	int r = qemu_parts_open(env, s, run, &parts, e);
+	/* Another user could not change to it, and is confined as the user that it is. */
+	int r = geteuid() == 0 && !s->no_sandbox ? add_walls(env, groups, run, e) : 0;
+	if (r < 0)
+		return r;
+	r = qemu_parts_open(env, s, run, &parts, e);
 	if (r < 0)
 		return r;
 	qemu_words_add(s, &parts, p);
-	/* Another user could not change to it, and is confined as the user that it is. */
-	if (geteuid() == 0 && !s->no_sandbox) {
-		r = add_walls(env, groups, run, e);
-		if (r < 0)
-			return r;
+	if (p->confine) {
+		program_env(p, "HOME=/");
+		program_env(p, "TMPDIR=" MOUNTS_SCRATCH);
 	}
 	/* The kernel pins all RAM; video memory and ROMs come on top. */
 	p->memlock = qemu_board_memory(s) + OVERHEAD;

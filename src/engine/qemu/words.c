@@ -6,6 +6,7 @@
 #include "engine/process.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
+#include "engine/qemu/words_extra.h"
 #include "engine/qemu/words_virtio.h"
 
 #include <inttypes.h>
@@ -93,6 +94,8 @@ static void board_add(const struct guest_spec *s, struct program *p)
 		program_word(p, "-cpu");
 		program_word(p, "host");
 	}
+	if (s->display.kind != GUEST_DISPLAY_NONE)
+		return;
 	program_word(p, "-display");
 	program_word(p, "none");
 }
@@ -139,7 +142,8 @@ static void device_add(
 	const struct guest_spec *s, const struct qemu_parts *parts, size_t i, struct program *p)
 {
 	const struct guest_device *d = &s->devices[i];
-	char text[PCI_ADDRESS_TEXT], bus[64] = "", rom[SPEC_ROM_MAX + 16] = "";
+	char text[PCI_ADDRESS_TEXT], bus[64] = "", rom[SPEC_ROM_MAX + 16] = "",
+				     boot[QEMU_BOOT_TEXT];
 
 	if (d->rom_off)
 		(void)snprintf(rom, sizeof(rom), ",rombar=0");
@@ -150,8 +154,8 @@ static void device_add(
 	if (qemu_board_is_ours(s))
 		slot_add(s, i, bus, sizeof(bus), p);
 	program_word(p, "-device");
-	program_arg(p, "vfio-pci,host=%s,id=usher%zu%s%s", pci_address_format(d->address, text), i,
-		rom, bus);
+	program_arg(p, "vfio-pci,host=%s,id=usher%zu%s%s%s", pci_address_format(d->address, text),
+		i, rom, bus, qemu_boot_index(s, parts, s->virtio_count + i, boot));
 }
 
 static void sandbox_add(
@@ -191,6 +195,7 @@ void qemu_words_add(const struct guest_spec *s, const struct qemu_parts *parts, 
 	cpus_add(s, p);
 	for (size_t i = 0; i < s->device_count; i++)
 		device_add(s, parts, i, p);
+	qemu_words_extra(s, parts, p);
 	qemu_words_virtio(s, parts, p);
 	qemu_words_ports(s, parts, p);
 }

@@ -25,6 +25,15 @@ void qemu_words_fd(int fd, struct program *p)
 	program_arg(p, "fd=%d,set=%d", fd, fd);
 }
 
+const char *qemu_boot_index(
+	const struct guest_spec *s, const struct qemu_parts *parts, size_t i, char *buf)
+{
+	buf[0] = '\0';
+	if (qemu_board_is_ours(s) && !s->kernel && parts->kernel < 0)
+		(void)snprintf(buf, QEMU_BOOT_TEXT, ",bootindex=%zu", i);
+	return buf;
+}
+
 /* QEMU opens a descriptor by such a name, and a path by that. */
 static const char *disk_name(const struct guest_disk *d, const struct qemu_disk *k, char buf[40])
 {
@@ -36,9 +45,11 @@ static const char *disk_name(const struct guest_disk *d, const struct qemu_disk 
 
 /* The kernel's own queue of requests takes none that may go into the page cache. */
 static void disk_add(
-	const struct guest_disk *d, const struct qemu_disk *k, size_t i, struct program *p)
+	const struct guest_spec *s, const struct qemu_parts *parts, size_t i, struct program *p)
 {
-	char queues[32] = "", name[40];
+	const struct guest_disk *d = &s->virtio[i].disk;
+	const struct qemu_disk *k = &parts->disks[i];
+	char queues[32] = "", name[40], boot[QEMU_BOOT_TEXT];
 
 	if (k->fd >= 0)
 		qemu_words_fd(k->fd, p);
@@ -53,8 +64,9 @@ static void disk_add(
 	/* By itself QEMU makes a queue for each processor. */
 	if (d->queues > 1)
 		(void)snprintf(queues, sizeof(queues), ",num-queues=%u", d->queues);
-	program_arg(p, "virtio-blk-pci,id=usher-virtio%zu,drive=usher-disk%zu%s%s%s", i, i, queues,
-		d->serial[0] ? ",serial=" : "", d->serial);
+	program_arg(p, "virtio-blk-pci,id=usher-virtio%zu,drive=usher-disk%zu%s%s%s%s", i, i,
+		queues, d->serial[0] ? ",serial=" : "", d->serial,
+		qemu_boot_index(s, parts, i, boot));
 }
 
 /* "3:4:5" */
@@ -119,7 +131,7 @@ void qemu_words_virtio(
 		const struct guest_virtio *v = &s->virtio[i];
 		switch (v->type) {
 		case GUEST_VIRTIO_BLK:
-			disk_add(&v->disk, &parts->disks[i], i, p);
+			disk_add(s, parts, i, p);
 			break;
 		case GUEST_VIRTIO_NET:
 			if (!parts->nets[i].left_out)

@@ -113,6 +113,7 @@ END_TEST
 START_TEST(functions_of_a_card_share_a_port)
 {
 	guest_setup();
+	spec.kernel = "/k";
 	spec.device_count = 3;
 	spec.devices[0] = (struct guest_device){.address = {.bus = 1, .fn = 1}, .rom_off = true};
 	spec.devices[1] = (struct guest_device){.address = {.bus = 2, .fn = 4}, .rom = "/r"};
@@ -132,6 +133,7 @@ END_TEST
 START_TEST(a_disk_is_a_descriptor_of_a_set)
 {
 	guest_setup();
+	spec.kernel = "/k";
 	spec.virtio_count = 1;
 	spec.virtio[0] = (struct guest_virtio){.type = GUEST_VIRTIO_BLK,
 		.disk = {.path = "/d", .serial = "s1", .queues = 4, .readonly = true}};
@@ -183,7 +185,59 @@ START_TEST(ports_have_their_ends)
 }
 END_TEST
 
+START_TEST(firmware_has_its_variables_by_descriptor)
+{
+	guest_setup();
+	spec.firmware = GUEST_FIRMWARE_UEFI;
+	parts.firmware = "/code";
+	parts.variables = 5;
+	expect("-blockdev driver=raw,node-name=usher-code,read-only=on,file.driver=file,"
+	       "file.filename=/code -add-fd fd=5,set=5 -blockdev driver=raw,"
+	       "node-name=usher-variables,file.driver=file,file.filename=/dev/fdset/5 "
+	       "-machine pflash0=usher-code,pflash1=usher-variables");
+	expect_not("smm=on");
+	spec.firmware = GUEST_FIRMWARE_UEFI_SECURE;
+	expect("-machine smm=on -global driver=cfi.pflash01,property=secure,value=on");
+}
+END_TEST
+
+START_TEST(firmware_boots_disks_before_devices)
+{
+	guest_setup();
+	spec.virtio_count = spec.device_count = 1;
+	spec.virtio[0] = (struct guest_virtio){.type = GUEST_VIRTIO_BLK, .disk = {.path = "/d"}};
+	expect("drive=usher-disk0,bootindex=0");
+	expect("addr=0x0.0x0,bootindex=1");
+	spec.kernel = "/k";
+	expect_not("bootindex");
+}
+END_TEST
+
+START_TEST(extras_are_there_on_request)
+{
+	guest_setup();
+	expect_not("tpm");
+	expect_not("usb");
+	parts.tpm = 6;
+	expect("-chardev socket,id=usher-tpm,fd=6 -tpmdev emulator,id=usher-tpm0,chardev=usher-tpm "
+	       "-device tpm-crb,tpmdev=usher-tpm0");
+	spec.usb_count = 1;
+	parts.usb[0] = 7;
+	expect("-device qemu-xhci,id=usher-usb -add-fd fd=7,set=7 "
+	       "-device usb-host,bus=usher-usb.0,id=usher-usb0,hostdevice=/dev/fdset/7");
+	expect("-display none");
+	spec.display.kind = GUEST_DISPLAY_VNC;
+	parts.display = 8;
+	expect_not("-display none");
+	expect("-vnc unix:/proc/self/fd/8/vnc -device usb-tablet");
+	spec.display.kind = GUEST_DISPLAY_SPICE;
+	expect("-spice unix=on,disable-ticketing=on,addr=/proc/self/fd/8/spice");
+}
+END_TEST
+
 SUITE("qemu_words", a_machine_of_ours_has_what_was_asked_for, a_machine_of_the_callers_stays_so,
 	words_of_the_caller_replace_single_ones_of_ours, files_come_by_descriptor_or_by_path,
 	functions_of_a_card_share_a_port, a_disk_is_a_descriptor_of_a_set,
-	a_tap_is_one_descriptor_for_each_pair, ports_have_their_ends)
+	a_tap_is_one_descriptor_for_each_pair, ports_have_their_ends,
+	firmware_has_its_variables_by_descriptor, firmware_boots_disks_before_devices,
+	extras_are_there_on_request)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_USB_H
+#define ENGINE_USB_H
+
+#include "engine/spec.h"
+
+struct err;
+
+/*
+ * Devices at the host's USB that a guest gets one by one. Without a controller of its own the guest
+ * has no IOMMU between it and them: the engine speaks to each by its node in /dev/bus/usb.
+ */
+
+/* "VENDOR:PRODUCT" in hex, or "BUS-PORT[.PORT]…", as --usb takes it. Return: 0, -EINVAL. */
+int usb_add(struct guest_spec *s, const char *text, struct err *e);
+
+/* Return: @buf, "046d:c52b" or "1-2.3". */
+#define USB_TEXT 40
+const char *usb_text(const struct guest_usb *u, char buf[USB_TEXT]);
+
+/*
+ * Whether each device of @s is there, is no hub, and no disk of it is in use.
+ * Return: 0, -EINVAL, -EBUSY, -errno with a sentence.
+ */
+int usb_check(const struct guest_spec *s, struct err *e);
+
+/* The same for one, and opens its node. Return: descriptor, as usb_check(). */
+int usb_open(const struct guest_usb *u, struct err *e);
+
+#endif
