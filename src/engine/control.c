@@ -87,12 +87,11 @@ static int refuse_order(const struct control *c, enum control_command command, s
 		return err_say(e, -ENOTSUP, "%s: '%s' is a program, which can only be stopped",
 			control_command_name(command), name);
 	if (c->guest.obeys)
-		return err_say(e, -EPIPE, "%s: usher-vmm takes no orders any more",
-			control_command_name(command));
+		return err_say(e, -EPIPE, "%s: %s takes no orders any more",
+			control_command_name(command), control_name_program(c->guest.engine));
 	(void)err_say(e, -ENOTSUP,
 		"%s: engine '%s' runs guest '%s', and usher can only stop it by a signal",
 		control_command_name(command), c->guest.engine, name);
-	err_hint(e, "give QEMU a monitor or a serial port among its own arguments after '--'");
 	return -ENOTSUP;
 }
 
@@ -106,7 +105,8 @@ static int order_send(struct control *c, struct wire_order order, int fd, struct
 	order.header = (struct wire_header){.kind = WIRE_ORDER, .id = c->order + 1};
 	int r = wire_send(c->orders_fd, &order, sizeof(order), &fds);
 	if (r < 0)
-		return err_say(e, r, "usher-vmm takes no orders: %s", strerror(-r));
+		return err_say(e, r, "%s takes no orders: %s",
+			control_name_program(c->guest.engine), strerror(-r));
 	c->order++;
 	return 0;
 }
@@ -382,7 +382,10 @@ static void order_explain(const struct control *c, const struct control_request 
 	const char *name = c->guest.spec->name;
 	int r = c->done.result;
 
-	if (q->command == CONTROL_RESIZE)
+	if (r == -EOPNOTSUPP)
+		(void)err_say(e, -ENOTSUP, "%s: engine '%s' cannot do that with a running guest",
+			control_command_name(q->command), c->guest.engine);
+	else if (q->command == CONTROL_RESIZE)
 		resize_explain(q, r, e);
 	else if (q->command == CONTROL_LINK && r == -EALREADY)
 		(void)err_say(e, r, "the link of card '%s' is %s already", q->card,
@@ -454,7 +457,8 @@ static void orders_expire(struct control *c)
 			continue;
 		to->order = 0;
 		fd_close(&to->console_fd);
-		(void)err_say(&e, -ETIMEDOUT, "usher-vmm does not answer");
+		(void)err_say(&e, -ETIMEDOUT, "%s does not answer",
+			control_name_program(c->guest.engine));
 		control_failed(to, &to->request, &e);
 	}
 }

@@ -9,6 +9,11 @@
 #include <string.h>
 #include <strings.h>
 
+const char *control_name_program(const char *engine)
+{
+	return strcmp(engine, "usher") == 0 ? "usher-vmm" : engine;
+}
+
 int control_name_disk(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e)
 {
 	for (size_t i = 0; i < s->virtio_count; i++) {

@@ -17,6 +17,9 @@ struct guest_spec;
 int control_name_disk(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e);
 int control_name_card(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e);
 
+/* Return: what runs a guest of that engine, for a message. */
+const char *control_name_program(const char *engine);
+
 /* A port; "": the console itself. @ret: as wire/order.h has it. Return: 0, -ENOENT. */
 int control_name_port(const struct guest_spec *s, const char *name, uint64_t *ret, struct err *e);
 

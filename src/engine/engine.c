@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "engine/devices.h"
 #include "engine/discard.h"
+#include "engine/qemu/translator.h"
 
 #include <string.h>
 
@@ -46,6 +47,7 @@ void engine_finish(struct engine_run *run)
 
 void engine_ended(struct engine_run *run)
 {
+	translator_stop(&run->translator);
 	while (run->port_count)
 		port_close(&run->ports[--run->port_count]);
 	fd_close(&run->lifeline_fd);

@@ -44,6 +44,7 @@ struct engine_run {
 	struct passt passt; /* its user-mode network, if it has one */
 	struct tpm tpm; /* likewise */
 	struct display display; /* likewise */
+	pid_t translator; /* of orders for a program that knows none; 0: none */
 	struct err missing; /* why it starts without a default device; code 0: it has all */
 	size_t port_count;
 	struct port ports[SPEC_PORTS_MAX]; /* what was made for them is removed at the end */

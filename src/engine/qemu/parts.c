@@ -12,6 +12,7 @@
 #include "engine/firmware.h"
 #include "engine/net.h"
 #include "engine/qemu/board.h"
+#include "engine/qemu/translator.h"
 #include "engine/usb.h"
 
 #include <errno.h>
@@ -24,8 +25,12 @@
 
 void qemu_parts_init(struct qemu_parts *p)
 {
-	*p = (struct qemu_parts){
-		.kernel = -1, .initrd = -1, .variables = -1, .tpm = -1, .display = -1};
+	*p = (struct qemu_parts){.kernel = -1,
+		.initrd = -1,
+		.variables = -1,
+		.tpm = -1,
+		.monitor = -1,
+		.display = -1};
 	for (size_t i = 0; i < COUNT(p->usb); i++)
 		p->usb[i] = -1;
 	for (size_t i = 0; i < COUNT(p->roms); i++)
@@ -265,5 +270,11 @@ int qemu_parts_open(const struct bind_env *env, const struct guest_spec *s, stru
 		r = open_virtio(env, s, i, run, ret, e);
 	for (size_t i = 0; r == 0 && i < s->port_count; i++)
 		r = open_port(env, s, i, run, ret, e);
-	return r;
+	if (r < 0)
+		return r;
+	r = translator_start(run, s, ret, e);
+	if (r < 0)
+		return r;
+	ret->monitor = give_fd(run, r);
+	return 0;
 }

@@ -32,6 +32,7 @@ struct qemu_parts {
 	const char *firmware; /* path of its code; NULL: none */
 	int variables; /* of the firmware; -1: none */
 	int tpm; /* the control channel of the guest's TPM; -1: none */
+	int monitor; /* QEMU's end of QMP; -1: none */
 	int display; /* the folder for the socket of its display; -1: none */
 	int usb[SPEC_USB_MAX];
 	int ports[SPEC_PORTS_MAX]; /* -1: QEMU makes its end */

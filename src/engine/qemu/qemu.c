@@ -58,7 +58,7 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_TRACE] = {ABILITY_NO, "usher-vmm traps them"},
 	[ABILITY_ENV] = {ABILITY_YES, NULL},
 	[ABILITY_WORDS] = {ABILITY_YES, NULL},
-	[ABILITY_CONTROL] = {ABILITY_NO, "usher can only stop it, by a signal"},
+	[ABILITY_CONTROL] = {ABILITY_PARTLY, "no statistics"},
 	[ABILITY_CONSOLE] = {ABILITY_NO, "its console is standard input and output"},
 };
 

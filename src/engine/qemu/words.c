@@ -167,6 +167,16 @@ static void sandbox_add(
 	program_word(p, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
+static void monitor_add(const struct qemu_parts *parts, struct program *p)
+{
+	if (parts->monitor < 0)
+		return;
+	program_word(p, "-chardev");
+	program_arg(p, "socket,id=usher-qmp,fd=%d", parts->monitor);
+	program_word(p, "-mon");
+	program_word(p, "chardev=usher-qmp,mode=control");
+}
+
 static void environment_words(const struct guest_spec *s, struct program *p)
 {
 	/* For its window and its sound. */
@@ -195,6 +205,7 @@ void qemu_words_add(const struct guest_spec *s, const struct qemu_parts *parts, 
 	cpus_add(s, p);
 	for (size_t i = 0; i < s->device_count; i++)
 		device_add(s, parts, i, p);
+	monitor_add(parts, p);
 	qemu_words_extra(s, parts, p);
 	qemu_words_virtio(s, parts, p);
 	qemu_words_ports(s, parts, p);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/qemu/translator.h"
+
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/rights.h"
+#include "control/value.h"
+#include "engine/engine.h"
+#include "engine/qemu/monitor.h"
+#include "engine/qemu/obey.h"
+#include "engine/qemu/parts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* An answer that finds the socket full is lost: the keeper does not read then. */
+static void answer_order(struct monitor *m, int orders, const struct wire_order *o, size_t fd_count)
+{
+	static struct wire_done done;
+
+	done.result = wire_order_check(o, fd_count);
+	done.length = 0;
+	if (done.result == 0)
+		monitor_obey(m, o, &done);
+	done.header = (struct wire_header){.kind = WIRE_DONE, .id = o->header.id};
+	(void)wire_send(orders, &done, sizeof(done), NULL);
+}
+
+static void orders_serve(struct monitor *m, int orders)
+{
+	struct wire_order order;
+	struct wire_fds fds;
+	int r = 0;
+
+	while (r == 0 || r == -EPROTO) {
+		fds = (struct wire_fds){0};
+		r = wire_receive(orders, &order, sizeof(order), &fds);
+		if (r == 0)
+			answer_order(m, orders, &order, fds.count);
+		wire_close(&fds);
+	}
+}
+
+static int fd_compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Locks, groups and sockets of the keeper: nothing of it is to live as long as this process. */
+static void fds_close_but(int *kept, size_t count)
+{
+	int next = 0;
+
+	qsort(kept, count, sizeof(*kept), fd_compare);
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i] > next)
+			(void)close_range((unsigned)next, (unsigned)kept[i] - 1, 0);
+		next = kept[i] + 1;
+	}
+	(void)close_range((unsigned)next, ~0U, 0);
+}
+
+/* json-c is loaded before the rights are gone: it may be where not everyone reads. */
+static void rights_leave(uid_t uid)
+{
+	struct control_value *v = NULL;
+
+	if (control_value_parse("{}", 2, &v, NULL) == 0)
+		control_value_free(v);
+	if (geteuid() == 0 && (rights_unbound() < 0 || rights_become(uid, uid) < 0))
+		_exit(1);
+	if (rights_drop() < 0)
+		_exit(1);
+}
+
+__attribute__((noreturn)) static void translator_main(const struct guest_spec *s,
+	const struct qemu_parts *parts, uid_t uid, int orders, int qmp, pid_t keeper)
+{
+	static struct monitor m;
+	int kept[SPEC_VIRTIO_MAX + 2] = {orders, qmp};
+	size_t count = 2;
+	sigset_t none;
+
+	(void)prctl(PR_SET_NAME, "usher-qmp");
+	m = (struct monitor){.qmp = qmp, .spec = s, .parts = parts};
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (parts->disks[i].fd >= 0)
+			kept[count++] = parts->disks[i].fd;
+	fds_close_but(kept, count);
+	rights_leave(uid);
+	/* After the change of the user, which clears it. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != keeper)
+		_exit(0);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	orders_serve(&m, orders);
+	_exit(0);
+}
+
+int translator_start(struct engine_run *run, const struct guest_spec *s,
+	const struct qemu_parts *parts, struct err *e)
+{
+	const pid_t keeper = getpid();
+	int qmp[2], orders[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) < 0)
+		return err_set(e, -errno, "make a socket for QEMU's monitor");
+	cleanup_fd int ours = qmp[0];
+	cleanup_fd int theirs = qmp[1];
+	int r = wire_pair(orders);
+	if (r < 0)
+		return err_set(e, r, "make a socket for QEMU's monitor");
+	run->orders_fd = orders[0];
+	cleanup_fd int obeys = orders[1];
+	pid_t pid = fork();
+	if (pid == 0)
+		translator_main(s, parts, run->uid.uid, obeys, ours, keeper);
+	if (pid < 0)
+		return err_set(e, -errno, "start a translator for QEMU's monitor");
+	run->translator = pid;
+	return TAKE_FD(theirs);
+}
+
+void translator_stop(pid_t *pid)
+{
+	if (*pid <= 0)
+		return;
+	(void)kill(*pid, SIGKILL);
+	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	*pid = 0;
+}

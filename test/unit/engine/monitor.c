@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/qemu/monitor.h"
+
+#include "control/value.h"
+#include "engine/qemu/obey.h"
+#include "engine/qemu/parts.h"
+#include "engine/spec.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A QEMU that reads commands from its standard input, and answers by this list. */
+struct answer {
+	const char *command, *text; /* text: in place of "return":{}; NULL: none, and the end */
+};
+
+static struct guest_spec spec;
+static struct qemu_parts parts;
+static struct monitor monitor;
+static struct wire_done done;
+static pid_t qemu;
+static FILE *heard;
+
+static void qemu_main(int fd, const struct answer *answers, int log)
+{
+	FILE *f = fdopen(fd, "r+");
+	char line[1024];
+
+	(void)fprintf(f, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n");
+	(void)fflush(f);
+	while (fgets(line, sizeof(line), f)) {
+		const char *id = strstr(line, "\"id\":");
+		const char *text = "\"return\": {}";
+		dprintf(log, "%s", line);
+		for (const struct answer *a = answers; a && a->command; a++)
+			if (strstr(line, a->command))
+				text = a->text;
+		if (!id || !text)
+			_exit(0);
+		(void)fseek(f, 0, SEEK_CUR);
+		(void)fprintf(f, "{\"event\": \"RTC_CHANGE\", \"data\": {}}\r\n");
+		(void)fprintf(f, "{%s, \"id\": %d}\r\n", text, atoi(id + 5));
+		(void)fflush(f);
+	}
+	_exit(0);
+}
+
+static void qemu_start(const struct answer *answers)
+{
+	int ends[2], log = memfd_create("heard", 0);
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	qemu = fork();
+	if (qemu == 0) {
+		(void)close(ends[0]);
+		qemu_main(ends[1], answers, log);
+	}
+	(void)close(ends[1]);
+	heard = fdopen(log, "r");
+	qemu_parts_init(&parts);
+	spec = (struct guest_spec){.name = "box",
+		.virtio_count = 2,
+		.virtio = {{.type = GUEST_VIRTIO_BLK}, {.type = GUEST_VIRTIO_NET}}};
+	monitor = (struct monitor){.qmp = ends[0], .spec = &spec, .parts = &parts};
+}
+
+static int obey(struct wire_order order)
+{
+	done = (struct wire_done){0};
+	monitor_obey(&monitor, &order, &done);
+	return done.result;
+}
+
+/* Whether QEMU has got a line with that in it. */
+static bool was_told(const char *text)
+{
+	char line[1024];
+	bool found = false;
+
+	rewind(heard);
+	while (fgets(line, sizeof(line), heard))
+		found |= strstr(line, text) != NULL;
+	return found;
+}
+
+START_TEST(translates_orders)
+{
+	static const struct answer answers[] = {
+		{"query-status", "\"return\": {\"status\": \"running\", \"running\": true}"}, {0}};
+
+	qemu_start(answers);
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_BUTTON}), 0);
+	ck_assert(was_told("system_powerdown"));
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_RESET}), 0);
+	ck_assert(was_told("system_reset"));
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_PAUSE}), 0);
+	ck_assert(was_told("\"stop\""));
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_RESUME}), -EALREADY);
+	ck_assert(!was_told("\"cont\""));
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_FIGURES}), -EOPNOTSUPP);
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_CONSOLE}), -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(a_paused_guest_sees_no_button)
+{
+	static const struct answer answers[] = {
+		{"query-status", "\"return\": {\"status\": \"paused\", \"running\": false}"}, {0}};
+
+	qemu_start(answers);
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_BUTTON}), -EAGAIN);
+	ck_assert(!was_told("system_powerdown"));
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_PAUSE}), -EALREADY);
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_RESUME}), 0);
+	ck_assert(was_told("\"cont\""));
+}
+END_TEST
+
+START_TEST(a_link_has_two_states)
+{
+	const struct wire_order down = {.order = WIRE_ORDER_LINK, .card = 1};
+	const struct wire_order up = {.order = WIRE_ORDER_LINK, .card = 1, .flags = WIRE_ORDER_UP};
+
+	qemu_start(NULL);
+	ck_assert_int_eq(obey(up), -EALREADY);
+	ck_assert_int_eq(obey(down), 0);
+	ck_assert(was_told("\"name\":\"usher-virtio1\",\"up\":false"));
+	ck_assert_int_eq(obey(down), -EALREADY);
+	ck_assert_int_eq(obey(up), 0);
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_LINK, .card = 0}), -ENODEV);
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_LINK, .card = 9}), -ENODEV);
+}
+END_TEST
+
+START_TEST(a_disk_gets_the_size_of_its_file)
+{
+	struct wire_order order = {.order = WIRE_ORDER_RESIZE};
+
+	qemu_start(NULL);
+	ck_assert_int_eq(obey(order), -ENODEV); /* QEMU has opened it by its path */
+	parts.disks[0].fd = memfd_create("disk", 0);
+	ck_assert_int_eq(ftruncate(parts.disks[0].fd, 8192), 0);
+	ck_assert_int_eq(obey(order), 0);
+	ck_assert(was_told("\"node-name\":\"usher-disk0\",\"size\":8192"));
+	ck_assert_str_eq(done.text, "{\"size\":8192}");
+	ck_assert_uint_eq(done.length, strlen(done.text));
+	order.size = 4096;
+	ck_assert_int_eq(obey(order), -ERANGE);
+	order.size = 16384;
+	ck_assert_int_eq(obey(order), 0);
+	parts.disks[0].is_block = true;
+	ck_assert_int_eq(obey(order), -EINVAL);
+	order.disk = 1;
+	ck_assert_int_eq(obey(order), -ENODEV);
+}
+END_TEST
+
+START_TEST(qemu_refuses_or_ends)
+{
+	static const struct answer answers[] = {
+		{"system_reset", "\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}"},
+		{"query-status", NULL}, {0}};
+
+	qemu_start(answers);
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_RESET}), -EREMOTEIO);
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_PAUSE}), -EPIPE);
+}
+END_TEST
+
+/* Its guest may have taken it over. */
+START_TEST(nonsense_of_qemu_is_no_answer)
+{
+	static const char *const lines[] = {"\n", "{\n", "[]\n", "{\"id\":1}\n",
+		"{\"return\":1,\"id\":\"1\"}\n", "{\"return\":[],\"id\":1}{}\n"};
+	static char flood[2 * MONITOR_LINE_MAX];
+	int ends[2];
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]) + 1; i++) {
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+		monitor = (struct monitor){.qmp = ends[0]};
+		if (i < sizeof(lines) / sizeof(lines[0])) {
+			ck_assert_int_gt(write(ends[1], lines[i], strlen(lines[i])), 0);
+		} else {
+			memset(flood, 'x', sizeof(flood));
+			ck_assert_int_gt(send(ends[1], flood, sizeof(flood), MSG_DONTWAIT), 0);
+		}
+		(void)shutdown(ends[1], SHUT_WR);
+		ck_assert_int_lt(monitor_ask(&monitor, "{\"execute\":\"stop\"}", NULL), 0);
+		(void)close(ends[0]);
+		(void)close(ends[1]);
+	}
+}
+END_TEST
+
+SUITE("engine_monitor", translates_orders, a_paused_guest_sees_no_button, a_link_has_two_states,
+	a_disk_gets_the_size_of_its_file, qemu_refuses_or_ends, nonsense_of_qemu_is_no_answer)
