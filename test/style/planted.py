@@ -90,6 +90,12 @@ PLANTED = [
      "modules in a circle: base bind", "int a(void); int a(void) { return 1; }",
      {"src/base/b.c": "int c(void); int b(void); int b(void) { return 1; }",
       "src/base/c.c": "int a(void); int c(void); int c(void) { return a(); }"}),
+    (circles_in, "src/vmm/main.c", "int a(void); int main(void); int main(void) { return a(); }",
+     "src/vmm/main.c: links src/host/live.c, but usher-vmm opens no path of the host\n"
+     "  src/vmm/main.c -> src/vfio/a.c: a\n  src/vfio/a.c -> src/host/live.c: b",
+     "int main(void); int main(void) { return 1; }",
+     {"src/vfio/a.c": "int a(void); int b(void); int a(void) { return b(); }",
+      "src/host/live.c": "int b(void); int b(void) { return 1; }"}),
     (excepted_circles, "src/bind/a.c", "int a(void); int a(void) { return 1; }",
      "test/style/circles.py: no such circle (any more): src/bind/a.c src/bind/b.c",
      "int a(void); int b(void); int a(void) { return b(); }",
