@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "vmm/copy.h"
 #include "vmm/thread.h"
 #include "vmm/virtio/blk_config.h"
 #include "vmm/virtio/blk_io.h"
@@ -65,7 +66,7 @@ struct blk_slot {
 	struct blk_slot *next; /* that is free, too */
 	struct worker_job job;
 	unsigned queue;
-	struct virtq_chain chain;
+	struct virtq_done done;
 	struct blk_request request;
 };
 
@@ -81,6 +82,7 @@ struct virtio_blk {
 	unsigned used; /* slots that were ever used: the memory of the others is not touched */
 	unsigned busy; /* slots */
 	unsigned first; /* queue that is served first: each in turn */
+	struct virtq_chain chain; /* that is being taken */
 	int told; /* the last error of the host that was reported; 0: none */
 	struct log_guest faults;
 	struct worker_job resize;
@@ -127,13 +129,14 @@ static struct blk_slot *slot_take(struct virtio_blk *b, unsigned n)
 {
 	struct virtq *q = &b->device.queues[n];
 	struct blk_slot *s = slot_find(b);
+	struct virtq_chain *c = &b->chain;
 	int r;
 
 	if (!s || !virtio_is_going(&b->device))
 		return NULL;
 	virtq_silence(q);
 	do
-		r = virtq_take(q, &s->chain);
+		r = virtq_take(q, c);
 	while (r == 0 && !b->polling && virtq_listen(q));
 	if (r < 0)
 		virtio_returned(&b->device, n);
@@ -143,8 +146,10 @@ static struct blk_slot *slot_take(struct virtio_blk *b, unsigned n)
 	b->busy++;
 	b->active = true;
 	s->queue = n;
+	s->done = (struct virtq_done){
+		c->generation, c->head, (uint32_t)min_u64(c->in_size, UINT32_MAX)};
 	pin_take(&b->vm->transfers);
-	blk_request_parse(q, &s->chain, &b->disk, driver_flushes(b), &s->request);
+	blk_request_parse(q, c, &b->disk, driver_flushes(b), &s->request);
 	return s;
 }
 
@@ -157,14 +162,14 @@ static void slot_answer(struct blk_slot *s)
 {
 	struct virtio_blk *b = s->blk;
 	struct virtq *q = &b->device.queues[s->queue];
-	const struct virtq_chain *c = &s->chain;
-	uint32_t written = (uint32_t)min_u64(c->in_size, UINT32_MAX);
+	const struct blk_request *r = &s->request;
 
 	pin_drop(&b->vm->transfers);
-	if (c->generation == q->generation) {
-		if (!c->in_size || virtq_write(q, c, c->in_size - 1, &s->request.status, 1) < 0)
-			written = 0;
-		virtq_return(q, c, written);
+	if (s->done.generation == q->generation) {
+		if (!r->has_status ||
+			memory_write(q->memory, r->status_at, &r->status, sizeof(r->status)) < 0)
+			s->done.written = 0;
+		virtq_return_together(q, &s->done, 1);
 	}
 	s->next = b->unused;
 	b->unused = s;

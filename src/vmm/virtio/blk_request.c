@@ -102,6 +102,7 @@ void blk_request_parse(const struct virtq *q, const struct virtq_chain *c,
 	ret->off = ret->len = 0;
 	ret->status = VIRTIO_BLK_S_OK;
 	ret->durable = !flushes;
+	ret->has_status = c->in_size && virtq_find(c, c->in_size - 1, &ret->status_at) == 0;
 	if (c->in_size < STATUS_SIZE || virtq_read(q, c, 0, &h, sizeof(h)) < 0) {
 		request_answer(ret, VIRTIO_BLK_S_IOERR);
 		return;

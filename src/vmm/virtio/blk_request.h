@@ -33,11 +33,16 @@ struct blk_request {
 	enum blk_op op; /* BLK_NOTHING: `status` is the answer already */
 	uint8_t status; /* VIRTIO_BLK_S_… */
 	bool durable; /* of a write: the guest does not flush, so it is done when it is on disk */
+	bool has_status; /* the chain has room for it: */
+	gpa_t status_at;
 	uint64_t off, len; /* [bytes] of a read or write */
-	unsigned iov_count;
+	unsigned iov_count; /* 0: it has ranges, if any */
 	unsigned range_count;
-	struct blk_range ranges[BLK_RANGES_MAX];
-	struct iovec iov[VIRTQ_PARTS_MAX];
+	/* Last: most requests touch the beginning alone, and so one page of memory. */
+	union {
+		struct blk_range ranges[BLK_RANGES_MAX];
+		struct iovec iov[VIRTQ_PARTS_MAX];
+	};
 };
 
 /* @flushes: the driver accepted VIRTIO_BLK_F_FLUSH. What is wrong with it is in `status`. */

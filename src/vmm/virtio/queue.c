@@ -322,6 +322,20 @@ int virtq_write(const struct virtq *q, const struct virtq_chain *c, uint64_t off
 		(uint8_t *)(uintptr_t)from, len, copy_in);
 }
 
+int virtq_find(const struct virtq_chain *c, uint64_t off, gpa_t *ret)
+{
+	const struct virtq_part *p = c->parts + c->out_count;
+
+	if (off >= c->in_size)
+		return -ERANGE;
+	for (; off >= p->size; p++)
+		off -= p->size;
+	if (p->gpa.v > UINT64_MAX - off)
+		return -EFAULT;
+	*ret = GPA(p->gpa.v + off);
+	return 0;
+}
+
 int virtq_iov(const struct virtq *q, const struct virtq_chain *c, bool in, uint64_t off,
 	uint64_t len, struct iovec *iov, unsigned max)
 {

@@ -114,6 +114,12 @@ int virtq_write(const struct virtq *q, const struct virtq_chain *c, uint64_t off
 	uint64_t len);
 
 /*
+ * Where byte @off is of the parts that the device writes, for a device that keeps no chain until it
+ * writes there. Return: 0; -ERANGE; -EFAULT nowhere.
+ */
+int virtq_find(const struct virtq_chain *c, uint64_t off, gpa_t *ret);
+
+/*
  * The same parts for the kernel, which does I/O in them: see memory_iov(). @in: those that the
  * device writes. Return: the number of @iov; -ERANGE; -EFAULT; -E2BIG more than @max.
  */

@@ -115,6 +115,28 @@ START_TEST(takes_and_returns_chains)
 }
 END_TEST
 
+START_TEST(finds_a_byte_to_write)
+{
+	gpa_t at;
+
+	start(false, false);
+	describe(DESC, 0, DATA, 16, VRING_DESC_F_NEXT, 1);
+	describe(DESC, 1, DATA + 64, 3, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 2);
+	describe(DESC, 2, DATA, 0, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 3);
+	describe(DESC, 3, UINT64_MAX - 1, 4, VRING_DESC_F_WRITE, 0);
+	list_head(0);
+	ck_assert_int_eq(virtq_take(&queue, &chain), 1);
+	ck_assert_int_eq(virtq_find(&chain, 0, &at), 0);
+	ck_assert_uint_eq(at.v, DATA + 64);
+	ck_assert_int_eq(virtq_find(&chain, 2, &at), 0);
+	ck_assert_uint_eq(at.v, DATA + 66);
+	ck_assert_int_eq(virtq_find(&chain, 3, &at), 0);
+	ck_assert_uint_eq(at.v, UINT64_MAX - 1);
+	ck_assert_int_eq(virtq_find(&chain, 5, &at), -EFAULT);
+	ck_assert_int_eq(virtq_find(&chain, 7, &at), -ERANGE);
+}
+END_TEST
+
 START_TEST(follows_an_indirect_table)
 {
 	start(false, true);
@@ -344,8 +366,8 @@ START_TEST(indirect_tables_that_cannot_be_break_it)
 }
 END_TEST
 
-SUITE("virtio_queue", takes_and_returns_chains, follows_an_indirect_table, goes_round_its_rings,
-	interrupts_when_the_driver_says, hears_what_comes_while_it_was_deaf,
+SUITE("virtio_queue", takes_and_returns_chains, finds_a_byte_to_write, follows_an_indirect_table,
+	goes_round_its_rings, interrupts_when_the_driver_says, hears_what_comes_while_it_was_deaf,
 	drops_a_chain_of_before_a_reset, refuses_rings_that_cannot_be,
 	rings_outside_of_ram_break_it, an_index_too_far_ahead_breaks_it,
 	more_chains_than_descriptors_break_it, chains_that_cannot_be_break_it,

@@ -29,7 +29,7 @@
 #ifdef __SANITIZE_ADDRESS__
 #define GROWTH_MAX_KIB KIB(512) /* the sanitizer keeps what is freed */
 #else
-#define GROWTH_MAX_KIB KIB(4) /* three disks have 127 slots of 9 KiB, touched when first used */
+#define GROWTH_MAX_KIB KIB(2) /* three disks have 127 slots of 4 KiB, touched when first used */
 #endif
 #define FILES_MAX 16 /* of interrupt vectors that were not used before */
 #define LINES_MAX 96 /* of the log: 8 of each device and kind of misdeed */
