@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define SERIAL "ttyS0"
+#define VIRTIO "hvc0"
+
 /*
  * The console that a guest's kernel gets when its command line names none. With a virtio console it
  * is the serial port until the driver is there. The kernel shows each line once: it leaves an early
@@ -19,8 +22,8 @@
  */
 static const char *console_words(const struct guest_spec *s)
 {
-	return s->console == GUEST_CONSOLE_VIRTIO ? "earlycon=uart8250,io,0x3f8 console=hvc0"
-						  : "console=ttyS0";
+	return s->console == GUEST_CONSOLE_VIRTIO ? "earlycon=uart8250,io,0x3f8 console=" VIRTIO
+						  : "console=" SERIAL;
 }
 
 /* A default never prevents a guest that runs without it. */
@@ -146,15 +149,32 @@ static void root_add(const struct guest_spec *s, const struct wire_image *m, str
 		word_add(w, d && d->readonly ? "ro" : "rw");
 }
 
-/* A boot loader's line may have a console alone that this guest does not have, such as a screen. */
-static bool has_console(const struct guest_spec *s, const char *options)
+static bool names_console(const char *options, const char *console)
 {
-	const char *name = strrchr(console_words(s), ' ');
-	char with_speed[32];
+	char name[16], with_speed[16];
 
-	name = name ? name + 1 : console_words(s);
-	(void)snprintf(with_speed, sizeof(with_speed), "%s,", name);
+	(void)snprintf(name, sizeof(name), "console=%s", console);
+	(void)snprintf(with_speed, sizeof(with_speed), "console=%s,", console);
 	return has_word(options, name) || strstr(options, with_speed);
+}
+
+/*
+ * A boot loader's line may have a console alone that this guest does not have, such as a screen.
+ *
+ * A distribution's kernel has the virtio console's driver as a module, mostly not in the initial
+ * ramdisk. With that console alone, nobody can open /dev/console until then, and the ramdisk's init
+ * fails. So the kernel's console stays the serial port, and systemd puts a login on the other.
+ */
+static void console_add(const struct guest_spec *s, const char *options, struct words *w)
+{
+	const bool is_virtio = s->console == GUEST_CONSOLE_VIRTIO;
+
+	if (is_virtio && names_console(options, VIRTIO))
+		return;
+	if (!names_console(options, SERIAL))
+		word_add(w, "console=" SERIAL);
+	if (is_virtio)
+		word_add(w, "systemd.wants=serial-getty@" VIRTIO ".service");
 }
 
 static void image_add(const struct guest_spec *s, const struct wire_image *m, struct words *w)
@@ -162,8 +182,8 @@ static void image_add(const struct guest_spec *s, const struct wire_image *m, st
 	if (!has_word(m->options, "root=") && !(s->cmdline && has_word(s->cmdline, "root=")))
 		root_add(s, m, w);
 	word_add(w, m->options);
-	if (!has_console(s, m->options) && !(s->cmdline && has_word(s->cmdline, "console=")))
-		word_add(w, console_words(s));
+	if (!(s->cmdline && has_word(s->cmdline, "console=")))
+		console_add(s, m->options, w);
 }
 
 /*

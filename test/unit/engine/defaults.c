@@ -183,6 +183,29 @@ START_TEST(an_image_brings_its_line)
 }
 END_TEST
 
+/* The driver of a virtio console is a module there, and the ramdisk's init needs a console. */
+START_TEST(an_image_keeps_the_serial_console)
+{
+	struct guest_spec s = spec_of_disks(1);
+
+	s.kernel_from = "disk.raw0";
+	s.console = GUEST_CONSOLE_VIRTIO;
+	expect_line(&s, files_with("root=UUID=7 ro console=tty0", ""),
+		"root=UUID=7 ro console=tty0 console=ttyS0 "
+		"systemd.wants=serial-getty@hvc0.service panic=-1");
+	expect_line(&s, files_with("root=UUID=7 ro console=ttyS0,115200n8", ""),
+		"root=UUID=7 ro console=ttyS0,115200n8 "
+		"systemd.wants=serial-getty@hvc0.service panic=-1");
+	expect_line(&s, files_with("root=UUID=7 ro console=hvc0", ""),
+		"root=UUID=7 ro console=hvc0 panic=-1");
+	s.cmdline = "console=hvc0";
+	expect_line(&s, files_with("root=UUID=7 ro", ""), "root=UUID=7 ro console=hvc0 panic=-1");
+	/* Who names a kernel knows what is built into it. */
+	s = (struct guest_spec){.console = GUEST_CONSOLE_VIRTIO};
+	expect_line(&s, NULL, "earlycon=uart8250,io,0x3f8 console=hvc0 panic=-1");
+}
+END_TEST
+
 /* Of a parameter that comes twice, the kernel takes the last one. */
 START_TEST(words_of_the_user_come_last)
 {
@@ -219,4 +242,5 @@ END_TEST
 
 SUITE("defaults", a_guest_gets_an_rng, a_guest_gets_a_network, a_default_device_gives_way,
 	a_disk_brings_the_kernel, a_named_kernel_gets_a_console_and_ends_by_a_panic,
-	an_image_brings_its_line, words_of_the_user_come_last, a_line_that_is_too_long_is_refused)
+	an_image_brings_its_line, an_image_keeps_the_serial_console, words_of_the_user_come_last,
+	a_line_that_is_too_long_is_refused)
