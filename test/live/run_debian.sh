@@ -3,8 +3,9 @@
 # topology: minimal
 # disk: debian
 # timeout: 600
-# A disk with Debian 12, as a person has one: usher takes the kernel out of it, and the guest boots from
-# it to a login. What usher-image may do, too.
+# A disk with Debian 12, as a person has one: usher takes the kernel out of it, and the guest boots in
+# the background to a login. It gets an address and a file by the user network, is reached by ssh, does
+# not reach the host's loopback, and powers off by its button. What usher-image may do, too.
 . "${0%/*}/lib.sh"
 
 image=$(cat /run/lab/image)
@@ -36,39 +37,109 @@ if strace -V >/dev/null 2>&1; then
 		grep -v "^$(sed -n 's/ .*//p' "$work/calls" | head -1) " && fail 'it opened something behind its walls'
 fi
 
+# A way out for the user network, which leads nowhere. 7001 gives a file; 7003, of the loopback alone,
+# a secret.
+ip link set lo up
+modprobe tun
+expect_ok usher run --plan --disk "$disk" --memory 512M
+expect_text 'net: none, because this host has no default route'
+ip tuntap add up0 mode tap || fail 'the host makes no tap'
+at_exit 'ip link del up0'
+ip addr add 10.9.0.5/24 dev up0
+ip link set up0 up
+ip route add default via 10.9.0.254 dev up0
+ip addr add 10.8.0.1/32 dev lo
+at_exit 'ip addr del 10.8.0.1/32 dev lo'
+expect_ok usher run --plan --disk "$disk" --memory 512M
+expect_text 'net: user network, mac 02:'
+for words in '--net none' --no-defaults; do
+	# shellcheck disable=SC2086 # these are several words
+	expect_ok usher run --plan --disk "$disk" --kernel-from "$disk" --memory 512M $words
+	expect_no_text 'net:'
+done
+head -c 1000000 /dev/urandom >"$work/file"
+sum=$(sha256sum <"$work/file" | cut -d' ' -f1)
+cat >"$work/serve.py" <<'END'
+import socketserver, sys, threading
+given = {7001: open(sys.argv[1], "rb").read(), 7003: b"secret\n"}
+class Give(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(given[self.server.server_address[1]])
+socketserver.TCPServer.allow_reuse_address = True
+for address in ("10.8.0.1", 7001), ("127.0.0.1", 7003):
+    threading.Thread(target=socketserver.ThreadingTCPServer(address, Give).serve_forever).start()
+print("host: serves", flush=True)
+END
+python3 "$work/serve.py" "$work/file" >"$work/served" 2>&1 &
+at_exit "kill -9 $! 2>/dev/null"
+wait_until 30 grep -q 'host: serves' "$work/served"
+ssh-keygen -q -t ed25519 -N '' -f "$work/key" || fail 'no key for ssh'
+
+# In the background, as a person has it; the console is a viewer's.
 mkfifo "$work/keys"
 : >"$work/console"
 exec 8<>"$work/keys"
-usher run --name debian --disk "$disk" --memory 512M <"$work/keys" >"$work/console" 2>"$work/news" &
-keeper=$!
-at_exit "kill -9 $keeper 2>/dev/null"
+at_exit 'usher stop --force --quiet debian 2>/dev/null'
+from=$(seconds_up)
+expect_ok usher run --detach --name debian --disk "$disk" --memory 512M --net user,forward=tcp:2222:22
+expect_text "the kernel is '/vmlinuz' of '$disk'"
+# A kernel is silent at first.
+expect_ok usher console --history debian
+if [ ! -s "$work/out" ]; then
+	expect_text "guest 'debian' has written nothing to its console yet"
+fi
+usher console debian <"$work/keys" >"$work/console" 2>"$work/news" &
+viewer=$!
+at_exit "kill -9 $viewer 2>/dev/null"
 fail_with_guest() {
 	fail "$1: $(cat "$work/news"; tail -40 "$work/console")"
 }
 said() { # PATTERN
-	grep -q -- "$1" "$work/console" || ! kill -0 "$keeper" 2>/dev/null
+	grep -q -- "$1" "$work/console" || ! kill -0 "$viewer" 2>/dev/null
 }
 wait_for_debian() { # PATTERN
 	wait_until "${2:-180}" said "$1"
 	grep -q -- "$1" "$work/console" || fail_with_guest "the guest has not said '$1'"
 }
-from=$(seconds_up)
 wait_for_debian '^debian login:'
 echo "login after $(($(seconds_up) - from)) s"
-grep -q "the kernel is '/vmlinuz' of '$disk'" "$work/news" || fail_with_guest 'no word about the kernel'
 printf 'root\n' >&8
 wait_for_debian 'root@debian:~#'
-cat >&8 <<'END'
-echo "root: $(findmnt -no SOURCE,OPTIONS / | tr -s ' ')"; echo "random: $(cat /sys/class/misc/hw_random/rng_available)"; echo "state: $(systemctl is-system-running --wait)"
+cat >&8 <<END
+stty -echo
+mkdir -p -m 700 .ssh; echo '$(cat "$work/key.pub")' >.ssh/authorized_keys
+printf '[Match]\nName=en*\n[Network]\nDHCP=yes\n' >/etc/systemd/network/dhcp.network; systemctl start systemd-networkd
+echo "root: \$(findmnt -no SOURCE,OPTIONS / | tr -s ' ')"; echo "random: \$(cat /sys/class/misc/hw_random/rng_available)"; echo "state: \$(systemctl is-system-running --wait)"
+n=0; until ip route | grep -q ^default || [ \$n -ge 300 ]; do n=\$((n + 1)); sleep 0.2; done
+echo "address: \$(ip -4 -o addr show scope global | tr -s ' ' | cut -d' ' -f2,4) route: \$(ip route | grep ^default)"
+echo "file: \$(timeout 60 bash -c 'cat </dev/tcp/10.8.0.1/7001' | sha256sum)"
+echo "loopback: \$(for a in 10.9.0.254 10.9.0.5 127.0.0.1; do timeout 3 bash -c "cat </dev/tcp/\$a/7003"; done 2>&1 | grep -c secret)"
+echo 'its own words are over'
 END
-wait_for_debian '^state: '
+wait_for_debian '^its own words are over'
 grep -q 'root: /dev/vda1 rw' "$work/console" || fail_with_guest 'its root is not its disk'
 grep -q '^state: running' "$work/console" || fail_with_guest 'a unit has failed'
-
-# systemd shuts down in order.
+grep -q '^address: en[a-z0-9]* 10.9.0.5/24 route: default via 10.9.0.254' "$work/console" ||
+	fail_with_guest 'it has no address by DHCP'
+grep -q "^file: $sum" "$work/console" || fail_with_guest 'the file came otherwise'
+grep -q '^loopback: 0' "$work/console" || fail_with_guest "the guest reaches the host's loopback"
+by_ssh() {
+	timeout 100 ssh -n -i "$work/key" -p 2222 -o BatchMode=yes -o StrictHostKeyChecking=no \
+		-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 "$@"
+}
 from=$(seconds_up)
-echo 'systemctl poweroff' >&8
-wait "$keeper" || fail_with_guest 'the guest did not end in order'
+expect_ok by_ssh 'echo "by ssh: $(hostname) $(cat /sys/class/dmi/id/sys_vendor 2>/dev/null)"'
+expect_text 'by ssh: debian'
+echo "ssh after $(($(seconds_up) - from)) s"
+expect_ok usher console --history debian
+expect_text 'its own words are over'
+
+# systemd shuts down in order when the power button is pressed.
+from=$(seconds_up)
+expect_ok usher stop --timeout 100 debian
+grep -q "guest 'debian' ended with status 0" "$work/err" || fail_with_guest "$(cat "$work/err")"
 echo "off after $(($(seconds_up) - from)) s"
+wait "$viewer"
 grep -q 'reboot: Power down' "$work/console" || fail_with_guest 'the kernel did not turn it off'
-grep -q "guest 'debian' ended with status 0" "$work/news" || fail_with_guest 'no end'
+grep -q "guest 'debian' ended with status 0" /run/usher/log/debian || fail 'the log has no end'
+! pidof passt || fail 'passt is left behind'
