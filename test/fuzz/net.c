@@ -153,10 +153,12 @@ static void header_put(struct input *in, uint8_t *to)
 		to[i] = input_byte(in);
 }
 
-/* A frame of IP: its addresses and flags are the input's. */
-static void driver_sends_ip(struct input *in, uint64_t at)
+/* A frame of IP: its addresses are the input's. Every other one is TCP's SYN,ACK. */
+static void driver_sends_ip(struct input *in)
 {
-	const bool is_v6 = input_byte(in) & 1;
+	const uint64_t at = chain_list(in, NET_TRANSMIT, false);
+	const uint8_t kind = input_byte(in);
+	const bool is_v6 = kind & 1, is_answer = kind & 2;
 	const unsigned ip = is_v6 ? 40 : 20;
 	uint8_t frame[NET_HEADER + 14 + 40 + 20] = {0};
 	uint8_t *head = frame + NET_HEADER;
@@ -164,11 +166,11 @@ static void driver_sends_ip(struct input *in, uint64_t at)
 	head[12] = is_v6 ? 0x86 : 0x08;
 	head[13] = is_v6 ? 0xdd : 0x00;
 	head[14] = is_v6 ? 0x60 : 0x45;
-	head[14 + (is_v6 ? 6 : 9)] = input_byte(in);
+	head[14 + (is_v6 ? 6 : 9)] = is_answer ? 6 : input_byte(in);
 	head[is_v6 ? 22 : 26] = input_byte(in);
 	head[is_v6 ? 38 : 30] = input_byte(in);
 	head[is_v6 ? 53 : 33] = input_byte(in);
-	head[14 + ip + 13] = input_byte(in);
+	head[14 + ip + 13] = is_answer ? 0x12 : input_byte(in);
 	(void)memory_write(&memory, GPA(at), frame, sizeof(frame));
 }
 
@@ -177,12 +179,25 @@ static void driver_sends(struct input *in)
 	const uint64_t at = chain_list(in, NET_TRANSMIT, false);
 	uint8_t header[NET_HEADER];
 
-	if (input_byte(in) & 1) {
-		driver_sends_ip(in, at);
-		return;
-	}
 	header_put(in, header);
 	(void)memory_write(&memory, GPA(at), header, sizeof(header));
+}
+
+/* A frame whose checksum is at its end, or a little behind it. */
+static void driver_sends_sum(struct input *in)
+{
+	const uint32_t size = 88, first = (listed[NET_TRANSMIT] * 3U) % SIZE;
+	const uint16_t from = input_byte(in) % 80;
+	const struct virtio_net_hdr_v1 h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.csum_start = htole16(from),
+		.csum_offset = htole16((uint16_t)(size - 4 - from + input_byte(in) % 5))};
+
+	(void)memory_write(&memory, GPA(DATA), &h, sizeof(h));
+	desc_put(NET_TRANSMIT, first, DATA, NET_HEADER + size, 0);
+	(void)memory_le16_put(&memory,
+		GPA(RING(NET_TRANSMIT) + 0x204 + 2 * (listed[NET_TRANSMIT] % SIZE)),
+		(uint16_t)first);
+	(void)memory_le16_put(&memory, GPA(RING(NET_TRANSMIT) + 0x202), ++listed[NET_TRANSMIT]);
 }
 
 static bool has_accepted(unsigned bit)
@@ -196,6 +211,7 @@ static void require_header(const uint8_t *frame, size_t size)
 	struct virtio_net_hdr_v1 h;
 
 	require(size >= NET_HEADER + NET_FRAME_MIN, "a frame has a header and addresses");
+	require(size <= NET_HEADER + NET_FRAME_MAX, "a frame is no longer than any");
 	memcpy(&h, frame, sizeof(h));
 	const uint32_t sum = (uint32_t)le16toh(h.csum_start) + le16toh(h.csum_offset);
 	require(!(h.flags & ~VIRTIO_NET_HDR_F_NEEDS_CSUM), "a driver has no other flag");
@@ -281,6 +297,7 @@ static void driver_receives(void)
 {
 	const struct virtq *q = &device.queues[NET_RECEIVE];
 
+	require(copy.frame.size <= NET_FRAME_MAX, "no frame is longer than any");
 	require((uint16_t)(q->next_used - returned[NET_RECEIVE]) <= SIZE, "chains were listed");
 	returned[NET_RECEIVE] = q->next_used;
 	for (unsigned i = 0; i < QUEUES; i++)
@@ -382,7 +399,12 @@ static void any_step(struct input *in)
 		peer_drains();
 		break;
 	default:
-		driver_sends(in);
+		if (step >> 4 == 9)
+			driver_sends_ip(in);
+		else if (step >> 4 == 10)
+			driver_sends_sum(in);
+		else
+			driver_sends(in);
 		break;
 	}
 }
