@@ -14,6 +14,8 @@
 . "${0%/*}/guest.sh"
 
 ip link set lo up
+ip -6 addr add fd00:8::1/128 dev lo
+at_exit 'ip -6 addr del fd00:8::1/128 dev lo'
 modprobe -a tun vhost_net macvtap veth
 ip tuntap add usr0 mode tap multi_queue || fail 'the host makes no tap'
 at_exit 'ip link del usr0'
@@ -67,8 +69,8 @@ class Name(socketserver.BaseRequestHandler):
 class Six(socketserver.ThreadingTCPServer):
     address_family = socket.AF_INET6
 servers = [socketserver.ThreadingTCPServer(*a) for a in (
-    (("", 7001), Give), (("", 7002), Take), (("127.0.0.1", 7003), Secret), (("", 7004), Drink), (("", 7005), Order))]
-servers += [Six(("::1", 7003), Secret), socketserver.ThreadingUDPServer(("127.0.0.1", 53), Name)]
+    (("", 7001), Give), (("", 7002), Take), (("127.0.0.1", 7003), Secret), (("127.0.0.53", 7003), Secret), (("", 7004), Drink), (("", 7005), Order))]
+servers += [Six(("::1", 7003), Secret), Six(("fd00:8::1", 7001), Give), socketserver.ThreadingUDPServer(("127.0.0.1", 53), Name)]
 for server in servers:
     threading.Thread(target=server.serve_forever).start()
 print("host: serves", flush=True)
@@ -77,13 +79,13 @@ python3 "$work/serve.py" "$work/file" >"$work/served" 2>&1 &
 at_exit "kill -9 $! 2>/dev/null"
 wait_until 30 grep -q 'host: serves' "$work/served"
 
-# took N: the file, so often. tried N: the guest, as many addresses.
+# took N: the file, so often. knocked N: the guest, at as many addresses.
 took() {
 	[ "$(grep -c "host: took $sum" "$work/served")" = "$1" ]
 }
 
-tried() {
-	[ "$(grep -c '^guest: reaches' "$console")" = "$1" ]
+knocked() {
+	[ "$(grep -c '^guest: knocks' "$console")" = "$1" ]
 }
 
 waits_again() {
@@ -114,7 +116,7 @@ echo "guest: resolver $dns"
 END
 chmod +x "$work/udhcpc.sh"
 # nc keeps its own direction open: see usher-run(1) about passt.
-guest_script "$work/udhcpc.sh" <<'END'
+guest_script "$work/udhcpc.sh" "$top/build/test/live/net_knock" <<'END'
 ip link set lo up
 mkdir -p /tmp
 mkfifo /open
@@ -137,6 +139,7 @@ tap)
 	echo 'guest: waits'
 	read -r go
 	at_tap eth0 10.7.0
+	read -r go
 	[ "$(nc -w 20 10.7.0.1 7005 <&7)" = again ] && reboot -f
 	at_tap eth1 10.7.1
 	at_tap eth2 10.7.2
@@ -160,6 +163,11 @@ user)
 	nc -w 60 10.8.0.1 7001 <&7 >/file
 	echo "guest: eth0 got $(sha256sum </file | cut -d' ' -f1)"
 	nc -w 60 10.8.0.1 7002 </file
+	# As long as passt tells a guest that asks: a frame is longer than a piece of its socket.
+	ip link set eth0 mtu 65520
+	nc -w 60 10.8.0.1 7001 <&7 >/long
+	echo "guest: eth0 got long frames $(sha256sum </long | cut -d' ' -f1)"
+	nc -w 60 10.8.0.1 7002 </long
 	echo "guest: name $(nslookup host.test $gateway 2>&1 | grep 'Address.*10\.8\.0\.1')"
 	for i in 1 2; do
 		mkfifo /out$i
@@ -169,12 +177,13 @@ user)
 		echo "guest: served $i"
 	done
 	read -r go
-	# To a kernel that drops what is from or for its own loopback, these are addresses like others.
-	echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
-	ip addr del 127.0.0.1/8 dev lo
-	ip route add 127.0.0.0/8 via $gateway dev eth0
-	for address in $gateway 127.0.0.1 127.0.0.53; do
-		echo "guest: reaches '$(nc -w 3 $address 7003 <&7 2>&1)'"
+	own4=$(ip addr show dev eth0 | sed -n 's/^ *inet \([^/]*\).*/\1/p')
+	echo "guest: gateway '$(nc -w 3 $gateway 7003 <&7 2>&1)'"
+	for target in '10.8.0.1 7001' '127.0.0.1 7003' '127.0.0.53 7003' '0.0.0.0 7003'; do
+		echo "guest: knocks at $target: $(/net_knock eth0 $own4 $target)"
+	done
+	for target in 'fd00:8::1 7001' '::1 7003' ':: 7003' '::ffff:127.0.0.1 7003'; do
+		echo "guest: knocks at $target: $(/net_knock eth0 fd00:9::5 $target)"
 	done
 	read -r go
 	echo 'guest: drinks'
@@ -201,11 +210,13 @@ wait_for_guest '^guest: eth0 got'
 wait_until 60 grep -q "host: took $sum" "$work/served"
 kill -INT $strace
 wait $strace
+echo go >&8
 frames=$(($(cat /sys/class/net/usr0/statistics/rx_packets) + $(cat /sys/class/net/usr0/statistics/tx_packets)))
 calls=$(sed -n 's/^100.00 *[^ ]* *[^ ]* *\([0-9]*\) .*/\1/p' "$work/calls")
-# The console and the reboot make some; a card that usher-vmm serves makes more than one a frame.
+# The console makes some; a card that usher-vmm serves makes more than one a frame.
 [ "${calls:-0}" -lt $((frames / 3)) ] || fail "$calls system calls for $frames frames: $(cat "$work/calls")"
 wait_until 120 waits_again
+echo go >&8
 echo go >&8
 exec 8>&-
 wait_for_guest '^guest: eth2 got'
@@ -252,6 +263,9 @@ ip link set up0 up
 ip route add default via 10.9.0.254 dev up0
 ip addr add 10.8.0.1/32 dev lo
 at_exit 'ip addr del 10.8.0.1/32 dev lo'
+# By an interface with a carrier: IPv6 needs one.
+ip -6 addr add fd00:9::5/64 dev usr2 nodad
+ip -6 route add default via fd00:9::fe dev usr2
 ! usher run --kernel "$kernel" --net user,forward=tcp:7001:22 </dev/null >"$work/busy" 2>&1 ||
 	fail 'a port that is in use is forwarded'
 grep -q 'passt does not start: .*7001' "$work/busy" || fail "$(cat "$work/busy")"
@@ -265,7 +279,8 @@ wait_for_guest '^guest: listens 1'
 expect_guest "^guest: eth0 got $sum" 'the file came otherwise'
 expect_guest '^guest: resolver 10.9.0.254'
 expect_guest '^guest: name .*10.8.0.1' 'the guest finds no name'
-wait_until 30 took 5
+expect_guest "^guest: eth0 got long frames $sum"
+wait_until 30 took 6
 passt=$(pidof passt)
 is_walled "$passt"
 expect_equal 'cgroup' "$(cat "/proc/$(vmm_pid)/cgroup")" "$(cat "/proc/$passt/cgroup")"
@@ -291,8 +306,11 @@ for first in '' hello; do
 done
 wait_for_guest '^guest: served 2'
 echo go >&8
-wait_until 120 tried 3
+wait_until 120 knocked 8
 ! grep -q secret "$console" || fail 'the guest reaches the host'"'"'s loopback'
+expect_guest '^guest: knocks at 10.8.0.1 7001: answered'
+expect_guest '^guest: knocks at fd00:8::1 7001: answered'
+[ "$(grep -c '^guest: knocks at .* 7003: silent' "$console")" = 6 ] || fail 'the host'"'"'s loopback answers'
 echo go >&8
 exec 8>&-
 wait_for_guest '^guest: drinks'
