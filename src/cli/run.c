@@ -219,6 +219,9 @@ static int write_config(const struct run_words *w)
 
 	if (w->print_config && w->save)
 		return option_wrong(w->loan.verb, "--print-config or --save: not both");
+	if (w->save && w->loan.plan)
+		return option_wrong(
+			w->loan.verb, "--plan or --save: not both, for a plan changes nothing");
 	int r = w->save ? saved_write(w->save, &w->words, &e)
 			: words_write(&w->words, NULL, stdout, &e);
 	if (r < 0) {

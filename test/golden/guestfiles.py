@@ -149,6 +149,7 @@ def saving(place):
     yield from expect("its mode", stat.S_IMODE(saved.stat().st_mode), 0o600)
     status, out, err = place.run("run", "--disk", "b.raw", "--save", "web")
     yield from expect("--save again", (status, "saved already" in err), (125, True))
+    yield from expect("--save with --plan", place.run("run", "--plan", "--save", "x")[0], 2)
     yield from expect("--save of a bad name", place.run("run", "--save", "a/b")[0], 2)
     status, out, err = place.run("start", "web", "--memory", "1G", "--disk", "b.raw", "--print-config")
     yield from expect("start", (status, out),
