@@ -90,4 +90,7 @@ unsigned words_line(const struct guest_words *ws, const char *option);
  */
 int words_write(const struct guest_words *ws, const char *name, FILE *out, struct err *e);
 
+/* The same to standard output, whole or not at all. */
+int words_print(const struct guest_words *ws, struct err *e);
+
 #endif

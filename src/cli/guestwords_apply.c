@@ -114,7 +114,7 @@ static int word_apply_line(
 	int r = take_caught(t, w->value, w->text, &e);
 	if (!r)
 		return 0;
-	place_report(ws, w->part_count > 1 ? line_find(t, w, &e) : w->line, &e);
+	place_report(ws, w->place->kind == PLACE_SECTION ? line_find(t, w, &e) : w->line, &e);
 	return r;
 }
 
@@ -170,15 +170,16 @@ static bool message_quotes(const struct err *e, const char *text, size_t len)
 /* The line of the key whose value stands in quotation marks in the message; 0: none does. */
 static unsigned message_line(const struct err *e, const struct guest_word *w)
 {
+	const bool is_section = w->place->kind == PLACE_SECTION;
 	const char *part = w->text;
 	unsigned line = 0;
 
 	for (size_t i = 0; part && i < w->part_count; i++) {
-		size_t len = w->place->kind == PLACE_SECTION ? strcspn(part, ",") : strlen(part);
+		size_t len = is_section ? strcspn(part, ",") : strlen(part);
 		size_t head = i ? strcspn(part, "=,") + 1 : 0;
 		head = head < len ? head : 0;
 		if (message_quotes(e, part + head, len - head) || message_quotes(e, part, len))
-			line = w->part_count > 1 ? w->lines[i] : w->line;
+			line = is_section ? w->lines[i] : w->line;
 		part = part[len] ? part + len + 1 : NULL;
 	}
 	return line;

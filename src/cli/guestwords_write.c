@@ -148,3 +148,18 @@ int words_write(const struct guest_words *ws, const char *name, FILE *out, struc
 			r = device_write(&wr, w, e);
 	return r < 0 ? r : arguments_write(&wr, e);
 }
+
+int words_print(const struct guest_words *ws, struct err *e)
+{
+	cleanup_free char *text = NULL;
+	struct text t;
+
+	if (text_begin(&t) < 0)
+		return err_set(e, -ENOMEM, "write a guest file");
+	int r = words_write(ws, NULL, t.out, e);
+	if (text_end(&t, &text) < 0)
+		return err_set(e, -ENOMEM, "write a guest file");
+	if (r == 0)
+		(void)fputs(text, stdout);
+	return r;
+}

@@ -222,8 +222,7 @@ static int write_config(const struct run_words *w)
 	if (w->save && w->loan.plan)
 		return option_wrong(
 			w->loan.verb, "--plan or --save: not both, for a plan changes nothing");
-	int r = w->save ? saved_write(w->save, &w->words, &e)
-			: words_write(&w->words, NULL, stdout, &e);
+	int r = w->save ? saved_write(w->save, &w->words, &e) : words_print(&w->words, &e);
 	if (r < 0) {
 		report(&e);
 		return r == -EINVAL ? LEAVE_USAGE : LOAN_OURS;

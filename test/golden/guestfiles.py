@@ -133,7 +133,8 @@ def writing(place):
     (place.folder / "sub/web").write_text(text)
     yield from expect("what is written again", place.run("run", "sub/web", "--print-config")[1], text)
     yield from expect("options before a file", place.run("run", "--print-config", "sub/web")[1], text)
-    yield from expect("what cannot be written", place.run("run", "--cmdline", "a\nb", "--print-config")[0], 2)
+    yield from expect("what cannot be written",
+                      place.run("run", "--rng", "on", "--cmdline", "a\nb", "--print-config")[:2], (2, ""))
     yield from expect("a key twice", place.run("run", "--disk", "a,serial=x,serial=y", "--print-config")[2],
                       "usher: run: --disk: 'serial' is given twice\nhint: see 'usher run --help'\n")
     (place.folder / "sub/web").chmod(0o646)
