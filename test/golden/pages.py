@@ -69,6 +69,18 @@ def code_faults(usher, docs):
         yield f"the code is read wrongly: {names} {faults}"
 
 
+def guest_file_faults(docs):
+    """usher-guest(5) tells of each option's place in guest files."""
+    rows = re.findall(r'\{"([a-z-]+)", PLACE_(\w+)', (docs.parent / "src/cli/place.c").read_text())
+    page = (docs / "man/usher-guest.5.scd").read_text()
+    forms = {"KEY": "*{}*", "KEYS": "*{}*", "SECTION": "*[{}]*", "NOWHERE": "*--{}*"}
+    for name, kind in rows:
+        if forms[kind].format(name) not in page:
+            yield f"usher-guest(5) does not tell of {name}"
+    if len(rows) < 30:
+        yield f"src/cli/place.c is read wrongly: {rows}"
+
+
 def faults_of(verb, text, page, listed):
     if not re.search(rf"[Ee]xamples?:(?:.*\n)*?.*{verb}", text):
         yield "its help has no example"
@@ -112,6 +124,7 @@ def main():
         faults += [f"{verb}: {fault}" for fault in faults_of(verb, text, page, listed)]
         faults += [f"{verb}: {fault}" for fault in parser_faults(usher, verb, text)]
     faults += code_faults(usher, docs)
+    faults += guest_file_faults(docs)
     print("\n".join(faults) if faults else f"{len(verbs)} verbs have their help and their page")
     return 1 if faults or len(verbs) < len(READERS) else 0
 
