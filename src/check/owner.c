@@ -133,16 +133,13 @@ void check_stale(struct check_case *c)
 struct owner {
 	const char *folder;
 	const char *front; /* of the names that count */
-	const char *back; /* ".xml": of libvirt */
 	const char *who;
 	const char *fix;
 };
 
 static const struct owner owners[] = {
-	{"/etc/driverctl.d", "pci-", "", "driverctl", "driverctl unset-override DEVICE"},
-	{"/run/libvirt/qemu", "", ".xml", "a running libvirt guest",
-		"virsh nodedev-list --cap pci"},
-	{"/etc/mdevctl.d", "0000:", "", "mdevctl", "mdevctl undefine --uuid=UUID"},
+	{"/etc/driverctl.d", "pci-", "driverctl", "driverctl unset-override DEVICE"},
+	{"/etc/mdevctl.d", "0000:", "mdevctl", "mdevctl undefine --uuid=UUID"},
 };
 
 struct owned {
@@ -150,43 +147,18 @@ struct owned {
 	const struct owner *o;
 };
 
-/* Whether usher's hook has lent devices to the domain whose file this is. */
-static bool is_lent_by_hook(struct check_case *c, const char *file)
-{
-	struct bind_env env = bind_env_live();
-	cleanup_free struct bind_lease *leases = NULL;
-	char name[BIND_NAME_MAX * 4], domain[BIND_DOMAIN_MAX];
-	size_t count = 0;
-
-	(void)snprintf(name, sizeof(name), "%.*s", (int)(strlen(file) - strlen(".xml")), file);
-	env.host = c->host;
-	if (bind_owner_domain(name, domain) < 0 || bind_leases(&env, &leases, &count, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (leases[i].state == BIND_LEASE_LIVE &&
-			strcmp(leases[i].owner.domain, domain) == 0)
-			return true;
-	return false;
-}
-
 static int check_owned(void *arg, const char *name)
 {
 	const struct owned *w = arg;
 	struct check_case *c = w->c;
 	char path[FILE_PATH_MAX];
-	size_t n = strlen(name), front = strlen(w->o->front), back = strlen(w->o->back);
+	size_t front = strlen(w->o->front);
 	cleanup_free char *text = NULL;
 
-	if (n < front + back || strncmp(name, w->o->front, front) != 0 ||
-		strcmp(name + n - back, w->o->back) != 0 ||
+	if (strncmp(name, w->o->front, front) != 0 ||
 		file_path(path, sizeof(path), "%s/%s", w->o->folder, name) < 0)
 		return 0;
-	/* A domain without a PCI device does not compete. */
 	bool has = host_read_all(c->host, path, &text) >= 0;
-	if (back && is_lent_by_hook(c, name))
-		return 0;
-	if (back && !(has && strstr(text, "<hostdev") && strstr(text, "type='pci'")))
-		return 0;
 	check_found(c, CHECK_WARN, name + front, "is also managed by another tool: %s", w->o->who);
 	if (has)
 		text[strcspn(text, "\n")] = '\0';
@@ -231,6 +203,7 @@ void check_owners(struct check_case *c)
 		(void)c->host->ops->list(c->host, owners[i].folder, check_owned, &w);
 	}
 	check_domains(c);
+	check_running(c);
 	check_lines(c, "/run/qemu-server/pci-id-reservations", "a running Proxmox guest", "",
 		"qm set VMID --delete hostpci0");
 	check_lines(c, "/etc/dpdk/interfaces", "DPDK, at each boot", "pci/",

@@ -184,6 +184,7 @@ void check_kvm(struct check_case *c);
 void check_claimed(struct check_case *c);
 void check_claims(struct check_case *c);
 void check_domains(struct check_case *c);
+void check_running(struct check_case *c);
 
 void check_stale(struct check_case *c);
 void check_owners(struct check_case *c);

@@ -12,6 +12,7 @@
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "host/host.h"
+#include "libvirt/allow.h"
 #include "libvirt/domain.h"
 #include "libvirt/hook.h"
 #include "libvirt/process.h"
@@ -51,12 +52,16 @@ static int hook_prepare(const struct libvirt_hook *k)
 	struct bind_plan plan = BIND_PLAN_NONE;
 	struct err e = {0};
 	char *xml = NULL;
+	unsigned wrong = 0;
 	size_t len = 0;
 
 	int r = read_xml(&xml, &len, &e);
 	if (r == 0)
-		r = libvirt_hook_prepare(k, xml, len, &plan, &e);
+		r = libvirt_hook_prepare(k, xml, len, &plan, &wrong, &e);
 	bool refused = r < 0 && plan.refusals;
+	if (wrong) /* libvirt shows it if the domain does not start */
+		report_note("warning: " LIBVIRT_ALLOW_FILE ": line %u is not DEVICE CHECK DOMAIN",
+			wrong);
 	if (refused)
 		report_problems(&plan);
 	bind_plan_fini(&plan);
@@ -127,7 +132,8 @@ int main(int argc, char **argv)
 		report(&e);
 		return LEAVE_USAGE;
 	}
-	const struct libvirt_hook k = {&env, LIBVIRT_RUN_DIR, getppid(), argv[1]};
+	const struct libvirt_hook k = {
+		&env, LIBVIRT_RUN_DIR, getppid(), argv[1], LIBVIRT_ALLOW_FILE};
 	change_begin();
 	int leave = hook_run(&k, argv[2]);
 	host_close(env.host);

@@ -187,6 +187,13 @@ static int read_element(struct reader *rd, const xmlNode *n)
 	return read_device(rd, n, source ? source : n);
 }
 
+/* The state that libvirt keeps of a running domain has it inside. */
+static const xmlNode *find_domain(const xmlNode *root)
+{
+	return root && element_is(root, "domstatus") ? element_find(root->children, "domain")
+						     : root;
+}
+
 static int read_domain(struct reader *rd, const xmlNode *root)
 {
 	if (!root || !element_is(root, "domain"))
@@ -238,7 +245,7 @@ static int parse_text(struct reader *rd, xmlParserCtxt *context, const char *tex
 	context->_private = &has_type;
 	context->sax->internalSubset = refuse_type;
 	xmlDoc *document = lib.read_memory(context, text, (int)len, "domain", NULL, options);
-	int r = document && !has_type ? read_domain(rd, lib.root(document))
+	int r = document && !has_type ? read_domain(rd, find_domain(lib.root(document)))
 				      : say_malformed(rd, context, has_type);
 	if (document)
 		lib.free_document(document);

@@ -38,8 +38,9 @@ void libvirt_domain_fini(struct libvirt_domain *d);
 bool libvirt_domain_has(const struct libvirt_domain *d, struct pci_address a);
 
 /*
- * Parses a domain. libxml2 is loaded for it; document types, and so entities, are refused. @ret:
- * libvirt_domain_fini(). Return: 0, -EBADMSG with the reason in @e, -EFBIG, -ENOPKG, -ENOMEM.
+ * Parses a domain, or the file that libvirt keeps of a running one. libxml2 is loaded for it;
+ * document types, and so entities, are refused. @ret: libvirt_domain_fini().
+ * Return: 0, -EBADMSG with the reason in @e, -EFBIG, -ENOPKG, -ENOMEM.
  */
 int libvirt_domain_parse(const char *text, size_t len, struct libvirt_domain *ret, struct err *e);
 

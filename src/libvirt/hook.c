@@ -24,6 +24,7 @@
 #include "bind/handover.h"
 #include "bind/owner.h"
 #include "host/host.h"
+#include "libvirt/allow.h"
 #include "libvirt/domain.h"
 #include "libvirt/hostdev.h"
 #include "libvirt/process.h"
@@ -107,7 +108,7 @@ static int owner_of_caller(const struct libvirt_hook *k, struct bind_owner *ret,
 }
 
 static int domain_take(const struct libvirt_hook *k, const struct libvirt_domain *d,
-	struct bind_plan *ret, struct err *e)
+	const struct libvirt_allow *allow, struct bind_plan *ret, struct err *e)
 {
 	struct bind_request q = {.target_count = d->count, .access = BIND_ACCESS_NONE};
 
@@ -121,22 +122,40 @@ static int domain_take(const struct libvirt_hook *k, const struct libvirt_domain
 		targets[i].address = d->devices[i].address;
 	q.targets = targets;
 	q.driver = choose_driver(k, d);
+	q.allow = allow->checks;
+	q.allow_count = allow->count;
 	return_abandoned(k);
 	return bind_take(k->env, &q, ret, e);
 }
 
+static int domain_prepare(const struct libvirt_hook *k, const struct libvirt_domain *d,
+	struct bind_plan *ret, unsigned *ret_wrong, struct err *e)
+{
+	struct libvirt_allow allow = {0};
+	char name[BIND_DOMAIN_MAX];
+
+	int r = domain_name(k, name, e);
+	if (r == 0 && k->allow)
+		r = libvirt_allow_read(k->env->host, k->allow, name, d, &allow, e);
+	*ret_wrong = allow.wrong;
+	r = r < 0 ? r : domain_take(k, d, &allow, ret, e);
+	libvirt_allow_fini(&allow);
+	return r;
+}
+
 int libvirt_hook_prepare(const struct libvirt_hook *k, const char *xml, size_t len,
-	struct bind_plan *ret, struct err *e)
+	struct bind_plan *ret, unsigned *ret_wrong, struct err *e)
 {
 	struct libvirt_domain d = LIBVIRT_DOMAIN_NONE;
 
 	*ret = BIND_PLAN_NONE;
+	*ret_wrong = 0;
 	if (!libvirt_hostdev_may_be(xml, len))
 		return 0;
 	int r = libvirt_domain_parse(xml, len, &d, e);
 	if (r < 0)
 		return err_in(e, r, "XML of the domain");
-	r = d.count ? domain_take(k, &d, ret, e) : 0;
+	r = d.count ? domain_prepare(k, &d, ret, ret_wrong, e) : 0;
 	libvirt_domain_fini(&d);
 	return r;
 }

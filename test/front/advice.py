@@ -79,7 +79,6 @@ OTHERS = {
     },
     "check/owner": {
         "driverctl": (["unset-override"], "driverctl(8)"),
-        "virsh": (["nodedev-list", "--cap", "pci"], "virsh(1)"),
         "mdevctl": (["undefine", "--uuid="], "mdevctl(8)"),
     },
     "hold/fix": {

@@ -76,7 +76,7 @@ usher check >"$work/out" 2>"$work/err"
 expect_text "domains 'bad' and 'vm1' both name it: only one of them can run"
 expect_text "domains 'bad' and 'vm2' both name it: only one of them can run"
 expect_text "domain 'it's a VM' names it, but not $edu of its IOMMU group"
-expect_no_text 'also managed by another tool'
+expect_no_text 'usher did not lend it'
 expect_status 1 virsh_ start vm2
 expect_text "lent to domain 'vm1' of libvirt"
 expect_driver "$disk" vfio-pci

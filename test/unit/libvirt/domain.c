@@ -227,7 +227,26 @@ START_TEST(knows_domains_without_devices)
 }
 END_TEST
 
-SUITE("domain", finds_each_kind_of_device, reads_what_usher_writes, leaves_other_devices_alone,
+START_TEST(reads_the_state_of_a_running_domain)
+{
+	struct libvirt_domain d = LIBVIRT_DOMAIN_NONE;
+	struct err e = {0};
+
+	ck_assert_int_eq(
+		parse("<domstatus state='running'><monitor/><domain><name>web</name><devices>"
+		      "<hostdev type='pci'><source><address bus='1'/></source></hostdev>"
+		      "</devices></domain></domstatus>",
+			&d, &e),
+		0);
+	ck_assert_str_eq(d.name, "web");
+	ck_assert_uint_eq(d.count, 1);
+	libvirt_domain_fini(&d);
+	ck_assert_int_eq(parse("<domstatus/>", &d, &e), -EBADMSG);
+}
+END_TEST
+
+SUITE("domain", reads_the_state_of_a_running_domain, 
+	finds_each_kind_of_device, reads_what_usher_writes, leaves_other_devices_alone,
 	looks_only_where_libvirt_looks, counts_a_device_once,
 	reads_values_that_are_written_in_another_way, refuses_what_libvirt_does_not_write,
 	bounds_what_it_reads, knows_domains_without_devices)

@@ -20,6 +20,8 @@
 
 static unsigned returned, failures; /* that libvirt_hook_release() has reported */
 
+static unsigned wrong_line; /* of the file of allowed checks */
+
 static void count_returned(const struct bind_report *done, const struct err *failure)
 {
 	returned += (unsigned)done->returned_count;
@@ -36,7 +38,7 @@ static int prepare(const struct libvirt_hook *k, struct err *e)
 	struct bind_plan plan;
 
 	*e = (struct err){0};
-	int r = libvirt_hook_prepare(k, DEVICE, strlen(DEVICE), &plan, e);
+	int r = libvirt_hook_prepare(k, DEVICE, strlen(DEVICE), &plan, &wrong_line, e);
 	bind_plan_fini(&plan);
 	return r;
 }
@@ -177,7 +179,9 @@ START_TEST(refuses_what_it_does_not_understand)
 	struct err e = {0};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		ck_assert_int_lt(libvirt_hook_prepare(&k, bad[i], strlen(bad[i]), &plan, &e), 0);
+		ck_assert_int_lt(
+			libvirt_hook_prepare(&k, bad[i], strlen(bad[i]), &plan, &wrong_line, &e),
+			0);
 		ck_assert_str_ne(e.msg, "");
 		bind_plan_fini(&plan);
 	}
@@ -281,17 +285,57 @@ START_TEST(returns_what_a_dead_libvirt_had)
 	ck_assert_msg(prepare(&k, &e) == 0, "%s", e.msg);
 	process_end(caller);
 	stage->held = true; /* its QEMU has just started */
-	ck_assert_int_lt(libvirt_hook_prepare(&other, none, strlen(none), &plan, &e), 0);
+	ck_assert_int_lt(
+		libvirt_hook_prepare(&other, none, strlen(none), &plan, &wrong_line, &e), 0);
 	bind_plan_fini(&plan);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 	stage->held = false;
-	ck_assert_int_lt(libvirt_hook_prepare(&other, none, strlen(none), &plan, &e), 0);
+	ck_assert_int_lt(
+		libvirt_hook_prepare(&other, none, strlen(none), &plan, &wrong_line, &e), 0);
 	bind_plan_fini(&plan);
 	is_home();
 }
 END_TEST
 
-SUITE("hook", lends_from_prepare_to_release, returns_only_what_the_domain_has,
-	refuses_a_device_in_use, refuses_what_it_does_not_understand,
-	names_domains_that_are_hostile, releases_after_its_own_death,
-	returns_what_a_dead_libvirt_had)
+/* Each file, and whether a device that is held may be taken for domain "a\\x0a b". */
+START_TEST(skips_checks_that_the_file_has)
+{
+	static const struct {
+		const char *text;
+		bool allows;
+		unsigned wrong;
+	} rows[] = {
+		{"", false, 0},
+		{"# 0000:02:00.1 block a\\x0a b\n", false, 0},
+		{"0000:02:00.1 block a\\x0a b\n", true, 0},
+		{"\n  02:00.1\tblock   a\\x0a b \t\n", true, 0},
+		{"0000:02:00.1 block a\\x0a b", true, 0},
+		{"0000:02:00.1 block a\n", false, 0},
+		{"0000:02:00.1 net a\\x0a b\n", false, 0},
+		{"0000:02:00.0 block a\\x0a b\n", false, 0},
+		{"0000:02:00.1 block\nnonsense block a\n0000:02:00.1 block a\\x0a b\n", true, 1},
+		{"# a comment\nall block a\\x0a b\n", false, 2},
+	};
+	char path[FILE_PATH_MAX];
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bind_env env = stage_set();
+		struct libvirt_hook k = hook_of(&env, getpid(), "a\n b");
+		(void)snprintf(path, sizeof(path), "%s/allow", stage_state);
+		k.allow = path;
+		ck_assert_int_eq(file_replace(path, rows[i].text, strlen(rows[i].text), 0600), 0);
+		stage->disk = stage->disk_mounted = true;
+		ck_assert_msg((prepare(&k, &e) == 0) == rows[i].allows, "%zu: %s", i, e.msg);
+		ck_assert_uint_eq(wrong_line, rows[i].wrong);
+		stage->disk = false;
+		release_all(&k);
+		is_home();
+	}
+}
+END_TEST
+
+SUITE("hook", skips_checks_that_the_file_has, 
+	lends_from_prepare_to_release, returns_only_what_the_domain_has, refuses_a_device_in_use,
+	refuses_what_it_does_not_understand, names_domains_that_are_hostile,
+	releases_after_its_own_death, returns_what_a_dead_libvirt_had)
