@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * net_knock INTERFACE OWN-ADDRESS ADDRESS PORT: sends TCP's SYN to the port, past the kernel, which
- * sends nothing to addresses of a loopback. Prints 'answered' if SYN,ACK comes within three seconds,
- * and 'silent' if not.
+ * sends nothing to addresses of a loopback. Prints 'answered' if SYN,ACK comes within three
+ * seconds, and 'silent' if not.
  */
 #include <arpa/inet.h>
 #include <err.h>

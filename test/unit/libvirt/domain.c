@@ -245,8 +245,7 @@ START_TEST(reads_the_state_of_a_running_domain)
 }
 END_TEST
 
-SUITE("domain", reads_the_state_of_a_running_domain, 
-	finds_each_kind_of_device, reads_what_usher_writes, leaves_other_devices_alone,
-	looks_only_where_libvirt_looks, counts_a_device_once,
-	reads_values_that_are_written_in_another_way, refuses_what_libvirt_does_not_write,
-	bounds_what_it_reads, knows_domains_without_devices)
+SUITE("domain", reads_the_state_of_a_running_domain, finds_each_kind_of_device,
+	reads_what_usher_writes, leaves_other_devices_alone, looks_only_where_libvirt_looks,
+	counts_a_device_once, reads_values_that_are_written_in_another_way,
+	refuses_what_libvirt_does_not_write, bounds_what_it_reads, knows_domains_without_devices)

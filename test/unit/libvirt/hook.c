@@ -335,7 +335,7 @@ START_TEST(skips_checks_that_the_file_has)
 }
 END_TEST
 
-SUITE("hook", skips_checks_that_the_file_has, 
-	lends_from_prepare_to_release, returns_only_what_the_domain_has, refuses_a_device_in_use,
+SUITE("hook", skips_checks_that_the_file_has, lends_from_prepare_to_release,
+	returns_only_what_the_domain_has, refuses_a_device_in_use,
 	refuses_what_it_does_not_understand, names_domains_that_are_hostile,
 	releases_after_its_own_death, returns_what_a_dead_libvirt_had)
