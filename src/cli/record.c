@@ -4,10 +4,12 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "base/output.h"
 #include "cli/option.h"
 #include "cli/verb.h"
+#include "host/host.h"
 #include "host/recorder.h"
 #include "pci/device.h"
 #include "pci/redact.h"
@@ -109,6 +111,11 @@ static void run_forms(void)
 static void read_topics(struct host *h)
 {
 	struct fact_source s;
+	char *memory = NULL;
+
+	/* For the size of a guest ('usher guide'). */
+	(void)host_read_all(h, "/proc/meminfo", &memory);
+	free(memory);
 
 	if (fact_source_read(h, &s) == 0) {
 		for (unsigned i = 0; topic_at(i); i++) {
@@ -149,6 +156,15 @@ static bool is_first_of_bus(const struct pci_device *list, size_t i)
 	       list[i].address.bus != list[i - 1].address.bus;
 }
 
+/* What 'usher guide' reads besides; its checks are those of the verbs above. */
+static void read_guide(struct host *h, struct pci_address a)
+{
+	char path[FILE_PATH_MAX], text[512];
+
+	if (pci_device_path(a, "local_cpulist", path, sizeof(path)) == 0)
+		(void)host_read_text(h, path, text, sizeof(text));
+}
+
 /* Runs verbs on each device separately, so that a failure affects one device only. */
 static int run_devices(struct host *h, struct err *e)
 {
@@ -169,6 +185,7 @@ static int run_devices(struct host *h, struct err *e)
 		(void)pci_address_format(list[i].address, address);
 		run_verb(&verb_show, 3, shown);
 		run_verb(&verb_vfs, 2, made);
+		read_guide(h, list[i].address);
 		run_revive(list[i].address);
 		run_missing(h, &list[i], is_first_of_bus(list, i));
 	}

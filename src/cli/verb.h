@@ -40,6 +40,7 @@ extern const struct verb verb_revive;
 extern const struct verb verb_attach;
 extern const struct verb verb_detach;
 extern const struct verb verb_xml;
+extern const struct verb verb_guide;
 extern const struct verb verb_guests;
 extern const struct verb verb_claim;
 extern const struct verb verb_unclaim;

@@ -11,6 +11,7 @@ static const struct verb *const verbs[] = {
 	&verb_snapshot,
 	&verb_check,
 	&verb_rom,
+	&verb_guide,
 	&verb_prove,
 	&verb_bind,
 	&verb_release,

@@ -22,7 +22,7 @@ tells() {
 addresses=$("$usher" list -l -n -o address --host "$fixture" 2>/dev/null | sed 1d)
 set -- 'list -n --json' 'list -n --tree' 'check --json' 'claims --json' "show -n --json $addresses"
 for address in $addresses; do
-	set -- "$@" "vfs $address" "revive --dry-run $address" "revive --dry-run ${address%.*}.5"
+	set -- "$@" "guide -n $address" "vfs $address" "revive --dry-run $address" "revive --dry-run ${address%.*}.5"
 done
 for words; do
 	# shellcheck disable=SC2086
