@@ -41,10 +41,15 @@ static void print_timing(const struct run_words *w, const char *step, int64_t us
 		(void)fprintf(stderr, "timing: keeper.%s_ms %.3f\n", step, (double)us / 1000);
 }
 
+static bool has_console(const struct engine *e)
+{
+	return ability_of(e, ABILITY_CONSOLE).depth == ABILITY_YES;
+}
+
 /* At a terminal every key goes to the guest, so a person needs to know the way out. */
 static const char *escape_advice(const struct run_words *w)
 {
-	return w->engine == &engine_ours && isatty(STDIN_FILENO)
+	return has_console(w->engine) && isatty(STDIN_FILENO)
 		       ? "; Ctrl-A x stops it, Ctrl-A a sends Ctrl-A"
 		       : "";
 }
@@ -155,7 +160,7 @@ static void print_detached(const struct run_words *w)
 {
 	const char *name = w->loan.spec.name, *run_dir = loan_run_dir(&w->loan);
 
-	if (w->engine == &engine_ours)
+	if (has_console(w->engine))
 		report_note("it runs in the background: 'usher console %s' shows its console, "
 			    "'usher stop %s' stops it; its end will be in %s/log/%s",
 			name, name, run_dir, name);
@@ -390,9 +395,9 @@ const struct verb verb_run = {
 		"      --no-defaults      only what is asked for: no rng, no network, no\n"
 		"                         kernel of a disk\n"
 		"      --name NAME        name of the guest (default: guest)\n"
-		"      --engine NAME      usher, which is usher-vmm, or qemu (default: usher);\n"
-		"                         the environment variable QEMU_SYSTEM names QEMU's\n"
-		"                         program\n"
+		"      --engine NAME      usher, which is usher-vmm, qemu or libvirt (default:\n"
+		"                         usher); the environment variable QEMU_SYSTEM names\n"
+		"                         QEMU's program\n"
 		"      --env NAME[=VALUE]\n"
 		"                         pass this variable to QEMU, too; may be repeated\n"
 		"      --allow CHECK      skip one check: its name is in brackets after a\n"

@@ -98,7 +98,8 @@ static int take_engine(struct run_words *w, const char *text)
 {
 	w->engine = engine_find(text);
 	if (!w->engine)
-		return option_wrong(w->loan.verb, "--engine: '%s' is neither usher nor qemu", text);
+		return option_wrong(
+			w->loan.verb, "--engine: '%s' is none of usher, qemu, libvirt", text);
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 
 const struct engine *engine_at(size_t i)
 {
-	static const struct engine *const engines[] = {&engine_ours, &engine_qemu};
+	static const struct engine *const engines[] = {&engine_ours, &engine_qemu, &engine_libvirt};
 
 	return i < COUNT(engines) ? engines[i] : NULL;
 }
@@ -48,6 +48,8 @@ void engine_finish(struct engine_run *run)
 void engine_ended(struct engine_run *run)
 {
 	translator_stop(&run->translator);
+	if (run->domain)
+		libvirt_end_await(run->domain, run->domain_uuid);
 	while (run->port_count)
 		port_close(&run->ports[--run->port_count]);
 	fd_close(&run->lifeline_fd);

@@ -10,6 +10,7 @@
 #include "engine/confine.h"
 #include "engine/display.h"
 #include "engine/kernel.h"
+#include "engine/libvirt/end.h"
 #include "engine/passt.h"
 #include "engine/process.h"
 #include "engine/spec.h"
@@ -49,6 +50,8 @@ struct engine_run {
 	size_t port_count;
 	struct port ports[SPEC_PORTS_MAX]; /* what was made for them is removed at the end */
 	int lifeline_fd; /* the confined program's first process ends when this is closed */
+	const char *domain; /* its name, of libvirt; NULL: the guest is none */
+	char domain_uuid[LIBVIRT_UUID_TEXT];
 };
 
 #define ENGINE_RUN_NONE                       \
@@ -100,6 +103,7 @@ struct engine {
 
 extern const struct engine engine_ours; /* usher-vmm */
 extern const struct engine engine_qemu; /* qemu-system-x86_64, QEMU_SYSTEM overrides */
+extern const struct engine engine_libvirt; /* usher-libvirt, and so libvirt */
 
 /* Return: engine @i of those that run guests; NULL: there are no more. */
 const struct engine *engine_at(size_t i);

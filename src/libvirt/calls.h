@@ -31,7 +31,6 @@ struct err;
 	X(virDomainIsPersistent)            \
 	X(virDomainLookupByName)            \
 	X(virDomainLookupByUUIDString)      \
-	X(virDomainOpenConsole)             \
 	X(virDomainReset)                   \
 	X(virDomainResume)                  \
 	X(virDomainShutdownFlags)           \
@@ -44,15 +43,7 @@ struct err;
 	X(virEventUpdateHandle)             \
 	X(virEventUpdateTimeout)            \
 	X(virGetLastError)                  \
-	X(virSetErrorFunc)                  \
-	X(virStreamAbort)                   \
-	X(virStreamEventAddCallback)        \
-	X(virStreamEventRemoveCallback)     \
-	X(virStreamEventUpdateCallback)     \
-	X(virStreamFree)                    \
-	X(virStreamNew)                     \
-	X(virStreamRecv)                    \
-	X(virStreamSend)
+	X(virSetErrorFunc)
 
 struct libvirt_calls {
 #define LIBVIRT_CALL_SLOT(name) __typeof__(name) *name;

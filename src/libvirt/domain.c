@@ -187,6 +187,23 @@ static int read_element(struct reader *rd, const xmlNode *n)
 	return read_device(rd, n, source ? source : n);
 }
 
+/* 0 for what is not a process: then the domain is like any other. */
+static pid_t read_keeper(const xmlNode *root)
+{
+	const xmlNode *metadata = element_find(root->children, "metadata");
+	uint64_t pid = 0;
+
+	for (const xmlNode *n = metadata ? metadata->children : NULL; n; n = n->next) {
+		bool is_ours = n->type == XML_ELEMENT_NODE && n->ns && n->ns->href &&
+			       strcmp((const char *)n->ns->href, LIBVIRT_METADATA) == 0 &&
+			       strcmp((const char *)n->name, "guest") == 0;
+		const char *value = is_ours ? value_of(n, "keeper") : NULL;
+		if (value && num_parse(value, 10, INT32_MAX, &pid) == 0)
+			return (pid_t)pid;
+	}
+	return 0;
+}
+
 /* The state that libvirt keeps of a running domain has it inside. */
 static const xmlNode *find_domain(const xmlNode *root)
 {
@@ -202,6 +219,7 @@ static int read_domain(struct reader *rd, const xmlNode *root)
 	rd->domain.name = strdup(name ? content_of(name->children) : "");
 	if (!rd->domain.name)
 		return err_set(rd->e, -ENOMEM, "name of a domain");
+	rd->domain.keeper = read_keeper(root);
 	const xmlNode *part = root->children;
 	while ((part = element_find(part, "devices"))) {
 		for (const xmlNode *n = part->children; n; n = n->next) {

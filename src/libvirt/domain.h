@@ -16,9 +16,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define LIBVIRT_XML_MAX (4u << 20) /* [bytes] libvirt's own limit for a string of its protocol */
 #define LIBVIRT_DEVICES_MAX 1024
+
+/*
+ * The namespace of usher's element in a domain's metadata, which libvirt keeps and does not read:
+ *
+ *	<metadata><usher:guest xmlns:usher='urn:usher' keeper='812'/></metadata>
+ *
+ * A guest of usher (engine/libvirt/libvirt.c) has it: its keeper has the devices.
+ */
+#define LIBVIRT_METADATA "urn:usher"
 
 struct libvirt_device {
 	struct pci_address address;
@@ -28,6 +38,7 @@ struct libvirt_device {
 
 struct libvirt_domain {
 	char *name; /* as in the file, not escaped; "" if it has none */
+	pid_t keeper; /* of the metadata; 0: none */
 	size_t count;
 	struct libvirt_device *devices; /* in the order of the file; no device twice */
 };

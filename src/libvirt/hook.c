@@ -143,6 +143,38 @@ static int domain_prepare(const struct libvirt_hook *k, const struct libvirt_dom
 	return r;
 }
 
+static bool keeper_has(
+	const struct libvirt_hook *k, pid_t keeper, const struct leases *l, struct pci_address a)
+{
+	struct pci_device device;
+
+	if (pci_device_peek(k->env->host, a, &device, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < l->count; i++)
+		if (l->list[i].group == device.group)
+			return l->list[i].state == BIND_LEASE_LIVE &&
+			       l->list[i].owner.pid == keeper &&
+			       strcmp(l->list[i].owner.name, k->name) == 0;
+	return false;
+}
+
+/*
+ * Whether the domain is a guest of `usher run`, whose keeper has taken all its devices, and returns
+ * them. Its XML may say so, but the journal counts.
+ */
+static bool is_kept(const struct libvirt_hook *k, const struct libvirt_domain *d)
+{
+	struct leases l;
+	bool kept = true;
+
+	if (!d->keeper || leases_read(k, &l, NULL) < 0)
+		return false;
+	for (size_t i = 0; kept && i < d->count; i++)
+		kept = keeper_has(k, d->keeper, &l, d->devices[i].address);
+	leases_fini(&l);
+	return kept;
+}
+
 int libvirt_hook_prepare(const struct libvirt_hook *k, const char *xml, size_t len,
 	struct bind_plan *ret, unsigned *ret_wrong, struct err *e)
 {
@@ -155,7 +187,7 @@ int libvirt_hook_prepare(const struct libvirt_hook *k, const char *xml, size_t l
 	int r = libvirt_domain_parse(xml, len, &d, e);
 	if (r < 0)
 		return err_in(e, r, "XML of the domain");
-	r = d.count ? domain_prepare(k, &d, ret, ret_wrong, e) : 0;
+	r = d.count && !is_kept(k, &d) ? domain_prepare(k, &d, ret, ret_wrong, e) : 0;
 	libvirt_domain_fini(&d);
 	return r;
 }

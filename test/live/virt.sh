@@ -36,7 +36,7 @@ write_settings() {
 		memory_backing_dir = "/tmp"
 		stdio_handler = "file"
 	END
-	at_exit 'rm -r /etc/libvirt/qemu.conf /etc/libvirt/qemu /run/libvirt'
+	at_exit 'rm -rf /etc/libvirt/qemu.conf /etc/libvirt/qemu /run/libvirt'
 	at_exit 'stop_libvirtd KILL'
 }
 

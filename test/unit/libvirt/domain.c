@@ -245,7 +245,38 @@ START_TEST(reads_the_state_of_a_running_domain)
 }
 END_TEST
 
-SUITE("domain", reads_the_state_of_a_running_domain, finds_each_kind_of_device,
-	reads_what_usher_writes, leaves_other_devices_alone, looks_only_where_libvirt_looks,
-	counts_a_device_once, reads_values_that_are_written_in_another_way,
-	refuses_what_libvirt_does_not_write, bounds_what_it_reads, knows_domains_without_devices)
+/* A process, of usher's own element alone. */
+START_TEST(finds_the_keeper_of_a_guest)
+{
+	static const struct {
+		const char *metadata;
+		pid_t keeper;
+	} rows[] = {
+		{"<metadata><u:guest xmlns:u='urn:usher' keeper='812'/></metadata>", 812},
+		{"<metadata><o:x xmlns:o='urn:o'/><guest xmlns='urn:usher' keeper='1'/></metadata>",
+			1},
+		{"<metadata><u:guest xmlns:u='urn:other' keeper='812'/></metadata>", 0},
+		{"<metadata><guest keeper='812'/></metadata>", 0},
+		{"<metadata><u:guest xmlns:u='urn:usher' keeper='-1'/></metadata>", 0},
+		{"<metadata><u:guest xmlns:u='urn:usher' keeper='4294967297'/></metadata>", 0},
+		{"<metadata><u:guest xmlns:u='urn:usher'/></metadata>", 0},
+		{"<u:guest xmlns:u='urn:usher' keeper='812'/>", 0},
+	};
+	char text[256];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct libvirt_domain d = LIBVIRT_DOMAIN_NONE;
+		struct err e = {0};
+		(void)snprintf(text, sizeof(text), "<domain>%s</domain>", rows[i].metadata);
+		ck_assert_msg(parse(text, &d, &e) == 0, "%s", e.msg);
+		ck_assert_int_eq(d.keeper, rows[i].keeper);
+		libvirt_domain_fini(&d);
+	}
+}
+END_TEST
+
+SUITE("domain", reads_the_state_of_a_running_domain, finds_the_keeper_of_a_guest,
+	finds_each_kind_of_device, reads_what_usher_writes, leaves_other_devices_alone,
+	looks_only_where_libvirt_looks, counts_a_device_once,
+	reads_values_that_are_written_in_another_way, refuses_what_libvirt_does_not_write,
+	bounds_what_it_reads, knows_domains_without_devices)

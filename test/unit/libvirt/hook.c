@@ -297,6 +297,59 @@ START_TEST(returns_what_a_dead_libvirt_had)
 }
 END_TEST
 
+static int prepare_text(const struct libvirt_hook *k, const char *metadata, struct err *e)
+{
+	char text[512];
+	struct bind_plan plan;
+
+	(void)snprintf(
+		text, sizeof(text), "<domain>%s%s", metadata, &DEVICE[sizeof("<domain>") - 1]);
+	*e = (struct err){0};
+	int r = libvirt_hook_prepare(k, text, strlen(text), &plan, &wrong_line, e);
+	bind_plan_fini(&plan);
+	return r;
+}
+
+/* Of `usher run --engine=libvirt`. A domain that only says so is like any other. */
+START_TEST(leaves_the_devices_of_a_guest_to_its_keeper)
+{
+	struct bind_env env = stage_set();
+	struct libvirt_hook k = hook_of(&env, getppid(), "web"),
+			    other = hook_of(&env, getppid(), "db");
+	struct bind_request q = LEND_REQUEST;
+	char mine[128];
+	struct err e;
+
+	(void)snprintf(mine, sizeof(mine),
+		"<metadata><u:guest xmlns:u='urn:usher' keeper='%d'/></metadata>", getpid());
+	ck_assert_int_eq(bind_owner_self(&env, "web", &q.owner), 0);
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+	ck_assert_msg(prepare_text(&k, mine, &e) == 0, "%s", e.msg);
+	owner_is(&env, "", getpid());
+	release_all(&k);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+
+	ck_assert_int_eq(prepare_text(&other, mine, &e), -EPERM);
+	ck_assert_int_eq(prepare_text(&k, "", &e), -EPERM);
+	ck_assert_int_eq(
+		prepare_text(
+			&k, "<metadata><u:guest xmlns:u='urn:usher' keeper='1'/></metadata>", &e),
+		-EPERM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "lent to VM 'web'"));
+	ck_assert_int_eq(
+		lend_release(&env,
+			(struct bind_release_request){.how = BIND_RETURN_DRIVER, .owner = q.owner},
+			&e),
+		0);
+	is_home();
+	/* Nobody has them now: the hook takes them. */
+	ck_assert_msg(prepare_text(&k, mine, &e) == 0, "%s", e.msg);
+	owner_is(&env, "web", getppid());
+	release_all(&k);
+	is_home();
+}
+END_TEST
+
 /* Each file, and whether a device that is held may be taken for domain "a\\x0a b". */
 START_TEST(skips_checks_that_the_file_has)
 {
@@ -335,7 +388,7 @@ START_TEST(skips_checks_that_the_file_has)
 }
 END_TEST
 
-SUITE("hook", skips_checks_that_the_file_has, lends_from_prepare_to_release,
-	returns_only_what_the_domain_has, refuses_a_device_in_use,
+SUITE("hook", skips_checks_that_the_file_has, leaves_the_devices_of_a_guest_to_its_keeper,
+	lends_from_prepare_to_release, returns_only_what_the_domain_has, refuses_a_device_in_use,
 	refuses_what_it_does_not_understand, names_domains_that_are_hostile,
 	releases_after_its_own_death, returns_what_a_dead_libvirt_had)

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/libvirt/xml.h"
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "engine/libvirt/end.h"
+#include "engine/net.h"
+#include "engine/spec.h"
+#include "libvirt/domain.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SCHEMA "/usr/share/libvirt/schemas/domain.rng"
+#define UUID "11111111-2222-4333-8444-555555555555"
+
+static char *write_guest(const struct guest_spec *s)
+{
+	char *text = NULL;
+	struct err e = {0};
+
+	int n = libvirt_xml_write(s, "/run/usher", 812, UUID, &text, &e);
+	ck_assert_msg(n > 0, "%s", e.msg);
+	ck_assert_uint_eq(strlen(text), (size_t)n);
+	return text;
+}
+
+/* By libvirt's own schema, where it is installed. */
+static void schema_accepts(const char *text)
+{
+	char path[] = "/tmp/usher-domain-XXXXXX", command[256];
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	(void)close(fd);
+	(void)snprintf(command, sizeof(command),
+		"xmllint --noout --relaxng " SCHEMA " %s 2>%s.said", path, path);
+	int status = access(SCHEMA, R_OK) == 0 && system("command -v xmllint >/dev/null") == 0
+			     ? system(command)
+			     : 0;
+	(void)snprintf(command, sizeof(command), "%s.said", path);
+	(void)unlink(path);
+	(void)unlink(command);
+	ck_assert_msg(status == 0, "libvirt refuses: %s", text);
+}
+
+static struct guest_spec small_guest(void)
+{
+	return (struct guest_spec){
+		.name = "web", .kernel = "/proc/self/exe", .memory = MIB(256), .cpus = 2};
+}
+
+START_TEST(describes_a_small_guest)
+{
+	const struct guest_spec s = small_guest();
+	char *text = write_guest(&s);
+
+	ck_assert_ptr_nonnull(strstr(text, "<uuid>" UUID "</uuid>"));
+	ck_assert_ptr_nonnull(strstr(text, "<memory unit='KiB'>262144</memory>"));
+	ck_assert_ptr_nonnull(strstr(text, "<cmdline>console=ttyS0 panic=-1</cmdline>"));
+	ck_assert_ptr_nonnull(strstr(text, "path='/run/usher/vm/web/port-:console'"));
+	ck_assert_ptr_nonnull(strstr(text, "<on_reboot>restart</on_reboot>"));
+	schema_accepts(text);
+	free(text);
+}
+END_TEST
+
+/* Everything that a domain can have. */
+START_TEST(describes_all_of_a_guest)
+{
+	struct guest_spec s = small_guest();
+	struct guest_virtio disk = {.type = GUEST_VIRTIO_BLK,
+		.disk = {.path = "/proc/self/exe",
+			.serial = "disk-1",
+			.readonly = true,
+			.queues = 4}};
+	const struct guest_virtio rng = {.type = GUEST_VIRTIO_RNG},
+				  net = {.type = GUEST_VIRTIO_NET,
+					  .net = {.mac = {2},
+						  .mtu = 1400,
+						  .queues = 1,
+						  .no_offload = true}},
+				  tap = {.type = GUEST_VIRTIO_NET,
+					  .net = {.tap = "tap0", .mac = {2, 1}, .queues = 2}};
+	struct libvirt_domain d = LIBVIRT_DOMAIN_NONE;
+	struct err e = {0};
+
+	s.cmdline = "a='<x>' \"&\"\n";
+	s.initrd = "/proc/self/exe";
+	s.limit = (struct limit){.cpu = 150, .kind = LIMIT_MEMORY_GIVEN, .memory = MIB(512)};
+	s.hugepages = s.no_reboot = true;
+	ck_assert_int_eq(spec_add_virtio(&s, &disk, &e), 0);
+	disk.disk = (struct guest_disk){.path = "/dev/null", .direct = DISK_DIRECT_ON};
+	ck_assert_int_eq(spec_add_virtio(&s, &disk, &e), 0);
+	ck_assert_int_eq(spec_add_virtio(&s, &rng, &e), 0);
+	ck_assert_int_eq(spec_add_virtio(&s, &net, &e), 0);
+	ck_assert_int_eq(spec_add_virtio(&s, &tap, &e), 0);
+	ck_assert_int_eq(spec_add_port(&s, "log,file=/tmp/x", &e), 0);
+	ck_assert_int_eq(spec_add_port(&s, "org.agent.0,socket", &e), 0);
+	ck_assert_int_eq(spec_add_device(&s, "0000:01:00.0,rom=off", &e), 0);
+	ck_assert_int_eq(spec_add_device(&s, "0001:02:1f.7,rom=/proc/self/exe", &e), 0);
+	s.console = GUEST_CONSOLE_VIRTIO;
+	char *text = write_guest(&s);
+	schema_accepts(text);
+	ck_assert_ptr_nonnull(strstr(text, "a=&#39;&#60;x&#62;&#39; &#34;&#38;&#34;&#10;"));
+	ck_assert_ptr_nonnull(strstr(text, "<serial>disk-1</serial>"));
+	ck_assert_ptr_nonnull(strstr(text, "<target dev='vdb' bus='virtio'/>"));
+	ck_assert_ptr_nonnull(strstr(text, "<global_quota>150000</global_quota>"));
+	ck_assert_msg(libvirt_domain_parse(text, strlen(text), &d, &e) == 0, "%s", e.msg);
+	ck_assert_str_eq(d.name, "web");
+	ck_assert_int_eq(d.keeper, 812);
+	ck_assert_uint_eq(d.count, 2);
+	ck_assert(!d.devices[0].managed);
+	ck_assert_uint_eq(d.devices[1].address.domain, 1);
+	libvirt_domain_fini(&d);
+	free(text);
+}
+END_TEST
+
+START_TEST(refuses_what_xml_cannot_have)
+{
+	static const char *const bad[] = {"a\x01", "\xff", "\x1b[2J", "\xed\xa0\x80"};
+	struct guest_spec s = small_guest();
+	char *text = NULL;
+	struct err e;
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		e = (struct err){0};
+		s.cmdline = bad[i];
+		ck_assert_int_eq(libvirt_xml_write(&s, "/run/usher", 1, UUID, &text, &e), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(e.msg, "--cmdline: libvirt cannot have"));
+	}
+	s = small_guest();
+	s.kernel = "/nowhere/vmlinuz";
+	ck_assert_int_eq(libvirt_xml_write(&s, "/run/usher", 1, UUID, &text, &e), -ENOENT);
+	ck_assert_ptr_null(text);
+}
+END_TEST
+
+START_TEST(names_each_domain_anew)
+{
+	char a[LIBVIRT_UUID_TEXT], b[LIBVIRT_UUID_TEXT];
+
+	libvirt_end_name(a);
+	libvirt_end_name(b);
+	ck_assert_uint_eq(strlen(a), LIBVIRT_UUID_TEXT - 1);
+	ck_assert_str_ne(a, b);
+	ck_assert_int_eq(a[14], '4');
+}
+END_TEST
+
+SUITE("libvirt_xml", describes_a_small_guest, describes_all_of_a_guest,
+	refuses_what_xml_cannot_have, names_each_domain_anew)
