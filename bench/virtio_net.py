@@ -8,6 +8,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import time
 
 from guests import Talk, needed, process_of, scripted
 
@@ -17,7 +18,7 @@ LOAD = TOP / "build/bench/net_load"
 PORT = 7100
 PATIENCE = 3600  # [s] for a guest that stays for the whole bench
 SECONDS = 2  # of a run that is timed
-TRACED_SECONDS = 1  # of a run that is counted
+TRACED_SECONDS = 2  # of a run that is counted, after as many
 WAYS = {"s": "sends", "g": "gets", "a": "answers"}
 TAPS = {"usher": ("netu", "10.7.1"), "qemu": ("netq", "10.7.2")}
 HOST = "10.8.0.1"  # by passt
@@ -67,8 +68,14 @@ class Loader(Talk):
 
     def load(self, host, way, seconds):
         """Return: (bytes or answers each second, all of them)"""
+        self.ask(host, way, seconds)
+        return self.answer()
+
+    def ask(self, host, way, seconds):
         self.process.stdin.write(f"{host} {way} {seconds}\n")
         self.process.stdin.flush()
+
+    def answer(self):
         said = self.hear("load")
         found = re.search(r"rate (\d+) of (\d+)", said)
         if not found:
@@ -141,18 +148,18 @@ class Calls:
 
 
 def calls_of_a_frame(guest):
-    """System calls of usher-vmm for a frame at vhost-net: the difference of a long run and a short one."""
+    """System calls of usher-vmm for a frame at vhost-net, while the guest is silent on its console."""
     vmm = process_of("usher-vmm")
     tap, net = TAPS["usher"]
-    looks = []
     with Calls() as calls:
-        for seconds in (0.1, TRACED_SECONDS):
-            before = calls.count(vmm), frames(tap)
-            guest.load(net + ".1", "s", seconds)
-            looks.append((calls.count(vmm) - before[0], frames(tap) - before[1]))
-    (few_calls, few), (many_calls, many) = looks
-    print(f"net.vhost: {few_calls} system calls for {few} frames, {many_calls} for {many}", flush=True)
-    return max(0, many_calls - few_calls) / max(1, many - few)
+        guest.ask(net + ".1", "s", 3 * TRACED_SECONDS)
+        time.sleep(TRACED_SECONDS)
+        before = calls.count(vmm), frames(tap)
+        time.sleep(TRACED_SECONDS)
+        count, many = calls.count(vmm) - before[0], frames(tap) - before[1]
+        guest.answer()
+    print(f"net.vhost: {count} system calls for {many} frames", flush=True)
+    return count / max(1, many)
 
 
 def judge(kind, way, rates, bar):
