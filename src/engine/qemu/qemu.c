@@ -99,7 +99,7 @@ static int check_kernel(const struct guest_spec *s, const struct guest_files *f,
 {
 	char magic[4] = "";
 
-	if (!s->tpm || s->firmware != GUEST_FIRMWARE_NONE || f->kernel.fd < 0 ||
+	if (!s->tpm || s->firmware > GUEST_FIRMWARE_BIOS || f->kernel.fd < 0 ||
 		fd_pread_full(f->kernel.fd, magic, sizeof(magic), 0) < 0 ||
 		memcmp(magic, "\177ELF", sizeof(magic)) != 0)
 		return 0;

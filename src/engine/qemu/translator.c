@@ -66,14 +66,17 @@ static void fds_close_but(int *kept, size_t count)
 	(void)close_range((unsigned)next, ~0U, 0);
 }
 
-/* json-c is loaded before the rights are gone: it may be where not everyone reads. */
+/*
+ * @uid: the user that QEMU has of its own; 0: it has none. json-c is loaded before the rights are
+ * gone: it may be where not everyone reads.
+ */
 static void rights_leave(uid_t uid)
 {
 	struct control_value *v = NULL;
 
 	if (control_value_parse("{}", 2, &v, NULL) == 0)
 		control_value_free(v);
-	if (geteuid() == 0 && (rights_unbound() < 0 || rights_become(uid, uid) < 0))
+	if (uid && (rights_unbound() < 0 || rights_become(uid, uid) < 0))
 		_exit(1);
 	if (rights_drop() < 0)
 		_exit(1);
