@@ -63,6 +63,15 @@ static void companion_add(struct guide *g, const struct pci_device *d, bool in_s
 	g->companions[g->companion_count++] = (struct guide_companion){*d, in_slot};
 }
 
+/* A virtual function has an address beside its physical one, and is a device of its own. */
+static bool is_virtual(struct host *h, struct pci_address a)
+{
+	char path[FILE_PATH_MAX], name[64];
+
+	return pci_device_path(a, "physfn", path, sizeof(path)) == 0 &&
+	       host_link_name(h, path, name, sizeof(name)) >= 0;
+}
+
 /*
  * The other functions of a graphics card: its sound, its USB. Those of other devices, such as the
  * ports of a network card, each work alone.
@@ -72,14 +81,17 @@ static void functions_read(struct guide *g, struct host *h)
 	struct pci_address a = g->device.address;
 	struct pci_device d;
 
-	for (a.fn = 0; g->is_display && a.fn < 8; a.fn++)
-		if (pci_device_peek(h, a, &d, NULL) == 0)
+	if (!g->is_display || is_virtual(h, a))
+		return;
+	for (a.fn = 0; a.fn < 8; a.fn++)
+		if (!is_virtual(h, a) && pci_device_peek(h, a, &d, NULL) == 0)
 			companion_add(g, &d, true);
 }
 
-static void member_add(struct guide *g, const struct pci_device *d)
+static void member_add(struct guide *g, struct host *h, const struct pci_device *d)
 {
-	companion_add(g, d, pci_address_same_slot(d->address, g->device.address));
+	companion_add(g, d,
+		pci_address_same_slot(d->address, g->device.address) && !is_virtual(h, d->address));
 }
 
 /* What usher takes with them, because the IOMMU keeps them together. */
@@ -98,7 +110,7 @@ static int members_read(struct guide *g, struct host *h, struct err *e)
 	for (size_t i = 0; r == 0 && i < plan.group_count; i++)
 		for (size_t k = 0; k < plan.groups[i].count; k++)
 			if (plan.groups[i].members[k].act != BIND_ACT_STAYS)
-				member_add(g, &plan.groups[i].members[k].device);
+				member_add(g, h, &plan.groups[i].members[k].device);
 	bind_plan_fini(&plan);
 	return r;
 }
@@ -125,6 +137,7 @@ static void memory_read(struct guide *g, struct host *h)
 
 	g->memory = MEMORY_DEFAULT;
 	if (host_read_all(h, "/proc/meminfo", &text) > 0 && meminfo_read(text, "MemTotal", &all)) {
+		g->knows_memory = true;
 		g->memory = all / 2 / MIB(1);
 		g->memory = g->memory > MEMORY_MAX ? MEMORY_MAX : g->memory;
 		g->memory = g->memory < 1 ? 1 : g->memory;

@@ -74,7 +74,8 @@ static int place_find(enum guest_firmware kind, const struct place **ret, struct
 		return 0;
 	}
 	err_say(e, -ENOENT, "--firmware: this host has no OVMF for '%s'", names[kind]);
-	err_hint(e, "install it: apt install ovmf");
+	err_hint(e, "install OVMF; usher looks in /usr/share/OVMF, /usr/share/edk2 and "
+		    "/usr/share/qemu");
 	return -ENOENT;
 }
 

@@ -28,7 +28,7 @@ int tpm_check(struct err *e)
 	if (c.code == 0)
 		return 0;
 	(void)command_report(&c, TPM_PROGRAM, geteuid(), e);
-	err_hint(e, "a TPM of the guest needs it: apt install swtpm");
+	err_hint(e, "install swtpm: the guest's TPM is this program");
 	return -ENOENT;
 }
 

@@ -31,6 +31,7 @@ struct guide {
 	size_t companion_count;
 	struct guide_companion companions[GUIDE_COMPANIONS_MAX];
 	const struct check_report *report; /* on the device and its companions */
+	bool knows_memory; /* of the host; otherwise @memory is a guess */
 	uint64_t memory; /* of the guest [GiB] */
 	unsigned cpus;
 	uint64_t pages_wanted; /* huge pages of the host; 0: the guest uses none */
@@ -43,6 +44,9 @@ struct guide {
 
 /* The verdict on the device itself; NULL: the report has none. */
 const struct check_verdict *guide_verdict(const struct guide *g);
+
+/* Whether a finding belongs into the guide. */
+bool guide_shows(const struct guide *g, const struct check_finding *f);
 
 /* Writers, on standard output. */
 void guide_text(const struct guide *g, struct names *names);

@@ -13,6 +13,20 @@ const struct check_verdict *guide_verdict(const struct guide *g)
 	return NULL;
 }
 
+/* A step before an unbind says again what the use of the same device is. */
+bool guide_shows(const struct guide *g, const struct check_finding *f)
+{
+	if (f->severity == CHECK_INFO)
+		return false;
+	for (size_t i = 0; i < g->report->count; i++) {
+		const struct check_finding *other = &g->report->list[i];
+		if (strcmp(f->rule->name, "unbind") == 0 && other->severity == CHECK_FAIL &&
+			strcmp(other->object, f->object) == 0)
+			return false;
+	}
+	return true;
+}
+
 static void device_put(struct json *to, const struct pci_device *d)
 {
 	char address[PCI_ADDRESS_TEXT], id[16];
@@ -39,7 +53,7 @@ static void findings_put(struct json *doc, const struct guide *g)
 
 	for (size_t i = 0; i < g->report->count; i++) {
 		const struct check_finding *f = &g->report->list[i];
-		if (f->severity == CHECK_INFO)
+		if (!guide_shows(g, f))
 			continue;
 		struct json *one = json_push_map(list);
 		json_put_text(one, "check", f->rule->name);

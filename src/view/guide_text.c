@@ -65,7 +65,7 @@ static void findings_put(const struct guide *g)
 
 	for (size_t i = 0; i < g->report->count; i++) {
 		const struct check_finding *f = &g->report->list[i];
-		if (f->severity == CHECK_INFO)
+		if (!guide_shows(g, f))
 			continue;
 		if (!number)
 			(void)printf("\nIn the way, or worth a look first:\n");
@@ -93,10 +93,13 @@ static void pages_put(const struct guide *g, unsigned *number)
 
 	if (!g->pages_wanted || g->pages_wanted <= g->pages_free)
 		return;
-	(void)snprintf(line, sizeof(line),
+	int n = snprintf(line, sizeof(line),
 		"Reserve huge pages, best soon after boot: echo %" PRIu64
-		" >/proc/sys/vm/nr_hugepages (%" PRIu64 " are free)",
-		g->pages_wanted, g->pages_free);
+		" >/proc/sys/vm/nr_hugepages",
+		g->pages_wanted);
+	if (g->knows_memory)
+		(void)snprintf(line + n, sizeof(line) - (size_t)n, " (%" PRIu64 " are free)",
+			g->pages_free);
 	step_put(number, line);
 }
 
@@ -105,13 +108,17 @@ static void preparations_put(const struct guide *g)
 	unsigned number = 0;
 
 	(void)printf("\nPrepare:\n");
+	if (!g->knows_memory)
+		step_put(&number,
+			"Choose the guest's memory: the size below is a guess, because the "
+			"host's is not known here.");
 	rom_put(g, &number);
 	pages_put(g, &number);
 	if (!g->windows) {
 		step_put(&number, "Have a disk with a system, as linux.img.");
 		return;
 	}
-	step_put(&number, "Install OVMF and swtpm: apt install ovmf swtpm");
+	step_put(&number, "Install OVMF, which is UEFI for guests, and swtpm, their TPM.");
 	step_put(&number, "Make a disk: truncate --size 64G windows.img");
 	step_put(&number,
 		"For the installation, add behind the last word: -drive "

@@ -54,7 +54,7 @@ START_TEST(a_guest_keeps_its_variables)
 
 	become_somebody();
 	if (firmware_check(GUEST_FIRMWARE_UEFI, &e) < 0) {
-		ck_assert_str_eq(e.hint, "install it: apt install ovmf");
+		ck_assert_ptr_nonnull(strstr(e.hint, "install OVMF"));
 		return;
 	}
 	ck_assert_int_eq(firmware_open(GUEST_FIRMWARE_UEFI, "a", &f, &e), 0);
