@@ -286,6 +286,8 @@ static void child_execute(const struct program *p, bool background, bool inside,
 			_exit(127); /* we died before the line above */
 	}
 	join_cgroup(p, inside, report);
+	if (p->own_group && p->confine) /* else setsid(2) does it */
+		(void)setpgid(0, 0);
 	set_memlock(p->memlock, p->confine);
 	if (p->confine)
 		confine_child(p, report);

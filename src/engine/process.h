@@ -30,6 +30,7 @@ struct program {
 	int stderr_fd; /* its standard error; 0: ours */
 	const char *dir; /* its working folder, or "/" if it may not enter; NULL: ours */
 	int error; /* 0; -E2BIG: an array or the text is full */
+	bool own_group; /* signals of the terminal, and of timeout(1), do not reach it */
 	bool in_session; /* stays in our session, and shares the terminal as job control has it */
 	const struct confine *confine; /* NULL: not confined; outlives process_start() */
 	const struct cgroup *cgroup; /* it starts in this one; NULL: in ours */

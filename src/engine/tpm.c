@@ -111,6 +111,8 @@ static void describe_tpm(struct program *p, int channel, int state)
 	program_keep(p, "PATH");
 	program_dir(p, "/");
 	p->die_signal = SIGKILL;
+	/* QEMU ends first, and tells it to write its state. */
+	p->own_group = true;
 }
 
 int tpm_start(struct tpm *t, const char *name, const char *run_dir, struct err *e)
