@@ -85,6 +85,8 @@ static int open_files(const struct guest_spec *s, struct guest_files *f, struct 
 
 	rest.kernel = NULL;
 	int r = files_open(&rest, f, e);
+	if (r == -EINVAL && s->kernel_from && strncmp(e->msg, "--kernel-from", 13) == 0)
+		err_hint(e, "boot the disk by its own loader: --firmware uefi, or bios");
 	if (r < 0 || !s->kernel)
 		return r;
 	f->kernel.fd = spec_open_file("--kernel", s->kernel, e);
