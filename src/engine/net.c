@@ -201,6 +201,8 @@ int net_add(struct guest_spec *s, const char *text, struct err *e)
 	struct guest_virtio v = {.type = GUEST_VIRTIO_NET, .net.queues = 1};
 	const bool none = strcmp(text, "none") == 0;
 
+	if (strncmp(text, "none,", 5) == 0)
+		return err_say(e, -EINVAL, "--net: 'none' takes no keys");
 	if (s->no_net || (none && net_has_card(s)))
 		return err_say(e, -EINVAL, "--net: 'none' and a card exclude each other");
 	s->no_net = none;

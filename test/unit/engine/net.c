@@ -78,6 +78,9 @@ START_TEST(refuses_all_else)
 	ck_assert_uint_eq(spec.virtio_count, 0);
 	ck_assert_int_eq(net_add(&spec, "user", &e), -EINVAL);
 	ck_assert_str_eq(e.msg, "--net: 'none' and a card exclude each other");
+	spec = (struct guest_spec){.name = "guest"};
+	ck_assert_int_eq(net_add(&spec, "none,mtu=1500", &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "--net: 'none' takes no keys");
 	(void)added("user");
 	ck_assert_int_eq(net_add(&spec, "none", &e), -EINVAL);
 	ck_assert_int_eq(net_add(&spec, "tap=a", &e), 0);
