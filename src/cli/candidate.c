@@ -16,6 +16,7 @@
 #include "cli/guest.h"
 #include "cli/lease.h"
 #include "cli/saved.h"
+#include "control/value.h"
 #include "host/host.h"
 #include "pci/class.h"
 #include "pci/device.h"
@@ -251,25 +252,51 @@ static int put_guest(void *arg, const char *name)
 	return 0;
 }
 
-/* What usher keeps by name. */
-static void put_kept(struct host *h, enum complete_value v, const char *part)
+static int put_port(void *arg, const char *key, const struct control_value *port)
 {
-	if (v == COMPLETE_CLAIM)
+	const char *name = control_value_text(port, "name");
+
+	if (name)
+		candidate_put(arg, name, control_value_text(port, "end"));
+	return 0;
+}
+
+/* The guest's keeper knows them. */
+static void put_ports(const char *guest, const char *part)
+{
+	struct control_link link = CONTROL_LINK_NONE;
+	struct control_value *state = NULL;
+
+	if (guest && control_connect(guest_run_dir(guest), guest, &link, NULL) == 0 &&
+		control_ask(&link, "{\"command\":\"state\"}\n", &state, NULL) == 0)
+		(void)control_value_each(
+			control_value_member(state, "ports"), put_port, (void *)(uintptr_t)part);
+	control_value_free(state);
+	control_disconnect(&link);
+}
+
+/* What usher keeps by name. */
+static void put_kept(struct host *h, struct complete_type type, const char *part)
+{
+	if (type.value == COMPLETE_CLAIM)
 		put_claims(h, part);
-	else if (v == COMPLETE_SAVED)
+	else if (type.value == COMPLETE_PORT)
+		put_ports(type.words, part);
+	else if (type.value == COMPLETE_SAVED)
 		(void)saved_each(put_guest, (void *)(uintptr_t)part);
-	else if (v == COMPLETE_LEASE)
+	else if (type.value == COMPLETE_LEASE)
 		leases_each(put_lease, (void *)(uintptr_t)part);
 	else
 		(void)guests_each(put_guest, (void *)(uintptr_t)part);
 }
 
+/* What a shell completes itself. */
+static const char *const shell[] = {[COMPLETE_FILE] = ":file",
+	[COMPLETE_SNAPSHOT] = ":snapshot",
+	[COMPLETE_COMMAND] = ":command"};
+
 void candidates_print(struct complete_type type, struct host *h, const char *part)
 {
-	static const char *const shell[] = {[COMPLETE_FILE] = ":file",
-		[COMPLETE_SNAPSHOT] = ":snapshot",
-		[COMPLETE_COMMAND] = ":command"};
-
 	switch (type.value) {
 	case COMPLETE_UNKNOWN:
 	case COMPLETE_NOTHING:
@@ -289,7 +316,8 @@ void candidates_print(struct complete_type type, struct host *h, const char *par
 	case COMPLETE_GUEST:
 	case COMPLETE_SAVED:
 	case COMPLETE_LEASE:
-		put_kept(h, type.value, part);
+	case COMPLETE_PORT:
+		put_kept(h, type, part);
 		return;
 	case COMPLETE_VFIO_DRIVER:
 		put_vfio_drivers(h, part);

@@ -27,6 +27,7 @@ struct completion {
 	const char *last; /* the word to complete */
 	const struct option *open; /* the option whose value it is; NULL: none */
 	unsigned operands; /* before the last word */
+	const char *operand; /* the last one of them; NULL: none */
 	bool only_operands; /* "--" came before it */
 };
 
@@ -69,9 +70,11 @@ static const char *walk_words(struct completion *c, int argc, char **argv)
 			c->open = NULL;
 		} else if (c->only_operands || word[0] != '-' || !word[1]) {
 			c->operands++;
+			c->operand = word;
 		} else if (strcmp(word, "--") == 0) {
 			c->only_operands = true;
 			c->operands = 0;
+			c->operand = NULL;
 		} else {
 			c->open = find_open(c, word);
 			file = strncmp(word, "--host=", 7) == 0 ? word + 7 : file;
@@ -125,6 +128,15 @@ static void put_joined(const struct completion *c)
 	put_value(c, o, equals + 1);
 }
 
+static void put_operand(const struct completion *c)
+{
+	struct complete_type type = complete_operand(c->verb->name, c->operands);
+
+	if (type.value == COMPLETE_PORT)
+		type.words = c->operand;
+	candidates_print(type, c->host, c->last);
+}
+
 static void complete_last(const struct completion *c)
 {
 	if (c->open)
@@ -134,7 +146,7 @@ static void complete_last(const struct completion *c)
 	else if (!c->only_operands && c->last[0] == '-')
 		put_options(c);
 	else
-		candidates_print(complete_operand(c->verb->name, c->operands), c->host, c->last);
+		put_operand(c);
 }
 
 static int complete_verb(const struct verb *v, const char *snapshot, int argc, char **argv)

@@ -17,6 +17,7 @@ enum complete_value {
 	COMPLETE_PHYSICAL, /* those of devices with virtual functions */
 	COMPLETE_CLAIM, /* names of claims */
 	COMPLETE_GUEST, /* names of guests that run */
+	COMPLETE_PORT, /* ports of the guest that the operand before names */
 	COMPLETE_SAVED, /* names of saved guests */
 	COMPLETE_LEASE, /* names of leases */
 	COMPLETE_COMMANDS, /* what 'control' does to a guest */
@@ -36,7 +37,7 @@ enum complete_value {
 
 struct complete_type {
 	enum complete_value value;
-	const char *words; /* COMPLETE_WORD: separated by blanks */
+	const char *words; /* COMPLETE_WORD: separated by blanks; COMPLETE_PORT: the guest */
 };
 
 /*

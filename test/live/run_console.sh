@@ -189,6 +189,9 @@ expect_ok usher console --history talk agent
 expect_text 'heard hello 3'
 expect_ok usher console --history talk
 expect_text 'guest: ready'
+expect_ok usher complete -- console talk ''
+[ "$(cut -f1 <"$work/out" | sort | tr '\n' ' ')" = 'agent chat flood line log ' ] ||
+	fail_with_output 'a shell does not offer the ports'
 expect_status 1 usher console --history talk nothing
 expect_text "guest 'talk' has no port 'nothing'"
 
