@@ -228,7 +228,7 @@ grep -q 'heard hello' "$work/told" || fail "QEMU's port does not answer"
 expect_guest '^guest: ports port-agent port-line port-log'
 expect_guest '^guest: console hvc0'
 grep -qx 'to the file' "$work/log" || fail "QEMU's file has not what the guest wrote"
-expect_ok usher stop --quiet talk
+expect_ok usher stop --force --quiet talk
 wait "$qemu"
 
 # A port is standard input and output, and viewers have the console.
