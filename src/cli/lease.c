@@ -34,6 +34,7 @@ struct lease_words {
 	const char *key;
 	uint64_t for_s;
 	pid_t owner;
+	uint64_t owner_start; /* 0: that which it has now */
 	uid_t user;
 	bool has_user, ends, json;
 	char *const *command; /* NULL: none */
@@ -78,9 +79,13 @@ static bool is_key(const char *text)
 
 static int take_owner(struct lease_words *w, const char *text)
 {
+	const size_t len = strcspn(text, ":");
+	char number[16];
 	uint64_t pid;
 
-	if (num_parse(text, 10, INT32_MAX, &pid) < 0 || !pid)
+	(void)snprintf(number, sizeof(number), "%.*s", (int)len, text);
+	if (len >= sizeof(number) || num_parse(number, 10, INT32_MAX, &pid) < 0 || !pid ||
+		(text[len] && num_parse(text + len + 1, 10, UINT64_MAX, &w->owner_start) < 0))
 		return option_wrong(w->loan.verb, "--owner: '%s' is not a process id", text);
 	w->owner = (pid_t)pid;
 	return 0;
@@ -365,6 +370,7 @@ static int borrower_of(struct lease_words *w, struct lease *l)
 		return LOAN_OURS;
 	}
 	l->owner = w->owner;
+	l->owner_start = w->owner_start ? w->owner_start : l->owner_start;
 	l->user = w->has_user ? w->user : st.st_uid;
 	return 0;
 }
@@ -518,7 +524,10 @@ const struct verb verb_lease = {
 		"      --key WORD         hold the lease by this key, which is its name\n"
 		"      --for TIME         until 90s, 15m, 8h or 2d are over (default: for ever)\n"
 		"      --end              give the lease of the key back, and wait for that\n"
-		"      --owner PID        lend to that process instead, until it ends\n"
+		"      --owner PID[:START]\n"
+		"                         lend to that process instead, until it ends; START is\n"
+		"                         field 22 of its /proc/PID/stat, and tells it from a\n"
+		"                         later one\n"
 		"      --user USER        whose lease it is: the keeper may end processes of this\n"
 		"                         user that keep a device open (default: the caller)\n"
 		"      --allow CHECK      lift a check; may be repeated\n"

@@ -150,7 +150,7 @@ static int end_ask(struct control_link *l, const char *name, const char *request
 	return r < 0 ? r : end_await(l, name, e);
 }
 
-int borrow_end(const char *run_dir, const char *name, const char *request, struct err *e)
+static int end_try(const char *run_dir, const char *name, const char *request, struct err *e)
 {
 	struct control_link link = CONTROL_LINK_NONE;
 
@@ -159,4 +159,18 @@ int borrow_end(const char *run_dir, const char *name, const char *request, struc
 		r = end_ask(&link, name, request, e);
 	control_disconnect(&link);
 	return r == -ECONNREFUSED ? -ENOENT : r;
+}
+
+int borrow_end(const char *run_dir, const char *name, const char *request, struct err *e)
+{
+	struct control_link link = CONTROL_LINK_NONE;
+	struct err again = {0};
+
+	int r = end_try(run_dir, name, request, e);
+	if (r != -EPIPE)
+		return r;
+	/* It ended while it was asked. Of a keeper that was killed the folder is left. */
+	int after = control_connect_at(&control_leases, run_dir, name, &link, &again);
+	control_disconnect(&link);
+	return after == -ENOENT ? after : r;
 }

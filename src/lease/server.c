@@ -156,10 +156,13 @@ static void request_serve(
 	} else if (q->command == CONTROL_EVENTS) {
 		from->events = true;
 		control_done(from, q, -1);
-	} else if (q->command == CONTROL_STOP || q->command == CONTROL_RETURN) {
+	} else if (q->command == CONTROL_STOP) {
 		s->wish = (struct lease_wish){
-			.why = q->command == CONTROL_STOP ? LEASE_END_REVOKED : LEASE_END_RETURNED,
-			.timeout_s = q->force ? 0 : q->timeout_s};
+			.why = LEASE_END_REVOKED, .timeout_s = q->force ? 0 : q->timeout_s};
+		control_done(from, q, -1);
+	} else if (q->command == CONTROL_RETURN) {
+		s->wish = (struct lease_wish){
+			.why = LEASE_END_RETURNED, .timeout_s = LEASE_TIMEOUT_S};
 		control_done(from, q, -1);
 	} else {
 		(void)err_say(&e, -ENOTSUP, "%s: '%s' is a lease, and no guest",
