@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/fetch.h"
+
+#include "base/err.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* One message of the child, with the descriptors: the container's first. */
+struct fetched {
+	int code; /* 0, -errno */
+	size_t count;
+	struct pci_address addresses[CONTROL_GIVEN_MAX];
+	char why[512];
+};
+
+struct fetch {
+	int fd;
+	pid_t pid;
+	sd_event_source *source, *child;
+	void (*done)(void *arg, const struct borrowed *b, const char *why);
+	void *arg;
+};
+
+union given_room {
+	struct cmsghdr head;
+	char room[CMSG_SPACE(CONTROL_GIVEN_MAX * sizeof(int))];
+};
+
+static void result_send(int fd, struct fetched *f, const struct borrowed *b)
+{
+	union given_room given = {0};
+	struct iovec part = {.iov_base = f, .iov_len = sizeof(*f)};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	int *fds = (int *)(void *)CMSG_DATA(&given.head);
+
+	if (f->code == 0) {
+		m.msg_control = &given;
+		m.msg_controllen = CMSG_SPACE((b->count + 1) * sizeof(int));
+		given.head.cmsg_level = SOL_SOCKET;
+		given.head.cmsg_type = SCM_RIGHTS;
+		given.head.cmsg_len = CMSG_LEN((b->count + 1) * sizeof(int));
+		fds[0] = b->container;
+		memcpy(fds + 1, b->devices, b->count * sizeof(int));
+	}
+	(void)sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
+__attribute__((noreturn)) static void child_main(const char *run_dir, const char *name, int fd)
+{
+	struct fetched f = {0};
+	struct borrowed b;
+	struct err e = {0};
+
+	f.code = borrow_descriptors(run_dir, name, &b, &e);
+	(void)snprintf(f.why, sizeof(f.why), "%s", e.msg);
+	f.count = b.count;
+	memcpy(f.addresses, b.addresses, sizeof(f.addresses));
+	result_send(fd, &f, &b);
+	_exit(0);
+}
+
+/* Return: whether the child has sent something that makes sense. */
+static bool result_receive(int fd, struct fetched *f, struct borrowed *ret)
+{
+	union given_room given;
+	struct iovec part = {.iov_base = f, .iov_len = sizeof(*f)};
+	struct msghdr m = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &given,
+		.msg_controllen = sizeof(given)};
+
+	if (recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof(*f))
+		return false;
+	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (f->code)
+		return true;
+	if (!c || f->count >= CONTROL_GIVEN_MAX ||
+		c->cmsg_len != CMSG_LEN((f->count + 1) * sizeof(int)))
+		return false;
+	memcpy(&ret->container, CMSG_DATA(c), sizeof(int));
+	memcpy(ret->devices, CMSG_DATA(c) + sizeof(int), f->count * sizeof(int));
+	memcpy(ret->addresses, f->addresses, sizeof(ret->addresses));
+	ret->count = f->count;
+	return true;
+}
+
+static int on_result(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	static struct fetched got;
+	struct fetch *f = arg;
+	struct borrowed b = BORROWED_NONE;
+
+	const bool sent = result_receive(fd, &got, &b);
+	if (sent && got.code == 0)
+		f->done(f->arg, &b, NULL);
+	else
+		f->done(f->arg, NULL, sent ? got.why : "its keeper has not sent its descriptors");
+	borrowed_close(&b);
+	f->source = sd_event_source_disable_unref(f->source);
+	fd_close(&f->fd);
+	return 0;
+}
+
+static int on_child(sd_event_source *source, const siginfo_t *si, void *arg)
+{
+	struct fetch *f = arg;
+
+	/* What it has sent is in the socket. */
+	if (f->source)
+		(void)on_result(NULL, f->fd, 0, f);
+	(void)sd_event_source_disable_unref(f->child);
+	free(f);
+	return 0;
+}
+
+int fetch_descriptors(struct daemon *d, const char *name,
+	void (*done)(void *arg, const struct borrowed *b, const char *why), void *arg)
+{
+	struct fetch *f = calloc(1, sizeof(*f));
+	int ends[2];
+
+	if (!f)
+		return -ENOMEM;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+		free(f);
+		return -errno;
+	}
+	*f = (struct fetch){.fd = ends[0], .done = done, .arg = arg};
+	f->pid = fork();
+	if (f->pid == 0)
+		child_main(d->run_dir, name, ends[1]);
+	(void)close(ends[1]);
+	int r = f->pid < 0 ? -errno
+			   : sd_event_add_child(d->event, &f->child, f->pid, WEXITED, on_child, f);
+	if (r >= 0)
+		r = sd_event_add_io(d->event, &f->source, f->fd, EPOLLIN, on_result, f);
+	if (r >= 0)
+		return 0;
+	if (f->pid > 0)
+		(void)kill(f->pid, SIGKILL);
+	(void)sd_event_source_disable_unref(f->child);
+	fd_close(&f->fd);
+	free(f);
+	return r;
+}

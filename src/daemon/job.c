@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/job.h"
+
+#include "base/fd.h"
+#include "base/num.h"
+#include "daemon/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define JOB_PATIENCE_US (300 * UINT64_C(1000000)) /* then it is told to end, and later killed */
+#define JOB_KILL_US (10 * UINT64_C(1000000))
+#define JOB_STAY_US (30 * UINT64_C(1000000)) /* after its end */
+
+static const char *job_path(const struct job *j, char buf[PATH_MAX_BUS])
+{
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%" PRIu32, j->id);
+	return bus_path(buf, "job", name);
+}
+
+const char *job_state(const struct job *j)
+{
+	return j->pid         ? "running"
+	       : j->late      ? "timeout"
+	       : j->cancelled ? "cancelled"
+	       : j->status    ? "failed"
+			      : "done";
+}
+
+const char *job_message(const struct job *j, char buf[512])
+{
+	const char *text = j->errors.text;
+
+	if (strncmp(text, "usher: ", 7) == 0)
+		text += 7;
+	(void)snprintf(buf, 512, "%.*s", (int)strcspn(text, "\n"), text);
+	if (!buf[0])
+		(void)snprintf(buf, 512, "usher %s ended with status %d", j->verb, j->status);
+	return buf;
+}
+
+static void stream_close(struct job_stream *s)
+{
+	s->source = sd_event_source_disable_unref(s->source);
+	fd_close(&s->fd);
+}
+
+static void job_free(struct job *j)
+{
+	struct job **at = &j->daemon->jobs;
+	char path[PATH_MAX_BUS];
+
+	while (*at && *at != j)
+		at = &(*at)->next;
+	if (*at) {
+		(void)sd_bus_emit_object_removed(j->daemon->bus, job_path(j, path));
+		*at = j->next;
+		j->daemon->job_count--;
+	}
+	stream_close(&j->out);
+	stream_close(&j->errors);
+	(void)sd_event_source_disable_unref(j->child);
+	(void)sd_event_source_disable_unref(j->timer);
+	free(j->out.text);
+	free(j->errors.text);
+	free(j);
+}
+
+/* Return: whether more may come. */
+static bool stream_read(struct job_stream *s)
+{
+	char drop[4096];
+	const size_t room = s->size - 1 - s->len;
+	ssize_t got = read(s->fd, room ? s->text + s->len : drop, room ? room : sizeof(drop));
+
+	if (got > 0 && room) {
+		s->len += (size_t)got;
+		s->text[s->len] = '\0';
+	}
+	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+static int on_stream(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct job_stream *s = arg;
+
+	if (!stream_read(s))
+		stream_close(s);
+	return 0;
+}
+
+static int on_stay_over(sd_event_source *source, uint64_t us, void *arg)
+{
+	job_free(arg);
+	return 0;
+}
+
+static int timer_set(
+	struct job *j, uint64_t us, int (*call)(sd_event_source *s, uint64_t us, void *arg))
+{
+	j->timer = sd_event_source_disable_unref(j->timer);
+	return sd_event_add_time_relative(
+		j->daemon->event, &j->timer, CLOCK_MONOTONIC, us, 0, call, j);
+}
+
+static void job_end(struct job *j)
+{
+	char path[PATH_MAX_BUS];
+
+	/* A keeper that it has started has neither pipe, so all of the output is there. */
+	while (j->out.fd >= 0 && stream_read(&j->out) && errno != EAGAIN)
+		errno = 0;
+	while (j->errors.fd >= 0 && stream_read(&j->errors) && errno != EAGAIN)
+		errno = 0;
+	stream_close(&j->out);
+	stream_close(&j->errors);
+	(void)sd_bus_emit_properties_changed(
+		j->daemon->bus, job_path(j, path), BUS_NAME ".Job", "State", "ExitStatus", NULL);
+	(void)sd_bus_emit_signal(
+		j->daemon->bus, BUS_PATH, BUS_NAME ".Manager", "JobDone", "os", path, job_state(j));
+	if (j->done)
+		j->done(j, j->arg);
+	if (timer_set(j, JOB_STAY_US, on_stay_over) < 0)
+		job_free(j);
+}
+
+static int on_child(sd_event_source *source, const siginfo_t *si, void *arg)
+{
+	struct job *j = arg;
+
+	j->pid = 0;
+	j->status = si->si_code == CLD_EXITED ? si->si_status : 128 + si->si_status;
+	job_end(j);
+	return 0;
+}
+
+static int on_kill(sd_event_source *source, uint64_t us, void *arg)
+{
+	struct job *j = arg;
+
+	if (j->pid)
+		(void)kill(j->pid, SIGKILL);
+	return 0;
+}
+
+static void job_stop(struct job *j)
+{
+	(void)kill(j->pid, SIGTERM);
+	(void)timer_set(j, JOB_KILL_US, on_kill);
+}
+
+static int on_late(sd_event_source *source, uint64_t us, void *arg)
+{
+	struct job *j = arg;
+
+	j->late = j->pid != 0;
+	if (j->pid)
+		job_stop(j);
+	return 0;
+}
+
+__attribute__((noreturn)) static void child_main(
+	const struct daemon *d, char *const *words, int out_fd, int errors_fd)
+{
+	sigset_t none;
+
+	int nothing = open("/dev/null", O_RDONLY);
+	(void)dup2(nothing, STDIN_FILENO);
+	(void)dup2(out_fd, STDOUT_FILENO);
+	(void)dup2(errors_fd, STDERR_FILENO);
+	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)execv(d->usher, words);
+	(void)dprintf(STDERR_FILENO, "usher: run %s: %s\n", d->usher, strerror(errno));
+	_exit(127);
+}
+
+static int stream_open(struct job *j, struct job_stream *s, size_t size, int *ret_other)
+{
+	int ends[2];
+
+	s->fd = -1;
+	s->size = size;
+	s->text = calloc(1, size);
+	if (!s->text)
+		return -ENOMEM;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	s->fd = ends[0];
+	*ret_other = ends[1];
+	/* The child is an ordinary program, and waits when it has to. */
+	(void)fcntl(ends[1], F_SETFL, 0);
+	return sd_event_add_io(j->daemon->event, &s->source, s->fd, EPOLLIN, on_stream, s);
+}
+
+static int child_start(struct job *j, char *const *words)
+{
+	int out = -1, errors = -1;
+
+	int r = stream_open(j, &j->out, JOB_OUTPUT_MAX, &out);
+	if (r >= 0)
+		r = stream_open(j, &j->errors, JOB_ERRORS_MAX, &errors);
+	if (r >= 0) {
+		j->pid = fork();
+		if (j->pid == 0)
+			child_main(j->daemon, words, out, errors);
+		r = j->pid < 0 ? -errno : 0;
+	}
+	fd_close(&out);
+	fd_close(&errors);
+	if (r < 0)
+		return r;
+	r = sd_event_add_child(j->daemon->event, &j->child, j->pid, WEXITED, on_child, j);
+	return r < 0 ? r : timer_set(j, JOB_PATIENCE_US, on_late);
+}
+
+/*
+ * Makes room for one more job of @user: the oldest of that user's that has ended goes early.
+ * Return: whether there is room.
+ */
+static bool job_make_room(struct daemon *d, uid_t user)
+{
+	struct job *ended = NULL;
+	size_t count = 0;
+
+	for (struct job *j = d->jobs; j; j = j->next) {
+		count += j->user == user;
+		ended = j->user == user && !j->pid ? j : ended;
+	}
+	if (d->job_count < JOBS_MAX && (user == 0 || count < JOBS_USER_MAX))
+		return true;
+	if (ended)
+		job_free(ended);
+	return ended != NULL;
+}
+
+int job_start(struct daemon *d, char *const *words, uid_t user,
+	void (*done)(struct job *j, void *arg), void *arg, struct job **ret)
+{
+	char path[PATH_MAX_BUS];
+
+	if (!job_make_room(d, user))
+		return -EBUSY;
+	struct job *j = calloc(1, sizeof(*j));
+	if (!j)
+		return -ENOMEM;
+	*j = (struct job){.daemon = d,
+		.id = ++d->job_last,
+		.user = user,
+		.done = done,
+		.arg = arg,
+		.out.fd = -1,
+		.errors.fd = -1};
+	(void)snprintf(j->verb, sizeof(j->verb), "%s", words[1]);
+	int r = child_start(j, words);
+	if (r < 0) {
+		if (j->pid > 0)
+			(void)kill(j->pid, SIGKILL);
+		job_free(j);
+		return r;
+	}
+	j->next = d->jobs;
+	d->jobs = j;
+	d->job_count++;
+	(void)sd_bus_emit_object_added(d->bus, job_path(j, path));
+	*ret = j;
+	return 0;
+}
+
+static int job_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,
+	sd_bus_error *error)
+{
+	struct daemon *d = arg;
+	char name[128];
+	uint64_t id;
+
+	if (!bus_path_name(path, "job", name) || num_parse(name, 10, UINT32_MAX, &id) < 0)
+		return 0;
+	for (struct job *j = d->jobs; j; j = j->next)
+		if (j->id == id) {
+			*ret = j;
+			return 1;
+		}
+	return 0;
+}
+
+static int jobs_enumerate(
+	sd_bus *bus, const char *prefix, void *arg, char ***ret_nodes, sd_bus_error *error)
+{
+	struct daemon *d = arg;
+	char path[PATH_MAX_BUS], **nodes = calloc(d->job_count + 1, sizeof(*nodes));
+	size_t i = 0;
+
+	if (!nodes)
+		return -ENOMEM;
+	for (const struct job *j = d->jobs; j; j = j->next)
+		nodes[i++] = strdup(job_path(j, path));
+	*ret_nodes = nodes;
+	return 0;
+}
+
+static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
+	sd_bus_message *reply, void *arg, sd_bus_error *error)
+{
+	return sd_bus_message_append(reply, "s", job_state(arg));
+}
+
+static int get_verb(sd_bus *bus, const char *path, const char *interface, const char *property,
+	sd_bus_message *reply, void *arg, sd_bus_error *error)
+{
+	const struct job *j = arg;
+
+	return sd_bus_message_append(reply, "s", j->verb);
+}
+
+/* What a job prints may name processes of others: it is for who asked for the job, and root. */
+static int sender_check(sd_bus_message *m, const struct job *j, sd_bus_error *error)
+{
+	sd_bus_creds *creds = NULL;
+	uid_t uid = (uid_t)-1;
+
+	int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
+	if (r >= 0)
+		r = sd_bus_creds_get_euid(creds, &uid);
+	(void)sd_bus_creds_unref(creds);
+	if (r >= 0 && (uid == 0 || uid == j->user))
+		return 0;
+	return sd_bus_error_set_const(
+		error, SD_BUS_ERROR_ACCESS_DENIED, "the job is another user's");
+}
+
+static int method_cancel(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	struct job *j = arg;
+
+	int r = sender_check(m, j, error);
+	if (r < 0)
+		return r;
+	if (j->pid && !j->cancelled) {
+		j->cancelled = true;
+		job_stop(j);
+	}
+	return sd_bus_reply_method_return(m, "");
+}
+
+static int method_result(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	struct job *j = arg;
+
+	int r = sender_check(m, j, error);
+	if (r < 0)
+		return r;
+	return sd_bus_reply_method_return(
+		m, "siss", job_state(j), j->status, j->out.text, j->errors.text);
+}
+
+static const sd_bus_vtable job_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_PROPERTY("Verb", "s", get_verb, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY(
+		"User", "u", NULL, offsetof(struct job, user), SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("ExitStatus", "i", NULL, offsetof(struct job, status),
+		SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_METHOD("Cancel", "", "", method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Result", SD_BUS_NO_ARGS,
+		SD_BUS_RESULT("s", state, "i", status, "s", output, "s", errors), method_result,
+		SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_VTABLE_END,
+};
+
+int jobs_add_vtables(struct daemon *d)
+{
+	int r = sd_bus_add_fallback_vtable(
+		d->bus, NULL, BUS_PATH "/job", BUS_NAME ".Job", job_vtable, job_find, d);
+
+	return r < 0 ? r
+		     : sd_bus_add_node_enumerator(d->bus, NULL, BUS_PATH "/job", jobs_enumerate, d);
+}

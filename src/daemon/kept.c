@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/kept.h"
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/num.h"
+#include "control/client.h"
+#include "control/request.h"
+#include "control/value.h"
+#include "daemon/path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define LINE_ROOM 16384 /* [bytes] of a line of a keeper that is of use here */
+#define RESCAN_US UINT64_C(50000) /* a keeper makes its folder first, then its socket */
+
+static const char *const folders[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "vm"};
+static const char *const kinds[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "guest"};
+static const char *const interfaces[] = {
+	[KEPT_LEASE] = BUS_NAME ".Lease", [KEPT_GUEST] = BUS_NAME ".Guest"};
+
+const char *kept_path(const struct kept *k, char *buf)
+{
+	return bus_path(buf, kinds[k->kind], k->name);
+}
+
+const struct kept *kept_lease(const struct daemon *d, const char *name)
+{
+	for (const struct kept *k = d->kept; k; k = k->next)
+		if (k->kind == KEPT_LEASE && k->state && strcmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+static int device_is(void *arg, const char *key, const struct control_value *device)
+{
+	const char *text = control_value_as_text(device);
+
+	return text && strcmp(text, arg) == 0;
+}
+
+const struct kept *kept_of_device(const struct daemon *d, const char *address)
+{
+	for (const struct kept *k = d->kept; k; k = k->next)
+		if (k->state && control_value_each(control_value_member(k->state, "devices"),
+					device_is, (void *)(uintptr_t)address) == 1)
+			return k;
+	return NULL;
+}
+
+static int device_tell(void *arg, const char *key, const struct control_value *device)
+{
+	const struct kept *k = arg;
+	const char *text = control_value_as_text(device);
+	char path[PATH_MAX_BUS];
+
+	if (text)
+		(void)sd_bus_emit_properties_changed(k->daemon->bus, bus_path(path, "device", text),
+			BUS_NAME ".Device", "Holder", NULL);
+	return 0;
+}
+
+/* Its devices have another holder now. */
+static void devices_tell(struct kept *k)
+{
+	(void)control_value_each(control_value_member(k->state, "devices"), device_tell, k);
+}
+
+struct kept_waiter {
+	struct kept_waiter *next;
+	char name[sizeof(((struct kept *)NULL)->name)];
+	void (*call)(void *arg);
+	void *arg;
+};
+
+/* Those that wait for @name. */
+static void waiters_call(struct daemon *d, const char *name)
+{
+	struct kept_waiter **at = &d->waiters, *w;
+
+	while ((w = *at)) {
+		if (strcmp(w->name, name) != 0) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->call(w->arg);
+		free(w);
+	}
+}
+
+static void kept_free(struct kept *k)
+{
+	struct kept **at = &k->daemon->kept;
+	struct control_value *state = k->state;
+	char path[PATH_MAX_BUS];
+
+	while (*at && *at != k)
+		at = &(*at)->next;
+	if (*at)
+		*at = k->next;
+	if (state) {
+		(void)sd_bus_emit_object_removed(k->daemon->bus, kept_path(k, path));
+		devices_tell(k);
+	}
+	waiters_call(k->daemon, k->name);
+	k->source = sd_event_source_disable_unref(k->source);
+	fd_close(&k->fd);
+	control_value_free(state);
+	free(k->line);
+	free(k);
+}
+
+static void state_ask(struct kept *k)
+{
+	static const char ask[] = "{\"command\":\"state\"}\n";
+
+	if (k->asks) {
+		k->again = true;
+		return;
+	}
+	/* A keeper that does not take this has more than it can do, and answers nobody. */
+	k->asks = send(k->fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+}
+
+static void state_take(struct kept *k, struct control_value *v)
+{
+	struct control_value *before = k->state;
+	char path[PATH_MAX_BUS];
+
+	k->state = v;
+	k->asks = false;
+	(void)kept_path(k, path);
+	if (!before) {
+		(void)sd_bus_emit_object_added(k->daemon->bus, path);
+		devices_tell(k);
+		waiters_call(k->daemon, k->name);
+	} else {
+		(void)sd_bus_emit_properties_changed(
+			k->daemon->bus, path, interfaces[k->kind], "State", NULL);
+	}
+	control_value_free(before);
+	if (k->again) {
+		k->again = false;
+		state_ask(k);
+	}
+}
+
+static void line_take(struct kept *k, const char *line, size_t len)
+{
+	static const char events[] = "{\"command\":\"events\"}\n";
+	struct control_value *v = NULL;
+	int64_t version;
+
+	if (control_value_parse(line, len, &v, NULL) < 0)
+		return;
+	if (control_value_text(v, "state")) {
+		state_take(k, v);
+		return;
+	}
+	if (control_value_number(v, "protocol", &version) && version == CONTROL_VERSION)
+		(void)send(k->fd, events, sizeof(events) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	else if (control_value_text(v, "event") || control_value_flag(v, "ok"))
+		state_ask(k);
+	control_value_free(v);
+}
+
+/* Return: whether the keeper is there. */
+static bool lines_read(struct kept *k)
+{
+	ssize_t got = recv(k->fd, k->line + k->len, LINE_ROOM - k->len, MSG_DONTWAIT);
+
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR;
+	k->len += (size_t)got;
+	for (const char *end; (end = memchr(k->line, '\n', k->len));) {
+		const size_t len = (size_t)(end - k->line);
+		line_take(k, k->line, len);
+		k->len -= len + 1;
+		memmove(k->line, k->line + len + 1, k->len);
+	}
+	return got > 0 && k->len < LINE_ROOM;
+}
+
+static int on_line(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct kept *k = arg;
+
+	if (!lines_read(k))
+		kept_free(k);
+	return 0;
+}
+
+/* Return: descriptor; -EINPROGRESS and others: later. */
+static int keeper_connect(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
+		sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	int r = -errno;
+	(void)close(fd);
+	return r;
+}
+
+static int kept_add(struct daemon *d, enum kept_kind kind, const char *name, int fd)
+{
+	struct kept *k = calloc(1, sizeof(*k));
+
+	if (!k) {
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	*k = (struct kept){
+		.daemon = d, .next = d->kept, .kind = kind, .fd = fd, .line = malloc(LINE_ROOM)};
+	(void)snprintf(k->name, sizeof(k->name), "%s", name);
+	d->kept = k;
+	int r = k->line ? sd_event_add_io(d->event, &k->source, fd, EPOLLIN, on_line, k) : -ENOMEM;
+	if (r < 0)
+		kept_free(k);
+	return r;
+}
+
+static bool is_known(const struct daemon *d, enum kept_kind kind, const char *name)
+{
+	for (const struct kept *k = d->kept; k; k = k->next)
+		if (k->kind == kind && strcmp(k->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Return: whether a keeper may be about to open its socket. */
+static bool keeper_find(struct daemon *d, enum kept_kind kind, const char *name)
+{
+	char path[FILE_PATH_MAX];
+
+	if (name[0] == '.' || strlen(name) >= sizeof(d->kept->name) || is_known(d, kind, name) ||
+		file_path(path, sizeof(path), "%s/%s/%s/control", d->run_dir, folders[kind], name) <
+			0)
+		return false;
+	int fd = keeper_connect(path);
+	if (fd >= 0)
+		return kept_add(d, kind, name, fd) < 0;
+	/* Nobody listens at the socket of a keeper that was killed. */
+	return fd != -ECONNREFUSED;
+}
+
+static bool folder_scan(struct daemon *d, enum kept_kind kind)
+{
+	char path[FILE_PATH_MAX];
+	const struct dirent *entry;
+	bool more = false;
+
+	if (file_path(path, sizeof(path), "%s/%s", d->run_dir, folders[kind]) < 0)
+		return false;
+	DIR *dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		more = keeper_find(d, kind, entry->d_name) || more;
+	if (dir)
+		(void)closedir(dir);
+	return more;
+}
+
+static int on_rescan(sd_event_source *source, uint64_t us, void *arg);
+
+static void folders_scan(struct daemon *d)
+{
+	const bool leases = folder_scan(d, KEPT_LEASE), guests = folder_scan(d, KEPT_GUEST);
+
+	d->rescan = sd_event_source_disable_unref(d->rescan);
+	if (leases || guests)
+		(void)sd_event_add_time_relative(
+			d->event, &d->rescan, CLOCK_MONOTONIC, RESCAN_US, 0, on_rescan, d);
+}
+
+static int on_rescan(sd_event_source *source, uint64_t us, void *arg)
+{
+	folders_scan(arg);
+	return 0;
+}
+
+static int on_folder(sd_event_source *source, const struct inotify_event *event, void *arg)
+{
+	folders_scan(arg);
+	return 0;
+}
+
+int kept_await(struct daemon *d, const char *name, void (*call)(void *arg), void *arg)
+{
+	if (!kept_lease(d, name))
+		folders_scan(d);
+	/* It is not connected: it has ended meanwhile. */
+	if (kept_lease(d, name) || !is_known(d, KEPT_LEASE, name)) {
+		call(arg);
+		return 0;
+	}
+	struct kept_waiter *w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	*w = (struct kept_waiter){.next = d->waiters, .call = call, .arg = arg};
+	(void)snprintf(w->name, sizeof(w->name), "%s", name);
+	d->waiters = w;
+	return 0;
+}
+
+int kept_watch(struct daemon *d)
+{
+	char path[FILE_PATH_MAX];
+
+	for (size_t i = 0; i < COUNT(folders); i++) {
+		int r = file_path(path, sizeof(path), "%s/%s", d->run_dir, folders[i]);
+		if (r < 0)
+			return r;
+		r = file_mkdirs(path, 0755);
+		if (r < 0)
+			return r;
+		r = sd_event_add_inotify(
+			d->event, NULL, path, IN_CREATE | IN_MOVED_TO | IN_DELETE, on_folder, d);
+		if (r < 0)
+			return r;
+	}
+	folders_scan(d);
+	return 0;
+}
+
+void kept_close(struct daemon *d)
+{
+	while (d->kept)
+		kept_free(d->kept);
+	d->rescan = sd_event_source_disable_unref(d->rescan);
+}
+
+static int kept_find(struct daemon *d, enum kept_kind kind, const char *path, void **ret)
+{
+	char name[128];
+
+	if (!bus_path_name(path, kinds[kind], name))
+		return 0;
+	for (struct kept *k = d->kept; k; k = k->next)
+		if (k->kind == kind && k->state && strcmp(k->name, name) == 0) {
+			*ret = k;
+			return 1;
+		}
+	return 0;
+}
+
+static int lease_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,
+	sd_bus_error *error)
+{
+	return kept_find(arg, KEPT_LEASE, path, ret);
+}
+
+static int guest_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,
+	sd_bus_error *error)
+{
+	return kept_find(arg, KEPT_GUEST, path, ret);
+}
+
+static int kept_enumerate(struct daemon *d, enum kept_kind kind, char ***ret)
+{
+	char path[PATH_MAX_BUS];
+	size_t count = 0;
+
+	for (const struct kept *k = d->kept; k; k = k->next)
+		count++;
+	char **nodes = calloc(count + 1, sizeof(*nodes));
+	if (!nodes)
+		return -ENOMEM;
+	count = 0;
+	for (const struct kept *k = d->kept; k; k = k->next)
+		if (k->kind == kind && k->state)
+			nodes[count++] = strdup(kept_path(k, path));
+	*ret = nodes;
+	return 0;
+}
+
+static int leases_enumerate(
+	sd_bus *bus, const char *prefix, void *arg, char ***ret, sd_bus_error *error)
+{
+	return kept_enumerate(arg, KEPT_LEASE, ret);
+}
+
+static int guests_enumerate(
+	sd_bus *bus, const char *prefix, void *arg, char ***ret, sd_bus_error *error)
+{
+	return kept_enumerate(arg, KEPT_GUEST, ret);
+}
+
+/* Properties: the key in the keeper's answer that each has. */
+static const struct {
+	const char *property, *key;
+} keys[] = {{"Name", "name"}, {"State", "state"}, {"Engine", "engine"}, {"Keeper", "keeper"},
+	{"Process", "pid"}, {"User", "user"}, {"Since", "since"}, {"Until", "until"}};
+
+static const char *key_of(const char *property)
+{
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (strcmp(keys[i].property, property) == 0)
+			return keys[i].key;
+	return "";
+}
+
+static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+	sd_bus_message *reply, void *arg, sd_bus_error *error)
+{
+	const struct kept *k = arg;
+	const char *text = control_value_text(k->state, key_of(property));
+
+	return sd_bus_message_append(reply, "s", text ? text : "");
+}
+
+static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
+	sd_bus_message *reply, void *arg, sd_bus_error *error)
+{
+	const struct kept *k = arg;
+	int64_t n = 0;
+
+	(void)control_value_number(k->state, key_of(property), &n);
+	return sd_bus_message_append(reply, "t", (uint64_t)n);
+}
+
+static int device_append(void *arg, const char *key, const struct control_value *device)
+{
+	char path[PATH_MAX_BUS];
+	const char *text = control_value_as_text(device);
+
+	return text ? sd_bus_message_append(arg, "o", bus_path(path, "device", text)) : 0;
+}
+
+static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property,
+	sd_bus_message *reply, void *arg, sd_bus_error *error)
+{
+	const struct kept *k = arg;
+
+	int r = sd_bus_message_open_container(reply, 'a', "o");
+	if (r < 0)
+		return r;
+	r = control_value_each(control_value_member(k->state, "devices"), device_append, reply);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+#define CONST SD_BUS_VTABLE_PROPERTY_CONST
+#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+
+static const sd_bus_vtable lease_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_PROPERTY("Name", "s", get_text, 0, CONST),
+	SD_BUS_PROPERTY("State", "s", get_text, 0, CHANGES),
+	SD_BUS_PROPERTY("User", "t", get_number, 0, CONST),
+	SD_BUS_PROPERTY("Process", "t", get_number, 0, CONST), /* 0: held by its key */
+	SD_BUS_PROPERTY("Keeper", "t", get_number, 0, CONST),
+	SD_BUS_PROPERTY("Since", "t", get_number, 0, CONST),
+	SD_BUS_PROPERTY("Until", "t", get_number, 0, CONST), /* 0: it does not expire */
+	SD_BUS_PROPERTY("Devices", "ao", get_devices, 0, CONST),
+	SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable guest_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_PROPERTY("Name", "s", get_text, 0, CONST),
+	SD_BUS_PROPERTY("State", "s", get_text, 0, CHANGES),
+	SD_BUS_PROPERTY("Engine", "s", get_text, 0, CONST),
+	SD_BUS_PROPERTY("Process", "t", get_number, 0, 0), /* 0: not started yet */
+	SD_BUS_PROPERTY("Keeper", "t", get_number, 0, CONST),
+	SD_BUS_PROPERTY("Since", "t", get_number, 0, 0),
+	SD_BUS_PROPERTY("Devices", "ao", get_devices, 0, CONST),
+	SD_BUS_VTABLE_END,
+};
+
+int kept_add_vtables(struct daemon *d)
+{
+	int r = sd_bus_add_fallback_vtable(d->bus, NULL, BUS_PATH "/lease", interfaces[KEPT_LEASE],
+		lease_vtable, lease_find, d);
+
+	if (r < 0)
+		return r;
+	r = sd_bus_add_node_enumerator(d->bus, NULL, BUS_PATH "/lease", leases_enumerate, d);
+	if (r < 0)
+		return r;
+	r = sd_bus_add_fallback_vtable(d->bus, NULL, BUS_PATH "/guest", interfaces[KEPT_GUEST],
+		guest_vtable, guest_find, d);
+	if (r < 0)
+		return r;
+	return sd_bus_add_node_enumerator(d->bus, NULL, BUS_PATH "/guest", guests_enumerate, d);
+}

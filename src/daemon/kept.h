@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DAEMON_KEPT_H
+#define DAEMON_KEPT_H
+
+#include "daemon/daemon.h"
+
+#include <stdbool.h>
+
+struct control_value;
+
+/*
+ * Leases and guests as objects on the bus. Each is what its keeper says over its control socket:
+ * the daemon connects to every keeper that it finds in /run/usher, asks for its state, and asks
+ * again at each event. Nothing here waits.
+ */
+enum kept_kind { KEPT_LEASE, KEPT_GUEST };
+
+struct kept {
+	struct daemon *daemon;
+	struct kept *next;
+	enum kept_kind kind;
+	char name[64];
+	int fd; /* to its keeper */
+	sd_event_source *source;
+	char *line; /* what has come of the next line */
+	size_t len;
+	struct control_value *state; /* the last answer; NULL: none yet, and it is no object */
+	bool asks, again; /* the answer is due; it is to be asked once more after that */
+};
+
+/* Watches the folders of keepers. Return: 0, -errno. */
+int kept_watch(struct daemon *d);
+void kept_close(struct daemon *d);
+
+/* The lease that has a device; NULL: none. */
+const struct kept *kept_of_device(const struct daemon *d, const char *address);
+
+/* The lease of that name; NULL: none. */
+const struct kept *kept_lease(const struct daemon *d, const char *name);
+
+/*
+ * Calls @call once the lease of that name is on the bus, or is known to have ended. Whoever is told
+ * of a lease finds its object. Return: 0, -ENOMEM.
+ */
+int kept_await(struct daemon *d, const char *name, void (*call)(void *arg), void *arg);
+
+/* Path of its object. @buf: 256 bytes. Return: @buf. */
+const char *kept_path(const struct kept *k, char *buf);
+
+int kept_add_vtables(struct daemon *d);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DAEMON_PATH_H
+#define DAEMON_PATH_H
+
+/*
+ * Paths of objects: BUS_PATH/KIND/NAME, with the name encoded as sd_bus_path_encode(3) does.
+ */
+#define PATH_MAX_BUS 256
+
+/* Return: @buf. */
+const char *bus_path(char buf[PATH_MAX_BUS], const char *kind, const char *name);
+
+/* The name in a path of that kind. @buf: 128 bytes. Return: @buf; NULL it is no such path. */
+const char *bus_path_name(const char *path, const char *kind, char buf[128]);
+
+#endif

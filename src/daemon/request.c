@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/request.h"
+
+#include "base/num.h"
+#include "bind/owner.h"
+#include "daemon/hardware.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTIONS "org.usher.Usher1."
+#define POLKIT "org.freedesktop.PolicyKit1"
+#define POLKIT_INTERACTS 1u /* AllowUserInteraction */
+/* A person may have to find a password. */
+#define POLKIT_PATIENCE_US (120 * UINT64_C(1000000))
+
+struct request *request_new(struct daemon *d, sd_bus_message *m, const char *action,
+	int (*permitted)(struct request *q))
+{
+	struct request *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	*q = (struct request){.daemon = d,
+		.message = sd_bus_message_ref(m),
+		.action = action,
+		.permitted = permitted};
+	return q;
+}
+
+void request_free(struct request *q)
+{
+	if (!q)
+		return;
+	(void)sd_bus_slot_unref(q->slot);
+	(void)sd_bus_message_unref(q->message);
+	free(q);
+}
+
+static int refuse_argument(sd_bus_error *error, const char *what, const char *value)
+{
+	return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s '%.64s'", what, value);
+}
+
+int request_read_devices(struct request *q, sd_bus_error *error)
+{
+	const char *word;
+
+	int r = sd_bus_message_enter_container(q->message, 'a', "s");
+	if (r < 0)
+		return r;
+	while ((r = sd_bus_message_read(q->message, "s", &word)) > 0) {
+		const struct pci_device *p = hardware_find(q->daemon, word);
+		if (!p)
+			return sd_bus_error_setf(error, BUS_NAME ".Error.NotFound",
+				"there is no device '%.64s'", word);
+		if (q->device_count == REQUEST_DEVICES_MAX)
+			return refuse_argument(error, "too many devices, from", word);
+		(void)pci_address_format(p->address, q->devices[q->device_count++]);
+	}
+	if (r < 0)
+		return r;
+	if (!q->device_count)
+		return sd_bus_error_set_const(error, SD_BUS_ERROR_INVALID_ARGS, "no device");
+	return sd_bus_message_exit_container(q->message);
+}
+
+static int take_key(struct request *q, sd_bus_error *error)
+{
+	const char *text;
+
+	int r = sd_bus_message_read(q->message, "v", "s", &text);
+	if (r < 0)
+		return r;
+	/* A '+' is between a user and that user's key. */
+	if (!bind_name_ok(text) || text[0] == '.' || strchr(text, '+') ||
+		strlen(text) > REQUEST_KEY_MAX)
+		return refuse_argument(error, "this is no key:", text);
+	(void)snprintf(q->name, sizeof(q->name), "%s", text);
+	return 0;
+}
+
+static int option_read(struct request *q, const char *key, sd_bus_error *error)
+{
+	int flag, r;
+
+	if (strcmp(key, "key") == 0)
+		return take_key(q, error);
+	if (strcmp(key, "for") == 0)
+		return sd_bus_message_read(q->message, "v", "t", &q->for_s);
+	if (strcmp(key, "timeout") == 0) {
+		q->has_timeout = true;
+		return sd_bus_message_read(q->message, "v", "t", &q->timeout_s);
+	}
+	if (strcmp(key, "force") == 0) {
+		r = sd_bus_message_read(q->message, "v", "b", &flag);
+		q->force = r >= 0 && flag;
+		return r;
+	}
+	return refuse_argument(error, "there is no option", key);
+}
+
+int request_read_options(struct request *q, sd_bus_error *error)
+{
+	const char *key;
+
+	int r = sd_bus_message_enter_container(q->message, 'a', "{sv}");
+	if (r < 0)
+		return r;
+	while ((r = sd_bus_message_enter_container(q->message, 'e', "sv")) > 0) {
+		r = sd_bus_message_read(q->message, "s", &key);
+		if (r >= 0)
+			r = option_read(q, key, error);
+		if (r < 0)
+			return r;
+		r = sd_bus_message_exit_container(q->message);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : sd_bus_message_exit_container(q->message);
+}
+
+void request_fail(struct request *q, const char *name, const char *text)
+{
+	char full[64];
+
+	(void)snprintf(full, sizeof(full), BUS_NAME ".Error.%s", name);
+	(void)sd_bus_reply_method_errorf(q->message, full, "%s", text);
+}
+
+static void request_permit(struct request *q)
+{
+	int r = q->permitted(q);
+
+	if (r >= 0)
+		return; /* it belongs to the job now, or was answered */
+	request_fail(q, r == -EBUSY ? "Busy" : "Failed",
+		r == -EBUSY ? "usherd has as many jobs as it takes" : strerror(-r));
+	request_free(q);
+}
+
+static void request_deny(struct request *q, const char *why)
+{
+	(void)sd_bus_reply_method_errorf(q->message, SD_BUS_ERROR_ACCESS_DENIED, "%s%s%s: %s",
+		q->action, q->device_count ? " " : "", q->device_count ? q->devices[q->asked] : "",
+		why);
+	request_free(q);
+}
+
+static int polkit_ask(struct request *q);
+
+static int on_polkit(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	struct request *q = arg;
+	int yes = 0, challenge = 0;
+
+	q->slot = sd_bus_slot_unref(q->slot);
+	if (sd_bus_message_is_method_error(m, NULL)) {
+		request_deny(q, "polkit does not run, and without it only root may do this");
+		return 0;
+	}
+	int r = sd_bus_message_enter_container(m, 'r', "bba{ss}");
+	if (r >= 0)
+		r = sd_bus_message_read(m, "bb", &yes, &challenge);
+	if (r < 0 || !yes) {
+		request_deny(q, r >= 0 && challenge ? "polkit wants a password, and may not ask"
+						    : "polkit does not permit it");
+		return 0;
+	}
+	q->asked++;
+	if (q->asked >= q->device_count)
+		request_permit(q);
+	else if (polkit_ask(q) < 0)
+		request_deny(q, "polkit cannot be asked");
+	return 0;
+}
+
+/* The details, by which a rule can decide. */
+static int details_append(const struct request *q, sd_bus_message *m)
+{
+	const struct pci_device *p =
+		q->asked < q->device_count ? hardware_find(q->daemon, q->devices[q->asked]) : NULL;
+	char class[16], vendor[8], group[16];
+
+	if (!p)
+		return sd_bus_message_append(m, "a{ss}", q->name[0] ? 1 : 0, "lease", q->name);
+	(void)snprintf(class, sizeof(class), "%04x", p->class >> 8);
+	(void)snprintf(vendor, sizeof(vendor), "%04x", p->vendor);
+	(void)snprintf(group, sizeof(group), "%d", p->group);
+	return sd_bus_message_append(m, "a{ss}", 5, "device", q->devices[q->asked], "class", class,
+		"vendor", vendor, "group", group, "driver", p->driver);
+}
+
+static int polkit_ask(struct request *q)
+{
+	sd_bus_message *m = NULL;
+	char action[64];
+
+	(void)snprintf(action, sizeof(action), ACTIONS "%s", q->action);
+	int r = sd_bus_message_new_method_call(q->daemon->bus, &m, POLKIT,
+		"/org/freedesktop/PolicyKit1/Authority", POLKIT ".Authority", "CheckAuthorization");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s",
+			sd_bus_message_get_sender(q->message), action);
+	if (r >= 0)
+		r = details_append(q, m);
+	if (r >= 0)
+		r = sd_bus_message_append(m, "us",
+			sd_bus_message_get_allow_interactive_authorization(q->message) > 0
+				? POLKIT_INTERACTS
+				: 0,
+			"");
+	if (r >= 0)
+		r = sd_bus_call_async(
+			q->daemon->bus, &q->slot, m, on_polkit, q, POLKIT_PATIENCE_US);
+	(void)sd_bus_message_unref(m);
+	return r;
+}
+
+/*
+ * The caller's process as the bus knows it, with its start time. If its name is still on the bus
+ * afterwards, the start time was that of the process, and not of a later one with its id.
+ */
+static int caller_read(struct request *q)
+{
+	sd_bus_creds *creds = NULL, *again = NULL;
+
+	int r = sd_bus_query_sender_creds(q->message, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
+	if (r >= 0)
+		r = sd_bus_creds_get_euid(creds, &q->uid);
+	if (r >= 0)
+		r = sd_bus_creds_get_pid(creds, &q->pid);
+	if (r >= 0)
+		r = bind_owner_start(q->daemon->host, q->pid, &q->start);
+	if (r >= 0)
+		r = sd_bus_query_sender_creds(q->message, SD_BUS_CREDS_EUID, &again);
+	(void)sd_bus_creds_unref(creds);
+	(void)sd_bus_creds_unref(again);
+	return r;
+}
+
+int request_authorise(struct request *q, sd_bus_error *error)
+{
+	int r = caller_read(q);
+
+	if (r < 0) {
+		request_free(q);
+		return sd_bus_error_set_const(
+			error, SD_BUS_ERROR_ACCESS_DENIED, "the caller is gone");
+	}
+	if (q->uid == 0) {
+		request_permit(q);
+		return 1;
+	}
+	r = polkit_ask(q);
+	if (r >= 0)
+		return 1;
+	request_free(q);
+	return r;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DAEMON_REQUEST_H
+#define DAEMON_REQUEST_H
+
+#include "daemon/daemon.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * A method call that needs authorisation, from its arrival to its answer. polkit decides, for each
+ * device, by the action and the details device, class, vendor and group; the subject is the
+ * caller's name on the bus. root needs no permission, and without polkit nobody else gets one.
+ */
+#define REQUEST_DEVICES_MAX 15 /* and the container: the bus takes 16 descriptors in a message */
+#define REQUEST_NAME_MAX 64
+#define REQUEST_KEY_MAX 36 /* a lease has room for "4294967295+" before it */
+
+struct request {
+	struct daemon *daemon;
+	sd_bus_message *message;
+	const char *action; /* "lease": org.usher.Usher1.lease */
+	char devices[REQUEST_DEVICES_MAX][PCI_ADDRESS_TEXT];
+	size_t device_count, asked;
+	char name[REQUEST_NAME_MAX]; /* a key, or the name of a lease; "" none */
+	uint64_t for_s, timeout_s;
+	bool force, has_timeout;
+	uid_t uid; /* of the caller */
+	pid_t pid;
+	uint64_t start; /* start time of that process */
+	/* What is to be done once it is permitted. */
+	int (*permitted)(struct request *q);
+	sd_bus_slot *slot; /* the question to polkit */
+};
+
+/* @m stays the caller's. Return: NULL without memory. */
+struct request *request_new(struct daemon *d, sd_bus_message *m, const char *action,
+	int (*permitted)(struct request *q));
+void request_free(struct request *q);
+
+/* Reads "as" devices, each of which has to be an address of this host. Return: 0, -errno. */
+int request_read_devices(struct request *q, sd_bus_error *error);
+
+/* Reads "a{sv}"; an option that is not known is refused. Return: 0, -errno. */
+int request_read_options(struct request *q, sd_bus_error *error);
+
+/*
+ * Asks who the caller is, and polkit; then calls permitted(), or answers with an error. Takes over
+ * @q in any case. Return: 1 the answer comes later; -errno.
+ */
+int request_authorise(struct request *q, sd_bus_error *error);
+
+/* Answers with an error of this interface, "Refused", "Failed", "NotFound". */
+void request_fail(struct request *q, const char *name, const char *text);
+
+#endif

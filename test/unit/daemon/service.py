@@ -1,0 +1,547 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""usherd on a private bus, with the real dbus-daemon and polkitd, in a mount namespace of its own.
+
+    service.py USHERD USHER TOP [KILLS]
+
+USHERD and USHER are built around devices in memory (stand_in.c). KILLS: how often the daemon is
+killed among borrowers (default: 8).
+"""
+import collections
+import contextlib
+import ctypes
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+
+NAME, ROOT = "org.usher.Usher1", "/org/usher/Usher1"
+ERROR = NAME + ".Error."
+DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+DISK, OTHER, CARD = "0000:02:00.1", "0000:02:00.2", "0000:02:00.6"
+MEMBER, STRANGER = 4001, 4002  # users: one of the group vfio, and one who is not
+LEASES = pathlib.Path("/run/usher/lease")
+LOG = pathlib.Path("/var/log/usher/leases")
+BORROWERS = 6
+
+BUS = """<busconfig>
+  <type>system</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>
+  <include>{policy}</include>
+  <policy user="polkitd"><allow own="org.freedesktop.PolicyKit1"/></policy>
+  <policy user="root"><allow own="org.freedesktop.PolicyKit1"/></policy>
+  <policy context="default">
+    <allow send_destination="org.freedesktop.PolicyKit1"/>
+  </policy>
+</busconfig>
+"""
+
+
+def skip(why):
+    print(why)
+    sys.exit(77)
+
+
+def enter(folder):
+    """A mount namespace in which usher's folders and polkit's are empty."""
+    if os.geteuid():
+        skip("needs root, for a namespace of its own")
+    if "SERVICE_INSIDE" not in os.environ:
+        os.environ["SERVICE_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", sys.executable,
+                              "-B", *sys.argv])
+    for path in ("/run/usher", "/var/log/usher", "/etc/polkit-1/rules.d", "/usr/share/polkit-1/actions"):
+        os.makedirs(path, exist_ok=True)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", path]).returncode:
+            skip("cannot mount here")
+    # Two users of the test's own.
+    for name, line in (("passwd", f"member:x:{MEMBER}:{MEMBER}::/:/bin/sh\n"
+                                  f"stranger:x:{STRANGER}:{STRANGER}::/:/bin/sh\n"),
+                       ("group", f"member:x:{MEMBER}:\nstranger:x:{STRANGER}:\n"
+                                 f"vfio:x:4000:member\n")):
+        text = "".join(one for one in open(f"/etc/{name}") if not one.startswith("vfio:"))
+        (folder / name).write_text(text + line)
+        os.chmod(folder / name, 0o644)
+        subprocess.run(["mount", "--bind", folder / name, f"/etc/{name}"], check=True)
+
+
+class Service:
+    """The bus, polkit and usherd."""
+
+    def __init__(self, usherd, usher, top, folder):
+        self.words = [usherd, "--usher", usher]
+        self.usher, self.top, self.folder = usher, top, folder
+        self.processes = []
+        path = folder / "bus"
+        install = top / "src/daemon/install"
+        (folder / "bus.conf").write_text(
+            BUS.format(socket=path, policy=install / "org.usher.Usher1.conf"))
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={path}"
+        shutil.copy(install / "org.usher.Usher1.policy", "/usr/share/polkit-1/actions")
+        shutil.copy(install / "usher.rules", "/etc/polkit-1/rules.d/50-usher.rules")
+        self.start(["dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork"])
+        until(path.exists, "the bus")
+        os.chmod(path, 0o666)
+        self.polkit = None
+        self.daemon = None
+
+    def start(self, words):
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.processes.append(process)
+        return process
+
+    def polkit_start(self):
+        self.polkit = self.start(["/usr/lib/polkit-1/polkitd", "--no-debug"])
+        until(lambda: has_owner("org.freedesktop.PolicyKit1"), "polkitd")
+
+    def daemon_start(self):
+        self.daemon = self.start(self.words)
+        until(lambda: has_owner(NAME), "usherd")
+
+    def daemon_kill(self):
+        self.daemon.kill()
+        self.daemon.wait()
+        until(lambda: not has_owner(NAME), "the end of usherd")
+
+    def close(self):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def until(what, name, seconds=30):
+    limit = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < limit, f"waited in vain for {name}"
+        time.sleep(0.02)
+
+
+def connect():
+    return dbus.bus.BusConnection(os.environ["DBUS_SYSTEM_BUS_ADDRESS"])
+
+
+def has_owner(name):
+    bus = connect()
+    try:
+        return bus.name_has_owner(name)
+    finally:
+        bus.close()
+
+
+def manager(bus):
+    return dbus.Interface(bus.get_object(NAME, ROOT, introspect=False), NAME + ".Manager")
+
+
+def options(**words):
+    return dbus.Dictionary(words, signature="sv")
+
+
+def lease(bus, devices, **words):
+    """Return: the lease's name, and what its descriptors read."""
+    path, given = manager(bus).Lease(devices, options(**words), timeout=60)
+    fds = {"container": given["container"].take()}
+    fds.update((str(address), fd.take()) for address, fd in given["devices"].items())
+    texts = {name: os.pread(fd, 64, 0).decode() for name, fd in fds.items()}
+    assert path == object_path("lease", str(given["name"])), path
+    return str(given["name"]), texts, fds
+
+
+def object_path(kind, name):
+    """As sd_bus_path_encode(3) does it."""
+    label = re.sub(r"^[0-9]|[^0-9A-Za-z]", lambda c: f"_{ord(c.group()):02x}", name)
+    return f"{ROOT}/{kind}/{label}"
+
+
+def error_of(call):
+    try:
+        call()
+    except dbus.DBusException as error:
+        return error.get_dbus_name()
+    return None
+
+
+def job_result(bus, path, seconds=30):
+    job = dbus.Interface(bus.get_object(NAME, path, introspect=False), NAME + ".Job")
+    until(lambda: job.Result()[0] != "running", "a job", seconds)
+    return job.Result()
+
+
+@contextlib.contextmanager
+def as_user(uid, what):
+    """Runs @what(bus) in a process of that user, which stays until the end. Yields its answer."""
+    ready, go = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(ready[0])
+        os.close(go[1])
+        try:
+            os.setgroups([4000] if uid == MEMBER else [])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            answer = json.dumps(what(connect()))
+        except dbus.DBusException as error:
+            answer = json.dumps(error.get_dbus_name())
+        except BaseException as error:  # pylint: disable=broad-except
+            answer = json.dumps(f"{type(error).__name__}: {error}")
+        os.write(ready[1], answer.encode())
+        os.close(ready[1])
+        os.read(go[0], 1)
+        os._exit(0)
+    os.close(ready[1])
+    os.close(go[0])
+    with os.fdopen(ready[0]) as pipe:
+        answer = json.loads(pipe.read())
+    try:
+        yield answer, pid
+    finally:
+        os.close(go[1])
+        os.waitpid(pid, 0)
+
+
+def ask(uid, what):
+    with as_user(uid, what) as (answer, _):
+        return answer
+
+
+def no_lease():
+    return not list(LEASES.glob("*"))
+
+
+def test_without_polkit(service):
+    """Without polkit, root alone."""
+    assert ask(STRANGER, lambda bus: lease(bus, [DISK])[:2]) == DENIED
+    name, texts, fds = lease(connect(), [DISK], key="root")
+    assert (name, texts) == ("root", {"container": "container", DISK: DISK}), (name, texts)
+    for fd in fds.values():
+        os.close(fd)
+    bus = connect()
+    assert job_result(bus, manager(bus).Return("root"))[:2] == ("done", 0)
+    assert manager(bus).Return("root") == "/"
+    assert no_lease()
+
+
+def test_authorisation(service):
+    """Who may do what, on which device."""
+    def borrow(*devices):
+        return lambda bus: lease(bus, list(devices))[:2]
+
+    answer = ask(MEMBER, borrow(DISK))
+    assert isinstance(answer, list), answer
+    assert answer[1] == {"container": "container", DISK: DISK}, answer
+    assert ask(MEMBER, borrow(CARD)) == DENIED
+    assert ask(MEMBER, borrow(DISK, CARD)) == DENIED
+    assert ask(STRANGER, borrow(DISK)) == DENIED
+    assert ask(MEMBER, borrow("0000:ff:00.0")) == ERROR + "NotFound"
+    assert ask(MEMBER, borrow("../../etc")) == ERROR + "NotFound"
+    for method in ("Bind", "Release", "Claim"):
+        call = lambda bus, m=method: getattr(manager(bus), m)([DISK], options())  # noqa: E731
+        assert ask(MEMBER, call) == DENIED, method
+    until(no_lease, "the end of all leases")
+
+
+def test_descriptors(service):
+    """They go to the borrower, and its end is the lease's."""
+    def borrow(bus):
+        name, texts, fds = lease(bus, [DISK, OTHER])
+        return name, texts, [os.stat(fd).st_ino for fd in fds.values()]
+
+    with as_user(MEMBER, borrow) as ((name, texts, files), pid):
+        assert texts == {"container": "container", DISK: DISK, OTHER: OTHER}, texts
+        bus = connect()
+        holders = [p for p in pathlib.Path("/proc").glob("[0-9]*") if has_open(p, files)]
+        comms = sorted((p / "comm").read_text().strip() for p in holders)
+        assert len(comms) == 2 and "usher-lease" in comms, comms
+        # Others see who has it, and may not end it.
+        objects = dbus.Interface(bus.get_object(NAME, ROOT, introspect=False),
+                                 "org.freedesktop.DBus.ObjectManager").GetManagedObjects()
+        of = objects[object_path("lease", name)][NAME + ".Lease"]
+        assert (of["User"], of["Process"]) == (MEMBER, pid), of
+        holder = objects[object_path("device", DISK)][NAME + ".Device"]["Holder"]
+        assert holder == object_path("lease", name), holder
+        assert ask(STRANGER, lambda b: manager(b).Return(name)) == DENIED
+        assert ask(STRANGER, lambda b: manager(b).Revoke(name, options())) == DENIED
+        assert ask(MEMBER, lambda b: lease(b, [DISK])[:2]) == ERROR + "Refused"
+        os.kill(pid, signal.SIGKILL)
+        until(no_lease, "the end of a killed borrower's lease")
+
+
+def has_open(process, files):
+    try:
+        return any(os.stat(fd).st_ino in files and "memfd:model" in os.readlink(fd)
+                   for fd in (process / "fd").iterdir())
+    except OSError:
+        return False
+
+
+def test_keys(service):
+    """The same key is the same lease; of another user it is another one."""
+    def twice(bus):
+        first = lease(bus, [DISK], key="k")[0]
+        return first, lease(bus, [DISK], key="k")[0]
+
+    def end(bus):
+        return str(manager(bus).Return("k"))
+
+    assert ask(MEMBER, twice) == [f"{MEMBER}+k"] * 2
+    assert LEASES.joinpath(f"{MEMBER}+k").exists()
+    bus = connect()
+    assert error_of(lambda: lease(bus, [OTHER], key="a+b")).endswith("InvalidArgs")
+    assert ask(MEMBER, lambda b: lease(b, [DISK], key="../x")[:2]).endswith("InvalidArgs")
+    assert ask(MEMBER, lambda b: lease(b, [OTHER], key="k")[:2]) == ERROR + "Refused"
+    assert ask(STRANGER, end) == "/"
+    assert ask(MEMBER, end) != "/"
+    until(no_lease, "the end of a lease that was given back")
+    assert ask(MEMBER, end) == "/"
+
+
+def test_revoke(service):
+    """The administrator takes a disk back from who does not let go."""
+    with as_user(MEMBER, lambda bus: lease(bus, [DISK])[0]) as (name, pid):
+        bus = connect()
+        path = manager(bus).Revoke(name, options(timeout=dbus.UInt64(0)))
+        assert job_result(bus, path)[:2] == ("done", 0)
+        assert no_lease()
+        assert os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT).si_status == signal.SIGKILL
+    assert error_of(lambda: manager(bus).Revoke(name, options())) == ERROR + "NotFound"
+
+
+def test_jobs(service):
+    """A plan is a job, and its output is for who asked for it."""
+    bus = connect()
+    path = manager(bus).Plan([DISK], options())
+    state, status, output, _ = job_result(bus, path)
+    assert (state, status) == ("done", 0) and json.loads(output)["possible"], (state, output)
+    assert ask(STRANGER, lambda b: job_result(b, path)) == DENIED
+
+    def flood(own):
+        return [error_of(lambda: manager(own).Plan([DISK], options())) for _ in range(70)]
+
+    assert set(ask(MEMBER, flood)) <= {None, ERROR + "Busy"}
+    assert error_of(lambda: manager(bus).Plan([DISK], options())) is None
+    assert error_of(lambda: manager(bus).Plan([DISK], options(wings=True))).endswith("InvalidArgs")
+    assert error_of(lambda: manager(bus).Plan(dbus.Array([], signature="s"), options())).endswith("InvalidArgs")
+
+
+def test_deaf_client(service):
+    """A client that never reads holds up nobody."""
+    deaf = connect()
+    for _ in range(100):
+        message = dbus.lowlevel.MethodCallMessage(
+            NAME, ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+        deaf.send_message(message)
+    begun = time.monotonic()
+    assert manager(connect()).Return("nothing") == "/"
+    took = time.monotonic() - begun
+    assert took < 20, took
+    deaf.close()
+
+
+def test_introspection(service):
+    """The interfaces are as docs/org.usher.Usher1.xml has them."""
+    name, _, fds = lease(connect(), [DISK], key="seen")
+    for fd in fds.values():
+        os.close(fd)
+    bus = connect()
+    job = manager(bus).Plan([DISK], options())
+    guest = guest_start("web")
+    until(lambda: not error_of(lambda: introspect(bus, object_path("guest", "web"))), "a guest")
+    found = {}
+    for path in (ROOT, ROOT + "/host", object_path("device", DISK), object_path("group", "1"),
+                 object_path("lease", name), object_path("guest", "web"), job):
+        for one in ET.fromstring(introspect(bus, path)).findall("interface"):
+            if one.get("name").startswith(NAME):
+                found[one.get("name")] = canonical(one)
+    file = service.top / "docs/org.usher.Usher1.xml"
+    if "UPDATE" in os.environ:
+        file.write_text(document(found))
+    told = {one.get("name"): canonical(one) for one in ET.parse(file).getroot().findall("interface")}
+    for interface in sorted(set(found) | set(told)):
+        assert found.get(interface) == told.get(interface), f"{interface} differs"
+    version = dbus.Interface(bus.get_object(NAME, ROOT, introspect=False),
+                             "org.freedesktop.DBus.Properties").Get(NAME + ".Manager", "ApiVersion")
+    assert version == 1, version
+    manager(bus).Return("seen")
+    until(no_lease, "the end of a lease")
+    os.kill(guest, signal.SIGKILL)
+    os.waitpid(guest, 0)
+    until(lambda: error_of(lambda: introspect(bus, object_path("guest", "web"))), "no guest")
+
+
+def introspect(bus, path):
+    return bus.get_object(NAME, path, introspect=False).Introspect(
+        dbus_interface="org.freedesktop.DBus.Introspectable")
+
+
+def guest_start(name):
+    """A guest's keeper: a process that answers at its control socket. Return: its id."""
+    folder = pathlib.Path("/run/usher/vm") / name
+    folder.mkdir(parents=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(folder / "control"))
+    listener.listen()
+    pid = os.fork()
+    if pid:
+        listener.close()
+        return pid
+    client = listener.accept()[0]
+    client.sendall(b'{"protocol":1,"usher":"0","guest":"web"}\n')
+    for line in client.makefile():
+        state = {"ok": True}
+        if "state" in line:
+            state.update(name=name, engine="usher", state="running", keeper=1, devices=[DISK])
+        client.sendall(json.dumps(state).encode() + b"\n")
+    os._exit(0)
+
+
+def canonical(interface):
+    interface.tail = None
+    for one in interface.iter():
+        one.text = one.text if len(one) else None
+    ET.indent(interface, "\t")
+    return ET.tostring(interface, encoding="unicode").strip()
+
+
+def document(found):
+    body = "\n".join("\t" + found[name].replace("\n", "\n\t") for name in sorted(found))
+    return f"<node>\n{body}\n</node>\n"
+
+
+def borrower_main(seed, seconds):
+    """Borrows again and again, whatever the daemon does; then gives back what it has by a key."""
+    dice = random.Random(seed)
+    key, took = f"b{seed}", 0
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        try:
+            words = {"key": key} if dice.random() < 0.5 else {}
+            disk = f"0000:02:00.{dice.randint(1, 5)}"
+            _, _, fds = lease(connect(), [disk], **words)
+            took += 1
+            for fd in fds.values():
+                os.close(fd)
+            if words:
+                manager(connect()).Return(key)
+            elif dice.random() < 0.5:
+                os.kill(os.getpid(), signal.SIGKILL)
+        except dbus.DBusException:
+            time.sleep(0.01)
+    while True:
+        try:
+            manager(connect()).Return(key)
+            return
+        except dbus.DBusException:
+            time.sleep(0.05)
+
+
+def test_killed(service, kills):
+    """The daemon is killed at any moment among borrowers: every lease is accounted for."""
+    dice = random.Random(kills)
+    seconds = max(6, kills * 0.4)
+    pids = []
+    for seed in range(BORROWERS):
+        pid = os.fork()
+        if pid == 0:
+            os.setgroups([4000])
+            os.setresgid(MEMBER, MEMBER, MEMBER)
+            os.setresuid(MEMBER, MEMBER, MEMBER)
+            try:
+                borrower_main(seed, seconds)
+            finally:
+                os._exit(0)
+        pids.append(pid)
+    for _ in range(kills):
+        time.sleep(dice.random() * 0.5)
+        service.daemon_kill()
+        service.daemon_start()
+    for pid in pids:
+        os.waitpid(pid, 0)
+    for path in list(LEASES.glob("*")):  # of borrowers that were killed with their key
+        subprocess.run([service.usher, "lease", "--end", "--key", path.name], check=True)
+    until(no_lease, "the end of all leases", 60)
+    assert not list(pathlib.Path("/run/usher/journal").glob("*")), "the journal is not empty"
+    balance = collections.Counter()
+    count = 0
+    for line in open(LOG):
+        entry = json.loads(line)
+        balance[entry["lease"]] += 1 if entry["event"] == "lent" else -1
+        count += entry["event"] == "lent"
+        assert "stuck" not in entry, entry
+    assert not any(balance.values()), balance
+    assert count > kills, f"only {count} leases"
+    print(f"# {count} leases, {kills} kills")
+
+
+def main():
+    top = pathlib.Path(sys.argv[3])
+    kills = int(sys.argv[4]) if len(sys.argv) > 4 else 8
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="usher-bus-"))
+    os.chmod(folder, 0o755)
+    failed = 0
+    enter(folder)
+    service = Service(sys.argv[1], sys.argv[2], top, folder)
+    try:
+        service.daemon_start()
+        tests = [test_without_polkit, "polkit", test_authorisation, test_descriptors, test_keys,
+                 test_revoke, test_jobs, test_deaf_client, test_introspection]
+        for test in tests:
+            if test == "polkit":
+                service.polkit_start()
+                continue
+            failed += not run(test, service)
+        failed += not run(test_killed, service, kills)
+    finally:
+        service.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(failed > 0)
+
+
+def run(test, *arguments):
+    try:
+        test(*arguments)
+    except Exception as error:  # pylint: disable=broad-except
+        import traceback
+        traceback.print_exc()
+        print(f"not ok {test.__name__}: {error}")
+        return False
+    print(f"ok {test.__name__}", flush=True)
+    return True
+
+
+try:
+    import dbus
+    import dbus.bus
+    import dbus.lowlevel
+except ImportError:
+    # ./dev installs python3-dbus, for the distribution's own Python.
+    if sys.executable == "/usr/bin/python3" or "SERVICE_AGAIN" in os.environ:
+        sys.exit("service.py needs dbus: apt-get install python3-dbus")
+    os.environ["SERVICE_AGAIN"] = "1"
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", "-B", *sys.argv])
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# unit.sh UNIT PROGRAM: the unit is one that systemd takes, and no more exposed than it has to be.
+set -eu
+. "${0%/*}/../../fail.sh"
+
+command -v systemd-analyze >/dev/null || { echo 'systemd-analyze is not installed'; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# Where it is not installed yet.
+sed "s#^ExecStart=.*#ExecStart=$(realpath "$2")#; /^Documentation=/d" "$1" >"$work/usherd.service"
+said=$(systemd-analyze verify "$work/usherd.service" 2>&1 | grep usherd || :)
+[ -z "$said" ] || fail "$said"
+systemd-analyze security --offline=true --threshold=45 "$work/usherd.service" >"$work/out" 2>&1 ||
+	fail "$(tail -n 3 "$work/out")"
+tail -n 1 "$work/out"
