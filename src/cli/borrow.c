@@ -64,8 +64,7 @@ static void signals_leave(void)
 	(void)sigaction(SIGHUP, &forward, NULL);
 }
 
-/* Return: -errno; it returns on failure only. */
-static int become_borrower(const struct borrowed *b, char *const *command, struct err *e)
+int borrow_exec(const struct borrowed *b, char *const *command, struct err *e)
 {
 	int r = borrowed_inherit(b);
 
@@ -81,7 +80,7 @@ int borrow_become(const char *run_dir, const char *name, char *const *command)
 	struct err e = {0};
 
 	if (borrow_descriptors(run_dir, name, &b, &e) == 0)
-		(void)become_borrower(&b, command, &e);
+		(void)borrow_exec(&b, command, &e);
 	report(&e);
 	borrowed_close(&b);
 	return LOAN_OURS;

@@ -2,8 +2,10 @@
 #ifndef CLI_BORROW_H
 #define CLI_BORROW_H
 
+#include "lease/borrow.h"
 #include "lease/lease.h"
 
+struct err;
 struct keeper_news;
 
 /* The processes around a lease: its keeper, in a session of its own, and the borrower's command. */
@@ -22,6 +24,9 @@ struct borrow {
  * that name, which was told as KEEPER_FAILED.
  */
 int borrow_run(struct borrow *b);
+
+/* Becomes the command, which inherits the descriptors. Return: -errno; on failure only. */
+int borrow_exec(const struct borrowed *b, char *const *command, struct err *e);
 
 /*
  * Becomes the command, with the descriptors of a lease that is there. Return: an exit status, after

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/lease.h"
+
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/bind.h"
@@ -7,6 +9,7 @@
 #include "cli/loan.h"
 #include "cli/option.h"
 #include "cli/report.h"
+#include "cli/service.h"
 #include "cli/verb.h"
 #include "control/client.h"
 #include "control/value.h"
@@ -14,7 +17,6 @@
 #include "engine/keeper.h"
 #include "host/host.h"
 #include "lease/borrow.h"
-#include "view/json.h"
 #include "view/plan.h"
 
 #include <errno.h>
@@ -28,6 +30,7 @@
 #include <unistd.h>
 
 #define LEASE_FOR_MAX_S (366U * 86400U)
+#define ENDING_PAUSE_NS 50000000
 
 struct lease_words {
 	struct loan_words loan;
@@ -38,7 +41,7 @@ struct lease_words {
 	uid_t user;
 	bool has_user, ends, json;
 	char *const *command; /* NULL: none */
-	char name[SPEC_NAME_MAX];
+	char name[SERVICE_NAME_MAX];
 };
 
 enum { OPT_KEY = 1, OPT_FOR, OPT_OWNER, OPT_USER, OPT_END, OPT_JSON };
@@ -203,64 +206,19 @@ static int take_words(struct lease_words *w, int argc, char **argv)
 	return check_words(w);
 }
 
-static int device_append(void *arg, const char *key, const struct control_value *device)
+static int lease_print(const struct lease_words *w, const struct control_value *v)
 {
-	const char *word = control_value_as_text(device);
+	struct err e = {0};
 
-	if (word)
-		json_push_text(arg, word);
-	return 0;
-}
-
-/* @zone: with seconds and the time zone, for programs. Return: @buf; NULL: it does not expire. */
-static const char *until_text(const struct control_value *v, bool zone, char *buf, size_t size)
-{
-	int64_t n;
-	struct tm tm;
-
-	if (!control_value_number(v, "until", &n))
-		return NULL;
-	const time_t t = (time_t)n;
-	if (!localtime_r(&t, &tm))
-		return NULL;
-	return strftime(buf, size, zone ? "%FT%T%z" : "%F %R", &tm) ? buf : NULL;
-}
-
-static int print_json(const struct control_value *v, struct err *e)
-{
-	struct json *doc = NULL;
-	char until[40];
-	int64_t n;
-
-	int r = json_new("lease", &doc, e);
-	if (r < 0)
-		return r;
-	json_put_text(doc, "lease", control_value_text(v, "name"));
-	(void)control_value_each(
-		control_value_member(v, "devices"), device_append, json_put_list(doc, "devices"));
-	if (control_value_number(v, "keeper", &n))
-		json_put_signed(doc, "keeper", n);
-	else
-		json_put_null(doc, "keeper");
-	json_put_text(doc, "until", until_text(v, true, until, sizeof(until)));
-	json_put_null(doc, "groups");
-	json_put_null(doc, "problems");
-	json_put_null(doc, "possible");
-	r = json_print(doc, e);
-	json_free(doc);
-	return r;
-}
-
-static void print_text(const struct lease_words *w, const struct control_value *v)
-{
-	char until[40];
-
-	if (w->loan.quiet)
-		return;
-	if (until_text(v, false, until, sizeof(until)))
-		(void)printf("lease '%s', until %s\n", w->name, until);
-	else
-		(void)printf("lease '%s'\n", w->name);
+	if (!w->json) {
+		if (!w->loan.quiet)
+			lease_text(w->name, v);
+		return LEAVE_OK;
+	}
+	if (lease_json(w->name, &w->loan.spec, v, &e) == 0)
+		return LEAVE_OK;
+	report(&e);
+	return LOAN_OURS;
 }
 
 static int device_compare(void *arg, const char *key, const struct control_value *device)
@@ -301,20 +259,30 @@ static int same_check(struct lease_words *w, const struct control_value *v)
 /* The lease of this key or process is there: says so, or becomes the command. */
 static int lease_use(struct lease_words *w, const struct control_value *v)
 {
-	struct err e = {0};
-
 	int status = same_check(w, v);
 	if (status)
 		return status;
 	if (w->command)
 		return borrow_become(BIND_STATE_DIR, w->name, w->command);
-	if (w->json && print_json(v, &e) < 0) {
-		report(&e);
-		return LOAN_OURS;
+	return lease_print(w, v);
+}
+
+/* What the keeper says, once it is not about to return the devices: then it is about to end. */
+static int state_await(const struct lease_words *w, struct control_value **ret, struct err *e)
+{
+	const struct timespec pause = {.tv_nsec = ENDING_PAUSE_NS};
+
+	for (;;) {
+		int r = borrow_state(BIND_STATE_DIR, w->name, ret, e);
+		const char *state = r == 0 ? control_value_text(*ret, "state") : NULL;
+		if (r == 0 && state && strcmp(state, "running") == 0)
+			return 0;
+		control_value_free(*ret);
+		*ret = NULL;
+		if (r < 0 && r != -EPIPE)
+			return r;
+		(void)nanosleep(&pause, NULL);
 	}
-	if (!w->json)
-		print_text(w, v);
-	return LEAVE_OK;
 }
 
 /* Return: an exit status; -ENOENT there is none. */
@@ -323,7 +291,7 @@ static int lease_find(struct lease_words *w)
 	struct control_value *v = NULL;
 	struct err e = {0};
 
-	int r = borrow_state(BIND_STATE_DIR, w->name, &v, &e);
+	int r = state_await(w, &v, &e);
 	/* Of a keeper that was killed there is a folder, which a new one may have. */
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return -ENOENT;
@@ -417,33 +385,52 @@ static int lease_take(struct lease_words *w)
 	return r == -ENOENT ? LOAN_OURS : r;
 }
 
-static int print_plan_json(const struct lease_words *w, const struct bind_plan *plan, struct err *e)
-{
-	const struct guest_spec *s = &w->loan.spec;
-	char address[PCI_ADDRESS_TEXT];
-	struct json *doc = NULL;
-
-	int r = json_new("lease", &doc, e);
-	if (r < 0)
-		return r;
-	json_put_null(doc, "lease");
-	struct json *list = json_put_list(doc, "devices");
-	for (size_t i = 0; i < s->device_count; i++)
-		json_push_text(list, pci_address_format(s->devices[i].address, address));
-	json_put_null(doc, "keeper");
-	json_put_null(doc, "until");
-	plan_json(doc, plan);
-	json_put_flag(doc, "possible", plan->refusals == 0);
-	r = json_print(doc, e);
-	json_free(doc);
-	return r;
-}
-
 static int print_plan_text(const struct bind_plan *plan)
 {
 	plan_text(stdout, plan);
 	report_problems(plan);
 	return 0;
+}
+
+/* Return: exit status. */
+static int become_command(const struct lease_words *w, const struct borrowed *b)
+{
+	struct err e = {0};
+
+	(void)borrow_exec(b, w->command, &e);
+	report(&e);
+	return LOAN_OURS;
+}
+
+/* An ordinary user has usherd lend. */
+static int lease_ask(struct lease_words *w)
+{
+	struct pci_address addresses[SPEC_DEVICES_MAX];
+	const struct service_lease asked = {.devices = addresses,
+		.device_count = w->loan.spec.device_count,
+		.key = w->key,
+		.for_s = w->for_s};
+	struct borrowed b;
+	struct err e = {0};
+
+	if (w->has_user || w->owner || w->loan.allow_count)
+		return option_wrong(w->loan.verb, "--user, --owner and --allow are for root");
+	for (size_t i = 0; i < asked.device_count; i++)
+		addresses[i] = w->loan.spec.devices[i].address;
+	int status = command_check(w);
+	if (status)
+		return status;
+	int r = service_lease(&asked, w->name, &b, &e);
+	if (r == -ENOTCONN)
+		err_hint(&e, "systemctl start usherd; or run 'sudo usher lease …'");
+	if (r < 0)
+		report(&e);
+	status = r == -EPERM  ? LEAVE_REFUSED
+		 : r < 0      ? LOAN_OURS
+		 : w->command ? become_command(w, &b)
+			      : lease_print(w, NULL);
+	borrowed_close(&b);
+	return status;
 }
 
 static int show_plan(struct lease_words *w)
@@ -458,7 +445,7 @@ static int show_plan(struct lease_words *w)
 	if (r == 0)
 		r = bind_plan(&k.env, &q, &plan, &e);
 	if (r >= 0)
-		r = w->json ? print_plan_json(w, &plan, &e) : print_plan_text(&plan);
+		r = w->json ? lease_plan_json(&w->loan.spec, &plan, &e) : print_plan_text(&plan);
 	if (r < 0)
 		report(&e);
 	int status = r < 0 ? LOAN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;
@@ -471,7 +458,9 @@ static int lease_end(const struct lease_words *w)
 {
 	struct err e = {0};
 
-	int r = borrow_end(BIND_STATE_DIR, w->key, "{\"command\":\"return\"}\n", &e);
+	int r = geteuid() == 0
+			? borrow_end(BIND_STATE_DIR, w->key, "{\"command\":\"return\"}\n", &e)
+			: service_return(w->key, &e);
 	if (r == 0 || r == -ENOENT)
 		return LEAVE_OK;
 	report(&e);
@@ -499,7 +488,7 @@ static int lease_main(const struct verb *v, int argc, char **argv)
 	name_choose(&w);
 	r = loan_open(&w.loan);
 	if (r == 0)
-		r = w.loan.plan ? show_plan(&w) : lease_take(&w);
+		r = w.loan.plan ? show_plan(&w) : geteuid() == 0 ? lease_take(&w) : lease_ask(&w);
 	loan_close(&w.loan);
 	return r;
 }
@@ -520,6 +509,8 @@ const struct verb verb_lease = {
 		"With --key the lease is held until it is given back, or its time is over, and\n"
 		"several commands may use it one after the other. The same key means the same\n"
 		"lease: to take it twice is no error, and neither is to give it back twice.\n"
+		"\n"
+		"An ordinary user has usherd lend the devices, as far as polkit permits it.\n"
 		"\n"
 		"      --key WORD         hold the lease by this key, which is its name\n"
 		"      --for TIME         until 90s, 15m, 8h or 2d are over (default: for ever)\n"

@@ -2,7 +2,23 @@
 #ifndef CLI_LEASE_H
 #define CLI_LEASE_H
 
+struct bind_plan;
+struct control_value;
+struct err;
+struct guest_spec;
+
 /* Calls @each with the name of every lease that has a folder, by name. */
 void leases_each(void (*each)(void *arg, const char *name), void *arg);
+
+/*
+ * What `usher lease` prints of a lease. @v: what its keeper says; NULL: only root may ask it.
+ * Return: 0, -ENOPKG, -ENOMEM.
+ */
+int lease_json(
+	const char *name, const struct guest_spec *s, const struct control_value *v, struct err *e);
+void lease_text(const char *name, const struct control_value *v);
+
+/* The same document for a plan. */
+int lease_plan_json(const struct guest_spec *s, const struct bind_plan *plan, struct err *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include "bind/env.h"
 #include "cli/option.h"
 #include "cli/report.h"
+#include "cli/service.h"
 #include "cli/verb.h"
 #include "control/request.h"
 #include "lease/borrow.h"
@@ -13,6 +14,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { FORCE = 1, TIMEOUT, QUIET };
 
@@ -48,7 +50,8 @@ static int lease_revoke(const struct revoke_words *w, const char *name)
 
 	(void)snprintf(request, sizeof(request), "{\"command\":\"stop\",\"timeout\":%" PRIu64 "}\n",
 		w->force ? 0 : w->timeout_s);
-	int r = borrow_end(BIND_STATE_DIR, name, request, &e);
+	int r = geteuid() == 0 ? borrow_end(BIND_STATE_DIR, name, request, &e)
+			       : service_revoke(name, w->force, w->timeout_s, &e);
 	if (r < 0)
 		report(&e);
 	else if (!w->quiet)

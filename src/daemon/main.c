@@ -29,7 +29,7 @@ static int usage_print(FILE *to, int status)
 	(void)fputs(
 		"usage: usherd [--usher FILE] [--state DIR]\n"
 		"\n"
-		"Lends devices over D-Bus, as org.usher.Usher1 on the system's bus: see usherd(8).\n"
+		"Lends devices over D-Bus, as org.usher.Usher1: see usherd(8).\n"
 		"\n"
 		"      --usher FILE       the program that does the work (default: " USHER_BINDIR
 		"/usher)\n"

@@ -331,6 +331,40 @@ def test_revoke(service):
     assert error_of(lambda: manager(bus).Revoke(name, options())) == ERROR + "NotFound"
 
 
+def usher_as(uid, service, *words):
+    """Return: exit status, and what it printed."""
+    done = subprocess.run([service.usher, *words], user=uid, group=uid, cwd="/",
+                          extra_groups=[4000] if uid == MEMBER else [], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    return done.returncode, done.stdout
+
+
+def test_client(service):
+    """`usher` of an ordinary user has the daemon lend."""
+    script = 'echo "$USHER_DEVICE"; exit 7'
+    status, text = usher_as(MEMBER, service, "lease", DISK, "--", "sh", "-c", script)
+    assert status == 7 and re.fullmatch(DISK + r"=fd:\d+,none,\d+\n", text), (status, text)
+    until(no_lease, "the end of a command's lease")
+    status, text = usher_as(MEMBER, service, "lease", DISK, "--key", "c", "--for", "1h", "--json")
+    assert status == 0 and json.loads(text)["lease"] == f"{MEMBER}+c", text
+    status, text = usher_as(MEMBER, service, "lease", DISK, "--key", "c")
+    assert status == 0, text
+    status, text = usher_as(MEMBER, service, "lease", OTHER, "--key", "c")
+    assert status == 3 and "has other devices" in text, text
+    status, text = usher_as(STRANGER, service, "revoke", f"{MEMBER}+c")
+    assert status == 1 and "polkit" in text, text
+    for _ in range(2):
+        status, text = usher_as(MEMBER, service, "lease", "--end", "--key", "c")
+        assert (status, text) == (0, ""), (status, text)
+    assert no_lease()
+    for uid, device in ((MEMBER, CARD), (STRANGER, DISK)):
+        status, text = usher_as(uid, service, "lease", device, "--", "true")
+        assert status == 125 and "polkit wants a password" in text, text
+    status, text = usher_as(MEMBER, service, "lease", DISK, "--user", "root", "--", "true")
+    assert status == 2 and "are for root" in text, text
+    assert usher_as(MEMBER, service, "lease", DISK, "--", "/no/such/program")[0] == 127
+
+
 def test_jobs(service):
     """A plan is a job, and its output is for who asked for it."""
     bus = connect()
@@ -504,11 +538,11 @@ def main():
     os.chmod(folder, 0o755)
     failed = 0
     enter(folder)
-    service = Service(sys.argv[1], sys.argv[2], top, folder)
+    service = Service(*map(os.path.abspath, sys.argv[1:3]), top, folder)
     try:
         service.daemon_start()
         tests = [test_without_polkit, "polkit", test_authorisation, test_descriptors, test_keys,
-                 test_revoke, test_jobs, test_deaf_client, test_introspection]
+                 test_revoke, test_client, test_jobs, test_deaf_client, test_introspection]
         for test in tests:
             if test == "polkit":
                 service.polkit_start()

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/service.h"
+
+#include "base/err.h"
+#include "base/load.h"
+#include "base/num.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define NAME "org.usher.Usher1"
+#define PATH "/org/usher/Usher1"
+#define MANAGER NAME ".Manager"
+#define PATIENCE_US (600 * UINT64_C(1000000)) /* for a person at polkit's question, and a bind */
+#define JOB_PAUSE_NS 50000000
+
+/* As sd_bus_error(3) has it. */
+struct bus_error {
+	const char *name, *message;
+	int need_free;
+};
+
+struct bus;
+struct bus_message;
+
+static struct {
+	int (*open)(struct bus **ret);
+	struct bus *(*close)(struct bus *b);
+	int (*message)(struct bus *b, struct bus_message **ret, const char *to, const char *path,
+		const char *interface, const char *member);
+	struct bus_message *(*unref)(struct bus_message *m);
+	int (*interactive)(struct bus_message *m, int yes);
+	int (*append)(struct bus_message *m, const char *types, ...);
+	int (*begin)(struct bus_message *m, char type, const char *contents);
+	int (*end)(struct bus_message *m);
+	int (*call)(struct bus *b, struct bus_message *m, uint64_t us, struct bus_error *e,
+		struct bus_message **ret);
+	int (*read)(struct bus_message *m, const char *types, ...);
+	int (*enter)(struct bus_message *m, char type, const char *contents);
+	int (*leave)(struct bus_message *m);
+	int (*skip)(struct bus_message *m, const char *types);
+	void (*error_free)(struct bus_error *e);
+} sd;
+
+static int library_load(struct err *e)
+{
+	static const struct load_symbol symbols[] = {
+		{"sd_bus_open_system", &sd.open},
+		{"sd_bus_flush_close_unref", &sd.close},
+		{"sd_bus_message_new_method_call", &sd.message},
+		{"sd_bus_message_unref", &sd.unref},
+		{"sd_bus_message_set_allow_interactive_authorization", &sd.interactive},
+		{"sd_bus_message_append", &sd.append},
+		{"sd_bus_message_open_container", &sd.begin},
+		{"sd_bus_message_close_container", &sd.end},
+		{"sd_bus_call", &sd.call},
+		{"sd_bus_message_read", &sd.read},
+		{"sd_bus_message_enter_container", &sd.enter},
+		{"sd_bus_message_exit_container", &sd.leave},
+		{"sd_bus_message_skip", &sd.skip},
+		{"sd_bus_error_free", &sd.error_free},
+	};
+
+	return sd.open ? 0
+		       : load_library("libsystemd.so.0", "libsystemd0", symbols, COUNT(symbols), e);
+}
+
+static int bus_open(struct bus **ret, struct err *e)
+{
+	int r = library_load(e);
+
+	if (r < 0)
+		return r;
+	r = sd.open(ret);
+	return r < 0 ? err_say(e, -ENOTCONN, "the system's bus does not run: %s", strerror(-r)) : 0;
+}
+
+/* The errors of usherd(8). */
+static int code_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		int code;
+	} codes[] = {
+		{NAME ".Error.NotFound", -ENOENT},
+		{NAME ".Error.Refused", -EPERM},
+		{NAME ".Error.Busy", -EBUSY},
+		{"org.freedesktop.DBus.Error.AccessDenied", -EACCES},
+		{"org.freedesktop.DBus.Error.ServiceUnknown", -ENOTCONN},
+		{"org.freedesktop.DBus.Error.NameHasNoOwner", -ENOTCONN},
+	};
+
+	for (size_t i = 0; name && i < COUNT(codes); i++)
+		if (strcmp(codes[i].name, name) == 0)
+			return codes[i].code;
+	return -EIO;
+}
+
+/* Sends @m, which is taken over. Return: 0 with *@ret, -errno. */
+static int message_call(
+	struct bus *b, struct bus_message *m, struct bus_message **ret, struct err *e)
+{
+	struct bus_error error = {0};
+
+	(void)sd.interactive(m, 1);
+	int r = sd.call(b, m, PATIENCE_US, &error, ret);
+	(void)sd.unref(m);
+	if (r < 0) {
+		r = error.name ? code_of(error.name) : r;
+		if (r == -ENOTCONN)
+			(void)err_say(e, r, "usherd does not run");
+		else
+			(void)err_say(e, r, "%s", error.message ? error.message : strerror(-r));
+	}
+	sd.error_free(&error);
+	return r < 0 ? r : 0;
+}
+
+static int options_append(struct bus_message *m, const struct service_lease *l)
+{
+	int r = sd.begin(m, 'a', "{sv}");
+
+	if (r >= 0 && l->key)
+		r = sd.append(m, "{sv}", "key", "s", l->key);
+	if (r >= 0 && l->for_s)
+		r = sd.append(m, "{sv}", "for", "t", l->for_s);
+	return r < 0 ? r : sd.end(m);
+}
+
+static int lease_append(struct bus_message *m, const struct service_lease *l)
+{
+	char address[PCI_ADDRESS_TEXT];
+
+	int r = sd.begin(m, 'a', "s");
+	for (size_t i = 0; r >= 0 && i < l->device_count; i++)
+		r = sd.append(m, "s", pci_address_format(l->devices[i], address));
+	if (r >= 0)
+		r = sd.end(m);
+	return r < 0 ? r : options_append(m, l);
+}
+
+/* The message owns its descriptors, and is gone soon. */
+static int fd_keep(int fd)
+{
+	int kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return kept < 0 ? -errno : kept;
+}
+
+static int devices_read(struct bus_message *m, struct borrowed *ret)
+{
+	const char *address;
+	int fd = -1, r = sd.enter(m, 'v', "a{sh}");
+
+	if (r >= 0)
+		r = sd.enter(m, 'a', "{sh}");
+	while (r >= 0 && (r = sd.read(m, "{sh}", &address, &fd)) > 0) {
+		if (ret->count == CONTROL_GIVEN_MAX ||
+			pci_address_parse(address, &ret->addresses[ret->count]) < 0)
+			return -EPROTO;
+		ret->devices[ret->count] = fd_keep(fd);
+		r = ret->devices[ret->count] < 0 ? ret->devices[ret->count] : 0;
+		ret->count += r >= 0;
+	}
+	if (r >= 0)
+		r = sd.leave(m);
+	return r < 0 ? r : sd.leave(m);
+}
+
+static int entry_read(struct bus_message *m, char *ret_name, struct borrowed *ret)
+{
+	const char *key, *name;
+	int fd = -1, r = sd.read(m, "s", &key);
+
+	if (r < 0)
+		return r;
+	if (strcmp(key, "name") == 0) {
+		r = sd.read(m, "v", "s", &name);
+		(void)snprintf(ret_name, SERVICE_NAME_MAX, "%s", r < 0 ? "" : name);
+		return r;
+	}
+	if (strcmp(key, "container") == 0) {
+		r = sd.read(m, "v", "h", &fd);
+		ret->container = r < 0 ? -1 : fd_keep(fd);
+		return r;
+	}
+	/* A later usherd may say more. */
+	return strcmp(key, "devices") == 0 ? devices_read(m, ret) : sd.skip(m, "v");
+}
+
+static int answer_read(struct bus_message *m, char *ret_name, struct borrowed *ret)
+{
+	int r = sd.skip(m, "o");
+
+	if (r >= 0)
+		r = sd.enter(m, 'a', "{sv}");
+	while (r >= 0 && (r = sd.enter(m, 'e', "sv")) > 0) {
+		r = entry_read(m, ret_name, ret);
+		if (r >= 0)
+			r = sd.leave(m);
+	}
+	if (r < 0)
+		return r;
+	return ret->container >= 0 && ret->count && ret_name[0] ? 0 : -EPROTO;
+}
+
+int service_lease(
+	const struct service_lease *l, char *ret_name, struct borrowed *ret, struct err *e)
+{
+	struct bus_message *m = NULL, *answer = NULL;
+	struct bus *b = NULL;
+
+	*ret = BORROWED_NONE;
+	ret_name[0] = '\0';
+	int r = bus_open(&b, e);
+	if (r < 0)
+		return r;
+	r = sd.message(b, &m, NAME, PATH, MANAGER, "Lease");
+	if (r >= 0)
+		r = lease_append(m, l);
+	if (r < 0)
+		(void)err_set(e, r, "ask usherd");
+	else
+		r = message_call(b, m, &answer, e);
+	if (answer) {
+		r = answer_read(answer, ret_name, ret);
+		if (r < 0)
+			(void)err_say(e, r, "usherd has not sent the descriptors of a lease");
+	}
+	(void)sd.unref(answer);
+	(void)sd.close(b);
+	return r;
+}
+
+/* Return: 1 the job still runs; 0; -errno. */
+static int job_look(struct bus *b, const char *path, struct err *e)
+{
+	const char *state, *output, *errors;
+	struct bus_message *m = NULL, *answer = NULL;
+	int32_t status = 0;
+
+	int r = sd.message(b, &m, NAME, path, NAME ".Job", "Result");
+	if (r < 0)
+		return err_set(e, r, "ask usherd");
+	r = message_call(b, m, &answer, e);
+	if (r < 0)
+		return r;
+	r = sd.read(answer, "siss", &state, &status, &output, &errors);
+	if (r < 0)
+		r = err_set(e, r, "read usherd's answer");
+	else if (strcmp(state, "running") == 0)
+		r = 1;
+	else if (status == 0)
+		r = 0;
+	else
+		r = err_say(e, -EIO, "%.*s", (int)strcspn(errors, "\n"),
+			strncmp(errors, "usher: ", 7) == 0 ? errors + 7 : errors);
+	(void)sd.unref(answer);
+	return r;
+}
+
+/* Sends @m, which is answered with a job, and waits for that. */
+static int job_await(struct bus *b, struct bus_message *m, struct err *e)
+{
+	const struct timespec pause = {.tv_nsec = JOB_PAUSE_NS};
+	struct bus_message *answer = NULL;
+	const char *path;
+
+	int r = message_call(b, m, &answer, e);
+	if (r < 0)
+		return r;
+	r = sd.read(answer, "o", &path);
+	if (r < 0)
+		r = err_set(e, r, "read usherd's answer");
+	else if (strcmp(path, "/") == 0)
+		r = 0;
+	else
+		while ((r = job_look(b, path, e)) > 0)
+			(void)nanosleep(&pause, NULL);
+	(void)sd.unref(answer);
+	return r;
+}
+
+int service_return(const char *word, struct err *e)
+{
+	struct bus_message *m = NULL;
+	struct bus *b = NULL;
+
+	int r = bus_open(&b, e);
+	if (r < 0)
+		return r;
+	r = sd.message(b, &m, NAME, PATH, MANAGER, "Return");
+	if (r >= 0)
+		r = sd.append(m, "s", word);
+	r = r < 0 ? err_set(e, r, "ask usherd") : job_await(b, m, e);
+	(void)sd.close(b);
+	return r;
+}
+
+int service_revoke(const char *name, bool force, uint64_t timeout_s, struct err *e)
+{
+	struct bus_message *m = NULL;
+	struct bus *b = NULL;
+
+	int r = bus_open(&b, e);
+	if (r < 0)
+		return r;
+	r = sd.message(b, &m, NAME, PATH, MANAGER, "Revoke");
+	if (r >= 0)
+		r = sd.append(
+			m, "sa{sv}", name, 2, "force", "b", (int)force, "timeout", "t", timeout_s);
+	r = r < 0 ? err_set(e, r, "ask usherd") : job_await(b, m, e);
+	(void)sd.close(b);
+	return r;
+}

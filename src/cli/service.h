@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_SERVICE_H
+#define CLI_SERVICE_H
+
+#include "lease/borrow.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * usherd as a client sees it: what an ordinary user may ask for over D-Bus (usherd(8)). The library
+ * of the bus is loaded at the first call. polkit may ask the user for a password.
+ */
+#define SERVICE_NAME_MAX 64
+
+struct service_lease {
+	const struct pci_address *devices;
+	size_t device_count;
+	const char *key; /* NULL: this process has the lease */
+	uint64_t for_s; /* 0: it does not expire */
+};
+
+/*
+ * Takes a lease. @ret_name: SERVICE_NAME_MAX bytes. @ret: borrowed_close() in any case.
+ * Return: 0; -EPERM a check refuses; -EACCES polkit does not permit it; -ENOTCONN usherd does not
+ * run; -ENOPKG, -errno.
+ */
+int service_lease(
+	const struct service_lease *l, char *ret_name, struct borrowed *ret, struct err *e);
+
+/* Gives a lease back, by its key or name, and waits. Return: 0, also if there is none; -errno. */
+int service_return(const char *word, struct err *e);
+
+/* Ends a lease of anybody, and waits. Return: 0; -ENOENT there is none; likewise. */
+int service_revoke(const char *name, bool force, uint64_t timeout_s, struct err *e);
+
+#endif
