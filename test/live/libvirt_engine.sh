@@ -58,8 +58,9 @@ expect_text "guest: nvme0n1 $before"
 start_libvirt_guest
 expect_ok usher list
 expect_text "lent to VM 'other'"
-expect_ok usher ps
-expect_text 'libvirt'
+expect_ok usher ps --json
+expect_document
+expect_text '"libvirt"'
 expect_ok usher control other pause
 expect_equal 'the state' paused "$(virsh_ domstate other | head -n 1)"
 expect_ok usher control other resume

@@ -202,6 +202,8 @@ static void put_net(struct writer *w, const struct guest_net *n)
 	if (n->queues > 1)
 		xml_put(w, " queues='%u'", n->queues);
 	xml_put(w, ">%s</driver>\n", n->no_offload ? off : "");
+	/* QEMU's boot ROM of the card is another package, and would only boot by network. */
+	xml_put(w, "<rom enabled='no'/>\n");
 	if (n->mtu)
 		xml_put(w, "<mtu size='%u'/>\n", n->mtu);
 	xml_put(w, "</interface>\n");

@@ -109,6 +109,7 @@ START_TEST(describes_all_of_a_guest)
 	ck_assert_ptr_nonnull(strstr(text, "a=&#39;&#60;x&#62;&#39; &#34;&#38;&#34;&#10;"));
 	ck_assert_ptr_nonnull(strstr(text, "<serial>disk-1</serial>"));
 	ck_assert_ptr_nonnull(strstr(text, "<target dev='vdb' bus='virtio'/>"));
+	ck_assert_ptr_nonnull(strstr(text, "<rom enabled='no'/>"));
 	ck_assert_ptr_nonnull(strstr(text, "<global_quota>150000</global_quota>"));
 	ck_assert_msg(libvirt_domain_parse(text, strlen(text), &d, &e) == 0, "%s", e.msg);
 	ck_assert_str_eq(d.name, "web");
