@@ -97,8 +97,23 @@ static const char *choose_driver(const struct libvirt_hook *k, const struct libv
 	return "vfio-pci";
 }
 
+/*
+ * When libvirt is killed, the first process becomes the hook's parent. That one never ends, and so
+ * nobody would ever return what it owns. In a container libvirt itself may be the first process.
+ */
+static bool is_orphan(const struct libvirt_hook *k)
+{
+	char name[32];
+
+	if (k->caller != 1 || host_read_text(k->env->host, "/proc/1/comm", name, sizeof(name)) < 0)
+		return k->caller < 1;
+	return strcmp(name, "libvirtd") != 0 && strcmp(name, "virtqemud") != 0;
+}
+
 static int owner_of_caller(const struct libvirt_hook *k, struct bind_owner *ret, struct err *e)
 {
+	if (is_orphan(k))
+		return err_say(e, -ESRCH, "libvirt, which called the hook, has ended");
 	*ret = (struct bind_owner){.pid = k->caller, .space = bind_owner_space(k->env->host)};
 	int r = domain_name(k, ret->domain, e);
 	if (r < 0)

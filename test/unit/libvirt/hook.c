@@ -388,7 +388,21 @@ START_TEST(skips_checks_that_the_file_has)
 }
 END_TEST
 
-SUITE("hook", skips_checks_that_the_file_has, leaves_the_devices_of_a_guest_to_its_keeper,
-	lends_from_prepare_to_release, returns_only_what_the_domain_has, refuses_a_device_in_use,
+/* Of a libvirt that was killed while the hook began: init, which never ends, takes nothing. */
+START_TEST(takes_nothing_for_init)
+{
+	struct bind_env env = stage_set();
+	struct libvirt_hook k = hook_of(&env, 1, "web");
+	struct err e;
+
+	ck_assert_int_eq(prepare(&k, &e), -ESRCH);
+	ck_assert_ptr_nonnull(strstr(e.msg, "has ended"));
+	is_home();
+}
+END_TEST
+
+SUITE("hook", takes_nothing_for_init, skips_checks_that_the_file_has,
+	leaves_the_devices_of_a_guest_to_its_keeper, lends_from_prepare_to_release,
+	returns_only_what_the_domain_has, refuses_a_device_in_use,
 	refuses_what_it_does_not_understand, names_domains_that_are_hostile,
 	releases_after_its_own_death, returns_what_a_dead_libvirt_had)
