@@ -96,16 +96,6 @@ expect_document
 expect_driver "$card" xhci_hcd
 expect_override "$card" none
 
-# libvirt gives it to the running domain by itself, and takes it back.
-expect_ok usher xml "$card"
-mv "$work/out" "$work/card.xml"
-expect_ok virsh_ attach-device --live vm1 "$work/card.xml"
-usher check >"$work/out" 2>&1
-expect_text "$card: domain 'vm1' runs with it, and usher did not lend it"
-expect_no_text "$disk: domain 'vm1' runs with it"
-expect_ok usher detach --live vm1 "$card"
-wait_until 30 has_driver "$card" xhci_hcd
-
 # The configuration alone.
 expect_ok usher attach --config --json vm1 "$nic"
 expect_document
