@@ -33,6 +33,7 @@ struct daemon {
 	struct kept *kept; /* leases and guests, a list */
 	struct kept_waiter *waiters; /* a list */
 	sd_event_source *rescan; /* a keeper that is not connected yet is tried again */
+	unsigned rescan_count; /* since the last change of a folder */
 	struct job *jobs; /* a list */
 	size_t job_count;
 	uint32_t job_last; /* number of the last one */

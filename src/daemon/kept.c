@@ -22,6 +22,7 @@
 
 #define LINE_ROOM 16384 /* [bytes] of a line of a keeper that is of use here */
 #define RESCAN_US UINT64_C(50000) /* a keeper makes its folder first, then its socket */
+#define RESCANS_MAX 400 /* after the last change of a folder */
 
 static const char *const folders[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "vm"};
 static const char *const kinds[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "guest"};
@@ -254,10 +255,7 @@ static bool keeper_find(struct daemon *d, enum kept_kind kind, const char *name)
 			0)
 		return false;
 	int fd = keeper_connect(path);
-	if (fd >= 0)
-		return kept_add(d, kind, name, fd) < 0;
-	/* Nobody listens at the socket of a keeper that was killed. */
-	return fd != -ECONNREFUSED;
+	return fd < 0 || kept_add(d, kind, name, fd) < 0;
 }
 
 static bool folder_scan(struct daemon *d, enum kept_kind kind)
@@ -283,7 +281,8 @@ static void folders_scan(struct daemon *d)
 	const bool leases = folder_scan(d, KEPT_LEASE), guests = folder_scan(d, KEPT_GUEST);
 
 	d->rescan = sd_event_source_disable_unref(d->rescan);
-	if (leases || guests)
+	/* Nobody will ever listen at the socket of a keeper that was killed. */
+	if ((leases || guests) && d->rescan_count++ < RESCANS_MAX)
 		(void)sd_event_add_time_relative(
 			d->event, &d->rescan, CLOCK_MONOTONIC, RESCAN_US, 0, on_rescan, d);
 }
@@ -296,7 +295,10 @@ static int on_rescan(sd_event_source *source, uint64_t us, void *arg)
 
 static int on_folder(sd_event_source *source, const struct inotify_event *event, void *arg)
 {
-	folders_scan(arg);
+	struct daemon *d = arg;
+
+	d->rescan_count = 0;
+	folders_scan(d);
 	return 0;
 }
 
