@@ -41,9 +41,11 @@ def enter_namespace():
 class Guest:
     def __init__(self, usher, disk, is_root):
         words = ["--tpm"] if is_root else ["--no-sandbox"]
+        # A guest in its shell has no end of its own: whatever happens to this test, timeout ends it.
         self.process = subprocess.Popen(
-            [usher, "run", "--engine=qemu", "--firmware", "uefi", "--net", "none", "--memory", "256M",
-             "--name", "box", "--disk", disk, *words, "--", *BOARD],
+            ["timeout", "--kill-after=10", str(2 * PATIENCE), usher, "run", "--engine=qemu",
+             "--firmware", "uefi", "--net", "none", "--memory", "256M", "--name", "box",
+             "--disk", disk, *words, "--", *BOARD],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.said = self.rest = ""
@@ -53,7 +55,7 @@ class Guest:
         """What it says from @start on, until @pattern is in it."""
         while not re.search(pattern, self.said[start:]):
             if time.monotonic() > self.deadline or self.process.poll() is not None:
-                self.process.kill()
+                self.process.terminate()
                 sys.exit(f"no '{pattern}' in:\n{self.said[-3000:]}")
             if select.select([self.process.stdout], [], [], 1)[0]:
                 text = self.rest + (self.process.stdout.read() or b"").decode(errors="replace")
