@@ -31,4 +31,7 @@ int display_open(
 /* Removes the folder, with the socket. */
 void display_close(struct display *d);
 
+/* Removes the folder at @path with all that is in it, which a killed keeper has left. */
+void display_discard(const char *path);
+
 #endif

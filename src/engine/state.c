@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/lockfile.h"
 #include "bind/env.h"
+#include "engine/display.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -159,6 +160,8 @@ void state_release(struct state *s)
 			(void)file_remove(path);
 	}
 	ports_remove(s);
+	if (file_path(path, sizeof(path), "%s/" DISPLAY_FOLDER, s->dir) == 0)
+		display_discard(path);
 	if (file_path(path, sizeof(path), "%s/lock", s->dir) == 0)
 		lockfile_drop(path, &s->lock_fd);
 	/* Another keeper that is about to take this name makes the folder anew. */

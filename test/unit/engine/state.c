@@ -88,6 +88,44 @@ START_TEST(a_killed_keeper_leaves_what_restore_sweeps)
 }
 END_TEST
 
+static void file_make(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	(void)fclose(f);
+}
+
+/* QEMU's user may write there whatever it likes, until its keeper is killed. */
+START_TEST(a_killed_keeper_leaves_no_display)
+{
+	static const char *const folders[] = {"display", "display/vnc", "display/vnc/deep"};
+	char path[128], outside[96], link[128];
+	struct state s;
+	struct err e = {0};
+
+	ck_assert_ptr_nonnull(mkdtemp(run_dir));
+	(void)snprintf(outside, sizeof(outside), "%s/outside", run_dir);
+	ck_assert_int_eq(mkdir(outside, 0700), 0);
+	(void)snprintf(path, sizeof(path), "%s/kept", outside);
+	file_make(path);
+	ck_assert_int_eq(state_claim(run_dir, "one", &s, &e), 0);
+	for (size_t i = 0; i < 3; i++) {
+		(void)snprintf(link, sizeof(link), "%s/vm/one/%s", run_dir, folders[i]);
+		ck_assert_int_eq(mkdir(link, 0700), 0);
+	}
+	(void)snprintf(link, sizeof(link), "%s/vm/one/display/vnc/file", run_dir);
+	file_make(link);
+	(void)snprintf(link, sizeof(link), "%s/vm/one/display/link", run_dir);
+	ck_assert_int_eq(symlink(outside, link), 0);
+	state_release(&s);
+	ck_assert(!exists("/one"));
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(outside), 0);
+	run_dir_remove();
+}
+END_TEST
+
 #define ROUNDS 40
 
 /* Takes the name again and again. If two ever hold it at once, the folder `alone` shows it. */
@@ -131,4 +169,5 @@ START_TEST(two_keepers_never_hold_one_name)
 END_TEST
 
 SUITE("engine_state", nothing_is_left_of_a_guest, a_name_in_use_names_its_keeper,
-	a_killed_keeper_leaves_what_restore_sweeps, two_keepers_never_hold_one_name)
+	a_killed_keeper_leaves_what_restore_sweeps, a_killed_keeper_leaves_no_display,
+	two_keepers_never_hold_one_name)
