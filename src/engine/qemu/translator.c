@@ -88,7 +88,6 @@ __attribute__((noreturn)) static void translator_main(const struct guest_spec *s
 	static struct monitor m;
 	int kept[SPEC_VIRTIO_MAX + 2] = {orders, qmp};
 	size_t count = 2;
-	sigset_t none;
 
 	(void)prctl(PR_SET_NAME, "usher-qmp");
 	m = (struct monitor){.qmp = qmp, .spec = s, .parts = parts};
@@ -101,8 +100,10 @@ __attribute__((noreturn)) static void translator_main(const struct guest_spec *s
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != keeper)
 		_exit(0);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	/*
+	 * Signals stay blocked, as the keeper has them: a terminal sends Ctrl-C and Ctrl-Z to this
+	 * process as well, and the guest may go on.
+	 */
 	orders_serve(&m, orders);
 	_exit(0);
 }

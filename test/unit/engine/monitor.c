@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/qemu/monitor.h"
 
+#include "base/err.h"
+#include "base/signals.h"
 #include "control/value.h"
+#include "engine/engine.h"
 #include "engine/qemu/obey.h"
 #include "engine/qemu/parts.h"
+#include "engine/qemu/translator.h"
 #include "engine/spec.h"
 #include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,5 +206,36 @@ START_TEST(nonsense_of_qemu_is_no_answer)
 }
 END_TEST
 
+/* A terminal sends Ctrl-Z to the whole group; the keeper has that blocked, and goes on. */
+START_TEST(a_terminal_does_not_stop_the_translator)
+{
+	static struct engine_run run;
+	struct wire_order order = {.order = WIRE_ORDER_RESET};
+	struct pollfd answered = {.events = POLLIN};
+	struct wire_fds none = {0};
+	struct err e = {0};
+	sigset_t stops;
+
+	run = ENGINE_RUN_NONE;
+	qemu_parts_init(&parts);
+	signals_survive_writes();
+	signals_that_stop(&stops);
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, &stops, NULL), 0);
+	int qmp = translator_start(&run, &(struct guest_spec){.name = "box"}, &parts, &e);
+	ck_assert_msg(qmp >= 0, "%s", e.msg);
+	(void)close(qmp);
+	ck_assert_int_eq(kill(run.translator, SIGTSTP), 0);
+	order.header = (struct wire_header){.kind = WIRE_ORDER, .id = 1};
+	ck_assert_int_eq(wire_send(run.orders_fd, &order, sizeof(order), NULL), 0);
+	answered.fd = run.orders_fd;
+	ck_assert_int_eq(poll(&answered, 1, 3000), 1);
+	ck_assert_int_eq(wire_receive(run.orders_fd, &done, sizeof(done), &none), 0);
+	ck_assert_int_eq(done.result, -EPIPE);
+	translator_stop(&run.translator);
+	(void)close(run.orders_fd);
+}
+END_TEST
+
 SUITE("engine_monitor", translates_orders, a_paused_guest_sees_no_button, a_link_has_two_states,
-	a_disk_gets_the_size_of_its_file, qemu_refuses_or_ends, nonsense_of_qemu_is_no_answer)
+	a_disk_gets_the_size_of_its_file, qemu_refuses_or_ends, nonsense_of_qemu_is_no_answer,
+	a_terminal_does_not_stop_the_translator)
