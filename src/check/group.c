@@ -6,6 +6,7 @@
 #include "check/rule.h"
 #include "pci/class.h"
 #include "pci/isolation.h"
+#include "pci/vfs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -212,7 +213,7 @@ void check_companions(struct check_case *c)
 	const struct pci_device *o = check_find(c, d->address);
 	while (o && ++o < c->devices + c->device_count && o->address.dev == d->address.dev &&
 		o->address.bus == d->address.bus && o->address.domain == d->address.domain) {
-		if (o->group == d->group)
+		if (o->group == d->group || pci_vfs_read(c->host, o->address).is_virtual)
 			continue;
 		pci_address_format(o->address, address);
 		check_found(c, CHECK_WARN, c->address,
