@@ -72,6 +72,20 @@ static int choose_scopes(const struct arguments *a, const struct libvirt_state *
 	return 0;
 }
 
+static int attach_config(
+	const struct libvirt_plug *p, bool live, const struct bind_plan *plan, struct err *e)
+{
+	int r = libvirt_plug_config(p, plan, e);
+	const struct err why = *e;
+
+	if (r >= 0 || !live)
+		return r;
+	err_say(e, r, "%s; the running domain has the devices, its configuration has not", why.msg);
+	err_hint(e, "repeat it with --config, or take them back: usher detach %s DEVICE… --live",
+		p->state->name);
+	return r;
+}
+
 static int attach_devices(
 	const struct libvirt_plug *p, bool live, bool config, struct bind_plan *plan, struct err *e)
 {
@@ -82,7 +96,7 @@ static int attach_devices(
 	if (r == 0 && !plan->group_count)
 		return -EPERM; /* without an IOMMU group, as the problems say */
 	if (r == 0 && config)
-		r = libvirt_plug_config(p, plan, e);
+		r = attach_config(p, live, plan, e);
 	return r < 0 ? r : 0;
 }
 

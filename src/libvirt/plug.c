@@ -135,27 +135,32 @@ static int groups_return(const struct libvirt_plug *p, const struct bind_plan *p
 	return r < 0 ? r : returned;
 }
 
-static int config_change(const struct libvirt_plug *p, const struct bind_plan *plan,
-	int (*each)(void *arg, struct pci_address a), struct err *e)
+/* What one member was refused undoes the others: a group is there as a whole, or not at all. */
+int libvirt_plug_config(const struct libvirt_plug *p, const struct bind_plan *plan, struct err *e)
 {
 	struct change *c = change_new(p, LIBVIRT_CONFIG, e);
 
 	if (!c)
 		return -ENOMEM;
-	int r = members_each(plan, each, c);
+	int r = members_each(plan, member_attach, c);
+	while (r < 0 && c->done_count > 0)
+		(void)libvirt_guest_detach(
+			p->guest, c->done[--c->done_count], LIBVIRT_CONFIG, NULL);
 	r = r < 0 ? r : (int)c->done_count;
 	free(c);
 	return r;
 }
 
-int libvirt_plug_config(const struct libvirt_plug *p, const struct bind_plan *plan, struct err *e)
-{
-	return config_change(p, plan, member_attach, e);
-}
-
 int libvirt_unplug_config(const struct libvirt_plug *p, const struct bind_plan *plan, struct err *e)
 {
-	return config_change(p, plan, member_detach, e);
+	struct change *c = change_new(p, LIBVIRT_CONFIG, e);
+
+	if (!c)
+		return -ENOMEM;
+	int r = members_each(plan, member_detach, c);
+	r = r < 0 ? r : (int)c->done_count;
+	free(c);
+	return r;
 }
 
 struct search {

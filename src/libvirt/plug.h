@@ -25,7 +25,7 @@ struct libvirt_plug {
  */
 int libvirt_plug_live(const struct libvirt_plug *p, struct bind_plan *ret, struct err *e);
 
-/* Adds the members to the configuration. @plan: of bind_plan(). Return: their number, -EIO. */
+/* As that, to the configuration. @plan: of bind_plan(). Return: the number of members, -EIO. */
 int libvirt_plug_config(const struct libvirt_plug *p, const struct bind_plan *plan, struct err *e);
 
 /*
