@@ -60,6 +60,7 @@ void engine_ended(struct engine_run *run)
 	passt_stop(&run->passt);
 	tpm_stop(&run->tpm);
 	display_close(&run->display);
+	usb_return_probe(USB_BUS, &run->usb);
 	cgroup_remove(&run->cgroup);
 	uid_release(&run->uid);
 }

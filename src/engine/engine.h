@@ -16,6 +16,7 @@
 #include "engine/spec.h"
 #include "engine/tpm.h"
 #include "engine/uid.h"
+#include "engine/usb_return.h"
 #include "wire/message.h"
 
 struct err;
@@ -45,6 +46,7 @@ struct engine_run {
 	struct passt passt; /* its user-mode network, if it has one */
 	struct tpm tpm; /* likewise */
 	struct display display; /* likewise */
+	struct usb_return usb; /* what the host has back at the end */
 	pid_t translator; /* of orders for a program that knows none; 0: none */
 	struct err missing; /* why it starts without a default device; code 0: it has all */
 	size_t port_count;

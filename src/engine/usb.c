@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEVICES "/sys/bus/usb/devices"
+#define DEVICES USB_BUS "/devices"
 #define CLASS_HUB 9
 
 /* sysfs names a device "1-2.3": bus 1, port 2 of its root, port 3 of the hub there. */
@@ -205,7 +205,7 @@ int usb_check(const struct guest_spec *s, struct err *e)
 	return r;
 }
 
-int usb_open(const struct guest_usb *u, struct err *e)
+int usb_open(const struct guest_usb *u, struct usb_return *back, struct err *e)
 {
 	char place[32], path[FILE_PATH_MAX];
 
@@ -214,6 +214,7 @@ int usb_open(const struct guest_usb *u, struct err *e)
 		return r;
 	(void)file_path(path, sizeof(path), "/dev/bus/usb/%03" PRId64 "/%03" PRId64,
 		attribute_read(place, "busnum", 10), attribute_read(place, "devnum", 10));
+	usb_return_note(USB_BUS, place, back);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	return fd < 0 ? err_set(e, -errno, "--usb: open '%s'", path) : fd;
 }

@@ -3,6 +3,7 @@
 #define ENGINE_USB_H
 
 #include "engine/spec.h"
+#include "engine/usb_return.h"
 
 struct err;
 
@@ -24,7 +25,7 @@ const char *usb_text(const struct guest_usb *u, char buf[USB_TEXT]);
  */
 int usb_check(const struct guest_spec *s, struct err *e);
 
-/* The same for one, and opens its node. Return: descriptor, as usb_check(). */
-int usb_open(const struct guest_usb *u, struct err *e);
+/* The same for one, and opens its node; usb_return_note() for it. Return: descriptor, as that. */
+int usb_open(const struct guest_usb *u, struct usb_return *back, struct err *e);
 
 #endif

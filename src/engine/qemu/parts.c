@@ -239,7 +239,7 @@ static int open_extras(const struct bind_env *env, const struct guest_spec *s,
 		ret->display = give_fd(run, TAKE_FD(run->display.fd));
 	}
 	for (size_t i = 0; i < s->usb_count; i++) {
-		int fd = usb_open(&s->usb[i], e);
+		int fd = usb_open(&s->usb[i], &run->usb, e);
 		if (fd < 0)
 			return fd;
 		ret->usb[i] = give_fd(run, fd);
