@@ -142,6 +142,7 @@ static void memory_read(struct guide *g, struct host *h)
 		g->memory = g->memory > MEMORY_MAX ? MEMORY_MAX : g->memory;
 		g->memory = g->memory < 1 ? 1 : g->memory;
 		(void)meminfo_read(text, "Hugepagesize", &size);
+		(void)meminfo_read(text, "HugePages_Total", &g->pages_total);
 		(void)meminfo_read(text, "HugePages_Free", &g->pages_free);
 	}
 	if (g->is_display && size)

@@ -35,7 +35,7 @@ struct guide {
 	uint64_t memory; /* of the guest [GiB] */
 	unsigned cpus;
 	uint64_t pages_wanted; /* huge pages of the host; 0: the guest uses none */
-	uint64_t pages_free;
+	uint64_t pages_total, pages_free;
 	size_t word_count; /* of the command */
 	const char *words[GUIDE_WORDS_MAX];
 	char text[4096]; /* of the words */

@@ -89,6 +89,7 @@ static void rom_put(const struct guide *g, unsigned *number)
 
 static void pages_put(const struct guide *g, unsigned *number)
 {
+	const uint64_t used = g->pages_total > g->pages_free ? g->pages_total - g->pages_free : 0;
 	char line[256];
 
 	if (!g->pages_wanted || g->pages_wanted <= g->pages_free)
@@ -96,7 +97,7 @@ static void pages_put(const struct guide *g, unsigned *number)
 	int n = snprintf(line, sizeof(line),
 		"Reserve huge pages, best soon after boot: echo %" PRIu64
 		" >/proc/sys/vm/nr_hugepages",
-		g->pages_wanted);
+		g->pages_wanted + used);
 	if (g->knows_memory)
 		(void)snprintf(line + n, sizeof(line) - (size_t)n, " (%" PRIu64 " are free)",
 			g->pages_free);
