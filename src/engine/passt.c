@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -26,6 +27,8 @@
  * process number: to a pipe of ours, so an end of file there means that it gave up. Why, it has
  * said on its standard error, a file of one page that cannot grow: nobody reads that of a passt
  * that runs, so what a guest makes it say ends nowhere, and does not hold it up.
+ *
+ * The pipe is its standard output: since 2024 passt closes all other descriptors but its socket.
  */
 #define WORDS_MAX 4096
 #define READY_MS 10000
@@ -69,7 +72,7 @@ static void add_nameservers(struct program *p)
 	}
 }
 
-static void describe_passt(struct program *p, const struct guest_net *n, int fd, int ready)
+static void describe_passt(struct program *p, const struct guest_net *n, int fd)
 {
 	program_word(p, PASST);
 	program_word(p, "--foreground");
@@ -79,8 +82,7 @@ static void describe_passt(struct program *p, const struct guest_net *n, int fd,
 	program_arg(p, "%d", fd);
 	program_fd(p, fd);
 	program_word(p, "--pid");
-	program_arg(p, "/dev/fd/%d", ready);
-	program_fd(p, ready);
+	program_word(p, "/dev/fd/1");
 	/* Else its words go to the logger of the host. */
 	program_word(p, "--stderr");
 	/* Else the gateway's address leads to every server of the host's loopback. */
@@ -98,7 +100,10 @@ static void describe_passt(struct program *p, const struct guest_net *n, int fd,
 	p->die_signal = SIGKILL;
 }
 
-/* It opens the pipe by a path, as the user that it becomes. */
+/*
+ * It opens the pipe by a path: as the user that it becomes, and since 2024 before that, as root
+ * without the right to open everything.
+ */
 static int passt_give_user(
 	struct passt *p, int ready, const char *run_dir, struct program *program, struct err *e)
 {
@@ -109,7 +114,9 @@ static int passt_give_user(
 		return r;
 	program_word(program, "--runas");
 	program_arg(program, "%u:%u", (unsigned)p->uid.uid, (unsigned)p->uid.uid);
-	return fchown(ready, p->uid.uid, p->uid.uid) < 0 ? err_set(e, -errno, "start " PASST) : 0;
+	if (fchown(ready, p->uid.uid, p->uid.uid) < 0 || fchmod(ready, 0622) < 0)
+		return err_set(e, -errno, "start " PASST);
+	return 0;
 }
 
 static int words_open(struct err *e)
@@ -151,7 +158,8 @@ int passt_start(struct passt *p, const struct guest_net *n, const char *run_dir,
 		return err_set(e, -errno, "make a pipe for " PASST);
 	p->ready = ready[0];
 	cleanup_fd int told = ready[1];
-	describe_passt(program, n, theirs, told);
+	describe_passt(program, n, theirs);
+	program->stdout_fd = told;
 	program->stderr_fd = p->words;
 	program->cgroup = p->cgroup;
 	int r = passt_give_user(p, told, run_dir, program, e);

@@ -294,6 +294,8 @@ static void child_execute(const struct program *p, bool background, bool inside,
 	int r = session_leave(p, background);
 	if (r < 0)
 		report_and_exit(report, (struct failure){.command.code = r, .step = "enter /"});
+	if (p->stdout_fd)
+		(void)dup2(p->stdout_fd, STDOUT_FILENO);
 	if (p->stderr_fd)
 		(void)dup2(p->stderr_fd, STDERR_FILENO);
 	descriptors_bar(p);
