@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/nameserver.h"
 
-#include "base/file.h"
+#include "base/clean.h"
 #include "base/num.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FILE_MAX 4096 /* [bytes] what is behind is not looked at */
 
@@ -17,6 +20,30 @@ struct named {
 	struct nameservers remote;
 	bool any, at_127; /* one at all; one at 127.0.0.1 */
 };
+
+/* Reads whole lines from its beginning on: a host with many bridges has many routes. */
+static bool lines_read(const char *path, char text[FILE_MAX])
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t count = 1;
+
+	if (fd < 0)
+		return false;
+	while (len < FILE_MAX - 1 && count) {
+		count = read(fd, text + len, FILE_MAX - 1 - len);
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return false;
+		len += (size_t)count;
+	}
+	text[len] = '\0';
+	char *end = len == FILE_MAX - 1 ? strrchr(text, '\n') : NULL;
+	if (end)
+		*end = '\0';
+	return true;
+}
 
 static bool address_is_loopback(const char *text)
 {
@@ -44,7 +71,7 @@ static void named_read(const char *path, struct named *ret)
 	char text[FILE_MAX], *rest = text, address[INET6_ADDRSTRLEN];
 
 	*ret = (struct named){0};
-	if (!path || file_read(path, text, sizeof(text)) < 0)
+	if (!path || !lines_read(path, text))
 		return;
 	for (char *line; (line = strsep(&rest, "\n"));)
 		if (sscanf(line, "nameserver %45s", address) == 1)
@@ -57,7 +84,7 @@ static void gateway_read(const char *path, char ret[INET_ADDRSTRLEN])
 	char text[FILE_MAX], *rest = text;
 	unsigned target, gateway, mask;
 
-	if (file_read(path, text, sizeof(text)) < 0)
+	if (!lines_read(path, text))
 		return;
 	for (char *line; (line = strsep(&rest, "\n"));) {
 		if (sscanf(line, "%*s %8x %8x %*x %*u %*u %*u %8x", &target, &gateway, &mask) !=

@@ -34,11 +34,13 @@ static const char routes[] =
 	"eth0\t00000000\tFE00090A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
 	"eth1\t00000000\t0100A8C0\t0003\t0\t0\t9\t00000000\t0\t0\t0\n";
 
+static const char *host_routes = routes;
+
 static struct nameservers found(const char *own, const char *resolved, const char *manager)
 {
 	const struct nameserver_files files = {written("own", own),
 		{written("resolved", resolved), written("manager", manager)},
-		written("routes", routes)};
+		written("routes", host_routes)};
 	struct nameservers ret;
 
 	nameserver_find(&files, &ret);
@@ -96,10 +98,34 @@ START_TEST(has_a_resolver_at_the_gateway)
 }
 END_TEST
 
+/* The beginning counts of a file that is longer than there is room for, in whole lines. */
+START_TEST(reads_files_of_any_length)
+{
+	char own[8192], many[16384];
+	size_t len = (size_t)snprintf(own, sizeof(own), "nameserver 127.0.0.1\n");
+
+	while (len < 6000)
+		len += (size_t)snprintf(own + len, sizeof(own) - len, "# a long line\n");
+	len = (size_t)snprintf(many, sizeof(many), "%s", routes);
+	for (unsigned i = 0; i < 100; i++)
+		len += (size_t)snprintf(many + len, sizeof(many) - len,
+			"br%u\t%08X\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n", i,
+			0x0000010a + i);
+	host_routes = many;
+	ck_assert_str_eq(found(own, NULL, NULL).gateway, "10.9.0.254");
+	/* The end of the room cuts a mask in two. */
+	(void)snprintf(many, sizeof(many), "%*s\n", 4095 - 1 - 36, "Iface");
+	(void)strcat(many, "eth0\t00000000\tFE00090A\t0003\t0\t0\t0\t00FFFFFF\t0\t0\t0\n");
+	ck_assert_str_eq(found(own, NULL, NULL).gateway, "");
+	host_routes = routes;
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {leaves_servers_of_the_network_to_passt,
-		finds_those_that_the_own_resolver_asks, has_a_resolver_at_the_gateway};
+		finds_those_that_the_own_resolver_asks, has_a_resolver_at_the_gateway,
+		reads_files_of_any_length};
 
 	if (!mkdtemp(folder))
 		return 1;
