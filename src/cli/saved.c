@@ -25,12 +25,24 @@ const char *saved_folder(void)
 	return other && other[0] == '/' ? other : SAVED_FOLDER;
 }
 
+/* A change of the guest with the shorter name would write over it. */
+static bool name_is_temporary(const char *name)
+{
+	char other[SPEC_NAME_MAX + 1];
+
+	return file_is_leftover(name, other, sizeof(other));
+}
+
 int saved_path(const char *name, char *buf, size_t size, struct err *e)
 {
 	if (!spec_is_name(name)) {
 		(void)err_say(e, -EINVAL, "'%.80s' cannot be a guest's name", name);
-		err_hint(e, "1 to %d of letters, digits, '-', '_' and '.', not starting with '.'",
-			SPEC_NAME_MAX);
+		err_hint(e, SPEC_NAME_HINT, SPEC_NAME_MAX);
+		return -EINVAL;
+	}
+	if (name_is_temporary(name)) {
+		(void)err_say(e, -EINVAL, "no guest can be saved as '%s'", name);
+		err_hint(e, "usher names its temporary files so; choose a name without '.new'");
 		return -EINVAL;
 	}
 	int r = file_path(buf, size, "%s/%s", saved_folder(), name);
@@ -86,8 +98,7 @@ int saved_each(int (*each)(void *arg, const char *name), void *arg)
 
 	int count = scandir(saved_folder(), &list, name_is_saved, alphasort);
 	for (int i = 0; i < count; i++) {
-		char base[SPEC_NAME_MAX + 1];
-		if (r == 0 && !file_is_leftover(list[i]->d_name, base, sizeof(base)))
+		if (r == 0 && !name_is_temporary(list[i]->d_name))
 			r = each(arg, list[i]->d_name);
 		free(list[i]);
 	}

@@ -232,15 +232,15 @@ bool spec_is_name(const char *name)
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 	size_t len = strlen(name);
 
-	return len && len <= SPEC_NAME_MAX && name[0] != '.' && strspn(name, allowed) == len;
+	return len && len <= SPEC_NAME_MAX && name[0] != '.' && name[0] != '-' &&
+	       strspn(name, allowed) == len;
 }
 
 static int check_name(const char *name, struct err *e)
 {
 	if (!spec_is_name(name)) {
 		err_say(e, -EINVAL, "--name: '%s' cannot be a guest's name", name);
-		err_hint(e, "1 to %d of letters, digits, '-', '_' and '.', not starting with '.'",
-			SPEC_NAME_MAX);
+		err_hint(e, SPEC_NAME_HINT, SPEC_NAME_MAX);
 		return -EINVAL;
 	}
 	return 0;

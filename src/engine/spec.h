@@ -197,8 +197,9 @@ int spec_add_trace(struct guest_spec *s, const char *text, struct err *e);
  */
 int spec_open_file(const char *option, const char *path, struct err *e);
 
-/* Whether @name can be a guest's: it becomes a file's name. */
+/* Whether @name can be a guest's: it becomes a file's name, and a word of command lines. */
 bool spec_is_name(const char *name);
+#define SPEC_NAME_HINT "1 to %d of letters, digits, '-', '_' and '.', not starting with '.' or '-'"
 
 /* Checks the description itself: name, memory, cpus, slots, and its files. Return: 0, -EINVAL. */
 int spec_check(const struct guest_spec *s, struct err *e);

@@ -151,7 +151,11 @@ def saving(place):
     status, out, err = place.run("run", "--disk", "b.raw", "--save", "web")
     yield from expect("--save again", (status, "saved already" in err), (125, True))
     yield from expect("--save with --plan", place.run("run", "--plan", "--save", "x")[0], 2)
-    yield from expect("--save of a bad name", place.run("run", "--save", "a/b")[0], 2)
+    for name in ("a/b", "../x", "", "-x", "x" * 300):
+        yield from expect(f"--save of '{name}'", place.run("run", "--save", name)[:2], (2, ""))
+    # A change of 'web' would write over it.
+    yield from expect("--save of a temporary name", place.run("run", "--save", "web.new")[:2], (2, ""))
+    yield from expect("what is there", [path.name for path in place.guests.iterdir()], ["web"])
     status, out, err = place.run("start", "web", "--memory", "1G", "--disk", "b.raw", "--print-config")
     yield from expect("start", (status, out),
                       (0, f"[guest]\nname = web\nmemory = 1G\n\n[disk]\nfile = {place.folder}/a.raw\n\n"

@@ -105,7 +105,7 @@ END_TEST
 
 START_TEST(names_become_file_names)
 {
-	static const char *const bad[] = {"", ".", "..", ".x", "a/b", "a b", "a\n",
+	static const char *const bad[] = {"", ".", "..", ".x", "-x", "a/b", "a b", "a\n",
 		"0123456789012345678901234567890123456789012345678"};
 	struct guest_spec s = spec_good();
 
