@@ -15,9 +15,11 @@
 #include <inttypes.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define TEXT_MAX 512
@@ -311,6 +313,43 @@ static int queues_check(const struct guest_net *n, const struct tap_host *t, str
 	return -EINVAL;
 }
 
+/* As passt takes it. Return: false: another socket of the host has it. */
+static bool port_is_free(int family, const struct guest_forward *f)
+{
+	const union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} at = {.v6 = {.sin6_family = (sa_family_t)family, .sin6_port = htons(f->host)}};
+	const socklen_t size = family == AF_INET ? sizeof(at.v4) : sizeof(at.v6);
+	const int one = 1;
+	cleanup_fd int fd = socket(family, (f->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return true;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	return bind(fd, &at.any, size) == 0 || errno != EADDRINUSE;
+}
+
+/* passt goes on if it gets a port of one version of IP, and does not say that it has no other. */
+static int forwards_check(const struct guest_net *n, struct err *e)
+{
+	for (size_t i = 0; i < n->forward_count; i++) {
+		const struct guest_forward *f = &n->forwards[i];
+		const char *protocol = f->udp ? "udp" : "tcp";
+		if (port_is_free(AF_INET, f) && port_is_free(AF_INET6, f))
+			continue;
+		err_say(e, -EADDRINUSE,
+			"--net: forward=%s:%u:%u: another program of the host uses port %u",
+			protocol, f->host, f->guest, f->host);
+		err_hint(e, "'ss -lpn sport = :%u' shows which one; forward another port", f->host);
+		return -EADDRINUSE;
+	}
+	return 0;
+}
+
 static int net_check_card(const struct guest_net *n, struct err *e)
 {
 	const struct command c = n->tap[0] ? (struct command){0} : command_seek(PASST, NULL);
@@ -321,7 +360,7 @@ static int net_check_card(const struct guest_net *n, struct err *e)
 		return r < 0 ? r : queues_check(n, &t, e);
 	}
 	if (c.code == 0)
-		return 0;
+		return forwards_check(n, e);
 	(void)command_report(&c, PASST, geteuid(), e);
 	err_hint(e, "a user network needs it: apt install passt");
 	return -EINVAL;

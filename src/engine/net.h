@@ -26,7 +26,7 @@ void net_settle(struct guest_spec *s);
 #define NET_MAC_TEXT 18
 const char *net_mac_text(const uint8_t mac[6], char text[NET_MAC_TEXT]);
 
-/* Whether this host has what the cards of @s need. Return: 0, -EINVAL. */
+/* Whether this host has what the cards of @s need. Return: 0, -EINVAL; -EADDRINUSE a port. */
 int net_check(const struct guest_spec *s, struct err *e);
 
 /*

@@ -268,7 +268,7 @@ ip -6 addr add fd00:9::5/64 dev usr2 nodad
 ip -6 route add default via fd00:9::fe dev usr2
 ! usher run --kernel "$kernel" --net user,forward=tcp:7001:22 </dev/null >"$work/busy" 2>&1 ||
 	fail 'a port that is in use is forwarded'
-grep -q 'passt does not start: .*7001' "$work/busy" || fail "$(cat "$work/busy")"
+grep -q 'another program of the host uses port 7001' "$work/busy" || fail "$(cat "$work/busy")"
 ! pidof passt || fail 'passt is left behind'
 # A resolver of the host's own.
 cp /etc/resolv.conf "$work/resolv.conf"

@@ -7,7 +7,12 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct guest_spec spec;
 
@@ -130,5 +135,36 @@ START_TEST(only_a_tap_will_do)
 }
 END_TEST
 
+/* A server that has IPv4 alone: passt would take the port of IPv6, and be content. */
+START_TEST(a_forwarded_port_is_free)
+{
+	char folder[] = "/tmp/usher-net-XXXXXX", link[64], text[64];
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct err e = {0};
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	(void)snprintf(link, sizeof(link), "%s/passt", folder);
+	ck_assert_int_eq(symlink("/bin/true", link), 0);
+	ck_assert_int_eq(setenv("PATH", folder, 1), 0);
+	for (unsigned udp = 0; udp < 2; udp++) {
+		socklen_t size = sizeof(at);
+		int fd = socket(AF_INET, udp ? SOCK_DGRAM : SOCK_STREAM, 0);
+		at.sin_port = 0;
+		ck_assert_int_eq(bind(fd, (const struct sockaddr *)&at, size), 0);
+		ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+		ck_assert(udp || listen(fd, 1) == 0);
+		(void)snprintf(text, sizeof(text), "user,forward=%s:%u:22", udp ? "udp" : "tcp",
+			ntohs(at.sin_port));
+		(void)added(text);
+		ck_assert_int_eq(net_check(&spec, &e), -EADDRINUSE);
+		ck_assert_ptr_nonnull(strstr(e.msg, "another program of the host uses port "));
+		(void)close(fd);
+		ck_assert_msg(net_check(&spec, &e) == 0, "%s", e.msg);
+	}
+	(void)unlink(link);
+	(void)rmdir(folder);
+}
+END_TEST
+
 SUITE("net", has_a_tap_or_a_user_network, refuses_all_else, an_address_follows_from_the_name,
-	only_a_tap_will_do)
+	only_a_tap_will_do, a_forwarded_port_is_free)
