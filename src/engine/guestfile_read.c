@@ -34,9 +34,12 @@ static int kind_check(const char *path, const struct stat *st, struct err *e)
 {
 	if (!S_ISREG(st->st_mode))
 		return err_say(e, -EINVAL, "guest file '%s' is not a regular file", path);
-	if (st->st_size > GUESTFILE_MAX)
-		return err_say(
+	if (st->st_size > GUESTFILE_MAX) {
+		(void)err_say(
 			e, -EFBIG, "guest file '%s' has more than %d bytes", path, GUESTFILE_MAX);
+		err_hint(e, "a guest file is text; an image of a disk is --disk '%s'", path);
+		return -EFBIG;
+	}
 	return writers_check(path, st, e);
 }
 
