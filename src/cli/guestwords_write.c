@@ -109,6 +109,24 @@ static int part_write(
 	return value_put(wr, p->option, part, value, e);
 }
 
+/* A comma of the folder would end the value, and begin another key. */
+static int folder_refuse(const struct word_writer *wr, const char *option, struct err *e)
+{
+	(void)err_say(
+		e, -EINVAL, "--%s: the working folder '%.200s' has a comma", option, wr->folder);
+	err_hint(e, "a path in --%s has none: move the file, and give its path", option);
+	return -EINVAL;
+}
+
+static size_t commas_count(const char *text)
+{
+	size_t count = 0;
+
+	for (const char *at = strchr(text, ','); at; at = strchr(at + 1, ','))
+		count++;
+	return count;
+}
+
 static int device_write(struct word_writer *wr, const struct guest_word *w, struct err *e)
 {
 	cleanup_free char *text = NULL;
@@ -116,6 +134,8 @@ static int device_write(struct word_writer *wr, const struct guest_word *w, stru
 
 	if (place_rebase(w->place, w->text, wr->folder, &text) < 0)
 		return err_set(e, -ENOMEM, "write '%s'", w->place->option);
+	if (commas_count(text) != commas_count(w->text))
+		return folder_refuse(wr, w->place->option, e);
 	section_begin(wr, w->place->option);
 	for (char *rest = text, *part; r == 0 && (part = strsep(&rest, ","));)
 		r = part_write(wr, w->place, part, part == text, e);

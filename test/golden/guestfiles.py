@@ -86,10 +86,10 @@ class Place:
         (folder / "vmlinux").write_bytes(b"")
         (folder / "a.raw").write_bytes(b"")
 
-    def run(self, *words, **more):
+    def run(self, *words, cwd=None, **more):
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "USHER_GUESTS": str(self.guests),
                        "TMPDIR": str(self.folder), **more}
-        done = subprocess.run([self.usher, *words], cwd=self.folder, env=environment, check=False,
+        done = subprocess.run([self.usher, *words], cwd=cwd or self.folder, env=environment, check=False,
                               capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -137,6 +137,9 @@ def writing(place):
                       place.run("run", "--rng", "on", "--cmdline", "a\nb", "--print-config")[:2], (2, ""))
     yield from expect("a key twice", place.run("run", "--disk", "a,serial=x,serial=y", "--print-config")[2],
                       "usher: run: --disk: 'serial' is given twice\nhint: see 'usher run --help'\n")
+    (place.folder / "a,b").mkdir()
+    yield from expect("a folder with a comma",
+                      place.run("run", "--disk", "a.raw", "--print-config", cwd=place.folder / "a,b")[:2], (2, ""))
     (place.folder / "sub/web").chmod(0o646)
     yield from expect("a file of everybody", place.run("run", "sub/web", "--print-config")[0], 2)
 
