@@ -83,8 +83,6 @@ static void describe_passt(struct program *p, const struct guest_net *n, int fd)
 	program_fd(p, fd);
 	program_word(p, "--pid");
 	program_word(p, "/dev/fd/1");
-	/* Else its words go to the logger of the host. */
-	program_word(p, "--stderr");
 	/* Else the gateway's address leads to every server of the host's loopback. */
 	if (!n->host_loopback) {
 		program_word(p, "--no-map-gw");
