@@ -43,6 +43,25 @@ int bind_owner_start(struct host *h, pid_t pid, uint64_t *ret)
 	return -EINVAL;
 }
 
+int bind_owner_user(struct host *h, pid_t pid, uid_t *ret)
+{
+	char path[FILE_PATH_MAX], text[4096];
+	unsigned uid;
+
+	int r = file_path(path, sizeof(path), "/proc/%d/status", pid);
+	if (r < 0)
+		return r;
+	ssize_t len = h->ops->read(h, path, text, sizeof(text) - 1);
+	if (len < 0)
+		return len == -ENOENT ? -ESRCH : (int)len;
+	text[len] = '\0';
+	const char *line = strstr(text, "\nUid:");
+	if (!line || sscanf(line, "\nUid: %u", &uid) != 1)
+		return -EINVAL;
+	*ret = uid;
+	return 0;
+}
+
 bool bind_owner_alive(struct host *h, pid_t pid, uint64_t start)
 {
 	uint64_t now;

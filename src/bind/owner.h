@@ -12,6 +12,12 @@ int bind_owner_start(struct host *h, pid_t pid, uint64_t *ret);
 /* True if the process with that id and start time still runs; false for pid 0. */
 bool bind_owner_alive(struct host *h, pid_t pid, uint64_t start);
 
+/*
+ * The real user of a running process. Not the owner of /proc/PID: that is root for a process that
+ * has changed its user, or is not dumpable. Return: 0, -ESRCH, -errno.
+ */
+int bind_owner_user(struct host *h, pid_t pid, uid_t *ret);
+
 /* The PID namespace of this process, by its inode; 0: the first one, or a kernel without others. */
 uint64_t bind_owner_space(struct host *h);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "lease/holders.h"
 
+#include "base/clean.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "bind/owner.h"
 #include "engine/devices.h"
 #include "host/host.h"
 
@@ -30,6 +33,7 @@ struct search {
 	struct host *host;
 	const struct open_devices *devices;
 	struct holders *found;
+	uid_t user; /* whose processes are killed */
 	pid_t pid; /* whose descriptors are looked at */
 	bool is_holder;
 	bool has_others; /* it has devices of VFIO open that are not ours */
@@ -79,37 +83,35 @@ static bool maps_device(const struct search *s)
 static void holder_add(const struct search *s)
 {
 	struct holders *all = s->found;
-	char path[FILE_PATH_MAX], status[4096], *line;
+	char path[FILE_PATH_MAX];
 
 	if (all->count++ >= HOLDERS_MAX)
 		return;
 	struct holder *h = &all->list[all->count - 1];
-	*h = (struct holder){.pid = s->pid, .uid = (uid_t)-1, .unsure = !s->is_holder};
+	*h = (struct holder){.pid = s->pid, .unsure = !s->is_holder};
 	if (file_path(path, sizeof(path), "/proc/%d/comm", (int)s->pid) == 0)
 		(void)host_read_text(s->host, path, h->comm, sizeof(h->comm));
-	if (file_path(path, sizeof(path), "/proc/%d/status", (int)s->pid) < 0)
-		return;
-	ssize_t len = s->host->ops->read(s->host, path, status, sizeof(status) - 1);
-	status[len > 0 ? len : 0] = '\0';
-	line = strstr(status, "\nUid:");
-	unsigned uid;
-	if (line && sscanf(line, "\nUid: %u", &uid) == 1)
-		h->uid = uid;
+}
+
+/* Whether it has a device open; @s->is_holder: for sure. */
+static bool process_holds(struct search *s, pid_t pid)
+{
+	char path[FILE_PATH_MAX];
+
+	if (pid == getpid() || file_path(path, sizeof(path), "/proc/%d/fd", (int)pid) < 0)
+		return false;
+	s->pid = pid;
+	s->is_holder = s->has_others = false;
+	(void)s->host->ops->list(s->host, path, look_at_fd, s);
+	return s->is_holder || (!s->has_others && maps_device(s));
 }
 
 static int look_at_process(void *arg, const char *name)
 {
 	struct search *s = arg;
-	char path[FILE_PATH_MAX];
 	uint64_t pid;
 
-	if (num_parse(name, 10, INT32_MAX, &pid) < 0 || (pid_t)pid == getpid() ||
-		file_path(path, sizeof(path), "/proc/%s/fd", name) < 0)
-		return 0;
-	s->pid = (pid_t)pid;
-	s->is_holder = s->has_others = false;
-	(void)s->host->ops->list(s->host, path, look_at_fd, s);
-	if (s->is_holder || (!s->has_others && maps_device(s)))
+	if (num_parse(name, 10, INT32_MAX, &pid) == 0 && process_holds(s, (pid_t)pid))
 		holder_add(s);
 	return 0;
 }
@@ -122,20 +124,45 @@ void holders_find(struct host *h, const struct open_devices *d, struct holders *
 	(void)h->ops->list(h, "/proc", look_at_process, &s);
 }
 
-static bool is_bus(const struct holder *h)
+/* The bus of the host, or usherd, which has descriptors on their way to a borrower. */
+static bool is_bus(struct host *h, pid_t pid)
 {
-	return strncmp(h->comm, "dbus-", 5) == 0 || strcmp(h->comm, "usherd") == 0;
+	char path[FILE_PATH_MAX], comm[17] = "";
+
+	if (file_path(path, sizeof(path), "/proc/%d/comm", (int)pid) == 0)
+		(void)host_read_text(h, path, comm, sizeof(comm));
+	return strncmp(comm, "dbus-", 5) == 0 || strcmp(comm, "usherd") == 0;
 }
 
-void holders_kill(const struct holders *s, uid_t user)
+/* Any process may give itself the name of the bus, so an ordinary user's name does not count. */
+static bool may_be_killed(const struct search *s)
 {
-	for (size_t i = 0; i < s->count && i < HOLDERS_MAX; i++) {
-		const struct holder *h = &s->list[i];
-		if (h->unsure || h->pid <= 1 || h->uid == (uid_t)-1 || is_bus(h))
-			continue;
-		if (user == 0 || h->uid == user)
-			(void)kill(h->pid, SIGKILL);
-	}
+	uid_t uid;
+
+	if (s->pid <= 1 || bind_owner_user(s->host, s->pid, &uid) < 0)
+		return false;
+	return s->user ? uid == s->user : !is_bus(s->host, s->pid);
+}
+
+/* The pidfd first: if the id is another process's later, the signal still does not reach that. */
+static int kill_process(void *arg, const char *name)
+{
+	struct search *s = arg;
+	uint64_t pid;
+
+	if (num_parse(name, 10, INT32_MAX, &pid) < 0)
+		return 0;
+	cleanup_fd int pidfd = fd_pidfd_open((pid_t)pid);
+	if (pidfd >= 0 && process_holds(s, (pid_t)pid) && s->is_holder && may_be_killed(s))
+		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	return 0;
+}
+
+void holders_kill(struct host *h, const struct open_devices *d, uid_t user)
+{
+	struct search s = {.host = h, .devices = d, .user = user};
+
+	(void)h->ops->list(h, "/proc", kill_process, &s);
 }
 
 const char *holders_format(const struct holders *s, char *buf, size_t size)

@@ -17,7 +17,6 @@ struct open_devices;
 
 struct holder {
 	pid_t pid;
-	uid_t uid;
 	char comm[17]; /* as in /proc/PID/comm, not escaped */
 	bool unsure; /* it has mapped a device of VFIO that may be ours: the kernel does not tell */
 };
@@ -31,12 +30,12 @@ struct holders {
 void holders_find(struct host *h, const struct open_devices *d, struct holders *ret);
 
 /*
- * Kills those that belong to the borrower: processes of @user. Others stay, because any process
- * that takes descriptors from strangers could be made a holder, as the bus of the host could. A
- * borrower that is root may have passed its own on only by itself, so of root's borrowers all are
- * killed but the first process and the system's bus.
+ * Looks again, and kills those that belong to the borrower: processes of @user. Others stay,
+ * because any process that takes descriptors from strangers could be made a holder, as the bus of
+ * the host could. A borrower that is root may have passed its own on only by itself, so of root's
+ * borrowers all are killed but the first process and the system's bus.
  */
-void holders_kill(const struct holders *s, uid_t user);
+void holders_kill(struct host *h, const struct open_devices *d, uid_t user);
 
 /* "'cat' (process 812), …", escaped. Return: @buf. */
 const char *holders_format(const struct holders *s, char *buf, size_t size);

@@ -168,7 +168,7 @@ static bool end_step(struct keeping *k)
 	if (!k->holders.count)
 		return true;
 	if (now >= k->kill_ms)
-		holders_kill(&k->holders, k->l->user);
+		holders_kill(k->l->env.host, k->devices, k->l->user);
 	return now >= k->kill_ms + KILL_PATIENCE_MS;
 }
 

@@ -6,12 +6,14 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/num.h"
 #include "bind/lend.h"
 #include "bind/owner.h"
 #include "control/client.h"
 #include "control/value.h"
 #include "lease/audit.h"
 #include "lease/borrow.h"
+#include "lease/holders.h"
 #include "lease/model_devices.h"
 #include "suite.h"
 
@@ -21,6 +23,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -81,8 +84,8 @@ static pid_t lease_start(void)
 	return pid;
 }
 
-/* A process that gets the descriptors as a borrower does, and keeps them. */
-static pid_t borrower_start(uid_t uid, int *ret_said)
+/* A process called @name that gets the descriptors as a borrower does, and keeps them. */
+static pid_t borrower_named(uid_t uid, const char *name, int *ret_said)
 {
 	struct borrowed b;
 	struct err e = {0};
@@ -94,6 +97,7 @@ static pid_t borrower_start(uid_t uid, int *ret_said)
 		int r = borrow_descriptors(stage_state, "box", &b, &e);
 		if (r == 0 && uid != getuid())
 			r = setuid(uid);
+		(void)prctl(PR_SET_NAME, name);
 		(void)fd_write_full(ends[1], r == 0 ? "g" : "b", 1);
 		for (;;)
 			(void)pause();
@@ -104,6 +108,11 @@ static pid_t borrower_start(uid_t uid, int *ret_said)
 	ck_assert_int_eq(said, 'g');
 	*ret_said = ends[0];
 	return pid;
+}
+
+static pid_t borrower_start(uid_t uid, int *ret_said)
+{
+	return borrower_named(uid, "borrower", ret_said);
 }
 
 static bool log_has(const char *text)
@@ -278,6 +287,33 @@ START_TEST(a_holder_of_another_user_is_named)
 }
 END_TEST
 
+/* Neither by the bus's name, nor behind more processes of others than the keeper names. */
+START_TEST(a_borrower_does_not_hide)
+{
+	pid_t others[HOLDERS_MAX + 1];
+	struct err e = {0};
+	int said;
+
+	if (getuid() != 0)
+		return;
+	lease_set();
+	lease.user = 1000;
+	pid_t keeper = lease_start();
+	for (size_t i = 0; i < COUNT(others); i++)
+		others[i] = borrower_start(1001, &said);
+	pid_t borrower = borrower_named(1000, "dbus-daemon", &said);
+	ck_assert_int_eq(
+		borrow_end(stage_state, "box", "{\"command\":\"stop\",\"force\":true}\n", &e),
+		-EUCLEAN);
+	ck_assert_int_eq(reap(keeper), 1);
+	ck_assert_int_eq(waitpid(borrower, NULL, WNOHANG), borrower);
+	for (size_t i = 0; i < COUNT(others); i++) {
+		ck_assert_int_eq(kill(others[i], SIGKILL), 0);
+		(void)reap(others[i]);
+	}
+}
+END_TEST
+
 START_TEST(an_unreset_device_stays)
 {
 	struct err e = {0};
@@ -377,6 +413,6 @@ END_TEST
 SUITE("lease/keeper", a_borrower_gets_the_descriptors, the_borrowers_end_ends_the_lease,
 	a_later_process_of_that_id_is_no_borrower, a_name_is_one_lease,
 	another_lease_does_not_get_the_group, a_lease_expires, a_holder_is_asked_then_killed,
-	a_holder_of_another_user_is_named, an_unreset_device_stays,
+	a_holder_of_another_user_is_named, a_borrower_does_not_hide, an_unreset_device_stays,
 	a_device_that_does_not_open_goes_back, a_client_that_never_reads_waits_alone,
 	a_lease_is_no_guest, the_log_is_bounded)
