@@ -25,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -96,10 +95,11 @@ static int take_owner(struct lease_words *w, const char *text)
 
 static int take_user(struct lease_words *w, const char *text)
 {
-	const struct passwd *u = getpwnam(text);
+	const bool is_number = text[0] == '+'; /* a name may be all digits */
+	const struct passwd *u = is_number ? NULL : getpwnam(text);
 	uint64_t id = 0;
 
-	if (!u && num_parse(text, 10, UINT32_MAX - 1, &id) < 0)
+	if (!u && num_parse(text + is_number, 10, UINT32_MAX - 1, &id) < 0)
 		return option_wrong(w->loan.verb, "--user: there is no user '%s'", text);
 	w->user = u ? u->pw_uid : (uid_t)id;
 	w->has_user = true;
@@ -323,23 +323,21 @@ static void print_news(void *arg, const struct keeper_news *n)
 
 static int borrower_of(struct lease_words *w, struct lease *l)
 {
-	char path[32];
-	struct stat st;
 	struct err e = {0};
 
 	l->user = w->has_user ? w->user : getuid();
 	if (!w->owner)
 		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d", (int)w->owner);
 	int r = bind_owner_start(host_live(), w->owner, &l->owner_start);
-	if (r < 0 || stat(path, &st) < 0) {
+	if (r >= 0 && !w->has_user)
+		r = bind_owner_user(host_live(), w->owner, &l->user);
+	if (r < 0) {
 		(void)err_say(&e, -ESRCH, "--owner: there is no process %d", (int)w->owner);
 		report(&e);
 		return LOAN_OURS;
 	}
 	l->owner = w->owner;
 	l->owner_start = w->owner_start ? w->owner_start : l->owner_start;
-	l->user = w->has_user ? w->user : st.st_uid;
 	return 0;
 }
 
@@ -379,7 +377,8 @@ static int lease_take(struct lease_words *w)
 	r = borrower_of(w, &b.lease);
 	if (r == 0)
 		r = borrow_run(&b);
-	if (b.command || (r && r != -EBUSY))
+	/* Without a key, a lease of that name is another borrower's: its name has an old process id. */
+	if (b.command || (r && (r != -EBUSY || !w->key)))
 		return r == -EBUSY ? LOAN_OURS : r;
 	r = lease_find(w);
 	return r == -ENOENT ? LOAN_OURS : r;
