@@ -12,6 +12,7 @@ struct host;
 struct job;
 struct kept;
 struct kept_waiter;
+struct request;
 
 /* Names on the bus. The number grows when a member goes away or changes its meaning. */
 #define BUS_NAME "org.usher.Usher1"
@@ -34,6 +35,7 @@ struct daemon {
 	struct kept_waiter *waiters; /* a list */
 	sd_event_source *rescan; /* a keeper that is not connected yet is tried again */
 	unsigned rescan_count; /* since the last change of a folder */
+	struct request *requests; /* of ordinary users, that wait or are at work; a list */
 	struct job *jobs; /* a list */
 	size_t job_count;
 	uint32_t job_last; /* number of the last one */

@@ -225,24 +225,31 @@ static int child_start(struct job *j, char *const *words)
 	return r < 0 ? r : timer_set(j, JOB_PATIENCE_US, on_late);
 }
 
-/*
- * Makes room for one more job of @user: the oldest of that user's that has ended goes early.
- * Return: whether there is room.
- */
-static bool job_make_room(struct daemon *d, uid_t user)
+/* The job of @user that has stayed longest, root's call: of anybody. NULL: none has ended. */
+static struct job *job_oldest(const struct daemon *d, uid_t user)
 {
-	struct job *ended = NULL;
-	size_t count = 0;
+	struct job *found = NULL;
 
-	for (struct job *j = d->jobs; j; j = j->next) {
-		count += j->user == user;
-		ended = j->user == user && !j->pid ? j : ended;
-	}
-	if (d->job_count < JOBS_MAX && (user == 0 || count < JOBS_USER_MAX))
+	for (struct job *j = d->jobs; j; j = j->next)
+		if (!j->pid && (user == 0 || j->user == user))
+			found = j;
+	return found;
+}
+
+/* Return: whether there is room for one more. */
+static bool jobs_make_room(struct daemon *d, uid_t user)
+{
+	const size_t most = user ? JOBS_MAX : JOBS_MAX + JOBS_USER_MAX;
+	size_t own = 0;
+
+	for (const struct job *j = d->jobs; j; j = j->next)
+		own += j->user == user;
+	if (d->job_count < most && (user == 0 || own < JOBS_USER_MAX))
 		return true;
-	if (ended)
-		job_free(ended);
-	return ended != NULL;
+	struct job *oldest = job_oldest(d, user);
+	if (oldest)
+		job_free(oldest);
+	return oldest;
 }
 
 int job_start(struct daemon *d, char *const *words, uid_t user,
@@ -250,7 +257,7 @@ int job_start(struct daemon *d, char *const *words, uid_t user,
 {
 	char path[PATH_MAX_BUS];
 
-	if (!job_make_room(d, user))
+	if (!jobs_make_room(d, user))
 		return -EBUSY;
 	struct job *j = calloc(1, sizeof(*j));
 	if (!j)

@@ -15,8 +15,9 @@
 #define JOB_OUTPUT_MAX 262144 /* [bytes] of standard output; the rest is dropped */
 #define JOB_ERRORS_MAX 8192
 #define JOB_WORDS_MAX 64
-#define JOBS_MAX 64 /* that run or stay at one time */
-#define JOBS_USER_MAX 16 /* of one user but root: nobody can take all of them */
+/* That run or stay at one time. What stays goes when its user needs the room. */
+#define JOBS_MAX 64
+#define JOBS_USER_MAX 16 /* of an ordinary user; root has as many beyond JOBS_MAX */
 
 struct job {
 	struct daemon *daemon;
@@ -41,7 +42,7 @@ struct job {
 
 /*
  * Starts `usher @words…`. @done: may be NULL. Return: 0, with *@ret, which the daemon owns;
- * -EBUSY there are as many as there may be; -errno.
+ * -EBUSY as many run as may; -errno.
  */
 int job_start(struct daemon *d, char *const *words, uid_t user,
 	void (*done)(struct job *j, void *arg), void *arg, struct job **ret);

@@ -128,11 +128,13 @@ static int daemon_run(struct daemon *d)
 	}
 	if (r < 0)
 		(void)fprintf(stderr, "usherd: %s\n", strerror(-r));
+	else if (r > 0)
+		(void)fputs("usherd: the bus has gone\n", stderr);
 	kept_close(d);
 	hardware_close(d);
 	(void)sd_bus_flush_close_unref(d->bus);
 	(void)sd_event_unref(d->event);
-	return r < 0;
+	return r != 0;
 }
 
 int main(int argc, char **argv)

@@ -189,10 +189,22 @@ static bool lease_name(const struct job *j, char *ret, size_t size)
 	return ret[0] != '\0';
 }
 
+static bool lease_is_of(const struct kept *k, uid_t uid)
+{
+	int64_t user = -1;
+
+	return uid == 0 || (control_value_number(k->state, "user", &user) && user == uid);
+}
+
 static void lease_fetch(void *arg)
 {
 	struct request *q = arg;
+	const struct kept *k = kept_lease(q->daemon, q->name);
 
+	if (k && !lease_is_of(k, q->uid)) {
+		lease_answer(q, NULL, "the lease is another user's");
+		return;
+	}
 	int r = fetch_descriptors(q->daemon, q->name, lease_answer, q);
 	if (r < 0)
 		lease_answer(q, NULL, strerror(-r));
@@ -220,7 +232,7 @@ static int lease_begin(struct request *q)
 
 	words_begin(&w, q, "lease");
 	word_add(&w, "--json");
-	word_add(&w, "--user=%u", (unsigned)q->uid);
+	word_add(&w, "--user=+%u", (unsigned)q->uid);
 	if (!q->name[0])
 		word_add(&w, "--owner=%d:%" PRIu64, (int)q->pid, q->start);
 	else if (q->uid == 0)
@@ -285,23 +297,16 @@ static int caller_uid(sd_bus_message *m, uid_t *ret)
 	return r;
 }
 
-/* By its name, or by the caller's own key. NULL: there is none. */
+/* By the caller's own key, which may be another lease's name, or by its name. NULL: there is none. */
 static const struct kept *lease_of(const struct daemon *d, uid_t uid, const char *word)
 {
 	char own[REQUEST_NAME_MAX];
-	const struct kept *k = kept_lease(d, word);
+	const struct kept *k = NULL;
 
-	if (k || uid == 0)
-		return k;
 	(void)snprintf(own, sizeof(own), "%u+%s", (unsigned)uid, word);
-	return kept_lease(d, own);
-}
-
-static bool lease_is_of(const struct kept *k, uid_t uid)
-{
-	int64_t user = -1;
-
-	return uid == 0 || (control_value_number(k->state, "user", &user) && user == uid);
+	if (uid != 0)
+		k = kept_lease(d, own);
+	return k ? k : kept_lease(d, word);
 }
 
 static int method_return(sd_bus_message *m, void *arg, sd_bus_error *error)

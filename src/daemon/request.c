@@ -35,6 +35,11 @@ void request_free(struct request *q)
 {
 	if (!q)
 		return;
+	struct request **at = &q->daemon->requests;
+	while (*at && *at != q)
+		at = &(*at)->next;
+	if (*at)
+		*at = q->next;
 	(void)sd_bus_slot_unref(q->slot);
 	(void)sd_bus_message_unref(q->message);
 	free(q);
@@ -106,12 +111,15 @@ static int option_read(struct request *q, const char *key, sd_bus_error *error)
 int request_read_options(struct request *q, sd_bus_error *error)
 {
 	const char *key;
+	size_t count = 0;
 
 	int r = sd_bus_message_enter_container(q->message, 'a', "{sv}");
 	if (r < 0)
 		return r;
 	while ((r = sd_bus_message_enter_container(q->message, 'e', "sv")) > 0) {
 		r = sd_bus_message_read(q->message, "s", &key);
+		if (r >= 0 && count++ == REQUEST_OPTIONS_MAX)
+			return refuse_argument(error, "too many options, from", key);
 		if (r >= 0)
 			r = option_read(q, key, error);
 		if (r < 0)
@@ -242,6 +250,22 @@ static int caller_read(struct request *q)
 	return r;
 }
 
+/* What ordinary users can make the daemon hold is bounded. Return: whether there is room. */
+static bool requests_add(struct request *q)
+{
+	size_t all = 0, own = 0;
+
+	for (const struct request *i = q->daemon->requests; i; i = i->next) {
+		all++;
+		own += i->uid == q->uid;
+	}
+	if (all >= REQUESTS_MAX || own >= REQUESTS_USER_MAX)
+		return false;
+	q->next = q->daemon->requests;
+	q->daemon->requests = q;
+	return true;
+}
+
 int request_authorise(struct request *q, sd_bus_error *error)
 {
 	int r = caller_read(q);
@@ -254,6 +278,11 @@ int request_authorise(struct request *q, sd_bus_error *error)
 	if (q->uid == 0) {
 		request_permit(q);
 		return 1;
+	}
+	if (!requests_add(q)) {
+		request_free(q);
+		return sd_bus_error_set_const(
+			error, BUS_NAME ".Error.Busy", "too many requests wait already");
 	}
 	r = polkit_ask(q);
 	if (r >= 0)

@@ -17,8 +17,14 @@
 #define REQUEST_NAME_MAX 64
 #define REQUEST_KEY_MAX 36 /* a lease has room for "4294967295+" before it */
 
+/* Each may wait for a password and holds its message, with up to 16 descriptors. */
+#define REQUESTS_MAX 48
+#define REQUESTS_USER_MAX 8
+#define REQUEST_OPTIONS_MAX 16
+
 struct request {
 	struct daemon *daemon;
+	struct request *next; /* in the daemon's list */
 	sd_bus_message *message;
 	const char *action; /* "lease": org.usher.Usher1.lease */
 	char devices[REQUEST_DEVICES_MAX][PCI_ADDRESS_TEXT];

@@ -28,7 +28,8 @@ NAME, ROOT = "org.usher.Usher1", "/org/usher/Usher1"
 ERROR = NAME + ".Error."
 DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 DISK, OTHER, CARD = "0000:02:00.1", "0000:02:00.2", "0000:02:00.6"
-MEMBER, STRANGER = 4001, 4002  # users: one of the group vfio, and one who is not
+# Users: one of the group vfio, one who is not, and one whose name is the first one's number.
+MEMBER, STRANGER, NAMED = 4001, 4002, 4003
 LEASES = pathlib.Path("/run/usher/lease")
 LOG = pathlib.Path("/var/log/usher/leases")
 BORROWERS = 6
@@ -77,7 +78,9 @@ def enter(folder):
             skip("cannot mount here")
     # Two users of the test's own.
     for name, line in (("passwd", f"member:x:{MEMBER}:{MEMBER}::/:/bin/sh\n"
-                                  f"stranger:x:{STRANGER}:{STRANGER}::/:/bin/sh\n"),
+                                  f"stranger:x:{STRANGER}:{STRANGER}::/:/bin/sh\n"
+                                  # A name that looks like the other's number.
+                                  f"{MEMBER}:x:{NAMED}:{NAMED}::/:/bin/sh\n"),
                        ("group", f"member:x:{MEMBER}:\nstranger:x:{STRANGER}:\n"
                                  f"vfio:x:4000:member\n")):
         text = "".join(one for one in open(f"/etc/{name}") if not one.startswith("vfio:"))
@@ -330,6 +333,76 @@ def test_keys(service):
     assert ask(MEMBER, end) == "/"
 
 
+def test_key_of_another_name(service):
+    """A lease that has the name of somebody's key is not in the way of that key."""
+    name, _, fds = lease(connect(), [OTHER], key="k")
+    for fd in fds.values():
+        os.close(fd)
+    assert ask(MEMBER, lambda bus: lease(bus, [DISK], key="k")[0]) == f"{MEMBER}+k"
+    assert ask(MEMBER, lambda bus: str(manager(bus).Return("k"))) != "/"
+    until(lambda: not LEASES.joinpath(f"{MEMBER}+k").exists(), "the end of a user's lease")
+    assert LEASES.joinpath(name).exists()
+    assert ask(MEMBER, lambda bus: str(manager(bus).Return("k"))) == DENIED
+    bus = connect()
+    assert job_result(bus, manager(bus).Return("k"))[:2] == ("done", 0)
+    assert no_lease()
+
+
+def test_name_of_another_lease(service):
+    """A lease without a key has the process id of `usher` in its name, and ids are used again."""
+    run = [service.usher, "lease", DISK]
+    subprocess.run([*run, "--key", "lease-1", "--quiet"], check=True)
+    done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", *run, "--owner", "1", "--json"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (125, ""), done
+    assert "there is a lease 'lease-1'" in done.stderr, done
+    subprocess.run([service.usher, "lease", "--end", "--key", "lease-1"], check=True)
+    assert no_lease()
+
+
+def test_owner(service):
+    """The lease of a process is its real user's, also of one whose /proc is root's."""
+    pid = os.fork()
+    if pid == 0:
+        die_with_parent()
+        os.setresuid(STRANGER, 0, 0)
+        while True:
+            signal.pause()
+    until(lambda: f"Uid:\t{STRANGER}" in pathlib.Path(f"/proc/{pid}/status").read_text(), "a process")
+    assert os.stat(f"/proc/{pid}").st_uid == 0
+    subprocess.run([service.usher, "lease", DISK, "--owner", str(pid), "--quiet"], check=True)
+    told = subprocess.run([service.usher, "leases", "--json"], check=True, stdout=subprocess.PIPE)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert [one["user"] for one in json.loads(told.stdout)["leases"]] == [STRANGER], told
+    until(no_lease, "the end of a process's lease")
+
+
+def test_bounds(service):
+    """Nobody makes the daemon hold many requests or jobs, or takes the room of others."""
+    def many(bus):
+        for _ in range(40):
+            message = dbus.lowlevel.MethodCallMessage(NAME, ROOT, NAME + ".Manager", "Lease")
+            message.append([DISK], {}, signature="asa{sv}")
+            bus.send_message(message)
+        return lease(bus, [DISK])[0]
+
+    os.kill(service.polkit.pid, signal.SIGSTOP)
+    try:
+        assert ask(STRANGER, many) == ERROR + "Busy"
+    finally:
+        os.kill(service.polkit.pid, signal.SIGCONT)
+
+    def plans(bus):
+        return [job_result(bus, manager(bus).Plan([DISK], options()))[0] for _ in range(70)]
+
+    assert ask(MEMBER, plans) == ["done"] * 70
+    objects = dbus.Interface(connect().get_object(NAME, ROOT, introspect=False),
+                             "org.freedesktop.DBus.ObjectManager").GetManagedObjects()
+    jobs = [one for one in objects.values() if one.get(NAME + ".Job", {}).get("User") == MEMBER]
+    assert 0 < len(jobs) <= 16, len(jobs)
+
+
 def test_revoke(service):
     """The administrator takes a disk back from who does not let go."""
     with as_user(MEMBER, lambda bus: lease(bus, [DISK])[0]) as (name, pid):
@@ -552,6 +625,7 @@ def main():
     try:
         service.daemon_start()
         tests = [test_without_polkit, "polkit", test_authorisation, test_descriptors, test_keys,
+                 test_key_of_another_name, test_name_of_another_lease, test_owner, test_bounds,
                  test_revoke, test_client, test_jobs, test_deaf_client, test_introspection]
         for test in tests:
             if test == "polkit":
