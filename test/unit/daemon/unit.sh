@@ -11,6 +11,12 @@ trap 'rm -rf "$work"' EXIT
 sed "s#^ExecStart=.*#ExecStart=$(realpath "$2")#; /^Documentation=/d" "$1" >"$work/usherd.service"
 said=$(systemd-analyze verify "$work/usherd.service" 2>&1 | grep usherd || :)
 [ -z "$said" ] || fail "$said"
+# Before systemd 253 this implies DeviceAllow=, which closes /dev/vfio.
+! grep -E '^(ProtectClock|PrivateDevices)=yes' "$1" || fail 'the service could not open /dev/vfio'
+# `usher claim` writes there.
+for folder in /etc/usher /etc/udev/rules.d; do
+	grep -Eq "^ReadWritePaths=.*-$folder( |$)" "$1" || fail "the service could not write to $folder"
+done
 systemd-analyze security --offline=true --threshold=45 "$work/usherd.service" >"$work/out" 2>&1 ||
 	fail "$(tail -n 3 "$work/out")"
 tail -n 1 "$work/out"
