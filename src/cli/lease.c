@@ -377,7 +377,7 @@ static int lease_take(struct lease_words *w)
 	r = borrower_of(w, &b.lease);
 	if (r == 0)
 		r = borrow_run(&b);
-	/* Without a key, a lease of that name is another borrower's: its name has an old process id. */
+	/* Without a key, a lease of that name is another borrower's, of an earlier process id. */
 	if (b.command || (r && (r != -EBUSY || !w->key)))
 		return r == -EBUSY ? LOAN_OURS : r;
 	r = lease_find(w);

@@ -297,7 +297,7 @@ static int caller_uid(sd_bus_message *m, uid_t *ret)
 	return r;
 }
 
-/* By the caller's own key, which may be another lease's name, or by its name. NULL: there is none. */
+/* By the caller's own key, which another lease may have as its name; else by its name. */
 static const struct kept *lease_of(const struct daemon *d, uid_t uid, const char *word)
 {
 	char own[REQUEST_NAME_MAX];
