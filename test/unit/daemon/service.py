@@ -8,8 +8,6 @@ USHERD and USHER are built around devices in memory (stand_in.c). KILLS: how oft
 killed among borrowers (default: 8).
 """
 import collections
-import contextlib
-import ctypes
 import json
 import os
 import pathlib
@@ -24,226 +22,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 
-NAME, ROOT = "org.usher.Usher1", "/org/usher/Usher1"
-ERROR = NAME + ".Error."
-DENIED = "org.freedesktop.DBus.Error.AccessDenied"
-DISK, OTHER, CARD = "0000:02:00.1", "0000:02:00.2", "0000:02:00.6"
-# Users: one of the group vfio, one who is not, and one whose name is the first one's number.
-MEMBER, STRANGER, NAMED = 4001, 4002, 4003
-LEASES = pathlib.Path("/run/usher/lease")
-LOG = pathlib.Path("/var/log/usher/leases")
-BORROWERS = 6
-
-BUS = """<busconfig>
-  <type>system</type>
-  <listen>unix:path={socket}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-    <allow send_destination="org.freedesktop.DBus"/>
-  </policy>
-  <include>{policy}</include>
-  <policy user="polkitd"><allow own="org.freedesktop.PolicyKit1"/></policy>
-  <policy user="root"><allow own="org.freedesktop.PolicyKit1"/></policy>
-  <policy context="default">
-    <allow send_destination="org.freedesktop.PolicyKit1"/>
-  </policy>
-</busconfig>
-"""
-
-
-def skip(why):
-    print(why)
-    sys.exit(77)
-
-
-def enter(folder):
-    """A mount namespace in which usher's folders and polkit's are empty."""
-    if os.geteuid():
-        skip("needs root, for a namespace of its own")
-    if "SERVICE_INSIDE" not in os.environ:
-        os.environ["SERVICE_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", sys.executable,
-                              "-B", *sys.argv])
-    for path in ("/run/usher", "/var/log/usher", "/etc/polkit-1/rules.d", "/usr/share/polkit-1/actions"):
-        os.makedirs(path, exist_ok=True)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", path]).returncode:
-            skip("cannot mount here")
-    # Two users of the test's own.
-    for name, line in (("passwd", f"member:x:{MEMBER}:{MEMBER}::/:/bin/sh\n"
-                                  f"stranger:x:{STRANGER}:{STRANGER}::/:/bin/sh\n"
-                                  # A name that looks like the other's number.
-                                  f"{MEMBER}:x:{NAMED}:{NAMED}::/:/bin/sh\n"),
-                       ("group", f"member:x:{MEMBER}:\nstranger:x:{STRANGER}:\n"
-                                 f"vfio:x:4000:member\n")):
-        text = "".join(one for one in open(f"/etc/{name}") if not one.startswith("vfio:"))
-        (folder / name).write_text(text + line)
-        os.chmod(folder / name, 0o644)
-        subprocess.run(["mount", "--bind", folder / name, f"/etc/{name}"], check=True)
-
-
-class Service:
-    """The bus, polkit and usherd."""
-
-    def __init__(self, usherd, usher, top, folder):
-        self.words = [usherd, "--usher", usher]
-        self.usher, self.top, self.folder = usher, top, folder
-        self.processes = []
-        path = folder / "bus"
-        install = top / "src/daemon/install"
-        (folder / "bus.conf").write_text(
-            BUS.format(socket=path, policy=install / "org.usher.Usher1.conf"))
-        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={path}"
-        shutil.copy(install / "org.usher.Usher1.policy", "/usr/share/polkit-1/actions")
-        shutil.copy(install / "usher.rules", "/etc/polkit-1/rules.d/50-usher.rules")
-        self.start(["dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork"])
-        until(lambda: accepts(path), "the bus")
-        os.chmod(path, 0o666)
-        self.polkit = None
-        self.daemon = None
-
-    def start(self, words):
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
-        self.processes.append(process)
-        return process
-
-    def polkit_start(self):
-        self.polkit = self.start(["/usr/lib/polkit-1/polkitd", "--no-debug"])
-        until(lambda: has_owner("org.freedesktop.PolicyKit1"), "polkitd")
-
-    def daemon_start(self):
-        self.daemon = self.start(self.words)
-        until(lambda: has_owner(NAME), "usherd")
-
-    def daemon_kill(self):
-        self.daemon.kill()
-        self.daemon.wait()
-        until(lambda: not has_owner(NAME), "the end of usherd")
-
-    def close(self):
-        for process in reversed(self.processes):
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def until(what, name, seconds=30):
-    limit = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < limit, f"waited in vain for {name}"
-        time.sleep(0.02)
-
-
-def connect():
-    return dbus.bus.BusConnection(os.environ["DBUS_SYSTEM_BUS_ADDRESS"])
-
-
-def accepts(path):
-    """Whether somebody listens: the socket is there before that."""
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.connect(str(path))
-    except OSError:
-        return False
-    return True
-
-
-def has_owner(name):
-    bus = connect()
-    try:
-        return bus.name_has_owner(name)
-    finally:
-        bus.close()
-
-
-def manager(bus):
-    return dbus.Interface(bus.get_object(NAME, ROOT, introspect=False), NAME + ".Manager")
-
-
-def options(**words):
-    return dbus.Dictionary(words, signature="sv")
-
-
-def lease(bus, devices, **words):
-    """Return: the lease's name, and what its descriptors read."""
-    path, given = manager(bus).Lease(devices, options(**words), timeout=60)
-    fds = {"container": given["container"].take()}
-    fds.update((str(address), fd.take()) for address, fd in given["devices"].items())
-    texts = {name: os.pread(fd, 64, 0).decode() for name, fd in fds.items()}
-    assert path == object_path("lease", str(given["name"])), path
-    return str(given["name"]), texts, fds
-
-
-def object_path(kind, name):
-    """As sd_bus_path_encode(3) does it."""
-    label = re.sub(r"^[0-9]|[^0-9A-Za-z]", lambda c: f"_{ord(c.group()):02x}", name)
-    return f"{ROOT}/{kind}/{label}"
-
-
-def error_of(call):
-    try:
-        call()
-    except dbus.DBusException as error:
-        return error.get_dbus_name()
-    return None
-
-
-def job_result(bus, path, seconds=30):
-    job = dbus.Interface(bus.get_object(NAME, path, introspect=False), NAME + ".Job")
-    until(lambda: job.Result()[0] != "running", "a job", seconds)
-    return job.Result()
-
-
-@contextlib.contextmanager
-def as_user(uid, what):
-    """Runs @what(bus) in a process of that user, which stays until the end. Yields its answer."""
-    ready, go = os.pipe(), os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(ready[0])
-        os.close(go[1])
-        try:
-            os.setgroups([4000] if uid == MEMBER else [])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            answer = json.dumps(what(connect()))
-        except dbus.DBusException as error:
-            answer = json.dumps(error.get_dbus_name())
-        except BaseException as error:  # pylint: disable=broad-except
-            answer = json.dumps(f"{type(error).__name__}: {error}")
-        os.write(ready[1], answer.encode())
-        os.close(ready[1])
-        os.read(go[0], 1)
-        os._exit(0)
-    os.close(ready[1])
-    os.close(go[0])
-    with os.fdopen(ready[0]) as pipe:
-        answer = json.loads(pipe.read())
-    try:
-        yield answer, pid
-    finally:
-        os.close(go[1])
-        os.waitpid(pid, 0)
-
-
-def ask(uid, what):
-    with as_user(uid, what) as (answer, _):
-        return answer
-
-
-def no_lease():
-    return not list(LEASES.glob("*"))
+from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 
 def test_without_polkit(service):
@@ -276,12 +55,6 @@ def test_authorisation(service):
         call = lambda bus, m=method: getattr(manager(bus), m)([DISK], options())  # noqa: E731
         assert ask(MEMBER, call) == DENIED, method
     until(no_lease, "the end of all leases")
-
-
-def programs_with(files):
-    """Names of the processes that have one of the files open."""
-    holders = [p for p in pathlib.Path("/proc").glob("[0-9]*") if has_open(p, files)]
-    return sorted((p / "comm").read_text().strip() for p in holders)
 
 
 def test_descriptors(service):
@@ -317,6 +90,12 @@ def has_open(process, files):
                    for fd in (process / "fd").iterdir())
     except OSError:
         return False
+
+
+def programs_with(files):
+    """Names of the processes that have one of the files open."""
+    holders = [p for p in pathlib.Path("/proc").glob("[0-9]*") if has_open(p, files)]
+    return sorted((p / "comm").read_text().strip() for p in holders)
 
 
 def test_keys(service):
@@ -462,12 +241,6 @@ def test_jobs(service):
     state, status, output, _ = job_result(bus, path)
     assert (state, status) == ("done", 0) and json.loads(output)["possible"], (state, output)
     assert ask(STRANGER, lambda b: job_result(b, path)) == DENIED
-
-    def flood(own):
-        return [error_of(lambda: manager(own).Plan([DISK], options())) for _ in range(70)]
-
-    assert set(ask(MEMBER, flood)) <= {None, ERROR + "Busy"}
-    assert error_of(lambda: manager(bus).Plan([DISK], options())) is None
     assert error_of(lambda: manager(bus).Plan([DISK], options(wings=True))).endswith("InvalidArgs")
     assert error_of(lambda: manager(bus).Plan(dbus.Array([], signature="s"), options())).endswith("InvalidArgs")
 
@@ -658,15 +431,5 @@ def run(test, *arguments):
     return True
 
 
-try:
-    import dbus
-    import dbus.bus
-    import dbus.lowlevel
-except ImportError:
-    # ./dev installs python3-dbus, for the distribution's own Python.
-    if sys.executable == "/usr/bin/python3" or "SERVICE_AGAIN" in os.environ:
-        sys.exit("service.py needs dbus: apt-get install python3-dbus")
-    os.environ["SERVICE_AGAIN"] = "1"
-    os.execv("/usr/bin/python3", ["/usr/bin/python3", "-B", *sys.argv])
 if __name__ == "__main__":
     main()
