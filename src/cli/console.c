@@ -103,7 +103,7 @@ static int console_copy(int console, bool raw, bool types, const sigset_t *waiti
 	return 0;
 }
 
-/* A kernel is silent until it has a driver for its console: nothing is no error, and is told. */
+/* A kernel is silent until it has a driver for its console: until then usher says so. */
 static int history_copy(const char *name, const char *port, int console, struct err *e)
 {
 	unsigned pieces = 0;

@@ -230,7 +230,7 @@ static int leases_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_leases = {
 	.name = "leases",
-	.summary = "list leases: who has which device",
+	.summary = "list leases, with their borrowers and devices",
 	.help = "leases [OPTION…]\n"
 		"\n"
 		"Lists the leases of 'usher lease': state, the borrower's user and process, since\n"
