@@ -21,6 +21,7 @@ class Talk:
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, errors="replace", pass_fds=fds)
         self.watch = threading.Timer(patience, self.process.kill)
+        self.watch.daemon = True  # a bench that forgets a guest ends all the same
         self.watch.start()
 
     def hear(self, what):

@@ -82,10 +82,12 @@ class Loader(Talk):
             sys.exit(f"bench: the guest loads nothing: {said}")
         return float(found[1]), int(found[2])
 
-    def end_now(self, program):
+    def end_now(self, program=None):
+        """@program: what runs the guest, if the process that was started does not."""
         self.process.kill()
-        with contextlib.suppress(subprocess.CalledProcessError, ProcessLookupError):
-            os.kill(process_of(program), 9)
+        if program:
+            with contextlib.suppress(subprocess.CalledProcessError, ProcessLookupError):
+                os.kill(process_of(program), 9)
         self.end()
 
 
@@ -115,7 +117,7 @@ def guests_start(stack, kernel, initrd, cmdline):
     passt, line = passt_start()
     stack.callback(passt.kill)
     qemu = Loader(qemu_words(kernel, archives["qemu"], cmdline, TAPS["qemu"][0], line.fileno()), [line.fileno()])
-    stack.callback(qemu.process.kill)
+    stack.callback(qemu.end_now)
     return {"usher": ours, "qemu": qemu}
 
 
