@@ -74,10 +74,10 @@ static int become_whole(char **argv)
 }
 
 /* The verbs of this program need no library. */
-int load_library(const char *soname, const char *package, const struct load_symbol *symbols,
+int load_library(const char *sonames, const char *package, const struct load_symbol *symbols,
 	size_t count, struct err *e)
 {
-	return err_say(e, -ENOPKG, "library '%s' cannot be loaded here", soname);
+	return err_say(e, -ENOPKG, "library '%s' cannot be loaded here", sonames);
 }
 
 int main(int argc, char **argv)

@@ -49,8 +49,7 @@ static int load_reader(struct err *e)
 		{"json_object_put", &lib.put},
 	};
 
-	return lib.put ? 0
-		       : load_library("libjson-c.so.5", "libjson-c5", symbols, COUNT(symbols), e);
+	return lib.put ? 0 : load_library(LOAD_JSON_C, "libjson-c5", symbols, COUNT(symbols), e);
 }
 
 static struct json_object *object_of(const struct control_value *v)

@@ -42,7 +42,7 @@ static int load_libxml(struct err *e)
 		{"xmlFreeDoc", &lib.free_document},
 	};
 
-	return load_library("libxml2.so.2", "libxml2", symbols, COUNT(symbols), e);
+	return load_library(LOAD_LIBXML, "libxml2", symbols, COUNT(symbols), e);
 }
 
 /* One domain that is parsed. */
@@ -232,17 +232,18 @@ static int read_domain(struct reader *rd, const xmlNode *root)
 	return 0;
 }
 
+/* Of the text that is parsed: libxml2.so.16 has moved the field for what is ours. */
+static bool has_type;
+
 /* libxml2 calls this at "<!DOCTYPE", before it reads what follows. */
 static void refuse_type(
 	void *arg, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
-	xmlParserCtxt *context = arg;
-
-	*(bool *)context->_private = true;
-	lib.stop(context);
+	has_type = true;
+	lib.stop(arg);
 }
 
-static int say_malformed(struct reader *rd, xmlParserCtxt *context, bool has_type)
+static int say_malformed(struct reader *rd, xmlParserCtxt *context)
 {
 	const xmlError *why = lib.last_error(context);
 
@@ -258,13 +259,12 @@ static int parse_text(struct reader *rd, xmlParserCtxt *context, const char *tex
 {
 	const int options = XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOCDATA |
 			    XML_PARSE_NOERROR | XML_PARSE_NOWARNING;
-	bool has_type = false;
 
-	context->_private = &has_type;
+	has_type = false;
 	context->sax->internalSubset = refuse_type;
 	xmlDoc *document = lib.read_memory(context, text, (int)len, "domain", NULL, options);
 	int r = document && !has_type ? read_domain(rd, find_domain(lib.root(document)))
-				      : say_malformed(rd, context, has_type);
+				      : say_malformed(rd, context);
 	if (document)
 		lib.free_document(document);
 	return r;

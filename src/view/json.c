@@ -47,7 +47,7 @@ static int load_json_c(struct err *e)
 		{"json_object_put", &lib.put},
 	};
 
-	return load_library("libjson-c.so.5", "libjson-c5", symbols, COUNT(symbols), e);
+	return load_library(LOAD_JSON_C, "libjson-c5", symbols, COUNT(symbols), e);
 }
 
 static struct json_object *json_object_of(struct json *j)
