@@ -175,12 +175,22 @@ static int read_device(struct reader *rd, const xmlNode *n, const xmlNode *flagg
 	return r < 0 ? r : device_add(rd, &device);
 }
 
+/* Of a network that is a pool of devices, the state of a running domain has the one it got. */
+static int read_interface(struct reader *rd, const xmlNode *n)
+{
+	const xmlNode *actual = element_find(n->children, "actual");
+
+	if (value_is(n, "type", "hostdev"))
+		return read_device(rd, n, n);
+	return actual && value_is(actual, "type", "hostdev") ? read_device(rd, actual, actual) : 0;
+}
+
 static int read_element(struct reader *rd, const xmlNode *n)
 {
 	if (element_is(n, "hostdev"))
 		return value_is(n, "type", "pci") ? read_device(rd, n, n) : 0;
 	if (element_is(n, "interface"))
-		return value_is(n, "type", "hostdev") ? read_device(rd, n, n) : 0;
+		return read_interface(rd, n);
 	if (!element_is(n, "disk") || !value_is(n, "type", "nvme"))
 		return 0;
 	const xmlNode *source = element_find(n->children, "source");

@@ -9,6 +9,11 @@
  *	<hostdev mode='subsystem' type='pci' managed='yes'><source><address bus='0x01' …/>
  *	<interface type='hostdev' managed='yes'><source><address type='pci' bus='0x01' …/>
  *	<disk type='nvme'><source type='pci' managed='yes' …><address bus='0x01' …/>
+ *
+ * libvirt chooses a device of <interface type='network'> itself, when the domain starts. Only the
+ * state of the running domain has it:
+ *
+ *	<interface type='network'><actual type='hostdev' managed='yes'><source><address …/>
  */
 
 #include "pci/address.h"

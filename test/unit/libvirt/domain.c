@@ -245,6 +245,26 @@ START_TEST(reads_the_state_of_a_running_domain)
 }
 END_TEST
 
+/* Of a network that is a pool of virtual functions. */
+START_TEST(finds_what_libvirt_has_chosen)
+{
+	struct libvirt_domain d = parse_devices(
+		"<interface type='network'><source network='vfs'/><actual type='hostdev' "
+		"managed='yes'><driver name='vfio' model='mlx5_vfio_pci'/><source>"
+		"<address type='pci' domain='0' bus='3' slot='0x10' function='2'/></source>"
+		"</actual></interface>"
+		"<interface type='network'><source network='vfs'/></interface>"
+		"<interface type='network'><actual type='bridge'><source bridge='hostdev0'/>"
+		"</actual></interface>",
+		1);
+
+	address_is(&d, 0, "0000:03:10.2");
+	ck_assert(d.devices[0].managed);
+	ck_assert_str_eq(d.devices[0].driver, "mlx5_vfio_pci");
+	libvirt_domain_fini(&d);
+}
+END_TEST
+
 /* A process, of usher's own element alone. */
 START_TEST(finds_the_keeper_of_a_guest)
 {
@@ -275,8 +295,8 @@ START_TEST(finds_the_keeper_of_a_guest)
 }
 END_TEST
 
-SUITE("domain", reads_the_state_of_a_running_domain, finds_the_keeper_of_a_guest,
-	finds_each_kind_of_device, reads_what_usher_writes, leaves_other_devices_alone,
-	looks_only_where_libvirt_looks, counts_a_device_once,
+SUITE("domain", finds_what_libvirt_has_chosen, reads_the_state_of_a_running_domain,
+	finds_the_keeper_of_a_guest, finds_each_kind_of_device, reads_what_usher_writes,
+	leaves_other_devices_alone, looks_only_where_libvirt_looks, counts_a_device_once,
 	reads_values_that_are_written_in_another_way, refuses_what_libvirt_does_not_write,
 	bounds_what_it_reads, knows_domains_without_devices)
