@@ -12,8 +12,8 @@
  * libvirt waits for the hook, and holds the domain's lock meanwhile: a hook that asks libvirt
  * anything waits for itself. So all that is known of the domain is its name and its XML.
  *
- * libvirt calls no hook when it was killed before QEMU ran. The next prepare, of any domain,
- * returns what such a domain has.
+ * libvirt calls no hook when it was killed before QEMU ran. A prepare that finds its caller dead
+ * undoes itself; otherwise the next prepare, of any domain, returns what such a domain has.
  */
 #include "libvirt/hook.h"
 
@@ -122,6 +122,28 @@ static int owner_of_caller(const struct libvirt_hook *k, struct bind_owner *ret,
 	return r < 0 ? err_set(e, r, "process %d of libvirt", (int)k->caller) : 0;
 }
 
+/*
+ * libvirt may be killed while its hook works. `usher restore` leaves a group alone on which usher
+ * works, and nobody calls it again. So the hook looks once more when it has the devices.
+ */
+static int orphan_undo(const struct libvirt_hook *k, const struct bind_owner *owner,
+	const struct bind_plan *taken, struct err *e)
+{
+	struct err why = {0};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < taken->group_count; i++) {
+		const struct bind_release_request g = {.group = taken->groups[i].number,
+			.how = BIND_RETURN_DRIVER,
+			.owner = *owner};
+		struct bind_report done = BIND_REPORT_NONE;
+		r = bind_release(k->env, &g, &done, &why);
+		bind_report_fini(&done);
+	}
+	return err_say(e, -ESRCH, "libvirt, which called the hook, has ended%s%s",
+		r < 0 ? "; its devices stay taken: " : "", r < 0 ? why.msg : "");
+}
+
 static int domain_take(const struct libvirt_hook *k, const struct libvirt_domain *d,
 	const struct libvirt_allow *allow, struct bind_plan *ret, struct err *e)
 {
@@ -140,7 +162,10 @@ static int domain_take(const struct libvirt_hook *k, const struct libvirt_domain
 	q.allow = allow->checks;
 	q.allow_count = allow->count;
 	return_abandoned(k);
-	return bind_take(k->env, &q, ret, e);
+	r = bind_take(k->env, &q, ret, e);
+	if (r < 0 || bind_owner_alive(k->env->host, q.owner.pid, q.owner.start))
+		return r;
+	return orphan_undo(k, &q.owner, ret, e);
 }
 
 static int domain_prepare(const struct libvirt_hook *k, const struct libvirt_domain *d,

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "bind/journal.h"
+#include "bind/kernel_ops.h"
 #include "bind/lend.h"
 #include "bind/owner.h"
 #include "suite.h"
@@ -388,6 +389,38 @@ START_TEST(skips_checks_that_the_file_has)
 }
 END_TEST
 
+static const struct bind_kernel_ops *real_ops;
+static int writes_until_death;
+
+static int ask_and_kill(struct bind_writer *w, const char *path, const char *text, struct err *e)
+{
+	if (writes_until_death-- == 0)
+		process_end(dying_caller);
+	return real_ops->ask(w, path, text, e);
+}
+
+/* `usher restore` came while the hook worked, so nobody else returns them. */
+START_TEST(returns_what_it_took_for_a_libvirt_that_died)
+{
+	struct bind_env env = stage_set();
+	struct bind_kernel_ops ops = *env.kernel;
+	struct err e;
+
+	real_ops = env.kernel;
+	ops.ask = ask_and_kill;
+	env.kernel = &ops;
+	for (int i = 0; i < 4; i++) {
+		dying_caller = process_start();
+		writes_until_death = i;
+		struct libvirt_hook k = hook_of(&env, dying_caller, "web");
+		ck_assert_int_eq(prepare(&k, &e), -ESRCH);
+		ck_assert_ptr_nonnull(strstr(e.msg, "has ended"));
+		ck_assert_int_lt(writes_until_death, 0);
+		is_home();
+	}
+}
+END_TEST
+
 /* Of a libvirt that was killed while the hook began: init, which never ends, takes nothing. */
 START_TEST(takes_nothing_for_init)
 {
@@ -401,8 +434,8 @@ START_TEST(takes_nothing_for_init)
 }
 END_TEST
 
-SUITE("hook", takes_nothing_for_init, skips_checks_that_the_file_has,
-	leaves_the_devices_of_a_guest_to_its_keeper, lends_from_prepare_to_release,
-	returns_only_what_the_domain_has, refuses_a_device_in_use,
+SUITE("hook", takes_nothing_for_init, returns_what_it_took_for_a_libvirt_that_died,
+	skips_checks_that_the_file_has, leaves_the_devices_of_a_guest_to_its_keeper,
+	lends_from_prepare_to_release, returns_only_what_the_domain_has, refuses_a_device_in_use,
 	refuses_what_it_does_not_understand, names_domains_that_are_hostile,
 	releases_after_its_own_death, returns_what_a_dead_libvirt_had)
