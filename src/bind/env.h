@@ -12,7 +12,11 @@ struct bind_kernel_ops;
 #define BIND_RULES_DIR "/run/udev/rules.d"
 #define BIND_STATE_DIR "/run/usher" /* journal/ and lock/ live below it; void after a boot */
 #define BIND_NAME_MAX 64 /* names of guests, with the NUL */
-#define BIND_DOMAIN_MAX 256 /* names of domains, escaped, with the NUL */
+/*
+ * Names of domains, escaped, with the NUL: libvirt makes names of files of them, which have at most
+ * 255 bytes, and each byte of another script than Latin becomes four characters.
+ */
+#define BIND_DOMAIN_MAX 1024
 
 /* Where usher reads and writes. Tests replace the kernel with their own. */
 struct bind_env {

@@ -201,6 +201,7 @@ START_TEST(names_domains_that_are_hostile)
 		{"\x1b[2J\xff", "\\x1b[2J\\xff"},
 		{"-", "-"},
 		{"../../etc", "../../etc"},
+		{"\xe6\x9c\x8d", "\\xe6\\x9c\\x8d"},
 	};
 	char name[BIND_DOMAIN_MAX + 1];
 	struct bind_env env;
@@ -215,6 +216,12 @@ START_TEST(names_domains_that_are_hostile)
 		release_all(&k);
 		is_home();
 	}
+	memset(name, 0xe6, 251); /* as long as libvirt takes it: with ".xml" a name of a file */
+	name[251] = '\0';
+	env = stage_set();
+	struct libvirt_hook longest = hook_of(&env, getpid(), name);
+	ck_assert_msg(prepare(&longest, &e) == 0, "%s", e.msg);
+	release_all(&longest);
 	memset(name, 'x', sizeof(name));
 	name[BIND_DOMAIN_MAX] = '\0';
 	env = stage_set();
