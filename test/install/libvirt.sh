@@ -28,6 +28,8 @@ status=0
 got=$(call "a b'\$(x)" prepare begin -) || status=$?
 [ $status = 3 ] || fail "exit status $status, not the program's"
 [ "${got#*|}" = "a b'\$(x)|prepare|begin|-|<domain/>" ] || fail "the program gets '$got'"
+got=$(call vm start begin -) && [ -z "$got" ] || fail "'start' calls the program: '$got'"
+call && call vm || fail 'without an operation it fails'
 # The program's parent is whoever called the hook, as it has to be (src/libvirt/hook.c).
 env -i "$place/usher" vm prepare </dev/null >"$place/parent" || [ $? = 3 ]
 [ "$(cut -d'|' -f1 "$place/parent")" = $$ ] || fail 'a process is between the caller and the program'
