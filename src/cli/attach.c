@@ -10,6 +10,7 @@
 #include "host/host.h"
 #include "libvirt/plug.h"
 #include "libvirt/process.h"
+#include "libvirt/uri.h"
 #include "view/json.h"
 #include "view/plan.h"
 
@@ -224,9 +225,8 @@ static int change_named(const struct arguments *a, struct bind_plan *plan, struc
 	struct libvirt_guest *g = NULL;
 
 	int r = libvirt_connect(a->uri, false, &c, e);
-	if (r < 0)
-		return r;
-	r = libvirt_guest_find(c, a->domain, &g, e);
+	r = r < 0 ? r : libvirt_connection_is_local(c, e);
+	r = r < 0 ? r : libvirt_guest_find(c, a->domain, &g, e);
 	if (r == -ENOENT)
 		err_hint(e, "usher guests --libvirt %s", a->uri);
 	if (r == 0)
@@ -248,7 +248,7 @@ static int attach_run(struct arguments *a, int argc, char **argv, const struct o
 		return option_leave(r);
 	if (optind == argc)
 		return option_wrong(v, "no domain given");
-	if (!libvirt_is_local(a->uri))
+	if (!libvirt_uri_is_alias(a->uri) && !libvirt_uri_is_local(a->uri))
 		return option_wrong(v,
 			"--libvirt: '%s' is of another host, whose devices are not here", a->uri);
 	a->domain = argv[optind];

@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/load.h"
 #include "base/num.h"
-#include "libvirt/process.h"
+#include "libvirt/uri.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -55,7 +55,7 @@ virConnectPtr libvirt_calls_connect(const char *uri, bool readonly)
 	const struct sigaction alarmed = {.sa_handler = on_alarm};
 	struct sigaction before;
 
-	if (!libvirt_is_local(uri))
+	if (!libvirt_uri_is_local(uri))
 		return vir.virConnectOpenAuth(uri, NULL, readonly ? VIR_CONNECT_RO : 0);
 	(void)sigaction(SIGALRM, &alarmed, &before);
 	(void)alarm(CONNECT_SECONDS);

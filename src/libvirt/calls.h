@@ -14,6 +14,7 @@ struct err;
 	X(virConnectClose)                  \
 	X(virConnectDomainEventRegisterAny) \
 	X(virConnectGetCapabilities)        \
+	X(virConnectGetURI)                 \
 	X(virConnectListAllDomains)         \
 	X(virConnectOpenAuth)               \
 	X(virConnectRegisterCloseCallback)  \

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "libvirt/calls.h"
 #include "libvirt/hostdev.h"
+#include "libvirt/uri.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -81,6 +82,22 @@ void libvirt_disconnect(struct libvirt_connection *c)
 		return;
 	(void)vir.virConnectClose(c->connection);
 	free(c);
+}
+
+int libvirt_connection_is_local(struct libvirt_connection *c, struct err *e)
+{
+	char *uri = vir.virConnectGetURI(c->connection);
+
+	if (!uri)
+		return say_failure(e, "connect to", "libvirt");
+	int r = libvirt_uri_is_local(uri)
+			? 0
+			: err_say(e, -EINVAL,
+				  "libvirt at '%s' is of another host, whose devices "
+				  "are not here",
+				  uri);
+	free(uri);
+	return r;
 }
 
 static int read_xml(

@@ -20,6 +20,12 @@ struct libvirt_guest;
 int libvirt_connect(const char *uri, bool readonly, struct libvirt_connection **ret, struct err *e);
 void libvirt_disconnect(struct libvirt_connection *c); /* NULL is fine */
 
+/*
+ * Whether the domains' devices are those of this machine, by the URI that libvirt has made of an
+ * alias. Return: 0, -EINVAL.
+ */
+int libvirt_connection_is_local(struct libvirt_connection *c, struct err *e);
+
 /* One domain, and the devices that it has. */
 struct libvirt_state {
 	const char *name; /* not escaped */

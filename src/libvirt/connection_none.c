@@ -19,6 +19,11 @@ void libvirt_disconnect(struct libvirt_connection *c)
 {
 }
 
+int libvirt_connection_is_local(struct libvirt_connection *c, struct err *e)
+{
+	return connection_refuse(e);
+}
+
 int libvirt_each_guest(struct libvirt_connection *c,
 	int (*each)(void *arg, const struct libvirt_state *s), void *arg, struct err *e)
 {

@@ -39,6 +39,8 @@ static int owner_read(const struct libvirt_plug *p, struct bind_owner *ret, stru
 	if (r < 0)
 		return err_set(e, r, "name of the domain");
 	r = libvirt_process_read(p->env->host, p->run, p->state->name, &o.pid, e);
+	if (r == -ENOENT)
+		err_hint(e, "usher attaches to running domains of qemu:///system alone");
 	if (r < 0)
 		return r;
 	r = bind_owner_start(p->env->host, o.pid, &o.start);

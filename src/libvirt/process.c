@@ -21,10 +21,3 @@ int libvirt_process_read(
 	*ret = (pid_t)pid;
 	return 0;
 }
-
-bool libvirt_is_local(const char *uri)
-{
-	const char *host = strstr(uri, "://");
-
-	return host && host[3] == '/' && !memchr(uri, '+', (size_t)(host - uri));
-}

@@ -2,7 +2,6 @@
 #ifndef LIBVIRT_PROCESS_H
 #define LIBVIRT_PROCESS_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 struct err;
@@ -16,8 +15,5 @@ struct host;
  */
 int libvirt_process_read(
 	struct host *h, const char *run, const char *name, pid_t *ret, struct err *e);
-
-/* True if the devices of its domains are those of this machine. */
-bool libvirt_is_local(const char *uri);
 
 #endif

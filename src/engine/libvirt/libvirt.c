@@ -14,9 +14,10 @@
 #include "engine/environment.h"
 #include "engine/files.h"
 #include "engine/installed.h"
+#include "engine/libvirt/boot.h"
 #include "engine/libvirt/xml.h"
 #include "engine/net.h"
-#include "libvirt/process.h"
+#include "libvirt/uri.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,6 +109,20 @@ static int probe_fail(char *text, struct err *e)
 	return -ENOTSUP;
 }
 
+/* A session's daemon has its files elsewhere, so that QEMU would not be found. */
+static int check_uri(const char *uri, struct err *e)
+{
+	if (!libvirt_uri_is_alias(uri) && !libvirt_uri_is_local(uri))
+		return err_say(e, -EINVAL,
+			"USHER_LIBVIRT_URI: '%s' is of another host, whose devices are not here",
+			uri);
+	if (libvirt_uri_is_system(uri))
+		return 0;
+	err_say(e, -EINVAL, "USHER_LIBVIRT_URI: '%s' is not the system's daemon", uri);
+	err_hint(e, "leave it out, or set it to " URI);
+	return -EINVAL;
+}
+
 /* Whether libvirt is there, and has KVM: before a device is taken. */
 static int check_libvirt(struct err *e)
 {
@@ -115,11 +130,10 @@ static int check_libvirt(struct err *e)
 	struct process process;
 	int ends[2];
 
-	if (!libvirt_is_local(libvirt_uri()))
-		return err_say(e, -EINVAL,
-			"USHER_LIBVIRT_URI: '%s' is of another host, whose devices are not here",
-			libvirt_uri());
-	int r = runner_path(path, sizeof(path), e);
+	int r = check_uri(libvirt_uri(), e);
+	if (r < 0)
+		return r;
+	r = runner_path(path, sizeof(path), e);
 	if (r < 0)
 		return r;
 	cleanup_free struct program *p = calloc(1, sizeof(*p));
