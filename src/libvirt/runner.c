@@ -10,9 +10,10 @@
  * One loop, libvirt's, serves all: the domain's events, its console, signals, and the keeper's
  * orders. The domain starts paused, because what a guest writes before its console is open is lost.
  *
- * libvirt's daemon may end or be restarted while QEMU runs on. This process then connects again,
- * each second, and watches QEMU meanwhile. A daemon that comes back does not know the promise of
- * the other one, so the keeper looks for QEMU as well (engine/libvirt/end.c).
+ * libvirt's daemon may end or be restarted while QEMU runs on. A thread then connects again, each
+ * second, while the loop watches QEMU, the console and orders (libvirt/attempt.c). A daemon that
+ * comes back does not know the promise of the other one, so the keeper looks for QEMU as well
+ * (engine/libvirt/end.c).
  */
 #include "base/clock.h"
 #include "base/err.h"
@@ -21,6 +22,7 @@
 #include "base/num.h"
 #include "base/signals.h"
 #include "host/host.h"
+#include "libvirt/attempt.h"
 #include "libvirt/calls.h"
 #include "libvirt/process.h"
 #include "libvirt/relay.h"
@@ -54,6 +56,7 @@ struct runner {
 	pid_t qemu; /* 0: unknown */
 	int qemu_fd, qemu_watch; /* pidfd */
 	int timer;
+	struct attempt *attempt; /* to connect again; NULL: none is under way */
 	bool lost; /* libvirt's daemon has closed the connection */
 	bool stopping, by_key, ended;
 	int status;
@@ -129,31 +132,45 @@ static int domain_follow(struct runner *n, struct err *e)
 		    VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), n,
 		    NULL) < 0)
 		return err_say(e, -EIO, "follow the domain: %s", libvirt_calls_reason());
-	libvirt_calls_watch(n->connection);
 	(void)vir.virConnectRegisterCloseCallback(n->connection, on_close, n, NULL);
 	return 0;
 }
 
-static void runner_reconnect(struct runner *n)
+/* The daemon that a thread has looked for. */
+static void on_attempt(int watch, int fd, int events, void *arg)
 {
+	struct runner *n = arg;
 	struct err e = {0};
 
-	connection_drop(n);
-	vir.virEventUpdateTimeout(n->timer, AGAIN_MS);
-	n->connection = vir.virConnectOpenAuth(n->uri, NULL, 0);
-	if (!n->connection)
+	(void)vir.virEventRemoveHandle(watch);
+	const struct attempt_outcome o = attempt_finish(n->attempt);
+	n->attempt = NULL;
+	n->connection = o.connection;
+	n->domain = o.domain;
+	if (!n->connection || n->ended)
 		return;
-	n->domain = vir.virDomainLookupByUUIDString(n->connection, n->uuid);
 	if (!n->domain) {
 		log_warn(n->name, "the guest ended while libvirt's daemon did not run");
 		runner_end(n, n->stopping ? 0 : STATUS_CRASHED);
 		return;
 	}
 	if (domain_follow(n, &e) < 0)
-		log_warn(n->name, "%s", e.msg);
+		return; /* it is gone again, or knows no events: the timer goes on */
 	n->lost = false;
 	log_info(n->name, "libvirt's daemon is back");
 	vir.virEventUpdateTimeout(n->timer, n->deadline_ms ? LATE_MS : -1);
+}
+
+static void runner_reconnect(struct runner *n)
+{
+	int fd;
+
+	vir.virEventUpdateTimeout(n->timer, AGAIN_MS);
+	if (n->attempt)
+		return;
+	connection_drop(n);
+	if (attempt_start(n->uri, n->uuid, &n->attempt, &fd) == 0)
+		(void)vir.virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_attempt, n, NULL);
 }
 
 /* The one timer: something is late, or the daemon may be back. */
@@ -334,6 +351,7 @@ static int runner_connect(struct runner *n, struct err *e)
 	if (!n->connection)
 		return err_say(
 			e, -EIO, "connect to libvirt at '%s': %s", n->uri, libvirt_calls_reason());
+	libvirt_calls_watch(n->connection);
 	return 0;
 }
 
