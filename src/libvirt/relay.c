@@ -4,8 +4,9 @@
  *
  * All runs in libvirt's event loop, and nothing here waits. What the guest writes goes into a
  * buffer, and from there to standard output when that takes more; while the buffer is full, the
- * socket is not read, and so the guest waits. Viewers get what they take at once. Keys go the other
- * way through a small buffer: while that is full, nothing is read from standard input.
+ * socket is not read, and so the guest waits. Viewers get the history, and then what they take at
+ * once. Keys go the other way through a small buffer: while that is full, nothing is read from
+ * standard input.
  *
  * It is QEMU's socket, not a stream of libvirt: that one needs a pseudoterminal, which drops what
  * QEMU has written last, and it ends with libvirt's daemon.
@@ -68,8 +69,28 @@ static void socket_close(struct relay *r)
 	fd_close(&r->fd);
 }
 
+static void history_add(struct relay *r, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		r->history[r->end++ % RELAY_HISTORY] = text[i];
+}
+
+/* The socket has room for all of it. */
+static void history_send(const struct relay *r, int fd)
+{
+	size_t from = r->end > RELAY_HISTORY ? r->end % RELAY_HISTORY : 0;
+	size_t newest = r->end % RELAY_HISTORY;
+
+	if (from)
+		(void)send(
+			fd, r->history + from, RELAY_HISTORY - from, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)send(fd, r->history, r->end && !newest ? RELAY_HISTORY : newest,
+		MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void viewers_put(struct relay *r, const char *text, size_t len)
 {
+	history_add(r, text, len);
 	for (size_t i = 0; i < r->viewer_count; i++)
 		if (r->viewers[i].fd >= 0)
 			(void)send(r->viewers[i].fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -236,6 +257,7 @@ int relay_show(struct relay *r, int fd, bool read_only)
 		return -ENOMEM;
 	}
 	r->viewer_count += i == r->viewer_count;
+	history_send(r, fd);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #define RELAY_VIEWERS_MAX 8
 #define RELAY_BUFFER 16384
+#define RELAY_HISTORY 65536
 
 /* One who looks at the console: usher console. */
 struct relay_viewer {
@@ -31,6 +32,8 @@ struct relay {
 	size_t out_len, in_len;
 	char out[RELAY_BUFFER]; /* from the guest, for standard output */
 	char in[256]; /* for the guest */
+	size_t end; /* bytes that the guest has written so far */
+	char history[RELAY_HISTORY]; /* a ring: the last ones of them */
 	size_t viewer_count;
 	struct relay_viewer viewers[RELAY_VIEWERS_MAX];
 };
@@ -43,7 +46,10 @@ void relay_init(struct relay *r, bool uses_stdio, void (*stop)(void *arg), void 
 /* Connects to the socket at @path. Return: 0, -errno with a sentence. */
 int relay_open(struct relay *r, const char *path, struct err *e);
 
-/* One more viewer; the descriptor is the relay's from here on. Return: 0, -EUSERS, -errno. */
+/*
+ * One more viewer, which gets the history first; the descriptor is the relay's from here on.
+ * Return: 0, -EUSERS, -errno.
+ */
 int relay_show(struct relay *r, int fd, bool read_only);
 
 /* Whether all that the guest has written is written. */

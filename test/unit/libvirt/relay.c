@@ -75,6 +75,13 @@ static void rig_init(struct rig *g)
 	fd_close(&listener);
 }
 
+/* As in the background: nobody reads standard output, and the guest does not wait for it. */
+static void handle_output_away(struct relay *r)
+{
+	(void)vir.virEventRemoveHandle(r->output_watch);
+	r->output_watch = -1;
+}
+
 static void reads(int fd, const char *text)
 {
 	char found[64] = "";
@@ -172,4 +179,49 @@ START_TEST(shows_it_to_others)
 }
 END_TEST
 
-SUITE("relay", passes_both_ways, holds_up_a_guest_that_nobody_reads, shows_it_to_others)
+/* @text is all that there is to read. */
+static void reads_all(int fd, const char *text, size_t len)
+{
+	static char found[2 * RELAY_HISTORY];
+	size_t got = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, found + got, sizeof(found) - got, MSG_DONTWAIT)) > 0)
+		got += (size_t)n;
+	ck_assert_uint_eq(got, len);
+	ck_assert_mem_eq(found, text, len);
+}
+
+/* Who comes later sees the last 64 KiB, whatever the ring's place. */
+START_TEST(shows_what_was_before)
+{
+	static const size_t lengths[] = {0, 5, RELAY_HISTORY - 5, 1, RELAY_HISTORY, 100};
+	static char all[4 * RELAY_HISTORY];
+	struct rig g;
+	size_t end = 0;
+
+	rig_init(&g);
+	handle_output_away(&g.relay);
+	for (size_t i = 0; i < sizeof(all); i++)
+		all[i] = (char)('a' + i % 23);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		int ends[2];
+		for (size_t sent = 0; sent < lengths[i];) {
+			ssize_t n = write(g.guest, all + end, lengths[i] - sent);
+			sent += n > 0 ? (size_t)n : 0;
+			end += n > 0 ? (size_t)n : 0;
+			run_loop();
+		}
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+		ck_assert_int_eq(relay_show(&g.relay, ends[0], true), 0);
+		size_t shown = end < RELAY_HISTORY ? end : RELAY_HISTORY;
+		reads_all(ends[1], all + end - shown, shown);
+		fd_close(&ends[1]);
+		run_loop();
+	}
+	relay_fini(&g.relay);
+}
+END_TEST
+
+SUITE("relay", shows_what_was_before, passes_both_ways, holds_up_a_guest_that_nobody_reads,
+	shows_it_to_others)
