@@ -40,6 +40,17 @@ struct ability_note {
 	const char *reason; /* why not, or what is missing; NULL: nothing is */
 };
 
+/* Rows of each engine that has QEMU run the guest, whoever starts it. */
+#define ABILITIES_OF_QEMU                                                             \
+	[ABILITY_POLL] = {ABILITY_NO, "QEMU sleeps until the guest rings"},           \
+	[ABILITY_PORT_LIMIT] = {ABILITY_NO, "QEMU writes without one"},               \
+	[ABILITY_HUGEPAGES] = {ABILITY_YES, NULL},                                    \
+	[ABILITY_PEERS] = {ABILITY_NO, "QEMU maps BARs for DMA by rules of its own"}, \
+	[ABILITY_HANDED] = {ABILITY_NO, "QEMU opens its devices itself"},             \
+	[ABILITY_STATS] = {ABILITY_NO, "usher-vmm counts them"},                      \
+	[ABILITY_TIMING] = {ABILITY_NO, "usher-vmm measures them"},                   \
+	[ABILITY_TRACE] = {ABILITY_NO, "usher-vmm traps them"}
+
 /* Return: static, as "firmware". */
 const char *ability_name(enum ability a);
 

@@ -313,6 +313,14 @@ static int check_cmdline(const char *cmdline, struct err *e)
 		SPEC_CMDLINE_MAX);
 }
 
+bool spec_has_disk(const struct guest_spec *s)
+{
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_BLK)
+			return true;
+	return false;
+}
+
 bool spec_is_handed(const struct guest_spec *s)
 {
 	return s->device_count && s->devices[0].handed;

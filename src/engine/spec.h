@@ -159,6 +159,9 @@ int spec_add_device(struct guest_spec *s, const char *text, struct err *e);
 /* Whether the keys of such a text are good, whatever stands for the address. Return: 0, -EINVAL. */
 int spec_check_device_keys(const char *text, struct err *e);
 
+/* Whether the guest has a disk that is none of the lent devices. */
+bool spec_has_disk(const struct guest_spec *s);
+
 /* Whether the caller has opened the guest's devices: all, or none (spec_check()). */
 bool spec_is_handed(const struct guest_spec *s);
 /* In another process than the keeper. */

@@ -34,21 +34,14 @@
 #define PROBE_MS 70000 /* usher-libvirt gives up before */
 
 static const struct ability_note abilities[ABILITY_COUNT] = {
-	[ABILITY_KERNEL_FROM] = {ABILITY_NO, "a domain boots its disk by firmware"},
-	[ABILITY_FIRMWARE] = {ABILITY_NO, "libvirt keeps a domain's variables itself"},
+	ABILITIES_OF_QEMU,
+	[ABILITY_KERNEL_FROM] = {ABILITY_YES, NULL},
+	[ABILITY_FIRMWARE] = {ABILITY_PARTLY, "bios alone"},
 	[ABILITY_DISPLAY] = {ABILITY_NO, "the domain has a console alone"},
 	[ABILITY_TPM] = {ABILITY_NO, "libvirt keeps a domain's TPM itself"},
 	[ABILITY_USB] = {ABILITY_NO, "the domain has no USB controller"},
-	[ABILITY_POLL] = {ABILITY_NO, "QEMU sleeps until the guest rings"},
 	[ABILITY_PORT_VIEW] = {ABILITY_NO, "'usher console' shows no ports of a domain"},
-	[ABILITY_PORT_LIMIT] = {ABILITY_NO, "QEMU writes without one"},
 	[ABILITY_PORT_LINK] = {ABILITY_NO, "libvirt chooses the name of the terminal"},
-	[ABILITY_HUGEPAGES] = {ABILITY_YES, NULL},
-	[ABILITY_PEERS] = {ABILITY_NO, "QEMU maps BARs for DMA by rules of its own"},
-	[ABILITY_HANDED] = {ABILITY_NO, "QEMU opens its devices itself"},
-	[ABILITY_STATS] = {ABILITY_NO, "usher-vmm counts them"},
-	[ABILITY_TIMING] = {ABILITY_NO, "usher-vmm measures them"},
-	[ABILITY_TRACE] = {ABILITY_NO, "usher-vmm traps them"},
 	[ABILITY_ENV] = {ABILITY_NO, "libvirt starts QEMU"},
 	[ABILITY_WORDS] = {ABILITY_NO, "libvirt writes QEMU's command line"},
 	[ABILITY_CONTROL] = {ABILITY_PARTLY, "no statistics, no disks' sizes, no links"},
@@ -177,7 +170,15 @@ static int check_words(const struct guest_spec *s, struct err *e)
 				"--port: '%s': standard input and output are not for engine "
 				"'libvirt'",
 				s->ports[i].name);
-	if (s->kernel || s->virtio_count || s->device_count)
+	if (s->firmware > GUEST_FIRMWARE_BIOS) {
+		err_say(e, -EINVAL, "--firmware: engine 'libvirt' has 'bios' alone");
+		err_hint(e, "run the guest with --engine=qemu");
+		return -EINVAL;
+	}
+	if (s->firmware && s->kernel_from)
+		return err_say(
+			e, -EINVAL, "--firmware boots the disk itself: not with --kernel-from");
+	if (s->kernel || s->kernel_from || s->firmware || spec_has_disk(s) || s->device_count)
 		return 0;
 	return err_say(e, -EINVAL, "nothing to run: no --kernel, --disk or --device");
 }
@@ -190,6 +191,7 @@ static int libvirt_check(const struct guest_spec *s, struct err *e)
 	int r = check_words(s, e);
 	r = r < 0 ? r : check_net(s, e);
 	r = r < 0 ? r : files_check_disks(s, e);
+	r = r < 0 ? r : libvirt_boot_check(s, e);
 	r = r < 0 ? r : libvirt_xml_write(s, BIND_STATE_DIR, 0, uuid, &xml, e);
 	free(xml);
 	return r < 0 ? r : check_libvirt(e);
@@ -226,6 +228,9 @@ static int libvirt_prepare(const struct bind_env *env, const struct guest_spec *
 
 	(void)groups;
 	int r = runner_path(path, sizeof(path), e);
+	if (r < 0)
+		return r;
+	r = libvirt_boot_place(s, env->state, e);
 	if (r < 0)
 		return r;
 	run->domain = s->name;
@@ -272,18 +277,11 @@ static bool libvirt_wide(const struct guest_spec *s)
 	return true;
 }
 
-/* A guest with a kernel gets the same by every engine; firmware boots what was asked for. */
-static bool libvirt_bare(const struct guest_spec *s)
-{
-	return !s->kernel;
-}
-
 const struct engine engine_libvirt = {
 	.name = "libvirt",
 	.overhead = OVERHEAD,
 	.stops_with_zero = true,
 	.abilities = abilities,
-	.bare = libvirt_bare,
 	.memory = libvirt_memory,
 	.wide = libvirt_wide,
 	.check = libvirt_check,

@@ -17,6 +17,8 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "engine/defaults.h"
+#include "engine/files.h"
+#include "engine/libvirt/boot.h"
 #include "engine/net.h"
 #include "engine/spec.h"
 #include "libvirt/domain.h"
@@ -105,22 +107,40 @@ static void put_path_element(struct writer *w, const char *name, const char *wha
 	xml_put(w, "</%s>\n", name);
 }
 
+/* The files of engine/libvirt/boot.h, which are there when the domain starts. */
+static void put_image(struct writer *w)
+{
+	const struct guest_spec *s = w->spec;
+
+	xml_put(w, "<kernel>%s/vm/%s/%s</kernel>\n", w->run_dir, s->name, LIBVIRT_KERNEL);
+	if (s->files && s->files->boot.found.initrd[0])
+		xml_put(w, "<initrd>%s/vm/%s/%s</initrd>\n", w->run_dir, s->name, LIBVIRT_INITRD);
+}
+
+static void put_cmdline(struct writer *w)
+{
+	char cmdline[SPEC_CMDLINE_MAX + 1];
+
+	int r = defaults_cmdline(w->spec, w->spec->files, cmdline, sizeof(cmdline), w->e);
+	w->error = w->error ? w->error : r;
+	xml_put(w, "<cmdline>");
+	put_text(w, "--cmdline", r < 0 ? "" : cmdline);
+	xml_put(w, "</cmdline>\n");
+}
+
 static void put_boot(struct writer *w)
 {
 	const struct guest_spec *s = w->spec;
-	char cmdline[SPEC_CMDLINE_MAX + 1];
 
 	xml_put(w, "<os>\n<type arch='x86_64' machine='q35'>hvm</type>\n");
-	if (s->kernel) {
-		int r = defaults_cmdline(s, NULL, cmdline, sizeof(cmdline), w->e);
-		w->error = w->error ? w->error : r;
+	if (s->kernel)
 		put_path_element(w, "kernel", "--kernel", s->kernel);
-		if (s->initrd)
-			put_path_element(w, "initrd", "--initrd", s->initrd);
-		xml_put(w, "<cmdline>");
-		put_text(w, "--cmdline", r < 0 ? "" : cmdline);
-		xml_put(w, "</cmdline>\n");
-	}
+	if (s->initrd)
+		put_path_element(w, "initrd", "--initrd", s->initrd);
+	if (s->kernel_from)
+		put_image(w);
+	if (s->kernel || s->kernel_from)
+		put_cmdline(w);
 	xml_put(w, "</os>\n");
 }
 

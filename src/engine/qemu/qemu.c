@@ -41,21 +41,14 @@
 #define OVERHEAD MIB(256)
 
 static const struct ability_note abilities[ABILITY_COUNT] = {
+	ABILITIES_OF_QEMU,
 	[ABILITY_KERNEL_FROM] = {ABILITY_YES, NULL},
 	[ABILITY_FIRMWARE] = {ABILITY_YES, NULL},
 	[ABILITY_DISPLAY] = {ABILITY_YES, NULL},
 	[ABILITY_TPM] = {ABILITY_YES, NULL},
 	[ABILITY_USB] = {ABILITY_YES, NULL},
-	[ABILITY_POLL] = {ABILITY_NO, "QEMU sleeps until the guest rings"},
 	[ABILITY_PORT_VIEW] = {ABILITY_NO, "'usher console' shows no ports of QEMU"},
-	[ABILITY_PORT_LIMIT] = {ABILITY_NO, "QEMU writes without one"},
 	[ABILITY_PORT_LINK] = {ABILITY_NO, "QEMU prints the name of the terminal"},
-	[ABILITY_HUGEPAGES] = {ABILITY_YES, NULL},
-	[ABILITY_PEERS] = {ABILITY_NO, "QEMU maps BARs for DMA by rules of its own"},
-	[ABILITY_HANDED] = {ABILITY_NO, "QEMU opens its devices itself"},
-	[ABILITY_STATS] = {ABILITY_NO, "usher-vmm counts them"},
-	[ABILITY_TIMING] = {ABILITY_NO, "usher-vmm measures them"},
-	[ABILITY_TRACE] = {ABILITY_NO, "usher-vmm traps them"},
 	[ABILITY_ENV] = {ABILITY_YES, NULL},
 	[ABILITY_WORDS] = {ABILITY_YES, NULL},
 	[ABILITY_CONTROL] = {ABILITY_PARTLY, "no statistics"},
@@ -122,14 +115,6 @@ static int check_files(const struct guest_spec *s, struct err *e)
 	return r;
 }
 
-static bool has_disk(const struct guest_spec *s)
-{
-	for (size_t i = 0; i < s->virtio_count; i++)
-		if (s->virtio[i].type == GUEST_VIRTIO_BLK)
-			return true;
-	return false;
-}
-
 static int check_words(const struct guest_spec *s, struct err *e)
 {
 	if (qemu_own_word(s, "-daemonize")) {
@@ -143,8 +128,8 @@ static int check_words(const struct guest_spec *s, struct err *e)
 		return -EINVAL;
 	}
 	/* QEMU without arguments shows an empty screen. */
-	if (!s->kernel && !s->kernel_from && !s->device_count && !has_disk(s) && !s->firmware &&
-		!(s->engine_args && s->engine_args[0]))
+	if (!s->kernel && !s->kernel_from && !s->device_count && !spec_has_disk(s) &&
+		!s->firmware && !(s->engine_args && s->engine_args[0]))
 		return err_say(e, -EINVAL,
 			"nothing to run: no --kernel, --disk, --device or --firmware, and no "
 			"words for QEMU after '--'");

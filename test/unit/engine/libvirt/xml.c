@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "engine/engine.h"
+#include "engine/files.h"
 #include "engine/libvirt/end.h"
 #include "engine/net.h"
 #include "engine/spec.h"
@@ -122,6 +124,52 @@ START_TEST(describes_all_of_a_guest)
 }
 END_TEST
 
+/* The keeper unpacks it into the guest's folder. */
+START_TEST(boots_the_kernel_of_a_disk)
+{
+	struct guest_files files = FILES_NONE;
+	struct guest_spec s = {.name = "web",
+		.kernel_from = "/proc/self/exe",
+		.files = &files,
+		.memory = MIB(256),
+		.cpus = 1};
+	const struct guest_virtio disk = {
+		.type = GUEST_VIRTIO_BLK, .disk = {.path = "/proc/self/exe"}};
+	struct err e = {0};
+
+	ck_assert_int_eq(spec_add_virtio(&s, &disk, &e), 0);
+	(void)snprintf(files.boot.found.options, sizeof(files.boot.found.options), "quiet");
+	char *text = write_guest(&s);
+	ck_assert_ptr_nonnull(strstr(text, "<kernel>/run/usher/vm/web/port-:kernel</kernel>"));
+	ck_assert_ptr_null(strstr(text, "<initrd>"));
+	ck_assert_ptr_nonnull(strstr(text, "<cmdline>root=/dev/vda rw quiet console=ttyS0 panic"));
+	schema_accepts(text);
+	free(text);
+	(void)snprintf(files.boot.found.initrd, sizeof(files.boot.found.initrd), "/initrd.img");
+	text = write_guest(&s);
+	ck_assert_ptr_nonnull(strstr(text, "<initrd>/run/usher/vm/web/port-:initrd</initrd>"));
+	schema_accepts(text);
+	free(text);
+}
+END_TEST
+
+START_TEST(has_no_firmware_but_bios)
+{
+	struct guest_spec s = small_guest();
+	struct err e = {0};
+
+	s.firmware = GUEST_FIRMWARE_UEFI;
+	ck_assert_int_eq(engine_libvirt.check(&s, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "--firmware: engine 'libvirt' has 'bios' alone");
+	s.firmware = GUEST_FIRMWARE_BIOS;
+	s.kernel = NULL;
+	char *text = write_guest(&s);
+	ck_assert_ptr_null(strstr(text, "<kernel>"));
+	schema_accepts(text);
+	free(text);
+}
+END_TEST
+
 START_TEST(refuses_what_xml_cannot_have)
 {
 	static const char *const bad[] = {"a\x01", "\xff", "\x1b[2J", "\xed\xa0\x80"};
@@ -154,5 +202,5 @@ START_TEST(names_each_domain_anew)
 }
 END_TEST
 
-SUITE("libvirt_xml", describes_a_small_guest, describes_all_of_a_guest,
-	refuses_what_xml_cannot_have, names_each_domain_anew)
+SUITE("libvirt_xml", boots_the_kernel_of_a_disk, has_no_firmware_but_bios, describes_a_small_guest,
+	describes_all_of_a_guest, refuses_what_xml_cannot_have, names_each_domain_anew)
