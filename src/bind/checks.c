@@ -47,6 +47,8 @@ static const struct bind_check checks[] = {
 	{"hugepages", NEVER, "too few huge pages are free"},
 	{"bars", NEVER, "the guest has no room for the BARs of its devices"},
 	{"mmap", NEVER, "something of the host holds a BAR"},
+	{"session", ALWAYS, "with --display-handover: a person is logged in at the screen"},
+	{"display", NEVER, "with --display-handover: the host's screen is on another card"},
 	{"boot", NEVER, "kernel and initial ramdisk do not fit into the guest's memory"},
 };
 

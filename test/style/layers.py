@@ -21,6 +21,7 @@ LAYERS = {
     "claim": ["base", "host", "pci", "hold", "bind"],
     "vfs": ["base", "host", "pci", "hold", "bind"],
     "revive": ["base", "host", "pci", "hold", "bind", "claim"],
+    "desktop": ["base", "host", "pci", "hold", "bind"],
     "check": ["base", "host", "pci", "hold", "bind", "libvirt", "claim"],
     "vfio": ["base", "host", "pci", "hold"],
     "regs": [],
@@ -37,7 +38,7 @@ LAYERS = {
     "view": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "check"],
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
                "control", "engine", "lease", "view"],
-    "cli": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "vfio", "model",
+    "cli": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "desktop", "vfio", "model",
             "lib", "driver", "control", "engine", "lease", "check", "view"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DESKTOP_SCOPE_H
+#define DESKTOP_SCOPE_H
+
+struct err;
+struct host;
+
+/*
+ * Moves this process out of the session that started it, which ends with the desktop: into a
+ * transient unit of systemd, usher-desktop-NAME.scope; without systemd into a cgroup of that name.
+ * Return: 0; also without cgroups, where nothing ends a process that has a session of its own;
+ * -errno.
+ */
+int desktop_scope_enter(struct host *h, const char *name, struct err *e);
+
+#endif
