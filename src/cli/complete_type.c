@@ -27,6 +27,7 @@ static const struct {
 	{NULL, "disk", {COMPLETE_FILE, NULL}},
 	{NULL, "display", {COMPLETE_WORD, "none vnc spice"}},
 	{NULL, "driver", {COMPLETE_VFIO_DRIVER, NULL}},
+	{NULL, "display-handover", {COMPLETE_WORD, "unit= timeout="}},
 	{NULL, "engine", {COMPLETE_WORD, "usher qemu libvirt"}},
 	{NULL, "env", {COMPLETE_VARIABLE, NULL}},
 	{NULL, "firmware", {COMPLETE_WORD, "none bios uefi uefi-secure"}},

@@ -29,6 +29,7 @@ static const struct place places[] = {
 	{"rng", PLACE_KEY},
 	{"console", PLACE_KEY},
 	{"display", PLACE_KEY},
+	{"display-handover", PLACE_KEY},
 	{"tpm", PLACE_KEY},
 	{"usb", PLACE_KEYS},
 	{"no-defaults", PLACE_KEY},

@@ -6,6 +6,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/target.h"
+#include "desktop/change.h"
 #include "engine/cgroup.h"
 #include "engine/state.h"
 #include "engine/uid.h"
@@ -241,6 +242,48 @@ static int restore_revivals(
 	return leave;
 }
 
+static void say_step(void *arg, const char *text)
+{
+	report_note("%s: %s", (const char *)arg, text);
+}
+
+static int restore_desktop(struct arguments *a, const struct bind_env *env,
+	const struct bind_lease *l, struct restore_lists *lists)
+{
+	bool left = l->state == BIND_LEASE_LIVE;
+	char address[PCI_ADDRESS_TEXT];
+	struct err e = {0};
+
+	tell_lease(
+		lists, pci_address_format(l->address, address), l, lease_intent(a, l->state, left));
+	int r = a->targets.dry_run || left
+			? 0
+			: desktop_restore(env, l->address, say_step, address, &e);
+	if (r < 0)
+		tell_failure(lists, address, &e);
+	return r >= 0 ? LEAVE_OK : LEAVE_FAILED;
+}
+
+/* After the groups: a console and a desktop need the card on its driver. */
+static int restore_desktops(
+	struct arguments *a, const struct bind_env *env, struct restore_lists *lists)
+{
+	cleanup_free struct bind_lease *leases = NULL;
+	struct err e = {0};
+	size_t count = 0;
+	int leave = LEAVE_OK;
+
+	if (desktop_leases(env, &leases, &count, &e) < 0) {
+		report(&e);
+		return LEAVE_FAILED;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (is_named(a, leases[i].address) &&
+			restore_desktop(a, env, &leases[i], lists) != LEAVE_OK)
+			leave = LEAVE_FAILED;
+	return leave;
+}
+
 static int restore_leases(
 	struct arguments *a, const struct bind_env *env, struct json *doc, struct err *e)
 {
@@ -272,6 +315,8 @@ static int restore_leases(
 	}
 	int functions = restore_functions(a, env, &lists);
 	leave = functions == LEAVE_FAILED || leave == LEAVE_OK ? functions : leave;
+	int desktops = restore_desktops(a, env, &lists);
+	leave = desktops == LEAVE_FAILED || leave == LEAVE_OK ? desktops : leave;
 	if (!lists.count && leave == LEAVE_OK)
 		report_note("nothing to restore: usher keeps no device%s",
 			a->targets.count ? " of these groups" : "");
@@ -325,8 +370,9 @@ const struct verb verb_restore = {
 		"Returns every IOMMU group whose owner has exited, or whose bind was interrupted,\n"
 		"to the state recorded in /run/usher/journal, and removes stale entries. Sets the\n"
 		"original number of virtual functions again if their change was interrupted, and\n"
-		"completes an interrupted 'usher revive'. Groups in use are reported and left\n"
-		"alone. May be run at any time.\n"
+		"completes an interrupted 'usher revive'. Starts a desktop again that was stopped\n"
+		"for a guest (run --display-handover). Groups in use are reported and left alone.\n"
+		"May be run at any time.\n"
 		"\n"
 		"      --all              also return what 'usher bind' and 'usher vfs' keep\n"
 		"      --dry-run          report what would be done, and change nothing\n"

@@ -9,6 +9,7 @@
 #include "cli/ending.h"
 #include "cli/extras.h"
 #include "cli/fitting.h"
+#include "cli/handover.h"
 #include "cli/limit.h"
 #include "cli/loan.h"
 #include "cli/option.h"
@@ -90,7 +91,7 @@ static void print_guest(const struct run_words *w)
 }
 
 static int print_json(const struct run_words *w, const struct bind_plan *p,
-	const struct fit_layout *layout, struct err *e)
+	const struct desktop_plan *desktop, const struct fit_layout *layout, struct err *e)
 {
 	const struct guest_spec *s = &w->loan.spec;
 	struct json *doc;
@@ -109,6 +110,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	virtio_put(guest, s);
 	fitting_put_handed(guest, s);
 	plan_json(doc, p);
+	handover_put(doc, desktop);
 	fitting_put_layout(doc, layout);
 	walls_put(doc, w->engine == &engine_ours ? w->loan.host : NULL, s);
 	fitting_put_checked(doc, fit_names(w->engine));
@@ -123,25 +125,28 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 {
 	struct bind_target targets[SPEC_DEVICES_MAX];
 	struct bind_plan plan = BIND_PLAN_NONE;
+	struct desktop_plan desktop = {0};
 	struct bind_request q;
 	struct fit_layout layout;
 	struct err e = {0};
 
 	int r = keeper_request(k, targets, &q, &e);
 	if (r == 0)
-		r = keeper_plan(k, &q, &plan, &e);
+		r = w->handover.is_asked ? handover_plan(k, &w->handover, &q, &desktop, &plan, &e)
+					 : keeper_plan(k, &q, &plan, &e);
 	if (r < 0) {
 		report(&e);
 		return LOAN_OURS;
 	}
 	bool laid_out = fit_lay_out(k->env.host, k->engine, k->spec, &q, &layout) == 0;
 	if (w->json) {
-		r = print_json(w, &plan, laid_out ? &layout : NULL, &e);
+		r = print_json(w, &plan, &desktop, laid_out ? &layout : NULL, &e);
 		if (r < 0)
 			report(&e);
 	} else {
 		print_guest(w);
 		plan_text(stdout, &plan);
+		handover_print(stdout, &desktop);
 		if (laid_out)
 			fitting_print_layout(&layout);
 		if (w->engine == &engine_ours)
@@ -175,6 +180,14 @@ static int run_guest(const struct keeper *k)
 	struct keeper_end end;
 
 	return loan_leave(keeper_run(k, &end), &end);
+}
+
+/* For detach_run(). */
+static int hand_display_over(const struct keeper *k)
+{
+	const struct run_words *w = k->arg;
+
+	return handover_run(k, &w->handover, run_guest);
 }
 
 static int check_spec(struct run_words *w, struct err *e)
@@ -248,8 +261,16 @@ static int run_keeper(struct run_words *w)
 	k.arg = w;
 	if (w->loan.plan)
 		return show_plan(w, &k);
-	int r = w->detach ? detach_run(&k, run_guest) : run_guest(&k);
-	if (r == 0 && w->detach && !w->loan.quiet)
+	int r = 0;
+	if (w->handover.is_asked)
+		r = handover_check(&k, &w->handover, w->loan.quiet);
+	if (r)
+		return r;
+	if (w->handover.is_asked)
+		r = detach_run(&k, hand_display_over);
+	else
+		r = w->detach ? detach_run(&k, run_guest) : run_guest(&k);
+	if (r == 0 && (w->detach || w->handover.is_asked) && !w->loan.quiet)
 		print_detached(w);
 	return r;
 }
@@ -307,6 +328,7 @@ int run_verb(const struct verb *v, int argc, char **argv, bool is_saved)
 		.engine = &engine_ours,
 		.is_saved = is_saved,
 		.detach = is_saved,
+		.handover = HANDOVER_WORDS,
 	};
 	int end;
 
@@ -388,6 +410,12 @@ const struct verb verb_run = {
 		"                         variables (default: none, but a kernel)\n"
 		"      --display KIND     a screen, with --engine=qemu: vnc or spice, at a socket\n"
 		"                         of /run/usher/vm/NAME/display (default: none)\n"
+		"      --display-handover[=HOW]\n"
+		"                         lend the only graphics card: stop the desktop, run in\n"
+		"                         the background, and start the desktop again when the\n"
+		"                         guest ends, or does not drive the card in time. HOW:\n"
+		"                         unit=UNIT, which is stopped, too, and may be repeated;\n"
+		"                         timeout=SECONDS (default: 60)\n"
 		"      --tpm              a TPM 2.0, with --engine=qemu; the guest keeps it\n"
 		"      --usb VENDOR:PRODUCT|BUS-PORT\n"
 		"                         lend this USB device, with --engine=qemu; may be\n"

@@ -48,6 +48,7 @@ enum {
 	OPT_TIMING,
 	OPT_JSON,
 	OPT_DETACH,
+	OPT_DISPLAY_HANDOVER,
 	OPT_PRINT_CONFIG,
 	OPT_SAVE,
 };
@@ -203,6 +204,8 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return 0;
 	case OPT_TRACE_BAR:
 		return take_trace(w, text);
+	case OPT_DISPLAY_HANDOVER:
+		return handover_take(&w->handover, w->loan.verb, text);
 	case OPT_SAVE:
 		w->save = text;
 		return 0;
@@ -229,6 +232,7 @@ static const struct option *run_options(void)
 		{"port", required_argument, NULL, OPT_PORT},
 		{"firmware", required_argument, NULL, OPT_FIRMWARE},
 		{"display", required_argument, NULL, OPT_DISPLAY},
+		{"display-handover", optional_argument, NULL, OPT_DISPLAY_HANDOVER},
 		{"tpm", no_argument, NULL, OPT_TPM},
 		{"usb", required_argument, NULL, OPT_USB},
 		{"no-defaults", no_argument, NULL, OPT_NO_DEFAULTS},

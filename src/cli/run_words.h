@@ -4,6 +4,7 @@
 
 #include "bind/bind.h"
 #include "cli/guestwords.h"
+#include "cli/handover.h"
 #include "cli/loan.h"
 #include "engine/files.h"
 
@@ -23,6 +24,7 @@ struct run_words {
 	const char *trace[RUN_TRACE_MAX];
 	size_t trace_count;
 	enum bind_return how;
+	struct handover_words handover;
 	bool json;
 	bool detach;
 	bool print_config;

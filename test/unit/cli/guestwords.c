@@ -38,6 +38,8 @@ static const struct example {
 	{"rng", "off", "rng = off"},
 	{"console", "none", "console = none"},
 	{"display", "vnc", "display = vnc"},
+	{"display-handover", "unit=sddm.service,timeout=90",
+		"display-handover = unit=sddm.service,timeout=90"},
 	{"tpm", NULL, "tpm"},
 	{"usb", "1d6b:0002", "usb = 1d6b:0002"},
 	{"no-defaults", NULL, "no-defaults"},
