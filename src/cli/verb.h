@@ -58,6 +58,7 @@ extern const struct verb verb_stop;
 extern const struct verb verb_console;
 extern const struct verb verb_stat;
 extern const struct verb verb_control;
+extern const struct verb verb_monitor;
 extern const struct verb verb_compat;
 extern const struct verb verb_help;
 

@@ -28,6 +28,7 @@ static const struct verb *const verbs[] = {
 	&verb_console,
 	&verb_stat,
 	&verb_control,
+	&verb_monitor,
 	&verb_guests,
 	&verb_attach,
 	&verb_detach,

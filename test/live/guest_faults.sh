@@ -4,11 +4,28 @@
 # timeout: 600
 # Hardware fails while a guest has it: a card reports uncorrectable errors (AER), one of which
 # resets its link, and the disk is unplugged. Each time the guest loses that device alone, finds its
-# slot empty, and goes on.
+# slot empty, and goes on. 'usher monitor' tells of all of it, to root and to an ordinary user.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
 nvme=$(nvme_address) || fail 'no NVMe disk'
+
+# The monitors, one of an ordinary user. They end without an error when they are told to.
+for_anyone src/cli/usher src/cli/usher-whole
+usher monitor --json --interval=1 >"$work/told.json" &
+monitors=$!
+setpriv --reuid 65534 --regid 65534 --clear-groups "$work/build/src/cli/usher" monitor --interval=1 \
+	>"$work/told" &
+monitors="$monitors $!"
+at_exit 'kill $monitors'
+# told TEXT, told_json KEY=VALUE…: whether a monitor has a line with it.
+told() { grep -q -- "$1" "$work/told"; }
+told_json() {
+	python3 -c 'import json, sys
+wanted = dict(word.split("=", 1) for word in sys.argv[2:])
+sys.exit(not any(all(json.loads(line)[key] == value for key, value in wanted.items())
+                 for line in open(sys.argv[1])))' "$work/told.json" "$@"
+}
 
 # Replace the network card: QEMU 7.2 injects no error into that one, but does into this one.
 card=$(e1000e_address) || fail 'no network card'
@@ -80,6 +97,11 @@ dmesg -C
 open_guest_with_card
 fail_card DLP fatal
 wait_until 60 sh -c 'dmesg | grep "AER:.*has been reset"'
+wait_until 10 told "fault     $card aer-fatal: .*/aer_dev_fatal was 0 and is 1: DLP 1"
+wait_until 10 told_json event=fault "address=$card" cause=aer-fatal
+wait_until 10 told_json event=guest guest=faults state=running engine=usher
+told "driver    $card virtio-pci -> no driver" || fail 'nothing is told of the driver'
+told_json event=driver "address=$card" driver=vfio-pci || fail 'nothing is told of the driver'
 echo end >&8
 wait_for_guest '^usher ended'
 cat "$console"
@@ -98,6 +120,7 @@ expect_ok qmp device_del '{"id": "nvme"}'
 wait_for_guest "$nvme: the host wants the device back"
 wait_for_guest "$nvme: the guest has released the device"
 wait_unplugged nvme "$nvme"
+wait_until 10 told "removed   $nvme 1b36:0010 NVM Express controller"
 echo removal >&8
 wait_for_guest '^usher ended'
 cat "$console"
@@ -108,6 +131,15 @@ expect_equal 'the journal' '' "$(ls /run/usher/journal)"
 # Put the hardware back for the tests that follow.
 expect_ok qmp device_add '{"driver": "nvme", "id": "nvme", "bus": "port1", "serial": "lab-disk", "drive": "disk"}'
 wait_until 30 test -e "$pci/$nvme/driver"
+wait_until 10 told "driver    $nvme no driver -> nvme"
+wait_until 10 told_json event=guest guest=faults state=ended
+split -l 1 "$work/told.json" "$work/document."
+expect_ok python3 -B "$top/test/golden/schema.py" --document "$top/docs/usher.schema.json" "$work"/document.*
+for monitor in $monitors; do
+	kill -INT "$monitor"
+	wait "$monitor" || fail "a monitor ended with status $?"
+done
+cat "$work/told" "$work/told.json"
 unplug nic "$card"
 expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
 wait_until 30 test -e "$pci/$card/driver"

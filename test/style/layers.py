@@ -30,6 +30,7 @@ LAYERS = {
     "driver": ["base", "regs"],
     "wire": ["base", "pci"],
     "control": ["base"],
+    "monitor": ["base", "host", "pci", "hold", "bind", "claim", "check", "control"],
     "vmm": ["base", "pci", "vfio", "wire"],
     "engine": ["base", "host", "pci", "hold", "bind", "libvirt", "vfio", "wire",
                "control"],
@@ -39,7 +40,7 @@ LAYERS = {
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
                "control", "engine", "lease", "view"],
     "cli": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "desktop", "vfio", "model",
-            "lib", "driver", "control", "engine", "lease", "check", "view"],
+            "lib", "driver", "control", "engine", "lease", "check", "view", "monitor"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
