@@ -29,6 +29,7 @@
 #include "bind/module.h"
 #include "bind/parallel.h"
 #include "bind/problem.h"
+#include "bind/refusal.h"
 #include "bind/resize.h"
 #include "bind/return.h"
 #include "bind/transaction.h"
@@ -564,6 +565,8 @@ int bind_take(const struct bind_env *env, const struct bind_request *q, struct b
 	if (r == 0)
 		r = take_locked(&t, e);
 	transaction_end(&t);
+	if (ret->refusals)
+		bind_refusal_count(env);
 	if (r == 0)
 		bind_variant_cache(env);
 	return r;

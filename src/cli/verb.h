@@ -59,6 +59,7 @@ extern const struct verb verb_console;
 extern const struct verb verb_stat;
 extern const struct verb verb_control;
 extern const struct verb verb_monitor;
+extern const struct verb verb_metrics;
 extern const struct verb verb_compat;
 extern const struct verb verb_help;
 

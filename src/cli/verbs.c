@@ -29,6 +29,7 @@ static const struct verb *const verbs[] = {
 	&verb_stat,
 	&verb_control,
 	&verb_monitor,
+	&verb_metrics,
 	&verb_guests,
 	&verb_attach,
 	&verb_detach,

@@ -133,6 +133,9 @@ expect_ok qmp device_add '{"driver": "nvme", "id": "nvme", "bus": "port1", "seri
 wait_until 30 test -e "$pci/$nvme/driver"
 wait_until 10 told "driver    $nvme no driver -> nvme"
 wait_until 10 told_json event=guest guest=faults state=ended
+expect_ok usher metrics
+expect_text "usher_device_errors_total{device=\"$card\",severity=\"fatal\"} 1"
+expect_text 'usher_journal_entries{state="taken"} 0'
 split -l 1 "$work/told.json" "$work/document."
 expect_ok python3 -B "$top/test/golden/schema.py" --document "$top/docs/usher.schema.json" "$work"/document.*
 for monitor in $monitors; do

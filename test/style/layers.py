@@ -31,6 +31,7 @@ LAYERS = {
     "wire": ["base", "pci"],
     "control": ["base"],
     "monitor": ["base", "host", "pci", "hold", "bind", "claim", "check", "control"],
+    "metrics": ["base", "host", "pci", "hold", "bind", "control"],
     "vmm": ["base", "pci", "vfio", "wire"],
     "engine": ["base", "host", "pci", "hold", "bind", "libvirt", "vfio", "wire",
                "control"],
@@ -40,7 +41,7 @@ LAYERS = {
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
                "control", "engine", "lease", "view"],
     "cli": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "desktop", "vfio", "model",
-            "lib", "driver", "control", "engine", "lease", "check", "view", "monitor"],
+            "lib", "driver", "control", "engine", "lease", "check", "view", "monitor", "metrics"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clean.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "bind/env.h"
+#include "cli/guest.h"
+#include "cli/lease.h"
+#include "cli/option.h"
+#include "cli/report.h"
+#include "cli/verb.h"
+#include "control/client.h"
+#include "control/value.h"
+#include "host/host.h"
+#include "lease/borrow.h"
+#include "metrics/collect.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { OUTPUT = 1, HOST };
+
+struct wanted {
+	const char *output; /* NULL: standard output */
+	const char *host; /* a snapshot; NULL: this machine */
+};
+
+struct collection {
+	struct metrics *metrics;
+	uint64_t leases, guests;
+};
+
+static void lease_collect(void *arg, const char *name)
+{
+	struct collection *c = arg;
+	struct control_value *v = NULL;
+
+	(void)borrow_state(BIND_STATE_DIR, name, &v, NULL);
+	metrics_lease(c->metrics, name, v);
+	control_value_free(v);
+	c->leases++;
+}
+
+/* Engines other than usher-vmm have no statistics. */
+static int guest_collect(void *arg, const char *name)
+{
+	struct control_link link = CONTROL_LINK_NONE;
+	struct control_value *state = NULL, *v = NULL;
+	struct collection *c = arg;
+
+	int r = control_connect(guest_run_dir(name), name, &link, NULL);
+	if (r == 0)
+		r = control_ask(&link, "{\"command\":\"state\"}\n", &state, NULL);
+	metrics_guest(c->metrics, name, state);
+	if (r == 0)
+		r = control_ask(&link, "{\"command\":\"statistics\"}\n", &v, NULL);
+	if (r == 0)
+		metrics_statistics(c->metrics, name, control_value_member(v, "statistics"));
+	control_value_free(state);
+	control_value_free(v);
+	control_disconnect(&link);
+	c->guests++;
+	return 0;
+}
+
+static void machine_collect(struct metrics *m)
+{
+	const struct bind_env env = bind_env_live();
+	struct collection c = {.metrics = m};
+
+	metrics_journal(m, &env);
+	leases_each(lease_collect, &c);
+	(void)guests_each(guest_collect, &c);
+	metrics_add(m, METRIC_LEASES, c.leases, NULL);
+	metrics_add(m, METRIC_GUESTS, c.guests, NULL);
+}
+
+static int text_write(struct metrics *m, const struct wanted *w, struct err *e)
+{
+	cleanup_free char *text = NULL;
+
+	int len = metrics_text(m, &text);
+	if (len < 0)
+		return err_set(e, len, "print the metrics");
+	if (!w->output) {
+		(void)fputs(text, stdout);
+		return 0;
+	}
+	int r = file_replace(w->output, text, (size_t)len, 0644);
+	return r < 0 ? err_set(e, r, "write %s", w->output) : 0;
+}
+
+static int metrics_collect(struct metrics *m, const struct wanted *w, struct host *h, struct err *e)
+{
+	const struct metric_label version[] = {{"version", USHER_VERSION}, {0}};
+
+	metrics_add(m, METRIC_VERSION, 1, version);
+	int r = metrics_devices(m, h, e);
+	if (r < 0)
+		return r;
+	if (!w->host)
+		machine_collect(m);
+	return text_write(m, w, e);
+}
+
+static int metrics_option(void *arg, int c, const char *text)
+{
+	struct wanted *w = arg;
+
+	if (c == OUTPUT)
+		w->output = text;
+	else
+		w->host = text;
+	return 0;
+}
+
+static int verb_metrics_run(const struct verb *v, int argc, char **argv)
+{
+	static const struct option takes[] = {
+		{"output", required_argument, NULL, OUTPUT},
+		{"host", required_argument, NULL, HOST},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "o:"};
+	struct wanted w = {0};
+	struct host *h = NULL;
+	struct err e = {0};
+
+	int r = options_take(&o, metrics_option, &w);
+	if (r)
+		return option_leave(r);
+	if (optind < argc)
+		return option_wrong(v, "unexpected operand '%s'", argv[optind]);
+	r = option_host(w.host, &h);
+	if (r)
+		return r;
+	struct metrics *m = metrics_new();
+	r = m ? metrics_collect(m, &w, h, &e) : err_set(&e, -ENOMEM, "collect the metrics");
+	metrics_free(m);
+	host_close(h);
+	if (r < 0)
+		report(&e);
+	return r < 0 ? LEAVE_FAILED : LEAVE_OK;
+}
+
+const struct verb verb_metrics = {
+	.name = "metrics",
+	.summary = "print figures of devices, leases and guests for Prometheus",
+	.help = "metrics [OPTION…]\n"
+		"\n"
+		"Prints figures of this host as OpenMetrics text: devices and groups by driver,\n"
+		"errors of PCI Express, the journal, refusals, leases, and guests with their\n"
+		"exits, queues and interrupts. Figures of other users' guests are for root.\n"
+		"\n"
+		"      --output=FILE      write FILE instead, whole or not at all, as the textfile\n"
+		"                         collector of node_exporter wants it\n"
+		"      --host=FILE        read the host from a snapshot, without leases and guests\n"
+		"\n"
+		"Examples:\n"
+		"\n"
+		"  usher metrics\n"
+		"  usher metrics --output=/var/lib/prometheus/node-exporter/usher.prom\n",
+	.run = verb_metrics_run,
+};
