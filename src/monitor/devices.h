@@ -15,8 +15,9 @@ enum seen_answers { SEEN_ANSWERS, SEEN_LOST, SEEN_HELD };
 /* A function that is there, and what has been told of it. */
 struct seen {
 	struct pci_device device;
-	bool has_aer;
+	bool has_aer, is_aer_port;
 	uint64_t aer[PCI_AERS]; /* the kernel's counters, as told */
+	uint64_t port_aer[PCI_AERS]; /* likewise, of a root port */
 	enum seen_answers answers; /* as told */
 };
 

@@ -42,8 +42,8 @@ static ssize_t link_read(struct host *h, const char *path, char *buf, size_t siz
 }
 
 /*
- * Of the causes that are an event of a device; NULL of others. The counters of sysfs have the
- * errors of PCI Express, of which the log has but some.
+ * Of the causes that are an event of a device; NULL of others. Corrected errors are in the counters
+ * of sysfs, and come by the thousand.
  */
 static const char *cause_name(enum kernlog_cause cause)
 {
@@ -54,6 +54,7 @@ static const char *cause_name(enum kernlog_cause cause)
 		[KERNLOG_SLOT] = "link",
 		[KERNLOG_FAILED] = "failed",
 		[KERNLOG_WAITS] = "unbind-waits",
+		[KERNLOG_ERRORS] = "aer",
 		[KERNLOG_INVALIDATION] = "iommu",
 	};
 

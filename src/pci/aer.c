@@ -12,11 +12,11 @@
 #include <string.h>
 
 static const struct {
-	const char *name, *file;
+	const char *name, *file, *port_file;
 } kinds[PCI_AERS] = {
-	[PCI_AER_CORRECTABLE] = {"corrected", "aer_dev_correctable"},
-	[PCI_AER_NONFATAL] = {"nonfatal", "aer_dev_nonfatal"},
-	[PCI_AER_FATAL] = {"fatal", "aer_dev_fatal"},
+	[PCI_AER_CORRECTABLE] = {"corrected", "aer_dev_correctable", "aer_rootport_total_err_cor"},
+	[PCI_AER_NONFATAL] = {"nonfatal", "aer_dev_nonfatal", "aer_rootport_total_err_nonfatal"},
+	[PCI_AER_FATAL] = {"fatal", "aer_dev_fatal", "aer_rootport_total_err_fatal"},
 };
 
 const char *pci_aer_name(enum pci_aer kind)
@@ -27,6 +27,19 @@ const char *pci_aer_name(enum pci_aer kind)
 const char *pci_aer_file(enum pci_aer kind)
 {
 	return kinds[kind].file;
+}
+
+const char *pci_aer_port_file(enum pci_aer kind)
+{
+	return kinds[kind].port_file;
+}
+
+int pci_aer_port_read(struct host *h, struct pci_address a, enum pci_aer kind, uint64_t *ret)
+{
+	char path[FILE_PATH_MAX];
+
+	int r = pci_device_path(a, kinds[kind].port_file, path, sizeof(path));
+	return r < 0 ? r : host_read_number(h, path, ret);
 }
 
 static void name_append(struct pci_aer_count *c, const char *name, uint64_t n)

@@ -17,7 +17,7 @@ monitors=$!
 setpriv --reuid 65534 --regid 65534 --clear-groups "$work/build/src/cli/usher" monitor --interval=1 \
 	>"$work/told" &
 monitors="$monitors $!"
-at_exit 'kill $monitors'
+at_exit 'cat "$work/told" "$work/told.json"; kill $monitors 2>/dev/null'
 # told TEXT, told_json KEY=VALUE…: whether a monitor has a line with it.
 told() { grep -q -- "$1" "$work/told"; }
 told_json() {
@@ -97,8 +97,9 @@ dmesg -C
 open_guest_with_card
 fail_card DLP fatal
 wait_until 60 sh -c 'dmesg | grep "AER:.*has been reset"'
-wait_until 10 told "fault     $card aer-fatal: .*/aer_dev_fatal was 0 and is 1: DLP 1"
-wait_until 10 told_json event=fault "address=$card" cause=aer-fatal
+wait_until 10 told "fault     $port aer-fatal: .*/aer_rootport_total_err_fatal was 0 and is 1\$"
+wait_until 10 told "fault     $card recovery: .*ERROR_EVENT=BEGIN_RECOVERY"
+wait_until 10 told_json event=fault "address=$card" cause=aer
 wait_until 10 told_json event=guest guest=faults state=running engine=usher
 told "driver    $card virtio-pci -> no driver" || fail 'nothing is told of the driver'
 told_json event=driver "address=$card" driver=vfio-pci || fail 'nothing is told of the driver'
@@ -115,6 +116,7 @@ expect_equal "the card's identity" 10441af4 "$(setpci -s "$card" 0.l)"
 # An error that is not fatal: no link is reset.
 open_guest_with_card
 fail_card POISON_TLP error
+wait_until 10 told "fault     $card aer-nonfatal: .*/aer_dev_nonfatal was 0 and is 1: TLP 1"
 
 expect_ok qmp device_del '{"id": "nvme"}'
 wait_for_guest "$nvme: the host wants the device back"
@@ -134,7 +136,7 @@ wait_until 30 test -e "$pci/$nvme/driver"
 wait_until 10 told "driver    $nvme no driver -> nvme"
 wait_until 10 told_json event=guest guest=faults state=ended
 expect_ok usher metrics
-expect_text "usher_device_errors_total{device=\"$card\",severity=\"fatal\"} 1"
+expect_text "usher_device_errors_total{device=\"$card\",severity=\"nonfatal\"} 1"
 expect_text 'usher_journal_entries{state="taken"} 0'
 split -l 1 "$work/told.json" "$work/document."
 expect_ok python3 -B "$top/test/golden/schema.py" --document "$top/docs/usher.schema.json" "$work"/document.*
@@ -142,7 +144,6 @@ for monitor in $monitors; do
 	kill -INT "$monitor"
 	wait "$monitor" || fail "a monitor ended with status $?"
 done
-cat "$work/told" "$work/told.json"
 unplug nic "$card"
 expect_ok qmp device_add '{"driver": "e1000e", "id": "nic", "bus": "port2"}'
 wait_until 30 test -e "$pci/$card/driver"

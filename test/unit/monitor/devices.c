@@ -122,6 +122,30 @@ START_TEST(tells_of_errors_that_are_new)
 }
 END_TEST
 
+START_TEST(tells_what_a_root_port_has_heard)
+{
+#define PORT_COUNTS(n)                                           \
+	IDS(CARD)                                                \
+	"file " CARD "/aer_rootport_total_err_cor 0\nfile " CARD \
+	"/aer_rootport_total_err_nonfatal 0\nfile " CARD "/aer_rootport_total_err_fatal " n "\n"
+	static const char before[] = PORT_COUNTS("0"), after[] = PORT_COUNTS("1");
+	struct host *was = replay_lines(before), *is = replay_lines(after);
+	struct seen_list l;
+	struct told t;
+	const struct monitor_teller to = told_to(&t);
+
+	ck_assert_int_eq(seen_open(was, &l), 0);
+	l.host = is;
+	aer_poll(&l, &to);
+	aer_poll(&l, &to);
+	told_expect(&t, "fault     0000:01:00.0 aer-fatal: " CARD
+			"/aer_rootport_total_err_fatal was 0 and is 1\n");
+	seen_close(&l);
+	host_close(was);
+	host_close(is);
+}
+END_TEST
+
 START_TEST(tells_how_a_recovery_goes)
 {
 	struct uevent u = event_of(UEVENT_OTHER, "");
@@ -168,4 +192,5 @@ START_TEST(reads_the_kernels_messages)
 END_TEST
 
 SUITE("devices", follows_a_driver, follows_coming_and_going, tells_what_was_missed,
-	tells_of_errors_that_are_new, tells_how_a_recovery_goes, reads_the_kernels_messages)
+	tells_of_errors_that_are_new, tells_what_a_root_port_has_heard, tells_how_a_recovery_goes,
+	reads_the_kernels_messages)
