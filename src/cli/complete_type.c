@@ -49,6 +49,7 @@ static const struct {
 	{NULL, "name", {COMPLETE_NOTHING, NULL}},
 	{NULL, "net", {COMPLETE_WORD, "tap= user none"}},
 	{NULL, "only", {COMPLETE_WORD, "devices drivers faults leases guests"}},
+	{NULL, "on-sleep", {COMPLETE_WORD, "refuse release"}},
 	{NULL, "output", {COMPLETE_COLUMN, NULL}},
 	{NULL, "owner", {COMPLETE_NOTHING, NULL}},
 	{NULL, "port", {COMPLETE_ADDRESS, NULL}},

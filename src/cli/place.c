@@ -36,6 +36,7 @@ static const struct place places[] = {
 	{"peers", PLACE_KEY},
 	{"no-reboot", PLACE_KEY},
 	{"return", PLACE_KEY},
+	{"on-sleep", PLACE_KEY},
 	{"allow", PLACE_KEYS},
 	{"env", PLACE_KEYS},
 	{"no-sandbox", PLACE_KEY},

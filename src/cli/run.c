@@ -433,6 +433,8 @@ const struct verb verb_run = {
 		"                         repeated\n"
 		"      --return WHERE     where devices go at the end: driver, their first one,\n"
 		"                         vfio or none (default: driver)\n"
+		"      --on-sleep WHAT    when the host is to sleep: refuse, where usherd runs;\n"
+		"                         release: stop the guest first (default: refuse)\n"
 		"      --peers            let the guest's devices reach each other's BARs, if the\n"
 		"                         host can\n"
 		"      --detach           run it in the background: return when it has started.\n"

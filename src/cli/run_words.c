@@ -39,6 +39,7 @@ enum {
 	OPT_NAME,
 	OPT_ENGINE,
 	OPT_RETURN,
+	OPT_ON_SLEEP,
 	OPT_NO_REBOOT,
 	OPT_NO_SANDBOX,
 	OPT_HUGEPAGES,
@@ -93,6 +94,14 @@ static int take_return(struct run_words *w, const char *text)
 		}
 	}
 	return option_wrong(w->loan.verb, "--return: '%s' is none of driver, vfio, none", text);
+}
+
+static int take_on_sleep(struct run_words *w, const char *text)
+{
+	w->loan.spec.sleep_release = strcmp(text, "release") == 0;
+	if (w->loan.spec.sleep_release || strcmp(text, "refuse") == 0)
+		return 0;
+	return option_wrong(w->loan.verb, "--on-sleep: '%s' is neither refuse nor release", text);
 }
 
 static int take_engine(struct run_words *w, const char *text)
@@ -198,6 +207,8 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_engine(w, text);
 	case OPT_RETURN:
 		return take_return(w, text);
+	case OPT_ON_SLEEP:
+		return take_on_sleep(w, text);
 	case OPT_STATS:
 		w->loan.spec.stats = !text;
 		w->loan.spec.stats_file = text;
@@ -239,6 +250,7 @@ static const struct option *run_options(void)
 		{"name", required_argument, NULL, OPT_NAME},
 		{"engine", required_argument, NULL, OPT_ENGINE},
 		{"return", required_argument, NULL, OPT_RETURN},
+		{"on-sleep", required_argument, NULL, OPT_ON_SLEEP},
 		{"hugepages", no_argument, NULL, OPT_HUGEPAGES},
 		{"peers", no_argument, NULL, OPT_PEERS},
 		{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},

@@ -129,6 +129,7 @@ void control_tell_state(
 		put_ports(&l, g->spec);
 	}
 	control_line_flag(&l, "detached", g->detached);
+	control_line_text(&l, "on_sleep", g->spec->sleep_release ? "release" : "refuse");
 	put_devices(&l, g->spec);
 	answer_end(&l, to, -1);
 }

@@ -115,6 +115,7 @@ struct guest_spec {
 	bool hugepages; /* memory from the host's pool of huge pages */
 	bool peers; /* its devices may reach each other's BARs */
 	bool no_reboot; /* a reboot ends the guest */
+	bool sleep_release; /* it ends before the host sleeps, which would have to wait for it */
 	bool no_sandbox; /* usher-vmm keeps our rights, for a debugger */
 	bool timing; /* print start-up phases and exits at the end */
 	bool stats; /* print exits, interrupts and mapped memory at the end */

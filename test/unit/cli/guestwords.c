@@ -46,6 +46,7 @@ static const struct example {
 	{"peers", NULL, "peers"},
 	{"no-reboot", NULL, "no-reboot"},
 	{"return", "vfio", "return = vfio"},
+	{"on-sleep", "release", "on-sleep = release"},
 	{"allow", "rom", "allow = rom"},
 	{"env", "A=b c", "env = A=b c"},
 	{"no-sandbox", NULL, "no-sandbox"},

@@ -163,7 +163,7 @@ START_TEST(tells_the_state)
 		"\"cpus\":2,\"console\":\"virtio\",\"ports\":[{\"name\":\"chat\",\"end\":\"none\"},"
 		"{\"name\":\"agent\",\"end\":\"socket\",\"path\":"
 		"\"/run/usher/vm/box/port-agent\"}],"
-		"\"detached\":false,\"devices\":[\"0000:03:00.1\"]}",
+		"\"detached\":false,\"on_sleep\":\"refuse\",\"devices\":[\"0000:03:00.1\"]}",
 		(int)getpid());
 	ck_assert_str_eq(line, want);
 	(void)close(fd);
