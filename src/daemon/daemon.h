@@ -13,6 +13,7 @@ struct job;
 struct kept;
 struct kept_waiter;
 struct request;
+struct watch;
 
 /* Names on the bus. The number grows when a member goes away or changes its meaning. */
 #define BUS_NAME "org.usher.Usher1"
@@ -39,6 +40,7 @@ struct daemon {
 	struct job *jobs; /* a list */
 	size_t job_count;
 	uint32_t job_last; /* number of the last one */
+	struct watch *watch; /* what the daemon does by itself */
 };
 
 #endif

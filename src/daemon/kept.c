@@ -9,6 +9,7 @@
 #include "control/request.h"
 #include "control/value.h"
 #include "daemon/path.h"
+#include "daemon/watch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -114,6 +115,7 @@ static void kept_free(struct kept *k)
 		devices_tell(k);
 	}
 	waiters_call(k->daemon, k->name);
+	watch_kept(k->daemon);
 	k->source = sd_event_source_disable_unref(k->source);
 	fd_close(&k->fd);
 	control_value_free(state);
@@ -150,6 +152,7 @@ static void state_take(struct kept *k, struct control_value *v)
 			k->daemon->bus, path, interfaces[k->kind], "State", NULL);
 	}
 	control_value_free(before);
+	watch_kept(k->daemon);
 	if (k->again) {
 		k->again = false;
 		state_ask(k);

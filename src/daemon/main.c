@@ -6,6 +6,7 @@
 #include "daemon/job.h"
 #include "daemon/kept.h"
 #include "daemon/methods.h"
+#include "daemon/watch.h"
 #include "host/host.h"
 
 #include <errno.h>
@@ -88,6 +89,9 @@ static int objects_add(struct daemon *d)
 	if (r < 0)
 		return r;
 	r = kept_add_vtables(d);
+	if (r < 0)
+		return r;
+	r = watch_add_vtables(d);
 	return r < 0 ? r : jobs_add_vtables(d);
 }
 
@@ -110,6 +114,9 @@ static int bus_open(struct daemon *d)
 	r = kept_watch(d);
 	if (r < 0)
 		return r;
+	r = watch_start(d);
+	if (r < 0)
+		return r;
 	/* Without the bus there is nobody to serve. */
 	(void)sd_bus_set_exit_on_disconnect(d->bus, true);
 	return sd_bus_request_name(d->bus, BUS_NAME, 0);
@@ -130,6 +137,7 @@ static int daemon_run(struct daemon *d)
 		(void)fprintf(stderr, "usherd: %s\n", strerror(-r));
 	else if (r > 0)
 		(void)fputs("usherd: the bus has gone\n", stderr);
+	watch_close(d);
 	kept_close(d);
 	hardware_close(d);
 	(void)sd_bus_flush_close_unref(d->bus);

@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What usherd does by itself, on a private bus: faults, sleep, systemd-machined.
+
+    watch.py USHERD USHER TOP STAND_IN
+
+STAND_IN plays logind and machined (stand_in_systemd.c).
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+import stage_bus
+from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+stage_bus.BUS = stage_bus.BUS.replace('<policy user="root">', '''<policy user="root">
+    <allow own="org.freedesktop.login1"/><allow own="org.freedesktop.machine1"/>
+    <allow send_destination="org.freedesktop.login1"/>
+    <allow send_destination="org.freedesktop.machine1"/>''')
+GUESTS = pathlib.Path("/run/usher/vm")
+
+
+class StandIn:
+    """logind and machined, and all that they were told."""
+
+    def __init__(self, program, folder):
+        self.file = folder / f"told.{time.monotonic()}"
+        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=open(self.file, "w"),
+                                        preexec_fn=die_with_parent)
+        self.await_line("ready")
+
+    def lines(self):
+        return self.file.read_text().splitlines()
+
+    def await_line(self, *wanted):
+        """Each comes, in this order, after those that were awaited before."""
+        for line in wanted:
+            try:
+                until(lambda w=line: w in self.lines(), f"'{line}'", 10)
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {self.lines()}") from error
+        places = [self.lines().index(line) for line in wanted]
+        assert places == sorted(places), self.lines()
+
+    def say(self, word):
+        self.process.stdin.write(word.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+
+
+class Guest:
+    """A guest's keeper: a process that answers at its control socket, and ends when it is to stop."""
+
+    def __init__(self, name, devices, on_sleep="refuse", stuck=None):
+        folder = GUESTS / name
+        folder.mkdir(parents=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(folder / "control"))
+        listener.listen()
+        self.name, self.folder = name, folder
+        self.state = {"ok": True, "name": name, "engine": "usher", "state": "running",
+                      "keeper": 1, "on_sleep": on_sleep, "devices": devices}
+        self.stuck = stuck
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        self.pid = os.fork()
+        if self.pid == 0:
+            die_with_parent()
+            try:
+                self.serve(listener)
+            finally:
+                shutil.rmtree(folder)
+                os._exit(0)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        listener.close()
+
+    def serve(self, listener):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        while True:
+            client = listener.accept()[0]
+            if os.fork():
+                client.close()
+                continue
+            die_with_parent()
+            client.sendall(json.dumps({"protocol": 1, "usher": "0", "guest": self.name}).encode() + b"\n")
+            for line in client.makefile():
+                self.answer(client, json.loads(line)["command"])
+            os._exit(0)
+
+    def answer(self, client, command):
+        self.state["pid"] = os.getppid()
+        client.sendall(json.dumps(self.state if command == "state" else {"ok": True}).encode() + b"\n")
+        if command == "events" and self.stuck:
+            client.sendall(json.dumps({"event": "stuck", "message": self.stuck}).encode() + b"\n")
+        if command == "stop":
+            client.sendall(b'{"event":"ended","status":0}\n{"event":"done","status":0}\n')
+            os.kill(os.getppid(), signal.SIGTERM)
+
+    def end(self):
+        os.kill(self.pid, signal.SIGTERM)
+        self.await_end()
+
+    def await_end(self):
+        os.waitpid(self.pid, 0)
+        until(lambda: not self.folder.exists(), "the end of a guest")
+
+
+def test_without_logind(service, told):
+    """Its absence is said once, and holds up nothing."""
+    for _ in range(2):
+        guest = Guest("web", [DISK])
+        until(lambda: "logind does not" in told.read_text(), "the message")
+        guest.end()
+    time.sleep(0.3)
+    assert told.read_text().count("logind") == 1, told.read_text()
+
+
+def test_refuses(service, systemd):
+    """Sleep is refused with a reason as long as devices are lent."""
+    web = Guest("web", [DISK, OTHER])
+    first = f"block: guest 'web' has {DISK} {OTHER}"
+    systemd.await_line("inhibit sleep usher " + first)
+    none = Guest("none", [])
+    mail = Guest("mail", [CARD])
+    both = f"inhibit sleep usher block: guest 'mail' has {CARD}, guest 'web' has {DISK} {OTHER}"
+    # The new one is there before the old one goes.
+    systemd.await_line(both, "released " + first)
+    web.end()
+    systemd.await_line(f"inhibit sleep usher block: guest 'mail' has {CARD}")
+    mail.end()
+    systemd.await_line(f"released block: guest 'mail' has {CARD}")
+    none.end()
+    assert not any("none" in line for line in systemd.lines()), systemd.lines()
+
+
+def test_releases(service, systemd):
+    """A guest that may be stopped is, before the host sleeps; one that may not is left alone."""
+    web, mail = Guest("web", [DISK], "release"), Guest("mail", [CARD])
+    held = f"delay: guest 'web' has {DISK}"
+    systemd.await_line("inhibit sleep usher " + held)
+    systemd.say("sleep")
+    web.await_end()
+    systemd.await_line("released " + held)
+    assert mail.folder.exists()
+    systemd.say("wake")
+    mail.end()
+
+
+def test_logind_starts_again(service, systemd, again):
+    """A logind that starts later, or again, gets what is wanted."""
+    web = Guest("web", [DISK])
+    line = f"inhibit sleep usher block: guest 'web' has {DISK}"
+    systemd.await_line(line)
+    systemd.close()
+    new = again()
+    new.await_line(line)
+    web.end()
+    new.await_line(f"released block: guest 'web' has {DISK}")
+    return new
+
+
+def test_fault(service, systemd):
+    """What a keeper or the kernel says of a fault is a signal and a property."""
+    web = Guest("web", [DISK], stuck=f"{DISK} did not come back from its reset")
+    path = object_path("guest", "web")
+    text = f"{DISK} did not come back from its reset"
+    systemd.await_line(f"Fault {path} stuck {text}")
+    bus = connect()
+    found = dbus.Interface(bus.get_object(NAME, ROOT, introspect=False),
+                           "org.freedesktop.DBus.Properties").Get(NAME + ".Health", "Faults")
+    assert [tuple(map(str, one)) for one in found] == [(path, "stuck", text)], found
+    web.end()
+
+
+def cgroup_top():
+    """Where cgroups of version 2 are; None."""
+    for line in open("/proc/mounts"):
+        words = line.split()
+        if words[2] == "cgroup2":
+            return pathlib.Path(words[1])
+    return None
+
+
+def test_machined(service, systemd):
+    """A guest in a unit of its own is registered; one in a session or in usherd's unit is not."""
+    top = cgroup_top()
+    if not top or not os.access(top, os.W_OK):
+        print("# no cgroups of version 2")
+        return
+    for unit, is_own in (("usher-guest@web.service", True), ("session-7.scope", False),
+                         ("usherd.service", False)):
+        place = top / f"usher-test-{os.getpid()}.slice"
+        folder = place / unit / "usher-run-1"
+        folder.mkdir(parents=True)
+        try:
+            own = subprocess.Popen(["sleep", "60"], preexec_fn=die_with_parent)
+            (folder / "cgroup.procs").write_text(str(own.pid))
+            web = GuestOf(own.pid)
+            if is_own:
+                systemd.await_line(f"register web 0 usher vm {own.pid} ''")
+            else:
+                until(lambda: not error_of(lambda: introspect_guest("web")), "the guest")
+                time.sleep(0.3)
+            web.end()
+            if is_own:
+                systemd.await_line("unregister web")
+        finally:
+            own.kill()
+            own.wait()
+            until(lambda: not (folder / "cgroup.procs").read_text(), "an empty cgroup")
+            for one in (folder, folder.parent, place):
+                one.rmdir()
+    assert sum(line.startswith("register") for line in systemd.lines()) == 1, systemd.lines()
+
+
+class GuestOf(Guest):
+    """A guest whose process is another one."""
+
+    def __init__(self, process):
+        self.process = process
+        super().__init__("web", [])
+
+    def answer(self, client, command):
+        self.state["pid"] = self.process
+        client.sendall(json.dumps(self.state if command == "state" else {"ok": True}).encode() + b"\n")
+
+
+def introspect_guest(name):
+    return connect().get_object(NAME, object_path("guest", name), introspect=False).Introspect(
+        dbus_interface="org.freedesktop.DBus.Introspectable")
+
+
+def main():
+    usherd, usher, top, stand_in = sys.argv[1:]
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="usher-watch-"))
+    os.chmod(folder, 0o755)
+    enter(folder)
+    service = Service(os.path.abspath(usherd), os.path.abspath(usher), pathlib.Path(top), folder)
+    told = folder / "usherd.told"
+    systemd = None
+    try:
+        service.daemon = subprocess.Popen(service.words, stdin=subprocess.DEVNULL,
+                                          stderr=open(told, "w"), preexec_fn=die_with_parent)
+        service.processes.append(service.daemon)
+        until(lambda: has_owner(NAME), "usherd")
+        failed = not run(test_without_logind, service, told)
+        systemd = StandIn(os.path.abspath(stand_in), folder)
+        failed |= not run(test_fault, service, systemd)
+        failed |= not run(test_machined, service, systemd)
+        failed |= not run(test_refuses, service, systemd)
+        failed |= not run(test_releases, service, systemd)
+        first = systemd
+        failed |= not run(test_logind_starts_again, service, first,
+                          lambda: StandIn(os.path.abspath(stand_in), folder))
+    finally:
+        service.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(failed)
+
+
+def run(test, *arguments):
+    try:
+        test(*arguments)
+    except Exception as error:  # pylint: disable=broad-except
+        import traceback
+        traceback.print_exc()
+        print(f"not ok {test.__name__}: {error}")
+        return False
+    print(f"ok {test.__name__}", flush=True)
+    return True
+
+
+if __name__ == "__main__":
+    main()
