@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# unit.sh UNIT PROGRAM: the unit is one that systemd takes, and no more exposed than it has to be.
+# unit.sh UNIT PROGRAM GUEST: the unit is one that systemd takes, and no more exposed than it has to be.
 set -eu
 . "${0%/*}/../../fail.sh"
 
@@ -10,6 +10,10 @@ trap 'rm -rf "$work"' EXIT
 # Where it is not installed yet.
 sed "s#^ExecStart=.*#ExecStart=$(realpath "$2")#; /^Documentation=/d" "$1" >"$work/usherd.service"
 said=$(systemd-analyze verify "$work/usherd.service" 2>&1 | grep usherd || :)
+[ -z "$said" ] || fail "$said"
+# That of guests; its programs are not installed yet.
+sed 's#^\(Exec[A-Za-z]*=-*\)[^ ]*#\1/bin/true#; /^Documentation=/d' "$3" >"$work/usher-guest@.service"
+said=$(systemd-analyze verify "$work/usher-guest@web.service" 2>&1 | grep usher-guest || :)
 [ -z "$said" ] || fail "$said"
 # Before systemd 253 this implies DeviceAllow=, which closes /dev/vfio.
 ! grep -E '^(ProtectClock|PrivateDevices)=yes' "$1" || fail 'the service could not open /dev/vfio'
