@@ -99,7 +99,9 @@ fail_card DLP fatal
 wait_until 60 sh -c 'dmesg | grep "AER:.*has been reset"'
 wait_until 10 told "fault     $port aer-fatal: .*/aer_rootport_total_err_fatal was 0 and is 1\$"
 wait_until 10 told "fault     $card recovery: .*ERROR_EVENT=BEGIN_RECOVERY"
-wait_until 10 told_json event=fault "address=$card" cause=aer
+wait_until 10 told "fault     $card recovery-failed: .*ERROR_EVENT=FAILED_RECOVERY"
+wait_until 10 told_json event=fault "address=$port" cause=aer
+wait_until 10 told_json event=fault "address=$port" cause=link
 wait_until 10 told_json event=guest guest=faults state=running engine=usher
 told "driver    $card virtio-pci -> no driver" || fail 'nothing is told of the driver'
 told_json event=driver "address=$card" driver=vfio-pci || fail 'nothing is told of the driver'
