@@ -96,6 +96,13 @@ static void read_logged(struct device_facts *s, struct host *h)
 	kernlog_fini(&log);
 }
 
+static void read_errors(struct device_facts *s, struct host *h, struct pci_address a)
+{
+	s->has_errors = true;
+	for (unsigned kind = 0; kind < PCI_AERS && s->has_errors; kind++)
+		s->has_errors = pci_aer_read(h, a, kind, &s->errors[kind]) == 0;
+}
+
 int device_facts_read(struct host *h, const struct inventory *v, const struct inventory_entry *x,
 	struct device_facts *ret, struct err *e)
 {
@@ -107,6 +114,7 @@ int device_facts_read(struct host *h, const struct inventory *v, const struct in
 		ret->place[0] = '\0';
 	pci_serials_read(h, a, &ret->space.config, &ret->serials);
 	pci_sleep_read(h, a, &ret->sleep);
+	read_errors(ret, h, a);
 	int r = pci_device_read(h, a, &ret->device, e);
 	if (r < 0)
 		return r;

@@ -6,6 +6,7 @@
 #include "claim/claim.h"
 #include "claim/identity.h"
 #include "hold/stop.h"
+#include "pci/aer.h"
 #include "pci/isolation.h"
 #include "pci/reset.h"
 #include "pci/serial.h"
@@ -36,6 +37,8 @@ struct device_facts {
 	char place[CLAIM_PATH_MAX]; /* the place that claims use; "" if unknown */
 	struct pci_serials serials;
 	struct pci_sleep sleep;
+	bool has_errors; /* the kernel counts them */
+	struct pci_aer_count errors[PCI_AERS];
 	struct pci_hot_reset hot;
 	size_t reason_count;
 	struct pci_reason reasons[PCI_REASONS_MAX]; /* why its group is large */

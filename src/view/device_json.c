@@ -104,6 +104,17 @@ static void put_power(struct json *map, const struct pci_sleep *p)
 		json_put_null(one, "d3cold_allowed");
 }
 
+static void put_errors(struct json *map, const struct device_facts *s)
+{
+	if (!s->has_errors) {
+		json_put_null(map, "errors");
+		return;
+	}
+	struct json *one = json_put_map(map, "errors");
+	for (unsigned kind = 0; kind < PCI_AERS; kind++)
+		json_put_number(one, pci_aer_name(kind), s->errors[kind].total);
+}
+
 /* What to stop before its driver can give it up, in this order. */
 static void put_stops(struct json *map, const struct device_facts *s)
 {
@@ -149,6 +160,7 @@ void device_json(struct json *map, const struct device_facts *s, struct names *n
 	put_group(map, s);
 	put_hot_reset(map, &s->hot);
 	put_power(map, &s->sleep);
+	put_errors(map, s);
 	space_put(map, &s->space);
 	struct json *plan = json_put_map(map, "if_lent");
 	json_put_flag(plan, "refused", s->plan.refusals != 0);

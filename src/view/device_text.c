@@ -231,6 +231,23 @@ static void print_power(const struct pci_sleep *p)
 	print_line("power", text);
 }
 
+/* A device without errors is the rule: it has no line. */
+static void print_errors(const struct device_facts *s)
+{
+	const char *label = "errors";
+	char text[WIDE];
+
+	for (unsigned kind = 0; kind < PCI_AERS && s->has_errors; kind++) {
+		const struct pci_aer_count *c = &s->errors[kind];
+		if (!c->total)
+			continue;
+		(void)snprintf(text, sizeof(text), "%" PRIu64 " %s since it was found: %s",
+			c->total, pci_aer_name(kind), c->names);
+		print_line(label, text);
+		label = "";
+	}
+}
+
 static const char *act_text(const struct bind_member *m, char *buf, size_t size)
 {
 	const char *from = m->device.driver[0] ? m->device.driver : "no driver";
@@ -289,6 +306,7 @@ void device_text(const struct device_facts *s, struct names *n)
 	print_resets(s);
 	print_state(s);
 	print_logged(s);
+	print_errors(s);
 	print_claim(s);
 	print_power(&s->sleep);
 	print_plan(s);
