@@ -198,7 +198,7 @@ static int disk_try(int path_fd, const struct stat *st, int flags, struct disk *
 static int open_refuse(const struct guest_disk *d, const struct stat *st, int r, struct err *e)
 {
 	if (r == -EBUSY && S_ISBLK(st->st_mode))
-		return disk_claim_refuse(d->path, st->st_rdev, e);
+		return err_in(e, disk_claim_refuse(d->path, st->st_rdev, e), "--disk");
 	if (r == -EINVAL && d->direct == DISK_DIRECT_ON) {
 		err_say(e, r, "--disk: '%s' does not take direct I/O", d->path);
 		err_hint(e, "leave direct=on out: the host's page cache serves it");
@@ -239,7 +239,10 @@ static int disk_accept(
 	if (r < 0)
 		return r;
 	r = content_check(path_fd, d, e);
-	return r < 0 || !is_image ? r : disk_claim_lock(k->fd, d->path, d->readonly, e);
+	if (r < 0 || !is_image)
+		return r;
+	r = disk_claim_lock(k->fd, d->path, d->readonly, e);
+	return r < 0 ? err_in(e, r, "--disk") : 0;
 }
 
 int disk_open(const struct guest_disk *d, struct disk *ret, struct err *e)
@@ -257,7 +260,7 @@ int disk_open(const struct guest_disk *d, struct disk *ret, struct err *e)
 			"--disk: '%s' is neither a regular file nor a block device", d->path);
 	int r = disk_claim_check(d->path, &st, e);
 	if (r < 0)
-		return r;
+		return err_in(e, r, "--disk");
 	r = disk_open_found(path_fd, d, &st, &k, e);
 	if (r < 0)
 		return r;

@@ -65,7 +65,7 @@ int disk_claim_lock(int fd, const char *path, bool readonly, struct err *e)
 		taken |= byte_is_locked(fd, against[i]);
 	if (!taken)
 		return 0;
-	err_say(e, -EINVAL, "--disk: another guest uses '%s'%s", path,
+	err_say(e, -EINVAL, "another guest uses '%s'%s", path,
 		readonly ? ", and may write to it" : "");
 	err_hint(e, readonly ? "guests can share an image that all of them only read"
 			     : "give this guest a copy; guests can share an image with ,ro");
@@ -85,7 +85,7 @@ static int held_refuse(const char *path, const struct hold *o, struct err *e)
 {
 	char fix[HOLD_FIX_MAX];
 
-	err_say(e, -EINVAL, "--disk: the host uses '%s': %s: %s", path, o->object, o->text);
+	err_say(e, -EINVAL, "the host uses '%s': %s: %s", path, o->object, o->text);
 	if (hold_fix(o, fix, sizeof(fix))[0])
 		err_hint(e, "%s", fix);
 	return -EINVAL;
@@ -98,7 +98,7 @@ static int block_check(struct host *h, const char *path, dev_t number, struct er
 
 	int r = block_name(h, number, name, sizeof(name));
 	if (r < 0)
-		return err_set(e, r, "--disk: find '%s' in /sys/dev/block", path);
+		return err_set(e, r, "find '%s' in /sys/dev/block", path);
 	r = hold_find_disk(h, name, &holds, e);
 	if (r < 0)
 		return r;
@@ -137,7 +137,7 @@ static int image_check(struct host *h, const char *path, const struct stat *st, 
 	(void)h->ops->list(h, "/sys/class/block", loop_compare, &s);
 	if (!s.found[0])
 		return 0;
-	err_say(e, -EINVAL, "--disk: the host uses '%s': it is below %s", path, s.found);
+	err_say(e, -EINVAL, "the host uses '%s': it is below %s", path, s.found);
 	err_hint(e, "losetup -d /dev/%s, when nothing of it is mounted", s.found);
 	return -EINVAL;
 }
@@ -147,7 +147,7 @@ int disk_claim_check(const char *path, const struct stat *st, struct err *e)
 	struct host *h = host_live();
 
 	if (!h)
-		return err_set(e, -ENOMEM, "--disk: read the host");
+		return err_set(e, -ENOMEM, "read the host");
 	int r = S_ISBLK(st->st_mode) ? block_check(h, path, st->st_rdev, e)
 				     : image_check(h, path, st, e);
 	host_close(h);
@@ -159,7 +159,7 @@ int disk_claim_refuse(const char *path, dev_t number, struct err *e)
 	int r = -EINVAL;
 
 	(void)number;
-	err_say(e, r, "--disk: '%s' is in use: the kernel grants no exclusive use of it", path);
+	err_say(e, r, "'%s' is in use: the kernel grants no exclusive use of it", path);
 	err_hint(
 		e, "a file system, a volume, a pool or another guest has it, or a partition of it");
 	return r;

@@ -294,6 +294,8 @@ static void child_execute(const struct program *p, bool background, bool inside,
 	int r = session_leave(p, background);
 	if (r < 0)
 		report_and_exit(report, (struct failure){.command.code = r, .step = "enter /"});
+	if (p->stdin_fd)
+		(void)dup2(p->stdin_fd, STDIN_FILENO);
 	if (p->stdout_fd)
 		(void)dup2(p->stdout_fd, STDOUT_FILENO);
 	if (p->stderr_fd)
@@ -316,7 +318,7 @@ static pid_t child_fork(const struct program *p, bool *ret_inside)
 
 	if (p->own_pids && !p->confine)
 		return pidspace_fork(cgroup, ret_inside);
-	return clone_process(p->confine ? CONFINE_CLONE : 0, cgroup, ret_inside);
+	return clone_process(p->confine ? confine_clone(p->confine) : 0, cgroup, ret_inside);
 }
 
 static int failure_report(const struct program *p, const struct failure *f, struct err *e)

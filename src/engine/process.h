@@ -27,6 +27,7 @@ struct program {
 	size_t env_count;
 	char *env[PROCESS_ENV_MAX + 1]; /* "NAME=value", in text: all of its environment */
 	const char *file; /* what to execute; NULL: argv[0], by PATH */
+	int stdin_fd; /* its standard input; 0: ours */
 	int stdout_fd; /* its standard output; 0: ours */
 	int stderr_fd; /* its standard error; 0: ours */
 	const char *dir; /* its working folder, or "/" if it may not enter; NULL: ours */

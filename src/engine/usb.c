@@ -161,9 +161,7 @@ static int disk_check(const char *name, const char *place, struct err *e)
 			return 0;
 		(void)disk_claim_refuse(path, st.st_rdev, &why);
 	}
-	/* Its sentence names the option that it was made for. */
-	const char *text = strncmp(why.msg, "--disk: ", 8) == 0 ? why.msg + 8 : why.msg;
-	(void)err_say(e, -EINVAL, "--usb: %s is a disk: %s", place, text);
+	(void)err_say(e, -EINVAL, "--usb: %s is a disk: %s", place, why.msg);
 	if (why.hint[0])
 		err_hint(e, "%s", why.hint);
 	return -EINVAL;

@@ -36,6 +36,7 @@ enum wire_kind {
 	WIRE_ORDER, /* keeper to usher-vmm: struct wire_order */
 	WIRE_DONE, /* usher-vmm to keeper: struct wire_done */
 	WIRE_IMAGE, /* usher-image to keeper: struct wire_image */
+	WIRE_MADE, /* a program with a root of its own: a header, with the file that it fills */
 };
 
 struct wire_header {

@@ -67,6 +67,8 @@ static size_t message_size(enum wire_kind kind)
 		return sizeof(message.done);
 	case WIRE_IMAGE:
 		return sizeof(message.image);
+	case WIRE_MADE:
+		break;
 	}
 	return sizeof(message.header);
 }
