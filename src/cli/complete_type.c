@@ -18,6 +18,7 @@ static const struct {
 	{"start", "port", {COMPLETE_NOTHING, NULL}},
 	{"rom", "allow", {COMPLETE_WORD, "driver rom"}},
 	{NULL, "allow", {COMPLETE_CHECK, NULL}},
+	{NULL, "backing", {COMPLETE_FILE, NULL}},
 	{NULL, "bar", {COMPLETE_NOTHING, NULL}},
 	{NULL, "class", {COMPLETE_CLASS, NULL}},
 	{NULL, "cmdline", {COMPLETE_NOTHING, NULL}},
@@ -32,6 +33,7 @@ static const struct {
 	{NULL, "engine", {COMPLETE_WORD, "usher qemu libvirt"}},
 	{NULL, "env", {COMPLETE_VARIABLE, NULL}},
 	{NULL, "firmware", {COMPLETE_WORD, "none bios uefi uefi-secure"}},
+	{NULL, "format", {COMPLETE_WORD, "raw qcow2 vmdk vhdx vdi vpc"}},
 	{NULL, "for", {COMPLETE_NOTHING, NULL}},
 	{NULL, "group", {COMPLETE_GROUP, NULL}},
 	{NULL, "host", {COMPLETE_SNAPSHOT, NULL}},
@@ -72,6 +74,7 @@ static const struct {
 static const struct {
 	const char *verb;
 	enum complete_value first, rest;
+	const char *words; /* of @first, if it is COMPLETE_WORD */
 } operands[] = {
 	{"list", COMPLETE_DEVICE, COMPLETE_DEVICE},
 	{"show", COMPLETE_DEVICE, COMPLETE_DEVICE},
@@ -84,6 +87,7 @@ static const struct {
 	{"bind", COMPLETE_DEVICE, COMPLETE_DEVICE},
 	{"release", COMPLETE_TAKEN, COMPLETE_TAKEN},
 	{"vfs", COMPLETE_PHYSICAL, COMPLETE_NOTHING},
+	{"image", COMPLETE_WORD, COMPLETE_FILE, "create info resize overlay"},
 	{"run", COMPLETE_FILE, COMPLETE_FILE}, /* a guest file; QEMU's own words */
 	{"start", COMPLETE_SAVED, COMPLETE_FILE},
 	{"edit", COMPLETE_SAVED, COMPLETE_NOTHING},
@@ -125,6 +129,6 @@ struct complete_type complete_operand(const char *verb, unsigned index)
 	for (size_t i = 0; i < COUNT(operands); i++)
 		if (strcmp(operands[i].verb, verb) == 0)
 			return (struct complete_type){
-				index ? operands[i].rest : operands[i].first, NULL};
+				index ? operands[i].rest : operands[i].first, operands[i].words};
 	return (struct complete_type){COMPLETE_UNKNOWN, NULL};
 }

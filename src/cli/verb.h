@@ -46,6 +46,7 @@ extern const struct verb verb_claim;
 extern const struct verb verb_unclaim;
 extern const struct verb verb_claims;
 extern const struct verb verb_apply;
+extern const struct verb verb_image;
 extern const struct verb verb_run;
 extern const struct verb verb_start;
 extern const struct verb verb_edit;

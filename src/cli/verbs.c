@@ -16,6 +16,7 @@ static const struct verb *const verbs[] = {
 	&verb_bind,
 	&verb_release,
 	&verb_vfs,
+	&verb_image,
 	&verb_run,
 	&verb_start,
 	&verb_edit,

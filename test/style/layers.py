@@ -41,7 +41,7 @@ LAYERS = {
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
                "control", "engine", "lease", "view"],
     "cli": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "desktop", "vfio", "model",
-            "lib", "driver", "control", "engine", "lease", "check", "view", "monitor", "metrics"],
+            "lib", "driver", "control", "engine", "lease", "image", "check", "view", "monitor", "metrics"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

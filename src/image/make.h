@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IMAGE_MAKE_H
+#define IMAGE_MAKE_H
+
+#include <stdint.h>
+
+struct err;
+
+/* The limit of Linux for a file; no disk is larger. */
+#define MAKE_SIZE_MAX ((uint64_t)INT64_MAX & ~UINT64_C(0xfff))
+
+/*
+ * Makes an empty image of @size bytes at @path, mode 0600. A raw one is a sparse file that usher
+ * makes itself; the others come from a confined qemu-img, which has no file but an empty one.
+ * Return: 0; -EEXIST @path is there; -EINVAL; -ENOENT qemu-img is not installed; -ENOSPC, -errno.
+ */
+int image_make(
+	const char *path, const char *format, uint64_t size, const char *run_dir, struct err *e);
+
+/*
+ * Makes an image of format qcow2 at @path, in which the changes to the image @backing go.
+ * @backing_format: NULL: by its first bytes, if its name tells the same. *@ret_size: [bytes].
+ * Return: the same; -EINVAL @backing is in use, or its own backing files are not all there.
+ */
+int image_overlay(const char *path, const char *backing, const char *backing_format,
+	const char *run_dir, uint64_t *ret_size, struct err *e);
+
+#endif
