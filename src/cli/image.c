@@ -10,6 +10,7 @@
 #include "cli/verb.h"
 #include "engine/image_chain.h"
 #include "engine/image_format.h"
+#include "image/debian.h"
 #include "image/make.h"
 #include "image/resize.h"
 
@@ -21,14 +22,16 @@
 #define BACKING_MAX 16
 #define LESS '\1' /* in place of the '-' of a size, which would be an option */
 
-enum { FORMAT = 1, BACKING, SHRINK, JSON };
+enum { FORMAT = 1, BACKING, SHRINK, JSON, SUITE, MIRROR, SIZE, INCLUDE, SSH_KEY, HOOK };
 
 struct arguments {
 	const struct verb *verb;
 	const char *format;
 	const char *backing[BACKING_MAX];
 	size_t backing_count;
+	struct debian_request debian;
 	bool shrink, json;
+	bool for_debian; /* an option of from-debootstrap is there */
 	int count; /* of operands, without the action */
 	char **operands;
 };
@@ -150,6 +153,22 @@ static int action_overlay(const struct arguments *a)
 	return image_leave(a, &done, r, &e);
 }
 
+static int action_debian(const struct arguments *a)
+{
+	struct debian_request q = a->debian;
+	struct image_report done = {.action = "from-debootstrap",
+		.path = a->operands[0],
+		.format = "raw",
+		.has_size = true,
+		.size = q.size};
+	struct err e = {0};
+
+	q.path = a->operands[0];
+	report_note("Debian %s becomes '%s': this takes some minutes", q.suite, q.path);
+	int r = debian_make(&q, &e);
+	return image_leave(a, &done, r, &e);
+}
+
 static const struct {
 	const char *name, *operands;
 	int count; /* of operands */
@@ -159,6 +178,7 @@ static const struct {
 	{"info", "one FILE", 1, action_info},
 	{"resize", "FILE and SIZE", 2, action_resize},
 	{"overlay", "FILE and BACKING", 2, action_overlay},
+	{"from-debootstrap", "one FILE", 1, action_debian},
 };
 
 static int take_backing(struct arguments *a, const char *text)
@@ -167,6 +187,32 @@ static int take_backing(struct arguments *a, const char *text)
 		return option_wrong(a->verb, "--backing: at most %d", BACKING_MAX);
 	a->backing[a->backing_count++] = text;
 	return 0;
+}
+
+static int take_debian(struct arguments *a, int c, const char *text)
+{
+	struct debian_request *d = &a->debian;
+
+	a->for_debian = true;
+	switch (c) {
+	case SIZE:
+		return parse_size(a, text, &d->size);
+	case SUITE:
+		d->suite = text;
+		return 0;
+	case MIRROR:
+		d->mirror = text;
+		return 0;
+	case INCLUDE:
+		d->include = text;
+		return 0;
+	case HOOK:
+		d->hook = text;
+		return 0;
+	default:
+		d->ssh_key = text;
+		return 0;
+	}
 }
 
 static int take_option(void *arg, int c, const char *text)
@@ -182,9 +228,11 @@ static int take_option(void *arg, int c, const char *text)
 	case SHRINK:
 		a->shrink = true;
 		return 0;
-	default:
+	case JSON:
 		a->json = true;
 		return 0;
+	default:
+		return take_debian(a, c, text);
 	}
 }
 
@@ -196,6 +244,13 @@ static int check_words(const struct arguments *a, const char *action)
 		return option_wrong(v, "--backing: only info takes it");
 	if (a->shrink && strcmp(action, "resize") != 0)
 		return option_wrong(v, "--shrink: only resize takes it");
+	const bool is_debian = strcmp(action, "from-debootstrap") == 0;
+	if (a->for_debian && !is_debian)
+		return option_wrong(v,
+			"--suite, --mirror, --size, --include, --ssh-key, --hook: only "
+			"from-debootstrap takes these");
+	if (a->format && is_debian)
+		return option_wrong(v, "--format: from-debootstrap makes a raw image");
 	return 0;
 }
 
@@ -209,7 +264,8 @@ static int action_run(struct arguments *a, const char *name)
 		int r = check_words(a, name);
 		return r ? r : actions[i].run(a);
 	}
-	return option_wrong(a->verb, "'%s' is none of create, info, resize and overlay", name);
+	return option_wrong(a->verb,
+		"'%s' is none of create, info, resize, overlay and from-debootstrap", name);
 }
 
 /* "-1G" is a size, and no option. */
@@ -226,10 +282,16 @@ static int image_run(const struct verb *v, int argc, char **argv)
 		{"format", required_argument, NULL, FORMAT},
 		{"backing", required_argument, NULL, BACKING},
 		{"shrink", no_argument, NULL, SHRINK},
+		{"suite", required_argument, NULL, SUITE},
+		{"mirror", required_argument, NULL, MIRROR},
+		{"size", required_argument, NULL, SIZE},
+		{"include", required_argument, NULL, INCLUDE},
+		{"ssh-key", required_argument, NULL, SSH_KEY},
+		{"hook", required_argument, NULL, HOOK},
 		{"json", no_argument, NULL, JSON},
 		{0},
 	};
-	struct arguments a = {.verb = v};
+	struct arguments a = {.verb = v, .debian = DEBIAN_DEFAULT};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
 
 	sizes_mark(argc, argv);
@@ -237,7 +299,8 @@ static int image_run(const struct verb *v, int argc, char **argv)
 	if (r)
 		return option_leave(r);
 	if (optind >= argc)
-		return option_wrong(v, "say what to do: create, info, resize or overlay");
+		return option_wrong(
+			v, "say what to do: create, info, resize, overlay or from-debootstrap");
 	a.operands = argv + optind + 1;
 	a.count = argc - optind - 1;
 	return action_run(&a, argv[optind]);
@@ -245,14 +308,15 @@ static int image_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_image = {
 	.name = "image",
-	.summary = "make images of disks, resize them, and say what they are",
+	.summary = "make images of disks, of Debian as well, and resize them",
 	.help = "image create FILE SIZE [OPTION…]\n"
 		"       usher image info FILE [OPTION…]\n"
 		"       usher image resize FILE [+|-]SIZE [OPTION…]\n"
 		"       usher image overlay FILE BACKING [OPTION…]\n"
+		"       usher image from-debootstrap FILE [OPTION…]\n"
 		"\n"
-		"Makes an empty disk, shows what an image is, changes its size, or makes an image\n"
-		"that holds the changes to another one.\n"
+		"Makes an empty disk, shows what an image is, changes its size, makes an image\n"
+		"that holds the changes to another one, or makes a disk with Debian that boots.\n"
 		"Never overwrites a file. Refuses to resize an image that a guest or the host\n"
 		"uses. qemu-img reads and writes all formats but raw: as a user of its own, with\n"
 		"that file alone. Backing files are followed if they lie beside the image.\n"
@@ -263,13 +327,23 @@ const struct verb verb_image = {
 		"      --backing FILE     info: follow this backing file wherever it lies; may be\n"
 		"                         repeated\n"
 		"      --shrink           resize: the disk may become smaller, and lose its end\n"
+		"      --suite SUITE      from-debootstrap: the release (default: bookworm)\n"
+		"      --mirror URL       from-debootstrap: where its packages are (default:\n"
+		"                         http://deb.debian.org/debian)\n"
+		"      --size SIZE        from-debootstrap: of the disk (default: 2G)\n"
+		"      --include LIST     from-debootstrap: further packages, with commas between\n"
+		"      --ssh-key FILE     from-debootstrap: the public key that logs in as root\n"
+		"      --hook FILE        from-debootstrap: a shell script that gets the path of\n"
+		"                         the new root, before it becomes an image\n"
 		"      --json             print a JSON document\n"
 		"\n"
 		"Exit status: 0 done; 1 failed; 2 wrong command line; 3 refused: the image is in\n"
 		"use, would shrink, or has a backing file that usher does not follow.\n"
 		"\n"
-		"Examples: a disk that grows as it is filled. A second guest from one image.\n"
+		"Examples: a guest with Debian. A disk that grows as it is filled. A second\n"
+		"guest from one image.\n"
 		"\n"
+		"  usher image from-debootstrap debian.img && usher run --disk debian.img\n"
 		"  usher image create data.img 100G\n"
 		"  usher image overlay second.qcow2 debian.img\n",
 	.run = image_run,
