@@ -50,6 +50,18 @@ struct pass_spec description_passed(
 	return d;
 }
 
+static struct vhost_user_spec description_backend(const struct wire_virtio *w)
+{
+	struct vhost_user_spec s = {.name = w->backend.name,
+		.present = w->backend.queues,
+		.queues = w->backend.queues,
+		.mtu = w->net.mtu};
+
+	memcpy(s.tag, w->backend.tag, sizeof(s.tag));
+	memcpy(s.mac, w->net.mac, sizeof(s.mac));
+	return s;
+}
+
 static struct virtio_spec description_virtio(
 	struct description *d, uint32_t number, const struct wire_fds *fds)
 {
@@ -82,6 +94,7 @@ static struct virtio_spec description_virtio(
 		s.net.more[i] = (struct virtio_net_pair){
 			fd_of(fds, w->net.more[i].tap), fd_of(fds, w->net.more[i].vhost)};
 	memcpy(s.net.mac, w->net.mac, sizeof(s.net.mac));
+	s.backend = description_backend(w);
 	return s;
 }
 

@@ -366,7 +366,7 @@ int memory_listen(struct memory *m, struct memory_listener *l, struct err *e)
 	return r;
 }
 
-static size_t copy_ram_ranges(struct memory *m, struct memory_range *ret)
+size_t memory_ram_ranges(struct memory *m, struct memory_range *ret)
 {
 	size_t count = 0;
 
@@ -396,7 +396,7 @@ static int map_device_ranges(struct memory *m, struct memory_listener *l, struct
 int memory_listen_live(struct memory *m, struct memory_listener *l, struct err *e)
 {
 	struct memory_range ram[MEMORY_BLOCKS_MAX];
-	size_t count = copy_ram_ranges(m, ram), done = 0;
+	size_t count = memory_ram_ranges(m, ram), done = 0;
 	int r = 0;
 
 	for (; done < count && r >= 0; done += r >= 0)
@@ -436,7 +436,7 @@ void memory_unlisten(struct memory *m, struct memory_listener *l)
 		if (m->ranges[i].kind != MEMORY_RAM)
 			l->unmap(l, &m->ranges[i]);
 	(void)pthread_mutex_unlock(&m->lock);
-	for (size_t i = listens ? copy_ram_ranges(m, ram) : 0; i--;)
+	for (size_t i = listens ? memory_ram_ranges(m, ram) : 0; i--;)
 		l->unmap(l, &ram[i]);
 }
 

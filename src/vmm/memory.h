@@ -153,6 +153,9 @@ int memory_add(struct memory *m, const struct memory_range *r, struct err *e);
 /* One MEMORY_REMOVE of the range that starts at @gpa. Return: 0, -ENOENT. */
 int memory_remove(struct memory *m, gpa_t gpa);
 
+/* Copies the ranges of RAM to @ret, which has room for MEMORY_BLOCKS_MAX. Return: how many. */
+size_t memory_ram_ranges(struct memory *m, struct memory_range *ret);
+
 /*
  * Host pointer to [@gpa, +@len), NULL unless all of it is writable RAM in one range. For what is
  * loaded before the guest runs; a device uses vmm/copy.h.

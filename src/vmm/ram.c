@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 /*
@@ -19,15 +18,13 @@
  * page to pin instead of 512. So RAM starts at an address aligned to 2 MiB.
  *
  * Private memory gets huge pages from the kernel at the first touch. A memfd does not on a host as
- * distributions set it up: shmem_enabled is "never". There are two ways to huge pages in a file:
+ * distributions set it up: shmem_enabled is "never". MADV_COLLAPSE (Linux 6.1) does not ask that,
+ * unless it is "deny". It refuses 2 MiB of which nothing is present, so ram_collapse() allocates a
+ * page of each first; it takes a fifth longer than pages that are huge from the start. All pages
+ * are present after it: only for memory that is pinned anyway.
  *
- * - A tmpfs of our own that has huge=always, mounted nowhere. Like private memory, it has huge
- *   pages
- *   from the first touch. Needs CAP_SYS_ADMIN.
- * - MADV_COLLAPSE (Linux 6.1) on a memfd. It does not ask shmem_enabled, unless that is "deny". It
- *   refuses 2 MiB of which nothing is present, so ram_collapse() allocates a page of each first; it
- *   takes a fifth longer than pages that are huge from the start. All pages are present after it:
- *   only for memory that is pinned anyway.
+ * A tmpfs with huge=always would have huge pages from the first touch, but the kernel seals only
+ * memfds, and a file that is not sealed can be cut off by whoever shares it.
  */
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* linux/mman.h, 6.1 */
@@ -61,36 +58,28 @@ static void *map_aligned(int fd, enum memory_backing backing, uint64_t size)
 	return at;
 }
 
-WALL_REFUSE(main, fsopen, EPERM); /* its right is gone by then */
-
-/* A file in a tmpfs with huge pages. Return: descriptor; -EPERM, -EINVAL, … when there is none. */
-static int open_huge_file(void)
-{
-	cleanup_fd int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
-
-	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "huge", "always", 0) < 0 ||
-		fsconfig(context, FSCONFIG_SET_STRING, "size", "0", 0) < 0 || /* no limit */
-		fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	cleanup_fd int mount = fsmount(context, FSMOUNT_CLOEXEC, 0);
-	if (mount < 0)
-		return -errno;
-	int fd = openat(mount, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	return fd;
-}
-
 /* Return: descriptor, -errno. */
 static int open_file(enum memory_backing backing, bool *ret_collapse)
 {
-	int fd = backing == MEMORY_SHARED ? open_huge_file() : -1;
+	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("guest-ram", flags | (backing == MEMORY_POOL ? MFD_HUGETLB : 0U));
 
-	*ret_collapse = backing == MEMORY_SHARED && fd < 0;
-	if (fd < 0)
-		fd = memfd_create(
-			"guest-ram", MFD_CLOEXEC | (backing == MEMORY_POOL ? MFD_HUGETLB : 0U));
+	*ret_collapse = backing == MEMORY_SHARED;
 	return fd < 0 ? -errno : fd;
+}
+
+WALL_CALL(main, fcntl, F_ADD_SEALS);
+
+/*
+ * Whoever has the file may write to it, and so cut it off: then each access behind its end would
+ * kill this process.
+ */
+static int file_size_set(int fd, uint64_t size)
+{
+	if (ftruncate(fd, (off_t)size) < 0 ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	return 0;
 }
 
 WALL_CALL(main, memfd_create);
@@ -106,8 +95,9 @@ int ram_open(uint64_t size, enum memory_backing backing, struct ram *ret, struct
 		fd = open_file(backing, &collapse);
 		if (fd < 0)
 			return err_set(e, fd, "create guest memory");
-		if (ftruncate(fd, (off_t)size) < 0)
-			return err_set(e, -errno, "size guest memory to %" PRIu64 " bytes", size);
+		int r = file_size_set(fd, size);
+		if (r < 0)
+			return err_set(e, r, "size guest memory to %" PRIu64 " bytes", size);
 	}
 	void *host = map_aligned(fd, backing, size);
 	if (host == MAP_FAILED)

@@ -145,7 +145,7 @@ static int net_check(const struct wire_net *n, struct ledger *l, struct err *e)
 		return machine_refuse(e, "a descriptor of a network card");
 	if (n->vhost != WIRE_FD_NONE && n->line != WIRE_NET_TAP)
 		return machine_refuse(e, "vhost without a tap");
-	if (n->line != WIRE_NET_TAP && n->line != WIRE_NET_STREAM)
+	if (n->line < WIRE_NET_TAP || n->line > WIRE_NET_BACKEND)
 		return machine_refuse(e, "the line of a network card");
 	if (n->mac[0] & 1)
 		return machine_refuse(e, "the address of a network card");
@@ -154,25 +154,70 @@ static int net_check(const struct wire_net *n, struct ledger *l, struct err *e)
 	return n->mtu && n->mtu < 68 ? machine_refuse(e, "the MTU of a network card") : 0;
 }
 
-/* What describes a device of another type is zero. */
-static int virtio_check(const struct wire_virtio *v, struct ledger *l, struct err *e)
+static bool backend_name_is_text(const char *name)
+{
+	if (!name[0] || !text_is_terminated(name, WIRE_BACKEND_NAME_MAX))
+		return false;
+	for (const char *c = name; *c; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			return false;
+	return true;
+}
+
+/* @shared: the guest's memory is. */
+static int backend_check(const struct wire_virtio *v, bool shared, struct err *e)
+{
+	static const char no_tag[WIRE_TAG_MAX];
+	const bool has_tag = memcmp(v->backend.tag, no_tag, sizeof(no_tag)) != 0;
+
+	if (v->backend.queues > WIRE_QUEUES_MAX ||
+		(v->type == WIRE_VIRTIO_NET && v->backend.queues != 1))
+		return machine_refuse(e, "the number of queues of a back end");
+	if (v->type == WIRE_VIRTIO_RNG || has_tag != (v->type == WIRE_VIRTIO_FS))
+		return machine_refuse(e, "what a back end serves");
+	if (!backend_name_is_text(v->backend.name))
+		return machine_refuse(e, "the name of what a back end serves");
+	return shared ? 0 : machine_refuse(e, "memory that a back end does not share");
+}
+
+/* What describes a device of another type, or of another server, is zero. */
+static int virtio_parts_check(
+	const struct wire_virtio *v, bool shared, struct ledger *l, struct err *e)
 {
 	static const struct wire_disk no_disk;
 	static const struct wire_net no_net;
-	const bool is_disk = v->type == WIRE_VIRTIO_BLK;
+	static const struct wire_backend no_backend;
+	const bool is_served = v->backend.queues;
+	const bool is_disk = v->type == WIRE_VIRTIO_BLK && !is_served;
 	const bool is_net = v->type == WIRE_VIRTIO_NET;
+	int r;
 
-	if (!is_disk && !is_net && v->type != WIRE_VIRTIO_RNG)
-		return machine_refuse(e, "the type of a virtio device");
-	if (is_disk || is_net ? !ledger_use(l, v->fd, USE_ONE) : v->fd != WIRE_FD_NONE)
-		return machine_refuse(e, "a virtio device's descriptor");
 	if (!is_disk && memcmp(&v->disk, &no_disk, sizeof(no_disk)) != 0)
 		return machine_refuse(e, "a disk");
 	if (!is_net && memcmp(&v->net, &no_net, sizeof(no_net)) != 0)
 		return machine_refuse(e, "a network card");
+	if (!is_served && memcmp(&v->backend, &no_backend, sizeof(no_backend)) != 0)
+		return machine_refuse(e, "a back end");
+	r = is_served ? backend_check(v, shared, e) : 0;
+	if (r < 0)
+		return r;
 	if (is_disk)
 		return disk_check(&v->disk, e);
+	if (is_net && (v->net.line == WIRE_NET_BACKEND) != is_served)
+		return machine_refuse(e, "the line of a network card");
 	return is_net ? net_check(&v->net, l, e) : 0;
+}
+
+static int virtio_check(const struct wire_virtio *v, bool shared, struct ledger *l, struct err *e)
+{
+	const bool is_rng = v->type == WIRE_VIRTIO_RNG;
+
+	if (!is_rng && v->type != WIRE_VIRTIO_BLK && v->type != WIRE_VIRTIO_NET &&
+		(v->type != WIRE_VIRTIO_FS || !v->backend.queues))
+		return machine_refuse(e, "the type of a virtio device");
+	if (is_rng ? v->fd != WIRE_FD_NONE : !ledger_use(l, v->fd, USE_ONE))
+		return machine_refuse(e, "a virtio device's descriptor");
+	return virtio_parts_check(v, shared, l, e);
 }
 
 static int virtios_check(const struct wire_machine *m, struct ledger *l, struct err *e)
@@ -180,7 +225,7 @@ static int virtios_check(const struct wire_machine *m, struct ledger *l, struct 
 	if (m->virtio_count > WIRE_VIRTIO_MAX)
 		return machine_refuse(e, "the number of virtio devices");
 	for (uint32_t i = 0; i < m->virtio_count; i++) {
-		int r = virtio_check(&m->virtio[i], l, e);
+		int r = virtio_check(&m->virtio[i], m->backing != WIRE_BACKING_PRIVATE, l, e);
 		if (r < 0)
 			return r;
 	}

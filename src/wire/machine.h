@@ -43,7 +43,12 @@ enum wire_flag {
 };
 
 /* Ref: linux/virtio_ids.h */
-enum wire_virtio_type { WIRE_VIRTIO_NET = 1, WIRE_VIRTIO_BLK = 2, WIRE_VIRTIO_RNG = 4 };
+enum wire_virtio_type {
+	WIRE_VIRTIO_NET = 1,
+	WIRE_VIRTIO_BLK = 2,
+	WIRE_VIRTIO_RNG = 4,
+	WIRE_VIRTIO_FS = 26, /* with a back end alone */
+};
 
 #define WIRE_SERIAL_MAX 20
 #define WIRE_QUEUES_MAX 16
@@ -67,6 +72,7 @@ struct wire_disk {
 enum wire_net_line {
 	WIRE_NET_TAP = 1, /* a tap, with a header of 12 bytes before each frame */
 	WIRE_NET_STREAM, /* a stream socket; each frame after its length: 4 bytes, big-endian */
+	WIRE_NET_BACKEND, /* none: a back end moves them */
 };
 
 enum wire_net_flag {
@@ -114,12 +120,24 @@ struct wire_port {
 	uint64_t limit; /* [bytes] of a file, else 0 */
 };
 
-/* A virtio device, which usher-vmm itself is for the guest. */
+#define WIRE_TAG_MAX 36
+#define WIRE_BACKEND_NAME_MAX 128 /* with the NUL */
+
+/* A program that serves the queues of a virtio device: a vhost-user back end. */
+struct wire_backend {
+	uint32_t queues; /* for requests, up to WIRE_QUEUES_MAX; of a card 1; 0: no back end */
+	char tag[WIRE_TAG_MAX]; /* of WIRE_VIRTIO_FS, else zero; a whole one has no NUL */
+	char name[WIRE_BACKEND_NAME_MAX]; /* for messages: what it serves */
+};
+
+/* A virtio device. usher-vmm serves it, unless it has a back end. */
 struct wire_virtio {
 	uint32_t type; /* enum wire_virtio_type */
-	uint32_t fd; /* index: what it serves; none for an entropy device */
-	struct wire_disk disk; /* of WIRE_VIRTIO_BLK, else zero */
+	/* index: what it serves, none for an entropy device; a stream socket to the back end */
+	uint32_t fd;
+	struct wire_disk disk; /* of WIRE_VIRTIO_BLK without a back end, else zero */
 	struct wire_net net; /* of WIRE_VIRTIO_NET, else zero */
+	struct wire_backend backend; /* of a device that has one, else zero */
 };
 
 /*

@@ -98,13 +98,18 @@ void virtio_accept(struct virtio_device *d, uint64_t features)
 		d->accepted = features;
 }
 
+void virtio_need_reset(struct virtio_device *d)
+{
+	d->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	d->transport->changed(d->transport);
+}
+
 static void device_break(struct virtio_device *d, const char *why)
 {
 	if (d->status & VIRTIO_CONFIG_S_NEEDS_RESET)
 		return;
 	log_guest(&d->misdeeds, d->name, "the guest's driver broke its %s: %s", d->ops->name, why);
-	d->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	d->transport->changed(d->transport);
+	virtio_need_reset(d);
 }
 
 void virtio_queue_enable(struct virtio_device *d, unsigned n)

@@ -33,6 +33,7 @@ enum virtio_type {
 	VIRTIO_TYPE_BLK = 2,
 	VIRTIO_TYPE_CONSOLE = 3,
 	VIRTIO_TYPE_RNG = 4,
+	VIRTIO_TYPE_FS = 26,
 };
 
 struct virtio_ops {
@@ -133,6 +134,9 @@ bool virtio_is_going(const struct virtio_device *d);
  * that finds the same generation before and after has read no mixture.
  */
 void virtio_config_changed(struct virtio_device *d);
+
+/* The device cannot go on: it stands still, and interrupts the driver, until the reset. */
+void virtio_need_reset(struct virtio_device *d);
 
 /* Power-on. */
 void virtio_reset(struct virtio_device *d);

@@ -8,12 +8,14 @@
 
 void virtio_prepare(struct virtio_spec *s)
 {
-	if (s->type == VIRTIO_TYPE_BLK)
+	if (s->type == VIRTIO_TYPE_BLK && !s->backend.present)
 		(void)blk_ring_open(&s->ring);
 }
 
 int virtio_plug(struct vm *vm, const struct virtio_spec *s, struct err *e)
 {
+	if (s->backend.present)
+		return vhost_user_add(vm, s->type, &s->backend, s->fd, e);
 	switch (s->type) {
 	case VIRTIO_TYPE_BLK:
 		return virtio_blk_add(vm, s->fd, &s->disk, &s->ring, e);
@@ -21,6 +23,7 @@ int virtio_plug(struct vm *vm, const struct virtio_spec *s, struct err *e)
 		return virtio_net_add(vm, &s->net, s->fd, e);
 	case VIRTIO_TYPE_RNG:
 		return virtio_rng_add(vm, e);
+	case VIRTIO_TYPE_FS: /* by a back end alone */
 	case VIRTIO_TYPE_CONSOLE:
 		break; /* not plugged by the list: see vmm/devices.c */
 	}

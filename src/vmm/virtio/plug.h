@@ -2,6 +2,7 @@
 #ifndef VMM_VIRTIO_PLUG_H
 #define VMM_VIRTIO_PLUG_H
 
+#include "vmm/vhost_user/device.h"
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/blk_ring.h"
 #include "vmm/virtio/device.h"
@@ -17,6 +18,7 @@ struct virtio_spec {
 	struct blk_spec disk; /* VIRTIO_TYPE_BLK */
 	struct blk_ring ring; /* of it; zero: none */
 	struct virtio_net_spec net; /* VIRTIO_TYPE_NET */
+	struct vhost_user_spec backend; /* present: @fd is a socket to the one that serves it */
 };
 
 /*

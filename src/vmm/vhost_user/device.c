@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/vhost_user/device.h"
+
+#include "base/bits.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "vmm/vhost_user/kind.h"
+#include "vmm/vhost_user/link.h"
+#include "vmm/virtio/pci.h"
+#include "vmm/vm.h"
+#include "vmm/walls/mark.h"
+#include "vmm/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/*
+ * How it works
+ *
+ * The driver, under the device's lock, only notes what is to be: `wanted`, and the generation that
+ * each reset counts up. A worker follows: it takes a copy of the rings, drops the lock, talks to
+ * the back end, which may take long, and looks again. A reset by the driver reads back 0 when the
+ * worker has stopped the rings, so that the driver knows when its memory is its own again.
+ *
+ * A back end that ends, does not answer, or answers what cannot be is lost: the device asks for a
+ * reset (DEVICE_NEEDS_RESET), the next driver is offered nothing, and the guest goes on. What the
+ * back end had taken is neither repeated nor answered: only the back end knew what it had done.
+ *
+ * Nothing here follows what the back end writes into guest memory or into the configuration: these
+ * are for the driver alone.
+ */
+struct vhost_user_device {
+	struct virtio_device device;
+	struct virtio_pci pci;
+	struct vm *vm;
+	struct vhost_user_spec spec;
+	const struct vhost_user_kind *kind;
+	struct virtio_ops ops;
+	struct vhost_user_link link; /* the worker's, once the device is plugged */
+	struct loop_source end; /* of the socket: the back end is gone */
+	struct loop_source called; /* eventfd: chains came back, and there is no MSI-X */
+	bool watched; /* `end` is in the loop */
+	int kicks[VIRTIO_QUEUES_MAX]; /* the doorbells' eventfds, which stay the transport's */
+	uint8_t config[VHOST_USER_CONFIG_MAX];
+	struct worker worker;
+	struct worker_job job;
+	/* Under the lock: */
+	bool wanted; /* the driver has said 'go' */
+	bool rewired; /* its interrupts are others now */
+	bool lost;
+	uint64_t generation; /* counts resets */
+	uint64_t bells; /* bit N: queue N was rung by the driver, and not by KVM */
+	bool running; /* the back end has the rings of generation `started` */
+	uint64_t started;
+	struct vhost_user_ring rings[VIRTIO_QUEUES_MAX]; /* the worker's */
+};
+
+static struct vhost_user_device *user_of(struct virtio_device *d)
+{
+	return container_of(d, struct vhost_user_device, device);
+}
+
+/* Under the lock. From now on no reboot waits for it. */
+static void rings_end(struct vhost_user_device *u)
+{
+	if (u->running)
+		(void)__atomic_fetch_sub(&u->vm->transfers, 1, __ATOMIC_RELEASE);
+	u->running = false;
+}
+
+WALL_CALL(main | worker, shutdown);
+
+/* Under the lock. One that hangs sees the end of the conversation, and ends. */
+static void backend_lose(struct vhost_user_device *u, const char *why)
+{
+	if (u->lost)
+		return;
+	u->lost = true;
+	u->device.offered = 0;
+	rings_end(u);
+	(void)shutdown(u->link.fd, SHUT_RDWR);
+	log_error(u->vm->name, "%s '%s' is out of service: its back end %s; the guest goes on",
+		u->kind->name, u->spec.name, why);
+	if (u->device.status)
+		virtio_need_reset(&u->device);
+}
+
+static const char *loss_name(int r)
+{
+	switch (r) {
+	case -ETIMEDOUT:
+		return "does not answer";
+	case -EPIPE:
+	case -ECONNRESET:
+		return "has ended";
+	case -EFAULT:
+		return "cannot have a ring that is not in memory";
+	case -EREMOTEIO:
+		return "refuses what it is asked for";
+	case -EOPNOTSUPP:
+		return "cannot have all of the guest's memory";
+	default:
+		return "answers what cannot be";
+	}
+}
+
+/* Under the lock. Takes a copy of what the driver has set up. */
+static void rings_copy(struct vhost_user_device *u)
+{
+	for (unsigned n = 0; n < u->device.queue_count; n++) {
+		const struct virtq *q = &u->device.queues[n];
+		const int call = virtio_signal_fd(&u->device, n);
+		u->rings[n] = (struct vhost_user_ring){.enabled = q->enabled,
+			.size = q->size,
+			.desc = q->desc,
+			.avail = q->avail,
+			.used = q->used,
+			.kick = u->kicks[n],
+			.call = call < 0 ? u->called.fd : call};
+	}
+	u->rewired = false;
+	u->bells = 0; /* each ring is rung at its start */
+}
+
+/* Under the lock, which is dropped meanwhile, as in the next three. */
+static int rings_start(struct vhost_user_device *u)
+{
+	struct lock *lock = u->device.lock;
+	const uint64_t accepted = u->device.accepted;
+
+	rings_copy(u);
+	u->started = u->generation;
+	u->running = true;
+	(void)__atomic_fetch_add(&u->vm->transfers, 1, __ATOMIC_RELEASE);
+	lock_drop(lock);
+	const int r = vhost_user_link_start(
+		&u->link, &u->vm->memory, accepted, u->rings, u->device.queue_count);
+	lock_take(lock);
+	return r;
+}
+
+static int rings_stop(struct vhost_user_device *u)
+{
+	struct lock *lock = u->device.lock;
+
+	lock_drop(lock);
+	const int r = vhost_user_link_stop(&u->link, u->rings, u->device.queue_count);
+	lock_take(lock);
+	if (r == 0)
+		rings_end(u);
+	return r;
+}
+
+WALL_CALL(worker, write);
+
+/* Interrupts may have been signalled to where nobody listens any more: one more does no harm. */
+static int rings_rewire(struct vhost_user_device *u)
+{
+	struct lock *lock = u->device.lock;
+	int r = 0;
+
+	for (unsigned n = 0; n < u->device.queue_count; n++) {
+		const int call = virtio_signal_fd(&u->device, n);
+		u->rings[n].call = call < 0 ? u->called.fd : call;
+	}
+	u->rewired = false;
+	lock_drop(lock);
+	for (unsigned n = 0; r == 0 && n < u->device.queue_count; n++) {
+		if (!u->rings[n].enabled)
+			continue;
+		r = vhost_user_link_set_call(&u->link, n, u->rings[n].call);
+		(void)eventfd_write(u->rings[n].call, 1);
+	}
+	lock_take(lock);
+	return r;
+}
+
+static int rings_ring(struct vhost_user_device *u)
+{
+	struct lock *lock = u->device.lock;
+	const uint64_t bells = u->bells;
+
+	u->bells = 0;
+	lock_drop(lock);
+	for (unsigned n = 0; n < u->device.queue_count; n++)
+		if (bells & BIT64(n) && u->rings[n].enabled)
+			(void)eventfd_write(u->rings[n].kick, 1);
+	lock_take(lock);
+	return 0;
+}
+
+/* Under the lock. Return: 1 there is nothing to do; 0 something was done; -errno. */
+static int rings_step(struct vhost_user_device *u)
+{
+	if (u->lost)
+		return 1;
+	if (u->running && u->started != u->generation)
+		return rings_stop(u);
+	if (!u->running)
+		return u->wanted ? rings_start(u) : 1;
+	if (u->rewired)
+		return rings_rewire(u);
+	return u->bells ? rings_ring(u) : 1;
+}
+
+static void rings_follow(struct worker_job *j)
+{
+	struct vhost_user_device *u = container_of(j, struct vhost_user_device, job);
+	struct lock *lock = u->device.lock;
+	int r;
+
+	lock_take(lock);
+	do
+		r = rings_step(u);
+	while (r == 0);
+	if (r < 0)
+		backend_lose(u, loss_name(r));
+	lock_drop(lock);
+}
+
+static void user_rang(struct virtio_device *d, unsigned n)
+{
+	struct vhost_user_device *u = user_of(d);
+
+	u->wanted = true;
+	u->bells |= BIT64(n);
+	worker_add(&u->worker, &u->job);
+}
+
+/* The back end waits for it. */
+static bool user_watches(struct virtio_device *d, unsigned n, int eventfd)
+{
+	user_of(d)->kicks[n] = eventfd;
+	return true;
+}
+
+static void user_rewired(struct virtio_device *d)
+{
+	struct vhost_user_device *u = user_of(d);
+
+	if (!u->running)
+		return;
+	u->rewired = true;
+	worker_add(&u->worker, &u->job);
+}
+
+static void user_reset(struct virtio_device *d)
+{
+	struct vhost_user_device *u = user_of(d);
+
+	u->generation++;
+	u->wanted = u->rewired = false;
+	u->bells = 0;
+	if (u->running)
+		worker_add(&u->worker, &u->job);
+}
+
+static bool user_is_drained(struct virtio_device *d)
+{
+	return !user_of(d)->running;
+}
+
+static void user_config_read(struct virtio_device *d, uint32_t off, void *to, uint32_t len)
+{
+	memcpy(to, user_of(d)->config + off, len);
+}
+
+/* Context: main thread. */
+static void on_end(struct loop_source *s, uint32_t events)
+{
+	struct vhost_user_device *u = container_of(s, struct vhost_user_device, end);
+
+	lock_take(u->device.lock);
+	backend_lose(u, loss_name(-EPIPE));
+	u->watched = false;
+	lock_drop(u->device.lock);
+	loop_remove(&u->vm->loop, s);
+}
+
+WALL_CALL(main, preadv2);
+
+/* Context: main thread, which does not wait: the back end has this eventfd as well. */
+static void on_called(struct loop_source *s, uint32_t events)
+{
+	struct vhost_user_device *u = container_of(s, struct vhost_user_device, called);
+	eventfd_t count;
+	const struct iovec part = {&count, sizeof(count)};
+
+	if (preadv2(s->fd, &part, 1, -1, RWF_NOWAIT) < 0)
+		return;
+	lock_take(u->device.lock);
+	for (unsigned n = 0; u->running && n < u->device.queue_count; n++)
+		if (virtio_signal_fd(&u->device, n) < 0)
+			u->device.transport->interrupt(u->device.transport, n);
+	lock_drop(u->device.lock);
+}
+
+static void user_free(struct vhost_user_device *u)
+{
+	vhost_user_link_fini(&u->link);
+	fd_close(&u->called.fd);
+	free(u);
+}
+
+/* The guest is over: what the back end still does with its memory is nobody's. */
+static void user_fini(struct virtio_device *d)
+{
+	struct vhost_user_device *u = user_of(d);
+
+	if (u->watched)
+		loop_remove(&u->vm->loop, &u->end);
+	loop_remove(&u->vm->loop, &u->called);
+	loop_settle(&u->vm->loop);
+	lock_take(d->lock);
+	u->lost = true;
+	rings_end(u);
+	lock_drop(d->lock);
+	(void)shutdown(u->link.fd, SHUT_RDWR);
+	worker_fini(&u->worker);
+	user_free(u);
+}
+
+/* Return: 0, -EOPNOTSUPP. */
+static int backend_check(const struct vhost_user_device *u, struct err *e)
+{
+	if (u->device.queue_count <= u->link.queues)
+		return 0;
+	return err_say(e, -EOPNOTSUPP, "'%s': its back end serves %u queues, and %u are needed",
+		u->spec.name, u->link.queues, u->device.queue_count);
+}
+
+static int config_ask(struct vhost_user_device *u, struct err *e)
+{
+	const int r = u->kind->asks_config
+			      ? vhost_user_link_config(&u->link, u->config, u->kind->config_size)
+			      : 0;
+
+	if (r < 0)
+		return err_set(
+			e, r, "read the configuration of '%s' from its back end", u->spec.name);
+	u->kind->config_fill(&u->spec, u->config);
+	return 0;
+}
+
+static int backend_open(struct vhost_user_device *u, int fd, struct err *e)
+{
+	int r = vhost_user_link_init(&u->link, fd, e);
+	if (r < 0)
+		return r;
+	r = backend_check(u, e);
+	if (r < 0)
+		return r;
+	u->device.offered = vhost_user_kind_offered(u->kind, &u->spec, u->link.features);
+	return config_ask(u, e);
+}
+
+WALL_CALL(main, eventfd2);
+
+static int sources_open(struct vhost_user_device *u, struct err *e)
+{
+	u->end = (struct loop_source){.fd = u->link.fd, .ready = on_end, .events = EPOLLRDHUP};
+	u->called = (struct loop_source){
+		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = on_called};
+	if (u->called.fd < 0)
+		return err_set(e, -errno, "make a virtio device");
+	int r = loop_add(&u->vm->loop, &u->called, e);
+	if (r < 0)
+		return r;
+	r = loop_add(&u->vm->loop, &u->end, e);
+	if (r < 0)
+		loop_remove(&u->vm->loop, &u->called);
+	u->watched = r >= 0;
+	return r;
+}
+
+static int user_plug(struct vhost_user_device *u, struct err *e)
+{
+	int r = virtio_pci_init(&u->pci, u->vm, &u->device, u->kind->class, e);
+
+	if (r >= 0)
+		r = pci_plug(u->vm, &u->pci.endpoint.func, u->kind->name, e);
+	if (r < 0)
+		virtio_pci_fini(&u->pci);
+	return r;
+}
+
+static void user_init(struct vhost_user_device *u, struct vm *vm)
+{
+	u->ops = (struct virtio_ops){.name = u->kind->name,
+		.type = u->kind->type,
+		.queue_count = u->spec.queues + u->kind->more_queues,
+		.config_size = u->kind->config_size,
+		.config_read = user_config_read,
+		.rang = user_rang,
+		.watches = user_watches,
+		.rewired = user_rewired,
+		.reset = user_reset,
+		.is_drained = user_is_drained,
+		.fini = user_fini};
+	u->vm = vm;
+	u->link = VHOST_USER_LINK_NONE;
+	u->called.fd = -1;
+	u->job.run = rings_follow;
+	worker_init(&u->worker, "vhost-user");
+	virtio_init(&u->device, &u->ops, vm->name, &vm->memory);
+}
+
+int vhost_user_add(struct vm *vm, enum virtio_type type, const struct vhost_user_spec *s, int fd,
+	struct err *e)
+{
+	const struct vhost_user_kind *kind = vhost_user_kind_find(type);
+	struct vhost_user_device *u = kind ? calloc(1, sizeof(*u)) : NULL;
+
+	if (!u || s->queues + kind->more_queues > VIRTIO_QUEUES_MAX) {
+		fd_close(&fd);
+		free(u);
+		return err_set(e, u || !kind ? -EINVAL : -ENOMEM, "make a virtio device");
+	}
+	u->kind = kind;
+	u->spec = *s;
+	user_init(u, vm);
+	int r = backend_open(u, fd, e);
+	if (r >= 0)
+		r = sources_open(u, e);
+	if (r < 0) {
+		worker_fini(&u->worker);
+		user_free(u);
+		return r;
+	}
+	return user_plug(u, e);
+}

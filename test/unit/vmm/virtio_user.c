@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+/* A device whose queues a vhost-user back end serves, and back ends that do what none may. */
+#include "base/err.h"
+#include "virtio_rig.h"
+#include "vmm/vhost_user/message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define REPLY 5U /* version 1, and the flag of an answer */
+#define ACKNOWLEDGE 8U
+#define PROTOCOL BIT64(30)
+#define BASICS (BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_EVENT_IDX))
+#define CONFIG_SIZE 60
+#define TABLE_MAX 8
+
+struct header {
+	uint32_t request, flags, size;
+};
+
+/* What a back end does wrong, and at which question. */
+enum misdeed {
+	GOOD,
+	SILENT,
+	CLOSES,
+	CUTS, /* the answer in the middle, and closes */
+	OTHER_SIZE,
+	HUGE_SIZE,
+	OTHER_REQUEST,
+	OTHER_VERSION,
+	NO_ANSWER_FLAG,
+	WITH_FD,
+	WITH_FDS,
+	REFUSES, /* what it acknowledges */
+	RANDOM,
+};
+
+/* A back end of this test, which runs in a thread. */
+static struct {
+	pthread_t thread;
+	int fd;
+	enum misdeed misdeed;
+	uint32_t at; /* request */
+	uint64_t features, protocol;
+	unsigned seed;
+	/* What it was told: */
+	uint64_t accepted;
+	unsigned region_count;
+	struct vhost_user_region regions[TABLE_MAX];
+	int region_fds[TABLE_MAX];
+	uint64_t rings[RIG_QUEUES][3];
+	unsigned sizes[RIG_QUEUES];
+	int kicks[RIG_QUEUES], calls[RIG_QUEUES];
+	unsigned enabled, stopped;
+	unsigned asked[64]; /* by request */
+} user;
+
+static void answer_send(const struct header *asked, const void *payload, uint32_t size)
+{
+	struct header h = {asked->request, REPLY, size};
+	uint8_t bytes[sizeof(h) + 512] = {0};
+	size_t len = sizeof(h) + size;
+	int fds[2] = {user.fd, user.fd};
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(fds))];
+	} room = {.bytes = {0}};
+	struct iovec part = {bytes, len};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	const enum misdeed d = asked->request == user.at ? user.misdeed : GOOD;
+
+	h.size = d == OTHER_SIZE ? size + 4 : d == HUGE_SIZE ? 0x7fffffff : size;
+	h.request += d == OTHER_REQUEST;
+	h.flags = d == OTHER_VERSION ? 6 : d == NO_ANSWER_FLAG ? 1 : REPLY;
+	memcpy(bytes, &h, sizeof(h));
+	memcpy(bytes + sizeof(h), payload, size);
+	for (size_t i = 0; d == RANDOM && i < len; i++)
+		bytes[i] = (uint8_t)rand_r(&user.seed);
+	if (d == CUTS)
+		part.iov_len = len - 3;
+	if (d == WITH_FD || d == WITH_FDS) {
+		const size_t count = d == WITH_FD ? 1 : 2;
+		m.msg_control = room.bytes;
+		m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		room.head = (struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+		memcpy(CMSG_DATA(&room.head), fds, count * sizeof(int));
+	}
+	if (d != SILENT && d != CLOSES)
+		(void)sendmsg(user.fd, &m, MSG_NOSIGNAL);
+	if (d == CLOSES || d == CUTS)
+		(void)shutdown(user.fd, SHUT_RDWR);
+}
+
+static void number_answer(const struct header *h, uint64_t number)
+{
+	answer_send(h, &number, sizeof(number));
+}
+
+static void table_take(const uint8_t *payload, const int *fds)
+{
+	memcpy(&user.region_count, payload, 4);
+	ck_assert_uint_le(user.region_count, TABLE_MAX);
+	memcpy(user.regions, payload + 8, user.region_count * sizeof(user.regions[0]));
+	for (unsigned i = 0; i < user.region_count; i++)
+		user.region_fds[i] = fds[i];
+}
+
+static void request_serve(const struct header *h, const uint8_t *payload, const int *fds)
+{
+	uint8_t config[12 + CONFIG_SIZE];
+	uint64_t number;
+	uint32_t queue;
+
+	memcpy(&number, payload, sizeof(number));
+	queue = (uint32_t)number;
+	user.asked[h->request]++;
+	switch (h->request) {
+	case VHOST_USER_GET_FEATURES:
+		number_answer(h, user.features);
+		break;
+	case VHOST_USER_GET_PROTOCOL_FEATURES:
+		number_answer(h, user.protocol);
+		break;
+	case VHOST_USER_GET_QUEUE_NUM:
+		number_answer(h, 4);
+		break;
+	case VHOST_USER_GET_CONFIG:
+		memset(config, 0x11, sizeof(config));
+		memcpy(config, payload, 12);
+		answer_send(h, config, sizeof(config));
+		break;
+	case VHOST_USER_SET_FEATURES:
+		user.accepted = number;
+		break;
+	case VHOST_USER_SET_MEM_TABLE:
+		table_take(payload, fds);
+		break;
+	case VHOST_USER_SET_VRING_NUM:
+		user.sizes[queue] = (unsigned)(number >> 32);
+		break;
+	case VHOST_USER_SET_VRING_ADDR:
+		memcpy(user.rings[queue], payload + 8, sizeof(user.rings[queue]));
+		break;
+	case VHOST_USER_SET_VRING_KICK:
+		user.kicks[queue] = fds[0];
+		break;
+	case VHOST_USER_SET_VRING_CALL:
+		user.calls[queue] = fds[0];
+		break;
+	case VHOST_USER_SET_VRING_ENABLE:
+		user.enabled |= 1u << queue;
+		break;
+	case VHOST_USER_GET_VRING_BASE:
+		user.stopped |= 1u << queue;
+		number_answer(h, queue);
+		break;
+	default:
+		break;
+	}
+	if (h->flags & ACKNOWLEDGE)
+		number_answer(h, user.at == h->request && user.misdeed == REFUSES);
+}
+
+/* A header, and descriptors with it. Return: false at the end. */
+static bool header_take(struct header *h, int fds[TABLE_MAX])
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(TABLE_MAX * sizeof(int))];
+	} room;
+	struct iovec part = {h, sizeof(*h)};
+	struct msghdr m = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = room.bytes,
+		.msg_controllen = sizeof(room.bytes)};
+
+	if (recvmsg(user.fd, &m, MSG_WAITALL) != sizeof(*h))
+		return false;
+	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (c)
+		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	return true;
+}
+
+static void *user_run(void *arg)
+{
+	int fds[TABLE_MAX] = {0};
+	uint8_t payload[512] = {0};
+	struct header h;
+
+	while (header_take(&h, fds)) {
+		if (h.size > sizeof(payload) || h.request >= COUNT(user.asked))
+			break;
+		if (h.size && recv(user.fd, payload, h.size, MSG_WAITALL) != (ssize_t)h.size)
+			break;
+		request_serve(&h, payload, fds);
+	}
+	return arg;
+}
+
+static void user_describe(enum misdeed misdeed, uint32_t at)
+{
+	memset(&user, 0, sizeof(user));
+	user.misdeed = misdeed;
+	user.at = at;
+	user.features = BASICS | PROTOCOL | BIT64(VIRTIO_BLK_F_FLUSH) |
+			BIT64(VIRTIO_BLK_F_CONFIG_WCE) | BIT64(40);
+	user.protocol = UINT64_MAX & ~BIT64(12);
+	vhost_user_patience = 300;
+}
+
+/* Return: what came of the machine. */
+static int user_start(struct err *e)
+{
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	user.fd = ends[1];
+	ck_assert_int_eq(pthread_create(&user.thread, NULL, user_run, NULL), 0);
+	machine_describe("user");
+	spec.backing = MEMORY_SHARED;
+	spec.virtio_count = 1;
+	spec.virtio[0] = (struct virtio_spec){.type = VIRTIO_TYPE_BLK,
+		.fd = ends[0],
+		.backend = {.name = "disk", .present = true, .queues = 2}};
+	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
+	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	return machine_init(&machine, &machine_reduced, &spec, e);
+}
+
+static void user_finish(void)
+{
+	machine_finish();
+	(void)shutdown(user.fd, SHUT_RDWR);
+	(void)pthread_join(user.thread, NULL);
+	(void)close(user.fd);
+}
+
+static void user_await(unsigned request, unsigned count)
+{
+	for (unsigned ms = 0; __atomic_load_n(&user.asked[request], __ATOMIC_ACQUIRE) < count;
+		ms++) {
+		ck_assert_uint_lt(ms, 10000);
+		(void)usleep(1000);
+	}
+}
+
+static void driver_set_up(void)
+{
+	device_choose(1, VIRTIO_TYPE_BLK);
+	features_accept(BASICS | BIT64(VIRTIO_BLK_F_FLUSH));
+	for (unsigned n = 0; n < 2; n++) {
+		queue_place(n);
+		queue_enable(n);
+	}
+}
+
+/* The driver's side of a back end that is lost. */
+static void lost_expect(void)
+{
+	for (unsigned ms = 0; !(common_get(COMMON(device_status), 1) & VIRTIO_CONFIG_S_NEEDS_RESET);
+		ms++) {
+		serve();
+		ck_assert_uint_lt(ms, 10000);
+		(void)usleep(1000);
+	}
+	reset();
+	ck_assert_uint_eq(features_offered(), 0);
+}
+
+START_TEST(a_back_end_gets_rings_and_memory)
+{
+	struct err e = {0};
+	uint64_t count;
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	device_choose(1, VIRTIO_TYPE_BLK);
+	ck_assert_uint_eq(features_offered(), BASICS | BIT64(VIRTIO_BLK_F_FLUSH));
+	ck_assert_uint_eq(reg_get(VIRTIO_PCI_CAP_DEVICE_CFG, 0, 4), 0x11111111);
+	ck_assert_uint_eq(reg_get(VIRTIO_PCI_CAP_DEVICE_CFG, 34, 2), 2);
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	ck_assert_uint_eq(user.accepted, BASICS | BIT64(VIRTIO_BLK_F_FLUSH) | PROTOCOL);
+	ck_assert_uint_ge(user.region_count, 1);
+	ck_assert_uint_eq(user.enabled, 3);
+	for (unsigned n = 0; n < 2; n++) {
+		ck_assert_uint_eq(user.sizes[n], RING_SIZE);
+		ck_assert_uint_eq(user.rings[n][0], RINGS(n));
+		ck_assert_uint_eq(user.rings[n][1], USED(n));
+		ck_assert_uint_eq(user.rings[n][2], AVAILABLE(n));
+		/* What was listed before 'go' is not forgotten. */
+		ck_assert_int_eq(read(user.kicks[n], &count, 8), 8);
+	}
+	/* The addresses are the guest's, and the memory is. */
+	const struct vhost_user_region *r = &user.regions[0];
+	ck_assert_uint_eq(r->gpa, r->address);
+	memory_put(MIB(9), "shared", 6);
+	char *at = mmap(NULL, MIB(16), PROT_READ, MAP_SHARED, user.region_fds[0], 0);
+	ck_assert_ptr_ne(at, MAP_FAILED);
+	ck_assert_mem_eq(at + r->offset + (MIB(9) - r->gpa), "shared", 6);
+	bell_ring(1);
+	ck_assert_int_eq(read(user.kicks[1], &count, 8), 8);
+	reset();
+	ck_assert_uint_eq(user.stopped, 3);
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 4);
+	user_finish();
+}
+END_TEST
+
+/* A back end cannot make this process read beyond its memory's file. */
+START_TEST(a_back_end_cannot_cut_memory)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	ck_assert_int_lt(ftruncate(user.region_fds[0], 0), 0);
+	ck_assert_int_eq(errno, EPERM);
+	user_finish();
+}
+END_TEST
+
+/* Before the guest runs, such a back end is the user's to see. */
+START_TEST(a_back_end_that_lies_is_refused)
+{
+	static const uint32_t questions[] = {VHOST_USER_GET_FEATURES,
+		VHOST_USER_GET_PROTOCOL_FEATURES, VHOST_USER_GET_QUEUE_NUM, VHOST_USER_GET_CONFIG};
+	struct err e = {0};
+
+	for (size_t i = 0; i < COUNT(questions); i++) {
+		for (enum misdeed d = SILENT; d < REFUSES; d++) {
+			user_describe(d, questions[i]);
+			ck_assert_msg(user_start(&e) < 0, "misdeed %d at %u", d, questions[i]);
+			ck_assert_uint_ne(e.msg[0], 0);
+			user_finish();
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_back_end_without_our_version_is_refused)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	user.features &= ~BIT64(VIRTIO_F_VERSION_1);
+	ck_assert_int_lt(user_start(&e), 0);
+	user_finish();
+}
+END_TEST
+
+/* While the guest runs, it costs the device. */
+START_TEST(a_back_end_that_lies_later_is_lost)
+{
+	static const struct {
+		uint32_t request;
+		bool stops; /* the question comes with the driver's reset */
+	} rows[] = {{VHOST_USER_SET_MEM_TABLE}, {VHOST_USER_SET_VRING_ENABLE},
+		{VHOST_USER_GET_VRING_BASE, true}};
+	struct err e = {0};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		for (enum misdeed d = SILENT; d <= REFUSES; d++) {
+			if (d == REFUSES && rows[i].stops)
+				continue;
+			user_describe(d, rows[i].request);
+			ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+			driver_set_up();
+			driver_go();
+			if (!rows[i].stops) {
+				lost_expect();
+			} else {
+				user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+				reset();
+				ck_assert_uint_eq(features_offered(), 0);
+			}
+			user_finish();
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_back_end_that_ends_is_lost)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	const uint64_t generation = common_get(COMMON(config_generation), 1);
+	(void)shutdown(user.fd, SHUT_RDWR);
+	lost_expect();
+	ck_assert_uint_eq(generation, 0);
+	/* What a driver writes then does nothing. */
+	features_accept(BASICS);
+	ck_assert_uint_eq(common_get(COMMON(device_status), 1) & VIRTIO_CONFIG_S_FEATURES_OK, 0);
+	bell_ring(0);
+	reset();
+	user_finish();
+}
+END_TEST
+
+/* A ring that is nowhere costs the device, too, and no message leaves for it. */
+START_TEST(a_ring_that_is_nowhere_is_refused)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	driver_set_up();
+	reset();
+	features_accept(BASICS);
+	queue_place(0);
+	common_put(COMMON(queue_desc_lo), 8, GIB(64));
+	common_put(COMMON(queue_enable), 2, 1);
+	common_put(COMMON(device_status), 1, GOING);
+	lost_expect();
+	ck_assert_uint_eq(user.asked[VHOST_USER_SET_VRING_KICK], 0);
+	user_finish();
+}
+END_TEST
+
+/* Random answers at each question: nothing but an error comes of them. */
+START_TEST(random_answers_are_refused)
+{
+	static const uint32_t questions[] = {VHOST_USER_GET_FEATURES,
+		VHOST_USER_GET_PROTOCOL_FEATURES, VHOST_USER_GET_QUEUE_NUM, VHOST_USER_GET_CONFIG};
+	struct err e = {0};
+
+	for (unsigned seed = 0; seed < 100; seed++) {
+		user_describe(RANDOM, questions[seed % COUNT(questions)]);
+		user.seed = seed;
+		ck_assert_int_lt(user_start(&e), 0);
+		user_finish();
+	}
+}
+END_TEST
+
+RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut_memory,
+	a_back_end_that_lies_is_refused, a_back_end_without_our_version_is_refused,
+	a_back_end_that_lies_later_is_lost, a_back_end_that_ends_is_lost,
+	a_ring_that_is_nowhere_is_refused, random_answers_are_refused)
