@@ -29,6 +29,7 @@ enum {
 	OPT_DISK,
 	OPT_RNG,
 	OPT_NET,
+	OPT_SHARE,
 	OPT_CONSOLE,
 	OPT_PORT,
 	OPT_FIRMWARE,
@@ -151,6 +152,8 @@ static int take_virtio(struct run_words *w, int c, const char *text)
 		return virtio_take_disk(&w->loan.spec, w->loan.verb, text);
 	if (c == OPT_NET)
 		return virtio_take_net(&w->loan.spec, w->loan.verb, text);
+	if (c == OPT_SHARE)
+		return virtio_take_share(&w->loan.spec, text);
 	if (c == OPT_CONSOLE)
 		return virtio_take_console(&w->loan.spec, w->loan.verb, text);
 	return c == OPT_PORT ? virtio_take_port(&w->loan.spec, text)
@@ -196,6 +199,7 @@ static int take_option(struct run_words *w, int c, const char *text)
 	case OPT_DISK:
 	case OPT_RNG:
 	case OPT_NET:
+	case OPT_SHARE:
 	case OPT_CONSOLE:
 	case OPT_PORT:
 		return take_virtio(w, c, text);
@@ -238,6 +242,7 @@ static const struct option *run_options(void)
 		{"memory-limit", required_argument, NULL, OPT_MEMORY_LIMIT},
 		{"disk", required_argument, NULL, OPT_DISK},
 		{"net", required_argument, NULL, OPT_NET},
+		{"share", required_argument, NULL, OPT_SHARE},
 		{"rng", required_argument, NULL, OPT_RNG},
 		{"console", required_argument, NULL, OPT_CONSOLE},
 		{"port", required_argument, NULL, OPT_PORT},

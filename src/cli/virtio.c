@@ -7,6 +7,7 @@
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "engine/net.h"
+#include "engine/storage.h"
 #include "view/json.h"
 
 #include <stdio.h>
@@ -44,6 +45,16 @@ int virtio_take_net(struct guest_spec *s, const struct verb *v, const char *text
 	return LEAVE_USAGE;
 }
 
+int virtio_take_share(struct guest_spec *s, const char *text)
+{
+	struct err e = {0};
+
+	if (spec_add_share(s, text, &e) == 0)
+		return 0;
+	report(&e);
+	return LEAVE_USAGE;
+}
+
 int virtio_take_port(struct guest_spec *s, const char *text)
 {
 	struct err e = {0};
@@ -66,8 +77,11 @@ static void net_print(const struct guest_net *n)
 {
 	char mac[NET_MAC_TEXT];
 
-	(void)printf("net: %s%s, mac %s", n->tap[0] ? "tap " : "user network", n->tap,
-		net_mac_text(n->mac, mac));
+	(void)printf("net: %s%s, mac %s",
+		n->tap[0]       ? "tap "
+		: n->backend[0] ? "vhost-user "
+				: "user network",
+		n->tap[0] ? n->tap : n->backend, net_mac_text(n->mac, mac));
 	if (n->mtu)
 		(void)printf(", mtu %u", n->mtu);
 	if (n->queues > 1)
@@ -85,8 +99,11 @@ static void net_print(const struct guest_net *n)
 
 static void disk_print(const struct guest_disk *d)
 {
-	(void)printf("disk: %s%s%s%s%s", d->path, d->readonly ? ", read-only" : "",
-		d->serial[0] ? ", serial " : "", d->serial,
+	(void)printf("disk: %s%s%s", d->path, d->format[0] ? ", " : "", d->format);
+	if (disk_has_format(d))
+		(void)printf(" by " STORAGE_PROGRAM ", which gets its files and nothing else");
+	(void)printf("%s%s%s%s%s%s", d->backing[0] ? ", upon " : "", d->backing,
+		d->readonly ? ", read-only" : "", d->serial[0] ? ", serial " : "", d->serial,
 		d->direct == DISK_DIRECT_ON    ? ", direct"
 		: d->direct == DISK_DIRECT_OFF ? ", by the page cache"
 					       : "");
@@ -94,6 +111,15 @@ static void disk_print(const struct guest_disk *d)
 		(void)printf(", %u queues", d->queues);
 	(void)printf(
 		"%s\n", d->poll ? ", polled: its requests keep a processor of the host busy" : "");
+}
+
+static void share_print(const struct guest_share *s)
+{
+	const struct share_server server = share_server_find();
+
+	(void)printf("share: %s as %s%s, by %s%s\n", s->path, s->tag,
+		s->readonly ? ", read-only" : "", server.path ? server.path : "virtiofsd",
+		server.is_of_qemu ? ", which runs as root and confines itself" : "");
 }
 
 /* @links: usher makes a link to a pseudo terminal; else the engine prints its name. */
@@ -120,6 +146,8 @@ void virtio_print(const struct guest_spec *s, bool links)
 			disk_print(&s->virtio[i].disk);
 		else if (s->virtio[i].type == GUEST_VIRTIO_NET)
 			net_print(&s->virtio[i].net);
+		else if (s->virtio[i].type == GUEST_VIRTIO_FS)
+			share_print(&s->virtio[i].share);
 		else
 			(void)printf("virtio: %s\n", spec_virtio_name(s->virtio[i].type));
 	}
@@ -133,6 +161,8 @@ static void disk_put(struct json *to, const struct guest_disk *d)
 		[DISK_DIRECT_AUTO] = "auto", [DISK_DIRECT_ON] = "on", [DISK_DIRECT_OFF] = "off"};
 
 	json_put_text(to, "path", d->path);
+	json_put_text(to, "format", d->format[0] ? d->format : "raw");
+	json_put_text(to, "backing", d->backing[0] ? d->backing : NULL);
 	json_put_text(to, "serial", d->serial[0] ? d->serial : NULL);
 	json_put_flag(to, "readonly", d->readonly);
 	json_put_text(to, "direct", directs[d->direct]);
@@ -145,6 +175,7 @@ static void net_put(struct json *to, const struct guest_net *n)
 	char mac[NET_MAC_TEXT];
 
 	json_put_text(to, "tap", n->tap[0] ? n->tap : NULL);
+	json_put_text(to, "backend", n->backend[0] ? n->backend : NULL);
 	json_put_text(to, "mac", net_mac_text(n->mac, mac));
 	if (n->mtu)
 		json_put_number(to, "mtu", n->mtu);
@@ -162,6 +193,13 @@ static void net_put(struct json *to, const struct guest_net *n)
 		json_put_number(one, "host", n->forwards[i].host);
 		json_put_number(one, "guest", n->forwards[i].guest);
 	}
+}
+
+static void share_put(struct json *to, const struct guest_share *s)
+{
+	json_put_text(to, "path", s->path);
+	json_put_text(to, "tag", s->tag);
+	json_put_flag(to, "readonly", s->readonly);
 }
 
 static void ports_put(struct json *guest, const struct guest_spec *s)
@@ -195,5 +233,9 @@ void virtio_put(struct json *guest, const struct guest_spec *s)
 			net_put(json_put_map(one, "net"), &s->virtio[i].net);
 		else
 			json_put_null(one, "net");
+		if (s->virtio[i].type == GUEST_VIRTIO_FS)
+			share_put(json_put_map(one, "share"), &s->virtio[i].share);
+		else
+			json_put_null(one, "share");
 	}
 }

@@ -13,9 +13,10 @@ struct verb;
 /* --rng. Return: 0, or an exit status with the reason told. */
 int virtio_take_rng(struct guest_spec *s, const struct verb *v, const char *text);
 
-/* --disk, --net and --port, appended to @s. Return: likewise. */
+/* --disk, --net, --share and --port, appended to @s. Return: likewise. */
 int virtio_take_disk(struct guest_spec *s, const struct verb *v, const char *text);
 int virtio_take_net(struct guest_spec *s, const struct verb *v, const char *text);
+int virtio_take_share(struct guest_spec *s, const char *text);
 int virtio_take_port(struct guest_spec *s, const char *text);
 
 /* --console. Return: likewise. */

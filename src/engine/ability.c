@@ -41,6 +41,30 @@ static bool has_poll(const struct guest_spec *s)
 	return false;
 }
 
+static bool has_format(const struct guest_spec *s)
+{
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_BLK && disk_has_format(&s->virtio[i].disk))
+			return true;
+	return false;
+}
+
+static bool has_share(const struct guest_spec *s)
+{
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_FS)
+			return true;
+	return false;
+}
+
+static bool has_net_backend(const struct guest_spec *s)
+{
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_NET && s->virtio[i].net.backend[0])
+			return true;
+	return false;
+}
+
 static bool has_port_view(const struct guest_spec *s)
 {
 	for (size_t i = 0; i < s->port_count; i++)
@@ -114,6 +138,9 @@ static const struct {
 	[ABILITY_TPM] = {"tpm", "--tpm", has_tpm},
 	[ABILITY_USB] = {"usb", "--usb", has_usb},
 	[ABILITY_POLL] = {"poll", "--disk: poll=on", has_poll},
+	[ABILITY_FORMAT] = {"format", "--disk: format=", has_format},
+	[ABILITY_SHARE] = {"share", "--share", has_share},
+	[ABILITY_NET_BACKEND] = {"vhost-user", "--net vhost-user", has_net_backend},
 	[ABILITY_PORT_VIEW] = {"port-view", "--port without an end", has_port_view},
 	[ABILITY_PORT_LIMIT] = {"port-limit", "--port: limit=", has_port_limit},
 	[ABILITY_PORT_LINK] = {"port-link", "--port: pty=PATH", has_port_link},

@@ -16,6 +16,9 @@ enum ability {
 	ABILITY_TPM,
 	ABILITY_USB, /* devices of the host's USB */
 	ABILITY_POLL, /* --disk poll=on */
+	ABILITY_FORMAT, /* images that are not raw */
+	ABILITY_SHARE, /* folders of the host */
+	ABILITY_NET_BACKEND, /* --net vhost-user */
 	ABILITY_PORT_VIEW, /* a port without an end, for usher console */
 	ABILITY_PORT_LIMIT,
 	ABILITY_PORT_LINK, /* pty=PATH */

@@ -35,7 +35,8 @@ int control_name_card(const struct guest_spec *s, const char *name, uint64_t *re
 
 	for (size_t i = 0; i < s->virtio_count; i++) {
 		const struct guest_net *n = &s->virtio[i].net;
-		if (s->virtio[i].type != GUEST_VIRTIO_NET ||
+		/* The cable of a card with a back end of its own is the back end's. */
+		if (s->virtio[i].type != GUEST_VIRTIO_NET || n->backend[0] ||
 			(strcmp(n->tap[0] ? n->tap : "user", name) != 0 &&
 				strcasecmp(net_mac_text(n->mac, mac), name) != 0))
 			continue;

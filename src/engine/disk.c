@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "engine/disk_claim.h"
+#include "engine/disk_image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,12 +47,33 @@ static int queues_parse(const char *text, struct guest_disk *d, struct err *e)
 	return 0;
 }
 
+static int format_parse(const char *text, struct guest_disk *d, struct err *e)
+{
+	if (strcmp(text, "raw") != 0 && !disk_image_is_format(text))
+		return err_say(e, -EINVAL,
+			"--disk: format=%.40s: none of raw, qcow2, vmdk, vhdx and vdi", text);
+	(void)snprintf(d->format, sizeof(d->format), "%s", text);
+	return 0;
+}
+
+static int backing_parse(const char *text, struct guest_disk *d, struct err *e)
+{
+	if (!text[0] || strlen(text) >= sizeof(d->backing))
+		return err_say(e, -EINVAL, "--disk: backing=%.40s: not a file's path", text);
+	(void)snprintf(d->backing, sizeof(d->backing), "%s", text);
+	return 0;
+}
+
 static int key_parse(const char *key, struct guest_disk *d, struct err *e)
 {
 	if (strcmp(key, "ro") == 0) {
 		d->readonly = true;
 		return 0;
 	}
+	if (strncmp(key, "format=", 7) == 0)
+		return format_parse(key + 7, d, e);
+	if (strncmp(key, "backing=", 8) == 0)
+		return backing_parse(key + 8, d, e);
 	if (strncmp(key, "serial=", 7) == 0)
 		return serial_parse(key + 7, d, e);
 	if (strcmp(key, "direct=on") == 0 || strcmp(key, "direct=off") == 0) {
@@ -65,15 +87,38 @@ static int key_parse(const char *key, struct guest_disk *d, struct err *e)
 		return 0;
 	}
 	err_say(e, -EINVAL, "--disk: unknown key '%s'", key);
-	err_hint(e, "keys: ro, serial=TEXT, direct=on|off, queues=N, poll=on|off; a path cannot "
-		    "have a comma");
+	err_hint(e, "keys: ro, format=NAME, backing=PATH, serial=TEXT, direct=on|off, queues=N, "
+		    "poll=on|off; a path cannot have a comma");
 	return -EINVAL;
+}
+
+bool disk_has_format(const struct guest_disk *d)
+{
+	return d->format[0] && strcmp(d->format, "raw") != 0;
+}
+
+/* What only one of the two ways to serve a disk has. */
+static int keys_check(const struct guest_disk *d, struct err *e)
+{
+	if (!disk_has_format(d))
+		return d->backing[0] ? err_say(e, -EINVAL,
+					       "--disk: backing=: a raw image has no backing file")
+				     : 0;
+	if (d->serial[0])
+		return err_say(e, -EINVAL,
+			"--disk: serial=: a disk with format=%s gets it from QEMU", d->format);
+	if (d->poll)
+		return err_say(e, -EINVAL,
+			"--disk: poll=on: usher-vmm does not serve a disk with "
+			"format=%s itself",
+			d->format);
+	return 0;
 }
 
 int disk_parse(const char *text, struct guest_disk *ret, struct err *e)
 {
 	struct guest_disk d = {.queues = 1};
-	char copy[DISK_PATH_MAX + 128];
+	char copy[2 * DISK_PATH_MAX + 128];
 	char *rest = copy;
 
 	if ((size_t)snprintf(copy, sizeof(copy), "%s", text) >= sizeof(copy))
@@ -87,18 +132,23 @@ int disk_parse(const char *text, struct guest_disk *ret, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	*ret = d;
-	return 0;
+	int r = keys_check(&d, e);
+	if (r == 0)
+		*ret = d;
+	return r;
 }
 
 /* Images with a head of their own, which a guest would read, and overwrite, as its disk. */
 static int format_check(const struct guest_disk *d, int fd, struct err *e)
 {
 	static const struct {
-		const char *magic, *name;
-	} formats[] = {
-		{"QFI\xfb", "qcow2"}, {"KDMV", "VMDK"}, {"vhdxfile", "VHDX"}, {"conectix", "VHD"}};
+		const char *magic, *name, *format;
+	} formats[] = {{"QFI\xfb", "qcow2", "qcow2"}, {"KDMV", "VMDK", "vmdk"},
+		{"vhdxfile", "VHDX", "vhdx"}, {"conectix", "VHD", NULL}};
 	char head[8] = {0};
+
+	if (d->format[0])
+		return 0; /* the user knows what it is */
 
 	if (pread(fd, head, sizeof(head), 0) < 0)
 		return err_set(e, -errno, "--disk: read '%s'", d->path);
@@ -107,7 +157,11 @@ static int format_check(const struct guest_disk *d, int fd, struct err *e)
 			continue;
 		err_say(e, -EINVAL, "--disk: '%s' is a %s image, not a raw one", d->path,
 			formats[i].name);
-		err_hint(e, "qemu-img convert -O raw makes a raw one of it");
+		if (formats[i].format)
+			err_hint(e, "say what it is: --disk %s,format=%s", d->path,
+				formats[i].format);
+		else
+			err_hint(e, "qemu-img convert -O raw makes a raw one of it");
 		return -EINVAL;
 	}
 	return 0;
@@ -235,20 +289,36 @@ static int content_check(int path_fd, const struct guest_disk *d, struct err *e)
 static int disk_accept(
 	const struct guest_disk *d, struct disk *k, int path_fd, bool is_image, struct err *e)
 {
-	int r = size_check(d, k, e);
+	int r = content_check(path_fd, d, e);
 	if (r < 0)
 		return r;
-	r = content_check(path_fd, d, e);
+	r = size_check(d, k, e);
 	if (r < 0 || !is_image)
 		return r;
 	r = disk_claim_lock(k->fd, d->path, d->readonly, e);
 	return r < 0 ? err_in(e, r, "--disk") : 0;
 }
 
+static int image_open(const struct guest_disk *d, struct disk *ret, struct err *e)
+{
+	struct disk k = DISK_NONE;
+
+	int r = disk_image_open(d, &k.image, e);
+	if (r < 0)
+		return r;
+	k.fd = k.image->claims[0];
+	k.size = k.image->chain.parts[0].size;
+	*ret = k;
+	return 0;
+}
+
 int disk_open(const struct guest_disk *d, struct disk *ret, struct err *e)
 {
 	struct disk k = DISK_NONE;
 	struct stat st;
+
+	if (disk_has_format(d))
+		return image_open(d, ret, e);
 	cleanup_fd int path_fd = open(d->path, O_PATH | O_CLOEXEC);
 
 	if (path_fd < 0 || fstat(path_fd, &st) < 0) {
@@ -274,5 +344,10 @@ int disk_open(const struct guest_disk *d, struct disk *ret, struct err *e)
 
 void disk_close(struct disk *d)
 {
-	fd_close(&d->fd);
+	if (!d->image) {
+		fd_close(&d->fd);
+		return;
+	}
+	disk_image_free(d->image);
+	*d = DISK_NONE;
 }

@@ -5,9 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct disk_image;
 struct err;
 
 #define DISK_PATH_MAX 512 /* with the NUL */
+#define DISK_FORMAT_MAX 8
 #define DISK_QUEUES_MAX 16
 #define DISK_SERIAL_MAX 20 /* [bytes] of a virtio disk; a whole one has no NUL in the guest */
 
@@ -15,7 +17,9 @@ struct err;
 enum disk_direct { DISK_DIRECT_AUTO, DISK_DIRECT_ON, DISK_DIRECT_OFF };
 
 struct guest_disk {
-	char path[DISK_PATH_MAX]; /* of a raw image or of a block device */
+	char path[DISK_PATH_MAX]; /* of an image or of a block device */
+	char format[DISK_FORMAT_MAX]; /* as QEMU calls it; "": raw, and it must look so */
+	char backing[DISK_PATH_MAX]; /* that the user names; "": none */
 	char serial[DISK_SERIAL_MAX + 1]; /* "": none */
 	bool readonly;
 	enum disk_direct direct; /* by-pass the host's page cache */
@@ -38,12 +42,14 @@ struct disk {
 	uint32_t logical; /* [bytes] what can be read or written at once */
 	uint32_t physical; /* [bytes] what is best read or written at once */
 	bool direct;
+	struct disk_image *image; /* its files, of which @fd is the first; NULL: it is raw */
 };
 
 #define DISK_NONE ((struct disk){.fd = -1})
 
 /*
- * "PATH[,ro][,serial=TEXT][,direct=on|off][,queues=N][,poll=on|off]", as --disk takes it.
+ * "PATH[,ro][,format=NAME[,backing=PATH]][,serial=TEXT][,direct=on|off][,queues=N][,poll=on|off]",
+ * as --disk takes it.
  * Return: 0, -EINVAL.
  */
 int disk_parse(const char *text, struct guest_disk *ret, struct err *e);
@@ -52,6 +58,9 @@ int disk_parse(const char *text, struct guest_disk *ret, struct err *e);
  * Opens and claims it. Return: 0; -EINVAL the user's to mend; -EBUSY in use; -ENOMEM, -errno.
  */
 int disk_open(const struct guest_disk *d, struct disk *ret, struct err *e);
+
+/* Whether a program of QEMU's serves it: its format is not raw. */
+bool disk_has_format(const struct guest_disk *d);
 void disk_close(struct disk *d);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "bind/bind.h"
 #include "engine/ability.h"
+#include "engine/backend.h"
 #include "engine/calls.h"
 #include "engine/cgroup.h"
 #include "engine/confine.h"
@@ -45,6 +46,8 @@ struct engine_run {
 	struct cgroup cgroup;
 	struct passt passt; /* its user-mode network, if it has one */
 	struct tpm tpm; /* likewise */
+	size_t backend_count;
+	struct backend backends[SPEC_VIRTIO_MAX]; /* that serve its virtio devices */
 	struct display display; /* likewise */
 	struct usb_return usb; /* what the host has back at the end */
 	pid_t translator; /* of orders for a program that knows none; 0: none */

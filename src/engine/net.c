@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "engine/backend.h"
 #include "engine/command.h"
 #include "engine/macvtap.h"
 #include "engine/passt.h"
@@ -27,8 +28,9 @@
 #define VNET_HEADER 12 /* [bytes] struct virtio_net_hdr_v1 */
 
 static const char net_keys[] =
-	"keys: tap=NAME, user or none, mac=MAC, mtu=N; of a tap queues=N, vhost=off and "
-	"offload=off; of a user network forward=tcp:HOST:GUEST and host-loopback=yes";
+	"keys: tap=NAME, user, vhost-user or none, mac=MAC, mtu=N; of a tap queues=N, vhost=off "
+	"and offload=off; of vhost-user path=SOCKET; of a user network forward=tcp:HOST:GUEST "
+	"and host-loopback=yes";
 
 static int net_parse_mac(const char *text, struct guest_net *n, struct err *e)
 {
@@ -57,6 +59,16 @@ static int net_parse_tap(const char *text, struct guest_net *n, struct err *e)
 	if (!len || len >= sizeof(n->tap) || strpbrk(text, "/ ") || text[0] == '.')
 		return err_say(e, -EINVAL, "--net: tap=%.40s: not an interface's name", text);
 	(void)snprintf(n->tap, sizeof(n->tap), "%s", text);
+	return 0;
+}
+
+static int net_parse_backend(const char *text, struct guest_net *n, struct err *e)
+{
+	if (text[0] != '/' || strlen(text) >= sizeof(n->backend))
+		return err_say(e, -EINVAL,
+			"--net: path=%.60s: not the absolute path of a socket, of up to %d bytes",
+			text, SPEC_SOCKET_MAX - 1);
+	(void)snprintf(n->backend, sizeof(n->backend), "%s", text);
 	return 0;
 }
 
@@ -94,6 +106,18 @@ static int net_parse_forward(char *text, struct guest_net *n, struct err *e)
 	return 0;
 }
 
+static int net_refuse_key(const char *key, struct err *e)
+{
+	err_say(e, -EINVAL, "--net: unknown key '%.60s'", key);
+	err_hint(e, "%s", net_keys);
+	return -EINVAL;
+}
+
+bool net_is_user(const struct guest_net *n)
+{
+	return !n->tap[0] && !n->backend[0];
+}
+
 static int net_parse_key(char *key, struct guest_net *n, struct err *e)
 {
 	uint64_t mtu, count;
@@ -122,17 +146,19 @@ static int net_parse_key(char *key, struct guest_net *n, struct err *e)
 		n->no_offload = strcmp(key, "offload=off") == 0;
 		return 0;
 	}
-	if (!n->tap[0] && strncmp(key, "forward=", 8) == 0)
+	if (n->backend[0] && strncmp(key, "path=", 5) == 0)
+		return net_parse_backend(key + 5, n, e);
+	if (!net_is_user(n))
+		return net_refuse_key(key, e);
+	if (strncmp(key, "forward=", 8) == 0)
 		return net_parse_forward(key + 8, n, e);
-	if (!n->tap[0] && strcmp(key, "host-loopback=no") == 0)
+	if (strcmp(key, "host-loopback=no") == 0)
 		return 0;
-	if (!n->tap[0] && strcmp(key, "host-loopback=yes") == 0) {
+	if (strcmp(key, "host-loopback=yes") == 0) {
 		n->host_loopback = true;
 		return 0;
 	}
-	err_say(e, -EINVAL, "--net: unknown key '%.60s'", key);
-	err_hint(e, "%s", net_keys);
-	return -EINVAL;
+	return net_refuse_key(key, e);
 }
 
 static int net_parse(const char *text, struct guest_net *n, struct err *e)
@@ -145,13 +171,21 @@ static int net_parse(const char *text, struct guest_net *n, struct err *e)
 	int r = 0;
 	if (strncmp(first, "tap=", 4) == 0) {
 		r = net_parse_tap(first + 4, n, e);
+	} else if (strcmp(first, "vhost-user") == 0) {
+		n->backend[0] = '?'; /* until its key is there */
 	} else if (strcmp(first, "user") != 0) {
-		err_say(e, -EINVAL, "--net: '%.60s' is none of tap=NAME, user, none", first);
+		err_say(e, -EINVAL, "--net: '%.60s' is none of tap=NAME, user, vhost-user, none",
+			first);
 		err_hint(e, "%s", net_keys);
 		return -EINVAL;
 	}
 	while (r == 0 && rest)
 		r = net_parse_key(strsep(&rest, ","), n, e);
+	if (r == 0 && n->backend[0] == '?') {
+		err_say(e, -EINVAL, "--net: vhost-user without path=SOCKET");
+		err_hint(e, "SOCKET is where a program, such as a switch, serves network cards");
+		return -EINVAL;
+	}
 	return r;
 }
 
@@ -179,8 +213,11 @@ static int net_check_others(const struct guest_spec *s, const struct guest_net *
 		if (s->virtio[i].type != GUEST_VIRTIO_NET)
 			continue;
 		pairs += s->virtio[i].net.queues;
-		if (strcmp(s->virtio[i].net.tap, n->tap) != 0)
+		if (strcmp(s->virtio[i].net.tap, n->tap) != 0 ||
+			strcmp(s->virtio[i].net.backend, n->backend) != 0)
 			continue;
+		if (n->backend[0])
+			return err_say(e, -EEXIST, "--net: '%s' is named twice", n->backend);
 		if (!n->tap[0])
 			return err_say(e, -EEXIST, "--net: a guest has one user network");
 		return err_say(e, -EEXIST, "--net: tap %s is named twice", n->tap);
@@ -352,13 +389,15 @@ static int forwards_check(const struct guest_net *n, struct err *e)
 
 static int net_check_card(const struct guest_net *n, struct err *e)
 {
-	const struct command c = n->tap[0] ? (struct command){0} : command_seek(PASST, NULL);
+	const struct command c = net_is_user(n) ? command_seek(PASST, NULL) : (struct command){0};
 	struct tap_host t;
 
 	if (n->tap[0]) {
 		int r = tap_find(n, &t, e);
 		return r < 0 ? r : queues_check(n, &t, e);
 	}
+	if (n->backend[0])
+		return backend_check(n->backend, e);
 	if (c.code == 0)
 		return forwards_check(n, e);
 	(void)command_report(&c, PASST, geteuid(), e);

@@ -17,6 +17,9 @@ struct err;
  */
 int net_add(struct guest_spec *s, const char *text, struct err *e);
 
+/* Whether a card is at a user-mode network. */
+bool net_is_user(const struct guest_net *n);
+
 /* Whether @s has a card, of whatever kind. */
 bool net_has_card(const struct guest_spec *s);
 

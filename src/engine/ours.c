@@ -12,6 +12,7 @@
 #include "engine/installed.h"
 #include "engine/net.h"
 #include "engine/refused.h"
+#include "engine/storage.h"
 #include "wire/machine.h"
 
 #include <errno.h>
@@ -39,6 +40,9 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_TPM] = {ABILITY_NO, VMM_NAME " has none"},
 	[ABILITY_USB] = {ABILITY_NO, VMM_NAME " has no USB but that of a lent controller"},
 	[ABILITY_POLL] = {ABILITY_YES, NULL},
+	[ABILITY_FORMAT] = {ABILITY_YES, NULL},
+	[ABILITY_SHARE] = {ABILITY_YES, NULL},
+	[ABILITY_NET_BACKEND] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_VIEW] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_LIMIT] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_LINK] = {ABILITY_YES, NULL},
@@ -127,8 +131,15 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 	if (r < 0)
 		return r;
 	r = net_check(s, e);
-	if (r == 0)
-		r = vmm_path(path, sizeof(path), e);
+	if (r < 0)
+		return r;
+	r = share_check(s, e);
+	if (r < 0)
+		return r;
+	r = storage_check(s, e);
+	if (r < 0)
+		return r;
+	r = vmm_path(path, sizeof(path), e);
 	if (r < 0)
 		return r;
 	cleanup_fd int kvm = open_kvm(e);
@@ -166,6 +177,14 @@ static int give_output(struct engine_run *run, struct wire_fds *fds, int *open_f
 	return 0;
 }
 
+/* A back end is another process, which maps the guest's memory. */
+static uint32_t backing_of(const struct guest_spec *s)
+{
+	if (s->hugepages)
+		return WIRE_BACKING_POOL;
+	return spec_has_backend(s) ? WIRE_BACKING_SHARED : WIRE_BACKING_PRIVATE;
+}
+
 static uint32_t flags_of(const struct guest_spec *s)
 {
 	return (s->no_reboot ? WIRE_NO_REBOOT : 0U) | (s->timing ? WIRE_TIMING : 0U) |
@@ -190,7 +209,7 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 {
 	(void)snprintf(m->name, sizeof(m->name), "%s", s->name);
 	m->memory = s->memory;
-	m->backing = s->hugepages ? WIRE_BACKING_POOL : WIRE_BACKING_PRIVATE;
+	m->backing = backing_of(s);
 	m->cpus = s->cpus;
 	m->console = s->console;
 	m->flags = flags_of(s);
@@ -211,13 +230,38 @@ static int describe_guest(const struct guest_spec *s, struct engine_run *run,
 	return r < 0 ? r : describe_figures(s, run, m, fds, e);
 }
 
-static int describe_disk(const struct guest_disk *d, struct disk *open_disk, struct engine_run *run,
-	struct wire_virtio *w, struct wire_fds *fds, struct err *e)
+/* usher-vmm gets @b's end; backends_await() asks whether it serves. */
+static void give_backend(struct engine_run *run, const struct backend *b, const char *name,
+	unsigned queues, struct wire_virtio *w, struct wire_fds *fds)
+{
+	w->fd = give_fd(run, fds, b->end);
+	w->backend.queues = queues;
+	file_escape(w->backend.name, sizeof(w->backend.name), name);
+}
+
+static int describe_image(const struct bind_env *env, const struct guest_disk *d,
+	struct disk *open_disk, struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds,
+	struct err *e)
+{
+	struct backend *b = &run->backends[run->backend_count++];
+
+	int r = storage_start(b, d, open_disk->image, env->state, &run->cgroup, e);
+	disk_close(open_disk); /* the daemon has the claims */
+	if (r == 0)
+		give_backend(run, b, d->path, d->queues, w, fds);
+	return r;
+}
+
+static int describe_disk(const struct bind_env *env, const struct guest_disk *d,
+	struct disk *open_disk, struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds,
+	struct err *e)
 {
 	int r = open_disk->fd < 0 ? disk_open(d, open_disk, e) : 0;
 
 	if (r < 0)
 		return r;
+	if (open_disk->image)
+		return describe_image(env, d, open_disk, run, w, fds, e);
 	w->disk = (struct wire_disk){.size = open_disk->size,
 		.logical = open_disk->logical,
 		.physical = open_disk->physical,
@@ -260,6 +304,32 @@ static int describe_tap(const struct guest_net *n, struct engine_run *run, struc
 	return r;
 }
 
+static int describe_net_backend(const struct guest_net *n, struct engine_run *run,
+	struct wire_virtio *w, struct wire_fds *fds, struct err *e)
+{
+	struct backend *b = &run->backends[run->backend_count++];
+
+	int r = backend_connect(b, n->backend, e);
+	if (r < 0)
+		return r;
+	w->net.line = WIRE_NET_BACKEND;
+	give_backend(run, b, n->backend, 1, w, fds);
+	return 0;
+}
+
+static int describe_share(const struct bind_env *env, const struct guest_share *s,
+	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds, struct err *e)
+{
+	struct backend *b = &run->backends[run->backend_count++];
+
+	int r = share_start(b, s, env->state, &run->cgroup, e);
+	if (r < 0)
+		return r;
+	memcpy(w->backend.tag, s->tag, sizeof(w->backend.tag));
+	give_backend(run, b, s->tag, 1, w, fds);
+	return 0;
+}
+
 static int describe_net(const struct bind_env *env, const struct guest_net *n,
 	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds, struct err *e)
 {
@@ -271,6 +341,8 @@ static int describe_net(const struct bind_env *env, const struct guest_net *n,
 	memcpy(w->net.mac, n->mac, sizeof(w->net.mac));
 	if (n->tap[0])
 		return describe_tap(n, run, w, fds, e);
+	if (n->backend[0])
+		return describe_net_backend(n, run, w, fds, e);
 	cleanup_fd int fd = passt_start(&run->passt, n, env->state, e);
 	if (fd < 0)
 		return fd;
@@ -309,7 +381,9 @@ static int describe_virtio(const struct bind_env *env, const struct guest_spec *
 			net_leave_out(run, m, e);
 			r = 0;
 		} else if (v->type == GUEST_VIRTIO_BLK)
-			r = describe_disk(&v->disk, d, run, w, fds, e);
+			r = describe_disk(env, &v->disk, d, run, w, fds, e);
+		else if (v->type == GUEST_VIRTIO_FS)
+			r = describe_share(env, &v->share, run, w, fds, e);
 	}
 	return r;
 }
@@ -391,6 +465,8 @@ static int send_description(const struct bind_env *env, const struct guest_spec 
 	r = describe_devices(s, run, &m, &fds, e);
 	if (r == 0)
 		r = passt_await(&run->passt, e);
+	for (size_t i = 0; r == 0 && i < run->backend_count; i++)
+		r = backend_await(&run->backends[i], e);
 	if (r < 0)
 		return r;
 	r = wire_send(run->line_fd, &m, sizeof(m), &fds);

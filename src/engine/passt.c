@@ -4,9 +4,9 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/num.h"
 #include "engine/nameserver.h"
+#include "engine/said.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,7 +28,6 @@
  *
  * The pipe is its standard output: since 2024 passt closes all other descriptors but its socket.
  */
-#define WORDS_MAX 4096
 #define READY_MS 10000
 #define SOCKET_ROOM (1 << 20) /* [bytes] for frames in each direction */
 
@@ -117,16 +114,6 @@ static int passt_give_user(
 	return 0;
 }
 
-static int words_open(struct err *e)
-{
-	cleanup_fd int fd = memfd_create(PASST, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 || ftruncate(fd, WORDS_MAX) < 0 ||
-		fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-		return err_set(e, -errno, "make a file for what " PASST " says");
-	return TAKE_FD(fd);
-}
-
 /* Beyond the host's limit only for root: the socket holds some dozens of long frames. */
 static void socket_widen(int fd)
 {
@@ -143,9 +130,9 @@ int passt_start(struct passt *p, const struct guest_net *n, const char *run_dir,
 
 	if (!program)
 		return err_set(e, -ENOMEM, "start " PASST);
-	p->words = words_open(e);
+	p->words = said_open(PASST);
 	if (p->words < 0)
-		return p->words;
+		return err_set(e, p->words, "make a file for what " PASST " says");
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_set(e, -errno, "make a socket for " PASST);
 	cleanup_fd int ours = ends[0];
@@ -166,19 +153,12 @@ int passt_start(struct passt *p, const struct guest_net *n, const char *run_dir,
 	return r < 0 ? r : TAKE_FD(ours);
 }
 
-/* The last line is the reason. */
 static int report_end(const struct passt *p, struct err *e)
 {
-	char text[WORDS_MAX + 1] = "", shown[256];
+	char text[256];
 
-	if (pread(p->words, text, WORDS_MAX, 0) < 0)
-		text[0] = '\0';
-	size_t len = strlen(text);
-	while (len && text[len - 1] == '\n')
-		text[--len] = '\0';
-	const char *line = strrchr(text, '\n');
-	file_escape(shown, sizeof(shown), line ? line + 1 : text);
-	return err_say(e, -EIO, PASST " does not start: %s", shown[0] ? shown : "it says nothing");
+	said_last(p->words, text, sizeof(text));
+	return err_say(e, -EIO, PASST " does not start: %s", text);
 }
 
 int passt_await(struct passt *p, struct err *e)

@@ -286,6 +286,10 @@ static void child_execute(const struct program *p, bool background, bool inside,
 			_exit(127); /* we died before the line above */
 	}
 	join_cgroup(p, inside, report);
+	const int entered = p->enter ? p->enter(p->enter_arg) : 0;
+	if (entered < 0)
+		report_and_exit(report,
+			(struct failure){.command.code = entered, .step = "make its folders"});
 	if (p->own_group && p->confine) /* else setsid(2) does it */
 		(void)setpgid(0, 0);
 	set_memlock(p->memlock, p->confine);

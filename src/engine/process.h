@@ -34,6 +34,9 @@ struct program {
 	int error; /* 0; -E2BIG: an array or the text is full */
 	bool own_group; /* signals of the terminal, and of timeout(1), do not reach it */
 	bool in_session; /* stays in our session, and shares the terminal as job control has it */
+	/* Runs in its process, with our rights, before it executes. NULL: nothing. */
+	int (*enter)(const void *arg);
+	const void *enter_arg;
 	const struct confine *confine; /* NULL: not confined; outlives process_start() */
 	const struct cgroup *cgroup; /* it starts in this one; NULL: in ours */
 	bool own_pids; /* the first process of a PID namespace, if the host permits one */

@@ -134,7 +134,8 @@ const char *spec_virtio_name(enum guest_virtio_type type)
 {
 	static const char *const names[] = {[GUEST_VIRTIO_NET] = "net",
 		[GUEST_VIRTIO_BLK] = "disk",
-		[GUEST_VIRTIO_RNG] = "rng"};
+		[GUEST_VIRTIO_RNG] = "rng",
+		[GUEST_VIRTIO_FS] = "share"};
 
 	return names[type];
 }
@@ -164,6 +165,26 @@ int spec_add_port(struct guest_spec *s, const char *text, struct err *e)
 	}
 	s->ports[s->port_count++] = p;
 	return 0;
+}
+
+bool spec_has_backend(const struct guest_spec *s)
+{
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		const struct guest_virtio *v = &s->virtio[i];
+		if (v->type == GUEST_VIRTIO_FS ||
+			(v->type == GUEST_VIRTIO_BLK && disk_has_format(&v->disk)) ||
+			(v->type == GUEST_VIRTIO_NET && v->net.backend[0]))
+			return true;
+	}
+	return false;
+}
+
+int spec_add_share(struct guest_spec *s, const char *text, struct err *e)
+{
+	struct guest_virtio v = {.type = GUEST_VIRTIO_FS};
+
+	int r = share_parse(text, &v.share, e);
+	return r < 0 ? r : spec_add_virtio(s, &v, e);
 }
 
 size_t spec_virtio_count(const struct guest_spec *s)

@@ -5,6 +5,7 @@
 #include "engine/disk.h"
 #include "engine/limit.h"
 #include "engine/port.h"
+#include "engine/share.h"
 #include "pci/address.h"
 
 #include <stdbool.h>
@@ -41,9 +42,15 @@ struct guest_device {
 };
 
 /* Virtio devices. Ref: linux/virtio_ids.h */
-enum guest_virtio_type { GUEST_VIRTIO_NET = 1, GUEST_VIRTIO_BLK = 2, GUEST_VIRTIO_RNG = 4 };
+enum guest_virtio_type {
+	GUEST_VIRTIO_NET = 1,
+	GUEST_VIRTIO_BLK = 2,
+	GUEST_VIRTIO_RNG = 4,
+	GUEST_VIRTIO_FS = 26,
+};
 
 #define SPEC_TAP_MAX 16 /* of an interface's name, NUL included: IFNAMSIZ */
+#define SPEC_SOCKET_MAX 108 /* of its path, NUL included: struct sockaddr_un */
 #define SPEC_FORWARDS_MAX 16
 #define SPEC_QUEUES_MAX 8 /* pairs of queues of a network card */
 #define SPEC_PAIRS_MAX 24 /* of all cards: each has two descriptors in one message */
@@ -56,7 +63,8 @@ struct guest_forward {
 };
 
 struct guest_net {
-	char tap[SPEC_TAP_MAX]; /* or macvtap of the host; "": a user-mode network */
+	char tap[SPEC_TAP_MAX]; /* or macvtap of the host; "": another end */
+	char backend[SPEC_SOCKET_MAX]; /* path of a back end's socket; "": a user-mode network */
 	bool has_mac;
 	uint8_t mac[6]; /* without one, it follows from the guest's name */
 	uint16_t mtu; /* [bytes] that usher tells the guest; 0: nothing */
@@ -73,6 +81,7 @@ struct guest_virtio {
 	enum guest_virtio_type type;
 	struct guest_disk disk; /* of GUEST_VIRTIO_BLK */
 	struct guest_net net; /* of GUEST_VIRTIO_NET */
+	struct guest_share share; /* of GUEST_VIRTIO_FS */
 };
 
 /* What a guest boots by, if not by its kernel alone. */
@@ -174,8 +183,14 @@ const char *spec_virtio_name(enum guest_virtio_type type);
 /* Appended to @s. Return: 0, -E2BIG. */
 int spec_add_virtio(struct guest_spec *s, const struct guest_virtio *v, struct err *e);
 
+/* A folder as --share takes it, appended to @s. Return: 0, -EINVAL, -E2BIG. */
+int spec_add_share(struct guest_spec *s, const char *text, struct err *e);
+
 /* A port as --port takes it, appended to @s. Return: 0, -EINVAL, -EEXIST (twice), -E2BIG. */
 int spec_add_port(struct guest_spec *s, const char *text, struct err *e);
+
+/* Whether other programs serve devices of @s, in the guest's memory. */
+bool spec_has_backend(const struct guest_spec *s);
 
 /* Return: how many virtio devices @s has: those of the list, the console, and all ports in one. */
 size_t spec_virtio_count(const struct guest_spec *s);

@@ -40,6 +40,9 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_DISPLAY] = {ABILITY_NO, "the domain has a console alone"},
 	[ABILITY_TPM] = {ABILITY_NO, "libvirt keeps a domain's TPM itself"},
 	[ABILITY_USB] = {ABILITY_NO, "the domain has no USB controller"},
+	[ABILITY_FORMAT] = {ABILITY_NO, "usher gives it raw images"},
+	[ABILITY_SHARE] = {ABILITY_NO, "usher starts virtiofsd for usher-vmm alone"},
+	[ABILITY_NET_BACKEND] = {ABILITY_NO, "usher connects such a card for usher-vmm alone"},
 	[ABILITY_PORT_VIEW] = {ABILITY_NO, "'usher console' shows no ports of a domain"},
 	[ABILITY_PORT_LINK] = {ABILITY_NO, "libvirt chooses the name of the terminal"},
 	[ABILITY_ENV] = {ABILITY_NO, "libvirt starts QEMU"},
@@ -153,7 +156,7 @@ static int check_net(const struct guest_spec *s, struct err *e)
 {
 	for (size_t i = 0; i < s->virtio_count; i++) {
 		const struct guest_net *n = &s->virtio[i].net;
-		if (s->virtio[i].type == GUEST_VIRTIO_NET && !n->tap[0] &&
+		if (s->virtio[i].type == GUEST_VIRTIO_NET && net_is_user(n) &&
 			(n->forward_count || n->host_loopback || n->queues > 1))
 			return err_say(e, -EINVAL,
 				"--net: forward=, host-loopback= and queues= of a user network are "

@@ -141,6 +141,8 @@ void qemu_words_virtio(
 			program_word(p, "-device");
 			program_arg(p, "virtio-rng-pci,id=usher-virtio%zu", i);
 			break;
+		case GUEST_VIRTIO_FS: /* refused: engine/ability.h */
+			break;
 		}
 	}
 }

@@ -55,6 +55,7 @@ static const struct example {
 	{"timing", NULL, "timing"},
 	{"device", "01:00.0,id=1b36:0010,rom=/r", "device = 01:00.0\nid = 1b36:0010\nrom = /r"},
 	{"disk", "/d e,ro,serial=x", "file = /d e\nro\nserial = x"},
+	{"share", "/f g,tag=x,ro", "folder = /f g\ntag = x\nro"},
 	{"net", "user,forward=tcp:1:2,forward=udp:1:2",
 		"user\nforward = tcp:1:2\nforward = udp:1:2"},
 	{"port", "agent,file=/f,limit=1M", "name = agent\nfile = /f\nlimit = 1M"},

@@ -15,7 +15,7 @@ static char word[] = "-S", *words[] = {word, NULL};
 static void ask(enum ability a, struct guest_spec *s)
 {
 	*s = (struct guest_spec){.name = "x",
-		.virtio_count = 1,
+		.virtio_count = 2,
 		.port_count = 1,
 		.device_count = 1,
 		.virtio = {{.type = GUEST_VIRTIO_BLK}},
@@ -26,6 +26,10 @@ static void ask(enum ability a, struct guest_spec *s)
 	s->tpm = a == ABILITY_TPM;
 	s->usb_count = a == ABILITY_USB;
 	s->virtio[0].disk.poll = a == ABILITY_POLL;
+	(void)snprintf(s->virtio[0].disk.format, sizeof(s->virtio[0].disk.format), "%s",
+		a == ABILITY_FORMAT ? "qcow2" : "raw");
+	s->virtio[1].type = a == ABILITY_SHARE ? GUEST_VIRTIO_FS : GUEST_VIRTIO_NET;
+	s->virtio[1].net.backend[0] = a == ABILITY_NET_BACKEND ? '/' : '\0';
 	s->ports[0].kind = a == ABILITY_PORT_VIEW ? GUEST_PORT_NONE : GUEST_PORT_PTY;
 	s->ports[0].limit = a == ABILITY_PORT_LIMIT;
 	s->ports[0].path[0] = a == ABILITY_PORT_LINK ? '/' : '\0';

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/backend.h"
+
+#include "base/clean.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "engine/said.h"
+#include "engine/tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define READY_MS 30000 /* an emulated host is slow */
+#define ANSWER_SIZE 20 /* [bytes] */
+
+static int address_fill(struct sockaddr_un *a, const char *path)
+{
+	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
+	return file_path(a->sun_path, sizeof(a->sun_path), "%s", path);
+}
+
+static int socket_connect(const struct sockaddr_un *a)
+{
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+/* In a folder that is there already, and that nobody else enters. */
+static int pair_make(struct backend *b, const char *folder)
+{
+	struct sockaddr_un a;
+	char path[FILE_PATH_MAX];
+
+	int r = file_path(path, sizeof(path), "%s/socket", folder);
+	if (r < 0)
+		return r;
+	r = address_fill(&a, path);
+	if (r < 0)
+		return r;
+	b->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (b->listener < 0 || bind(b->listener, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+		listen(b->listener, 1) < 0)
+		return -errno;
+	b->end = socket_connect(&a);
+	(void)unlink(path);
+	return b->end < 0 ? b->end : 0;
+}
+
+static int folder_make(const char *run_dir, char *folder, size_t size)
+{
+	int r = file_mkdirs(run_dir, 0755);
+	if (r < 0)
+		return r;
+	r = file_path(folder, size, "%s/backend-XXXXXX", run_dir);
+	if (r < 0)
+		return r;
+	return mkdtemp(folder) ? 0 : -errno;
+}
+
+int backend_open(struct backend *b, const char *name, const char *run_dir, struct err *e)
+{
+	char folder[FILE_PATH_MAX];
+
+	*b = BACKEND_NONE;
+	b->name = name;
+	b->said = said_open(name);
+	int r = b->said < 0 ? b->said : folder_make(run_dir, folder, sizeof(folder));
+	if (r == 0) {
+		r = pair_make(b, folder);
+		(void)rmdir(folder);
+	}
+	return r < 0 ? err_set(e, r, "make a socket for %s", name) : 0;
+}
+
+int backend_check(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		(void)err_set(e, -errno, "find the socket '%s' of a back end", path);
+		err_hint(e, "start the program that serves there, as a server, before the guest");
+		return -EINVAL;
+	}
+	return S_ISSOCK(st.st_mode) ? 0 : err_say(e, -EINVAL, "'%s' is not a socket", path);
+}
+
+int backend_connect(struct backend *b, const char *path, struct err *e)
+{
+	struct sockaddr_un a;
+
+	*b = BACKEND_NONE;
+	int r = address_fill(&a, path);
+	if (r == 0)
+		r = b->end = socket_connect(&a);
+	if (r >= 0)
+		return 0;
+	(void)err_set(e, r, "connect to the back end at '%s'", path);
+	if (r == -ENOENT || r == -ECONNREFUSED)
+		err_hint(e, "start the program that serves there, as a server, before the guest");
+	return -EINVAL;
+}
+
+int backend_start(struct backend *b, struct program *p, struct err *e)
+{
+	cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return err_set(e, -errno, "start %s", b->name);
+	program_fd(p, b->listener);
+	p->stdin_fd = p->stdout_fd = null;
+	p->stderr_fd = b->said;
+	p->die_signal = SIGKILL;
+	int r = process_start(p, &b->process, e);
+	/* With our copy open, the connection would outlive the program. */
+	fd_close(&b->listener);
+	return r;
+}
+
+static int end_report(const struct backend *b, int r, struct err *e)
+{
+	char text[256];
+
+	if (!b->name)
+		return err_set(e, r, "ask a vhost-user back end what it can");
+	if (r == -ETIMEDOUT)
+		return err_say(
+			e, r, "%s does not start: no answer within %d s", b->name, READY_MS / 1000);
+	said_last(b->said, text, sizeof(text));
+	return err_say(e, -EIO, "%s does not start: %s", b->name, text);
+}
+
+/* Return: 0 there is something to read; -ETIMEDOUT; -EPIPE it has ended; -errno. */
+static int answer_await(const struct backend *b, int64_t end_ms)
+{
+	struct pollfd p[] = {
+		{.fd = b->end, .events = POLLIN}, {.fd = b->process.pidfd, .events = POLLIN}};
+	const int64_t left = end_ms - clock_ms();
+
+	if (left <= 0)
+		return -ETIMEDOUT;
+	if (poll(p, 2, (int)left) < 0)
+		return errno == EINTR ? 0 : -errno;
+	return !p[0].revents && p[1].revents ? -EPIPE : 0;
+}
+
+/* The answer's content is for usher-vmm: only its length counts. */
+static int answer_read(const struct backend *b)
+{
+	const int64_t end_ms = clock_ms() + READY_MS;
+	char answer[ANSWER_SIZE];
+	size_t done = 0;
+
+	while (done < sizeof(answer)) {
+		const ssize_t n = recv(b->end, answer, sizeof(answer) - done, MSG_DONTWAIT);
+		int r = n > 0 ? 0 : n == 0 ? -EPIPE : -errno;
+		if (r == -EAGAIN)
+			r = answer_await(b, end_ms);
+		if (r < 0 && r != -EINTR)
+			return r;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/* Ref: QEMU, docs/interop/vhost-user.rst: GET_FEATURES, version 1, without a payload. */
+int backend_await(struct backend *b, struct err *e)
+{
+	static const uint32_t question[] = {1, 1, 0};
+
+	if (b->end < 0)
+		return 0;
+	int r = send(b->end, question, sizeof(question), MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (r == 0)
+		r = answer_read(b);
+	b->end = -1;
+	return r < 0 ? end_report(b, r, e) : 0;
+}
+
+void backend_stop(struct backend *b)
+{
+	if (b->process.pid) {
+		(void)kill(b->process.pid, SIGKILL);
+		(void)process_reap(&b->process);
+	}
+	fd_close(&b->listener);
+	fd_close(&b->said);
+	tool_free(b->tool);
+	*b = BACKEND_NONE;
+}
