@@ -63,9 +63,11 @@ read word
 dd if=/dev/vdb of=/dev/null bs=1M iflag=direct 2>/dev/null && echo 'guest: vdb goes on'
 cat /data/host >/dev/null && echo 'guest: data goes on'
 read word
-! cat /data/host 2>/dev/null >&2 && echo 'guest: data is gone'
+# Linux waits for a server that is gone: so does this one, and nobody else.
+cat /data/host /data/guest >/dev/null &
 dd if=/dev/vdc of=/dev/null bs=1M iflag=direct 2>/dev/null && echo 'guest: vdc goes on'
-poweroff -f
+cat /fixed/host >/dev/null && echo 'guest: steady goes on'
+poweroff -nf
 END
 open_guest --name served --disk "$work/disk.qcow2,format=qcow2" --disk "$work/over.qcow2,format=qcow2" \
 	--disk "$work/disk.vmdk,format=vmdk" --share "$work/data" --share "$work/fixed,tag=steady,ro"
@@ -104,9 +106,9 @@ wait_for_guest '^guest: data goes on'
 server=$(pidof virtiofsd | tr ' ' '\n' | sort -n | head -n 1)
 kill -9 "$server"
 wait_for_guest "virtio-fs '.*' is out of service"
-cat "$console" >&2
 echo on >&8
 wait_for_guest '^guest: vdc goes on'
+wait_for_guest '^guest: steady goes on'
 wait_for_guest '^usher ended: 0'
 for disk in disk.qcow2:a over.qcow2:b disk.vmdk:c; do
 	qemu-img convert -O raw "$work/${disk%:*}" "$work/now" || fail "${disk%:*} is damaged"
