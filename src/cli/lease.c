@@ -17,6 +17,7 @@
 #include "engine/keeper.h"
 #include "host/host.h"
 #include "lease/borrow.h"
+#include "lease/memlock.h"
 #include "view/plan.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@
 struct lease_words {
 	struct loan_words loan;
 	const char *key;
-	uint64_t for_s;
+	uint64_t for_s, memlock;
 	pid_t owner;
 	uint64_t owner_start; /* 0: that which it has now */
 	uid_t user;
@@ -43,7 +44,7 @@ struct lease_words {
 	char name[SERVICE_NAME_MAX];
 };
 
-enum { OPT_KEY = 1, OPT_FOR, OPT_OWNER, OPT_USER, OPT_END, OPT_JSON };
+enum { OPT_KEY = 1, OPT_FOR, OPT_OWNER, OPT_USER, OPT_END, OPT_JSON, OPT_MEMLOCK };
 
 /* "90", "90s", "15m", "8h", "2d". Return: 0, -EINVAL. */
 static int time_parse(const char *text, uint64_t *ret)
@@ -106,6 +107,16 @@ static int take_user(struct lease_words *w, const char *text)
 	return 0;
 }
 
+static int take_memlock(struct lease_words *w, const char *text)
+{
+	if (strcmp(text, "unlimited") == 0)
+		w->memlock = MEMLOCK_ANY;
+	else if (num_parse_size(text, &w->memlock) < 0)
+		return option_wrong(w->loan.verb,
+			"--memlock: '%s' is neither a size such as 512M nor 'unlimited'", text);
+	return 0;
+}
+
 static int take_option(void *arg, int c, const char *text)
 {
 	struct lease_words *w = arg;
@@ -126,6 +137,8 @@ static int take_option(void *arg, int c, const char *text)
 		return take_owner(w, text);
 	case OPT_USER:
 		return take_user(w, text);
+	case OPT_MEMLOCK:
+		return take_memlock(w, text);
 	case OPT_END:
 		w->ends = true;
 		return 0;
@@ -181,6 +194,7 @@ static int take_words(struct lease_words *w, int argc, char **argv)
 		{"for", required_argument, NULL, OPT_FOR},
 		{"owner", required_argument, NULL, OPT_OWNER},
 		{"user", required_argument, NULL, OPT_USER},
+		{"memlock", required_argument, NULL, OPT_MEMLOCK},
 		{"end", no_argument, NULL, OPT_END},
 		{"json", no_argument, NULL, OPT_JSON},
 		{"allow", required_argument, NULL, LOAN_ALLOW},
@@ -362,6 +376,7 @@ static int lease_take(struct lease_words *w)
 			.allow = w->loan.allow,
 			.allow_count = w->loan.allow_count,
 			.for_s = w->for_s,
+			.memlock = w->memlock,
 			.log = LEASE_LOG},
 		.command = w->key ? NULL : w->command,
 		.tell = print_news,
@@ -412,8 +427,9 @@ static int lease_ask(struct lease_words *w)
 	struct borrowed b;
 	struct err e = {0};
 
-	if (w->has_user || w->owner || w->loan.allow_count)
-		return option_wrong(w->loan.verb, "--user, --owner and --allow are for root");
+	if (w->has_user || w->owner || w->loan.allow_count || w->memlock)
+		return option_wrong(
+			w->loan.verb, "--user, --owner, --memlock and --allow are for root");
 	for (size_t i = 0; i < asked.device_count; i++)
 		addresses[i] = w->loan.spec.devices[i].address;
 	int status = command_check(w);
@@ -457,9 +473,9 @@ static int lease_end(const struct lease_words *w)
 {
 	struct err e = {0};
 
-	int r = geteuid() == 0
-			? borrow_end(BIND_STATE_DIR, w->key, "{\"command\":\"return\"}\n", &e)
-			: service_return(w->key, &e);
+	int r = geteuid() == 0 ? borrow_end(BIND_STATE_DIR, w->key, "{\"command\":\"return\"}\n",
+					 LEASE_TIMEOUT_S * 1000 + BORROW_END_MS, &e)
+			       : service_return(w->key, &e);
 	if (r == 0 || r == -ENOENT)
 		return LEAVE_OK;
 	report(&e);
@@ -520,6 +536,8 @@ const struct verb verb_lease = {
 		"                         later one\n"
 		"      --user USER        whose lease it is: the keeper may end processes of this\n"
 		"                         user that keep a device open (default: the caller)\n"
+		"      --memlock SIZE     let the process lock this much memory, for DMA, while\n"
+		"                         it has the lease, or 'unlimited' (default: as before)\n"
 		"      --allow CHECK      lift a check; may be repeated\n"
 		"      --plan, --dry-run  print what would happen, and do nothing\n"
 		"      --host FILE        with --plan: on the host of that snapshot\n"

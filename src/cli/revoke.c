@@ -50,7 +50,8 @@ static int lease_revoke(const struct revoke_words *w, const char *name)
 
 	(void)snprintf(request, sizeof(request), "{\"command\":\"stop\",\"timeout\":%" PRIu64 "}\n",
 		w->force ? 0 : w->timeout_s);
-	int r = geteuid() == 0 ? borrow_end(BIND_STATE_DIR, name, request, &e)
+	int r = geteuid() == 0 ? borrow_end(BIND_STATE_DIR, name, request,
+					 (int)w->timeout_s * 1000 + BORROW_END_MS, &e)
 			       : service_revoke(name, w->force, w->timeout_s, &e);
 	if (r < 0)
 		report(&e);

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "bind/gate.h"
+#include "vfio/group.h"
 #include "vfio/type1.h"
 
 #include <errno.h>
@@ -21,6 +22,14 @@ void devices_close(struct open_devices *d)
 	devices_rest(d);
 	vfio_ioas_close(&d->ioas);
 	free(d);
+}
+
+bool devices_are_held(const struct bind_plan *groups)
+{
+	for (size_t i = 0; i < groups->group_count; i++)
+		if (vfio_group_is_held(groups->groups[i].number))
+			return true;
+	return false;
 }
 
 /* Binds the groups, so that each stays ours after its devices are closed. */

@@ -7,6 +7,8 @@
 #include "vfio/device.h"
 #include "vfio/ioas.h"
 
+#include <stdbool.h>
+
 struct err;
 
 /*
@@ -38,6 +40,12 @@ int devices_open(const struct bind_env *env, const struct guest_spec *s,
 void devices_rest(struct open_devices *d);
 
 void devices_close(struct open_devices *d); /* NULL is fine */
+
+/*
+ * After devices_close(): whether another process still has a device of these groups, in whatever
+ * way (vfio/group.h). The kernel would wait for it with an unbind.
+ */
+bool devices_are_held(const struct bind_plan *groups);
 
 /*
  * Opens device @i once more; vfio_ioas_detach() closes it. @h: as in struct vfio_member.

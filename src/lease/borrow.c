@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define LIST_MAX (64 * CONTROL_GIVEN_MAX) /* [bytes] of EXEC_VARIABLE */
 
@@ -124,14 +125,30 @@ static int event_take(const struct control_value *v, struct err *e)
 	return status < 0 ? -EUCLEAN : 0;
 }
 
-static int end_await(struct control_link *l, const char *name, struct err *e)
+/* A keeper that is stopped, or waits for the kernel. */
+static int explain_silence(struct control_link *l, const char *name, struct err *e)
+{
+	struct ucred who = {0};
+	socklen_t size = sizeof(who);
+
+	(void)getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+	(void)err_say(e, -ETIMEDOUT,
+		"lease '%s' has not ended: its keeper (process %d) says nothing any more", name,
+		(int)who.pid);
+	err_hint(e, "'usher leases' shows whether it still lives; the devices stay on VFIO");
+	return -ETIMEDOUT;
+}
+
+static int end_await(struct control_link *l, const char *name, int patience_ms, struct err *e)
 {
 	struct control_value *v = NULL;
 	struct err stuck = {0};
 	int r = 1;
 
 	while (r == 1) {
-		r = control_next(l, -1, &v, e);
+		r = control_next(l, patience_ms, &v, e);
+		if (r == -ETIMEDOUT)
+			return explain_silence(l, name, e);
 		if (r < 0)
 			return err_in(e, r, "lease '%s'", name);
 		r = event_take(v, &stuck);
@@ -143,30 +160,33 @@ static int end_await(struct control_link *l, const char *name, struct err *e)
 	return r;
 }
 
-static int end_ask(struct control_link *l, const char *name, const char *request, struct err *e)
+static int end_ask(struct control_link *l, const char *name, const char *request, int patience_ms,
+	struct err *e)
 {
 	int r = control_ask(l, request, NULL, e);
 
-	return r < 0 ? r : end_await(l, name, e);
+	return r < 0 ? r : end_await(l, name, patience_ms, e);
 }
 
-static int end_try(const char *run_dir, const char *name, const char *request, struct err *e)
+static int end_try(
+	const char *run_dir, const char *name, const char *request, int patience_ms, struct err *e)
 {
 	struct control_link link = CONTROL_LINK_NONE;
 
 	int r = keeper_ask(run_dir, name, "{\"command\":\"events\"}\n", &link, NULL, e);
 	if (r == 0)
-		r = end_ask(&link, name, request, e);
+		r = end_ask(&link, name, request, patience_ms, e);
 	control_disconnect(&link);
 	return r == -ECONNREFUSED ? -ENOENT : r;
 }
 
-int borrow_end(const char *run_dir, const char *name, const char *request, struct err *e)
+int borrow_end(
+	const char *run_dir, const char *name, const char *request, int patience_ms, struct err *e)
 {
 	struct control_link link = CONTROL_LINK_NONE;
 	struct err again = {0};
 
-	int r = end_try(run_dir, name, request, e);
+	int r = end_try(run_dir, name, request, patience_ms, e);
 	if (r != -EPIPE)
 		return r;
 	/* It ended while it was asked. Of a keeper that was killed the folder is left. */

@@ -36,10 +36,15 @@ int borrowed_inherit(const struct borrowed *b);
 /* What the keeper says of its lease; *@ret is for control_value_free(). Return: likewise. */
 int borrow_state(const char *run_dir, const char *name, struct control_value **ret, struct err *e);
 
+/* [ms] A keeper kills, resets, and gives each device to its driver, beyond the borrower's time. */
+#define BORROW_END_MS 120000
+
 /*
  * Asks the keeper to end its lease, by @request ("return", "stop"), and waits for the devices.
- * Return: 0; -ENOENT there is no such lease; -EUCLEAN a device stays on VFIO; -errno.
+ * Return: 0; -ENOENT there is no such lease; -EUCLEAN a device stays on VFIO; -ETIMEDOUT the keeper
+ * says nothing for @patience_ms; -errno.
  */
-int borrow_end(const char *run_dir, const char *name, const char *request, struct err *e);
+int borrow_end(
+	const char *run_dir, const char *name, const char *request, int patience_ms, struct err *e);
 
 #endif

@@ -18,7 +18,7 @@ struct open_devices;
 struct holder {
 	pid_t pid;
 	char comm[17]; /* as in /proc/PID/comm, not escaped */
-	bool unsure; /* it has mapped a device of VFIO that may be ours: the kernel does not tell */
+	bool unsure; /* it may have one: the kernel does not tell which */
 };
 
 struct holders {
@@ -26,8 +26,18 @@ struct holders {
 	struct holder list[HOLDERS_MAX];
 };
 
-/* Every other process that has a device of @d open or mapped. */
+/* Every other process that has a device of @d open, by a descriptor of its own. */
 void holders_find(struct host *h, const struct open_devices *d, struct holders *ret);
+
+/*
+ * Once the keeper has closed its own descriptors, and the kernel says that somebody still has a
+ * device (devices_are_held()): every process that has mapped a device of VFIO without having it
+ * open, or has descriptors in a socket that it has not received yet.
+ */
+void holders_guess(struct host *h, struct holders *ret);
+
+/* Kills @owner, to whom the descriptors were given, if it is among them. @pidfd: it; -1: none. */
+void holders_kill_owner(const struct holders *s, pid_t owner, int pidfd);
 
 /*
  * Looks again, and kills those that belong to the borrower: processes of @user. Others stay,

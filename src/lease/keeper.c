@@ -14,6 +14,7 @@
 #include "engine/wipe.h"
 #include "lease/audit.h"
 #include "lease/holders.h"
+#include "lease/memlock.h"
 #include "lease/server.h"
 #include "vfio/irq.h"
 
@@ -43,7 +44,9 @@
  *	hold	until the borrower ends, gives back, or somebody revokes; or the time is over
  *	ask	VFIO's request to the borrower's driver; it may let go in its own time
  *	kill	the borrower's processes that still have a device
- *	return	reset, drivers, the entry in the journal; then the log
+ *	close	reset, and let go; then ask the kernel whether a device is still held in a way that
+ *		no process shows (lease/holders.c), and if so, wait for that, and reset again
+ *	return	drivers, the entry in the journal; then the log
  */
 #define LOOK_MS 100 /* between two looks at who has a device */
 #define OWNER_GRACE_MS 1000 /* for processes that the borrower has left */
@@ -62,7 +65,11 @@ struct keeping {
 	int64_t expire_ms; /* 0: never */
 	enum lease_end why;
 	int64_t kill_ms; /* when the holders are killed */
-	struct holders holders;
+	struct holders holders; /* who is in the way, at the last look */
+	bool is_held; /* by somebody whom nobody can see */
+	bool is_late; /* it was held after the reset */
+	struct wipe wipe;
+	struct memlock memlock; /* of the owner */
 };
 
 static void news_tell(struct keeping *k, struct keeper_news n)
@@ -159,14 +166,41 @@ static void end_begin(struct keeping *k, enum lease_end why, int64_t patience_ms
 	news_tell(k, (struct keeper_news){.event = KEEPER_STOPPING});
 }
 
+static void devices_let_go(struct keeping *k)
+{
+	k->server.facts.devices = NULL;
+	devices_rest(k->devices);
+	devices_wipe(k->l->env.host, k->devices, &k->wipe);
+	devices_close(k->devices);
+	k->devices = NULL;
+}
+
+/* Behind devices_let_go(). */
+static bool held_step(struct keeping *k, int64_t now)
+{
+	k->is_held = devices_are_held(&k->plan);
+	k->holders.count = 0;
+	if (!k->is_held)
+		return true;
+	k->is_late = true;
+	holders_guess(k->l->env.host, &k->holders);
+	if (now >= k->kill_ms)
+		holders_kill_owner(&k->holders, k->l->owner, k->owner_fd);
+	return now >= k->kill_ms + KILL_PATIENCE_MS;
+}
+
 /* Return: whether there is nothing left to wait for. */
 static bool end_step(struct keeping *k)
 {
 	const int64_t now = clock_ms();
 
+	if (!k->devices)
+		return held_step(k, now);
 	holders_find(k->l->env.host, k->devices, &k->holders);
-	if (!k->holders.count)
-		return true;
+	if (!k->holders.count) {
+		devices_let_go(k);
+		return held_step(k, now);
+	}
 	if (now >= k->kill_ms)
 		holders_kill(k->l->env.host, k->devices, k->l->user);
 	return now >= k->kill_ms + KILL_PATIENCE_MS;
@@ -248,7 +282,7 @@ static int group_give_back(struct keeping *k, struct bind_release_request *givin
 	return r;
 }
 
-static int groups_give_back(struct keeping *k, const struct wipe *wipe)
+static int groups_give_back(struct keeping *k)
 {
 	struct pci_address unwiped[SPEC_DEVICES_MAX];
 	struct bind_release_request giving = {
@@ -256,7 +290,7 @@ static int groups_give_back(struct keeping *k, const struct wipe *wipe)
 		.allow = k->l->allow,
 		.allow_count = k->l->allow_count,
 		.unwiped = unwiped,
-		.unwiped_count = wipe_failed(wipe, unwiped),
+		.unwiped_count = wipe_failed(&k->wipe, unwiped),
 	};
 	int worst = 0;
 
@@ -274,40 +308,71 @@ static int holders_stay(struct keeping *k, struct err *e)
 	const struct bind_report none = BIND_REPORT_NONE;
 	char names[320];
 
-	(void)err_say(e, -EUCLEAN, "the devices of lease '%s' stay on VFIO: %s still %s them open",
-		k->l->spec->name, holders_format(&k->holders, names, sizeof(names)),
-		k->holders.count > 1 ? "have" : "has");
+	if (k->holders.count)
+		(void)err_say(e, -EUCLEAN,
+			"the devices of lease '%s' stay on VFIO: %s still %s them open",
+			k->l->spec->name, holders_format(&k->holders, names, sizeof(names)),
+			k->holders.count > 1 ? "have" : "has");
+	else
+		(void)err_say(e, -EUCLEAN,
+			"the devices of lease '%s' stay on VFIO: a process that usher cannot find "
+			"still has them open",
+			k->l->spec->name);
 	err_hint(e, "end it; then 'usher restore' returns the devices");
 	news_tell(k, (struct keeper_news){.event = KEEPER_STUCK, .error = e, .report = &none});
 	return -EUCLEAN;
 }
 
+/* What the device did for its last holder may have come after the reset. */
+static int devices_wipe_again(struct keeping *k, struct err *e)
+{
+	int r = devices_open(&k->l->env, k->l->spec, &k->plan, &k->devices, e);
+
+	if (r < 0)
+		return r;
+	devices_let_go(k);
+	return 0;
+}
+
 static int devices_return(struct keeping *k, struct err *e)
 {
-	struct wipe wipe = {.count = 0};
-
 	k->server.facts.devices = NULL;
 	k->server.facts.state = "ended";
 	lease_server_tell(&k->server, "ended", INT_MIN, NULL, NULL);
 	news_tell(k, (struct keeper_news){.event = KEEPER_ENDED});
-	if (k->holders.count)
+	if (k->holders.count || k->is_held)
 		return holders_stay(k, e);
-	devices_rest(k->devices);
-	devices_wipe(k->l->env.host, k->devices, &wipe);
-	for (size_t i = 0; i < wipe.count; i++)
-		news_tell(
-			k, (struct keeper_news){.event = KEEPER_WIPED, .wiped = &wipe.devices[i]});
-	devices_close(k->devices);
-	k->devices = NULL;
-	int r = groups_give_back(k, &wipe);
+	int r = k->is_late ? devices_wipe_again(k, e) : 0;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < k->wipe.count; i++)
+		news_tell(k,
+			(struct keeper_news){.event = KEEPER_WIPED, .wiped = &k->wipe.devices[i]});
+	r = groups_give_back(k);
 	return r < 0 ? err_say(e, r, "not all devices of lease '%s' went back", k->l->spec->name)
 		     : 0;
+}
+
+/* A host that permits no more, as a container, lends all the same. */
+static void memlock_begin(struct keeping *k)
+{
+	const struct lease *l = k->l;
+
+	if (l->memlock && l->owner && bind_owner_alive(l->env.host, l->owner, l->owner_start))
+		(void)memlock_raise(l->owner, l->memlock, &k->memlock);
+}
+
+static void memlock_end(const struct keeping *k)
+{
+	if (k->memlock.raised && bind_owner_alive(k->l->env.host, k->l->owner, k->l->owner_start))
+		memlock_put_back(k->l->owner, &k->memlock);
 }
 
 static void lease_begin(struct keeping *k)
 {
 	struct lease_facts *f = &k->server.facts;
 
+	memlock_begin(k);
 	f->devices = k->devices;
 	f->state = "running";
 	f->since = time(NULL);
@@ -325,11 +390,12 @@ static int lease_hold(struct keeping *k, struct err *e)
 	int r = devices_open(&k->l->env, k->l->spec, &k->plan, &k->devices, e);
 
 	if (r < 0) {
-		(void)groups_give_back(k, &(struct wipe){.count = 0});
+		(void)groups_give_back(k);
 		return r;
 	}
 	lease_begin(k);
 	end_await(k);
+	memlock_end(k);
 	r = devices_return(k, e);
 	(void)audit_write(&(struct audit){.lease = k->l,
 		.since = k->server.facts.since,

@@ -25,6 +25,7 @@ struct lease {
 	uint64_t owner_start; /* start time, by which two processes of one id differ */
 	uid_t user; /* the borrower's: whose processes the keeper may end */
 	uint64_t for_s; /* it expires after so many seconds; 0: never */
+	uint64_t memlock; /* [bytes] what the owner may lock meanwhile; 0: what it may already */
 	const char *log; /* path; NULL: nothing is logged */
 };
 

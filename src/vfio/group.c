@@ -97,6 +97,16 @@ void vfio_group_close(struct vfio_group *g)
 	fd_close(&g->fd);
 }
 
+/* The kernel refuses a second opener until the last device of the group is closed. */
+bool vfio_group_is_held(int number)
+{
+	struct vfio_group g = VFIO_GROUP_NONE;
+	const int r = vfio_group_open(NULL, number, &g, NULL);
+
+	vfio_group_close(&g);
+	return r == -EBUSY;
+}
+
 /* Return: whether the kernel sets @flag of the group, -errno. */
 static int group_flag(struct vfio_group *g, unsigned flag)
 {

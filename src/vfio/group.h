@@ -2,6 +2,8 @@
 #ifndef VFIO_GROUP_H
 #define VFIO_GROUP_H
 
+#include <stdbool.h>
+
 struct err;
 struct host;
 struct vfio_container;
@@ -37,6 +39,13 @@ int vfio_group_open(struct host *h, int number, struct vfio_group *ret, struct e
 int vfio_group_from_fd(struct host *h, int fd, struct vfio_group *ret, struct err *e);
 
 void vfio_group_close(struct vfio_group *g);
+
+/*
+ * True if somebody still has the group or one of its devices open: by a descriptor, by a mapping,
+ * or by a descriptor that waits in a socket, which no process shows. Only for a caller that has
+ * none of them open itself.
+ */
+bool vfio_group_is_held(int number);
 
 /* Return: > 0 viable, 0 not, -errno. */
 int vfio_group_viable(struct vfio_group *g);

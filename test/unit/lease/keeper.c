@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -152,12 +153,13 @@ START_TEST(a_borrower_gets_the_descriptors)
 	(void)snprintf(text, sizeof(text), "fd:%d,none,%d", b.container, b.devices[0]);
 	ck_assert_ptr_nonnull(strstr(getenv("USHER_DEVICE"), text));
 	borrowed_close(&b);
-	ck_assert_msg(
-		borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", &e) == 0, "%s", e.msg);
+	ck_assert_msg(borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", 60000, &e) == 0,
+		"%s", e.msg);
 	ck_assert_int_eq(reap(keeper), 0);
 	expect_given_back();
 	/* To give back twice is no error of the protocol: there is no such lease. */
-	ck_assert_int_eq(borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", &e), -ENOENT);
+	ck_assert_int_eq(
+		borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", 60000, &e), -ENOENT);
 	ck_assert(log_has("\"event\":\"lent\"") && log_has("\"reason\":\"returned\""));
 }
 END_TEST
@@ -243,8 +245,8 @@ START_TEST(a_holder_is_asked_then_killed)
 	pid_t keeper = lease_start();
 	pid_t borrower = borrower_start(getuid(), &said);
 	const int64_t begun = clock_ms();
-	ck_assert_msg(
-		borrow_end(stage_state, "box", "{\"command\":\"stop\",\"timeout\":1}\n", &e) == 0,
+	ck_assert_msg(borrow_end(stage_state, "box", "{\"command\":\"stop\",\"timeout\":1}\n",
+			      60000, &e) == 0,
 		"%s", e.msg);
 	ck_assert_int_ge(clock_ms() - begun, 1000);
 	ck_assert_int_eq(model_counts->requests, 1);
@@ -268,8 +270,8 @@ START_TEST(a_holder_of_another_user_is_named)
 	lease.user = 1001;
 	pid_t keeper = lease_start();
 	pid_t other = borrower_start(1000, &said);
-	ck_assert_int_eq(
-		borrow_end(stage_state, "box", "{\"command\":\"stop\",\"force\":true}\n", &e),
+	ck_assert_int_eq(borrow_end(stage_state, "box", "{\"command\":\"stop\",\"force\":true}\n",
+				 60000, &e),
 		-EUCLEAN);
 	(void)snprintf(text, sizeof(text), "(process %d)", (int)other);
 	ck_assert_msg(strstr(e.msg, text) != NULL, "%s", e.msg);
@@ -302,8 +304,8 @@ START_TEST(a_borrower_does_not_hide)
 	for (size_t i = 0; i < COUNT(others); i++)
 		others[i] = borrower_start(1001, &said);
 	pid_t borrower = borrower_named(1000, "dbus-daemon", &said);
-	ck_assert_int_eq(
-		borrow_end(stage_state, "box", "{\"command\":\"stop\",\"force\":true}\n", &e),
+	ck_assert_int_eq(borrow_end(stage_state, "box", "{\"command\":\"stop\",\"force\":true}\n",
+				 60000, &e),
 		-EUCLEAN);
 	ck_assert_int_eq(reap(keeper), 1);
 	ck_assert_int_eq(waitpid(borrower, NULL, WNOHANG), borrower);
@@ -311,6 +313,144 @@ START_TEST(a_borrower_does_not_hide)
 		ck_assert_int_eq(kill(others[i], SIGKILL), 0);
 		(void)reap(others[i]);
 	}
+}
+END_TEST
+
+/* A descriptor in a socket is in no process. */
+START_TEST(a_descriptor_on_its_way_is_waited_for)
+{
+	struct err e = {0};
+
+	lease_set();
+	model_counts->held_looks = 3;
+	pid_t keeper = lease_start();
+	ck_assert_msg(borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", 60000, &e) == 0,
+		"%s", e.msg);
+	ck_assert_int_eq(reap(keeper), 0);
+	lend_is_on(1, "e1000", "");
+	/* What its last holder has done is reset, too. */
+	ck_assert_int_eq(model_counts->wiped, 2);
+	ck_assert_int_eq(model_counts->held_looks, 0);
+}
+END_TEST
+
+START_TEST(a_hidden_holder_is_told)
+{
+	struct err e = {0};
+
+	lease_set();
+	model_counts->held_looks = INT_MAX;
+	pid_t keeper = lease_start();
+	ck_assert_int_eq(borrow_end(stage_state, "box", "{\"command\":\"stop\",\"force\":true}\n",
+				 60000, &e),
+		-EUCLEAN);
+	ck_assert_msg(strstr(e.msg, "still ha") != NULL, "%s", e.msg);
+	ck_assert_int_eq(reap(keeper), 1);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	ck_assert(lend_journal_exists(LEND_GROUP));
+}
+END_TEST
+
+/* A process that has sent the descriptor @fd to itself, and closed it. */
+static pid_t sender_start(int fd)
+{
+	int ends[2], ready[2];
+	char said = 0;
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} given = {.head = {.cmsg_level = SOL_SOCKET,
+			   .cmsg_type = SCM_RIGHTS,
+			   .cmsg_len = CMSG_LEN(sizeof(int))}};
+	struct iovec part = {.iov_base = &said, .iov_len = 1};
+	const struct msghdr m = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &given,
+		.msg_controllen = sizeof(given)};
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		memcpy(CMSG_DATA(&given.head), &fd, sizeof(int));
+		(void)fd_write_full(ready[1], sendmsg(ends[0], &m, 0) == 1 ? "g" : "b", 1);
+		for (;;)
+			(void)pause();
+	}
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	(void)close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &said, 1), 1);
+	ck_assert_int_eq(said, 'g');
+	(void)close(ready[0]);
+	return pid;
+}
+
+START_TEST(a_message_with_a_descriptor_is_a_guess)
+{
+	struct holders found;
+	bool is_found = false;
+
+	lease_set();
+	const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid = sender_start(fd);
+	holders_guess(lease.env.host, &found);
+	for (size_t i = 0; i < found.count && i < HOLDERS_MAX; i++)
+		is_found = is_found || (found.list[i].pid == pid && found.list[i].unsure);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	(void)reap(pid);
+	(void)close(fd);
+	ck_assert(is_found);
+}
+END_TEST
+
+/* The borrower alone is killed for a guess. */
+START_TEST(a_guess_kills_the_borrower_alone)
+{
+	struct holders found = {.count = 2};
+
+	pid_t other = fork();
+	if (other == 0)
+		for (;;)
+			(void)pause();
+	pid_t borrower = fork();
+	if (borrower == 0)
+		for (;;)
+			(void)pause();
+	found.list[0].pid = other;
+	found.list[1].pid = borrower;
+	const int pidfd = fd_pidfd_open(borrower);
+	holders_kill_owner(&found, borrower, -1);
+	found.count = 1;
+	holders_kill_owner(&found, borrower, pidfd);
+	ck_assert_int_eq(waitpid(borrower, NULL, WNOHANG), 0);
+	found.count = 2;
+	holders_kill_owner(&found, borrower, pidfd);
+	ck_assert_int_eq(reap(borrower), 128 + SIGKILL);
+	ck_assert_int_eq(waitpid(other, NULL, WNOHANG), 0);
+	ck_assert_int_eq(kill(other, SIGKILL), 0);
+	(void)reap(other);
+	(void)close(pidfd);
+}
+END_TEST
+
+/* Whoever ends a lease waits for no keeper that hangs. */
+START_TEST(a_keeper_that_hangs_is_named)
+{
+	char text[48];
+	struct err e = {0};
+
+	lease_set();
+	model_counts->hang_wipe = true;
+	pid_t keeper = lease_start();
+	const int64_t begun = clock_ms();
+	ck_assert_int_eq(
+		borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", 500, &e), -ETIMEDOUT);
+	ck_assert_int_lt(clock_ms() - begun, 10000);
+	(void)snprintf(text, sizeof(text), "keeper (process %d) says nothing", (int)keeper);
+	ck_assert_msg(strstr(e.msg, text) != NULL, "%s", e.msg);
+	ck_assert_int_eq(kill(keeper, SIGKILL), 0);
+	(void)reap(keeper);
 }
 END_TEST
 
@@ -322,7 +462,7 @@ START_TEST(an_unreset_device_stays)
 	model_counts->fail_wipe = -EIO;
 	pid_t keeper = lease_start();
 	ck_assert_int_eq(
-		borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", &e), -EUCLEAN);
+		borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", 60000, &e), -EUCLEAN);
 	ck_assert_int_eq(reap(keeper), 1);
 	lend_is_on(1, "vfio-pci", "vfio-pci");
 }
@@ -366,7 +506,8 @@ START_TEST(a_client_that_never_reads_waits_alone)
 	ck_assert_int_lt(clock_ms() - begun, 5000);
 	borrowed_close(&b);
 	/* The descriptors in its queue are the kernel's, and go when the connection does. */
-	ck_assert_int_eq(borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", &e), 0);
+	ck_assert_int_eq(
+		borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", 60000, &e), 0);
 	ck_assert_int_eq(reap(keeper), 0);
 	(void)close(deaf);
 	expect_given_back();
@@ -413,6 +554,9 @@ END_TEST
 SUITE("lease/keeper", a_borrower_gets_the_descriptors, the_borrowers_end_ends_the_lease,
 	a_later_process_of_that_id_is_no_borrower, a_name_is_one_lease,
 	another_lease_does_not_get_the_group, a_lease_expires, a_holder_is_asked_then_killed,
-	a_holder_of_another_user_is_named, a_borrower_does_not_hide, an_unreset_device_stays,
+	a_holder_of_another_user_is_named, a_borrower_does_not_hide,
+	a_descriptor_on_its_way_is_waited_for, a_hidden_holder_is_told,
+	a_message_with_a_descriptor_is_a_guess, a_guess_kills_the_borrower_alone,
+	a_keeper_that_hangs_is_named, an_unreset_device_stays,
 	a_device_that_does_not_open_goes_back, a_client_that_never_reads_waits_alone,
 	a_lease_is_no_guest, the_log_is_bounded)

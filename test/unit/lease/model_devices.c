@@ -24,6 +24,7 @@ int __wrap_devices_open(const struct bind_env *env, const struct guest_spec *s,
 void __wrap_devices_rest(struct open_devices *d);
 void __wrap_devices_close(struct open_devices *d);
 void __wrap_devices_wipe(struct host *h, struct open_devices *d, struct wipe *ret);
+bool __wrap_devices_are_held(const struct bind_plan *groups);
 
 static int proc_list(
 	struct host *h, const char *path, int (*each)(void *arg, const char *name), void *arg)
@@ -118,6 +119,8 @@ void __wrap_devices_close(struct open_devices *d)
 
 void __wrap_devices_wipe(struct host *h, struct open_devices *d, struct wipe *ret)
 {
+	while (model_counts->hang_wipe)
+		(void)pause();
 	ret->count = d->device_count;
 	for (size_t i = 0; i < d->device_count; i++) {
 		ret->devices[i] = (struct wiped){
@@ -125,4 +128,12 @@ void __wrap_devices_wipe(struct host *h, struct open_devices *d, struct wipe *re
 		(void)snprintf(ret->devices[i].text, sizeof(ret->devices[i].text), "flr");
 		model_counts->wiped++;
 	}
+}
+
+bool __wrap_devices_are_held(const struct bind_plan *groups)
+{
+	if (model_counts->held_looks <= 0)
+		return false;
+	model_counts->held_looks--;
+	return true;
 }

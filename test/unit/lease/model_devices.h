@@ -5,6 +5,7 @@
 #include "bind/stage.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 /*
  * Devices for a keeper without a kernel: the stage binds them, and files in memory stand for their
@@ -15,6 +16,8 @@ struct model_counts {
 	atomic_int opened, requests, wiped;
 	int fail_open; /* -errno of devices_open(); 0: it succeeds */
 	int fail_wipe; /* -errno of each reset */
+	bool hang_wipe; /* a reset never ends */
+	atomic_int held_looks; /* how many looks still find that somebody has a device */
 };
 
 extern struct model_counts *model_counts;
