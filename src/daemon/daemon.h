@@ -8,6 +8,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+struct claim_list;
 struct host;
 struct job;
 struct kept;
@@ -30,6 +31,8 @@ struct daemon {
 	struct host *host;
 	const char *run_dir; /* BIND_STATE_DIR */
 	const char *usher; /* path of the program that does all work */
+	const char *memlock; /* as for `usher lease --memlock`; NULL: limits stay */
+	struct claim_list *claims;
 	struct pci_device *devices; /* by address */
 	size_t device_count;
 	struct kept *kept; /* leases and guests, a list */

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "daemon/claims.h"
 #include "daemon/kept.h"
 #include "daemon/path.h"
 #include "pci/class.h"
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define EVENT_MAX 8192 /* [bytes] of an event of the kernel */
+#define CLASS_BRIDGE 0x0604 /* PCI to PCI: it keeps its driver */
 #define GROUP_KERNEL 1 /* of netlink: the kernel's own events, which come without udevd as well */
 
 static int address_order(const void *key, const void *device)
@@ -58,6 +60,27 @@ static const char *group_path(int number, char buf[PATH_MAX_BUS])
 	return number < 0 ? "/" : bus_path(buf, "group", name);
 }
 
+static bool list_has_group(const struct pci_device *list, size_t count, int group)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].group == group)
+			return true;
+	return false;
+}
+
+/* Groups that are in @here, and not in @there. */
+static void groups_tell(struct daemon *d, const struct pci_device *here, size_t here_count,
+	const struct pci_device *there, size_t there_count,
+	int (*emit)(sd_bus *bus, const char *path))
+{
+	char path[PATH_MAX_BUS];
+
+	for (size_t i = 0; i < here_count; i++)
+		if (here[i].group >= 0 && !list_has_group(here, i, here[i].group) &&
+			!list_has_group(there, there_count, here[i].group))
+			(void)emit(d->bus, group_path(here[i].group, path));
+}
+
 /* Tells the bus what is new, gone or on another driver. */
 static void changes_tell(struct daemon *d, const struct pci_device *before, size_t count)
 {
@@ -75,6 +98,8 @@ static void changes_tell(struct daemon *d, const struct pci_device *before, size
 	for (size_t i = 0; i < count; i++)
 		if (!list_find(d->devices, d->device_count, before[i].address))
 			(void)sd_bus_emit_object_removed(d->bus, device_path(&before[i], path));
+	groups_tell(d, d->devices, d->device_count, before, count, sd_bus_emit_object_added);
+	groups_tell(d, before, count, d->devices, d->device_count, sd_bus_emit_object_removed);
 }
 
 static int devices_read(struct daemon *d)
@@ -88,8 +113,10 @@ static int devices_read(struct daemon *d)
 		return r;
 	d->devices = list;
 	d->device_count = count;
-	if (before)
+	if (before) {
 		changes_tell(d, before, before_count);
+		claims_read(d);
+	}
 	free(before);
 	return 0;
 }
@@ -140,13 +167,31 @@ void hardware_close(struct daemon *d)
 	d->device_count = 0;
 }
 
+void hardware_members(const struct daemon *d, const struct pci_device *p, char *buf, size_t size)
+{
+	char address[PCI_ADDRESS_TEXT];
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < d->device_count && used < size; i++) {
+		const struct pci_device *other = &d->devices[i];
+		if (other == p || other->group != p->group || p->group < 0 ||
+			other->class >> 8 == CLASS_BRIDGE)
+			continue;
+		int n = snprintf(buf + used, size - used, "%s%s", used ? " " : "",
+			pci_address_format(other->address, address));
+		used += n > 0 ? (size_t)n : 0;
+	}
+}
+
 static int device_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,
 	sd_bus_error *error)
 {
 	char name[128];
 
-	return bus_path_name(path, "device", name) && hardware_find(arg, name) ? (*ret = arg, 1)
-									       : 0;
+	return bus_path_name(path, "device", name, sizeof(name)) && hardware_find(arg, name)
+		       ? (*ret = arg, 1)
+		       : 0;
 }
 
 static int devices_enumerate(
@@ -167,7 +212,7 @@ static const struct pci_device *device_of(const struct daemon *d, const char *pa
 {
 	char name[128];
 
-	return bus_path_name(path, "device", name) ? hardware_find(d, name) : NULL;
+	return bus_path_name(path, "device", name, sizeof(name)) ? hardware_find(d, name) : NULL;
 }
 
 static int get_device(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -195,19 +240,60 @@ static int get_device(sd_bus *bus, const char *path, const char *interface, cons
 static int get_holder(sd_bus *bus, const char *path, const char *interface, const char *property,
 	sd_bus_message *reply, void *arg, sd_bus_error *error)
 {
-	char name[128], text[PATH_MAX_BUS];
-	const struct kept *k =
-		bus_path_name(path, "device", name) ? kept_of_device(arg, name) : NULL;
+	const struct pci_device *p = device_of(arg, path);
+	const struct kept *k = p ? kept_of_device(arg, p->address) : NULL;
+	char text[PATH_MAX_BUS];
 
 	return sd_bus_message_append(reply, "o", k ? kept_path(k, text) : "/");
 }
 
-static bool group_is(const struct daemon *d, int number)
+static int property_append(
+	sd_bus_message *m, const struct daemon *d, const char *path, const char *name)
 {
-	for (size_t i = 0; i < d->device_count; i++)
-		if (d->devices[i].group == number)
-			return true;
-	return false;
+	const bool is_path = strcmp(name, "Group") == 0 || strcmp(name, "Holder") == 0;
+	const bool is_text = strcmp(name, "Address") == 0 || strcmp(name, "Driver") == 0 ||
+			     strcmp(name, "ClassName") == 0;
+	int (*get)(sd_bus * bus, const char *path, const char *interface, const char *property,
+		sd_bus_message *reply, void *arg, sd_bus_error *error) =
+		strcmp(name, "Holder") == 0 ? get_holder : get_device;
+
+	int r = sd_bus_message_open_container(m, 'e', "sv");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "s", name);
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'v', is_path ? "o" : is_text ? "s" : "u");
+	if (r >= 0)
+		r = get(d->bus, path, NULL, name, m, (void *)(uintptr_t)d, NULL);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int device_append(sd_bus_message *m, const struct daemon *d, const struct pci_device *p)
+{
+	static const char *const names[] = {
+		"Address", "Vendor", "Device", "Class", "ClassName", "Group", "Driver", "Holder"};
+	char path[PATH_MAX_BUS];
+
+	int r = sd_bus_message_open_container(m, 'e', "oa{sv}");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "o", device_path(p, path));
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'a', "{sv}");
+	for (size_t i = 0; r >= 0 && i < COUNT(names); i++)
+		r = property_append(m, d, path, names[i]);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int hardware_append(const struct daemon *d, sd_bus_message *m)
+{
+	int r = sd_bus_message_open_container(m, 'a', "{oa{sv}}");
+
+	for (size_t i = 0; r >= 0 && i < d->device_count; i++)
+		r = device_append(m, d, &d->devices[i]);
+	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 /* Return: -1: there is no such group. */
@@ -216,23 +302,16 @@ static int group_of(const struct daemon *d, const char *path)
 	char name[128];
 	uint64_t number;
 
-	if (!bus_path_name(path, "group", name) || num_parse(name, 10, INT32_MAX, &number) < 0)
+	if (!bus_path_name(path, "group", name, sizeof(name)) ||
+		num_parse(name, 10, INT32_MAX, &number) < 0)
 		return -1;
-	return group_is(d, (int)number) ? (int)number : -1;
+	return list_has_group(d->devices, d->device_count, (int)number) ? (int)number : -1;
 }
 
 static int group_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,
 	sd_bus_error *error)
 {
 	return group_of(arg, path) < 0 ? 0 : (*ret = arg, 1);
-}
-
-static bool group_is_new(const struct daemon *d, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (d->devices[k].group == d->devices[i].group)
-			return false;
-	return d->devices[i].group >= 0;
 }
 
 static int groups_enumerate(
@@ -245,7 +324,7 @@ static int groups_enumerate(
 	if (!nodes)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->device_count; i++)
-		if (group_is_new(d, i))
+		if (d->devices[i].group >= 0 && !list_has_group(d->devices, i, d->devices[i].group))
 			nodes[count++] = strdup(group_path(d->devices[i].group, path));
 	*ret = nodes;
 	return 0;

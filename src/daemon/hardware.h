@@ -16,6 +16,12 @@ void hardware_close(struct daemon *d);
 /* Return: NULL if there is no such device. */
 const struct pci_device *hardware_find(const struct daemon *d, const char *address);
 
+/* The other members of the group of @p: "0000:01:00.1 0000:01:00.2". Bridges are left out. */
+void hardware_members(const struct daemon *d, const struct pci_device *p, char *buf, size_t size);
+
+/* Appends "a{oa{sv}}": all devices, with their properties. Return: 0, -errno. */
+int hardware_append(const struct daemon *d, sd_bus_message *m);
+
 int hardware_add_vtables(struct daemon *d);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/utf8.h"
 #include "daemon/path.h"
 
 #include <errno.h>
@@ -16,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define JOB_PATIENCE_US (300 * UINT64_C(1000000)) /* then it is told to end, and later killed */
+#define JOB_LIMIT_MAX_S 172800
+#define JOB_OUTPUT_FIRST 16384 /* [bytes] */
 #define JOB_KILL_US (10 * UINT64_C(1000000))
 #define JOB_STAY_US (30 * UINT64_C(1000000)) /* after its end */
 
@@ -37,15 +39,32 @@ const char *job_state(const struct job *j)
 			      : "done";
 }
 
-const char *job_message(const struct job *j, char buf[512])
+/* The bus takes UTF-8 only, and a word of a user or of the kernel may be none. */
+static void text_clean(char *text)
+{
+	uint32_t c;
+
+	while (*text) {
+		const size_t len = utf8_decode(text, &c);
+		if (!len)
+			*text = '?';
+		text += len ? len : 1;
+	}
+}
+
+const char *job_message(const struct job *j, char buf[1024])
 {
 	const char *text = j->errors.text;
 
 	if (strncmp(text, "usher: ", 7) == 0)
 		text += 7;
-	(void)snprintf(buf, 512, "%.*s", (int)strcspn(text, "\n"), text);
+	(void)snprintf(buf, 1024, "%s", text);
+	text_clean(buf);
+	const size_t len = strlen(buf);
+	if (len && buf[len - 1] == '\n')
+		buf[len - 1] = '\0';
 	if (!buf[0])
-		(void)snprintf(buf, 512, "usher %s ended with status %d", j->verb, j->status);
+		(void)snprintf(buf, 1024, "usher %s ended with status %d", j->verb, j->status);
 	return buf;
 }
 
@@ -67,6 +86,8 @@ static void job_free(struct job *j)
 		*at = j->next;
 		j->daemon->job_count--;
 	}
+	while (j->waiter_count)
+		(void)sd_bus_message_unref(j->waiters[--j->waiter_count]);
 	stream_close(&j->out);
 	stream_close(&j->errors);
 	(void)sd_event_source_disable_unref(j->child);
@@ -76,10 +97,23 @@ static void job_free(struct job *j)
 	free(j);
 }
 
+static void stream_grow(struct job_stream *s)
+{
+	const size_t size = s->size * 2 < s->most ? s->size * 2 : s->most;
+	char *text = s->len + 1 < s->size || s->size == s->most ? NULL : realloc(s->text, size);
+
+	if (!text)
+		return;
+	s->text = text;
+	s->size = size;
+}
+
 /* Return: whether more may come. */
 static bool stream_read(struct job_stream *s)
 {
 	char drop[4096];
+
+	stream_grow(s);
 	const size_t room = s->size - 1 - s->len;
 	ssize_t got = read(s->fd, room ? s->text + s->len : drop, room ? room : sizeof(drop));
 
@@ -90,12 +124,41 @@ static bool stream_read(struct job_stream *s)
 	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-static int on_stream(sd_event_source *source, int fd, uint32_t events, void *arg)
+static int on_output(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
-	struct job_stream *s = arg;
+	struct job *j = arg;
 
-	if (!stream_read(s))
-		stream_close(s);
+	if (!stream_read(&j->out))
+		stream_close(&j->out);
+	return 0;
+}
+
+/* What the command says as it goes: the last line that is whole. */
+static void progress_tell(struct job *j)
+{
+	const char *text = j->errors.text;
+	const char *end = memrchr(text, '\n', j->errors.len);
+	char path[PATH_MAX_BUS];
+
+	if (!end)
+		return;
+	const char *begin = memrchr(text, '\n', (size_t)(end - text));
+	begin = begin ? begin + 1 : text;
+	(void)snprintf(j->progress, sizeof(j->progress), "%.*s", (int)(end - begin), begin);
+	text_clean(j->progress);
+	(void)sd_bus_emit_properties_changed(
+		j->daemon->bus, job_path(j, path), BUS_NAME ".Job", "Progress", NULL);
+}
+
+static int on_errors(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct job *j = arg;
+	const size_t before = j->errors.len;
+
+	if (!stream_read(&j->errors))
+		stream_close(&j->errors);
+	if (j->errors.len > before)
+		progress_tell(j);
 	return 0;
 }
 
@@ -113,6 +176,32 @@ static int timer_set(
 		j->daemon->event, &j->timer, CLOCK_MONOTONIC, us, 0, call, j);
 }
 
+static int result_reply(sd_bus_message *m, const struct job *j)
+{
+	sd_bus_message *answer = NULL;
+
+	int r = sd_bus_message_new_method_return(m, &answer);
+	if (r >= 0)
+		r = sd_bus_message_append(answer, "si", job_state(j), j->status);
+	if (r >= 0)
+		r = sd_bus_message_append_array(answer, 'y', j->out.text, j->out.len);
+	if (r >= 0)
+		r = sd_bus_message_append_array(answer, 'y', j->errors.text, j->errors.len);
+	if (r >= 0)
+		r = sd_bus_send(NULL, answer, NULL);
+	(void)sd_bus_message_unref(answer);
+	return r < 0 ? r : 1;
+}
+
+static void waiters_answer(struct job *j)
+{
+	while (j->waiter_count) {
+		sd_bus_message *m = j->waiters[--j->waiter_count];
+		(void)result_reply(m, j);
+		(void)sd_bus_message_unref(m);
+	}
+}
+
 static void job_end(struct job *j)
 {
 	char path[PATH_MAX_BUS];
@@ -124,10 +213,12 @@ static void job_end(struct job *j)
 		errno = 0;
 	stream_close(&j->out);
 	stream_close(&j->errors);
+	progress_tell(j);
 	(void)sd_bus_emit_properties_changed(
 		j->daemon->bus, job_path(j, path), BUS_NAME ".Job", "State", "ExitStatus", NULL);
 	(void)sd_bus_emit_signal(
 		j->daemon->bus, BUS_PATH, BUS_NAME ".Manager", "JobDone", "os", path, job_state(j));
+	waiters_answer(j);
 	if (j->done)
 		j->done(j, j->arg);
 	if (timer_set(j, JOB_STAY_US, on_stay_over) < 0)
@@ -186,13 +277,15 @@ __attribute__((noreturn)) static void child_main(
 	_exit(127);
 }
 
-static int stream_open(struct job *j, struct job_stream *s, size_t size, int *ret_other)
+static int stream_open(struct job *j, struct job_stream *s, size_t size, sd_event_io_handler_t call,
+	int *ret_other)
 {
 	int ends[2];
 
 	s->fd = -1;
-	s->size = size;
-	s->text = calloc(1, size);
+	s->most = size;
+	s->size = size < JOB_OUTPUT_FIRST ? size : JOB_OUTPUT_FIRST;
+	s->text = calloc(1, s->size);
 	if (!s->text)
 		return -ENOMEM;
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -201,16 +294,16 @@ static int stream_open(struct job *j, struct job_stream *s, size_t size, int *re
 	*ret_other = ends[1];
 	/* The child is an ordinary program, and waits when it has to. */
 	(void)fcntl(ends[1], F_SETFL, 0);
-	return sd_event_add_io(j->daemon->event, &s->source, s->fd, EPOLLIN, on_stream, s);
+	return sd_event_add_io(j->daemon->event, &s->source, s->fd, EPOLLIN, call, j);
 }
 
-static int child_start(struct job *j, char *const *words)
+static int child_start(struct job *j, char *const *words, uint64_t limit_s)
 {
 	int out = -1, errors = -1;
 
-	int r = stream_open(j, &j->out, JOB_OUTPUT_MAX, &out);
+	int r = stream_open(j, &j->out, JOB_OUTPUT_MAX, on_output, &out);
 	if (r >= 0)
-		r = stream_open(j, &j->errors, JOB_ERRORS_MAX, &errors);
+		r = stream_open(j, &j->errors, JOB_ERRORS_MAX, on_errors, &errors);
 	if (r >= 0) {
 		j->pid = fork();
 		if (j->pid == 0)
@@ -222,7 +315,9 @@ static int child_start(struct job *j, char *const *words)
 	if (r < 0)
 		return r;
 	r = sd_event_add_child(j->daemon->event, &j->child, j->pid, WEXITED, on_child, j);
-	return r < 0 ? r : timer_set(j, JOB_PATIENCE_US, on_late);
+	if (!limit_s || limit_s > JOB_LIMIT_MAX_S)
+		limit_s = limit_s ? JOB_LIMIT_MAX_S : JOB_LIMIT_S;
+	return r < 0 ? r : timer_set(j, limit_s * UINT64_C(1000000), on_late);
 }
 
 /* The job of @user that has stayed longest, root's call: of anybody. NULL: none has ended. */
@@ -252,8 +347,7 @@ static bool jobs_make_room(struct daemon *d, uid_t user)
 	return oldest;
 }
 
-int job_start(struct daemon *d, char *const *words, uid_t user,
-	void (*done)(struct job *j, void *arg), void *arg, struct job **ret)
+int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s, struct job **ret)
 {
 	char path[PATH_MAX_BUS];
 
@@ -262,15 +356,10 @@ int job_start(struct daemon *d, char *const *words, uid_t user,
 	struct job *j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
-	*j = (struct job){.daemon = d,
-		.id = ++d->job_last,
-		.user = user,
-		.done = done,
-		.arg = arg,
-		.out.fd = -1,
-		.errors.fd = -1};
+	*j = (struct job){
+		.daemon = d, .id = ++d->job_last, .user = user, .out.fd = -1, .errors.fd = -1};
 	(void)snprintf(j->verb, sizeof(j->verb), "%s", words[1]);
-	int r = child_start(j, words);
+	int r = child_start(j, words, limit_s);
 	if (r < 0) {
 		if (j->pid > 0)
 			(void)kill(j->pid, SIGKILL);
@@ -292,7 +381,8 @@ static int job_find(sd_bus *bus, const char *path, const char *interface, void *
 	char name[128];
 	uint64_t id;
 
-	if (!bus_path_name(path, "job", name) || num_parse(name, 10, UINT32_MAX, &id) < 0)
+	if (!bus_path_name(path, "job", name, sizeof(name)) ||
+		num_parse(name, 10, UINT32_MAX, &id) < 0)
 		return 0;
 	for (struct job *j = d->jobs; j; j = j->next)
 		if (j->id == id) {
@@ -347,6 +437,18 @@ static int sender_check(sd_bus_message *m, const struct job *j, sd_bus_error *er
 		error, SD_BUS_ERROR_ACCESS_DENIED, "the job is another user's");
 }
 
+static int get_progress(sd_bus *bus, const char *path, const char *interface, const char *property,
+	sd_bus_message *reply, void *arg, sd_bus_error *error)
+{
+	const struct job *j = arg;
+	sd_bus_message *m = sd_bus_get_current_message(bus);
+	sd_bus_error refused = SD_BUS_ERROR_NULL;
+	const bool hidden = !j->progress[0] || !m || sender_check(m, j, &refused) < 0;
+
+	sd_bus_error_free(&refused);
+	return sd_bus_message_append(reply, "s", hidden ? "" : j->progress);
+}
+
 static int method_cancel(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	struct job *j = arg;
@@ -368,8 +470,27 @@ static int method_result(sd_bus_message *m, void *arg, sd_bus_error *error)
 	int r = sender_check(m, j, error);
 	if (r < 0)
 		return r;
+	text_clean(j->out.text);
+	text_clean(j->errors.text);
 	return sd_bus_reply_method_return(
 		m, "siss", job_state(j), j->status, j->out.text, j->errors.text);
+}
+
+/* The same, at the job's end, and as the command has written it. */
+static int method_wait(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	struct job *j = arg;
+
+	int r = sender_check(m, j, error);
+	if (r < 0)
+		return r;
+	if (!j->pid)
+		return result_reply(m, j);
+	if (j->waiter_count == JOB_WAITERS_MAX)
+		return sd_bus_error_set_const(
+			error, BUS_NAME ".Error.Busy", "too many wait for this job");
+	j->waiters[j->waiter_count++] = sd_bus_message_ref(m);
+	return 1;
 }
 
 static const sd_bus_vtable job_vtable[] = {
@@ -380,9 +501,15 @@ static const sd_bus_vtable job_vtable[] = {
 	SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("ExitStatus", "i", NULL, offsetof(struct job, status),
 		SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	/* The last line that it has printed; "" for others than who asked for the job. */
+	SD_BUS_PROPERTY(
+		"Progress", "s", get_progress, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
 	SD_BUS_METHOD("Cancel", "", "", method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Result", SD_BUS_NO_ARGS,
 		SD_BUS_RESULT("s", state, "i", status, "s", output, "s", errors), method_result,
+		SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_NO_ARGS,
+		SD_BUS_RESULT("s", state, "i", status, "ay", output, "ay", errors), method_wait,
 		SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };

@@ -12,9 +12,11 @@
  * the loop of the daemon never waits, and a job says what the command says. A job stays on the bus
  * for a while after its end, for whoever wants to read what it printed.
  */
-#define JOB_OUTPUT_MAX 262144 /* [bytes] of standard output; the rest is dropped */
+#define JOB_OUTPUT_MAX 4194304 /* [bytes] of standard output; the rest is dropped */
 #define JOB_ERRORS_MAX 8192
-#define JOB_WORDS_MAX 64
+#define JOB_PROGRESS_MAX 256
+#define JOB_WAITERS_MAX 8 /* calls of Wait */
+#define JOB_LIMIT_S 300
 /* That run or stay at one time. What stays goes when its user needs the room. */
 #define JOBS_MAX 64
 #define JOBS_USER_MAX 16 /* of an ordinary user; root has as many beyond JOBS_MAX */
@@ -31,27 +33,30 @@ struct job {
 	struct job_stream {
 		int fd;
 		char *text; /* with a NUL */
-		size_t len, size;
+		size_t len, size, most;
 		sd_event_source *source;
 	} out, errors;
 	sd_event_source *child, *timer;
+	char progress[JOB_PROGRESS_MAX]; /* the last whole line of its errors */
+	size_t waiter_count;
+	sd_bus_message *waiters[JOB_WAITERS_MAX];
 	/* Called once, at the end. */
 	void (*done)(struct job *j, void *arg);
 	void *arg;
 };
 
 /*
- * Starts `usher @words…`. @done: may be NULL. Return: 0, with *@ret, which the daemon owns;
- * -EBUSY as many run as may; -errno.
+ * Starts `usher @words…`, which is told to end after @limit_s; 0: after JOB_LIMIT_S. Return: 0,
+ * with *@ret, which the daemon owns, and for which the caller may set done(); -EBUSY as many run
+ * as may; -errno.
  */
-int job_start(struct daemon *d, char *const *words, uid_t user,
-	void (*done)(struct job *j, void *arg), void *arg, struct job **ret);
+int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s, struct job **ret);
 
 /* "running", "done", "failed", "cancelled", "timeout". */
 const char *job_state(const struct job *j);
 
-/* The first message in its errors, without "usher: ". @buf: 512 bytes. Return: @buf. */
-const char *job_message(const struct job *j, char buf[512]);
+/* What its errors say, without "usher: " and the last newline. @buf: 1024 bytes. Return: @buf. */
+const char *job_message(const struct job *j, char buf[1024]);
 
 int jobs_add_vtables(struct daemon *d);
 

@@ -43,38 +43,84 @@ const struct kept *kept_lease(const struct daemon *d, const char *name)
 	return NULL;
 }
 
-static int device_is(void *arg, const char *key, const struct control_value *device)
+static bool kept_has(const struct kept *k, struct pci_address a)
 {
-	const char *text = control_value_as_text(device);
-
-	return text && strcmp(text, arg) == 0;
+	for (size_t i = 0; i < k->device_count; i++)
+		if (pci_address_equal(k->devices[i], a))
+			return true;
+	return false;
 }
 
-const struct kept *kept_of_device(const struct daemon *d, const char *address)
+const struct kept *kept_of_device(const struct daemon *d, struct pci_address a)
 {
 	for (const struct kept *k = d->kept; k; k = k->next)
-		if (k->state && control_value_each(control_value_member(k->state, "devices"),
-					device_is, (void *)(uintptr_t)address) == 1)
+		if (kept_has(k, a))
 			return k;
 	return NULL;
 }
 
-static int device_tell(void *arg, const char *key, const struct control_value *device)
+static bool kept_is_of(
+	const struct kept *k, pid_t pid, const char (*devices)[PCI_ADDRESS_TEXT], size_t count)
 {
-	const struct kept *k = arg;
-	const char *text = control_value_as_text(device);
-	char path[PATH_MAX_BUS];
+	struct pci_address a;
+	int64_t of = 0;
 
-	if (text)
-		(void)sd_bus_emit_properties_changed(k->daemon->bus, bus_path(path, "device", text),
-			BUS_NAME ".Device", "Holder", NULL);
-	return 0;
+	if (k->kind != KEPT_LEASE || k->device_count != count ||
+		!control_value_number(k->state, "pid", &of) || of != pid)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (pci_address_parse(devices[i], &a) < 0 || !kept_has(k, a))
+			return false;
+	return true;
+}
+
+const struct kept *kept_of_process(
+	const struct daemon *d, pid_t pid, const char (*devices)[PCI_ADDRESS_TEXT], size_t count)
+{
+	for (const struct kept *k = d->kept; k; k = k->next)
+		if (k->state && kept_is_of(k, pid, devices, count))
+			return k;
+	return NULL;
 }
 
 /* Its devices have another holder now. */
-static void devices_tell(struct kept *k)
+static void devices_tell(const struct kept *k)
 {
-	(void)control_value_each(control_value_member(k->state, "devices"), device_tell, k);
+	char path[PATH_MAX_BUS], text[PCI_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < k->device_count; i++)
+		(void)sd_bus_emit_properties_changed(k->daemon->bus,
+			bus_path(path, "device", pci_address_format(k->devices[i], text)),
+			BUS_NAME ".Device", "Holder", NULL);
+}
+
+static int device_count(void *arg, const char *key, const struct control_value *device)
+{
+	++*(size_t *)arg;
+	return 0;
+}
+
+static int device_take(void *arg, const char *key, const struct control_value *device)
+{
+	struct kept *k = arg;
+	const char *text = control_value_as_text(device);
+
+	if (text && pci_address_parse(text, &k->devices[k->device_count]) == 0)
+		k->device_count++;
+	return 0;
+}
+
+static void devices_take(struct kept *k)
+{
+	const struct control_value *list = control_value_member(k->state, "devices");
+	size_t count = 0;
+
+	free(k->devices);
+	k->device_count = 0;
+	(void)control_value_each(list, device_count, &count);
+	k->devices = count ? calloc(count, sizeof(*k->devices)) : NULL;
+	if (k->devices)
+		(void)control_value_each(list, device_take, k);
 }
 
 struct kept_waiter {
@@ -119,6 +165,7 @@ static void kept_free(struct kept *k)
 	k->source = sd_event_source_disable_unref(k->source);
 	fd_close(&k->fd);
 	control_value_free(state);
+	free(k->devices);
 	free(k->line);
 	free(k);
 }
@@ -142,6 +189,7 @@ static void state_take(struct kept *k, struct control_value *v)
 
 	k->state = v;
 	k->asks = false;
+	devices_take(k);
 	(void)kept_path(k, path);
 	if (!before) {
 		(void)sd_bus_emit_object_added(k->daemon->bus, path);
@@ -354,7 +402,7 @@ static int kept_find(struct daemon *d, enum kept_kind kind, const char *path, vo
 {
 	char name[128];
 
-	if (!bus_path_name(path, kinds[kind], name))
+	if (!bus_path_name(path, kinds[kind], name, sizeof(name)))
 		return 0;
 	for (struct kept *k = d->kept; k; k = k->next)
 		if (k->kind == kind && k->state && strcmp(k->name, name) == 0) {
@@ -439,23 +487,18 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
 	return sd_bus_message_append(reply, "t", (uint64_t)n);
 }
 
-static int device_append(void *arg, const char *key, const struct control_value *device)
-{
-	char path[PATH_MAX_BUS];
-	const char *text = control_value_as_text(device);
-
-	return text ? sd_bus_message_append(arg, "o", bus_path(path, "device", text)) : 0;
-}
-
 static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property,
 	sd_bus_message *reply, void *arg, sd_bus_error *error)
 {
+	char buf[PATH_MAX_BUS], text[PCI_ADDRESS_TEXT];
 	const struct kept *k = arg;
 
 	int r = sd_bus_message_open_container(reply, 'a', "o");
 	if (r < 0)
 		return r;
-	r = control_value_each(control_value_member(k->state, "devices"), device_append, reply);
+	for (size_t i = 0; r >= 0 && i < k->device_count; i++)
+		r = sd_bus_message_append(reply, "o",
+			bus_path(buf, "device", pci_address_format(k->devices[i], text)));
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 

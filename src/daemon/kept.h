@@ -5,6 +5,7 @@
 #include "daemon/daemon.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct control_value;
 
@@ -25,6 +26,8 @@ struct kept {
 	char *line; /* what has come of the next line */
 	size_t len;
 	struct control_value *state; /* the last answer; NULL: none yet, and it is no object */
+	struct pci_address *devices; /* of the last answer */
+	size_t device_count;
 	bool asks, again; /* the answer is due; it is to be asked once more after that */
 };
 
@@ -32,8 +35,12 @@ struct kept {
 int kept_watch(struct daemon *d);
 void kept_close(struct daemon *d);
 
-/* The lease that has a device; NULL: none. */
-const struct kept *kept_of_device(const struct daemon *d, const char *address);
+/* The lease or guest that has a device; NULL: none. */
+const struct kept *kept_of_device(const struct daemon *d, struct pci_address a);
+
+/* The lease that process @pid has on exactly these devices; NULL: none. */
+const struct kept *kept_of_process(
+	const struct daemon *d, pid_t pid, const char (*devices)[PCI_ADDRESS_TEXT], size_t count);
 
 /* The lease of that name; NULL: none. */
 const struct kept *kept_lease(const struct daemon *d, const char *name);
@@ -44,7 +51,7 @@ const struct kept *kept_lease(const struct daemon *d, const char *name);
  */
 int kept_await(struct daemon *d, const char *name, void (*call)(void *arg), void *arg);
 
-/* Path of its object. @buf: 256 bytes. Return: @buf. */
+/* Path of its object. @buf: PATH_MAX_BUS bytes. Return: @buf. */
 const char *kept_path(const struct kept *k, char *buf);
 
 int kept_add_vtables(struct daemon *d);

@@ -2,10 +2,12 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "bind/env.h"
+#include "daemon/claims.h"
 #include "daemon/hardware.h"
 #include "daemon/job.h"
 #include "daemon/kept.h"
 #include "daemon/methods.h"
+#include "daemon/verb.h"
 #include "daemon/watch.h"
 #include "host/host.h"
 
@@ -28,21 +30,35 @@
 static int usage_print(FILE *to, int status)
 {
 	(void)fputs(
-		"usage: usherd [--usher FILE] [--state DIR]\n"
+		"usage: usherd [OPTION...]\n"
 		"\n"
 		"Lends devices over D-Bus, as org.usher.Usher1: see usherd(8).\n"
 		"\n"
 		"      --usher FILE       the program that does the work (default: " USHER_BINDIR
 		"/usher)\n"
-		"      --state DIR        where keepers have their sockets (default: /run/usher)\n",
+		"      --state DIR        where keepers have their sockets (default: /run/usher)\n"
+		"      --memlock SIZE     how much memory a borrower may lock, for DMA, while it\n"
+		"                         has a lease (default: no more than without one)\n"
+		"      --host FILE        show the devices of a snapshot of a host\n",
 		to);
 	return status;
+}
+
+static int host_open(struct daemon *d, const char *file)
+{
+	struct err e = {0};
+
+	int r = host_snapshot_open(file, &d->host, &e);
+	if (r < 0)
+		(void)fprintf(stderr, "usherd: %s\n", e.msg);
+	return r;
 }
 
 static int words_take(struct daemon *d, int argc, char **argv)
 {
 	static const struct option takes[] = {{"usher", required_argument, NULL, 'u'},
-		{"state", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"state", required_argument, NULL, 's'}, {"memlock", required_argument, NULL, 'm'},
+		{"host", required_argument, NULL, 'H'}, {"help", no_argument, NULL, 'h'}, {0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", takes, NULL)) >= 0) {
@@ -50,7 +66,11 @@ static int words_take(struct daemon *d, int argc, char **argv)
 			d->usher = optarg;
 		else if (c == 's')
 			d->run_dir = optarg;
-		else
+		else if (c == 'm')
+			d->memlock = optarg;
+		else if (c == 'H' && host_open(d, optarg) < 0)
+			return 1;
+		else if (c != 'H')
 			return usage_print(c == 'h' ? stdout : stderr, c == 'h' ? 0 : 2);
 	}
 	return optind < argc ? usage_print(stderr, 2) : -1;
@@ -78,21 +98,14 @@ static int loop_make(struct daemon *d)
 
 static int objects_add(struct daemon *d)
 {
+	static int (*const adds[])(struct daemon *d) = {methods_add_vtable, hardware_add_vtables,
+		kept_add_vtables, watch_add_vtables, verbs_add_vtable, claims_add_vtables,
+		jobs_add_vtables};
 	int r = sd_bus_add_object_manager(d->bus, NULL, BUS_PATH);
 
-	if (r < 0)
-		return r;
-	r = methods_add_vtable(d);
-	if (r < 0)
-		return r;
-	r = hardware_add_vtables(d);
-	if (r < 0)
-		return r;
-	r = kept_add_vtables(d);
-	if (r < 0)
-		return r;
-	r = watch_add_vtables(d);
-	return r < 0 ? r : jobs_add_vtables(d);
+	for (size_t i = 0; i < COUNT(adds) && r >= 0; i++)
+		r = adds[i](d);
+	return r;
 }
 
 /* The name last: whoever sees it finds all objects. */
@@ -106,6 +119,9 @@ static int bus_open(struct daemon *d)
 	if (r < 0)
 		return r;
 	r = hardware_watch(d);
+	if (r < 0)
+		return r;
+	r = claims_watch(d);
 	if (r < 0)
 		return r;
 	r = sd_bus_attach_event(d->bus, d->event, SD_EVENT_PRIORITY_NORMAL);
@@ -139,6 +155,7 @@ static int daemon_run(struct daemon *d)
 		(void)fputs("usherd: the bus has gone\n", stderr);
 	watch_close(d);
 	kept_close(d);
+	claims_close(d);
 	hardware_close(d);
 	(void)sd_bus_flush_close_unref(d->bus);
 	(void)sd_event_unref(d->event);

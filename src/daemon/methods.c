@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,40 +21,22 @@
  *
  * A method reads its arguments, has the caller authorised (daemon/request), and starts a job
  * (daemon/job): `usher VERB …`, so that the service and the command cannot differ. Most methods
- * answer with the path of the job. Lease answers when the job is done, with the descriptors, which
- * it fetches from the lease's keeper: the daemon itself holds none for longer than its answer
- * takes.
+ * (here those of leases, in daemon/verb the others) answer with the path of the job. Lease answers
+ * when the job is done, with the descriptors, which it fetches from the lease's keeper: the daemon
+ * itself holds none for longer than its answer takes.
  *
  * A caller's key is the name of a lease with the caller's number before it, so nobody finds the
  * lease of another user by guessing a key.
  */
-struct words {
-	size_t count, used;
-	char *list[JOB_WORDS_MAX];
-	char text[2048];
-};
-
-__attribute__((format(printf, 2, 3))) static void word_add(struct words *w, const char *fmt, ...)
+/* The bounds of a request are below those of words. */
+static struct words *words_begin(struct request *q, const char *verb)
 {
-	const size_t room = sizeof(w->text) - w->used;
-	va_list ap;
-
-	va_start(ap, fmt);
-	int n = vsnprintf(w->text + w->used, room, fmt, ap);
-	va_end(ap);
-	if (n < 0 || (size_t)n >= room || w->count == JOB_WORDS_MAX - 1)
-		return; /* the bounds of a request are below these */
-	w->list[w->count++] = w->text + w->used;
-	w->used += (size_t)n + 1;
-}
-
-static void words_begin(struct words *w, const struct request *q, const char *verb)
-{
-	*w = (struct words){.count = 0};
-	word_add(w, "usher");
-	word_add(w, "%s", verb);
+	q->words = (struct words){.count = 0};
+	(void)word_add(&q->words, "usher");
+	(void)word_add(&q->words, "%s", verb);
 	for (size_t i = 0; i < q->device_count; i++)
-		word_add(w, "%s", q->devices[i]);
+		(void)word_add(&q->words, "%s", q->devices[i]);
+	return &q->words;
 }
 
 static void reply_path(struct request *q, const struct job *j)
@@ -67,11 +48,11 @@ static void reply_path(struct request *q, const struct job *j)
 	request_free(q);
 }
 
-static int job_begin(struct request *q, struct words *w)
+static int job_begin(struct request *q)
 {
 	struct job *j = NULL;
 
-	int r = job_start(q->daemon, w->list, q->uid, NULL, NULL, &j);
+	int r = job_start(q->daemon, q->words.list, q->uid, q->limit_s, &j);
 	if (r >= 0)
 		reply_path(q, j);
 	return r;
@@ -79,53 +60,35 @@ static int job_begin(struct request *q, struct words *w)
 
 static int plan_begin(struct request *q)
 {
-	struct words w;
+	struct words *w = words_begin(q, "lease");
 
-	words_begin(&w, q, "lease");
-	word_add(&w, "--plan");
-	word_add(&w, "--json");
-	return job_begin(q, &w);
-}
-
-static int bind_begin(struct request *q)
-{
-	struct words w;
-
-	words_begin(&w, q, q->action);
-	word_add(&w, "--json");
-	return job_begin(q, &w);
-}
-
-static int claim_begin(struct request *q)
-{
-	struct words w;
-
-	words_begin(&w, q, "claim");
-	return job_begin(q, &w);
+	(void)word_add(w, "--plan");
+	(void)word_add(w, "--json");
+	return job_begin(q);
 }
 
 static int revoke_begin(struct request *q)
 {
-	struct words w;
+	struct words *w = words_begin(q, "revoke");
 
-	words_begin(&w, q, "revoke");
+	/* `usher revoke` waits for the borrower, and then for the keeper. */
+	q->limit_s = q->timeout_s + JOB_LIMIT_S;
 	if (q->force)
-		word_add(&w, "--force");
+		(void)word_add(w, "--force");
 	else if (q->has_timeout)
-		word_add(&w, "--timeout=%" PRIu64, q->timeout_s);
-	word_add(&w, "--"); /* a name may begin with a '-' */
-	word_add(&w, "%s", q->name);
-	return job_begin(q, &w);
+		(void)word_add(w, "--timeout=%" PRIu64, q->timeout_s);
+	(void)word_add(w, "--"); /* a name may begin with a '-' */
+	(void)word_add(w, "%s", q->name);
+	return job_begin(q);
 }
 
 static int return_begin(struct request *q)
 {
-	struct words w;
+	struct words *w = words_begin(q, "lease");
 
-	words_begin(&w, q, "lease");
-	word_add(&w, "--end");
-	word_add(&w, "--key=%s", q->name);
-	return job_begin(q, &w);
+	(void)word_add(w, "--end");
+	(void)word_add(w, "--key=%s", q->name);
+	return job_begin(q);
 }
 
 static int reply_append(sd_bus_message *m, const struct request *q, const struct borrowed *b)
@@ -138,6 +101,8 @@ static int reply_append(sd_bus_message *m, const struct request *q, const struct
 	if (r >= 0)
 		r = sd_bus_message_append(
 			m, "{sv}{sv}", "name", "s", q->name, "container", "h", b->container);
+	if (r >= 0 && q->said)
+		r = sd_bus_message_append(m, "{sv}", "messages", "s", q->said);
 	if (r >= 0)
 		r = sd_bus_message_open_container(m, 'e', "sv");
 	if (r >= 0)
@@ -213,35 +178,56 @@ static void lease_fetch(void *arg)
 static void lease_done(struct job *j, void *arg)
 {
 	struct request *q = arg;
-	char text[512];
+	char text[1024];
 
 	if (j->status || !lease_name(j, q->name, sizeof(q->name))) {
 		request_fail(q, j->status == 3 ? "Refused" : "Failed", job_message(j, text));
 		request_free(q);
 		return;
 	}
+	/* What it has done: the drivers that devices have left. */
+	q->said = strndup(j->errors.text, j->errors.len);
 	int r = kept_await(q->daemon, q->name, lease_fetch, q);
 	if (r < 0)
 		lease_answer(q, NULL, strerror(-r));
 }
 
+/* A process that asks once more for what it has gets it again: it may have missed the answer. */
+static bool lease_find_own(struct request *q)
+{
+	const struct kept *k = kept_of_process(q->daemon, q->pid, q->devices, q->device_count);
+
+	if (!k || !lease_is_of(k, q->uid))
+		return false;
+	(void)snprintf(q->name, sizeof(q->name), "%s", k->name);
+	return true;
+}
+
 static int lease_begin(struct request *q)
 {
+	struct words *w = words_begin(q, "lease");
 	struct job *j = NULL;
-	struct words w;
 
-	words_begin(&w, q, "lease");
-	word_add(&w, "--json");
-	word_add(&w, "--user=+%u", (unsigned)q->uid);
+	if (!q->name[0] && lease_find_own(q))
+		return kept_await(q->daemon, q->name, lease_fetch, q);
+	(void)word_add(w, "--json");
+	(void)word_add(w, "--user=+%u", (unsigned)q->uid);
 	if (!q->name[0])
-		word_add(&w, "--owner=%d:%" PRIu64, (int)q->pid, q->start);
+		(void)word_add(w, "--owner=%d:%" PRIu64, (int)q->pid, q->start);
 	else if (q->uid == 0)
-		word_add(&w, "--key=%s", q->name);
+		(void)word_add(w, "--key=%s", q->name);
 	else
-		word_add(&w, "--key=%u+%s", (unsigned)q->uid, q->name);
+		(void)word_add(w, "--key=%u+%s", (unsigned)q->uid, q->name);
 	if (q->for_s)
-		word_add(&w, "--for=%" PRIu64, q->for_s);
-	return job_start(q->daemon, w.list, q->uid, lease_done, q, &j);
+		(void)word_add(w, "--for=%" PRIu64, q->for_s);
+	if (q->daemon->memlock)
+		(void)word_add(w, "--memlock=%s", q->daemon->memlock);
+	int r = job_start(q->daemon, w->list, q->uid, q->limit_s, &j);
+	if (r < 0)
+		return r;
+	j->done = lease_done;
+	j->arg = q;
+	return 0;
 }
 
 /* A method on devices. */
@@ -264,21 +250,6 @@ static int devices_method(sd_bus_message *m, void *arg, sd_bus_error *error, con
 static int method_plan(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	return devices_method(m, arg, error, "plan", plan_begin);
-}
-
-static int method_bind(sd_bus_message *m, void *arg, sd_bus_error *error)
-{
-	return devices_method(m, arg, error, "bind", bind_begin);
-}
-
-static int method_release(sd_bus_message *m, void *arg, sd_bus_error *error)
-{
-	return devices_method(m, arg, error, "release", bind_begin);
-}
-
-static int method_claim(sd_bus_message *m, void *arg, sd_bus_error *error)
-{
-	return devices_method(m, arg, error, "claim", claim_begin);
 }
 
 static int method_lease(sd_bus_message *m, void *arg, sd_bus_error *error)
@@ -347,8 +318,10 @@ static int method_revoke(sd_bus_message *m, void *arg, sd_bus_error *error)
 		return r;
 	const struct kept *k = kept_lease(arg, word);
 	if (!k)
-		return sd_bus_error_setf(
-			error, BUS_NAME ".Error.NotFound", "there is no lease '%.64s'", word);
+		return sd_bus_error_setf(error, BUS_NAME ".Error.NotFound",
+			"no lease named '%.64s' runs\n"
+			"hint: 'usher leases' lists the leases that run",
+			word);
 	struct request *q = request_new(arg, m, "revoke", revoke_begin);
 	if (!q)
 		return -ENOMEM;
@@ -372,18 +345,12 @@ static int get_api_version(sd_bus *bus, const char *path, const char *interface,
 	return sd_bus_message_append(reply, "u", (uint32_t)BUS_API_VERSION);
 }
 
-#define DEVICES_METHOD(name, call)                                                  \
-	SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS("as", devices, "a{sv}", options), \
-		SD_BUS_RESULT("o", job), call, SD_BUS_VTABLE_UNPRIVILEGED)
-
 static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("ApiVersion", "u", get_api_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-	DEVICES_METHOD("Plan", method_plan),
-	DEVICES_METHOD("Bind", method_bind),
-	DEVICES_METHOD("Release", method_release),
-	DEVICES_METHOD("Claim", method_claim),
+	SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_ARGS("as", devices, "a{sv}", options),
+		SD_BUS_RESULT("o", job), method_plan, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Lease", SD_BUS_ARGS("as", devices, "a{sv}", options),
 		SD_BUS_RESULT("o", lease, "a{sv}", descriptors), method_lease,
 		SD_BUS_VTABLE_UNPRIVILEGED),

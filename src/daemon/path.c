@@ -20,14 +20,14 @@ const char *bus_path(char buf[PATH_MAX_BUS], const char *kind, const char *name)
 	return buf;
 }
 
-const char *bus_path_name(const char *path, const char *kind, char buf[128])
+const char *bus_path_name(const char *path, const char *kind, char *buf, size_t size)
 {
 	char prefix[64], *name = NULL;
 
 	(void)snprintf(prefix, sizeof(prefix), BUS_PATH "/%s", kind);
 	int r = sd_bus_path_decode(path, prefix, &name);
 	if (r > 0)
-		(void)snprintf(buf, 128, "%s", name);
+		(void)snprintf(buf, size, "%s", name);
 	free(name);
 	return r > 0 ? buf : NULL;
 }

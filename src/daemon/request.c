@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "bind/owner.h"
 #include "daemon/hardware.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 
 #define ACTIONS "org.usher.Usher1."
 #define POLKIT "org.freedesktop.PolicyKit1"
+#define MEMBERS_TEXT 512 /* [bytes] "0000:01:00.1 0000:01:00.2" */
 #define POLKIT_INTERACTS 1u /* AllowUserInteraction */
 /* A person may have to find a password. */
 #define POLKIT_PATIENCE_US (120 * UINT64_C(1000000))
@@ -27,6 +29,7 @@ struct request *request_new(struct daemon *d, sd_bus_message *m, const char *act
 	*q = (struct request){.daemon = d,
 		.message = sd_bus_message_ref(m),
 		.action = action,
+		.detail = "lease",
 		.permitted = permitted};
 	return q;
 }
@@ -42,6 +45,7 @@ void request_free(struct request *q)
 		*at = q->next;
 	(void)sd_bus_slot_unref(q->slot);
 	(void)sd_bus_message_unref(q->message);
+	free(q->said);
 	free(q);
 }
 
@@ -73,6 +77,29 @@ int request_read_devices(struct request *q, sd_bus_error *error)
 	return sd_bus_message_exit_container(q->message);
 }
 
+int request_read_words(struct request *q, sd_bus_error *error)
+{
+	const char *word;
+
+	int r = sd_bus_message_enter_container(q->message, 'a', "s");
+	if (r < 0)
+		return r;
+	while ((r = sd_bus_message_read(q->message, "s", &word)) > 0)
+		if (!word_add(&q->words, "%s", word))
+			return sd_bus_error_set_const(
+				error, SD_BUS_ERROR_INVALID_ARGS, "too many words");
+	return r < 0 ? r : sd_bus_message_exit_container(q->message);
+}
+
+static int take_words(struct request *q, sd_bus_error *error)
+{
+	int r = sd_bus_message_enter_container(q->message, 'v', "as");
+
+	if (r >= 0)
+		r = request_read_words(q, error);
+	return r < 0 ? r : sd_bus_message_exit_container(q->message);
+}
+
 static int take_key(struct request *q, sd_bus_error *error)
 {
 	const char *text;
@@ -96,6 +123,11 @@ static int option_read(struct request *q, const char *key, sd_bus_error *error)
 		return take_key(q, error);
 	if (strcmp(key, "for") == 0)
 		return sd_bus_message_read(q->message, "v", "t", &q->for_s);
+	if (strcmp(key, "limit") == 0)
+		return sd_bus_message_read(q->message, "v", "t", &q->limit_s);
+	/* Options of the verb; a lease has none. */
+	if (strcmp(key, "words") == 0 && q->words.count)
+		return take_words(q, error);
 	if (strcmp(key, "timeout") == 0) {
 		q->has_timeout = true;
 		return sd_bus_message_read(q->message, "v", "t", &q->timeout_s);
@@ -160,6 +192,19 @@ static void request_deny(struct request *q, const char *why)
 
 static int polkit_ask(struct request *q);
 
+/* The next device; behind the last one, all again for the stronger action. Return: is there one. */
+static bool next_question(struct request *q)
+{
+	if (++q->asked < q->device_count)
+		return true;
+	if (!q->overrides)
+		return false;
+	q->overrides = false;
+	q->action = "override";
+	q->asked = 0;
+	return true;
+}
+
 static int on_polkit(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	struct request *q = arg;
@@ -178,8 +223,7 @@ static int on_polkit(sd_bus_message *m, void *arg, sd_bus_error *error)
 						    : "polkit does not permit it");
 		return 0;
 	}
-	q->asked++;
-	if (q->asked >= q->device_count)
+	if (!next_question(q))
 		request_permit(q);
 	else if (polkit_ask(q) < 0)
 		request_deny(q, "polkit cannot be asked");
@@ -191,15 +235,18 @@ static int details_append(const struct request *q, sd_bus_message *m)
 {
 	const struct pci_device *p =
 		q->asked < q->device_count ? hardware_find(q->daemon, q->devices[q->asked]) : NULL;
-	char class[16], vendor[8], group[16];
+	char class[16], vendor[8], group[16], members[MEMBERS_TEXT];
 
+	if (!p && q->device_count)
+		return sd_bus_message_append(m, "a{ss}", 1, "device", q->devices[q->asked]);
 	if (!p)
-		return sd_bus_message_append(m, "a{ss}", q->name[0] ? 1 : 0, "lease", q->name);
+		return sd_bus_message_append(m, "a{ss}", q->name[0] ? 1 : 0, q->detail, q->name);
+	hardware_members(q->daemon, p, members, sizeof(members));
 	(void)snprintf(class, sizeof(class), "%04x", p->class >> 8);
 	(void)snprintf(vendor, sizeof(vendor), "%04x", p->vendor);
 	(void)snprintf(group, sizeof(group), "%d", p->group);
-	return sd_bus_message_append(m, "a{ss}", 5, "device", q->devices[q->asked], "class", class,
-		"vendor", vendor, "group", group, "driver", p->driver);
+	return sd_bus_message_append(m, "a{ss}", 6, "device", q->devices[q->asked], "class", class,
+		"vendor", vendor, "group", group, "driver", p->driver, "members", members);
 }
 
 static int polkit_ask(struct request *q)
@@ -242,7 +289,7 @@ static int caller_read(struct request *q)
 	if (r >= 0)
 		r = sd_bus_creds_get_pid(creds, &q->pid);
 	if (r >= 0)
-		r = bind_owner_start(q->daemon->host, q->pid, &q->start);
+		r = bind_owner_start(host_live(), q->pid, &q->start);
 	if (r >= 0)
 		r = sd_bus_query_sender_creds(q->message, SD_BUS_CREDS_EUID, &again);
 	(void)sd_bus_creds_unref(creds);

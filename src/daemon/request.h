@@ -3,6 +3,7 @@
 #define DAEMON_REQUEST_H
 
 #include "daemon/daemon.h"
+#include "daemon/words.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,7 +11,7 @@
 
 /*
  * A method call that needs authorisation, from its arrival to its answer. polkit decides, for each
- * device, by the action and the details device, class, vendor and group; the subject is the
+ * device, by the action and details such as its class, and the group's members; the subject is the
  * caller's name on the bus. root needs no permission, and without polkit nobody else gets one.
  */
 #define REQUEST_DEVICES_MAX 15 /* and the container: the bus takes 16 descriptors in a message */
@@ -32,9 +33,14 @@ struct request {
 	char name[REQUEST_NAME_MAX]; /* a key, or the name of a lease; "" none */
 	uint64_t for_s, timeout_s;
 	bool force, has_timeout;
+	uint64_t limit_s; /* for its job; 0: the usual */
+	struct words words; /* of its job */
+	const char *detail; /* what polkit knows the name as: "lease", "guest" */
+	bool overrides; /* it weakens checks, so polkit is asked for that, too */
 	uid_t uid; /* of the caller */
 	pid_t pid;
 	uint64_t start; /* start time of that process */
+	char *said; /* by its job, on standard error; NULL: nothing */
 	/* What is to be done once it is permitted. */
 	int (*permitted)(struct request *q);
 	sd_bus_slot *slot; /* the question to polkit */
@@ -47,6 +53,9 @@ void request_free(struct request *q);
 
 /* Reads "as" devices, each of which has to be an address of this host. Return: 0, -errno. */
 int request_read_devices(struct request *q, sd_bus_error *error);
+
+/* Reads "as" into the words. Return: 0, -errno. */
+int request_read_words(struct request *q, sd_bus_error *error);
 
 /* Reads "a{sv}"; an option that is not known is refused. Return: 0, -errno. */
 int request_read_options(struct request *q, sd_bus_error *error);

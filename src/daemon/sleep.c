@@ -177,7 +177,7 @@ static void guest_stop(struct daemon *d, const struct kept *k)
 
 	(void)snprintf(timeout, sizeof(timeout), "--timeout=%d", STOP_S);
 	(void)snprintf(name, sizeof(name), "%s", k->name);
-	(void)job_start(d, words, 0, NULL, NULL, &j);
+	(void)job_start(d, words, 0, 0, &j);
 }
 
 static int on_prepare(sd_bus_message *m, void *arg, sd_bus_error *error)

@@ -8,7 +8,7 @@ command -v systemd-analyze >/dev/null || { echo 'systemd-analyze is not installe
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Where it is not installed yet.
-sed "s#^ExecStart=.*#ExecStart=$(realpath "$2")#; /^Documentation=/d" "$1" >"$work/usherd.service"
+sed "s#^ExecStart=[^ ]*#ExecStart=$(realpath "$2")#; /^Documentation=/d" "$1" >"$work/usherd.service"
 said=$(systemd-analyze verify "$work/usherd.service" 2>&1 | grep usherd || :)
 [ -z "$said" ] || fail "$said"
 # That of guests; its programs are not installed yet.
