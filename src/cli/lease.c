@@ -423,7 +423,8 @@ static int lease_ask(struct lease_words *w)
 	const struct service_lease asked = {.devices = addresses,
 		.device_count = w->loan.spec.device_count,
 		.key = w->key,
-		.for_s = w->for_s};
+		.for_s = w->for_s,
+		.quiet = w->loan.quiet};
 	struct borrowed b;
 	struct err e = {0};
 

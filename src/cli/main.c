@@ -4,12 +4,21 @@
 #include "base/file.h"
 #include "cli/complete.h"
 #include "cli/help.h"
+#include "cli/remote.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+static int verb_execute(const struct verb *v, int argc, char **argv)
+{
+	int status = geteuid() == 0 ? -1 : remote_run(v, argc, argv);
+
+	return status >= 0 ? status : v->run(v, argc, argv);
+}
 
 int main(int argc, char **argv)
 {
@@ -43,6 +52,6 @@ int main(int argc, char **argv)
 	const struct verb *v = strcmp(word, verb_help.name) == 0       ? &verb_help
 			       : strcmp(word, verb_complete.name) == 0 ? &verb_complete
 								       : verb_find(word);
-	return v ? report_finish(v->run(v, argc - 1, argv + 1), v->failed)
+	return v ? report_finish(verb_execute(v, argc - 1, argv + 1), v->failed)
 		 : help_unknown_verb(word);
 }

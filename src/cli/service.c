@@ -8,14 +8,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NAME "org.usher.Usher1"
 #define PATH "/org/usher/Usher1"
 #define MANAGER NAME ".Manager"
+#define BUS_SOCKET "/run/dbus/system_bus_socket"
 #define PATIENCE_US (600 * UINT64_C(1000000)) /* for a person at polkit's question, and a bind */
-#define JOB_PAUSE_NS 50000000
+#define FOR_EVER_US UINT64_MAX /* a job ends by itself, and usherd's end is told by the bus */
+#define RUN_LIMIT_S UINT64_C(86400)
+/* usherd may be killed and started again at any moment: what may be asked twice is asked again. */
+#define AGAIN_NS 200000000
+#define AGAIN_MAX 100
 
 /* As sd_bus_error(3) has it. */
 struct bus_error {
@@ -42,6 +49,7 @@ static struct {
 	int (*enter)(struct bus_message *m, char type, const char *contents);
 	int (*leave)(struct bus_message *m);
 	int (*skip)(struct bus_message *m, const char *types);
+	int (*array)(struct bus_message *m, char type, const void **ret, size_t *ret_size);
 	void (*error_free)(struct bus_error *e);
 } sd;
 
@@ -61,6 +69,7 @@ static int library_load(struct err *e)
 		{"sd_bus_message_enter_container", &sd.enter},
 		{"sd_bus_message_exit_container", &sd.leave},
 		{"sd_bus_message_skip", &sd.skip},
+		{"sd_bus_message_read_array", &sd.array},
 		{"sd_bus_error_free", &sd.error_free},
 	};
 
@@ -91,6 +100,7 @@ static int code_of(const char *name)
 		{"org.freedesktop.DBus.Error.AccessDenied", -EACCES},
 		{"org.freedesktop.DBus.Error.ServiceUnknown", -ENOTCONN},
 		{"org.freedesktop.DBus.Error.NameHasNoOwner", -ENOTCONN},
+		{"org.freedesktop.DBus.Error.NoReply", -EPIPE},
 	};
 
 	for (size_t i = 0; name && i < COUNT(codes); i++)
@@ -99,21 +109,39 @@ static int code_of(const char *name)
 	return -EIO;
 }
 
-/* Sends @m, which is taken over. Return: 0 with *@ret, -errno. */
-static int message_call(
-	struct bus *b, struct bus_message *m, struct bus_message **ret, struct err *e)
+/* A sentence, and perhaps "\nhint: …", as the command has printed them that usherd has run. */
+static int explain_text(struct err *e, int code, const char *text)
+{
+	static const char mark[] = "\nhint: ";
+	const char *hint = strstr(text, mark);
+
+	(void)err_say(e, code, "%.*s", (int)strcspn(text, "\n"), text);
+	if (hint)
+		err_hint(e, "%.*s", (int)strcspn(hint + sizeof(mark) - 1, "\n"),
+			hint + sizeof(mark) - 1);
+	return code;
+}
+
+/*
+ * Sends @m, which is taken over. Return: 0 with *@ret; -EPIPE usherd has ended meanwhile; -ENOTCONN
+ * it does not run; -errno.
+ */
+static int message_call(struct bus *b, struct bus_message *m, uint64_t patience_us,
+	struct bus_message **ret, struct err *e)
 {
 	struct bus_error error = {0};
 
 	(void)sd.interactive(m, 1);
-	int r = sd.call(b, m, PATIENCE_US, &error, ret);
+	int r = sd.call(b, m, patience_us, &error, ret);
 	(void)sd.unref(m);
 	if (r < 0) {
 		r = error.name ? code_of(error.name) : r;
 		if (r == -ENOTCONN)
 			(void)err_say(e, r, "usherd does not run");
+		else if (r == -EPIPE)
+			(void)err_say(e, r, "usherd has ended meanwhile");
 		else
-			(void)err_say(e, r, "%s", error.message ? error.message : strerror(-r));
+			(void)explain_text(e, r, error.message ? error.message : strerror(-r));
 	}
 	sd.error_free(&error);
 	return r < 0 ? r : 0;
@@ -170,7 +198,17 @@ static int devices_read(struct bus_message *m, struct borrowed *ret)
 	return r < 0 ? r : sd.leave(m);
 }
 
-static int entry_read(struct bus_message *m, char *ret_name, struct borrowed *ret)
+static int messages_read(struct bus_message *m, bool quiet)
+{
+	const char *text;
+
+	int r = sd.read(m, "v", "s", &text);
+	if (r >= 0 && !quiet)
+		(void)fputs(text, stderr);
+	return r;
+}
+
+static int entry_read(struct bus_message *m, bool quiet, char *ret_name, struct borrowed *ret)
 {
 	const char *key, *name;
 	int fd = -1, r = sd.read(m, "s", &key);
@@ -182,6 +220,8 @@ static int entry_read(struct bus_message *m, char *ret_name, struct borrowed *re
 		(void)snprintf(ret_name, SERVICE_NAME_MAX, "%s", r < 0 ? "" : name);
 		return r;
 	}
+	if (strcmp(key, "messages") == 0)
+		return messages_read(m, quiet);
 	if (strcmp(key, "container") == 0) {
 		r = sd.read(m, "v", "h", &fd);
 		ret->container = r < 0 ? -1 : fd_keep(fd);
@@ -191,14 +231,14 @@ static int entry_read(struct bus_message *m, char *ret_name, struct borrowed *re
 	return strcmp(key, "devices") == 0 ? devices_read(m, ret) : sd.skip(m, "v");
 }
 
-static int answer_read(struct bus_message *m, char *ret_name, struct borrowed *ret)
+static int answer_read(struct bus_message *m, bool quiet, char *ret_name, struct borrowed *ret)
 {
 	int r = sd.skip(m, "o");
 
 	if (r >= 0)
 		r = sd.enter(m, 'a', "{sv}");
 	while (r >= 0 && (r = sd.enter(m, 'e', "sv")) > 0) {
-		r = entry_read(m, ret_name, ret);
+		r = entry_read(m, quiet, ret_name, ret);
 		if (r >= 0)
 			r = sd.leave(m);
 	}
@@ -207,7 +247,19 @@ static int answer_read(struct bus_message *m, char *ret_name, struct borrowed *r
 	return ret->container >= 0 && ret->count && ret_name[0] ? 0 : -EPROTO;
 }
 
-int service_lease(
+/* @tries: 0 at first. Return: whether to ask again: usherd was there before, and ended. */
+static bool ask_again(int r, unsigned *tries)
+{
+	const struct timespec pause = {.tv_nsec = AGAIN_NS};
+
+	if ((r != -EPIPE && !(r == -ENOTCONN && *tries)) || *tries == AGAIN_MAX)
+		return false;
+	++*tries;
+	(void)nanosleep(&pause, NULL);
+	return true;
+}
+
+static int lease_try(
 	const struct service_lease *l, char *ret_name, struct borrowed *ret, struct err *e)
 {
 	struct bus_message *m = NULL, *answer = NULL;
@@ -224,9 +276,9 @@ int service_lease(
 	if (r < 0)
 		(void)err_set(e, r, "ask usherd");
 	else
-		r = message_call(b, m, &answer, e);
+		r = message_call(b, m, PATIENCE_US, &answer, e);
 	if (answer) {
-		r = answer_read(answer, ret_name, ret);
+		r = answer_read(answer, l->quiet, ret_name, ret);
 		if (r < 0)
 			(void)err_say(e, r, "usherd has not sent the descriptors of a lease");
 	}
@@ -235,56 +287,143 @@ int service_lease(
 	return r;
 }
 
-/* Return: 1 the job still runs; 0; -errno. */
-static int job_look(struct bus *b, const char *path, struct err *e)
+/* The same process or key gets the same lease, so a lost answer costs nothing. */
+int service_lease(
+	const struct service_lease *l, char *ret_name, struct borrowed *ret, struct err *e)
 {
-	const char *state, *output, *errors;
-	struct bus_message *m = NULL, *answer = NULL;
-	int32_t status = 0;
+	unsigned tries = 0;
+	int r;
 
-	int r = sd.message(b, &m, NAME, path, NAME ".Job", "Result");
-	if (r < 0)
-		return err_set(e, r, "ask usherd");
-	r = message_call(b, m, &answer, e);
+	do {
+		r = lease_try(l, ret_name, ret, e);
+	} while (ask_again(r, &tries));
+	return r;
+}
+
+static int bytes_read(struct bus_message *m, char **ret, size_t *ret_len)
+{
+	const void *bytes = NULL;
+
+	int r = sd.array(m, 'y', &bytes, ret_len);
 	if (r < 0)
 		return r;
-	r = sd.read(answer, "siss", &state, &status, &output, &errors);
+	*ret = calloc(1, *ret_len + 1);
+	if (!*ret)
+		return -ENOMEM;
+	if (*ret_len)
+		memcpy(*ret, bytes, *ret_len);
+	return 0;
+}
+
+static int result_read(struct bus_message *m, struct service_result *ret, struct err *e)
+{
+	const char *state;
+	int32_t status = 0;
+
+	int r = sd.read(m, "si", &state, &status);
+	if (r >= 0)
+		r = bytes_read(m, &ret->output, &ret->output_len);
+	if (r >= 0)
+		r = bytes_read(m, &ret->errors, &ret->errors_len);
 	if (r < 0)
-		r = err_set(e, r, "read usherd's answer");
-	else if (strcmp(state, "running") == 0)
-		r = 1;
-	else if (status == 0)
-		r = 0;
-	else
-		r = err_say(e, -EIO, "%.*s", (int)strcspn(errors, "\n"),
-			strncmp(errors, "usher: ", 7) == 0 ? errors + 7 : errors);
+		return err_set(e, r, "read usherd's answer");
+	ret->status = status;
+	if (strcmp(state, "cancelled") == 0 || strcmp(state, "timeout") == 0)
+		return err_say(e, -ECANCELED, "usherd has ended the command (%s)", state);
+	return 0;
+}
+
+void service_result_free(struct service_result *r)
+{
+	free(r->output);
+	free(r->errors);
+	*r = (struct service_result){0};
+}
+
+static int job_wait(struct bus *b, const char *path, struct service_result *ret, struct err *e)
+{
+	struct bus_message *m = NULL, *answer = NULL;
+
+	int r = sd.message(b, &m, NAME, path, NAME ".Job", "Wait");
+	if (r < 0)
+		return err_set(e, r, "ask usherd");
+	r = message_call(b, m, FOR_EVER_US, &answer, e);
+	if (r == 0)
+		r = result_read(answer, ret, e);
 	(void)sd.unref(answer);
 	return r;
 }
 
-/* Sends @m, which is answered with a job, and waits for that. */
-static int job_await(struct bus *b, struct bus_message *m, struct err *e)
+/* Sends @m, which is answered with a job, and waits for that. "/": there was nothing to do. */
+static int job_run(struct bus *b, struct bus_message *m, struct service_result *ret, struct err *e)
 {
-	const struct timespec pause = {.tv_nsec = JOB_PAUSE_NS};
 	struct bus_message *answer = NULL;
 	const char *path;
 
-	int r = message_call(b, m, &answer, e);
+	int r = message_call(b, m, PATIENCE_US, &answer, e);
 	if (r < 0)
 		return r;
 	r = sd.read(answer, "o", &path);
 	if (r < 0)
 		r = err_set(e, r, "read usherd's answer");
-	else if (strcmp(path, "/") == 0)
-		r = 0;
 	else
-		while ((r = job_look(b, path, e)) > 0)
-			(void)nanosleep(&pause, NULL);
+		r = strcmp(path, "/") == 0 ? 0 : job_wait(b, path, ret, e);
 	(void)sd.unref(answer);
 	return r;
 }
 
-int service_return(const char *word, struct err *e)
+/* The same; a command that has failed is an error with its sentence. */
+static int job_await(struct bus *b, struct bus_message *m, struct err *e)
+{
+	struct service_result result = {0};
+
+	int r = job_run(b, m, &result, e);
+	const char *text = result.errors ? result.errors : "";
+	if (r == 0 && result.status)
+		r = explain_text(e, -EIO, strncmp(text, "usher: ", 7) == 0 ? text + 7 : text);
+	service_result_free(&result);
+	return r;
+}
+
+bool service_may_run(void)
+{
+	return getenv("DBUS_SYSTEM_BUS_ADDRESS") || access(BUS_SOCKET, F_OK) == 0;
+}
+
+static int run_append(
+	struct bus_message *m, const char *verb, size_t count, const char *const *words)
+{
+	int r = sd.append(m, "s", verb);
+
+	if (r >= 0)
+		r = sd.begin(m, 'a', "s");
+	for (size_t i = 0; r >= 0 && i < count; i++)
+		r = sd.append(m, "s", words[i]);
+	if (r >= 0)
+		r = sd.end(m);
+	return r < 0 ? r : sd.append(m, "a{sv}", 1, "limit", "t", RUN_LIMIT_S);
+}
+
+int service_run(const char *verb, size_t count, const char *const *words,
+	struct service_result *ret, struct err *e)
+{
+	struct bus_message *m = NULL;
+	struct bus *b = NULL;
+
+	int r = bus_open(&b, e);
+	if (r < 0)
+		return r;
+	r = sd.message(b, &m, NAME, PATH, MANAGER, "Run");
+	if (r >= 0)
+		r = run_append(m, verb, count, words);
+	r = r < 0 ? err_set(e, r, "ask usherd") : job_run(b, m, ret, e);
+	if (r == -EPIPE)
+		err_hint(e, "what usherd had begun goes on; 'usher list' shows what came of it");
+	(void)sd.close(b);
+	return r;
+}
+
+static int return_try(const char *word, struct err *e)
 {
 	struct bus_message *m = NULL;
 	struct bus *b = NULL;
@@ -297,6 +436,17 @@ int service_return(const char *word, struct err *e)
 		r = sd.append(m, "s", word);
 	r = r < 0 ? err_set(e, r, "ask usherd") : job_await(b, m, e);
 	(void)sd.close(b);
+	return r;
+}
+
+int service_return(const char *word, struct err *e)
+{
+	unsigned tries = 0;
+	int r;
+
+	do {
+		r = return_try(word, e);
+	} while (ask_again(r, &tries));
 	return r;
 }
 

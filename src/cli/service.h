@@ -20,6 +20,7 @@ struct service_lease {
 	size_t device_count;
 	const char *key; /* NULL: this process has the lease */
 	uint64_t for_s; /* 0: it does not expire */
+	bool quiet; /* do not print what usherd has done for it */
 };
 
 /*
@@ -29,6 +30,24 @@ struct service_lease {
  */
 int service_lease(
 	const struct service_lease *l, char *ret_name, struct borrowed *ret, struct err *e);
+
+/* Whether a bus is there at all; cheap. */
+bool service_may_run(void);
+
+/* How a verb has ended that usherd has run. */
+struct service_result {
+	int status;
+	char *output, *errors;
+	size_t output_len, errors_len;
+};
+
+/*
+ * Has usherd run a verb (control/remote.h), and waits. @ret: service_result_free() after 0.
+ * Return: 0; as service_lease().
+ */
+int service_run(const char *verb, size_t count, const char *const *words,
+	struct service_result *ret, struct err *e);
+void service_result_free(struct service_result *r);
 
 /* Gives a lease back, by its key or name, and waits. Return: 0, also if there is none; -errno. */
 int service_return(const char *word, struct err *e);

@@ -22,6 +22,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 
+import matrix
 from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 
@@ -211,10 +212,11 @@ def usher_as(uid, service, *words):
 def test_client(service):
     """`usher` of an ordinary user has the daemon lend."""
     script = 'echo "$USHER_DEVICE"; exit 7'
-    status, text = usher_as(MEMBER, service, "lease", DISK, "--", "sh", "-c", script)
+    status, text = usher_as(MEMBER, service, "lease", "--quiet", DISK, "--", "sh", "-c", script)
     assert status == 7 and re.fullmatch(DISK + r"=fd:\d+,none,\d+\n", text), (status, text)
     until(no_lease, "the end of a command's lease")
-    status, text = usher_as(MEMBER, service, "lease", DISK, "--key", "c", "--for", "1h", "--json")
+    status, text = usher_as(MEMBER, service, "lease", DISK, "--key", "c", "--for", "1h", "--json",
+                            "--quiet")
     assert status == 0 and json.loads(text)["lease"] == f"{MEMBER}+c", text
     status, text = usher_as(MEMBER, service, "lease", DISK, "--key", "c")
     assert status == 0, text
@@ -333,35 +335,62 @@ def document(found):
     return f"<node>\n{body}\n</node>\n"
 
 
+def ask_until(limit, call):
+    """Asks again and again while the daemon is away. Return: the answer; None: refused, or too late."""
+    while time.monotonic() < limit:
+        try:
+            return call()
+        except dbus.DBusException as error:
+            if error.get_dbus_name() in (ERROR + "Refused", ERROR + "Failed", DENIED):
+                return None
+            time.sleep(0.02)
+    return None
+
+
+def borrow_once(dice, key, limit):
+    """One life of a borrower, in a process of its own. Return: whether all was as it should be."""
+    words = {"key": key} if dice.random() < 0.5 else {}
+    disk = f"0000:02:00.{dice.randint(1, 5)}"
+    took = ask_until(limit, lambda: lease(connect(), [disk], **words))
+    if not took:
+        return True
+    time.sleep(dice.random() * 0.1)
+    if words:
+        # It is still there, and the same one.
+        again = ask_until(limit, lambda: lease(connect(), [disk], **words))
+        if again and not os.path.sameopenfile(took[2][disk], again[2][disk]):
+            return False
+        close_all(again[2] if again else {})
+        close_all(took[2])
+        ask_until(limit, lambda: manager(connect()).Return(key))
+    elif dice.random() < 0.3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return True
+
+
 def borrower_main(seed, seconds):
     """Borrows again and again, whatever the daemon does; then gives back what it has by a key."""
     dice = random.Random(seed)
-    key, took = f"b{seed}", 0
+    key = f"b{seed}"
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
-        try:
-            words = {"key": key} if dice.random() < 0.5 else {}
-            disk = f"0000:02:00.{dice.randint(1, 5)}"
-            _, _, fds = lease(connect(), [disk], **words)
-            took += 1
-            for fd in fds.values():
-                os.close(fd)
-            if words:
-                manager(connect()).Return(key)
-            elif dice.random() < 0.5:
-                os.kill(os.getpid(), signal.SIGKILL)
-        except dbus.DBusException:
-            time.sleep(0.01)
-    while True:
-        try:
-            manager(connect()).Return(key)
-            return
-        except dbus.DBusException:
-            time.sleep(0.05)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if borrow_once(random.Random(dice.random()), key, limit) else 3)
+        if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) not in (0, -signal.SIGKILL):
+            os._exit(3)
+        dice.random()
+    ask_until(time.monotonic() + 60, lambda: manager(connect()).Return(key))
+
+
+def close_all(fds):
+    for fd in fds.values():
+        os.close(fd)
 
 
 def test_killed(service, kills):
     """The daemon is killed at any moment among borrowers: every lease is accounted for."""
+    logged = LOG.stat().st_size
     dice = random.Random(kills)
     seconds = max(6, kills * 0.4)
     pids = []
@@ -371,24 +400,24 @@ def test_killed(service, kills):
             os.setgroups([4000])
             os.setresgid(MEMBER, MEMBER, MEMBER)
             os.setresuid(MEMBER, MEMBER, MEMBER)
-            try:
-                borrower_main(seed, seconds)
-            finally:
-                os._exit(0)
+            borrower_main(seed, seconds)
+            os._exit(0)
         pids.append(pid)
     for _ in range(kills):
         time.sleep(dice.random() * 0.5)
         service.daemon_kill()
         service.daemon_start()
-    for pid in pids:
-        os.waitpid(pid, 0)
+    ends = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    assert not any(ends), f"a lease was lost: {ends}"
     for path in list(LEASES.glob("*")):  # of borrowers that were killed with their key
         subprocess.run([service.usher, "lease", "--end", "--key", path.name], check=True)
     until(no_lease, "the end of all leases", 60)
     assert not list(pathlib.Path("/run/usher/journal").glob("*")), "the journal is not empty"
     balance = collections.Counter()
     count = 0
-    for line in open(LOG):
+    log = open(LOG)
+    log.seek(logged)
+    for line in log:
         entry = json.loads(line)
         balance[entry["lease"]] += 1 if entry["event"] == "lent" else -1
         count += entry["event"] == "lent"
@@ -410,7 +439,7 @@ def main():
         service.daemon_start()
         tests = [test_without_polkit, "polkit", test_authorisation, test_descriptors, test_keys,
                  test_key_of_another_name, test_name_of_another_lease, test_owner, test_bounds,
-                 test_revoke, test_client, test_jobs, test_deaf_client, test_introspection]
+                 test_revoke, test_client, test_jobs, test_deaf_client, *matrix.TESTS, test_introspection]
         for test in tests:
             if test == "polkit":
                 service.polkit_start()

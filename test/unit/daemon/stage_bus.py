@@ -31,9 +31,10 @@ DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 DISK, OTHER, CARD = "0000:02:00.1", "0000:02:00.2", "0000:02:00.6"
 # Users: one of the group vfio, one who is not, and one whose name is the first one's number.
 MEMBER, STRANGER, NAMED = 4001, 4002, 4003
+BOSS, BINDER = 4004, 4005 # who may do everything; who may bind
 LEASES = pathlib.Path("/run/usher/lease")
 LOG = pathlib.Path("/var/log/usher/leases")
-BORROWERS = 6
+BORROWERS = 20
 
 BUS = """<busconfig>
   <type>system</type>
@@ -60,6 +61,15 @@ BUS = """<busconfig>
 """
 
 
+RULES = """polkit.addRule(function(action, subject) {
+	if (action.id.indexOf("org.usher.Usher1.") == 0 && subject.user == "boss" ||
+	    action.id == "org.usher.Usher1.bind" && subject.user == "binder") {
+		return polkit.Result.YES;
+	}
+});
+"""
+
+
 def skip(why):
     print(why)
     sys.exit(77)
@@ -73,16 +83,20 @@ def enter(folder):
         os.environ["SERVICE_INSIDE"] = "1"
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", sys.executable,
                               "-B", *sys.argv])
-    for path in ("/run/usher", "/var/log/usher", "/etc/polkit-1/rules.d", "/usr/share/polkit-1/actions"):
+    for path in ("/run/usher", "/var/log/usher", "/etc/polkit-1/rules.d", "/usr/share/polkit-1/actions",
+                 "/etc/usher"):
         os.makedirs(path, exist_ok=True)
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", path]).returncode:
             skip("cannot mount here")
     # Two users of the test's own.
     for name, line in (("passwd", f"member:x:{MEMBER}:{MEMBER}::/:/bin/sh\n"
                                   f"stranger:x:{STRANGER}:{STRANGER}::/:/bin/sh\n"
+                                  f"boss:x:{BOSS}:{BOSS}::/:/bin/sh\n"
+                                  f"binder:x:{BINDER}:{BINDER}::/:/bin/sh\n"
                                   # A name that looks like the other's number.
                                   f"{MEMBER}:x:{NAMED}:{NAMED}::/:/bin/sh\n"),
                        ("group", f"member:x:{MEMBER}:\nstranger:x:{STRANGER}:\n"
+                                 f"boss:x:{BOSS}:\nbinder:x:{BINDER}:\n"
                                  f"vfio:x:4000:member\n")):
         text = "".join(one for one in open(f"/etc/{name}") if not one.startswith("vfio:"))
         (folder / name).write_text(text + line)
@@ -104,14 +118,16 @@ class Service:
         os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={path}"
         shutil.copy(install / "org.usher.Usher1.policy", "/usr/share/polkit-1/actions")
         shutil.copy(install / "usher.rules", "/etc/polkit-1/rules.d/50-usher.rules")
+        pathlib.Path("/etc/polkit-1/rules.d/60-test.rules").write_text(RULES)
         self.start(["dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork"])
         until(lambda: accepts(path), "the bus")
         os.chmod(path, 0o666)
         self.polkit = None
         self.daemon = None
 
-    def start(self, words):
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    def start(self, words, **more):
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent,
+                                   env={**os.environ, **more})
         self.processes.append(process)
         return process
 
@@ -119,8 +135,12 @@ class Service:
         self.polkit = self.start(["/usr/lib/polkit-1/polkitd", "--no-debug"])
         until(lambda: has_owner("org.freedesktop.PolicyKit1"), "polkitd")
 
-    def daemon_start(self):
-        self.daemon = self.start(self.words)
+    def daemon_restart(self, **environment):
+        self.daemon_kill()
+        self.daemon_start(**environment)
+
+    def daemon_start(self, **environment):
+        self.daemon = self.start(self.words, **environment)
         until(lambda: has_owner(NAME), "usherd")
 
     def daemon_kill(self):

@@ -4,7 +4,8 @@
  * sysfs, all else as on this machine. Below /run/usher each process has the same files; what the
  * stage has bound each process has for itself, so a lease's keeper finds what it left.
  *
- * 0000:02:00.1 to .5 are NVMe disks, .6 is a network card; each is in a group of its own.
+ * 0000:02:00.1 to .5 are NVMe disks, .6 is a network card; each is in a group of its own. With
+ * STAND_IN_GROUP=N the first N are in one; with STAND_IN_FAIL=N the Nth write of a process fails.
  */
 #include "bind/stage.h"
 #include "lease/model_devices.h"
@@ -60,12 +61,22 @@ static int any_list(
 	return of->ops->list(of, path, each, arg);
 }
 
+static int setting_of(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text ? atoi(text) : 0;
+}
+
 static void devices_make(void)
 {
+	const int together = setting_of("STAND_IN_GROUP");
+
 	stage->count = 0;
+	stage->fail_at = setting_of("STAND_IN_FAIL");
 	for (uint8_t fn = 1; fn <= 6; fn++) {
 		stage_add(fn, "e1000", "e1000", "");
-		stage->devices[fn - 1].d.group = fn;
+		stage->devices[fn - 1].d.group = fn <= together ? 1 : fn;
 		stage->devices[fn - 1].d.class = fn < 6 ? 0x010802 : 0x020000;
 	}
 }
