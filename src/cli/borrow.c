@@ -52,12 +52,12 @@ static void signal_forward(int number)
 		(void)kill(command_pid, number);
 }
 
-/* A terminal sends its signals to the command as well; this process has to see the end. */
-static void signals_leave(void)
+void borrow_forward_signals(pid_t pid)
 {
 	const struct sigaction forward = {.sa_handler = signal_forward};
 	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 
+	command_pid = pid;
 	(void)sigaction(SIGINT, &ignore, NULL);
 	(void)sigaction(SIGQUIT, &ignore, NULL);
 	(void)sigaction(SIGTERM, &forward, NULL);
@@ -111,8 +111,7 @@ static int command_start(struct borrowing *w)
 	w->go_fd = ends[1];
 	if (w->command < 0)
 		return -errno;
-	command_pid = w->command;
-	signals_leave();
+	borrow_forward_signals(w->command);
 	w->b->lease.owner = w->command;
 	return bind_owner_start(host_live(), w->command, &w->b->lease.owner_start);
 }

@@ -25,6 +25,12 @@ struct borrow {
  */
 int borrow_run(struct borrow *b);
 
+/*
+ * A terminal sends its signals to the command as well, and this process has to see its end; what is
+ * sent to this process alone goes on to @pid.
+ */
+void borrow_forward_signals(pid_t pid);
+
 /* Becomes the command, which inherits the descriptors. Return: -errno; on failure only. */
 int borrow_exec(const struct borrowed *b, char *const *command, struct err *e);
 

@@ -10,6 +10,7 @@
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/service.h"
+#include "cli/service_command.h"
 #include "cli/verb.h"
 #include "control/client.h"
 #include "control/value.h"
@@ -436,6 +437,8 @@ static int lease_ask(struct lease_words *w)
 	int status = command_check(w);
 	if (status)
 		return status;
+	if (w->command && !w->key)
+		return service_command(&asked, w->command);
 	int r = service_lease(&asked, w->name, &b, &e);
 	if (r == -ENOTCONN)
 		err_hint(&e, "systemctl start usherd; or run 'sudo usher lease …'");

@@ -5,6 +5,7 @@
 #include "base/load.h"
 #include "base/num.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -101,6 +102,7 @@ static int code_of(const char *name)
 		{"org.freedesktop.DBus.Error.ServiceUnknown", -ENOTCONN},
 		{"org.freedesktop.DBus.Error.NameHasNoOwner", -ENOTCONN},
 		{"org.freedesktop.DBus.Error.NoReply", -EPIPE},
+		{"org.freedesktop.DBus.Error.UnknownObject", -ENXIO},
 	};
 
 	for (size_t i = 0; name && i < COUNT(codes); i++)
@@ -448,6 +450,52 @@ int service_return(const char *word, struct err *e)
 		r = return_try(word, e);
 	} while (ask_again(r, &tries));
 	return r;
+}
+
+/* As sd_bus_path_encode(3) does it. */
+static void path_of(const char *name, char *buf, size_t size)
+{
+	size_t used = (size_t)snprintf(buf, size, PATH "/lease/");
+
+	for (size_t i = 0; name[i] && used + 4 < size; i++) {
+		const bool plain =
+			isalpha((unsigned char)name[i]) || (i && isdigit((unsigned char)name[i]));
+		used += (size_t)snprintf(
+			buf + used, size - used, plain ? "%c" : "_%02x", (unsigned char)name[i]);
+	}
+}
+
+static int await_try(const char *name, struct err *e)
+{
+	struct bus_message *m = NULL, *answer = NULL;
+	char path[64 + 3 * SERVICE_NAME_MAX];
+	const char *stuck = "";
+	struct bus *b = NULL;
+
+	int r = bus_open(&b, e);
+	if (r < 0)
+		return r;
+	path_of(name, path, sizeof(path));
+	r = sd.message(b, &m, NAME, path, NAME ".Lease", "Wait");
+	r = r < 0 ? err_set(e, r, "ask usherd") : message_call(b, m, FOR_EVER_US, &answer, e);
+	if (r == 0)
+		r = sd.read(answer, "s", &stuck);
+	if (r >= 0)
+		r = stuck[0] ? explain_text(e, -EUCLEAN, stuck) : 0;
+	(void)sd.unref(answer);
+	(void)sd.close(b);
+	return r;
+}
+
+int service_await(const char *name, struct err *e)
+{
+	unsigned tries = 0;
+	int r;
+
+	do {
+		r = await_try(name, e);
+	} while (ask_again(r, &tries));
+	return r == -ENXIO ? 0 : r;
 }
 
 int service_revoke(const char *name, bool force, uint64_t timeout_s, struct err *e)

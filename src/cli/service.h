@@ -52,6 +52,12 @@ void service_result_free(struct service_result *r);
 /* Gives a lease back, by its key or name, and waits. Return: 0, also if there is none; -errno. */
 int service_return(const char *word, struct err *e);
 
+/*
+ * Waits for the end of a lease. Return: 0, also if there is none; -EUCLEAN with the reason: a
+ * device stays on VFIO; as service_lease().
+ */
+int service_await(const char *name, struct err *e);
+
 /* Ends a lease of anybody, and waits. Return: 0; -ENOENT there is none; likewise. */
 int service_revoke(const char *name, bool force, uint64_t timeout_s, struct err *e);
 

@@ -146,6 +146,15 @@ static void waiters_call(struct daemon *d, const char *name)
 	}
 }
 
+static void end_tell(struct kept *k)
+{
+	while (k->waiter_count) {
+		sd_bus_message *m = k->waiters[--k->waiter_count];
+		(void)sd_bus_reply_method_return(m, "s", k->stuck);
+		(void)sd_bus_message_unref(m);
+	}
+}
+
 static void kept_free(struct kept *k)
 {
 	struct kept **at = &k->daemon->kept;
@@ -162,6 +171,7 @@ static void kept_free(struct kept *k)
 	}
 	waiters_call(k->daemon, k->name);
 	watch_kept(k->daemon);
+	end_tell(k);
 	k->source = sd_event_source_disable_unref(k->source);
 	fd_close(&k->fd);
 	control_value_free(state);
@@ -207,6 +217,18 @@ static void state_take(struct kept *k, struct control_value *v)
 	}
 }
 
+static void stuck_take(struct kept *k, const struct control_value *v)
+{
+	const char *event = control_value_text(v, "event");
+	const char *message = control_value_text(v, "message");
+	const char *hint = control_value_text(v, "hint");
+
+	if (!event || !message || k->stuck[0] || strcmp(event, "stuck") != 0)
+		return;
+	(void)snprintf(k->stuck, sizeof(k->stuck), "%s%s%s", message, hint ? "\nhint: " : "",
+		hint ? hint : "");
+}
+
 static void line_take(struct kept *k, const char *line, size_t len)
 {
 	static const char events[] = "{\"command\":\"events\"}\n";
@@ -215,6 +237,7 @@ static void line_take(struct kept *k, const char *line, size_t len)
 
 	if (control_value_parse(line, len, &v, NULL) < 0)
 		return;
+	stuck_take(k, v);
 	if (control_value_text(v, "state")) {
 		state_take(k, v);
 		return;
@@ -502,6 +525,18 @@ static int get_devices(sd_bus *bus, const char *path, const char *interface, con
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+/* Answered at the end of the lease, with why devices have not gone back. */
+static int method_wait(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	struct kept *k = arg;
+
+	if (k->waiter_count == KEPT_WAITERS_MAX)
+		return sd_bus_error_set_const(
+			error, BUS_NAME ".Error.Busy", "too many wait for this lease");
+	k->waiters[k->waiter_count++] = sd_bus_message_ref(m);
+	return 1;
+}
+
 #define CONST SD_BUS_VTABLE_PROPERTY_CONST
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
@@ -515,6 +550,8 @@ static const sd_bus_vtable lease_vtable[] = {
 	SD_BUS_PROPERTY("Since", "t", get_number, 0, CONST),
 	SD_BUS_PROPERTY("Until", "t", get_number, 0, CONST), /* 0: it does not expire */
 	SD_BUS_PROPERTY("Devices", "ao", get_devices, 0, CONST),
+	SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", stuck), method_wait,
+		SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
 

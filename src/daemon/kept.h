@@ -14,6 +14,8 @@ struct control_value;
  * the daemon connects to every keeper that it finds in /run/usher, asks for its state, and asks
  * again at each event. Nothing here waits.
  */
+#define KEPT_WAITERS_MAX 8
+
 enum kept_kind { KEPT_LEASE, KEPT_GUEST };
 
 struct kept {
@@ -28,6 +30,9 @@ struct kept {
 	struct control_value *state; /* the last answer; NULL: none yet, and it is no object */
 	struct pci_address *devices; /* of the last answer */
 	size_t device_count;
+	char stuck[512]; /* why devices do not go back; "": they do, or it runs */
+	size_t waiter_count;
+	sd_bus_message *waiters[KEPT_WAITERS_MAX]; /* for its end */
 	bool asks, again; /* the answer is due; it is to be asked once more after that */
 };
 

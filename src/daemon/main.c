@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "bind/env.h"
 #include "daemon/claims.h"
 #include "daemon/hardware.h"
