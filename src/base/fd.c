@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -100,4 +101,22 @@ int fd_pidfd_open(pid_t pid)
 	long fd = syscall(SYS_pidfd_open, pid, 0);
 
 	return fd < 0 ? -errno : (int)fd;
+}
+
+static int fd_compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void fd_close_others(int *kept, size_t count)
+{
+	int next = 0;
+
+	qsort(kept, count, sizeof(*kept), fd_compare);
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i] > next)
+			(void)close_range((unsigned)next, (unsigned)kept[i] - 1, 0);
+		next = kept[i] + 1;
+	}
+	(void)close_range((unsigned)next, ~0U, 0);
 }

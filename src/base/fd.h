@@ -22,6 +22,9 @@ int fd_set_cloexec(int fd, int on);
 /* Closes *@fd, unless it is negative, and sets it to -1. */
 void fd_close(int *fd);
 
+/* Closes all but the @count descriptors in @kept, which it sorts. */
+void fd_close_others(int *kept, size_t count);
+
 /*
  * Occupies each of the descriptors 0, 1 and 2 that the caller of this program left closed: else the
  * next open() gets that number, and a message or a guest's console goes into a lock file, /dev/kvm

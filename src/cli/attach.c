@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs `attach` and `detach`: both change one domain of libvirt, in opposite directions. */
+/* The verbs `attach` and `detach`: both change one guest, in opposite directions. */
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/bind.h"
 #include "cli/change.h"
 #include "cli/option.h"
+#include "cli/plug.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "host/host.h"
@@ -247,7 +248,10 @@ static int attach_run(struct arguments *a, int argc, char **argv, const struct o
 	if (r)
 		return option_leave(r);
 	if (optind == argc)
-		return option_wrong(v, "no domain given");
+		return option_wrong(v, "no guest or domain given");
+	bool own = !a->uri && plug_knows(argv[optind]);
+	if (!a->uri)
+		a->uri = LIBVIRT_URI;
 	if (!libvirt_uri_is_alias(a->uri) && !libvirt_uri_is_local(a->uri))
 		return option_wrong(v,
 			"--libvirt: '%s' is of another host, whose devices are not here", a->uri);
@@ -255,6 +259,9 @@ static int attach_run(struct arguments *a, int argc, char **argv, const struct o
 	r = targets_operands(&a->targets, a->env.host, argc - optind - 1, argv + optind + 1, 1);
 	if (r)
 		return r;
+	if (own)
+		return plug_change(&(struct plug_order){
+			&a->targets, &a->env, a->domain, a->away, a->config, a->timeout_ms});
 	r = change_named(a, &plan, &e);
 	bool refused = r == -EPERM && plan.refusals && !a->away;
 	if (refused)
@@ -277,7 +284,6 @@ static int verb_attach_run(const struct verb *v, int argc, char **argv)
 	struct arguments a = {
 		.targets.verb = v,
 		.env = bind_env_live(),
-		.uri = LIBVIRT_URI,
 		.timeout_ms = GUEST_TIMEOUT_MS,
 	};
 
@@ -297,7 +303,6 @@ static int verb_detach_run(const struct verb *v, int argc, char **argv)
 	struct arguments a = {
 		.targets.verb = v,
 		.env = bind_env_live(),
-		.uri = LIBVIRT_URI,
 		.timeout_ms = GUEST_TIMEOUT_MS,
 		.away = true,
 	};
@@ -307,18 +312,20 @@ static int verb_detach_run(const struct verb *v, int argc, char **argv)
 
 const struct verb verb_attach = {
 	.name = "attach",
-	.summary = "give devices to a domain of libvirt, also while it runs",
-	.help = "attach DOMAIN DEVICE… [OPTION…]\n"
+	.summary = "give devices to a guest of QEMU or libvirt that runs",
+	.help = "attach NAME DEVICE… [OPTION…]\n"
 		"\n"
 		"Binds the devices, with their IOMMU groups, as 'usher bind' does, and adds all\n"
-		"of them to a domain of libvirt: to the running one, to its configuration, or to\n"
-		"both if there are both. When the domain ends, usher's hook returns them.\n"
-		"(libvirt alone calls no hook for a running domain, and asks nobody who uses a\n"
-		"device.)\n"
+		"of them to a guest. NAME is a guest of 'usher run' that QEMU runs: they return\n"
+		"at its end. Where no guest of usher has that name, it is a domain of libvirt:\n"
+		"they come to the running one, to its configuration, or to both if\n"
+		"there are both. When the domain ends, usher's hook returns them. (libvirt alone\n"
+		"calls no hook for a running domain, and asks nobody who uses a device.)\n"
 		"\n"
-		"      --live             only to the running domain\n"
-		"      --config           only to its configuration, for the next start\n"
-		"      --libvirt URI      of libvirt on this host (default: qemu:///system)\n"
+		"      --live             only to what runs\n"
+		"      --config           only to the domain's configuration, for its next start\n"
+		"      --libvirt URI      a domain of libvirt on this host (default, where no\n"
+		"                         guest has the name: qemu:///system)\n"
 		"      --allow CHECK      skip one check, as for 'usher bind'; may be repeated\n"
 		"      --dry-run          print what would be bound, and change nothing\n"
 		"  -j, --json             print a JSON document\n"
@@ -331,17 +338,19 @@ const struct verb verb_attach = {
 
 const struct verb verb_detach = {
 	.name = "detach",
-	.summary = "take devices from a domain of libvirt, also while it runs",
-	.help = "detach DOMAIN DEVICE… [OPTION…]\n"
+	.summary = "take devices from a guest of QEMU or libvirt that runs",
+	.help = "detach NAME DEVICE… [OPTION…]\n"
 		"\n"
-		"Removes the devices, with their IOMMU groups, from a domain of libvirt: from the\n"
-		"running one, from its configuration, or from both if there are both. The guest\n"
-		"is asked to let them go; then they return to their drivers. A guest that does\n"
-		"not keeps them, and usher says so.\n"
+		"Removes the devices, with their IOMMU groups, from a guest of 'usher run' that\n"
+		"QEMU runs, or from a domain of libvirt: from the running one, from its\n"
+		"configuration, or from both if there are both. The guest is asked to let them\n"
+		"go; then they return to their drivers. A guest that does not keeps them, and\n"
+		"usher says so.\n"
 		"\n"
-		"      --live             only from the running domain\n"
-		"      --config           only from its configuration\n"
-		"      --libvirt URI      of libvirt on this host (default: qemu:///system)\n"
+		"      --live             only from what runs\n"
+		"      --config           only from the domain's configuration\n"
+		"      --libvirt URI      a domain of libvirt on this host (default, where no\n"
+		"                         guest has the name: qemu:///system)\n"
 		"      --timeout SECONDS  how long the guest may take (default: 30)\n"
 		"  -j, --json             print a JSON document\n"
 		"\n"

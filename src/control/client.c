@@ -237,13 +237,19 @@ static int answer_check(const struct control_value *v, struct err *e)
 
 int control_ask(struct control_link *l, const char *line, struct control_value **ret, struct err *e)
 {
+	return control_ask_within(l, line, CONTROL_WAIT_MS, ret, e);
+}
+
+int control_ask_within(struct control_link *l, const char *line, int timeout_ms,
+	struct control_value **ret, struct err *e)
+{
 	struct control_value *v = NULL;
 	size_t len = strlen(line);
 
 	if (send(l->fd, line, len, MSG_NOSIGNAL) != (ssize_t)len)
 		return err_say(e, -EPIPE, "the keeper has ended");
 	for (;;) {
-		int r = control_next(l, CONTROL_WAIT_MS, &v, e);
+		int r = control_next(l, timeout_ms, &v, e);
 		if (r < 0)
 			return r;
 		if (control_value_member(v, "ok"))

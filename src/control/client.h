@@ -59,5 +59,8 @@ int control_next(struct control_link *l, int timeout_ms, struct control_value **
  */
 int control_ask(
 	struct control_link *l, const char *line, struct control_value **ret, struct err *e);
+/* The same, for what may take @timeout_ms. */
+int control_ask_within(struct control_link *l, const char *line, int timeout_ms,
+	struct control_value **ret, struct err *e);
 
 #endif

@@ -21,9 +21,20 @@ static const char *const names[] = {
 	[CONTROL_LINK] = "link",
 	[CONTROL_DESCRIPTORS] = "descriptors",
 	[CONTROL_RETURN] = "return",
+	[CONTROL_ATTACH] = "attach",
+	[CONTROL_DETACH] = "detach",
 };
 
-enum key_type { KEY_FLAG, KEY_SECONDS, KEY_DISK, KEY_SIZE, KEY_PORT, KEY_CARD };
+enum key_type {
+	KEY_FLAG,
+	KEY_SECONDS,
+	KEY_DISK,
+	KEY_SIZE,
+	KEY_PORT,
+	KEY_CARD,
+	KEY_DEVICES,
+	KEY_CHECKS
+};
 
 /* A key that one command takes; the others refuse it, because a misspelt one must not get lost. */
 static const struct {
@@ -41,6 +52,10 @@ static const struct {
 	{"port", CONTROL_CONSOLE, KEY_PORT, offsetof(struct control_request, port)},
 	{"card", CONTROL_LINK, KEY_CARD, offsetof(struct control_request, card)},
 	{"up", CONTROL_LINK, KEY_FLAG, offsetof(struct control_request, up)},
+	{"devices", CONTROL_ATTACH, KEY_DEVICES, offsetof(struct control_request, devices)},
+	{"devices", CONTROL_DETACH, KEY_DEVICES, offsetof(struct control_request, devices)},
+	{"allow", CONTROL_ATTACH, KEY_CHECKS, offsetof(struct control_request, allow)},
+	{"timeout", CONTROL_DETACH, KEY_SECONDS, offsetof(struct control_request, timeout_s)},
 };
 
 struct reading {
@@ -51,7 +66,7 @@ struct reading {
 
 const char *control_command_name(enum control_command c)
 {
-	return c >= CONTROL_STATE && c <= CONTROL_RETURN ? names[c] : "";
+	return c >= CONTROL_STATE && c <= CONTROL_DETACH ? names[c] : "";
 }
 
 static int command_take(struct reading *r)
@@ -78,11 +93,13 @@ static int flag_take(const struct reading *r, const char *key, size_t field)
 
 static int seconds_take(const struct reading *r, const char *key, size_t field)
 {
+	const int most = r->request->command == CONTROL_DETACH ? CONTROL_DETACH_MAX_S
+							       : CONTROL_TIMEOUT_MAX_S;
 	int64_t n = -1;
 
-	if (!control_value_number(r->object, key, &n) || n < 0 || n > CONTROL_TIMEOUT_MAX_S)
-		return err_say(r->e, -EINVAL, "%s is not a number of seconds from 0 to %d", key,
-			CONTROL_TIMEOUT_MAX_S);
+	if (!control_value_number(r->object, key, &n) || n < 0 || n > most)
+		return err_say(
+			r->e, -EINVAL, "%s is not a number of seconds from 0 to %d", key, most);
 	*(uint32_t *)(void *)((char *)r->request + field) = (uint32_t)n;
 	return 0;
 }
@@ -108,6 +125,34 @@ static int size_take(const struct reading *r, const char *key, size_t field)
 	return 0;
 }
 
+struct word_list {
+	struct control_words *words;
+	size_t max;
+};
+
+static int word_take(void *arg, const char *key, const struct control_value *member)
+{
+	struct word_list *l = arg;
+	const char *text = control_value_as_text(member);
+
+	(void)key;
+	if (!text || !text[0] || strlen(text) >= CONTROL_WORD_MAX || l->words->count == l->max)
+		return -EINVAL;
+	(void)strcpy(l->words->list[l->words->count++], text);
+	return 0;
+}
+
+static int words_take(const struct reading *r, const char *key, size_t field, size_t max)
+{
+	struct word_list l = {(void *)((char *)r->request + field), max};
+	const struct control_value *list = control_value_member(r->object, key);
+
+	if (control_value_is_list(list) && control_value_each(list, word_take, &l) == 0)
+		return 0;
+	return err_say(r->e, -EINVAL, "%s is not a list of at most %zu texts of 1 to %d bytes", key,
+		max, CONTROL_WORD_MAX - 1);
+}
+
 static int key_take(const struct reading *r, enum key_type type, const char *key, size_t field)
 {
 	switch (type) {
@@ -123,6 +168,10 @@ static int key_take(const struct reading *r, enum key_type type, const char *key
 		return text_take(r, key, field, CONTROL_CARD_MAX);
 	case KEY_SIZE:
 		return size_take(r, key, field);
+	case KEY_DEVICES:
+		return words_take(r, key, field, CONTROL_DEVICES_MAX);
+	case KEY_CHECKS:
+		return words_take(r, key, field, CONTROL_ALLOW_MAX);
 	}
 	return -EINVAL;
 }
@@ -149,6 +198,8 @@ static int members_take(struct reading *r)
 	int x = command_take(r);
 	if (x < 0)
 		return x;
+	if (r->request->command == CONTROL_DETACH)
+		r->request->timeout_s = CONTROL_DETACH_S;
 	x = control_value_each(r->object, member_take, r);
 	if (x < 0)
 		return x;
@@ -158,6 +209,9 @@ static int members_take(struct reading *r)
 		return err_say(r->e, -EINVAL, "the request has no card");
 	if (r->request->command == CONTROL_LINK && !control_value_member(r->object, "up"))
 		return err_say(r->e, -EINVAL, "the request does not say whether the link is up");
+	if ((r->request->command == CONTROL_ATTACH || r->request->command == CONTROL_DETACH) &&
+		!r->request->devices.count)
+		return err_say(r->e, -EINVAL, "the request has no devices");
 	return 0;
 }
 

@@ -19,6 +19,9 @@ struct err;
 #define CONTROL_LINE_MAX 4096 /* [bytes] of a request, with its newline */
 #define CONTROL_TIMEOUT_S 60 /* until a guest that does not react to its button is stopped */
 #define CONTROL_TIMEOUT_MAX_S 86400
+#define CONTROL_DETACH_S 30 /* for a guest to let a device go */
+#define CONTROL_DETACH_MAX_S 3600
+#define CONTROL_ALLOW_MAX 8
 #define CONTROL_DISK_MAX 512 /* with the NUL */
 #define CONTROL_PORT_MAX 64 /* of a port's name, with the NUL */
 #define CONTROL_CARD_MAX 32
@@ -36,6 +39,16 @@ enum control_command {
 	CONTROL_LINK,
 	CONTROL_DESCRIPTORS, /* of a lease, and so is what follows */
 	CONTROL_RETURN,
+	CONTROL_ATTACH, /* of a guest that runs; and so is the next */
+	CONTROL_DETACH,
+};
+
+#define CONTROL_DEVICES_MAX 16 /* in one request */
+#define CONTROL_WORD_MAX 24 /* of an address, or of a check's name, with the NUL */
+
+struct control_words {
+	size_t count;
+	char list[CONTROL_DEVICES_MAX][CONTROL_WORD_MAX];
 };
 
 struct control_request {
@@ -43,7 +56,8 @@ struct control_request {
 	bool has_id;
 	int64_t id; /* the answer has it, too */
 	bool force; /* stop: without the button */
-	uint32_t timeout_s; /* stop: then without the button; 0: never */
+	/* stop: then without the button; 0: never. detach: for the guest to let go */
+	uint32_t timeout_s;
 	bool read_only; /* console */
 	bool stream; /* console: on this connection, from the line after the answer on */
 	char disk[CONTROL_DISK_MAX]; /* resize: its path, or its serial number */
@@ -51,6 +65,8 @@ struct control_request {
 	char port[CONTROL_PORT_MAX]; /* console: this port; "": the console itself */
 	char card[CONTROL_CARD_MAX]; /* link: its tap, "user", or its address */
 	bool up; /* link */
+	struct control_words devices; /* attach, detach: their addresses, as texts */
+	struct control_words allow; /* attach: checks to skip */
 };
 
 /*

@@ -134,6 +134,11 @@ bool control_value_is_text(const struct control_value *v)
 	return type_of(v) == json_type_string;
 }
 
+bool control_value_is_list(const struct control_value *v)
+{
+	return type_of(v) == json_type_array;
+}
+
 int64_t control_value_as_number(const struct control_value *v)
 {
 	return control_value_is_number(v) ? lib.number(object_of(v)) : 0;

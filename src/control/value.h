@@ -34,6 +34,7 @@ bool control_value_flag(const struct control_value *v, const char *key);
 bool control_value_is_number(const struct control_value *v);
 bool control_value_is_flag(const struct control_value *v);
 bool control_value_is_text(const struct control_value *v);
+bool control_value_is_list(const struct control_value *v);
 int64_t control_value_as_number(const struct control_value *v);
 const char *control_value_as_text(const struct control_value *v);
 

@@ -5,7 +5,9 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "engine/control_answer.h"
+#include "engine/control_explain.h"
 #include "engine/control_name.h"
+#include "engine/control_plug.h"
 #include "engine/discard.h"
 #include "engine/net.h"
 #include "engine/news.h"
@@ -38,7 +40,7 @@
 #define ORDER_PATIENCE_MS 5000
 #define PRESS_AGAIN_MS 5000
 
-enum { SOCKET, ORDERS, CLIENTS };
+enum { SOCKET, ORDERS, PLUG, CLIENTS };
 
 int control_listen(struct control **ret, const char *path)
 {
@@ -51,6 +53,7 @@ int control_listen(struct control **ret, const char *path)
 	if (!c)
 		return -ENOMEM;
 	c->orders_fd = -1;
+	c->plug = PLUG_NONE;
 	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* The caller has locked the folder, so an older socket has no owner. */
 	(void)unlink(path);
@@ -123,6 +126,8 @@ static const enum wire_order_kind orders[] = {
 	[CONTROL_LINK] = WIRE_ORDER_LINK,
 	[CONTROL_DESCRIPTORS] = 0,
 	[CONTROL_RETURN] = 0,
+	[CONTROL_ATTACH] = 0,
+	[CONTROL_DETACH] = 0,
 };
 
 /* Sends the order of @q, with @fd, which stays the caller's. The client waits for its answer. */
@@ -243,7 +248,9 @@ static int request_serve(
 		control_failed(from, q, &e);
 		return 0;
 	}
-	if (c->orders_fd < 0) {
+	if (q->command == CONTROL_ATTACH || q->command == CONTROL_DETACH) {
+		control_plug_begin(c, from, q);
+	} else if (c->orders_fd < 0) {
 		(void)refuse_order(c, q->command, &e);
 		control_failed(from, q, &e);
 	} else if (q->command == CONTROL_STATISTICS) {
@@ -353,57 +360,10 @@ static void order_applied(struct control *c, const struct control_request *q)
 	case CONTROL_LINK:
 	case CONTROL_DESCRIPTORS:
 	case CONTROL_RETURN:
+	case CONTROL_ATTACH:
+	case CONTROL_DETACH:
 		break;
 	}
-}
-
-static void resize_explain(const struct control_request *q, int r, struct err *e)
-{
-	if (r == -ERANGE) {
-		(void)err_say(e, r, "disk '%s' is larger than %" PRIu64 " bytes", q->disk, q->size);
-		err_hint(e, "usher makes no disk smaller: the guest would lose what is behind");
-	} else if (r == -EINVAL && q->size) {
-		(void)err_say(e, r,
-			"disk '%s' does not grow by a size: it is no image, or the guest "
-			"only reads it",
-			q->disk);
-		err_hint(e, "grow what it is on first, then resize it without a size");
-	} else if (r == -EBUSY) {
-		(void)err_say(e, r, "a disk of the guest is being resized");
-	} else if (r == -ENODEV) {
-		(void)err_say(e, r, "the guest has released disk '%s'", q->disk);
-	} else {
-		(void)err_set(e, r, "resize disk '%s'", q->disk);
-	}
-}
-
-static void order_explain(const struct control *c, const struct control_request *q, struct err *e)
-{
-	const char *name = c->guest.spec->name;
-	int r = c->done.result;
-
-	if (r == -EOPNOTSUPP)
-		(void)err_say(e, -ENOTSUP, "%s: engine '%s' cannot do that with a running guest",
-			control_command_name(q->command), c->guest.engine);
-	else if (q->command == CONTROL_RESIZE)
-		resize_explain(q, r, e);
-	else if (q->command == CONTROL_LINK && r == -EALREADY)
-		(void)err_say(e, r, "the link of card '%s' is %s already", q->card,
-			q->up ? "up" : "down");
-	else if (q->command == CONTROL_LINK && r == -ENODEV)
-		(void)err_say(e, r, "the guest has released card '%s'", q->card);
-	else if (r == -EALREADY)
-		(void)err_say(e, r, "guest '%s' is %s already", name,
-			q->command == CONTROL_PAUSE ? "paused" : "running");
-	else if (r == -EAGAIN && q->command == CONTROL_STOP) {
-		(void)err_say(
-			e, r, "guest '%s' is paused, and does not see its power button", name);
-		err_hint(e, "resume it first, or stop it by force");
-	} else if (r == -EUSERS)
-		(void)err_say(e, r, "too many look at %s%s of guest '%s' already",
-			q->port[0] ? "port " : "the console", q->port, name);
-	else
-		(void)err_set(e, r, "%s guest '%s'", control_command_name(q->command), name);
 }
 
 static void order_finish(struct control *c, struct control_client *to)
@@ -415,7 +375,7 @@ static void order_finish(struct control *c, struct control_client *to)
 	to->order = 0;
 	to->console_fd = -1;
 	if (c->done.result < 0) {
-		order_explain(c, &q, &e);
+		control_explain(c, &q, &e);
 		control_failed(to, &q, &e);
 		fd_close(&fd);
 		return;
@@ -480,6 +440,7 @@ size_t control_poll(const struct control *c, struct pollfd *ret)
 		return 0;
 	ret[SOCKET] = (struct pollfd){.fd = c->deaf ? -1 : c->listen_fd, .events = POLLIN};
 	ret[ORDERS] = (struct pollfd){.fd = c->orders_fd, .events = POLLIN};
+	ret[PLUG] = (struct pollfd){.fd = c->plug.result_fd, .events = POLLIN};
 	for (size_t i = 0; i < c->count; i++)
 		ret[CLIENTS + i] = (struct pollfd){
 			.fd = c->list[i].fd,
@@ -524,6 +485,8 @@ int control_serve(struct control *c, const struct pollfd *polled, size_t count)
 		return 0;
 	if (polled[ORDERS].revents && c->orders_fd >= 0)
 		orders_serve(c);
+	if (polled[PLUG].revents && c->plug.result_fd >= 0)
+		control_plug_finish(c);
 	orders_expire(c);
 	button_repeat(c);
 	/* From the last one down: one that leaves is replaced by the last. */
@@ -594,6 +557,7 @@ void control_close(struct control *c, int status)
 	while (c->count)
 		client_drop(c, c->count - 1);
 	discard_socket(&c->orders_fd);
+	discard_socket(&c->plug.place.line_fd);
 	fd_close(&c->listen_fd);
 	free(c);
 }

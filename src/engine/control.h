@@ -3,6 +3,7 @@
 #define ENGINE_CONTROL_H
 
 #include "engine/control_client.h"
+#include "engine/plug.h"
 #include "engine/spec.h"
 #include "wire/order.h"
 
@@ -19,7 +20,7 @@ struct keeper_news;
  * client, or for usher-vmm.
  */
 #define CONTROL_CLIENTS_MAX 16
-#define CONTROL_POLL_MAX (CONTROL_CLIENTS_MAX + 2) /* and the socket, and usher-vmm */
+#define CONTROL_POLL_MAX (CONTROL_CLIENTS_MAX + 3) /* the socket, usher-vmm, plug.h */
 
 enum control_phase {
 	CONTROL_STARTING,
@@ -39,6 +40,8 @@ struct control_guest {
 	bool obeys; /* its engine takes orders */
 	pid_t pid; /* 0: not started yet */
 	time_t since; /* when it started */
+	size_t device_count; /* what it has now: the description's, and changes */
+	struct pci_address devices[PLUG_MEMBERS_MAX];
 };
 
 struct control {
@@ -47,6 +50,8 @@ struct control {
 	int orders_fd; /* to usher-vmm; -1: the engine obeys none */
 	uint32_t order; /* id of the last one */
 	struct control_guest guest;
+	struct plug plug; /* changes of the devices of a guest that runs */
+	bool plugs_away; /* the one that is on its way takes devices from it */
 	enum control_phase phase;
 	int64_t force_ms; /* when a guest that was asked to power off is stopped; 0 never */
 	int64_t press_ms; /* when its button is pressed again; 0 never */

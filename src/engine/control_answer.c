@@ -79,13 +79,13 @@ void control_failed(struct control_client *to, const struct control_request *q, 
 	answer_end(&l, to, -1);
 }
 
-static void put_devices(struct control_line *l, const struct guest_spec *s)
+static void put_devices(struct control_line *l, const struct pci_address *list, size_t count)
 {
 	char address[PCI_ADDRESS_TEXT];
 
 	control_line_open(l, "devices", '[');
-	for (size_t i = 0; i < s->device_count; i++)
-		control_line_text(l, NULL, pci_address_format(s->devices[i].address, address));
+	for (size_t i = 0; i < count; i++)
+		control_line_text(l, NULL, pci_address_format(list[i], address));
 	control_line_close(l, ']');
 }
 
@@ -130,7 +130,7 @@ void control_tell_state(
 	}
 	control_line_flag(&l, "detached", g->detached);
 	control_line_text(&l, "on_sleep", g->spec->sleep_release ? "release" : "refuse");
-	put_devices(&l, g->spec);
+	put_devices(&l, g->devices, g->device_count);
 	answer_end(&l, to, -1);
 }
 
@@ -153,6 +153,16 @@ void control_tell_figures(
 	control_line_json(&l, "statistics", line);
 	answer_end(&l, to, -1);
 	control_value_free(v);
+}
+
+void control_tell_devices(struct control_client *to, const struct control_request *q,
+	const struct pci_address *list, size_t count)
+{
+	struct control_line l;
+
+	answer_begin(&l, q, true);
+	put_devices(&l, list, count);
+	answer_end(&l, to, -1);
 }
 
 void control_tell_size(

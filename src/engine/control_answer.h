@@ -25,6 +25,10 @@ void control_tell_state(
 void control_tell_figures(
 	struct control_client *to, const struct control_request *q, const char *text, size_t len);
 
+/* The devices that have come to the guest, or left it. */
+void control_tell_devices(struct control_client *to, const struct control_request *q,
+	const struct pci_address *list, size_t count);
+
 /* The size that a disk has now, likewise. */
 void control_tell_size(
 	struct control_client *to, const struct control_request *q, const char *text, size_t len);

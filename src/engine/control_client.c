@@ -107,7 +107,7 @@ int control_client_flush(struct control_client *c)
 
 bool control_client_listens(const struct control_client *c)
 {
-	return !c->out_len && !c->order && !c->leaves && !c->streams;
+	return !c->out_len && !c->order && !c->plugs && !c->leaves && !c->streams;
 }
 
 bool control_client_has_line(const struct control_client *c)

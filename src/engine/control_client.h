@@ -31,6 +31,7 @@ struct control_client {
 	bool read_only;
 	uint64_t port; /* of which: as struct wire_order has it */
 	int console_fd; /* that its order is about to make a console; -1 none */
+	bool plugs; /* it waits for a change of devices */
 	uint32_t order; /* id of the order that it waits for; 0 none */
 	int64_t order_ms; /* since when */
 	struct control_request request; /* that the order serves */

@@ -56,6 +56,7 @@ void engine_ended(struct engine_run *run)
 	fd_close(&run->refused_fd);
 	discard_socket(&run->line_fd);
 	discard_socket(&run->orders_fd);
+	discard_socket(&run->plug_fd);
 	calls_close(&run->calls);
 	passt_stop(&run->passt);
 	tpm_stop(&run->tpm);

@@ -37,6 +37,7 @@ struct engine_run {
 	int calls_fd; /* usher-vmm's end of that socket */
 	int orders_fd; /* our end of the socket for orders (wire/order.h); -1: it obeys none */
 	int obeys_fd; /* usher-vmm's end of that socket */
+	int plug_fd; /* likewise to QEMU, for orders about devices alone, which may take long; -1 */
 	int refused_fd; /* the page of wire/refused.h; -1: there is none */
 	struct open_devices
 		*devices; /* groups stay here, the rest is handed over; NULL: it opens its own */
@@ -68,6 +69,7 @@ struct engine_run {
 		.calls_fd = -1,               \
 		.orders_fd = -1,              \
 		.obeys_fd = -1,               \
+		.plug_fd = -1,                \
 		.refused_fd = -1,             \
 		.confine = CONFINE_NONE,      \
 		.uid = UID_LEASE_NONE,        \

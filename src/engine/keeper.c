@@ -8,8 +8,10 @@
 #include "base/terminal.h"
 #include "engine/clients.h"
 #include "engine/control.h"
+#include "engine/control_plug.h"
 #include "engine/fit.h"
 #include "engine/follow.h"
+#include "engine/giveback.h"
 #include "engine/logbook.h"
 #include "engine/refused.h"
 #include "engine/state.h"
@@ -58,6 +60,7 @@ struct loan {
 	struct control *control; /* NULL: there is none */
 	struct logbook log;
 	struct state state;
+	struct bind_owner owner; /* of what is taken: this process */
 	struct wire_event status; /* what a client hears that asks */
 	int signals; /* signalfd */
 	sigset_t before; /* the mask of signals of before */
@@ -84,6 +87,12 @@ static void loan_tell(struct loan *l, struct keeper_news n)
 		clients_tell(&l->clients, &n);
 	else if (l->k->tell) /* there was no process to be had for it */
 		l->k->tell(l->k->arg, &n);
+}
+
+/* struct giveback_listener.tell */
+static void news_pass_on(void *arg, struct keeper_news n)
+{
+	loan_tell(arg, n);
 }
 
 int keeper_request(const struct keeper *k, struct bind_target *targets, struct bind_request *ret,
@@ -330,6 +339,13 @@ static void control_attach(struct loan *l, struct engine_run *run, pid_t pid)
 	if (!l->control)
 		return;
 	l->control->orders_fd = TAKE_FD(run->orders_fd);
+	l->control->plug.place = (struct plug_place){.env = l->k->env,
+		.owner = l->owner,
+		.name = l->k->spec->name,
+		.how = l->k->how,
+		.line_fd = TAKE_FD(run->plug_fd),
+		.pid = pid,
+		.uid = run->uid.uid};
 	l->control->guest.pid = pid;
 	l->control->guest.obeys = l->control->orders_fd >= 0;
 	l->control->guest.since = time(NULL);
@@ -392,6 +408,7 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 			loan_tell(l, (struct keeper_news){
 					     .event = KEEPER_WARNED, .error = &run.missing});
 		*ret_status = guest_status(l, guest_wait(l, &process, &run));
+		control_plug_abort(l->control);
 		call_tell(l, &run, *ret_status);
 		terminal_repair(&l->terminal, *ret_status > 128);
 		limit_explain(l->k->spec, &run.cgroup, &why);
@@ -407,46 +424,6 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 	}
 	engine_close(&run);
 	return r;
-}
-
-static int group_give_back(struct loan *l, const struct bind_release_request *giving)
-{
-	struct bind_report report = BIND_REPORT_NONE;
-	struct err e = {0};
-	int64_t begun = now_us();
-
-	int r = bind_release(&l->k->env, giving, &report, &e);
-	loan_tell(l, (struct keeper_news){
-			     .event = r < 0 ? KEEPER_STUCK : KEEPER_GIVEN,
-			     .group = giving->group,
-			     .report = &report,
-			     .error = &e,
-			     .us = now_us() - begun,
-		     });
-	bind_report_fini(&report);
-	return r;
-}
-
-static int groups_give_back(struct loan *l, const struct bind_plan *plan,
-	const struct bind_owner *owner, const struct wipe *wipe)
-{
-	struct pci_address unwiped[SPEC_DEVICES_MAX];
-	struct bind_release_request giving = {
-		.how = l->k->how,
-		.owner = *owner,
-		.allow = l->k->allow,
-		.allow_count = l->k->allow_count,
-		.unwiped = unwiped,
-		.unwiped_count = wipe_failed(wipe, unwiped),
-	};
-	int worst = 0;
-
-	for (size_t i = 0; i < plan->group_count; i++) {
-		giving.group = plan->groups[i].number;
-		if (group_give_back(l, &giving) < 0)
-			worst = -EUCLEAN;
-	}
-	return worst;
 }
 
 /* Devices that the caller has opened are the caller's: nothing is bound, and nothing returned. */
@@ -504,8 +481,10 @@ static int loan_run(
 
 	int r = loan_take(l, q, &plan, end, e);
 	if (r == 0) {
+		l->owner = q->owner;
 		r = engine_run_to_end(l, &plan, &end->status, &wipe, e);
-		given = groups_give_back(l, &plan, &q->owner, &wipe);
+		given = giveback_groups(l->k, &plan, &q->owner, &wipe,
+			&(struct giveback_listener){news_pass_on, l});
 	}
 	bind_plan_fini(&plan);
 	return r < 0 ? r : given;
@@ -526,7 +505,10 @@ static void control_open(struct loan *l)
 		.is_program = k->engine->is_program,
 		.memory = k->engine->memory(k->spec),
 		.detached = k->detached,
+		.device_count = k->spec->device_count,
 	};
+	for (size_t i = 0; i < k->spec->device_count; i++)
+		l->control->guest.devices[i] = k->spec->devices[i].address;
 }
 
 /* The guest's name is ours from here on, and clients may connect by it. */

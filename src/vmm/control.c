@@ -126,6 +126,10 @@ static int order_obey(struct control *c, const struct wire_order *o, struct wire
 		return disk_resize(c, o);
 	case WIRE_ORDER_LINK:
 		return virtio_net_set_link(&m->vm, (unsigned)o->card, o->flags & WIRE_ORDER_UP);
+	case WIRE_ORDER_PLUG:
+	case WIRE_ORDER_UNPLUG:
+	case WIRE_ORDER_LENT:
+		return -EOPNOTSUPP;
 	}
 	return -EPROTO;
 }

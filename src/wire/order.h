@@ -2,6 +2,7 @@
 #ifndef WIRE_ORDER_H
 #define WIRE_ORDER_H
 
+#include "wire/call.h"
 #include "wire/message.h"
 
 /*
@@ -23,7 +24,18 @@ enum wire_order_kind {
 	 */
 	WIRE_ORDER_RESIZE,
 	WIRE_ORDER_LINK, /* the link of virtio network card @card goes up or down */
+	/*
+	 * Of QEMU's guests, and not among those that usher-vmm obeys: puts the functions of one
+	 * card into one slot. The answer's text may say why not.
+	 */
+	WIRE_ORDER_PLUG,
+	/* Likewise: asks the guest to release the slot that has one of these functions. */
+	WIRE_ORDER_UNPLUG,
+	/* Likewise: the text of the answer is a line "ADDRESS SLOT" for each lent device. */
+	WIRE_ORDER_LENT,
 };
+
+#define WIRE_FUNCTIONS_MAX 8 /* of one card */
 
 enum wire_order_flag {
 	WIRE_ORDER_READ_ONLY = 1 << 0, /* console: what comes from there is discarded */
@@ -38,6 +50,8 @@ struct wire_order {
 	uint64_t size; /* resize: [bytes], else 0 */
 	uint64_t port; /* console: 0 the console itself, else the number of a port, and one */
 	uint64_t card; /* link: as @disk, else 0 */
+	uint64_t function_count; /* plug, unplug: [1, WIRE_FUNCTIONS_MAX], else 0 */
+	struct wire_address functions[WIRE_FUNCTIONS_MAX]; /* on the host */
 };
 
 #define WIRE_FIGURES_MAX 61440 /* [bytes]: figures of hundreds of vectors, and below SO_SNDBUF */

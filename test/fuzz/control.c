@@ -34,8 +34,17 @@ static void check_request(const char *line, size_t len)
 	}
 	require(control_command_name(q.command)[0], "a command has a name");
 	require(q.timeout_s <= CONTROL_TIMEOUT_MAX_S, "a timeout is bound");
-	require(q.timeout_s == CONTROL_TIMEOUT_S || q.command == CONTROL_STOP,
-		"only a stop has a timeout");
+	require(q.timeout_s == CONTROL_TIMEOUT_S || q.command == CONTROL_STOP ||
+			q.command == CONTROL_DETACH,
+		"only a stop and a detach have a timeout");
+	const bool plugs = q.command == CONTROL_ATTACH || q.command == CONTROL_DETACH;
+	require(!q.devices.count == !plugs, "a change has devices");
+	require(q.devices.count <= CONTROL_DEVICES_MAX, "devices are bound");
+	require(!q.allow.count || q.command == CONTROL_ATTACH, "only an attach skips checks");
+	require(q.allow.count <= CONTROL_ALLOW_MAX, "checks are bound");
+	for (size_t i = 0; i < q.devices.count; i++)
+		require(memchr(q.devices.list[i], '\0', CONTROL_WORD_MAX) != NULL,
+			"a device's name ends");
 	require(!q.force || q.command == CONTROL_STOP, "only a stop has force");
 	require(!(q.read_only || q.stream) || q.command == CONTROL_CONSOLE,
 		"only a console is a stream");

@@ -49,27 +49,31 @@ static int message_read(struct monitor *m, int64_t end_ms, struct control_value 
 }
 
 /* Events, the greeting and late answers come between. Return: 1 it is the answer, 0, -errno. */
-static int answer_judge(const struct control_value *v, uint64_t id)
+static int answer_judge(struct monitor *m, const struct control_value *v, uint64_t id)
 {
+	const struct control_value *error = control_value_member(v, "error");
+	const char *why = control_value_text(error, "desc");
 	int64_t of;
 
 	if (!control_value_number(v, "id", &of) || of != (int64_t)id)
 		return 0;
-	if (control_value_member(v, "error"))
+	if (error) {
+		(void)snprintf(m->refusal, sizeof(m->refusal), "%s", why ? why : "");
 		return -EREMOTEIO;
+	}
 	return control_value_member(v, "return") ? 1 : -EPROTO;
 }
 
 static int answer_await(struct monitor *m, uint64_t id, struct control_value **ret)
 {
-	const int64_t end_ms = clock_ms() + MONITOR_WAIT_MS;
+	const int64_t end_ms = clock_ms() + (m->wait_ms ? m->wait_ms : MONITOR_WAIT_MS);
 	struct control_value *v = NULL;
 	int r = 0;
 
 	while (r == 0) {
 		r = message_read(m, end_ms, &v);
 		if (r == 0)
-			r = answer_judge(v, id);
+			r = answer_judge(m, v, id);
 		if (r == 1 && ret)
 			*ret = v;
 		else

@@ -13,6 +13,7 @@ struct qemu_parts;
 /* The other end of QMP, JSON in lines over a socket. It waits for QEMU. */
 #define MONITOR_LINE_MAX 65536
 #define MONITOR_WAIT_MS 4000 /* for an answer: less than the keeper waits */
+#define MONITOR_REFUSAL_MAX 256
 
 struct monitor {
 	int qmp; /* -1: closed */
@@ -23,6 +24,8 @@ struct monitor {
 	const struct qemu_parts *parts;
 	uint64_t links_down; /* bit N: of virtio device N */
 	uint64_t next_id; /* of a command */
+	int wait_ms; /* for an answer; 0: MONITOR_WAIT_MS */
+	char refusal[MONITOR_REFUSAL_MAX]; /* QEMU's words, when it has refused something */
 };
 
 /*

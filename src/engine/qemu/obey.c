@@ -4,6 +4,7 @@
 #include "control/value.h"
 #include "engine/qemu/monitor.h"
 #include "engine/qemu/parts.h"
+#include "engine/qemu/plugging.h"
 #include "engine/spec.h"
 
 #include <errno.h>
@@ -107,6 +108,12 @@ static int order_obey(struct monitor *m, const struct wire_order *o, struct wire
 		return link_set(m, o);
 	case WIRE_ORDER_RESIZE:
 		return disk_resize(m, o, d);
+	case WIRE_ORDER_PLUG:
+		return monitor_plug(m, o);
+	case WIRE_ORDER_UNPLUG:
+		return monitor_unplug(m, o);
+	case WIRE_ORDER_LENT:
+		return monitor_lent(m, d);
 	case WIRE_ORDER_FIGURES:
 	case WIRE_ORDER_CONSOLE:
 		break;
@@ -117,4 +124,6 @@ static int order_obey(struct monitor *m, const struct wire_order *o, struct wire
 void monitor_obey(struct monitor *m, const struct wire_order *o, struct wire_done *d)
 {
 	d->result = order_obey(m, o, d);
+	if (d->result == -EREMOTEIO)
+		d->length = (uint32_t)snprintf(d->text, sizeof(d->text), "%s", m->refusal);
 }

@@ -12,6 +12,7 @@
 #include "engine/qemu/parts.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -19,12 +20,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+struct translator_ends {
+	int orders, plug, qmp;
+};
+
 /* An answer that finds the socket full is lost: the keeper does not read then. */
-static void answer_order(struct monitor *m, int orders, const struct wire_order *o, size_t fd_count)
+static void answer_order(
+	struct monitor *m, int orders, const struct wire_order *o, const struct wire_fds *fds)
 {
 	static struct wire_done done;
 
-	done.result = wire_order_check(o, fd_count);
+	done.result = wire_order_check(o, fds->count);
 	done.length = 0;
 	if (done.result == 0)
 		monitor_obey(m, o, &done);
@@ -32,38 +38,34 @@ static void answer_order(struct monitor *m, int orders, const struct wire_order 
 	(void)wire_send(orders, &done, sizeof(done), NULL);
 }
 
-static void orders_serve(struct monitor *m, int orders)
+/* Return: 0; -EPIPE the other end is closed; -errno. */
+static int order_serve(struct monitor *m, int orders)
 {
 	struct wire_order order;
-	struct wire_fds fds;
+	struct wire_fds fds = {0};
+
+	int r = wire_receive(orders, &order, sizeof(order), &fds);
+	if (r == 0)
+		answer_order(m, orders, &order, &fds);
+	wire_close(&fds);
+	return r == -EPROTO ? 0 : r;
+}
+
+/* Two sockets, for two processes that wait for their own answers. */
+static void orders_serve(struct monitor *m, int orders, int plug)
+{
 	int r = 0;
 
-	while (r == 0 || r == -EPROTO) {
-		fds = (struct wire_fds){0};
-		r = wire_receive(orders, &order, sizeof(order), &fds);
-		if (r == 0)
-			answer_order(m, orders, &order, fds.count);
-		wire_close(&fds);
+	while (r == 0) {
+		struct pollfd fds[] = {
+			{.fd = orders, .events = POLLIN}, {.fd = plug, .events = POLLIN}};
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[0].revents)
+			r = order_serve(m, orders);
+		if (fds[1].revents && order_serve(m, plug) < 0)
+			plug = -1;
 	}
-}
-
-static int fd_compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* Locks, groups and sockets of the keeper: nothing of it is to live as long as this process. */
-static void fds_close_but(int *kept, size_t count)
-{
-	int next = 0;
-
-	qsort(kept, count, sizeof(*kept), fd_compare);
-	for (size_t i = 0; i < count; i++) {
-		if (kept[i] > next)
-			(void)close_range((unsigned)next, (unsigned)kept[i] - 1, 0);
-		next = kept[i] + 1;
-	}
-	(void)close_range((unsigned)next, ~0U, 0);
 }
 
 /*
@@ -83,18 +85,20 @@ static void rights_leave(uid_t uid)
 }
 
 __attribute__((noreturn)) static void translator_main(const struct guest_spec *s,
-	const struct qemu_parts *parts, uid_t uid, int orders, int qmp, pid_t keeper)
+	const struct qemu_parts *parts, uid_t uid, const struct translator_ends *ends, pid_t keeper)
 {
 	static struct monitor m;
-	int kept[SPEC_VIRTIO_MAX + 2] = {orders, qmp};
-	size_t count = 2;
+	int kept[SPEC_VIRTIO_MAX + 3] = {
+		ends->orders, ends->plug, ends->qmp};
+	size_t count = 3;
 
 	(void)prctl(PR_SET_NAME, "usher-qmp");
-	m = (struct monitor){.qmp = qmp, .spec = s, .parts = parts};
+	m = (struct monitor){.qmp = ends->qmp, .spec = s, .parts = parts};
 	for (size_t i = 0; i < s->virtio_count; i++)
 		if (parts->disks[i].fd >= 0)
 			kept[count++] = parts->disks[i].fd;
-	fds_close_but(kept, count);
+	/* Locks, groups and sockets of the keeper: nothing of it is to live as long as this. */
+	fd_close_others(kept, count);
 	rights_leave(uid);
 	/* After the change of the user, which clears it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -104,28 +108,48 @@ __attribute__((noreturn)) static void translator_main(const struct guest_spec *s
 	 * Signals stay blocked, as the keeper has them: a terminal sends Ctrl-C and Ctrl-Z to this
 	 * process as well, and the guest may go on.
 	 */
-	orders_serve(&m, orders);
+	orders_serve(&m, ends->orders, ends->plug);
 	_exit(0);
+}
+
+static int sockets_make(struct engine_run *run, int orders[2], int plug[2], int qmp[2])
+{
+	int r = wire_pair(orders);
+
+	if (r < 0)
+		return r;
+	run->orders_fd = orders[0];
+	r = wire_pair(plug);
+	if (r < 0) {
+		fd_close(&orders[1]);
+		return r;
+	}
+	run->plug_fd = plug[0];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) == 0)
+		return 0;
+	r = -errno;
+	fd_close(&orders[1]);
+	fd_close(&plug[1]);
+	return r;
 }
 
 int translator_start(struct engine_run *run, const struct guest_spec *s,
 	const struct qemu_parts *parts, struct err *e)
 {
 	const pid_t keeper = getpid();
-	int qmp[2], orders[2];
+	int qmp[2], orders[2], plug[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) < 0)
-		return err_set(e, -errno, "make a socket for QEMU's monitor");
-	cleanup_fd int ours = qmp[0];
-	cleanup_fd int theirs = qmp[1];
-	int r = wire_pair(orders);
+	int r = sockets_make(run, orders, plug, qmp);
 	if (r < 0)
 		return err_set(e, r, "make a socket for QEMU's monitor");
-	run->orders_fd = orders[0];
+	cleanup_fd int ours = qmp[0];
+	cleanup_fd int theirs = qmp[1];
 	cleanup_fd int obeys = orders[1];
+	cleanup_fd int plugs = plug[1];
 	pid_t pid = fork();
 	if (pid == 0)
-		translator_main(s, parts, run->uid.uid, obeys, ours, keeper);
+		translator_main(s, parts, run->uid.uid,
+			&(struct translator_ends){obeys, plugs, ours}, keeper);
 	if (pid < 0)
 		return err_set(e, -errno, "start a translator for QEMU's monitor");
 	run->translator = pid;

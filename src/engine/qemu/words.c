@@ -24,6 +24,8 @@
  * QEMU takes a block device's, image's or file's descriptor by a set (-add-fd, /dev/fdset/N). Its
  * loader of kernels and ROMs knows no sets, so it opens these by /proc/self/fd.
  */
+#define QEMU_SLOTS_USED_MAX 24
+
 const char *qemu_program(void)
 {
 	const char *path = getenv("QEMU_SYSTEM");
@@ -119,23 +121,62 @@ static bool card_has_function_0(const struct guest_spec *s, size_t i)
 	return false;
 }
 
+/* How many functions of the same card have lower numbers. */
+static unsigned card_rank(const struct guest_spec *s, size_t i)
+{
+	unsigned rank = 0;
+
+	for (size_t k = 0; k < s->device_count; k++)
+		rank += card_of(s, k) == card_of(s, i) &&
+			s->devices[k].address.fn < s->devices[i].address.fn;
+	return rank;
+}
+
 /* A root port for each card, and in it the functions with their numbers. */
 static void slot_add(
 	const struct guest_spec *s, size_t i, char *bus, size_t size, struct program *p)
 {
 	const size_t card = card_of(s, i);
-	const unsigned function = card_has_function_0(s, i) ? s->devices[i].address.fn : 0;
+	const unsigned function =
+		card_has_function_0(s, i) ? s->devices[i].address.fn : card_rank(s, i);
 	bool shared = false;
 
 	for (size_t k = 0; k < s->device_count; k++)
 		shared |= k != i && card_of(s, k) == card;
 	if (card == i) {
 		program_word(p, "-device");
-		program_arg(p, "pcie-root-port,id=usher-slot%zu,bus=pcie.0,chassis=%zu", card,
+		program_arg(p, "pcie-root-port,id=" QEMU_SLOT "%zu,bus=pcie.0,chassis=%zu", card,
 			card + 1);
 	}
-	(void)snprintf(bus, size, ",bus=usher-slot%zu,addr=0x0.0x%x%s", card, function,
+	(void)snprintf(bus, size, ",bus=" QEMU_SLOT "%zu,addr=0x0.0x%x%s", card, function,
 		shared && function == 0 ? ",multifunction=on" : "");
+}
+
+/* The ports have a slot of the root bus, which has 32, some of them the board's. */
+static bool has_spares(const struct guest_spec *s)
+{
+	size_t used = spec_virtio_count(s);
+
+	for (size_t i = 0; i < s->device_count; i++)
+		used += card_of(s, i) == i;
+	return qemu_board_is_ours(s) && !s->no_defaults && used <= QEMU_SLOTS_USED_MAX;
+}
+
+/*
+ * Root ports for devices that come while the guest runs, all in one slot of the root bus. The
+ * firmware gives each the room that it asks for: a guest makes none for a port that was empty.
+ */
+static void spares_add(const struct guest_spec *s, struct program *p)
+{
+	if (!has_spares(s))
+		return;
+	for (unsigned i = 0; i < QEMU_SPARES; i++) {
+		program_word(p, "-device");
+		program_arg(p,
+			"pcie-root-port,id=" QEMU_SPARE "%u,bus=pcie.0,addr=0x1e.0x%x,chassis=%u%s,"
+			"mem-reserve=32M,pref64-reserve=256M",
+			i, i, SPEC_DEVICES_MAX + 1 + i, i == 0 ? ",multifunction=on" : "");
+	}
 }
 
 static void device_add(
@@ -205,6 +246,7 @@ void qemu_words_add(const struct guest_spec *s, const struct qemu_parts *parts, 
 	cpus_add(s, p);
 	for (size_t i = 0; i < s->device_count; i++)
 		device_add(s, parts, i, p);
+	spares_add(s, p);
 	monitor_add(parts, p);
 	qemu_words_extra(s, parts, p);
 	qemu_words_virtio(s, parts, p);

@@ -6,6 +6,11 @@ struct guest_spec;
 struct program;
 struct qemu_parts;
 
+/* Names of root ports: of those for the cards of a description, and of empty ones. */
+#define QEMU_SLOT "usher-slot"
+#define QEMU_SPARE "usher-spare"
+#define QEMU_SPARES 4
+
 /* Return: the program that runs guests: qemu-system-x86_64, or what QEMU_SYSTEM names. */
 const char *qemu_program(void);
 

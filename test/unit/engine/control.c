@@ -45,12 +45,8 @@ static void start(void)
 	ck_assert_int_eq(wire_pair(ends), 0);
 	keeper->orders_fd = ends[0];
 	vmm = ends[1];
-	keeper->guest = (struct control_guest){.spec = &spec,
-		.engine = "usher",
-		.memory = 1 << 29,
-		.obeys = true,
-		.pid = 77,
-		.since = 1000};
+	keeper->guest = (struct control_guest){
+		&spec, "usher", false, 1 << 29, false, true, 77, 1000, 1, {{.bus = 3, .fn = 1}}};
 	keeper->phase = CONTROL_RUNNING;
 }
 

@@ -97,6 +97,18 @@ static bool was_told(const char *text)
 	return found;
 }
 
+/* Whether @second has come in a line after @first. */
+static bool was_told_after(const char *first, const char *second)
+{
+	char line[1024];
+	int stage = 0;
+
+	rewind(heard);
+	while (fgets(line, sizeof(line), heard))
+		stage += stage < 2 && strstr(line, stage == 0 ? first : second);
+	return stage == 2;
+}
+
 START_TEST(translates_orders)
 {
 	static const struct answer answers[] = {
@@ -169,6 +181,76 @@ START_TEST(a_disk_gets_the_size_of_its_file)
 }
 END_TEST
 
+/* What QEMU has: two root ports, and in the first the device that the guest started with. */
+static const struct answer two_ports[] = {
+	{"qom-list",
+		"\"return\": [{\"name\": \"usher-slot0\", \"type\": \"child<pcie-root-port>\"},"
+		"{\"name\": \"usher0\"}, {\"name\": \"usher-qmp\"}, {\"name\": \"usher-spare0\"}, "
+		"{\"name\": \"usher7\"}, {\"name\": \"usher-0000.05.00.00\"}, {\"odd\": 1}]"},
+	{"qom-get", "\"return\": \"/machine/peripheral/usher-slot0/usher-slot0\""},
+	{"\"host\":\"0000:06:00.0\"",
+		"\"error\": {\"class\": \"GenericError\", \"desc\": \"no way\"}"},
+	{"\"id\":\"usher0\"", "\"error\": {\"class\": \"GenericError\", \"desc\": "
+			      "\"Device usher0 is already in the process of unplug\"}"},
+	{0}};
+
+static struct wire_order card(enum wire_order_kind kind, uint8_t bus, uint8_t count)
+{
+	struct wire_order o = {.order = kind, .function_count = count};
+
+	for (uint8_t i = 0; i < count; i++)
+		o.functions[i] = (struct wire_address){.bus = bus, .fn = i};
+	return o;
+}
+
+START_TEST(a_card_gets_an_empty_port)
+{
+	qemu_start(two_ports);
+	spec.device_count = 1;
+	spec.devices[0].address = (struct pci_address){.bus = 4};
+	ck_assert_int_eq(obey((struct wire_order){.order = WIRE_ORDER_LENT}), 0);
+	ck_assert_str_eq(done.text, "0000:04:00.0 usher-slot0\n");
+	ck_assert_uint_eq(done.length, strlen(done.text));
+	ck_assert_int_eq(obey(card(WIRE_ORDER_PLUG, 4, 1)), -EEXIST);
+	ck_assert_int_eq(obey(card(WIRE_ORDER_PLUG, 5, 2)), 0);
+	/* The guest looks when function 0 comes. */
+	ck_assert(was_told_after("\"host\":\"0000:05:00.1\",\"id\":\"usher-0000.05.00.1\","
+				 "\"bus\":\"usher-spare0\",\"addr\":\"0x0.0x1\"",
+		"\"host\":\"0000:05:00.0\""));
+	/* What was refused leaves nothing behind. */
+	ck_assert_int_eq(obey(card(WIRE_ORDER_PLUG, 6, 2)), -EREMOTEIO);
+	ck_assert_str_eq(done.text, "no way");
+	ck_assert(was_told_after("\"host\":\"0000:06:00.0\"",
+		"\"device_del\",\"arguments\":{\"id\":\"usher-0000.06.00.1\"}"));
+}
+END_TEST
+
+START_TEST(a_card_is_asked_for_once)
+{
+	qemu_start(two_ports);
+	spec.device_count = 1;
+	spec.devices[0].address = (struct pci_address){.bus = 4};
+	ck_assert_int_eq(obey(card(WIRE_ORDER_UNPLUG, 5, 1)), -ENODEV);
+	ck_assert(!was_told("device_del"));
+	/* QEMU has asked the guest before. */
+	ck_assert_int_eq(obey(card(WIRE_ORDER_UNPLUG, 4, 1)), 0);
+	ck_assert(was_told("\"device_del\",\"arguments\":{\"id\":\"usher0\"}"));
+}
+END_TEST
+
+START_TEST(without_an_empty_port_there_is_no_room)
+{
+	static const struct answer full[] = {
+		{"qom-list", "\"return\": [{\"name\": \"usher-slot0\"}, {\"name\": \"usher0\"}]"},
+		{"qom-get", "\"return\": \"/machine/peripheral/usher-slot0/usher-slot0\""}, {0}};
+
+	qemu_start(full);
+	spec.device_count = 1;
+	spec.devices[0].address = (struct pci_address){.bus = 4};
+	ck_assert_int_eq(obey(card(WIRE_ORDER_PLUG, 5, 1)), -ENOSPC);
+}
+END_TEST
+
 START_TEST(qemu_refuses_or_ends)
 {
 	static const struct answer answers[] = {
@@ -237,5 +319,6 @@ START_TEST(a_terminal_does_not_stop_the_translator)
 END_TEST
 
 SUITE("engine_monitor", translates_orders, a_paused_guest_sees_no_button, a_link_has_two_states,
-	a_disk_gets_the_size_of_its_file, qemu_refuses_or_ends, nonsense_of_qemu_is_no_answer,
+	a_disk_gets_the_size_of_its_file, a_card_gets_an_empty_port, a_card_is_asked_for_once,
+	without_an_empty_port_there_is_no_room, qemu_refuses_or_ends, nonsense_of_qemu_is_no_answer,
 	a_terminal_does_not_stop_the_translator)

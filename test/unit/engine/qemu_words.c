@@ -49,6 +49,16 @@ static void expect_not(const char *words)
 	ck_assert_msg(!strstr(all, words), "'%s' in '%s'", words, all);
 }
 
+/* An empty root port. */
+#define SPARE(number, chassis)                                                           \
+	"-device pcie-root-port,id=usher-spare" number ",bus=pcie.0,addr=0x1e.0x" number \
+	",chassis=" chassis ",mem-reserve=32M,pref64-reserve=256M "
+#define SPARES                            \
+	SPARE("0", "32,multifunction=on") \
+	SPARE("1", "33")                  \
+	SPARE("2", "34")                  \
+	SPARE("3", "35")
+
 START_TEST(a_machine_of_ours_has_what_was_asked_for)
 {
 	guest_setup();
@@ -56,7 +66,7 @@ START_TEST(a_machine_of_ours_has_what_was_asked_for)
 	(void)snprintf(parts.cmdline, sizeof(parts.cmdline), "console=ttyS0");
 	ck_assert_str_eq(line(),
 		"-name box -no-user-config -nodefaults -machine q35,accel=kvm,smm=off -cpu host "
-		"-display none -kernel /boot/vmlinuz -append console=ttyS0 -m 512M "
+		"-display none -kernel /boot/vmlinuz -append console=ttyS0 -m 512M " SPARES
 		"-chardev stdio,id=usher-console,signal=off -serial chardev:usher-console");
 }
 END_TEST
@@ -127,6 +137,33 @@ START_TEST(functions_of_a_card_share_a_port)
 	       "multifunction=on");
 	parts.roms[1] = 9;
 	expect("romfile=/proc/self/fd/9");
+}
+END_TEST
+
+/* Without function 0, the guest would look at none of them. */
+START_TEST(functions_without_the_first_get_other_numbers)
+{
+	guest_setup();
+	spec.kernel = "/k";
+	spec.device_count = 2;
+	spec.devices[0] = (struct guest_device){.address = {.bus = 1, .fn = 3}};
+	spec.devices[1] = (struct guest_device){.address = {.bus = 1, .fn = 2}};
+	expect("host=0000:01:00.3,id=usher0,bus=usher-slot0,addr=0x0.0x1");
+	expect("host=0000:01:00.2,id=usher1,bus=usher-slot0,addr=0x0.0x0,multifunction=on");
+}
+END_TEST
+
+START_TEST(empty_ports_are_left_out)
+{
+	guest_setup();
+	spec.no_defaults = true;
+	expect_not("usher-spare");
+	spec.no_defaults = false;
+	expect("usher-spare3");
+	spec.device_count = 25;
+	for (uint8_t i = 0; i < 25; i++)
+		spec.devices[i] = (struct guest_device){.address = {.bus = i}};
+	expect_not("usher-spare");
 }
 END_TEST
 
@@ -237,7 +274,8 @@ END_TEST
 
 SUITE("qemu_words", a_machine_of_ours_has_what_was_asked_for, a_machine_of_the_callers_stays_so,
 	words_of_the_caller_replace_single_ones_of_ours, files_come_by_descriptor_or_by_path,
-	functions_of_a_card_share_a_port, a_disk_is_a_descriptor_of_a_set,
+	functions_of_a_card_share_a_port, functions_without_the_first_get_other_numbers,
+	empty_ports_are_left_out, a_disk_is_a_descriptor_of_a_set,
 	a_tap_is_one_descriptor_for_each_pair, ports_have_their_ends,
 	firmware_has_its_variables_by_descriptor, firmware_boots_disks_before_devices,
 	extras_are_there_on_request)

@@ -316,6 +316,25 @@ START_TEST(orders_are_checked)
 	o.order = WIRE_ORDER_CONSOLE + 1;
 	o.flags = 0;
 	ck_assert_int_eq(wire_order_check(&o, 1), -EPROTO);
+	o = (struct wire_order){.header.kind = WIRE_ORDER, .order = WIRE_ORDER_PLUG};
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO); /* no functions */
+	o.function_count = 2;
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO); /* one twice */
+	o.functions[1].fn = 1;
+	ck_assert_int_eq(wire_order_check(&o, 0), 0);
+	o.functions[1].bus = 1;
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO); /* of two cards */
+	o.functions[1] = (struct wire_address){.fn = 8};
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
+	o.function_count = WIRE_FUNCTIONS_MAX + 1;
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
+	o.function_count = 1;
+	o.order = WIRE_ORDER_LENT;
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
+	o.function_count = 0;
+	ck_assert_int_eq(wire_order_check(&o, 0), 0);
+	o.order = WIRE_ORDER_LENT + 1;
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
 	d.length = sizeof(d.text);
 	ck_assert_int_eq(wire_done_check(&d), 0);
 	d.length++;
