@@ -42,17 +42,20 @@ static void print_timing(const struct run_words *w, const char *step, int64_t us
 		(void)fprintf(stderr, "timing: keeper.%s_ms %.3f\n", step, (double)us / 1000);
 }
 
-static bool has_console(const struct engine *e)
+/* A caller's own words for QEMU say where its console is. */
+static bool has_console(const struct run_words *w)
 {
-	return ability_of(e, ABILITY_CONSOLE).depth == ABILITY_YES;
+	const struct engine *e = w->engine;
+
+	return ability_of(e, ABILITY_CONSOLE).depth == ABILITY_YES &&
+	       !(e->bare && e->bare(&w->loan.spec));
 }
 
 /* At a terminal every key goes to the guest, so a person needs to know the way out. */
 static const char *escape_advice(const struct run_words *w)
 {
-	return has_console(w->engine) && isatty(STDIN_FILENO)
-		       ? "; Ctrl-A x stops it, Ctrl-A a sends Ctrl-A"
-		       : "";
+	return has_console(w) && isatty(STDIN_FILENO) ? "; Ctrl-A x stops it, Ctrl-A a sends Ctrl-A"
+						      : "";
 }
 
 /* struct keeper.tell. A guest's devices are reset by the kernel, as they close. */
@@ -165,7 +168,7 @@ static void print_detached(const struct run_words *w)
 {
 	const char *name = w->loan.spec.name, *run_dir = loan_run_dir(&w->loan);
 
-	if (has_console(w->engine))
+	if (has_console(w))
 		report_note("it runs in the background: 'usher console %s' shows its console, "
 			    "'usher stop %s' stops it; its end will be in %s/log/%s",
 			name, name, run_dir, name);

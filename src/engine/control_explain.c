@@ -34,6 +34,10 @@ void control_explain(const struct control *c, const struct control_request *q, s
 	if (r == -EOPNOTSUPP)
 		(void)err_say(e, -ENOTSUP, "%s: engine '%s' cannot do that with a running guest",
 			control_command_name(q->command), c->guest.engine);
+	else if (q->command == CONTROL_CONSOLE && r == -ENOTCONN)
+		(void)err_say(e, -ENOTSUP,
+			"guest '%s' has no console here: its words for QEMU say where that is",
+			name);
 	else if (q->command == CONTROL_RESIZE)
 		resize_explain(q, r, e);
 	else if (q->command == CONTROL_LINK && r == -EALREADY)

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "engine/devices.h"
 #include "engine/discard.h"
+#include "engine/qemu/console.h"
 #include "engine/qemu/translator.h"
 
 #include <string.h>
@@ -45,8 +46,14 @@ void engine_finish(struct engine_run *run)
 	fd_close(&run->confine.alive_fd);
 }
 
+void engine_drain(struct engine_run *run)
+{
+	console_stop(&run->console);
+}
+
 void engine_ended(struct engine_run *run)
 {
+	engine_drain(run);
 	translator_stop(&run->translator);
 	if (run->domain)
 		libvirt_end_await(run->domain, run->domain_uuid);

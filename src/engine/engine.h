@@ -51,6 +51,7 @@ struct engine_run {
 	struct backend backends[SPEC_VIRTIO_MAX]; /* that serve its virtio devices */
 	struct display display; /* likewise */
 	struct usb_return usb; /* what the host has back at the end */
+	pid_t console; /* of QEMU's guest: the process that everybody reads it from; 0: none */
 	pid_t translator; /* of orders for a program that knows none; 0: none */
 	struct err missing; /* why it starts without a default device; code 0: it has all */
 	size_t port_count;
@@ -123,6 +124,9 @@ const struct engine *engine_find(const char *name);
  * is free as soon as the program has closed it: an unbind waits for every descriptor.
  */
 void engine_finish(struct engine_run *run);
+
+/* After the program's end: waits until its last words are written. */
+void engine_drain(struct engine_run *run);
 
 /* After the program's end, or if it did not start: releases its cgroup, lifeline and sockets. */
 void engine_ended(struct engine_run *run);

@@ -409,6 +409,7 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 					     .event = KEEPER_WARNED, .error = &run.missing});
 		*ret_status = guest_status(l, guest_wait(l, &process, &run));
 		control_plug_abort(l->control);
+		engine_drain(&run);
 		call_tell(l, &run, *ret_status);
 		terminal_repair(&l->terminal, *ret_status > 128);
 		limit_explain(l->k->spec, &run.cgroup, &why);

@@ -33,6 +33,12 @@ bool qemu_board_is_callers(const struct guest_spec *s)
 	return !qemu_board_is_ours(s);
 }
 
+bool qemu_board_has_console(const struct guest_spec *s)
+{
+	return s->console == GUEST_CONSOLE_VIRTIO ||
+	       (s->console == GUEST_CONSOLE_SERIAL && (s->has_console || qemu_board_is_ours(s)));
+}
+
 /* The size in a user's "-m 4G" or "-m size=4096,…", which is in MiB without a unit. */
 static uint64_t own_memory(const char *text)
 {

@@ -18,6 +18,9 @@ bool qemu_board_is_ours(const struct guest_spec *s);
 /* Such a machine has what QEMU puts into it. */
 bool qemu_board_is_callers(const struct guest_spec *s);
 
+/* True if the guest's console is usher's to show: not what a caller's own words make. */
+bool qemu_board_has_console(const struct guest_spec *s);
+
 /* Return: the value of an option among the caller's own words; NULL: it is not there. */
 const char *qemu_own_word(const struct guest_spec *s, const char *option);
 

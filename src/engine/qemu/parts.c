@@ -12,6 +12,7 @@
 #include "engine/firmware.h"
 #include "engine/net.h"
 #include "engine/qemu/board.h"
+#include "engine/qemu/console.h"
 #include "engine/qemu/translator.h"
 #include "engine/usb.h"
 
@@ -30,6 +31,8 @@ void qemu_parts_init(struct qemu_parts *p)
 		.variables = -1,
 		.tpm = -1,
 		.monitor = -1,
+		.console = -1,
+		.console_orders = -1,
 		.display = -1};
 	for (size_t i = 0; i < COUNT(p->usb); i++)
 		p->usb[i] = -1;
@@ -247,6 +250,19 @@ static int open_extras(const struct bind_env *env, const struct guest_spec *s,
 	return 0;
 }
 
+/* With a machine of its own, a caller's words say where the console is, too. */
+static int open_console(
+	const struct guest_spec *s, struct engine_run *run, struct qemu_parts *ret, struct err *e)
+{
+	if (!qemu_board_has_console(s))
+		return 0;
+	int fd = console_start(run, &ret->console_orders, e);
+	if (fd < 0)
+		return fd;
+	ret->console = give_fd(run, fd);
+	return 0;
+}
+
 /* The words of a caller's own machine are the caller's: usher adds none to a kernel's. */
 static int describe_cmdline(const struct guest_spec *s, struct qemu_parts *parts, struct err *e)
 {
@@ -272,7 +288,11 @@ int qemu_parts_open(const struct bind_env *env, const struct guest_spec *s, stru
 		r = open_port(env, s, i, run, ret, e);
 	if (r < 0)
 		return r;
+	r = open_console(s, run, ret, e);
+	if (r < 0)
+		return r;
 	r = translator_start(run, s, ret, e);
+	fd_close(&ret->console_orders);
 	if (r < 0)
 		return r;
 	ret->monitor = give_fd(run, r);

@@ -33,6 +33,8 @@ struct qemu_parts {
 	int variables; /* of the firmware; -1: none */
 	int tpm; /* the control channel of the guest's TPM; -1: none */
 	int monitor; /* QEMU's end of QMP; -1: none */
+	int console; /* QEMU's end of the console; -1: standard input and output */
+	int console_orders; /* of the process between; the translator's alone */
 	int display; /* the folder for the socket of its display; -1: none */
 	int usb[SPEC_USB_MAX];
 	int ports[SPEC_PORTS_MAX]; /* -1: QEMU makes its end */

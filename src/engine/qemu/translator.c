@@ -7,6 +7,7 @@
 #include "base/rights.h"
 #include "control/value.h"
 #include "engine/engine.h"
+#include "engine/qemu/console.h"
 #include "engine/qemu/monitor.h"
 #include "engine/qemu/obey.h"
 #include "engine/qemu/parts.h"
@@ -24,6 +25,16 @@ struct translator_ends {
 	int orders, plug, qmp;
 };
 
+/* QEMU has no part in it. */
+static int console_pass_on(const struct monitor *m, const struct wire_order *o, int fd)
+{
+	const int orders = m->parts->console_orders;
+
+	if (o->port)
+		return -EOPNOTSUPP;
+	return orders < 0 ? -ENOTCONN : console_order(orders, o, fd);
+}
+
 /* An answer that finds the socket full is lost: the keeper does not read then. */
 static void answer_order(
 	struct monitor *m, int orders, const struct wire_order *o, const struct wire_fds *fds)
@@ -32,7 +43,9 @@ static void answer_order(
 
 	done.result = wire_order_check(o, fds->count);
 	done.length = 0;
-	if (done.result == 0)
+	if (done.result == 0 && o->order == WIRE_ORDER_CONSOLE)
+		done.result = console_pass_on(m, o, fds->fds[0]);
+	else if (done.result == 0)
 		monitor_obey(m, o, &done);
 	done.header = (struct wire_header){.kind = WIRE_DONE, .id = o->header.id};
 	(void)wire_send(orders, &done, sizeof(done), NULL);
@@ -51,16 +64,29 @@ static int order_serve(struct monitor *m, int orders)
 	return r == -EPROTO ? 0 : r;
 }
 
-/* Two sockets, for two processes that wait for their own answers. */
+/* Somebody has typed the way out. Return: 0; -EPIPE no console is there any more. */
+static int stop_serve(struct monitor *m, int console)
+{
+	struct wire_order order;
+
+	int r = wire_receive(console, &order, sizeof(order), NULL);
+	if (r == 0 && order.order == WIRE_ORDER_BUTTON)
+		(void)monitor_ask(m, "{\"execute\":\"quit\"}", NULL);
+	return r == -EPROTO ? 0 : r;
+}
+
+/* Two sockets, for two processes that wait for their own answers, and that of the console. */
 static void orders_serve(struct monitor *m, int orders, int plug)
 {
-	int r = 0;
+	int r = 0, console = m->parts->console_orders;
 
 	while (r == 0) {
-		struct pollfd fds[] = {
-			{.fd = orders, .events = POLLIN}, {.fd = plug, .events = POLLIN}};
-		if (poll(fds, 2, -1) < 0)
+		struct pollfd fds[] = {{.fd = orders, .events = POLLIN},
+			{.fd = plug, .events = POLLIN}, {.fd = console, .events = POLLIN}};
+		if (poll(fds, 3, -1) < 0)
 			continue;
+		if (fds[2].revents && stop_serve(m, console) < 0)
+			console = -1;
 		if (fds[0].revents)
 			r = order_serve(m, orders);
 		if (fds[1].revents && order_serve(m, plug) < 0)
@@ -88,9 +114,9 @@ __attribute__((noreturn)) static void translator_main(const struct guest_spec *s
 	const struct qemu_parts *parts, uid_t uid, const struct translator_ends *ends, pid_t keeper)
 {
 	static struct monitor m;
-	int kept[SPEC_VIRTIO_MAX + 3] = {
-		ends->orders, ends->plug, ends->qmp};
-	size_t count = 3;
+	int kept[SPEC_VIRTIO_MAX + 4] = {
+		ends->orders, ends->plug, ends->qmp, parts->console_orders};
+	size_t count = 4;
 
 	(void)prctl(PR_SET_NAME, "usher-qmp");
 	m = (struct monitor){.qmp = ends->qmp, .spec = s, .parts = parts};

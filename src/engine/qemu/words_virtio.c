@@ -171,20 +171,17 @@ static void end_add(
 		program_arg(p, "stdio,id=usher-port%zu,signal=off", i);
 }
 
-/* With a machine of its own, a caller's words say where the console is, too. */
-static bool wants_serial(const struct guest_spec *s)
+static void console_add(
+	const struct guest_spec *s, const struct qemu_parts *parts, struct program *p)
 {
-	return s->console == GUEST_CONSOLE_SERIAL && (s->has_console || qemu_board_is_ours(s));
-}
-
-static void console_add(const struct guest_spec *s, struct program *p)
-{
-	const bool is_virtio = s->console == GUEST_CONSOLE_VIRTIO;
-
-	if (!is_virtio && !wants_serial(s))
+	if (!qemu_board_has_console(s))
 		return;
-	option_add(p, "-chardev", "stdio,id=" CONSOLE_ID ",signal=off");
-	if (is_virtio)
+	program_word(p, "-chardev");
+	if (parts->console >= 0)
+		program_arg(p, "socket,id=" CONSOLE_ID ",fd=%d", parts->console);
+	else
+		program_word(p, "stdio,id=" CONSOLE_ID ",signal=off");
+	if (s->console == GUEST_CONSOLE_VIRTIO)
 		option_add(p, "-device", "virtconsole,bus=usher-ports.0,chardev=" CONSOLE_ID);
 	else
 		option_add(p, "-serial", "chardev:" CONSOLE_ID);
@@ -194,7 +191,7 @@ void qemu_words_ports(const struct guest_spec *s, const struct qemu_parts *parts
 {
 	if (s->port_count || s->console == GUEST_CONSOLE_VIRTIO)
 		option_add(p, "-device", "virtio-serial-pci,id=usher-ports,max_ports=31");
-	console_add(s, p);
+	console_add(s, parts, p);
 	for (size_t i = 0; i < s->port_count; i++) {
 		end_add(s, &s->ports[i], parts->ports[i], i, p);
 		program_word(p, "-device");
