@@ -145,3 +145,21 @@ static void *find_field(const struct memory *m, gpa_t at, unsigned size, enum co
 DEFINE_FIELD(16)
 DEFINE_FIELD(32)
 DEFINE_FIELD(64)
+
+int memory_le64_pair_get(const struct memory *m, gpa_t at, uint64_t *first, uint64_t *second)
+{
+	const uint64_t *fields = find_field(m, at, 2 * sizeof(*fields), COPY_OUT);
+	uint64_t copy[2];
+
+	if (fields) {
+		*second = le64toh(__atomic_load_n(&fields[1], __ATOMIC_ACQUIRE));
+		*first = le64toh(__atomic_load_n(&fields[0], __ATOMIC_RELAXED));
+		return 0;
+	}
+	int r = memory_read(m, at, copy, sizeof(copy));
+	if (r < 0)
+		return r;
+	*first = le64toh(copy[0]);
+	*second = le64toh(copy[1]);
+	return 0;
+}

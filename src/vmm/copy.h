@@ -32,6 +32,8 @@ int memory_fill(const struct memory *m, gpa_t gpa, uint8_t byte, size_t len);
 int memory_le16_get(const struct memory *m, gpa_t at, uint16_t *ret);
 int memory_le32_get(const struct memory *m, gpa_t at, uint32_t *ret);
 int memory_le64_get(const struct memory *m, gpa_t at, uint64_t *ret);
+/* Two fields in sequence; if @at is aligned to 16, each by one access, and @second first. */
+int memory_le64_pair_get(const struct memory *m, gpa_t at, uint64_t *first, uint64_t *second);
 int memory_le16_put(const struct memory *m, gpa_t at, uint16_t value);
 int memory_le32_put(const struct memory *m, gpa_t at, uint32_t value);
 int memory_le64_put(const struct memory *m, gpa_t at, uint64_t value);

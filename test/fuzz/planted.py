@@ -6,7 +6,7 @@ planted.py SOURCES BUILD [WORD…]  BUILD: of ./dev fuzz; with WORDs, those whos
 planted.py SOURCES --check        each bug can still be planted: its place is there, once
 
 A bug replaces a text of one source file. The changed file is compiled as BUILD compiles it, and linked in
-front of the libraries, whose own object is then left out.
+front of the libraries, whose own object is then left out. Of a header, these are the files that include it.
 """
 import json
 import pathlib
@@ -69,10 +69,17 @@ BUGS = [
      "\tif (s->tsc_deadline)\n\t\te->ecx |= ECX_TSC_DEADLINE;", "\te->ecx |= ECX_TSC_DEADLINE;"),
     ("queue", "src/vmm/virtio/queue.c", "a chain of before the reset is returned",
      "if (done[i].generation != q->generation || q->broken)", "if (q->broken)"),
-    ("queue", "src/vmm/virtio/queue.c", "a chain has one part too many",
+    ("queue", "src/vmm/virtio/queue_desc.h", "a chain has one part too many",
      "if (c->part_count == VIRTQ_PARTS_MAX)", "if (c->part_count > VIRTQ_PARTS_MAX)"),
-    ("queue", "src/vmm/virtio/queue.c", "the sizes of the parts wrap",
+    ("queue", "src/vmm/virtio/queue_copy.c", "the sizes of the parts wrap",
      "if (!range_ok(off, len, c->in_size))", "if (off + len > c->in_size)"),
+    ("queue", "src/vmm/virtio/queue_packed.c", "a packed ring has one entry more at its end",
+     "if (index < q->size)", "if (index <= q->size)"),
+    ("queue", "src/vmm/virtio/queue_packed.c", "an entry that came back is taken again",
+     "(ret->desc.flags & (available | used)) == (q->avail_place & LAP ? available : used);",
+     "!(ret->desc.flags & available) == !(q->avail_place & LAP) || !used;"),
+    ("queue", "src/vmm/virtio/queue_packed.c", "more packed chains are taken than there are entries",
+     "if (q->taken == q->size)", "if (q->taken > q->size)"),
     ("blk", "src/vmm/virtio/blk_request.c", "sectors wrap",
      "if (!range_ok(sector, count, d->size / BLK_SECTOR))",
      "if (sector + count > d->size / BLK_SECTOR)"),
@@ -127,17 +134,25 @@ def plant(top, file, text, instead):
 
 
 def compile_bug(build, top, file, source, work):
-    for entry in json.loads((build / "compile_commands.json").read_text()):
-        if pathlib.Path(build, entry["file"]).resolve() == top / file:
-            break
-    else:
-        sys.exit(f"planted: {build} does not compile {file}")
-    changed, made = work / pathlib.Path(file).name, work / "planted.o"
+    changed = work / pathlib.Path(file).relative_to("src")
+    changed.parent.mkdir(parents=True)
     changed.write_text(source)
-    command = entry["command"].replace(entry["output"], str(made))
-    command = command.rpartition(" -c ")[0] + f" -c {changed}"
-    subprocess.run(command, shell=True, cwd=build, check=True)
-    return made
+    include = f'#include "{pathlib.Path(file).relative_to("src")}"'
+    made = []
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        path = pathlib.Path(build, entry["file"]).resolve()
+        if not path.is_relative_to(top / "src"):
+            continue
+        is_it = path == top / file
+        if not is_it and not (file.endswith(".h") and include in path.read_text()):
+            continue
+        made.append(str(work / f"planted{len(made)}.o"))
+        command = entry["command"].replace(entry["output"], made[-1])
+        command = command.rpartition(" -c ")[0] + f" -iquote {work} -c {changed if is_it else path}"
+        subprocess.run(command, shell=True, cwd=build, check=True)
+    if not made:
+        sys.exit(f"planted: {build} does not compile {file}")
+    return " ".join(made)
 
 
 def link(build, fuzzer, made, work):

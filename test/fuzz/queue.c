@@ -3,7 +3,8 @@
  * A driver that writes its rings at random, also while the device works on its chains. Input: how
  * the queue is set up, then steps: a byte for what happens, and what that needs.
  *
- * covers: src/vmm/virtio/queue.c
+ * covers: src/vmm/virtio/queue.c src/vmm/virtio/queue_packed.c src/vmm/virtio/queue_copy.c
+ * covers: src/vmm/virtio/queue_desc.h
  */
 #include "base/endian.h"
 #include "base/num.h"
@@ -60,13 +61,66 @@ static void queue_set_up(struct input *in)
 	queue.size = how & 0x80 ? (uint16_t)input_bytes(in, 2) : (uint16_t)(1U << (how & 7));
 	queue.event_index = how & 8;
 	queue.indirect = how & 16;
+	queue.packed = how & 32;
 	queue.desc = ring_at(in);
 	queue.avail = ring_at(in);
 	queue.used = ring_at(in);
 	const bool good = virtq_enable(&queue);
 	require(good == !queue.broken, "a queue that cannot be is broken");
-	require(!good || (is_pow2(queue.size) && queue.size <= VIRTQ_SIZE_MAX),
+	require(!good || ((queue.packed || is_pow2(queue.size)) && queue.size &&
+				 queue.size <= VIRTQ_SIZE_MAX),
 		"a queue has a size that was offered");
+}
+
+#define LAP 0x8000
+#define FLAG_AVAIL (1U << VRING_PACKED_DESC_F_AVAIL)
+#define FLAG_USED (1U << VRING_PACKED_DESC_F_USED)
+
+/* Whether the driver has written the entry that the device takes next, in packed form. */
+static bool is_listed(void)
+{
+	const uint64_t at = queue.desc.v + 16 * (uint64_t)(queue.avail_place & ~LAP) + 14;
+	uint16_t flags = 0;
+
+	if (memory_le16_get(&memory, GPA(at), &flags) < 0)
+		return false;
+	return !(flags & FLAG_AVAIL) != !(flags & FLAG_USED) &&
+	       !(flags & FLAG_AVAIL) == !(queue.avail_place & LAP);
+}
+
+/* What is between the two places of a packed ring is what chains hold. */
+static void require_places(void)
+{
+	const unsigned size = queue.size;
+	const unsigned avail = queue.avail_place & ~LAP, used = queue.used_place & ~LAP;
+	const bool same_lap = !((queue.avail_place ^ queue.used_place) & LAP);
+
+	if (!queue.packed || !queue.enabled || queue.broken)
+		return;
+	require(avail < size && used < size, "a place lies in its ring");
+	require((same_lap ? avail - used : avail + size - used) == queue.taken,
+		"the entries between the places are those of chains");
+}
+
+/* Like driver_write(), with flags that list the entry more often than not. */
+static void driver_write_packed(struct input *in)
+{
+	const uint8_t kind = input_byte(in);
+	const unsigned step = input_byte(in) % 4;
+	const unsigned place = (queue.avail_place & ~LAP & UINT16_MAX) + step;
+	const bool lap = !(queue.avail_place & LAP) == (queue.size && place >= queue.size);
+	const uint64_t flags = (input_byte(in) & 7) | (lap ? FLAG_AVAIL : FLAG_USED);
+	const uint64_t size = kind & 0x20 ? (uint32_t)input_number(in) : input_byte(in);
+	const uint64_t address = kind & 0x40 ? input_number(in) : input_bytes(in, 2);
+	uint64_t at = queue.desc.v + 16 * (uint64_t)(queue.size ? place % queue.size : 0);
+
+	if ((kind & 3) == 3)
+		at = input_bytes(in, 2);
+	if ((kind & 7) == 6)
+		at = input_byte(in) & 1 ? queue.avail.v : at + 2;
+	(void)memory_le64_put(&memory, GPA(at), address);
+	(void)memory_le64_put(&memory, GPA(at + 8),
+		size | (uint64_t)input_byte(in) << 32 | (kind & 0x10 ? 0 : flags) << 48);
 }
 
 /* A field of the rings, or any byte. */
@@ -113,12 +167,16 @@ static void require_chain(const struct virtq_chain *c)
 
 static void device_take(struct input *in)
 {
-	const unsigned i = input_byte(in) % OUT;
-	const uint16_t before = queue.next_avail;
+	const uint8_t byte = input_byte(in);
+	const unsigned i = byte % OUT;
+	const uint16_t before = queue.next_avail, place = queue.avail_place;
 
 	if (work[i].used)
 		return;
+	const bool listed = !queue.packed || is_listed();
 	const int r = virtq_take(&queue, &work[i].chain);
+	require(listed || r != 1, "no entry is taken that the driver has not listed");
+	require_places();
 	require(r < 0 ? queue.broken && queue.why : r == 0 || (r == 1 && !queue.broken),
 		"a take is one, none, or a broken queue");
 	require((uint16_t)(queue.next_avail - before) == (r == 1), "a chain is taken once");
@@ -126,7 +184,14 @@ static void device_take(struct input *in)
 	if (r != 1)
 		return;
 	require_chain(&work[i].chain);
-	work[i].used = true;
+	work[i].used = !(byte & 0x80);
+	if (work[i].used)
+		return;
+	const struct virtq_done done = virtq_done_of(&work[i].chain, 0);
+	virtq_untake(&queue, &done, 1);
+	require(queue.next_avail == before && queue.avail_place == place,
+		"what is untaken is taken next");
+	require_places();
 }
 
 static void device_copy(struct input *in)
@@ -153,11 +218,18 @@ static void device_return(struct input *in)
 	if (!work[i].used)
 		return;
 	work[i].used = false;
-	if (late)
+	const uint64_t at = queue.desc.v + 16 * (uint64_t)(queue.used_place & ~LAP) + 8;
+	const bool packed = queue.packed && at <= RAM_SIZE - 8;
+	if (late || packed)
 		memcpy(before, memory.ram, RAM_SIZE);
 	virtq_return(&queue, &work[i].chain, (uint32_t)input_bytes(in, 2));
+	if (!late && packed)
+		memcpy(before + at, (const uint8_t *)memory.ram + at, 8);
 	require(!late || memcmp(before, memory.ram, RAM_SIZE) == 0,
 		"a chain of before the reset writes nothing");
+	require(!packed || memcmp(before, memory.ram, RAM_SIZE) == 0,
+		"a return writes half an entry");
+	require_places();
 	require(queue.taken <= queue.size, "no chain is returned that was not taken");
 }
 
@@ -193,7 +265,10 @@ static void any_step(struct input *in)
 		device_take(in);
 		break;
 	default:
-		driver_write(in);
+		if (queue.packed)
+			driver_write_packed(in);
+		else
+			driver_write(in);
 		break;
 	}
 }

@@ -146,8 +146,7 @@ static struct blk_slot *slot_take(struct virtio_blk *b, unsigned n)
 	b->busy++;
 	b->active = true;
 	s->queue = n;
-	s->done = (struct virtq_done){
-		c->generation, c->head, (uint32_t)min_u64(c->in_size, UINT32_MAX)};
+	s->done = virtq_done_of(c, (uint32_t)min_u64(c->in_size, UINT32_MAX));
 	pin_take(&b->vm->transfers);
 	blk_request_parse(q, c, &b->disk, driver_flushes(b), &s->request);
 	return s;

@@ -44,6 +44,6 @@ int net_batch_add(struct net_batch *b, const struct virtq *q, const struct virtq
 		b->part_count += 1 + (unsigned)more;
 		b->bytes += NET_BATCH_LENGTH + size;
 	}
-	b->done[b->count++] = (struct virtq_done){c->generation, c->head, 0};
+	b->done[b->count++] = virtq_done_of(c, 0);
 	return 0;
 }

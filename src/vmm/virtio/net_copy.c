@@ -56,8 +56,7 @@ static int frame_place(struct net_copy *c, struct virtq *q)
 			return r;
 		const uint64_t step = min_u64(chain->in_size, size - placed);
 		const uint64_t header = c->placed ? 0 : NET_HEADER;
-		c->done[c->placed++] =
-			(struct virtq_done){chain->generation, chain->head, (uint32_t)step};
+		c->done[c->placed++] = virtq_done_of(chain, (uint32_t)step);
 		if (step < header)
 			return -EMSGSIZE;
 		(void)virtq_write(q, chain, header, c->frame.bytes + placed + header - NET_HEADER,
@@ -87,12 +86,12 @@ static bool frame_deliver(struct net_copy *c)
 
 	while ((r = frame_place(c, q)) == 0) {
 		const bool more = virtq_listen(q);
-		virtq_untake(q, c->placed);
+		virtq_untake(q, c->done, c->placed);
 		if (!more)
 			return false;
 	}
 	if (r == -EMSGSIZE) {
-		virtq_untake(q, c->placed);
+		virtq_untake(q, c->done, c->placed);
 		log_guest(&c->misdeeds, c->device->name,
 			"a frame of %u bytes does not fit into what the guest's driver lists",
 			c->frame.size);
@@ -172,6 +171,13 @@ static uint32_t frame_read(struct net_copy *c, struct virtq *q, uint64_t most)
 	return 0;
 }
 
+static void chain_untake(const struct net_copy *c, struct virtq *q)
+{
+	const struct virtq_done done = virtq_done_of(&c->chain, 0);
+
+	virtq_untake(q, &done, 1);
+}
+
 /* Return: 0 the chain is done with, -EAGAIN it waits. */
 static int frame_write(struct net_copy *c, struct virtq *q)
 {
@@ -179,7 +185,7 @@ static int frame_write(struct net_copy *c, struct virtq *q)
 
 	int r = size ? net_line_write(&c->line, c->out, size) : 0;
 	if (r == -EAGAIN) {
-		virtq_untake(q, 1);
+		chain_untake(c, q);
 		return r;
 	}
 	if (r < 0)
@@ -197,7 +203,7 @@ static int batch_send(struct net_copy *c, struct virtq *q)
 		return 0;
 	int r = b->part_count ? net_line_send(&c->line, b->parts, b->part_count) : 0;
 	if (r == -EAGAIN) {
-		virtq_untake(q, b->count);
+		virtq_untake(q, b->done, b->count);
 	} else {
 		if (r < 0)
 			net_copy_lose(c);
@@ -228,7 +234,7 @@ static int frame_add(struct net_copy *c, struct virtq *q)
 	int r = net_batch_add(&c->batch, q, &c->chain, NET_HEADER, c->out + NET_HEADER,
 		size ? size - NET_HEADER : 0);
 	if (r == -ENOBUFS) {
-		virtq_untake(q, 1); /* it is the first of the next batch */
+		chain_untake(c, q); /* it is the first of the next batch */
 		return batch_send(c, q);
 	}
 	if (r == 0 && size && c->ack_count < NET_ACKS_MAX)

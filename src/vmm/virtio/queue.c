@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/virtio/queue.h"
 
-#include "base/endian.h"
 #include "base/num.h"
-#include "vmm/copy.h"
+#include "vmm/virtio/queue_desc.h"
+#include "vmm/virtio/queue_packed.h"
 
-#include <errno.h>
-#include <linux/virtio_ring.h>
-#include <sys/uio.h>
-
-#define DESC_SIZE 16
 #define AVAIL_RING 4 /* where its entries begin, after flags and index */
 #define USED_RING 4
-
-static int virtq_break(struct virtq *q, const char *why)
-{
-	q->broken = true;
-	q->why = why;
-	return -EPROTO;
-}
 
 void virtq_reset(struct virtq *q)
 {
@@ -30,13 +18,12 @@ void virtq_reset(struct virtq *q)
 }
 
 /* Ref: virtio 1.2, 2.7: alignment and size of the three parts. */
-bool virtq_enable(struct virtq *q)
+static void split_enable(struct virtq *q)
 {
 	const uint64_t desc_size = (uint64_t)DESC_SIZE * q->size;
 	const uint64_t avail_size = AVAIL_RING + 2 * (uint64_t)q->size + 2;
 	const uint64_t used_size = USED_RING + 8 * (uint64_t)q->size + 2;
 
-	q->enabled = true;
 	if (!is_pow2(q->size) || q->size > VIRTQ_SIZE_MAX)
 		(void)virtq_break(q, "its size is not a power of two that was offered");
 	else if (q->desc.v & 15 || q->avail.v & 1 || q->used.v & 3)
@@ -44,6 +31,15 @@ bool virtq_enable(struct virtq *q)
 	else if (q->desc.v > UINT64_MAX - desc_size || q->avail.v > UINT64_MAX - avail_size ||
 		 q->used.v > UINT64_MAX - used_size)
 		(void)virtq_break(q, "its rings reach over the end of memory");
+}
+
+bool virtq_enable(struct virtq *q)
+{
+	q->enabled = true;
+	if (q->packed)
+		packed_virtq_enable(q);
+	else
+		split_enable(q);
 	return !q->broken;
 }
 
@@ -72,42 +68,6 @@ static int count_waiting(struct virtq *q, uint16_t *ret)
 	return 0;
 }
 
-/* A descriptor, read once. */
-struct desc {
-	uint64_t address;
-	uint32_t size;
-	uint16_t flags;
-	uint16_t next;
-};
-
-static int desc_read(struct virtq *q, gpa_t table, uint32_t index, struct desc *ret)
-{
-	struct vring_desc d;
-
-	if (memory_read(q->memory, GPA(table.v + (uint64_t)DESC_SIZE * index), &d, sizeof(d)) < 0)
-		return virtq_break(q, "a table of descriptors is not in RAM");
-	*ret = (struct desc){le64toh(d.addr), le32toh(d.len), le16toh(d.flags), le16toh(d.next)};
-	return 0;
-}
-
-static int part_add(struct virtq *q, struct virtq_chain *c, const struct desc *d)
-{
-	const bool in = d->flags & VRING_DESC_F_WRITE;
-
-	if (c->part_count == VIRTQ_PARTS_MAX)
-		return virtq_break(q, "a chain has more descriptors than the queue, or is a loop");
-	if (!in && c->out_count < c->part_count)
-		return virtq_break(q, "a descriptor to read from comes after one to write to");
-	c->parts[c->part_count++] = (struct virtq_part){GPA(d->address), d->size};
-	if (in) {
-		c->in_size += d->size;
-	} else {
-		c->out_count++;
-		c->out_size += d->size;
-	}
-	return 0;
-}
-
 /* A table of descriptors: that of the queue, or an indirect one. */
 struct table {
 	gpa_t at;
@@ -115,15 +75,25 @@ struct table {
 	bool indirect;
 };
 
-/* Ref: virtio 1.2, 2.7.5.3: it is the last of its chain, and its table has no other in it. */
+static int desc_read(struct virtq *q, gpa_t table, uint32_t index, struct desc *ret)
+{
+	const uint64_t at = table.v + (uint64_t)DESC_SIZE * index;
+	uint64_t tail = 0;
+
+	int r = desc_halves_read(q, at, &ret->address, &tail);
+	ret->size = (uint32_t)tail;
+	ret->flags = (uint16_t)(tail >> 32);
+	ret->next = (uint16_t)(tail >> 48);
+	return r;
+}
+
 static int enter_indirect(struct virtq *q, const struct desc *d, struct table *t, uint32_t *next)
 {
-	if (!q->indirect || t->indirect)
+	if (t->indirect)
 		return virtq_break(q, "an indirect descriptor is where none may be");
-	if (d->flags & VRING_DESC_F_NEXT)
-		return virtq_break(q, "an indirect descriptor goes on");
-	if (!d->size || d->size % DESC_SIZE || d->address > UINT64_MAX - d->size)
-		return virtq_break(q, "an indirect table has no such size");
+	int r = indirect_check(q, d);
+	if (r < 0)
+		return r;
 	*t = (struct table){GPA(d->address), d->size / DESC_SIZE, true};
 	*next = 0;
 	return 0;
@@ -162,6 +132,8 @@ int virtq_take(struct virtq *q, struct virtq_chain *ret)
 		return 0;
 	if (q->broken)
 		return -EPROTO;
+	if (q->packed)
+		return packed_virtq_take(q, ret);
 	int r = count_waiting(q, &waiting);
 	if (r < 0 || !waiting)
 		return r;
@@ -170,10 +142,9 @@ int virtq_take(struct virtq *q, struct virtq_chain *ret)
 		return virtq_break(q, "its available ring is not in RAM");
 	if (q->taken == q->size)
 		return virtq_break(q, "more chains are listed than it has descriptors");
-	ret->generation = q->generation;
+	chain_clear(q, ret);
 	ret->head = head;
-	ret->out_count = ret->part_count = 0;
-	ret->out_size = ret->in_size = 0;
+	ret->spread = 1;
 	r = chain_walk(q, head, ret);
 	if (r < 0)
 		return r;
@@ -197,6 +168,10 @@ static int used_put(struct virtq *q, const struct virtq_done *d)
 
 void virtq_return_together(struct virtq *q, const struct virtq_done *done, unsigned count)
 {
+	if (q->packed) {
+		packed_virtq_return_together(q, done, count);
+		return;
+	}
 	for (unsigned i = 0; i < count; i++) {
 		/* First: after a reset the driver may have set a size of 0. */
 		if (done[i].generation != q->generation || q->broken)
@@ -212,13 +187,17 @@ void virtq_return_together(struct virtq *q, const struct virtq_done *done, unsig
 
 void virtq_return(struct virtq *q, const struct virtq_chain *c, uint32_t written)
 {
-	const struct virtq_done done = {c->generation, c->head, written};
+	const struct virtq_done done = virtq_done_of(c, written);
 
 	virtq_return_together(q, &done, 1);
 }
 
-void virtq_untake(struct virtq *q, unsigned count)
+void virtq_untake(struct virtq *q, const struct virtq_done *done, unsigned count)
 {
+	if (q->packed) {
+		packed_virtq_untake(q, done, count);
+		return;
+	}
 	q->next_avail = (uint16_t)(q->next_avail - count);
 	q->taken -= count;
 }
@@ -239,6 +218,8 @@ bool virtq_wants_interrupt(struct virtq *q)
 	q->told_used = q->next_used;
 	/* The driver may set its word and then look at the index: our index must be out by now. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (q->packed)
+		return packed_virtq_wants_interrupt(q);
 	if (memory_le16_get(q->memory, q->event_index ? used_event_at(q) : q->avail, &word) < 0) {
 		(void)virtq_break(q, "its available ring is not in RAM");
 		return false;
@@ -250,7 +231,11 @@ bool virtq_wants_interrupt(struct virtq *q)
 /* With the event index, nobody rings for an index that is not the next one. */
 void virtq_silence(struct virtq *q)
 {
-	if (q->enabled && !q->broken && !q->event_index)
+	if (!q->enabled || q->broken || q->event_index)
+		return;
+	if (q->packed)
+		packed_virtq_silence(q);
+	else
 		(void)memory_le16_put(q->memory, q->used, VRING_USED_F_NO_NOTIFY);
 }
 
@@ -260,6 +245,8 @@ bool virtq_listen(struct virtq *q)
 
 	if (!q->enabled || q->broken)
 		return false;
+	if (q->packed)
+		return packed_virtq_listen(q);
 	const int r = q->event_index ? memory_le16_put(q->memory, avail_event_at(q), q->next_avail)
 				     : memory_le16_put(q->memory, q->used, 0);
 	if (r < 0) {
@@ -269,96 +256,4 @@ bool virtq_listen(struct virtq *q)
 	/* The driver may list a chain before it sees this; then its index must be seen here. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return count_waiting(q, &waiting) >= 0 && waiting;
-}
-
-typedef int (*part_copy)(const struct memory *m, gpa_t gpa, void *bytes, size_t len);
-
-static int copy_out(const struct memory *m, gpa_t gpa, void *bytes, size_t len)
-{
-	return memory_read(m, gpa, bytes, len);
-}
-
-static int copy_in(const struct memory *m, gpa_t gpa, void *bytes, size_t len)
-{
-	return memory_write(m, gpa, bytes, len);
-}
-
-static int parts_copy(const struct virtq *q, const struct virtq_part *parts, unsigned count,
-	uint64_t off, uint8_t *bytes, uint64_t len, part_copy copy)
-{
-	for (unsigned i = 0; i < count && len; i++) {
-		const struct virtq_part *p = &parts[i];
-		if (off >= p->size) {
-			off -= p->size;
-			continue;
-		}
-		const uint64_t step = min_u64(len, p->size - off);
-		if (p->gpa.v > UINT64_MAX - off)
-			return -EFAULT;
-		int r = copy(q->memory, GPA(p->gpa.v + off), bytes, (size_t)step);
-		if (r < 0)
-			return r;
-		bytes += step;
-		len -= step;
-		off = 0;
-	}
-	return 0;
-}
-
-int virtq_read(
-	const struct virtq *q, const struct virtq_chain *c, uint64_t off, void *to, uint64_t len)
-{
-	if (!range_ok(off, len, c->out_size))
-		return -ERANGE;
-	return parts_copy(q, c->parts, c->out_count, off, to, len, copy_out);
-}
-
-int virtq_write(const struct virtq *q, const struct virtq_chain *c, uint64_t off, const void *from,
-	uint64_t len)
-{
-	if (!range_ok(off, len, c->in_size))
-		return -ERANGE;
-	return parts_copy(q, c->parts + c->out_count, c->part_count - c->out_count, off,
-		(uint8_t *)(uintptr_t)from, len, copy_in);
-}
-
-int virtq_find(const struct virtq_chain *c, uint64_t off, gpa_t *ret)
-{
-	const struct virtq_part *p = c->parts + c->out_count;
-
-	if (off >= c->in_size)
-		return -ERANGE;
-	for (; off >= p->size; p++)
-		off -= p->size;
-	if (p->gpa.v > UINT64_MAX - off)
-		return -EFAULT;
-	*ret = GPA(p->gpa.v + off);
-	return 0;
-}
-
-int virtq_iov(const struct virtq *q, const struct virtq_chain *c, bool in, uint64_t off,
-	uint64_t len, struct iovec *iov, unsigned max)
-{
-	const struct virtq_part *p = c->parts + (in ? c->out_count : 0);
-	unsigned count = 0;
-
-	if (!range_ok(off, len, in ? c->in_size : c->out_size))
-		return -ERANGE;
-	for (; len; p++) {
-		if (off >= p->size) {
-			off -= p->size;
-			continue;
-		}
-		const uint64_t step = min_u64(len, p->size - off);
-		if (p->gpa.v > UINT64_MAX - off)
-			return -EFAULT;
-		int r = memory_iov(
-			q->memory, GPA(p->gpa.v + off), step, in, iov + count, max - count);
-		if (r < 0)
-			return r;
-		count += (unsigned)r;
-		len -= step;
-		off = 0;
-	}
-	return (int)count;
 }
