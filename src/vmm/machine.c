@@ -80,6 +80,7 @@ static int open_kvm(struct machine *m, struct err *e)
 {
 	int r = vm_init(&m->vm, m->spec->name, m->spec->kvm_fd, e);
 
+	m->vm.packed_rings = m->spec->packed_rings;
 	m->vm.interrupts_fd = m->spec->interrupts_fd;
 	m->vm.keeper = &m->keeper;
 	return r;

@@ -66,6 +66,7 @@ struct machine_spec {
 	int orders_fd; /* -1: none; struct control's */
 	int interrupts_fd; /* -1: none; /proc/interrupts */
 	bool no_reboot; /* a reboot is the guest's end */
+	bool packed_rings; /* virtio devices offer them */
 	unsigned slots; /* empty hot-plug slots beside those of the devices */
 	enum console_kind console;
 	size_t port_count;

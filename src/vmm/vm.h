@@ -69,6 +69,7 @@ struct vm {
 	struct kvm_cpuid2 *cpuid; /* what KVM supports, see cpuid_read() */
 	struct virtio_disks disks;
 	struct virtio_nets nets;
+	bool packed_rings; /* of virtio devices, if their driver can */
 	unsigned transfers; /* pins: the kernel moves data of guest memory for an emulated device */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */
 	unsigned cpu_count;

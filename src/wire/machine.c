@@ -9,8 +9,9 @@
 #include <string.h>
 
 #define BARS 6
-#define FLAGS_ALL \
-	(WIRE_NO_REBOOT | WIRE_TIMING | WIRE_STATS | WIRE_PEERS | WIRE_NO_SANDBOX | WIRE_OWN_PIDS)
+#define FLAGS_ALL                                                                   \
+	(WIRE_NO_REBOOT | WIRE_TIMING | WIRE_STATS | WIRE_PEERS | WIRE_NO_SANDBOX | \
+		WIRE_OWN_PIDS | WIRE_PACKED_RINGS)
 #define DISK_FLAGS_ALL (WIRE_DISK_READONLY | WIRE_DISK_DIRECT | WIRE_DISK_POLL)
 #define SECTOR 512
 #define BLOCK_MAX MIB(1)

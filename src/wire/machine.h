@@ -40,6 +40,7 @@ enum wire_flag {
 	WIRE_PEERS = 1 << 3, /* devices may reach each other's BARs */
 	WIRE_NO_SANDBOX = 1 << 4, /* usher-vmm keeps the keeper's rights */
 	WIRE_OWN_PIDS = 1 << 5, /* the keeper starts usher-vmm in a PID namespace, if it may */
+	WIRE_PACKED_RINGS = 1 << 6, /* virtio devices offer packed rings */
 };
 
 /* Ref: linux/virtio_ids.h */

@@ -117,7 +117,11 @@ static void device_look(struct wild *w, struct wild_device *d)
 
 	w->hits[WILD_BROKEN] += broken;
 	if (status != GOING || !any_below(w, 16))
-		device_set_up(w, d, any_below(w, 2) ? any_bits(w) : 0);
+		device_set_up(w, d,
+			(any_below(w, 2) ? any_bits(w) : 0) | (uint64_t)any_below(w, 2)
+								      << VIRTIO_F_RING_PACKED);
+	else if (!any_below(w, 4))
+		queue_take_back(w, d, any_below(w, d->queue_count));
 }
 
 void wild_step(struct wild *w)
@@ -150,17 +154,22 @@ void wild_step(struct wild *w)
 		queue_wrong(w, d);
 }
 
+static void device_prove(struct wild *w, struct wild_device *d, uint64_t drop)
+{
+	do
+		device_set_up(w, d, drop);
+	while (d->queues[0].size < 8 && !w->fault);
+	if (common_get(w, d, COMMON(device_status), 1) != GOING)
+		w->fault = "a device cannot be set up any more";
+	else if (d->type == BLK)
+		disk_prove(w, d);
+}
+
 void wild_prove(struct wild *w)
 {
 	for (unsigned i = 0; i < w->count && !w->fault; i++) {
-		struct wild_device *d = &w->devices[i];
-		do
-			device_set_up(w, d, 0);
-		while (d->queues[0].size < 8 && !w->fault);
-		if (common_get(w, d, COMMON(device_status), 1) != GOING)
-			w->fault = "a device cannot be set up any more";
-		else if (d->type == BLK)
-			disk_prove(w, d);
+		device_prove(w, &w->devices[i], 0);
+		device_prove(w, &w->devices[i], UINT64_C(1) << VIRTIO_F_RING_PACKED);
 	}
 }
 
@@ -185,6 +194,7 @@ static const struct {
 	{COMMON(queue_desc_lo), false, "queue_desc"},
 	{COMMON(queue_avail_lo), false, "queue_driver"},
 	{COMMON(queue_used_lo), false, "queue_device"},
+	{VIRTIO_PCI_COMMON_Q_RESET, false, "queue_reset"},
 };
 
 unsigned wild_missing(const struct wild *w, void (*tell)(const char *name, uint64_t count))

@@ -37,6 +37,7 @@
 	X(WINDOW, "window in configuration space")                \
 	X(SPACE, "configuration space written")                   \
 	X(RESET, "reset by the status register")                  \
+	X(QUEUE_RESET, "reset of a queue")                        \
 	X(SET_UP, "set up as it should be")                       \
 	X(REFUSED, "features refused")                            \
 	X(BAD_QUEUE, "queue that cannot be")                      \
@@ -53,6 +54,8 @@
 	X(HUGE_PART, "huge part")                                 \
 	X(NESTED, "indirect table in another one, or of no size") \
 	X(FLAGS, "random flags")                                  \
+	X(PACKED, "chain in a packed ring")                       \
+	X(PACKED_USED, "chain came back in a packed ring")        \
 	X(JUMP, "available index jumps")                          \
 	X(TWICE, "chain listed twice")                            \
 	X(CHANGED, "chain changed after the doorbell")            \
@@ -66,12 +69,16 @@ enum wild_kind { WILD_KINDS(WILD_ENUM) WILD_KIND_COUNT };
 #undef WILD_ENUM
 extern const char *const wild_names[WILD_KIND_COUNT];
 
+#define WILD_SPREADS 256
 #define WILD_COMMON_SIZE 64 /* [bytes] of the common registers: more than there are */
 
 struct wild_queue {
 	uint64_t at; /* descriptors; the other two rings are a page further each */
 	uint16_t size, listed;
 	uint16_t used; /* index as it was last seen */
+	bool packed; /* then the next ones count entries over all laps: */
+	uint32_t place, used_place;
+	uint8_t spreads[WILD_SPREADS]; /* of chains, by their numbers */
 };
 
 struct wild_device {

@@ -132,6 +132,75 @@ static enum wild_kind chain_spoil(struct wild *w, struct chain *c, uint16_t tabl
 	}
 }
 
+/* The flags and the last field of a packed ring are the other way round. */
+static void packed_put(const struct wild *w, uint32_t at, const struct desc *d, uint16_t id)
+{
+	area_put(w, at, 8, d->at);
+	area_put(w, at + 8, 4, d->size);
+	area_put(w, at + 12, 2, id);
+	__asm__ volatile("" : : : "memory");
+	area_put(w, at + 14, 2, d->flags);
+}
+
+static bool place_lap(const struct wild_queue *q, uint32_t place)
+{
+	return place / q->size % 2 == 0;
+}
+
+static uint32_t place_at(const struct wild *w, const struct wild_queue *q, uint32_t place)
+{
+	return (uint32_t)(q->at - w->area) + 16 * (place % q->size);
+}
+
+/* Takes note of what has come back. What is disturbed may never do. */
+static void packed_collect(struct wild *w, struct wild_queue *q)
+{
+	while (q->used_place != q->place) {
+		const uint32_t at = place_at(w, q, q->used_place);
+		const uint16_t flags = area_get16(w, at + 14), id = area_get16(w, at + 12);
+		const bool used = flags & 1U << VRING_PACKED_DESC_F_USED;
+		if (!(flags & 1U << VRING_PACKED_DESC_F_AVAIL) != !used ||
+			used != place_lap(q, q->used_place))
+			return;
+		q->used_place += q->spreads[id % WILD_SPREADS];
+		q->used++;
+		w->hits[WILD_PACKED_USED]++;
+	}
+}
+
+/*
+ * Into the next entries, or a table of its own. A chain that the ring has no room for is listed now
+ * and then.
+ */
+static bool chain_pack(struct wild *w, struct wild_queue *q, struct chain *c, bool indirect)
+{
+	const uint32_t own = DATA + 32768 + 16 * any_below(w, 1024);
+	const unsigned count = indirect ? 1 : c->count;
+	const uint16_t id =
+		(uint16_t)(any_below(w, 256) ? q->place % q->size : any_below(w, WILD_SPREADS));
+	const struct desc table = {w->area + own, 16 * c->count, VRING_DESC_F_INDIRECT, 0};
+
+	packed_collect(w, q);
+	if (q->place - q->used_place + count > q->size && any_below(w, 64))
+		return false;
+	for (unsigned i = 0; indirect && i < c->count; i++)
+		packed_put(w, own + 16 * i, &c->parts[i], 0);
+	for (unsigned i = count; i--;) {
+		struct desc d = indirect ? table : c->parts[i];
+		d.flags &= (uint16_t) ~(
+			1U << VRING_PACKED_DESC_F_AVAIL | 1U << VRING_PACKED_DESC_F_USED);
+		d.flags |=
+			(uint16_t)(1U << (place_lap(q, q->place + i) ? VRING_PACKED_DESC_F_AVAIL
+								     : VRING_PACKED_DESC_F_USED));
+		packed_put(w, place_at(w, q, q->place + i), &d, id);
+	}
+	q->spreads[id] = (uint8_t)count;
+	q->place += count;
+	q->listed++;
+	w->hits[WILD_PACKED]++;
+	return true;
+}
+
 static void desc_put(const struct wild *w, uint32_t at, const struct desc *d)
 {
 	area_put(w, at, 8, d->at);
@@ -178,6 +247,10 @@ static void status_count(struct wild *w, uint32_t at)
 
 static void used_count(struct wild *w, struct wild_queue *q)
 {
+	if (q->packed) {
+		packed_collect(w, q);
+		return;
+	}
 	const uint16_t used = area_get16(w, (uint32_t)(q->at - w->area) + 8192 + 2);
 
 	w->hits[WILD_USED] += used != q->used;
@@ -221,9 +294,13 @@ void chain_list(struct wild *w, struct wild_device *d, unsigned n)
 	chain_link(&c, q, head, indirect);
 	if (!any_below(w, 4))
 		kind = chain_spoil(w, &c, indirect ? (uint16_t)c.count : q->size);
-	chain_put(w, q, &c, head, indirect);
 	w->hits[kind]++;
-	head_list(w, q, head);
+	if (!q->packed) {
+		chain_put(w, q, &c, head, indirect);
+		head_list(w, q, head);
+	} else if (!chain_pack(w, q, &c, indirect)) {
+		w->relax();
+	}
 	bell_ring(w, d, n);
 	if (!any_below(w, 4)) {
 		w->hits[WILD_CHANGED]++;
@@ -233,11 +310,17 @@ void chain_list(struct wild *w, struct wild_device *d, unsigned n)
 	}
 }
 
+static bool is_back(struct wild *w, struct wild_queue *q)
+{
+	if (!q->packed)
+		return area_get16(w, (uint32_t)(q->at - w->area) + 8192 + 2) == q->listed;
+	packed_collect(w, q);
+	return q->used_place == q->place;
+}
+
 static void chain_wait(struct wild *w, struct wild_queue *q)
 {
-	const uint32_t used = (uint32_t)(q->at - w->area) + 8192 + 2;
-
-	for (uint64_t looks = 0; area_get16(w, used) != q->listed; looks++) {
+	for (uint64_t looks = 0; !is_back(w, q); looks++) {
 		if (looks == PATIENCE) {
 			w->fault = "a chain does not come back";
 			return;
@@ -261,11 +344,15 @@ static uint8_t disk_ask(struct wild *w, struct wild_device *d, uint8_t type, uin
 	part_add(&c, w->area + at, 512, type == VIRTIO_BLK_T_IN ? VRING_DESC_F_WRITE : 0);
 	part_add(&c, w->area + STATUSES, 1, VRING_DESC_F_WRITE);
 	chain_link(&c, q, 0, false);
-	chain_put(w, q, &c, 0, false);
-	area_put(w, ring + 4096 + 4 + 2 * (q->listed % q->size), 2, 0);
-	q->listed++;
-	__asm__ volatile("" : : : "memory");
-	area_put(w, ring + 4096 + 2, 2, q->listed);
+	if (q->packed) {
+		(void)chain_pack(w, q, &c, false);
+	} else {
+		chain_put(w, q, &c, 0, false);
+		area_put(w, ring + 4096 + 4 + 2 * (q->listed % q->size), 2, 0);
+		q->listed++;
+		__asm__ volatile("" : : : "memory");
+		area_put(w, ring + 4096 + 2, 2, q->listed);
+	}
 	bell_ring(w, d, 0);
 	chain_wait(w, q);
 	return w->memory[STATUSES];

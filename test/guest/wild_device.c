@@ -89,13 +89,14 @@ static void features_put(struct wild *w, const struct wild_device *d, uint64_t f
 	}
 }
 
-static void queue_set_up(struct wild *w, struct wild_device *d, unsigned n)
+void queue_set_up(struct wild *w, struct wild_device *d, unsigned n)
 {
 	struct wild_queue *q = &d->queues[n];
 
 	for (uint32_t i = 0; i < QUEUE_SIZE; i += 8)
 		area_put(w, (uint32_t)(q->at - w->area) + i, 8, 0);
 	q->listed = q->used = 0;
+	q->place = q->used_place = 0;
 	q->size = (uint16_t)(1U << any_below(w, 9));
 	common_put(w, d, COMMON(queue_select), 2, n);
 	common_put(w, d, COMMON(queue_size), 2, q->size);
@@ -109,6 +110,25 @@ static void queue_set_up(struct wild *w, struct wild_device *d, unsigned n)
 	common_put(w, d, COMMON(queue_enable), 2, 1);
 }
 
+void queue_take_back(struct wild *w, struct wild_device *d, unsigned n)
+{
+	uint64_t looks = 0;
+
+	common_put(w, d, COMMON(queue_select), 2, n);
+	common_put(w, d, VIRTIO_PCI_COMMON_Q_RESET, 2, any_below(w, 8) ? 1 : any_value(w));
+	while (common_get(w, d, VIRTIO_PCI_COMMON_Q_RESET, 2) == 1) {
+		if (looks++ == PATIENCE) {
+			w->fault = "a reset of a queue does not end";
+			return;
+		}
+		w->relax();
+	}
+	if (common_get(w, d, COMMON(queue_enable), 2))
+		return;
+	w->hits[WILD_QUEUE_RESET]++;
+	queue_set_up(w, d, n);
+}
+
 /* @drop: features that the driver does without. */
 void device_set_up(struct wild *w, struct wild_device *d, uint64_t drop)
 {
@@ -117,8 +137,10 @@ void device_set_up(struct wild *w, struct wild_device *d, uint64_t drop)
 	const uint64_t features = features_get(w, d) & ~drop;
 	features_put(w, d, features | UINT64_C(1) << VIRTIO_F_VERSION_1);
 	common_put(w, d, COMMON(device_status), 1, GOING & ~VIRTIO_CONFIG_S_DRIVER_OK);
-	for (unsigned i = 0; i < d->queue_count; i++)
+	for (unsigned i = 0; i < d->queue_count; i++) {
+		d->queues[i].packed = features & UINT64_C(1) << VIRTIO_F_RING_PACKED;
 		queue_set_up(w, d, i);
+	}
 	common_put(w, d, COMMON(device_status), 1, GOING);
 	w->hits[WILD_SET_UP] += common_get(w, d, COMMON(device_status), 1) == GOING;
 }

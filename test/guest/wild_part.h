@@ -31,6 +31,10 @@ void queue_wrong(struct wild *w, struct wild_device *d);
 
 /* In the area mostly; else where no RAM is, or not all of it. */
 uint64_t any_place(struct wild *w);
+/* Clears queue @n, tells the device where it is and turns it on. */
+void queue_set_up(struct wild *w, struct wild_device *d, unsigned n);
+/* Takes queue @n back from the device and sets it up again. */
+void queue_take_back(struct wild *w, struct wild_device *d, unsigned n);
 /* Lists a chain in queue @n, good or not, and rings. */
 void chain_list(struct wild *w, struct wild_device *d, unsigned n);
 /* The disk reads back what is written to it; else `fault`. */

@@ -262,7 +262,7 @@ static void user_reset(struct virtio_device *d)
 		worker_add(&u->worker, &u->job);
 }
 
-static bool user_is_drained(struct virtio_device *d)
+static bool user_is_drained(struct virtio_device *d, unsigned n)
 {
 	return !user_of(d)->running;
 }

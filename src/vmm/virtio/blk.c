@@ -80,7 +80,7 @@ struct virtio_blk {
 	struct worker worker;
 	struct blk_slot *slots, *unused; /* under the lock, as the next ones: */
 	unsigned used; /* slots that were ever used: the memory of the others is not touched */
-	unsigned busy; /* slots */
+	unsigned busy[VIRTIO_QUEUES_MAX]; /* slots of each queue */
 	unsigned first; /* queue that is served first: each in turn */
 	struct virtq_chain chain; /* that is being taken */
 	int told; /* the last error of the host that was reported; 0: none */
@@ -143,7 +143,7 @@ static struct blk_slot *slot_take(struct virtio_blk *b, unsigned n)
 	if (r <= 0)
 		return NULL;
 	b->unused = s->next;
-	b->busy++;
+	b->busy[n]++;
 	b->active = true;
 	s->queue = n;
 	s->done = virtq_done_of(c, (uint32_t)min_u64(c->in_size, UINT32_MAX));
@@ -172,7 +172,7 @@ static void slot_answer(struct blk_slot *s)
 	}
 	s->next = b->unused;
 	b->unused = s;
-	b->busy--;
+	b->busy[s->queue]--;
 }
 
 static void disk_ring_doorbell(struct virtio_blk *b)
@@ -327,6 +327,15 @@ static void completions_take(struct virtio_blk *b)
 	lock_drop(b->device.lock);
 }
 
+static bool disk_is_busy(const struct virtio_blk *b)
+{
+	bool busy = false;
+
+	for (unsigned i = 0; i < b->device.queue_count; i++)
+		busy |= b->busy[i] > 0;
+	return busy;
+}
+
 /* Return: false: the disk ends, and nothing is on its way. */
 static bool disk_goes_on(struct virtio_blk *b)
 {
@@ -335,7 +344,7 @@ static bool disk_goes_on(struct virtio_blk *b)
 	do {
 		lock_take(b->device.lock);
 		more = chains_take(b);
-		const bool ends = b->ending && !b->busy;
+		const bool ends = b->ending && !disk_is_busy(b);
 		lock_drop(b->device.lock);
 		if (ends)
 			return false;
@@ -435,9 +444,9 @@ static void blk_reset(struct virtio_device *d)
 	blk_of(d)->told = 0;
 }
 
-static bool blk_is_drained(struct virtio_device *d)
+static bool blk_is_drained(struct virtio_device *d, unsigned n)
 {
-	return !blk_of(d)->busy;
+	return !blk_of(d)->busy[n];
 }
 
 static void thread_end(struct virtio_blk *b)

@@ -174,6 +174,7 @@ static const struct virtio_ops console_ops = {
 	.name = "virtio-console",
 	.type = VIRTIO_TYPE_CONSOLE,
 	.queue_count = QUEUES,
+	.in_order = true,
 	.features = BIT64(VIRTIO_CONSOLE_F_SIZE) | BIT64(VIRTIO_CONSOLE_F_EMERG_WRITE),
 	.config_size = sizeof(struct virtio_console_config),
 	.config_read = console_config_read,

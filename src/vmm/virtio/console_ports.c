@@ -286,6 +286,7 @@ static const struct virtio_ops ports_ops = {
 	.name = "virtio-ports",
 	.type = VIRTIO_TYPE_CONSOLE,
 	.queue_count = 4,
+	.in_order = true,
 	.features = BIT64(VIRTIO_CONSOLE_F_MULTIPORT),
 	.config_size = sizeof(struct virtio_console_config),
 	.config_read = ports_config_read,

@@ -6,9 +6,10 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
-#define RING_FEATURES                                                     \
-	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_INDIRECT_DESC) | \
-		BIT64(VIRTIO_RING_F_EVENT_IDX))
+#define RING_FEATURES                                                          \
+	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_INDIRECT_DESC) |      \
+		BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VIRTIO_F_RING_PACKED) | \
+		BIT64(VIRTIO_F_RING_RESET))
 #define GOING (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
 
 void virtio_init(struct virtio_device *d, const struct virtio_ops *ops, const char *name,
@@ -18,7 +19,8 @@ void virtio_init(struct virtio_device *d, const struct virtio_ops *ops, const ch
 		.ops = ops,
 		.name = name,
 		.queue_count = ops->queue_count,
-		.offered = ops->features | RING_FEATURES,
+		.offered = ops->features | RING_FEATURES |
+			   (ops->in_order ? BIT64(VIRTIO_F_IN_ORDER) : 0),
 	};
 	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++) {
 		d->queues[i].memory = memory;
@@ -31,24 +33,35 @@ bool virtio_is_going(const struct virtio_device *d)
 	return (d->status & GOING) == GOING && !(d->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
+static void queue_clear(struct virtio_device *d, unsigned n)
+{
+	virtq_reset(&d->queues[n]);
+	d->counts[n].seen = 0;
+}
+
 void virtio_reset(struct virtio_device *d)
 {
 	d->status = 0;
 	d->accepted = 0;
-	for (unsigned i = 0; i < d->queue_count; i++) {
-		virtq_reset(&d->queues[i]);
-		d->counts[i].seen = 0;
-	}
+	for (unsigned i = 0; i < d->queue_count; i++)
+		queue_clear(d, i);
+	d->resetting = 0;
 	if (d->ops->reset)
 		d->ops->reset(d);
 	d->draining = true;
 }
 
+static bool queue_is_drained(struct virtio_device *d, unsigned n)
+{
+	return !d->ops->is_drained || d->ops->is_drained(d, n);
+}
+
 /* Ref: virtio 1.2, 4.1.4.3.1: the driver waits after a reset until it reads 0. */
 uint8_t virtio_status_get(struct virtio_device *d)
 {
-	if (d->draining && d->ops->is_drained && !d->ops->is_drained(d))
-		return VIRTIO_CONFIG_S_NEEDS_RESET;
+	for (unsigned i = 0; d->draining && i < d->queue_count; i++)
+		if (!queue_is_drained(d, i))
+			return VIRTIO_CONFIG_S_NEEDS_RESET;
 	d->draining = false;
 	return d->status;
 }
@@ -59,12 +72,13 @@ static bool is_acceptable(const struct virtio_device *d)
 	return d->accepted & BIT64(VIRTIO_F_VERSION_1) && !(d->accepted & ~d->offered);
 }
 
-static void features_settle(struct virtio_device *d)
+static void features_settle(struct virtio_device *d, unsigned n)
 {
-	for (unsigned i = 0; i < d->queue_count; i++) {
-		d->queues[i].event_index = d->accepted & BIT64(VIRTIO_RING_F_EVENT_IDX);
-		d->queues[i].indirect = d->accepted & BIT64(VIRTIO_RING_F_INDIRECT_DESC);
-	}
+	struct virtq *q = &d->queues[n];
+
+	q->event_index = d->accepted & BIT64(VIRTIO_RING_F_EVENT_IDX);
+	q->indirect = d->accepted & BIT64(VIRTIO_RING_F_INDIRECT_DESC);
+	q->packed = d->accepted & BIT64(VIRTIO_F_RING_PACKED);
 }
 
 void virtio_status_set(struct virtio_device *d, uint8_t status)
@@ -81,8 +95,8 @@ void virtio_status_set(struct virtio_device *d, uint8_t status)
 	if (new &VIRTIO_CONFIG_S_FEATURES_OK) {
 		if (!is_acceptable(d))
 			status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
-		else
-			features_settle(d);
+		for (unsigned i = 0; i < d->queue_count; i++)
+			features_settle(d, i);
 	}
 	/* It can set bits, and clear none but by a reset; NEEDS_RESET is the device's. */
 	d->status |= status & (uint8_t)~VIRTIO_CONFIG_S_NEEDS_RESET;
@@ -116,10 +130,28 @@ void virtio_queue_enable(struct virtio_device *d, unsigned n)
 {
 	struct virtq *q = &d->queues[n];
 
-	if (q->enabled || !(d->status & VIRTIO_CONFIG_S_FEATURES_OK))
+	if (q->enabled || !(d->status & VIRTIO_CONFIG_S_FEATURES_OK) ||
+		virtio_queue_is_resetting(d, n))
 		return;
 	if (!virtq_enable(q))
 		device_break(d, q->why);
+	virtio_rang(d, n);
+}
+
+void virtio_queue_reset(struct virtio_device *d, unsigned n)
+{
+	if (!d->queues[n].enabled || !(d->accepted & BIT64(VIRTIO_F_RING_RESET)))
+		return;
+	queue_clear(d, n);
+	features_settle(d, n);
+	d->resetting |= BIT64(n);
+}
+
+bool virtio_queue_is_resetting(struct virtio_device *d, unsigned n)
+{
+	if (d->resetting & BIT64(n) && queue_is_drained(d, n))
+		d->resetting &= ~BIT64(n);
+	return d->resetting & BIT64(n);
 }
 
 void virtio_rang(struct virtio_device *d, unsigned n)

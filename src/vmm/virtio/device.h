@@ -19,7 +19,8 @@ struct virtio_device;
  * How it works. The driver walks the status register: acknowledge, features, queues, go. A queue is
  * served only between 'go' and the reset. The reset takes the queues from the driver at once; the
  * status reads 0 when the type has no chain in work any more, so that the driver knows when its
- * memory is its own again. A chain that is returned after that is dropped (vmm/virtio/queue.h).
+ * memory is its own again. A chain that is returned after that is dropped (vmm/virtio/queue.h). A
+ * single queue is reset in the same way, while the others go on.
  * What no driver may do breaks the device: it stands still and asks for a reset.
  *
  * Context: under `lock`, which is the transport's, unless a call says otherwise.
@@ -40,6 +41,7 @@ struct virtio_ops {
 	const char *name;
 	enum virtio_type type;
 	unsigned queue_count;
+	bool in_order; /* each queue returns chains in the order in which it took them */
 	uint64_t features; /* of the type; those of rings and transport are added */
 	uint32_t config_size; /* [bytes] */
 	/* Reads the type's configuration. [@off, +@len) lies in it. NULL: it has none. */
@@ -65,8 +67,11 @@ struct virtio_ops {
 	void (*rewired)(struct virtio_device *d);
 	/* The queues are gone: gives up what is in work. NULL: nothing is. */
 	void (*reset)(struct virtio_device *d);
-	/* Whether no chain of before the reset is in work. NULL: none ever is. */
-	bool (*is_drained)(struct virtio_device *d);
+	/*
+	 * Whether no chain of queue @n of before the reset, of the device or of that queue, is in
+	 * work. NULL: none ever is.
+	 */
+	bool (*is_drained)(struct virtio_device *d, unsigned n);
 	/* Frees the device. Context: without a lock. */
 	void (*fini)(struct virtio_device *d);
 };
@@ -104,6 +109,7 @@ struct virtio_device {
 	uint64_t accepted; /* as the driver wrote them */
 	uint8_t status; /* as the driver wrote it, with NEEDS_RESET */
 	bool draining; /* reset, and not drained yet */
+	uint64_t resetting; /* likewise, queues alone: a bit for each */
 	uint8_t config_generation; /* counts the changes of the configuration */
 	struct log_guest misdeeds;
 	struct virtq queues[VIRTIO_QUEUES_MAX];
@@ -120,8 +126,15 @@ void virtio_status_set(struct virtio_device *d, uint8_t status);
 /* The driver accepts features: as long as it has not said that it is done. */
 void virtio_accept(struct virtio_device *d, uint64_t features);
 
-/* The driver turns queue @n on: once, between features and 'go'. */
+/* The driver turns queue @n on: after its features, once until a reset. */
 void virtio_queue_enable(struct virtio_device *d, unsigned n);
+
+/*
+ * The driver takes queue @n back, if it has accepted VIRTIO_F_RING_RESET. Until the latter is
+ * false, the device may be at work in its memory, and the queue is not turned on.
+ */
+void virtio_queue_reset(struct virtio_device *d, unsigned n);
+bool virtio_queue_is_resetting(struct virtio_device *d, unsigned n);
 
 /* The driver rang for queue @n, or a doorbell of before the reset comes late. */
 void virtio_rang(struct virtio_device *d, unsigned n);

@@ -354,7 +354,7 @@ static void net_reset(struct virtio_device *d)
 		vhost_end(n);
 }
 
-static bool net_is_drained(struct virtio_device *d)
+static bool net_is_drained(struct virtio_device *d, unsigned n)
 {
 	return !net_of(d)->pairs.running;
 }
@@ -411,6 +411,7 @@ static const struct virtio_ops net_ops = {
 	.name = "virtio-net",
 	.type = VIRTIO_TYPE_NET,
 	.queue_count = 2,
+	.in_order = true,
 	.features = FEATURES_OF_ANY | FEATURES_OF_TAP | BIT64(VIRTIO_NET_F_MTU),
 	.config_size = offsetof(struct virtio_net_config, speed),
 	.config_read = net_config_read,
@@ -485,6 +486,8 @@ static uint64_t net_offered(const struct virtio_net *n)
 		offered &= ~BIT64(VIRTIO_NET_F_MTU);
 	if (n->pairs.count > 1)
 		offered |= BIT64(VIRTIO_NET_F_MQ) | BIT64(VIRTIO_NET_F_CTRL_VQ);
+	if (n->pairs.count)
+		offered &= ~NET_VHOST_NEVER;
 	return offered & (net_pairs_features(&n->pairs) | ~NET_VHOST_FEATURES);
 }
 

@@ -34,9 +34,12 @@ struct net_vhost {
 #define NET_VHOST_NONE ((struct net_vhost){.fd = -1})
 
 /* What the kernel has to know about: a driver may accept what both sides can. */
-#define NET_VHOST_FEATURES                                                \
-	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_INDIRECT_DESC) | \
-		BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VIRTIO_NET_F_MRG_RXBUF))
+#define NET_VHOST_FEATURES                                                  \
+	(BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_INDIRECT_DESC) |   \
+		BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VIRTIO_F_IN_ORDER) | \
+		BIT64(VIRTIO_NET_F_MRG_RXBUF))
+/* What rings may have, and vhost-net has in no version of the kernel. */
+#define NET_VHOST_NEVER (BIT64(VIRTIO_F_RING_PACKED) | BIT64(VIRTIO_F_RING_RESET))
 
 #define NET_VHOST_RINGS 2 /* receive, transmit */
 

@@ -72,6 +72,7 @@ static uint64_t half_set(uint64_t old, unsigned high, uint32_t value)
 }
 
 #define FIELD(name) offsetof(struct virtio_pci_common_cfg, name)
+#define COMMON_SIZE (VIRTIO_PCI_COMMON_Q_RESET + 2U) /* [bytes] */
 
 static uint64_t queue_field_read(struct virtio_pci *p, uint64_t off)
 {
@@ -88,6 +89,8 @@ static uint64_t queue_field_read(struct virtio_pci *p, uint64_t off)
 		return q->enabled;
 	case FIELD(queue_notify_off):
 		return p->queue_select;
+	case VIRTIO_PCI_COMMON_Q_RESET:
+		return virtio_queue_is_resetting(p->device, p->queue_select);
 	case FIELD(queue_desc_lo):
 	case FIELD(queue_desc_hi):
 		return half_get(q->desc.v, off == FIELD(queue_desc_hi));
@@ -154,6 +157,8 @@ static void queue_field_write(struct virtio_pci *p, uint64_t off, uint64_t value
 		vectors_moved(p);
 		return;
 	}
+	if (off == VIRTIO_PCI_COMMON_Q_RESET && value == 1)
+		virtio_queue_reset(p->device, p->queue_select);
 	if (q->enabled)
 		return;
 	switch (off) {
@@ -451,8 +456,7 @@ static void caps_add(struct virtio_pci *p)
 	const unsigned plain = sizeof(struct virtio_pci_cap);
 	struct func_config *c = &p->endpoint.config;
 
-	cap_add(p, CAP_COMMON, plain, VIRTIO_PCI_CAP_COMMON_CFG, COMMON_OFF,
-		sizeof(struct virtio_pci_common_cfg));
+	cap_add(p, CAP_COMMON, plain, VIRTIO_PCI_CAP_COMMON_CFG, COMMON_OFF, COMMON_SIZE);
 	cap_add(p, CAP_NOTIFY, sizeof(struct virtio_pci_notify_cap), VIRTIO_PCI_CAP_NOTIFY_CFG,
 		NOTIFY_OFF, (uint64_t)NOTIFY_STEP * p->device->queue_count);
 	func_config_set(c,
@@ -541,6 +545,7 @@ int virtio_pci_init(
 		p->kicks[i].source.fd = -1;
 	endpoint_init(&p->endpoint, vm, &virtio_pci_ops, &ids, PIN_A);
 	d->transport = &p->transport;
+	d->offered &= vm->packed_rings ? UINT64_MAX : ~BIT64(VIRTIO_F_RING_PACKED);
 	d->lock = &p->endpoint.lock;
 	registers_reset(p);
 	int r = endpoint_add_bar(&p->endpoint, 0, FUNC_BAR_MEM32, BAR_SIZE, false, &whole, 1, e);

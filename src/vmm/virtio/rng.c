@@ -79,7 +79,7 @@ static void rng_rang(struct virtio_device *d, unsigned n)
 	worker_add(&g->worker, &g->job);
 }
 
-static bool rng_is_drained(struct virtio_device *d)
+static bool rng_is_drained(struct virtio_device *d, unsigned n)
 {
 	return worker_is_idle(&container_of(d, struct virtio_rng, device)->worker);
 }
@@ -96,6 +96,7 @@ static const struct virtio_ops rng_ops = {
 	.name = "virtio-rng",
 	.type = VIRTIO_TYPE_RNG,
 	.queue_count = 1,
+	.in_order = true,
 	.rang = rng_rang,
 	.is_drained = rng_is_drained,
 	.fini = rng_fini,

@@ -201,6 +201,43 @@ START_TEST(a_reset_waits_for_what_is_on_its_way)
 }
 END_TEST
 
+/* A queue alone: the device goes on. */
+START_TEST(a_reset_of_a_queue_waits_for_what_is_on_its_way)
+{
+	const struct part parts[] = {{HEADER, 16, false}, {DATA, 512, true}, {STATUS, 1, true}};
+	struct blk_spec disk = plain;
+
+	disk.queues = 2;
+	start_one(false, &disk);
+	set_up(BIT64(VIRTIO_F_RING_RESET) | BIT64(VIRTIO_BLK_F_MQ));
+	__atomic_store_n(&held, true, __ATOMIC_SEQ_CST);
+	header_put(VIRTIO_BLK_T_IN, 0);
+	chain_list(parts, COUNT(parts));
+	while (!__atomic_load_n(&holding, __ATOMIC_SEQ_CST))
+		(void)usleep(100);
+	queue_reset(1);
+	ck_assert(!queue_is_resetting(1));
+	queue_reset(0);
+	ck_assert(queue_is_resetting(0));
+	/* Until then it is not turned on. */
+	common_put(COMMON(queue_enable), 2, 1);
+	ck_assert_uint_eq(common_get(COMMON(queue_enable), 2), 0);
+	__atomic_store_n(&held, false, __ATOMIC_SEQ_CST);
+	while (queue_is_resetting(0))
+		(void)usleep(100);
+	ck_assert_uint_eq(machine.vm.transfers, 0);
+	ck_assert_uint_eq(byte_at(STATUS), UNTOUCHED);
+	ck_assert_uint_eq(used_index(0), 0);
+	ck_assert_uint_eq(common_get(COMMON(device_status), 1), GOING);
+	for (queue = 0; queue < 2; queue++) {
+		queue_place(queue);
+		queue_enable(queue);
+		ck_assert_uint_eq(ask(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
+	}
+	finish();
+}
+END_TEST
+
 /* Each queue has its own rings; a reset ends all of them. */
 START_TEST(several_queues)
 {
@@ -309,5 +346,6 @@ START_TEST(counts_what_it_returned)
 END_TEST
 
 RIG_SUITE("virtio_blk", serves_and_refuses_by_workers, serves_and_refuses_by_io_uring,
-	a_readonly_disk_is_not_written, a_reset_waits_for_what_is_on_its_way, several_queues,
-	one_queue_has_no_feature, a_disk_that_polls, counts_what_it_returned)
+	a_readonly_disk_is_not_written, a_reset_waits_for_what_is_on_its_way,
+	a_reset_of_a_queue_waits_for_what_is_on_its_way, several_queues, one_queue_has_no_feature,
+	a_disk_that_polls, counts_what_it_returned)

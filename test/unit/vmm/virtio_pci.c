@@ -12,11 +12,16 @@
 #define DATA MIB(9) /* a page for each buffer */
 #define V1 BIT64(VIRTIO_F_VERSION_1)
 
-static void start(void)
+static void describe(void)
 {
 	machine_describe("virtio");
 	spec.virtio_count = 1;
 	spec.virtio[0] = (struct virtio_spec){.type = VIRTIO_TYPE_RNG};
+}
+
+static void start(void)
+{
+	describe();
 	(void)dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
 	machine_start();
 	device_choose(1, VIRTIO_TYPE_RNG);
@@ -120,8 +125,9 @@ END_TEST
 
 START_TEST(confirms_only_what_it_can)
 {
-	static const unsigned offered[] = {
-		VIRTIO_F_VERSION_1, VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
+	static const unsigned offered[] = {VIRTIO_F_VERSION_1, VIRTIO_RING_F_EVENT_IDX,
+		VIRTIO_RING_F_INDIRECT_DESC, VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER,
+		VIRTIO_F_RING_RESET};
 	uint64_t expected = 0;
 
 	start();
@@ -162,6 +168,54 @@ START_TEST(asks_for_a_reset_when_the_driver_breaks_it)
 	common_put(COMMON(queue_used_lo), 8, USED(0) + 1);
 	common_put(COMMON(queue_enable), 2, 1);
 	ck_assert(common_get(COMMON(device_status), 1) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	machine_finish();
+}
+END_TEST
+
+START_TEST(offers_packed_rings_if_the_guest_shall_have_them)
+{
+	describe();
+	spec.packed_rings = false;
+	(void)dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+	machine_start();
+	device_choose(1, VIRTIO_TYPE_RNG);
+	ck_assert(!(features_offered() & BIT64(VIRTIO_F_RING_PACKED)));
+	features_accept(V1 | BIT64(VIRTIO_F_RING_PACKED));
+	ck_assert(!(common_get(COMMON(device_status), 1) & VIRTIO_CONFIG_S_FEATURES_OK));
+	machine_finish();
+}
+END_TEST
+
+START_TEST(takes_a_queue_back_alone)
+{
+	start();
+	set_up(V1);
+	/* Without the feature, there is no such register. */
+	queue_reset(0);
+	ck_assert_uint_eq(common_get(COMMON(queue_enable), 2), 1);
+	set_up(V1 | BIT64(VIRTIO_F_RING_RESET));
+	list_buffer(0, 64, VRING_DESC_F_WRITE);
+	ring(0);
+	used_await(0, 1);
+	common_put(VIRTIO_PCI_COMMON_Q_RESET, 2, 2);
+	ck_assert_uint_eq(common_get(COMMON(queue_enable), 2), 1);
+	for (unsigned times = 0; times < 3; times++) {
+		queue_reset(0);
+		while (queue_is_resetting(0))
+			(void)usleep(1000);
+		ck_assert_uint_eq(common_get(COMMON(queue_enable), 2), 0);
+		ck_assert_uint_eq(common_get(COMMON(device_status), 1), GOING);
+		/* What is listed meanwhile is not looked at; when it is on again, it is found. */
+		queue_place(0);
+		list_buffer(0, 64, VRING_DESC_F_WRITE);
+		ring(0);
+		ck_assert_uint_eq(used_index(0), 0);
+		queue_enable(0);
+		used_await(0, 1);
+		list_buffer(1, 64, VRING_DESC_F_WRITE);
+		ring(0);
+		used_await(0, 2);
+	}
 	machine_finish();
 }
 END_TEST
@@ -218,5 +272,6 @@ END_TEST
 
 RIG_SUITE("virtio_pci", fills_what_the_driver_lists, interrupts_by_its_line_and_its_status,
 	interrupts_by_a_vector, confirms_only_what_it_can,
-	asks_for_a_reset_when_the_driver_breaks_it, is_as_new_after_a_reset_of_its_bus,
-	has_a_window_in_configuration_space)
+	asks_for_a_reset_when_the_driver_breaks_it,
+	offers_packed_rings_if_the_guest_shall_have_them, takes_a_queue_back_alone,
+	is_as_new_after_a_reset_of_its_bus, has_a_window_in_configuration_space)

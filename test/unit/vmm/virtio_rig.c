@@ -22,6 +22,15 @@ uint32_t bar;
 uint32_t places[6];
 unsigned window;
 uint16_t listed[RIG_QUEUES];
+bool rig_is_packed;
+/* Of a packed queue: what a test has described, and where the driver is in the ring. */
+static struct {
+	struct vring_desc table[RING_SIZE];
+	unsigned place, used_place; /* count on over all laps */
+	unsigned spreads[RING_SIZE]; /* of chains, by their first descriptor */
+	uint16_t used_count;
+	struct vring_used_elem used[RING_SIZE]; /* the last ones */
+} packed[RIG_QUEUES];
 static unsigned chosen; /* bus */
 
 void machine_describe(const char *name)
@@ -30,6 +39,7 @@ void machine_describe(const char *name)
 		.memory = MIB(16),
 		.cpus = 1,
 		.cmdline = "",
+		.packed_rings = true,
 		.kernel.name = "plug",
 		.initrd.fd = -1,
 		.keeper_fd = -1,
@@ -148,6 +158,7 @@ void reset_await(void)
 		(void)usleep(1000);
 	}
 	memset(listed, 0, sizeof(listed));
+	memset(packed, 0, sizeof(packed));
 }
 
 void reset(void)
@@ -160,6 +171,9 @@ void features_accept(uint64_t features)
 {
 	reset();
 	common_put(COMMON(device_status), 1, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	if (getenv("USHER_PACKED"))
+		features |= features_offered() & BIT64(VIRTIO_F_RING_PACKED);
+	rig_is_packed = features & BIT64(VIRTIO_F_RING_PACKED);
 	for (unsigned half = 0; half < 2; half++) {
 		common_put(COMMON(guest_feature_select), 4, half);
 		common_put(COMMON(guest_feature), 4, (uint32_t)(features >> 32 * half));
@@ -171,6 +185,7 @@ void queue_place(unsigned n)
 {
 	ck_assert_uint_lt(n, COUNT(listed));
 	ck_assert_int_eq(memory_fill(&machine.vm.memory, GPA(RINGS(n)), 0, KIB(12)), 0);
+	memset(&packed[n], 0, sizeof(packed[n]));
 	common_put(COMMON(queue_select), 2, n);
 	ck_assert_uint_eq(common_get(COMMON(queue_size), 2), VIRTQ_SIZE_MAX);
 	common_put(COMMON(queue_size), 2, RING_SIZE);
@@ -188,6 +203,19 @@ void queue_enable(unsigned n)
 	ck_assert_uint_eq(common_get(COMMON(queue_enable), 2), 1);
 }
 
+void queue_reset(unsigned n)
+{
+	common_put(COMMON(queue_select), 2, n);
+	common_put(VIRTIO_PCI_COMMON_Q_RESET, 2, 1);
+	listed[n] = 0;
+}
+
+bool queue_is_resetting(unsigned n)
+{
+	common_put(COMMON(queue_select), 2, n);
+	return common_get(VIRTIO_PCI_COMMON_Q_RESET, 2);
+}
+
 void driver_go(void)
 {
 	common_put(COMMON(device_status), 1, GOING);
@@ -199,7 +227,69 @@ void descriptor_put(
 {
 	const struct vring_desc d = {at, size, (uint16_t)flags, (uint16_t)next};
 
-	memory_put(RINGS(n) + 16 * i, &d, sizeof(d));
+	if (rig_is_packed)
+		packed[n].table[i] = d;
+	else
+		memory_put(RINGS(n) + 16 * i, &d, sizeof(d));
+}
+
+static uint64_t place_at(unsigned n, unsigned place)
+{
+	return RINGS(n) + 16 * (place % RING_SIZE);
+}
+
+static bool place_lap(unsigned place)
+{
+	return place / RING_SIZE % 2 == 0;
+}
+
+/* Takes note of what has come back. */
+static void packed_collect(unsigned n)
+{
+	struct vring_packed_desc d;
+
+	while (packed[n].used_place != packed[n].place) {
+		const unsigned place = packed[n].used_place;
+		ck_assert_int_eq(
+			memory_read(&machine.vm.memory, GPA(place_at(n, place)), &d, sizeof(d)), 0);
+		const bool available = d.flags & 1U << VRING_PACKED_DESC_F_AVAIL;
+		const bool used = d.flags & 1U << VRING_PACKED_DESC_F_USED;
+		if (available != used || used != place_lap(place))
+			return;
+		ck_assert_uint_lt(d.id, RING_SIZE);
+		packed[n].used_place += packed[n].spreads[d.id];
+		packed[n].used[packed[n].used_count++ % RING_SIZE] =
+			(struct vring_used_elem){d.id, d.len};
+	}
+}
+
+/* The entries of a chain, its first one last. */
+static void packed_list(unsigned n, unsigned head)
+{
+	const struct vring_desc *chain[RING_SIZE];
+	unsigned count = 0;
+
+	ck_assert_uint_lt(head, RING_SIZE);
+	packed_collect(n); /* before it is overwritten */
+	for (unsigned i = head;; i = chain[count - 1]->next) {
+		ck_assert_uint_lt(count, RING_SIZE);
+		chain[count++] = &packed[n].table[i];
+		if (!(chain[count - 1]->flags & VRING_DESC_F_NEXT))
+			break;
+	}
+	packed[n].spreads[head] = count;
+	for (unsigned i = count; i--;) {
+		const unsigned place = packed[n].place + i;
+		const struct vring_packed_desc d = {.addr = chain[i]->addr,
+			.len = chain[i]->len,
+			.id = (uint16_t)head,
+			.flags = (uint16_t)(chain[i]->flags |
+					    1U << (place_lap(place) ? VRING_PACKED_DESC_F_AVAIL
+								    : VRING_PACKED_DESC_F_USED))};
+		memory_put(place_at(n, place), &d, sizeof(d));
+	}
+	packed[n].place += count;
+	listed[n]++;
 }
 
 void head_list(unsigned n, unsigned head)
@@ -207,8 +297,30 @@ void head_list(unsigned n, unsigned head)
 	struct memory *m = &machine.vm.memory;
 	const uint64_t at = AVAILABLE(n) + 4 + 2 * (listed[n] % RING_SIZE);
 
+	if (rig_is_packed) {
+		packed_list(n, head);
+		return;
+	}
 	ck_assert_int_eq(memory_le16_put(m, GPA(at), (uint16_t)head), 0);
 	ck_assert_int_eq(memory_le16_put(m, GPA(AVAILABLE(n) + 2), ++listed[n]), 0);
+}
+
+void queue_break(unsigned n)
+{
+	struct vring_packed_desc d = {.addr = RINGS(n), .len = 16};
+
+	if (!rig_is_packed) {
+		ck_assert_int_eq(
+			memory_le16_put(&machine.vm.memory, GPA(AVAILABLE(n) + 2), 1000), 0);
+		return;
+	}
+	for (unsigned i = 0; i < RING_SIZE; i++) {
+		const unsigned place = packed[n].used_place + i;
+		d.flags = (uint16_t)(VRING_DESC_F_NEXT |
+				     1U << (place_lap(place) ? VRING_PACKED_DESC_F_AVAIL
+							     : VRING_PACKED_DESC_F_USED));
+		memory_put(place_at(n, place), &d, sizeof(d));
+	}
 }
 
 void bell_ring(unsigned n)
@@ -229,6 +341,10 @@ uint16_t used_index(unsigned n)
 {
 	uint16_t v;
 
+	if (rig_is_packed) {
+		packed_collect(n);
+		return packed[n].used_count;
+	}
 	ck_assert_int_eq(memory_le16_get(&machine.vm.memory, GPA(USED(n) + 2), &v), 0);
 	return v;
 }
@@ -244,12 +360,14 @@ static uint32_t used_word(unsigned n, unsigned i, unsigned off)
 
 uint32_t used_head(unsigned n, unsigned i)
 {
-	return used_word(n, i, 0);
+	(void)used_index(n);
+	return rig_is_packed ? packed[n].used[i % RING_SIZE].id : used_word(n, i, 0);
 }
 
 uint32_t used_size(unsigned n, unsigned i)
 {
-	return used_word(n, i, 4);
+	(void)used_index(n);
+	return rig_is_packed ? packed[n].used[i % RING_SIZE].len : used_word(n, i, 4);
 }
 
 void used_await(unsigned n, uint16_t count)

@@ -5,6 +5,9 @@
 /*
  * A whole machine with virtio devices, and what a driver of any type does: finds a device, agrees
  * on features, places its queues, lists chains and rings. What a type asks for is its test's.
+ *
+ * With USHER_PACKED in the environment, the driver accepts packed rings where they are offered. A
+ * test does not see the difference: what it describes is written in the form that the queue has.
  */
 #include "base/bits.h"
 #include "base/num.h"
@@ -37,6 +40,7 @@ extern uint32_t bar; /* where its BAR 0 is */
 extern uint32_t places[6]; /* offset in BAR 0, by type of capability */
 extern unsigned window; /* the capability PCI_CFG */
 extern uint16_t listed[RIG_QUEUES]; /* chains so far, by queue */
+extern bool rig_is_packed; /* the features that were accepted last have packed rings */
 
 /* A machine without devices. The test adds them to `spec`, and starts it. */
 void machine_describe(const char *name);
@@ -68,8 +72,14 @@ void reset(void);
 /* Clears the rings of queue @n and tells where they are. */
 void queue_place(unsigned n);
 void queue_enable(unsigned n);
+/* Takes queue @n back; until the latter is false, the device may be at work in it. */
+void queue_reset(unsigned n);
+bool queue_is_resetting(unsigned n);
 /* Says 'go': all queues are as they should be. */
 void driver_go(void);
+
+/* Lists more than the queue has entries, without a ring: the next take breaks it. */
+void queue_break(unsigned n);
 
 /* The descriptor @i of queue @n. @next: counts with VRING_DESC_F_NEXT alone. */
 void descriptor_put(
