@@ -59,6 +59,7 @@ static const struct {
 	{NULL, "owner", {COMPLETE_NOTHING, NULL}},
 	{NULL, "port", {COMPLETE_ADDRESS, NULL}},
 	{NULL, "return", {COMPLETE_WORD, "driver vfio none"}},
+	{NULL, "rings", {COMPLETE_WORD, "split packed"}},
 	{NULL, "rng", {COMPLETE_WORD, "on off"}},
 	{NULL, "save", {COMPLETE_SAVED, NULL}},
 	{NULL, "share", {COMPLETE_FILE, NULL}},

@@ -27,6 +27,7 @@ static const struct place places[] = {
 	{"cpu-limit", PLACE_KEY},
 	{"memory-limit", PLACE_KEY},
 	{"rng", PLACE_KEY},
+	{"rings", PLACE_KEY},
 	{"console", PLACE_KEY},
 	{"display", PLACE_KEY},
 	{"display-handover", PLACE_KEY},

@@ -28,6 +28,7 @@ enum {
 	OPT_MEMORY_LIMIT,
 	OPT_DISK,
 	OPT_RNG,
+	OPT_RINGS,
 	OPT_NET,
 	OPT_SHARE,
 	OPT_CONSOLE,
@@ -156,6 +157,8 @@ static int take_virtio(struct run_words *w, int c, const char *text)
 		return virtio_take_share(&w->loan.spec, text);
 	if (c == OPT_CONSOLE)
 		return virtio_take_console(&w->loan.spec, w->loan.verb, text);
+	if (c == OPT_RINGS)
+		return virtio_take_rings(&w->loan.spec, w->loan.verb, text);
 	return c == OPT_PORT ? virtio_take_port(&w->loan.spec, text)
 			     : virtio_take_rng(&w->loan.spec, w->loan.verb, text);
 }
@@ -198,6 +201,7 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return limit_take_memory(&w->loan.spec, text);
 	case OPT_DISK:
 	case OPT_RNG:
+	case OPT_RINGS:
 	case OPT_NET:
 	case OPT_SHARE:
 	case OPT_CONSOLE:
@@ -244,6 +248,7 @@ static const struct option *run_options(void)
 		{"net", required_argument, NULL, OPT_NET},
 		{"share", required_argument, NULL, OPT_SHARE},
 		{"rng", required_argument, NULL, OPT_RNG},
+		{"rings", required_argument, NULL, OPT_RINGS},
 		{"console", required_argument, NULL, OPT_CONSOLE},
 		{"port", required_argument, NULL, OPT_PORT},
 		{"firmware", required_argument, NULL, OPT_FIRMWARE},

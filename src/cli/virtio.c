@@ -2,6 +2,7 @@
 #include "cli/virtio.h"
 
 #include "base/err.h"
+#include "base/num.h"
 #include "bind/bind.h"
 #include "cli/option.h"
 #include "cli/report.h"
@@ -19,6 +20,19 @@ int virtio_take_rng(struct guest_spec *s, const struct verb *v, const char *text
 		return option_wrong(v, "--rng: '%s' is neither on nor off", text);
 	s->rng = strcmp(text, "on") == 0 ? GUEST_WISH_ON : GUEST_WISH_OFF;
 	return 0;
+}
+
+static const char *const rings[] = {[GUEST_RINGS_SPLIT] = "split", [GUEST_RINGS_PACKED] = "packed"};
+
+int virtio_take_rings(struct guest_spec *s, const struct verb *v, const char *text)
+{
+	for (size_t i = 0; i < COUNT(rings); i++) {
+		if (strcmp(text, rings[i]) == 0) {
+			s->rings = (enum guest_rings)i;
+			return 0;
+		}
+	}
+	return option_wrong(v, "--rings: '%s' is neither split nor packed", text);
 }
 
 int virtio_take_disk(struct guest_spec *s, const struct verb *v, const char *text)
@@ -137,6 +151,8 @@ static void port_print(const struct guest_spec *s, const struct guest_port *p, b
 
 void virtio_print(const struct guest_spec *s, bool links)
 {
+	if (s->rings != GUEST_RINGS_SPLIT)
+		(void)printf("rings of virtio devices: %s\n", rings[s->rings]);
 	if (s->has_console)
 		(void)printf("console: %s\n", port_console_name(s->console));
 	for (size_t i = 0; i < s->port_count; i++)
@@ -218,6 +234,7 @@ static void ports_put(struct json *guest, const struct guest_spec *s)
 void virtio_put(struct json *guest, const struct guest_spec *s)
 {
 	json_put_text(guest, "console", port_console_name(s->console));
+	json_put_text(guest, "rings", rings[s->rings]);
 	json_put_text(guest, "net_missing", s->net_missing);
 	ports_put(guest, s);
 	struct json *list = json_put_list(guest, "virtio");

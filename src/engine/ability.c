@@ -65,6 +65,11 @@ static bool has_net_backend(const struct guest_spec *s)
 	return false;
 }
 
+static bool has_packed_rings(const struct guest_spec *s)
+{
+	return s->rings == GUEST_RINGS_PACKED;
+}
+
 static bool has_port_view(const struct guest_spec *s)
 {
 	for (size_t i = 0; i < s->port_count; i++)
@@ -141,6 +146,7 @@ static const struct {
 	[ABILITY_FORMAT] = {"format", "--disk: format=", has_format},
 	[ABILITY_SHARE] = {"share", "--share", has_share},
 	[ABILITY_NET_BACKEND] = {"vhost-user", "--net vhost-user", has_net_backend},
+	[ABILITY_RINGS] = {"packed-rings", "--rings packed", has_packed_rings},
 	[ABILITY_PORT_VIEW] = {"port-view", "--port without an end", has_port_view},
 	[ABILITY_PORT_LIMIT] = {"port-limit", "--port: limit=", has_port_limit},
 	[ABILITY_PORT_LINK] = {"port-link", "--port: pty=PATH", has_port_link},

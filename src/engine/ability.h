@@ -19,6 +19,7 @@ enum ability {
 	ABILITY_FORMAT, /* images that are not raw */
 	ABILITY_SHARE, /* folders of the host */
 	ABILITY_NET_BACKEND, /* --net vhost-user */
+	ABILITY_RINGS, /* packed ones */
 	ABILITY_PORT_VIEW, /* a port without an end, for usher console */
 	ABILITY_PORT_LIMIT,
 	ABILITY_PORT_LINK, /* pty=PATH */
@@ -44,14 +45,18 @@ struct ability_note {
 };
 
 /* Rows of each engine that has QEMU run the guest, whoever starts it. */
-#define ABILITIES_OF_QEMU                                                             \
-	[ABILITY_POLL] = {ABILITY_NO, "QEMU sleeps until the guest rings"},           \
-	[ABILITY_PORT_LIMIT] = {ABILITY_NO, "QEMU writes without one"},               \
-	[ABILITY_HUGEPAGES] = {ABILITY_YES, NULL},                                    \
-	[ABILITY_PEERS] = {ABILITY_NO, "QEMU maps BARs for DMA by rules of its own"}, \
-	[ABILITY_HANDED] = {ABILITY_NO, "QEMU opens its devices itself"},             \
-	[ABILITY_STATS] = {ABILITY_NO, "usher-vmm counts them"},                      \
-	[ABILITY_TIMING] = {ABILITY_NO, "usher-vmm measures them"},                   \
+#define ABILITIES_OF_QEMU                                                                       \
+	[ABILITY_POLL] = {ABILITY_NO, "QEMU sleeps until the guest rings"},                     \
+	[ABILITY_SHARE] = {ABILITY_NO, "usher starts virtiofsd for usher-vmm alone"},           \
+	[ABILITY_NET_BACKEND] = {ABILITY_NO, "usher connects such a card for usher-vmm alone"}, \
+	[ABILITY_RINGS] = {ABILITY_NO,                                                          \
+		"QEMU's devices have a word of their own for it, packed=on"},                   \
+	[ABILITY_PORT_LIMIT] = {ABILITY_NO, "QEMU writes without one"},                         \
+	[ABILITY_HUGEPAGES] = {ABILITY_YES, NULL},                                              \
+	[ABILITY_PEERS] = {ABILITY_NO, "QEMU maps BARs for DMA by rules of its own"},           \
+	[ABILITY_HANDED] = {ABILITY_NO, "QEMU opens its devices itself"},                       \
+	[ABILITY_STATS] = {ABILITY_NO, "usher-vmm counts them"},                                \
+	[ABILITY_TIMING] = {ABILITY_NO, "usher-vmm measures them"},                             \
 	[ABILITY_TRACE] = {ABILITY_NO, "usher-vmm traps them"}
 
 /* Return: static, as "firmware". */

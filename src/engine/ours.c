@@ -43,6 +43,7 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_FORMAT] = {ABILITY_YES, NULL},
 	[ABILITY_SHARE] = {ABILITY_YES, NULL},
 	[ABILITY_NET_BACKEND] = {ABILITY_YES, NULL},
+	[ABILITY_RINGS] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_VIEW] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_LIMIT] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_LINK] = {ABILITY_YES, NULL},
@@ -189,6 +190,7 @@ static uint32_t flags_of(const struct guest_spec *s)
 {
 	return (s->no_reboot ? WIRE_NO_REBOOT : 0U) | (s->timing ? WIRE_TIMING : 0U) |
 	       (s->stats ? WIRE_STATS : 0U) | (s->peers ? WIRE_PEERS : 0U) |
+	       (s->rings == GUEST_RINGS_PACKED ? WIRE_PACKED_RINGS : 0U) |
 	       (s->no_sandbox ? WIRE_NO_SANDBOX : WIRE_OWN_PIDS);
 }
 

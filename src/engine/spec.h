@@ -110,6 +110,9 @@ struct guest_usb {
 /* Of a device that a guest gets by default: as engine/defaults.h has it, or as the user says. */
 enum guest_wish { GUEST_WISH_DEFAULT, GUEST_WISH_ON, GUEST_WISH_OFF };
 
+/* The form of the rings of usher-vmm's virtio devices: see vmm/virtio/queue.h. */
+enum guest_rings { GUEST_RINGS_SPLIT, GUEST_RINGS_PACKED };
+
 struct guest_spec {
 	const char *name;
 	const char *kernel; /* path: bzImage or ELF vmlinux; NULL: the engine's own boot */
@@ -135,6 +138,7 @@ struct guest_spec {
 	struct guest_port ports[SPEC_PORTS_MAX];
 	bool no_defaults; /* it gets what was asked for, and nothing else */
 	enum guest_wish rng;
+	enum guest_rings rings;
 	bool no_net; /* `--net none`: no network by default, either */
 	const char *net_missing; /* why there is none by default; NULL: there is, or nobody asked */
 	enum guest_firmware firmware;

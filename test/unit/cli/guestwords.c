@@ -36,6 +36,7 @@ static const struct example {
 	{"cpu-limit", "150%", "cpu-limit = 150%"},
 	{"memory-limit", "none", "memory-limit = none"},
 	{"rng", "off", "rng = off"},
+	{"rings", "packed", "rings = packed"},
 	{"console", "none", "console = none"},
 	{"display", "vnc", "display = vnc"},
 	{"display-handover", "unit=sddm.service,timeout=90",
