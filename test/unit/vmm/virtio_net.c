@@ -286,7 +286,9 @@ END_TEST
 
 START_TEST(has_an_address_and_features)
 {
-	const uint64_t rings = BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VIRTIO_RING_F_INDIRECT_DESC);
+	const uint64_t rings = BIT64(VIRTIO_RING_F_EVENT_IDX) |
+			       BIT64(VIRTIO_RING_F_INDIRECT_DESC) | BIT64(VIRTIO_F_RING_PACKED) |
+			       BIT64(VIRTIO_F_IN_ORDER) | BIT64(VIRTIO_F_RING_RESET);
 	const uint64_t any = BASICS | rings | BIT64(VIRTIO_NET_F_MAC) | BIT64(VIRTIO_NET_F_STATUS);
 
 	start(true);
