@@ -5,7 +5,8 @@
 # program: fio
 # timeout: 300
 # fio writes to a raw image and to a block device, one request at a time and 32, and reads back what
-# it wrote. It discards, too. The image has several queues, and usher-vmm polls the block device.
+# it wrote. It discards, too. The image has several queues, and usher-vmm polls the block device. All of it
+# by split rings, and by packed ones.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -66,9 +67,17 @@ cd /
 /fio/lib/ld-linux-x86-64.so.2 --preload /fio_memory.so --library-path /fio/lib /fio/fio --minimal /jobs
 echo "guest: fio ended with status $?"
 echo "guest: queues $(ls /sys/block/vda/mq | wc -l) $(ls /sys/block/vdb/mq | wc -l)"
+echo "guest: packed $(cut -c35 /sys/block/vda/device/features) $(cut -c35 /sys/block/vdb/device/features)"
 END
-open_guest --name fio --cpus 2 --disk "$work/image,queues=2" --disk "/dev/$block,poll=on" --disk "$fio,ro"
-wait_for_guest '^usher ended'
-cat "$console"
-expect_guest '^guest: fio ended with status 0'
-expect_guest '^guest: queues 2 1'
+for rings in split packed; do
+	open_guest --name fio --cpus 2 --rings $rings --disk "$work/image,queues=2" --disk "/dev/$block,poll=on" \
+		--disk "$fio,ro"
+	wait_for_guest '^usher ended'
+	cat "$console"
+	expect_guest '^guest: fio ended with status 0'
+	expect_guest '^guest: queues 2 1'
+	case $rings in
+	split) expect_guest '^guest: packed 0 0' ;;
+	packed) expect_guest '^guest: packed 1 1' ;;
+	esac
+done
