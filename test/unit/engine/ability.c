@@ -30,6 +30,7 @@ static void ask(enum ability a, struct guest_spec *s)
 		a == ABILITY_FORMAT ? "qcow2" : "raw");
 	s->virtio[1].type = a == ABILITY_SHARE ? GUEST_VIRTIO_FS : GUEST_VIRTIO_NET;
 	s->virtio[1].net.backend[0] = a == ABILITY_NET_BACKEND ? '/' : '\0';
+	s->rings = a == ABILITY_RINGS ? GUEST_RINGS_PACKED : GUEST_RINGS_SPLIT;
 	s->ports[0].kind = a == ABILITY_PORT_VIEW ? GUEST_PORT_NONE : GUEST_PORT_PTY;
 	s->ports[0].limit = a == ABILITY_PORT_LIMIT;
 	s->ports[0].path[0] = a == ABILITY_PORT_LINK ? '/' : '\0';
