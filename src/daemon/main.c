@@ -99,7 +99,7 @@ static int loop_make(struct daemon *d)
 
 static int objects_add(struct daemon *d)
 {
-	static int (*const adds[])(struct daemon *d) = {methods_add_vtable, hardware_add_vtables,
+	static int (*const adds[])(struct daemon * d) = {methods_add_vtable, hardware_add_vtables,
 		kept_add_vtables, watch_add_vtables, verbs_add_vtable, claims_add_vtables,
 		jobs_add_vtables};
 	int r = sd_bus_add_object_manager(d->bus, NULL, BUS_PATH);
