@@ -22,9 +22,15 @@ libvirt_guest() { # WISH [OPTION…]
 	guest "$@" --engine=libvirt --name other --memory 256M
 }
 
-# start_libvirt_guest [OPTION…]: in the background, until it is ready.
-start_libvirt_guest() {
-	start_guest first --engine=libvirt --name other --memory 256M --device "$disk" "$@"
+# begin_guest: in the background, until QEMU runs it.
+begin_guest() {
+	become=exec
+	run_guest first --engine=libvirt --name other --memory 256M --device "$disk" >"$work/console" 2>"$work/keeper" &
+	become=
+	keeper=$!
+	at_exit "kill -9 $keeper 2>/dev/null"
+	wait_until 60 grep -q "guest 'other' runs: libvirt" "$work/keeper"
+	wait_until 60 eval '[ "$(virsh_ domstate other)" = running ]'
 	expect_driver "$disk" vfio-pci
 	qemu=$(pidof qemu-system-x86_64)
 	runner=$(pidof usher-libvirt)
@@ -35,6 +41,11 @@ ends_with() { # STATUS
 	expect_equal 'the exit status' "$1" $?
 	wait_until 30 is_back
 	expect_equal 'the domains' '' "$(virsh_ list --all --name)"
+}
+
+says() { # PATTERN COUNT
+	usher console --history other >"$work/history" 2>"$work/err" || return 1
+	[ "$(grep -c "$1" "$work/history")" -eq "$2" ]
 }
 
 # Without libvirt nothing is taken.
@@ -49,18 +60,19 @@ expect_ok libvirt_guest checksum --device "$disk"
 expect_text "guest: nvme0n1 $before"
 expect_text "guest 'other' runs: libvirt"
 is_back || { find /run/usher; fail "not all is back"; }
-expect_ok guest checksum --name other --memory 256M --device "$disk"
-expect_text "guest: nvme0n1 $before"
-expect_ok qemu_guest checksum --name other --memory 256M --device "$disk"
-expect_text "guest: nvme0n1 $before"
 
-# What the journal and libvirt say meanwhile; orders; and a second guest of that name.
-start_libvirt_guest
+# In the background: what the journal and libvirt say, orders, and a second guest of that name.
+export USHER_LIBVIRT_URI=qemu+unix:///system
+expect_ok libvirt_guest sleep --detach --device "$disk"
+unset USHER_LIBVIRT_URI
 expect_ok usher list
 expect_text "lent to VM 'other'"
 expect_ok usher ps --json
 expect_document
 expect_text '"libvirt"'
+wait_until 120 says 'guest: ready' 1
+expect_status 1 usher stat other
+expect_text "engine 'libvirt' cannot do that with a running guest"
 expect_ok usher control other pause
 expect_equal 'the state' paused "$(virsh_ domstate other | head -n 1)"
 expect_ok usher control other resume
@@ -70,29 +82,46 @@ grep -v usher:guest "$work/out" >"$work/copy.xml"
 sed -i 's|<name>other|<name>copy|; /<uuid>/d' "$work/copy.xml"
 expect_status 1 virsh_ create "$work/copy.xml"
 expect_text "lent to VM 'other'"
-expect_ok usher stop --force other
-ends_with 143
 
-# The daemon dies and comes back: the guest runs on.
-start_libvirt_guest
+# The daemon dies. What answers in its place never says a word, and nothing waits for it; the daemon
+# comes back, and the guest has run on.
+qemu=$(pidof qemu-system-x86_64)
 stop_libvirtd KILL
-sleep 1
+python3 -c 'import os, socket, sys, time
+path = "/run/libvirt/libvirt-sock"
+os.path.exists(path) and os.unlink(path)
+s = socket.socket(socket.AF_UNIX)
+s.bind(path)
+s.listen(5)
+kept = s.accept()
+open(sys.argv[1], "w").close()
+time.sleep(60)' "$work/asked" &
+stuck=$!
+wait_until 30 test -e "$work/asked"
+expect_status 1 timeout 5 usher control other pause
+says 'guest: ready' 1 || fail "the console has ended"
 expect_driver "$disk" vfio-pci
-expect_equal 'the QEMU' "$qemu" "$(pidof qemu-system-x86_64)"
+kill $stuck
 start_libvirtd
-wait_until 30 grep -q "libvirt's daemon is back" "$work/keeper"
-expect_ok virsh_ domstate other
-kill -TERM "$keeper"
-ends_with 143
+wait_until 30 usher control other pause
+expect_ok usher control other resume
+expect_equal 'the QEMU' "$qemu" "$(pidof qemu-system-x86_64)"
+expect_ok usher control other reset
+wait_until 120 says 'guest: up' 2
+expect_ok usher stop --force other
+wait_until 30 is_back
 
-# QEMU dies; usher's own process dies; the keeper dies.
-start_libvirt_guest
+# QEMU dies; usher's own process dies; the keeper is asked to end, and dies.
+begin_guest
 kill -9 "$qemu"
 ends_with 1
-start_libvirt_guest
+begin_guest
 kill -9 "$runner"
 ends_with 137
-start_libvirt_guest
+begin_guest
+kill -TERM "$keeper"
+ends_with 143
+begin_guest
 kill -9 "$keeper"
 wait "$keeper"
 wait_until 30 sh -c '! pidof qemu-system-x86_64'
