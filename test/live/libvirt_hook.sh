@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
+# guest: small
 # timeout: 480
 # Domains of libvirt that were never told of usher: the hook takes their devices and returns them.
 . "${0%/*}/lib.sh"
@@ -12,6 +13,7 @@ disk=$(nvme_address)
 block=$(block_of "$disk")
 nic=$(e1000_address)
 edu=$(edu_address)
+hook=/etc/libvirt/hooks/qemu.d/usher
 all_drivers >"$work/before"
 
 # devices_are_back: on their drivers, with their overrides, and nothing in the journal.
@@ -24,20 +26,35 @@ expect_back() {
 	devices_are_back || { diff "$work/before" "$work/after"; fail "$1: not all is back"; }
 }
 
+owner_is_qemu() {
+	cat /run/usher/journal/* >"$work/entry"
+	grep -q "^owner $qemu " "$work/entry" || fail "the owner is another one: $(cat "$work/entry")"
+}
+
+# The guest of vm1, which waits, reads the disk and powers itself off.
+guest_reads_the_disk() {
+	expect_ok virsh_ resume vm1
+	wait_until 120 devices_are_back
+	grep -q "guest: $block $before" "$work/console" ||
+		fail "the guest reads something else: $(cat "$work/console")"
+	expect_ok virsh_ domstate vm1
+	expect_text 'shut off'
+}
+
 write_settings
 install_hook
+# A second hook, behind usher's, which only writes down what it finds.
+printf '#!/bin/sh\necho "$1 $2 $(basename "$(readlink %s/driver)")" >>%s\n' \
+	"$pci/$disk" "$work/calls" >"${hook%/*}/zz"
+chmod 755 "${hook%/*}/zz"
 start_libvirtd
 
-guest_script <<'END'
-load_for_devices
-checksum
-echo 'guest: ready'
-while :; do sleep 1000; done
-END
-expect_ok domain vm1 script "$disk"
+expect_ok domain vm1 checksum "$disk"
 mv "$work/out" "$work/vm1.xml"
+managed=no
 expect_ok domain vm2 sleep "$disk"
 mv "$work/out" "$work/vm2.xml"
+managed=
 expect_ok domain "it's a VM" sleep "$nic"
 mv "$work/out" "$work/odd.xml"
 (kernel=/nowhere && domain bad sleep "$disk") >"$work/bad.xml"
@@ -56,14 +73,16 @@ expect_back 'refused'
 expect_ok virsh_ domstate vm1
 expect_text 'shut off'
 
-# A start that fails behind the hook.
+# A start that fails when the hook has taken the disk.
 expect_status 1 virsh_ start bad
 expect_no_text 'Hook script execution failed'
 expect_back 'a failed start'
+expect_equal 'the calls for bad' "bad prepare vfio-pci bad release nvme" \
+	"$(grep '^bad \(prepare\|release\)' "$work/calls" | xargs)"
 
 # A loan.
 before=$(disk_checksum "$block")
-expect_ok virsh_ start vm1
+expect_ok virsh_ start --paused vm1
 expect_driver "$disk" vfio-pci
 qemu=$(pidof qemu-system-x86_64)
 expect_ok usher list
@@ -80,23 +99,38 @@ expect_no_text 'usher did not lend it'
 expect_status 1 virsh_ start vm2
 expect_text "lent to domain 'vm1' of libvirt"
 expect_driver "$disk" vfio-pci
+guest_reads_the_disk
 
-wait_until 120 grep -q 'guest: ready' "$work/console"
-grep -q "guest: $block $before" "$work/console" || fail "the guest reads something else"
-
-# libvirtd is killed, and comes back.
-stop_libvirtd KILL
-expect_ok usher restore
-expect_text 'left alone'
+# Without the hook libvirt takes and returns the disk itself, and usher says afterwards what it saw.
+mv $hook "$work/hook"
+expect_ok virsh_ start --paused vm1
 expect_driver "$disk" vfio-pci
-start_libvirtd
-cp /run/usher/journal/* "$work/entry"
-grep -q "^owner $qemu " "$work/entry" || fail "the owner has changed: $(cat "$work/entry")"
-expect_ok virsh_ destroy vm1
+expect_equal 'the journal' '' "$(ls /run/usher/journal)"
+usher check >"$work/out" 2>"$work/err"
+expect_text "domain 'vm1' runs with it, and usher did not lend it"
+expect_status 3 usher bind "$disk"
+expect_status 3 usher release "$disk"
+guest_reads_the_disk
+mv "$work/hook" $hook
+
+# A domain whose devices libvirt does not manage; libvirtd ends, is killed, and comes back each time.
+expect_ok virsh_ start --paused vm2
+expect_driver "$disk" vfio-pci
+qemu=$(pidof qemu-system-x86_64)
+for signal_ in TERM KILL; do
+	stop_libvirtd $signal_
+	expect_ok usher restore
+	expect_text 'left alone'
+	expect_driver "$disk" vfio-pci
+	owner_is_qemu
+	start_libvirtd
+	owner_is_qemu
+done
+expect_ok virsh_ destroy vm2
 expect_back 'destroyed'
 
 # A whole group, of which the domain names one device; its QEMU is killed.
-expect_ok virsh_ start "it's a VM"
+expect_ok virsh_ start --paused "it's a VM"
 expect_driver "$nic" vfio-pci
 expect_driver "$edu" vfio-pci
 expect_ok usher list
@@ -105,16 +139,25 @@ kill -9 "$(pidof qemu-system-x86_64)"
 wait_until 30 devices_are_back
 
 # libvirt dies between the hook and QEMU: the hook's caller, here a shell, is the owner, and ends.
-cp "$work/vm1.xml" "$work/input"
-sh -c '/etc/libvirt/hooks/qemu.d/usher vm1 prepare begin - <"$1"; exit $?' sh "$work/input" ||
-	fail 'the hook refuses'
+sh -c '"$0" vm1 prepare begin - <"$1"; exit $?' $hook "$work/vm1.xml" || fail 'the hook refuses'
 expect_driver "$disk" vfio-pci
 expect_ok usher list
 expect_text "was lent to domain 'vm1' of libvirt"
-/etc/libvirt/hooks/qemu.d/usher other prepare begin - <"$work/odd.xml" || fail 'the hook refuses'
+$hook other prepare begin - <"$work/odd.xml" || fail 'the hook refuses'
 expect_driver "$disk" nvme
 expect_driver "$nic" vfio-pci
-/etc/libvirt/hooks/qemu.d/usher other release end - </dev/null || fail 'the hook does not return'
+$hook other release end - </dev/null || fail 'the hook does not return'
 expect_back 'abandoned'
-/etc/libvirt/hooks/qemu.d/usher other release end - </dev/null || fail 'release is not idempotent'
-/etc/libvirt/hooks/qemu.d/usher other reconnect begin - </dev/null || fail 'reconnect fails'
+$hook other release end - </dev/null || fail 'release is not idempotent'
+$hook other reconnect begin - </dev/null || fail 'reconnect fails'
+
+# What is no domain is refused, with one line, and takes nothing; reconnect never fails.
+{ head -c 1M /dev/urandom; echo '<hostdev'; } >"$work/noise"
+for operation_ in prepare started reconnect release start nonsense ''; do
+	$hook 'a b' "$operation_" begin - <"$work/noise" >"$work/out" 2>"$work/err"
+	status=$?
+	case $operation_ in prepare) expected=1 ;; *) expected=0 ;; esac
+	expect_equal "the status of '$operation_'" $expected $status
+	[ ! -s "$work/out" ] || fail "libvirt reads the output of '$operation_' as an XML"
+done
+expect_back 'noise'
