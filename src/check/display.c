@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "bind/gate.h"
 #include "check/rule.h"
+#include "desktop/plan.h"
 #include "pci/bar.h"
 
 #include <ctype.h>
@@ -24,6 +25,45 @@ static size_t count_displays(const struct check_case *c)
 	for (size_t i = 0; i < c->device_count; i++)
 		n += check_is_display(c, &c->devices[i]);
 	return n;
+}
+
+/* "gdm.service and the session of alice", as far as it goes. */
+static void ends_print(const struct desktop_plan *d, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < d->unit_count && len < size; i++)
+		len += (size_t)snprintf(
+			buf + len, size - len, "%s%s", len ? ", " : "", d->units[i]);
+	for (size_t i = 0; i < d->session_count && len < size; i++)
+		if (d->sessions[i].ends)
+			len += (size_t)snprintf(buf + len, size - len, "%sthe session of %s",
+				len ? ", " : "", d->sessions[i].user);
+}
+
+/* What becomes of the desktop of the only display, if a guest gets that. */
+static void tell_handover(struct check_case *c)
+{
+	char ends[192], text[16], path[FILE_PATH_MAX];
+	struct desktop_plan d;
+
+	if (!c->named)
+		return;
+	desktop_plan_card(c->host, c->device, &c->holds, &d);
+	if (!d.is_needed)
+		return;
+	ends_print(&d, ends, sizeof(ends));
+	check_found(c, CHECK_INFO, c->address,
+		"'usher run --display-handover' stops %s for a guest, and starts it again "
+		"afterwards; programs of a session do not come back",
+		ends[0] ? ends : "the text console");
+	(void)snprintf(text, sizeof(text), "tty%u", d.vt);
+	if (d.vt)
+		check_seen(c, "/sys/class/tty/tty0/active", text);
+	else
+		check_seen(c, check_attribute_path(c, "driver", path, sizeof(path)),
+			c->device->driver);
 }
 
 void check_display(struct check_case *c)
@@ -49,6 +89,7 @@ void check_display(struct check_case *c)
 			"perhaps until a reboot");
 		check_seen(c, path, boot);
 		check_fix(c, "make sure that you can log in by SSH or a serial console");
+		tell_handover(c);
 	} else if (boot[0] == '1') {
 		check_found(c, CHECK_WARN, c->address, "is the display that the firmware selected");
 		check_seen(c, path, boot);

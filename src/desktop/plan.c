@@ -87,25 +87,31 @@ static bool is_desktop_on(const struct desktop_plan *d, struct pci_address a)
 	return false;
 }
 
+static void read_card(struct host *h, const struct pci_device *device, const struct holds *holds,
+	struct desktop_plan *d)
+{
+	bool is_on = desktop_holds_console(holds) || is_desktop_on(d, device->address);
+	if (d->is_needed || device->class >> 16 != BASE_DISPLAY || !is_on)
+		return;
+	d->is_needed = true;
+	d->address = device->address;
+	d->vendor = device->vendor;
+	d->device = device->device;
+	read_modules(h, device, d);
+}
+
 static int read_device(
 	struct host *h, const struct pci_device *device, struct desktop_plan *d, struct err *e)
 {
 	struct holds holds = {0};
 
 	int r = hold_find(h, device, &holds, e);
-	if (r < 0)
-		return r;
-	desktop_holders_add(h, device, &holds, d);
-	bool is_on = desktop_holds_console(&holds) || is_desktop_on(d, device->address);
+	if (r == 0) {
+		desktop_holders_add(h, device, &holds, d);
+		read_card(h, device, &holds, d);
+	}
 	holds_fini(&holds);
-	if (d->is_needed || device->class >> 16 != BASE_DISPLAY || !is_on)
-		return 0;
-	d->is_needed = true;
-	d->address = device->address;
-	d->vendor = device->vendor;
-	d->device = device->device;
-	read_modules(h, device, d);
-	return 0;
+	return r;
 }
 
 /* A compositor may also be started from a text console: then its session is one of type "tty". */
@@ -120,21 +126,41 @@ static void mark_sessions(struct desktop_plan *d)
 	}
 }
 
+static void plan_begin(struct host *h, const struct desktop_request *q, struct desktop_plan *ret,
+	bool has_sessions)
+{
+	*ret = (struct desktop_plan){.has_systemd = desktop_has_systemd(h), .alive_s = q->alive_s};
+	read_units(h, q, ret);
+	read_consoles(h, ret);
+	if (has_sessions)
+		ret->session_count = desktop_sessions_read(h, ret->sessions);
+}
+
 int desktop_plan_read(struct host *h, const struct desktop_request *q, const struct bind_plan *p,
 	struct desktop_plan *ret, struct err *e)
 {
 	int r = 0;
 
-	*ret = (struct desktop_plan){.has_systemd = desktop_has_systemd(h), .alive_s = q->alive_s};
-	read_units(h, q, ret);
-	read_consoles(h, ret);
-	ret->session_count = desktop_sessions_read(h, ret->sessions);
+	plan_begin(h, q, ret, true);
 	for (size_t i = 0; i < p->group_count; i++)
 		for (size_t k = 0; r == 0 && k < p->groups[i].count; k++)
 			if (p->groups[i].members[k].act == BIND_ACT_TAKE)
 				r = read_device(h, &p->groups[i].members[k].device, ret, e);
 	mark_sessions(ret);
 	return r;
+}
+
+void desktop_plan_card(struct host *h, const struct pci_device *card, const struct holds *holds,
+	struct desktop_plan *ret)
+{
+	const struct desktop_request q = {.alive_s = DESKTOP_ALIVE_S};
+
+	/* Who is logged in is not for a snapshot: a recording host is not the live one. */
+	plan_begin(h, &q, ret, h == host_live());
+	if (h == host_live())
+		desktop_holders_add(h, card, holds, ret);
+	read_card(h, card, holds, ret);
+	mark_sessions(ret);
 }
 
 static int judge_sessions(

@@ -63,6 +63,10 @@ struct desktop_plan {
 int desktop_plan_read(struct host *h, const struct desktop_request *q, const struct bind_plan *p,
 	struct desktop_plan *ret, struct err *e);
 
+/* The same for one card, whose holds are known; of a snapshot without people and processes. */
+void desktop_plan_card(struct host *h, const struct pci_device *card, const struct holds *holds,
+	struct desktop_plan *ret);
+
 /*
  * Adds to @p what refuses the hand-over: it is not needed, a person is logged in ("session", which
  * the request may allow), a process stays that uses a device. Return: 0, -ENOMEM.

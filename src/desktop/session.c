@@ -121,5 +121,6 @@ bool desktop_user_stays(struct host *h, uid_t uid)
 	struct reading r = {.host = h, .uid = uid};
 
 	(void)h->ops->list(h, FOLDER, session_read, &r);
-	return r.is_elsewhere || user_lingers(h, uid);
+	/* A path with the name of a user is not for a snapshot. */
+	return r.is_elsewhere || (h == host_live() && user_lingers(h, uid));
 }

@@ -22,7 +22,7 @@ LAYERS = {
     "vfs": ["base", "host", "pci", "hold", "bind"],
     "revive": ["base", "host", "pci", "hold", "bind", "claim"],
     "desktop": ["base", "host", "pci", "hold", "bind"],
-    "check": ["base", "host", "pci", "hold", "bind", "libvirt", "claim"],
+    "check": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "desktop"],
     "vfio": ["base", "host", "pci", "hold"],
     "regs": [],
     "model": ["base", "host", "pci", "vfio", "regs"],

@@ -147,28 +147,19 @@ START_TEST(tells_who_ends_with_it)
 }
 END_TEST
 
-/* Services that linger, or belong to a second session, outlive the one at the screen. */
-START_TEST(tells_who_lingers)
+/* Services of a user outlive the session at the screen if the user has another one. */
+START_TEST(tells_who_stays)
 {
-	static const char *const stays[] = {
-		SESSION("5", "alice", "1000", "", "tty"),
-		"file /run/systemd/users/1000 NAME=alice\n"
-		"number f8:1 /var/lib/systemd/linger/alice\n",
-	};
+	struct desktop_plan d;
+	struct bind_plan p;
 
-	for (size_t i = 0; i < COUNT(stays); i++) {
-		struct desktop_plan d;
-		struct bind_plan p;
-		char lines[8192];
-		(void)snprintf(lines, sizeof(lines), "%s%s",
-			CARD CONSOLES SYSTEMD ALICE "holder 300 1000 226:1 pipewire\n"
-						    "file /proc/300/cgroup " USER_1000
-						    "user@1000.service/p.service\n",
-			stays[i]);
-		plan_check(lines, &any, NULL, &d, &p);
-		ck_assert(!d.holders[0].goes);
-		bind_plan_fini(&p);
-	}
+	plan_check(CARD CONSOLES SYSTEMD ALICE SESSION(
+			   "5", "alice", "1000", "", "tty") "holder 300 1000 226:1 pipewire\n"
+							    "file /proc/300/cgroup " USER_1000
+							    "user@1000.service/p.service\n",
+		&any, NULL, &d, &p);
+	ck_assert(!d.holders[0].goes);
+	bind_plan_fini(&p);
 }
 END_TEST
 
@@ -250,5 +241,5 @@ START_TEST(finds_scripts)
 END_TEST
 
 SUITE("desktop plan", finds_the_desktop, asks_whoever_sits_there, tells_who_ends_with_it,
-	tells_who_lingers, finds_compositors_of_consoles, takes_units_by_name,
+	tells_who_stays, finds_compositors_of_consoles, takes_units_by_name,
 	refuses_what_is_not_needed, finds_scripts)
