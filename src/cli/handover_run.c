@@ -50,6 +50,7 @@
 #define LOOK_MS 500
 #define SETTLED_MS 5000 /* until each engine has opened the card: VFIO clears its command then */
 #define OWNER_MS 10000
+#define STOP_MS 60000 /* more than a keeper takes: it kills the guest after 10 s */
 #define RETURN_MS 30000 /* a killed guest's devices are closed meanwhile */
 
 enum word { WORD_GO = 1, WORD_NO, WORD_DONE };
@@ -68,6 +69,7 @@ struct handover {
 	int64_t started_ms; /* when the guest was first seen; 0: not yet */
 	bool is_settled; /* it lives, or nobody asks, or its time is over */
 	bool is_lifeless;
+	int64_t stopped_ms; /* when the lifeless guest's keeper was asked to stop it */
 	bool is_stopped; /* a signal came */
 };
 
@@ -216,10 +218,25 @@ static bool guest_is_there(const struct handover *x)
 	       access(path, F_OK) == 0;
 }
 
+/* A keeper that hangs in the kernel must not keep the desktop for ever. */
+static void lifeless_end(struct handover *x)
+{
+	if (clock_ms() - x->stopped_ms < STOP_MS)
+		return;
+	x->is_settled = true;
+	desktop_say(
+		&x->change, "the guest is not stopped after %d s: kill its keeper", STOP_MS / 1000);
+	(void)kill(x->child, SIGKILL);
+}
+
 static void life_look(struct handover *x)
 {
 	const int64_t now = clock_ms();
 
+	if (x->is_lifeless) {
+		lifeless_end(x);
+		return;
+	}
 	if (!x->started_ms && guest_is_there(x))
 		x->started_ms = now;
 	const char *life = x->started_ms && now - x->started_ms > SETTLED_MS
@@ -232,7 +249,8 @@ static void life_look(struct handover *x)
 	}
 	if (now - x->begun_ms < (int64_t)x->plan.alive_s * 1000)
 		return;
-	x->is_settled = x->is_lifeless = true;
+	x->is_lifeless = true;
+	x->stopped_ms = now;
 	desktop_say(&x->change, "the guest does not drive the card after %u s: stop it",
 		x->plan.alive_s);
 	(void)kill(x->child, SIGTERM);

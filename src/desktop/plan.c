@@ -87,10 +87,13 @@ static bool is_desktop_on(const struct desktop_plan *d, struct pci_address a)
 	return false;
 }
 
+/* @has_firmware: the firmware's framebuffer lies in a BAR, and no driver of the card is there. */
 static void read_card(struct host *h, const struct pci_device *device, const struct holds *holds,
-	struct desktop_plan *d)
+	bool has_firmware, struct desktop_plan *d)
 {
-	bool is_on = desktop_holds_console(holds) || is_desktop_on(d, device->address);
+	bool is_on = desktop_holds_console(holds) || is_desktop_on(d, device->address) ||
+		     (has_firmware && d->console_count);
+
 	if (d->is_needed || device->class >> 16 != BASE_DISPLAY || !is_on)
 		return;
 	d->is_needed = true;
@@ -100,15 +103,15 @@ static void read_card(struct host *h, const struct pci_device *device, const str
 	read_modules(h, device, d);
 }
 
-static int read_device(
-	struct host *h, const struct pci_device *device, struct desktop_plan *d, struct err *e)
+static int read_member(
+	struct host *h, const struct bind_member *m, struct desktop_plan *d, struct err *e)
 {
 	struct holds holds = {0};
 
-	int r = hold_find(h, device, &holds, e);
+	int r = hold_find(h, &m->device, &holds, e);
 	if (r == 0) {
-		desktop_holders_add(h, device, &holds, d);
-		read_card(h, device, &holds, d);
+		desktop_holders_add(h, &m->device, &holds, d);
+		read_card(h, &m->device, &holds, m->framebuffer[0] != '\0', d);
 	}
 	holds_fini(&holds);
 	return r;
@@ -145,7 +148,7 @@ int desktop_plan_read(struct host *h, const struct desktop_request *q, const str
 	for (size_t i = 0; i < p->group_count; i++)
 		for (size_t k = 0; r == 0 && k < p->groups[i].count; k++)
 			if (p->groups[i].members[k].act == BIND_ACT_TAKE)
-				r = read_device(h, &p->groups[i].members[k].device, ret, e);
+				r = read_member(h, &p->groups[i].members[k], ret, e);
 	mark_sessions(ret);
 	return r;
 }
@@ -159,7 +162,7 @@ void desktop_plan_card(struct host *h, const struct pci_device *card, const stru
 	plan_begin(h, &q, ret, h == host_live());
 	if (h == host_live())
 		desktop_holders_add(h, card, holds, ret);
-	read_card(h, card, holds, ret);
+	read_card(h, card, holds, false, ret);
 	mark_sessions(ret);
 }
 
@@ -205,6 +208,24 @@ static int judge_holders(
 	return r;
 }
 
+/* Elsewhere that is a warning; here nobody has a screen to see it at. */
+static int judge_reset(const struct bind_request *q, struct bind_plan *p)
+{
+	static const struct problem_kind kind = {"no-reset", PROBLEM_LIFTABLE,
+		"for a guest that you trust: --allow=no-reset, which returns it without a reset"};
+	size_t count = p->problem_count;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		char object[sizeof(p->problems[i].object)];
+		(void)snprintf(object, sizeof(object), "%s", p->problems[i].object);
+		if (strcmp(p->problems[i].check, kind.check) == 0)
+			r = bind_problem_add(p, q, &kind, object,
+				"would stay on its VFIO driver at the end, and the screen dark");
+	}
+	return r;
+}
+
 /* A slip of the pen, or a service that is off today. */
 static int judge_units(
 	const struct desktop_plan *d, const struct bind_request *q, struct bind_plan *p)
@@ -226,7 +247,10 @@ int desktop_plan_judge(
 		return bind_problem_add(p, q, &needless, "display",
 			"neither the host's console nor a desktop is on a device of this guest: "
 			"another card drives them, or none");
-	int r = judge_units(d, q, p);
+	int r = judge_reset(q, p);
+	if (r < 0)
+		return r;
+	r = judge_units(d, q, p);
 	if (r < 0)
 		return r;
 	r = judge_sessions(d, q, p);

@@ -223,6 +223,47 @@ START_TEST(refuses_what_is_not_needed)
 }
 END_TEST
 
+/* A card that nothing resets would stay on VFIO, and nobody sees the warning on a dark screen. */
+START_TEST(refuses_what_would_stay_dark)
+{
+	static const char *const allow[] = {"no-reset"};
+	static const struct problem_kind kind = {"no-reset", PROBLEM_WARNS, NULL};
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct bind_request q = {.allow = allow, .allow_count = i};
+		struct desktop_plan d = {.is_needed = true};
+		struct bind_plan p = BIND_PLAN_NONE;
+		ck_assert_int_eq(bind_problem_add(&p, &q, &kind, "0000:01:00.0", "warns"), 0);
+		ck_assert_int_eq(desktop_plan_judge(&d, &q, &p), 0);
+		ck_assert_uint_eq(p.refusals, 1 - i);
+		bind_plan_fini(&p);
+	}
+}
+END_TEST
+
+/* Before a driver of the card is there, the firmware's framebuffer is all that says so. */
+START_TEST(finds_the_firmwares_screen)
+{
+	struct bind_member m = {.framebuffer = "simple-framebuffer/simple-framebuffer.0"};
+	struct bind_group g = {.count = 1, .members = &m};
+	const struct bind_plan p = {.group_count = 1, .groups = &g};
+	struct host *h =
+		replay_lines(CONSOLES "link /sys/bus/pci/devices/0000:01:00.0 ../../../devices/x\n"
+				      "at /sys/devices/x\nfile vendor 0x10de\n"
+				      "file device 0x2204\nfile class 0x030000\n");
+	struct desktop_plan d;
+	struct err e = {0};
+
+	ck_assert_int_eq(pci_device_read(h, (struct pci_address){.bus = 1}, &m.device, &e), 0);
+	ck_assert_msg(desktop_plan_read(h, &any, &p, &d, &e) == 0, "%s", e.msg);
+	ck_assert(d.is_needed);
+	m.framebuffer[0] = '\0';
+	ck_assert_msg(desktop_plan_read(h, &any, &p, &d, &e) == 0, "%s", e.msg);
+	ck_assert(!d.is_needed);
+	host_close(h);
+}
+END_TEST
+
 /* The script of a host without systemd: Debian's file names it. */
 START_TEST(finds_scripts)
 {
@@ -242,4 +283,5 @@ END_TEST
 
 SUITE("desktop plan", finds_the_desktop, asks_whoever_sits_there, tells_who_ends_with_it,
 	tells_who_stays, finds_compositors_of_consoles, takes_units_by_name,
-	refuses_what_is_not_needed, finds_scripts)
+	refuses_what_is_not_needed, finds_scripts, refuses_what_would_stay_dark,
+	finds_the_firmwares_screen)
