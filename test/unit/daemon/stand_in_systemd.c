@@ -46,7 +46,7 @@ static int on_released(sd_event_source *source, int fd, uint32_t events, void *a
 
 static int method_inhibit(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
-	const char *what, *who, *why, *mode;
+	const char *what = "", *who = "", *why = "", *mode = "";
 	char *text = NULL;
 	int ends[2];
 
@@ -66,10 +66,10 @@ static int method_inhibit(sd_bus_message *m, void *arg, sd_bus_error *error)
 
 static int method_register(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
-	const char *name, *service, *class, *root;
-	const void *id;
-	uint32_t leader;
-	size_t len;
+	const char *name = "", *service = "", *class = "", *root = "";
+	const void *id = NULL;
+	uint32_t leader = 0;
+	size_t len = 0;
 
 	int r = sd_bus_message_read(m, "s", &name);
 	if (r >= 0)
@@ -84,7 +84,7 @@ static int method_register(sd_bus_message *m, void *arg, sd_bus_error *error)
 
 static int method_unregister(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
-	const char *name;
+	const char *name = "";
 
 	int r = sd_bus_message_read(m, "s", &name);
 	if (r < 0)
