@@ -309,10 +309,13 @@ def guest_start(name):
         listener.close()
         return pid
     die_with_parent()
+    own = os.getpid()
     client = listener.accept()[0]
     while os.fork():  # usherd is one client, its monitor of faults another
         client = listener.accept()[0]
     die_with_parent()
+    if os.getppid() != own:  # it has ended before that
+        os._exit(0)
     client.sendall(b'{"protocol":1,"usher":"0","guest":"web"}\n')
     for line in client.makefile():
         state = {"ok": True}

@@ -84,6 +84,7 @@ class Guest:
         listener.close()
 
     def serve(self, listener):
+        self.own = os.getpid()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         while True:
@@ -92,6 +93,8 @@ class Guest:
                 client.close()
                 continue
             die_with_parent()
+            if os.getppid() != self.own:  # it has ended before that
+                os._exit(0)
             client.sendall(json.dumps({"protocol": 1, "usher": "0", "guest": self.name}).encode() + b"\n")
             for line in client.makefile():
                 self.answer(client, json.loads(line)["command"])
