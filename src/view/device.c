@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "bind/gate.h"
+#include "bind/journal.h"
 #include "check/kernlog.h"
 #include "pci/capability.h"
 #include "view/claims.h"
@@ -96,6 +97,21 @@ static void read_logged(struct device_facts *s, struct host *h)
 	kernlog_fini(&log);
 }
 
+/* Only root may read the journal. */
+static void read_journal(struct device_facts *s, struct host *h)
+{
+	struct bind_entry entry = BIND_ENTRY_NONE;
+	struct bind_env env = bind_env_live();
+
+	env.host = h;
+	if (s->device.group == PCI_GROUP_NONE ||
+		bind_journal_read(&env, s->device.group, &entry, NULL) < 0)
+		return;
+	const struct bind_was *was = bind_entry_find(&entry, s->device.address);
+	s->reset_failed = was && was->unwiped;
+	bind_entry_fini(&entry);
+}
+
 static void read_errors(struct device_facts *s, struct host *h, struct pci_address a)
 {
 	s->has_errors = true;
@@ -120,6 +136,7 @@ int device_facts_read(struct host *h, const struct inventory *v, const struct in
 		return r;
 	read_claim(ret, h);
 	read_logged(ret, h);
+	read_journal(ret, h);
 	r = read_surroundings(ret, h, e);
 	r = r < 0 ? r : ask_plan(ret, h, e);
 	if (r < 0)

@@ -37,6 +37,7 @@ struct device_facts {
 	char place[CLAIM_PATH_MAX]; /* the place that claims use; "" if unknown */
 	struct pci_serials serials;
 	struct pci_sleep sleep;
+	bool reset_failed; /* at the end of its last use, so it stays on VFIO */
 	bool has_errors; /* the kernel counts them */
 	struct pci_aer_count errors[PCI_AERS];
 	struct pci_hot_reset hot;

@@ -106,6 +106,7 @@ static void put_power(struct json *map, const struct pci_sleep *p)
 
 static void put_errors(struct json *map, const struct device_facts *s)
 {
+	json_put_flag(map, "reset_failed", s->reset_failed);
 	if (!s->has_errors) {
 		json_put_null(map, "errors");
 		return;

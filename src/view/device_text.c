@@ -237,6 +237,11 @@ static void print_errors(const struct device_facts *s)
 	const char *label = "errors";
 	char text[WIDE];
 
+	if (s->reset_failed) {
+		print_line(label, "its reset after its last use failed, so it stays on VFIO");
+		label = "";
+	}
+
 	for (unsigned kind = 0; kind < PCI_AERS && s->has_errors; kind++) {
 		const struct pci_aer_count *c = &s->errors[kind];
 		if (!c->total)

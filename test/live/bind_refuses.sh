@@ -19,6 +19,7 @@ expect_text '0000:00:1f.0: is the ISA bridge'
 expect_text '0000:00:1f.3: is the SMBus controller'
 expect_status 3 usher bind 0000:00:01.0
 expect_text 'is a PCI bridge'
+expect_equal 'the count of refusals' 3 "$(usher metrics | sed -n 's/^usher_refusals_total //p')"
 
 # A mounted file system.
 block=$(block_of "$disk")

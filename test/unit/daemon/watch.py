@@ -116,6 +116,7 @@ class Guest:
     def await_end(self):
         os.waitpid(self.pid, 0)
         until(lambda: not self.folder.exists(), "the end of a guest")
+        until(lambda: error_of(lambda: introspect_guest(self.name)), "usherd's notice of it")
 
 
 def test_without_logind(service, told):
