@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The plan of `usher bind`. Planning only reads, so it works on a snapshot. */
 static int ask_plan(struct device_facts *s, struct host *h, struct err *e)
@@ -108,7 +109,10 @@ static void read_journal(struct device_facts *s, struct host *h)
 		bind_journal_read(&env, s->device.group, &entry, NULL) < 0)
 		return;
 	const struct bind_was *was = bind_entry_find(&entry, s->device.address);
-	s->reset_failed = was && was->unwiped;
+	char boot[BIND_BOOT_MAX];
+	/* One of another boot is void. */
+	s->reset_failed = was && was->unwiped && bind_boot_id(h, boot, NULL) == 0 &&
+			  strcmp(boot, entry.boot) == 0;
 	bind_entry_fini(&entry);
 }
 
