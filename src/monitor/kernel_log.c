@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECORD_MAX 8192 /* [bytes] longer ones the kernel does not give */
+#define RECORD_MAX (8192 + 1) /* [bytes] as long as the kernel makes one, and a NUL */
 
 /* The host with one line as its log: check/kernlog.h has the patterns. */
 struct log_host {
