@@ -167,6 +167,19 @@ static bool message_quotes(const struct err *e, const char *text, size_t len)
 	return len && strstr(e->msg, shown);
 }
 
+/* "disk: poll=on is …", "port: limit= is …": the message names a key of the section. */
+static bool message_names(const struct err *e, const struct guest_word *w, const char *part)
+{
+	const size_t option = strlen(w->place->option);
+
+	if (strncmp(e->msg, w->place->option, option) != 0 ||
+		strncmp(e->msg + option, ": ", 2) != 0)
+		return false;
+	const char *key = e->msg + option + 2;
+	const size_t len = strcspn(key, " ");
+	return memchr(key, '=', len) && strncmp(part, key, len) == 0;
+}
+
 /* The line of the key whose value stands in quotation marks in the message; 0: none does. */
 static unsigned message_line(const struct err *e, const struct guest_word *w)
 {
@@ -178,7 +191,8 @@ static unsigned message_line(const struct err *e, const struct guest_word *w)
 		size_t len = is_section ? strcspn(part, ",") : strlen(part);
 		size_t head = i ? strcspn(part, "=,") + 1 : 0;
 		head = head < len ? head : 0;
-		if (message_quotes(e, part + head, len - head) || message_quotes(e, part, len))
+		if (message_quotes(e, part + head, len - head) || message_quotes(e, part, len) ||
+			(is_section && message_names(e, w, part)))
 			line = is_section ? w->lines[i] : w->line;
 		part = part[len] ? part + len + 1 : NULL;
 	}

@@ -70,12 +70,18 @@ static bool has_packed_rings(const struct guest_spec *s)
 	return s->rings == GUEST_RINGS_PACKED;
 }
 
-static bool has_port_view(const struct guest_spec *s)
+/* The first port without an end on the host; NULL: each has one. */
+static const char *port_view_name(const struct guest_spec *s)
 {
 	for (size_t i = 0; i < s->port_count; i++)
 		if (s->ports[i].kind == GUEST_PORT_NONE)
-			return true;
-	return false;
+			return s->ports[i].name;
+	return NULL;
+}
+
+static bool has_port_view(const struct guest_spec *s)
+{
+	return port_view_name(s);
 }
 
 static bool has_port_limit(const struct guest_spec *s)
@@ -132,10 +138,14 @@ static bool has_words(const struct guest_spec *s)
 	return s->engine_args && s->engine_args[0];
 }
 
-/* @asks: whether a description asks for it; NULL: only a running guest is asked. */
+/*
+ * @asks: whether a description asks for it; NULL: only a running guest is asked. @object: what of
+ * the description does, where the option may be repeated and no file has the words of @option.
+ */
 static const struct {
 	const char *name, *option;
 	bool (*asks)(const struct guest_spec *s);
+	const char *(*object)(const struct guest_spec *s);
 } abilities[ABILITY_COUNT] = {
 	[ABILITY_KERNEL_FROM] = {"kernel-from", "--kernel-from", has_kernel_from},
 	[ABILITY_FIRMWARE] = {"firmware", "--firmware", has_firmware},
@@ -147,7 +157,7 @@ static const struct {
 	[ABILITY_SHARE] = {"share", "--share", has_share},
 	[ABILITY_NET_BACKEND] = {"vhost-user", "--net vhost-user", has_net_backend},
 	[ABILITY_RINGS] = {"packed-rings", "--rings packed", has_packed_rings},
-	[ABILITY_PORT_VIEW] = {"port-view", "--port without an end", has_port_view},
+	[ABILITY_PORT_VIEW] = {"port-view", "--port without an end", has_port_view, port_view_name},
 	[ABILITY_PORT_LIMIT] = {"port-limit", "--port: limit=", has_port_limit},
 	[ABILITY_PORT_LINK] = {"port-link", "--port: pty=PATH", has_port_link},
 	[ABILITY_HUGEPAGES] = {"hugepages", "--hugepages", has_hugepages},
@@ -191,8 +201,10 @@ int ability_check(const struct engine *engine, const struct guest_spec *s, struc
 		if (n.depth != ABILITY_NO || !abilities[a].asks || !abilities[a].asks(s))
 			continue;
 		const struct engine *other = engine_with(a);
-		err_say(e, -EINVAL, "%s is not for engine '%s': %s", abilities[a].option,
-			engine->name, n.reason);
+		const char *object = abilities[a].object ? abilities[a].object(s) : NULL;
+		err_say(e, -EINVAL, "%s%s%s%s is not for engine '%s': %s", abilities[a].option,
+			object ? ", '" : "", object ? object : "", object ? "'," : "", engine->name,
+			n.reason);
 		if (other)
 			err_hint(e, "leave it out, or run the guest with --engine=%s", other->name);
 		return -EINVAL;
