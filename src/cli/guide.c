@@ -32,9 +32,9 @@
 enum system { SYSTEM_BEST, SYSTEM_WINDOWS, SYSTEM_LINUX };
 
 struct arguments {
-	const char *host;
+	const struct verb *verb;
+	struct operand_words words;
 	enum system system;
-	bool json, numeric;
 };
 
 __attribute__((format(printf, 2, 3))) static void word_add(struct guide *g, const char *fmt, ...)
@@ -328,9 +328,9 @@ static int guide_fill(struct guide *g, const struct arguments *a, struct host *h
 
 static int guide_print(const struct guide *g, const struct arguments *a, struct err *e)
 {
-	if (a->json)
+	if (a->words.json)
 		return guide_json(g, e);
-	struct names *names = a->numeric ? NULL : names_new();
+	struct names *names = a->words.numeric ? NULL : names_new();
 	guide_text(g, names);
 	names_free(names);
 	return 0;
@@ -347,8 +347,9 @@ static int guide_make(struct guide *g, const struct arguments *a, const struct o
 }
 
 /* Return: LEAVE_*. */
-static int guide_device(const struct arguments *a, const struct operands *o)
+static int guide_device(void *arg, const struct operands *o)
 {
+	const struct arguments *a = arg;
 	struct guide *g = calloc(1, sizeof(*g));
 	struct check_report report = {0};
 	struct err e = {0};
@@ -367,53 +368,40 @@ static int guide_device(const struct arguments *a, const struct operands *o)
 	return refused ? LEAVE_REFUSED : LEAVE_OK;
 }
 
-enum { SYSTEM = 1, JSON, HOST, NUMERIC };
+enum { SYSTEM = 1 };
 
-static int take_system(struct arguments *a, const struct verb *v, const char *text)
+static int take_option(void *arg, int c, const char *text)
 {
+	struct arguments *a = arg;
+
+	if (c != SYSTEM) {
+		operand_option(&a->words, c, text);
+		return 0;
+	}
 	if (strcmp(text, "windows") != 0 && strcmp(text, "linux") != 0)
-		return option_wrong(v, "--system: '%s' is neither windows nor linux", text);
+		return option_wrong(a->verb, "--system: '%s' is neither windows nor linux", text);
 	a->system = strcmp(text, "windows") == 0 ? SYSTEM_WINDOWS : SYSTEM_LINUX;
 	return 0;
 }
 
-static int guide_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+static int guide_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
 		{"system", required_argument, NULL, SYSTEM},
-		{"numeric", no_argument, NULL, NUMERIC},
-		{"json", no_argument, NULL, JSON},
-		{"host", required_argument, NULL, HOST},
+		{"numeric", no_argument, NULL, OPERAND_NUMERIC},
+		{"json", no_argument, NULL, OPERAND_JSON},
+		{"host", required_argument, NULL, OPERAND_HOST},
 		{0},
 	};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "n"};
-	int c = OPTION_END, r = 0;
+	struct arguments a = {.verb = v};
 
-	while (r == 0 && (c = option_next(&o)) > 0) {
-		if (c == SYSTEM)
-			r = take_system(a, v, optarg);
-		a->host = c == HOST ? optarg : a->host;
-		a->json = a->json || c == JSON;
-		a->numeric = a->numeric || c == NUMERIC || c == 'n';
-	}
-	if (r || c != OPTION_END)
-		return r ? r : c;
-	return argc - optind == 1 ? 0 : option_wrong(v, "one DEVICE is needed");
-}
-
-static int guide_run(const struct verb *v, int argc, char **argv)
-{
-	struct arguments a = {0};
-	struct operands o;
-
-	int r = guide_parse(v, argc, argv, &a);
+	int r = options_take(&o, take_option, &a);
 	if (r)
 		return option_leave(r);
-	r = operands_open(&o, v, a.host, 1, argv + optind);
-	if (r == 0)
-		r = guide_device(&a, &o);
-	operands_close(&o);
-	return r;
+	if (argc - optind != 1)
+		return option_wrong(v, "one DEVICE is needed");
+	return operand_show(v, a.words.host, argv[optind], guide_device, &a);
 }
 
 const struct verb verb_guide = {

@@ -83,6 +83,25 @@ void operands_close(struct operands *o)
 	free(o->addresses);
 }
 
+void operand_option(struct operand_words *w, int c, const char *text)
+{
+	w->host = c == OPERAND_HOST ? text : w->host;
+	w->json = w->json || c == OPERAND_JSON;
+	w->numeric = w->numeric || c == OPERAND_NUMERIC || c == 'n';
+}
+
+int operand_show(const struct verb *v, const char *host, char *word,
+	int (*show)(void *arg, const struct operands *o), void *arg)
+{
+	struct operands o;
+
+	int r = operands_open(&o, v, host, 1, &word);
+	if (r == 0)
+		r = show(arg, &o);
+	operands_close(&o);
+	return r;
+}
+
 static int refuse_several(const struct verb *v, const char *word, const struct word_devices *w)
 {
 	char list[320] = "", address[PCI_ADDRESS_TEXT], name[128];

@@ -5,6 +5,7 @@
 #include "cli/verb.h"
 #include "pci/address.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct host;
@@ -24,6 +25,25 @@ struct operands {
 int operands_open(
 	struct operands *o, const struct verb *v, const char *file, int count, char **words);
 void operands_close(struct operands *o);
+
+/* The options of a verb that shows one device, besides its own. */
+struct operand_words {
+	const char *host; /* a snapshot; NULL: this host */
+	bool json, numeric;
+};
+
+/* For the table of the verb's options. */
+enum { OPERAND_NUMERIC = 0x200, OPERAND_JSON, OPERAND_HOST };
+
+/* Takes one of these. */
+void operand_option(struct operand_words *w, int c, const char *text);
+
+/*
+ * Opens the host and the one device that @word means, and calls @show. Return: its status; as
+ * operands_open().
+ */
+int operand_show(const struct verb *v, const char *host, char *word,
+	int (*show)(void *arg, const struct operands *o), void *arg);
 
 /*
  * Finds the one device that @word means, for a verb that acts on it. A word that means several is

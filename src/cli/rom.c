@@ -23,12 +23,13 @@
 enum from { FROM_BEST, FROM_BAR, FROM_ACPI, FROM_FILE };
 
 struct arguments {
-	const char *host, *file, *save;
+	const struct verb *verb;
+	struct operand_words words;
+	const char *file, *save;
 	enum from from;
 	const char *allow[2];
 	size_t allow_count;
 	bool to_stdout; /* FILE is "-": nothing else is printed there */
-	bool json, numeric;
 };
 
 /* The facts, and the bytes that they are about. */
@@ -149,7 +150,7 @@ static int read_best(struct rom_work *w, const struct pci_vfct *found, struct er
 
 	if (has_acpi && (!p->has_bar || p->is_shadow))
 		return read_acpi(w, found, e);
-	if (w->a->host) {
+	if (w->a->words.host) {
 		report_note("a snapshot has no ROM; --from FILE checks a file against its device");
 		return 0;
 	}
@@ -218,8 +219,8 @@ static int rom_print(struct rom_work *w, struct err *e)
 
 	if (w->a->to_stdout)
 		return 0;
-	struct names *names = w->a->numeric ? NULL : names_new();
-	if (w->a->json)
+	struct names *names = w->a->words.numeric ? NULL : names_new();
+	if (w->a->words.json)
 		r = rom_json(&w->facts, names, e);
 	else
 		rom_text(&w->facts, names);
@@ -228,8 +229,9 @@ static int rom_print(struct rom_work *w, struct err *e)
 }
 
 /* What there is, is printed also where it cannot be read or saved. */
-static int rom_device(const struct arguments *a, const struct operands *o)
+static int rom_device(void *arg, const struct operands *o)
 {
+	const struct arguments *a = arg;
 	struct rom_work *w = calloc(1, sizeof(*w));
 	struct err e = {0}, why = {0};
 
@@ -262,74 +264,71 @@ static int rom_device(const struct arguments *a, const struct operands *o)
 	return leave;
 }
 
-enum { FROM = 1, ALLOW, JSON, HOST, NUMERIC };
+enum { FROM = 1, ALLOW };
 
-static int take_allow(struct arguments *a, const struct verb *v, const char *text)
+static int take_allow(struct arguments *a, const char *text)
 {
 	if (strcmp(text, "driver") != 0 && strcmp(text, "rom") != 0)
-		return option_wrong(v, "--allow: '%s' is neither driver nor rom", text);
+		return option_wrong(a->verb, "--allow: '%s' is neither driver nor rom", text);
 	if (a->allow_count < COUNT(a->allow))
 		a->allow[a->allow_count++] = text;
 	return 0;
 }
 
-static int take_from(struct arguments *a, const char *text)
+static void take_from(struct arguments *a, const char *text)
 {
 	a->from = strcmp(text, "bar") == 0    ? FROM_BAR
 		  : strcmp(text, "acpi") == 0 ? FROM_ACPI
 					      : FROM_FILE;
 	a->file = a->from == FROM_FILE ? text : NULL;
+}
+
+static int take_option(void *arg, int c, const char *text)
+{
+	struct arguments *a = arg;
+
+	if (c == ALLOW)
+		return take_allow(a, text);
+	if (c == FROM)
+		take_from(a, text);
+	else
+		operand_option(&a->words, c, text);
 	return 0;
 }
 
-static int rom_parse(const struct verb *v, int argc, char **argv, struct arguments *a)
+/* @count: of the operands @words. */
+static int words_check(struct arguments *a, int count, char **words)
 {
-	static const struct option takes[] = {
-		{"from", required_argument, NULL, FROM},
-		{"allow", required_argument, NULL, ALLOW},
-		{"numeric", no_argument, NULL, NUMERIC},
-		{"json", no_argument, NULL, JSON},
-		{"host", required_argument, NULL, HOST},
-		{0},
-	};
-	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "n"};
-	int c = OPTION_END, r = 0;
-
-	while (r == 0 && (c = option_next(&o)) > 0) {
-		if (c == FROM)
-			r = take_from(a, optarg);
-		else if (c == ALLOW)
-			r = take_allow(a, v, optarg);
-		a->host = c == HOST ? optarg : a->host;
-		a->json = a->json || c == JSON;
-		a->numeric = a->numeric || c == NUMERIC || c == 'n';
-	}
-	if (r || c != OPTION_END)
-		return r ? r : c;
-	if (argc == optind || argc - optind > 2)
-		return option_wrong(v, "one DEVICE and at most one FILE are needed");
-	if (a->host && a->from == FROM_BAR)
-		return option_wrong(v, "--host: a snapshot has no ROM: leave out --from bar");
-	a->save = argc - optind == 2 ? argv[optind + 1] : NULL;
+	if (count < 1 || count > 2)
+		return option_wrong(a->verb, "one DEVICE and at most one FILE are needed");
+	if (a->words.host && a->from == FROM_BAR)
+		return option_wrong(a->verb, "--host: a snapshot has no ROM: leave out --from bar");
+	a->save = count == 2 ? words[1] : NULL;
 	a->to_stdout = a->save && strcmp(a->save, "-") == 0;
-	if (a->to_stdout && a->json)
-		return option_wrong(v, "--json and the ROM cannot both go to standard output");
+	if (a->to_stdout && a->words.json)
+		return option_wrong(
+			a->verb, "--json and the ROM cannot both go to standard output");
 	return 0;
 }
 
 static int rom_run(const struct verb *v, int argc, char **argv)
 {
-	struct arguments a = {0};
-	struct operands o;
+	static const struct option takes[] = {
+		{"from", required_argument, NULL, FROM},
+		{"allow", required_argument, NULL, ALLOW},
+		{"numeric", no_argument, NULL, OPERAND_NUMERIC},
+		{"json", no_argument, NULL, OPERAND_JSON},
+		{"host", required_argument, NULL, OPERAND_HOST},
+		{0},
+	};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "n"};
+	struct arguments a = {.verb = v};
 
-	int r = rom_parse(v, argc, argv, &a);
+	int r = options_take(&o, take_option, &a);
 	if (r)
 		return option_leave(r);
-	r = operands_open(&o, v, a.host, 1, argv + optind);
-	if (r == 0)
-		r = rom_device(&a, &o);
-	operands_close(&o);
-	return r;
+	r = words_check(&a, argc - optind, argv + optind);
+	return r ? r : operand_show(v, a.words.host, argv[optind], rom_device, &a);
 }
 
 const struct verb verb_rom = {
