@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define BACKING_MAX 16
-#define LESS '\1' /* in place of the '-' of a size, which would be an option */
+#define LESS '\1'
 
 enum { FORMAT = 1, BACKING, SHRINK, JSON, SUITE, MIRROR, SIZE, INCLUDE, SSH_KEY, HOOK };
 
@@ -123,9 +123,9 @@ static int action_resize(const struct arguments *a)
 	const char *text = a->operands[1];
 	struct resize_request q = {.path = a->operands[0],
 		.format = a->format,
-		.how = text[0] == '+'    ? RESIZE_BY
-		       : text[0] == LESS ? RESIZE_BY_LESS
-					 : RESIZE_TO,
+		.how = text[0] == '+'   ? RESIZE_BY
+		       : text[0] == '-' ? RESIZE_BY_LESS
+					: RESIZE_TO,
 		.shrink = a->shrink,
 		.run_dir = BIND_STATE_DIR};
 	struct image_report done = {
@@ -268,12 +268,12 @@ static int action_run(struct arguments *a, const char *name)
 		"'%s' is none of create, info, resize, overlay and from-debootstrap", name);
 }
 
-/* "-1G" is a size, and no option. */
-static void sizes_mark(int argc, char **argv)
+/* "-1G" is a size, and no option: while the options are taken, @to stands in place of its '-'. */
+static void sizes_mark(int argc, char **argv, char from, char to)
 {
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (argv[i][0] == '-' && argv[i][1] >= '0' && argv[i][1] <= '9')
-			argv[i][0] = LESS;
+	for (int i = 1; i < argc; i++)
+		if (argv[i][0] == from && argv[i][1] >= '0' && argv[i][1] <= '9')
+			argv[i][0] = to;
 }
 
 static int image_run(const struct verb *v, int argc, char **argv)
@@ -294,8 +294,9 @@ static int image_run(const struct verb *v, int argc, char **argv)
 	struct arguments a = {.verb = v, .debian = DEBIAN_DEFAULT};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
 
-	sizes_mark(argc, argv);
+	sizes_mark(argc, argv, '-', LESS);
 	int r = options_take(&o, take_option, &a);
+	sizes_mark(argc, argv, LESS, '-');
 	if (r)
 		return option_leave(r);
 	if (optind >= argc)

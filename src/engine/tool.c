@@ -126,7 +126,8 @@ int tool_make(struct tool *t, const char *name, uint64_t room, struct err *e)
 		return err_set(e, r, "start %s", t->name);
 	t->made_line = ends[0];
 	t->root.made_line = ends[1];
-	t->root.room = t->confine.limits.file = room;
+	t->root.room = room;
+	t->confine.limits.file = TOOL_SPARSE_MAX;
 	(void)snprintf(t->root.made, sizeof(t->root.made), "%s", name);
 	return 0;
 }

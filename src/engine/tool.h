@@ -11,6 +11,7 @@ struct err;
 
 #define TOOL_MEMORY_MAX GIB(2) /* of address space */
 #define TOOL_SECONDS 60 /* of processor time */
+#define TOOL_SPARSE_MAX GIB(1024) /* qemu-img says nothing when a limit cuts its file off */
 #define TOOL_WAIT_MS 300000 /* an emulated host is slow */
 
 /*
@@ -52,7 +53,10 @@ int tool_new(const char *name, const char *package, const char *run_dir, struct 
 int tool_file(
 	struct tool *t, const char *path, int fd, const char *name, bool writable, struct err *e);
 
-/* Gives it an empty file @name, which it may fill with @room bytes: t->made after its end. */
+/*
+ * Gives it an empty file @name, which it may fill with @room bytes, and with holes up to
+ * TOOL_SPARSE_MAX: t->made after its end.
+ */
 int tool_make(struct tool *t, const char *name, uint64_t room, struct err *e);
 
 /*

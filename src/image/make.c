@@ -172,7 +172,17 @@ static int backing_claim(const struct image_part *p, struct err *e)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(e, -errno, "open '%s'", p->path);
 	int r = disk_claim_check(p->path, &st, e);
-	return r < 0 || !S_ISREG(st.st_mode) ? r : disk_claim_lock(fd, p->path, true, e);
+	if (r == 0 && S_ISREG(st.st_mode))
+		r = disk_claim_lock(fd, p->path, true, e);
+	return r == -EINVAL ? -EBUSY : r;
+}
+
+/* -EPERM is for what usher refuses, and this is the kernel. */
+static int file_refuse(const char *path, int number, struct err *e)
+{
+	const int r = err_set(e, -number, "open '%s'", path);
+
+	return r == -EPERM ? -EACCES : r;
 }
 
 static int backing_open(
@@ -181,7 +191,7 @@ static int backing_open(
 	cleanup_fd int fd = open(backing, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return err_set(e, -errno, "open '%s'", backing);
+		return file_refuse(backing, errno, e);
 	return writable_format(backing, fd, named, ret, e);
 }
 
@@ -222,7 +232,7 @@ int image_overlay(const char *path, const char *backing, const char *backing_for
 		return r;
 	if (chain.stop.code && e)
 		*e = chain.stop;
-	r = chain.stop.code ? chain.stop.code : backing_claim(&chain.parts[0], e);
+	r = chain.stop.code ? -EPERM : backing_claim(&chain.parts[0], e);
 	if (r == 0)
 		r = overlay_make(path, &chain, run_dir, e);
 	*ret_size = chain.parts[0].size;

@@ -20,7 +20,7 @@ int image_make(
 /*
  * Makes an image of format qcow2 at @path, in which the changes to the image @backing go.
  * @backing_format: NULL: by its first bytes, if its name tells the same. *@ret_size: [bytes].
- * Return: the same; -EINVAL @backing is in use, or its own backing files are not all there.
+ * Return: the same; -EBUSY @backing is in use; -EPERM its own backing files are not all there.
  */
 int image_overlay(const char *path, const char *backing, const char *backing_format,
 	const char *run_dir, uint64_t *ret_size, struct err *e);

@@ -37,8 +37,10 @@ static int file_open(struct work *w, struct stat *st, struct err *e)
 	const char *path = w->q->path;
 
 	w->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (w->fd < 0 || fstat(w->fd, st) < 0)
-		return err_set(e, -errno, "open '%s'", path);
+	if (w->fd < 0 || fstat(w->fd, st) < 0) {
+		const int r = err_set(e, -errno, "open '%s'", path);
+		return r == -EPERM ? -EACCES : r; /* usher has refused nothing */
+	}
 	if (S_ISBLK(st->st_mode)) {
 		(void)err_say(e, -EINVAL, "'%s' is a block device, not a file", path);
 		err_hint(e, "its own tool changes its size, such as lvresize");
