@@ -206,7 +206,7 @@ static pid_t make_for_ever(void)
 	program_write("mmdebstrap",
 		"[ \"$1\" != --unshare-helper ] || { shift; exec \"$@\"; }\n"
 		"mkdir \"$WORK/mounted\"; mount -t tmpfs none \"$WORK/mounted\"\n"
-		"touch \"$WORK/works\"; sleep 1000 & wait");
+		"touch \"$WORK/works\"; exec sleep 1000");
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(make() == -EINTR ? 0 : 1);
