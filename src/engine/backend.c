@@ -104,6 +104,7 @@ int backend_connect(struct backend *b, const char *path, struct err *e)
 	struct sockaddr_un a;
 
 	*b = BACKEND_NONE;
+	(void)snprintf(b->path, sizeof(b->path), "%s", path);
 	int r = address_fill(&a, path);
 	if (r == 0)
 		r = b->end = socket_connect(&a);
@@ -189,6 +190,20 @@ int backend_await(struct backend *b, struct err *e)
 		r = answer_read(b);
 	b->end = -1;
 	return r < 0 ? end_report(b, r, e) : 0;
+}
+
+int backends_reconnect(const struct backends *s, unsigned number)
+{
+	struct sockaddr_un a;
+
+	for (size_t i = 0; s && i < s->count; i++) {
+		const struct backend *b = &s->list[i];
+		if (b->number != number || !b->path[0])
+			continue;
+		int r = address_fill(&a, b->path);
+		return r < 0 ? r : socket_connect(&a);
+	}
+	return -ENODEV;
 }
 
 void backend_stop(struct backend *b)

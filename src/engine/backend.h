@@ -3,6 +3,7 @@
 #define ENGINE_BACKEND_H
 
 #include "engine/process.h"
+#include "engine/spec.h"
 
 #include <stdbool.h>
 
@@ -26,6 +27,8 @@ struct backend {
 	struct tool *tool; /* its confinement; NULL: none */
 	int listener; /* its socket, which it inherits */
 	int said; /* what it says (engine/said.h) */
+	char path[SPEC_SOCKET_MAX]; /* of one that somebody else starts; "": ours */
+	unsigned number; /* of the virtio device in the description */
 	int end; /* usher-vmm's end of the connection, which the caller owns */
 };
 
@@ -49,6 +52,18 @@ int backend_start(struct backend *b, struct program *p, struct err *e);
 
 /* Waits until it serves. Return: 0; -EIO it ended, with what it said; -ETIMEDOUT; -errno. */
 int backend_await(struct backend *b, struct err *e);
+
+/* All of a guest. */
+struct backends {
+	size_t count;
+	struct backend list[SPEC_VIRTIO_MAX];
+};
+
+/*
+ * Connects again to that of virtio device @number. @s: NULL is one without. Return: a socket;
+ * -ENODEV nobody starts it again; -errno of connect(2).
+ */
+int backends_reconnect(const struct backends *s, unsigned number);
 
 /* Kills it, and waits for its end. */
 void backend_stop(struct backend *b);

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "engine/backend.h"
 #include "engine/devices.h"
 #include "engine/discard.h"
 #include "engine/lend.h"
@@ -89,6 +90,15 @@ static void answer_lend(const struct calls *c, const struct wire_call *call, str
 	call_answer(c, call, fd < 0 ? fd : 0, fd);
 }
 
+/* The back end's queue of connections may be full, and then connect(2) waits. */
+static void answer_backend(
+	const struct calls *c, const struct wire_call *call, struct open_devices *d)
+{
+	int fd = backends_reconnect(c->backends, (unsigned)call->group);
+
+	call_answer(c, call, fd < 0 ? fd : 0, fd);
+}
+
 void calls_serve(struct calls *c, struct open_devices *d)
 {
 	struct wire_call call = {0}; /* the answer to a message that is too short has its id, too */
@@ -104,7 +114,9 @@ void calls_serve(struct calls *c, struct open_devices *d)
 		discard_socket(&c->fd);
 		return;
 	}
-	if (!d)
+	if (call.header.kind == WIRE_LEND_BACKEND)
+		call_delegate(c, &call, d, answer_backend);
+	else if (!d)
 		call_answer(c, &call, -EPERM, -1);
 	else if (call.header.kind == WIRE_RESET_BUS)
 		call_delegate(c, &call, d, answer_reset);

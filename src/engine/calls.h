@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct backends;
 struct open_devices;
 
 /*
@@ -16,6 +17,7 @@ struct open_devices;
  * that it sends makes the keeper wait.
  */
 struct calls {
+	const struct backends *backends; /* that serve devices of the guest; NULL: none */
 	int fd; /* our end of the socket; -1: the engine makes no calls */
 	size_t helper_count;
 	struct helper {

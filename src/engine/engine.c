@@ -67,8 +67,8 @@ void engine_ended(struct engine_run *run)
 	calls_close(&run->calls);
 	passt_stop(&run->passt);
 	tpm_stop(&run->tpm);
-	while (run->backend_count)
-		backend_stop(&run->backends[--run->backend_count]);
+	while (run->backends.count)
+		backend_stop(&run->backends.list[--run->backends.count]);
 	display_close(&run->display);
 	usb_return_probe(USB_BUS, &run->usb);
 	cgroup_remove(&run->cgroup);

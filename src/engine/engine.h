@@ -47,8 +47,7 @@ struct engine_run {
 	struct cgroup cgroup;
 	struct passt passt; /* its user-mode network, if it has one */
 	struct tpm tpm; /* likewise */
-	size_t backend_count;
-	struct backend backends[SPEC_VIRTIO_MAX]; /* that serve its virtio devices */
+	struct backends backends; /* that serve its virtio devices */
 	struct display display; /* likewise */
 	struct usb_return usb; /* what the host has back at the end */
 	pid_t console; /* of QEMU's guest: the process that everybody reads it from; 0: none */

@@ -245,7 +245,7 @@ static int describe_image(const struct bind_env *env, const struct guest_disk *d
 	struct disk *open_disk, struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds,
 	struct err *e)
 {
-	struct backend *b = &run->backends[run->backend_count++];
+	struct backend *b = &run->backends.list[run->backends.count++];
 
 	int r = storage_start(b, d, open_disk->image, env->state, &run->cgroup, e);
 	disk_close(open_disk); /* the daemon has the claims */
@@ -309,7 +309,7 @@ static int describe_tap(const struct guest_net *n, struct engine_run *run, struc
 static int describe_net_backend(const struct guest_net *n, struct engine_run *run,
 	struct wire_virtio *w, struct wire_fds *fds, struct err *e)
 {
-	struct backend *b = &run->backends[run->backend_count++];
+	struct backend *b = &run->backends.list[run->backends.count++];
 
 	int r = backend_connect(b, n->backend, e);
 	if (r < 0)
@@ -322,7 +322,7 @@ static int describe_net_backend(const struct guest_net *n, struct engine_run *ru
 static int describe_share(const struct bind_env *env, const struct guest_share *s,
 	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds, struct err *e)
 {
-	struct backend *b = &run->backends[run->backend_count++];
+	struct backend *b = &run->backends.list[run->backends.count++];
 
 	int r = share_start(b, s, env->state, &run->cgroup, e);
 	if (r < 0)
@@ -376,6 +376,7 @@ static int describe_virtio(const struct bind_env *env, const struct guest_spec *
 		const struct guest_virtio *v = &s->virtio[i];
 		struct wire_virtio *w = &m->virtio[m->virtio_count++];
 		struct disk *d = s->files ? &s->files->disks[i] : &own;
+		const size_t served = run->backends.count;
 		*w = (struct wire_virtio){.type = v->type, .fd = WIRE_FD_NONE};
 		if (v->type == GUEST_VIRTIO_NET)
 			r = describe_net(env, &v->net, run, w, fds, e);
@@ -386,6 +387,8 @@ static int describe_virtio(const struct bind_env *env, const struct guest_spec *
 			r = describe_disk(env, &v->disk, d, run, w, fds, e);
 		else if (v->type == GUEST_VIRTIO_FS)
 			r = describe_share(env, &v->share, run, w, fds, e);
+		if (run->backends.count > served)
+			run->backends.list[served].number = m->virtio_count - 1;
 	}
 	return r;
 }
@@ -467,8 +470,8 @@ static int send_description(const struct bind_env *env, const struct guest_spec 
 	r = describe_devices(s, run, &m, &fds, e);
 	if (r == 0)
 		r = passt_await(&run->passt, e);
-	for (size_t i = 0; r == 0 && i < run->backend_count; i++)
-		r = backend_await(&run->backends[i], e);
+	for (size_t i = 0; r == 0 && i < run->backends.count; i++)
+		r = backend_await(&run->backends.list[i], e);
 	if (r < 0)
 		return r;
 	r = wire_send(run->line_fd, &m, sizeof(m), &fds);
@@ -489,6 +492,7 @@ static int open_line(struct engine_run *run, struct err *e)
 		return err_set(e, r, "make a socket for " VMM_NAME);
 	run->calls.fd = calls[0];
 	run->calls_fd = calls[1];
+	run->calls.backends = &run->backends;
 	r = wire_pair(orders);
 	if (r < 0)
 		return err_set(e, r, "make a socket for " VMM_NAME);

@@ -50,9 +50,10 @@ struct pass_spec description_passed(
 	return d;
 }
 
-static struct vhost_user_spec description_backend(const struct wire_virtio *w)
+static struct vhost_user_spec description_backend(const struct wire_virtio *w, uint32_t number)
 {
 	struct vhost_user_spec s = {.name = w->backend.name,
+		.number = number,
 		.present = w->backend.queues,
 		.queues = w->backend.queues,
 		.mtu = w->net.mtu};
@@ -94,7 +95,7 @@ static struct virtio_spec description_virtio(
 		s.net.more[i] = (struct virtio_net_pair){
 			fd_of(fds, w->net.more[i].tap), fd_of(fds, w->net.more[i].vhost)};
 	memcpy(s.net.mac, w->net.mac, sizeof(s.net.mac));
-	s.backend = description_backend(w);
+	s.backend = description_backend(w, number);
 	return s;
 }
 

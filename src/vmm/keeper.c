@@ -85,9 +85,10 @@ int keeper_reset_bus(struct keeper *k, struct pci_address device)
 	return r;
 }
 
-int keeper_lend_group(struct keeper *k, int group)
+/* Return: the descriptor of the answer, -errno. */
+static int keeper_lend(struct keeper *k, enum wire_kind kind, int what)
 {
-	struct wire_call call = {.header.kind = WIRE_LEND_GROUP, .group = group};
+	struct wire_call call = {.header.kind = kind, .group = what};
 	int fd = -1;
 
 	int r = keeper_call(k, &call, &fd);
@@ -96,6 +97,16 @@ int keeper_lend_group(struct keeper *k, int group)
 		return r;
 	}
 	return fd < 0 ? -EPROTO : fd;
+}
+
+int keeper_lend_group(struct keeper *k, int group)
+{
+	return keeper_lend(k, WIRE_LEND_GROUP, group);
+}
+
+int keeper_lend_backend(struct keeper *k, unsigned number)
+{
+	return keeper_lend(k, WIRE_LEND_BACKEND, (int)number);
 }
 
 int keeper_leave_group(struct keeper *k, int group)

@@ -40,6 +40,12 @@ int keeper_reset_bus(struct keeper *k, struct pci_address device);
 /* Borrows a VFIO group, for KVM alone. Return: a descriptor to close soon, -errno. */
 int keeper_lend_group(struct keeper *k, int group);
 
+/*
+ * Connects to the back end of virtio device @number of the description again. Context: any thread
+ * that may wait. Return: a socket; -ENODEV nobody starts it again; -errno of connect(2).
+ */
+int keeper_lend_backend(struct keeper *k, unsigned number);
+
 /* No device of @group is in the guest any more: the keeper closes the group. Return: 0, -errno. */
 int keeper_leave_group(struct keeper *k, int group);
 

@@ -20,6 +20,7 @@ int wire_call_check(const struct wire_call *c)
 		return wire_address_parse(&c->device, &a);
 	case WIRE_LEND_GROUP:
 	case WIRE_LEAVE_GROUP:
+	case WIRE_LEND_BACKEND:
 		return c->group >= 0 ? 0 : -EPROTO;
 	default:
 		return -EPROTO;

@@ -29,6 +29,7 @@ enum wire_kind {
 	WIRE_RESET_BUS, /* usher-vmm to keeper: struct wire_call, and so are all below */
 	WIRE_LEND_GROUP,
 	WIRE_LEAVE_GROUP,
+	WIRE_LEND_BACKEND,
 	WIRE_ANSWER, /* keeper to usher-vmm */
 	WIRE_EVENT, /* keeper to client: struct wire_event */
 	WIRE_COMMAND, /* client to keeper: struct wire_command */

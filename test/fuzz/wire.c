@@ -53,6 +53,7 @@ static size_t message_size(enum wire_kind kind)
 	case WIRE_RESET_BUS:
 	case WIRE_LEND_GROUP:
 	case WIRE_LEAVE_GROUP:
+	case WIRE_LEND_BACKEND:
 	case WIRE_ANSWER:
 		return sizeof(message.call);
 	case WIRE_EVENT:
@@ -173,9 +174,13 @@ static void require_virtio(struct owners *o, const struct wire_virtio *v)
 {
 	const struct wire_disk *d = &v->disk;
 
-	require((v->type == WIRE_VIRTIO_BLK) == (v->fd != WIRE_FD_NONE), "a disk has a descriptor");
+	require((v->type != WIRE_VIRTIO_RNG) == (v->fd != WIRE_FD_NONE),
+		"a device has a descriptor");
 	own_optional(o, v->fd);
-	if (v->type != WIRE_VIRTIO_BLK)
+	require(v->backend.queues <= WIRE_QUEUES_MAX, "a back end has queues");
+	require(!v->backend.queues || is_text(v->backend.name, sizeof(v->backend.name)),
+		"a back end's name is text");
+	if (v->type != WIRE_VIRTIO_BLK || v->backend.queues)
 		return;
 	require(d->logical >= 512 && d->physical >= d->logical && d->size, "a disk has a size");
 	require(!(d->size % d->logical), "a disk is whole blocks");

@@ -6,6 +6,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "vmm/copy.h"
+#include "vmm/keeper.h"
 #include "vmm/vhost_user/kind.h"
 #include "vmm/vhost_user/link.h"
 #include "vmm/virtio/pci.h"
@@ -14,12 +16,17 @@
 #include "vmm/worker.h"
 
 #include <errno.h>
+#include <linux/virtio_ring.h>
+#include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+
+#define RENEW_MS 500 /* between two tries */
 
 /*
  * How it works
@@ -29,7 +36,8 @@
  * the back end, which may take long, and looks again. A reset by the driver reads back 0 when the
  * worker has stopped the rings, so that the driver knows when its memory is its own again.
  *
- * A back end that ends, does not answer, or answers what cannot be is lost: the device asks for a
+ * A back end that ends is awaited if it notes what it has in work where that outlives it (inflight):
+ * then it knows itself what is to be done again. Any other that ends, does not answer, or answers what cannot be is lost: the device asks for a
  * reset (DEVICE_NEEDS_RESET), the next driver is offered nothing, and the guest goes on. What the
  * back end had taken is neither repeated nor answered: only the back end knew what it had done.
  *
@@ -55,6 +63,8 @@ struct vhost_user_device {
 	bool wanted; /* the driver has said 'go' */
 	bool rewired; /* its interrupts are others now */
 	bool lost;
+	bool away; /* the back end has ended, and may come back: it noted what it had in work */
+	bool resumes; /* it is back, and the rings are the same */
 	uint64_t generation; /* counts resets */
 	uint64_t bells; /* bit N: queue N was rung by the driver, and not by KVM */
 	bool running; /* the back end has the rings of generation `started` */
@@ -73,23 +83,6 @@ static void rings_end(struct vhost_user_device *u)
 	if (u->running)
 		(void)__atomic_fetch_sub(&u->vm->transfers, 1, __ATOMIC_RELEASE);
 	u->running = false;
-}
-
-WALL_CALL(main | worker, shutdown);
-
-/* Under the lock. One that hangs sees the end of the conversation, and ends. */
-static void backend_lose(struct vhost_user_device *u, const char *why)
-{
-	if (u->lost)
-		return;
-	u->lost = true;
-	u->device.offered = 0;
-	rings_end(u);
-	(void)shutdown(u->link.fd, SHUT_RDWR);
-	log_error(u->vm->name, "%s '%s' is out of service: its back end %s; the guest goes on",
-		u->kind->name, u->spec.name, why);
-	if (u->device.status)
-		virtio_need_reset(&u->device);
 }
 
 static const char *loss_name(int r)
@@ -111,6 +104,60 @@ static const char *loss_name(int r)
 	}
 }
 
+WALL_CALL(main | worker, shutdown);
+
+static void end_unwatch(struct vhost_user_device *u)
+{
+	if (u->watched)
+		loop_remove(&u->vm->loop, &u->end);
+	u->watched = false;
+}
+
+/*
+ * Under the lock. A back end that has ended, and noted what it had in work, goes on with it when it
+ * is back. The driver waits, and learns nothing of it.
+ */
+static bool backend_leaves(struct vhost_user_device *u, int r)
+{
+	if (u->lost || u->away)
+		return true;
+	if ((r != -EPIPE && r != -ECONNRESET) || u->link.inflight_fd < 0)
+		return false;
+	u->away = true;
+	end_unwatch(u);
+	u->resumes = u->running && u->started == u->generation;
+	rings_end(u);
+	log_warn(u->vm->name, "%s '%s': its back end has ended; its requests wait until it is back",
+		u->kind->name, u->spec.name);
+	worker_add(&u->worker, &u->job);
+	return true;
+}
+
+/* Under the lock. One that hangs sees the end of the conversation, and ends. */
+static void backend_lose(struct vhost_user_device *u, int r)
+{
+	if (backend_leaves(u, r))
+		return;
+	u->lost = true;
+	u->device.offered = 0;
+	rings_end(u);
+	(void)shutdown(u->link.fd, SHUT_RDWR);
+	log_error(u->vm->name, "%s '%s' is out of service: its back end %s; the guest goes on",
+		u->kind->name, u->spec.name, loss_name(r));
+	if (u->device.status)
+		virtio_need_reset(&u->device);
+}
+
+/* Where a back end that is back goes on, but for what its note says. Ref: vhost-user, inflight. */
+static uint16_t ring_place(const struct vhost_user_device *u, const struct virtq *q)
+{
+	uint16_t used = 0;
+
+	(void)memory_le16_get(
+		&u->vm->memory, GPA(q->used.v + offsetof(struct vring_used, idx)), &used);
+	return used;
+}
+
 /* Under the lock. Takes a copy of what the driver has set up. */
 static void rings_copy(struct vhost_user_device *u)
 {
@@ -122,6 +169,7 @@ static void rings_copy(struct vhost_user_device *u)
 			.desc = q->desc,
 			.avail = q->avail,
 			.used = q->used,
+			.base = u->resumes ? ring_place(u, q) : 0,
 			.kick = u->kicks[n],
 			.call = call < 0 ? u->called.fd : call};
 	}
@@ -135,15 +183,48 @@ static int rings_start(struct vhost_user_device *u)
 	struct lock *lock = u->device.lock;
 	const uint64_t accepted = u->device.accepted;
 
+	const bool resumes = u->resumes;
+
 	rings_copy(u);
+	u->resumes = false;
 	u->started = u->generation;
 	u->running = true;
 	(void)__atomic_fetch_add(&u->vm->transfers, 1, __ATOMIC_RELEASE);
 	lock_drop(lock);
 	const int r = vhost_user_link_start(
-		&u->link, &u->vm->memory, accepted, u->rings, u->device.queue_count);
+		&u->link, &u->vm->memory, accepted, u->rings, u->device.queue_count, resumes);
 	lock_take(lock);
 	return r;
+}
+
+/* Whether a program that starts again may answer so, to connect(2) or to the first question. */
+static bool is_not_yet(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN || r == -EPIPE ||
+	       r == -ECONNRESET;
+}
+
+WALL_CALL(worker, poll);
+
+/* Asks for a new connection. Return: 0, also if there is none yet; -errno. */
+static int backend_renew(struct vhost_user_device *u)
+{
+	struct lock *lock = u->device.lock;
+
+	lock_drop(lock);
+	(void)poll(NULL, 0, RENEW_MS);
+	const int fd = keeper_lend_backend(u->vm->keeper, u->spec.number);
+	const int r = fd < 0 ? fd : vhost_user_link_renew(&u->link, fd);
+	lock_take(lock);
+	if (u->lost || is_not_yet(r))
+		return 0;
+	u->away = false;
+	if (r < 0)
+		return r;
+	u->end.fd = u->link.fd;
+	u->watched = loop_add(&u->vm->loop, &u->end, NULL) >= 0;
+	log_info(u->vm->name, "%s '%s': its back end is back", u->kind->name, u->spec.name);
+	return 0;
 }
 
 static int rings_stop(struct vhost_user_device *u)
@@ -201,6 +282,8 @@ static int rings_step(struct vhost_user_device *u)
 {
 	if (u->lost)
 		return 1;
+	if (u->away)
+		return backend_renew(u);
 	if (u->running && u->started != u->generation)
 		return rings_stop(u);
 	if (!u->running)
@@ -221,7 +304,7 @@ static void rings_follow(struct worker_job *j)
 		r = rings_step(u);
 	while (r == 0);
 	if (r < 0)
-		backend_lose(u, loss_name(r));
+		backend_lose(u, r);
 	lock_drop(lock);
 }
 
@@ -256,7 +339,7 @@ static void user_reset(struct virtio_device *d)
 	struct vhost_user_device *u = user_of(d);
 
 	u->generation++;
-	u->wanted = u->rewired = false;
+	u->wanted = u->rewired = u->resumes = false;
 	u->bells = 0;
 	if (u->running)
 		worker_add(&u->worker, &u->job);
@@ -276,12 +359,16 @@ static void user_config_read(struct virtio_device *d, uint32_t off, void *to, ui
 static void on_end(struct loop_source *s, uint32_t events)
 {
 	struct vhost_user_device *u = container_of(s, struct vhost_user_device, end);
+	struct pollfd p = {.events = POLLRDHUP};
 
 	lock_take(u->device.lock);
-	backend_lose(u, loss_name(-EPIPE));
-	u->watched = false;
+	p.fd = u->link.fd;
+	/* The event may be of the connection before. */
+	if (u->watched && poll(&p, 1, 0) > 0) {
+		backend_lose(u, -EPIPE);
+		end_unwatch(u);
+	}
 	lock_drop(u->device.lock);
-	loop_remove(&u->vm->loop, s);
 }
 
 WALL_CALL(main, preadv2);
@@ -314,16 +401,15 @@ static void user_fini(struct virtio_device *d)
 {
 	struct vhost_user_device *u = user_of(d);
 
-	if (u->watched)
-		loop_remove(&u->vm->loop, &u->end);
-	loop_remove(&u->vm->loop, &u->called);
-	loop_settle(&u->vm->loop);
 	lock_take(d->lock);
 	u->lost = true;
 	rings_end(u);
+	end_unwatch(u);
 	lock_drop(d->lock);
 	(void)shutdown(u->link.fd, SHUT_RDWR);
 	worker_fini(&u->worker);
+	loop_remove(&u->vm->loop, &u->called);
+	loop_settle(&u->vm->loop);
 	user_free(u);
 }
 

@@ -15,6 +15,7 @@ struct vm;
 /* A virtio device whose queues another program serves. */
 struct vhost_user_spec {
 	const char *name; /* for messages; it outlives the device */
+	unsigned number; /* of the device in the description: keeper_lend_backend() */
 	bool present; /* else nothing of this counts: usher-vmm serves the device itself */
 	unsigned queues; /* for requests; a network card has a pair */
 	char tag[VHOST_USER_TAG_MAX]; /* VIRTIO_TYPE_FS */

@@ -109,6 +109,23 @@ int vhost_user_link_init(struct vhost_user_link *l, int fd, struct err *e)
 	return err_set(e, r < 0 ? r : -EOPNOTSUPP, "agree with a vhost-user back end");
 }
 
+int vhost_user_link_renew(struct vhost_user_link *l, int fd)
+{
+	struct vhost_user_link next;
+
+	int r = vhost_user_link_init(&next, fd, NULL);
+	if (r < 0)
+		return r;
+	if (l->features & ~next.features || l->protocol != next.protocol ||
+		next.queues < l->queues) {
+		vhost_user_link_fini(&next);
+		return -EOPNOTSUPP;
+	}
+	fd_close(&l->fd);
+	l->fd = next.fd;
+	return 0;
+}
+
 void vhost_user_link_fini(struct vhost_user_link *l)
 {
 	fd_close(&l->fd);
@@ -162,7 +179,7 @@ static int table_set(struct vhost_user_link *l, struct memory *memory)
 	return message_confirm(l, &m);
 }
 
-/* The file is made once, and is the same for each start: it says what was in work. */
+/* The file outlives the back end: it says what was in work. This process does not read it. */
 static int inflight_set(
 	struct vhost_user_link *l, const struct vhost_user_ring *rings, unsigned count)
 {
@@ -277,11 +294,13 @@ static int ring_enable(struct vhost_user_link *l, unsigned n)
 }
 
 int vhost_user_link_start(struct vhost_user_link *l, struct memory *m, uint64_t accepted,
-	const struct vhost_user_ring *rings, unsigned count)
+	const struct vhost_user_ring *rings, unsigned count, bool resumes)
 {
 	const uint64_t features =
 		(accepted & l->features) | (l->settles ? BIT64(F_PROTOCOL_FEATURES) : 0);
 
+	if (!resumes)
+		fd_close(&l->inflight_fd);
 	int r = number_tell(l, VHOST_USER_SET_FEATURES, features);
 	if (r < 0)
 		return r;

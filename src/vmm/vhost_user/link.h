@@ -54,11 +54,18 @@ void vhost_user_link_fini(struct vhost_user_link *l);
 int vhost_user_link_config(struct vhost_user_link *l, void *to, uint32_t size);
 
 /*
- * Hands it the rings. @accepted: features of the driver. Return: 0; -EFAULT a ring is not in RAM;
+ * Takes over @fd, a new connection to a back end that has ended, which noted what it had in work.
+ * Return: 0; -EOPNOTSUPP it no longer has what was agreed on; -errno; @l is as it was.
+ */
+int vhost_user_link_renew(struct vhost_user_link *l, int fd);
+
+/*
+ * Hands it the rings. @accepted: features of the driver. @resumes: a back end that has ended had
+ * them; else what was noted counts no more. Return: 0; -EFAULT a ring is not in RAM;
  * -EOPNOTSUPP guest memory cannot be shared; -errno.
  */
 int vhost_user_link_start(struct vhost_user_link *l, struct memory *m, uint64_t accepted,
-	const struct vhost_user_ring *rings, unsigned count);
+	const struct vhost_user_ring *rings, unsigned count, bool resumes);
 
 /* When it returns 0, the back end no longer touches guest memory. */
 int vhost_user_link_stop(

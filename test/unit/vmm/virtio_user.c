@@ -2,7 +2,9 @@
 /* A device whose queues a vhost-user back end serves, and back ends that do what none may. */
 #include "base/err.h"
 #include "virtio_rig.h"
+#include "vmm/keeper.h"
 #include "vmm/vhost_user/message.h"
+#include "wire/call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -23,6 +26,7 @@
 #define BASICS (BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_EVENT_IDX))
 #define CONFIG_SIZE 60
 #define TABLE_MAX 8
+#define INFLIGHT 12 /* it notes what it has in work */
 
 struct header {
 	uint32_t request, flags, size;
@@ -62,15 +66,18 @@ static struct {
 	unsigned sizes[RIG_QUEUES];
 	int kicks[RIG_QUEUES], calls[RIG_QUEUES];
 	unsigned enabled, stopped;
+	unsigned bases[RIG_QUEUES];
+	int note, note_told; /* descriptors */
 	unsigned asked[64]; /* by request */
 } user;
 
-static void answer_send(const struct header *asked, const void *payload, uint32_t size)
+static void answer_send_with(
+	const struct header *asked, const void *payload, uint32_t size, int sent_fd)
 {
 	struct header h = {asked->request, REPLY, size};
 	uint8_t bytes[sizeof(h) + 512] = {0};
 	size_t len = sizeof(h) + size;
-	int fds[2] = {user.fd, user.fd};
+	int fds[2] = {sent_fd < 0 ? user.fd : sent_fd, user.fd};
 	union {
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(fds))];
@@ -88,8 +95,8 @@ static void answer_send(const struct header *asked, const void *payload, uint32_
 		bytes[i] = (uint8_t)rand_r(&user.seed);
 	if (d == CUTS)
 		part.iov_len = len - 3;
-	if (d == WITH_FD || d == WITH_FDS) {
-		const size_t count = d == WITH_FD ? 1 : 2;
+	if (d == WITH_FD || d == WITH_FDS || sent_fd >= 0) {
+		const size_t count = d == WITH_FDS ? 2 : 1;
 		m.msg_control = room.bytes;
 		m.msg_controllen = CMSG_SPACE(count * sizeof(int));
 		room.head = (struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
@@ -99,6 +106,24 @@ static void answer_send(const struct header *asked, const void *payload, uint32_
 		(void)sendmsg(user.fd, &m, MSG_NOSIGNAL);
 	if (d == CLOSES || d == CUTS)
 		(void)shutdown(user.fd, SHUT_RDWR);
+}
+
+static void answer_send(const struct header *asked, const void *payload, uint32_t size)
+{
+	answer_send_with(asked, payload, size, -1);
+}
+
+/* The note of what is in work: this one is told of, and never read. */
+static void note_answer(const struct header *h, const uint8_t *payload)
+{
+	struct vhost_user_inflight note;
+
+	memcpy(&note, payload, sizeof(note));
+	ck_assert_uint_eq(note.queue_count, 2);
+	ck_assert_uint_eq(note.queue_size, RING_SIZE);
+	note.size = 4096;
+	user.note = memfd_create("note", MFD_CLOEXEC);
+	answer_send_with(h, &note, sizeof(note), user.note);
 }
 
 static void number_answer(const struct header *h, uint64_t number)
@@ -123,7 +148,6 @@ static void request_serve(const struct header *h, const uint8_t *payload, const 
 
 	memcpy(&number, payload, sizeof(number));
 	queue = (uint32_t)number;
-	user.asked[h->request]++;
 	switch (h->request) {
 	case VHOST_USER_GET_FEATURES:
 		number_answer(h, user.features);
@@ -144,6 +168,15 @@ static void request_serve(const struct header *h, const uint8_t *payload, const 
 		break;
 	case VHOST_USER_SET_MEM_TABLE:
 		table_take(payload, fds);
+		break;
+	case VHOST_USER_GET_INFLIGHT_FD:
+		note_answer(h, payload);
+		break;
+	case VHOST_USER_SET_INFLIGHT_FD:
+		user.note_told = fds[0];
+		break;
+	case VHOST_USER_SET_VRING_BASE:
+		user.bases[queue] = (unsigned)(number >> 32);
 		break;
 	case VHOST_USER_SET_VRING_NUM:
 		user.sizes[queue] = (unsigned)(number >> 32);
@@ -169,6 +202,7 @@ static void request_serve(const struct header *h, const uint8_t *payload, const 
 	}
 	if (h->flags & ACKNOWLEDGE)
 		number_answer(h, user.at == h->request && user.misdeed == REFUSES);
+	(void)__atomic_fetch_add(&user.asked[h->request], 1, __ATOMIC_RELEASE);
 }
 
 /* A header, and descriptors with it. Return: false at the end. */
@@ -215,8 +249,8 @@ static void user_describe(enum misdeed misdeed, uint32_t at)
 	user.at = at;
 	user.features = BASICS | PROTOCOL | BIT64(VIRTIO_BLK_F_FLUSH) |
 			BIT64(VIRTIO_BLK_F_CONFIG_WCE) | BIT64(40);
-	user.protocol = UINT64_MAX & ~BIT64(12);
-	vhost_user_patience = 300;
+	user.protocol = UINT64_MAX & ~BIT64(INFLIGHT);
+	vhost_user_patience = misdeed == SILENT ? 1000 : 20000;
 }
 
 /* Return: what came of the machine. */
@@ -232,7 +266,7 @@ static int user_start(struct err *e)
 	spec.virtio_count = 1;
 	spec.virtio[0] = (struct virtio_spec){.type = VIRTIO_TYPE_BLK,
 		.fd = ends[0],
-		.backend = {.name = "disk", .present = true, .queues = 2}};
+		.backend = {.name = "disk", .number = 3, .present = true, .queues = 2}};
 	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
 	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	return machine_init(&machine, &machine_reduced, &spec, e);
@@ -419,6 +453,97 @@ START_TEST(a_back_end_that_ends_is_lost)
 }
 END_TEST
 
+static unsigned lent; /* how often the keeper was asked */
+
+/* The back end takes its time to come back. */
+static int keeper_answer(struct keeper *k, struct wire_call *call, int *ret_fd)
+{
+	int ends[2];
+
+	ck_assert_uint_eq(call->header.kind, WIRE_LEND_BACKEND);
+	ck_assert_int_eq(call->group, 3);
+	lent++;
+	if (lent == 1)
+		return -ECONNREFUSED;
+	if (lent == 2)
+		return -ENOENT;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	(void)pthread_join(user.thread, NULL);
+	(void)close(user.fd);
+	user.fd = ends[1];
+	ck_assert_int_eq(pthread_create(&user.thread, NULL, user_run, NULL), 0);
+	*ret_fd = ends[0];
+	return 0;
+}
+
+static const struct keeper_ops keeper_lends = {.call = keeper_answer};
+
+static bool is_same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino;
+}
+
+static void note_start(void)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	user.protocol = UINT64_MAX;
+	lent = 0;
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	machine.keeper.ops = &keeper_lends;
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	ck_assert(is_same_file(user.note, user.note_told));
+}
+
+/* It goes on where it was, by its own note, and the driver learns nothing of it. */
+START_TEST(a_back_end_that_notes_its_work_comes_back)
+{
+	const uint16_t used = 5;
+
+	note_start();
+	memory_put(USED(0) + 2, &used, sizeof(used));
+	const int note = user.note;
+	(void)shutdown(user.fd, SHUT_RDWR);
+	for (unsigned ms = 0;
+		__atomic_load_n(&user.asked[VHOST_USER_SET_VRING_ENABLE], __ATOMIC_ACQUIRE) < 4;
+		ms++) {
+		serve();
+		ck_assert_uint_lt(ms, 10000);
+		(void)usleep(1000);
+	}
+	ck_assert_uint_eq(lent, 3);
+	ck_assert_uint_eq(user.asked[VHOST_USER_GET_INFLIGHT_FD], 1);
+	ck_assert(is_same_file(note, user.note_told));
+	ck_assert_uint_eq(user.bases[0], used);
+	ck_assert_uint_eq(user.bases[1], 0);
+	ck_assert_uint_eq(common_get(COMMON(device_status), 1), GOING);
+	/* A new driver begins anew: what was noted is not its own. */
+	reset();
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 6);
+	ck_assert_uint_eq(user.asked[VHOST_USER_GET_INFLIGHT_FD], 2);
+	ck_assert_uint_eq(user.bases[0], 0);
+	user_finish();
+}
+END_TEST
+
+/* Whoever waits for it is not held up: neither a reset nor the guest's end. */
+START_TEST(nobody_waits_for_a_back_end_that_is_away)
+{
+	note_start();
+	(void)shutdown(user.fd, SHUT_RDWR);
+	serve();
+	reset();
+	user_finish();
+}
+END_TEST
+
 /* A ring that is nowhere costs the device, too, and no message leaves for it. */
 START_TEST(a_ring_that_is_nowhere_is_refused)
 {
@@ -458,4 +583,5 @@ END_TEST
 RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut_memory,
 	a_back_end_that_lies_is_refused, a_back_end_without_our_version_is_refused,
 	a_back_end_that_lies_later_is_lost, a_back_end_that_ends_is_lost,
+	a_back_end_that_notes_its_work_comes_back, nobody_waits_for_a_back_end_that_is_away,
 	a_ring_that_is_nowhere_is_refused, random_answers_are_refused)
