@@ -385,6 +385,22 @@ static int fit_boot(struct fit_case *c, const struct layout *l)
 		align_up(f->initrd_size, MIB(1)) >> 20, c->memory >> 20);
 }
 
+/* Ref: QEMU, docs/interop/vhost-user.rst: so many regions in a table of memory. */
+#define BACKEND_RANGES 8
+
+static int fit_backends(struct fit_case *c, const struct layout *l)
+{
+	static const struct problem_kind kind = {"reserved", PROBLEM_REFUSES,
+		"give the guest less memory, raw disks and no shared folder"};
+
+	if (!spec_has_backend(c->spec) || l->count <= BACKEND_RANGES)
+		return 0;
+	return bind_problem_add(c->plan, c->q, &kind, "host",
+		"the guest's memory lies in %zu ranges around what the IOMMU reserves, and a "
+		"program that serves one of its devices takes %d",
+		l->count, BACKEND_RANGES);
+}
+
 static int fit_layout(struct fit_case *c)
 {
 	static const struct problem_kind kind = {"reserved", PROBLEM_REFUSES,
@@ -407,6 +423,9 @@ static int fit_layout(struct fit_case *c)
 	if (r < 0)
 		return bind_problem_add(c->plan, c->q, &kind, "host", "%s", e.msg);
 	r = fit_boot(c, &layout);
+	if (r < 0)
+		return r;
+	r = fit_backends(c, &layout);
 	return r < 0 ? r : bars_check(c->host, &layout, c->q, c->plan);
 }
 

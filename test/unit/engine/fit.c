@@ -168,6 +168,32 @@ START_TEST(counts_only_free_huge_pages)
 }
 END_TEST
 
+/* A table of memory for another program has so many places. */
+START_TEST(counts_the_ranges_that_a_back_end_takes)
+{
+	char text[4096];
+	size_t used = (size_t)snprintf(text, sizeof(text), "%s",
+		ROOT MEMINFO CPUINFO "link " AT "iommu_group ../../../../kernel/iommu_groups/7\n"
+				     "file /sys/kernel/iommu_groups/7/reserved_regions ");
+
+	for (unsigned i = 1; i <= 8; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+			"0x%016x 0x%016x direct%s", i << 28, (i << 28) + 0xfff,
+			i < 8 ? "\\n" : "\n");
+	host_setup(GIB(3), 1);
+	spec.virtio_count = 1;
+	spec.virtio[0].type = GUEST_VIRTIO_BLK;
+	ask_fit(&engine_ours, text);
+	ck_assert_uint_eq(plan.problem_count, 0);
+	(void)snprintf(spec.virtio[0].disk.format, sizeof(spec.virtio[0].disk.format), "qcow2");
+	ask_fit(&engine_ours, text);
+	expect_problem("reserved", "in 10 ranges");
+	spec.virtio[0].type = GUEST_VIRTIO_FS;
+	ask_fit(&engine_ours, text);
+	expect_problem("reserved", "in 10 ranges");
+}
+END_TEST
+
 START_TEST(respects_reserved_regions)
 {
 	static const char low[] =
@@ -464,7 +490,7 @@ END_TEST
 SUITE("fit", refuses_huge_pages_that_are_out_of_reach, refuses_files_that_do_not_fit_into_memory,
 	accepts_a_guest_that_fits, refuses_memory_beyond_the_lock_limit,
 	reads_the_memory_of_qemus_arguments, refuses_memory_beyond_the_host,
-	counts_only_free_huge_pages, respects_reserved_regions, respects_the_width_of_the_iommu,
+	counts_only_free_huge_pages, counts_the_ranges_that_a_back_end_takes, respects_reserved_regions, respects_the_width_of_the_iommu,
 	refuses_bars_without_addresses, big_memory_and_big_bars,
 	respects_the_width_of_qemus_processors, names_the_checks_of_each_engine,
 	refuses_the_rom_of_another_card, functions_share_a_port_with_function_0)
