@@ -21,6 +21,14 @@ int control_name_disk(const struct guest_spec *s, const char *name, uint64_t *re
 		if (s->virtio[i].type != GUEST_VIRTIO_BLK ||
 			(strcmp(d->path, name) != 0 && strcmp(d->serial, name) != 0))
 			continue;
+		if (disk_has_format(d)) {
+			err_say(e, -EINVAL,
+				"disk '%s' cannot grow while the guest runs: it is a %s "
+				"image, which QEMU serves",
+				name, d->format);
+			err_hint(e, "stop the guest, then 'qemu-img resize' makes it larger");
+			return -EINVAL;
+		}
 		*ret = i;
 		return 0;
 	}

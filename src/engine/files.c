@@ -10,6 +10,7 @@
 #include "bind/bind.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,12 +48,33 @@ static int open_initrd(const struct guest_spec *s, struct guest_files *f, struct
 	return f->initrd_size ? 0 : err_say(e, -EINVAL, "--initrd: '%s' is empty", s->initrd);
 }
 
+/* usher-image reads raw images alone. */
+static int image_check(const struct guest_spec *s, struct err *e)
+{
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		const struct guest_disk *d = &s->virtio[i].disk;
+		if (s->virtio[i].type != GUEST_VIRTIO_BLK || !disk_has_format(d) ||
+			strcmp(d->path, s->kernel_from) != 0)
+			continue;
+		err_say(e, -EINVAL,
+			"--kernel-from: '%s' is a %s image, and usher reads kernels of raw "
+			"ones",
+			d->path, d->format);
+		err_hint(e, "give --kernel and --initrd");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* Its two files take the places of those that --kernel and --initrd name. */
 static int open_image(const struct guest_spec *s, struct guest_files *f, struct err *e)
 {
 	struct stat st = {0};
 
-	int r = boot_image_open(s->kernel_from, BIND_STATE_DIR, &f->boot, e);
+	int r = image_check(s, e);
+	if (r < 0)
+		return r;
+	r = boot_image_open(s->kernel_from, BIND_STATE_DIR, &f->boot, e);
 	if (r < 0)
 		return r;
 	f->kernel.fd = TAKE_FD(f->boot.kernel);

@@ -397,7 +397,7 @@ static int net_check_card(const struct guest_net *n, struct err *e)
 		return r < 0 ? r : queues_check(n, &t, e);
 	}
 	if (n->backend[0])
-		return backend_check(n->backend, e);
+		return backend_check(n->backend, e) < 0 ? err_in(e, -EINVAL, "--net") : 0;
 	if (c.code == 0)
 		return forwards_check(n, e);
 	(void)command_report(&c, PASST, geteuid(), e);

@@ -140,6 +140,8 @@ static void backend_lose(struct vhost_user_device *u, int r)
 		return;
 	u->lost = true;
 	u->device.offered = 0;
+	if (u->kind->config_lose)
+		u->kind->config_lose(u->config);
 	rings_end(u);
 	(void)shutdown(u->link.fd, SHUT_RDWR);
 	log_error(u->vm->name, "%s '%s' is out of service: its back end %s; the guest goes on",

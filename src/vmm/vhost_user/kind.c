@@ -56,6 +56,11 @@ static void net_config_fill(const struct vhost_user_spec *s, uint8_t *config)
 	le16_put(config + offsetof(struct virtio_net_config, mtu), s->mtu);
 }
 
+static void net_config_lose(uint8_t *config)
+{
+	le16_put(config + offsetof(struct virtio_net_config, status), 0);
+}
+
 static const struct vhost_user_kind kinds[] = {
 	{.type = VIRTIO_TYPE_BLK,
 		.name = "virtio-blk",
@@ -78,7 +83,8 @@ static const struct vhost_user_kind kinds[] = {
 		.own_features = BIT64(VIRTIO_NET_F_MAC) | BIT64(VIRTIO_NET_F_STATUS),
 		.config_size = offsetof(struct virtio_net_config, speed),
 		.more_queues = 1, /* to receive, and to transmit */
-		.config_fill = net_config_fill},
+		.config_fill = net_config_fill,
+		.config_lose = net_config_lose},
 };
 
 const struct vhost_user_kind *vhost_user_kind_find(enum virtio_type type)

@@ -16,6 +16,8 @@ struct vhost_user_kind {
 	unsigned more_queues; /* beside those for requests */
 	/* Sets in @config, as the back end has it, what is ours. */
 	void (*config_fill)(const struct vhost_user_spec *s, uint8_t *config);
+	/* The back end is lost: what a driver can learn of it there. NULL: nothing. */
+	void (*config_lose)(uint8_t *config);
 };
 
 /* Return: NULL: there is no such kind. */

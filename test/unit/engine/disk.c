@@ -38,7 +38,9 @@ START_TEST(words_of_a_disk)
 {
 	static const char *const wrong[] = {"", ",ro", "a,rw", "a,serial=", "a,direct=maybe", "a,",
 		"a,serial=twenty-one characters", "a,serial=\xc3\xa4", "a,queues=0", "a,queues=17",
-		"a,queues=", "a,queues=-1", "a,poll", "a,poll=1"};
+		"a,queues=", "a,queues=-1", "a,poll", "a,poll=1", "a,format=", "a,format=vpc",
+		"a,format=QCOW2", "a,backing=b", "a,format=raw,backing=b",
+		"a,format=qcow2,backing=", "a,format=qcow2,serial=x", "a,format=vmdk,poll=on"};
 	struct guest_disk d = parsed("/srv/image");
 	struct err e = {0};
 
@@ -51,6 +53,12 @@ START_TEST(words_of_a_disk)
 	ck_assert(d.readonly && d.direct == DISK_DIRECT_OFF);
 	ck_assert_str_eq(d.serial, "exactly twenty chars");
 	ck_assert(parsed("image,direct=on").direct == DISK_DIRECT_ON);
+	ck_assert(!disk_has_format(&d) && !d.backing[0]);
+	d = parsed("image,format=raw");
+	ck_assert(!disk_has_format(&d));
+	d = parsed("image,format=qcow2,backing=/b c,ro,queues=2");
+	ck_assert(disk_has_format(&d) && d.readonly);
+	ck_assert_str_eq(d.backing, "/b c");
 	for (size_t i = 0; i < COUNT(wrong); i++)
 		ck_assert_msg(disk_parse(wrong[i], &d, &e) == -EINVAL, "'%s'", wrong[i]);
 	char *deep = calloc(1, 2000);

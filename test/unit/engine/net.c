@@ -36,6 +36,13 @@ START_TEST(has_a_tap_or_a_user_network)
 	ck_assert_str_eq(net_mac_text(n->mac, text), "02:00:5e:10:20:30");
 	ck_assert_uint_eq(n->mtu, 9000);
 	ck_assert(!n->no_offload);
+	ck_assert(!net_is_user(n));
+	ck_assert_str_eq(added("vhost-user,path=/run/s,mtu=1400")->backend, "/run/s");
+	ck_assert(!net_is_user(&spec.virtio[0].net));
+	ck_assert_int_eq(net_add(&spec, "vhost-user,path=/run/s", NULL), -EEXIST);
+	ck_assert_int_eq(net_add(&spec, "vhost-user,path=/run/t", NULL), 0);
+	ck_assert_int_eq(net_add(&spec, "user", NULL), 0);
+	n = added("tap=usher0");
 	ck_assert(!added("tap=a,offload=on")->no_offload);
 	ck_assert(added("tap=a,offload=off")->no_offload);
 	ck_assert(!added("tap=a,vhost=auto")->no_vhost);
@@ -67,7 +74,9 @@ START_TEST(refuses_all_else)
 		"user,host-loopback=maybe", "tap=a,forward=tcp:1:2",
 		"tap=a,offload=", "tap=a,queues=0", "tap=a,queues=9", "user,queues=2",
 		"tap=a,vhost=yes", "user,vhost=off", "tap=a,offload=maybe", "user,offload=off",
-		"tap=a,host-loopback=yes", "none,mtu=1500"};
+		"tap=a,host-loopback=yes", "none,mtu=1500", "vhost-user",
+		"vhost-user,path=", "vhost-user,path=relative", "vhost-user,path=/s,queues=2",
+		"user,path=/s", "vhost-user,path=/s,forward=tcp:1:2", "tap=a,path=/s"};
 	struct err e;
 
 	for (size_t i = 0; i < COUNT(texts); i++) {
