@@ -23,8 +23,6 @@ READER = """
 wait_for /dev/vda
 mkdir -p /share
 mount -t virtiofs share /share && ln -s /share/file /dev/file
-read -r up rest </proc/uptime
-echo "guest: up $up"
 echo 'guest: ready'
 while read -r disk depth seconds; do
 	echo "guest: read $(@uring@ /dev/$disk $depth $seconds)"
@@ -32,7 +30,7 @@ done
 """
 STARTER = """
 read -r up rest </proc/uptime
-echo "guest: up $up"
+echo "guest: began $up"
 poweroff -f
 """
 
@@ -115,7 +113,7 @@ def reading(rounds, usher, qemu, bar):
 def start_ms(words):
     """From the start of usher-vmm to the guest's first program."""
     guest = Talk(words)
-    up = float(guest.hear("up").split()[-1])
+    up = float(guest.hear("began").split()[-1])
     told = dict(re.findall(r"^timing: (\S+)_ms ([0-9.]+)", guest.end(), re.M))
     return float(told["own"]) + float(told["ioctl"]) + 1000 * up
 

@@ -7,7 +7,8 @@
 # have formats of their own: qcow2, also one with a backing file beside it, and vmdk. The guest reads,
 # writes and flushes, it reboots, and the images have what it wrote. virtiofsd serves folders: host and
 # guest see what the other one writes, and a link that leads out of one leads the guest nowhere of the
-# host's. A program that is killed takes its device with it, and nothing else.
+# host's. A network card is at a program that the user has started. A program that is killed takes its
+# device with it, and nothing else, unless it notes its work and comes back.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -27,6 +28,15 @@ echo 'of the host' >"$work/fixed/host"
 echo hidden >"$work/secret"
 ln -s "$work/secret" "$work/data/out"
 ln -s ../secret "$work/data/up"
+
+# mirror: serves the guest's network card, and notes what it has in work.
+mirror() {
+	"$top/build/test/live/net_mirror" "$work/mirror" note &
+	mirror=$!
+	at_exit "kill -9 $mirror 2>/dev/null"
+	wait_until 10 test -S "$work/mirror"
+}
+mirror
 
 guest_script <<'END'
 for disk in vda vdb vdc; do
@@ -54,7 +64,14 @@ if [ ! -e /data/guest ]; then
 	reboot -f
 fi
 echo "guest: again $(cat /data/guest)"
+ip addr add 10.9.0.2/24 dev eth0
+ip link set eth0 up
+ping -c 1 -W 10 10.9.0.1 >/dev/null && echo 'guest: the card works'
 echo 'guest: ready'
+read word
+for n in 1 2 3 4 5 6 7 8 9 10; do
+	! ping -c 1 -W 2 10.9.0.1 >/dev/null || { echo 'guest: the card works again'; break; }
+done
 read word
 (dd if=/dev/zero of=/dev/vda bs=4k count=100000 oflag=direct 2>/dev/null; echo 'guest: vda ends') &
 sleep 0.5
@@ -70,7 +87,8 @@ cat /fixed/host >/dev/null && echo 'guest: steady goes on'
 poweroff -nf
 END
 open_guest --name served --disk "$work/disk.qcow2,format=qcow2" --disk "$work/over.qcow2,format=qcow2" \
-	--disk "$work/disk.vmdk,format=vmdk" --share "$work/data" --share "$work/fixed,tag=steady,ro"
+	--disk "$work/disk.vmdk,format=vmdk" --share "$work/data" --share "$work/fixed,tag=steady,ro" \
+	--net "vhost-user,path=$work/mirror"
 wait_for_guest '^guest: ready'
 for disk in vda vdb vdc; do
 	expect_guest "^guest: $disk $sum"
@@ -79,6 +97,7 @@ done
 expect_guest '^guest: reads of the host of the host'
 expect_guest '^guest: steady is not written'
 expect_guest '^guest: again of the guest'
+expect_guest '^guest: the card works$'
 ! grep -q 'guest: is out\|guest: no \|hidden' "$console" || { cat "$console"; fail 'the guest sees what it must not'; }
 [ "$(cat "$work/secret")" = hidden ] || fail 'the guest wrote behind a link'
 [ "$(cat "$work/data/guest")" = 'of the guest' ] || fail 'the host does not see what the guest wrote'
@@ -94,6 +113,14 @@ first=$(for pid in $daemons; do grep -lq disk.qcow2 "/proc/$pid/mountinfo" && ec
 for path in etc/passwd proc/self home root sys/kernel; do
 	[ ! -e "/proc/$first/root/$path" ] || fail "the daemon sees /$path"
 done
+
+# A program that notes what it has in work may end, and come back.
+kill -9 "$mirror"
+wait_for_guest "virtio-net '$work/mirror': its back end has ended; its requests wait until it is back"
+mirror
+wait_for_guest "virtio-net '$work/mirror': its back end is back"
+echo on >&8
+wait_for_guest '^guest: the card works again'
 
 echo on >&8
 wait_for_guest '^guest: writes'
