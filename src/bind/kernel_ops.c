@@ -27,6 +27,7 @@ static const struct bind_kernel_ops live = {
 	.rule = bind_access_write,
 	.set_vf = bind_vf_settings_change,
 	.chown_node = bind_node_chown,
+	.group_held = bind_node_is_held,
 };
 
 struct bind_env bind_env_live(void)

@@ -2,6 +2,7 @@
 #ifndef BIND_KERNEL_OPS_H
 #define BIND_KERNEL_OPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -58,6 +59,11 @@ struct bind_kernel_ops {
 	/* Changes one setting (host/rtnl.h) of a virtual function to @vf's. Return: 0, -errno. */
 	int (*set_vf)(const char *interface, int setting, const struct host_vf *vf);
 	int (*chown_node)(const char *path, const struct bind_access *a);
+	/*
+	 * True if somebody has a device of the group open, also by a mapping, or by a descriptor in
+	 * a message that nobody has received: no process shows these. NULL: unknown.
+	 */
+	bool (*group_held)(int group);
 	/* Writes udev's rule for a group's nodes; NULL removes it. Return: 0, -errno. */
 	int (*rule)(int group, const char *text);
 };

@@ -8,6 +8,7 @@
 #include "bind/bind.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
@@ -75,4 +76,15 @@ int bind_node_chown(const char *path, const struct bind_access *a)
 	if (lchown(path, a->uid, a->gid) < 0)
 		return -errno;
 	return a->mode && chmod(path, a->mode) < 0 ? -errno : 0;
+}
+
+/* The kernel refuses a second opener until the last device of the group is closed. */
+bool bind_node_is_held(int group)
+{
+	char path[32];
+
+	if (file_path(path, sizeof(path), "/dev/vfio/%d", group) < 0)
+		return false;
+	cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 && errno == EBUSY;
 }

@@ -72,9 +72,24 @@ static bool still_taken(struct release *r, const struct bind_was *was, struct pc
 	       strcmp(ret->driver, was->to) == 0 && strcmp(was->to, was->driver) != 0;
 }
 
+/* After the search for users that processes show. */
+static int refuse_hidden(const struct release *r, struct err *e)
+{
+	bool (*held)(int group) = r->work.env->kernel->group_held;
+
+	if (bind_allows(r->g->allow, r->g->allow_count, "vfio") || !held || !held(r->g->group))
+		return 0;
+	(void)err_say(e, -EPERM,
+		"group %d: in use: a process that usher cannot find has a device of it open",
+		r->g->group);
+	err_hint(e, "it may have mapped the device, or have its descriptor in a socket");
+	return -EPERM;
+}
+
 static int refuse_members_held(struct release *r, struct err *e)
 {
 	struct pci_device d;
+	size_t taken = 0;
 
 	for (size_t i = 0; i < r->entry.count; i++) {
 		if (!still_taken(r, &r->entry.members[i], &d))
@@ -82,8 +97,9 @@ static int refuse_members_held(struct release *r, struct err *e)
 		int code = refuse_held(r, &d, e);
 		if (code < 0)
 			return code;
+		taken++;
 	}
-	return 0;
+	return taken ? refuse_hidden(r, e) : 0;
 }
 
 /* Members that stay on VFIO, because nothing can reset them. Return: their count, -ENOMEM. */

@@ -85,6 +85,28 @@ START_TEST(keeps_the_override_of_another_tool)
 }
 END_TEST
 
+/* An unbind would wait in the kernel. */
+START_TEST(leaves_a_group_that_somebody_holds_unseen)
+{
+	const char *allow[] = {"vfio"};
+	struct bind_env env = stage_set();
+	struct bind_request q = LEND_REQUEST;
+	struct err e = {0};
+
+	ck_assert_msg(lend_take(&env, &q, &e) == 0, "%s", e.msg);
+	stage->hidden = true;
+	ck_assert_int_eq(release(&env, &e), -EPERM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "a process that usher cannot find"));
+	ck_assert_int_eq(lend_restore(&env, LEND_GROUP, BIND_MANUAL_RELEASE, &e), -EPERM);
+	lend_is_on(1, "vfio-pci", "vfio-pci");
+	ck_assert_int_eq(
+		lend_release(
+			&env, (struct bind_release_request){.allow = allow, .allow_count = 1}, &e),
+		0);
+	lend_is_on(1, "e1000", "");
+}
+END_TEST
+
 START_TEST(says_that_nothing_was_taken)
 {
 	struct bind_env env = stage_set();
@@ -221,6 +243,6 @@ START_TEST(finds_the_group_of_a_device_that_is_gone)
 END_TEST
 
 SUITE("release", releases_what_others_bound, keeps_the_override_of_another_tool,
-	says_that_nothing_was_taken, keeps_the_entry_when_its_writer_is_lost,
-	survives_two_crashes_anywhere, clears_what_was_never_written,
-	finds_the_group_of_a_device_that_is_gone)
+	leaves_a_group_that_somebody_holds_unseen, says_that_nothing_was_taken,
+	keeps_the_entry_when_its_writer_is_lost, survives_two_crashes_anywhere,
+	clears_what_was_never_written, finds_the_group_of_a_device_that_is_gone)

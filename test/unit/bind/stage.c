@@ -517,6 +517,11 @@ static const struct host_ops stage_host_ops = {
 	.functions = stage_functions,
 };
 struct host stage_host = {&stage_host_ops};
+static bool stage_group_held(int group)
+{
+	return stage->hidden;
+}
+
 static const struct bind_kernel_ops stage_kernel = {
 	.writer_start = stage_writer_start,
 	.writer_pid = stage_writer_pid,
@@ -529,6 +534,7 @@ static const struct bind_kernel_ops stage_kernel = {
 	.load = stage_load,
 	.wait_node = stage_wait_node,
 	.chown_node = stage_chown_node,
+	.group_held = stage_group_held,
 	.rule = stage_rule,
 	.set_vf = stage_set_vf,
 };

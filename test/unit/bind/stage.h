@@ -51,6 +51,7 @@ struct stage {
 	char rule[2048]; /* udev's */
 	bool no_rule; /* the disk is full */
 	bool held; /* the group's node is open in process 4711 */
+	bool hidden; /* and the kernel says so, but no process shows it */
 	bool disk; /* the second device has a disk, sda */
 	bool disk_mounted; /* the disk, between usher's look and its claim */
 	bool disk_busy;
