@@ -9,6 +9,7 @@
 #include "control/request.h"
 #include "control/value.h"
 #include "daemon/path.h"
+#include "daemon/scope.h"
 #include "daemon/watch.h"
 
 #include <dirent.h>
@@ -203,6 +204,7 @@ static void state_take(struct kept *k, struct control_value *v)
 	(void)kept_path(k, path);
 	if (!before) {
 		(void)sd_bus_emit_object_added(k->daemon->bus, path);
+		scope_give(k);
 		devices_tell(k);
 		waiters_call(k->daemon, k->name);
 	} else {
@@ -266,12 +268,19 @@ static bool lines_read(struct kept *k)
 	return got > 0 && k->len < LINE_ROOM;
 }
 
+static void folders_scan(struct daemon *d);
+
 static int on_line(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct kept *k = arg;
+	struct daemon *d = k->daemon;
 
-	if (!lines_read(k))
-		kept_free(k);
+	if (lines_read(k))
+		return 0;
+	kept_free(k);
+	/* Another keeper may have the name already, and its folder was no news then. */
+	d->rescan_count = 0;
+	folders_scan(d);
 	return 0;
 }
 
