@@ -4,11 +4,11 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import time
-
 
 from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -323,6 +323,36 @@ def restored(service):
     return not list(pathlib.Path("/run/usher/journal").glob("*"))
 
 
+def test_many(service):
+    """1,000 devices of a snapshot and 200 leases, through the live service."""
+    snapshot = service.folder / "many.host"
+    snapshot.write_text(snapshot_of(1000))
+    keepers = keepers_start(200)
+    try:
+        service.daemon_restart("--host", str(snapshot))
+        bus = connect()
+        objects = lambda: dbus.Interface(  # noqa: E731
+            bus.get_object(NAME, ROOT, introspect=False),
+            "org.freedesktop.DBus.ObjectManager").GetManagedObjects()
+        until(lambda: sum(NAME + ".Lease" in one for one in objects().values()) == 200, "200 leases")
+        found = objects()
+        devices = {path: one[NAME + ".Device"] for path, one in found.items() if NAME + ".Device" in one}
+        assert len(devices) == 1000 and manager(bus).List() == devices
+        assert sum(NAME + ".Group" in one for one in found.values()) == 500
+        lent = [one for one in devices.values() if one["Holder"] != "/"]
+        assert len(lent) == 400, len(lent)
+        assert devices[object_path("device", address_of(399))]["Holder"] == object_path("lease", "many-199")
+        assert ask(MEMBER, lambda b: lease(b, [address_of(3)])[0]) == DENIED
+        status = pathlib.Path(f"/proc/{service.daemon.pid}/smaps_rollup").read_text()
+        print("#", re.search(r"Pss: +(\d+) kB", status)[0])
+    finally:
+        os.kill(keepers, signal.SIGKILL)
+        os.waitpid(keepers, 0)
+        for folder in LEASES.glob("many-*"):
+            shutil.rmtree(folder)
+        service.daemon_restart()
+
+
 def wild_value(dice, depth=0):
     kind = dice.randrange(8 if depth < 3 else 6)
     if kind == 0:
@@ -377,4 +407,4 @@ def test_wild_messages(service):
 
 
 TESTS = [test_verbs_both_ways, test_without_daemon, test_words, test_job_waits, test_job_ends, test_claims,
-         test_list, test_asked_again, test_group_of_four, test_passed_on, test_client_is_stuck, test_wild_messages]
+         test_list, test_asked_again, test_group_of_four, test_passed_on, test_client_is_stuck, test_many, test_wild_messages]

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -135,12 +136,12 @@ class Service:
         self.polkit = self.start(["/usr/lib/polkit-1/polkitd", "--no-debug"])
         until(lambda: has_owner("org.freedesktop.PolicyKit1"), "polkitd")
 
-    def daemon_restart(self, **environment):
+    def daemon_restart(self, *words, **environment):
         self.daemon_kill()
-        self.daemon_start(**environment)
+        self.daemon_start(*words, **environment)
 
-    def daemon_start(self, **environment):
-        self.daemon = self.start(self.words, **environment)
+    def daemon_start(self, *words, **environment):
+        self.daemon = self.start([*self.words, *words], **environment)
         until(lambda: has_owner(NAME), "usherd")
 
     def daemon_kill(self):
@@ -153,6 +154,77 @@ class Service:
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+def address_of(number):
+    return f"{number >> 16:04x}:{number >> 8 & 255:02x}:{number >> 3 & 31:02x}.{number & 7}"
+
+
+def snapshot_of(count):
+    """The text of a snapshot of a host with so many network functions, two in each IOMMU group."""
+    lines = ["usher-host 1", "dir /sys/class/iommu/dmar0"]
+    for i in range(count):
+        address = address_of(i)
+        folder = f"/sys/devices/pci{address[:7]}/{address}"
+        lines += [f"file {folder}/{name} {text}" for name, text in (
+            ("vendor", "0x8086"), ("device", f"0x{i:04x}"), ("class", "0x020000"), ("revision", "0x01"),
+            ("subsystem_vendor", "0x8086"), ("subsystem_device", "0x0001"), ("numa_node", "0"))]
+        lines += [f"link {folder}/driver ../../../bus/pci/drivers/e1000e",
+                  f"link {folder}/iommu_group ../../../kernel/iommu_groups/{i // 2}",
+                  f"link /sys/bus/pci/devices/{address} ../../../devices/pci{address[:7]}/{address}",
+                  f"link /sys/kernel/iommu_groups/{i // 2}/devices/{address} "
+                  f"../../../../devices/pci{address[:7]}/{address}"]
+    lines.append("dir /sys/bus/pci/drivers/e1000e")
+    return "\n".join(lines) + "\n"
+
+
+def keepers_start(count):
+    """So many leases, as far as usherd sees them: a process that answers at their sockets."""
+    listeners = {}
+    for i in range(count):
+        folder = LEASES / f"many-{i}"
+        folder.mkdir(parents=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(folder / "control"))
+        listener.listen()
+        listeners[listener.fileno()] = listener, i
+    pid = os.fork()
+    if pid:
+        for listener, _ in listeners.values():
+            listener.close()
+        return pid
+    try:
+        die_with_parent()
+        keepers_serve(listeners)
+    finally:
+        os._exit(1)
+
+
+def keepers_serve(listeners):
+    clients = {}
+    while True:
+        for fd in select.select([*listeners, *clients], [], [])[0]:
+            try:
+                if fd in listeners:
+                    client = listeners[fd][0].accept()[0]
+                    clients[client.fileno()] = client, listeners[fd][1]
+                    client.sendall(b'{"protocol":1,"usher":"0","lease":"many"}\n')
+                elif not keeper_answer(*clients[fd]):
+                    del clients[fd]
+            except OSError:
+                clients.pop(fd, None)
+
+
+def keeper_answer(client, number):
+    text = client.recv(4096)
+    for line in text.splitlines():
+        state = {"ok": True}
+        if b"state" in line:
+            state.update(name=f"many-{number}", engine="lease", state="running", keeper=os.getpid(),
+                         user=1000, since=1,
+                         devices=[address_of(number * 2), address_of(number * 2 + 1)])
+        client.sendall(json.dumps(state).encode() + b"\n")
+    return bool(text)
 
 
 def die_with_parent():
