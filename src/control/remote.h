@@ -31,7 +31,10 @@ struct remote_verb {
 	size_t least; /* how many operands it needs */
 	bool reads; /* an ordinary user may run it without usherd, and sees less */
 	const char *options; /* " json timeout= " : a '=' if it has a value */
-	/* Those that weaken a check, or act for others: usherd asks for "override" in addition. */
+	/*
+	 * Those that weaken a check, load a module by its name, or act for others: usherd asks for
+	 * "override" in addition.
+	 */
 	const char *overrides;
 };
 

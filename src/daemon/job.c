@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "daemon/path.h"
+#include "daemon/request.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -424,14 +425,9 @@ static int get_verb(sd_bus *bus, const char *path, const char *interface, const 
 /* What a job prints may name processes of others: it is for who asked for the job, and root. */
 static int sender_check(sd_bus_message *m, const struct job *j, sd_bus_error *error)
 {
-	sd_bus_creds *creds = NULL;
 	uid_t uid = (uid_t)-1;
 
-	int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
-	if (r >= 0)
-		r = sd_bus_creds_get_euid(creds, &uid);
-	(void)sd_bus_creds_unref(creds);
-	if (r >= 0 && (uid == 0 || uid == j->user))
+	if (request_sender(m, &uid) >= 0 && (uid == 0 || uid == j->user))
 		return 0;
 	return sd_bus_error_set_const(
 		error, SD_BUS_ERROR_ACCESS_DENIED, "the job is another user's");

@@ -9,6 +9,7 @@
 #include "control/request.h"
 #include "control/value.h"
 #include "daemon/path.h"
+#include "daemon/request.h"
 #include "daemon/scope.h"
 #include "daemon/watch.h"
 
@@ -538,7 +539,16 @@ static int get_devices(sd_bus *bus, const char *path, const char *interface, con
 static int method_wait(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	struct kept *k = arg;
+	int64_t user = -1;
+	uid_t uid = (uid_t)-1;
 
+	/* What is held for others is bounded, and nobody takes the borrower's room. */
+	int r = request_sender(m, &uid);
+	if (r < 0)
+		return r;
+	if (uid && (!control_value_number(k->state, "user", &user) || user != uid))
+		return sd_bus_error_set_const(
+			error, SD_BUS_ERROR_ACCESS_DENIED, "the lease is another user's");
 	if (k->waiter_count == KEPT_WAITERS_MAX)
 		return sd_bus_error_set_const(
 			error, BUS_NAME ".Error.Busy", "too many wait for this lease");

@@ -72,7 +72,8 @@ static int revoke_begin(struct request *q)
 	struct words *w = words_begin(q, "revoke");
 
 	/* `usher revoke` waits for the borrower, and then for the keeper. */
-	q->limit_s = q->timeout_s + JOB_LIMIT_S;
+	if (!q->limit_s)
+		q->limit_s = q->timeout_s + JOB_LIMIT_S;
 	if (q->force)
 		(void)word_add(w, "--force");
 	else if (q->has_timeout)
@@ -257,17 +258,6 @@ static int method_lease(sd_bus_message *m, void *arg, sd_bus_error *error)
 	return devices_method(m, arg, error, "lease", lease_begin);
 }
 
-static int caller_uid(sd_bus_message *m, uid_t *ret)
-{
-	sd_bus_creds *creds = NULL;
-
-	int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
-	if (r >= 0)
-		r = sd_bus_creds_get_euid(creds, ret);
-	(void)sd_bus_creds_unref(creds);
-	return r;
-}
-
 /* By the caller's own key, which another lease may have as its name; else by its name. */
 static const struct kept *lease_of(const struct daemon *d, uid_t uid, const char *word)
 {
@@ -287,7 +277,7 @@ static int method_return(sd_bus_message *m, void *arg, sd_bus_error *error)
 
 	int r = sd_bus_message_read(m, "s", &word);
 	if (r >= 0)
-		r = caller_uid(m, &uid);
+		r = request_sender(m, &uid);
 	if (r < 0)
 		return r;
 	const struct kept *k = lease_of(arg, uid, word);

@@ -184,6 +184,13 @@ def test_job_ends(service):
     until(lambda: state() == "stopping", "the revocation to begin")
     job.Cancel()
     assert job.Wait()[0] == "cancelled"
+    path = manager(bus).Revoke("slow", options(timeout=dbus.UInt64(60), limit=dbus.UInt64(1)))
+    job = dbus.Interface(bus.get_object(NAME, path, introspect=False), NAME + ".Job")
+    assert job.Wait()[0] == "timeout"
+    assert LEASES.joinpath("slow").exists()
+    waits = lambda b: str(dbus.Interface(b.get_object(  # noqa: E731
+        NAME, object_path("lease", "slow"), introspect=False), NAME + ".Lease").Wait())
+    assert ask(STRANGER, waits) == DENIED
     for fd in holder.values():
         os.close(fd)
     until(no_lease, "the end of a lease")
