@@ -10,10 +10,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DISPLAY_BOUNDS "size=64k,nr_inodes=16"
 #define DEPTH_MAX 16 /* of folders in each other, which are not to be there at all */
 
 static const char *const names[] = {
@@ -61,14 +64,33 @@ static void folder_empty(int fd, unsigned depth)
 	}
 }
 
+/* A keeper of before may have mounted one upon another. */
 void display_discard(const char *path)
 {
+	while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
 	folder_empty(fd, 0);
 	(void)rmdir(path);
+}
+
+/*
+ * What the engine's user writes there is memory of the host's. Only root can bound it; any other
+ * caller has an engine of the caller's own user.
+ */
+static int folder_bound(const char *path, uid_t uid)
+{
+	char options[96];
+
+	if (geteuid() != 0)
+		return 0;
+	(void)snprintf(options, sizeof(options), "mode=0700,uid=%u,gid=%u," DISPLAY_BOUNDS,
+		(unsigned)uid, (unsigned)uid);
+	return mount("usher", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0 ? -errno
+											    : 0;
 }
 
 int display_open(
@@ -82,13 +104,13 @@ int display_open(
 	display_discard(d.path);
 	if (mkdir(d.path, 0700) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "--display: make '%s'", d.path);
-	d.fd = open(d.path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (d.fd < 0 || (uid && chown(d.path, uid, uid) < 0)) {
-		r = err_set(e, -errno, "--display: open '%s'", d.path);
-		fd_close(&d.fd);
-		return r;
-	}
-	*ret = d;
+	*ret = d; /* for display_close() */
+	r = folder_bound(d.path, uid);
+	if (r < 0)
+		return err_set(e, r, "--display: mount a file system at '%s'", d.path);
+	ret->fd = open(d.path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (ret->fd < 0)
+		return err_set(e, -errno, "--display: open '%s'", d.path);
 	return 0;
 }
 

@@ -103,6 +103,7 @@ for start in first second; do
 	wait_until 30 test -S /run/usher/vm/box/display/vnc
 	expect_equal 'who reaches the screen' "$(stat -c %u "/proc/$(pidof qemu-system-x86_64)") 700" \
 		"$(stat -c '%u %a' /run/usher/vm/box/display)"
+	head -c 1M /dev/zero >/run/usher/vm/box/display/more 2>/dev/null && fail 'a QEMU could fill /run'
 	python3 - <<-'PY' || fail 'no screen'
 		import socket
 		with socket.socket(socket.AF_UNIX) as s:
