@@ -37,3 +37,22 @@ void abilities_put(struct json *doc, const struct engine *e)
 		json_put_text(one, "reason", n.reason);
 	}
 }
+
+void backend_print(const struct engine *e, struct host *h, const struct guest_spec *s)
+{
+	if (!e->by_groups || !s->device_count)
+		return;
+	const char *reason = e->by_groups(h, s);
+	(void)printf("devices: by %s%s%s\n", reason ? "their groups" : "descriptors of iommufd",
+		reason ? ": " : "", reason ? reason : "");
+}
+
+void backend_put(
+	struct json *doc, const struct engine *e, struct host *h, const struct guest_spec *s)
+{
+	const bool known = e->by_groups && s->device_count;
+	const char *reason = known ? e->by_groups(h, s) : NULL;
+
+	json_put_text(doc, "backend", !known ? NULL : reason ? "groups" : "iommufd");
+	json_put_text(doc, "backend_reason", reason);
+}

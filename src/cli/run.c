@@ -118,6 +118,7 @@ static int print_json(const struct run_words *w, const struct bind_plan *p,
 	walls_put(doc, w->engine == &engine_ours ? w->loan.host : NULL, s);
 	fitting_put_checked(doc, fit_names(w->engine));
 	abilities_put(doc, w->engine);
+	backend_put(doc, w->engine, w->loan.host, s);
 	json_put_flag(doc, "possible", p->refusals == 0);
 	r = json_print(doc, e);
 	json_free(doc);
@@ -156,6 +157,7 @@ static int show_plan(const struct run_words *w, const struct keeper *k)
 			walls_print(k->env.host, k->spec);
 		fitting_print_checked(fit_names(w->engine));
 		abilities_print(w->engine);
+		backend_print(w->engine, k->env.host, k->spec);
 		report_problems(&plan);
 	}
 	int status = r < 0 ? LOAN_OURS : plan.refusals ? LEAVE_REFUSED : LEAVE_OK;

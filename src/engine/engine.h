@@ -21,6 +21,7 @@
 #include "wire/message.h"
 
 struct err;
+struct host;
 struct open_devices;
 
 /* What one start needs and owns: the program, and what it inherits. */
@@ -95,6 +96,8 @@ struct engine {
 	bool (*wide)(const struct guest_spec *s);
 	/* True if a guest gets no device that nobody asked for. NULL: it gets the defaults. */
 	bool (*bare)(const struct guest_spec *s);
+	/* Return: why it opens devices by their groups; NULL: it has descriptors. NULL: unknown. */
+	const char *(*by_groups)(struct host *h, const struct guest_spec *s);
 	/*
 	 * Checks, without any change to the host, that this engine can run @s.
 	 * Return: 0, -EINVAL, -ENOEXEC, -ENOENT, -errno.

@@ -11,6 +11,7 @@
 #include "engine/files.h"
 #include "engine/firmware.h"
 #include "engine/net.h"
+#include "engine/qemu/backend.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/console.h"
 #include "engine/qemu/translator.h"
@@ -27,6 +28,7 @@
 void qemu_parts_init(struct qemu_parts *p)
 {
 	*p = (struct qemu_parts){.kernel = -1,
+		.iommu = -1,
 		.initrd = -1,
 		.variables = -1,
 		.tpm = -1,
@@ -37,7 +39,7 @@ void qemu_parts_init(struct qemu_parts *p)
 	for (size_t i = 0; i < COUNT(p->usb); i++)
 		p->usb[i] = -1;
 	for (size_t i = 0; i < COUNT(p->roms); i++)
-		p->roms[i] = -1;
+		p->roms[i] = p->devices[i] = -1;
 	for (size_t i = 0; i < COUNT(p->ports); i++)
 		p->ports[i] = -1;
 	for (size_t i = 0; i < COUNT(p->disks); i++) {
@@ -52,6 +54,19 @@ static int give_fd(struct engine_run *run, int fd)
 	run->given[run->given_count++] = fd;
 	program_fd(&run->program, fd);
 	return fd;
+}
+
+int qemu_parts_devices(const struct bind_env *env, const struct guest_spec *s,
+	struct engine_run *run, struct qemu_parts *ret, struct err *e)
+{
+	int r = qemu_backend_open(env, s, &ret->iommu, ret->devices, e);
+
+	if (r <= 0)
+		return r;
+	(void)give_fd(run, ret->iommu);
+	for (size_t i = 0; i < s->device_count; i++)
+		(void)give_fd(run, ret->devices[i]);
+	return 0;
 }
 
 /* QEMU opens the file anew, by /proc/self/fd, and its user may not read that of the caller. */

@@ -18,6 +18,8 @@ struct qemu_parts {
 	bool sandbox;
 	int kernel, initrd; /* -1: by the description's path, if it has one */
 	char cmdline[SPEC_CMDLINE_MAX + 1];
+	int iommu; /* -1: QEMU opens the devices by their groups */
+	int devices[SPEC_DEVICES_MAX]; /* -1: likewise */
 	int roms[SPEC_DEVICES_MAX]; /* -1: likewise */
 	struct qemu_disk {
 		int fd; /* -1: likewise */
@@ -44,8 +46,14 @@ struct qemu_parts {
 void qemu_parts_init(struct qemu_parts *p);
 
 /*
- * Opens what QEMU gets by descriptor; engine_finish() closes it. @run->confine says which user QEMU
- * is going to be, if it gets one of its own. Return: 0, -errno.
+ * Opens the devices, if QEMU takes their descriptors (engine/qemu/backend.h). Return: 0, -errno.
+ */
+int qemu_parts_devices(const struct bind_env *env, const struct guest_spec *s,
+	struct engine_run *run, struct qemu_parts *ret, struct err *e);
+
+/*
+ * Opens what else QEMU gets by descriptor; engine_finish() closes it. @run->confine says which user
+ * QEMU is going to be, if it gets one of its own. Return: 0, -errno.
  */
 int qemu_parts_open(const struct bind_env *env, const struct guest_spec *s, struct engine_run *run,
 	struct qemu_parts *ret, struct err *e);

@@ -9,6 +9,7 @@
 #include "engine/firmware.h"
 #include "engine/mounts.h"
 #include "engine/net.h"
+#include "engine/qemu/backend.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
 #include "engine/qemu/words.h"
@@ -31,9 +32,10 @@
  * has no right to open them.
  *
  * Started by root, QEMU is a user of its own in namespaces of its own, as a program of usher exec
- * is (engine/confine). It opens the VFIO groups by their paths: before version 9.0 it takes no
- * descriptors. So it gets nodes of its own for the groups of the guest and for KVM, and finds no
- * others (engine/mounts). Nothing of the host's nodes changes.
+ * is (engine/confine). Where the host has iommufd, and QEMU is 9.0 or later, it gets the devices by
+ * descriptors (backend.c). Elsewhere it opens the VFIO groups by their paths, and gets nodes of its
+ * own for these and for KVM, and finds no others (engine/mounts). Nothing of the host's nodes
+ * changes.
  *
  * The first process of its PID namespace is the one that the keeper starts; it passes on signals
  * and QEMU's status, and ends with the keeper.
@@ -170,12 +172,15 @@ static int qemu_check(const struct guest_spec *s, struct err *e)
 }
 
 /* What it opens by a path. A host without one of them has it not in the guest's way. */
-static int add_nodes(const struct bind_plan *groups, struct mounts_nodes *n)
+static int add_nodes(
+	const struct bind_plan *groups, const struct qemu_parts *parts, struct mounts_nodes *n)
 {
 	char path[MOUNTS_PATH_MAX];
 	int r = 0;
 
 	(void)mounts_node_add(n, "/dev/kvm");
+	if (parts->iommu >= 0)
+		return 0;
 	if (groups->group_count)
 		r = mounts_node_add(n, "/dev/vfio/vfio");
 	for (size_t i = 0; r == 0 && i < groups->group_count; i++) {
@@ -198,14 +203,14 @@ static int add_lifeline(struct engine_run *run)
 }
 
 static int add_walls(const struct bind_env *env, const struct bind_plan *groups,
-	struct engine_run *run, struct err *e)
+	const struct qemu_parts *parts, struct engine_run *run, struct err *e)
 {
 	struct program *p = &run->program;
 
 	int r = uid_reserve(env->state, &run->uid, e);
 	if (r < 0)
 		return r;
-	r = add_nodes(groups, &run->confine.nodes);
+	r = add_nodes(groups, parts, &run->confine.nodes);
 	if (r == 0)
 		r = add_lifeline(run);
 	if (r < 0)
@@ -227,7 +232,10 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 	qemu_parts_init(&parts);
 	parts.sandbox = !s->no_sandbox;
 	/* Another user could not change to it, and is confined as the user that it is. */
-	int r = geteuid() == 0 && !s->no_sandbox ? add_walls(env, groups, run, e) : 0;
+	int r = qemu_parts_devices(env, s, run, &parts, e);
+	if (r < 0)
+		return r;
+	r = geteuid() == 0 && !s->no_sandbox ? add_walls(env, groups, &parts, run, e) : 0;
 	if (r < 0)
 		return r;
 	r = qemu_parts_open(env, s, run, &parts, e);
@@ -253,6 +261,7 @@ const struct engine engine_qemu = {
 	.memory = qemu_board_memory,
 	.bare = qemu_board_is_callers,
 	.wide = qemu_board_is_wide,
+	.by_groups = qemu_backend_lacks,
 	.check = qemu_check,
 	.prepare = qemu_prepare,
 };

@@ -183,8 +183,8 @@ static void device_add(
 	const struct guest_spec *s, const struct qemu_parts *parts, size_t i, struct program *p)
 {
 	const struct guest_device *d = &s->devices[i];
-	char text[PCI_ADDRESS_TEXT], bus[64] = "", rom[SPEC_ROM_MAX + 16] = "",
-				     boot[QEMU_BOOT_TEXT];
+	char name[PCI_ADDRESS_TEXT], place[64], bus[64] = "", rom[SPEC_ROM_MAX + 16] = "",
+						boot[QEMU_BOOT_TEXT];
 
 	if (d->rom_off)
 		(void)snprintf(rom, sizeof(rom), ",rombar=0");
@@ -194,9 +194,15 @@ static void device_add(
 		(void)snprintf(rom, sizeof(rom), ",romfile=%s", d->rom);
 	if (qemu_board_is_ours(s))
 		slot_add(s, i, bus, sizeof(bus), p);
+	if (parts->devices[i] >= 0)
+		(void)snprintf(
+			place, sizeof(place), "fd=%d,iommufd=usher-iommu", parts->devices[i]);
+	else
+		(void)snprintf(
+			place, sizeof(place), "host=%s", pci_address_format(d->address, name));
 	program_word(p, "-device");
-	program_arg(p, "vfio-pci,host=%s,id=usher%zu%s%s%s", pci_address_format(d->address, text),
-		i, rom, bus, qemu_boot_index(s, parts, s->virtio_count + i, boot));
+	program_arg(p, "vfio-pci,%s,id=usher%zu%s%s%s", place, i, rom, bus,
+		qemu_boot_index(s, parts, s->virtio_count + i, boot));
 }
 
 static void sandbox_add(
@@ -244,6 +250,10 @@ void qemu_words_add(const struct guest_spec *s, const struct qemu_parts *parts, 
 	kernel_add(s, parts, p);
 	memory_add(s, p);
 	cpus_add(s, p);
+	if (parts->iommu >= 0) {
+		program_word(p, "-object");
+		program_arg(p, "iommufd,id=usher-iommu,fd=%d", parts->iommu);
+	}
 	for (size_t i = 0; i < s->device_count; i++)
 		device_add(s, parts, i, p);
 	spares_add(s, p);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/num.h"
 #include "engine/process.h"
+#include "engine/qemu/backend.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
 #include "engine/qemu/words.h"
@@ -140,6 +141,33 @@ START_TEST(functions_of_a_card_share_a_port)
 }
 END_TEST
 
+START_TEST(devices_come_by_descriptor_or_by_address)
+{
+	guest_setup();
+	spec.kernel = "/k";
+	spec.device_count = 1;
+	spec.devices[0].address = (struct pci_address){.bus = 1};
+	expect("-device vfio-pci,host=0000:01:00.0,id=usher0");
+	expect_not("iommufd");
+	parts.iommu = 20;
+	parts.devices[0] = 21;
+	expect("-object iommufd,id=usher-iommu,fd=20 ");
+	expect("-device vfio-pci,fd=21,iommufd=usher-iommu,id=usher0,bus=usher-slot0");
+	expect_not("host=0000");
+}
+END_TEST
+
+/* A stand-in for QEMU: what matters is its first line. */
+START_TEST(a_version_is_read)
+{
+	ck_assert_uint_eq(qemu_backend_version("QEMU emulator version 7.2.17 (Debian 1:7.2)"), 7);
+	ck_assert_uint_eq(qemu_backend_version("QEMU emulator version 10.0.2\nCopyright"), 10);
+	ck_assert_uint_eq(qemu_backend_version("QEMU emulator version"), 0);
+	ck_assert_uint_eq(qemu_backend_version("version x.y"), 0);
+	ck_assert_uint_eq(qemu_backend_version(""), 0);
+}
+END_TEST
+
 /* Without function 0, the guest would look at none of them. */
 START_TEST(functions_without_the_first_get_other_numbers)
 {
@@ -274,7 +302,7 @@ END_TEST
 
 SUITE("qemu_words", a_machine_of_ours_has_what_was_asked_for, a_machine_of_the_callers_stays_so,
 	words_of_the_caller_replace_single_ones_of_ours, files_come_by_descriptor_or_by_path,
-	functions_of_a_card_share_a_port, functions_without_the_first_get_other_numbers,
+	functions_of_a_card_share_a_port, devices_come_by_descriptor_or_by_address, a_version_is_read, functions_without_the_first_get_other_numbers,
 	empty_ports_are_left_out, a_disk_is_a_descriptor_of_a_set,
 	a_tap_is_one_descriptor_for_each_pair, ports_have_their_ends,
 	firmware_has_its_variables_by_descriptor, firmware_boots_disks_before_devices,
