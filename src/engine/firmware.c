@@ -23,6 +23,8 @@ static const char *const names[] = {
 	[GUEST_FIRMWARE_UEFI_SECURE] = "uefi-secure",
 };
 
+#define ARCH "/usr/share/edk2/x64/"
+
 /* Where distributions have OVMF: Debian and Ubuntu, Fedora, Arch, openSUSE. */
 static const struct place {
 	enum guest_firmware kind;
@@ -31,14 +33,15 @@ static const struct place {
 	{GUEST_FIRMWARE_UEFI, "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
 	{GUEST_FIRMWARE_UEFI, "/usr/share/edk2/ovmf/OVMF_CODE.fd",
 		"/usr/share/edk2/ovmf/OVMF_VARS.fd"},
-	{GUEST_FIRMWARE_UEFI, "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
-		"/usr/share/edk2/x64/OVMF_VARS.4m.fd"},
+	{GUEST_FIRMWARE_UEFI, ARCH "OVMF_CODE.4m.fd", ARCH "OVMF_VARS.4m.fd"},
 	{GUEST_FIRMWARE_UEFI, "/usr/share/qemu/ovmf-x86_64-4m-code.bin",
 		"/usr/share/qemu/ovmf-x86_64-4m-vars.bin"},
 	{GUEST_FIRMWARE_UEFI_SECURE, "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
 		"/usr/share/OVMF/OVMF_VARS_4M.ms.fd"},
 	{GUEST_FIRMWARE_UEFI_SECURE, "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd",
 		"/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"},
+	{GUEST_FIRMWARE_UEFI_SECURE, ARCH "OVMF_CODE.secboot.4m.fd",
+		ARCH "OVMF_VARS.secboot.4m.fd"},
 	{GUEST_FIRMWARE_UEFI_SECURE, "/usr/share/qemu/ovmf-x86_64-smm-ms-code.bin",
 		"/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin"},
 };
@@ -74,6 +77,13 @@ static int place_find(enum guest_firmware kind, const struct place **ret, struct
 		return 0;
 	}
 	err_say(e, -ENOENT, "--firmware: this host has no OVMF for '%s'", names[kind]);
+	/* Arch has that code, and empty variables, into which somebody has to put the keys. */
+	if (kind == GUEST_FIRMWARE_UEFI_SECURE &&
+		access(ARCH "OVMF_CODE.secboot.4m.fd", R_OK) == 0) {
+		err_hint(e, "virt-fw-vars --input " ARCH "OVMF_VARS.4m.fd --output " ARCH
+			    "OVMF_VARS.secboot.4m.fd --enroll-redhat --secure-boot");
+		return -ENOENT;
+	}
 	err_hint(e, "install OVMF; usher looks in /usr/share/OVMF, /usr/share/edk2 and "
 		    "/usr/share/qemu");
 	return -ENOENT;
