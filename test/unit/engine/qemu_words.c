@@ -157,6 +157,25 @@ START_TEST(devices_come_by_descriptor_or_by_address)
 }
 END_TEST
 
+START_TEST(words_about_the_machine_need_no_network)
+{
+	char *const machine[] = {(char[]){"-cpu"}, (char[]){"host,kvm=off"}, (char[]){"--drive"},
+		(char[]){"file=/srv/a.iso,media=cdrom"}, NULL};
+	char *const server[] = {(char[]){"-drive"}, (char[]){"file=nbd:host:10809"}, NULL};
+	char *const net[] = {
+		(char[]){"-rtc"}, (char[]){"base=utc"}, (char[]){"-nic"}, (char[]){"user"}, NULL};
+
+	guest_setup();
+	ck_assert(!qemu_board_has_network(&spec));
+	spec.engine_args = machine;
+	ck_assert(!qemu_board_has_network(&spec));
+	spec.engine_args = server;
+	ck_assert(qemu_board_has_network(&spec));
+	spec.engine_args = net;
+	ck_assert(qemu_board_has_network(&spec));
+}
+END_TEST
+
 /* A stand-in for QEMU: what matters is its first line. */
 START_TEST(a_version_is_read)
 {
@@ -302,8 +321,9 @@ END_TEST
 
 SUITE("qemu_words", a_machine_of_ours_has_what_was_asked_for, a_machine_of_the_callers_stays_so,
 	words_of_the_caller_replace_single_ones_of_ours, files_come_by_descriptor_or_by_path,
-	functions_of_a_card_share_a_port, devices_come_by_descriptor_or_by_address, a_version_is_read, functions_without_the_first_get_other_numbers,
-	empty_ports_are_left_out, a_disk_is_a_descriptor_of_a_set,
-	a_tap_is_one_descriptor_for_each_pair, ports_have_their_ends,
-	firmware_has_its_variables_by_descriptor, firmware_boots_disks_before_devices,
-	extras_are_there_on_request)
+	functions_of_a_card_share_a_port, devices_come_by_descriptor_or_by_address,
+	a_version_is_read, words_about_the_machine_need_no_network,
+	functions_without_the_first_get_other_numbers, empty_ports_are_left_out,
+	a_disk_is_a_descriptor_of_a_set, a_tap_is_one_descriptor_for_each_pair,
+	ports_have_their_ends, firmware_has_its_variables_by_descriptor,
+	firmware_boots_disks_before_devices, extras_are_there_on_request)
