@@ -32,6 +32,7 @@ struct confine {
 		uint64_t file; /* [bytes] of a file that it writes */
 		unsigned seconds; /* of processor time */
 	} limits;
+	bool no_network; /* an empty network of its own, where the host permits one more */
 	bool read_only; /* all file systems but its own scratch one */
 	struct mounts_nodes nodes; /* that the program opens by their paths */
 	int alive_fd; /* end of file: the keeper is gone */

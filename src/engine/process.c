@@ -322,6 +322,13 @@ static pid_t child_fork(const struct program *p, bool *ret_inside)
 
 	if (p->own_pids && !p->confine)
 		return pidspace_fork(cgroup, ret_inside);
+	if (p->confine && p->confine->no_network) {
+		pid_t pid =
+			clone_process(confine_clone(p->confine) | CLONE_NEWNET, cgroup, ret_inside);
+		/* The host has as many as it permits. */
+		if (pid >= 0 || errno != ENOSPC)
+			return pid;
+	}
 	return clone_process(p->confine ? confine_clone(p->confine) : 0, cgroup, ret_inside);
 }
 

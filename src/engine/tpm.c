@@ -90,6 +90,7 @@ static int tpm_confine(struct tpm *t, const char *run_dir, int state, struct err
 	t->lifeline = ends[1];
 	t->confine.uid = t->confine.gid = t->uid.uid;
 	t->confine.read_only = true;
+	t->confine.no_network = true;
 	return 0;
 }
 

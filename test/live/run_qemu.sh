@@ -71,6 +71,7 @@ expect_equal 'nodes of QEMU' "$(group_of "$disk") vfio" "$(echo $(ls "/proc/$qem
 expect_equal "owner of the host's node" 0 "$(stat -c %u "/dev/vfio/$(group_of "$disk")")"
 expect_equal 'owner of the image' "0 600" "$(stat -c '%u %a' "$work/image")"
 tr '\0' '\n' <"/proc/$qemu/cmdline" >"$work/words"
+[ "$(readlink "/proc/$qemu/ns/net")" != "$(readlink /proc/self/ns/net)" ] || fail "QEMU has the host's network"
 grep -qF "$work/image" "$work/words" && fail 'QEMU knows the path of the image'
 expect_equal 'system calls of QEMU' 2 "$(sed -n 's/^Seccomp:.//p' "/proc/$qemu/status")"
 

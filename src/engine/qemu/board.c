@@ -33,6 +33,26 @@ bool qemu_board_is_callers(const struct guest_spec *s)
 	return !qemu_board_is_ours(s);
 }
 
+/* A file's name with a colon may be the address of a server. */
+static bool word_is_local(const char *word, const char *value)
+{
+	static const char *const local[] = {"-cpu", "-rtc", "-smbios", "-uuid", "-boot", "-global",
+		"-device", "-m", "-smp", "-machine", "-M", "-nodefaults", "-no-user-config"};
+
+	for (size_t i = 0; i < COUNT(local); i++)
+		if (is_option(word, local[i]))
+			return true;
+	return is_option(word, "-drive") && value && !strchr(value, ':');
+}
+
+bool qemu_board_has_network(const struct guest_spec *s)
+{
+	for (char *const *a = s->engine_args; a && *a; a++)
+		if ((*a)[0] == '-' && !word_is_local(*a, a[1]))
+			return true;
+	return false;
+}
+
 bool qemu_board_has_console(const struct guest_spec *s)
 {
 	return s->console == GUEST_CONSOLE_VIRTIO ||

@@ -21,6 +21,12 @@ bool qemu_board_is_callers(const struct guest_spec *s);
 /* True if the guest's console is usher's to show: not what a caller's own words make. */
 bool qemu_board_has_console(const struct guest_spec *s);
 
+/*
+ * True if QEMU may need the host's network: for the caller's own words, unless all of them are
+ * known to be about the machine. Networks of the description come by descriptors.
+ */
+bool qemu_board_has_network(const struct guest_spec *s);
+
 /* Return: the value of an option among the caller's own words; NULL: it is not there. */
 const char *qemu_own_word(const struct guest_spec *s, const char *option);
 

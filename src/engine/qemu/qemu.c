@@ -202,8 +202,9 @@ static int add_lifeline(struct engine_run *run)
 	return 0;
 }
 
-static int add_walls(const struct bind_env *env, const struct bind_plan *groups,
-	const struct qemu_parts *parts, struct engine_run *run, struct err *e)
+static int add_walls(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, const struct qemu_parts *parts, struct engine_run *run,
+	struct err *e)
 {
 	struct program *p = &run->program;
 
@@ -218,6 +219,7 @@ static int add_walls(const struct bind_env *env, const struct bind_plan *groups,
 	run->confine.uid = run->uid.uid;
 	run->confine.gid = run->uid.uid;
 	run->confine.read_only = true;
+	run->confine.no_network = !qemu_board_has_network(s);
 	p->confine = &run->confine;
 	return 0;
 }
@@ -235,7 +237,7 @@ static int qemu_prepare(const struct bind_env *env, const struct guest_spec *s,
 	int r = qemu_parts_devices(env, s, run, &parts, e);
 	if (r < 0)
 		return r;
-	r = geteuid() == 0 && !s->no_sandbox ? add_walls(env, groups, &parts, run, e) : 0;
+	r = geteuid() == 0 && !s->no_sandbox ? add_walls(env, s, groups, &parts, run, e) : 0;
 	if (r < 0)
 		return r;
 	r = qemu_parts_open(env, s, run, &parts, e);
