@@ -91,7 +91,7 @@ static int order_explain(const struct job *j, int r, const char *what, struct er
 		return err_say(e, r, "%s: QEMU refuses: %s", what, refusal);
 	if (r == -ENOSPC) {
 		err_say(e, r, "%s: guest '%s' has no slot free", what, j->place->name);
-		err_hint(e, "detach another device first");
+		err_hint(e, "detach another device first; a machine of your own words has none");
 		return r;
 	}
 	return err_say(e, r, "%s: %s", what,
