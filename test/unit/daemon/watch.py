@@ -42,7 +42,7 @@ class StandIn:
         """Each comes, in this order, after those that were awaited before."""
         for line in wanted:
             try:
-                until(lambda w=line: w in self.lines(), f"'{line}'", 10)
+                until(lambda w=line: w in self.lines(), f"'{line}'")
             except AssertionError as error:
                 raise AssertionError(f"{error}: {self.lines()}") from error
         places = [self.lines().index(line) for line in wanted]
@@ -59,7 +59,10 @@ class StandIn:
 
 
 class Guest:
-    """A guest's keeper: a process that answers at its control socket, and ends when it is to stop."""
+    """A guest's keeper: a process that answers at its control socket, and ends when it is to stop.
+
+    It is killed, so no handler of a signal can be late.
+    """
 
     def __init__(self, name, devices, on_sleep="refuse", stuck=None):
         folder = GUESTS / name
@@ -71,33 +74,25 @@ class Guest:
         self.state = {"ok": True, "name": name, "engine": "usher", "state": "running",
                       "keeper": 1, "on_sleep": on_sleep, "devices": devices}
         self.stuck = stuck
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         self.pid = os.fork()
         if self.pid == 0:
             die_with_parent()
-            try:
-                self.serve(listener)
-            finally:
-                shutil.rmtree(folder)
-                os._exit(0)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+            self.serve(listener)
         listener.close()
 
     def serve(self, listener):
-        self.own = os.getpid()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        """A process for each client, so that none waits for another."""
+        own = os.getpid()
         while True:
             client = listener.accept()[0]
             if os.fork():
                 client.close()
                 continue
             die_with_parent()
-            if os.getppid() != self.own:  # it has ended before that
-                os._exit(0)
-            client.sendall(json.dumps({"protocol": 1, "usher": "0", "guest": self.name}).encode() + b"\n")
-            for line in client.makefile():
-                self.answer(client, json.loads(line)["command"])
+            if os.getppid() == own:  # else it has ended before that
+                client.sendall(json.dumps({"protocol": 1, "usher": "0", "guest": self.name}).encode() + b"\n")
+                for line in client.makefile():
+                    self.answer(client, json.loads(line)["command"])
             os._exit(0)
 
     def answer(self, client, command):
@@ -107,15 +102,16 @@ class Guest:
             client.sendall(json.dumps({"event": "stuck", "message": self.stuck}).encode() + b"\n")
         if command == "stop":
             client.sendall(b'{"event":"ended","status":0}\n{"event":"done","status":0}\n')
-            os.kill(os.getppid(), signal.SIGTERM)
+            os.kill(os.getppid(), signal.SIGKILL)
 
     def end(self):
-        os.kill(self.pid, signal.SIGTERM)
+        os.kill(self.pid, signal.SIGKILL)
         self.await_end()
 
     def await_end(self):
-        os.waitpid(self.pid, 0)
-        until(lambda: not self.folder.exists(), "the end of a guest")
+        """Until usherd has noticed it: the next guest may have its name."""
+        until(lambda: os.waitpid(self.pid, os.WNOHANG)[0] == self.pid, "the end of a guest")
+        shutil.rmtree(self.folder)
         until(lambda: error_of(lambda: introspect_guest(self.name)), "usherd's notice of it")
 
 
