@@ -79,6 +79,8 @@ class Guest:
             die_with_parent()
             self.serve(listener)
         listener.close()
+        # usherd has it on the bus: so await_end() can tell that it is not there any more.
+        until(lambda: not error_of(lambda: introspect_guest(name)), "a guest on the bus")
 
     def serve(self, listener):
         """A process for each client, so that none waits for another."""
@@ -208,9 +210,6 @@ def test_machined(service, systemd):
             web = GuestOf(own.pid)
             if is_own:
                 systemd.await_line(f"register web 0 usher vm {own.pid} ''")
-            else:
-                until(lambda: not error_of(lambda: introspect_guest("web")), "the guest")
-                time.sleep(0.3)
             web.end()
             if is_own:
                 systemd.await_line("unregister web")
