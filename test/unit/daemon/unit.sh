@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# unit.sh UNIT PROGRAM GUEST: the unit is one that systemd takes, and no more exposed than it has to be.
+# unit.sh UNIT PROGRAM GUEST METRICS TIMER: the units are such that systemd takes, and the daemon's is no more
+# exposed than it has to be.
 set -eu
 . "${0%/*}/../../fail.sh"
 
@@ -14,6 +15,10 @@ said=$(systemd-analyze verify "$work/usherd.service" 2>&1 | grep usherd || :)
 # That of guests; its programs are not installed yet.
 sed 's#^\(Exec[A-Za-z]*=-*\)[^ ]*#\1/bin/true#; /^Documentation=/d' "$3" >"$work/usher-guest@.service"
 said=$(systemd-analyze verify "$work/usher-guest@web.service" 2>&1 | grep usher-guest || :)
+[ -z "$said" ] || fail "$said"
+sed 's#^ExecStart=[^ ]*#ExecStart=/bin/true#; /^Documentation=/d' "$4" >"$work/usher-metrics.service"
+sed '/^Documentation=/d' "$5" >"$work/usher-metrics.timer"
+said=$(systemd-analyze verify "$work/usher-metrics.timer" "$work/usher-metrics.service" 2>&1 | grep usher-metrics || :)
 [ -z "$said" ] || fail "$said"
 # Before systemd 253 this implies DeviceAllow=, which closes /dev/vfio.
 ! grep -E '^(ProtectClock|PrivateDevices)=yes' "$1" || fail 'the service could not open /dev/vfio'
