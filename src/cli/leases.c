@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "bind/env.h"
+#include "cli/kept.h"
 #include "cli/lease.h"
 #include "cli/option.h"
 #include "cli/report.h"
@@ -14,11 +15,9 @@
 #include "view/table.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { JSON = 1 };
 
@@ -36,82 +35,16 @@ struct lease_row {
 	const char *error; /* why; NULL */
 };
 
-/* @zone: with seconds and the time zone, for programs. Return: whether it is known. */
-static bool time_text(const struct lease_row *l, const char *key, bool zone, char *buf, size_t size)
-{
-	int64_t n;
-	struct tm tm;
-
-	(void)snprintf(buf, size, "-");
-	if (!control_value_number(l->value, key, &n))
-		return false;
-	time_t t = (time_t)n;
-	return localtime_r(&t, &tm) && strftime(buf, size, zone ? "%FT%T%z" : "%F %R", &tm);
-}
-
-static void number_cell(struct table *t, size_t column, const struct lease_row *l, const char *key)
-{
-	char text[24] = "-";
-	int64_t n;
-
-	if (control_value_number(l->value, key, &n))
-		(void)snprintf(text, sizeof(text), "%" PRId64, n);
-	table_set(t, column, text, TABLE_PLAIN);
-}
-
-static int device_append(void *arg, const char *key, const struct control_value *device)
-{
-	char *text = arg;
-	const char *word = control_value_as_text(device);
-	size_t len = strlen(text);
-
-	if (word)
-		(void)snprintf(text + len, 1024 - len, "%s%s", len ? " " : "", word);
-	return 0;
-}
-
 static void row_text(struct table *t, const struct lease_row *l)
 {
-	char text[1024];
-
 	(void)table_row(t, NULL);
 	table_set(t, 0, l->name, TABLE_BOLD);
 	table_set(t, 1, l->state ? l->state : "?", l->state ? TABLE_PLAIN : TABLE_BAD);
-	number_cell(t, 2, l, "user");
-	number_cell(t, 3, l, "pid");
-	(void)time_text(l, "since", false, text, sizeof(text));
-	table_set(t, 4, text, TABLE_PLAIN);
-	(void)time_text(l, "until", false, text, sizeof(text));
-	table_set(t, 5, text, TABLE_PLAIN);
-	text[0] = '\0';
-	(void)control_value_each(control_value_member(l->value, "devices"), device_append, text);
-	table_set(t, 6, l->error ? l->error : text[0] ? text : "-", TABLE_PLAIN);
-}
-
-static void put_number(struct json *j, const struct lease_row *l, const char *key, const char *as)
-{
-	int64_t n;
-
-	if (control_value_number(l->value, key, &n))
-		json_put_signed(j, as, n);
-	else
-		json_put_null(j, as);
-}
-
-static void put_time(struct json *j, const struct lease_row *l, const char *key)
-{
-	char text[40];
-
-	json_put_text(j, key, time_text(l, key, true, text, sizeof(text)) ? text : NULL);
-}
-
-static int device_push(void *arg, const char *key, const struct control_value *device)
-{
-	const char *word = control_value_as_text(device);
-
-	if (word)
-		json_push_text(arg, word);
-	return 0;
+	kept_number_cell(t, 2, l->value, "user");
+	kept_number_cell(t, 3, l->value, "pid");
+	kept_time_cell(t, 4, l->value, "since");
+	kept_time_cell(t, 5, l->value, "until");
+	kept_devices_cell(t, 6, l->value, l->error);
 }
 
 static void row_json(struct json *j, const struct lease_row *l)
@@ -119,13 +52,12 @@ static void row_json(struct json *j, const struct lease_row *l)
 	json_put_text(j, "lease", l->name);
 	json_put_text(j, "state", l->state);
 	json_put_text(j, "error", l->error);
-	put_number(j, l, "user", "user");
-	put_number(j, l, "keeper", "keeper");
-	put_number(j, l, "pid", "owner");
-	put_time(j, l, "since");
-	put_time(j, l, "until");
-	(void)control_value_each(control_value_member(l->value, "devices"), device_push,
-		json_put_list(j, "devices"));
+	kept_put_number(j, "user", l->value, "user");
+	kept_put_number(j, "keeper", l->value, "keeper");
+	kept_put_number(j, "owner", l->value, "pid");
+	kept_put_time(j, l->value, "since");
+	kept_put_time(j, l->value, "until");
+	kept_put_devices(j, l->value);
 }
 
 static void lease_put(struct listing *list, const char *name)

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "bind/env.h"
 #include "cli/guest.h"
+#include "cli/kept.h"
 #include "cli/report.h"
 #include "cli/saved.h"
 #include "control/value.h"
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { JSON = 1, ALL };
@@ -39,48 +39,9 @@ struct listing {
 	bool all; /* saved guests that do not run, too */
 };
 
-/* @zone: with seconds and the time zone, for programs. "-" if it is not known. */
-static void since_format(const struct guest_row *g, bool zone, char *buf, size_t size)
-{
-	int64_t since;
-	struct tm tm;
-
-	(void)snprintf(buf, size, "-");
-	if (!control_value_number(g->value, "since", &since))
-		return;
-	time_t t = (time_t)since;
-	if (!localtime_r(&t, &tm))
-		return;
-	if (zone)
-		(void)strftime(buf, size, "%FT%T%z", &tm);
-	else
-		(void)strftime(buf, size, "%F %R", &tm);
-}
-
-static void number_cell(struct table *t, size_t column, const struct guest_row *g, const char *key)
-{
-	char text[24] = "-";
-	int64_t n;
-
-	if (control_value_number(g->value, key, &n))
-		(void)snprintf(text, sizeof(text), "%" PRId64, n);
-	table_set(t, column, text, TABLE_PLAIN);
-}
-
-static int device_append(void *arg, const char *key, const struct control_value *device)
-{
-	char *text = arg;
-	const char *word = control_value_as_text(device);
-	size_t len = strlen(text);
-
-	if (word)
-		(void)snprintf(text + len, 1024 - len, "%s%s", len ? " " : "", word);
-	return 0;
-}
-
 static void row_text(struct table *t, const struct guest_row *g)
 {
-	char text[1024] = "";
+	char text[32];
 	int64_t n;
 
 	(void)table_row(t, NULL);
@@ -88,42 +49,18 @@ static void row_text(struct table *t, const struct guest_row *g)
 	table_set(t, 1, g->state ? g->state : "?", g->state ? TABLE_PLAIN : TABLE_BAD);
 	const char *engine = control_value_text(g->value, "engine");
 	table_set(t, 2, engine ? engine : "-", TABLE_PLAIN);
-	number_cell(t, 3, g, "pid");
-	since_format(g, false, text, sizeof(text));
-	table_set(t, 4, text, TABLE_PLAIN);
+	kept_number_cell(t, 3, g->value, "pid");
+	kept_time_cell(t, 4, g->value, "since");
 	if (control_value_number(g->value, "memory", &n))
 		(void)snprintf(text, sizeof(text), "%" PRId64 "M", n >> 20);
 	else
 		(void)snprintf(text, sizeof(text), "-");
 	table_set(t, 5, text, TABLE_PLAIN);
-	text[0] = '\0';
-	(void)control_value_each(control_value_member(g->value, "devices"), device_append, text);
-	table_set(t, 6, g->error ? g->error : text[0] ? text : "-", TABLE_PLAIN);
-}
-
-static void put_number(struct json *j, const struct guest_row *g, const char *key)
-{
-	int64_t n;
-
-	if (control_value_number(g->value, key, &n))
-		json_put_signed(j, key, n);
-	else
-		json_put_null(j, key);
-}
-
-static int device_push(void *arg, const char *key, const struct control_value *device)
-{
-	const char *word = control_value_as_text(device);
-
-	if (word)
-		json_push_text(arg, word);
-	return 0;
+	kept_devices_cell(t, 6, g->value, g->error);
 }
 
 static void row_json(struct json *j, const struct guest_row *g)
 {
-	char since[40];
-
 	json_put_text(j, "name", g->name);
 	json_put_text(j, "state", g->state);
 	json_put_text(j, "error", g->error);
@@ -133,17 +70,15 @@ static void row_json(struct json *j, const struct guest_row *g)
 		json_put_signed(j, "keeper", g->keeper);
 	else
 		json_put_null(j, "keeper");
-	put_number(j, g, "pid");
-	since_format(g, true, since, sizeof(since));
-	json_put_text(j, "since", since[0] == '-' ? NULL : since);
-	put_number(j, g, "memory");
-	put_number(j, g, "cpus");
+	kept_put_number(j, "pid", g->value, "pid");
+	kept_put_time(j, g->value, "since");
+	kept_put_number(j, "memory", g->value, "memory");
+	kept_put_number(j, "cpus", g->value, "cpus");
 	if (g->value)
 		json_put_flag(j, "detached", control_value_flag(g->value, "detached"));
 	else
 		json_put_null(j, "detached");
-	(void)control_value_each(control_value_member(g->value, "devices"), device_push,
-		json_put_list(j, "devices"));
+	kept_put_devices(j, g->value);
 }
 
 /* What is left of a guest whose keeper was killed, or of one that starts or ends just now. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
-#include "base/num.h"
 #include "bind/env.h"
 #include "cli/option.h"
 #include "cli/report.h"
 #include "cli/service.h"
+#include "cli/stopping.h"
 #include "cli/verb.h"
 #include "control/request.h"
 #include "lease/borrow.h"
@@ -12,38 +12,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { FORCE = 1, TIMEOUT, QUIET };
-
-struct revoke_words {
-	const struct verb *verb;
-	bool force, quiet;
-	uint64_t timeout_s;
-};
-
-static int take_option(void *arg, int c, const char *text)
-{
-	struct revoke_words *w = arg;
-
-	switch (c) {
-	case FORCE:
-		w->force = true;
-		return 0;
-	case QUIET:
-		w->quiet = true;
-		return 0;
-	default:
-		if (num_parse(text, 10, CONTROL_TIMEOUT_MAX_S, &w->timeout_s) == 0)
-			return 0;
-		return option_wrong(w->verb, "--timeout: '%s' is not a number of seconds up to %d",
-			text, CONTROL_TIMEOUT_MAX_S);
-	}
-}
-
-static int lease_revoke(const struct revoke_words *w, const char *name)
+static int lease_revoke(const struct stop_words *w, const char *name)
 {
 	char request[96];
 	struct err e = {0};
@@ -63,15 +35,15 @@ static int lease_revoke(const struct revoke_words *w, const char *name)
 static int revoke_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
-		{"force", no_argument, NULL, FORCE},
-		{"timeout", required_argument, NULL, TIMEOUT},
-		{"quiet", no_argument, NULL, QUIET},
+		{"force", no_argument, NULL, STOP_FORCE},
+		{"timeout", required_argument, NULL, STOP_TIMEOUT},
+		{"quiet", no_argument, NULL, STOP_QUIET},
 		{0},
 	};
-	struct revoke_words w = {.verb = v, .timeout_s = LEASE_TIMEOUT_S};
+	struct stop_words w = {.verb = v, .timeout_s = LEASE_TIMEOUT_S};
 	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
 
-	int r = options_take(&o, take_option, &w);
+	int r = options_take(&o, stop_option, &w);
 	if (r)
 		return option_leave(r);
 	if (optind >= argc)

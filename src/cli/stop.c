@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
-#include "base/num.h"
 #include "cli/guest.h"
 #include "cli/report.h"
+#include "cli/stopping.h"
 #include "control/request.h"
 #include "control/value.h"
 
@@ -10,36 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { FORCE = 1, TIMEOUT, NO_WAIT, QUIET };
-
-struct stop_words {
-	const struct verb *verb;
-	bool force, no_wait, quiet;
-	uint64_t timeout_s;
-};
-
-static int take_option(void *arg, int c, const char *text)
-{
-	struct stop_words *w = arg;
-
-	switch (c) {
-	case FORCE:
-		w->force = true;
-		return 0;
-	case NO_WAIT:
-		w->no_wait = true;
-		return 0;
-	case QUIET:
-		w->quiet = true;
-		return 0;
-	default:
-		if (num_parse(text, 10, CONTROL_TIMEOUT_MAX_S, &w->timeout_s) == 0)
-			return 0;
-		return option_wrong(w->verb, "--timeout: '%s' is not a number of seconds up to %d",
-			text, CONTROL_TIMEOUT_MAX_S);
-	}
-}
 
 static int stop_ask(const struct stop_words *w, struct control_link *l, struct err *e)
 {
@@ -119,10 +89,10 @@ static int guest_stop(const struct stop_words *w, const char *name, struct contr
 static int stop_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {
-		{"force", no_argument, NULL, FORCE},
-		{"timeout", required_argument, NULL, TIMEOUT},
-		{"no-wait", no_argument, NULL, NO_WAIT},
-		{"quiet", no_argument, NULL, QUIET},
+		{"force", no_argument, NULL, STOP_FORCE},
+		{"timeout", required_argument, NULL, STOP_TIMEOUT},
+		{"no-wait", no_argument, NULL, STOP_NO_WAIT},
+		{"quiet", no_argument, NULL, STOP_QUIET},
 		{0},
 	};
 	struct stop_words w = {.verb = v, .timeout_s = CONTROL_TIMEOUT_S};
@@ -130,7 +100,7 @@ static int stop_run(const struct verb *v, int argc, char **argv)
 	struct control_link link;
 	const char *name = "";
 
-	int r = options_take(&o, take_option, &w);
+	int r = options_take(&o, stop_option, &w);
 	if (r)
 		return option_leave(r);
 	r = guest_connect(v, argc, argv, &name, &link);
