@@ -104,6 +104,7 @@ static int action_info(const struct arguments *a)
 		.format = a->format,
 		.backing = a->backing,
 		.backing_count = a->backing_count,
+		.option = "--backing ",
 		.run_dir = BIND_STATE_DIR,
 	};
 	struct image_report done = {.action = "info", .path = a->operands[0], .has_size = true};
@@ -149,7 +150,15 @@ static int action_overlay(const struct arguments *a)
 		.action = "overlay", .path = a->operands[0], .format = "qcow2", .has_size = true};
 	struct err e = {0};
 
-	int r = image_overlay(done.path, a->operands[1], a->format, BIND_STATE_DIR, &done.size, &e);
+	const struct overlay_request q = {
+		.path = a->operands[0],
+		.backing = a->operands[1],
+		.format = a->format,
+		.named = a->backing,
+		.named_count = a->backing_count,
+		.run_dir = BIND_STATE_DIR,
+	};
+	int r = image_overlay(&q, &done.size, &e);
 	return image_leave(a, &done, r, &e);
 }
 
@@ -240,8 +249,8 @@ static int check_words(const struct arguments *a, const char *action)
 {
 	const struct verb *v = a->verb;
 
-	if (a->backing_count && strcmp(action, "info") != 0)
-		return option_wrong(v, "--backing: only info takes it");
+	if (a->backing_count && strcmp(action, "info") != 0 && strcmp(action, "overlay") != 0)
+		return option_wrong(v, "--backing: only info and overlay take it");
 	if (a->shrink && strcmp(action, "resize") != 0)
 		return option_wrong(v, "--shrink: only resize takes it");
 	const bool is_debian = strcmp(action, "from-debootstrap") == 0;
@@ -325,8 +334,8 @@ const struct verb verb_image = {
 		"      --format FORMAT    of a new image: raw, qcow2, vmdk, vhdx, vdi or vpc\n"
 		"                         (default: raw); of an existing one (default: what its\n"
 		"                         first bytes and its name tell)\n"
-		"      --backing FILE     info: follow this backing file wherever it lies; may be\n"
-		"                         repeated\n"
+		"      --backing FILE     info and overlay: follow this backing file wherever it\n"
+		"                         lies; may be repeated\n"
 		"      --shrink           resize: the disk may become smaller, and lose its end\n"
 		"      --suite SUITE      from-debootstrap: the release (default: bookworm)\n"
 		"      --mirror URL       from-debootstrap: where its packages are (default:\n"

@@ -147,23 +147,30 @@ static int open_named(const char *path)
 	return fd >= 0 ? fd : errno == EPERM ? -EACCES : -errno;
 }
 
+static const char *option_name(const struct image_request *q)
+{
+	return q->option ? q->option : "backing=";
+}
+
 /* A link may lead away from the folder. Return: 0, -EPERM. */
-static int link_check(const struct image_part *p, int fd, const char *shown, struct err *e)
+static int link_check(const struct image_request *q, const struct image_part *p, int fd,
+	const char *shown, struct err *e)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && !S_ISLNK(st.st_mode))
 		return 0;
 	(void)err_say(e, -EPERM, "'%s': its backing file '%s' is a symbolic link", p->path, shown);
-	err_hint(e, "if that is right, name the file: backing=PATH");
+	err_hint(e, "if that is right, name the file: %sPATH", option_name(q));
 	return -EPERM;
 }
 
-static int away_refuse(const struct image_part *p, const char *shown, struct err *e)
+static int away_refuse(
+	const struct image_request *q, const struct image_part *p, const char *shown, struct err *e)
 {
 	(void)err_say(e, -EPERM, "'%s' names '%s' as its backing file, which is not beside it",
 		p->path, shown);
-	err_hint(e, "if that is right, name it: backing=%s", shown);
+	err_hint(e, "if that is right, name it: %s%s", option_name(q), shown);
 	return -EPERM;
 }
 
@@ -183,11 +190,11 @@ static int backing_open(const struct image_request *q, const struct image_part *
 	const bool named = is_named(q, path);
 	int fd = named ? open_named(path) : open_beside(p, path);
 	if (fd == -EPERM)
-		return away_refuse(p, shown, e);
+		return away_refuse(q, p, shown, e);
 	if (fd < 0)
 		return err_set(e, fd, "'%s': open its backing file '%s'", p->path, shown);
 	*ret = fd;
-	return link_check(p, fd, shown, e);
+	return link_check(q, p, fd, shown, e);
 }
 
 static const char *backing_format(const struct image_part *p)

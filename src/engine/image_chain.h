@@ -49,6 +49,7 @@ struct image_request {
 	const char *format; /* that the user named; NULL: by the file's first bytes */
 	const char *const *backing; /* paths that the user named: these are followed anywhere */
 	size_t backing_count;
+	const char *option; /* by which the user names one, for hints; NULL: "backing=" */
 	const char *run_dir; /* BIND_STATE_DIR */
 };
 

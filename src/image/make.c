@@ -216,25 +216,28 @@ static int overlay_make(
 	return r;
 }
 
-int image_overlay(const char *path, const char *backing, const char *backing_format,
-	const char *run_dir, uint64_t *ret_size, struct err *e)
+int image_overlay(const struct overlay_request *q, uint64_t *ret_size, struct err *e)
 {
 	const struct image_format *format = NULL;
 	struct image_chain chain;
 
-	int r = backing_open(backing, backing_format, &format, e);
+	int r = backing_open(q->backing, q->format, &format, e);
 	if (r < 0)
 		return r;
-	const struct image_request q = {
-		.path = backing, .format = format->name, .run_dir = run_dir};
-	r = image_chain_read(&q, &chain, e);
+	const struct image_request look = {.path = q->backing,
+		.format = format->name,
+		.backing = q->named,
+		.backing_count = q->named_count,
+		.option = "--backing ",
+		.run_dir = q->run_dir};
+	r = image_chain_read(&look, &chain, e);
 	if (r < 0)
 		return r;
 	if (chain.stop.code && e)
 		*e = chain.stop;
 	r = chain.stop.code ? -EPERM : backing_claim(&chain.parts[0], e);
 	if (r == 0)
-		r = overlay_make(path, &chain, run_dir, e);
+		r = overlay_make(q->path, &chain, q->run_dir, e);
 	*ret_size = chain.parts[0].size;
 	image_chain_close(&chain);
 	return r;

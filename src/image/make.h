@@ -2,6 +2,7 @@
 #ifndef IMAGE_MAKE_H
 #define IMAGE_MAKE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct err;
@@ -17,12 +18,20 @@ struct err;
 int image_make(
 	const char *path, const char *format, uint64_t size, const char *run_dir, struct err *e);
 
+struct overlay_request {
+	const char *path;
+	const char *backing;
+	const char *format; /* of @backing; NULL: by its first bytes, if its name tells the same */
+	const char *const *named; /* its own backing files, which the user named */
+	size_t named_count;
+	const char *run_dir; /* BIND_STATE_DIR */
+};
+
 /*
- * Makes an image of format qcow2 at @path, in which the changes to the image @backing go.
- * @backing_format: NULL: by its first bytes, if its name tells the same. *@ret_size: [bytes].
- * Return: the same; -EBUSY @backing is in use; -EPERM its own backing files are not all there.
+ * Makes an image of format qcow2, in which the changes to the image @q->backing go. *@ret_size:
+ * [bytes].
+ * Return: the same; -EBUSY the backing file is in use; -EPERM its own backing files are not all there.
  */
-int image_overlay(const char *path, const char *backing, const char *backing_format,
-	const char *run_dir, uint64_t *ret_size, struct err *e);
+int image_overlay(const struct overlay_request *q, uint64_t *ret_size, struct err *e);
 
 #endif

@@ -55,8 +55,11 @@ static int overlay(const char *name, const char *backing, const char *format)
 {
 	uint64_t size;
 
+	const struct overlay_request q = {
+		.path = name, .backing = backing, .format = format, .run_dir = home};
+
 	e = (struct err){0};
-	return image_overlay(name, backing, format, home, &size, &e);
+	return image_overlay(&q, &size, &e);
 }
 
 static int resize(
