@@ -40,11 +40,9 @@
  */
 #define PREFIX "usher-debian."
 #define LOG_MAX 65536
+#define SYSTEM_PATH ":/usr/sbin:/usr/bin:/sbin:/bin"
 #define TAKEN_MAX 65536
 #define END_MS 10000 /* mmdebstrap cleans up after SIGTERM */
-#define PACKAGES                                                                              \
-	"systemd-sysv,udev,dbus,libpam-systemd,kmod,initramfs-tools,linux-image-cloud-amd64," \
-	"iproute2,iputils-ping,procps,less,nano"
 
 struct build {
 	const struct debian_request *q;
@@ -98,12 +96,19 @@ static int key_check(const char *path, const char *text, struct err *e)
 	return err_say(e, -EINVAL, "--ssh-key: '%s' has no public key", path);
 }
 
+static bool program_is_there(const char *name)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/usr/sbin/%s", name);
+	return command_seek(name, NULL).code == 0 || access(path, X_OK) == 0;
+}
+
 static int program_need(const char *name, const char *package, const char *why, struct err *e)
 {
-	const struct command c = command_seek(name, NULL);
-
-	if (c.code == 0)
+	if (program_is_there(name))
 		return 0;
+	const struct command c = command_seek(name, NULL);
 	(void)command_report(&c, name, geteuid(), e);
 	err_hint(e, "install the package %s%s", package, why);
 	return -ENOENT;
@@ -186,13 +191,21 @@ static int folder_fill(const struct build *b, struct err *e)
 	return r < 0 || !q->hook ? r : file_take(b, "--hook", q->hook, "hook", NULL, e);
 }
 
+/* mke2fs is where an ordinary user's PATH may not lead, and so is much of the new root. */
+static void path_add(struct program *p)
+{
+	const char *own = getenv("PATH");
+
+	program_env(p, "PATH=%s" SYSTEM_PATH, own ? own : "/usr/bin:/bin");
+}
+
 static void variables_add(const struct build *b, struct program *p)
 {
 	const struct debian_request *q = b->q;
 	/* Until then it is a part of systemd. */
 	const bool has_resolved = strcmp(q->suite, "bullseye") != 0;
 
-	program_keep(p, "PATH");
+	path_add(p);
 	program_keep(p, "http_proxy");
 	program_keep(p, "https_proxy");
 	program_env(p, "HOME=/");
@@ -201,9 +214,9 @@ static void variables_add(const struct build *b, struct program *p)
 	program_env(p, "WORK=%s", b->folder);
 	program_env(p, "SUITE=%s", q->suite);
 	program_env(p, "MIRROR=%s", q->mirror);
-	program_env(p, "PACKAGES=" PACKAGES "%s%s%s%s", has_resolved ? ",systemd-resolved" : "",
-		q->ssh_key ? ",openssh-server" : "", q->include ? "," : "",
-		q->include ? q->include : "");
+	program_env(p, "PACKAGES=%s%s%s%s%s", debian_script_packages,
+		has_resolved ? ",systemd-resolved" : "", q->ssh_key ? ",openssh-server" : "",
+		q->include ? "," : "", q->include ? q->include : "");
 	program_env(p, "IMAGE=%d", b->image.fd);
 	program_env(p, "KIB=%" PRIu64, q->size / 1024);
 	program_fd(p, b->image.fd);

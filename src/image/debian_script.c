@@ -3,6 +3,10 @@
 
 #define FINISH "\"sh '$WORK/finish' \\\"\\$1\\\" '$WORK'\""
 
+const char debian_script_packages[] =
+	"systemd-sysv,udev,dbus,libpam-systemd,kmod,initramfs-tools,linux-image-cloud-amd64,"
+	"iproute2,iputils-ping,procps,less,nano";
+
 const char debian_script_root[] =
 	"set -e; umask 022\n"
 	"mmdebstrap --variant=minbase --format=directory --include=\"$PACKAGES\" \\\n"

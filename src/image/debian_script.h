@@ -11,6 +11,9 @@
  *	IMAGE     the descriptor of the image, of KIB KiB
  */
 
+/* With commas between. What a guest needs to boot, to be logged in to, and to be looked at. */
+extern const char debian_script_packages[];
+
 /* As root, in a mount namespace and a PID namespace of its own. */
 extern const char debian_script_root[];
 /* The same without mmdebstrap. */

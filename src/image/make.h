@@ -30,7 +30,7 @@ struct overlay_request {
 /*
  * Makes an image of format qcow2, in which the changes to the image @q->backing go. *@ret_size:
  * [bytes].
- * Return: the same; -EBUSY the backing file is in use; -EPERM its own backing files are not all there.
+ * Return: the same; -EBUSY the backing file is in use; -EPERM its own ones are not all there.
  */
 int image_overlay(const struct overlay_request *q, uint64_t *ret_size, struct err *e);
 

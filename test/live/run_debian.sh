@@ -3,7 +3,7 @@
 # topology: minimal
 # disk: debian
 # timeout: 600
-# A disk with Debian 12, as a person has one: usher takes the kernel out of it, and the guest boots in
+# A disk with Debian 12, which usher has made: usher takes the kernel out of it, and the guest boots in
 # the background to a login. It gets an address and a file by the user network, is reached by ssh, does
 # not reach the host's loopback, and powers off by its button. What usher-image may do, too.
 . "${0%/*}/lib.sh"
@@ -11,11 +11,45 @@
 image=$(cat /run/lab/image)
 disk=$(readlink /dev/image)
 
+# Images that are made to harm, in a host whose root file system is no mount of its own. What they name
+# does not come out, and what reads them is a user of its own in a root of its own.
+cd "$work" || exit 1
+expect_ok usher image create base.img 8M
+expect_ok usher image overlay top.qcow2 base.img
+expect_ok usher image info top.qcow2
+expect_text 'backed by   base.img (raw)'
+for name in /etc/shadow ../../etc/shadow 'json:{"driver":"file","filename":"/etc/shadow"}' nbd://127.0.0.1/x; do
+	qemu-img rebase -u -F raw -b "$name" top.qcow2 || fail "qemu-img takes no '$name'"
+	expect_status 3 usher image info top.qcow2
+	expect_no_text root:
+	expect_status 3 usher image overlay next.qcow2 top.qcow2
+done
+printf '# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType="monolithicFlat"\n%s\n' \
+	'RW 8 FLAT "/etc/shadow" 0' >flat.vmdk
+expect_status 1 usher image info flat.vmdk
+expect_text 'its header names other files'
+if strace -V >/dev/null 2>&1; then
+	strace -f -o calls -e trace=execve,setresuid,openat,socket,seccomp usher image info top.qcow2 >/dev/null 2>&1
+	grep -q 'execve("/usr/bin/qemu-img"' calls || fail "no qemu-img: $(cat calls)"
+	grep -q 'setresuid(20209' calls || fail 'qemu-img has no user of its own'
+	sed -n '/execve("\/usr\/bin\/qemu-img"/,$p' calls | grep 'openat.*shadow\|socket(.*= [0-9]' &&
+		fail 'qemu-img reached for more than its image'
+fi
+loop=$(losetup -f --show base.img) && {
+	expect_status 3 usher image resize base.img +8M
+	expect_text "it is below ${loop##*/}"
+	losetup -d "$loop"
+}
+expect_ok usher image resize base.img +8M
+cd /
+
 # From an image and from a block device: the same kernel.
 expect_ok usher run --plan --kernel-from "$image" --memory 1G
 expect_text "kernel: /vmlinuz of $image"
 expect_ok usher run --plan --disk "$disk" --memory 1G
 expect_text "kernel: /vmlinuz of $disk"
+expect_ok usher image info "$disk"
+expect_text 'format      raw'
 expect_text 'initrd: /initrd.img'
 expect_text 'cmdline: root=PARTUUID=aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee rw console=ttyS0 panic=-1'
 expect_status 2 usher run --plan --disk "$disk" --no-defaults
@@ -108,7 +142,6 @@ wait_for_debian 'root@debian:~#'
 cat >&8 <<END
 stty -echo
 mkdir -p -m 700 .ssh; echo '$(cat "$work/key.pub")' >.ssh/authorized_keys
-printf '[Match]\nName=en*\n[Network]\nDHCP=yes\n' >/etc/systemd/network/dhcp.network; systemctl start systemd-networkd
 echo "root: \$(findmnt -no SOURCE,OPTIONS / | tr -s ' ')"; echo "random: \$(cat /sys/class/misc/hw_random/rng_available)"; echo "state: \$(systemctl is-system-running --wait)"
 n=0; until ip route | grep -q ^default || [ \$n -ge 300 ]; do n=\$((n + 1)); sleep 0.2; done
 echo "address: \$(ip -4 -o addr show scope global | tr -s ' ' | cut -d' ' -f2,4) route: \$(ip route | grep ^default)"
