@@ -61,12 +61,15 @@ static int pair_make(struct backend *b, const char *folder)
 	return b->end < 0 ? b->end : 0;
 }
 
+/* An ordinary user has no folder of usher's. */
 static int folder_make(const char *run_dir, char *folder, size_t size)
 {
-	int r = file_mkdirs(run_dir, 0755);
+	const char *above = geteuid() == 0 ? run_dir : "/tmp";
+
+	int r = file_mkdirs(above, 0755);
 	if (r < 0)
 		return r;
-	r = file_path(folder, size, "%s/backend-XXXXXX", run_dir);
+	r = file_path(folder, size, "%s/usher-backend-XXXXXX", above);
 	if (r < 0)
 		return r;
 	return mkdtemp(folder) ? 0 : -errno;

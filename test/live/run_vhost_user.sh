@@ -73,9 +73,15 @@ for n in 1 2 3 4 5 6 7 8 9 10; do
 	! ping -c 1 -W 2 10.9.0.1 >/dev/null || { echo 'guest: the card works again'; break; }
 done
 read word
-(dd if=/dev/zero of=/dev/vda bs=4k count=100000 oflag=direct 2>/dev/null; echo 'guest: vda ends') &
-sleep 0.5
-echo 'guest: writes'
+# Sectors that nothing is in yet, each flushed before it is told of.
+(
+	n=0
+	while printf '%-512s' "number $n" | dd of=/dev/vda bs=512 seek=$((17000 + n)) conv=notrunc,fsync 2>/dev/null; do
+		echo "guest: wrote $n"
+		n=$((n + 1))
+	done
+	echo 'guest: vda ends'
+) &
 read word
 dd if=/dev/vdb of=/dev/null bs=1M iflag=direct 2>/dev/null && echo 'guest: vdb goes on'
 cat /data/host >/dev/null && echo 'guest: data goes on'
@@ -123,7 +129,7 @@ echo on >&8
 wait_for_guest '^guest: the card works again'
 
 echo on >&8
-wait_for_guest '^guest: writes'
+wait_for_guest '^guest: wrote 9$'
 kill -9 "$first"
 wait_for_guest "virtio-blk '$work/disk.qcow2' is out of service: its back end has ended; the guest goes on"
 echo on >&8
@@ -143,5 +149,11 @@ for disk in disk.qcow2:a over.qcow2:b disk.vmdk:c; do
 	[ "$written" -eq 0 ] || fail "${disk%:*} does not have what the guest wrote"
 	[ "$(stat -c %s "$work/now")" -eq 16777216 ] || fail "${disk%:*} has another size"
 done
+# What the guest knows to be on the disk of the daemon that was killed is there.
+last=$(sed -n 's/^guest: wrote //p' "$console" | tail -n 1)
+seq 0 "$last" | while read -r n; do printf '%-512s' "number $n"; done >"$work/expected"
+qemu-img convert -O raw "$work/disk.qcow2" "$work/now"
+dd if="$work/now" bs=512 skip=17000 count=$((last + 1)) 2>/dev/null | cmp - "$work/expected" ||
+	fail "the image lost some of the $last sectors that the guest had flushed"
 [ "$(sha256sum <"$work/base.raw")" = "$sum" ] || fail 'the backing file was written'
 ! pidof qemu-storage-daemon virtiofsd || fail 'a daemon is left'
