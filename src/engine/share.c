@@ -180,7 +180,8 @@ static void describe_of_qemu(
 	program_arg(p, "--fd=%d", fd);
 	program_word(p, "-f");
 	program_word(p, "-o");
-	program_arg(p, "source=%s,sandbox=namespace,log_level=err", path);
+	/* A guest makes no device nodes on the host. */
+	program_arg(p, "source=%s,sandbox=namespace,log_level=err,modcaps=-mknod", path);
 	if (!s->readonly)
 		return;
 	p->enter = folder_protect;

@@ -15,7 +15,7 @@
  * itself: kernels before 6.6 learn of a device only by its group. usher-vmm closes it at once.
  * Answer: -EPERM this kernel takes the device's descriptor (engine/lend.h).
  * WIRE_LEND_BACKEND: a new connection to the vhost-user back end of virtio device @group of the
- * description. Answer: its socket; -ENODEV nobody starts such a back end again; -errno of connect(2).
+ * description. Answer: its socket; -ENODEV nobody starts it again; -errno of connect(2).
  * WIRE_LEAVE_GROUP: no device of @group is left in the guest: take it out of the I/O address space
  * and close it, so that the host does not wait for it.
  */

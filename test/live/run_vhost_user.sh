@@ -51,6 +51,7 @@ for link in out up; do
 	! cat /data/$link 2>/dev/null || echo 'guest: is out'
 	echo mine 2>/dev/null >/data/$link && echo "guest: writes to $(readlink -f /data/$link)"
 done
+! mknod /data/node b 1 1 2>/dev/null && echo 'guest: makes no node'
 mount -o remount,rw /fixed
 ! echo mine 2>/dev/null >/fixed/mine && echo 'guest: steady is not written'
 if [ ! -e /data/guest ]; then
@@ -102,6 +103,7 @@ for disk in vda vdb vdc; do
 done
 expect_guest '^guest: reads of the host of the host'
 expect_guest '^guest: steady is not written'
+expect_guest '^guest: makes no node'
 expect_guest '^guest: again of the guest'
 expect_guest '^guest: the card works$'
 ! grep -q 'guest: is out\|guest: no \|hidden' "$console" || { cat "$console"; fail 'the guest sees what it must not'; }

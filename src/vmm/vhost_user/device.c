@@ -36,10 +36,11 @@
  * the back end, which may take long, and looks again. A reset by the driver reads back 0 when the
  * worker has stopped the rings, so that the driver knows when its memory is its own again.
  *
- * A back end that ends is awaited if it notes what it has in work where that outlives it (inflight):
- * then it knows itself what is to be done again. Any other that ends, does not answer, or answers what cannot be is lost: the device asks for a
- * reset (DEVICE_NEEDS_RESET), the next driver is offered nothing, and the guest goes on. What the
- * back end had taken is neither repeated nor answered: only the back end knew what it had done.
+ * A back end that ends is awaited if it notes what it has in work where that outlives it
+ * (inflight): then it knows itself what is to be done again. Any other that ends, and one that does
+ * not answer, or answers what cannot be, is lost: the device asks for a reset (DEVICE_NEEDS_RESET),
+ * the next driver is offered nothing, and the guest goes on. What the back end had taken is neither
+ * repeated nor answered: only the back end knew what it had done.
  *
  * Nothing here follows what the back end writes into guest memory or into the configuration: these
  * are for the driver alone.
@@ -374,15 +375,25 @@ static void on_end(struct loop_source *s, uint32_t events)
 }
 
 WALL_CALL(main, preadv2);
+WALL_CALL(main, read);
+
+/* Return: whether it had a count. Before Linux 5.8 the kernel cannot be asked not to wait. */
+static bool eventfd_take(int fd)
+{
+	eventfd_t count;
+	const struct iovec part = {&count, sizeof(count)};
+
+	if (preadv2(fd, &part, 1, -1, RWF_NOWAIT) >= 0)
+		return true;
+	return errno == EOPNOTSUPP && eventfd_read(fd, &count) == 0;
+}
 
 /* Context: main thread, which does not wait: the back end has this eventfd as well. */
 static void on_called(struct loop_source *s, uint32_t events)
 {
 	struct vhost_user_device *u = container_of(s, struct vhost_user_device, called);
-	eventfd_t count;
-	const struct iovec part = {&count, sizeof(count)};
 
-	if (preadv2(s->fd, &part, 1, -1, RWF_NOWAIT) < 0)
+	if (!eventfd_take(s->fd))
 		return;
 	lock_take(u->device.lock);
 	for (unsigned n = 0; u->running && n < u->device.queue_count; n++)
