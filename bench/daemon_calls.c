@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * daemon_calls WHAT ROUNDS [ADDRESS]: asks usherd over a connection that stays, and prints the seconds
- * of each round. WHAT: property, list, objects; verb (bind and release), lease (until the descriptors
- * are here), and open (the library opens the device itself), which need an ADDRESS.
+ * daemon_calls WHAT ROUNDS [ADDRESS]: asks usherd over a connection that stays, and prints the
+ * seconds of each round. WHAT: property, list, objects; verb (bind and release), lease (until the
+ * descriptors are here), and open (the library opens the device itself), which need an ADDRESS.
  */
 #include "clock.h"
 

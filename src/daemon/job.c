@@ -5,7 +5,7 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "daemon/path.h"
-#include "daemon/request.h"
+#include "daemon/sender.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -427,7 +427,7 @@ static int sender_check(sd_bus_message *m, const struct job *j, sd_bus_error *er
 {
 	uid_t uid = (uid_t)-1;
 
-	if (request_sender(m, &uid) >= 0 && (uid == 0 || uid == j->user))
+	if (sender_user(m, &uid) >= 0 && (uid == 0 || uid == j->user))
 		return 0;
 	return sd_bus_error_set_const(
 		error, SD_BUS_ERROR_ACCESS_DENIED, "the job is another user's");

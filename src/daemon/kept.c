@@ -9,7 +9,6 @@
 #include "control/request.h"
 #include "control/value.h"
 #include "daemon/path.h"
-#include "daemon/request.h"
 #include "daemon/scope.h"
 #include "daemon/watch.h"
 
@@ -29,8 +28,16 @@
 
 static const char *const folders[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "vm"};
 static const char *const kinds[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "guest"};
-static const char *const interfaces[] = {
-	[KEPT_LEASE] = BUS_NAME ".Lease", [KEPT_GUEST] = BUS_NAME ".Guest"};
+
+const char *kept_kind_name(enum kept_kind kind)
+{
+	return kinds[kind];
+}
+
+const char *kept_interface(enum kept_kind kind)
+{
+	return kind == KEPT_LEASE ? BUS_NAME ".Lease" : BUS_NAME ".Guest";
+}
 
 const char *kept_path(const struct kept *k, char *buf)
 {
@@ -194,24 +201,54 @@ static void state_ask(struct kept *k)
 	k->asks = send(k->fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
 }
 
+static void kept_begin(struct kept *k)
+{
+	char path[PATH_MAX_BUS];
+
+	devices_take(k);
+	(void)sd_bus_emit_object_added(k->daemon->bus, kept_path(k, path));
+	scope_give(k);
+	devices_tell(k);
+	waiters_call(k->daemon, k->name);
+}
+
+static bool kept_same_devices(const struct kept *a, const struct kept *b)
+{
+	for (size_t i = 0; i < a->device_count && a->device_count == b->device_count; i++)
+		if (!pci_address_equal(a->devices[i], b->devices[i]))
+			return false;
+	return a->device_count == b->device_count;
+}
+
+/* A guest may get and lose devices while it runs; both those before and those now are told of. */
+static void kept_change(struct kept *k)
+{
+	const struct kept before = {
+		.daemon = k->daemon, .devices = k->devices, .device_count = k->device_count};
+	char path[PATH_MAX_BUS];
+
+	k->devices = NULL;
+	devices_take(k);
+	const bool same = kept_same_devices(&before, k);
+	(void)sd_bus_emit_properties_changed(k->daemon->bus, kept_path(k, path),
+		kept_interface(k->kind), "State", same ? NULL : "Devices", NULL);
+	if (!same) {
+		devices_tell(&before);
+		devices_tell(k);
+	}
+	free(before.devices);
+}
+
 static void state_take(struct kept *k, struct control_value *v)
 {
 	struct control_value *before = k->state;
-	char path[PATH_MAX_BUS];
 
 	k->state = v;
 	k->asks = false;
-	devices_take(k);
-	(void)kept_path(k, path);
-	if (!before) {
-		(void)sd_bus_emit_object_added(k->daemon->bus, path);
-		scope_give(k);
-		devices_tell(k);
-		waiters_call(k->daemon, k->name);
-	} else {
-		(void)sd_bus_emit_properties_changed(
-			k->daemon->bus, path, interfaces[k->kind], "State", NULL);
-	}
+	if (before)
+		kept_change(k);
+	else
+		kept_begin(k);
 	control_value_free(before);
 	watch_kept(k->daemon);
 	if (k->again) {
@@ -429,176 +466,4 @@ void kept_close(struct daemon *d)
 	while (d->kept)
 		kept_free(d->kept);
 	d->rescan = sd_event_source_disable_unref(d->rescan);
-}
-
-static int kept_find(struct daemon *d, enum kept_kind kind, const char *path, void **ret)
-{
-	char name[128];
-
-	if (!bus_path_name(path, kinds[kind], name, sizeof(name)))
-		return 0;
-	for (struct kept *k = d->kept; k; k = k->next)
-		if (k->kind == kind && k->state && strcmp(k->name, name) == 0) {
-			*ret = k;
-			return 1;
-		}
-	return 0;
-}
-
-static int lease_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,
-	sd_bus_error *error)
-{
-	return kept_find(arg, KEPT_LEASE, path, ret);
-}
-
-static int guest_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,
-	sd_bus_error *error)
-{
-	return kept_find(arg, KEPT_GUEST, path, ret);
-}
-
-static int kept_enumerate(struct daemon *d, enum kept_kind kind, char ***ret)
-{
-	char path[PATH_MAX_BUS];
-	size_t count = 0;
-
-	for (const struct kept *k = d->kept; k; k = k->next)
-		count++;
-	char **nodes = calloc(count + 1, sizeof(*nodes));
-	if (!nodes)
-		return -ENOMEM;
-	count = 0;
-	for (const struct kept *k = d->kept; k; k = k->next)
-		if (k->kind == kind && k->state)
-			nodes[count++] = strdup(kept_path(k, path));
-	*ret = nodes;
-	return 0;
-}
-
-static int leases_enumerate(
-	sd_bus *bus, const char *prefix, void *arg, char ***ret, sd_bus_error *error)
-{
-	return kept_enumerate(arg, KEPT_LEASE, ret);
-}
-
-static int guests_enumerate(
-	sd_bus *bus, const char *prefix, void *arg, char ***ret, sd_bus_error *error)
-{
-	return kept_enumerate(arg, KEPT_GUEST, ret);
-}
-
-/* Properties: the key in the keeper's answer that each has. */
-static const struct {
-	const char *property, *key;
-} keys[] = {{"Name", "name"}, {"State", "state"}, {"Engine", "engine"}, {"Keeper", "keeper"},
-	{"Process", "pid"}, {"User", "user"}, {"Since", "since"}, {"Until", "until"}};
-
-static const char *key_of(const char *property)
-{
-	for (size_t i = 0; i < COUNT(keys); i++)
-		if (strcmp(keys[i].property, property) == 0)
-			return keys[i].key;
-	return "";
-}
-
-static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *arg, sd_bus_error *error)
-{
-	const struct kept *k = arg;
-	const char *text = control_value_text(k->state, key_of(property));
-
-	return sd_bus_message_append(reply, "s", text ? text : "");
-}
-
-static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *arg, sd_bus_error *error)
-{
-	const struct kept *k = arg;
-	int64_t n = 0;
-
-	(void)control_value_number(k->state, key_of(property), &n);
-	return sd_bus_message_append(reply, "t", (uint64_t)n);
-}
-
-static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *arg, sd_bus_error *error)
-{
-	char buf[PATH_MAX_BUS], text[PCI_ADDRESS_TEXT];
-	const struct kept *k = arg;
-
-	int r = sd_bus_message_open_container(reply, 'a', "o");
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r >= 0 && i < k->device_count; i++)
-		r = sd_bus_message_append(reply, "o",
-			bus_path(buf, "device", pci_address_format(k->devices[i], text)));
-	return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-/* Answered at the end of the lease, with why devices have not gone back. */
-static int method_wait(sd_bus_message *m, void *arg, sd_bus_error *error)
-{
-	struct kept *k = arg;
-	int64_t user = -1;
-	uid_t uid = (uid_t)-1;
-
-	/* What is held for others is bounded, and nobody takes the borrower's room. */
-	int r = request_sender(m, &uid);
-	if (r < 0)
-		return r;
-	if (uid && (!control_value_number(k->state, "user", &user) || user != uid))
-		return sd_bus_error_set_const(
-			error, SD_BUS_ERROR_ACCESS_DENIED, "the lease is another user's");
-	if (k->waiter_count == KEPT_WAITERS_MAX)
-		return sd_bus_error_set_const(
-			error, BUS_NAME ".Error.Busy", "too many wait for this lease");
-	k->waiters[k->waiter_count++] = sd_bus_message_ref(m);
-	return 1;
-}
-
-#define CONST SD_BUS_VTABLE_PROPERTY_CONST
-#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
-
-static const sd_bus_vtable lease_vtable[] = {
-	SD_BUS_VTABLE_START(0),
-	SD_BUS_PROPERTY("Name", "s", get_text, 0, CONST),
-	SD_BUS_PROPERTY("State", "s", get_text, 0, CHANGES),
-	SD_BUS_PROPERTY("User", "t", get_number, 0, CONST),
-	SD_BUS_PROPERTY("Process", "t", get_number, 0, CONST), /* 0: held by its key */
-	SD_BUS_PROPERTY("Keeper", "t", get_number, 0, CONST),
-	SD_BUS_PROPERTY("Since", "t", get_number, 0, CONST),
-	SD_BUS_PROPERTY("Until", "t", get_number, 0, CONST), /* 0: it does not expire */
-	SD_BUS_PROPERTY("Devices", "ao", get_devices, 0, CONST),
-	SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", stuck), method_wait,
-		SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_VTABLE_END,
-};
-
-static const sd_bus_vtable guest_vtable[] = {
-	SD_BUS_VTABLE_START(0),
-	SD_BUS_PROPERTY("Name", "s", get_text, 0, CONST),
-	SD_BUS_PROPERTY("State", "s", get_text, 0, CHANGES),
-	SD_BUS_PROPERTY("Engine", "s", get_text, 0, CONST),
-	SD_BUS_PROPERTY("Process", "t", get_number, 0, 0), /* 0: not started yet */
-	SD_BUS_PROPERTY("Keeper", "t", get_number, 0, CONST),
-	SD_BUS_PROPERTY("Since", "t", get_number, 0, 0),
-	SD_BUS_PROPERTY("Devices", "ao", get_devices, 0, CONST),
-	SD_BUS_VTABLE_END,
-};
-
-int kept_add_vtables(struct daemon *d)
-{
-	int r = sd_bus_add_fallback_vtable(d->bus, NULL, BUS_PATH "/lease", interfaces[KEPT_LEASE],
-		lease_vtable, lease_find, d);
-
-	if (r < 0)
-		return r;
-	r = sd_bus_add_node_enumerator(d->bus, NULL, BUS_PATH "/lease", leases_enumerate, d);
-	if (r < 0)
-		return r;
-	r = sd_bus_add_fallback_vtable(d->bus, NULL, BUS_PATH "/guest", interfaces[KEPT_GUEST],
-		guest_vtable, guest_find, d);
-	if (r < 0)
-		return r;
-	return sd_bus_add_node_enumerator(d->bus, NULL, BUS_PATH "/guest", guests_enumerate, d);
 }

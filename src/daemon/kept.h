@@ -56,6 +56,10 @@ const struct kept *kept_lease(const struct daemon *d, const char *name);
  */
 int kept_await(struct daemon *d, const char *name, void (*call)(void *arg), void *arg);
 
+/* "lease", "guest", as in the path of an object. */
+const char *kept_kind_name(enum kept_kind kind);
+const char *kept_interface(enum kept_kind kind);
+
 /* Path of its object. @buf: PATH_MAX_BUS bytes. Return: @buf. */
 const char *kept_path(const struct kept *k, char *buf);
 

@@ -9,6 +9,7 @@
 #include "daemon/kept.h"
 #include "daemon/path.h"
 #include "daemon/request.h"
+#include "daemon/sender.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -277,7 +278,7 @@ static int method_return(sd_bus_message *m, void *arg, sd_bus_error *error)
 
 	int r = sd_bus_message_read(m, "s", &word);
 	if (r >= 0)
-		r = request_sender(m, &uid);
+		r = sender_user(m, &uid);
 	if (r < 0)
 		return r;
 	const struct kept *k = lease_of(arg, uid, word);

@@ -297,17 +297,6 @@ static int caller_read(struct request *q)
 	return r;
 }
 
-int request_sender(sd_bus_message *m, uid_t *ret)
-{
-	sd_bus_creds *creds = NULL;
-
-	int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
-	if (r >= 0)
-		r = sd_bus_creds_get_euid(creds, ret);
-	(void)sd_bus_creds_unref(creds);
-	return r;
-}
-
 /* What ordinary users can make the daemon hold is bounded. Return: whether there is room. */
 static bool requests_add(struct request *q)
 {

@@ -66,9 +66,6 @@ int request_read_options(struct request *q, sd_bus_error *error);
  */
 int request_authorise(struct request *q, sd_bus_error *error);
 
-/* The user who has sent @m, as the bus knows. Return: 0, -errno. */
-int request_sender(sd_bus_message *m, uid_t *ret);
-
 /* Answers with an error of this interface, "Refused", "Failed", "NotFound". */
 void request_fail(struct request *q, const char *name, const char *text);
 

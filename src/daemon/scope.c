@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "control/value.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -16,7 +17,7 @@ static bool cgroup_read(int64_t pid, char *buf, size_t size)
 {
 	char path[64];
 
-	(void)snprintf(path, sizeof(path), "/proc/%lld/cgroup", (long long)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/cgroup", pid);
 	return file_read(path, buf, size) > 0;
 }
 

@@ -283,6 +283,13 @@ def test_introspection(service):
     told = {one.get("name"): canonical(one) for one in ET.parse(file).getroot().findall("interface")}
     for interface in sorted(set(found) | set(told)):
         assert found.get(interface) == told.get(interface), f"{interface} differs"
+    # The guest gets another device while it runs.
+    holder = lambda device: dbus.Interface(  # noqa: E731
+        bus.get_object(NAME, object_path("device", device), introspect=False),
+        "org.freedesktop.DBus.Properties").Get(NAME + ".Device", "Holder")
+    assert holder(CARD) == "/"
+    os.kill(guest, signal.SIGUSR1)
+    until(lambda: holder(CARD) == object_path("guest", "web"), "a device that was attached")
     version = dbus.Interface(bus.get_object(NAME, ROOT, introspect=False),
                              "org.freedesktop.DBus.Properties").Get(NAME + ".Manager", "ApiVersion")
     assert version == 1, version
@@ -318,10 +325,17 @@ def guest_start(name):
     if os.getppid() != own:  # it has ended before that
         os._exit(0)
     client.sendall(b'{"protocol":1,"usher":"0","guest":"web"}\n')
+    devices = [OTHER]
+
+    def attach(number, frame):
+        devices.append(CARD)
+        client.sendall(b'{"event":"attached","message":"' + CARD.encode() + b'"}\n')
+
+    signal.signal(signal.SIGUSR1, attach)
     for line in client.makefile():
         state = {"ok": True}
         if "state" in line:
-            state.update(name=name, engine="usher", state="running", keeper=1, devices=[DISK])
+            state.update(name=name, engine="usher", state="running", keeper=1, devices=devices)
         client.sendall(json.dumps(state).encode() + b"\n")
     os._exit(0)
 
