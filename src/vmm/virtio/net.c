@@ -487,7 +487,7 @@ static uint64_t net_offered(const struct virtio_net *n)
 	if (n->pairs.count > 1)
 		offered |= BIT64(VIRTIO_NET_F_MQ) | BIT64(VIRTIO_NET_F_CTRL_VQ);
 	if (n->pairs.count)
-		offered &= ~NET_VHOST_NEVER;
+		offered &= ~VHOST_NEVER;
 	return offered & (net_pairs_features(&n->pairs) | ~NET_VHOST_FEATURES);
 }
 

@@ -46,20 +46,21 @@ void net_pairs_fini(struct net_pairs *s)
 
 uint64_t net_pairs_features(const struct net_pairs *s)
 {
-	return s->count ? s->pairs[0].vhost.features : NET_VHOST_FEATURES;
+	return s->count ? s->pairs[0].vhost.vhost.features : NET_VHOST_FEATURES;
 }
 
 static int pair_start(struct net_pairs *s, unsigned i, const struct net_pairs_start *start)
 {
-	struct net_vhost_rings rings = {.queues = &start->queues[2 * i],
-		.error = s->error,
+	struct net_vhost_rings rings = {.rings = {.queues = &start->queues[2 * i],
+						.count = NET_VHOST_RINGS,
+						.error = s->error},
 		.tap = start->link ? s->pairs[i].tap : -1};
 
 	for (unsigned n = 0; n < NET_VHOST_RINGS; n++) {
-		if (!rings.queues[n].enabled)
+		if (!rings.rings.queues[n].enabled)
 			return 0;
-		rings.kicks[n] = start->kicks[2 * i + n];
-		rings.calls[n] = start->calls[2 * i + n];
+		rings.rings.kicks[n] = start->kicks[2 * i + n];
+		rings.rings.calls[n] = start->calls[2 * i + n];
 	}
 	return net_vhost_start(&s->pairs[i].vhost, start->accepted, &rings);
 }
