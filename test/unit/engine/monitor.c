@@ -35,6 +35,16 @@ static struct wire_done done;
 static pid_t qemu;
 static FILE *heard;
 
+/* That of the command is the last one: a device has an id, too. */
+static const char *id_of_line(const char *line)
+{
+	const char *id = NULL;
+
+	while ((line = strstr(line, "\"id\":")))
+		id = line++;
+	return id;
+}
+
 static void qemu_main(int fd, const struct answer *answers, int log)
 {
 	FILE *f = fdopen(fd, "r+");
@@ -43,7 +53,7 @@ static void qemu_main(int fd, const struct answer *answers, int log)
 	(void)fprintf(f, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n");
 	(void)fflush(f);
 	while (fgets(line, sizeof(line), f)) {
-		const char *id = strstr(line, "\"id\":");
+		const char *id = id_of_line(line);
 		const char *text = "\"return\": {}";
 		dprintf(log, "%s", line);
 		for (const struct answer *a = answers; a && a->command; a++)
