@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ET
 
@@ -317,27 +318,30 @@ def guest_start(name):
         listener.close()
         return pid
     die_with_parent()
-    own = os.getpid()
-    client = listener.accept()[0]
-    while os.fork():  # usherd is one client, its monitor of faults another
-        client = listener.accept()[0]
-    die_with_parent()
-    if os.getppid() != own:  # it has ended before that
-        os._exit(0)
-    client.sendall(b'{"protocol":1,"usher":"0","guest":"web"}\n')
-    devices = [OTHER]
-
-    def attach(number, frame):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    devices, clients = [OTHER], []
+    # usherd is one client, its monitor of faults another.
+    threading.Thread(target=clients_serve, args=(listener, name, devices, clients), daemon=True).start()
+    while signal.sigwait([signal.SIGUSR1]):
         devices.append(CARD)
-        client.sendall(b'{"event":"attached","message":"' + CARD.encode() + b'"}\n')
+        for client in clients:
+            client.sendall(b'{"event":"attached","message":"' + CARD.encode() + b'"}\n')
 
-    signal.signal(signal.SIGUSR1, attach)
+
+def clients_serve(listener, name, devices, clients):
+    while True:
+        client = listener.accept()[0]
+        clients.append(client)
+        threading.Thread(target=client_serve, args=(client, name, devices), daemon=True).start()
+
+
+def client_serve(client, name, devices):
+    client.sendall(b'{"protocol":1,"usher":"0","guest":"web"}\n')
     for line in client.makefile():
         state = {"ok": True}
         if "state" in line:
             state.update(name=name, engine="usher", state="running", keeper=1, devices=devices)
         client.sendall(json.dumps(state).encode() + b"\n")
-    os._exit(0)
 
 
 def canonical(interface):
