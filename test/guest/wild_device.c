@@ -47,9 +47,11 @@ void wild_find(struct wild *w, uint32_t function)
 	space_repair(w, d);
 	const uint64_t queues = common_get(w, d, COMMON(num_queues), 2);
 	d->queue_count = queues > WILD_QUEUES ? WILD_QUEUES : (unsigned)queues;
-	for (unsigned i = 0; i < d->queue_count; i++)
-		d->queues[i] = (struct wild_queue){
-			.at = w->area + (w->count * WILD_QUEUES + i) * QUEUE_SIZE, .size = 1};
+	/* @d is zero: a whole structure would be memset() by clang, and no guest has that. */
+	for (unsigned i = 0; i < d->queue_count; i++) {
+		d->queues[i].at = w->area + (w->count * WILD_QUEUES + i) * QUEUE_SIZE;
+		d->queues[i].size = 1;
+	}
 	w->count++;
 }
 
