@@ -159,6 +159,8 @@ static void on_attempt(int watch, int fd, int events, void *arg)
 	n->lost = false;
 	log_info(n->name, "libvirt's daemon is back");
 	vir.virEventUpdateTimeout(n->timer, n->deadline_ms ? LATE_MS : -1);
+	if (n->stopping) /* nobody could be asked when the signal came */
+		(void)vir.virDomainDestroyFlags(n->domain, 0);
 }
 
 static void runner_reconnect(struct runner *n)
