@@ -216,12 +216,16 @@ static unsigned scope_flag(enum libvirt_scope scope)
 	return scope == LIBVIRT_LIVE ? VIR_DOMAIN_AFFECT_LIVE : VIR_DOMAIN_AFFECT_CONFIG;
 }
 
-int libvirt_guest_attach(struct libvirt_guest *g, struct pci_address a, bool managed,
-	enum libvirt_scope scope, struct err *e)
+/*
+ * Managed, also where usher has bound the device: libvirt remembers one that it does not manage,
+ * and would leave it on vfio-pci when it binds it itself some other day.
+ */
+int libvirt_guest_attach(
+	struct libvirt_guest *g, struct pci_address a, enum libvirt_scope scope, struct err *e)
 {
 	char text[LIBVIRT_HOSTDEV_TEXT], address[PCI_ADDRESS_TEXT];
 
-	libvirt_hostdev_format(a, managed, text);
+	libvirt_hostdev_format(a, true, text);
 	if (vir.virDomainAttachDeviceFlags(g->domain, text, scope_flag(scope)) < 0)
 		return say_failure(e, "attach", pci_address_format(a, address));
 	return 0;

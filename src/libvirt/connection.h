@@ -62,8 +62,8 @@ enum libvirt_scope { LIBVIRT_LIVE, LIBVIRT_CONFIG };
  * Adds or removes the element of one device. A running guest lets a device go later, or never: what
  * libvirt_guest_state() shows counts. Return: 0, -EIO.
  */
-int libvirt_guest_attach(struct libvirt_guest *g, struct pci_address a, bool managed,
-	enum libvirt_scope scope, struct err *e);
+int libvirt_guest_attach(
+	struct libvirt_guest *g, struct pci_address a, enum libvirt_scope scope, struct err *e);
 int libvirt_guest_detach(
 	struct libvirt_guest *g, struct pci_address a, enum libvirt_scope scope, struct err *e);
 

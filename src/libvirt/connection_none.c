@@ -49,8 +49,8 @@ void libvirt_state_fini(struct libvirt_state *s)
 {
 }
 
-int libvirt_guest_attach(struct libvirt_guest *g, struct pci_address a, bool managed,
-	enum libvirt_scope scope, struct err *e)
+int libvirt_guest_attach(
+	struct libvirt_guest *g, struct pci_address a, enum libvirt_scope scope, struct err *e)
 {
 	return connection_refuse(e);
 }

@@ -6,9 +6,9 @@
  * domain. usher takes the group first, unless the domain has it already, and returns it when
  * libvirt no longer shows a member.
  *
- * libvirt has the devices unmanaged: it finds them on vfio-pci and leaves them there. It removes a
- * device from the domain's XML when QEMU reports it gone, and not when it asks the guest for it. So
- * the XML says when a group can be returned.
+ * libvirt finds the devices on vfio-pci and leaves them there, also those that it manages. It
+ * removes a device from the domain's XML when QEMU reports it gone, and not when it asks the guest
+ * for it. So the XML says when a group can be returned.
  */
 #include "libvirt/plug.h"
 
@@ -83,7 +83,7 @@ static int member_attach(void *arg, struct pci_address a)
 
 	if (libvirt_domain_has(change_devices(c), a) || c->done_count == COUNT(c->done))
 		return 0;
-	int r = libvirt_guest_attach(c->plug->guest, a, c->scope == LIBVIRT_CONFIG, c->scope, c->e);
+	int r = libvirt_guest_attach(c->plug->guest, a, c->scope, c->e);
 	if (r == 0)
 		c->done[c->done_count++] = a;
 	return r;

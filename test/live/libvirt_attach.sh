@@ -20,14 +20,18 @@ card_is_gone() {
 
 # domain_has NAME DEVICE…: while it runs, exactly these.
 domain_has() {
-	name_=$1
-	shift
-	expect_ok usher guests
-	grep -q "^$name_ *running *$* *[-t0-9]" "$work/out" || fail_with_output "the domain does not have $*"
+	expect_ok usher guests --json
+	python3 -c 'import json, sys
+guest, = [g for g in json.load(open(sys.argv[1]))["guests"] if g["name"] == sys.argv[2]]
+sys.exit(guest["devices"] != sys.argv[3:])' "$work/out" "$@" || fail_with_output "not exactly: $*"
 }
 
 write_settings
 install_hook
+# A name that libvirt replaces by a URI.
+cp /etc/libvirt/libvirt.conf "$work/"
+echo 'uri_aliases = [ "here=qemu:///system", "there=test+tcp://127.0.0.1:9/default" ]' >/etc/libvirt/libvirt.conf
+at_exit 'mv "$work/libvirt.conf" /etc/libvirt/'
 start_libvirtd
 expect_ok domain vm1 sleep "$disk"
 mv "$work/out" "$work/vm1.xml"
@@ -35,8 +39,8 @@ expect_ok virsh_ define "$work/vm1.xml"
 expect_ok virsh_ start vm1
 qemu=$(pidof qemu-system-x86_64)
 
-# A bridge gives vm2 room for conventional devices. Its guest never runs.
-bridge="<controller type='pci' model='pcie-to-pci-bridge'/>"
+# A bridge gives vm2 room for conventional devices, and one more port for a third PCIe device. Its guest never runs.
+bridge="<controller type='pci' model='pcie-to-pci-bridge'/><controller type='pci' model='pcie-root-port'/>"
 expect_ok domain vm2 sleep
 sed "s|<serial|$bridge<serial|; s|$work/console|/dev/null|" "$work/out" >"$work/vm2.xml"
 expect_ok virsh_ create --paused "$work/vm2.xml"
@@ -55,16 +59,17 @@ expect_driver "$nic" e1000e
 # One device of the group does not fit into vm1: the other one leaves it again.
 expect_status 1 usher attach --live vm1 "$nic"
 expect_text "attach '$edu': "
+expect_no_text 'to undo the rest failed'
 domain_has vm1 "$disk"
 expect_driver "$nic" e1000e
 expect_override "$nic" none
 expect_driver "$edu" none
 
 # A whole group, which then belongs to vm2 alone.
-expect_ok usher attach --json vm2 "$edu"
+expect_ok usher attach --json --libvirt here vm2 "$edu"
 expect_document
-domain_has vm2 "$nic $edu"
-expect_ok usher attach --live vm2 "$nic"
+domain_has vm2 "$nic" "$edu"
+expect_ok usher attach --live --libvirt qemu+unix:///system vm2 "$nic"
 expect_status 3 usher attach --live vm1 "$nic"
 expect_text "lent to domain 'vm2' of libvirt"
 expect_status 3 usher attach vm2 "$disk"
@@ -73,7 +78,7 @@ expect_text "lent to domain 'vm1' of libvirt"
 # A guest that does not let it go, and does.
 expect_ok usher attach --live vm1 "$card"
 expect_driver "$card" vfio-pci
-domain_has vm1 "$disk $card"
+domain_has vm1 "$disk" "$card"
 expect_ok usher list
 expect_equal 'loans' 2 "$(grep -c "lent to domain 'vm1' of libvirt (process $qemu)" "$work/out")"
 expect_ok virsh_ suspend vm1
@@ -105,10 +110,25 @@ expect_ok usher detach vm1 "$nic"
 expect_ok usher guests
 expect_no_text "$disk $nic"
 
+# libvirt calls no hook for a device that a person attaches: usher says so afterwards. libvirt returns
+# it, also one that usher has attached before.
+expect_ok usher xml "$card"
+mv "$work/out" "$work/card.xml"
+expect_ok virsh_ attach-device vm2 "$work/card.xml" --live
+expect_driver "$card" vfio-pci
+usher check >"$work/out" 2>"$work/err"
+expect_text "domain 'vm2' runs with it, and usher did not lend it"
+expect_text 'next time: usher attach'
+expect_no_text "domain 'vm1' runs with it"
+expect_status 3 usher attach --live vm1 "$card"
+expect_status 3 usher release "$card"
+expect_ok virsh_ destroy vm2
+wait_until 30 has_driver "$card" xhci_hcd
+expect_driver "$nic" e1000e
+
 # The hook returns what was attached, too.
 expect_ok usher attach --live vm1 "$card"
 expect_ok virsh_ destroy vm1
 expect_driver "$card" xhci_hcd
-expect_ok virsh_ destroy vm2
 expect_equal 'the drivers' "$before" "$(all_drivers)"
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"

@@ -10,13 +10,13 @@
 static bool configured[8];
 static int refused;
 
-int libvirt_guest_attach(struct libvirt_guest *g, struct pci_address a, bool managed,
-	enum libvirt_scope scope, struct err *e)
+int libvirt_guest_attach(
+	struct libvirt_guest *g, struct pci_address a, enum libvirt_scope scope, struct err *e)
 {
 	ck_assert_int_eq(scope, LIBVIRT_CONFIG);
 	if (a.fn == refused)
 		return err_say(e, -EIO, "no room");
-	ck_assert(managed && !configured[a.fn]);
+	ck_assert(!configured[a.fn]);
 	configured[a.fn] = true;
 	return 0;
 }
