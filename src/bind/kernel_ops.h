@@ -61,7 +61,8 @@ struct bind_kernel_ops {
 	int (*chown_node)(const char *path, const struct bind_access *a);
 	/*
 	 * True if somebody has a device of the group open, also by a mapping, or by a descriptor in
-	 * a message that nobody has received: no process shows these. NULL: unknown.
+	 * a message that nobody has received: no process shows these. Waits a little for a process
+	 * that is ending. NULL: unknown.
 	 */
 	bool (*group_held)(int group);
 	/* Writes udev's rule for a group's nodes; NULL removes it. Return: 0, -errno. */

@@ -14,7 +14,11 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define HELD_PATIENCE_MS 3000 /* for a process that has just been killed */
+#define HELD_PAUSE_NS 20000000
 
 /* The deepest directory on the way to @path that exists already. */
 static int watch_parent(int fd, const char *path)
@@ -78,8 +82,7 @@ int bind_node_chown(const char *path, const struct bind_access *a)
 	return a->mode && chmod(path, a->mode) < 0 ? -errno : 0;
 }
 
-/* The kernel refuses a second opener until the last device of the group is closed. */
-bool bind_node_is_held(int group)
+static bool group_is_busy(int group)
 {
 	char path[32];
 
@@ -87,4 +90,18 @@ bool bind_node_is_held(int group)
 		return false;
 	cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
 	return fd < 0 && errno == EBUSY;
+}
+
+/* The kernel refuses a second opener until the last device of the group is closed. */
+bool bind_node_is_held(int group)
+{
+	const struct timespec pause = {.tv_nsec = HELD_PAUSE_NS};
+	const int64_t until = clock_ms() + HELD_PATIENCE_MS;
+
+	while (group_is_busy(group)) {
+		if (clock_ms() >= until)
+			return true;
+		(void)nanosleep(&pause, NULL);
+	}
+	return false;
 }

@@ -111,10 +111,19 @@ static int code_of(const char *name)
 	return -EIO;
 }
 
-/* A sentence, and perhaps "\nhint: …", as the command has printed them that usherd has run. */
+/*
+ * A sentence, and perhaps "\nhint: …", as the command has printed them that usherd has run; before
+ * them what it had done until then, which is passed on.
+ */
 static int explain_text(struct err *e, int code, const char *text)
 {
-	static const char mark[] = "\nhint: ";
+	static const char mark[] = "\nhint: ", begin[] = "\nusher: ";
+	const char *sentence = strstr(text, begin);
+
+	if (sentence) {
+		(void)fprintf(stderr, "%.*s\n", (int)(sentence - text), text);
+		text = sentence + sizeof(begin) - 1;
+	}
 	const char *hint = strstr(text, mark);
 
 	(void)err_say(e, code, "%.*s", (int)strcspn(text, "\n"), text);

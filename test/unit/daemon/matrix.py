@@ -251,6 +251,11 @@ def test_group_of_four(service):
             service.daemon_restart(STAND_IN_GROUP="4", STAND_IN_FAIL=str(number))
             answer = ask(BOSS, lambda b: lease(b, [DISK])[0])
             until(no_lease, "the end of a lease")
+            if number == 3:
+                os.environ.update(STAND_IN_GROUP="4", STAND_IN_FAIL="3")
+                says = [usher_says(service, f"lease {DISK} --key four", uid) for uid in (0, BOSS)]
+                del os.environ["STAND_IN_GROUP"], os.environ["STAND_IN_FAIL"]
+                assert says[0] == says[1] and "usher: " in says[0][2], says
             if not answer.startswith(ERROR):
                 break  # the write that fails is one of the return
             left = list(pathlib.Path("/run/usher/journal").glob("*"))
