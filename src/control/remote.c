@@ -97,8 +97,9 @@ static bool list_has(const char *list, const char *name, size_t len, const char 
 {
 	char word[64];
 
-	if (!list || (size_t)snprintf(word, sizeof(word), " %.*s%s ", (int)len, name, end) >=
-			     sizeof(word))
+	if (!list || memchr(name, ' ', len) ||
+		(size_t)snprintf(word, sizeof(word), " %.*s%s ", (int)len, name, end) >=
+			sizeof(word))
 		return false;
 	return strstr(list, word) != NULL;
 }
