@@ -5,7 +5,9 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "daemon/path.h"
+#include "daemon/scope.h"
 #include "daemon/sender.h"
+#include "daemon/words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #define JOB_LIMIT_MAX_S 172800
@@ -261,6 +264,24 @@ static int on_late(sd_event_source *source, uint64_t us, void *arg)
 	return 0;
 }
 
+/*
+ * A guest needs what usherd.service may not have: namespaces, other users, disks anywhere. So
+ * systemd starts it, in a unit of its own, and waits for `usher start` to end; the guest's
+ * processes stay (daemon/scope.c).
+ */
+static void start_in_unit(const struct daemon *d, char *const *words)
+{
+	char unit[96];
+	const char *list[WORDS_MAX + 12] = {"systemd-run", "--quiet", "--pipe", "--wait",
+		"--collect", unit, "--property=KillMode=process", "--", d->usher};
+	size_t count = 9;
+
+	(void)snprintf(unit, sizeof(unit), "--unit=" SCOPE_START "%d", (int)getpid());
+	for (size_t i = 1; words[i] && i < WORDS_MAX; i++)
+		list[count++] = words[i];
+	(void)execvp(list[0], (char *const *)(uintptr_t)list);
+}
+
 __attribute__((noreturn)) static void child_main(
 	const struct daemon *d, char *const *words, int out_fd, int errors_fd)
 {
@@ -273,6 +294,8 @@ __attribute__((noreturn)) static void child_main(
 	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (strcmp(words[1], "start") == 0 && sd_booted() > 0)
+		start_in_unit(d, words);
 	(void)execv(d->usher, words);
 	(void)dprintf(STDERR_FILENO, "usher: run %s: %s\n", d->usher, strerror(errno));
 	_exit(127);
