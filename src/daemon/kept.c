@@ -44,10 +44,21 @@ const char *kept_path(const struct kept *k, char *buf)
 	return bus_path(buf, kinds[k->kind], k->name);
 }
 
+/* A keeper removes its folder before it says its last word, which may come here much later. */
+static bool folder_is_there(const struct kept *k)
+{
+	char path[FILE_PATH_MAX];
+
+	return file_path(path, sizeof(path), "%s/%s/%s", k->daemon->run_dir, folders[k->kind],
+		       k->name) >= 0 &&
+	       access(path, F_OK) == 0;
+}
+
 const struct kept *kept_lease(const struct daemon *d, const char *name)
 {
 	for (const struct kept *k = d->kept; k; k = k->next)
-		if (k->kind == KEPT_LEASE && k->state && strcmp(k->name, name) == 0)
+		if (k->kind == KEPT_LEASE && k->state && strcmp(k->name, name) == 0 &&
+			folder_is_there(k))
 			return k;
 	return NULL;
 }
