@@ -134,6 +134,62 @@ kill -9 "$(pidof borrower)"
 expect_ok usher restore
 expect_back
 
+# One that is in a socket, as a message that nobody has received, is in no process. If its owner takes
+# and closes it, the disk goes back; else the process with the socket is named.
+cat >"$work/message.py" <<'END'
+import os, re, socket, sys, time
+device = int(re.search(r"none,(\d+)", os.environ["USHER_DEVICE"])[1])
+container = int(re.search(r"fd:(\d+)", os.environ["USHER_DEVICE"])[1])
+here, there = socket.socketpair()
+socket.send_fds(here, [b"x"], [device])
+if os.fork() == 0:
+    os.setsid()
+    os.close(device)
+    os.close(container)
+    os.setresuid(1000, 1000, 1000)
+    time.sleep(float(sys.argv[1]))
+    _, fds, _, _ = socket.recv_fds(there, 1, 1)
+    os.close(fds[0])
+    time.sleep(1000 if len(sys.argv) > 2 else 0)
+END
+expect_ok usher lease "$disk" --user 1001 -- python3 "$work/message.py" 3
+expect_text "$disk: reset by"
+expect_back
+expect_status 125 usher lease "$disk" --user 1001 -- python3 "$work/message.py" 1000
+message=$(pgrep -f "message.py 1000")
+expect_text "'python3' (process $message, perhaps)"
+expect_driver "$disk" vfio-pci
+usher restore >"$work/out" 2>"$work/err"
+expect_text 'a process that usher cannot find has a device of it open'
+expect_driver "$disk" vfio-pci
+kill -9 "$message"
+wait_until 20 usher restore
+expect_back
+
+# Somebody waits for a keeper that is stopped, but not for ever.
+expect_ok usher lease --quiet "$disk" --key hangs
+kill -STOP "$(keeper_of hangs)"
+expect_status 1 usher lease --end --key hangs
+expect_text "the keeper of lease 'hangs' does not answer now"
+kill -CONT "$(keeper_of hangs)"
+expect_ok usher lease --end --key hangs
+expect_back
+
+# The process of a lease may lock more while it has the lease.
+expect_ok usher lease --quiet --memlock 3G "$disk" -- sh -c "ulimit -l >$work/limit"
+expect_equal 'the limit' 3145728 "$(cat "$work/limit")"
+"$work/borrower" 1000 &
+borrower=$!
+prlimit --pid $borrower --memlock=65536:131072
+usher lease --quiet "$disk" --owner $borrower --memlock 1G || fail 'no lease'
+expect_equal 'raised' '1073741824 1073741824' \
+	"$(prlimit --pid $borrower --memlock --output SOFT,HARD --noheadings | tr -s ' ')"
+expect_ok usher revoke "$(ls /run/usher/lease)"
+expect_equal 'put back' '65536 131072' \
+	"$(prlimit --pid $borrower --memlock --output SOFT,HARD --noheadings | tr -s ' ')"
+kill $borrower
+expect_back
+
 # The keeper is killed: the journal knows.
 expect_ok usher lease --quiet "$disk" --key killed
 kill -9 "$(keeper_of killed)"
