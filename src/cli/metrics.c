@@ -13,15 +13,18 @@
 #include "host/host.h"
 #include "lease/borrow.h"
 #include "metrics/collect.h"
+#include "view/json.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 
-enum { OUTPUT = 1, HOST };
+enum { OUTPUT = 1, HOST, JSON };
 
 struct wanted {
 	const char *output; /* NULL: standard output */
 	const char *host; /* a snapshot; NULL: this machine */
+	bool json;
 };
 
 struct collection {
@@ -74,6 +77,47 @@ static void machine_collect(struct metrics *m)
 	metrics_add(m, METRIC_GUESTS, c.guests, NULL);
 }
 
+static void sample_put(struct json *list, const struct metric_sample *s)
+{
+	struct json *one = json_push_map(list);
+	struct json *labels = json_put_map(one, "labels");
+
+	for (size_t i = 0; i < s->label_count; i++)
+		json_put_text(labels, s->labels[i].name, s->labels[i].value);
+	json_put_number(one, "value", s->value);
+}
+
+static void family_put(struct json *list, const struct metrics *m, enum metric family)
+{
+	const struct metric_sample *s = metrics_next(m, family, NULL);
+
+	if (!s)
+		return;
+	struct json *one = json_push_map(list);
+	json_put_text(one, "name", metric_name(family));
+	json_put_text(one, "type", metric_type(family));
+	json_put_text(one, "unit", metric_unit(family));
+	json_put_text(one, "text", metric_help(family));
+	struct json *samples = json_put_list(one, "samples");
+	for (; s; s = metrics_next(m, family, s))
+		sample_put(samples, s);
+}
+
+static int print_json(const struct metrics *m, struct err *e)
+{
+	struct json *doc;
+
+	int r = json_new("metrics", &doc, e);
+	if (r < 0)
+		return r;
+	struct json *list = json_put_list(doc, "metrics");
+	for (size_t i = 0; i < METRICS; i++)
+		family_put(list, m, (enum metric)i);
+	r = json_print(doc, e);
+	json_free(doc);
+	return r;
+}
+
 static int text_write(struct metrics *m, const struct wanted *w, struct err *e)
 {
 	cleanup_free char *text = NULL;
@@ -99,7 +143,7 @@ static int metrics_collect(struct metrics *m, const struct wanted *w, struct hos
 		return r;
 	if (!w->host)
 		machine_collect(m);
-	return text_write(m, w, e);
+	return w->json ? print_json(m, e) : text_write(m, w, e);
 }
 
 static int metrics_option(void *arg, int c, const char *text)
@@ -108,8 +152,9 @@ static int metrics_option(void *arg, int c, const char *text)
 
 	if (c == OUTPUT)
 		w->output = text;
-	else
+	else if (c == HOST)
 		w->host = text;
+	w->json = w->json || c == JSON;
 	return 0;
 }
 
@@ -118,9 +163,10 @@ static int verb_metrics_run(const struct verb *v, int argc, char **argv)
 	static const struct option takes[] = {
 		{"output", required_argument, NULL, OUTPUT},
 		{"host", required_argument, NULL, HOST},
+		{"json", no_argument, NULL, JSON},
 		{0},
 	};
-	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes, .letters = "o:"};
+	struct options o = {.verb = v, .argc = argc, .argv = argv, .takes = takes};
 	struct wanted w = {0};
 	struct host *h = NULL;
 	struct err e = {0};
@@ -130,6 +176,8 @@ static int verb_metrics_run(const struct verb *v, int argc, char **argv)
 		return option_leave(r);
 	if (optind < argc)
 		return option_wrong(v, "unexpected operand '%s'", argv[optind]);
+	if (w.json && w.output)
+		return option_wrong(v, "--output writes OpenMetrics text, and no JSON");
 	r = option_host(w.host, &h);
 	if (r)
 		return r;
@@ -155,6 +203,7 @@ const struct verb verb_metrics = {
 		"                         textfile collector of node_exporter wants it\n"
 		"      --host FILE        read the host from a snapshot; leases, guests and the\n"
 		"                         journal are not in one\n"
+		"  -j, --json             print a JSON document\n"
 		"\n"
 		"Examples:\n"
 		"\n"

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,32 +55,80 @@ static const struct {
 		.is_counter = true},
 };
 
-/* The samples of a family stand together, in whatever order they come. */
+/* The samples of a family stand together in the text, in whatever order they come. */
 struct metrics {
-	struct text samples[METRICS];
+	struct metric_sample *list;
+	size_t count;
+	bool failed; /* no memory for one of them */
 };
+
+const char *metric_name(enum metric family)
+{
+	return families[family].name;
+}
+
+const char *metric_type(enum metric family)
+{
+	return families[family].is_counter ? "counter" : "gauge";
+}
+
+const char *metric_help(enum metric family)
+{
+	return families[family].help;
+}
+
+const char *metric_unit(enum metric family)
+{
+	return families[family].unit;
+}
 
 struct metrics *metrics_new(void)
 {
-	struct metrics *m = calloc(1, sizeof(*m));
+	return calloc(1, sizeof(struct metrics));
+}
 
-	for (size_t i = 0; m && i < METRICS; i++) {
-		if (text_begin(&m->samples[i]) < 0) {
-			metrics_free(m);
-			return NULL;
-		}
-	}
-	return m;
+static void sample_free(struct metric_sample *s)
+{
+	while (s->label_count)
+		free((void *)(uintptr_t)s->labels[--s->label_count].value);
 }
 
 void metrics_free(struct metrics *m)
 {
-	char *text;
-
-	for (size_t i = 0; m && i < METRICS; i++)
-		if (m->samples[i].out && text_end(&m->samples[i], &text) >= 0)
-			free(text);
+	for (size_t i = 0; m && i < m->count; i++)
+		sample_free(&m->list[i]);
+	if (m)
+		free(m->list);
 	free(m);
+}
+
+void metrics_add(
+	struct metrics *m, enum metric family, uint64_t value, const struct metric_label *labels)
+{
+	struct metric_sample *list = reallocarray(m->list, m->count + 1, sizeof(*list));
+
+	if (!list) {
+		m->failed = true;
+		return;
+	}
+	m->list = list;
+	struct metric_sample *s = &list[m->count++];
+	*s = (struct metric_sample){.family = family, .value = value};
+	for (; labels && labels->name && s->label_count < METRIC_LABELS_MAX; labels++) {
+		char *copy = strdup(labels->value ? labels->value : "");
+		m->failed = m->failed || !copy;
+		if (copy)
+			s->labels[s->label_count++] = (struct metric_label){labels->name, copy};
+	}
+}
+
+const struct metric_sample *metrics_next(
+	const struct metrics *m, enum metric family, const struct metric_sample *at)
+{
+	for (size_t i = at ? (size_t)(at - m->list) + 1 : 0; i < m->count; i++)
+		if (m->list[i].family == family)
+			return &m->list[i];
+	return NULL;
 }
 
 /* The format is UTF-8; other bytes become '?'. */
@@ -102,57 +151,41 @@ static void label_print(FILE *out, const char *value)
 	}
 }
 
-void metrics_add(
-	struct metrics *m, enum metric family, uint64_t value, const struct metric_label *labels)
+static void sample_print(FILE *out, const struct metric_sample *s)
 {
-	FILE *out = m->samples[family].out;
-	const char *before = "{";
-
-	(void)fprintf(
-		out, "%s%s", families[family].name, families[family].is_counter ? "_total" : "");
-	for (; labels && labels->name; labels++) {
-		(void)fprintf(out, "%s%s=\"", before, labels->name);
-		label_print(out, labels->value ? labels->value : "");
+	(void)fprintf(out, "%s%s", families[s->family].name,
+		families[s->family].is_counter ? "_total" : "");
+	for (size_t i = 0; i < s->label_count; i++) {
+		(void)fprintf(out, "%s%s=\"", i ? "," : "{", s->labels[i].name);
+		label_print(out, s->labels[i].value);
 		(void)fputc('"', out);
-		before = ",";
 	}
-	(void)fprintf(out, "%s %" PRIu64 "\n", before[0] == ',' ? "}" : "", value);
+	(void)fprintf(out, "%s %" PRIu64 "\n", s->label_count ? "}" : "", s->value);
 }
 
-static int family_print(FILE *out, struct metrics *m, enum metric family)
+static void family_print(FILE *out, const struct metrics *m, enum metric family)
 {
-	char *samples = NULL;
+	const struct metric_sample *s = metrics_next(m, family, NULL);
+	const char *const name = families[family].name;
 
-	int len = text_end(&m->samples[family], &samples);
-	m->samples[family].out = NULL;
-	if (len > 0) {
-		const char *const name = families[family].name;
-		(void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, families[family].help,
-			name, families[family].is_counter ? "counter" : "gauge");
-		if (families[family].unit)
-			(void)fprintf(out, "# UNIT %s %s\n", name, families[family].unit);
-		(void)fputs(samples, out);
-	}
-	free(samples);
-	return len < 0 ? len : 0;
+	if (!s)
+		return;
+	(void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, families[family].help, name,
+		metric_type(family));
+	if (families[family].unit)
+		(void)fprintf(out, "# UNIT %s %s\n", name, families[family].unit);
+	for (; s; s = metrics_next(m, family, s))
+		sample_print(out, s);
 }
 
-int metrics_text(struct metrics *m, char **ret)
+int metrics_text(const struct metrics *m, char **ret)
 {
 	struct text t;
-	char *text = NULL;
-	int r = text_begin(&t);
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < METRICS; i++)
-		r = family_print(t.out, m, (enum metric)i);
+	if (m->failed || text_begin(&t) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < METRICS; i++)
+		family_print(t.out, m, (enum metric)i);
 	(void)fputs("# EOF\n", t.out);
-	int len = text_end(&t, &text);
-	if (r < 0 || len < 0) {
-		free(text);
-		return r < 0 ? r : len;
-	}
-	*ret = text;
-	return len;
+	return text_end(&t, ret);
 }

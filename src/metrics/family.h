@@ -48,11 +48,33 @@ struct metric_label {
 	const char *name, *value;
 };
 
-/* Adds a sample. @labels: end with {0}; NULL: none. */
+/*
+ * Adds a sample. @labels: at most METRIC_LABELS_MAX, their names static; they end with {0}; NULL:
+ * none. Without memory the text fails.
+ */
 void metrics_add(
 	struct metrics *m, enum metric family, uint64_t value, const struct metric_label *labels);
 
 /* All families that have a sample, and "# EOF"; *@ret is the caller's. Return: length, -ENOMEM. */
-int metrics_text(struct metrics *m, char **ret);
+int metrics_text(const struct metrics *m, char **ret);
+
+#define METRIC_LABELS_MAX 4
+
+struct metric_sample {
+	enum metric family;
+	uint64_t value;
+	size_t label_count;
+	struct metric_label labels[METRIC_LABELS_MAX]; /* own copies of the values */
+};
+
+/* The first sample of @family behind @at, which is NULL for the first one. Return: NULL: none. */
+const struct metric_sample *metrics_next(
+	const struct metrics *m, enum metric family, const struct metric_sample *at);
+
+/* "usher_devices"; "gauge" or "counter"; a sentence; "bytes", or NULL. */
+const char *metric_name(enum metric family);
+const char *metric_type(enum metric family);
+const char *metric_help(enum metric family);
+const char *metric_unit(enum metric family);
 
 #endif
