@@ -145,6 +145,18 @@ def test_refuses(service, systemd):
     assert not any("none" in line for line in systemd.lines()), systemd.lines()
 
 
+def test_lease(service, systemd):
+    """A lease keeps the host awake as a guest does, and is there afterwards."""
+    subprocess.run([service.usher, "lease", DISK, "--key", "night", "--quiet"], check=True)
+    held = f"block: lease 'night' has {DISK}"
+    systemd.await_line("inhibit sleep usher " + held)
+    systemd.say("sleep")
+    systemd.say("wake")
+    assert "released " + held not in systemd.lines()
+    subprocess.run([service.usher, "lease", "--end", "--key", "night"], check=True)
+    systemd.await_line("released " + held)
+
+
 def test_releases(service, systemd):
     """A guest that may be stopped is, before the host sleeps; one that may not is left alone."""
     web, mail = Guest("web", [DISK], "release"), Guest("mail", [CARD])
@@ -257,6 +269,7 @@ def main():
         failed |= not run(test_fault, service, systemd)
         failed |= not run(test_machined, service, systemd)
         failed |= not run(test_refuses, service, systemd)
+        failed |= not run(test_lease, service, systemd)
         failed |= not run(test_releases, service, systemd)
         first = systemd
         failed |= not run(test_logind_starts_again, service, first,
