@@ -18,6 +18,7 @@ static const struct {
 	{"start", "port", {COMPLETE_NOTHING, NULL}},
 	{"rom", "allow", {COMPLETE_WORD, "driver rom"}},
 	{NULL, "allow", {COMPLETE_CHECK, NULL}},
+	{NULL, "at-boot", {COMPLETE_WORD, "yes no"}},
 	{NULL, "backing", {COMPLETE_FILE, NULL}},
 	{NULL, "bar", {COMPLETE_NOTHING, NULL}},
 	{NULL, "class", {COMPLETE_CLASS, NULL}},

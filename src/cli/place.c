@@ -58,6 +58,7 @@ static const struct place places[] = {
 	{"quiet", PLACE_NOWHERE},
 	{"print-config", PLACE_NOWHERE},
 	{"save", PLACE_NOWHERE},
+	{"at-boot", PLACE_NOWHERE},
 };
 
 const struct place *place_at(size_t i)

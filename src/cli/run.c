@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "cli/abilities.h"
+#include "cli/at_boot.h"
 #include "cli/boot.h"
 #include "cli/detach.h"
 #include "cli/ending.h"
@@ -293,6 +294,16 @@ static int check_located(struct run_words *w)
 	return r;
 }
 
+static int mark_at_boot(const struct run_words *w)
+{
+	struct err e = {0};
+
+	if (at_boot_mark(w->operand, strcmp(w->at_boot, "yes") == 0, &e) == 0)
+		return 0;
+	report(&e);
+	return LOAN_OURS;
+}
+
 static int run_words(struct run_words *w, const char *path, char *const *arguments)
 {
 	int r = run_words_take(w, path, arguments);
@@ -302,6 +313,8 @@ static int run_words(struct run_words *w, const char *path, char *const *argumen
 		return r;
 	if (w->print_config || w->save)
 		return write_config(w);
+	if (w->at_boot)
+		return mark_at_boot(w);
 	r = check_located(w);
 	return r ? r : run_keeper(w);
 }

@@ -54,6 +54,7 @@ enum {
 	OPT_DISPLAY_HANDOVER,
 	OPT_PRINT_CONFIG,
 	OPT_SAVE,
+	OPT_AT_BOOT,
 };
 
 static int take_memory(struct run_words *w, const char *text)
@@ -104,6 +105,22 @@ static int take_on_sleep(struct run_words *w, const char *text)
 	if (w->loan.spec.sleep_release || strcmp(text, "refuse") == 0)
 		return 0;
 	return option_wrong(w->loan.verb, "--on-sleep: '%s' is neither refuse nor release", text);
+}
+
+static int take_at_boot(struct run_words *w, const char *text)
+{
+	if (!w->is_saved)
+		return option_wrong(w->loan.verb, "--at-boot is for 'usher start'");
+	if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+		return option_wrong(w->loan.verb, "--at-boot: '%s' is neither yes nor no", text);
+	w->at_boot = text;
+	return 0;
+}
+
+/* What happens to the guest when the host starts or sleeps. */
+static int take_host_event(struct run_words *w, int c, const char *text)
+{
+	return c == OPT_AT_BOOT ? take_at_boot(w, text) : take_on_sleep(w, text);
 }
 
 static int take_engine(struct run_words *w, const char *text)
@@ -215,8 +232,6 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_engine(w, text);
 	case OPT_RETURN:
 		return take_return(w, text);
-	case OPT_ON_SLEEP:
-		return take_on_sleep(w, text);
 	case OPT_STATS:
 		w->loan.spec.stats = !text;
 		w->loan.spec.stats_file = text;
@@ -228,6 +243,9 @@ static int take_option(struct run_words *w, int c, const char *text)
 	case OPT_SAVE:
 		w->save = text;
 		return 0;
+	case OPT_AT_BOOT:
+	case OPT_ON_SLEEP:
+		return take_host_event(w, c, text);
 	default:
 		return take_flag(w, c) ? 0 : loan_option(&w->loan, c, text);
 	}
@@ -272,6 +290,7 @@ static const struct option *run_options(void)
 		{"detach", no_argument, NULL, OPT_DETACH},
 		{"print-config", no_argument, NULL, OPT_PRINT_CONFIG},
 		{"save", required_argument, NULL, OPT_SAVE},
+		{"at-boot", required_argument, NULL, OPT_AT_BOOT},
 		LOAN_OPTIONS,
 		{0},
 	};

@@ -30,6 +30,7 @@ struct run_words {
 	bool print_config;
 	bool is_saved; /* the operand names a saved guest */
 	const char *save; /* the name to save the guest by; NULL */
+	const char *at_boot; /* whether to start the saved guest at each boot: "yes", "no"; NULL */
 	struct guest_words words;
 	const char *operand; /* a guest file, or the name of a saved guest; NULL */
 };

@@ -24,6 +24,8 @@ const struct verb verb_start = {
 		"      --plan             print what the run would do and what prevents it; do\n"
 		"                         nothing\n"
 		"      --print-config     print the guest file with these options; do nothing\n"
+		"      --at-boot yes|no   have systemd start it at each boot, or not any more; do\n"
+		"                         nothing else\n"
 		"\n"
 		"Exit status: 0 the guest has started; 2 wrong command line or guest file; 3\n"
 		"refused; else as for 'usher run'.\n"

@@ -172,6 +172,18 @@ def saving(place):
     yield from expect("ps --all", [line.split()[:2] for line in place.run("ps", "--all")[1].splitlines()][1:],
                       [["web", "saved"]])
     yield from expect("completion", place.run("complete", "--", "start", "w")[1], "web\n")
+    # By systemd, which a stand-in plays here.
+    editor(place, f'echo "$*" >>{place.folder}/systemctl.told; [ "$1" = enable ]', "systemctl")
+    path = f"{place.folder}:{os.environ['PATH']}"
+    yield from expect("start at boot", place.run("start", "web", "--at-boot", "yes", PATH=path), (0, "", ""))
+    status, out, err = place.run("start", "web", "--at-boot=no", PATH=path)
+    yield from expect("a failing systemctl", (status, err),
+                      (125, "usher: systemctl has not disabled usher-guest@web.service\n"))
+    yield from expect("what systemctl does", (place.folder / "systemctl.told").read_text(),
+                      "enable usher-guest@web.service\ndisable usher-guest@web.service\n")
+    status, out, err = place.run("start", "web", "--at-boot=yes", PATH="/nonexistent")
+    yield from expect("no systemctl", (status, "there is no systemctl" in err), (125, True))
+    yield from expect("start of none at boot", place.run("start", "webb", "--at-boot=yes", PATH=path)[0], 2)
     (place.guests / "db").write_bytes(saved.read_bytes())
     (place.guests / "db").chmod(0o600)
     status, out, err = place.run("start", "db")
