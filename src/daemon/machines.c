@@ -15,6 +15,9 @@
 #define MACHINED_PATH "/org/freedesktop/machine1"
 #define MACHINED_MANAGER MACHINED ".Manager"
 #define UNIT_PREFIX "usher-" /* of the units that have one guest each */
+#define UNIT_OURS "usherd.service" /* usherd has systemd move guests out of it */
+#define AGAIN_US UINT64_C(1000000)
+#define AGAIN_MAX 30
 
 /* A guest that machined knows. */
 struct machine {
@@ -25,6 +28,8 @@ struct machine {
 struct machines {
 	struct daemon *daemon;
 	struct machine *list;
+	sd_event_source *again; /* a guest may have left usherd's unit by then */
+	unsigned again_count; /* since the last change of guests */
 };
 
 static sd_bus_message *call_new(struct machines *m, const char *method)
@@ -45,10 +50,10 @@ static void call_send(struct machines *m, sd_bus_message *call)
 }
 
 /*
- * Whether the process is in a unit of one guest: "0::/system.slice/usher-guest@web.service/…". The
- * unit is the first part that is no slice.
+ * The unit of a process, from "0::/system.slice/usher-guest@web.service/…": the first part that is
+ * no slice. Return: false if it has none.
  */
-static bool has_own_unit(int64_t pid)
+static bool unit_of(int64_t pid, char *buf, size_t size)
 {
 	char path[64], text[FILE_PATH_MAX];
 
@@ -60,7 +65,8 @@ static bool has_own_unit(int64_t pid)
 		const size_t len = strlen(part);
 		if (len > 6 && strcmp(part + len - 6, ".slice") == 0)
 			continue;
-		return strncmp(part, UNIT_PREFIX, strlen(UNIT_PREFIX)) == 0;
+		(void)snprintf(buf, size, "%s", part);
+		return true;
 	}
 	return false;
 }
@@ -117,15 +123,47 @@ static void machines_remove(struct machines *m)
 	}
 }
 
+static int on_again(sd_event_source *source, uint64_t us, void *arg);
+
+/* Return: whether a guest may get a unit of its own soon. */
+static bool machines_add(struct machines *m)
+{
+	bool waits = false;
+	int64_t pid;
+	char unit[256];
+
+	for (const struct kept *k = m->daemon->kept; k; k = k->next) {
+		if (k->kind != KEPT_GUEST || !k->state || machine_is_known(m, k->name) ||
+			!control_value_number(k->state, "pid", &pid) ||
+			!unit_of(pid, unit, sizeof(unit)))
+			continue;
+		if (strncmp(unit, UNIT_PREFIX, strlen(UNIT_PREFIX)) == 0)
+			machine_register(m, k->name, pid);
+		else
+			waits = waits || strcmp(unit, UNIT_OURS) == 0;
+	}
+	return waits;
+}
+
+static void machines_check(struct machines *m)
+{
+	m->again = sd_event_source_disable_unref(m->again);
+	if (machines_add(m) && m->again_count++ < AGAIN_MAX)
+		(void)sd_event_add_time_relative(
+			m->daemon->event, &m->again, CLOCK_MONOTONIC, AGAIN_US, 0, on_again, m);
+}
+
+static int on_again(sd_event_source *source, uint64_t us, void *arg)
+{
+	machines_check(arg);
+	return 0;
+}
+
 void machines_update(struct machines *m)
 {
-	int64_t pid;
-
+	m->again_count = 0;
 	machines_remove(m);
-	for (const struct kept *k = m->daemon->kept; k; k = k->next)
-		if (k->kind == KEPT_GUEST && k->state && !machine_is_known(m, k->name) &&
-			control_value_number(k->state, "pid", &pid) && has_own_unit(pid))
-			machine_register(m, k->name, pid);
+	machines_check(m);
 }
 
 int machines_new(struct daemon *d, struct machines **ret)
@@ -139,6 +177,8 @@ int machines_new(struct daemon *d, struct machines **ret)
 
 void machines_free(struct machines *m)
 {
+	if (m)
+		(void)sd_event_source_disable_unref(m->again);
 	while (m && m->list) {
 		struct machine *next = m->list->next;
 		free(m->list);

@@ -211,8 +211,7 @@ def test_machined(service, systemd):
     if not top or not os.access(top, os.W_OK):
         print("# no cgroups of version 2")
         return
-    for unit, is_own in (("usher-guest@web.service", True), ("session-7.scope", False),
-                         ("usherd.service", False)):
+    for unit, is_own in (("usher-guest@web.service", True), ("session-7.scope", False)):
         place = top / f"usher-test-{os.getpid()}.slice"
         folder = place / unit / "usher-run-1"
         folder.mkdir(parents=True)
@@ -232,6 +231,29 @@ def test_machined(service, systemd):
             for one in (folder, folder.parent, place):
                 one.rmdir()
     assert sum(line.startswith("register") for line in systemd.lines()) == 1, systemd.lines()
+    moved_machine(systemd, top)
+
+
+def moved_machine(systemd, top):
+    """A guest of usherd's own unit is registered when systemd has moved it to a scope."""
+    place = top / f"usher-moved-{os.getpid()}.slice"
+    ours, scope = place / "usherd.service", place / "usher-guest-web.scope"
+    for folder in (place, ours, scope):
+        folder.mkdir()
+    own = subprocess.Popen(["sleep", "60"], preexec_fn=die_with_parent)
+    try:
+        (ours / "cgroup.procs").write_text(str(own.pid))
+        web = GuestOf(own.pid)
+        assert f"register web 0 usher vm {own.pid} ''" not in systemd.lines()
+        (scope / "cgroup.procs").write_text(str(own.pid))
+        systemd.await_line(f"register web 0 usher vm {own.pid} ''")
+        web.end()
+    finally:
+        own.kill()
+        own.wait()
+        until(lambda: not (scope / "cgroup.procs").read_text(), "an empty cgroup")
+        for folder in (scope, ours, place):
+            folder.rmdir()
 
 
 class GuestOf(Guest):
