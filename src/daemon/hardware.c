@@ -7,21 +7,17 @@
 #include "daemon/claims.h"
 #include "daemon/kept.h"
 #include "daemon/path.h"
+#include "monitor/uevent.h"
 #include "pci/class.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
-#define EVENT_MAX 8192 /* [bytes] of an event of the kernel */
 #define CLASS_BRIDGE 0x0604 /* PCI to PCI: it keeps its driver */
-#define GROUP_KERNEL 1 /* of netlink: the kernel's own events, which come without udevd as well */
 
 static int address_order(const void *key, const void *device)
 {
@@ -121,27 +117,15 @@ static int devices_read(struct daemon *d)
 	return 0;
 }
 
-/* "bind@/devices/…\0ACTION=bind\0…\0SUBSYSTEM=pci\0…" */
-static bool event_is_pci(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i += strlen(text + i) + 1)
-		if (strcmp(text + i, "SUBSYSTEM=pci") == 0)
-			return true;
-	return false;
-}
-
 static int on_event(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
-	char text[EVENT_MAX + 1];
 	bool changed = false;
-	ssize_t got;
+	struct uevent event;
+	int r;
 
 	/* What comes at once is read at once: a bind of a group is a dozen of events. */
-	while ((got = recv(fd, text, EVENT_MAX, MSG_DONTWAIT)) > 0 || errno == ENOBUFS) {
-		text[got > 0 ? got : 0] = '\0';
-		changed = changed || got < 0 || event_is_pci(text, (size_t)got);
-		errno = 0;
-	}
+	while ((r = uevent_next(fd, &event)) > 0 || r == -ENOBUFS)
+		changed = true;
 	if (changed)
 		(void)devices_read(arg);
 	return 0;
@@ -149,12 +133,9 @@ static int on_event(sd_event_source *source, int fd, uint32_t events, void *arg)
 
 int hardware_watch(struct daemon *d)
 {
-	const struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = GROUP_KERNEL};
+	int fd = uevent_open();
 
-	int fd = socket(
-		AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-	if (fd >= 0 && (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-			       sd_event_add_io(d->event, NULL, fd, EPOLLIN, on_event, d) < 0))
+	if (fd >= 0 && sd_event_add_io(d->event, NULL, fd, EPOLLIN, on_event, d) < 0)
 		fd_close(&fd);
 	/* Without the kernel's events the list is as old as the daemon. */
 	return devices_read(d);

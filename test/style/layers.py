@@ -39,7 +39,7 @@ LAYERS = {
     "image": ["base", "wire", "engine"],
     "view": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "check"],
     "daemon": ["base", "host", "pci", "hold", "bind", "claim", "vfs", "revive", "vfio", "wire",
-               "control", "engine", "lease", "view"],
+               "control", "engine", "lease", "view", "monitor"],
     "cli": ["base", "host", "pci", "hold", "bind", "libvirt", "claim", "vfs", "revive", "desktop", "vfio", "model",
             "lib", "driver", "control", "engine", "lease", "image", "check", "view", "monitor", "metrics"],
 }
