@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define READY_MS 30000 /* an emulated host is slow */
+#define END_MS 5000
 #define ANSWER_SIZE 20 /* [bytes] */
 
 static int address_fill(struct sockaddr_un *a, const char *path)
@@ -209,12 +210,22 @@ int backends_reconnect(const struct backends *s, unsigned number)
 	return -ENODEV;
 }
 
+/* What a guest has not flushed is still in the memory of a program that serves an image. */
+static void process_end(struct process *p)
+{
+	struct pollfd f = {.fd = p->pidfd, .events = POLLIN};
+
+	if (!p->pid)
+		return;
+	(void)kill(p->pid, SIGTERM);
+	if (poll(&f, 1, END_MS) == 0)
+		(void)kill(p->pid, SIGKILL);
+	(void)process_reap(p);
+}
+
 void backend_stop(struct backend *b)
 {
-	if (b->process.pid) {
-		(void)kill(b->process.pid, SIGKILL);
-		(void)process_reap(&b->process);
-	}
+	process_end(&b->process);
 	fd_close(&b->listener);
 	fd_close(&b->said);
 	tool_free(b->tool);

@@ -65,7 +65,7 @@ struct backends {
  */
 int backends_reconnect(const struct backends *s, unsigned number);
 
-/* Kills it, and waits for its end. */
+/* Ends it, in order if it does that soon. */
 void backend_stop(struct backend *b);
 
 #endif
