@@ -173,6 +173,8 @@ int main(int argc, char **argv)
 		return report_failure(PROGRAM, &e, EXIT_OURS);
 	for (size_t i = 0; i < d.spec.virtio_count; i++)
 		virtio_prepare(&d.spec.virtio[i]);
+	if (d.spec.backing == MEMORY_SHARED)
+		ram_prepare(d.spec.memory);
 	raise_wall(&d);
 	r = machine_init(&m, &machine_reduced, &d.spec, &e);
 	if (r >= 0)

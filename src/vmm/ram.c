@@ -4,11 +4,15 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "vmm/walls/mark.h"
+#include "vmm/walls/namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /*
@@ -23,8 +27,11 @@
  * page of each first; it takes a fifth longer than pages that are huge from the start. All pages
  * are present after it: only for memory that is pinned anyway.
  *
- * A tmpfs with huge=always would have huge pages from the first touch, but the kernel seals only
- * memfds, and a file that is not sealed can be cut off by whoever shares it.
+ * Whoever shares a file may cut it off, and each access behind its end would kill this process. A
+ * memfd is sealed against that. A file of a tmpfs with huge=always has huge pages from the first
+ * touch, and cannot be sealed; Landlock keeps it whole: a file that is opened without the right to
+ * be truncated never is, by whatever process (Linux 6.2). It needs CAP_SYS_ADMIN, so it is made
+ * before the walls stand, and tried: where it can be cut off, the memfd serves.
  */
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* linux/mman.h, 6.1 */
@@ -56,6 +63,50 @@ static void *map_aligned(int fd, enum memory_backing backing, uint64_t size)
 		(void)munmap(wide, pad);
 	(void)munmap(wide + pad + size, MEMORY_HUGE - pad);
 	return at;
+}
+
+static int prepared = -1; /* the file of ram_prepare() */
+
+/* Return: descriptor of a tmpfs with huge pages, which is mounted nowhere; -errno. */
+static int open_huge_mount(void)
+{
+	cleanup_fd int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+
+	if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "huge", "always", 0) < 0 ||
+		fsconfig(context, FSCONFIG_SET_STRING, "size", "0", 0) < 0 || /* no limit */
+		fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	int mount = fsmount(context, FSMOUNT_CLOEXEC, 0);
+	return mount < 0 ? -errno : mount;
+}
+
+/* @arg: the mount, and then the file or -1. Landlock is the thread's, which ends with this. */
+static void *open_whole_file(void *arg)
+{
+	int *fd = arg;
+	const int mount = *fd;
+
+	*fd = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || namespace_bar_truncation() < 0
+		      ? -1
+		      : openat(mount, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return NULL;
+}
+
+void ram_prepare(uint64_t size)
+{
+	cleanup_fd int mount = open_huge_mount();
+	pthread_t thread;
+	int file = mount;
+
+	if (mount < 0 || pthread_create(&thread, NULL, open_whole_file, &file) != 0)
+		return;
+	(void)pthread_join(thread, NULL);
+	cleanup_fd int fd = file;
+	/* It has its size by its last page. */
+	if (fd < 0 || fallocate(fd, 0, (off_t)(size - MEMORY_PAGE), MEMORY_PAGE) < 0 ||
+		ftruncate(fd, (off_t)size) == 0)
+		return;
+	prepared = TAKE_FD(fd);
 }
 
 /* Return: descriptor, -errno. */
@@ -91,7 +142,10 @@ int ram_open(uint64_t size, enum memory_backing backing, struct ram *ret, struct
 	bool collapse = false;
 	cleanup_fd int fd = -1;
 
-	if (backing != MEMORY_PRIVATE) {
+	if (backing == MEMORY_SHARED && prepared >= 0) {
+		fd = prepared;
+		prepared = -1;
+	} else if (backing != MEMORY_PRIVATE) {
 		fd = open_file(backing, &collapse);
 		if (fd < 0)
 			return err_set(e, fd, "create guest memory");

@@ -25,6 +25,12 @@ struct ram {
 	bool collapse; /* the kernel gives the file small pages: see ram_collapse() */
 };
 
+/*
+ * Before the walls stand: makes a file with huge pages for MEMORY_SHARED, which ram_open() then
+ * takes, if this process may and this kernel can. Without it, ram_open() makes one of small pages.
+ */
+void ram_prepare(uint64_t size);
+
 /* Maps @size bytes of new memory, whole pages. Return: 0, -ENOMEM, -errno. */
 int ram_open(uint64_t size, enum memory_backing backing, struct ram *ret, struct err *e);
 

@@ -90,6 +90,24 @@ struct ruleset {
 	uint64_t files, network, scopes;
 };
 
+#define RIGHT_TRUNCATE (UINT64_C(1) << 14) /* since version 3 */
+
+static int ruleset_enter(const struct ruleset *all, size_t size)
+{
+	cleanup_fd int fd = (int)syscall(SYS_landlock_create_ruleset, all, size, 0U);
+
+	return fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0U) < 0 ? -errno : 0;
+}
+
+int namespace_bar_truncation(void)
+{
+	const struct ruleset one = {.files = RIGHT_TRUNCATE};
+	long version = syscall(
+		SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	return version < 3 ? -EOPNOTSUPP : ruleset_enter(&one, sizeof(one.files));
+}
+
 /*
  * A ruleset without a rule permits nothing of what it handles: no file by path; since version 4 no
  * TCP port, and since version 6 no abstract socket and no signal of another process.
@@ -103,8 +121,6 @@ int namespace_bar_paths(void)
 	unsigned rights = version >= 5 ? 16 : version >= 3 ? 15 : version == 2 ? 14 : 13;
 	const struct ruleset all = {
 		.files = (UINT64_C(1) << rights) - 1, .network = 3, .scopes = 3};
-	size_t size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
 
-	cleanup_fd int fd = (int)syscall(SYS_landlock_create_ruleset, &all, size, 0U);
-	return fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0U) < 0 ? -errno : 0;
+	return ruleset_enter(&all, version >= 6 ? 24 : version >= 4 ? 16 : 8);
 }

@@ -21,4 +21,10 @@ int namespace_enter_empty_root(void);
  */
 int namespace_bar_paths(void);
 
+/*
+ * Files that the calling thread opens from now on cannot be cut off, whoever has their descriptors.
+ * Needs no_new_privs. Return: also -EOPNOTSUPP: before Linux 6.2.
+ */
+int namespace_bar_truncation(void);
+
 #endif

@@ -102,6 +102,25 @@ START_TEST(shared_memory_is_huge_or_wants_a_collapse)
 }
 END_TEST
 
+/* Whoever shares memory cannot cut it off, whichever file it is. */
+START_TEST(shared_memory_stays_whole)
+{
+	for (int i = 0; i < 2; i++) {
+		if (i)
+			ram_prepare(MIB(4));
+		struct ram ram = open_ram(MIB(4), MEMORY_SHARED);
+		struct stat st;
+		ck_assert_int_lt(ftruncate(ram.fd, 0), 0);
+		ck_assert_int_lt(ftruncate(ram.fd, MIB(8)), 0);
+		ck_assert_int_eq(fstat(ram.fd, &st), 0);
+		ck_assert_int_eq(st.st_size, MIB(4));
+		memset(ram.host, 1, MIB(4));
+		/* A kernel before 6.2, or a user without the right to mount, has small pages. */
+		ck_assert(ram.collapse || (uint64_t)st.st_blksize == MEMORY_HUGE);
+	}
+}
+END_TEST
+
 START_TEST(private_memory_has_no_descriptor)
 {
 	struct ram ram = open_ram(MIB(4), MEMORY_PRIVATE);
@@ -122,4 +141,5 @@ END_TEST
 
 SUITE("ram", collapse_makes_huge_pages_and_keeps_contents,
 	collapse_takes_whole_huge_pages_of_a_range, shared_memory_is_huge_or_wants_a_collapse,
-	private_memory_has_no_descriptor, pool_that_is_too_small_is_refused)
+	shared_memory_stays_whole, private_memory_has_no_descriptor,
+	pool_that_is_too_small_is_refused)
