@@ -81,11 +81,11 @@ static int info_take(const struct control_value *v, struct image_part *p)
 	return r < 0 ? r : specific_take(v, p);
 }
 
-static int info_parse(struct image_part *p, const struct tool_end *end, struct err *e)
+int image_info_parse(struct image_part *p, const char *text, size_t len, struct err *e)
 {
 	struct control_value *v = NULL;
 
-	int r = control_value_parse(end->out, end->len, &v, e);
+	int r = control_value_parse(text, len, &v, e);
 	if (r < 0 && r != -EINVAL)
 		return r;
 	if (r == 0)
@@ -125,7 +125,7 @@ static int info_ask(struct tool *t, struct image_part *p, struct tool_end *end, 
 	r = tool_run(t, end, e);
 	if (r < 0)
 		return r;
-	return end->status ? failure_say(p, end, e) : info_parse(p, end, e);
+	return end->status ? failure_say(p, end, e) : image_info_parse(p, end->out, end->len, e);
 }
 
 int image_info_read(struct image_part *p, const char *run_dir, struct err *e)

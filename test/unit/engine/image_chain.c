@@ -2,6 +2,7 @@
 #include "engine/image_chain.h"
 
 #include "base/err.h"
+#include "engine/image_info.h"
 #include "engine/tool.h"
 #include "suite.h"
 
@@ -228,6 +229,39 @@ START_TEST(reaches_no_extent)
 }
 END_TEST
 
+/* What has taken qemu-img over may say anything. */
+START_TEST(believes_no_answer)
+{
+	static const char *const wrong[] = {"", "[]", "{}", "{\"format\":\"qcow2\"}",
+		"{\"format\":\"raw\",\"virtual-size\":1}",
+		"{\"format\":\"qcow2\",\"virtual-size\":-1}",
+		"{\"format\":\"qcow2\",\"virtual-size\":\"1\"}",
+		"{\"format\":\"qcow2\",\"virtual-size\":1} {}",
+		"{\"format\":[[[[[[[[[[1]]]]]]]]]],\"virtual-size\":1}",
+		"{\"format\":\"a-longer-name-of-one\",\"virtual-size\":1}"};
+	struct image_part p = {.fd = -1, .format = "qcow2"};
+	char *text;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		ck_assert_msg(image_info_parse(&p, wrong[i], strlen(wrong[i]), &e) == -EINVAL, "%s",
+			wrong[i]);
+	/* A name that is cut off would be another file's. */
+	ck_assert_int_gt(asprintf(&text,
+				 "{\"format\":\"qcow2\",\"virtual-size\":1,\"backing-filename\":"
+				 "\"%0600d\"}",
+				 0),
+		0);
+	ck_assert_int_eq(image_info_parse(&p, text, strlen(text), &e), -EINVAL);
+	free(text);
+	text = suite_copy("{\"format\":\"qcow2\",\"virtual-size\":512,\"encrypted\":1,"
+			  "\"snapshots\":{},\"format-specific\":[],\"cluster-size\":-5}");
+	ck_assert_int_eq(image_info_parse(&p, text, strlen(text), &e), 0);
+	ck_assert_uint_eq(p.size, 512);
+	ck_assert(!p.encrypted && !p.cluster && !p.snapshot_count);
+	free(text);
+}
+END_TEST
+
 /* What takes qemu-img over finds nothing: a shell in its place looks around. */
 START_TEST(finds_nothing_of_the_host)
 {
@@ -268,7 +302,8 @@ int main(void)
 {
 	const TTest *const tests[] = {names_each_format, reads_a_raw_one_without_qemu_img,
 		follows_what_lies_beside, follows_no_path_of_a_header, guesses_no_backing_format,
-		ends_in_loops, refuses_damage, reaches_no_extent, finds_nothing_of_the_host};
+		ends_in_loops, refuses_damage, reaches_no_extent, believes_no_answer,
+		finds_nothing_of_the_host};
 	TCase *c = suite_case("image_chain", tests, sizeof(tests) / sizeof(tests[0]));
 
 	tcase_add_checked_fixture(c, setup, teardown);
