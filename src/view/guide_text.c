@@ -120,7 +120,7 @@ static void preparations_put(const struct guide *g)
 		return;
 	}
 	step_put(&number, "Install OVMF, which is UEFI for guests, and swtpm, their TPM.");
-	step_put(&number, "Make a disk: truncate --size 64G windows.img");
+	step_put(&number, "Make a disk: usher image create windows.img 64G");
 	step_put(&number,
 		"For the installation, add behind the last word: -drive "
 		"file=/srv/windows.iso,media=cdrom,readonly=on -drive "
