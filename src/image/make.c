@@ -172,9 +172,12 @@ static int backing_claim(const struct image_part *p, struct err *e)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(e, -errno, "open '%s'", p->path);
 	int r = disk_claim_check(p->path, &st, e);
-	if (r == 0 && S_ISREG(st.st_mode))
-		r = disk_claim_lock(fd, p->path, true, e);
-	return r == -EINVAL ? -EBUSY : r;
+	if (r < 0)
+		return r == -EINVAL ? -EBUSY : r;
+	if (!S_ISREG(st.st_mode) || disk_claim_lock(fd, p->path, true, e) == 0)
+		return 0;
+	err_hint(e, "stop that guest first; 'usher ps' lists those of usher");
+	return -EBUSY;
 }
 
 /* -EPERM is for what usher refuses, and this is the kernel. */

@@ -55,9 +55,12 @@ static int file_claim(struct work *w, const struct stat *st, struct err *e)
 {
 	int r = disk_claim_check(w->q->path, st, e);
 
-	if (r == 0)
-		r = disk_claim_lock(w->fd, w->q->path, false, e);
-	return r == -EINVAL ? -EBUSY : r;
+	if (r < 0)
+		return r == -EINVAL ? -EBUSY : r;
+	if (disk_claim_lock(w->fd, w->q->path, false, e) == 0)
+		return 0;
+	err_hint(e, "stop that guest first; 'usher ps' lists those of usher");
+	return -EBUSY;
 }
 
 /* What a backing file has behind the end of the image would come up in a larger one. */

@@ -214,6 +214,7 @@ START_TEST(keeps_off_an_image_in_use)
 		ck_assert_int_eq(disk_claim_lock(fd, names[i], false, &e), 0);
 		ck_assert_int_eq(resize(names[i], NULL, RESIZE_BY, MIB(1), false), -EBUSY);
 		ck_assert_ptr_nonnull(strstr(e.msg, "another guest uses"));
+		ck_assert_ptr_nonnull(strstr(e.hint, "stop that guest"));
 		ck_assert_int_lt(overlay("top.qcow2", names[i], NULL), 0);
 		(void)close(fd);
 		ck_assert_int_eq(resize(names[i], NULL, RESIZE_BY, MIB(1), false), 0);
