@@ -326,16 +326,25 @@ static int script_run(const struct build *b, struct err *e)
 	return r ? failure_say(b, r, log, e) : 0;
 }
 
+/* What is in $WORK/tmp may belong to users of a namespace, and that folder itself does not. */
+static const char remove_script[] =
+	"if [ \"$(id -u)\" != 0 ] && [ -d \"$WORK/tmp\" ]; then\n"
+	"	mmdebstrap --unshare-helper find \"$WORK/tmp\" -mindepth 1 -delete\n"
+	"fi\n"
+	"rm -rf --one-file-system \"$WORK\"\n";
+
 static void folder_remove(const char *path)
 {
 	cleanup_free struct program *p = calloc(1, sizeof(*p));
+	cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct process child;
 
-	if (!p || !path[0])
+	if (!p || !path[0] || null < 0)
 		return;
+	p->stdin_fd = p->stdout_fd = p->stderr_fd = null;
 	program_word(p, "sh");
 	program_word(p, "-c");
-	program_word(p, debian_script_remove);
+	program_word(p, remove_script);
 	program_keep(p, "PATH");
 	program_env(p, "WORK=%s", path);
 	program_dir(p, "/");

@@ -63,8 +63,3 @@ const char debian_script_finish[] =
 	"fi\n"
 	"if [ -e \"$2/hook\" ]; then sh -e \"$2/hook\" \"$1\"; fi\n"
 	": >etc/machine-id\n";
-
-const char debian_script_remove[] = "if [ \"$(id -u)\" != 0 ] && [ -d \"$WORK/tmp\" ]; then\n"
-				    "	mmdebstrap --unshare-helper rm -rf \"$WORK/tmp\"\n"
-				    "fi\n"
-				    "rm -rf --one-file-system \"$WORK\"\n";

@@ -22,7 +22,4 @@ extern const char debian_script_old[];
 extern const char debian_script_user[];
 /* In the new root, whose path is the first word. $WORK has `key` and `hook` if these were given. */
 extern const char debian_script_finish[];
-/* Removes $WORK, also what users of a namespace own. */
-extern const char debian_script_remove[];
-
 #endif
