@@ -137,13 +137,25 @@ int newfile_copy(struct newfile *f, int fd, uint64_t size, struct err *e)
 	return r < 0 ? err_set(e, r, "write '%s'", f->path) : 0;
 }
 
+/* FAT has no links, and NFS no rename that spares what is there. */
+static int name_change(struct newfile *f)
+{
+	if (renameat2(AT_FDCWD, f->name, AT_FDCWD, f->path, RENAME_NOREPLACE) == 0) {
+		f->name[0] = '\0';
+		return 0;
+	}
+	if (errno != EINVAL)
+		return -errno;
+	return linkat(AT_FDCWD, f->name, AT_FDCWD, f->path, 0) < 0 ? -errno : 0;
+}
+
 static int name_give(struct newfile *f)
 {
 	char link[32];
 
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
 	if (f->name[0])
-		return linkat(AT_FDCWD, f->name, AT_FDCWD, f->path, 0) < 0 ? -errno : 0;
+		return name_change(f);
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
 	return linkat(AT_FDCWD, link, AT_FDCWD, f->path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 

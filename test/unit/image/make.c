@@ -135,6 +135,20 @@ START_TEST(gives_no_name_that_is_taken)
 }
 END_TEST
 
+/* As on a file system without nameless files. */
+START_TEST(gives_a_second_name)
+{
+	for (int i = 0; i < 2; i++) {
+		struct newfile f = {.path = "disk", .name = "./.disk.usher"};
+		f.fd = open(f.name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		ck_assert_int_ge(f.fd, 0);
+		ck_assert_int_eq(newfile_finish(&f, &e), i ? -EEXIST : 0);
+		newfile_close(&f);
+		expect_files("disk ");
+	}
+}
+END_TEST
+
 START_TEST(leaves_nothing_when_it_cannot_write)
 {
 	const struct rlimit small = {4096, RLIM_INFINITY};
@@ -240,9 +254,9 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {makes_each_format, overwrites_nothing,
-		gives_no_name_that_is_taken, leaves_nothing_when_it_cannot_write, overlays,
-		believes_no_signature_alone, shrinks_only_when_it_is_said,
-		keeps_off_an_image_in_use, resizes_an_overlay_alone};
+		gives_no_name_that_is_taken, gives_a_second_name,
+		leaves_nothing_when_it_cannot_write, overlays, believes_no_signature_alone,
+		shrinks_only_when_it_is_said, keeps_off_an_image_in_use, resizes_an_overlay_alone};
 	TCase *c = suite_case("image_make", tests, COUNT(tests));
 
 	tcase_add_checked_fixture(c, setup, teardown);
