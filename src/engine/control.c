@@ -8,6 +8,7 @@
 #include "engine/control_explain.h"
 #include "engine/control_name.h"
 #include "engine/control_plug.h"
+#include "engine/control_room.h"
 #include "engine/discard.h"
 #include "engine/net.h"
 #include "engine/news.h"
@@ -21,8 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /*
@@ -36,7 +35,6 @@
  * the button and does not see it, so the keeper presses it again every PRESS_AGAIN_MS. If the guest
  * still runs when the client's patience is over, the keeper stops it as a signal would.
  */
-#define BACKLOG 16
 #define ORDER_PATIENCE_MS 5000
 #define PRESS_AGAIN_MS 5000
 
@@ -44,29 +42,15 @@ enum { SOCKET, ORDERS, PLUG, CLIENTS };
 
 int control_listen(struct control **ret, const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
-		sizeof(address.sun_path))
-		return -ENAMETOOLONG;
 	struct control *c = calloc(1, sizeof(*c));
+
 	if (!c)
 		return -ENOMEM;
 	c->orders_fd = -1;
 	c->plug = PLUG_NONE;
-	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The caller has locked the folder, so an older socket has no owner. */
-	(void)unlink(path);
-	mode_t before = umask(0177);
-	int r = c->listen_fd < 0 ||
-				bind(c->listen_fd, (const struct sockaddr *)&address,
-					sizeof(address)) < 0 ||
-				listen(c->listen_fd, BACKLOG) < 0
-			? -errno
-			: 0;
-	(void)umask(before);
-	if (r < 0) {
-		fd_close(&c->listen_fd);
+	c->listen_fd = control_room_listen(path);
+	if (c->listen_fd < 0) {
+		int r = c->listen_fd;
 		free(c);
 		return r;
 	}
@@ -263,47 +247,15 @@ static int request_serve(
 	return 0;
 }
 
-static int line_serve(struct control *c, struct control_client *from)
-{
-	char line[CONTROL_LINE_MAX];
-	struct control_request q;
-	struct err e = {0};
-	size_t len;
-
-	if (!control_client_line(from, line, &len))
-		return 0;
-	if (control_request_parse(line, len, &q, &e) == 0)
-		return request_serve(c, from, &q);
-	control_failed(from, &q, &e);
-	return 0;
-}
-
-static void refuse_long_line(struct control_client *from)
-{
-	const struct control_request q = {.has_id = false};
-	struct err e = {0};
-
-	(void)err_say(&e, -E2BIG, "the request is longer than %d bytes", CONTROL_LINE_MAX);
-	control_failed(from, &q, &e);
-	from->leaves = true;
-}
-
-/* One request at most, so that no client keeps the others waiting. Return: a signal, 0, -1 gone. */
+/* Return: a signal, 0, -1 it is gone. */
 static int client_serve(struct control *c, struct control_client *from, short events)
 {
-	int number = 0;
+	struct control_request q;
 
-	if (events && control_client_listens(from) && !control_client_has_line(from)) {
-		int r = control_client_read(from);
-		if (r == -E2BIG)
-			refuse_long_line(from);
-		else if (r < 0)
-			return -1;
-	} else if (events & (POLLHUP | POLLERR) && !control_client_has_line(from)) {
+	int r = control_room_request(from, events, &q);
+	if (r < 0)
 		return -1;
-	}
-	if (control_client_listens(from))
-		number = line_serve(c, from);
+	const int number = r ? request_serve(c, from, &q) : 0;
 	if (control_client_flush(from) < 0)
 		return number ? number : -1;
 	if (from->streams && !from->out_len && !from->leaves)
@@ -313,22 +265,11 @@ static int client_serve(struct control *c, struct control_client *from, short ev
 
 static void client_accept(struct control *c)
 {
-	static const char full[] = "{\"ok\":false,\"error\":{\"code\":\"EUSERS\",\"message\":"
-				   "\"the keeper has as many control clients as it takes\"}}\n";
-	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct control_client *client = control_room_accept(
+		c->listen_fd, c->list, &c->count, CONTROL_CLIENTS_MAX, &c->deaf);
 
-	if (fd < 0) {
-		c->deaf = errno != EAGAIN && errno != ECONNABORTED && errno != EINTR;
-		return;
-	}
-	if (c->count == CONTROL_CLIENTS_MAX) {
-		(void)send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-		(void)close(fd);
-		return;
-	}
-	if (control_client_init(&c->list[c->count], fd) < 0)
-		return;
-	control_greet(c, &c->list[c->count++]);
+	if (client)
+		control_greet(c, client);
 }
 
 /* What an order means for the guest's state, once usher-vmm has obeyed it. */
@@ -442,15 +383,7 @@ size_t control_poll(const struct control *c, struct pollfd *ret)
 	ret[ORDERS] = (struct pollfd){.fd = c->orders_fd, .events = POLLIN};
 	ret[PLUG] = (struct pollfd){.fd = c->plug.result_fd, .events = POLLIN};
 	for (size_t i = 0; i < c->count; i++)
-		ret[CLIENTS + i] = (struct pollfd){
-			.fd = c->list[i].fd,
-			.events = (short)((control_client_listens(&c->list[i]) &&
-								  !control_client_has_line(
-									  &c->list[i])
-							  ? POLLIN
-							  : 0) |
-					  (c->list[i].out_len ? POLLOUT : 0)),
-		};
+		ret[CLIENTS + i] = control_room_poll(&c->list[i]);
 	return CLIENTS + c->count;
 }
 
@@ -468,10 +401,10 @@ int control_patience(const struct control *c)
 		const struct control_client *one = &c->list[i];
 		if (one->order && one->order_ms + ORDER_PATIENCE_MS < next)
 			next = one->order_ms + ORDER_PATIENCE_MS;
-		/* A whole line may be in the buffer already. */
-		if (control_client_listens(one) && control_client_has_line(one))
-			next = now;
 	}
+	/* A whole line may be in the buffer already. */
+	if (control_room_is_busy(c->list, c->count))
+		next = now;
 	if (next == INT64_MAX)
 		return -1;
 	return next <= now ? 0 : next - now > INT_MAX ? INT_MAX : (int)(next - now);

@@ -5,41 +5,20 @@
 #include "base/fd.h"
 #include "control/line.h"
 #include "engine/control_answer.h"
+#include "engine/control_room.h"
 #include "engine/devices.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 16
 #define ANSWER_MAX 8192
 
 int lease_server_open(struct lease_server *s, const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
-		sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0)
-		return -errno;
-	/* The caller has locked the folder, so an older socket has no owner. */
-	(void)unlink(path);
-	mode_t before = umask(0177);
-	int r = bind(s->listen_fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-				listen(s->listen_fd, BACKLOG) < 0
-			? -errno
-			: 0;
-	(void)umask(before);
-	if (r < 0)
-		fd_close(&s->listen_fd);
-	return r;
+	s->listen_fd = control_room_listen(path);
+	return s->listen_fd < 0 ? s->listen_fd : 0;
 }
 
 static void client_drop(struct lease_server *s, size_t i)
@@ -171,89 +150,41 @@ static void request_serve(
 	}
 }
 
-static void line_serve(struct lease_server *s, struct control_client *from)
-{
-	char line[CONTROL_LINE_MAX];
-	struct control_request q;
-	struct err e = {0};
-	size_t len;
-
-	if (!control_client_line(from, line, &len))
-		return;
-	if (control_request_parse(line, len, &q, &e) == 0)
-		request_serve(s, from, &q);
-	else
-		control_failed(from, &q, &e);
-}
-
-static void refuse_long_line(struct control_client *from)
-{
-	const struct control_request q = {.has_id = false};
-	struct err e = {0};
-
-	(void)err_say(&e, -E2BIG, "the request is longer than %d bytes", CONTROL_LINE_MAX);
-	control_failed(from, &q, &e);
-	from->leaves = true;
-}
-
-/* One request at most, so that no client keeps the others waiting. Return: 0, -1 it is gone. */
+/* Return: 0, -1 it is gone. */
 static int client_serve(struct lease_server *s, struct control_client *from, short events)
 {
-	if (events && control_client_listens(from) && !control_client_has_line(from)) {
-		int r = control_client_read(from);
-		if (r == -E2BIG)
-			refuse_long_line(from);
-		else if (r < 0)
-			return -1;
-	} else if (events & (POLLHUP | POLLERR) && !control_client_has_line(from)) {
-		return -1;
-	}
-	if (control_client_listens(from))
-		line_serve(s, from);
-	if (control_client_flush(from) < 0)
+	struct control_request q;
+
+	int r = control_room_request(from, events, &q);
+	if (r > 0)
+		request_serve(s, from, &q);
+	if (r < 0 || control_client_flush(from) < 0)
 		return -1;
 	return from->leaves && !from->out_len ? -1 : 0;
 }
 
 static void client_accept(struct lease_server *s)
 {
-	static const char full[] = "{\"ok\":false,\"error\":{\"code\":\"EUSERS\",\"message\":"
-				   "\"the keeper has as many control clients as it takes\"}}\n";
-	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct control_client *client =
+		control_room_accept(s->listen_fd, s->list, &s->count, LEASE_CLIENTS_MAX, &s->deaf);
 
-	if (fd < 0) {
-		s->deaf = errno != EAGAIN && errno != ECONNABORTED && errno != EINTR;
+	if (!client)
 		return;
-	}
-	if (s->count == LEASE_CLIENTS_MAX) {
-		(void)send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-		(void)close(fd);
-		return;
-	}
-	if (control_client_init(&s->list[s->count], fd) < 0)
-		return;
-	client_greet(s, &s->list[s->count]);
-	(void)control_client_flush(&s->list[s->count++]);
+	client_greet(s, client);
+	(void)control_client_flush(client);
 }
 
 size_t lease_server_poll(const struct lease_server *s, struct pollfd *ret)
 {
 	ret[0] = (struct pollfd){.fd = s->deaf ? -1 : s->listen_fd, .events = POLLIN};
-	for (size_t i = 0; i < s->count; i++) {
-		const struct control_client *c = &s->list[i];
-		const bool reads = control_client_listens(c) && !control_client_has_line(c);
-		ret[i + 1] = (struct pollfd){.fd = c->fd,
-			.events = (short)((reads ? POLLIN : 0) | (c->out_len ? POLLOUT : 0))};
-	}
+	for (size_t i = 0; i < s->count; i++)
+		ret[i + 1] = control_room_poll(&s->list[i]);
 	return s->count + 1;
 }
 
 bool lease_server_is_busy(const struct lease_server *s)
 {
-	for (size_t i = 0; i < s->count; i++)
-		if (control_client_listens(&s->list[i]) && control_client_has_line(&s->list[i]))
-			return true;
-	return false;
+	return control_room_is_busy(s->list, s->count);
 }
 
 void lease_server_serve(struct lease_server *s, const struct pollfd *polled, size_t count)
