@@ -48,10 +48,10 @@ expect_ok usher run --plan --kernel-from "$image" --memory 1G
 expect_text "kernel: /vmlinuz of $image"
 expect_ok usher run --plan --disk "$disk" --memory 1G
 expect_text "kernel: /vmlinuz of $disk"
-expect_ok usher image info "$disk"
-expect_text 'format      raw'
 expect_text 'initrd: /initrd.img'
 expect_text 'cmdline: root=PARTUUID=aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee rw console=ttyS0 panic=-1'
+expect_ok usher image info "$disk"
+expect_text 'format      raw'
 expect_status 2 usher run --plan --disk "$disk" --no-defaults
 expect_text 'no --kernel'
 expect_status 2 usher run --plan --kernel-from "$disk" --kernel "$image"
