@@ -194,6 +194,85 @@ START_TEST(all_options_together_come_back)
 }
 END_TEST
 
+static const struct option *option_of(const char *name)
+{
+	const struct option *o = table();
+
+	while (strcmp(o->name, name) != 0)
+		o++;
+	return o;
+}
+
+/* The same numbers each time. */
+static unsigned random_below(unsigned limit)
+{
+	static uint64_t state = 1;
+
+	state = state * 6364136223846793005U + 1442695040888963407U;
+	return (unsigned)(state >> 33) % limit;
+}
+
+/* Of pieces that mean something to a file, or nearly do. */
+static void random_text(char *buf, size_t size)
+{
+	static const char *const pieces[] = {"a", " ", "\"", "\\", "#", ";", "=", "[", "]", ",",
+		"'", "\t", "\\n", "\xc3\xa4", "yes", "[disk]", "  ", "$x", "`", "%s"};
+
+	buf[0] = '\0';
+	for (unsigned i = random_below(8); i > 0; i--)
+		(void)strncat(buf, pieces[random_below(COUNT(pieces))], size - strlen(buf) - 1);
+}
+
+/* A file has them in an order of its own. Each option is there once. */
+static void expect_same(const struct word_list *one, const struct word_list *other)
+{
+	ck_assert_uint_eq(one->count, other->count);
+	for (size_t i = 0; i < one->count; i++) {
+		size_t k = 0;
+		while (k < other->count && other->list[k].value != one->list[i].value)
+			k++;
+		ck_assert_uint_lt(k, other->count);
+		ck_assert_str_eq(one->list[i].text, other->list[k].text);
+	}
+}
+
+/* A few options, with values that no person would choose. What is written is read as it was. */
+START_TEST(any_words_come_back)
+{
+	static const char *const free_texts[] = {"cmdline", "env", "allow", "trace-bar"};
+	unsigned written_count = 0;
+	char *text = NULL;
+
+	for (unsigned round = 0; round < 3000; round++) {
+		struct guest_words ws = WORDS_OF(&verb_run, table());
+		struct err e = {0};
+		char value[128];
+		struct text t;
+
+		for (size_t i = 0; i < COUNT(free_texts); i++) {
+			random_text(value, sizeof(value));
+			if (random_below(2))
+				ck_assert_int_eq(
+					words_add(&ws, option_of(free_texts[i])->val, value, NULL),
+					0);
+		}
+		ck_assert_int_eq(text_begin(&t), 0);
+		int r = words_write(&ws, NULL, t.out, &e);
+		ck_assert_int_ge(text_end(&t, &text), 0);
+		ck_assert_msg(r == 0 || strstr(e.msg, "cannot stand in a guest file"), "%s", e.msg);
+		if (r == 0) {
+			struct guest_words back = words_of(text);
+			expect_same(&ws.of_command, &back.of_file);
+			words_free(&back);
+			written_count++;
+		}
+		free(text);
+		words_free(&ws);
+	}
+	ck_assert_uint_gt(written_count, 1000);
+}
+END_TEST
+
 START_TEST(paths_are_relative_to_the_file)
 {
 	struct guest_words ws = words_of("[guest]\nkernel = k\nstats = /s\n[disk]\nro\nfile = d\n"
@@ -225,15 +304,6 @@ START_TEST(written_paths_are_absolute)
 	words_free(&ws);
 }
 END_TEST
-
-static const struct option *option_of(const char *name)
-{
-	const struct option *o = table();
-
-	while (strcmp(o->name, name) != 0)
-		o++;
-	return o;
-}
 
 START_TEST(the_command_line_overrides_or_adds)
 {
@@ -281,6 +351,7 @@ START_TEST(a_value_that_no_file_can_have_is_refused)
 END_TEST
 
 SUITE("guestwords", every_option_has_a_place, every_option_is_written_and_read,
-	every_example_is_good, all_options_together_come_back, paths_are_relative_to_the_file,
-	written_paths_are_absolute, the_command_line_overrides_or_adds, a_flag_may_be_yes_or_no,
+	every_example_is_good, all_options_together_come_back, any_words_come_back,
+	paths_are_relative_to_the_file, written_paths_are_absolute,
+	the_command_line_overrides_or_adds, a_flag_may_be_yes_or_no,
 	a_value_that_no_file_can_have_is_refused)
