@@ -59,7 +59,7 @@ static size_t version_read(int fd, char *text, size_t size)
 static unsigned version_ask(void)
 {
 	struct process process;
-	char text[256];
+	char text[4096]; /* it may complain first */
 	int ends[2];
 
 	cleanup_free struct program *p = calloc(1, sizeof(*p));

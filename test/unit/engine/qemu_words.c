@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/num.h"
 #include "engine/process.h"
-#include "engine/qemu/backend.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
 #include "engine/qemu/words.h"
@@ -176,17 +175,6 @@ START_TEST(words_about_the_machine_need_no_network)
 }
 END_TEST
 
-/* A stand-in for QEMU: what matters is its first line. */
-START_TEST(a_version_is_read)
-{
-	ck_assert_uint_eq(qemu_backend_version("QEMU emulator version 7.2.17 (Debian 1:7.2)"), 7);
-	ck_assert_uint_eq(qemu_backend_version("QEMU emulator version 10.0.2\nCopyright"), 10);
-	ck_assert_uint_eq(qemu_backend_version("QEMU emulator version"), 0);
-	ck_assert_uint_eq(qemu_backend_version("version x.y"), 0);
-	ck_assert_uint_eq(qemu_backend_version(""), 0);
-}
-END_TEST
-
 /* Without function 0, the guest would look at none of them. */
 START_TEST(functions_without_the_first_get_other_numbers)
 {
@@ -322,8 +310,8 @@ END_TEST
 SUITE("qemu_words", a_machine_of_ours_has_what_was_asked_for, a_machine_of_the_callers_stays_so,
 	words_of_the_caller_replace_single_ones_of_ours, files_come_by_descriptor_or_by_path,
 	functions_of_a_card_share_a_port, devices_come_by_descriptor_or_by_address,
-	a_version_is_read, words_about_the_machine_need_no_network,
-	functions_without_the_first_get_other_numbers, empty_ports_are_left_out,
-	a_disk_is_a_descriptor_of_a_set, a_tap_is_one_descriptor_for_each_pair,
-	ports_have_their_ends, firmware_has_its_variables_by_descriptor,
-	firmware_boots_disks_before_devices, extras_are_there_on_request)
+	words_about_the_machine_need_no_network, functions_without_the_first_get_other_numbers,
+	empty_ports_are_left_out, a_disk_is_a_descriptor_of_a_set,
+	a_tap_is_one_descriptor_for_each_pair, ports_have_their_ends,
+	firmware_has_its_variables_by_descriptor, firmware_boots_disks_before_devices,
+	extras_are_there_on_request)

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* How QEMU gets devices: the host is one of two lines, and QEMU a script that says its version. */
+#include "engine/qemu/backend.h"
+
+#include "engine/spec.h"
+#include "host/host.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool has_iommufd;
+
+static int node_look(struct host *h, const char *path, struct host_node *ret)
+{
+	*ret = (struct host_node){0};
+	return has_iommufd && strcmp(path, "/dev/iommu") == 0 ? 0 : -ENOENT;
+}
+
+static const struct host_ops ops = {.node = node_look};
+static struct host host = {.ops = &ops};
+static char script[] = "/tmp/usher-qemu-XXXXXX";
+
+static void qemu_says(const char *text)
+{
+	int fd = mkstemp(script);
+	FILE *f = fdopen(fd, "w");
+
+	ck_assert_ptr_nonnull(f);
+	(void)fprintf(f, "#!/bin/sh\n[ \"$1\" = --version ] && echo '%s'\n", text);
+	(void)fclose(f);
+	ck_assert_int_eq(chmod(script, 0755), 0);
+	ck_assert_int_eq(setenv("QEMU_SYSTEM", script, 1), 0);
+}
+
+static void expect_reason(const struct guest_spec *s, const char *part)
+{
+	const char *reason = qemu_backend_lacks(&host, s);
+
+	if (part)
+		ck_assert_msg(reason && strstr(reason, part), "'%s'", reason ? reason : "");
+	else
+		ck_assert_msg(!reason, "'%s'", reason ? reason : "");
+	(void)unlink(script);
+}
+
+START_TEST(a_version_is_read)
+{
+	ck_assert_uint_eq(qemu_backend_version("QEMU emulator version 7.2.17 (Debian 1:7.2)"), 7);
+	ck_assert_uint_eq(qemu_backend_version("QEMU emulator version 10.0.2\nCopyright"), 10);
+	ck_assert_uint_eq(qemu_backend_version("QEMU emulator version"), 0);
+	ck_assert_uint_eq(qemu_backend_version("version x.y"), 0);
+	ck_assert_uint_eq(qemu_backend_version(""), 0);
+}
+END_TEST
+
+START_TEST(descriptors_need_iommufd_and_a_qemu_that_takes_them)
+{
+	const struct guest_spec s = {.name = "box", .device_count = 1};
+
+	expect_reason(&s, "this host has no iommufd"); /* no program is started for that */
+	has_iommufd = true;
+	qemu_says("QEMU emulator version 9.0.0");
+	expect_reason(&s, NULL);
+}
+END_TEST
+
+START_TEST(an_old_qemu_opens_groups)
+{
+	const struct guest_spec s = {.name = "box", .device_count = 1};
+
+	has_iommufd = true;
+	qemu_says("QEMU emulator version 8.2.2 (Debian 1:8.2.2+ds-0ubuntu1)");
+	expect_reason(&s, "QEMU before 9.0");
+}
+END_TEST
+
+START_TEST(a_machine_of_the_callers_opens_groups)
+{
+	char *const words[] = {(char[]){"-M"}, (char[]){"q35"}, NULL};
+	const struct guest_spec s = {.name = "box", .device_count = 1, .engine_args = words};
+
+	has_iommufd = true;
+	expect_reason(&s, "the caller's words");
+}
+END_TEST
+
+SUITE("engine_backend", a_version_is_read, descriptors_need_iommufd_and_a_qemu_that_takes_them,
+	an_old_qemu_opens_groups, a_machine_of_the_callers_opens_groups)
