@@ -25,6 +25,7 @@ struct arguments {
 	struct bind_env env;
 	const char *uri;
 	const char *domain;
+	bool guessed; /* nobody said that it is libvirt's */
 	int timeout_ms;
 	bool live, config; /* of the command line; neither: whatever the domain has */
 	bool away; /* detach */
@@ -228,8 +229,13 @@ static int change_named(const struct arguments *a, struct bind_plan *plan, struc
 	int r = libvirt_connect(a->uri, false, &c, e);
 	r = r < 0 ? r : libvirt_connection_is_local(c, e);
 	r = r < 0 ? r : libvirt_guest_find(c, a->domain, &g, e);
+	if (r < 0 && a->guessed)
+		(void)err_in(e, r, "no guest of usher named '%s' runs", a->domain);
 	if (r == -ENOENT)
-		err_hint(e, "usher guests --libvirt %s", a->uri);
+		err_hint(e,
+			a->guessed ? "usher ps, and usher guests --libvirt %s"
+				   : "usher guests --libvirt %s",
+			a->uri);
 	if (r == 0)
 		r = change_guest(a, g, plan, e);
 	libvirt_guest_free(g);
@@ -250,6 +256,7 @@ static int attach_run(struct arguments *a, int argc, char **argv, const struct o
 	if (optind == argc)
 		return option_wrong(v, "no guest or domain given");
 	bool own = !a->uri && plug_knows(argv[optind]);
+	a->guessed = !a->uri;
 	if (!a->uri)
 		a->uri = LIBVIRT_URI;
 	if (!libvirt_uri_is_alias(a->uri) && !libvirt_uri_is_local(a->uri))
