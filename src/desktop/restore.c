@@ -6,7 +6,6 @@
 #include "bind/lock.h"
 #include "desktop/change.h"
 #include "desktop/command.h"
-#include "desktop/unit.h"
 #include "host/host.h"
 
 #include <errno.h>
@@ -111,6 +110,7 @@ static void vt_activate(struct returning *x)
 		desktop_say(c, "terminal %u: activate: %s", vt, strerror(-r));
 }
 
+/* To start one that runs changes nothing; a cgroup that a process was left in proves nothing. */
 static void units_start(struct returning *x)
 {
 	struct desktop_change *c = x->change;
@@ -118,8 +118,6 @@ static void units_start(struct returning *x)
 	for (size_t i = c->entry.unit_count; i > 0; i--) {
 		const char *unit = c->entry.units[i - 1];
 		struct err why = {0};
-		if (desktop_has_systemd(c->env->host) && desktop_unit_runs(c->env->host, unit))
-			continue;
 		desktop_say(c, "start %s", unit);
 		failure_keep(x, desktop_unit_start(c->env->host, unit, &why), &why);
 		bind_transaction_count(&c->work);
