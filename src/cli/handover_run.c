@@ -37,6 +37,7 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -64,6 +65,7 @@ struct handover {
 	pid_t child;
 	int child_fd; /* pidfd */
 	int fd; /* to the child */
+	int log_fd; /* what this process writes to standard error */
 	int signals;
 	int64_t begun_ms; /* when the child was told to go */
 	int64_t started_ms; /* when the guest was first seen; 0: not yet */
@@ -96,6 +98,15 @@ static void error_say(struct handover *x, const struct err *e)
 		(void)!write(x->words->terminal_fd, line, (size_t)len);
 }
 
+/* What no keeper has read into the log, because it had not begun, or has ended or died. */
+static void log_finish(struct handover *x)
+{
+	struct logbook log = LOGBOOK_NONE;
+
+	if (logbook_open(&log, x->keeper.env.state, x->keeper.spec->name, x->log_fd) == 0)
+		logbook_close(&log);
+}
+
 /* After the owner's death: every desktop that nobody else brings back. */
 static void desktops_restore(struct handover *x)
 {
@@ -111,6 +122,7 @@ static void desktops_restore(struct handover *x)
 			r = desktop_restore(env, leases[i].address, step_say, x, &e);
 	if (r < 0)
 		error_say(x, &e);
+	log_finish(x);
 }
 
 static bool word_get(int fd, int *ret)
@@ -384,15 +396,6 @@ static int owner_run(struct handover *x, int (*guest)(const struct keeper *k), s
 	return status;
 }
 
-/* What this process and a keeper that died have written, behind what the keeper wrote. */
-static void log_finish(const struct handover *x)
-{
-	struct logbook log = LOGBOOK_NONE;
-
-	if (logbook_open(&log, x->keeper.env.state, x->keeper.spec->name, x->keeper.log_fd) == 0)
-		logbook_close(&log);
-}
-
 int handover_run(const struct keeper *k, const struct handover_words *w,
 	int (*guest)(const struct keeper *k))
 {
@@ -405,6 +408,8 @@ int handover_run(const struct keeper *k, const struct handover_words *w,
 	for (size_t i = 0; i < k->allow_count; i++)
 		x.allow[i] = k->allow[i];
 	x.allow[k->allow_count] = "gpu";
+	/* The keeper closes its own. */
+	x.log_fd = fcntl(k->log_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	int r = owner_run(&x, guest, &e);
 	if (r < 0)
 		error_say(&x, &e);
