@@ -20,64 +20,13 @@ END
 systemctl daemon-reload
 at_exit "systemctl stop $unit; rm /etc/systemd/system/$unit; systemctl daemon-reload"
 
-. /run/lab/settings
-brief=$top/build/test/guest/brief
-pictures=0
-# Where the outer QEMU writes what the screen shows; nothing of a picture is left behind.
-shown() {
-	pictures=$((pictures + 1))
-	picture=${job%/*}/handover$pictures.ppm
-	qmp screendump "{\"device\": \"display\", \"filename\": \"$picture\"}" >/dev/null &&
-		sha256sum <"$picture"
+desktop_runs() {
+	systemctl is-active --quiet $unit
 }
-
-state() {
-	cat /sys/class/tty/tty0/active
-	grep -H . /sys/class/vtconsole/*/name /sys/class/vtconsole/*/bind
-	systemctl is-active $unit
-	driver_of "$display"
-	shown
-}
-
-same() {
-	state >"$work/now"
-	cmp -s "$work/now" "$work/first"
-}
-
-# as_first WHAT: it may take a moment until the desktop has drawn.
-as_first() {
-	tries_=100
-	until same; do
-		tries_=$((tries_ - 1))
-		[ $tries_ -gt 0 ] || {
-			cat /run/usher/log/* "$work/err"
-			fail "after $1: $(diff "$work/first" "$work/now")"
-		}
-		sleep 0.3
-	done
-	expect_equal "the journal after $1" '' "$(find /run/usher/desktop /run/usher/journal -type f)"
-}
+. "${0%/*}/desktop.sh"
 
 alone() {
 	[ ! -e "$scopes/usher-desktop-screen.scope" ]
-}
-
-# hand_over GUEST [OPTION…]: the command that a person types; it returns when the guest runs, or will
-# not. The guest is one of test/guest.
-hand_over() {
-	guest_=$top/build/test/guest/$1
-	shift
-	rm -f /run/usher/log/screen
-	usher run --display-handover --name screen --kernel "$guest_" --device "$display" --memory 32M "$@" \
-		</dev/null
-}
-
-has_logged() {
-	grep -q -- "$1" /run/usher/log/screen
-}
-
-expect_log() {
-	wait_until 90 has_logged "$1"
 }
 
 # The processes of a hand-over: the owner, and the keeper of its guest.
@@ -168,14 +117,20 @@ while [ $n -lt $deaths ]; do # the last change removes the entry
 	n=$((n + 1))
 done
 
-# What a unit leaves behind keeps the card: the desktop comes back, and the process is named.
+# What a unit leaves behind keeps the card: the desktop comes back, and the process is named. It opens
+# the card behind the desktop, so it is never the master.
 mkdir -p /run/systemd/system/$unit.d
-printf '[Service]\nKillMode=process\nExecStartPre=/bin/sh -c "sleep 1000 <>%s &"\n' "$node" \
-	>/run/systemd/system/$unit.d/stays.conf
+cat >/run/systemd/system/$unit.d/stays.conf <<-END
+	[Service]
+	KillMode=process
+	ExecStartPost=/bin/sh -c "(sleep 3; exec sleep 1000 <>$node) &"
+END
 systemctl daemon-reload
 systemctl restart $unit
-sleep 1
+wait_until 60 pgrep -f '^sleep 1000'
+at_exit 'pkill -f "^sleep 1000"'
 expect_status 125 hand_over brief
 expect_log '30 s after the desktop was stopped'
 as_first 'a process that stays'
-rm -r /run/systemd/system/$unit.d
+rm -r "/run/systemd/system/$unit.d"
+systemctl daemon-reload
